@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <time.h>
+
+uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+	int failed = clock_gettime(CLOCK_MONOTONIC, &now);
+	assert(!failed);
+	return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_deadline_ns(uint64_t after_ns)
+{
+	uint64_t now_ns = clock_now_ns();
+	return after_ns < CLOCK_NEVER - now_ns ? now_ns + after_ns : CLOCK_NEVER;
+}
+
+uint64_t clock_earlier_ns(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
+int clock_poll_ms(uint64_t deadline_ns)
+{
+	if (deadline_ns == CLOCK_NEVER)
+		return -1;
+	uint64_t now_ns = clock_now_ns();
+	if (deadline_ns <= now_ns)
+		return 0;
+	uint64_t left_ms = (deadline_ns - now_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
+	return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}

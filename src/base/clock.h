@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time: nanoseconds of CLOCK_MONOTONIC, which nobody sets back.
+ *
+ * Interfaces take absolute deadlines: a deadline survives a retry after EINTR or a short count, a
+ * time-out would silently start again.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define CLOCK_NS_PER_MS UINT64_C(1000000)
+#define CLOCK_NS_PER_S  UINT64_C(1000000000)
+
+/* A deadline that never comes. */
+#define CLOCK_NEVER UINT64_MAX
+
+/* Now, in nanoseconds since some fixed moment. */
+uint64_t clock_now_ns(void);
+
+/* The moment `after_ns` from now, or CLOCK_NEVER where the sum would overflow. */
+uint64_t clock_deadline_ns(uint64_t after_ns);
+
+/* The earlier of two deadlines. */
+uint64_t clock_earlier_ns(uint64_t a_ns, uint64_t b_ns);
+
+/*
+ * The time left until a deadline as poll(2) wants it: milliseconds rounded up, so that a waiter
+ * never wakes too early and spins; 0 when it has passed; -1 for CLOCK_NEVER.
+ */
+int clock_poll_ms(uint64_t deadline_ns);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/compiler.h"
+
+static const struct {
+	int code;
+	const char *name;
+	const char *sentence;
+} own_codes[] = {
+#define X(name, number, sentence) {number, #name, sentence},
+	ERR_LIST(X)
+#undef X
+};
+
+struct err_text err_text(int code)
+{
+	struct err_text out = {{0}};
+	for (size_t i = 0; i < ARRAY_LEN(own_codes); i++) {
+		if (own_codes[i].code == code) {
+			snprintf(out.text, sizeof(out.text), "%s", own_codes[i].sentence);
+			return out;
+		}
+	}
+
+	const char *sentence = strerrordesc_np(-code);
+	if (sentence == NULL) {
+		snprintf(out.text, sizeof(out.text), "error %d", -code);
+		return out;
+	}
+	snprintf(out.text, sizeof(out.text), "%s", sentence);
+	/* "Connection refused" begins a sentence, we continue one; "RFS ..." is a name and stays. */
+	if (islower((unsigned char)out.text[1]))
+		out.text[0] = (char)tolower((unsigned char)out.text[0]);
+	return out;
+}
+
+const char *err_name(int code)
+{
+	for (size_t i = 0; i < ARRAY_LEN(own_codes); i++) {
+		if (own_codes[i].code == code)
+			return own_codes[i].name;
+	}
+	const char *name = strerrorname_np(-code);
+	return name != NULL ? name : "?";
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log: whole lines on standard error, one write(2) each.
+ *
+ * Two kinds of lines: sentences for people, and records of named fields for programs. `--log json`
+ * turns both into one JSON object a line. Whatever a field holds, a record is one line: control
+ * bytes are escaped (base/escape.h) and a line is cut at LOG_LINE_SIZE.
+ *
+ * A reader of the log who has stopped reading must not stop the service: a line that standard error
+ * would not take at once is dropped and counted, and the count is told as soon as it takes lines
+ * again. Only errors wait. The log is the one piece of global state in the program.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+/* At most PIPE_BUF (4096): so much a pipe takes whole, never mixed with another process's line. */
+#define LOG_LINE_SIZE 2048
+
+enum log_format { LOG_TEXT, LOG_JSON };
+
+/* Chooses the form of all later lines. `colour`: paint "error" and "warning" for a terminal. */
+void log_setup(enum log_format format, bool colour);
+
+/* May lines on standard error be coloured? On a terminal that can, without NO_COLOR (no-color.org). */
+bool log_colour_wanted(void);
+
+/* Are lines for programs wanted? For the few callers who have a better sentence than a record. */
+bool log_is_json(void);
+
+/* "tcpecho: SENTENCE": the program, or what it was asked for, fails. Waits until it is written. */
+void log_error(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* "tcpecho: warning: SENTENCE": it goes on, but somebody should know. */
+void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* "SENTENCE": what happened, in the ordinary course of things. */
+void log_notice(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/*
+ * For messages that could come in floods: true at most once a second. *last_ns is the caller's,
+ * zero at first, and remembers when it was true the last time.
+ */
+bool log_once_a_second(uint64_t *last_ns);
+
+/* A record under construction: a value, used up by log_record_end(). */
+struct log_record {
+	size_t used;
+	char line[LOG_LINE_SIZE];
+};
+
+/* Begins a record: `end peer=... in=...` or {"event":"end","peer":"...","in":...}. */
+void log_record_begin(struct log_record *record, const char *event);
+void log_record_text(struct log_record *record, const char *name, const char *value);
+void log_record_count(struct log_record *record, const char *name, uint64_t value);
+/* A duration, in seconds to the millisecond. */
+void log_record_seconds(struct log_record *record, const char *name, uint64_t ns);
+void log_record_end(struct log_record *record);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the program's exit status says. Ended by signal N, it is N's own: 128+N in a shell.
+ */
+#ifndef BASE_STATUS_H
+#define BASE_STATUS_H
+
+/* The status and its sentence, for --help, the man pages and the README. */
+#define STATUS_LIST(X)                                                                       \
+	X(STATUS_OK, 0, "every byte came back, in order, unchanged, and every limit was kept") \
+	X(STATUS_ECHO_FAILED, 1, "the echo failed: bytes missing, different or late")        \
+	X(STATUS_USAGE, 2, "the command line is wrong")                                      \
+	X(STATUS_NO_CONNECTION, 3,                                                           \
+	  "no connection: refused, unreachable, unresolved, timed out, connected to itself") \
+	X(STATUS_MACHINE, 4,                                                                 \
+	  "this machine could not do it: port taken, no permission, out of descriptors")
+
+#define X(name, number, sentence) name = (number),
+enum status { STATUS_LIST(X) };
+#undef X
+
+#endif

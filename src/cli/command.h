@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands and their options, as tables.
+ *
+ * A command is one file with one table, and one row in commands[]. The same rows feed the parser,
+ * --help, the environment, the man pages and the completions: none of them can say what another
+ * does not.
+ */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Options of one command at most. */
+#define COMMAND_OPTIONS_MOST 32
+
+/* What an option's value is. All of them are a number in the end. */
+enum option_kind {
+	OPTION_FLAG,     /* no value: 1 when given */
+	OPTION_COUNT,    /* a whole number, from `least` to `most` */
+	OPTION_DURATION, /* 250ms, 10s, 2m, off: nanoseconds, 0 for off */
+	OPTION_CHOICE,   /* one of a few words: the place of the word */
+};
+
+struct option_row {
+	char letter;            /* 0: none */
+	const char *name;       /* without its dashes */
+	enum option_kind kind;
+	const char *value_name; /* "N"; NULL for a flag */
+	const char *preset;     /* the value when it is not given; NULL: 0 */
+	const char *help;       /* for --help: a few words, lower case, no full stop */
+	const char *details;    /* for the man page: whole sentences */
+	uint64_t least, most;   /* of a count */
+	/* Of a choice: the i-th word, NULL behind the last. */
+	const char *(*choice)(size_t i);
+};
+
+/* What the command line and the environment said, row for row. */
+struct arguments {
+	uint64_t values[COMMAND_OPTIONS_MOST];
+	bool given[COMMAND_OPTIONS_MOST];
+	char **operands;
+	size_t n_operands;
+};
+
+/* A titled part of a man page: paragraphs of plain text, NULL behind the last. */
+struct man_section {
+	const char *title;
+	const char *const *paragraphs;
+};
+
+struct man_example {
+	const char *command;
+	const char *explanation;
+};
+
+struct command {
+	const char *name;
+	const char *summary;  /* one line, lower case, no full stop */
+	const char *operands; /* "[HOST [PORT]]" */
+	const struct option_row *options;
+	size_t n_options;
+	const char *const *description; /* paragraphs, NULL behind the last */
+	const struct man_section *sections; /* a title of NULL behind the last */
+	const struct man_example *examples; /* a command of NULL behind the last */
+
+	/* Runs it and returns the exit status. */
+	int (*run)(const struct arguments *arguments);
+};
+
+/* All commands, in the order of --help; NULL behind the last. */
+extern const struct command *const commands[];
+
+/* The command of that name, or NULL. */
+const struct command *command_find(const char *name);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * getopt_long(3) takes the command line apart; what a value means is here.
+ */
+#include "cli/option.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/units.h"
+
+/* getopt_long() returns the letter of a short option, and this plus the row's number for a long. */
+#define LONG_BASE 256
+
+#define HELP_LETTER 'h'
+#define HELP_NAME   "help"
+
+void option_choices(const struct option_row *row, const char *between, char *out, size_t size)
+{
+	assert(size > 0);
+	out[0] = '\0';
+	const char *word;
+	for (size_t i = 0; (word = row->choice(i)) != NULL; i++) {
+		size_t used = strlen(out);
+		snprintf(out + used, size - used, "%s%s", i > 0 ? between : "", word);
+	}
+}
+
+struct option_variable option_variable(const struct command *command, const struct option_row *row)
+{
+	struct option_variable out;
+	snprintf(out.name, sizeof(out.name), "TCPECHO_%s_%s", command->name, row->name);
+	for (char *at = out.name; *at != '\0'; at++)
+		*at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+	return out;
+}
+
+/* ---- values ---- */
+
+MUST_USE static int find_choice(const struct option_row *row, const char *text, uint64_t *ret_value)
+{
+	const char *word;
+	for (size_t i = 0; (word = row->choice(i)) != NULL; i++) {
+		if (strcmp(word, text) == 0) {
+			*ret_value = i;
+			return 0;
+		}
+	}
+	return ERR_OUT_OF_RANGE;
+}
+
+MUST_USE static int read_value(const struct option_row *row, const char *text, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	int rc = 0;
+	switch (row->kind) {
+	case OPTION_FLAG: /* only the environment gives one a value */
+		rc = units_parse_count(text, &value);
+		if (rc == 0 && value > 1)
+			rc = ERR_OUT_OF_RANGE;
+		break;
+	case OPTION_COUNT:
+		rc = units_parse_count(text, &value);
+		if (rc == 0 && (value < row->least || value > row->most))
+			rc = ERR_OUT_OF_RANGE;
+		break;
+	case OPTION_DURATION:
+		rc = units_parse_duration(text, &value);
+		break;
+	case OPTION_CHOICE:
+		rc = find_choice(row, text, &value);
+		break;
+	}
+	if (rc == 0)
+		*ret_value = value;
+	return rc;
+}
+
+/* Says what is wrong with a value: `source` is where it stood, "--max-clients x". */
+static void complain(const struct option_row *row, const char *source, int code)
+{
+	char choices[256];
+	if (row->kind == OPTION_CHOICE) {
+		option_choices(row, ", ", choices, sizeof(choices));
+		log_error("%s: not one of: %s", source, choices);
+	} else if (row->kind == OPTION_COUNT && code == ERR_OUT_OF_RANGE) {
+		log_error("%s: out of range, from %" PRIu64 " to %" PRIu64, source, row->least,
+			  row->most);
+	} else if (row->kind == OPTION_FLAG) {
+		log_error("%s: must be 0 or 1", source);
+	} else {
+		log_error("%s: %s", source, err_text(code).text);
+	}
+}
+
+/* ---- presets and environment ---- */
+
+static void apply_presets(const struct command *command, struct arguments *arguments)
+{
+	for (size_t i = 0; i < command->n_options; i++) {
+		const struct option_row *row = &command->options[i];
+		if (row->preset == NULL)
+			continue;
+		int rc = read_value(row, row->preset, &arguments->values[i]);
+		assert(rc == 0);
+	}
+}
+
+MUST_USE static enum option_outcome apply_environment(const struct command *command,
+						      struct arguments *arguments)
+{
+	for (size_t i = 0; i < command->n_options; i++) {
+		const struct option_row *row = &command->options[i];
+		struct option_variable variable = option_variable(command, row);
+		const char *text = getenv(variable.name);
+		if (text == NULL)
+			continue;
+		int rc = read_value(row, text, &arguments->values[i]);
+		if (rc < 0) {
+			char source[512];
+			snprintf(source, sizeof(source), "%s=%s", variable.name, text);
+			complain(row, source, rc);
+			return OPTION_BAD;
+		}
+		arguments->given[i] = true;
+	}
+	return OPTION_RUN;
+}
+
+/* ---- the command line ---- */
+
+/* The tables of getopt_long(3), made from ours. */
+struct getopt_tables {
+	char letters[2 * COMMAND_OPTIONS_MOST + 4];
+	struct option names[COMMAND_OPTIONS_MOST + 2];
+};
+
+static struct getopt_tables make_tables(const struct command *command)
+{
+	struct getopt_tables tables = {.letters = {':', HELP_LETTER}};
+	size_t n_letters = 2;
+	assert(command->n_options <= COMMAND_OPTIONS_MOST);
+	for (size_t i = 0; i < command->n_options; i++) {
+		const struct option_row *row = &command->options[i];
+		bool takes_value = row->kind != OPTION_FLAG;
+		tables.names[i] = (struct option){
+			.name = row->name,
+			.has_arg = takes_value ? required_argument : no_argument,
+			.val = LONG_BASE + (int)i,
+		};
+		if (row->letter != 0)
+			tables.letters[n_letters++] = row->letter;
+		if (row->letter != 0 && takes_value)
+			tables.letters[n_letters++] = ':';
+	}
+	tables.names[command->n_options] = (struct option){.name = HELP_NAME, .val = HELP_LETTER};
+	return tables;
+}
+
+/* The row that getopt_long() means, or NULL. */
+static const struct option_row *row_of(const struct command *command, int found)
+{
+	if (found >= LONG_BASE)
+		return &command->options[found - LONG_BASE];
+	for (size_t i = 0; i < command->n_options; i++) {
+		if (found != 0 && command->options[i].letter == found)
+			return &command->options[i];
+	}
+	return NULL;
+}
+
+/* What getopt_long() could not make sense of: '?' for unknown, ':' for a missing value. */
+static void complain_of_option(const struct command *command, int found, const char *argument)
+{
+	const struct option_row *row = row_of(command, optopt);
+	if (found == ':' && row != NULL)
+		log_error("option --%s needs a value: %s", row->name, row->value_name);
+	else if (row != NULL)
+		log_error("option --%s takes no value", row->name);
+	else if (optopt != 0)
+		log_error("unknown option -%c (`tcpecho %s --help` lists them)", optopt,
+			  command->name);
+	else
+		log_error("unknown option %s (`tcpecho %s --help` lists them)", argument,
+			  command->name);
+}
+
+MUST_USE static enum option_outcome apply_option(const struct command *command,
+						 const struct option_row *row,
+						 struct arguments *arguments)
+{
+	size_t i = (size_t)(row - command->options);
+	if (row->kind == OPTION_FLAG) {
+		arguments->values[i] = 1;
+	} else {
+		int rc = read_value(row, optarg, &arguments->values[i]);
+		if (rc < 0) {
+			char source[512];
+			snprintf(source, sizeof(source), "--%s %s", row->name, optarg);
+			complain(row, source, rc);
+			return OPTION_BAD;
+		}
+	}
+	arguments->given[i] = true;
+	return OPTION_RUN;
+}
+
+MUST_USE static enum option_outcome apply_command_line(const struct command *command, int argc,
+						       char **argv, struct arguments *arguments)
+{
+	struct getopt_tables tables = make_tables(command);
+	opterr = 0; /* the sentences are ours */
+	optind = 0; /* start anew (getopt(3), glibc notes) */
+	int found;
+	while ((found = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1) {
+		if (found == HELP_LETTER)
+			return OPTION_HELP;
+		const struct option_row *row = row_of(command, found);
+		if (row == NULL) {
+			complain_of_option(command, found, argv[optind - 1]);
+			return OPTION_BAD;
+		}
+		enum option_outcome outcome = apply_option(command, row, arguments);
+		if (outcome != OPTION_RUN)
+			return outcome;
+	}
+	arguments->operands = argv + optind;
+	arguments->n_operands = (size_t)(argc - optind);
+	return OPTION_RUN;
+}
+
+enum option_outcome option_parse(const struct command *command, int argc, char **argv,
+				 struct arguments *ret_arguments)
+{
+	struct arguments arguments = {0};
+	apply_presets(command, &arguments);
+	enum option_outcome outcome = apply_environment(command, &arguments);
+	if (outcome == OPTION_RUN)
+		outcome = apply_command_line(command, argc, argv, &arguments);
+	if (outcome == OPTION_RUN)
+		*ret_arguments = arguments;
+	return outcome;
+}

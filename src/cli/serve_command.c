@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/serve_command.h"
+
+#include <limits.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "server/capacity.h"
+#include "server/serve.h"
+
+enum {
+	ENGINE,
+	MAX_CLIENTS,
+	MAX_PER_SOURCE,
+	IDLE_TIMEOUT,
+	DRAIN_TIMEOUT,
+	READY_FD,
+	LOG,
+	QUIET,
+	N_OPTIONS
+};
+
+static const char *engine_name(size_t i)
+{
+	return engines[i] != NULL ? engines[i]->name : NULL;
+}
+
+/* In the order of enum log_format. */
+static const char *log_format_name(size_t i)
+{
+	static const char *const names[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json", NULL};
+	return names[i];
+}
+
+static const struct option_row options[N_OPTIONS] = {
+	[ENGINE] = {
+		.letter = 'e',
+		.name = "engine",
+		.kind = OPTION_CHOICE,
+		.value_name = "NAME",
+		.preset = "fork",
+		.choice = engine_name,
+		.help = "how clients are served",
+		.details = "How clients are served. fork: one child process for each client.",
+	},
+	[MAX_CLIENTS] = {
+		.letter = 'm',
+		.name = "max-clients",
+		.kind = OPTION_COUNT,
+		.value_name = "N",
+		.least = 1,
+		.most = CAPACITY_MOST,
+		.help = "clients at once (1024, or what the machine allows)",
+		.details = "Serve at most N clients at once. While there are as many, none is "
+			   "accepted: clients wait in the kernel's queue, are served in their "
+			   "order, and nobody is refused. More than this machine has descriptors "
+			   "or processes for is refused at the start. The default is 1024, or "
+			   "what the machine allows if that is less.",
+	},
+	[MAX_PER_SOURCE] = {
+		.name = "max-per-source",
+		.kind = OPTION_COUNT,
+		.value_name = "N",
+		.least = 1,
+		.most = CAPACITY_MOST,
+		.help = "clients at once from one address (no limit)",
+		.details = "Serve at most N clients at once from one IPv4 address or IPv6 /64 "
+			   "network. Those over it are accepted and wait, up to 256 of them; one "
+			   "more is closed.",
+	},
+	[IDLE_TIMEOUT] = {
+		.name = "idle-timeout",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "off",
+		.help = "end a client when nothing moves for so long",
+		.details = "End the connection of a client when no byte has moved in either "
+			   "direction for TIME. The client gets a FIN, and five seconds to end "
+			   "as well.",
+	},
+	[DRAIN_TIMEOUT] = {
+		.name = "drain-timeout",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "30s",
+		.help = "how long clients may finish after TERM or INT",
+		.details = "When told to end, let clients finish for TIME.",
+	},
+	[READY_FD] = {
+		.name = "ready-fd",
+		.kind = OPTION_COUNT,
+		.value_name = "N",
+		.most = INT_MAX,
+		.help = "write the addresses to descriptor N once ready",
+		.details = "Once clients can connect, write each address in a line of its own to "
+			   "the open descriptor N, then close it.",
+	},
+	[LOG] = {
+		.name = "log",
+		.kind = OPTION_CHOICE,
+		.value_name = "FORMAT",
+		.preset = "text",
+		.choice = log_format_name,
+		.help = "form of the log",
+		.details = "The form of the lines on standard error: text, or one JSON object a "
+			   "line.",
+	},
+	[QUIET] = {
+		.letter = 'q',
+		.name = "quiet",
+		.kind = OPTION_FLAG,
+		.help = "no line for a client that ends",
+		.details = "Log no line for a client that ends.",
+	},
+};
+
+MUST_USE static int parse_addresses(const struct arguments *arguments,
+				    struct addr_spec addresses[LISTENERS_MOST], size_t *ret_n)
+{
+	if (arguments->n_operands > LISTENERS_MOST) {
+		log_error("%zu addresses are too many, %d at most", arguments->n_operands,
+			  LISTENERS_MOST);
+		return STATUS_USAGE;
+	}
+	for (size_t i = 0; i < arguments->n_operands; i++) {
+		int rc = addr_parse(arguments->operands[i], &addresses[i]);
+		if (rc < 0) {
+			log_error("%s: %s", arguments->operands[i], err_text(rc).text);
+			return STATUS_USAGE;
+		}
+	}
+	*ret_n = arguments->n_operands;
+	if (*ret_n == 0)
+		addresses[(*ret_n)++] = (struct addr_spec){
+			.kind = ADDR_WILDCARD,
+			.port = SERVE_DEFAULT_PORT,
+		};
+	return STATUS_OK;
+}
+
+static int run(const struct arguments *arguments)
+{
+	struct addr_spec addresses[LISTENERS_MOST];
+	const uint64_t *values = arguments->values;
+	struct serve_config config = {
+		.engine = engines[values[ENGINE]],
+		.addresses = addresses,
+		.max_clients = values[MAX_CLIENTS],
+		.max_per_source = values[MAX_PER_SOURCE],
+		.idle_timeout_ns = values[IDLE_TIMEOUT],
+		.drain_timeout_ns = values[DRAIN_TIMEOUT],
+		.ready_fd = arguments->given[READY_FD] ? (int)values[READY_FD] : -1,
+		.quiet = values[QUIET],
+	};
+	int status = parse_addresses(arguments, addresses, &config.n_addresses);
+	if (status != STATUS_OK)
+		return status;
+	log_setup((enum log_format)values[LOG], log_colour_wanted());
+	return serve_run(&config);
+}
+
+static const char *const description[] = {
+	"Echoes every byte that a client sends, unchanged and in order (RFC 862), until the client "
+	"ends the conversation; then ends it too.",
+	"ADDRESS is PORT or :PORT for every interface, IPv6 and IPv4, HOST:PORT, [V6]:PORT, "
+	"unix:/path or unix:@name; several may be given. Without one it is 9877. Port 0 lets the "
+	"kernel choose, and the line that says \"listening on\" tells which.",
+	"A port below 1024 is reserved; below 5001, above 49151 or among those that the kernel gives "
+	"to clients, it works but earns a warning.",
+	"A client that half-closes gets every byte, then the FIN. A client that never reads costs a "
+	"fixed amount of memory. A line on standard error tells of each client that ends: end "
+	"peer=192.0.2.7:51334 in=120 out=120 seconds=3.214 reason=eof.",
+	NULL,
+};
+
+static const char *const signals[] = {
+	"TERM, INT: accept no new clients, let those who are there finish until the drain timeout, "
+	"then end them and end. The second one ends at once, by that signal.",
+	"USR1: print the totals.",
+	"KILL of a child harms its own client only. The children ignore TERM and INT, so that the "
+	"signal of a terminal or a service manager to all of them means the service. When the "
+	"server itself is killed, its children end their conversations within a second.",
+	NULL,
+};
+
+static const char *const reasons[] = {
+	"eof: the client ended it and has every byte.",
+	"reset: the client reset the connection.",
+	"timeout: the client's host does not answer any more.",
+	"idle: nothing moved for --idle-timeout.",
+	"drain: the server ended first.",
+	"source-limit: more clients from one source than may even wait.",
+	"killed: the child was killed; signal= says by which signal.",
+	"error: anything else; error= says what.",
+	NULL,
+};
+
+static const struct man_section sections[] = {
+	{"SIGNALS", signals},
+	{"REASONS IN THE LOG", reasons},
+	{0},
+};
+
+static const struct man_example examples[] = {
+	{"tcpecho serve", "Serve on port 9877 of every interface."},
+	{"tcpecho serve localhost:9877 unix:/run/echo",
+	 "Serve this machine only, over TCP and a unix socket."},
+	{"tcpecho serve -m 100 --idle-timeout 10m --log json 7",
+	 "The well-known port of RFC 862, for a hundred clients who may not sleep."},
+	{0},
+};
+
+const struct command serve_command = {
+	.name = "serve",
+	.summary = "the echo server",
+	.operands = "[ADDRESS]...",
+	.options = options,
+	.n_options = N_OPTIONS,
+	.description = description,
+	.sections = sections,
+	.examples = examples,
+	.run = run,
+};

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: connect; then, all at the same time, input goes to the server, what comes back is
+ * compared and goes to the output; the input ends, so we half-close (FIN); the rest comes back; the
+ * server's FIN; every byte was returned.
+ *
+ * What else can happen: no address answers; the server ends or resets before all came back; a byte
+ * differs, or was never sent; nothing comes back for too long; the input cannot be read, the output
+ * not be written; the output's reader is gone.
+ *
+ * Why it cannot deadlock: no step ever waits for one thing alone. Reading input, sending, receiving
+ * and writing output each go on as soon as they can, and the only one that waits for another is
+ * input for room in the window, which an echo frees because all of it has been sent.
+ */
+#include "client/talk.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <langinfo.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/units.h"
+#include "client/progress.h"
+#include "client/window.h"
+#include "net/connect.h"
+#include "net/io.h"
+#include "net/signals.h"
+
+#define RECEIVE_SIZE ((size_t)64 * 1024)
+
+struct talk {
+	const struct talk_config *config;
+	int fd;
+
+	struct window window;
+	bool input_ended;
+	bool end_sent;    /* our FIN is out */
+	bool send_failed; /* the server takes no more; what it sent before is still to be read */
+
+	bool over;             /* the verdict is known, all that is left is the output */
+	enum status status;    /* the verdict */
+	char verdict[256];     /* and its sentence, empty for STATUS_OK */
+
+	const char *output;    /* what came back and is not written yet */
+	size_t output_size;
+	size_t output_bound;   /* what one write takes without blocking */
+	bool escaping;         /* the output is a terminal */
+	struct escape escape;
+
+	uint64_t waiting_since_ns; /* since when something is due and nothing has come */
+	struct progress progress;
+
+	unsigned char received[RECEIVE_SIZE];
+	char shown[ESCAPE_ROOM(RECEIVE_SIZE)]; /* its pages exist only once a terminal needs them */
+};
+
+/* Ends the conversation with a verdict. The first one counts. */
+PRINTF_LIKE(3, 4)
+static void end_with(struct talk *talk, enum status status, const char *format, ...)
+{
+	if (talk->over)
+		return;
+	talk->over = true;
+	talk->status = status;
+	va_list values;
+	va_start(values, format);
+	vsnprintf(talk->verdict, sizeof(talk->verdict), format, values);
+	va_end(values);
+}
+
+/* ---- input and sending ---- */
+
+static void note_due(struct talk *talk)
+{
+	if (window_in_flight(&talk->window) == 0 && !talk->end_sent)
+		talk->waiting_since_ns = clock_now_ns();
+}
+
+static void send_unsent(struct talk *talk)
+{
+	const unsigned char *bytes;
+	size_t size;
+	while (!talk->send_failed && (size = window_unsent(&talk->window, &bytes)) > 0) {
+		ssize_t n = io_send(talk->fd, bytes, size);
+		if (n == -EAGAIN)
+			return;
+		if (n < 0) {
+			/* The reason, and what came back before it, is for the receiving side. */
+			talk->send_failed = true;
+			return;
+		}
+		note_due(talk);
+		window_send(&talk->window, (size_t)n);
+	}
+
+	if (talk->input_ended && !talk->end_sent && !talk->send_failed) {
+		note_due(talk);
+		talk->end_sent = true;
+		talk->send_failed = io_send_end(talk->fd) < 0;
+	}
+}
+
+static void take_input(struct talk *talk)
+{
+	unsigned char *room;
+	size_t size = window_room(&talk->window, &room);
+	ssize_t n = io_read(STDIN_FILENO, room, size < RECEIVE_SIZE ? size : RECEIVE_SIZE);
+	if (n > 0)
+		window_take(&talk->window, (size_t)n);
+	else if (n == 0)
+		talk->input_ended = true;
+	else if (n != -EAGAIN)
+		end_with(talk, STATUS_MACHINE, "cannot read standard input: %s",
+			 err_text((int)n).text);
+}
+
+/* ---- receiving and output ---- */
+
+/* What of its input has come back so far, for a verdict. */
+struct came_back {
+	char text[80];
+};
+
+static struct came_back came_back(const struct talk *talk)
+{
+	struct came_back out;
+	const struct window *window = &talk->window;
+	if (window->returned == window->taken && talk->input_ended)
+		snprintf(out.text, sizeof(out.text), "all %" PRIu64 " bytes came back",
+			 window->taken);
+	else
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 " of %" PRIu64 " bytes came back",
+			 window->returned, window->taken);
+	return out;
+}
+
+static void give_output(struct talk *talk, const void *bytes, size_t size)
+{
+	talk->output = bytes;
+	talk->output_size = size;
+	if (!talk->escaping)
+		return;
+	talk->output = talk->shown;
+	talk->output_size = escape_bytes(&talk->escape, bytes, size, talk->shown);
+}
+
+static void verify(struct talk *talk, size_t n)
+{
+	struct window *window = &talk->window;
+	uint64_t before = window->returned;
+	unsigned char sent = 0;
+	enum window_verdict verdict = window_return(window, talk->received, n, &sent);
+	if (verdict == WINDOW_SAME)
+		return;
+
+	unsigned char got = talk->received[window->returned - before];
+	if (verdict == WINDOW_DIFFERS)
+		end_with(talk, STATUS_ECHO_FAILED,
+			 "byte %" PRIu64 " differs: sent 0x%02x, got 0x%02x", window->returned,
+			 sent, got);
+	else
+		end_with(talk, STATUS_ECHO_FAILED, "byte %" PRIu64 " was never sent: got 0x%02x",
+			 window->returned, got);
+}
+
+/* The server has ended its half. */
+static void judge_end(struct talk *talk)
+{
+	const struct window *window = &talk->window;
+	if (talk->end_sent && window->returned == window->taken)
+		end_with(talk, STATUS_OK, "%s", "");
+	else
+		end_with(talk, STATUS_ECHO_FAILED, "server ended early: %s", came_back(talk).text);
+	if (talk->escaping) {
+		talk->output = talk->shown;
+		talk->output_size = escape_end(&talk->escape, talk->shown);
+	}
+}
+
+static void judge_error(struct talk *talk, int code)
+{
+	bool is_reset = code == -ECONNRESET || code == -EPIPE;
+	end_with(talk, STATUS_ECHO_FAILED, "%s: %s",
+		 is_reset ? "server reset the connection" : err_text(code).text,
+		 came_back(talk).text);
+}
+
+static void receive(struct talk *talk)
+{
+	ssize_t n = io_recv(talk->fd, talk->received, RECEIVE_SIZE);
+	if (n == -EAGAIN)
+		return;
+	talk->waiting_since_ns = clock_now_ns();
+	if (n > 0) {
+		verify(talk, (size_t)n);
+		give_output(talk, talk->received, (size_t)n);
+	} else if (n == 0) {
+		judge_end(talk);
+	} else {
+		judge_error(talk, (int)n);
+	}
+}
+
+static void write_output(struct talk *talk)
+{
+	size_t size = talk->output_size < talk->output_bound ? talk->output_size
+							     : talk->output_bound;
+	ssize_t n = io_write(STDOUT_FILENO, talk->output, size);
+	if (n == -EPIPE)
+		signals_die_of(SIGPIPE); /* `talk | head -1`: nobody wants the rest */
+	if (n == -EAGAIN)
+		return;
+	if (n < 0) {
+		talk->output_size = 0;
+		talk->over = false; /* whatever the echo was worth, its output is lost */
+		end_with(talk, STATUS_MACHINE, "cannot write standard output: %s",
+			 err_text((int)n).text);
+		return;
+	}
+	talk->output += n;
+	talk->output_size -= (size_t)n;
+}
+
+/* ---- waiting ---- */
+
+/* When the server has been silent for too long, while something was due from it. */
+static uint64_t silence_deadline_ns(const struct talk *talk)
+{
+	bool due = window_in_flight(&talk->window) > 0 || talk->end_sent;
+	bool ours = talk->output_size > 0; /* we are not listening: our output is stuck */
+	if (talk->config->timeout_ns == 0 || !due || ours || talk->over)
+		return CLOCK_NEVER;
+	return talk->waiting_since_ns + talk->config->timeout_ns;
+}
+
+enum { INPUT, OUTPUT, SERVER, N_FDS };
+
+/* A negative descriptor is passed over: what we would not read must not wake us by its hang-up. */
+static void choose_events(struct talk *talk, struct pollfd fds[N_FDS])
+{
+	unsigned char *room;
+	const unsigned char *unsent;
+	bool takes = !talk->over && !talk->input_ended && window_room(&talk->window, &room) > 0;
+	bool sends = !talk->over && !talk->send_failed && window_unsent(&talk->window, &unsent) > 0;
+	bool receives = !talk->over && talk->output_size == 0;
+
+	fds[INPUT] = (struct pollfd){.fd = takes ? STDIN_FILENO : -1, .events = POLLIN};
+	/* Its error comes unasked for: we learn that its reader is gone though nothing is due. */
+	fds[OUTPUT] = (struct pollfd){
+		.fd = STDOUT_FILENO,
+		.events = talk->output_size > 0 ? POLLOUT : 0,
+	};
+	fds[SERVER] = (struct pollfd){
+		.fd = sends || receives ? talk->fd : -1,
+		.events = (short)((sends ? POLLOUT : 0) | (receives ? POLLIN : 0)),
+	};
+}
+
+MUST_USE static int wait_for_events(struct talk *talk, struct pollfd fds[N_FDS])
+{
+	choose_events(talk, fds);
+	uint64_t silence_ns = silence_deadline_ns(talk);
+	uint64_t deadline_ns = clock_earlier_ns(silence_ns, progress_deadline_ns(&talk->progress));
+	int ready = io_wait(fds, N_FDS, deadline_ns);
+	if (ready == 0 && clock_now_ns() >= silence_ns)
+		end_with(talk, STATUS_ECHO_FAILED, "no reply for %s: %s",
+			 units_duration(talk->config->timeout_ns).text, came_back(talk).text);
+	return ready;
+}
+
+/* ---- the conversation ---- */
+
+MUST_USE static int converse(struct talk *talk)
+{
+	struct pollfd fds[N_FDS];
+	while (!talk->over || talk->output_size > 0) {
+		int rc = wait_for_events(talk, fds);
+		if (rc < 0)
+			return rc;
+		if (fds[OUTPUT].revents & POLLERR)
+			signals_die_of(SIGPIPE);
+		if (fds[OUTPUT].revents != 0 && talk->output_size > 0)
+			write_output(talk);
+		if (fds[INPUT].revents != 0)
+			take_input(talk);
+		if (!talk->over)
+			send_unsent(talk);
+		if (fds[SERVER].revents & ~POLLOUT && talk->output_size == 0 && !talk->over)
+			receive(talk);
+		progress_show(&talk->progress, talk->window.returned);
+	}
+	return 0;
+}
+
+MUST_USE static int talk_on(const struct talk_config *config, int fd)
+{
+	/* A megabyte, too large for the stack; zero, and its pages come only as they are used. */
+	static struct talk talk;
+	talk.config = config;
+	talk.fd = fd;
+	talk.output_bound = io_write_bound(STDOUT_FILENO);
+	talk.escaping = !config->raw && isatty(STDOUT_FILENO);
+	talk.escape.keep_layout = true;
+	talk.escape.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	talk.progress = progress_start(STDIN_FILENO, STDOUT_FILENO);
+	int rc = converse(&talk);
+	progress_clear(&talk.progress);
+	if (rc < 0) {
+		log_error("cannot wait for events: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	if (talk.verdict[0] != '\0')
+		log_error("%s", talk.verdict);
+	return talk.status;
+}
+
+/* ---- connecting ---- */
+
+static struct addr_text server_text(const struct addr_spec *server)
+{
+	struct addr_text out;
+	if (server->kind == ADDR_UNIX)
+		snprintf(out.text, sizeof(out.text), "unix:%.110s", server->host);
+	else
+		snprintf(out.text, sizeof(out.text), "%.100s port %u", server->host, server->port);
+	return out;
+}
+
+/* The time for one of several addresses: a fair share of what is left, so that each is tried. */
+static uint64_t share_deadline_ns(uint64_t deadline_ns, int n_left)
+{
+	if (deadline_ns == CLOCK_NEVER)
+		return clock_deadline_ns(TALK_CONNECT_TIMEOUT_NS);
+	uint64_t now_ns = clock_now_ns();
+	uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+	return now_ns + left_ns / (uint64_t)n_left;
+}
+
+/* Every address in turn (UNP 11.11). Returns a connected socket or the code of the last one. */
+MUST_USE static int connect_to_any(const struct talk_config *config)
+{
+	uint64_t timeout_ns = config->timeout_ns;
+	uint64_t deadline_ns = timeout_ns != 0 ? clock_deadline_ns(timeout_ns) : CLOCK_NEVER;
+	struct addr list[ADDR_MAX_RESOLVED];
+	int n = addr_resolve(&config->server, config->family, list);
+	int fd = n;
+	for (int i = 0; i < n; i++) {
+		fd = connect_open(&list[i], share_deadline_ns(deadline_ns, n - i));
+		if (fd >= 0)
+			break;
+	}
+	return fd;
+}
+
+static const char *connect_remedy(int code)
+{
+	switch (code) {
+	case -ECONNREFUSED:
+	case -ENOENT:
+		return " (is a server listening there?)";
+	case -ETIMEDOUT:
+		return " (the host does not answer, or a firewall drops what it is sent)";
+	default:
+		return "";
+	}
+}
+
+static enum status connect_status(int code)
+{
+	switch (code) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOBUFS:
+	case -ENOMEM:
+	case -EACCES:
+		return STATUS_MACHINE;
+	default:
+		return STATUS_NO_CONNECTION;
+	}
+}
+
+int talk_run(const struct talk_config *config)
+{
+	signals_setup_client();
+	int fd = connect_to_any(config);
+	if (fd < 0) {
+		log_error("cannot connect to %s: %s%s", server_text(&config->server).text,
+			  err_text(fd).text, connect_remedy(fd));
+		return connect_status(fd);
+	}
+	int status = talk_on(config, fd);
+	io_close(&fd);
+	return status;
+}

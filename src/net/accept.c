@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/accept.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+enum accept_verdict accept_judge(int code)
+{
+	if (code >= 0)
+		return ACCEPT_GOT;
+
+	switch (-code) {
+	case EAGAIN:
+		return ACCEPT_NONE;
+
+	/* A signal, or an error that belongs to one connection and went with it (accept(2)). */
+	case EINTR:
+	case ECONNABORTED:
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case ENONET:
+	case ENOPROTOOPT:
+	case ENOTCONN:
+	case EOPNOTSUPP:
+	case EPERM: /* a firewall rule forbids this one */
+	case EPIPE:
+	case EPROTO:
+	case ETIMEDOUT:
+		return ACCEPT_NEXT;
+
+	/* Wrong arguments: the descriptor is no listening socket. */
+	case EBADF:
+	case EFAULT:
+	case EINVAL:
+	case ENOTSOCK:
+		return ACCEPT_LOST;
+
+	/*
+	 * No descriptor (EMFILE: ours, ENFILE: the machine's) or no memory. The limit is checked
+	 * before the queue, so these come even when nobody waits, and the client is still queued:
+	 * calling again at once would spin. The rest is unknown and gets the careful treatment.
+	 */
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case ENOSR:
+	default:
+		return ACCEPT_PAUSE;
+	}
+}
+
+const char *accept_verdict_name(enum accept_verdict verdict)
+{
+	static const char *const names[] = {
+		[ACCEPT_GOT] = "got",     [ACCEPT_NONE] = "none", [ACCEPT_NEXT] = "next",
+		[ACCEPT_PAUSE] = "pause", [ACCEPT_LOST] = "lost",
+	};
+	return names[verdict];
+}
+
+enum accept_verdict accept_client(int listen_fd, int *ret_fd, struct addr *ret_peer,
+				  int *reterr_code)
+{
+	struct addr peer = {.len = sizeof(peer.local)};
+	int fd = accept4(listen_fd, &peer.any, &peer.len, SOCK_CLOEXEC);
+	int code = fd < 0 ? -errno : 0;
+	enum accept_verdict verdict = accept_judge(code);
+	if (verdict == ACCEPT_GOT) {
+		addr_unmap(&peer);
+		*ret_fd = fd;
+		*ret_peer = peer;
+	} else if (verdict != ACCEPT_NONE) {
+		*reterr_code = code;
+	}
+	return verdict;
+}
+
+struct addr_text accept_peer_name(int fd, const struct addr *peer)
+{
+	if (peer->any.sa_family != AF_UNIX)
+		return addr_format(peer);
+	struct ucred who = {0};
+	socklen_t size = sizeof(who);
+	struct addr_text out = {"unix:?"};
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0)
+		snprintf(out.text, sizeof(out.text), "unix:%d", (int)who.pid);
+	return out;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/addr.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/units.h"
+
+/* ---- from text ---- */
+
+int addr_parse_port(const char *text, uint16_t *ret_port)
+{
+	uint64_t port;
+	if (units_parse_count(text, &port) < 0 || port > UINT16_MAX)
+		return ERR_BAD_PORT;
+	*ret_port = (uint16_t)port;
+	return 0;
+}
+
+/* Copies n bytes of a host into the spec. */
+MUST_USE static int take_host(const char *host, size_t n, struct addr_spec *spec)
+{
+	if (n == 0 || n >= sizeof(spec->host))
+		return ERR_BAD_ADDRESS;
+	memcpy(spec->host, host, n);
+	spec->host[n] = '\0';
+	spec->kind = ADDR_HOST;
+	return 0;
+}
+
+MUST_USE static int parse_unix(const char *name, struct addr_spec *spec)
+{
+	size_t n = strlen(name);
+	if (n == 0 || (name[0] == '@' && n == 1))
+		return ERR_BAD_ADDRESS;
+	if (n >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return ERR_PATH_TOO_LONG;
+	memcpy(spec->host, name, n + 1);
+	spec->kind = ADDR_UNIX;
+	return 0;
+}
+
+int addr_parse(const char *text, struct addr_spec *ret_spec)
+{
+	static const char unix_prefix[] = "unix:";
+	struct addr_spec spec = {.kind = ADDR_WILDCARD};
+	const char *port = text;
+	int rc = 0;
+
+	if (strncmp(text, unix_prefix, strlen(unix_prefix)) == 0) {
+		rc = parse_unix(text + strlen(unix_prefix), &spec);
+		port = NULL;
+	} else if (text[0] == '[') {
+		const char *end = strstr(text, "]:");
+		if (end == NULL)
+			return ERR_BAD_ADDRESS;
+		rc = take_host(text + 1, (size_t)(end - text) - 1, &spec);
+		port = end + 2;
+	} else if (text[0] == ':') {
+		port = text + 1;
+	} else if (strchr(text, ':') != NULL) {
+		const char *colon = strchr(text, ':');
+		if (colon != strrchr(text, ':')) /* an IPv6 address without its brackets */
+			return ERR_BAD_ADDRESS;
+		rc = take_host(text, (size_t)(colon - text), &spec);
+		port = colon + 1;
+	} else if (text[0] == '\0' || strspn(text, "0123456789") != strlen(text)) {
+		return ERR_BAD_ADDRESS;
+	}
+
+	if (rc == 0 && port != NULL)
+		rc = addr_parse_port(port, &spec.port);
+	if (rc == 0)
+		*ret_spec = spec;
+	return rc;
+}
+
+/* ---- looking up ---- */
+
+/* What getaddrinfo(3) says, as one of our codes. */
+static int resolver_code(int eai, int saved_errno)
+{
+	switch (eai) {
+	case EAI_NONAME:
+	case EAI_NODATA:
+		return ERR_NO_SUCH_HOST;
+	case EAI_AGAIN:
+		return ERR_NAME_SERVER;
+	case EAI_ADDRFAMILY:
+	case EAI_FAMILY:
+		return ERR_NO_ADDRESS;
+	case EAI_MEMORY:
+		return -ENOMEM;
+	case EAI_SYSTEM:
+		return saved_errno != 0 ? -saved_errno : ERR_RESOLVER;
+	default:
+		return ERR_RESOLVER;
+	}
+}
+
+static struct addr unix_addr(const char *name)
+{
+	struct addr addr = {.local = {.sun_family = AF_UNIX}};
+	size_t n = strlen(name);
+	assert(n < sizeof(addr.local.sun_path)); /* parse_unix() saw to it */
+	memcpy(addr.local.sun_path, name, n);
+	size_t size = offsetof(struct sockaddr_un, sun_path) + n;
+	if (name[0] == '@')
+		addr.local.sun_path[0] = '\0'; /* the length ends an abstract name */
+	else
+		size++; /* the NUL of a path counts */
+	addr.len = (socklen_t)size;
+	return addr;
+}
+
+int addr_resolve(const struct addr_spec *spec, int family, struct addr ret_list[ADDR_MAX_RESOLVED])
+{
+	assert(spec->kind != ADDR_WILDCARD);
+	if (spec->kind == ADDR_UNIX) {
+		ret_list[0] = unix_addr(spec->host);
+		return 1;
+	}
+
+	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	errno = 0;
+	int eai = getaddrinfo(spec->host, NULL, &hints, &found);
+	if (eai != 0)
+		return resolver_code(eai, errno);
+
+	int n = 0;
+	for (struct addrinfo *at = found; at != NULL && n < ADDR_MAX_RESOLVED; at = at->ai_next) {
+		if (at->ai_family != AF_INET && at->ai_family != AF_INET6)
+			continue;
+		ret_list[n] = (struct addr){.len = at->ai_addrlen};
+		memcpy(&ret_list[n].any, at->ai_addr, at->ai_addrlen);
+		addr_set_port(&ret_list[n], spec->port);
+		n++;
+	}
+	freeaddrinfo(found);
+	return n > 0 ? n : ERR_NO_ADDRESS;
+}
+
+struct addr addr_wildcard(int family, uint16_t port)
+{
+	if (family == AF_INET)
+		return (struct addr){
+			.len = sizeof(struct sockaddr_in),
+			.v4 = {.sin_family = AF_INET, .sin_port = htons(port)},
+		};
+	return (struct addr){
+		.len = sizeof(struct sockaddr_in6),
+		.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)},
+	};
+}
+
+/* ---- asking a socket ---- */
+
+int addr_of_socket(int fd, struct addr *ret_addr)
+{
+	struct addr addr = {.len = sizeof(addr.local)};
+	if (getsockname(fd, &addr.any, &addr.len) < 0)
+		return -errno;
+	*ret_addr = addr;
+	return 0;
+}
+
+int addr_of_peer(int fd, struct addr *ret_addr)
+{
+	struct addr addr = {.len = sizeof(addr.local)};
+	if (getpeername(fd, &addr.any, &addr.len) < 0)
+		return -errno;
+	*ret_addr = addr;
+	return 0;
+}
+
+/* ---- parts ---- */
+
+uint16_t addr_port(const struct addr *addr)
+{
+	switch (addr->any.sa_family) {
+	case AF_INET:
+		return ntohs(addr->v4.sin_port);
+	case AF_INET6:
+		return ntohs(addr->v6.sin6_port);
+	default:
+		return 0;
+	}
+}
+
+void addr_set_port(struct addr *addr, uint16_t port)
+{
+	if (addr->any.sa_family == AF_INET)
+		addr->v4.sin_port = htons(port);
+	else if (addr->any.sa_family == AF_INET6)
+		addr->v6.sin6_port = htons(port);
+}
+
+void addr_unmap(struct addr *addr)
+{
+	if (addr->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&addr->v6.sin6_addr))
+		return;
+	struct addr plain = addr_wildcard(AF_INET, addr_port(addr));
+	memcpy(&plain.v4.sin_addr, &addr->v6.sin6_addr.s6_addr[12], sizeof(plain.v4.sin_addr));
+	*addr = plain;
+}
+
+bool addr_equal(const struct addr *a, const struct addr *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	switch (a->any.sa_family) {
+	case AF_INET:
+		return a->v4.sin_port == b->v4.sin_port &&
+		       a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	case AF_INET6:
+		return a->v6.sin6_port == b->v6.sin6_port &&
+		       a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
+		       IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
+	default:
+		return a->len == b->len && memcmp(&a->any, &b->any, a->len) == 0;
+	}
+}
+
+/* Of IPv4: the prefix 0:ffff::/32, in which no IPv6 address can be (RFC 4291: 0000::/8 is reserved). */
+#define V4_SOURCE (UINT64_C(0xffff) << 32)
+
+bool addr_source(const struct addr *addr, uint64_t *ret_source)
+{
+	struct addr plain = *addr;
+	addr_unmap(&plain);
+	uint64_t network;
+	switch (plain.any.sa_family) {
+	case AF_INET:
+		*ret_source = V4_SOURCE | ntohl(plain.v4.sin_addr.s_addr);
+		return true;
+	case AF_INET6:
+		memcpy(&network, plain.v6.sin6_addr.s6_addr, sizeof(network));
+		*ret_source = be64toh(network);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ---- to text ---- */
+
+static void format_v6(const struct sockaddr_in6 *v6, struct addr_text *out)
+{
+	char host[INET6_ADDRSTRLEN];
+	char scope[IF_NAMESIZE];
+	inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+	unsigned int port = ntohs(v6->sin6_port);
+	if (v6->sin6_scope_id == 0)
+		snprintf(out->text, sizeof(out->text), "[%s]:%u", host, port);
+	else if (if_indextoname(v6->sin6_scope_id, scope) != NULL)
+		snprintf(out->text, sizeof(out->text), "[%s%%%s]:%u", host, scope, port);
+	else
+		snprintf(out->text, sizeof(out->text), "[%s%%%u]:%u", host, v6->sin6_scope_id, port);
+}
+
+static void format_unix(const struct addr *addr, struct addr_text *out)
+{
+	size_t head = offsetof(struct sockaddr_un, sun_path);
+	size_t n = addr->len > head ? addr->len - head : 0;
+	const char *path = addr->local.sun_path;
+	if (n == 0)
+		snprintf(out->text, sizeof(out->text), "unix:");
+	else if (path[0] == '\0')
+		snprintf(out->text, sizeof(out->text), "unix:@%.*s", (int)(n - 1), path + 1);
+	else
+		snprintf(out->text, sizeof(out->text), "unix:%.*s", (int)n, path);
+}
+
+struct addr_text addr_format(const struct addr *addr)
+{
+	struct addr_text out = {{0}};
+	char host[INET_ADDRSTRLEN];
+	switch (addr->any.sa_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &addr->v4.sin_addr, host, sizeof(host));
+		snprintf(out.text, sizeof(out.text), "%s:%u", host, ntohs(addr->v4.sin_port));
+		break;
+	case AF_INET6:
+		format_v6(&addr->v6, &out);
+		break;
+	case AF_UNIX:
+		format_unix(addr, &out);
+		break;
+	default:
+		snprintf(out.text, sizeof(out.text), "?");
+		break;
+	}
+	return out;
+}

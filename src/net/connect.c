@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/connect.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "net/io.h"
+
+/* Between two attempts to get into the full queue of a unix listening socket. */
+#define UNIX_RETRY_NS (20 * CLOCK_NS_PER_MS)
+
+/* Waits for the outcome of a connect(2) that went on in the background (EINPROGRESS). */
+MUST_USE static int await_outcome(int fd, uint64_t deadline_ns)
+{
+	struct pollfd outcome = {.fd = fd, .events = POLLOUT};
+	int ready = io_wait(&outcome, 1, deadline_ns);
+	if (ready < 0)
+		return ready;
+	if (ready == 0)
+		return -ETIMEDOUT;
+
+	int error = 0;
+	socklen_t size = sizeof(error);
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+		return -errno;
+	return -error;
+}
+
+MUST_USE static int connect_to(int fd, const struct addr *addr, uint64_t deadline_ns)
+{
+	while (connect(fd, &addr->any, addr->len) < 0) {
+		/* Interrupted, it goes on all the same; a second connect(2) would say EALREADY. */
+		if (errno == EINPROGRESS || errno == EINTR)
+			return await_outcome(fd, deadline_ns);
+		if (errno != EAGAIN || addr->any.sa_family != AF_UNIX)
+			return -errno;
+		/* A unix socket does not let us wait for room in the server's queue: ask again. */
+		if (clock_now_ns() >= deadline_ns)
+			return -ETIMEDOUT;
+		int rc = io_wait(NULL, 0, clock_deadline_ns(UNIX_RETRY_NS));
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static bool is_connected_to_itself(int fd)
+{
+	struct addr here, there;
+	return addr_of_socket(fd, &here) == 0 && addr_of_peer(fd, &there) == 0 &&
+	       addr_port(&here) != 0 && addr_equal(&here, &there);
+}
+
+MUST_USE static int set_options(int fd, int family)
+{
+	int on = 1;
+	if (family == AF_UNIX)
+		return 0;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) < 0)
+		return -errno;
+	return 0;
+}
+
+int connect_open(const struct addr *addr, uint64_t deadline_ns)
+{
+	int family = addr->any.sa_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+
+	int rc = set_options(fd, family);
+	if (rc == 0)
+		rc = connect_to(fd, addr, deadline_ns);
+	if (rc == 0 && is_connected_to_itself(fd))
+		rc = ERR_SELF_CONNECT;
+	if (rc < 0) {
+		io_close(&fd);
+		return rc;
+	}
+	return fd;
+}

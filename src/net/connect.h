@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connecting, with a deadline.
+ */
+#ifndef NET_CONNECT_H
+#define NET_CONNECT_H
+
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "net/addr.h"
+
+/*
+ * Connects to one address. The socket is close-on-exec, sends small messages at once (TCP_NODELAY)
+ * and keeps urgent data in line.
+ *
+ * A client of a dead port in the kernel's ephemeral range can be given that very port as its own
+ * and meet itself (simultaneous open, RFC 9293 3.5): a perfect echo of a server that is not there.
+ * That is ERR_SELF_CONNECT.
+ *
+ * Returns the descriptor, which is the caller's; -ETIMEDOUT when the deadline came first; -errno.
+ */
+MUST_USE int connect_open(const struct addr *addr, uint64_t deadline_ns);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/io.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+ssize_t io_read(int fd, void *buffer, size_t size)
+{
+	for (;;) {
+		ssize_t n = read(fd, buffer, size);
+		if (n >= 0)
+			return n;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+ssize_t io_write(int fd, const void *bytes, size_t size)
+{
+	for (;;) {
+		ssize_t n = write(fd, bytes, size);
+		if (n >= 0)
+			return n;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+ssize_t io_recv(int fd, void *buffer, size_t size)
+{
+	for (;;) {
+		ssize_t n = recv(fd, buffer, size, MSG_DONTWAIT);
+		if (n >= 0)
+			return n;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+ssize_t io_send(int fd, const void *bytes, size_t size)
+{
+	for (;;) {
+		ssize_t n = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n >= 0)
+			return n;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+int io_send_end(int fd)
+{
+	if (shutdown(fd, SHUT_WR) == 0 || errno == ENOTCONN)
+		return 0;
+	return -errno;
+}
+
+int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
+{
+	for (;;) {
+		int ready = poll(fds, n, clock_poll_ms(deadline_ns));
+		if (ready >= 0)
+			return ready;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+size_t io_write_bound(int fd)
+{
+	struct stat status;
+	if (fstat(fd, &status) < 0)
+		return PIPE_BUF;
+	return S_ISREG(status.st_mode) || S_ISBLK(status.st_mode) ? SIZE_MAX : PIPE_BUF;
+}
+
+void io_close(int *fd)
+{
+	/* Never again after EINTR: on Linux the descriptor is free by then (close(2)). */
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading, writing and waiting. EINTR stops here, and errno becomes a negative code here.
+ *
+ * Counts may be short (UNP 3.9): a stream gives and takes what it has room for. The caller keeps
+ * the remainder; nothing here loops to hide it.
+ */
+#ifndef NET_IO_H
+#define NET_IO_H
+
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/compiler.h"
+
+/* read(2) and write(2), for files, pipes and terminals. Return a count, 0 at the end, or -errno. */
+MUST_USE ssize_t io_read(int fd, void *buffer, size_t size);
+MUST_USE ssize_t io_write(int fd, const void *bytes, size_t size);
+
+/*
+ * recv(2) and send(2) that never block and never raise SIGPIPE, for sockets.
+ * Return a count, 0 at the end of the stream, -EAGAIN when they would have to wait, or -errno.
+ */
+MUST_USE ssize_t io_recv(int fd, void *buffer, size_t size);
+MUST_USE ssize_t io_send(int fd, const void *bytes, size_t size);
+
+/*
+ * Half-close (shutdown(2), SHUT_WR): our FIN goes out behind the last byte, reading goes on.
+ * A connection that is gone already (ENOTCONN) needs no FIN. Returns 0 or -errno.
+ */
+MUST_USE int io_send_end(int fd);
+
+/*
+ * poll(2) until a descriptor is ready or the deadline has come, whatever signals come in between.
+ * Returns how many are ready, 0 at the deadline, or -errno.
+ */
+MUST_USE int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns);
+
+/*
+ * How many bytes write(2) takes without blocking from a descriptor that poll(2) calls writable:
+ * no bound for a file, PIPE_BUF for pipes, terminals and the like.
+ */
+size_t io_write_bound(int fd);
+
+/* Closes *fd, if there is one, and leaves -1 in its place. */
+void io_close(int *fd);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/listen.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "net/io.h"
+
+/* Silence after which the kernel asks the peer whether it is there, between questions, how many. */
+#define KEEPALIVE_IDLE_S     60
+#define KEEPALIVE_INTERVAL_S 10
+#define KEEPALIVE_PROBES     6
+
+struct socket_option {
+	int level, name, value;
+};
+
+static const struct socket_option all_options[] = {
+	{SOL_SOCKET, SO_REUSEADDR, 1},
+};
+
+static const struct socket_option tcp_options[] = {
+	{SOL_SOCKET, SO_OOBINLINE, 1},
+	{SOL_SOCKET, SO_KEEPALIVE, 1},
+	{IPPROTO_TCP, TCP_NODELAY, 1},
+	{IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
+	{IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
+	{IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
+};
+
+static const struct socket_option v6_options[] = {
+	{IPPROTO_IPV6, IPV6_V6ONLY, 0},
+};
+
+MUST_USE static int set_options(int fd, const struct socket_option *options, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct socket_option *o = &options[i];
+		if (setsockopt(fd, o->level, o->name, &o->value, sizeof(o->value)) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+MUST_USE static int set_options_for(int fd, int family)
+{
+	int rc = set_options(fd, all_options, ARRAY_LEN(all_options));
+	if (rc == 0 && family != AF_UNIX)
+		rc = set_options(fd, tcp_options, ARRAY_LEN(tcp_options));
+	if (rc == 0 && family == AF_INET6)
+		rc = set_options(fd, v6_options, ARRAY_LEN(v6_options));
+	return rc;
+}
+
+static bool is_path(const struct addr *addr)
+{
+	return addr->any.sa_family == AF_UNIX && addr->local.sun_path[0] != '\0';
+}
+
+/* Is there a socket at this path on which nobody listens any more? */
+static bool is_stale_path(const struct addr *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	bool refused = connect(fd, &addr->any, addr->len) < 0 && errno == ECONNREFUSED;
+	io_close(&fd);
+	return refused;
+}
+
+MUST_USE static int bind_to(int fd, const struct addr *addr)
+{
+	if (bind(fd, &addr->any, addr->len) == 0)
+		return 0;
+	int rc = -errno;
+	if (rc != -EADDRINUSE || !is_path(addr) || !is_stale_path(addr))
+		return rc;
+	listen_remove_path(addr);
+	return bind(fd, &addr->any, addr->len) == 0 ? 0 : -errno;
+}
+
+int listen_open(const struct addr *addr)
+{
+	int family = addr->any.sa_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+
+	int rc = set_options_for(fd, family);
+	if (rc == 0)
+		rc = bind_to(fd, addr);
+	if (rc == 0 && listen(fd, LISTEN_BACKLOG) < 0)
+		rc = -errno;
+	if (rc < 0) {
+		io_close(&fd);
+		return rc;
+	}
+	return fd;
+}
+
+void listen_shut_queue(int fd)
+{
+	ignore_result(listen(fd, 0)); /* nothing depends on it: the queue is only longer */
+}
+
+void listen_remove_path(const struct addr *addr)
+{
+	if (is_path(addr))
+		ignore_result(unlink(addr->local.sun_path)); /* somebody was quicker: as well */
+}

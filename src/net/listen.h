@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listening sockets.
+ *
+ * What every connected socket needs is set here once: accept(2) hands the options down.
+ */
+#ifndef NET_LISTEN_H
+#define NET_LISTEN_H
+
+#include "base/compiler.h"
+#include "net/addr.h"
+
+/*
+ * How many completed connections the kernel keeps for us while we are busy. A burst beyond it waits
+ * a second or more for its SYN to be sent again. The kernel cuts it to net.core.somaxconn.
+ */
+#define LISTEN_BACKLOG 4096
+
+/*
+ * Opens a non-blocking, close-on-exec listening socket.
+ *
+ *   SO_REUSEADDR    a restart binds at once, though old connections rest in TIME_WAIT (UNP 7.5)
+ *   SO_OOBINLINE    urgent data stays in its place in the stream, it is echoed like all the rest
+ *   TCP_NODELAY     an echo must not wait for the acknowledgement of the one before (Nagle, 40 ms)
+ *   SO_KEEPALIVE    a client whose host vanished is found out, in about two minutes
+ *   IPV6_V6ONLY off the wildcard takes IPv4 too
+ *
+ * A path left behind by a server that is dead (nobody accepts there) is replaced; one that is alive
+ * is -EADDRINUSE. Returns the descriptor, which is the caller's, or -errno.
+ */
+MUST_USE int listen_open(const struct addr *addr);
+
+/*
+ * Lets no more clients in than those who are queued already, who can still be accepted: the last
+ * step before closing. New ones try again until the socket is closed. Failure changes nothing.
+ */
+void listen_shut_queue(int fd);
+
+/* Removes the path of a unix listening socket; of others there is nothing to remove. */
+void listen_remove_path(const struct addr *addr);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/machine.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define USUAL_EPHEMERAL_FIRST 32768
+#define USUAL_EPHEMERAL_LAST  60999
+
+struct machine_port_range machine_ephemeral_ports(void)
+{
+	struct machine_port_range range = {USUAL_EPHEMERAL_FIRST, USUAL_EPHEMERAL_LAST};
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	if (file == NULL)
+		return range;
+	uint16_t first, last;
+	if (fscanf(file, "%" SCNu16 " %" SCNu16, &first, &last) == 2)
+		range = (struct machine_port_range){first, last};
+	fclose(file);
+	return range;
+}
+
+/* The number in a file of the kernel's; "max", and a file that is not there, are no limit. */
+static uint64_t number_in(const char *path)
+{
+	uint64_t number = MACHINE_UNLIMITED;
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return number;
+	if (fscanf(file, "%" SCNu64, &number) != 1)
+		number = MACHINE_UNLIMITED;
+	fclose(file);
+	return number;
+}
+
+bool machine_has_ipv6(void)
+{
+	return number_in("/proc/sys/net/ipv6/conf/all/disable_ipv6") == 0;
+}
+
+static uint64_t as_count(rlim_t limit)
+{
+	return limit == RLIM_INFINITY ? MACHINE_UNLIMITED : (uint64_t)limit;
+}
+
+uint64_t machine_descriptors(uint64_t wanted)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return MACHINE_UNLIMITED;
+	if (as_count(limit.rlim_cur) < wanted && limit.rlim_cur < limit.rlim_max) {
+		struct rlimit raised = limit;
+		raised.rlim_cur = as_count(limit.rlim_max) < wanted ? limit.rlim_max : wanted;
+		if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+			limit = raised;
+	}
+	return as_count(limit.rlim_cur);
+}
+
+/* The kernel lets root, in the form of either capability, pass RLIMIT_NPROC (setrlimit(2)). */
+static uint64_t process_rlimit(void)
+{
+	struct rlimit limit;
+	if (geteuid() == 0 || getrlimit(RLIMIT_NPROC, &limit) < 0)
+		return MACHINE_UNLIMITED;
+	return as_count(limit.rlim_cur);
+}
+
+/*
+ * What the pids cgroup still has room for. /proc/self/cgroup has a line "N:pids:/path" for version
+ * 1 and "0::/path" for version 2 (cgroups(7)); a limit above ours in the tree is not looked for.
+ */
+static uint64_t cgroup_room(void)
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	if (file == NULL)
+		return MACHINE_UNLIMITED;
+
+	uint64_t room = MACHINE_UNLIMITED;
+	char line[PATH_MAX];
+	while (fgets(line, sizeof(line), file) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		const char *path = strrchr(line, ':');
+		const char *root = strstr(line, ":pids:") != NULL ? "/sys/fs/cgroup/pids"
+				   : strncmp(line, "0::", 3) == 0 ? "/sys/fs/cgroup"
+								  : NULL;
+		if (path == NULL || root == NULL)
+			continue;
+		char name[PATH_MAX + 64];
+		snprintf(name, sizeof(name), "%s%s/pids.max", root, path + 1);
+		uint64_t most = number_in(name);
+		if (most == MACHINE_UNLIMITED)
+			continue;
+		snprintf(name, sizeof(name), "%s%s/pids.current", root, path + 1);
+		uint64_t now = number_in(name);
+		uint64_t left = now == MACHINE_UNLIMITED || now > most ? 0 : most - now;
+		room = left < room ? left : room;
+	}
+	fclose(file);
+	return room;
+}
+
+struct machine_bound machine_processes(void)
+{
+	const struct machine_bound bounds[] = {
+		{number_in("/proc/sys/kernel/pid_max"), "kernel.pid_max"},
+		{number_in("/proc/sys/kernel/threads-max"), "kernel.threads-max"},
+		{process_rlimit(), "RLIMIT_NPROC, ulimit -u"},
+		{cgroup_room(), "the pids cgroup"},
+	};
+	struct machine_bound tightest = bounds[0];
+	for (size_t i = 1; i < ARRAY_LEN(bounds); i++) {
+		if (bounds[i].most < tightest.most)
+			tightest = bounds[i];
+	}
+	return tightest;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this machine allows: its port range, and how many descriptors and processes we may have.
+ */
+#ifndef NET_MACHINE_H
+#define NET_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+/* No limit that we could find. */
+#define MACHINE_UNLIMITED UINT64_MAX
+
+struct machine_port_range {
+	uint16_t first, last;
+};
+
+/* The kernel's ephemeral ports (ip(7), ip_local_port_range), or its usual 32768-60999. */
+struct machine_port_range machine_ephemeral_ports(void);
+
+/* Does this machine speak IPv6, or was it left out, or switched off (disable_ipv6)? */
+bool machine_has_ipv6(void);
+
+/*
+ * How many descriptors this process can have, when at least `wanted` would be good: raises the
+ * soft limit (RLIMIT_NOFILE) up to the hard one if that is needed.
+ */
+uint64_t machine_descriptors(uint64_t wanted);
+
+/* A bound, and what sets it, in words for a message. */
+struct machine_bound {
+	uint64_t most;
+	const char *set_by;
+};
+
+/*
+ * How many more processes we can start: the tightest of kernel.pid_max, kernel.threads-max,
+ * RLIMIT_NPROC (which does not bind root) and the pids cgroup. What others start meanwhile is
+ * unknown, so fork(2) can still fail.
+ */
+struct machine_bound machine_processes(void);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Where the kernel looks for our command line: the strings of argv, and behind them of environ. */
+static struct {
+	char *start;
+	size_t size;
+} title;
+
+int process_fill_standard_fds(void)
+{
+	static const int failing_mode[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		/* The lowest free number is fd itself: those below are open by now. */
+		if (open("/dev/null", failing_mode[fd]) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* The strings of argv and environ lie in one piece (execve(2)): returns where that piece ends. */
+static char *end_of_strings(char **strings, char *end)
+{
+	for (; *strings != NULL; strings++) {
+		if (*strings == end)
+			end += strlen(end) + 1;
+	}
+	return end;
+}
+
+void process_prepare_title(int argc, char **argv)
+{
+	if (argc < 1)
+		return;
+	size_t n = 0;
+	while (environ[n] != NULL)
+		n++;
+	char **moved = calloc(n + 1, sizeof(*moved));
+	if (moved == NULL)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		moved[i] = strdup(environ[i]);
+		if (moved[i] == NULL)
+			goto free_moved;
+	}
+
+	title.start = argv[0];
+	title.size = (size_t)(end_of_strings(environ, end_of_strings(argv, argv[0])) - argv[0]);
+	environ = moved;
+	return;
+
+free_moved:
+	for (size_t i = 0; i < n; i++)
+		free(moved[i]);
+	free(moved);
+}
+
+void process_set_title(const char *text)
+{
+	if (title.size == 0)
+		return;
+	size_t n = strnlen(text, title.size - 1);
+	memcpy(title.start, text, n);
+	memset(title.start + n, 0, title.size - n);
+}
+
+pid_t process_fork(void)
+{
+	pid_t pid = fork();
+	return pid < 0 ? -errno : pid;
+}
+
+int process_reap(struct process_end *ret_end)
+{
+	int status;
+	pid_t pid = waitpid(-1, &status, WNOHANG);
+	if (pid == 0 || (pid < 0 && errno == ECHILD))
+		return 0;
+	if (pid < 0)
+		return -errno;
+	*ret_end = (struct process_end){
+		.pid = pid,
+		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+		.status = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+	};
+	return 1;
+}
+
+void process_keep_only(int fd, int other_fd)
+{
+	unsigned int low = (unsigned int)(fd < other_fd ? fd : other_fd);
+	unsigned int high = (unsigned int)(fd < other_fd ? other_fd : fd);
+	unsigned int first = STDERR_FILENO + 1;
+	/* A range that is empty is EINVAL, and nothing is closed: as it should be. */
+	close_range(first, low - 1, 0);
+	close_range(low + 1, high - 1, 0);
+	close_range(high + 1, UINT_MAX, 0);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes: forking, reaping, and what ps(1) shows of them.
+ */
+#ifndef NET_PROCESS_H
+#define NET_PROCESS_H
+
+#include <sys/types.h>
+
+#include "base/compiler.h"
+
+/*
+ * Opens /dev/null in place of a standard descriptor that the caller of this program had closed, in
+ * the direction in which it fails (reading from it, or writing to it, is EBADF): else the first
+ * socket would become our standard output. Returns 0 or -errno.
+ */
+MUST_USE int process_fill_standard_fds(void);
+
+/*
+ * Prepares process_set_title(): makes room where the kernel keeps the command line, by moving the
+ * environment. To be called once, before anything else keeps a pointer into argv or environ.
+ * Without memory for that, titles stay as they are.
+ */
+void process_prepare_title(int argc, char **argv);
+
+/* What ps(1) shows for this process from now on. Cut where there is no room for it. */
+void process_set_title(const char *title);
+
+/* fork(2). Returns the child's pid, 0 in the child, or -errno: EAGAIN (a limit) or ENOMEM. */
+MUST_USE pid_t process_fork(void);
+
+/* How a child ended. */
+struct process_end {
+	pid_t pid;
+	int signal; /* the signal that killed it, or 0 */
+	int status; /* its exit status, where it was not killed */
+};
+
+/*
+ * Takes one child that has ended off the kernel's list (waitpid(2), WNOHANG). Returns 1 and the
+ * end, 0 when no child has ended (or there is none), or -errno.
+ */
+MUST_USE int process_reap(struct process_end *ret_end);
+
+/*
+ * Closes every descriptor but the standard ones and the two named: what a child inherited and has
+ * no use for, the listening sockets first of all (UNP 4.8).
+ */
+void process_keep_only(int fd, int other_fd);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/signals.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "net/io.h"
+
+/* What the server reads from its descriptor. */
+static const int read_by_server[] = {SIGCHLD, SIGINT, SIGTERM, SIGUSR1};
+
+/* What must not end a child, or what it has no part in. */
+static const int ignored_by_child[] = {SIGINT, SIGTERM, SIGUSR1};
+
+static void dispose(int signal, void (*how)(int))
+{
+	struct sigaction action = {.sa_handler = how};
+	int failed = sigaction(signal, &action, NULL);
+	assert(!failed); /* only for a signal number that does not exist */
+}
+
+/* The mask is inherited over fork and exec: whoever started us may have blocked anything. */
+static void set_mask(const int *signals, size_t n)
+{
+	sigset_t mask;
+	sigemptyset(&mask);
+	for (size_t i = 0; i < n; i++)
+		sigaddset(&mask, signals[i]);
+	int failed = sigprocmask(SIG_SETMASK, &mask, NULL);
+	assert(!failed);
+}
+
+void signals_setup_client(void)
+{
+	dispose(SIGPIPE, SIG_IGN);
+	set_mask(NULL, 0);
+}
+
+int signals_setup_server(void)
+{
+	sigset_t heard;
+	sigemptyset(&heard);
+	dispose(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(read_by_server); i++) {
+		/* Ignored, a signal would be thrown away before we could read it. */
+		dispose(read_by_server[i], SIG_DFL);
+		sigaddset(&heard, read_by_server[i]);
+	}
+	set_mask(read_by_server, ARRAY_LEN(read_by_server));
+
+	int fd = signalfd(-1, &heard, SFD_NONBLOCK | SFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+void signals_setup_child(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ignored_by_child); i++)
+		dispose(ignored_by_child[i], SIG_IGN);
+	set_mask(NULL, 0);
+}
+
+int signals_next(int signals_fd)
+{
+	struct signalfd_siginfo info;
+	ssize_t n = io_read(signals_fd, &info, sizeof(info));
+	return n == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+struct signal_name signals_name(int signal)
+{
+	struct signal_name out;
+	const char *name = sigabbrev_np(signal);
+	if (name != NULL)
+		snprintf(out.text, sizeof(out.text), "SIG%s", name);
+	else
+		snprintf(out.text, sizeof(out.text), "signal %d", signal);
+	return out;
+}
+
+void signals_die_of(int signal)
+{
+	dispose(signal, SIG_DFL);
+	set_mask(NULL, 0);
+	raise(signal);
+	_exit(128 + signal); /* a signal whose default is not to end us */
+}

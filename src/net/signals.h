@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals: what this program does about each, set once and explicitly (sigaction(2)), and how the
+ * server hears of them.
+ *
+ * A process has four ways to meet a signal, and we use three:
+ *
+ *   catch     We have no handler, anywhere. A handler runs between any two instructions and may
+ *             call almost nothing (signal-safety(7)); one that logged was a way in as root
+ *             (CVE-2024-6387). The server blocks what it wants to hear and reads it from a
+ *             descriptor (signalfd(2)) in its loop, as one more event. Nothing is interrupted.
+ *   ignore    SIGPIPE: a peer who is gone is an ordinary error of send(2), EPIPE, not our death.
+ *             In a child also SIGINT and SIGTERM: typed at a terminal or sent to the group they
+ *             mean the service, and it is the parent who lets the clients finish.
+ *   default   All others. SIGCHLD must be at its default: where the program was started with it
+ *             ignored, children would vanish unseen (wait(2), notes).
+ *   neither   SIGKILL and SIGSTOP cannot be caught, blocked or ignored. A child that is killed
+ *             costs its own client only; a parent that is killed leaves children who notice
+ *             (server/lifeline.h); who is stopped goes on where he was.
+ *
+ * A blocked signal is pending or it is not: it does not count. Five hundred children who end while
+ * the parent is stopped are one SIGCHLD (UNP 5.10), so whoever reads one reaps until there is none.
+ *
+ *              talk      server      the server's child
+ *   SIGPIPE    ignore    ignore      ignore
+ *   SIGINT     default   read        ignore
+ *   SIGTERM    default   read        ignore
+ *   SIGUSR1    default   read        ignore
+ *   SIGCHLD    default   read        default
+ *   others     default   default     default
+ */
+#ifndef NET_SIGNALS_H
+#define NET_SIGNALS_H
+
+#include "base/compiler.h"
+
+/* The dispositions of a client. */
+void signals_setup_client(void);
+
+/*
+ * The dispositions of a server. Returns a non-blocking, close-on-exec descriptor from which
+ * signals_next() reads, the caller's; or -errno.
+ */
+MUST_USE int signals_setup_server(void);
+
+/* The dispositions of a server's child: to be called in it, first thing after fork(2). */
+void signals_setup_child(void);
+
+/* The next signal that has come in, or 0 for none. */
+int signals_next(int signals_fd);
+
+/* The name, "SIGKILL", or "signal 34" for one without. */
+struct signal_name {
+	char text[24];
+};
+struct signal_name signals_name(int signal);
+
+/* Ends this process by a signal, as if it had never been blocked or ignored. */
+_Noreturn void signals_die_of(int signal);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/admission.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "net/io.h"
+#include "net/machine.h"
+
+/* The room may hold this share of our descriptors, so that waiting never starves serving. */
+#define ROOM_SHARE_OF_DESCRIPTORS 4
+
+void admission_setup(struct admission *admission, struct server *server, admission_serve_fn *serve,
+		     void *engine)
+{
+	uint64_t places = machine_descriptors(0) / ROOM_SHARE_OF_DESCRIPTORS;
+	admission->server = server;
+	admission->serve = serve;
+	admission->engine = engine;
+	admission->n_places = places < ADMISSION_ROOM ? (size_t)places + 1 : ADMISSION_ROOM;
+}
+
+static bool is_full(const struct admission *admission)
+{
+	return admission->server->clients.count >= admission->server->clients.most;
+}
+
+static bool is_paused(const struct admission *admission)
+{
+	return admission->resume_ns != 0;
+}
+
+bool admission_is_open(const struct admission *admission)
+{
+	return !is_full(admission) && !is_paused(admission);
+}
+
+void admission_pass_time(struct admission *admission)
+{
+	if (is_paused(admission) && clock_now_ns() >= admission->resume_ns)
+		admission->resume_ns = 0;
+}
+
+void admission_client_ended(struct admission *admission)
+{
+	admission->resume_ns = 0;
+}
+
+uint64_t admission_deadline_ns(const struct admission *admission)
+{
+	return is_paused(admission) ? admission->resume_ns : CLOCK_NEVER;
+}
+
+static void pause_for(struct admission *admission, const char *what, int code)
+{
+	admission->resume_ns = clock_deadline_ns(ADMISSION_PAUSE_NS);
+	if (log_once_a_second(&admission->last_said_ns))
+		log_warning("%s: %s, clients wait", what, err_text(code).text);
+}
+
+static bool is_over_source_limit(const struct admission *admission, const struct addr *peer)
+{
+	uint64_t most = admission->server->max_per_source;
+	uint64_t source;
+	return most != 0 && addr_source(peer, &source) &&
+	       clients_of_source(&admission->server->clients, source) >= most;
+}
+
+/* Ends a client who was not served: with a FIN, and if he behaves without a reset. */
+static void turn_away(struct admission *admission, struct arrival *arrival)
+{
+	char forgotten[16 * 1024];
+	ignore_result(io_send_end(arrival->fd)); /* if it fails, the client is gone already */
+	ignore_result(io_recv(arrival->fd, forgotten, sizeof(forgotten))); /* unread, it would reset */
+	io_close(&arrival->fd);
+	server_client_turned_away(admission->server, arrival->name.text);
+}
+
+/* Serves an arrival if that can be done now. Returns whether it was. */
+static bool serve_now(struct admission *admission, const struct arrival *arrival)
+{
+	if (!admission_is_open(admission) || is_over_source_limit(admission, &arrival->peer))
+		return false;
+	int rc = admission->serve(admission->engine, arrival);
+	if (rc < 0)
+		pause_for(admission, "cannot start serving a client", rc);
+	return rc == 0;
+}
+
+/*
+ * Lets an arrival wait. One place is kept for a client whom the machine has no process for: there is
+ * never more than one, because admission pauses with the first.
+ */
+static void let_wait(struct admission *admission, struct arrival *arrival)
+{
+	size_t places = admission->n_places;
+	if (!is_paused(admission) && admission->n_waiting + 1 >= places) {
+		turn_away(admission, arrival);
+		return;
+	}
+	assert(admission->n_waiting < ADMISSION_ROOM);
+	admission->room[admission->n_waiting++] = *arrival;
+}
+
+void admission_serve_waiting(struct admission *admission)
+{
+	size_t still_waiting = 0;
+	for (size_t i = 0; i < admission->n_waiting; i++) {
+		struct arrival *arrival = &admission->room[i];
+		if (!serve_now(admission, arrival))
+			admission->room[still_waiting++] = *arrival;
+	}
+	admission->n_waiting = still_waiting;
+}
+
+static void arrive(struct admission *admission, int fd, const struct addr *peer)
+{
+	struct arrival arrival = {.fd = fd, .peer = *peer, .name = accept_peer_name(fd, peer)};
+	admission->server->totals.accepted++;
+	if (!serve_now(admission, &arrival))
+		let_wait(admission, &arrival);
+}
+
+enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener)
+{
+	for (int i = 0; i < ADMISSION_BUDGET && admission_is_open(admission); i++) {
+		int fd, code;
+		struct addr peer;
+		enum accept_verdict verdict = accept_client(listener->fd, &fd, &peer, &code);
+		switch (verdict) {
+		case ACCEPT_GOT:
+			arrive(admission, fd, &peer);
+			break;
+		case ACCEPT_NEXT:
+			break;
+		case ACCEPT_PAUSE:
+			pause_for(admission, "cannot accept", code);
+			return verdict;
+		case ACCEPT_NONE:
+			return verdict;
+		case ACCEPT_LOST:
+			log_error("cannot accept on %s: %s", addr_format(&listener->addr).text,
+				  err_text(code).text);
+			return verdict;
+		}
+	}
+	return ACCEPT_GOT;
+}
+
+void admission_close(struct admission *admission)
+{
+	for (size_t i = 0; i < admission->n_waiting; i++)
+		turn_away(admission, &admission->room[i]);
+	admission->n_waiting = 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Admission: when to accept, and what to do with clients who cannot be served at once.
+ *
+ * The rule is that nobody is refused. While the table is full nothing is accepted: clients wait in
+ * the kernel's queue, in order, and cost nothing. When the machine is short of something (no
+ * descriptor, no memory, no process for the client just accepted) admission pauses, and goes on when
+ * a client ends or after ADMISSION_PAUSE_NS. So a shortage never spins and never ends the service.
+ *
+ * A limit per source cannot be kept by not accepting, for only accept tells who it is. So clients
+ * over that limit are accepted and wait in a room of ADMISSION_ROOM places until one of their source
+ * ends; and only when a source fills the room as well, the next of it are turned away, with a FIN.
+ */
+#ifndef SERVER_ADMISSION_H
+#define SERVER_ADMISSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/accept.h"
+#include "net/addr.h"
+#include "server/server.h"
+
+/* How long to leave the queue alone: short enough that relief is felt within a second. */
+#define ADMISSION_PAUSE_NS (200 * CLOCK_NS_PER_MS)
+
+/* Clients who can wait after they were accepted. Each costs a descriptor. */
+#define ADMISSION_ROOM 256
+
+/* Clients accepted from one socket before we look at everything else again. */
+#define ADMISSION_BUDGET 64
+
+/* An accepted client: its connected socket, address and name. */
+struct arrival {
+	int fd;
+	struct addr peer;
+	struct addr_text name;
+};
+
+/*
+ * How an engine begins to serve a client. It takes arrival->fd and returns 0; or it cannot, because
+ * the machine is short of something: then it leaves the fd alone and returns the negative code.
+ */
+typedef int admission_serve_fn(void *engine, const struct arrival *arrival);
+
+struct admission {
+	struct server *server;
+	admission_serve_fn *serve;
+	void *engine;
+	uint64_t resume_ns;    /* nothing is accepted before, 0: not paused */
+	uint64_t last_said_ns; /* when a shortage was last logged */
+	struct arrival room[ADMISSION_ROOM]; /* in order of arrival */
+	size_t n_waiting, n_places;
+};
+
+/* Prepares a zeroed admission. */
+void admission_setup(struct admission *admission, struct server *server, admission_serve_fn *serve,
+		     void *engine);
+
+/* May clients be accepted now? If not, the listening sockets are not to be polled. */
+bool admission_is_open(const struct admission *admission);
+
+/* Ends a pause whose time has come. To be called once in every round, before all else here. */
+void admission_pass_time(struct admission *admission);
+
+/* A client has ended: what was short may be there again, and who waited may be next. */
+void admission_client_ended(struct admission *admission);
+
+/* Accepts from a listening socket that is ready. Returns why it stopped: never ACCEPT_NEXT. */
+enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener);
+
+/* Serves those who wait in the room and now can be. To be called in every round, before accepting. */
+void admission_serve_waiting(struct admission *admission);
+
+/* When to look again though nothing happens, or CLOCK_NEVER. */
+uint64_t admission_deadline_ns(const struct admission *admission);
+
+/* Closes those who still wait: the server ends. */
+void admission_close(struct admission *admission);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a server ends: the order of its phases, as a pure state machine.
+ *
+ *   SERVING --TERM/INT--> DRAINING --deadline--> CALLING_OFF --patience--> KILLING
+ *                            `------ second TERM/INT, from any phase ------^
+ *
+ * DRAINING: no new clients, those who are there may finish. CALLING_OFF: the lifeline is cut, every
+ * child sends its FIN and lingers. KILLING: whoever is still there is killed. In each phase the
+ * server is done as soon as no client is left.
+ */
+#ifndef SERVER_DRAIN_H
+#define SERVER_DRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* After the lifeline was cut: the lingering close of a child (server/session.h), and a little. */
+#define DRAIN_PATIENCE_NS (900 * CLOCK_NS_PER_MS)
+
+enum drain_phase { DRAIN_SERVING, DRAIN_DRAINING, DRAIN_CALLING_OFF, DRAIN_KILLING };
+
+struct drain {
+	enum drain_phase phase;
+	uint64_t deadline_ns; /* of the phase; of no meaning in SERVING and KILLING */
+	int asked_by;         /* the signal that asked first */
+	int ended_by;         /* the second signal, which did not want to wait; 0: there was none */
+};
+
+/* TERM or INT has come. Returns whether the phase is a new one. */
+bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_timeout_ns);
+
+/* Time has passed. Returns whether the phase is a new one. */
+bool drain_pass_time(struct drain *drain, uint64_t now_ns);
+
+/* When drain_pass_time() wants to be called next, or CLOCK_NEVER. */
+uint64_t drain_deadline_ns(const struct drain *drain);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/ending.h"
+
+#include <errno.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "net/signals.h"
+
+enum ending ending_of_code(int code)
+{
+	switch (-code) {
+	case ECONNRESET:
+	case EPIPE:
+	case ECONNABORTED: /* an administrator's reset, ss -K */
+		return ENDING_RESET;
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case ENETDOWN:
+		return ENDING_TIMEOUT;
+	default:
+		return ENDING_ERROR;
+	}
+}
+
+void ending_log(const struct ending_facts *facts)
+{
+	static const char *const words[] = {
+#define X(name, word) word,
+		ENDING_LIST(X)
+#undef X
+	};
+	struct log_record record;
+	log_record_begin(&record, "end");
+	log_record_text(&record, "peer", facts->peer);
+	log_record_count(&record, "in", facts->in);
+	log_record_count(&record, "out", facts->out);
+	log_record_seconds(&record, "seconds", facts->lasted_ns);
+	log_record_text(&record, "reason", words[facts->reason]);
+	if (facts->reason == ENDING_KILLED)
+		log_record_text(&record, "signal", signals_name(facts->signal).text);
+	if (facts->reason == ENDING_ERROR)
+		log_record_text(&record, "error", err_name(facts->code));
+	log_record_end(&record);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path, as in UNP 5.2 to 5.10:
+ *
+ *   parent                                      child
+ *   accept: a connected socket
+ *   fork -------------------------------------> close the listening sockets
+ *   close the connected socket                  echo until the client ends (server/session.h)
+ *   accept the next                             exit: SIGCHLD to the parent
+ *   SIGCHLD: wait for every child that ended
+ *
+ * What else can happen: fork is refused (the client waits, server/admission.h); the table is full
+ * (nothing is accepted); a child is killed (its client is reset by the kernel, the others do not
+ * notice); we are told to end (server/drain.h); we are killed (server/lifeline.h).
+ *
+ * One process, one loop, no threads: fork copies only the thread that calls it, and any lock that
+ * another held would stay locked in the child for ever.
+ */
+#include "server/engines/fork.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+#include "net/process.h"
+#include "net/signals.h"
+#include "server/admission.h"
+#include "server/lifeline.h"
+#include "server/session.h"
+
+struct fork_engine {
+	struct server *server;
+	struct lifeline lifeline;
+	struct admission admission;
+};
+
+/* ---- the child ---- */
+
+/* Its buffer: pages that only a child ever touches, and only as many as its client's messages fill. */
+static unsigned char buffer[SESSION_BUFFER_SIZE];
+
+_Noreturn static void be_child(const struct fork_engine *engine, int connected_fd,
+			       struct client *client)
+{
+	signals_setup_child();
+	process_keep_only(connected_fd, engine->lifeline.child_fd);
+
+	char title[CLIENT_PEER_SIZE + 32];
+	snprintf(title, sizeof(title), "tcpecho: serving %s", client->peer);
+	process_set_title(title);
+
+	const struct session session = {
+		.fd = connected_fd,
+		.lifeline_fd = engine->lifeline.child_fd,
+		.idle_timeout_ns = engine->server->idle_timeout_ns,
+		.score = &client->score,
+		.buffer = buffer,
+	};
+	ignore_result(session_run(&session)); /* the score says it to the parent */
+	_exit(0);                             /* not exit(3): stdio and atexit are the parent's */
+}
+
+/* ---- the parent ---- */
+
+/* Starts a child for a client. Takes the connected socket, unless it fails. */
+static int serve_client(void *context, const struct arrival *arrival)
+{
+	struct fork_engine *engine = context;
+	struct clients *clients = &engine->server->clients;
+
+	/* Before the fork: the child may have ended before we run again. */
+	struct client *client = clients_enter(clients, &arrival->peer, arrival->name.text);
+	pid_t pid = process_fork();
+	if (pid < 0) {
+		clients_leave(clients, client);
+		return pid;
+	}
+	if (pid == 0)
+		be_child(engine, arrival->fd, client);
+
+	clients_started(clients, client, pid);
+	int connected_fd = arrival->fd;
+	io_close(&connected_fd); /* the child has its own: no FIN goes out (UNP 4.8) */
+	return 0;
+}
+
+/* One pending SIGCHLD stands for any number of children: reap until there is none (UNP 5.10). */
+MUST_USE static int reap_all(struct fork_engine *engine)
+{
+	struct process_end end;
+	int rc;
+	while ((rc = process_reap(&end)) > 0) {
+		struct client *client = clients_find(&engine->server->clients, end.pid);
+		if (client == NULL)
+			continue; /* a child from before we were executed in this process's place */
+		server_client_ended(engine->server, client, end.signal, end.status);
+		admission_client_ended(&engine->admission);
+	}
+	return rc;
+}
+
+static void kill_all(const struct clients *clients)
+{
+	/* Their pids are theirs until we reap them: no stranger can be hit. */
+	for (const struct client *client = clients_next(clients, NULL); client != NULL;
+	     client = clients_next(clients, client))
+		kill(client->pid, SIGKILL);
+}
+
+/* Carries out what the phase asks for. Every step may be done again. */
+static void follow_drain(struct fork_engine *engine)
+{
+	struct server *server = engine->server;
+	if (server->drain.phase == DRAIN_DRAINING)
+		listeners_shut_queues(&server->listeners);
+	if (server->drain.phase >= DRAIN_CALLING_OFF) {
+		listeners_close(&server->listeners);
+		admission_close(&engine->admission);
+		lifeline_cut(&engine->lifeline);
+	}
+	if (server->drain.phase == DRAIN_KILLING)
+		kill_all(&server->clients);
+}
+
+static bool is_done(const struct fork_engine *engine)
+{
+	const struct server *server = engine->server;
+	return server->drain.phase != DRAIN_SERVING && server->clients.count == 0 &&
+	       engine->admission.n_waiting == 0 && !listeners_any_open(&server->listeners);
+}
+
+/*
+ * Accepts from every listening socket that is ready. While we drain, all are: who was in the queue
+ * when we were told to end is served, then the socket is closed. What arrives between the last accept
+ * and the close is reset by the kernel: nothing in user space can help that.
+ */
+MUST_USE static int accept_ready(struct fork_engine *engine, const struct pollfd *ready)
+{
+	struct server *server = engine->server;
+	bool draining = server->drain.phase != DRAIN_SERVING;
+	for (size_t i = 0; i < server->listeners.n; i++) {
+		struct listener *listener = &server->listeners.list[i];
+		if (listener->fd < 0 || (!draining && ready[i].revents == 0))
+			continue;
+		enum accept_verdict verdict = admission_accept(&engine->admission, listener);
+		if (draining && (verdict == ACCEPT_NONE || verdict == ACCEPT_LOST))
+			listener_close(listener);
+		else if (verdict == ACCEPT_LOST)
+			return -EBADF;
+	}
+	return 0;
+}
+
+/* Waits for signals and, while admission is open, for clients: ready[1 + i] is listener i. */
+MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *ready)
+{
+	const struct server *server = engine->server;
+	bool is_open = admission_is_open(&engine->admission);
+	ready[0] = (struct pollfd){.fd = server->signals_fd, .events = POLLIN};
+	for (size_t i = 0; i < server->listeners.n; i++)
+		ready[1 + i] = (struct pollfd){
+			/* A negative descriptor is passed over (poll(2)): the clients wait. */
+			.fd = is_open ? server->listeners.list[i].fd : -1,
+			.events = POLLIN,
+		};
+	uint64_t deadline_ns = clock_earlier_ns(admission_deadline_ns(&engine->admission),
+						drain_deadline_ns(&server->drain));
+	return io_wait(ready, 1 + server->listeners.n, deadline_ns);
+}
+
+MUST_USE static int loop(struct fork_engine *engine)
+{
+	struct server *server = engine->server;
+	struct pollfd ready[1 + LISTENERS_MOST];
+	while (!is_done(engine)) {
+		int rc = wait_for_events(engine, ready);
+		if (rc < 0)
+			return rc;
+
+		if (server_hear_signals(server)) {
+			rc = reap_all(engine);
+			if (rc < 0)
+				return rc;
+		}
+		server_pass_time(server);
+		admission_pass_time(&engine->admission);
+		follow_drain(engine);
+		admission_serve_waiting(&engine->admission);
+		rc = accept_ready(engine, ready + 1);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int run(struct server *server)
+{
+	struct fork_engine engine = {.server = server};
+	int rc = lifeline_open(&engine.lifeline);
+	if (rc < 0)
+		return rc;
+	admission_setup(&engine.admission, server, serve_client, &engine);
+	rc = loop(&engine);
+	admission_close(&engine.admission);
+	lifeline_close(&engine.lifeline);
+	return rc;
+}
+
+const struct engine engine_fork = {
+	.name = "fork",
+	.summary = "one child process for each client",
+	.run = run,
+};

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lifeline: how children hear that it is over, without a signal.
+ *
+ * A pipe into which nobody ever writes. The parent holds the writing end, every child the reading
+ * end. When the parent closes its end, poll(2) wakes all children at once with POLLHUP; and when the
+ * parent dies, however it dies, the kernel closes it for him. So no child outlives its parent by
+ * more than its lingering close, and no pid is signalled that might have become somebody else's.
+ */
+#ifndef SERVER_LIFELINE_H
+#define SERVER_LIFELINE_H
+
+#include "base/compiler.h"
+
+struct lifeline {
+	int parent_fd; /* -1 when it is cut */
+	int child_fd;
+};
+
+/* Both ends are close-on-exec and belong to the lifeline. Returns 0 or -errno. */
+MUST_USE int lifeline_open(struct lifeline *ret_lifeline);
+
+/* Calls all children off. */
+void lifeline_cut(struct lifeline *lifeline);
+
+void lifeline_close(struct lifeline *lifeline);
+
+#endif

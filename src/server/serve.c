@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything that can be refused is refused before the first client: a limit that this machine does
+ * not allow, an address that cannot be had, a descriptor that is not open. What starts, serves.
+ */
+#include "server/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "net/io.h"
+#include "net/listen.h"
+#include "net/signals.h"
+#include "server/capacity.h"
+#include "server/ports.h"
+
+/* ---- limits ---- */
+
+MUST_USE static int decide_capacity(const struct serve_config *config, uint64_t *ret_clients)
+{
+	uint64_t asked = config->max_clients;
+	uint64_t wanted = asked != 0 ? asked : CAPACITY_DEFAULT;
+	struct machine_bound bound = capacity_of_machine(wanted);
+	if (capacity_decide(asked, bound, ret_clients) < 0) {
+		log_error("cannot serve %" PRIu64 " clients: this machine allows %" PRIu64
+			  " (%s; raise that, or lower --max-clients)",
+			  asked, bound.most, bound.set_by);
+		return STATUS_MACHINE;
+	}
+	if (asked == 0 && *ret_clients < CAPACITY_DEFAULT)
+		log_warning("at most %" PRIu64 " clients instead of %d (%s)", *ret_clients,
+			    CAPACITY_DEFAULT, bound.set_by);
+	return STATUS_OK;
+}
+
+/* ---- addresses ---- */
+
+/* What a spec says, as its user would. */
+static struct addr_text spec_text(const struct addr_spec *spec)
+{
+	struct addr_text out;
+	switch (spec->kind) {
+	case ADDR_WILDCARD:
+		snprintf(out.text, sizeof(out.text), "port %u", spec->port);
+		break;
+	case ADDR_HOST:
+		snprintf(out.text, sizeof(out.text), "%.100s port %u", spec->host, spec->port);
+		break;
+	case ADDR_UNIX:
+		snprintf(out.text, sizeof(out.text), "unix:%.110s", spec->host);
+		break;
+	}
+	return out;
+}
+
+/* What to do about it, where we know. */
+static const char *remedy(int code, const struct addr_spec *spec)
+{
+	switch (code) {
+	case -EACCES:
+	case -EPERM:
+		return spec->kind == ADDR_UNIX ? " (the directory must be writable)"
+					       : " (ports below 1024 need CAP_NET_BIND_SERVICE)";
+	case -EADDRINUSE:
+		return " (another server listens there: `ss -ltnp` shows which)";
+	case -EADDRNOTAVAIL:
+		return " (`ip address` shows those that this machine has)";
+	default:
+		return "";
+	}
+}
+
+static int status_of(int code)
+{
+	switch (code) {
+	case ERR_NO_SUCH_HOST:
+	case ERR_NAME_SERVER:
+	case ERR_NO_ADDRESS:
+	case ERR_RESOLVER:
+		return STATUS_NO_CONNECTION;
+	default:
+		return STATUS_MACHINE;
+	}
+}
+
+static void warn_of_port(const struct addr_spec *spec)
+{
+	struct ports_text reasons;
+	if (spec->kind != ADDR_UNIX &&
+	    ports_advise(spec->port, machine_ephemeral_ports(), &reasons))
+		log_warning("port %u is a poor choice: %s", spec->port, reasons.text);
+}
+
+MUST_USE static int open_listeners(const struct serve_config *config, struct listeners *listeners)
+{
+	for (size_t i = 0; i < config->n_addresses; i++) {
+		const struct addr_spec *spec = &config->addresses[i];
+		int rc = listeners_add(listeners, spec);
+		if (rc < 0) {
+			log_error("cannot listen on %s: %s%s", spec_text(spec).text,
+				  err_text(rc).text, remedy(rc, spec));
+			return status_of(rc);
+		}
+		warn_of_port(spec);
+	}
+	return STATUS_OK;
+}
+
+/* ---- readiness ---- */
+
+static void announce(const char *addr, const char *engine, uint32_t max_clients)
+{
+	if (!log_is_json()) {
+		log_notice("listening on %s (engine %s, at most %" PRIu32 " clients)", addr, engine,
+			   max_clients);
+		return;
+	}
+	struct log_record record;
+	log_record_begin(&record, "listening");
+	log_record_text(&record, "address", addr);
+	log_record_text(&record, "engine", engine);
+	log_record_count(&record, "max_clients", max_clients);
+	log_record_end(&record);
+}
+
+/* One address a line, then the end of the file: that is the sign. */
+MUST_USE static int tell_ready(int fd, const struct listeners *listeners)
+{
+	if (fd < 0)
+		return STATUS_OK;
+	for (size_t i = 0; i < listeners->n; i++) {
+		struct addr_text addr = addr_format(&listeners->list[i].addr);
+		size_t size = strlen(addr.text);
+		addr.text[size++] = '\n';
+		ssize_t n = io_write(fd, addr.text, size);
+		if (n < 0) {
+			log_error("cannot write to --ready-fd %d: %s", fd, err_text((int)n).text);
+			return STATUS_MACHINE;
+		}
+	}
+	if (fd > STDERR_FILENO)
+		io_close(&fd);
+	return STATUS_OK;
+}
+
+MUST_USE static int check_ready_fd(int fd)
+{
+	if (fd < 0)
+		return STATUS_OK;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
+		return STATUS_OK;
+	log_error("cannot write to --ready-fd %d: %s", fd,
+		  flags < 0 ? "it is not open" : "it is open for reading only");
+	return STATUS_USAGE;
+}
+
+/* ---- all of it ---- */
+
+/* Runs the engine on an open server and says how it went. */
+MUST_USE static int run_engine(const struct serve_config *config, struct server *server)
+{
+	for (size_t i = 0; i < server->listeners.n; i++)
+		announce(addr_format(&server->listeners.list[i].addr).text, config->engine->name,
+			 server->clients.most);
+	int status = tell_ready(config->ready_fd, &server->listeners);
+	if (status != STATUS_OK)
+		return status;
+
+	int rc = config->engine->run(server);
+	server_log_totals(server);
+	if (rc < 0) {
+		log_error("cannot go on serving: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	return server->drain.phase == DRAIN_DRAINING ? STATUS_OK : STATUS_ECHO_FAILED;
+}
+
+MUST_USE static int open_and_run(const struct serve_config *config, struct server *server,
+				 uint64_t max_clients)
+{
+	int rc = signals_setup_server();
+	if (rc >= 0) {
+		server->signals_fd = rc;
+		rc = clients_open(&server->clients, (uint32_t)max_clients);
+	}
+	if (rc < 0) {
+		log_error("cannot start serving: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	int status = open_listeners(config, &server->listeners);
+	return status == STATUS_OK ? run_engine(config, server) : status;
+}
+
+int serve_run(const struct serve_config *config)
+{
+	uint64_t max_clients = 0;
+	int status = check_ready_fd(config->ready_fd);
+	if (status == STATUS_OK)
+		status = decide_capacity(config, &max_clients);
+	if (status != STATUS_OK)
+		return status;
+
+	struct server server = {
+		.signals_fd = -1,
+		.max_per_source = config->max_per_source,
+		.idle_timeout_ns = config->idle_timeout_ns,
+		.drain_timeout_ns = config->drain_timeout_ns,
+		.quiet = config->quiet,
+	};
+	status = open_and_run(config, &server, max_clients);
+	listeners_close(&server.listeners);
+	clients_close(&server.clients);
+	io_close(&server.signals_fd);
+	if (server.drain.ended_by != 0)
+		signals_die_of(server.drain.ended_by);
+	return status;
+}

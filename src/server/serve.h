@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `tcpecho serve`: from its configuration to its exit status.
+ */
+#ifndef SERVER_SERVE_H
+#define SERVER_SERVE_H
+
+#include "base/compiler.h"
+#include "net/addr.h"
+#include "server/engine.h"
+
+/* Where it listens when it was given no address: the port of the classic text. */
+#define SERVE_DEFAULT_PORT 9877
+
+struct serve_config {
+	const struct engine *engine;
+	const struct addr_spec *addresses;
+	size_t n_addresses;
+	uint64_t max_clients;    /* 0: the default, or what this machine allows */
+	uint64_t max_per_source; /* 0: no limit */
+	uint64_t idle_timeout_ns;
+	uint64_t drain_timeout_ns;
+	int ready_fd; /* the addresses are written there once clients can connect; -1: nowhere */
+	bool quiet;
+};
+
+/*
+ * Serves until it is told to end. Says everything there is to say. Returns the exit status:
+ * STATUS_OK when every client could finish, STATUS_ECHO_FAILED when the drain timeout ended some,
+ * STATUS_NO_CONNECTION when an address could not be looked up, STATUS_MACHINE when it could not
+ * start or go on. A second TERM or INT ends the process by that signal: then it does not return.
+ */
+MUST_USE int serve_run(const struct serve_config *config);
+
+#endif

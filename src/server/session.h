@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One client's conversation from accept to close, by a process or thread that has nothing else to
+ * do: the blocking driver of the echo (echo/echo.h).
+ */
+#ifndef SERVER_SESSION_H
+#define SERVER_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/clients.h"
+#include "server/ending.h"
+
+/*
+ * Bytes read at a time, and all that a client who never reads can make us keep. Large, so that bulk
+ * moves in few calls; small echoes touch only the first page of it.
+ */
+#define SESSION_BUFFER_SIZE ((size_t)64 * 1024)
+
+/*
+ * How long the lingering close waits for the client to end as well: when we end it because nothing
+ * moved, and when the server itself is on its way out and waits for us.
+ */
+#define SESSION_LINGER_IDLE_NS (5 * CLOCK_NS_PER_S)
+#define SESSION_LINGER_CALLED_OFF_NS (800 * CLOCK_NS_PER_MS)
+
+struct session {
+	int fd;                   /* the connected socket; the session does not close it */
+	int lifeline_fd;          /* readable or hung up: the server calls us off */
+	uint64_t idle_timeout_ns; /* end when nothing moved for so long; 0: never */
+	struct score *score;      /* kept up to date with every step */
+	unsigned char *buffer;    /* SESSION_BUFFER_SIZE bytes, the session's while it runs */
+};
+
+/*
+ * Echoes until the conversation is over: the client ended it and has all its bytes and our FIN; or it
+ * was reset; or a limit of time, or the lifeline, ended it, and then the lingering close was kept.
+ * Returns why, and leaves the same in the score.
+ */
+enum ending session_run(const struct session *session);
+
+#endif

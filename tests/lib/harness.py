@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: MIT
+"""Servers and clients as processes, watched from outside.
+
+Nothing here asserts a time. Waiting is always for a condition, with a generous bound that only a
+hang ever reaches.
+"""
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+# A hang, on the slowest machine under a sanitizer.
+PATIENCE = 30.0
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def wait_until(condition, what, within=PATIENCE):
+    """Polls until condition() is true and returns its value."""
+    deadline = time.monotonic() + within
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"still waiting for: {what}"
+        time.sleep(0.005)
+
+
+def recv_exactly(sock, size):
+    """Receives exactly so many bytes; fewer only if the stream ends."""
+    data = bytearray()
+    while len(data) < size:
+        piece = sock.recv(min(size - len(data), 1 << 20))
+        if not piece:
+            break
+        data += piece
+    return bytes(data)
+
+
+def recv_all(sock):
+    """Receives until the peer's FIN."""
+    data = bytearray()
+    while piece := sock.recv(1 << 20):
+        data += piece
+    return bytes(data)
+
+
+def reset(sock):
+    """Closes with an RST (SO_LINGER with zero seconds)."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def proc_text(pid, name):
+    """A file of /proc/PID, or "" when the process is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/{name}").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def proc_state(pid):
+    """R, S, D, T, Z ..., or "" when the process is gone."""
+    stat = proc_text(pid, "stat")
+    return stat.rpartition(")")[2].split()[0] if stat else ""
+
+
+def children_of(pid):
+    """The pids of the children, zombies included."""
+    return [int(child) for child in proc_text(pid, f"task/{pid}/children").split()]
+
+
+def title_of(pid):
+    """What ps shows as the command."""
+    return proc_text(pid, "cmdline").replace("\0", " ").strip()
+
+
+def descriptors_of(pid):
+    """Descriptor number -> what it is: 'socket:[123]', '/dev/null'."""
+    found = {}
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found[int(entry)] = os.readlink(f"/proc/{pid}/fd/{entry}")
+    return found
+
+
+def rss_kib(pid):
+    """Resident memory."""
+    match = re.search(r"VmRSS:\s+(\d+)", proc_text(pid, "status"))
+    return int(match.group(1)) if match else 0
+
+
+def peak_rss_kib(pid):
+    """The most resident memory it ever had."""
+    match = re.search(r"VmHWM:\s+(\d+)", proc_text(pid, "status"))
+    return int(match.group(1)) if match else 0
+
+
+def cpu_seconds(pid):
+    """CPU time of the process and of its children that were reaped."""
+    fields = proc_text(pid, "stat").rpartition(")")[2].split()
+    return sum(int(fields[i]) for i in (11, 12, 13, 14)) / CLOCK_TICKS if fields else 0.0
+
+
+def parse_address(line):
+    """'127.0.0.1:9877', '[::]:9877', 'unix:/path' or 'unix:@name' as (family, address)."""
+    if line.startswith("unix:"):
+        name = line[len("unix:") :]
+        return socket.AF_UNIX, "\0" + name[1:] if name.startswith("@") else name
+    host, _, port = line.rpartition(":")
+    if host.startswith("["):
+        return socket.AF_INET6, (host.strip("[]"), int(port))
+    return socket.AF_INET, (host, int(port))
+
+
+class Process:
+    """A process of ours: its log is what it wrote to standard error."""
+
+    process = None
+    log_path = None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def log_lines(self, pattern=""):
+        return [line for line in self.log().splitlines() if re.search(pattern, line)]
+
+    def wait_for_log(self, pattern, count=1):
+        """Waits for so many lines with the pattern and returns them."""
+        wait_until(
+            lambda: len(self.log_lines(pattern)) >= count or self.process.poll() is not None,
+            f"{count} x {pattern!r} in the log",
+        )
+        lines = self.log_lines(pattern)
+        assert len(lines) >= count, f"{pattern!r} in:\n{self.log()}"
+        return lines
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def wait(self, within=PATIENCE):
+        """Waits for its end; returns the exit status, -N for signal N."""
+        return self.process.wait(within)
+
+    def end(self, number=signal.SIGTERM):
+        """Signals it and returns how it ended."""
+        self.signal(number)
+        return self.wait()
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            for child in children_of(self.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            self.process.kill()
+        if self.process:
+            self.process.wait()
+            for stream in (self.process.stdin, self.process.stdout):
+                if stream:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+
+
+class Server(Process):
+    """`tcpecho serve`, started and ready.
+
+    arguments: what follows `serve`. prefix: a command to run it under, as ("ip", "netns", "exec", NAME).
+    wait=False: for one that is expected not to start.
+    """
+
+    count = 0
+
+    def __init__(self, program, directory, arguments, prefix=(), env=None, preexec=None, wait=True):
+        Server.count += 1
+        self.log_path = pathlib.Path(directory) / f"serve-{Server.count}.log"
+        self.addresses = []
+        reader, writer = os.pipe()
+        command = [*prefix, program, "serve", "--ready-fd", str(writer), *map(str, arguments)]
+        try:
+            with open(self.log_path, "wb") as log:
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[writer],
+                    env={**os.environ, **(env or {})},
+                    preexec_fn=preexec,
+                )
+        finally:
+            os.close(writer)
+        with os.fdopen(reader) as ready:
+            if wait:
+                self.addresses = ready.read().split()
+                assert self.addresses, f"it did not become ready:\n{self.log()}"
+
+    @property
+    def family(self):
+        return parse_address(self.addresses[0])[0]
+
+    @property
+    def address(self):
+        """Where to connect: the wildcard is reached by loopback."""
+        family, address = parse_address(self.addresses[0])
+        if family == socket.AF_INET6 and address[0] == "::":
+            return ("::1", address[1])
+        if family == socket.AF_INET and address[0] == "0.0.0.0":
+            return ("127.0.0.1", address[1])
+        return address
+
+    @property
+    def port(self):
+        return self.address[1]
+
+    def connect(self, timeout=PATIENCE, **options):
+        """A connected socket. rcvbuf=, sndbuf=: buffer sizes, set before connecting."""
+        sock = socket.socket(self.family, socket.SOCK_STREAM)
+        for name, option in (("rcvbuf", socket.SO_RCVBUF), ("sndbuf", socket.SO_SNDBUF)):
+            if name in options:
+                sock.setsockopt(socket.SOL_SOCKET, option, options[name])
+        sock.settimeout(timeout)
+        sock.connect(self.address)
+        return sock
+
+    def is_faithful(self, data=b"faithful?\n"):
+        """A whole conversation with a client of its own."""
+        with self.connect() as sock:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            return recv_all(sock) == data
+
+    def children(self):
+        return children_of(self.pid)
+
+    def wait_for_children(self, count):
+        """Waits until it has exactly so many children and returns them."""
+        wait_until(lambda: len(self.children()) == count, f"{count} children")
+        return self.children()
+
+    def child_of(self, sock):
+        """The pid of the child that serves this client (IPv4 and IPv6)."""
+        name = sock.getsockname()
+        peer = f"[{name[0]}]:{name[1]}" if sock.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+
+        def find():
+            return [pid for pid in self.children() if title_of(pid).endswith(f" {peer}")]
+
+        return wait_until(find, f"a child for {peer}")[0]
+
+    def ends(self, count=None):
+        """The records of clients that ended, as dicts; waits for `count` of them."""
+        if count is not None:
+            self.wait_for_log(r"^end ", count)
+        return [dict(re.findall(r"(\S+?)=(\S+)", line)) for line in self.log_lines(r"^end ")]
+
+    def totals(self):
+        """Asks by USR1 and returns the numbers."""
+        before = len(self.log_lines(r"^totals "))
+        self.signal(signal.SIGUSR1)
+        line = self.wait_for_log(r"^totals ", before + 1)[-1]
+        return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
+
+
+class Talk(Process):
+    """`tcpecho talk`. arguments: a Server, or what follows `talk`.
+
+    Standard input is a pipe (`stdin`), or what is given as input=BYTES or stdin=FILE; standard output
+    is a pipe (`stdout`), or stdout=FILE.
+    """
+
+    count = 0
+
+    def __init__(self, program, arguments, input=None, stdin=None, stdout=None, env=None, prefix=(), preexec=None):
+        words = []
+        for argument in arguments:
+            words += server_words(argument) if isinstance(argument, Server) else [str(argument)]
+        self.input = input
+        self.process = subprocess.Popen(
+            [*prefix, program, "talk", *words],
+            stdin=subprocess.PIPE if stdin is None else stdin,
+            stdout=subprocess.PIPE if stdout is None else stdout,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            preexec_fn=preexec,
+        )
+
+    @property
+    def stdin(self):
+        return self.process.stdin
+
+    @property
+    def stdout(self):
+        return self.process.stdout
+
+    def finish(self, within=PATIENCE * 4):
+        """Gives it the input, if there is one, and waits. Returns (status, output, error text)."""
+        output, error = self.process.communicate(self.input, timeout=within)
+        return self.process.returncode, output, error.decode(errors="replace")
+
+
+def server_words(server):
+    """HOST and PORT of a server, as words of a command line."""
+    if server.family == socket.AF_UNIX:
+        return [server.addresses[0]]
+    return [server.address[0], str(server.port)]
+
+
+def cleanup(processes):
+    for process in processes:
+        process.kill()
