@@ -145,7 +145,7 @@ class Process:
         assert len(lines) >= count, f"{pattern!r} in:\n{self.log()}"
         return lines
 
-    def signal(self, number):
+    def send(self, number):
         os.kill(self.pid, number)
 
     def wait(self, within=PATIENCE):
@@ -154,7 +154,7 @@ class Process:
 
     def end(self, number=signal.SIGTERM):
         """Signals it and returns how it ended."""
-        self.signal(number)
+        self.send(number)
         return self.wait()
 
     def is_running(self):
@@ -269,7 +269,7 @@ class Server(Process):
     def totals(self):
         """Asks by USR1 and returns the numbers."""
         before = len(self.log_lines(r"^totals "))
-        self.signal(signal.SIGUSR1)
+        self.send(signal.SIGUSR1)
         line = self.wait_for_log(r"^totals ", before + 1)[-1]
         return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
 
