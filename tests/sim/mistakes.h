@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The echo, and the classic ways to get it wrong, behind one interface: the simulator must pass the
+ * first and find a fault in each of the others.
+ */
+#ifndef SIM_MISTAKES_H
+#define SIM_MISTAKES_H
+
+#include <stddef.h>
+
+#include "echo/echo.h"
+
+struct machine {
+	const char *name;
+	void (*got)(struct echo *echo, size_t n);
+	void (*ended)(struct echo *echo);
+	void (*sent)(struct echo *echo, size_t n);
+	void (*finished)(struct echo *echo);
+	void (*stop)(struct echo *echo);
+	void (*failed)(struct echo *echo);
+};
+
+extern const struct machine machine_right;
+
+/* Each with one mistake; a name of NULL behind the last. */
+extern const struct machine machines_wrong[];
+
+#endif
