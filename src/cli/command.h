@@ -63,8 +63,10 @@ struct command {
 	const struct option_row *options;
 	size_t n_options;
 	const char *const *description; /* paragraphs, NULL behind the last */
+	bool has_page;                      /* a man page of its own: then also the following */
 	const struct man_section *sections; /* a title of NULL behind the last */
 	const struct man_example *examples; /* a command of NULL behind the last */
+	const char *const *diagnostics;     /* paragraphs, NULL behind the last; or NULL */
 
 	/* Runs it and returns the exit status. */
 	int (*run)(const struct arguments *arguments);

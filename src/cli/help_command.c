@@ -31,19 +31,10 @@ static const char *const description[] = {
 	NULL,
 };
 
-static const struct man_section sections[] = {{0}};
-
-static const struct man_example examples[] = {
-	{"tcpecho help serve", "The options of the server."},
-	{0},
-};
-
 const struct command help_command = {
 	.name = "help",
 	.summary = "list the commands, or explain one",
 	.operands = "[COMMAND]",
 	.description = description,
-	.sections = sections,
-	.examples = examples,
 	.run = run,
 };

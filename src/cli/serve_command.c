@@ -218,6 +218,7 @@ const struct command serve_command = {
 	.options = options,
 	.n_options = N_OPTIONS,
 	.description = description,
+	.has_page = true,
 	.sections = sections,
 	.examples = examples,
 	.run = run,

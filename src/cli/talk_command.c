@@ -150,10 +150,7 @@ static const char *const diagnostics[] = {
 	NULL,
 };
 
-static const struct man_section sections[] = {
-	{"DIAGNOSTICS", diagnostics},
-	{0},
-};
+static const struct man_section sections[] = {{0}};
 
 static const struct man_example examples[] = {
 	{"tcpecho talk", "A conversation with the server on this machine."},
@@ -170,7 +167,9 @@ const struct command talk_command = {
 	.options = options,
 	.n_options = N_OPTIONS,
 	.description = description,
+	.has_page = true,
 	.sections = sections,
 	.examples = examples,
+	.diagnostics = diagnostics,
 	.run = run,
 };

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "cli/docgen.h"
+#include "cli/option.h"
+#include "version.h"
+
+/* Of the source, not of the page. */
+#define LINE_WIDTH 72
+
+static const struct {
+	int status;
+	const char *sentence;
+} statuses[] = {
+#define X(name, number, sentence) {number, sentence},
+	STATUS_LIST(X)
+#undef X
+};
+
+/* Upper case, as titles are. */
+static void print_title(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		fputc(toupper((unsigned char)*text), out);
+}
+
+/* One character of plain text: a backslash would begin an escape, a bare dash be a hyphen. */
+static size_t print_character(FILE *out, char character)
+{
+	if (character == '\\')
+		return (size_t)fprintf(out, "\\e");
+	if (character == '-')
+		return (size_t)fprintf(out, "\\-");
+	fputc(character, out);
+	return 1;
+}
+
+static bool ends_sentence(const char *word, size_t length)
+{
+	return length > 0 && strchr(".?", word[length - 1]) != NULL;
+}
+
+/*
+ * Plain text in mdoc: a line that begins with a dot or a quote would be a macro, every sentence
+ * begins a line of its own so that the formatter can space it, and no line is too long (mdoc(7)).
+ */
+static void print_text(FILE *out, const char *text)
+{
+	size_t column = 0;
+	while (*text != '\0') {
+		size_t length = strcspn(text, " ");
+		if (column > 0 && column + 1 + length > LINE_WIDTH) {
+			fputc('\n', out);
+			column = 0;
+		}
+		if (column > 0)
+			column += (size_t)fprintf(out, " ");
+		else if (strchr(".'", *text) != NULL)
+			fputs("\\&", out);
+		for (size_t i = 0; i < length; i++)
+			column += print_character(out, text[i]);
+		if (ends_sentence(text, length) && text[length] != '\0') {
+			fputc('\n', out);
+			column = 0;
+		}
+		text += length + (text[length] == ' ');
+	}
+	if (column > 0)
+		fputc('\n', out);
+}
+
+static void print_sentence(FILE *out, const char *text)
+{
+	fputc(toupper((unsigned char)*text), out);
+	for (text++; *text != '\0'; text++)
+		fputc(*text, out);
+	fputs(".\n", out);
+}
+
+static void print_paragraphs(FILE *out, const char *const *paragraphs)
+{
+	for (const char *const *at = paragraphs; *at != NULL; at++) {
+		if (at != paragraphs)
+			fputs(".Pp\n", out);
+		print_text(out, *at);
+	}
+}
+
+static void print_head(FILE *out, const char *name, const char *summary)
+{
+	fprintf(out, ".\\\" Made from the option tables: do not edit.\n.Dd %s\n.Dt ",
+		TCPECHO_MAN_DATE);
+	print_title(out, name);
+	fprintf(out, " 1\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n", name, summary);
+}
+
+/* "[HOST [PORT]]" and "[ADDRESS]..." in mdoc. */
+static void print_operands(FILE *out, const char *operands)
+{
+	if (strcmp(operands, "[HOST [PORT]]") == 0)
+		fputs(".Op Ar HOST Op Ar PORT\n", out);
+	else if (strcmp(operands, "[ADDRESS]...") == 0)
+		fputs(".Op Ar ADDRESS ...\n", out);
+	else
+		fprintf(out, ".Op Ar %.*s\n", (int)strcspn(operands + 1, "]"), operands + 1);
+}
+
+static void print_option_synopsis(FILE *out, const struct option_row *row)
+{
+	if (row->letter != 0)
+		fprintf(out, ".Op Fl %c", row->letter);
+	else
+		fprintf(out, ".Op Fl \\-%s", row->name);
+	if (row->value_name != NULL)
+		fprintf(out, " Ar %s", row->value_name);
+	fputc('\n', out);
+}
+
+static void print_option(FILE *out, const struct option_row *row)
+{
+	fputs(".It", out);
+	if (row->letter != 0) {
+		fprintf(out, " Fl %c", row->letter);
+		if (row->value_name != NULL)
+			fprintf(out, " Ar %s", row->value_name);
+		fputs(" ,", out);
+	}
+	fprintf(out, " Fl \\-%s", row->name);
+	if (row->value_name != NULL)
+		fprintf(out, " Ar %s", row->value_name);
+	fputc('\n', out);
+	print_text(out, row->details);
+	if (row->preset != NULL)
+		fprintf(out, "The default is\n.Cm %s .\n", row->preset);
+}
+
+static void print_options(FILE *out, const struct command *command)
+{
+	fputs(".Sh OPTIONS\n.Bl -tag -width Ds\n", out);
+	for (size_t i = 0; i < command->n_options; i++)
+		print_option(out, &command->options[i]);
+	fputs(".It Fl h , Fl \\-help\nShow a summary of the options.\n.El\n", out);
+}
+
+static void print_environment(FILE *out, const struct command *command)
+{
+	if (command->n_options == 0)
+		return;
+	fputs(".Sh ENVIRONMENT\n"
+	      "Each option can be set by a variable; the command line wins.\n"
+	      "An option without a value is switched on by 1.\n"
+	      ".Pp\n.Bl -tag -width Ds -compact\n",
+	      out);
+	for (size_t i = 0; i < command->n_options; i++) {
+		const struct option_row *row = &command->options[i];
+		fprintf(out, ".It Ev %s\n.Fl \\-%s\n", option_variable(command, row).name,
+			row->name);
+	}
+	fputs(".El\n", out);
+}
+
+static void print_status(FILE *out)
+{
+	fputs(".Sh EXIT STATUS\n.Bl -tag -width 128+N -compact\n", out);
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+		fprintf(out, ".It %d\n", statuses[i].status);
+		print_sentence(out, statuses[i].sentence);
+	}
+	fputs(".It 128+N\nEnded by signal N.\n.El\n", out);
+}
+
+static void print_examples(FILE *out, const struct command *command)
+{
+	fputs(".Sh EXAMPLES\n.Bl -tag -width Ds\n", out);
+	for (const struct man_example *at = command->examples; at->command != NULL; at++) {
+		fprintf(out, ".It Li \"%s\"\n", at->command);
+		print_text(out, at->explanation);
+	}
+	fputs(".El\n", out);
+}
+
+/* The command whose name comes next after `name` in the alphabet, or NULL. */
+static const struct command *next_by_name(const char *name)
+{
+	const struct command *next = NULL;
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		bool is_after = (*at)->has_page && strcmp((*at)->name, name) > 0;
+		if (is_after && (next == NULL || strcmp((*at)->name, next->name) < 0))
+			next = *at;
+	}
+	return next;
+}
+
+/* The other pages, in the order of the alphabet; page: the name of the command, NULL: tcpecho(1). */
+static void print_see_also(FILE *out, const char *page)
+{
+	fputs(".Sh SEE ALSO\n", out);
+	const char *before = "";
+	if (page != NULL) {
+		fputs(".Xr tcpecho 1", out);
+		before = " ,\n";
+	}
+	for (const struct command *at = next_by_name(""); at != NULL; at = next_by_name(at->name)) {
+		if (page != NULL && strcmp(at->name, page) == 0)
+			continue;
+		fprintf(out, "%s.Xr tcpecho-%s 1", before, at->name);
+		before = " ,\n";
+	}
+	fputc('\n', out);
+}
+
+static void print_standards(FILE *out)
+{
+	fputs(".Sh STANDARDS\n.Rs\n.%A J. Postel\n.%T Echo Protocol\n.%R RFC 862\n.%D May 1983\n.Re\n",
+	      out);
+}
+
+void docgen_man_command(FILE *out, const struct command *command)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "tcpecho-%s", command->name);
+	print_head(out, name, command->summary);
+	fprintf(out, ".Sh SYNOPSIS\n.Nm tcpecho %s\n", command->name);
+	for (size_t i = 0; i < command->n_options; i++)
+		print_option_synopsis(out, &command->options[i]);
+	print_operands(out, command->operands);
+	fputs(".Sh DESCRIPTION\n", out);
+	print_paragraphs(out, command->description);
+	print_options(out, command);
+	for (const struct man_section *at = command->sections; at->title != NULL; at++) {
+		fprintf(out, ".Sh %s\n", at->title);
+		print_paragraphs(out, at->paragraphs);
+	}
+	print_environment(out, command);
+	print_status(out);
+	print_examples(out, command);
+	if (command->diagnostics != NULL) {
+		fputs(".Sh DIAGNOSTICS\n", out);
+		print_paragraphs(out, command->diagnostics);
+	}
+	print_see_also(out, command->name);
+	print_standards(out);
+}
+
+void docgen_man_program(FILE *out)
+{
+	print_head(out, "tcpecho", "TCP echo server, and a client that proves what came back");
+	fputs(".Sh SYNOPSIS\n.Nm\n.Ar COMMAND\n.Op Ar OPTION ...\n.Op Ar OPERAND ...\n"
+	      ".Nm\n.Fl \\-help | \\-version\n"
+	      ".Sh DESCRIPTION\nThe commands are:\n.Bl -tag -width Ds\n",
+	      out);
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		if ((*at)->has_page)
+			fprintf(out, ".It Xr tcpecho-%s 1\n", (*at)->name);
+		else
+			fprintf(out, ".It Cm %s\n", (*at)->name);
+		print_sentence(out, (*at)->summary);
+	}
+	fputs(".El\n", out);
+	print_status(out);
+	print_see_also(out, NULL);
+	print_standards(out);
+}
