@@ -12,14 +12,14 @@ static const struct {
 	const char *name;
 	const char *sentence;
 } own_codes[] = {
-#define X(name, number, sentence) {number, #name, sentence},
+#define X(name, number, sentence) { number, #name, sentence },
 	ERR_LIST(X)
 #undef X
 };
 
 struct err_text err_text(int code)
 {
-	struct err_text out = {{0}};
+	struct err_text out = { { 0 } };
 	for (size_t i = 0; i < ARRAY_LEN(own_codes); i++) {
 		if (own_codes[i].code == code) {
 			snprintf(out.text, sizeof(out.text), "%s", own_codes[i].sentence);
@@ -33,7 +33,7 @@ struct err_text err_text(int code)
 		return out;
 	}
 	snprintf(out.text, sizeof(out.text), "%s", sentence);
-	/* "Connection refused" begins a sentence, we continue one; "RFS ..." is a name and stays. */
+	/* "Connection refused" begins a sentence, we continue one; "RFS ..." is a name. */
 	if (islower((unsigned char)out.text[1]))
 		out.text[0] = (char)tolower((unsigned char)out.text[0]);
 	return out;

@@ -10,14 +10,15 @@
 static const struct {
 	uint32_t first, last;
 } hidden[] = {
-	{0x0080, 0x009f},   /* C1 controls: 0x9b is ESC [ in one byte */
-	{0x061c, 0x061c},   /* Arabic letter mark */
-	{0x200b, 0x200f},   /* zero width, left-to-right and right-to-left marks */
-	{0x2028, 0x202e},   /* line and paragraph separator, bidirectional embeddings and overrides */
-	{0x2060, 0x206f},   /* invisible operators, bidirectional isolates */
-	{0xfeff, 0xfeff},   /* byte order mark */
-	{0xfff9, 0xfffb},   /* interlinear annotation */
-	{0xe0000, 0xe007f}, /* tags */
+	{ 0x0080, 0x009f }, /* C1 controls: 0x9b is ESC [ in one byte */
+	{ 0x061c, 0x061c }, /* Arabic letter mark */
+	{ 0x200b, 0x200f }, /* zero width, left-to-right and right-to-left marks */
+	{ 0x2028,
+	  0x202e }, /* line and paragraph separator, bidirectional embeddings and overrides */
+	{ 0x2060, 0x206f },   /* invisible operators, bidirectional isolates */
+	{ 0xfeff, 0xfeff },   /* byte order mark */
+	{ 0xfff9, 0xfffb },   /* interlinear annotation */
+	{ 0xe0000, 0xe007f }, /* tags */
 };
 
 static bool is_hidden(uint32_t point)
@@ -44,7 +45,7 @@ static size_t sequence_length(unsigned char lead)
 /* A whole sequence that a reader may see as it is: shortest form, no surrogate, nothing hidden. */
 static bool is_showable(const unsigned char *sequence, size_t length)
 {
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	uint32_t point = sequence[0] & (0x7fu >> length);
 	for (size_t i = 1; i < length; i++)
 		point = point << 6 | (sequence[i] & 0x3fu);

@@ -20,8 +20,8 @@
 #define ESCAPE_ROOM(n) (ESCAPE_GROWTH * ((n) + 3))
 
 struct escape {
-	bool utf8;        /* the reader understands UTF-8; if not, every byte above 0x7e is escaped */
-	bool keep_layout; /* newline and tab pass: a screen; not so in a log, where they would forge */
+	bool utf8;             /* the reader knows UTF-8; if not, all above 0x7e is escaped */
+	bool keep_layout;      /* newline and tab pass: on a screen, but in a log they forge */
 	unsigned char held[4]; /* the start of a sequence whose rest has not come yet */
 	size_t n_held;
 };
@@ -32,7 +32,7 @@ struct escape {
  */
 size_t escape_bytes(struct escape *escape, const void *bytes, size_t n, char *out);
 
-/* The stream has ended: writes what is still held back, at most ESCAPE_ROOM(0), returns its size. */
+/* The stream has ended: writes what is held back, at most ESCAPE_ROOM(0), returns its size. */
 size_t escape_end(struct escape *escape, char *out);
 
 #endif

@@ -16,7 +16,7 @@
 /* Room that always stays at the end of a line for what closes it. */
 #define TAIL_ROOM 8
 
-/* Where a value from outside is cut, so that the fields behind it, and what closes it, still fit. */
+/* Where a value from outside is cut, so that the fields behind it still fit. */
 #define VALUE_END (LOG_LINE_SIZE - 512)
 
 static struct {
@@ -56,7 +56,7 @@ bool log_once_a_second(uint64_t *last_ns)
 /* Would standard error take a line without making us wait? Files always do. */
 static bool takes_a_line(void)
 {
-	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
 	return poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
 }
 
@@ -66,7 +66,7 @@ static void write_all(const char *line, size_t size)
 	while (size > 0) {
 		ssize_t n = write(STDERR_FILENO, line, size);
 		if (n < 0 && errno == EAGAIN) {
-			struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+			struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
 			if (poll(&out, 1, -1) < 0 && errno != EINTR)
 				return;
 			continue;
@@ -99,7 +99,7 @@ static void put_string(struct log_record *record, const char *string)
 /* A value from outside. In JSON, and in text where it has a space, it stands in quotes. */
 static void put_value(struct log_record *record, const char *value)
 {
-	struct escape escape = {.utf8 = true};
+	struct escape escape = { .utf8 = true };
 	bool quoted = sink.format == LOG_JSON || value[strcspn(value, " \"\\")] != '\0';
 	if (quoted)
 		put(record, "\"", 1);
@@ -224,7 +224,7 @@ static void say(const struct prefix *prefix, bool wait, const char *format, va_l
 	put_string(&record, prefix->word);
 	if (sink.colour && *prefix->paint != '\0')
 		put_string(&record, "\033[0m");
-	struct escape escape = {.utf8 = true};
+	struct escape escape = { .utf8 = true };
 	char shown[ESCAPE_ROOM(sizeof(sentence))];
 	size_t n = escape_bytes(&escape, sentence, strlen(sentence), shown);
 	put(&record, shown, n);
@@ -233,7 +233,7 @@ static void say(const struct prefix *prefix, bool wait, const char *format, va_l
 
 void log_error(const char *format, ...)
 {
-	static const struct prefix prefix = {"error", "", "\033[1;31m", "tcpecho: "};
+	static const struct prefix prefix = { "error", "", "\033[1;31m", "tcpecho: " };
 	va_list values;
 	va_start(values, format);
 	say(&prefix, true, format, values);
@@ -242,7 +242,7 @@ void log_error(const char *format, ...)
 
 void log_warning(const char *format, ...)
 {
-	static const struct prefix prefix = {"warning", "tcpecho: ", "\033[1;33m", "warning: "};
+	static const struct prefix prefix = { "warning", "tcpecho: ", "\033[1;33m", "warning: " };
 	va_list values;
 	va_start(values, format);
 	say(&prefix, false, format, values);
@@ -251,7 +251,7 @@ void log_warning(const char *format, ...)
 
 void log_notice(const char *format, ...)
 {
-	static const struct prefix prefix = {"notice", "", "", ""};
+	static const struct prefix prefix = { "notice", "", "", "" };
 	va_list values;
 	va_start(values, format);
 	say(&prefix, false, format, values);

@@ -27,7 +27,7 @@ enum log_format { LOG_TEXT, LOG_JSON };
 /* Chooses the form of all later lines. `colour`: paint "error" and "warning" for a terminal. */
 void log_setup(enum log_format format, bool colour);
 
-/* May lines on standard error be coloured? On a terminal that can, without NO_COLOR (no-color.org). */
+/* May lines on standard error be coloured? On a terminal, without NO_COLOR (no-color.org). */
 bool log_colour_wanted(void);
 
 /* Are lines for programs wanted? For the few callers who have a better sentence than a record. */

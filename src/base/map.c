@@ -15,7 +15,7 @@ size_t map_places(size_t n)
 	return places;
 }
 
-/* Where a key would like to be. Fibonacci hashing spreads keys that follow each other, as pids do. */
+/* Where a key would like to be. Fibonacci hashing spreads keys that are neighbours, as pids are. */
 static size_t home(const struct map *map, uint64_t key)
 {
 	return (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (map->n_places - 1);
@@ -55,20 +55,20 @@ static void remove_at(struct map *map, size_t gap)
 {
 	for (size_t place = next(map, gap); map->entries[place].value != 0;
 	     place = next(map, place)) {
-		/* An entry whose home lies behind the gap would not be found before it: it stays. */
+		/* An entry whose home lies behind the gap must not move before it. */
 		if (is_between(gap, home(map, map->entries[place].key), place))
 			continue;
 		map->entries[gap] = map->entries[place];
 		gap = place;
 	}
-	map->entries[gap] = (struct map_entry){0};
+	map->entries[gap] = (struct map_entry){ 0 };
 }
 
 void map_set(struct map *map, uint64_t key, uint64_t value)
 {
 	size_t place = place_of(map, key);
 	if (value != 0)
-		map->entries[place] = (struct map_entry){.key = key, .value = value};
+		map->entries[place] = (struct map_entry){ .key = key, .value = value };
 	else if (map->entries[place].value != 0)
 		remove_at(map, place);
 }

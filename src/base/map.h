@@ -2,8 +2,8 @@
 /*
  * A hash map from a number to a number, in memory of the caller's: fixed size, no allocation.
  *
- * The memory may be shared between processes and zero filled: a zeroed map is empty. So a value of 0
- * means "not there", and setting 0 removes. Why not tsearch(3) or hsearch(3): docs/decisions/.
+ * The memory may be shared between processes and zero filled: a zeroed map is empty. So a value of
+ * 0 means "not there", and setting 0 removes. Why not tsearch(3) or hsearch(3): docs/decisions/.
  */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H

@@ -6,13 +6,13 @@
 #define BASE_STATUS_H
 
 /* The status and its sentence, for --help, the man pages and the README. */
-#define STATUS_LIST(X)                                                                       \
+#define STATUS_LIST(X)                                                                         \
 	X(STATUS_OK, 0, "every byte came back, in order, unchanged, and every limit was kept") \
-	X(STATUS_ECHO_FAILED, 1, "the echo failed: bytes missing, different or late")        \
-	X(STATUS_USAGE, 2, "the command line is wrong")                                      \
-	X(STATUS_NO_CONNECTION, 3,                                                           \
-	  "no connection: refused, unreachable, unresolved, timed out, connected to itself") \
-	X(STATUS_MACHINE, 4,                                                                 \
+	X(STATUS_ECHO_FAILED, 1, "the echo failed: bytes missing, different or late")          \
+	X(STATUS_USAGE, 2, "the command line is wrong")                                        \
+	X(STATUS_NO_CONNECTION, 3,                                                             \
+	  "no connection: refused, unreachable, unresolved, timed out, connected to itself")   \
+	X(STATUS_MACHINE, 4,                                                                   \
 	  "this machine could not do it: port taken, no permission, out of descriptors")
 
 #define X(name, number, sentence) name = (number),

@@ -14,11 +14,12 @@ static const struct {
 	const char *suffix;
 	uint64_t ns;
 } duration_units[] = {
-	{"h", UINT64_C(3600000000000)}, {"m", UINT64_C(60000000000)}, {"s", UINT64_C(1000000000)},
-	{"ms", UINT64_C(1000000)},      {"us", UINT64_C(1000)},       {"ns", UINT64_C(1)},
+	{ "h", UINT64_C(3600000000000) }, { "m", UINT64_C(60000000000) },
+	{ "s", UINT64_C(1000000000) },    { "ms", UINT64_C(1000000) },
+	{ "us", UINT64_C(1000) },         { "ns", UINT64_C(1) },
 };
 
-/* A hundred years: more is a slip of the keyboard, and less than this cannot overflow a deadline. */
+/* A hundred years: more is a slip of the keyboard, and less cannot overflow a deadline. */
 #define DURATION_MAX_NS (UINT64_C(876000) * UINT64_C(3600000000000))
 
 /* Reads digits from *text on and moves it behind them. */
@@ -51,7 +52,7 @@ int units_parse_count(const char *text, uint64_t *ret_count)
 	return 0;
 }
 
-/* The fraction after a decimal point in units of `unit_ns`; what is finer than a nanosecond is cut. */
+/* The digits after a decimal point, of `unit_ns`; what is finer than a nanosecond is cut. */
 static uint64_t fraction_ns(const char *digits, size_t n_digits, uint64_t unit_ns)
 {
 	uint64_t ns = 0, scale_ns = unit_ns;
@@ -99,7 +100,7 @@ int units_parse_duration(const char *text, uint64_t *ret_ns)
 
 struct units_text units_duration(uint64_t ns)
 {
-	struct units_text out = {"0s"};
+	struct units_text out = { "0s" };
 	for (size_t i = 0; i < ARRAY_LEN(duration_units) && ns > 0; i++) {
 		if (ns % duration_units[i].ns != 0)
 			continue;
@@ -112,7 +113,7 @@ struct units_text units_duration(uint64_t ns)
 
 struct units_text units_bytes(uint64_t bytes)
 {
-	static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	struct units_text out;
 	double value = (double)bytes;
 	size_t unit = 0;

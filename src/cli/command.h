@@ -25,8 +25,8 @@ enum option_kind {
 };
 
 struct option_row {
-	char letter;            /* 0: none */
-	const char *name;       /* without its dashes */
+	char letter;      /* 0: none */
+	const char *name; /* without its dashes */
 	enum option_kind kind;
 	const char *value_name; /* "N"; NULL for a flag */
 	const char *preset;     /* the value when it is not given; NULL: 0 */
@@ -62,7 +62,7 @@ struct command {
 	const char *operands; /* "[HOST [PORT]]" */
 	const struct option_row *options;
 	size_t n_options;
-	const char *const *description; /* paragraphs, NULL behind the last */
+	const char *const *description;     /* paragraphs, NULL behind the last */
 	bool has_page;                      /* a man page of its own: then also the following */
 	const struct man_section *sections; /* a title of NULL behind the last */
 	const struct man_example *examples; /* a command of NULL behind the last */

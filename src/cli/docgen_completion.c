@@ -13,7 +13,7 @@ struct words {
 
 static struct words words_of(const struct option_row *row)
 {
-	struct words out = {{0}};
+	struct words out = { { 0 } };
 	if (row->kind == OPTION_CHOICE)
 		option_choices(row, " ", out.text, sizeof(out.text));
 	return out;
@@ -47,8 +47,9 @@ static void bash_values(FILE *out, const struct command *command)
 		fprintf(out, "    %s:--%s", command->name, row->name);
 		if (row->letter != 0)
 			fprintf(out, " | %s:-%c", command->name, row->letter);
-		fprintf(out, ")\n        COMPREPLY=($(compgen -W '%s' -- \"$cur\"))\n        return\n"
-			     "        ;;\n",
+		fprintf(out,
+			")\n        COMPREPLY=($(compgen -W '%s' -- \"$cur\"))\n        return\n"
+			"        ;;\n",
 			words_of(row).text);
 	}
 }
@@ -181,8 +182,8 @@ static void fish_text(FILE *out, const char *text)
 
 static void fish_option(FILE *out, const struct command *command, const struct option_row *row)
 {
-	fprintf(out, "complete -c tcpecho -n '__fish_seen_subcommand_from %s' -l %s",
-		command->name, row->name);
+	fprintf(out, "complete -c tcpecho -n '__fish_seen_subcommand_from %s' -l %s", command->name,
+		row->name);
 	if (row->letter != 0)
 		fprintf(out, " -s %c", row->letter);
 	if (row->kind != OPTION_FLAG)
@@ -206,8 +207,9 @@ void docgen_fish(FILE *out)
 		for (size_t i = 0; i < (*at)->n_options; i++)
 			fish_option(out, *at, &(*at)->options[i]);
 		if (takes_host(*at))
-			fprintf(out, "complete -c tcpecho -n '__fish_seen_subcommand_from %s' -a "
-				     "'(__fish_print_hostnames)'\n",
+			fprintf(out,
+				"complete -c tcpecho -n '__fish_seen_subcommand_from %s' -a "
+				"'(__fish_print_hostnames)'\n",
 				(*at)->name);
 		if (takes_command(*at)) {
 			fprintf(out, "complete -c tcpecho -n '__fish_seen_subcommand_from %s' -a '",

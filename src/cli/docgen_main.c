@@ -28,7 +28,7 @@ MUST_USE static bool write_completion(const char *shell)
 	static const struct {
 		const char *shell;
 		void (*write)(FILE *out);
-	} writers[] = {{"bash", docgen_bash}, {"zsh", docgen_zsh}, {"fish", docgen_fish}};
+	} writers[] = { { "bash", docgen_bash }, { "zsh", docgen_zsh }, { "fish", docgen_fish } };
 	for (size_t i = 0; i < ARRAY_LEN(writers); i++) {
 		if (strcmp(writers[i].shell, shell) == 0) {
 			writers[i].write(stdout);
@@ -40,8 +40,9 @@ MUST_USE static bool write_completion(const char *shell)
 
 int main(int argc, char **argv)
 {
-	bool done = argc == 3 && ((strcmp(argv[1], "man") == 0 && write_man(argv[2])) ||
-				  (strcmp(argv[1], "completion") == 0 && write_completion(argv[2])));
+	bool done =
+		argc == 3 && ((strcmp(argv[1], "man") == 0 && write_man(argv[2])) ||
+			      (strcmp(argv[1], "completion") == 0 && write_completion(argv[2])));
 	if (!done || fflush(stdout) != 0) {
 		fprintf(stderr, "usage: docgen man tcpecho|COMMAND, docgen completion SHELL\n");
 		return EXIT_FAILURE;

@@ -15,7 +15,7 @@ static const struct {
 	int status;
 	const char *sentence;
 } statuses[] = {
-#define X(name, number, sentence) {number, sentence},
+#define X(name, number, sentence) { number, sentence },
 	STATUS_LIST(X)
 #undef X
 };
@@ -194,7 +194,7 @@ static const struct command *next_by_name(const char *name)
 	return next;
 }
 
-/* The other pages, in the order of the alphabet; page: the name of the command, NULL: tcpecho(1). */
+/* The other pages, in the order of the alphabet. page: the command's name, NULL: tcpecho(1). */
 static void print_see_also(FILE *out, const char *page)
 {
 	fputs(".Sh SEE ALSO\n", out);

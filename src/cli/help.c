@@ -18,7 +18,7 @@ static const struct {
 	int status;
 	const char *sentence;
 } statuses[] = {
-#define X(name, number, sentence) {number, sentence},
+#define X(name, number, sentence) { number, sentence },
 	STATUS_LIST(X)
 #undef X
 };
@@ -30,7 +30,8 @@ void help_program(FILE *out)
 		     "commands:\n");
 	for (const struct command *const *at = commands; *at != NULL; at++)
 		fprintf(out, "  %-10s %s\n", (*at)->name, (*at)->summary);
-	fprintf(out, "\n`tcpecho COMMAND --help` explains one, `tcpecho --version` says which this is\n");
+	fprintf(out,
+		"\n`tcpecho COMMAND --help` explains one, `tcpecho --version` says which this is\n");
 }
 
 static void print_option(FILE *out, const struct option_row *row)

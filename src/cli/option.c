@@ -144,7 +144,7 @@ struct getopt_tables {
 
 static struct getopt_tables make_tables(const struct command *command)
 {
-	struct getopt_tables tables = {.letters = {':', HELP_LETTER}};
+	struct getopt_tables tables = { .letters = { ':', HELP_LETTER } };
 	size_t n_letters = 2;
 	assert(command->n_options <= COMMAND_OPTIONS_MOST);
 	for (size_t i = 0; i < command->n_options; i++) {
@@ -160,7 +160,7 @@ static struct getopt_tables make_tables(const struct command *command)
 		if (row->letter != 0 && takes_value)
 			tables.letters[n_letters++] = ':';
 	}
-	tables.names[command->n_options] = (struct option){.name = HELP_NAME, .val = HELP_LETTER};
+	tables.names[command->n_options] = (struct option){ .name = HELP_NAME, .val = HELP_LETTER };
 	return tables;
 }
 
@@ -239,7 +239,7 @@ MUST_USE static enum option_outcome apply_command_line(const struct command *com
 enum option_outcome option_parse(const struct command *command, int argc, char **argv,
 				 struct arguments *ret_arguments)
 {
-	struct arguments arguments = {0};
+	struct arguments arguments = { 0 };
 	apply_presets(command, &arguments);
 	enum option_outcome outcome = apply_environment(command, &arguments);
 	if (outcome == OPTION_RUN)

@@ -29,7 +29,7 @@ static const char *engine_name(size_t i)
 /* In the order of enum log_format. */
 static const char *log_format_name(size_t i)
 {
-	static const char *const names[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json", NULL};
+	static const char *const names[] = { [LOG_TEXT] = "text", [LOG_JSON] = "json", NULL };
 	return names[i];
 }
 
@@ -197,18 +197,18 @@ static const char *const reasons[] = {
 };
 
 static const struct man_section sections[] = {
-	{"SIGNALS", signals},
-	{"REASONS IN THE LOG", reasons},
-	{0},
+	{ "SIGNALS", signals },
+	{ "REASONS IN THE LOG", reasons },
+	{ 0 },
 };
 
 static const struct man_example examples[] = {
-	{"tcpecho serve", "Serve on port 9877 of every interface."},
-	{"tcpecho serve localhost:9877 unix:/run/echo",
-	 "Serve this machine only, over TCP and a unix socket."},
-	{"tcpecho serve -m 100 --idle-timeout 10m --log json 7",
-	 "The well-known port of RFC 862, for a hundred clients who may not sleep."},
-	{0},
+	{ "tcpecho serve", "Serve on port 9877 of every interface." },
+	{ "tcpecho serve localhost:9877 unix:/run/echo",
+	  "Serve this machine only, over TCP and a unix socket." },
+	{ "tcpecho serve -m 100 --idle-timeout 10m --log json 7",
+	  "The well-known port of RFC 862, for a hundred clients who may not sleep." },
+	{ 0 },
 };
 
 const struct command serve_command = {

@@ -66,7 +66,7 @@ MUST_USE static int parse_host(const char *text, struct addr_spec *ret_spec)
 	if (strncmp(text, "unix:", 5) == 0 || has_port(text))
 		return addr_parse(text, ret_spec);
 
-	struct addr_spec spec = {.kind = ADDR_HOST, .port = DEFAULT_PORT};
+	struct addr_spec spec = { .kind = ADDR_HOST, .port = DEFAULT_PORT };
 	size_t n = strlen(text);
 	if (n > 2 && text[0] == '[' && text[n - 1] == ']') {
 		text++;
@@ -150,14 +150,14 @@ static const char *const diagnostics[] = {
 	NULL,
 };
 
-static const struct man_section sections[] = {{0}};
+static const struct man_section sections[] = { { 0 } };
 
 static const struct man_example examples[] = {
-	{"tcpecho talk", "A conversation with the server on this machine."},
-	{"tcpecho talk < file > copy", "A verified copy by way of the server."},
-	{"tcpecho talk --timeout 2s echo.example.org 7 < /etc/hostname",
-	 "Is the echo service there, and faithful?"},
-	{0},
+	{ "tcpecho talk", "A conversation with the server on this machine." },
+	{ "tcpecho talk < file > copy", "A verified copy by way of the server." },
+	{ "tcpecho talk --timeout 2s echo.example.org 7 < /etc/hostname",
+	  "Is the echo service there, and faithful?" },
+	{ 0 },
 };
 
 const struct command talk_command = {

@@ -46,14 +46,14 @@ struct talk {
 	bool end_sent;    /* our FIN is out */
 	bool send_failed; /* the server takes no more; what it sent before is still to be read */
 
-	bool over;             /* the verdict is known, all that is left is the output */
-	enum status status;    /* the verdict */
-	char verdict[256];     /* and its sentence, empty for STATUS_OK */
+	bool over;          /* the verdict is known, all that is left is the output */
+	enum status status; /* the verdict */
+	char verdict[256];  /* and its sentence, empty for STATUS_OK */
 
-	const char *output;    /* what came back and is not written yet */
+	const char *output; /* what came back and is not written yet */
 	size_t output_size;
-	size_t output_bound;   /* what one write takes without blocking */
-	bool escaping;         /* the output is a terminal */
+	size_t output_bound; /* what one write takes without blocking */
+	bool escaping;       /* the output is a terminal */
 	struct escape escape;
 
 	uint64_t waiting_since_ns; /* since when something is due and nothing has come */
@@ -212,8 +212,8 @@ static void receive(struct talk *talk)
 
 static void write_output(struct talk *talk)
 {
-	size_t size = talk->output_size < talk->output_bound ? talk->output_size
-							     : talk->output_bound;
+	size_t size =
+		talk->output_size < talk->output_bound ? talk->output_size : talk->output_bound;
 	ssize_t n = io_write(STDOUT_FILENO, talk->output, size);
 	if (n == -EPIPE)
 		signals_die_of(SIGPIPE); /* `talk | head -1`: nobody wants the rest */
@@ -253,7 +253,7 @@ static void choose_events(struct talk *talk, struct pollfd fds[N_FDS])
 	bool sends = !talk->over && !talk->send_failed && window_unsent(&talk->window, &unsent) > 0;
 	bool receives = !talk->over && talk->output_size == 0;
 
-	fds[INPUT] = (struct pollfd){.fd = takes ? STDIN_FILENO : -1, .events = POLLIN};
+	fds[INPUT] = (struct pollfd){ .fd = takes ? STDIN_FILENO : -1, .events = POLLIN };
 	/* Its error comes unasked for: we learn that its reader is gone though nothing is due. */
 	fds[OUTPUT] = (struct pollfd){
 		.fd = STDOUT_FILENO,

@@ -17,7 +17,7 @@
 struct talk_config {
 	struct addr_spec server; /* of the kinds ADDR_HOST and ADDR_UNIX */
 	int family;              /* AF_UNSPEC, AF_INET or AF_INET6 */
-	uint64_t timeout_ns;     /* for connecting in all, and for silence while bytes are due; 0: none */
+	uint64_t timeout_ns;     /* for connecting, and for silence while bytes are due; 0: none */
 	bool raw;                /* control bytes reach a terminal as they are */
 };
 

@@ -25,12 +25,12 @@
  * peer does, and a peer who does not read is not read from. That is the back-pressure.
  *
  * DISCARD is the lingering close. Whoever closes a connection while bytes of the peer are unread, or
- * still to come, resets it, and the reset destroys what was on its way to the peer (RFC 9293 3.6.1).
- * So a server that ends a conversation before its client does sends its FIN, then reads and throws
- * away until the client has ended too, or until the driver's patience ends (a second stop).
+ * still to come, resets it, and the reset destroys what was on its way to the peer (RFC 9293
+ * 3.6.1). So a server that ends a conversation before its client does sends its FIN, then reads and
+ * throws away until the client has ended too, or until the driver's patience ends (a second stop).
  *
- * Invariants: out <= in; out == in whenever it wants READ; after `ended`, CLOSE is reached only when
- * every byte was sent and the FIN behind it, unless the connection failed or was stopped.
+ * Invariants: out <= in; out == in whenever it wants READ; after `ended`, CLOSE is reached only
+ * when every byte was sent and the FIN behind it, unless the connection failed or was stopped.
  */
 #ifndef ECHO_ECHO_H
 #define ECHO_ECHO_H
@@ -50,11 +50,11 @@ enum echo_want {
 /* One connection. A zeroed one has just been accepted and wants to read. */
 struct echo {
 	enum echo_want want;
-	bool stopped;    /* we end it, not the peer */
-	size_t kept_at;  /* where in the driver's buffer the kept bytes begin */
-	size_t kept;     /* how many of them are still to be sent */
-	uint64_t in;     /* bytes received, those thrown away as well */
-	uint64_t out;    /* bytes sent */
+	bool stopped;   /* we end it, not the peer */
+	size_t kept_at; /* where in the driver's buffer the kept bytes begin */
+	size_t kept;    /* how many of them are still to be sent */
+	uint64_t in;    /* bytes received, those thrown away as well */
+	uint64_t out;   /* bytes sent */
 };
 
 /* What to do next. */

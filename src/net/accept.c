@@ -67,7 +67,7 @@ const char *accept_verdict_name(enum accept_verdict verdict)
 enum accept_verdict accept_client(int listen_fd, int *ret_fd, struct addr *ret_peer,
 				  int *reterr_code)
 {
-	struct addr peer = {.len = sizeof(peer.local)};
+	struct addr peer = { .len = sizeof(peer.local) };
 	int fd = accept4(listen_fd, &peer.any, &peer.len, SOCK_CLOEXEC);
 	int code = fd < 0 ? -errno : 0;
 	enum accept_verdict verdict = accept_judge(code);
@@ -85,9 +85,9 @@ struct addr_text accept_peer_name(int fd, const struct addr *peer)
 {
 	if (peer->any.sa_family != AF_UNIX)
 		return addr_format(peer);
-	struct ucred who = {0};
+	struct ucred who = { 0 };
 	socklen_t size = sizeof(who);
-	struct addr_text out = {"unix:?"};
+	struct addr_text out = { "unix:?" };
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0)
 		snprintf(out.text, sizeof(out.text), "unix:%d", (int)who.pid);
 	return out;

@@ -50,7 +50,7 @@ MUST_USE static int parse_unix(const char *name, struct addr_spec *spec)
 int addr_parse(const char *text, struct addr_spec *ret_spec)
 {
 	static const char unix_prefix[] = "unix:";
-	struct addr_spec spec = {.kind = ADDR_WILDCARD};
+	struct addr_spec spec = { .kind = ADDR_WILDCARD };
 	const char *port = text;
 	int rc = 0;
 
@@ -107,7 +107,7 @@ static int resolver_code(int eai, int saved_errno)
 
 static struct addr unix_addr(const char *name)
 {
-	struct addr addr = {.local = {.sun_family = AF_UNIX}};
+	struct addr addr = { .local = { .sun_family = AF_UNIX } };
 	size_t n = strlen(name);
 	assert(n < sizeof(addr.local.sun_path)); /* parse_unix() saw to it */
 	memcpy(addr.local.sun_path, name, n);
@@ -128,7 +128,7 @@ int addr_resolve(const struct addr_spec *spec, int family, struct addr ret_list[
 		return 1;
 	}
 
-	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+	struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *found = NULL;
 	errno = 0;
 	int eai = getaddrinfo(spec->host, NULL, &hints, &found);
@@ -139,7 +139,7 @@ int addr_resolve(const struct addr_spec *spec, int family, struct addr ret_list[
 	for (struct addrinfo *at = found; at != NULL && n < ADDR_MAX_RESOLVED; at = at->ai_next) {
 		if (at->ai_family != AF_INET && at->ai_family != AF_INET6)
 			continue;
-		ret_list[n] = (struct addr){.len = at->ai_addrlen};
+		ret_list[n] = (struct addr){ .len = at->ai_addrlen };
 		memcpy(&ret_list[n].any, at->ai_addr, at->ai_addrlen);
 		addr_set_port(&ret_list[n], spec->port);
 		n++;
@@ -153,11 +153,11 @@ struct addr addr_wildcard(int family, uint16_t port)
 	if (family == AF_INET)
 		return (struct addr){
 			.len = sizeof(struct sockaddr_in),
-			.v4 = {.sin_family = AF_INET, .sin_port = htons(port)},
+			.v4 = { .sin_family = AF_INET, .sin_port = htons(port) },
 		};
 	return (struct addr){
 		.len = sizeof(struct sockaddr_in6),
-		.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)},
+		.v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) },
 	};
 }
 
@@ -165,7 +165,7 @@ struct addr addr_wildcard(int family, uint16_t port)
 
 int addr_of_socket(int fd, struct addr *ret_addr)
 {
-	struct addr addr = {.len = sizeof(addr.local)};
+	struct addr addr = { .len = sizeof(addr.local) };
 	if (getsockname(fd, &addr.any, &addr.len) < 0)
 		return -errno;
 	*ret_addr = addr;
@@ -174,7 +174,7 @@ int addr_of_socket(int fd, struct addr *ret_addr)
 
 int addr_of_peer(int fd, struct addr *ret_addr)
 {
-	struct addr addr = {.len = sizeof(addr.local)};
+	struct addr addr = { .len = sizeof(addr.local) };
 	if (getpeername(fd, &addr.any, &addr.len) < 0)
 		return -errno;
 	*ret_addr = addr;
@@ -229,7 +229,7 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 	}
 }
 
-/* Of IPv4: the prefix 0:ffff::/32, in which no IPv6 address can be (RFC 4291: 0000::/8 is reserved). */
+/* IPv4 is put under 0:ffff::/32, where no IPv6 address can be: 0000::/8 is reserved (RFC 4291). */
 #define V4_SOURCE (UINT64_C(0xffff) << 32)
 
 bool addr_source(const struct addr *addr, uint64_t *ret_source)
@@ -263,7 +263,8 @@ static void format_v6(const struct sockaddr_in6 *v6, struct addr_text *out)
 	else if (if_indextoname(v6->sin6_scope_id, scope) != NULL)
 		snprintf(out->text, sizeof(out->text), "[%s%%%s]:%u", host, scope, port);
 	else
-		snprintf(out->text, sizeof(out->text), "[%s%%%u]:%u", host, v6->sin6_scope_id, port);
+		snprintf(out->text, sizeof(out->text), "[%s%%%u]:%u", host, v6->sin6_scope_id,
+			 port);
 }
 
 static void format_unix(const struct addr *addr, struct addr_text *out)
@@ -281,7 +282,7 @@ static void format_unix(const struct addr *addr, struct addr_text *out)
 
 struct addr_text addr_format(const struct addr *addr)
 {
-	struct addr_text out = {{0}};
+	struct addr_text out = { { 0 } };
 	char host[INET_ADDRSTRLEN];
 	switch (addr->any.sa_family) {
 	case AF_INET:

@@ -85,13 +85,13 @@ void addr_unmap(struct addr *addr);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
 
-/* "192.0.2.7:51334", "[2001:db8::1]:9877", "[fe80::1%eth0]:9877", "unix:/run/echo", "unix:@echo". */
+/* "192.0.2.7:51334", "[2001:db8::1]:9877", "[fe80::1%eth0]:9877", "unix:/run/x", "unix:@x". */
 struct addr_text addr_format(const struct addr *addr);
 
 /*
  * What limits per source count as one: an IPv4 address, or an IPv6 /64, which is what one customer
- * has to himself. Writes a number that stands for it and returns true; a unix address has no source,
- * false.
+ * has to himself. Writes a number that stands for it and returns true; false for a unix address,
+ * which has no source.
  */
 bool addr_source(const struct addr *addr, uint64_t *ret_source);
 

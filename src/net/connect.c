@@ -15,7 +15,7 @@
 /* Waits for the outcome of a connect(2) that went on in the background (EINPROGRESS). */
 MUST_USE static int await_outcome(int fd, uint64_t deadline_ns)
 {
-	struct pollfd outcome = {.fd = fd, .events = POLLOUT};
+	struct pollfd outcome = { .fd = fd, .events = POLLOUT };
 	int ready = io_wait(&outcome, 1, deadline_ns);
 	if (ready < 0)
 		return ready;

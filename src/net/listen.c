@@ -17,20 +17,20 @@ struct socket_option {
 };
 
 static const struct socket_option all_options[] = {
-	{SOL_SOCKET, SO_REUSEADDR, 1},
+	{ SOL_SOCKET, SO_REUSEADDR, 1 },
 };
 
 static const struct socket_option tcp_options[] = {
-	{SOL_SOCKET, SO_OOBINLINE, 1},
-	{SOL_SOCKET, SO_KEEPALIVE, 1},
-	{IPPROTO_TCP, TCP_NODELAY, 1},
-	{IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
-	{IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
-	{IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
+	{ SOL_SOCKET, SO_OOBINLINE, 1 },
+	{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+	{ IPPROTO_TCP, TCP_NODELAY, 1 },
+	{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
+	{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
 };
 
 static const struct socket_option v6_options[] = {
-	{IPPROTO_IPV6, IPV6_V6ONLY, 0},
+	{ IPPROTO_IPV6, IPV6_V6ONLY, 0 },
 };
 
 MUST_USE static int set_options(int fd, const struct socket_option *options, size_t n)

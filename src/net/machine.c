@@ -13,13 +13,13 @@
 
 struct machine_port_range machine_ephemeral_ports(void)
 {
-	struct machine_port_range range = {USUAL_EPHEMERAL_FIRST, USUAL_EPHEMERAL_LAST};
+	struct machine_port_range range = { USUAL_EPHEMERAL_FIRST, USUAL_EPHEMERAL_LAST };
 	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 	if (file == NULL)
 		return range;
 	uint16_t first, last;
 	if (fscanf(file, "%" SCNu16 " %" SCNu16, &first, &last) == 2)
-		range = (struct machine_port_range){first, last};
+		range = (struct machine_port_range){ first, last };
 	fclose(file);
 	return range;
 }
@@ -107,10 +107,10 @@ static uint64_t cgroup_room(void)
 struct machine_bound machine_processes(void)
 {
 	const struct machine_bound bounds[] = {
-		{number_in("/proc/sys/kernel/pid_max"), "kernel.pid_max"},
-		{number_in("/proc/sys/kernel/threads-max"), "kernel.threads-max"},
-		{process_rlimit(), "RLIMIT_NPROC, ulimit -u"},
-		{cgroup_room(), "the pids cgroup"},
+		{ number_in("/proc/sys/kernel/pid_max"), "kernel.pid_max" },
+		{ number_in("/proc/sys/kernel/threads-max"), "kernel.threads-max" },
+		{ process_rlimit(), "RLIMIT_NPROC, ulimit -u" },
+		{ cgroup_room(), "the pids cgroup" },
 	};
 	struct machine_bound tightest = bounds[0];
 	for (size_t i = 1; i < ARRAY_LEN(bounds); i++) {

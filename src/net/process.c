@@ -17,7 +17,7 @@ static struct {
 
 int process_fill_standard_fds(void)
 {
-	static const int failing_mode[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+	static const int failing_mode[] = { O_WRONLY, O_RDONLY, O_RDONLY };
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;

@@ -12,14 +12,14 @@
 #include "net/io.h"
 
 /* What the server reads from its descriptor. */
-static const int read_by_server[] = {SIGCHLD, SIGINT, SIGTERM, SIGUSR1};
+static const int read_by_server[] = { SIGCHLD, SIGINT, SIGTERM, SIGUSR1 };
 
 /* What must not end a child, or what it has no part in. */
-static const int ignored_by_child[] = {SIGINT, SIGTERM, SIGUSR1};
+static const int ignored_by_child[] = { SIGINT, SIGTERM, SIGUSR1 };
 
 static void dispose(int signal, void (*how)(int))
 {
-	struct sigaction action = {.sa_handler = how};
+	struct sigaction action = { .sa_handler = how };
 	int failed = sigaction(signal, &action, NULL);
 	assert(!failed); /* only for a signal number that does not exist */
 }

@@ -73,7 +73,8 @@ static void turn_away(struct admission *admission, struct arrival *arrival)
 {
 	char forgotten[16 * 1024];
 	ignore_result(io_send_end(arrival->fd)); /* if it fails, the client is gone already */
-	ignore_result(io_recv(arrival->fd, forgotten, sizeof(forgotten))); /* unread, it would reset */
+	/* What he sent already would, unread, make a reset of the close. */
+	ignore_result(io_recv(arrival->fd, forgotten, sizeof(forgotten)));
 	io_close(&arrival->fd);
 	server_client_turned_away(admission->server, arrival->name.text);
 }
@@ -90,8 +91,8 @@ static bool serve_now(struct admission *admission, const struct arrival *arrival
 }
 
 /*
- * Lets an arrival wait. One place is kept for a client whom the machine has no process for: there is
- * never more than one, because admission pauses with the first.
+ * Lets an arrival wait. One place is kept for a client whom the machine has no process for: there
+ * is never more than one, because admission pauses with the first.
  */
 static void let_wait(struct admission *admission, struct arrival *arrival)
 {
@@ -117,7 +118,7 @@ void admission_serve_waiting(struct admission *admission)
 
 static void arrive(struct admission *admission, int fd, const struct addr *peer)
 {
-	struct arrival arrival = {.fd = fd, .peer = *peer, .name = accept_peer_name(fd, peer)};
+	struct arrival arrival = { .fd = fd, .peer = *peer, .name = accept_peer_name(fd, peer) };
 	admission->server->totals.accepted++;
 	if (!serve_now(admission, &arrival))
 		let_wait(admission, &arrival);

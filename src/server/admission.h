@@ -4,12 +4,14 @@
  *
  * The rule is that nobody is refused. While the table is full nothing is accepted: clients wait in
  * the kernel's queue, in order, and cost nothing. When the machine is short of something (no
- * descriptor, no memory, no process for the client just accepted) admission pauses, and goes on when
- * a client ends or after ADMISSION_PAUSE_NS. So a shortage never spins and never ends the service.
+ * descriptor, no memory, no process for the client just accepted) admission pauses, and goes on
+ * when a client ends or after ADMISSION_PAUSE_NS. So a shortage never spins and never ends the
+ * service.
  *
  * A limit per source cannot be kept by not accepting, for only accept tells who it is. So clients
- * over that limit are accepted and wait in a room of ADMISSION_ROOM places until one of their source
- * ends; and only when a source fills the room as well, the next of it are turned away, with a FIN.
+ * over that limit are accepted and wait in a room of ADMISSION_ROOM places until one of their
+ * source ends; and only when the room is full, the next of such a source are turned away, with a
+ * FIN.
  */
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H
@@ -47,8 +49,8 @@ struct admission {
 	struct server *server;
 	admission_serve_fn *serve;
 	void *engine;
-	uint64_t resume_ns;    /* nothing is accepted before, 0: not paused */
-	uint64_t last_said_ns; /* when a shortage was last logged */
+	uint64_t resume_ns;                  /* nothing is accepted before, 0: not paused */
+	uint64_t last_said_ns;               /* when a shortage was last logged */
 	struct arrival room[ADMISSION_ROOM]; /* in order of arrival */
 	size_t n_waiting, n_places;
 };
@@ -69,7 +71,7 @@ void admission_client_ended(struct admission *admission);
 /* Accepts from a listening socket that is ready. Returns why it stopped: never ACCEPT_NEXT. */
 enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener);
 
-/* Serves those who wait in the room and now can be. To be called in every round, before accepting. */
+/* Serves those in the room who now can be. To be called in every round, before accepting. */
 void admission_serve_waiting(struct admission *admission);
 
 /* When to look again though nothing happens, or CLOCK_NEVER. */

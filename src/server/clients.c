@@ -24,8 +24,8 @@ int clients_open(struct clients *ret_clients, uint32_t most)
 	*ret_clients = (struct clients){
 		.list = (struct client *)memory,
 		.most = most,
-		.by_pid = {(struct map_entry *)(memory + list_size), n_places},
-		.by_source = {(struct map_entry *)(memory + list_size + map_size), n_places},
+		.by_pid = { (struct map_entry *)(memory + list_size), n_places },
+		.by_source = { (struct map_entry *)(memory + list_size + map_size), n_places },
 		.memory = memory,
 		.memory_size = size,
 	};
@@ -36,7 +36,7 @@ void clients_close(struct clients *clients)
 {
 	if (clients->memory != NULL)
 		munmap(clients->memory, clients->memory_size);
-	*clients = (struct clients){0};
+	*clients = (struct clients){ 0 };
 }
 
 /* A free entry: one given back, the latest first because it is warm, or the first never used. */
@@ -61,7 +61,7 @@ struct client *clients_enter(struct clients *clients, const struct addr *peer, c
 {
 	assert(clients->count < clients->most);
 	struct client *client = take_entry(clients);
-	*client = (struct client){.start_ns = clock_now_ns()};
+	*client = (struct client){ .start_ns = clock_now_ns() };
 	client->has_source = addr_source(peer, &client->source);
 	snprintf(client->peer, sizeof(client->peer), "%s", name);
 	count_source(clients, client, +1);

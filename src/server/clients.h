@@ -41,7 +41,7 @@ struct client {
 	pid_t pid;          /* its child, 0: not started, or the entry is free */
 	uint32_t next_free; /* of a free entry: the next one, index + 1 */
 	bool has_source;
-	uint64_t source;   /* for --max-per-source, addr_source() */
+	uint64_t source; /* for --max-per-source, addr_source() */
 	uint64_t start_ns;
 	char peer[CLIENT_PEER_SIZE];
 };

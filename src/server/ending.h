@@ -8,16 +8,16 @@
 #include <stdint.h>
 
 /* Reasons and their words in the log. 0 is "has not ended": what a killed child leaves behind. */
-#define ENDING_LIST(X)                                                                  \
-	X(ENDING_NONE, "none")                                                          \
-	X(ENDING_EOF, "eof")         /* the client ended it, every byte was echoed */   \
-	X(ENDING_RESET, "reset")     /* the client reset it */                          \
-	X(ENDING_TIMEOUT, "timeout") /* the client's host no longer answers */          \
-	X(ENDING_IDLE, "idle")       /* nothing moved for --idle-timeout */             \
-	X(ENDING_DRAIN, "drain")     /* the server ended before the client did */       \
+#define ENDING_LIST(X)                                                                    \
+	X(ENDING_NONE, "none")                                                            \
+	X(ENDING_EOF, "eof")             /* the client ended it, every byte was echoed */ \
+	X(ENDING_RESET, "reset")         /* the client reset it */                        \
+	X(ENDING_TIMEOUT, "timeout")     /* the client's host no longer answers */        \
+	X(ENDING_IDLE, "idle")           /* nothing moved for --idle-timeout */           \
+	X(ENDING_DRAIN, "drain")         /* the server ended before the client did */     \
 	X(ENDING_SOURCE, "source-limit") /* more from one source than we even let wait */ \
-	X(ENDING_KILLED, "killed")   /* the child was killed by a signal */             \
-	X(ENDING_ERROR, "error")     /* anything else: the code says what */
+	X(ENDING_KILLED, "killed")       /* the child was killed by a signal */           \
+	X(ENDING_ERROR, "error")         /* anything else: the code says what */
 
 #define X(name, word) name,
 enum ending { ENDING_LIST(X) };

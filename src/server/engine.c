@@ -5,7 +5,7 @@
 
 #include "server/engines/fork.h"
 
-const struct engine *const engines[] = {&engine_fork, NULL};
+const struct engine *const engines[] = { &engine_fork, NULL };
 
 const struct engine *engine_find(const char *name)
 {

@@ -12,7 +12,7 @@ int lifeline_open(struct lifeline *ret_lifeline)
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	*ret_lifeline = (struct lifeline){.child_fd = ends[0], .parent_fd = ends[1]};
+	*ret_lifeline = (struct lifeline){ .child_fd = ends[0], .parent_fd = ends[1] };
 	return 0;
 }
 

@@ -3,9 +3,9 @@
  * The lifeline: how children hear that it is over, without a signal.
  *
  * A pipe into which nobody ever writes. The parent holds the writing end, every child the reading
- * end. When the parent closes its end, poll(2) wakes all children at once with POLLHUP; and when the
- * parent dies, however it dies, the kernel closes it for him. So no child outlives its parent by
- * more than its lingering close, and no pid is signalled that might have become somebody else's.
+ * end. When the parent closes its end, poll(2) wakes all children at once with POLLHUP; and when
+ * the parent dies, however it dies, the kernel closes it for him. So no child outlives its parent
+ * by more than its lingering close, and nobody needs to know a pid for that.
  */
 #ifndef SERVER_LIFELINE_H
 #define SERVER_LIFELINE_H

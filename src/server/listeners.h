@@ -25,9 +25,9 @@ struct listeners {
 };
 
 /*
- * Opens the sockets of one spec and adds them: of the wildcard one, [::] taking IPv4 too, or 0.0.0.0
- * where IPv6 is off; of a name one for each of its addresses, all on the same port, but for those
- * that this machine does not have, as long as it has one. Returns 0, or a negative code of
+ * Opens the sockets of one spec and adds them: of the wildcard one, [::] taking IPv4 too, or
+ * 0.0.0.0 where IPv6 is off; of a name one for each of its addresses, all on the same port, but for
+ * those that this machine does not have, as long as it has one. Returns 0, or a negative code of
  * addr_resolve() or listen_open(), and then none was added.
  */
 MUST_USE int listeners_add(struct listeners *listeners, const struct addr_spec *spec);

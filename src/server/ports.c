@@ -25,7 +25,7 @@ PRINTF_LIKE(2, 3) static void add_reason(struct ports_text *text, const char *fo
 
 bool ports_advise(uint16_t port, struct machine_port_range ephemeral, struct ports_text *ret_text)
 {
-	struct ports_text text = {{0}};
+	struct ports_text text = { { 0 } };
 	if (port == 0)
 		return false;
 

@@ -91,7 +91,7 @@ void server_client_turned_away(struct server *server, const char *peer)
 {
 	server->totals.turned_away++;
 	if (!server->quiet)
-		ending_log(&(struct ending_facts){.peer = peer, .reason = ENDING_SOURCE});
+		ending_log(&(struct ending_facts){ .peer = peer, .reason = ENDING_SOURCE });
 }
 
 void server_log_totals(const struct server *server)

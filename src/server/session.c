@@ -73,9 +73,9 @@ static uint64_t deadline_of(const struct run *run)
 static bool wait_for(struct run *run, short events)
 {
 	struct pollfd fds[] = {
-		{.fd = run->session->fd, .events = events},
+		{ .fd = run->session->fd, .events = events },
 		/* Once called off we know it, and would only be woken by it for ever. */
-		{.fd = is_lingering(run) ? -1 : run->session->lifeline_fd, .events = POLLIN},
+		{ .fd = is_lingering(run) ? -1 : run->session->lifeline_fd, .events = POLLIN },
 	};
 	run->rounds = 0;
 	uint64_t deadline_ns = deadline_of(run);
@@ -144,7 +144,7 @@ static void note_score(const struct run *run)
 
 enum ending session_run(const struct session *session)
 {
-	struct run run = {.session = session};
+	struct run run = { .session = session };
 	for (;;) {
 		switch (echo_wants(&run.echo)) {
 		case ECHO_READ:

@@ -22,7 +22,7 @@
  * How long the lingering close waits for the client to end as well: when we end it because nothing
  * moved, and when the server itself is on its way out and waits for us.
  */
-#define SESSION_LINGER_IDLE_NS (5 * CLOCK_NS_PER_S)
+#define SESSION_LINGER_IDLE_NS       (5 * CLOCK_NS_PER_S)
 #define SESSION_LINGER_CALLED_OFF_NS (800 * CLOCK_NS_PER_MS)
 
 struct session {
@@ -34,9 +34,9 @@ struct session {
 };
 
 /*
- * Echoes until the conversation is over: the client ended it and has all its bytes and our FIN; or it
- * was reset; or a limit of time, or the lifeline, ended it, and then the lingering close was kept.
- * Returns why, and leaves the same in the score.
+ * Echoes until the conversation is over: the client ended it and has all its bytes and our FIN; or
+ * it was reset; or a limit of time, or the lifeline, ended it, and then the lingering close was
+ * kept. Returns why, and leaves the same in the score.
  */
 enum ending session_run(const struct session *session);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "mistakes.h"
 
-#define RIGHT                                                                                   \
-	.got = echo_got, .ended = echo_ended, .sent = echo_sent, .finished = echo_finished,     \
+#define RIGHT                                                                               \
+	.got = echo_got, .ended = echo_ended, .sent = echo_sent, .finished = echo_finished, \
 	.stop = echo_stop, .failed = echo_failed
 
-const struct machine machine_right = {.name = "the echo", RIGHT};
+const struct machine machine_right = { .name = "the echo", RIGHT };
 
 /* A short write is taken for a whole one (UNP 3.9). */
 static void sent_forgetting_the_remainder(struct echo *echo, size_t n)
@@ -77,15 +77,17 @@ static void sent_counting_what_was_offered(struct echo *echo, size_t n)
 }
 
 const struct machine machines_wrong[] = {
-	{.name = "forgotten remainder", RIGHT, .sent = sent_forgetting_the_remainder},
-	{.name = "early close", RIGHT, .ended = ended_closing_early},
-	{.name = "FIN before the last byte", RIGHT, .sent = sent_finishing_too_soon},
-	{.name = "read while full", RIGHT, .sent = sent_reading_while_full,
-	 .got = got_over_what_is_kept},
-	{.name = "lost end of the stream", RIGHT, .ended = ended_unnoticed},
-	{.name = "close without lingering", RIGHT, .finished = finished_without_lingering},
-	{.name = "stop without a FIN", RIGHT, .stop = stop_without_fin},
-	{.name = "reset unnoticed", RIGHT, .failed = failed_going_on},
-	{.name = "wrong count", RIGHT, .sent = sent_counting_what_was_offered},
-	{0},
+	{ .name = "forgotten remainder", RIGHT, .sent = sent_forgetting_the_remainder },
+	{ .name = "early close", RIGHT, .ended = ended_closing_early },
+	{ .name = "FIN before the last byte", RIGHT, .sent = sent_finishing_too_soon },
+	{ .name = "read while full",
+	  RIGHT,
+	  .sent = sent_reading_while_full,
+	  .got = got_over_what_is_kept },
+	{ .name = "lost end of the stream", RIGHT, .ended = ended_unnoticed },
+	{ .name = "close without lingering", RIGHT, .finished = finished_without_lingering },
+	{ .name = "stop without a FIN", RIGHT, .stop = stop_without_fin },
+	{ .name = "reset unnoticed", RIGHT, .failed = failed_going_on },
+	{ .name = "wrong count", RIGHT, .sent = sent_counting_what_was_offered },
+	{ 0 },
 };

@@ -39,7 +39,7 @@
 struct state {
 	struct echo echo;
 	unsigned char buffer[BUFFER];
-	unsigned char returned[BYTES]; /* what the client has received */
+	unsigned char returned[BYTES];        /* what the client has received */
 	unsigned char n_received, n_returned; /* by the driver, by the client */
 	unsigned char refusals, stops, fins, steps;
 	bool end_seen, failed;
@@ -47,8 +47,8 @@ struct state {
 
 enum event { GOT, REFUSED, ENDED, SENT, FINISHED, STOPPED, FAILED };
 
-static const char *const event_names[] = {"got", "refused", "ended", "sent",
-					  "finished", "stopped", "failed"};
+static const char *const event_names[] = { "got",      "refused", "ended", "sent",
+					   "finished", "stopped", "failed" };
 
 /* How a state was first reached. */
 struct way {
@@ -167,7 +167,7 @@ static void follow(struct search *search, size_t from, enum event event, size_t 
 		break;
 	}
 	search->n_transitions++;
-	enter(search, &next, (struct way){.from = from, .event = event, .n = n});
+	enter(search, &next, (struct way){ .from = from, .event = event, .n = n });
 }
 
 /* Everything that can happen next, by what the echo wants. */
@@ -209,8 +209,8 @@ static void follow_all(struct search *search, size_t at)
 /* Visits every state, until a law is broken. */
 static void search_all(struct search *search)
 {
-	const struct state start = {0};
-	enter(search, &start, (struct way){0});
+	const struct state start = { 0 };
+	enter(search, &start, (struct way){ 0 });
 	for (size_t at = 0; at < search->n_states; at++) {
 		search->fault = broken_law(&search->states[at]);
 		search->fault_at = at;
@@ -240,7 +240,7 @@ static void print_way(const struct search *search)
 /* Runs one machine; returns whether it did as it should. */
 static bool run(const struct machine *machine, bool is_right, int number)
 {
-	struct search search = {.machine = machine};
+	struct search search = { .machine = machine };
 	search.states = calloc(MOST_STATES, sizeof(*search.states));
 	search.ways = calloc(MOST_STATES, sizeof(*search.ways));
 	search.table = calloc(2 * (size_t)MOST_STATES, sizeof(*search.table));

@@ -39,7 +39,7 @@ struct fork_engine {
 
 /* ---- the child ---- */
 
-/* Its buffer: pages that only a child ever touches, and only as many as its client's messages fill. */
+/* Pages that only a child ever touches, and only as many as its client's messages fill. */
 static unsigned char buffer[SESSION_BUFFER_SIZE];
 
 _Noreturn static void be_child(const struct fork_engine *engine, int connected_fd,
@@ -134,8 +134,8 @@ static bool is_done(const struct fork_engine *engine)
 
 /*
  * Accepts from every listening socket that is ready. While we drain, all are: who was in the queue
- * when we were told to end is served, then the socket is closed. What arrives between the last accept
- * and the close is reset by the kernel: nothing in user space can help that.
+ * when we were told to end is served, then the socket is closed. Who arrives between the last
+ * accept and the close is reset by the kernel: nothing in user space can help that.
  */
 MUST_USE static int accept_ready(struct fork_engine *engine, const struct pollfd *ready)
 {
@@ -159,7 +159,7 @@ MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *r
 {
 	const struct server *server = engine->server;
 	bool is_open = admission_is_open(&engine->admission);
-	ready[0] = (struct pollfd){.fd = server->signals_fd, .events = POLLIN};
+	ready[0] = (struct pollfd){ .fd = server->signals_fd, .events = POLLIN };
 	for (size_t i = 0; i < server->listeners.n; i++)
 		ready[1 + i] = (struct pollfd){
 			/* A negative descriptor is passed over (poll(2)): the clients wait. */
@@ -198,7 +198,7 @@ MUST_USE static int loop(struct fork_engine *engine)
 
 static int run(struct server *server)
 {
-	struct fork_engine engine = {.server = server};
+	struct fork_engine engine = { .server = server };
 	int rc = lifeline_open(&engine.lifeline);
 	if (rc < 0)
 		return rc;
