@@ -24,8 +24,8 @@
  * them are sent the machine wants no other read: so an echo holds one buffer at most, whatever the
  * peer does, and a peer who does not read is not read from. That is the back-pressure.
  *
- * DISCARD is the lingering close. Whoever closes a connection while bytes of the peer are unread, or
- * still to come, resets it, and the reset destroys what was on its way to the peer (RFC 9293
+ * DISCARD is the lingering close. Whoever closes a connection while bytes of the peer are unread,
+ * or still to come, resets it, and the reset destroys what was on its way to the peer (RFC 9293
  * 3.6.1). So a server that ends a conversation before its client does sends its FIN, then reads and
  * throws away until the client has ended too, or until the driver's patience ends (a second stop).
  *

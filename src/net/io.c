@@ -2,6 +2,7 @@
 #include "net/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -77,6 +78,24 @@ size_t io_write_bound(int fd)
 	if (fstat(fd, &status) < 0)
 		return PIPE_BUF;
 	return S_ISREG(status.st_mode) || S_ISBLK(status.st_mode) ? SIZE_MAX : PIPE_BUF;
+}
+
+int io_pipe(int *ret_reader, int *ret_writer)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	*ret_reader = ends[0];
+	*ret_writer = ends[1];
+	return 0;
+}
+
+int io_check_writable(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	return (flags & O_ACCMODE) == O_RDONLY ? -EACCES : 0;
 }
 
 void io_close(int *fd)

@@ -44,6 +44,15 @@ MUST_USE int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns);
  */
 size_t io_write_bound(int fd);
 
+/*
+ * A pipe (pipe(7)), close-on-exec: bytes written to *ret_writer come out of *ret_reader. Both are the
+ * caller's. Returns 0 or -errno.
+ */
+MUST_USE int io_pipe(int *ret_reader, int *ret_writer);
+
+/* Is a descriptor open for writing? Returns 0, -EBADF when it is not open, or -EACCES. */
+MUST_USE int io_check_writable(int fd);
+
 /* Closes *fd, if there is one, and leaves -1 in its place. */
 void io_close(int *fd);
 

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +95,21 @@ int process_reap(struct process_end *ret_end)
 		.status = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
 	};
 	return 1;
+}
+
+int process_share(size_t size, void **ret_memory)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	*ret_memory = memory;
+	return 0;
+}
+
+void process_unshare(void *memory, size_t size)
+{
+	munmap(memory, size);
 }
 
 void process_keep_only(int fd, int other_fd)

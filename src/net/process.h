@@ -5,6 +5,7 @@
 #ifndef NET_PROCESS_H
 #define NET_PROCESS_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/compiler.h"
@@ -41,6 +42,13 @@ struct process_end {
  * end, 0 when no child has ended (or there is none), or -errno.
  */
 MUST_USE int process_reap(struct process_end *ret_end);
+
+/*
+ * Memory that this process shares with its children: zero filled, page aligned, and a page exists
+ * only once it is written to. Returns 0 or -ENOMEM. To be given back by process_unshare().
+ */
+MUST_USE int process_share(size_t size, void **ret_memory);
+void process_unshare(void *memory, size_t size);
 
 /*
  * Closes every descriptor but the standard ones and the two named: what a child inherited and has

@@ -2,12 +2,11 @@
 #include "server/clients.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
+#include "net/process.h"
 
 int clients_open(struct clients *ret_clients, uint32_t most)
 {
@@ -15,12 +14,12 @@ int clients_open(struct clients *ret_clients, uint32_t most)
 	size_t list_size = most * sizeof(struct client);
 	size_t map_size = n_places * sizeof(struct map_entry);
 	size_t size = list_size + 2 * map_size;
-	/* Zero filled, and a page exists only once it is written to. */
-	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
+	void *shared;
+	int rc = process_share(size, &shared);
+	if (rc < 0)
+		return rc;
 
+	char *memory = shared;
 	*ret_clients = (struct clients){
 		.list = (struct client *)memory,
 		.most = most,
@@ -35,7 +34,7 @@ int clients_open(struct clients *ret_clients, uint32_t most)
 void clients_close(struct clients *clients)
 {
 	if (clients->memory != NULL)
-		munmap(clients->memory, clients->memory_size);
+		process_unshare(clients->memory, clients->memory_size);
 	*clients = (struct clients){ 0 };
 }
 

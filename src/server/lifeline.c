@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/lifeline.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "net/io.h"
 
 int lifeline_open(struct lifeline *ret_lifeline)
 {
-	int ends[2];
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	*ret_lifeline = (struct lifeline){ .child_fd = ends[0], .parent_fd = ends[1] };
-	return 0;
+	struct lifeline lifeline;
+	int rc = io_pipe(&lifeline.child_fd, &lifeline.parent_fd);
+	if (rc == 0)
+		*ret_lifeline = lifeline;
+	return rc;
 }
 
 void lifeline_cut(struct lifeline *lifeline)

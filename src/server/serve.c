@@ -6,7 +6,6 @@
 #include "server/serve.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,11 +153,11 @@ MUST_USE static int check_ready_fd(int fd)
 {
 	if (fd < 0)
 		return STATUS_OK;
-	int flags = fcntl(fd, F_GETFL);
-	if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
+	int rc = io_check_writable(fd);
+	if (rc == 0)
 		return STATUS_OK;
 	log_error("cannot write to --ready-fd %d: %s", fd,
-		  flags < 0 ? "it is not open" : "it is open for reading only");
+		  rc == -EBADF ? "it is not open" : "it is open for reading only");
 	return STATUS_USAGE;
 }
 

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""What `meson install` puts in place: program, man pages, completions; each tried with its own tool."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def installed(build, tmp_path_factory):
+    """The prefix of an installation."""
+    root = tmp_path_factory.mktemp("install")
+    subprocess.run(
+        ["meson", "install", "-C", build, "--no-rebuild", "--quiet"],
+        env={**os.environ, "DESTDIR": str(root)},
+        stdin=subprocess.DEVNULL,
+        check=True,
+        timeout=60,
+    )
+    return root / "usr" / "local"
+
+
+def need(tool):
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+
+
+def run(*command, **more):
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, **more)
+
+
+def options_of(program, command):
+    """The long options, by --help."""
+    return set(re.findall(r"(--[a-z][a-z0-9-]*)", run(program, command, "--help").stdout.split("options:")[1].split("each option")[0]))
+
+
+def test_everything_is_where_it_belongs(installed):
+    files = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
+    assert files == {
+        "bin/tcpecho",
+        "share/man/man1/tcpecho.1",
+        "share/man/man1/tcpecho-serve.1",
+        "share/man/man1/tcpecho-talk.1",
+        "share/bash-completion/completions/tcpecho",
+        "share/zsh/site-functions/_tcpecho",
+        "share/fish/vendor_completions.d/tcpecho.fish",
+    }
+    assert run(installed / "bin" / "tcpecho", "--version").stdout.startswith("tcpecho ")
+
+
+def test_the_program_depends_on_libc_alone(program, sanitized):
+    if sanitized:
+        pytest.skip("a sanitizer links its own libraries")
+    need("ldd")
+    libraries = {line.split()[0] for line in run("ldd", program).stdout.splitlines()}
+    assert {name for name in libraries if not name.startswith(("linux-vdso", "/lib"))} == {"libc.so.6"}
+
+
+@pytest.mark.parametrize("page", ["tcpecho", "tcpecho-serve", "tcpecho-talk"])
+def test_a_man_page_is_clean(installed, page):
+    need("mandoc")
+    folder = installed / "share" / "man" / "man1"
+    found = run("mandoc", "-T", "lint", folder / f"{page}.1").stdout.splitlines()
+    # It looks for our other pages where the system has its own: that they are there, we see ourselves.
+    missing = re.compile(r"referenced manual not found: Xr (tcpecho\S*) 1")
+    for line in found:
+        match = missing.search(line)
+        assert match and (folder / f"{match.group(1)}.1").exists(), line
+
+
+@pytest.mark.parametrize("command", ["serve", "talk"])
+def test_a_man_page_explains_every_option(program, installed, command):
+    need("mandoc")
+    text = run("mandoc", "-T", "ascii", installed / "share/man/man1" / f"tcpecho-{command}.1").stdout
+    text = re.sub(".\b", "", text)
+    for option in options_of(program, command):
+        assert option in text
+    for status in range(5):
+        assert re.search(rf"^     {status} ", text, re.MULTILINE)
+
+
+# ---- completions: what each shell offers ----
+
+BASH = """
+source "$1"; shift
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+_tcpecho; printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+# zsh completes in an interactive shell only: one is run on a terminal of its own and asked to list.
+ZSH = r"""
+zmodload zsh/zpty
+zpty shell 'zsh -f -i'
+zpty -w shell "fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D; PROMPT=; unsetopt zle_bracketed_paste"
+zpty -w shell "zstyle ':completion:*' list-colors ''; LISTMAX=0; setopt no_list_ambiguous auto_list; stty columns 300; print READ''Y"
+zpty -r shell output '*READY*'
+zpty -w -n shell "tcpecho $2"$'\t\t'
+sleep 1
+zpty -w -n shell $'\003'
+zpty -w shell 'print DON''E'
+zpty -r shell output '*DONE*'
+print -r -- "$output"
+"""
+
+
+class Bash:
+    def __init__(self, prefix):
+        need("bash")
+        self.script = prefix / "share/bash-completion/completions/tcpecho"
+
+    def complete(self, *words):
+        return run("bash", "-c", BASH, "bash", self.script, "tcpecho", *words).stdout
+
+
+class Fish:
+    def __init__(self, prefix):
+        need("fish")
+        self.script = prefix / "share/fish/vendor_completions.d/tcpecho.fish"
+
+    def complete(self, *words):
+        line = " ".join(["tcpecho", *words])
+        return run("fish", "--no-config", "-c", f"source {self.script}; complete -C '{line}'").stdout
+
+
+class Zsh:
+    def __init__(self, prefix):
+        need("zsh")
+        self.folder = prefix / "share/zsh/site-functions"
+
+    def complete(self, *words):
+        screen = run("zsh", "-f", "-c", ZSH, "zsh", self.folder, " ".join(words), stdin=subprocess.DEVNULL).stdout
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", " ", screen)
+
+
+@pytest.fixture(params=[Bash, Zsh, Fish], ids=["bash", "zsh", "fish"])
+def shell(request, installed):
+    return request.param(installed)
+
+
+def test_a_shell_completes_the_commands(shell):
+    offered = shell.complete("")
+    for command in ("serve", "talk", "help"):
+        assert re.search(rf"\b{command}\b", offered), offered
+
+
+@pytest.mark.parametrize("command", ["serve", "talk"])
+def test_a_shell_completes_every_option(program, shell, command):
+    offered = shell.complete(command, "--")
+    for option in options_of(program, command):
+        assert option in offered
+
+
+def test_a_shell_completes_the_words_of_a_choice(shell):
+    offered = shell.complete("serve", "--log", "")
+    assert "text" in offered and "json" in offered

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""The house stands: a file includes its own folder and lower floors, siblings never meet."""
+import pathlib
+import re
+
+import pytest
+
+SRC = pathlib.Path(__file__).resolve().parents[2] / "src"
+
+# What each folder may include besides itself: the floors below it (docs/ARCHITECTURE.md).
+MAY_INCLUDE = {
+    "base": set(),
+    "net": {"base"},
+    "echo": set(),
+    "server": {"base", "net", "echo"},
+    "client": {"base", "net"},
+    "cli": {"base", "net", "server", "client"},
+}
+
+# "cli/main.c" alone speaks to the process it is; version.h is made by the build.
+GENERATED = {"version.h"}
+
+SOURCES = sorted(SRC.rglob("*.[ch]"))
+
+
+def includes(path):
+    return re.findall(r'^#include "([^"]+)"', path.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(SRC)))
+def test_a_file_includes_its_own_floor_and_lower_ones(path):
+    folder = path.relative_to(SRC).parts[0]
+    for name in includes(path):
+        if name in GENERATED:
+            continue
+        assert (SRC / name).exists(), f"{name} is not written from src/"
+        assert name.split("/")[0] in MAY_INCLUDE[folder] | {folder}
+
+
+def test_engines_do_not_know_each_other():
+    engines = SRC / "server" / "engines"
+    for path in sorted(engines.glob("*.c")):
+        foreign = [name for name in includes(path) if name.startswith("server/engines/") and path.stem not in name]
+        assert foreign == [], path.name
+
+
+def test_the_echo_makes_no_system_call():
+    allowed = {"assert.h", "stdbool.h", "stddef.h", "stdint.h"}
+    for path in sorted((SRC / "echo").iterdir()):
+        assert set(re.findall(r"^#include <([^>]+)>", path.read_text(), re.MULTILINE)) <= allowed
+
+
+def test_there_is_no_signal_handler():
+    """Signals are read from a descriptor; sigaction only ever sets SIG_IGN and SIG_DFL."""
+    for path in SOURCES:
+        text = path.read_text()
+        assert not re.search(r"\bsignal\s*\(\s*SIG", text), path.name
+        assert not re.search(r"sa_sigaction|SA_SIGINFO", text), path.name
+        assert set(re.findall(r"dispose\([^;]*?,\s*(\w+)\)", text)) <= {"how", "SIG_IGN", "SIG_DFL"} | {"void"}
+
+
+def test_errno_becomes_an_action_below_the_engines():
+    """No engine and no client looks at errno: negative codes are the only currency above net/."""
+    for folder in ("server", "client", "cli", "echo"):
+        for path in sorted((SRC / folder).rglob("*.c")):
+            assert not re.search(r"\berrno\b(?!\.h)", path.read_text()), path.name
