@@ -204,6 +204,7 @@ struct prefix {
 	const char *word;
 };
 
+PRINTF_LIKE(3, 0)
 static void say(const struct prefix *prefix, bool wait, const char *format, va_list values)
 {
 	char sentence[LOG_LINE_SIZE / 2];

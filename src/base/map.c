@@ -6,6 +6,7 @@
 #include "base/map.h"
 
 #include <assert.h>
+#include <stdbool.h>
 
 size_t map_places(size_t n)
 {
@@ -36,7 +37,7 @@ static size_t place_of(const struct map *map, uint64_t key)
 			return place;
 		place = next(map, place);
 	}
-	assert(!"the map is full");
+	assert(false); /* the caller has put in more than map_places() made room for */
 	return 0;
 }
 
@@ -46,7 +47,7 @@ uint64_t map_get(const struct map *map, uint64_t key)
 }
 
 /* Does the way from `from` round to `to` lead over `place`? (from is left out, to is not) */
-static int is_between(size_t from, size_t place, size_t to)
+static bool is_between(size_t from, size_t place, size_t to)
 {
 	return from <= to ? from < place && place <= to : from < place || place <= to;
 }

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/status.h"
+
 /* Options of one command at most. */
 #define COMMAND_OPTIONS_MOST 32
 
@@ -69,7 +71,7 @@ struct command {
 	const char *const *diagnostics;     /* paragraphs, NULL behind the last; or NULL */
 
 	/* Runs it and returns the exit status. */
-	int (*run)(const struct arguments *arguments);
+	enum status (*run)(const struct arguments *arguments);
 };
 
 /* All commands, in the order of --help; NULL behind the last. */

@@ -214,7 +214,8 @@ static void print_see_also(FILE *out, const char *page)
 
 static void print_standards(FILE *out)
 {
-	fputs(".Sh STANDARDS\n.Rs\n.%A J. Postel\n.%T Echo Protocol\n.%R RFC 862\n.%D May 1983\n.Re\n",
+	fputs(".Sh STANDARDS\n.Rs\n.%A J. Postel\n.%T Echo Protocol\n.%R RFC 862\n"
+	      ".%D May 1983\n.Re\n",
 	      out);
 }
 

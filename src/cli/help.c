@@ -30,8 +30,8 @@ void help_program(FILE *out)
 		     "commands:\n");
 	for (const struct command *const *at = commands; *at != NULL; at++)
 		fprintf(out, "  %-10s %s\n", (*at)->name, (*at)->summary);
-	fprintf(out,
-		"\n`tcpecho COMMAND --help` explains one, `tcpecho --version` says which this is\n");
+	fprintf(out, "\n`tcpecho COMMAND --help` explains one, "
+		     "`tcpecho --version` says which this is\n");
 }
 
 static void print_option(FILE *out, const struct option_row *row)

@@ -7,7 +7,7 @@
 #include "base/status.h"
 #include "cli/help.h"
 
-static int run(const struct arguments *arguments)
+static enum status run(const struct arguments *arguments)
 {
 	if (arguments->n_operands == 0) {
 		help_program(stdout);

@@ -11,7 +11,7 @@
 #include "cli/option.h"
 #include "net/process.h"
 
-MUST_USE static int run_command(const struct command *command, int argc, char **argv)
+MUST_USE static enum status run_command(const struct command *command, int argc, char **argv)
 {
 	struct arguments arguments;
 	switch (option_parse(command, argc, argv, &arguments)) {
@@ -26,7 +26,7 @@ MUST_USE static int run_command(const struct command *command, int argc, char **
 	}
 }
 
-MUST_USE static int run_program(int argc, char **argv)
+MUST_USE static enum status run_program(int argc, char **argv)
 {
 	if (argc < 2) {
 		help_program(stderr);
@@ -59,11 +59,11 @@ int main(int argc, char **argv)
 		return STATUS_MACHINE;
 	}
 
-	int status = run_program(argc, argv);
+	enum status status = run_program(argc, argv);
 	/* Only --help and --version write by stdio. A full disk is not to pass for success. */
 	if (fflush(stdout) != 0 && status == STATUS_OK) {
 		log_error("cannot write standard output");
 		return STATUS_MACHINE;
 	}
-	return status;
+	return (int)status;
 }

@@ -38,7 +38,7 @@ struct option_variable option_variable(const struct command *command, const stru
 	struct option_variable out;
 	snprintf(out.name, sizeof(out.name), "TCPECHO_%s_%s", command->name, row->name);
 	for (char *at = out.name; *at != '\0'; at++)
-		*at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+		*at = (char)(*at == '-' ? '_' : toupper((unsigned char)*at));
 	return out;
 }
 
@@ -144,8 +144,8 @@ struct getopt_tables {
 
 static struct getopt_tables make_tables(const struct command *command)
 {
-	struct getopt_tables tables = { .letters = { ':', HELP_LETTER } };
-	size_t n_letters = 2;
+	struct getopt_tables tables = { .letters = ":h" };
+	size_t n_letters = strlen(tables.letters);
 	assert(command->n_options <= COMMAND_OPTIONS_MOST);
 	for (size_t i = 0; i < command->n_options; i++) {
 		const struct option_row *row = &command->options[i];

@@ -115,8 +115,9 @@ static const struct option_row options[N_OPTIONS] = {
 	},
 };
 
-MUST_USE static int parse_addresses(const struct arguments *arguments,
-				    struct addr_spec addresses[LISTENERS_MOST], size_t *ret_n)
+MUST_USE static enum status parse_addresses(const struct arguments *arguments,
+					    struct addr_spec addresses[LISTENERS_MOST],
+					    size_t *ret_n)
 {
 	if (arguments->n_operands > LISTENERS_MOST) {
 		log_error("%zu addresses are too many, %d at most", arguments->n_operands,
@@ -139,7 +140,7 @@ MUST_USE static int parse_addresses(const struct arguments *arguments,
 	return STATUS_OK;
 }
 
-static int run(const struct arguments *arguments)
+static enum status run(const struct arguments *arguments)
 {
 	struct addr_spec addresses[LISTENERS_MOST];
 	const uint64_t *values = arguments->values;
@@ -153,7 +154,7 @@ static int run(const struct arguments *arguments)
 		.ready_fd = arguments->given[READY_FD] ? (int)values[READY_FD] : -1,
 		.quiet = values[QUIET],
 	};
-	int status = parse_addresses(arguments, addresses, &config.n_addresses);
+	enum status status = parse_addresses(arguments, addresses, &config.n_addresses);
 	if (status != STATUS_OK)
 		return status;
 	log_setup((enum log_format)values[LOG], log_colour_wanted());
@@ -166,10 +167,10 @@ static const char *const description[] = {
 	"ADDRESS is PORT or :PORT for every interface, IPv6 and IPv4, HOST:PORT, [V6]:PORT, "
 	"unix:/path or unix:@name; several may be given. Without one it is 9877. Port 0 lets the "
 	"kernel choose, and the line that says \"listening on\" tells which.",
-	"A port below 1024 is reserved; below 5001, above 49151 or among those that the kernel gives "
-	"to clients, it works but earns a warning.",
-	"A client that half-closes gets every byte, then the FIN. A client that never reads costs a "
-	"fixed amount of memory. A line on standard error tells of each client that ends: end "
+	"A port below 1024 is reserved; below 5001, above 49151 or among those that the kernel "
+	"gives to clients, it works but earns a warning.",
+	"A client that half-closes gets every byte, then the FIN. A client that never reads costs "
+	"a fixed amount of memory. A line on standard error tells of each client that ends: end "
 	"peer=192.0.2.7:51334 in=120 out=120 seconds=3.214 reason=eof.",
 	NULL,
 };

@@ -79,7 +79,8 @@ MUST_USE static int parse_host(const char *text, struct addr_spec *ret_spec)
 	return 0;
 }
 
-MUST_USE static int parse_server(const struct arguments *arguments, struct addr_spec *ret_spec)
+MUST_USE static enum status parse_server(const struct arguments *arguments,
+					 struct addr_spec *ret_spec)
 {
 	const char *host = arguments->n_operands > 0 ? arguments->operands[0] : DEFAULT_HOST;
 	int rc = parse_host(host, ret_spec);
@@ -104,7 +105,7 @@ MUST_USE static int parse_server(const struct arguments *arguments, struct addr_
 	return STATUS_OK;
 }
 
-static int run(const struct arguments *arguments)
+static enum status run(const struct arguments *arguments)
 {
 	if (arguments->n_operands > 2) {
 		log_error("%s: one HOST and one PORT are enough", arguments->operands[2]);
@@ -121,7 +122,7 @@ static int run(const struct arguments *arguments)
 		.timeout_ns = arguments->values[TIMEOUT],
 		.raw = arguments->values[RAW],
 	};
-	int status = parse_server(arguments, &config.server);
+	enum status status = parse_server(arguments, &config.server);
 	return status == STATUS_OK ? talk_run(&config) : status;
 }
 
@@ -133,8 +134,8 @@ static const char *const description[] = {
 	"closes too. Input and output flow at the same time: it never waits for a reply before it "
 	"reads on, however large the input is, and it keeps at most 1 MiB of bytes in flight.",
 	"HOST is a name, an IPv4 or IPv6 address (localhost when it is left out), unix:/path or "
-	"unix:@name for a unix socket; HOST:PORT and [V6]:PORT are understood as well. PORT is 9877 "
-	"when it is left out. All addresses of a name are tried in turn.",
+	"unix:@name for a unix socket; HOST:PORT and [V6]:PORT are understood as well. PORT is "
+	"9877 when it is left out. All addresses of a name are tried in turn.",
 	"When standard error is a terminal and neither input nor output is one, a line shows the "
 	"progress of what takes longer than a second. NO_COLOR switches colours off.",
 	NULL,

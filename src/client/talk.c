@@ -301,7 +301,7 @@ MUST_USE static int converse(struct talk *talk)
 	return 0;
 }
 
-MUST_USE static int talk_on(const struct talk_config *config, int fd)
+MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
 {
 	/* A megabyte, too large for the stack; zero, and its pages come only as they are used. */
 	static struct talk talk;
@@ -388,7 +388,7 @@ static enum status connect_status(int code)
 	}
 }
 
-int talk_run(const struct talk_config *config)
+enum status talk_run(const struct talk_config *config)
 {
 	signals_setup_client();
 	int fd = connect_to_any(config);
@@ -397,7 +397,7 @@ int talk_run(const struct talk_config *config)
 			  err_text(fd).text, connect_remedy(fd));
 		return connect_status(fd);
 	}
-	int status = talk_on(config, fd);
+	enum status status = talk_on(config, fd);
 	io_close(&fd);
 	return status;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "base/status.h"
 #include "net/addr.h"
 
 /* How long one address may take to answer when nobody said how long. */
@@ -26,6 +27,6 @@ struct talk_config {
  * exit status: STATUS_OK only when the input ended, every byte of it came back, and the server then
  * ended too. When the reader of standard output goes away, the process ends by SIGPIPE, quietly.
  */
-MUST_USE int talk_run(const struct talk_config *config);
+MUST_USE enum status talk_run(const struct talk_config *config);
 
 #endif

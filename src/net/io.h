@@ -45,8 +45,8 @@ MUST_USE int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns);
 size_t io_write_bound(int fd);
 
 /*
- * A pipe (pipe(7)), close-on-exec: bytes written to *ret_writer come out of *ret_reader. Both are the
- * caller's. Returns 0 or -errno.
+ * A pipe (pipe(7)), close-on-exec: bytes written to *ret_writer come out of *ret_reader. Both are
+ * the caller's. Returns 0 or -errno.
  */
 MUST_USE int io_pipe(int *ret_reader, int *ret_writer);
 

@@ -1,39 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/machine.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/units.h"
+#include "net/addr.h"
+
 #define USUAL_EPHEMERAL_FIRST 32768
 #define USUAL_EPHEMERAL_LAST  60999
+
+/* The first line of a file of the kernel's, without its end. Returns false if there is none. */
+MUST_USE static bool read_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	bool found = fgets(line, (int)size, file) != NULL;
+	fclose(file);
+	if (found)
+		line[strcspn(line, "\n")] = '\0';
+	return found;
+}
 
 struct machine_port_range machine_ephemeral_ports(void)
 {
 	struct machine_port_range range = { USUAL_EPHEMERAL_FIRST, USUAL_EPHEMERAL_LAST };
-	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	if (file == NULL)
-		return range;
+	char line[64], *rest = NULL;
 	uint16_t first, last;
-	if (fscanf(file, "%" SCNu16 " %" SCNu16, &first, &last) == 2)
+	if (!read_line("/proc/sys/net/ipv4/ip_local_port_range", line, sizeof(line)))
+		return range;
+	const char *words[] = { strtok_r(line, " \t", &rest), strtok_r(NULL, " \t", &rest) };
+	if (words[0] != NULL && words[1] != NULL && addr_parse_port(words[0], &first) == 0 &&
+	    addr_parse_port(words[1], &last) == 0)
 		range = (struct machine_port_range){ first, last };
-	fclose(file);
 	return range;
 }
 
 /* The number in a file of the kernel's; "max", and a file that is not there, are no limit. */
 static uint64_t number_in(const char *path)
 {
-	uint64_t number = MACHINE_UNLIMITED;
-	FILE *file = fopen(path, "re");
-	if (file == NULL)
-		return number;
-	if (fscanf(file, "%" SCNu64, &number) != 1)
-		number = MACHINE_UNLIMITED;
-	fclose(file);
+	char line[64];
+	uint64_t number;
+	if (!read_line(path, line, sizeof(line)) || units_parse_count(line, &number) < 0)
+		return MACHINE_UNLIMITED;
 	return number;
 }
 

@@ -25,7 +25,7 @@ MUST_USE int process_fill_standard_fds(void);
 void process_prepare_title(int argc, char **argv);
 
 /* What ps(1) shows for this process from now on. Cut where there is no room for it. */
-void process_set_title(const char *title);
+void process_set_title(const char *text);
 
 /* fork(2). Returns the child's pid, 0 in the child, or -errno: EAGAIN (a limit) or ENOMEM. */
 MUST_USE pid_t process_fork(void);

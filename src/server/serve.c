@@ -22,7 +22,8 @@
 
 /* ---- limits ---- */
 
-MUST_USE static int decide_capacity(const struct serve_config *config, uint64_t *ret_clients)
+MUST_USE static enum status decide_capacity(const struct serve_config *config,
+					    uint64_t *ret_clients)
 {
 	uint64_t asked = config->max_clients;
 	uint64_t wanted = asked != 0 ? asked : CAPACITY_DEFAULT;
@@ -76,7 +77,7 @@ static const char *remedy(int code, const struct addr_spec *spec)
 	}
 }
 
-static int status_of(int code)
+static enum status status_of(int code)
 {
 	switch (code) {
 	case ERR_NO_SUCH_HOST:
@@ -97,7 +98,8 @@ static void warn_of_port(const struct addr_spec *spec)
 		log_warning("port %u is a poor choice: %s", spec->port, reasons.text);
 }
 
-MUST_USE static int open_listeners(const struct serve_config *config, struct listeners *listeners)
+MUST_USE static enum status open_listeners(const struct serve_config *config,
+					   struct listeners *listeners)
 {
 	for (size_t i = 0; i < config->n_addresses; i++) {
 		const struct addr_spec *spec = &config->addresses[i];
@@ -130,7 +132,7 @@ static void announce(const char *addr, const char *engine, uint32_t max_clients)
 }
 
 /* One address a line, then the end of the file: that is the sign. */
-MUST_USE static int tell_ready(int fd, const struct listeners *listeners)
+MUST_USE static enum status tell_ready(int fd, const struct listeners *listeners)
 {
 	if (fd < 0)
 		return STATUS_OK;
@@ -149,7 +151,7 @@ MUST_USE static int tell_ready(int fd, const struct listeners *listeners)
 	return STATUS_OK;
 }
 
-MUST_USE static int check_ready_fd(int fd)
+MUST_USE static enum status check_ready_fd(int fd)
 {
 	if (fd < 0)
 		return STATUS_OK;
@@ -164,12 +166,12 @@ MUST_USE static int check_ready_fd(int fd)
 /* ---- all of it ---- */
 
 /* Runs the engine on an open server and says how it went. */
-MUST_USE static int run_engine(const struct serve_config *config, struct server *server)
+MUST_USE static enum status run_engine(const struct serve_config *config, struct server *server)
 {
 	for (size_t i = 0; i < server->listeners.n; i++)
 		announce(addr_format(&server->listeners.list[i].addr).text, config->engine->name,
 			 server->clients.most);
-	int status = tell_ready(config->ready_fd, &server->listeners);
+	enum status status = tell_ready(config->ready_fd, &server->listeners);
 	if (status != STATUS_OK)
 		return status;
 
@@ -182,8 +184,8 @@ MUST_USE static int run_engine(const struct serve_config *config, struct server 
 	return server->drain.phase == DRAIN_DRAINING ? STATUS_OK : STATUS_ECHO_FAILED;
 }
 
-MUST_USE static int open_and_run(const struct serve_config *config, struct server *server,
-				 uint64_t max_clients)
+MUST_USE static enum status open_and_run(const struct serve_config *config, struct server *server,
+					 uint64_t max_clients)
 {
 	int rc = signals_setup_server();
 	if (rc >= 0) {
@@ -194,14 +196,14 @@ MUST_USE static int open_and_run(const struct serve_config *config, struct serve
 		log_error("cannot start serving: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	int status = open_listeners(config, &server->listeners);
+	enum status status = open_listeners(config, &server->listeners);
 	return status == STATUS_OK ? run_engine(config, server) : status;
 }
 
-int serve_run(const struct serve_config *config)
+enum status serve_run(const struct serve_config *config)
 {
 	uint64_t max_clients = 0;
-	int status = check_ready_fd(config->ready_fd);
+	enum status status = check_ready_fd(config->ready_fd);
 	if (status == STATUS_OK)
 		status = decide_capacity(config, &max_clients);
 	if (status != STATUS_OK)

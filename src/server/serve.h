@@ -6,6 +6,7 @@
 #define SERVER_SERVE_H
 
 #include "base/compiler.h"
+#include "base/status.h"
 #include "net/addr.h"
 #include "server/engine.h"
 
@@ -30,6 +31,6 @@ struct serve_config {
  * STATUS_NO_CONNECTION when an address could not be looked up, STATUS_MACHINE when it could not
  * start or go on. A second TERM or INT ends the process by that signal: then it does not return.
  */
-MUST_USE int serve_run(const struct serve_config *config);
+MUST_USE enum status serve_run(const struct serve_config *config);
 
 #endif

@@ -16,7 +16,7 @@ static void say_phase(const struct server *server)
 	case DRAIN_SERVING:
 		break;
 	case DRAIN_DRAINING:
-		log_notice("%s: no new clients, %" PRIu32 " have %s to finish",
+		log_notice("%s: no new clients; %" PRIu32 " may finish, for %s at most",
 			   signals_name(server->drain.asked_by).text, count,
 			   units_duration(server->drain_timeout_ns).text);
 		break;
