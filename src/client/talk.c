@@ -133,14 +133,15 @@ struct came_back {
 static struct came_back came_back(const struct talk *talk)
 {
 	struct came_back out;
-	const struct window *window = &talk->window;
-	if (window->returned == window->taken && talk->input_ended)
-		snprintf(out.text, sizeof(out.text), "all %" PRIu64 " bytes came back",
-			 window->taken);
-	else
-		snprintf(out.text, sizeof(out.text), "%" PRIu64 " of %" PRIu64 " bytes came back",
-			 window->returned, window->taken);
+	snprintf(out.text, sizeof(out.text), "%" PRIu64 " of %" PRIu64 " bytes came back",
+		 talk->window.returned, talk->window.taken);
 	return out;
+}
+
+/* Has everything come back that ever will? Then only the server's FIN is missing. */
+static bool is_all_back(const struct talk *talk)
+{
+	return talk->end_sent && talk->window.returned == talk->window.taken;
 }
 
 static void give_output(struct talk *talk, const void *bytes, size_t size)
@@ -172,11 +173,19 @@ static void verify(struct talk *talk, size_t n)
 			 window->returned, got);
 }
 
+/* The server has been silent for too long. */
+static void judge_silence(struct talk *talk)
+{
+	struct units_text timeout = units_duration(talk->config->timeout_ns);
+	end_with(talk, STATUS_ECHO_FAILED, "%s %s: %s",
+		 is_all_back(talk) ? "server did not end within" : "no reply for", timeout.text,
+		 came_back(talk).text);
+}
+
 /* The server has ended its half. */
 static void judge_end(struct talk *talk)
 {
-	const struct window *window = &talk->window;
-	if (talk->end_sent && window->returned == window->taken)
+	if (is_all_back(talk))
 		end_with(talk, STATUS_OK, "%s", "");
 	else
 		end_with(talk, STATUS_ECHO_FAILED, "server ended early: %s", came_back(talk).text);
@@ -228,6 +237,8 @@ static void write_output(struct talk *talk)
 	}
 	talk->output += n;
 	talk->output_size -= (size_t)n;
+	if (talk->output_size == 0) /* only now do we listen again */
+		talk->waiting_since_ns = clock_now_ns();
 }
 
 /* ---- waiting ---- */
@@ -272,8 +283,7 @@ MUST_USE static int wait_for_events(struct talk *talk, struct pollfd fds[N_FDS])
 	uint64_t deadline_ns = clock_earlier_ns(silence_ns, progress_deadline_ns(&talk->progress));
 	int ready = io_wait(fds, N_FDS, deadline_ns);
 	if (ready == 0 && clock_now_ns() >= silence_ns)
-		end_with(talk, STATUS_ECHO_FAILED, "no reply for %s: %s",
-			 units_duration(talk->config->timeout_ns).text, came_back(talk).text);
+		judge_silence(talk);
 	return ready;
 }
 

@@ -69,14 +69,14 @@ static bool is_over_source_limit(const struct admission *admission, const struct
 }
 
 /* Ends a client who was not served: with a FIN, and if he behaves without a reset. */
-static void turn_away(struct admission *admission, struct arrival *arrival)
+static void turn_away(struct admission *admission, struct arrival *arrival, enum ending reason)
 {
 	char forgotten[16 * 1024];
 	ignore_result(io_send_end(arrival->fd)); /* if it fails, the client is gone already */
 	/* What he sent already would, unread, make a reset of the close. */
 	ignore_result(io_recv(arrival->fd, forgotten, sizeof(forgotten)));
 	io_close(&arrival->fd);
-	server_client_turned_away(admission->server, arrival->name.text);
+	server_client_turned_away(admission->server, arrival->name.text, reason);
 }
 
 /* Serves an arrival if that can be done now. Returns whether it was. */
@@ -98,7 +98,7 @@ static void let_wait(struct admission *admission, struct arrival *arrival)
 {
 	size_t places = admission->n_places;
 	if (!is_paused(admission) && admission->n_waiting + 1 >= places) {
-		turn_away(admission, arrival);
+		turn_away(admission, arrival, ENDING_SOURCE);
 		return;
 	}
 	assert(admission->n_waiting < ADMISSION_ROOM);
@@ -153,6 +153,6 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 void admission_close(struct admission *admission)
 {
 	for (size_t i = 0; i < admission->n_waiting; i++)
-		turn_away(admission, &admission->room[i]);
+		turn_away(admission, &admission->room[i], ENDING_DRAIN);
 	admission->n_waiting = 0;
 }

@@ -87,11 +87,11 @@ void server_client_ended(struct server *server, struct client *client, int signa
 	clients_leave(&server->clients, client);
 }
 
-void server_client_turned_away(struct server *server, const char *peer)
+void server_client_turned_away(struct server *server, const char *peer, enum ending reason)
 {
 	server->totals.turned_away++;
 	if (!server->quiet)
-		ending_log(&(struct ending_facts){ .peer = peer, .reason = ENDING_SOURCE });
+		ending_log(&(struct ending_facts){ .peer = peer, .reason = reason });
 }
 
 void server_log_totals(const struct server *server)

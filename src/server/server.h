@@ -46,8 +46,8 @@ void server_pass_time(struct server *server);
  */
 void server_client_ended(struct server *server, struct client *client, int signal, int status);
 
-/* A client is closed without having been served. */
-void server_client_turned_away(struct server *server, const char *peer);
+/* A client is closed without having been served, for this reason. */
+void server_client_turned_away(struct server *server, const char *peer, enum ending reason);
 
 /* `totals clients=3 accepted=120 ended=117 ...`, with the bytes of those who are still there. */
 void server_log_totals(const struct server *server);
