@@ -120,6 +120,24 @@ static struct addr unix_addr(const char *name)
 	return addr;
 }
 
+/*
+ * "localhost" is loopback even where nothing says so, as in a container without /etc/hosts (RFC 6761
+ * 6.3).
+ */
+static int resolve_loopback(uint16_t port, int family, struct addr ret_list[ADDR_MAX_RESOLVED])
+{
+	int n = 0;
+	if (family != AF_INET) {
+		ret_list[n] = addr_wildcard(AF_INET6, port);
+		ret_list[n++].v6.sin6_addr = in6addr_loopback;
+	}
+	if (family != AF_INET6) {
+		ret_list[n] = addr_wildcard(AF_INET, port);
+		ret_list[n++].v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	}
+	return n;
+}
+
 int addr_resolve(const struct addr_spec *spec, int family, struct addr ret_list[ADDR_MAX_RESOLVED])
 {
 	assert(spec->kind != ADDR_WILDCARD);
@@ -132,6 +150,8 @@ int addr_resolve(const struct addr_spec *spec, int family, struct addr ret_list[
 	struct addrinfo *found = NULL;
 	errno = 0;
 	int eai = getaddrinfo(spec->host, NULL, &hints, &found);
+	if (eai != 0 && strcmp(spec->host, "localhost") == 0)
+		return resolve_loopback(spec->port, family, ret_list);
 	if (eai != 0)
 		return resolver_code(eai, errno);
 
