@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "net/io.h"
@@ -61,6 +62,11 @@ static bool is_path(const struct addr *addr)
 /* Is there a socket at this path on which nobody listens any more? */
 static bool is_stale_path(const struct addr *addr)
 {
+	/* To connect to an ordinary file is refused as well: that one is not ours to remove. */
+	struct stat status;
+	if (lstat(addr->local.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
+		return false;
+
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;

@@ -25,8 +25,9 @@
  *   SO_KEEPALIVE    a client whose host vanished is found out, in about two minutes
  *   IPV6_V6ONLY off the wildcard takes IPv4 too
  *
- * A path left behind by a server that is dead (nobody accepts there) is replaced; one that is alive
- * is -EADDRINUSE. Returns the descriptor, which is the caller's, or -errno.
+ * A socket left behind by a server that is dead (nobody accepts there) is replaced; the path of one
+ * that is alive, or of anything else, is -EADDRINUSE. Returns the descriptor, which is the caller's,
+ * or -errno.
  */
 MUST_USE int listen_open(const struct addr *addr);
 

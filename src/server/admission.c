@@ -7,10 +7,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/io.h"
+#include "net/listen.h"
 #include "net/machine.h"
 
 /* The room may hold this share of our descriptors, so that waiting never starves serving. */
 #define ROOM_SHARE_OF_DESCRIPTORS 4
+
+/* Reads of what a client who is turned away has sent: more than a receive buffer has at first. */
+#define TURN_AWAY_READS 64
 
 void admission_setup(struct admission *admission, struct server *server, admission_serve_fn *serve,
 		     void *engine)
@@ -74,7 +78,10 @@ static void turn_away(struct admission *admission, struct arrival *arrival, enum
 	char forgotten[16 * 1024];
 	ignore_result(io_send_end(arrival->fd)); /* if it fails, the client is gone already */
 	/* What he sent already would, unread, make a reset of the close. */
-	ignore_result(io_recv(arrival->fd, forgotten, sizeof(forgotten)));
+	for (int i = 0; i < TURN_AWAY_READS; i++) {
+		if (io_recv(arrival->fd, forgotten, sizeof(forgotten)) <= 0)
+			break;
+	}
 	io_close(&arrival->fd);
 	server_client_turned_away(admission->server, arrival->name.text, reason);
 }
@@ -150,8 +157,29 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 	return ACCEPT_GOT;
 }
 
+/* Turns away who is still in the queue of a listening socket. */
+static void empty_queue(struct admission *admission, const struct listener *listener)
+{
+	for (int i = 0; i < LISTEN_BACKLOG && listener->fd >= 0; i++) {
+		struct arrival arrival;
+		int code;
+		enum accept_verdict verdict =
+			accept_client(listener->fd, &arrival.fd, &arrival.peer, &code);
+		if (verdict == ACCEPT_NEXT)
+			continue;
+		if (verdict != ACCEPT_GOT)
+			return;
+		arrival.name = accept_peer_name(arrival.fd, &arrival.peer);
+		admission->server->totals.accepted++;
+		turn_away(admission, &arrival, ENDING_DRAIN);
+	}
+}
+
 void admission_close(struct admission *admission)
 {
+	const struct listeners *listeners = &admission->server->listeners;
+	for (size_t i = 0; i < listeners->n; i++)
+		empty_queue(admission, &listeners->list[i]);
 	for (size_t i = 0; i < admission->n_waiting; i++)
 		turn_away(admission, &admission->room[i], ENDING_DRAIN);
 	admission->n_waiting = 0;

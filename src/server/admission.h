@@ -77,7 +77,7 @@ void admission_serve_waiting(struct admission *admission);
 /* When to look again though nothing happens, or CLOCK_NEVER. */
 uint64_t admission_deadline_ns(const struct admission *admission);
 
-/* Closes those who still wait: the server ends. */
+/* Turns away those who still wait, in the room or in the kernel's queue: the server ends. */
 void admission_close(struct admission *admission);
 
 #endif

@@ -63,13 +63,15 @@ static struct addr_text spec_text(const struct addr_spec *spec)
 /* What to do about it, where we know. */
 static const char *remedy(int code, const struct addr_spec *spec)
 {
+	bool is_unix = spec->kind == ADDR_UNIX;
 	switch (code) {
 	case -EACCES:
 	case -EPERM:
-		return spec->kind == ADDR_UNIX ? " (the directory must be writable)"
-					       : " (ports below 1024 need CAP_NET_BIND_SERVICE)";
+		return is_unix ? " (the directory must be writable)"
+			       : " (ports below 1024 need CAP_NET_BIND_SERVICE)";
 	case -EADDRINUSE:
-		return " (another server listens there: `ss -ltnp` shows which)";
+		return is_unix ? " (another server listens there, or it is no socket)"
+			       : " (another server listens there: `ss -ltnp` shows which)";
 	case -EADDRNOTAVAIL:
 		return " (`ip address` shows those that this machine has)";
 	default:
@@ -90,12 +92,22 @@ static enum status status_of(int code)
 	}
 }
 
-static void warn_of_port(const struct addr_spec *spec)
+/* Was this port among the addresses before the i-th? Then there is nothing new to say of it. */
+static bool is_known_port(const struct serve_config *config, size_t i)
 {
+	for (size_t before = 0; before < i; before++) {
+		if (config->addresses[before].port == config->addresses[i].port)
+			return true;
+	}
+	return false;
+}
+
+static void warn_of_port(const struct serve_config *config, size_t i)
+{
+	uint16_t port = config->addresses[i].port; /* 0 for unix: nothing to say of that either */
 	struct ports_text reasons;
-	if (spec->kind != ADDR_UNIX &&
-	    ports_advise(spec->port, machine_ephemeral_ports(), &reasons))
-		log_warning("port %u is a poor choice: %s", spec->port, reasons.text);
+	if (!is_known_port(config, i) && ports_advise(port, machine_ephemeral_ports(), &reasons))
+		log_warning("port %u is a poor choice: %s", port, reasons.text);
 }
 
 MUST_USE static enum status open_listeners(const struct serve_config *config,
@@ -109,7 +121,7 @@ MUST_USE static enum status open_listeners(const struct serve_config *config,
 				  err_text(rc).text, remedy(rc, spec));
 			return status_of(rc);
 		}
-		warn_of_port(spec);
+		warn_of_port(config, i);
 	}
 	return STATUS_OK;
 }

@@ -117,8 +117,8 @@ static void follow_drain(struct fork_engine *engine)
 	if (server->drain.phase == DRAIN_DRAINING)
 		listeners_shut_queues(&server->listeners);
 	if (server->drain.phase >= DRAIN_CALLING_OFF) {
-		listeners_close(&server->listeners);
 		admission_close(&engine->admission);
+		listeners_close(&server->listeners);
 		lifeline_cut(&engine->lifeline);
 	}
 	if (server->drain.phase == DRAIN_KILLING)
