@@ -57,7 +57,11 @@ bool log_once_a_second(uint64_t *last_ns)
 static bool takes_a_line(void)
 {
 	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
-	return poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
+	int ready;
+	do {
+		ready = poll(&out, 1, 0);
+	} while (ready < 0 && errno == EINTR);
+	return ready == 1 && (out.revents & POLLOUT) != 0;
 }
 
 /* Writes all of it; gives up silently on an error, for there is nobody left to tell. */

@@ -84,7 +84,10 @@ pid_t process_fork(void)
 int process_reap(struct process_end *ret_end)
 {
 	int status;
-	pid_t pid = waitpid(-1, &status, WNOHANG);
+	pid_t pid;
+	do {
+		pid = waitpid(-1, &status, WNOHANG);
+	} while (pid < 0 && errno == EINTR);
 	if (pid == 0 || (pid < 0 && errno == ECHILD))
 		return 0;
 	if (pid < 0)
