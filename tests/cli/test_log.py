@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""The log: one record one line, for people or for programs, and never in the way of the service."""
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+
+import pytest
+
+from harness import reset, wait_until
+from surroundings import PrivateNetwork
+from terminal import Terminal
+
+pytest_plugins = ["watchdog"]
+pytestmark = pytest.mark.usefixtures("no_hang")
+
+# The fields of each kind of line by --log json, in their order.
+FIELDS = {
+    "listening": ["event", "address", "engine", "max_clients"],
+    "end": ["event", "peer", "in", "out", "seconds", "reason"],
+    "totals": ["event", "clients", "accepted", "ended", "killed", "turned_away", "in", "out"],
+    "warning": ["event", "message"],
+    "notice": ["event", "message"],
+    "error": ["event", "message"],
+    "dropped": ["event", "lines"],
+}
+
+# What an `end` has besides, by its reason.
+MORE = {"killed": ["signal"], "error": ["error"]}
+
+# A record in text: a word and key=value, the value in quotes where it has a space.
+RECORD = r'(end|totals|dropped)( \w+=("(\\.|[^"\\])*"|[^ "]+))+'
+SENTENCE = r"(listening on|tcpecho: |SIG[A-Z]+: no new clients|drain timeout: |killing )"
+
+
+def json_records(text):
+    """The lines of a log as dicts, after a check that each has its fields and nothing else."""
+    records = []
+    assert text.endswith("\n")
+    for line in text.splitlines():
+        pairs = json.loads(line, object_pairs_hook=list)
+        record = dict(pairs)
+        expected = FIELDS[record["event"]] + MORE.get(record.get("reason"), [])
+        assert [name for name, _ in pairs] == expected, line
+        records.append(record)
+    return records
+
+
+def converse_in_every_way(server):
+    """Clients who end well, who reset, and whose child is killed; the totals; then the drain with one left."""
+    assert server.is_faithful(b"hello\n")
+    sock = server.connect()
+    server.child_of(sock)
+    reset(sock)
+    server.wait_for_log("reset")
+    with server.connect() as sock:
+        os.kill(server.child_of(sock), signal.SIGKILL)
+        server.wait_for_log("killed")
+    server.send(signal.SIGUSR1)
+    server.wait_for_log("totals")
+    with server.connect() as sock:
+        server.child_of(sock)
+        assert server.end(signal.SIGTERM) == 1
+
+
+# ---- for programs ----
+
+
+def test_every_line_in_json_is_an_object_with_its_fields(serve):
+    with PrivateNetwork() as network:
+        server = serve("--log", "json", "127.0.0.1:2000", prefix=network.prefix)
+        assert server.end() == 0
+    assert [record["event"] for record in json_records(server.log())] == ["warning", "listening", "notice", "totals"]
+
+
+def test_all_that_can_happen_to_clients_in_json(serve):
+    server = serve("--log", "json", "--drain-timeout", "100ms", "127.0.0.1:0")
+    converse_in_every_way(server)
+    records = json_records(server.log())
+    events = [record["event"] for record in records]
+    assert events[:5] == ["listening", "end", "end", "end", "totals"]
+    assert sorted(events[5:]) == ["end", "notice", "notice", "totals"]
+    assert records[0]["address"] == f"127.0.0.1:{server.port}"
+    assert (records[0]["engine"], records[0]["max_clients"]) == ("fork", 1024)
+
+    ends = [record for record in records if record["event"] == "end"]
+    assert [end["reason"] for end in ends] == ["eof", "reset", "killed", "drain"]
+    assert (ends[0]["in"], ends[0]["out"]) == (6, 6)
+    assert ends[2]["signal"] == "SIGKILL"
+    for end in ends:
+        assert re.fullmatch(r"127\.0\.0\.1:\d+", end["peer"])
+        assert isinstance(end["seconds"], float) and 0 <= end["seconds"] < 1000
+
+    last = records[-1]
+    assert (last["accepted"], last["ended"], last["killed"], last["turned_away"]) == (4, 4, 1, 0)
+    assert (last["clients"], last["in"], last["out"]) == (0, 6, 6)
+
+
+def test_an_error_in_json(serve, server):
+    second = serve("--log", "json", f"127.0.0.1:{server.port}", wait=False)
+    assert second.wait() == 4
+    (record,) = json_records(second.log())
+    assert record["event"] == "error"
+    assert record["message"].startswith(f"cannot listen on 127.0.0.1 port {server.port}: address already in use")
+
+
+# ---- for people ----
+
+
+def test_all_that_can_happen_to_clients_in_text(serve):
+    server = serve("--drain-timeout", "100ms", "127.0.0.1:0")
+    converse_in_every_way(server)
+    for line in server.log().splitlines():
+        assert re.fullmatch(RECORD, line) or re.match(SENTENCE, line), line
+    ends = server.ends()
+    assert [end["reason"] for end in ends] == ["eof", "reset", "killed", "drain"]
+    assert all(list(end)[:5] == ["peer", "in", "out", "seconds", "reason"] for end in ends)
+    assert all(re.fullmatch(r"\d+\.\d{3}", end["seconds"]) for end in ends)
+    assert ends[2]["signal"] == "SIGKILL"
+    assert re.fullmatch(
+        r"totals clients=0 accepted=4 ended=4 killed=1 turned_away=0 in=6 out=6", server.log_lines("^totals")[-1]
+    )
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_quiet_leaves_out_the_clients_and_nothing_else(serve, form):
+    with PrivateNetwork() as network:
+        address = f"unix:@tcpecho-quiet-{os.getpid()}"
+        server = serve("--quiet", "--log", form, "127.0.0.1:2000", address, prefix=network.prefix)
+        server.send(signal.SIGUSR1)
+        server.wait_for_log("totals")
+        assert server.end() == 0
+    loud = {"warning": 1, "listening": 2, "totals": 2, "no new clients": 1}
+    for pattern, count in loud.items():
+        assert len(server.log_lines(pattern)) == count
+    assert len(server.log_lines()) == sum(loud.values())
+
+
+def test_quiet_says_nothing_of_a_client(serve):
+    server = serve("--quiet", "127.0.0.1:0")
+    assert server.is_faithful()
+    server.wait_for_children(0)
+    assert server.end() == 0
+    assert server.log_lines("^end ") == []
+    assert "accepted=1 ended=1" in server.log_lines("^totals")[-1]
+
+
+def test_standard_output_stays_empty(program, serve, tmp_path):
+    """What goes to standard output is results; the server has none."""
+    with open(tmp_path / "output", "wb") as output:
+        server = serve("127.0.0.1:0", preexec=lambda: os.dup2(output.fileno(), 1))
+        assert server.is_faithful()
+        server.ends(1)
+        assert server.end() == 0
+    assert (tmp_path / "output").read_bytes() == b""
+
+
+# ---- whatever the input ----
+
+HOSTILE = 'a\nend peer=forged\r\n{"event":"end"}\x1b[2J\x07\x7f\\"é\u202e'
+SHOWN = 'a^Jend peer=forged^M^J{"event":"end"}^[[2J^G^?\\"é\\xe2\\x80\\xae'
+
+
+@contextlib.contextmanager
+def hostile_server(serve, name, *options):
+    """A server on an abstract socket of that name, after one conversation."""
+    with open(os.devnull, "wb") as nothing:  # no text, so nothing that the harness could read as addresses
+        server = serve(
+            "--ready-fd", "1", *options, f"unix:@{name}", wait=False, preexec=lambda: os.dup2(nothing.fileno(), 1)
+        )
+    server.wait_for_log("listening")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect("\0" + name)
+        sock.sendall(b"hello\n")
+        assert sock.recv(100) == b"hello\n"
+    server.wait_for_log("reason")
+    yield server
+    assert server.end() == 0
+
+
+def test_a_name_cannot_forge_a_line_in_text(serve):
+    name = f"{os.getpid()}{HOSTILE}"
+    with hostile_server(serve, name) as server:
+        first, end = server.log().splitlines()
+        assert first == f"listening on unix:@{os.getpid()}{SHOWN} (engine fork, at most 1024 clients)"
+        assert re.fullmatch(rf"end peer=unix:{os.getpid()} in=6 out=6 seconds=\d+\.\d+ reason=eof", end)
+
+
+def test_a_name_cannot_forge_a_line_in_json(serve):
+    with hostile_server(serve, f"{os.getpid()}{HOSTILE}", "--log", "json") as server:
+        first, end = json_records(server.log())
+        assert first["address"] == f"unix:@{os.getpid()}{SHOWN}"
+        assert end["peer"] == f"unix:{os.getpid()}"
+
+
+def test_a_name_that_ends_within_a_character_is_told_to_its_end(serve):
+    name = os.fsdecode(f"{os.getpid()}".encode() + b"\xe2\x82")
+    with hostile_server(serve, name, "--log", "json") as server:
+        assert json_records(server.log())[0]["address"] == f"unix:@{os.getpid()}\\xe2\\x82"
+
+
+def test_an_address_that_cannot_be_had_is_told_in_one_line(serve, tmp_path):
+    server = serve(f"unix:{tmp_path}/no\nsuch\x1b[2Jplace/echo", wait=False)
+    assert server.wait() == 4
+    (line,) = server.log().splitlines()
+    assert line.endswith("/no^Jsuch^[[2Jplace/echo: no such file or directory")
+
+
+# ---- a reader who has stopped reading ----
+
+
+class PipeLog:
+    """Standard error is a pipe, as small as one can be."""
+
+    def __init__(self):
+        self.reader, self.writer = os.pipe()
+
+    def read(self):
+        """What there is to read, without waiting."""
+        os.set_blocking(self.reader, False)
+        data = b""
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(self.reader, 1 << 16):
+                data += piece
+        return data
+
+    def close(self):
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+class SocketLog(PipeLog):
+    """Standard error is a stream socket, as a service manager gives it."""
+
+    def __init__(self):
+        ours, theirs = socket.socketpair()
+        self.reader, self.writer = ours.detach(), theirs.detach()
+
+
+class TerminalLog(PipeLog):
+    """Standard error is a terminal, and whoever should show it hangs."""
+
+    def __init__(self):
+        self.terminal = Terminal()
+        self.reader, self.writer = self.terminal.master, self.terminal.slave
+
+    def close(self):
+        self.terminal.hand_over()
+        self.terminal.hang_up()
+
+
+class StoppedTerminalLog(TerminalLog):
+    """Standard error is a terminal on which somebody has pressed ^S."""
+
+    def __init__(self):
+        super().__init__()
+        self.terminal.type(b"\x13")
+
+    def read(self):
+        self.terminal.type(b"\x11")
+        return super().read()
+
+
+# Far more conversations than any of them has room for lines.
+MANY = 1500
+
+
+@pytest.mark.parametrize("kind", [PipeLog, SocketLog, TerminalLog, StoppedTerminalLog])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_reader_who_has_stopped_does_not_stop_the_service_and_is_told_what_he_missed(serve, kind, form):
+    log = kind()
+    try:
+        server = serve("--log", form, "127.0.0.1:0", preexec=lambda: os.dup2(log.writer, 2))
+        for _ in range(MANY):
+            server.connect().close()
+        assert server.is_faithful()
+        server.wait_for_children(0)
+        before = log.read().decode()
+        assert server.is_faithful()
+
+        after = ""
+
+        def is_told():
+            nonlocal after
+            after += log.read().decode()
+            return len(re.findall(r"\bend\b", after)) == 1 and after.endswith("\n")
+
+        wait_until(is_told, "the next line")
+        assert server.end() == 0
+    finally:
+        log.close()
+
+    text = before + after
+    if form == "json":
+        assert [record["event"] for record in json_records(text)][-2:] == ["dropped", "end"]
+    else:
+        assert all(re.fullmatch(RECORD, line) or re.match(SENTENCE, line) for line in text.splitlines())
+        assert [line.split()[0] for line in text.splitlines()[-2:]] == ["dropped", "end"]
+    missed = re.findall(r'^(?:dropped lines=|\{"event":"dropped","lines":)(\d+)', text, re.MULTILINE)
+    told = len(text.splitlines()) - len(missed)
+    assert told + sum(map(int, missed)) == 1 + MANY + 2  # that it listens, and every end: all are accounted for

@@ -1,0 +1,425 @@
+# SPDX-License-Identifier: MIT
+"""What goes wrong: the words and the exit status say exactly what.
+
+Against servers that break each promise of an echo (lib/rogues.py), servers that are not there, and
+servers that are the client itself.
+"""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+import rogues
+from bulk import Feeder, Pattern, random_bytes
+from harness import PATIENCE, server_words
+from rogues import Rogue
+from surroundings import PrivateNetwork, own_etc
+
+pytest_plugins = ["watchdog"]
+pytestmark = pytest.mark.usefixtures("no_hang")
+
+# No two neighbours are the same, so that a byte that is lost or doubled shows where it stood.
+DATA = bytes(number * 7 % 256 for number in range(300))
+
+
+def run(talk, treatment, *options, data=DATA, **more):
+    """A conversation with a rogue: (status, output, error text)."""
+    with Rogue(treatment) as rogue:
+        return talk(*options, *rogue.words, input=data, **more).finish()
+
+
+def words_of(error):
+    """The one sentence of an error text."""
+    assert error.startswith("tcpecho: ") and error.endswith("\n") and error.count("\n") == 1, repr(error)
+    return error[len("tcpecho: ") : -1]
+
+
+# ---- bytes that are missing ----
+
+
+@pytest.mark.parametrize("answered", [0, 1, 120, 299])
+def test_a_server_that_ends_early(talk, answered):
+    status, output, error = run(talk, rogues.answer_and_end(answered, 300))
+    assert (status, output) == (1, DATA[:answered])
+    assert words_of(error) == f"server ended early: {answered} of 300 bytes came back"
+
+
+@pytest.mark.parametrize("answered", [0, 1, 120, 299])
+def test_a_server_that_resets(talk, answered):
+    status, output, error = run(talk, rogues.answer_and_reset(answered, 300))
+    assert (status, output) == (1, DATA[:answered])
+    assert words_of(error) == f"server reset the connection: {answered} of 300 bytes came back"
+
+
+def test_a_server_that_resets_after_the_last_byte(talk):
+    """All came back, but not the end: the server may have meant to say more."""
+    status, output, error = run(talk, rogues.answer_and_reset(300, 300))
+    assert (status, output) == (1, DATA)
+    assert words_of(error) == "server reset the connection: 300 of 300 bytes came back"
+
+
+def test_a_server_that_ends_while_our_input_goes_on(talk):
+    """It does not wait for the end of an input that nobody wants any more."""
+    with Rogue(rogues.answer_and_end(5, 5)) as rogue:
+        client = talk(*rogue.words)
+        client.stdin.write(b"hello")
+        client.stdin.flush()
+        assert client.wait() == 1
+        assert client.stdout.read() == b"hello"
+        error = client.process.stderr.read().decode()
+    assert words_of(error) == "server ended early: 5 of 5 bytes came back"
+
+
+def test_a_server_that_closes_at_once(talk):
+    """What we send meets a closed socket: it depends on who is quicker whether that is a FIN or an RST."""
+    status, output, error = run(talk, rogues.close_at_once)
+    assert (status, output) == (1, b"")
+    assert re.fullmatch(
+        r"server (ended early|reset the connection): 0 of (0|300) bytes came back", words_of(error)
+    )
+
+
+def test_a_reset_in_the_midst_of_sending_is_called_a_reset(talk):
+    """Whether send(2) or recv(2) meets it first must not show."""
+    pattern = Pattern()
+    for attempt in range(20):
+        with Rogue(rogues.answer_and_reset(1000 * attempt, 100_000)) as rogue:
+            client = talk(*rogue.words)
+            feeder = Feeder(client.stdin, lambda file: pattern.write(file, 1 << 30))
+            output = client.stdout.read()
+            assert client.wait() == 1
+            feeder.join()
+            error = client.process.stderr.read().decode()
+        assert output == pattern.at(0, len(output))
+        found = re.fullmatch(r"server reset the connection: (\d+) of (\d+) bytes came back", words_of(error))
+        assert found, f"attempt {attempt}: {error}"
+        assert int(found[1]) == len(output) <= int(found[2])
+
+
+# ---- bytes that are wrong ----
+
+
+@pytest.mark.parametrize("at", [0, 1, 8192, 65535, 65536, 1_048_576, 2_999_999])
+def test_a_byte_that_differs(talk, at):
+    data = random_bytes(3_000_000)
+    status, output, error = run(talk, rogues.flip_bit(at), data=data)
+    assert status == 1
+    assert words_of(error) == f"byte {at} differs: sent 0x{data[at]:02x}, got 0x{data[at] ^ 1:02x}"
+    assert output[: at + 1] == data[:at] + bytes([data[at] ^ 1])  # what came back is shown as it came
+
+
+def test_the_first_of_many_bytes_that_differ_is_named(talk):
+    treatment = rogues.echo_through(lambda offset, piece: bytes(byte ^ 0x20 for byte in piece))
+    status, _, error = run(talk, treatment, data=b"HELLO")
+    assert (status, words_of(error)) == (1, "byte 0 differs: sent 0x48, got 0x68")
+
+
+def test_a_byte_that_is_lost(talk):
+    status, _, error = run(talk, rogues.drop_byte(120))
+    assert (status, words_of(error)) == (1, f"byte 120 differs: sent 0x{DATA[120]:02x}, got 0x{DATA[121]:02x}")
+
+
+def test_the_last_byte_is_lost(talk):
+    status, output, error = run(talk, rogues.drop_byte(299))
+    assert (status, output) == (1, DATA[:299])
+    assert words_of(error) == "server ended early: 299 of 300 bytes came back"
+
+
+def test_a_byte_that_comes_twice(talk):
+    status, _, error = run(talk, rogues.repeat_byte(120))
+    assert (status, words_of(error)) == (1, f"byte 121 differs: sent 0x{DATA[121]:02x}, got 0x{DATA[120]:02x}")
+
+
+def test_the_last_byte_comes_twice(talk):
+    status, output, error = run(talk, rogues.repeat_byte(299))
+    assert (status, output) == (1, DATA + DATA[299:])
+    assert words_of(error) == f"byte 300 was never sent: got 0x{DATA[299]:02x}"
+
+
+def test_too_many_bytes(talk):
+    status, output, error = run(talk, rogues.add_bytes(b"\nand this"))
+    assert (status, output) == (1, DATA + b"\nand this")
+    assert words_of(error) == "byte 300 was never sent: got 0x0a"
+
+
+def test_a_server_that_speaks_first(talk):
+    with Rogue(rogues.speak_first(b"220 ready\r\n")) as rogue:
+        client = talk(*rogue.words)
+        assert client.wait() == 1  # its input has not even begun
+        assert client.stdout.read() == b"220 ready\r\n"
+        error = client.process.stderr.read().decode()
+    assert words_of(error) == "byte 0 was never sent: got 0x32"
+
+
+def test_a_wrong_byte_ends_it_although_our_input_goes_on(talk):
+    with Rogue(rogues.flip_bit(2)) as rogue:
+        client = talk(*rogue.words)
+        client.stdin.write(b"hello")
+        client.stdin.flush()
+        assert client.wait() == 1
+        error = client.process.stderr.read().decode()
+    assert words_of(error) == "byte 2 differs: sent 0x6c, got 0x6d"
+
+
+def test_the_output_is_written_to_its_end_though_the_verdict_is_known(talk):
+    """A slow reader gets the bytes that came, and the wrong one among them, before the words."""
+    data = random_bytes(200_000)
+    with Rogue(rogues.flip_bit(199_999)) as rogue:
+        client = talk(*rogue.words)
+        feeder = Feeder(client.stdin, lambda file: file.write(data))
+        feeder.join()
+        time.sleep(0.2)
+        assert client.stdout.read() == data[:-1] + bytes([data[-1] ^ 1])
+        assert client.wait() == 1
+        assert "byte 199999 differs" in client.process.stderr.read().decode()
+
+
+# ---- silence ----
+
+
+@pytest.mark.parametrize("answered", [0, 120, 299])
+def test_a_server_that_falls_silent(talk, answered):
+    status, output, error = run(talk, rogues.answer_and_hang(answered, 300), "--timeout", "300ms")
+    assert (status, output) == (1, DATA[:answered])
+    assert words_of(error) == f"no reply for 300ms: {answered} of 300 bytes came back"
+
+
+@pytest.mark.parametrize("treatment", [rogues.mute, rogues.deaf])
+def test_a_server_that_never_answers(talk, treatment):
+    status, output, error = run(talk, treatment, "-t", "0.25")
+    assert (status, output) == (1, b"")
+    assert words_of(error) == "no reply for 250ms: 0 of 300 bytes came back"
+
+
+def test_a_server_that_never_answers_while_our_input_goes_on(talk):
+    with Rogue(rogues.mute) as rogue:
+        client = talk("--timeout", "300ms", *rogue.words)
+        client.stdin.write(b"hello\n")
+        client.stdin.flush()
+        assert client.wait() == 1
+        error = client.process.stderr.read().decode()
+    assert words_of(error) == "no reply for 300ms: 0 of 6 bytes came back"
+
+
+def test_a_server_that_never_reads_a_large_input(talk):
+    status, output, error = run(talk, rogues.deaf, "--timeout", "300ms", data=bytes(10_000_000))
+    assert (status, output) == (1, b"")
+    assert words_of(error) == "no reply for 300ms: 0 of 1048576 bytes came back"
+
+
+@pytest.mark.parametrize("data", [b"", DATA], ids=["nothing sent", "all came back"])
+def test_a_server_that_never_ends(talk, data):
+    status, output, error = run(talk, rogues.never_end, "--timeout", "300ms", data=data)
+    assert (status, output) == (1, data)
+    assert words_of(error) == f"server did not end within 300ms: {len(data)} of {len(data)} bytes came back"
+
+
+def test_without_a_timeout_it_waits(talk):
+    with Rogue(rogues.mute) as rogue:
+        client = talk(*rogue.words)
+        client.stdin.write(b"hello\n")
+        client.stdin.close()
+        time.sleep(1)
+        assert client.is_running()
+
+
+def test_silence_is_no_failure_while_nothing_is_due(server, talk):
+    """Who thinks before he types is not timed out: not before the first line, nor between two."""
+    client = talk("--timeout", "1s", server)
+    for line in (b"first\n", b"second\n"):
+        time.sleep(1.5)
+        client.stdin.write(line)
+        client.stdin.flush()
+        assert client.stdout.read(len(line)) == line
+    assert client.finish() == (0, b"", "")
+
+
+def test_bytes_that_trickle_in_are_no_silence(talk):
+    """It is the pause that counts, not the whole."""
+    status, output, error = run(talk, rogues.drip(0.1, size=1), "--timeout", "1s", data=b"sixteen bytes.\n\n")
+    assert (status, output, error) == (0, b"sixteen bytes.\n\n", "")
+
+
+def test_a_stuck_output_is_not_the_servers_silence(server, talk):
+    data = random_bytes(4_000_000)
+    client = talk("--timeout", "1s", server)
+    feeder = Feeder(client.stdin, lambda file: file.write(data))
+    time.sleep(2)
+    assert client.stdout.read() == data
+    feeder.join()
+    assert (client.wait(), client.process.stderr.read()) == (0, b"")
+
+
+# ---- no connection ----
+
+
+def dead_port():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+def test_a_dead_port(talk):
+    port = dead_port()
+    status, output, error = talk("127.0.0.1", port, input=DATA).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error) == (
+        f"cannot connect to 127.0.0.1 port {port}: connection refused (is a server listening there?)"
+    )
+
+
+def test_a_unix_socket_that_is_not_there(talk, tmp_path):
+    status, output, error = talk(f"unix:{tmp_path}/gone", input=DATA).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error) == (
+        f"cannot connect to unix:{tmp_path}/gone: no such file or directory (is a server listening there?)"
+    )
+
+
+def test_a_unix_socket_on_which_nobody_listens(talk, tmp_path):
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(f"{tmp_path}/dead")
+    status, output, error = talk(f"unix:{tmp_path}/dead", input=DATA).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error) == (
+        f"cannot connect to unix:{tmp_path}/dead: connection refused (is a server listening there?)"
+    )
+
+
+def test_a_name_that_nobody_has(talk, tmp_path):
+    prefix = own_etc(tmp_path, nsswitch_conf="hosts: files\n")
+    status, output, error = talk("no.such.host.invalid", "7", input=DATA, prefix=prefix).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error) == "cannot connect to no.such.host.invalid port 7: no such host"
+
+
+def test_a_name_server_that_does_not_answer(talk, tmp_path):
+    own = own_etc(
+        tmp_path,
+        nsswitch_conf="hosts: dns\n",
+        resolv_conf="nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+    )
+    with PrivateNetwork() as network:
+        prefix = (*network.prefix, *own)
+        status, output, error = talk("example.org", "7", input=DATA, prefix=prefix).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error) == "cannot connect to example.org port 7: no name server answered"
+
+
+def test_an_address_of_the_other_family(talk):
+    status, output, error = talk("-6", "127.0.0.1", "7", input=DATA).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error) == "cannot connect to 127.0.0.1 port 7: the host has no address of that family"
+
+
+def test_a_network_without_a_way_there(talk):
+    with PrivateNetwork() as network:
+        status, output, error = talk("192.0.2.1", "7", input=DATA, prefix=network.prefix).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error) == "cannot connect to 192.0.2.1 port 7: network is unreachable"
+
+
+def test_a_host_that_does_not_answer(talk):
+    with rogues.full_listener() as port:
+        status, output, error = talk("--timeout", "300ms", "127.0.0.1", port, input=DATA).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error) == (
+        f"cannot connect to 127.0.0.1 port {port}: connection timed out "
+        "(the host does not answer, or a firewall drops what it is sent)"
+    )
+
+
+def test_a_unix_socket_whose_queue_stays_full(talk, tmp_path):
+    """The kernel does not let us wait in that queue: talk asks again, until its time is up."""
+    path = f"{tmp_path}/full"
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as filler:
+        listening.bind(path)
+        listening.listen(0)
+        filler.connect(path)
+        status, output, error = talk("--timeout", "300ms", f"unix:{path}", input=DATA).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error).startswith(f"cannot connect to unix:{path}: connection timed out")
+
+
+def test_a_unix_socket_whose_queue_empties_in_time(talk, tmp_path):
+    path = f"{tmp_path}/full"
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as filler:
+        listening.bind(path)
+        listening.listen(0)
+        filler.connect(path)
+        listening.settimeout(PATIENCE)
+        client = talk(f"unix:{path}")
+        client.stdin.write(DATA)
+        client.stdin.close()
+        time.sleep(0.2)
+        listening.accept()[0].close()
+        echo, _ = listening.accept()
+        with echo:
+            rogues.never_end(echo)
+    assert (client.wait(), client.stdout.read(), client.process.stderr.read()) == (0, DATA, b"")
+
+
+def test_no_descriptor_for_the_socket_is_this_machines_fault(talk, sanitized):
+    if sanitized or shutil.which("strace") is None:
+        pytest.skip("needs strace, and a sanitizer does not like to be traced")
+    prefix = ("strace", "-o", "/dev/null", "-e", "inject=socket:error=EMFILE")
+    status, output, error = talk("127.0.0.1", "7", input=DATA, prefix=prefix).finish()
+    assert (status, output) == (4, b"")
+    assert words_of(error) == "cannot connect to 127.0.0.1 port 7: too many open files"
+
+
+# ---- connected to itself ----
+
+
+def test_a_dead_port_is_never_met_by_being_it(program):
+    """In a range of four ports the kernel soon gives us the very port that we call: nobody is there.
+
+    The words of that case must really have been seen.
+    """
+    with PrivateNetwork(ip_local_port_range="40000 40003") as network:
+        seen = set()
+        for _ in range(200):
+            done = subprocess.run(
+                [*network.prefix, program, "talk", "127.0.0.1", "40000"],
+                input=b"anybody?\n",
+                capture_output=True,
+                timeout=PATIENCE,
+            )
+            assert (done.returncode, done.stdout) == (3, b"")
+            seen.add(words_of(done.stderr.decode()))
+            if len(seen) == 2:
+                break
+    assert seen == {
+        "cannot connect to 127.0.0.1 port 40000: connection refused (is a server listening there?)",
+        "cannot connect to 127.0.0.1 port 40000: the connection leads back to itself, nobody listens there",
+    }
+
+
+# ---- interrupted ----
+
+
+def test_control_c_is_130_in_a_shell(server, program):
+    words = [program, "talk", *server_words(server)]
+    shell = subprocess.Popen(
+        ["bash", "-c", 'trap : INT; "$@"; echo $?', "bash", *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    server.wait_for_children(1)
+    os.killpg(shell.pid, signal.SIGINT)
+    output, error = shell.communicate(timeout=PATIENCE)
+    assert (output, error) == (b"130\n", b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_as_that_signal(server, talk, number):
+    client = talk(server)
+    server.wait_for_children(1)
+    assert client.end(number) == -number
+    assert client.process.stderr.read() == b""

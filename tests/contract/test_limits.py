@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: MIT
+"""Limits and shortages: whoever cannot be served at once waits, in order, at no cost; the service goes on
+and serves again as soon as there is room. What can be refused at the start is refused at the start."""
+import contextlib
+import os
+import re
+import resource
+import signal
+import socket
+import time
+
+import pytest
+
+from harness import Server, proc_state, recv_all, recv_exactly, wait_until
+from scarcity import (
+    LoneUser,
+    PidsCgroup,
+    allow_descriptors,
+    lowest_free_descriptor,
+    set_descriptor_limit,
+    watch_it_wait,
+)
+from streams import connect_from, echo_of, fill, is_silent, pattern, recv_until_clean_end
+
+# Clients of one source who can wait although they were accepted, says serve(1).
+WAITING_ROOM = 256
+
+
+@pytest.fixture
+def clients():
+    """Connects clients, each with a message of its own already sent, and closes them after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def connect(server, count=1, source="127.0.0.1"):
+            found = [stack.enter_context(Client(server, source)) for _ in range(count)]
+            return found if count > 1 else found[0]
+
+        yield connect
+
+
+class Client:
+    """A client who has sent its name and waits for it to come back."""
+
+    def __init__(self, server, source):
+        self.sock = connect_from(server, source)
+        self.message = "{}:{}".format(*self.sock.getsockname()).encode()
+        self.sock.sendall(self.message)
+
+    def is_served(self):
+        """Waits for the echo."""
+        return recv_exactly(self.sock, len(self.message)) == self.message
+
+    def is_still_served(self):
+        self.sock.sendall(self.message)
+        return self.is_served()
+
+    def waits(self):
+        return is_silent(self.sock)
+
+    def leave(self):
+        """Ends the conversation as one should."""
+        self.sock.shutdown(socket.SHUT_WR)
+        assert recv_all(self.sock) == b""
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+
+def all_wait(clients):
+    return all(client.waits() for client in clients)
+
+
+def all_served(clients):
+    return all(client.is_served() for client in clients)
+
+
+# ---- a full table ----
+
+
+def test_clients_over_the_limit_wait_and_are_served_in_their_order(serve, clients):
+    server = serve("--max-clients", "3", "127.0.0.1:0")
+    served = clients(server, 3)
+    assert all_served(served)
+    waiting = clients(server, 20)
+    watch_it_wait(server)
+    assert all_wait(waiting)
+    assert all(client.is_still_served() for client in served)
+    for following in waiting:
+        served.pop(0).leave()
+        assert following.is_served()
+        served.append(following)
+        assert len(server.children()) <= 3
+    for client in served:
+        client.leave()
+    assert {end["reason"] for end in server.ends(23)} == {"eof"}
+
+
+def test_a_thousand_clients_at_once_are_all_served_and_verified(server):
+    count = 1000
+    allow_descriptors(count + 100)
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(server.connect()) for _ in range(count)]
+        for number, sock in enumerate(socks):
+            sock.sendall(pattern(2000, seed=number))
+        server.wait_for_children(count)
+        for number, sock in enumerate(socks):
+            assert recv_exactly(sock, 2000) == pattern(2000, seed=number)
+            assert echo_of(sock, pattern(5000, seed=-number)) == pattern(5000, seed=-number)
+    assert {end["reason"] for end in server.ends(count)} == {"eof"}
+
+
+# ---- a limit per source ----
+
+
+def test_the_surplus_of_one_source_waits_in_order_while_another_is_served(serve, clients):
+    server = serve("--max-per-source", "2", "127.0.0.1:0")
+    served = clients(server, 2)
+    assert all_served(served)
+    waiting = clients(server, 5)
+    others = clients(server, 2, source="127.0.0.2")
+    assert all_served(others)
+    watch_it_wait(server)
+    assert all_wait(waiting)
+    for following in waiting:
+        served.pop(0).leave()
+        assert following.is_served()
+        served.append(following)
+    assert all(client.is_still_served() for client in others)
+
+
+@pytest.mark.parametrize("size", [5, 60_000], ids=["a line sent", "60 kB sent"])
+def test_beyond_the_waiting_room_a_source_gets_a_fin_and_a_line_in_the_log(serve, clients, size):
+    server = serve("--max-per-source", "1", "127.0.0.1:0")
+    served = clients(server)
+    assert served.is_served()
+    waiting = clients(server, WAITING_ROOM)
+
+    # What they send is there before they are accepted: a close must not turn it into a reset.
+    server.send(signal.SIGSTOP)
+    wait_until(lambda: proc_state(server.pid) == "T", "the server to stop")
+    surplus = [connect_from(server, "127.0.0.1") for _ in range(3)]
+    names = ["{}:{}".format(*sock.getsockname()) for sock in surplus]
+    for sock in surplus:
+        sock.sendall(bytes(size))
+    server.send(signal.SIGCONT)
+
+    for sock in surplus:
+        with sock:
+            assert recv_until_clean_end(sock) == b""
+    ends = server.ends(3)
+    assert [(end["peer"], end["reason"]) for end in ends] == [(name, "source-limit") for name in names]
+    assert server.totals()["turned_away"] == 3
+    assert all_wait(waiting)
+    assert clients(server, source="127.0.0.2").is_served()
+    served.leave()
+    assert waiting[0].is_served()
+
+
+def test_who_waits_because_of_its_source_when_the_server_ends_is_ended_for_that_reason(serve, clients):
+    server = serve("--max-per-source", "1", "--drain-timeout", "100ms", "127.0.0.1:0")
+    served = clients(server)
+    assert served.is_served()
+    waiting = clients(server)
+    wait_until(lambda: server.totals()["accepted"] == 2, "the second client to be accepted")
+    server.send(signal.SIGTERM)
+    assert recv_until_clean_end(waiting.sock) == b""
+    served.leave()
+    server.wait()
+    assert {end["reason"] for end in server.ends(2)} == {"drain"}
+
+
+# ---- no more processes ----
+
+
+class ByCgroup:
+    """A server in a cgroup of its own."""
+
+    def __init__(self, program, directory):
+        self.cgroup = PidsCgroup()
+        self.server = Server(program, directory, ["127.0.0.1:0"])
+        self.cgroup.add(self.server.pid)
+
+    def allow_children(self, count):
+        self.cgroup.limit(1 + count)
+
+    def allow_any(self):
+        self.cgroup.limit("max")
+
+    def clean_up(self):
+        self.allow_any()
+        self.server.end()  # it reaps its children: nobody is left in the group
+        self.cgroup.remove()
+
+
+class ByRlimit:
+    """A server that runs as a user of its own."""
+
+    def __init__(self, program, directory):
+        self.user = LoneUser()
+        self.server = Server(self.user.reachable(program), directory, ["127.0.0.1:0"], preexec=self.user.become)
+
+    def allow_children(self, count):
+        self.user.set_process_limit(self.server.pid, 1 + count)
+
+    def allow_any(self):
+        self.user.set_process_limit(self.server.pid, 10_000)
+
+    def clean_up(self):
+        self.allow_any()
+        self.server.end()
+        self.user.remove()
+
+
+@pytest.fixture(params=[ByCgroup, ByRlimit], ids=["the pids cgroup", "RLIMIT_NPROC"])
+def bounded(request, program, tmp_path):
+    """A server whose number of children can be bounded while it runs."""
+    made = request.param(program, tmp_path)
+    yield made
+    made.clean_up()
+
+
+def test_clients_for_whom_there_is_no_process_wait_until_there_is_one(bounded, clients):
+    server = bounded.server
+    served = clients(server, 2)
+    assert all_served(served)
+    bounded.allow_children(2)
+    waiting = clients(server, 30)
+    server.wait_for_log("cannot start serving a client: .*, clients wait")
+    watch_it_wait(server)
+    assert all_wait(waiting)
+    assert all(client.is_still_served() for client in served)
+
+    # One ends: there is room for the next.
+    served[0].leave()
+    assert waiting[0].is_served()
+    assert all_wait(waiting[1:])
+
+    bounded.allow_any()
+    assert all_served(waiting[1:])
+    assert server.totals()["turned_away"] == 0
+
+
+# ---- no more descriptors ----
+
+
+def few_descriptors(count):
+    """For the child, before exec."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+def test_with_64_descriptors_200_clients_are_all_served(serve, clients):
+    server = serve("127.0.0.1:0", preexec=few_descriptors(64))
+    everybody = clients(server, 200)
+    at_once = int(re.search(r"at most (\d+) clients\)", server.log()).group(1))
+    server.wait_for_children(at_once)
+    assert all_served(everybody[:at_once])
+    watch_it_wait(server)
+    assert all_wait(everybody[at_once:])
+    for number, client in enumerate(everybody):
+        if number >= at_once:
+            assert client.is_served()
+        client.leave()
+    assert {end["reason"] for end in server.ends(200)} == {"eof"}
+
+
+@pytest.mark.parametrize("count", [0, 50], ids=["nobody waiting", "50 clients waiting"])
+def test_without_a_free_descriptor_the_server_pauses_and_goes_on_when_there_is_one(server, clients, count):
+    served = clients(server, 2)
+    assert all_served(served)
+    limit = set_descriptor_limit(server.pid, lowest_free_descriptor(server.pid))
+    waiting = clients(server, count) if count else []
+    if waiting:
+        server.wait_for_log("cannot accept: .*, clients wait")
+    watch_it_wait(server)
+    assert all_wait(waiting)
+    assert all(client.is_still_served() for client in served)
+    served[0].leave()  # a client's end frees nothing here, and must not make it spin either
+    assert all_wait(waiting)
+
+    set_descriptor_limit(server.pid, limit)
+    assert all_served(waiting)
+    assert server.is_faithful()
+
+
+# ---- what is refused at the start ----
+
+
+def refusal_of(server):
+    """The last line of a server that did not start, which must say status 4."""
+    assert server.wait() == 4, server.log()
+    return server.log_lines()[-1]
+
+
+def test_more_clients_than_descriptors_are_refused_at_the_start(serve):
+    server = serve("--max-clients", "100", "127.0.0.1:0", preexec=few_descriptors(64), wait=False)
+    line = refusal_of(server)
+    assert line.startswith("tcpecho: cannot serve 100 clients: this machine allows 48 ")
+    assert "ulimit -n" in line and "--max-clients" in line
+
+
+def test_more_clients_than_processes_are_refused_at_the_start(program, tmp_path):
+    user = LoneUser()
+    arguments = ["--max-clients", "100", "127.0.0.1:0"]
+    server = Server(user.reachable(program), tmp_path, arguments, preexec=lambda: user.become(50), wait=False)
+    line = refusal_of(server)
+    assert line.startswith("tcpecho: cannot serve 100 clients: this machine allows ")
+    assert "RLIMIT_NPROC" in line and "--max-clients" in line
+    user.remove()
+
+
+def test_more_clients_than_the_cgroup_has_room_for_are_refused_at_the_start(serve):
+    cgroup = PidsCgroup()
+    cgroup.limit(50)
+    server = serve("--max-clients", "50", "127.0.0.1:0", preexec=lambda: cgroup.add(os.getpid()), wait=False)
+    line = refusal_of(server)
+    assert line.startswith("tcpecho: cannot serve 50 clients: this machine allows ")
+    assert "pids cgroup" in line and "--max-clients" in line
+    cgroup.remove()
+
+
+def test_the_limit_that_nobody_asked_for_is_lowered_aloud(serve, clients):
+    server = serve("127.0.0.1:0", preexec=few_descriptors(64))
+    (warning,) = server.log_lines("warning: ")
+    assert warning == "tcpecho: warning: at most 48 clients instead of 1024 (descriptors, ulimit -n)"
+    assert server.log_lines("at most 48 clients[)]")
+    assert all_served(clients(server, 48))
+
+
+# ---- idle clients ----
+
+
+def test_an_idle_client_is_ended_and_one_that_keeps_moving_is_not(serve):
+    server = serve("--idle-timeout", "1500ms", "127.0.0.1:0")
+    with server.connect() as moving, server.connect() as idle:
+        idle.sendall(b"once")
+        assert recv_exactly(idle, 4) == b"once"
+        started = time.monotonic()
+        while is_silent(idle) or time.monotonic() < started + 2:
+            moving.sendall(b".")
+            assert recv_exactly(moving, 1) == b"."
+            time.sleep(0.02)
+        assert recv_until_clean_end(idle) == b""
+        assert echo_of(moving, b"alive") == b"alive"
+    assert {(end["reason"], end["in"] == "4") for end in server.ends(2)} == {("idle", True), ("eof", False)}
+
+
+def test_a_client_that_only_reads_and_slowly_keeps_moving(serve):
+    server = serve("--idle-timeout", "1500ms", "127.0.0.1:0")
+    data = pattern(64 << 20)
+    with server.connect(rcvbuf=1 << 18) as sock:
+        sent = fill(sock, data)
+        received = bytearray()
+        # Bytes leave for the client all the time, though the child can write only now and then.
+        is_over = time.monotonic() + 4
+        while time.monotonic() < is_over:
+            received += recv_exactly(sock, 1 << 14)
+            time.sleep(0.05)
+        sock.shutdown(socket.SHUT_WR)
+        received += recv_all(sock)
+    assert server.ends(1)[0]["reason"] == "eof"
+    assert received == data[:sent]

@@ -1,0 +1,488 @@
+# SPDX-License-Identifier: MIT
+"""Signals: every child is reaped, nobody but the target is harmed, and the server ends as it was asked to.
+
+A pending signal does not count, so one SIGCHLD stands for many children. TERM and INT let clients
+finish; a second one does not. KILL of the parent leaves nobody behind.
+"""
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from harness import PATIENCE, proc_state, recv_all, recv_exactly, reset, wait_until
+from scarcity import allow_descriptors
+from signalling import Storm, block_all, ignore_all, interrupted, signals_in, stopped
+from streams import Writer, fill, pattern, recv_until_clean_end
+
+MEGABYTE = 1 << 20
+
+BURST = 500
+
+# What each client of these tests says first.
+GREETING = b"still here?\n"
+
+BOTH = pytest.mark.parametrize("ask", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+
+
+def name_of(sock):
+    """The client as the log calls it."""
+    return "{}:{}".format(*sock.getsockname())
+
+
+def converse(sock, data=GREETING):
+    """One message there and back."""
+    sock.sendall(data)
+    assert recv_exactly(sock, len(data)) == data
+
+
+def finish(sock, last=b"the last words\n"):
+    """Sends the last message and the FIN; every byte and the server's FIN come back."""
+    sock.sendall(last)
+    sock.shutdown(socket.SHUT_WR)
+    assert recv_all(sock) == last
+
+
+def is_gone(pid):
+    """Has it ended? An orphan waits for init to reap it: that is not our business."""
+    return proc_state(pid) in ("", "Z")
+
+
+@pytest.fixture
+def connect():
+    """Clients who have their child, and are closed after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(server, **options):
+            sock = stack.enter_context(server.connect(**options))
+            converse(sock)
+            return sock
+
+        yield start
+
+
+# ---- dispositions ----
+
+
+def test_no_signal_has_a_handler(server, connect, sanitized):
+    if sanitized:
+        pytest.skip("sanitizers have handlers of their own")
+    client = connect(server)
+    assert signals_in(server.pid, "SigCgt") == set()
+    assert signals_in(server.child_of(client), "SigCgt") == set()
+
+
+def test_the_parent_reads_its_signals_and_the_child_ignores_what_is_meant_for_the_parent(server, connect):
+    child = server.child_of(connect(server))
+    read = {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
+    assert signals_in(server.pid, "SigBlk") == read
+    assert signals_in(server.pid, "SigIgn") == {signal.SIGPIPE}
+    assert signals_in(child, "SigBlk") == set()
+    assert signals_in(child, "SigIgn") == {signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
+
+
+@pytest.mark.parametrize("inherit", [ignore_all, block_all])
+def test_what_the_starter_ignored_or_blocked_changes_nothing(serve, connect, inherit):
+    server = serve("127.0.0.1:0", preexec=inherit)
+    client = connect(server)
+    assert signals_in(server.child_of(client), "SigBlk") == set()
+    finish(client)
+    assert server.ends(1)[0]["reason"] == "eof"
+    assert server.children() == []
+    assert server.totals()["ended"] == 1
+    assert server.end(signal.SIGTERM) == 0
+
+
+# ---- children that end ----
+
+
+def test_500_children_that_end_while_the_parent_is_stopped_are_all_reaped_logged_and_counted(serve, connect):
+    allow_descriptors(BURST + 100)
+    server = serve("--max-clients", str(BURST + 10), "127.0.0.1:0")
+    clients = [connect(server) for _ in range(BURST)]
+    children = server.wait_for_children(BURST)
+    expected = set()
+    with stopped(server.pid):
+        for number, client in enumerate(clients):
+            finish(client, bytes(number))
+            expected.add((name_of(client), str(number + len(GREETING))))
+        wait_until(lambda: all(proc_state(child) == "Z" for child in children), "500 zombies")
+    server.wait_for_children(0)
+    ends = server.ends(BURST)
+    assert len(ends) == BURST
+    assert {(end["peer"], end["in"]) for end in ends} == expected
+    assert {(end["peer"], end["out"]) for end in ends} == expected
+    assert {end["reason"] for end in ends} == {"eof"}
+    totals = server.totals()
+    assert (totals["clients"], totals["accepted"], totals["ended"], totals["killed"]) == (0, BURST, BURST, 0)
+    assert server.is_faithful()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGXCPU], ids=lambda number: number.name)
+def test_a_killed_child_harms_its_own_client_only_and_is_logged_with_the_signal(server, connect, number):
+    victim, bystander = connect(server), connect(server)
+    spared = server.child_of(bystander)
+    # A child takes note of a byte after it has sent it: not before that is it to be killed.
+    wait_until(lambda: server.totals()["out"] == 2 * len(GREETING), "both echoes to be counted")
+    os.kill(server.child_of(victim), number)
+    assert victim.recv(1) == b""  # it had nothing unread, so the kernel ends it with a FIN
+    (end,) = server.ends(1)
+    assert (end["peer"], end["reason"], end["signal"]) == (name_of(victim), "killed", number.name)
+    assert end["in"] == end["out"] == str(len(GREETING))
+    converse(bystander)
+    assert server.children() == [spared]
+    totals = server.totals()
+    assert (totals["clients"], totals["ended"], totals["killed"]) == (1, 1, 1)
+    assert server.is_faithful()
+
+
+def test_a_killed_child_gives_its_place_in_a_full_table_back(serve, connect):
+    server = serve("--max-clients", "1", "127.0.0.1:0")
+    for _ in range(10):
+        os.kill(server.child_of(connect(server)), signal.SIGKILL)
+    assert len(server.ends(10)) == 10
+    assert server.totals()["clients"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda number: number.name)
+def test_a_signal_for_the_service_that_reaches_a_child_is_ignored(server, connect, number):
+    client = connect(server)
+    os.kill(server.child_of(client), number)
+    finish(client)
+    assert server.ends(1)[0]["reason"] == "eof"
+
+
+# ---- stop and continue ----
+
+
+def test_while_the_parent_is_stopped_clients_are_served_and_new_ones_wait(server, connect):
+    early = connect(server)
+    with stopped(server.pid):
+        converse(early)
+        late = server.connect()
+        late.sendall(b"waiting\n")
+    with late:
+        assert recv_exactly(late, 8) == b"waiting\n"
+        finish(late)
+    finish(early)
+    assert [end["reason"] for end in server.ends(2)] == ["eof", "eof"]
+
+
+def test_while_a_child_is_stopped_its_client_waits_and_the_others_do_not(server, connect):
+    waiting, other = connect(server), connect(server)
+    data = pattern(50_000)
+    with stopped(server.child_of(waiting)):
+        waiting.sendall(data)
+        waiting.shutdown(socket.SHUT_WR)
+        converse(other)
+        assert server.is_faithful()
+    assert recv_all(waiting) == data
+    ends = {end["peer"]: end for end in server.ends(2)}
+    assert ends[name_of(waiting)]["reason"] == "eof"
+
+
+def test_a_storm_of_signals_and_stops_changes_no_byte(server, talk, tmp_path):
+    """50 MB come back unchanged though everyone who carries them is interrupted all the time."""
+    sent, received = tmp_path / "sent", tmp_path / "received"
+    sent.write_bytes(pattern(50 * MEGABYTE))
+    with open(sent, "rb") as source, open(received, "wb") as copy:
+        client = talk(server, stdin=source, stdout=copy)
+        (child,) = server.wait_for_children(1)
+        targets = {
+            server.pid: [signal.SIGUSR1, signal.SIGCHLD],
+            child: [signal.SIGUSR1, signal.SIGINT, signal.SIGTERM],
+            client.pid: [],
+        }
+        with Storm(targets) as storm:
+            status, _, error = client.finish()
+    assert (status, error) == (0, "")
+    assert received.read_bytes() == sent.read_bytes()
+    assert storm.rounds > 10, "too short a storm for this to mean anything"
+    (end,) = server.ends(1)
+    assert (end["in"], end["out"], end["reason"]) == (str(50 * MEGABYTE),) * 2 + ("eof",)
+    server.wait_for_children(0)
+    assert server.end() == 0
+
+
+def test_interrupted_calls_change_no_byte_and_reach_no_user(server, talk, sanitized):
+    if sanitized:
+        pytest.skip("a sanitizer does not like to be traced")
+    data = pattern(2 * MEGABYTE)
+    with interrupted(server.pid):
+        client = talk(server, input=data)
+        server.wait_for_children(1)
+        with interrupted(client.pid):
+            assert client.finish() == (0, data, "")
+        assert server.ends(1)[0]["reason"] == "eof"
+        server.wait_for_children(0)
+        assert server.end() == 0
+    assert "interrupted" not in server.log()
+
+
+# ---- the totals ----
+
+
+def test_usr1_prints_the_totals_with_the_bytes_of_those_who_are_still_there(server, connect):
+    gone, present = connect(server), connect(server)
+    finish(gone)
+    server.ends(1)
+    converse(present, b"x" * 1000)
+    size = 2 * len(GREETING) + len("the last words\n") + 1000
+    expected = {"clients": 1, "accepted": 2, "ended": 1, "killed": 0, "turned_away": 0, "in": size, "out": size}
+    wait_until(lambda: server.totals() == expected, f"{expected}")
+    finish(present, b"")
+    server.ends(2)
+    assert server.totals() == {**expected, "clients": 0, "ended": 2}
+
+
+def test_the_totals_are_printed_at_the_end_as_well(server, connect):
+    finish(connect(server), b"")
+    server.ends(1)
+    assert server.end() == 0
+    assert server.log_lines()[-1] == "totals clients=0 accepted=1 ended=1 killed=0 turned_away=0 in=12 out=12"
+
+
+# ---- TERM and INT: the drain ----
+
+
+def is_refused(server):
+    """Is there nobody who listens any more?"""
+    with socket.socket(server.family) as sock:
+        return sock.connect_ex(server.address) != 0
+
+
+def ask_to_end(server, number):
+    """Sends the signal and waits until the server has heard it."""
+    server.send(number)
+    server.wait_for_log(f"^{number.name}: no new clients")
+
+
+@BOTH
+def test_without_clients_it_ends_at_once_with_status_0(server, ask):
+    assert server.end(ask) == 0
+
+
+@BOTH
+def test_it_stops_accepting_lets_clients_finish_and_ends_with_status_0(server, connect, ask):
+    clients = [connect(server) for _ in range(3)]
+    ask_to_end(server, ask)
+    wait_until(lambda: is_refused(server), "the listening socket to close")
+    for client in clients:
+        converse(client)
+        assert server.is_running()
+        finish(client)
+    assert server.wait() == 0
+    assert [end["reason"] for end in server.ends()] == ["eof"] * 3
+
+
+def test_a_stream_that_flows_while_it_is_asked_to_end_is_echoed_to_its_end(server, talk):
+    data = pattern(20 * MEGABYTE)
+    client = talk(server, input=data[MEGABYTE:])
+    client.stdin.write(data[:MEGABYTE])
+    client.stdin.flush()
+    ask_to_end(server, signal.SIGTERM)
+    assert client.finish() == (0, data, "")
+    assert server.wait() == 0
+
+
+@BOTH
+def test_a_signal_to_the_whole_group_as_a_terminal_sends_it_lets_clients_finish(serve, connect, ask):
+    server = serve("127.0.0.1:0", preexec=os.setsid)
+    client = connect(server)
+    os.killpg(server.pid, ask)
+    server.wait_for_log(rf"^{ask.name}: no new clients\b.*\b1\b")
+    finish(client)
+    assert server.wait() == 0
+
+
+def test_clients_who_are_queued_when_it_is_asked_to_end_are_still_served(serve):
+    server = serve("127.0.0.1:0")
+    queued = []
+    with stopped(server.pid):
+        for number in range(200):
+            client = server.connect()
+            client.sendall(b"client %d\n" % number)
+            client.shutdown(socket.SHUT_WR)
+            queued.append(client)
+        server.send(signal.SIGTERM)
+    for number, client in enumerate(queued):
+        with client:
+            assert recv_all(client) == b"client %d\n" % number
+    assert server.wait() == 0
+    assert [end["reason"] for end in server.ends()] == ["eof"] * 200
+
+
+def test_clients_queued_behind_a_full_table_when_it_is_asked_to_end_are_still_served(serve, connect):
+    server = serve("--max-clients", "1", "127.0.0.1:0")
+    first = connect(server)
+    queued = [server.connect() for _ in range(5)]
+    for number, client in enumerate(queued):
+        client.sendall(b"client %d\n" % number)
+        client.shutdown(socket.SHUT_WR)
+    ask_to_end(server, signal.SIGTERM)
+    converse(first)
+    finish(first)
+    for number, client in enumerate(queued):
+        with client:
+            assert recv_all(client) == b"client %d\n" % number
+    assert server.wait() == 0
+    assert [end["reason"] for end in server.ends()] == ["eof"] * 6
+
+
+@BOTH
+def test_the_drain_timeout_ends_clients_with_every_echoed_byte_and_a_fin_and_status_1(serve, connect, ask):
+    server = serve("--drain-timeout", "100ms", "127.0.0.1:0")
+    data = pattern(100_000)
+    clients = [connect(server) for _ in range(5)]
+    for client in clients:
+        client.sendall(data)
+    wait_until(lambda: server.totals()["out"] >= len(clients) * len(data), "everything to be echoed")
+    server.send(ask)
+    for client in clients:
+        assert recv_until_clean_end(client) == data
+        client.close()
+    assert server.wait() == 1
+    ends = server.ends()
+    assert [end["reason"] for end in ends] == ["drain"] * 5
+    assert {end["out"] for end in ends} == {str(len(data) + len(GREETING))}
+
+
+def test_clients_still_queued_at_the_drain_timeout_get_a_fin_as_well(serve, connect):
+    server = serve("--max-clients", "1", "--drain-timeout", "300ms", "127.0.0.1:0")
+    first = connect(server)
+    queued = [server.connect() for _ in range(5)]
+    for client in queued:
+        client.sendall(bytes(30_000))
+    ask_to_end(server, signal.SIGTERM)
+    for client in [first, *queued]:
+        with client:
+            assert recv_until_clean_end(client) == b""
+    assert server.wait() == 1
+
+
+def test_a_stopped_child_does_not_hold_up_the_end(serve, connect):
+    server = serve("--drain-timeout", "1ms", "127.0.0.1:0")
+    client = connect(server)
+    os.kill(server.child_of(client), signal.SIGSTOP)
+    assert server.end() == 1
+    (end,) = server.ends()
+    assert (end["peer"], end["reason"], end["signal"]) == (name_of(client), "killed", "SIGKILL")
+
+
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        (signal.SIGTERM, signal.SIGTERM),
+        (signal.SIGINT, signal.SIGINT),
+        (signal.SIGTERM, signal.SIGINT),
+        (signal.SIGINT, signal.SIGTERM),
+    ],
+    ids=lambda number: number.name,
+)
+def test_a_second_signal_ends_it_at_once_by_that_signal(serve, connect, first, second):
+    server = serve("--drain-timeout", "1h", "127.0.0.1:0")
+    clients = [connect(server) for _ in range(10)]
+    children = server.wait_for_children(10)
+    ask_to_end(server, first)
+    assert server.end(second) == -second
+    assert all(is_gone(child) for child in children)
+    assert all(client.recv(1) == b"" for client in clients)
+    assert len(server.ends()) == 10
+    assert serve(f"127.0.0.1:{server.port}").is_faithful()
+
+
+# ---- KILL of the parent ----
+
+
+def test_a_killed_parent_leaves_no_orphan_and_the_port_can_be_bound_at_once(serve, connect):
+    server = serve("127.0.0.1:0")
+    clients = [connect(server) for _ in range(20)]
+    children = server.wait_for_children(20)
+    server.end(signal.SIGKILL)
+    assert serve(f"127.0.0.1:{server.port}").is_faithful()  # while the old children may still be there
+    for client in clients:
+        assert recv_until_clean_end(client) == b""
+    wait_until(lambda: all(is_gone(child) for child in children), "the orphans to end")
+
+
+def test_clients_of_a_killed_parent_get_every_echoed_byte_then_the_fin(serve, connect):
+    server = serve("127.0.0.1:0")
+    data = pattern(64 * MEGABYTE)
+    client = connect(server)
+    (child,) = server.children()
+    fill(client, data)
+    before = wait_until(server.totals, "the totals")["out"] - len(GREETING)
+    server.end(signal.SIGKILL)
+    received = recv_until_clean_end(client)
+    assert len(received) >= before > 0
+    assert received == data[: len(received)]
+    wait_until(lambda: is_gone(child), "the orphan to end")
+
+
+def test_a_client_that_never_stops_does_not_keep_an_orphan_alive(serve, connect):
+    server = serve("127.0.0.1:0")
+    client = connect(server)
+    (child,) = server.children()
+    server.end(signal.SIGKILL)
+    writer = Writer(client, bytes(1 << 30))
+    with contextlib.suppress(ConnectionResetError):  # it did not end: in the end it is reset
+        while client.recv(MEGABYTE):
+            pass
+    wait_until(lambda: is_gone(child), "the orphan to end")
+    writer.join(PATIENCE)
+
+
+def test_a_new_server_takes_the_port_and_the_children_of_the_old_do_not_disturb_it(serve, connect):
+    old = serve("127.0.0.1:0")
+    connect(old)
+    old.end(signal.SIGKILL)
+    new = serve(f"127.0.0.1:{old.port}")
+    client = connect(new)
+    assert len(new.children()) == 1
+    finish(client)
+    assert len(new.ends(1)) == 1
+
+
+# ---- PIPE ----
+
+
+def test_a_client_that_resets_in_the_middle_of_its_echo_kills_nobody(server):
+    for _ in range(20):
+        client = server.connect()
+        client.sendall(bytes(MEGABYTE))
+        reset(client)
+    assert {end["reason"] for end in server.ends(20)} == {"reset"}
+    assert server.totals()["killed"] == 0
+
+
+def broken_pipe():
+    """The writing end of a pipe whose reader is gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def test_a_reader_of_the_log_who_is_gone_does_not_end_the_service(serve):
+    writer = broken_pipe()
+    server = serve("127.0.0.1:0", preexec=lambda: os.dup2(writer, 2))
+    os.close(writer)
+    assert server.is_faithful()
+    server.send(signal.SIGUSR1)
+    assert server.is_faithful()
+    assert server.end() == 0
+
+
+def test_a_reader_of_the_ready_descriptor_who_is_gone_is_words_and_status_4(program):
+    writer = broken_pipe()
+    server = subprocess.run(
+        [program, "serve", "--ready-fd", str(writer), "127.0.0.1:0"],
+        pass_fds=[writer],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+    )
+    os.close(writer)
+    assert server.returncode == 4
+    assert server.stderr.splitlines()[-1] == f"tcpecho: cannot write to --ready-fd {writer}: broken pipe"

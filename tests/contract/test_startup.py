@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: MIT
+"""Normal startup: the addresses, the ready line, the queue, and one child for each client.
+
+What is refused at the start is refused with words and status 4; what has started, serves.
+"""
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from harness import (
+    PATIENCE,
+    descriptors_of,
+    parse_address,
+    recv_all,
+    recv_exactly,
+    title_of,
+    wait_until,
+)
+from netns import own_network, set_sysctl  # noqa: F401 (a fixture)
+from scarcity import allow_descriptors
+from signalling import stopped
+from tcptable import TIME_WAIT, sockets_of, tcp_sockets
+
+BURST = 2000
+RESTARTS = 20
+
+
+def connect_to(line):
+    """A client of an address as the server writes it."""
+    family, address = parse_address(line)
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.settimeout(PATIENCE)
+    sock.connect(address)
+    return sock
+
+
+def is_echoed(sock, data=b"one line\n"):
+    """Does it come back to a client who stays?"""
+    sock.sendall(data)
+    return recv_exactly(sock, len(data)) == data
+
+
+def is_served_at(line):
+    with connect_to(line) as sock:
+        return is_echoed(sock)
+
+
+def refusal(serve, *arguments):
+    """Starts a server that must not start: (exit status, what it says)."""
+    server = serve(*arguments, wait=False)
+    return server.wait(), server.log()
+
+
+# ---- addresses ----
+
+
+@pytest.mark.usefixtures("own_network")
+def test_without_an_address_it_is_port_9877_of_every_interface(serve):
+    server = serve("--max-clients", "100")
+    assert server.addresses == ["[::]:9877"]
+    assert server.log_lines("listening") == ["listening on [::]:9877 (engine fork, at most 100 clients)"]
+    assert is_served_at("127.0.0.1:9877")
+    assert is_served_at("[::1]:9877")
+
+
+@pytest.mark.usefixtures("own_network")
+def test_where_ipv6_is_off_the_wildcard_is_that_of_ipv4(serve):
+    set_sysctl("net.ipv6.conf.all.disable_ipv6", 1)
+    server = serve("--max-clients", "100")
+    assert server.addresses == ["0.0.0.0:9877"]
+    assert server.log_lines("listening") == ["listening on 0.0.0.0:9877 (engine fork, at most 100 clients)"]
+    assert is_served_at("127.0.0.1:9877")
+
+
+@pytest.mark.parametrize("address", ["0", ":0"])
+def test_a_port_alone_is_that_port_of_every_interface(serve, address):
+    server = serve(address)
+    assert re.fullmatch(r"\[::\]:\d+", server.addresses[0])
+    assert is_served_at(f"127.0.0.1:{server.port}")
+    assert is_served_at(f"[::1]:{server.port}")
+
+
+def test_one_server_listens_on_ipv4_ipv6_a_unix_path_and_an_abstract_name(serve, tmp_path):
+    abstract = f"unix:@tcpecho-test-{os.getpid()}"
+    server = serve("127.0.0.1:0", "[::1]:0", f"unix:{tmp_path}/echo", abstract)
+    ipv4, ipv6, *local = server.addresses
+    assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d*", ipv4)
+    assert re.fullmatch(r"\[::1\]:[1-9]\d*", ipv6)
+    assert local == [f"unix:{tmp_path}/echo", abstract]
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect_to(line)) for line in server.addresses]
+        assert all(is_echoed(client) for client in clients)
+    said = [line.split()[2] for line in server.log_lines("^listening on ")]
+    assert said == server.addresses
+
+
+def test_a_name_is_all_of_its_addresses_on_one_port(serve):
+    wanted = {info[4][0] for info in socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)}
+    server = serve("localhost:0")
+    found = [parse_address(line)[1] for line in server.addresses]
+    assert {host for host, _ in found} == wanted
+    assert len({port for _, port in found}) == 1
+    assert all(is_served_at(line) for line in server.addresses)
+
+
+def test_ipv4_clients_of_the_ipv6_wildcard_have_ipv4_names(serve):
+    server = serve("0")
+    with connect_to(f"127.0.0.1:{server.port}") as sock:
+        port = sock.getsockname()[1]
+    (end,) = server.ends(1)
+    assert end["peer"] == f"127.0.0.1:{port}"
+
+
+def test_the_ready_descriptor_gets_one_address_a_line_then_its_end(program, tmp_path):
+    path = f"unix:{tmp_path}/echo"
+    reader, writer = os.pipe()
+    server = subprocess.Popen(
+        [program, "serve", "--ready-fd", str(writer), "127.0.0.1:0", "[::1]:0", path],
+        pass_fds=[writer],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    try:
+        with open(reader) as ready:
+            text = ready.read()  # to the end of the file, while the server lives
+        assert re.fullmatch(r"127\.0\.0\.1:\d+\n\[::1\]:\d+\n" + re.escape(path) + r"\n", text)
+        assert all(is_served_at(line) for line in text.splitlines())
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(PATIENCE) == 0
+    finally:
+        server.kill()
+        server.wait()
+
+
+# ---- the queue ----
+
+
+def listen_overflows():
+    """How often the kernel found a listening socket's queue full, in this network namespace."""
+    with open("/proc/thread-self/net/netstat") as table:
+        names, values = [line.split() for line in table if line.startswith("TcpExt:")]
+    return int(values[names.index("ListenOverflows")])
+
+
+@pytest.mark.usefixtures("own_network")
+def test_a_burst_while_the_server_is_stopped_waits_in_the_queue_and_is_served(serve):
+    allow_descriptors(BURST + 100)
+    set_sysctl("net.core.somaxconn", 4096)
+    server = serve("127.0.0.1:9877")
+    with contextlib.ExitStack() as stack:
+        clients = []
+        with stopped(server.pid):
+            for number in range(BURST):
+                client = stack.enter_context(server.connect())
+                client.sendall(b"client %d\n" % number)
+                client.shutdown(socket.SHUT_WR)
+                clients.append(client)
+            assert listen_overflows() == 0
+        for number, client in enumerate(clients):
+            assert recv_all(client) == b"client %d\n" % number
+    assert len(server.ends(BURST)) == BURST
+
+
+# ---- taking an address ----
+
+
+@pytest.mark.usefixtures("own_network")
+def test_it_restarts_on_its_port_at_once_though_the_server_closed_first(serve):
+    for _ in range(RESTARTS):
+        server = serve("--drain-timeout", "1ms", "127.0.0.1:9877")
+        with server.connect() as client:
+            assert is_echoed(client)
+            server.send(signal.SIGTERM)
+            assert recv_all(client) == b""
+        assert server.wait() == 1
+        # Without this the restart would prove nothing: the old connection still holds the port.
+        assert any(sock.state == TIME_WAIT and sock.local_port == 9877 for sock in tcp_sockets())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "{port}"])
+def test_a_second_server_on_the_port_is_refused_with_words(serve, address):
+    first = serve("127.0.0.1:0")
+    status, log = refusal(serve, address.format(port=first.port))
+    assert status == 4
+    assert re.fullmatch(
+        rf"tcpecho: cannot listen on .*port {first.port}: address already in use \(another server listens .*\)\n", log
+    )
+    assert first.is_faithful()
+
+
+def test_an_address_that_cannot_be_had_takes_the_others_down_with_it(serve, tmp_path):
+    first = serve("127.0.0.1:0")
+    path = tmp_path / "echo"
+    status, _ = refusal(serve, f"unix:{path}", f"127.0.0.1:{first.port}")
+    assert status == 4
+    assert not path.exists()
+
+
+def test_an_address_of_another_machine_is_refused_with_words(serve):
+    status, log = refusal(serve, "192.0.2.1:9877")
+    assert status == 4
+    assert log.startswith("tcpecho: cannot listen on 192.0.2.1 port 9877: cannot assign requested address (")
+
+
+# ---- unix paths ----
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where a unix socket could be."""
+    return tmp_path / "echo"
+
+
+def leave_stale(path):
+    """What a server that was killed leaves behind: a socket on which nobody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(str(path))
+        sock.listen()
+
+
+def test_a_stale_unix_path_is_replaced(serve, path):
+    leave_stale(path)
+    server = serve(f"unix:{path}")
+    assert server.is_faithful()
+
+
+def test_a_server_that_was_killed_is_restarted_on_its_unix_path(serve, path):
+    assert serve(f"unix:{path}").end(signal.SIGKILL) == -signal.SIGKILL
+    assert path.is_socket()
+    assert serve(f"unix:{path}").is_faithful()
+
+
+def test_a_unix_path_where_somebody_listens_is_refused_with_words(serve, path):
+    first = serve(f"unix:{path}")
+    status, log = refusal(serve, f"unix:{path}")
+    assert status == 4
+    assert log.startswith(f"tcpecho: cannot listen on unix:{path}: address already in use (")
+    assert "ss -ltnp" not in log, "that command lists TCP alone"
+    assert first.is_faithful()
+
+
+def test_a_file_at_the_unix_path_is_refused_and_stays_as_it_is(serve, path):
+    path.write_text("precious\n")
+    status, log = refusal(serve, f"unix:{path}")
+    assert status == 4
+    assert log.startswith(f"tcpecho: cannot listen on unix:{path}: ")
+    assert path.read_text() == "precious\n"
+
+
+def test_the_unix_path_is_removed_at_the_end(serve, path):
+    server = serve(f"unix:{path}")
+    assert path.is_socket()
+    assert server.end() == 0
+    assert not path.exists()
+
+
+def test_a_child_that_ends_leaves_the_unix_path_alone(serve, path):
+    server = serve(f"unix:{path}")
+    assert server.is_faithful()
+    server.ends(1)
+    assert path.is_socket()
+    assert server.is_faithful()
+
+
+# ---- a child for each client ----
+
+
+def test_the_next_client_is_served_while_all_before_it_stay(server):
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            assert is_echoed(stack.enter_context(server.connect()))
+
+
+def test_each_client_has_its_own_child_whose_title_names_it(serve):
+    server = serve("127.0.0.1:0", "[::1]:0")
+    with contextlib.ExitStack() as stack:
+        titles = set()
+        for line in server.addresses * 3:
+            client = stack.enter_context(connect_to(line))
+            assert is_echoed(client)
+            host, port = client.getsockname()[:2]
+            titles.add(f"tcpecho: serving {f'[{host}]' if ':' in host else host}:{port}")
+        children = server.wait_for_children(6)
+        assert {title_of(child) for child in children} == titles
+        pids = ",".join(map(str, children))
+        shown = subprocess.run(["ps", "-o", "args=", "-p", pids], capture_output=True, text=True, check=True)
+        assert {line.rstrip() for line in shown.stdout.splitlines()} == titles
+
+
+def test_a_child_of_a_unix_client_names_the_client_process(serve, path):
+    server = serve(f"unix:{path}")
+    with server.connect() as client:
+        assert is_echoed(client)
+        (child,) = server.children()
+        assert title_of(child) == f"tcpecho: serving unix:{os.getpid()}"
+
+
+def test_a_child_has_one_socket_that_is_no_listening_one_and_no_other_clients(serve, tmp_path):
+    server = serve("127.0.0.1:0", "[::1]:0", f"unix:{tmp_path}/echo")
+    listening = sockets_of(server.pid)
+    assert len(listening) == 3
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect_to(line)) for line in server.addresses * 3]
+        assert all(is_echoed(client) for client in clients)
+        held = [sockets_of(child) for child in server.wait_for_children(9)]
+        assert [len(sockets) for sockets in held] == [1] * 9
+        assert len(set.union(*held)) == 9
+        assert not listening & set.union(*held)
+
+
+def test_a_child_holds_nothing_but_its_client_the_lifeline_and_the_standard_descriptors(serve, tmp_path):
+    server = serve("127.0.0.1:0", f"unix:{tmp_path}/echo")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect_to(line)) for line in server.addresses]
+        assert all(is_echoed(client) for client in clients)
+        for child in server.wait_for_children(2):
+            held = [what for fd, what in descriptors_of(child).items() if fd > 2]
+            assert sorted(re.sub(r":.*", "", what) for what in held) == ["pipe", "socket"]
+
+
+def test_the_parent_keeps_its_listening_sockets_and_no_connected_one(serve, tmp_path):
+    server = serve("127.0.0.1:0", "[::1]:0", f"unix:{tmp_path}/echo")
+    listening = sockets_of(server.pid)
+    assert len(listening) == 3
+    with contextlib.ExitStack() as stack:
+        for line in server.addresses * 3:
+            assert is_echoed(stack.enter_context(connect_to(line)))
+        # The last child may echo before the parent has closed its copy.
+        wait_until(lambda: sockets_of(server.pid) == listening, "the parent to close the connected sockets")

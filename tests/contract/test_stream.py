@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""Bytes are bytes: whatever a client sends comes back unchanged and in order, however it is cut up on
+the way, and a client that half-closes gets all of it before the server's FIN."""
+import socket
+import time
+
+import pytest
+
+from harness import PATIENCE, descriptors_of, recv_all, recv_exactly
+from scarcity import Namespace
+from streams import Writer, borrowed, echo_of, pattern
+
+EVERY_BYTE = bytes(range(256))
+MEGABYTE = 1 << 20
+
+# The least that the kernel takes (TCP_MIN_MSS).
+SMALLEST_SEGMENT = 88
+
+
+def read_slowly(sock, size):
+    """Reads a stream to its end, a little at a time."""
+    data = bytearray()
+    while piece := sock.recv(size):
+        data += piece
+        time.sleep(0.0005)
+    return bytes(data)
+
+
+# ---- half-close ----
+
+
+@pytest.mark.parametrize("options", [{}, {"rcvbuf": 4096}], ids=["usual buffers", "small receive buffer"])
+def test_a_half_closed_client_gets_megabytes_then_the_fin(server, options):
+    data = pattern(3 * MEGABYTE)
+    with server.connect(**options) as sock:
+        writer = Writer(sock, data, half_close=True)
+        writer.wait_until_stuck()  # nobody reads: all that fits is queued, the FIN too where it does
+        assert read_slowly(sock, 16384) == data
+        writer.finish()
+    (end,) = server.ends(1)
+    assert (end["in"], end["out"], end["reason"]) == (str(len(data)), str(len(data)), "eof")
+
+
+def test_a_client_that_sends_nothing_gets_the_fin(server):
+    with server.connect() as sock:
+        sock.shutdown(socket.SHUT_WR)
+        assert recv_all(sock) == b""
+    assert server.ends(1)[0]["reason"] == "eof"
+
+
+def test_the_fin_waits_for_the_clients_fin(server):
+    with server.connect() as sock:
+        for _ in range(3):
+            sock.sendall(b"not yet")
+            assert recv_exactly(sock, 7) == b"not yet"
+        sock.shutdown(socket.SHUT_WR)
+        assert recv_all(sock) == b""
+
+
+# ---- sizes and values ----
+
+
+def test_every_byte_value_comes_back_one_at_a_time(server):
+    with server.connect() as sock:
+        for value in EVERY_BYTE:
+            sock.sendall(bytes([value]))
+            assert sock.recv(2) == bytes([value])
+
+
+def test_every_byte_value_comes_back_at_once(server):
+    with server.connect() as sock:
+        assert echo_of(sock, EVERY_BYTE * 1000) == EVERY_BYTE * 1000
+
+
+def test_a_stream_sent_a_byte_at_a_time_comes_back(server):
+    data = pattern(5000)
+    with server.connect() as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(len(data)):
+            sock.sendall(data[at : at + 1])
+        sock.shutdown(socket.SHUT_WR)
+        assert recv_all(sock) == data
+
+
+@pytest.mark.parametrize("size", [4095, 4096, 4097, 65535, 65536, 65537, MEGABYTE])
+def test_messages_come_back_one_after_the_other(server, size):
+    with server.connect() as sock:
+        for number in range(5):
+            message = pattern(size, seed=number)
+            writer = Writer(sock, message)
+            assert recv_exactly(sock, size) == message
+            writer.finish()
+
+
+# ---- urgent data ----
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [(b"abc", 0), (b"X", socket.MSG_OOB), (b"def", 0)],
+        [(b"X", socket.MSG_OOB), (b"def", 0)],
+        [(b"abc", 0), (b"X", socket.MSG_OOB)],
+        [(b"abcX", socket.MSG_OOB), (b"Y", socket.MSG_OOB), (b"def", 0), (b"Z", socket.MSG_OOB)],
+    ],
+    ids=["in the middle", "first", "last", "several"],
+)
+@pytest.mark.parametrize("settled", [True, False], ids=["settled", "at once"])
+def test_urgent_data_stays_in_its_place(server, pieces, settled):
+    data = b"".join(piece for piece, _ in pieces)
+    with server.connect() as sock:
+        received = b""
+        for piece, flags in pieces:
+            sock.send(piece, flags)
+            if settled:
+                received += recv_exactly(sock, len(piece))
+        sock.shutdown(socket.SHUT_WR)
+        assert received + recv_all(sock) == data
+    assert server.ends(1)[0]["reason"] == "eof"
+
+
+# ---- small buffers, small segments ----
+
+
+def test_nothing_is_lost_through_the_smallest_buffers(server):
+    data = pattern(500_000)
+    with server.connect(sndbuf=1, rcvbuf=1) as sock:
+        assert echo_of(sock, data) == data
+
+
+def test_nothing_is_lost_in_the_smallest_segments(server):
+    data = pattern(300_000)
+    with socket.socket() as sock:
+        sock.settimeout(PATIENCE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALLEST_SEGMENT)
+        sock.connect(server.address)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) <= SMALLEST_SEGMENT
+        assert echo_of(sock, data) == data
+
+
+@pytest.fixture
+def narrow():
+    """A network whose every socket has the smallest segments and the smallest buffers."""
+    namespace = Namespace()
+    for name in ("tcp_rmem", "tcp_wmem"):
+        namespace.run("sysctl", "-w", f"net.ipv4.{name}=4096 4096 4096")
+    namespace.run(*"ip route change local 127.0.0.1 dev lo table local advmss 88".split())
+    yield namespace
+    namespace.remove()
+
+
+def test_a_narrow_network_changes_nothing_for_the_server(narrow, serve):
+    data = pattern(500_000)
+    server = serve("127.0.0.1:0", prefix=narrow.prefix)
+    with narrow.entered():
+        sock = server.connect()
+    with sock:
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) <= SMALLEST_SEGMENT
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 4096
+        assert echo_of(sock, data) == data
+
+
+def test_a_narrow_network_changes_nothing_for_talk(narrow, serve, talk):
+    data = pattern(500_000)
+    server = serve("127.0.0.1:0", prefix=narrow.prefix)
+    assert talk(server, input=data, prefix=narrow.prefix).finish() == (0, data, "")
+
+
+# ---- no waiting for acknowledgements ----
+
+
+def test_an_echo_does_not_wait_for_the_acknowledgement_of_the_one_before(server):
+    with server.connect() as sock:
+        child = server.child_of(sock)
+        sockets = [fd for fd, what in descriptors_of(child).items() if what.startswith("socket:")]
+        assert len(sockets) == 1, "a child has its client's socket and no other"
+        with borrowed(child, sockets[0]) as theirs:
+            assert theirs.getpeername() == sock.getsockname()
+            assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""Nothing that a client does harms the server or another client; and when it is the server that ends a
+conversation, every byte that it echoed still arrives, and then a FIN."""
+import collections
+import contextlib
+import os
+import signal
+
+import pytest
+
+from harness import PATIENCE, descriptors_of, proc_state, recv_exactly, reset, rss_kib, wait_until
+from scarcity import watch_it_wait
+from streams import Writer, fill, pattern, recv_until_clean_end
+
+MEGABYTE = 1 << 20
+
+# More than the kernel's buffers take between a client who never reads and a server who stops reading.
+MORE_THAN_FITS = 64 * MEGABYTE
+
+# What a process may grow by, whatever its clients do.
+ROOM_TO_MOVE_KIB = 1024
+
+
+def name_of(sock):
+    """The client as the log calls it."""
+    return "{}:{}".format(*sock.getsockname())
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """The process stands still meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: proc_state(pid) == "T", f"{pid} to stop")
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def converse(sock, data=b"still served?\n"):
+    """One message there and back."""
+    sock.sendall(data)
+    assert recv_exactly(sock, len(data)) == data
+
+
+@pytest.fixture
+def unsanitized(sanitized):
+    """For tests of memory."""
+    if sanitized:
+        pytest.skip("a sanitizer keeps books in the memory of the program, and what was freed too")
+
+
+# ---- resets ----
+
+
+def test_clients_that_reset_before_they_are_accepted_are_logged_by_their_address(server):
+    names = set()
+    with stopped(server.pid):
+        for _ in range(10):
+            sock = server.connect()
+            names.add(name_of(sock))
+            reset(sock)
+    assert {(end["peer"], end["reason"]) for end in server.ends(10)} == {(name, "reset") for name in names}
+    assert server.is_faithful()
+
+
+def test_a_client_that_resets_while_its_child_waits_for_it_harms_nobody(server):
+    with server.connect() as other:
+        converse(other)
+        sock = server.connect()
+        converse(sock, b"five\n")
+        reset(sock)
+        (end,) = server.ends(1)
+        assert (end["in"], end["out"], end["reason"]) == ("5", "5", "reset")
+        converse(other)
+
+
+def test_a_client_that_resets_while_its_bytes_are_unread_harms_nobody(server):
+    with server.connect() as other:
+        converse(other)
+        sock = server.connect()
+        converse(sock)
+        with stopped(server.child_of(sock)):
+            sock.sendall(bytes(1000))
+            reset(sock)
+        assert server.ends(1)[0]["reason"] == "reset"
+        converse(other)
+
+
+def test_a_client_that_resets_while_its_child_cannot_write_harms_nobody(server):
+    with server.connect() as other:
+        converse(other)
+        sock = server.connect()
+        fill(sock, bytes(MORE_THAN_FITS))
+        reset(sock)
+        assert server.ends(1)[0]["reason"] == "reset"
+        converse(other)
+
+
+def test_a_client_that_resets_with_its_echo_unread_harms_nobody(server):
+    with server.connect() as other:
+        converse(other)
+        for _ in range(50):
+            sock = server.connect()
+            sock.sendall(bytes(100_000))
+            reset(sock)
+        server.ends(50)
+        converse(other)
+    assert server.totals()["killed"] == 0
+
+
+def reset_at_once(sock):
+    reset(sock)
+
+
+def reset_after_sending(sock):
+    sock.sendall(b"lost")
+    reset(sock)
+
+
+def reset_after_an_echo(sock):
+    converse(sock)
+    reset(sock)
+
+
+def test_ten_thousand_resets_leave_nothing_behind_and_others_are_served(server):
+    batch, batches = 500, 20
+    ways = [reset_at_once, reset_after_sending, reset_after_an_echo]
+    with server.connect() as other:
+        converse(other)
+        before = descriptors_of(server.pid)
+        for _ in range(batches):
+            for number in range(batch):
+                ways[number % len(ways)](server.connect())
+            converse(other)
+            # Served after all of the batch: so no more than one batch is ever in the kernel's queue.
+            assert server.is_faithful()
+        served = batches * (batch + 1)
+        assert len(server.ends(served)) == served
+        assert server.totals()["clients"] == 1
+    server.wait_for_children(0)
+    totals = server.totals()
+    assert (totals["clients"], totals["accepted"], totals["ended"]) == (0, served + 1, served + 1)
+    assert totals["killed"] == 0
+    reasons = collections.Counter(end["reason"] for end in server.ends())
+    assert reasons == {"reset": batches * batch, "eof": batches + 1}
+    assert descriptors_of(server.pid) == before
+
+
+# ---- leaks ----
+
+
+def serve_many(server, count):
+    for _ in range(count):
+        with server.connect() as sock:
+            converse(sock)
+
+
+def test_ten_thousand_conversations_cost_no_descriptor(server):
+    serve_many(server, 1)
+    before = descriptors_of(server.pid)
+    serve_many(server, 9_999)
+    server.ends(10_000)
+    server.wait_for_children(0)
+    assert descriptors_of(server.pid) == before
+    assert server.totals()["clients"] == 0
+
+
+def test_conversations_that_ended_cost_no_memory(server, unsanitized):
+    serve_many(server, 100)
+    server.ends(100)
+    before = rss_kib(server.pid)
+    serve_many(server, 2_000)
+    server.ends(2_100)
+    assert rss_kib(server.pid) <= before + 64
+
+
+# ---- a client that never reads ----
+
+
+def test_a_client_that_never_reads_is_held_up_and_misses_nothing_when_it_reads_at_last(server):
+    data = pattern(MORE_THAN_FITS)
+    with server.connect() as sock:
+        writer = Writer(sock, data, half_close=True)
+        assert writer.wait_until_stuck() < len(data), "the client was not held up"
+        watch_it_wait(server)
+        assert server.is_faithful()
+        assert recv_exactly(sock, len(data)) == data
+        writer.finish()
+        assert sock.recv(1) == b""
+    assert [end["reason"] for end in server.ends(2)] == ["eof", "eof"]
+
+
+def test_a_client_that_never_reads_costs_a_fixed_amount_of_memory(server, unsanitized):
+    with server.connect() as sock:
+        converse(sock)
+        processes = (server.pid, server.child_of(sock))
+        before = [rss_kib(pid) for pid in processes]
+        assert fill(sock, bytes(MORE_THAN_FITS)) > MEGABYTE
+        for pid, memory in zip(processes, before):
+            assert rss_kib(pid) <= memory + ROOM_TO_MOVE_KIB
+
+
+# ---- the lingering close ----
+
+
+def assert_every_echoed_byte_arrived(end, reason, received, data, sent):
+    assert end["reason"] == reason
+    assert received == data[: len(received)]
+    assert (int(end["in"]), int(end["out"])) == (sent, len(received))
+
+
+def test_an_idle_client_with_bytes_unread_and_arriving_gets_every_echoed_byte_then_a_fin(serve):
+    server = serve("--idle-timeout", "1s", "127.0.0.1:0")
+    data = pattern(MORE_THAN_FITS)
+    with server.connect() as sock:
+        # Both directions stand still, for nobody reads, until the server ends it. From then on it
+        # throws away what arrives: the rest can be sent, and the echo is still there to be read.
+        stuck_at = fill(sock, data)
+        sent = min(stuck_at + MEGABYTE, len(data))
+        Writer(sock, data[stuck_at:sent]).finish()
+        received = recv_until_clean_end(sock)
+    (end,) = server.ends(1)
+    assert_every_echoed_byte_arrived(end, "idle", received, data, sent)
+    assert len(received) > MEGABYTE, "too little was on its way for this to mean anything"
+
+
+def test_a_drained_client_with_bytes_unread_and_arriving_gets_every_echoed_byte_then_a_fin(serve):
+    server = serve("--drain-timeout", "100ms", "127.0.0.1:0")
+    data = pattern(MORE_THAN_FITS)
+    with server.connect() as sock:
+        stuck_at = fill(sock, data)
+        sent = stuck_at + MEGABYTE
+        writer = Writer(sock, data[stuck_at:sent])
+        server.send(signal.SIGTERM)
+        writer.finish()
+        received = recv_until_clean_end(sock)
+    (end,) = server.ends(1)
+    assert_every_echoed_byte_arrived(end, "drain", received, data, sent)
+    assert len(received) > MEGABYTE, "too little was on its way for this to mean anything"
+    assert server.wait() == 1
+
+
+def test_a_client_that_reads_late_gets_every_echoed_byte_although_its_child_is_gone(serve):
+    server = serve("--drain-timeout", "100ms", "127.0.0.1:0")
+    data = pattern(MORE_THAN_FITS)
+    with server.connect() as sock:
+        sent = fill(sock, data)
+        server.send(signal.SIGTERM)
+        assert server.wait() == 1
+        received = recv_until_clean_end(sock)
+    (end,) = server.ends(1)
+    assert_every_echoed_byte_arrived(end, "drain", received, data, sent)
+
+
+def test_a_client_that_never_stops_sending_cannot_keep_the_server_from_ending(serve):
+    server = serve("--drain-timeout", "100ms", "127.0.0.1:0")
+    with server.connect() as sock:
+        converse(sock)
+        writer = Writer(sock, bytes(1 << 30))
+        server.send(signal.SIGTERM)
+        with contextlib.suppress(ConnectionResetError):  # it did not end: in the end it is reset
+            while sock.recv(MEGABYTE):
+                pass
+        assert server.wait() == 1
+        writer.join(PATIENCE)
+    assert server.ends(1)[0]["reason"] == "drain"
+
+
+def test_a_child_that_lingers_hears_that_the_server_ends(serve):
+    server = serve("--idle-timeout", "100ms", "--drain-timeout", "100ms", "127.0.0.1:0")
+    with server.connect() as sock:
+        assert recv_until_clean_end(sock) == b""  # idle; its child lingers, as we do not end
+        server.send(signal.SIGTERM)
+        server.wait()
+    assert server.ends(1)[0]["reason"] == "idle"

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults at the border to the kernel, linked in between: `-Wl,--wrap=recv` and so on (ld(1)).
+ *
+ * They are what the kernel may do at any call without breaking a promise: give or take less than it
+ * was asked for, refuse for now (EAGAIN), be interrupted by a signal (EINTR). What is moved is moved
+ * by the real call, so that the bytes stay true. Only the thread that armed the shim is concerned.
+ */
+#ifndef FAULT_SHIM_H
+#define FAULT_SHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum shim_fault {
+	SHIM_EINTR,  /* of any call; connect(2) goes on in the background as it really does */
+	SHIM_EAGAIN, /* of a call that moves bytes; after poll(2) said ready: a spurious wake-up */
+	SHIM_SHORT,  /* one byte and no more, of a call that moves bytes */
+};
+
+/* A fault at some calls: `times` of them from the `first` on, counted from 1 since arming. */
+struct shim_hit {
+	uint64_t first, times;
+	enum shim_fault fault;
+};
+
+/*
+ * How the bytes of one direction are cut up. Bit i of `cuts`: no call moves the bytes at offsets i
+ * and i + 1 together. `most`: no call moves more bytes than that, 0: no bound.
+ */
+struct shim_pieces {
+	uint64_t cuts;
+	size_t most;
+};
+
+/* A zeroed one leaves everything as it is. */
+struct shim_plan {
+	struct shim_hit hits[2];
+	struct shim_pieces in, out;
+	unsigned char eintr_first, eagain_first; /* every call fails so often before it is made */
+	int poll_slice_ms; /* poll(2) is interrupted after so long, 0: never */
+};
+
+/* What happened. */
+struct shim_report {
+	uint64_t calls, hits;
+};
+
+/* From now on the calling thread's calls follow the plan, which must stay where it is. */
+void shim_arm(const struct shim_plan *plan);
+
+/* No longer. */
+struct shim_report shim_disarm(void);
+
+#endif

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Bytes in bulk: made to measure, and compared as they come."""
+import random
+import threading
+
+# Prime, so that no power of two in a program can turn one place of a Pattern into another.
+PERIOD = 1_000_003
+
+
+def random_bytes(size, seed=1):
+    """The same bytes for the same seed; every value is among them once there are enough."""
+    return random.Random(seed).randbytes(size)
+
+
+class Pattern:
+    """An endless stream of bytes, known at every offset, in a fixed amount of memory."""
+
+    def __init__(self):
+        self.twice = random_bytes(PERIOD) * 2
+
+    def at(self, offset, size):
+        """`size` (at most PERIOD) bytes from an offset on."""
+        start = offset % PERIOD
+        return self.twice[start : start + size]
+
+    def write(self, file, size):
+        """Writes the first `size` bytes to a file."""
+        for offset in range(0, size, 1 << 19):
+            file.write(self.at(offset, min(1 << 19, size - offset)))
+
+
+class Feeder(threading.Thread):
+    """Writes to a file in the background and closes it; a reader who goes away ends it too."""
+
+    def __init__(self, file, write):
+        """write(file) does the writing."""
+        super().__init__()
+        self.file, self.write = file, write
+        self.start()
+
+    def run(self):
+        try:
+            with self.file:
+                self.write(self.file)
+        except (BrokenPipeError, ConnectionResetError):
+            pass

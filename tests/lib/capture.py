@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""What goes over the wire: tcpdump on the loopback of this network namespace, as packets.
+
+Only where nothing else uses that loopback, so in a namespace of the test's own (netns.py).
+"""
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+from typing import NamedTuple, Optional
+
+import pytest
+
+from harness import PATIENCE, wait_until
+
+# Numbers for names, absolute sequence numbers, no time, each packet at once; only the headers, and room
+# for many of them, so that none is missed when tcpdump gets no processor for a while.
+OPTIONS = ["-nn", "-S", "-t", "-l", "--immediate-mode", "-s", "128", "-B", "65536"]
+
+# A datagram to a port where nobody listens: once the capture shows it, it has all that came before.
+MARKER_PORT = 9
+
+TCP_LINE = re.compile(
+    r"IP6? \S+\.(?P<source>\d+) > \S+\.(?P<destination>\d+): Flags \[(?P<flags>[^]]+)\]"
+    r"(?:, seq (?P<seq>\d+)(?::\d+)?)?(?:, ack (?P<ack>\d+))?.*, length (?P<length>\d+)"
+)
+MARKER_LINE = re.compile(rf"^IP \S+ > \S+\.{MARKER_PORT}: UDP", re.MULTILINE)
+
+
+class Packet(NamedTuple):
+    """One TCP segment, with absolute sequence numbers; one that is an ACK and no more has no seq."""
+
+    source: int
+    destination: int
+    flags: str  # as tcpdump writes them: S, F, P, R, and '.' for ACK
+    seq: Optional[int]
+    ack: Optional[int]
+    length: int
+
+    @property
+    def end(self):
+        """The sequence number behind its last byte, where a FIN in it stands."""
+        return (self.seq + self.length) % 2**32
+
+
+def parse_packets(text):
+    """The TCP segments in what tcpdump wrote."""
+
+    def number(digits):
+        return None if digits is None else int(digits)
+
+    def packet(source, destination, flags, seq, ack, length):
+        return Packet(number(source), number(destination), flags, number(seq), number(ack), number(length))
+
+    return [packet(**match.groupdict()) for match in TCP_LINE.finditer(text)]
+
+
+class Capture:
+    """From `with` on, every packet on the loopback. Skips the test where nothing can be captured."""
+
+    def __init__(self, directory):
+        self.output = pathlib.Path(directory) / "tcpdump.out"
+        self.errors = pathlib.Path(directory) / "tcpdump.err"
+        self.markers = 0
+
+    def __enter__(self):
+        tcpdump = shutil.which("tcpdump", path="/usr/bin:/usr/sbin:/sbin")
+        if tcpdump is None:
+            pytest.skip("cannot capture: tcpdump is not installed")
+        with open(self.output, "wb") as output, open(self.errors, "wb") as errors:
+            self.process = subprocess.Popen([tcpdump, "-i", "lo", *OPTIONS], stdout=output, stderr=errors)
+        wait_until(lambda: self.has_begun() or self.process.poll() is not None, "tcpdump")
+        if self.process.poll() is not None:
+            words = self.errors.read_text().strip()
+            assert "permi" in words, words  # permission, permitted: anything else is our mistake
+            pytest.skip(f"cannot capture: {words}")
+        return self
+
+    def has_begun(self):
+        return "listening on lo" in self.errors.read_text()
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+    def packets(self):
+        """All TCP segments until now, in order."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as marker:
+            marker.sendto(b"", ("127.0.0.1", MARKER_PORT))
+        self.markers += 1
+        wait_until(lambda: self.markers_seen() == self.markers, "the marker in the capture")
+        return parse_packets(self.output.read_text())
+
+    def markers_seen(self):
+        return len(MARKER_LINE.findall(self.output.read_text()))

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""A test in a network namespace of its own: its own loopback, its own ports, its own sysctls.
+
+The test's thread enters the namespace, so every socket it makes and every process it starts is in
+there. The namespace has no name and needs no clean-up: it goes with the last process and descriptor.
+
+A test file imports the fixture `own_network` and names it in `pytest.mark.usefixtures`.
+"""
+import contextlib
+import ctypes
+import fcntl
+import os
+import pathlib
+import socket
+import struct
+
+import pytest
+
+CLONE_NEWNET = 0x40000000
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 0x1
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result):
+    """What a call of the C library returned: an error becomes an OSError."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def bring_loopback_up():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
+
+
+@contextlib.contextmanager
+def network_namespace():
+    """This thread is in a new network namespace until the end of the block. Only root may."""
+    outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        check(LIBC.unshare(CLONE_NEWNET))
+        try:
+            bring_loopback_up()
+            yield
+        finally:
+            check(LIBC.setns(outside, CLONE_NEWNET))
+    finally:
+        os.close(outside)
+
+
+def sysctl(name):
+    """The file of a kernel parameter, 'net.ipv4.ip_local_port_range', as this thread's namespace has it."""
+    return pathlib.Path("/proc/sys") / name.replace(".", "/")
+
+
+def set_sysctl(name, value):
+    """Sets a kernel parameter of this thread's namespace, or skips the test where that is impossible."""
+    try:
+        sysctl(name).write_text(f"{value}\n")
+    except OSError as error:
+        pytest.skip(f"cannot set {name}: {error.strerror}")
+
+
+@pytest.fixture
+def own_network():
+    """Runs the whole test in a network namespace."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(network_namespace())
+        except PermissionError as error:
+            pytest.skip(f"cannot make a network namespace: {error.strerror}")
+        yield

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""Echo servers that break a promise of their kind, each in its own way.
+
+A Rogue listens on a free port of 127.0.0.1 and hands every client to its treatment, a function of
+the connected socket that runs in a thread of its own. A socket stays open when its treatment
+returns, until the Rogue ends: a treatment that wants to end a conversation says so, by finish() or
+by reset().
+"""
+import contextlib
+import socket
+import threading
+import time
+
+from harness import PATIENCE, recv_all, recv_exactly, reset
+
+
+class Rogue:
+    """A listening socket and its treatment: `with Rogue(mute) as server: talk(*server.words)`."""
+
+    def __init__(self, treatment):
+        self.treatment = treatment
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        self.words = ("127.0.0.1", str(self.port))
+        self.connected = []
+        self.threads = [threading.Thread(target=self._accept)]
+
+    def __enter__(self):
+        self.threads[0].start()
+        return self
+
+    def __exit__(self, *_):
+        # shutdown() wakes the thread that waits in accept() or recv(), close() would not.
+        for sock in (self.listening, *self.connected):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "a rogue hangs"
+        for sock in (self.listening, *self.connected):
+            sock.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = self.listening.accept()
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.connected.append(sock)
+                thread = threading.Thread(target=self._treat, args=[sock])
+                self.threads.append(thread)
+                thread.start()
+
+    def _treat(self, sock):
+        with contextlib.suppress(OSError):  # the client is gone: that is up to the test
+            self.treatment(sock)
+
+
+def pieces_of(sock):
+    """What the client sends, until its FIN."""
+    while piece := sock.recv(1 << 16):
+        yield piece
+
+
+def finish(sock):
+    """Ends politely: the FIN, then whatever the client still sends is read, so that no RST destroys it."""
+    sock.shutdown(socket.SHUT_WR)
+    recv_all(sock)
+
+
+# ---- treatments ----
+
+
+def close_at_once(sock):
+    sock.close()
+
+
+def mute(sock):
+    """Reads and never answers."""
+    recv_all(sock)
+
+
+def deaf(_sock):
+    """Does not even read."""
+
+
+def never_end(sock):
+    """A faithful echo that does not close when the client has."""
+    for piece in pieces_of(sock):
+        sock.sendall(piece)
+
+
+def echo_through(change, at_end=b""):
+    """An echo that sends change(offset, piece) for each piece, and at_end before its FIN."""
+
+    def treat(sock):
+        offset = 0
+        for piece in pieces_of(sock):
+            sock.sendall(change(offset, piece))
+            offset += len(piece)
+        sock.sendall(at_end)
+        finish(sock)
+
+    return treat
+
+
+def replace_byte(at, by):
+    """Sends by(byte) for the byte at that offset: b"" drops it, twice as many repeat it."""
+
+    def change(offset, piece):
+        place = at - offset
+        if not 0 <= place < len(piece):
+            return piece
+        return piece[:place] + by(piece[place : place + 1]) + piece[place + 1 :]
+
+    return echo_through(change)
+
+
+def flip_bit(at):
+    return replace_byte(at, lambda byte: bytes([byte[0] ^ 0x01]))
+
+
+def drop_byte(at):
+    return replace_byte(at, lambda byte: b"")
+
+
+def repeat_byte(at):
+    return replace_byte(at, lambda byte: byte + byte)
+
+
+def add_bytes(surplus):
+    """Echoes everything, then adds what nobody sent."""
+    return echo_through(lambda offset, piece: piece, surplus)
+
+
+def speak_first(greeting):
+    def treat(sock):
+        sock.sendall(greeting)
+        recv_all(sock)
+
+    return treat
+
+
+def answer_and_end(answered, of):
+    """Takes `of` bytes, returns the first `answered` of them, then its FIN."""
+
+    def treat(sock):
+        sock.sendall(recv_exactly(sock, of)[:answered])
+        finish(sock)
+
+    return treat
+
+
+def answer_and_reset(answered, of):
+    """Takes `of` bytes, returns the first `answered` of them, then an RST."""
+
+    def treat(sock):
+        sock.sendall(recv_exactly(sock, of)[:answered])
+        reset(sock)
+
+    return treat
+
+
+def answer_and_hang(answered, of):
+    """Takes `of` bytes, returns the first `answered` of them, then nothing any more."""
+
+    def treat(sock):
+        sock.sendall(recv_exactly(sock, of)[:answered])
+        recv_all(sock)
+
+    return treat
+
+
+def answer_in_two(first, seen):
+    """Returns `first` bytes in a segment of their own, and the rest after the event `seen`."""
+
+    def treat(sock):
+        data = recv_all(sock)
+        sock.sendall(data[:first])
+        seen.wait(PATIENCE)
+        sock.sendall(data[first:])
+        finish(sock)
+
+    return treat
+
+
+def answer_after(count):
+    """Takes `count` bytes before it answers the first of them; from then on it echoes."""
+
+    def treat(sock):
+        sock.sendall(recv_exactly(sock, count))
+        never_end(sock)
+        finish(sock)
+
+    return treat
+
+
+def drip(pause, size=1):
+    """An echo of `size` bytes at a time, with a pause after each."""
+
+    def treat(sock):
+        while data := sock.recv(size):
+            sock.sendall(data)
+            time.sleep(pause)
+        finish(sock)
+
+    return treat
+
+
+@contextlib.contextmanager
+def full_listener():
+    """Yields the port of a listening socket whose queue is full: a SYN gets no answer any more."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(2):  # the kernel lets one more in than the backlog says
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                filler.connect(listening.getsockname())
+        yield listening.getsockname()[1]

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""Machines that are short of something: processes, descriptors, buffers; and how a server bears it."""
+import contextlib
+import ctypes
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from harness import cpu_seconds, descriptors_of, wait_until
+
+# How long a waiting server is watched.
+WATCH = 3.0
+
+CLONE_NEWNET = 0x40000000
+
+WARNING = r"^tcpecho: warning: "
+
+
+# ---- bearing it ----
+
+
+def watch_it_wait(server):
+    """Watches a server that can only wait: it uses under 2 % of a CPU and warns at most once a second."""
+    processes = [server.pid, *server.children()]
+    started, cpu, warnings = time.monotonic(), total_cpu(processes), len(server.log_lines(WARNING))
+    time.sleep(WATCH)
+    cpu, warnings = total_cpu(processes) - cpu, len(server.log_lines(WARNING)) - warnings
+    seconds = time.monotonic() - started
+    assert cpu < 0.02 * seconds, f"{cpu:.3f} s of CPU in {seconds:.1f} s"
+    assert warnings <= seconds + 1, f"{warnings} warnings in {seconds:.1f} s:\n{server.log()}"
+
+
+def total_cpu(pids):
+    return sum(cpu_seconds(pid) for pid in pids)
+
+
+# ---- descriptors ----
+
+
+def allow_descriptors(count):
+    """Raises our own limit where it is lower."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= count:
+        return
+    if hard < count:
+        pytest.skip(f"this test needs {count} descriptors, the hard limit is {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
+def set_descriptor_limit(pid, count):
+    """Sets the soft limit of a running process and returns what it was."""
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, hard))
+    return soft
+
+
+def lowest_free_descriptor(pid):
+    taken = descriptors_of(pid)
+    return next(number for number in range(len(taken) + 1) if number not in taken)
+
+
+# ---- processes ----
+
+
+class PidsCgroup:
+    """A cgroup of its own that bounds the number of processes."""
+
+    def __init__(self):
+        self.path = self.root() / f"tcpecho-test-{os.getpid()}-{time.monotonic_ns()}"
+        try:
+            self.path.mkdir()
+        except OSError as error:
+            pytest.skip(f"no cgroup can be made: {error}")
+
+    @staticmethod
+    def root():
+        """Version 1 has a tree for each controller, version 2 one tree for all."""
+        first = pathlib.Path("/sys/fs/cgroup/pids")
+        if (first / "cgroup.procs").exists():
+            return first
+        second = pathlib.Path("/sys/fs/cgroup")
+        enabled = second / "cgroup.subtree_control"
+        if not enabled.exists() or "pids" not in enabled.read_text().split():
+            pytest.skip("the pids controller of cgroups is not there")
+        return second
+
+    def add(self, pid):
+        (self.path / "cgroup.procs").write_text(str(pid))
+
+    def limit(self, count):
+        (self.path / "pids.max").write_text(str(count))
+
+    def current(self):
+        return int((self.path / "pids.current").read_text())
+
+    def remove(self):
+        """Once its processes are gone."""
+        wait_until(lambda: self.current() == 0, "the processes of the cgroup to end")
+        self.path.rmdir()
+
+
+class LoneUser:
+    """A user id that nobody has: what it may start is bounded by RLIMIT_NPROC, which root may pass."""
+
+    def __init__(self):
+        if os.geteuid() != 0:
+            pytest.skip("only root can become a user of its own")
+        self.uid = 50000 + os.getpid() % 10000
+        self.directory = tempfile.mkdtemp()
+        os.chmod(self.directory, 0o755)
+
+    def reachable(self, program):
+        """The program at a path where the user may go."""
+        return shutil.copy(program, self.directory)
+
+    def become(self, processes=None):
+        """In the child, before exec: takes the id and, if given, the limit of processes."""
+        os.setgroups([])
+        os.setresgid(self.uid, self.uid, self.uid)
+        if processes is not None:
+            resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+        os.setresuid(self.uid, self.uid, self.uid)
+
+    def set_process_limit(self, pid, count):
+        """Sets the soft limit of one of its processes: only the user himself may."""
+        subprocess.run(
+            ["prlimit", f"--pid={pid}", f"--nproc={count}:"],
+            user=self.uid,
+            group=self.uid,
+            extra_groups=[],
+            check=True,
+        )
+
+    def remove(self):
+        shutil.rmtree(self.directory)
+
+
+# ---- networks ----
+
+
+class Namespace:
+    """A network namespace with nothing in it but loopback."""
+
+    def __init__(self):
+        self.name = f"tcpecho-{os.getpid()}-{time.monotonic_ns()}"
+        made = subprocess.run(["ip", "netns", "add", self.name], capture_output=True, text=True)
+        if made.returncode != 0:
+            pytest.skip(f"no network namespace can be made: {made.stderr.strip()}")
+        self.run("ip", "link", "set", "lo", "up")
+
+    @property
+    def prefix(self):
+        """What to run a command under so that it is in there."""
+        return ("ip", "netns", "exec", self.name)
+
+    def run(self, *command):
+        subprocess.run([*self.prefix, *command], check=True, stdout=subprocess.DEVNULL)
+
+    @contextlib.contextmanager
+    def entered(self):
+        """Sockets made by this thread meanwhile are in there, and stay there."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.name}") as there:
+            assert libc.setns(there.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+            try:
+                yield
+            finally:
+                assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
+
+    def remove(self):
+        subprocess.run(["ip", "netns", "del", self.name], check=True)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""A terminal, as a program sees one: the slave of a pty, with us at the keyboard and the screen."""
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import termios
+import time
+
+from harness import PATIENCE
+
+OFLAG, LFLAG = 1, 3
+
+
+class Terminal:
+    """Neither changes what is written to it nor echoes what is typed: what is seen was written.
+
+    Lines, ^D and ^C are as usual. Hand `slave` to a program, then hand_over().
+    """
+
+    def __init__(self):
+        self.master, self.slave = os.openpty()
+        self.seen = b""
+        attributes = termios.tcgetattr(self.slave)
+        attributes[OFLAG] &= ~termios.OPOST  # it would turn \n into \r\n
+        attributes[LFLAG] &= ~termios.ECHO
+        termios.tcsetattr(self.slave, termios.TCSANOW, attributes)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.hand_over()
+        self.hang_up()
+
+    def hand_over(self):
+        """Closes our slave: from now on the end of the program is the end of the output."""
+        if self.slave >= 0:
+            os.close(self.slave)
+        self.slave = -1
+
+    def hang_up(self):
+        if self.master >= 0:
+            os.close(self.master)
+        self.master = -1
+
+    def control(self):
+        """For preexec: makes it the controlling terminal of a new session, so that ^C is a signal."""
+        os.setsid()
+        fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
+
+    def as_stderr(self):
+        """For preexec: makes it standard error."""
+        os.dup2(self.slave, 2)
+
+    def type(self, data):
+        while data:
+            data = data[os.write(self.master, data) :]
+
+    def _read(self, deadline):
+        """Reads what there is to see. Returns whether there can be more."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"still waiting, seen: {self.seen[-500:]!r}")
+        if not select.select([self.master], [], [], left)[0]:
+            return True
+        try:
+            piece = os.read(self.master, 1 << 16)
+        except OSError as error:  # nobody has the slave any more
+            if error.errno != errno.EIO:
+                raise
+            return False
+        self.seen += piece
+        return piece != b""
+
+    def wait_for(self, data):
+        """Reads until data is to be seen."""
+        deadline = time.monotonic() + PATIENCE
+        while data not in self.seen:
+            assert self._read(deadline), f"ended, and {data!r} is not in {self.seen[-500:]!r}"
+
+    def read_to_end(self):
+        """Hands the slave over and reads until nobody has it any more. Returns all that was seen."""
+        self.hand_over()
+        deadline = time.monotonic() + PATIENCE * 4
+        while self._read(deadline):
+            pass
+        return self.seen
+
+    def see_for(self, seconds):
+        """Reads for so long, for what should not come. Returns all that was seen."""
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(TimeoutError):
+            while self._read(deadline):
+                pass
+        return self.seen

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""A bound for tests that wait in a plain read() or join(): a hang is a failure, not the end of the run.
+
+A module asks for it by
+
+    pytest_plugins = ["watchdog"]
+    pytestmark = pytest.mark.usefixtures("no_hang")
+"""
+import signal
+
+import pytest
+
+from harness import PATIENCE
+
+
+@pytest.fixture
+def no_hang():
+    """Raises TimeoutError in the test after four times the patience that one wait may take."""
+
+    def bark(*_):
+        raise TimeoutError("the test hangs here")
+
+    before = signal.signal(signal.SIGALRM, bark)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * 4)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)

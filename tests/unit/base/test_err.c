@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every code has a name and a sentence in the form of our messages, whole, and every sentence fits
+ * behind "cannot ...: ".
+ */
+#include "base/err.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "unit.h"
+
+/* The last errno of Linux, and so the last row of the loops. */
+#define LAST_ERRNO EHWPOISON
+
+static const struct {
+	int code;
+	const char *name;
+	const char *sentence;
+} own[] = {
+#define X(name, number, sentence) { name, #name, sentence },
+	ERR_LIST(X)
+#undef X
+};
+
+TEST(every_own_code_has_its_name_and_its_whole_sentence)
+{
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		assert_string_equal(err_name(own[i].code), own[i].name);
+		assert_string_equal(err_text(own[i].code).text, own[i].sentence);
+	}
+}
+
+TEST(own_codes_stay_clear_of_errno_and_of_each_other)
+{
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		assert_true(own[i].code < -4095);
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(own[i].code, own[j].code);
+	}
+}
+
+static void assert_continues_a_sentence(const char *text)
+{
+	size_t n = strlen(text);
+	assert_true(n > 0 && n < ERR_TEXT_SIZE - 1);
+	assert_int_not_equal(text[n - 1], '.');
+	/* A capital only where it begins a name in capitals. */
+	if (isupper((unsigned char)text[0]))
+		assert_false(islower((unsigned char)text[1]));
+}
+
+TEST(every_sentence_is_lower_case_whole_and_without_a_full_stop)
+{
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		assert_continues_a_sentence(err_text(own[i].code).text);
+	for (int error = 1; error <= LAST_ERRNO; error++)
+		assert_continues_a_sentence(err_text(-error).text);
+}
+
+TEST(errno_sentences_are_those_of_the_c_library_but_for_their_capital)
+{
+	assert_string_equal(err_text(-ECONNREFUSED).text, "connection refused");
+	assert_string_equal(err_text(-EADDRINUSE).text, "address already in use");
+	assert_string_equal(err_text(-EACCES).text, "permission denied");
+	assert_string_equal(err_text(-EMFILE).text, "too many open files");
+	assert_string_equal(err_text(-EDOTDOT).text, "RFS specific error");
+	for (int error = 1; error <= LAST_ERRNO; error++) {
+		const char *theirs = strerrordesc_np(error);
+		if (theirs != NULL)
+			assert_int_equal(strcasecmp(err_text(-error).text, theirs), 0);
+	}
+}
+
+TEST(errno_names_are_their_symbols)
+{
+	assert_string_equal(err_name(-ECONNRESET), "ECONNRESET");
+	assert_string_equal(err_name(-EAGAIN), "EAGAIN");
+	assert_string_equal(err_name(-ENOSR), "ENOSR");
+	assert_string_equal(err_name(-LAST_ERRNO), "EHWPOISON");
+}
+
+TEST(an_unknown_code_is_told_by_its_number)
+{
+	assert_string_equal(err_text(-4095).text, "error 4095");
+	assert_string_equal(err_text(-5999).text, "error 5999");
+	assert_string_equal(err_name(-4095), "?");
+	assert_string_equal(err_name(-5999), "?");
+}
+
+TEST(what_is_no_error_has_no_name)
+{
+	assert_string_equal(err_name(0), "?");
+	assert_string_equal(err_name(5), "?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_own_code_has_its_name_and_its_whole_sentence),
+		cmocka_unit_test(own_codes_stay_clear_of_errno_and_of_each_other),
+		cmocka_unit_test(every_sentence_is_lower_case_whole_and_without_a_full_stop),
+		cmocka_unit_test(errno_sentences_are_those_of_the_c_library_but_for_their_capital),
+		cmocka_unit_test(errno_names_are_their_symbols),
+		cmocka_unit_test(an_unknown_code_is_told_by_its_number),
+		cmocka_unit_test(what_is_no_error_has_no_name),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

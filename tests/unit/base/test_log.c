@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One record is one line, whatever it holds, in one write(2); and a reader who does not read stops
+ * nobody, but is told how much he missed.
+ */
+#include "base/log.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <locale.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "unit.h"
+
+/* ---- is it a line of JSON? ---- */
+
+/* Each takes what it knows from the front of the text and returns the rest, NULL if it is not there. */
+static const char *take_char(const char *text, char c)
+{
+	return text != NULL && *text == c ? text + 1 : NULL;
+}
+
+static const char *take_string(const char *text)
+{
+	text = take_char(text, '"');
+	while (text != NULL && *text != '"') {
+		if ((unsigned char)*text < 0x20)
+			return NULL;
+		if (*text == '\\' && (text[1] == '\0' || strchr("\"\\/bfnrt", text[1]) == NULL))
+			return NULL;
+		text += *text == '\\' ? 2 : 1;
+	}
+	return take_char(text, '"');
+}
+
+static const char *take_number(const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+	if (n == 0)
+		return NULL;
+	text += n;
+	return *text == '.' ? take_number(text + 1) : text;
+}
+
+static bool is_json_line(const char *text)
+{
+	text = take_char(text, '{');
+	for (;;) {
+		text = take_char(take_string(text), ':');
+		if (text == NULL)
+			return false;
+		text = *text == '"' ? take_string(text) : take_number(text);
+		if (text == NULL)
+			return false;
+		if (*text != ',')
+			break;
+		text++;
+	}
+	return strcmp(text, "}\n") == 0;
+}
+
+/* One line of valid UTF-8 that a terminal can show and nothing in it that it would obey. */
+static void assert_one_harmless_line(const struct unit_capture *log)
+{
+	assert_int_equal(strlen(log->text), log->size);
+	assert_int_equal(unit_lines(log->text), 1);
+	assert_true(log->size <= LOG_LINE_SIZE);
+	for (size_t i = 0; i + 1 < log->size; i++) {
+		unsigned char byte = (unsigned char)log->text[i];
+		assert_true(byte >= 0x20 && byte != 0x7f);
+	}
+	assert_true(mbstowcs(NULL, log->text, 0) != (size_t)-1);
+	if (log_is_json())
+		assert_true(is_json_line(log->text));
+}
+
+/* ---- sentences ---- */
+
+static struct unit_capture log_of;
+
+TEST(a_sentence_says_who_speaks_and_how_grave_it_is)
+{
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	log_error("cannot listen on port %d: %s", 80, "permission denied");
+	log_warning("port %d is a poor choice", 80);
+	log_notice("listening on %s", "[::]:9877");
+	unit_capture_end(&log_of);
+	assert_string_equal(log_of.text, "tcpecho: cannot listen on port 80: permission denied\n"
+					 "tcpecho: warning: port 80 is a poor choice\n"
+					 "listening on [::]:9877\n");
+}
+
+TEST(colour_paints_the_grave_words_only)
+{
+	log_setup(LOG_TEXT, true);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	log_error("x");
+	log_warning("x");
+	log_notice("x");
+	unit_capture_end(&log_of);
+	assert_string_equal(log_of.text, "\033[1;31mtcpecho: \033[0mx\n"
+					 "tcpecho: \033[1;33mwarning: \033[0mx\n"
+					 "x\n");
+}
+
+TEST(a_sentence_in_json_is_an_object_without_paint)
+{
+	log_setup(LOG_JSON, true);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	log_error("a \"b\" c");
+	log_warning("b");
+	log_notice("c");
+	unit_capture_end(&log_of);
+	assert_string_equal(log_of.text, "{\"event\":\"error\",\"message\":\"a \\\"b\\\" c\"}\n"
+					 "{\"event\":\"warning\",\"message\":\"b\"}\n"
+					 "{\"event\":\"notice\",\"message\":\"c\"}\n");
+}
+
+/* ---- records ---- */
+
+static void log_record_with(const char *value)
+{
+	struct log_record record;
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	log_record_begin(&record, "end");
+	log_record_text(&record, "peer", value);
+	log_record_count(&record, "in", UINT64_MAX);
+	log_record_seconds(&record, "seconds", UINT64_C(3214999999));
+	log_record_end(&record);
+	unit_capture_end(&log_of);
+}
+
+TEST(a_record_is_names_and_values)
+{
+	log_record_with("192.0.2.7:51334");
+	assert_string_equal(log_of.text,
+			    "end peer=192.0.2.7:51334 in=18446744073709551615 seconds=3.214\n");
+}
+
+TEST(a_record_in_json_is_one_object)
+{
+	log_setup(LOG_JSON, false);
+	log_record_with("192.0.2.7:51334");
+	assert_string_equal(log_of.text, "{\"event\":\"end\",\"peer\":\"192.0.2.7:51334\","
+					 "\"in\":18446744073709551615,\"seconds\":3.214}\n");
+}
+
+TEST(seconds_are_told_to_the_millisecond)
+{
+	static const struct {
+		uint64_t ns;
+		const char *line;
+	} rows[] = {
+		{ 0, "t s=0.000\n" },
+		{ 999999, "t s=0.000\n" },
+		{ CLOCK_NS_PER_MS, "t s=0.001\n" },
+		{ 60 * CLOCK_NS_PER_S + 50 * CLOCK_NS_PER_MS, "t s=60.050\n" },
+		{ UINT64_MAX, "t s=18446744073.709\n" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct log_record record;
+		unit_capture_begin(&log_of, STDERR_FILENO);
+		log_record_begin(&record, "t");
+		log_record_seconds(&record, "s", rows[i].ns);
+		log_record_end(&record);
+		unit_capture_end(&log_of);
+		assert_string_equal(log_of.text, rows[i].line);
+	}
+}
+
+/* What a stranger may put into a value, and how it stands in the line. */
+static const struct {
+	const char *value;
+	const char *in_text;
+	const char *in_json;
+} strangers[] = {
+	{ "", "", "\"\"" },
+	{ "plain", "plain", "\"plain\"" },
+	{ "two words", "\"two words\"", "\"two words\"" },
+	{ "a\"b", "\"a\\\"b\"", "\"a\\\"b\"" },
+	{ "a\\b", "\"a\\\\b\"", "\"a\\\\b\"" },
+	{ "a\nend peer=x", "\"a^Jend peer=x\"", "\"a^Jend peer=x\"" },
+	{ "a\r\n", "a^M^J", "\"a^M^J\"" },
+	{ "\033[2J", "^[[2J", "\"^[[2J\"" },
+	{ "\xff", "\\xff", "\"\\\\xff\"" },
+	{ "\xc2\x9b", "\\xc2\\x9b", "\"\\\\xc2\\\\x9b\"" },
+	{ "gr\xc3\xbcn", "gr\xc3\xbcn", "\"gr\xc3\xbcn\"" },
+	{ "\",\"in\":0}", "\"\\\",\\\"in\\\":0}\"", "\"\\\",\\\"in\\\":0}\"" },
+	{ "cut\xe2\x82", "cut\\xe2\\x82", "\"cut\\\\xe2\\\\x82\"" },
+};
+
+TEST(a_value_from_a_stranger_can_forge_no_field_and_no_line)
+{
+	for (size_t i = 0; i < ARRAY_LEN(strangers); i++) {
+		char expected[256];
+		log_setup(LOG_TEXT, false);
+		log_record_with(strangers[i].value);
+		assert_one_harmless_line(&log_of);
+		snprintf(expected, sizeof(expected),
+			 "end peer=%s in=18446744073709551615 seconds=3.214\n",
+			 strangers[i].in_text);
+		assert_string_equal(log_of.text, expected);
+
+		log_setup(LOG_JSON, false);
+		log_record_with(strangers[i].value);
+		assert_one_harmless_line(&log_of);
+		snprintf(expected, sizeof(expected),
+			 "{\"event\":\"end\",\"peer\":%s,"
+			 "\"in\":18446744073709551615,\"seconds\":3.214}\n",
+			 strangers[i].in_json);
+		assert_string_equal(log_of.text, expected);
+	}
+}
+
+TEST(every_byte_in_a_sentence_leaves_one_harmless_line)
+{
+	for (int format = LOG_TEXT; format <= LOG_JSON; format++) {
+		log_setup((enum log_format)format, false);
+		for (int byte = 1; byte < 256; byte++) {
+			unit_capture_begin(&log_of, STDERR_FILENO);
+			log_error("a%cb", byte);
+			unit_capture_end(&log_of);
+			assert_one_harmless_line(&log_of);
+		}
+	}
+}
+
+/* ---- cutting ---- */
+
+/* What grows most in each way that a byte can grow, and text that must not be cut in a character. */
+static const char *const fillers[] = { "a", "\n", "\xff", "\"", "\\", "\xc3\xbc", "\xf0\x9f\x90\xa2" };
+
+#define FILLED (2 * LOG_LINE_SIZE)
+
+static void fill(char *text, size_t size, size_t n_shift, const char *filler)
+{
+	memset(text, 'x', size);
+	size_t length = strlen(filler);
+	for (size_t at = n_shift; at + length < size; at += length)
+		memcpy(text + at, filler, length);
+	text[size - 1] = '\0';
+}
+
+TEST(a_long_value_is_cut_and_the_fields_behind_it_stay)
+{
+	static char value[FILLED];
+	for (int format = LOG_TEXT; format <= LOG_JSON; format++) {
+		log_setup((enum log_format)format, false);
+		const char *rest = format == LOG_JSON
+					   ? ",\"in\":18446744073709551615,\"seconds\":3.214}\n"
+					   : " in=18446744073709551615 seconds=3.214\n";
+		for (size_t i = 0; i < ARRAY_LEN(fillers); i++) {
+			/* At every alignment of the cut. */
+			for (size_t shift = 0; shift < 8; shift++) {
+				fill(value, sizeof(value), shift, fillers[i]);
+				log_record_with(value);
+				assert_one_harmless_line(&log_of);
+				assert_true(log_of.size > strlen(rest) + 1000);
+				assert_string_equal(log_of.text + log_of.size - strlen(rest), rest);
+			}
+		}
+	}
+}
+
+TEST(a_long_sentence_is_cut_between_characters)
+{
+	static char sentence[FILLED];
+	for (int format = LOG_TEXT; format <= LOG_JSON; format++) {
+		log_setup((enum log_format)format, false);
+		for (size_t i = 0; i < ARRAY_LEN(fillers); i++) {
+			for (size_t shift = 0; shift < 8; shift++) {
+				fill(sentence, sizeof(sentence), shift, fillers[i]);
+				unit_capture_begin(&log_of, STDERR_FILENO);
+				log_warning("%s", sentence);
+				unit_capture_end(&log_of);
+				assert_one_harmless_line(&log_of);
+				assert_true(log_of.size > 1000);
+			}
+		}
+	}
+}
+
+TEST(a_line_that_grew_to_its_limit_is_cut_between_characters_too)
+{
+	/* Bytes that show fourfold fill the line almost, then two-byte characters cross its end. */
+	static char sentence[LOG_LINE_SIZE / 2];
+	for (size_t n_bytes = 500; n_bytes < 512; n_bytes++) {
+		for (size_t shift = 0; shift < 2; shift++) {
+			fill(sentence, sizeof(sentence), n_bytes + shift, "\xc3\xbc");
+			memset(sentence, 0xff, n_bytes);
+			unit_capture_begin(&log_of, STDERR_FILENO);
+			log_warning("%s", sentence);
+			unit_capture_end(&log_of);
+			assert_one_harmless_line(&log_of);
+		}
+	}
+}
+
+TEST(too_many_fields_leave_one_line)
+{
+	struct log_record record;
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	log_record_begin(&record, "end");
+	for (int i = 0; i < 1000; i++)
+		log_record_text(&record, "name", "value");
+	log_record_end(&record);
+	unit_capture_end(&log_of);
+	assert_one_harmless_line(&log_of);
+}
+
+/* ---- one write, one line ---- */
+
+/* Puts fd in place of standard error; returns what was there. */
+static int redirect(int fd)
+{
+	int saved_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	dup2(fd, STDERR_FILENO);
+	return saved_fd;
+}
+
+static void restore(int saved_fd)
+{
+	dup2(saved_fd, STDERR_FILENO);
+	close(saved_fd);
+}
+
+TEST(a_line_is_one_write)
+{
+	int pair[2];
+	char got[LOG_LINE_SIZE + 1];
+	/* A datagram socket shows where a write ends. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
+	int saved_fd = redirect(pair[1]);
+	log_warning("%0500d", 7);
+	log_notice("next");
+	restore(saved_fd);
+
+	assert_int_equal(recv(pair[0], got, sizeof(got), MSG_DONTWAIT), 518 + 1);
+	assert_int_equal(got[518], '\n');
+	assert_int_equal(recv(pair[0], got, sizeof(got), MSG_DONTWAIT), 5);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* ---- a reader who does not read ---- */
+
+struct stuck {
+	int reader, writer;
+};
+
+/* A pipe that takes nothing more. */
+static struct stuck make_stuck(int flags)
+{
+	int ends[2];
+	static const char page[PIPE_BUF];
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	while (write(ends[1], page, sizeof(page)) > 0)
+		continue;
+	assert_true(fcntl(ends[1], F_SETFL, flags) >= 0);
+	return (struct stuck){ ends[0], ends[1] };
+}
+
+/* Reads all there is now, and returns the last of it, without the filling, as a string. */
+static const char *drain(const struct stuck *pipe)
+{
+	static char text[4 * LOG_LINE_SIZE];
+	static char piece[PIPE_BUF];
+	size_t used = 0;
+	ssize_t n;
+	while ((n = read(pipe->reader, piece, sizeof(piece))) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
+			if (piece[i] != '\0' && used < sizeof(text) - 1)
+				text[used++] = piece[i];
+		}
+	}
+	text[used] = '\0';
+	return text;
+}
+
+static void close_stuck(const struct stuck *pipe)
+{
+	close(pipe->reader);
+	close(pipe->writer);
+}
+
+TEST(lines_that_nobody_takes_are_dropped_and_told_later)
+{
+	struct log_record record;
+	struct stuck pipe = make_stuck(0);
+	int saved_fd = redirect(pipe.writer);
+	log_notice("lost");
+	log_warning("lost");
+	log_record_begin(&record, "lost");
+	log_record_end(&record);
+	drain(&pipe);
+	log_notice("here again");
+	log_notice("and here");
+	restore(saved_fd);
+	assert_string_equal(drain(&pipe), "dropped lines=3\nhere again\nand here\n");
+	close_stuck(&pipe);
+}
+
+TEST(what_was_dropped_is_told_in_json_as_well)
+{
+	struct stuck pipe = make_stuck(0);
+	log_setup(LOG_JSON, false);
+	int saved_fd = redirect(pipe.writer);
+	log_notice("lost");
+	drain(&pipe);
+	log_notice("here");
+	restore(saved_fd);
+	assert_string_equal(drain(&pipe), "{\"event\":\"dropped\",\"lines\":1}\n"
+					  "{\"event\":\"notice\",\"message\":\"here\"}\n");
+	close_stuck(&pipe);
+}
+
+static void say_an_error(const void *argument)
+{
+	const struct stuck *pipe = argument;
+	close(pipe->reader);
+	redirect(pipe->writer);
+	log_error("nobody may miss this");
+}
+
+/* For a pipe with these flags. */
+static void assert_an_error_waits(int flags)
+{
+	struct stuck pipe = make_stuck(flags);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(UNIT_PATIENCE_S);
+		say_an_error(&pipe);
+		_exit(0);
+	}
+	close(pipe.writer);
+
+	/* Nothing was dropped at once: the words come when there is room. */
+	char text[LOG_LINE_SIZE] = "";
+	UNIT_WAIT_UNTIL(strcpy(text, drain(&pipe))[0] != '\0');
+	assert_string_equal(text, "tcpecho: nobody may miss this\n");
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(pipe.reader);
+}
+
+TEST(an_error_waits_until_it_is_taken)
+{
+	assert_an_error_waits(0);
+}
+
+TEST(an_error_waits_where_standard_error_does_not_block_too)
+{
+	assert_an_error_waits(O_NONBLOCK);
+}
+
+static void log_into_nothing(const void *argument)
+{
+	const int *fd = argument;
+	signal(SIGPIPE, SIG_IGN);
+	if (*fd >= 0)
+		redirect(*fd);
+	else
+		close(STDERR_FILENO);
+	log_error("nobody hears this");
+	log_notice("nor this");
+}
+
+TEST(a_log_without_a_reader_ends_nobody)
+{
+	int ends[2], none = -1;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	unit_in_child(log_into_nothing, &ends[1]);
+	close(ends[1]);
+	unit_in_child(log_into_nothing, &none);
+}
+
+/* ---- floods ---- */
+
+TEST(once_a_second_is_at_once_and_then_after_a_second)
+{
+	uint64_t last_ns = 0;
+	assert_true(log_once_a_second(&last_ns));
+	uint64_t first_ns = last_ns;
+	assert_true(first_ns != 0);
+	last_ns = clock_now_ns();
+	uint64_t before_ns = last_ns;
+	assert_false(log_once_a_second(&last_ns));
+	assert_int_equal(last_ns, before_ns);
+	last_ns = clock_now_ns() - CLOCK_NS_PER_S;
+	assert_true(log_once_a_second(&last_ns));
+	assert_true(last_ns >= before_ns);
+}
+
+/* ---- colour ---- */
+
+struct terminal {
+	bool is_terminal;
+	const char *term, *no_color;
+	bool wanted;
+};
+
+static void ask_for_colour(const void *argument)
+{
+	const struct terminal *row = argument;
+	int master, slave;
+	UNIT_CHILD_MUST(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+	if (row->is_terminal)
+		redirect(slave);
+	unsetenv("TERM");
+	unsetenv("NO_COLOR");
+	if (row->term != NULL)
+		setenv("TERM", row->term, 1);
+	if (row->no_color != NULL)
+		setenv("NO_COLOR", row->no_color, 1);
+	UNIT_CHILD_MUST(log_colour_wanted() == row->wanted);
+}
+
+TEST(colour_is_for_terminals_whose_owner_does_not_mind)
+{
+	static const struct terminal rows[] = {
+		{ true, "xterm", NULL, true }, { true, "xterm", "", true },
+		{ true, "xterm", "1", false }, { true, "xterm", "0", false },
+		{ true, "dumb", NULL, false }, { true, NULL, NULL, false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		unit_in_child(ask_for_colour, &rows[i]);
+}
+
+static void ask_for_colour_in_a_file(const void *argument)
+{
+	(void)argument;
+	redirect(open("/dev/null", O_WRONLY | O_CLOEXEC));
+	setenv("TERM", "xterm", 1);
+	unsetenv("NO_COLOR");
+	UNIT_CHILD_MUST(!log_colour_wanted());
+}
+
+TEST(a_file_is_not_painted)
+{
+	unit_in_child(ask_for_colour_in_a_file, NULL);
+}
+
+static int in_text(void **state)
+{
+	(void)state;
+	log_setup(LOG_TEXT, false);
+	return 0;
+}
+
+#define LOG_TEST(name) cmocka_unit_test_setup(name, in_text)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LOG_TEST(a_sentence_says_who_speaks_and_how_grave_it_is),
+		LOG_TEST(colour_paints_the_grave_words_only),
+		LOG_TEST(a_sentence_in_json_is_an_object_without_paint),
+		LOG_TEST(a_record_is_names_and_values),
+		LOG_TEST(a_record_in_json_is_one_object),
+		LOG_TEST(seconds_are_told_to_the_millisecond),
+		LOG_TEST(a_value_from_a_stranger_can_forge_no_field_and_no_line),
+		LOG_TEST(every_byte_in_a_sentence_leaves_one_harmless_line),
+		LOG_TEST(a_long_value_is_cut_and_the_fields_behind_it_stay),
+		LOG_TEST(a_long_sentence_is_cut_between_characters),
+		LOG_TEST(a_line_that_grew_to_its_limit_is_cut_between_characters_too),
+		LOG_TEST(too_many_fields_leave_one_line),
+		LOG_TEST(a_line_is_one_write),
+		LOG_TEST(lines_that_nobody_takes_are_dropped_and_told_later),
+		LOG_TEST(what_was_dropped_is_told_in_json_as_well),
+		LOG_TEST(an_error_waits_until_it_is_taken),
+		LOG_TEST(an_error_waits_where_standard_error_does_not_block_too),
+		LOG_TEST(a_log_without_a_reader_ends_nobody),
+		LOG_TEST(once_a_second_is_at_once_and_then_after_a_second),
+		LOG_TEST(colour_is_for_terminals_whose_owner_does_not_mind),
+		LOG_TEST(a_file_is_not_painted),
+	};
+	/* In which mbstowcs(3) is the judge of what is valid UTF-8. */
+	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

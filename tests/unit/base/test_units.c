@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Counts and durations are read as people write them, nothing else passes for one, and what is
+ * printed can be read again.
+ */
+#include "base/units.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "unit.h"
+
+#define US  UINT64_C(1000)
+#define MS  CLOCK_NS_PER_MS
+#define SEC CLOCK_NS_PER_S
+#define MIN (60 * SEC)
+#define HOUR (60 * MIN)
+
+/* No number of any row. */
+#define UNTOUCHED UINT64_C(0xdead)
+
+struct row {
+	const char *text;
+	int rc;
+	uint64_t value;
+};
+
+typedef int parse_fn(const char *text, uint64_t *ret_value);
+
+static void assert_rows(parse_fn *parse, const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t value = UNTOUCHED;
+		int rc = parse(rows[i].text, &value);
+		uint64_t expected = rows[i].rc == 0 ? rows[i].value : UNTOUCHED;
+		if (rc != rows[i].rc || value != expected)
+			fail_msg("\"%s\" gave %s and %ju", rows[i].text, err_name(rc),
+				 (uintmax_t)value);
+	}
+}
+
+TEST(a_count_is_digits_and_nothing_but_digits)
+{
+	static const struct row rows[] = {
+		{ "0", 0, 0 },
+		{ "1", 0, 1 },
+		{ "007", 0, 7 },
+		{ "65535", 0, 65535 },
+		{ "18446744073709551615", 0, UINT64_MAX },
+		{ "18446744073709551616", ERR_OUT_OF_RANGE },
+		{ "18446744073709551620", ERR_OUT_OF_RANGE },
+		{ "99999999999999999999999", ERR_OUT_OF_RANGE },
+		{ "", ERR_NOT_A_NUMBER },
+		{ " 1", ERR_NOT_A_NUMBER },
+		{ "1 ", ERR_NOT_A_NUMBER },
+		{ "+1", ERR_NOT_A_NUMBER },
+		{ "-1", ERR_NOT_A_NUMBER },
+		{ "1.5", ERR_NOT_A_NUMBER },
+		{ "1k", ERR_NOT_A_NUMBER },
+		{ "0x10", ERR_NOT_A_NUMBER },
+		{ "1\n", ERR_NOT_A_NUMBER },
+		{ "\xd9\xa1", ERR_NOT_A_NUMBER }, /* an Arabic one */
+		{ "off", ERR_NOT_A_NUMBER },
+	};
+	assert_rows(units_parse_count, rows, ARRAY_LEN(rows));
+}
+
+TEST(a_duration_is_a_number_and_its_unit)
+{
+	static const struct row rows[] = {
+		{ "off", 0, 0 },
+		{ "0", 0, 0 },
+		{ "0s", 0, 0 },
+		{ "0h", 0, 0 },
+		{ "10", 0, 10 * SEC },
+		{ "10s", 0, 10 * SEC },
+		{ "250ms", 0, 250 * MS },
+		{ "5us", 0, 5 * US },
+		{ "7ns", 0, 7 },
+		{ "2m", 0, 2 * MIN },
+		{ "1h", 0, HOUR },
+		{ "0.5", 0, 500 * MS },
+		{ "1.5s", 0, 1500 * MS },
+		{ "0.25h", 0, 15 * MIN },
+		{ "1.000000001s", 0, SEC + 1 },
+		{ "0.1ms", 0, 100 * US },
+		{ "1.50m", 0, 90 * SEC },
+	};
+	assert_rows(units_parse_duration, rows, ARRAY_LEN(rows));
+}
+
+TEST(what_is_finer_than_a_nanosecond_is_cut)
+{
+	static const struct row rows[] = {
+		{ "1.9ns", 0, 1 },
+		{ "0.0000000019s", 0, 1 },
+		{ "1.0000000009999999999999999999999s", 0, SEC },
+	};
+	assert_rows(units_parse_duration, rows, ARRAY_LEN(rows));
+}
+
+TEST(what_is_no_duration_is_refused_with_its_reason)
+{
+	static const struct row rows[] = {
+		{ "", ERR_NOT_A_NUMBER },
+		{ "s", ERR_NOT_A_NUMBER },
+		{ ".5s", ERR_NOT_A_NUMBER },
+		{ "5.", ERR_NOT_A_NUMBER },
+		{ "5.s", ERR_NOT_A_NUMBER },
+		{ "-1s", ERR_NOT_A_NUMBER },
+		{ "+1s", ERR_NOT_A_NUMBER },
+		{ " 1s", ERR_NOT_A_NUMBER },
+		{ "Off", ERR_NOT_A_NUMBER },
+		{ "never", ERR_NOT_A_NUMBER },
+		{ "1d", ERR_BAD_UNIT },
+		{ "1S", ERR_BAD_UNIT },
+		{ "1 s", ERR_BAD_UNIT },
+		{ "1s ", ERR_BAD_UNIT },
+		{ "1m30s", ERR_BAD_UNIT },
+		{ "1e3", ERR_BAD_UNIT },
+		{ "1.5.5s", ERR_BAD_UNIT },
+		{ "1sec", ERR_BAD_UNIT },
+		{ "1,5s", ERR_BAD_UNIT },
+	};
+	assert_rows(units_parse_duration, rows, ARRAY_LEN(rows));
+}
+
+TEST(a_duration_ends_at_a_hundred_years)
+{
+	static const struct row rows[] = {
+		{ "876000h", 0, 876000 * HOUR },
+		{ "876001h", ERR_OUT_OF_RANGE },
+		{ "52560000m", 0, 876000 * HOUR },
+		{ "52560001m", ERR_OUT_OF_RANGE },
+		{ "3153600000", 0, 876000 * HOUR },
+		{ "3153600001", ERR_OUT_OF_RANGE },
+		{ "3153600000000000000ns", 0, 876000 * HOUR },
+		{ "3153600000000000001ns", ERR_OUT_OF_RANGE },
+		{ "18446744073709551615h", ERR_OUT_OF_RANGE },
+		{ "99999999999999999999s", ERR_OUT_OF_RANGE },
+	};
+	assert_rows(units_parse_duration, rows, ARRAY_LEN(rows));
+}
+
+TEST(a_duration_is_printed_in_the_largest_unit_that_loses_nothing)
+{
+	static const struct {
+		uint64_t ns;
+		const char *text;
+	} rows[] = {
+		{ 0, "0s" },
+		{ 1, "1ns" },
+		{ 1500, "1500ns" },
+		{ 2 * US, "2us" },
+		{ 250 * MS, "250ms" },
+		{ 1500 * MS, "1500ms" },
+		{ 10 * SEC, "10s" },
+		{ 90 * SEC, "90s" },
+		{ 2 * MIN, "2m" },
+		{ 90 * MIN, "90m" },
+		{ 48 * HOUR, "48h" },
+		{ UINT64_MAX, "18446744073709551615ns" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(units_duration(rows[i].ns).text, rows[i].text);
+}
+
+TEST(every_duration_that_is_printed_reads_as_itself)
+{
+	for (uint64_t ns = 1; ns < 876000 * HOUR / 8; ns = ns * 7 + ns % 5) {
+		uint64_t again = UNTOUCHED;
+		assert_int_equal(units_parse_duration(units_duration(ns).text, &again), 0);
+		assert_int_equal(again, ns);
+	}
+}
+
+TEST(bytes_are_printed_in_powers_of_1024)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} rows[] = {
+		{ 0, "0 B" },
+		{ 1, "1 B" },
+		{ 1023, "1023 B" },
+		{ 1024, "1.0 KiB" },
+		{ 1536, "1.5 KiB" },
+		{ 10 * 1024 * 1024, "10.0 MiB" },
+		{ UINT64_C(1) << 30, "1.0 GiB" },
+		{ UINT64_C(1) << 40, "1.0 TiB" },
+		{ UINT64_C(1) << 50, "1.0 PiB" },
+		{ UINT64_C(1) << 60, "1.0 EiB" },
+		{ UINT64_MAX, "16.0 EiB" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(units_bytes(rows[i].bytes).text, rows[i].text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_count_is_digits_and_nothing_but_digits),
+		cmocka_unit_test(a_duration_is_a_number_and_its_unit),
+		cmocka_unit_test(what_is_finer_than_a_nanosecond_is_cut),
+		cmocka_unit_test(what_is_no_duration_is_refused_with_its_reason),
+		cmocka_unit_test(a_duration_ends_at_a_hundred_years),
+		cmocka_unit_test(a_duration_is_printed_in_the_largest_unit_that_loses_nothing),
+		cmocka_unit_test(every_duration_that_is_printed_reads_as_itself),
+		cmocka_unit_test(bytes_are_printed_in_powers_of_1024),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

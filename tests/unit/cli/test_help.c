@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * --help says all that the tables hold, and nothing that they do not.
+ */
+#include "cli/help.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "cli/option.h"
+#include "server/engine.h"
+#include "unit.h"
+
+/* What one of the functions prints; the last of it stays until the next. */
+static char *printed;
+
+static FILE *begin_printing(void)
+{
+	static size_t size;
+	free(printed);
+	printed = NULL;
+	FILE *out = open_memstream(&printed, &size);
+	assert_non_null(out);
+	return out;
+}
+
+static void print_command(const struct command *command)
+{
+	FILE *out = begin_printing();
+	help_on_command(out, command);
+	fclose(out);
+}
+
+/* The line in which a text stands, or NULL. */
+static const char *line_with(const char *text)
+{
+	static char line[512];
+	const char *found = strstr(printed, text);
+	if (found == NULL)
+		return NULL;
+	while (found > printed && found[-1] != '\n')
+		found--;
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(found, "\n"), found);
+	return line;
+}
+
+static void assert_in_line(const char *line, const char *text)
+{
+	if (strstr(line, text) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", text, line);
+}
+
+/* ---- one command ---- */
+
+static void assert_row_is_shown(const struct option_row *row)
+{
+	char text[128];
+	snprintf(text, sizeof(text), "--%s%s%s ", row->name, row->value_name != NULL ? " " : "",
+		 row->value_name != NULL ? row->value_name : "");
+	const char *line = line_with(text);
+	if (line == NULL)
+		fail_msg("--%s is not shown", row->name);
+	assert_in_line(line, row->help);
+	if (row->letter != 0) {
+		snprintf(text, sizeof(text), "  -%c, --%s", row->letter, row->name);
+		assert_in_line(line, text);
+	}
+	if (row->preset != NULL) {
+		snprintf(text, sizeof(text), "(default: %s)", row->preset);
+		assert_in_line(line, text);
+	}
+	for (size_t i = 0; row->kind == OPTION_CHOICE && row->choice(i) != NULL; i++)
+		assert_in_line(line, row->choice(i));
+}
+
+TEST(every_option_of_every_command_is_shown_with_all_that_its_row_says)
+{
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		print_command(*at);
+		for (size_t i = 0; i < (*at)->n_options; i++)
+			assert_row_is_shown(&(*at)->options[i]);
+		assert_non_null(line_with("  -h, --help"));
+	}
+}
+
+TEST(nothing_is_shown_that_is_no_option)
+{
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		size_t n = 0;
+		print_command(*at);
+		for (const char *line = printed; line != NULL; line = strchr(line, '\n')) {
+			line += *line == '\n';
+			if (strncmp(line, "  -", 3) == 0 || strncmp(line, "      --", 8) == 0)
+				n++;
+		}
+		assert_int_equal(n, (*at)->n_options + 1);
+	}
+}
+
+TEST(usage_is_the_first_line)
+{
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		char usage[128];
+		snprintf(usage, sizeof(usage), "usage: tcpecho %s%s %s\n\n", (*at)->name,
+			 (*at)->n_options > 0 ? " [OPTION]..." : "", (*at)->operands);
+		print_command(*at);
+		assert_memory_equal(printed, usage, strlen(usage));
+	}
+}
+
+TEST(every_exit_status_is_explained)
+{
+	static const struct {
+		int status;
+		const char *sentence;
+	} statuses[] = {
+#define X(name, number, sentence) { number, sentence },
+		STATUS_LIST(X)
+#undef X
+	};
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		print_command(*at);
+		for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+			char line[256];
+			snprintf(line, sizeof(line), "\n  %d      %s\n", statuses[i].status,
+				 statuses[i].sentence);
+			assert_in_line(printed, line);
+		}
+		assert_in_line(printed, "\n  128+N  ended by signal N\n");
+	}
+}
+
+TEST(the_environment_is_told_by_example_where_there_are_options)
+{
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		print_command(*at);
+		const char *variable =
+			(*at)->n_options > 0
+				? option_variable(*at, &(*at)->options[0]).name
+				: "TCPECHO_";
+		assert_int_equal(strstr(printed, variable) != NULL, (*at)->n_options > 0);
+	}
+}
+
+TEST(explanations_are_wrapped_and_lose_no_word)
+{
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		print_command(*at);
+		const char *end = strstr(printed, "\noptions:\n");
+		assert_non_null(end);
+		/* As it is printed, but for the ends of lines. */
+		char flat[8192] = "";
+		size_t n = 0, column = 0;
+		for (const char *c = printed; c < end; c++) {
+			assert_true(n < sizeof(flat) - 1);
+			flat[n++] = *c == '\n' ? ' ' : *c;
+			column = *c == '\n' ? 0 : column + 1;
+			assert_true(column <= 80);
+		}
+		flat[n] = '\0';
+		for (const char *const *text = (*at)->description; *text != NULL; text++)
+			assert_in_line(flat, *text);
+	}
+}
+
+TEST(a_row_of_any_shape_is_shown)
+{
+	static const struct option_row rows[] = {
+		{ .name = "an-option-with-a-name-longer-than-the-column",
+		  .kind = OPTION_COUNT,
+		  .value_name = "NUMBER",
+		  .help = "helps" },
+	};
+	static const char *const description[] = { "word", NULL };
+	static const struct command command = {
+		.name = "x",
+		.operands = "",
+		.options = rows,
+		.n_options = 1,
+		.description = description,
+	};
+	print_command(&command);
+	assert_memory_equal(printed, "usage: tcpecho x [OPTION]...\n\nword\n", 36);
+	assert_row_is_shown(&rows[0]);
+}
+
+/* ---- the program ---- */
+
+TEST(the_program_lists_every_command)
+{
+	FILE *out = begin_printing();
+	help_program(out);
+	fclose(out);
+	for (const struct command *const *at = commands; *at != NULL; at++) {
+		char line[256];
+		snprintf(line, sizeof(line), "\n  %-10s %s\n", (*at)->name, (*at)->summary);
+		assert_in_line(printed, line);
+	}
+}
+
+TEST(the_version_says_what_is_built_in)
+{
+	FILE *out = begin_printing();
+	help_version(out);
+	fclose(out);
+	assert_memory_equal(printed, "tcpecho ", 8);
+	for (const struct engine *const *at = engines; *at != NULL; at++)
+		assert_in_line(line_with("engines:"), (*at)->name);
+}
+
+static int free_printed(void **state)
+{
+	(void)state;
+	free(printed);
+	printed = NULL;
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			every_option_of_every_command_is_shown_with_all_that_its_row_says),
+		cmocka_unit_test(nothing_is_shown_that_is_no_option),
+		cmocka_unit_test(usage_is_the_first_line),
+		cmocka_unit_test(every_exit_status_is_explained),
+		cmocka_unit_test(the_environment_is_told_by_example_where_there_are_options),
+		cmocka_unit_test(explanations_are_wrapped_and_lose_no_word),
+		cmocka_unit_test(a_row_of_any_shape_is_shown),
+		cmocka_unit_test(the_program_lists_every_command),
+		cmocka_unit_test(the_version_says_what_is_built_in),
+	};
+	return cmocka_run_group_tests(tests, NULL, free_printed);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `tcpecho talk` understands where to connect to, or refuses. That it understood is seen from the
+ * words with which it could not connect: nobody listens there.
+ */
+#include "cli/talk_command.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "cli/option.h"
+#include "unit.h"
+
+static struct unit_capture log_of;
+
+#define MOST_WORDS 8
+
+/* Runs it in this process with the words of a line, which are separated by single blanks. */
+static int talk(const char *line)
+{
+	char words[512], name[] = "talk", *vector[MOST_WORDS] = { name }, *rest = NULL;
+	int n = 1;
+	struct arguments arguments;
+	snprintf(words, sizeof(words), "%s", line);
+	for (char *word = strtok_r(words, " ", &rest); word != NULL && n < MOST_WORDS - 1;
+	     word = strtok_r(NULL, " ", &rest))
+		vector[n++] = word;
+	assert_int_equal(option_parse(&talk_command, n, vector, &arguments), OPTION_RUN);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	int status = (int)talk_command.run(&arguments);
+	unit_capture_end(&log_of);
+	return status;
+}
+
+/* A port of loopback on which nobody listens: one that was free just now. */
+static unsigned int dead_port(void)
+{
+	struct sockaddr_in address;
+	close(unit_listen(1, &address));
+	return ntohs(address.sin_port);
+}
+
+TEST(host_and_port_are_understood_in_every_form)
+{
+	static const struct {
+		const char *form, *understood;
+	} rows[] = {
+		{ "127.0.0.1 %u", "127.0.0.1 port %u" },
+		{ "127.0.0.1:%u", "127.0.0.1 port %u" },
+		{ "-4 127.0.0.1 %u", "127.0.0.1 port %u" },
+		{ "--timeout 20s 127.0.0.1 %u", "127.0.0.1 port %u" },
+		{ "[127.0.0.1]:%u", "127.0.0.1 port %u" },
+		{ "[127.0.0.1] %u", "127.0.0.1 port %u" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		unsigned int port = dead_port();
+		char line[128], understood[128], expected[256];
+		const char *at = strstr(rows[i].form, "%u");
+		snprintf(line, sizeof(line), "%.*s%u%s", (int)(at - rows[i].form), rows[i].form,
+			 port, at + 2);
+		snprintf(understood, sizeof(understood), "127.0.0.1 port %u", port);
+		snprintf(expected, sizeof(expected),
+			 "tcpecho: cannot connect to %s: connection refused (is a server listening "
+			 "there?)\n",
+			 understood);
+		assert_int_equal(talk(line), STATUS_NO_CONNECTION);
+		assert_string_equal(log_of.text, expected);
+	}
+}
+
+TEST(a_unix_path_is_a_host_without_port)
+{
+	assert_int_equal(talk("unix:/no/such/path"), STATUS_NO_CONNECTION);
+	assert_string_equal(log_of.text,
+			    "tcpecho: cannot connect to unix:/no/such/path: no such file or "
+			    "directory (is a server listening there?)\n");
+}
+
+TEST(what_is_wrong_is_named)
+{
+	static const struct {
+		const char *line, *sentence;
+	} rows[] = {
+		{ "a 7 b", "b: one HOST and one PORT are enough" },
+		{ "-4 -6", "--ipv4 and --ipv6 exclude each other" },
+		{ "a 0", "0: the port must be a number from 1 to 65535" },
+		{ "a 65536", "65536: the port must be a number from 1 to 65535" },
+		{ "a echo", "echo: the port must be a number from 1 to 65535" },
+		{ "a:7 8", "a:7 8: the first has its port already" },
+		{ "[::1]:7 8", "[::1]:7 8: the first has its port already" },
+		{ "unix:@a 8", "unix:@a 8: the first has its port already" },
+		{ "a:x", "a:x: the port must be a number from 0 to 65535" },
+		{ "unix:", "unix:: not an address (write PORT, HOST:PORT, [V6]:PORT, :PORT, "
+			   "unix:/path or unix:@name)" },
+		{ ":7", ":7: not an address (write PORT, HOST:PORT, [V6]:PORT, :PORT, "
+			"unix:/path or unix:@name)" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char line[512];
+		snprintf(line, sizeof(line), "tcpecho: %s\n", rows[i].sentence);
+		assert_int_equal(talk(rows[i].line), STATUS_USAGE);
+		assert_string_equal(log_of.text, line);
+	}
+}
+
+TEST(a_port_that_no_server_can_have_is_wrong_in_every_form)
+{
+	assert_int_equal(talk("127.0.0.1 0"), STATUS_USAGE);
+	assert_int_equal(talk("127.0.0.1:0"), STATUS_USAGE);
+	assert_int_equal(talk("[::1]:0"), STATUS_USAGE);
+}
+
+TEST(a_name_too_long_is_no_host)
+{
+	char line[400];
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	assert_int_equal(talk(line), STATUS_USAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(host_and_port_are_understood_in_every_form),
+		cmocka_unit_test(a_unix_path_is_a_host_without_port),
+		cmocka_unit_test(what_is_wrong_is_named),
+		cmocka_unit_test(a_port_that_no_server_can_have_is_wrong_in_every_form),
+		cmocka_unit_test(a_name_too_long_is_no_host),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

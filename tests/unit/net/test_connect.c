@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection, or the reason why there is none, by the deadline.
+ */
+#include "net/connect.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "unit.h"
+
+/* Long enough for what must succeed, short enough for what cannot. */
+#define PATIENT_NS (UNIT_PATIENCE_S * CLOCK_NS_PER_S)
+#define BRIEF_NS   (30 * CLOCK_NS_PER_MS)
+
+/* What is to happen just before, or instead of the result of, the next connect(2). */
+static enum { NOTHING, BIND_TO_TARGET, INTERRUPT } trick;
+
+int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+	int on = 1;
+	int now = (int)trick;
+	trick = NOTHING;
+	if (now == BIND_TO_TARGET) {
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+		assert_int_equal(bind(fd, address, size), 0);
+	}
+	int rc = __real_connect(fd, address, size);
+	if (now == INTERRUPT) {
+		assert_true(rc == 0 || errno == EINPROGRESS);
+		errno = EINTR;
+		return -1;
+	}
+	return rc;
+}
+
+static struct addr addr_of(const struct sockaddr_in *address)
+{
+	return (struct addr){ .len = sizeof(*address), .v4 = *address };
+}
+
+/* A port of loopback on which nobody listens: one that was free just now. */
+static struct addr dead_port(void)
+{
+	struct sockaddr_in address;
+	close(unit_listen(1, &address));
+	return addr_of(&address);
+}
+
+static int option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+	assert_int_equal(getsockopt(fd, level, name, &value, &size), 0);
+	return value;
+}
+
+TEST(a_connection_is_closed_on_exec_prompt_and_keeps_urgent_data_in_line)
+{
+	struct sockaddr_in address;
+	int listen_fd = unit_listen(8, &address);
+	struct addr addr = addr_of(&address), peer;
+	int fd = connect_open(&addr, clock_deadline_ns(PATIENT_NS));
+	assert_true(fd >= 0);
+	assert_true(unit_is_cloexec(fd));
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_OOBINLINE), 1);
+	assert_int_equal(addr_of_peer(fd, &peer), 0);
+	assert_true(addr_equal(&peer, &addr));
+	close(fd);
+	close(listen_fd);
+}
+
+TEST(a_dead_port_refuses_and_nothing_stays_open)
+{
+	size_t before = unit_open_descriptors();
+	struct addr addr = dead_port();
+	assert_int_equal(connect_open(&addr, clock_deadline_ns(PATIENT_NS)), -ECONNREFUSED);
+	assert_int_equal(unit_open_descriptors(), before);
+}
+
+TEST(an_interrupted_connect_goes_on)
+{
+	struct sockaddr_in address;
+	int listen_fd = unit_listen(8, &address);
+	struct addr addr = addr_of(&address);
+	trick = INTERRUPT;
+	int fd = connect_open(&addr, clock_deadline_ns(PATIENT_NS));
+	assert_true(fd >= 0);
+	close(fd);
+	close(listen_fd);
+}
+
+TEST(a_connection_to_itself_is_none)
+{
+	size_t before = unit_open_descriptors();
+	struct addr addr = dead_port();
+	trick = BIND_TO_TARGET; /* what the kernel does by chance, in its ephemeral range */
+	assert_int_equal(connect_open(&addr, clock_deadline_ns(PATIENT_NS)), ERR_SELF_CONNECT);
+	assert_int_equal(unit_open_descriptors(), before);
+}
+
+TEST(who_does_not_answer_is_given_up_at_the_deadline)
+{
+	struct sockaddr_in address;
+	int listen_fd = unit_listen(0, &address);
+	struct addr addr = addr_of(&address);
+	size_t before = unit_open_descriptors();
+	/* The queue takes one or two, after that the kernel does not answer a SYN. */
+	int waiting[8], n = 0, fd;
+	while ((fd = connect_open(&addr, clock_deadline_ns(BRIEF_NS))) >= 0) {
+		assert_true(n < (int)ARRAY_LEN(waiting));
+		waiting[n++] = fd;
+	}
+	assert_int_equal(fd, -ETIMEDOUT);
+	while (n > 0)
+		close(waiting[--n]);
+	assert_int_equal(unit_open_descriptors(), before);
+
+	assert_int_equal(connect_open(&addr, 0), -ETIMEDOUT);
+	close(listen_fd);
+}
+
+TEST(a_family_that_there_is_not_is_an_error)
+{
+	struct addr addr = { .len = sizeof(struct sockaddr), .any = { .sa_family = 4242 } };
+	assert_int_equal(connect_open(&addr, CLOCK_NEVER), -EAFNOSUPPORT);
+}
+
+/* ---- unix sockets ---- */
+
+static struct addr unix_addr(const struct unit_directory *directory)
+{
+	struct addr addr = { .len = sizeof(addr.local), .local = { .sun_family = AF_UNIX } };
+	strcpy(addr.local.sun_path, directory->path);
+	strcat(addr.local.sun_path, "/echo");
+	return addr;
+}
+
+TEST(a_path_connects_or_says_why_not)
+{
+	struct unit_directory directory = unit_directory_make();
+	struct addr addr = unix_addr(&directory);
+	assert_int_equal(connect_open(&addr, CLOCK_NEVER), -ENOENT);
+
+	int listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listen_fd, &addr.any, addr.len), 0);
+	assert_int_equal(connect_open(&addr, CLOCK_NEVER), -ECONNREFUSED);
+
+	assert_int_equal(listen(listen_fd, 8), 0);
+	int fd = connect_open(&addr, CLOCK_NEVER);
+	assert_true(fd >= 0);
+	assert_true(unit_is_cloexec(fd));
+	close(fd);
+	close(listen_fd);
+	unit_directory_remove(&directory);
+}
+
+TEST(a_full_queue_of_a_path_is_tried_again_until_the_deadline)
+{
+	struct unit_directory directory = unit_directory_make();
+	struct addr addr = unix_addr(&directory);
+	int listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listen_fd, &addr.any, addr.len), 0);
+	assert_int_equal(listen(listen_fd, 0), 0);
+
+	int waiting[8], n = 0, fd;
+	while ((fd = connect_open(&addr, clock_deadline_ns(BRIEF_NS))) >= 0) {
+		assert_true(n < (int)ARRAY_LEN(waiting));
+		waiting[n++] = fd;
+	}
+	assert_int_equal(fd, -ETIMEDOUT);
+	while (n > 0)
+		close(waiting[--n]);
+	close(listen_fd);
+	unit_directory_remove(&directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_connection_is_closed_on_exec_prompt_and_keeps_urgent_data_in_line),
+		cmocka_unit_test(a_dead_port_refuses_and_nothing_stays_open),
+		cmocka_unit_test(an_interrupted_connect_goes_on),
+		cmocka_unit_test(a_connection_to_itself_is_none),
+		cmocka_unit_test(who_does_not_answer_is_given_up_at_the_deadline),
+		cmocka_unit_test(a_family_that_there_is_not_is_an_error),
+		cmocka_unit_test(a_path_connects_or_says_why_not),
+		cmocka_unit_test(a_full_queue_of_a_path_is_tried_again_until_the_deadline),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A listening socket hands down to every connection what it needs, takes its address from a dead
+ * server and from nobody else.
+ */
+#include "net/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static int option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+	assert_int_equal(getsockopt(fd, level, name, &value, &size), 0);
+	return value;
+}
+
+/* Waits for a client and takes him. */
+static int accept_one(int listen_fd)
+{
+	struct pollfd ready = { .fd = listen_fd, .events = POLLIN };
+	assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* A listening socket on a free port of loopback, and its address. */
+static int open_on_loopback(struct sockaddr_in *ret_address)
+{
+	struct addr addr = { .len = sizeof(addr.v4), .v4 = unit_loopback(0) };
+	int fd = listen_open(&addr);
+	assert_true(fd >= 0);
+	assert_int_equal(addr_of_socket(fd, &addr), 0);
+	*ret_address = addr.v4;
+	return fd;
+}
+
+TEST(a_listening_socket_never_blocks_and_is_closed_on_exec)
+{
+	struct sockaddr_in address;
+	int fd = open_on_loopback(&address);
+	assert_true(unit_is_nonblocking(fd));
+	assert_true(unit_is_cloexec(fd));
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_REUSEADDR), 1);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_REUSEPORT), 0); /* nobody shares the port */
+	close(fd);
+}
+
+TEST(an_accepted_socket_inherits_what_every_connection_needs)
+{
+	static const struct {
+		int level, name, value;
+	} inherited[] = {
+		{ SOL_SOCKET, SO_OOBINLINE, 1 },  { SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },  { IPPROTO_TCP, TCP_KEEPIDLE, 60 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, 10 }, { IPPROTO_TCP, TCP_KEEPCNT, 6 },
+	};
+	struct sockaddr_in address;
+	int listen_fd = open_on_loopback(&address);
+	int client = unit_connect(&address);
+	int fd = accept_one(listen_fd);
+	for (size_t i = 0; i < ARRAY_LEN(inherited); i++)
+		assert_int_equal(option_of(fd, inherited[i].level, inherited[i].name),
+				 inherited[i].value);
+	close(fd);
+	close(client);
+	close(listen_fd);
+}
+
+TEST(the_ipv6_wildcard_takes_ipv4_too)
+{
+	struct addr addr = addr_wildcard(AF_INET6, 0);
+	int listen_fd = listen_open(&addr);
+	if (listen_fd == -EAFNOSUPPORT || listen_fd == -EADDRNOTAVAIL)
+		skip(); /* this machine has no IPv6 */
+	assert_true(listen_fd >= 0);
+	assert_int_equal(addr_of_socket(listen_fd, &addr), 0);
+	struct sockaddr_in address = unit_loopback(addr_port(&addr));
+	int client = unit_connect(&address);
+	close(accept_one(listen_fd));
+	close(client);
+	close(listen_fd);
+}
+
+TEST(a_port_in_use_is_refused_and_nothing_stays_open)
+{
+	struct sockaddr_in address;
+	int fd = open_on_loopback(&address);
+	size_t before = unit_open_descriptors();
+	struct addr addr = { .len = sizeof(address), .v4 = address };
+	assert_int_equal(listen_open(&addr), -EADDRINUSE);
+	assert_int_equal(unit_open_descriptors(), before);
+	close(fd);
+}
+
+TEST(an_address_of_another_machine_is_refused)
+{
+	struct addr addr = { .len = sizeof(addr.v4), .v4 = unit_loopback(0) };
+	addr.v4.sin_addr.s_addr = inet_addr("198.51.100.1"); /* for documentation, RFC 5737 */
+	assert_int_equal(listen_open(&addr), -EADDRNOTAVAIL);
+}
+
+TEST(a_restart_binds_though_old_connections_rest_in_time_wait)
+{
+	struct sockaddr_in address;
+	int listen_fd = open_on_loopback(&address);
+	int client = unit_connect(&address);
+	int fd = accept_one(listen_fd);
+	close(fd); /* the server first: TIME_WAIT is on its side */
+	unit_read_end(client);
+	close(client);
+	close(listen_fd);
+
+	struct addr addr = { .len = sizeof(address), .v4 = address };
+	fd = listen_open(&addr);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+TEST(who_is_queued_can_be_accepted_after_the_queue_was_shut)
+{
+	struct sockaddr_in address;
+	int listen_fd = open_on_loopback(&address);
+	int one = unit_connect(&address), other = unit_connect(&address);
+	listen_shut_queue(listen_fd);
+	close(accept_one(listen_fd));
+	close(accept_one(listen_fd));
+	close(one);
+	close(other);
+	close(listen_fd);
+	listen_shut_queue(-1); /* failure changes nothing */
+}
+
+/* ---- paths ---- */
+
+static struct unit_directory directory;
+
+static struct addr path_addr(const char *name)
+{
+	struct addr addr = { .len = sizeof(addr.local), .local = { .sun_family = AF_UNIX } };
+	strcpy(addr.local.sun_path, directory.path);
+	strcat(addr.local.sun_path, name);
+	return addr;
+}
+
+static bool exists(const char *path)
+{
+	struct stat status;
+	return lstat(path, &status) == 0;
+}
+
+static int make_directory(void **state)
+{
+	(void)state;
+	directory = unit_directory_make();
+	return 0;
+}
+
+static int remove_directory(void **state)
+{
+	(void)state;
+	unit_directory_remove(&directory);
+	return 0;
+}
+
+TEST(a_path_is_made_and_removed)
+{
+	struct addr addr = path_addr("/echo");
+	int fd = listen_open(&addr);
+	assert_true(fd >= 0);
+	assert_true(unit_is_nonblocking(fd) && unit_is_cloexec(fd));
+	assert_true(exists(addr.local.sun_path));
+	listen_remove_path(&addr);
+	assert_false(exists(addr.local.sun_path));
+	listen_remove_path(&addr); /* somebody was quicker */
+	close(fd);
+}
+
+TEST(a_path_that_a_dead_server_left_is_taken_over)
+{
+	struct addr addr = path_addr("/echo");
+	close(listen_open(&addr));
+	assert_true(exists(addr.local.sun_path));
+	int fd = listen_open(&addr);
+	assert_true(fd >= 0);
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, &addr.any, addr.len), 0);
+	close(client);
+	close(fd);
+}
+
+TEST(a_path_whose_server_lives_stays_his)
+{
+	struct addr addr = path_addr("/echo");
+	int fd = listen_open(&addr);
+	assert_int_equal(listen_open(&addr), -EADDRINUSE);
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, &addr.any, addr.len), 0);
+	close(client);
+	close(fd);
+}
+
+TEST(a_path_whose_server_is_only_busy_stays_his)
+{
+	struct addr addr = path_addr("/echo");
+	int fd = listen_open(&addr);
+	assert_int_equal(listen(fd, 0), 0);
+	int waiting[8], n = 0;
+	do {
+		assert_true(n < (int)ARRAY_LEN(waiting));
+		waiting[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	} while (connect(waiting[n++], &addr.any, addr.len) == 0);
+	assert_int_equal(listen_open(&addr), -EADDRINUSE);
+	assert_true(exists(addr.local.sun_path));
+	while (n > 0)
+		close(waiting[--n]);
+	close(fd);
+}
+
+TEST(a_file_at_the_path_is_never_touched)
+{
+	struct addr addr = path_addr("/file");
+	int file = open(addr.local.sun_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(file >= 0);
+	close(file);
+	int fd = listen_open(&addr);
+	assert_int_equal(fd, -EADDRINUSE);
+	assert_true(exists(addr.local.sun_path));
+}
+
+TEST(a_link_to_a_dead_socket_is_never_touched)
+{
+	struct addr dead = path_addr("/echo"), link = path_addr("/link");
+	close(listen_open(&dead));
+	assert_int_equal(symlink(dead.local.sun_path, link.local.sun_path), 0);
+	assert_int_equal(listen_open(&link), -EADDRINUSE);
+	assert_true(exists(link.local.sun_path) && exists(dead.local.sun_path));
+}
+
+TEST(a_directory_that_there_is_not_is_an_error)
+{
+	struct addr addr = path_addr("/missing/echo");
+	assert_int_equal(listen_open(&addr), -ENOENT);
+}
+
+TEST(an_abstract_name_has_no_path_to_remove)
+{
+	struct addr addr = { .local = { .sun_family = AF_UNIX } };
+	addr.len = sizeof(sa_family_t); /* the kernel chooses a name */
+	int fd = listen_open(&addr);
+	assert_true(fd >= 0);
+	assert_int_equal(addr_of_socket(fd, &addr), 0);
+	assert_int_equal(addr.local.sun_path[0], '\0');
+	assert_int_equal(listen_open(&addr), -EADDRINUSE);
+	listen_remove_path(&addr);
+	close(fd);
+}
+
+#define PATH_TEST(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_listening_socket_never_blocks_and_is_closed_on_exec),
+		cmocka_unit_test(an_accepted_socket_inherits_what_every_connection_needs),
+		cmocka_unit_test(the_ipv6_wildcard_takes_ipv4_too),
+		cmocka_unit_test(a_port_in_use_is_refused_and_nothing_stays_open),
+		cmocka_unit_test(an_address_of_another_machine_is_refused),
+		cmocka_unit_test(a_restart_binds_though_old_connections_rest_in_time_wait),
+		cmocka_unit_test(who_is_queued_can_be_accepted_after_the_queue_was_shut),
+		PATH_TEST(a_path_is_made_and_removed),
+		PATH_TEST(a_path_that_a_dead_server_left_is_taken_over),
+		PATH_TEST(a_path_whose_server_lives_stays_his),
+		PATH_TEST(a_path_whose_server_is_only_busy_stays_his),
+		PATH_TEST(a_file_at_the_path_is_never_touched),
+		PATH_TEST(a_link_to_a_dead_socket_is_never_touched),
+		PATH_TEST(a_directory_that_there_is_not_is_an_error),
+		cmocka_unit_test(an_abstract_name_has_no_path_to_remove),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

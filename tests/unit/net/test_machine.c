@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this machine allows is what the kernel says it does.
+ */
+#include "net/machine.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+/* A number from a file of the kernel's, or `missing` when the file is not there. */
+static unsigned long number_in(const char *path, unsigned long missing)
+{
+	unsigned long number = missing;
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return missing;
+	if (fscanf(file, "%lu", &number) != 1)
+		number = missing;
+	fclose(file);
+	return number;
+}
+
+TEST(the_ephemeral_ports_are_those_of_the_kernel)
+{
+	struct machine_port_range range = machine_ephemeral_ports();
+	unsigned int first = 32768, last = 60999;
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	if (file != NULL) {
+		assert_int_equal(fscanf(file, "%u %u", &first, &last), 2);
+		fclose(file);
+	}
+	assert_int_equal(range.first, first);
+	assert_int_equal(range.last, last);
+}
+
+TEST(there_is_ipv6_where_it_is_not_off)
+{
+	unsigned long off = number_in("/proc/sys/net/ipv6/conf/all/disable_ipv6", 1);
+	assert_int_equal(machine_has_ipv6(), off == 0);
+}
+
+/* ---- descriptors ---- */
+
+struct descriptors {
+	rlim_t soft, hard;
+	uint64_t wanted, had;
+};
+
+static void ask_for_descriptors(const void *argument)
+{
+	const struct descriptors *row = argument;
+	struct rlimit limit = { .rlim_cur = row->soft, .rlim_max = row->hard };
+	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	UNIT_CHILD_MUST(machine_descriptors(row->wanted) == row->had);
+	UNIT_CHILD_MUST(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	UNIT_CHILD_MUST(limit.rlim_cur == row->had);
+	UNIT_CHILD_MUST(limit.rlim_max == row->hard);
+}
+
+TEST(descriptors_are_raised_to_what_is_wanted_and_allowed)
+{
+	static const struct descriptors rows[] = {
+		{ .soft = 64, .hard = 200, .wanted = 0, .had = 64 },
+		{ .soft = 64, .hard = 200, .wanted = 64, .had = 64 },
+		{ .soft = 64, .hard = 200, .wanted = 65, .had = 65 },
+		{ .soft = 64, .hard = 200, .wanted = 200, .had = 200 },
+		{ .soft = 64, .hard = 200, .wanted = 201, .had = 200 },
+		{ .soft = 64, .hard = 200, .wanted = UINT64_MAX, .had = 200 },
+		{ .soft = 64, .hard = 64, .wanted = 1000, .had = 64 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		unit_in_child(ask_for_descriptors, &rows[i]);
+}
+
+/* ---- processes ---- */
+
+TEST(processes_are_bounded_by_what_the_kernel_has_room_for)
+{
+	struct machine_bound bound = machine_processes();
+	assert_true(bound.most <= number_in("/proc/sys/kernel/pid_max", ULONG_MAX));
+	assert_true(bound.most <= number_in("/proc/sys/kernel/threads-max", ULONG_MAX));
+	assert_non_null(bound.set_by);
+	assert_true(strlen(bound.set_by) > 0);
+}
+
+static void ask_as_nobody(const void *argument)
+{
+	(void)argument;
+	struct rlimit limit = { .rlim_cur = 3, .rlim_max = 3 };
+	UNIT_CHILD_MUST(setrlimit(RLIMIT_NPROC, &limit) == 0);
+	if (geteuid() == 0) {
+		struct machine_bound of_root = machine_processes();
+		UNIT_CHILD_MUST(of_root.most > 3); /* root is not bound by it */
+		UNIT_CHILD_MUST(setresuid(65534, 65534, 65534) == 0);
+	}
+	struct machine_bound bound = machine_processes();
+	UNIT_CHILD_MUST(bound.most == 3);
+	UNIT_CHILD_MUST(strcmp(bound.set_by, "RLIMIT_NPROC, ulimit -u") == 0);
+}
+
+TEST(the_limit_of_a_user_binds_all_but_root)
+{
+	unit_in_child(ask_as_nobody, NULL);
+}
+
+/* ---- the pids cgroup ---- */
+
+/* Where the pids cgroup of this process lies, for version 1 and for version 2; false: nowhere. */
+static bool find_pids_cgroup(char *ret_path, size_t size)
+{
+	char line[512];
+	bool found = false;
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	if (file == NULL)
+		return false;
+	while (!found && fgets(line, sizeof(line), file) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		char *path = strstr(line, ":/");
+		if (path == NULL)
+			continue;
+		if (strstr(line, ":pids:") != NULL)
+			snprintf(ret_path, size, "/sys/fs/cgroup/pids%s", path + 1);
+		else if (strncmp(line, "0::", 3) == 0)
+			snprintf(ret_path, size, "/sys/fs/cgroup%s", path + 1);
+		else
+			continue;
+		found = access(ret_path, W_OK) == 0;
+	}
+	fclose(file);
+	return found;
+}
+
+static bool write_into(const char *directory, const char *name, const char *text)
+{
+	char path[1024];
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return written;
+}
+
+/* The cgroup of a test, empty when there is none. */
+static char cgroup[768];
+
+static int remove_cgroup(void **state)
+{
+	(void)state;
+	if (cgroup[0] != '\0')
+		UNIT_WAIT_UNTIL(rmdir(cgroup) == 0);
+	cgroup[0] = '\0';
+	return 0;
+}
+
+/* Makes one of that name, which has room for ten processes. */
+static void make_cgroup(const char *name)
+{
+	char parent[512];
+	if (!find_pids_cgroup(parent, sizeof(parent)))
+		skip(); /* there is no pids cgroup */
+	snprintf(cgroup, sizeof(cgroup), "%s/%s-%d", parent, name, (int)getpid());
+	if (mkdir(cgroup, 0755) < 0) {
+		cgroup[0] = '\0';
+		skip(); /* none can be made */
+	}
+	if (!write_into(cgroup, "pids.max", "10"))
+		skip(); /* it does not count processes */
+}
+
+static void ask_in_cgroup(const void *argument)
+{
+	(void)argument;
+	UNIT_CHILD_MUST(write_into(cgroup, "cgroup.procs", "0"));
+	struct machine_bound bound = machine_processes();
+	UNIT_CHILD_MUST(bound.most == 9); /* ten, and we are one of them */
+	UNIT_CHILD_MUST(strcmp(bound.set_by, "the pids cgroup") == 0);
+}
+
+TEST(the_room_in_the_pids_cgroup_binds)
+{
+	make_cgroup("tcpecho-unit");
+	unit_in_child(ask_in_cgroup, NULL);
+}
+
+TEST(a_cgroup_may_have_a_colon_in_its_name)
+{
+	make_cgroup("dbus-:1.1-tcpecho-unit"); /* as those of systemd for D-Bus services */
+	unit_in_child(ask_in_cgroup, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_ephemeral_ports_are_those_of_the_kernel),
+		cmocka_unit_test(there_is_ipv6_where_it_is_not_off),
+		cmocka_unit_test(descriptors_are_raised_to_what_is_wanted_and_allowed),
+		cmocka_unit_test(processes_are_bounded_by_what_the_kernel_has_room_for),
+		cmocka_unit_test(the_limit_of_a_user_binds_all_but_root),
+		cmocka_unit_test_teardown(the_room_in_the_pids_cgroup_binds, remove_cgroup),
+		cmocka_unit_test_teardown(a_cgroup_may_have_a_colon_in_its_name, remove_cgroup),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

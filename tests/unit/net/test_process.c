@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Forking, reaping, titles and descriptors: each in a child of its own, because it changes the
+ * process.
+ */
+#include "net/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+/* What main() got, for the titles. */
+static int main_argc;
+static char **main_argv;
+
+/* ---- standard descriptors ---- */
+
+/* Which of the three are closed. */
+struct closed {
+	bool fd[3];
+};
+
+static bool is_null_device(int fd)
+{
+	struct stat null, status;
+	return stat("/dev/null", &null) == 0 && fstat(fd, &status) == 0 &&
+	       status.st_rdev == null.st_rdev;
+}
+
+static void fill_standard_fds(const void *argument)
+{
+	const struct closed *closed = argument;
+	int reader_writer[2];
+	char byte;
+	/* Something else than /dev/null, to see that it stays. */
+	int other = open("/proc/self", O_RDONLY | O_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		UNIT_CHILD_MUST(closed->fd[fd] ? close(fd) == 0 : dup2(other, fd) == fd);
+	UNIT_CHILD_MUST(process_fill_standard_fds() == 0);
+	for (int fd = 0; fd < 3; fd++)
+		UNIT_CHILD_MUST(is_null_device(fd) == closed->fd[fd]);
+
+	/* In the direction in which it fails. */
+	if (closed->fd[0])
+		UNIT_CHILD_MUST(read(0, &byte, 1) < 0 && errno == EBADF);
+	for (int fd = 1; fd < 3; fd++) {
+		if (closed->fd[fd])
+			UNIT_CHILD_MUST(write(fd, "x", 1) < 0 && errno == EBADF);
+	}
+
+	/* The next descriptor of ours is none of them. */
+	UNIT_CHILD_MUST(pipe(reader_writer) == 0);
+	UNIT_CHILD_MUST(reader_writer[0] > 2 && reader_writer[1] > 2);
+}
+
+TEST(standard_descriptors_that_were_closed_lead_nowhere_and_fail)
+{
+	for (unsigned int set = 0; set < 8; set++) {
+		struct closed closed = { { set & 1, set & 2, set & 4 } };
+		unit_in_child(fill_standard_fds, &closed);
+	}
+}
+
+static void fill_without_descriptors(const void *argument)
+{
+	(void)argument;
+	struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
+	close(0);
+	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	UNIT_CHILD_MUST(process_fill_standard_fds() == -EMFILE);
+}
+
+TEST(what_cannot_be_filled_is_an_error)
+{
+	unit_in_child(fill_without_descriptors, NULL);
+}
+
+/* ---- titles ---- */
+
+/* The command line as ps(1) sees it: up to its first NUL. */
+static const char *command_line(void)
+{
+	static char text[4096];
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	UNIT_CHILD_MUST(n >= 0);
+	text[n] = '\0';
+	return text;
+}
+
+static void set_titles(const void *argument)
+{
+	(void)argument;
+	char path[512];
+	UNIT_CHILD_MUST(getenv("PATH") != NULL);
+	snprintf(path, sizeof(path), "%s", getenv("PATH"));
+	process_prepare_title(main_argc, main_argv);
+
+	process_set_title("tcpecho: serving 192.0.2.7:51334");
+	UNIT_CHILD_MUST(strcmp(command_line(), "tcpecho: serving 192.0.2.7:51334") == 0);
+	process_set_title("short");
+	UNIT_CHILD_MUST(strcmp(command_line(), "short") == 0);
+
+	/* The environment was moved, not lost, and can be changed. */
+	UNIT_CHILD_MUST(strcmp(getenv("PATH"), path) == 0);
+	UNIT_CHILD_MUST(setenv("TCPECHO_UNIT", "x", 1) == 0);
+	UNIT_CHILD_MUST(strcmp(getenv("TCPECHO_UNIT"), "x") == 0);
+	UNIT_CHILD_MUST(strcmp(command_line(), "short") == 0);
+}
+
+TEST(ps_shows_the_title_and_the_environment_stays)
+{
+	unit_in_child(set_titles, NULL);
+}
+
+static void set_a_long_title(const void *argument)
+{
+	(void)argument;
+	static char title[1024 * 1024];
+	memset(title, 'x', sizeof(title) - 1);
+	process_prepare_title(main_argc, main_argv);
+	process_set_title(title);
+	const char *shown = command_line();
+	UNIT_CHILD_MUST(strlen(shown) > 0 && strspn(shown, "x") == strlen(shown));
+}
+
+TEST(a_title_is_cut_where_there_is_no_room)
+{
+	unit_in_child(set_a_long_title, NULL);
+}
+
+static void set_title_unprepared(const void *argument)
+{
+	(void)argument;
+	char before[4096];
+	snprintf(before, sizeof(before), "%s", command_line());
+	process_set_title("x");
+	UNIT_CHILD_MUST(strcmp(command_line(), before) == 0);
+	process_prepare_title(0, main_argv);
+	process_set_title("x");
+	UNIT_CHILD_MUST(strcmp(command_line(), before) == 0);
+}
+
+TEST(without_preparation_titles_stay_as_they_are)
+{
+	unit_in_child(set_title_unprepared, NULL);
+}
+
+/* ---- forking and reaping ---- */
+
+/* Waits for a child to end, as a parent who is told by SIGCHLD need not. */
+static struct process_end reap_one(void)
+{
+	struct process_end end = { 0 };
+	int rc;
+	for (long tries = 0; (rc = process_reap(&end)) == 0; tries++) {
+		UNIT_CHILD_MUST(tries < UNIT_PATIENCE_S * 1000L);
+		unit_sleep_ms(1);
+	}
+	UNIT_CHILD_MUST(rc == 1);
+	return end;
+}
+
+static void reap_in_every_way(const void *argument)
+{
+	(void)argument;
+	struct process_end end = { .pid = 4242 };
+	UNIT_CHILD_MUST(process_reap(&end) == 0); /* no child at all */
+	UNIT_CHILD_MUST(end.pid == 4242);
+
+	pid_t pid = process_fork();
+	UNIT_CHILD_MUST(pid >= 0);
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	UNIT_CHILD_MUST(process_reap(&end) == 0); /* one who has not ended */
+	UNIT_CHILD_MUST(end.pid == 4242);
+	kill(pid, SIGKILL);
+	end = reap_one();
+	UNIT_CHILD_MUST(end.pid == pid && end.signal == SIGKILL && end.status == 0);
+
+	pid = process_fork();
+	if (pid == 0)
+		_exit(7);
+	end = reap_one();
+	UNIT_CHILD_MUST(end.pid == pid && end.signal == 0 && end.status == 7);
+
+	pid = process_fork();
+	if (pid == 0)
+		_exit(0);
+	end = reap_one();
+	UNIT_CHILD_MUST(end.pid == pid && end.signal == 0 && end.status == 0);
+	UNIT_CHILD_MUST(process_reap(&end) == 0);
+}
+
+TEST(a_child_that_ended_is_reaped_once_with_how_it_ended)
+{
+	unit_in_child(reap_in_every_way, NULL);
+}
+
+static void reap_a_crowd(const void *argument)
+{
+	(void)argument;
+	enum { N = 50 };
+	for (int i = 0; i < N; i++) {
+		pid_t pid = process_fork();
+		UNIT_CHILD_MUST(pid >= 0);
+		if (pid == 0)
+			_exit(i);
+	}
+	bool seen[N] = { false };
+	for (int i = 0; i < N; i++) {
+		struct process_end end = reap_one();
+		UNIT_CHILD_MUST(end.status < N && !seen[end.status]);
+		seen[end.status] = true;
+	}
+}
+
+TEST(every_child_of_a_crowd_is_reaped)
+{
+	unit_in_child(reap_a_crowd, NULL);
+}
+
+static void fork_at_the_limit(const void *argument)
+{
+	(void)argument;
+	struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
+	UNIT_CHILD_MUST(setrlimit(RLIMIT_NPROC, &none) == 0);
+	if (geteuid() == 0)
+		UNIT_CHILD_MUST(setresuid(65534, 65534, 65534) == 0);
+	UNIT_CHILD_MUST(process_fork() == -EAGAIN);
+}
+
+TEST(a_fork_beyond_the_limit_is_refused_with_its_code)
+{
+	unit_in_child(fork_at_the_limit, NULL);
+}
+
+TEST(shared_memory_is_zero_and_what_a_child_writes_its_parent_reads)
+{
+	enum { SIZE = 100000 };
+	void *memory = NULL;
+	assert_int_equal(process_share(SIZE, &memory), 0);
+	assert_int_equal((uintptr_t)memory % 4096, 0);
+	unsigned char *bytes = memory;
+	for (size_t i = 0; i < SIZE; i++)
+		assert_int_equal(bytes[i], 0);
+
+	pid_t pid = process_fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		bytes[SIZE - 1] = 42;
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(bytes[SIZE - 1], 42);
+	process_unshare(memory, SIZE);
+}
+
+TEST(memory_that_there_is_not_is_not_shared)
+{
+	void *memory = NULL;
+	assert_int_equal(process_share(SIZE_MAX - 4096, &memory), -ENOMEM);
+	assert_null(memory);
+}
+
+/* ---- descriptors ---- */
+
+struct kept {
+	int fd, other_fd;
+};
+
+#define HIGHEST 30
+
+static void keep_only(const void *argument)
+{
+	const struct kept *kept = argument;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; fd <= HIGHEST; fd++)
+		UNIT_CHILD_MUST(dup2(null, fd) == fd);
+	process_keep_only(kept->fd, kept->other_fd);
+	for (int fd = 0; fd <= HIGHEST + 10; fd++) {
+		bool wanted = fd <= 2 || fd == kept->fd || fd == kept->other_fd;
+		UNIT_CHILD_MUST(unit_is_open(fd) == wanted);
+	}
+	UNIT_CHILD_MUST(unit_open_descriptors() == (kept->fd == kept->other_fd ? 4 : 5));
+}
+
+TEST(exactly_the_standard_descriptors_and_the_two_named_stay_open)
+{
+	static const struct kept rows[] = {
+		{ 10, 20 }, { 20, 10 }, { 3, 4 },  { 4, 3 },		 { 3, HIGHEST },
+		{ 3, 5 },   { 10, 11 }, { 7, 7 },  { HIGHEST, HIGHEST - 1 }, { HIGHEST, 3 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		unit_in_child(keep_only, &rows[i]);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(standard_descriptors_that_were_closed_lead_nowhere_and_fail),
+		cmocka_unit_test(what_cannot_be_filled_is_an_error),
+		cmocka_unit_test(ps_shows_the_title_and_the_environment_stays),
+		cmocka_unit_test(a_title_is_cut_where_there_is_no_room),
+		cmocka_unit_test(without_preparation_titles_stay_as_they_are),
+		cmocka_unit_test(a_child_that_ended_is_reaped_once_with_how_it_ended),
+		cmocka_unit_test(every_child_of_a_crowd_is_reaped),
+		cmocka_unit_test(a_fork_beyond_the_limit_is_refused_with_its_code),
+		cmocka_unit_test(shared_memory_is_zero_and_what_a_child_writes_its_parent_reads),
+		cmocka_unit_test(memory_that_there_is_not_is_not_shared),
+		cmocka_unit_test(exactly_the_standard_descriptors_and_the_two_named_stay_open),
+	};
+	main_argc = argc;
+	main_argv = argv;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

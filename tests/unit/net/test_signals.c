@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of net/signals.h: what each role does about each signal, whoever started it and
+ * whatever that one had blocked or ignored.
+ */
+#include "net/signals.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static void dispose(int signal, void (*how)(int))
+{
+	struct sigaction action = { .sa_handler = how };
+	UNIT_CHILD_MUST(sigaction(signal, &action, NULL) == 0);
+}
+
+static void handle(int signal)
+{
+	(void)signal;
+}
+
+static bool is_disposed(int signal, void (*how)(int))
+{
+	struct sigaction action;
+	UNIT_CHILD_MUST(sigaction(signal, NULL, &action) == 0);
+	return action.sa_handler == how;
+}
+
+static bool is_blocked(int signal)
+{
+	sigset_t mask;
+	UNIT_CHILD_MUST(sigprocmask(SIG_SETMASK, NULL, &mask) == 0);
+	return sigismember(&mask, signal) == 1;
+}
+
+/* Who started us had blocked all, and ignored or caught what a server must not find so. */
+static void start_badly(void)
+{
+	sigset_t all;
+	sigfillset(&all);
+	UNIT_CHILD_MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
+	dispose(SIGCHLD, SIG_IGN);
+	dispose(SIGPIPE, SIG_DFL);
+	dispose(SIGTERM, SIG_IGN);
+	dispose(SIGINT, SIG_IGN);
+	dispose(SIGUSR1, handle);
+}
+
+enum meets { DEFAULT, IGNORE, READ };
+
+/* A row of the table, for one role. */
+struct row {
+	int signal;
+	enum meets meets;
+};
+
+/* Every signal: those of the rows as they say, all others at their default and not blocked. */
+static void expect(const struct row *rows, size_t n)
+{
+	for (int signal = 1; signal < NSIG; signal++) {
+		if (signal == 32 || signal == 33)
+			continue; /* the C library's own */
+		enum meets meets = DEFAULT;
+		for (size_t i = 0; i < n; i++) {
+			if (rows[i].signal == signal)
+				meets = rows[i].meets;
+		}
+		UNIT_CHILD_MUST(is_disposed(signal, meets == IGNORE ? SIG_IGN : SIG_DFL));
+		UNIT_CHILD_MUST(is_blocked(signal) == (meets == READ));
+	}
+}
+
+/* cmocka catches some: a child of a test begins as a program does. */
+static void start_clean(void)
+{
+	for (int signal = 1; signal < NSIG; signal++) {
+		struct sigaction action = { .sa_handler = SIG_DFL };
+		sigaction(signal, &action, NULL);
+	}
+}
+
+/* ---- roles ---- */
+
+static void be_client(const void *argument)
+{
+	(void)argument;
+	static const struct row rows[] = { { SIGPIPE, IGNORE } };
+	sigset_t all;
+	start_clean();
+	sigfillset(&all);
+	UNIT_CHILD_MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
+	signals_setup_client();
+	expect(rows, ARRAY_LEN(rows));
+}
+
+TEST(a_client_ignores_sigpipe_and_leaves_the_rest_at_its_default)
+{
+	unit_in_child(be_client, NULL);
+}
+
+static const struct row of_server[] = {
+	{ SIGPIPE, IGNORE }, { SIGINT, READ },	{ SIGTERM, READ },
+	{ SIGUSR1, READ },   { SIGCHLD, READ },
+};
+
+static void be_server(const void *argument)
+{
+	(void)argument;
+	start_clean();
+	start_badly();
+	int fd = signals_setup_server();
+	UNIT_CHILD_MUST(fd >= 0);
+	UNIT_CHILD_MUST(unit_is_nonblocking(fd) && unit_is_cloexec(fd));
+	expect(of_server, ARRAY_LEN(of_server));
+}
+
+TEST(a_server_reads_what_concerns_it_whoever_started_it)
+{
+	unit_in_child(be_server, NULL);
+}
+
+static void be_servers_child(const void *argument)
+{
+	(void)argument;
+	static const struct row rows[] = {
+		{ SIGPIPE, IGNORE },
+		{ SIGINT, IGNORE },
+		{ SIGTERM, IGNORE },
+		{ SIGUSR1, IGNORE },
+	};
+	start_clean();
+	start_badly();
+	UNIT_CHILD_MUST(signals_setup_server() >= 0);
+	signals_setup_child();
+	expect(rows, ARRAY_LEN(rows));
+}
+
+TEST(a_servers_child_ignores_what_means_the_service)
+{
+	unit_in_child(be_servers_child, NULL);
+}
+
+/* ---- reading them ---- */
+
+static void read_signals(const void *argument)
+{
+	(void)argument;
+	int fd = signals_setup_server();
+	UNIT_CHILD_MUST(fd >= 0);
+	UNIT_CHILD_MUST(signals_next(fd) == 0);
+
+	raise(SIGUSR1);
+	UNIT_CHILD_MUST(signals_next(fd) == SIGUSR1);
+	UNIT_CHILD_MUST(signals_next(fd) == 0);
+
+	/* All that came in, each once, whatever their order. */
+	raise(SIGTERM);
+	raise(SIGINT);
+	raise(SIGTERM);
+	int first = signals_next(fd), second = signals_next(fd);
+	UNIT_CHILD_MUST((first == SIGTERM && second == SIGINT) ||
+			(first == SIGINT && second == SIGTERM));
+	UNIT_CHILD_MUST(signals_next(fd) == 0);
+}
+
+TEST(a_signal_is_read_once_and_then_none)
+{
+	unit_in_child(read_signals, NULL);
+}
+
+static void read_of_many_children(const void *argument)
+{
+	(void)argument;
+	enum { N = 20 };
+	int fd = signals_setup_server();
+	for (int i = 0; i < N; i++) {
+		pid_t pid = fork();
+		UNIT_CHILD_MUST(pid >= 0);
+		if (pid == 0)
+			_exit(0);
+		/* It has ended when this returns, and is still to be reaped. */
+		siginfo_t info;
+		UNIT_CHILD_MUST(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
+	}
+	UNIT_CHILD_MUST(signals_next(fd) == SIGCHLD);
+	UNIT_CHILD_MUST(signals_next(fd) == 0);
+	for (int i = 0; i < N; i++)
+		UNIT_CHILD_MUST(waitpid(-1, NULL, WNOHANG) > 0); /* none vanished unseen */
+}
+
+TEST(many_children_are_one_signal_and_none_of_them_is_lost)
+{
+	unit_in_child(read_of_many_children, NULL);
+}
+
+TEST(what_is_no_descriptor_of_signals_has_none)
+{
+	assert_int_equal(signals_next(-1), 0);
+}
+
+/* ---- names ---- */
+
+TEST(signals_have_their_names)
+{
+	assert_string_equal(signals_name(SIGKILL).text, "SIGKILL");
+	assert_string_equal(signals_name(SIGTERM).text, "SIGTERM");
+	assert_string_equal(signals_name(SIGCHLD).text, "SIGCHLD");
+	assert_string_equal(signals_name(SIGPIPE).text, "SIGPIPE");
+	assert_string_equal(signals_name(34).text, "signal 34");
+	assert_string_equal(signals_name(64).text, "signal 64");
+	assert_string_equal(signals_name(4242).text, "signal 4242");
+	for (int signal = 1; signal < 32; signal++)
+		assert_memory_equal(signals_name(signal).text, "SIG", 3);
+}
+
+/* ---- dying ---- */
+
+static void die_in_role(const void *argument)
+{
+	const int *signal = argument;
+	start_badly();
+	ignore_result(signals_setup_server()); /* its mask is what matters here */
+	signals_die_of(*signal);
+}
+
+TEST(a_process_dies_of_a_signal_that_it_had_blocked_or_ignored)
+{
+	static const int fatal[] = { SIGTERM, SIGINT, SIGPIPE, SIGUSR1 };
+	for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
+		unit_child_dies_of(fatal[i], die_in_role, &fatal[i]);
+}
+
+TEST(where_a_signal_ends_nobody_the_exit_status_says_which_it_was)
+{
+	static const int harmless = SIGCHLD;
+	unit_child_exits_with(128 + SIGCHLD, die_in_role, &harmless);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_client_ignores_sigpipe_and_leaves_the_rest_at_its_default),
+		cmocka_unit_test(a_server_reads_what_concerns_it_whoever_started_it),
+		cmocka_unit_test(a_servers_child_ignores_what_means_the_service),
+		cmocka_unit_test(a_signal_is_read_once_and_then_none),
+		cmocka_unit_test(many_children_are_one_signal_and_none_of_them_is_lost),
+		cmocka_unit_test(what_is_no_descriptor_of_signals_has_none),
+		cmocka_unit_test(signals_have_their_names),
+		cmocka_unit_test(a_process_dies_of_a_signal_that_it_had_blocked_or_ignored),
+		cmocka_unit_test(where_a_signal_ends_nobody_the_exit_status_says_which_it_was),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nobody is refused: who cannot be served waits, in the kernel's queue or in the room, in his order,
+ * and a shortage neither spins nor lasts longer than it does.
+ */
+#include "server/admission.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "unit.h"
+
+/* One more than are accepted in one go. */
+#define MANY (ADMISSION_BUDGET + 1)
+
+static struct server server;
+static struct admission admission;
+static struct listener listener;
+static struct sockaddr_in address;
+static struct unit_capture log_of;
+
+/* The engine: it serves by noting who came, or refuses with a code. */
+static struct {
+	int refusal;
+	int n_tried, n_served;
+	struct arrival served[2 * MANY];
+} engine;
+
+static int serve(void *context, const struct arrival *arrival)
+{
+	assert_ptr_equal(context, &engine);
+	engine.n_tried++;
+	if (engine.refusal < 0)
+		return engine.refusal;
+	assert_true(engine.n_served < (int)ARRAY_LEN(engine.served));
+	engine.served[engine.n_served++] = *arrival;
+	clients_started(&server.clients,
+			clients_enter(&server.clients, &arrival->peer, arrival->name.text),
+			1000 + engine.n_served);
+	return 0;
+}
+
+/* The client who was served as the i-th ends. */
+static void end_client(int i)
+{
+	clients_leave(&server.clients, clients_find(&server.clients, 1001 + i));
+	admission_client_ended(&admission);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(&server, 0, sizeof(server));
+	memset(&admission, 0, sizeof(admission));
+	memset(&engine, 0, sizeof(engine));
+	listener = (struct listener){ .fd = unit_listen(128, &address) };
+	admission_setup(&admission, &server, serve, &engine);
+	return clients_open(&server.clients, 2 * MANY);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	for (int i = 0; i < engine.n_served; i++)
+		close(engine.served[i].fd);
+	for (size_t i = 0; i < admission.n_waiting; i++)
+		close(admission.room[i].fd);
+	if (listener.fd >= 0)
+		close(listener.fd);
+	clients_close(&server.clients);
+	return 0;
+}
+
+/* A client from 127.0.0.N. */
+static int connect_from(unsigned int n)
+{
+	struct sockaddr_in here = unit_loopback(0);
+	here.sin_addr.s_addr = htonl((INADDR_LOOPBACK & 0xffffff00) + n);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&here, sizeof(here)), 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* The round of an engine: first those who wait, then those who are queued. The log is in log_of. */
+static enum accept_verdict do_round(void)
+{
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	admission_pass_time(&admission);
+	admission_serve_waiting(&admission);
+	enum accept_verdict verdict = admission_accept(&admission, &listener);
+	unit_capture_end(&log_of);
+	return verdict;
+}
+
+/* ---- while there is room ---- */
+
+TEST(who_comes_is_served_in_order)
+{
+	int clients[3];
+	for (unsigned int i = 0; i < 3; i++)
+		clients[i] = connect_from(1 + i);
+	assert_true(admission_is_open(&admission));
+	assert_int_equal(do_round(), ACCEPT_NONE);
+	assert_int_equal(engine.n_served, 3);
+	assert_int_equal(server.totals.accepted, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		struct addr here;
+		assert_int_equal(addr_of_socket(clients[i], &here), 0);
+		assert_true(addr_equal(&engine.served[i].peer, &here));
+		assert_string_equal(engine.served[i].name.text, addr_format(&here).text);
+		close(clients[i]);
+	}
+	assert_string_equal(log_of.text, "");
+	assert_int_equal(admission_deadline_ns(&admission), CLOCK_NEVER);
+}
+
+TEST(a_burst_is_taken_in_pieces)
+{
+	int clients[MANY];
+	for (size_t i = 0; i < MANY; i++)
+		clients[i] = connect_from(1);
+	assert_int_equal(do_round(), ACCEPT_GOT);
+	assert_int_equal(engine.n_served, ADMISSION_BUDGET);
+	assert_int_equal(do_round(), ACCEPT_NONE);
+	assert_int_equal(engine.n_served, MANY);
+	for (size_t i = 0; i < MANY; i++)
+		close(clients[i]);
+}
+
+TEST(while_the_table_is_full_nobody_is_accepted)
+{
+	server.clients.most = 2;
+	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
+	do_round();
+	assert_int_equal(engine.n_served, 2);
+	assert_int_equal(server.totals.accepted, 2);
+	assert_int_equal(admission.n_waiting, 0); /* he waits in the kernel's queue */
+	assert_false(admission_is_open(&admission));
+	assert_int_equal(admission_deadline_ns(&admission), CLOCK_NEVER);
+
+	end_client(0);
+	assert_true(admission_is_open(&admission));
+	do_round();
+	assert_int_equal(engine.n_served, 3);
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+}
+
+/* ---- shortages ---- */
+
+TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
+{
+	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
+	engine.refusal = -EAGAIN;
+	do_round();
+	assert_int_equal(engine.n_tried, 1);
+	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(server.totals.accepted, 1); /* the others wait in the kernel's queue */
+	assert_string_equal(log_of.text, "tcpecho: warning: cannot start serving a client: "
+					 "resource temporarily unavailable, clients wait\n");
+
+	/* Paused: nothing is tried until its time has come. */
+	assert_false(admission_is_open(&admission));
+	uint64_t deadline_ns = admission_deadline_ns(&admission);
+	assert_true(deadline_ns != CLOCK_NEVER);
+	assert_true(deadline_ns <= clock_now_ns() + ADMISSION_PAUSE_NS);
+	admission.resume_ns = CLOCK_NEVER - 1;
+	do_round();
+	assert_int_equal(engine.n_tried, 1);
+
+	engine.refusal = 0;
+	admission_client_ended(&admission);
+	assert_true(admission_is_open(&admission));
+	do_round();
+	assert_int_equal(engine.n_served, 3);
+	assert_int_equal(admission.n_waiting, 0);
+	struct addr here;
+	assert_int_equal(addr_of_socket(clients[0], &here), 0);
+	assert_true(addr_equal(&engine.served[0].peer, &here)); /* he came first */
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+}
+
+TEST(a_pause_ends_by_time_alone)
+{
+	int client = connect_from(1);
+	engine.refusal = -ENOMEM;
+	do_round();
+	admission.resume_ns = clock_now_ns() + UNIT_PATIENCE_S * CLOCK_NS_PER_S;
+	admission_pass_time(&admission);
+	assert_false(admission_is_open(&admission));
+	admission.resume_ns = clock_now_ns();
+	admission_pass_time(&admission);
+	assert_true(admission_is_open(&admission));
+	engine.refusal = 0;
+	do_round();
+	assert_int_equal(engine.n_served, 1);
+	close(client);
+}
+
+TEST(a_shortage_that_lasts_is_told_once_a_second)
+{
+	int client = connect_from(1);
+	engine.refusal = -EAGAIN;
+	do_round();
+	assert_int_equal(unit_lines(log_of.text), 1);
+	for (int i = 0; i < 10; i++) {
+		admission.last_said_ns = clock_now_ns();
+		admission_client_ended(&admission);
+		do_round();
+		assert_string_equal(log_of.text, "");
+	}
+	assert_int_equal(engine.n_tried, 11);
+	assert_int_equal(admission.n_waiting, 1);
+
+	admission.last_said_ns = clock_now_ns() - CLOCK_NS_PER_S;
+	admission_client_ended(&admission);
+	do_round();
+	assert_int_equal(unit_lines(log_of.text), 1);
+	close(client);
+}
+
+static void accept_without_descriptors(const void *argument)
+{
+	(void)argument;
+	struct rlimit limit;
+	UNIT_CHILD_MUST(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	limit.rlim_cur = 3; /* the standard ones, and no other */
+	setrlimit(RLIMIT_NOFILE, &limit);
+	enum accept_verdict verdict = admission_accept(&admission, &listener);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	unit_capture_end(&log_of);
+
+	UNIT_CHILD_MUST(verdict == ACCEPT_PAUSE);
+	UNIT_CHILD_MUST(!admission_is_open(&admission));
+	UNIT_CHILD_MUST(engine.n_tried == 0 && admission.n_waiting == 0);
+	UNIT_CHILD_MUST(strcmp(log_of.text, "tcpecho: warning: cannot accept: too many open files, "
+					    "clients wait\n") == 0);
+}
+
+TEST(without_descriptors_admission_pauses_and_clients_stay_queued)
+{
+	int client = connect_from(1);
+	unit_in_child(accept_without_descriptors, NULL);
+	do_round();
+	assert_int_equal(engine.n_served, 1);
+	close(client);
+}
+
+TEST(a_lost_listening_socket_is_an_error_that_is_told)
+{
+	listener.addr = addr_wildcard(AF_INET, 9877);
+	close(listener.fd);
+	listener.fd = -1;
+	assert_int_equal(do_round(), ACCEPT_LOST);
+	assert_string_equal(log_of.text,
+			    "tcpecho: cannot accept on 0.0.0.0:9877: bad file descriptor\n");
+}
+
+/* ---- the limit per source ---- */
+
+TEST(a_source_over_its_limit_waits_and_another_does_not)
+{
+	server.max_per_source = 1;
+	int clients[] = { connect_from(1), connect_from(1), connect_from(2), connect_from(1) };
+	assert_int_equal(do_round(), ACCEPT_NONE);
+	assert_int_equal(engine.n_served, 2);
+	assert_int_equal(admission.n_waiting, 2);
+	assert_true(admission_is_open(&admission));
+	assert_string_equal(log_of.text, "");
+
+	end_client(1); /* of the other source: that helps nobody here */
+	do_round();
+	assert_int_equal(engine.n_served, 2);
+	end_client(0);
+	do_round();
+	assert_int_equal(engine.n_served, 3);
+	assert_int_equal(admission.n_waiting, 1);
+	struct addr here;
+	assert_int_equal(addr_of_socket(clients[1], &here), 0);
+	assert_true(addr_equal(&engine.served[2].peer, &here)); /* in their order */
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+}
+
+TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
+{
+	server.max_per_source = 1;
+	admission.n_places = 3; /* two for those, one for a shortage */
+	int clients[5];
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		clients[i] = connect_from(1);
+		unit_write(clients[i], "unread", 6); /* which would make a reset of a close */
+	}
+	do_round();
+	assert_int_equal(engine.n_served, 1);
+	assert_int_equal(admission.n_waiting, 2);
+	assert_int_equal(server.totals.accepted, 5);
+	assert_int_equal(server.totals.turned_away, 2);
+	assert_int_equal(unit_lines(log_of.text), 2);
+	assert_non_null(strstr(log_of.text, " reason=source-limit\n"));
+	unit_read_end(clients[3]);
+	unit_read_end(clients[4]);
+
+	/* Another source is served all the same. */
+	int other = connect_from(2);
+	do_round();
+	assert_int_equal(engine.n_served, 2);
+	close(other);
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+}
+
+TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
+{
+	server.max_per_source = 1;
+	admission.n_places = 2;
+	int clients[] = { connect_from(1), connect_from(1) };
+	do_round();
+	assert_int_equal(admission.n_waiting, 1);
+	engine.refusal = -EAGAIN;
+	int other = connect_from(2);
+	do_round();
+	assert_int_equal(admission.n_waiting, 2);
+	assert_int_equal(server.totals.turned_away, 0);
+	engine.refusal = 0;
+	admission_client_ended(&admission);
+	do_round();
+	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(engine.n_served, 2);
+	close(other);
+	close(clients[0]);
+	close(clients[1]);
+}
+
+TEST(unix_clients_are_no_source)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	socklen_t size = sizeof(name);
+	close(listener.fd);
+	listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener.fd, (struct sockaddr *)&name, sizeof(sa_family_t)), 0);
+	assert_int_equal(listen(listener.fd, 8), 0);
+	assert_int_equal(getsockname(listener.fd, (struct sockaddr *)&name, &size), 0);
+	server.max_per_source = 1;
+	int clients[3];
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		clients[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(clients[i], (struct sockaddr *)&name, size), 0);
+	}
+	do_round();
+	assert_int_equal(engine.n_served, 3);
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+}
+
+/* ---- the room ---- */
+
+struct room {
+	rlim_t descriptors;
+	size_t places;
+};
+
+static void set_up_with_descriptors(const void *argument)
+{
+	const struct room *room = argument;
+	struct rlimit limit = { .rlim_cur = room->descriptors, .rlim_max = room->descriptors };
+	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	admission_setup(&admission, &server, serve, &engine);
+	UNIT_CHILD_MUST(admission.n_places == room->places);
+}
+
+TEST(the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places)
+{
+	static const struct room rows[] = {
+		{ 64, 17 },
+		{ 4 * ADMISSION_ROOM - 4, ADMISSION_ROOM },
+		{ 4 * ADMISSION_ROOM, ADMISSION_ROOM },
+		{ 16 * ADMISSION_ROOM, ADMISSION_ROOM },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		unit_in_child(set_up_with_descriptors, &rows[i]);
+}
+
+TEST(who_still_waits_when_the_server_ends_gets_a_fin_and_that_reason)
+{
+	int client = connect_from(1);
+	unit_write(client, "unread", 6);
+	engine.refusal = -EAGAIN;
+	do_round();
+	assert_int_equal(admission.n_waiting, 1);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	admission_close(&admission);
+	admission_close(&admission);
+	unit_capture_end(&log_of);
+	assert_int_equal(admission.n_waiting, 0);
+	unit_read_end(client);
+	assert_int_equal(unit_lines(log_of.text), 1);
+	assert_non_null(strstr(log_of.text, " reason=drain\n"));
+	close(client);
+}
+
+#define ADMISSION_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ADMISSION_TEST(who_comes_is_served_in_order),
+		ADMISSION_TEST(a_burst_is_taken_in_pieces),
+		ADMISSION_TEST(while_the_table_is_full_nobody_is_accepted),
+		ADMISSION_TEST(
+			a_client_who_cannot_be_started_waits_and_is_served_when_another_ended),
+		ADMISSION_TEST(a_pause_ends_by_time_alone),
+		ADMISSION_TEST(a_shortage_that_lasts_is_told_once_a_second),
+		ADMISSION_TEST(without_descriptors_admission_pauses_and_clients_stay_queued),
+		ADMISSION_TEST(a_lost_listening_socket_is_an_error_that_is_told),
+		ADMISSION_TEST(a_source_over_its_limit_waits_and_another_does_not),
+		ADMISSION_TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin),
+		ADMISSION_TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets),
+		ADMISSION_TEST(unix_clients_are_no_source),
+		ADMISSION_TEST(
+			the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places),
+		ADMISSION_TEST(who_still_waits_when_the_server_ends_gets_a_fin_and_that_reason),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

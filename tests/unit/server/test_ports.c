@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The port rule at every edge: which reasons a port earns, on machines with other ranges too.
+ */
+#include "server/ports.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "unit.h"
+
+#define RESERVED  1u
+#define OLD       2u
+#define EPHEMERAL 4u
+#define DYNAMIC   8u
+
+/* The reasons in a sentence, by the words that only they have. */
+static unsigned int reasons_in(const char *text)
+{
+	return (strstr(text, "reserved") != NULL ? RESERVED : 0) |
+	       (strstr(text, "older systems") != NULL ? OLD : 0) |
+	       (strstr(text, "ip_local_port_range") != NULL ? EPHEMERAL : 0) |
+	       (strstr(text, "RFC 6335") != NULL ? DYNAMIC : 0);
+}
+
+static const struct machine_port_range usual = { 32768, 60999 };
+static const struct machine_port_range wide = { 1024, 65535 };
+static const struct machine_port_range old = { 1024, 4999 };
+static const struct machine_port_range single = { 9877, 9877 };
+
+TEST(every_edge_earns_its_reasons)
+{
+	static const struct {
+		uint16_t port;
+		const struct machine_port_range *range;
+		unsigned int reasons;
+	} rows[] = {
+		{ 0, &usual, 0 }, /* the kernel's choice */
+		{ 1, &usual, RESERVED },
+		{ 7, &usual, RESERVED },
+		{ 1023, &usual, RESERVED },
+		{ 1024, &usual, OLD },
+		{ 5000, &usual, OLD },
+		{ 5001, &usual, 0 },
+		{ 9877, &usual, 0 },
+		{ 32767, &usual, 0 },
+		{ 32768, &usual, EPHEMERAL },
+		{ 49151, &usual, EPHEMERAL },
+		{ 49152, &usual, EPHEMERAL | DYNAMIC },
+		{ 60999, &usual, EPHEMERAL | DYNAMIC },
+		{ 61000, &usual, DYNAMIC },
+		{ 65535, &usual, DYNAMIC },
+
+		{ 0, &wide, 0 },
+		{ 1023, &wide, RESERVED },
+		{ 1024, &wide, OLD | EPHEMERAL },
+		{ 5001, &wide, EPHEMERAL },
+		{ 65535, &wide, EPHEMERAL | DYNAMIC },
+
+		{ 4999, &old, OLD | EPHEMERAL },
+		{ 5000, &old, OLD },
+		{ 32768, &old, 0 },
+		{ 49151, &old, 0 },
+		{ 49152, &old, DYNAMIC },
+
+		{ 9876, &single, 0 },
+		{ 9877, &single, EPHEMERAL },
+		{ 9878, &single, 0 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct ports_text text = { "untouched" };
+		bool advised = ports_advise(rows[i].port, *rows[i].range, &text);
+		if (advised != (rows[i].reasons != 0))
+			fail_msg("port %u: %s", rows[i].port, advised ? text.text : "no advice");
+		if (advised)
+			assert_int_equal(reasons_in(text.text), rows[i].reasons);
+		else
+			assert_string_equal(text.text, "untouched");
+	}
+}
+
+TEST(the_ranges_are_named)
+{
+	struct ports_text text;
+	assert_true(ports_advise(80, usual, &text));
+	assert_non_null(strstr(text.text, "1-1023"));
+	assert_true(ports_advise(3000, usual, &text));
+	assert_non_null(strstr(text.text, "1024-5000"));
+	assert_true(ports_advise(40000, usual, &text));
+	assert_non_null(strstr(text.text, "32768-60999"));
+	assert_true(ports_advise(65000, usual, &text));
+	assert_non_null(strstr(text.text, "49152-65535"));
+}
+
+TEST(several_reasons_are_one_sentence_that_is_whole)
+{
+	struct ports_text text;
+	assert_true(ports_advise(65535, wide, &text));
+	size_t n = strlen(text.text);
+	assert_true(n < sizeof(text.text) - 1);
+	assert_non_null(strstr(text.text, "; "));
+	assert_null(strchr(text.text, '\n'));
+	assert_int_not_equal(text.text[n - 1], '.');
+	assert_int_not_equal(text.text[n - 1], ' ');
+}
+
+TEST(no_other_port_is_spoken_of)
+{
+	struct ports_text text;
+	for (unsigned int port = 5001; port < 32768; port++)
+		assert_false(ports_advise((uint16_t)port, usual, &text));
+	for (unsigned int port = 32768; port <= 65535; port++)
+		assert_true(ports_advise((uint16_t)port, usual, &text));
+	for (unsigned int port = 1; port <= 5000; port++)
+		assert_true(ports_advise((uint16_t)port, usual, &text));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_edge_earns_its_reasons),
+		cmocka_unit_test(the_ranges_are_named),
+		cmocka_unit_test(several_reasons_are_one_sentence_that_is_whole),
+		cmocka_unit_test(no_other_port_is_spoken_of),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

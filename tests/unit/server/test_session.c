@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One conversation from its first byte to its last, in every way that it can end. The session runs
+ * in a thread of its own; the test is the client.
+ */
+#include "server/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "unit.h"
+
+struct conversation {
+	int client;   /* our end of the connection */
+	int lifeline; /* our end of the lifeline, -1 when it is cut */
+	struct session session;
+	struct score score;
+	enum ending ending; /* once joined */
+	pthread_t thread;
+	unsigned char buffer[SESSION_BUFFER_SIZE];
+};
+
+static void *run(void *context)
+{
+	struct conversation *conversation = context;
+	conversation->ending = session_run(&conversation->session);
+	return NULL;
+}
+
+/* Begins on a connected socket, server_fd, which the conversation takes. */
+static struct conversation *begin_on(int server_fd, int client_fd, uint64_t idle_timeout_ns)
+{
+	int ends[2];
+	struct conversation *conversation = calloc(1, sizeof(*conversation));
+	assert_non_null(conversation);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	conversation->client = client_fd;
+	conversation->lifeline = ends[1];
+	conversation->session = (struct session){
+		.fd = server_fd,
+		.lifeline_fd = ends[0],
+		.idle_timeout_ns = idle_timeout_ns,
+		.score = &conversation->score,
+		.buffer = conversation->buffer,
+	};
+	assert_int_equal(pthread_create(&conversation->thread, NULL, run, conversation), 0);
+	return conversation;
+}
+
+static struct conversation *begin(uint64_t idle_timeout_ns)
+{
+	int server_fd, client_fd;
+	unit_socket_pair(&server_fd, &client_fd);
+	return begin_on(server_fd, client_fd, idle_timeout_ns);
+}
+
+static void cut_lifeline(struct conversation *conversation)
+{
+	close(conversation->lifeline);
+	conversation->lifeline = -1;
+}
+
+static uint64_t in_of(struct conversation *conversation)
+{
+	return atomic_load(&conversation->score.in);
+}
+
+static uint64_t out_of(struct conversation *conversation)
+{
+	return atomic_load(&conversation->score.out);
+}
+
+/* The session has returned: what it said, and what it left in the score. */
+struct outcome {
+	enum ending ending;
+	uint64_t in, out;
+	int code;
+};
+
+static struct outcome end(struct conversation *conversation)
+{
+	struct timespec patience;
+	clock_gettime(CLOCK_REALTIME, &patience);
+	patience.tv_sec += UNIT_PATIENCE_S;
+	assert_int_equal(pthread_timedjoin_np(conversation->thread, NULL, &patience), 0);
+
+	struct outcome outcome = {
+		.ending = conversation->ending,
+		.in = in_of(conversation),
+		.out = out_of(conversation),
+		.code = atomic_load(&conversation->score.code),
+	};
+	assert_int_equal(atomic_load(&conversation->score.ending), outcome.ending);
+	assert_true(unit_is_open(conversation->session.fd)); /* it is not the session's */
+	close(conversation->session.fd);
+	close(conversation->session.lifeline_fd);
+	if (conversation->lifeline >= 0)
+		close(conversation->lifeline);
+	if (conversation->client >= 0)
+		close(conversation->client);
+	free(conversation);
+	return outcome;
+}
+
+static void hang_up(struct conversation *conversation)
+{
+	close(conversation->client);
+	conversation->client = -1;
+}
+
+/* ---- streams ---- */
+
+static unsigned char byte_at(uint64_t offset)
+{
+	return (unsigned char)(offset * 31 + offset / 251);
+}
+
+/* Sends as much of the stream as goes without waiting, up to `end`. Returns how much was sent. */
+static uint64_t send_some(int fd, uint64_t from, uint64_t until)
+{
+	unsigned char piece[10007];
+	size_t n = until - from < sizeof(piece) ? (size_t)(until - from) : sizeof(piece);
+	for (size_t i = 0; i < n; i++)
+		piece[i] = byte_at(from + i);
+	ssize_t sent = n == 0 ? 0 : send(fd, piece, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sent > 0 ? (uint64_t)sent : 0;
+}
+
+/* Sends until neither side takes more: the session is stuck with a client who does not read. */
+static uint64_t send_until_stuck(struct conversation *conversation)
+{
+	uint64_t sent = 0;
+	for (int quiet = 0; quiet < 50;) {
+		uint64_t n = send_some(conversation->client, sent, UINT64_MAX);
+		sent += n;
+		quiet = n > 0 ? 0 : quiet + 1;
+		if (n == 0)
+			unit_sleep_ms(1);
+	}
+	return sent;
+}
+
+/* Reads the stream from an offset on up to its end, and returns where that is. */
+static uint64_t read_to_end(int fd, uint64_t from)
+{
+	unsigned char piece[10007];
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	for (;;) {
+		assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+		ssize_t n = recv(fd, piece, sizeof(piece), MSG_DONTWAIT);
+		assert_true(n >= 0);
+		if (n == 0)
+			return from;
+		for (ssize_t i = 0; i < n; i++)
+			assert_int_equal(piece[i], byte_at(from + (uint64_t)i));
+		from += (uint64_t)n;
+	}
+}
+
+/* Small buffers in the kernel: every write is a short one. */
+static void shrink(int fd)
+{
+	int size = 1; /* the kernel's least */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
+/* ---- the client ends it ---- */
+
+TEST(every_byte_comes_back_then_the_end)
+{
+	struct conversation *conversation = begin(0);
+	char got[8] = "";
+	unit_write(conversation->client, "abc\0def", 7);
+	unit_read(conversation->client, got, 7);
+	assert_memory_equal(got, "abc\0def", 7);
+	shutdown(conversation->client, SHUT_WR);
+	unit_read_end(conversation->client);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_EOF);
+	assert_int_equal(outcome.in, 7);
+	assert_int_equal(outcome.out, 7);
+	assert_int_equal(outcome.code, 0);
+}
+
+TEST(who_says_nothing_gets_the_end)
+{
+	struct conversation *conversation = begin(0);
+	shutdown(conversation->client, SHUT_WR);
+	unit_read_end(conversation->client);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_EOF);
+	assert_int_equal(outcome.in, 0);
+}
+
+TEST(an_answer_comes_before_the_next_question)
+{
+	struct conversation *conversation = begin(0);
+	for (int i = 0; i < 100; i++) {
+		char got[3];
+		unit_write(conversation->client, "ab\n", 3);
+		unit_read(conversation->client, got, 3);
+	}
+	assert_int_equal(in_of(conversation), 300); /* the score is up to date in the middle */
+	hang_up(conversation);
+	assert_int_equal(end(conversation).ending, ENDING_EOF);
+}
+
+TEST(a_stream_through_tiny_buffers_comes_back_whole)
+{
+	enum { ALL = 1000000 };
+	int server_fd, client_fd;
+	unit_socket_pair(&server_fd, &client_fd);
+	shrink(server_fd);
+	shrink(client_fd);
+	struct conversation *conversation = begin_on(server_fd, client_fd, 0);
+	uint64_t sent = 0, returned = 0;
+	while (returned < ALL) {
+		struct pollfd ready = { .fd = client_fd, .events = POLLIN };
+		ready.events |= sent < ALL ? POLLOUT : 0;
+		assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+		sent += send_some(client_fd, sent, ALL);
+		unsigned char piece[997];
+		ssize_t n = recv(client_fd, piece, sizeof(piece), MSG_DONTWAIT);
+		assert_true(n > 0 || (n < 0 && errno == EAGAIN));
+		for (ssize_t i = 0; i < n; i++)
+			assert_int_equal(piece[i], byte_at(returned + (uint64_t)i));
+		returned += n > 0 ? (uint64_t)n : 0;
+	}
+	shutdown(client_fd, SHUT_WR);
+	unit_read_end(client_fd);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_EOF);
+	assert_int_equal(outcome.in, ALL);
+	assert_int_equal(outcome.out, ALL);
+}
+
+TEST(who_never_reads_is_not_read_from_and_gets_all_of_it_when_he_does)
+{
+	struct conversation *conversation = begin(0);
+	uint64_t sent = send_until_stuck(conversation);
+	uint64_t kept = in_of(conversation) - out_of(conversation);
+	assert_true(kept > 0 && kept <= SESSION_BUFFER_SIZE);
+	assert_true(in_of(conversation) < sent);
+	shutdown(conversation->client, SHUT_WR);
+	assert_int_equal(read_to_end(conversation->client, 0), sent);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_EOF);
+	assert_int_equal(outcome.in, sent);
+	assert_int_equal(outcome.out, sent);
+}
+
+/* ---- the client breaks it ---- */
+
+/* A connection by TCP. */
+static struct conversation *begin_by_tcp(void)
+{
+	struct sockaddr_in address;
+	int listen_fd = unit_listen(1, &address);
+	int client_fd = unit_connect(&address);
+	int server_fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(server_fd >= 0);
+	close(listen_fd);
+	return begin_on(server_fd, client_fd, 0);
+}
+
+TEST(a_reset_while_reading_is_a_reset)
+{
+	struct conversation *conversation = begin_by_tcp();
+	char got[3];
+	unit_write(conversation->client, "abc", 3);
+	unit_read(conversation->client, got, 3);
+	unit_reset(conversation->client);
+	conversation->client = -1;
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_RESET);
+	assert_int_equal(outcome.code, -ECONNRESET);
+	assert_int_equal(outcome.in, 3);
+	assert_int_equal(outcome.out, 3);
+}
+
+TEST(a_reset_while_writing_is_a_reset)
+{
+	struct conversation *conversation = begin_by_tcp();
+	send_until_stuck(conversation);
+	unit_reset(conversation->client);
+	conversation->client = -1;
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_RESET);
+	assert_true(outcome.out < outcome.in);
+}
+
+TEST(a_client_who_goes_without_reading_is_a_reset)
+{
+	struct conversation *conversation = begin(0);
+	send_until_stuck(conversation);
+	hang_up(conversation);
+	assert_int_equal(end(conversation).ending, ENDING_RESET);
+}
+
+TEST(what_is_no_socket_is_an_error_with_its_code)
+{
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	struct conversation *conversation = begin_on(ends[0], ends[1], 0);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_ERROR);
+	assert_int_equal(outcome.code, -ENOTSOCK);
+}
+
+/* ---- the server ends it ---- */
+
+#define BRIEF_NS (20 * CLOCK_NS_PER_MS)
+
+TEST(an_idle_client_gets_the_end_and_time_to_end_too)
+{
+	struct conversation *conversation = begin(BRIEF_NS);
+	unit_read_end(conversation->client);
+	hang_up(conversation);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_IDLE);
+	assert_int_equal(outcome.code, 0);
+}
+
+TEST(a_client_who_takes_nothing_is_idle_and_has_what_was_sent_before_the_end)
+{
+	int server_fd, client_fd;
+	unit_socket_pair(&server_fd, &client_fd);
+	shrink(server_fd); /* it can send only a part of the first bytes that it gets */
+	uint64_t sent = 0, n;
+	while ((n = send_some(client_fd, sent, UINT64_MAX)) > 0)
+		sent += n;
+	struct conversation *conversation = begin_on(server_fd, client_fd, BRIEF_NS);
+	UNIT_WAIT_UNTIL(in_of(conversation) == sent); /* the rest is read and thrown away */
+	uint64_t returned = read_to_end(conversation->client, 0);
+	hang_up(conversation);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_IDLE);
+	assert_int_equal(outcome.out, returned);
+	assert_true(returned > 0 && returned < sent);
+}
+
+TEST(called_off_while_reading_it_sends_the_end_and_listens_on)
+{
+	struct conversation *conversation = begin(0);
+	char got[3];
+	unit_write(conversation->client, "abc", 3);
+	unit_read(conversation->client, got, 3);
+	cut_lifeline(conversation);
+	unit_read_end(conversation->client);
+	unit_write(conversation->client, "late", 4); /* no reset: it is read and thrown away */
+	hang_up(conversation);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_DRAIN);
+	assert_int_equal(outcome.in, 7);
+	assert_int_equal(outcome.out, 3);
+}
+
+TEST(called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end)
+{
+	struct conversation *conversation = begin(0);
+	send_until_stuck(conversation);
+	cut_lifeline(conversation);
+	uint64_t returned = read_to_end(conversation->client, 0);
+	hang_up(conversation);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_DRAIN);
+	assert_int_equal(outcome.out, returned);
+	assert_true(outcome.out < outcome.in);
+}
+
+TEST(who_has_said_nothing_yet_is_called_off_too)
+{
+	struct conversation *conversation = begin(0);
+	cut_lifeline(conversation);
+	unit_read_end(conversation->client);
+	hang_up(conversation);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_DRAIN);
+	assert_int_equal(outcome.in, 0);
+}
+
+TEST(a_client_who_never_lets_it_wait_is_called_off_all_the_same)
+{
+	struct conversation *conversation = begin(0);
+	uint64_t sent = 0, returned = 0;
+	bool has_ended = false;
+	unsigned char piece[SESSION_BUFFER_SIZE];
+	while (!has_ended) {
+		sent += send_some(conversation->client, sent, UINT64_MAX);
+		ssize_t n = recv(conversation->client, piece, sizeof(piece), MSG_DONTWAIT);
+		returned += n > 0 ? (uint64_t)n : 0;
+		has_ended = n == 0;
+		if (conversation->lifeline >= 0 && returned > 1000000)
+			cut_lifeline(conversation);
+	}
+	hang_up(conversation);
+	struct outcome outcome = end(conversation);
+	assert_int_equal(outcome.ending, ENDING_DRAIN);
+	assert_int_equal(outcome.out, returned);
+}
+
+TEST(patience_with_a_client_who_does_not_end_comes_to_an_end)
+{
+	/* Two at a time, for it takes the whole of the lingering close. */
+	struct conversation *silent = begin(0), *chatty = begin(0);
+	cut_lifeline(silent);
+	cut_lifeline(chatty);
+	unit_read_end(silent->client);
+	unit_read_end(chatty->client);
+	/* He is always ready to be read from: his time ends as well. */
+	UNIT_WAIT_UNTIL((send_some(chatty->client, 0, UINT64_MAX),
+			 atomic_load(&chatty->score.ending) != ENDING_NONE));
+	assert_int_equal(end(silent).ending, ENDING_DRAIN);
+	assert_int_equal(end(chatty).ending, ENDING_DRAIN);
+}
+
+TEST(what_happens_while_it_lingers_is_not_the_reason)
+{
+	struct conversation *conversation = begin(BRIEF_NS);
+	unit_read_end(conversation->client);
+	cut_lifeline(conversation); /* called off, when it was idle first */
+	hang_up(conversation);
+	assert_int_equal(end(conversation).ending, ENDING_IDLE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_byte_comes_back_then_the_end),
+		cmocka_unit_test(who_says_nothing_gets_the_end),
+		cmocka_unit_test(an_answer_comes_before_the_next_question),
+		cmocka_unit_test(a_stream_through_tiny_buffers_comes_back_whole),
+		cmocka_unit_test(who_never_reads_is_not_read_from_and_gets_all_of_it_when_he_does),
+		cmocka_unit_test(a_reset_while_reading_is_a_reset),
+		cmocka_unit_test(a_reset_while_writing_is_a_reset),
+		cmocka_unit_test(a_client_who_goes_without_reading_is_a_reset),
+		cmocka_unit_test(what_is_no_socket_is_an_error_with_its_code),
+		cmocka_unit_test(an_idle_client_gets_the_end_and_time_to_end_too),
+		cmocka_unit_test(
+			a_client_who_takes_nothing_is_idle_and_has_what_was_sent_before_the_end),
+		cmocka_unit_test(called_off_while_reading_it_sends_the_end_and_listens_on),
+		cmocka_unit_test(
+			called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end),
+		cmocka_unit_test(who_has_said_nothing_yet_is_called_off_too),
+		cmocka_unit_test(a_client_who_never_lets_it_wait_is_called_off_all_the_same),
+		cmocka_unit_test(patience_with_a_client_who_does_not_end_comes_to_an_end),
+		cmocka_unit_test(what_happens_while_it_lingers_is_not_the_reason),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

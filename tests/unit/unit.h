@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the unit tests share: cmocka, children, standard descriptors into memory, sockets.
+ *
+ * A test program has one file of src/ as its subject and reaches it through its header, as any
+ * caller would. A test is a sentence that is true of the subject.
+ */
+#ifndef UNIT_H
+#define UNIT_H
+
+/* cmocka wants these before itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/compiler.h"
+
+/* A hang, on the slowest machine under a sanitizer. No test asserts how long a thing takes. */
+#define UNIT_PATIENCE_S 30
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+
+/* Waits until a condition holds; it fails the test when that takes as long as a hang. */
+#define UNIT_WAIT_UNTIL(condition)                                                          \
+	do {                                                                                \
+		for (long tries = 0; !(condition); tries++) {                               \
+			if (tries >= UNIT_PATIENCE_S * 1000L)                               \
+				fail_msg("%s:%d: still waiting for: %s", __FILE__, __LINE__, \
+					 #condition);                                       \
+			unit_sleep_ms(1);                                                   \
+		}                                                                           \
+	} while (0)
+
+void unit_sleep_ms(long ms);
+
+/* ---- children ---- */
+
+/*
+ * Runs a function in a forked child: for what changes the process itself, and for what must end it.
+ * The assertions of cmocka are of no use there, UNIT_CHILD_MUST() stands in for them.
+ */
+typedef void unit_child_fn(const void *argument);
+
+#define UNIT_CHILD_MUST(condition)                                      \
+	do {                                                            \
+		if (!(condition))                                       \
+			unit_child_fail(__FILE__, __LINE__, #condition); \
+	} while (0)
+
+_Noreturn void unit_child_fail(const char *file, int line, const char *condition);
+
+/* The child returned from the function, and every UNIT_CHILD_MUST() held; else the test fails. */
+void unit_in_child(unit_child_fn *run, const void *argument);
+
+/* The child ended by that signal. By SIGABRT: an assert() failed, which is a promise too. */
+void unit_child_dies_of(int signal, unit_child_fn *run, const void *argument);
+
+/* The child ended with that exit status. */
+void unit_child_exits_with(int status, unit_child_fn *run, const void *argument);
+
+/* ---- standard descriptors ---- */
+
+/* What was written to a descriptor, as a string. */
+struct unit_capture {
+	int fd, saved_fd, file_fd;
+	size_t size;
+	char text[64 * 1024];
+};
+
+/* From here on what is written to fd (1 or 2) goes to memory; no assertion may fail until the end. */
+void unit_capture_begin(struct unit_capture *capture, int fd);
+void unit_capture_end(struct unit_capture *capture);
+
+/* How many lines a text has; the last must end as well. */
+size_t unit_lines(const char *text);
+
+/* ---- descriptors and sockets ---- */
+
+/* How many descriptors this process has open. */
+size_t unit_open_descriptors(void);
+
+/* Is a descriptor open, close-on-exec, non-blocking? */
+bool unit_is_open(int fd);
+bool unit_is_cloexec(int fd);
+bool unit_is_nonblocking(int fd);
+
+/* Two connected unix stream sockets. */
+void unit_socket_pair(int *ret_one, int *ret_other);
+
+/* 127.0.0.1 and a port. */
+struct sockaddr_in unit_loopback(uint16_t port);
+
+/* A listening socket on a free port of 127.0.0.1. */
+int unit_listen(int backlog, struct sockaddr_in *ret_address);
+
+/* A socket connected to it. */
+int unit_connect(const struct sockaddr_in *address);
+
+/* Closes with a reset (SO_LINGER with zero seconds). */
+void unit_reset(int fd);
+
+/* Writes all, reads exactly so many, reads until the end: fewer is a failed test. */
+void unit_write(int fd, const void *bytes, size_t size);
+void unit_read(int fd, void *buffer, size_t size);
+void unit_read_end(int fd);
+
+/* A directory of the test's own, and its end with everything in it. */
+struct unit_directory {
+	char path[64];
+};
+struct unit_directory unit_directory_make(void);
+void unit_directory_remove(const struct unit_directory *directory);
+
+#endif
