@@ -100,22 +100,27 @@ static void put_string(struct log_record *record, const char *string)
 	put(record, string, strlen(string));
 }
 
+/* Escaped bytes, and if they stand in quotes, what would end these. */
+static void put_shown(struct log_record *record, const char *shown, size_t n, bool quoted)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (quoted && (shown[i] == '"' || shown[i] == '\\'))
+			put(record, "\\", 1);
+		put(record, &shown[i], 1);
+	}
+}
+
 /* A value from outside. In JSON, and in text where it has a space, it stands in quotes. */
 static void put_value(struct log_record *record, const char *value)
 {
 	struct escape escape = { .utf8 = true };
+	char shown[ESCAPE_ROOM(1)];
 	bool quoted = sink.format == LOG_JSON || value[strcspn(value, " \"\\")] != '\0';
 	if (quoted)
 		put(record, "\"", 1);
-	for (; *value != '\0' && record->used < VALUE_END; value++) {
-		char shown[ESCAPE_ROOM(1)];
-		size_t n = escape_bytes(&escape, value, 1, shown);
-		for (size_t i = 0; i < n; i++) {
-			if (quoted && (shown[i] == '"' || shown[i] == '\\'))
-				put(record, "\\", 1);
-			put(record, &shown[i], 1);
-		}
-	}
+	for (; *value != '\0' && record->used < VALUE_END; value++)
+		put_shown(record, shown, escape_bytes(&escape, value, 1, shown), quoted);
+	put_shown(record, shown, escape_end(&escape, shown), quoted);
 	if (quoted)
 		put(record, "\"", 1);
 }

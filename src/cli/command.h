@@ -39,10 +39,13 @@ struct option_row {
 	const char *(*choice)(size_t i);
 };
 
+/* Where a value comes from, the weakest first. */
+enum option_source { SOURCE_PRESET, SOURCE_ENVIRONMENT, SOURCE_COMMAND_LINE };
+
 /* What the command line and the environment said, row for row. */
 struct arguments {
 	uint64_t values[COMMAND_OPTIONS_MOST];
-	bool given[COMMAND_OPTIONS_MOST];
+	enum option_source sources[COMMAND_OPTIONS_MOST];
 	char **operands;
 	size_t n_operands;
 };

@@ -129,7 +129,7 @@ MUST_USE static enum option_outcome apply_environment(const struct command *comm
 			complain(row, source, rc);
 			return OPTION_BAD;
 		}
-		arguments->given[i] = true;
+		arguments->sources[i] = SOURCE_ENVIRONMENT;
 	}
 	return OPTION_RUN;
 }
@@ -182,8 +182,8 @@ static void complain_of_option(const struct command *command, int found, const c
 	const struct option_row *row = row_of(command, optopt);
 	if (found == ':' && row != NULL)
 		log_error("option --%s needs a value: %s", row->name, row->value_name);
-	else if (row != NULL)
-		log_error("option --%s takes no value", row->name);
+	else if (row != NULL || optopt == HELP_LETTER)
+		log_error("option --%s takes no value", row != NULL ? row->name : HELP_NAME);
 	else if (optopt != 0)
 		log_error("unknown option -%c (`tcpecho %s --help` lists them)", optopt,
 			  command->name);
@@ -208,7 +208,7 @@ MUST_USE static enum option_outcome apply_option(const struct command *command,
 			return OPTION_BAD;
 		}
 	}
-	arguments->given[i] = true;
+	arguments->sources[i] = SOURCE_COMMAND_LINE;
 	return OPTION_RUN;
 }
 

@@ -127,7 +127,7 @@ MUST_USE static enum status parse_addresses(const struct arguments *arguments,
 	for (size_t i = 0; i < arguments->n_operands; i++) {
 		int rc = addr_parse(arguments->operands[i], &addresses[i]);
 		if (rc < 0) {
-			log_error("%s: %s", arguments->operands[i], err_text(rc).text);
+			log_error("%.300s: %s", arguments->operands[i], err_text(rc).text);
 			return STATUS_USAGE;
 		}
 	}
@@ -151,7 +151,8 @@ static enum status run(const struct arguments *arguments)
 		.max_per_source = values[MAX_PER_SOURCE],
 		.idle_timeout_ns = values[IDLE_TIMEOUT],
 		.drain_timeout_ns = values[DRAIN_TIMEOUT],
-		.ready_fd = arguments->given[READY_FD] ? (int)values[READY_FD] : -1,
+		.ready_fd =
+			arguments->sources[READY_FD] != SOURCE_PRESET ? (int)values[READY_FD] : -1,
 		.quiet = values[QUIET],
 	};
 	enum status status = parse_addresses(arguments, addresses, &config.n_addresses);

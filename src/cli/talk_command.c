@@ -87,42 +87,57 @@ MUST_USE static enum status parse_server(const struct arguments *arguments,
 	if (rc == 0 && ret_spec->kind == ADDR_WILDCARD)
 		rc = ERR_BAD_ADDRESS;
 	if (rc < 0) {
-		log_error("%s: %s", host, err_text(rc).text);
+		log_error("%.300s: %s", host, err_text(rc).text);
 		return STATUS_USAGE;
 	}
-	if (arguments->n_operands < 2)
+	if (ret_spec->kind == ADDR_UNIX && arguments->n_operands < 2)
 		return STATUS_OK;
 
-	const char *port = arguments->operands[1];
-	if (ret_spec->kind == ADDR_UNIX || has_port(host)) {
-		log_error("%s %s: the first has its port already", host, port);
+	const char *port = arguments->n_operands < 2 ? host : arguments->operands[1];
+	if (arguments->n_operands == 2) {
+		if (ret_spec->kind == ADDR_UNIX || has_port(host)) {
+			log_error("%.300s %.300s: the first has its port already", host, port);
+			return STATUS_USAGE;
+		}
+		if (addr_parse_port(port, &ret_spec->port) < 0)
+			ret_spec->port = 0;
+	}
+	if (ret_spec->port == 0) {
+		log_error("%.300s: the port must be a number from 1 to 65535", port);
 		return STATUS_USAGE;
 	}
-	if (addr_parse_port(port, &ret_spec->port) < 0 || ret_spec->port == 0) {
-		log_error("%s: the port must be a number from 1 to 65535", port);
-		return STATUS_USAGE;
+	return STATUS_OK;
+}
+
+/* Of --ipv4 and --ipv6 the command line's wins over the environment's. */
+MUST_USE static enum status choose_family(const struct arguments *arguments, int *ret_family)
+{
+	bool v4 = arguments->values[IPV4], v6 = arguments->values[IPV6];
+	if (v4 && v6) {
+		v4 = arguments->sources[IPV4] > arguments->sources[IPV6];
+		v6 = arguments->sources[IPV6] > arguments->sources[IPV4];
+		if (!v4 && !v6) {
+			log_error("--ipv4 and --ipv6 exclude each other");
+			return STATUS_USAGE;
+		}
 	}
+	*ret_family = v4 ? AF_INET : v6 ? AF_INET6 : AF_UNSPEC;
 	return STATUS_OK;
 }
 
 static enum status run(const struct arguments *arguments)
 {
 	if (arguments->n_operands > 2) {
-		log_error("%s: one HOST and one PORT are enough", arguments->operands[2]);
-		return STATUS_USAGE;
-	}
-	if (arguments->values[IPV4] && arguments->values[IPV6]) {
-		log_error("--ipv4 and --ipv6 exclude each other");
+		log_error("%.300s: one HOST and one PORT are enough", arguments->operands[2]);
 		return STATUS_USAGE;
 	}
 	struct talk_config config = {
-		.family = arguments->values[IPV4]   ? AF_INET
-			  : arguments->values[IPV6] ? AF_INET6
-						    : AF_UNSPEC,
 		.timeout_ns = arguments->values[TIMEOUT],
 		.raw = arguments->values[RAW],
 	};
-	enum status status = parse_server(arguments, &config.server);
+	enum status status = choose_family(arguments, &config.family);
+	if (status == STATUS_OK)
+		status = parse_server(arguments, &config.server);
 	return status == STATUS_OK ? talk_run(&config) : status;
 }
 

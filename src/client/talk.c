@@ -43,8 +43,8 @@ struct talk {
 
 	struct window window;
 	bool input_ended;
-	bool end_sent;    /* our FIN is out */
-	bool send_failed; /* the server takes no more; what it sent before is still to be read */
+	bool end_sent; /* our FIN is out */
+	int send_code; /* why the server takes no more; what it sent before is still to be read */
 
 	bool over;          /* the verdict is known, all that is left is the output */
 	enum status status; /* the verdict */
@@ -89,23 +89,23 @@ static void send_unsent(struct talk *talk)
 {
 	const unsigned char *bytes;
 	size_t size;
-	while (!talk->send_failed && (size = window_unsent(&talk->window, &bytes)) > 0) {
+	while (talk->send_code == 0 && (size = window_unsent(&talk->window, &bytes)) > 0) {
 		ssize_t n = io_send(talk->fd, bytes, size);
 		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
-			/* The reason, and what came back before it, is for the receiving side. */
-			talk->send_failed = true;
+			/* The verdict, and what came back before it, is for the receiving side. */
+			talk->send_code = (int)n;
 			return;
 		}
 		note_due(talk);
 		window_send(&talk->window, (size_t)n);
 	}
 
-	if (talk->input_ended && !talk->end_sent && !talk->send_failed) {
+	if (talk->input_ended && !talk->end_sent && talk->send_code == 0) {
 		note_due(talk);
 		talk->end_sent = true;
-		talk->send_failed = io_send_end(talk->fd) < 0;
+		talk->send_code = io_send_end(talk->fd);
 	}
 }
 
@@ -182,25 +182,23 @@ static void judge_silence(struct talk *talk)
 		 came_back(talk).text);
 }
 
-/* The server has ended its half. */
-static void judge_end(struct talk *talk)
-{
-	if (is_all_back(talk))
-		end_with(talk, STATUS_OK, "%s", "");
-	else
-		end_with(talk, STATUS_ECHO_FAILED, "server ended early: %s", came_back(talk).text);
-	if (talk->escaping) {
-		talk->output = talk->shown;
-		talk->output_size = escape_end(&talk->escape, talk->shown);
-	}
-}
-
 static void judge_error(struct talk *talk, int code)
 {
 	bool is_reset = code == -ECONNRESET || code == -EPIPE;
 	end_with(talk, STATUS_ECHO_FAILED, "%s: %s",
 		 is_reset ? "server reset the connection" : err_text(code).text,
 		 came_back(talk).text);
+}
+
+/* The server has ended its half. */
+static void judge_end(struct talk *talk)
+{
+	if (is_all_back(talk))
+		end_with(talk, STATUS_OK, "%s", "");
+	else if (talk->send_code == -ECONNRESET) /* send(2) met the reset first, and used it up */
+		judge_error(talk, talk->send_code);
+	else
+		end_with(talk, STATUS_ECHO_FAILED, "server ended early: %s", came_back(talk).text);
 }
 
 static void receive(struct talk *talk)
@@ -219,13 +217,20 @@ static void receive(struct talk *talk)
 	}
 }
 
+/* Whoever reads our output is gone: `talk | head -1`. Nobody wants the rest. */
+_Noreturn static void end_by_sigpipe(struct talk *talk)
+{
+	progress_clear(&talk->progress);
+	signals_die_of(SIGPIPE);
+}
+
 static void write_output(struct talk *talk)
 {
 	size_t size =
 		talk->output_size < talk->output_bound ? talk->output_size : talk->output_bound;
 	ssize_t n = io_write(STDOUT_FILENO, talk->output, size);
 	if (n == -EPIPE)
-		signals_die_of(SIGPIPE); /* `talk | head -1`: nobody wants the rest */
+		end_by_sigpipe(talk);
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
@@ -261,7 +266,8 @@ static void choose_events(struct talk *talk, struct pollfd fds[N_FDS])
 	unsigned char *room;
 	const unsigned char *unsent;
 	bool takes = !talk->over && !talk->input_ended && window_room(&talk->window, &room) > 0;
-	bool sends = !talk->over && !talk->send_failed && window_unsent(&talk->window, &unsent) > 0;
+	bool sends =
+		!talk->over && talk->send_code == 0 && window_unsent(&talk->window, &unsent) > 0;
 	bool receives = !talk->over && talk->output_size == 0;
 
 	fds[INPUT] = (struct pollfd){ .fd = takes ? STDIN_FILENO : -1, .events = POLLIN };
@@ -289,15 +295,25 @@ MUST_USE static int wait_for_events(struct talk *talk, struct pollfd fds[N_FDS])
 
 /* ---- the conversation ---- */
 
+/* Is there output to write? At the end that is also a character of which the rest never came. */
+static bool has_output(struct talk *talk)
+{
+	if (talk->over && talk->output_size == 0 && talk->escape.n_held > 0) {
+		talk->output = talk->shown;
+		talk->output_size = escape_end(&talk->escape, talk->shown);
+	}
+	return talk->output_size > 0;
+}
+
 MUST_USE static int converse(struct talk *talk)
 {
 	struct pollfd fds[N_FDS];
-	while (!talk->over || talk->output_size > 0) {
+	while (!talk->over || has_output(talk)) {
 		int rc = wait_for_events(talk, fds);
 		if (rc < 0)
 			return rc;
-		if (fds[OUTPUT].revents & POLLERR)
-			signals_die_of(SIGPIPE);
+		if (fds[OUTPUT].revents & (POLLERR | POLLHUP))
+			end_by_sigpipe(talk);
 		if (fds[OUTPUT].revents != 0 && talk->output_size > 0)
 			write_output(talk);
 		if (fds[INPUT].revents != 0)
