@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,6 +61,12 @@ int io_send_end(int fd)
 	if (shutdown(fd, SHUT_WR) == 0 || errno == ENOTCONN)
 		return 0;
 	return -errno;
+}
+
+size_t io_unacknowledged(int fd)
+{
+	int bytes;
+	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }
 
 int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)

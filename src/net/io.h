@@ -33,6 +33,12 @@ MUST_USE ssize_t io_send(int fd, const void *bytes, size_t size);
 MUST_USE int io_send_end(int fd);
 
 /*
+ * Bytes that were sent but have not reached the peer (tcp(7), SIOCOUTQ): in a unix socket those that
+ * it has not read. 0 where it cannot be known.
+ */
+size_t io_unacknowledged(int fd);
+
+/*
  * poll(2) until a descriptor is ready or the deadline has come, whatever signals come in between.
  * Returns how many are ready, 0 at the deadline, or -errno.
  */

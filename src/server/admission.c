@@ -23,7 +23,7 @@ void admission_setup(struct admission *admission, struct server *server, admissi
 	admission->server = server;
 	admission->serve = serve;
 	admission->engine = engine;
-	admission->n_places = places < ADMISSION_ROOM ? (size_t)places + 1 : ADMISSION_ROOM;
+	admission->n_places = places < ADMISSION_ROOM ? (size_t)places : ADMISSION_ROOM;
 }
 
 static bool is_full(const struct admission *admission)
@@ -98,17 +98,16 @@ static bool serve_now(struct admission *admission, const struct arrival *arrival
 }
 
 /*
- * Lets an arrival wait. One place is kept for a client whom the machine has no process for: there
- * is never more than one, because admission pauses with the first.
+ * Lets an arrival wait. There is one place more for a client whom the machine has no process for:
+ * never more than one, because admission pauses with the first.
  */
 static void let_wait(struct admission *admission, struct arrival *arrival)
 {
-	size_t places = admission->n_places;
-	if (!is_paused(admission) && admission->n_waiting + 1 >= places) {
+	if (!is_paused(admission) && admission->n_waiting >= admission->n_places) {
 		turn_away(admission, arrival, ENDING_SOURCE);
 		return;
 	}
-	assert(admission->n_waiting < ADMISSION_ROOM);
+	assert(admission->n_waiting < ARRAY_LEN(admission->room));
 	admission->room[admission->n_waiting++] = *arrival;
 }
 

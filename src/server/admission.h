@@ -49,9 +49,9 @@ struct admission {
 	struct server *server;
 	admission_serve_fn *serve;
 	void *engine;
-	uint64_t resume_ns;                  /* nothing is accepted before, 0: not paused */
-	uint64_t last_said_ns;               /* when a shortage was last logged */
-	struct arrival room[ADMISSION_ROOM]; /* in order of arrival */
+	uint64_t resume_ns;                      /* nothing is accepted before, 0: not paused */
+	uint64_t last_said_ns;                   /* when a shortage was last logged */
+	struct arrival room[ADMISSION_ROOM + 1]; /* in order of arrival */
 	size_t n_waiting, n_places;
 };
 

@@ -30,6 +30,7 @@ struct run {
 	uint64_t linger_deadline_ns;
 	unsigned int rounds;
 	bool expect_wait; /* the last receive took all there was: waiting first saves a call */
+	bool called_off;  /* the lifeline is cut: once is enough to know */
 };
 
 static void end_with(struct run *run, enum ending ending, int code)
@@ -46,10 +47,10 @@ static void fail(struct run *run, int code)
 	echo_failed(&run->echo);
 }
 
-static void stop(struct run *run, enum ending ending, uint64_t linger_ns)
+static void stop(struct run *run, enum ending ending, uint64_t linger_deadline_ns)
 {
 	end_with(run, ending, 0);
-	run->linger_deadline_ns = clock_deadline_ns(linger_ns);
+	run->linger_deadline_ns = linger_deadline_ns;
 	echo_stop(&run->echo);
 }
 
@@ -58,39 +59,69 @@ static bool is_lingering(const struct run *run)
 	return echo_wants(&run->echo) == ECHO_DISCARD;
 }
 
-static uint64_t deadline_of(const struct run *run)
+/* The server ends, and waits for us: end as well, or if we are lingering already, hurry up. */
+static void call_off(struct run *run)
 {
+	run->called_off = true;
+	uint64_t deadline_ns = clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS);
 	if (is_lingering(run))
-		return run->linger_deadline_ns;
-	uint64_t idle_ns = run->session->idle_timeout_ns;
-	return idle_ns != 0 ? clock_deadline_ns(idle_ns) : CLOCK_NEVER;
+		run->linger_deadline_ns = clock_earlier_ns(run->linger_deadline_ns, deadline_ns);
+	else
+		stop(run, ENDING_DRAIN, deadline_ns);
 }
 
 /*
- * Waits until the client's socket is ready for `events` and returns true; or takes note that the
- * conversation is stopped or broken, after which the echo wants something else, and returns false.
+ * One wait for the client's socket or the lifeline. Returns false when the deadline came first, or,
+ * for a client who is always ready, while it was waiting.
  */
-static bool wait_for(struct run *run, short events)
+static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 {
 	struct pollfd fds[] = {
 		{ .fd = run->session->fd, .events = events },
-		/* Once called off we know it, and would only be woken by it for ever. */
-		{ .fd = is_lingering(run) ? -1 : run->session->lifeline_fd, .events = POLLIN },
+		{ .fd = run->called_off ? -1 : run->session->lifeline_fd, .events = POLLIN },
 	};
 	run->rounds = 0;
-	uint64_t deadline_ns = deadline_of(run);
 	int ready = io_wait(fds, ARRAY_LEN(fds), deadline_ns);
-	/* A client who goes on sending while we linger is always ready: his time ends as well. */
-	bool is_late = ready == 0 || (is_lingering(run) && clock_now_ns() >= deadline_ns);
 	if (ready < 0)
 		fail(run, ready);
-	else if (is_late)
-		stop(run, ENDING_IDLE, SESSION_LINGER_IDLE_NS);
 	else if (fds[1].revents != 0)
-		stop(run, ENDING_DRAIN, SESSION_LINGER_CALLED_OFF_NS);
-	else
-		return true;
-	return false;
+		call_off(run);
+	else if (is_lingering(run))
+		return ready > 0 && clock_now_ns() < deadline_ns;
+	return ready != 0;
+}
+
+/*
+ * Has nothing moved for the idle timeout? The kernel sends on what it has of ours while we wait, and
+ * only a wait in which none of that reached the client either was idle.
+ */
+static void wait_while_moving(struct run *run, short events)
+{
+	size_t before, after = io_unacknowledged(run->session->fd);
+	do {
+		uint64_t deadline_ns = clock_deadline_ns(run->session->idle_timeout_ns);
+		if (wait_once(run, events, deadline_ns))
+			return;
+		before = after;
+		after = io_unacknowledged(run->session->fd);
+	} while (after < before);
+	stop(run, ENDING_IDLE, clock_deadline_ns(SESSION_LINGER_IDLE_NS));
+}
+
+/*
+ * Waits until the client's socket is ready for `events`, or the conversation is stopped or broken:
+ * then the echo wants something else.
+ */
+static void wait_for(struct run *run, short events)
+{
+	if (is_lingering(run)) {
+		if (!wait_once(run, events, run->linger_deadline_ns))
+			echo_stop(&run->echo);
+	} else if (run->session->idle_timeout_ns != 0) {
+		wait_while_moving(run, events);
+	} else {
+		ignore_result(wait_once(run, events, CLOCK_NEVER)); /* it never comes */
+	}
 }
 
 static bool must_wait_first(struct run *run)
@@ -100,7 +131,10 @@ static bool must_wait_first(struct run *run)
 
 static void receive(struct run *run)
 {
-	if (must_wait_first(run) && !wait_for(run, POLLIN))
+	enum echo_want want = echo_wants(&run->echo);
+	if (must_wait_first(run))
+		wait_for(run, POLLIN);
+	if (echo_wants(&run->echo) != want)
 		return;
 
 	ssize_t n = io_recv(run->session->fd, run->session->buffer, SESSION_BUFFER_SIZE);
@@ -123,7 +157,7 @@ static void send_kept(struct run *run)
 	else if (n != -EAGAIN)
 		fail(run, (int)n);
 	else
-		ignore_result(wait_for(run, POLLOUT)); /* ready or stopped: the echo knows */
+		wait_for(run, POLLOUT);
 }
 
 static void finish(struct run *run)
