@@ -82,7 +82,7 @@ MUST_USE static int bind_to(int fd, const struct addr *addr)
 	int rc = -errno;
 	if (rc != -EADDRINUSE || !is_path(addr) || !is_stale_path(addr))
 		return rc;
-	listen_remove_path(addr);
+	listen_remove_path(addr, listen_path_of(addr));
 	return bind(fd, &addr->any, addr->len) == 0 ? 0 : -errno;
 }
 
@@ -110,8 +110,17 @@ void listen_shut_queue(int fd)
 	ignore_result(listen(fd, 0)); /* nothing depends on it: the queue is only longer */
 }
 
-void listen_remove_path(const struct addr *addr)
+struct listen_path listen_path_of(const struct addr *addr)
 {
-	if (is_path(addr))
+	struct stat status;
+	if (!is_path(addr) || lstat(addr->local.sun_path, &status) < 0)
+		return (struct listen_path){ 0 };
+	return (struct listen_path){ .device = status.st_dev, .inode = status.st_ino };
+}
+
+void listen_remove_path(const struct addr *addr, struct listen_path made)
+{
+	struct listen_path now = listen_path_of(addr);
+	if (made.inode != 0 && now.inode == made.inode && now.device == made.device)
 		ignore_result(unlink(addr->local.sun_path)); /* somebody was quicker: as well */
 }

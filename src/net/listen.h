@@ -7,6 +7,8 @@
 #ifndef NET_LISTEN_H
 #define NET_LISTEN_H
 
+#include <sys/types.h>
+
 #include "base/compiler.h"
 #include "net/addr.h"
 
@@ -37,7 +39,19 @@ MUST_USE int listen_open(const struct addr *addr);
  */
 void listen_shut_queue(int fd);
 
-/* Removes the path of a unix listening socket; of others there is nothing to remove. */
-void listen_remove_path(const struct addr *addr);
+/* Which file a path was when we made it; a zeroed one is none. */
+struct listen_path {
+	dev_t device;
+	ino_t inode;
+};
+
+/* What the path of a unix listening socket is now: to be asked when it has just been opened. */
+struct listen_path listen_path_of(const struct addr *addr);
+
+/*
+ * Removes the path of a unix listening socket, if it is still the file that we made: somebody may
+ * have removed it and another server bound it. Of other sockets there is nothing to remove.
+ */
+void listen_remove_path(const struct addr *addr, struct listen_path made);
 
 #endif

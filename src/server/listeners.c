@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "net/io.h"
-#include "net/listen.h"
 #include "net/machine.h"
 
 /* Adds one. The kernel's choice of port and the like is asked back. */
@@ -22,6 +21,7 @@ MUST_USE static int add(struct listeners *listeners, const struct addr *addr)
 		return rc;
 	}
 	listener->fd = fd;
+	listener->path = listen_path_of(addr);
 	listeners->n++;
 	return 0;
 }
@@ -84,7 +84,7 @@ void listener_close(struct listener *listener)
 	if (listener->fd < 0)
 		return;
 	io_close(&listener->fd);
-	listen_remove_path(&listener->addr);
+	listen_remove_path(&listener->addr, listener->path);
 }
 
 bool listeners_any_open(const struct listeners *listeners)

@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "net/addr.h"
+#include "net/listen.h"
 
 /* Addresses at most; a name can stand for several. */
 #define LISTENERS_MOST 64
@@ -16,6 +17,7 @@
 struct listener {
 	int fd; /* -1 when it is closed */
 	struct addr addr;
+	struct listen_path path; /* of a unix socket */
 };
 
 /* A zeroed one has none. */

@@ -332,3 +332,11 @@ def test_the_parent_keeps_its_listening_sockets_and_no_connected_one(serve, tmp_
             assert is_echoed(stack.enter_context(connect_to(line)))
         # The last child may echo before the parent has closed its copy.
         wait_until(lambda: sockets_of(server.pid) == listening, "the parent to close the connected sockets")
+
+
+def test_a_path_that_another_server_took_over_is_left_to_it(serve, path):
+    first = serve(f"unix:{path}")
+    path.unlink()
+    second = serve(f"unix:{path}")
+    assert first.end() == 0
+    assert second.is_faithful()
