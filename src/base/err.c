@@ -45,6 +45,6 @@ const char *err_name(int code)
 		if (own_codes[i].code == code)
 			return own_codes[i].name;
 	}
-	const char *name = strerrorname_np(-code);
+	const char *name = code < 0 ? strerrorname_np(-code) : NULL;
 	return name != NULL ? name : "?";
 }

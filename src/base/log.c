@@ -89,8 +89,11 @@ static void write_all(const char *line, size_t size)
 static void put(struct log_record *record, const char *bytes, size_t n)
 {
 	size_t room = sizeof(record->line) - TAIL_ROOM - record->used;
-	if (n > room)
+	if (n > room) {
 		n = room;
+		while (n > 0 && (bytes[n] & 0xc0) == 0x80) /* not within a UTF-8 sequence */
+			n--;
+	}
 	memcpy(record->line + record->used, bytes, n);
 	record->used += n;
 }

@@ -63,7 +63,7 @@ int addr_parse(const char *text, struct addr_spec *ret_spec)
 			return ERR_BAD_ADDRESS;
 		rc = take_host(text + 1, (size_t)(end - text) - 1, &spec);
 		port = end + 2;
-	} else if (text[0] == ':') {
+	} else if (text[0] == ':' && strchr(text + 1, ':') == NULL) {
 		port = text + 1;
 	} else if (strchr(text, ':') != NULL) {
 		const char *colon = strchr(text, ':');

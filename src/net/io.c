@@ -72,11 +72,13 @@ size_t io_unacknowledged(int fd)
 int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 {
 	for (;;) {
-		int ready = poll(fds, n, clock_poll_ms(deadline_ns));
-		if (ready >= 0)
-			return ready;
-		if (errno != EINTR)
+		int timeout_ms = clock_poll_ms(deadline_ns);
+		int ready = poll(fds, n, timeout_ms);
+		if (ready < 0 && errno != EINTR)
 			return -errno;
+		/* A deadline can be farther away than poll(2) can wait, 24 days. */
+		if (ready > 0 || (ready == 0 && timeout_ms < INT_MAX))
+			return ready;
 	}
 }
 

@@ -97,10 +97,12 @@ static uint64_t cgroup_room(void)
 	char line[PATH_MAX];
 	while (fgets(line, sizeof(line), file) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
-		const char *path = strrchr(line, ':');
-		const char *root = strstr(line, ":pids:") != NULL ? "/sys/fs/cgroup/pids"
-				   : strncmp(line, "0::", 3) == 0 ? "/sys/fs/cgroup"
-								  : NULL;
+		/* "N:controllers:/path", and a path may have colons of its own. */
+		const char *controllers = strchr(line, ':');
+		const char *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+		const char *root = strstr(line, ":pids:") == controllers ? "/sys/fs/cgroup/pids"
+				   : strncmp(line, "0::", 3) == 0        ? "/sys/fs/cgroup"
+									 : NULL;
 		if (path == NULL || root == NULL)
 			continue;
 		char name[PATH_MAX + 64];
@@ -110,7 +112,7 @@ static uint64_t cgroup_room(void)
 			continue;
 		snprintf(name, sizeof(name), "%s%s/pids.current", root, path + 1);
 		uint64_t now = number_in(name);
-		uint64_t left = now == MACHINE_UNLIMITED || now > most ? 0 : most - now;
+		uint64_t left = now < most ? most - now : 0;
 		room = left < room ? left : room;
 	}
 	fclose(file);
