@@ -10,10 +10,10 @@ import socket
 import pytest
 
 from harness import reset, wait_until
-from surroundings import PrivateNetwork
+from netns import own_network  # noqa: F401 (a fixture)
 from terminal import Terminal
+from watchdog import no_hang  # noqa: F401 (a fixture)
 
-pytest_plugins = ["watchdog"]
 pytestmark = pytest.mark.usefixtures("no_hang")
 
 # The fields of each kind of line by --log json, in their order.
@@ -68,10 +68,10 @@ def converse_in_every_way(server):
 # ---- for programs ----
 
 
+@pytest.mark.usefixtures("own_network")
 def test_every_line_in_json_is_an_object_with_its_fields(serve):
-    with PrivateNetwork() as network:
-        server = serve("--log", "json", "127.0.0.1:2000", prefix=network.prefix)
-        assert server.end() == 0
+    server = serve("--log", "json", "127.0.0.1:2000")
+    assert server.end() == 0
     assert [record["event"] for record in json_records(server.log())] == ["warning", "listening", "notice", "totals"]
 
 
@@ -125,13 +125,12 @@ def test_all_that_can_happen_to_clients_in_text(serve):
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.usefixtures("own_network")
 def test_quiet_leaves_out_the_clients_and_nothing_else(serve, form):
-    with PrivateNetwork() as network:
-        address = f"unix:@tcpecho-quiet-{os.getpid()}"
-        server = serve("--quiet", "--log", form, "127.0.0.1:2000", address, prefix=network.prefix)
-        server.send(signal.SIGUSR1)
-        server.wait_for_log("totals")
-        assert server.end() == 0
+    server = serve("--quiet", "--log", form, "127.0.0.1:2000", "unix:@quiet")
+    server.send(signal.SIGUSR1)
+    server.wait_for_log("totals")
+    assert server.end() == 0
     loud = {"warning": 1, "listening": 2, "totals": 2, "no new clients": 1}
     for pattern, count in loud.items():
         assert len(server.log_lines(pattern)) == count

@@ -12,8 +12,8 @@ import pytest
 import rogues
 from harness import PATIENCE
 from rogues import Rogue
+from watchdog import no_hang  # noqa: F401 (a fixture)
 
-pytest_plugins = ["watchdog"]
 pytestmark = pytest.mark.usefixtures("no_hang")
 
 COMMANDS = ["serve", "talk", "help"]
@@ -182,7 +182,7 @@ def test_a_ready_fd_that_cannot_be_written_to(refusal_of, fd, cause):
 
 NO_ADDRESSES = [
     *["", "localhost", "1.2.3.4", "[::1]", "[]:80", "::1", "a:b:c", "fe80::1:80", "eighty", "-80", " 80", "80 "],
-    *["unix:", "unix:@", "unix:" + "x" * 108, "unix:@" + "x" * 108, "x" * 256 + ":80", "/run/echo", "@echo"],
+    *["unix:", "unix:@", "unix:" + "x" * 108, "unix:@" + "x" * 108, "/run/echo", "@echo"],
 ]
 NO_PORTS = ["65536", ":", ":x", ":65536", "host:", "host:x", "host:-1", "host:+1", "host:65536", "[::1]:", "[::1]:x"]
 
@@ -205,7 +205,6 @@ BAD_SERVERS = {
     (":80",): ":80: not an address",
     ("unix:",): "unix:: not an address",
     ("unix:" + "x" * 108,): f"unix:{'x' * 108}: the path is longer",
-    ("x" * 256,): f"{'x' * 256}: not an address",
     ("host:x",): "host:x: the port must be a number",
     ("host:65536",): "host:65536: the port must be a number",
     ("host:0",): "host:0: the port must be a number",
@@ -260,9 +259,11 @@ def test_a_byte_that_is_no_text_is_shown(refusal_of):
     assert refusal_of("serve", os.fsdecode(b"caf\xe9:80:")).startswith("caf\\xe9:80:: ")
 
 
+@pytest.mark.parametrize("length", [256, 100_000])
 @pytest.mark.parametrize("words", [["talk"], ["serve"], ["serve", "--log"], ["help"], []])
-def test_a_word_of_any_length_leaves_room_for_the_cause(refusal_of, words):
-    sentence = refusal_of(*words, "x" * 100_000)
+def test_a_word_of_any_length_leaves_room_for_the_cause(refusal_of, words, length):
+    sentence = refusal_of(*words, "x" * length)
+    assert "x" * 100 in sentence
     assert re.search("not an address|not one of|no command", sentence)
 
 

@@ -16,7 +16,7 @@ import time
 import pytest
 
 import rogues
-from bulk import Feeder, Pattern, random_bytes
+from bulk import Feeder, Endless
 from harness import (
     PATIENCE,
     cpu_seconds,
@@ -27,11 +27,13 @@ from harness import (
     server_words,
     wait_until,
 )
+from netns import own_network  # noqa: F401 (a fixture)
 from rogues import Rogue
-from surroundings import PrivateNetwork, own_etc
+from streams import pattern
+from surroundings import own_etc
 from terminal import Terminal
+from watchdog import no_hang  # noqa: F401 (a fixture)
 
-pytest_plugins = ["watchdog"]
 pytestmark = pytest.mark.usefixtures("no_hang")
 
 MIB = 1 << 20
@@ -94,7 +96,7 @@ def read_exactly(file, size):
 @pytest.mark.parametrize("last", [b"\n", b"x"], ids=["newline", "none"])
 @pytest.mark.parametrize("size", SIZES)
 def test_a_file_is_copied(server, talk, tmp_path, size, last):
-    data = random_bytes(size)[: size - 1] + last if size else b""
+    data = pattern(size)[: size - 1] + last if size else b""
     (tmp_path / "file").write_bytes(data)
     with open(tmp_path / "file", "rb") as file, open(tmp_path / "copy", "wb") as copy:
         assert talk(server, stdin=file, stdout=copy).finish() == (0, None, "")
@@ -117,16 +119,16 @@ def test_a_line_of_64_mib_comes_back(server, talk):
 @pytest.fixture
 def gigabyte(tmp_path):
     """A file of 1 GB that is mostly holes: (file, contents at an offset)."""
-    pattern = Pattern()
+    endless = Endless()
     stride, mark = 16 * MIB - 4099, 100_000
 
     def contents(offset, size):
-        """Zeros, and every stride bytes a stretch of the pattern."""
+        """Zeros, and every stride bytes a stretch of bytes."""
         piece = bytearray(size)
         for start in range(offset - offset % stride, offset + size, stride):
             first, last = max(start, offset), min(start + mark, offset + size)
             if first < last:
-                piece[first - offset : last - offset] = pattern.at(first, last - first)
+                piece[first - offset : last - offset] = endless.at(first, last - first)
         return bytes(piece)
 
     path = tmp_path / "gigabyte"
@@ -134,7 +136,7 @@ def gigabyte(tmp_path):
         file.truncate(GIB)
         for start in range(0, GIB, stride):
             file.seek(start)
-            file.write(pattern.at(start, min(mark, GIB - start)))
+            file.write(endless.at(start, min(mark, GIB - start)))
     with open(path, "rb") as file:
         yield file, contents
     path.unlink()
@@ -179,7 +181,7 @@ def test_a_gigabyte_is_copied_and_costs_no_more_memory_than_a_line(server, talk,
 
 
 def test_a_socket_as_input_and_output(server, talk):
-    data = random_bytes(3_000_000)
+    data = pattern(3_000_000)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         client = talk(server, stdin=theirs, stdout=theirs)
@@ -198,7 +200,7 @@ def test_a_socket_as_input_and_output(server, talk):
 
 def test_non_blocking_input_and_output(server, talk):
     """A descriptor can be shared with somebody who has made it non-blocking."""
-    data = random_bytes(3_000_000)
+    data = pattern(3_000_000)
     client_in, our_out = os.pipe()
     our_in, client_out = os.pipe()
     os.set_blocking(client_in, False)
@@ -214,7 +216,7 @@ def test_non_blocking_input_and_output(server, talk):
 
 
 def test_a_slow_reader_of_the_output_gets_everything(server, talk):
-    data = random_bytes(2_000_000)
+    data = pattern(2_000_000)
     client = talk(server)
     feeder = Feeder(client.stdin, lambda file: file.write(data))
     copy = b""
@@ -230,9 +232,9 @@ def test_a_slow_reader_of_the_output_gets_everything(server, talk):
 def test_a_reader_who_stops_holds_up_neither_us_nor_memory(server, talk, sanitized):
     """While the output is stuck no more is taken in than the window and the pipes hold; nothing spins."""
     talk_small, _ = peaks_of_a_small_copy(server, talk)
-    pattern, size = Pattern(), 64 * MIB
+    endless, size = Endless(), 64 * MIB
     client = talk(server)
-    feeder = Feeder(client.stdin, lambda file: pattern.write(file, size))
+    feeder = Feeder(client.stdin, lambda file: endless.write(file, size))
 
     def bytes_taken():
         return int(proc_text(client.pid, "io").split()[1])  # rchar
@@ -251,7 +253,7 @@ def test_a_reader_who_stops_holds_up_neither_us_nor_memory(server, talk, sanitiz
         assert peak_rss_kib(client.pid) - talk_small <= GROWTH_KIB
 
     for offset in range(0, size, MIB // 2):
-        assert client.stdout.read(MIB // 2) == pattern.at(offset, MIB // 2)
+        assert client.stdout.read(MIB // 2) == endless.at(offset, MIB // 2)
     feeder.join()
     assert_ends_well(client)
 
@@ -291,13 +293,13 @@ def test_it_does_not_wait_for_a_reply_before_it_reads_on(talk):
 
 
 def test_a_server_may_keep_a_whole_mebibyte_in_flight(talk):
-    data = random_bytes(3 * MIB)
+    data = pattern(3 * MIB)
     with Rogue(rogues.answer_after(MIB)) as rogue:
         assert talk(*rogue.words, input=data).finish() == (0, data, "")
 
 
 def test_a_server_of_one_byte_at_a_time_is_as_good(talk):
-    data = random_bytes(2000)
+    data = pattern(2000)
     with Rogue(rogues.drip(0)) as rogue:
         assert talk(*rogue.words, input=data).finish() == (0, data, "")
 
@@ -425,7 +427,7 @@ def test_ipv4_ipv6_and_unix_sockets_are_all_the_same(serve, talk, tmp_path, addr
     if "::" in address and not has_ipv6():
         pytest.skip("this machine has no IPv6")
     server = serve(address.format(tmp_path, os.getpid()))
-    data = random_bytes(1_000_000)
+    data = pattern(1_000_000)
     assert talk(server.addresses[0], input=data).finish() == (0, data, "")
     assert talk(server, input=data).finish() == (0, data, "")
 
@@ -444,11 +446,10 @@ def test_an_ipv6_address_is_understood_with_brackets_and_without(serve, talk):
         assert talk(*words, input=b"hello\n").finish() == (0, b"hello\n", "")
 
 
+@pytest.mark.usefixtures("own_network")
 def test_without_operands_client_and_server_meet_on_port_9877(serve, talk):
-    with PrivateNetwork() as network:
-        server = serve("--quiet", prefix=network.prefix)
-        assert server.addresses[0] in ("[::]:9877", "0.0.0.0:9877")
-        assert talk(prefix=network.prefix, input=b"hello\n").finish() == (0, b"hello\n", "")
+    assert serve("--quiet").addresses[0] in ("[::]:9877", "0.0.0.0:9877")
+    assert talk(input=b"hello\n").finish() == (0, b"hello\n", "")
 
 
 BOTH = "127.0.0.1 both\n::1 both\n"
@@ -488,7 +489,7 @@ def test_a_silent_address_gets_its_share_of_the_time_and_the_next_is_tried(serve
 
 
 def test_many_talks_at_a_time_do_not_mix(server, talk):
-    clients = [(talk(server), random_bytes(500_000, seed)) for seed in range(8)]
+    clients = [(talk(server), pattern(500_000, seed)) for seed in range(8)]
     feeders = [Feeder(client.stdin, lambda file, data=data: file.write(data)) for client, data in clients]
     copies = {}
     threads = []

@@ -15,12 +15,14 @@ import time
 import pytest
 
 import rogues
-from bulk import Feeder, Pattern, random_bytes
+from bulk import Feeder, Endless
 from harness import PATIENCE, server_words
+from netns import own_network, set_sysctl  # noqa: F401 (a fixture)
 from rogues import Rogue
-from surroundings import PrivateNetwork, own_etc
+from streams import pattern
+from surroundings import own_etc
+from watchdog import no_hang  # noqa: F401 (a fixture)
 
-pytest_plugins = ["watchdog"]
 pytestmark = pytest.mark.usefixtures("no_hang")
 
 # No two neighbours are the same, so that a byte that is lost or doubled shows where it stood.
@@ -86,16 +88,16 @@ def test_a_server_that_closes_at_once(talk):
 
 def test_a_reset_in_the_midst_of_sending_is_called_a_reset(talk):
     """Whether send(2) or recv(2) meets it first must not show."""
-    pattern = Pattern()
+    endless = Endless()
     for attempt in range(20):
         with Rogue(rogues.answer_and_reset(1000 * attempt, 100_000)) as rogue:
             client = talk(*rogue.words)
-            feeder = Feeder(client.stdin, lambda file: pattern.write(file, 1 << 30))
+            feeder = Feeder(client.stdin, lambda file: endless.write(file, 1 << 30))
             output = client.stdout.read()
             assert client.wait() == 1
             feeder.join()
             error = client.process.stderr.read().decode()
-        assert output == pattern.at(0, len(output))
+        assert output == endless.at(0, len(output))
         found = re.fullmatch(r"server reset the connection: (\d+) of (\d+) bytes came back", words_of(error))
         assert found, f"attempt {attempt}: {error}"
         assert int(found[1]) == len(output) <= int(found[2])
@@ -106,7 +108,7 @@ def test_a_reset_in_the_midst_of_sending_is_called_a_reset(talk):
 
 @pytest.mark.parametrize("at", [0, 1, 8192, 65535, 65536, 1_048_576, 2_999_999])
 def test_a_byte_that_differs(talk, at):
-    data = random_bytes(3_000_000)
+    data = pattern(3_000_000)
     status, output, error = run(talk, rogues.flip_bit(at), data=data)
     assert status == 1
     assert words_of(error) == f"byte {at} differs: sent 0x{data[at]:02x}, got 0x{data[at] ^ 1:02x}"
@@ -168,7 +170,7 @@ def test_a_wrong_byte_ends_it_although_our_input_goes_on(talk):
 
 def test_the_output_is_written_to_its_end_though_the_verdict_is_known(talk):
     """A slow reader gets the bytes that came, and the wrong one among them, before the words."""
-    data = random_bytes(200_000)
+    data = pattern(200_000)
     with Rogue(rogues.flip_bit(199_999)) as rogue:
         client = talk(*rogue.words)
         feeder = Feeder(client.stdin, lambda file: file.write(data))
@@ -246,7 +248,7 @@ def test_bytes_that_trickle_in_are_no_silence(talk):
 
 
 def test_a_stuck_output_is_not_the_servers_silence(server, talk):
-    data = random_bytes(4_000_000)
+    data = pattern(4_000_000)
     client = talk("--timeout", "1s", server)
     feeder = Feeder(client.stdin, lambda file: file.write(data))
     time.sleep(2)
@@ -297,15 +299,14 @@ def test_a_name_that_nobody_has(talk, tmp_path):
     assert words_of(error) == "cannot connect to no.such.host.invalid port 7: no such host"
 
 
+@pytest.mark.usefixtures("own_network")
 def test_a_name_server_that_does_not_answer(talk, tmp_path):
-    own = own_etc(
+    prefix = own_etc(
         tmp_path,
         nsswitch_conf="hosts: dns\n",
         resolv_conf="nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
     )
-    with PrivateNetwork() as network:
-        prefix = (*network.prefix, *own)
-        status, output, error = talk("example.org", "7", input=DATA, prefix=prefix).finish()
+    status, output, error = talk("example.org", "7", input=DATA, prefix=prefix).finish()
     assert (status, output) == (3, b"")
     assert words_of(error) == "cannot connect to example.org port 7: no name server answered"
 
@@ -316,9 +317,9 @@ def test_an_address_of_the_other_family(talk):
     assert words_of(error) == "cannot connect to 127.0.0.1 port 7: the host has no address of that family"
 
 
+@pytest.mark.usefixtures("own_network")
 def test_a_network_without_a_way_there(talk):
-    with PrivateNetwork() as network:
-        status, output, error = talk("192.0.2.1", "7", input=DATA, prefix=network.prefix).finish()
+    status, output, error = talk("192.0.2.1", "7", input=DATA).finish()
     assert (status, output) == (3, b"")
     assert words_of(error) == "cannot connect to 192.0.2.1 port 7: network is unreachable"
 
@@ -375,24 +376,20 @@ def test_no_descriptor_for_the_socket_is_this_machines_fault(talk, sanitized):
 # ---- connected to itself ----
 
 
-def test_a_dead_port_is_never_met_by_being_it(program):
+@pytest.mark.usefixtures("own_network")
+def test_a_dead_port_is_never_met_by_being_it(talk):
     """In a range of four ports the kernel soon gives us the very port that we call: nobody is there.
 
     The words of that case must really have been seen.
     """
-    with PrivateNetwork(ip_local_port_range="40000 40003") as network:
-        seen = set()
-        for _ in range(200):
-            done = subprocess.run(
-                [*network.prefix, program, "talk", "127.0.0.1", "40000"],
-                input=b"anybody?\n",
-                capture_output=True,
-                timeout=PATIENCE,
-            )
-            assert (done.returncode, done.stdout) == (3, b"")
-            seen.add(words_of(done.stderr.decode()))
-            if len(seen) == 2:
-                break
+    set_sysctl("net.ipv4.ip_local_port_range", "40000 40003")
+    seen = set()
+    for _ in range(200):
+        status, output, error = talk("127.0.0.1", "40000", input=b"anybody?\n").finish()
+        assert (status, output) == (3, b"")
+        seen.add(words_of(error))
+        if len(seen) == 2:
+            break
     assert seen == {
         "cannot connect to 127.0.0.1 port 40000: connection refused (is a server listening there?)",
         "cannot connect to 127.0.0.1 port 40000: the connection leads back to itself, nobody listens there",

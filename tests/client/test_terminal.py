@@ -13,11 +13,11 @@ import threading
 import pytest
 
 import rogues
+from netns import own_network  # noqa: F401 (a fixture)
 from rogues import Rogue
-from surroundings import PrivateNetwork
 from terminal import Terminal
+from watchdog import no_hang  # noqa: F401 (a fixture)
 
-pytest_plugins = ["watchdog"]
 pytestmark = pytest.mark.usefixtures("no_hang")
 
 UTF8 = {"LC_ALL": "C.UTF-8"}
@@ -350,11 +350,10 @@ def test_it_is_plain_where_it_does_not_go_to_a_terminal(talk):
     assert client.finish() == (3, b"", "tcpecho: " + WORDS.decode())
 
 
+@pytest.mark.usefixtures("own_network")
 def test_a_warning_is_yellow_on_a_terminal(serve):
-    with PrivateNetwork() as network, Terminal() as terminal:
-        server = serve(
-            "127.0.0.1:2000", prefix=network.prefix, preexec=terminal.as_stderr, env={"TERM": "xterm", "NO_COLOR": ""}
-        )
+    with Terminal() as terminal:
+        server = serve("127.0.0.1:2000", preexec=terminal.as_stderr, env={"TERM": "xterm", "NO_COLOR": ""})
         terminal.wait_for(b"listening on 127.0.0.1:2000")
         assert terminal.seen.startswith(b"tcpecho: \x1b[1;33mwarning: \x1b[0mport 2000 is a poor choice: ")
         assert server.end() == 0

@@ -173,6 +173,19 @@ def test_who_waits_because_of_its_source_when_the_server_ends_is_ended_for_that_
     assert {end["reason"] for end in server.ends(2)} == {"drain"}
 
 
+def test_who_waits_in_the_kernels_queue_when_the_server_ends_gets_a_fin(serve, clients):
+    server = serve("--max-clients", "1", "--drain-timeout", "100ms", "127.0.0.1:0")
+    served = clients(server)
+    assert served.is_served()
+    waiting = clients(server, 5)
+    server.send(signal.SIGTERM)
+    for client in waiting:
+        assert recv_until_clean_end(client.sock) == b""
+    served.leave()
+    server.wait()
+    assert {end["reason"] for end in server.ends(6)} == {"drain"}
+
+
 # ---- no more processes ----
 
 
@@ -184,8 +197,8 @@ class ByCgroup:
         self.server = Server(program, directory, ["127.0.0.1:0"])
         self.cgroup.add(self.server.pid)
 
-    def allow_children(self, count):
-        self.cgroup.limit(1 + count)
+    def allow_no_more(self):
+        self.cgroup.limit(self.cgroup.current())
 
     def allow_any(self):
         self.cgroup.limit("max")
@@ -203,8 +216,8 @@ class ByRlimit:
         self.user = LoneUser()
         self.server = Server(self.user.reachable(program), directory, ["127.0.0.1:0"], preexec=self.user.become)
 
-    def allow_children(self, count):
-        self.user.set_process_limit(self.server.pid, 1 + count)
+    def allow_no_more(self):
+        self.user.set_process_limit(self.server.pid, self.user.task_count())
 
     def allow_any(self):
         self.user.set_process_limit(self.server.pid, 10_000)
@@ -227,7 +240,7 @@ def test_clients_for_whom_there_is_no_process_wait_until_there_is_one(bounded, c
     server = bounded.server
     served = clients(server, 2)
     assert all_served(served)
-    bounded.allow_children(2)
+    bounded.allow_no_more()
     waiting = clients(server, 30)
     server.wait_for_log("cannot start serving a client: .*, clients wait")
     watch_it_wait(server)
@@ -237,7 +250,6 @@ def test_clients_for_whom_there_is_no_process_wait_until_there_is_one(bounded, c
     # One ends: there is room for the next.
     served[0].leave()
     assert waiting[0].is_served()
-    assert all_wait(waiting[1:])
 
     bounded.allow_any()
     assert all_served(waiting[1:])

@@ -24,6 +24,7 @@ from harness import (
 from netns import own_network, set_sysctl  # noqa: F401 (a fixture)
 from scarcity import allow_descriptors
 from signalling import stopped
+from surroundings import own_etc
 from tcptable import TIME_WAIT, sockets_of, tcp_sockets
 
 BURST = 2000
@@ -340,3 +341,10 @@ def test_a_path_that_another_server_took_over_is_left_to_it(serve, path):
     second = serve(f"unix:{path}")
     assert first.end() == 0
     assert second.is_faithful()
+
+
+def test_localhost_is_loopback_even_where_no_file_says_so(serve, tmp_path):
+    """A container without /etc/hosts (RFC 6761, 6.3)."""
+    server = serve("localhost:0", prefix=own_etc(tmp_path, hosts="", nsswitch_conf="hosts: files\n"))
+    assert "127.0.0.1" in [parse_address(line)[1][0] for line in server.addresses]
+    assert server.is_faithful()

@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Bytes in bulk: made to measure, and compared as they come."""
-import random
 import threading
 
-# Prime, so that no power of two in a program can turn one place of a Pattern into another.
+from streams import pattern
+
+# Prime, so that no power of two in a program can turn one place of the stream into another.
 PERIOD = 1_000_003
 
 
-def random_bytes(size, seed=1):
-    """The same bytes for the same seed; every value is among them once there are enough."""
-    return random.Random(seed).randbytes(size)
-
-
-class Pattern:
+class Endless:
     """An endless stream of bytes, known at every offset, in a fixed amount of memory."""
 
     def __init__(self):
-        self.twice = random_bytes(PERIOD) * 2
+        self.twice = pattern(PERIOD) * 2
 
     def at(self, offset, size):
         """`size` (at most PERIOD) bytes from an offset on."""

@@ -30,14 +30,20 @@ class Rogue:
         return self
 
     def __exit__(self, *_):
-        # shutdown() wakes the thread that waits in accept() or recv(), close() would not.
-        for sock in (self.listening, *self.connected):
+        # shutdown() wakes a thread that waits in accept() or recv(), close() would not.
+        accepting = self.threads[0]
+        self._end([self.listening], [accepting])
+        self._end(self.connected, self.threads)
+
+    @staticmethod
+    def _end(sockets, threads):
+        for sock in sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        for thread in self.threads:
+        for thread in threads:
             thread.join(PATIENCE)
             assert not thread.is_alive(), "a rogue hangs"
-        for sock in (self.listening, *self.connected):
+        for sock in sockets:
             sock.close()
 
     def _accept(self):

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import re
 import resource
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import time
 
 import pytest
 
-from harness import cpu_seconds, descriptors_of, wait_until
+from harness import cpu_seconds, descriptors_of, proc_text, wait_until
 
 # How long a waiting server is watched.
 WATCH = 3.0
@@ -126,6 +127,15 @@ class LoneUser:
         if processes is not None:
             resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
         os.setresuid(self.uid, self.uid, self.uid)
+
+    def task_count(self):
+        """What the limit counts: threads."""
+        tasks = 0
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            status = proc_text(entry, "status")
+            if re.search(rf"^Uid:\t{self.uid}\t", status, re.M):
+                tasks += int(re.search(r"^Threads:\t(\d+)", status, re.M).group(1))
+        return tasks
 
     def set_process_limit(self, pid, count):
         """Sets the soft limit of one of its processes: only the user himself may."""

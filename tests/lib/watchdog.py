@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A bound for tests that wait in a plain read() or join(): a hang is a failure, not the end of the run.
 
-A module asks for it by
-
-    pytest_plugins = ["watchdog"]
-    pytestmark = pytest.mark.usefixtures("no_hang")
+A test file imports the fixture `no_hang` and names it in `pytest.mark.usefixtures`.
 """
 import signal
 

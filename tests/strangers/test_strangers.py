@@ -12,13 +12,17 @@ import subprocess
 
 import pytest
 
-from bulk import random_bytes
 from harness import PATIENCE, wait_until
+from streams import pattern
+from tcptable import tcp_sockets
+from watchdog import no_hang  # noqa: F401 (a fixture)
 
-pytest_plugins = ["watchdog"]
 pytestmark = pytest.mark.usefixtures("no_hang")
 
-DATA = random_bytes(1_000_000)
+# As /proc/net/tcp has it.
+LISTEN = 0x0A
+
+DATA = pattern(1_000_000)
 
 
 def need(tool):
@@ -153,9 +157,7 @@ def stranger(*command):
 
 def is_listening(port):
     """Looks without connecting: to some servers that would be the client."""
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        fields = [line.split() for line in table][1:]
-    return any(local.endswith(f":{port:04X}") and state == "0A" for _, local, _, state, *_ in fields)
+    return any(sock.local_port == port and sock.state == LISTEN for sock in tcp_sockets())
 
 
 SOCAT = ["socat", "-t", "30", "TCP-LISTEN:PORT,bind=127.0.0.1,fork,reuseaddr"]

@@ -29,14 +29,14 @@
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
 /* Waits until a condition holds; it fails the test when that takes as long as a hang. */
-#define UNIT_WAIT_UNTIL(condition)                                                          \
-	do {                                                                                \
-		for (long tries = 0; !(condition); tries++) {                               \
-			if (tries >= UNIT_PATIENCE_S * 1000L)                               \
+#define UNIT_WAIT_UNTIL(condition)                                                           \
+	do {                                                                                 \
+		for (long tries = 0; !(condition); tries++) {                                \
+			if (tries >= UNIT_PATIENCE_S * 1000L)                                \
 				fail_msg("%s:%d: still waiting for: %s", __FILE__, __LINE__, \
-					 #condition);                                       \
-			unit_sleep_ms(1);                                                   \
-		}                                                                           \
+					 #condition);                                        \
+			unit_sleep_ms(1);                                                    \
+		}                                                                            \
 	} while (0)
 
 void unit_sleep_ms(long ms);
@@ -49,9 +49,9 @@ void unit_sleep_ms(long ms);
  */
 typedef void unit_child_fn(const void *argument);
 
-#define UNIT_CHILD_MUST(condition)                                      \
-	do {                                                            \
-		if (!(condition))                                       \
+#define UNIT_CHILD_MUST(condition)                                       \
+	do {                                                             \
+		if (!(condition))                                        \
 			unit_child_fail(__FILE__, __LINE__, #condition); \
 	} while (0)
 
@@ -75,7 +75,7 @@ struct unit_capture {
 	char text[64 * 1024];
 };
 
-/* From here on what is written to fd (1 or 2) goes to memory; no assertion may fail until the end. */
+/* From here on what is written to fd (1 or 2) goes to memory; until the end nothing may fail. */
 void unit_capture_begin(struct unit_capture *capture, int fd);
 void unit_capture_end(struct unit_capture *capture);
 

@@ -9,10 +9,10 @@
 #include "base/err.h"
 #include "unit.h"
 
-#define US  UINT64_C(1000)
-#define MS  CLOCK_NS_PER_MS
-#define SEC CLOCK_NS_PER_S
-#define MIN (60 * SEC)
+#define US   UINT64_C(1000)
+#define MS   CLOCK_NS_PER_MS
+#define SEC  CLOCK_NS_PER_S
+#define MIN  (60 * SEC)
 #define HOUR (60 * MIN)
 
 /* No number of any row. */
@@ -101,24 +101,15 @@ TEST(what_is_finer_than_a_nanosecond_is_cut)
 TEST(what_is_no_duration_is_refused_with_its_reason)
 {
 	static const struct row rows[] = {
-		{ "", ERR_NOT_A_NUMBER },
-		{ "s", ERR_NOT_A_NUMBER },
-		{ ".5s", ERR_NOT_A_NUMBER },
-		{ "5.", ERR_NOT_A_NUMBER },
-		{ "5.s", ERR_NOT_A_NUMBER },
-		{ "-1s", ERR_NOT_A_NUMBER },
-		{ "+1s", ERR_NOT_A_NUMBER },
-		{ " 1s", ERR_NOT_A_NUMBER },
-		{ "Off", ERR_NOT_A_NUMBER },
-		{ "never", ERR_NOT_A_NUMBER },
-		{ "1d", ERR_BAD_UNIT },
-		{ "1S", ERR_BAD_UNIT },
-		{ "1 s", ERR_BAD_UNIT },
-		{ "1s ", ERR_BAD_UNIT },
-		{ "1m30s", ERR_BAD_UNIT },
-		{ "1e3", ERR_BAD_UNIT },
-		{ "1.5.5s", ERR_BAD_UNIT },
-		{ "1sec", ERR_BAD_UNIT },
+		{ "", ERR_NOT_A_NUMBER },    { "s", ERR_NOT_A_NUMBER },
+		{ ".5s", ERR_NOT_A_NUMBER }, { "5.", ERR_NOT_A_NUMBER },
+		{ "5.s", ERR_NOT_A_NUMBER }, { "-1s", ERR_NOT_A_NUMBER },
+		{ "+1s", ERR_NOT_A_NUMBER }, { " 1s", ERR_NOT_A_NUMBER },
+		{ "Off", ERR_NOT_A_NUMBER }, { "never", ERR_NOT_A_NUMBER },
+		{ "1d", ERR_BAD_UNIT },      { "1S", ERR_BAD_UNIT },
+		{ "1 s", ERR_BAD_UNIT },     { "1s ", ERR_BAD_UNIT },
+		{ "1m30s", ERR_BAD_UNIT },   { "1e3", ERR_BAD_UNIT },
+		{ "1.5.5s", ERR_BAD_UNIT },  { "1sec", ERR_BAD_UNIT },
 		{ "1,5s", ERR_BAD_UNIT },
 	};
 	assert_rows(units_parse_duration, rows, ARRAY_LEN(rows));
@@ -147,18 +138,12 @@ TEST(a_duration_is_printed_in_the_largest_unit_that_loses_nothing)
 		uint64_t ns;
 		const char *text;
 	} rows[] = {
-		{ 0, "0s" },
-		{ 1, "1ns" },
-		{ 1500, "1500ns" },
-		{ 2 * US, "2us" },
-		{ 250 * MS, "250ms" },
-		{ 1500 * MS, "1500ms" },
-		{ 10 * SEC, "10s" },
-		{ 90 * SEC, "90s" },
-		{ 2 * MIN, "2m" },
-		{ 90 * MIN, "90m" },
-		{ 48 * HOUR, "48h" },
-		{ UINT64_MAX, "18446744073709551615ns" },
+		{ 0, "0s" },           { 1, "1ns" },
+		{ 1500, "1500ns" },    { 2 * US, "2us" },
+		{ 250 * MS, "250ms" }, { 1500 * MS, "1500ms" },
+		{ 10 * SEC, "10s" },   { 90 * SEC, "90s" },
+		{ 2 * MIN, "2m" },     { 90 * MIN, "90m" },
+		{ 48 * HOUR, "48h" },  { UINT64_MAX, "18446744073709551615ns" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(units_duration(rows[i].ns).text, rows[i].text);

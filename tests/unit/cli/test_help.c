@@ -136,10 +136,9 @@ TEST(the_environment_is_told_by_example_where_there_are_options)
 {
 	for (const struct command *const *at = commands; *at != NULL; at++) {
 		print_command(*at);
-		const char *variable =
-			(*at)->n_options > 0
-				? option_variable(*at, &(*at)->options[0]).name
-				: "TCPECHO_";
+		const char *variable = (*at)->n_options > 0
+					       ? option_variable(*at, &(*at)->options[0]).name
+					       : "TCPECHO_";
 		assert_int_equal(strstr(printed, variable) != NULL, (*at)->n_options > 0);
 	}
 }
@@ -163,27 +162,6 @@ TEST(explanations_are_wrapped_and_lose_no_word)
 		for (const char *const *text = (*at)->description; *text != NULL; text++)
 			assert_in_line(flat, *text);
 	}
-}
-
-TEST(a_row_of_any_shape_is_shown)
-{
-	static const struct option_row rows[] = {
-		{ .name = "an-option-with-a-name-longer-than-the-column",
-		  .kind = OPTION_COUNT,
-		  .value_name = "NUMBER",
-		  .help = "helps" },
-	};
-	static const char *const description[] = { "word", NULL };
-	static const struct command command = {
-		.name = "x",
-		.operands = "",
-		.options = rows,
-		.n_options = 1,
-		.description = description,
-	};
-	print_command(&command);
-	assert_memory_equal(printed, "usage: tcpecho x [OPTION]...\n\nword\n", 36);
-	assert_row_is_shown(&rows[0]);
 }
 
 /* ---- the program ---- */
@@ -221,14 +199,12 @@ static int free_printed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			every_option_of_every_command_is_shown_with_all_that_its_row_says),
+		cmocka_unit_test(every_option_of_every_command_is_shown_with_all_that_its_row_says),
 		cmocka_unit_test(nothing_is_shown_that_is_no_option),
 		cmocka_unit_test(usage_is_the_first_line),
 		cmocka_unit_test(every_exit_status_is_explained),
 		cmocka_unit_test(the_environment_is_told_by_example_where_there_are_options),
 		cmocka_unit_test(explanations_are_wrapped_and_lose_no_word),
-		cmocka_unit_test(a_row_of_any_shape_is_shown),
 		cmocka_unit_test(the_program_lists_every_command),
 		cmocka_unit_test(the_version_says_what_is_built_in),
 	};

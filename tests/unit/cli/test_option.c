@@ -120,7 +120,7 @@ TEST(what_is_not_given_is_at_its_preset)
 	assert_int_equal(arguments.values[TIMEOUT], 30 * CLOCK_NS_PER_S);
 	assert_int_equal(arguments.values[ENGINE], 1);
 	for (size_t i = 0; i < N_OPTIONS; i++)
-		assert_false(arguments.given[i]);
+		assert_int_equal(arguments.sources[i], SOURCE_PRESET);
 	assert_int_equal(arguments.n_operands, 0);
 }
 
@@ -159,7 +159,7 @@ TEST(every_kind_can_be_given_in_every_form)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		assert_good(rows[i].line);
 		assert_int_equal(arguments.values[rows[i].option], rows[i].value);
-		assert_true(arguments.given[rows[i].option]);
+		assert_int_equal(arguments.sources[rows[i].option], SOURCE_COMMAND_LINE);
 	}
 }
 
@@ -185,7 +185,7 @@ TEST(operands_and_options_stand_in_any_order)
 TEST(behind_two_dashes_all_are_operands)
 {
 	assert_operands("-q -- -m 7", "-m", "7");
-	assert_false(arguments.given[MAX_CLIENTS]);
+	assert_int_equal(arguments.sources[MAX_CLIENTS], SOURCE_PRESET);
 	assert_operands("a -- --help", "a", "--help");
 }
 
@@ -237,8 +237,7 @@ TEST(an_option_that_there_is_not_is_named)
 	assert_bad("-qz", short_one);
 	assert_bad("-zq", short_one);
 	assert_bad("a -z b", short_one);
-	assert_bad("--no-such=7",
-		   "unknown option --no-such=7 (`tcpecho serve --help` lists them)");
+	assert_bad("--no-such=7", "unknown option --no-such=7 (`tcpecho serve --help` lists them)");
 }
 
 TEST(an_abbreviation_of_two_options_is_none)
@@ -297,13 +296,16 @@ TEST(the_environment_wins_over_presets_and_the_command_line_over_it)
 	assert_int_equal(arguments.values[MAX_CLIENTS], 9);
 	assert_int_equal(arguments.values[TIMEOUT], 120 * CLOCK_NS_PER_S);
 	assert_int_equal(arguments.values[QUIET], 1);
-	assert_true(arguments.given[ENGINE] && arguments.given[QUIET]);
-	assert_false(arguments.given[MAX_PER_SOURCE]);
+	assert_int_equal(arguments.sources[ENGINE], SOURCE_ENVIRONMENT);
+	assert_int_equal(arguments.sources[QUIET], SOURCE_ENVIRONMENT);
+	assert_int_equal(arguments.sources[MAX_PER_SOURCE], SOURCE_PRESET);
 
 	assert_good("-e fork -m 3");
 	assert_int_equal(arguments.values[ENGINE], 0);
 	assert_int_equal(arguments.values[MAX_CLIENTS], 3);
 	assert_int_equal(arguments.values[TIMEOUT], 120 * CLOCK_NS_PER_S);
+	assert_int_equal(arguments.sources[ENGINE], SOURCE_COMMAND_LINE);
+	assert_int_equal(arguments.sources[TIMEOUT], SOURCE_ENVIRONMENT);
 }
 
 TEST(a_flag_in_the_environment_is_0_or_1)

@@ -6,6 +6,7 @@
 #include "cli/talk_command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,27 +45,19 @@ static unsigned int dead_port(void)
 
 TEST(host_and_port_are_understood_in_every_form)
 {
-	static const struct {
-		const char *form, *understood;
-	} rows[] = {
-		{ "127.0.0.1 %u", "127.0.0.1 port %u" },
-		{ "127.0.0.1:%u", "127.0.0.1 port %u" },
-		{ "-4 127.0.0.1 %u", "127.0.0.1 port %u" },
-		{ "--timeout 20s 127.0.0.1 %u", "127.0.0.1 port %u" },
-		{ "[127.0.0.1]:%u", "127.0.0.1 port %u" },
-		{ "[127.0.0.1] %u", "127.0.0.1 port %u" },
+	/* The port stands at the end of each. */
+	static const char *const forms[] = {
+		"127.0.0.1 ",   "127.0.0.1:",   "-4 127.0.0.1 ", "--timeout 20s 127.0.0.1 ",
+		"[127.0.0.1]:", "[127.0.0.1] ",
 	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
 		unsigned int port = dead_port();
-		char line[128], understood[128], expected[256];
-		const char *at = strstr(rows[i].form, "%u");
-		snprintf(line, sizeof(line), "%.*s%u%s", (int)(at - rows[i].form), rows[i].form,
-			 port, at + 2);
-		snprintf(understood, sizeof(understood), "127.0.0.1 port %u", port);
+		char line[128], expected[256];
+		snprintf(line, sizeof(line), "%s%u", forms[i], port);
 		snprintf(expected, sizeof(expected),
-			 "tcpecho: cannot connect to %s: connection refused (is a server listening "
-			 "there?)\n",
-			 understood);
+			 "tcpecho: cannot connect to 127.0.0.1 port %u: connection refused "
+			 "(is a server listening there?)\n",
+			 port);
 		assert_int_equal(talk(line), STATUS_NO_CONNECTION);
 		assert_string_equal(log_of.text, expected);
 	}
@@ -105,6 +98,22 @@ TEST(what_is_wrong_is_named)
 	}
 }
 
+TEST(of_both_families_the_command_lines_wins_over_the_environments)
+{
+	char line[64];
+	setenv("TCPECHO_TALK_IPV6", "1", 1);
+	snprintf(line, sizeof(line), "-4 127.0.0.1 %u", dead_port());
+	assert_int_equal(talk(line), STATUS_NO_CONNECTION);
+	assert_non_null(strstr(log_of.text, "connection refused"));
+	snprintf(line, sizeof(line), "127.0.0.1 %u", dead_port());
+	assert_int_equal(talk(line), STATUS_NO_CONNECTION);
+	assert_non_null(strstr(log_of.text, "the host has no address of that family"));
+
+	setenv("TCPECHO_TALK_IPV4", "1", 1);
+	assert_int_equal(talk("127.0.0.1"), STATUS_USAGE);
+	assert_string_equal(log_of.text, "tcpecho: --ipv4 and --ipv6 exclude each other\n");
+}
+
 TEST(a_port_that_no_server_can_have_is_wrong_in_every_form)
 {
 	assert_int_equal(talk("127.0.0.1 0"), STATUS_USAGE);
@@ -120,14 +129,26 @@ TEST(a_name_too_long_is_no_host)
 	assert_int_equal(talk(line), STATUS_USAGE);
 }
 
+/* The environment of whoever runs the tests is not theirs. */
+static int clean_environment(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < talk_command.n_options; i++)
+		unsetenv(option_variable(&talk_command, &talk_command.options[i]).name);
+	return 0;
+}
+
+#define TALK_TEST(name) cmocka_unit_test_setup(name, clean_environment)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(host_and_port_are_understood_in_every_form),
-		cmocka_unit_test(a_unix_path_is_a_host_without_port),
-		cmocka_unit_test(what_is_wrong_is_named),
-		cmocka_unit_test(a_port_that_no_server_can_have_is_wrong_in_every_form),
-		cmocka_unit_test(a_name_too_long_is_no_host),
+		TALK_TEST(host_and_port_are_understood_in_every_form),
+		TALK_TEST(a_unix_path_is_a_host_without_port),
+		TALK_TEST(what_is_wrong_is_named),
+		TALK_TEST(of_both_families_the_command_lines_wins_over_the_environments),
+		TALK_TEST(a_port_that_no_server_can_have_is_wrong_in_every_form),
+		TALK_TEST(a_name_too_long_is_no_host),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

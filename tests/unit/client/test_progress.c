@@ -159,7 +159,8 @@ TEST(it_shows_the_share_of_a_file)
 		uint64_t bytes;
 		const char *share;
 	} rows[] = {
-		{ 0, "  0 %" }, { 499, "  49 %" }, { 999, "  99 %" }, { 1000, "  100 %" }, { 5000, "  100 %" },
+		{ 0, "  0 %" },      { 499, "  49 %" },   { 999, "  99 %" },
+		{ 1000, "  100 %" }, { 5000, "  100 %" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct progress progress = after_seconds(10);

@@ -228,9 +228,9 @@ TEST(a_surplus_behind_a_full_window_is_no_second_round)
 	unsigned char sent;
 	take_all(WINDOW_SIZE);
 	send_all();
-	assert_int_equal(window_return(&window, stream_from(0, WINDOW_SIZE + 5), WINDOW_SIZE + 5,
-				       &sent),
-			 WINDOW_SURPLUS);
+	assert_int_equal(
+		window_return(&window, stream_from(0, WINDOW_SIZE + 5), WINDOW_SIZE + 5, &sent),
+		WINDOW_SURPLUS);
 	assert_int_equal(window.returned, WINDOW_SIZE);
 }
 

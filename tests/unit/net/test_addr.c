@@ -121,8 +121,7 @@ TEST(a_host_name_has_255_bytes_at_most)
 	assert_int_equal(strlen(spec.host), ADDR_HOST_SIZE - 1);
 	assert_int_equal(addr_parse(long_text("", ADDR_HOST_SIZE, ":7"), &spec), ERR_BAD_ADDRESS);
 	assert_int_equal(addr_parse(long_text("[", ADDR_HOST_SIZE - 1, "]:7"), &spec), 0);
-	assert_int_equal(addr_parse(long_text("[", ADDR_HOST_SIZE, "]:7"), &spec),
-			 ERR_BAD_ADDRESS);
+	assert_int_equal(addr_parse(long_text("[", ADDR_HOST_SIZE, "]:7"), &spec), ERR_BAD_ADDRESS);
 }
 
 TEST(a_unix_path_has_107_bytes_at_most)
@@ -332,10 +331,9 @@ TEST(ipv4_inside_ipv6_is_ipv4)
 TEST(addresses_are_equal_when_all_of_them_is)
 {
 	static const char *const texts[] = {
-		"127.0.0.1:7",   "127.0.0.1:8",  "127.0.0.2:7",    "[::1]:7",
-		"[::1]:8",       "[::2]:7",      "[fe80::1%lo]:7", "[fe80::1]:7",
-		"unix:/run/a",   "unix:/run/ab", "unix:@a",	   "unix:@ab",
-		"unix:/run/abc",
+		"127.0.0.1:7", "127.0.0.1:8",    "127.0.0.2:7",   "[::1]:7",     "[::1]:8",
+		"[::2]:7",     "[fe80::1%lo]:7", "[fe80::1]:7",   "unix:/run/a", "unix:/run/ab",
+		"unix:@a",     "unix:@ab",       "unix:/run/abc",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		for (size_t j = 0; j < ARRAY_LEN(texts); j++) {
@@ -386,7 +384,7 @@ TEST(an_ipv6_source_is_its_64_bits_of_network)
 
 TEST(no_ipv4_address_is_the_source_of_an_ipv6_address)
 {
-	static const char *const v4[] = { "0.0.0.0:1", "0.0.0.1:1", "127.0.0.1:1",
+	static const char *const v4[] = { "0.0.0.0:1",     "0.0.0.1:1",     "127.0.0.1:1",
 					  "32.1.13.184:1", "254.128.0.0:1", "255.255.255.255:1" };
 	/* Also those whose bits are the same as theirs; 0::/8 apart, which nobody has. */
 	static const char *const v6[] = { "[::]:1",

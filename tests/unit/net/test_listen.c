@@ -62,8 +62,8 @@ TEST(an_accepted_socket_inherits_what_every_connection_needs)
 	static const struct {
 		int level, name, value;
 	} inherited[] = {
-		{ SOL_SOCKET, SO_OOBINLINE, 1 },  { SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },  { IPPROTO_TCP, TCP_KEEPIDLE, 60 },
+		{ SOL_SOCKET, SO_OOBINLINE, 1 },    { SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },    { IPPROTO_TCP, TCP_KEEPIDLE, 60 },
 		{ IPPROTO_TCP, TCP_KEEPINTVL, 10 }, { IPPROTO_TCP, TCP_KEEPCNT, 6 },
 	};
 	struct sockaddr_in address;
@@ -181,9 +181,9 @@ TEST(a_path_is_made_and_removed)
 	assert_true(fd >= 0);
 	assert_true(unit_is_nonblocking(fd) && unit_is_cloexec(fd));
 	assert_true(exists(addr.local.sun_path));
-	listen_remove_path(&addr);
+	listen_remove_path(&addr, listen_path_of(&addr));
 	assert_false(exists(addr.local.sun_path));
-	listen_remove_path(&addr); /* somebody was quicker */
+	listen_remove_path(&addr, listen_path_of(&addr)); /* somebody was quicker */
 	close(fd);
 }
 
@@ -263,7 +263,7 @@ TEST(an_abstract_name_has_no_path_to_remove)
 	assert_int_equal(addr_of_socket(fd, &addr), 0);
 	assert_int_equal(addr.local.sun_path[0], '\0');
 	assert_int_equal(listen_open(&addr), -EADDRINUSE);
-	listen_remove_path(&addr);
+	listen_remove_path(&addr, listen_path_of(&addr));
 	close(fd);
 }
 

@@ -158,6 +158,21 @@ TEST(without_preparation_titles_stay_as_they_are)
 
 /* ---- forking and reaping ---- */
 
+/* So many of the next waits are interrupted before they do anything. */
+static int interruptions;
+
+pid_t __real_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options);
+
+pid_t __wrap_waitpid(pid_t pid, int *status, int options)
+{
+	if (interruptions == 0)
+		return __real_waitpid(pid, status, options);
+	interruptions--;
+	errno = EINTR;
+	return -1;
+}
+
 /* Waits for a child to end, as a parent who is told by SIGCHLD need not. */
 static struct process_end reap_one(void)
 {
@@ -199,7 +214,9 @@ static void reap_in_every_way(const void *argument)
 	pid = process_fork();
 	if (pid == 0)
 		_exit(0);
+	interruptions = 3;
 	end = reap_one();
+	UNIT_CHILD_MUST(interruptions == 0);
 	UNIT_CHILD_MUST(end.pid == pid && end.signal == 0 && end.status == 0);
 	UNIT_CHILD_MUST(process_reap(&end) == 0);
 }
@@ -300,8 +317,10 @@ static void keep_only(const void *argument)
 TEST(exactly_the_standard_descriptors_and_the_two_named_stay_open)
 {
 	static const struct kept rows[] = {
-		{ 10, 20 }, { 20, 10 }, { 3, 4 },  { 4, 3 },		 { 3, HIGHEST },
-		{ 3, 5 },   { 10, 11 }, { 7, 7 },  { HIGHEST, HIGHEST - 1 }, { HIGHEST, 3 },
+		{ 10, 20 },     { 20, 10 },     { 3, 4 },
+		{ 4, 3 },       { 3, HIGHEST }, { 3, 5 },
+		{ 10, 11 },     { 7, 7 },       { HIGHEST, HIGHEST - 1 },
+		{ HIGHEST, 3 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		unit_in_child(keep_only, &rows[i]);

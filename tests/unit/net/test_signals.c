@@ -104,7 +104,7 @@ TEST(a_client_ignores_sigpipe_and_leaves_the_rest_at_its_default)
 }
 
 static const struct row of_server[] = {
-	{ SIGPIPE, IGNORE }, { SIGINT, READ },	{ SIGTERM, READ },
+	{ SIGPIPE, IGNORE }, { SIGINT, READ },  { SIGTERM, READ },
 	{ SIGUSR1, READ },   { SIGCHLD, READ },
 };
 

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nobody is refused: who cannot be served waits, in the kernel's queue or in the room, in his order,
- * and a shortage neither spins nor lasts longer than it does.
+ * Nobody is refused: who cannot be served waits, in the kernel's queue or in the room, in his
+ * order; and a shortage neither spins nor outlasts itself.
  */
 #include "server/admission.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -296,11 +293,12 @@ TEST(a_source_over_its_limit_waits_and_another_does_not)
 TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 {
 	server.max_per_source = 1;
-	admission.n_places = 3; /* two for those, one for a shortage */
+	admission.n_places = 2;
+	static const char unread[40000]; /* which would make a reset of a close */
 	int clients[5];
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
 		clients[i] = connect_from(1);
-		unit_write(clients[i], "unread", 6); /* which would make a reset of a close */
+		unit_write(clients[i], unread, sizeof(unread));
 	}
 	do_round();
 	assert_int_equal(engine.n_served, 1);
@@ -324,7 +322,7 @@ TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
 {
 	server.max_per_source = 1;
-	admission.n_places = 2;
+	admission.n_places = 1;
 	int clients[] = { connect_from(1), connect_from(1) };
 	do_round();
 	assert_int_equal(admission.n_waiting, 1);
@@ -383,8 +381,8 @@ static void set_up_with_descriptors(const void *argument)
 TEST(the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places)
 {
 	static const struct room rows[] = {
-		{ 64, 17 },
-		{ 4 * ADMISSION_ROOM - 4, ADMISSION_ROOM },
+		{ 64, 16 },
+		{ 4 * ADMISSION_ROOM - 4, ADMISSION_ROOM - 1 },
 		{ 4 * ADMISSION_ROOM, ADMISSION_ROOM },
 		{ 16 * ADMISSION_ROOM, ADMISSION_ROOM },
 	};
@@ -410,6 +408,25 @@ TEST(who_still_waits_when_the_server_ends_gets_a_fin_and_that_reason)
 	close(client);
 }
 
+TEST(who_is_still_queued_when_the_server_ends_gets_the_same)
+{
+	server.clients.most = 1;
+	server.listeners = (struct listeners){ .list = { listener, { .fd = -1 } }, .n = 2 };
+	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
+	do_round();
+	assert_int_equal(engine.n_served, 1);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	admission_close(&admission);
+	unit_capture_end(&log_of);
+	unit_read_end(clients[1]);
+	unit_read_end(clients[2]);
+	assert_int_equal(unit_lines(log_of.text), 2);
+	assert_int_equal(server.totals.accepted, 3);
+	assert_int_equal(server.totals.turned_away, 2);
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+}
+
 #define ADMISSION_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -431,6 +448,7 @@ int main(void)
 		ADMISSION_TEST(
 			the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places),
 		ADMISSION_TEST(who_still_waits_when_the_server_ends_gets_a_fin_and_that_reason),
+		ADMISSION_TEST(who_is_still_queued_when_the_server_ends_gets_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

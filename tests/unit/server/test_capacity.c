@@ -59,7 +59,7 @@ static void ask_machine(const void *argument)
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "descriptors, ulimit -n") == 0);
 }
 
-TEST(descriptors_are_for_clients_but_for_a_few_and_raised_for_those_who_are_wanted)
+TEST(descriptors_are_for_clients_but_for_a_few_and_raised_for_the_wanted)
 {
 	static const struct descriptors rows[] = {
 		{ .soft = 64, .hard = 64, .wanted = 1000, .most = 64 - CAPACITY_OWN_DESCRIPTORS },
@@ -90,7 +90,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_asked_for_is_had_or_refused),
 		cmocka_unit_test(
-			descriptors_are_for_clients_but_for_a_few_and_raised_for_those_who_are_wanted),
+			descriptors_are_for_clients_but_for_a_few_and_raised_for_the_wanted),
 		cmocka_unit_test(processes_bind_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,8 +250,8 @@ TEST(any_order_of_coming_and_going_leaves_the_counts_true)
 		assert_int_equal(table.count, count);
 		assert_int_equal(walk(), count);
 		for (unsigned int n = 0; n < MOST / 2; n++)
-			assert_int_equal(count_of(n), (there[2 * n] != NULL) +
-							      (there[2 * n + 1] != NULL));
+			assert_int_equal(count_of(n),
+					 (there[2 * n] != NULL) + (there[2 * n + 1] != NULL));
 	}
 }
 
@@ -329,8 +329,7 @@ int main(void)
 		TABLE_TEST(what_a_child_notes_its_parent_reads_though_it_was_killed),
 		TABLE_TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller),
 		cmocka_unit_test(a_zeroed_table_can_be_closed),
-		cmocka_unit_test(
-			a_table_for_the_most_clients_there_can_be_costs_only_what_is_used),
+		cmocka_unit_test(a_table_for_the_most_clients_there_can_be_costs_only_what_is_used),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

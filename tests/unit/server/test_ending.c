@@ -18,15 +18,15 @@ static const struct {
 	int error;
 	enum ending ending;
 } rows[] = {
-	{ ECONNRESET, ENDING_RESET },     { EPIPE, ENDING_RESET },
+	{ ECONNRESET, ENDING_RESET },    { EPIPE, ENDING_RESET },
 	{ ECONNABORTED, ENDING_RESET },
 
-	{ ETIMEDOUT, ENDING_TIMEOUT },    { EHOSTUNREACH, ENDING_TIMEOUT },
-	{ ENETUNREACH, ENDING_TIMEOUT },  { EHOSTDOWN, ENDING_TIMEOUT },
+	{ ETIMEDOUT, ENDING_TIMEOUT },   { EHOSTUNREACH, ENDING_TIMEOUT },
+	{ ENETUNREACH, ENDING_TIMEOUT }, { EHOSTDOWN, ENDING_TIMEOUT },
 	{ ENETDOWN, ENDING_TIMEOUT },
 
-	{ ENOBUFS, ENDING_ERROR },        { ENOMEM, ENDING_ERROR },
-	{ EBADF, ENDING_ERROR },          { ENOTSOCK, ENDING_ERROR },
+	{ ENOBUFS, ENDING_ERROR },       { ENOMEM, ENDING_ERROR },
+	{ EBADF, ENDING_ERROR },         { ENOTSOCK, ENDING_ERROR },
 	{ EIO, ENDING_ERROR },
 };
 
@@ -61,15 +61,14 @@ static const char *line_of(struct ending_facts facts)
 
 TEST(an_ending_is_one_line)
 {
-	assert_string_equal(
-		line_of((struct ending_facts){
-			.peer = "192.0.2.7:51334",
-			.in = 120,
-			.out = 100,
-			.lasted_ns = 3214 * CLOCK_NS_PER_MS,
-			.reason = ENDING_EOF,
-		}),
-		"end peer=192.0.2.7:51334 in=120 out=100 seconds=3.214 reason=eof\n");
+	assert_string_equal(line_of((struct ending_facts){
+				    .peer = "192.0.2.7:51334",
+				    .in = 120,
+				    .out = 100,
+				    .lasted_ns = 3214 * CLOCK_NS_PER_MS,
+				    .reason = ENDING_EOF,
+			    }),
+			    "end peer=192.0.2.7:51334 in=120 out=100 seconds=3.214 reason=eof\n");
 }
 
 TEST(every_reason_has_its_word)

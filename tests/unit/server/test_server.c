@@ -81,9 +81,9 @@ TEST(the_reason_is_what_the_child_said_unless_it_could_not)
 		{ ENDING_EOF, 0, 0, 1, "reason=error error=?\n" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		assert_string_equal(reason_when(rows[i].said, rows[i].code, rows[i].signal,
-						rows[i].status),
-				    rows[i].reason);
+		assert_string_equal(
+			reason_when(rows[i].said, rows[i].code, rows[i].signal, rows[i].status),
+			rows[i].reason);
 }
 
 TEST(who_ended_is_counted_and_his_entry_free)
@@ -171,8 +171,8 @@ static void hear_signals(const void *argument)
 
 	UNIT_CHILD_MUST(hear((int[]){ SIGTERM, SIGCHLD }, 2));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_DRAINING);
-	UNIT_CHILD_MUST(
-		strcmp(log_of.text, "SIGTERM: no new clients; 1 may finish, for 30s at most\n") == 0);
+	UNIT_CHILD_MUST(strcmp(log_of.text,
+			       "SIGTERM: no new clients; 1 may finish, for 30s at most\n") == 0);
 
 	UNIT_CHILD_MUST(!hear((int[]){ SIGINT }, 1));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_KILLING);
