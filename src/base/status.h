@@ -19,4 +19,12 @@
 enum status { STATUS_LIST(X) };
 #undef X
 
+/* The same as a table, for those who explain it; a sentence of NULL behind the last. */
+struct status_row {
+	enum status status;
+	const char *sentence;
+};
+
+extern const struct status_row status_rows[];
+
 #endif

@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/compiler.h"
 #include "base/status.h"
 #include "cli/docgen.h"
 #include "cli/option.h"
@@ -10,15 +9,6 @@
 
 /* Of the source, not of the page. */
 #define LINE_WIDTH 72
-
-static const struct {
-	int status;
-	const char *sentence;
-} statuses[] = {
-#define X(name, number, sentence) { number, sentence },
-	STATUS_LIST(X)
-#undef X
-};
 
 /* Upper case, as titles are. */
 static void print_title(FILE *out, const char *text)
@@ -165,9 +155,9 @@ static void print_environment(FILE *out, const struct command *command)
 static void print_status(FILE *out)
 {
 	fputs(".Sh EXIT STATUS\n.Bl -tag -width 128+N -compact\n", out);
-	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
-		fprintf(out, ".It %d\n", statuses[i].status);
-		print_sentence(out, statuses[i].sentence);
+	for (const struct status_row *at = status_rows; at->sentence != NULL; at++) {
+		fprintf(out, ".It %d\n", (int)at->status);
+		print_sentence(out, at->sentence);
 	}
 	fputs(".It 128+N\nEnded by signal N.\n.El\n", out);
 }

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/compiler.h"
 #include "base/status.h"
 #include "cli/option.h"
 #include "server/engine.h"
@@ -13,15 +12,6 @@
 #define COLUMN 30
 
 #define LINE_WIDTH 78
-
-static const struct {
-	int status;
-	const char *sentence;
-} statuses[] = {
-#define X(name, number, sentence) { number, sentence },
-	STATUS_LIST(X)
-#undef X
-};
 
 void help_program(FILE *out)
 {
@@ -89,8 +79,8 @@ void help_on_command(FILE *out, const struct command *command)
 			option_variable(command, &command->options[0]).name,
 			command->options[0].name);
 	fprintf(out, "\nexit status:\n");
-	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
-		fprintf(out, "  %d      %s\n", statuses[i].status, statuses[i].sentence);
+	for (const struct status_row *at = status_rows; at->sentence != NULL; at++)
+		fprintf(out, "  %d      %s\n", (int)at->status, at->sentence);
 	fprintf(out, "  128+N  ended by signal N\n");
 }
 

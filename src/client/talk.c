@@ -351,16 +351,6 @@ MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
 
 /* ---- connecting ---- */
 
-static struct addr_text server_text(const struct addr_spec *server)
-{
-	struct addr_text out;
-	if (server->kind == ADDR_UNIX)
-		snprintf(out.text, sizeof(out.text), "unix:%.110s", server->host);
-	else
-		snprintf(out.text, sizeof(out.text), "%.100s port %u", server->host, server->port);
-	return out;
-}
-
 /* The time for one of several addresses: a fair share of what is left, so that each is tried. */
 static uint64_t share_deadline_ns(uint64_t deadline_ns, int n_left)
 {
@@ -419,7 +409,7 @@ enum status talk_run(const struct talk_config *config)
 	signals_setup_client();
 	int fd = connect_to_any(config);
 	if (fd < 0) {
-		log_error("cannot connect to %s: %s%s", server_text(&config->server).text,
+		log_error("cannot connect to %s: %s%s", addr_spec_text(&config->server).text,
 			  err_text(fd).text, connect_remedy(fd));
 		return connect_status(fd);
 	}

@@ -272,6 +272,23 @@ bool addr_source(const struct addr *addr, uint64_t *ret_source)
 
 /* ---- to text ---- */
 
+struct addr_text addr_spec_text(const struct addr_spec *spec)
+{
+	struct addr_text out;
+	switch (spec->kind) {
+	case ADDR_WILDCARD:
+		snprintf(out.text, sizeof(out.text), "port %u", spec->port);
+		break;
+	case ADDR_HOST:
+		snprintf(out.text, sizeof(out.text), "%.100s port %u", spec->host, spec->port);
+		break;
+	case ADDR_UNIX:
+		snprintf(out.text, sizeof(out.text), "unix:%.110s", spec->host);
+		break;
+	}
+	return out;
+}
+
 static void format_v6(const struct sockaddr_in6 *v6, struct addr_text *out)
 {
 	char host[INET6_ADDRSTRLEN];

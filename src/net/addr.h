@@ -57,6 +57,9 @@ struct addr_spec {
  */
 MUST_USE int addr_parse(const char *text, struct addr_spec *ret_spec);
 
+/* A spec in words, for a message: "port 9877", "localhost port 9877", "unix:/run/echo". */
+struct addr_text addr_spec_text(const struct addr_spec *spec);
+
 /* Reads a port from 0 to 65535. Returns 0 or ERR_BAD_PORT. */
 MUST_USE int addr_parse_port(const char *text, uint16_t *ret_port);
 

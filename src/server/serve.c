@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,24 +40,6 @@ MUST_USE static enum status decide_capacity(const struct serve_config *config,
 }
 
 /* ---- addresses ---- */
-
-/* What a spec says, as its user would. */
-static struct addr_text spec_text(const struct addr_spec *spec)
-{
-	struct addr_text out;
-	switch (spec->kind) {
-	case ADDR_WILDCARD:
-		snprintf(out.text, sizeof(out.text), "port %u", spec->port);
-		break;
-	case ADDR_HOST:
-		snprintf(out.text, sizeof(out.text), "%.100s port %u", spec->host, spec->port);
-		break;
-	case ADDR_UNIX:
-		snprintf(out.text, sizeof(out.text), "unix:%.110s", spec->host);
-		break;
-	}
-	return out;
-}
 
 /* What to do about it, where we know. */
 static const char *remedy(int code, const struct addr_spec *spec)
@@ -117,7 +98,7 @@ MUST_USE static enum status open_listeners(const struct serve_config *config,
 		const struct addr_spec *spec = &config->addresses[i];
 		int rc = listeners_add(listeners, spec);
 		if (rc < 0) {
-			log_error("cannot listen on %s: %s%s", spec_text(spec).text,
+			log_error("cannot listen on %s: %s%s", addr_spec_text(spec).text,
 				  err_text(rc).text, remedy(rc, spec));
 			return status_of(rc);
 		}

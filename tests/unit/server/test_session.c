@@ -424,7 +424,7 @@ TEST(a_client_who_never_lets_it_wait_is_called_off_all_the_same)
 	unit_socket_pair(&server_fd, &client_fd);
 	firehose_fd = server_fd;
 	struct conversation *conversation = begin_on(server_fd, client_fd, 0);
-	UNIT_WAIT_UNTIL(out_of(conversation) > 100 * SESSION_BUFFER_SIZE);
+	UNIT_WAIT_UNTIL(out_of(conversation) > 10 * SESSION_BUFFER_SIZE);
 	cut_lifeline(conversation);
 	unit_read_end(client_fd);
 	assert_int_equal(end(conversation).ending, ENDING_DRAIN);
