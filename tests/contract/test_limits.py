@@ -351,11 +351,15 @@ def test_an_idle_client_is_ended_and_one_that_keeps_moving_is_not(serve):
         idle.sendall(b"once")
         assert recv_exactly(idle, 4) == b"once"
         started = time.monotonic()
-        while is_silent(idle) or time.monotonic() < started + 2:
+
+        def has_moved_for_longer():
             moving.sendall(b".")
             assert recv_exactly(moving, 1) == b"."
-            time.sleep(0.02)
+            return not is_silent(idle) and time.monotonic() > started + 2
+
+        wait_until(has_moved_for_longer, "the idle client to be ended")
         assert recv_until_clean_end(idle) == b""
+        assert len(server.children()) == 2, "the FIN comes first, and only then the child ends"
         assert echo_of(moving, b"alive") == b"alive"
     assert {(end["reason"], end["in"] == "4") for end in server.ends(2)} == {("idle", True), ("eof", False)}
 

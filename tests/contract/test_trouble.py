@@ -257,13 +257,14 @@ def test_a_client_that_never_stops_sending_cannot_keep_the_server_from_ending(se
     server = serve("--drain-timeout", "100ms", "127.0.0.1:0")
     with server.connect() as sock:
         converse(sock)
-        writer = Writer(sock, bytes(1 << 30))
+        writer = Writer(sock, bytes(MEGABYTE), again_and_again=True)
         server.send(signal.SIGTERM)
         with contextlib.suppress(ConnectionResetError):  # it did not end: in the end it is reset
             while sock.recv(MEGABYTE):
                 pass
         assert server.wait() == 1
         writer.join(PATIENCE)
+        assert isinstance(writer.error, (ConnectionResetError, BrokenPipeError))
     assert server.ends(1)[0]["reason"] == "drain"
 
 

@@ -11,6 +11,9 @@
 /* More calls than any test makes: a loop that never ends is found. */
 #define MOST_CALLS 2000000
 
+/* More interruptions than any wait of a test is long. */
+#define MOST_SLICES 1000
+
 /* A count without a bound. */
 #define ALL SIZE_MAX
 
@@ -39,12 +42,14 @@ static _Thread_local struct {
 	const struct shim_plan *plan; /* NULL: not armed */
 	struct shim_report report;
 	struct kind recv, send, read, write, other;
+	int slices;
 } shim;
 
 void shim_arm(const struct shim_plan *plan)
 {
 	shim.report = (struct shim_report){ 0 };
 	shim.recv = shim.send = shim.read = shim.write = shim.other = (struct kind){ 0 };
+	shim.slices = 0;
 	shim.plan = plan;
 }
 
@@ -169,6 +174,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	bool is_long = slice_ms != 0 && (timeout_ms < 0 || timeout_ms > slice_ms);
 	int ready = __real_poll(fds, n, is_long ? slice_ms : timeout_ms);
 	if (ready == 0 && is_long) {
+		shim.slices++;
+		assert(shim.slices < MOST_SLICES);
 		errno = EINTR;
 		return -1;
 	}

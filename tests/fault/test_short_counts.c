@@ -79,24 +79,41 @@ static pair_fn *const pairs[] = { unit_socket_pair, tcp_pair };
 
 /* ---- one conversation of the child ---- */
 
-/* Runs a session under a plan; every byte of `size` that it is sent must have been echoed by it. */
-static struct shim_report run_session(int fd, size_t size, const struct shim_plan *plan)
+/* How a session went. */
+struct outcome {
+	enum ending ending;
+	uint64_t in, out;
+	struct shim_report report;
+};
+
+static struct outcome run_session(int fd, uint64_t idle_timeout_ns, const struct shim_plan *plan)
 {
 	struct score score = { 0 };
 	const struct session session = {
 		.fd = fd,
 		.lifeline_fd = -1,
+		.idle_timeout_ns = idle_timeout_ns,
 		.score = &score,
 		.buffer = buffer,
 	};
 	shim_arm(plan);
 	enum ending ending = session_run(&session);
-	struct shim_report report = shim_disarm();
-	assert_int_equal(ending, ENDING_EOF);
-	assert_int_equal(atomic_load(&score.in), size);
-	assert_int_equal(atomic_load(&score.out), size);
-	assert_true(report.calls > 0);
-	return report;
+	return (struct outcome){
+		.ending = ending,
+		.in = atomic_load(&score.in),
+		.out = atomic_load(&score.out),
+		.report = shim_disarm(),
+	};
+}
+
+/* It went as if there had been no fault. */
+static void must_be_faithful(const struct outcome *outcome, size_t size)
+{
+	assert_int_equal(outcome->ending, ENDING_EOF);
+	assert_int_equal(outcome->in, size);
+	assert_int_equal(outcome->out, size);
+	assert_memory_equal(returned, message, size);
+	assert_true(outcome->report.calls > 0);
 }
 
 /* The peer has sent all and half-closed before the session begins, and reads after it has ended. */
@@ -107,13 +124,13 @@ static struct shim_report converse(pair_fn *open_pair, size_t size, const struct
 	unit_write(theirs, message, size);
 	assert_int_equal(shutdown(theirs, SHUT_WR), 0);
 
-	struct shim_report report = run_session(ours, size, plan);
+	struct outcome outcome = run_session(ours, 0, plan);
+	close(ours);
 	unit_read(theirs, returned, size);
 	unit_read_end(theirs);
-	assert_memory_equal(returned, message, size);
-	close(ours);
 	close(theirs);
-	return report;
+	must_be_faithful(&outcome, size);
+	return outcome.report;
 }
 
 /* ---- a peer who sends and reads at the same time ---- */
@@ -166,15 +183,15 @@ static struct shim_report converse_with_peer(pair_fn *open_pair, size_t size,
 	open_pair(&ours, &peer.fd);
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, be_peer, &peer), 0);
-	struct shim_report report = run_session(ours, size, plan);
+	struct outcome outcome = run_session(ours, 0, plan);
 	close(ours);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	close(peer.fd);
 	if (peer.complaint != NULL)
 		fail_msg("%s", peer.complaint);
 	assert_int_equal(peer.received, size);
-	assert_memory_equal(returned, message, size);
-	return report;
+	must_be_faithful(&outcome, size);
+	return outcome.report;
 }
 
 /* ---- every size ---- */
@@ -318,24 +335,14 @@ TEST(a_wait_that_is_interrupted_again_and_again_still_ends_in_its_time)
 	unit_socket_pair(&ours, &theirs);
 	assert_int_equal(pthread_create(&thread, NULL, be_quiet_peer, &theirs), 0);
 
-	struct score score = { 0 };
-	const struct session session = {
-		.fd = ours,
-		.lifeline_fd = -1,
-		.idle_timeout_ns = 100 * CLOCK_NS_PER_MS,
-		.score = &score,
-		.buffer = buffer,
-	};
 	const struct shim_plan plan = { .poll_slice_ms = 10 };
-	shim_arm(&plan);
-	enum ending ending = session_run(&session);
-	struct shim_report report = shim_disarm();
+	struct outcome outcome = run_session(ours, 100 * CLOCK_NS_PER_MS, &plan);
 	close(ours);
 
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(theirs, -1);
-	assert_int_equal(ending, ENDING_IDLE);
-	assert_true(report.calls > 1);
+	assert_int_equal(outcome.ending, ENDING_IDLE);
+	assert_true(outcome.report.calls > 1);
 }
 
 /* ---- talk ---- */

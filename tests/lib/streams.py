@@ -27,17 +27,23 @@ def pattern(size, seed=0):
 
 
 class Writer(threading.Thread):
-    """Sends bytes from a thread, because nobody may be reading. half_close: and then the FIN."""
+    """Sends bytes from a thread, because nobody may be reading.
 
-    def __init__(self, sock, data, half_close=False):
+    half_close: and then the FIN. again_and_again: until that is an error.
+    """
+
+    def __init__(self, sock, data, half_close=False, again_and_again=False):
         super().__init__(daemon=True)
-        self.sock, self.data, self.half_close = sock, memoryview(data), half_close
+        self.sock, self.data = sock, memoryview(data)
+        self.half_close, self.again_and_again = half_close, again_and_again
         self.sent = 0
         self.error = None
         self.start()
 
     def run(self):
         try:
+            while self.again_and_again:
+                self.sock.sendall(self.data)
             while self.sent < len(self.data):
                 self.sent += self.sock.send(self.data[self.sent : self.sent + (1 << 16)])
             if self.half_close:

@@ -7,11 +7,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "resolver.h"
 #include "unit.h"
 
 /* ---- from text ---- */
@@ -224,6 +226,88 @@ TEST(the_family_that_was_asked_for_is_the_one_that_comes)
 		assert_int_equal(addr_resolve(&spec, families[i].family, list), families[i].rc);
 	}
 }
+
+static int resolve(const char *host, int family, struct addr list[ADDR_MAX_RESOLVED])
+{
+	struct addr_spec spec = { .kind = ADDR_HOST, .port = 7 };
+	snprintf(spec.host, sizeof(spec.host), "%s", host);
+	return addr_resolve(&spec, family, list);
+}
+
+TEST(every_word_of_the_resolver_has_its_code)
+{
+	static const struct {
+		struct resolver_name name;
+		int code;
+	} words[] = {
+		{ { "echo", EAI_NONAME }, ERR_NO_SUCH_HOST },
+		{ { "echo", EAI_NODATA }, ERR_NO_SUCH_HOST },
+		{ { "echo", EAI_AGAIN }, ERR_NAME_SERVER },
+		{ { "echo", EAI_ADDRFAMILY }, ERR_NO_ADDRESS },
+		{ { "echo", EAI_FAMILY }, ERR_NO_ADDRESS },
+		{ { "echo", EAI_MEMORY }, -ENOMEM },
+		{ { "echo", EAI_SYSTEM, EMFILE }, -EMFILE },
+		{ { "echo", EAI_SYSTEM, 0 }, ERR_RESOLVER },
+		{ { "echo", EAI_FAIL }, ERR_RESOLVER },
+		{ { "echo", EAI_SERVICE }, ERR_RESOLVER },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		struct addr list[ADDR_MAX_RESOLVED];
+		resolver_knows(&words[i].name);
+		assert_int_equal(resolve("echo", AF_UNSPEC, list), words[i].code);
+	}
+}
+
+TEST(addresses_come_in_the_resolvers_order_with_the_port)
+{
+	static const struct resolver_name name = {
+		.host = "echo", .addresses = { "2001:db8::1", "192.0.2.7", "2001:db8::2" }
+	};
+	struct addr list[ADDR_MAX_RESOLVED];
+	resolver_knows(&name);
+	assert_int_equal(resolve("echo", AF_UNSPEC, list), 3);
+	assert_string_equal(addr_format(&list[0]).text, "[2001:db8::1]:7");
+	assert_string_equal(addr_format(&list[1]).text, "192.0.2.7:7");
+	assert_string_equal(addr_format(&list[2]).text, "[2001:db8::2]:7");
+}
+
+TEST(of_more_addresses_than_there_is_room_for_the_first_are_taken)
+{
+	static struct resolver_name name = { .host = "echo" };
+	static char texts[ADDR_MAX_RESOLVED + 2][16];
+	struct addr list[ADDR_MAX_RESOLVED + 1] = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		snprintf(texts[i], sizeof(texts[i]), "192.0.2.%zu", i);
+		name.addresses[i] = texts[i];
+	}
+	resolver_knows(&name);
+	assert_int_equal(resolve("echo", AF_UNSPEC, list), ADDR_MAX_RESOLVED);
+	assert_string_equal(addr_format(&list[ADDR_MAX_RESOLVED - 1]).text, "192.0.2.15:7");
+	assert_int_equal(list[ADDR_MAX_RESOLVED].len, 0);
+}
+
+TEST(localhost_is_loopback_even_where_no_resolver_knows_it)
+{
+	static const struct resolver_name unknown = { "localhost", EAI_AGAIN };
+	struct addr list[ADDR_MAX_RESOLVED];
+	resolver_knows(&unknown);
+	assert_int_equal(resolve("localhost", AF_UNSPEC, list), 2);
+	assert_string_equal(addr_format(&list[0]).text, "[::1]:7");
+	assert_string_equal(addr_format(&list[1]).text, "127.0.0.1:7");
+	assert_int_equal(resolve("localhost", AF_INET, list), 1);
+	assert_string_equal(addr_format(&list[0]).text, "127.0.0.1:7");
+	assert_int_equal(resolve("localhost", AF_INET6, list), 1);
+	assert_string_equal(addr_format(&list[0]).text, "[::1]:7");
+}
+
+static int forget_names(void **state)
+{
+	(void)state;
+	resolver_knows(NULL);
+	return 0;
+}
+
+#define NAME_TEST(name) cmocka_unit_test_teardown(name, forget_names)
 
 static void resolve_the_wildcard(const void *argument)
 {
@@ -448,6 +532,10 @@ int main(void)
 		cmocka_unit_test(a_path_is_looked_up_as_it_is_with_its_end),
 		cmocka_unit_test(an_abstract_name_begins_with_nul_and_ends_with_its_length),
 		cmocka_unit_test(the_family_that_was_asked_for_is_the_one_that_comes),
+		NAME_TEST(every_word_of_the_resolver_has_its_code),
+		NAME_TEST(addresses_come_in_the_resolvers_order_with_the_port),
+		NAME_TEST(of_more_addresses_than_there_is_room_for_the_first_are_taken),
+		NAME_TEST(localhost_is_loopback_even_where_no_resolver_knows_it),
 		cmocka_unit_test(the_wildcard_is_nothing_to_look_up),
 		cmocka_unit_test(the_wildcard_is_every_interface_of_its_family),
 		cmocka_unit_test(what_is_printed_is_what_was_read),

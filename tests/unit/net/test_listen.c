@@ -248,6 +248,21 @@ TEST(a_link_to_a_dead_socket_is_never_touched)
 	assert_true(exists(link.local.sun_path) && exists(dead.local.sun_path));
 }
 
+TEST(a_path_that_somebody_else_made_meanwhile_stays)
+{
+	struct addr addr = path_addr("/echo");
+	int fd = listen_open(&addr);
+	struct listen_path made = listen_path_of(&addr);
+	assert_int_equal(unlink(addr.local.sun_path), 0);
+	int other = listen_open(&addr); /* another server, on the same path */
+	listen_remove_path(&addr, made);
+	assert_true(exists(addr.local.sun_path));
+	listen_remove_path(&addr, (struct listen_path){ 0 });
+	assert_true(exists(addr.local.sun_path));
+	close(fd);
+	close(other);
+}
+
 TEST(a_directory_that_there_is_not_is_an_error)
 {
 	struct addr addr = path_addr("/missing/echo");
@@ -285,6 +300,7 @@ int main(void)
 		PATH_TEST(a_path_whose_server_is_only_busy_stays_his),
 		PATH_TEST(a_file_at_the_path_is_never_touched),
 		PATH_TEST(a_link_to_a_dead_socket_is_never_touched),
+		PATH_TEST(a_path_that_somebody_else_made_meanwhile_stays),
 		PATH_TEST(a_directory_that_there_is_not_is_an_error),
 		cmocka_unit_test(an_abstract_name_has_no_path_to_remove),
 	};

@@ -44,6 +44,15 @@ static int serve(void *context, const struct arrival *arrival)
 	return 0;
 }
 
+/* The i-th who was served is this client. */
+static void assert_served(int i, int client)
+{
+	struct addr here;
+	assert_int_equal(addr_of_socket(client, &here), 0);
+	assert_true(addr_equal(&engine.served[i].peer, &here));
+	assert_string_equal(engine.served[i].name.text, addr_format(&here).text);
+}
+
 /* The client who was served as the i-th ends. */
 static void end_client(int i)
 {
@@ -86,6 +95,16 @@ static int connect_from(unsigned int n)
 	return fd;
 }
 
+/* The client reads the end, and no reset comes behind it. */
+static void assert_ended_by_fin(int client)
+{
+	int error = -1;
+	socklen_t size = sizeof(error);
+	unit_read_end(client);
+	assert_int_equal(getsockopt(client, SOL_SOCKET, SO_ERROR, &error, &size), 0);
+	assert_int_equal(error, 0);
+}
+
 /* The round of an engine: first those who wait, then those who are queued. The log is in log_of. */
 static enum accept_verdict do_round(void)
 {
@@ -109,10 +128,7 @@ TEST(who_comes_is_served_in_order)
 	assert_int_equal(engine.n_served, 3);
 	assert_int_equal(server.totals.accepted, 3);
 	for (unsigned int i = 0; i < 3; i++) {
-		struct addr here;
-		assert_int_equal(addr_of_socket(clients[i], &here), 0);
-		assert_true(addr_equal(&engine.served[i].peer, &here));
-		assert_string_equal(engine.served[i].name.text, addr_format(&here).text);
+		assert_served((int)i, clients[i]);
 		close(clients[i]);
 	}
 	assert_string_equal(log_of.text, "");
@@ -179,9 +195,7 @@ TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
 	do_round();
 	assert_int_equal(engine.n_served, 3);
 	assert_int_equal(admission.n_waiting, 0);
-	struct addr here;
-	assert_int_equal(addr_of_socket(clients[0], &here), 0);
-	assert_true(addr_equal(&engine.served[0].peer, &here)); /* he came first */
+	assert_served(0, clients[0]); /* he came first */
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
 		close(clients[i]);
 }
@@ -283,9 +297,12 @@ TEST(a_source_over_its_limit_waits_and_another_does_not)
 	do_round();
 	assert_int_equal(engine.n_served, 3);
 	assert_int_equal(admission.n_waiting, 1);
-	struct addr here;
-	assert_int_equal(addr_of_socket(clients[1], &here), 0);
-	assert_true(addr_equal(&engine.served[2].peer, &here)); /* in their order */
+	end_client(2);
+	do_round();
+	assert_int_equal(engine.n_served, 4);
+	assert_int_equal(admission.n_waiting, 0);
+	assert_served(2, clients[1]); /* in their order */
+	assert_served(3, clients[3]);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
 		close(clients[i]);
 }
@@ -307,8 +324,8 @@ TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 	assert_int_equal(server.totals.turned_away, 2);
 	assert_int_equal(unit_lines(log_of.text), 2);
 	assert_non_null(strstr(log_of.text, " reason=source-limit\n"));
-	unit_read_end(clients[3]);
-	unit_read_end(clients[4]);
+	assert_ended_by_fin(clients[3]);
+	assert_ended_by_fin(clients[4]);
 
 	/* Another source is served all the same. */
 	int other = connect_from(2);
@@ -402,7 +419,7 @@ TEST(who_still_waits_when_the_server_ends_gets_a_fin_and_that_reason)
 	admission_close(&admission);
 	unit_capture_end(&log_of);
 	assert_int_equal(admission.n_waiting, 0);
-	unit_read_end(client);
+	assert_ended_by_fin(client);
 	assert_int_equal(unit_lines(log_of.text), 1);
 	assert_non_null(strstr(log_of.text, " reason=drain\n"));
 	close(client);
@@ -418,8 +435,8 @@ TEST(who_is_still_queued_when_the_server_ends_gets_the_same)
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	admission_close(&admission);
 	unit_capture_end(&log_of);
-	unit_read_end(clients[1]);
-	unit_read_end(clients[2]);
+	assert_ended_by_fin(clients[1]);
+	assert_ended_by_fin(clients[2]);
 	assert_int_equal(unit_lines(log_of.text), 2);
 	assert_int_equal(server.totals.accepted, 3);
 	assert_int_equal(server.totals.turned_away, 2);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "resolver.h"
 #include "unit.h"
 
 static struct listeners listeners;
@@ -27,6 +28,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
+	resolver_knows(NULL);
 	listeners_close(&listeners);
 	return unit_open_descriptors() == n_open_before ? 0 : -1;
 }
@@ -60,6 +62,41 @@ TEST(a_name_is_all_of_its_addresses_on_one_port)
 		assert_true(port_of(i) != 0);
 		assert_int_equal(port_of(i), port_of(0));
 	}
+}
+
+static const struct resolver_name two = { .host = "two",
+					  .addresses = { "127.0.0.1", "127.0.0.2" } };
+
+TEST(the_port_that_the_kernel_chose_for_the_first_is_that_of_all)
+{
+	resolver_knows(&two);
+	assert_int_equal(add("two:0"), 0);
+	assert_int_equal(listeners.n, 2);
+	assert_true(port_of(0) != 0);
+	assert_int_equal(port_of(1), port_of(0));
+	assert_false(addr_equal(&listeners.list[0].addr, &listeners.list[1].addr));
+}
+
+TEST(of_a_name_those_addresses_count_that_this_machine_has)
+{
+	static const struct resolver_name name = {
+		.host = "name", .addresses = { "198.51.100.1", "127.0.0.1", "198.51.100.2" }
+	};
+	resolver_knows(&name);
+	assert_int_equal(add("name:0"), 0);
+	assert_int_equal(listeners.n, 1);
+	assert_memory_equal(addr_format(&listeners.list[0].addr).text, "127.0.0.1:", 10);
+}
+
+TEST(a_name_of_which_one_address_fails_adds_none)
+{
+	char text[32];
+	assert_int_equal(add("127.0.0.2:0"), 0);
+	snprintf(text, sizeof(text), "two:%u", port_of(0));
+	resolver_knows(&two);
+	assert_int_equal(add(text), -EADDRINUSE);
+	assert_int_equal(listeners.n, 1);
+	assert_int_equal(unit_open_descriptors(), n_open_before + 1);
 }
 
 TEST(several_addresses_stand_side_by_side)
@@ -132,6 +169,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LISTENERS_TEST(the_wildcard_is_one_socket_that_takes_ipv4),
 		LISTENERS_TEST(a_name_is_all_of_its_addresses_on_one_port),
+		LISTENERS_TEST(the_port_that_the_kernel_chose_for_the_first_is_that_of_all),
+		LISTENERS_TEST(of_a_name_those_addresses_count_that_this_machine_has),
+		LISTENERS_TEST(a_name_of_which_one_address_fails_adds_none),
 		LISTENERS_TEST(several_addresses_stand_side_by_side),
 		LISTENERS_TEST(a_port_in_use_adds_nothing),
 		LISTENERS_TEST(an_address_of_another_machine_adds_nothing),

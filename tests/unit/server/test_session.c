@@ -19,8 +19,11 @@
 
 /* ---- a client who always has more and always takes it ---- */
 
-/* The socket whose calls never have to wait, until its FIN is sent: then the client ends too. */
+/* The socket whose calls never have to wait, until its FIN is sent: then the client ends too... */
 static atomic_int firehose_fd = -1;
+
+/* ... or goes on all the same. */
+static bool firehose_outlives_fin;
 
 ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
 ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
@@ -41,11 +44,71 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
 
 int __wrap_shutdown(int fd, int how)
 {
-	if (fd == firehose_fd) {
+	if (fd == firehose_fd && !firehose_outlives_fin) {
 		firehose_fd = -1;
 		__real_shutdown(fd, SHUT_RD); /* as if the client had ended */
 	}
 	return __real_shutdown(fd, how);
+}
+
+/* ---- time of the test's own ---- */
+
+/* Some moment. */
+#define START_NS (1000 * CLOCK_NS_PER_S)
+
+/*
+ * When it is set, the clock stands still but for poll(2): a wait in vain takes its whole time at
+ * once, and a look at a firehose a millisecond. At a moment a descriptor is closed.
+ */
+struct own_time {
+	bool is_set;
+	uint64_t now_ns;
+	uint64_t close_at_ns;
+	int to_close_fd; /* -1 once it is closed */
+};
+
+static struct own_time own_time;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+int __real_poll(struct pollfd *fds, nfds_t n, int ms);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int ms);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
+{
+	if (!own_time.is_set)
+		return __real_clock_gettime(clock, time);
+	time->tv_sec = (time_t)(own_time.now_ns / CLOCK_NS_PER_S);
+	time->tv_nsec = (long)(own_time.now_ns % CLOCK_NS_PER_S);
+	return 0;
+}
+
+/* Time passes until that moment, or until the one at which the descriptor is closed. */
+static void pass_time_until(uint64_t end_ns)
+{
+	bool closes = own_time.to_close_fd >= 0 && own_time.close_at_ns <= end_ns;
+	own_time.now_ns = closes ? own_time.close_at_ns : end_ns;
+	if (closes) {
+		close(own_time.to_close_fd);
+		own_time.to_close_fd = -1;
+	}
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
+{
+	if (!own_time.is_set)
+		return __real_poll(fds, n, ms);
+
+	bool is_ready = fds[0].fd == firehose_fd;
+	uint64_t wait_ns = is_ready ? CLOCK_NS_PER_MS : (uint64_t)ms * CLOCK_NS_PER_MS;
+	if (is_ready || __real_poll(fds, n, 0) == 0)
+		pass_time_until(ms < 0 && !is_ready ? CLOCK_NEVER : own_time.now_ns + wait_ns);
+	int ready = __real_poll(fds, n, 0);
+	if (is_ready) {
+		ready += fds[0].revents == 0;
+		fds[0].revents = fds[0].events;
+	}
+	return ready;
 }
 
 /* ---- conversations ---- */
@@ -430,21 +493,6 @@ TEST(a_client_who_never_lets_it_wait_is_called_off_all_the_same)
 	assert_int_equal(end(conversation).ending, ENDING_DRAIN);
 }
 
-TEST(patience_with_a_client_who_does_not_end_comes_to_an_end)
-{
-	/* Two at a time, for it takes the whole of the lingering close. */
-	struct conversation *silent = begin(0), *chatty = begin(0);
-	cut_lifeline(silent);
-	cut_lifeline(chatty);
-	unit_read_end(silent->client);
-	unit_read_end(chatty->client);
-	/* He is always ready to be read from: his time ends as well. */
-	UNIT_WAIT_UNTIL((send_some(chatty->client, 0, UINT64_MAX),
-			 atomic_load(&chatty->score.ending) != ENDING_NONE));
-	assert_int_equal(end(silent).ending, ENDING_DRAIN);
-	assert_int_equal(end(chatty).ending, ENDING_DRAIN);
-}
-
 TEST(what_happens_while_it_lingers_is_not_the_reason)
 {
 	struct conversation *conversation = begin(BRIEF_NS);
@@ -453,6 +501,109 @@ TEST(what_happens_while_it_lingers_is_not_the_reason)
 	hang_up(conversation);
 	assert_int_equal(end(conversation).ending, ENDING_IDLE);
 }
+
+/* ---- how long it waits ---- */
+
+/* A session in the test's own time, without a thread: what the client does, he has done already. */
+struct timed {
+	int server_fd, client_fd;
+	struct score score;
+	enum ending ending;
+};
+
+static struct timed timed;
+
+/* Runs it to its end, with the lifeline cut at a moment. Returns how long it took. */
+static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t cut_after_ns)
+{
+	static unsigned char buffer[SESSION_BUFFER_SIZE];
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	const struct session session = {
+		.fd = timed.server_fd,
+		.lifeline_fd = ends[0],
+		.idle_timeout_ns = idle_timeout_ns,
+		.score = &timed.score,
+		.buffer = buffer,
+	};
+	own_time = (struct own_time){
+		.is_set = true,
+		.now_ns = START_NS,
+		.close_at_ns = cut_after_ns == CLOCK_NEVER ? CLOCK_NEVER : START_NS + cut_after_ns,
+		.to_close_fd = ends[1],
+	};
+	timed.ending = session_run(&session);
+	own_time.is_set = false;
+	if (own_time.to_close_fd >= 0)
+		close(own_time.to_close_fd);
+	close(ends[0]);
+	return own_time.now_ns - START_NS;
+}
+
+static int begin_timed(void **state)
+{
+	(void)state;
+	timed = (struct timed){ 0 };
+	unit_socket_pair(&timed.server_fd, &timed.client_fd);
+	return 0;
+}
+
+static int end_timed(void **state)
+{
+	(void)state;
+	own_time.is_set = false;
+	firehose_fd = -1;
+	close(timed.server_fd);
+	close(timed.client_fd);
+	return 0;
+}
+
+#define IDLE_NS (60 * CLOCK_NS_PER_S)
+
+TEST(a_silent_client_has_his_idle_timeout_and_then_time_to_end)
+{
+	assert_int_equal(run_for(IDLE_NS, CLOCK_NEVER), IDLE_NS + SESSION_LINGER_IDLE_NS);
+	assert_int_equal(timed.ending, ENDING_IDLE);
+}
+
+TEST(a_silent_client_who_is_called_off_has_less)
+{
+	assert_int_equal(run_for(0, IDLE_NS), IDLE_NS + SESSION_LINGER_CALLED_OFF_NS);
+	assert_int_equal(timed.ending, ENDING_DRAIN);
+}
+
+TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends)
+{
+	uint64_t cut_ns = IDLE_NS + CLOCK_NS_PER_S;
+	assert_int_equal(run_for(IDLE_NS, cut_ns), cut_ns + SESSION_LINGER_CALLED_OFF_NS);
+	assert_int_equal(timed.ending, ENDING_IDLE);
+}
+
+TEST(the_servers_end_does_not_lengthen_his_lingering)
+{
+	uint64_t whole_ns = IDLE_NS + SESSION_LINGER_IDLE_NS;
+	assert_int_equal(run_for(IDLE_NS, whole_ns - CLOCK_NS_PER_S / 2), whole_ns);
+}
+
+TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one)
+{
+	firehose_fd = timed.server_fd;
+	firehose_outlives_fin = true;
+	uint64_t lasted_ns = run_for(0, 0);
+	firehose_outlives_fin = false;
+	assert_int_equal(timed.ending, ENDING_DRAIN);
+	assert_true(lasted_ns >= SESSION_LINGER_CALLED_OFF_NS);
+	assert_true(lasted_ns < 2 * SESSION_LINGER_CALLED_OFF_NS);
+	assert_true(atomic_load(&timed.score.in) > atomic_load(&timed.score.out));
+}
+
+TEST(a_connection_without_limits_waits_for_ever)
+{
+	uint64_t year_ns = 365 * 24 * 3600 * CLOCK_NS_PER_S;
+	assert_int_equal(run_for(0, year_ns), year_ns + SESSION_LINGER_CALLED_OFF_NS);
+}
+
+#define TIMED_TEST(name) cmocka_unit_test_setup_teardown(name, begin_timed, end_timed)
 
 int main(void)
 {
@@ -474,8 +625,13 @@ int main(void)
 			called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end),
 		cmocka_unit_test(who_has_said_nothing_yet_is_called_off_too),
 		cmocka_unit_test(a_client_who_never_lets_it_wait_is_called_off_all_the_same),
-		cmocka_unit_test(patience_with_a_client_who_does_not_end_comes_to_an_end),
 		cmocka_unit_test(what_happens_while_it_lingers_is_not_the_reason),
+		TIMED_TEST(a_silent_client_has_his_idle_timeout_and_then_time_to_end),
+		TIMED_TEST(a_silent_client_who_is_called_off_has_less),
+		TIMED_TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends),
+		TIMED_TEST(the_servers_end_does_not_lengthen_his_lingering),
+		TIMED_TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one),
+		TIMED_TEST(a_connection_without_limits_waits_for_ever),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
