@@ -121,8 +121,8 @@ static struct addr unix_addr(const char *name)
 }
 
 /*
- * "localhost" is loopback even where nothing says so, as in a container without /etc/hosts (RFC 6761
- * 6.3).
+ * "localhost" is loopback even where nothing says so, as in a container without /etc/hosts
+ * (RFC 6761 6.3).
  */
 static int resolve_loopback(uint16_t port, int family, struct addr ret_list[ADDR_MAX_RESOLVED])
 {

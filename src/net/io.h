@@ -33,8 +33,8 @@ MUST_USE ssize_t io_send(int fd, const void *bytes, size_t size);
 MUST_USE int io_send_end(int fd);
 
 /*
- * Bytes that were sent but have not reached the peer (tcp(7), SIOCOUTQ): in a unix socket those that
- * it has not read. 0 where it cannot be known.
+ * Bytes that were sent but have not reached the peer (tcp(7), SIOCOUTQ): in a unix socket those
+ * that it has not read. 0 where it cannot be known.
  */
 size_t io_unacknowledged(int fd);
 

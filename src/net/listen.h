@@ -28,8 +28,8 @@
  *   IPV6_V6ONLY off the wildcard takes IPv4 too
  *
  * A socket left behind by a server that is dead (nobody accepts there) is replaced; the path of one
- * that is alive, or of anything else, is -EADDRINUSE. Returns the descriptor, which is the caller's,
- * or -errno.
+ * that is alive, or of anything else, is -EADDRINUSE. Returns the descriptor, which is the
+ * caller's, or -errno.
  */
 MUST_USE int listen_open(const struct addr *addr);
 

@@ -92,8 +92,8 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 }
 
 /*
- * Has nothing moved for the idle timeout? The kernel sends on what it has of ours while we wait, and
- * only a wait in which none of that reached the client either was idle.
+ * Has nothing moved for the idle timeout? The kernel sends on what it has of ours while we wait,
+ * and only a wait in which none of that reached the client either was idle.
  */
 static void wait_while_moving(struct run *run, short events)
 {
