@@ -51,6 +51,7 @@ def json_records(text):
 def converse_in_every_way(server):
     """Clients who end well, who reset, and whose child is killed; the totals; then the drain with one left."""
     assert server.is_faithful(b"hello\n")
+    server.wait_for_log("eof")
     sock = server.connect()
     server.child_of(sock)
     reset(sock)

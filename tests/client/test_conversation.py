@@ -16,7 +16,7 @@ import time
 import pytest
 
 import rogues
-from bulk import Feeder, Endless
+from bulk import Endless, Feeder
 from harness import (
     PATIENCE,
     cpu_seconds,
@@ -28,7 +28,7 @@ from harness import (
     wait_until,
 )
 from netns import own_network  # noqa: F401 (a fixture)
-from rogues import Rogue
+from rogues import FullListener, Rogue
 from streams import pattern
 from surroundings import own_etc
 from terminal import Terminal
@@ -477,12 +477,18 @@ def test_every_address_of_a_name_is_tried_in_turn(serve, talk, tmp_path, alive):
     assert talk("many", server.port, prefix=prefix, input=b"hello\n").finish() == (0, b"hello\n", "")
 
 
-def test_a_silent_address_gets_its_share_of_the_time_and_the_next_is_tried(serve, talk, tmp_path):
+def test_a_silent_address_gets_its_share_of_the_time_and_the_next_has_time_as_well(talk, tmp_path):
+    """The first never answers. The second lets the first SYN fall too, and takes the one of a second later."""
     prefix = own_etc(tmp_path, hosts="127.0.0.1 two\n127.0.0.2 two\n")
-    with rogues.full_listener() as port:
-        serve(f"127.0.0.2:{port}")
-        client = talk("--timeout", "2s", "two", port, prefix=prefix, input=b"hello\n")
-        assert client.finish() == (0, b"hello\n", "")
+    with FullListener("127.0.0.1") as first, FullListener("127.0.0.2", first.port) as second:
+        client = talk("--timeout", "4s", "two", first.port, prefix=prefix)
+        # /proc/net/tcp: to 127.0.0.2, SYN_SENT. The other one is of those who fill its queue.
+        connecting = f" 0200007F:{first.port:04X} 02 "
+        wait_until(lambda: proc_text(client.pid, "net/tcp").count(connecting) == 2, "the second address")
+        with second.accept() as sock:
+            client.stdin.close()
+            rogues.finish(sock)
+    assert_ends_well(client)
 
 
 # ---- many at a time ----

@@ -15,10 +15,10 @@ import time
 import pytest
 
 import rogues
-from bulk import Feeder, Endless
+from bulk import Endless, Feeder
 from harness import PATIENCE, server_words
 from netns import own_network, set_sysctl  # noqa: F401 (a fixture)
-from rogues import Rogue
+from rogues import FullListener, Rogue
 from streams import pattern
 from surroundings import own_etc
 from watchdog import no_hang  # noqa: F401 (a fixture)
@@ -325,11 +325,11 @@ def test_a_network_without_a_way_there(talk):
 
 
 def test_a_host_that_does_not_answer(talk):
-    with rogues.full_listener() as port:
-        status, output, error = talk("--timeout", "300ms", "127.0.0.1", port, input=DATA).finish()
+    with FullListener() as full:
+        status, output, error = talk("--timeout", "300ms", "127.0.0.1", full.port, input=DATA).finish()
     assert (status, output) == (3, b"")
     assert words_of(error) == (
-        f"cannot connect to 127.0.0.1 port {port}: connection timed out "
+        f"cannot connect to 127.0.0.1 port {full.port}: connection timed out "
         "(the host does not answer, or a firewall drops what it is sent)"
     )
 
@@ -399,6 +399,12 @@ def test_a_dead_port_is_never_met_by_being_it(talk):
 # ---- interrupted ----
 
 
+def default_signals():
+    """For preexec: the test itself may run in the background of a shell, where SIGINT is ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def test_control_c_is_130_in_a_shell(server, program):
     words = [program, "talk", *server_words(server)]
     shell = subprocess.Popen(
@@ -407,6 +413,7 @@ def test_control_c_is_130_in_a_shell(server, program):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=default_signals,
     )
     server.wait_for_children(1)
     os.killpg(shell.pid, signal.SIGINT)
@@ -416,7 +423,7 @@ def test_control_c_is_130_in_a_shell(server, program):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_as_that_signal(server, talk, number):
-    client = talk(server)
+    client = talk(server, preexec=default_signals)
     server.wait_for_children(1)
     assert client.end(number) == -number
     assert client.process.stderr.read() == b""

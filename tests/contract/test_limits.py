@@ -31,9 +31,8 @@ def clients():
     """Connects clients, each with a message of its own already sent, and closes them after the test."""
     with contextlib.ExitStack() as stack:
 
-        def connect(server, count=1, source="127.0.0.1"):
-            found = [stack.enter_context(Client(server, source)) for _ in range(count)]
-            return found if count > 1 else found[0]
+        def connect(server, count, source="127.0.0.1"):
+            return [stack.enter_context(Client(server, source)) for _ in range(count)]
 
         yield connect
 
@@ -135,7 +134,7 @@ def test_the_surplus_of_one_source_waits_in_order_while_another_is_served(serve,
 @pytest.mark.parametrize("size", [5, 60_000], ids=["a line sent", "60 kB sent"])
 def test_beyond_the_waiting_room_a_source_gets_a_fin_and_a_line_in_the_log(serve, clients, size):
     server = serve("--max-per-source", "1", "127.0.0.1:0")
-    served = clients(server)
+    (served,) = clients(server, 1)
     assert served.is_served()
     waiting = clients(server, WAITING_ROOM)
 
@@ -155,16 +154,16 @@ def test_beyond_the_waiting_room_a_source_gets_a_fin_and_a_line_in_the_log(serve
     assert [(end["peer"], end["reason"]) for end in ends] == [(name, "source-limit") for name in names]
     assert server.totals()["turned_away"] == 3
     assert all_wait(waiting)
-    assert clients(server, source="127.0.0.2").is_served()
+    assert all_served(clients(server, 1, source="127.0.0.2"))
     served.leave()
     assert waiting[0].is_served()
 
 
 def test_who_waits_because_of_its_source_when_the_server_ends_is_ended_for_that_reason(serve, clients):
     server = serve("--max-per-source", "1", "--drain-timeout", "100ms", "127.0.0.1:0")
-    served = clients(server)
+    (served,) = clients(server, 1)
     assert served.is_served()
-    waiting = clients(server)
+    (waiting,) = clients(server, 1)
     wait_until(lambda: server.totals()["accepted"] == 2, "the second client to be accepted")
     server.send(signal.SIGTERM)
     assert recv_until_clean_end(waiting.sock) == b""
@@ -175,7 +174,7 @@ def test_who_waits_because_of_its_source_when_the_server_ends_is_ended_for_that_
 
 def test_who_waits_in_the_kernels_queue_when_the_server_ends_gets_a_fin(serve, clients):
     server = serve("--max-clients", "1", "--drain-timeout", "100ms", "127.0.0.1:0")
-    served = clients(server)
+    (served,) = clients(server, 1)
     assert served.is_served()
     waiting = clients(server, 5)
     server.send(signal.SIGTERM)
@@ -284,7 +283,7 @@ def test_without_a_free_descriptor_the_server_pauses_and_goes_on_when_there_is_o
     served = clients(server, 2)
     assert all_served(served)
     limit = set_descriptor_limit(server.pid, lowest_free_descriptor(server.pid))
-    waiting = clients(server, count) if count else []
+    waiting = clients(server, count)
     if waiting:
         server.wait_for_log("cannot accept: .*, clients wait")
     watch_it_wait(server)
@@ -314,24 +313,34 @@ def test_more_clients_than_descriptors_are_refused_at_the_start(serve):
     assert "ulimit -n" in line and "--max-clients" in line
 
 
-def test_more_clients_than_processes_are_refused_at_the_start(program, tmp_path):
-    user = LoneUser()
+@pytest.fixture
+def user():
+    made = LoneUser()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def cgroup():
+    made = PidsCgroup()
+    yield made
+    made.remove()
+
+
+def test_more_clients_than_processes_are_refused_at_the_start(user, program, tmp_path):
     arguments = ["--max-clients", "100", "127.0.0.1:0"]
     server = Server(user.reachable(program), tmp_path, arguments, preexec=lambda: user.become(50), wait=False)
     line = refusal_of(server)
     assert line.startswith("tcpecho: cannot serve 100 clients: this machine allows ")
     assert "RLIMIT_NPROC" in line and "--max-clients" in line
-    user.remove()
 
 
-def test_more_clients_than_the_cgroup_has_room_for_are_refused_at_the_start(serve):
-    cgroup = PidsCgroup()
+def test_more_clients_than_the_cgroup_has_room_for_are_refused_at_the_start(cgroup, serve):
     cgroup.limit(50)
     server = serve("--max-clients", "50", "127.0.0.1:0", preexec=lambda: cgroup.add(os.getpid()), wait=False)
     line = refusal_of(server)
     assert line.startswith("tcpecho: cannot serve 50 clients: this machine allows ")
     assert "pids cgroup" in line and "--max-clients" in line
-    cgroup.remove()
 
 
 def test_the_limit_that_nobody_asked_for_is_lowered_aloud(serve, clients):

@@ -5,6 +5,7 @@ import collections
 import contextlib
 import os
 import signal
+import socket
 
 import pytest
 
@@ -75,15 +76,19 @@ def test_a_client_that_resets_while_its_child_waits_for_it_harms_nobody(server):
         converse(other)
 
 
-def test_a_client_that_resets_while_its_bytes_are_unread_harms_nobody(server):
+@pytest.mark.parametrize("half_close", [False, True], ids=["at once", "after its FIN"])
+def test_a_client_that_resets_while_its_bytes_are_unread_harms_nobody(server, half_close):
     with server.connect() as other:
         converse(other)
         sock = server.connect()
-        converse(sock)
+        converse(sock, b"five\n")
         with stopped(server.child_of(sock)):
             sock.sendall(bytes(1000))
+            if half_close:
+                sock.shutdown(socket.SHUT_WR)  # now sending to it is EPIPE: a SIGPIPE, for who does not see to it
             reset(sock)
-        assert server.ends(1)[0]["reason"] == "reset"
+        (end,) = server.ends(1)
+        assert (end["in"], end["out"], end["reason"]) == ("1005", "5", "reset")
         converse(other)
 
 

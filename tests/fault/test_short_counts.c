@@ -410,6 +410,7 @@ static void run_talk(const void *argument)
 			    .port = ntohs(echo_address.sin_port),
 			    .host = "127.0.0.1" },
 		.family = AF_INET,
+		.timeout_ns = 10 * CLOCK_NS_PER_S,
 	};
 	dup2(job->input_fd, STDIN_FILENO);
 	dup2(job->output_fd, STDOUT_FILENO);

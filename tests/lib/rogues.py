@@ -212,14 +212,33 @@ def drip(pause, size=1):
     return treat
 
 
-@contextlib.contextmanager
-def full_listener():
-    """Yields the port of a listening socket whose queue is full: a SYN gets no answer any more."""
-    with contextlib.ExitStack() as stack:
-        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(2):  # the kernel lets one more in than the backlog says
-            filler = stack.enter_context(socket.socket())
+class FullListener:
+    """A listening socket whose queue is full: a SYN gets no answer. `with FullListener() as full: full.port`."""
+
+    def __init__(self, host="127.0.0.1", port=0):
+        self.listening = socket.create_server((host, port), backlog=0)
+        self.listening.settimeout(PATIENCE)
+        self.port = self.listening.getsockname()[1]
+        self.fillers = [socket.socket() for _ in range(2)]  # the kernel lets one more in than the backlog says
+        for filler in self.fillers:
             filler.setblocking(False)
             with contextlib.suppress(BlockingIOError):
-                filler.connect(listening.getsockname())
-        yield listening.getsockname()[1]
+                filler.connect(self.listening.getsockname())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for sock in (self.listening, *self.fillers):
+            sock.close()
+
+    def accept(self):
+        """Makes room and returns the connected socket of the first client from outside."""
+        ours = [filler.getsockname() for filler in self.fillers]
+        for filler in self.fillers:
+            filler.close()
+        while True:
+            sock, peer = self.listening.accept()
+            if peer not in ours:
+                return sock
+            sock.close()

@@ -58,13 +58,13 @@ int __wrap_shutdown(int fd, int how)
 
 /*
  * When it is set, the clock stands still but for poll(2): a wait in vain takes its whole time at
- * once, and a look at a firehose a millisecond. At a moment a descriptor is closed.
+ * once, and a look at a firehose a millisecond. At one moment something happens.
  */
 struct own_time {
 	bool is_set;
 	uint64_t now_ns;
-	uint64_t close_at_ns;
-	int to_close_fd; /* -1 once it is closed */
+	uint64_t event_at_ns;
+	void (*event)(void); /* NULL once it has happened */
 };
 
 static struct own_time own_time;
@@ -83,14 +83,14 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 	return 0;
 }
 
-/* Time passes until that moment, or until the one at which the descriptor is closed. */
+/* Time passes until that moment, or until the one at which something happens. */
 static void pass_time_until(uint64_t end_ns)
 {
-	bool closes = own_time.to_close_fd >= 0 && own_time.close_at_ns <= end_ns;
-	own_time.now_ns = closes ? own_time.close_at_ns : end_ns;
-	if (closes) {
-		close(own_time.to_close_fd);
-		own_time.to_close_fd = -1;
+	bool happens = own_time.event != NULL && own_time.event_at_ns <= end_ns;
+	own_time.now_ns = happens ? own_time.event_at_ns : end_ns;
+	if (happens) {
+		own_time.event();
+		own_time.event = NULL;
 	}
 }
 
@@ -99,12 +99,15 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
 	if (!own_time.is_set)
 		return __real_poll(fds, n, ms);
 
-	bool is_ready = fds[0].fd == firehose_fd;
-	uint64_t wait_ns = is_ready ? CLOCK_NS_PER_MS : (uint64_t)ms * CLOCK_NS_PER_MS;
-	if (is_ready || __real_poll(fds, n, 0) == 0)
-		pass_time_until(ms < 0 && !is_ready ? CLOCK_NEVER : own_time.now_ns + wait_ns);
-	int ready = __real_poll(fds, n, 0);
-	if (is_ready) {
+	bool is_firehose = fds[0].fd == firehose_fd;
+	uint64_t wait_ns = (uint64_t)(is_firehose ? 1 : ms) * CLOCK_NS_PER_MS;
+	uint64_t end_ns = ms < 0 && !is_firehose ? CLOCK_NEVER : own_time.now_ns + wait_ns;
+	int ready = is_firehose ? 0 : __real_poll(fds, n, 0);
+	while (ready == 0 && own_time.now_ns < end_ns) {
+		pass_time_until(end_ns);
+		ready = __real_poll(fds, n, 0);
+	}
+	if (is_firehose) {
 		ready += fds[0].revents == 0;
 		fds[0].revents = fds[0].events;
 	}
@@ -507,21 +510,36 @@ TEST(what_happens_while_it_lingers_is_not_the_reason)
 /* A session in the test's own time, without a thread: what the client does, he has done already. */
 struct timed {
 	int server_fd, client_fd;
+	int lifeline_fd, lifeline_writer_fd;
 	struct score score;
 	enum ending ending;
 };
 
 static struct timed timed;
 
-/* Runs it to its end, with the lifeline cut at a moment. Returns how long it took. */
-static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t cut_after_ns)
+static void nothing_happens(void)
+{
+}
+
+static void lifeline_is_cut(void)
+{
+	close(timed.lifeline_writer_fd);
+	timed.lifeline_writer_fd = -1;
+}
+
+static void client_reads(void)
+{
+	char got[3];
+	unit_read(timed.client_fd, got, sizeof(got));
+}
+
+/* Runs it to its end, while something happens after a time. Returns how long it took. */
+static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t event_after_ns, void (*event)(void))
 {
 	static unsigned char buffer[SESSION_BUFFER_SIZE];
-	int ends[2];
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	const struct session session = {
 		.fd = timed.server_fd,
-		.lifeline_fd = ends[0],
+		.lifeline_fd = timed.lifeline_fd,
 		.idle_timeout_ns = idle_timeout_ns,
 		.score = &timed.score,
 		.buffer = buffer,
@@ -529,21 +547,21 @@ static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t cut_after_ns)
 	own_time = (struct own_time){
 		.is_set = true,
 		.now_ns = START_NS,
-		.close_at_ns = cut_after_ns == CLOCK_NEVER ? CLOCK_NEVER : START_NS + cut_after_ns,
-		.to_close_fd = ends[1],
+		.event_at_ns = START_NS + event_after_ns,
+		.event = event,
 	};
 	timed.ending = session_run(&session);
 	own_time.is_set = false;
-	if (own_time.to_close_fd >= 0)
-		close(own_time.to_close_fd);
-	close(ends[0]);
 	return own_time.now_ns - START_NS;
 }
 
 static int begin_timed(void **state)
 {
 	(void)state;
-	timed = (struct timed){ 0 };
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	timed = (struct timed){ .lifeline_fd = ends[0], .lifeline_writer_fd = ends[1] };
 	unit_socket_pair(&timed.server_fd, &timed.client_fd);
 	return 0;
 }
@@ -553,8 +571,12 @@ static int end_timed(void **state)
 	(void)state;
 	own_time.is_set = false;
 	firehose_fd = -1;
+	firehose_outlives_fin = false;
 	close(timed.server_fd);
 	close(timed.client_fd);
+	close(timed.lifeline_fd);
+	if (timed.lifeline_writer_fd >= 0)
+		close(timed.lifeline_writer_fd);
 	return 0;
 }
 
@@ -562,35 +584,53 @@ static int end_timed(void **state)
 
 TEST(a_silent_client_has_his_idle_timeout_and_then_time_to_end)
 {
-	assert_int_equal(run_for(IDLE_NS, CLOCK_NEVER), IDLE_NS + SESSION_LINGER_IDLE_NS);
+	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens), IDLE_NS + SESSION_LINGER_IDLE_NS);
+	assert_int_equal(timed.ending, ENDING_IDLE);
+}
+
+TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing)
+{
+	unit_write(timed.client_fd, "abc", 3);
+	assert_int_equal(run_for(IDLE_NS, IDLE_NS / 2, client_reads),
+			 2 * IDLE_NS + SESSION_LINGER_IDLE_NS);
+	assert_int_equal(atomic_load(&timed.score.out), 3);
+	assert_int_equal(timed.ending, ENDING_IDLE);
+}
+
+TEST(who_leaves_what_came_back_unread_is_idle)
+{
+	unit_write(timed.client_fd, "abc", 3);
+	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens), IDLE_NS + SESSION_LINGER_IDLE_NS);
 	assert_int_equal(timed.ending, ENDING_IDLE);
 }
 
 TEST(a_silent_client_who_is_called_off_has_less)
 {
-	assert_int_equal(run_for(0, IDLE_NS), IDLE_NS + SESSION_LINGER_CALLED_OFF_NS);
+	assert_int_equal(run_for(0, IDLE_NS, lifeline_is_cut),
+			 IDLE_NS + SESSION_LINGER_CALLED_OFF_NS);
 	assert_int_equal(timed.ending, ENDING_DRAIN);
 }
 
 TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends)
 {
 	uint64_t cut_ns = IDLE_NS + CLOCK_NS_PER_S;
-	assert_int_equal(run_for(IDLE_NS, cut_ns), cut_ns + SESSION_LINGER_CALLED_OFF_NS);
+	assert_int_equal(run_for(IDLE_NS, cut_ns, lifeline_is_cut),
+			 cut_ns + SESSION_LINGER_CALLED_OFF_NS);
 	assert_int_equal(timed.ending, ENDING_IDLE);
 }
 
 TEST(the_servers_end_does_not_lengthen_his_lingering)
 {
 	uint64_t whole_ns = IDLE_NS + SESSION_LINGER_IDLE_NS;
-	assert_int_equal(run_for(IDLE_NS, whole_ns - CLOCK_NS_PER_S / 2), whole_ns);
+	assert_int_equal(run_for(IDLE_NS, whole_ns - CLOCK_NS_PER_S / 2, lifeline_is_cut),
+			 whole_ns);
 }
 
 TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one)
 {
 	firehose_fd = timed.server_fd;
 	firehose_outlives_fin = true;
-	uint64_t lasted_ns = run_for(0, 0);
-	firehose_outlives_fin = false;
+	uint64_t lasted_ns = run_for(0, 0, lifeline_is_cut);
 	assert_int_equal(timed.ending, ENDING_DRAIN);
 	assert_true(lasted_ns >= SESSION_LINGER_CALLED_OFF_NS);
 	assert_true(lasted_ns < 2 * SESSION_LINGER_CALLED_OFF_NS);
@@ -600,7 +640,8 @@ TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one)
 TEST(a_connection_without_limits_waits_for_ever)
 {
 	uint64_t year_ns = 365 * 24 * 3600 * CLOCK_NS_PER_S;
-	assert_int_equal(run_for(0, year_ns), year_ns + SESSION_LINGER_CALLED_OFF_NS);
+	assert_int_equal(run_for(0, year_ns, lifeline_is_cut),
+			 year_ns + SESSION_LINGER_CALLED_OFF_NS);
 }
 
 #define TIMED_TEST(name) cmocka_unit_test_setup_teardown(name, begin_timed, end_timed)
@@ -627,6 +668,8 @@ int main(void)
 		cmocka_unit_test(a_client_who_never_lets_it_wait_is_called_off_all_the_same),
 		cmocka_unit_test(what_happens_while_it_lingers_is_not_the_reason),
 		TIMED_TEST(a_silent_client_has_his_idle_timeout_and_then_time_to_end),
+		TIMED_TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing),
+		TIMED_TEST(who_leaves_what_came_back_unread_is_idle),
 		TIMED_TEST(a_silent_client_who_is_called_off_has_less),
 		TIMED_TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends),
 		TIMED_TEST(the_servers_end_does_not_lengthen_his_lingering),
