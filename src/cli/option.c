@@ -120,7 +120,7 @@ MUST_USE static enum option_outcome apply_environment(const struct command *comm
 		const struct option_row *row = &command->options[i];
 		struct option_variable variable = option_variable(command, row);
 		const char *text = getenv(variable.name);
-		if (text == NULL)
+		if (text == NULL || arguments->sources[i] == SOURCE_COMMAND_LINE)
 			continue;
 		int rc = read_value(row, text, &arguments->values[i]);
 		if (rc < 0) {
@@ -176,6 +176,17 @@ static const struct option_row *row_of(const struct command *command, int found)
 	return NULL;
 }
 
+/* Is an argument the beginning of several options? */
+static bool is_ambiguous(const struct command *command, const char *argument)
+{
+	if (strncmp(argument, "--", 2) != 0)
+		return false;
+	size_t n_matches = 0, length = strcspn(argument + 2, "=");
+	for (size_t i = 0; i < command->n_options; i++)
+		n_matches += strncmp(command->options[i].name, argument + 2, length) == 0;
+	return n_matches > 1;
+}
+
 /* What getopt_long() could not make sense of: '?' for unknown, ':' for a missing value. */
 static void complain_of_option(const struct command *command, int found, const char *argument)
 {
@@ -184,6 +195,9 @@ static void complain_of_option(const struct command *command, int found, const c
 		log_error("option --%s needs a value: %s", row->name, row->value_name);
 	else if (row != NULL || optopt == HELP_LETTER)
 		log_error("option --%s takes no value", row != NULL ? row->name : HELP_NAME);
+	else if (is_ambiguous(command, argument))
+		log_error("option %s is ambiguous (`tcpecho %s --help` lists them)", argument,
+			  command->name);
 	else if (optopt != 0)
 		log_error("unknown option -%c (`tcpecho %s --help` lists them)", optopt,
 			  command->name);
@@ -241,9 +255,9 @@ enum option_outcome option_parse(const struct command *command, int argc, char *
 {
 	struct arguments arguments = { 0 };
 	apply_presets(command, &arguments);
-	enum option_outcome outcome = apply_environment(command, &arguments);
+	enum option_outcome outcome = apply_command_line(command, argc, argv, &arguments);
 	if (outcome == OPTION_RUN)
-		outcome = apply_command_line(command, argc, argv, &arguments);
+		outcome = apply_environment(command, &arguments);
 	if (outcome == OPTION_RUN)
 		*ret_arguments = arguments;
 	return outcome;

@@ -112,6 +112,11 @@ def test_an_option_without_its_value(refusal_of, words):
     assert f"{WITHOUT_VALUE[words]} needs a value" in refusal_of(*words)
 
 
+@pytest.mark.parametrize("words", ["serve --max", "serve --max=3", "talk --ipv"])
+def test_an_abbreviation_of_several_options(refusal_of, words):
+    assert f"option {words.split()[1]} is ambiguous" in refusal_of(*words.split())
+
+
 VALUES_FOR_FLAGS = ["serve --quiet=1", "talk --raw=yes", "talk --ipv4=", "talk --help=x", "help --help=x"]
 
 
@@ -315,6 +320,15 @@ def test_the_command_line_wins_over_the_environment(serve, talk):
 
 def test_a_family_on_the_command_line_wins_over_one_in_the_environment(server, talk):
     client = talk("-4", server, input=b"hello\n", env={"TCPECHO_TALK_IPV6": "1"})
+    assert client.finish() == (0, b"hello\n", "")
+
+
+def test_help_is_there_even_where_the_environment_is_wrong(run):
+    assert run("serve", "--help", env={"TCPECHO_SERVE_ENGINE": "x"})[0] == 0
+
+
+def test_a_bad_value_in_the_environment_does_not_count_where_the_command_line_has_a_good_one(server, talk):
+    client = talk("--timeout", "1h", server, input=b"hello\n", env={"TCPECHO_TALK_TIMEOUT": "x"})
     assert client.finish() == (0, b"hello\n", "")
 
 
