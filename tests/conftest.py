@@ -6,6 +6,8 @@ import pathlib
 import pytest
 
 from harness import Server, Talk, cleanup
+from netns import own_network  # noqa: F401 (a fixture)
+from watchdog import no_hang  # noqa: F401 (a fixture)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

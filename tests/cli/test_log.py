@@ -10,11 +10,7 @@ import socket
 import pytest
 
 from harness import reset, wait_until
-from netns import own_network  # noqa: F401 (a fixture)
 from terminal import Terminal
-from watchdog import no_hang  # noqa: F401 (a fixture)
-
-pytestmark = pytest.mark.usefixtures("no_hang")
 
 # The fields of each kind of line by --log json, in their order.
 FIELDS = {

@@ -12,9 +12,6 @@ import pytest
 import rogues
 from harness import PATIENCE
 from rogues import Rogue
-from watchdog import no_hang  # noqa: F401 (a fixture)
-
-pytestmark = pytest.mark.usefixtures("no_hang")
 
 COMMANDS = ["serve", "talk", "help"]
 

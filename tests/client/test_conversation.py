@@ -27,14 +27,10 @@ from harness import (
     server_words,
     wait_until,
 )
-from netns import own_network  # noqa: F401 (a fixture)
 from rogues import FullListener, Rogue
 from streams import pattern
 from surroundings import own_etc
 from terminal import Terminal
-from watchdog import no_hang  # noqa: F401 (a fixture)
-
-pytestmark = pytest.mark.usefixtures("no_hang")
 
 MIB = 1 << 20
 GIB = 1 << 30

@@ -17,13 +17,10 @@ import pytest
 import rogues
 from bulk import Endless, Feeder
 from harness import PATIENCE, server_words
-from netns import own_network, set_sysctl  # noqa: F401 (a fixture)
+from netns import set_sysctl
 from rogues import FullListener, Rogue
 from streams import pattern
 from surroundings import own_etc
-from watchdog import no_hang  # noqa: F401 (a fixture)
-
-pytestmark = pytest.mark.usefixtures("no_hang")
 
 # No two neighbours are the same, so that a byte that is lost or doubled shows where it stood.
 DATA = bytes(number * 7 % 256 for number in range(300))

@@ -13,12 +13,8 @@ import threading
 import pytest
 
 import rogues
-from netns import own_network  # noqa: F401 (a fixture)
 from rogues import Rogue
 from terminal import Terminal
-from watchdog import no_hang  # noqa: F401 (a fixture)
-
-pytestmark = pytest.mark.usefixtures("no_hang")
 
 UTF8 = {"LC_ALL": "C.UTF-8"}
 ASCII = {"LC_ALL": "C"}

@@ -282,7 +282,7 @@ def test_with_64_descriptors_200_clients_are_all_served(serve, clients):
 def test_without_a_free_descriptor_the_server_pauses_and_goes_on_when_there_is_one(server, clients, count):
     served = clients(server, 2)
     assert all_served(served)
-    limit = set_descriptor_limit(server.pid, lowest_free_descriptor(server.pid))
+    limit = set_descriptor_limit(server.pid, lowest_free_descriptor(server))
     waiting = clients(server, count)
     if waiting:
         server.wait_for_log("cannot accept: .*, clients wait")

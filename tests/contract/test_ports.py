@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from netns import own_network, set_sysctl, sysctl  # noqa: F401 (a fixture)
+from netns import set_sysctl, sysctl
 
 # Whole ports are asked for, so each test has all of them for itself.
 pytestmark = pytest.mark.usefixtures("own_network")

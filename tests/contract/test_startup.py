@@ -21,7 +21,7 @@ from harness import (
     title_of,
     wait_until,
 )
-from netns import own_network, set_sysctl  # noqa: F401 (a fixture)
+from netns import set_sysctl
 from scarcity import allow_descriptors
 from signalling import stopped
 from surroundings import own_etc

@@ -2,12 +2,13 @@
 """Bytes are bytes: whatever a client sends comes back unchanged and in order, however it is cut up on
 the way, and a client that half-closes gets all of it before the server's FIN."""
 import socket
+import subprocess
 import time
 
 import pytest
 
 from harness import PATIENCE, descriptors_of, recv_all, recv_exactly
-from scarcity import Namespace
+from netns import set_sysctl
 from streams import Writer, borrowed, echo_of, pattern
 
 EVERY_BYTE = bytes(range(256))
@@ -139,37 +140,31 @@ def test_nothing_is_lost_in_the_smallest_segments(server):
 
 
 @pytest.fixture
-def narrow():
+def narrow(own_network):
     """A network whose every socket has the smallest segments and begins with the smallest buffers.
 
     Receive buffers may grow. Where they may not, the kernel can come to a standstill of its own: its
     books say 768 bytes for each segment of 76, so it drops what its window had let in, and then both
     ends wait for a window update that travels in a segment which the other must drop as well.
     """
-    namespace = Namespace()
-    namespace.run("sysctl", "-w", "net.ipv4.tcp_wmem=4096 4096 4096")
-    namespace.run("sysctl", "-w", "net.ipv4.tcp_rmem=4096 4096 1048576")
-    namespace.run(*"ip route change local 127.0.0.1 dev lo table local advmss 88".split())
-    yield namespace
-    namespace.remove()
+    set_sysctl("net.ipv4.tcp_wmem", "4096 4096 4096")
+    set_sysctl("net.ipv4.tcp_rmem", "4096 4096 1048576")
+    change = "ip route change local 127.0.0.1 dev lo table local advmss 88"
+    subprocess.run(change.split(), check=True, timeout=PATIENCE)
 
 
 def test_a_narrow_network_changes_nothing_for_the_server(narrow, serve):
     data = pattern(500_000)
-    server = serve("127.0.0.1:0", prefix=narrow.prefix)
-    with narrow.entered():
-        sock = server.connect()
-    with sock:
+    with serve("127.0.0.1:0").connect() as sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) <= SMALLEST_SEGMENT
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 4096
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 4096
         assert echo_of(sock, data) == data
 
 
-def test_a_narrow_network_changes_nothing_for_talk(narrow, serve, talk):
+def test_a_narrow_network_changes_nothing_for_talk(narrow, server, talk):
     data = pattern(500_000)
-    server = serve("127.0.0.1:0", prefix=narrow.prefix)
-    assert talk(server, input=data, prefix=narrow.prefix).finish() == (0, data, "")
+    assert talk(server, input=data).finish() == (0, data, "")
 
 
 # ---- no waiting for acknowledgements ----

@@ -9,8 +9,8 @@ import socket
 
 import pytest
 
-from harness import PATIENCE, descriptors_of, proc_state, recv_exactly, reset, rss_kib, wait_until
-from scarcity import watch_it_wait
+from harness import PATIENCE, proc_state, recv_exactly, reset, rss_kib, wait_until
+from scarcity import descriptors_at_rest, watch_it_wait
 from streams import Writer, fill, pattern, recv_until_clean_end
 
 MEGABYTE = 1 << 20
@@ -133,7 +133,7 @@ def test_ten_thousand_resets_leave_nothing_behind_and_others_are_served(server):
     ways = [reset_at_once, reset_after_sending, reset_after_an_echo]
     with server.connect() as other:
         converse(other)
-        before = descriptors_of(server.pid)
+        before = descriptors_at_rest(server)
         for _ in range(batches):
             for number in range(batch):
                 ways[number % len(ways)](server.connect())
@@ -149,7 +149,7 @@ def test_ten_thousand_resets_leave_nothing_behind_and_others_are_served(server):
     assert totals["killed"] == 0
     reasons = collections.Counter(end["reason"] for end in server.ends())
     assert reasons == {"reset": batches * batch, "eof": batches + 1}
-    assert descriptors_of(server.pid) == before
+    assert descriptors_at_rest(server) == before
 
 
 # ---- leaks ----
@@ -163,11 +163,11 @@ def serve_many(server, count):
 
 def test_ten_thousand_conversations_cost_no_descriptor(server):
     serve_many(server, 1)
-    before = descriptors_of(server.pid)
+    before = descriptors_at_rest(server)
     serve_many(server, 9_999)
     server.ends(10_000)
     server.wait_for_children(0)
-    assert descriptors_of(server.pid) == before
+    assert descriptors_at_rest(server) == before
     assert server.totals()["clients"] == 0
 
 

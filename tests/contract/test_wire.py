@@ -15,11 +15,10 @@ import pytest
 
 from capture import Capture
 from harness import PATIENCE, recv_all, recv_exactly
-from netns import own_network  # noqa: F401 (a fixture)
 
 
 @pytest.fixture
-def capture(tmp_path, own_network):  # noqa: F811
+def capture(tmp_path, own_network):
     """Everything on the wire during the test."""
     with Capture(tmp_path) as running:
         yield running

@@ -4,7 +4,7 @@
 The test's thread enters the namespace, so every socket it makes and every process it starts is in
 there. The namespace has no name and needs no clean-up: it goes with the last process and descriptor.
 
-A test file imports the fixture `own_network` and names it in `pytest.mark.usefixtures`.
+A test names the fixture `own_network` in `pytest.mark.usefixtures`.
 """
 import contextlib
 import ctypes

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Machines that are short of something: processes, descriptors, buffers; and how a server bears it."""
-import contextlib
-import ctypes
 import os
 import pathlib
 import re
@@ -17,8 +15,6 @@ from harness import cpu_seconds, descriptors_of, proc_text, wait_until
 
 # How long a waiting server is watched.
 WATCH = 3.0
-
-CLONE_NEWNET = 0x40000000
 
 WARNING = r"^tcpecho: warning: "
 
@@ -61,8 +57,14 @@ def set_descriptor_limit(pid, count):
     return soft
 
 
-def lowest_free_descriptor(pid):
-    taken = descriptors_of(pid)
+def descriptors_at_rest(server):
+    """What a server has open between two clients: it answers a signal only then."""
+    server.totals()
+    return descriptors_of(server.pid)
+
+
+def lowest_free_descriptor(server):
+    taken = descriptors_at_rest(server)
     return next(number for number in range(len(taken) + 1) if number not in taken)
 
 
@@ -149,39 +151,3 @@ class LoneUser:
 
     def remove(self):
         shutil.rmtree(self.directory)
-
-
-# ---- networks ----
-
-
-class Namespace:
-    """A network namespace with nothing in it but loopback."""
-
-    def __init__(self):
-        self.name = f"tcpecho-{os.getpid()}-{time.monotonic_ns()}"
-        made = subprocess.run(["ip", "netns", "add", self.name], capture_output=True, text=True)
-        if made.returncode != 0:
-            pytest.skip(f"no network namespace can be made: {made.stderr.strip()}")
-        self.run("ip", "link", "set", "lo", "up")
-
-    @property
-    def prefix(self):
-        """What to run a command under so that it is in there."""
-        return ("ip", "netns", "exec", self.name)
-
-    def run(self, *command):
-        subprocess.run([*self.prefix, *command], check=True, stdout=subprocess.DEVNULL)
-
-    @contextlib.contextmanager
-    def entered(self):
-        """Sockets made by this thread meanwhile are in there, and stay there."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.name}") as there:
-            assert libc.setns(there.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-            try:
-                yield
-            finally:
-                assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
-
-    def remove(self):
-        subprocess.run(["ip", "netns", "del", self.name], check=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A bound for tests that wait in a plain read() or join(): a hang is a failure, not the end of the run.
 
-A test file imports the fixture `no_hang` and names it in `pytest.mark.usefixtures`.
+The fixture `no_hang` goes round every test.
 """
 import signal
 
@@ -10,7 +10,7 @@ import pytest
 from harness import PATIENCE
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def no_hang():
     """Raises TimeoutError in the test after four times the patience that one wait may take."""
 

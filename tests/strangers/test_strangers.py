@@ -15,9 +15,6 @@ import pytest
 from harness import PATIENCE, wait_until
 from streams import pattern
 from tcptable import tcp_sockets
-from watchdog import no_hang  # noqa: F401 (a fixture)
-
-pytestmark = pytest.mark.usefixtures("no_hang")
 
 # As /proc/net/tcp has it.
 LISTEN = 0x0A

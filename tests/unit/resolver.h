@@ -15,7 +15,7 @@ struct resolver_name {
 	const char *addresses[RESOLVER_MOST + 1]; /* literal; NULL behind the last */
 };
 
-/* From here on that name is known as this says; of others the machine is asked. NULL: all others. */
+/* From here on that name is known as this says; others are asked of the machine. NULL: all are. */
 void resolver_knows(const struct resolver_name *name);
 
 #endif

@@ -242,7 +242,9 @@ TEST(an_option_that_there_is_not_is_named)
 
 TEST(an_abbreviation_of_two_options_is_none)
 {
-	assert_bad("--max 7", "unknown option --max (`tcpecho serve --help` lists them)");
+	assert_bad("--max 7", "option --max is ambiguous (`tcpecho serve --help` lists them)");
+	assert_bad("--max=7", "option --max=7 is ambiguous (`tcpecho serve --help` lists them)");
+	assert_bad("--maximum 7", "unknown option --maximum (`tcpecho serve --help` lists them)");
 }
 
 TEST(a_missing_value_is_named_with_its_option)
@@ -322,10 +324,19 @@ TEST(a_flag_in_the_environment_is_0_or_1)
 TEST(a_bad_variable_is_named)
 {
 	setenv("TCPECHO_SERVE_MAX_CLIENTS", "101", 1);
-	assert_bad("-m 5", "TCPECHO_SERVE_MAX_CLIENTS=101: out of range, from 1 to 100");
+	assert_bad("", "TCPECHO_SERVE_MAX_CLIENTS=101: out of range, from 1 to 100");
 	setenv("TCPECHO_SERVE_MAX_CLIENTS", "5", 1);
 	setenv("TCPECHO_SERVE_ENGINE", "", 1);
 	assert_bad("", "TCPECHO_SERVE_ENGINE=: not one of: fork, thread, epoll");
+}
+
+TEST(a_bad_variable_is_nobodys_business_where_it_does_not_count)
+{
+	setenv("TCPECHO_SERVE_MAX_CLIENTS", "101", 1);
+	assert_good("-m 5");
+	assert_int_equal(arguments.values[MAX_CLIENTS], 5);
+	assert_int_equal(parse("--help"), OPTION_HELP);
+	assert_string_equal(log_of.text, "");
 }
 
 TEST(variables_of_another_command_mean_nothing)
@@ -416,6 +427,7 @@ int main(void)
 		OPTION_TEST(the_environment_wins_over_presets_and_the_command_line_over_it),
 		OPTION_TEST(a_flag_in_the_environment_is_0_or_1),
 		OPTION_TEST(a_bad_variable_is_named),
+		OPTION_TEST(a_bad_variable_is_nobodys_business_where_it_does_not_count),
 		OPTION_TEST(variables_of_another_command_mean_nothing),
 		OPTION_TEST(choices_are_joined_and_cut_where_there_is_no_room),
 		OPTION_TEST(a_preset_that_its_own_option_refuses_is_a_bug),

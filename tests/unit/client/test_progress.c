@@ -77,10 +77,9 @@ static struct progress after_seconds(uint64_t seconds)
 	};
 }
 
-static struct progress start(int input_fd, int output_fd, bool on_terminal)
+static struct progress start(int input_fd, int output_fd)
 {
-	if (on_terminal)
-		look_at_terminal();
+	look_at_terminal();
 	struct progress progress = progress_start(input_fd, output_fd);
 	look_away();
 	return progress;
@@ -90,10 +89,15 @@ TEST(it_is_wanted_where_a_person_looks_on_and_nothing_else_is_on_the_screen)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int screen_fd = terminal.slave;
-	assert_true(start(null, null, true).wanted);
-	assert_false(start(screen_fd, null, true).wanted);
-	assert_false(start(null, screen_fd, true).wanted);
-	assert_false(start(screen_fd, screen_fd, true).wanted);
+	assert_true(start(null, null).wanted);
+	assert_false(start(screen_fd, null).wanted);
+	assert_false(start(null, screen_fd).wanted);
+	assert_false(start(screen_fd, screen_fd).wanted);
+
+	dup2(null, STDERR_FILENO);
+	struct progress progress = progress_start(null, null);
+	look_away();
+	assert_false(progress.wanted);
 	close(null);
 }
 
@@ -109,36 +113,35 @@ TEST(who_does_not_want_it_never_waits_for_it_and_sees_nothing)
 	assert_string_equal(screen(), "");
 }
 
+/* Shows it, and returns what that put on the screen. */
+static const char *show(struct progress *progress, uint64_t bytes)
+{
+	look_at_terminal();
+	progress_show(progress, bytes);
+	look_away();
+	return screen();
+}
+
 TEST(it_comes_after_a_second_and_then_again_and_again)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct progress progress = start(null, null, true);
-	uint64_t first_ns = progress_deadline_ns(&progress);
-	assert_int_equal(first_ns, progress.start_ns + CLOCK_NS_PER_S);
-
-	/* Before its time nothing happens; at its time the next time is set. */
-	progress.next_ns = CLOCK_NEVER - 1;
-	look_at_terminal();
-	progress_show(&progress, 1000);
-	look_away();
-	assert_string_equal(screen(), "");
-	progress = after_seconds(1);
-	look_at_terminal();
-	progress_show(&progress, 1000);
-	look_away();
-	assert_string_not_equal(screen(), "");
-	assert_true(progress_deadline_ns(&progress) > clock_now_ns() - CLOCK_NS_PER_S);
-	assert_true(progress_deadline_ns(&progress) > progress.start_ns + CLOCK_NS_PER_S);
+	struct progress progress = start(null, null);
 	close(null);
+	assert_int_equal(progress_deadline_ns(&progress), progress.start_ns + CLOCK_NS_PER_S);
+
+	progress.next_ns = clock_now_ns() + UNIT_PATIENCE_S * CLOCK_NS_PER_S;
+	assert_string_equal(show(&progress, 1000), "");
+
+	progress = after_seconds(1);
+	uint64_t shown_ns = progress.next_ns;
+	assert_string_not_equal(show(&progress, 1000), "");
+	assert_true(progress_deadline_ns(&progress) > shown_ns);
 }
 
 TEST(it_shows_bytes_and_rate_on_a_line_that_writes_over_itself)
 {
 	struct progress progress = after_seconds(10);
-	look_at_terminal();
-	progress_show(&progress, 100 * 1024 * 1024);
-	look_away();
-	const char *shown = screen();
+	const char *shown = show(&progress, 100 * 1024 * 1024);
 	/* The rate is of ten seconds and the moments since. */
 	assert_memory_equal(shown, "\r100.0 MiB  ", 12);
 	assert_non_null(strstr(shown, " MiB/s "));
@@ -147,10 +150,7 @@ TEST(it_shows_bytes_and_rate_on_a_line_that_writes_over_itself)
 
 	size_t width = strlen(shown);
 	progress.next_ns = 0;
-	look_at_terminal();
-	progress_show(&progress, 1);
-	look_away();
-	assert_int_equal(strlen(screen()), width);
+	assert_int_equal(strlen(show(&progress, 1)), width);
 }
 
 TEST(it_shows_the_share_of_a_file)
@@ -165,10 +165,7 @@ TEST(it_shows_the_share_of_a_file)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct progress progress = after_seconds(10);
 		progress.expected = 1000;
-		look_at_terminal();
-		progress_show(&progress, rows[i].bytes);
-		look_away();
-		assert_non_null(strstr(screen(), rows[i].share));
+		assert_non_null(strstr(show(&progress, rows[i].bytes), rows[i].share));
 	}
 }
 
@@ -179,15 +176,15 @@ TEST(what_is_expected_is_the_rest_of_a_regular_file)
 	assert_true(file >= 0);
 	unlink(name);
 	assert_int_equal(ftruncate(file, 1000), 0);
-	assert_int_equal(start(file, file, true).expected, 1000);
+	assert_int_equal(start(file, file).expected, 1000);
 	assert_int_equal(lseek(file, 300, SEEK_SET), 300);
-	assert_int_equal(start(file, file, true).expected, 700);
+	assert_int_equal(start(file, file).expected, 700);
 	assert_int_equal(lseek(file, 2000, SEEK_SET), 2000);
-	assert_int_equal(start(file, file, true).expected, 0);
+	assert_int_equal(start(file, file).expected, 0);
 	close(file);
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	assert_int_equal(start(ends[0], ends[1], true).expected, 0);
+	assert_int_equal(start(ends[0], ends[1]).expected, 0);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -195,10 +192,7 @@ TEST(what_is_expected_is_the_rest_of_a_regular_file)
 TEST(clearing_leaves_an_empty_line_once)
 {
 	struct progress progress = after_seconds(10);
-	look_at_terminal();
-	progress_show(&progress, 1000);
-	look_away();
-	size_t width = strlen(screen());
+	size_t width = strlen(show(&progress, 1000));
 
 	look_at_terminal();
 	progress_clear(&progress);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One conversation from its first byte to its last, in every way that it can end. The session runs
- * in a thread of its own; the test is the client.
+ * in a thread and the test is its client; or, to see how long it waits, in the test's own time.
  */
 #include "server/session.h"
 
@@ -65,7 +65,11 @@ struct own_time {
 	uint64_t now_ns;
 	uint64_t event_at_ns;
 	void (*event)(void); /* NULL once it has happened */
+	unsigned int n_polls;
 };
+
+/* More than any session of a test needs: one that spins is a failed test. */
+#define MOST_POLLS 100000
 
 static struct own_time own_time;
 
@@ -99,6 +103,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
 	if (!own_time.is_set)
 		return __real_poll(fds, n, ms);
 
+	assert_true(own_time.n_polls++ < MOST_POLLS);
 	bool is_firehose = fds[0].fd == firehose_fd;
 	uint64_t wait_ns = (uint64_t)(is_firehose ? 1 : ms) * CLOCK_NS_PER_MS;
 	uint64_t end_ns = ms < 0 && !is_firehose ? CLOCK_NEVER : own_time.now_ns + wait_ns;
