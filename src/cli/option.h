@@ -16,7 +16,8 @@ enum option_outcome {
 
 /*
  * Reads the arguments of a command: what the command line does not say, the environment does, and
- * what neither says is preset. argv[0] is the command's name; operands and options may stand in any order.
+ * what neither says is preset. argv[0] is the command's name; operands and options may stand in any
+ * order.
  */
 MUST_USE enum option_outcome option_parse(const struct command *command, int argc, char **argv,
 					  struct arguments *ret_arguments);

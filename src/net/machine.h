@@ -36,9 +36,9 @@ struct machine_bound {
 };
 
 /*
- * How many more processes we can start: the tightest of kernel.pid_max, kernel.threads-max,
- * RLIMIT_NPROC (which does not bind root) and the pids cgroup. What others start meanwhile is
- * unknown, so fork(2) can still fail.
+ * How many processes we can start at most: the tightest of kernel.pid_max, kernel.threads-max,
+ * RLIMIT_NPROC (which does not bind root) and the room in the pids cgroup. Others have processes
+ * too, and start more, so fork(2) can still fail.
  */
 struct machine_bound machine_processes(void);
 

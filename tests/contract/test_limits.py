@@ -167,6 +167,7 @@ def test_who_waits_because_of_its_source_when_the_server_ends_is_ended_for_that_
     wait_until(lambda: server.totals()["accepted"] == 2, "the second client to be accepted")
     server.send(signal.SIGTERM)
     assert recv_until_clean_end(waiting.sock) == b""
+    assert recv_until_clean_end(served.sock) == b""
     served.leave()
     server.wait()
     assert {end["reason"] for end in server.ends(2)} == {"drain"}
@@ -180,6 +181,7 @@ def test_who_waits_in_the_kernels_queue_when_the_server_ends_gets_a_fin(serve, c
     server.send(signal.SIGTERM)
     for client in waiting:
         assert recv_until_clean_end(client.sock) == b""
+    assert recv_until_clean_end(served.sock) == b""
     served.leave()
     server.wait()
     assert {end["reason"] for end in server.ends(6)} == {"drain"}

@@ -108,7 +108,7 @@ static size_t piece_of(const struct shim_pieces *pieces, uint64_t offset, size_t
 	return size;
 }
 
-/* Before a call that moves bytes: returns the size to ask for, or 0 when it fails with errno set. */
+/* Before a call that moves bytes: returns the size to ask for, or 0 when it fails with an errno. */
 static size_t ask_for(struct kind *kind, const struct shim_pieces *pieces, size_t size)
 {
 	size_t most = ALL;

@@ -2,9 +2,10 @@
 /*
  * Faults at the border to the kernel, linked in between: `-Wl,--wrap=recv` and so on (ld(1)).
  *
- * They are what the kernel may do at any call without breaking a promise: give or take less than it
- * was asked for, refuse for now (EAGAIN), be interrupted by a signal (EINTR). What is moved is moved
- * by the real call, so that the bytes stay true. Only the thread that armed the shim is concerned.
+ * They are what the kernel may do at any call without breaking a promise: give or take less than
+ * it was asked for, refuse for now (EAGAIN), be interrupted by a signal (EINTR). What is moved is
+ * moved by the real call, so that the bytes stay true. Only the thread that armed the shim is
+ * concerned.
  */
 #ifndef FAULT_SHIM_H
 #define FAULT_SHIM_H

@@ -2,9 +2,9 @@
 /*
  * Short counts, EINTR and EAGAIN at every position: every byte arrives, in order, all the same.
  *
- * The subjects are the child's conversation (server/session.h) and talk (client/talk.h) with all that
- * is below them, against real sockets; the faults come from the shim. Small conversations are tried
- * with every fault there is, large ones with some, and against real refusals of a slow peer.
+ * The subjects are the child's conversation (server/session.h) and talk (client/talk.h) with all
+ * that is below them, against real sockets; the faults come from the shim. Small conversations are
+ * tried with every fault there is, large ones with some, and against real refusals of a slow peer.
  */
 #include "unit.h"
 
@@ -27,8 +27,9 @@
 #include "shim.h"
 
 /*
- * A conversation so small that, sent in pieces and read by nobody, it leaves a socket writable in the
- * eyes of poll(2), for which a quarter of the buffer must be free of it; and one that fits into none.
+ * A conversation so small that, sent in pieces and read by nobody, it leaves a socket writable in
+ * the eyes of poll(2), for which a quarter of the buffer must be free of it; and one that fits into
+ * none.
  */
 #define SMALL ((size_t)150)
 #define LARGE ((size_t)512 * 1024)
@@ -208,7 +209,7 @@ TEST(every_split_of_a_message_in_both_directions_is_echoed)
 	printf("# %d splits\n", (int)(ways * ways));
 }
 
-TEST(every_split_is_echoed_when_each_call_is_interrupted_and_refused_before_it_is_made)
+TEST(every_split_is_echoed_when_each_call_is_interrupted_and_refused_first)
 {
 	uint64_t ways = UINT64_C(1) << (TINY / 2);
 	for (uint64_t split = 0; split < ways * ways; split++) {
@@ -223,7 +224,7 @@ TEST(every_split_is_echoed_when_each_call_is_interrupted_and_refused_before_it_i
 	printf("# %d splits\n", (int)(ways * ways));
 }
 
-/* As large a message as some thousand calls can carry in pieces of at most these sizes. 0: no bound. */
+/* As large a message as some thousand calls can carry in pieces of these sizes. 0: no bound. */
 static size_t affordable(size_t in, size_t out)
 {
 	size_t least = in == 0 || (out != 0 && out < in) ? out : in;
@@ -496,7 +497,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_split_of_a_message_in_both_directions_is_echoed),
 		cmocka_unit_test(
-			every_split_is_echoed_when_each_call_is_interrupted_and_refused_before_it_is_made),
+			every_split_is_echoed_when_each_call_is_interrupted_and_refused_first),
 		cmocka_unit_test(large_messages_are_echoed_in_pieces_of_every_size),
 		cmocka_unit_test(a_fault_at_any_call_of_the_session_changes_nothing),
 		cmocka_unit_test(faults_at_any_two_calls_of_the_session_change_nothing),
