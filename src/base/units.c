@@ -117,7 +117,8 @@ struct units_text units_bytes(uint64_t bytes)
 	struct units_text out;
 	double value = (double)bytes;
 	size_t unit = 0;
-	while (value >= 1024 && unit + 1 < ARRAY_LEN(names)) {
+	/* What would be rounded up to 1024.0 is 1.0 of the next. */
+	while (value >= 1023.95 && unit + 1 < ARRAY_LEN(names)) {
 		value /= 1024;
 		unit++;
 	}

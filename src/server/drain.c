@@ -13,7 +13,8 @@ bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_
 		};
 		return true;
 	}
-	drain->ended_by = signal;
+	if (drain->ended_by == 0)
+		drain->ended_by = signal;
 	bool is_new = drain->phase != DRAIN_KILLING;
 	drain->phase = DRAIN_KILLING;
 	return is_new;

@@ -55,6 +55,14 @@ TEST(a_signal_moves_every_phase_where_the_picture_says)
 	}
 }
 
+TEST(of_several_impatient_signals_the_first_is_the_one_to_end_by)
+{
+	struct drain drain = drain_in(DRAIN_DRAINING);
+	assert_true(drain_ask(&drain, SIGINT, NOW, TIMEOUT));
+	assert_false(drain_ask(&drain, SIGTERM, NOW, TIMEOUT));
+	assert_int_equal(drain.ended_by, SIGINT);
+}
+
 TEST(time_moves_every_phase_at_its_deadline_and_not_before)
 {
 	static const struct {
@@ -118,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_zeroed_drain_is_serving_and_waits_for_nothing),
 		cmocka_unit_test(a_signal_moves_every_phase_where_the_picture_says),
+		cmocka_unit_test(of_several_impatient_signals_the_first_is_the_one_to_end_by),
 		cmocka_unit_test(time_moves_every_phase_at_its_deadline_and_not_before),
 		cmocka_unit_test(patience_begins_when_the_lifeline_is_cut_however_late_that_is),
 		cmocka_unit_test(without_a_drain_timeout_clients_are_called_off_at_once),
