@@ -7,7 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -124,20 +124,23 @@ static void announce(const char *addr, const char *engine, uint32_t max_clients)
 	log_record_end(&record);
 }
 
-/* One address a line, then the end of the file: that is the sign. */
+/*
+ * One address a line, then the end of the file: that is the sign. All in one write(2), and a reader
+ * who was content with the first line and went away is as well.
+ */
 MUST_USE static enum status tell_ready(int fd, const struct listeners *listeners)
 {
 	if (fd < 0)
 		return STATUS_OK;
-	for (size_t i = 0; i < listeners->n; i++) {
-		struct addr_text addr = addr_format(&listeners->list[i].addr);
-		size_t size = strlen(addr.text);
-		addr.text[size++] = '\n';
-		ssize_t n = io_write(fd, addr.text, size);
-		if (n < 0) {
-			log_error("cannot write to --ready-fd %d: %s", fd, err_text((int)n).text);
-			return STATUS_MACHINE;
-		}
+	char lines[LISTENERS_MOST * ADDR_TEXT_SIZE];
+	size_t size = 0;
+	for (size_t i = 0; i < listeners->n; i++)
+		size += (size_t)snprintf(lines + size, sizeof(lines) - size, "%s\n",
+					 addr_format(&listeners->list[i].addr).text);
+	ssize_t n = io_write(fd, lines, size);
+	if (n < 0 && n != -EPIPE) {
+		log_error("cannot write to --ready-fd %d: %s", fd, err_text((int)n).text);
+		return STATUS_MACHINE;
 	}
 	if (fd > STDERR_FILENO)
 		io_close(&fd);

@@ -117,6 +117,27 @@ def test_ipv4_clients_of_the_ipv6_wildcard_have_ipv4_names(serve):
     assert end["peer"] == f"127.0.0.1:{port}"
 
 
+@pytest.mark.parametrize("lines", [0, 1])
+def test_a_reader_of_the_ready_descriptor_who_has_gone_is_no_obstacle(program, tmp_path, lines):
+    """It may be content with the first address, or have died: that is no reason not to serve."""
+    reader, writer = os.pipe()
+    server = subprocess.Popen(
+        [program, "serve", "--ready-fd", str(writer), "127.0.0.1:0", "[::1]:0"],
+        pass_fds=[writer],
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    with open(reader, "rb", buffering=0) as ready:
+        for _ in range(lines):
+            ready.readline()
+    with server.stderr as log:
+        while not log.readline().startswith(b"listening on [::1]"):
+            assert server.poll() is None
+        server.send_signal(signal.SIGTERM)
+        assert b"broken pipe" not in log.read()
+    assert server.wait(PATIENCE) == 0
+
+
 def test_the_ready_descriptor_gets_one_address_a_line_then_its_end(program, tmp_path):
     path = f"unix:{tmp_path}/echo"
     reader, writer = os.pipe()
