@@ -125,8 +125,8 @@ static void announce(const char *addr, const char *engine, uint32_t max_clients)
 }
 
 /*
- * One address a line, then the end of the file: that is the sign. All in one write(2), and a reader
- * who was content with the first line and went away is as well.
+ * One address a line, then the end of the file: that is the sign. All in one write(2): a reader may
+ * be content with the first line and go.
  */
 MUST_USE static enum status tell_ready(int fd, const struct listeners *listeners)
 {
@@ -138,7 +138,7 @@ MUST_USE static enum status tell_ready(int fd, const struct listeners *listeners
 		size += (size_t)snprintf(lines + size, sizeof(lines) - size, "%s\n",
 					 addr_format(&listeners->list[i].addr).text);
 	ssize_t n = io_write(fd, lines, size);
-	if (n < 0 && n != -EPIPE) {
+	if (n < 0) {
 		log_error("cannot write to --ready-fd %d: %s", fd, err_text((int)n).text);
 		return STATUS_MACHINE;
 	}
