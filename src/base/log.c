@@ -176,7 +176,8 @@ void log_record_seconds(struct log_record *record, const char *name, uint64_t ns
 
 static void write_record(struct log_record *record)
 {
-	put_string(record, sink.format == LOG_JSON ? "}" : "");
+	if (sink.format == LOG_JSON)
+		record->line[record->used++] = '}';
 	record->line[record->used++] = '\n';
 	write_all(record->line, record->used);
 }

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 	}
 
 	enum status status = run_program(argc, argv);
-	/* Only --help and --version write by stdio. A full disk is not to pass for success. */
+	/* Only what helps and --version write by stdio. A full disk is not to pass for success. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == STATUS_OK) {
 		log_error("cannot write standard output");
 		return STATUS_MACHINE;

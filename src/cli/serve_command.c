@@ -85,7 +85,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "TIME",
 		.preset = "30s",
 		.help = "how long clients may finish after TERM or INT",
-		.details = "When told to end, let clients finish for TIME.",
+		.details = "When told to end, let clients finish for TIME; then end those who "
+			   "are left, and exit with status 1. 0s and off: end them at once.",
 	},
 	[READY_FD] = {
 		.name = "ready-fd",

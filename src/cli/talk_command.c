@@ -24,7 +24,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "give up after so long a silence",
 		.details = "Give up with status 1 when bytes, or the server's end, are due and "
 			   "nothing has come back for TIME; and with status 3 when connecting "
-			   "takes longer in all. Without it the server may be silent for ever, "
+			   "takes longer in all, once the name is looked up. Without it the server may be silent for ever, "
 			   "and each of its addresses has 10 seconds to answer.",
 	},
 	[RAW] = {
@@ -83,9 +83,21 @@ MUST_USE static enum status parse_server(const struct arguments *arguments,
 					 struct addr_spec *ret_spec)
 {
 	const char *host = arguments->n_operands > 0 ? arguments->operands[0] : DEFAULT_HOST;
+	if (*host != '\0' && strspn(host, "0123456789") == strlen(host)) {
+		/* To the resolver, 9877 is the address 0.0.38.149. */
+		log_error("%.300s: a port needs a host (write `tcpecho talk localhost %.5s`)", host,
+			  host);
+		return STATUS_USAGE;
+	}
 	int rc = parse_host(host, ret_spec);
 	if (rc == 0 && ret_spec->kind == ADDR_WILDCARD)
 		rc = ERR_BAD_ADDRESS;
+	if (rc == ERR_BAD_ADDRESS) {
+		log_error("%.300s: not an address of a server (write HOST [PORT], HOST:PORT, "
+			  "[V6]:PORT, unix:/path or unix:@name)",
+			  host);
+		return STATUS_USAGE;
+	}
 	if (rc < 0) {
 		log_error("%.300s: %s", host, err_text(rc).text);
 		return STATUS_USAGE;
@@ -163,7 +175,8 @@ static const char *const diagnostics[] = {
 	"byte 300 was never sent: got 0x0a",
 	"no reply for 2s: 0 of 6 bytes came back",
 	"server did not end within 2s: 6 of 6 bytes came back",
-	"Each of these is status 1. Bytes are counted from 0.",
+	"Each of these is status 1. Bytes are counted from 0, and against the input that was read "
+	"by then.",
 	NULL,
 };
 

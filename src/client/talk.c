@@ -125,7 +125,7 @@ static void take_input(struct talk *talk)
 
 /* ---- receiving and output ---- */
 
-/* What of its input has come back so far, for a verdict. */
+/* How much of the input that was read so far has come back, for a verdict. */
 struct came_back {
 	char text[80];
 };
@@ -195,8 +195,8 @@ static void judge_end(struct talk *talk)
 {
 	if (is_all_back(talk))
 		end_with(talk, STATUS_OK, "%s", "");
-	else if (talk->send_code == -ECONNRESET) /* send(2) met the reset first, and used it up */
-		judge_error(talk, talk->send_code);
+	else if (talk->send_code != 0 && talk->send_code != -EPIPE)
+		judge_error(talk, talk->send_code); /* send(2) met it first, and used it up */
 	else
 		end_with(talk, STATUS_ECHO_FAILED, "server ended early: %s", came_back(talk).text);
 }
@@ -217,11 +217,18 @@ static void receive(struct talk *talk)
 	}
 }
 
-/* Whoever reads our output is gone: `talk | head -1`. Nobody wants the rest. */
-_Noreturn static void end_by_sigpipe(struct talk *talk)
+/*
+ * Whoever reads our output is gone: `talk | head -1`. Nobody wants the rest, and that is no reason
+ * for a word; but a verdict that is known already is told.
+ */
+static void lose_reader(struct talk *talk)
 {
-	progress_clear(&talk->progress);
-	signals_die_of(SIGPIPE);
+	if (!talk->over || talk->status == STATUS_OK) {
+		progress_clear(&talk->progress);
+		signals_die_of(SIGPIPE);
+	}
+	talk->output_size = 0;
+	talk->escape.n_held = 0;
 }
 
 static void write_output(struct talk *talk)
@@ -230,8 +237,8 @@ static void write_output(struct talk *talk)
 		talk->output_size < talk->output_bound ? talk->output_size : talk->output_bound;
 	ssize_t n = io_write(STDOUT_FILENO, talk->output, size);
 	if (n == -EPIPE)
-		end_by_sigpipe(talk);
-	if (n == -EAGAIN)
+		lose_reader(talk);
+	if (n == -EPIPE || n == -EAGAIN)
 		return;
 	if (n < 0) {
 		talk->output_size = 0;
@@ -313,7 +320,7 @@ MUST_USE static int converse(struct talk *talk)
 		if (rc < 0)
 			return rc;
 		if (fds[OUTPUT].revents & (POLLERR | POLLHUP))
-			end_by_sigpipe(talk);
+			lose_reader(talk);
 		if (fds[OUTPUT].revents != 0 && talk->output_size > 0)
 			write_output(talk);
 		if (fds[INPUT].revents != 0)
@@ -364,11 +371,12 @@ static uint64_t share_deadline_ns(uint64_t deadline_ns, int n_left)
 /* Every address in turn (UNP 11.11). Returns a connected socket or the code of the last one. */
 MUST_USE static int connect_to_any(const struct talk_config *config)
 {
-	uint64_t timeout_ns = config->timeout_ns;
-	uint64_t deadline_ns = timeout_ns != 0 ? clock_deadline_ns(timeout_ns) : CLOCK_NEVER;
 	struct addr list[ADDR_MAX_RESOLVED];
 	int n = addr_resolve(&config->server, config->family, list);
 	int fd = n;
+	/* The resolver has time-outs of its own (resolv.conf(5)); ours begins when it is done. */
+	uint64_t timeout_ns = config->timeout_ns;
+	uint64_t deadline_ns = timeout_ns != 0 ? clock_deadline_ns(timeout_ns) : CLOCK_NEVER;
 	for (int i = 0; i < n; i++) {
 		fd = connect_open(&list[i], share_deadline_ns(deadline_ns, n - i));
 		if (fd >= 0)

@@ -21,12 +21,7 @@ MUST_USE static int await_outcome(int fd, uint64_t deadline_ns)
 		return ready;
 	if (ready == 0)
 		return -ETIMEDOUT;
-
-	int error = 0;
-	socklen_t size = sizeof(error);
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
-		return -errno;
-	return -error;
+	return io_pending_error(fd);
 }
 
 MUST_USE static int connect_to(int fd, const struct addr *addr, uint64_t deadline_ns)

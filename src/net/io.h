@@ -9,6 +9,7 @@
 #define NET_IO_H
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -37,6 +38,12 @@ MUST_USE int io_send_end(int fd);
  * that it has not read. 0 where it cannot be known.
  */
 size_t io_unacknowledged(int fd);
+
+/* Is it a unix socket? What was sent there is with the peer at once, read or not. */
+bool io_is_unix(int fd);
+
+/* The error that waits on a socket, and takes it off (SO_ERROR, socket(7)). Returns 0 or -errno. */
+MUST_USE int io_pending_error(int fd);
 
 /*
  * poll(2) until a descriptor is ready or the deadline has come, whatever signals come in between.

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,13 +116,25 @@ void process_unshare(void *memory, size_t size)
 	munmap(memory, size);
 }
 
+/* Closes the descriptors from first to last; there may be none between them. */
+static void close_all(unsigned int first, unsigned int last)
+{
+	if (first > last || close_range(first, last, 0) == 0)
+		return;
+	/* An old kernel, or a sandbox that does not know the call: one by one. */
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && last >= limit.rlim_max)
+		last = (unsigned int)limit.rlim_max - 1;
+	for (unsigned int fd = first; fd <= last; fd++)
+		close((int)fd);
+}
+
 void process_keep_only(int fd, int other_fd)
 {
 	unsigned int low = (unsigned int)(fd < other_fd ? fd : other_fd);
 	unsigned int high = (unsigned int)(fd < other_fd ? other_fd : fd);
 	unsigned int first = STDERR_FILENO + 1;
-	/* A range that is empty is EINVAL, and nothing is closed: as it should be. */
-	close_range(first, low - 1, 0);
-	close_range(low + 1, high - 1, 0);
-	close_range(high + 1, UINT_MAX, 0);
+	close_all(first, low - 1);
+	close_all(low + 1, high - 1);
+	close_all(high + 1, UINT_MAX);
 }

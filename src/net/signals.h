@@ -12,7 +12,7 @@
  *   ignore    SIGPIPE: a peer who is gone is an ordinary error of send(2), EPIPE, not our death.
  *             In a child also SIGINT and SIGTERM: typed at a terminal or sent to the group they
  *             mean the service, and it is the parent who lets the clients finish.
- *   default   All others. SIGCHLD must be at its default: where the program was started with it
+ *   default   What we were given, for all others. SIGCHLD must be at its default: where the program was started with it
  *             ignored, children would vanish unseen (wait(2), notes).
  *   neither   SIGKILL and SIGSTOP cannot be caught, blocked or ignored. A child that is killed
  *             costs its own client only; a parent that is killed leaves children who notice
@@ -21,13 +21,15 @@
  * A blocked signal is pending or it is not: it does not count. Five hundred children who end while
  * the parent is stopped are one SIGCHLD (UNP 5.10), so whoever reads one reaps until there is none.
  *
- *              talk      server      the server's child
- *   SIGPIPE    ignore    ignore      ignore
- *   SIGINT     default   read        ignore
- *   SIGTERM    default   read        ignore
- *   SIGUSR1    default   read        ignore
- *   SIGCHLD    default   read        default
- *   others     default   default     default
+ *              talk        server      the server's child
+ *   SIGPIPE    ignore      ignore      ignore
+ *   SIGINT     inherited   read        ignore
+ *   SIGTERM    inherited   read        ignore
+ *   SIGUSR1    inherited   read        ignore
+ *   SIGCHLD    inherited   read        default
+ *   others     inherited   inherited   inherited
+ *
+ * Inherited is what whoever started us had: the default, or ignored, as nohup(1) ignores SIGHUP.
  */
 #ifndef NET_SIGNALS_H
 #define NET_SIGNALS_H

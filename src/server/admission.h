@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "net/accept.h"
 #include "net/addr.h"
 #include "server/server.h"

@@ -18,7 +18,7 @@
 /* More clients than this nobody has; it bounds every table. */
 #define CAPACITY_MOST 4000000
 
-/* Descriptors that are not for clients: standard ones, listening sockets, signals, the lifeline. */
+/* Descriptors not for clients: standard ones, a few listening sockets, signals, the lifeline. */
 #define CAPACITY_OWN_DESCRIPTORS 16
 
 /* Processes that are not for clients: the server itself, and a shell to look after it. */

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 /* After the lifeline was cut: the lingering close of a child (server/session.h), and a little. */
 #define DRAIN_PATIENCE_NS (900 * CLOCK_NS_PER_MS)
 

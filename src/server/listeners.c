@@ -41,6 +41,18 @@ static bool is_not_ours(int code)
 	return code == -EADDRNOTAVAIL || code == -EAFNOSUPPORT;
 }
 
+/* /etc/hosts may name an address twice. */
+static bool is_repeated(const struct addr *found, int i)
+{
+	for (int before = 0; before < i; before++) {
+		struct addr same = found[i];
+		addr_set_port(&same, addr_port(&found[before]));
+		if (addr_equal(&found[before], &same))
+			return true;
+	}
+	return false;
+}
+
 MUST_USE static int add_resolved(struct listeners *listeners, const struct addr_spec *spec)
 {
 	struct addr found[ADDR_MAX_RESOLVED];
@@ -51,6 +63,8 @@ MUST_USE static int add_resolved(struct listeners *listeners, const struct addr_
 	size_t first = listeners->n;
 	int not_ours = 0;
 	for (int i = 0; i < n; i++) {
+		if (is_repeated(found, i))
+			continue;
 		if (listeners->n > first) /* port 0: the port that the first was given */
 			addr_set_port(&found[i], addr_port(&listeners->list[first].addr));
 		int rc = add(listeners, &found[i]);

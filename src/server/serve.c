@@ -177,7 +177,7 @@ MUST_USE static enum status run_engine(const struct serve_config *config, struct
 		log_error("cannot go on serving: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	return server->drain.phase == DRAIN_DRAINING ? STATUS_OK : STATUS_ECHO_FAILED;
+	return server->totals.cut_off == 0 ? STATUS_OK : STATUS_ECHO_FAILED;
 }
 
 MUST_USE static enum status open_and_run(const struct serve_config *config, struct server *server,

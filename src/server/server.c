@@ -80,6 +80,8 @@ void server_client_ended(struct server *server, struct client *client, int signa
 	};
 	server->totals.ended++;
 	server->totals.killed += signal != 0;
+	bool killed_by_us = signal != 0 && server->drain.phase == DRAIN_KILLING;
+	server->totals.cut_off += facts.reason == ENDING_DRAIN || killed_by_us;
 	server->totals.in += facts.in;
 	server->totals.out += facts.out;
 	if (!server->quiet)
@@ -90,6 +92,7 @@ void server_client_ended(struct server *server, struct client *client, int signa
 void server_client_turned_away(struct server *server, const char *peer, enum ending reason)
 {
 	server->totals.turned_away++;
+	server->totals.cut_off += reason == ENDING_DRAIN;
 	if (!server->quiet)
 		ending_log(&(struct ending_facts){ .peer = peer, .reason = reason });
 }

@@ -13,10 +13,11 @@
 #include "server/ending.h"
 #include "server/listeners.h"
 
-/* What all clients since the start amount to. Bytes are of those who have ended. */
+/* What all clients since the start amount to. */
 struct totals {
 	uint64_t accepted, ended, killed, turned_away;
-	uint64_t in, out;
+	uint64_t in, out; /* bytes, of those who have ended */
+	uint64_t cut_off; /* who could not finish because the server ended */
 };
 
 struct server {

@@ -22,6 +22,13 @@
  */
 #define ROUNDS_WITHOUT_WAIT 64
 
+/* While the last bytes are on their way: the first and the longest pause between two looks at them. */
+#define FIRST_LOOK_NS CLOCK_NS_PER_MS
+#define LAST_LOOK_NS  (500 * CLOCK_NS_PER_MS)
+
+/* Our FIN is one of the bytes to be acknowledged (RFC 9293 3.4). It may get lost: nobody needs it. */
+#define FIN_SIZE 1
+
 /* What a session carries from step to step. */
 struct run {
 	const struct session *session;
@@ -160,12 +167,50 @@ static void send_kept(struct run *run)
 		wait_for(run, POLLOUT);
 }
 
+/* The deadline by which something has to move. */
+static uint64_t idle_deadline_ns(const struct run *run)
+{
+	uint64_t idle_ns = run->session->idle_timeout_ns;
+	return idle_ns != 0 ? clock_deadline_ns(idle_ns) : CLOCK_NEVER;
+}
+
+/*
+ * Stays until the client has acknowledged every byte. The kernel goes on delivering when we are
+ * gone, but not for long to a client who is slow to read: it gives up on connections that nobody
+ * holds (tcp(7), tcp_orphan_retries). There is no event for an acknowledgement, so we look again
+ * and again, less and less often, while nothing moves.
+ */
+static void stay_until_delivered(struct run *run)
+{
+	uint64_t pause_ns = FIRST_LOOK_NS, deadline_ns = idle_deadline_ns(run);
+	size_t left = io_unacknowledged(run->session->fd);
+	while (left > FIN_SIZE && run->ending == ENDING_NONE) {
+		struct pollfd lifeline = { .fd = run->session->lifeline_fd, .events = POLLIN };
+		int ready = io_wait(&lifeline, 1,
+				    clock_earlier_ns(deadline_ns, clock_deadline_ns(pause_ns)));
+		int code = ready < 0 ? ready : io_pending_error(run->session->fd);
+		size_t before = left;
+		left = io_unacknowledged(run->session->fd);
+		if (code < 0)
+			fail(run, code);
+		else if (ready > 0)
+			call_off(run);
+		else if (left < before)
+			deadline_ns = idle_deadline_ns(run);
+		else if (clock_now_ns() >= deadline_ns)
+			stop(run, ENDING_IDLE, deadline_ns);
+		pause_ns = pause_ns < LAST_LOOK_NS ? 2 * pause_ns : LAST_LOOK_NS;
+	}
+}
+
 static void finish(struct run *run)
 {
 	int rc = io_send_end(run->session->fd);
 	if (rc < 0)
 		fail(run, rc);
-	else
+	else if (!run->echo.stopped && !io_is_unix(run->session->fd))
+		stay_until_delivered(run);
+	if (echo_wants(&run->echo) == ECHO_FINISH)
 		echo_finished(&run->echo);
 }
 

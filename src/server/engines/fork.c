@@ -10,7 +10,7 @@
  *   SIGCHLD: wait for every child that ended
  *
  * What else can happen: fork is refused (the client waits, server/admission.h); the table is full
- * (nothing is accepted); a child is killed (its client is reset by the kernel, the others do not
+ * (nothing is accepted); a child is killed (the kernel ends its connection, the other clients do not
  * notice); we are told to end (server/drain.h); we are killed (server/lifeline.h).
  *
  * One process, one loop, no threads: fork copies only the thread that calls it, and any lock that
@@ -168,6 +168,10 @@ MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *r
 		};
 	uint64_t deadline_ns = clock_earlier_ns(admission_deadline_ns(&engine->admission),
 						drain_deadline_ns(&server->drain));
+	/* While we drain, a queue is emptied without waiting, and its socket closed. */
+	if (server->drain.phase != DRAIN_SERVING && is_open &&
+	    listeners_any_open(&server->listeners))
+		deadline_ns = 0;
 	return io_wait(ready, 1 + server->listeners.n, deadline_ns);
 }
 
