@@ -349,6 +349,24 @@ def test_the_drain_timeout_ends_clients_with_every_echoed_byte_and_a_fin_and_sta
     assert {end["out"] for end in ends} == {str(len(data) + len(GREETING))}
 
 
+def test_a_drain_that_cuts_nobody_off_is_a_success_however_short(serve):
+    assert serve("--drain-timeout", "0s", "127.0.0.1:0").end() == 0
+
+
+def test_whoever_was_queued_is_served_and_then_nobody_is_accepted(serve):
+    """Even if the queue is as long as one round of accepts."""
+    server = serve("127.0.0.1:0")
+    with stopped(server.pid):
+        queued = [server.connect() for _ in range(64)]
+        server.send(signal.SIGTERM)
+    server.wait_for_log("^SIGTERM: no new clients")
+    server.wait_for_children(len(queued))
+    wait_until(lambda: is_refused(server), "the listening socket to be closed")
+    for client in queued:
+        finish(client, b"")
+    assert server.wait() == 0
+
+
 def test_clients_still_queued_at_the_drain_timeout_get_a_fin_as_well(serve, connect):
     server = serve("--max-clients", "1", "--drain-timeout", "300ms", "127.0.0.1:0")
     first = connect(server)

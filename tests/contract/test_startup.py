@@ -366,3 +366,8 @@ def test_localhost_is_loopback_even_where_no_file_says_so(serve, tmp_path):
     server = serve("localhost:0", prefix=own_etc(tmp_path, hosts="", nsswitch_conf="hosts: files\n"))
     assert "127.0.0.1" in [parse_address(line)[1][0] for line in server.addresses]
     assert server.is_faithful()
+
+
+def test_a_name_that_lists_an_address_twice_is_listened_on_once(serve, tmp_path):
+    prefix = own_etc(tmp_path, hosts="127.0.0.1 twice\n127.0.0.1 twice\n", nsswitch_conf="hosts: files\n")
+    assert len(serve("twice:0", prefix=prefix).addresses) == 1

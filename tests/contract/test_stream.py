@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, descriptors_of, recv_all, recv_exactly
+from harness import PATIENCE, descriptors_of, recv_all, recv_exactly, wait_until
 from netns import set_sysctl
 from streams import Writer, borrowed, echo_of, pattern
 
@@ -165,6 +165,24 @@ def test_a_narrow_network_changes_nothing_for_the_server(narrow, serve):
 def test_a_narrow_network_changes_nothing_for_talk(narrow, server, talk):
     data = pattern(500_000)
     assert talk(server, input=data).finish() == (0, data, "")
+
+
+# ---- a client who takes its time ----
+
+
+@pytest.mark.usefixtures("own_network")
+def test_a_half_closed_client_who_pauses_gets_every_byte_all_the_same(serve):
+    """The kernel gives up a connection that nobody holds; here, for a zero window, within a second or two."""
+    set_sysctl("net.ipv4.tcp_orphan_retries", 1)
+    data = pattern(200_000)
+    server = serve("127.0.0.1:0")
+    with server.connect(rcvbuf=8192) as sock:
+        sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+        wait_until(lambda: server.totals()["out"] == len(data), "the echo to be sent")
+        time.sleep(3)
+        assert recv_all(sock) == data
+    assert server.ends(1)[0]["reason"] == "eof"
 
 
 # ---- no waiting for acknowledgements ----
