@@ -16,7 +16,7 @@ import pytest
 
 import rogues
 from bulk import Endless, Feeder
-from harness import PATIENCE, server_words
+from harness import PATIENCE, proc_state, proc_text, server_words, wait_until
 from netns import set_sysctl
 from rogues import FullListener, Rogue
 from streams import pattern
@@ -30,6 +30,11 @@ def run(talk, treatment, *options, data=DATA, **more):
     """A conversation with a rogue: (status, output, error text)."""
     with Rogue(treatment) as rogue:
         return talk(*options, *rogue.words, input=data, **more).finish()
+
+
+def rchar(pid):
+    """How many bytes a process has read in all."""
+    return int(re.search(r"rchar: (\d+)", proc_text(pid, "io") or "rchar: 0").group(1))
 
 
 def words_of(error):
@@ -100,6 +105,28 @@ def test_a_reset_in_the_midst_of_sending_is_called_a_reset(talk):
         assert int(found[1]) == len(output) <= int(found[2])
 
 
+@pytest.mark.usefixtures("own_network")
+def test_a_connection_that_is_aborted_while_bytes_are_unsent_is_called_aborted(serve, talk):
+    """An administrator's `ss -K`: send(2) meets the error first."""
+    if shutil.which("ss") is None:
+        pytest.skip("ss is not installed")
+    set_sysctl("net.ipv4.tcp_wmem", "4096 8192 8192")
+    set_sysctl("net.ipv4.tcp_rmem", "4096 8192 8192")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with open("/dev/zero", "rb") as endless:
+            client = talk("127.0.0.1", port, stdin=endless)
+        accepted, _ = listener.accept()
+        with accepted:
+            wait_until(lambda: rchar(client.pid) >= 1 << 20, "the window to be full")
+            killed = subprocess.run(["ss", "-K", "dport", "=", str(port)], capture_output=True, text=True)
+            if str(port) not in killed.stdout:
+                pytest.skip("the kernel cannot abort a connection (INET_DIAG_DESTROY)")
+            assert client.wait() == 1
+    error = client.process.stderr.read().decode()
+    assert re.fullmatch(r"software caused connection abort: 0 of \d+ bytes came back", words_of(error))
+
+
 # ---- bytes that are wrong ----
 
 
@@ -110,6 +137,27 @@ def test_a_byte_that_differs(talk, at):
     assert status == 1
     assert words_of(error) == f"byte {at} differs: sent 0x{data[at]:02x}, got 0x{data[at] ^ 1:02x}"
     assert output[: at + 1] == data[:at] + bytes([data[at] ^ 1])  # what came back is shown as it came
+
+
+def test_a_byte_that_differs_is_named_though_nobody_reads_the_output_any_more(talk):
+    """The output is stuck in a full pipe when the byte comes; then its reader goes."""
+    data = pattern(200_000)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    os.write(writer, bytes(1 << 20))  # as much as it takes
+    os.set_blocking(writer, True)
+    with Rogue(rogues.flip_bit(0)) as rogue:
+        client = talk(*rogue.words, stdout=writer)
+        os.close(writer)
+        client.stdin.write(data)
+        client.stdin.close()
+        # Its input is read to the end: the first of what came back is, too, and found to be wrong.
+        wait_until(lambda: proc_state(client.pid) == "S", "it to wait for its output")
+        time.sleep(0.3)
+        os.close(reader)
+        assert client.wait() == 1
+        error = client.process.stderr.read().decode()
+    assert words_of(error) == f"byte 0 differs: sent 0x{data[0]:02x}, got 0x{data[0] ^ 1:02x}"
 
 
 def test_the_first_of_many_bytes_that_differ_is_named(talk):
