@@ -24,8 +24,9 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "give up after so long a silence",
 		.details = "Give up with status 1 when bytes, or the server's end, are due and "
 			   "nothing has come back for TIME; and with status 3 when connecting "
-			   "takes longer in all, once the name is looked up. Without it the server may be silent for ever, "
-			   "and each of its addresses has 10 seconds to answer.",
+			   "takes longer in all, once the name is looked up. Without it the "
+			   "server may be silent for ever, and each of its addresses has 10 "
+			   "seconds to answer.",
 	},
 	[RAW] = {
 		.name = "raw",
@@ -175,8 +176,7 @@ static const char *const diagnostics[] = {
 	"byte 300 was never sent: got 0x0a",
 	"no reply for 2s: 0 of 6 bytes came back",
 	"server did not end within 2s: 6 of 6 bytes came back",
-	"Each of these is status 1. Bytes are counted from 0, and against the input that was read "
-	"by then.",
+	"Each of these is status 1. Bytes are counted from 0, of the input that was read so far.",
 	NULL,
 };
 

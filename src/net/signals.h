@@ -12,8 +12,8 @@
  *   ignore    SIGPIPE: a peer who is gone is an ordinary error of send(2), EPIPE, not our death.
  *             In a child also SIGINT and SIGTERM: typed at a terminal or sent to the group they
  *             mean the service, and it is the parent who lets the clients finish.
- *   default   What we were given, for all others. SIGCHLD must be at its default: where the program was started with it
- *             ignored, children would vanish unseen (wait(2), notes).
+ *   default   What we were given, for all others. SIGCHLD must be at its default: where the
+ *             program was started with it ignored, children would vanish unseen (wait(2), notes).
  *   neither   SIGKILL and SIGSTOP cannot be caught, blocked or ignored. A child that is killed
  *             costs its own client only; a parent that is killed leaves children who notice
  *             (server/lifeline.h); who is stopped goes on where he was.

@@ -22,11 +22,11 @@
  */
 #define ROUNDS_WITHOUT_WAIT 64
 
-/* While the last bytes are on their way: the first and the longest pause between two looks at them. */
+/* While the last bytes are on their way: the first and the longest pause between two looks. */
 #define FIRST_LOOK_NS CLOCK_NS_PER_MS
 #define LAST_LOOK_NS  (500 * CLOCK_NS_PER_MS)
 
-/* Our FIN is one of the bytes to be acknowledged (RFC 9293 3.4). It may get lost: nobody needs it. */
+/* Our FIN counts as a byte to be acknowledged (RFC 9293 3.4). The kernel alone sees to that one. */
 #define FIN_SIZE 1
 
 /* What a session carries from step to step. */

@@ -10,8 +10,8 @@
  *   SIGCHLD: wait for every child that ended
  *
  * What else can happen: fork is refused (the client waits, server/admission.h); the table is full
- * (nothing is accepted); a child is killed (the kernel ends its connection, the other clients do not
- * notice); we are told to end (server/drain.h); we are killed (server/lifeline.h).
+ * (nothing is accepted); a child is killed (the kernel ends its connection, the other clients do
+ * not notice); we are told to end (server/drain.h); we are killed (server/lifeline.h).
  *
  * One process, one loop, no threads: fork copies only the thread that calls it, and any lock that
  * another held would stay locked in the child for ever.

@@ -85,10 +85,11 @@ TEST(what_is_wrong_is_named)
 		{ "[::1]:7 8", "[::1]:7 8: the first has its port already" },
 		{ "unix:@a 8", "unix:@a 8: the first has its port already" },
 		{ "a:x", "a:x: the port must be a number from 0 to 65535" },
-		{ "unix:", "unix:: not an address of a server (write HOST [PORT], HOST:PORT, [V6]:PORT, "
-			   "unix:/path or unix:@name)" },
-		{ ":7", ":7: not an address of a server (write HOST [PORT], HOST:PORT, [V6]:PORT, "
-			"unix:/path or unix:@name)" },
+		{ "unix:", "unix:: not an address of a server (write HOST [PORT], HOST:PORT, "
+			   "[V6]:PORT, unix:/path or unix:@name)" },
+		{ ":7", ":7: not an address of a server (write HOST [PORT], HOST:PORT, "
+			"[V6]:PORT, unix:/path or unix:@name)" },
+		{ "9877", "9877: a port needs a host (write `tcpecho talk localhost 9877`)" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char line[512];
