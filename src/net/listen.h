@@ -34,8 +34,8 @@
 MUST_USE int listen_open(const struct addr *addr);
 
 /*
- * Lets no more clients in than those who are queued already, who can still be accepted: the last
- * step before closing. New ones try again until the socket is closed. Failure changes nothing.
+ * Shuts the queue: who is in it can still be accepted, but no more come in, except one into an empty
+ * queue. The last step before closing. Who is kept out tries again until the socket is closed.
  */
 void listen_shut_queue(int fd);
 
