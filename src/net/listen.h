@@ -34,8 +34,9 @@
 MUST_USE int listen_open(const struct addr *addr);
 
 /*
- * Shuts the queue: who is in it can still be accepted, but no more come in, except one into an empty
- * queue. The last step before closing. Who is kept out tries again until the socket is closed.
+ * Shuts the queue: who is in it can still be accepted, but no more come in, except one into an
+ * empty queue. The last step before closing. Who is kept out tries again until the socket is
+ * closed.
  */
 void listen_shut_queue(int fd);
 
