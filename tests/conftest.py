@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from harness import Server, Talk, cleanup
+from harness import Server, Talk, cleanup, is_sanitized
 from netns import own_network  # noqa: F401 (a fixture)
 from watchdog import no_hang  # noqa: F401 (a fixture)
 
@@ -34,9 +34,7 @@ def program(build):
 
 @pytest.fixture(scope="session")
 def sanitized(program):
-    """Is the program built with a sanitizer? Then its memory and speed are not its own."""
-    blob = pathlib.Path(program).read_bytes()
-    return b"__asan_init" in blob or b"__tsan_init" in blob
+    return is_sanitized(program)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ PERIOD = 1_000_003
 class Endless:
     """An endless stream of bytes, known at every offset, in a fixed amount of memory."""
 
-    def __init__(self):
-        self.twice = pattern(PERIOD) * 2
+    def __init__(self, seed=0):
+        self.twice = pattern(PERIOD, seed) * 2
 
     def at(self, offset, size):
         """`size` (at most PERIOD) bytes from an offset on."""

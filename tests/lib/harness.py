@@ -102,10 +102,22 @@ def peak_rss_kib(pid):
     return int(match.group(1)) if match else 0
 
 
+def own_memory_kib(pid):
+    """Memory that no file stands behind; what processes share is counted in parts (smaps_rollup, proc(5))."""
+    parts = re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+)", proc_text(pid, "smaps_rollup"), re.MULTILINE)
+    return sum(map(int, parts))
+
+
 def cpu_seconds(pid):
     """CPU time of the process and of its children that were reaped."""
     fields = proc_text(pid, "stat").rpartition(")")[2].split()
     return sum(int(fields[i]) for i in (11, 12, 13, 14)) / CLOCK_TICKS if fields else 0.0
+
+
+def is_sanitized(program):
+    """Is the program built with a sanitizer? Then its memory and speed are not its own."""
+    blob = pathlib.Path(program).read_bytes()
+    return b"__asan_init" in blob or b"__tsan_init" in blob
 
 
 def parse_address(line):
@@ -178,19 +190,20 @@ class Server(Process):
     """`tcpecho serve`, started and ready.
 
     arguments: what follows `serve`. prefix: a command to run it under, as ("ip", "netns", "exec", NAME).
-    wait=False: for one that is expected not to start.
+    wait=False: for one that is expected not to start. log: a file that takes its log, and is closed here,
+    instead of one in `directory`.
     """
 
     count = 0
 
-    def __init__(self, program, directory, arguments, prefix=(), env=None, preexec=None, wait=True):
+    def __init__(self, program, directory, arguments, prefix=(), env=None, preexec=None, wait=True, log=None):
         Server.count += 1
         self.log_path = pathlib.Path(directory) / f"serve-{Server.count}.log"
         self.addresses = []
         reader, writer = os.pipe()
         command = [*prefix, program, "serve", "--ready-fd", str(writer), *map(str, arguments)]
         try:
-            with open(self.log_path, "wb") as log:
+            with log or open(self.log_path, "wb") as log:
                 self.process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""Both ends' accounts of every connection, held against each other as they come.
+
+The clients' claims and the server's records arrive in any order; each pair is compared and forgotten,
+so that the ledger is as small as the number of connections that are open.
+
+A claim is a line of JSON: {"n": 12, "kind": "small talk", "outcome": "whole", "sent": 120,
+"received": 120, "why": ""}. The outcomes:
+
+  whole  every byte came back, and the end of the stream
+  cut    the server's end or a reset came first: right only if we killed the child that served it
+  left   the client itself broke off, and asked for nothing more
+  wrong  a byte was different or too much, or nothing came: never right
+
+A client with a number has the address 127.1.0.0 + number, so that the server's record of it is like no
+other. Those without (n is null) share 127.0.0.1: their sums are compared in the end.
+"""
+import collections
+import ipaddress
+import json
+import threading
+
+from harness import PATIENCE
+
+FIRST_ADDRESS = int(ipaddress.IPv4Address("127.1.0.0"))
+ADDRESSES = 254 << 16
+
+# As many failures are told; the first ends the run, and the rest are mostly its consequences.
+FAILURES_TOLD = 20
+
+
+def address_of(number):
+    """The source address of a client."""
+    return str(ipaddress.IPv4Address(FIRST_ADDRESS + number % ADDRESSES))
+
+
+def host_of(peer):
+    """'127.1.2.3' of '127.1.2.3:4567'."""
+    return peer.rpartition(":")[0]
+
+
+class Ledger:
+    def __init__(self):
+        self.lock = threading.Condition()
+        self.failures = []
+        self.has_failed = threading.Event()
+        self.claims, self.records = {}, {}  # by address: those whose other half has not come
+        self.killed = set()  # addresses whose child we killed
+        self.outcomes, self.kinds, self.events = (collections.Counter() for _ in range(3))
+        self.sent = self.received = 0  # what the clients say
+        self.shared_claims, self.shared_records = [0, 0, 0], [0, 0, 0]  # 127.0.0.1: how many, in, out
+        self.sums = collections.Counter()  # what the server's records say
+        self.totals = None  # the last that it told
+        self.n_totals = 0
+
+    def fail(self, text):
+        with self.lock:
+            self.failures.append(text)
+        self.has_failed.set()
+
+    # ---- what the clients say ----
+
+    def read_claims(self, file):
+        """Until its end."""
+        for line in file:
+            self.claim(json.loads(line))
+
+    def claim(self, claim):
+        with self.lock:
+            self.outcomes[claim["outcome"]] += 1
+            self.kinds[claim["kind"]] += 1
+            self.sent += claim["sent"]
+            self.received += claim["received"]
+            if claim["outcome"] == "wrong":
+                self.fail(f"a client says: {claim}")
+            if claim["n"] is None:
+                add(self.shared_claims, 1, claim["sent"], claim["received"])
+                if claim["outcome"] == "cut":
+                    self.fail(f"a client says: {claim}")
+                return
+            address = address_of(claim["n"])
+            if address in self.records:
+                self.compare(claim, self.records.pop(address))
+            elif address in self.claims:
+                self.fail(f"two clients are number {claim['n']}")
+            else:
+                self.claims[address] = claim
+
+    # ---- what the server says ----
+
+    def read_log(self, file):
+        """Until its end."""
+        for line in file:
+            event = json.loads(line)
+            self.hear(event.pop("event"), event)
+
+    def hear(self, name, event):
+        with self.lock:
+            self.events[name] += 1
+            if name == "end":
+                self.record(event)
+            elif name == "totals":
+                self.check_totals(event)
+            elif name == "dropped":
+                self.fail(f"{event['lines']} lines of the log were dropped: we read it too slowly")
+            elif name == "error":
+                self.fail(f"the server says: {event['message']}")
+
+    def record(self, record):
+        self.sums["ended"] += 1
+        self.sums["killed"] += record["reason"] == "killed"
+        self.sums["in"] += record["in"]
+        self.sums["out"] += record["out"]
+        address = host_of(record["peer"])
+        if address == "127.0.0.1":
+            add(self.shared_records, 1, record["in"], record["out"])
+        elif address in self.claims:
+            self.compare(self.claims.pop(address), record)
+        elif address in self.records:
+            self.fail(f"two records of one client: {self.records[address]} and {record}")
+        else:
+            self.records[address] = record
+
+    def check_totals(self, totals):
+        """Each is logged before or after a record, never within: so they are exact at any time."""
+        for name in ("ended", "killed"):
+            if totals[name] != self.sums[name]:
+                self.fail(f"{self.sums[name]} clients {name}, but the server says {totals}")
+        for name in ("in", "out"):
+            if totals[name] < self.sums[name] or (totals["clients"] == 0 and totals[name] > self.sums[name]):
+                self.fail(f"{self.sums[name]} bytes {name}, but the server says {totals}")
+        if totals["accepted"] < totals["ended"] + totals["clients"] or totals["turned_away"]:
+            self.fail(f"it does not add up: {totals}")
+        self.totals = totals
+        self.n_totals += 1
+        self.lock.notify_all()
+
+    def ask_totals(self, ask):
+        """Calls ask() and waits for the totals."""
+        with self.lock:
+            before = self.n_totals
+            ask()
+            assert self.lock.wait_for(lambda: self.n_totals > before, PATIENCE), "the server tells no totals"
+            return self.totals
+
+    # ---- both ----
+
+    def compare(self, claim, record):
+        complaint = disagreement(claim, record, host_of(record["peer"]) in self.killed)
+        self.killed.discard(host_of(record["peer"]))
+        if complaint:
+            self.fail(f"{complaint}: the client says {claim}, the server {record}")
+
+    def close(self):
+        """When every client has gone: nothing may be left over."""
+        with self.lock:
+            if self.claims or self.records:
+                left = [*self.claims.values(), *self.records.values()]
+                self.fail(f"only one end knows of {len(left)} clients, as {left[0]}")
+            if self.shared_claims != self.shared_records:
+                self.fail(f"clients of 127.0.0.1: they say {self.shared_claims}, the server {self.shared_records}")
+            if self.totals and self.totals["accepted"] != sum(self.outcomes.values()):
+                self.fail(f"{sum(self.outcomes.values())} clients connected, but the server says {self.totals}")
+
+
+def add(sums, *values):
+    for place, value in enumerate(values):
+        sums[place] += value
+
+
+def disagreement(claim, record, was_killed):
+    """What is wrong between the two accounts of one connection, or None."""
+    sent, received, into, out = claim["sent"], claim["received"], record["in"], record["out"]
+    reason, outcome = record["reason"], claim["outcome"]
+    if reason == "killed" and not was_killed:
+        return "nobody killed it"
+    if not out <= into <= sent:
+        return "more went out than came in"
+    if outcome == "whole" and reason not in ("eof", "killed"):
+        return "it was whole"
+    if outcome == "whole" and not sent == received == into == out:
+        return "the counts differ"
+    if outcome == "cut" and reason != "killed":
+        return "the server broke it off"
+    if outcome == "left" and reason not in ("eof", "reset", "killed"):
+        return "the client only left"
+    if reason != "killed" and received > out:  # a child that is killed may not have counted its last bytes
+        return "more was received than went out"
+    return None
