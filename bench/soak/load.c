@@ -4,9 +4,9 @@
  * receives at the same time, and compares every byte until the server's FIN. One connection of a
  * terabyte and a million of 64 bytes are the same to it.
  *
- * A byte depends on the seed, the connection and the offset, so that a loss, a repetition and a swap
- * between connections all show. Every connection has a source address of its own, 127.1.0.0 and its
- * number: the server's record of it is like no other, and ports are never short.
+ * A byte depends on the seed, the connection and the offset, so a loss, a repetition and a swap of
+ * connections all show. Every connection has a source address of its own, 127.1.0.0 and its number:
+ * the server's record of it is like no other, and ports are never short.
  *
  * Each connection that ended is a line of JSON on standard output (ledger.py). Exit status 1 if one
  * of them was not whole, or if nothing moved for PATIENCE_MS.
@@ -27,8 +27,8 @@
 #include <unistd.h>
 
 #define PIECE          ((size_t)256 * 1024) /* at most so much in one call */
-#define PERIOD         ((size_t)1000003)    /* of the pattern: a prime, so no buffer divides it */
-#define STEP           ((uint64_t)65537)    /* from one connection's place in it to the next one's */
+#define PERIOD         ((size_t)1000003)    /* of the pattern: prime, no buffer divides it */
+#define STEP           ((uint64_t)65537)    /* in it, from one connection to the next */
 #define MOST_IN_FLIGHT 4096
 #define PATIENCE_MS    60000
 
@@ -88,8 +88,9 @@ static bool has_sent_all(const struct load *load, const struct connection *conne
 }
 
 /* Closes it and gives its account. outcome: whole, cut (by an end or a reset) or wrong. */
-__attribute__((format(printf, 4, 5))) static void
-end(struct load *load, struct connection *connection, const char *outcome, const char *why, ...)
+__attribute__((format(printf, 4, 5))) static void end(struct load *load,
+						      struct connection *connection,
+						      const char *outcome, const char *why, ...)
 {
 	printf("{\"n\":%" PRIu64 ",\"kind\":\"load\",\"outcome\":\"%s\",\"sent\":%" PRIu64
 	       ",\"received\":%" PRIu64 ",\"why\":\"",
@@ -123,7 +124,8 @@ static void begin(struct load *load, struct connection *connection)
 	setsockopt(connection->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
 	struct sockaddr_in own = {
 		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(FIRST_ADDRESS + (uint32_t)(connection->number % ADDRESSES)),
+		.sin_addr.s_addr =
+			htonl(FIRST_ADDRESS + (uint32_t)(connection->number % ADDRESSES)),
 	};
 	if (bind(connection->fd, (struct sockaddr *)&own, sizeof(own)) < 0)
 		die("bind");
@@ -206,7 +208,8 @@ static int run(struct load *load, uint64_t in_flight)
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
 		if (n == 0) {
-			fprintf(stderr, "load: nothing moves: %zu connections hang\n", load->n_open);
+			fprintf(stderr, "load: nothing moves: %zu connections hang\n",
+				load->n_open);
 			return 1;
 		}
 		for (int i = 0; i < n; i++)
@@ -246,5 +249,7 @@ int main(int argc, char **argv)
 	if (load.epoll_fd < 0)
 		die("epoll_create1");
 	make_pattern(&load);
+	setvbuf(stdout, NULL, _IOLBF,
+		BUFSIZ); /* if we are ended, every claim is whole all the same */
 	return run(&load, number(argv[4]));
 }

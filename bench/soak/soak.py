@@ -11,7 +11,6 @@ be older than a second; memory, descriptors and children stay within a bound tha
 sets, and in the end are what they were at the start. The first failure ends the run; exit status 1.
 """
 import argparse
-import collections
 import contextlib
 import datetime
 import fcntl
@@ -22,11 +21,13 @@ import platform
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from typing import Callable, NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "bench" / "soak"
@@ -35,17 +36,14 @@ sys.path.insert(0, str(ROOT / "tests" / "lib"))
 from harness import (  # noqa: E402
     PATIENCE,
     Server,
-    children_of,
-    descriptors_of,
     is_sanitized,
-    own_memory_kib,
-    proc_state,
     recv_all,
     recv_exactly,
     wait_until,
 )
 from ledger import FAILURES_TOLD, Ledger  # noqa: E402
 from troubles import Troubles  # noqa: E402
+from watch import Watch  # noqa: E402
 
 FIGURES = ROOT / "docs" / "figures" / "soak.json"
 
@@ -57,94 +55,36 @@ MAX_CLIENTS = 32
 BYTES_CONNECTIONS = 2
 CONNECTIONS_IN_FLIGHT, CONNECTION_SIZE = 16, 64
 
-# Between two samples, in seconds. Memory is read every so many samples, progress told every so many.
+# Between two samples, in seconds; progress is told every so many samples.
 SAMPLE = 0.1
-MEMORY_EVERY, PROGRESS_EVERY = 10, 600
+PROGRESS_EVERY = 600
 
-# How old a zombie may be, by the time that its parent slept meanwhile: a parent that gets no CPU is not at fault.
-ZOMBIE_AGE = 1.0
-
-# What a client may cost while it is there, and what all of them together may leave behind.
-CLIENT_KIB, LEFT_KIB = 128, 64
-
-# Descriptors of the parent beyond those of the start: the waiting room (server/admission.h), and one just accepted.
-MORE_DESCRIPTORS = 256 + 1
+# Powers of 1024 for bytes, of 1000 for how many, as in the program.
+LENGTHS = {"s": 1, "m": 60, "h": 3600}
+SIZES = {"": 1, "k": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+COUNTS = {"": 1, "k": 1000, "M": 1000**2}
 
 
-def parse_scaled(text, base, letters):
-    match = re.fullmatch(rf"(\d+)([{letters}]?)", text)
-    if not match or int(match.group(1)) == 0:
-        raise argparse.ArgumentTypeError(f"not a number: {text}")
-    power = f" {letters}".index(match.group(2) or " ")
-    return int(match.group(1)) * base**power
+class Amount(NamedTuple):
+    """A number with a unit, as it was written and as what it means."""
+
+    text: str
+    value: int
 
 
-def parse_size(text):
-    """1G is 1024 cubed, as everywhere in the program."""
-    return parse_scaled(text, 1024, "kMGT")
+def amount(units):
+    """What parses an Amount."""
+
+    def parse(text):
+        match = re.fullmatch(r"(\d+)([a-zA-Z]?)", text)
+        if not match or match.group(2) not in units or int(match.group(1)) == 0:
+            raise argparse.ArgumentTypeError(f"not a number above 0, with a unit of {' '.join(units)}: {text}")
+        return Amount(text, int(match.group(1)) * units[match.group(2)])
+
+    return parse
 
 
-def parse_count(text):
-    return parse_scaled(text, 1000, "kM")
-
-
-def parse_length(text):
-    """30s, 10m, 2h."""
-    match = re.fullmatch(r"(\d+)([smh])", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"not a length of time, as 30s, 10m or 2h: {text}")
-    return int(match.group(1)) * {"s": 1, "m": 60, "h": 3600}[match.group(2)]
-
-
-class Watch:
-    """Looks at a server from outside: what it has at rest, and that it stays in bounds."""
-
-    def __init__(self, server, ledger, max_clients, judge_memory):
-        self.server, self.ledger, self.max_clients = server, ledger, max_clients
-        self.judge_memory = judge_memory
-        self.most = collections.Counter()
-        self.ages = {}  # of zombies, in seconds that their parent slept
-        self.samples = 0
-        self.last = time.monotonic()
-        self.start = self.at_rest()
-
-    def at_rest(self):
-        return own_memory_kib(self.server.pid), descriptors_of(self.server.pid)
-
-    def bound(self, what, value, bound):
-        self.most[what] = max(self.most[what], value)
-        if value > bound:
-            self.ledger.fail(f"{value} {what}, at most {bound} are right")
-
-    def sample(self):
-        """To be called every SAMPLE seconds."""
-        self.samples += 1
-        children = children_of(self.server.pid)
-        self.look_for_zombies(children)
-        self.bound("children", len(children), self.max_clients)
-        self.bound("descriptors", len(descriptors_of(self.server.pid)), len(self.start[1]) + MORE_DESCRIPTORS)
-        if self.samples % MEMORY_EVERY == 0 and self.judge_memory:
-            memory = own_memory_kib(self.server.pid) + sum(map(own_memory_kib, children))
-            self.bound("KiB of memory", memory, self.start[0] + self.max_clients * CLIENT_KIB)
-
-    def look_for_zombies(self, children):
-        now = time.monotonic()
-        slept = now - self.last if proc_state(self.server.pid) == "S" else 0
-        self.last = now
-        zombies = [pid for pid in children if proc_state(pid) == "Z"]
-        self.ages = {pid: self.ages[pid] + slept if pid in self.ages else 0.0 for pid in zombies}
-        self.most["zombies"] = max(self.most["zombies"], len(zombies))
-        if any(age > ZOMBIE_AGE for age in self.ages.values()):
-            self.ledger.fail(f"{len(zombies)} zombies, and the server sleeps")
-
-    def compare(self):
-        """At rest again: is everything as it was?"""
-        memory, descriptors = self.at_rest()
-        self.most["KiB left behind"] = max(0, memory - self.start[0])
-        if self.judge_memory and memory > self.start[0] + LEFT_KIB:
-            self.ledger.fail(f"{memory} KiB of memory, {self.start[0]} at the start")
-        if descriptors != self.start[1]:
-            self.ledger.fail(f"descriptors {descriptors}, at the start {self.start[1]}")
+HOUR = Amount("1h", 3600)
 
 
 class Soak:
@@ -155,6 +95,7 @@ class Soak:
         self.ledger = Ledger()
         self.random = random.Random(options.seed)
         self.workers, self.readers, self.troubles = [], [], None
+        self.seconds = 0
 
     def __enter__(self):
         log, written = os.pipe()
@@ -168,6 +109,8 @@ class Soak:
             log=os.fdopen(written, "wb"),
         )
         self.read(self.ledger.read_log, os.fdopen(log))
+        judge_memory = not is_sanitized(self.options.program)
+        self.watch = Watch(self.server, self.ledger, self.options.max_clients, judge_memory)
         return self
 
     def __exit__(self, *_):
@@ -211,7 +154,7 @@ class Soak:
                 sock.sendall(b"w")
                 assert recv_exactly(sock, 1) == b"w"
             for sock in socks:
-                sock.shutdown(1)
+                sock.shutdown(socket.SHUT_WR)
                 assert recv_all(sock) == b""
                 self.ledger.claim(
                     {"n": None, "kind": "warm-up", "outcome": "whole", "sent": 1, "received": 1}
@@ -240,22 +183,27 @@ class Soak:
 
     def run(self, begin):
         """Returns whether nothing failed."""
-        self.warm_up()
-        judge_memory = not is_sanitized(self.options.program)
-        self.watch = Watch(self.server, self.ledger, self.options.max_clients, judge_memory)
-        self.started = time.monotonic()
-        begin()
+        try:
+            self.warm_up()
+            self.watch.begin()
+            begin()
+            self.look_on()
+            self.seconds = self.watch.seconds()
+            self.settle()
+        except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
+            self.ledger.failures.insert(0, str(error))  # it explains the others
+        return not self.ledger.failures
+
+    def look_on(self):
+        """Until the load is over, or something failed."""
         while any(worker.poll() is None for worker in self.workers):
-            if self.ledger.has_failed.is_set():
+            if self.ledger.has_failed.is_set() or not self.server.is_running():
                 self.call_off()
                 break
             time.sleep(SAMPLE)
             self.watch.sample()
             if self.watch.samples % PROGRESS_EVERY == 0:
                 self.tell_progress()
-        self.seconds = time.monotonic() - self.started
-        self.settle()
-        return not self.ledger.failures
 
     def call_off(self):
         for worker in self.workers:
@@ -271,30 +219,30 @@ class Soak:
         for worker in self.workers:
             if worker.poll() != 0:
                 self.ledger.fail(f"{worker.args[0]} ended with status {worker.poll()}")
-        try:
-            wait_until(self.is_at_rest, "the server to rest")
-            wait_until(self.has_all_claims, "the last claims", within=5)
-            self.ledger.close()
-            self.watch.compare()
-            status = self.server.end()
-            if status != 0:
-                self.ledger.fail(f"the server ended with status {status}")
-        except (AssertionError, subprocess.TimeoutExpired) as error:
-            self.ledger.fail(str(error))
+        assert self.server.is_running(), f"the server ended with status {self.server.wait()}"
+        wait_until(self.is_at_rest, "the server to rest")
+        wait_until(self.has_all_claims, "the last claims")
+        self.ledger.close()
+        self.watch.compare()
+        status = self.server.end()
+        assert status == 0, f"the server ended with status {status}"
 
     def has_all_claims(self):
         return not any(reader.is_alive() for reader in self.readers[1:])
 
     def tell_progress(self):
         totals = self.ask_totals()
-        seconds = time.monotonic() - self.started
-        self.say(f"{seconds:.0f} s: {totals['ended']:,} clients have ended, {totals['out']:,} bytes echoed")
+        self.say(f"{self.watch.seconds():.0f} s: {totals['ended']:,} clients ended, {totals['out']:,} bytes echoed")
 
     # ---- what came of it ----
 
+    def clients(self):
+        """How many there were, without the warm-up."""
+        return sum(self.ledger.kinds.values()) - self.ledger.kinds["warm-up"]
+
     def summary(self):
         ledger, watch = self.ledger, self.watch
-        yield f"{ledger.sums['ended']:,} clients, {ledger.received:,} bytes verified, {self.seconds:.0f} s"
+        yield f"{self.clients():,} clients, {ledger.received:,} bytes verified, {self.seconds:.0f} s"
         yield "outcomes: " + listing(ledger.outcomes)
         yield "kinds: " + listing(ledger.kinds)
         if self.troubles:
@@ -306,18 +254,23 @@ class Soak:
         if len(ledger.failures) > FAILURES_TOLD:
             yield f"and {len(ledger.failures) - FAILURES_TOLD} failures more"
 
-    def row(self, promise, command):
-        ledger, watch = self.ledger, self.watch
+    def row(self, mode):
+        """What docs/figures keeps of a run that passed."""
         evidence = (
-            f"{command}, seed {self.options.seed}, engine {self.options.engine}: {ledger.sums['ended']:,} clients "
-            f"of {len(ledger.kinds) - 1} kinds, {ledger.received:,} bytes verified in {self.seconds:,.0f} s"
+            f"{mode.command}, seed {self.options.seed}, engine {self.options.engine}: "
+            f"{self.clients():,} clients, {self.ledger.received:,} bytes verified, {self.seconds:,.0f} s"
         )
+        if self.troubles:
+            evidence += (
+                f"; {len(self.ledger.kinds) - 1} kinds of client, {self.troubles.counts.total()} troubles, "
+                f"{self.ledger.sums['killed']} children killed"
+            )
         result = (
-            f"{len(ledger.failures)} failures; both ends agree on every connection; "
-            f"{watch.most['KiB left behind']} KiB and 0 descriptors left behind; "
-            f"no zombie older than 1 s in {watch.samples:,} samples, 0 at the end"
+            "0 bytes wrong or missing; both ends agree on every connection; left behind: "
+            f"{self.watch.most['KiB left behind']} KiB, 0 descriptors, 0 zombies "
+            f"(none older than 1 s in {self.watch.samples:,} samples)"
         )
-        return {"promise": promise, "evidence": evidence, "result": result}
+        return {"promise": mode.promise, "evidence": evidence, "result": result}
 
 
 def listing(counts):
@@ -340,57 +293,60 @@ def record(row):
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(prog="./dev soak", description="A long run of one server.")
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("length", nargs="?", metavar="LENGTH", default="1h", help="30s, 10m, 2h (1h)")
-    mode.add_argument("--bytes", type=parse_size, metavar="SIZE", help="echo so many instead: 10G, 1T")
-    mode.add_argument("--connections", type=parse_count, metavar="N", help="connect so often instead: 20k, 1M")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="(random)")
-    parser.add_argument("--engine", default="fork", help="(fork)")
-    parser.add_argument("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help=f"({MAX_CLIENTS})")
-    parser.add_argument("--record", action="store_true", help="put the figures in docs/figures/soak.json")
-    parser.add_argument("--program", default=str(ROOT / "build" / "tcpecho"), help="(build/tcpecho)")
-    options = parser.parse_args()
-    try:
-        options.seconds = parse_length(options.length)
-    except argparse.ArgumentTypeError as error:
-        parser.error(str(error))
-    return options
+class Mode(NamedTuple):
+    """A way to run: what it proves, the command, and what begins its load."""
+
+    promise: str
+    command: str
+    begin: Callable[[Soak], None]
 
 
 def mode_of(options):
-    """The promise, the command, and what begins the load."""
     if options.bytes:
-        size = -(-options.bytes // BYTES_CONNECTIONS)
-        return (
+        size = -(-options.bytes.value // BYTES_CONNECTIONS)
+        return Mode(
             "every byte of a long stream comes back",
-            f"./dev soak --bytes {options.bytes}",
+            f"./dev soak --bytes {options.bytes.text}",
             lambda soak: soak.begin_load(BYTES_CONNECTIONS, BYTES_CONNECTIONS, size),
         )
     if options.connections:
-        return (
+        return Mode(
             "connections without number leave nothing behind",
-            f"./dev soak --connections {options.connections}",
-            lambda soak: soak.begin_load(options.connections, CONNECTIONS_IN_FLIGHT, CONNECTION_SIZE),
+            f"./dev soak --connections {options.connections.text}",
+            lambda soak: soak.begin_load(options.connections.value, CONNECTIONS_IN_FLIGHT, CONNECTION_SIZE),
         )
-    return (
-        "clients of every kind at once, and trouble: the rest get every byte",
-        f"./dev soak {options.length}",
-        lambda soak: soak.begin_clients(options.seconds),
+    return Mode(
+        "clients of every kind at once, and trouble: the rest get every byte, and nothing is left behind",
+        f"./dev soak {options.length.text}",
+        lambda soak: soak.begin_clients(options.length.value),
     )
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="./dev soak", description="A long run of one server.")
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("length", nargs="?", type=amount(LENGTHS), default=HOUR, metavar="LENGTH", help="30s, 10m, 2h (1h)")
+    add("--bytes", type=amount(SIZES), metavar="SIZE", help="echo so many instead: 10G, 1T")
+    add("--connections", type=amount(COUNTS), metavar="N", help="connect so often instead: 20k, 1M")
+    add = parser.add_argument
+    add("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="(random)")
+    add("--engine", default="fork", help="(fork)")
+    add("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help=f"({MAX_CLIENTS})")
+    add("--record", action="store_true", help="put the figures in docs/figures/soak.json")
+    add("--program", default=str(ROOT / "build" / "tcpecho"), help="(build/tcpecho)")
+    return parser.parse_args()
 
 
 def main():
     options = parse_arguments()
-    promise, command, begin = mode_of(options)
-    print(f"{command} --seed {options.seed}, engine {options.engine}", flush=True)
+    mode = mode_of(options)
+    print(f"{mode.command} --seed {options.seed} --engine {options.engine}", flush=True)
     with Soak(options) as soak:
-        passed = soak.run(lambda: begin(soak))
+        passed = soak.run(lambda: mode.begin(soak))
     for line in soak.summary():
         print(line)
     if options.record and passed:
-        record(soak.row(promise, command))
+        record(soak.row(mode))
     print("soak: passed" if passed else "soak: FAILED")
     return 0 if passed else 1
 

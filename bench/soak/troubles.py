@@ -47,10 +47,17 @@ class Troubles(threading.Thread):
         return cgroup
 
     def run(self):
-        while not self.is_over.wait(self.random.uniform(0, QUIET)):
-            (kind,) = self.random.choices(list(self.kinds), self.kinds.values())
-            if kind():
-                self.counts[kind.__name__.replace("_", " ")] += 1
+        try:
+            while not self.is_over.wait(self.random.uniform(0, QUIET)):
+                self.one()
+        except Exception as error:
+            self.soak.ledger.fail(f"troubles: {error!r}")
+            raise
+
+    def one(self):
+        (kind,) = self.random.choices(list(self.kinds), self.kinds.values())
+        if kind():
+            self.counts[kind.__name__.replace("_", " ")] += 1
 
     def end(self):
         self.is_over.set()
@@ -109,9 +116,11 @@ class Troubles(threading.Thread):
 
     @contextlib.contextmanager
     def standing_still(self):
-        os.kill(self.pid, signal.SIGSTOP)
-        yield
-        os.kill(self.pid, signal.SIGCONT)
+        self.soak.server.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.soak.server.send(signal.SIGCONT)
 
     def signal_child(self, number):
         process = self.open_child()

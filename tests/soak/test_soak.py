@@ -73,6 +73,7 @@ RIGHT = {
     "whole": (claim(), record(), False),
     "killed": (claim("cut", received=50), record("killed", into=80, out=40), True),
     "killed when all was done": (claim(), record("killed"), True),
+    "killed before it had counted": (claim(), record("killed", out=0), True),
     "left": (claim("left", received=0), record("reset", out=30), False),
     "left before the server noticed": (claim("left", received=0), record("eof"), False),
 }
