@@ -347,6 +347,7 @@ def main():
     program, *numbers = sys.argv[1:]
     clients = Clients(program, *map(int, numbers))
     signal.signal(signal.SIGTERM, lambda *_: clients.is_over.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: whoever started us ends us
     clients.run()
 
 

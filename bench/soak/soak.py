@@ -192,6 +192,8 @@ class Soak:
             self.settle()
         except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
             self.ledger.failures.insert(0, str(error))  # it explains the others
+        except KeyboardInterrupt:
+            self.ledger.failures.insert(0, "interrupted")
         return not self.ledger.failures
 
     def look_on(self):

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: MIT
 """The short form of `./dev soak`, in each of its modes; and that it notices what it is there to notice."""
-import pathlib
+import json
 import subprocess
 
 import pytest
 
+import soak
 from bulk import Endless
 from clients import Client, large_stream, medium_stream, verdict_of
 from harness import reset
 from ledger import Ledger, disagreement
 from rogues import Rogue, add_bytes, answer_and_end, close_at_once, drop_byte, echo_through, flip_bit, repeat_byte
-
-SOAK = pathlib.Path(__file__).resolve().parents[2] / "bench" / "soak" / "soak.py"
 
 SEED = 1
 
@@ -22,7 +21,7 @@ SEED = 1
     ids=["clients of every kind", "bytes", "connections"],
 )
 def test_nothing_is_lost_and_nothing_left_behind(program, mode):
-    command = ["/usr/bin/python3", SOAK, "--program", program, "--seed", str(SEED), *mode]
+    command = ["/usr/bin/python3", soak.__file__, "--program", program, "--seed", str(SEED), *mode]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
 
@@ -143,3 +142,14 @@ def test_the_ledger_adds_up_in_any_order():
     ledger.claim(claim(number=6))
     ledger.close()
     assert ledger.failures == []
+
+
+# ---- the figures ----
+
+
+def test_a_row_replaces_its_like_and_leaves_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(soak, "FIGURES", tmp_path / "figures" / "soak.json")
+    for promise, result in (("b", "old"), ("a", "kept"), ("b", "new")):
+        soak.record({"promise": promise, "evidence": "a test", "result": result})
+    rows = json.loads(soak.FIGURES.read_text())["rows"]
+    assert [(row["promise"], row["result"]) for row in rows] == [("a", "kept"), ("b", "new")]
