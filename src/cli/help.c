@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "cli/option.h"
 #include "server/engine.h"
+#include "server/sandbox.h"
 #include "version.h"
 
 /* Where the explanations begin. */
@@ -89,5 +90,6 @@ void help_version(FILE *out)
 	fprintf(out, "tcpecho %s\nengines:", TCPECHO_VERSION);
 	for (const struct engine *const *at = engines; *at != NULL; at++)
 		fprintf(out, " %s", (*at)->name);
-	fprintf(out, "\naddresses: ipv4 ipv6 unix\n");
+	fprintf(out, "\naddresses: ipv4 ipv6 unix\nsandbox: %s\n",
+		sandbox_is_built_in() ? "seccomp landlock" : "none");
 }

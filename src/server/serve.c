@@ -193,7 +193,14 @@ MUST_USE static enum status open_and_run(const struct serve_config *config, stru
 		return STATUS_MACHINE;
 	}
 	enum status status = open_listeners(config, &server->listeners);
-	return status == STATUS_OK ? run_engine(config, server) : status;
+	if (status != STATUS_OK)
+		return status;
+	rc = sandbox_enter(&server->sandbox, &server->listeners);
+	if (rc < 0) {
+		log_error("cannot give up privileges: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	return run_engine(config, server);
 }
 
 enum status serve_run(const struct serve_config *config)

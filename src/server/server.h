@@ -12,6 +12,7 @@
 #include "server/drain.h"
 #include "server/ending.h"
 #include "server/listeners.h"
+#include "server/sandbox.h"
 
 /* What all clients since the start amount to. */
 struct totals {
@@ -22,6 +23,7 @@ struct totals {
 
 struct server {
 	struct listeners listeners;
+	struct sandbox sandbox;
 	int signals_fd;
 	struct clients clients;
 	struct drain drain;

@@ -361,7 +361,7 @@ def test_help_lists_every_command_and_each_explains_itself(run, word):
 def test_version_says_which_it_is_and_what_is_built_in(run, word):
     status, text, error = run(word)
     assert (status, error) == (0, "")
-    assert re.fullmatch(r"tcpecho \d+\.\d+\.\d+\nengines:( \w+)+\naddresses: ipv4 ipv6 unix\n", text)
+    assert re.fullmatch(r"tcpecho \d+\.\d+\.\d+\nengines:( \w+)+\naddresses: ipv4 ipv6 unix\nsandbox: [a-z ]+\n", text)
     engines = re.search("engines: (.*)", text)[1]
     assert f"{', '.join(engines.split())} (default" in run("serve", "--help")[1]
 

@@ -29,6 +29,7 @@
 #include "net/signals.h"
 #include "server/admission.h"
 #include "server/lifeline.h"
+#include "server/sandbox.h"
 #include "server/session.h"
 
 struct fork_engine {
@@ -47,6 +48,8 @@ _Noreturn static void be_child(const struct fork_engine *engine, int connected_f
 {
 	signals_setup_child();
 	process_keep_only(connected_fd, engine->lifeline.child_fd);
+	if (sandbox_enter_child(&engine->server->sandbox) < 0)
+		_exit(1);
 
 	char title[CLIENT_PEER_SIZE + 32];
 	snprintf(title, sizeof(title), "tcpecho: serving %s", client->peer);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/sandbox.h"
+
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "net/landlock.h"
+#include "net/privileges.h"
+
+/* A name that not every architecture has: where there is poll, the C library calls that. */
+#ifdef __NR_poll
+#define CALL_POLL __NR_poll
+#else
+#define CALL_POLL __NR_ppoll
+#endif
+
+/* No call at all: what is left of one where a tracer injects an error (strace(1)). */
+#define CALL_NONE (-1)
+
+/* An ioctl(2) by its request. On a terminal others could type commands for its user. */
+#define IOCTL(request)                                                   \
+	{                                                                \
+		.call = __NR_ioctl, .has_argument = true, .argument = 1, \
+		.value = (uint32_t)(request),                            \
+	}
+
+/* What session_run() comes to, and the end of a child. In the order of their frequency. */
+static const struct seccomp_rule child_rules[] = {
+	{ .call = __NR_recvfrom },
+	{ .call = __NR_sendto },
+	{ .call = CALL_POLL },
+	{ .call = __NR_shutdown },
+	IOCTL(SIOCOUTQ),             /* io_unacknowledged() */
+	{ .call = __NR_getsockopt }, /* io_is_unix(), io_pending_error() */
+	{ .call = __NR_exit_group },
+	{ .call = __NR_clock_gettime },   /* where only the kernel can read the clock */
+	{ .call = __NR_restart_syscall }, /* a poll goes on after SIGSTOP and SIGCONT */
+	{ .call = CALL_NONE },
+};
+
+/*
+ * The server's own calls, and those of a child on its way from fork(2) to its list. What the child
+ * may do must be here as well.
+ */
+static const struct seccomp_rule server_rules[] = {
+	/* waiting, and the clock */
+	{ .call = CALL_POLL },
+	{ .call = __NR_clock_gettime },
+	{ .call = __NR_restart_syscall },
+	/* the lifeline, signals, the log */
+	{ .call = __NR_pipe2 },
+	{ .call = __NR_read },
+	{ .call = __NR_write },
+	{ .call = __NR_close },
+	/* clients */
+	{ .call = __NR_accept4 },
+	{ .call = __NR_getsockopt },
+	{ .call = __NR_listen }, /* listen_shut_queue() */
+	{ .call = __NR_shutdown },
+	/* children */
+	{ .call = __NR_clone },
+	{ .call = __NR_clone3 },
+	{ .call = __NR_wait4 },
+	{ .call = __NR_kill },
+	{ .call = __NR_set_robust_list },
+	{ .call = __NR_rt_sigaction },
+	{ .call = __NR_rt_sigprocmask },
+	{ .call = __NR_close_range },
+	{ .call = __NR_prlimit64 }, /* process_keep_only(), where there is no close_range */
+	{ .call = __NR_seccomp },
+	{ .call = __NR_recvfrom },
+	{ .call = __NR_sendto },
+	IOCTL(SIOCOUTQ),
+	/* memory, as malloc(3) sees fit */
+	{ .call = __NR_brk },
+	{ .call = __NR_mmap },
+	{ .call = __NR_munmap },
+	{ .call = __NR_mremap },
+	{ .call = __NR_mprotect },
+	{ .call = __NR_madvise },
+	/* if_indextoname(3): the zone of a link-local peer */
+	{ .call = __NR_socket },
+	IOCTL(SIOCGIFNAME),
+	/* the end: unix paths, raise(3), what abort(3) says */
+	{ .call = __NR_newfstatat },
+#ifdef __NR_unlink
+	{ .call = __NR_unlink },
+#endif
+	{ .call = __NR_unlinkat },
+	{ .call = __NR_getpid },
+	{ .call = __NR_gettid },
+	{ .call = __NR_tgkill },
+	{ .call = __NR_writev },
+	{ .call = __NR_exit_group },
+};
+
+bool sandbox_is_built_in(void)
+{
+	return TCPECHO_SANDBOX;
+}
+
+/* The directory that a path is in. */
+static const char *directory_of(const char *path, char *directory, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+	if (slash == NULL)
+		return ".";
+	int length = slash == path ? 1 : (int)(slash - path);
+	snprintf(directory, size, "%.*s", length, path);
+	return directory;
+}
+
+MUST_USE static int leave_files_and_strangers(const struct listeners *listeners)
+{
+	const char *directories[LISTENERS_MOST];
+	char names[LISTENERS_MOST][sizeof(((struct addr *)0)->local.sun_path)];
+	size_t n = 0;
+	for (size_t i = 0; i < listeners->n; i++) {
+		const struct listener *listener = &listeners->list[i];
+		if (listener->path.inode != 0) {
+			directories[n] = directory_of(listener->addr.local.sun_path, names[n],
+						      sizeof(names[n]));
+			n++;
+		}
+	}
+	return landlock_restrict(directories, n);
+}
+
+int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners)
+{
+	struct sandbox sandbox = { 0 };
+	int rc = privileges_forgo_new();
+	if (rc == 0)
+		rc = privileges_drop_capabilities();
+	if (rc < 0)
+		return rc;
+	if (!sandbox_is_built_in())
+		goto entered;
+
+	rc = leave_files_and_strangers(listeners);
+	if (rc < 0)
+		log_notice("going without Landlock: %s", err_text(rc).text);
+
+	const struct seccomp_list list =
+		seccomp_compile(server_rules, ARRAY_LEN(server_rules), SECCOMP_OTHERWISE_FAIL);
+	rc = seccomp_put_on(&list);
+	if (rc < 0)
+		log_notice("going without seccomp: %s", err_text(rc).text);
+	else
+		sandbox.child = seccomp_compile(child_rules, ARRAY_LEN(child_rules),
+						SECCOMP_OTHERWISE_KILL);
+entered:
+	*ret_sandbox = sandbox;
+	return 0;
+}
+
+int sandbox_enter_child(const struct sandbox *sandbox)
+{
+	return seccomp_put_on(&sandbox->child);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a server gives up before its first client, and a child before it reads its client's first
+ * byte: whoever takes over one of them by something that a client sent finds nothing to use.
+ *
+ *                         from the start                    in a child
+ *   new privileges        none (execve gives none)          inherited
+ *   capabilities          none, though root started it      inherited
+ *   files, TCP, signals   Landlock: none but its own        inherited
+ *   system calls          those of a server                 the ten or so of session.c
+ *   descriptors           its own                           its client, the lifeline, 0, 1, 2
+ *
+ * All that can be inherited is given up once, because a child pays for whatever it does itself: it
+ * puts on one compiled list and no more. The list of the server makes that one cheaper, too: the
+ * kernel tries a new list on each call that the lists before it allow, be that 40 or 900
+ * (docs/decisions/0008).
+ *
+ * A child that makes another call is killed by SIGSYS, and its end is logged as that of any child
+ * that is killed. A server that makes one is told that the kernel lacks it.
+ *
+ * Left out of builds with a sanitizer or for coverage, which open files and start threads and
+ * programs (meson option `sandbox`).
+ */
+#ifndef SERVER_SANDBOX_H
+#define SERVER_SANDBOX_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "net/seccomp.h"
+#include "server/listeners.h"
+
+/* Is it built in? */
+bool sandbox_is_built_in(void);
+
+struct sandbox {
+	struct seccomp_list child;
+};
+
+/*
+ * Gives up what a server does not need, for good. To be called when the sockets are open: no other
+ * can be had afterwards, and of the file system there remains the right to remove the paths of
+ * unix listening sockets. Seccomp and Landlock are not on every kernel: their lack is logged, and
+ * the server goes without. Returns 0 or -errno.
+ */
+MUST_USE int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners);
+
+/* Leaves a child with the calls of a session. Returns 0 or -errno: then it must not serve. */
+MUST_USE int sandbox_enter_child(const struct sandbox *sandbox);
+
+#endif

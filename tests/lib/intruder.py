@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Somebody who has taken over a process: it makes another system call than it wanted to.
+
+A tracer (ptrace(2)) stops the process where it enters a call and puts another number in its place;
+the arguments stay as they were. For x86-64, whose register and numbers these are.
+"""
+import ctypes
+import errno
+import os
+import platform
+
+import pytest
+
+from harness import proc_text, wait_until
+
+PTRACE_PEEKUSER, PTRACE_POKEUSER, PTRACE_DETACH = 3, 6, 17
+PTRACE_SYSCALL, PTRACE_SEIZE, PTRACE_INTERRUPT = 24, 0x4206, 0x4207
+PTRACE_CALL, POLL = 101, 7
+RAX, ORIG_RAX = 10 * 8, 15 * 8
+WALL = 0x40000000
+
+# What an intruder would like to do.
+CALLS = {
+    "write": 1,
+    "mmap": 9,
+    "mprotect": 10,
+    "socket": 41,
+    "connect": 42,
+    "sendmsg": 46,
+    "bind": 49,
+    "fork": 57,
+    "execve": 59,
+    "kill": 62,
+    "ptrace": 101,
+    "openat": 257,
+    "accept4": 288,
+    "io_uring_setup": 425,
+    "clone3": 435,
+}
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+LIBC.syscall.restype = ctypes.c_long
+
+
+def ptrace(request, pid, address=None, data=None):
+    """ptrace(2); PTRACE_PEEKUSER gives the word as a signed number."""
+    word = ctypes.c_long()
+    if request == PTRACE_PEEKUSER:
+        data = ctypes.addressof(word)  # the kernel's own way, without the C library's
+    if LIBC.syscall(PTRACE_CALL, request, pid, address, data) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return word.value
+
+
+def next_status(pid):
+    """Waits until the traced process stops or ends."""
+    return wait_until(lambda: os.waitpid(pid, WALL | os.WNOHANG)[1], f"process {pid} to stop")
+
+
+def make_call(pid, call):
+    """Has a process that waits make this call, and lets it go on, or die of it. Returns what the call gave."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the registers are those of x86-64")
+    wait_until(lambda: proc_text(pid, "syscall").startswith(f"{POLL} "), f"process {pid} to wait")
+    try:
+        ptrace(PTRACE_SEIZE, pid)
+    except PermissionError as error:
+        pytest.skip(f"cannot trace: {error.strerror}")
+    ptrace(PTRACE_INTERRUPT, pid)
+    assert os.WIFSTOPPED(next_status(pid))
+    ptrace(PTRACE_SYSCALL, pid)  # it enters the call in which it waited once more
+    assert os.WIFSTOPPED(next_status(pid))
+    ptrace(PTRACE_POKEUSER, pid, ORIG_RAX, CALLS[call])
+    ptrace(PTRACE_SYSCALL, pid)
+    if not os.WIFSTOPPED(next_status(pid)):
+        return None
+    result = ptrace(PTRACE_PEEKUSER, pid, RAX)
+    ptrace(PTRACE_POKEUSER, pid, RAX, -errno.EINTR)  # to the process its wait was interrupted
+    ptrace(PTRACE_DETACH, pid)
+    return result

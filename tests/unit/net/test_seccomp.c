@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lists of calls, each put on in a child: it cannot be taken off again.
+ */
+#include "net/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "net/privileges.h"
+#include "unit.h"
+
+/* What a child needs to end. */
+#define END                                  \
+	{ .call = __NR_exit_group },         \
+	{                                    \
+		.call = __NR_rt_sigprocmask, \
+	}
+
+/* The command of fcntl(2) is argument 1. */
+#define FCNTL(command)                                                                      \
+	{                                                                                   \
+		.call = __NR_fcntl, .has_argument = true, .argument = 1, .value = (command) \
+	}
+
+static const struct seccomp_rule rules[] = {
+	END,
+	{ .call = __NR_getppid },
+	FCNTL(F_GETFD),
+	FCNTL(F_GETFL),
+};
+
+static void put_on(enum seccomp_otherwise otherwise)
+{
+	struct seccomp_list list = seccomp_compile(rules, ARRAY_LEN(rules), otherwise);
+	UNIT_CHILD_MUST(list.len > 0);
+	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
+	UNIT_CHILD_MUST(seccomp_put_on(&list) == 0);
+}
+
+static void make_calls_of_the_list(const void *argument)
+{
+	pid_t parent = *(const pid_t *)argument;
+	put_on(SECCOMP_OTHERWISE_KILL);
+	bool all = getppid() == parent && fcntl(0, F_GETFD) >= 0 && fcntl(0, F_GETFL) >= 0;
+	_exit(all ? 0 : 1);
+}
+
+static void make_another_call(const void *argument)
+{
+	put_on(SECCOMP_OTHERWISE_KILL);
+	syscall(*(const long *)argument, -1, -1, -1);
+	_exit(0);
+}
+
+static void make_call_with_another_argument(const void *argument)
+{
+	put_on(SECCOMP_OTHERWISE_KILL);
+	ignore_result(fcntl(0, *(const int *)argument)); /* it does not return */
+	_exit(0);
+}
+
+static void fail_in_another_call(const void *argument)
+{
+	(void)argument;
+	put_on(SECCOMP_OTHERWISE_FAIL);
+	bool failed = syscall(__NR_socket, AF_INET, SOCK_STREAM, 0) < 0 && errno == ENOSYS &&
+		      fcntl(0, F_DUPFD, 0) < 0 && errno == ENOSYS && fcntl(0, F_GETFD) >= 0;
+	_exit(failed ? 0 : 1);
+}
+
+TEST(calls_of_the_list_are_made)
+{
+	pid_t self = getpid();
+	unit_in_child(make_calls_of_the_list, &self);
+}
+
+TEST(any_other_call_is_death)
+{
+	static const long calls[] = { __NR_socket, __NR_execve, __NR_getpid, __NR_seccomp, 9999 };
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+		unit_child_dies_of(SIGSYS, make_another_call, &calls[i]);
+}
+
+TEST(a_call_of_the_list_with_another_argument_is_death)
+{
+	static const int commands[] = { F_DUPFD, F_SETFL, F_SETOWN };
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		unit_child_dies_of(SIGSYS, make_call_with_another_argument, &commands[i]);
+}
+
+TEST(or_it_fails_as_if_the_kernel_lacked_it)
+{
+	unit_in_child(fail_in_another_call, NULL);
+}
+
+#ifdef __x86_64__
+/* By its number on a 32-bit machine, which here is another call's: 20 is getpid there. */
+static void call_as_another_architecture(const void *argument)
+{
+	(void)argument;
+	static const struct seccomp_rule twenty[] = { END, { .call = 20 } };
+	struct seccomp_list list =
+		seccomp_compile(twenty, ARRAY_LEN(twenty), SECCOMP_OTHERWISE_KILL);
+	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_put_on(&list) == 0);
+	long number = 20;
+	__asm__ volatile("int $0x80" : "+a"(number) : : "memory", "r8", "r9", "r10", "r11");
+	_exit(0);
+}
+
+/* The numbers of x32, which pass for the same architecture. */
+static void call_by_x32(const void *argument)
+{
+	(void)argument;
+	put_on(SECCOMP_OTHERWISE_KILL);
+	syscall(0x40000000L + __NR_getppid);
+	_exit(0);
+}
+#endif
+
+TEST(the_numbers_of_another_architecture_are_other_calls)
+{
+#ifdef __x86_64__
+	unit_child_dies_of(SIGSYS, call_as_another_architecture, NULL);
+	unit_child_dies_of(SIGSYS, call_by_x32, NULL);
+#else
+	skip(); /* no other numbers can be had here */
+#endif
+}
+
+static void lists_add_up(const void *argument)
+{
+	(void)argument;
+	static const struct seccomp_rule wide[] = {
+		END,
+		{ .call = __NR_seccomp },
+		{ .call = __NR_getppid },
+		{ .call = __NR_getuid },
+	};
+	static const struct seccomp_rule narrow[] = { END,
+						      { .call = __NR_getuid },
+						      { .call = __NR_getgid } };
+	struct seccomp_list first = seccomp_compile(wide, ARRAY_LEN(wide), SECCOMP_OTHERWISE_FAIL);
+	struct seccomp_list second =
+		seccomp_compile(narrow, ARRAY_LEN(narrow), SECCOMP_OTHERWISE_FAIL);
+	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
+	UNIT_CHILD_MUST(seccomp_put_on(&first) == 0 && seccomp_put_on(&second) == 0);
+	bool right =
+		syscall(__NR_getuid) >= 0 && syscall(__NR_getgid) < 0 && syscall(__NR_getppid) < 0;
+	_exit(right ? 0 : 1);
+}
+
+TEST(lists_add_up_and_none_can_be_taken_off)
+{
+	unit_in_child(lists_add_up, NULL);
+}
+
+TEST(the_longest_list_holds_to_its_last_rule)
+{
+	struct seccomp_rule longest[SECCOMP_RULES_MOST];
+	for (size_t i = 0; i < ARRAY_LEN(longest); i++)
+		longest[i] = (struct seccomp_rule)FCNTL((uint32_t)i);
+	struct seccomp_list list =
+		seccomp_compile(longest, ARRAY_LEN(longest), SECCOMP_OTHERWISE_KILL);
+	assert_int_equal(list.len, ARRAY_LEN(list.code));
+}
+
+static void put_nothing_on(const void *argument)
+{
+	(void)argument;
+	const struct seccomp_list none = { 0 };
+	UNIT_CHILD_MUST(seccomp_put_on(&none) == 0);
+	UNIT_CHILD_MUST(syscall(__NR_getuid) >= 0);
+}
+
+TEST(a_zeroed_list_is_none)
+{
+	unit_in_child(put_nothing_on, NULL);
+}
+
+static void put_on_with_new_privileges(const void *argument)
+{
+	(void)argument;
+	struct seccomp_list list = seccomp_compile(rules, ARRAY_LEN(rules), SECCOMP_OTHERWISE_KILL);
+	UNIT_CHILD_MUST(privileges_drop_capabilities() == 0);
+	UNIT_CHILD_MUST(seccomp_put_on(&list) == -EACCES);
+}
+
+TEST(who_could_still_gain_privileges_cannot_put_one_on)
+{
+	unit_in_child(put_on_with_new_privileges, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls_of_the_list_are_made),
+		cmocka_unit_test(any_other_call_is_death),
+		cmocka_unit_test(a_call_of_the_list_with_another_argument_is_death),
+		cmocka_unit_test(or_it_fails_as_if_the_kernel_lacked_it),
+		cmocka_unit_test(the_numbers_of_another_architecture_are_other_calls),
+		cmocka_unit_test(lists_add_up_and_none_can_be_taken_off),
+		cmocka_unit_test(the_longest_list_holds_to_its_last_rule),
+		cmocka_unit_test(a_zeroed_list_is_none),
+		cmocka_unit_test(who_could_still_gain_privileges_cannot_put_one_on),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sandbox of a server and of its children: every call there is, tried in a child each.
+ */
+#include "server/sandbox.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+/* Beyond the last number that any kernel has given to a call. */
+#define CALLS_END 1024
+
+/* What a child says when its call was let through, whatever the call said. */
+#define LET_THROUGH 42
+
+/* All that a session may do. */
+static const long session_calls[] = {
+#ifdef __NR_poll
+	__NR_poll,
+#else
+	__NR_ppoll,
+#endif
+	__NR_recvfrom,      __NR_sendto,          __NR_shutdown,   __NR_getsockopt,
+	__NR_clock_gettime, __NR_restart_syscall, __NR_exit_group,
+};
+
+/* Some of what nobody who serves has a use for. */
+static const long never_calls[] = {
+	__NR_execve,
+	__NR_execveat,
+	__NR_ptrace,
+	__NR_process_vm_readv,
+	__NR_process_vm_writev,
+	__NR_openat,
+	__NR_connect,
+	__NR_bind,
+	__NR_mount,
+	__NR_unshare,
+	__NR_setns,
+	__NR_bpf,
+	__NR_keyctl,
+	__NR_perf_event_open,
+	__NR_init_module,
+	__NR_setuid,
+	__NR_memfd_create,
+	__NR_prctl,
+	__NR_chroot,
+	__NR_fchmodat,
+	__NR_linkat,
+};
+
+static bool is_of_session(long call)
+{
+	for (size_t i = 0; i < ARRAY_LEN(session_calls); i++) {
+		if (session_calls[i] == call)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The kernel puts uretprobe and uprobe into a program that it probes, and so lets them pass every
+ * list (x86-64). They do nothing where there is no probe.
+ */
+static bool is_of_probes(long call)
+{
+#ifdef __x86_64__
+	return call == 335 || call == 336;
+#else
+	(void)call;
+	return false;
+#endif
+}
+
+/* How a sandboxed child ends that makes a call; the arguments are nonsense, but for the second. */
+static int end_of_call(const struct sandbox *sandbox, long call, long argument)
+{
+	pid_t pid = fork();
+	UNIT_CHILD_MUST(pid >= 0);
+	if (pid == 0) {
+		if (sandbox_enter_child(sandbox) < 0)
+			_exit(1);
+		syscall(call, -1L, argument, -1L, -1L, -1L, -1L);
+		_exit(LET_THROUGH);
+	}
+	int status;
+	UNIT_CHILD_MUST(waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+static bool is_killed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+}
+
+static void enter(struct sandbox *sandbox)
+{
+	const struct listeners none = { .n = 0 };
+	UNIT_CHILD_MUST(sandbox_enter(sandbox, &none) == 0);
+}
+
+static void try_every_call(const void *argument)
+{
+	(void)argument;
+	struct sandbox sandbox;
+	enter(&sandbox);
+	for (long call = 0; call < CALLS_END; call++) {
+		if (is_of_probes(call))
+			continue;
+		int status = end_of_call(&sandbox, call, -1);
+		UNIT_CHILD_MUST(is_killed(status) == !is_of_session(call));
+	}
+}
+
+TEST(a_child_has_the_calls_of_a_session_and_every_other_kills_it)
+{
+	if (!sandbox_is_built_in())
+		skip(); /* as with a sanitizer */
+	unit_in_child(try_every_call, NULL);
+}
+
+static void try_requests(const void *argument)
+{
+	(void)argument;
+	struct sandbox sandbox;
+	enter(&sandbox);
+	UNIT_CHILD_MUST(!is_killed(end_of_call(&sandbox, __NR_ioctl, SIOCOUTQ)));
+	UNIT_CHILD_MUST(is_killed(end_of_call(&sandbox, __NR_ioctl, TIOCSTI)));
+	UNIT_CHILD_MUST(is_killed(end_of_call(&sandbox, __NR_ioctl, FIONREAD)));
+	UNIT_CHILD_MUST(is_killed(end_of_call(&sandbox, __NR_ioctl, SIOCGIFNAME)));
+}
+
+TEST(a_child_can_ask_its_socket_for_the_queue_but_type_nothing_into_a_terminal)
+{
+	if (!sandbox_is_built_in())
+		skip(); /* as with a sanitizer */
+	unit_in_child(try_requests, NULL);
+}
+
+static void try_calls_of_server(const void *argument)
+{
+	(void)argument;
+	struct sandbox sandbox;
+	enter(&sandbox);
+	for (size_t i = 0; i < ARRAY_LEN(never_calls); i++) {
+		errno = 0;
+		UNIT_CHILD_MUST(syscall(never_calls[i], -1L, -1L, -1L, -1L, -1L, -1L) < 0 &&
+				errno == ENOSYS);
+	}
+}
+
+TEST(the_server_itself_lacks_what_it_has_no_use_for)
+{
+	if (!sandbox_is_built_in())
+		skip(); /* as with a sanitizer */
+	unit_in_child(try_calls_of_server, NULL);
+}
+
+static void remove_path(const void *argument)
+{
+	const struct listeners *listeners = argument;
+	struct sandbox sandbox;
+	UNIT_CHILD_MUST(sandbox_enter(&sandbox, listeners) == 0);
+	struct listeners copy = *listeners;
+	listeners_close(&copy);
+}
+
+static void sandboxed_server_removes(const char *path)
+{
+	struct listeners listeners = { .n = 0 };
+	struct addr_spec spec = { .kind = ADDR_UNIX };
+	memcpy(spec.host, path, strlen(path) + 1);
+	assert_int_equal(listeners_add(&listeners, &spec), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	unit_in_child(remove_path, &listeners);
+	assert_true(access(path, F_OK) < 0);
+	listeners_close(&listeners);
+}
+
+TEST(a_sandboxed_server_still_removes_its_paths)
+{
+	struct unit_directory directory = unit_directory_make();
+	struct addr_text path;
+	snprintf(path.text, sizeof(path.text), "%s/echo", directory.path);
+	sandboxed_server_removes(path.text);
+	assert_int_equal(chdir(directory.path), 0);
+	sandboxed_server_removes("echo");
+	assert_int_equal(chdir("/"), 0);
+	unit_directory_remove(&directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_child_has_the_calls_of_a_session_and_every_other_kills_it),
+		cmocka_unit_test(
+			a_child_can_ask_its_socket_for_the_queue_but_type_nothing_into_a_terminal),
+		cmocka_unit_test(the_server_itself_lacks_what_it_has_no_use_for),
+		cmocka_unit_test(a_sandboxed_server_still_removes_its_paths),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
