@@ -9,20 +9,21 @@
 #define BASE_ERR_H
 
 /* Own codes: name, number, sentence (lower case, no full stop). Append only. */
-#define ERR_LIST(X)                                                         \
-	X(ERR_NOT_A_NUMBER, -5001, "not a number")                          \
-	X(ERR_OUT_OF_RANGE, -5002, "out of range")                          \
-	X(ERR_BAD_UNIT, -5003, "unknown unit (write 250ms, 10s, 2m or 1h)") \
-	X(ERR_BAD_ADDRESS, -5004,                                           \
-	  "not an address (write PORT, HOST:PORT, [V6]:PORT, "              \
-	  ":PORT, unix:/path or unix:@name)")                               \
-	X(ERR_BAD_PORT, -5005, "the port must be a number from 0 to 65535") \
-	X(ERR_PATH_TOO_LONG, -5006, "the path is longer than 107 bytes")    \
-	X(ERR_NO_SUCH_HOST, -5007, "no such host")                          \
-	X(ERR_NAME_SERVER, -5008, "no name server answered")                \
-	X(ERR_NO_ADDRESS, -5009, "the host has no address of that family")  \
-	X(ERR_RESOLVER, -5010, "the name could not be looked up")           \
-	X(ERR_SELF_CONNECT, -5011, "the connection leads back to itself, nobody listens there")
+#define ERR_LIST(X)                                                                             \
+	X(ERR_NOT_A_NUMBER, -5001, "not a number")                                              \
+	X(ERR_OUT_OF_RANGE, -5002, "out of range")                                              \
+	X(ERR_BAD_UNIT, -5003, "unknown unit (write 250ms, 10s, 2m or 1h)")                     \
+	X(ERR_BAD_ADDRESS, -5004,                                                               \
+	  "not an address (write PORT, HOST:PORT, [V6]:PORT, "                                  \
+	  ":PORT, unix:/path or unix:@name)")                                                   \
+	X(ERR_BAD_PORT, -5005, "the port must be a number from 0 to 65535")                     \
+	X(ERR_PATH_TOO_LONG, -5006, "the path is longer than 107 bytes")                        \
+	X(ERR_NO_SUCH_HOST, -5007, "no such host")                                              \
+	X(ERR_NAME_SERVER, -5008, "no name server answered")                                    \
+	X(ERR_NO_ADDRESS, -5009, "the host has no address of that family")                      \
+	X(ERR_RESOLVER, -5010, "the name could not be looked up")                               \
+	X(ERR_SELF_CONNECT, -5011, "the connection leads back to itself, nobody listens there") \
+	X(ERR_NO_LISTENER, -5012, "it is no listening stream socket")
 
 #define X(name, number, sentence) name = (number),
 enum err { ERR_LIST(X) };

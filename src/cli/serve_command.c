@@ -133,11 +133,6 @@ MUST_USE static enum status parse_addresses(const struct arguments *arguments,
 		}
 	}
 	*ret_n = arguments->n_operands;
-	if (*ret_n == 0)
-		addresses[(*ret_n)++] = (struct addr_spec){
-			.kind = ADDR_WILDCARD,
-			.port = SERVE_DEFAULT_PORT,
-		};
 	return STATUS_OK;
 }
 
@@ -169,6 +164,9 @@ static const char *const description[] = {
 	"ADDRESS is PORT or :PORT for every interface, IPv6 and IPv4, HOST:PORT, [V6]:PORT, "
 	"unix:/path or unix:@name; several may be given. Without one it is 9877. Port 0 lets the "
 	"kernel choose, and the line that says \"listening on\" tells which.",
+	"Listening sockets that a service manager passes in (systemd.socket(5), LISTEN_FDS) are "
+	"taken over and used instead of 9877; addresses that are given as well are opened in "
+	"addition. A manager that waits for readiness (Type=notify, NOTIFY_SOCKET) is told.",
 	"A port below 1024 is reserved; below 5001, above 49151 or among those that the kernel "
 	"gives to clients, it works but earns a warning.",
 	"A client that half-closes gets every byte, then the FIN. A client that never reads costs "

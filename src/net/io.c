@@ -124,6 +124,15 @@ int io_check_writable(int fd)
 	return (flags & O_ACCMODE) == O_RDONLY ? -EACCES : 0;
 }
 
+int io_set_ours(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
 void io_close(int *fd)
 {
 	/* Never again after EINTR: on Linux the descriptor is free by then (close(2)). */

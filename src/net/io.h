@@ -66,6 +66,9 @@ MUST_USE int io_pipe(int *ret_reader, int *ret_writer);
 /* Is a descriptor open for writing? Returns 0, -EBADF when it is not open, or -EACCES. */
 MUST_USE int io_check_writable(int fd);
 
+/* Makes a descriptor that we were given non-blocking and close-on-exec. Returns 0 or -errno. */
+MUST_USE int io_set_ours(int fd);
+
 /* Closes *fd, if there is one, and leaves -1 in its place. */
 void io_close(int *fd);
 

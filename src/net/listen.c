@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "net/io.h"
 
 /* Silence after which the kernel asks the peer whether it is there, between questions, how many. */
@@ -103,6 +104,50 @@ int listen_open(const struct addr *addr)
 		return rc;
 	}
 	return fd;
+}
+
+MUST_USE static int get_option(int fd, int name, int *ret_value)
+{
+	socklen_t size = sizeof(*ret_value);
+	return getsockopt(fd, SOL_SOCKET, name, ret_value, &size) < 0 ? -errno : 0;
+}
+
+/* Is it a stream socket that listens? Then *ret_family is IPv4, IPv6 or unix. */
+MUST_USE static int check_listener(int fd, int *ret_family)
+{
+	int type = 0, listens = 0, family = 0;
+	int rc = get_option(fd, SO_TYPE, &type);
+	if (rc == 0)
+		rc = get_option(fd, SO_ACCEPTCONN, &listens);
+	if (rc == 0)
+		rc = get_option(fd, SO_DOMAIN, &family);
+	if (rc == -ENOTSOCK)
+		return ERR_NO_LISTENER;
+	if (rc < 0)
+		return rc;
+	bool is_ours = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
+	if (type != SOCK_STREAM || !listens || !is_ours)
+		return ERR_NO_LISTENER;
+	*ret_family = family;
+	return 0;
+}
+
+int listen_adopt(int fd)
+{
+	int family;
+	int rc = check_listener(fd, &family);
+	if (rc == 0 && family != AF_UNIX)
+		rc = set_options(fd, tcp_options, ARRAY_LEN(tcp_options));
+	if (rc == 0)
+		rc = io_set_ours(fd);
+	if (rc == 0)
+		listen_open_queue(fd);
+	return rc;
+}
+
+void listen_open_queue(int fd)
+{
+	ignore_result(listen(fd, LISTEN_BACKLOG)); /* it listens already, if with a shorter one */
 }
 
 void listen_shut_queue(int fd)

@@ -34,6 +34,17 @@
 MUST_USE int listen_open(const struct addr *addr);
 
 /*
+ * Makes a listening socket that we were given into one as listen_open() makes them: takes a
+ * descriptor, checks that it is a stream socket (IPv4, IPv6, unix) that listens, sets what can be
+ * set on a socket that is bound, and opens its queue, which the last server may have shut. Whether
+ * [::] takes IPv4 too was decided when it was bound. Returns 0, -EBADF, ERR_NO_LISTENER or -errno.
+ */
+MUST_USE int listen_adopt(int fd);
+
+/* Opens the queue again: for whoever else has this socket. */
+void listen_open_queue(int fd);
+
+/*
  * Shuts the queue: who is in it can still be accepted, but no more come in, except one into an
  * empty queue. The last step before closing. Who is kept out tries again until the socket is
  * closed.

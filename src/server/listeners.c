@@ -85,6 +85,20 @@ int listeners_add(struct listeners *listeners, const struct addr_spec *spec)
 					   : add_resolved(listeners, spec);
 }
 
+int listeners_adopt(struct listeners *listeners, int fd)
+{
+	struct listener listener = { .fd = fd, .is_passed = true };
+	int rc = listeners->n < LISTENERS_MOST ? listen_adopt(fd) : -EMFILE;
+	if (rc == 0)
+		rc = addr_of_socket(fd, &listener.addr);
+	if (rc < 0) {
+		io_close(&fd);
+		return rc;
+	}
+	listeners->list[listeners->n++] = listener;
+	return 0;
+}
+
 void listeners_shut_queues(const struct listeners *listeners)
 {
 	for (size_t i = 0; i < listeners->n; i++) {
@@ -97,6 +111,8 @@ void listener_close(struct listener *listener)
 {
 	if (listener->fd < 0)
 		return;
+	if (listener->is_passed)
+		listen_open_queue(listener->fd);
 	io_close(&listener->fd);
 	listen_remove_path(&listener->addr, listener->path);
 }

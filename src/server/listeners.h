@@ -5,6 +5,7 @@
 #ifndef SERVER_LISTENERS_H
 #define SERVER_LISTENERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -17,7 +18,8 @@
 struct listener {
 	int fd; /* -1 when it is closed */
 	struct addr addr;
-	struct listen_path path; /* of a unix socket */
+	struct listen_path path; /* of a unix socket that we made */
+	bool is_passed;          /* somebody else made it, and may go on with it */
 };
 
 /* A zeroed one has none. */
@@ -34,10 +36,19 @@ struct listeners {
  */
 MUST_USE int listeners_add(struct listeners *listeners, const struct addr_spec *spec);
 
+/*
+ * Adds a listening socket that we were passed, and takes its descriptor. Returns 0, or a negative
+ * code of listen_adopt(), and -EMFILE when there are too many.
+ */
+MUST_USE int listeners_adopt(struct listeners *listeners, int fd);
+
 /* Lets in no more clients than those who are queued already: the last step before closing. */
 void listeners_shut_queues(const struct listeners *listeners);
 
-/* Closes one for good. */
+/*
+ * Closes one for good. The path of a unix socket that we made goes with it; the queue of a socket
+ * that was passed is opened again, for whoever made it.
+ */
 void listener_close(struct listener *listener);
 
 /* Is there one that still listens? */

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "net/activation.h"
 #include "net/io.h"
 #include "net/listen.h"
 #include "net/signals.h"
@@ -91,6 +92,20 @@ static void warn_of_port(const struct serve_config *config, size_t i)
 		log_warning("port %u is a poor choice: %s", port, reasons.text);
 }
 
+/* Takes over what a service manager passed in, all of it or nothing. */
+MUST_USE static enum status adopt_listeners(int n_passed, struct listeners *listeners)
+{
+	for (int fd = ACTIVATION_FIRST_FD; fd < ACTIVATION_FIRST_FD + n_passed; fd++) {
+		int rc = listeners_adopt(listeners, fd);
+		if (rc < 0) {
+			log_error("cannot take over descriptor %d (LISTEN_FDS): %s", fd,
+				  err_text(rc).text);
+			return STATUS_MACHINE;
+		}
+	}
+	return STATUS_OK;
+}
+
 MUST_USE static enum status open_listeners(const struct serve_config *config,
 					   struct listeners *listeners)
 {
@@ -147,10 +162,16 @@ MUST_USE static enum status tell_ready(int fd, const struct listeners *listeners
 	return STATUS_OK;
 }
 
-MUST_USE static enum status check_ready_fd(int fd)
+MUST_USE static enum status check_ready_fd(int fd, int n_passed)
 {
 	if (fd < 0)
 		return STATUS_OK;
+	if (fd >= ACTIVATION_FIRST_FD && fd < ACTIVATION_FIRST_FD + n_passed) {
+		log_error("cannot write to --ready-fd %d: it is a socket that was passed in "
+			  "(LISTEN_FDS=%d)",
+			  fd, n_passed);
+		return STATUS_USAGE;
+	}
 	int rc = io_check_writable(fd);
 	if (rc == 0)
 		return STATUS_OK;
@@ -161,6 +182,54 @@ MUST_USE static enum status check_ready_fd(int fd)
 
 /* ---- all of it ---- */
 
+MUST_USE static enum status count_passed(int *ret_n_passed)
+{
+	int rc = activation_take();
+	if (rc < 0) {
+		log_error("cannot take over sockets: LISTEN_FDS is %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	*ret_n_passed = rc;
+	return STATUS_OK;
+}
+
+static void open_manager(struct server *server)
+{
+	int rc = activation_open_notify(&server->manager);
+	if (rc < 0)
+		log_warning("cannot tell the service manager (NOTIFY_SOCKET): %s",
+			    err_text(rc).text);
+}
+
+/* All but the sockets: signals, the table of clients, the way to the service manager. */
+MUST_USE static enum status open_server(const struct serve_config *config, struct server *server)
+{
+	uint64_t max_clients = 0;
+	enum status status = decide_capacity(config, &max_clients);
+	if (status != STATUS_OK)
+		return status;
+	open_manager(server);
+	int rc = signals_setup_server();
+	if (rc >= 0) {
+		server->signals_fd = rc;
+		rc = clients_open(&server->clients, (uint32_t)max_clients);
+	}
+	if (rc == 0)
+		return STATUS_OK;
+	log_error("cannot start serving: %s", err_text(rc).text);
+	return STATUS_MACHINE;
+}
+
+/* Nothing that needs a right comes after this. */
+MUST_USE static enum status give_up_rights(struct server *server)
+{
+	int rc = sandbox_enter(&server->sandbox, &server->listeners);
+	if (rc == 0)
+		return STATUS_OK;
+	log_error("cannot give up rights: %s", err_text(rc).text);
+	return STATUS_MACHINE;
+}
+
 /* Runs the engine on an open server and says how it went. */
 MUST_USE static enum status run_engine(const struct serve_config *config, struct server *server)
 {
@@ -170,6 +239,7 @@ MUST_USE static enum status run_engine(const struct serve_config *config, struct
 	enum status status = tell_ready(config->ready_fd, &server->listeners);
 	if (status != STATUS_OK)
 		return status;
+	activation_tell(&server->manager, "READY=1");
 
 	int rc = config->engine->run(server);
 	server_log_totals(server);
@@ -180,38 +250,35 @@ MUST_USE static enum status run_engine(const struct serve_config *config, struct
 	return server->totals.cut_off == 0 ? STATUS_OK : STATUS_ECHO_FAILED;
 }
 
-MUST_USE static enum status open_and_run(const struct serve_config *config, struct server *server,
-					 uint64_t max_clients)
+MUST_USE static enum status start_and_run(const struct serve_config *asked, struct server *server)
 {
-	int rc = signals_setup_server();
-	if (rc >= 0) {
-		server->signals_fd = rc;
-		rc = clients_open(&server->clients, (uint32_t)max_clients);
+	static const struct addr_spec everywhere = {
+		.kind = ADDR_WILDCARD,
+		.port = SERVE_DEFAULT_PORT,
+	};
+	struct serve_config config = *asked;
+	int n_passed = 0;
+	enum status status = count_passed(&n_passed);
+	if (config.n_addresses == 0 && n_passed == 0) {
+		config.addresses = &everywhere;
+		config.n_addresses = 1;
 	}
-	if (rc < 0) {
-		log_error("cannot start serving: %s", err_text(rc).text);
-		return STATUS_MACHINE;
-	}
-	enum status status = open_listeners(config, &server->listeners);
-	if (status != STATUS_OK)
-		return status;
-	rc = sandbox_enter(&server->sandbox, &server->listeners);
-	if (rc < 0) {
-		log_error("cannot give up privileges: %s", err_text(rc).text);
-		return STATUS_MACHINE;
-	}
-	return run_engine(config, server);
+	if (status == STATUS_OK)
+		status = check_ready_fd(config.ready_fd, n_passed);
+	/* First of all, or a descriptor of our own could pass for one that was not there. */
+	if (status == STATUS_OK)
+		status = adopt_listeners(n_passed, &server->listeners);
+	if (status == STATUS_OK)
+		status = open_server(&config, server);
+	if (status == STATUS_OK)
+		status = open_listeners(&config, &server->listeners);
+	if (status == STATUS_OK)
+		status = give_up_rights(server);
+	return status == STATUS_OK ? run_engine(&config, server) : status;
 }
 
 enum status serve_run(const struct serve_config *config)
 {
-	uint64_t max_clients = 0;
-	enum status status = check_ready_fd(config->ready_fd);
-	if (status == STATUS_OK)
-		status = decide_capacity(config, &max_clients);
-	if (status != STATUS_OK)
-		return status;
-
 	struct server server = {
 		.signals_fd = -1,
 		.max_per_source = config->max_per_source,
@@ -219,9 +286,10 @@ enum status serve_run(const struct serve_config *config)
 		.drain_timeout_ns = config->drain_timeout_ns,
 		.quiet = config->quiet,
 	};
-	status = open_and_run(config, &server, max_clients);
+	enum status status = start_and_run(config, &server);
 	listeners_close(&server.listeners);
 	clients_close(&server.clients);
+	activation_close_notify(&server.manager);
 	io_close(&server.signals_fd);
 	if (server.drain.ended_by != 0)
 		signals_die_of(server.drain.ended_by);

@@ -15,7 +15,7 @@
 
 struct serve_config {
 	const struct engine *engine;
-	const struct addr_spec *addresses;
+	const struct addr_spec *addresses; /* none: what was passed, else SERVE_DEFAULT_PORT */
 	size_t n_addresses;
 	uint64_t max_clients;    /* 0: the default, or what this machine allows */
 	uint64_t max_per_source; /* 0: no limit */

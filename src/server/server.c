@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "net/signals.h"
 
+/* To the log, and to the service manager. */
 static void say_phase(const struct server *server)
 {
 	uint32_t count = server->clients.count;
@@ -16,6 +17,7 @@ static void say_phase(const struct server *server)
 	case DRAIN_SERVING:
 		break;
 	case DRAIN_DRAINING:
+		activation_tell(&server->manager, "STOPPING=1");
 		log_notice("%s: no new clients; %" PRIu32 " may finish, for %s at most",
 			   signals_name(server->drain.asked_by).text, count,
 			   units_duration(server->drain_timeout_ns).text);

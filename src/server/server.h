@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/activation.h"
 #include "server/clients.h"
 #include "server/drain.h"
 #include "server/ending.h"
@@ -24,6 +25,7 @@ struct totals {
 struct server {
 	struct listeners listeners;
 	struct sandbox sandbox;
+	struct activation_notify manager; /* who wants to know how far we are */
 	int signals_fd;
 	struct clients clients;
 	struct drain drain;

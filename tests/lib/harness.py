@@ -190,13 +190,15 @@ class Server(Process):
     """`tcpecho serve`, started and ready.
 
     arguments: what follows `serve`. prefix: a command to run it under, as ("ip", "netns", "exec", NAME).
-    wait=False: for one that is expected not to start. log: a file that takes its log, and is closed here,
-    instead of one in `directory`.
+    pass_fds: descriptors that it inherits. wait=False: for one that is expected not to start. log: a file
+    that takes its log, and is closed here, instead of one in `directory`.
     """
 
     count = 0
 
-    def __init__(self, program, directory, arguments, prefix=(), env=None, preexec=None, wait=True, log=None):
+    def __init__(
+        self, program, directory, arguments, prefix=(), env=None, preexec=None, pass_fds=(), wait=True, log=None
+    ):
         Server.count += 1
         self.log_path = pathlib.Path(directory) / f"serve-{Server.count}.log"
         self.addresses = []
@@ -209,7 +211,7 @@ class Server(Process):
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    pass_fds=[writer],
+                    pass_fds=[writer, *pass_fds],
                     env={**os.environ, **(env or {})},
                     preexec_fn=preexec,
                 )

@@ -336,6 +336,16 @@ TEST(writable_is_what_was_opened_for_writing)
 	assert_int_equal(io_check_writable(-1), -EBADF);
 }
 
+TEST(what_we_were_given_becomes_non_blocking_and_closed_on_exec)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_false(unit_is_nonblocking(fd) || unit_is_cloexec(fd));
+	assert_int_equal(io_set_ours(fd), 0);
+	assert_true(unit_is_nonblocking(fd) && unit_is_cloexec(fd));
+	close(fd);
+	assert_int_equal(io_set_ours(fd), -EBADF);
+}
+
 TEST(closing_leaves_no_descriptor_and_no_number)
 {
 	int reader, writer;
@@ -378,6 +388,7 @@ int main(void)
 		cmocka_unit_test(a_file_takes_any_write_and_everything_else_a_pipes_worth),
 		cmocka_unit_test(a_pipe_is_closed_on_exec_and_leads_from_writer_to_reader),
 		cmocka_unit_test(writable_is_what_was_opened_for_writing),
+		cmocka_unit_test(what_we_were_given_becomes_non_blocking_and_closed_on_exec),
 		cmocka_unit_test(closing_leaves_no_descriptor_and_no_number),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

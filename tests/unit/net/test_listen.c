@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "unit.h"
 
 static int option_of(int fd, int level, int name)
@@ -282,6 +283,81 @@ TEST(an_abstract_name_has_no_path_to_remove)
 	close(fd);
 }
 
+/* ---- a socket that we were given ---- */
+
+TEST(a_socket_that_was_given_becomes_as_ours_are)
+{
+	struct sockaddr_in address;
+	int fd = unit_listen(1, &address);
+	assert_int_equal(fcntl(fd, F_SETFL, 0) | fcntl(fd, F_SETFD, 0), 0);
+	assert_int_equal(listen_adopt(fd), 0);
+	assert_true(unit_is_nonblocking(fd) && unit_is_cloexec(fd));
+	int client = unit_connect(&address);
+	int connected = accept_one(fd);
+	assert_int_equal(option_of(connected, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option_of(connected, SOL_SOCKET, SO_OOBINLINE), 1);
+	assert_int_equal(option_of(connected, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(option_of(connected, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+	close(connected);
+	close(client);
+	close(fd);
+}
+
+/* Connects more clients than a shut queue takes; a SYN that is dropped is a connect in progress. */
+static size_t n_connected(const struct sockaddr_in *address)
+{
+	int fds[8];
+	size_t n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		ignore_result(connect(fds[i], (const void *)address, sizeof(*address)));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		struct tcp_info info;
+		socklen_t size = sizeof(info);
+		assert_int_equal(getsockopt(fds[i], IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+		n += info.tcpi_state == TCP_ESTABLISHED;
+		close(fds[i]);
+	}
+	return n;
+}
+
+TEST(a_queue_that_the_last_server_shut_is_open_again)
+{
+	struct sockaddr_in address;
+	int fd = unit_listen(16, &address);
+	listen_shut_queue(fd);
+	assert_int_equal(n_connected(&address), 1);
+	assert_int_equal(listen_adopt(fd), 0);
+	assert_int_equal(n_connected(&address), 8);
+	close(fd);
+}
+
+TEST(what_is_no_listening_stream_socket_is_not_adopted)
+{
+	int pair[2];
+	unit_socket_pair(&pair[0], &pair[1]);
+	const int wrong[] = {
+		open("/dev/null", O_RDWR | O_CLOEXEC),
+		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+		pair[0],
+	};
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		assert_true(wrong[i] >= 0);
+		assert_int_equal(listen_adopt(wrong[i]), ERR_NO_LISTENER);
+		close(wrong[i]);
+	}
+	close(pair[1]);
+	assert_int_equal(listen_adopt(pair[1]), -EBADF);
+	int packets = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un any = { .sun_family = AF_UNIX };
+	assert_int_equal(bind(packets, (const void *)&any, sizeof(any.sun_family)), 0);
+	assert_int_equal(listen(packets, 1), 0);
+	assert_int_equal(listen_adopt(packets), ERR_NO_LISTENER);
+	close(packets);
+}
+
 #define PATH_TEST(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
 
 int main(void)
@@ -294,6 +370,9 @@ int main(void)
 		cmocka_unit_test(an_address_of_another_machine_is_refused),
 		cmocka_unit_test(a_restart_binds_though_old_connections_rest_in_time_wait),
 		cmocka_unit_test(who_is_queued_can_be_accepted_after_the_queue_was_shut),
+		cmocka_unit_test(a_socket_that_was_given_becomes_as_ours_are),
+		cmocka_unit_test(a_queue_that_the_last_server_shut_is_open_again),
+		cmocka_unit_test(what_is_no_listening_stream_socket_is_not_adopted),
 		PATH_TEST(a_path_is_made_and_removed),
 		PATH_TEST(a_path_that_a_dead_server_left_is_taken_over),
 		PATH_TEST(a_path_whose_server_lives_stays_his),

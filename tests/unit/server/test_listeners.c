@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "resolver.h"
 #include "unit.h"
 
@@ -162,6 +163,32 @@ TEST(a_path_goes_with_its_socket)
 	unit_directory_remove(&directory);
 }
 
+TEST(one_that_was_passed_is_adopted_and_its_path_stays)
+{
+	struct unit_directory directory = unit_directory_make();
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/echo", directory.path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (const void *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+
+	assert_int_equal(listeners_adopt(&listeners, fd), 0);
+	assert_int_equal(listeners.n, 1);
+	assert_string_equal(listeners.list[0].addr.local.sun_path, address.sun_path);
+	listener_close(&listeners.list[0]);
+	assert_false(unit_is_open(fd));
+	assert_int_equal(access(address.sun_path, F_OK), 0);
+	unit_directory_remove(&directory);
+}
+
+TEST(what_cannot_be_adopted_is_closed)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(listeners_adopt(&listeners, fd), ERR_NO_LISTENER);
+	assert_int_equal(listeners.n, 0);
+	assert_false(unit_is_open(fd));
+}
+
 #define LISTENERS_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -178,6 +205,8 @@ int main(void)
 		LISTENERS_TEST(there_is_a_last_one),
 		LISTENERS_TEST(a_closed_one_is_passed_over),
 		LISTENERS_TEST(a_path_goes_with_its_socket),
+		LISTENERS_TEST(one_that_was_passed_is_adopted_and_its_path_stays),
+		LISTENERS_TEST(what_cannot_be_adopted_is_closed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

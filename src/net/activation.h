@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Started by a service manager: sockets that are passed in (sd_listen_fds(3)), and telling it how
+ * far we are (sd_notify(3)). Both are protocols of a few lines, and meant to be.
+ */
+#ifndef NET_ACTIVATION_H
+#define NET_ACTIVATION_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+
+/* The first descriptor that is passed; the others follow it. */
+#define ACTIVATION_FIRST_FD 3
+
+/*
+ * How many descriptors were passed to this process: what LISTEN_FDS says, if LISTEN_PID is ours.
+ * Takes these variables, and LISTEN_FDNAMES, out of the environment, so that nobody else believes
+ * to be meant: to be called once. Returns 0 where nothing was passed, ERR_NOT_A_NUMBER or
+ * ERR_OUT_OF_RANGE.
+ */
+MUST_USE int activation_take(void);
+
+/* The way to a service manager that wants to know. A zeroed one is none. */
+struct activation_notify {
+	bool is_open;
+	int fd;
+};
+
+/*
+ * Opens the way that NOTIFY_SOCKET names, if there is one, and takes the variable out of the
+ * environment. Returns 0, also where nobody wants to know, or -errno.
+ */
+MUST_USE int activation_open_notify(struct activation_notify *ret_notify);
+
+/*
+ * Says "READY=1" or "STOPPING=1". What the manager does not hear, it notices by its own timeout:
+ * there is nothing that we could do.
+ */
+void activation_tell(const struct activation_notify *notify, const char *state);
+
+void activation_close_notify(struct activation_notify *notify);
+
+#endif

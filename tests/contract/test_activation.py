@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: MIT
+"""Sockets that a service manager passes in are taken over, and it is told when the server is ready."""
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from harness import PATIENCE, Server, cleanup, recv_all, wait_until
+from streams import borrowed
+
+# As a service manager does it: the sockets are descriptors 3, 4, ..., and LISTEN_PID is who they are for.
+MANAGER = """
+import fcntl, os, sys
+pid, count, *rest = sys.argv[1:]
+n = rest.index("--")
+fds = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 500) for fd in rest[:n]]
+for number, fd in enumerate(fds):
+    os.dup2(fd, 3 + number)
+    os.close(fd)
+os.environ["LISTEN_PID"] = pid or str(os.getpid())
+os.environ["LISTEN_FDS"] = count or str(len(fds))
+os.execv(rest[n + 1], rest[n + 1:])
+"""
+
+
+def manager(*passed, pid="", count=""):
+    """The arguments of serve() that start it with these sockets passed in."""
+    fds = [item if isinstance(item, int) else item.fileno() for item in passed]
+    prefix = (sys.executable, "-c", MANAGER, str(pid), str(count), *map(str, fds), "--")
+    return {"prefix": prefix, "pass_fds": fds}
+
+
+@pytest.fixture
+def listen():
+    """Makes listening sockets, as listen(("127.0.0.1", 0)) or listen("/path")."""
+    with contextlib.ExitStack() as stack:
+
+        def make(address=("127.0.0.1", 0), backlog=16):
+            family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
+            sock = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            sock.bind(address)
+            sock.listen(backlog)
+            return sock
+
+        yield make
+
+
+@pytest.fixture
+def notified(tmp_path):
+    """A socket that hears what the server tells its manager."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE)
+        sock.bind(str(tmp_path / "notify"))
+        yield sock
+
+
+def name_of(sock):
+    """Its address, as the server writes it."""
+    return "{}:{}".format(*sock.getsockname()) if sock.family == socket.AF_INET else f"unix:{sock.getsockname()}"
+
+
+def refusal(serve, *arguments, **more):
+    """Starts one that is to be refused; returns its exit status and its words."""
+    server = serve(*arguments, wait=False, **more)
+    return server.wait(), server.log()
+
+
+# ---- taking over ----
+
+
+def test_a_socket_that_is_passed_is_served_instead_of_the_default(serve, listen, program, tmp_path):
+    sock = listen()
+    server = Server(program, tmp_path, (), **manager(sock))
+    try:
+        assert server.addresses == [name_of(sock)]
+        assert server.log_lines("^listening on ") == [
+            f"listening on {name_of(sock)} (engine fork, at most 1024 clients)"
+        ]
+        assert server.is_faithful()
+        assert server.end() == 0
+    finally:
+        cleanup([server])
+
+
+def test_addresses_on_the_command_line_are_opened_in_addition(serve, listen):
+    first, second = listen(), listen()
+    server = serve("127.0.0.1:0", **manager(first, second))
+    assert server.addresses[:2] == [name_of(first), name_of(second)]
+    assert len(server.addresses) == 3
+    for address in [first.getsockname(), second.getsockname(), ("127.0.0.1", int(server.addresses[2].split(":")[1]))]:
+        with socket.create_connection(address, PATIENCE) as client:
+            client.sendall(b"hello")
+            client.shutdown(socket.SHUT_WR)
+            assert recv_all(client) == b"hello"
+
+
+def test_it_becomes_a_socket_as_the_server_makes_them(serve, listen):
+    sock = listen()
+    assert sock.getblocking()
+    server = serve(f"unix:@tcpecho-{os.getpid()}", **manager(sock))
+    assert fcntl.fcntl(sock, fcntl.F_GETFL) & os.O_NONBLOCK
+    with socket.create_connection(sock.getsockname(), PATIENCE) as client:
+        client.sendall(b"abc")
+        client.send(b"X", socket.MSG_OOB)
+        client.sendall(b"def")
+        (child,) = server.wait_for_children(1)
+        held = wait_until(lambda: [fd for fd in range(3, 20) if is_stream(child, fd)], "its socket")
+        with borrowed(child, held[0]) as connected:
+            assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        client.shutdown(socket.SHUT_WR)
+        assert recv_all(client) == b"abcXdef"
+
+
+def is_stream(pid, fd):
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:")
+    return False
+
+
+def test_the_path_of_a_unix_socket_that_was_passed_is_left_alone(serve, listen, tmp_path):
+    path = tmp_path / "echo"
+    server = serve("127.0.0.1:0", **manager(listen(str(path))))
+    assert server.addresses[0] == f"unix:{path}"
+    assert server.end() == 0
+    assert path.is_socket()
+
+
+def test_who_comes_between_two_servers_is_served_by_the_second(serve, listen):
+    sock = listen(backlog=64)
+    first = serve(f"unix:@tcpecho-{os.getpid()}", **manager(sock))
+    assert first.end() == 0
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for number in range(32):  # more than a queue that was left shut would take
+            client = stack.enter_context(socket.create_connection(sock.getsockname(), PATIENCE))
+            client.sendall(b"client %d" % number)
+            client.shutdown(socket.SHUT_WR)
+            clients.append(client)
+        serve(f"unix:@tcpecho-{os.getpid()}", **manager(sock))
+        for number, client in enumerate(clients):
+            assert recv_all(client) == b"client %d" % number
+
+
+def test_what_was_passed_to_another_process_is_left_alone(serve, listen):
+    sock = listen()
+    server = serve("127.0.0.1:0", **manager(sock, pid=1))
+    assert server.addresses != [name_of(sock)]
+    assert len(server.addresses) == 1
+    assert sock.getblocking() and not fcntl.fcntl(sock, fcntl.F_GETFL) & os.O_NONBLOCK
+
+
+# ---- refusals ----
+
+
+def some_file():
+    return open("/dev/null", "rb")
+
+
+def unconnected():
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+
+
+def datagram():
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+@pytest.mark.parametrize("make", [some_file, unconnected, datagram])
+def test_a_descriptor_that_is_no_listening_socket_is_refused_with_words(serve, listen, make):
+    with make() as wrong:
+        status, log = refusal(serve, **manager(listen(), wrong))
+    assert status == 4
+    assert log == "tcpecho: cannot take over descriptor 4 (LISTEN_FDS): it is no listening stream socket\n"
+
+
+def test_a_descriptor_that_is_not_there_is_refused_with_words(serve, listen):
+    status, log = refusal(serve, **manager(listen(), count=2))
+    assert status == 4
+    assert log == "tcpecho: cannot take over descriptor 4 (LISTEN_FDS): bad file descriptor\n"
+
+
+@pytest.mark.parametrize("count, words", [("many", "not a number"), ("-1", "not a number"), (2**31, "out of range")])
+def test_a_number_that_is_none_is_refused_with_words(serve, listen, count, words):
+    status, log = refusal(serve, **manager(listen(), count=count))
+    assert status == 4
+    assert log == f"tcpecho: cannot take over sockets: LISTEN_FDS is {words}\n"
+
+
+def test_a_ready_descriptor_that_is_a_passed_socket_is_refused_with_words(program, listen):
+    with listen() as sock:
+        more = manager(sock)
+        result = subprocess.run(
+            [*more["prefix"], program, "serve", "--ready-fd", "3"],
+            pass_fds=more["pass_fds"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    assert result.returncode == 2
+    assert result.stderr == (
+        "tcpecho: cannot write to --ready-fd 3: it is a socket that was passed in (LISTEN_FDS=1)\n"
+    )
+
+
+# ---- the manager ----
+
+
+def test_the_manager_is_told_when_clients_can_connect_and_when_it_ends(serve, notified):
+    server = serve("127.0.0.1:0", env={"NOTIFY_SOCKET": notified.getsockname()})
+    assert notified.recv(100) == b"READY=1"
+    with server.connect() as client:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+        server.send(signal.SIGTERM)
+        assert notified.recv(100) == b"STOPPING=1"
+    assert server.wait() == 0
+
+
+def test_a_manager_with_an_abstract_name_is_told_from_within_the_sandbox(serve):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.settimeout(PATIENCE)
+        notified.bind(f"\0tcpecho-notify-{os.getpid()}")
+        server = serve("127.0.0.1:0", env={"NOTIFY_SOCKET": f"@tcpecho-notify-{os.getpid()}"})
+        assert notified.recv(100) == b"READY=1"
+        assert server.end() == 0
+        assert notified.recv(100) == b"STOPPING=1"
+
+
+def test_a_manager_that_cannot_be_told_is_a_warning(serve, tmp_path):
+    server = serve("127.0.0.1:0", env={"NOTIFY_SOCKET": str(tmp_path / "nobody")})
+    assert server.is_faithful()
+    (line,) = server.log_lines("warning")
+    assert line == (
+        "tcpecho: warning: cannot tell the service manager (NOTIFY_SOCKET): no such file or directory"
+    )
+
+
+# ---- systemd ----
+
+
+@pytest.mark.usefixtures("own_network")
+def test_systemd_socket_activate_starts_it_for_the_first_client(program, tmp_path):
+    activate = shutil.which("systemd-socket-activate") or pytest.skip("needs systemd-socket-activate")
+    path = tmp_path / "echo"
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen(
+            [activate, "-l", "127.0.0.1:9877", "-l", str(path), program, "serve"], stdout=log, stderr=log
+        )
+    try:
+        wait_until(path.is_socket, "it to listen")
+        for family, address in [(socket.AF_INET, ("127.0.0.1", 9877)), (socket.AF_UNIX, str(path))]:
+            with socket.socket(family, socket.SOCK_STREAM) as client:
+                client.settimeout(PATIENCE)
+                client.connect(address)
+                client.sendall(b"hello")
+                client.shutdown(socket.SHUT_WR)
+                assert recv_all(client) == b"hello"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        assert path.is_socket()
+        assert f"listening on unix:{path} " in (tmp_path / "log").read_text()
+    finally:
+        process.kill()
+        process.wait()
