@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,7 +51,6 @@ int main(int argc, char **argv)
 {
 	int rc = process_fill_standard_fds();
 	process_prepare_title(argc, argv);
-	setlocale(LC_CTYPE, ""); /* what the terminal understands: client/talk.c asks */
 	log_setup(LOG_TEXT, log_colour_wanted());
 	if (rc < 0) {
 		log_error("cannot open /dev/null: %s", err_text(rc).text);

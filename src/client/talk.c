@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -334,6 +335,13 @@ MUST_USE static int converse(struct talk *talk)
 	return 0;
 }
 
+/* Does the terminal show UTF-8? The locale says so (locale(7)). */
+static bool is_utf8_terminal(void)
+{
+	setlocale(LC_CTYPE, "");
+	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
 MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
 {
 	/* A megabyte, too large for the stack; zero, and its pages come only as they are used. */
@@ -343,7 +351,7 @@ MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
 	talk.output_bound = io_write_bound(STDOUT_FILENO);
 	talk.escaping = !config->raw && isatty(STDOUT_FILENO);
 	talk.escape.keep_layout = true;
-	talk.escape.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	talk.escape.utf8 = is_utf8_terminal();
 	talk.progress = progress_start(STDIN_FILENO, STDOUT_FILENO);
 	int rc = converse(&talk);
 	progress_clear(&talk.progress);

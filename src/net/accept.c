@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "net/io.h"
+#include "net/listen.h"
+
 enum accept_verdict accept_judge(int code)
 {
 	if (code >= 0)
@@ -73,6 +76,9 @@ enum accept_verdict accept_client(int listen_fd, int *ret_fd, struct addr *ret_p
 	enum accept_verdict verdict = accept_judge(code);
 	if (verdict == ACCEPT_GOT) {
 		addr_unmap(&peer);
+		/* Of the listening socket's options, unix(7) hands down none. It cannot fail. */
+		if (peer.any.sa_family == AF_UNIX)
+			ignore_result(io_set_patience(fd, LISTEN_PATIENCE_NS));
 		*ret_fd = fd;
 		*ret_peer = peer;
 	} else if (verdict != ACCEPT_NONE) {

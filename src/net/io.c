@@ -34,15 +34,34 @@ ssize_t io_write(int fd, const void *bytes, size_t size)
 	}
 }
 
-ssize_t io_recv(int fd, void *buffer, size_t size)
+MUST_USE static ssize_t receive(int fd, void *buffer, size_t size, int flags)
 {
 	for (;;) {
-		ssize_t n = recv(fd, buffer, size, MSG_DONTWAIT);
+		ssize_t n = recv(fd, buffer, size, flags);
 		if (n >= 0)
 			return n;
 		if (errno != EINTR)
 			return -errno;
 	}
+}
+
+ssize_t io_recv(int fd, void *buffer, size_t size)
+{
+	return receive(fd, buffer, size, MSG_DONTWAIT);
+}
+
+int io_set_patience(int fd, uint64_t patience_ns)
+{
+	struct timeval limit = {
+		.tv_sec = (time_t)(patience_ns / CLOCK_NS_PER_S),
+		.tv_usec = (suseconds_t)(patience_ns % CLOCK_NS_PER_S / 1000),
+	};
+	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ? -errno : 0;
+}
+
+ssize_t io_recv_patiently(int fd, void *buffer, size_t size)
+{
+	return receive(fd, buffer, size, 0);
 }
 
 ssize_t io_send(int fd, const void *bytes, size_t size)
@@ -67,13 +86,6 @@ size_t io_unacknowledged(int fd)
 {
 	int bytes;
 	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
-}
-
-bool io_is_unix(int fd)
-{
-	int domain = 0;
-	socklen_t size = sizeof(domain);
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
 int io_pending_error(int fd)

@@ -34,13 +34,18 @@ MUST_USE ssize_t io_send(int fd, const void *bytes, size_t size);
 MUST_USE int io_send_end(int fd);
 
 /*
+ * The same, but waits for the first byte: no longer than the socket's patience, then -EAGAIN. The
+ * patience (SO_RCVTIMEO, socket(7)) is set here; at first a socket has no end of it. A listening
+ * TCP socket hands its own down to those it accepts. Returns 0 or -errno.
+ */
+MUST_USE ssize_t io_recv_patiently(int fd, void *buffer, size_t size);
+MUST_USE int io_set_patience(int fd, uint64_t patience_ns);
+
+/*
  * Bytes that were sent but have not reached the peer (tcp(7), SIOCOUTQ): in a unix socket those
  * that it has not read. 0 where it cannot be known.
  */
 size_t io_unacknowledged(int fd);
-
-/* Is it a unix socket? What was sent there is with the peer at once, read or not. */
-bool io_is_unix(int fd);
 
 /* The error that waits on a socket, and takes it off (SO_ERROR, socket(7)). Returns 0 or -errno. */
 MUST_USE int io_pending_error(int fd);

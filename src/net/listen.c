@@ -52,6 +52,8 @@ MUST_USE static int set_options_for(int fd, int family)
 		rc = set_options(fd, tcp_options, ARRAY_LEN(tcp_options));
 	if (rc == 0 && family == AF_INET6)
 		rc = set_options(fd, v6_options, ARRAY_LEN(v6_options));
+	if (rc == 0)
+		rc = io_set_patience(fd, LISTEN_PATIENCE_NS);
 	return rc;
 }
 

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "net/addr.h"
 
@@ -18,6 +19,9 @@
  */
 #define LISTEN_BACKLOG 4096
 
+/* How long a receive waits on a connected socket that was accepted from ours (net/io.h). */
+#define LISTEN_PATIENCE_NS (100 * CLOCK_NS_PER_MS)
+
 /*
  * Opens a non-blocking, close-on-exec listening socket.
  *
@@ -25,6 +29,7 @@
  *   SO_OOBINLINE    urgent data stays in its place in the stream, it is echoed like all the rest
  *   TCP_NODELAY     an echo must not wait for the acknowledgement of the one before (Nagle, 40 ms)
  *   SO_KEEPALIVE    a client whose host vanished is found out, in about two minutes
+ *   SO_RCVTIMEO     LISTEN_PATIENCE_NS: who sleeps in a receive looks up now and then
  *   IPV6_V6ONLY off the wildcard takes IPv4 too
  *
  * A socket left behind by a server that is dead (nobody accepts there) is replaced; the path of one

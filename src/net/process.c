@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,10 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "net/withhold.h"
+
 /* Where the kernel looks for our command line: the strings of argv, and behind them of environ. */
 static struct {
 	char *start;
-	size_t size;
+	size_t size;      /* the strings of both */
+	size_t argv_size; /* of argv alone: what the kernel shows, unless it runs on behind it */
 } title;
 
 int process_fill_standard_fds(void)
@@ -56,8 +61,10 @@ void process_prepare_title(int argc, char **argv)
 			goto free_moved;
 	}
 
+	char *end = end_of_strings(argv, argv[0]);
 	title.start = argv[0];
-	title.size = (size_t)(end_of_strings(environ, end_of_strings(argv, argv[0])) - argv[0]);
+	title.argv_size = (size_t)(end - argv[0]);
+	title.size = (size_t)(end_of_strings(environ, end) - argv[0]);
 	environ = moved;
 	return;
 
@@ -71,14 +78,38 @@ void process_set_title(const char *text)
 {
 	if (title.size == 0)
 		return;
-	size_t n = strnlen(text, title.size - 1);
-	memcpy(title.start, text, n);
-	memset(title.start + n, 0, title.size - n);
+	size_t n = 0;
+	while (n < title.size - 1 && text[n] != '\0') {
+		title.start[n] = text[n];
+		n++;
+	}
+	title.start[n] = '\0';
+	/*
+	 * A last byte that is not NUL tells the kernel that a title took the place of the arguments
+	 * and ends with its NUL, wherever that is (setproctitle, get_mm_cmdline() in the kernel).
+	 */
+	if (n < title.argv_size - 1)
+		title.start[title.argv_size - 1] = '.';
 }
 
-pid_t process_fork(void)
+void process_prepare_children(void)
 {
+#if !TCPECHO_INSTRUMENTED /* there a child goes on where its parent stood */
+	withhold_from_children(title.start);
+#endif
+}
+
+pid_t process_start(struct process_stack *stack, process_body_fn *body, void *argument)
+{
+#if TCPECHO_INSTRUMENTED
+	ignore_result(stack->bytes[0]); /* a sanitizer knows fork(2), and no stacks but its own */
 	pid_t pid = fork();
+	if (pid == 0)
+		_exit(body(argument));
+#else
+	unsigned char *top = stack->bytes + sizeof(stack->bytes);
+	pid_t pid = clone(body, top, SIGCHLD, argument);
+#endif
 	return pid < 0 ? -errno : pid;
 }
 

@@ -24,11 +24,37 @@ MUST_USE int process_fill_standard_fds(void);
  */
 void process_prepare_title(int argc, char **argv);
 
-/* What ps(1) shows for this process from now on. Cut where there is no room for it. */
+/*
+ * What ps(1) shows for this process from now on, as far as there is room. Calls nothing and touches
+ * little: for a child, each new page is a fault.
+ */
 void process_set_title(const char *text);
 
-/* fork(2). Returns the child's pid, 0 in the child, or -errno: EAGAIN (a limit) or ENOMEM. */
-MUST_USE pid_t process_fork(void);
+/*
+ * To be called once by a process that is going to start many children, before the first. From then
+ * on they are not given what is of no use to them and would only make them dearer
+ * (net/withhold.h): the parent's stack and heap first of all.
+ */
+void process_prepare_children(void);
+
+/*
+ * The stack of a child. Memory of the parent's, of which every child gets its own copy, and there
+ * is nothing to copy as long as the parent does not touch it. Zeroed is fine. It ends in the middle
+ * of a page, so that what is not deep shares its page with what the caller puts behind it.
+ */
+struct process_stack {
+	_Alignas(16) unsigned char bytes[30 * 1024];
+};
+
+/* What a child does. Ends in _exit(2), does not return. */
+typedef int process_body_fn(void *argument);
+
+/*
+ * fork(2), but the child begins with `body`, on a stack of its own: it must not use a pointer into
+ * the stack or the heap of the parent, `argument` neither. Signals are as they are in the parent.
+ * Returns the child's pid, or -errno: EAGAIN (a limit) or ENOMEM.
+ */
+MUST_USE pid_t process_start(struct process_stack *stack, process_body_fn *body, void *argument);
 
 /* How a child ended. */
 struct process_end {

@@ -14,9 +14,6 @@
 /* What the server reads from its descriptor. */
 static const int read_by_server[] = { SIGCHLD, SIGINT, SIGTERM, SIGUSR1 };
 
-/* What must not end a child, or what it has no part in. */
-static const int ignored_by_child[] = { SIGINT, SIGTERM, SIGUSR1 };
-
 static void dispose(int signal, void (*how)(int))
 {
 	struct sigaction action = { .sa_handler = how };
@@ -55,13 +52,6 @@ int signals_setup_server(void)
 
 	int fd = signalfd(-1, &heard, SFD_NONBLOCK | SFD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
-}
-
-void signals_setup_child(void)
-{
-	for (size_t i = 0; i < ARRAY_LEN(ignored_by_child); i++)
-		dispose(ignored_by_child[i], SIG_IGN);
-	set_mask(NULL, 0);
 }
 
 int signals_next(int signals_fd)

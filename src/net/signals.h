@@ -10,23 +10,25 @@
  *             (CVE-2024-6387). The server blocks what it wants to hear and reads it from a
  *             descriptor (signalfd(2)) in its loop, as one more event. Nothing is interrupted.
  *   ignore    SIGPIPE: a peer who is gone is an ordinary error of send(2), EPIPE, not our death.
- *             In a child also SIGINT and SIGTERM: typed at a terminal or sent to the group they
- *             mean the service, and it is the parent who lets the clients finish.
  *   default   What we were given, for all others. SIGCHLD must be at its default: where the
  *             program was started with it ignored, children would vanish unseen (wait(2), notes).
  *   neither   SIGKILL and SIGSTOP cannot be caught, blocked or ignored. A child that is killed
  *             costs its own client only; a parent that is killed leaves children who notice
  *             (server/lifeline.h); who is stopped goes on where he was.
  *
+ * A child inherits what its parent has blocked, and reads none of it: SIGINT and SIGTERM, typed at
+ * a terminal or sent to the group, mean the service, and it is the parent who lets the clients
+ * finish.
+ *
  * A blocked signal is pending or it is not: it does not count. Five hundred children who end while
  * the parent is stopped are one SIGCHLD (UNP 5.10), so whoever reads one reaps until there is none.
  *
  *              talk        server      the server's child
  *   SIGPIPE    ignore      ignore      ignore
- *   SIGINT     inherited   read        ignore
- *   SIGTERM    inherited   read        ignore
- *   SIGUSR1    inherited   read        ignore
- *   SIGCHLD    inherited   read        default
+ *   SIGINT     inherited   read        blocked
+ *   SIGTERM    inherited   read        blocked
+ *   SIGUSR1    inherited   read        blocked
+ *   SIGCHLD    inherited   read        blocked
  *   others     inherited   inherited   inherited
  *
  * Inherited is what whoever started us had: the default, or ignored, as nohup(1) ignores SIGHUP.
@@ -44,9 +46,6 @@ void signals_setup_client(void);
  * signals_next() reads, the caller's; or -errno.
  */
 MUST_USE int signals_setup_server(void);
-
-/* The dispositions of a server's child: to be called in it, first thing after fork(2). */
-void signals_setup_child(void);
 
 /* The next signal that has come in, or 0 for none. */
 int signals_next(int signals_fd);

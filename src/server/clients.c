@@ -60,9 +60,11 @@ struct client *clients_enter(struct clients *clients, const struct addr *peer, c
 {
 	assert(clients->count < clients->most);
 	struct client *client = take_entry(clients);
-	*client = (struct client){ .start_ns = clock_now_ns() };
+	*client = (struct client){ .start_ns = clock_now_ns(),
+				   .is_unix = peer->any.sa_family == AF_UNIX };
 	client->has_source = addr_source(peer, &client->source);
-	snprintf(client->peer, sizeof(client->peer), "%s", name);
+	snprintf(client->title, sizeof(client->title), CLIENT_TITLE "%s", name);
+	client->peer = client->title + strlen(CLIENT_TITLE);
 	count_source(clients, client, +1);
 	clients->count++;
 	return client;

@@ -35,6 +35,9 @@ static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "scores 
 /* "[V6%interface]:port" at its longest. */
 #define CLIENT_PEER_SIZE 72
 
+/* What ps(1) shows of a child, before the name of its client. */
+#define CLIENT_TITLE "tcpecho: serving "
+
 /* One client. Each on its own cache lines, as its child writes while others do. */
 struct client {
 	_Alignas(64) struct score score;
@@ -43,7 +46,10 @@ struct client {
 	bool has_source;
 	uint64_t source; /* for --max-per-source, addr_source() */
 	uint64_t start_ns;
-	char peer[CLIENT_PEER_SIZE];
+	int fd; /* the connected socket, in its child */
+	bool is_unix;
+	char title[sizeof(CLIENT_TITLE) - 1 + CLIENT_PEER_SIZE]; /* what ps(1) shows: "...: PEER" */
+	const char *peer;                                        /* where in the title it begins */
 };
 
 struct clients {

@@ -16,6 +16,9 @@ struct engine {
 	/* One line for people who choose. */
 	const char *summary;
 
+	/* What has to be done before the server gives up its rights, or NULL. Cannot fail. */
+	void (*prepare)(void);
+
 	/*
 	 * Serves until the server's drain is over and no client is left. The server is open: its
 	 * sockets listen, its table is empty. The engine closes the listening sockets as the drain

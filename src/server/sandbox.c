@@ -36,7 +36,7 @@ static const struct seccomp_rule child_rules[] = {
 	{ .call = CALL_POLL },
 	{ .call = __NR_shutdown },
 	IOCTL(SIOCOUTQ),             /* io_unacknowledged() */
-	{ .call = __NR_getsockopt }, /* io_is_unix(), io_pending_error() */
+	{ .call = __NR_getsockopt }, /* io_pending_error() */
 	{ .call = __NR_exit_group },
 	{ .call = __NR_clock_gettime },   /* where only the kernel can read the clock */
 	{ .call = __NR_restart_syscall }, /* a poll goes on after SIGSTOP and SIGCONT */
@@ -44,8 +44,8 @@ static const struct seccomp_rule child_rules[] = {
 };
 
 /*
- * The server's own calls, and those of a child on its way from fork(2) to its list. What the child
- * may do must be here as well.
+ * The server's own calls, and those of a child on its way from its beginning to its list. What the
+ * child may do must be here as well.
  */
 static const struct seccomp_rule server_rules[] = {
 	/* waiting, and the clock */
@@ -67,9 +67,6 @@ static const struct seccomp_rule server_rules[] = {
 	{ .call = __NR_clone3 },
 	{ .call = __NR_wait4 },
 	{ .call = __NR_kill },
-	{ .call = __NR_set_robust_list },
-	{ .call = __NR_rt_sigaction },
-	{ .call = __NR_rt_sigprocmask },
 	{ .call = __NR_close_range },
 	{ .call = __NR_prlimit64 }, /* process_keep_only(), where there is no close_range */
 	{ .call = __NR_seccomp },
@@ -86,7 +83,9 @@ static const struct seccomp_rule server_rules[] = {
 	/* if_indextoname(3): the zone of a link-local peer */
 	{ .call = __NR_socket },
 	IOCTL(SIOCGIFNAME),
-	/* the end: unix paths, raise(3), what abort(3) says */
+	/* the end: unix paths, signals_die_of(), what abort(3) says */
+	{ .call = __NR_rt_sigaction },
+	{ .call = __NR_rt_sigprocmask },
 	{ .call = __NR_newfstatat },
 #ifdef __NR_unlink
 	{ .call = __NR_unlink },

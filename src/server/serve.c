@@ -272,6 +272,8 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 		status = open_server(&config, server);
 	if (status == STATUS_OK)
 		status = open_listeners(&config, &server->listeners);
+	if (status == STATUS_OK && config.engine->prepare != NULL)
+		config.engine->prepare();
 	if (status == STATUS_OK)
 		status = give_up_rights(server);
 	return status == STATUS_OK ? run_engine(&config, server) : status;

@@ -17,10 +17,10 @@
 #include "net/io.h"
 
 /*
- * After so many rounds without having to wait we look at the lifeline all the same: a client who
- * never lets us wait must not keep the server from ending.
+ * After so many receives without a look at the lifeline we look at it all the same: a client who is
+ * never quiet must not keep the server from ending.
  */
-#define ROUNDS_WITHOUT_WAIT 64
+#define RECEIVES_WITHOUT_LOOK 64
 
 /* While the last bytes are on their way: the first and the longest pause between two looks. */
 #define FIRST_LOOK_NS CLOCK_NS_PER_MS
@@ -35,9 +35,10 @@ struct run {
 	struct echo echo;
 	enum ending ending;
 	uint64_t linger_deadline_ns;
-	unsigned int rounds;
-	bool expect_wait; /* the last receive took all there was: waiting first saves a call */
-	bool called_off;  /* the lifeline is cut: once is enough to know */
+	unsigned int rounds; /* since we last looked at the lifeline */
+	bool is_quiet;       /* the last receive found nothing ... */
+	uint64_t waited_ns;  /* ... and waited so long for it */
+	bool called_off;     /* the lifeline is cut: once is enough to know */
 };
 
 static void end_with(struct run *run, enum ending ending, int code)
@@ -105,10 +106,11 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 static void wait_while_moving(struct run *run, short events)
 {
 	size_t before, after = io_unacknowledged(run->session->fd);
+	uint64_t idle_ns = run->session->idle_timeout_ns;
 	do {
-		uint64_t deadline_ns = clock_deadline_ns(run->session->idle_timeout_ns);
-		if (wait_once(run, events, deadline_ns))
+		if (wait_once(run, events, clock_deadline_ns(idle_ns - run->waited_ns)))
 			return;
+		run->waited_ns = 0;
 		before = after;
 		after = io_unacknowledged(run->session->fd);
 	} while (after < before);
@@ -133,19 +135,35 @@ static void wait_for(struct run *run, short events)
 
 static bool must_wait_first(struct run *run)
 {
-	return run->expect_wait || ++run->rounds >= ROUNDS_WITHOUT_WAIT;
+	return run->is_quiet || ++run->rounds >= RECEIVES_WITHOUT_LOOK;
+}
+
+/*
+ * May we sleep in the receive itself? That saves the call that waits, for a client who is soon
+ * heard of again. But it is deaf to the lifeline, and to any deadline but the socket's patience.
+ */
+static bool may_be_patient(const struct run *run)
+{
+	uint64_t idle_ns = run->session->idle_timeout_ns;
+	uint64_t patience_ns = run->session->patience_ns;
+	return patience_ns != 0 && !is_lingering(run) && (idle_ns == 0 || idle_ns > patience_ns);
 }
 
 static void receive(struct run *run)
 {
-	enum echo_want want = echo_wants(&run->echo);
-	if (must_wait_first(run))
+	const struct session *session = run->session;
+	bool patient = may_be_patient(run);
+	if (must_wait_first(run)) {
+		enum echo_want want = echo_wants(&run->echo);
 		wait_for(run, POLLIN);
-	if (echo_wants(&run->echo) != want)
-		return;
-
-	ssize_t n = io_recv(run->session->fd, run->session->buffer, SESSION_BUFFER_SIZE);
-	run->expect_wait = n < (ssize_t)SESSION_BUFFER_SIZE;
+		if (echo_wants(&run->echo) != want)
+			return;
+		patient = false;
+	}
+	ssize_t n = (patient ? io_recv_patiently : io_recv)(session->fd, session->buffer,
+							    SESSION_BUFFER_SIZE);
+	run->is_quiet = n == -EAGAIN;
+	run->waited_ns = patient && n == -EAGAIN ? session->patience_ns : 0;
 	if (n > 0)
 		echo_got(&run->echo, (size_t)n);
 	else if (n == 0)
@@ -208,7 +226,7 @@ static void finish(struct run *run)
 	int rc = io_send_end(run->session->fd);
 	if (rc < 0)
 		fail(run, rc);
-	else if (!run->echo.stopped && !io_is_unix(run->session->fd))
+	else if (!run->echo.stopped && !run->session->is_unix)
 		stay_until_delivered(run);
 	if (echo_wants(&run->echo) == ECHO_FINISH)
 		echo_finished(&run->echo);

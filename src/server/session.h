@@ -6,6 +6,7 @@
 #ifndef SERVER_SESSION_H
 #define SERVER_SESSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +28,10 @@
 #define SESSION_LINGER_CALLED_OFF_NS (800 * CLOCK_NS_PER_MS)
 
 struct session {
-	int fd;                   /* the connected socket; the session does not close it */
-	int lifeline_fd;          /* readable or hung up: the server calls us off */
+	int fd;               /* the connected socket; the session does not close it */
+	bool is_unix;         /* not TCP: nothing is ever on its way */
+	int lifeline_fd;      /* readable or hung up: the server calls us off */
+	uint64_t patience_ns; /* the receive time-out that the socket has (SO_RCVTIMEO), 0: none */
 	uint64_t idle_timeout_ns; /* end when nothing moved for so long; 0: never */
 	struct score *score;      /* kept up to date with every step */
 	unsigned char *buffer;    /* SESSION_BUFFER_SIZE bytes, the session's while it runs */

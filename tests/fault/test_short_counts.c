@@ -92,6 +92,7 @@ static struct outcome run_session(int fd, uint64_t idle_timeout_ns, const struct
 	struct score score = { 0 };
 	const struct session session = {
 		.fd = fd,
+		.is_unix = unit_is_unix(fd),
 		.lifeline_fd = -1,
 		.idle_timeout_ns = idle_timeout_ns,
 		.score = &score,

@@ -165,6 +165,13 @@ void unit_socket_pair(int *ret_one, int *ret_other)
 	*ret_other = pair[1];
 }
 
+bool unit_is_unix(int fd)
+{
+	int domain = 0;
+	socklen_t size = sizeof(domain);
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 struct sockaddr_in unit_loopback(uint16_t port)
 {
 	return (struct sockaddr_in){

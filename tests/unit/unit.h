@@ -95,6 +95,9 @@ bool unit_is_nonblocking(int fd);
 /* Two connected unix stream sockets. */
 void unit_socket_pair(int *ret_one, int *ret_other);
 
+/* Is it a unix socket? */
+bool unit_is_unix(int fd);
+
 /* 127.0.0.1 and a port. */
 struct sockaddr_in unit_loopback(uint16_t port);
 

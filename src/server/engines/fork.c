@@ -13,6 +13,11 @@
  * (nothing is accepted); a child is killed (the kernel ends its connection, the other clients do
  * not notice); we are told to end (server/drain.h); we are killed (server/lifeline.h).
  *
+ * A child is made of what its parent maps, and every page that one of them writes to after the fork
+ * is copied. So the loop writes to nothing that a child inherits: its state is on the stack, which
+ * no child gets, and in the shared table; and a child works with few pages and few calls.
+ * docs/MEASURING.md has what each of that brought.
+ *
  * One process, one loop, no threads: fork copies only the thread that calls it, and any lock that
  * another held would stay locked in the child for ever.
  */
@@ -20,11 +25,11 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "net/io.h"
+#include "net/listen.h"
 #include "net/process.h"
 #include "net/signals.h"
 #include "server/admission.h"
@@ -40,27 +45,41 @@ struct fork_engine {
 
 /* ---- the child ---- */
 
-/* Pages that only a child ever touches, and only as many as its client's messages fill. */
-static unsigned char buffer[SESSION_BUFFER_SIZE];
+/*
+ * What a child works with: its stack, and the buffer right behind it, so that a small echo needs
+ * one page for both. The parent never writes to it.
+ */
+static struct {
+	_Alignas(4096) struct process_stack stack;
+	unsigned char buffer[SESSION_BUFFER_SIZE];
+} child_memory;
 
-_Noreturn static void be_child(const struct fork_engine *engine, int connected_fd,
-			       struct client *client)
+/*
+ * What every child needs to know, written once, before the first: what the parent has on its stack
+ * is not for children (net/process.h).
+ */
+static struct {
+	struct sandbox sandbox;
+	int lifeline_fd;
+	uint64_t idle_timeout_ns;
+} child_rules;
+
+static int be_child(void *argument)
 {
-	signals_setup_child();
-	process_keep_only(connected_fd, engine->lifeline.child_fd);
-	if (sandbox_enter_child(&engine->server->sandbox) < 0)
+	struct client *client = argument;
+	process_keep_only(client->fd, child_rules.lifeline_fd);
+	process_set_title(client->title);
+	if (sandbox_enter_child(&child_rules.sandbox) < 0)
 		_exit(1);
 
-	char title[CLIENT_PEER_SIZE + 32];
-	snprintf(title, sizeof(title), "tcpecho: serving %s", client->peer);
-	process_set_title(title);
-
 	const struct session session = {
-		.fd = connected_fd,
-		.lifeline_fd = engine->lifeline.child_fd,
-		.idle_timeout_ns = engine->server->idle_timeout_ns,
+		.fd = client->fd,
+		.lifeline_fd = child_rules.lifeline_fd,
+		.is_unix = client->is_unix,
+		.patience_ns = LISTEN_PATIENCE_NS,
+		.idle_timeout_ns = child_rules.idle_timeout_ns,
 		.score = &client->score,
-		.buffer = buffer,
+		.buffer = child_memory.buffer,
 	};
 	ignore_result(session_run(&session)); /* the score says it to the parent */
 	_exit(0);                             /* not exit(3): stdio and atexit are the parent's */
@@ -76,13 +95,12 @@ static int serve_client(void *context, const struct arrival *arrival)
 
 	/* Before the fork: the child may have ended before we run again. */
 	struct client *client = clients_enter(clients, &arrival->peer, arrival->name.text);
-	pid_t pid = process_fork();
+	client->fd = arrival->fd;
+	pid_t pid = process_start(&child_memory.stack, be_child, client);
 	if (pid < 0) {
 		clients_leave(clients, client);
 		return pid;
 	}
-	if (pid == 0)
-		be_child(engine, arrival->fd, client);
 
 	clients_started(clients, client, pid);
 	int connected_fd = arrival->fd;
@@ -209,6 +227,9 @@ static int run(struct server *server)
 	int rc = lifeline_open(&engine.lifeline);
 	if (rc < 0)
 		return rc;
+	child_rules.sandbox = server->sandbox;
+	child_rules.lifeline_fd = engine.lifeline.child_fd;
+	child_rules.idle_timeout_ns = server->idle_timeout_ns;
 	admission_setup(&engine.admission, server, serve_client, &engine);
 	rc = loop(&engine);
 	admission_close(&engine.admission);
@@ -219,5 +240,6 @@ static int run(struct server *server)
 const struct engine engine_fork = {
 	.name = "fork",
 	.summary = "one child process for each client",
+	.prepare = process_prepare_children,
 	.run = run,
 };

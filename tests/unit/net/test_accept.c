@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "net/io.h"
+#include "net/io.h"
+#include "net/listen.h"
 #include "unit.h"
 
 /* Linux has 1..133; some numbers between are free. */
@@ -210,6 +212,38 @@ TEST(a_client_of_a_unix_socket_is_called_by_its_process)
 	close(listen_fd);
 }
 
+static void expect_patience(struct addr address)
+{
+	struct addr bound, peer;
+	int listen_fd = listen_open(&address);
+	assert_true(listen_fd >= 0);
+	assert_int_equal(addr_of_socket(listen_fd, &bound), 0);
+	int client = socket(bound.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = -1;
+	assert_int_equal(connect(client, &bound.any, bound.len), 0);
+	assert_int_equal(take(listen_fd, &fd, &peer), ACCEPT_GOT);
+
+	struct timeval limit;
+	socklen_t size = sizeof(limit);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size), 0);
+	assert_int_equal(limit.tv_sec, LISTEN_PATIENCE_NS / CLOCK_NS_PER_S);
+	assert_int_equal(limit.tv_usec, LISTEN_PATIENCE_NS % CLOCK_NS_PER_S / 1000);
+	char got;
+	assert_int_equal(io_recv_patiently(fd, &got, 1), -EAGAIN);
+	unit_write(client, "x", 1);
+	assert_int_equal(io_recv_patiently(fd, &got, 1), 1);
+	close(fd);
+	close(client);
+	close(listen_fd);
+}
+
+TEST(a_receive_from_a_client_does_not_wait_for_ever)
+{
+	struct addr unix_address = { .local = { .sun_family = AF_UNIX },
+				     .len = sizeof(sa_family_t) };
+	expect_patience(addr_wildcard(AF_INET, 0));
+	expect_patience(unix_address); /* bound to a free name */
+}
+
 TEST(what_is_no_listening_socket_is_lost_and_says_why)
 {
 	struct addr peer;
@@ -263,6 +297,7 @@ int main(void)
 		cmocka_unit_test(a_client_who_reset_while_he_waited_still_has_his_address),
 		cmocka_unit_test(an_ipv4_client_of_an_ipv6_socket_is_an_ipv4_client),
 		cmocka_unit_test(a_client_of_a_unix_socket_is_called_by_its_process),
+		cmocka_unit_test(a_receive_from_a_client_does_not_wait_for_ever),
 		cmocka_unit_test(what_is_no_listening_socket_is_lost_and_says_why),
 		cmocka_unit_test(no_descriptor_is_a_pause_and_the_client_stays_in_the_queue),
 	};

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -156,7 +157,30 @@ TEST(without_preparation_titles_stay_as_they_are)
 	unit_in_child(set_title_unprepared, NULL);
 }
 
-/* ---- forking and reaping ---- */
+/* ---- starting and reaping ---- */
+
+/* A child has its own copy, so all may use the same. */
+static struct process_stack stack;
+
+static int end_with(void *status)
+{
+	_exit((int)(intptr_t)status);
+}
+
+static int wait_to_be_killed(void *argument)
+{
+	(void)argument;
+	pause();
+	_exit(0);
+}
+
+/* Starts a child that ends at once with a status. */
+static pid_t start_one(int status)
+{
+	pid_t pid = process_start(&stack, end_with, (void *)(intptr_t)status);
+	UNIT_CHILD_MUST(pid > 0);
+	return pid;
+}
 
 /* So many of the next waits are interrupted before they do anything. */
 static int interruptions;
@@ -193,27 +217,19 @@ static void reap_in_every_way(const void *argument)
 	UNIT_CHILD_MUST(process_reap(&end) == 0); /* no child at all */
 	UNIT_CHILD_MUST(end.pid == 4242);
 
-	pid_t pid = process_fork();
-	UNIT_CHILD_MUST(pid >= 0);
-	if (pid == 0) {
-		pause();
-		_exit(0);
-	}
+	pid_t pid = process_start(&stack, wait_to_be_killed, NULL);
+	UNIT_CHILD_MUST(pid > 0);
 	UNIT_CHILD_MUST(process_reap(&end) == 0); /* one who has not ended */
 	UNIT_CHILD_MUST(end.pid == 4242);
 	kill(pid, SIGKILL);
 	end = reap_one();
 	UNIT_CHILD_MUST(end.pid == pid && end.signal == SIGKILL && end.status == 0);
 
-	pid = process_fork();
-	if (pid == 0)
-		_exit(7);
+	pid = start_one(7);
 	end = reap_one();
 	UNIT_CHILD_MUST(end.pid == pid && end.signal == 0 && end.status == 7);
 
-	pid = process_fork();
-	if (pid == 0)
-		_exit(0);
+	pid = start_one(0);
 	interruptions = 3;
 	end = reap_one();
 	UNIT_CHILD_MUST(interruptions == 0);
@@ -230,12 +246,8 @@ static void reap_a_crowd(const void *argument)
 {
 	(void)argument;
 	enum { N = 50 };
-	for (int i = 0; i < N; i++) {
-		pid_t pid = process_fork();
-		UNIT_CHILD_MUST(pid >= 0);
-		if (pid == 0)
-			_exit(i);
-	}
+	for (int i = 0; i < N; i++)
+		start_one(i);
 	bool seen[N] = { false };
 	for (int i = 0; i < N; i++) {
 		struct process_end end = reap_one();
@@ -256,12 +268,80 @@ static void fork_at_the_limit(const void *argument)
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NPROC, &none) == 0);
 	if (geteuid() == 0)
 		UNIT_CHILD_MUST(setresuid(65534, 65534, 65534) == 0);
-	UNIT_CHILD_MUST(process_fork() == -EAGAIN);
+	UNIT_CHILD_MUST(process_start(&stack, end_with, NULL) == -EAGAIN);
 }
 
-TEST(a_fork_beyond_the_limit_is_refused_with_its_code)
+TEST(a_child_beyond_the_limit_is_refused_with_its_code)
 {
 	unit_in_child(fork_at_the_limit, NULL);
+}
+
+/* Something of each kind that a child may look at, if it is there. */
+static int in_data = 1;
+static struct {
+	int in_bss;
+	int *on_heap;
+	int *on_stack;
+	bool has_stack_and_heap;
+} seen;
+
+static bool is_mapped(const void *address)
+{
+	unsigned char resident;
+	uintptr_t page = (uintptr_t)address / 4096 * 4096;
+	return mincore((void *)page, 1, &resident) == 0;
+}
+
+static int look_around(void *argument)
+{
+	in_data++;
+	seen.in_bss++;
+	bool as_wanted = argument == &seen && in_data == 2 && seen.in_bss == 1 &&
+			 is_mapped(seen.on_heap) == seen.has_stack_and_heap &&
+			 is_mapped(seen.on_stack) == seen.has_stack_and_heap;
+	process_set_title("a child");
+	as_wanted = as_wanted && strcmp(command_line(), "a child") == 0;
+	_exit(as_wanted ? 0 : 1);
+}
+
+static void start_one_that_looks_around(bool has_stack_and_heap)
+{
+	seen.has_stack_and_heap = has_stack_and_heap;
+	pid_t pid = process_start(&stack, look_around, &seen);
+	UNIT_CHILD_MUST(pid > 0);
+	struct process_end end = reap_one();
+	UNIT_CHILD_MUST(end.pid == pid && end.signal == 0 && end.status == 0);
+	UNIT_CHILD_MUST(in_data == 1 && seen.in_bss == 0); /* it had its own */
+}
+
+static void start_with_and_without(const void *argument)
+{
+	(void)argument;
+	int on_stack = 0;
+	seen.on_stack = &on_stack;
+	seen.on_heap = malloc(sizeof(*seen.on_heap));
+	UNIT_CHILD_MUST(seen.on_heap != NULL);
+	process_prepare_title(main_argc, main_argv);
+	start_one_that_looks_around(true);
+	process_prepare_children();
+	start_one_that_looks_around(TCPECHO_INSTRUMENTED);
+	/* Nothing has changed for the parent. */
+	*seen.on_heap = 5;
+	free(seen.on_heap);
+	process_set_title("the parent");
+	UNIT_CHILD_MUST(strcmp(command_line(), "the parent") == 0);
+}
+
+TEST(a_child_has_its_own_memory_and_when_prepared_not_its_parents_stack_and_heap)
+{
+	unit_in_child(start_with_and_without, NULL);
+}
+
+static int write_answer(void *memory)
+{
+	unsigned char *bytes = memory;
+	bytes[0] = 42;
+	_exit(0);
 }
 
 TEST(shared_memory_is_zero_and_what_a_child_writes_its_parent_reads)
@@ -274,12 +354,8 @@ TEST(shared_memory_is_zero_and_what_a_child_writes_its_parent_reads)
 	for (size_t i = 0; i < SIZE; i++)
 		assert_int_equal(bytes[i], 0);
 
-	pid_t pid = process_fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		bytes[SIZE - 1] = 42;
-		_exit(0);
-	}
+	pid_t pid = process_start(&stack, write_answer, &bytes[SIZE - 1]);
+	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(bytes[SIZE - 1], 42);
 	process_unshare(memory, SIZE);
@@ -336,7 +412,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(without_preparation_titles_stay_as_they_are),
 		cmocka_unit_test(a_child_that_ended_is_reaped_once_with_how_it_ended),
 		cmocka_unit_test(every_child_of_a_crowd_is_reaped),
-		cmocka_unit_test(a_fork_beyond_the_limit_is_refused_with_its_code),
+		cmocka_unit_test(a_child_beyond_the_limit_is_refused_with_its_code),
+		cmocka_unit_test(
+			a_child_has_its_own_memory_and_when_prepared_not_its_parents_stack_and_heap),
 		cmocka_unit_test(shared_memory_is_zero_and_what_a_child_writes_its_parent_reads),
 		cmocka_unit_test(memory_that_there_is_not_is_not_shared),
 		cmocka_unit_test(exactly_the_standard_descriptors_and_the_two_named_stay_open),

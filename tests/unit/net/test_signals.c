@@ -124,27 +124,6 @@ TEST(a_server_reads_what_concerns_it_whoever_started_it)
 	unit_in_child(be_server, NULL);
 }
 
-static void be_servers_child(const void *argument)
-{
-	(void)argument;
-	static const struct row rows[] = {
-		{ SIGPIPE, IGNORE },
-		{ SIGINT, IGNORE },
-		{ SIGTERM, IGNORE },
-		{ SIGUSR1, IGNORE },
-	};
-	start_clean();
-	start_badly();
-	UNIT_CHILD_MUST(signals_setup_server() >= 0);
-	signals_setup_child();
-	expect(rows, ARRAY_LEN(rows));
-}
-
-TEST(a_servers_child_ignores_what_means_the_service)
-{
-	unit_in_child(be_servers_child, NULL);
-}
-
 /* ---- reading them ---- */
 
 static void read_signals(const void *argument)
@@ -246,7 +225,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_client_ignores_sigpipe_and_leaves_the_rest_at_its_default),
 		cmocka_unit_test(a_server_reads_what_concerns_it_whoever_started_it),
-		cmocka_unit_test(a_servers_child_ignores_what_means_the_service),
 		cmocka_unit_test(a_signal_is_read_once_and_then_none),
 		cmocka_unit_test(many_children_are_one_signal_and_none_of_them_is_lost),
 		cmocka_unit_test(what_is_no_descriptor_of_signals_has_none),

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/io.h"
 #include "unit.h"
 
 /* ---- a client who always has more and always takes it ---- */
@@ -32,9 +33,22 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags);
 int __real_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how);
 
+/* The patience of the sockets, 0: none, and the session must not sleep in a receive. */
+static uint64_t patience_ns;
+
+static void pass_patience(void);
+
 ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
 {
-	return fd == firehose_fd ? (ssize_t)size : __real_recv(fd, buffer, size, flags);
+	if (fd == firehose_fd)
+		return (ssize_t)size;
+	assert_true(patience_ns != 0 || flags & MSG_DONTWAIT);
+	ssize_t n = __real_recv(fd, buffer, size, flags);
+	if (n < 0 && errno == EAGAIN && !(flags & MSG_DONTWAIT)) {
+		pass_patience();
+		errno = EAGAIN;
+	}
+	return n;
 }
 
 ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
@@ -98,6 +112,13 @@ static void pass_time_until(uint64_t end_ns)
 	}
 }
 
+static void pass_patience(void)
+{
+	uint64_t end_ns = own_time.now_ns + patience_ns;
+	while (own_time.is_set && own_time.now_ns < end_ns)
+		pass_time_until(end_ns);
+}
+
 int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
 {
 	if (!own_time.is_set)
@@ -145,11 +166,15 @@ static struct conversation *begin_on(int server_fd, int client_fd, uint64_t idle
 	struct conversation *conversation = calloc(1, sizeof(*conversation));
 	assert_non_null(conversation);
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	if (patience_ns != 0)
+		ignore_result(io_set_patience(server_fd, patience_ns)); /* one test has no socket */
 	conversation->client = client_fd;
 	conversation->lifeline = ends[1];
 	conversation->session = (struct session){
 		.fd = server_fd,
+		.is_unix = unit_is_unix(server_fd),
 		.lifeline_fd = ends[0],
+		.patience_ns = patience_ns,
 		.idle_timeout_ns = idle_timeout_ns,
 		.score = &conversation->score,
 		.buffer = conversation->buffer,
@@ -544,7 +569,9 @@ static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t event_after_ns, void 
 	static unsigned char buffer[SESSION_BUFFER_SIZE];
 	const struct session session = {
 		.fd = timed.server_fd,
+		.is_unix = unit_is_unix(timed.server_fd),
 		.lifeline_fd = timed.lifeline_fd,
+		.patience_ns = patience_ns,
 		.idle_timeout_ns = idle_timeout_ns,
 		.score = &timed.score,
 		.buffer = buffer,
@@ -568,7 +595,7 @@ static int begin_timed(void **state)
 		return -1;
 	timed = (struct timed){ .lifeline_fd = ends[0], .lifeline_writer_fd = ends[1] };
 	unit_socket_pair(&timed.server_fd, &timed.client_fd);
-	return 0;
+	return patience_ns != 0 ? io_set_patience(timed.server_fd, patience_ns) : 0;
 }
 
 static int end_timed(void **state)
@@ -651,35 +678,48 @@ TEST(a_connection_without_limits_waits_for_ever)
 
 #define TIMED_TEST(name) cmocka_unit_test_setup_teardown(name, begin_timed, end_timed)
 
+TEST(and_all_of_it_again_with_patient_sockets)
+{
+	patience_ns = 2 * CLOCK_NS_PER_MS;
+}
+
+/* clang-format off: a test a line */
+#define ALL_TESTS                                                                                 \
+	cmocka_unit_test(every_byte_comes_back_then_the_end),                                     \
+		cmocka_unit_test(who_says_nothing_gets_the_end),                                  \
+		cmocka_unit_test(an_answer_comes_before_the_next_question),                       \
+		cmocka_unit_test(a_stream_through_tiny_buffers_comes_back_whole),                 \
+		cmocka_unit_test(                                                                 \
+			who_never_reads_is_not_read_from_and_gets_all_of_it_when_he_does),        \
+		cmocka_unit_test(a_reset_while_reading_is_a_reset),                               \
+		cmocka_unit_test(a_reset_while_writing_is_a_reset),                               \
+		cmocka_unit_test(a_client_who_goes_without_reading_is_a_reset),                   \
+		cmocka_unit_test(what_is_no_socket_is_an_error_with_its_code),                    \
+		cmocka_unit_test(an_idle_client_gets_the_end_and_time_to_end_too),                \
+		cmocka_unit_test(                                                                 \
+			a_client_who_takes_nothing_is_idle_and_has_what_was_sent_before_the_end), \
+		cmocka_unit_test(called_off_while_reading_it_sends_the_end_and_listens_on),       \
+		cmocka_unit_test(                                                                 \
+			called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end),     \
+		cmocka_unit_test(who_has_said_nothing_yet_is_called_off_too),                     \
+		cmocka_unit_test(a_client_who_never_lets_it_wait_is_called_off_all_the_same),     \
+		cmocka_unit_test(what_happens_while_it_lingers_is_not_the_reason),                \
+		TIMED_TEST(a_silent_client_has_his_idle_timeout_and_then_time_to_end),            \
+		TIMED_TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing),          \
+		TIMED_TEST(who_leaves_what_came_back_unread_is_idle),                             \
+		TIMED_TEST(a_silent_client_who_is_called_off_has_less),                           \
+		TIMED_TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends),      \
+		TIMED_TEST(the_servers_end_does_not_lengthen_his_lingering),                      \
+		TIMED_TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one),      \
+		TIMED_TEST(a_connection_without_limits_waits_for_ever)
+/* clang-format on */
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_byte_comes_back_then_the_end),
-		cmocka_unit_test(who_says_nothing_gets_the_end),
-		cmocka_unit_test(an_answer_comes_before_the_next_question),
-		cmocka_unit_test(a_stream_through_tiny_buffers_comes_back_whole),
-		cmocka_unit_test(who_never_reads_is_not_read_from_and_gets_all_of_it_when_he_does),
-		cmocka_unit_test(a_reset_while_reading_is_a_reset),
-		cmocka_unit_test(a_reset_while_writing_is_a_reset),
-		cmocka_unit_test(a_client_who_goes_without_reading_is_a_reset),
-		cmocka_unit_test(what_is_no_socket_is_an_error_with_its_code),
-		cmocka_unit_test(an_idle_client_gets_the_end_and_time_to_end_too),
-		cmocka_unit_test(
-			a_client_who_takes_nothing_is_idle_and_has_what_was_sent_before_the_end),
-		cmocka_unit_test(called_off_while_reading_it_sends_the_end_and_listens_on),
-		cmocka_unit_test(
-			called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end),
-		cmocka_unit_test(who_has_said_nothing_yet_is_called_off_too),
-		cmocka_unit_test(a_client_who_never_lets_it_wait_is_called_off_all_the_same),
-		cmocka_unit_test(what_happens_while_it_lingers_is_not_the_reason),
-		TIMED_TEST(a_silent_client_has_his_idle_timeout_and_then_time_to_end),
-		TIMED_TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing),
-		TIMED_TEST(who_leaves_what_came_back_unread_is_idle),
-		TIMED_TEST(a_silent_client_who_is_called_off_has_less),
-		TIMED_TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends),
-		TIMED_TEST(the_servers_end_does_not_lengthen_his_lingering),
-		TIMED_TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one),
-		TIMED_TEST(a_connection_without_limits_waits_for_ever),
+		ALL_TESTS,
+		cmocka_unit_test(and_all_of_it_again_with_patient_sockets),
+		ALL_TESTS,
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
