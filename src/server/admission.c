@@ -177,6 +177,8 @@ static void empty_queue(struct admission *admission, const struct listener *list
 void admission_close(struct admission *admission)
 {
 	const struct listeners *listeners = &admission->server->listeners;
+	/* With no time to drain, or two signals at once, that has not been done yet. */
+	listeners_shut_queues(listeners);
 	for (size_t i = 0; i < listeners->n; i++)
 		empty_queue(admission, &listeners->list[i]);
 	for (size_t i = 0; i < admission->n_waiting; i++)

@@ -14,7 +14,7 @@ import pytest
 
 from harness import PATIENCE, descriptors_of, proc_state, recv_all, recv_exactly, reset, wait_until
 from scarcity import allow_descriptors
-from signalling import Storm, block_all, ignore_all, interrupted, signals_in, stopped
+from signalling import Storm, block_all, ignore_all, interrupted, signals_in, slow_to_close, stopped
 from streams import Writer, fill, pattern, recv_until_clean_end
 
 MEGABYTE = 1 << 20
@@ -384,6 +384,31 @@ def test_clients_still_queued_at_the_drain_timeout_get_a_fin_as_well(serve, conn
         with client:
             assert recv_until_clean_end(client) == b""
     assert server.wait() == 1
+
+
+def connect_at_once(server):
+    """A client who does not wait: his SYN is out, whatever comes of it."""
+    client = socket.socket()
+    client.setblocking(False)
+    client.connect_ex((server.address[0], server.port))
+    return client
+
+
+def is_connected(client):
+    return client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == b"\x01"  # TCP_ESTABLISHED
+
+
+def test_no_more_than_one_client_falls_between_the_last_accept_and_the_close(serve):
+    """Even with no time to drain: who is let in then is reset, and nothing but keeping him out helps."""
+    server = serve("--drain-timeout", "0s", "127.0.0.1:0")
+    with slow_to_close(server.pid):
+        server.send(signal.SIGTERM)
+        server.wait_for_log("^drain timeout")
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(connect_at_once(server)) for _ in range(10)]
+            wait_until(lambda: any(map(is_connected, clients)), "one to be let in")
+            assert sum(map(is_connected, clients)) == 1
+        assert server.wait() in (0, 1)
 
 
 def test_a_stopped_child_does_not_hold_up_the_end(serve, connect):

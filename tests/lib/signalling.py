@@ -50,13 +50,10 @@ def block_all():
 
 
 @contextlib.contextmanager
-def interrupted(pid):
-    """Every second slow call of the process, and of those that it forks meanwhile, fails with EINTR.
-
-    Needs a tracer: it has no handlers, so there is no signal that would do it.
-    """
+def injected(pid, injection):
+    """What strace(1) injects into the process, and into those that it forks meanwhile."""
     strace = shutil.which("strace") or pytest.skip("needs strace")
-    command = [strace, "-f", "-qqq", "-o", os.devnull, "-e", f"inject={SLOW_CALLS}:error=EINTR:when=1+2"]
+    command = [strace, "-f", "-qqq", "-o", os.devnull, "-e", f"inject={injection}"]
     tracer = subprocess.Popen([*command, "-p", str(pid)], stderr=subprocess.PIPE, text=True)
     try:
         wait_until(lambda: is_traced(pid) or tracer.poll() is not None, "strace")
@@ -66,6 +63,19 @@ def interrupted(pid):
     finally:
         tracer.terminate()
         tracer.communicate(timeout=PATIENCE)
+
+
+def interrupted(pid):
+    """Every second slow call of the process, and of those that it forks meanwhile, fails with EINTR.
+
+    Needs a tracer: it has no handlers, so there is no signal that would do it.
+    """
+    return injected(pid, f"{SLOW_CALLS}:error=EINTR:when=1+2")
+
+
+def slow_to_close(pid):
+    """Half a second passes before every close(2) of the process."""
+    return injected(pid, "close:delay_enter=500000")
 
 
 def is_traced(pid):
