@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""Spin (spinroot.com): searches every execution of a Promela model, and says what it found.
+
+A search that was cut short, visited nothing, or was asked for by a switch that the model does not know proves
+nothing, so each of these is an error here."""
+import dataclasses
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+STEPS = 1_000_000  # of one execution, at most: "max search depth too small" if it is not enough
+MEMORY_MB = 4096
+SECONDS = 600
+
+# How a model is searched: what Spin's verifier is compiled with, and run with.
+SAFETY, ASSERTIONS, CYCLES, LIVENESS = "safety", "assertions", "cycles", "liveness"
+MODES = {
+    # Assertions, and executions that get stuck.
+    SAFETY: (["-DSAFETY", "-DNOCLAIM"], []),
+    # Assertions alone, for a model that is meant to get stuck.
+    ASSERTIONS: (["-DSAFETY", "-DNOCLAIM"], ["-E"]),
+    # Executions that go round and round for ever (no state of any model is marked as progress).
+    CYCLES: (["-DNP", "-DNOCLAIM"], ["-l"]),
+    # The model's ltl property, where whoever can always go on does so in the end (weak fairness).
+    LIVENESS: (["-DNFAIR=4"], ["-a", "-f"]),
+}
+
+# At the end of a line that is there for what only mistakes do.
+EXCUSED = "only a mistake"
+
+
+class SpinError(Exception):
+    """The search is worth nothing."""
+
+
+@dataclasses.dataclass
+class Search:
+    states: int
+    transitions: int
+    error: str  # as Spin says it, "" if there is none
+    unreached: list  # "file:line: statement"
+    story: str = ""  # the execution that leads to the error
+
+
+def is_installed():
+    return shutil.which("spin") is not None
+
+
+def _run(command, folder):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def _must(command, folder):
+    status, output = _run(command, folder)
+    if status != 0:
+        raise SpinError(f"{' '.join(command)}: {output}")
+    return output
+
+
+def switches(model):
+    """The names that the model's preprocessor asks for."""
+    conditions = re.findall(r"^#\s*(?:if|ifdef|ifndef|elif)\b(.*)$", pathlib.Path(model).read_text(), re.MULTILINE)
+    return {name for line in conditions for name in re.findall(r"[A-Za-z_]\w*", line)} - {"defined"}
+
+
+def _preprocessed(model, definitions):
+    return _must(["cpp", "-P", *definitions, str(model)], ".")
+
+
+def _check_definitions(model, definitions):
+    """Each must make a difference, as a switch or as a value: a misspelt one would leave the model as it was."""
+    for definition in definitions:
+        others = [other for other in definitions if other != definition]
+        another = [*others, f"{definition}_"] if "=" in definition else others
+        if _preprocessed(model, definitions) == _preprocessed(model, another):
+            raise SpinError(f"{definition} changes nothing in {pathlib.Path(model).name}")
+
+
+def read_report(report):
+    """What the verifier says of a search. Raises SpinError unless every execution was tried, or an error found."""
+    for bad in ("max search depth too small", "Search not completed", "Bit statespace", "bound", "out of memory"):
+        found = re.search(f".*{bad}.*", report)
+        if found and not (bad == "Search not completed" and "errors: 1" in report):
+            raise SpinError(f"the search was cut short: {found.group().strip()}")
+    counts = re.search(r"errors: (\d+)\n\s*(\d+) states, stored(?: \((\d+) visited\))?", report)
+    transitions = re.search(r"(\d+) transitions", report)
+    if "Full statespace search for:" not in report or not counts or not transitions:
+        raise SpinError(f"no report of a full search: {report}")
+    error = re.search(r"^pan:1: (.*?) \(at depth \d+\)", report, re.MULTILINE)
+    if (error is None) != (counts.group(1) == "0"):
+        raise SpinError(f"errors without a name: {report}")
+    states = int(counts.group(3) or counts.group(2))
+    if error is None and states < 10:
+        raise SpinError(f"a model of {states} states says nothing")
+    return Search(states, int(transitions.group(1)), error.group(1) if error else "", [])
+
+
+def _unreached(report, model):
+    """Statements that no execution came to. Where a process ends is none: a server may go on for ever."""
+    lines = pathlib.Path(model).read_text().splitlines()
+    found = []
+    for name, number, text in re.findall(r"^\s*(\S+\.pml):(\d+), state \d+, \"(.*)\"", report, re.MULTILINE):
+        if text != "-end-" and EXCUSED not in lines[int(number) - 1]:
+            found.append(f"{pathlib.Path(name).name}:{number}: {text}")
+    return found
+
+
+def search(model, definitions=(), mode=SAFETY, *, small=False, with_story=False):
+    """Searches a model; for its story, breadth first or ever deeper, so that it is a short one. A small search is
+    not worth an optimised verifier."""
+    model = pathlib.Path(model).resolve()
+    _check_definitions(model, list(definitions))
+    compiling, running = MODES[mode]
+    if with_story:
+        compiling = [*compiling, "-DBFS"] if mode == SAFETY else [*compiling, "-DREACH"]
+        running = running if mode == SAFETY else [*running, "-i"]
+    with tempfile.TemporaryDirectory() as folder:
+        _must(["spin", "-a", *definitions, str(model)], folder)
+        _must(["gcc", "-O0" if small else "-O1", "-w", f"-DMEMLIM={MEMORY_MB}", *compiling, "-o", "pan", "pan.c"], folder)
+        _, report = _run(["./pan", f"-m{STEPS}", *(["-w18"] if small else []), *running], folder)
+        found = read_report(report)
+        found.unreached = _unreached(report, model)
+        if with_story and found.error:
+            found.story = _must(["spin", "-k", f"{folder}/{model.name}.trail", *definitions, str(model)], folder)
+    return found

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end: a server is told to end while clients keep coming.
+ *
+ *   client    comes, and perhaps again and again (a flood), until nobody listens any more; and the
+ *             child that serves him: he ends by himself, or never does, or the child itself hangs
+ *   operator  sends TERM, and perhaps INT, at any time
+ *   time      lets the drain timeout, and the patience after it, run out
+ *   server    the loop (server/engines/fork.c) with the phases (server/drain.c), the signals
+ *             (server/server.c), the listening socket (server/listeners.c, net/listen.c) and
+ *             admission (server/admission.c)
+ *
+ * There are three worlds. TIMED: clients may stay and come for ever, and time runs out. WILD: the
+ * same, but the timeout never comes, only perhaps a second signal. TAME: it never comes, and
+ * clients come once and end by themselves.
+ *
+ * Promised:
+ *   - who was in the queue when the server was told to end is served, or sent a FIN when the
+ *     timeout or a second signal comes: the close of the listening socket resets none of them;
+ *   - nobody who was accepted is lost;
+ *   - nobody is sent away before the timeout or a second signal, and nobody is killed but by a
+ *     second signal, or because his child hangs;
+ *   - when the server ends, no child, no zombie and no count is left;
+ *   - it ends (ltl): with time, with a second signal, or when tame clients have ended.
+ *
+ * What cannot be helped is who arrives between the last accept, which found nobody, and the close:
+ * the kernel resets him. Because the queue was shut before, that is one at most. NO_GAP denies it: then
+ * it is found.
+ */
+#ifndef CLIENTS
+#define CLIENTS 3
+#endif
+#define MOST            2 /* --max-clients */
+#define MOST_PER_SOURCE 1 /* --max-per-source */
+#define BUDGET          1 /* ADMISSION_BUDGET */
+#ifndef WORLD
+#define WORLD TIMED
+#endif
+#ifdef NO_GAP
+#define GAP 0
+#else
+#define GAP 1 /* who may be reset by the close */
+#endif
+
+mtype = { TIMED, WILD, TAME };
+mtype = { AWAY, QUEUED, WAITS, SERVED, KILLED, ENDED, GONE }; /* where a client is */
+mtype = { LEAVES, STAYS, HANGS };                             /* what he is like, or his child */
+mtype = { SERVING, DRAINING, CALLING_OFF, KILLING };          /* enum drain_phase */
+
+/* ---- the kernel ---- */
+
+chan queue = [CLIENTS] of { byte };
+bool listening = true;
+bool shut;                /* listen(fd, 0): one more comes in, if there is none */
+bool term, intr, sigchld; /* pending or not */
+bool zombie[CLIENTS];
+bool forks_well;          /* the first fork after TERM is refused */
+
+/* ---- the server ---- */
+
+mtype phase = SERVING;
+byte count;
+byte of_source[2];
+bool paused;
+chan room = [CLIENTS] of { byte };
+bool lifeline_cut;
+
+/* ---- what the properties speak of ---- */
+
+mtype where[CLIENTS] = AWAY;
+mtype kind[CLIENTS];
+bool promised[CLIENTS]; /* he was in the queue when TERM was sent */
+byte heeding;           /* children who do what they are asked */
+bool time_is_up;        /* the deadline of the phase has come */
+bool told_twice, must_end, over;
+
+ltl ends { [] (must_end -> <> over) }
+
+#define SOURCE(c)      (c > 0) /* the first client has one of his own */
+#define OVER_SOURCE(c) (of_source[SOURCE(c)] >= MOST_PER_SOURCE)
+#define IS_OPEN        (count < MOST && !paused)
+#define HAS_PLACE      (len(queue) < (shut -> 1 : CLIENTS))
+
+/* His conversation is over; in a flood he comes again. */
+inline gone(c)
+{
+	where[c] = (WORLD == TAME -> GONE : AWAY);
+	kind[c] = 0;
+	promised[c] = false
+}
+
+inline exit()
+{
+	where[_pid] = ENDED;
+	heeding = heeding - (kind[_pid] != HANGS);
+	zombie[_pid] = true;
+	sigchld = true
+}
+
+/* The first processes: their numbers are the clients'. */
+active [CLIENTS] proctype client()
+{
+end:	do
+	/* the client */
+	:: atomic { where[_pid] == AWAY && listening && HAS_PLACE ->
+		if
+		:: kind[_pid] = LEAVES
+		:: WORLD != TAME -> kind[_pid] = STAYS
+		:: WORLD != TAME -> kind[_pid] = HANGS
+		fi;
+		printf("client %d connects, and %e\n", _pid, kind[_pid]);
+		where[_pid] = QUEUED;
+		queue!_pid }
+	/* his child */
+	:: atomic { where[_pid] == SERVED && kind[_pid] == LEAVES ->
+		printf("child %d: its client is done, exit\n", _pid);
+		exit() }
+	:: atomic { where[_pid] == SERVED && kind[_pid] != HANGS && lifeline_cut ->
+		printf("child %d: called off, FIN, exit\n", _pid);
+		assert(phase != DRAINING);
+		exit() }
+	:: atomic { where[_pid] == KILLED -> exit() }
+	od
+}
+
+active proctype operator()
+{
+	byte c;
+	atomic {
+		printf("operator: TERM\n");
+		term = true;
+		must_end = (WORLD != WILD);
+		for (c : 0 .. CLIENTS - 1) {
+			promised[c] = (where[c] == QUEUED)
+		}
+	}
+	if
+	:: atomic { printf("operator: INT\n"); intr = true; told_twice = true; must_end = true }
+	:: true
+	fi
+}
+
+/* The drain timeout is the user's. The patience is longer than any child needs who heeds. */
+active proctype time()
+{
+end:	do
+	:: atomic { WORLD == TIMED && phase == DRAINING && !time_is_up ->
+		printf("time: the drain timeout\n");
+		time_is_up = true }
+	:: atomic { WORLD == TIMED && phase == CALLING_OFF && heeding == 0 && !time_is_up ->
+		printf("time: the patience is at an end\n");
+		time_is_up = true }
+	od
+}
+
+/* serve_client(), and pause_for() where fork is refused: sets `served`. */
+inline serve_client(c)
+{
+	if
+	:: !forks_well && phase != SERVING ->
+		printf("server: no process for client %d, pauses\n", c);
+		forks_well = true;
+		paused = true;
+		served = false
+	:: else ->
+		printf("server: forks for client %d\n", c);
+		count++;
+		of_source[SOURCE(c)]++;
+		where[c] = SERVED;
+		heeding = heeding + (kind[c] != HANGS);
+		served = true
+	fi
+}
+
+/* serve_now(): sets `served`. */
+inline serve_now(c)
+{
+	if
+	:: IS_OPEN && !OVER_SOURCE(c) -> serve_client(c)
+	:: else -> served = false
+	fi
+}
+
+/* admission_serve_waiting() */
+inline serve_waiting()
+{
+	n = len(room);
+	do
+	:: n > 0 ->
+		n--;
+		room?c;
+		serve_now(c);
+		if
+		:: served
+		:: else -> room!c
+		fi
+	:: else -> c = 0; break
+	od
+}
+
+/* turn_away(): with a FIN. */
+inline turn_away(c)
+{
+	printf("server: turns client %d away\n", c);
+	assert(phase == CALLING_OFF || phase == KILLING);
+	gone(c)
+}
+
+/* listener_close(): whoever is in the queue is reset. */
+inline close_listener()
+{
+	atomic {
+		if
+		:: listening ->
+			printf("server: closes the listening socket\n");
+			listening = false;
+			assert(len(queue) <= GAP);
+			do
+			:: queue?c -> printf("kernel: resets client %d\n", c); assert(!promised[c]); gone(c)
+			:: empty(queue) -> break
+			od
+		:: else
+		fi
+	}
+}
+
+/*
+ * admission_close(): the timeout may have come, or a second signal, before the queue was shut. It
+ * takes no more than the queue could hold (LISTEN_BACKLOG): a flood does not keep it.
+ */
+inline close_admission()
+{
+#if !defined(QUEUE_NOT_SHUT) && !defined(SHUT_ONLY_WHILE_DRAINING)
+	shut = true;
+#endif
+	do
+	:: atomic { listening && len(queue) > 0 && n < CLIENTS -> n++; queue?c; turn_away(c) }
+	:: else -> break
+	od;
+	do
+	:: atomic { len(room) > 0 -> room?c; turn_away(c) }
+	:: else -> n = 0; c = 0; break
+	od
+}
+
+/* accept_ready(), admission_accept() */
+inline accept_ready()
+{
+	n = 0;
+	do
+	:: !listening || !(ready || phase != SERVING) || n == BUDGET || !IS_OPEN -> n = 0; break
+	:: else ->
+		n++;
+		if
+		:: atomic { len(queue) > 0 ->
+			queue?c;
+			where[c] = WAITS;
+			serve_now(c);
+			if
+			:: served
+			:: else -> printf("server: client %d waits in the room\n", c); room!c
+			fi;
+			c = 0 }
+		:: len(queue) == 0 -> /* ACCEPT_NONE, and then the gap */
+#ifndef NEVER_CLOSE
+			if
+			:: phase != SERVING -> close_listener()
+			:: else
+			fi;
+#endif
+			n = 0;
+			break
+		fi
+	od
+}
+
+/* drain_ask() */
+inline drain_ask()
+{
+	if
+	:: phase == SERVING -> phase = DRAINING
+#ifdef SECOND_SIGNAL_IGNORED
+	:: else
+#else
+	:: else -> phase = KILLING
+#endif
+	fi;
+	time_is_up = false
+}
+
+/* server_hear_signals() and reap_all() */
+inline hear_signals()
+{
+	if
+	:: intr -> intr = false; drain_ask()
+	:: else
+	fi;
+	if
+	:: term -> term = false; drain_ask()
+	:: else
+	fi;
+	for (c : 0 .. CLIENTS - 1) {
+		if
+		:: sigchld && zombie[c] ->
+			printf("server: reaps child %d\n", c);
+			zombie[c] = false;
+			count--;
+			of_source[SOURCE(c)]--;
+			gone(c);
+			paused = false
+		:: else
+		fi
+	}
+	sigchld = false;
+	c = 0
+}
+
+/* drain_pass_time() */
+inline pass_time()
+{
+	if
+	:: time_is_up && phase == DRAINING -> phase = CALLING_OFF
+#ifndef NO_KILLING
+	:: time_is_up && phase == CALLING_OFF -> phase = KILLING
+#endif
+	:: else
+	fi;
+	time_is_up = false
+}
+
+inline kill_all()
+{
+	for (c : 0 .. CLIENTS - 1) {
+		if
+		:: where[c] == SERVED ->
+			printf("server: kills child %d\n", c);
+			assert(told_twice || kind[c] == HANGS);
+			where[c] = KILLED
+		:: else
+		fi
+	}
+	c = 0
+}
+
+inline follow_drain()
+{
+#ifdef CUT_AT_ONCE
+	if
+	:: phase != SERVING -> lifeline_cut = true
+	:: else
+	fi;
+#endif
+	if
+	:: phase == DRAINING ->
+#ifdef CLOSE_AT_ONCE
+		close_listener()
+#elif !defined(QUEUE_NOT_SHUT)
+		shut = true
+#endif
+	:: phase == CALLING_OFF || phase == KILLING ->
+		close_admission();
+#ifndef NEVER_CLOSE
+		close_listener();
+#endif
+#ifndef LIFELINE_NOT_CUT
+		lifeline_cut = true
+#endif
+	:: else
+	fi;
+	if
+	:: atomic { phase == KILLING -> kill_all() }
+	:: else
+	fi
+}
+
+/* wait_for_events() */
+inline wait_for_events()
+{
+	if
+	:: atomic {
+		term || intr || sigchld || time_is_up ||
+		(IS_OPEN && listening && len(queue) > 0) ->
+		ready = IS_OPEN && listening && len(queue) > 0 }
+	:: phase != SERVING && IS_OPEN && listening -> ready = false
+	:: atomic { paused -> paused = false; ready = false }
+	fi
+}
+
+#ifdef NEVER_CLOSE
+#define IS_CLOSED (len(queue) == 0)
+#else
+#define IS_CLOSED (!listening)
+#endif
+#ifdef ROOM_FORGOTTEN
+#define IS_DONE (phase != SERVING && count == 0 && IS_CLOSED)
+#else
+#define IS_DONE (phase != SERVING && count == 0 && IS_CLOSED && len(room) == 0)
+#endif
+
+active proctype server()
+{
+	byte c, n;
+	bool ready, served;
+
+end:	do
+	:: IS_DONE -> break
+	:: else ->
+		wait_for_events();
+		atomic { hear_signals(); pass_time() }
+		follow_drain();
+		atomic { serve_waiting() }
+		accept_ready()
+	od;
+	over = true;
+	for (c : 0 .. CLIENTS - 1) {
+		assert(where[c] == AWAY || where[c] == GONE);
+		assert(!zombie[c])
+	}
+}
