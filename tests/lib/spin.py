@@ -108,6 +108,22 @@ def _unreached(report, model):
     return found
 
 
+def _tidy(replay):
+    """What Spin's replay says, without what it says of itself: the steps, what went wrong, how it then stands."""
+    steps, _, rest = replay.partition("spin: trail ends")
+    state = [line.strip() for line in re.findall(r"^\t\t(\S.*)$", rest, re.MULTILINE)]
+    places = re.findall(r"proc +\d+ \((\w+):\d+\) \S*?(\w+\.pml:\d+)", rest)
+    noise = r"^(Never claim|spin: couldn't find claim|ltl |spin: \S+, Error).*\n|^\s*\n"
+    return "\n".join(
+        [
+            re.sub(noise, "", steps, flags=re.MULTILINE).rstrip(),
+            "",
+            "then: " + ", ".join(line for line in state if not re.search(r"(= (0|NONE)|:)$", line)),
+            "at:   " + ", ".join(f"{name} {place}" for name, place in places),
+        ]
+    )
+
+
 def search(model, definitions=(), mode=SAFETY, *, small=False, with_story=False):
     """Searches a model; for its story, breadth first or ever deeper, so that it is a short one. A small search is
     not worth an optimised verifier."""
@@ -124,5 +140,6 @@ def search(model, definitions=(), mode=SAFETY, *, small=False, with_story=False)
         found = read_report(report)
         found.unreached = _unreached(report, model)
         if with_story and found.error:
-            found.story = _must(["spin", "-k", f"{folder}/{model.name}.trail", *definitions, str(model)], folder)
+            replay = _must(["spin", "-k", f"{folder}/{model.name}.trail", *definitions, str(model)], folder)
+            found.story = f"{_tidy(replay)}\n{found.error}"
     return found

@@ -275,7 +275,7 @@ inline wait_for_events()
 #ifdef CHECK_THEN_PAUSE
 	if
 	:: !open && !paused && !sigchld -> /* full, and nobody has ended */
-		asleep = true;
+		atomic { printf("server: sleeps until the next signal\n"); asleep = true };
 		!asleep /* pause(2) returns for a signal that comes from now on */
 	:: else
 	fi;
