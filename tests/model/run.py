@@ -88,7 +88,7 @@ def tell_model(model, runs, length):
     row = {
         "promise": model.promise,
         "evidence": f"Spin, {states:,} states",
-        "result": f"{wrong} errors; {caught} of {len(model.mistakes)} mistakes found",
+        "result": f"{wrong} errors; {caught} of {len(model.mistakes)} wrong versions found",
     }
     return row, wrong + len(model.mistakes) - caught
 
