@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""The servers that are compared: how each is started, pinned to a core, watched and ended."""
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from typing import Callable, NamedTuple
+
+from harness import children_of, proc_text, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PEERS = ROOT / "bench" / "peers"
+
+# As many clients as any server may have, for those that want to be told.
+MANY = 20000
+QUEUE = 1024
+
+
+class Kind(NamedTuple):
+    """One server: what it is, and its command line."""
+
+    name: str
+    needs: str  # the program that must be there
+    command: Callable  # (port, directory) -> words
+    address: str = "127.0.0.1"
+    port: int = 0  # 0: any free one
+    packaged: bool = False
+    most_clients: Callable = lambda clients: []  # words that raise its limit of clients
+
+
+def tcpecho(name, path):
+    return Kind(
+        name,
+        str(path),
+        lambda port, _: [str(path), "serve", "--quiet", f"127.0.0.1:{port}"],
+        most_clients=lambda clients: ["--max-clients", str(clients)],
+    )
+
+
+def textbook(name, directory):
+    path = str(directory / name)
+    return Kind(name, path, lambda port, _: [path, "127.0.0.1", str(port)])
+
+
+def tcpserver(port, _):
+    # -H -R -l: no look-ups. -D: TCP_NODELAY.
+    return f"tcpserver -q -D -H -R -l localhost -b {QUEUE} -c {MANY} 127.0.0.1 {port} cat".split()
+
+
+def socat(address):
+    def command(port, _):
+        return ["socat", f"TCP4-LISTEN:{port},bind=127.0.0.1,fork,backlog={QUEUE},nodelay", address]
+
+    return command
+
+
+def ncat(port, _):
+    return f"ncat -4 -l -k -m {MANY} --exec /bin/cat 127.0.0.1 {port}".split()
+
+
+# inetd looks internal services up by their names, so the port is 7: on an address that is nobody's.
+INETD_ADDRESS = "127.0.0.7"
+
+
+def inetd(port, directory, *options):
+    config = directory / "inetd.conf"
+    config.write_text(f"{INETD_ADDRESS}:echo stream tcp nowait root internal\n")
+    return ["/usr/sbin/inetd", "-i", "-q", str(QUEUE), *options, str(config)]
+
+
+def all_kinds(directory, programs):
+    """Every server there is. directory: where the textbook's were built. programs: (name, path) of tcpecho."""
+    return [
+        *(tcpecho(name, path) for name, path in programs),
+        textbook("textbook", directory),
+        textbook("textbook-static", directory),
+        textbook("textbook-tuned", directory),
+        Kind("tcpserver+cat", "tcpserver", tcpserver, packaged=True),
+        Kind("socat PIPE", "socat", socat("PIPE"), packaged=True),
+        Kind("socat EXEC:cat", "socat", socat("EXEC:cat"), packaged=True),
+        Kind("ncat --exec cat", "ncat", ncat, packaged=True),
+        Kind(
+            "inetd",
+            "/usr/sbin/inetd",
+            # Without -R it stops a service that is asked for more than 256 times in a minute.
+            lambda port, directory: inetd(port, directory, "-R", "1000000000"),
+            address=INETD_ADDRESS,
+            port=7,
+            packaged=True,
+        ),
+        Kind(
+            "inetd as it comes", "/usr/sbin/inetd", inetd, address=INETD_ADDRESS, port=7, packaged=True
+        ),
+    ]
+
+
+def is_there(kind):
+    return shutil.which(kind.needs) is not None
+
+
+class Cgroup:
+    """A cgroup (version 2) of its own: its CPU time is exact, and includes children that have ended."""
+
+    def __init__(self):
+        mounts = [line.split() for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()]
+        roots = [pathlib.Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"]
+        if not roots:
+            raise OSError("cgroup2 is not mounted")
+        own = pathlib.Path("/proc/self/cgroup").read_text().split("0::/")[-1].strip()
+        self.path = roots[0] / own / f"tcpecho-bench-{os.getpid()}-{time.monotonic_ns()}"
+        self.path.mkdir()
+
+    @property
+    def cpu_stat(self):
+        return self.path / "cpu.stat"
+
+    def enter(self):
+        (self.path / "cgroup.procs").write_text("0")
+
+    def end(self):
+        """Kills what is left in it, and removes it."""
+        (self.path / "cgroup.kill").write_text("1")
+        wait_until(lambda: "populated 0" in (self.path / "cgroup.events").read_text(), "the cgroup to be empty")
+        self.path.rmdir()
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class RunningServer:
+    """A server that has been seen to echo, pinned to one core, in a cgroup of its own if there can be one."""
+
+    def __init__(self, kind, directory, core, clients=None):
+        self.kind = kind
+        self.address, self.port = kind.address, kind.port or free_port()
+        self.log = directory / "server.log"
+        try:
+            self.cgroup, self.why_no_cpu = Cgroup(), None
+        except OSError as error:
+            self.cgroup, self.why_no_cpu = None, str(error)
+
+        def prepare():
+            if core is not None:
+                os.sched_setaffinity(0, {core})
+            if self.cgroup:
+                self.cgroup.enter()
+
+        words = kind.command(self.port, directory) + (kind.most_clients(clients) if clients else [])
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=prepare, start_new_session=True
+            )
+        try:
+            wait_until(self.echoes, f"{kind.name} to serve", within=5)
+        except AssertionError:
+            self.end()
+            raise RuntimeError(f"{kind.name} did not start: {self.last_words()}") from None
+
+    def echoes(self):
+        with contextlib.suppress(OSError):
+            with socket.create_connection((self.address, self.port), timeout=2) as sock:
+                sock.sendall(b"!")
+                return sock.recv(1) == b"!"
+        return False
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def last_words(self):
+        return (self.log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+
+    def descendants(self):
+        """Its children, and theirs."""
+        found, todo = [], children_of(self.process.pid)
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            todo += children_of(pid)
+        return found
+
+    def end(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.cgroup:
+            self.cgroup.end()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+def own_memory_kib(pid):
+    """Memory that only this process has, its share of what is shared, and its page tables."""
+
+    def field(name, file):
+        return sum(int(line.split()[1]) for line in proc_text(pid, file).splitlines() if line.startswith(name))
+
+    private = field("Private_Clean:", "smaps_rollup") + field("Private_Dirty:", "smaps_rollup")
+    return {"private": private, "pss": field("Pss:", "smaps_rollup"), "page_tables": field("VmPTE:", "status")}
