@@ -9,6 +9,8 @@ import argparse
 import json
 import os
 import pathlib
+import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -24,19 +26,48 @@ import servers  # noqa: E402
 WARMUP = 0.3
 
 
+# Descriptors that a process of clients needs besides its connections.
+OWN_DESCRIPTORS = 64
+
+# Processes that a server and its clients need besides the children, and that others may start meanwhile.
+OWN_PROCESSES = 256
+
+
 class Case(NamedTuple):
-    """What is measured: the words for load.c, and which of its figures matter, the first most."""
+    """What is measured: the words for load.c, and which figures matter, the first most."""
 
     title: str
     words: str
     figures: tuple
+    baseline: str = "textbook"
+    most_rounds: int = 1000
+
+
+def idle_case(clients):
+    return Case(
+        f"{clients:,} idle clients at once: memory for each, after one echo of 64 B",
+        f"idle -c {clients}",
+        ("whole_kib", "own_kib", "page_tables_kib"),
+        most_rounds=3,
+    )
+
 
 
 CASES = {
     "connect": Case("connect, echo of 64 B, close; 32 under way", "connect -c 32", ("per_second", "cpu_us")),
     "latency": Case("round trip, 1 connection x 64 B", "rr -c 1", ("p50_us", "p99_us", "cpu_us")),
     "echoes": Case("echoes, 64 connections x 64 B", "rr -c 64", ("cpu_us", "per_second", "p99_us")),
-    "bulk": Case("echoes, 16 connections x 64 KiB", "rr -c 16 -s 65536", ("per_second", "cpu_us", "p99_us")),
+    # The book's own server waits 40 ms for each message here (Nagle): that one would be an easy win.
+    "bulk": Case(
+        "echoes, 16 connections x 64 KiB",
+        "rr -c 16 -s 65536",
+        ("per_second", "cpu_us", "p99_us"),
+        baseline="textbook-tuned",
+    ),
+    "memory": Case(
+        "memory of an idle child, after one echo of 64 B", "idle -c 16", ("own_kib", "pss_kib", "page_tables_kib")
+    ),
+    "idle": idle_case(18000),
 }
 
 
@@ -71,37 +102,78 @@ class Bench:
             os.sched_setaffinity(0, {self.client_core})
 
     def client(self, server, words):
-        """The command of a client of this server."""
-        return [str(self.load), *words, "-a", server.address, "-p", str(server.port)]
+        """A client of this server, started."""
+        return subprocess.Popen(
+            [str(self.load), *words, "-a", server.address, "-p", str(server.port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=self.pin_client,
+        )
 
     def measure(self, kind, case):
-        """One measurement, as load.c reports it; "error" says why there is none."""
-        with servers.RunningServer(kind, self.scratch, self.server_core) as server:
-            words = [*case.words.split(), "-w", str(WARMUP), "-t", str(self.seconds)]
-            if server.cgroup:
-                words += ["-u", str(server.cgroup.cpu_stat)]
-            run = subprocess.run(
-                self.client(server, words), stdout=subprocess.PIPE, text=True, preexec_fn=self.pin_client
-            )
-            result = json.loads(run.stdout)
-            if result["error"] and not server.is_running():
-                result["error"] += f" (the server ended: {server.last_words()})"
-            return result
+        """One measurement; "error" says why there is none."""
+        mode, _, count, *_ = case.words.split()
+        held = int(count) if mode == "idle" else 0
+        try:
+            with servers.RunningServer(kind, self.scratch, self.server_core, held) as server:
+                result = self.hold(server, held) if held else self.load_for_a_while(server, case.words.split())
+                if result["error"] and not server.is_running():
+                    result["error"] += f" (the server ended: {server.last_words()})"
+                return result
+        except RuntimeError as error:
+            return {"error": str(error)}
+
+    def load_for_a_while(self, server, words):
+        """As load.c reports it."""
+        words += ["-w", str(WARMUP), "-t", str(self.seconds)]
+        if server.cgroup:
+            words += ["-u", str(server.cgroup.cpu_stat)]
+        output, _ = self.client(server, words).communicate()
+        return json.loads(output)
+
+    def hold(self, server, clients):
+        """Memory for each of so many idle clients, every one of which was served before and after."""
+        before = server.memory_kib()
+        each = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - OWN_DESCRIPTORS
+        shares = [min(each, clients - first) for first in range(0, clients, each)]
+        holders = [self.client(server, ["idle", "-c", str(share)]) for share in shares]
+        lines = [holder.stdout.readline() for holder in holders]
+        result = {"clients": clients}
+        if all(line == "held\n" for line in lines):
+            result |= servers.memory_of_children(server, clients)
+            if before is not None:
+                result["whole_kib"] = (server.memory_kib() - before) / clients
+            lines = [holder.communicate()[0] for holder in holders]
+        else:
+            for holder in holders:
+                holder.communicate()
+        errors = [json.loads(line)["error"] for line in lines if line != "held\n"]
+        return result | {"error": next(filter(None, errors), None)}
+
+
+def most_idle_clients():
+    """How many the machine allows, and what sets that. Each has a process; its parent has no descriptor of it."""
+    tasks = int(pathlib.Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+    limits = []
+    for name in ("kernel/pid_max", "kernel/threads-max"):
+        value = int((pathlib.Path("/proc/sys") / name).read_text())
+        limits.append((value - tasks - OWN_PROCESSES, f"{name.replace('/', '.')} is {value:,}, {tasks} in use"))
+    return min(limits)
 
 
 def run_case(bench, name, kinds, rounds):
     """name of a server -> its measurements. One that fails is not asked again."""
+    case = CASES[name]
+    kinds = [kind for kind in kinds if not kind.cases or name in kind.cases]
     results = {kind.name: [] for kind in kinds}
+    rounds = min(rounds, case.most_rounds)
     for number in range(rounds):
         for kind in kinds:
             if any(result["error"] for result in results[kind.name]):
                 continue
             report.progress(f"{name}: round {number + 1} of {rounds}, {kind.name}")
-            try:
-                result = bench.measure(kind, CASES[name])
-            except RuntimeError as error:
-                result = {"error": str(error)}
-            results[kind.name].append(result)
+            results[kind.name].append(bench.measure(kind, case))
     return results
 
 
@@ -126,6 +198,7 @@ def parse():
         metavar="[NAME=]PATH",
         help="a build of tcpecho instead of build/tcpecho; may be given again to compare builds",
     )
+    parser.add_argument("--idle", type=int, metavar="N", help="clients of the case idle (18000)")
     options = parser.parse_args()
     for case in options.cases:
         if case not in CASES:
@@ -156,9 +229,13 @@ def main():
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="tcpecho-bench-"))
     try:
         bench = Bench(directory, scratch, options.seconds)
+        most, why = most_idle_clients()
+        CASES["idle"] = idle_case(min(options.idle or 18000, most))
         for name in options.cases or CASES:
             results = run_case(bench, name, kinds, options.rounds)
             report.print_case(CASES[name], results)
+            if name == "idle":
+                print(f"at most {most:,} clients here: {why}")
     finally:
         shutil.rmtree(scratch)
 

@@ -8,6 +8,10 @@ TITLES = {
     "cpu_us": "CPU µs each",
     "p50_us": "p50 µs",
     "p99_us": "p99 µs",
+    "own_kib": "own KiB",
+    "pss_kib": "Pss KiB",
+    "page_tables_kib": "page tables KiB",
+    "whole_kib": "whole KiB",
 }
 
 
@@ -37,15 +41,15 @@ def spread(measurements, figure):
 def ratio(measurements, baseline, figure):
     """How the medians compare, '1.25'; '-' where one is missing."""
     mine, theirs = values(measurements, figure), values(baseline, figure)
-    if not mine or not theirs:
+    if not mine or not theirs or statistics.median(theirs) == 0:
         return "-"
     return f"{statistics.median(mine) / statistics.median(theirs):.2f}"
 
 
-def print_case(case, results, baseline="textbook"):
+def print_case(case, results):
     """One table: medians with their spread, and the first figure's ratio to the baseline's."""
     progress("")
-    baseline = baseline if baseline in results else next(iter(results))
+    baseline = case.baseline if case.baseline in results else next(iter(results))
     rounds = max(map(len, results.values()))
     print(f"\n{case.title}: median (min..max) of {rounds}; ratio of medians to {baseline}")
     rows = [["", *(word for figure in case.figures for word in (TITLES[figure], "ratio"))]]

@@ -15,6 +15,9 @@ from harness import children_of, proc_text, wait_until
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "bench" / "peers"
 
+# Those of compare.py in which packaged servers take part: the idle thousands are about our own children.
+LOAD_CASES = ("connect", "latency", "echoes", "bulk", "memory")
+
 # As many clients as any server may have, for those that want to be told.
 MANY = 20000
 QUEUE = 1024
@@ -30,6 +33,7 @@ class Kind(NamedTuple):
     port: int = 0  # 0: any free one
     packaged: bool = False
     most_clients: Callable = lambda clients: []  # words that raise its limit of clients
+    cases: tuple = ()  # those in which it takes part; none: in all
 
 
 def tcpecho(name, path):
@@ -41,9 +45,13 @@ def tcpecho(name, path):
     )
 
 
-def textbook(name, directory):
+def textbook(name, directory, **more):
     path = str(directory / name)
-    return Kind(name, path, lambda port, _: [path, "127.0.0.1", str(port)])
+    return Kind(name, path, lambda port, _: [path, "127.0.0.1", str(port)], **more)
+
+
+def packaged(name, program, command, cases=LOAD_CASES, **more):
+    return Kind(name, program, command, packaged=True, cases=cases, **more)
 
 
 def tcpserver(port, _):
@@ -62,14 +70,16 @@ def ncat(port, _):
     return f"ncat -4 -l -k -m {MANY} --exec /bin/cat 127.0.0.1 {port}".split()
 
 
-# inetd looks internal services up by their names, so the port is 7: on an address that is nobody's.
+INETD = "/usr/sbin/inetd"
+
+# It looks internal services up by their names, so the port is 7: on an address that is nobody's.
 INETD_ADDRESS = "127.0.0.7"
 
 
 def inetd(port, directory, *options):
     config = directory / "inetd.conf"
     config.write_text(f"{INETD_ADDRESS}:echo stream tcp nowait root internal\n")
-    return ["/usr/sbin/inetd", "-i", "-q", str(QUEUE), *options, str(config)]
+    return [INETD, "-i", "-q", str(QUEUE), *options, str(config)]
 
 
 def all_kinds(directory, programs):
@@ -78,23 +88,14 @@ def all_kinds(directory, programs):
         *(tcpecho(name, path) for name, path in programs),
         textbook("textbook", directory),
         textbook("textbook-static", directory),
-        textbook("textbook-tuned", directory),
-        Kind("tcpserver+cat", "tcpserver", tcpserver, packaged=True),
-        Kind("socat PIPE", "socat", socat("PIPE"), packaged=True),
-        Kind("socat EXEC:cat", "socat", socat("EXEC:cat"), packaged=True),
-        Kind("ncat --exec cat", "ncat", ncat, packaged=True),
-        Kind(
-            "inetd",
-            "/usr/sbin/inetd",
-            # Without -R it stops a service that is asked for more than 256 times in a minute.
-            lambda port, directory: inetd(port, directory, "-R", "1000000000"),
-            address=INETD_ADDRESS,
-            port=7,
-            packaged=True,
-        ),
-        Kind(
-            "inetd as it comes", "/usr/sbin/inetd", inetd, address=INETD_ADDRESS, port=7, packaged=True
-        ),
+        textbook("textbook-tuned", directory, cases=("bulk",)),
+        packaged("tcpserver+cat", "tcpserver", tcpserver),
+        packaged("socat PIPE", "socat", socat("PIPE")),
+        packaged("socat EXEC:cat", "socat", socat("EXEC:cat")),
+        packaged("ncat --exec cat", "ncat", ncat),
+        # Without -R it stops a service that is asked for more than 256 times in a minute.
+        packaged("inetd", INETD, lambda *where: inetd(*where, "-R", "1000000000"), address=INETD_ADDRESS, port=7),
+        packaged("inetd as it comes", INETD, inetd, cases=("connect",), address=INETD_ADDRESS, port=7),
     ]
 
 
@@ -102,30 +103,47 @@ def is_there(kind):
     return shutil.which(kind.needs) is not None
 
 
+def mounted(kind, option=""):
+    """Where cgroups of this version are mounted (of version 1: with this controller), or None."""
+    for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
+        _, path, found, options, *_ = line.split()
+        if found == kind and (not option or option in options.split(",")):
+            return pathlib.Path(path)
+    return None
+
+
 class Cgroup:
-    """A cgroup (version 2) of its own: its CPU time is exact, and includes children that have ended."""
+    """A cgroup of its own: CPU time and memory are exact, of all its processes, even those that have ended.
+
+    Version 2; the memory may still be with version 1.
+    """
 
     def __init__(self):
-        mounts = [line.split() for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()]
-        roots = [pathlib.Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"]
-        if not roots:
+        name = f"tcpecho-bench-{os.getpid()}-{time.monotonic_ns()}"
+        unified = mounted("cgroup2")
+        if unified is None:
             raise OSError("cgroup2 is not mounted")
-        own = pathlib.Path("/proc/self/cgroup").read_text().split("0::/")[-1].strip()
-        self.path = roots[0] / own / f"tcpecho-bench-{os.getpid()}-{time.monotonic_ns()}"
+        self.path = unified / name
         self.path.mkdir()
+        self.cpu_stat = self.path / "cpu.stat"
+        self.old, self.memory = None, self.path / "memory.current"
+        if not self.memory.exists() and (old := mounted("cgroup", "memory")):
+            self.old, self.memory = old / name, old / name / "memory.usage_in_bytes"
+            self.old.mkdir()
 
-    @property
-    def cpu_stat(self):
-        return self.path / "cpu.stat"
+    def paths(self):
+        return [path for path in (self.path, self.old) if path]
 
     def enter(self):
-        (self.path / "cgroup.procs").write_text("0")
+        for path in self.paths():
+            (path / "cgroup.procs").write_text("0")
 
     def end(self):
         """Kills what is left in it, and removes it."""
         (self.path / "cgroup.kill").write_text("1")
         wait_until(lambda: "populated 0" in (self.path / "cgroup.events").read_text(), "the cgroup to be empty")
-        self.path.rmdir()
+        for path in self.paths():
+            path.rmdir()
 
 
 def free_port():
@@ -176,6 +194,12 @@ class RunningServer:
     def last_words(self):
         return (self.log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
 
+    def memory_kib(self):
+        """All memory that it and its children have, the kernel's for them included; None where nobody counts."""
+        if self.cgroup is None or not self.cgroup.memory.exists():
+            return None
+        return int(self.cgroup.memory.read_text()) / 1024
+
     def descendants(self):
         """Its children, and theirs."""
         found, todo = [], children_of(self.process.pid)
@@ -199,11 +223,18 @@ class RunningServer:
         self.end()
 
 
-def own_memory_kib(pid):
-    """Memory that only this process has, its share of what is shared, and its page tables."""
+def memory_of_children(server, clients, sample=64):
+    """What its children cost for each client, in KiB: pages of their own, their share of all, page tables."""
+    pids = server.descendants()
+    watched = pids[:: max(1, len(pids) // sample)]
+    factor = len(pids) / len(watched) / clients if watched else 0
 
-    def field(name, file):
-        return sum(int(line.split()[1]) for line in proc_text(pid, file).splitlines() if line.startswith(name))
+    def total(name, file):
+        lines = [line for pid in watched for line in proc_text(pid, file).splitlines() if line.startswith(name)]
+        return sum(int(line.split()[1]) for line in lines) * factor
 
-    private = field("Private_Clean:", "smaps_rollup") + field("Private_Dirty:", "smaps_rollup")
-    return {"private": private, "pss": field("Pss:", "smaps_rollup"), "page_tables": field("VmPTE:", "status")}
+    return {
+        "own_kib": total("Private_Clean:", "smaps_rollup") + total("Private_Dirty:", "smaps_rollup"),
+        "pss_kib": total("Pss:", "smaps_rollup"),
+        "page_tables_kib": total("VmPTE:", "status"),
+    }
