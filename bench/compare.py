@@ -224,6 +224,7 @@ def choose(parser, options, directory):
 
 def main():
     parser, options = parse()
+    servers.adopt_orphans()
     directory = build(ROOT / "build" / "bench")
     kinds = choose(parser, options, directory)
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="tcpecho-bench-"))

@@ -39,11 +39,13 @@ def spread(measurements, figure):
 
 
 def ratio(measurements, baseline, figure):
-    """How the medians compare, '1.25'; '-' where one is missing."""
+    """The ratio of medians, and how far apart the ratios of the rounds were: '1.25 (1.21..1.30)'."""
     mine, theirs = values(measurements, figure), values(baseline, figure)
-    if not mine or not theirs or statistics.median(theirs) == 0:
+    if not mine or not theirs or min(theirs) <= 0:
         return "-"
-    return f"{statistics.median(mine) / statistics.median(theirs):.2f}"
+    of_medians = statistics.median(mine) / statistics.median(theirs)
+    of_rounds = [one / other for one, other in zip(mine, theirs)]
+    return f"{of_medians:.2f} ({min(of_rounds):.2f}..{max(of_rounds):.2f})"
 
 
 def print_case(case, results):
@@ -51,7 +53,7 @@ def print_case(case, results):
     progress("")
     baseline = case.baseline if case.baseline in results else next(iter(results))
     rounds = max(map(len, results.values()))
-    print(f"\n{case.title}: median (min..max) of {rounds}; ratio of medians to {baseline}")
+    print(f"\n{case.title}: median (min..max) of {rounds}, ratio to {baseline}")
     rows = [["", *(word for figure in case.figures for word in (TITLES[figure], "ratio"))]]
     for name, measurements in results.items():
         row = [name]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The servers that are compared: how each is started, pinned to a core, watched and ended."""
 import contextlib
+import ctypes
 import os
 import pathlib
 import shutil
@@ -146,6 +147,20 @@ class Cgroup:
             path.rmdir()
 
 
+PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
+
+
+def adopt_orphans():
+    """Children of a server that was killed become ours, so that none is left behind as a zombie."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap_orphans():
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+
+
 def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -215,6 +230,7 @@ class RunningServer:
         self.process.wait()
         if self.cgroup:
             self.cgroup.end()
+        reap_orphans()
 
     def __enter__(self):
         return self
