@@ -12,6 +12,7 @@ import pathlib
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from typing import NamedTuple
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
+import record  # noqa: E402
 import report  # noqa: E402
 import servers  # noqa: E402
 
@@ -199,7 +201,10 @@ def parse():
         help="a build of tcpecho instead of build/tcpecho; may be given again to compare builds",
     )
     parser.add_argument("--idle", type=int, metavar="N", help="clients of the case idle (18000)")
+    parser.add_argument("--record", action="store_true", help="write docs/MEASURING.md and what belongs to it")
     options = parser.parse_args()
+    if options.record and (options.cases or options.program or options.only):
+        parser.error("--record is for a run of everything")
     for case in options.cases:
         if case not in CASES:
             parser.error(f"no case {case}: {', '.join(CASES)}")
@@ -223,23 +228,32 @@ def choose(parser, options, directory):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended
     parser, options = parse()
     servers.adopt_orphans()
     directory = build(ROOT / "build" / "bench")
     kinds = choose(parser, options, directory)
+    if why := servers.why_no_cgroup():
+        print(f"left out: CPU time and whole memory, for there is no cgroup: {why}")
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="tcpecho-bench-"))
     try:
         bench = Bench(directory, scratch, options.seconds)
         most, why = most_idle_clients()
+        limit = f"{most:,} ({why})"
         CASES["idle"] = idle_case(min(options.idle or 18000, most))
+        results = {}
         for name in options.cases or CASES:
-            results = run_case(bench, name, kinds, options.rounds)
-            report.print_case(CASES[name], results)
-            if name == "idle":
-                print(f"at most {most:,} clients here: {why}")
+            results[name] = run_case(bench, name, kinds, options.rounds)
+            report.print_case(CASES[name], results[name])
+        command = f"./dev bench --rounds {options.rounds} --seconds {options.seconds:g}"
+        whole = record.Record(CASES, kinds, results, command, limit)
+        whole.print_summary()
+        if options.record:
+            whole.write()
+        return 1 if whole.failures() else 0
     finally:
         shutil.rmtree(scratch)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -47,9 +47,6 @@
 /* Source addresses of conversations, 127.1.0.0 and on: 28,000 ports each are enough for a minute. */
 #define SOURCES 512
 
-/* Nothing at all moved for so long: the server has lost something, or has stopped serving. */
-#define PATIENCE_MS 8000
-
 enum mode { MODE_RR, MODE_CONNECT, MODE_IDLE };
 
 enum stage {
@@ -73,6 +70,9 @@ static struct sockaddr_in target = { .sin_family = AF_INET };
 static size_t n_conns = 1;
 static size_t message_size = 64;
 static const char *cpu_path;
+
+/* Nothing at all moved for so long: the server has lost something, or has stopped serving. */
+static double patience = 8; /* seconds */
 
 static int epoll_fd;
 static struct conn conns[CONNS_MOST];
@@ -280,13 +280,13 @@ static void receive(struct conn *c)
 static void handle_events(void)
 {
 	struct epoll_event events[EVENTS];
-	int n = epoll_wait(epoll_fd, events, EVENTS, PATIENCE_MS);
+	int n = epoll_wait(epoll_fd, events, EVENTS, (int)(patience * 1000));
 	if (n < 0 && errno != EINTR)
 		fail("epoll: %s", strerror(errno));
 	for (const struct conn *c = conns; n == 0 && c < conns + n_conns; c++)
 		if (c->stage == STAGE_ECHOING || c->stage == STAGE_FINISHING)
-			fail("nothing for %d s: connection %zu waits for %s, %zu of %zu bytes are back",
-			     PATIENCE_MS / 1000, index_of(c),
+			fail("nothing for %g s: connection %zu waits for %s, %zu of %zu bytes are back",
+			     patience, index_of(c),
 			     c->stage == STAGE_ECHOING ? "its echo" : "the end", c->received,
 			     message_size);
 	for (int i = 0; i < n; i++) {
@@ -358,7 +358,7 @@ _Noreturn static void usage(void)
 {
 	fprintf(stderr,
 		"usage: load rr|connect|idle [-a ADDRESS] -p PORT [-c CONNECTIONS] [-s SIZE]\n"
-		"            [-w WARMUP_SECONDS] [-t SECONDS] [-u CPU_STAT_FILE]\n");
+		"            [-w WARMUP_SECONDS] [-t SECONDS] [-i PATIENCE_SECONDS] [-u CPU_STAT_FILE]\n");
 	exit(2);
 }
 
@@ -380,7 +380,7 @@ static void parse(int argc, char **argv, double *ret_warmup, double *ret_seconds
 			usage();
 	target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	int option;
-	while ((option = getopt(argc - 1, argv + 1, "a:p:c:s:w:t:u:")) != -1)
+	while ((option = getopt(argc - 1, argv + 1, "a:p:c:s:w:t:i:u:")) != -1)
 		switch (option) {
 		case 'a':
 			if (inet_pton(AF_INET, optarg, &target.sin_addr) != 1)
@@ -400,6 +400,9 @@ static void parse(int argc, char **argv, double *ret_warmup, double *ret_seconds
 			break;
 		case 't':
 			*ret_seconds = number(optarg, 3600);
+			break;
+		case 'i':
+			patience = number(optarg, 3600);
 			break;
 		case 'u':
 			cpu_path = optarg;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was measured, for people: tables of medians, ratios and spreads."""
+"""What was measured, in words: medians, ratios and spreads, and tables of them."""
 import statistics
 import sys
 
@@ -12,7 +12,10 @@ TITLES = {
     "pss_kib": "Pss KiB",
     "page_tables_kib": "page tables KiB",
     "whole_kib": "whole KiB",
+    "clients": "clients",
 }
+
+median = statistics.median
 
 
 def progress(text):
@@ -27,7 +30,9 @@ def values(measurements, figure):
 
 def number(value):
     """Three or four digits that mean something."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    if isinstance(value, int) or value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def spread(measurements, figure):
@@ -35,35 +40,45 @@ def spread(measurements, figure):
     found = values(measurements, figure)
     if not found:
         return "-"
-    return f"{number(statistics.median(found))} ({number(min(found))}..{number(max(found))})"
+    return f"{number(median(found))} ({number(min(found))}..{number(max(found))})"
+
+
+def ratios(measurements, baseline, figure):
+    """The ratio of the medians, and the least and the greatest ratio of a round; None where one is missing."""
+    mine, theirs = values(measurements, figure), values(baseline, figure)
+    if not mine or not theirs or min(theirs) <= 0:
+        return None
+    of_rounds = [one / other for one, other in zip(mine, theirs)]
+    return median(mine) / median(theirs), min(of_rounds), max(of_rounds)
 
 
 def ratio(measurements, baseline, figure):
-    """The ratio of medians, and how far apart the ratios of the rounds were: '1.25 (1.21..1.30)'."""
-    mine, theirs = values(measurements, figure), values(baseline, figure)
-    if not mine or not theirs or min(theirs) <= 0:
-        return "-"
-    of_medians = statistics.median(mine) / statistics.median(theirs)
-    of_rounds = [one / other for one, other in zip(mine, theirs)]
-    return f"{of_medians:.2f} ({min(of_rounds):.2f}..{max(of_rounds):.2f})"
+    """'1.25 (1.21..1.30)', or '-'."""
+    found = ratios(measurements, baseline, figure)
+    return f"{found[0]:.2f} ({found[1]:.2f}..{found[2]:.2f})" if found else "-"
 
 
-def print_case(case, results):
-    """One table: medians with their spread, and the first figure's ratio to the baseline's."""
-    progress("")
+def table(case, results):
+    """The rows of a table, the first with titles, and the sentences of those that failed."""
     baseline = case.baseline if case.baseline in results else next(iter(results))
-    rounds = max(map(len, results.values()))
-    print(f"\n{case.title}: median (min..max) of {rounds}, ratio to {baseline}")
-    rows = [["", *(word for figure in case.figures for word in (TITLES[figure], "ratio"))]]
+    rows = [["", *(word for figure in case.figures for word in (TITLES[figure], f"/ {baseline}"))]]
+    errors = []
     for name, measurements in results.items():
         row = [name]
         for figure in case.figures:
             row += [spread(measurements, figure), ratio(measurements, results[baseline], figure)]
         rows.append(row)
+        errors += sorted({f"{name}: {one['error']}" for one in measurements if one["error"]})
+    return rows, errors
+
+
+def print_case(case, results):
+    progress("")
+    rows, errors = table(case, results)
+    print(f"\n{case.title}: median (min..max) of {max(map(len, results.values()))}")
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         print("  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]))
-    for name, measurements in results.items():
-        for error in {one["error"] for one in measurements if one["error"]}:
-            print(f"  {name}: {error}")
+    for error in errors:
+        print(f"  {error}")
     sys.stdout.flush()
