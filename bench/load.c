@@ -3,14 +3,14 @@
  * Load for an echo server, from one thread, with every byte verified.
  *
  *   rr       N connections, each with one message under way: the next is sent when the last is back
- *   connect  N conversations under way: connect, one message there and back, half-close, the server's
- *            end, close; then the next, from another of many source addresses, so that ports which
- *            wait (TIME_WAIT) never run out
+ *   connect  N conversations under way: connect, one message there and back, half-close, the
+ *            server's end, close; then the next, from another of many source addresses, so that
+ *            ports which wait (TIME_WAIT) never run out
  *   idle     N connections, one message each, then "held" on standard output and silence until
  *            standard input ends; then one message more on each
  *
- * A byte that differs, is missing, or comes before it was sent is the end of the run. Prints one line
- * of JSON; the exit status is 0, or 1 with the reason as "error".
+ * A byte that differs, is missing, or comes before it was sent is the end of the run. Prints one
+ * line of JSON; the exit status is 0, or 1 with the reason as "error".
  *
  * What is counted lies in the window of SECONDS after the warm-up. CPU is the difference that a
  * cgroup's cpu.stat shows between both ends of that window.
@@ -44,7 +44,7 @@
 /* At most so many connections are being set up at once: short queues must not overflow. */
 #define CONNECTING_MOST 32
 
-/* Source addresses of conversations, 127.1.0.0 and on: 28,000 ports each are enough for a minute. */
+/* Source addresses, 127.1.0.1 and on: 28,000 ports each are enough for a minute. */
 #define SOURCES 512
 
 enum mode { MODE_RR, MODE_CONNECT, MODE_IDLE };
@@ -76,7 +76,7 @@ static double patience = 8; /* seconds */
 
 static int epoll_fd;
 static struct conn conns[CONNS_MOST];
-static size_t n_open, n_started, n_messages;
+static size_t n_open, n_started, n_messages, n_held;
 static bool is_over;
 
 /* The window that is measured. */
@@ -171,8 +171,8 @@ static void open_next(struct conn *c)
 		fail("connection %zu: socket: %s", index_of(c), strerror(errno));
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-	bind(c->fd, (struct sockaddr *)&source,
-	     sizeof(source)); /* elsewhere, any address will do */
+	if (bind(c->fd, (struct sockaddr *)&source, sizeof(source)) < 0)
+		fail("connection %zu: bind: %s", index_of(c), strerror(errno));
 	if (connect(c->fd, (struct sockaddr *)&target, sizeof(target)) < 0 && errno != EINPROGRESS)
 		fail("connection %zu: connect: %s", index_of(c), strerror(errno));
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c };
@@ -215,12 +215,14 @@ static void message_is_back(struct conn *c)
 {
 	if (mode == MODE_RR)
 		count(c);
-	if (mode == MODE_RR && !is_over)
-		start_message(c);
-	else if (mode == MODE_IDLE && !is_over)
-		c->stage = STAGE_HOLDING;
-	else
+	if (is_over || mode == MODE_CONNECT) {
 		finish(c);
+	} else if (mode == MODE_RR) {
+		start_message(c);
+	} else {
+		c->stage = STAGE_HOLDING;
+		n_held++;
+	}
 }
 
 static void end_is_here(struct conn *c)
@@ -277,18 +279,25 @@ static void receive(struct conn *c)
 
 /* ---- all of them ---- */
 
+_Noreturn static void give_up(void)
+{
+	const struct conn *c = conns;
+	while (c->stage == STAGE_CLOSED || c->stage == STAGE_HOLDING)
+		c++;
+	fail("nothing for %g s: connection %zu has %zu of %zu bytes and waits for %s", patience,
+	     index_of(c), c->received, message_size,
+	     c->stage == STAGE_ECHOING ? "the rest" : "the end");
+}
+
+/* One wait, and what it brought. Called only while something is under way. */
 static void handle_events(void)
 {
 	struct epoll_event events[EVENTS];
 	int n = epoll_wait(epoll_fd, events, EVENTS, (int)(patience * 1000));
 	if (n < 0 && errno != EINTR)
 		fail("epoll: %s", strerror(errno));
-	for (const struct conn *c = conns; n == 0 && c < conns + n_conns; c++)
-		if (c->stage == STAGE_ECHOING || c->stage == STAGE_FINISHING)
-			fail("nothing for %g s: connection %zu waits for %s, %zu of %zu bytes are back",
-			     patience, index_of(c),
-			     c->stage == STAGE_ECHOING ? "its echo" : "the end", c->received,
-			     message_size);
+	if (n == 0)
+		give_up();
 	for (int i = 0; i < n; i++) {
 		struct conn *c = events[i].data.ptr;
 		if (c->stage == STAGE_ECHOING)
@@ -297,28 +306,20 @@ static void handle_events(void)
 	}
 }
 
-static size_t count_in(enum stage stage)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < n_conns; i++)
-		n += conns[i].stage == stage;
-	return n;
-}
-
 /* A few at a time, each with its first message back before others follow. */
 static void open_all(void)
 {
 	for (size_t i = 0; i < n_conns; i++) {
 		open_next(&conns[i]);
 		start_message(&conns[i]);
-		while (mode == MODE_IDLE && i + 1 - count_in(STAGE_HOLDING) >= CONNECTING_MOST)
+		while (mode == MODE_IDLE && i + 1 - n_held >= CONNECTING_MOST)
 			handle_events();
 	}
 }
 
 static void hold(void)
 {
-	while (count_in(STAGE_HOLDING) < n_conns)
+	while (n_held < n_conns)
 		handle_events();
 	printf("held\n");
 	fflush(stdout);
@@ -358,7 +359,7 @@ _Noreturn static void usage(void)
 {
 	fprintf(stderr,
 		"usage: load rr|connect|idle [-a ADDRESS] -p PORT [-c CONNECTIONS] [-s SIZE]\n"
-		"            [-w WARMUP_SECONDS] [-t SECONDS] [-i PATIENCE_SECONDS] [-u CPU_STAT_FILE]\n");
+		"            [-w WARMUP] [-t SECONDS] [-i PATIENCE] [-u CPU_STAT_FILE]\n");
 	exit(2);
 }
 
@@ -422,7 +423,7 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Known bytes of which no stretch is like another (xorshift). */
+/* Bytes of which no stretch is like another (xorshift). */
 static void fill_pattern(void)
 {
 	uint64_t x = 0x9e3779b97f4a7c15;

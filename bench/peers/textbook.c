@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The concurrent echo server of UNIX Network Programming, chapter 5, written in the spirit of the
- * book: one child for each client, a SIGCHLD handler that waits for all that ended, 4 KiB at a time.
- * It is what the fork engine is compared with, so it is left as plain as the book has it. TUNED puts
- * right the two things that large messages suffer from: the small buffer, and Nagle's algorithm, which
- * holds back the last piece of a message until the client acknowledges the piece before (40 ms).
+ * book: one child for each client, a SIGCHLD handler that waits for all that ended, 4 KiB at a
+ * time. It is what the fork engine is compared with, so it is left as plain as the book has it.
+ *
+ * TUNED puts right the two things that large messages suffer from: the small buffer, and Nagle's
+ * algorithm, which holds back the last piece of a message until the client acknowledges the piece
+ * before (40 ms).
  *
  * usage: textbook ADDRESS PORT
  */
