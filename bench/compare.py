@@ -27,12 +27,14 @@ import servers  # noqa: E402
 
 WARMUP = 0.3
 
-
 # Descriptors that a process of clients needs besides its connections.
 OWN_DESCRIPTORS = 64
 
 # Processes that a server and its clients need besides the children, and that others may start meanwhile.
 OWN_PROCESSES = 256
+
+# The arrays of load.c have an end.
+MOST_OF_A_CLIENT = 32000
 
 
 class Case(NamedTuple):
@@ -52,7 +54,6 @@ def idle_case(clients):
         ("whole_kib", "own_kib", "page_tables_kib"),
         most_rounds=3,
     )
-
 
 
 CASES = {
@@ -123,7 +124,7 @@ class Bench:
                 if result["error"] and not server.is_running():
                     result["error"] += f" (the server ended: {server.last_words()})"
                 return result
-        except RuntimeError as error:
+        except (RuntimeError, AssertionError) as error:
             return {"error": str(error)}
 
     def load_for_a_while(self, server, words):
@@ -136,8 +137,9 @@ class Bench:
 
     def hold(self, server, clients):
         """Memory for each of so many idle clients, every one of which was served before and after."""
+        servers.wait_until(lambda: not server.descendants(), "the first child to be reaped")
         before = server.memory_kib()
-        each = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - OWN_DESCRIPTORS
+        each = most_of_a_client()
         shares = [min(each, clients - first) for first in range(0, clients, each)]
         holders = [self.client(server, ["idle", "-c", str(share)]) for share in shares]
         lines = [holder.stdout.readline() for holder in holders]
@@ -154,14 +156,30 @@ class Bench:
         return result | {"error": next(filter(None, errors), None)}
 
 
+def most_of_a_client():
+    """How many connections one process of clients can hold."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_OF_A_CLIENT if hard == resource.RLIM_INFINITY else min(hard - OWN_DESCRIPTORS, MOST_OF_A_CLIENT)
+
+
 def most_idle_clients():
-    """How many the machine allows, and what sets that. Each has a process; its parent has no descriptor of it."""
+    """How many children the machine has room for, and what sets that. Clients can be many processes."""
     tasks = int(pathlib.Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
     limits = []
-    for name in ("kernel/pid_max", "kernel/threads-max"):
-        value = int((pathlib.Path("/proc/sys") / name).read_text())
-        limits.append((value - tasks - OWN_PROCESSES, f"{name.replace('/', '.')} is {value:,}, {tasks} in use"))
+    for name in ("pid_max", "threads-max"):
+        value = int(pathlib.Path("/proc/sys/kernel", name).read_text())
+        limits.append((value - tasks - OWN_PROCESSES, f"kernel.{name} is {value:,}, {tasks} in use"))
     return min(limits)
+
+
+# The most that its --max-clients takes.
+MORE_THAN_ANY = 4000000
+
+
+def what_tcpecho_allows(program):
+    """Its refusal of more clients than any machine has room for names the limit, and what sets it."""
+    command = [program, "serve", "--max-clients", str(MORE_THAN_ANY), "127.0.0.1:0"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=5).stderr.strip()
 
 
 def run_case(bench, name, kinds, rounds):
@@ -211,16 +229,20 @@ def parse():
     return parser, options
 
 
+def programs(options):
+    """The builds of tcpecho: (name, path)."""
+    return options.program or [("tcpecho", ROOT / "build" / "tcpecho")]
+
+
 def choose(parser, options, directory):
     """The servers to compare: those asked for, without those that are not installed."""
-    programs = options.program or [("tcpecho", ROOT / "build" / "tcpecho")]
-    kinds = servers.all_kinds(directory, programs)
+    kinds = servers.all_kinds(directory, programs(options))
     if options.only:
         names = options.only.split(",")
         for name in set(names) - {kind.name for kind in kinds}:
             parser.error(f"no server {name}: {', '.join(kind.name for kind in kinds)}")
         # Builds that were named are always meant.
-        kinds = [kind for kind in kinds if kind.name in names or options.program and kind.name in dict(programs)]
+        kinds = [kind for kind in kinds if kind.name in names or kind.name in dict(options.program or [])]
     for kind in kinds:
         if not servers.is_there(kind):
             print(f"left out: {kind.name}, for {kind.needs} is not installed")
@@ -239,7 +261,7 @@ def main():
     try:
         bench = Bench(directory, scratch, options.seconds)
         most, why = most_idle_clients()
-        limit = f"{most:,} ({why})"
+        limit = f"{most:,} ({why}); {what_tcpecho_allows(programs(options)[0][1])}"
         CASES["idle"] = idle_case(min(options.idle or 18000, most))
         results = {}
         for name in options.cases or CASES:

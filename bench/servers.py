@@ -182,6 +182,8 @@ class RunningServer:
     def __init__(self, kind, directory, core, clients=None):
         self.kind = kind
         self.address, self.port = kind.address, kind.port or free_port()
+        if kind.port and self.echoes():
+            raise RuntimeError(f"somebody else serves {self.address}:{self.port}")
         self.log = directory / "server.log"
         try:
             self.cgroup = Cgroup()
@@ -255,8 +257,10 @@ class RunningServer:
 def memory_of_children(server, clients, sample=64):
     """What its children cost for each client, in KiB: pages of their own, their share of all, page tables."""
     pids = server.descendants()
+    if len(pids) < clients:
+        raise RuntimeError(f"{len(pids)} children for {clients} clients")
     watched = pids[:: max(1, len(pids) // sample)]
-    factor = len(pids) / len(watched) / clients if watched else 0
+    factor = len(pids) / len(watched) / clients
 
     def total(name, file):
         lines = [line for pid in watched for line in proc_text(pid, file).splitlines() if line.startswith(name)]

@@ -87,11 +87,17 @@ def test_a_server_that_does_not_start_is_an_error(tools, tmp_path):
     assert result["error"] == "broken did not start: no port for me"
 
 
+def test_another_server_at_the_same_port_is_not_measured(tools, tmp_path):
+    with Rogue(rogues.never_end) as other:
+        taken = servers.Kind("taken", "true", lambda *_: ["true"], port=other.port)
+        result = compare.Bench(tools, tmp_path, SECONDS).measure(taken, CASES["connect"])
+    assert result["error"] == f"somebody else serves 127.0.0.1:{other.port}"
+
+
 def bench(*words, path=None):
     command = ["/usr/bin/python3", str(ROOT / "bench" / "compare.py"), *words]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE, check=True, env={**os.environ, "PATH": path or os.environ["PATH"]}
-    )
+    env = {**os.environ, "PATH": path or os.environ["PATH"]}
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True, env=env)
 
 
 # ---- the client verifies ----
@@ -108,7 +114,7 @@ def load(tools, server, mode, *words):
 def test_a_faithful_server_is_no_error(mode, tools):
     with Rogue(rogues.echo_through(lambda offset, piece: piece)) as server:
         status, result = load(tools, server, mode)
-    assert (status, result["error"]) == (0, None)
+    assert status == 0 and result["error"] is None
     assert result["count"] > 0
 
 
