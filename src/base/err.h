@@ -23,7 +23,8 @@
 	X(ERR_NO_ADDRESS, -5009, "the host has no address of that family")                      \
 	X(ERR_RESOLVER, -5010, "the name could not be looked up")                               \
 	X(ERR_SELF_CONNECT, -5011, "the connection leads back to itself, nobody listens there") \
-	X(ERR_NO_LISTENER, -5012, "it is no listening stream socket")
+	X(ERR_NO_LISTENER, -5012, "it is no listening stream socket")                           \
+	X(ERR_FORBIDDEN, -5013, "a firewall on the way forbids it")
 
 #define X(name, number, sentence) name = (number),
 enum err { ERR_LIST(X) };

@@ -21,7 +21,9 @@ MUST_USE static int await_outcome(int fd, uint64_t deadline_ns)
 		return ready;
 	if (ready == 0)
 		return -ETIMEDOUT;
-	return io_pending_error(fd);
+	int rc = io_pending_error(fd);
+	/* Said by connect(2) itself it would be this machine's; now it came by ICMPv6. */
+	return rc == -EACCES ? ERR_FORBIDDEN : rc;
 }
 
 MUST_USE static int connect_to(int fd, const struct addr *addr, uint64_t deadline_ns)

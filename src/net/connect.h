@@ -16,7 +16,8 @@
  *
  * A client of a dead port in the kernel's ephemeral range can be given that very port as its own
  * and meet itself (simultaneous open, RFC 9293 3.5): a perfect echo of a server that is not there.
- * That is ERR_SELF_CONNECT.
+ * That is ERR_SELF_CONNECT. What a firewall on the way prohibits is ERR_FORBIDDEN where it says so
+ * (RFC 4443 3.1, of ICMP the kernel makes EHOSTUNREACH); -EACCES is this machine's own word.
  *
  * Returns the descriptor, which is the caller's; -ETIMEDOUT when the deadline came first; -errno.
  */

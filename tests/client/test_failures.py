@@ -367,6 +367,19 @@ def test_a_network_without_a_way_there(talk):
     assert words_of(error) == "cannot connect to 192.0.2.1 port 7: network is unreachable"
 
 
+@pytest.mark.usefixtures("own_network")
+def test_a_firewall_that_says_no(talk):
+    """The kernel says EACCES, which would be this machine's fault if it had not come over the network."""
+    if shutil.which("nft") is None:
+        pytest.skip("nft is not installed")
+    rule = "tcp dport 7 reject with icmpv6 admin-prohibited"
+    table = f"table ip6 firewall {{\nchain in {{\ntype filter hook input priority 0;\n{rule}\n}}\n}}\n"
+    subprocess.run(["nft", "-f", "-"], input=table, text=True, check=True)
+    status, output, error = talk("::1", "7", input=DATA).finish()
+    assert (status, output) == (3, b"")
+    assert words_of(error) == "cannot connect to ::1 port 7: a firewall on the way forbids it"
+
+
 def test_a_host_that_does_not_answer(talk):
     with FullListener() as full:
         status, output, error = talk("--timeout", "300ms", "127.0.0.1", full.port, input=DATA).finish()
