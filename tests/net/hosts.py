@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Two hosts: network namespaces, each with a TUN device as its only way to the other.
+
+A host is made in the namespace of the calling thread (lib/netns.py).
+"""
+import contextlib
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import socket
+import struct
+import subprocess
+from typing import NamedTuple
+
+from harness import descriptors_of, wait_until
+from netns import network_namespace, set_sysctl, sysctl
+from streams import borrowed
+
+DEVICE = "tun0"
+TUNSETIFF = 0x400454CA
+IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
+
+# From include/uapi/linux/tcp.h.
+TCP_REPAIR = 19
+
+# The networks of documentation (RFC 5737, RFC 3849).
+ADDRESSES = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
+NETWORKS = {4: "192.0.2.0/24", 6: "2001:db8::/64"}
+CLIENT, SERVER = 0, 1
+
+LEAST_MTU_OF_IPV6 = 1280  # there is none over such a link (RFC 8200 5)
+
+PORT = 9877
+
+
+class Host(NamedTuple):
+    """How a host is set up."""
+
+    sysctls: dict = {}  # "tcp_rmem" -> "4096 4096 4096", below net.ipv4
+    mtu: int = 1500
+    advmss: int = 0  # what it lets the other send in one segment; 0: what fits the MTU
+    congestion: str = "cubic"  # its congestion control: by route, as the sysctl of a namespace may not choose any
+    rules: tuple = ()  # of nftables, for what comes in
+
+
+def run_tool(*command, text):
+    """Runs a tool on its input; what it says against it is our mistake."""
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}\n{text}"
+
+
+def open_tun():
+    """A new TUN device in this namespace, as the descriptor through which its packets go."""
+    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", DEVICE.encode(), IFF_TUN | IFF_NO_PI))
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+@contextlib.contextmanager
+def host(role, setup):
+    """This thread is in a host until the end of the block, and has the descriptor of its TUN device."""
+    with network_namespace():
+        device = open_tun()
+        try:
+            for name, value in {**hurry(), **setup.sysctls}.items():
+                set_sysctl(f"net.ipv4.{name}", value)
+            run_tool("ip", "-batch", "-", text=links(role, setup))
+            if setup.mtu >= LEAST_MTU_OF_IPV6:
+                wait_until(lambda: is_reachable(ADDRESSES[6][role]), "the IPv6 address")
+            if setup.rules:
+                run_tool("nft", "-f", "-", text=ruleset(setup.rules))
+            yield device
+        finally:
+            os.close(device)
+
+
+def is_reachable(address):
+    """Is an IPv6 address ours, for packets that come? The kernel enters its route a little later than the address."""
+    prefix = socket.inet_pton(socket.AF_INET6, address).hex()
+    return f"{prefix} 80 " in pathlib.Path("/proc/thread-self/net/ipv6_route").read_text()
+
+
+def hurry():
+    """Linux 6.15 can be told not to double its time-outs up to two minutes.
+
+    A connection that its process has closed is given up when the time-out can grow no more (tcp_orphan_retries of
+    0, "some safe number", means 8 only until then). That would come early, so the number is said.
+    """
+    if not sysctl("net.ipv4.tcp_rto_max_ms").exists():
+        return {}
+    return {"tcp_rto_max_ms": 1000, "tcp_orphan_retries": 8}
+
+
+def links(role, setup):
+    """For ip(8): addresses of both families, and nothing that speaks by itself."""
+    metrics = f"congctl {setup.congestion}" + (f" advmss {setup.advmss}" if setup.advmss else "")
+    lines = [f"link set {DEVICE} mtu {setup.mtu}"]
+    families = ADDRESSES
+    if setup.mtu < LEAST_MTU_OF_IPV6:
+        families = {4: ADDRESSES[4]}
+    else:
+        lines.append(f"link set {DEVICE} addrgenmode none")
+    lines.append(f"link set {DEVICE} up")
+    for family, addresses in families.items():
+        length = NETWORKS[family].partition("/")[2]
+        flags = "noprefixroute nodad" if family == 6 else "noprefixroute"
+        lines.append(f"address add {addresses[role]}/{length} dev {DEVICE} {flags}")
+        lines.append(f"route add {NETWORKS[family]} dev {DEVICE} {metrics}")
+    return "\n".join(lines) + "\n"
+
+
+def ruleset(rules):
+    lines = "\n".join(rules)
+    return f"table inet echo {{\nchain in {{\ntype filter hook input priority 0;\n{lines}\n}}\n}}\n"
+
+
+def checksum_errors():
+    """Segments that the kernel of this host has thrown away because their checksum was wrong."""
+    names, values = re.findall(r"^Tcp: (.*)$", pathlib.Path("/proc/thread-self/net/snmp").read_text(), re.MULTILINE)
+    return int(dict(zip(names.split(), values.split()))["InCsumErrors"])
+
+
+def why_impossible():
+    """Why hosts cannot be had here, or None."""
+    for tool in ("ip", "nft"):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed"
+    try:
+        with host(SERVER, Host(rules=("counter",))):
+            return None
+    except (OSError, AssertionError) as error:
+        return f"cannot make a host with a TUN device: {error}"
+
+
+def forget_connection(pid):
+    """A process's connection is gone as in a reboot: not one packet tells of it (TCP_REPAIR, tcp(7)).
+
+    The caller kills the process, or the connection lives on.
+    """
+    for fd, what in descriptors_of(pid).items():
+        if what.startswith("socket:"):
+            with contextlib.suppress(OSError), borrowed(pid, fd) as sock:
+                sock.getpeername()
+                sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)

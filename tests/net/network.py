@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Conversations over bad networks, one for each seed, many of them side by side; and what came of them."""
+import argparse
+import collections
+import concurrent.futures
+import json
+import multiprocessing
+import os
+import pathlib
+import platform
+import sys
+import time
+
+import conversation
+import hosts
+import plans
+from judge import IDENTICAL
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Most of a run is waiting: for a time-out, for a pause, for the next acknowledgement.
+RUNS_PER_CPU = 8
+
+CANNOT_BE_TRIED = 77  # an exit status, as other test programs have it
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(prog="./dev network", description=__doc__)
+    parser.add_argument("runs", nargs="?", type=int, default=1000, metavar="RUNS", help="how many (1000)")
+    parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the seed of the first (1)")
+    parser.add_argument("--seed", type=int, metavar="SEED", help="this one alone; -v says what happens to each segment")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell of each run")
+    parser.add_argument("--jobs", type=int, default=RUNS_PER_CPU * os.cpu_count(), metavar="N", help="side by side")
+    parser.add_argument("--record", action="store_true", help="write the figures to docs/figures/network.json")
+    parser.add_argument("--program", default=str(ROOT / "build/tcpecho"), help="the program (build/tcpecho)")
+    return parser.parse_args()
+
+
+def main():
+    options = parse_options()
+    reason = hosts.why_impossible()
+    if reason:
+        print(f"network: skipped: {reason}")
+        return CANNOT_BE_TRIED
+    started = time.monotonic()
+    outcomes = []
+    for outcome in one(options) if options.seed is not None else side_by_side(options):
+        outcomes.append(outcome)
+        if options.verbose or outcome.problems:
+            print(story_of(outcome), flush=True)
+    seconds = time.monotonic() - started
+    print(summary_of(outcomes, seconds), end="")
+    if options.record:
+        record(options, outcomes)
+    return 1 if any(outcome.problems for outcome in outcomes) else 0
+
+
+def one(options):
+    """The run of one seed, in this process."""
+    yield conversation.run(plans.of_seed(options.seed), options.program, print if options.verbose else None)
+
+
+def side_by_side(options):
+    """The outcomes of all runs, as they come."""
+    seeds = range(options.first, options.first + options.runs)
+    context = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(options.jobs, context) as pool:
+        runs = [pool.submit(conversation.run, plans.of_seed(seed), options.program) for seed in seeds]
+        for done in concurrent.futures.as_completed(runs):
+            yield done.result()
+
+
+# ---- words ----
+
+
+def story_of(outcome):
+    """What a run did, as lines of text."""
+    verdict = "WRONG" if outcome.problems else "skipped" if outcome.skipped else outcome.cause
+    lines = [f"{outcome.plan.name}: {verdict}, server: {outcome.reason}, {outcome.seconds:.1f} s"]
+    lines += [f"  problem: {problem}" for problem in outcome.problems]
+    lines += [f"  skipped: {outcome.skipped}"] if outcome.skipped else []
+    lines += [f"  plan: {outcome.plan}"]
+    lines += [f"  box: {dict(outcome.counts)}, {outcome.checksum_errors} wrong checksums met"]
+    lines += [f"  talk: {outcome.said}"]
+    lines += [f"  serve: {line}" for line in outcome.log.splitlines()]
+    return "\n".join(lines)
+
+
+def causes_in(outcomes):
+    """How many runs ended with each cause, those that are well."""
+    return collections.Counter(o.cause for o in outcomes if not o.problems and not o.skipped).most_common()
+
+
+def summary_of(outcomes, seconds):
+    wrong = sum(bool(outcome.problems) for outcome in outcomes)
+    skipped = sum(bool(outcome.skipped) for outcome in outcomes)
+    done = total(outcomes)
+    lines = [f"{count:6} {cause}" for cause, count in causes_in(outcomes)]
+    lines += [f"{len(outcomes)} runs in {seconds:.0f} s: {wrong} wrong, {skipped} skipped"]
+    lines += [done_to_packets(done)]
+    return "\n".join(lines) + "\n"
+
+
+def total(outcomes):
+    counts = collections.Counter()
+    for outcome in outcomes:
+        counts.update(outcome.counts)
+        counts["wrong checksums met"] += outcome.checksum_errors
+    return counts
+
+
+def done_to_packets(counts):
+    names = ("lost", "duplicated", "reordered", "corrupted", "wrong checksums met", "zero windows")
+    return f"{counts['segments']:,} segments: " + ", ".join(f"{counts[name]:,} {name}" for name in names)
+
+
+def record(options, outcomes):
+    wrong = sum(bool(outcome.problems) for outcome in outcomes)
+    causes = causes_in(outcomes)
+    identical = dict(causes).get(IDENTICAL, 0)
+    named = ", ".join(f"{count} {cause}" for cause, count in causes if cause != IDENTICAL)
+    n_named = sum(count for cause, count in causes if cause != IDENTICAL)
+    records = sum(outcome.reason != "no connection" for outcome in outcomes)
+    seeds = f"seeds {options.first} to {options.first + options.runs - 1}"
+    rows = [
+        {
+            "promise": "talk says identical, or names the cause with the right status",
+            "evidence": f"{len(outcomes):,} runs over bad networks, {seeds}; {done_to_packets(total(outcomes))}",
+            "result": f"{identical} identical, {n_named} named their cause, {wrong} wrong",
+        },
+        {"promise": "the cause is named", "evidence": "what talk said in those runs", "result": named},
+        {
+            "promise": "one true record for each connection, no child and no descriptor left",
+            "evidence": "the server's log, totals, children and descriptors in those runs",
+            "result": f"{records} connections, {wrong} wrong",
+        },
+    ]
+    figures = {
+        "name": "network",
+        "command": f"./dev network {options.runs}",
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"Linux {'.'.join(platform.release().split('.')[:2])}, {os.cpu_count()} cores",
+        "rows": rows,
+    }
+    path = ROOT / "docs/figures/network.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""TCP segments in IPv4 (RFC 791) and IPv6 (RFC 8200) packets: read, changed, made."""
+import struct
+from typing import NamedTuple
+
+TCP = 6
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+LETTERS = ((SYN, "S"), (FIN, "F"), (RST, "R"), (0x08, "P"), (ACK, "."))
+
+TCP_HEADER = 20  # without options
+
+
+class Segment(NamedTuple):
+    """One TCP segment and the packet that it came in."""
+
+    packet: bytes
+    header: int  # where in the packet the TCP header begins
+    payload: int  # and where the bytes of the stream begin
+    seq: int
+    ack: int
+    flags: int
+    window: int  # as it stands there, unscaled
+
+    @property
+    def length(self):
+        """Bytes of the stream in it."""
+        return len(self.packet) - self.payload
+
+    @property
+    def letters(self):
+        """Its flags as tcpdump writes them."""
+        return "".join(letter for flag, letter in LETTERS if self.flags & flag)
+
+
+def parse(packet):
+    """The TCP segment in a packet, or None if there is none."""
+    version = packet[0] >> 4
+    protocol = packet[9] if version == 4 else packet[6]
+    if protocol != TCP:
+        return None
+    header = (packet[0] & 0x0F) * 4 if version == 4 else 40
+    _, _, seq, ack, size, flags, window = struct.unpack_from("!HHIIBBH", packet, header)
+    return Segment(packet, header, header + (size >> 4) * 4, seq, ack, flags, window)
+
+
+def ones_complement_sum(data):
+    """The checksum of RFC 1071."""
+    data = bytes(data) + bytes(len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def set_checksum(packet, header):
+    """Puts the right checksum into the TCP header of a bytearray."""
+    addresses = packet[12:20] if packet[0] >> 4 == 4 else packet[8:40]
+    packet[header + 16 : header + 18] = bytes(2)
+    pseudo_header = bytes(addresses) + struct.pack("!II", len(packet) - header, TCP)
+    packet[header + 16 : header + 18] = struct.pack("!H", ones_complement_sum(pseudo_header + packet[header:]))
+
+
+def flip_bit(packet, place):
+    """The packet with one bit flipped, at a place from 0 to 1, where a checksum must find it.
+
+    That is anywhere in IPv4. IPv6 has no checksum of its own: TCP's covers what begins with the addresses.
+    """
+    first = 0 if packet[0] >> 4 == 4 else 8
+    changed = bytearray(packet)
+    bit = int(place * 8 * (len(packet) - first))
+    changed[first + bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def forge(segment, place):
+    """The packet with another byte at a place of its payload, under a checksum that is right."""
+    changed = bytearray(segment.packet)
+    changed[segment.payload + place] ^= 0x20
+    set_checksum(changed, segment.header)
+    return bytes(changed)
+
+
+def reset_to_receiver(segment):
+    """An RST to whom a segment was sent, in the name of its sender: at just the place that is expected next."""
+    source, destination = struct.unpack_from("!HH", segment.packet, segment.header)
+    return bare(segment, False, (source, destination), segment.seq, segment.ack, RST | ACK)
+
+
+def reset_to_sender(segment):
+    """An RST as the answer to a segment, as from a host that knows of no connection (RFC 9293 3.5.2)."""
+    source, destination = struct.unpack_from("!HH", segment.packet, segment.header)
+    return bare(segment, True, (destination, source), segment.ack, 0, RST)
+
+
+def bare(segment, backwards, ports, seq, ack, flags):
+    """A segment without options and bytes between the hosts of another one."""
+    tcp = struct.pack("!HHIIBBHHH", *ports, seq, ack, TCP_HEADER // 4 << 4, flags, 0, 0, 0)
+    old = segment.packet
+    if old[0] >> 4 == 4:
+        ends = old[16:20] + old[12:16] if backwards else old[12:20]
+        fixed = struct.pack("!BBHHHBB", 0x45, 0, 20 + TCP_HEADER, 0, 0x4000, 64, TCP)
+        ip = fixed + struct.pack("!H", ones_complement_sum(fixed + bytes(2) + ends)) + ends
+    else:
+        ends = old[24:40] + old[8:24] if backwards else old[8:40]
+        ip = struct.pack("!IHBB", 6 << 28, TCP_HEADER, TCP, 64) + ends
+    packet = bytearray(ip + tcp)
+    set_checksum(packet, len(ip))
+    return bytes(packet)
