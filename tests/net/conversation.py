@@ -122,10 +122,11 @@ def talk_to_the_end(plan, program, directory, parties, seen):
 
 
 def type_lines(file, data, plan):
-    """So many pieces, and a pause before each."""
+    """So many pieces, and a pause between them."""
     size = -(-len(data) // plan.lines)
     for number in range(plan.lines):
-        time.sleep(plan.pause)
+        if number > 0:
+            time.sleep(plan.pause)
         file.write(data[number * size : (number + 1) * size])
         file.flush()
 
@@ -171,7 +172,7 @@ def end_server(plan, server, at_rest, seen):
 
 def await_record(plan, server, seen):
     """Waits for the record of the client, unless it may never come: nothing will tell the server of his end."""
-    may_never_come = plan.trouble.lasts and not plan.idle_timeout
+    may_never_come = plan.trouble.lasts and plan.trouble.kind != "server reboots" and not plan.idle_timeout
     grace = 0.0 if seen.status == NO_CONNECTION else GRACE
     deadline = time.monotonic() + grace
 

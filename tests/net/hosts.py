@@ -14,6 +14,8 @@ import struct
 import subprocess
 from typing import NamedTuple
 
+import pytest
+
 from harness import descriptors_of, wait_until
 from netns import network_namespace, set_sysctl, sysctl
 from streams import borrowed
@@ -65,6 +67,8 @@ def open_tun():
 @contextlib.contextmanager
 def host(role, setup):
     """This thread is in a host until the end of the block, and has the descriptor of its TUN device."""
+    if setup.congestion not in sysctl("net.ipv4.tcp_available_congestion_control").read_text().split():
+        pytest.skip(f"this kernel has no {setup.congestion}")
     with network_namespace():
         device = open_tun()
         try:
@@ -101,16 +105,14 @@ def links(role, setup):
     """For ip(8): addresses of both families, and nothing that speaks by itself."""
     metrics = f"congctl {setup.congestion}" + (f" advmss {setup.advmss}" if setup.advmss else "")
     lines = [f"link set {DEVICE} mtu {setup.mtu}"]
-    families = ADDRESSES
-    if setup.mtu < LEAST_MTU_OF_IPV6:
-        families = {4: ADDRESSES[4]}
-    else:
+    families = [4] if setup.mtu < LEAST_MTU_OF_IPV6 else [4, 6]
+    if 6 in families:
         lines.append(f"link set {DEVICE} addrgenmode none")
     lines.append(f"link set {DEVICE} up")
-    for family, addresses in families.items():
+    for family in families:
         length = NETWORKS[family].partition("/")[2]
         flags = "noprefixroute nodad" if family == 6 else "noprefixroute"
-        lines.append(f"address add {addresses[role]}/{length} dev {DEVICE} {flags}")
+        lines.append(f"address add {ADDRESSES[family][role]}/{length} dev {DEVICE} {flags}")
         lines.append(f"route add {NETWORKS[family]} dev {DEVICE} {metrics}")
     return "\n".join(lines) + "\n"
 

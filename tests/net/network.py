@@ -93,47 +93,51 @@ def causes_in(outcomes):
 
 
 def summary_of(outcomes, seconds):
-    wrong = sum(bool(outcome.problems) for outcome in outcomes)
-    skipped = sum(bool(outcome.skipped) for outcome in outcomes)
-    done = total(outcomes)
     lines = [f"{count:6} {cause}" for cause, count in causes_in(outcomes)]
-    lines += [f"{len(outcomes)} runs in {seconds:.0f} s: {wrong} wrong, {skipped} skipped"]
-    lines += [done_to_packets(done)]
+    lines += [done_to_packets(outcomes)]
+    lines += [f"{len(outcomes)} runs in {seconds:.0f} s: {wrong_and_skipped(outcomes)}"]
     return "\n".join(lines) + "\n"
 
 
-def total(outcomes):
+def wrong_and_skipped(outcomes):
+    wrong = sum(bool(outcome.problems) for outcome in outcomes)
+    skipped = sum(bool(outcome.skipped) for outcome in outcomes)
+    return f"{wrong} wrong, {skipped} skipped"
+
+
+def done_to_packets(outcomes):
     counts = collections.Counter()
     for outcome in outcomes:
         counts.update(outcome.counts)
         counts["wrong checksums met"] += outcome.checksum_errors
-    return counts
-
-
-def done_to_packets(counts):
     names = ("lost", "duplicated", "reordered", "corrupted", "wrong checksums met", "zero windows")
     return f"{counts['segments']:,} segments: " + ", ".join(f"{counts[name]:,} {name}" for name in names)
 
 
+# ---- for docs/RELIABILITY.md ----
+
+
 def record(options, outcomes):
-    wrong = sum(bool(outcome.problems) for outcome in outcomes)
-    causes = causes_in(outcomes)
-    identical = dict(causes).get(IDENTICAL, 0)
-    named = ", ".join(f"{count} {cause}" for cause, count in causes if cause != IDENTICAL)
-    n_named = sum(count for cause, count in causes if cause != IDENTICAL)
-    records = sum(outcome.reason != "no connection" for outcome in outcomes)
+    causes = dict(causes_in(outcomes))
+    identical = causes.pop(IDENTICAL, 0)
+    connections = sum(outcome.reason != "no connection" for outcome in outcomes)
     seeds = f"seeds {options.first} to {options.first + options.runs - 1}"
+    last = wrong_and_skipped(outcomes)
     rows = [
         {
-            "promise": "talk says identical, or names the cause with the right status",
-            "evidence": f"{len(outcomes):,} runs over bad networks, {seeds}; {done_to_packets(total(outcomes))}",
-            "result": f"{identical} identical, {n_named} named their cause, {wrong} wrong",
+            "promise": "over a bad network talk says that all came back, or names the cause with the right status",
+            "evidence": f"{len(outcomes):,} conversations, {seeds}; {done_to_packets(outcomes)}",
+            "result": f"{identical} identical, {sum(causes.values())} named their cause, {last}",
         },
-        {"promise": "the cause is named", "evidence": "what talk said in those runs", "result": named},
+        {
+            "promise": "each cause has its words",
+            "evidence": "the same conversations",
+            "result": ", ".join(f"{count} {cause}" for cause, count in causes.items()),
+        },
         {
             "promise": "one true record for each connection, no child and no descriptor left",
-            "evidence": "the server's log, totals, children and descriptors in those runs",
-            "result": f"{records} connections, {wrong} wrong",
+            "evidence": "the server's log, totals, children and descriptors in the same conversations",
+            "result": f"{connections} connections, {last}",
         },
     ]
     figures = {

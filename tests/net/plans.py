@@ -46,7 +46,7 @@ class Plan:
     seed: int = 0  # of the bytes and of the box
     family: int = 4
     size: int = 50_000
-    lines: int = 0  # typed in so many pieces, with a pause before each; 0: from a file
+    lines: int = 0  # typed in so many pieces, with a pause between; 0: from a file
     pause: float = 0.0
     reader_pause: float = 0.0  # whoever reads talk's output begins so late, and its pipe is small
     timeout: float = 0.0  # talk --timeout
@@ -76,7 +76,7 @@ def of_seed(seed):
     plan = dataclasses.replace(plan, size=min(draw_size(draw), affordable(plan)))
     if draw.random() < 0.25:
         lines = draw.randint(1, 20)
-        plan = dataclasses.replace(plan, lines=lines, pause=draw.uniform(0, 1.0) / lines)
+        plan = dataclasses.replace(plan, lines=lines, pause=draw.uniform(0.0, 1.0) / lines)
     elif draw.random() < 0.2:
         plan = dataclasses.replace(plan, reader_pause=draw.uniform(0.1, 1.0))
     return draw_trouble(draw, plan) if draw.random() < 0.45 else plan
@@ -176,7 +176,8 @@ def draw_trouble(draw, plan):
         changes |= hurried
     elif kind == "SYN":
         trouble = Trouble(kind, way, count=draw.choice((1, 2, FOREVER)))
-        changes |= draw.choice((by_user, {"client": with_sysctls(plan.client, tcp_syn_retries=1)})) if trouble.lasts else {}
+        few_syns = {"client": with_sysctls(plan.client, tcp_syn_retries=1)}
+        changes |= draw.choice((by_user, few_syns)) if trouble.lasts else {}
     elif kind == "FIN":
         trouble = Trouble(kind, way, count=draw.choice((1, 2, 3, FOREVER)))
         changes |= hurried | (by_either if way == UP else by_user) if trouble.lasts else {}

@@ -59,13 +59,14 @@ def cases(*rows):
         (Plan("duplication", size=200_000, impairment=Impairment(duplication=0.1)), "duplicated"),
         (Plan("delay", lines=5, pause=0.05, impairment=Impairment(delay=0.05, jitter=0.02)), "segments"),
         (Plan("all of it", family=6, size=100_000, impairment=Impairment(0.03, 0.02, 0.05, 0.02, 0.005)), "lost"),
-        (Plan("zero windows", size=300_000, reader_pause=1.0, client=TINY_BUFFERS, server=TINY_BUFFERS), "zero windows"),
+        (Plan("zero windows", size=300_000, reader_pause=1.0, client=TINY_BUFFERS, server=TINY_BUFFERS),
+         "zero windows"),
         (Plan("SYN lost", trouble=Trouble("SYN", UP, count=1)), "SYN dropped"),
         (Plan("SYN-ACK lost", trouble=Trouble("SYN", DOWN, count=1)), "SYN dropped"),
         (Plan("client's FINs lost", trouble=Trouble("FIN", UP, count=2)), "FIN dropped"),
         (Plan("server's FINs lost", trouble=Trouble("FIN", DOWN, count=2)), "FIN dropped"),
     ),
-)
+)  # fmt: skip
 def test_what_passes_changes_no_byte(outcome_of, plan, done):
     outcome = outcome_of(plan)
     assert (outcome.cause, outcome.reason) == (IDENTICAL, "eof")
@@ -98,8 +99,10 @@ def test_a_byte_changed_under_a_right_checksum_is_found_by_talk(outcome_of, plan
 @pytest.mark.parametrize(
     "plan, cause, reason",
     cases(
-        (Plan("never a SYN-ACK", timeout=0.5, trouble=Trouble("SYN", DOWN, count=FOREVER)), NOT_IN_TIME, "no connection"),
-        (Plan("never a FIN", size=100, timeout=0.5, trouble=Trouble("FIN", DOWN, count=FOREVER)), "server did not end", "eof"),
+        (Plan("never a SYN-ACK", timeout=0.5, trouble=Trouble("SYN", DOWN, count=FOREVER)),
+         NOT_IN_TIME, "no connection"),
+        (Plan("never a FIN", size=100, timeout=0.5, trouble=Trouble("FIN", DOWN, count=FOREVER)),
+         "server did not end", "eof"),
         (Plan("server vanishes", client=SOON_GIVES_UP, trouble=Trouble("vanish", UP, 20_000)),
          "connection timed out", "drain"),
         (Plan("server vanishes, --timeout", timeout=0.5, trouble=Trouble("vanish", DOWN, 20_000)), "no reply", "drain"),
@@ -114,7 +117,7 @@ def test_a_byte_changed_under_a_right_checksum_is_found_by_talk(outcome_of, plan
         (Plan("client's host reboots", idle_timeout=20.0, trouble=Trouble("client reboots", DOWN, 20_000)),
          KILLED, "reset"),
         (Plan("reset on the way", trouble=Trouble("cut", DOWN, 20_000)), "server reset the connection", "reset"),
-        (Plan("client too slow", lines=1, pause=2.0, idle_timeout=0.3, trouble=Trouble("idle")),
+        (Plan("client too slow", lines=2, pause=2.0, idle_timeout=0.3, trouble=Trouble("idle")),
          "server ended early", "idle"),
     ),
 )  # fmt: skip
