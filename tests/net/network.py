@@ -15,7 +15,7 @@ import time
 import conversation
 import hosts
 import plans
-from judge import IDENTICAL
+from judge import IDENTICAL, KILLED
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -81,7 +81,7 @@ def story_of(outcome):
     lines += [f"  problem: {problem}" for problem in outcome.problems]
     lines += [f"  skipped: {outcome.skipped}"] if outcome.skipped else []
     lines += [f"  plan: {outcome.plan}"]
-    lines += [f"  box: {dict(outcome.counts)}, {outcome.checksum_errors} wrong checksums met"]
+    lines += [f"  box: {dict(outcome.counts)}, {outcome.checksum_errors} wrong TCP checksums met"]
     lines += [f"  talk: {outcome.said}"]
     lines += [f"  serve: {line}" for line in outcome.log.splitlines()]
     return "\n".join(lines)
@@ -109,8 +109,8 @@ def done_to_packets(outcomes):
     counts = collections.Counter()
     for outcome in outcomes:
         counts.update(outcome.counts)
-        counts["wrong checksums met"] += outcome.checksum_errors
-    names = ("lost", "duplicated", "reordered", "corrupted", "wrong checksums met", "zero windows")
+        counts["wrong TCP checksums met"] += outcome.checksum_errors
+    names = ("lost", "duplicated", "reordered", "corrupted", "wrong TCP checksums met", "zero windows")
     return f"{counts['segments']:,} segments: " + ", ".join(f"{counts[name]:,} {name}" for name in names)
 
 
@@ -119,7 +119,7 @@ def done_to_packets(outcomes):
 
 def record(options, outcomes):
     causes = dict(causes_in(outcomes))
-    identical = causes.pop(IDENTICAL, 0)
+    identical, killed = causes.pop(IDENTICAL, 0), causes.pop(KILLED, 0)
     connections = sum(outcome.reason != "no connection" for outcome in outcomes)
     seeds = f"seeds {options.first} to {options.first + options.runs - 1}"
     last = wrong_and_skipped(outcomes)
@@ -127,7 +127,8 @@ def record(options, outcomes):
         {
             "promise": "over a bad network talk says that all came back, or names the cause with the right status",
             "evidence": f"{len(outcomes):,} conversations, {seeds}; {done_to_packets(outcomes)}",
-            "result": f"{identical} identical, {sum(causes.values())} named their cause, {last}",
+            "result": f"{identical} identical, {sum(causes.values())} named the cause, {killed} went down with talk's own "
+            f"host; {last}",
         },
         {
             "promise": "each cause has its words",

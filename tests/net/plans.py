@@ -14,6 +14,8 @@ from judge import PROHIBITED, REJECTED
 
 FOREVER = 1_000_000
 
+# Buffers, as tcp_rmem and tcp_wmem have them.
+SMALL = "4096 16384 16384"
 TINY = "4096 4096 4096"
 
 
@@ -63,12 +65,13 @@ def of_seed(seed):
     impairment = draw_impairment(draw)
     mtu = draw.choice((1500, 1500, 1500, 9000, 65535, 1280, 576))
     advmss = draw.choice((0, 0, 0, 0, 536, 88))
+    is_roomy = draw.random() < 0.4
     plan = Plan(
         f"seed {seed}",
         seed=seed,
         family=4 if mtu < 1280 else draw.choice((4, 6)),
-        client=draw_host(draw, mtu, advmss),
-        server=draw_host(draw, mtu, advmss),
+        client=draw_host(draw, mtu, advmss, is_roomy),
+        server=draw_host(draw, mtu, advmss, is_roomy),
         impairment=impairment,
         idle_timeout=draw.choice((0.0, 0.0, 30.0)),
         timeout=draw.choice((0.0, 0.0, 30.0)),
@@ -113,10 +116,11 @@ def draw_impairment(draw):
     )
 
 
-def draw_host(draw, mtu, advmss):
+def draw_host(draw, mtu, advmss, is_roomy):
+    receive, send = "4096 131072 6291456", "4096 16384 4194304"  # as Linux has them
     sysctls = {
-        "tcp_rmem": draw.choice(("4096 131072 6291456", "4096 16384 16384", TINY)),
-        "tcp_wmem": draw.choice(("4096 16384 4194304", "4096 16384 16384", TINY)),
+        "tcp_rmem": receive if is_roomy else draw.choice((receive, SMALL, TINY)),
+        "tcp_wmem": send if is_roomy else draw.choice((send, SMALL, TINY)),
         "tcp_sack": draw.choice((1, 1, 0)),
         "tcp_timestamps": draw.choice((1, 1, 0)),
         "tcp_window_scaling": draw.choice((1, 1, 0)),
