@@ -217,12 +217,15 @@ def interferences(plan, parties):
 
 
 def reboot(pids):
-    """What a reboot of its host is to the peer of a process: it is gone, and nothing tells of it."""
-    for pid in pids:
-        hosts.forget_connection(pid)
+    """What a reboot of its host is to the peer of a process: it is gone, and nothing tells of it.
+
+    Returns whether any of them had a connection yet.
+    """
+    rebooted = [pid for pid in pids if hosts.forget_connection(pid)]
+    for pid in rebooted:
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: proc_state(pid) in ("Z", ""), f"{pid} to end")
-    return pids != []
+    return rebooted != []
 
 
 # ---- words ----

@@ -144,7 +144,7 @@ def affordable(plan, seconds=3.0):
         rate = segment * 1.2 / (trip * math.sqrt(bad))  # Mathis et al., 1997
     else:  # too few segments for a fast retransmission: a loss costs a time-out
         rate = window / (trip + 0.8 * min(1.0, bad * segments))
-    return int(seconds * min(rate, 3_000 * segment, 5e6))
+    return int(seconds * min(rate, 1_000 * segment, 1e6))
 
 
 TROUBLES = ("vanish", "vanish", "one way", "quota", "cut", "cut", "forge", "server reboots", "server reboots",
