@@ -52,14 +52,15 @@ int units_parse_count(const char *text, uint64_t *ret_count)
 	return 0;
 }
 
-/* The digits after a decimal point, of `unit_ns`; what is finer than a nanosecond is cut. */
+/*
+ * The digits after a decimal point, of `unit_ns`; what is finer than a nanosecond is cut. From the
+ * last digit to the first: cutting at each of them is then the same as cutting once at the end.
+ */
 static uint64_t fraction_ns(const char *digits, size_t n_digits, uint64_t unit_ns)
 {
-	uint64_t ns = 0, scale_ns = unit_ns;
-	for (size_t i = 0; i < n_digits && scale_ns > 0; i++) {
-		ns += (uint64_t)(digits[i] - '0') * scale_ns / 10;
-		scale_ns /= 10;
-	}
+	uint64_t ns = 0;
+	for (size_t i = n_digits; i-- > 0;)
+		ns = ((uint64_t)(digits[i] - '0') * unit_ns + ns) / 10;
 	return ns;
 }
 
