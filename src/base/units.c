@@ -93,7 +93,10 @@ int units_parse_duration(const char *text, uint64_t *ret_ns)
 			continue;
 		if (whole > DURATION_MAX_NS / unit_ns)
 			return ERR_OUT_OF_RANGE;
-		*ret_ns = whole * unit_ns + fraction_ns(fraction, n_fraction, unit_ns);
+		uint64_t ns = whole * unit_ns + fraction_ns(fraction, n_fraction, unit_ns);
+		if (ns > DURATION_MAX_NS)
+			return ERR_OUT_OF_RANGE;
+		*ret_ns = ns;
 		return 0;
 	}
 	return ERR_BAD_UNIT;

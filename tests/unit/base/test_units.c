@@ -124,6 +124,9 @@ TEST(a_duration_ends_at_a_hundred_years)
 	static const struct row rows[] = {
 		{ "876000h", 0, 876000 * HOUR },
 		{ "876001h", ERR_OUT_OF_RANGE },
+		{ "876000.5h", ERR_OUT_OF_RANGE },
+		{ "3153600000.000000001", ERR_OUT_OF_RANGE },
+		{ "3153600000.0000000009", 0, 876000 * HOUR },
 		{ "52560000m", 0, 876000 * HOUR },
 		{ "52560001m", ERR_OUT_OF_RANGE },
 		{ "3153600000", 0, 876000 * HOUR },
