@@ -241,6 +241,7 @@ static void say(const struct prefix *prefix, bool wait, const char *format, va_l
 	struct escape escape = { .utf8 = true };
 	char shown[ESCAPE_ROOM(sizeof(sentence))];
 	size_t n = escape_bytes(&escape, sentence, strlen(sentence), shown);
+	n += escape_end(&escape, shown + n);
 	put(&record, shown, n);
 	finish(&record, wait);
 }

@@ -234,6 +234,16 @@ TEST(every_byte_in_a_sentence_leaves_one_harmless_line)
 	}
 }
 
+TEST(a_sentence_that_ends_within_a_character_loses_no_byte)
+{
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	log_notice("caf\xc3");
+	log_notice("5 \xe2\x82");
+	unit_capture_end(&log_of);
+	assert_string_equal(log_of.text, "caf\\xc3\n"
+					 "5 \\xe2\\x82\n");
+}
+
 /* ---- cutting ---- */
 
 /* What grows in each way that a byte can grow, and text that must not be cut in a character. */
@@ -630,6 +640,7 @@ int main(void)
 		LOG_TEST(seconds_are_told_to_the_millisecond),
 		LOG_TEST(a_value_from_a_stranger_can_forge_no_field_and_no_line),
 		LOG_TEST(every_byte_in_a_sentence_leaves_one_harmless_line),
+		LOG_TEST(a_sentence_that_ends_within_a_character_loses_no_byte),
 		LOG_TEST(a_long_value_is_cut_and_the_fields_behind_it_stay),
 		LOG_TEST(a_long_sentence_is_cut_between_characters),
 		LOG_TEST(a_line_that_grew_to_its_limit_is_cut_between_characters_too),
