@@ -33,7 +33,7 @@
 #define WORLD_BUFFER 4 /* the driver's buffer */
 #endif
 
-#define WORLD_REFUSALS 2                     /* EAGAIN and the like, which change nothing */
+#define WORLD_REFUSALS 2                      /* EAGAIN and the like, which change nothing */
 #define WORLD_STEPS    (2 * WORLD_BYTES + 16) /* more than the longest way there is */
 
 /* World and echo. Compared as memory, so it has no padding that is not zero (calloc, memcpy). */

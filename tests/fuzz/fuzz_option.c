@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line, as main() takes it: what option_parse() accepts is within its rows, says the
+ * same when it is written out and read again, and gives the command a configuration that it can
+ * run; what it refuses is told in one line, and nothing is written. serve and talk are not run.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "cli/help.h"
+#include "cli/option.h"
+#include "client/talk.h"
+#include "fuzz.h"
+#include "server/capacity.h"
+#include "server/listeners.h"
+#include "server/serve.h"
+#include "sink.h"
+
+#define MOST_ARGUMENTS 80 /* more than the addresses that serve takes */
+
+/* ---- what would have happened ---- */
+
+static size_t n_runs;
+
+int __wrap_isatty(int fd);
+enum status __wrap_serve_run(const struct serve_config *config);
+enum status __wrap_talk_run(const struct talk_config *config);
+void __wrap_help_program(FILE *out);
+void __wrap_help_on_command(FILE *out, const struct command *command);
+
+int __wrap_isatty(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+static bool is_terminated(const struct addr_spec *spec)
+{
+	return spec->kind == ADDR_WILDCARD ||
+	       memchr(spec->host, '\0', sizeof(spec->host)) > (const void *)spec->host;
+}
+
+enum status __wrap_serve_run(const struct serve_config *config)
+{
+	n_runs++;
+	assert(config->engine != NULL && config->ready_fd >= -1);
+	assert(config->max_clients <= CAPACITY_MOST && config->max_per_source <= CAPACITY_MOST);
+	assert(config->n_addresses <= LISTENERS_MOST);
+	for (size_t i = 0; i < config->n_addresses; i++)
+		assert(is_terminated(&config->addresses[i]));
+	return STATUS_OK;
+}
+
+enum status __wrap_talk_run(const struct talk_config *config)
+{
+	n_runs++;
+	const struct addr_spec *server = &config->server;
+	assert(server->kind == ADDR_HOST || server->kind == ADDR_UNIX);
+	assert(is_terminated(server) && (server->kind == ADDR_UNIX || server->port > 0));
+	assert(config->family == AF_UNSPEC || config->family == AF_INET ||
+	       config->family == AF_INET6);
+	return STATUS_OK;
+}
+
+void __wrap_help_program(FILE *out)
+{
+	(void)out;
+	n_runs++;
+}
+
+void __wrap_help_on_command(FILE *out, const struct command *command)
+{
+	(void)out;
+	assert(command != NULL);
+	n_runs++;
+}
+
+/* ---- the arguments ---- */
+
+static const struct command *choose_command(struct fuzz_input *input)
+{
+	size_t n = 0;
+	while (commands[n] != NULL)
+		n++;
+	return commands[fuzz_byte(input) % n];
+}
+
+static void check_value(const struct option_row *row, uint64_t value, enum option_source source)
+{
+	assert(source == SOURCE_PRESET || source == SOURCE_COMMAND_LINE);
+	switch (row->kind) {
+	case OPTION_FLAG:
+		assert(value == (source == SOURCE_COMMAND_LINE));
+		break;
+	case OPTION_COUNT:
+		assert(source == SOURCE_PRESET || (value >= row->least && value <= row->most));
+		break;
+	case OPTION_CHOICE:
+		for (size_t i = 0; i <= value; i++)
+			assert(row->choice(i) != NULL);
+		break;
+	case OPTION_DURATION:
+		break; /* fuzz_units.c */
+	}
+}
+
+/* getopt_long(3) may change the order of the words, not the words. */
+static void check_words(char **before, char **after, int argc)
+{
+	for (int i = 0; i < argc; i++) {
+		int n = 0;
+		for (int j = 0; j < argc; j++)
+			n += after[j] == before[i];
+		assert(n == 1);
+	}
+	assert(after[argc] == NULL);
+}
+
+/* Writes an option as "--name=value". */
+static void write_option(const struct option_row *row, uint64_t value, char out[64])
+{
+	switch (row->kind) {
+	case OPTION_FLAG:
+		snprintf(out, 64, "--%s", row->name);
+		break;
+	case OPTION_COUNT:
+		snprintf(out, 64, "--%s=%" PRIu64, row->name, value);
+		break;
+	case OPTION_DURATION:
+		snprintf(out, 64, "--%s=%s", row->name, units_duration(value).text);
+		break;
+	case OPTION_CHOICE:
+		snprintf(out, 64, "--%s=%s", row->name, row->choice(value));
+		break;
+	}
+}
+
+/* Writes the arguments out and reads them again. */
+static void check_again(const struct command *command, const struct arguments *first)
+{
+	char options[COMMAND_OPTIONS_MOST][64], name[] = "", end[] = "--";
+	char *argv[COMMAND_OPTIONS_MOST + MOST_ARGUMENTS + 3] = { name };
+	int argc = 1;
+	for (size_t i = 0; i < command->n_options; i++) {
+		if (first->sources[i] != SOURCE_COMMAND_LINE)
+			continue;
+		write_option(&command->options[i], first->values[i], options[i]);
+		argv[argc++] = options[i];
+	}
+	argv[argc++] = end;
+	for (size_t i = 0; i < first->n_operands; i++)
+		argv[argc++] = first->operands[i];
+
+	struct arguments again;
+	enum option_outcome outcome = option_parse(command, argc, argv, &again);
+	assert(outcome == OPTION_RUN && again.n_operands == first->n_operands);
+	assert(memcmp(again.values, first->values, sizeof(again.values)) == 0);
+	assert(memcmp(again.sources, first->sources, sizeof(again.sources)) == 0);
+	for (size_t i = 0; i < again.n_operands; i++)
+		assert(again.operands[i] == first->operands[i]);
+}
+
+static void check_run(const struct command *command, const struct arguments *arguments,
+		      const struct sink *sink)
+{
+	n_runs = 0;
+	enum status status = command->run(arguments);
+	assert(status == STATUS_OK || status == STATUS_USAGE);
+	assert(n_runs == (status == STATUS_OK));
+	assert(sink_lines(sink) == (status == STATUS_USAGE));
+}
+
+static void check_command_line(const struct command *command, int argc, char **argv)
+{
+	static struct sink sink;
+	char *before[MOST_ARGUMENTS + 1];
+	memcpy(before, argv, (size_t)argc * sizeof(*argv));
+	struct arguments arguments, untouched;
+	memset(&untouched, 0x5a, sizeof(untouched));
+	memcpy(&arguments, &untouched, sizeof(arguments));
+
+	sink_open(&sink);
+	log_setup(LOG_TEXT, false);
+	enum option_outcome outcome = option_parse(command, argc, argv, &arguments);
+	check_words(before, argv, argc);
+	assert(sink_lines(&sink) == (outcome == OPTION_BAD));
+	if (outcome != OPTION_RUN) {
+		assert(memcmp(&arguments, &untouched, sizeof(arguments)) == 0);
+	} else {
+		for (size_t i = 0; i < command->n_options; i++)
+			check_value(&command->options[i], arguments.values[i],
+				    arguments.sources[i]);
+		assert(arguments.operands + arguments.n_operands == argv + argc);
+		check_again(command, &arguments);
+		check_run(command, &arguments, &sink);
+	}
+	sink_open(NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input input = { data, size };
+	const struct command *command = choose_command(&input);
+	char name[] = "command", *nothing[] = { NULL };
+	char *argv[MOST_ARGUMENTS + 1] = { name };
+	int argc = 1;
+	while (input.left > 0 && argc < MOST_ARGUMENTS)
+		argv[argc++] = fuzz_string(&input);
+
+	char *words[MOST_ARGUMENTS + 1], **environment = environ;
+	memcpy(words, argv, sizeof(words));
+	environ = nothing;
+	check_command_line(command, argc, argv);
+	environ = environment;
+	while (--argc > 0)
+		free(words[argc]);
+	return 0;
+}
