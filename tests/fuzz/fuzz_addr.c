@@ -64,7 +64,7 @@ static bool read_v6(const char *host, struct sockaddr_in6 *ret_v6)
 	return ret_v6->sin6_scope_id != 0 && (end == NULL || *end == '\0');
 }
 
-/* Literals are themselves. A name is as many addresses as it is long, or an error, by its letters. */
+/* A literal is itself. A name is as many addresses as it is long, or an error, by its letters. */
 int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
 		       struct addrinfo **ret_found)
 {
@@ -212,8 +212,8 @@ static struct addr kernel_address(struct fuzz_input *input)
 }
 
 /*
- * A path as bind(2) leaves it, or an abstract name, which text can say: one without a NUL in it, and
- * a path that does not look like the other.
+ * Can text say it? A path as bind(2) leaves it that does not look like an abstract name, or an
+ * abstract name without a NUL in it.
  */
 static bool can_be_said(const struct addr *addr)
 {

@@ -47,12 +47,13 @@ class Fuzzer:
         self.name = name
         self.max_len, self.promise = TARGETS[name]
         self.program = build / "tests" / "fuzz" / f"fuzz_{name}"
-        self.kept = HERE / "corpus" / name
-        self.found = build / "corpus" / name
+        self.kept = HERE / "corpus" / name  # the fewest that reach all there is to reach
+        self.known = [path for path in [HERE / "found" / name] if path.exists()]  # broke something once
+        self.new = build / "corpus" / name
         self.findings = build / "findings" / name
         self.log = build / "findings" / f"{name}.log"
         self.executions = self.rate = self.features = self.inputs = self.status = 0
-        for folder in (self.kept, self.found, self.findings):
+        for folder in (self.kept, self.new, self.findings):
             folder.mkdir(parents=True, exist_ok=True)
 
     def call(self, *arguments):
@@ -68,7 +69,7 @@ class Fuzzer:
         words = [f"-dict={dictionary}"] if dictionary.exists() else []
         # The corpora reach all there is to reach: weighing inputs by rarity would only cost time.
         text = self.call(f"-runs={executions}", f"-seed={seed}", "-timeout=30", "-entropic=0",
-                         "-print_final_stats=1", *words, self.found, self.kept)
+                         "-print_final_stats=1", *words, self.new, self.kept, *self.known)
         self.executions = int(re.search(r"number_of_executed_units:\s*(\d+)", text)[1])
         self.rate = int(re.search(r"average_exec_per_sec:\s*(\d+)", text)[1])
         progress = re.findall(r"ft: (\d+) corp: (\d+)", text)
@@ -80,7 +81,7 @@ class Fuzzer:
         merged = self.kept.with_suffix(".new")
         shutil.rmtree(merged, ignore_errors=True)
         merged.mkdir()
-        self.call("-set_cover_merge=1", merged, self.kept, self.found)
+        self.call("-set_cover_merge=1", merged, self.kept, self.new)
         if self.status != 0:
             sys.exit(f"{self.name}: the merge failed, see {self.log}")
         shutil.rmtree(self.kept)
