@@ -189,7 +189,8 @@ static struct addr kernel_address(struct fuzz_input *input)
 	static const sa_family_t families[] = { AF_INET, AF_INET6, AF_UNIX };
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	uint8_t choice = fuzz_byte(input);
-	struct addr addr = { 0 };
+	struct addr addr;
+	memset(&addr, 'Z', sizeof(addr)); /* what lies behind its length is nobody's */
 	size_t n = input->left < sizeof(addr.local.sun_path) ? input->left
 							     : sizeof(addr.local.sun_path);
 	memcpy(addr.local.sun_path, input->at, n); /* behind the family, whatever that is */
@@ -200,7 +201,7 @@ static struct addr kernel_address(struct fuzz_input *input)
 		break;
 	case AF_INET6:
 		addr.len = sizeof(addr.v6);
-		addr.v6.sin6_scope_id %= 1 << choice / 16;
+		addr.v6.sin6_scope_id %= 1u << choice / 16;
 		if (choice & 4)
 			memcpy(&addr.v6.sin6_addr, mapped, sizeof(mapped));
 		break;
@@ -224,6 +225,22 @@ static bool can_be_said(const struct addr *addr)
 	if (path[0] == '\0')
 		return memchr(path + 1, '\0', n - 1) == NULL && n < sizeof(addr->local.sun_path);
 	return path[0] != '@' && strnlen(path, n) == n - 1;
+}
+
+/* What a unix address says, up to a NUL in it. */
+static void check_unix(const struct addr *addr, const char *printed)
+{
+	const char *path = addr->local.sun_path, *prefix = "unix:";
+	size_t n = addr->len - offsetof(struct sockaddr_un, sun_path);
+	if (n > 0 && path[0] == '\0') {
+		prefix = "unix:@";
+		path++;
+		n--;
+	}
+	n = strnlen(path, n);
+	assert(strncmp(printed, prefix, strlen(prefix)) == 0);
+	printed += strlen(prefix);
+	assert(strlen(printed) == n && memcmp(printed, path, n) == 0);
 }
 
 static void check_source(const struct addr *addr, const struct addr *plain)
@@ -256,6 +273,8 @@ static void check_address(const struct addr *addr)
 
 	struct addr_text printed = addr_format(addr);
 	assert(memchr(printed.text, '\0', sizeof(printed.text)) != NULL);
+	if (addr->any.sa_family == AF_UNIX)
+		check_unix(addr, printed.text);
 	if (addr->any.sa_family != AF_UNIX || can_be_said(addr))
 		check_format(addr);
 	addr_set_port(&copy, 4711);
