@@ -270,6 +270,8 @@ static void check_address(const struct addr *addr)
 	addr_unmap(&twice);
 	assert(addr_equal(&plain, &twice) && addr_port(&plain) == addr_port(addr));
 	check_source(addr, &plain);
+	if (plain.any.sa_family != addr->any.sa_family)
+		assert(memcmp(&plain.v4.sin_addr, &addr->v6.sin6_addr.s6_addr[16 - 4], 4) == 0);
 
 	struct addr_text printed = addr_format(addr);
 	assert(memchr(printed.text, '\0', sizeof(printed.text)) != NULL);
