@@ -17,6 +17,21 @@
 
 #define MOST_VARIABLES 24
 
+/* The variable of an option, made letter by letter. */
+static struct option_variable variable_of(const struct command *command, size_t i)
+{
+	struct option_variable made = { "TCPECHO_" };
+	const char *const words[] = { command->name, "_", command->options[i].name };
+	size_t n = strlen(made.name);
+	for (size_t word = 0; word < ARRAY_LEN(words); word++) {
+		for (const char *at = words[word]; *at != '\0'; at++)
+			made.name[n++] = *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A')
+					 : *at == '-'             ? '_'
+								  : *at;
+	}
+	return made;
+}
+
 /* The value of a variable: the first of that name counts (getenv(3)). NULL when it is not there. */
 static const char *value_of(const char *name, char *const *environment)
 {
@@ -89,7 +104,7 @@ static const struct option_row *expect(const struct command *command, char *word
 	assert(outcome == OPTION_RUN);
 	for (size_t i = 0; i < command->n_options; i++) {
 		const struct option_row *row = &command->options[i];
-		const char *text = value_of(option_variable(command, row).name, environment);
+		const char *text = value_of(variable_of(command, i).name, environment);
 		if (text == NULL || (word != NULL && i == said))
 			continue;
 		if (!read_as_option(command, i, text, &expected->values[i]))
@@ -141,11 +156,11 @@ static char *next_variable(const struct command *command, struct fuzz_input *inp
 	char *text = fuzz_string(input);
 	if (i == command->n_options)
 		return text;
-	const char *name = option_variable(command, &command->options[i]).name;
-	size_t size = strlen(name) + strlen(text) + 2;
+	struct option_variable name = variable_of(command, i);
+	size_t size = strlen(name.name) + strlen(text) + 2;
 	char *variable = malloc(size);
 	assert(variable != NULL);
-	snprintf(variable, size, "%s=%s", name, text);
+	snprintf(variable, size, "%s=%s", name.name, text);
 	free(text);
 	return variable;
 }

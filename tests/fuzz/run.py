@@ -26,7 +26,7 @@ TARGETS = {
     "log": (128, "a record is one line and valid JSON, and reads as what was put in"),
     "escape": (64, "no byte that a terminal obeys gets out, wherever the stream is cut, and none is lost"),
     "map": (128, "the table of clients does what an array of pairs does"),
-    "environment": (256, "a variable means what its option means, and the command line wins"),
+    "environment": (640, "a variable means what its option means, and the command line wins"),
     "option": (640, "an accepted command line reads as itself when written out; a refusal is one line"),
     "echo": (192, "the laws of the simulation, for 64 bytes and a buffer of 16"),
     "addr": (320, "an address that is read or given by the kernel is printed and reads as itself"),
