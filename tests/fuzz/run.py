@@ -40,6 +40,11 @@ ENVIRONMENT = {
 }
 
 
+def last_number(pattern, text):
+    """What libFuzzer said last; 0 when it did not come to say it."""
+    return int((re.findall(pattern, text) or ["0"])[-1])
+
+
 class Fuzzer:
     """One target: its program, and where its inputs are."""
 
@@ -70,10 +75,10 @@ class Fuzzer:
         # The corpora reach all there is to reach: weighing inputs by rarity would only cost time.
         text = self.call(f"-runs={executions}", f"-seed={seed}", "-timeout=30", "-entropic=0",
                          "-print_final_stats=1", *words, self.new, self.kept, *self.known)
-        self.executions = int(re.search(r"number_of_executed_units:\s*(\d+)", text)[1])
-        self.rate = int(re.search(r"average_exec_per_sec:\s*(\d+)", text)[1])
-        progress = re.findall(r"ft: (\d+) corp: (\d+)", text)
-        self.features, self.inputs = map(int, progress[-1]) if progress else (0, 0)
+        self.executions = last_number(r"number_of_executed_units:\s*(\d+)", text)
+        self.rate = last_number(r"average_exec_per_sec:\s*(\d+)", text)
+        self.features = last_number(r" ft: (\d+)", text)
+        self.inputs = last_number(r" corp: (\d+)", text)
         return self
 
     def keep(self):
