@@ -170,6 +170,8 @@ def causes_allowed(plan, seen):
         allowed.add("server ended early")
     if "tcp_retries2" in plan.client.sysctls:  # a kernel without patience may lose it by chance
         allowed.add("connection timed out")
+    if "tcp_retries2" in plan.server.sysctls:  # and then it knows of no connection any more
+        allowed.add("server reset the connection")
     return allowed
 
 

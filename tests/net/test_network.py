@@ -112,7 +112,7 @@ def test_a_byte_changed_under_a_right_checksum_is_found_by_talk(outcome_of, plan
               trouble=Trouble("vanish", DOWN, 20_000)), "no reply", "timeout"),
         (Plan("client vanishes, --idle-timeout", timeout=0.5, idle_timeout=0.5,
               trouble=Trouble("vanish", UP, 20_000)), "no reply", "idle"),
-        (Plan("server's host reboots", trouble=Trouble("server reboots", UP, 20_000)),
+        (Plan("server's host reboots", lines=5, pause=0.2, trouble=Trouble("server reboots", UP, 20_000)),
          "server reset the connection", "killed"),
         (Plan("client's host reboots", idle_timeout=20.0, trouble=Trouble("client reboots", DOWN, 20_000)),
          KILLED, "reset"),
