@@ -24,7 +24,9 @@
 	X(ERR_RESOLVER, -5010, "the name could not be looked up")                               \
 	X(ERR_SELF_CONNECT, -5011, "the connection leads back to itself, nobody listens there") \
 	X(ERR_NO_LISTENER, -5012, "it is no listening stream socket")                           \
-	X(ERR_FORBIDDEN, -5013, "a firewall on the way forbids it")
+	X(ERR_FORBIDDEN, -5013, "a firewall on the way forbids it")                             \
+	X(ERR_NO_SUCH_USER, -5014, "no such user")                                              \
+	X(ERR_STILL_ROOT, -5015, "there is a way back to root")
 
 #define X(name, number, sentence) name = (number),
 enum err { ERR_LIST(X) };

@@ -24,6 +24,7 @@ enum option_kind {
 	OPTION_COUNT,    /* a whole number, from `least` to `most` */
 	OPTION_DURATION, /* 250ms, 10s, 2m, off: nanoseconds, 0 for off */
 	OPTION_CHOICE,   /* one of a few words: the place of the word */
+	OPTION_USER,     /* a user's name or number: the number */
 };
 
 struct option_row {

@@ -47,10 +47,12 @@ static void bash_values(FILE *out, const struct command *command)
 		fprintf(out, "    %s:--%s", command->name, row->name);
 		if (row->letter != 0)
 			fprintf(out, " | %s:-%c", command->name, row->letter);
-		fprintf(out,
-			")\n        COMPREPLY=($(compgen -W '%s' -- \"$cur\"))\n        return\n"
-			"        ;;\n",
-			words_of(row).text);
+		if (row->kind == OPTION_USER)
+			fputs(")\n        COMPREPLY=($(compgen -u -- \"$cur\"))", out);
+		else
+			fprintf(out, ")\n        COMPREPLY=($(compgen -W '%s' -- \"$cur\"))",
+				words_of(row).text);
+		fputs("\n        return\n        ;;\n", out);
 	}
 }
 
@@ -121,7 +123,9 @@ static void zsh_option(FILE *out, const struct option_row *row)
 		fprintf(out, "'--%s%s[", row->name, row->kind == OPTION_FLAG ? "" : "=");
 	zsh_text(out, row->help);
 	fputc(']', out);
-	if (row->kind != OPTION_FLAG)
+	if (row->kind == OPTION_USER)
+		fprintf(out, ":%s:_users", row->value_name);
+	else if (row->kind != OPTION_FLAG)
 		fprintf(out, ":%s:(%s)", row->value_name, words_of(row).text);
 	fputs("' \\\n", out);
 }
@@ -186,7 +190,9 @@ static void fish_option(FILE *out, const struct command *command, const struct o
 		row->name);
 	if (row->letter != 0)
 		fprintf(out, " -s %c", row->letter);
-	if (row->kind != OPTION_FLAG)
+	if (row->kind == OPTION_USER)
+		fputs(" -x -a '(__fish_complete_users)'", out);
+	else if (row->kind != OPTION_FLAG)
 		fprintf(out, " -x -a '%s'", words_of(row).text);
 	fputs(" -d ", out);
 	fish_text(out, row->help);

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "net/privileges.h"
 
 /* getopt_long() returns the letter of a short option, and this plus the row's number for a long. */
 #define LONG_BASE 256
@@ -56,6 +57,15 @@ MUST_USE static int find_choice(const struct option_row *row, const char *text, 
 	return ERR_OUT_OF_RANGE;
 }
 
+MUST_USE static int find_user(const char *text, uint64_t *ret_value)
+{
+	uid_t uid;
+	int rc = privileges_find_user(text, &uid);
+	if (rc == 0)
+		*ret_value = uid;
+	return rc;
+}
+
 MUST_USE static int read_value(const struct option_row *row, const char *text, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -76,6 +86,9 @@ MUST_USE static int read_value(const struct option_row *row, const char *text, u
 		break;
 	case OPTION_CHOICE:
 		rc = find_choice(row, text, &value);
+		break;
+	case OPTION_USER:
+		rc = find_user(text, &value);
 		break;
 	}
 	if (rc == 0)

@@ -15,6 +15,7 @@ enum {
 	MAX_PER_SOURCE,
 	IDLE_TIMEOUT,
 	DRAIN_TIMEOUT,
+	USER,
 	READY_FD,
 	LOG,
 	QUIET,
@@ -88,6 +89,17 @@ static const struct option_row options[N_OPTIONS] = {
 		.details = "When told to end, let clients finish for TIME; then end those who "
 			   "are left, and exit with status 1. 0s and off: end them at once.",
 	},
+	[USER] = {
+		.name = "user",
+		.kind = OPTION_USER,
+		.value_name = "USER",
+		.help = "become this user once the addresses are open",
+		.details = "Open the addresses as root, ports below 1024 for instance, then become "
+			   "this user, by name or by number, with his groups and without a way "
+			   "back. Only root can. The path of a unix socket is root's, and is "
+			   "removed at the end only if the user may write to its directory; the "
+			   "next start takes its place in any case.",
+	},
 	[READY_FD] = {
 		.name = "ready-fd",
 		.kind = OPTION_COUNT,
@@ -149,6 +161,8 @@ static enum status run(const struct arguments *arguments)
 		.drain_timeout_ns = values[DRAIN_TIMEOUT],
 		.ready_fd =
 			arguments->sources[READY_FD] != SOURCE_PRESET ? (int)values[READY_FD] : -1,
+		.become_user = arguments->sources[USER] != SOURCE_PRESET,
+		.user = (uid_t)values[USER],
 		.quiet = values[QUIET],
 	};
 	enum status status = parse_addresses(arguments, addresses, &config.n_addresses);

@@ -85,7 +85,7 @@ MUST_USE static int bind_to(int fd, const struct addr *addr)
 	int rc = -errno;
 	if (rc != -EADDRINUSE || !is_path(addr) || !is_stale_path(addr))
 		return rc;
-	listen_remove_path(addr, listen_path_of(addr));
+	ignore_result(listen_remove_path(addr, listen_path_of(addr))); /* bind will say it */
 	return bind(fd, &addr->any, addr->len) == 0 ? 0 : -errno;
 }
 
@@ -165,9 +165,11 @@ struct listen_path listen_path_of(const struct addr *addr)
 	return (struct listen_path){ .device = status.st_dev, .inode = status.st_ino };
 }
 
-void listen_remove_path(const struct addr *addr, struct listen_path made)
+int listen_remove_path(const struct addr *addr, struct listen_path made)
 {
 	struct listen_path now = listen_path_of(addr);
-	if (made.inode != 0 && now.inode == made.inode && now.device == made.device)
-		ignore_result(unlink(addr->local.sun_path)); /* somebody was quicker: as well */
+	if (made.inode == 0 || now.inode != made.inode || now.device != made.device)
+		return 0;
+	/* ENOENT: somebody was quicker, as well */
+	return unlink(addr->local.sun_path) == 0 || errno == ENOENT ? 0 : -errno;
 }

@@ -2,10 +2,83 @@
 #include "net/privileges.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/capability.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/err.h"
+#include "base/units.h"
+
+MUST_USE static int find_entry(const struct passwd *entry, int saved_errno, uid_t *ret_uid)
+{
+	if (entry == NULL) {
+		/* Not found is said in many ways (getpwnam(3), notes); these mean something else. */
+		bool is_failure = saved_errno == EIO || saved_errno == EMFILE ||
+				  saved_errno == ENFILE || saved_errno == ENOMEM;
+		return is_failure ? -saved_errno : ERR_NO_SUCH_USER;
+	}
+	*ret_uid = entry->pw_uid;
+	return 0;
+}
+
+int privileges_find_user(const char *text, uid_t *ret_uid)
+{
+	uint64_t number;
+	errno = 0;
+	const struct passwd *entry = getpwnam(text);
+	if (entry == NULL && units_parse_count(text, &number) == 0 && number < UINT32_MAX) {
+		errno = 0;
+		entry = getpwuid((uid_t)number);
+	}
+	return find_entry(entry, errno, ret_uid);
+}
+
+/* Are all ids those, and is there no way to be root again? */
+static bool is_for_good(uid_t uid, gid_t gid)
+{
+	uid_t uids[3];
+	gid_t gids[3];
+	if (getresuid(&uids[0], &uids[1], &uids[2]) < 0 ||
+	    getresgid(&gids[0], &gids[1], &gids[2]) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(uids); i++) {
+		if (uids[i] != uid || gids[i] != gid)
+			return false;
+	}
+	return uid == 0 || setresuid(0, 0, 0) < 0;
+}
+
+int privileges_become(uid_t uid)
+{
+	errno = 0;
+	const struct passwd *entry = getpwuid(uid);
+	int rc = find_entry(entry, errno, &uid);
+	if (rc < 0)
+		return rc;
+	/* The groups first, for they need root; the user last, for then there is none. */
+	gid_t gid = entry->pw_gid;
+	if (initgroups(entry->pw_name, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return -errno;
+	return is_for_good(uid, gid) ? 0 : ERR_STILL_ROOT;
+}
+
+struct user_name privileges_user_name(uid_t uid)
+{
+	struct user_name out;
+	const struct passwd *entry = getpwuid(uid);
+	if (entry != NULL)
+		snprintf(out.text, sizeof(out.text), "%s", entry->pw_name);
+	else
+		snprintf(out.text, sizeof(out.text), "%u", (unsigned int)uid);
+	return out;
+}
 
 int privileges_forgo_new(void)
 {

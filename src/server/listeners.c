@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "base/err.h"
+#include "base/log.h"
 #include "net/io.h"
 #include "net/machine.h"
 
@@ -114,7 +116,10 @@ void listener_close(struct listener *listener)
 	if (listener->is_passed)
 		listen_open_queue(listener->fd);
 	io_close(&listener->fd);
-	listen_remove_path(&listener->addr, listener->path);
+	int rc = listen_remove_path(&listener->addr, listener->path);
+	if (rc < 0)
+		log_warning("cannot remove %s: %s (the next start takes its place)",
+			    addr_format(&listener->addr).text, err_text(rc).text);
 }
 
 bool listeners_any_open(const struct listeners *listeners)

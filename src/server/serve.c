@@ -16,6 +16,7 @@
 #include "net/activation.h"
 #include "net/io.h"
 #include "net/listen.h"
+#include "net/privileges.h"
 #include "net/signals.h"
 #include "server/capacity.h"
 #include "server/ports.h"
@@ -201,19 +202,38 @@ static void open_manager(struct server *server)
 			    err_text(rc).text);
 }
 
-/* All but the sockets: signals, the table of clients, the way to the service manager. */
-MUST_USE static enum status open_server(const struct serve_config *config, struct server *server)
+/* Who speaks to it besides its clients, and whom it speaks to. */
+MUST_USE static enum status open_signals(struct server *server)
+{
+	open_manager(server);
+	int rc = signals_setup_server();
+	if (rc < 0) {
+		log_error("cannot start serving: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	server->signals_fd = rc;
+	return STATUS_OK;
+}
+
+MUST_USE static enum status become_user(const struct serve_config *config)
+{
+	int rc = config->become_user ? privileges_become(config->user) : 0;
+	if (rc == 0)
+		return STATUS_OK;
+	log_error("cannot become user %s: %s%s", privileges_user_name(config->user).text,
+		  err_text(rc).text,
+		  rc == -EPERM ? " (only root can: start as root, or leave --user out)" : "");
+	return STATUS_MACHINE;
+}
+
+/* The table of clients, as large as this machine allows the user that we are by now. */
+MUST_USE static enum status open_table(const struct serve_config *config, struct server *server)
 {
 	uint64_t max_clients = 0;
 	enum status status = decide_capacity(config, &max_clients);
 	if (status != STATUS_OK)
 		return status;
-	open_manager(server);
-	int rc = signals_setup_server();
-	if (rc >= 0) {
-		server->signals_fd = rc;
-		rc = clients_open(&server->clients, (uint32_t)max_clients);
-	}
+	int rc = clients_open(&server->clients, (uint32_t)max_clients);
 	if (rc == 0)
 		return STATUS_OK;
 	log_error("cannot start serving: %s", err_text(rc).text);
@@ -269,11 +289,15 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 	if (status == STATUS_OK)
 		status = adopt_listeners(n_passed, &server->listeners);
 	if (status == STATUS_OK)
-		status = open_server(&config, server);
+		status = open_signals(server);
 	if (status == STATUS_OK)
 		status = open_listeners(&config, &server->listeners);
 	if (status == STATUS_OK && config.engine->prepare != NULL)
 		config.engine->prepare();
+	if (status == STATUS_OK)
+		status = become_user(&config);
+	if (status == STATUS_OK)
+		status = open_table(&config, server);
 	if (status == STATUS_OK)
 		status = give_up_rights(server);
 	return status == STATUS_OK ? run_engine(&config, server) : status;

@@ -5,6 +5,9 @@
 #ifndef SERVER_SERVE_H
 #define SERVER_SERVE_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "base/compiler.h"
 #include "base/status.h"
 #include "net/addr.h"
@@ -22,6 +25,8 @@ struct serve_config {
 	uint64_t idle_timeout_ns;
 	uint64_t drain_timeout_ns;
 	int ready_fd; /* the addresses are written there once clients can connect; -1: nowhere */
+	bool become_user; /* once the addresses are open */
+	uid_t user;
 	bool quiet;
 };
 

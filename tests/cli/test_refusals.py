@@ -378,7 +378,7 @@ def good_values(value, explanation):
     if value is None:
         return []
     words = re.search(r": ([a-z]+(?:, [a-z]+)*) \(default", explanation)
-    return words[1].split(", ") if words else {"N": ["1"], "TIME": ["1s"]}[value]
+    return words[1].split(", ") if words else {"N": ["1"], "TIME": ["1s"], "USER": ["root"]}[value]
 
 
 @pytest.mark.parametrize("command", ["serve", "talk"])

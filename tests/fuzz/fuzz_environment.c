@@ -90,6 +90,9 @@ static void write_option(const struct option_row *row, char out[64])
 	case OPTION_CHOICE:
 		snprintf(out, 64, "--%s=%s", row->name, row->choice(0));
 		break;
+	case OPTION_USER:
+		snprintf(out, 64, "--%s=root", row->name);
+		break;
 	}
 }
 

@@ -107,6 +107,9 @@ static void check_value(const struct option_row *row, uint64_t value, enum optio
 		break;
 	case OPTION_DURATION:
 		break; /* fuzz_units.c */
+	case OPTION_USER:
+		assert(value <= UINT32_MAX);
+		break;
 	}
 }
 
@@ -137,6 +140,9 @@ static void write_option(const struct option_row *row, uint64_t value, char out[
 		break;
 	case OPTION_CHOICE:
 		snprintf(out, 64, "--%s=%s", row->name, row->choice(value));
+		break;
+	case OPTION_USER:
+		snprintf(out, 64, "--%s=%" PRIu64, row->name, value);
 		break;
 	}
 }

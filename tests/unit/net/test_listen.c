@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -182,9 +183,10 @@ TEST(a_path_is_made_and_removed)
 	assert_true(fd >= 0);
 	assert_true(unit_is_nonblocking(fd) && unit_is_cloexec(fd));
 	assert_true(exists(addr.local.sun_path));
-	listen_remove_path(&addr, listen_path_of(&addr));
+	assert_int_equal(listen_remove_path(&addr, listen_path_of(&addr)), 0);
 	assert_false(exists(addr.local.sun_path));
-	listen_remove_path(&addr, listen_path_of(&addr)); /* somebody was quicker */
+	assert_int_equal(listen_remove_path(&addr, listen_path_of(&addr)),
+			 0); /* somebody was quicker */
 	close(fd);
 }
 
@@ -256,9 +258,9 @@ TEST(a_path_that_somebody_else_made_meanwhile_stays)
 	struct listen_path made = listen_path_of(&addr);
 	assert_int_equal(unlink(addr.local.sun_path), 0);
 	int other = listen_open(&addr); /* another server, on the same path */
-	listen_remove_path(&addr, made);
+	assert_int_equal(listen_remove_path(&addr, made), 0);
 	assert_true(exists(addr.local.sun_path));
-	listen_remove_path(&addr, (struct listen_path){ 0 });
+	assert_int_equal(listen_remove_path(&addr, (struct listen_path){ 0 }), 0);
 	assert_true(exists(addr.local.sun_path));
 	close(fd);
 	close(other);
@@ -279,7 +281,7 @@ TEST(an_abstract_name_has_no_path_to_remove)
 	assert_int_equal(addr_of_socket(fd, &addr), 0);
 	assert_int_equal(addr.local.sun_path[0], '\0');
 	assert_int_equal(listen_open(&addr), -EADDRINUSE);
-	listen_remove_path(&addr, listen_path_of(&addr));
+	assert_int_equal(listen_remove_path(&addr, listen_path_of(&addr)), 0);
 	close(fd);
 }
 
@@ -358,6 +360,27 @@ TEST(what_is_no_listening_stream_socket_is_not_adopted)
 	close(packets);
 }
 
+static void fail_to_remove(const void *argument)
+{
+	const struct addr *addr = argument;
+	struct listen_path made = listen_path_of(addr);
+	UNIT_CHILD_MUST(setuid(65534) == 0);
+	UNIT_CHILD_MUST(listen_remove_path(addr, made) == -EACCES);
+}
+
+TEST(a_path_that_stays_is_an_error)
+{
+	if (geteuid() != 0)
+		skip(); /* only root can become who may not remove it */
+	struct addr addr = { .len = sizeof(addr.local), .local = { .sun_family = AF_UNIX } };
+	snprintf(addr.local.sun_path, sizeof(addr.local.sun_path), "%s/echo", directory.path);
+	assert_int_equal(chmod(directory.path, 0755), 0);
+	int fd = listen_open(&addr);
+	assert_true(fd >= 0);
+	unit_in_child(fail_to_remove, &addr);
+	close(fd);
+}
+
 #define PATH_TEST(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
 
 int main(void)
@@ -381,6 +404,7 @@ int main(void)
 		PATH_TEST(a_link_to_a_dead_socket_is_never_touched),
 		PATH_TEST(a_path_that_somebody_else_made_meanwhile_stays),
 		PATH_TEST(a_directory_that_there_is_not_is_an_error),
+		PATH_TEST(a_path_that_stays_is_an_error),
 		cmocka_unit_test(an_abstract_name_has_no_path_to_remove),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,11 +5,14 @@
 #include "net/privileges.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "unit.h"
 
 /* The value of a line of /proc/self/status, as a number in hexadecimal. */
@@ -57,11 +60,85 @@ TEST(no_capability_is_left_even_to_root)
 	unit_in_child(drop, NULL);
 }
 
+/* ---- users ---- */
+
+TEST(a_user_is_found_by_name_and_by_number)
+{
+	uid_t uid = 1;
+	assert_int_equal(privileges_find_user("root", &uid), 0);
+	assert_int_equal(uid, 0);
+	uid = 1;
+	assert_int_equal(privileges_find_user("0", &uid), 0);
+	assert_int_equal(uid, 0);
+	assert_string_equal(privileges_user_name(0).text, "root");
+	assert_string_equal(privileges_user_name(3999999999).text, "3999999999");
+}
+
+TEST(who_has_no_entry_is_no_user)
+{
+	static const char *const texts[] = {
+		"nobody-of-that-name", "",   "3999999999", "4294967295",
+		"4294967296",          "-1", "root ",      "root:root"
+	};
+	uid_t uid = 1;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		assert_int_equal(privileges_find_user(texts[i], &uid), ERR_NO_SUCH_USER);
+	assert_int_equal(uid, 1);
+}
+
+static void become_nobody(const void *argument)
+{
+	(void)argument;
+	uid_t uid;
+	gid_t others[] = { 0, 4, 27 }, groups[32];
+	UNIT_CHILD_MUST(setgroups(ARRAY_LEN(others), others) == 0);
+	UNIT_CHILD_MUST(privileges_find_user("nobody", &uid) == 0);
+	const struct passwd *entry = getpwuid(uid);
+	gid_t gid = entry->pw_gid;
+	UNIT_CHILD_MUST(privileges_become(uid) == 0);
+
+	uid_t uids[3];
+	gid_t gids[3];
+	UNIT_CHILD_MUST(getresuid(&uids[0], &uids[1], &uids[2]) == 0);
+	UNIT_CHILD_MUST(getresgid(&gids[0], &gids[1], &gids[2]) == 0);
+	for (size_t i = 0; i < 3; i++)
+		UNIT_CHILD_MUST(uids[i] == uid && gids[i] == gid);
+	UNIT_CHILD_MUST(getgroups(ARRAY_LEN(groups), groups) == 1 && groups[0] == gid);
+	UNIT_CHILD_MUST(status_of("CapEff") == 0 && status_of("CapPrm") == 0);
+	UNIT_CHILD_MUST(setuid(0) < 0 && seteuid(0) < 0 && setgid(0) < 0);
+	UNIT_CHILD_MUST(privileges_become(uid) == -EPERM);
+}
+
+TEST(who_became_a_user_is_that_user_alone)
+{
+	if (geteuid() != 0)
+		skip(); /* only root can */
+	unit_in_child(become_nobody, NULL);
+}
+
+static void become_root(const void *argument)
+{
+	(void)argument;
+	UNIT_CHILD_MUST(privileges_become(0) == 0);
+	UNIT_CHILD_MUST(geteuid() == 0 && privileges_become(3999999999) == ERR_NO_SUCH_USER);
+}
+
+TEST(root_can_stay_root)
+{
+	if (geteuid() != 0)
+		skip(); /* only root is */
+	unit_in_child(become_root, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_privileges_are_forgone_once_and_for_all),
 		cmocka_unit_test(no_capability_is_left_even_to_root),
+		cmocka_unit_test(a_user_is_found_by_name_and_by_number),
+		cmocka_unit_test(who_has_no_entry_is_no_user),
+		cmocka_unit_test(who_became_a_user_is_that_user_alone),
+		cmocka_unit_test(root_can_stay_root),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""`--user`: the addresses are opened as root, clients are served as somebody else, without a way back."""
+import os
+import pathlib
+import pwd
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from harness import PATIENCE, proc_text, recv_exactly
+from netns import set_sysctl
+from scarcity import LoneUser
+
+NOBODY = pwd.getpwnam("nobody")
+
+
+@pytest.fixture(autouse=True)
+def root():
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+
+
+def identity(pid):
+    """User ids, group ids, supplementary groups and capabilities, as /proc/PID/status has them."""
+    status = proc_text(pid, "status")
+
+    def field(name):
+        return re.search(rf"^{name}:[ \t]*(.*)$", status, re.MULTILINE).group(1).split()
+
+    return {
+        "users": {int(number) for number in field("Uid")},
+        "groups": {int(number) for number in field("Gid")},
+        "others": {int(number) for number in field("Groups")},
+        "capabilities": {int(field(name)[0], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")},
+    }
+
+
+def of_user(user):
+    """What identity() is for one who is nobody else."""
+    return {
+        "users": {user.pw_uid},
+        "groups": {user.pw_gid},
+        "others": set(os.getgrouplist(user.pw_name, user.pw_gid)),
+        "capabilities": {0},
+    }
+
+
+def with_groups():
+    """In the child, before exec: root has groups to lose."""
+    os.setgroups([0, 4, 24, 27])
+
+
+@pytest.mark.usefixtures("own_network")
+@pytest.mark.parametrize("name", [NOBODY.pw_name, str(NOBODY.pw_uid)])
+def test_a_port_below_1024_is_bound_then_server_and_children_are_that_user_alone(serve, name):
+    set_sysctl("net.ipv4.ip_unprivileged_port_start", 1024)
+    server = serve("--user", name, "127.0.0.1:80", preexec=with_groups)
+    with server.connect() as client:
+        client.sendall(b"hello")
+        assert recv_exactly(client, 5) == b"hello"
+        assert identity(server.pid) == of_user(NOBODY)
+        assert identity(server.child_of(client)) == of_user(NOBODY)
+    assert server.ends(1)[0]["reason"] == "eof"
+    assert server.end() == 0
+
+
+def test_without_it_root_stays_root_but_has_no_capability(server):
+    found = identity(server.pid)
+    assert found["users"] == {0}
+    assert found["capabilities"] == {0}
+
+
+def test_the_environment_can_name_the_user(serve):
+    server = serve("127.0.0.1:0", env={"TCPECHO_SERVE_USER": NOBODY.pw_name})
+    assert identity(server.pid) == of_user(NOBODY)
+
+
+def test_signals_and_the_drain_work_as_that_user(serve):
+    server = serve("--user", NOBODY.pw_name, "--drain-timeout", "1ms", "127.0.0.1:0")
+    assert server.totals()["clients"] == 0
+    with server.connect() as client:
+        client.sendall(b"hello")
+        assert recv_exactly(client, 5) == b"hello"
+        server.send(signal.SIGTERM)
+        assert client.recv(1) == b""
+    assert server.wait() == 1
+
+
+def test_a_second_signal_kills_the_children_as_that_user(serve):
+    server = serve("--user", NOBODY.pw_name, "127.0.0.1:0")
+    with server.connect() as client:
+        client.sendall(b"hello")
+        assert recv_exactly(client, 5) == b"hello"
+        server.send(signal.SIGTERM)
+        server.wait_for_log("SIGTERM: no new clients")
+        server.send(signal.SIGTERM)
+        assert server.wait() == -signal.SIGTERM
+    assert server.ends(1)[0]["reason"] == "killed"
+
+
+# ---- unix paths ----
+
+
+def test_the_path_is_removed_where_that_user_may(serve):
+    user = LoneUser()
+    directory = pathlib.Path(user.directory)
+    os.chown(directory, NOBODY.pw_uid, NOBODY.pw_gid)
+    server = serve("--user", NOBODY.pw_name, f"unix:{directory}/echo")
+    assert server.is_faithful()
+    assert server.end() == 0
+    assert not (directory / "echo").exists()
+
+
+def test_the_path_stays_where_he_may_not_with_a_word_and_the_next_start_takes_its_place(serve):
+    path = pathlib.Path(LoneUser().directory) / "echo"
+    first = serve("--user", NOBODY.pw_name, f"unix:{path}")
+    assert first.end() == 0
+    assert first.log_lines("warning") == [
+        f"tcpecho: warning: cannot remove unix:{path}: permission denied (the next start takes its place)"
+    ]
+    assert path.is_socket()
+    assert serve("--user", NOBODY.pw_name, f"unix:{path}").is_faithful()
+
+
+# ---- refusals ----
+
+
+@pytest.mark.parametrize("name", ["nobody-of-that-name", "", "3999999999", "nobody:nogroup"])
+def test_an_unknown_user_is_a_wrong_command_line(program, name):
+    result = subprocess.run([program, "serve", "--user", name, "0"], capture_output=True, text=True, timeout=PATIENCE)
+    assert result.returncode == 2
+    assert result.stderr == f"tcpecho: --user {name}: no such user\n"
+
+
+def test_only_root_can_and_is_told_so(serve):
+    user = LoneUser()
+    server = serve("--user", "root", "127.0.0.1:0", preexec=user.become, wait=False)
+    assert server.wait() == 4
+    assert server.log() == (
+        "tcpecho: cannot become user root: operation not permitted"
+        " (only root can: start as root, or leave --user out)\n"
+    )
+
+
+@pytest.mark.usefixtures("own_network")
+def test_the_addresses_are_opened_first(serve):
+    """Who is refused the port as root is refused it before he becomes anybody; and nobody would not get it."""
+    set_sysctl("net.ipv4.ip_unprivileged_port_start", 1024)
+    with socket.create_server(("127.0.0.1", 81)):
+        server = serve("--user", NOBODY.pw_name, "127.0.0.1:81", wait=False)
+        assert server.wait() == 4
+        assert "address already in use" in server.log()
