@@ -97,11 +97,19 @@ int io_pending_error(int fd)
 	return -error;
 }
 
+/* No memory for a moment is no reason to end: so often, and so far apart, it is asked again. */
+#define SHORTAGE_TRIES    50
+#define SHORTAGE_PAUSE_MS 20
+
 int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 {
-	for (;;) {
+	for (int shortages = 0;;) {
 		int timeout_ms = clock_poll_ms(deadline_ns);
 		int ready = poll(fds, n, timeout_ms);
+		if (ready < 0 && errno == ENOMEM && shortages++ < SHORTAGE_TRIES) {
+			poll(NULL, 0, SHORTAGE_PAUSE_MS); /* a wait for nothing needs none */
+			continue;
+		}
 		if (ready < 0 && errno != EINTR)
 			return -errno;
 		/* A deadline can be farther away than poll(2) can wait, 24 days. */

@@ -51,7 +51,8 @@ size_t io_unacknowledged(int fd);
 MUST_USE int io_pending_error(int fd);
 
 /*
- * poll(2) until a descriptor is ready or the deadline has come, whatever signals come in between.
+ * poll(2) until a descriptor is ready or the deadline has come, whatever signals come in between,
+ * and though the kernel may lack memory for a second.
  * Returns how many are ready, 0 at the deadline, or -errno.
  */
 MUST_USE int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns);

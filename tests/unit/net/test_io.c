@@ -214,6 +214,18 @@ static int poll_to_the_end(struct pollfd *fds, nfds_t n, int ms)
 	return 0;
 }
 
+/* A kernel without memory, until so many have asked. */
+static int shortages;
+
+static int poll_lacks_memory(struct pollfd *fds, nfds_t n, int ms)
+{
+	if (n == 0 || shortages == 0)
+		return poll_to_the_end(fds, n, ms);
+	shortages--;
+	errno = ENOMEM;
+	return -1;
+}
+
 static int poll_fails(struct pollfd *fds, nfds_t n, int ms)
 {
 	(void)fds, (void)n, (void)ms;
@@ -241,6 +253,24 @@ TEST(a_signal_does_not_lengthen_a_wait)
 	assert_int_equal(io_wait(NULL, 0, deadline_ns), 0);
 	assert_int_equal(interruptions, 0);
 	assert_int_equal(now_ns, deadline_ns);
+}
+
+TEST(a_shortage_of_memory_does_not_end_a_wait)
+{
+	struct pollfd one = { .fd = -1 };
+	stand_in = poll_lacks_memory;
+	now_ns = 1000 * CLOCK_NS_PER_S;
+	uint64_t start_ns = now_ns;
+	uint64_t deadline_ns = now_ns + 10 * CLOCK_NS_PER_S;
+	shortages = 7;
+	assert_int_equal(io_wait(&one, 1, deadline_ns), 0);
+	assert_int_equal(shortages, 0);
+	assert_int_equal(now_ns, deadline_ns);
+
+	/* It is asked less often than a loop that spins would. */
+	shortages = 1;
+	assert_int_equal(io_wait(&one, 1, 5), 0);
+	assert_true(now_ns > deadline_ns && now_ns - start_ns < 11 * CLOCK_NS_PER_S);
 }
 
 TEST(a_deadline_that_has_passed_only_looks)
@@ -382,6 +412,7 @@ int main(void)
 		WAIT_TEST(a_wait_ends_at_its_deadline_and_not_before),
 		WAIT_TEST(a_signal_does_not_lengthen_a_wait),
 		WAIT_TEST(a_deadline_that_has_passed_only_looks),
+		WAIT_TEST(a_shortage_of_memory_does_not_end_a_wait),
 		WAIT_TEST(a_wait_longer_than_poll_can_wait_lasts_as_long_as_it_was_asked_for),
 		WAIT_TEST(a_wait_that_fails_has_its_code),
 		WAIT_TEST(a_wait_tells_how_many_are_ready_and_passes_over_who_is_not_there),
