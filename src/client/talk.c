@@ -78,12 +78,53 @@ static void end_with(struct talk *talk, enum status status, const char *format, 
 	va_end(values);
 }
 
+/* How much of the input that was read so far has come back, for a verdict. */
+struct came_back {
+	char text[80];
+};
+
+static struct came_back came_back(const struct talk *talk)
+{
+	struct came_back out;
+	snprintf(out.text, sizeof(out.text), "%" PRIu64 " of %" PRIu64 " bytes came back",
+		 talk->window.returned, talk->window.taken);
+	return out;
+}
+
+static void judge_error(struct talk *talk, int code)
+{
+	bool is_reset = code == -ECONNRESET || code == -EPIPE;
+	end_with(talk, STATUS_ECHO_FAILED, "%s: %s",
+		 is_reset ? "server reset the connection" : err_text(code).text,
+		 came_back(talk).text);
+}
+
 /* ---- input and sending ---- */
 
 static void note_due(struct talk *talk)
 {
 	if (window_in_flight(&talk->window) == 0 && !talk->end_sent)
 		talk->waiting_since_ns = clock_now_ns();
+}
+
+/* Half-closes. A server that does not hear of our end would never come to its own. */
+static void send_end(struct talk *talk)
+{
+	note_due(talk);
+	talk->end_sent = true;
+	int rc = io_send_end(talk->fd);
+	if (rc < 0)
+		judge_error(talk, rc);
+}
+
+/*
+ * Nothing more can be sent. The verdict, and what came back before it, is for the receiving side;
+ * and lest it waits for a server that is there still (no memory, a firewall), our end goes out.
+ */
+static void give_up_sending(struct talk *talk, int code)
+{
+	talk->send_code = code;
+	send_end(talk);
 }
 
 static void send_unsent(struct talk *talk)
@@ -95,19 +136,15 @@ static void send_unsent(struct talk *talk)
 		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
-			/* The verdict, and what came back before it, is for the receiving side. */
-			talk->send_code = (int)n;
+			give_up_sending(talk, (int)n);
 			return;
 		}
 		note_due(talk);
 		window_send(&talk->window, (size_t)n);
 	}
 
-	if (talk->input_ended && !talk->end_sent && talk->send_code == 0) {
-		note_due(talk);
-		talk->end_sent = true;
-		talk->send_code = io_send_end(talk->fd);
-	}
+	if (talk->input_ended && !talk->end_sent)
+		send_end(talk);
 }
 
 static void take_input(struct talk *talk)
@@ -125,19 +162,6 @@ static void take_input(struct talk *talk)
 }
 
 /* ---- receiving and output ---- */
-
-/* How much of the input that was read so far has come back, for a verdict. */
-struct came_back {
-	char text[80];
-};
-
-static struct came_back came_back(const struct talk *talk)
-{
-	struct came_back out;
-	snprintf(out.text, sizeof(out.text), "%" PRIu64 " of %" PRIu64 " bytes came back",
-		 talk->window.returned, talk->window.taken);
-	return out;
-}
 
 /* Has everything come back that ever will? Then only the server's FIN is missing. */
 static bool is_all_back(const struct talk *talk)
@@ -180,14 +204,6 @@ static void judge_silence(struct talk *talk)
 	struct units_text timeout = units_duration(talk->config->timeout_ns);
 	end_with(talk, STATUS_ECHO_FAILED, "%s %s: %s",
 		 is_all_back(talk) ? "server did not end within" : "no reply for", timeout.text,
-		 came_back(talk).text);
-}
-
-static void judge_error(struct talk *talk, int code)
-{
-	bool is_reset = code == -ECONNRESET || code == -EPIPE;
-	end_with(talk, STATUS_ECHO_FAILED, "%s: %s",
-		 is_reset ? "server reset the connection" : err_text(code).text,
 		 came_back(talk).text);
 }
 
