@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Every call of the program that can fail, and the errors that its manual page allows.
+
+One row a call: its name, the names under which the C library and the kernel know it or its
+equivalents, and the errors. A new call needs a row here and, unless it is one of those below that
+cannot fail, its `--wrap` in tests/fault/meson.build and torture.c; test_torture.py holds the three
+against the symbols of the program.
+"""
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A call. aliases: what the linker and the kernel call it. errors: by name."""
+
+    call: str
+    aliases: tuple
+    errors: tuple
+
+
+def row(call, aliases, errors):
+    return Row(call, tuple(aliases.split()), tuple(errors.split()))
+
+
+ROWS = [
+    # sockets. accept(2) passes on what waits on the new connection, and "various kernels" more.
+    row("accept", "accept accept4",
+        "EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS ENOMEM ENOTSOCK EOPNOTSUPP EPERM"
+        " EPROTO ENETDOWN ENOPROTOOPT EHOSTDOWN ENONET EHOSTUNREACH ENETUNREACH ENOSR ESOCKTNOSUPPORT"
+        " EPROTONOSUPPORT ETIMEDOUT"),
+    row("bind", "bind",
+        "EACCES EADDRINUSE EBADF EINVAL ENOTSOCK EADDRNOTAVAIL EFAULT ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR"
+        " EROFS"),
+    row("connect", "connect",
+        "EACCES EPERM EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF ECONNREFUSED EFAULT EINPROGRESS"
+        " EINTR EISCONN ENETUNREACH EHOSTUNREACH ENOTSOCK EPROTOTYPE ETIMEDOUT"),
+    row("getpeername", "getpeername", "EBADF EFAULT EINVAL ENOBUFS ENOTCONN ENOTSOCK"),
+    row("getsockname", "getsockname", "EBADF EFAULT EINVAL ENOBUFS ENOTSOCK"),
+    row("getsockopt", "getsockopt", "EBADF EFAULT EINVAL ENOPROTOOPT ENOTSOCK"),
+    row("listen", "listen", "EADDRINUSE EBADF ENOTSOCK EOPNOTSUPP"),
+    # recv(2) and send(2), and what tcp(7) and ip(7) add.
+    row("recv", "recv recvfrom recvmsg __recv_chk",
+        "EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK ECONNRESET ECONNABORTED ETIMEDOUT"
+        " EHOSTUNREACH ENETUNREACH"),
+    row("send", "send sendto sendmsg",
+        "EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN EMSGSIZE ENOBUFS ENOMEM"
+        " ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE ECONNABORTED ETIMEDOUT EHOSTUNREACH ENETUNREACH"),
+    row("setsockopt", "setsockopt", "EBADF EFAULT EINVAL ENOPROTOOPT ENOTSOCK"),
+    row("shutdown", "shutdown", "EBADF EINVAL ENOTCONN ENOTSOCK"),
+    row("socket", "socket", "EACCES EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS ENOMEM EPROTONOSUPPORT"),
+    row("getaddrinfo", "getaddrinfo",
+        "EAI_ADDRFAMILY EAI_AGAIN EAI_BADFLAGS EAI_FAIL EAI_FAMILY EAI_MEMORY EAI_NODATA EAI_NONAME EAI_SERVICE"
+        " EAI_SOCKTYPE EAI_SYSTEM"),
+    # descriptors and files
+    row("close", "close", "EBADF EINTR EIO ENOSPC EDQUOT"),
+    row("close_range", "close_range", "EINVAL EMFILE ENOMEM ENOSYS"),
+    row("fcntl", "fcntl fcntl64", "EBADF"),
+    row("fstat", "fstat fstat64 newfstatat", "EBADF EFAULT ENOMEM EOVERFLOW"),
+    row("lstat", "lstat lstat64", "EACCES EBADF EFAULT ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW"),
+    row("ioctl", "ioctl", "EBADF EFAULT EINVAL ENOTTY"),
+    row("lseek", "lseek lseek64", "EBADF EINVAL ENXIO EOVERFLOW ESPIPE"),
+    row("open", "open open64 __open64_2 openat",
+        "EACCES EFAULT EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENOENT ENOMEM ENOTDIR ENXIO"
+        " EOVERFLOW EPERM EROFS"),
+    row("fopen", "fopen fopen64", "EACCES EINTR EINVAL EMFILE ENFILE ENOENT ENOMEM EPERM"),
+    row("fgets", "fgets __fgets_chk", "EAGAIN EBADF EINTR EIO"),
+    row("fflush", "fflush", "EAGAIN EBADF EFBIG EINTR EIO ENOSPC EPIPE"),
+    row("pipe", "pipe pipe2", "EFAULT EINVAL EMFILE ENFILE"),
+    row("poll", "poll ppoll __poll_chk", "EFAULT EINTR EINVAL ENOMEM"),
+    row("read", "read __read_chk", "EAGAIN EBADF EFAULT EINTR EINVAL EIO EISDIR"),
+    row("write", "write", "EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EPERM EPIPE"),
+    row("unlink", "unlink unlinkat", "EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM"
+        " EROFS"),
+    # processes and signals
+    row("fork", "fork vfork clone clone3", "EAGAIN ENOMEM ENOSYS"),
+    row("waitpid", "waitpid wait4 waitid", "ECHILD EINTR EINVAL"),
+    row("kill", "kill", "EINVAL EPERM ESRCH"),
+    row("signalfd", "signalfd signalfd4", "EBADF EINVAL EMFILE ENFILE ENODEV ENOMEM"),
+    row("getrlimit", "getrlimit getrlimit64 prlimit64", "EFAULT EINVAL EPERM"),
+    row("setrlimit", "setrlimit setrlimit64", "EFAULT EINVAL EPERM"),
+    # rights
+    row("prctl", "prctl", "EINVAL EPERM"),
+    row("capset", "capset", "EFAULT EINVAL EPERM"),
+    row("landlock_create_ruleset", "landlock_create_ruleset", "EOPNOTSUPP EINVAL E2BIG EFAULT EMFILE ENOMSG ENOSYS"),
+    row("landlock_add_rule", "landlock_add_rule", "EOPNOTSUPP EINVAL ENOMSG EBADF EBADFD EPERM EFAULT"),
+    row("landlock_restrict_self", "landlock_restrict_self", "EOPNOTSUPP EINVAL EBADF EBADFD EPERM E2BIG"),
+    row("seccomp", "seccomp", "EACCES EBUSY EFAULT EINVAL ENOMEM EOPNOTSUPP ESRCH ENOSYS"),
+    # memory
+    row("calloc", "calloc", "ENOMEM"),
+    row("strdup", "strdup", "ENOMEM"),
+    row("mmap", "mmap mmap64",
+        "EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM ETXTBSY"),
+    row("munmap", "munmap", "EINVAL"),
+    row("madvise", "madvise", "EACCES EAGAIN EBADF EINVAL EIO ENOMEM EPERM"),
+    row("setlocale", "setlocale", "ENOENT"),
+]
+
+BY_ALIAS = {alias: row for row in ROWS for alias in row.aliases}
+
+# What the program calls and no plan makes fail, by the reason why.
+CANNOT_FAIL = {
+    "only a wrong argument makes it fail, and then an assert() ends the program":
+        "clock_gettime sigaction sigprocmask rt_sigaction rt_sigprocmask sigaddset sigemptyset",
+    "it always succeeds":
+        "sysconf geteuid getpid gettid getenv unsetenv free freeaddrinfo fclose exit_group _exit set_robust_list"
+        " set_tid_address",
+    "its failure is its answer": "isatty if_indextoname inet_ntop getopt_long",
+    "it moves nothing out of memory":
+        "__assert_fail __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc __errno_location __snprintf_chk"
+        " __vsnprintf_chk memcmp memcpy memset nl_langinfo sigabbrev_np snprintf sscanf __isoc99_sscanf strchr strcmp strcspn"
+        " strerrordesc_np strerrorname_np strlen strncmp strnlen strrchr strspn strstr strtok_r vsnprintf memmove"
+        " memchr bcmp",
+    "it stands for calls that have rows of their own": "syscall",
+    "it is no call":
+        "_GLOBAL_OFFSET_TABLE_ __stack_chk_fail environ in6addr_loopback optarg opterr optind optopt stdin stdout"
+        " stderr",
+    "help and completions only: ferror(3) tells afterwards": "__fprintf_chk fprintf fputc fputs fwrite putc ferror",
+    "the kernel's has no errno: it fails by giving the old break": "brk",
+    "behind it stands another way to the same end": "raise tgkill",
+    "the C library's own, and it has another way": "futex getrandom restart_syscall rseq",
+}
+
+UNFAILING = {name for names in CANNOT_FAIL.values() for name in names.split()}
+
+# What the kernel says only where it is true. The seam can do what belongs to it, strace cannot.
+ONLY_WHERE_TRUE = {
+    ("waitpid", "ECHILD"): "there are no children any more",
+    ("connect", "EINTR"): "it goes on in the background",
+    ("connect", "EINPROGRESS"): "it goes on in the background",
+    ("shutdown", "ENOTCONN"): "the connection is gone",
+    ("close", "*"): "the descriptor is closed",
+    **{
+        ("send", error): "the connection is gone, for receiving too"
+        for error in "EPIPE ECONNRESET ECONNABORTED ENOTCONN ETIMEDOUT EHOSTUNREACH ENETUNREACH".split()
+    },
+}

@@ -1,0 +1,571 @@
+# SPDX-License-Identifier: MIT
+"""A whole life of `serve` and of `talk`, from start to end, and everything that can be seen of it.
+
+A life is lived in one of three ways. Inside: the program with the seam (torture.c). Outside: the
+shipped program, its first process under strace from the start; no -f, so its children are left
+alone. Attached: the shipped program, with strace on the child of the first client, from the moment
+that the client is there.
+"""
+import contextlib
+import ctypes
+import errno
+import os
+import random
+import re
+import resource
+import select
+import signal
+import socket
+import subprocess
+import time
+from typing import NamedTuple
+
+from errnos import BY_ALIAS
+from harness import children_of, descriptors_of, parse_address, proc_text, reset, rss_kib
+
+# A hang, on a machine that is busy.
+PATIENCE = 20.0
+
+# How long to wait for a line that a fault may have taken away, before asking again.
+LINE_PATIENCE = 0.5
+
+SMALL = b"a line\n"
+BULK = random.Random(9877).randbytes(300_000)
+
+# As many as the default limit of clients needs, and a lower soft limit, so that it is raised.
+FEW_DESCRIPTORS, MOST_DESCRIPTORS = 512, 1100
+
+# The children of the server by the order of their first calls: who they serve.
+FIRST, BYSTANDER, RUDE, NEXT, LAST = CLIENTS = range(1, 6)
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Hang(Exception):
+    """Something did not come within PATIENCE."""
+
+
+def until(condition, what, within=PATIENCE):
+    deadline = time.monotonic() + within
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise Hang(what)
+        time.sleep(0.001)
+    return value
+
+
+# ---- journals ----
+
+
+class Call(NamedTuple):
+    """One call of a journal. name: of its row; alias: its own; nth: of the calls with that alias."""
+
+    who: int
+    name: str
+    alias: str
+    nth: int
+    detail: int
+    injected: bool
+
+
+# For what has to be said of a life in which no call failed.
+NOBODY = Call(0, "", "", 0, -1, False)
+
+
+def name_of(alias):
+    return BY_ALIAS[alias].call if alias in BY_ALIAS else alias
+
+
+def start_of_service(calls):
+    """Where the server, or talk, first waits for something; the log's question to standard error is none."""
+    waits = (i for i, call in enumerate(calls) if call.who == 0 and call.name == "poll" and call.detail != 2)
+    return next(waits, len(calls))
+
+
+class Plan(NamedTuple):
+    """The call that is to fail. error: by name."""
+
+    who: int
+    alias: str
+    nth: int
+    error: str
+
+
+# netdb.h
+EAI = {
+    "EAI_BADFLAGS": -1, "EAI_NONAME": -2, "EAI_AGAIN": -3, "EAI_FAIL": -4, "EAI_NODATA": -5, "EAI_FAMILY": -6,
+    "EAI_SOCKTYPE": -7, "EAI_SERVICE": -8, "EAI_ADDRFAMILY": -9, "EAI_MEMORY": -10, "EAI_SYSTEM": -11,
+}
+
+
+def number_of(error):
+    return EAI[error] if error in EAI else getattr(errno, error)
+
+
+class Inside:
+    """Through the seam."""
+
+    outside = False
+
+    def __init__(self, program):
+        self.program = program
+
+    def command(self, journal, plan):
+        env = {"TORTURE_JOURNAL": str(journal)}
+        if plan:
+            env["TORTURE_PLAN"] = f"{plan.who} {plan.alias} {plan.nth} {number_of(plan.error)}"
+        return [self.program], env
+
+    def read(self, path):
+        blob = path.read_bytes()
+        used = int.from_bytes(blob[:8], "little")
+        calls = []
+        for line in blob[8 : 8 + used].rstrip(b"\0").decode().splitlines():
+            who, alias, nth, detail, *injected = line.split()
+            calls.append(Call(int(who), name_of(alias), alias, int(nth), int(detail), bool(injected)))
+        return calls
+
+    def join(self, pid, journal, plan):
+        """Nothing: the seam follows the children by itself."""
+
+
+# "close(3) = 0", "write(2, ...) = -1 EIO (Input/output error) (INJECTED)"
+STRACE_LINE = re.compile(r"^(\w+)\((.*)")
+FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10}
+
+# What the loader calls before the program's first own call.
+LOADER = set(
+    "execve brk access openat read pread64 newfstatat mmap close arch_prctl set_tid_address set_robust_list rseq"
+    " mprotect prlimit64 munmap getrandom readlink uname".split()
+)
+
+
+def name_in_strace(alias, words):
+    """lstat(2) is a newfstatat(2) of a path, setrlimit(2) a prlimit64(2) with a value."""
+    if alias == "newfstatat" and words.startswith("AT_FDCWD"):
+        return "lstat"
+    if alias == "prlimit64" and not re.search(r"RLIMIT_\w+, NULL", words):
+        return "setrlimit"
+    return name_of(alias)
+
+
+def detail_of(name, words):
+    """What torture.c calls the detail, from the words of strace."""
+    if name in ("socket", "bind", "connect"):
+        return next((FAMILIES[word] for word in re.findall(r"AF_\w+", words) if word in FAMILIES), -1)
+    if name == "listen":
+        return int(re.match(r"\d+, (\d+)", words).group(1))
+    first = re.match(r"\[?\{?(?:fd=)?(-?\d+)", words)
+    return int(first.group(1)) if first else -1
+
+
+class Outside:
+    """With strace round the first process."""
+
+    outside = True
+    who = 0
+
+    def __init__(self, program):
+        self.program = program
+
+    def words(self, journal, plan):
+        words = ["strace", "-o", str(journal), "-a1", "-s8"]
+        if plan:
+            words += ["-e", f"inject={plan.alias}:error={plan.error}:when={plan.nth}"]
+        return words
+
+    def command(self, journal, plan):
+        # -D: the program is our child, strace stands aside.
+        return [*self.words(journal, plan), "-D", self.program], {}
+
+    def read(self, path):
+        counts, calls, own = {}, [], False
+        for line in path.read_text(errors="replace").splitlines():
+            match = STRACE_LINE.match(line)
+            if not match:
+                continue
+            alias, words = match.groups()
+            counts[alias] = counts.get(alias, 0) + 1
+            own = own or self.who != 0 or alias not in LOADER
+            if own:
+                name, injected = name_in_strace(alias, words), "(INJECTED)" in line
+                calls.append(Call(self.who, name, alias, counts[alias], detail_of(name, words), injected))
+        return calls
+
+    def join(self, pid, journal, plan):
+        """Nothing: it is there already."""
+
+
+class Attached(Outside):
+    """With strace on the child of the first client."""
+
+    who = FIRST
+
+    def command(self, journal, plan):
+        return [self.program], {}
+
+    def join(self, pid, journal, plan):
+        child = until(lambda: children_of(pid), "the first child")[0]
+        tracer = subprocess.Popen(
+            [*self.words(journal, plan), "-p", str(child)], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
+        with tracer.stderr:
+            if b"attached" not in tracer.stderr.readline():
+                raise Hang("strace to attach")
+
+
+# ---- what can be seen ----
+
+
+class Exchange:
+    """A client of the server: what it sent, what came back, how it ended."""
+
+    def __init__(self, address):
+        self.family, self.address = parse_address(address)
+        if self.family == socket.AF_INET6:
+            self.address = ("::1", self.address[1])
+        self.sent, self.received = bytearray(), bytearray()
+        self.end = ""  # "fin", "reset", "refused", "ours"
+        self.name = ""
+        self.sock = socket.socket(self.family, socket.SOCK_STREAM)
+
+    def connect(self):
+        try:
+            self.sock.settimeout(PATIENCE)
+            self.sock.connect(self.address)
+            self.sock.setblocking(False)
+            if self.family == socket.AF_UNIX:
+                self.name = f"unix:{os.getpid()}"
+            else:
+                self.name = "[{0}]:{1}".format(*self.sock.getsockname()) if self.family == socket.AF_INET6 else (
+                    "{0}:{1}".format(*self.sock.getsockname())
+                )
+        except OSError:
+            self.end = "refused"
+
+    def send(self, data, finish=False):
+        """Sends, and receives until all of it is back, or with finish until the end."""
+        self.sent += data
+        left = memoryview(data)
+        finished = False
+        while not self.end and (len(self.received) < len(self.sent) or finish):
+            if finish and not left and not finished:
+                finished = True
+                with contextlib.suppress(OSError):
+                    self.sock.shutdown(socket.SHUT_WR)
+            ready = select.select([self.sock], [self.sock] if left else [], [], PATIENCE)
+            if not any(ready):
+                raise Hang(f"{len(self.received)} of {len(self.sent)} bytes came back to {self.name}, and no end")
+            if ready[1]:
+                try:
+                    left = left[self.sock.send(left[: 1 << 16]) :]
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    left = left[len(left) :]  # what came before it is still to be received
+            if ready[0]:
+                self.receive()
+
+    def wait_for_end(self):
+        while not self.end:
+            if not select.select([self.sock], [], [], PATIENCE)[0]:
+                raise Hang(f"an end for {self.name}")
+            self.receive()
+
+    def receive(self):
+        try:
+            piece = self.sock.recv(1 << 16)
+            self.received += piece
+            self.end = self.end or ("" if piece else "fin")
+        except OSError:
+            self.end = "reset"
+
+    def reset(self):
+        self.end = self.end or "ours"
+        reset(self.sock)
+
+    def close(self):
+        self.sock.close()
+
+    @property
+    def is_prefix(self):
+        return self.sent.startswith(self.received)
+
+    @property
+    def is_whole(self):
+        return self.received == self.sent and self.end in ("fin", "ours")
+
+
+class Life:
+    """What was seen of one life."""
+
+    def __init__(self):
+        self.calls = []
+        self.status = None
+        self.log = ""
+        self.hang = ""
+        self.announced = False
+        self.clients = {}
+        self.descriptors = []  # before the first client, after the last but one
+        self.rss = []
+        self.inherited = 0  # descriptors of the first client's child
+        self.left_over = False
+        self.path_left = False  # the unix socket's
+        self.output_is_input = False
+
+    @property
+    def hit(self):
+        """The call that was made to fail, or None."""
+        return next((call for call in self.calls if call.injected), None)
+
+    def phase_of(self, hit):
+        """When it was made."""
+        at = self.calls.index(hit)
+        shut = [call.who == 0 and call.name == "listen" and call.detail == 0 for call in self.calls]
+        if any(shut[: at + 1]):
+            return "draining"
+        return "serving" if start_of_service(self.calls) <= at else "start"
+
+    def lines(self, pattern):
+        return [line for line in self.log.splitlines() if re.search(pattern, line)]
+
+
+# A short environment: every word of it is copied once (net/process.c).
+ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"} | {
+    name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")
+}
+
+
+def become_worker():
+    """To be called in a process that lives lives, once.
+
+    Children whose parent is gone become ours (prctl(2)), so that none can be overlooked.
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, MOST_DESCRIPTORS))
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap_orphans():
+    """Waits until none is left. Returns whether that took until it was killed."""
+    deadline, late = time.monotonic() + PATIENCE, False
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.001)
+            if time.monotonic() > deadline:
+                late = True
+                for child in children_of(os.getpid()):
+                    os.kill(child, signal.SIGKILL)
+    return late
+
+
+def finish(life, process, journal, way):
+    """The end of a life, however it came: nothing is left of it."""
+    if process.poll() is None:
+        for child in children_of(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        process.kill()
+        process.wait()
+    life.status = process.returncode
+    life.left_over = reap_orphans()
+    if journal.exists():
+        life.calls = way.read(journal)
+
+
+# ---- serve ----
+
+
+class Serving:
+    """A server in one life."""
+
+    def __init__(self, life, way, plan, directory, drain_timeout):
+        self.life = life
+        self.log_path = directory / "log"
+        self.path = directory / "socket"
+        leave_stale_path(self.path)
+        reader, writer = os.pipe()
+        command, env = way.command(directory / "journal", plan)
+        addresses = ["127.0.0.1:0", f"unix:{self.path}", ":0"]
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "serve", "--ready-fd", str(writer), "--drain-timeout", drain_timeout, *addresses],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[writer],
+                env={**ENVIRONMENT, **env},
+                # Without a standard input: it has to open one. Not for strace, which would lack it.
+                preexec_fn=None if way.outside else lambda: os.close(0),
+            )
+        os.close(writer)
+        with os.fdopen(reader, "rb") as ready:
+            self.addresses = read_lines(ready.fileno(), len(addresses))
+
+    def text(self):
+        return self.log_path.read_text(errors="replace")
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def has_said(self, pattern, count=1):
+        """Waits for a line, for as long as it may take, or as long as makes sense when a fault took it."""
+        with contextlib.suppress(Hang):
+            until(
+                lambda: len(re.findall(pattern, self.text(), re.M)) >= count or not self.is_running(),
+                pattern,
+                LINE_PATIENCE,
+            )
+        return len(re.findall(pattern, self.text(), re.M)) >= count
+
+    def ask_totals(self):
+        """Asks until there is an answer: a fault may take one away."""
+        count = len(re.findall(r"^totals ", self.text(), re.M))
+        for _ in range(10):
+            if not self.is_running():
+                return
+            self.process.send_signal(signal.SIGUSR1)
+            if self.has_said(r"^totals ", count + 1):
+                return
+        raise Hang("an answer to USR1")
+
+    def look(self):
+        """At rest: it has answered."""
+        self.ask_totals()
+        self.life.descriptors.append(len(descriptors_of(self.process.pid)))
+        self.life.rss.append(rss_kib(self.process.pid))
+
+    def client(self, number):
+        address = self.addresses[(0, 1, 0, 2, 1)[number - 1]]
+        client = self.life.clients[number] = Exchange(address)
+        client.connect()
+        return client
+
+    def terminate(self):
+        if self.is_running():
+            self.process.send_signal(signal.SIGTERM)
+
+    def wait_for_children(self, count):
+        until(lambda: not self.is_running() or len(children_of(self.process.pid)) == count, f"{count} children")
+
+
+def leave_stale_path(path):
+    """A socket on which nobody listens any more."""
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+
+
+def read_lines(fd, count):
+    """So many lines, or fewer at the end of the file."""
+    text = b""
+    while text.count(b"\n") < count:
+        if not select.select([fd], [], [], PATIENCE)[0]:
+            raise Hang("readiness")
+        piece = os.read(fd, 4096)
+        if not piece:
+            break
+        text += piece
+    return text.decode().split() if text.count(b"\n") == count else []
+
+
+def serve_clients(serving, way, plan, directory):
+    serving.look()
+    first = serving.client(FIRST)
+    way.join(serving.process.pid, directory / "journal", plan)
+    first.send(SMALL)
+    for child in children_of(serving.process.pid):
+        serving.life.inherited = len(descriptors_of(child))
+    bystander = serving.client(BYSTANDER)
+    bystander.send(SMALL)
+    first.send(BULK, finish=True)
+    rude = serving.client(RUDE)
+    rude.send(SMALL)
+    rude.reset()
+    serving.client(NEXT).send(SMALL, finish=True)
+    bystander.send(SMALL, finish=True)
+    for client in serving.life.clients.values():
+        client.close()
+    serving.wait_for_children(0)
+    serving.look()
+
+    last = serving.client(LAST)
+    last.send(SMALL)
+    serving.terminate()
+    serving.has_said(r"no new clients")
+    last.send(SMALL, finish=True)
+    last.close()
+
+
+def stop_clients(serving, way, plan, directory):
+    """One client ends when he is told to, the other does not and is killed by the second TERM."""
+    serving.look()
+    polite = serving.client(FIRST)
+    way.join(serving.process.pid, directory / "journal", plan)
+    polite.send(SMALL)
+    stubborn = serving.client(BYSTANDER)
+    stubborn.send(SMALL)
+    serving.terminate()
+    polite.wait_for_end()
+    polite.close()
+    stubborn.wait_for_end()
+    serving.terminate()
+
+
+def serve(way, plan, directory):
+    """Start, five clients, totals, TERM with one of them still there, end."""
+    return live(serve_clients, "3s", way, plan, directory)
+
+
+def stop(way, plan, directory):
+    """Start, two clients, TERM without a time to drain, TERM again."""
+    return live(stop_clients, "0s", way, plan, directory)
+
+
+def live(clients, drain_timeout, way, plan, directory):
+    life = Life()
+    journal = directory / "journal"
+    journal.unlink(missing_ok=True)
+    serving = Serving(life, way, plan, directory, drain_timeout)
+    try:
+        life.announced = bool(serving.addresses)
+        if life.announced:
+            clients(serving, way, plan, directory)
+        serving.process.wait(PATIENCE)
+    except (Hang, subprocess.TimeoutExpired) as hang:
+        life.hang = str(hang)
+    finally:
+        for client in life.clients.values():
+            client.close()
+        finish(life, serving.process, journal, way)
+    life.log = serving.text()
+    life.path_left = serving.path.exists()
+    return life
+
+
+# ---- talk ----
+
+
+def talk(way, plan, directory, port):
+    """A file through a faultless echo on this port into a file."""
+    life = Life()
+    journal, source, copy, log = (directory / name for name in ("journal", "input", "output", "log"))
+    journal.unlink(missing_ok=True)
+    source.write_bytes(BULK)
+    command, env = way.command(journal, plan)
+    with open(source, "rb") as stdin, open(copy, "wb") as stdout, open(log, "wb") as stderr:
+        process = subprocess.Popen(
+            [*command, "talk", "127.0.0.1", str(port)],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={**ENVIRONMENT, **env},
+        )
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        life.hang = "talk to end"
+    finish(life, process, journal, way)
+    life.log = log.read_text(errors="replace")
+    life.output_is_input = copy.read_bytes() == BULK
+    return life

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Builds in which the handling of one error is broken: the torture must find every one of them."""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import NamedTuple
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Mutant(NamedTuple):
+    """The text that is replaced in a file of src, and the cases in which that must show."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    cases: str
+
+
+MUTANTS = [
+    Mutant("accept: ECONNABORTED is none of the client's own errors", "net/accept.c",
+           "	case ECONNABORTED:\n", "", "serve inside 0 accept4 * ECONNABORTED"),
+    Mutant("accept: EMFILE is answered by calling again at once", "net/accept.c",
+           "	case EMFILE:\n", "		return ACCEPT_NEXT;\n	case EMFILE:\n		return ACCEPT_NEXT;\n",
+           "serve outside 0 accept4 * EMFILE"),
+    Mutant("accept: ENOMEM ends the service", "net/accept.c",
+           "	case ENOMEM:\n", "		return ACCEPT_PAUSE;\n	case ENOMEM:\n		return ACCEPT_LOST;\n",
+           "serve inside 0 accept4 * ENOMEM"),
+    Mutant("recv: EINTR is an error", "net/io.c",
+           "flags);\n		if (n >= 0)\n			return n;\n		if (errno != EINTR)\n",
+           "flags);\n		if (n >= 0)\n			return n;\n", "serve inside 1 recv * EINTR"),
+    Mutant("send: EAGAIN is an error", "server/session.c",
+           "	else if (n != -EAGAIN)\n		fail(run, (int)n);\n	else\n", "	else if (n != 0)\n		fail(run, (int)n);\n	else\n",
+           "serve inside 1 send * EAGAIN"),
+    Mutant("poll: EINTR is an error", "net/io.c",
+           "if (ready < 0 && errno != EINTR)", "if (ready < 0)", "serve inside 0 poll * EINTR"),
+    Mutant("poll: ENOMEM ends the service", "net/io.c",
+           "shortages++ < SHORTAGE_TRIES", "shortages++ < 0", "serve inside 0 poll * ENOMEM"),
+    Mutant("fork: EAGAIN is not waited out", "server/admission.c",
+           '	if (rc < 0)\n		pause_for(admission, "cannot start serving a client", rc);\n', "",
+           "serve inside 0 clone * EAGAIN"),
+    Mutant("fork: after EAGAIN the client is counted for ever", "server/engines/fork.c",
+           "		clients_leave(clients, client);\n", "", "serve inside 0 clone * EAGAIN"),
+    Mutant("waitpid: ECHILD is an error", "net/process.c",
+           " || (pid < 0 && errno == ECHILD)", "", "serve inside 0 waitpid * ECHILD"),
+    Mutant("waitpid: EINTR is an error", "net/process.c",
+           "while (pid < 0 && errno == EINTR);\n	if (pid == 0", "while (0);\n	if (pid == 0",
+           "serve inside 0 waitpid * EINTR"),
+    Mutant("close_range: without it a child keeps all descriptors", "net/process.c",
+           "	if (first > last || close_range(first, last, 0) == 0)\n		return;\n",
+           "	if (first > last || close_range(first, last, 0) <= 0)\n		return;\n",
+           "serve inside 1 close_range * ENOSYS"),
+    Mutant("log: a full disk ends the server", "base/log.c",
+           "		if (n <= 0)\n			return;\n", "		if (n <= 0)\n			_exit(1);\n", "serve inside 0 write * ENOSPC"),
+    Mutant("log: EINTR loses a line", "base/log.c",
+           "if (n < 0 && errno == EINTR)", "if (0)", "serve inside 0 write * EINTR"),
+    Mutant("calloc: NULL is used", "net/process.c",
+           "	if (moved == NULL)\n		return;\n", "", "serve inside 0 calloc"),
+    Mutant("getaddrinfo: the cause is lost", "net/addr.c",
+           "		return resolver_code(eai, errno);", "		return ERR_RESOLVER;", "talk inside 0 getaddrinfo"),
+    Mutant("connect: EINTR is an error", "net/connect.c",
+           "errno == EINPROGRESS || errno == EINTR", "errno == EINPROGRESS", "talk inside 0 connect * EINTR"),
+    Mutant("talk: a send that failed leaves the server waiting", "client/talk.c",
+           "int rc = io_send_end(talk->fd);", "int rc = talk->send_code != 0 ? 0 : io_send_end(talk->fd);",
+           "talk inside 0 send 1 ENOMEM"),
+    Mutant("talk: a write that failed is forgotten", "client/talk.c",
+           "	if (n < 0) {\n		talk->output_size = 0;\n", "	if (n < 0) {\n		talk->output_size = 0;\n		return;\n",
+           "talk outside 0 write * ENOSPC"),
+]
+
+
+def copy_tree(root, copy):
+    """All but what was built."""
+    shutil.copytree(root, copy, ignore=shutil.ignore_patterns("build*", ".git", "__pycache__"), dirs_exist_ok=True)
+
+
+def build(copy):
+    subprocess.run(["ninja", "-C", str(copy / "build"), "--quiet"], check=True, stdout=subprocess.DEVNULL)
+
+
+def is_found(copy, mutant):
+    """Builds it and holds the torture against it."""
+    path = copy / "src" / mutant.file
+    text = path.read_text()
+    if text.count(mutant.old) != 1:
+        print(f"{mutant.file} has no such text, or more than one of it: {mutant.old!r}")
+        return False
+    path.write_text(text.replace(mutant.old, mutant.new))
+    try:
+        build(copy)
+        run = subprocess.run(
+            [sys.executable, HERE / "torture.py", "--build", copy / "build", "--only", mutant.cases, "--shallow", "6"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    finally:
+        path.write_text(text)
+    # A life that fails without a fault is a find as well.
+    return run.returncode != 0 and ("FAILED" in run.stdout or "fails without a fault" in run.stdout)
+
+
+def find_all(root):
+    """Returns how many of how many were found."""
+    found = 0
+    with tempfile.TemporaryDirectory(prefix="tcpecho-mutants-") as directory:
+        copy = pathlib.Path(directory)
+        copy_tree(root, copy)
+        subprocess.run(["meson", "setup", "build", "-Dtests=enabled"], cwd=copy, check=True, stdout=subprocess.DEVNULL)
+        build(copy)
+        for mutant in MUTANTS:
+            is_caught = is_found(copy, mutant)
+            found += is_caught
+            print(f"{'found ' if is_caught else 'MISSED'} {mutant.what}", flush=True)
+    print(f"{found} of {len(MUTANTS)} broken builds found")
+    return found, len(MUTANTS)

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""What is to happen when a call fails: a few rules, the first that fits counts.
+
+An exception stands above the rule that it is an exception to, and every rule says why it is so.
+"""
+import errno
+import os
+from enum import Enum
+from typing import NamedTuple, Optional
+
+
+class Kind(Enum):
+    """What a failed call leads to, as a user sees it."""
+
+    UNHARMED = "made again, waited for, or done without: nobody notices"
+    LINE_LOST = "lines of the log are lost, and nothing else"
+    PAUSED = "clients wait, a warning says why, all are served"
+    LESS = "it goes on with less, and a warning says why"
+    NOTICED = "it goes on with less, and a line says why"
+    CLIENT = "one client's conversation ends, and its line says why"
+    LATE = "all is done, then the exit status and a sentence say what failed"
+    REFUSED = "it does not start: exit status and sentence"
+    ENDS = "it ends: exit status and sentence"
+    QUIET_END = "it ends by SIGPIPE, without a word"
+
+
+class Outcome(NamedTuple):
+    """words: how the sentence looks, a regular expression, or the reason of a client's end; "" for none."""
+
+    kind: Kind
+    status: int = 0
+    words: str = ""
+
+
+class Rule(NamedTuple):
+    calls: str
+    errors: str
+    outcome: Outcome
+    why: str
+    child: Optional[bool] = None  # of a child of the server's only, or of the first process only
+    when: str = ""  # "start", "serving" or "draining" only
+    detail: tuple = ()  # one of these details only
+
+
+# ---- words ----
+
+# What the C library does not say itself, or says of another code.
+SENTENCES = {
+    "EAI_NONAME": "no such host",
+    "EAI_NODATA": "no such host",
+    "EAI_AGAIN": "no name server answered",
+    "EAI_ADDRFAMILY": "the host has no address of that family",
+    "EAI_FAMILY": "the host has no address of that family",
+    "EAI_MEMORY": "cannot allocate memory",
+    "EAI_SYSTEM": "too many open files in system",  # the errno that the seam puts behind it
+}
+
+
+def cause(name):
+    """The words for an error, as a sentence goes on."""
+    if name.startswith("EAI_"):
+        return SENTENCES.get(name, "the name could not be looked up")
+    text = os.strerror(getattr(errno, name))
+    return text[0].lower() + text[1:] if text[1].islower() else text
+
+
+# The reasons of a conversation's end (server/ending.h).
+REASONS = {
+    "reset": "ECONNRESET EPIPE ECONNABORTED",
+    "timeout": "ETIMEDOUT EHOSTUNREACH ENETUNREACH EHOSTDOWN ENETDOWN",
+}
+
+
+def reason_of(name):
+    """What the line of a conversation says that ended by this error."""
+    for reason, names in REASONS.items():
+        if name in names.split():
+            return reason
+    return f"error error={name}"
+
+
+# ---- the server ----
+
+UNHARMED = Outcome(Kind.UNHARMED)
+LINE_LOST = Outcome(Kind.LINE_LOST)
+CLIENT = Outcome(Kind.CLIENT)
+CANNOT_LISTEN = Outcome(Kind.REFUSED, 4, "cannot listen on .*: {cause}")
+TAKEN = Outcome(Kind.REFUSED, 4, "cannot listen on unix:.*: address already in use")
+CANNOT_START = Outcome(Kind.REFUSED, 4, "cannot start serving: {cause}")
+CANNOT_GO_ON = Outcome(Kind.ENDS, 4, "cannot go on serving: {cause}")
+LISTENER_LOST = Outcome(Kind.ENDS, 4, "cannot accept on .*: {cause}")
+
+AF_UNIX, AF_INET6 = 1, 10
+STANDARD_FDS = (0, 1, 2)
+BACKLOG_SHUT = 0
+
+SERVE_RULES = [
+    Rule("accept read recv send poll write waitpid", "EINTR", UNHARMED, "interrupted by a signal: made again"),
+    Rule("recv send read accept", "EAGAIN", UNHARMED, "nothing there, or no room: it waits"),
+
+    # the start
+    Rule("calloc strdup", "*", UNHARMED, "without memory a child's title stays as it is (net/process.h)"),
+    Rule("setlocale", "*", UNHARMED, "the C locale does"),
+    Rule("fcntl", "*", UNHARMED, "a standard descriptor that seems closed is opened", detail=STANDARD_FDS),
+    Rule("fcntl", "*", Outcome(Kind.REFUSED, 2, "cannot write to --ready-fd .*: it is not open"),
+         "the caller named a descriptor that is not open"),
+    Rule("open", "*", Outcome(Kind.REFUSED, 4, "cannot open /dev/null: {cause}"),
+         "with a standard descriptor closed, a socket would take its number"),
+    Rule("setrlimit", "*", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients instead of \d+"),
+         "the limit of descriptors stays as low as it is"),
+    Rule("fopen fgets getrlimit", "*", UNHARMED, "a limit that cannot be known is none (net/machine.h)"),
+    Rule("signalfd mmap", "*", CANNOT_START, "no signals, no table of clients: nothing can be served"),
+    Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", CANNOT_LISTEN, "this machine is short of something"),
+    Rule("getaddrinfo", "*", Outcome(Kind.REFUSED, 3, "cannot listen on .*: {cause}"), "unresolved is status 3"),
+    Rule("socket", "EAFNOSUPPORT", UNHARMED, "without IPv6 the wildcard is that of IPv4", detail=(AF_INET6,)),
+    Rule("connect", "ECONNREFUSED", UNHARMED, "a path on which nobody listens is taken over", detail=(AF_UNIX,)),
+    Rule("connect", "*", TAKEN, "whether a path is stale cannot be found out: it counts as taken", detail=(AF_UNIX,)),
+    Rule("listen", "*", UNHARMED, "a queue that cannot be shut is only longer (net/listen.c)", detail=(BACKLOG_SHUT,)),
+    Rule("madvise", "*", UNHARMED, "a child costs a little more (net/withhold.h)"),
+    Rule("setsockopt", "*", UNHARMED, "a child of a unix client only waits longer", when="serving"),
+    Rule("socket setsockopt bind listen getsockname", "*", CANNOT_LISTEN, "what cannot be had is refused at the start"),
+    Rule("pipe", "*", CANNOT_GO_ON, "children could not be called off", child=False),
+
+    Rule("prctl capset", "*", Outcome(Kind.REFUSED, 4, "cannot give up rights: {cause}"),
+         "it promises to have no right that it does not need"),
+    Rule("landlock_create_ruleset landlock_add_rule landlock_restrict_self", "*",
+         Outcome(Kind.NOTICED, 0, "going without Landlock: {cause}"), "not every kernel has it (server/sandbox.h)"),
+    Rule("seccomp", "*", Outcome(Kind.NOTICED, 0, "going without seccomp: {cause}"),
+         "not every kernel has it (server/sandbox.h)", child=False),
+    Rule("seccomp", "*", Outcome(Kind.CLIENT, 0, "error error=?"),
+         "a child without its list must not serve (server/sandbox.h)", child=True),
+
+    # the log, and who reads the addresses
+    Rule("poll", "*", LINE_LOST, "standard error cannot be asked: as if it took no line", detail=(2,)),
+    Rule("write", "EAGAIN", UNHARMED, "the log waits", detail=(2,)),
+    Rule("write", "*", LINE_LOST, "nobody is left to tell (base/log.c)", detail=(2,)),
+    Rule("write", "*", Outcome(Kind.REFUSED, 4, "cannot write to --ready-fd .*: {cause}"),
+         "who waits for the addresses would wait for ever"),
+    Rule("fflush", "*", Outcome(Kind.LATE, 4, "cannot write standard output"), "a full disk is no success (main.c)"),
+
+    # the parent
+    Rule("accept", "EMFILE ENFILE ENOBUFS ENOMEM ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT",
+         Outcome(Kind.PAUSED, 0, "warning: cannot accept: {cause}, clients wait"),
+         "short of something, or unknown: calling again at once would spin (net/accept.c)"),
+    Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK",
+         Outcome(Kind.LATE, 0, "cannot accept on .*: {cause}"), "it ends anyway", when="draining"),
+    Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK", LISTENER_LOST, "the listening socket is lost: only a bug does that"),
+    Rule("accept", "*", UNHARMED, "the error of one connection that went with it (accept(2))"),
+    Rule("fork", "*", Outcome(Kind.PAUSED, 0, "warning: cannot start serving a client: {cause}, clients wait"),
+         "a limit of processes or memory: the client waits (server/admission.h)"),
+    Rule("waitpid", "ECHILD", UNHARMED, "all children are reaped"),
+    Rule("waitpid", "*", CANNOT_GO_ON, "children could not be counted any more: only a bug does that"),
+    Rule("poll", "ENOMEM", UNHARMED, "no memory for a moment is no reason to end (net/io.c)"),
+    Rule("poll", "*", CANNOT_GO_ON, "it could only spin", child=False),
+    Rule("read", "*", UNHARMED, "the signal stays pending", child=False),
+    Rule("getsockopt", "*", UNHARMED, "only a name in the log (net/accept.h)", child=False),
+    Rule("munmap close unlink lstat kill", "*", UNHARMED, "nothing depends on it: a path may stay behind"),
+
+    # a child
+    Rule("close_range", "*", UNHARMED, "an old kernel: one by one (net/process.c)", child=True),
+    Rule("shutdown", "ENOTCONN", UNHARMED, "gone already: it needs no FIN (net/io.h)", child=True),
+    Rule("ioctl", "*", UNHARMED, "what is on its way cannot be known: it does not stay for it", child=True),
+    Rule("recv send poll shutdown getsockopt", "*", CLIENT, "only this client's connection is concerned", child=True),
+]
+
+# Where one call of a name has two meanings that its detail does not tell apart, the second one.
+SERVE_ALSO = [
+    Rule("bind", "EADDRINUSE", UNHARMED, "the first time: the path is stale", detail=(AF_UNIX,)),
+    Rule("socket", "*", TAKEN, "whether a path is stale cannot be found out", detail=(AF_UNIX,)),
+    Rule("lstat unlink", "*", TAKEN, "the path cannot be removed: it counts as taken", when="start"),
+    Rule("open", "*", UNHARMED, "its unix path cannot be removed afterwards"),
+    Rule("getsockopt", "*", UNHARMED, "only whether to stay for the last byte", child=True),
+    Rule("accept", "*", UNHARMED, "the last look into a queue that is closed", when="draining"),
+]
+
+# ---- the client ----
+
+CANNOT_CONNECT = Outcome(Kind.ENDS, 3, "cannot connect to .*: {cause}")
+MACHINE_CANNOT = Outcome(Kind.ENDS, 4, "cannot connect to .*: {cause}")
+CAME_BACK = r": \d+ of \d+ bytes came back"
+
+TALK_RULES = [
+    Rule("read recv send poll write connect", "EINTR", UNHARMED, "interrupted by a signal: made again"),
+    Rule("recv send read write", "EAGAIN", UNHARMED, "nothing there, or no room: it waits"),
+    Rule("connect", "EINPROGRESS", UNHARMED, "that is how it waits"),
+
+    Rule("calloc strdup setlocale", "*", UNHARMED, "there is no title to set, and the C locale does"),
+    Rule("fcntl fstat lseek getsockname getpeername close", "*", UNHARMED, "only a precaution, or a decoration"),
+
+    Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", MACHINE_CANNOT, "this machine is short of something"),
+    Rule("getaddrinfo", "*", CANNOT_CONNECT, "unresolved is status 3"),
+    Rule("socket connect", "EMFILE ENFILE ENOBUFS ENOMEM EACCES", MACHINE_CANNOT, "this machine is short of something"),
+    Rule("socket connect setsockopt getsockopt", "*", CANNOT_CONNECT, "no connection is status 3"),
+
+    Rule("poll", "ENOMEM", UNHARMED, "no memory for a moment is no reason to end (net/io.c)"),
+    Rule("poll", "*", Outcome(Kind.ENDS, 4, "cannot wait for events: {cause}"), "it could only spin"),
+    Rule("read", "*", Outcome(Kind.ENDS, 4, "cannot read standard input: {cause}"), "this end failed, not the echo"),
+    Rule("write", "EPIPE", Outcome(Kind.QUIET_END, -13), "nobody wants the rest: `talk | head -1`"),
+    Rule("write", "*", Outcome(Kind.ENDS, 4, "cannot write standard output: {cause}"), "whatever the echo was worth"),
+    Rule("send", "EPIPE", Outcome(Kind.ENDS, 1, "server ended early" + CAME_BACK), "it takes no more, and has ended"),
+    Rule("recv send", "ECONNRESET", Outcome(Kind.ENDS, 1, "server reset the connection" + CAME_BACK),
+         "the server's doing"),
+    Rule("recv send shutdown", "*", Outcome(Kind.ENDS, 1, "{cause}" + CAME_BACK), "the echo failed, and why"),
+    Rule("fflush", "*", Outcome(Kind.LATE, 4, "cannot write standard output"), "a full disk is no success (main.c)"),
+]
+
+TALK_ALSO = [
+    Rule("poll", "*", CANNOT_CONNECT, "while it connects"),
+    Rule("shutdown", "ENOTCONN", UNHARMED, "gone already: it needs no FIN (net/io.h)"),
+    Rule("send", "EPIPE ECONNABORTED ENOTCONN ETIMEDOUT EHOSTUNREACH ENETUNREACH",
+         Outcome(Kind.ENDS, 1, "server reset the connection" + CAME_BACK), "receiving met it first"),
+    Rule("recv shutdown", "*", UNHARMED, "every byte was back"),
+]
+
+# ---- outside ----
+
+# The shipped binary is linked with a C library that makes calls of its own.
+LIBRARY = [
+    Rule("open read fstat mmap munmap lseek", "*", UNHARMED,
+         "setlocale(3), stdio and malloc(3) have another way, or do without", child=False),
+    Rule("ioctl", "*", UNHARMED, "isatty(3): then it is no terminal", child=False),
+]
+
+
+def fits(rule, call, error, child, when, detail):
+    return (
+        call in rule.calls.split()
+        and (rule.errors == "*" or error in rule.errors.split())
+        and rule.child in (None, child)
+        and rule.when in ("", when)
+        and (not rule.detail or detail in rule.detail)
+    )
+
+
+def expected(program, outside, call, error, child, when, detail):
+    """The outcomes that are right, most often one; empty when there is no rule."""
+    tables = [TALK_RULES, TALK_ALSO] if program == "talk" else [SERVE_RULES, SERVE_ALSO]
+    if outside:
+        tables = [*tables, LIBRARY]
+    found = []
+    for table in tables:
+        rule = next((rule for rule in table if fits(rule, call, error, child, when, detail)), None)
+        if rule:
+            words = rule.outcome.words.replace("{cause}", cause(error))
+            found.append(rule.outcome._replace(words=words))
+    return found

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Every call that can fail, fails once: the short form of `./dev torture` (torture.py).
+
+All positions of the calls that decide most, by the errors that lead to different ends, and a sample
+of the rest in every life.
+"""
+import random
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from errnos import BY_ALIAS, UNFAILING
+from torture import LIVES, run
+
+# Of every life, by a chance that is the same each time.
+SAMPLE = 20
+SEED = 9877
+
+# Lives, calls, errors: at every position, inside.
+DECIDING = [
+    ("serve", "accept", "ECONNABORTED EMFILE EBADF"),
+    ("serve", "fork waitpid", "EAGAIN ENOMEM ECHILD EINTR EINVAL"),
+    ("serve", "poll", "EINTR ENOMEM"),
+    ("serve", "recv send", "EINTR EAGAIN ECONNRESET ENOMEM"),
+    ("serve", "write", "EINTR ENOSPC"),
+    ("serve", "prctl capset seccomp landlock_restrict_self", "EPERM EINVAL"),
+    ("serve talk", "calloc strdup getaddrinfo socket", "ENOMEM EMFILE EAI_AGAIN EAI_NONAME"),
+    ("stop", "kill poll waitpid", "EPERM EINTR"),
+    ("talk", "connect poll recv send write", "EINTR ECONNRESET ENOMEM ENOSPC EPIPE"),
+]
+
+# What a sanitizer puts into a program.
+SANITIZERS = re.compile(r"^__(asan|ubsan|tsan|lsan|sanitizer)_")
+
+
+def fail_of(verdicts):
+    """The complaints, for an assertion."""
+    return {str(verdict.case): verdict.complaints for verdict in verdicts if verdict.complaints}
+
+
+@pytest.mark.parametrize("programs, calls, errors", DECIDING)
+def test_calls_that_decide_fail_once_at_every_position(build, programs, calls, errors):
+    def is_deciding(case):
+        return BY_ALIAS[case.plan.alias].call in calls.split() and case.plan.error in errors.split()
+
+    lives = [life for life in LIVES if life.way == "inside" and life.program in programs.split()]
+    verdicts = run(build, lambda life, cases: filter(is_deciding, cases), chosen=lives)
+    assert not fail_of(verdicts)
+    assert sum(verdict.is_hit for verdict in verdicts) > len(verdicts) / 2
+
+
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: f"{life.program}-{life.way}")
+def test_a_sample_of_all_calls_fails_once(build, sanitized, life):
+    if life.way != "inside":
+        if sanitized:
+            pytest.skip("the leak check of the sanitizers does not work under strace")
+        if not shutil.which("strace"):
+            pytest.skip("strace is not installed")
+    chance = random.Random(SEED)
+    verdicts = run(build, lambda life, cases: chance.sample(cases, min(SAMPLE, len(cases))), chosen=[life])
+    assert not fail_of(verdicts)
+    assert any(verdict.is_hit for verdict in verdicts)
+
+
+def symbols(files, kind):
+    text = subprocess.run(["nm", kind, *files], check=True, capture_output=True, text=True).stdout
+    return {line.split()[-1] for line in text.splitlines() if line.startswith(" ") or line[:1].isalnum()}
+
+
+def test_every_call_of_the_program_is_in_the_table(build):
+    """What the linker is asked for is either made to fail, or there is a reason why it cannot."""
+    libraries = sorted((build / "src").glob("lib*.a"))
+    wanted = symbols(libraries, "--undefined-only") - symbols(libraries, "--defined-only")
+    calls = {name for name in wanted if not name.endswith(":") and not SANITIZERS.match(name)}
+    assert "accept4" in calls
+    unknown = calls - set(BY_ALIAS) - UNFAILING
+    assert not unknown, "add rows to tests/fault/errnos.py"
+
+    wrapped = symbols([build / "tests/fault/tcpecho-torture"], "--defined-only")
+    unwrapped = {name for name in calls & set(BY_ALIAS) if f"__wrap_{name}" not in wrapped}
+    assert not unwrapped, "add them to tests/fault/torture.c and meson.build"

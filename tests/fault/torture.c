@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seam of the torture (tests/fault/torture.py): the whole program, with every call to the
+ * kernel that can fail led through here by the linker (`-Wl,--wrap=recv` and so on, ld(1)).
+ *
+ * TORTURE_JOURNAL names a file into which every call goes as a line, "WHO CALL NTH DETAIL", and one
+ * that was made to fail with " INJECTED" behind it. WHO is the process: 0 the first one, then its
+ * children by the order of their first calls. NTH counts the calls of that name of that process.
+ * DETAIL tells calls of one name apart: the descriptor, the family, the backlog.
+ *
+ * TORTURE_PLAN, "WHO CALL NTH ERROR", makes one call fail: by the number of its errno, or for
+ * getaddrinfo(3) by the code that it returns. Without the two the program is what it always is.
+ *
+ * What a process knows of itself lies in shared memory under its pid, so that it does not matter how
+ * a child is made, nor whether it shares its parent's memory. The file is mapped, so that it takes
+ * no descriptor from the program, and a child cannot close it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* More text than a life writes. What would not fit is counted all the same, and so a spin shows. */
+#define JOURNAL_SIZE ((size_t)1024 * 1024)
+
+#define MOST_PROCESSES 64
+#define MOST_CALLS     64
+
+struct journal {
+	_Atomic uint64_t used;
+	char text[JOURNAL_SIZE];
+};
+
+struct process {
+	_Atomic pid_t pid; /* 0: the place is free */
+	struct {
+		const char *name; /* NULL: the place is free */
+		uint64_t count;
+	} calls[MOST_CALLS];
+};
+
+static struct journal *journal; /* NULL: no torture */
+static struct process *processes;
+
+static struct {
+	int who; /* -1: nobody */
+	char call[32];
+	uint64_t nth;
+	int error;
+} plan = { .who = -1 };
+
+__attribute__((constructor)) static void set_up(void)
+{
+	const char *path = getenv("TORTURE_JOURNAL");
+	const char *wish = getenv("TORTURE_PLAN");
+	if (path == NULL)
+		return;
+	if (wish != NULL && sscanf(wish, "%d %31s %" SCNu64 " %d", &plan.who, plan.call, &plan.nth,
+				   &plan.error) != 4)
+		abort();
+
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, sizeof(struct journal)) < 0)
+		abort();
+	int access = PROT_READ | PROT_WRITE;
+	void *file = mmap(NULL, sizeof(struct journal), access, MAP_SHARED, fd, 0);
+	processes = mmap(NULL, MOST_PROCESSES * sizeof(*processes), access,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (file == MAP_FAILED || processes == MAP_FAILED)
+		abort();
+	close(fd);
+	atomic_store(&processes[0].pid, getpid());
+	journal = file;
+}
+
+/* The number of the process that asks. */
+static int who_asks(void)
+{
+	pid_t pid = getpid();
+	for (int who = 0; who < MOST_PROCESSES; who++) {
+		pid_t nobody = 0;
+		if (atomic_load(&processes[who].pid) == pid ||
+		    atomic_compare_exchange_strong(&processes[who].pid, &nobody, pid))
+			return who;
+	}
+	abort();
+}
+
+static uint64_t count_call(struct process *process, const char *call)
+{
+	for (size_t i = 0; i < MOST_CALLS; i++) {
+		if (process->calls[i].name == NULL)
+			process->calls[i].name = call;
+		if (strcmp(process->calls[i].name, call) == 0)
+			return ++process->calls[i].count;
+	}
+	abort();
+}
+
+/* What is known of the call being made. */
+struct call {
+	const char *name;
+	long detail;
+	int who;
+	uint64_t nth;
+};
+
+static bool is_planned(const struct call *call)
+{
+	return call->who == plan.who && call->nth == plan.nth && strcmp(call->name, plan.call) == 0;
+}
+
+static void write_down(const struct call *call, bool injected)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line), "%d %s %" PRIu64 " %ld%s\n", call->who, call->name,
+			 call->nth, call->detail, injected ? " INJECTED" : "");
+	uint64_t at = atomic_fetch_add(&journal->used, (uint64_t)n);
+	if (at + (uint64_t)n <= JOURNAL_SIZE)
+		memcpy(journal->text + at, line, (size_t)n);
+}
+
+static struct call count(const char *name, long detail)
+{
+	struct call call = { .name = name, .detail = detail, .who = who_asks() };
+	call.nth = count_call(&processes[call.who], name);
+	return call;
+}
+
+/* Counts a call and writes it down. Returns 0, or the error with which it is to fail. */
+static int error_for(const char *name, long detail)
+{
+	if (journal == NULL)
+		return 0;
+	int saved_errno = errno;
+	struct call call = count(name, detail);
+	bool injected = is_planned(&call);
+	write_down(&call, injected);
+	errno = injected ? plan.error : saved_errno;
+	return injected ? plan.error : 0;
+}
+
+/* ---- calls that fail without having been made ---- */
+
+#define FAILING(type, call, failure, detail, parameters, arguments) \
+	type __real_##call parameters;                              \
+	type __wrap_##call parameters;                              \
+	type __wrap_##call parameters                               \
+	{                                                           \
+		if (error_for(#call, (long)(detail)) != 0)          \
+			return failure;                             \
+		return __real_##call arguments;                     \
+	}
+
+/* The first descriptor of poll(2) tells the log's from the loop's. */
+#define FIRST(fds) ((fds) != NULL ? (fds)->fd : -1)
+
+FAILING(int, accept4, -1, fd, (int fd, struct sockaddr *addr, socklen_t *size, int flags),
+	(fd, addr, size, flags))
+FAILING(int, bind, -1, addr->sa_family, (int fd, const struct sockaddr *addr, socklen_t size),
+	(fd, addr, size))
+FAILING(void *, calloc, NULL, -1, (size_t n, size_t size), (n, size))
+FAILING(int, clone, -1, -1, (int (*body)(void *), void *stack, int flags, void *argument),
+	(body, stack, flags, argument))
+FAILING(int, close_range, -1, first, (unsigned int first, unsigned int last, int flags),
+	(first, last, flags))
+FAILING(int, fcntl64, -1, fd, (int fd, int command, long argument), (fd, command, argument))
+FAILING(int, fflush, EOF, -1, (FILE * file), (file))
+FAILING(char *, fgets, NULL, -1, (char *line, int size, FILE *file), (line, size, file))
+FAILING(FILE *, fopen64, NULL, -1, (const char *path, const char *mode), (path, mode))
+FAILING(pid_t, fork, -1, -1, (void), ())
+FAILING(int, fstat64, -1, fd, (int fd, struct stat *status), (fd, status))
+FAILING(int, getpeername, -1, fd, (int fd, struct sockaddr *addr, socklen_t *size),
+	(fd, addr, size))
+FAILING(int, getrlimit64, -1, what, (int what, struct rlimit *limit), (what, limit))
+FAILING(int, getsockname, -1, fd, (int fd, struct sockaddr *addr, socklen_t *size),
+	(fd, addr, size))
+FAILING(int, getsockopt, -1, name, (int fd, int level, int name, void *value, socklen_t *size),
+	(fd, level, name, value, size))
+FAILING(int, ioctl, -1, fd, (int fd, unsigned long request, void *argument),
+	(fd, request, argument))
+FAILING(int, kill, -1, signal, (pid_t pid, int signal), (pid, signal))
+FAILING(int, listen, -1, backlog, (int fd, int backlog), (fd, backlog))
+FAILING(off_t, lseek64, -1, fd, (int fd, off_t offset, int whence), (fd, offset, whence))
+FAILING(int, lstat64, -1, -1, (const char *path, struct stat *status), (path, status))
+FAILING(int, madvise, -1, advice, (void *at, size_t size, int advice), (at, size, advice))
+FAILING(void *, mmap64, MAP_FAILED, fd,
+	(void *at, size_t size, int access, int flags, int fd, off_t offset),
+	(at, size, access, flags, fd, offset))
+FAILING(int, munmap, -1, -1, (void *at, size_t size), (at, size))
+FAILING(int, open64, -1, -1, (const char *path, int flags, mode_t mode), (path, flags, mode))
+FAILING(int, __open64_2, -1, -1, (const char *path, int flags), (path, flags))
+FAILING(int, pipe2, -1, -1, (int *ends, int flags), (ends, flags))
+FAILING(int, poll, -1, FIRST(fds), (struct pollfd * fds, nfds_t n, int timeout_ms),
+	(fds, n, timeout_ms))
+FAILING(int, prctl, -1, option, (int option, long a, long b, long c, long d), (option, a, b, c, d))
+FAILING(ssize_t, read, -1, fd, (int fd, void *buffer, size_t size), (fd, buffer, size))
+FAILING(ssize_t, recv, -1, fd, (int fd, void *buffer, size_t size, int flags),
+	(fd, buffer, size, flags))
+FAILING(char *, setlocale, NULL, -1, (int category, const char *name), (category, name))
+FAILING(int, setrlimit64, -1, what, (int what, const struct rlimit *limit), (what, limit))
+FAILING(int, setsockopt, -1, name, (int fd, int level, int name, const void *value, socklen_t size),
+	(fd, level, name, value, size))
+FAILING(int, signalfd, -1, -1, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
+FAILING(int, socket, -1, family, (int family, int type, int protocol), (family, type, protocol))
+FAILING(char *, strdup, NULL, -1, (const char *text), (text))
+FAILING(int, unlink, -1, -1, (const char *path), (path))
+FAILING(ssize_t, write, -1, fd, (int fd, const void *bytes, size_t size), (fd, bytes, size))
+
+/* ---- calls that fail otherwise ---- */
+
+/* The descriptor is free whatever close(2) says. */
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+	int error = error_for("close", fd);
+	int rc = __real_close(fd);
+	if (error == 0)
+		return rc;
+	errno = error;
+	return -1;
+}
+
+/* Interrupted, and in the background, it goes on all the same (connect(2)). */
+int __real_connect(int fd, const struct sockaddr *addr, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t size)
+{
+	int error = error_for("connect", addr->sa_family);
+	int rc = 0;
+	if (error == 0 || error == EINTR || error == EINPROGRESS)
+		rc = __real_connect(fd, addr, size);
+	if (error == 0)
+		return rc;
+	errno = error;
+	return -1;
+}
+
+/* Where there is no connection any more, nobody waits for our FIN. */
+int __real_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how)
+{
+	int error = error_for("shutdown", how);
+	int rc = 0;
+	if (error == 0 || error == ENOTCONN)
+		rc = __real_shutdown(fd, how);
+	if (error == 0)
+		return rc;
+	errno = error;
+	return -1;
+}
+
+/* What send(2) says of a connection that is gone: then it is gone for whoever receives as well. */
+static bool is_loss(int error)
+{
+	static const int losses[] = {
+		EPIPE, ECONNRESET, ECONNABORTED, ENOTCONN, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH,
+	};
+	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
+		if (losses[i] == error)
+			return true;
+	}
+	return false;
+}
+
+ssize_t __real_send(int fd, const void *bytes, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
+{
+	int error = error_for("send", fd);
+	if (error == 0)
+		return __real_send(fd, bytes, size, flags);
+	if (is_loss(error))
+		__real_shutdown(fd, SHUT_RDWR);
+	errno = error;
+	return -1;
+}
+
+/* There are no children only when none can be reaped: then, and not else, that can be said. */
+pid_t __real_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options)
+{
+	if (journal == NULL)
+		return __real_waitpid(pid, status, options);
+	struct call call = count("waitpid", options);
+	bool injected = is_planned(&call);
+	if (injected && plan.error != ECHILD) {
+		write_down(&call, true);
+		errno = plan.error;
+		return -1;
+	}
+	pid_t reaped = __real_waitpid(pid, status, options);
+	int saved_errno = errno;
+	injected = injected && reaped <= 0;
+	write_down(&call, injected);
+	errno = injected ? ECHILD : saved_errno;
+	return injected ? -1 : reaped;
+}
+
+/* Calls that the C library has no function for. */
+static const char *name_of_call(long number)
+{
+	switch (number) {
+	case SYS_capset:
+		return "capset";
+	case SYS_landlock_add_rule:
+		return "landlock_add_rule";
+	case SYS_landlock_create_ruleset:
+		return "landlock_create_ruleset";
+	case SYS_landlock_restrict_self:
+		return "landlock_restrict_self";
+	case SYS_seccomp:
+		return "seccomp";
+	default:
+		return "syscall";
+	}
+}
+
+/* A child's list of calls would forbid the seam to ask for its pid: there, it is not put on. */
+long __real_syscall(long number, long a, long b, long c, long d);
+long __wrap_syscall(long number, long a, long b, long c, long d);
+long __wrap_syscall(long number, long a, long b, long c, long d)
+{
+	if (error_for(name_of_call(number), -1) != 0)
+		return -1;
+	if (journal != NULL && number == SYS_seccomp && who_asks() > 0)
+		return 0;
+	return __real_syscall(number, a, b, c, d);
+}
+
+/* It returns a code of its own; behind EAI_SYSTEM there is an errno. */
+int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+		       struct addrinfo **ret_found);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+		       struct addrinfo **ret_found);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+		       struct addrinfo **ret_found)
+{
+	int error = error_for("getaddrinfo", -1);
+	if (error == 0)
+		return __real_getaddrinfo(host, service, hints, ret_found);
+	if (error == EAI_SYSTEM)
+		errno = ENFILE;
+	return error;
+}

@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Every call that can fail, fails once, in the manner of curl's torture tests.
+
+A life of `serve` and of `talk` is lived and its calls are counted. Then it is lived again for every
+call and every error that its manual page allows (errnos.py), with that one call failing so, and
+held against what is to happen then (rules.py, judge.py).
+"""
+import argparse
+import contextlib
+import datetime
+import json
+import multiprocessing
+import os
+import pathlib
+import platform
+import random
+import sys
+import tempfile
+from collections import Counter
+from fnmatch import fnmatch
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lib"))
+
+import lives  # noqa: E402
+import mutants  # noqa: E402
+from errnos import BY_ALIAS, ONLY_WHERE_TRUE, UNFAILING  # noqa: E402
+from harness import Server  # noqa: E402
+from judge import judge, judge_faultless, norm_of  # noqa: E402
+from lives import Attached, Inside, Outside, Plan, start_of_service  # noqa: E402
+
+AT_A_TIME = 2
+
+
+class Life(NamedTuple):
+    """A life that is lived again and again."""
+
+    program: str
+    way: str
+
+    def __str__(self):
+        return f"{self.program} {self.way}"
+
+
+LIVES = [
+    Life("serve", "inside"),
+    Life("stop", "inside"),
+    Life("talk", "inside"),
+    Life("serve", "outside"),
+    Life("stop", "outside"),
+    Life("serve", "attached"),
+    Life("talk", "outside"),
+]
+
+
+class Case(NamedTuple):
+    """A triple (call, error, n), and the life in which it is tried."""
+
+    life: Life
+    plan: Plan
+
+    def __str__(self):
+        return f"{self.life} {self.plan.who} {self.plan.alias} {self.plan.nth} {self.plan.error}"
+
+
+class Verdict(NamedTuple):
+    case: Case
+    is_hit: bool
+    complaints: list
+
+
+class Torture:
+    """What is the same for all cases. echo_port: a server without faults, for talk."""
+
+    def __init__(self, build, echo_port):
+        self.ways = {
+            "inside": Inside(str(build / "tests/fault/tcpecho-torture")),
+            "outside": Outside(str(build / "tcpecho")),
+            "attached": Attached(str(build / "tcpecho")),
+        }
+        self.echo_port = echo_port
+        self.norms = {}  # Life -> its Norm
+
+    def live(self, life, plan, directory):
+        way = self.ways[life.way]
+        if life.program == "talk":
+            return lives.talk(way, plan, directory, self.echo_port)
+        return {"serve": lives.serve, "stop": lives.stop}[life.program](way, plan, directory)
+
+    def faultless(self, life):
+        """The calls and the norm of a life without a fault."""
+        with tempfile.TemporaryDirectory() as directory:
+            seen = self.live(life, None, pathlib.Path(directory))
+        complaints = judge_faultless(life.program, seen)
+        assert not complaints, f"{life} fails without a fault: {complaints}"
+        unknown = {call.alias for call in seen.calls if call.alias not in BY_ALIAS} - UNFAILING
+        assert not unknown, f"{life} makes calls that are in no table: {sorted(unknown)} (add rows to errnos.py)"
+        return seen.calls, norm_of(seen)
+
+    def cases_of(self, life, calls, norm):
+        """Every case that follows from a faultless life."""
+        self.norms[life] = norm
+        return [
+            Case(life, Plan(call.who, call.alias, call.nth, error))
+            for call in calls[start_of_service(calls) if life.program == "stop" else 0 :]
+            if call.alias in BY_ALIAS
+            for error in BY_ALIAS[call.alias].errors
+            if not (life.way != "inside" and is_only_where_true(call.name, error))
+        ]
+
+    def attempt(self, case):
+        with tempfile.TemporaryDirectory() as directory:
+            seen = self.live(case.life, case.plan, pathlib.Path(directory))
+        if seen.hit is None:
+            # Not every life is as long as the one that was counted.
+            return Verdict(case, False, [seen.hang] if seen.hang else [])
+        way = self.ways[case.life.way]
+        return Verdict(case, True, judge(case.life.program, way, case.plan, seen, self.norms[case.life]))
+
+
+def is_only_where_true(call, error):
+    return (call, error) in ONLY_WHERE_TRUE or (call, "*") in ONLY_WHERE_TRUE
+
+
+@contextlib.contextmanager
+def prepared(build):
+    """A Torture with its echo server."""
+    with tempfile.TemporaryDirectory() as directory:
+        server = Server(str(build / "tcpecho"), directory, ["--quiet", "127.0.0.1:0"])
+        try:
+            yield Torture(build, server.port)
+        finally:
+            server.kill()
+
+
+# The workers inherit it: nothing of it is sent to and fro.
+torture = None
+
+
+def faultless(life):
+    return torture.faultless(life)
+
+
+def attempt(case):
+    return torture.attempt(case)
+
+
+def workers():
+    """Processes that live one life after the other. They adopt what a life leaves behind."""
+    return multiprocessing.get_context("fork").Pool(AT_A_TIME, lives.become_worker)
+
+
+def run(build, choose, report=lambda verdict: None, chosen=LIVES):
+    """Attempts the cases that choose(life, cases) picks of every life. Returns the verdicts.
+
+    report(verdict): told of each as it comes.
+    """
+    global torture
+    verdicts = []
+    with prepared(build) as torture:
+        with workers() as pool:
+            counted = pool.map(faultless, chosen, chunksize=1)
+        cases = [case for life, seen in zip(chosen, counted) for case in choose(life, torture.cases_of(life, *seen))]
+        with workers() as pool:
+            for verdict in pool.imap_unordered(attempt, cases, chunksize=4):
+                verdicts.append(verdict)
+                report(verdict)
+    return verdicts
+
+
+# ---- the command ----
+
+
+def is_meant(name, words):
+    """Does the name of a case begin with these words, as fnmatch(3) has it?"""
+    return words is None or fnmatch(name, words) or fnmatch(name, f"{words} *")
+
+
+def lives_of(words):
+    """The lives in which there can be such cases."""
+    return [life for life in LIVES if words is None or is_meant(str(life), " ".join(words.split()[:2]))]
+
+
+def report_failure(verdict):
+    if verdict.complaints:
+        print(f"FAILED {verdict.case}:", *verdict.complaints, sep="\n    ", flush=True)
+
+
+def print_summary(verdicts):
+    tried = [verdict for verdict in verdicts if verdict.is_hit]
+    for life in LIVES:
+        calls = Counter(BY_ALIAS[v.case.plan.alias].call for v in tried if v.case.life == life)
+        if calls:
+            print(f"{life}: {sum(calls.values())}:", ", ".join(f"{call} {n}" for call, n in sorted(calls.items())))
+    failed = sum(bool(verdict.complaints) for verdict in verdicts)
+    missed = len(verdicts) - len(tried)
+    print(f"{len(tried)} triples (call, error, n) tried, {missed} not reached again, {failed} failed")
+    return failed
+
+
+def count(verdicts, ways):
+    chosen = [v for v in verdicts if v.is_hit and v.case.life.way in ways]
+    failed = sum(bool(v.complaints) for v in chosen)
+    names = {BY_ALIAS[v.case.plan.alias].call for v in chosen}
+    return f"{len(chosen)} triples of {len(names)} calls, {failed} failed"
+
+
+def record(verdicts, mutants):
+    found, of = mutants
+    rows = [
+        {
+            "promise": "every call that can fail does so once, with every errno of its manual page",
+            "evidence": "in the process, calls wrapped by the linker",
+            "result": count(verdicts, ["inside"]),
+        },
+        {
+            "promise": "the same of the shipped program",
+            "evidence": "from outside, strace's injection",
+            "result": count(verdicts, ["outside", "attached"]),
+        },
+        {
+            "promise": "a build with the handling of one errno broken is caught",
+            "evidence": "./dev torture --mutants",
+            "result": f"{found} of {of} found",
+        },
+    ]
+    figures = {
+        "name": "torture",
+        "command": "./dev torture --record",
+        "date": datetime.date.today().isoformat(),
+        "machine": f"Linux {'.'.join(platform.release().split('.')[:2])}, {os.cpu_count()} cores",
+        "rows": rows,
+    }
+    path = ROOT / "docs/figures/torture.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev torture", description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    parser.add_argument("--shallow", type=int, metavar="N", help="only N cases of each life, by chance")
+    parser.add_argument("--seed", type=int, default=0, help="of that chance")
+    parser.add_argument("--only", metavar="WORDS", help="cases that begin so: 'serve inside 0 accept4 * EMFILE'")
+    parser.add_argument("--mutants", action="store_true", help="break the handling of one error at a time instead")
+    parser.add_argument("--record", action="store_true", help="both, and write docs/figures/torture.json")
+    options = parser.parse_args()
+    if options.mutants:
+        found, of = mutants.find_all(ROOT)
+        sys.exit(found != of)
+    chance = random.Random(options.seed)
+
+    def choose(life, cases):
+        cases = [case for case in cases if is_meant(str(case), options.only)]
+        return chance.sample(cases, min(options.shallow, len(cases))) if options.shallow else cases
+
+    verdicts = run(options.build.resolve(), choose, report_failure, lives_of(options.only))
+    if options.record:
+        record(verdicts, mutants.find_all(ROOT))
+    failed = print_summary(verdicts)
+    sys.exit(1 if failed or not verdicts else 0)
+
+
+if __name__ == "__main__":
+    main()
