@@ -2,12 +2,12 @@
 #include "net/connect.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/io.h"
+#include "net/options.h"
 
 /* Between two attempts to get into the full queue of a unix listening socket. */
 #define UNIX_RETRY_NS (20 * CLOCK_NS_PER_MS)
@@ -51,17 +51,6 @@ static bool is_connected_to_itself(int fd)
 	       addr_port(&here) != 0 && addr_equal(&here, &there);
 }
 
-MUST_USE static int set_options(int fd, int family)
-{
-	int on = 1;
-	if (family == AF_UNIX)
-		return 0;
-	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) < 0)
-		return -errno;
-	return 0;
-}
-
 int connect_open(const struct addr *addr, uint64_t deadline_ns)
 {
 	int family = addr->any.sa_family;
@@ -69,7 +58,7 @@ int connect_open(const struct addr *addr, uint64_t deadline_ns)
 	if (fd < 0)
 		return -errno;
 
-	int rc = set_options(fd, family);
+	int rc = options_set_connection(fd, family);
 	if (rc == 0)
 		rc = connect_to(fd, addr, deadline_ns);
 	if (rc == 0 && is_connected_to_itself(fd))

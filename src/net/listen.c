@@ -2,59 +2,34 @@
 #include "net/listen.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "net/io.h"
-
-/* Silence after which the kernel asks the peer whether it is there, between questions, how many. */
-#define KEEPALIVE_IDLE_S     60
-#define KEEPALIVE_INTERVAL_S 10
-#define KEEPALIVE_PROBES     6
-
-struct socket_option {
-	int level, name, value;
-};
+#include "net/options.h"
 
 static const struct socket_option all_options[] = {
 	{ SOL_SOCKET, SO_REUSEADDR, 1 },
-};
-
-static const struct socket_option tcp_options[] = {
-	{ SOL_SOCKET, SO_OOBINLINE, 1 },
-	{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-	{ IPPROTO_TCP, TCP_NODELAY, 1 },
-	{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
-	{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
-	{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
 };
 
 static const struct socket_option v6_options[] = {
 	{ IPPROTO_IPV6, IPV6_V6ONLY, 0 },
 };
 
-MUST_USE static int set_options(int fd, const struct socket_option *options, size_t n)
+/* What is handed down to the sockets that are accepted. */
+MUST_USE static int set_inherited(int fd, int family)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct socket_option *o = &options[i];
-		if (setsockopt(fd, o->level, o->name, &o->value, sizeof(o->value)) < 0)
-			return -errno;
-	}
-	return 0;
+	int rc = options_set_connection(fd, family);
+	return rc == 0 ? io_set_patience(fd, LISTEN_PATIENCE_NS) : rc;
 }
 
 MUST_USE static int set_options_for(int fd, int family)
 {
-	int rc = set_options(fd, all_options, ARRAY_LEN(all_options));
-	if (rc == 0 && family != AF_UNIX)
-		rc = set_options(fd, tcp_options, ARRAY_LEN(tcp_options));
+	int rc = options_set(fd, all_options, ARRAY_LEN(all_options));
 	if (rc == 0 && family == AF_INET6)
-		rc = set_options(fd, v6_options, ARRAY_LEN(v6_options));
-	if (rc == 0)
-		rc = io_set_patience(fd, LISTEN_PATIENCE_NS);
-	return rc;
+		rc = options_set(fd, v6_options, ARRAY_LEN(v6_options));
+	return rc == 0 ? set_inherited(fd, family) : rc;
 }
 
 static bool is_path(const struct addr *addr)
@@ -138,8 +113,8 @@ int listen_adopt(int fd)
 {
 	int family;
 	int rc = check_listener(fd, &family);
-	if (rc == 0 && family != AF_UNIX)
-		rc = set_options(fd, tcp_options, ARRAY_LEN(tcp_options));
+	if (rc == 0)
+		rc = set_inherited(fd, family);
 	if (rc == 0)
 		rc = io_set_ours(fd);
 	if (rc == 0)

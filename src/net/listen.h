@@ -26,11 +26,10 @@
  * Opens a non-blocking, close-on-exec listening socket.
  *
  *   SO_REUSEADDR    a restart binds at once, though old connections rest in TIME_WAIT (UNP 7.5)
- *   SO_OOBINLINE    urgent data stays in its place in the stream, it is echoed like all the rest
- *   TCP_NODELAY     an echo must not wait for the acknowledgement of the one before (Nagle, 40 ms)
- *   SO_KEEPALIVE    a client whose host vanished is found out, in about two minutes
  *   SO_RCVTIMEO     LISTEN_PATIENCE_NS: who sleeps in a receive looks up now and then
  *   IPV6_V6ONLY off the wildcard takes IPv4 too
+ *
+ * and what every connection needs (net/options.h).
  *
  * A socket left behind by a server that is dead (nobody accepts there) is replaced; the path of one
  * that is alive, or of anything else, is -EADDRINUSE. Returns the descriptor, which is the

@@ -19,7 +19,7 @@
 MUST_USE static int find_entry(const struct passwd *entry, int saved_errno, uid_t *ret_uid)
 {
 	if (entry == NULL) {
-		/* Not found is said in many ways (getpwnam(3), notes); these mean something else. */
+		/* Not found is said in many ways (getpwnam(3)); these mean something else. */
 		bool is_failure = saved_errno == EIO || saved_errno == EMFILE ||
 				  saved_errno == ENFILE || saved_errno == ENOMEM;
 		return is_failure ? -saved_errno : ERR_NO_SUCH_USER;

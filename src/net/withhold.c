@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/withhold.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/compiler.h"
 
 /*
  * Restartable sequences, rseq(2): libc asks the kernel to note in each thread's memory on which
@@ -21,7 +23,7 @@ static void give_up_rseq(void)
 {
 #ifdef RSEQ_SIG
 	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
-	/* The size must be the one it was registered with: the first one that there was, or its own. */
+	/* The size must be that of the registration: the first that there was, or its own. */
 	if (__rseq_size != 0 && syscall(SYS_rseq, area, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) < 0)
 		syscall(SYS_rseq, area, __rseq_size, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
 #endif
@@ -63,6 +65,21 @@ static void withhold(struct mapping mapping, const void *stack_from)
 	madvise((void *)mapping.start, mapping.end - mapping.start, MADV_DONTFORK);
 }
 
+/* Parses "START-END ACCESS OFFSET DEVICE INODE NAME"; there may be no name. */
+static bool parse_mapping(const char *line, struct mapping *ret_mapping)
+{
+	char *rest;
+	ret_mapping->start = strtoul(line, &rest, 16);
+	if (*rest != '-')
+		return false;
+	ret_mapping->end = strtoul(rest + 1, &rest, 16);
+	if (sscanf(rest, " %4s", ret_mapping->access) != 1)
+		return false;
+	ret_mapping->offset = strtoul(rest + strlen(" rwxp "), &rest, 16);
+	ignore_result(sscanf(rest, "%*s %*s %31s", ret_mapping->name)); /* most have none */
+	return true;
+}
+
 static void withhold_mappings(const void *stack_from)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -71,10 +88,7 @@ static void withhold_mappings(const void *stack_from)
 	char line[PATH_MAX + 128];
 	while (fgets(line, sizeof(line), maps) != NULL) {
 		struct mapping mapping = { 0 };
-		int n = sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %lx %*s %*s %31s",
-			       &mapping.start, &mapping.end, mapping.access, &mapping.offset,
-			       mapping.name);
-		if (n >= 4 && is_of_no_use(&mapping))
+		if (parse_mapping(line, &mapping) && is_of_no_use(&mapping))
 			withhold(mapping, stack_from);
 	}
 	fclose(maps);

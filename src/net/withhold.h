@@ -3,9 +3,9 @@
  * What children are not given.
  *
  * fork(2) copies the parent's table of mappings and its page tables, exit(2) takes the copy apart
- * again, and in between whoever writes first to a page that both have gets a copy of it. For a child
- * that lives for a few milliseconds, that is most of its cost. What it cannot read, on the other
- * hand, nobody can read who takes it over.
+ * again, and in between whoever writes first to a page that both have gets a copy of it. For a
+ * child that lives for a few milliseconds, that is most of its cost. What it cannot read, on the
+ * other hand, nobody can read who takes it over.
  */
 #ifndef NET_WITHHOLD_H
 #define NET_WITHHOLD_H

@@ -92,6 +92,8 @@ def test_it_becomes_a_socket_as_the_server_makes_them(serve, listen):
         with borrowed(child, held[0]) as connected:
             assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            # Or its child would sleep in a receive for ever, and not hear of the server's end.
+            assert any(connected.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16))
         client.shutdown(socket.SHUT_WR)
         assert recv_all(client) == b"abcXdef"
 

@@ -72,6 +72,8 @@ TEST(a_connection_is_closed_on_exec_prompt_and_keeps_urgent_data_in_line)
 	assert_true(fd >= 0);
 	assert_true(unit_is_cloexec(fd));
 	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
 	assert_int_equal(option_of(fd, SOL_SOCKET, SO_OOBINLINE), 1);
 	assert_int_equal(addr_of_peer(fd, &peer), 0);
 	assert_true(addr_equal(&peer, &addr));

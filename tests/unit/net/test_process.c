@@ -332,7 +332,7 @@ static void start_with_and_without(const void *argument)
 	UNIT_CHILD_MUST(strcmp(command_line(), "the parent") == 0);
 }
 
-TEST(a_child_has_its_own_memory_and_when_prepared_not_its_parents_stack_and_heap)
+TEST(a_child_has_its_own_memory_and_not_its_parents_stack_and_heap)
 {
 	unit_in_child(start_with_and_without, NULL);
 }
@@ -413,8 +413,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_child_that_ended_is_reaped_once_with_how_it_ended),
 		cmocka_unit_test(every_child_of_a_crowd_is_reaped),
 		cmocka_unit_test(a_child_beyond_the_limit_is_refused_with_its_code),
-		cmocka_unit_test(
-			a_child_has_its_own_memory_and_when_prepared_not_its_parents_stack_and_heap),
+		cmocka_unit_test(a_child_has_its_own_memory_and_not_its_parents_stack_and_heap),
 		cmocka_unit_test(shared_memory_is_zero_and_what_a_child_writes_its_parent_reads),
 		cmocka_unit_test(memory_that_there_is_not_is_not_shared),
 		cmocka_unit_test(exactly_the_standard_descriptors_and_the_two_named_stay_open),

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/options.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+/* Silence after which the kernel asks the peer whether it is there, between questions, how many. */
+#define KEEPALIVE_IDLE_S     60
+#define KEEPALIVE_INTERVAL_S 10
+#define KEEPALIVE_PROBES     6
+
+static const struct socket_option tcp_options[] = {
+	{ IPPROTO_TCP, TCP_NODELAY, 1 },
+	{ SOL_SOCKET, SO_OOBINLINE, 1 },
+	{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+	{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
+	{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
+};
+
+int options_set(int fd, const struct socket_option *options, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct socket_option *o = &options[i];
+		if (setsockopt(fd, o->level, o->name, &o->value, sizeof(o->value)) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int options_set_connection(int fd, int family)
+{
+	return family == AF_UNIX ? 0 : options_set(fd, tcp_options, ARRAY_LEN(tcp_options));
+}
