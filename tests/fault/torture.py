@@ -4,7 +4,7 @@
 
 A life of `serve` and of `talk` is lived and its calls are counted. Then it is lived again for every
 call and every error that its manual page allows (errnos.py), with that one call failing so, and
-held against what is to happen then (rules.py, judge.py).
+held against what is to happen then (rules.py, torture_judge.py).
 """
 import argparse
 import contextlib
@@ -28,7 +28,7 @@ import lives  # noqa: E402
 import mutants  # noqa: E402
 from errnos import BY_ALIAS, ONLY_WHERE_TRUE, UNFAILING  # noqa: E402
 from harness import Server  # noqa: E402
-from judge import judge, judge_faultless, norm_of  # noqa: E402
+from torture_judge import judge, judge_faultless, norm_of  # noqa: E402
 from lives import Attached, Inside, Outside, Plan, start_of_service  # noqa: E402
 
 AT_A_TIME = 2
