@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What `meson install` puts in place: program, man pages, completions; each tried with its own tool."""
 import os
+import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -46,6 +48,9 @@ def test_everything_is_where_it_belongs(installed):
         "share/bash-completion/completions/tcpecho",
         "share/zsh/site-functions/_tcpecho",
         "share/fish/vendor_completions.d/tcpecho.fish",
+        "lib/systemd/system/tcpecho.service",
+        "lib/systemd/system/tcpecho-activated.service",
+        "lib/systemd/system/tcpecho-activated.socket",
     }
     assert run(installed / "bin" / "tcpecho", "--version").stdout.startswith("tcpecho ")
 
@@ -155,3 +160,11 @@ def test_a_shell_completes_every_option(program, shell, command):
 def test_a_shell_completes_the_words_of_a_choice(shell):
     offered = shell.complete("serve", "--log", "")
     assert "text" in offered and "json" in offered
+
+
+# ---- pages that are made from figures ----
+
+
+def test_the_page_of_reliability_says_what_the_figures_say():
+    page = pathlib.Path(__file__).parents[2] / "bench" / "reliability.py"
+    assert run(sys.executable, page, "--check").returncode == 0
