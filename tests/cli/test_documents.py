@@ -42,6 +42,9 @@ def test_everything_is_where_it_belongs(installed):
     files = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
     assert files == {
         "bin/tcpecho",
+        "lib/systemd/system/tcpecho.service",
+        "lib/systemd/system/tcpecho-activated.service",
+        "lib/systemd/system/tcpecho-activated.socket",
         "share/man/man1/tcpecho.1",
         "share/man/man1/tcpecho-serve.1",
         "share/man/man1/tcpecho-talk.1",
