@@ -48,6 +48,7 @@ struct client {
 	uint64_t start_ns;
 	int fd; /* the connected socket, in its child */
 	bool is_unix;
+	bool has_list; /* its child puts on its own list of calls (server/sandbox.h) */
 	char title[sizeof(CLIENT_TITLE) - 1 + CLIENT_PEER_SIZE]; /* what ps(1) shows: "...: PEER" */
 	const char *peer;                                        /* where in the title it begins */
 };

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "net/landlock.h"
@@ -157,6 +158,18 @@ int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners
 entered:
 	*ret_sandbox = sandbox;
 	return 0;
+}
+
+bool sandbox_spend_list(struct sandbox *sandbox, uint64_t now_ns)
+{
+	if (now_ns - sandbox->second_ns >= CLOCK_NS_PER_S) {
+		sandbox->second_ns = now_ns;
+		sandbox->n_lists = 0;
+	}
+	if (sandbox->n_lists >= SANDBOX_LISTS_A_SECOND)
+		return false;
+	sandbox->n_lists++;
+	return true;
 }
 
 int sandbox_enter_child(const struct sandbox *sandbox)

@@ -7,13 +7,15 @@
  *   new privileges        none (execve gives none)          inherited
  *   capabilities          none, though root started it      inherited
  *   files, TCP, signals   Landlock: none but its own        inherited
- *   system calls          those of a server                 the ten or so of session.c
+ *   system calls          those of a server                 the ten or so of session.c (in crowds:
+ *                                                           those of a server)
  *   descriptors           its own                           its client, the lifeline, 0, 1, 2
  *
  * All that can be inherited is given up once, because a child pays for whatever it does itself: it
- * puts on one compiled list and no more. The list of the server makes that one cheaper, too: the
- * kernel tries a new list on each call that the lists before it allow, be that 40 or 900
- * (docs/decisions/0008).
+ * puts on one compiled list and no more, and not even that when clients come in crowds. The kernel
+ * compiles each list anew and takes it apart by work of its own when the child has ended; thousands
+ * a second, for minutes, have stopped a kernel for good (docs/decisions/0008). A child without its
+ * list still has the server's.
  *
  * A child that makes another call is killed by SIGSYS, and its end is logged as that of any child
  * that is killed. A server that makes one is told that the kernel lacks it.
@@ -25,6 +27,7 @@
 #define SERVER_SANDBOX_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 #include "net/seccomp.h"
@@ -33,8 +36,13 @@
 /* Is it built in? */
 bool sandbox_is_built_in(void);
 
+/* So many children put on their own list within a second. */
+#define SANDBOX_LISTS_A_SECOND 100
+
 struct sandbox {
 	struct seccomp_list child;
+	uint64_t second_ns;   /* the second that is being counted: when it began, ... */
+	unsigned int n_lists; /* ... and how many lists it has seen */
 };
 
 /*
@@ -44,6 +52,9 @@ struct sandbox {
  * the server goes without. Returns 0 or -errno.
  */
 MUST_USE int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners);
+
+/* Is there a list left for a child who starts now? The times must not go back. */
+bool sandbox_spend_list(struct sandbox *sandbox, uint64_t now_ns);
 
 /* Leaves a child with the calls of a session. Returns 0 or -errno: then it must not serve. */
 MUST_USE int sandbox_enter_child(const struct sandbox *sandbox);

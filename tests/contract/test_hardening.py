@@ -5,16 +5,19 @@ import errno
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
 from harness import descriptors_of, proc_text, recv_all, recv_exactly
 from intruder import CALLS, make_call
 
+
 @pytest.fixture(autouse=True)
-def sandboxed(program, sanitized):
-    if sanitized:
-        pytest.skip("a sanitizer needs more than the sandbox leaves: it is not built in")
+def sandboxed(program):
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    if "sandbox: none" in version:
+        pytest.skip("built without the sandbox: a sanitizer needs more than it leaves, or the kernel hangs in it")
 
 
 def is_echoed(sock, data=b"hello\n"):

@@ -69,7 +69,7 @@ static int be_child(void *argument)
 	struct client *client = argument;
 	process_keep_only(client->fd, child_rules.lifeline_fd);
 	process_set_title(client->title);
-	if (sandbox_enter_child(&child_rules.sandbox) < 0)
+	if (client->has_list && sandbox_enter_child(&child_rules.sandbox) < 0)
 		_exit(1);
 
 	const struct session session = {
@@ -96,6 +96,7 @@ static int serve_client(void *context, const struct arrival *arrival)
 	/* Before the fork: the child may have ended before we run again. */
 	struct client *client = clients_enter(clients, &arrival->peer, arrival->name.text);
 	client->fd = arrival->fd;
+	client->has_list = sandbox_spend_list(&engine->server->sandbox, client->start_ns);
 	pid_t pid = process_start(&child_memory.stack, be_child, client);
 	if (pid < 0) {
 		clients_leave(clients, client);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -197,6 +198,10 @@ TEST(who_could_still_gain_privileges_cannot_put_one_on)
 
 int main(void)
 {
+	if (!TCPECHO_SANDBOX) {
+		puts("1..1\nok 1 - lists of calls # SKIP built without the sandbox");
+		return 0;
+	}
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_of_the_list_are_made),
 		cmocka_unit_test(any_other_call_is_death),

@@ -13,10 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "unit.h"
 
 /* Beyond the last number that any kernel has given to a call. */
-#define CALLS_END 1024
+#define CALLS_END 600
 
 /* What a child says when its call was let through, whatever the call said. */
 #define LET_THROUGH 42
@@ -197,9 +198,23 @@ TEST(a_sandboxed_server_still_removes_its_paths)
 	unit_directory_remove(&directory);
 }
 
+TEST(children_that_start_in_a_crowd_share_so_many_lists_a_second)
+{
+	struct sandbox sandbox = { 0 };
+	uint64_t now_ns = 5 * CLOCK_NS_PER_S;
+	for (int second = 0; second < 3; second++) {
+		for (int i = 0; i < SANDBOX_LISTS_A_SECOND; i++)
+			assert_true(sandbox_spend_list(&sandbox, now_ns + (uint64_t)i));
+		assert_false(sandbox_spend_list(&sandbox, now_ns + CLOCK_NS_PER_S / 2));
+		assert_false(sandbox_spend_list(&sandbox, now_ns + CLOCK_NS_PER_S - 1));
+		now_ns += CLOCK_NS_PER_S;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(children_that_start_in_a_crowd_share_so_many_lists_a_second),
 		cmocka_unit_test(a_child_has_the_calls_of_a_session_and_every_other_kills_it),
 		cmocka_unit_test(
 			a_child_can_ask_its_socket_for_the_queue_but_type_nothing_into_a_terminal),

@@ -1,0 +1,43 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Does seccomp(2) come back here? Exit status 0: it does, whatever it says. 1: it hangs.
+
+A kernel that had to free thousands of filters a second, for minutes, may hang in the next one for ever, and
+so would every sandboxed program (docs/decisions/0008). Nothing but a reboot helps it.
+"""
+import ctypes
+import os
+import sys
+import time
+
+PATIENCE = 10.0
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+
+
+def put_on_a_filter_that_allows_everything():
+    libc = ctypes.CDLL(None)
+    code = ctypes.create_string_buffer(b"\x06\x00\x00\x00\x00\x00\xff\x7f")  # return SECCOMP_RET_ALLOW
+
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+
+    program = Program(1, ctypes.addressof(code))
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
+
+
+def main():
+    child = os.fork()
+    if child == 0:
+        put_on_a_filter_that_allows_everything()
+        os._exit(0)
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if os.waitpid(child, os.WNOHANG)[0] == child:
+            return 0
+        time.sleep(0.01)
+    return 1  # it cannot even be killed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
