@@ -33,7 +33,7 @@ void process_set_title(const char *text);
 /*
  * To be called once by a process that is going to start many children, before the first. From then
  * on they are not given what is of no use to them and would only make them dearer
- * (net/withhold.h): the parent's stack and heap first of all.
+ * (net/withhold.h): the parent's stack first of all.
  */
 void process_prepare_children(void);
 
@@ -51,7 +51,7 @@ typedef int process_body_fn(void *argument);
 
 /*
  * fork(2), but the child begins with `body`, on a stack of its own: it must not use a pointer into
- * the stack or the heap of the parent, `argument` neither. Signals are as they are in the parent.
+ * the stack of the parent, `argument` neither. Signals are as they are in the parent.
  * Returns the child's pid, or -errno: EAGAIN (a limit) or ENOMEM.
  */
 MUST_USE pid_t process_start(struct process_stack *stack, process_body_fn *body, void *argument);

@@ -11,10 +11,9 @@
 #define NET_WITHHOLD_H
 
 /*
- * Keeps from the children that are started from now on: this thread's stack up to the page of
- * `stack_from`, the heap, and mappings that only the dynamic linker reads (madvise(2),
- * MADV_DONTFORK). So a child must begin on another stack, and must not allocate. Gives up
- * restartable sequences, rseq(2), with which the kernel writes to a page of both at once.
+ * Keeps this stack, up to the page of `stack_from`, from the children that are started from now on
+ * (madvise(2), MADV_DONTFORK): they must begin on another. Gives up restartable sequences, rseq(2),
+ * with which the kernel writes to a page of both at once. NULL: they get the stack.
  *
  * Where something of this cannot be done, children only cost more.
  */

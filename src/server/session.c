@@ -17,10 +17,13 @@
 #include "net/io.h"
 
 /*
- * After so many receives without a look at the lifeline we look at it all the same: a client who is
- * never quiet must not keep the server from ending.
+ * After so many receives, or so long, without a look at the lifeline we look at it all the same: a
+ * client who is never quiet must not keep the server from ending. The first receives are not timed:
+ * a short conversation ends with them, and in a child the clock's pages would be new ones.
  */
-#define RECEIVES_WITHOUT_LOOK 64
+#define RECEIVES_WITHOUT_LOOK  64
+#define TIME_WITHOUT_LOOK_NS   (50 * CLOCK_NS_PER_MS)
+#define RECEIVES_WITHOUT_CLOCK 2
 
 /* While the last bytes are on their way: the first and the longest pause between two looks. */
 #define FIRST_LOOK_NS CLOCK_NS_PER_MS
@@ -35,7 +38,8 @@ struct run {
 	struct echo echo;
 	enum ending ending;
 	uint64_t linger_deadline_ns;
-	unsigned int rounds; /* since we last looked at the lifeline */
+	unsigned int rounds; /* receives since we last looked at the lifeline, ... */
+	uint64_t looked_ns;  /* ... and when that was, 0: not yet known */
 	bool is_quiet;       /* the last receive found nothing ... */
 	uint64_t waited_ns;  /* ... and waited so long for it */
 	bool called_off;     /* the lifeline is cut: once is enough to know */
@@ -88,8 +92,9 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 		{ .fd = run->session->fd, .events = events },
 		{ .fd = run->called_off ? -1 : run->session->lifeline_fd, .events = POLLIN },
 	};
-	run->rounds = 0;
 	int ready = io_wait(fds, ARRAY_LEN(fds), deadline_ns);
+	run->rounds = 0;
+	run->looked_ns = clock_now_ns();
 	if (ready < 0)
 		fail(run, ready);
 	else if (fds[1].revents != 0)
@@ -133,9 +138,16 @@ static void wait_for(struct run *run, short events)
 	}
 }
 
-static bool must_wait_first(struct run *run)
+/* Is it time to look at the lifeline? */
+static bool must_look(struct run *run)
 {
-	return run->is_quiet || ++run->rounds >= RECEIVES_WITHOUT_LOOK;
+	if (++run->rounds <= RECEIVES_WITHOUT_CLOCK && run->looked_ns == 0)
+		return false;
+	uint64_t now_ns = clock_now_ns();
+	if (run->looked_ns == 0)
+		run->looked_ns = now_ns;
+	return run->rounds >= RECEIVES_WITHOUT_LOOK ||
+	       now_ns - run->looked_ns >= TIME_WITHOUT_LOOK_NS;
 }
 
 /*
@@ -153,7 +165,7 @@ static void receive(struct run *run)
 {
 	const struct session *session = run->session;
 	bool patient = may_be_patient(run);
-	if (must_wait_first(run)) {
+	if (run->is_quiet || must_look(run)) {
 		enum echo_want want = echo_wants(&run->echo);
 		wait_for(run, POLLIN);
 		if (echo_wants(&run->echo) != want)
@@ -163,7 +175,10 @@ static void receive(struct run *run)
 	ssize_t n = (patient ? io_recv_patiently : io_recv)(session->fd, session->buffer,
 							    SESSION_BUFFER_SIZE);
 	run->is_quiet = n == -EAGAIN;
-	run->waited_ns = patient && n == -EAGAIN ? session->patience_ns : 0;
+	run->waited_ns = 0;
+	/* What still reached the client meanwhile was a move: then the wait begins now. */
+	if (patient && run->is_quiet && io_unacknowledged(session->fd) == 0)
+		run->waited_ns = session->patience_ns;
 	if (n > 0)
 		echo_got(&run->echo, (size_t)n);
 	else if (n == 0)

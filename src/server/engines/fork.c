@@ -69,8 +69,11 @@ static int be_child(void *argument)
 	struct client *client = argument;
 	process_keep_only(client->fd, child_rules.lifeline_fd);
 	process_set_title(client->title);
-	if (client->has_list && sandbox_enter_child(&child_rules.sandbox) < 0)
+	int rc = client->has_list ? sandbox_enter_child(&child_rules.sandbox) : 0;
+	if (rc < 0) {
+		atomic_store_explicit(&client->score.code, rc, memory_order_relaxed);
 		_exit(1);
+	}
 
 	const struct session session = {
 		.fd = client->fd,
