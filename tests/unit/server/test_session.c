@@ -624,7 +624,7 @@ TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing)
 {
 	unit_write(timed.client_fd, "abc", 3);
 	assert_int_equal(run_for(IDLE_NS, IDLE_NS / 2, client_reads),
-			 2 * IDLE_NS + SESSION_LINGER_IDLE_NS);
+			 patience_ns + 2 * IDLE_NS + SESSION_LINGER_IDLE_NS);
 	assert_int_equal(atomic_load(&timed.score.out), 3);
 	assert_int_equal(timed.ending, ENDING_IDLE);
 }
@@ -632,7 +632,8 @@ TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing)
 TEST(who_leaves_what_came_back_unread_is_idle)
 {
 	unit_write(timed.client_fd, "abc", 3);
-	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens), IDLE_NS + SESSION_LINGER_IDLE_NS);
+	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens),
+			 patience_ns + IDLE_NS + SESSION_LINGER_IDLE_NS);
 	assert_int_equal(timed.ending, ENDING_IDLE);
 }
 
