@@ -160,16 +160,22 @@ entered:
 	return 0;
 }
 
-bool sandbox_spend_list(struct sandbox *sandbox, uint64_t now_ns)
+bool sandbox_take_list(struct sandbox *sandbox, uint64_t now_ns)
 {
 	if (now_ns - sandbox->second_ns >= CLOCK_NS_PER_S) {
 		sandbox->second_ns = now_ns;
-		sandbox->n_lists = 0;
+		sandbox->n_spent = 0;
 	}
-	if (sandbox->n_lists >= SANDBOX_LISTS_A_SECOND)
+	if (sandbox->n_spent >= SANDBOX_LISTS_A_SECOND || sandbox->n_on >= SANDBOX_LISTS_MOST)
 		return false;
-	sandbox->n_lists++;
+	sandbox->n_spent++;
+	sandbox->n_on++;
 	return true;
+}
+
+void sandbox_give_list_back(struct sandbox *sandbox)
+{
+	sandbox->n_on--;
 }
 
 int sandbox_enter_child(const struct sandbox *sandbox)

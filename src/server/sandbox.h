@@ -36,13 +36,15 @@
 /* Is it built in? */
 bool sandbox_is_built_in(void);
 
-/* So many children put on their own list within a second. */
+/* So many children put on their own list within a second, and so many may have one at a time. */
 #define SANDBOX_LISTS_A_SECOND 100
+#define SANDBOX_LISTS_MOST     256
 
 struct sandbox {
 	struct seccomp_list child;
 	uint64_t second_ns;   /* the second that is being counted: when it began, ... */
-	unsigned int n_lists; /* ... and how many lists it has seen */
+	unsigned int n_spent; /* ... and how many lists it has seen */
+	unsigned int n_on;    /* children who have one on */
 };
 
 /*
@@ -53,8 +55,12 @@ struct sandbox {
  */
 MUST_USE int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners);
 
-/* Is there a list left for a child who starts now? The times must not go back. */
-bool sandbox_spend_list(struct sandbox *sandbox, uint64_t now_ns);
+/*
+ * Takes one of the lists that may be put on, for a child who starts now: is one left? It is given
+ * back when the child has ended. The times must not go back.
+ */
+bool sandbox_take_list(struct sandbox *sandbox, uint64_t now_ns);
+void sandbox_give_list_back(struct sandbox *sandbox);
 
 /* Leaves a child with the calls of a session. Returns 0 or -errno: then it must not serve. */
 MUST_USE int sandbox_enter_child(const struct sandbox *sandbox);

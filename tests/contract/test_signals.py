@@ -411,6 +411,18 @@ def test_no_more_than_one_client_falls_between_the_last_accept_and_the_close(ser
         assert server.wait() in (0, 1)
 
 
+def test_a_client_of_a_unix_socket_is_called_off_as_well(serve, tmp_path):
+    """His child sleeps in the receive, and has to wake up by itself."""
+    server = serve("--drain-timeout", "1ms", f"unix:{tmp_path}/socket")
+    with server.connect() as client:
+        client.sendall(b"a line\n")
+        assert recv_exactly(client, 7) == b"a line\n"
+        server.send(signal.SIGTERM)
+        assert recv_all(client) == b""
+    assert server.wait() == 1
+    assert [end["reason"] for end in server.ends()] == ["drain"]
+
+
 def test_a_stopped_child_does_not_hold_up_the_end(serve, connect):
     server = serve("--drain-timeout", "1ms", "127.0.0.1:0")
     client = connect(server)

@@ -24,7 +24,7 @@ from errnos import BY_ALIAS
 from harness import children_of, descriptors_of, parse_address, proc_text, reset, rss_kib
 
 # A hang, on a machine that is busy.
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 # How long to wait for a line that a fault may have taken away, before asking again.
 LINE_PATIENCE = 0.5
@@ -421,13 +421,13 @@ class Serving:
     def ask_totals(self):
         """Asks until there is an answer: a fault may take one away."""
         count = len(re.findall(r"^totals ", self.text(), re.M))
-        for _ in range(10):
-            if not self.is_running():
-                return
-            self.process.send_signal(signal.SIGUSR1)
-            if self.has_said(r"^totals ", count + 1):
-                return
-        raise Hang("an answer to USR1")
+
+        def has_answered():
+            if self.is_running():
+                self.process.send_signal(signal.SIGUSR1)
+            return self.has_said(r"^totals ", count + 1) or not self.is_running()
+
+        until(has_answered, "an answer to USR1")
 
     def look(self):
         """At rest: it has answered."""

@@ -154,7 +154,9 @@ SERVE_RULES = [
     Rule("poll", "*", CANNOT_GO_ON, "it could only spin", child=False),
     Rule("read", "*", UNHARMED, "the signal stays pending", child=False),
     Rule("getsockopt", "*", UNHARMED, "only a name in the log (net/accept.h)", child=False),
-    Rule("munmap close unlink lstat kill", "*", UNHARMED, "nothing depends on it: a path may stay behind"),
+    Rule("unlink", "ENOENT", UNHARMED, "somebody was quicker"),
+    Rule("unlink", "*", Outcome(Kind.LESS, 0, "warning: cannot remove .*: {cause} .*"), "the path stays behind"),
+    Rule("munmap close lstat kill", "*", UNHARMED, "nothing depends on it: a path may stay behind"),
 
     # a child
     Rule("close_range", "*", UNHARMED, "an old kernel: one by one (net/process.c)", child=True),

@@ -11,8 +11,8 @@
  * TORTURE_PLAN, "WHO CALL NTH ERROR", makes one call fail: by the number of its errno, or for
  * getaddrinfo(3) by the code that it returns. Without the two the program is what it always is.
  *
- * What a process knows of itself lies in shared memory under its pid, so that it does not matter how
- * a child is made, nor whether it shares its parent's memory. The file is mapped, so that it takes
+ * What a process knows of itself lies in shared memory under its pid: so it does not matter how a
+ * child is made, nor whether it shares its parent's memory. The file is mapped, so that it takes
  * no descriptor from the program, and a child cannot close it.
  */
 #include <errno.h>

@@ -212,10 +212,10 @@ def judge_stop(life, outcome, plan, hit):
         return complaints
 
     victim = hit.who if outcome.kind == Kind.CLIENT else None
-    # Without the stubborn one there may be nobody left to kill.
-    statuses = [-signal.SIGTERM] + ([1] if victim == BYSTANDER else [])
+    # Without the stubborn one there may be nobody left to kill; or he is, for a child that waits longer.
+    statuses = [-signal.SIGTERM] + ([1] if victim == BYSTANDER or hit.name == "setsockopt" else [])
     complaints.unless(life.status in statuses, f"exit status {life.status}, not {statuses}")
-    is_warned = outcome.kind == Kind.PAUSED
+    is_warned = outcome.kind in (Kind.PAUSED, Kind.LESS)
     complaints.unless(says(life, WARNING, outcome.words if is_warned else ""), f"warnings: {life.lines(WARNING)}")
     complaints.unless(says(life, ERROR, ""), f"errors: {life.lines(ERROR)}")
     for number, client in life.clients.items():

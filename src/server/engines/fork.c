@@ -90,6 +90,12 @@ static int be_child(void *argument)
 
 /* ---- the parent ---- */
 
+static void give_list_back(struct fork_engine *engine, const struct client *client)
+{
+	if (client->has_list)
+		sandbox_give_list_back(&engine->server->sandbox);
+}
+
 /* Starts a child for a client. Takes the connected socket, unless it fails. */
 static int serve_client(void *context, const struct arrival *arrival)
 {
@@ -99,9 +105,10 @@ static int serve_client(void *context, const struct arrival *arrival)
 	/* Before the fork: the child may have ended before we run again. */
 	struct client *client = clients_enter(clients, &arrival->peer, arrival->name.text);
 	client->fd = arrival->fd;
-	client->has_list = sandbox_spend_list(&engine->server->sandbox, client->start_ns);
+	client->has_list = sandbox_take_list(&engine->server->sandbox, client->start_ns);
 	pid_t pid = process_start(&child_memory.stack, be_child, client);
 	if (pid < 0) {
+		give_list_back(engine, client);
 		clients_leave(clients, client);
 		return pid;
 	}
@@ -121,6 +128,7 @@ MUST_USE static int reap_all(struct fork_engine *engine)
 		struct client *client = clients_find(&engine->server->clients, end.pid);
 		if (client == NULL)
 			continue; /* a child from before we were executed in this process's place */
+		give_list_back(engine, client);
 		server_client_ended(engine->server, client, end.signal, end.status);
 		admission_client_ended(&engine->admission);
 	}

@@ -204,17 +204,33 @@ TEST(children_that_start_in_a_crowd_share_so_many_lists_a_second)
 	uint64_t now_ns = 5 * CLOCK_NS_PER_S;
 	for (int second = 0; second < 3; second++) {
 		for (int i = 0; i < SANDBOX_LISTS_A_SECOND; i++)
-			assert_true(sandbox_spend_list(&sandbox, now_ns + (uint64_t)i));
-		assert_false(sandbox_spend_list(&sandbox, now_ns + CLOCK_NS_PER_S / 2));
-		assert_false(sandbox_spend_list(&sandbox, now_ns + CLOCK_NS_PER_S - 1));
+			assert_true(sandbox_take_list(&sandbox, now_ns + (uint64_t)i));
+		assert_false(sandbox_take_list(&sandbox, now_ns + CLOCK_NS_PER_S / 2));
+		assert_false(sandbox_take_list(&sandbox, now_ns + CLOCK_NS_PER_S - 1));
+		for (int i = 0; i < SANDBOX_LISTS_A_SECOND; i++)
+			sandbox_give_list_back(&sandbox);
 		now_ns += CLOCK_NS_PER_S;
 	}
+}
+
+TEST(so_many_children_have_a_list_at_a_time)
+{
+	struct sandbox sandbox = { 0 };
+	uint64_t now_ns = 0;
+	for (int i = 0; i < SANDBOX_LISTS_MOST; i++) {
+		now_ns += CLOCK_NS_PER_S;
+		assert_true(sandbox_take_list(&sandbox, now_ns));
+	}
+	assert_false(sandbox_take_list(&sandbox, now_ns + CLOCK_NS_PER_S));
+	sandbox_give_list_back(&sandbox);
+	assert_true(sandbox_take_list(&sandbox, now_ns + CLOCK_NS_PER_S));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(children_that_start_in_a_crowd_share_so_many_lists_a_second),
+		cmocka_unit_test(so_many_children_have_a_list_at_a_time),
 		cmocka_unit_test(a_child_has_the_calls_of_a_session_and_every_other_kills_it),
 		cmocka_unit_test(
 			a_child_can_ask_its_socket_for_the_queue_but_type_nothing_into_a_terminal),
