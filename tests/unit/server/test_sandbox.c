@@ -123,8 +123,6 @@ static void try_every_call(const void *argument)
 
 TEST(a_child_has_the_calls_of_a_session_and_every_other_kills_it)
 {
-	if (!sandbox_is_built_in())
-		skip(); /* as with a sanitizer */
 	unit_in_child(try_every_call, NULL);
 }
 
@@ -141,8 +139,6 @@ static void try_requests(const void *argument)
 
 TEST(a_child_can_ask_its_socket_for_the_queue_but_type_nothing_into_a_terminal)
 {
-	if (!sandbox_is_built_in())
-		skip(); /* as with a sanitizer */
 	unit_in_child(try_requests, NULL);
 }
 
@@ -160,8 +156,6 @@ static void try_calls_of_server(const void *argument)
 
 TEST(the_server_itself_lacks_what_it_has_no_use_for)
 {
-	if (!sandbox_is_built_in())
-		skip(); /* as with a sanitizer */
 	unit_in_child(try_calls_of_server, NULL);
 }
 
@@ -226,16 +220,22 @@ TEST(so_many_children_have_a_list_at_a_time)
 	assert_true(sandbox_take_list(&sandbox, now_ns + CLOCK_NS_PER_S));
 }
 
+#define EVERYWHERE                                                                     \
+	cmocka_unit_test(children_that_start_in_a_crowd_share_so_many_lists_a_second), \
+		cmocka_unit_test(so_many_children_have_a_list_at_a_time),              \
+		cmocka_unit_test(a_sandboxed_server_still_removes_its_paths)
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(children_that_start_in_a_crowd_share_so_many_lists_a_second),
-		cmocka_unit_test(so_many_children_have_a_list_at_a_time),
+	const struct CMUnitTest everywhere[] = { EVERYWHERE };
+	const struct CMUnitTest sandboxed[] = {
+		EVERYWHERE,
 		cmocka_unit_test(a_child_has_the_calls_of_a_session_and_every_other_kills_it),
 		cmocka_unit_test(
 			a_child_can_ask_its_socket_for_the_queue_but_type_nothing_into_a_terminal),
 		cmocka_unit_test(the_server_itself_lacks_what_it_has_no_use_for),
-		cmocka_unit_test(a_sandboxed_server_still_removes_its_paths),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* With a sanitizer it is not built in. */
+	return sandbox_is_built_in() ? cmocka_run_group_tests(sandboxed, NULL, NULL)
+				     : cmocka_run_group_tests(everywhere, NULL, NULL);
 }
