@@ -309,6 +309,7 @@ class Life:
         self.descriptors = []  # before the first client, after the last but one
         self.rss = []
         self.inherited = 0  # descriptors of the first client's child
+        self.ids = set()  # user and group of the server, in all their kinds
         self.left_over = False
         self.path_left = False  # the unix socket's
         self.output_is_input = False
@@ -379,17 +380,17 @@ def finish(life, process, journal, way):
 class Serving:
     """A server in one life."""
 
-    def __init__(self, life, way, plan, directory, drain_timeout):
+    def __init__(self, life, way, plan, directory, options, addresses):
         self.life = life
         self.log_path = directory / "log"
         self.path = directory / "socket"
         leave_stale_path(self.path)
         reader, writer = os.pipe()
         command, env = way.command(directory / "journal", plan)
-        addresses = ["127.0.0.1:0", f"unix:{self.path}", ":0"]
+        addresses = addresses or ["127.0.0.1:0", f"unix:{self.path}", ":0"]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [*command, "serve", "--ready-fd", str(writer), "--drain-timeout", drain_timeout, *addresses],
+                [*command, "serve", "--ready-fd", str(writer), *options, *addresses],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -512,21 +513,32 @@ def stop_clients(serving, way, plan, directory):
     serving.terminate()
 
 
+def one_client(serving, way, plan, directory):
+    serving.client(FIRST).send(SMALL, finish=True)
+    serving.life.ids = set(re.findall(r"^[UG]id:(.*)", proc_text(serving.process.pid, "status"), re.M))
+    serving.terminate()
+
+
 def serve(way, plan, directory):
     """Start, five clients, totals, TERM with one of them still there, end."""
-    return live(serve_clients, "3s", way, plan, directory)
+    return live(serve_clients, ["--drain-timeout", "3s"], way, plan, directory)
 
 
 def stop(way, plan, directory):
     """Start, two clients, TERM without a time to drain, TERM again."""
-    return live(stop_clients, "0s", way, plan, directory)
+    return live(stop_clients, ["--drain-timeout", "0s"], way, plan, directory)
 
 
-def live(clients, drain_timeout, way, plan, directory):
+def user(way, plan, directory):
+    """Start as root, become another, one client, TERM."""
+    return live(one_client, ["--user", "nobody"], way, plan, directory, ["127.0.0.1:0"])
+
+
+def live(clients, options, way, plan, directory, addresses=None):
     life = Life()
     journal = directory / "journal"
     journal.unlink(missing_ok=True)
-    serving = Serving(life, way, plan, directory, drain_timeout)
+    serving = Serving(life, way, plan, directory, options, addresses)
     try:
         life.announced = bool(serving.addresses)
         if life.announced:

@@ -90,9 +90,12 @@ CANNOT_START = Outcome(Kind.REFUSED, 4, "cannot start serving: {cause}")
 CANNOT_GO_ON = Outcome(Kind.ENDS, 4, "cannot go on serving: {cause}")
 LISTENER_LOST = Outcome(Kind.ENDS, 4, "cannot accept on .*: {cause}")
 
+PATH_LEFT = Outcome(Kind.LESS, 0, "warning: cannot remove unix:.*: {cause}")
+
 AF_UNIX, AF_INET6 = 1, 10
 STANDARD_FDS = (0, 1, 2)
 BACKLOG_SHUT = 0
+ROOT = 1
 
 SERVE_RULES = [
     Rule("accept read recv send poll write waitpid", "EINTR", UNHARMED, "interrupted by a signal: made again"),
@@ -120,6 +123,21 @@ SERVE_RULES = [
     Rule("setsockopt", "*", UNHARMED, "a child of a unix client only waits longer", when="serving"),
     Rule("socket setsockopt bind listen getsockname", "*", CANNOT_LISTEN, "what cannot be had is refused at the start"),
     Rule("pipe", "*", CANNOT_GO_ON, "children could not be called off", child=False),
+
+    # becoming a user: --user
+    Rule("getpwnam", "EIO EMFILE ENFILE ENOMEM", Outcome(Kind.REFUSED, 2, "--user nobody: {cause}"),
+         "the user could not be looked up"),
+    Rule("getpwnam", "*", Outcome(Kind.REFUSED, 2, "--user nobody: no such user"), "not found is said in many ways"),
+    Rule("getpwuid", "EIO EMFILE ENFILE ENOMEM", Outcome(Kind.REFUSED, 4, "cannot become user .*: {cause}"),
+         "the user could not be looked up"),
+    Rule("getpwuid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: no such user"),
+         "not found is said in many ways"),
+    Rule("setresuid", "*", UNHARMED, "so it must be: nobody can be root again", detail=(ROOT,)),
+    Rule("initgroups setresgid setresuid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: {cause}"),
+         "it must not serve with rights that it was to give up"),
+    Rule("getresuid getresgid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: there is a way back to root"),
+         "it cannot be sure that it is nobody but that user"),
+    Rule("capget", "*", UNHARMED, "then the rights are given up unseen (net/privileges.c)"),
 
     Rule("prctl capset", "*", Outcome(Kind.REFUSED, 4, "cannot give up rights: {cause}"),
          "it promises to have no right that it does not need"),
@@ -155,7 +173,8 @@ SERVE_RULES = [
     Rule("read", "*", UNHARMED, "the signal stays pending", child=False),
     Rule("getsockopt", "*", UNHARMED, "only a name in the log (net/accept.h)", child=False),
     Rule("unlink", "ENOENT", UNHARMED, "somebody was quicker"),
-    Rule("unlink", "*", Outcome(Kind.LESS, 0, "warning: cannot remove .*: {cause} .*"), "the path stays behind"),
+    Rule("unlink", "*", PATH_LEFT, "the next start takes its place", when="draining"),
+    Rule("unlink", "*", PATH_LEFT, "the same, with no time to drain", when="serving"),
     Rule("munmap close lstat kill", "*", UNHARMED, "nothing depends on it: a path may stay behind"),
 
     # a child
@@ -170,7 +189,8 @@ SERVE_ALSO = [
     Rule("bind", "EADDRINUSE", UNHARMED, "the first time: the path is stale", detail=(AF_UNIX,)),
     Rule("socket", "*", TAKEN, "whether a path is stale cannot be found out", detail=(AF_UNIX,)),
     Rule("lstat unlink", "*", TAKEN, "the path cannot be removed: it counts as taken", when="start"),
-    Rule("open", "*", UNHARMED, "its unix path cannot be removed afterwards"),
+    Rule("open", "*", PATH_LEFT._replace(words="warning: cannot remove unix:.*: permission denied"),
+         "Landlock was not told of the directory"),
     Rule("getsockopt", "*", UNHARMED, "only whether to stay for the last byte", child=True),
     Rule("accept", "*", UNHARMED, "the last look into a queue that is closed", when="draining"),
 ]

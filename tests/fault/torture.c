@@ -17,9 +17,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -185,11 +187,18 @@ FAILING(pid_t, fork, -1, -1, (void), ())
 FAILING(int, fstat64, -1, fd, (int fd, struct stat *status), (fd, status))
 FAILING(int, getpeername, -1, fd, (int fd, struct sockaddr *addr, socklen_t *size),
 	(fd, addr, size))
+FAILING(struct passwd *, getpwnam, NULL, -1, (const char *name), (name))
+FAILING(struct passwd *, getpwuid, NULL, -1, (uid_t uid), (uid))
+FAILING(int, getresgid, -1, -1, (gid_t * real, gid_t *effective, gid_t *saved),
+	(real, effective, saved))
+FAILING(int, getresuid, -1, -1, (uid_t * real, uid_t *effective, uid_t *saved),
+	(real, effective, saved))
 FAILING(int, getrlimit64, -1, what, (int what, struct rlimit *limit), (what, limit))
 FAILING(int, getsockname, -1, fd, (int fd, struct sockaddr *addr, socklen_t *size),
 	(fd, addr, size))
 FAILING(int, getsockopt, -1, name, (int fd, int level, int name, void *value, socklen_t *size),
 	(fd, level, name, value, size))
+FAILING(int, initgroups, -1, -1, (const char *user, gid_t group), (user, group))
 FAILING(int, ioctl, -1, fd, (int fd, unsigned long request, void *argument),
 	(fd, request, argument))
 FAILING(int, kill, -1, signal, (pid_t pid, int signal), (pid, signal))
@@ -211,6 +220,11 @@ FAILING(ssize_t, read, -1, fd, (int fd, void *buffer, size_t size), (fd, buffer,
 FAILING(ssize_t, recv, -1, fd, (int fd, void *buffer, size_t size, int flags),
 	(fd, buffer, size, flags))
 FAILING(char *, setlocale, NULL, -1, (int category, const char *name), (category, name))
+FAILING(int, setresgid, -1, -1, (gid_t real, gid_t effective, gid_t saved),
+	(real, effective, saved))
+/* Of the two, that of root's ids must fail. */
+FAILING(int, setresuid, -1, real == 0, (uid_t real, uid_t effective, uid_t saved),
+	(real, effective, saved))
 FAILING(int, setrlimit64, -1, what, (int what, const struct rlimit *limit), (what, limit))
 FAILING(int, setsockopt, -1, name, (int fd, int level, int name, const void *value, socklen_t size),
 	(fd, level, name, value, size))
@@ -317,6 +331,8 @@ pid_t __wrap_waitpid(pid_t pid, int *status, int options)
 static const char *name_of_call(long number)
 {
 	switch (number) {
+	case SYS_capget:
+		return "capget";
 	case SYS_capset:
 		return "capset";
 	case SYS_landlock_add_rule:

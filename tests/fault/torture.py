@@ -47,12 +47,22 @@ class Life(NamedTuple):
 LIVES = [
     Life("serve", "inside"),
     Life("stop", "inside"),
+    Life("user", "inside"),
     Life("talk", "inside"),
     Life("serve", "outside"),
     Life("stop", "outside"),
     Life("serve", "attached"),
     Life("talk", "outside"),
 ]
+
+
+# The calls that only a server makes that becomes another user.
+BECOMING = ("getpwnam", "getpwuid", "initgroups", "setresgid", "setresuid", "getresuid", "getresgid", "capget")
+
+
+def can_live(life):
+    """Only root can become another."""
+    return life.program != "user" or os.geteuid() == 0
 
 
 class Case(NamedTuple):
@@ -87,7 +97,7 @@ class Torture:
         way = self.ways[life.way]
         if life.program == "talk":
             return lives.talk(way, plan, directory, self.echo_port)
-        return {"serve": lives.serve, "stop": lives.stop}[life.program](way, plan, directory)
+        return {"serve": lives.serve, "stop": lives.stop, "user": lives.user}[life.program](way, plan, directory)
 
     def faultless(self, life):
         """The calls and the norm of a life without a fault."""
@@ -102,9 +112,13 @@ class Torture:
     def cases_of(self, life, calls, norm):
         """Every case that follows from a faultless life."""
         self.norms[life] = norm
+        if life.program == "stop":
+            calls = calls[start_of_service(calls) :]
+        if life.program == "user":
+            calls = [call for call in calls if call.name in BECOMING]
         return [
             Case(life, Plan(call.who, call.alias, call.nth, error))
-            for call in calls[start_of_service(calls) if life.program == "stop" else 0 :]
+            for call in calls
             if call.alias in BY_ALIAS
             for error in BY_ALIAS[call.alias].errors
             if not (life.way != "inside" and is_only_where_true(call.name, error))
@@ -159,6 +173,7 @@ def run(build, choose, report=lambda verdict: None, chosen=LIVES):
     """
     global torture
     verdicts = []
+    chosen = [life for life in chosen if can_live(life)]
     with prepared(build) as torture:
         with workers() as pool:
             counted = pool.map(faultless, chosen, chunksize=1)

@@ -48,7 +48,7 @@ def judge(program, way, plan, life, norm):
     ]
     if not wanted:
         return [f"no rule says what is to happen (detail {hit.detail}, {phases})"]
-    judge_outcome = {"serve": judge_serve, "stop": judge_stop, "talk": judge_talk}[program]
+    judge_outcome = {"serve": judge_serve, "stop": judge_stop, "user": judge_user, "talk": judge_talk}[program]
     found = [judge_common(life, norm) + judge_outcome(life, outcome, plan, hit) for outcome in wanted]
     return min(found, key=len)
 
@@ -57,7 +57,7 @@ def judge_faultless(program, life):
     """The complaints about a life in which no call failed."""
     if program == "talk":
         return judge_talk(life, UNHARMED, None, None)
-    judge_outcome = {"serve": judge_serve, "stop": judge_stop}[program]
+    judge_outcome = {"serve": judge_serve, "stop": judge_stop, "user": judge_user}[program]
     return judge_outcome(life, UNHARMED, None, NOBODY)
 
 
@@ -230,4 +230,20 @@ def judge_stop(life, outcome, plan, hit):
     totals = [fields_of(line) for line in life.lines("^totals ")][-1]
     is_last = totals["accepted"] == totals["ended"] == "2" and totals["clients"] == "0"
     complaints.unless(is_last or outcome.kind == Kind.LINE_LOST, f"totals: {totals}")
+    return complaints
+
+
+# ---- user ----
+
+
+def judge_user(life, outcome, plan, hit):
+    """It serves as nobody but that user, or not at all."""
+    complaints = Complaints()
+    complaints.unless(life.status == outcome.status, f"exit status {life.status}, not {outcome.status}")
+    if outcome.kind == Kind.REFUSED:
+        judge_end(complaints, life, outcome)
+        return complaints
+    complaints.unless(all(client.is_whole for client in life.clients.values()), "the client was not served")
+    root = [ids for ids in life.ids if "0" in ids.split()]
+    complaints.unless(life.ids and not root, f"it serves as {life.ids}")
     return complaints
