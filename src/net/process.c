@@ -49,29 +49,24 @@ void process_prepare_title(int argc, char **argv)
 {
 	if (argc < 1)
 		return;
-	size_t n = 0;
-	while (environ[n] != NULL)
-		n++;
-	char **moved = calloc(n + 1, sizeof(*moved));
+	size_t n = 0, size = 0;
+	for (; environ[n] != NULL; n++)
+		size += strlen(environ[n]) + 1;
+	char **moved = calloc(1, (n + 1) * sizeof(*moved) + size);
 	if (moved == NULL)
 		return;
+	char *at = (char *)(moved + n + 1);
 	for (size_t i = 0; i < n; i++) {
-		moved[i] = strdup(environ[i]);
-		if (moved[i] == NULL)
-			goto free_moved;
+		moved[i] = at;
+		at = stpcpy(at, environ[i]) + 1;
 	}
+	moved[n] = NULL;
 
 	char *end = end_of_strings(argv, argv[0]);
 	title.start = argv[0];
 	title.argv_size = (size_t)(end - argv[0]);
 	title.size = (size_t)(end_of_strings(environ, end) - argv[0]);
 	environ = moved;
-	return;
-
-free_moved:
-	for (size_t i = 0; i < n; i++)
-		free(moved[i]);
-	free(moved);
 }
 
 void process_set_title(const char *text)
@@ -110,6 +105,12 @@ pid_t process_start(struct process_stack *stack, process_body_fn *body, void *ar
 	unsigned char *top = stack->bytes + sizeof(stack->bytes);
 	pid_t pid = clone(body, top, SIGCHLD, argument);
 #endif
+	return pid < 0 ? -errno : pid;
+}
+
+pid_t process_fork(void)
+{
+	pid_t pid = fork();
 	return pid < 0 ? -errno : pid;
 }
 

@@ -56,6 +56,12 @@ typedef int process_body_fn(void *argument);
  */
 MUST_USE pid_t process_start(struct process_stack *stack, process_body_fn *body, void *argument);
 
+/*
+ * fork(2): for a child that goes on as a whole program does. Returns 0 in the child, its pid in the
+ * parent, or -errno: EAGAIN (a limit) or ENOMEM.
+ */
+MUST_USE pid_t process_fork(void);
+
 /* How a child ended. */
 struct process_end {
 	pid_t pid;
