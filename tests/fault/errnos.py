@@ -116,7 +116,7 @@ CANNOT_FAIL = {
         "__assert_fail __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc __errno_location __snprintf_chk"
         " __vsnprintf_chk memcmp memcpy memset nl_langinfo sigabbrev_np snprintf sscanf __isoc99_sscanf strchr"
         " strcmp strcspn strerrordesc_np strerrorname_np strlen strncmp strnlen strrchr strspn strstr strtok_r"
-        " strtoul strtoull vsnprintf memmove memchr bcmp",
+        " strtoul strtoull vsnprintf memmove memchr bcmp stpcpy",
     "it stands for calls that have rows of their own": "syscall",
     "it is no call":
         "_GLOBAL_OFFSET_TABLE_ __stack_chk_fail environ in6addr_loopback optarg opterr optind optopt __rseq_offset"
