@@ -33,6 +33,9 @@ OWN_DESCRIPTORS = 64
 # Processes that a server and its clients need besides the children, and that others may start meanwhile.
 OWN_PROCESSES = 256
 
+# So many clients any server takes without being told.
+FEW_CLIENTS = 1000
+
 # The arrays of load.c have an end.
 MOST_OF_A_CLIENT = 32000
 
@@ -45,6 +48,7 @@ class Case(NamedTuple):
     figures: tuple
     baseline: str = "textbook"
     most_rounds: int = 1000
+    spread: bool = False  # over all cores: nobody is pinned to one
 
 
 def idle_case(clients):
@@ -74,6 +78,47 @@ CASES = {
 }
 
 
+class Peer(NamedTuple):
+    """A server of bench/peers that needs a library: how it is built, and the package that has what it needs."""
+
+    name: str
+    library: tuple = ()
+    needs: str = "/usr/include/errno.h"
+    package: str = "libc6-dev"
+
+
+PEERS = (
+    Peer("bare-epoll"),
+    Peer("bare-uring", ("-luring",), "/usr/include/liburing.h", "liburing-dev"),
+    Peer("liburing-echo", ("-luring",), "/usr/include/liburing.h", "liburing-dev"),
+    Peer("libuv-echo", ("-luv",), "/usr/include/uv.h", "libuv1-dev"),
+    Peer("libevent-echo", ("-levent",), "/usr/include/event2/event.h", "libevent-dev"),
+)
+
+
+def is_older(program, source):
+    return not program.exists() or program.stat().st_mtime < source.stat().st_mtime
+
+
+def build_peers(directory):
+    """What can be built of bench/peers. Returns a sentence for each that cannot."""
+    directory.mkdir(parents=True, exist_ok=True)
+    missing = []
+    for peer in PEERS:
+        source, program = servers.PEERS / f"{peer.name}.c", directory / peer.name
+        if not pathlib.Path(peer.needs).exists():
+            missing.append(f"{peer.name}, for {peer.package} is not installed")
+        elif is_older(program, source):
+            subprocess.run(["gcc", "-O2", "-D_GNU_SOURCE", "-o", program, source, *peer.library], check=True)
+    source, program = servers.PEERS / "go-echo.go", directory / "go-echo"
+    if shutil.which("go") is None:
+        missing.append("go-echo, for golang-go is not installed")
+    elif is_older(program, source):
+        cache = {"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "GOCACHE": str(directory / "go-cache")}
+        subprocess.run(["go", "build", "-o", program, source], check=True, env={**os.environ, **cache})
+    return missing
+
+
 def build(directory):
     """The client and the textbook's servers, by a plain gcc -O2."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -85,7 +130,7 @@ def build(directory):
         ("textbook-tuned", textbook, ["-DTUNED"]),
     ):
         program = directory / name
-        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        if is_older(program, source):
             subprocess.run(["gcc", "-O2", *options, "-o", program, source], check=True)
     return directory
 
@@ -117,10 +162,10 @@ class Bench:
     def measure(self, kind, case):
         """One measurement; "error" says why there is none."""
         mode, _, count, *_ = case.words.split()
-        held = int(count) if mode == "idle" else 0
+        clients = int(count) if mode == "idle" or int(count) > FEW_CLIENTS else 0
         try:
-            with servers.RunningServer(kind, self.scratch, self.server_core, held) as server:
-                result = self.hold(server, held) if held else self.load_for_a_while(server, case.words.split())
+            with servers.RunningServer(kind, self.scratch, self.server_core, clients) as server:
+                result = self.hold(server, clients) if mode == "idle" else self.load_for_a_while(server, case.words)
                 if result["error"] and not server.is_running():
                     result["error"] += f" (the server ended: {server.last_words()})"
                 return result
@@ -129,7 +174,7 @@ class Bench:
 
     def load_for_a_while(self, server, words):
         """As load.c reports it."""
-        words += ["-w", str(WARMUP), "-t", str(self.seconds)]
+        words = [*words.split(), "-w", str(WARMUP), "-t", str(self.seconds)]
         if server.cgroup:
             words += ["-u", str(server.cgroup.cpu_stat)]
         output, _ = self.client(server, words).communicate()
@@ -137,7 +182,7 @@ class Bench:
 
     def hold(self, server, clients):
         """Memory for each of so many idle clients, every one of which was served before and after."""
-        servers.wait_until(lambda: not server.descendants(), "the first child to be reaped")
+        self.before_holding(server)
         before = server.memory_kib()
         each = most_of_a_client()
         shares = [min(each, clients - first) for first in range(0, clients, each)]
@@ -145,7 +190,7 @@ class Bench:
         lines = [holder.stdout.readline() for holder in holders]
         result = {"clients": clients}
         if all(line == "held\n" for line in lines):
-            result |= servers.memory_of_children(server, clients)
+            result |= self.memory_held(server, clients)
             if before is not None:
                 result["whole_kib"] = (server.memory_kib() - before) / clients
             lines = [holder.communicate()[0] for holder in holders]
@@ -154,6 +199,13 @@ class Bench:
                 holder.communicate()
         errors = [json.loads(line)["error"] for line in lines if line != "held\n"]
         return result | {"error": next(filter(None, errors), None)}
+
+
+    def before_holding(self, server):
+        servers.wait_until(lambda: not server.descendants(), "the first child to be reaped")
+
+    def memory_held(self, server, clients):
+        return servers.memory_of_children(server, clients)
 
 
 def most_of_a_client():
@@ -182,9 +234,8 @@ def what_tcpecho_allows(program):
     return subprocess.run(command, capture_output=True, text=True, timeout=5).stderr.strip()
 
 
-def run_case(bench, name, kinds, rounds):
+def run_case(bench, name, case, kinds, rounds):
     """name of a server -> its measurements. One that fails is not asked again."""
-    case = CASES[name]
     kinds = [kind for kind in kinds if not kind.cases or name in kind.cases]
     results = {kind.name: [] for kind in kinds}
     rounds = min(rounds, case.most_rounds)
@@ -265,7 +316,7 @@ def main():
         CASES["idle"] = idle_case(min(options.idle or 18000, most))
         results = {}
         for name in options.cases or CASES:
-            results[name] = run_case(bench, name, kinds, options.rounds)
+            results[name] = run_case(bench, name, CASES[name], kinds, options.rounds)
             report.print_case(CASES[name], results[name])
         command = f"./dev bench --rounds {options.rounds} --seconds {options.seconds:g}"
         whole = record.Record(CASES, kinds, results, command, limit)

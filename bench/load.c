@@ -8,12 +8,16 @@
  *            ports which wait (TIME_WAIT) never run out
  *   idle     N connections, one message each, then "held" on standard output and silence until
  *            standard input ends; then one message more on each
+ *   fair     N connections, each of which is sent a message every 10 ms, beside F firehoses:
+ *            streams without an end, as fast as they go. A message that is late to be sent because
+ *            the one before is not back counts from when it was due.
  *
  * A byte that differs, is missing, or comes before it was sent is the end of the run. Prints one
  * line of JSON; the exit status is 0, or 1 with the reason as "error".
  *
- * What is counted lies in the window of SECONDS after the warm-up. CPU is the difference that a
- * cgroup's cpu.stat shows between both ends of that window.
+ * What is counted lies in the window of SECONDS after the warm-up, which begins when all N are
+ * connected and have been answered once (rr, idle, fair). CPU is the difference that a cgroup's
+ * cpu.stat shows between both ends of that window.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,11 +36,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S     1000000000ULL
-#define MESSAGE_MOST ((size_t)1 << 20)
-#define CONNS_MOST   32000
-#define SAMPLES      ((size_t)1 << 22)
-#define EVENTS       256
+#define NS_PER_S       1000000000ULL
+#define MESSAGE_MOST   ((size_t)1 << 20)
+#define CONNS_MOST     32000
+#define FIREHOSES_MOST 64
+#define SAMPLES        ((size_t)1 << 22)
+#define EVENTS         256
 
 /* Prime: so many different messages before the first comes again. */
 #define PATTERN_PERIOD ((size_t)1000003)
@@ -47,12 +52,18 @@
 /* Source addresses, 127.1.0.1 and on: 28,000 ports each are enough for a minute. */
 #define SOURCES 512
 
-enum mode { MODE_RR, MODE_CONNECT, MODE_IDLE };
+/* Of mode fair: the time from one message of a connection to its next, and what a firehose sends or
+ * receives before the others have their turn again. */
+#define PING_PERIOD_NS 10000000ULL
+#define FIREHOSE_PIECE ((size_t)65536)
+
+enum mode { MODE_RR, MODE_CONNECT, MODE_IDLE, MODE_FAIR };
 
 enum stage {
 	STAGE_CLOSED,
 	STAGE_ECHOING,   /* a message is under way */
-	STAGE_HOLDING,   /* idle: the first message is back */
+	STAGE_HOLDING,   /* the last message is back, the next is not due */
+	STAGE_FLOWING,   /* a firehose: `sent` and `received` count from the stream's beginning */
 	STAGE_FINISHING, /* half-closed: nothing but the end may come */
 };
 
@@ -63,6 +74,7 @@ struct conn {
 	size_t sent;
 	size_t received;
 	uint64_t start_ns; /* of the round trip, or of the conversation */
+	uint64_t owed_ns;  /* fair: a message was due then, but the last is not back; or 0 */
 };
 
 static enum mode mode;
@@ -74,10 +86,21 @@ static const char *cpu_path;
 /* Nothing at all moved for so long: the server has lost something, or has stopped serving. */
 static double patience = 8; /* seconds */
 
+/* The window ends as well when so many were counted. */
+static size_t n_counted_most = SIZE_MAX;
+
 static int epoll_fd;
-static struct conn conns[CONNS_MOST];
-static size_t n_open, n_started, n_messages, n_held;
+static struct conn conns[CONNS_MOST + FIREHOSES_MOST];
+static size_t n_firehoses; /* the last so many of n_conns */
+static size_t n_open, n_started, n_messages, n_held, n_flowed;
 static bool is_over;
+
+/* rr, idle, fair: not all are connected and answered. Those that are wait for the others. */
+static bool is_opening;
+
+/* fair: how many messages have been due, since when, and when anything came last. */
+static size_t n_due;
+static uint64_t pings_since_ns, last_event_ns;
 
 /* The window that is measured. */
 static uint64_t begin_ns, end_ns;
@@ -89,7 +112,7 @@ static unsigned char pattern[PATTERN_PERIOD + MESSAGE_MOST];
 static unsigned char input[2 * MESSAGE_MOST];
 static uint32_t samples[SAMPLES]; /* nanoseconds; the latest, if there are more */
 
-static const char *const mode_names[] = { "rr", "connect", "idle" };
+static const char *const mode_names[] = { "rr", "connect", "idle", "fair" };
 
 __attribute__((format(printf, 1, 2))) _Noreturn static void fail(const char *format, ...)
 {
@@ -133,11 +156,16 @@ static void pass_time(uint64_t now)
 		end_ns += now - begin_ns;
 		begin_ns = now;
 	}
-	if (!is_over && now >= end_ns) {
+	if (!is_over && (now >= end_ns || n_counted >= n_counted_most)) {
 		is_over = true;
 		end_cpu_us = cpu_us();
 		end_ns = now;
 	}
+}
+
+static void add_sample(uint64_t ns)
+{
+	samples[n_counted++ % SAMPLES] = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
 }
 
 /* One round trip, or one whole conversation, has been verified. */
@@ -145,10 +173,8 @@ static void count(const struct conn *c)
 {
 	uint64_t now = now_ns();
 	pass_time(now);
-	if (has_begun && !is_over) {
-		uint64_t ns = now - c->start_ns;
-		samples[n_counted++ % SAMPLES] = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
-	}
+	if (has_begun && !is_over)
+		add_sample(now - c->start_ns);
 }
 
 /* ---- one connection ---- */
@@ -213,12 +239,17 @@ static void finish(struct conn *c)
 
 static void message_is_back(struct conn *c)
 {
-	if (mode == MODE_RR)
+	if (!is_opening && mode != MODE_CONNECT && mode != MODE_IDLE)
 		count(c);
 	if (is_over || mode == MODE_CONNECT) {
 		finish(c);
-	} else if (mode == MODE_RR) {
+	} else if (!is_opening && mode == MODE_RR) {
 		start_message(c);
+	} else if (c->owed_ns != 0) {
+		uint64_t due_ns = c->owed_ns;
+		c->owed_ns = 0;
+		start_message(c);
+		c->start_ns = due_ns;
 	} else {
 		c->stage = STAGE_HOLDING;
 		n_held++;
@@ -229,7 +260,7 @@ static void end_is_here(struct conn *c)
 {
 	if (c->stage != STAGE_FINISHING)
 		fail("connection %zu: the server ended after %zu of %zu bytes", index_of(c),
-		     c->received, message_size);
+		     c->received, c->stage == STAGE_FLOWING ? c->sent : message_size);
 	if (mode == MODE_CONNECT)
 		count(c);
 	close(c->fd);
@@ -243,9 +274,11 @@ static void end_is_here(struct conn *c)
 
 static void verify(struct conn *c, size_t n)
 {
-	if (c->stage != STAGE_ECHOING || n > c->sent - c->received)
+	bool flows = c->stage == STAGE_FLOWING;
+	if ((c->stage != STAGE_ECHOING && !flows) || n > c->sent - c->received)
 		fail("connection %zu: %zu bytes came that were not sent", index_of(c), n);
-	const unsigned char *expected = c->message + c->received;
+	const unsigned char *expected = c->message;
+	expected += flows ? c->received % PATTERN_PERIOD : c->received;
 	if (memcmp(input, expected, n) != 0) {
 		size_t at = 0;
 		while (input[at] == expected[at])
@@ -277,6 +310,92 @@ static void receive(struct conn *c)
 	}
 }
 
+/* ---- fair: the firehoses, and the messages beside them ---- */
+
+static void open_firehose(struct conn *c)
+{
+	open_next(c);
+	c->stage = STAGE_FLOWING;
+	c->message = pattern;
+	/* Level-triggered: it does a piece of its work, and comes again. */
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.ptr = c };
+	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
+}
+
+static void end_firehose(struct conn *c)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
+	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
+	if (shutdown(c->fd, SHUT_WR) < 0)
+		fail("connection %zu: shutdown: %s", index_of(c), strerror(errno));
+	if (c->received == c->sent)
+		c->stage = STAGE_FINISHING;
+}
+
+static void flow(struct conn *c, uint32_t events)
+{
+	if (!is_over && events & EPOLLOUT) {
+		const unsigned char *piece = pattern + c->sent % PATTERN_PERIOD;
+		ssize_t n = send(c->fd, piece, FIREHOSE_PIECE, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			fail("connection %zu: send: %s", index_of(c), strerror(errno));
+		c->sent += n > 0 ? (size_t)n : 0;
+	}
+	ssize_t n = recv(c->fd, input, FIREHOSE_PIECE, 0);
+	if (n < 0 && errno != EAGAIN)
+		fail("connection %zu: receive: %s", index_of(c), strerror(errno));
+	if (n == 0)
+		end_is_here(c);
+	if (n <= 0)
+		return;
+	verify(c, (size_t)n);
+	n_flowed += has_begun && !is_over ? (size_t)n : 0;
+	if (is_over && c->received == c->sent)
+		c->stage = STAGE_FINISHING;
+}
+
+/* One after the other in equal steps, so that each has its turn once in a period. */
+static void send_what_is_due(uint64_t now)
+{
+	size_t n_pings = n_conns - n_firehoses;
+	uint64_t due_ns;
+	while ((due_ns = pings_since_ns + n_due * PING_PERIOD_NS / n_pings) <= now) {
+		struct conn *c = &conns[n_due++ % n_pings];
+		if (c->stage == STAGE_HOLDING) {
+			start_message(c);
+			c->start_ns = due_ns;
+		} else if (c->owed_ns == 0) {
+			c->owed_ns = due_ns;
+		}
+	}
+}
+
+/* A message that is not back counts with the time that it has been under way. */
+static void end_all(uint64_t now)
+{
+	for (size_t i = 0; i < n_conns; i++) {
+		struct conn *c = &conns[i];
+		if (c->stage == STAGE_FLOWING)
+			end_firehose(c);
+		else if (c->stage == STAGE_HOLDING)
+			finish(c);
+		else if (c->stage == STAGE_ECHOING && now > c->start_ns)
+			add_sample(now - c->start_ns);
+	}
+}
+
+static void keep_the_beat(void)
+{
+	static bool has_ended;
+	uint64_t now = now_ns();
+	pass_time(now);
+	if (!is_over)
+		send_what_is_due(now);
+	else if (!has_ended)
+		end_all(now);
+	has_ended = is_over;
+}
+
 /* ---- all of them ---- */
 
 _Noreturn static void give_up(void)
@@ -293,13 +412,21 @@ _Noreturn static void give_up(void)
 static void handle_events(void)
 {
 	struct epoll_event events[EVENTS];
-	int n = epoll_wait(epoll_fd, events, EVENTS, (int)(patience * 1000));
+	/* With a beat to keep it never sleeps: it has a core, and waking up would take its time. */
+	bool beats = mode == MODE_FAIR && !is_opening;
+	int n = epoll_wait(epoll_fd, events, EVENTS, beats ? 0 : (int)(patience * 1000));
 	if (n < 0 && errno != EINTR)
 		fail("epoll: %s", strerror(errno));
-	if (n == 0)
+	if (n > 0)
+		last_event_ns = now_ns();
+	else if (!beats || (double)(now_ns() - last_event_ns) > patience * 1e9)
 		give_up();
 	for (int i = 0; i < n; i++) {
 		struct conn *c = events[i].data.ptr;
+		if (c->stage == STAGE_FLOWING) {
+			flow(c, events[i].events);
+			continue;
+		}
 		if (c->stage == STAGE_ECHOING)
 			send_rest(c);
 		receive(c);
@@ -309,18 +436,31 @@ static void handle_events(void)
 /* A few at a time, each with its first message back before others follow. */
 static void open_all(void)
 {
-	for (size_t i = 0; i < n_conns; i++) {
+	size_t n = n_conns - n_firehoses;
+	is_opening = mode != MODE_CONNECT;
+	for (size_t i = 0; i < n; i++) {
 		open_next(&conns[i]);
 		start_message(&conns[i]);
-		while (mode == MODE_IDLE && i + 1 - n_held >= CONNECTING_MOST)
+		while (is_opening && i + 1 - n_held >= CONNECTING_MOST)
 			handle_events();
 	}
+	while (is_opening && n_held < n)
+		handle_events();
+	is_opening = false;
+}
+
+static void start_all(void)
+{
+	pings_since_ns = last_event_ns = now_ns();
+	if (mode == MODE_RR)
+		for (size_t i = 0; i < n_conns; i++)
+			start_message(&conns[i]);
+	for (size_t i = n_conns - n_firehoses; i < n_conns; i++)
+		open_firehose(&conns[i]);
 }
 
 static void hold(void)
 {
-	while (n_held < n_conns)
-		handle_events();
 	printf("held\n");
 	fflush(stdout);
 	char byte;
@@ -348,6 +488,8 @@ static void report(void)
 	       mode_names[mode], n_conns, message_size, seconds, n_counted,
 	       (double)n_counted / seconds, n ? samples[n / 2] / 1e3 : 0,
 	       n ? samples[n * 99 / 100] / 1e3 : 0);
+	if (mode == MODE_FAIR)
+		printf(", \"firehose_mib\": %.3f", (double)n_flowed / seconds / (1 << 20));
 	if (cpu_path != NULL && n_counted > 0)
 		printf(", \"cpu_us\": %.3f", (end_cpu_us - begin_cpu_us) / (double)n_counted);
 	printf(", \"verified_bytes\": %zu, \"error\": null}\n", n_messages * message_size);
@@ -358,8 +500,9 @@ static void report(void)
 _Noreturn static void usage(void)
 {
 	fprintf(stderr,
-		"usage: load rr|connect|idle [-a ADDRESS] -p PORT [-c CONNECTIONS] [-s SIZE]\n"
-		"            [-w WARMUP] [-t SECONDS] [-i PATIENCE] [-u CPU_STAT_FILE]\n");
+		"usage: load rr|connect|idle|fair [-a ADDRESS] -p PORT [-c CONNECTIONS] [-s SIZE]\n"
+		"            [-w WARMUP] [-t SECONDS] [-i PATIENCE] [-u CPU_STAT_FILE]\n"
+		"            [-f FIREHOSES] [-n COUNT_MOST]\n");
 	exit(2);
 }
 
@@ -377,11 +520,11 @@ static void parse(int argc, char **argv, double *ret_warmup, double *ret_seconds
 	if (argc < 2)
 		usage();
 	while (strcmp(argv[1], mode_names[mode]) != 0)
-		if (++mode > MODE_IDLE)
+		if (++mode > MODE_FAIR)
 			usage();
 	target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	int option;
-	while ((option = getopt(argc - 1, argv + 1, "a:p:c:s:w:t:i:u:")) != -1)
+	while ((option = getopt(argc - 1, argv + 1, "a:p:c:s:w:t:i:u:f:n:")) != -1)
 		switch (option) {
 		case 'a':
 			if (inet_pton(AF_INET, optarg, &target.sin_addr) != 1)
@@ -405,6 +548,12 @@ static void parse(int argc, char **argv, double *ret_warmup, double *ret_seconds
 		case 'i':
 			patience = number(optarg, 3600);
 			break;
+		case 'f':
+			n_firehoses = (size_t)number(optarg, FIREHOSES_MOST);
+			break;
+		case 'n':
+			n_counted_most = (size_t)number(optarg, UINT32_MAX);
+			break;
 		case 'u':
 			cpu_path = optarg;
 			break;
@@ -413,6 +562,9 @@ static void parse(int argc, char **argv, double *ret_warmup, double *ret_seconds
 		}
 	if (target.sin_port == 0 || n_conns == 0 || message_size == 0)
 		usage();
+	if (n_firehoses > 0 && mode != MODE_FAIR)
+		usage();
+	n_conns += n_firehoses;
 }
 
 static void raise_descriptor_limit(void)
@@ -423,16 +575,18 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Bytes of which no stretch is like another (xorshift). */
+/* Bytes of which no stretch is like another (xorshift), until the first come again. */
 static void fill_pattern(void)
 {
 	uint64_t x = 0x9e3779b97f4a7c15;
-	for (size_t i = 0; i < sizeof(pattern); i++) {
+	for (size_t i = 0; i < PATTERN_PERIOD; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
 		pattern[i] = (unsigned char)(x >> 32);
 	}
+	for (size_t i = PATTERN_PERIOD; i < sizeof(pattern); i++)
+		pattern[i] = pattern[i - PATTERN_PERIOD];
 }
 
 int main(int argc, char **argv)
@@ -443,13 +597,22 @@ int main(int argc, char **argv)
 	fill_pattern();
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
+	begin_ns = end_ns = UINT64_MAX; /* nothing counts before the warm-up has begun */
+	if (mode != MODE_CONNECT)
+		open_all();
 	begin_ns = now_ns() + (uint64_t)(warmup * 1e9);
 	end_ns = begin_ns + (uint64_t)(seconds * 1e9);
-	open_all();
+	if (mode == MODE_CONNECT)
+		open_all();
+	else
+		start_all();
 	if (mode == MODE_IDLE)
 		hold();
-	while (n_open > 0)
+	while (n_open > 0) {
+		if (mode == MODE_FAIR)
+			keep_the_beat();
 		handle_events();
+	}
 	report();
 	return 0;
 }

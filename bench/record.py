@@ -50,6 +50,32 @@ MORE_IS_BETTER = ("per_second", "clients")
 PANELS = ("connect", "latency", "echoes", "bulk", "memory")
 
 
+def verdict(figure, spread, bound):
+    """Of a median, a least and a greatest, held against a bound."""
+    middle, low, high = spread
+    if figure in MORE_IS_BETTER:
+        reached, within = middle >= bound, high >= bound
+    else:
+        reached, within = middle <= bound, low <= bound
+    return "reached" if reached else "not in the median, but in some rounds" if within else "not reached"
+
+
+def summary_of(results):
+    """case -> server -> figure -> its median and spread, or why there is none."""
+    return {
+        case: {
+            server: {
+                figure: {"median": report.median(found), "min": min(found), "max": max(found), "runs": len(found)}
+                for figure in report.TITLES
+                if (found := report.values(measurements, figure))
+            }
+            or {"error": measurements[-1]["error"]}
+            for server, measurements in by_server.items()
+        }
+        for case, by_server in results.items()
+    }
+
+
 class Panel(NamedTuple):
     title: str
     figure: str
@@ -79,19 +105,15 @@ class Record:
         own = report.values(results[OWN], goal.figure)
         if not own:
             return results[OWN][-1]["error"], "not reached"
-        middle, low, high = report.median(own), min(own), max(own)
+        spread = report.median(own), min(own), max(own)
         measured = f"{report.spread(results[OWN], goal.figure)} {report.TITLES[goal.figure]}"
         if goal.against:
             against = self.best_packaged(goal) if goal.against == BEST_PACKAGED else goal.against
             if not (compared := report.ratios(results[OWN], results.get(against, []), goal.figure)):
                 return f"{measured}; nothing to compare with", NOT_MEASURED
-            middle, low, high = compared
-            measured = f"{middle:.2f} ({low:.2f}..{high:.2f}) x {against}: {measured}"
-        if goal.figure in MORE_IS_BETTER:
-            reached, within = middle >= goal.bound, high >= goal.bound
-        else:
-            reached, within = middle <= goal.bound, low <= goal.bound
-        return measured, "reached" if reached else "not in the median, but in some rounds" if within else "not reached"
+            spread = compared
+            measured = f"{spread[0]:.2f} ({spread[1]:.2f}..{spread[2]:.2f}) x {against}: {measured}"
+        return measured, verdict(goal.figure, spread, goal.bound)
 
     def print_summary(self):
         """Each goal that was measured, in one line."""
@@ -129,25 +151,13 @@ class Record:
                 }
             )
         rows[-1]["result"] += f"; the most that this machine allows: {self.limit}"
-        medians = {
-            case: {
-                server: {
-                    figure: {"median": report.median(found), "min": min(found), "max": max(found), "runs": len(found)}
-                    for figure in report.TITLES
-                    if (found := report.values(measurements, figure))
-                }
-                or {"error": measurements[-1]["error"]}
-                for server, measurements in by_server.items()
-            }
-            for case, by_server in self.results.items()
-        }
         return {
             "name": "bench",
             "command": self.command,
             "date": datetime.date.today().isoformat(),
             "machine": f"{machine_in_short()}, {os.cpu_count()} cores",
             "rows": rows,
-            "medians": medians,
+            "medians": summary_of(self.results),
         }
 
     def family(self, kind):
@@ -205,7 +215,10 @@ def machine_in_short():
     return "Linux " + ".".join(platform.release().split(".")[:2])
 
 
-def machine():
+PACKAGES = ("gcc", "libc6", "ucspi-tcp", "socat", "ncat", "openbsd-inetd")
+
+
+def machine(packages=PACKAGES):
     """What the figures depend on, as rows of a table."""
 
     def first(pattern, path):
@@ -219,7 +232,6 @@ def machine():
     def output(*words):
         return subprocess.run(words, capture_output=True, text=True, cwd=ROOT).stdout.strip()
 
-    packages = ("gcc", "libc6", "ucspi-tcp", "socat", "ncat", "openbsd-inetd")
     return [
         ["kernel", machine_in_short()],
         ["processor", f"{first(r'^model name.*: (.*)', '/proc/cpuinfo')}, {os.cpu_count()} cores"],

@@ -13,6 +13,10 @@ TITLES = {
     "page_tables_kib": "page tables KiB",
     "whole_kib": "whole KiB",
     "clients": "clients",
+    "own_bytes": "own bytes",
+    "times_quiet": "p99 / quiet p99",
+    "quiet_p99_us": "quiet p99 µs",
+    "firehose_mib": "firehose MiB/s",
 }
 
 median = statistics.median
@@ -76,6 +80,10 @@ def print_case(case, results):
     progress("")
     rows, errors = table(case, results)
     print(f"\n{case.title}: median (min..max) of {max(map(len, results.values()))}")
+    print_rows(rows, errors)
+
+
+def print_rows(rows, errors):
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         print("  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]))

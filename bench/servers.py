@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import re
+import resource
 import shutil
 import signal
 import socket
@@ -11,7 +13,7 @@ import subprocess
 import time
 from typing import Callable, NamedTuple
 
-from harness import children_of, proc_text, wait_until
+from harness import children_of, cpu_seconds, own_memory_kib, proc_text, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "bench" / "peers"
@@ -35,6 +37,8 @@ class Kind(NamedTuple):
     packaged: bool = False
     most_clients: Callable = lambda clients: []  # words that raise its limit of clients
     cases: tuple = ()  # those in which it takes part; none: in all
+    is_own: bool = False
+    sleeps: bool = True  # when there is nothing to do
 
 
 def tcpecho(name, path):
@@ -98,6 +102,37 @@ def all_kinds(directory, programs):
         packaged("inetd", INETD, lambda *where: inetd(*where, "-R", "1000000000"), address=INETD_ADDRESS, port=7),
         packaged("inetd as it comes", INETD, inetd, cases=("connect",), address=INETD_ADDRESS, port=7),
     ]
+
+
+# ---- engines, and what they are held against ----
+
+# What engines with workers get when all servers have one core.
+ONE_WORKER = ("-w", "1")
+
+
+def engine(name, path, engine_name, *options, **more):
+    """tcpecho with this engine."""
+
+    def command(port, _):
+        return [str(path), "serve", "--quiet", "--engine", engine_name, *options, f"127.0.0.1:{port}"]
+
+    return Kind(
+        name, str(path), command, most_clients=lambda clients: ["--max-clients", str(clients)], is_own=True, **more
+    )
+
+
+def bare(name, directory, program, *options, **more):
+    """One of bench/peers, as it was built."""
+    path = str(directory / program)
+    return Kind(name, path, lambda port, _: [path, *options, "127.0.0.1", str(port)], **more)
+
+
+def engines_of(program):
+    """name -> None, or why it cannot be used here: as --engine help says it."""
+    words = [str(program), "serve", "--engine", "help"]
+    text = subprocess.run(words, capture_output=True, text=True, timeout=10).stdout
+    found = re.findall(r"^(\w+) +.*?(?:\(cannot be used here: (.*)\))?$", text, re.MULTILINE)
+    return {name: why or None for name, why in found}
 
 
 def is_there(kind):
@@ -179,7 +214,8 @@ def free_port():
 class RunningServer:
     """A server that has been seen to echo, pinned to one core, in a cgroup of its own if there can be one."""
 
-    def __init__(self, kind, directory, core, clients=None):
+    def __init__(self, kind, directory, core, clients=None, descriptors=None):
+        """clients: so many are to come. descriptors: it is to have no more than so many."""
         self.kind = kind
         self.address, self.port = kind.address, kind.port or free_port()
         if kind.port and self.echoes():
@@ -193,6 +229,9 @@ class RunningServer:
         def prepare():
             if core is not None:
                 os.sched_setaffinity(0, {core})
+            # Those that do not raise it themselves are to have room for thousands as well.
+            most = descriptors or resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
             if self.cgroup:
                 self.cgroup.enter()
 
@@ -238,6 +277,16 @@ class RunningServer:
             found.append(pid)
             todo += children_of(pid)
         return found
+
+    def cpu_seconds(self):
+        """CPU time of all its processes, and of those that have ended and were waited for."""
+        if self.cgroup:
+            return int(self.cgroup.cpu_stat.read_text().split()[1]) / 1e6
+        return sum(map(cpu_seconds, [self.process.pid, *self.descendants()]))
+
+    def own_memory_kib(self):
+        """Pages that no file stands behind, of all its processes; one that they share counts once."""
+        return sum(map(own_memory_kib, [self.process.pid, *self.descendants()]))
 
     def end(self):
         with contextlib.suppress(ProcessLookupError):

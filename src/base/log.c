@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +24,9 @@ static struct {
 	enum log_format format;
 	bool colour;
 	uint64_t dropped;
+	bool holds;
+	size_t n_lines, used; /* lines that are held, and their bytes */
+	char held[PIPE_BUF];
 } sink;
 
 void log_setup(enum log_format format, bool colour)
@@ -44,13 +48,14 @@ bool log_colour_wanted(void)
 	       strcmp(term, "dumb") != 0;
 }
 
-bool log_once_a_second(uint64_t *last_ns)
+bool log_once_a_second(_Atomic uint64_t *last_ns)
 {
 	uint64_t now_ns = clock_now_ns();
-	if (*last_ns != 0 && now_ns - *last_ns < CLOCK_NS_PER_S)
+	uint64_t before_ns = atomic_load(last_ns);
+	if (before_ns != 0 && now_ns - before_ns < CLOCK_NS_PER_S)
 		return false;
-	*last_ns = now_ns;
-	return true;
+	/* Another who was faster has said it. */
+	return atomic_compare_exchange_strong(last_ns, &before_ns, now_ns);
 }
 
 /* Would standard error take a line without making us wait? Files always do. */
@@ -174,12 +179,23 @@ void log_record_seconds(struct log_record *record, const char *name, uint64_t ns
 	put_string(record, digits);
 }
 
+/* What closes a line: `}` and a newline at most. */
+#define LINE_END_MOST 2
+
+/* The whole line, closed, into memory with room for its used bytes and that. Returns its size. */
+static size_t end_line(const struct log_record *record, char *line)
+{
+	size_t size = record->used;
+	memmove(line, record->line, size);
+	if (sink.format == LOG_JSON)
+		line[size++] = '}';
+	line[size++] = '\n';
+	return size;
+}
+
 static void write_record(struct log_record *record)
 {
-	if (sink.format == LOG_JSON)
-		record->line[record->used++] = '}';
-	record->line[record->used++] = '\n';
-	write_all(record->line, record->used);
+	write_all(record->line, end_line(record, record->line));
 }
 
 static void tell_dropped(void)
@@ -191,8 +207,49 @@ static void tell_dropped(void)
 	write_record(&record);
 }
 
+/* Writes what is held. */
+static void write_held(void)
+{
+	if (sink.used == 0)
+		return;
+	if (takes_a_line())
+		write_all(sink.held, sink.used);
+	else
+		sink.dropped += sink.n_lines;
+	sink.n_lines = sink.used = 0;
+}
+
+/* Holds a line, if lines are held and it is none to wait for. */
+static bool hold(const struct log_record *record, bool wait)
+{
+	size_t size = record->used + LINE_END_MOST;
+	if (!sink.holds || wait || sink.dropped > 0)
+		return false;
+	if (size > sizeof(sink.held) - sink.used)
+		write_held();
+	if (sink.dropped > 0)
+		return false; /* that is told first */
+	sink.used += end_line(record, sink.held + sink.used);
+	sink.n_lines++;
+	return true;
+}
+
+void log_hold(void)
+{
+	sink.holds = true;
+}
+
+void log_release(void)
+{
+	write_held();
+	sink.holds = false;
+}
+
 static void finish(struct log_record *record, bool wait)
 {
+	if (hold(record, wait))
+		return;
+	write_held();
 	if (!wait && !takes_a_line()) {
 		sink.dropped++;
 		return;

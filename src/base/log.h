@@ -13,6 +13,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,9 +45,9 @@ void log_notice(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /*
  * For messages that could come in floods: true at most once a second. *last_ns is the caller's,
- * zero at first, and remembers when it was true the last time.
+ * zero at first, and remembers when it was true the last time; several processes may share it.
  */
-bool log_once_a_second(uint64_t *last_ns);
+bool log_once_a_second(_Atomic uint64_t *last_ns);
 
 /* A record under construction: a value, used up by log_record_end(). */
 struct log_record {
@@ -61,5 +62,12 @@ void log_record_count(struct log_record *record, const char *name, uint64_t valu
 /* A duration, in seconds to the millisecond. */
 void log_record_seconds(struct log_record *record, const char *name, uint64_t ns);
 void log_record_end(struct log_record *record);
+
+/*
+ * Between the two, lines are gathered and written together, a few at a time: for whoever has many
+ * to write at once. Errors are written at once all the same.
+ */
+void log_hold(void);
+void log_release(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli/serve_command.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -9,12 +10,18 @@
 #include "server/capacity.h"
 #include "server/serve.h"
 
+/* More workers than any machine has cores or use for. */
+#define WORKERS_MOST 4096
+
 enum {
 	ENGINE,
+	WORKERS,
+	CLIENTS_PER_WORKER,
 	MAX_CLIENTS,
 	MAX_PER_SOURCE,
 	IDLE_TIMEOUT,
 	DRAIN_TIMEOUT,
+	BUSY_POLL,
 	USER,
 	READY_FD,
 	LOG,
@@ -22,9 +29,22 @@ enum {
 	N_OPTIONS
 };
 
+/* Not engines, but choices all the same; behind the engines. */
+static const char *const other_choices[] = { "auto", "help", NULL };
+enum { CHOICE_AUTO, CHOICE_HELP };
+
+static size_t count_engines(void)
+{
+	size_t n = 0;
+	while (engines[n] != NULL)
+		n++;
+	return n;
+}
+
 static const char *engine_name(size_t i)
 {
-	return engines[i] != NULL ? engines[i]->name : NULL;
+	size_t n = count_engines();
+	return i < n ? engines[i]->name : other_choices[i - n];
 }
 
 /* In the order of enum log_format. */
@@ -43,7 +63,34 @@ static const struct option_row options[N_OPTIONS] = {
 		.preset = "fork",
 		.choice = engine_name,
 		.help = "how clients are served",
-		.details = "How clients are served. fork: one child process for each client.",
+		.details = "How clients are served. fork: one child process for each client. "
+			   "prefork: child processes that are there before their clients. thread: "
+			   "one thread for each client. epoll: a loop on each core for many clients. "
+			   "All of them keep the same promises. auto: the best for many clients that "
+			   "this machine allows; the line that says \"listening on\" tells which, and "
+			   "why. help: list them, and whether they can be used here.",
+	},
+	[WORKERS] = {
+		.letter = 'w',
+		.name = "workers",
+		.kind = OPTION_COUNT,
+		.value_name = "N",
+		.least = 1,
+		.most = WORKERS_MOST,
+		.help = "processes that serve (a core each; as needed)",
+		.details = "Serve with N processes, below one that watches over them and puts another "
+			   "in the place of one that dies. The default is one for each core "
+			   "(epoll), one (thread), or as many as there are clients (prefork). The "
+			   "fork engine has none.",
+	},
+	[CLIENTS_PER_WORKER] = {
+		.name = "clients-per-worker",
+		.kind = OPTION_COUNT,
+		.value_name = "N",
+		.least = 1,
+		.most = CAPACITY_MOST,
+		.help = "clients at once of one worker, engine prefork (1)",
+		.details = "Each worker of the prefork engine serves at most N clients at once.",
 	},
 	[MAX_CLIENTS] = {
 		.letter = 'm',
@@ -88,6 +135,16 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "how long clients may finish after TERM or INT",
 		.details = "When told to end, let clients finish for TIME; then end those who "
 			   "are left, and exit with status 1. 0s and off: end them at once.",
+	},
+	[BUSY_POLL] = {
+		.name = "busy-poll",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "off",
+		.help = "look for work so long before sleeping (epoll)",
+		.details = "After the last event a worker looks for the next one without sleeping, for "
+			   "TIME at most: a shorter round trip, paid for with a whole core meanwhile. "
+			   "For engines that wait for many clients: epoll.",
 	},
 	[USER] = {
 		.name = "user",
@@ -148,24 +205,67 @@ MUST_USE static enum status parse_addresses(const struct arguments *arguments,
 	return STATUS_OK;
 }
 
+/* What --engine help prints. */
+static enum status list_engines(void)
+{
+	for (size_t i = 0; engines[i] != NULL; i++) {
+		struct engine_reason reason;
+		bool usable = engine_check(engines[i], &reason) == 0;
+		printf("%-8s %s%s%s%s\n", engines[i]->name, engines[i]->summary,
+		       usable ? "" : " (cannot be used here: ", usable ? "" : reason.text,
+		       usable ? "" : ")");
+	}
+	return STATUS_OK;
+}
+
+/* Options that the engine has no use for are a misunderstanding. */
+MUST_USE static enum status check_engine_options(const struct arguments *arguments,
+						 const struct engine *engine)
+{
+	const enum option_source *sources = arguments->sources;
+	const char *name = engine != NULL ? engine->name : "auto";
+	bool works = engine == NULL || engine->work != NULL;
+	bool grows = engine != NULL && engine->grows;
+	bool polls = engine == NULL || engine->polls;
+	if (sources[WORKERS] == SOURCE_COMMAND_LINE && !works)
+		log_error("--workers: engine %s has none (prefork, thread and epoll do)", name);
+	else if (sources[CLIENTS_PER_WORKER] == SOURCE_COMMAND_LINE && !grows)
+		log_error("--clients-per-worker is for engine prefork, not %s", name);
+	else if (sources[BUSY_POLL] == SOURCE_COMMAND_LINE && arguments->values[BUSY_POLL] != 0 &&
+		 !polls)
+		log_error("--busy-poll is for engines that wait for many clients, not %s", name);
+	else
+		return STATUS_OK;
+	return STATUS_USAGE;
+}
+
 static enum status run(const struct arguments *arguments)
 {
 	struct addr_spec addresses[LISTENERS_MOST];
 	const uint64_t *values = arguments->values;
+	size_t n_engines = count_engines();
+	if (values[ENGINE] == n_engines + CHOICE_HELP)
+		return list_engines();
+	const struct engine *engine = values[ENGINE] < n_engines ? engines[values[ENGINE]] : NULL;
 	struct serve_config config = {
-		.engine = engines[values[ENGINE]],
+		.engine = engine,
 		.addresses = addresses,
 		.max_clients = values[MAX_CLIENTS],
 		.max_per_source = values[MAX_PER_SOURCE],
 		.idle_timeout_ns = values[IDLE_TIMEOUT],
 		.drain_timeout_ns = values[DRAIN_TIMEOUT],
+		.busy_poll_ns = values[BUSY_POLL],
+		.n_workers = (uint32_t)values[WORKERS],
+		.per_worker = values[CLIENTS_PER_WORKER] != 0 ? (uint32_t)values[CLIENTS_PER_WORKER] : 1,
 		.ready_fd =
 			arguments->sources[READY_FD] != SOURCE_PRESET ? (int)values[READY_FD] : -1,
 		.become_user = arguments->sources[USER] != SOURCE_PRESET,
 		.user = (uid_t)values[USER],
 		.quiet = values[QUIET],
 	};
-	enum status status = parse_addresses(arguments, addresses, &config.n_addresses);
+	enum status status = check_engine_options(arguments, engine);
+	if (status == STATUS_OK)
+		status = parse_addresses(arguments, addresses, &config.n_addresses);
 	if (status != STATUS_OK)
 		return status;
 	log_setup((enum log_format)values[LOG], log_colour_wanted());

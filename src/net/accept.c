@@ -2,7 +2,6 @@
 #include "net/accept.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "net/io.h"
@@ -85,16 +84,4 @@ enum accept_verdict accept_client(int listen_fd, int *ret_fd, struct addr *ret_p
 		*reterr_code = code;
 	}
 	return verdict;
-}
-
-struct addr_text accept_peer_name(int fd, const struct addr *peer)
-{
-	if (peer->any.sa_family != AF_UNIX)
-		return addr_format(peer);
-	struct ucred who = { 0 };
-	socklen_t size = sizeof(who);
-	struct addr_text out = { "unix:?" };
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0)
-		snprintf(out.text, sizeof(out.text), "unix:%d", (int)who.pid);
-	return out;
 }

@@ -35,10 +35,4 @@ const char *accept_verdict_name(enum accept_verdict verdict);
 MUST_USE enum accept_verdict accept_client(int listen_fd, int *ret_fd, struct addr *ret_peer,
 					   int *reterr_code);
 
-/*
- * What to call a client in logs and titles: its address; or, as the clients of a unix socket have
- * none, "unix:" and the number of its process (SO_PEERCRED).
- */
-struct addr_text accept_peer_name(int fd, const struct addr *peer);
-
 #endif

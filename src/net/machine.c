@@ -2,6 +2,7 @@
 #include "net/machine.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -133,4 +134,35 @@ struct machine_bound machine_processes(void)
 			tightest = bounds[i];
 	}
 	return tightest;
+}
+
+uint64_t machine_free_memory_kib(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	if (file == NULL)
+		return MACHINE_UNLIMITED;
+	char line[128];
+	unsigned long long kib;
+	uint64_t found = MACHINE_UNLIMITED;
+	while (found == MACHINE_UNLIMITED && fgets(line, sizeof(line), file) != NULL) {
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			found = kib;
+	}
+	fclose(file);
+	return found;
+}
+
+int machine_uring_disabled(void)
+{
+	uint64_t value = number_in("/proc/sys/kernel/io_uring_disabled");
+	return value == MACHINE_UNLIMITED ? 0 : (int)value;
+}
+
+unsigned int machine_cores(void)
+{
+	cpu_set_t allowed;
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+		return (unsigned int)CPU_COUNT(&allowed);
+	long online = sysconf(_SC_NPROCESSORS_ONLN); /* more than CPU_SETSIZE */
+	return online > 0 ? (unsigned int)online : 1;
 }

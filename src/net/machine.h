@@ -42,4 +42,13 @@ struct machine_bound {
  */
 struct machine_bound machine_processes(void);
 
+/* Memory that new programs can have without anybody's being swapped out (MemAvailable, proc(5)). */
+uint64_t machine_free_memory_kib(void);
+
+/* kernel.io_uring_disabled (sysctl): 0 not, 1 for most users, 2 for all. */
+int machine_uring_disabled(void);
+
+/* How many cores this process may run on (sched_setaffinity(2)), at least 1. */
+unsigned int machine_cores(void);
+
 #endif

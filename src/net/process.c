@@ -133,14 +133,29 @@ int process_reap(struct process_end *ret_end)
 	return 1;
 }
 
-int process_share(size_t size, void **ret_memory)
+MUST_USE static int map_memory(size_t size, int whose, void **ret_memory)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+			    whose | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
 	*ret_memory = memory;
 	return 0;
+}
+
+int process_share(size_t size, void **ret_memory)
+{
+	return map_memory(size, MAP_SHARED, ret_memory);
+}
+
+int process_reserve(size_t size, void **ret_memory)
+{
+	return map_memory(size, MAP_PRIVATE, ret_memory);
+}
+
+void process_release(void *memory, size_t size)
+{
+	madvise(memory, size, MADV_DONTNEED);
 }
 
 void process_unshare(void *memory, size_t size)

@@ -83,6 +83,14 @@ MUST_USE int process_share(size_t size, void **ret_memory);
 void process_unshare(void *memory, size_t size);
 
 /*
+ * Address space of this process alone, zero filled, of which only what is written to becomes
+ * memory; and giving the memory of a part of it back, which is zero then. process_unshare() gives
+ * back all of it. Returns 0 or -ENOMEM.
+ */
+MUST_USE int process_reserve(size_t size, void **ret_memory);
+void process_release(void *memory, size_t size);
+
+/*
  * Closes every descriptor but the standard ones and the two named: what a child inherited and has
  * no use for, the listening sockets first of all (UNP 4.8).
  */

@@ -16,7 +16,7 @@
 #include "base/compiler.h"
 
 /* Rules of a list at most: what the jumps of a filter can reach, with much to spare. */
-#define SECCOMP_RULES_MOST 56
+#define SECCOMP_RULES_MOST 60
 
 /*
  * One call, or one call with a certain value in one of its arguments: several rules may name the

@@ -2,6 +2,7 @@
 #include "server/admission.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -23,6 +24,8 @@ void admission_setup(struct admission *admission, struct server *server, admissi
 	admission->server = server;
 	admission->serve = serve;
 	admission->engine = engine;
+	admission->last_said_ns = server->upward != NULL ? server->upward->last_said_ns
+							 : &admission->own_last_said_ns;
 	admission->n_places = places < ADMISSION_ROOM ? (size_t)places : ADMISSION_ROOM;
 }
 
@@ -36,9 +39,20 @@ static bool is_paused(const struct admission *admission)
 	return admission->resume_ns != 0;
 }
 
-bool admission_is_open(const struct admission *admission)
+static bool may_serve(const struct admission *admission)
 {
 	return !is_full(admission) && !is_paused(admission);
+}
+
+/* One who can serve a single client does nothing else while that one waits. */
+static bool is_taken_by_one_who_waits(const struct admission *admission)
+{
+	return admission->server->clients.most == 1 && admission->n_waiting > 0;
+}
+
+bool admission_is_open(const struct admission *admission)
+{
+	return may_serve(admission) && !is_taken_by_one_who_waits(admission);
 }
 
 void admission_pass_time(struct admission *admission)
@@ -52,30 +66,33 @@ void admission_client_ended(struct admission *admission)
 	admission->resume_ns = 0;
 }
 
+/* Does somebody wait whom another worker's client can make room for? */
+static bool waits_for_others(const struct admission *admission)
+{
+	const struct source_limit *limit = admission->server->clients.limit;
+	return limit != NULL && limit->n_tables > 1 && admission->n_waiting > 0;
+}
+
 uint64_t admission_deadline_ns(const struct admission *admission)
 {
-	return is_paused(admission) ? admission->resume_ns : CLOCK_NEVER;
+	uint64_t deadline_ns = is_paused(admission) ? admission->resume_ns : CLOCK_NEVER;
+	if (waits_for_others(admission) && !is_full(admission))
+		deadline_ns = clock_earlier_ns(deadline_ns, clock_deadline_ns(ADMISSION_LOOK_NS));
+	return deadline_ns;
 }
 
 static void pause_for(struct admission *admission, const char *what, int code)
 {
 	admission->resume_ns = clock_deadline_ns(ADMISSION_PAUSE_NS);
-	if (log_once_a_second(&admission->last_said_ns))
+	if (log_once_a_second(admission->last_said_ns))
 		log_warning("%s: %s, clients wait", what, err_text(code).text);
-}
-
-static bool is_over_source_limit(const struct admission *admission, const struct addr *peer)
-{
-	uint64_t most = admission->server->max_per_source;
-	uint64_t source;
-	return most != 0 && addr_source(peer, &source) &&
-	       clients_of_source(&admission->server->clients, source) >= most;
 }
 
 /* Ends a client who was not served: with a FIN, and if he behaves without a reset. */
 static void turn_away(struct admission *admission, struct arrival *arrival, enum ending reason)
 {
 	char forgotten[16 * 1024];
+	clients_wait_no_more(&admission->server->clients, arrival->ticket);
 	ignore_result(io_send_end(arrival->fd)); /* if it fails, the client is gone already */
 	/* What he sent already would, unread, make a reset of the close. */
 	for (int i = 0; i < TURN_AWAY_READS; i++) {
@@ -83,29 +100,46 @@ static void turn_away(struct admission *admission, struct arrival *arrival, enum
 			break;
 	}
 	io_close(&arrival->fd);
-	server_client_turned_away(admission->server, arrival->name.text, reason);
+	server_client_turned_away(admission->server, &arrival->peer, reason);
 }
 
 /* Serves an arrival if that can be done now. Returns whether it was. */
-static bool serve_now(struct admission *admission, const struct arrival *arrival)
+static bool serve_now(struct admission *admission, struct arrival *arrival)
 {
-	if (!admission_is_open(admission) || is_over_source_limit(admission, &arrival->peer))
+	struct clients *clients = &admission->server->clients;
+	if (!may_serve(admission))
 		return false;
-	int rc = admission->serve(admission->engine, arrival);
-	if (rc < 0)
+	/* Before it is served: whoever serves it may have ended before we run again. */
+	struct client *client = clients_enter(clients, &arrival->peer, arrival->ticket);
+	if (client == NULL)
+		return false;
+	client->fd = arrival->fd;
+	arrival->ticket = 0;
+	int rc = admission->serve(admission->engine, client);
+	if (rc < 0) {
+		clients_leave(clients, client);
 		pause_for(admission, "cannot start serving a client", rc);
+	}
 	return rc == 0;
 }
 
 /*
- * Lets an arrival wait. There is one place more for a client whom the machine has no process for:
- * never more than one, because admission pauses with the first.
+ * Lets an arrival wait, for his source or, as the machine has no process for him, for that: then
+ * admission has paused, so that is one client at most, for whom there is one place more.
  */
 static void let_wait(struct admission *admission, struct arrival *arrival)
 {
-	if (!is_paused(admission) && admission->n_waiting >= admission->n_places) {
-		turn_away(admission, arrival, ENDING_SOURCE);
-		return;
+	if (!is_paused(admission) && arrival->ticket == 0) {
+		if (admission->n_waiting < admission->n_places)
+			arrival->ticket =
+				clients_wait(&admission->server->clients, &arrival->peer);
+		if (arrival->ticket == 0) {
+			turn_away(admission, arrival, ENDING_SOURCE);
+			return;
+		}
+		/* Room that was made just before it waited was told to nobody. */
+		if (serve_now(admission, arrival))
+			return;
 	}
 	assert(admission->n_waiting < ARRAY_LEN(admission->room));
 	admission->room[admission->n_waiting++] = *arrival;
@@ -124,8 +158,8 @@ void admission_serve_waiting(struct admission *admission)
 
 static void arrive(struct admission *admission, int fd, const struct addr *peer)
 {
-	struct arrival arrival = { .fd = fd, .peer = *peer, .name = accept_peer_name(fd, peer) };
-	admission->server->totals.accepted++;
+	struct arrival arrival = { .fd = fd, .peer = peer_of(fd, peer) };
+	server_client_accepted(admission->server);
 	if (!serve_now(admission, &arrival))
 		let_wait(admission, &arrival);
 }
@@ -156,20 +190,54 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 	return ACCEPT_GOT;
 }
 
+static bool is_draining(const struct admission *admission)
+{
+	return admission->server->drain.phase != DRAIN_SERVING;
+}
+
+int admission_accept_ready(struct admission *admission, const bool *is_ready)
+{
+	struct listeners *listeners = &admission->server->listeners;
+	bool draining = is_draining(admission);
+	for (size_t i = 0; i < listeners->n; i++) {
+		struct listener *listener = &listeners->list[i];
+		if (listener->fd < 0 || (!draining && !is_ready[i]))
+			continue;
+		enum accept_verdict verdict = admission_accept(admission, listener);
+		if (draining && (verdict == ACCEPT_NONE || verdict == ACCEPT_LOST))
+			listener_close(listener);
+		else if (verdict == ACCEPT_LOST)
+			return -EBADF;
+	}
+	return 0;
+}
+
+bool admission_has_queue_to_empty(const struct admission *admission)
+{
+	return is_draining(admission) && admission_is_open(admission) &&
+	       listeners_any_open(&admission->server->listeners);
+}
+
+bool admission_is_over(const struct admission *admission)
+{
+	const struct server *server = admission->server;
+	return is_draining(admission) && server->clients.count == 0 && admission->n_waiting == 0 &&
+	       !listeners_any_open(&server->listeners);
+}
+
 /* Turns away who is still in the queue of a listening socket. */
 static void empty_queue(struct admission *admission, const struct listener *listener)
 {
 	for (int i = 0; i < LISTEN_BACKLOG && listener->fd >= 0; i++) {
-		struct arrival arrival;
-		int code;
-		enum accept_verdict verdict =
-			accept_client(listener->fd, &arrival.fd, &arrival.peer, &code);
+		int fd, code;
+		struct addr peer;
+		enum accept_verdict verdict = accept_client(listener->fd, &fd, &peer, &code);
 		if (verdict == ACCEPT_NEXT)
 			continue;
 		if (verdict != ACCEPT_GOT)
 			return;
-		arrival.name = accept_peer_name(arrival.fd, &arrival.peer);
-		admission->server->totals.accepted++;
+		struct arrival arrival = { .fd = fd, .peer = peer_of(fd, &peer) };
+		server_client_accepted(admission->server);
 		turn_away(admission, &arrival, ENDING_DRAIN);
 	}
 }

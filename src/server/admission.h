@@ -9,9 +9,9 @@
  * service.
  *
  * A limit per source cannot be kept by not accepting, for only accept tells who it is. So clients
- * over that limit are accepted and wait in a room of ADMISSION_ROOM places until one of their
- * source ends; and only when the room is full, the next of such a source are turned away, with a
- * FIN.
+ * over that limit are accepted and wait, CLIENTS_WAITING_MOST of them in the whole server, until one
+ * of their source ends; and only one more of such a source is turned away, with a FIN. They are
+ * served in the order in which they came, whichever worker has accepted them.
  */
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H
@@ -21,37 +21,45 @@
 
 #include "base/clock.h"
 #include "net/accept.h"
-#include "net/addr.h"
+#include "net/peer.h"
 #include "server/server.h"
 
 /* How long to leave the queue alone: short enough that relief is felt within a second. */
 #define ADMISSION_PAUSE_NS (200 * CLOCK_NS_PER_MS)
 
 /* Clients who can wait after they were accepted. Each costs a descriptor. */
-#define ADMISSION_ROOM 256
+#define ADMISSION_ROOM CLIENTS_WAITING_MOST
+
+/*
+ * Another worker's client who makes room for one who waits is told of (clients_limit_sources());
+ * should that worker have died before it could tell, it is looked so often.
+ */
+#define ADMISSION_LOOK_NS CLOCK_NS_PER_S
 
 /* Clients accepted from one socket before we look at everything else again. */
 #define ADMISSION_BUDGET 64
 
-/* An accepted client: its connected socket, address and name. */
+/* An accepted client: its connected socket, and who it is. */
 struct arrival {
 	int fd;
-	struct addr peer;
-	struct addr_text name;
+	struct peer peer;
+	uint64_t ticket; /* of one who waits for his source, else 0 */
 };
 
 /*
- * How an engine begins to serve a client. It takes arrival->fd and returns 0; or it cannot, because
- * the machine is short of something: then it leaves the fd alone and returns the negative code.
+ * How an engine begins to serve a client who has just been entered, on its connected socket
+ * client->fd. It takes the socket and returns 0; or it cannot, because the machine is short of
+ * something: then it leaves the socket alone and returns the negative code.
  */
-typedef int admission_serve_fn(void *engine, const struct arrival *arrival);
+typedef int admission_serve_fn(void *engine, struct client *client);
 
 struct admission {
 	struct server *server;
 	admission_serve_fn *serve;
 	void *engine;
 	uint64_t resume_ns;                      /* nothing is accepted before, 0: not paused */
-	uint64_t last_said_ns;                   /* when a shortage was last logged */
+	_Atomic uint64_t *last_said_ns;          /* when a shortage was last logged, by anybody */
+	_Atomic uint64_t own_last_said_ns;
 	struct arrival room[ADMISSION_ROOM + 1]; /* in order of arrival */
 	size_t n_waiting, n_places;
 };
@@ -72,6 +80,17 @@ void admission_client_ended(struct admission *admission);
 /* Accepts from a listening socket that is ready. Returns why it stopped: never ACCEPT_NEXT. */
 enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener);
 
+/*
+ * Accepts from every listening socket that is ready: is_ready[i] is about the i-th. While we drain,
+ * all are: who was in the queue when we were told to end is served, then the socket is closed. Who
+ * arrives between the last accept and the close is reset by the kernel: nothing in user space can
+ * help that. Returns 0, or -EBADF when a socket is lost.
+ */
+MUST_USE int admission_accept_ready(struct admission *admission, const bool *is_ready);
+
+/* May the listening sockets be asked at once, without waiting for one to be ready? While we drain. */
+bool admission_has_queue_to_empty(const struct admission *admission);
+
 /* Serves those in the room who now can be. To be called in every round, before accepting. */
 void admission_serve_waiting(struct admission *admission);
 
@@ -80,5 +99,8 @@ uint64_t admission_deadline_ns(const struct admission *admission);
 
 /* Turns away those who still wait, in the room or in the kernel's queue: the server ends. */
 void admission_close(struct admission *admission);
+
+/* We drain, and there is nobody left: no client, nobody who waits, and no queue. */
+bool admission_is_over(const struct admission *admission);
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef SERVER_CAPACITY_H
 #define SERVER_CAPACITY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -24,12 +25,21 @@
 /* Processes that are not for clients: the server itself, and a shell to look after it. */
 #define CAPACITY_OWN_PROCESSES 8
 
+/* What one client takes of the machine, by the engine that serves it. */
+struct capacity_need {
+	bool process;      /* a process or a thread: both count against the same limits */
+	unsigned int kib;  /* memory, the kernel's for it included, as measured and rounded up */
+	bool many_workers; /* each worker has a table of descriptors of its own */
+};
+
 /*
- * The tighter of what the descriptors and the processes of this machine allow. An engine-neutral
- * rule: a client takes one descriptor and one process, so that a limit which is good for one engine
- * is good for all. Raises the soft limit of descriptors if that is needed for `wanted` clients.
+ * The tightest of what the descriptors, the processes and the memory of this machine allow. A client
+ * takes one descriptor in whoever serves it; for the fork engine, whose children have a table each,
+ * that is a ration (docs/decisions/0004). Raises the soft limit of descriptors if that is needed for
+ * `wanted` clients.
  */
-struct machine_bound capacity_of_machine(uint64_t wanted);
+struct machine_bound capacity_of_machine(uint64_t wanted, struct capacity_need need,
+					 uint32_t n_workers);
 
 /*
  * Decides. asked 0: nobody asked, CAPACITY_DEFAULT or what is possible, at least 1. Pure.

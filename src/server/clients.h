@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of clients: who is being served, by which child, and what came of it.
+ * The table of clients: who is being served, by whom, and what came of it.
  *
- * It lies in memory that parent and children share. A child writes into its own entry's score, and
- * nowhere else, with every step of its conversation; so the parent knows what was echoed even of a
- * child that was killed between two instructions. Each number has one writer, and is one store.
+ * It lies in memory that the server shares with those who serve. Whoever serves a client, a child,
+ * a thread, a loop, writes into the client's score with every step of the conversation, and the
+ * server knows what was echoed even of one who was killed between two instructions. Each number has
+ * one writer, and is one store.
  *
- * All the rest is the parent's. It enters a client before the child exists and takes it out after
- * the child was reaped, both from its one loop: a child that ends at once cannot be missed, and the
- * count cannot drift. Shared memory has one more merit: fork(2) does not copy its page tables, and
- * the parent's writes after it are no copies on write.
+ * A table has one owner, who enters clients and takes them out: the server itself, of whose
+ * children each serves one (engines/fork.c), or a worker (server/worker.h). It enters a client
+ * before anybody can serve it and takes it out when that is over, from its one loop: so the count
+ * cannot drift. Shared memory has one more merit: fork(2) does not copy its page tables, and the
+ * parent's writes after it are no copies on write.
+ *
+ * An engine keeps what it needs to know of a client behind what all of them need: its entries begin
+ * with a struct client, and the table is told how large they are.
  */
 #ifndef SERVER_CLIENTS_H
 #define SERVER_CLIENTS_H
@@ -17,14 +22,16 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/compiler.h"
 #include "base/map.h"
-#include "net/addr.h"
+#include "net/lock.h"
+#include "net/peer.h"
 
-/* What a child tells. Lock-free, or a killed child could leave a lock behind. */
+/* What is told of a conversation. Lock-free, or one who is killed could leave a lock behind. */
 struct score {
 	_Atomic uint64_t in, out; /* bytes received and sent */
 	_Atomic int ending;       /* enum ending, written last */
@@ -32,46 +39,101 @@ struct score {
 };
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "scores need no lock");
 
-/* "[V6%interface]:port" at its longest. */
-#define CLIENT_PEER_SIZE 72
-
-/* What ps(1) shows of a child, before the name of its client. */
-#define CLIENT_TITLE "tcpecho: serving "
-
-/* One client. Each on its own cache lines, as its child writes while others do. */
+/* One client, as every engine knows it. */
 struct client {
-	_Alignas(64) struct score score;
-	pid_t pid;          /* its child, 0: not started, or the entry is free */
-	uint32_t next_free; /* of a free entry: the next one, index + 1 */
-	bool has_source;
-	uint64_t source; /* for --max-per-source, addr_source() */
+	struct score score;
+	struct peer peer;
 	uint64_t start_ns;
-	int fd; /* the connected socket, in its child */
-	bool is_unix;
-	bool has_list; /* its child puts on its own list of calls (server/sandbox.h) */
-	char title[sizeof(CLIENT_TITLE) - 1 + CLIENT_PEER_SIZE]; /* what ps(1) shows: "...: PEER" */
-	const char *peer;                                        /* where in the title it begins */
+	_Atomic uint32_t serial; /* which client of this table it is, from 1; 0: the entry is free */
+	uint32_t next_free;      /* of a free entry: the next one, index + 1 */
+	pid_t pid;               /* the child that serves it alone, 0: there is none */
+	int fd;                  /* the connected socket, in whoever serves it */
+};
+
+struct clients;
+
+/* Clients at most who wait although they were accepted, because their source has too many. */
+#define CLIENTS_WAITING_MOST 256
+
+/* One of them. A free place has ticket 0. */
+struct waiting {
+	_Atomic uint64_t ticket; /* who has the lower one came first */
+	uint64_t source;
+	const struct clients *where; /* whose owner has its socket */
+	struct peer peer;
+};
+
+/*
+ * At most so many clients of one source, in all the tables together, and those who wait for that.
+ * Where the tables are those of several processes it lies in memory that they share. Whoever dies
+ * with the lock leaves his own part behind half changed, and that is forgotten with him.
+ */
+struct source_limit {
+	struct lock lock;
+	uint64_t most;
+	uint64_t last_ticket;
+	int room_fd; /* each write to it is an edge for whoever waits (eventfd(2)); -1: nobody needs it */
+	const struct clients *tables;
+	size_t n_tables;
+	struct waiting waiting[CLIENTS_WAITING_MOST];
 };
 
 struct clients {
-	struct client *list;
+	char *entries;
+	size_t entry_size;
+	_Atomic uint32_t *used; /* beside them: entries from here on have never been used */
 	uint32_t most, count;
-	uint32_t used;        /* entries from here on have never been used */
 	uint32_t first_free;  /* index + 1, 0: none */
+	uint32_t last_serial; /* of the latest client */
 	struct map by_pid;    /* pid -> index + 1 */
-	struct map by_source; /* source -> how many clients */
-	void *memory;
+	struct map by_source; /* source -> how many clients; kept only where there is a limit */
+	struct source_limit *limit; /* NULL: none; and as which of its tables it knows this one */
+	const struct clients *place;
+	void *memory;               /* NULL: it lies in somebody else's */
 	size_t memory_size;
 };
 
-/* Makes a table for `most` clients. Returns 0 or -ENOMEM. */
-MUST_USE int clients_open(struct clients *ret_clients, uint32_t most);
+/*
+ * Makes a table for `most` clients, whose entries are of that size and begin with a struct client.
+ * Returns 0 or -ENOMEM.
+ */
+MUST_USE int clients_open(struct clients *ret_clients, uint32_t most, size_t entry_size);
 
-/* Gives the memory back; no child may be left. A zeroed table is fine. */
+/* The same in zeroed memory of the caller's, of clients_size() bytes, aligned to a cache line. */
+size_t clients_size(uint32_t most, size_t entry_size);
+void clients_place(struct clients *ret_clients, void *memory, uint32_t most, size_t entry_size);
+
+/*
+ * Sets a limit per source for these tables together, before anybody uses them; where that are
+ * several processes, the limit lies in memory that they share, and room_fd tells those who wait when
+ * one of their source has left (EPOLLET; it is never read). Takes room_fd. Returns 0 or -errno.
+ */
+MUST_USE int clients_limit_sources(struct source_limit *limit, uint64_t most, struct clients *tables,
+				   size_t n_tables, int room_fd);
+
+/* Gives the memory back, if it is its own; nobody may be served any more. A zeroed one is fine. */
 void clients_close(struct clients *clients);
 
-/* Enters a client who has no child yet. The table must not be full. */
-struct client *clients_enter(struct clients *clients, const struct addr *peer, const char *name);
+/*
+ * Enters a client who is not served yet. The table must not be full. ticket: of one who has waited,
+ * else 0. NULL: its source has as many as one may have, or others of it came before.
+ */
+MUST_USE struct client *clients_enter(struct clients *clients, const struct peer *peer,
+				      uint64_t ticket);
+
+/*
+ * Puts a client whom clients_enter() would not take among those who wait. Returns a ticket, or 0:
+ * there are CLIENTS_WAITING_MOST already. Who is not to wait any more gives it back, unless he was
+ * entered with it.
+ */
+MUST_USE uint64_t clients_wait(struct clients *clients, const struct peer *peer);
+void clients_wait_no_more(struct clients *clients, uint64_t ticket);
+
+/*
+ * One of those who wait in this table, *ret_peer, is taken out; false: there is none. For who cleans
+ * up behind an owner that died.
+ */
+MUST_USE bool clients_take_waiting(struct clients *clients, struct peer *ret_peer);
 
 /* The client's child has been started. */
 void clients_started(struct clients *clients, struct client *client, pid_t pid);
@@ -79,13 +141,20 @@ void clients_started(struct clients *clients, struct client *client, pid_t pid);
 /* The client of a child, or NULL. */
 struct client *clients_find(const struct clients *clients, pid_t pid);
 
-/* Takes a client out: it has ended, or its child could not be started. */
+/* Takes a client out: it has ended, or nobody could be started to serve it. */
 void clients_leave(struct clients *clients, struct client *client);
 
-/* How many clients a source has. */
-uint64_t clients_of_source(const struct clients *clients, uint64_t source);
+/*
+ * Makes a table empty whose owner has died: what it was doing when it died does not matter. From
+ * here on its caller is the owner.
+ */
+void clients_reset(struct clients *clients);
 
-/* Walks over those whose child has been started: the next after one, the first after NULL. */
+/* Walks over those who are there: the next after one, the first after NULL. */
 struct client *clients_next(const struct clients *clients, const struct client *after);
+
+/* The number of an entry, and the entry of a number. */
+uint32_t clients_index(const struct clients *clients, const struct client *client);
+struct client *clients_at(const struct clients *clients, uint32_t index);
 
 #endif

@@ -34,7 +34,7 @@ void ending_log(const struct ending_facts *facts)
 	};
 	struct log_record record;
 	log_record_begin(&record, "end");
-	log_record_text(&record, "peer", facts->peer);
+	log_record_text(&record, "peer", peer_name(&facts->peer).text);
 	log_record_count(&record, "in", facts->in);
 	log_record_count(&record, "out", facts->out);
 	log_record_seconds(&record, "seconds", facts->lasted_ns);

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/engine.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "server/engines/epoll.h"
 #include "server/engines/fork.h"
+#include "server/engines/prefork.h"
+#include "server/engines/thread.h"
+#include "server/engines/uring.h"
 
-const struct engine *const engines[] = { &engine_fork, NULL };
+const struct engine *const engines[] = {
+	&engine_fork, &engine_prefork, &engine_thread, &engine_epoll, &engine_uring, NULL,
+};
+
+/* The best first. */
+static const struct engine *const by_merit[] = { &engine_uring, &engine_epoll, NULL };
 
 const struct engine *engine_find(const char *name)
 {
@@ -14,4 +24,22 @@ const struct engine *engine_find(const char *name)
 			return *at;
 	}
 	return NULL;
+}
+
+int engine_check(const struct engine *engine, struct engine_reason *reterr_reason)
+{
+	return engine->usable != NULL ? engine->usable(reterr_reason) : 0;
+}
+
+const struct engine *engine_best(struct engine_reason *ret_why)
+{
+	size_t i = 0;
+	*ret_why = (struct engine_reason){ { 0 } };
+	for (struct engine_reason reason; by_merit[i + 1] != NULL; i++) {
+		if (engine_check(by_merit[i], &reason) == 0)
+			break;
+		snprintf(ret_why->text, sizeof(ret_why->text), "%s: %.120s", by_merit[i]->name,
+			 reason.text);
+	}
+	return by_merit[i];
 }

@@ -6,8 +6,21 @@
 #ifndef SERVER_ENGINE_H
 #define SERVER_ENGINE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/compiler.h"
+#include "net/seccomp.h"
+#include "server/capacity.h"
 #include "server/server.h"
+
+struct worker;
+
+/* Room for the sentence that says why an engine cannot be used. */
+struct engine_reason {
+	char text[160];
+};
 
 struct engine {
 	/* What --engine calls it, lower case. */
@@ -16,6 +29,12 @@ struct engine {
 	/* One line for people who choose. */
 	const char *summary;
 
+	/*
+	 * Can it be used on this machine, by this process? NULL: always. Returns 0, or a negative
+	 * code, and why in words.
+	 */
+	int (*usable)(struct engine_reason *reterr_reason);
+
 	/* What has to be done before the server gives up its rights, or NULL. Cannot fail. */
 	void (*prepare)(void);
 
@@ -23,9 +42,31 @@ struct engine {
 	 * Serves until the server's drain is over and no client is left. The server is open: its
 	 * sockets listen, its table is empty. The engine closes the listening sockets as the drain
 	 * tells it; everything else stays its caller's. Returns 0 or the negative code of what it
-	 * cannot go on without.
+	 * cannot go on without. NULL: workers do it (server/supervisor.h).
 	 */
 	int (*run)(struct server *server);
+
+	/* What a worker does, from its start to its end; or NULL, then there are none. */
+	int (*work)(struct worker *worker);
+
+	/* Of the table of clients: its entries begin with a struct client (server/clients.h). */
+	size_t entry_size;
+
+	/* Calls that it makes and no other engine does: may be made besides those of any server. */
+	const struct seccomp_rule *calls;
+	size_t n_calls;
+
+	/* What a client takes of the machine. */
+	struct capacity_need need;
+
+	/* How many workers, where nobody has said. NULL: it has none, or grows. */
+	uint32_t (*workers)(void);
+
+	/* Each worker has few clients, one unless told otherwise; they are started as needed. */
+	bool grows;
+
+	/* Can look for work without sleeping (--busy-poll). */
+	bool polls;
 };
 
 /* The engines, the default first; ends with NULL. */
@@ -33,5 +74,14 @@ extern const struct engine *const engines[];
 
 /* The engine of that name, or NULL. */
 const struct engine *engine_find(const char *name);
+
+/*
+ * The best engine that this machine allows: the first of those that wait for many and can be used.
+ * *ret_why is why no better one was taken, "" if it is the best there is.
+ */
+const struct engine *engine_best(struct engine_reason *ret_why);
+
+/* Can it be used? Returns 0, or a negative code and why not. */
+MUST_USE int engine_check(const struct engine *engine, struct engine_reason *reterr_reason);
 
 #endif

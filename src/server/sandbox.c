@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/sandbox.h"
 
+#include <assert.h>
 #include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,7 +133,73 @@ MUST_USE static int leave_files_and_strangers(const struct listeners *listeners)
 	return landlock_restrict(directories, n);
 }
 
-int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners)
+/*
+ * What a worker (server/worker.h) does, whatever its engine: it accepts, echoes and tells, and starts
+ * nobody. Its list lies on that of the server, so what is not there it has not either.
+ */
+static const struct seccomp_rule worker_rules[] = {
+	{ .call = __NR_recvfrom },
+	{ .call = __NR_sendto },
+	{ .call = CALL_POLL },
+	{ .call = __NR_shutdown },
+	IOCTL(SIOCOUTQ),
+	{ .call = __NR_getsockopt },
+	{ .call = __NR_setsockopt },
+	{ .call = __NR_accept4 },
+	{ .call = __NR_listen },
+	{ .call = __NR_close },
+	{ .call = __NR_read },
+	{ .call = __NR_write },
+	{ .call = __NR_clock_gettime },
+	{ .call = __NR_restart_syscall },
+	{ .call = __NR_brk },
+	{ .call = __NR_mmap },
+	{ .call = __NR_munmap },
+	{ .call = __NR_mremap },
+	{ .call = __NR_mprotect },
+	{ .call = __NR_madvise },
+	{ .call = __NR_rt_sigprocmask },
+	{ .call = __NR_prlimit64 }, /* machine_descriptors() */
+	/* the zone of a link-local client, in a title */
+	{ .call = __NR_socket },
+	IOCTL(SIOCGIFNAME),
+	/* the end, and what abort(3) says */
+	{ .call = __NR_rt_sigaction },
+	{ .call = __NR_getpid },
+	{ .call = __NR_gettid },
+	{ .call = __NR_tgkill },
+	{ .call = __NR_writev },
+	{ .call = __NR_exit_group },
+	{ .call = CALL_NONE },
+};
+
+/* A list of an engine's calls and others. */
+static struct seccomp_list compile_both(const struct seccomp_rule *engine_calls, size_t n_engine,
+					const struct seccomp_rule *others, size_t n_others,
+					enum seccomp_otherwise otherwise)
+{
+	struct seccomp_rule rules[SECCOMP_RULES_MOST];
+	assert(n_engine + n_others <= ARRAY_LEN(rules));
+	/* Those of an engine first: they are the frequent ones. */
+	for (size_t i = 0; i < n_engine; i++)
+		rules[i] = engine_calls[i];
+	for (size_t i = 0; i < n_others; i++)
+		rules[n_engine + i] = others[i];
+	return seccomp_compile(rules, n_engine + n_others, otherwise);
+}
+
+/* Of those whom the server will start. */
+static void prepare_lists(struct sandbox *sandbox, const struct seccomp_rule *engine_calls, size_t n)
+{
+	sandbox->child =
+		seccomp_compile(child_rules, ARRAY_LEN(child_rules), SECCOMP_OTHERWISE_KILL);
+	/* Not killed for what it may not do: a worker has many clients. */
+	sandbox->worker = compile_both(engine_calls, n, worker_rules, ARRAY_LEN(worker_rules),
+				       SECCOMP_OTHERWISE_FAIL);
+}
+
+int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners,
+		  const struct seccomp_rule *engine_calls, size_t n_engine_calls)
 {
 	struct sandbox sandbox = { 0 };
 	int rc = privileges_forgo_new();
@@ -148,13 +215,13 @@ int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners
 		log_notice("going without Landlock: %s", err_text(rc).text);
 
 	const struct seccomp_list list =
-		seccomp_compile(server_rules, ARRAY_LEN(server_rules), SECCOMP_OTHERWISE_FAIL);
+		compile_both(engine_calls, n_engine_calls, server_rules, ARRAY_LEN(server_rules),
+			     SECCOMP_OTHERWISE_FAIL);
 	rc = seccomp_put_on(&list);
 	if (rc < 0)
 		log_notice("going without seccomp: %s", err_text(rc).text);
 	else
-		sandbox.child = seccomp_compile(child_rules, ARRAY_LEN(child_rules),
-						SECCOMP_OTHERWISE_KILL);
+		prepare_lists(&sandbox, engine_calls, n_engine_calls);
 entered:
 	*ret_sandbox = sandbox;
 	return 0;
@@ -181,4 +248,9 @@ void sandbox_give_list_back(struct sandbox *sandbox)
 int sandbox_enter_child(const struct sandbox *sandbox)
 {
 	return seccomp_put_on(&sandbox->child);
+}
+
+int sandbox_enter_worker(const struct sandbox *sandbox)
+{
+	return seccomp_put_on(&sandbox->worker);
 }

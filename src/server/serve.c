@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -20,25 +21,70 @@
 #include "net/signals.h"
 #include "server/capacity.h"
 #include "server/ports.h"
+#include "server/supervisor.h"
 
 /* ---- limits ---- */
 
-MUST_USE static enum status decide_capacity(const struct serve_config *config,
-					    uint64_t *ret_clients)
+/* Workers of an engine that has them: as many as were asked for, else as it wants. */
+static uint32_t choose_workers(const struct serve_config *config, uint32_t max_clients)
 {
-	uint64_t asked = config->max_clients;
+	const struct engine *engine = config->engine;
+	if (engine->work == NULL)
+		return 1;
+	uint32_t n = config->n_workers;
+	if (n == 0)
+		n = engine->grows ? (max_clients + config->per_worker - 1) / config->per_worker
+				  : engine->workers();
+	return n < max_clients ? n : max_clients; /* one without a place would be of no use */
+}
+
+/* Of an engine whose workers have few places each, no more than all of them together. */
+static uint32_t places_of(const struct serve_config *config, uint32_t n_workers, uint64_t clients)
+{
+	uint64_t places = (uint64_t)n_workers * config->per_worker;
+	return (uint32_t)(config->engine->grows && places < clients ? places : clients);
+}
+
+MUST_USE static enum status decide_capacity(const struct serve_config *config,
+					    struct server *server)
+{
+	uint64_t asked = config->max_clients, clients = 0;
 	uint64_t wanted = asked != 0 ? asked : CAPACITY_DEFAULT;
-	struct machine_bound bound = capacity_of_machine(wanted);
-	if (capacity_decide(asked, bound, ret_clients) < 0) {
+	uint32_t n_workers = choose_workers(config, (uint32_t)wanted);
+	struct machine_bound bound = capacity_of_machine(wanted, config->engine->need, n_workers);
+	if (capacity_decide(asked, bound, &clients) < 0) {
 		log_error("cannot serve %" PRIu64 " clients: this machine allows %" PRIu64
 			  " (%s; raise that, or lower --max-clients)",
 			  asked, bound.most, bound.set_by);
 		return STATUS_MACHINE;
 	}
-	if (asked == 0 && *ret_clients < CAPACITY_DEFAULT)
-		log_warning("at most %" PRIu64 " clients instead of %d (%s)", *ret_clients,
+	if (asked == 0 && clients < CAPACITY_DEFAULT)
+		log_warning("at most %" PRIu64 " clients instead of %d (%s)", clients,
 			    CAPACITY_DEFAULT, bound.set_by);
+	server->n_workers = choose_workers(config, (uint32_t)clients);
+	server->max_clients = places_of(config, server->n_workers, clients);
 	return STATUS_OK;
+}
+
+/* ---- the engine ---- */
+
+/* The best there is, or the one that was asked for, if it can be used. */
+MUST_USE static enum status choose_engine(struct serve_config *config,
+					  struct engine_reason *ret_why)
+{
+	struct engine_reason reason;
+	*ret_why = (struct engine_reason){ { 0 } };
+	if (config->engine == NULL) {
+		config->engine = engine_best(&reason);
+		snprintf(ret_why->text, sizeof(ret_why->text), ", %.130s",
+			 reason.text[0] != '\0' ? reason.text : "the best here");
+		return STATUS_OK;
+	}
+	if (engine_check(config->engine, &reason) == 0)
+		return STATUS_OK;
+	log_error("engine %s cannot be used here: %s (-e auto takes the best that can)",
+		  config->engine->name, reason.text);
+	return STATUS_MACHINE;
 }
 
 /* ---- addresses ---- */
@@ -125,11 +171,14 @@ MUST_USE static enum status open_listeners(const struct serve_config *config,
 
 /* ---- readiness ---- */
 
-static void announce(const char *addr, const char *engine, uint32_t max_clients)
+/* why: of an engine that we chose, ", " and the reason. */
+static void announce(const char *addr, const struct server *server, const char *why)
 {
+	const char *engine = server->engine->name;
+	uint32_t max_clients = server->max_clients;
 	if (!log_is_json()) {
-		log_notice("listening on %s (engine %s, at most %" PRIu32 " clients)", addr, engine,
-			   max_clients);
+		log_notice("listening on %s (engine %s%s, at most %" PRIu32 " clients)", addr,
+			   engine, why, max_clients);
 		return;
 	}
 	struct log_record record;
@@ -137,6 +186,8 @@ static void announce(const char *addr, const char *engine, uint32_t max_clients)
 	log_record_text(&record, "address", addr);
 	log_record_text(&record, "engine", engine);
 	log_record_count(&record, "max_clients", max_clients);
+	if (*why != '\0')
+		log_record_text(&record, "chosen", why + strlen(", "));
 	log_record_end(&record);
 }
 
@@ -229,11 +280,13 @@ MUST_USE static enum status become_user(const struct serve_config *config)
 /* The table of clients, as large as this machine allows the user that we are by now. */
 MUST_USE static enum status open_table(const struct serve_config *config, struct server *server)
 {
-	uint64_t max_clients = 0;
-	enum status status = decide_capacity(config, &max_clients);
-	if (status != STATUS_OK)
-		return status;
-	int rc = clients_open(&server->clients, (uint32_t)max_clients);
+	enum status status = decide_capacity(config, server);
+	if (status != STATUS_OK || config->engine->work != NULL)
+		return status; /* workers have tables of their own */
+	int rc = clients_open(&server->clients, server->max_clients, config->engine->entry_size);
+	if (rc == 0 && server->max_per_source != 0)
+		rc = clients_limit_sources(&server->source_limit, server->max_per_source,
+					   &server->clients, 1, -1);
 	if (rc == 0)
 		return STATUS_OK;
 	log_error("cannot start serving: %s", err_text(rc).text);
@@ -243,7 +296,8 @@ MUST_USE static enum status open_table(const struct serve_config *config, struct
 /* Nothing that needs a right comes after this. */
 MUST_USE static enum status give_up_rights(struct server *server)
 {
-	int rc = sandbox_enter(&server->sandbox, &server->listeners);
+	int rc = sandbox_enter(&server->sandbox, &server->listeners, server->engine->calls,
+			       server->engine->n_calls);
 	if (rc == 0)
 		return STATUS_OK;
 	log_error("cannot give up rights: %s", err_text(rc).text);
@@ -251,17 +305,24 @@ MUST_USE static enum status give_up_rights(struct server *server)
 }
 
 /* Runs the engine on an open server and says how it went. */
-MUST_USE static enum status run_engine(const struct serve_config *config, struct server *server)
+MUST_USE static enum status run_engine(const struct serve_config *config, struct server *server,
+				       const char *why)
 {
+	struct supervisor *supervisor = NULL;
+	int rc = config->engine->work != NULL ? supervisor_start(server, &supervisor) : 0;
+	if (rc < 0) {
+		log_error("cannot start serving: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
 	for (size_t i = 0; i < server->listeners.n; i++)
-		announce(addr_format(&server->listeners.list[i].addr).text, config->engine->name,
-			 server->clients.most);
+		announce(addr_format(&server->listeners.list[i].addr).text, server, why);
 	enum status status = tell_ready(config->ready_fd, &server->listeners);
 	if (status != STATUS_OK)
-		return status;
+		return status; /* with the lifelines, which the kernel cuts, workers end as well */
+	server->ready_fd = -1;
 	activation_tell(&server->manager, "READY=1");
 
-	int rc = config->engine->run(server);
+	rc = supervisor != NULL ? supervisor_run(supervisor) : config->engine->run(server);
 	server_log_totals(server);
 	if (rc < 0) {
 		log_error("cannot go on serving: %s", err_text(rc).text);
@@ -277,8 +338,12 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 		.port = SERVE_DEFAULT_PORT,
 	};
 	struct serve_config config = *asked;
+	struct engine_reason why;
 	int n_passed = 0;
-	enum status status = count_passed(&n_passed);
+	enum status status = choose_engine(&config, &why);
+	server->engine = config.engine;
+	if (status == STATUS_OK)
+		status = count_passed(&n_passed);
 	if (config.n_addresses == 0 && n_passed == 0) {
 		config.addresses = &everywhere;
 		config.n_addresses = 1;
@@ -300,16 +365,19 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 		status = open_table(&config, server);
 	if (status == STATUS_OK)
 		status = give_up_rights(server);
-	return status == STATUS_OK ? run_engine(&config, server) : status;
+	return status == STATUS_OK ? run_engine(&config, server, why.text) : status;
 }
 
 enum status serve_run(const struct serve_config *config)
 {
 	struct server server = {
 		.signals_fd = -1,
+		.ready_fd = config->ready_fd,
 		.max_per_source = config->max_per_source,
 		.idle_timeout_ns = config->idle_timeout_ns,
 		.drain_timeout_ns = config->drain_timeout_ns,
+		.busy_poll_ns = config->busy_poll_ns,
+		.per_worker = config->per_worker,
 		.quiet = config->quiet,
 	};
 	enum status status = start_and_run(config, &server);

@@ -17,13 +17,16 @@
 #define SERVE_DEFAULT_PORT 9877
 
 struct serve_config {
-	const struct engine *engine;
+	const struct engine *engine; /* NULL: the best that this machine allows */
 	const struct addr_spec *addresses; /* none: what was passed, else SERVE_DEFAULT_PORT */
 	size_t n_addresses;
 	uint64_t max_clients;    /* 0: the default, or what this machine allows */
 	uint64_t max_per_source; /* 0: no limit */
 	uint64_t idle_timeout_ns;
 	uint64_t drain_timeout_ns;
+	uint64_t busy_poll_ns;
+	uint32_t n_workers;  /* 0: as many as the engine wants */
+	uint32_t per_worker; /* clients at once of one worker of an engine that grows, at least 1 */
 	int ready_fd; /* the addresses are written there once clients can connect; -1: nowhere */
 	bool become_user; /* once the addresses are open */
 	uid_t user;

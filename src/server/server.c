@@ -7,12 +7,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "net/io.h"
+#include "net/news.h"
 #include "net/signals.h"
+#include "server/reports.h"
 
-/* To the log, and to the service manager. */
-static void say_phase(const struct server *server)
+void server_say_phase(const struct server *server, uint32_t count)
 {
-	uint32_t count = server->clients.count;
 	switch (server->drain.phase) {
 	case DRAIN_SERVING:
 		break;
@@ -31,32 +32,30 @@ static void say_phase(const struct server *server)
 	}
 }
 
-bool server_hear_signals(struct server *server)
+struct server_asked server_hear_signals(struct server *server)
 {
-	bool child_ended = false;
+	struct server_asked asked = { 0 };
 	int signal;
 	while ((signal = signals_next(server->signals_fd)) != 0) {
 		switch (signal) {
 		case SIGCHLD:
-			child_ended = true;
+			asked.child_ended = true;
 			break;
 		case SIGUSR1:
-			server_log_totals(server);
+			asked.totals = true;
 			break;
 		default: /* INT, TERM */
-			if (drain_ask(&server->drain, signal, clock_now_ns(),
-				      server->drain_timeout_ns))
-				say_phase(server);
+			asked.new_phase |= drain_ask(&server->drain, signal, clock_now_ns(),
+						     server->drain_timeout_ns);
 			break;
 		}
 	}
-	return child_ended;
+	return asked;
 }
 
-void server_pass_time(struct server *server)
+bool server_pass_time(struct server *server)
 {
-	if (drain_pass_time(&server->drain, clock_now_ns()))
-		say_phase(server);
+	return drain_pass_time(&server->drain, clock_now_ns());
 }
 
 /* Why a child ended: what it said itself, unless it could not. */
@@ -68,10 +67,53 @@ static enum ending reason_of(const struct score *score, int signal, int status)
 	return said == ENDING_NONE || status != 0 ? ENDING_ERROR : said;
 }
 
+void server_count(struct server *server, const struct ending_facts *facts)
+{
+	struct totals *totals = &server->totals;
+	bool was_served = facts->serial != 0;
+	bool killed_by_us = facts->signal != 0 && server->drain.phase == DRAIN_KILLING;
+	totals->ended += was_served;
+	totals->turned_away += !was_served;
+	totals->killed += facts->signal != 0;
+	totals->cut_off += facts->reason == ENDING_DRAIN || killed_by_us;
+	totals->in += facts->in;
+	totals->out += facts->out;
+	if (!server->quiet)
+		ending_log(facts);
+}
+
+/* A full ring means that the supervisor is standing still: it only delays. */
+static void tell_supervisor(const struct upward *upward, const struct ending_facts *facts)
+{
+	while (!reports_tell(upward->reports, facts)) {
+		news_tell(upward->news);
+		struct pollfd presence = { .fd = upward->presence_fd, .events = POLLIN };
+		if (io_wait(&presence, 1, clock_deadline_ns(CLOCK_NS_PER_MS)) != 0)
+			return; /* there is no supervisor any more */
+	}
+	news_tell(upward->news);
+}
+
+static void tell(struct server *server, const struct ending_facts *facts)
+{
+	if (server->upward != NULL)
+		tell_supervisor(server->upward, facts);
+	else
+		server_count(server, facts);
+}
+
+void server_client_accepted(struct server *server)
+{
+	if (server->upward != NULL)
+		atomic_fetch_add_explicit(server->upward->accepted, 1, memory_order_relaxed);
+	else
+		server->totals.accepted++;
+}
+
 void server_client_ended(struct server *server, struct client *client, int signal, int status)
 {
 	const struct score *score = &client->score;
-	struct ending_facts facts = {
+	const struct ending_facts facts = {
 		.peer = client->peer,
 		.in = atomic_load_explicit(&score->in, memory_order_relaxed),
 		.out = atomic_load_explicit(&score->out, memory_order_relaxed),
@@ -79,43 +121,43 @@ void server_client_ended(struct server *server, struct client *client, int signa
 		.reason = reason_of(score, signal, status),
 		.code = atomic_load_explicit(&score->code, memory_order_relaxed),
 		.signal = signal,
+		.serial = atomic_load_explicit(&client->serial, memory_order_relaxed),
 	};
-	server->totals.ended++;
-	server->totals.killed += signal != 0;
-	bool killed_by_us = signal != 0 && server->drain.phase == DRAIN_KILLING;
-	server->totals.cut_off += facts.reason == ENDING_DRAIN || killed_by_us;
-	server->totals.in += facts.in;
-	server->totals.out += facts.out;
-	if (!server->quiet)
-		ending_log(&facts);
+	tell(server, &facts);
 	clients_leave(&server->clients, client);
 }
 
-void server_client_turned_away(struct server *server, const char *peer, enum ending reason)
+void server_client_turned_away(struct server *server, const struct peer *peer, enum ending reason)
 {
-	server->totals.turned_away++;
-	server->totals.cut_off += reason == ENDING_DRAIN;
-	if (!server->quiet)
-		ending_log(&(struct ending_facts){ .peer = peer, .reason = reason });
+	tell(server, &(struct ending_facts){ .peer = *peer, .reason = reason });
+}
+
+void server_add_moving(struct totals *totals, const struct client *client)
+{
+	totals->in += atomic_load_explicit(&client->score.in, memory_order_relaxed);
+	totals->out += atomic_load_explicit(&client->score.out, memory_order_relaxed);
+}
+
+void server_say_totals(const struct totals *totals, uint64_t n_clients)
+{
+	struct log_record record;
+	log_record_begin(&record, "totals");
+	log_record_count(&record, "clients", n_clients);
+	log_record_count(&record, "accepted", totals->accepted);
+	log_record_count(&record, "ended", totals->ended);
+	log_record_count(&record, "killed", totals->killed);
+	log_record_count(&record, "turned_away", totals->turned_away);
+	log_record_count(&record, "in", totals->in);
+	log_record_count(&record, "out", totals->out);
+	log_record_end(&record);
 }
 
 void server_log_totals(const struct server *server)
 {
 	struct totals totals = server->totals;
-	for (const struct client *client = clients_next(&server->clients, NULL); client != NULL;
-	     client = clients_next(&server->clients, client)) {
-		totals.in += atomic_load_explicit(&client->score.in, memory_order_relaxed);
-		totals.out += atomic_load_explicit(&client->score.out, memory_order_relaxed);
-	}
-
-	struct log_record record;
-	log_record_begin(&record, "totals");
-	log_record_count(&record, "clients", server->clients.count);
-	log_record_count(&record, "accepted", totals.accepted);
-	log_record_count(&record, "ended", totals.ended);
-	log_record_count(&record, "killed", totals.killed);
-	log_record_count(&record, "turned_away", totals.turned_away);
-	log_record_count(&record, "in", totals.in);
-	log_record_count(&record, "out", totals.out);
-	log_record_end(&record);
+	const struct clients *clients = &server->clients;
+	for (const struct client *client = clients_next(clients, NULL); client != NULL;
+	     client = clients_next(clients, client))
+		server_add_moving(&totals, client);
+	server_say_totals(&totals, server->clients.count);
 }

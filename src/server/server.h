@@ -15,46 +15,87 @@
 #include "server/listeners.h"
 #include "server/sandbox.h"
 
-/* What all clients since the start amount to. */
+struct engine;
+struct reports;
+struct news;
+
+/* What all clients since the start amount to, but for those who are still there. */
 struct totals {
 	uint64_t accepted, ended, killed, turned_away;
 	uint64_t in, out; /* bytes, of those who have ended */
 	uint64_t cut_off; /* who could not finish because the server ended */
 };
 
+/* Where a worker's view of the server sends what the supervisor has to count and to log. */
+struct upward {
+	_Atomic uint64_t *accepted;
+	struct reports *reports;
+	struct news *news;
+	_Atomic uint64_t *last_said_ns; /* that clients wait, which one of them says for all */
+	int presence_fd; /* hung up: nobody will ever read a report */
+};
+
 struct server {
+	const struct engine *engine;
 	struct listeners listeners;
 	struct sandbox sandbox;
 	struct activation_notify manager; /* who wants to know how far we are */
 	int signals_fd;
+	int ready_fd; /* where readiness is still to be told, -1: nowhere */
 	struct clients clients;
 	struct drain drain;
 	struct totals totals;
 	uint64_t max_per_source; /* 0: no limit */
 	uint64_t idle_timeout_ns;
 	uint64_t drain_timeout_ns;
-	bool quiet; /* no line for a client who ends */
+	uint64_t busy_poll_ns; /* engines that wait for many: look so long before sleeping */
+	uint32_t max_clients;
+	uint32_t n_workers;    /* of the engines that have them */
+	uint32_t per_worker;   /* clients at once that one of them serves at most */
+	bool quiet;            /* no line for a client who ends */
+	struct source_limit source_limit; /* of its own table; workers have one together */
+	struct upward *upward; /* of a worker's view; NULL: it counts and logs itself */
 };
 
-/*
- * Reads every signal that has come in: TERM and INT move the drain, USR1 prints the totals. Returns
- * whether there was a SIGCHLD, and one stands for any number of children.
- */
-bool server_hear_signals(struct server *server);
+/* What signals have asked for. */
+struct server_asked {
+	bool child_ended; /* one SIGCHLD stands for any number of children */
+	bool totals;      /* USR1 */
+	bool new_phase;   /* TERM, INT: the drain is in another phase now */
+};
 
-/* The drain may have come to its next phase by time alone. Says so in the log. */
-void server_pass_time(struct server *server);
+/* Reads every signal that has come in, and moves the drain. */
+struct server_asked server_hear_signals(struct server *server);
+
+/* The drain may come to its next phase by time alone: returns whether it did. */
+MUST_USE bool server_pass_time(struct server *server);
+
+/* Says in the log, and to the service manager, what the drain's phase means for n_clients. */
+void server_say_phase(const struct server *server, uint32_t n_clients);
+
+/* A client was accepted, whatever becomes of it. */
+void server_client_accepted(struct server *server);
 
 /*
- * A client's child has ended: counts it, logs its line and gives its entry back.
- * signal: what killed it, or 0. status: its exit status.
+ * A client has ended: counts it, logs its line and gives its entry back. A worker tells its
+ * supervisor, who does the first two.
+ * signal: what killed the process that served it, or 0. status: how that ended, where it is gone.
  */
 void server_client_ended(struct server *server, struct client *client, int signal, int status);
 
 /* A client is closed without having been served, for this reason. */
-void server_client_turned_away(struct server *server, const char *peer, enum ending reason);
+void server_client_turned_away(struct server *server, const struct peer *peer, enum ending reason);
 
-/* `totals clients=3 accepted=120 ended=117 ...`, with the bytes of those who are still there. */
+/* Counts and logs what a worker has told. */
+void server_count(struct server *server, const struct ending_facts *facts);
+
+/* Adds the bytes that a client has moved so far. */
+void server_add_moving(struct totals *totals, const struct client *client);
+
+/* `totals clients=3 accepted=120 ended=117 ...` */
+void server_say_totals(const struct totals *totals, uint64_t n_clients);
+
+/* The same of this server, with the bytes of those who are still there. */
 void server_log_totals(const struct server *server);
 
 #endif

@@ -43,6 +43,7 @@ struct run {
 	bool is_quiet;       /* the last receive found nothing ... */
 	uint64_t waited_ns;  /* ... and waited so long for it */
 	bool called_off;     /* the lifeline is cut: once is enough to know */
+	bool has_noticed;    /* the same of notice_fd */
 };
 
 static void end_with(struct run *run, enum ending ending, int code)
@@ -75,11 +76,24 @@ static bool is_lingering(const struct run *run)
 static void call_off(struct run *run)
 {
 	run->called_off = true;
+	if (run->session->notice != NULL)
+		run->session->notice(run->session->context, true);
 	uint64_t deadline_ns = clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS);
 	if (is_lingering(run))
 		run->linger_deadline_ns = clock_earlier_ns(run->linger_deadline_ns, deadline_ns);
 	else
 		stop(run, ENDING_DRAIN, deadline_ns);
+}
+
+static void notice(struct run *run)
+{
+	run->has_noticed = true;
+	run->session->notice(run->session->context, false);
+}
+
+static int notice_fd(const struct run *run)
+{
+	return run->session->notice == NULL || run->has_noticed ? -1 : run->session->notice_fd;
 }
 
 /*
@@ -91,6 +105,7 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 	struct pollfd fds[] = {
 		{ .fd = run->session->fd, .events = events },
 		{ .fd = run->called_off ? -1 : run->session->lifeline_fd, .events = POLLIN },
+		{ .fd = notice_fd(run), .events = POLLIN },
 	};
 	int ready = io_wait(fds, ARRAY_LEN(fds), deadline_ns);
 	run->rounds = 0;
@@ -99,6 +114,8 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 		fail(run, ready);
 	else if (fds[1].revents != 0)
 		call_off(run);
+	else if (fds[2].revents != 0)
+		notice(run);
 	else if (is_lingering(run))
 		return ready > 0 && clock_now_ns() < deadline_ns;
 	return ready != 0;

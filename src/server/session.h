@@ -35,6 +35,14 @@ struct session {
 	uint64_t idle_timeout_ns; /* end when nothing moved for so long; 0: never */
 	struct score *score;      /* kept up to date with every step */
 	unsigned char *buffer;    /* SESSION_BUFFER_SIZE bytes, the session's while it runs */
+
+	/*
+	 * For a process that has more to hear of than its client: called once when notice_fd is
+	 * readable or hung up (-1: never), and once when it is called off. NULL: there is nothing.
+	 */
+	void (*notice)(void *context, bool called_off);
+	void *context;
+	int notice_fd;
 };
 
 /*

@@ -102,6 +102,8 @@ def bench(*words, path=None):
 
 # ---- the client verifies ----
 
+MODES = ["rr", "connect", "idle", "fair"]
+
 
 def load(tools, server, mode, *words):
     """(status, report) of the client with a server."""
@@ -110,7 +112,7 @@ def load(tools, server, mode, *words):
     return run.returncode, json.loads(run.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("mode", ["rr", "connect", "idle"])
+@pytest.mark.parametrize("mode", MODES)
 def test_a_faithful_server_is_no_error(mode, tools):
     with Rogue(rogues.echo_through(lambda offset, piece: piece)) as server:
         status, result = load(tools, server, mode)
@@ -135,7 +137,7 @@ UNFAITHFUL = {
 }
 
 
-@pytest.mark.parametrize("mode", ["rr", "connect", "idle"])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("how", UNFAITHFUL)
 def test_an_unfaithful_server_is_an_error(how, mode, tools):
     treatment, words = UNFAITHFUL[how]
@@ -156,6 +158,20 @@ def test_an_answer_to_an_earlier_message_is_an_error(tools):
         status, result = load(tools, server, "rr")
     assert status == 1
     assert "byte 0 differs" in result["error"]
+
+
+def test_a_firehose_is_verified_as_well(tools):
+    far = 100_000  # the messages beside it do not come so far
+    with Rogue(rogues.flip_bit(far)) as server:
+        status, result = load(tools, server, "fair", "-f", "1")
+    assert status == 1
+    assert f"byte {far} differs" in result["error"]
+
+
+def test_a_run_ends_after_so_many(tools):
+    with Rogue(rogues.echo_through(lambda offset, piece: piece)) as server:
+        status, result = load(tools, server, "connect", "-n", "10", "-t", str(PATIENCE))
+    assert status == 0 and result["count"] == 10
 
 
 # ---- the record ----

@@ -11,8 +11,12 @@ import subprocess
 import pytest
 
 from activation import manager
-from harness import PATIENCE, Server, cleanup, recv_all, wait_until
+from harness import PATIENCE, recv_all, wait_until
 from streams import borrowed
+
+# Over before any engine has a say: one is enough.
+before_engines = pytest.mark.engines("fork")
+
 
 @pytest.fixture
 def listen():
@@ -52,18 +56,15 @@ def refusal(serve, *arguments, **more):
 # ---- taking over ----
 
 
-def test_a_socket_that_is_passed_is_served_instead_of_the_default(serve, listen, program, tmp_path):
+def test_a_socket_that_is_passed_is_served_instead_of_the_default(serve, listen, engine):
     sock = listen()
-    server = Server(program, tmp_path, (), **manager(sock))
-    try:
-        assert server.addresses == [name_of(sock)]
-        assert server.log_lines("^listening on ") == [
-            f"listening on {name_of(sock)} (engine fork, at most 1024 clients)"
-        ]
-        assert server.is_faithful()
-        assert server.end() == 0
-    finally:
-        cleanup([server])
+    server = serve(addresses=False, **manager(sock))
+    assert server.addresses == [name_of(sock)]
+    assert server.log_lines("^listening on ") == [
+        f"listening on {name_of(sock)} (engine {engine}, at most 1024 clients)"
+    ]
+    assert server.is_faithful()
+    assert server.end() == 0
 
 
 def test_addresses_on_the_command_line_are_opened_in_addition(serve, listen):
@@ -87,21 +88,13 @@ def test_it_becomes_a_socket_as_the_server_makes_them(serve, listen):
         client.sendall(b"abc")
         client.send(b"X", socket.MSG_OOB)
         client.sendall(b"def")
-        (child,) = server.wait_for_children(1)
-        held = wait_until(lambda: [fd for fd in range(3, 20) if is_stream(child, fd)], "its socket")
-        with borrowed(child, held[0]) as connected:
+        with borrowed(*server.socket_of(client)) as connected:
             assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            # Or its child would sleep in a receive for ever, and not hear of the server's end.
+            # Or who sleeps in a receive (a child, a thread) would do so for ever, and not hear of the server's end.
             assert any(connected.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16))
         client.shutdown(socket.SHUT_WR)
         assert recv_all(client) == b"abcXdef"
-
-
-def is_stream(pid, fd):
-    with contextlib.suppress(OSError):
-        return os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:")
-    return False
 
 
 def test_the_path_of_a_unix_socket_that_was_passed_is_left_alone(serve, listen, tmp_path):
@@ -151,6 +144,7 @@ def datagram():
     return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
+@before_engines
 @pytest.mark.parametrize("make", [some_file, unconnected, datagram])
 def test_a_descriptor_that_is_no_listening_socket_is_refused_with_words(serve, listen, make):
     with make() as wrong:
@@ -159,12 +153,14 @@ def test_a_descriptor_that_is_no_listening_socket_is_refused_with_words(serve, l
     assert log == "tcpecho: cannot take over descriptor 4 (LISTEN_FDS): it is no listening stream socket\n"
 
 
+@before_engines
 def test_a_descriptor_that_is_not_there_is_refused_with_words(serve, listen):
     status, log = refusal(serve, **manager(listen(), count=2))
     assert status == 4
     assert log == "tcpecho: cannot take over descriptor 4 (LISTEN_FDS): bad file descriptor\n"
 
 
+@before_engines
 @pytest.mark.parametrize("count, words", [("many", "not a number"), ("-1", "not a number"), (2**31, "out of range")])
 def test_a_number_that_is_none_is_refused_with_words(serve, listen, count, words):
     status, log = refusal(serve, **manager(listen(), count=count))
@@ -225,13 +221,12 @@ def test_a_manager_that_cannot_be_told_is_a_warning(serve, tmp_path):
 
 
 @pytest.mark.usefixtures("own_network")
-def test_systemd_socket_activate_starts_it_for_the_first_client(program, tmp_path):
+def test_systemd_socket_activate_starts_it_for_the_first_client(engine, program, tmp_path):
     activate = shutil.which("systemd-socket-activate") or pytest.skip("needs systemd-socket-activate")
     path = tmp_path / "echo"
+    command = [activate, "-l", "127.0.0.1:9877", "-l", str(path), program, "serve", "--engine", engine]
     with open(tmp_path / "log", "wb") as log:
-        process = subprocess.Popen(
-            [activate, "-l", "127.0.0.1:9877", "-l", str(path), program, "serve"], stdout=log, stderr=log
-        )
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         wait_until(path.is_socket, "it to listen")
         for family, address in [(socket.AF_INET, ("127.0.0.1", 9877)), (socket.AF_UNIX, str(path))]:

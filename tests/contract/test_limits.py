@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import Server, proc_state, recv_all, recv_exactly, wait_until
+from harness import Server, recv_all, recv_exactly, wait_until
 from scarcity import (
     LoneUser,
     PidsCgroup,
@@ -69,6 +69,18 @@ class Client:
         self.sock.close()
 
 
+def one_after_the_other(server, clients, count):
+    """Clients who have all been accepted in their order: several workers accept at the same time."""
+    if not server.has_workers:
+        return clients(server, count)
+    before = server.totals()["accepted"]
+    arrived = []
+    for number in range(count):
+        arrived += clients(server, 1)
+        wait_until(lambda: server.totals()["accepted"] > before + number, "it to be accepted")
+    return arrived
+
+
 def all_wait(clients):
     return all(client.waits() for client in clients)
 
@@ -92,7 +104,8 @@ def test_clients_over_the_limit_wait_and_are_served_in_their_order(serve, client
         served.pop(0).leave()
         assert following.is_served()
         served.append(following)
-        assert len(server.children()) <= 3
+        assert server.totals()["clients"] <= 3
+        assert server.has_workers or len(server.children()) <= 3
     for client in served:
         client.leave()
     assert {end["reason"] for end in server.ends(23)} == {"eof"}
@@ -105,7 +118,9 @@ def test_a_thousand_clients_at_once_are_all_served_and_verified(server):
         socks = [stack.enter_context(server.connect()) for _ in range(count)]
         for number, sock in enumerate(socks):
             sock.sendall(pattern(2000, seed=number))
-        server.wait_for_children(count)
+        server.wait_for_clients(count)
+        if not server.has_workers:
+            server.wait_for_children(count)
         for number, sock in enumerate(socks):
             assert recv_exactly(sock, 2000) == pattern(2000, seed=number)
             assert echo_of(sock, pattern(5000, seed=-number)) == pattern(5000, seed=-number)
@@ -119,7 +134,7 @@ def test_the_surplus_of_one_source_waits_in_order_while_another_is_served(serve,
     server = serve("--max-per-source", "2", "127.0.0.1:0")
     served = clients(server, 2)
     assert all_served(served)
-    waiting = clients(server, 5)
+    waiting = one_after_the_other(server, clients, 5)
     others = clients(server, 2, source="127.0.0.2")
     assert all_served(others)
     watch_it_wait(server)
@@ -136,22 +151,24 @@ def test_beyond_the_waiting_room_a_source_gets_a_fin_and_a_line_in_the_log(serve
     server = serve("--max-per-source", "1", "127.0.0.1:0")
     (served,) = clients(server, 1)
     assert served.is_served()
-    waiting = clients(server, WAITING_ROOM)
+    waiting = one_after_the_other(server, clients, 1) + clients(server, WAITING_ROOM - 1)
+    wait_until(lambda: server.totals()["accepted"] == 1 + WAITING_ROOM, "all of them to be accepted")
 
     # What they send is there before they are accepted: a close must not turn it into a reset.
-    server.send(signal.SIGSTOP)
-    wait_until(lambda: proc_state(server.pid) == "T", "the server to stop")
-    surplus = [connect_from(server, "127.0.0.1") for _ in range(3)]
-    names = ["{}:{}".format(*sock.getsockname()) for sock in surplus]
-    for sock in surplus:
-        sock.sendall(bytes(size))
-    server.send(signal.SIGCONT)
+    with server.accepting_nobody():
+        surplus = [connect_from(server, "127.0.0.1") for _ in range(3)]
+        names = ["{}:{}".format(*sock.getsockname()) for sock in surplus]
+        for sock in surplus:
+            sock.sendall(bytes(size))
 
     for sock in surplus:
         with sock:
             assert recv_until_clean_end(sock) == b""
     ends = server.ends(3)
-    assert [(end["peer"], end["reason"]) for end in ends] == [(name, "source-limit") for name in names]
+    told = [(end["peer"], end["reason"]) for end in ends]
+    if server.has_workers:
+        told, names = sorted(told), sorted(names)  # several accept, each at its own pace
+    assert told == [(name, "source-limit") for name in names]
     assert server.totals()["turned_away"] == 3
     assert all_wait(waiting)
     assert all_served(clients(server, 1, source="127.0.0.2"))
@@ -193,10 +210,11 @@ def test_who_waits_in_the_kernels_queue_when_the_server_ends_gets_a_fin(serve, c
 class ByCgroup:
     """A server in a cgroup of its own."""
 
-    def __init__(self, program, directory):
+    def __init__(self, program, directory, engine):
         self.cgroup = PidsCgroup()
-        self.server = Server(program, directory, ["127.0.0.1:0"])
-        self.cgroup.add(self.server.pid)
+        self.server = Server(program, directory, ["127.0.0.1:0"], engine=engine)
+        for pid in self.server.lasting_processes():
+            self.cgroup.add(pid)
 
     def allow_no_more(self):
         self.cgroup.limit(self.cgroup.current())
@@ -213,15 +231,18 @@ class ByCgroup:
 class ByRlimit:
     """A server that runs as a user of its own."""
 
-    def __init__(self, program, directory):
+    def __init__(self, program, directory, engine):
         self.user = LoneUser()
-        self.server = Server(self.user.reachable(program), directory, ["127.0.0.1:0"], preexec=self.user.become)
+        program = self.user.reachable(program)
+        self.server = Server(program, directory, ["127.0.0.1:0"], engine=engine, preexec=self.user.become)
 
     def allow_no_more(self):
-        self.user.set_process_limit(self.server.pid, self.user.task_count())
+        for pid in self.server.lasting_processes():
+            self.user.set_process_limit(pid, self.user.task_count())
 
     def allow_any(self):
-        self.user.set_process_limit(self.server.pid, 10_000)
+        for pid in self.server.lasting_processes():
+            self.user.set_process_limit(pid, 10_000)
 
     def clean_up(self):
         self.allow_any()
@@ -230,20 +251,28 @@ class ByRlimit:
 
 
 @pytest.fixture(params=[ByCgroup, ByRlimit], ids=["the pids cgroup", "RLIMIT_NPROC"])
-def bounded(request, program, tmp_path):
-    """A server whose number of children can be bounded while it runs."""
-    made = request.param(program, tmp_path)
+def bounded(request, program, tmp_path, engine):
+    """A server whose number of children, or threads, can be bounded while it runs."""
+    made = request.param(program, tmp_path, engine)
     yield made
     made.clean_up()
 
 
+# Those whose next client needs a process, or a thread. (The prefork engine has some to spare.)
+each_takes_one = pytest.mark.engines("fork", "thread")
+
+
+@each_takes_one
 def test_clients_for_whom_there_is_no_process_wait_until_there_is_one(bounded, clients):
     server = bounded.server
     served = clients(server, 2)
     assert all_served(served)
     bounded.allow_no_more()
+    if server.engine == "prefork":  # those processes that are there already
+        served += clients(server, len(server.children()) - len(served))
+        assert all_served(served)
     waiting = clients(server, 30)
-    server.wait_for_log("cannot start serving a client: .*, clients wait")
+    server.wait_for_log("cannot start (serving a client|a worker): .*, clients wait")
     watch_it_wait(server)
     assert all_wait(waiting)
     assert all(client.is_still_served() for client in served)
@@ -268,10 +297,13 @@ def few_descriptors(count):
 def test_with_64_descriptors_200_clients_are_all_served(serve, clients):
     server = serve("127.0.0.1:0", preexec=few_descriptors(64))
     everybody = clients(server, 200)
-    at_once = int(re.search(r"at most (\d+) clients\)", server.log()).group(1))
-    server.wait_for_children(at_once)
+    at_once = min(200, int(re.search(r"at most (\d+) clients\)", server.log()).group(1)))
+    server.wait_for_clients(at_once)
+    if not server.has_workers:
+        server.wait_for_children(at_once)
     assert all_served(everybody[:at_once])
-    watch_it_wait(server)
+    if at_once < 200:
+        watch_it_wait(server)
     assert all_wait(everybody[at_once:])
     for number, client in enumerate(everybody):
         if number >= at_once:
@@ -284,18 +316,24 @@ def test_with_64_descriptors_200_clients_are_all_served(serve, clients):
 def test_without_a_free_descriptor_the_server_pauses_and_goes_on_when_there_is_one(server, clients, count):
     served = clients(server, 2)
     assert all_served(served)
-    limit = set_descriptor_limit(server.pid, lowest_free_descriptor(server))
+    server.wait_for_clients(2)
+    accepting = server.accepting_processes()
+    limits = {pid: set_descriptor_limit(pid, lowest_free_descriptor(pid)) for pid in accepting}
     waiting = clients(server, count)
     if waiting:
         server.wait_for_log("cannot accept: .*, clients wait")
     watch_it_wait(server)
     assert all_wait(waiting)
     assert all(client.is_still_served() for client in served)
-    served[0].leave()  # a client's end frees nothing here, and must not make it spin either
-    assert all_wait(waiting)
+    served[0].leave()
+    if server.has_workers:  # that client's descriptor is free now
+        assert all_served(waiting[:1])
+    else:  # the end of a client frees nothing in the parent, and must not make it spin either
+        assert all_wait(waiting)
 
-    set_descriptor_limit(server.pid, limit)
-    assert all_served(waiting)
+    for pid, limit in limits.items():
+        set_descriptor_limit(pid, limit)
+    assert all_served(waiting[1:] if server.has_workers else waiting)
     assert server.is_faithful()
 
 
@@ -308,8 +346,15 @@ def refusal_of(server):
     return server.log_lines()[-1]
 
 
-def test_more_clients_than_descriptors_are_refused_at_the_start(serve):
-    server = serve("--max-clients", "100", "127.0.0.1:0", preexec=few_descriptors(64), wait=False)
+# Those of which one process holds the descriptors of all clients; if they can have several, told to have one.
+ONE_HOLDER = {"fork": [], "thread": [], "epoll": ["--workers", "1"], "uring": ["--workers", "1"]}
+one_holder = pytest.mark.engines(*ONE_HOLDER)
+
+
+@one_holder
+def test_more_clients_than_descriptors_are_refused_at_the_start(serve, engine):
+    arguments = [*ONE_HOLDER[engine], "--max-clients", "100", "127.0.0.1:0"]
+    server = serve(*arguments, preexec=few_descriptors(64), wait=False)
     line = refusal_of(server)
     assert line.startswith("tcpecho: cannot serve 100 clients: this machine allows 48 ")
     assert "ulimit -n" in line and "--max-clients" in line
@@ -329,14 +374,17 @@ def cgroup():
     made.remove()
 
 
-def test_more_clients_than_processes_are_refused_at_the_start(user, program, tmp_path):
+@each_takes_one
+def test_more_clients_than_processes_are_refused_at_the_start(user, program, tmp_path, engine):
     arguments = ["--max-clients", "100", "127.0.0.1:0"]
-    server = Server(user.reachable(program), tmp_path, arguments, preexec=lambda: user.become(50), wait=False)
+    more = {"preexec": lambda: user.become(50), "wait": False, "engine": engine}
+    server = Server(user.reachable(program), tmp_path, arguments, **more)
     line = refusal_of(server)
     assert line.startswith("tcpecho: cannot serve 100 clients: this machine allows ")
     assert "RLIMIT_NPROC" in line and "--max-clients" in line
 
 
+@each_takes_one
 def test_more_clients_than_the_cgroup_has_room_for_are_refused_at_the_start(cgroup, serve):
     cgroup.limit(50)
     server = serve("--max-clients", "50", "127.0.0.1:0", preexec=lambda: cgroup.add(os.getpid()), wait=False)
@@ -345,8 +393,9 @@ def test_more_clients_than_the_cgroup_has_room_for_are_refused_at_the_start(cgro
     assert "pids cgroup" in line and "--max-clients" in line
 
 
-def test_the_limit_that_nobody_asked_for_is_lowered_aloud(serve, clients):
-    server = serve("127.0.0.1:0", preexec=few_descriptors(64))
+@one_holder
+def test_the_limit_that_nobody_asked_for_is_lowered_aloud(serve, clients, engine):
+    server = serve(*ONE_HOLDER[engine], "127.0.0.1:0", preexec=few_descriptors(64))
     (warning,) = server.log_lines("warning: ")
     assert warning == "tcpecho: warning: at most 48 clients instead of 1024 (descriptors, ulimit -n)"
     assert server.log_lines("at most 48 clients[)]")
@@ -370,7 +419,8 @@ def test_an_idle_client_is_ended_and_one_that_keeps_moving_is_not(serve):
 
         wait_until(has_moved_for_longer, "the idle client to be ended")
         assert recv_until_clean_end(idle) == b""
-        assert len(server.children()) == 2, "the FIN comes first, and only then the child ends"
+        assert server.totals()["clients"] == 2, "the FIN comes first, and only then its place is free"
+        assert server.has_workers or len(server.children()) == 2, "the FIN comes first, and only then the child ends"
         assert echo_of(moving, b"alive") == b"alive"
     assert {(end["reason"], end["in"] == "4") for end in server.ends(2)} == {("idle", True), ("eof", False)}
 

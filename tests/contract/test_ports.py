@@ -12,8 +12,9 @@ import pytest
 
 from netns import set_sysctl, sysctl
 
-# Whole ports are asked for, so each test has all of them for itself.
-pytestmark = pytest.mark.usefixtures("own_network")
+# Whole ports are asked for, so each test has all of them for itself. And a port is judged, and had or not,
+# before any engine has a say: one is enough.
+pytestmark = [pytest.mark.usefixtures("own_network"), pytest.mark.engines("fork")]
 
 RESERVED = "ports 1-1023 are reserved for the system's own services"
 OLD_EPHEMERAL = "ports 1024-5000 were given to clients by older systems"
@@ -113,11 +114,12 @@ def test_the_wildcard_on_a_port_that_breaks_the_rule_earns_one_warning(serve):
     assert warnings_of(server) == [warning(80, RESERVED)]
 
 
-def test_port_0_works_and_prints_the_port_and_earns_no_warning(serve):
+@pytest.mark.engines()
+def test_port_0_works_and_prints_the_port_and_earns_no_warning(serve, engine):
     server = serve("--max-clients", "100", "127.0.0.1:0")
     first, last = ephemeral_range()
     assert first <= server.port <= last
-    assert server.log_lines() == [f"listening on 127.0.0.1:{server.port} (engine fork, at most 100 clients)"]
+    assert server.log_lines() == [f"listening on 127.0.0.1:{server.port} (engine {engine}, at most 100 clients)"]
     assert server.is_faithful()
 
 
@@ -158,6 +160,7 @@ def test_an_unprivileged_user_is_refused_a_reserved_port_with_words(serve_as_nob
     assert server.log_lines() == [f"tcpecho: cannot listen on {what}: {reason}"]
 
 
+@pytest.mark.engines()
 def test_an_unprivileged_user_gets_a_reserved_port_where_permission_allows(serve_as_nobody):
     set_sysctl("net.ipv4.ip_unprivileged_port_start", 80)
     server = serve_as_nobody("127.0.0.1:80")
@@ -165,6 +168,7 @@ def test_an_unprivileged_user_gets_a_reserved_port_where_permission_allows(serve
     assert server.is_faithful()
 
 
+@pytest.mark.engines()
 def test_an_unprivileged_user_serves_on_the_default_port(serve_as_nobody):
     server = serve_as_nobody("--quiet")
     assert server.addresses == ["[::]:9877"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Normal startup: the addresses, the ready line, the queue, and one child for each client.
+"""Normal startup: the addresses, the ready line, the queue, and who serves each client.
 
 What is refused at the start is refused with words and status 4; what has started, serves.
 """
@@ -18,14 +18,20 @@ from harness import (
     parse_address,
     recv_all,
     recv_exactly,
+    sockets_of,
     title_of,
     wait_until,
 )
 from netns import set_sysctl
 from scarcity import allow_descriptors
-from signalling import stopped
 from surroundings import own_etc
-from tcptable import TIME_WAIT, sockets_of, tcp_sockets
+from tcptable import TIME_WAIT, tcp_sockets
+
+# Over before any engine has a say: one is enough.
+before_engines = pytest.mark.engines("fork")
+
+# A child for each client, which has nothing else.
+child_each = pytest.mark.engines("fork")
 
 BURST = 2000
 RESTARTS = 20
@@ -61,20 +67,20 @@ def refusal(serve, *arguments):
 
 
 @pytest.mark.usefixtures("own_network")
-def test_without_an_address_it_is_port_9877_of_every_interface(serve):
+def test_without_an_address_it_is_port_9877_of_every_interface(serve, engine):
     server = serve("--max-clients", "100")
     assert server.addresses == ["[::]:9877"]
-    assert server.log_lines("listening") == ["listening on [::]:9877 (engine fork, at most 100 clients)"]
+    assert server.log_lines("listening") == [f"listening on [::]:9877 (engine {engine}, at most 100 clients)"]
     assert is_served_at("127.0.0.1:9877")
     assert is_served_at("[::1]:9877")
 
 
 @pytest.mark.usefixtures("own_network")
-def test_where_ipv6_is_off_the_wildcard_is_that_of_ipv4(serve):
+def test_where_ipv6_is_off_the_wildcard_is_that_of_ipv4(serve, engine):
     set_sysctl("net.ipv6.conf.all.disable_ipv6", 1)
     server = serve("--max-clients", "100")
     assert server.addresses == ["0.0.0.0:9877"]
-    assert server.log_lines("listening") == ["listening on 0.0.0.0:9877 (engine fork, at most 100 clients)"]
+    assert server.log_lines("listening") == [f"listening on 0.0.0.0:9877 (engine {engine}, at most 100 clients)"]
     assert is_served_at("127.0.0.1:9877")
 
 
@@ -117,10 +123,10 @@ def test_ipv4_clients_of_the_ipv6_wildcard_have_ipv4_names(serve):
     assert end["peer"] == f"127.0.0.1:{port}"
 
 
-def test_a_reader_of_the_ready_descriptor_may_go_after_the_first_line(program):
+def test_a_reader_of_the_ready_descriptor_may_go_after_the_first_line(program, engine):
     reader, writer = os.pipe()
     server = subprocess.Popen(
-        [program, "serve", "--ready-fd", str(writer), "127.0.0.1:0", "[::1]:0"],
+        [program, "serve", "--engine", engine, "--ready-fd", str(writer), "127.0.0.1:0", "[::1]:0"],
         pass_fds=[writer],
         stderr=subprocess.PIPE,
     )
@@ -135,11 +141,11 @@ def test_a_reader_of_the_ready_descriptor_may_go_after_the_first_line(program):
     assert server.wait(PATIENCE) == 0
 
 
-def test_the_ready_descriptor_gets_one_address_a_line_then_its_end(program, tmp_path):
+def test_the_ready_descriptor_gets_one_address_a_line_then_its_end(program, tmp_path, engine):
     path = f"unix:{tmp_path}/echo"
     reader, writer = os.pipe()
     server = subprocess.Popen(
-        [program, "serve", "--ready-fd", str(writer), "127.0.0.1:0", "[::1]:0", path],
+        [program, "serve", "--engine", engine, "--ready-fd", str(writer), "127.0.0.1:0", "[::1]:0", path],
         pass_fds=[writer],
         stderr=subprocess.DEVNULL,
     )
@@ -173,7 +179,7 @@ def test_a_burst_while_the_server_is_stopped_waits_in_the_queue_and_is_served(se
     server = serve("127.0.0.1:9877")
     with contextlib.ExitStack() as stack:
         clients = []
-        with stopped(server.pid):
+        with server.accepting_nobody():
             for number in range(BURST):
                 client = stack.enter_context(server.connect())
                 client.sendall(b"client %d\n" % number)
@@ -201,6 +207,7 @@ def test_it_restarts_on_its_port_at_once_though_the_server_closed_first(serve):
         assert any(sock.state == TIME_WAIT and sock.local_port == 9877 for sock in tcp_sockets())
 
 
+@before_engines
 @pytest.mark.parametrize("address", ["127.0.0.1:{port}", "{port}"])
 def test_a_second_server_on_the_port_is_refused_with_words(serve, address):
     first = serve("127.0.0.1:0")
@@ -212,6 +219,7 @@ def test_a_second_server_on_the_port_is_refused_with_words(serve, address):
     assert first.is_faithful()
 
 
+@before_engines
 def test_an_address_that_cannot_be_had_takes_the_others_down_with_it(serve, tmp_path):
     first = serve("127.0.0.1:0")
     path = tmp_path / "echo"
@@ -220,6 +228,7 @@ def test_an_address_that_cannot_be_had_takes_the_others_down_with_it(serve, tmp_
     assert not path.exists()
 
 
+@before_engines
 def test_an_address_of_another_machine_is_refused_with_words(serve):
     status, log = refusal(serve, "192.0.2.1:9877")
     assert status == 4
@@ -254,6 +263,7 @@ def test_a_server_that_was_killed_is_restarted_on_its_unix_path(serve, path):
     assert serve(f"unix:{path}").is_faithful()
 
 
+@before_engines
 def test_a_unix_path_where_somebody_listens_is_refused_with_words(serve, path):
     first = serve(f"unix:{path}")
     status, log = refusal(serve, f"unix:{path}")
@@ -263,6 +273,7 @@ def test_a_unix_path_where_somebody_listens_is_refused_with_words(serve, path):
     assert first.is_faithful()
 
 
+@before_engines
 def test_a_file_at_the_unix_path_is_refused_and_stays_as_it_is(serve, path):
     path.write_text("precious\n")
     status, log = refusal(serve, f"unix:{path}")
@@ -278,7 +289,7 @@ def test_the_unix_path_is_removed_at_the_end(serve, path):
     assert not path.exists()
 
 
-def test_a_child_that_ends_leaves_the_unix_path_alone(serve, path):
+def test_a_client_that_ends_leaves_the_unix_path_alone(serve, path):
     server = serve(f"unix:{path}")
     assert server.is_faithful()
     server.ends(1)
@@ -286,7 +297,7 @@ def test_a_child_that_ends_leaves_the_unix_path_alone(serve, path):
     assert server.is_faithful()
 
 
-# ---- a child for each client ----
+# ---- who serves ----
 
 
 def test_the_next_client_is_served_while_all_before_it_stay(server):
@@ -295,6 +306,7 @@ def test_the_next_client_is_served_while_all_before_it_stay(server):
             assert is_echoed(stack.enter_context(server.connect()))
 
 
+@child_each
 def test_each_client_has_its_own_child_whose_title_names_it(serve):
     server = serve("127.0.0.1:0", "[::1]:0")
     with contextlib.ExitStack() as stack:
@@ -311,6 +323,24 @@ def test_each_client_has_its_own_child_whose_title_names_it(serve):
         assert {line.rstrip() for line in shown.stdout.splitlines()} == titles
 
 
+@pytest.mark.engines("prefork")
+def test_a_process_names_its_client_in_its_title_for_as_long_as_it_serves_it(server):
+    with server.connect() as client:
+        assert is_echoed(client)
+        assert server.child_of(client) == server.process_of(client)
+        titles = sorted(title_of(child) for child in server.children())
+        assert titles == ["tcpecho: serving 127.0.0.1:%d" % client.getsockname()[1]] + ["tcpecho: waiting"] * 7
+    wait_until(lambda: {title_of(child) for child in server.children()} == {"tcpecho: waiting"}, "all to wait")
+
+
+@pytest.mark.engines("thread", "epoll", "uring")
+def test_a_worker_says_in_its_title_which_it_is(serve, engine):
+    server = serve("--workers", "2", "127.0.0.1:0")
+    expected = [f"tcpecho: {engine} worker {number}" for number in (1, 2)]
+    wait_until(lambda: sorted(map(title_of, server.children())) == expected, "two workers with titles")
+
+
+@child_each
 def test_a_child_of_a_unix_client_names_the_client_process(serve, path):
     server = serve(f"unix:{path}")
     with server.connect() as client:
@@ -319,6 +349,7 @@ def test_a_child_of_a_unix_client_names_the_client_process(serve, path):
         assert title_of(child) == f"tcpecho: serving unix:{os.getpid()}"
 
 
+@child_each
 def test_a_child_has_one_socket_that_is_no_listening_one_and_no_other_clients(serve, tmp_path):
     server = serve("127.0.0.1:0", "[::1]:0", f"unix:{tmp_path}/echo")
     listening = sockets_of(server.pid)
@@ -332,6 +363,7 @@ def test_a_child_has_one_socket_that_is_no_listening_one_and_no_other_clients(se
         assert not listening & set.union(*held)
 
 
+@child_each
 def test_a_child_holds_nothing_but_its_client_the_lifeline_and_the_standard_descriptors(serve, tmp_path):
     server = serve("127.0.0.1:0", f"unix:{tmp_path}/echo")
     with contextlib.ExitStack() as stack:

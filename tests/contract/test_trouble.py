@@ -3,14 +3,14 @@
 conversation, every byte that it echoed still arrives, and then a FIN."""
 import collections
 import contextlib
-import os
 import signal
 import socket
 
 import pytest
 
-from harness import PATIENCE, proc_state, recv_exactly, reset, rss_kib, wait_until
-from scarcity import descriptors_at_rest, watch_it_wait
+from harness import PATIENCE, recv_exactly, reset, rss_kib
+from scarcity import all_descriptors_at_rest, watch_it_wait
+from signalling import stopped
 from streams import Writer, fill, pattern, recv_until_clean_end
 
 MEGABYTE = 1 << 20
@@ -25,17 +25,6 @@ ROOM_TO_MOVE_KIB = 1024
 def name_of(sock):
     """The client as the log calls it."""
     return "{}:{}".format(*sock.getsockname())
-
-
-@contextlib.contextmanager
-def stopped(pid):
-    """The process stands still meanwhile."""
-    os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: proc_state(pid) == "T", f"{pid} to stop")
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def converse(sock, data=b"still served?\n"):
@@ -56,7 +45,7 @@ def unsanitized(sanitized):
 
 def test_clients_that_reset_before_they_are_accepted_are_logged_by_their_address(server):
     names = set()
-    with stopped(server.pid):
+    with server.accepting_nobody():
         for _ in range(10):
             sock = server.connect()
             names.add(name_of(sock))
@@ -65,7 +54,7 @@ def test_clients_that_reset_before_they_are_accepted_are_logged_by_their_address
     assert server.is_faithful()
 
 
-def test_a_client_that_resets_while_its_child_waits_for_it_harms_nobody(server):
+def test_a_client_that_resets_while_it_is_waited_for_harms_nobody(server):
     with server.connect() as other:
         converse(other)
         sock = server.connect()
@@ -82,7 +71,7 @@ def test_a_client_that_resets_while_its_bytes_are_unread_harms_nobody(server, ha
         converse(other)
         sock = server.connect()
         converse(sock, b"five\n")
-        with stopped(server.child_of(sock)):
+        with stopped(server.process_of(sock)):
             sock.sendall(bytes(1000))
             if half_close:
                 sock.shutdown(socket.SHUT_WR)  # now sending to it is EPIPE: a SIGPIPE, for who does not see to it
@@ -92,7 +81,7 @@ def test_a_client_that_resets_while_its_bytes_are_unread_harms_nobody(server, ha
         converse(other)
 
 
-def test_a_client_that_resets_while_its_child_cannot_write_harms_nobody(server):
+def test_a_client_that_resets_while_nobody_can_write_to_it_harms_nobody(server):
     with server.connect() as other:
         converse(other)
         sock = server.connect()
@@ -131,9 +120,9 @@ def reset_after_an_echo(sock):
 def test_ten_thousand_resets_leave_nothing_behind_and_others_are_served(server):
     batch, batches = 500, 20
     ways = [reset_at_once, reset_after_sending, reset_after_an_echo]
+    before = all_descriptors_at_rest(server)
     with server.connect() as other:
         converse(other)
-        before = descriptors_at_rest(server)
         for _ in range(batches):
             for number in range(batch):
                 ways[number % len(ways)](server.connect())
@@ -143,13 +132,13 @@ def test_ten_thousand_resets_leave_nothing_behind_and_others_are_served(server):
         served = batches * (batch + 1)
         assert len(server.ends(served)) == served
         assert server.totals()["clients"] == 1
-    server.wait_for_children(0)
+    server.wait_for_rest()
     totals = server.totals()
     assert (totals["clients"], totals["accepted"], totals["ended"]) == (0, served + 1, served + 1)
     assert totals["killed"] == 0
     reasons = collections.Counter(end["reason"] for end in server.ends())
     assert reasons == {"reset": batches * batch, "eof": batches + 1}
-    assert descriptors_at_rest(server) == before
+    assert all_descriptors_at_rest(server) == before
 
 
 # ---- leaks ----
@@ -163,21 +152,22 @@ def serve_many(server, count):
 
 def test_ten_thousand_conversations_cost_no_descriptor(server):
     serve_many(server, 1)
-    before = descriptors_at_rest(server)
+    before = all_descriptors_at_rest(server)
     serve_many(server, 9_999)
     server.ends(10_000)
-    server.wait_for_children(0)
-    assert descriptors_at_rest(server) == before
+    assert all_descriptors_at_rest(server) == before
     assert server.totals()["clients"] == 0
 
 
 def test_conversations_that_ended_cost_no_memory(server, unsanitized):
     serve_many(server, 100)
     server.ends(100)
-    before = rss_kib(server.pid)
+    before = [rss_kib(pid) for pid in server.lasting_processes()]
     serve_many(server, 2_000)
     server.ends(2_100)
-    assert rss_kib(server.pid) <= before + 64
+    after = [rss_kib(pid) for pid in server.lasting_processes()]
+    assert len(after) == len(before)
+    assert all(now <= memory + 64 for now, memory in zip(after, before)), f"{before} KiB became {after} KiB"
 
 
 # ---- a client that never reads ----
@@ -199,7 +189,7 @@ def test_a_client_that_never_reads_is_held_up_and_misses_nothing_when_it_reads_a
 def test_a_client_that_never_reads_costs_a_fixed_amount_of_memory(server, unsanitized):
     with server.connect() as sock:
         converse(sock)
-        processes = (server.pid, server.child_of(sock))
+        processes = server.processes()
         before = [rss_kib(pid) for pid in processes]
         assert fill(sock, bytes(MORE_THAN_FITS)) > MEGABYTE
         for pid, memory in zip(processes, before):
@@ -246,7 +236,7 @@ def test_a_drained_client_with_bytes_unread_and_arriving_gets_every_echoed_byte_
     assert server.wait() == 1
 
 
-def test_a_client_that_reads_late_gets_every_echoed_byte_although_its_child_is_gone(serve):
+def test_a_client_that_reads_late_gets_every_echoed_byte_although_who_served_it_is_gone(serve):
     server = serve("--drain-timeout", "100ms", "127.0.0.1:0")
     data = pattern(MORE_THAN_FITS)
     with server.connect() as sock:
@@ -273,10 +263,10 @@ def test_a_client_that_never_stops_sending_cannot_keep_the_server_from_ending(se
     assert server.ends(1)[0]["reason"] == "drain"
 
 
-def test_a_child_that_lingers_hears_that_the_server_ends(serve):
+def test_who_lingers_hears_that_the_server_ends(serve):
     server = serve("--idle-timeout", "100ms", "--drain-timeout", "100ms", "127.0.0.1:0")
     with server.connect() as sock:
-        assert recv_until_clean_end(sock) == b""  # idle; its child lingers, as we do not end
+        assert recv_until_clean_end(sock) == b""  # idle; the server lingers, as we do not end
         server.send(signal.SIGTERM)
         server.wait()
     assert server.ends(1)[0]["reason"] == "idle"

@@ -16,6 +16,9 @@ from scarcity import LoneUser
 
 NOBODY = pwd.getpwnam("nobody")
 
+# Over before any engine has a say: one is enough.
+before_engines = pytest.mark.engines("fork")
+
 
 @pytest.fixture(autouse=True)
 def root():
@@ -55,14 +58,14 @@ def with_groups():
 
 @pytest.mark.usefixtures("own_network")
 @pytest.mark.parametrize("name", [NOBODY.pw_name, str(NOBODY.pw_uid)])
-def test_a_port_below_1024_is_bound_then_server_and_children_are_that_user_alone(serve, name):
+def test_a_port_below_1024_is_bound_then_all_processes_are_that_user_alone(serve, name):
     set_sysctl("net.ipv4.ip_unprivileged_port_start", 1024)
     server = serve("--user", name, "127.0.0.1:80", preexec=with_groups)
     with server.connect() as client:
         client.sendall(b"hello")
         assert recv_exactly(client, 5) == b"hello"
-        assert identity(server.pid) == of_user(NOBODY)
-        assert identity(server.child_of(client)) == of_user(NOBODY)
+        assert server.process_of(client) in server.processes()
+        assert all(identity(pid) == of_user(NOBODY) for pid in server.processes())
     assert server.ends(1)[0]["reason"] == "eof"
     assert server.end() == 0
 
@@ -73,6 +76,7 @@ def test_without_it_root_stays_root_but_has_no_capability(server):
     assert found["capabilities"] == {0}
 
 
+@before_engines
 def test_the_environment_can_name_the_user(serve):
     server = serve("127.0.0.1:0", env={"TCPECHO_SERVE_USER": NOBODY.pw_name})
     assert identity(server.pid) == of_user(NOBODY)
@@ -89,7 +93,7 @@ def test_signals_and_the_drain_work_as_that_user(serve):
     assert server.wait() == 1
 
 
-def test_a_second_signal_kills_the_children_as_that_user(serve):
+def test_a_second_signal_kills_those_who_serve_as_that_user(serve):
     server = serve("--user", NOBODY.pw_name, "127.0.0.1:0")
     with server.connect() as client:
         client.sendall(b"hello")
@@ -128,6 +132,7 @@ def test_the_path_stays_where_he_may_not_with_a_word_and_the_next_start_takes_it
 # ---- refusals ----
 
 
+@before_engines
 @pytest.mark.parametrize("name", ["nobody-of-that-name", "", "3999999999", "nobody:nogroup"])
 def test_an_unknown_user_is_a_wrong_command_line(program, name):
     result = subprocess.run([program, "serve", "--user", name, "0"], capture_output=True, text=True, timeout=PATIENCE)
@@ -135,6 +140,7 @@ def test_an_unknown_user_is_a_wrong_command_line(program, name):
     assert result.stderr == f"tcpecho: --user {name}: no such user\n"
 
 
+@before_engines
 def test_only_root_can_and_is_told_so(serve):
     user = LoneUser()
     server = serve("--user", "root", "127.0.0.1:0", preexec=user.become, wait=False)
@@ -145,6 +151,7 @@ def test_only_root_can_and_is_told_so(serve):
     )
 
 
+@before_engines
 @pytest.mark.usefixtures("own_network")
 def test_the_addresses_are_opened_first(serve):
     """Who is refused the port as root is refused it before he becomes anybody; and nobody would not get it."""

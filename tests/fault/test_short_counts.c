@@ -137,14 +137,14 @@ static struct shim_report converse(pair_fn *open_pair, size_t size, const struct
 
 /* ---- a peer who sends and reads at the same time ---- */
 
-struct peer {
+struct far_end {
 	int fd;
 	size_t size, sent, received;
 	const char *complaint;
 };
 
 /* Returns what is wrong with the session, or NULL. */
-static const char *hold_conversation(struct peer *peer)
+static const char *hold_conversation(struct far_end *peer)
 {
 	for (;;) {
 		struct pollfd ready = { .fd = peer->fd, .events = POLLIN };
@@ -172,7 +172,7 @@ static const char *hold_conversation(struct peer *peer)
 
 static void *be_peer(void *context)
 {
-	struct peer *peer = context;
+	struct far_end *peer = context;
 	peer->complaint = hold_conversation(peer);
 	return NULL;
 }
@@ -181,7 +181,7 @@ static struct shim_report converse_with_peer(pair_fn *open_pair, size_t size,
 					     const struct shim_plan *plan)
 {
 	int ours;
-	struct peer peer = { .size = size };
+	struct far_end peer = { .size = size };
 	open_pair(&ours, &peer.fd);
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, be_peer, &peer), 0);

@@ -14,6 +14,8 @@ import struct
 import subprocess
 import time
 
+from tcptable import tcp_sockets
+
 # A hang, on the slowest machine under a sanitizer.
 PATIENCE = 30.0
 
@@ -73,6 +75,12 @@ def proc_state(pid):
 def children_of(pid):
     """The pids of the children, zombies included."""
     return [int(child) for child in proc_text(pid, f"task/{pid}/children").split()]
+
+
+def sockets_of(pid):
+    """The inodes of a process's sockets."""
+    matches = (re.fullmatch(r"socket:\[(\d+)\]", what) for what in descriptors_of(pid).values())
+    return {int(match.group(1)) for match in matches if match}
 
 
 def title_of(pid):
@@ -174,6 +182,7 @@ class Process:
 
     def kill(self):
         if self.process and self.process.poll() is None:
+            self.send(signal.SIGSTOP)  # it starts no child between our look and its end
             for child in children_of(self.pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
@@ -191,19 +200,36 @@ class Server(Process):
 
     arguments: what follows `serve`. prefix: a command to run it under, as ("ip", "netns", "exec", NAME).
     pass_fds: descriptors that it inherits. wait=False: for one that is expected not to start. log: a file
-    that takes its log, and is closed here, instead of one in `directory`.
+    that takes its log, and is closed here, instead of one in `directory`. engine: its name, None for the
+    default.
+
+    What engines have in common, whatever their processes do: pid is the process that is signalled, that
+    logs and counts; its children serve. Each of them has one client (fork), or it is a worker, which is
+    there with and without clients (all others).
     """
 
     count = 0
 
     def __init__(
-        self, program, directory, arguments, prefix=(), env=None, preexec=None, pass_fds=(), wait=True, log=None
+        self,
+        program,
+        directory,
+        arguments,
+        prefix=(),
+        env=None,
+        preexec=None,
+        pass_fds=(),
+        wait=True,
+        log=None,
+        engine=None,
     ):
         Server.count += 1
+        self.engine = engine or "fork"
         self.log_path = pathlib.Path(directory) / f"serve-{Server.count}.log"
         self.addresses = []
         reader, writer = os.pipe()
-        command = [*prefix, program, "serve", "--ready-fd", str(writer), *map(str, arguments)]
+        choice = ["--engine", engine] if engine else []
+        command = [*prefix, program, "serve", *choice, "--ready-fd", str(writer), *map(str, arguments)]
         try:
             with log or open(self.log_path, "wb") as log:
                 self.process = subprocess.Popen(
@@ -274,6 +300,89 @@ class Server(Process):
             return [pid for pid in self.children() if title_of(pid).endswith(f" {peer}")]
 
         return wait_until(find, f"a child for {peer}")[0]
+
+    # ---- what does not depend on the engine ----
+
+    @property
+    def has_workers(self):
+        """Is it workers who serve, and not a child for each client?"""
+        return self.engine != "fork"
+
+    def processes(self):
+        return [self.pid, *self.children()]
+
+    def serving_processes(self):
+        """Those that have clients, or could have."""
+        return self.children()
+
+    def accepting_processes(self):
+        """Those by which clients come in, the one that starts others first."""
+        return self.processes() if self.has_workers else [self.pid]
+
+    def lasting_processes(self):
+        """Those that are there with and without clients."""
+        return self.processes() if self.has_workers else [self.pid]
+
+    def socket_of(self, sock):
+        """Who serves this client, and on which descriptor: (pid, fd). For IPv4 and IPv6."""
+        port, peer_port = sock.getpeername()[1], sock.getsockname()[1]
+
+        def find():
+            ends = [end.inode for end in tcp_sockets() if (end.local_port, end.peer_port) == (port, peer_port)]
+            wanted = [f"socket:[{inode}]" for inode in ends if inode != 0]  # 0: it is not accepted yet
+            held = {pid: descriptors_of(pid) for pid in self.serving_processes()}
+            return [(pid, fd) for pid, fds in held.items() for fd, what in fds.items() if what in wanted]
+
+        return wait_until(find, f"somebody who serves the client on port {peer_port}")[0]
+
+    def process_of(self, sock):
+        """The pid of the process that serves this client (IPv4 and IPv6)."""
+        return self.socket_of(sock)[0]
+
+    def wait_for_clients(self, count):
+        """Waits until exactly so many are being served, by its own account."""
+        wait_until(lambda: self.totals()["clients"] == count, f"{count} clients")
+
+    def wait_for_rest(self):
+        """Waits until nobody is served, and nothing is left of anybody who was."""
+        self.wait_for_clients(0)
+        if not self.has_workers:
+            self.wait_for_children(0)
+
+    def whole_cpu_seconds(self):
+        """CPU time of all its processes, of those that it reaped too."""
+        return sum(cpu_seconds(pid) for pid in self.processes())
+
+    def whole_memory_kib(self):
+        """Memory of all its processes that no file stands behind; what they share is counted once."""
+        return sum(own_memory_kib(pid) for pid in self.processes())
+
+    def stop_all(self, processes=None):
+        """Has these stand still, all of them if none are named. Returns who does."""
+        processes = self.processes() if processes is None else processes
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda: proc_state(pid) in ("T", ""), f"{pid} to stop")
+        return processes
+
+    def continue_all(self, processes=None):
+        for pid in self.processes() if processes is None else processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def accepting_nobody(self):
+        """Whoever comes meanwhile waits in the kernel's queue, for those who accept stand still.
+
+        With workers nobody is served either; with a child for each client those who have one are.
+        """
+        self.stop_all([self.pid])
+        processes = self.accepting_processes()  # there are no new ones from here on
+        try:
+            self.stop_all(processes)
+            yield
+        finally:
+            self.continue_all(processes)
 
     def ends(self, count=None):
         """The records of clients that ended, as dicts; waits for `count` of them."""

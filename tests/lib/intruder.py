@@ -15,7 +15,8 @@ from harness import proc_text, wait_until
 
 PTRACE_PEEKUSER, PTRACE_POKEUSER, PTRACE_DETACH = 3, 6, 17
 PTRACE_SYSCALL, PTRACE_SEIZE, PTRACE_INTERRUPT = 24, 0x4206, 0x4207
-PTRACE_CALL, POLL = 101, 7
+PTRACE_CALL = 101
+WAITS = (7, 232, 281, 426)  # poll, epoll_wait, epoll_pwait, io_uring_enter
 RAX, ORIG_RAX = 10 * 8, 15 * 8
 WALL = 0x40000000
 
@@ -63,7 +64,8 @@ def make_call(pid, call):
     """Has a process that waits make this call, and lets it go on, or die of it. Returns what the call gave."""
     if platform.machine() != "x86_64":
         pytest.skip("the registers are those of x86-64")
-    wait_until(lambda: proc_text(pid, "syscall").startswith(f"{POLL} "), f"process {pid} to wait")
+    waits = tuple(f"{number} " for number in WAITS)
+    wait_until(lambda: proc_text(pid, "syscall").startswith(waits), f"process {pid} to wait")
     try:
         ptrace(PTRACE_SEIZE, pid)
     except PermissionError as error:

@@ -25,6 +25,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -36,6 +38,17 @@
 #include "server/lifeline.h"
 #include "server/sandbox.h"
 #include "server/session.h"
+
+/* What ps(1) shows of a child, before the name of its client, and that name at its longest. */
+#define TITLE     "tcpecho: serving "
+#define NAME_SIZE 72
+
+/* A client and its child. Each on its own cache lines, as its child writes while others do. */
+struct served {
+	_Alignas(64) struct client client;
+	bool has_list; /* its child puts on its own list of calls (server/sandbox.h) */
+	char title[sizeof(TITLE) - 1 + NAME_SIZE];
+};
 
 struct fork_engine {
 	struct server *server;
@@ -66,10 +79,11 @@ static struct {
 
 static int be_child(void *argument)
 {
-	struct client *client = argument;
+	struct served *served = argument;
+	struct client *client = &served->client;
 	process_keep_only(client->fd, child_rules.lifeline_fd);
-	process_set_title(client->title);
-	int rc = client->has_list ? sandbox_enter_child(&child_rules.sandbox) : 0;
+	process_set_title(served->title);
+	int rc = served->has_list ? sandbox_enter_child(&child_rules.sandbox) : 0;
 	if (rc < 0) {
 		atomic_store_explicit(&client->score.code, rc, memory_order_relaxed);
 		_exit(1);
@@ -78,7 +92,7 @@ static int be_child(void *argument)
 	const struct session session = {
 		.fd = client->fd,
 		.lifeline_fd = child_rules.lifeline_fd,
-		.is_unix = client->is_unix,
+		.is_unix = client->peer.family == AF_UNIX,
 		.patience_ns = LISTEN_PATIENCE_NS,
 		.idle_timeout_ns = child_rules.idle_timeout_ns,
 		.score = &client->score,
@@ -90,32 +104,34 @@ static int be_child(void *argument)
 
 /* ---- the parent ---- */
 
-static void give_list_back(struct fork_engine *engine, const struct client *client)
+/* The entries of our table are larger than a client. */
+static struct served *served_of(struct client *client)
 {
-	if (client->has_list)
+	return (struct served *)client;
+}
+
+static void give_list_back(struct fork_engine *engine, struct client *client)
+{
+	if (served_of(client)->has_list)
 		sandbox_give_list_back(&engine->server->sandbox);
 }
 
 /* Starts a child for a client. Takes the connected socket, unless it fails. */
-static int serve_client(void *context, const struct arrival *arrival)
+static int serve_client(void *context, struct client *client)
 {
 	struct fork_engine *engine = context;
-	struct clients *clients = &engine->server->clients;
-
-	/* Before the fork: the child may have ended before we run again. */
-	struct client *client = clients_enter(clients, &arrival->peer, arrival->name.text);
-	client->fd = arrival->fd;
-	client->has_list = sandbox_take_list(&engine->server->sandbox, client->start_ns);
-	pid_t pid = process_start(&child_memory.stack, be_child, client);
+	struct served *served = served_of(client);
+	served->has_list = sandbox_take_list(&engine->server->sandbox, client->start_ns);
+	snprintf(served->title, sizeof(served->title), TITLE "%s", peer_name(&client->peer).text);
+	pid_t pid = process_start(&child_memory.stack, be_child, served);
 	if (pid < 0) {
 		give_list_back(engine, client);
-		clients_leave(clients, client);
 		return pid;
 	}
 
-	clients_started(clients, client, pid);
-	int connected_fd = arrival->fd;
-	io_close(&connected_fd); /* the child has its own: no FIN goes out (UNP 4.8) */
+	clients_started(&engine->server->clients, client, pid);
+	int fd = client->fd; /* the entry is the child's as well: it must find its socket there */
+	io_close(&fd);       /* the child has its own copy: no FIN goes out (UNP 4.8) */
 	return 0;
 }
 
@@ -158,35 +174,6 @@ static void follow_drain(struct fork_engine *engine)
 		kill_all(&server->clients);
 }
 
-static bool is_done(const struct fork_engine *engine)
-{
-	const struct server *server = engine->server;
-	return server->drain.phase != DRAIN_SERVING && server->clients.count == 0 &&
-	       engine->admission.n_waiting == 0 && !listeners_any_open(&server->listeners);
-}
-
-/*
- * Accepts from every listening socket that is ready. While we drain, all are: who was in the queue
- * when we were told to end is served, then the socket is closed. Who arrives between the last
- * accept and the close is reset by the kernel: nothing in user space can help that.
- */
-MUST_USE static int accept_ready(struct fork_engine *engine, const struct pollfd *ready)
-{
-	struct server *server = engine->server;
-	bool draining = server->drain.phase != DRAIN_SERVING;
-	for (size_t i = 0; i < server->listeners.n; i++) {
-		struct listener *listener = &server->listeners.list[i];
-		if (listener->fd < 0 || (!draining && ready[i].revents == 0))
-			continue;
-		enum accept_verdict verdict = admission_accept(&engine->admission, listener);
-		if (draining && (verdict == ACCEPT_NONE || verdict == ACCEPT_LOST))
-			listener_close(listener);
-		else if (verdict == ACCEPT_LOST)
-			return -EBADF;
-	}
-	return 0;
-}
-
 /* Waits for signals and, while admission is open, for clients: ready[1 + i] is listener i. */
 MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *ready)
 {
@@ -202,31 +189,42 @@ MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *r
 	uint64_t deadline_ns = clock_earlier_ns(admission_deadline_ns(&engine->admission),
 						drain_deadline_ns(&server->drain));
 	/* While we drain, a queue is emptied without waiting, and its socket closed. */
-	if (server->drain.phase != DRAIN_SERVING && is_open &&
-	    listeners_any_open(&server->listeners))
+	if (admission_has_queue_to_empty(&engine->admission))
 		deadline_ns = 0;
 	return io_wait(ready, 1 + server->listeners.n, deadline_ns);
+}
+
+MUST_USE static int hear_signals(struct fork_engine *engine)
+{
+	struct server *server = engine->server;
+	struct server_asked asked = server_hear_signals(server);
+	int rc = asked.child_ended ? reap_all(engine) : 0;
+	if (asked.new_phase)
+		server_say_phase(server, server->clients.count);
+	if (server_pass_time(server))
+		server_say_phase(server, server->clients.count);
+	if (asked.totals)
+		server_log_totals(server);
+	return rc;
 }
 
 MUST_USE static int loop(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
 	struct pollfd ready[1 + LISTENERS_MOST];
-	while (!is_done(engine)) {
+	bool is_ready[LISTENERS_MOST];
+	while (!admission_is_over(&engine->admission)) {
 		int rc = wait_for_events(engine, ready);
+		if (rc >= 0)
+			rc = hear_signals(engine);
 		if (rc < 0)
 			return rc;
-
-		if (server_hear_signals(server)) {
-			rc = reap_all(engine);
-			if (rc < 0)
-				return rc;
-		}
-		server_pass_time(server);
 		admission_pass_time(&engine->admission);
 		follow_drain(engine);
 		admission_serve_waiting(&engine->admission);
-		rc = accept_ready(engine, ready + 1);
+		for (size_t i = 0; i < server->listeners.n; i++)
+			is_ready[i] = ready[1 + i].revents != 0;
+		rc = admission_accept_ready(&engine->admission, is_ready);
 		if (rc < 0)
 			return rc;
 	}
@@ -254,4 +252,6 @@ const struct engine engine_fork = {
 	.summary = "one child process for each client",
 	.prepare = process_prepare_children,
 	.run = run,
+	.entry_size = sizeof(struct served),
+	.need = { .process = true, .kib = 110 },
 };

@@ -477,11 +477,15 @@ TEST(what_was_dropped_is_told_in_json_as_well)
 	close_stuck(&pipe);
 }
 
-static void say_an_error(const void *argument)
+/* Behind so many lines that are held. */
+static void say_an_error(const struct stuck *pipe, int n_held)
 {
-	const struct stuck *pipe = argument;
 	close(pipe->reader);
 	redirect(pipe->writer);
+	if (n_held > 0)
+		log_hold();
+	for (int i = 0; i < n_held; i++)
+		log_notice("lost");
 	log_error("nobody may miss this");
 }
 
@@ -498,15 +502,15 @@ static char state_of(pid_t pid)
 	return name_end[2];
 }
 
-/* For a pipe with these flags. */
-static void assert_an_error_waits(int flags)
+/* For a pipe with these flags, behind so many lines that are held; then it is written so. */
+static void assert_an_error_waits(int flags, int n_held, const char *expected)
 {
 	struct stuck pipe = make_stuck(flags);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		alarm(UNIT_PATIENCE_S);
-		say_an_error(&pipe);
+		say_an_error(&pipe, n_held);
 		_exit(0);
 	}
 	close(pipe.writer);
@@ -517,20 +521,219 @@ static void assert_an_error_waits(int flags)
 	int status = -1;
 	UNIT_WAIT_UNTIL((strcat(text, drain(&pipe)), waitpid(pid, &status, WNOHANG) == pid));
 	strcat(text, drain(&pipe));
-	assert_string_equal(text, "tcpecho: nobody may miss this\n");
+	assert_string_equal(text, expected);
 	assert_int_equal(status, 0);
 	close(pipe.reader);
 }
 
 TEST(an_error_waits_until_it_is_taken)
 {
-	assert_an_error_waits(0);
+	assert_an_error_waits(0, 0, "tcpecho: nobody may miss this\n");
 }
 
 TEST(an_error_waits_where_standard_error_does_not_block_too)
 {
-	assert_an_error_waits(O_NONBLOCK);
+	assert_an_error_waits(O_NONBLOCK, 0, "tcpecho: nobody may miss this\n");
 }
+
+TEST(an_error_waits_behind_held_lines_that_nobody_takes_but_they_do_not)
+{
+	assert_an_error_waits(0, 3, "dropped lines=3\ntcpecho: nobody may miss this\n");
+}
+
+/* ---- many lines at once ---- */
+
+/* A datagram socket in place of standard error, which shows where a write ends. */
+struct writes {
+	int reader, writer, saved_fd;
+};
+
+static struct writes begin_writes(void)
+{
+	int pair[2], room = 1024 * 1024;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	return (struct writes){ pair[0], pair[1], redirect(pair[1]) };
+}
+
+static void end_writes(const struct writes *writes)
+{
+	restore(writes->saved_fd);
+	close(writes->reader);
+	close(writes->writer);
+}
+
+/* What the next write wrote, as a string; "" if there was none. */
+static const char *next_write(const struct writes *writes)
+{
+	static char got[2 * PIPE_BUF];
+	ssize_t n = recv(writes->reader, got, sizeof(got) - 1, MSG_DONTWAIT);
+	got[n > 0 ? n : 0] = '\0';
+	return got;
+}
+
+TEST(lines_that_are_held_are_one_write_when_they_are_released)
+{
+	struct writes writes = begin_writes();
+	log_hold();
+	log_notice("one");
+	log_warning("two");
+	log_notice("three");
+	assert_string_equal(next_write(&writes), "");
+	log_release();
+	assert_string_equal(next_write(&writes), "one\ntcpecho: warning: two\nthree\n");
+	assert_string_equal(next_write(&writes), "");
+	log_notice("four"); /* held no longer */
+	assert_string_equal(next_write(&writes), "four\n");
+	log_hold();
+	log_release(); /* and nothing is written where nothing was said */
+	assert_string_equal(next_write(&writes), "");
+	end_writes(&writes);
+}
+
+TEST(records_that_are_held_are_whole_in_json_too)
+{
+	struct writes writes = begin_writes();
+	log_setup(LOG_JSON, false);
+	log_hold();
+	for (int i = 0; i < 2; i++) {
+		struct log_record record;
+		log_record_begin(&record, "end");
+		log_record_count(&record, "in", (uint64_t)i);
+		log_record_end(&record);
+	}
+	log_release();
+	assert_string_equal(next_write(&writes), "{\"event\":\"end\",\"in\":0}\n"
+						 "{\"event\":\"end\",\"in\":1}\n");
+	end_writes(&writes);
+}
+
+/* Lines of every length, as many as take several writes: each is whole, and in its order. */
+static void hold_many(enum log_format format)
+{
+	enum { N = 300 };
+	struct writes writes = begin_writes();
+	const char *before = format == LOG_JSON ? "{\"event\":\"notice\",\"message\":\"" : "";
+	const char *behind = format == LOG_JSON ? "\"}\n" : "\n";
+	log_setup(format, false);
+	log_hold();
+	for (int i = 1; i <= N; i++)
+		log_notice("%0*d", i % 150 + 3, i);
+	log_release();
+
+	int n_writes = 0, n_lines = 0;
+	for (const char *text = next_write(&writes); *text != '\0'; text = next_write(&writes)) {
+		assert_true(strlen(text) <= PIPE_BUF);
+		n_writes++;
+		while (*text != '\0') {
+			char expected[256];
+			n_lines++;
+			int size = snprintf(expected, sizeof(expected), "%s%0*d%s", before,
+					    n_lines % 150 + 3, n_lines, behind);
+			assert_memory_equal(text, expected, (size_t)size);
+			text += size;
+		}
+	}
+	assert_int_equal(n_lines, N);
+	assert_true(n_writes < N / 10);
+	end_writes(&writes);
+}
+
+TEST(held_lines_beyond_what_fits_are_written_on_the_way_and_none_is_torn)
+{
+	hold_many(LOG_TEXT);
+	hold_many(LOG_JSON);
+}
+
+TEST(the_longest_lines_fit_however_little_room_is_left)
+{
+	static char sentence[LOG_LINE_SIZE];
+	struct writes writes = begin_writes();
+	log_hold();
+	for (size_t n = 0; n < 64; n++) {
+		fill(sentence, sizeof(sentence), n, "\xff"); /* which shows fourfold */
+		log_notice("%s", sentence);
+		log_notice("%.*s", (int)n, "short short short short short short short short short");
+	}
+	log_release();
+	size_t n_lines = 0;
+	for (const char *text = next_write(&writes); *text != '\0'; text = next_write(&writes)) {
+		assert_true(strlen(text) <= PIPE_BUF);
+		n_lines += unit_lines(text);
+	}
+	assert_int_equal(n_lines, 128);
+	end_writes(&writes);
+}
+
+TEST(an_error_is_written_at_once_behind_what_is_held)
+{
+	struct writes writes = begin_writes();
+	log_hold();
+	log_notice("one");
+	log_notice("two");
+	log_error("three");
+	assert_string_equal(next_write(&writes), "one\ntwo\n");
+	assert_string_equal(next_write(&writes), "tcpecho: three\n");
+	log_notice("four");
+	assert_string_equal(next_write(&writes), "");
+	log_release();
+	assert_string_equal(next_write(&writes), "four\n");
+	end_writes(&writes);
+}
+
+TEST(an_interruption_loses_no_line_that_is_held)
+{
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	log_hold();
+	log_notice("one");
+	log_notice("two");
+	interruptions = 5;
+	log_release();
+	unit_capture_end(&log_of);
+	assert_int_equal(interruptions, 0);
+	assert_string_equal(log_of.text, "one\ntwo\n");
+}
+
+TEST(held_lines_that_nobody_takes_are_counted_each)
+{
+	struct stuck pipe = make_stuck(0);
+	int saved_fd = redirect(pipe.writer);
+	log_hold();
+	for (int i = 0; i < 5; i++)
+		log_notice("lost");
+	log_release();
+	drain(&pipe);
+	log_notice("here again");
+	restore(saved_fd);
+	assert_string_equal(drain(&pipe), "dropped lines=5\nhere again\n");
+	close_stuck(&pipe);
+}
+
+/* So many that they are written on the way, while nobody takes them; then somebody does. */
+TEST(what_was_dropped_is_told_before_any_later_line)
+{
+	struct stuck pipe = make_stuck(0);
+	char expected[64];
+	int saved_fd = redirect(pipe.writer), n_lost = 0;
+	log_hold();
+	for (size_t used = 0; used + 101 <= PIPE_BUF; used += 101, n_lost++)
+		log_notice("%0100d", n_lost);
+	log_notice("%0100d", n_lost); /* this one does not fit: those before it are dropped */
+	drain(&pipe);
+	log_notice("here again");
+	log_release();
+	log_notice("and here");
+	restore(saved_fd);
+	const char *text = drain(&pipe);
+	snprintf(expected, sizeof(expected), "dropped lines=%d\n", n_lost);
+	bool last_is_lost = strncmp(text, expected, strlen(expected)) != 0;
+	snprintf(expected, sizeof(expected), "dropped lines=%d\n", n_lost + last_is_lost);
+	assert_memory_equal(text, expected, strlen(expected));
+	assert_string_equal(text + strlen(text) - 20, "here again\nand here\n");
+	close_stuck(&pipe);
+}
+
+/* ---- no reader at all ---- */
 
 static void log_into_nothing(const void *argument)
 {
@@ -558,7 +761,7 @@ TEST(a_log_without_a_reader_ends_nobody)
 
 TEST(once_a_second_is_at_once_and_then_after_a_second)
 {
-	uint64_t last_ns = 0;
+	_Atomic uint64_t last_ns = 0;
 	assert_true(log_once_a_second(&last_ns));
 	uint64_t first_ns = last_ns;
 	assert_true(first_ns != 0);
@@ -624,6 +827,7 @@ static int in_text(void **state)
 {
 	(void)state;
 	log_setup(LOG_TEXT, false);
+	log_release(); /* whatever a test that failed has left */
 	return 0;
 }
 
@@ -651,6 +855,15 @@ int main(void)
 		LOG_TEST(what_was_dropped_is_told_in_json_as_well),
 		LOG_TEST(an_error_waits_until_it_is_taken),
 		LOG_TEST(an_error_waits_where_standard_error_does_not_block_too),
+		LOG_TEST(an_error_waits_behind_held_lines_that_nobody_takes_but_they_do_not),
+		LOG_TEST(lines_that_are_held_are_one_write_when_they_are_released),
+		LOG_TEST(records_that_are_held_are_whole_in_json_too),
+		LOG_TEST(held_lines_beyond_what_fits_are_written_on_the_way_and_none_is_torn),
+		LOG_TEST(the_longest_lines_fit_however_little_room_is_left),
+		LOG_TEST(an_error_is_written_at_once_behind_what_is_held),
+		LOG_TEST(an_interruption_loses_no_line_that_is_held),
+		LOG_TEST(held_lines_that_nobody_takes_are_counted_each),
+		LOG_TEST(what_was_dropped_is_told_before_any_later_line),
 		LOG_TEST(a_log_without_a_reader_ends_nobody),
 		LOG_TEST(once_a_second_is_at_once_and_then_after_a_second),
 		LOG_TEST(colour_is_for_terminals_whose_owner_does_not_mind),

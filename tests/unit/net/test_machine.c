@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -200,6 +201,38 @@ TEST(a_cgroup_may_have_a_colon_in_its_name)
 	unit_in_child(ask_in_cgroup, NULL);
 }
 
+/* ---- memory and cores ---- */
+
+TEST(free_memory_is_less_than_this_machine_has)
+{
+	uint64_t free_kib = machine_free_memory_kib();
+	if (free_kib == MACHINE_UNLIMITED)
+		skip(); /* there is no /proc */
+	uint64_t page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+	assert_true(free_kib > 0);
+	assert_true(free_kib < (uint64_t)sysconf(_SC_PHYS_PAGES) * page_kib);
+}
+
+static void run_on_one_core(const void *argument)
+{
+	(void)argument;
+	cpu_set_t allowed, one;
+	UNIT_CHILD_MUST(sched_getaffinity(0, sizeof(allowed), &allowed) == 0);
+	UNIT_CHILD_MUST(machine_cores() == (unsigned int)CPU_COUNT(&allowed));
+	size_t core = 0;
+	while (!CPU_ISSET(core, &allowed))
+		core++;
+	CPU_ZERO(&one);
+	CPU_SET(core, &one);
+	UNIT_CHILD_MUST(sched_setaffinity(0, sizeof(one), &one) == 0);
+	UNIT_CHILD_MUST(machine_cores() == 1);
+}
+
+TEST(only_cores_that_we_may_run_on_count)
+{
+	unit_in_child(run_on_one_core, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +243,8 @@ int main(void)
 		cmocka_unit_test(the_limit_of_a_user_binds_all_but_root),
 		cmocka_unit_test_teardown(the_room_in_the_pids_cgroup_binds, remove_cgroup),
 		cmocka_unit_test_teardown(a_cgroup_may_have_a_colon_in_its_name, remove_cgroup),
+		cmocka_unit_test(free_memory_is_less_than_this_machine_has),
+		cmocka_unit_test(only_cores_that_we_may_run_on_count),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

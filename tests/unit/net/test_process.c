@@ -362,6 +362,28 @@ TEST(memory_that_there_is_not_is_not_shared)
 	assert_null(memory);
 }
 
+TEST(reserved_memory_is_zero_its_owners_alone_and_zero_again_when_it_was_given_back)
+{
+	enum { SIZE = 64 * 1024 };
+	void *memory;
+	assert_int_equal(process_reserve(SIZE, &memory), 0);
+	unsigned char *bytes = memory;
+	for (int again = 0; again < 2; again++) {
+		for (size_t i = 0; i < SIZE; i++)
+			assert_int_equal(bytes[i], 0);
+		memset(bytes, 7, SIZE);
+		pid_t pid = process_start(&stack, write_answer, &bytes[SIZE - 1]);
+		assert_true(pid > 0);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		assert_int_equal(bytes[SIZE - 1], 7);
+		process_release(bytes, SIZE);
+	}
+	process_unshare(memory, SIZE);
+	memory = NULL;
+	assert_int_equal(process_reserve(SIZE_MAX - 4096, &memory), -ENOMEM);
+	assert_null(memory);
+}
+
 /* ---- descriptors ---- */
 
 struct kept {
@@ -410,6 +432,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_child_has_its_own_memory_and_not_its_parents_stack),
 		cmocka_unit_test(shared_memory_is_zero_and_what_a_child_writes_its_parent_reads),
 		cmocka_unit_test(memory_that_there_is_not_is_not_shared),
+		cmocka_unit_test(
+			reserved_memory_is_zero_its_owners_alone_and_zero_again_when_it_was_given_back),
 		cmocka_unit_test(exactly_the_standard_descriptors_and_the_two_named_stay_open),
 	};
 	main_argc = argc;

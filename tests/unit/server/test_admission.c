@@ -30,17 +30,18 @@ static struct {
 	struct arrival served[2 * MANY];
 } engine;
 
-static int serve(void *context, const struct arrival *arrival)
+static int serve(void *context, struct client *client)
 {
 	assert_ptr_equal(context, &engine);
 	engine.n_tried++;
+	/* It is in the table already, with its socket. */
+	assert_true(atomic_load(&client->serial) != 0);
+	assert_true(unit_is_open(client->fd));
 	if (engine.refusal < 0)
 		return engine.refusal;
 	assert_true(engine.n_served < (int)ARRAY_LEN(engine.served));
-	engine.served[engine.n_served++] = *arrival;
-	clients_started(&server.clients,
-			clients_enter(&server.clients, &arrival->peer, arrival->name.text),
-			1000 + engine.n_served);
+	engine.served[engine.n_served++] = (struct arrival){ client->fd, client->peer, 0 };
+	clients_started(&server.clients, client, 1000 + engine.n_served);
 	return 0;
 }
 
@@ -49,8 +50,7 @@ static void assert_served(int i, int client)
 {
 	struct addr here;
 	assert_int_equal(addr_of_socket(client, &here), 0);
-	assert_true(addr_equal(&engine.served[i].peer, &here));
-	assert_string_equal(engine.served[i].name.text, addr_format(&here).text);
+	assert_string_equal(peer_name(&engine.served[i].peer).text, addr_format(&here).text);
 }
 
 /* The client who was served as the i-th ends. */
@@ -68,7 +68,7 @@ static int begin(void **state)
 	memset(&engine, 0, sizeof(engine));
 	listener = (struct listener){ .fd = unit_listen(128, &address) };
 	admission_setup(&admission, &server, serve, &engine);
-	return clients_open(&server.clients, 2 * MANY);
+	return clients_open(&server.clients, 2 * MANY, sizeof(struct client));
 }
 
 static int end(void **state)
@@ -82,6 +82,12 @@ static int end(void **state)
 		close(listener.fd);
 	clients_close(&server.clients);
 	return 0;
+}
+
+/* At most so many clients of one source. */
+static void limit_sources(uint64_t most)
+{
+	assert_int_equal(clients_limit_sources(&server.source_limit, most, &server.clients, 1, -1), 0);
 }
 
 /* A client from 127.0.0.N. */
@@ -167,6 +173,32 @@ TEST(while_the_table_is_full_nobody_is_accepted)
 		close(clients[i]);
 }
 
+/* What an engine does that comes back only when the conversation is over. */
+static int serve_to_the_end(void *context, struct client *client)
+{
+	(void)context;
+	engine.n_served++;
+	close(client->fd);
+	server_client_ended(&server, client, 0, 0);
+	return 0;
+}
+
+TEST(an_engine_may_be_through_with_a_client_at_once)
+{
+	server.clients.most = 1;
+	server.quiet = true;
+	admission_setup(&admission, &server, serve_to_the_end, NULL);
+	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
+	assert_int_equal(do_round(), ACCEPT_NONE);
+	assert_int_equal(engine.n_served, 3);
+	assert_int_equal(server.totals.ended, 3);
+	assert_int_equal(server.clients.count, 0);
+	assert_true(admission_is_open(&admission));
+	engine.n_served = 0; /* none of their sockets is open any more */
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+}
+
 /* ---- shortages ---- */
 
 TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
@@ -176,6 +208,8 @@ TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
 	do_round();
 	assert_int_equal(engine.n_tried, 1);
 	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(server.clients.count, 0); /* he left no trace in the table */
+	assert_null(clients_next(&server.clients, NULL));
 	assert_int_equal(server.totals.accepted, 1); /* the others wait in the kernel's queue */
 	assert_string_equal(log_of.text, "tcpecho: warning: cannot start serving a client: "
 					 "resource temporarily unavailable, clients wait\n");
@@ -224,7 +258,7 @@ TEST(a_shortage_that_lasts_is_told_once_a_second)
 	do_round();
 	assert_int_equal(unit_lines(log_of.text), 1);
 	for (int i = 0; i < 10; i++) {
-		admission.last_said_ns = clock_now_ns();
+		*admission.last_said_ns = clock_now_ns();
 		admission_client_ended(&admission);
 		do_round();
 		assert_string_equal(log_of.text, "");
@@ -232,7 +266,7 @@ TEST(a_shortage_that_lasts_is_told_once_a_second)
 	assert_int_equal(engine.n_tried, 11);
 	assert_int_equal(admission.n_waiting, 1);
 
-	admission.last_said_ns = clock_now_ns() - CLOCK_NS_PER_S;
+	*admission.last_said_ns = clock_now_ns() - CLOCK_NS_PER_S;
 	admission_client_ended(&admission);
 	do_round();
 	assert_int_equal(unit_lines(log_of.text), 1);
@@ -282,7 +316,7 @@ TEST(a_lost_listening_socket_is_an_error_that_is_told)
 
 TEST(a_source_over_its_limit_waits_and_another_does_not)
 {
-	server.max_per_source = 1;
+	limit_sources(1);
 	int clients[] = { connect_from(1), connect_from(1), connect_from(2), connect_from(1) };
 	assert_int_equal(do_round(), ACCEPT_NONE);
 	assert_int_equal(engine.n_served, 2);
@@ -309,7 +343,7 @@ TEST(a_source_over_its_limit_waits_and_another_does_not)
 
 TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 {
-	server.max_per_source = 1;
+	limit_sources(1);
 	admission.n_places = 2;
 	static const char unread[40000]; /* which would make a reset of a close */
 	int clients[5];
@@ -338,7 +372,7 @@ TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 
 TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
 {
-	server.max_per_source = 1;
+	limit_sources(1);
 	admission.n_places = 1;
 	int clients[] = { connect_from(1), connect_from(1) };
 	do_round();
@@ -358,6 +392,83 @@ TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
 	close(clients[1]);
 }
 
+TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
+{
+	limit_sources(1);
+	admission.n_places = 1;
+	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
+	do_round();
+	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(server.totals.turned_away, 1);
+	end_client(0);
+	do_round();
+	assert_int_equal(engine.n_served, 2);
+	end_client(1);
+	int next = connect_from(1);
+	do_round();
+	assert_int_equal(engine.n_served, 3);
+
+	/* Nor is one who still waited when the server ended. */
+	int last = connect_from(1);
+	do_round();
+	assert_int_equal(admission.n_waiting, 1);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	admission_close(&admission);
+	unit_capture_end(&log_of);
+	struct peer peer;
+	assert_false(clients_take_waiting(&server.clients, &peer));
+	close(last);
+	close(next);
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+}
+
+TEST(who_waits_for_the_client_of_another_worker_is_looked_at_now_and_then)
+{
+	struct clients tables[2];
+	struct peer peer;
+	clients_close(&server.clients);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(clients_open(&tables[i], 4, sizeof(struct client)), 0);
+	assert_int_equal(clients_limit_sources(&server.source_limit, 1, tables, 2, -1), 0);
+	server.clients = tables[0];
+	int client = connect_from(1);
+	struct addr here;
+	assert_int_equal(addr_of_socket(client, &here), 0);
+	peer = peer_of(-1, &here);
+	struct client *of_other = clients_enter(&tables[1], &peer, 0);
+	do_round();
+	assert_int_equal(admission.n_waiting, 1);
+	/* Nobody tells us when that one ends. */
+	assert_true(admission_deadline_ns(&admission) <= clock_now_ns() + ADMISSION_LOOK_NS);
+	do_round();
+	assert_int_equal(engine.n_served, 0);
+	clients_leave(&tables[1], of_other);
+	do_round();
+	assert_int_equal(engine.n_served, 1);
+	assert_int_equal(admission.n_waiting, 0);
+	assert_int_equal(admission_deadline_ns(&admission), CLOCK_NEVER);
+	clients_close(&tables[1]);
+	close(client);
+}
+
+TEST(a_worker_with_one_place_takes_nobody_while_somebody_waits_for_it)
+{
+	server.clients.most = 1;
+	engine.refusal = -EAGAIN;
+	int clients[] = { connect_from(1), connect_from(1) };
+	do_round();
+	admission.resume_ns = 0;
+	assert_int_equal(admission.n_waiting, 1);
+	assert_false(admission_is_open(&admission)); /* another worker may have room */
+	engine.refusal = 0;
+	do_round();
+	assert_int_equal(engine.n_served, 1);
+	assert_int_equal(server.totals.accepted, 1);
+	close(clients[0]);
+	close(clients[1]);
+}
+
 TEST(unix_clients_are_no_source)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
@@ -367,7 +478,7 @@ TEST(unix_clients_are_no_source)
 	assert_int_equal(bind(listener.fd, (struct sockaddr *)&name, sizeof(sa_family_t)), 0);
 	assert_int_equal(listen(listener.fd, 8), 0);
 	assert_int_equal(getsockname(listener.fd, (struct sockaddr *)&name, &size), 0);
-	server.max_per_source = 1;
+	limit_sources(1);
 	int clients[3];
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
 		clients[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -444,6 +555,129 @@ TEST(who_is_still_queued_when_the_server_ends_gets_the_same)
 		close(clients[i]);
 }
 
+/* ---- all listening sockets ---- */
+
+/* The listening socket and a second one, which is its own twin. */
+static void listen_twice(void)
+{
+	server.listeners = (struct listeners){
+		.list = { { .fd = listener.fd }, { .fd = dup(listener.fd) } },
+		.n = 2,
+	};
+	listener.fd = -1;
+}
+
+static void close_listeners(void)
+{
+	listeners_close(&server.listeners);
+}
+
+TEST(who_is_at_a_socket_that_is_ready_is_accepted_and_nobody_else)
+{
+	listen_twice();
+	int client = connect_from(1);
+	assert_int_equal(admission_accept_ready(&admission, (bool[]){ false, false }), 0);
+	assert_int_equal(engine.n_served, 0);
+	assert_int_equal(admission_accept_ready(&admission, (bool[]){ false, true }), 0);
+	assert_int_equal(engine.n_served, 1);
+	assert_true(listeners_any_open(&server.listeners));
+	close(client);
+	close_listeners();
+}
+
+TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end)
+{
+	listen_twice();
+	int fd = server.listeners.list[1].fd;
+	close(fd);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), -EBADF);
+	unit_capture_end(&log_of);
+	assert_int_equal(unit_lines(log_of.text), 1);
+	server.listeners.list[1].fd = -1;
+	close_listeners();
+}
+
+TEST(while_it_drains_queues_are_emptied_and_sockets_closed_ready_or_not)
+{
+	static const bool none_ready[2];
+	listen_twice();
+	int clients[] = { connect_from(1), connect_from(1) };
+	assert_false(admission_has_queue_to_empty(&admission));
+	server.drain.phase = DRAIN_DRAINING;
+	assert_true(admission_has_queue_to_empty(&admission));
+	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
+	assert_int_equal(engine.n_served, 2);
+	assert_false(listeners_any_open(&server.listeners));
+	assert_false(admission_has_queue_to_empty(&admission));
+	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
+	close(clients[0]);
+	close(clients[1]);
+}
+
+TEST(while_it_drains_who_finds_no_place_waits_in_the_queue_and_is_served_later)
+{
+	static const bool none_ready[2];
+	listen_twice();
+	server.clients.most = 1;
+	int clients[] = { connect_from(1), connect_from(1) };
+	server.drain.phase = DRAIN_DRAINING;
+	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
+	assert_int_equal(engine.n_served, 1);
+	assert_true(listeners_any_open(&server.listeners));
+	assert_false(admission_has_queue_to_empty(&admission)); /* asking again would spin */
+	assert_false(admission_is_over(&admission));
+
+	end_client(0);
+	assert_true(admission_has_queue_to_empty(&admission));
+	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
+	assert_int_equal(engine.n_served, 2);
+	end_client(1);
+	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
+	assert_true(admission_is_over(&admission));
+	close(clients[0]);
+	close(clients[1]);
+}
+
+TEST(a_socket_that_is_lost_while_it_drains_is_only_closed)
+{
+	static const bool none_ready[2];
+	listen_twice();
+	server.drain.phase = DRAIN_DRAINING;
+	close(server.listeners.list[0].fd);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
+	unit_capture_end(&log_of);
+	assert_int_equal(unit_lines(log_of.text), 1);
+	assert_false(listeners_any_open(&server.listeners));
+}
+
+TEST(it_is_over_when_it_drains_and_nobody_is_left_anywhere)
+{
+	static const bool none_ready[2];
+	limit_sources(1);
+	listen_twice();
+	int clients[] = { connect_from(1), connect_from(1) };
+	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), 0);
+	assert_int_equal(engine.n_served, 1);
+	assert_int_equal(admission.n_waiting, 1);
+
+	server.drain.phase = DRAIN_DRAINING;
+	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
+	assert_false(listeners_any_open(&server.listeners));
+	assert_false(admission_is_over(&admission)); /* one is served, one waits */
+	end_client(0);
+	assert_false(admission_is_over(&admission)); /* one waits */
+	admission_serve_waiting(&admission);
+	assert_false(admission_is_over(&admission)); /* one is served */
+	end_client(1);
+	assert_true(admission_is_over(&admission));
+	server.drain.phase = DRAIN_SERVING;
+	assert_false(admission_is_over(&admission));
+	close(clients[0]);
+	close(clients[1]);
+}
+
 #define ADMISSION_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -454,6 +688,7 @@ int main(void)
 		ADMISSION_TEST(while_the_table_is_full_nobody_is_accepted),
 		ADMISSION_TEST(
 			a_client_who_cannot_be_started_waits_and_is_served_when_another_ended),
+		ADMISSION_TEST(an_engine_may_be_through_with_a_client_at_once),
 		ADMISSION_TEST(a_pause_ends_by_time_alone),
 		ADMISSION_TEST(a_shortage_that_lasts_is_told_once_a_second),
 		ADMISSION_TEST(without_descriptors_admission_pauses_and_clients_stay_queued),
@@ -461,11 +696,22 @@ int main(void)
 		ADMISSION_TEST(a_source_over_its_limit_waits_and_another_does_not),
 		ADMISSION_TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin),
 		ADMISSION_TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets),
+		ADMISSION_TEST(who_is_turned_away_or_was_served_is_in_nobodys_way),
+		ADMISSION_TEST(
+			who_waits_for_the_client_of_another_worker_is_looked_at_now_and_then),
+		ADMISSION_TEST(a_worker_with_one_place_takes_nobody_while_somebody_waits_for_it),
 		ADMISSION_TEST(unix_clients_are_no_source),
 		ADMISSION_TEST(
 			the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places),
 		ADMISSION_TEST(who_still_waits_when_the_server_ends_gets_a_fin_and_that_reason),
 		ADMISSION_TEST(who_is_still_queued_when_the_server_ends_gets_the_same),
+		ADMISSION_TEST(who_is_at_a_socket_that_is_ready_is_accepted_and_nobody_else),
+		ADMISSION_TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end),
+		ADMISSION_TEST(while_it_drains_queues_are_emptied_and_sockets_closed_ready_or_not),
+		ADMISSION_TEST(
+			while_it_drains_who_finds_no_place_waits_in_the_queue_and_is_served_later),
+		ADMISSION_TEST(a_socket_that_is_lost_while_it_drains_is_only_closed),
+		ADMISSION_TEST(it_is_over_when_it_drains_and_nobody_is_left_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

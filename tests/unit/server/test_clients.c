@@ -1,26 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of clients: whoever entered is found until he leaves, the counts are true at every
- * moment, and entries are used again.
+ * moment, and entries are used again; and an owner who is killed harms nobody but its clients.
  */
 #include "server/clients.h"
 
 #include <arpa/inet.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/process.h"
 #include "unit.h"
 
 #define MOST 8
 
+/* An engine's entry: a client, and what that engine needs to know of him. */
+struct served {
+	_Alignas(64) struct client client;
+	char more[80];
+};
+
 static struct clients table;
+
+/* Of the table, without a limit that binds: so that clients are counted by their source. */
+static struct source_limit no_limit;
 
 static int open_table(void **state)
 {
 	(void)state;
-	return clients_open(&table, MOST);
+	int rc = clients_open(&table, MOST, sizeof(struct served));
+	return rc < 0 ? rc : clients_limit_sources(&no_limit, UINT64_MAX, &table, 1, -1);
 }
 
 static int close_table(void **state)
@@ -30,46 +44,61 @@ static int close_table(void **state)
 	return 0;
 }
 
-/* 192.0.2.N */
-static struct addr ipv4(unsigned int n)
+/* 192.0.2.N:51334 */
+static struct peer ipv4(unsigned int n)
 {
 	struct addr addr = addr_wildcard(AF_INET, 51334);
 	addr.v4.sin_addr.s_addr = htonl(0xc0000200 + n);
-	return addr;
+	return peer_of(-1, &addr);
 }
 
-static uint64_t source_of(const struct addr *addr)
+/* Enters a client of 192.0.2.N into a table; NULL: his source has too many. */
+static struct client *enter_into(struct clients *clients, unsigned int n)
 {
-	uint64_t source = 0;
-	assert_true(addr_source(addr, &source));
-	return source;
+	struct peer peer = ipv4(n);
+	return clients_enter(clients, &peer, 0);
 }
 
 /* A client of 192.0.2.N with a child. */
 static struct client *enter(unsigned int n, pid_t pid)
 {
-	struct addr addr = ipv4(n);
-	struct client *client = clients_enter(&table, &addr, "peer");
+	struct client *client = enter_into(&table, n);
 	clients_started(&table, client, pid);
 	return client;
 }
 
-static uint64_t count_of(unsigned int n)
+static uint64_t count_of_peer(const struct peer *peer)
 {
-	struct addr addr = ipv4(n);
-	return clients_of_source(&table, source_of(&addr));
+	uint64_t source = 0;
+	assert_true(peer_source(peer, &source));
+	return map_get(&table.by_source, source);
 }
 
-/* How many clients a walk meets; it must end. */
-static size_t walk(void)
+static uint64_t count_of(unsigned int n)
+{
+	struct peer peer = ipv4(n);
+	return count_of_peer(&peer);
+}
+
+/* How many clients a walk over any table meets; it must end. */
+static size_t walk_all(const struct clients *clients)
 {
 	size_t n = 0;
-	for (struct client *at = clients_next(&table, NULL); at != NULL;
-	     at = clients_next(&table, at)) {
-		assert_true(n++ < MOST);
-		assert_ptr_equal(clients_find(&table, at->pid), at);
+	for (struct client *at = clients_next(clients, NULL); at != NULL;
+	     at = clients_next(clients, at)) {
+		assert_true(n++ < clients->most);
+		assert_ptr_equal(clients_at(clients, clients_index(clients, at)), at);
 	}
 	return n;
+}
+
+/* The same of our table, whose clients have children. */
+static size_t walk(void)
+{
+	for (struct client *at = clients_next(&table, NULL); at != NULL;
+	     at = clients_next(&table, at))
+		assert_ptr_equal(clients_find(&table, at->pid), at);
+	return walk_all(&table);
 }
 
 TEST(a_new_table_is_empty)
@@ -83,24 +112,27 @@ TEST(a_new_table_is_empty)
 
 TEST(who_enters_has_a_clean_entry_of_his_own)
 {
-	struct addr addr = ipv4(7);
 	uint64_t before_ns = clock_now_ns();
-	struct client *client = clients_enter(&table, &addr, "192.0.2.7:51334");
+	struct client *client = enter_into(&table, 7);
 	assert_int_equal(table.count, 1);
-	assert_string_equal(client->peer, "192.0.2.7:51334");
+	assert_string_equal(peer_name(&client->peer).text, "192.0.2.7:51334");
 	assert_true(client->start_ns >= before_ns && client->start_ns <= clock_now_ns());
 	assert_int_equal(client->pid, 0);
+	assert_int_equal(client->fd, -1);
 	assert_int_equal(atomic_load(&client->score.in), 0);
 	assert_int_equal(atomic_load(&client->score.ending), 0);
 	assert_int_equal(count_of(7), 1);
-	assert_int_equal((uintptr_t)client % 64, 0); /* cache lines of his own */
+	/* Cache lines of his own, as this engine wants it. */
+	struct client *next = enter_into(&table, 8);
+	assert_int_equal((uintptr_t)client % 64, 0);
+	assert_int_equal((char *)next - (char *)client, sizeof(struct served));
 }
 
 TEST(a_client_is_found_by_his_child_once_it_has_been_started)
 {
-	struct addr addr = ipv4(7);
-	struct client *client = clients_enter(&table, &addr, "peer");
-	assert_null(clients_next(&table, NULL));
+	struct client *client = enter_into(&table, 7);
+	assert_ptr_equal(clients_next(&table, NULL), client);
+	assert_null(clients_find(&table, 4711));
 	clients_started(&table, client, 4711);
 	assert_ptr_equal(clients_find(&table, 4711), client);
 	assert_ptr_equal(clients_next(&table, NULL), client);
@@ -120,9 +152,8 @@ TEST(who_leaves_is_gone_and_not_counted)
 
 TEST(who_could_not_be_started_leaves_without_a_trace)
 {
-	struct addr addr = ipv4(7);
 	enter(7, 4711);
-	clients_leave(&table, clients_enter(&table, &addr, "peer"));
+	clients_leave(&table, enter_into(&table, 7));
 	assert_int_equal(table.count, 1);
 	assert_int_equal(count_of(7), 1);
 	assert_non_null(clients_find(&table, 4711));
@@ -143,42 +174,25 @@ TEST(clients_are_counted_by_their_source)
 
 TEST(a_unix_client_counts_for_no_source)
 {
-	struct addr unnamed = { .len = sizeof(sa_family_t), .any = { .sa_family = AF_UNIX } };
-	struct client *client = clients_enter(&table, &unnamed, "unix:4711");
-	assert_false(client->has_source);
-	assert_int_equal(clients_of_source(&table, 0), 0);
+	struct peer unnamed = { .family = AF_UNIX, .number = 4711 };
+	struct client *client = clients_enter(&table, &unnamed, 0);
+	assert_int_equal(map_get(&table.by_source, 0), 0);
 	clients_leave(&table, client);
-	assert_int_equal(clients_of_source(&table, 0), 0);
+	assert_int_equal(map_get(&table.by_source, 0), 0);
 	assert_int_equal(table.count, 0);
 }
 
 TEST(the_source_of_number_zero_is_one_like_all)
 {
-	struct addr loopback = addr_wildcard(AF_INET6, 0);
-	loopback.v6.sin6_addr.s6_addr[15] = 1; /* ::1, of the network ::/64 */
-	assert_int_equal(source_of(&loopback), 0);
-	struct client *client = clients_enter(&table, &loopback, "[::1]:7");
-	assert_int_equal(clients_of_source(&table, 0), 1);
+	struct addr address = addr_wildcard(AF_INET6, 0);
+	address.v6.sin6_addr.s6_addr[15] = 1; /* ::1, of the network ::/64 */
+	struct peer loopback = peer_of(-1, &address);
+	uint64_t source = 1;
+	assert_true(peer_source(&loopback, &source) && source == 0);
+	struct client *client = clients_enter(&table, &loopback, 0);
+	assert_int_equal(count_of_peer(&loopback), 1);
 	clients_leave(&table, client);
-	assert_int_equal(clients_of_source(&table, 0), 0);
-}
-
-TEST(a_name_too_long_is_cut)
-{
-	struct addr addr = ipv4(7);
-	char name[2 * CLIENT_PEER_SIZE];
-	memset(name, 'x', sizeof(name) - 1);
-	name[sizeof(name) - 1] = '\0';
-	struct client *client = clients_enter(&table, &addr, name);
-	assert_int_equal(strlen(client->peer), CLIENT_PEER_SIZE - 1);
-}
-
-TEST(the_longest_address_has_room)
-{
-	struct addr addr = ipv4(7);
-	const char *longest = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%fifteen-letters]:65535";
-	struct client *client = clients_enter(&table, &addr, longest);
-	assert_string_equal(client->peer, longest);
+	assert_int_equal(count_of_peer(&loopback), 0);
 }
 
 TEST(a_full_table_takes_one_again_when_one_has_left)
@@ -205,31 +219,37 @@ TEST(an_entry_that_is_used_again_keeps_nothing_of_who_was_there)
 	atomic_store(&client->score.out, 5);
 	atomic_store(&client->score.ending, 3);
 	atomic_store(&client->score.code, -5);
+	memset(((struct served *)client)->more, 'x', sizeof(((struct served *)client)->more));
 	clients_leave(&table, client);
-	struct addr addr = ipv4(8);
-	struct client *next = clients_enter(&table, &addr, "b");
+	struct client *next = enter_into(&table, 8);
 	assert_ptr_equal(next, client);
+	static const char nothing[sizeof(((struct served *)client)->more)];
+	assert_memory_equal(((struct served *)next)->more, nothing, sizeof(nothing));
 	assert_int_equal(atomic_load(&next->score.in), 0);
 	assert_int_equal(atomic_load(&next->score.out), 0);
 	assert_int_equal(atomic_load(&next->score.ending), 0);
 	assert_int_equal(atomic_load(&next->score.code), 0);
 	assert_int_equal(next->pid, 0);
-	assert_string_equal(next->peer, "b");
+	assert_int_equal(next->fd, -1);
+	assert_string_equal(peer_name(&next->peer).text, "192.0.2.8:51334");
 }
 
-TEST(a_walk_passes_over_gaps_and_over_who_has_no_child)
+TEST(a_walk_passes_over_gaps_and_meets_who_is_not_served_yet)
 {
 	struct client *list[5];
-	struct addr addr = ipv4(9);
 	for (unsigned int i = 0; i < ARRAY_LEN(list); i++)
 		list[i] = enter(i, 100 + (pid_t)i);
 	clients_leave(&table, list[0]);
 	clients_leave(&table, list[2]);
-	clients_enter(&table, &addr, "no child yet");
+	struct client *waiting = enter_into(&table, 9);
+	assert_ptr_equal(waiting, list[2]);
 	assert_ptr_equal(clients_next(&table, NULL), list[1]);
-	assert_ptr_equal(clients_next(&table, list[1]), list[3]);
+	assert_ptr_equal(clients_next(&table, list[1]), waiting);
+	assert_ptr_equal(clients_next(&table, waiting), list[3]);
 	assert_ptr_equal(clients_next(&table, list[3]), list[4]);
 	assert_null(clients_next(&table, list[4]));
+	clients_leave(&table, list[4]);
+	assert_null(clients_next(&table, list[3]));
 }
 
 TEST(any_order_of_coming_and_going_leaves_the_counts_true)
@@ -254,6 +274,403 @@ TEST(any_order_of_coming_and_going_leaves_the_counts_true)
 					 (there[2 * n] != NULL) + (there[2 * n + 1] != NULL));
 	}
 }
+
+/* ---- serials ---- */
+
+TEST(each_client_of_a_table_has_a_number_of_his_own_until_he_leaves)
+{
+	for (uint32_t i = 1; i <= 3 * MOST; i++) {
+		struct client *client = enter_into(&table, 7);
+		assert_int_equal(atomic_load(&client->serial), i);
+		clients_leave(&table, client);
+		assert_int_equal(atomic_load(&client->serial), 0);
+	}
+	/* So two clients are told apart who had the same entry. */
+	struct client *first = enter_into(&table, 7);
+	uint32_t serial = atomic_load(&first->serial);
+	clients_leave(&table, first);
+	struct client *next = enter_into(&table, 8);
+	assert_ptr_equal(next, first);
+	assert_true(atomic_load(&next->serial) != serial);
+}
+
+TEST(after_the_last_number_comes_one_again_for_zero_is_nobodys)
+{
+	table.last_serial = UINT32_MAX - 1;
+	struct client *last = enter_into(&table, 7), *next = enter_into(&table, 8);
+	assert_int_equal(atomic_load(&last->serial), UINT32_MAX);
+	assert_int_equal(atomic_load(&next->serial), 1);
+	assert_int_equal(walk_all(&table), 2);
+}
+
+/* ---- memory of the caller's ---- */
+
+TEST(a_table_in_memory_of_the_callers_is_like_any_other)
+{
+	size_t size = clients_size(MOST, sizeof(struct served));
+	unsigned char *memory = aligned_alloc(64, size + 64);
+	assert_non_null(memory);
+	memset(memory, 0, size);
+	memset(memory + size, 0xa5, 64);
+	struct clients placed;
+	clients_place(&placed, memory, MOST, sizeof(struct served));
+	for (unsigned int i = 0; i < MOST; i++)
+		clients_started(&placed, enter_into(&placed, i), 100 + (pid_t)i);
+	for (unsigned int i = 0; i < MOST; i++) {
+		struct client *client = clients_find(&placed, 100 + (pid_t)i);
+		assert_int_equal(clients_index(&placed, client), i);
+		struct served *served = (struct served *)client;
+		memset(served->more, 0xff, sizeof(served->more));
+	}
+	assert_int_equal(walk_all(&placed), MOST);
+	struct map_entry *end = placed.by_source.entries + placed.by_source.n_places;
+	assert_true((unsigned char *)end <= memory + size);
+	for (size_t i = size; i < size + 64; i++)
+		assert_int_equal(memory[i], 0xa5); /* it took no more than it said */
+	clients_close(&placed);
+	free(memory); /* closing did not give back what is not its own */
+}
+
+/* ---- a limit per source ---- */
+
+#define N_TABLES   3
+#define PER_SOURCE 3
+
+/* What the owners of several tables share besides those. */
+struct shared {
+	struct source_limit limit;
+	_Atomic int n_ready, n_inside;
+	_Atomic int n_too_many;
+};
+
+static struct shared *shared;
+static struct clients tables[N_TABLES];
+
+static int open_tables(void **state)
+{
+	(void)state;
+	void *memory;
+	int rc = process_share(sizeof(*shared), &memory);
+	if (rc < 0)
+		return rc;
+	shared = memory;
+	for (size_t i = 0; i < N_TABLES; i++) {
+		rc = clients_open(&tables[i], MOST, sizeof(struct served));
+		if (rc < 0)
+			return rc;
+	}
+	return clients_limit_sources(&shared->limit, PER_SOURCE, tables, N_TABLES, -1);
+}
+
+static int close_tables(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_TABLES; i++)
+		clients_close(&tables[i]);
+	process_unshare(shared, sizeof(*shared));
+	return 0;
+}
+
+TEST(a_source_has_no_more_clients_than_its_limit_in_all_tables_together)
+{
+	struct client *list[N_TABLES];
+	for (size_t i = 0; i < N_TABLES; i++) {
+		list[i] = enter_into(&tables[i], 7);
+		assert_non_null(list[i]);
+	}
+	for (size_t i = 0; i < N_TABLES; i++) {
+		assert_null(enter_into(&tables[i], 7));
+		assert_int_equal(tables[i].count, 1); /* who may not come leaves no trace */
+		assert_int_equal(walk_all(&tables[i]), 1);
+		assert_non_null(enter_into(&tables[i], 8)); /* another source may */
+	}
+	clients_leave(&tables[0], list[0]);
+	assert_non_null(enter_into(&tables[2], 7));
+	assert_null(enter_into(&tables[0], 7));
+}
+
+TEST(clients_without_a_source_know_no_limit)
+{
+	struct peer unnamed = { .family = AF_UNIX, .number = 4711 };
+	for (size_t i = 0; i < MOST; i++)
+		assert_non_null(clients_enter(&tables[0], &unnamed, 0));
+}
+
+TEST(a_table_without_a_limit_takes_as_many_of_one_source_as_it_has_places)
+{
+	struct clients free_for_all;
+	assert_int_equal(clients_open(&free_for_all, MOST, sizeof(struct client)), 0);
+	for (size_t i = 0; i < MOST; i++)
+		assert_non_null(enter_into(&free_for_all, 7));
+	clients_close(&free_for_all);
+}
+
+/* Somebody who has entered is inside; he is so for no longer than he is in the table. */
+static struct client *go_inside(struct clients *clients, unsigned int n)
+{
+	struct client *client = enter_into(clients, n);
+	if (client != NULL && atomic_fetch_add(&shared->n_inside, 1) >= PER_SOURCE)
+		atomic_fetch_add(&shared->n_too_many, 1);
+	return client;
+}
+
+/* The owner of a table, who takes in two clients of one source, and lets them go, many times. */
+_Noreturn static void come_and_go(struct clients *own)
+{
+	struct client *list[2] = { NULL };
+	uint32_t random = (uint32_t)(own - tables) + 1;
+	alarm(UNIT_PATIENCE_S);
+	atomic_fetch_add(&shared->n_ready, 1);
+	while (atomic_load(&shared->n_ready) < N_TABLES)
+		sched_yield();
+	for (int n = 0; n < 20000; n++) {
+		random = random * 1664525 + 1013904223;
+		struct client **place = &list[random >> 16 & 1];
+		if (*place == NULL) {
+			*place = go_inside(own, 7);
+		} else {
+			atomic_fetch_sub(&shared->n_inside, 1);
+			clients_leave(own, *place);
+			*place = NULL;
+		}
+	}
+	_exit((list[0] != NULL) + (list[1] != NULL));
+}
+
+TEST(owners_who_take_in_and_let_go_at_the_same_time_keep_to_the_limit)
+{
+	pid_t pids[N_TABLES];
+	size_t left = 0;
+	for (size_t i = 0; i < N_TABLES; i++) {
+		pids[i] = fork();
+		assert_true(pids[i] >= 0);
+		if (pids[i] == 0)
+			come_and_go(&tables[i]);
+	}
+	for (size_t i = 0; i < N_TABLES; i++) {
+		int status;
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(walk_all(&tables[i]), WEXITSTATUS(status));
+		left += i > 0 ? (size_t)WEXITSTATUS(status) : 0;
+	}
+	assert_int_equal(atomic_load(&shared->n_too_many), 0);
+
+	/* And the count is true afterwards: there is room for the rest, and no more. */
+	clients_reset(&tables[0]);
+	for (; left < PER_SOURCE; left++)
+		assert_non_null(enter_into(&tables[0], 7));
+	assert_null(enter_into(&tables[0], 7));
+}
+
+/* Dies as the owner of a table, with a client in it and the limit's lock in its hands. */
+static void die_with_the_lock(const void *argument)
+{
+	(void)argument;
+	UNIT_CHILD_MUST(enter_into(&tables[1], 7) != NULL);
+	lock_take(&shared->limit.lock);
+	raise(SIGKILL);
+}
+
+TEST(an_owner_who_dies_with_the_lock_of_the_limit_locks_nobody_out)
+{
+	unit_child_dies_of(SIGKILL, die_with_the_lock, NULL);
+	alarm(UNIT_PATIENCE_S); /* a lock that is lost would be waited for without end */
+	assert_non_null(enter_into(&tables[0], 7));
+	assert_non_null(enter_into(&tables[2], 7));
+	assert_null(enter_into(&tables[0], 7)); /* the dead one's client is still there */
+	clients_reset(&tables[1]);
+	assert_non_null(enter_into(&tables[0], 7));
+	assert_null(enter_into(&tables[0], 7));
+	alarm(0);
+}
+
+/* ---- who waits for his source ---- */
+
+/* One who is over the limit waits in a table. */
+static uint64_t wait_in(struct clients *clients, unsigned int n)
+{
+	struct peer peer = ipv4(n);
+	assert_null(clients_enter(clients, &peer, 0));
+	return clients_wait(clients, &peer);
+}
+
+static struct client *enter_with(struct clients *clients, unsigned int n, uint64_t ticket)
+{
+	struct peer peer = ipv4(n);
+	return clients_enter(clients, &peer, ticket);
+}
+
+/* As many of source 7 as there may be, all in the first table. */
+static void fill_source(struct client *list[PER_SOURCE])
+{
+	for (size_t i = 0; i < PER_SOURCE; i++) {
+		list[i] = enter_into(&tables[0], 7);
+		assert_non_null(list[i]);
+	}
+}
+
+TEST(of_one_source_those_who_wait_come_in_their_order_whoever_has_them)
+{
+	struct client *list[PER_SOURCE];
+	fill_source(list);
+	uint64_t first = wait_in(&tables[2], 7), second = wait_in(&tables[1], 7);
+	assert_true(first != 0 && second != 0 && first != second);
+	assert_null(enter_with(&tables[2], 7, first)); /* there is no room yet */
+	assert_non_null(enter_into(&tables[1], 8));    /* of another source nobody waits */
+
+	clients_leave(&tables[0], list[0]);
+	assert_null(enter_into(&tables[0], 7)); /* who comes now does not come before them */
+	assert_null(enter_with(&tables[1], 7, second));
+	assert_non_null(enter_with(&tables[2], 7, first));
+	assert_null(enter_with(&tables[1], 7, second));
+
+	clients_leave(&tables[0], list[1]);
+	assert_null(enter_into(&tables[0], 7));
+	assert_non_null(enter_with(&tables[1], 7, second));
+	clients_leave(&tables[0], list[2]);
+	assert_non_null(enter_into(&tables[0], 7)); /* nobody waits any more */
+}
+
+TEST(who_waits_no_more_is_in_nobodys_way)
+{
+	struct client *list[PER_SOURCE];
+	fill_source(list);
+	uint64_t first = wait_in(&tables[1], 7), second = wait_in(&tables[1], 7);
+	clients_wait_no_more(&tables[1], first);
+	clients_leave(&tables[0], list[0]);
+	assert_non_null(enter_with(&tables[1], 7, second));
+	clients_leave(&tables[0], list[1]);
+	assert_non_null(enter_into(&tables[0], 7));
+	clients_wait_no_more(&tables[1], 0); /* who has no ticket */
+	clients_wait_no_more(&tables[1], first);
+}
+
+TEST(no_more_wait_than_there_are_places_for_and_each_place_is_used_again)
+{
+	uint64_t tickets[CLIENTS_WAITING_MOST];
+	struct peer peer = ipv4(7);
+	for (int again = 0; again < 2; again++) {
+		for (size_t i = 0; i < CLIENTS_WAITING_MOST; i++) {
+			tickets[i] = clients_wait(&tables[i % N_TABLES], &peer);
+			assert_true(tickets[i] != 0);
+		}
+		assert_int_equal(clients_wait(&tables[0], &peer), 0);
+		for (size_t i = 0; i < CLIENTS_WAITING_MOST; i++)
+			clients_wait_no_more(&tables[i % N_TABLES], tickets[i]);
+	}
+	assert_non_null(enter_into(&tables[0], 7));
+}
+
+TEST(those_who_waited_in_the_table_of_a_dead_owner_can_be_told_and_hinder_nobody)
+{
+	struct client *list[PER_SOURCE];
+	struct peer peer = { 0 };
+	fill_source(list);
+	uint64_t other = wait_in(&tables[2], 7);
+	struct clients owner = tables[1]; /* a copy of its own, since the fork */
+	assert_true(wait_in(&owner, 7) != 0 && wait_in(&owner, 7) != 0);
+	for (int i = 0; i < 2; i++) {
+		peer = (struct peer){ 0 };
+		assert_true(clients_take_waiting(&tables[1], &peer));
+		assert_string_equal(peer_name(&peer).text, "192.0.2.7:51334");
+	}
+	assert_false(clients_take_waiting(&tables[1], &peer));
+	clients_reset(&tables[1]);
+
+	clients_leave(&tables[0], list[0]);
+	assert_non_null(enter_with(&tables[2], 7, other)); /* he still waited */
+	clients_leave(&tables[0], list[1]);
+	assert_non_null(enter_into(&tables[0], 7));
+}
+
+TEST(where_there_is_no_limit_nobody_waits)
+{
+	struct clients free_for_all;
+	struct peer peer;
+	assert_int_equal(clients_open(&free_for_all, MOST, sizeof(struct client)), 0);
+	assert_false(clients_take_waiting(&free_for_all, &peer));
+	clients_wait_no_more(&free_for_all, 0);
+	clients_close(&free_for_all);
+}
+
+/* ---- a table whose owner has died ---- */
+
+TEST(a_table_that_is_reset_is_empty_and_good_for_another_owner)
+{
+	struct client *one = enter_into(&tables[0], 7), *other = enter_into(&tables[0], 7);
+	clients_started(&tables[0], one, 101);
+	clients_leave(&tables[0], other);
+	assert_non_null(enter_into(&tables[0], 8));
+
+	clients_reset(&tables[0]);
+	assert_int_equal(tables[0].count, 0);
+	assert_null(clients_next(&tables[0], NULL));
+	assert_null(clients_find(&tables[0], 101));
+	assert_int_equal(atomic_load(&one->serial), 0);
+
+	/* All its places are free, and its clients count for no source any more. */
+	for (unsigned int i = 0; i < MOST; i++)
+		assert_non_null(enter_into(&tables[0], i / PER_SOURCE));
+	assert_int_equal(walk_all(&tables[0]), MOST);
+	assert_null(enter_into(&tables[1], 0));
+	assert_null(enter_into(&tables[1], 1));
+	assert_non_null(enter_into(&tables[1], 7));
+}
+
+/* The owner of the first table, until it is killed. */
+_Noreturn static void come_and_go_for_ever(void)
+{
+	struct client *list[MOST] = { NULL };
+	uint32_t random = 1;
+	alarm(UNIT_PATIENCE_S);
+	atomic_store(&shared->n_ready, 1);
+	for (;;) {
+		random = random * 1664525 + 1013904223;
+		size_t i = random >> 16 & (MOST - 1);
+		if (list[i] != NULL)
+			clients_leave(&tables[0], list[i]);
+		list[i] = list[i] == NULL ? enter_into(&tables[0], (unsigned int)i / 2) : NULL;
+	}
+}
+
+static void kill_the_owner_of_the_first(int moment)
+{
+	struct timespec until_then = { .tv_nsec = moment * 1000L };
+	atomic_store(&shared->n_ready, 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		come_and_go_for_ever();
+	UNIT_WAIT_UNTIL(atomic_load(&shared->n_ready) == 1);
+	nanosleep(&until_then, NULL);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset)
+{
+	alarm(2 * UNIT_PATIENCE_S);
+	for (int moment = 0; moment < 300; moment++) {
+		kill_the_owner_of_the_first(moment);
+		assert_true(walk_all(&tables[0]) <= MOST);
+		clients_reset(&tables[0]);
+		assert_int_equal(walk_all(&tables[0]), 0);
+		/* Nobody counts any more, and each place is good. */
+		struct client *list[MOST];
+		for (unsigned int i = 0; i < MOST; i++) {
+			list[i] = enter_into(&tables[0], i / PER_SOURCE);
+			assert_non_null(list[i]);
+		}
+		assert_null(enter_into(&tables[1], 0));
+		for (size_t i = 0; i < MOST; i++)
+			clients_leave(&tables[0], list[i]);
+		clients_reset(&tables[0]); /* for the next owner */
+	}
+	alarm(0);
+}
+
+/* ---- sharing ---- */
 
 TEST(what_a_child_notes_its_parent_reads_though_it_was_killed)
 {
@@ -290,24 +707,25 @@ TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller)
 	unit_child_dies_of(SIGABRT, leave_an_empty_table, NULL);
 }
 
-TEST(a_zeroed_table_can_be_closed)
+TEST(a_zeroed_table_has_nobody_and_can_be_closed)
 {
 	struct clients none = { 0 };
+	assert_null(clients_next(&none, NULL));
 	clients_close(&none);
 }
 
 TEST(a_table_for_the_most_clients_there_can_be_costs_only_what_is_used)
 {
 	struct clients large;
-	assert_int_equal(clients_open(&large, 4000000), 0);
-	struct addr addr = ipv4(7);
-	clients_started(&large, clients_enter(&large, &addr, "peer"), 4711);
+	assert_int_equal(clients_open(&large, 4000000, sizeof(struct served)), 0);
+	clients_started(&large, enter_into(&large, 7), 4711);
 	assert_non_null(clients_find(&large, 4711));
 	clients_close(&large);
 	assert_null(large.memory);
 }
 
 #define TABLE_TEST(name) cmocka_unit_test_setup_teardown(name, open_table, close_table)
+#define LIMIT_TEST(name) cmocka_unit_test_setup_teardown(name, open_tables, close_tables)
 
 int main(void)
 {
@@ -320,15 +738,30 @@ int main(void)
 		TABLE_TEST(clients_are_counted_by_their_source),
 		TABLE_TEST(a_unix_client_counts_for_no_source),
 		TABLE_TEST(the_source_of_number_zero_is_one_like_all),
-		TABLE_TEST(a_name_too_long_is_cut),
-		TABLE_TEST(the_longest_address_has_room),
 		TABLE_TEST(a_full_table_takes_one_again_when_one_has_left),
 		TABLE_TEST(an_entry_that_is_used_again_keeps_nothing_of_who_was_there),
-		TABLE_TEST(a_walk_passes_over_gaps_and_over_who_has_no_child),
+		TABLE_TEST(a_walk_passes_over_gaps_and_meets_who_is_not_served_yet),
 		TABLE_TEST(any_order_of_coming_and_going_leaves_the_counts_true),
+		TABLE_TEST(each_client_of_a_table_has_a_number_of_his_own_until_he_leaves),
+		TABLE_TEST(after_the_last_number_comes_one_again_for_zero_is_nobodys),
+		cmocka_unit_test(a_table_in_memory_of_the_callers_is_like_any_other),
+		LIMIT_TEST(a_source_has_no_more_clients_than_its_limit_in_all_tables_together),
+		LIMIT_TEST(clients_without_a_source_know_no_limit),
+		cmocka_unit_test(
+			a_table_without_a_limit_takes_as_many_of_one_source_as_it_has_places),
+		LIMIT_TEST(owners_who_take_in_and_let_go_at_the_same_time_keep_to_the_limit),
+		LIMIT_TEST(an_owner_who_dies_with_the_lock_of_the_limit_locks_nobody_out),
+		LIMIT_TEST(of_one_source_those_who_wait_come_in_their_order_whoever_has_them),
+		LIMIT_TEST(who_waits_no_more_is_in_nobodys_way),
+		LIMIT_TEST(no_more_wait_than_there_are_places_for_and_each_place_is_used_again),
+		LIMIT_TEST(
+			those_who_waited_in_the_table_of_a_dead_owner_can_be_told_and_hinder_nobody),
+		cmocka_unit_test(where_there_is_no_limit_nobody_waits),
+		LIMIT_TEST(a_table_that_is_reset_is_empty_and_good_for_another_owner),
+		LIMIT_TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset),
 		TABLE_TEST(what_a_child_notes_its_parent_reads_though_it_was_killed),
 		TABLE_TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller),
-		cmocka_unit_test(a_zeroed_table_can_be_closed),
+		cmocka_unit_test(a_zeroed_table_has_nobody_and_can_be_closed),
 		cmocka_unit_test(a_table_for_the_most_clients_there_can_be_costs_only_what_is_used),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
  */
 #include "server/ending.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,6 +52,14 @@ TEST(every_code_of_a_broken_connection_has_its_reason)
 
 static struct unit_capture log_of;
 
+/* 192.0.2.7:51334 */
+static struct peer somebody(void)
+{
+	struct addr addr = addr_wildcard(AF_INET, 51334);
+	addr.v4.sin_addr.s_addr = htonl(0xc0000207);
+	return peer_of(-1, &addr);
+}
+
 static const char *line_of(struct ending_facts facts)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
@@ -62,7 +71,7 @@ static const char *line_of(struct ending_facts facts)
 TEST(an_ending_is_one_line)
 {
 	assert_string_equal(line_of((struct ending_facts){
-				    .peer = "192.0.2.7:51334",
+				    .peer = somebody(),
 				    .in = 120,
 				    .out = 100,
 				    .lasted_ns = 3214 * CLOCK_NS_PER_MS,
@@ -92,7 +101,7 @@ TEST(every_reason_has_its_word)
 #undef X
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		const char *line = line_of((struct ending_facts){
-			.peer = "p",
+			.peer = somebody(),
 			.reason = words[i].reason,
 			.code = -ENOBUFS,
 			.signal = SIGKILL,
@@ -104,10 +113,14 @@ TEST(every_reason_has_its_word)
 TEST(in_json_it_is_one_object)
 {
 	log_setup(LOG_JSON, false);
-	line_of((struct ending_facts){
-		.peer = "p", .in = 1, .out = 2, .reason = ENDING_KILLED, .signal = SIGSEGV });
+	line_of((struct ending_facts){ .peer = somebody(),
+				       .in = 1,
+				       .out = 2,
+				       .reason = ENDING_KILLED,
+				       .signal = SIGSEGV });
 	log_setup(LOG_TEXT, false);
-	assert_string_equal(log_of.text, "{\"event\":\"end\",\"peer\":\"p\",\"in\":1,\"out\":2,"
+	assert_string_equal(log_of.text, "{\"event\":\"end\",\"peer\":\"192.0.2.7:51334\","
+					 "\"in\":1,\"out\":2,"
 					 "\"seconds\":0.000,\"reason\":\"killed\","
 					 "\"signal\":\"SIGSEGV\"}\n");
 }

@@ -4,8 +4,10 @@
  */
 #include "server/engine.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "server/clients.h"
 #include "unit.h"
 
 TEST(every_engine_is_found_by_its_name)
@@ -14,14 +16,71 @@ TEST(every_engine_is_found_by_its_name)
 		assert_ptr_equal(engine_find((*at)->name), *at);
 }
 
-TEST(every_engine_has_a_name_a_summary_and_runs)
+TEST(every_engine_has_a_name_a_summary_and_runs_or_has_workers_that_do)
 {
 	for (const struct engine *const *at = engines; *at != NULL; at++) {
 		size_t letters = strspn((*at)->name, "abcdefghijklmnopqrstuvwxyz");
 		assert_true(letters > 0 && (*at)->name[letters] == '\0');
 		assert_true(strlen((*at)->summary) > 0);
-		assert_non_null((*at)->run);
+		assert_true(((*at)->run != NULL) != ((*at)->work != NULL));
 	}
+}
+
+TEST(every_engine_says_what_a_client_takes)
+{
+	for (const struct engine *const *at = engines; *at != NULL; at++) {
+		assert_true((*at)->entry_size >= sizeof(struct client));
+		assert_int_equal((*at)->entry_size % _Alignof(struct client), 0);
+		assert_true((*at)->need.kib > 0);
+		assert_true((*at)->n_calls == 0 || (*at)->calls != NULL);
+	}
+}
+
+TEST(engines_with_workers_know_how_many_or_grow)
+{
+	for (const struct engine *const *at = engines; *at != NULL; at++) {
+		bool has_number = (*at)->workers != NULL;
+		assert_int_equal((*at)->work != NULL, has_number || (*at)->grows);
+		assert_false(has_number && (*at)->grows);
+		if (has_number)
+			assert_true((*at)->workers() >= 1);
+		/* Each worker has its own table, whatever its engine. */
+		assert_int_equal((*at)->work != NULL, (*at)->need.many_workers);
+	}
+}
+
+static int no_use(struct engine_reason *reterr_reason)
+{
+	*reterr_reason = (struct engine_reason){ "the moon is full" };
+	return -ENOSYS;
+}
+
+TEST(an_engine_that_cannot_be_used_says_why)
+{
+	static const struct engine none = { .name = "none", .usable = no_use };
+	static const struct engine always = { .name = "always" };
+	struct engine_reason reason = { "untouched" };
+	assert_int_equal(engine_check(&always, &reason), 0);
+	assert_string_equal(reason.text, "untouched");
+	assert_int_equal(engine_check(&none, &reason), -ENOSYS);
+	assert_string_equal(reason.text, "the moon is full");
+}
+
+TEST(the_best_engine_can_be_used_and_whoever_is_better_has_his_reason)
+{
+	struct engine_reason why, reason;
+	const struct engine *best = engine_best(&why);
+	assert_non_null(best);
+	assert_ptr_equal(engine_find(best->name), best);
+	assert_int_equal(engine_check(best, &reason), 0);
+	assert_true(best->polls); /* it waits for many */
+	/* "NAME: reason" of one that cannot, or nothing. */
+	char name[sizeof(why.text)];
+	size_t length = strcspn(why.text, ":");
+	memcpy(name, why.text, length);
+	name[length] = '\0';
+	if (length > 0)
+		assert_true(engine_check(engine_find(name), &reason) < 0);
 }
 
 TEST(the_default_comes_first)
@@ -41,7 +100,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_engine_is_found_by_its_name),
-		cmocka_unit_test(every_engine_has_a_name_a_summary_and_runs),
+		cmocka_unit_test(every_engine_has_a_name_a_summary_and_runs_or_has_workers_that_do),
+		cmocka_unit_test(every_engine_says_what_a_client_takes),
+		cmocka_unit_test(engines_with_workers_know_how_many_or_grow),
+		cmocka_unit_test(an_engine_that_cannot_be_used_says_why),
+		cmocka_unit_test(the_best_engine_can_be_used_and_whoever_is_better_has_his_reason),
 		cmocka_unit_test(the_default_comes_first),
 		cmocka_unit_test(what_is_no_engine_is_not_found),
 	};

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "server/engine.h"
 #include "unit.h"
 
 /* Beyond the last number that any kernel has given to a call. */
@@ -105,7 +106,15 @@ static bool is_killed(int status)
 static void enter(struct sandbox *sandbox)
 {
 	const struct listeners none = { .n = 0 };
-	UNIT_CHILD_MUST(sandbox_enter(sandbox, &none) == 0);
+	UNIT_CHILD_MUST(sandbox_enter(sandbox, &none, NULL, 0) == 0);
+}
+
+static void enter_with(const void *argument)
+{
+	const struct engine *engine = argument;
+	const struct listeners none = { .n = 0 };
+	struct sandbox sandbox;
+	UNIT_CHILD_MUST(sandbox_enter(&sandbox, &none, engine->calls, engine->n_calls) == 0);
 }
 
 static void try_every_call(const void *argument)
@@ -159,11 +168,40 @@ TEST(the_server_itself_lacks_what_it_has_no_use_for)
 	unit_in_child(try_calls_of_server, NULL);
 }
 
+/* One of the calls that no server makes, if it is no need of its engine. */
+static void try_calls_of_engine(const void *argument)
+{
+	(void)argument;
+	static const struct seccomp_rule calls[] = { { .call = __NR_memfd_create } };
+	const struct listeners none = { .n = 0 };
+	struct sandbox sandbox;
+	UNIT_CHILD_MUST(sandbox_enter(&sandbox, &none, calls, ARRAY_LEN(calls)) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(never_calls); i++) {
+		bool is_of_engine = never_calls[i] == __NR_memfd_create;
+		errno = 0;
+		syscall(never_calls[i], -1L, -1L, -1L, -1L, -1L, -1L);
+		UNIT_CHILD_MUST((errno == ENOSYS) == !is_of_engine);
+	}
+	/* A child of that server has it no more than any other child. */
+	UNIT_CHILD_MUST(is_killed(end_of_call(&sandbox, __NR_memfd_create, -1)));
+}
+
+TEST(what_an_engine_needs_the_server_has_and_a_child_has_not)
+{
+	unit_in_child(try_calls_of_engine, NULL);
+}
+
+TEST(there_is_room_for_the_calls_of_every_engine)
+{
+	for (const struct engine *const *at = engines; *at != NULL; at++)
+		unit_in_child(enter_with, *at);
+}
+
 static void remove_path(const void *argument)
 {
 	const struct listeners *listeners = argument;
 	struct sandbox sandbox;
-	UNIT_CHILD_MUST(sandbox_enter(&sandbox, listeners) == 0);
+	UNIT_CHILD_MUST(sandbox_enter(&sandbox, listeners, NULL, 0) == 0);
 	struct listeners copy = *listeners;
 	listeners_close(&copy);
 }
@@ -234,6 +272,8 @@ int main(void)
 		cmocka_unit_test(
 			a_child_can_ask_its_socket_for_the_queue_but_type_nothing_into_a_terminal),
 		cmocka_unit_test(the_server_itself_lacks_what_it_has_no_use_for),
+		cmocka_unit_test(what_an_engine_needs_the_server_has_and_a_child_has_not),
+		cmocka_unit_test(there_is_room_for_the_calls_of_every_engine),
 	};
 	/* With a sanitizer it is not built in. */
 	return sandbox_is_built_in() ? cmocka_run_group_tests(sandboxed, NULL, NULL)

@@ -4,13 +4,19 @@
  */
 #include "server/server.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/news.h"
+#include "net/process.h"
 #include "net/signals.h"
+#include "server/lifeline.h"
+#include "server/reports.h"
 #include "unit.h"
 
 static struct server server;
@@ -20,7 +26,7 @@ static int open_server(void **state)
 {
 	(void)state;
 	server = (struct server){ .signals_fd = -1, .drain_timeout_ns = 30 * CLOCK_NS_PER_S };
-	return clients_open(&server.clients, 8);
+	return clients_open(&server.clients, 8, sizeof(struct client));
 }
 
 static int close_server(void **state)
@@ -30,11 +36,21 @@ static int close_server(void **state)
 	return 0;
 }
 
-static struct client *enter(pid_t pid, uint64_t in, uint64_t out)
+/* 192.0.2.N:51334 */
+static struct peer peer_number(unsigned int n)
 {
 	struct addr addr = addr_wildcard(AF_INET, 51334);
-	struct client *client = clients_enter(&server.clients, &addr, "192.0.2.7:51334");
-	clients_started(&server.clients, client, pid);
+	addr.v4.sin_addr.s_addr = htonl(0xc0000200 + n);
+	return peer_of(-1, &addr);
+}
+
+static struct client *enter(pid_t pid, uint64_t in, uint64_t out)
+{
+	struct peer peer = peer_number(7);
+	struct client *client = clients_enter(&server.clients, &peer, 0);
+	assert_non_null(client);
+	if (pid != 0)
+		clients_started(&server.clients, client, pid);
 	atomic_store(&client->score.in, in);
 	atomic_store(&client->score.out, out);
 	return client;
@@ -101,9 +117,10 @@ TEST(who_ended_is_counted_and_his_entry_free)
 TEST(a_quiet_server_counts_all_the_same)
 {
 	server.quiet = true;
+	struct peer peer = peer_number(7);
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	server_client_ended(&server, enter(100, 1, 1), 0, 0);
-	server_client_turned_away(&server, "192.0.2.7:51334", ENDING_SOURCE);
+	server_client_turned_away(&server, &peer, ENDING_SOURCE);
 	unit_capture_end(&log_of);
 	assert_string_equal(log_of.text, "");
 	assert_int_equal(server.totals.ended, 1);
@@ -112,9 +129,10 @@ TEST(a_quiet_server_counts_all_the_same)
 
 TEST(who_is_turned_away_has_his_line_with_the_reason)
 {
+	struct peer one = peer_number(7), other = peer_number(8);
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	server_client_turned_away(&server, "192.0.2.7:51334", ENDING_SOURCE);
-	server_client_turned_away(&server, "192.0.2.8:51334", ENDING_DRAIN);
+	server_client_turned_away(&server, &one, ENDING_SOURCE);
+	server_client_turned_away(&server, &other, ENDING_DRAIN);
 	unit_capture_end(&log_of);
 	assert_string_equal(
 		log_of.text,
@@ -143,15 +161,31 @@ TEST(totals_are_of_those_who_ended_and_of_those_who_are_there)
 
 /* ---- signals ---- */
 
-/* Raises them, and lets the server hear them. Returns what it returned. */
-static bool hear(const int *signals, size_t n)
+/* Raises them, and lets the server hear them. Returns what it returned; hearing is silent. */
+static struct server_asked hear(const int *signals, size_t n)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	for (size_t i = 0; i < n; i++)
 		raise(signals[i]);
-	bool child_ended = server_hear_signals(&server);
+	struct server_asked asked = server_hear_signals(&server);
 	unit_capture_end(&log_of);
-	return child_ended;
+	UNIT_CHILD_MUST(strcmp(log_of.text, "") == 0);
+	return asked;
+}
+
+static bool is_asked(struct server_asked asked, bool child_ended, bool totals, bool new_phase)
+{
+	return asked.child_ended == child_ended && asked.totals == totals &&
+	       asked.new_phase == new_phase;
+}
+
+/* What the log says of the phase. */
+static const char *phase_said(uint32_t n_clients)
+{
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	server_say_phase(&server, n_clients);
+	unit_capture_end(&log_of);
+	return log_of.text;
 }
 
 static void hear_signals(const void *argument)
@@ -161,26 +195,22 @@ static void hear_signals(const void *argument)
 	UNIT_CHILD_MUST(server.signals_fd >= 0);
 	enter(100, 0, 0);
 
-	UNIT_CHILD_MUST(!hear(NULL, 0));
-	UNIT_CHILD_MUST(hear((int[]){ SIGCHLD }, 1));
-	UNIT_CHILD_MUST(strcmp(log_of.text, "") == 0);
-
-	UNIT_CHILD_MUST(!hear((int[]){ SIGUSR1 }, 1));
-	UNIT_CHILD_MUST(strncmp(log_of.text, "totals ", 7) == 0);
+	UNIT_CHILD_MUST(is_asked(hear(NULL, 0), false, false, false));
+	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGCHLD }, 1), true, false, false));
+	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGUSR1 }, 1), false, true, false));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_SERVING);
 
-	UNIT_CHILD_MUST(hear((int[]){ SIGTERM, SIGCHLD }, 2));
+	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGTERM, SIGCHLD }, 2), true, false, true));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_DRAINING);
-	UNIT_CHILD_MUST(strcmp(log_of.text,
+	UNIT_CHILD_MUST(strcmp(phase_said(1),
 			       "SIGTERM: no new clients; 1 may finish, for 30s at most\n") == 0);
 
-	UNIT_CHILD_MUST(!hear((int[]){ SIGINT }, 1));
+	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGINT }, 1), false, false, true));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_KILLING);
 	UNIT_CHILD_MUST(server.drain.ended_by == SIGINT);
-	UNIT_CHILD_MUST(strcmp(log_of.text, "killing 1 clients\n") == 0);
+	UNIT_CHILD_MUST(strcmp(phase_said(1), "killing 1 clients\n") == 0);
 
-	UNIT_CHILD_MUST(!hear((int[]){ SIGTERM }, 1)); /* nothing new to say */
-	UNIT_CHILD_MUST(strcmp(log_of.text, "") == 0);
+	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGTERM }, 1), false, false, false));
 }
 
 TEST(each_signal_does_what_it_is_for)
@@ -193,28 +223,192 @@ TEST(time_alone_ends_the_drain_and_says_so)
 	uint64_t now_ns = clock_now_ns();
 	enter(100, 0, 0);
 	server.drain = (struct drain){ .phase = DRAIN_DRAINING, .deadline_ns = now_ns };
-	unit_capture_begin(&log_of, STDERR_FILENO);
-	server_pass_time(&server);
-	unit_capture_end(&log_of);
+	assert_true(server_pass_time(&server));
 	assert_int_equal(server.drain.phase, DRAIN_CALLING_OFF);
-	assert_string_equal(log_of.text, "drain timeout: ending 1 clients\n");
+	assert_string_equal(phase_said(1), "drain timeout: ending 1 clients\n");
 
 	server.drain.deadline_ns = now_ns;
-	unit_capture_begin(&log_of, STDERR_FILENO);
-	server_pass_time(&server);
-	server_pass_time(&server);
-	unit_capture_end(&log_of);
+	assert_true(server_pass_time(&server));
+	assert_false(server_pass_time(&server));
 	assert_int_equal(server.drain.phase, DRAIN_KILLING);
-	assert_string_equal(log_of.text, "killing 1 clients\n");
+	assert_string_equal(phase_said(1), "killing 1 clients\n");
 }
 
 TEST(while_it_serves_time_means_nothing)
 {
-	unit_capture_begin(&log_of, STDERR_FILENO);
-	server_pass_time(&server);
-	unit_capture_end(&log_of);
+	assert_false(server_pass_time(&server));
 	assert_int_equal(server.drain.phase, DRAIN_SERVING);
+	assert_string_equal(phase_said(1), "");
+}
+
+/* ---- a worker's view ---- */
+
+#define N_PLACES 4
+
+/* What a worker shares with its supervisor; here both are this process, or one is its child. */
+struct above {
+	struct news news;
+	_Atomic uint64_t accepted;
+	struct reports *reports;
+	struct lifeline lifeline;
+	struct upward upward;
+};
+
+static void open_above(struct above *above)
+{
+	void *memory;
+	*above = (struct above){ .news = { .fd = -1 } };
+	assert_int_equal(process_share(reports_size(N_PLACES), &memory), 0);
+	above->reports = memory;
+	reports_place(above->reports, N_PLACES);
+	assert_int_equal(news_open(&above->news), 0);
+	assert_int_equal(lifeline_open(&above->lifeline), 0);
+	above->upward = (struct upward){
+		.accepted = &above->accepted,
+		.reports = above->reports,
+		.news = &above->news,
+		.presence_fd = above->lifeline.child_fd,
+	};
+	server.upward = &above->upward;
+}
+
+static void close_above(struct above *above)
+{
+	process_unshare(above->reports, reports_size(N_PLACES));
+	news_close(&above->news);
+	lifeline_close(&above->lifeline);
+}
+
+/* A client of the worker ends. */
+static void end_one(uint64_t in)
+{
+	struct client *client = enter(0, in, in);
+	atomic_store(&client->score.ending, (int)ENDING_EOF);
+	server_client_ended(&server, client, 0, 0);
+}
+
+TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself)
+{
+	struct above above;
+	struct peer peer = peer_number(8);
+	struct ending_facts facts;
+	open_above(&above);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	server_client_accepted(&server);
+	server_client_accepted(&server);
+	end_one(7);
+	server_client_turned_away(&server, &peer, ENDING_SOURCE);
+	unit_capture_end(&log_of);
 	assert_string_equal(log_of.text, "");
+	static const struct totals none;
+	assert_memory_equal(&server.totals, &none, sizeof(none));
+	assert_int_equal(server.clients.count, 0);
+	assert_int_equal(atomic_load(&above.accepted), 2);
+
+	assert_true(reports_next(above.reports, &facts));
+	assert_int_equal(facts.serial, 1);
+	assert_int_equal(facts.in, 7);
+	assert_int_equal(facts.reason, ENDING_EOF);
+	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.7:51334");
+	assert_true(reports_next(above.reports, &facts));
+	assert_int_equal(facts.serial, 0); /* he was never served */
+	assert_int_equal(facts.reason, ENDING_SOURCE);
+	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.8:51334");
+	assert_false(reports_next(above.reports, &facts));
+	close_above(&above);
+}
+
+TEST(what_a_worker_told_counts_as_if_it_had_been_here)
+{
+	struct peer peer = peer_number(7);
+	static const struct {
+		enum ending reason;
+		int signal;
+		uint32_t serial;
+		enum drain_phase phase;
+		struct totals totals;
+	} rows[] = {
+		{ ENDING_EOF, 0, 1, DRAIN_SERVING, { .ended = 1, .in = 3, .out = 2 } },
+		{ ENDING_SOURCE, 0, 0, DRAIN_SERVING, { .turned_away = 1, .in = 3, .out = 2 } },
+		{ ENDING_DRAIN,
+		  0,
+		  1,
+		  DRAIN_DRAINING,
+		  { .ended = 1, .cut_off = 1, .in = 3, .out = 2 } },
+		{ ENDING_DRAIN,
+		  0,
+		  0,
+		  DRAIN_DRAINING,
+		  { .turned_away = 1, .cut_off = 1, .in = 3, .out = 2 } },
+		{ ENDING_KILLED,
+		  SIGKILL,
+		  1,
+		  DRAIN_SERVING,
+		  { .ended = 1, .killed = 1, .in = 3, .out = 2 } },
+		{ ENDING_KILLED,
+		  SIGKILL,
+		  1,
+		  DRAIN_KILLING,
+		  { .ended = 1, .killed = 1, .cut_off = 1, .in = 3, .out = 2 } },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		server.totals = (struct totals){ 0 };
+		server.drain.phase = rows[i].phase;
+		unit_capture_begin(&log_of, STDERR_FILENO);
+		server_count(&server, &(struct ending_facts){
+					      .peer = peer,
+					      .in = 3,
+					      .out = 2,
+					      .reason = rows[i].reason,
+					      .signal = rows[i].signal,
+					      .serial = rows[i].serial,
+				      });
+		unit_capture_end(&log_of);
+		assert_memory_equal(&server.totals, &rows[i].totals, sizeof(server.totals));
+		assert_int_equal(unit_lines(log_of.text), 1);
+	}
+}
+
+TEST(a_worker_waits_where_its_supervisor_is_behind_and_nothing_is_lost)
+{
+	enum { N = 1000 * N_PLACES };
+	struct above above;
+	struct ending_facts facts = { 0 };
+	open_above(&above);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(UNIT_PATIENCE_S);
+		for (uint64_t i = 1; i <= N; i++)
+			end_one(i);
+		_exit(0);
+	}
+	for (uint64_t i = 1; i <= N; i++) {
+		UNIT_WAIT_UNTIL(reports_next(above.reports, &facts));
+		assert_int_equal(facts.in, i);
+		assert_int_equal(facts.serial, i);
+	}
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close_above(&above);
+}
+
+static void end_many_without_supervisor(const void *argument)
+{
+	struct above above;
+	(void)argument;
+	open_above(&above);
+	lifeline_cut(&above.lifeline);
+	alarm(UNIT_PATIENCE_S);
+	for (uint64_t i = 0; i < 3 * N_PLACES; i++)
+		end_one(i);
+	UNIT_CHILD_MUST(server.clients.count == 0);
+}
+
+TEST(a_worker_without_a_supervisor_waits_for_nobody)
+{
+	unit_in_child(end_many_without_supervisor, NULL);
 }
 
 #define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, open_server, close_server)
@@ -230,6 +424,10 @@ int main(void)
 		SERVER_TEST(each_signal_does_what_it_is_for),
 		SERVER_TEST(time_alone_ends_the_drain_and_says_so),
 		SERVER_TEST(while_it_serves_time_means_nothing),
+		SERVER_TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself),
+		SERVER_TEST(what_a_worker_told_counts_as_if_it_had_been_here),
+		SERVER_TEST(a_worker_waits_where_its_supervisor_is_behind_and_nothing_is_lost),
+		SERVER_TEST(a_worker_without_a_supervisor_waits_for_nobody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * "There is something new": how many processes wake one that sleeps, at the price of a system call
+ * only if it does sleep (eventfd(2)).
+ *
+ * The sleeper says that it is going to sleep, looks once more whether there is anything, and then
+ * waits for the descriptor. Who has something new puts it into shared memory first, then tells; if
+ * the sleeper is awake that is one load. Between the two, each looks at what the other wrote, so no
+ * news is slept through.
+ */
+#ifndef NET_NEWS_H
+#define NET_NEWS_H
+
+#include <stdatomic.h>
+
+#include "base/compiler.h"
+
+/* In shared memory. */
+struct news {
+	_Alignas(64) _Atomic int is_asleep;
+	int fd; /* readable when there is news; the maker's and, after a fork, its children's */
+};
+
+/* Returns 0 or -errno. The descriptor is close-on-exec. */
+MUST_USE int news_open(struct news *news);
+void news_close(struct news *news);
+
+/* There is something new: to be called when it can be seen. */
+void news_tell(struct news *news);
+
+/* Before the last look: from here on news wakes. */
+void news_begin_sleep(struct news *news);
+
+/* Awake again: takes back what woke us. */
+void news_end_sleep(struct news *news);
+
+/*
+ * For news to several at once, who each wait for its edges (EPOLLET, epoll(7)) and never read: every
+ * write(2) of 8 bytes that say 1 wakes them all. Returns the descriptor, the caller's, or -errno.
+ */
+MUST_USE int news_open_edge(void);
+
+#endif

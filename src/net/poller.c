@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/poller.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+
+int poller_open(struct poller *ret_poller)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret_poller->fd = fd;
+	return 0;
+}
+
+void poller_close(struct poller *poller)
+{
+	io_close(&poller->fd);
+}
+
+int poller_add(struct poller *poller, int fd, uint32_t events, uint64_t tag)
+{
+	struct epoll_event event = { .events = events, .data.u64 = tag };
+	return epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int poller_change(struct poller *poller, int fd, uint32_t events, uint64_t tag)
+{
+	struct epoll_event event = { .events = events, .data.u64 = tag };
+	return epoll_ctl(poller->fd, EPOLL_CTL_MOD, fd, &event) < 0 ? -errno : 0;
+}
+
+int poller_remove(struct poller *poller, int fd)
+{
+	return epoll_ctl(poller->fd, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
+}
+
+int poller_wait(struct poller *poller, struct poller_events *ret_events, uint64_t deadline_ns)
+{
+	int timeout_ms = deadline_ns == 0 ? 0 : clock_poll_ms(deadline_ns);
+	ret_events->n = 0;
+	int n = epoll_wait(poller->fd, ret_events->list, POLLER_EVENTS, timeout_ms);
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	ret_events->n = n;
+	return n;
+}

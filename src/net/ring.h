@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A ring: what is wanted of the kernel goes in, what it has done comes out (io_uring(7)), by
+ * liburing. For one thread alone; the kernel does its part of the work when that thread waits.
+ *
+ * Every request has a tag, by which its completions are known, and a request is over with the first
+ * completion that does not say "more" (IORING_CQE_F_MORE). A socket of which the ring still has a
+ * request is not closed by close(2), and sends no FIN: cancel, wait for the last completion, close.
+ *
+ * The ring may make these requests and no other, whoever takes the process over: a list of system
+ * calls (net/seccomp.h) does not see what goes through a ring.
+ */
+#ifndef NET_RING_H
+#define NET_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+/* Room for the sentence that says why there are no rings here. */
+struct ring_reason {
+	char text[160];
+};
+
+/* One thing that the kernel has done. */
+struct ring_done {
+	uint64_t tag;
+	int result;    /* as of the system call: a count, or -errno */
+	bool more;     /* the request goes on: there will be another completion */
+	int buffer;    /* received into this buffer; -1: into none */
+};
+
+struct ring; /* its own affair: net/ring.c */
+
+/* Can rings be had here, for what we need? Returns 0, or a negative code and why not. */
+MUST_USE int ring_check(struct ring_reason *reterr_reason);
+
+/*
+ * Opens a ring with buffers for receiving: n_buffers, a power of two, of buffer_size bytes. As large
+ * as the memory allows that may be locked (RLIMIT_MEMLOCK). *ret_ring is the caller's. Returns 0 or
+ * -errno.
+ */
+MUST_USE int ring_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size);
+void ring_close(struct ring *ring);
+
+/* ---- requests: they go to the kernel with the next ring_wait() ---- */
+
+/* Receive from a socket, again and again, each time into the buffer that is next. */
+void ring_receive(struct ring *ring, int fd, uint64_t tag);
+
+/* Send what can be sent at once: the completion comes with the wait that takes the request in. */
+void ring_send(struct ring *ring, int fd, const void *bytes, size_t n, uint64_t tag);
+
+/* Say once when one of these events is there (poll(2)): POLLIN and so on. */
+void ring_poll(struct ring *ring, int fd, uint32_t events, uint64_t tag);
+
+/* End the request of this tag: its last completion says -ECANCELED, unless it was faster. */
+void ring_cancel(struct ring *ring, uint64_t tag);
+
+/* ---- buffers ---- */
+
+unsigned char *ring_buffer(const struct ring *ring, int buffer);
+
+/* The bytes of a buffer are not needed any more: it is received into again. */
+void ring_give_back(struct ring *ring, int buffer);
+
+/* ---- completions ---- */
+
+/*
+ * Hands requests to the kernel, and waits until something is done or the deadline has come; 0 does
+ * not wait. Returns 0, or -errno that cannot pass.
+ */
+MUST_USE int ring_wait(struct ring *ring, uint64_t deadline_ns);
+
+/* Is anything done that ring_next() has not told yet? */
+bool ring_has_done(const struct ring *ring);
+
+/* The next thing that is done; false: there is none. */
+MUST_USE bool ring_next(struct ring *ring, struct ring_done *ret_done);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/crowd.h"
+
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+#include "server/session.h"
+
+/* Our FIN counts as a byte to be acknowledged (RFC 9293 3.4). The kernel alone sees to that one. */
+#define FIN_SIZE 1
+
+/* While the last bytes are on their way: a few looks soon, then now and then. */
+#define LOOKS_SOON    8
+#define LOOK_SOON_NS  (4 * CLOCK_NS_PER_MS)
+#define LOOK_LATER_NS (250 * CLOCK_NS_PER_MS)
+
+/* The longest time that fits into a clock of 32 bits, with room to come round. */
+#define TICKS_MOST (UINT32_C(1) << 30)
+
+static struct deadline *deadline_of(const void *owner, uint32_t index)
+{
+	const struct clients *clients = owner;
+	return &((struct conn *)clients_at(clients, index))->deadline;
+}
+
+static uint32_t index_of(const struct crowd *crowd, const struct conn *conn)
+{
+	return clients_index(&crowd->server->clients, &conn->client);
+}
+
+/* Rounded up, so that nobody is ended too early. */
+static uint32_t ticks(const struct crowd *crowd, uint64_t ns)
+{
+	return (uint32_t)((ns + crowd->tick_ns - 1) / crowd->tick_ns);
+}
+
+void crowd_open(struct crowd *crowd, struct server *server)
+{
+	uint64_t idle_ns = server->idle_timeout_ns;
+	*crowd = (struct crowd){ .server = server, .start_ns = clock_now_ns() };
+	crowd->tick_ns = CLOCK_NS_PER_MS;
+	if (idle_ns / crowd->tick_ns > TICKS_MOST)
+		crowd->tick_ns = idle_ns / TICKS_MOST + 1;
+	const uint64_t spans_ns[CROWD_QUEUES] = {
+		[CROWD_IDLE] = idle_ns,
+		[CROWD_LINGER] = SESSION_LINGER_IDLE_NS,
+		[CROWD_LINGER_CALLED_OFF] = SESSION_LINGER_CALLED_OFF_NS,
+		[CROWD_LEAVE_SOON] = LOOK_SOON_NS,
+		[CROWD_LEAVE] = LOOK_LATER_NS,
+	};
+	for (int i = 0; i < CROWD_QUEUES; i++)
+		crowd->queues[i].span = ticks(crowd, spans_ns[i]);
+	crowd->deadlines = (struct deadlines){
+		.owner = &server->clients,
+		.of = deadline_of,
+		.queues = crowd->queues,
+		.n_queues = CROWD_QUEUES,
+	};
+}
+
+/* ---- time ---- */
+
+uint64_t crowd_tell_time(struct crowd *crowd)
+{
+	uint64_t now_ns = clock_now_ns();
+	crowd->now = (uint32_t)((now_ns - crowd->start_ns) / crowd->tick_ns);
+	return now_ns;
+}
+
+uint64_t crowd_deadline_ns(const struct crowd *crowd, uint64_t now_ns)
+{
+	uint32_t wait = deadlines_next(&crowd->deadlines, crowd->now);
+	return wait == UINT32_MAX ? CLOCK_NEVER : now_ns + wait * crowd->tick_ns;
+}
+
+struct conn *crowd_next_due(struct crowd *crowd, enum crowd_queue *ret_queue)
+{
+	for (unsigned int queue = 0; queue < CROWD_QUEUES; queue++) {
+		uint32_t index;
+		if (!deadlines_due(&crowd->deadlines, queue, crowd->now, &index))
+			continue;
+		deadlines_leave(&crowd->deadlines, index);
+		*ret_queue = (enum crowd_queue)queue;
+		return (struct conn *)clients_at(&crowd->server->clients, index);
+	}
+	return NULL;
+}
+
+static void wait_in(struct crowd *crowd, struct conn *conn, enum crowd_queue queue)
+{
+	deadlines_enter(&crowd->deadlines, queue, index_of(crowd, conn), crowd->now);
+}
+
+void crowd_moved(struct crowd *crowd, struct conn *conn)
+{
+	if (crowd->server->idle_timeout_ns != 0 && !conn->echo.stopped)
+		wait_in(crowd, conn, CROWD_IDLE);
+}
+
+bool crowd_was_idle(struct crowd *crowd, struct conn *conn)
+{
+	uint32_t before = conn->on_its_way;
+	conn->on_its_way = (uint32_t)io_unacknowledged(conn->client.fd);
+	bool moved = conn->on_its_way < before || (before == 0 && conn->on_its_way > 0);
+	if (moved)
+		wait_in(crowd, conn, CROWD_IDLE);
+	return !moved;
+}
+
+/* ---- the end of a conversation ---- */
+
+void crowd_end_with(struct conn *conn, enum ending ending, int code)
+{
+	struct score *score = &conn->client.score;
+	if (atomic_load_explicit(&score->ending, memory_order_relaxed) != ENDING_NONE)
+		return; /* what happens while lingering is not the reason */
+	atomic_store_explicit(&score->code, code, memory_order_relaxed);
+	atomic_store_explicit(&score->ending, (int)ending, memory_order_relaxed);
+}
+
+void crowd_fail(struct conn *conn, int code)
+{
+	crowd_end_with(conn, ending_of_code(code), code);
+	conn->is_leaving = false;
+	echo_failed(&conn->echo);
+}
+
+void crowd_stop(struct crowd *crowd, struct conn *conn, enum ending ending)
+{
+	crowd_end_with(conn, ending, 0);
+	conn->is_leaving = false;
+	echo_stop(&conn->echo);
+	wait_in(crowd, conn,
+		crowd->is_called_off ? CROWD_LINGER_CALLED_OFF : CROWD_LINGER);
+}
+
+void crowd_hurry(struct crowd *crowd, struct conn *conn)
+{
+	wait_in(crowd, conn, CROWD_LINGER_CALLED_OFF);
+}
+
+void crowd_note(struct conn *conn)
+{
+	struct score *score = &conn->client.score;
+	atomic_store_explicit(&score->in, conn->echo.in, memory_order_relaxed);
+	atomic_store_explicit(&score->out, conn->echo.out, memory_order_relaxed);
+}
+
+void crowd_finish(struct crowd *crowd, struct conn *conn)
+{
+	int fd = conn->client.fd;
+	size_t left = conn->echo.stopped || conn->client.peer.family == AF_UNIX
+			      ? 0
+			      : io_unacknowledged(fd);
+	/* Where nothing is on its way and nothing is to come, the close sends the FIN. */
+	if (!conn->echo.stopped && left == 0) {
+		echo_finished(&conn->echo);
+		return;
+	}
+	int rc = io_send_end(fd);
+	if (rc < 0) {
+		crowd_fail(conn, rc);
+	} else if (conn->echo.stopped) {
+		echo_finished(&conn->echo);
+	} else {
+		conn->is_leaving = true;
+		conn->on_its_way = (uint32_t)left;
+		wait_in(crowd, conn, CROWD_LEAVE_SOON);
+	}
+}
+
+/* Nothing has moved for the idle timeout, as far as the looks can tell. */
+static bool waited_too_long(const struct crowd *crowd, const struct conn *conn)
+{
+	uint64_t idle_ns = crowd->server->idle_timeout_ns;
+	return idle_ns != 0 && conn->looks >= LOOKS_SOON &&
+	       (uint64_t)(conn->looks - LOOKS_SOON) * LOOK_LATER_NS >= idle_ns;
+}
+
+void crowd_look(struct crowd *crowd, struct conn *conn)
+{
+	int code = io_pending_error(conn->client.fd);
+	uint32_t left = (uint32_t)io_unacknowledged(conn->client.fd);
+	if (code < 0) {
+		crowd_fail(conn, code);
+	} else if (left <= FIN_SIZE) {
+		conn->is_leaving = false;
+		echo_finished(&conn->echo);
+	} else if (waited_too_long(crowd, conn)) {
+		crowd_stop(crowd, conn, ENDING_IDLE);
+	} else {
+		if (left < conn->on_its_way && conn->looks > LOOKS_SOON)
+			conn->looks = LOOKS_SOON;
+		else if (conn->looks < UINT32_MAX)
+			conn->looks++;
+		conn->on_its_way = left;
+		wait_in(crowd, conn, conn->looks < LOOKS_SOON ? CROWD_LEAVE_SOON : CROWD_LEAVE);
+	}
+}
+
+void crowd_wait_no_more(struct crowd *crowd, struct conn *conn)
+{
+	deadlines_leave(&crowd->deadlines, index_of(crowd, conn));
+}
+
+void crowd_leave(struct crowd *crowd, struct conn *conn)
+{
+	crowd_wait_no_more(crowd, conn);
+	server_client_ended(crowd->server, &conn->client, 0, 0);
+}
+
+struct conn *crowd_each(const struct crowd *crowd, const struct conn *after)
+{
+	const struct client *client = after != NULL ? &after->client : NULL;
+	return (struct conn *)clients_next(&crowd->server->clients, client);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the engines that serve many clients from one loop have in common: the client of such a loop,
+ * how its conversation ends, and when it is looked at though nothing has happened.
+ *
+ *   serving --idle----------------> stopped: FIN, then lingering --patience--> closed
+ *      |    `-called off (at once)--^
+ *      `-the client's FIN, all echoed--> leaving, until all is acknowledged --> closed
+ *
+ * The loop does the receiving and sending, by readiness (server/loop.c) or by completion
+ * (engines/uring.c); the echo (echo/echo.h) says what comes next.
+ */
+#ifndef SERVER_CROWD_H
+#define SERVER_CROWD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "echo/echo.h"
+#include "server/clients.h"
+#include "server/deadlines.h"
+#include "server/ending.h"
+#include "server/worker.h"
+
+/*
+ * Bytes received at a time, and all of a client's that we ever keep. Large, so that bulk moves in
+ * few calls, and in the cache of a core.
+ */
+#define CROWD_BUFFER_SIZE ((size_t)64 * 1024)
+
+/* A client of such a loop: what each costs us while nothing of its bytes is kept. */
+struct conn {
+	struct client client;
+	struct echo echo;
+	struct deadline deadline;
+	uint32_t piece;      /* where its bytes lie that could not be sent, number + 1; 0: none */
+	uint32_t stashed;    /* bytes there that the echo has not been told of (server/drive.h) */
+	uint32_t on_its_way; /* bytes that the client had not acknowledged at the last look */
+	uint32_t looks;      /* how often it was looked at while leaving */
+	bool is_leaving;     /* its FIN has come, ours has gone, not all is acknowledged yet */
+};
+
+/* Where a client waits for time to pass. */
+enum crowd_queue {
+	CROWD_IDLE,             /* for a byte to move, where --idle-timeout is on */
+	CROWD_LINGER,           /* for its end, after ours: we ended it for being idle */
+	CROWD_LINGER_CALLED_OFF, /* the same, but the server is in a hurry */
+	CROWD_LEAVE_SOON,       /* to be looked at again whether it has all */
+	CROWD_LEAVE,            /* the same, after a while */
+	CROWD_QUEUES
+};
+
+struct crowd {
+	struct server *server;
+	uint64_t start_ns, tick_ns; /* of the clock that deadlines are on */
+	uint32_t now;               /* in ticks */
+	struct deadlines deadlines;
+	struct deadlines_queue queues[CROWD_QUEUES];
+	bool is_called_off;
+};
+
+void crowd_open(struct crowd *crowd, struct server *server);
+
+/* What time is it? To be called at the start of every turn. Returns it in nanoseconds, too. */
+uint64_t crowd_tell_time(struct crowd *crowd);
+
+/* When crowd_next_due() will have something, or CLOCK_NEVER. */
+uint64_t crowd_deadline_ns(const struct crowd *crowd, uint64_t now_ns);
+
+/*
+ * The next client whose time has come, and the queue in which it waited; NULL: there is none. It is
+ * in no queue then.
+ */
+struct conn *crowd_next_due(struct crowd *crowd, enum crowd_queue *ret_queue);
+
+/* A byte has moved, or the conversation begins: it is not idle. */
+void crowd_moved(struct crowd *crowd, struct conn *conn);
+
+/* Was it idle, whose time in CROWD_IDLE is over? The kernel may have moved bytes of its. */
+MUST_USE bool crowd_was_idle(struct crowd *crowd, struct conn *conn);
+
+/* The reason of its end, if it has none yet. code: the negative code behind ENDING_ERROR, or 0. */
+void crowd_end_with(struct conn *conn, enum ending ending, int code);
+
+/* The connection is broken. */
+void crowd_fail(struct conn *conn, int code);
+
+/* We end it: for the reason, with a lingering close. */
+void crowd_stop(struct crowd *crowd, struct conn *conn, enum ending ending);
+
+/* One that was ended already and lingers, for the server is called off. */
+void crowd_hurry(struct crowd *crowd, struct conn *conn);
+
+/* What the echo has counted, for whoever looks from outside. */
+void crowd_note(struct conn *conn);
+
+/*
+ * Sends our FIN, as the echo wants, and tells it if that is all there is to wait for. If not, it is
+ * leaving: to be looked at again by crowd_look().
+ */
+void crowd_finish(struct crowd *crowd, struct conn *conn);
+
+/* Looks whether one that is leaving has all; if so, the echo knows. */
+void crowd_look(struct crowd *crowd, struct conn *conn);
+
+/* It has nothing to wait for any more, but for its socket to be closed. */
+void crowd_wait_no_more(struct crowd *crowd, struct conn *conn);
+
+/* The conversation is over, its socket closed: counts it out. */
+void crowd_leave(struct crowd *crowd, struct conn *conn);
+
+/* Walks over all who are there: the next after one, the first after NULL. */
+struct conn *crowd_each(const struct crowd *crowd, const struct conn *after);
+
+#endif

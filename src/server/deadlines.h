@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Deadlines of many clients, by the cheapest means there is: everybody in a queue waits for the same
+ * time, so whoever came first is first to go, and a queue in order of arrival is in order of time.
+ *
+ * The links are numbers and lie in the clients themselves. A client is in one queue at most.
+ */
+#ifndef SERVER_DEADLINES_H
+#define SERVER_DEADLINES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a client has of it. A zeroed one is in no queue. */
+struct deadline {
+	uint32_t prev, next; /* neighbours, index + 1 */
+	uint32_t since;   /* when it came, in ticks of the owner's clock */
+	uint8_t queue;       /* number + 1 */
+};
+
+struct deadlines_queue {
+	uint32_t first, last; /* index + 1, 0: none */
+	uint32_t span;     /* how long everybody waits here */
+};
+
+/* How to find the deadline of a client by its index. */
+typedef struct deadline *deadlines_of_fn(const void *owner, uint32_t index);
+
+struct deadlines {
+	const void *owner;
+	deadlines_of_fn *of;
+	struct deadlines_queue *queues;
+	unsigned int n_queues;
+};
+
+/* Puts a client at the end of a queue, taking it out of the one where it was. */
+void deadlines_enter(struct deadlines *deadlines, unsigned int queue, uint32_t index,
+		     uint32_t now);
+
+/* Takes it out of its queue, if it is in one. */
+void deadlines_leave(struct deadlines *deadlines, uint32_t index);
+
+/* The first of a queue whose time has come: returns whether there is one. It stays where it is. */
+bool deadlines_due(const struct deadlines *deadlines, unsigned int queue, uint32_t now,
+		   uint32_t *ret_index);
+
+/* Ticks until the next of all is due, or UINT32_MAX. */
+uint32_t deadlines_next(const struct deadlines *deadlines, uint32_t now);
+
+#endif

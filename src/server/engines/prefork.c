@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path, as in UNP 30.6, but that nobody has to guess how many:
+ *
+ *   supervisor                    worker
+ *   start a few ----------------> wait in the line for a client
+ *                                 accept, echo until the client ends (server/session.h), again
+ *   start more, while fewer are
+ *   without a client than a
+ *   burst would need
+ *                                 one too many: end
+ *
+ * A worker has one client at a time and does nothing else meanwhile, as the child of the fork engine
+ * does, but it is there already when the client comes. With --clients-per-worker it has several, and
+ * is then a loop of the epoll engine with few places.
+ *
+ * What else can happen: all workers that there may be are busy (clients wait in the queue); a worker
+ * is killed (server/supervisor.h); we are told to end (the session hears the lifeline).
+ */
+#include "server/engines/prefork.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+#include "net/listen.h"
+#include "net/process.h"
+#include "server/crowd.h"
+#include "server/loop.h"
+#include "server/session.h"
+#include "server/supervisor.h"
+#include "server/worker.h"
+
+/* One that was started in a crowd ends when it has had no client for so long. */
+#define SPARE_LIFE_NS (10 * CLOCK_NS_PER_S)
+
+#define TITLE_WAITING "tcpecho: waiting"
+#define TITLE_SERVING "tcpecho: serving "
+
+struct prefork {
+	struct worker *worker;
+	uint64_t idle_since_ns;
+	unsigned char buffer[SESSION_BUFFER_SIZE];
+};
+
+static void show(const struct client *client)
+{
+	char title[sizeof(TITLE_SERVING) + ADDR_TEXT_SIZE];
+	snprintf(title, sizeof(title), TITLE_SERVING "%s", peer_name(&client->peer).text);
+	process_set_title(title);
+}
+
+/* While it serves: the queue was found empty, or all is over. Nobody else comes here any more. */
+static void hear(void *context, bool called_off)
+{
+	struct worker *worker = ((struct prefork *)context)->worker;
+	if (called_off)
+		worker->server->drain.phase = DRAIN_CALLING_OFF;
+	else if (worker->server->drain.phase == DRAIN_SERVING)
+		worker->server->drain.phase = DRAIN_DRAINING;
+	if (called_off)
+		admission_close(&worker->admission);
+	listeners_close(&worker->server->listeners);
+}
+
+/* The conversation itself: nothing else happens in this process until it is over. */
+static int serve_client(void *context, struct client *client)
+{
+	struct prefork *prefork = context;
+	struct worker *worker = prefork->worker;
+	struct server *server = worker->server;
+	worker_note_fullness(worker);
+	show(client);
+	const struct session session = {
+		.fd = client->fd,
+		.lifeline_fd = worker->lifeline_fd,
+		.is_unix = client->peer.family == AF_UNIX,
+		.patience_ns = LISTEN_PATIENCE_NS,
+		.idle_timeout_ns = server->idle_timeout_ns,
+		.score = &client->score,
+		.buffer = prefork->buffer,
+		.notice = hear,
+		.context = prefork,
+		.notice_fd = worker->closing_fd,
+	};
+	ignore_result(session_run(&session)); /* the score says it */
+	io_close(&client->fd);
+	server_client_ended(server, client, 0, 0);
+	worker_note_fullness(worker);
+	process_set_title(TITLE_WAITING);
+	prefork->idle_since_ns = clock_now_ns();
+	return 0;
+}
+
+static uint64_t end_of_life_ns(const struct prefork *prefork)
+{
+	const struct worker *worker = prefork->worker;
+	if (!worker->is_spare || worker->admission.n_waiting > 0)
+		return CLOCK_NEVER;
+	return prefork->idle_since_ns + SPARE_LIFE_NS;
+}
+
+MUST_USE static int serve_one_after_the_other(struct worker *worker)
+{
+	static struct prefork prefork; /* its buffer is too large for a stack */
+	prefork.worker = worker;
+	prefork.idle_since_ns = clock_now_ns();
+	process_set_title(TITLE_WAITING);
+	int rc = worker_open(worker, serve_client, &prefork);
+	while (rc == 0 && !worker_is_done(worker) && clock_now_ns() < end_of_life_ns(&prefork)) {
+		rc = worker_wait(worker, end_of_life_ns(&prefork));
+		if (rc == 0)
+			rc = worker_admit(worker);
+	}
+	worker_close(worker);
+	return rc;
+}
+
+static int work(struct worker *worker)
+{
+	return worker->server->clients.most == 1 ? serve_one_after_the_other(worker)
+						 : loop_run(worker);
+}
+
+static const struct seccomp_rule calls[] = { SUPERVISOR_CALLS, WORKER_CALLS };
+
+const struct engine engine_prefork = {
+	.name = "prefork",
+	.summary = "child processes that are there before their clients, one client each",
+	.work = work,
+	.entry_size = sizeof(struct conn),
+	.calls = calls,
+	.n_calls = ARRAY_LEN(calls),
+	.need = { .process = true, .kib = 200, .many_workers = true },
+	.grows = true,
+};

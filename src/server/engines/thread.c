@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path, as in UNP 26.4:
+ *
+ *   main thread of a worker                    thread
+ *   accept: a connected socket
+ *   start a thread --------------------------> echo until the client ends (server/session.h)
+ *   accept the next                            say so, end
+ *   take those that ended out of the table
+ *
+ * The main thread alone knows the table; a thread works on its own client's score, and on nothing
+ * else that others have. A thread that has ended puts its client on a list without a lock and rings.
+ * No thread ever forks: only the one that called fork would live on in the child, and every lock
+ * that another held would stay locked there.
+ *
+ * What else can happen: there is no thread for a client (it waits, server/admission.h); the worker
+ * is killed, and all its threads with it (server/supervisor.h).
+ */
+#include "server/engines/thread.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+#include "net/listen.h"
+#include "net/news.h"
+#include "server/session.h"
+#include "server/supervisor.h"
+#include "server/worker.h"
+
+/* A stack is this and the buffer; of the buffer only what bytes have filled is memory. */
+#define STACK_SIZE ((size_t)48 * 1024)
+
+#define TAG_ENDED UINT64_C(1)
+
+struct thread_engine;
+
+/* A client and its thread. */
+struct served {
+	struct client client;
+	struct thread_engine *engine;
+	struct served *next_ended;
+};
+
+struct thread_engine {
+	struct worker *worker;
+	pthread_attr_t how;
+	struct news ended_news;
+	struct served *_Atomic ended; /* the latest that ended, and behind it the one before */
+};
+
+/* ---- a thread ---- */
+
+static void put_on_list(struct served *served)
+{
+	struct thread_engine *engine = served->engine;
+	struct served *head = atomic_load(&engine->ended);
+	do {
+		served->next_ended = head;
+	} while (!atomic_compare_exchange_weak(&engine->ended, &head, served));
+	news_tell(&engine->ended_news);
+}
+
+static void *be_thread(void *argument)
+{
+	struct served *served = argument;
+	struct worker *worker = served->engine->worker;
+	struct client *client = &served->client;
+	unsigned char buffer[SESSION_BUFFER_SIZE];
+	const struct session session = {
+		.fd = client->fd,
+		.lifeline_fd = worker->lifeline_fd,
+		.is_unix = client->peer.family == AF_UNIX,
+		.patience_ns = LISTEN_PATIENCE_NS,
+		.idle_timeout_ns = worker->server->idle_timeout_ns,
+		.score = &client->score,
+		.buffer = buffer,
+	};
+	ignore_result(session_run(&session)); /* the score says it */
+	io_close(&client->fd);
+	put_on_list(served); /* from here on it is the main thread's again */
+	return NULL;
+}
+
+/* ---- the main thread ---- */
+
+static int serve_client(void *context, struct client *client)
+{
+	struct thread_engine *engine = context;
+	struct served *served = (struct served *)client;
+	served->engine = engine;
+	pthread_t thread;
+	return -pthread_create(&thread, &engine->how, be_thread, served);
+}
+
+static void take_ended(struct thread_engine *engine)
+{
+	struct served *served = atomic_exchange(&engine->ended, NULL);
+	while (served != NULL) {
+		struct served *next = served->next_ended;
+		server_client_ended(engine->worker->server, &served->client, 0, 0);
+		admission_client_ended(&engine->worker->admission);
+		served = next;
+	}
+}
+
+MUST_USE static int set_up(struct thread_engine *engine)
+{
+	int rc = -pthread_attr_init(&engine->how);
+	if (rc == 0)
+		rc = -pthread_attr_setdetachstate(&engine->how, PTHREAD_CREATE_DETACHED);
+	if (rc == 0)
+		rc = -pthread_attr_setstacksize(&engine->how,
+						STACK_SIZE + SESSION_BUFFER_SIZE);
+	if (rc == 0)
+		rc = news_open(&engine->ended_news);
+	if (rc == 0)
+		rc = worker_open(engine->worker, serve_client, engine);
+	if (rc == 0)
+		rc = poller_add(&engine->worker->poller, engine->ended_news.fd, EPOLLIN, TAG_ENDED);
+	return rc;
+}
+
+MUST_USE static int take_turn(struct thread_engine *engine)
+{
+	news_begin_sleep(&engine->ended_news);
+	uint64_t deadline_ns = atomic_load(&engine->ended) != NULL ? 0 : CLOCK_NEVER;
+	int rc = worker_wait(engine->worker, deadline_ns);
+	news_end_sleep(&engine->ended_news);
+	if (rc < 0)
+		return rc;
+	take_ended(engine);
+	return worker_admit(engine->worker);
+}
+
+static int work(struct worker *worker)
+{
+	struct thread_engine engine = { .worker = worker };
+	int rc = set_up(&engine);
+	while (rc == 0 && !worker_is_done(worker))
+		rc = take_turn(&engine);
+	return rc; /* the process ends, and with it all that is left of a thread */
+}
+
+/* All clients are threads of one process, and share its descriptors. */
+static uint32_t workers(void)
+{
+	return 1;
+}
+
+static const struct seccomp_rule calls[] = {
+	SUPERVISOR_CALLS,
+	WORKER_CALLS,
+	{ .call = __NR_clone },
+	{ .call = __NR_clone3 },
+	{ .call = __NR_exit },
+	{ .call = __NR_rseq },
+	{ .call = __NR_sched_getaffinity },
+};
+
+const struct engine engine_thread = {
+	.name = "thread",
+	.summary = "one thread for each client, in one process",
+	.work = work,
+	.entry_size = sizeof(struct served),
+	.calls = calls,
+	.n_calls = ARRAY_LEN(calls),
+	.need = { .process = true, .kib = 60, .many_workers = true },
+	.workers = workers,
+};

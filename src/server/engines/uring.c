@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: a client's socket has one request that lasts, to receive; the kernel puts what
+ * comes into one of a few small buffers and says so; that is sent from where it lies, by a request
+ * that goes to the kernel with the next wait; the buffer is free again.
+ *
+ *   kernel: received 64 bytes into buffer 7 --> echo, request: send buffer 7
+ *   kernel: sent 64 bytes ---------------------> buffer 7 is free
+ *
+ * One system call for all of that, and for all clients that are ready together. A client has one
+ * send at a time, so its bytes stay in their order, and buffers that come meanwhile wait in theirs.
+ *
+ * All that is uncommon is the readiness driver's (server/drive.h): a client who does not take all, or
+ * sends a lot, or is ended by us, is not received from ahead any more (the request is cancelled, and
+ * what it had still brought is stashed); the ring then says when the socket is ready, and the driver
+ * does the rest, one buffer at a time. So nobody holds a buffer of the ring for longer than a turn,
+ * however many do not read, and a large stream goes through one buffer that stays in the cache. Who
+ * has been calm for a while is received from by the ring again.
+ *
+ *            +---------- calm for a while --------+
+ *            v                                    |
+ *          FAST --- does not take all, a lot,--> TURNING --last completion--> SLOW
+ *            |      idle, called off                                           |
+ *            +--- over --> ENDING --last completion--> closed <---- over ------+
+ *
+ * What else can happen, and where it is handled:
+ *   - a receive that lasts ends by itself, without "more": it is asked for again (advance());
+ *   - there is no buffer (-ENOBUFS): likewise, by then there are some;
+ *   - more completions than the ring has room for: the kernel keeps them, and ends what lasts;
+ *   - a send takes less than all: the rest is the driver's;
+ *   - a socket of which the ring has a request is not closed: cancel first (end()), so that our FIN
+ *     goes out and its number is not given to the next client while the kernel still uses it;
+ *   - a ring must not be forked: it is made in the worker, which does not fork.
+ *
+ * Clients are accepted by accept4(2), when the ring says that one is there: a multishot accept has no
+ * room for the address of each, and one who was reset while it waited has none any more afterwards.
+ */
+#include "server/engines/uring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+#include "net/machine.h"
+#include "net/ring.h"
+#include "server/drive.h"
+#include "server/supervisor.h"
+#include "server/worker.h"
+
+/*
+ * Buffers that the ring receives into. Small ones, for small messages: what is large goes through
+ * the driver's. Few enough for the cache of a core, enough for those who are ready together.
+ */
+#define BUFFERS     128
+#define BUFFER_SIZE ((size_t)4096)
+
+/* Turns of the driver in which no more than a small message moved: then the ring may have it back. */
+#define CALM_TURNS 4
+
+enum mode { FAST, TURNING, SLOW, ENDING };
+
+/* What a completion is about: the top of its tag. */
+enum request { REQUEST_WORKER, REQUEST_RECEIVE, REQUEST_SEND, REQUEST_POLL };
+
+/* A client, and what the ring has of it. */
+struct ringed {
+	struct conn conn;
+	uint16_t first, last;  /* buffers that wait for their turn, number + 1 */
+	uint16_t in_flight;    /* the buffer that is being sent, number + 1 */
+	uint16_t poll_events;  /* what it is polled for, 0: it is not */
+	uint8_t mode;          /* enum mode */
+	uint8_t n_calm;
+	bool is_receiving : 1; /* the ring has a request to receive */
+	bool is_cancelled : 1; /* and one to cancel what it has */
+	bool has_ended : 1;    /* the end of its stream has come, behind the buffers that wait */
+	bool is_a_lot : 1;     /* it sends faster than it is sent to */
+	bool is_called_off : 1;
+	int code;              /* its connection is broken, behind the buffers that wait */
+};
+
+struct uring {
+	struct worker *worker;
+	struct ring *ring;
+	uint64_t busy_until_ns;
+	bool is_waited_for;  /* the ring has a request about the worker's own descriptors */
+	bool worker_is_ready;
+	struct { /* of each buffer: what is in it, and the next that waits */
+		uint16_t size, next;
+	} buffers[BUFFERS];
+	struct driver driver;
+};
+
+static struct ringed *ringed_of(struct conn *conn)
+{
+	return (struct ringed *)conn;
+}
+
+/* ---- tags ---- */
+
+#define TAG_REQUEST_SHIFT 60
+#define TAG_SERIAL_SHIFT  32
+#define TAG_SERIAL_MASK   UINT64_C(0x0fffffff)
+
+static uint64_t tag_of(const struct uring *uring, const struct ringed *ringed,
+		       enum request request)
+{
+	const struct client *client = &ringed->conn.client;
+	uint64_t serial = atomic_load_explicit(&client->serial, memory_order_relaxed);
+	return (uint64_t)request << TAG_REQUEST_SHIFT |
+	       (serial & TAG_SERIAL_MASK) << TAG_SERIAL_SHIFT |
+	       clients_index(&uring->worker->server->clients, client);
+}
+
+static enum request request_of(uint64_t tag)
+{
+	return (enum request)(tag >> TAG_REQUEST_SHIFT);
+}
+
+/* An entry is given to another only when the ring has nothing of it: the serial must be right. */
+static struct ringed *ringed_at(const struct uring *uring, uint64_t tag)
+{
+	struct clients *clients = &uring->worker->server->clients;
+	struct ringed *ringed = (struct ringed *)clients_at(clients, (uint32_t)tag);
+	assert(tag_of(uring, ringed, request_of(tag)) == tag);
+	return ringed;
+}
+
+/* ---- buffers that wait for their turn ---- */
+
+static void put_last(struct uring *uring, struct ringed *ringed, int buffer, int size)
+{
+	uint16_t number = (uint16_t)(buffer + 1);
+	uring->buffers[buffer].size = (uint16_t)size;
+	uring->buffers[buffer].next = 0;
+	if (ringed->last != 0)
+		uring->buffers[ringed->last - 1].next = number;
+	else
+		ringed->first = number;
+	ringed->last = number;
+}
+
+static int take_first(struct uring *uring, struct ringed *ringed)
+{
+	int buffer = ringed->first - 1;
+	ringed->first = uring->buffers[buffer].next;
+	if (ringed->first == 0)
+		ringed->last = 0;
+	return buffer;
+}
+
+/* They are the driver's from here on, behind what it has. */
+static void stash_all(struct uring *uring, struct ringed *ringed)
+{
+	while (ringed->first != 0) {
+		int buffer = take_first(uring, ringed);
+		bool fits = drive_stash(&uring->driver, &ringed->conn,
+					ring_buffer(uring->ring, buffer),
+					uring->buffers[buffer].size);
+		assert(fits); /* a piece has room for all buffers that there are */
+		ring_give_back(uring->ring, buffer);
+	}
+}
+
+static void drop_all(struct uring *uring, struct ringed *ringed)
+{
+	while (ringed->first != 0)
+		ring_give_back(uring->ring, take_first(uring, ringed));
+}
+
+/* ---- the end ---- */
+
+static void cancel(struct uring *uring, struct ringed *ringed)
+{
+	if (ringed->is_cancelled)
+		return;
+	ringed->is_cancelled = true;
+	if (ringed->is_receiving)
+		ring_cancel(uring->ring, tag_of(uring, ringed, REQUEST_RECEIVE));
+	if (ringed->poll_events != 0)
+		ring_cancel(uring->ring, tag_of(uring, ringed, REQUEST_POLL));
+}
+
+static void end(struct uring *uring, struct ringed *ringed)
+{
+	ringed->mode = ENDING;
+	drop_all(uring, ringed);
+	crowd_wait_no_more(&uring->driver.crowd, &ringed->conn);
+	if (ringed->is_receiving || ringed->poll_events != 0) {
+		cancel(uring, ringed);
+		return; /* until the last completion */
+	}
+	drive_forget(&uring->driver, &ringed->conn);
+	io_close(&ringed->conn.client.fd);
+	crowd_leave(&uring->driver.crowd, &ringed->conn);
+	admission_client_ended(&uring->worker->admission);
+}
+
+/* ---- slow: the ring says when, the driver does it ---- */
+
+static void poll_for(struct uring *uring, struct ringed *ringed)
+{
+	struct conn *conn = &ringed->conn;
+	if (conn->is_leaving)
+		return; /* nothing tells of an acknowledgement: it is looked at (server/crowd.h) */
+	uint16_t events = echo_wants(&conn->echo) == ECHO_WRITE ? POLLOUT : POLLIN;
+	if (ringed->poll_events == 0) {
+		ringed->poll_events = events;
+		ringed->is_cancelled = false;
+		ring_poll(uring->ring, conn->client.fd, events, tag_of(uring, ringed, REQUEST_POLL));
+	} else if (ringed->poll_events != events) {
+		cancel(uring, ringed); /* with its completion comes the next turn */
+	}
+}
+
+static void receive(struct uring *uring, struct ringed *ringed)
+{
+	ringed->is_receiving = true;
+	ringed->is_cancelled = false;
+	ring_receive(uring->ring, ringed->conn.client.fd, tag_of(uring, ringed, REQUEST_RECEIVE));
+}
+
+/* Is it one that the ring can have again? `moved` bytes came in with the last turn. */
+static bool is_calm(struct ringed *ringed, uint64_t moved)
+{
+	const struct conn *conn = &ringed->conn;
+	bool is_quiet = moved <= BUFFER_SIZE && echo_wants(&conn->echo) == ECHO_READ &&
+			conn->piece == 0 && ringed->poll_events == 0 && !conn->echo.stopped;
+	ringed->n_calm = is_quiet ? (uint8_t)(ringed->n_calm + 1) : 0;
+	return ringed->n_calm >= CALM_TURNS;
+}
+
+static void take_slow_turn(struct uring *uring, struct ringed *ringed)
+{
+	struct conn *conn = &ringed->conn;
+	uint64_t before = conn->echo.in;
+	enum drive_turn turn = drive(&uring->driver, conn, false);
+	if (turn == DRIVE_OVER) {
+		end(uring, ringed);
+	} else if (turn == DRIVE_WAITS && is_calm(ringed, conn->echo.in - before)) {
+		ringed->mode = FAST;
+		ringed->is_a_lot = false;
+		receive(uring, ringed);
+	} else {
+		poll_for(uring, ringed);
+	}
+}
+
+/* What the ring has brought is the driver's, and nothing more is brought. */
+static void turn(struct uring *uring, struct ringed *ringed)
+{
+	ringed->mode = TURNING;
+	ringed->n_calm = 0;
+	stash_all(uring, ringed);
+	if (ringed->is_receiving) {
+		cancel(uring, ringed);
+		return; /* until the last completion */
+	}
+	ringed->mode = SLOW;
+	if (ringed->code < 0 && ringed->conn.stashed == 0)
+		crowd_fail(&ringed->conn, ringed->code);
+	take_slow_turn(uring, ringed);
+}
+
+/* ---- fast: the ring receives and sends ---- */
+
+static void send_buffer(struct uring *uring, struct ringed *ringed)
+{
+	struct conn *conn = &ringed->conn;
+	int buffer = ringed->in_flight - 1;
+	size_t at;
+	size_t kept = echo_kept(&conn->echo, &at);
+	ring_send(uring->ring, conn->client.fd, ring_buffer(uring->ring, buffer) + at, kept,
+		  tag_of(uring, ringed, REQUEST_SEND));
+}
+
+static void echo_next(struct uring *uring, struct ringed *ringed)
+{
+	int buffer = take_first(uring, ringed);
+	ringed->in_flight = (uint16_t)(buffer + 1);
+	echo_got(&ringed->conn.echo, uring->buffers[buffer].size);
+	crowd_moved(&uring->driver.crowd, &ringed->conn);
+	send_buffer(uring, ringed);
+}
+
+/* The next step of a client whom the ring serves, if it need not wait for what is being sent. */
+static void advance(struct uring *uring, struct ringed *ringed)
+{
+	struct conn *conn = &ringed->conn;
+	if (ringed->in_flight != 0)
+		return;
+	if (ringed->is_called_off) {
+		drive_call_off(&uring->driver, conn);
+		turn(uring, ringed);
+	} else if (ringed->is_a_lot) {
+		turn(uring, ringed);
+	} else if (ringed->first != 0) {
+		echo_next(uring, ringed);
+	} else if (ringed->code < 0 || ringed->has_ended) {
+		turn(uring, ringed); /* a receive says it again, and what is to be done then */
+	} else if (!ringed->is_receiving) {
+		receive(uring, ringed);
+	}
+	crowd_note(conn);
+}
+
+static void received(struct uring *uring, struct ringed *ringed, const struct ring_done *done)
+{
+	ringed->is_receiving = done->more;
+	if (done->buffer >= 0 && done->result > 0)
+		put_last(uring, ringed, done->buffer, done->result);
+	else if (done->buffer >= 0)
+		ring_give_back(uring->ring, done->buffer);
+	if (done->result == 0)
+		ringed->has_ended = true;
+	else if (done->result < 0 && done->result != -ENOBUFS && done->result != -ECANCELED &&
+		 done->result != -EAGAIN && done->result != -EINTR)
+		ringed->code = done->result;
+	/* Full, and the one before has not gone yet: more than small messages. */
+	if (done->result == (int)BUFFER_SIZE)
+		ringed->is_a_lot |= ringed->in_flight != 0 || ringed->first != ringed->last;
+	switch ((enum mode)ringed->mode) {
+	case FAST:
+		advance(uring, ringed);
+		break;
+	case TURNING:
+		turn(uring, ringed);
+		break;
+	case SLOW:
+		assert(false); /* it has no such request */
+		break;
+	case ENDING:
+		end(uring, ringed);
+		break;
+	}
+}
+
+static void sent(struct uring *uring, struct ringed *ringed, int result)
+{
+	struct conn *conn = &ringed->conn;
+	int buffer = ringed->in_flight - 1;
+	ringed->in_flight = 0;
+	if (result > 0) {
+		echo_sent(&conn->echo, (size_t)result);
+		crowd_moved(&uring->driver.crowd, conn);
+	} else if (result != -EAGAIN && result != -EINTR) {
+		crowd_fail(conn, result);
+	}
+	bool takes_all = echo_wants(&conn->echo) == ECHO_READ;
+	if (echo_wants(&conn->echo) == ECHO_WRITE)
+		drive_keep(&uring->driver, conn, ring_buffer(uring->ring, buffer));
+	ring_give_back(uring->ring, buffer);
+	crowd_note(conn);
+	if (takes_all)
+		advance(uring, ringed);
+	else if (echo_wants(&conn->echo) == ECHO_CLOSE)
+		end(uring, ringed);
+	else
+		turn(uring, ringed);
+}
+
+static void polled(struct uring *uring, struct ringed *ringed)
+{
+	ringed->poll_events = 0;
+	ringed->is_cancelled = false;
+	if (ringed->mode == ENDING)
+		end(uring, ringed);
+	else
+		take_slow_turn(uring, ringed);
+}
+
+static int serve_client(void *context, struct client *client)
+{
+	struct uring *uring = context;
+	struct ringed *ringed = (struct ringed *)client;
+	crowd_moved(&uring->driver.crowd, &ringed->conn);
+	receive(uring, ringed);
+	return 0;
+}
+
+/* ---- all of them ---- */
+
+static void handle_done(struct uring *uring)
+{
+	struct ring_done done;
+	while (ring_next(uring->ring, &done)) {
+		enum request request = request_of(done.tag);
+		if (request == REQUEST_WORKER) {
+			uring->is_waited_for = false;
+			uring->worker_is_ready = true;
+			continue;
+		}
+		struct ringed *ringed = ringed_at(uring, done.tag);
+		if (request == REQUEST_RECEIVE)
+			received(uring, ringed, &done);
+		else if (request == REQUEST_SEND)
+			sent(uring, ringed, done.result);
+		else
+			polled(uring, ringed);
+	}
+}
+
+/* Somebody's time has come, or the server's: what was received ahead is taken over first. */
+static void slow_down(struct uring *uring, struct ringed *ringed)
+{
+	if (ringed->mode == FAST)
+		turn(uring, ringed);
+	else if (ringed->mode == SLOW)
+		take_slow_turn(uring, ringed);
+}
+
+static void handle_deadlines(struct uring *uring)
+{
+	struct conn *conn;
+	while ((conn = drive_next_due(&uring->driver)) != NULL)
+		slow_down(uring, ringed_of(conn));
+}
+
+static void call_off(struct uring *uring)
+{
+	struct crowd *crowd = &uring->driver.crowd;
+	crowd->is_called_off = true;
+	for (struct conn *conn = crowd_each(crowd, NULL); conn != NULL;
+	     conn = crowd_each(crowd, conn)) {
+		struct ringed *ringed = ringed_of(conn);
+		if (ringed->mode == ENDING)
+			continue;
+		if (ringed->in_flight != 0) {
+			ringed->is_called_off = true; /* when that is sent */
+			continue;
+		}
+		drive_call_off(&uring->driver, conn);
+		slow_down(uring, ringed);
+	}
+}
+
+/* The worker's own descriptors: listening sockets and lifelines. */
+MUST_USE static int admit(struct uring *uring)
+{
+	struct worker *worker = uring->worker;
+	worker->events.n = 0;
+	if (uring->worker_is_ready || worker_deadline_ns(worker) != CLOCK_NEVER) {
+		int rc = worker_wait(worker, 0);
+		if (rc < 0)
+			return rc;
+	}
+	uring->worker_is_ready = false;
+	int rc = worker_admit(worker);
+	if (rc == 0 && worker_is_called_off(worker) && !uring->driver.crowd.is_called_off)
+		call_off(uring);
+	if (!uring->is_waited_for)
+		ring_poll(uring->ring, worker->poller.fd, POLLIN,
+			  (uint64_t)REQUEST_WORKER << TAG_REQUEST_SHIFT);
+	uring->is_waited_for = true;
+	return rc;
+}
+
+static uint64_t wait_until_ns(struct uring *uring)
+{
+	uint64_t now_ns = crowd_tell_time(&uring->driver.crowd);
+	if (now_ns < uring->busy_until_ns)
+		return 0;
+	return clock_earlier_ns(crowd_deadline_ns(&uring->driver.crowd, now_ns),
+				worker_deadline_ns(uring->worker));
+}
+
+MUST_USE static int take_turn(struct uring *uring)
+{
+	uint64_t busy_poll_ns = uring->worker->server->busy_poll_ns;
+	int rc = ring_wait(uring->ring, wait_until_ns(uring));
+	if (rc < 0)
+		return rc;
+	uint64_t now_ns = crowd_tell_time(&uring->driver.crowd);
+	if (busy_poll_ns != 0 && ring_has_done(uring->ring))
+		uring->busy_until_ns = now_ns + busy_poll_ns;
+	handle_done(uring);
+	handle_deadlines(uring);
+	return admit(uring);
+}
+
+static int work(struct worker *worker)
+{
+	static struct uring uring; /* a worker has one, and it is too large for a stack */
+	uring.worker = worker;
+	int rc = driver_open(&uring.driver, worker->server, CROWD_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
+	if (rc < 0)
+		return rc;
+	rc = ring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
+	if (rc < 0)
+		goto close_driver;
+	rc = worker_open(worker, serve_client, &uring);
+	if (rc == 0)
+		rc = admit(&uring);
+	while (rc == 0 && !worker_is_done(worker))
+		rc = take_turn(&uring);
+	worker_close(worker);
+	ring_close(uring.ring);
+close_driver:
+	driver_close(&uring.driver);
+	return rc;
+}
+
+static int usable(struct engine_reason *reterr_reason)
+{
+	struct ring_reason reason;
+	int rc = ring_check(&reason);
+	if (rc < 0)
+		snprintf(reterr_reason->text, sizeof(reterr_reason->text), "%s", reason.text);
+	return rc;
+}
+
+static uint32_t workers(void)
+{
+	return machine_cores();
+}
+
+static const struct seccomp_rule calls[] = {
+	{ .call = __NR_io_uring_enter },
+	{ .call = __NR_io_uring_setup },
+	{ .call = __NR_io_uring_register },
+	WORKER_CALLS,
+	SUPERVISOR_CALLS,
+};
+
+const struct engine engine_uring = {
+	.name = "uring",
+	.summary = "a ring on each core, into which the kernel puts what it has done",
+	.usable = usable,
+	.work = work,
+	.entry_size = sizeof(struct ringed),
+	.calls = calls,
+	.n_calls = ARRAY_LEN(calls),
+	.need = { .kib = 8, .many_workers = true },
+	.workers = workers,
+	.polls = true,
+};

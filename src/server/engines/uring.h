@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One ring for many clients, into which the kernel puts what it has done (io_uring(7)).
+ */
+#ifndef SERVER_ENGINES_URING_H
+#define SERVER_ENGINES_URING_H
+
+#include "server/engine.h"
+
+extern const struct engine engine_uring;
+
+#endif

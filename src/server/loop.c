@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: a client is ready, what it sent is received into the one buffer that all clients
+ * have in common, and sent back at once (server/drive.h); then the next who is ready.
+ *
+ * What else can happen: a client does not take all (the rest is kept, and it is not received from
+ * until that is gone); a client sends without end (its turn ends after DRIVE_ROUNDS buffers, and the
+ * next begins behind everybody else's); nothing moves, or the server is called off (server/crowd.h).
+ *
+ * Each client is waited for at its edges (EPOLLET), and at all of them from its first moment to its
+ * last: no system call but receive, send and wait. The price is that an event comes once. So:
+ *   - who received less than was asked for has emptied the queue, and what comes later is an event
+ *     (epoll(7), question 9). But for two cases that are seen in the event: the end of the stream is
+ *     behind the last byte, or urgent data, before which a receive stops (tcp(7), SO_OOBINLINE).
+ *     Then it is received from until there is nothing;
+ *   - who could not send all is told when there is room;
+ *   - who was stopped in the middle by his budget is made an event again (poller_change()).
+ */
+#include "server/loop.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+#include "net/poller.h"
+#include "server/drive.h"
+
+#define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
+/* After these a receive of less than was asked for does not mean that there is nothing more. */
+#define MORE_BEHIND (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
+
+struct loop {
+	struct worker *worker;
+	uint64_t busy_until_ns; /* until then it looks and does not sleep (--busy-poll) */
+	struct driver driver;
+};
+
+/* ---- one client ---- */
+
+/* Its number, and which client with that number it is: an event of the one before is none. */
+static uint64_t tag_of(const struct loop *loop, const struct conn *conn)
+{
+	uint32_t index = clients_index(&loop->worker->server->clients, &conn->client);
+	uint64_t serial = atomic_load_explicit(&conn->client.serial, memory_order_relaxed);
+	return ((serial << 32) | index) & (WORKER_TAGS - 1);
+}
+
+static struct conn *conn_of(const struct loop *loop, uint64_t tag)
+{
+	struct clients *clients = &loop->worker->server->clients;
+	struct conn *conn = (struct conn *)clients_at(clients, (uint32_t)tag);
+	return tag_of(loop, conn) == tag ? conn : NULL;
+}
+
+static void take_turn_of(struct loop *loop, struct conn *conn, bool empties)
+{
+	int rc = 0;
+	switch (drive(&loop->driver, conn, empties)) {
+	case DRIVE_WAITS:
+		break;
+	case DRIVE_AGAIN:
+		rc = poller_change(&loop->worker->poller, conn->client.fd, EDGES,
+				   tag_of(loop, conn));
+		assert(rc == 0); /* it is there, and that takes no memory */
+		break;
+	case DRIVE_OVER:
+		io_close(&conn->client.fd);
+		crowd_leave(&loop->driver.crowd, conn);
+		admission_client_ended(&loop->worker->admission);
+		break;
+	}
+}
+
+static int serve_client(void *context, struct client *client)
+{
+	struct loop *loop = context;
+	struct conn *conn = (struct conn *)client;
+	int rc = poller_add(&loop->worker->poller, client->fd, EDGES, tag_of(loop, conn));
+	if (rc == 0)
+		crowd_moved(&loop->driver.crowd, conn);
+	return rc;
+}
+
+/* ---- all of them ---- */
+
+static void handle_events(struct loop *loop)
+{
+	const struct poller_events *events = &loop->worker->events;
+	for (int i = 0; i < events->n; i++) {
+		struct conn *conn = conn_of(loop, events->list[i].data.u64);
+		uint32_t what = events->list[i].events;
+		/* Room to send there is always, unless something is kept. */
+		if (conn == NULL ||
+		    ((what | EPOLLOUT) == EPOLLOUT && echo_wants(&conn->echo) != ECHO_WRITE))
+			continue;
+		take_turn_of(loop, conn, (what & MORE_BEHIND) != 0);
+	}
+}
+
+static void handle_deadlines(struct loop *loop)
+{
+	struct conn *conn;
+	while ((conn = drive_next_due(&loop->driver)) != NULL)
+		take_turn_of(loop, conn, true);
+}
+
+static void call_off(struct loop *loop)
+{
+	struct crowd *crowd = &loop->driver.crowd;
+	crowd->is_called_off = true;
+	for (struct conn *conn = crowd_each(crowd, NULL); conn != NULL;
+	     conn = crowd_each(crowd, conn)) {
+		drive_call_off(&loop->driver, conn);
+		take_turn_of(loop, conn, true);
+	}
+}
+
+static uint64_t wait_until_ns(struct loop *loop)
+{
+	uint64_t now_ns = crowd_tell_time(&loop->driver.crowd);
+	return now_ns < loop->busy_until_ns ? 0 : crowd_deadline_ns(&loop->driver.crowd, now_ns);
+}
+
+MUST_USE static int take_turn(struct loop *loop)
+{
+	struct worker *worker = loop->worker;
+	int rc = worker_wait(worker, wait_until_ns(loop));
+	if (rc < 0)
+		return rc;
+	uint64_t now_ns = crowd_tell_time(&loop->driver.crowd);
+	if (worker->events.n > 0 && worker->server->busy_poll_ns != 0)
+		loop->busy_until_ns = now_ns + worker->server->busy_poll_ns;
+	handle_events(loop);
+	handle_deadlines(loop);
+	rc = worker_admit(worker);
+	if (rc == 0 && worker_is_called_off(worker) && !loop->driver.crowd.is_called_off)
+		call_off(loop);
+	return rc;
+}
+
+int loop_run(struct worker *worker)
+{
+	static struct loop loop; /* a worker has one, and its buffer is too large for a stack */
+	loop.worker = worker;
+	int rc = driver_open(&loop.driver, worker->server, CROWD_BUFFER_SIZE);
+	if (rc < 0)
+		return rc;
+	rc = worker_open(worker, serve_client, &loop);
+	while (rc == 0 && !worker_is_done(worker))
+		rc = take_turn(&loop);
+	worker_close(worker);
+	driver_close(&loop.driver);
+	return rc;
+}

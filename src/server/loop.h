@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One loop that serves many clients: the readiness driver of the echo (echo/echo.h). It is the epoll
+ * engine, and what several clients for each worker of the prefork engine come to.
+ */
+#ifndef SERVER_LOOP_H
+#define SERVER_LOOP_H
+
+#include "base/compiler.h"
+#include "server/worker.h"
+
+/*
+ * Serves a worker's clients, whose entries are struct conn (server/crowd.h), until there is nothing
+ * left to do. Returns 0 or a negative code.
+ */
+MUST_USE int loop_run(struct worker *worker);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a worker tells its supervisor: one report for each conversation that is over, in a ring of
+ * shared memory with one writer and one reader, and without a lock.
+ *
+ * A report is there or it is not: it becomes visible by one store, behind which nothing of it
+ * changes. So a worker may be killed at any instruction, and every conversation is still counted and
+ * logged exactly once. A worker first tells the end of a client, then takes him out of its table;
+ * what the last report says of a client who is still in the table has been said (its serial tells).
+ *
+ *   worker                                    supervisor
+ *   reports_tell: write it, then head + 1
+ *   news_tell: is anybody asleep?   ------->  news_sleep_until: wakes
+ *                                             reports_next: read it, then tail + 1
+ */
+#ifndef SERVER_REPORTS_H
+#define SERVER_REPORTS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "server/ending.h"
+
+/* Head and tail each on a cache line of its own: they have different writers. */
+struct reports {
+	_Alignas(64) _Atomic uint32_t head; /* written by the worker: how many there have been */
+	_Alignas(64) _Atomic uint32_t tail; /* written by the supervisor: how many were read */
+	uint32_t n_places;                  /* a power of two */
+	struct ending_facts places[];
+};
+
+/* Bytes that a ring of so many places takes, a multiple of a cache line. */
+size_t reports_size(uint32_t n_places);
+
+/* Makes an empty ring of zeroed memory. n_places: a power of two. */
+void reports_place(struct reports *reports, uint32_t n_places);
+
+/* The worker: tells an end. Returns false when the ring is full. */
+MUST_USE bool reports_tell(struct reports *reports, const struct ending_facts *facts);
+
+/* The supervisor: the next one that it has not read. Returns false when there is none. */
+MUST_USE bool reports_next(struct reports *reports, struct ending_facts *ret_facts);
+
+#endif

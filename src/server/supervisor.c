@@ -1,0 +1,664 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: all workers are started, they tell what ends, they are told to end, they end.
+ *
+ * What else can happen: a worker is killed, or fails (another takes its place); there is no process
+ * for one (it is tried again); all of them are busy (more are started, where the engine grows);
+ * reports come faster than one wakes up (then they are fetched a few hundred times a second, and
+ * nobody has to wake us).
+ */
+#include "server/supervisor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "net/io.h"
+#include "net/news.h"
+#include "net/process.h"
+#include "net/signals.h"
+#include "server/clients.h"
+#include "server/engine.h"
+#include "server/lifeline.h"
+#include "server/reports.h"
+#include "server/sandbox.h"
+#include "server/worker.h"
+
+/* A worker that lived for less has died young, and the next waits: at first, and at most so long. */
+#define SUPERVISOR_YOUNG_NS       CLOCK_NS_PER_S
+#define SUPERVISOR_PAUSE_FIRST_NS (100 * CLOCK_NS_PER_MS)
+#define SUPERVISOR_PAUSE_MOST_NS  (5 * CLOCK_NS_PER_S)
+
+/* There was no process for a worker: asked again after so long. */
+#define SUPERVISOR_RETRY_NS (200 * CLOCK_NS_PER_MS)
+
+/* While reports keep coming they are fetched so often, without anybody waking us. */
+#define SUPERVISOR_FETCH_NS (4 * CLOCK_NS_PER_MS)
+
+/* Of an engine that grows: so many are started at first, so many at least are kept without a client,
+   and so many more are started at once at most. */
+#define SUPERVISOR_SPARE       4
+#define SUPERVISOR_FIRST       8
+#define SUPERVISOR_GROWTH_MOST 64
+
+/* Reports that a worker can have waiting, by the number of its clients. */
+#define REPORTS_LEAST 64
+#define REPORTS_MOST  512
+
+/* While totals are summed up, clients end: so often it is tried anew. */
+#define TOTALS_TRIES 16
+
+/* One worker, as its supervisor knows it. */
+struct member {
+	pid_t pid; /* 0: there is none */
+	uint64_t started_ns;
+	uint64_t start_at_ns; /* when one is to be started, CLOCK_NEVER: not now */
+	unsigned int n_young; /* deaths, one after the other */
+	uint32_t last_told;   /* the client whose end was reported last */
+	bool has_list;        /* it puts on a list of calls of its own (server/sandbox.h) */
+	struct reports *reports;
+	struct worker_slot *slot;
+};
+
+struct supervisor {
+	struct server *server;
+	struct lifeline last_orders, lifeline;
+	struct lifeline closing;  /* cut when a worker has found the queue empty, as we drain */
+	struct lifeline presence; /* cut by our end alone: until then reports are read */
+	struct member *members;
+	struct clients *tables; /* members[i] has tables[i] */
+	uint32_t n_members, n_alive;
+	struct news *news;
+	struct source_limit *limit;
+	void *memory;
+	size_t memory_size;
+	_Atomic uint64_t *said_ns;    /* shared: when one of them said last that clients wait */
+	_Atomic uint64_t last_said_ns; /* that there is no process for a worker */
+	bool queue_was_empty;  /* a worker has found it so, since we drain */
+};
+
+/* ---- shared memory ---- */
+
+/* A worker's share of the clients. */
+static uint32_t share_of(const struct server *server, uint32_t i)
+{
+	uint32_t n = server->n_workers;
+	return server->max_clients / n + (i < server->max_clients % n);
+}
+
+static uint32_t reports_of(uint32_t share)
+{
+	uint32_t n_places = REPORTS_LEAST;
+	while (n_places < share && n_places < REPORTS_MOST)
+		n_places *= 2;
+	return n_places;
+}
+
+/* Cuts pieces off a large one; with NULL as memory it only counts. */
+struct carver {
+	char *memory;
+	size_t used;
+};
+
+static void *carve(struct carver *carver, size_t size)
+{
+	void *piece = carver->memory != NULL ? carver->memory + carver->used : NULL;
+	carver->used += (size + 63) / 64 * 64;
+	return piece;
+}
+
+static void lay_out(struct supervisor *supervisor, struct carver *carver)
+{
+	struct server *server = supervisor->server;
+	supervisor->news = carve(carver, sizeof(*supervisor->news));
+	supervisor->limit = carve(carver, sizeof(*supervisor->limit));
+	supervisor->said_ns = carve(carver, sizeof(*supervisor->said_ns));
+	for (uint32_t i = 0; i < supervisor->n_members; i++) {
+		struct member *member = &supervisor->members[i];
+		uint32_t share = share_of(server, i);
+		size_t entry_size = server->engine->entry_size;
+		member->slot = carve(carver, sizeof(*member->slot));
+		member->reports = carve(carver, reports_size(reports_of(share)));
+		void *table = carve(carver, clients_size(share, entry_size));
+		if (table == NULL)
+			continue;
+		reports_place(member->reports, reports_of(share));
+		clients_place(&supervisor->tables[i], table, share, entry_size);
+	}
+}
+
+MUST_USE static int limit_sources(struct supervisor *supervisor)
+{
+	uint64_t most = supervisor->server->max_per_source;
+	supervisor->limit->room_fd = -1;
+	if (most == 0)
+		return 0;
+	int room_fd = news_open_edge();
+	if (room_fd < 0)
+		return room_fd;
+	return clients_limit_sources(supervisor->limit, most, supervisor->tables,
+				     supervisor->n_members, room_fd);
+}
+
+static void close_supervisor(struct supervisor *supervisor)
+{
+	if (supervisor->news != NULL)
+		news_close(supervisor->news);
+	if (supervisor->memory != NULL)
+		io_close(&supervisor->limit->room_fd);
+	if (supervisor->memory != NULL)
+		process_unshare(supervisor->memory, supervisor->memory_size);
+	lifeline_close(&supervisor->presence);
+	lifeline_close(&supervisor->closing);
+	lifeline_close(&supervisor->lifeline);
+	lifeline_close(&supervisor->last_orders);
+	free(supervisor->tables);
+	free(supervisor->members);
+	free(supervisor);
+}
+
+MUST_USE static int open_supervisor(struct supervisor *supervisor)
+{
+	uint32_t n = supervisor->n_members;
+	supervisor->members = calloc(n, sizeof(*supervisor->members));
+	supervisor->tables = calloc(n, sizeof(*supervisor->tables));
+	if (supervisor->members == NULL || supervisor->tables == NULL)
+		return -ENOMEM;
+	struct carver counter = { 0 };
+	lay_out(supervisor, &counter);
+	supervisor->news = NULL;
+	void *memory;
+	int rc = process_share(counter.used, &memory);
+	if (rc < 0)
+		return rc;
+	supervisor->memory = memory;
+	supervisor->memory_size = counter.used;
+	struct carver carver = { .memory = memory };
+	lay_out(supervisor, &carver);
+	supervisor->news->fd = -1;
+	rc = limit_sources(supervisor);
+	if (rc == 0)
+		rc = news_open(supervisor->news);
+	if (rc == 0)
+		rc = lifeline_open(&supervisor->last_orders);
+	if (rc == 0)
+		rc = lifeline_open(&supervisor->lifeline);
+	if (rc == 0)
+		rc = lifeline_open(&supervisor->presence);
+	if (rc == 0)
+		rc = lifeline_open(&supervisor->closing);
+	return rc;
+}
+
+/* ---- what workers tell ---- */
+
+/* Counts and logs what a worker has told. Returns whether it was anything. */
+static bool fetch(struct supervisor *supervisor, uint32_t i)
+{
+	struct member *member = &supervisor->members[i];
+	struct ending_facts facts;
+	bool any = false;
+	while (reports_next(member->reports, &facts)) {
+		if (facts.serial != 0)
+			member->last_told = facts.serial;
+		server_count(supervisor->server, &facts);
+		any = true;
+	}
+	return any;
+}
+
+static bool fetch_all(struct supervisor *supervisor)
+{
+	bool any = false;
+	log_hold();
+	for (uint32_t i = 0; i < supervisor->n_members; i++)
+		any |= fetch(supervisor, i);
+	log_release();
+	return any;
+}
+
+/*
+ * The next client of a worker that is there, the first after NULL. One whose end it has told is not
+ * there any more, though it may still be in the table.
+ */
+static const struct client *next_of(const struct supervisor *supervisor, uint32_t i,
+				    const struct client *after)
+{
+	const struct clients *table = &supervisor->tables[i];
+	const struct client *client = clients_next(table, after);
+	if (client != NULL && atomic_load(&client->serial) == supervisor->members[i].last_told)
+		client = clients_next(table, client);
+	return client;
+}
+
+static uint32_t count_clients(const struct supervisor *supervisor)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < supervisor->n_members; i++) {
+		for (const struct client *client = next_of(supervisor, i, NULL); client != NULL;
+		     client = next_of(supervisor, i, client))
+			count++;
+	}
+	return count;
+}
+
+static uint64_t count_accepted(const struct supervisor *supervisor)
+{
+	uint64_t count = supervisor->server->totals.accepted;
+	for (uint32_t i = 0; i < supervisor->n_members; i++)
+		count += atomic_load(&supervisor->members[i].slot->accepted);
+	return count;
+}
+
+/* What has been told, and what those who are there have moved: meanwhile nobody may come or go. */
+static void say_totals(struct supervisor *supervisor)
+{
+	struct totals totals;
+	uint32_t n_clients;
+	for (int tries = 0; tries < TOTALS_TRIES; tries++) {
+		fetch_all(supervisor);
+		totals = supervisor->server->totals;
+		totals.accepted = count_accepted(supervisor);
+		n_clients = count_clients(supervisor);
+		for (uint32_t i = 0; i < supervisor->n_members; i++) {
+			for (const struct client *client = next_of(supervisor, i, NULL);
+			     client != NULL; client = next_of(supervisor, i, client))
+				server_add_moving(&totals, client);
+		}
+		if (!fetch_all(supervisor) && count_accepted(supervisor) == totals.accepted)
+			break;
+	}
+	server_say_totals(&totals, n_clients);
+}
+
+/* ---- a worker's life ---- */
+
+static void set_title(const struct worker *worker)
+{
+	char title[80];
+	snprintf(title, sizeof(title), "tcpecho: %s worker %u", worker->server->engine->name,
+		 worker->number + 1);
+	process_set_title(title);
+}
+
+/* Its copies of the listening sockets: their paths, and who passed them, are the supervisor's. */
+static void disown_listeners(struct listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->n; i++) {
+		listeners->list[i].path = (struct listen_path){ 0 };
+		listeners->list[i].is_passed = false;
+	}
+}
+
+_Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
+{
+	struct server *server = supervisor->server; /* a copy of its own, since the fork */
+	struct member *member = &supervisor->members[i];
+	struct upward upward = {
+		.accepted = &member->slot->accepted,
+		.reports = member->reports,
+		.news = supervisor->news,
+		.last_said_ns = supervisor->said_ns,
+		.presence_fd = supervisor->presence.child_fd,
+	};
+	/* The ends that only the supervisor may hold, and what is his alone. */
+	lifeline_cut(&supervisor->last_orders);
+	lifeline_cut(&supervisor->lifeline);
+	lifeline_cut(&supervisor->presence);
+	lifeline_cut(&supervisor->closing);
+	io_close(&server->signals_fd);
+	if (server->ready_fd > STDERR_FILENO)
+		io_close(&server->ready_fd); /* its reader waits for the end of it */
+	activation_close_notify(&server->manager);
+	disown_listeners(&server->listeners);
+	server->clients = supervisor->tables[i];
+	server->upward = &upward;
+	server->totals = (struct totals){ 0 };
+
+	struct worker worker = {
+		.number = i,
+		.n_workers = server->n_workers,
+		.is_spare = server->engine->grows && i >= SUPERVISOR_FIRST,
+		.slot = member->slot,
+		.server = server,
+		.last_orders_fd = supervisor->last_orders.child_fd,
+		.lifeline_fd = supervisor->lifeline.child_fd,
+		.closing_fd = supervisor->closing.child_fd,
+	};
+	set_title(&worker);
+	int rc = member->has_list ? sandbox_enter_worker(&server->sandbox) : 0;
+	if (rc == 0)
+		rc = server->engine->work(&worker);
+	atomic_store(&member->slot->code, rc);
+	_exit(rc < 0 ? 1 : 0);
+}
+
+static void give_list_back(struct supervisor *supervisor, struct member *member)
+{
+	if (member->has_list)
+		sandbox_give_list_back(&supervisor->server->sandbox);
+	member->has_list = false;
+}
+
+static void start(struct supervisor *supervisor, uint32_t i)
+{
+	struct member *member = &supervisor->members[i];
+	member->last_told = 0;
+	atomic_store(&member->slot->code, 0);
+	atomic_store(&member->slot->is_full, 0);
+	member->has_list = sandbox_take_list(&supervisor->server->sandbox, clock_now_ns());
+	pid_t pid = process_fork();
+	if (pid == 0)
+		be_worker(supervisor, i);
+	if (pid < 0) {
+		give_list_back(supervisor, member);
+		member->start_at_ns = clock_deadline_ns(SUPERVISOR_RETRY_NS);
+		if (log_once_a_second(&supervisor->last_said_ns))
+			log_warning("cannot start a worker: %s, clients wait", err_text(pid).text);
+		return;
+	}
+	member->pid = pid;
+	member->started_ns = clock_now_ns();
+	member->start_at_ns = CLOCK_NEVER;
+	supervisor->n_alive++;
+}
+
+/* Whoever it had when it died, but for one whose end it has told and who was still in the table. */
+static uint32_t count_its_clients(struct supervisor *supervisor, uint32_t i,
+				  const struct process_end *end)
+{
+	const struct member *member = &supervisor->members[i];
+	uint32_t count = 0;
+	for (const struct client *client = next_of(supervisor, i, NULL); client != NULL;
+	     client = next_of(supervisor, i, client)) {
+		server_count(supervisor->server,
+			     &(struct ending_facts){
+				     .peer = client->peer,
+				     .in = atomic_load(&client->score.in),
+				     .out = atomic_load(&client->score.out),
+				     .lasted_ns = clock_now_ns() - client->start_ns,
+				     .reason = end->signal != 0 ? ENDING_KILLED : ENDING_ERROR,
+				     .code = atomic_load(&member->slot->code),
+				     .signal = end->signal,
+				     .serial = atomic_load(&client->serial),
+			     });
+		count++;
+	}
+	struct ending_facts waited = { .reason = ENDING_KILLED, .signal = end->signal };
+	while (clients_take_waiting(&supervisor->tables[i], &waited.peer))
+		server_count(supervisor->server, &waited);
+	return count;
+}
+
+static void plan_next(struct member *member)
+{
+	uint64_t lived_ns = clock_now_ns() - member->started_ns;
+	member->n_young = lived_ns < SUPERVISOR_YOUNG_NS ? member->n_young + 1 : 0;
+	uint64_t pause_ns = 0;
+	if (member->n_young > 0)
+		pause_ns = SUPERVISOR_PAUSE_FIRST_NS;
+	for (unsigned int i = 1; i < member->n_young && pause_ns < SUPERVISOR_PAUSE_MOST_NS; i++)
+		pause_ns *= 2;
+	if (pause_ns > SUPERVISOR_PAUSE_MOST_NS)
+		pause_ns = SUPERVISOR_PAUSE_MOST_NS;
+	member->start_at_ns = clock_deadline_ns(pause_ns);
+}
+
+static void warn_of_death(const struct member *member, const struct process_end *end,
+			  uint32_t n_clients)
+{
+	if (end->signal != 0)
+		log_warning("worker %d was killed by %s, and with it %" PRIu32
+			    " clients; another takes its place",
+			    (int)end->pid, signals_name(end->signal).text, n_clients);
+	else
+		log_warning("worker %d failed: %s, and with it %" PRIu32
+			    " clients; another takes its place",
+			    (int)end->pid, err_text(atomic_load(&member->slot->code)).text,
+			    n_clients);
+}
+
+static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct process_end *end)
+{
+	struct member *member = &supervisor->members[i];
+	struct server *server = supervisor->server;
+	bool died = end->signal != 0 || end->status != 0;
+	fetch(supervisor, i);
+	uint32_t n_clients = count_its_clients(supervisor, i, end);
+	clients_reset(&supervisor->tables[i]);
+	server->totals.accepted += atomic_exchange(&member->slot->accepted, 0);
+	member->pid = 0;
+	member->start_at_ns = CLOCK_NEVER;
+	give_list_back(supervisor, member);
+	supervisor->n_alive--;
+	supervisor->queue_was_empty |= !died && server->drain.phase != DRAIN_SERVING;
+	if (!died || server->drain.phase != DRAIN_SERVING)
+		return;
+	warn_of_death(member, end, n_clients);
+	plan_next(member);
+}
+
+MUST_USE static int reap_all(struct supervisor *supervisor)
+{
+	struct process_end end;
+	int rc;
+	while ((rc = process_reap(&end)) > 0) {
+		for (uint32_t i = 0; i < supervisor->n_members; i++) {
+			if (supervisor->members[i].pid == end.pid) {
+				worker_ended(supervisor, i, &end);
+				break;
+			}
+		}
+	}
+	return rc;
+}
+
+/* ---- how many ---- */
+
+/* Of an engine that grows: so many more have to be started for the next clients not to wait. */
+static uint32_t wanted_more(const struct supervisor *supervisor)
+{
+	uint32_t n_idle = 0;
+	for (uint32_t i = 0; i < supervisor->n_members; i++) {
+		const struct member *member = &supervisor->members[i];
+		bool to_come = member->pid == 0 && member->start_at_ns != CLOCK_NEVER;
+		if (to_come || (member->pid != 0 && atomic_load(&member->slot->is_full) == 0))
+			n_idle++;
+	}
+	if (n_idle >= SUPERVISOR_SPARE)
+		return 0;
+	uint32_t more = supervisor->n_alive;
+	return more < SUPERVISOR_GROWTH_MOST ? more + SUPERVISOR_SPARE : SUPERVISOR_GROWTH_MOST;
+}
+
+static void plan_growth(struct supervisor *supervisor)
+{
+	uint32_t more = wanted_more(supervisor);
+	uint64_t now_ns = clock_now_ns();
+	for (uint32_t i = 0; i < supervisor->n_members && more > 0; i++) {
+		struct member *member = &supervisor->members[i];
+		if (member->pid != 0 || member->start_at_ns != CLOCK_NEVER)
+			continue;
+		member->start_at_ns = now_ns;
+		more--;
+	}
+}
+
+static void plan_first(struct supervisor *supervisor)
+{
+	bool grows = supervisor->server->engine->grows;
+	for (uint32_t i = 0; i < supervisor->n_members; i++)
+		supervisor->members[i].start_at_ns =
+			grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
+}
+
+/* Are there clients in the queue, perhaps, for whom another worker could be started? */
+static bool may_grow(const struct supervisor *supervisor)
+{
+	enum drain_phase phase = supervisor->server->drain.phase;
+	return supervisor->server->engine->grows &&
+	       (phase == DRAIN_SERVING ||
+		(phase == DRAIN_DRAINING && !supervisor->queue_was_empty));
+}
+
+static void start_due(struct supervisor *supervisor)
+{
+	if (may_grow(supervisor))
+		plan_growth(supervisor);
+	else if (supervisor->server->drain.phase != DRAIN_SERVING)
+		return;
+	uint64_t now_ns = clock_now_ns();
+	for (uint32_t i = 0; i < supervisor->n_members; i++) {
+		if (supervisor->members[i].pid == 0 && supervisor->members[i].start_at_ns <= now_ns)
+			start(supervisor, i);
+	}
+}
+
+static uint64_t next_start_ns(const struct supervisor *supervisor)
+{
+	uint64_t next_ns = CLOCK_NEVER;
+	if (supervisor->server->drain.phase != DRAIN_SERVING)
+		return next_ns;
+	for (uint32_t i = 0; i < supervisor->n_members; i++) {
+		if (supervisor->members[i].pid == 0)
+			next_ns = clock_earlier_ns(next_ns, supervisor->members[i].start_at_ns);
+	}
+	return next_ns;
+}
+
+/* ---- the loop ---- */
+
+static void kill_all(const struct supervisor *supervisor)
+{
+	/* Their pids are theirs until we reap them: no stranger can be hit. */
+	for (uint32_t i = 0; i < supervisor->n_members; i++) {
+		if (supervisor->members[i].pid != 0)
+			kill(supervisor->members[i].pid, SIGKILL);
+	}
+}
+
+/* Carries out what the phase asks for. Every step may be done again. */
+static void follow_drain(struct supervisor *supervisor)
+{
+	struct server *server = supervisor->server;
+	if (server->drain.phase >= DRAIN_DRAINING) {
+		listeners_shut_queues(&server->listeners);
+		lifeline_cut(&supervisor->last_orders);
+	}
+	/* Workers have copies, until each has found the queue empty; who grows needs ours for more. */
+	if (server->drain.phase >= DRAIN_DRAINING && !may_grow(supervisor)) {
+		listeners_close(&server->listeners);
+		lifeline_cut(&supervisor->closing);
+	}
+	if (server->drain.phase >= DRAIN_CALLING_OFF)
+		lifeline_cut(&supervisor->lifeline);
+	if (server->drain.phase == DRAIN_KILLING)
+		kill_all(supervisor);
+}
+
+/* Waits for signals, and for news if somebody would tell us. */
+MUST_USE static int wait_for_events(const struct supervisor *supervisor, bool with_news)
+{
+	const struct server *server = supervisor->server;
+	struct pollfd ready[] = {
+		{ .fd = server->signals_fd, .events = POLLIN },
+		{ .fd = with_news ? supervisor->news->fd : -1, .events = POLLIN },
+	};
+	uint64_t deadline_ns =
+		clock_earlier_ns(drain_deadline_ns(&server->drain), next_start_ns(supervisor));
+	if (!with_news)
+		deadline_ns =
+			clock_earlier_ns(deadline_ns, clock_deadline_ns(SUPERVISOR_FETCH_NS));
+	int ready_count = io_wait(ready, ARRAY_LEN(ready), deadline_ns);
+	return ready_count < 0 ? ready_count : 0;
+}
+
+MUST_USE static int take_turn(struct supervisor *supervisor)
+{
+	struct server *server = supervisor->server;
+	struct server_asked asked = server_hear_signals(server);
+	int rc = asked.child_ended ? reap_all(supervisor) : 0;
+	if (rc < 0)
+		return rc;
+	if (asked.new_phase)
+		server_say_phase(server, count_clients(supervisor));
+	if (server_pass_time(server))
+		server_say_phase(server, count_clients(supervisor));
+	follow_drain(supervisor);
+	if (asked.totals)
+		say_totals(supervisor);
+	start_due(supervisor);
+	return 0;
+}
+
+/* Everything that is told without a signal. Returns whether there was a report. */
+static bool look(struct supervisor *supervisor)
+{
+	bool any = fetch_all(supervisor);
+	start_due(supervisor);
+	return any;
+}
+
+static bool is_over(const struct supervisor *supervisor)
+{
+	return supervisor->server->drain.phase != DRAIN_SERVING && supervisor->n_alive == 0;
+}
+
+MUST_USE static int loop(struct supervisor *supervisor)
+{
+	int rc = 0;
+	while (rc == 0 && !is_over(supervisor)) {
+		rc = take_turn(supervisor);
+		if (rc < 0 || is_over(supervisor))
+			break;
+		if (look(supervisor)) {
+			rc = wait_for_events(supervisor, false);
+			continue;
+		}
+		news_begin_sleep(supervisor->news);
+		if (!look(supervisor)) /* who saw us awake told nobody */
+			rc = wait_for_events(supervisor, true);
+		news_end_sleep(supervisor->news);
+	}
+	return rc;
+}
+
+int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
+{
+	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
+	if (supervisor == NULL)
+		return -ENOMEM;
+	*supervisor = (struct supervisor){
+		.server = server,
+		.n_members = server->n_workers,
+		.last_orders = { -1, -1 },
+		.lifeline = { -1, -1 },
+		.closing = { -1, -1 },
+		.presence = { -1, -1 },
+	};
+	int rc = open_supervisor(supervisor);
+	if (rc < 0) {
+		close_supervisor(supervisor);
+		return rc;
+	}
+	plan_first(supervisor);
+	start_due(supervisor);
+	*ret_supervisor = supervisor;
+	return 0;
+}
+
+int supervisor_run(struct supervisor *supervisor)
+{
+	int rc = loop(supervisor);
+	if (rc < 0)
+		kill_all(supervisor);
+	fetch_all(supervisor);
+	close_supervisor(supervisor);
+	return rc;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supervisor: starts workers (server/worker.h), puts another in the place of one that died,
+ * counts and logs what they tell, and carries out the drain. It touches no connection itself.
+ *
+ *   supervisor                               worker
+ *   listening sockets
+ *   shared memory, lifelines
+ *   fork ----------------------------------> accept, serve (engines/)
+ *   wait: signals, news <---- reports ------ a client ended
+ *   count, log
+ *   SIGCHLD: reap, count what it had,
+ *   put another in its place
+ *
+ * What a worker has to tell lies in shared memory before anybody is told of it, so nothing of it is
+ * lost with a worker, whenever that is killed: the clients that it had when it died are logged as
+ * killed, with the bytes they had got, and no other client notices.
+ *
+ * A worker that dies young is replaced after a while, twice as long each time (SUPERVISOR_PAUSE_*);
+ * one that lived well is replaced at once.
+ */
+#ifndef SERVER_SUPERVISOR_H
+#define SERVER_SUPERVISOR_H
+
+#include "base/compiler.h"
+#include "server/server.h"
+
+/* What it calls besides what any server does: for the list of an engine (server/sandbox.h). */
+#define SUPERVISOR_CALLS                                                                      \
+	{ .call = __NR_eventfd2 }, { .call = __NR_set_robust_list }, { .call = __NR_futex }
+
+struct supervisor;
+
+/*
+ * Starts the workers of an open server. *ret_supervisor is the caller's, who then runs it. Returns 0
+ * or a negative code.
+ */
+MUST_USE int supervisor_start(struct server *server, struct supervisor **ret_supervisor);
+
+/* Supervises until the server's drain is over and no worker is left, then is no more. */
+MUST_USE int supervisor_run(struct supervisor *supervisor);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/worker.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+#include "net/news.h"
+#include "server/engine.h"
+
+#define TAG_LAST_ORDERS WORKER_TAGS
+#define TAG_LIFELINE    (WORKER_TAGS + 1)
+#define TAG_ROOM        (WORKER_TAGS + 2)
+#define TAG_LISTENERS   (WORKER_TAGS + 3)
+
+int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
+{
+	admission_setup(&worker->admission, worker->server, serve, engine);
+	int rc = poller_open(&worker->poller);
+	if (rc < 0)
+		return rc;
+	rc = poller_add(&worker->poller, worker->last_orders_fd, EPOLLIN, TAG_LAST_ORDERS);
+	if (rc == 0)
+		rc = poller_add(&worker->poller, worker->lifeline_fd, EPOLLIN, TAG_LIFELINE);
+	if (rc == 0)
+		rc = worker_admit(worker);
+	return rc;
+}
+
+void worker_close(struct worker *worker)
+{
+	poller_close(&worker->poller);
+}
+
+/* ---- the line of those who wait for clients ---- */
+
+/* One of several: wake one, not all. */
+static uint32_t listener_events(const struct worker *worker)
+{
+	return worker->n_workers > 1 ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;
+}
+
+static void disarm(struct worker *worker)
+{
+	const struct listeners *listeners = &worker->server->listeners;
+	for (size_t i = 0; worker->is_armed && i < listeners->n; i++) {
+		if (listeners->list[i].fd >= 0)
+			ignore_result(poller_remove(&worker->poller, listeners->list[i].fd));
+	}
+	worker->is_armed = false;
+}
+
+MUST_USE static int arm(struct worker *worker)
+{
+	const struct listeners *listeners = &worker->server->listeners;
+	for (size_t i = 0; !worker->is_armed && i < listeners->n; i++) {
+		if (listeners->list[i].fd < 0)
+			continue;
+		int rc = poller_add(&worker->poller, listeners->list[i].fd, listener_events(worker),
+				    TAG_LISTENERS + i);
+		if (rc < 0 && rc != -EEXIST)
+			return rc;
+	}
+	worker->is_armed = true;
+	return 0;
+}
+
+/* ---- a turn ---- */
+
+static void hear(struct worker *worker, uint64_t tag)
+{
+	struct server *server = worker->server;
+	if (tag >= TAG_LISTENERS) {
+		worker->is_ready[tag - TAG_LISTENERS] = true;
+		return;
+	}
+	if (tag == TAG_ROOM)
+		return; /* who waits is looked at in every turn */
+	/* A lifeline has only this to say: once is enough. */
+	bool is_lifeline = tag == TAG_LIFELINE;
+	ignore_result(poller_remove(&worker->poller,
+				    is_lifeline ? worker->lifeline_fd : worker->last_orders_fd));
+	if (is_lifeline)
+		server->drain.phase = DRAIN_CALLING_OFF;
+	else if (server->drain.phase == DRAIN_SERVING)
+		server->drain.phase = DRAIN_DRAINING;
+}
+
+/* The events that are ours go out of the list, the engine's stay. */
+static void sort_out(struct worker *worker)
+{
+	struct poller_events *events = &worker->events;
+	int kept = 0;
+	for (int i = 0; i < events->n; i++) {
+		if (events->list[i].data.u64 >= WORKER_TAGS)
+			hear(worker, events->list[i].data.u64);
+		else
+			events->list[kept++] = events->list[i];
+	}
+	events->n = kept;
+}
+
+uint64_t worker_deadline_ns(const struct worker *worker)
+{
+	if (admission_has_queue_to_empty(&worker->admission))
+		return 0;
+	return admission_deadline_ns(&worker->admission);
+}
+
+int worker_wait(struct worker *worker, uint64_t deadline_ns)
+{
+	deadline_ns = clock_earlier_ns(deadline_ns, worker_deadline_ns(worker));
+	int n = poller_wait(&worker->poller, &worker->events, deadline_ns);
+	if (n > 0)
+		sort_out(worker);
+	return n < 0 ? n : 0;
+}
+
+/* Has a listening socket woken us? Then others come first the next time. */
+static bool take_ready(struct worker *worker)
+{
+	bool any = false;
+	for (size_t i = 0; i < worker->server->listeners.n; i++)
+		any |= worker->is_ready[i];
+	return any;
+}
+
+void worker_note_fullness(struct worker *worker)
+{
+	const struct server *server = worker->server;
+	bool waits = server->clients.most == 1 && worker->admission.n_waiting > 0;
+	int is_full = waits || server->clients.count >= server->clients.most;
+	if (is_full == atomic_load_explicit(&worker->slot->is_full, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&worker->slot->is_full, is_full, memory_order_relaxed);
+	if (is_full && server->engine->grows)
+		news_tell(server->upward->news);
+}
+
+/* Is to be woken when one of a source leaves, while somebody waits for that. */
+MUST_USE static int watch_for_room(struct worker *worker)
+{
+	const struct source_limit *limit = worker->server->clients.limit;
+	bool wanted = limit != NULL && worker->admission.n_waiting > 0;
+	if (wanted == worker->waits_for_room)
+		return 0;
+	worker->waits_for_room = wanted;
+	if (!wanted)
+		return poller_remove(&worker->poller, limit->room_fd);
+	return poller_add(&worker->poller, limit->room_fd, EPOLLIN | EPOLLET, TAG_ROOM);
+}
+
+int worker_admit(struct worker *worker)
+{
+	struct admission *admission = &worker->admission;
+	admission_pass_time(admission);
+	bool draining = worker->server->drain.phase != DRAIN_SERVING;
+	/* While others have it too, a socket that is closed would stay in the poller (epoll(7)). */
+	if (draining)
+		disarm(worker);
+	if (worker_is_called_off(worker)) {
+		admission_close(admission);
+		listeners_close(&worker->server->listeners);
+		return 0;
+	}
+	admission_serve_waiting(admission);
+	bool was_ready = take_ready(worker);
+	int rc = admission_accept_ready(admission, worker->is_ready);
+	if (rc < 0)
+		return rc;
+	if (was_ready && worker->n_workers > 1)
+		disarm(worker);
+	for (size_t i = 0; i < worker->server->listeners.n; i++)
+		worker->is_ready[i] = false;
+	worker_note_fullness(worker);
+	rc = watch_for_room(worker);
+	if (rc < 0)
+		return rc;
+	if (admission_is_open(admission) && !draining)
+		return arm(worker);
+	disarm(worker);
+	return 0;
+}
+
+bool worker_is_called_off(const struct worker *worker)
+{
+	return worker->server->drain.phase >= DRAIN_CALLING_OFF;
+}
+
+bool worker_is_done(const struct worker *worker)
+{
+	return admission_is_over(&worker->admission);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: a process that serves clients of its own, beside others that do the same, below one
+ * supervisor (server/supervisor.h).
+ *
+ * It accepts by itself, from listening sockets that all of them share, and has room for its share of
+ * --max-clients: a worker that is full stops accepting, and whoever waits is taken by one that is
+ * not. So the limit of the whole is kept without a count that all of them would have to write.
+ *
+ * A new client wakes one worker, the one that has waited longest: each goes to the end of the line
+ * when it has accepted (EPOLLEXCLUSIVE wakes the first in the line, and would wake it for ever).
+ *
+ * Workers hear of the end by two lifelines (server/lifeline.h), which only the supervisor holds:
+ * when the first is cut there are no new clients but those already in the queue; when the second
+ * is, those who are left are called off. A supervisor that is killed cuts both.
+ *
+ * What it does with a client is its engine's: engines/prefork.c, thread.c, epoll.c and uring.c. An
+ * engine's turn is: worker_wait(), its own events, worker_admit().
+ */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/poller.h"
+#include "server/admission.h"
+#include "server/clients.h"
+#include "server/reports.h"
+#include "server/server.h"
+
+/* What the supervisor sees of a worker, in shared memory. The worker alone writes here. */
+struct worker_slot {
+	_Alignas(64) _Atomic uint64_t accepted; /* clients since it was started */
+	_Atomic int is_full;                    /* it has no room for another */
+	_Atomic int code;                       /* why it ends: a negative code, or 0 */
+};
+
+/* Tags of the poller below this are the engine's. */
+#define WORKER_TAGS (UINT64_C(1) << 63)
+
+struct worker {
+	unsigned int number; /* from 0 */
+	unsigned int n_workers;
+	bool is_spare;       /* one that was started in a crowd, and may go when there is none */
+	struct worker_slot *slot;
+	struct server *server; /* its own view: its table, its copies of the listening sockets */
+	int last_orders_fd, lifeline_fd;
+	int closing_fd; /* hung up: we drain, and the queue was found empty */
+	/* Set up by worker_open(): */
+	struct poller poller;
+	struct poller_events events;
+	struct admission admission;
+	bool is_armed;          /* the listening sockets are in the poller */
+	bool waits_for_room;    /* and what tells that one of a source has left */
+	bool is_ready[LISTENERS_MOST];
+};
+
+/* What waiting comes to: for the list of an engine (server/sandbox.h). */
+#ifdef __NR_epoll_wait
+#define WORKER_CALL_WAIT __NR_epoll_wait
+#else
+#define WORKER_CALL_WAIT __NR_epoll_pwait
+#endif
+#define WORKER_CALLS                                                        \
+	{ .call = WORKER_CALL_WAIT }, { .call = __NR_epoll_create1 }, { .call = __NR_epoll_ctl }
+
+/* Opens what waiting and accepting take. Returns 0 or -errno. */
+MUST_USE int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine);
+void worker_close(struct worker *worker);
+
+/*
+ * Waits for events, no longer than to the deadline. worker->events has those whose tags are the
+ * engine's; the others were noted for worker_admit(). Returns 0 or -errno.
+ */
+MUST_USE int worker_wait(struct worker *worker, uint64_t deadline_ns);
+
+/* When worker_wait() would have to be called though nothing happens, 0: at once. */
+uint64_t worker_deadline_ns(const struct worker *worker);
+
+/*
+ * Lets in who may come: to be called in every turn, after the engine's own events, so that what
+ * belongs to one client is never taken for another's who has got its place. Returns 0, or a negative
+ * code when a listening socket is lost.
+ */
+MUST_USE int worker_admit(struct worker *worker);
+
+/*
+ * Tells the supervisor whether there is room, if that has changed. Done in worker_admit(); for an
+ * engine that does not come back to that while it serves.
+ */
+void worker_note_fullness(struct worker *worker);
+
+/* Is the server called off? Then the engine ends every conversation. */
+bool worker_is_called_off(const struct worker *worker);
+
+/* Is there nothing left to do, ever? */
+bool worker_is_done(const struct worker *worker);
+
+#endif

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""One contract, many engines: every test here that starts a server runs once for each engine.
+
+The engines are those that the program itself lists, so that a new one is held to the contract from its
+first day. A test whose subject is what some of them do, and not a promise to a client, says so:
+@pytest.mark.engines("fork"). So does one that is over before any engine has a say: one is enough for it.
+"""
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import Server, cleanup
+
+DEFAULT = "fork"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "engines(*names): for these engines only; without names for all, after all")
+
+
+def listed_engines(program):
+    """What `serve --engine help` lists: name -> why it cannot be used here, or ""."""
+    try:
+        command = [program, "serve", "--engine", "help"]
+        text = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {DEFAULT: ""}  # not built: the fixture `program` says it better
+    found = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(" ")
+        reason = re.search(r"\(cannot be used here: (.*)\)$", rest)
+        found[name] = reason.group(1) if reason else ""
+    return found
+
+
+def pytest_generate_tests(metafunc):
+    if "engine" not in metafunc.fixturenames:
+        return
+    config = metafunc.config
+    if not hasattr(config, "tcpecho_engines"):
+        config.tcpecho_engines = listed_engines(os.path.join(config.getoption("--build"), "tcpecho"))
+    marker = metafunc.definition.get_closest_marker("engines")
+    names_of_all = list(config.tcpecho_engines)
+    names = [name for name in config.tcpecho_engines if marker is None or name in (marker.args or names_of_all)]
+    metafunc.parametrize("engine", names, indirect=True)
+
+
+@pytest.fixture
+def engine(request):
+    """The name of the engine that the test is about."""
+    reason = request.config.tcpecho_engines[request.param]
+    if reason:
+        pytest.skip(f"engine {request.param} cannot be used here: {reason}")
+    return request.param
+
+
+@pytest.fixture
+def serve(engine, program, tmp_path):
+    """Starts servers of the engine, as serve("--max-clients", "2", ..., "127.0.0.1:0"), and ends them after the test.
+
+    addresses=False: there is none among the arguments, and none is to be added.
+    """
+    servers = []
+
+    def start(*arguments, addresses=True, **more):
+        if addresses and not arguments:
+            arguments = ("127.0.0.1:0",)
+        server = Server(program, tmp_path, arguments, engine=engine, **more)
+        servers.append(server)
+        return server
+
+    yield start
+    cleanup(servers)

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is awake costs no wake, and no news is slept through.
+ */
+#include "net/news.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net/process.h"
+#include "unit.h"
+
+struct shared {
+	struct news news;
+	_Alignas(64) _Atomic uint64_t told;
+	_Alignas(64) _Atomic uint64_t seen;
+};
+
+static struct shared *shared;
+
+/* Calls of write(2), and what happens just before the next one. */
+static int n_writes;
+static void (*before_write)(void);
+
+ssize_t __real_write(int fd, const void *bytes, size_t size);
+ssize_t __wrap_write(int fd, const void *bytes, size_t size);
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t size)
+{
+	void (*meanwhile)(void) = before_write;
+	before_write = NULL;
+	n_writes++;
+	if (meanwhile != NULL)
+		meanwhile();
+	return __real_write(fd, bytes, size);
+}
+
+static int open_news(void **state)
+{
+	(void)state;
+	void *memory;
+	int rc = process_share(sizeof(*shared), &memory);
+	if (rc < 0)
+		return rc;
+	shared = memory;
+	n_writes = 0;
+	before_write = NULL;
+	return news_open(&shared->news);
+}
+
+static int close_news(void **state)
+{
+	(void)state;
+	news_close(&shared->news);
+	process_unshare(shared, sizeof(*shared));
+	return 0;
+}
+
+static bool would_wake(int wait_ms)
+{
+	struct pollfd ready = { .fd = shared->news.fd, .events = POLLIN };
+	return poll(&ready, 1, wait_ms) == 1;
+}
+
+TEST(the_descriptor_is_closed_on_exec_and_blocks_nobody)
+{
+	assert_true(unit_is_cloexec(shared->news.fd));
+	assert_true(unit_is_nonblocking(shared->news.fd));
+	assert_false(would_wake(0));
+	news_close(&shared->news);
+	assert_int_equal(shared->news.fd, -1);
+}
+
+static void open_without_descriptors(const void *argument)
+{
+	(void)argument;
+	struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
+	struct news news = { .fd = 4242 };
+	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	UNIT_CHILD_MUST(news_open(&news) == -EMFILE);
+	UNIT_CHILD_MUST(news.fd == 4242);
+}
+
+TEST(without_descriptors_there_is_none)
+{
+	unit_in_child(open_without_descriptors, NULL);
+}
+
+TEST(who_is_awake_costs_no_wake)
+{
+	for (int i = 0; i < 1000; i++)
+		news_tell(&shared->news);
+	assert_int_equal(n_writes, 0);
+	assert_false(would_wake(0));
+	news_begin_sleep(&shared->news);
+	news_end_sleep(&shared->news);
+	news_tell(&shared->news);
+	assert_int_equal(n_writes, 0);
+}
+
+TEST(who_sleeps_is_woken_once_however_many_tell)
+{
+	news_begin_sleep(&shared->news);
+	for (int i = 0; i < 1000; i++)
+		news_tell(&shared->news);
+	assert_int_equal(n_writes, 1);
+	assert_true(would_wake(0));
+	news_end_sleep(&shared->news);
+	assert_false(would_wake(0)); /* it took back what woke it */
+}
+
+TEST(each_sleep_is_woken_anew)
+{
+	for (int i = 0; i < 100; i++) {
+		news_begin_sleep(&shared->news);
+		assert_false(would_wake(0));
+		news_tell(&shared->news);
+		assert_true(would_wake(0));
+		news_end_sleep(&shared->news);
+		assert_int_equal(n_writes, i + 1);
+	}
+}
+
+static void wake_up_for_another_reason(void)
+{
+	news_end_sleep(&shared->news);
+}
+
+/*
+ * Somebody has seen us asleep, and is about to wake us; before he does we wake for another reason,
+ * a signal, and there is nothing to take back yet. So the next sleep may be short, but not all.
+ */
+TEST(a_wake_that_comes_late_ends_no_more_than_one_sleep)
+{
+	news_begin_sleep(&shared->news);
+	before_write = wake_up_for_another_reason;
+	news_tell(&shared->news);
+	assert_int_equal(n_writes, 1);
+
+	news_begin_sleep(&shared->news);
+	news_end_sleep(&shared->news);
+	news_begin_sleep(&shared->news);
+	assert_false(would_wake(0));
+	news_end_sleep(&shared->news);
+}
+
+/* ---- between processes ---- */
+
+/* So that the two meet at every point of their ways. */
+static void spend_some_time(uint32_t *random)
+{
+	*random = *random * 1664525 + 1013904223;
+	for (volatile uint32_t spin = *random >> 24; spin > 0; spin--)
+		continue;
+}
+
+/*
+ * Tells so often, and each time waits until that was seen: else the next news would make up for one
+ * that was slept through.
+ */
+_Noreturn static void tell_many(uint64_t n, uint32_t random)
+{
+	alarm(3 * UNIT_PATIENCE_S);
+	for (uint64_t i = 0; i < n; i++) {
+		spend_some_time(&random);
+		uint64_t mine = atomic_fetch_add(&shared->told, 1) + 1;
+		news_tell(&shared->news);
+		for (int tries = 0; atomic_load(&shared->seen) < mine; tries++) {
+			if (tries > 1000)
+				sched_yield();
+		}
+	}
+	_exit(0);
+}
+
+/* Has there been anything new? It counts up to what it was told. */
+static bool look(void)
+{
+	uint64_t told = atomic_load_explicit(&shared->told, memory_order_relaxed);
+	if (told == atomic_load_explicit(&shared->seen, memory_order_relaxed))
+		return false;
+	atomic_store(&shared->seen, told);
+	return true;
+}
+
+static void sleep_and_count(uint32_t n_tellers, uint64_t n_each)
+{
+	uint64_t n_sleeps = 0;
+	uint32_t random = 4711;
+	for (uint32_t i = 0; i < n_tellers; i++) {
+		pid_t pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			tell_many(n_each, i + 1);
+	}
+	while (atomic_load(&shared->seen) < n_tellers * n_each) {
+		if (look())
+			continue;
+		spend_some_time(&random);
+		news_begin_sleep(&shared->news);
+		if (!look()) {
+			n_sleeps++;
+			/* Slept through, it would end only as a hang does. */
+			assert_true(would_wake(UNIT_PATIENCE_S * 1000));
+		}
+		news_end_sleep(&shared->news);
+	}
+	for (uint32_t i = 0; i < n_tellers; i++) {
+		int status;
+		assert_true(wait(&status) > 0);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(atomic_load(&shared->told), n_tellers * n_each);
+	assert_true(n_sleeps > 0);
+}
+
+TEST(no_news_of_one_teller_is_slept_through)
+{
+	sleep_and_count(1, 100000);
+}
+
+TEST(no_news_of_several_tellers_is_slept_through)
+{
+	sleep_and_count(3, 30000);
+}
+
+#define NEWS_TEST(name) cmocka_unit_test_setup_teardown(name, open_news, close_news)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		NEWS_TEST(the_descriptor_is_closed_on_exec_and_blocks_nobody),
+		NEWS_TEST(without_descriptors_there_is_none),
+		NEWS_TEST(who_is_awake_costs_no_wake),
+		NEWS_TEST(who_sleeps_is_woken_once_however_many_tell),
+		NEWS_TEST(each_sleep_is_woken_anew),
+		NEWS_TEST(a_wake_that_comes_late_ends_no_more_than_one_sleep),
+		NEWS_TEST(no_news_of_one_teller_is_slept_through),
+		NEWS_TEST(no_news_of_several_tellers_is_slept_through),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whoever came first is due first, each at his time and not before, whatever happens in between and
+ * though the clock comes round: held against a list that is searched through.
+ */
+#include "server/deadlines.h"
+
+#include <string.h>
+
+#include "unit.h"
+
+#define N_CLIENTS 40
+#define N_QUEUES  3
+
+static struct deadline list[N_CLIENTS];
+static struct deadlines_queue queues[N_QUEUES];
+static struct deadlines deadlines;
+
+static struct deadline *deadline_of(const void *owner, uint32_t index)
+{
+	assert_ptr_equal(owner, list);
+	assert_true(index < N_CLIENTS);
+	return &list[index];
+}
+
+static void set_spans(uint32_t first, uint32_t second, uint32_t third)
+{
+	memset(list, 0, sizeof(list));
+	memset(queues, 0, sizeof(queues));
+	queues[0].span = first;
+	queues[1].span = second;
+	queues[2].span = third;
+	deadlines = (struct deadlines){
+		.owner = list, .of = deadline_of, .queues = queues, .n_queues = N_QUEUES
+	};
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	set_spans(10, 100, 0);
+	return 0;
+}
+
+TEST(with_nobody_in_a_queue_nobody_is_due_ever)
+{
+	uint32_t index = 4242;
+	for (unsigned int queue = 0; queue < N_QUEUES; queue++)
+		assert_false(deadlines_due(&deadlines, queue, UINT32_MAX, &index));
+	assert_int_equal(index, 4242);
+	assert_int_equal(deadlines_next(&deadlines, 7), UINT32_MAX);
+	deadlines_leave(&deadlines, 5); /* he is in none */
+	assert_int_equal(deadlines_next(&deadlines, 7), UINT32_MAX);
+}
+
+TEST(one_is_due_when_his_time_has_come_and_stays_where_he_is)
+{
+	uint32_t index = 4242;
+	deadlines_enter(&deadlines, 0, 5, 1000);
+	assert_int_equal(deadlines_next(&deadlines, 1000), 10);
+	assert_int_equal(deadlines_next(&deadlines, 1009), 1);
+	assert_false(deadlines_due(&deadlines, 0, 1009, &index));
+	assert_int_equal(index, 4242);
+	for (int again = 0; again < 2; again++) {
+		assert_true(deadlines_due(&deadlines, 0, 1010, &index));
+		assert_int_equal(index, 5);
+		assert_int_equal(deadlines_next(&deadlines, 1010), 0);
+	}
+	assert_false(deadlines_due(&deadlines, 1, 1010, &index));
+	deadlines_leave(&deadlines, 5);
+	assert_false(deadlines_due(&deadlines, 0, 1010, &index));
+}
+
+TEST(who_comes_again_waits_anew_behind_the_others)
+{
+	uint32_t index;
+	deadlines_enter(&deadlines, 0, 1, 1000);
+	deadlines_enter(&deadlines, 0, 2, 1001);
+	deadlines_enter(&deadlines, 0, 1, 1005);
+	assert_true(deadlines_due(&deadlines, 0, 1011, &index));
+	assert_int_equal(index, 2);
+	deadlines_leave(&deadlines, 2);
+	assert_false(deadlines_due(&deadlines, 0, 1014, &index));
+	deadlines_enter(&deadlines, 0, 1, 1014); /* the last is the first here */
+	assert_false(deadlines_due(&deadlines, 0, 1015, &index));
+	assert_true(deadlines_due(&deadlines, 0, 1024, &index));
+	assert_int_equal(index, 1);
+}
+
+TEST(who_goes_to_another_queue_is_in_that_one_alone)
+{
+	uint32_t index;
+	deadlines_enter(&deadlines, 0, 1, 1000);
+	deadlines_enter(&deadlines, 1, 1, 1000);
+	assert_false(deadlines_due(&deadlines, 0, 1099, &index));
+	assert_int_equal(deadlines_next(&deadlines, 1050), 50);
+	assert_true(deadlines_due(&deadlines, 1, 1100, &index));
+	deadlines_enter(&deadlines, 2, 1, 1100); /* where nobody waits at all */
+	assert_true(deadlines_due(&deadlines, 2, 1100, &index));
+	assert_false(deadlines_due(&deadlines, 1, 1100, &index));
+}
+
+/* ---- against a list that is searched through ---- */
+
+/* What each client should be in. */
+static struct {
+	unsigned int queue; /* number + 1, 0: none */
+	uint64_t since;     /* on a clock that does not come round */
+	uint64_t turn;      /* who came first, of those who came at the same tick */
+} model[N_CLIENTS];
+
+/* The one of a queue who has been there for longest, N_CLIENTS: nobody. */
+static uint32_t first_of(unsigned int queue)
+{
+	uint32_t first = N_CLIENTS;
+	for (uint32_t i = 0; i < N_CLIENTS; i++) {
+		if (model[i].queue == queue + 1 &&
+		    (first == N_CLIENTS || model[i].turn < model[first].turn))
+			first = i;
+	}
+	return first;
+}
+
+/* Ticks until the first of a queue is due. */
+static uint64_t wait_of(unsigned int queue, uint64_t now)
+{
+	uint32_t first = first_of(queue);
+	if (first == N_CLIENTS)
+		return UINT32_MAX;
+	uint64_t due = model[first].since + queues[queue].span;
+	return due > now ? due - now : 0;
+}
+
+static void assert_as_the_model(uint64_t now)
+{
+	uint64_t least = UINT32_MAX;
+	for (unsigned int queue = 0; queue < N_QUEUES; queue++) {
+		uint64_t wait = wait_of(queue, now);
+		uint32_t index = 4242;
+		least = wait < least ? wait : least;
+		assert_int_equal(deadlines_due(&deadlines, queue, (uint32_t)now, &index),
+				 wait == 0);
+		assert_int_equal(index, wait == 0 ? first_of(queue) : 4242);
+	}
+	assert_int_equal(deadlines_next(&deadlines, (uint32_t)now), least);
+}
+
+static uint32_t next_random(uint32_t *random)
+{
+	*random = *random * 1664525 + 1013904223;
+	return *random >> 8;
+}
+
+/* Due ones are taken out, as an owner does in every turn; else they would wait for ever. */
+static void take_due(uint64_t now)
+{
+	for (unsigned int queue = 0; queue < N_QUEUES; queue++) {
+		uint32_t index;
+		while (deadlines_due(&deadlines, queue, (uint32_t)now, &index)) {
+			assert_int_equal(index, first_of(queue));
+			deadlines_leave(&deadlines, index);
+			model[index].queue = 0;
+		}
+		assert_true(wait_of(queue, now) > 0);
+	}
+}
+
+/* Many random steps from a time on. longest: of a pause between two of them. */
+static void walk_randomly(uint64_t now, uint32_t longest, uint32_t random)
+{
+	memset(model, 0, sizeof(model));
+	for (uint64_t turn = 1; turn <= 20000; turn++) {
+		uint32_t index = next_random(&random) % N_CLIENTS;
+		unsigned int queue = next_random(&random) % N_QUEUES;
+		switch (next_random(&random) % 8) {
+		case 0:
+			deadlines_leave(&deadlines, index);
+			model[index].queue = 0;
+			break;
+		case 1:
+			now += next_random(&random) % longest;
+			break;
+		case 2:
+			take_due(now);
+			break;
+		default:
+			deadlines_enter(&deadlines, queue, index, (uint32_t)now);
+			model[index].queue = queue + 1;
+			model[index].since = now;
+			model[index].turn = turn;
+			break;
+		}
+		assert_as_the_model(now);
+	}
+	/* All leave, and nothing of them is left. */
+	for (uint32_t i = 0; i < N_CLIENTS; i++)
+		deadlines_leave(&deadlines, i);
+	static const struct deadline none[N_CLIENTS];
+	assert_memory_equal(list, none, sizeof(list));
+	for (unsigned int queue = 0; queue < N_QUEUES; queue++) {
+		assert_int_equal(queues[queue].first, 0);
+		assert_int_equal(queues[queue].last, 0);
+	}
+}
+
+TEST(any_order_of_steps_is_as_a_list_has_it_that_is_searched_through)
+{
+	for (uint32_t seed = 1; seed <= 5; seed++) {
+		set_spans(10, 100, 3);
+		walk_randomly(0, 20, seed);
+	}
+}
+
+TEST(the_same_while_the_clock_comes_round)
+{
+	static const uint64_t round = UINT64_C(1) << 32;
+	for (uint32_t seed = 1; seed <= 5; seed++) {
+		set_spans(10, 100, 3);
+		walk_randomly(round - 10000, 20, seed);
+		/* With the longest times there are, so that it comes round again and again. */
+		set_spans(UINT32_C(1) << 30, 1000, UINT32_C(1) << 29);
+		walk_randomly(round - 1, UINT32_C(1) << 24, seed);
+	}
+}
+
+#define DEADLINES_TEST(name) cmocka_unit_test_setup(name, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		DEADLINES_TEST(with_nobody_in_a_queue_nobody_is_due_ever),
+		DEADLINES_TEST(one_is_due_when_his_time_has_come_and_stays_where_he_is),
+		DEADLINES_TEST(who_comes_again_waits_anew_behind_the_others),
+		DEADLINES_TEST(who_goes_to_another_queue_is_in_that_one_alone),
+		DEADLINES_TEST(any_order_of_steps_is_as_a_list_has_it_that_is_searched_through),
+		DEADLINES_TEST(the_same_while_the_clock_comes_round),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reports go from one process to another: each once, in order and whole, or not at all.
+ */
+#include "server/reports.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "net/process.h"
+#include "unit.h"
+
+/* So few that the ring is full, and comes round, all the time. */
+#define N_PLACES 8
+
+static struct reports *reports;
+
+static int open_reports(void **state)
+{
+	(void)state;
+	void *memory;
+	int rc = process_share(reports_size(N_PLACES), &memory);
+	if (rc < 0)
+		return rc;
+	reports = memory;
+	reports_place(reports, N_PLACES);
+	return 0;
+}
+
+static int close_reports(void **state)
+{
+	(void)state;
+	process_unshare(reports, reports_size(N_PLACES));
+	return 0;
+}
+
+/* The N-th report: all of it follows from N. */
+static struct ending_facts report(uint64_t n)
+{
+	struct ending_facts facts = {
+		.peer = { .family = AF_INET6, .port = (uint16_t)n, .number = (uint32_t)(n * 7) },
+		.in = n,
+		.out = ~n,
+		.lasted_ns = n * UINT64_C(0x9e3779b97f4a7c15),
+		.reason = (enum ending)(n % (ENDING_ERROR + 1)),
+		.code = -(int)(n % 134),
+		.signal = (int)(n % 64),
+		.serial = (uint32_t)n,
+	};
+	memset(facts.peer.ip, (int)(n & 0xff), sizeof(facts.peer.ip));
+	return facts;
+}
+
+static void assert_is_report(const struct ending_facts *facts, uint64_t n)
+{
+	struct ending_facts expected = report(n);
+	assert_int_equal(facts->in, expected.in);
+	assert_int_equal(facts->out, expected.out);
+	assert_int_equal(facts->lasted_ns, expected.lasted_ns);
+	assert_int_equal(facts->reason, expected.reason);
+	assert_int_equal(facts->code, expected.code);
+	assert_int_equal(facts->signal, expected.signal);
+	assert_int_equal(facts->serial, expected.serial);
+	assert_memory_equal(&facts->peer, &expected.peer, sizeof(expected.peer));
+}
+
+static bool tell(uint64_t n)
+{
+	struct ending_facts facts = report(n);
+	return reports_tell(reports, &facts);
+}
+
+TEST(an_empty_ring_has_nothing_and_touches_nothing)
+{
+	struct ending_facts facts = report(7);
+	assert_false(reports_next(reports, &facts));
+	assert_is_report(&facts, 7);
+}
+
+TEST(a_report_is_read_once)
+{
+	struct ending_facts facts;
+	for (uint64_t n = 1; n <= 3 * N_PLACES; n++) {
+		assert_true(tell(n));
+		assert_true(reports_next(reports, &facts));
+		assert_is_report(&facts, n);
+		assert_false(reports_next(reports, &facts));
+	}
+}
+
+TEST(a_full_ring_refuses_until_one_is_read_and_keeps_what_it_has)
+{
+	struct ending_facts facts;
+	for (uint64_t n = 1; n <= N_PLACES; n++)
+		assert_true(tell(n));
+	assert_false(tell(99));
+	assert_false(tell(99));
+	assert_true(reports_next(reports, &facts));
+	assert_is_report(&facts, 1);
+	assert_true(tell(N_PLACES + 1));
+	assert_false(tell(99));
+	for (uint64_t n = 2; n <= N_PLACES + 1; n++) {
+		assert_true(reports_next(reports, &facts));
+		assert_is_report(&facts, n);
+	}
+	assert_false(reports_next(reports, &facts));
+}
+
+TEST(the_counts_may_come_round)
+{
+	struct ending_facts facts;
+	atomic_store(&reports->head, UINT32_MAX - 2);
+	atomic_store(&reports->tail, UINT32_MAX - 2);
+	for (uint64_t n = 1; n <= N_PLACES; n++)
+		assert_true(tell(n));
+	assert_false(tell(99));
+	for (uint64_t n = 1; n <= N_PLACES; n++) {
+		assert_true(reports_next(reports, &facts));
+		assert_is_report(&facts, n);
+	}
+	assert_false(reports_next(reports, &facts));
+}
+
+TEST(a_ring_takes_no_more_memory_than_it_says)
+{
+	static const uint32_t sizes[] = { 1, 2, 64, 4096 };
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		size_t size = reports_size(sizes[i]);
+		assert_int_equal(size % 64, 0);
+		unsigned char *memory = aligned_alloc(64, size + 64);
+		assert_non_null(memory);
+		memset(memory, 0, size);
+		memset(memory + size, 0xa5, 64);
+		struct reports *ring = (struct reports *)memory;
+		reports_place(ring, sizes[i]);
+		struct ending_facts facts = report(UINT64_MAX);
+		for (uint32_t n = 0; n < sizes[i]; n++)
+			assert_true(reports_tell(ring, &facts));
+		assert_false(reports_tell(ring, &facts));
+		for (size_t at = size; at < size + 64; at++)
+			assert_int_equal(memory[at], 0xa5);
+		free(memory);
+	}
+}
+
+/* ---- between processes ---- */
+
+/* Tells reports from this one on, until the last one or for ever. */
+_Noreturn static void be_writer(uint64_t first, uint64_t last)
+{
+	alarm(2 * UNIT_PATIENCE_S);
+	for (uint64_t n = first; n <= last; n++) {
+		while (!tell(n))
+			sched_yield();
+	}
+	_exit(0);
+}
+
+TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
+{
+	const uint64_t last = 300000;
+	struct ending_facts facts;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		be_writer(1, last);
+	time_t hang = time(NULL) + UNIT_PATIENCE_S;
+	for (uint64_t n = 1; n <= last;) {
+		if (!reports_next(reports, &facts)) {
+			assert_true(time(NULL) < hang);
+			sched_yield();
+			continue;
+		}
+		assert_is_report(&facts, n);
+		n++;
+	}
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_false(reports_next(reports, &facts));
+}
+
+/* Reads what there is, which must go on from this number. Returns the number of the next one. */
+static uint64_t read_from(uint64_t n)
+{
+	struct ending_facts facts;
+	while (reports_next(reports, &facts))
+		assert_is_report(&facts, n++);
+	return n;
+}
+
+TEST(a_writer_that_is_killed_at_any_moment_leaves_whole_reports_only)
+{
+	uint64_t next = 1;
+	for (int moment = 0; moment < 500; moment++) {
+		struct timespec until_then = { .tv_nsec = moment * 500L };
+		uint64_t first = next;
+		pid_t pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			be_writer(next, UINT64_MAX);
+		/* With a reader at work, and with a full ring that nobody reads. */
+		for (long tries = 0; next == first; tries++) {
+			assert_true(tries < UNIT_PATIENCE_S * 1000L * 1000);
+			sched_yield();
+			next = read_from(next);
+		}
+		nanosleep(&until_then, NULL);
+		for (int i = 0; i < moment; i++)
+			next = read_from(next);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		/* What it has told is there; the next writer goes on in the same ring. */
+		next = read_from(next);
+	}
+}
+
+#define REPORTS_TEST(name) cmocka_unit_test_setup_teardown(name, open_reports, close_reports)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		REPORTS_TEST(an_empty_ring_has_nothing_and_touches_nothing),
+		REPORTS_TEST(a_report_is_read_once),
+		REPORTS_TEST(a_full_ring_refuses_until_one_is_read_and_keeps_what_it_has),
+		REPORTS_TEST(the_counts_may_come_round),
+		cmocka_unit_test(a_ring_takes_no_more_memory_than_it_says),
+		REPORTS_TEST(a_reader_in_another_process_has_each_report_once_and_in_order),
+		REPORTS_TEST(a_writer_that_is_killed_at_any_moment_leaves_whole_reports_only),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
