@@ -66,6 +66,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.details = "How clients are served. fork: one child process for each client. "
 			   "prefork: child processes that are there before their clients. thread: "
 			   "one thread for each client. epoll: a loop on each core for many clients. "
+			   "uring: the same with a ring into which the kernel puts what it has done. "
 			   "All of them keep the same promises. auto: the best for many clients that "
 			   "this machine allows; the line that says \"listening on\" tells which, and "
 			   "why. help: list them, and whether they can be used here.",
@@ -80,7 +81,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "processes that serve (a core each; as needed)",
 		.details = "Serve with N processes, below one that watches over them and puts another "
 			   "in the place of one that dies. The default is one for each core "
-			   "(epoll), one (thread), or as many as there are clients (prefork). The "
+			   "(epoll, uring), one (thread), or as many as there are clients (prefork). The "
 			   "fork engine has none.",
 	},
 	[CLIENTS_PER_WORKER] = {
@@ -141,10 +142,10 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_DURATION,
 		.value_name = "TIME",
 		.preset = "off",
-		.help = "look for work so long before sleeping (epoll)",
+		.help = "look for work so long before sleeping",
 		.details = "After the last event a worker looks for the next one without sleeping, for "
 			   "TIME at most: a shorter round trip, paid for with a whole core meanwhile. "
-			   "For engines that wait for many clients: epoll.",
+			   "For the engines that wait for many clients: epoll, uring.",
 	},
 	[USER] = {
 		.name = "user",
@@ -228,7 +229,8 @@ MUST_USE static enum status check_engine_options(const struct arguments *argumen
 	bool grows = engine != NULL && engine->grows;
 	bool polls = engine == NULL || engine->polls;
 	if (sources[WORKERS] == SOURCE_COMMAND_LINE && !works)
-		log_error("--workers: engine %s has none (prefork, thread and epoll do)", name);
+		log_error("--workers: engine %s has none (prefork, thread, epoll and uring do)",
+			  name);
 	else if (sources[CLIENTS_PER_WORKER] == SOURCE_COMMAND_LINE && !grows)
 		log_error("--clients-per-worker is for engine prefork, not %s", name);
 	else if (sources[BUSY_POLL] == SOURCE_COMMAND_LINE && arguments->values[BUSY_POLL] != 0 &&
@@ -256,7 +258,8 @@ static enum status run(const struct arguments *arguments)
 		.drain_timeout_ns = values[DRAIN_TIMEOUT],
 		.busy_poll_ns = values[BUSY_POLL],
 		.n_workers = (uint32_t)values[WORKERS],
-		.per_worker = values[CLIENTS_PER_WORKER] != 0 ? (uint32_t)values[CLIENTS_PER_WORKER] : 1,
+		.per_worker =
+			values[CLIENTS_PER_WORKER] != 0 ? (uint32_t)values[CLIENTS_PER_WORKER] : 1,
 		.ready_fd =
 			arguments->sources[READY_FD] != SOURCE_PRESET ? (int)values[READY_FD] : -1,
 		.become_user = arguments->sources[USER] != SOURCE_PRESET,
@@ -293,7 +296,8 @@ static const char *const signals[] = {
 	"TERM, INT: accept no new clients, let those who are there finish until the drain timeout, "
 	"then end them and end. The second one ends at once, by that signal.",
 	"USR1: print the totals.",
-	"KILL of a child harms its own client only. The children ignore TERM and INT, so that the "
+	"KILL of a child harms its own client only, of a worker its own clients: they are logged as "
+	"killed, and another takes its place. The children ignore TERM and INT, so that the "
 	"signal of a terminal or a service manager to all of them means the service. When the "
 	"server itself is killed, its children end their conversations within a second.",
 	NULL,
@@ -306,7 +310,7 @@ static const char *const reasons[] = {
 	"idle: nothing moved for --idle-timeout.",
 	"drain: the server ended first.",
 	"source-limit: more clients from one source than may even wait.",
-	"killed: the child was killed; signal= says by which signal.",
+	"killed: the process that served it was killed; signal= says by which signal.",
 	"error: anything else; error= says what.",
 	NULL,
 };
@@ -321,6 +325,8 @@ static const struct man_example examples[] = {
 	{ "tcpecho serve", "Serve on port 9877 of every interface." },
 	{ "tcpecho serve localhost:9877 unix:/run/echo",
 	  "Serve this machine only, over TCP and a unix socket." },
+	{ "tcpecho serve -e auto -m 15000",
+	  "Many clients, on the best engine that this machine allows." },
 	{ "tcpecho serve -m 100 --idle-timeout 10m --log json 7",
 	  "The well-known port of RFC 862, for a hundred clients who may not sleep." },
 	{ 0 },

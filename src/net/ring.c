@@ -19,9 +19,9 @@
  * Requests that go to the kernel at once, and completions that it can have waiting before it has to
  * put them aside (it loses none, but that is slow, and ends what would go on: IORING_FEAT_NODROP).
  */
-#define REQUESTS        1024
-#define COMPLETIONS     8192
-#define REQUESTS_LEAST  64
+#define REQUESTS       1024
+#define COMPLETIONS    8192
+#define REQUESTS_LEAST 64
 
 /* The group that our buffers are in. */
 #define BUFFER_GROUP 0
@@ -33,8 +33,8 @@
  * One thread, which does the kernel's part of the work when it waits and not when it is interrupted
  * (Linux 6.1): that keeps an echo on one core and in one cache.
  */
-#define FLAGS                                                                             \
-	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE |   \
+#define FLAGS                                                                            \
+	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | \
 	 IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED)
 
 struct ring {
@@ -169,7 +169,8 @@ int ring_check(struct ring_reason *reterr_reason)
 	else if (rc == -ENOMEM)
 		snprintf(text, size, "io_uring may not lock enough memory (raise ulimit -l)");
 	else if (rc == -EINVAL)
-		snprintf(text, size, "the io_uring of this kernel is too old (Linux 6.1 is needed)");
+		snprintf(text, size,
+			 "the io_uring of this kernel is too old (Linux 6.1 is needed)");
 	else
 		snprintf(text, size, "io_uring: %s", err_text(rc).text);
 	return rc;
@@ -278,8 +279,7 @@ static bool fetch(struct ring *ring)
 {
 	io_uring_cq_advance(&ring->uring, ring->n_batch);
 	ring->at = 0;
-	ring->n_batch =
-		io_uring_peek_batch_cqe(&ring->uring, ring->batch, ARRAY_LEN(ring->batch));
+	ring->n_batch = io_uring_peek_batch_cqe(&ring->uring, ring->batch, ARRAY_LEN(ring->batch));
 	return ring->n_batch > 0;
 }
 

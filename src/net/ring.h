@@ -27,9 +27,9 @@ struct ring_reason {
 /* One thing that the kernel has done. */
 struct ring_done {
 	uint64_t tag;
-	int result;    /* as of the system call: a count, or -errno */
-	bool more;     /* the request goes on: there will be another completion */
-	int buffer;    /* received into this buffer; -1: into none */
+	int result; /* as of the system call: a count, or -errno */
+	bool more;  /* the request goes on: there will be another completion */
+	int buffer; /* received into this buffer; -1: into none */
 };
 
 struct ring; /* its own affair: net/ring.c */

@@ -131,8 +131,7 @@ static void let_wait(struct admission *admission, struct arrival *arrival)
 {
 	if (!is_paused(admission) && arrival->ticket == 0) {
 		if (admission->n_waiting < admission->n_places)
-			arrival->ticket =
-				clients_wait(&admission->server->clients, &arrival->peer);
+			arrival->ticket = clients_wait(&admission->server->clients, &arrival->peer);
 		if (arrival->ticket == 0) {
 			turn_away(admission, arrival, ENDING_SOURCE);
 			return;

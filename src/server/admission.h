@@ -57,8 +57,8 @@ struct admission {
 	struct server *server;
 	admission_serve_fn *serve;
 	void *engine;
-	uint64_t resume_ns;                      /* nothing is accepted before, 0: not paused */
-	_Atomic uint64_t *last_said_ns;          /* when a shortage was last logged, by anybody */
+	uint64_t resume_ns;             /* nothing is accepted before, 0: not paused */
+	_Atomic uint64_t *last_said_ns; /* when a shortage was last logged, by anybody */
 	_Atomic uint64_t own_last_said_ns;
 	struct arrival room[ADMISSION_ROOM + 1]; /* in order of arrival */
 	size_t n_waiting, n_places;

@@ -44,10 +44,11 @@ struct client {
 	struct score score;
 	struct peer peer;
 	uint64_t start_ns;
-	_Atomic uint32_t serial; /* which client of this table it is, from 1; 0: the entry is free */
-	uint32_t next_free;      /* of a free entry: the next one, index + 1 */
-	pid_t pid;               /* the child that serves it alone, 0: there is none */
-	int fd;                  /* the connected socket, in whoever serves it */
+	_Atomic uint32_t
+		serial;     /* which client of this table it is, from 1; 0: the entry is free */
+	uint32_t next_free; /* of a free entry: the next one, index + 1 */
+	pid_t pid;          /* the child that serves it alone, 0: there is none */
+	int fd;             /* the connected socket, in whoever serves it */
 };
 
 struct clients;
@@ -89,7 +90,7 @@ struct clients {
 	struct map by_source; /* source -> how many clients; kept only where there is a limit */
 	struct source_limit *limit; /* NULL: none; and as which of its tables it knows this one */
 	const struct clients *place;
-	void *memory;               /* NULL: it lies in somebody else's */
+	void *memory; /* NULL: it lies in somebody else's */
 	size_t memory_size;
 };
 
@@ -108,8 +109,8 @@ void clients_place(struct clients *ret_clients, void *memory, uint32_t most, siz
  * several processes, the limit lies in memory that they share, and room_fd tells those who wait when
  * one of their source has left (EPOLLET; it is never read). Takes room_fd. Returns 0 or -errno.
  */
-MUST_USE int clients_limit_sources(struct source_limit *limit, uint64_t most, struct clients *tables,
-				   size_t n_tables, int room_fd);
+MUST_USE int clients_limit_sources(struct source_limit *limit, uint64_t most,
+				   struct clients *tables, size_t n_tables, int room_fd);
 
 /* Gives the memory back, if it is its own; nobody may be served any more. A zeroed one is fine. */
 void clients_close(struct clients *clients);

@@ -131,8 +131,7 @@ void crowd_stop(struct crowd *crowd, struct conn *conn, enum ending ending)
 	crowd_end_with(conn, ending, 0);
 	conn->is_leaving = false;
 	echo_stop(&conn->echo);
-	wait_in(crowd, conn,
-		crowd->is_called_off ? CROWD_LINGER_CALLED_OFF : CROWD_LINGER);
+	wait_in(crowd, conn, crowd->is_called_off ? CROWD_LINGER_CALLED_OFF : CROWD_LINGER);
 }
 
 void crowd_hurry(struct crowd *crowd, struct conn *conn)

@@ -43,11 +43,11 @@ struct conn {
 
 /* Where a client waits for time to pass. */
 enum crowd_queue {
-	CROWD_IDLE,             /* for a byte to move, where --idle-timeout is on */
-	CROWD_LINGER,           /* for its end, after ours: we ended it for being idle */
+	CROWD_IDLE,              /* for a byte to move, where --idle-timeout is on */
+	CROWD_LINGER,            /* for its end, after ours: we ended it for being idle */
 	CROWD_LINGER_CALLED_OFF, /* the same, but the server is in a hurry */
-	CROWD_LEAVE_SOON,       /* to be looked at again whether it has all */
-	CROWD_LEAVE,            /* the same, after a while */
+	CROWD_LEAVE_SOON,        /* to be looked at again whether it has all */
+	CROWD_LEAVE,             /* the same, after a while */
 	CROWD_QUEUES
 };
 

@@ -14,13 +14,13 @@
 /* What a client has of it. A zeroed one is in no queue. */
 struct deadline {
 	uint32_t prev, next; /* neighbours, index + 1 */
-	uint32_t since;   /* when it came, in ticks of the owner's clock */
+	uint32_t since;      /* when it came, in ticks of the owner's clock */
 	uint8_t queue;       /* number + 1 */
 };
 
 struct deadlines_queue {
 	uint32_t first, last; /* index + 1, 0: none */
-	uint32_t span;     /* how long everybody waits here */
+	uint32_t span;        /* how long everybody waits here */
 };
 
 /* How to find the deadline of a client by its index. */
@@ -34,8 +34,7 @@ struct deadlines {
 };
 
 /* Puts a client at the end of a queue, taking it out of the one where it was. */
-void deadlines_enter(struct deadlines *deadlines, unsigned int queue, uint32_t index,
-		     uint32_t now);
+void deadlines_enter(struct deadlines *deadlines, unsigned int queue, uint32_t index, uint32_t now);
 
 /* Takes it out of its queue, if it is in one. */
 void deadlines_leave(struct deadlines *deadlines, uint32_t index);

@@ -10,15 +10,15 @@
 #include "net/peer.h"
 
 /* Reasons and their words in the log. 0 is "has not ended": what a killed child leaves behind. */
-#define ENDING_LIST(X)                                                                       \
-	X(ENDING_NONE, "none")                                                               \
-	X(ENDING_EOF, "eof")             /* the client ended it, every byte was echoed */    \
-	X(ENDING_RESET, "reset")         /* the client reset it */                           \
-	X(ENDING_TIMEOUT, "timeout")     /* the client's host no longer answers */           \
-	X(ENDING_IDLE, "idle")           /* nothing moved for --idle-timeout */              \
-	X(ENDING_DRAIN, "drain")         /* the server ended before the client did */        \
-	X(ENDING_SOURCE, "source-limit") /* more from one source than we even let wait */    \
-	X(ENDING_KILLED, "killed")       /* who served it was killed by a signal */          \
+#define ENDING_LIST(X)                                                                    \
+	X(ENDING_NONE, "none")                                                            \
+	X(ENDING_EOF, "eof")             /* the client ended it, every byte was echoed */ \
+	X(ENDING_RESET, "reset")         /* the client reset it */                        \
+	X(ENDING_TIMEOUT, "timeout")     /* the client's host no longer answers */        \
+	X(ENDING_IDLE, "idle")           /* nothing moved for --idle-timeout */           \
+	X(ENDING_DRAIN, "drain")         /* the server ended before the client did */     \
+	X(ENDING_SOURCE, "source-limit") /* more from one source than we even let wait */ \
+	X(ENDING_KILLED, "killed")       /* who served it was killed by a signal */       \
 	X(ENDING_ERROR, "error")         /* anything else: the code says what */
 
 #define X(name, word) name,
@@ -31,9 +31,9 @@ struct ending_facts {
 	uint64_t in, out; /* bytes */
 	uint64_t lasted_ns;
 	enum ending reason;
-	int code;            /* for ENDING_ERROR: the negative code */
-	int signal;          /* for ENDING_KILLED */
-	uint32_t serial;     /* which client of its table it was (server/clients.h); 0: none */
+	int code;        /* for ENDING_ERROR: the negative code */
+	int signal;      /* for ENDING_KILLED */
+	uint32_t serial; /* which client of its table it was (server/clients.h); 0: none */
 };
 
 /* The reason that a negative code of recv(2) or send(2) amounts to. */

@@ -189,7 +189,8 @@ static struct seccomp_list compile_both(const struct seccomp_rule *engine_calls,
 }
 
 /* Of those whom the server will start. */
-static void prepare_lists(struct sandbox *sandbox, const struct seccomp_rule *engine_calls, size_t n)
+static void prepare_lists(struct sandbox *sandbox, const struct seccomp_rule *engine_calls,
+			  size_t n)
 {
 	sandbox->child =
 		seccomp_compile(child_rules, ARRAY_LEN(child_rules), SECCOMP_OTHERWISE_KILL);

@@ -17,7 +17,7 @@
 #define SERVE_DEFAULT_PORT 9877
 
 struct serve_config {
-	const struct engine *engine; /* NULL: the best that this machine allows */
+	const struct engine *engine;       /* NULL: the best that this machine allows */
 	const struct addr_spec *addresses; /* none: what was passed, else SERVE_DEFAULT_PORT */
 	size_t n_addresses;
 	uint64_t max_clients;    /* 0: the default, or what this machine allows */

@@ -32,7 +32,7 @@ struct upward {
 	struct reports *reports;
 	struct news *news;
 	_Atomic uint64_t *last_said_ns; /* that clients wait, which one of them says for all */
-	int presence_fd; /* hung up: nobody will ever read a report */
+	int presence_fd;                /* hung up: nobody will ever read a report */
 };
 
 struct server {
@@ -50,11 +50,11 @@ struct server {
 	uint64_t drain_timeout_ns;
 	uint64_t busy_poll_ns; /* engines that wait for many: look so long before sleeping */
 	uint32_t max_clients;
-	uint32_t n_workers;    /* of the engines that have them */
-	uint32_t per_worker;   /* clients at once that one of them serves at most */
-	bool quiet;            /* no line for a client who ends */
+	uint32_t n_workers;               /* of the engines that have them */
+	uint32_t per_worker;              /* clients at once that one of them serves at most */
+	bool quiet;                       /* no line for a client who ends */
 	struct source_limit source_limit; /* of its own table; workers have one together */
-	struct upward *upward; /* of a worker's view; NULL: it counts and logs itself */
+	struct upward *upward;            /* of a worker's view; NULL: it counts and logs itself */
 };
 
 /* What signals have asked for. */

@@ -78,9 +78,9 @@ struct supervisor {
 	struct source_limit *limit;
 	void *memory;
 	size_t memory_size;
-	_Atomic uint64_t *said_ns;    /* shared: when one of them said last that clients wait */
+	_Atomic uint64_t *said_ns;     /* shared: when one of them said last that clients wait */
 	_Atomic uint64_t last_said_ns; /* that there is no process for a worker */
-	bool queue_was_empty;  /* a worker has found it so, since we drain */
+	bool queue_was_empty;          /* a worker has found it so, since we drain */
 };
 
 /* ---- shared memory ---- */
@@ -573,8 +573,7 @@ MUST_USE static int wait_for_events(const struct supervisor *supervisor, bool wi
 	uint64_t deadline_ns =
 		clock_earlier_ns(drain_deadline_ns(&server->drain), next_start_ns(supervisor));
 	if (!with_news)
-		deadline_ns =
-			clock_earlier_ns(deadline_ns, clock_deadline_ns(SUPERVISOR_FETCH_NS));
+		deadline_ns = clock_earlier_ns(deadline_ns, clock_deadline_ns(SUPERVISOR_FETCH_NS));
 	int ready_count = io_wait(ready, ARRAY_LEN(ready), deadline_ns);
 	return ready_count < 0 ? ready_count : 0;
 }

@@ -26,8 +26,11 @@
 #include "server/server.h"
 
 /* What it calls besides what any server does: for the list of an engine (server/sandbox.h). */
-#define SUPERVISOR_CALLS                                                                      \
-	{ .call = __NR_eventfd2 }, { .call = __NR_set_robust_list }, { .call = __NR_futex }
+#define SUPERVISOR_CALLS                                             \
+	{ .call = __NR_eventfd2 }, { .call = __NR_set_robust_list }, \
+	{                                                            \
+		.call = __NR_futex                                   \
+	}
 
 struct supervisor;
 

@@ -44,7 +44,7 @@ struct worker_slot {
 struct worker {
 	unsigned int number; /* from 0 */
 	unsigned int n_workers;
-	bool is_spare;       /* one that was started in a crowd, and may go when there is none */
+	bool is_spare; /* one that was started in a crowd, and may go when there is none */
 	struct worker_slot *slot;
 	struct server *server; /* its own view: its table, its copies of the listening sockets */
 	int last_orders_fd, lifeline_fd;
@@ -53,8 +53,8 @@ struct worker {
 	struct poller poller;
 	struct poller_events events;
 	struct admission admission;
-	bool is_armed;          /* the listening sockets are in the poller */
-	bool waits_for_room;    /* and what tells that one of a source has left */
+	bool is_armed;       /* the listening sockets are in the poller */
+	bool waits_for_room; /* and what tells that one of a source has left */
 	bool is_ready[LISTENERS_MOST];
 };
 
@@ -64,8 +64,11 @@ struct worker {
 #else
 #define WORKER_CALL_WAIT __NR_epoll_pwait
 #endif
-#define WORKER_CALLS                                                        \
-	{ .call = WORKER_CALL_WAIT }, { .call = __NR_epoll_create1 }, { .call = __NR_epoll_ctl }
+#define WORKER_CALLS                                                  \
+	{ .call = WORKER_CALL_WAIT }, { .call = __NR_epoll_create1 }, \
+	{                                                             \
+		.call = __NR_epoll_ctl                                \
+	}
 
 /* Opens what waiting and accepting take. Returns 0 or -errno. */
 MUST_USE int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine);

@@ -114,8 +114,7 @@ MUST_USE static int set_up(struct thread_engine *engine)
 	if (rc == 0)
 		rc = -pthread_attr_setdetachstate(&engine->how, PTHREAD_CREATE_DETACHED);
 	if (rc == 0)
-		rc = -pthread_attr_setstacksize(&engine->how,
-						STACK_SIZE + SESSION_BUFFER_SIZE);
+		rc = -pthread_attr_setstacksize(&engine->how, STACK_SIZE + SESSION_BUFFER_SIZE);
 	if (rc == 0)
 		rc = news_open(&engine->ended_news);
 	if (rc == 0)

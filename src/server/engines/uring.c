@@ -69,24 +69,24 @@ enum request { REQUEST_WORKER, REQUEST_RECEIVE, REQUEST_SEND, REQUEST_POLL };
 /* A client, and what the ring has of it. */
 struct ringed {
 	struct conn conn;
-	uint16_t first, last;  /* buffers that wait for their turn, number + 1 */
-	uint16_t in_flight;    /* the buffer that is being sent, number + 1 */
-	uint16_t poll_events;  /* what it is polled for, 0: it is not */
-	uint8_t mode;          /* enum mode */
+	uint16_t first, last; /* buffers that wait for their turn, number + 1 */
+	uint16_t in_flight;   /* the buffer that is being sent, number + 1 */
+	uint16_t poll_events; /* what it is polled for, 0: it is not */
+	uint8_t mode;         /* enum mode */
 	uint8_t n_calm;
 	bool is_receiving : 1; /* the ring has a request to receive */
 	bool is_cancelled : 1; /* and one to cancel what it has */
 	bool has_ended : 1;    /* the end of its stream has come, behind the buffers that wait */
 	bool is_a_lot : 1;     /* it sends faster than it is sent to */
 	bool is_called_off : 1;
-	int code;              /* its connection is broken, behind the buffers that wait */
+	int code; /* its connection is broken, behind the buffers that wait */
 };
 
 struct uring {
 	struct worker *worker;
 	struct ring *ring;
 	uint64_t busy_until_ns;
-	bool is_waited_for;  /* the ring has a request about the worker's own descriptors */
+	bool is_waited_for; /* the ring has a request about the worker's own descriptors */
 	bool worker_is_ready;
 	struct { /* of each buffer: what is in it, and the next that waits */
 		uint16_t size, next;
@@ -105,8 +105,7 @@ static struct ringed *ringed_of(struct conn *conn)
 #define TAG_SERIAL_SHIFT  32
 #define TAG_SERIAL_MASK   UINT64_C(0x0fffffff)
 
-static uint64_t tag_of(const struct uring *uring, const struct ringed *ringed,
-		       enum request request)
+static uint64_t tag_of(const struct uring *uring, const struct ringed *ringed, enum request request)
 {
 	const struct client *client = &ringed->conn.client;
 	uint64_t serial = atomic_load_explicit(&client->serial, memory_order_relaxed);
@@ -157,9 +156,9 @@ static void stash_all(struct uring *uring, struct ringed *ringed)
 {
 	while (ringed->first != 0) {
 		int buffer = take_first(uring, ringed);
-		bool fits = drive_stash(&uring->driver, &ringed->conn,
-					ring_buffer(uring->ring, buffer),
-					uring->buffers[buffer].size);
+		bool fits =
+			drive_stash(&uring->driver, &ringed->conn, ring_buffer(uring->ring, buffer),
+				    uring->buffers[buffer].size);
 		assert(fits); /* a piece has room for all buffers that there are */
 		ring_give_back(uring->ring, buffer);
 	}
@@ -210,7 +209,8 @@ static void poll_for(struct uring *uring, struct ringed *ringed)
 	if (ringed->poll_events == 0) {
 		ringed->poll_events = events;
 		ringed->is_cancelled = false;
-		ring_poll(uring->ring, conn->client.fd, events, tag_of(uring, ringed, REQUEST_POLL));
+		ring_poll(uring->ring, conn->client.fd, events,
+			  tag_of(uring, ringed, REQUEST_POLL));
 	} else if (ringed->poll_events != events) {
 		cancel(uring, ringed); /* with its completion comes the next turn */
 	}
@@ -485,7 +485,8 @@ static int work(struct worker *worker)
 {
 	static struct uring uring; /* a worker has one, and it is too large for a stack */
 	uring.worker = worker;
-	int rc = driver_open(&uring.driver, worker->server, CROWD_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
+	int rc = driver_open(&uring.driver, worker->server,
+			     CROWD_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
 	if (rc < 0)
 		return rc;
 	rc = ring_open(&uring.ring, BUFFERS, BUFFER_SIZE);

@@ -87,7 +87,8 @@ static int end(void **state)
 /* At most so many clients of one source. */
 static void limit_sources(uint64_t most)
 {
-	assert_int_equal(clients_limit_sources(&server.source_limit, most, &server.clients, 1, -1), 0);
+	assert_int_equal(clients_limit_sources(&server.source_limit, most, &server.clients, 1, -1),
+			 0);
 }
 
 /* A client from 127.0.0.N. */
