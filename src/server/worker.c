@@ -168,7 +168,8 @@ int worker_admit(struct worker *worker)
 	int rc = admission_accept_ready(admission, worker->is_ready);
 	if (rc < 0)
 		return rc;
-	if (was_ready && worker->n_workers > 1)
+	/* To the end of the line; who has one client at a time is not in it while it serves. */
+	if (was_ready && worker->n_workers > 1 && worker->server->clients.most > 1)
 		disarm(worker);
 	for (size_t i = 0; i < worker->server->listeners.n; i++)
 		worker->is_ready[i] = false;
