@@ -53,7 +53,11 @@ void ring_receive(struct ring *ring, int fd, uint64_t tag);
 /* Send what can be sent at once: the completion comes with the wait that takes the request in. */
 void ring_send(struct ring *ring, int fd, const void *bytes, size_t n, uint64_t tag);
 
-/* Say once when one of these events is there (poll(2)): POLLIN and so on. */
+/*
+ * Say once when one of these events is there (poll(2)): POLLIN and so on. With RING_ALONE an event
+ * wakes one of those who wait so for the descriptor, the one that has waited longest.
+ */
+#define RING_ALONE (UINT32_C(1) << 28) /* EPOLLEXCLUSIVE */
 void ring_poll(struct ring *ring, int fd, uint32_t events, uint64_t tag);
 
 /* End the request of this tag: its last completion says -ECANCELED, unless it was faster. */

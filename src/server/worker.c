@@ -43,7 +43,8 @@ static uint32_t listener_events(const struct worker *worker)
 static void disarm(struct worker *worker)
 {
 	const struct listeners *listeners = &worker->server->listeners;
-	for (size_t i = 0; worker->is_armed && i < listeners->n; i++) {
+	bool in_poller = worker->is_armed && !worker->polls_listeners;
+	for (size_t i = 0; in_poller && i < listeners->n; i++) {
 		if (listeners->list[i].fd >= 0)
 			ignore_result(poller_remove(&worker->poller, listeners->list[i].fd));
 	}
@@ -53,7 +54,8 @@ static void disarm(struct worker *worker)
 MUST_USE static int arm(struct worker *worker)
 {
 	const struct listeners *listeners = &worker->server->listeners;
-	for (size_t i = 0; !worker->is_armed && i < listeners->n; i++) {
+	bool in_poller = !worker->is_armed && !worker->polls_listeners;
+	for (size_t i = 0; in_poller && i < listeners->n; i++) {
 		if (listeners->list[i].fd < 0)
 			continue;
 		int rc = poller_add(&worker->poller, listeners->list[i].fd, listener_events(worker),

@@ -53,8 +53,9 @@ struct worker {
 	struct poller poller;
 	struct poller_events events;
 	struct admission admission;
-	bool is_armed;       /* the listening sockets are in the poller */
-	bool waits_for_room; /* and what tells that one of a source has left */
+	bool polls_listeners; /* set by an engine that waits for the listening sockets itself */
+	bool is_armed;        /* they are waited for, in the poller unless that does it */
+	bool waits_for_room;  /* and what tells that one of a source has left */
 	bool is_ready[LISTENERS_MOST];
 };
 

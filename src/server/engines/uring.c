@@ -64,7 +64,7 @@
 enum mode { FAST, TURNING, SLOW, ENDING };
 
 /* What a completion is about: the top of its tag. */
-enum request { REQUEST_WORKER, REQUEST_RECEIVE, REQUEST_SEND, REQUEST_POLL };
+enum request { REQUEST_WORKER, REQUEST_LISTENER, REQUEST_RECEIVE, REQUEST_SEND, REQUEST_POLL };
 
 /* A client, and what the ring has of it. */
 struct ringed {
@@ -88,6 +88,10 @@ struct uring {
 	uint64_t busy_until_ns;
 	bool is_waited_for; /* the ring has a request about the worker's own descriptors */
 	bool worker_is_ready;
+	struct
+	{ /* of each listening socket: the ring has a request about it, and one to cancel that */
+		bool is_there, is_cancelled;
+	} listening[LISTENERS_MOST];
 	struct { /* of each buffer: what is in it, and the next that waits */
 		uint16_t size, next;
 	} buffers[BUFFERS];
@@ -393,6 +397,12 @@ static void handle_done(struct uring *uring)
 			uring->worker_is_ready = true;
 			continue;
 		}
+		if (request == REQUEST_LISTENER) {
+			uint32_t i = (uint32_t)done.tag;
+			uring->listening[i].is_there = uring->listening[i].is_cancelled = false;
+			uring->worker->is_ready[i] |= done.result > 0;
+			continue;
+		}
 		struct ringed *ringed = ringed_at(uring, done.tag);
 		if (request == REQUEST_RECEIVE)
 			received(uring, ringed, &done);
@@ -437,12 +447,39 @@ static void call_off(struct uring *uring)
 	}
 }
 
-/* The worker's own descriptors: listening sockets and lifelines. */
+static uint64_t tag_of_listener(size_t i)
+{
+	return (uint64_t)REQUEST_LISTENER << TAG_REQUEST_SHIFT | i;
+}
+
+/*
+ * Waits for clients at every listening socket, or at none: each request about one is over with the
+ * first client, and the next goes to the end of the line of workers.
+ */
+static void listen_or_not(struct uring *uring)
+{
+	const struct worker *worker = uring->worker;
+	const struct listeners *listeners = &worker->server->listeners;
+	for (size_t i = 0; i < listeners->n; i++) {
+		bool wanted = worker->is_armed && listeners->list[i].fd >= 0;
+		if (wanted && !uring->listening[i].is_there) {
+			ring_poll(uring->ring, listeners->list[i].fd, POLLIN | RING_ALONE,
+				  tag_of_listener(i));
+			uring->listening[i].is_there = true;
+		} else if (!wanted && uring->listening[i].is_there &&
+			   !uring->listening[i].is_cancelled) {
+			ring_cancel(uring->ring, tag_of_listener(i));
+			uring->listening[i].is_cancelled = true;
+		}
+	}
+}
+
+/* What is not a client's: listening sockets and lifelines. */
 MUST_USE static int admit(struct uring *uring)
 {
 	struct worker *worker = uring->worker;
 	worker->events.n = 0;
-	if (uring->worker_is_ready || worker_deadline_ns(worker) != CLOCK_NEVER) {
+	if (uring->worker_is_ready) {
 		int rc = worker_wait(worker, 0);
 		if (rc < 0)
 			return rc;
@@ -451,6 +488,7 @@ MUST_USE static int admit(struct uring *uring)
 	int rc = worker_admit(worker);
 	if (rc == 0 && worker_is_called_off(worker) && !uring->driver.crowd.is_called_off)
 		call_off(uring);
+	listen_or_not(uring);
 	if (!uring->is_waited_for)
 		ring_poll(uring->ring, worker->poller.fd, POLLIN,
 			  (uint64_t)REQUEST_WORKER << TAG_REQUEST_SHIFT);
@@ -492,6 +530,7 @@ static int work(struct worker *worker)
 	rc = ring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
 	if (rc < 0)
 		goto close_driver;
+	worker->polls_listeners = true;
 	rc = worker_open(worker, serve_client, &uring);
 	if (rc == 0)
 		rc = admit(&uring);
