@@ -65,11 +65,12 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "how clients are served",
 		.details = "How clients are served. fork: one child process for each client. "
 			   "prefork: child processes that are there before their clients. thread: "
-			   "one thread for each client. epoll: a loop on each core for many clients. "
-			   "uring: the same with a ring into which the kernel puts what it has done. "
-			   "All of them keep the same promises. auto: the best for many clients that "
-			   "this machine allows; the line that says \"listening on\" tells which, and "
-			   "why. help: list them, and whether they can be used here.",
+			   "one thread for each client. epoll: a loop on each core for many "
+			   "clients. uring: the same with a ring into which the kernel puts what "
+			   "it has done. All of them keep the same promises. auto: the best for "
+			   "many clients that this machine allows; the line that says \"listening "
+			   "on\" tells which, and why. help: list them, and whether they can be "
+			   "used here.",
 	},
 	[WORKERS] = {
 		.letter = 'w',
@@ -79,10 +80,10 @@ static const struct option_row options[N_OPTIONS] = {
 		.least = 1,
 		.most = WORKERS_MOST,
 		.help = "processes that serve (a core each; as needed)",
-		.details = "Serve with N processes, below one that watches over them and puts another "
-			   "in the place of one that dies. The default is one for each core "
-			   "(epoll, uring), one (thread), or as many as there are clients (prefork). The "
-			   "fork engine has none.",
+		.details = "Serve with N processes, below one that watches over them and puts "
+			   "another in the place of one that dies. The default is one for each "
+			   "core (epoll, uring), one (thread), or as many as there are clients "
+			   "(prefork). The fork engine has none.",
 	},
 	[CLIENTS_PER_WORKER] = {
 		.name = "clients-per-worker",
@@ -143,9 +144,9 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "TIME",
 		.preset = "off",
 		.help = "look for work so long before sleeping",
-		.details = "After the last event a worker looks for the next one without sleeping, for "
-			   "TIME at most: a shorter round trip, paid for with a whole core meanwhile. "
-			   "For the engines that wait for many clients: epoll, uring.",
+		.details = "After the last event a worker looks for the next one without sleeping, "
+			   "for TIME at most: a shorter round trip, paid for with a whole core "
+			   "meanwhile. For the engines that wait for many clients: epoll, uring.",
 	},
 	[USER] = {
 		.name = "user",
@@ -296,8 +297,8 @@ static const char *const signals[] = {
 	"TERM, INT: accept no new clients, let those who are there finish until the drain timeout, "
 	"then end them and end. The second one ends at once, by that signal.",
 	"USR1: print the totals.",
-	"KILL of a child harms its own client only, of a worker its own clients: they are logged as "
-	"killed, and another takes its place. The children ignore TERM and INT, so that the "
+	"KILL of a child harms its own client only, of a worker its own clients: they are logged "
+	"as killed, and another takes its place. The children ignore TERM and INT, so that the "
 	"signal of a terminal or a service manager to all of them means the service. When the "
 	"server itself is killed, its children end their conversations within a second.",
 	NULL,

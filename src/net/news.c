@@ -48,7 +48,9 @@ void news_begin_sleep(struct news *news)
 void news_end_sleep(struct news *news)
 {
 	atomic_store(&news->is_asleep, 0);
-	/* Always: a wake may come late, when this sleep is over, and would end every later one too. */
+	/*
+	 * Always: a wake may come late, when this sleep is over, and would end every later one too.
+	 */
 	uint64_t count;
 	ignore_result(io_read(news->fd, &count, sizeof(count)));
 }

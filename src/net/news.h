@@ -35,8 +35,9 @@ void news_begin_sleep(struct news *news);
 void news_end_sleep(struct news *news);
 
 /*
- * For news to several at once, who each wait for its edges (EPOLLET, epoll(7)) and never read: every
- * write(2) of 8 bytes that say 1 wakes them all. Returns the descriptor, the caller's, or -errno.
+ * For news to several at once, who each wait for its edges (EPOLLET, epoll(7)) and never read:
+ * every write(2) of 8 bytes that say 1 wakes them all. Returns the descriptor, the caller's, or
+ * -errno.
  */
 MUST_USE int news_open_edge(void);
 

@@ -15,8 +15,7 @@
 struct peer {
 	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX */
 	uint16_t port;   /* network byte order, as in an address */
-	uint32_t
-		number; /* IPv6: the zone of a link-local address; unix: the number of its process */
+	uint32_t number; /* IPv6: the zone of a link-local address; unix: its process */
 	unsigned char ip[16];
 };
 

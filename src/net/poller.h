@@ -34,8 +34,8 @@ MUST_USE int poller_add(struct poller *poller, int fd, uint32_t events, uint64_t
 MUST_USE int poller_remove(struct poller *poller, int fd);
 
 /*
- * Says anew what is waited for: of one that is waited for at its edges (EPOLLET), what is true now is
- * an event again, behind those of all others. Returns 0 or -errno.
+ * Says anew what is waited for: of one that is waited for at its edges (EPOLLET), what is true now
+ * is an event again, behind those of all others. Returns 0 or -errno.
  */
 MUST_USE int poller_change(struct poller *poller, int fd, uint32_t events, uint64_t tag);
 

@@ -38,9 +38,9 @@ struct ring; /* its own affair: net/ring.c */
 MUST_USE int ring_check(struct ring_reason *reterr_reason);
 
 /*
- * Opens a ring with buffers for receiving: n_buffers, a power of two, of buffer_size bytes. As large
- * as the memory allows that may be locked (RLIMIT_MEMLOCK). *ret_ring is the caller's. Returns 0 or
- * -errno.
+ * Opens a ring with buffers for receiving: n_buffers, a power of two, of buffer_size bytes. As
+ * large as the memory allows that may be locked (RLIMIT_MEMLOCK). *ret_ring is the caller's.
+ * Returns 0 or -errno.
  */
 MUST_USE int ring_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size);
 void ring_close(struct ring *ring);

@@ -9,8 +9,8 @@
  * service.
  *
  * A limit per source cannot be kept by not accepting, for only accept tells who it is. So clients
- * over that limit are accepted and wait, CLIENTS_WAITING_MOST of them in the whole server, until one
- * of their source ends; and only one more of such a source is turned away, with a FIN. They are
+ * over that limit are accepted and wait, CLIENTS_WAITING_MOST of them in the whole server, until
+ * one of their source ends; and only one more of such a source is turned away, with a FIN. They are
  * served in the order in which they came, whichever worker has accepted them.
  */
 #ifndef SERVER_ADMISSION_H
@@ -88,7 +88,9 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
  */
 MUST_USE int admission_accept_ready(struct admission *admission, const bool *is_ready);
 
-/* May the listening sockets be asked at once, without waiting for one to be ready? While we drain. */
+/*
+ * May the listening sockets be asked at once, without waiting for one to be ready? While we drain.
+ */
 bool admission_has_queue_to_empty(const struct admission *admission);
 
 /* Serves those in the room who now can be. To be called in every round, before accepting. */

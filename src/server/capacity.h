@@ -33,10 +33,10 @@ struct capacity_need {
 };
 
 /*
- * The tightest of what the descriptors, the processes and the memory of this machine allow. A client
- * takes one descriptor in whoever serves it; for the fork engine, whose children have a table each,
- * that is a ration (docs/decisions/0004). Raises the soft limit of descriptors if that is needed for
- * `wanted` clients.
+ * The tightest of what the descriptors, the processes and the memory of this machine allow. A
+ * client takes one descriptor in whoever serves it; for the fork engine, whose children have a
+ * table each, that is a ration (docs/decisions/0004). Raises the soft limit of descriptors if that
+ * is needed for `wanted` clients.
  */
 struct machine_bound capacity_of_machine(uint64_t wanted, struct capacity_need need,
 					 uint32_t n_workers);

@@ -73,7 +73,7 @@ struct source_limit {
 	struct lock lock;
 	uint64_t most;
 	uint64_t last_ticket;
-	int room_fd; /* each write to it is an edge for whoever waits (eventfd(2)); -1: nobody needs it */
+	int room_fd; /* each write is an edge for whoever waits (eventfd(2)); -1: nobody does */
 	const struct clients *tables;
 	size_t n_tables;
 	struct waiting waiting[CLIENTS_WAITING_MOST];
@@ -106,8 +106,9 @@ void clients_place(struct clients *ret_clients, void *memory, uint32_t most, siz
 
 /*
  * Sets a limit per source for these tables together, before anybody uses them; where that are
- * several processes, the limit lies in memory that they share, and room_fd tells those who wait when
- * one of their source has left (EPOLLET; it is never read). Takes room_fd. Returns 0 or -errno.
+ * several processes, the limit lies in memory that they share, and room_fd tells those who wait
+ * when one of their source has left (EPOLLET; it is never read). Takes room_fd. Returns 0 or
+ * -errno.
  */
 MUST_USE int clients_limit_sources(struct source_limit *limit, uint64_t most,
 				   struct clients *tables, size_t n_tables, int room_fd);
@@ -131,8 +132,8 @@ MUST_USE uint64_t clients_wait(struct clients *clients, const struct peer *peer)
 void clients_wait_no_more(struct clients *clients, uint64_t ticket);
 
 /*
- * One of those who wait in this table, *ret_peer, is taken out; false: there is none. For who cleans
- * up behind an owner that died.
+ * One of those who wait in this table, *ret_peer, is taken out; false: there is none. For who
+ * cleans up behind an owner that died.
  */
 MUST_USE bool clients_take_waiting(struct clients *clients, struct peer *ret_peer);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deadlines of many clients, by the cheapest means there is: everybody in a queue waits for the same
- * time, so whoever came first is first to go, and a queue in order of arrival is in order of time.
+ * Deadlines of many clients, by the cheapest means there is: everybody in a queue waits for the
+ * same time, so whoever came first is first to go, and a queue in order of arrival is in order of
+ * time.
  *
  * The links are numbers and lie in the clients themselves. A client is in one queue at most.
  */

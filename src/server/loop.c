@@ -4,14 +4,15 @@
  * have in common, and sent back at once (server/drive.h); then the next who is ready.
  *
  * What else can happen: a client does not take all (the rest is kept, and it is not received from
- * until that is gone); a client sends without end (its turn ends after DRIVE_ROUNDS buffers, and the
- * next begins behind everybody else's); nothing moves, or the server is called off (server/crowd.h).
+ * until that is gone); a client sends without end (its turn ends after DRIVE_ROUNDS buffers, and
+ * the next begins behind everybody else's); nothing moves, or the server is called off
+ * (server/crowd.h).
  *
  * Each client is waited for at its edges (EPOLLET), and at all of them from its first moment to its
  * last: no system call but receive, send and wait. The price is that an event comes once. So:
  *   - who received less than was asked for has emptied the queue, and what comes later is an event
- *     (epoll(7), question 9). But for two cases that are seen in the event: the end of the stream is
- *     behind the last byte, or urgent data, before which a receive stops (tcp(7), SO_OOBINLINE).
+ *     (epoll(7), question 9). But for two cases that are seen in the event: the end of the stream
+ *     is behind the last byte, or urgent data, before which a receive stops (tcp(7), SO_OOBINLINE).
  *     Then it is received from until there is nothing;
  *   - who could not send all is told when there is room;
  *   - who was stopped in the middle by his budget is made an event again (poller_change()).

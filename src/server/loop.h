@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One loop that serves many clients: the readiness driver of the echo (echo/echo.h). It is the epoll
- * engine, and what several clients for each worker of the prefork engine come to.
+ * One loop that serves many clients: the readiness driver of the echo (echo/echo.h). It is the
+ * epoll engine, and what several clients for each worker of the prefork engine come to.
  */
 #ifndef SERVER_LOOP_H
 #define SERVER_LOOP_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for bytes that could not be sent at once: one piece for each client who has such bytes, and
- * none for all the others.
+ * Memory for bytes that could not be sent at once: one piece for each client who has such bytes,
+ * and none for all the others.
  *
  * Address space is set aside for the worst case, and becomes memory only where bytes are put. The
  * piece that was given back last is taken first, because it is warm; a few are kept so, and the

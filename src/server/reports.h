@@ -4,9 +4,10 @@
  * shared memory with one writer and one reader, and without a lock.
  *
  * A report is there or it is not: it becomes visible by one store, behind which nothing of it
- * changes. So a worker may be killed at any instruction, and every conversation is still counted and
- * logged exactly once. A worker first tells the end of a client, then takes him out of its table;
- * what the last report says of a client who is still in the table has been said (its serial tells).
+ * changes. So a worker may be killed at any instruction, and every conversation is still counted
+ * and logged exactly once. A worker first tells the end of a client, then takes him out of its
+ * table; what the last report says of a client who is still in the table has been said (its serial
+ * tells).
  *
  *   worker                                    supervisor
  *   reports_tell: write it, then head + 1

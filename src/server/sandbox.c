@@ -134,8 +134,8 @@ MUST_USE static int leave_files_and_strangers(const struct listeners *listeners)
 }
 
 /*
- * What a worker (server/worker.h) does, whatever its engine: it accepts, echoes and tells, and starts
- * nobody. Its list lies on that of the server, so what is not there it has not either.
+ * What a worker (server/worker.h) does, whatever its engine: it accepts, echoes and tells, and
+ * starts nobody. Its list lies on that of the server, so what is not there it has not either.
  */
 static const struct seccomp_rule worker_rules[] = {
 	{ .call = __NR_recvfrom },

@@ -23,14 +23,15 @@
 #include "net/news.h"
 #include "net/process.h"
 #include "net/signals.h"
-#include "server/clients.h"
+#include "server/crew.h"
 #include "server/engine.h"
 #include "server/lifeline.h"
-#include "server/reports.h"
 #include "server/sandbox.h"
 #include "server/worker.h"
 
-/* A worker that lived for less has died young, and the next waits: at first, and at most so long. */
+/*
+ * A worker that lived for less has died young, and the next waits: at first, and at most so long.
+ */
 #define SUPERVISOR_YOUNG_NS       CLOCK_NS_PER_S
 #define SUPERVISOR_PAUSE_FIRST_NS (100 * CLOCK_NS_PER_MS)
 #define SUPERVISOR_PAUSE_MOST_NS  (5 * CLOCK_NS_PER_S)
@@ -41,150 +42,38 @@
 /* While reports keep coming they are fetched so often, without anybody waking us. */
 #define SUPERVISOR_FETCH_NS (4 * CLOCK_NS_PER_MS)
 
-/* Of an engine that grows: so many are started at first, so many at least are kept without a client,
-   and so many more are started at once at most. */
+/*
+ * Of an engine that grows: so many are started at first, so many at least are kept without a client,
+ * and so many more are started at once at most.
+ */
 #define SUPERVISOR_SPARE       4
 #define SUPERVISOR_FIRST       8
 #define SUPERVISOR_GROWTH_MOST 64
 
-/* Reports that a worker can have waiting, by the number of its clients. */
-#define REPORTS_LEAST 64
-#define REPORTS_MOST  512
-
-/* While totals are summed up, clients end: so often it is tried anew. */
-#define TOTALS_TRIES 16
-
-/* One worker, as its supervisor knows it. */
-struct member {
-	pid_t pid; /* 0: there is none */
-	uint64_t started_ns;
-	uint64_t start_at_ns; /* when one is to be started, CLOCK_NEVER: not now */
-	unsigned int n_young; /* deaths, one after the other */
-	uint32_t last_told;   /* the client whose end was reported last */
-	bool has_list;        /* it puts on a list of calls of its own (server/sandbox.h) */
-	struct reports *reports;
-	struct worker_slot *slot;
-};
-
 struct supervisor {
 	struct server *server;
+	struct crew crew;
 	struct lifeline last_orders, lifeline;
 	struct lifeline closing;  /* cut when a worker has found the queue empty, as we drain */
 	struct lifeline presence; /* cut by our end alone: until then reports are read */
-	struct member *members;
-	struct clients *tables; /* members[i] has tables[i] */
-	uint32_t n_members, n_alive;
-	struct news *news;
-	struct source_limit *limit;
-	void *memory;
-	size_t memory_size;
-	_Atomic uint64_t *said_ns;     /* shared: when one of them said last that clients wait */
+	uint32_t n_alive;
 	_Atomic uint64_t last_said_ns; /* that there is no process for a worker */
 	bool queue_was_empty;          /* a worker has found it so, since we drain */
 };
 
-/* ---- shared memory ---- */
-
-/* A worker's share of the clients. */
-static uint32_t share_of(const struct server *server, uint32_t i)
-{
-	uint32_t n = server->n_workers;
-	return server->max_clients / n + (i < server->max_clients % n);
-}
-
-static uint32_t reports_of(uint32_t share)
-{
-	uint32_t n_places = REPORTS_LEAST;
-	while (n_places < share && n_places < REPORTS_MOST)
-		n_places *= 2;
-	return n_places;
-}
-
-/* Cuts pieces off a large one; with NULL as memory it only counts. */
-struct carver {
-	char *memory;
-	size_t used;
-};
-
-static void *carve(struct carver *carver, size_t size)
-{
-	void *piece = carver->memory != NULL ? carver->memory + carver->used : NULL;
-	carver->used += (size + 63) / 64 * 64;
-	return piece;
-}
-
-static void lay_out(struct supervisor *supervisor, struct carver *carver)
-{
-	struct server *server = supervisor->server;
-	supervisor->news = carve(carver, sizeof(*supervisor->news));
-	supervisor->limit = carve(carver, sizeof(*supervisor->limit));
-	supervisor->said_ns = carve(carver, sizeof(*supervisor->said_ns));
-	for (uint32_t i = 0; i < supervisor->n_members; i++) {
-		struct member *member = &supervisor->members[i];
-		uint32_t share = share_of(server, i);
-		size_t entry_size = server->engine->entry_size;
-		member->slot = carve(carver, sizeof(*member->slot));
-		member->reports = carve(carver, reports_size(reports_of(share)));
-		void *table = carve(carver, clients_size(share, entry_size));
-		if (table == NULL)
-			continue;
-		reports_place(member->reports, reports_of(share));
-		clients_place(&supervisor->tables[i], table, share, entry_size);
-	}
-}
-
-MUST_USE static int limit_sources(struct supervisor *supervisor)
-{
-	uint64_t most = supervisor->server->max_per_source;
-	supervisor->limit->room_fd = -1;
-	if (most == 0)
-		return 0;
-	int room_fd = news_open_edge();
-	if (room_fd < 0)
-		return room_fd;
-	return clients_limit_sources(supervisor->limit, most, supervisor->tables,
-				     supervisor->n_members, room_fd);
-}
-
 static void close_supervisor(struct supervisor *supervisor)
 {
-	if (supervisor->news != NULL)
-		news_close(supervisor->news);
-	if (supervisor->memory != NULL)
-		io_close(&supervisor->limit->room_fd);
-	if (supervisor->memory != NULL)
-		process_unshare(supervisor->memory, supervisor->memory_size);
 	lifeline_close(&supervisor->presence);
 	lifeline_close(&supervisor->closing);
 	lifeline_close(&supervisor->lifeline);
 	lifeline_close(&supervisor->last_orders);
-	free(supervisor->tables);
-	free(supervisor->members);
+	crew_close(&supervisor->crew);
 	free(supervisor);
 }
 
 MUST_USE static int open_supervisor(struct supervisor *supervisor)
 {
-	uint32_t n = supervisor->n_members;
-	supervisor->members = calloc(n, sizeof(*supervisor->members));
-	supervisor->tables = calloc(n, sizeof(*supervisor->tables));
-	if (supervisor->members == NULL || supervisor->tables == NULL)
-		return -ENOMEM;
-	struct carver counter = { 0 };
-	lay_out(supervisor, &counter);
-	supervisor->news = NULL;
-	void *memory;
-	int rc = process_share(counter.used, &memory);
-	if (rc < 0)
-		return rc;
-	supervisor->memory = memory;
-	supervisor->memory_size = counter.used;
-	struct carver carver = { .memory = memory };
-	lay_out(supervisor, &carver);
-	supervisor->news->fd = -1;
-	rc = limit_sources(supervisor);
-	if (rc == 0)
-		rc = news_open(supervisor->news);
+	int rc = crew_open(&supervisor->crew, supervisor->server);
 	if (rc == 0)
 		rc = lifeline_open(&supervisor->last_orders);
 	if (rc == 0)
@@ -194,87 +83,6 @@ MUST_USE static int open_supervisor(struct supervisor *supervisor)
 	if (rc == 0)
 		rc = lifeline_open(&supervisor->closing);
 	return rc;
-}
-
-/* ---- what workers tell ---- */
-
-/* Counts and logs what a worker has told. Returns whether it was anything. */
-static bool fetch(struct supervisor *supervisor, uint32_t i)
-{
-	struct member *member = &supervisor->members[i];
-	struct ending_facts facts;
-	bool any = false;
-	while (reports_next(member->reports, &facts)) {
-		if (facts.serial != 0)
-			member->last_told = facts.serial;
-		server_count(supervisor->server, &facts);
-		any = true;
-	}
-	return any;
-}
-
-static bool fetch_all(struct supervisor *supervisor)
-{
-	bool any = false;
-	log_hold();
-	for (uint32_t i = 0; i < supervisor->n_members; i++)
-		any |= fetch(supervisor, i);
-	log_release();
-	return any;
-}
-
-/*
- * The next client of a worker that is there, the first after NULL. One whose end it has told is not
- * there any more, though it may still be in the table.
- */
-static const struct client *next_of(const struct supervisor *supervisor, uint32_t i,
-				    const struct client *after)
-{
-	const struct clients *table = &supervisor->tables[i];
-	const struct client *client = clients_next(table, after);
-	if (client != NULL && atomic_load(&client->serial) == supervisor->members[i].last_told)
-		client = clients_next(table, client);
-	return client;
-}
-
-static uint32_t count_clients(const struct supervisor *supervisor)
-{
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < supervisor->n_members; i++) {
-		for (const struct client *client = next_of(supervisor, i, NULL); client != NULL;
-		     client = next_of(supervisor, i, client))
-			count++;
-	}
-	return count;
-}
-
-static uint64_t count_accepted(const struct supervisor *supervisor)
-{
-	uint64_t count = supervisor->server->totals.accepted;
-	for (uint32_t i = 0; i < supervisor->n_members; i++)
-		count += atomic_load(&supervisor->members[i].slot->accepted);
-	return count;
-}
-
-/* What has been told, and what those who are there have moved: meanwhile nobody may come or go. */
-static void say_totals(struct supervisor *supervisor)
-{
-	struct totals totals;
-	uint32_t n_clients;
-	for (int tries = 0; tries < TOTALS_TRIES; tries++) {
-		fetch_all(supervisor);
-		totals = supervisor->server->totals;
-		totals.accepted = count_accepted(supervisor);
-		n_clients = count_clients(supervisor);
-		for (uint32_t i = 0; i < supervisor->n_members; i++) {
-			for (const struct client *client = next_of(supervisor, i, NULL);
-			     client != NULL; client = next_of(supervisor, i, client))
-				server_add_moving(&totals, client);
-		}
-		if (!fetch_all(supervisor) && count_accepted(supervisor) == totals.accepted)
-			break;
-	}
-	server_say_totals(&totals, n_clients);
 }
 
 /* ---- a worker's life ---- */
@@ -299,12 +107,12 @@ static void disown_listeners(struct listeners *listeners)
 _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 {
 	struct server *server = supervisor->server; /* a copy of its own, since the fork */
-	struct member *member = &supervisor->members[i];
+	struct member *member = &supervisor->crew.members[i];
 	struct upward upward = {
 		.accepted = &member->slot->accepted,
 		.reports = member->reports,
-		.news = supervisor->news,
-		.last_said_ns = supervisor->said_ns,
+		.news = supervisor->crew.news,
+		.last_said_ns = supervisor->crew.said_ns,
 		.presence_fd = supervisor->presence.child_fd,
 	};
 	/* The ends that only the supervisor may hold, and what is his alone. */
@@ -317,7 +125,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 		io_close(&server->ready_fd); /* its reader waits for the end of it */
 	activation_close_notify(&server->manager);
 	disown_listeners(&server->listeners);
-	server->clients = supervisor->tables[i];
+	server->clients = supervisor->crew.tables[i];
 	server->upward = &upward;
 	server->totals = (struct totals){ 0 };
 
@@ -348,7 +156,7 @@ static void give_list_back(struct supervisor *supervisor, struct member *member)
 
 static void start(struct supervisor *supervisor, uint32_t i)
 {
-	struct member *member = &supervisor->members[i];
+	struct member *member = &supervisor->crew.members[i];
 	member->last_told = 0;
 	atomic_store(&member->slot->code, 0);
 	atomic_store(&member->slot->is_full, 0);
@@ -367,33 +175,6 @@ static void start(struct supervisor *supervisor, uint32_t i)
 	member->started_ns = clock_now_ns();
 	member->start_at_ns = CLOCK_NEVER;
 	supervisor->n_alive++;
-}
-
-/* Whoever it had when it died, but for one whose end it has told and who was still in the table. */
-static uint32_t count_its_clients(struct supervisor *supervisor, uint32_t i,
-				  const struct process_end *end)
-{
-	const struct member *member = &supervisor->members[i];
-	uint32_t count = 0;
-	for (const struct client *client = next_of(supervisor, i, NULL); client != NULL;
-	     client = next_of(supervisor, i, client)) {
-		server_count(supervisor->server,
-			     &(struct ending_facts){
-				     .peer = client->peer,
-				     .in = atomic_load(&client->score.in),
-				     .out = atomic_load(&client->score.out),
-				     .lasted_ns = clock_now_ns() - client->start_ns,
-				     .reason = end->signal != 0 ? ENDING_KILLED : ENDING_ERROR,
-				     .code = atomic_load(&member->slot->code),
-				     .signal = end->signal,
-				     .serial = atomic_load(&client->serial),
-			     });
-		count++;
-	}
-	struct ending_facts waited = { .reason = ENDING_KILLED, .signal = end->signal };
-	while (clients_take_waiting(&supervisor->tables[i], &waited.peer))
-		server_count(supervisor->server, &waited);
-	return count;
 }
 
 static void plan_next(struct member *member)
@@ -426,13 +207,10 @@ static void warn_of_death(const struct member *member, const struct process_end 
 
 static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct process_end *end)
 {
-	struct member *member = &supervisor->members[i];
+	struct member *member = &supervisor->crew.members[i];
 	struct server *server = supervisor->server;
 	bool died = end->signal != 0 || end->status != 0;
-	fetch(supervisor, i);
-	uint32_t n_clients = count_its_clients(supervisor, i, end);
-	clients_reset(&supervisor->tables[i]);
-	server->totals.accepted += atomic_exchange(&member->slot->accepted, 0);
+	uint32_t n_clients = crew_bury(&supervisor->crew, i, end);
 	member->pid = 0;
 	member->start_at_ns = CLOCK_NEVER;
 	give_list_back(supervisor, member);
@@ -449,8 +227,8 @@ MUST_USE static int reap_all(struct supervisor *supervisor)
 	struct process_end end;
 	int rc;
 	while ((rc = process_reap(&end)) > 0) {
-		for (uint32_t i = 0; i < supervisor->n_members; i++) {
-			if (supervisor->members[i].pid == end.pid) {
+		for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
+			if (supervisor->crew.members[i].pid == end.pid) {
 				worker_ended(supervisor, i, &end);
 				break;
 			}
@@ -465,8 +243,8 @@ MUST_USE static int reap_all(struct supervisor *supervisor)
 static uint32_t wanted_more(const struct supervisor *supervisor)
 {
 	uint32_t n_idle = 0;
-	for (uint32_t i = 0; i < supervisor->n_members; i++) {
-		const struct member *member = &supervisor->members[i];
+	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
+		const struct member *member = &supervisor->crew.members[i];
 		bool to_come = member->pid == 0 && member->start_at_ns != CLOCK_NEVER;
 		if (to_come || (member->pid != 0 && atomic_load(&member->slot->is_full) == 0))
 			n_idle++;
@@ -481,8 +259,8 @@ static void plan_growth(struct supervisor *supervisor)
 {
 	uint32_t more = wanted_more(supervisor);
 	uint64_t now_ns = clock_now_ns();
-	for (uint32_t i = 0; i < supervisor->n_members && more > 0; i++) {
-		struct member *member = &supervisor->members[i];
+	for (uint32_t i = 0; i < supervisor->crew.n_members && more > 0; i++) {
+		struct member *member = &supervisor->crew.members[i];
 		if (member->pid != 0 || member->start_at_ns != CLOCK_NEVER)
 			continue;
 		member->start_at_ns = now_ns;
@@ -493,8 +271,8 @@ static void plan_growth(struct supervisor *supervisor)
 static void plan_first(struct supervisor *supervisor)
 {
 	bool grows = supervisor->server->engine->grows;
-	for (uint32_t i = 0; i < supervisor->n_members; i++)
-		supervisor->members[i].start_at_ns =
+	for (uint32_t i = 0; i < supervisor->crew.n_members; i++)
+		supervisor->crew.members[i].start_at_ns =
 			grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
 }
 
@@ -514,8 +292,9 @@ static void start_due(struct supervisor *supervisor)
 	else if (supervisor->server->drain.phase != DRAIN_SERVING)
 		return;
 	uint64_t now_ns = clock_now_ns();
-	for (uint32_t i = 0; i < supervisor->n_members; i++) {
-		if (supervisor->members[i].pid == 0 && supervisor->members[i].start_at_ns <= now_ns)
+	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
+		if (supervisor->crew.members[i].pid == 0 &&
+		    supervisor->crew.members[i].start_at_ns <= now_ns)
 			start(supervisor, i);
 	}
 }
@@ -525,9 +304,10 @@ static uint64_t next_start_ns(const struct supervisor *supervisor)
 	uint64_t next_ns = CLOCK_NEVER;
 	if (supervisor->server->drain.phase != DRAIN_SERVING)
 		return next_ns;
-	for (uint32_t i = 0; i < supervisor->n_members; i++) {
-		if (supervisor->members[i].pid == 0)
-			next_ns = clock_earlier_ns(next_ns, supervisor->members[i].start_at_ns);
+	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
+		if (supervisor->crew.members[i].pid == 0)
+			next_ns =
+				clock_earlier_ns(next_ns, supervisor->crew.members[i].start_at_ns);
 	}
 	return next_ns;
 }
@@ -537,9 +317,9 @@ static uint64_t next_start_ns(const struct supervisor *supervisor)
 static void kill_all(const struct supervisor *supervisor)
 {
 	/* Their pids are theirs until we reap them: no stranger can be hit. */
-	for (uint32_t i = 0; i < supervisor->n_members; i++) {
-		if (supervisor->members[i].pid != 0)
-			kill(supervisor->members[i].pid, SIGKILL);
+	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
+		if (supervisor->crew.members[i].pid != 0)
+			kill(supervisor->crew.members[i].pid, SIGKILL);
 	}
 }
 
@@ -551,7 +331,9 @@ static void follow_drain(struct supervisor *supervisor)
 		listeners_shut_queues(&server->listeners);
 		lifeline_cut(&supervisor->last_orders);
 	}
-	/* Workers have copies, until each has found the queue empty; who grows needs ours for more. */
+	/*
+	 * Workers have copies, until each has found the queue empty; who grows needs ours for more.
+	 */
 	if (server->drain.phase >= DRAIN_DRAINING && !may_grow(supervisor)) {
 		listeners_close(&server->listeners);
 		lifeline_cut(&supervisor->closing);
@@ -568,7 +350,7 @@ MUST_USE static int wait_for_events(const struct supervisor *supervisor, bool wi
 	const struct server *server = supervisor->server;
 	struct pollfd ready[] = {
 		{ .fd = server->signals_fd, .events = POLLIN },
-		{ .fd = with_news ? supervisor->news->fd : -1, .events = POLLIN },
+		{ .fd = with_news ? supervisor->crew.news->fd : -1, .events = POLLIN },
 	};
 	uint64_t deadline_ns =
 		clock_earlier_ns(drain_deadline_ns(&server->drain), next_start_ns(supervisor));
@@ -586,12 +368,12 @@ MUST_USE static int take_turn(struct supervisor *supervisor)
 	if (rc < 0)
 		return rc;
 	if (asked.new_phase)
-		server_say_phase(server, count_clients(supervisor));
+		server_say_phase(server, crew_count_clients(&supervisor->crew));
 	if (server_pass_time(server))
-		server_say_phase(server, count_clients(supervisor));
+		server_say_phase(server, crew_count_clients(&supervisor->crew));
 	follow_drain(supervisor);
 	if (asked.totals)
-		say_totals(supervisor);
+		crew_say_totals(&supervisor->crew);
 	start_due(supervisor);
 	return 0;
 }
@@ -599,7 +381,7 @@ MUST_USE static int take_turn(struct supervisor *supervisor)
 /* Everything that is told without a signal. Returns whether there was a report. */
 static bool look(struct supervisor *supervisor)
 {
-	bool any = fetch_all(supervisor);
+	bool any = crew_fetch_all(&supervisor->crew);
 	start_due(supervisor);
 	return any;
 }
@@ -620,10 +402,10 @@ MUST_USE static int loop(struct supervisor *supervisor)
 			rc = wait_for_events(supervisor, false);
 			continue;
 		}
-		news_begin_sleep(supervisor->news);
+		news_begin_sleep(supervisor->crew.news);
 		if (!look(supervisor)) /* who saw us awake told nobody */
 			rc = wait_for_events(supervisor, true);
-		news_end_sleep(supervisor->news);
+		news_end_sleep(supervisor->crew.news);
 	}
 	return rc;
 }
@@ -635,7 +417,6 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 		return -ENOMEM;
 	*supervisor = (struct supervisor){
 		.server = server,
-		.n_members = server->n_workers,
 		.last_orders = { -1, -1 },
 		.lifeline = { -1, -1 },
 		.closing = { -1, -1 },
@@ -657,7 +438,7 @@ int supervisor_run(struct supervisor *supervisor)
 	int rc = loop(supervisor);
 	if (rc < 0)
 		kill_all(supervisor);
-	fetch_all(supervisor);
+	crew_fetch_all(&supervisor->crew);
 	close_supervisor(supervisor);
 	return rc;
 }

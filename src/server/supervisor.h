@@ -35,8 +35,8 @@
 struct supervisor;
 
 /*
- * Starts the workers of an open server. *ret_supervisor is the caller's, who then runs it. Returns 0
- * or a negative code.
+ * Starts the workers of an open server. *ret_supervisor is the caller's, who then runs it. Returns
+ * 0 or a negative code.
  */
 MUST_USE int supervisor_start(struct server *server, struct supervisor **ret_supervisor);
 

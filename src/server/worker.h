@@ -3,9 +3,9 @@
  * A worker: a process that serves clients of its own, beside others that do the same, below one
  * supervisor (server/supervisor.h).
  *
- * It accepts by itself, from listening sockets that all of them share, and has room for its share of
- * --max-clients: a worker that is full stops accepting, and whoever waits is taken by one that is
- * not. So the limit of the whole is kept without a count that all of them would have to write.
+ * It accepts by itself, from listening sockets that all of them share, and has room for its share
+ * of --max-clients: a worker that is full stops accepting, and whoever waits is taken by one that
+ * is not. So the limit of the whole is kept without a count that all of them would have to write.
  *
  * A new client wakes one worker, the one that has waited longest: each goes to the end of the line
  * when it has accepted (EPOLLEXCLUSIVE wakes the first in the line, and would wake it for ever).
@@ -86,8 +86,8 @@ uint64_t worker_deadline_ns(const struct worker *worker);
 
 /*
  * Lets in who may come: to be called in every turn, after the engine's own events, so that what
- * belongs to one client is never taken for another's who has got its place. Returns 0, or a negative
- * code when a listening socket is lost.
+ * belongs to one client is never taken for another's who has got its place. Returns 0, or a
+ * negative code when a listening socket is lost.
  */
 MUST_USE int worker_admit(struct worker *worker);
 

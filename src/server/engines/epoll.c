@@ -12,11 +12,6 @@
 #include "server/supervisor.h"
 #include "server/worker.h"
 
-static uint32_t workers(void)
-{
-	return machine_cores();
-}
-
 static const struct seccomp_rule calls[] = { WORKER_CALLS, SUPERVISOR_CALLS };
 
 const struct engine engine_epoll = {
@@ -27,6 +22,6 @@ const struct engine engine_epoll = {
 	.calls = calls,
 	.n_calls = ARRAY_LEN(calls),
 	.need = { .kib = 8, .many_workers = true },
-	.workers = workers,
+	.workers = machine_cores,
 	.polls = true,
 };

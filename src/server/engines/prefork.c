@@ -10,12 +10,12 @@
  *   burst would need
  *                                 one too many: end
  *
- * A worker has one client at a time and does nothing else meanwhile, as the child of the fork engine
- * does, but it is there already when the client comes. With --clients-per-worker it has several, and
- * is then a loop of the epoll engine with few places.
+ * A worker has one client at a time and does nothing else meanwhile, as the child of the fork
+ * engine does, but it is there already when the client comes. With --clients-per-worker it has
+ * several, and is then a loop of the epoll engine with few places.
  *
- * What else can happen: all workers that there may be are busy (clients wait in the queue); a worker
- * is killed (server/supervisor.h); we are told to end (the session hears the lifeline).
+ * What else can happen: all workers that there may be are busy (clients wait in the queue); a
+ * worker is killed (server/supervisor.h); we are told to end (the session hears the lifeline).
  */
 #include "server/engines/prefork.h"
 

@@ -9,9 +9,9 @@
  *   take those that ended out of the table
  *
  * The main thread alone knows the table; a thread works on its own client's score, and on nothing
- * else that others have. A thread that has ended puts its client on a list without a lock and rings.
- * No thread ever forks: only the one that called fork would live on in the child, and every lock
- * that another held would stay locked there.
+ * else that others have. A thread that has ended puts its client on a list without a lock and
+ * rings. No thread ever forks: only the one that called fork would live on in the child, and every
+ * lock that another held would stay locked there.
  *
  * What else can happen: there is no thread for a client (it waits, server/admission.h); the worker
  * is killed, and all its threads with it (server/supervisor.h).

@@ -10,12 +10,12 @@
  * One system call for all of that, and for all clients that are ready together. A client has one
  * send at a time, so its bytes stay in their order, and buffers that come meanwhile wait in theirs.
  *
- * All that is uncommon is the readiness driver's (server/drive.h): a client who does not take all, or
- * sends a lot, or is ended by us, is not received from ahead any more (the request is cancelled, and
- * what it had still brought is stashed); the ring then says when the socket is ready, and the driver
- * does the rest, one buffer at a time. So nobody holds a buffer of the ring for longer than a turn,
- * however many do not read, and a large stream goes through one buffer that stays in the cache. Who
- * has been calm for a while is received from by the ring again.
+ * All that is uncommon is the readiness driver's (server/drive.h): a client who does not take all,
+ * or sends a lot, or is ended by us, is not received from ahead any more (the request is cancelled,
+ * and what it had still brought is stashed); the ring then says when the socket is ready, and the
+ * driver does the rest, one buffer at a time. So nobody holds a buffer of the ring for longer than
+ * a turn, however many do not read, and a large stream goes through one buffer that stays in the
+ * cache. Who has been calm for a while is received from by the ring again.
  *
  *            +---------- calm for a while --------+
  *            v                                    |
@@ -24,16 +24,16 @@
  *            +--- over --> ENDING --last completion--> closed <---- over ------+
  *
  * What else can happen, and where it is handled:
- *   - a receive that lasts ends by itself, without "more": it is asked for again (advance());
- *   - there is no buffer (-ENOBUFS): likewise, by then there are some;
- *   - more completions than the ring has room for: the kernel keeps them, and ends what lasts;
+ *   - a receive that lasts ends by itself, without "more", for instance as there is no buffer
+ *     (-ENOBUFS) or no room for its completion: it is asked for again (advance());
  *   - a send takes less than all: the rest is the driver's;
  *   - a socket of which the ring has a request is not closed: cancel first (end()), so that our FIN
  *     goes out and its number is not given to the next client while the kernel still uses it;
  *   - a ring must not be forked: it is made in the worker, which does not fork.
  *
- * Clients are accepted by accept4(2), when the ring says that one is there: a multishot accept has no
- * room for the address of each, and one who was reset while it waited has none any more afterwards.
+ * Clients are accepted by accept4(2), when the ring says that one is there: a multishot accept has
+ * no room for the address of each, and one who was reset while it waited has none any more
+ * afterwards.
  */
 #include "server/engines/uring.h"
 
@@ -47,6 +47,8 @@
 #include "net/io.h"
 #include "net/machine.h"
 #include "net/ring.h"
+#include "server/arrivals.h"
+#include "server/doorway.h"
 #include "server/drive.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
@@ -55,24 +57,26 @@
  * Buffers that the ring receives into. Small ones, for small messages: what is large goes through
  * the driver's. Few enough for the cache of a core, enough for those who are ready together.
  */
-#define BUFFERS     128
+#define BUFFERS     ARRIVALS_MOST
 #define BUFFER_SIZE ((size_t)4096)
 
-/* Turns of the driver in which no more than a small message moved: then the ring may have it back. */
+/*
+ * Turns of the driver in which no more than a small message moved: then the ring may have it back.
+ */
 #define CALM_TURNS 4
 
 enum mode { FAST, TURNING, SLOW, ENDING };
 
 /* What a completion is about: the top of its tag. */
-enum request { REQUEST_WORKER, REQUEST_LISTENER, REQUEST_RECEIVE, REQUEST_SEND, REQUEST_POLL };
+enum request { REQUEST_WORKER, REQUEST_RECEIVE, REQUEST_SEND, REQUEST_POLL };
 
 /* A client, and what the ring has of it. */
 struct ringed {
 	struct conn conn;
-	uint16_t first, last; /* buffers that wait for their turn, number + 1 */
-	uint16_t in_flight;   /* the buffer that is being sent, number + 1 */
-	uint16_t poll_events; /* what it is polled for, 0: it is not */
-	uint8_t mode;         /* enum mode */
+	struct arrivals_queue arrivals; /* buffers that wait for their turn */
+	uint16_t in_flight;             /* the buffer that is being sent, number + 1 */
+	uint16_t poll_events;           /* what it is polled for, 0: it is not */
+	uint8_t mode;                   /* enum mode */
 	uint8_t n_calm;
 	bool is_receiving : 1; /* the ring has a request to receive */
 	bool is_cancelled : 1; /* and one to cancel what it has */
@@ -86,15 +90,8 @@ struct uring {
 	struct worker *worker;
 	struct ring *ring;
 	uint64_t busy_until_ns;
-	bool is_waited_for; /* the ring has a request about the worker's own descriptors */
-	bool worker_is_ready;
-	struct
-	{ /* of each listening socket: the ring has a request about it, and one to cancel that */
-		bool is_there, is_cancelled;
-	} listening[LISTENERS_MOST];
-	struct { /* of each buffer: what is in it, and the next that waits */
-		uint16_t size, next;
-	} buffers[BUFFERS];
+	struct doorway doorway;
+	struct arrivals arrivals;
 	struct driver driver;
 };
 
@@ -134,35 +131,14 @@ static struct ringed *ringed_at(const struct uring *uring, uint64_t tag)
 
 /* ---- buffers that wait for their turn ---- */
 
-static void put_last(struct uring *uring, struct ringed *ringed, int buffer, int size)
-{
-	uint16_t number = (uint16_t)(buffer + 1);
-	uring->buffers[buffer].size = (uint16_t)size;
-	uring->buffers[buffer].next = 0;
-	if (ringed->last != 0)
-		uring->buffers[ringed->last - 1].next = number;
-	else
-		ringed->first = number;
-	ringed->last = number;
-}
-
-static int take_first(struct uring *uring, struct ringed *ringed)
-{
-	int buffer = ringed->first - 1;
-	ringed->first = uring->buffers[buffer].next;
-	if (ringed->first == 0)
-		ringed->last = 0;
-	return buffer;
-}
-
 /* They are the driver's from here on, behind what it has. */
 static void stash_all(struct uring *uring, struct ringed *ringed)
 {
-	while (ringed->first != 0) {
-		int buffer = take_first(uring, ringed);
-		bool fits =
-			drive_stash(&uring->driver, &ringed->conn, ring_buffer(uring->ring, buffer),
-				    uring->buffers[buffer].size);
+	while (arrivals_any(&ringed->arrivals)) {
+		int size;
+		int buffer = arrivals_take(&uring->arrivals, &ringed->arrivals, &size);
+		bool fits = drive_stash(&uring->driver, &ringed->conn,
+					ring_buffer(uring->ring, buffer), (size_t)size);
 		assert(fits); /* a piece has room for all buffers that there are */
 		ring_give_back(uring->ring, buffer);
 	}
@@ -170,8 +146,10 @@ static void stash_all(struct uring *uring, struct ringed *ringed)
 
 static void drop_all(struct uring *uring, struct ringed *ringed)
 {
-	while (ringed->first != 0)
-		ring_give_back(uring->ring, take_first(uring, ringed));
+	int size;
+	while (arrivals_any(&ringed->arrivals))
+		ring_give_back(uring->ring,
+			       arrivals_take(&uring->arrivals, &ringed->arrivals, &size));
 }
 
 /* ---- the end ---- */
@@ -283,9 +261,10 @@ static void send_buffer(struct uring *uring, struct ringed *ringed)
 
 static void echo_next(struct uring *uring, struct ringed *ringed)
 {
-	int buffer = take_first(uring, ringed);
+	int size;
+	int buffer = arrivals_take(&uring->arrivals, &ringed->arrivals, &size);
 	ringed->in_flight = (uint16_t)(buffer + 1);
-	echo_got(&ringed->conn.echo, uring->buffers[buffer].size);
+	echo_got(&ringed->conn.echo, (size_t)size);
 	crowd_moved(&uring->driver.crowd, &ringed->conn);
 	send_buffer(uring, ringed);
 }
@@ -301,7 +280,7 @@ static void advance(struct uring *uring, struct ringed *ringed)
 		turn(uring, ringed);
 	} else if (ringed->is_a_lot) {
 		turn(uring, ringed);
-	} else if (ringed->first != 0) {
+	} else if (arrivals_any(&ringed->arrivals)) {
 		echo_next(uring, ringed);
 	} else if (ringed->code < 0 || ringed->has_ended) {
 		turn(uring, ringed); /* a receive says it again, and what is to be done then */
@@ -315,7 +294,7 @@ static void received(struct uring *uring, struct ringed *ringed, const struct ri
 {
 	ringed->is_receiving = done->more;
 	if (done->buffer >= 0 && done->result > 0)
-		put_last(uring, ringed, done->buffer, done->result);
+		arrivals_put(&uring->arrivals, &ringed->arrivals, done->buffer, done->result);
 	else if (done->buffer >= 0)
 		ring_give_back(uring->ring, done->buffer);
 	if (done->result == 0)
@@ -325,21 +304,14 @@ static void received(struct uring *uring, struct ringed *ringed, const struct ri
 		ringed->code = done->result;
 	/* Full, and the one before has not gone yet: more than small messages. */
 	if (done->result == (int)BUFFER_SIZE)
-		ringed->is_a_lot |= ringed->in_flight != 0 || ringed->first != ringed->last;
-	switch ((enum mode)ringed->mode) {
-	case FAST:
+		ringed->is_a_lot |= ringed->in_flight != 0 || arrivals_several(&ringed->arrivals);
+	assert(ringed->mode != SLOW); /* it has no such request */
+	if (ringed->mode == FAST)
 		advance(uring, ringed);
-		break;
-	case TURNING:
+	else if (ringed->mode == TURNING)
 		turn(uring, ringed);
-		break;
-	case SLOW:
-		assert(false); /* it has no such request */
-		break;
-	case ENDING:
+	else
 		end(uring, ringed);
-		break;
-	}
 }
 
 static void sent(struct uring *uring, struct ringed *ringed, int result)
@@ -393,14 +365,7 @@ static void handle_done(struct uring *uring)
 	while (ring_next(uring->ring, &done)) {
 		enum request request = request_of(done.tag);
 		if (request == REQUEST_WORKER) {
-			uring->is_waited_for = false;
-			uring->worker_is_ready = true;
-			continue;
-		}
-		if (request == REQUEST_LISTENER) {
-			uint32_t i = (uint32_t)done.tag;
-			uring->listening[i].is_there = uring->listening[i].is_cancelled = false;
-			uring->worker->is_ready[i] |= done.result > 0;
+			doorway_done(&uring->doorway, (uint32_t)done.tag, done.result);
 			continue;
 		}
 		struct ringed *ringed = ringed_at(uring, done.tag);
@@ -447,52 +412,11 @@ static void call_off(struct uring *uring)
 	}
 }
 
-static uint64_t tag_of_listener(size_t i)
-{
-	return (uint64_t)REQUEST_LISTENER << TAG_REQUEST_SHIFT | i;
-}
-
-/*
- * Waits for clients at every listening socket, or at none: each request about one is over with the
- * first client, and the next goes to the end of the line of workers.
- */
-static void listen_or_not(struct uring *uring)
-{
-	const struct worker *worker = uring->worker;
-	const struct listeners *listeners = &worker->server->listeners;
-	for (size_t i = 0; i < listeners->n; i++) {
-		bool wanted = worker->is_armed && listeners->list[i].fd >= 0;
-		if (wanted && !uring->listening[i].is_there) {
-			ring_poll(uring->ring, listeners->list[i].fd, POLLIN | RING_ALONE,
-				  tag_of_listener(i));
-			uring->listening[i].is_there = true;
-		} else if (!wanted && uring->listening[i].is_there &&
-			   !uring->listening[i].is_cancelled) {
-			ring_cancel(uring->ring, tag_of_listener(i));
-			uring->listening[i].is_cancelled = true;
-		}
-	}
-}
-
-/* What is not a client's: listening sockets and lifelines. */
 MUST_USE static int admit(struct uring *uring)
 {
-	struct worker *worker = uring->worker;
-	worker->events.n = 0;
-	if (uring->worker_is_ready) {
-		int rc = worker_wait(worker, 0);
-		if (rc < 0)
-			return rc;
-	}
-	uring->worker_is_ready = false;
-	int rc = worker_admit(worker);
-	if (rc == 0 && worker_is_called_off(worker) && !uring->driver.crowd.is_called_off)
+	int rc = doorway_admit(&uring->doorway);
+	if (rc == 0 && worker_is_called_off(uring->worker) && !uring->driver.crowd.is_called_off)
 		call_off(uring);
-	listen_or_not(uring);
-	if (!uring->is_waited_for)
-		ring_poll(uring->ring, worker->poller.fd, POLLIN,
-			  (uint64_t)REQUEST_WORKER << TAG_REQUEST_SHIFT);
-	uring->is_waited_for = true;
 	return rc;
 }
 
@@ -530,6 +454,11 @@ static int work(struct worker *worker)
 	rc = ring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
 	if (rc < 0)
 		goto close_driver;
+	uring.doorway = (struct doorway){
+		.worker = worker,
+		.ring = uring.ring,
+		.tag = (uint64_t)REQUEST_WORKER << TAG_REQUEST_SHIFT,
+	};
 	worker->polls_listeners = true;
 	rc = worker_open(worker, serve_client, &uring);
 	if (rc == 0)
@@ -552,11 +481,6 @@ static int usable(struct engine_reason *reterr_reason)
 	return rc;
 }
 
-static uint32_t workers(void)
-{
-	return machine_cores();
-}
-
 static const struct seccomp_rule calls[] = {
 	{ .call = __NR_io_uring_enter },
 	{ .call = __NR_io_uring_setup },
@@ -574,6 +498,6 @@ const struct engine engine_uring = {
 	.calls = calls,
 	.n_calls = ARRAY_LEN(calls),
 	.need = { .kib = 8, .many_workers = true },
-	.workers = workers,
+	.workers = machine_cores,
 	.polls = true,
 };

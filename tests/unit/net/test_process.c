@@ -362,7 +362,7 @@ TEST(memory_that_there_is_not_is_not_shared)
 	assert_null(memory);
 }
 
-TEST(reserved_memory_is_zero_its_owners_alone_and_zero_again_when_it_was_given_back)
+TEST(reserved_memory_is_zero_ones_own_and_zero_again_when_given_back)
 {
 	enum { SIZE = 64 * 1024 };
 	void *memory;
@@ -432,8 +432,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_child_has_its_own_memory_and_not_its_parents_stack),
 		cmocka_unit_test(shared_memory_is_zero_and_what_a_child_writes_its_parent_reads),
 		cmocka_unit_test(memory_that_there_is_not_is_not_shared),
-		cmocka_unit_test(
-			reserved_memory_is_zero_its_owners_alone_and_zero_again_when_it_was_given_back),
+		cmocka_unit_test(reserved_memory_is_zero_ones_own_and_zero_again_when_given_back),
 		cmocka_unit_test(exactly_the_standard_descriptors_and_the_two_named_stay_open),
 	};
 	main_argc = argc;

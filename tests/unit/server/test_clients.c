@@ -562,7 +562,7 @@ TEST(no_more_wait_than_there_are_places_for_and_each_place_is_used_again)
 	assert_non_null(enter_into(&tables[0], 7));
 }
 
-TEST(those_who_waited_in_the_table_of_a_dead_owner_can_be_told_and_hinder_nobody)
+TEST(those_who_waited_with_a_dead_owner_can_be_told_and_hinder_nobody)
 {
 	struct client *list[PER_SOURCE];
 	struct peer peer = { 0 };
@@ -754,8 +754,7 @@ int main(void)
 		LIMIT_TEST(of_one_source_those_who_wait_come_in_their_order_whoever_has_them),
 		LIMIT_TEST(who_waits_no_more_is_in_nobodys_way),
 		LIMIT_TEST(no_more_wait_than_there_are_places_for_and_each_place_is_used_again),
-		LIMIT_TEST(
-			those_who_waited_in_the_table_of_a_dead_owner_can_be_told_and_hinder_nobody),
+		LIMIT_TEST(those_who_waited_with_a_dead_owner_can_be_told_and_hinder_nobody),
 		cmocka_unit_test(where_there_is_no_limit_nobody_waits),
 		LIMIT_TEST(a_table_that_is_reset_is_empty_and_good_for_another_owner),
 		LIMIT_TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset),

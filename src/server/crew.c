@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/crew.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/io.h"
+#include "server/engine.h"
+
+/* Reports that a worker can have waiting, by the number of its clients. */
+#define REPORTS_LEAST 64
+#define REPORTS_MOST  512
+
+/* While totals are summed up, clients end: so often it is tried anew. */
+#define TOTALS_TRIES 16
+
+/* ---- shared memory ---- */
+
+/* A worker's share of the clients. */
+static uint32_t share_of(const struct server *server, uint32_t i)
+{
+	uint32_t n = server->n_workers;
+	return server->max_clients / n + (i < server->max_clients % n);
+}
+
+static uint32_t reports_of(uint32_t share)
+{
+	uint32_t n_places = REPORTS_LEAST;
+	while (n_places < share && n_places < REPORTS_MOST)
+		n_places *= 2;
+	return n_places;
+}
+
+/* Cuts pieces off a large one; with NULL as memory it only counts. */
+struct carver {
+	char *memory;
+	size_t used;
+};
+
+static void *carve(struct carver *carver, size_t size)
+{
+	void *piece = carver->memory != NULL ? carver->memory + carver->used : NULL;
+	carver->used += (size + 63) / 64 * 64;
+	return piece;
+}
+
+static void lay_out(struct crew *crew, struct carver *carver)
+{
+	struct server *server = crew->server;
+	crew->news = carve(carver, sizeof(*crew->news));
+	crew->limit = carve(carver, sizeof(*crew->limit));
+	crew->said_ns = carve(carver, sizeof(*crew->said_ns));
+	for (uint32_t i = 0; i < crew->n_members; i++) {
+		struct member *member = &crew->members[i];
+		uint32_t share = share_of(server, i);
+		size_t entry_size = server->engine->entry_size;
+		member->slot = carve(carver, sizeof(*member->slot));
+		member->reports = carve(carver, reports_size(reports_of(share)));
+		void *table = carve(carver, clients_size(share, entry_size));
+		if (table == NULL)
+			continue;
+		reports_place(member->reports, reports_of(share));
+		clients_place(&crew->tables[i], table, share, entry_size);
+	}
+}
+
+MUST_USE static int limit_sources(struct crew *crew)
+{
+	uint64_t most = crew->server->max_per_source;
+	if (most == 0)
+		return 0;
+	int room_fd = news_open_edge();
+	if (room_fd < 0)
+		return room_fd;
+	return clients_limit_sources(crew->limit, most, crew->tables, crew->n_members, room_fd);
+}
+
+void crew_close(struct crew *crew)
+{
+	if (crew->memory != NULL) {
+		news_close(crew->news);
+		io_close(&crew->limit->room_fd);
+		process_unshare(crew->memory, crew->memory_size);
+	}
+	free(crew->tables);
+	free(crew->members);
+	*crew = (struct crew){ 0 };
+}
+
+MUST_USE static int share_memory(struct crew *crew)
+{
+	struct carver counter = { 0 };
+	lay_out(crew, &counter);
+	int rc = process_share(counter.used, &crew->memory);
+	if (rc < 0)
+		return rc;
+	crew->memory_size = counter.used;
+	struct carver carver = { .memory = crew->memory };
+	lay_out(crew, &carver);
+	crew->news->fd = crew->limit->room_fd = -1;
+	return 0;
+}
+
+int crew_open(struct crew *crew, struct server *server)
+{
+	uint32_t n = server->n_workers;
+	*crew = (struct crew){ .server = server, .n_members = n };
+	crew->members = calloc(n, sizeof(*crew->members));
+	crew->tables = calloc(n, sizeof(*crew->tables));
+	if (crew->members == NULL || crew->tables == NULL)
+		return -ENOMEM;
+	int rc = share_memory(crew);
+	if (rc == 0)
+		rc = limit_sources(crew);
+	if (rc == 0)
+		rc = news_open(crew->news);
+	return rc;
+}
+
+/* ---- what workers tell ---- */
+
+/* Counts and logs what a worker has told. Returns whether it was anything. */
+bool crew_fetch(struct crew *crew, uint32_t i)
+{
+	struct member *member = &crew->members[i];
+	struct ending_facts facts;
+	bool any = false;
+	while (reports_next(member->reports, &facts)) {
+		if (facts.serial != 0)
+			member->last_told = facts.serial;
+		server_count(crew->server, &facts);
+		any = true;
+	}
+	return any;
+}
+
+bool crew_fetch_all(struct crew *crew)
+{
+	bool any = false;
+	log_hold();
+	for (uint32_t i = 0; i < crew->n_members; i++)
+		any |= crew_fetch(crew, i);
+	log_release();
+	return any;
+}
+
+/*
+ * The next client of a worker that is there, the first after NULL. One whose end it has told is not
+ * there any more, though it may still be in the table.
+ */
+static const struct client *next_of(const struct crew *crew, uint32_t i, const struct client *after)
+{
+	const struct clients *table = &crew->tables[i];
+	const struct client *client = clients_next(table, after);
+	if (client != NULL && atomic_load(&client->serial) == crew->members[i].last_told)
+		client = clients_next(table, client);
+	return client;
+}
+
+uint32_t crew_count_clients(const struct crew *crew)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < crew->n_members; i++) {
+		for (const struct client *client = next_of(crew, i, NULL); client != NULL;
+		     client = next_of(crew, i, client))
+			count++;
+	}
+	return count;
+}
+
+static uint64_t count_accepted(const struct crew *crew)
+{
+	uint64_t count = crew->server->totals.accepted;
+	for (uint32_t i = 0; i < crew->n_members; i++)
+		count += atomic_load(&crew->members[i].slot->accepted);
+	return count;
+}
+
+/* What has been told, and what those who are there have moved: meanwhile nobody may come or go. */
+void crew_say_totals(struct crew *crew)
+{
+	struct totals totals;
+	uint32_t n_clients;
+	for (int tries = 0; tries < TOTALS_TRIES; tries++) {
+		crew_fetch_all(crew);
+		totals = crew->server->totals;
+		totals.accepted = count_accepted(crew);
+		n_clients = crew_count_clients(crew);
+		for (uint32_t i = 0; i < crew->n_members; i++) {
+			for (const struct client *client = next_of(crew, i, NULL); client != NULL;
+			     client = next_of(crew, i, client))
+				server_add_moving(&totals, client);
+		}
+		if (!crew_fetch_all(crew) && count_accepted(crew) == totals.accepted)
+			break;
+	}
+	server_say_totals(&totals, n_clients);
+}
+
+/* Whoever it had when it died, but for one whose end it has told and who was still in the table. */
+static uint32_t count_its_clients(struct crew *crew, uint32_t i, const struct process_end *end)
+{
+	const struct member *member = &crew->members[i];
+	uint32_t count = 0;
+	for (const struct client *client = next_of(crew, i, NULL); client != NULL;
+	     client = next_of(crew, i, client)) {
+		server_count(crew->server,
+			     &(struct ending_facts){
+				     .peer = client->peer,
+				     .in = atomic_load(&client->score.in),
+				     .out = atomic_load(&client->score.out),
+				     .lasted_ns = clock_now_ns() - client->start_ns,
+				     .reason = end->signal != 0 ? ENDING_KILLED : ENDING_ERROR,
+				     .code = atomic_load(&member->slot->code),
+				     .signal = end->signal,
+				     .serial = atomic_load(&client->serial),
+			     });
+		count++;
+	}
+	struct ending_facts waited = { .reason = ENDING_KILLED, .signal = end->signal };
+	while (clients_take_waiting(&crew->tables[i], &waited.peer))
+		server_count(crew->server, &waited);
+	return count;
+}
+
+uint32_t crew_bury(struct crew *crew, uint32_t i, const struct process_end *end)
+{
+	crew_fetch(crew, i);
+	uint32_t n_clients = count_its_clients(crew, i, end);
+	clients_reset(&crew->tables[i]);
+	struct worker_slot *slot = crew->members[i].slot;
+	crew->server->totals.accepted += atomic_exchange(&slot->accepted, 0);
+	return n_clients;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the workers of a server and their supervisor have in common: the memory that they share,
+ * what the ones tell in it and the other counts. It starts nobody (server/supervisor.h).
+ */
+#ifndef SERVER_CREW_H
+#define SERVER_CREW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/compiler.h"
+#include "net/news.h"
+#include "net/process.h"
+#include "server/clients.h"
+#include "server/reports.h"
+#include "server/server.h"
+#include "server/worker.h"
+
+/* One worker, as its supervisor knows it. */
+struct member {
+	pid_t pid; /* 0: there is none */
+	uint64_t started_ns;
+	uint64_t start_at_ns; /* when one is to be started, CLOCK_NEVER: not now */
+	unsigned int n_young; /* deaths, one after the other */
+	uint32_t last_told;   /* the client whose end was reported last */
+	bool has_list;        /* it puts on a list of calls of its own (server/sandbox.h) */
+	struct reports *reports;
+	struct worker_slot *slot;
+};
+
+/* A zeroed one is none. */
+struct crew {
+	struct server *server;
+	struct member *members;
+	struct clients *tables; /* members[i] has tables[i] */
+	uint32_t n_members;
+	struct news *news; /* wakes the supervisor */
+	struct source_limit *limit;
+	_Atomic uint64_t *said_ns; /* when one of them said last that clients wait */
+	void *memory;
+	size_t memory_size;
+};
+
+/* Room for the workers of a server. Returns 0 or a negative code; to be closed in either case. */
+MUST_USE int crew_open(struct crew *crew, struct server *server);
+void crew_close(struct crew *crew);
+
+/* Counts and logs what they have told: one of them, all. Returns whether it was anything. */
+bool crew_fetch(struct crew *crew, uint32_t i);
+bool crew_fetch_all(struct crew *crew);
+
+/* How many clients they have. */
+uint32_t crew_count_clients(const struct crew *crew);
+
+/* `totals clients=3 ...`, of all of them together. */
+void crew_say_totals(struct crew *crew);
+
+/*
+ * A worker has died: whatever it had told is counted and logged, whoever it had is counted and
+ * logged as killed, and its place is as if nobody had ever been there. Returns how many it had.
+ */
+uint32_t crew_bury(struct crew *crew, uint32_t i, const struct process_end *end);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/doorway.h"
+
+#include <poll.h>
+
+/* The request about the poller, behind those about listening sockets. */
+#define POLLER LISTENERS_MOST
+
+void doorway_done(struct doorway *doorway, uint32_t which, int result)
+{
+	doorway->requests[which].is_there = doorway->requests[which].is_cancelled = false;
+	if (which == POLLER)
+		doorway->poller_is_ready = true;
+	else
+		doorway->worker->is_ready[which] |= result > 0;
+}
+
+static void want(struct doorway *doorway, uint32_t which, int fd, uint32_t events, bool wanted)
+{
+	uint64_t tag = doorway->tag + which;
+	if (wanted && !doorway->requests[which].is_there) {
+		ring_poll(doorway->ring, fd, events, tag);
+		doorway->requests[which].is_there = true;
+	} else if (!wanted && doorway->requests[which].is_there &&
+		   !doorway->requests[which].is_cancelled) {
+		ring_cancel(doorway->ring, tag);
+		doorway->requests[which].is_cancelled = true;
+	}
+}
+
+int doorway_admit(struct doorway *doorway)
+{
+	struct worker *worker = doorway->worker;
+	const struct listeners *listeners = &worker->server->listeners;
+	worker->events.n = 0;
+	int rc = doorway->poller_is_ready ? worker_wait(worker, 0) : 0;
+	doorway->poller_is_ready = false;
+	if (rc == 0)
+		rc = worker_admit(worker);
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; i < listeners->n; i++)
+		want(doorway, i, listeners->list[i].fd, POLLIN | RING_ALONE,
+		     worker->is_armed && listeners->list[i].fd >= 0);
+	want(doorway, POLLER, worker->poller.fd, POLLIN, true);
+	return 0;
+}

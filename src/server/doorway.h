@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a worker that waits with a ring (net/ring.h) hears of its listening sockets and lifelines.
+ *
+ * Each request about a listening socket is over with the first client, and the next one goes to the
+ * end of the line of workers. The lifelines are in the worker's poller, and the ring waits for
+ * that.
+ */
+#ifndef SERVER_DOORWAY_H
+#define SERVER_DOORWAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "net/ring.h"
+#include "server/worker.h"
+
+struct doorway {
+	struct worker *worker;
+	struct ring *ring;
+	uint64_t tag; /* of the requests: this, and up to LISTENERS_MOST more */
+	struct {      /* of each listening socket, and behind them of the poller */
+		bool is_there, is_cancelled; /* the request, and one to cancel it */
+	} requests[LISTENERS_MOST + 1];
+	bool poller_is_ready;
+};
+
+/* Something is done whose tag is so much more than the doorway's, with this result. */
+void doorway_done(struct doorway *doorway, uint32_t which, int result);
+
+/*
+ * Lets in who may come, and waits for what comes next: worker_wait() and worker_admit() in one.
+ * Returns 0 or a negative code.
+ */
+MUST_USE int doorway_admit(struct doorway *doorway);
+
+#endif
