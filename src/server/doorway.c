@@ -45,3 +45,13 @@ int doorway_admit(struct doorway *doorway)
 	want(doorway, POLLER, worker->poller.fd, POLLIN, true);
 	return 0;
 }
+
+bool doorway_close(struct doorway *doorway)
+{
+	bool is_closed = true;
+	for (uint32_t i = 0; i <= POLLER; i++) {
+		want(doorway, i, -1, 0, false);
+		is_closed = is_closed && !doorway->requests[i].is_there;
+	}
+	return is_closed;
+}

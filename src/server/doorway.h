@@ -35,4 +35,11 @@ void doorway_done(struct doorway *doorway, uint32_t which, int result);
  */
 MUST_USE int doorway_admit(struct doorway *doorway);
 
+/*
+ * Nobody comes any more: takes every request back. To be called, with what is done told in between,
+ * until it returns true. A ring that is closed lets go of what it has some time later, and so long
+ * nobody else could bind the address.
+ */
+MUST_USE bool doorway_close(struct doorway *doorway);
+
 #endif

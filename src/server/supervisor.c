@@ -43,8 +43,8 @@
 #define SUPERVISOR_FETCH_NS (4 * CLOCK_NS_PER_MS)
 
 /*
- * Of an engine that grows: so many are started at first, so many at least are kept without a client,
- * and so many more are started at once at most.
+ * Of an engine that grows: so many are started at first, so many at least are kept without a
+ * client, and so many more are started at once at most.
  */
 #define SUPERVISOR_SPARE       4
 #define SUPERVISOR_FIRST       8

@@ -443,6 +443,19 @@ MUST_USE static int take_turn(struct uring *uring)
 	return admit(uring);
 }
 
+/* So often the ring is asked at the end whether it has let go of the listening sockets. */
+#define CLOSING_TURNS    50
+#define CLOSING_PAUSE_NS (10 * CLOCK_NS_PER_MS)
+
+static void close_doorway(struct uring *uring)
+{
+	for (int i = 0; i < CLOSING_TURNS && !doorway_close(&uring->doorway); i++) {
+		if (ring_wait(uring->ring, clock_deadline_ns(CLOSING_PAUSE_NS)) < 0)
+			return;
+		handle_done(uring);
+	}
+}
+
 static int work(struct worker *worker)
 {
 	static struct uring uring; /* a worker has one, and it is too large for a stack */
@@ -465,6 +478,7 @@ static int work(struct worker *worker)
 		rc = admit(&uring);
 	while (rc == 0 && !worker_is_done(worker))
 		rc = take_turn(&uring);
+	close_doorway(&uring);
 	worker_close(worker);
 	ring_close(uring.ring);
 close_driver:
