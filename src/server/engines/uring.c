@@ -242,6 +242,9 @@ static void turn(struct uring *uring, struct ringed *ringed)
 		return; /* until the last completion */
 	}
 	ringed->mode = SLOW;
+	if (ringed->is_called_off)
+		drive_call_off(&uring->driver, &ringed->conn);
+	ringed->is_called_off = false;
 	if (ringed->code < 0 && ringed->conn.stashed == 0)
 		crowd_fail(&ringed->conn, ringed->code);
 	take_slow_turn(uring, ringed);
@@ -275,10 +278,7 @@ static void advance(struct uring *uring, struct ringed *ringed)
 	struct conn *conn = &ringed->conn;
 	if (ringed->in_flight != 0)
 		return;
-	if (ringed->is_called_off) {
-		drive_call_off(&uring->driver, conn);
-		turn(uring, ringed);
-	} else if (ringed->is_a_lot) {
+	if (ringed->is_called_off || ringed->is_a_lot) {
 		turn(uring, ringed);
 	} else if (arrivals_any(&ringed->arrivals)) {
 		echo_next(uring, ringed);
