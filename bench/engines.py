@@ -36,7 +36,7 @@ BUSY_POLL = "1ms"
 
 def idle_case(clients):
     return compare.Case(
-        f"{clients:,} idle clients: memory for each, after an echo of 64 B",
+        f"{clients:,} idle clients: memory for each",
         f"idle -c {clients}",
         ("own_bytes", "whole_kib"),
         most_rounds=3,
@@ -59,7 +59,7 @@ CASES = {
         "connect, echo of 64 B, close; 32 under way", "connect -c 32", ("per_second", "cpu_us", "p50_us", "p99_us")
     ),
     "fair": compare.Case(
-        "100 connections, 100 messages of 64 B a second each, beside a firehose",
+        "100 pings beside a firehose: p99",
         "fair -c 100",
         ("times_quiet", "p99_us", "quiet_p99_us", "firehose_mib"),
     ),

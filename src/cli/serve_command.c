@@ -211,7 +211,7 @@ MUST_USE static enum status parse_addresses(const struct arguments *arguments,
 static enum status list_engines(void)
 {
 	for (size_t i = 0; engines[i] != NULL; i++) {
-		struct engine_reason reason;
+		struct reason reason;
 		bool usable = engine_check(engines[i], &reason) == 0;
 		printf("%-8s %s%s%s%s\n", engines[i]->name, engines[i]->summary,
 		       usable ? "" : " (cannot be used here: ", usable ? "" : reason.text,

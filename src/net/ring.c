@@ -148,7 +148,7 @@ void ring_close(struct ring *ring)
 	free(ring);
 }
 
-int ring_check(struct ring_reason *reterr_reason)
+int ring_check(struct reason *reterr_reason)
 {
 	struct ring *ring;
 	int rc = ring_open(&ring, 1, 4096);

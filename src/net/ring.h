@@ -18,11 +18,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-
-/* Room for the sentence that says why there are no rings here. */
-struct ring_reason {
-	char text[160];
-};
+#include "base/reason.h"
 
 /* One thing that the kernel has done. */
 struct ring_done {
@@ -35,7 +31,7 @@ struct ring_done {
 struct ring; /* its own affair: net/ring.c */
 
 /* Can rings be had here, for what we need? Returns 0, or a negative code and why not. */
-MUST_USE int ring_check(struct ring_reason *reterr_reason);
+MUST_USE int ring_check(struct reason *reterr_reason);
 
 /*
  * Opens a ring with buffers for receiving: n_buffers, a power of two, of buffer_size bytes. As

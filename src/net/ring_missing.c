@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-int ring_check(struct ring_reason *reterr_reason)
+int ring_check(struct reason *reterr_reason)
 {
 	snprintf(reterr_reason->text, sizeof(reterr_reason->text), "it was built without liburing");
 	return -ENOSYS;

@@ -26,16 +26,16 @@ const struct engine *engine_find(const char *name)
 	return NULL;
 }
 
-int engine_check(const struct engine *engine, struct engine_reason *reterr_reason)
+int engine_check(const struct engine *engine, struct reason *reterr_reason)
 {
 	return engine->usable != NULL ? engine->usable(reterr_reason) : 0;
 }
 
-const struct engine *engine_best(struct engine_reason *ret_why)
+const struct engine *engine_best(struct reason *ret_why)
 {
 	size_t i = 0;
-	*ret_why = (struct engine_reason){ { 0 } };
-	for (struct engine_reason reason; by_merit[i + 1] != NULL; i++) {
+	*ret_why = (struct reason){ { 0 } };
+	for (struct reason reason; by_merit[i + 1] != NULL; i++) {
 		if (engine_check(by_merit[i], &reason) == 0)
 			break;
 		snprintf(ret_why->text, sizeof(ret_why->text), "%s: %.120s", by_merit[i]->name,

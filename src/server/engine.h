@@ -11,16 +11,12 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "base/reason.h"
 #include "net/seccomp.h"
 #include "server/capacity.h"
 #include "server/server.h"
 
 struct worker;
-
-/* Room for the sentence that says why an engine cannot be used. */
-struct engine_reason {
-	char text[160];
-};
 
 struct engine {
 	/* What --engine calls it, lower case. */
@@ -33,7 +29,7 @@ struct engine {
 	 * Can it be used on this machine, by this process? NULL: always. Returns 0, or a negative
 	 * code, and why in words.
 	 */
-	int (*usable)(struct engine_reason *reterr_reason);
+	int (*usable)(struct reason *reterr_reason);
 
 	/* What has to be done before the server gives up its rights, or NULL. Cannot fail. */
 	void (*prepare)(void);
@@ -79,9 +75,9 @@ const struct engine *engine_find(const char *name);
  * The best engine that this machine allows: the first of those that wait for many and can be used.
  * *ret_why is why no better one was taken, "" if it is the best there is.
  */
-const struct engine *engine_best(struct engine_reason *ret_why);
+const struct engine *engine_best(struct reason *ret_why);
 
 /* Can it be used? Returns 0, or a negative code and why not. */
-MUST_USE int engine_check(const struct engine *engine, struct engine_reason *reterr_reason);
+MUST_USE int engine_check(const struct engine *engine, struct reason *reterr_reason);
 
 #endif

@@ -69,11 +69,10 @@ MUST_USE static enum status decide_capacity(const struct serve_config *config,
 /* ---- the engine ---- */
 
 /* The best there is, or the one that was asked for, if it can be used. */
-MUST_USE static enum status choose_engine(struct serve_config *config,
-					  struct engine_reason *ret_why)
+MUST_USE static enum status choose_engine(struct serve_config *config, struct reason *ret_why)
 {
-	struct engine_reason reason;
-	*ret_why = (struct engine_reason){ { 0 } };
+	struct reason reason;
+	*ret_why = (struct reason){ { 0 } };
 	if (config->engine == NULL) {
 		config->engine = engine_best(&reason);
 		snprintf(ret_why->text, sizeof(ret_why->text), ", %.130s",
@@ -338,7 +337,7 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 		.port = SERVE_DEFAULT_PORT,
 	};
 	struct serve_config config = *asked;
-	struct engine_reason why;
+	struct reason why;
 	int n_passed = 0;
 	enum status status = choose_engine(&config, &why);
 	server->engine = config.engine;

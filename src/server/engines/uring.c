@@ -29,7 +29,6 @@
  *   - a send takes less than all: the rest is the driver's;
  *   - a socket of which the ring has a request is not closed: cancel first (end()), so that our FIN
  *     goes out and its number is not given to the next client while the kernel still uses it;
- *   - a ring must not be forked: it is made in the worker, which does not fork.
  *
  * Clients are accepted by accept4(2), when the ring says that one is there: a multishot accept has
  * no room for the address of each, and one who was reset while it waited has none any more
@@ -40,7 +39,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 
 #include "base/clock.h"
@@ -64,6 +62,9 @@
  * Turns of the driver in which no more than a small message moved: then the ring may have it back.
  */
 #define CALM_TURNS 4
+
+/* At the end: so many turns, of a millisecond at most. */
+#define CLOSING_TURNS 500
 
 enum mode { FAST, TURNING, SLOW, ENDING };
 
@@ -94,11 +95,6 @@ struct uring {
 	struct arrivals arrivals;
 	struct driver driver;
 };
-
-static struct ringed *ringed_of(struct conn *conn)
-{
-	return (struct ringed *)conn;
-}
 
 /* ---- tags ---- */
 
@@ -391,7 +387,7 @@ static void handle_deadlines(struct uring *uring)
 {
 	struct conn *conn;
 	while ((conn = drive_next_due(&uring->driver)) != NULL)
-		slow_down(uring, ringed_of(conn));
+		slow_down(uring, (struct ringed *)conn);
 }
 
 static void call_off(struct uring *uring)
@@ -400,7 +396,7 @@ static void call_off(struct uring *uring)
 	crowd->is_called_off = true;
 	for (struct conn *conn = crowd_each(crowd, NULL); conn != NULL;
 	     conn = crowd_each(crowd, conn)) {
-		struct ringed *ringed = ringed_of(conn);
+		struct ringed *ringed = (struct ringed *)conn;
 		if (ringed->mode == ENDING)
 			continue;
 		if (ringed->in_flight != 0) {
@@ -443,15 +439,11 @@ MUST_USE static int take_turn(struct uring *uring)
 	return admit(uring);
 }
 
-/* So often the ring is asked at the end whether it has let go of the listening sockets. */
-#define CLOSING_TURNS    50
-#define CLOSING_PAUSE_NS (10 * CLOCK_NS_PER_MS)
-
+/* The ring lets go of the listening sockets, which takes a turn or two. */
 static void close_doorway(struct uring *uring)
 {
 	for (int i = 0; i < CLOSING_TURNS && !doorway_close(&uring->doorway); i++) {
-		if (ring_wait(uring->ring, clock_deadline_ns(CLOSING_PAUSE_NS)) < 0)
-			return;
+		ignore_result(ring_wait(uring->ring, clock_deadline_ns(CLOCK_NS_PER_MS)));
 		handle_done(uring);
 	}
 }
@@ -486,15 +478,6 @@ close_driver:
 	return rc;
 }
 
-static int usable(struct engine_reason *reterr_reason)
-{
-	struct ring_reason reason;
-	int rc = ring_check(&reason);
-	if (rc < 0)
-		snprintf(reterr_reason->text, sizeof(reterr_reason->text), "%s", reason.text);
-	return rc;
-}
-
 static const struct seccomp_rule calls[] = {
 	{ .call = __NR_io_uring_enter },
 	{ .call = __NR_io_uring_setup },
@@ -506,7 +489,7 @@ static const struct seccomp_rule calls[] = {
 const struct engine engine_uring = {
 	.name = "uring",
 	.summary = "a ring on each core, into which the kernel puts what it has done",
-	.usable = usable,
+	.usable = ring_check,
 	.work = work,
 	.entry_size = sizeof(struct ringed),
 	.calls = calls,

@@ -49,9 +49,9 @@ TEST(engines_with_workers_know_how_many_or_grow)
 	}
 }
 
-static int no_use(struct engine_reason *reterr_reason)
+static int no_use(struct reason *reterr_reason)
 {
-	*reterr_reason = (struct engine_reason){ "the moon is full" };
+	*reterr_reason = (struct reason){ "the moon is full" };
 	return -ENOSYS;
 }
 
@@ -59,7 +59,7 @@ TEST(an_engine_that_cannot_be_used_says_why)
 {
 	static const struct engine none = { .name = "none", .usable = no_use };
 	static const struct engine always = { .name = "always" };
-	struct engine_reason reason = { "untouched" };
+	struct reason reason = { "untouched" };
 	assert_int_equal(engine_check(&always, &reason), 0);
 	assert_string_equal(reason.text, "untouched");
 	assert_int_equal(engine_check(&none, &reason), -ENOSYS);
@@ -68,7 +68,7 @@ TEST(an_engine_that_cannot_be_used_says_why)
 
 TEST(the_best_engine_can_be_used_and_whoever_is_better_has_his_reason)
 {
-	struct engine_reason why, reason;
+	struct reason why, reason;
 	const struct engine *best = engine_best(&why);
 	assert_non_null(best);
 	assert_ptr_equal(engine_find(best->name), best);
