@@ -104,7 +104,8 @@ class Soak:
         self.server = Server(
             self.options.program,
             tempfile.gettempdir(),
-            ["-e", self.options.engine, "-m", self.options.max_clients, "--log", "json", "127.0.0.1:0"],
+            ["-m", self.options.max_clients, "--log", "json", "127.0.0.1:0"],
+            engine=self.options.engine,
             prefix=("setpriv", "--pdeathsig", "KILL"),  # it does not outlive us
             log=os.fdopen(written, "wb"),
         )
@@ -144,7 +145,8 @@ class Soak:
         return self.ledger.ask_totals(lambda: self.server.send(signal.SIGUSR1))
 
     def is_at_rest(self):
-        return self.ask_totals()["clients"] == 0 and self.server.children() == []
+        is_left = self.server.children() and not self.server.has_workers
+        return self.ask_totals()["clients"] == 0 and not is_left
 
     def warm_up(self):
         """Fills every place once: what the server touches only when it is full belongs to the start."""
@@ -332,11 +334,15 @@ def parse_arguments():
     add("--connections", type=amount(COUNTS), metavar="N", help="connect so often instead: 20k, 1M")
     add = parser.add_argument
     add("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="(random)")
-    add("--engine", default="fork", help="(fork)")
+    add("--engine", default="fork", help="(fork); another one only with --bytes or --connections")
     add("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help=f"({MAX_CLIENTS})")
     add("--record", action="store_true", help="put the figures in docs/figures/soak.json")
     add("--program", default=str(ROOT / "build" / "tcpecho"), help="(build/tcpecho)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.engine != "fork" and not (options.bytes or options.connections):
+        # Its troubles kill the child of one client; a worker has several.
+        parser.error(f"clients of every kind are for engine fork: --bytes or --connections for {options.engine}")
+    return options
 
 
 def main():

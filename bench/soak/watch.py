@@ -34,7 +34,8 @@ class Watch:
         self.start = self.at_rest()
 
     def at_rest(self):
-        return own_memory_kib(self.server.pid), descriptors_of(self.server.pid)
+        memory = sum(map(own_memory_kib, self.server.lasting_processes()))
+        return memory, descriptors_of(self.server.pid)
 
     def seconds(self):
         return time.monotonic() - self.started
@@ -49,7 +50,8 @@ class Watch:
         self.samples += 1
         children = children_of(self.server.pid)
         self.look_for_zombies(children)
-        self.bound("children", len(children), self.max_clients)
+        if not self.server.has_workers:
+            self.bound("children", len(children), self.max_clients)
         self.bound("descriptors", len(descriptors_of(self.server.pid)), len(self.start[1]) + MORE_DESCRIPTORS)
         if self.samples % MEMORY_EVERY == 0 and self.judge_memory:
             memory = own_memory_kib(self.server.pid) + sum(map(own_memory_kib, children))
