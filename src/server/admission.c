@@ -146,13 +146,14 @@ static void let_wait(struct admission *admission, struct arrival *arrival)
 
 void admission_serve_waiting(struct admission *admission)
 {
-	size_t still_waiting = 0;
-	for (size_t i = 0; i < admission->n_waiting; i++) {
-		struct arrival *arrival = &admission->room[i];
-		if (!serve_now(admission, arrival))
-			admission->room[still_waiting++] = *arrival;
+	size_t n = admission->n_waiting;
+	/* Who is being served is not in the room any more: serving may be the whole conversation. */
+	admission->n_waiting = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct arrival arrival = admission->room[i];
+		if (!serve_now(admission, &arrival))
+			admission->room[admission->n_waiting++] = arrival;
 	}
-	admission->n_waiting = still_waiting;
 }
 
 static void arrive(struct admission *admission, int fd, const struct addr *peer)
@@ -172,6 +173,9 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 		switch (verdict) {
 		case ACCEPT_GOT:
 			arrive(admission, fd, &peer);
+			/* Serving may be the whole conversation, in which we heard of the end. */
+			if (listener->fd < 0)
+				return ACCEPT_NONE;
 			break;
 		case ACCEPT_NEXT:
 			break;

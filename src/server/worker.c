@@ -119,7 +119,7 @@ int worker_wait(struct worker *worker, uint64_t deadline_ns)
 }
 
 /* Has a listening socket woken us? Then others come first the next time. */
-static bool take_ready(struct worker *worker)
+static bool is_any_ready(const struct worker *worker)
 {
 	bool any = false;
 	for (size_t i = 0; i < worker->server->listeners.n; i++)
@@ -166,7 +166,7 @@ int worker_admit(struct worker *worker)
 		return 0;
 	}
 	admission_serve_waiting(admission);
-	bool was_ready = take_ready(worker);
+	bool was_ready = is_any_ready(worker);
 	int rc = admission_accept_ready(admission, worker->is_ready);
 	if (rc < 0)
 		return rc;

@@ -295,3 +295,36 @@ def test_looking_without_sleeping_ends_when_nothing_happens(serve, connect):
     time.sleep(1)
     assert server.whole_cpu_seconds() - before < 0.1
     assert echo_of(sock, b"still there") == b"still there"
+
+
+# ---- one who waited, and is called off ----
+
+
+def test_one_who_was_served_after_he_had_waited_is_called_off_once(serve):
+    server = serve("--max-per-source", "1", "--drain-timeout", "200ms", "127.0.0.1:0")
+    with server.connect() as first, server.connect() as second:
+        converse(first)
+        second.sendall(b"wait")
+        wait_until(lambda: server.totals()["accepted"] == 2, "the second to be accepted")
+        first.shutdown(socket.SHUT_WR)
+        assert recv_all(first) == b""
+        assert recv_exactly(second, 4) == b"wait"
+        server.send(signal.SIGTERM)
+        assert recv_all(second) == b""
+    assert server.wait() == 1
+    assert [(end["in"], end["reason"]) for end in server.ends()] == [("7", "eof"), ("4", "drain")]
+    assert not server.log_lines("cannot|warning")
+
+
+def test_the_end_of_a_busy_server_is_no_error(serve, connect):
+    server = serve("--drain-timeout", "10s", "127.0.0.1:0")
+    clients = connect(server, 5)
+    server.send(signal.SIGTERM)
+    server.wait_for_log("no new clients")
+    time.sleep(0.3)
+    for sock in clients:
+        converse(sock)
+        sock.shutdown(socket.SHUT_WR)
+        assert recv_all(sock) == b""
+    assert server.wait() == 0
+    assert not server.log_lines("cannot|warning")
