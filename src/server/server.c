@@ -36,7 +36,8 @@ struct server_asked server_hear_signals(struct server *server)
 {
 	struct server_asked asked = { 0 };
 	int signal;
-	while ((signal = signals_next(server->signals_fd)) != 0) {
+	/* A phase at a time, so that each is told of and carried out: the next turn hears the rest. */
+	while (!asked.new_phase && (signal = signals_next(server->signals_fd)) != 0) {
 		switch (signal) {
 		case SIGCHLD:
 			asked.child_ended = true;
@@ -45,8 +46,8 @@ struct server_asked server_hear_signals(struct server *server)
 			asked.totals = true;
 			break;
 		default: /* INT, TERM */
-			asked.new_phase |= drain_ask(&server->drain, signal, clock_now_ns(),
-						     server->drain_timeout_ns);
+			asked.new_phase = drain_ask(&server->drain, signal, clock_now_ns(),
+						    server->drain_timeout_ns);
 			break;
 		}
 	}

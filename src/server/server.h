@@ -64,7 +64,7 @@ struct server_asked {
 	bool new_phase;   /* TERM, INT: the drain is in another phase now */
 };
 
-/* Reads every signal that has come in, and moves the drain. */
+/* Reads the signals that have come in, up to one that brings a new phase of the drain. */
 struct server_asked server_hear_signals(struct server *server);
 
 /* The drain may come to its next phase by time alone: returns whether it did. */

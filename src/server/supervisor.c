@@ -276,21 +276,21 @@ static void plan_first(struct supervisor *supervisor)
 			grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
 }
 
-/* Are there clients in the queue, perhaps, for whom another worker could be started? */
-static bool may_grow(const struct supervisor *supervisor)
+/* As we drain, there may be clients in the queue who need another worker, of an engine that grows. */
+static bool may_start(const struct supervisor *supervisor)
 {
 	enum drain_phase phase = supervisor->server->drain.phase;
-	return supervisor->server->engine->grows &&
-	       (phase == DRAIN_SERVING ||
-		(phase == DRAIN_DRAINING && !supervisor->queue_was_empty));
+	return phase == DRAIN_SERVING ||
+	       (phase == DRAIN_DRAINING && supervisor->server->engine->grows &&
+		!supervisor->queue_was_empty);
 }
 
 static void start_due(struct supervisor *supervisor)
 {
-	if (may_grow(supervisor))
-		plan_growth(supervisor);
-	else if (supervisor->server->drain.phase != DRAIN_SERVING)
+	if (!may_start(supervisor))
 		return;
+	if (supervisor->server->engine->grows)
+		plan_growth(supervisor);
 	uint64_t now_ns = clock_now_ns();
 	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
 		if (supervisor->crew.members[i].pid == 0 &&
@@ -302,7 +302,7 @@ static void start_due(struct supervisor *supervisor)
 static uint64_t next_start_ns(const struct supervisor *supervisor)
 {
 	uint64_t next_ns = CLOCK_NEVER;
-	if (supervisor->server->drain.phase != DRAIN_SERVING)
+	if (!may_start(supervisor))
 		return next_ns;
 	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
 		if (supervisor->crew.members[i].pid == 0)
@@ -334,7 +334,7 @@ static void follow_drain(struct supervisor *supervisor)
 	/*
 	 * Workers have copies, until each has found the queue empty; who grows needs ours for more.
 	 */
-	if (server->drain.phase >= DRAIN_DRAINING && !may_grow(supervisor)) {
+	if (server->drain.phase >= DRAIN_DRAINING && !may_start(supervisor)) {
 		listeners_close(&server->listeners);
 		lifeline_cut(&supervisor->closing);
 	}

@@ -6,6 +6,7 @@ finish; a second one does not. KILL of the parent leaves nobody behind.
 """
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -493,6 +494,19 @@ def test_a_second_signal_ends_it_at_once_by_that_signal(serve, connect, first, s
     assert all(client.recv(1) == b"" for client in clients)
     assert len(server.ends()) == 10
     assert serve(f"127.0.0.1:{server.port}").is_faithful()
+
+
+def test_two_signals_that_are_heard_together_are_each_told_of(serve, connect):
+    server = serve("--drain-timeout", "1h", "127.0.0.1:0")
+    client = connect(server)
+    with stopped(server.pid):
+        server.send(signal.SIGINT)
+        server.send(signal.SIGTERM)
+    assert server.wait() in (-signal.SIGINT, -signal.SIGTERM)  # the kernel has an order of its own
+    assert client.recv(1) == b""
+    first, second = server.log_lines("^SIG|^killing ")
+    assert re.match("SIG(INT|TERM): no new clients; 1 may finish", first)
+    assert second == "killing 1 clients"
 
 
 # ---- KILL of the parent ----
