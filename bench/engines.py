@@ -342,7 +342,7 @@ class Record:
         parts = [
             "# Measured: the engines and their peers",
             f"Made by `{self.command} --record` on {datetime.date.today().isoformat()}; what is explained here is kept "
-            "by hand in `docs/measuring/engines.md`.",
+            "by hand in `docs/measuring/engines.md` and `engines-attempts.md`.",
             record.markdown_table(["promise", "measured", ""], [[goal.promise, *self.judge(goal)] for goal in GOALS]),
             f"![Bars of the medians; the tables below have the same figures]({BARS})",
             f"![CPU for an echo, from 1 to 18,000 connections; the tables below have the same figures]({LINES})",
@@ -357,6 +357,7 @@ class Record:
             rows, errors = self.table(name)
             parts += [f"### `{name}`: {CASES[name].title}", record.markdown_table(rows[0], rows[1:])]
             parts += [f"- {error}" for error in errors]
+        parts += [(DOCS / "measuring" / "engines-attempts.md").read_text().strip()]
         parts += [f"Left out: {name}: {why}." for name, why in self.left_out.items()]
         return "\n\n".join(parts) + "\n"
 

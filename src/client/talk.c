@@ -60,7 +60,7 @@ struct talk {
 	uint64_t waiting_since_ns; /* since when something is due and nothing has come */
 	struct progress progress;
 
-	unsigned char received[RECEIVE_SIZE];
+	IO_ALIGNED unsigned char received[RECEIVE_SIZE];
 	char shown[ESCAPE_ROOM(RECEIVE_SIZE)]; /* its pages exist only once a terminal needs them */
 };
 

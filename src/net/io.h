@@ -16,6 +16,13 @@
 
 #include "base/compiler.h"
 
+/*
+ * Where a buffer for large receives has to begin: on a cache line. The kernel copies by string
+ * instructions, which on some processors take three times as long to any other place.
+ */
+#define IO_ALIGNMENT 64
+#define IO_ALIGNED   _Alignas(IO_ALIGNMENT)
+
 /* read(2) and write(2), for files, pipes and terminals. Return a count, 0 at the end, or -errno. */
 MUST_USE ssize_t io_read(int fd, void *buffer, size_t size);
 MUST_USE ssize_t io_write(int fd, const void *bytes, size_t size);

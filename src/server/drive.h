@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "base/compiler.h"
+#include "net/io.h"
 #include "server/crowd.h"
 #include "server/pieces.h"
 
@@ -29,7 +30,7 @@ enum drive_turn {
 struct driver {
 	struct crowd crowd;
 	struct pieces pieces;
-	unsigned char buffer[CROWD_BUFFER_SIZE];
+	IO_ALIGNED unsigned char buffer[CROWD_BUFFER_SIZE];
 };
 
 /* For the clients of a worker; pieces of so many bytes, CROWD_BUFFER_SIZE at least. 0 or -errno. */

@@ -10,6 +10,7 @@
  */
 #include "server/session.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/clock.h"
@@ -274,6 +275,7 @@ static void note_score(const struct run *run)
 enum ending session_run(const struct session *session)
 {
 	struct run run = { .session = session };
+	assert((uintptr_t)session->buffer % IO_ALIGNMENT == 0);
 	for (;;) {
 		switch (echo_wants(&run.echo)) {
 		case ECHO_READ:

@@ -34,7 +34,7 @@ struct session {
 	uint64_t patience_ns; /* the receive time-out that the socket has (SO_RCVTIMEO), 0: none */
 	uint64_t idle_timeout_ns; /* end when nothing moved for so long; 0: never */
 	struct score *score;      /* kept up to date with every step */
-	unsigned char *buffer;    /* SESSION_BUFFER_SIZE bytes, the session's while it runs */
+	unsigned char *buffer;    /* IO_ALIGNED, SESSION_BUFFER_SIZE bytes; its own while it runs */
 
 	/*
 	 * For a process that has more to hear of than its client: called once when notice_fd is

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "client/talk.h"
+#include "net/io.h"
 #include "server/session.h"
 #include "shim.h"
 
@@ -40,7 +41,7 @@
 static unsigned char message[LARGE], returned[LARGE + 1];
 
 /* The session's own. */
-static unsigned char buffer[SESSION_BUFFER_SIZE];
+static IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 
 /* Bytes of which no two neighbourhoods are alike (a linear congruential generator). */
 static int fill_message(void **state __attribute__((unused)))

@@ -64,7 +64,7 @@ struct fork_engine {
  */
 static struct {
 	_Alignas(4096) struct process_stack stack;
-	unsigned char buffer[SESSION_BUFFER_SIZE];
+	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 } child_memory;
 
 /*

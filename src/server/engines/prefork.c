@@ -42,7 +42,7 @@
 struct prefork {
 	struct worker *worker;
 	uint64_t idle_since_ns;
-	unsigned char buffer[SESSION_BUFFER_SIZE];
+	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 };
 
 static void show(const struct client *client)

@@ -70,7 +70,7 @@ static void *be_thread(void *argument)
 	struct served *served = argument;
 	struct worker *worker = served->engine->worker;
 	struct client *client = &served->client;
-	unsigned char buffer[SESSION_BUFFER_SIZE];
+	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 	const struct session session = {
 		.fd = client->fd,
 		.lifeline_fd = worker->lifeline_fd,

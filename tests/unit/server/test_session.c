@@ -149,7 +149,7 @@ struct conversation {
 	struct score score;
 	enum ending ending; /* once joined */
 	pthread_t thread;
-	unsigned char buffer[SESSION_BUFFER_SIZE];
+	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 };
 
 static void *run(void *context)
@@ -163,8 +163,9 @@ static void *run(void *context)
 static struct conversation *begin_on(int server_fd, int client_fd, uint64_t idle_timeout_ns)
 {
 	int ends[2];
-	struct conversation *conversation = calloc(1, sizeof(*conversation));
+	struct conversation *conversation = aligned_alloc(IO_ALIGNMENT, sizeof(*conversation));
 	assert_non_null(conversation);
+	memset(conversation, 0, sizeof(*conversation));
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	if (patience_ns != 0)
 		ignore_result(io_set_patience(server_fd, patience_ns)); /* one test has no socket */
@@ -566,7 +567,7 @@ static void client_reads(void)
 /* Runs it to its end, while something happens after a time. Returns how long it took. */
 static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t event_after_ns, void (*event)(void))
 {
-	static unsigned char buffer[SESSION_BUFFER_SIZE];
+	static IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 	const struct session session = {
 		.fd = timed.server_fd,
 		.is_unix = unit_is_unix(timed.server_fd),
