@@ -48,6 +48,7 @@
 #include "server/arrivals.h"
 #include "server/doorway.h"
 #include "server/drive.h"
+#include "server/loop.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
 
@@ -58,9 +59,7 @@
 #define BUFFERS     ARRIVALS_MOST
 #define BUFFER_SIZE ((size_t)4096)
 
-/*
- * Turns of the driver in which no more than a small message moved: then the ring may have it back.
- */
+/* Turns of the driver with no more than a small message each: then the ring may have it back. */
 #define CALM_TURNS 4
 
 /* At the end: so many turns, of a millisecond at most. */
@@ -452,13 +451,14 @@ static int work(struct worker *worker)
 {
 	static struct uring uring; /* a worker has one, and it is too large for a stack */
 	uring.worker = worker;
-	int rc = driver_open(&uring.driver, worker->server,
-			     CROWD_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
+	int rc = ring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
+	if (rc == -ENOMEM) /* the others' rings have all the memory that may be locked */
+		return loop_run(worker);
 	if (rc < 0)
 		return rc;
-	rc = ring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
+	rc = driver_open(&uring.driver, worker->server, CROWD_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
 	if (rc < 0)
-		goto close_driver;
+		goto close_ring;
 	uring.doorway = (struct doorway){
 		.worker = worker,
 		.ring = uring.ring,
@@ -472,9 +472,9 @@ static int work(struct worker *worker)
 		rc = take_turn(&uring);
 	close_doorway(&uring);
 	worker_close(worker);
-	ring_close(uring.ring);
-close_driver:
 	driver_close(&uring.driver);
+close_ring:
+	ring_close(uring.ring);
 	return rc;
 }
 
