@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Which engine serves is the user's choice; where it cannot be used here, that is said at the start."""
-import ctypes
+import contextlib
 import errno
-import os
 import resource
-import struct
 import subprocess
 
 import pytest
 
-from harness import Server
+from harness import Server, recv_exactly
+from rings import rings_of_at_most, without_rings
 from scarcity import LoneUser
+from streams import pattern
+from surroundings import own_files
 
 pytestmark = pytest.mark.engines("fork")
-
-PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
-IO_URING_SETUP = 425  # on every architecture
-LOAD_CALL, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
-ALLOW, FAIL_WITH = 0x7FFF0000, 0x00050000
 
 
 def run(program, *words):
@@ -28,22 +24,6 @@ def can_use(program, engine):
     return "cannot be used" not in next(
         line for line in run(program, "--engine", "help").stdout.splitlines() if line.startswith(engine)
     )
-
-
-def without_rings(number):
-    """For the child, before exec: io_uring_setup(2) fails with this error, as containers have it."""
-
-    def deny():
-        libc = ctypes.CDLL(None)
-        rules = [(LOAD_CALL, 0, 0, 0), (JUMP_IF_EQUAL, 0, 1, IO_URING_SETUP)]
-        rules += [(RETURN, 0, 0, FAIL_WITH | number), (RETURN, 0, 0, ALLOW)]
-        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
-        listing = struct.pack("HxxxxxxP", len(rules), ctypes.addressof(code))
-        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, listing, 0, 0) != 0:
-            os._exit(99)
-
-    return deny
 
 
 # ---- which there are ----
@@ -121,6 +101,65 @@ def test_where_no_memory_may_be_locked_auto_says_that(program, tmp_path):
     finally:
         server.kill()
         user.remove()
+
+
+@pytest.mark.parametrize("most, chosen", [(63, "epoll"), (64, "uring"), (200, "uring")])
+def test_with_little_memory_that_may_be_locked_rings_are_smaller_down_to_a_bound(serve_any, program, most, chosen):
+    if not can_use(program, "uring"):
+        pytest.skip("io_uring cannot be used here")
+    server = serve_any("-e", "auto", "127.0.0.1:0", preexec=rings_of_at_most(most))
+    assert server.log_lines(rf"\(engine {chosen}, " + ("uring: .*ulimit -l" if chosen == "epoll" else "the best here"))
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(server.connect()) for _ in range(200)]
+        for number, sock in enumerate(socks):
+            sock.sendall(pattern(3000, seed=number))
+        for number, sock in enumerate(socks):
+            assert recv_exactly(sock, 3000) == pattern(3000, seed=number)
+    assert server.end() == 0
+
+
+@pytest.mark.parametrize("kib, workers", [(0, 2), (32, 2), (64, 2), (1024, 12), (8192, 4)])
+def test_whatever_may_be_locked_auto_serves(program, tmp_path, kib, workers):
+    """As one who is not root, to whom the limit applies, for all his rings together: some workers may have none."""
+    user = LoneUser()
+
+    def become_poor():
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (kib * 1024, kib * 1024))
+        user.become()
+
+    arguments = ["-e", "auto", "-w", workers, "127.0.0.1:0"]
+    server = Server(user.reachable(program), tmp_path, arguments, preexec=become_poor)
+    try:
+        assert server.log_lines(r"engine (uring, the best here|epoll, uring: .*)")
+        server.wait_for_children(workers)
+        before = server.children()
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(server.connect()) for _ in range(20 * workers)]
+            for number, sock in enumerate(socks):
+                sock.sendall(pattern(10_000, seed=number))
+            for number, sock in enumerate(socks):
+                assert recv_exactly(sock, 10_000) == pattern(10_000, seed=number)
+        assert server.children() == before and not server.log_lines("warning")
+        assert server.end() == 0
+    finally:
+        server.kill()
+        user.remove()
+
+
+@pytest.mark.parametrize("setting", ["1", "2"])
+@pytest.mark.parametrize("choice", ["auto", "uring"])
+def test_rings_that_are_switched_off_are_said_to_be(serve_any, tmp_path, setting, choice):
+    """kernel.io_uring_disabled is the whole machine's, so it is only as if: its file, and what the call then says."""
+    prefix = own_files(tmp_path, {"/proc/sys/kernel/io_uring_disabled": setting + "\n"})
+    preexec = without_rings(errno.EPERM)
+    server = serve_any("-e", choice, "127.0.0.1:0", prefix=prefix, preexec=preexec, wait=choice == "auto")
+    said = rf"io_uring is switched off \(kernel.io_uring_disabled is {setting}\)"
+    if choice == "auto":
+        assert server.log_lines(rf"^listening on .* \(engine epoll, uring: {said}, at most 1024 clients\)$")
+        assert server.is_faithful()
+    else:
+        assert server.wait() == 4
+        assert server.log_lines(rf"^tcpecho: engine uring cannot be used here: {said}")
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Surroundings of a command's own: files of /etc that nobody else sees.
+"""Surroundings of a command's own: files that nobody else sees.
 
 In a mount namespace, which vanishes with its last process: there is nothing to delete.
 """
@@ -8,17 +8,19 @@ import subprocess
 import pytest
 
 
-def own_etc(directory, **files):
-    """The prefix of a command that sees these files in /etc: own_etc(tmp_path, hosts="127.0.0.1 here").
-
-    nsswitch_conf stands for nsswitch.conf. Only root may.
-    """
+def own_files(directory, files):
+    """The prefix of a command that sees these texts at these paths: {"/etc/hosts": "127.0.0.1 here"}. Only root may."""
     attempt = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
     if attempt.returncode != 0:
         pytest.skip(f"cannot make a mount namespace: {attempt.stderr.strip()}")
     mounts = ""
-    for name, text in files.items():
-        name = name.replace("_", ".")
+    for path, text in files.items():
+        name = path.rpartition("/")[2]
         (directory / name).write_text(text)
-        mounts += f'mount --bind "$0/{name}" /etc/{name} && '
+        mounts += f'mount --bind "$0/{name}" {path} && '
     return ("unshare", "--mount", "sh", "-c", f'{mounts} exec "$@"', str(directory))
+
+
+def own_etc(directory, **files):
+    """The same in /etc: own_etc(tmp_path, hosts="127.0.0.1 here"). nsswitch_conf stands for nsswitch.conf."""
+    return own_files(directory, {f"/etc/{name.replace('_', '.')}": text for name, text in files.items()})

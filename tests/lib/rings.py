@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""io_uring as little of it as a machine may have: none, or small rings; and the rings that a process has."""
+import ctypes
+import errno
+import os
+import re
+import struct
+
+from harness import descriptors_of, proc_text
+
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+IO_URING_SETUP = 425  # on every architecture
+LOAD, JUMP_IF_EQUAL, JUMP_IF_GREATER, RETURN = 0x20, 0x15, 0x25, 0x06
+ALLOW, FAIL_WITH = 0x7FFF0000, 0x00050000
+
+# In struct seccomp_data: the call, and the half of its first argument that matters.
+CALL, FIRST_ARGUMENT = 0, 16 if struct.pack("=H", 1) == struct.pack("<H", 1) else 20
+
+
+def filtered(*rules):
+    """For the child, before exec: these rules of seccomp(2) are put on."""
+
+    def put_on():
+        libc = ctypes.CDLL(None)
+        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
+        listing = struct.pack("HxxxxxxP", len(rules), ctypes.addressof(code))
+        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, listing, 0, 0) != 0:
+            os._exit(99)
+
+    return put_on
+
+
+def without_rings(number):
+    """For the child, before exec: io_uring_setup(2) fails with this error, as containers have it."""
+    return filtered(
+        (LOAD, 0, 0, CALL),
+        (JUMP_IF_EQUAL, 0, 1, IO_URING_SETUP),
+        (RETURN, 0, 0, FAIL_WITH | number),
+        (RETURN, 0, 0, ALLOW),
+    )
+
+
+def rings_of_at_most(requests):
+    """For the child, before exec: a ring for more requests at once is too large for what may be locked."""
+    return filtered(
+        (LOAD, 0, 0, CALL),
+        (JUMP_IF_EQUAL, 0, 3, IO_URING_SETUP),
+        (LOAD, 0, 0, FIRST_ARGUMENT),
+        (JUMP_IF_GREATER, 0, 1, requests),
+        (RETURN, 0, 0, FAIL_WITH | errno.ENOMEM),
+        (RETURN, 0, 0, ALLOW),
+    )
+
+
+def rings_of(pid):
+    """The descriptors of a process that are rings."""
+    return [fd for fd, what in descriptors_of(pid).items() if what == "anon_inode:[io_uring]"]
+
+
+def room_for_completions(pid):
+    """Of the only ring of a process."""
+    (fd,) = rings_of(pid)
+    return int(re.search(r"^CqMask:\s+(0x\w+)", proc_text(pid, f"fdinfo/{fd}"), re.MULTILINE).group(1), 16) + 1
