@@ -18,6 +18,7 @@ import pytest
 
 CLONE_NEWNET = 0x40000000
 SIOCSIFFLAGS = 0x8914
+SIOCSIFMTU = 0x8922
 IFF_UP = 0x1
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -33,6 +34,12 @@ def check(result):
 def bring_loopback_up():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
+
+
+def set_loopback_mtu(size):
+    """In this thread's namespace: segments are no larger than on a real network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCSIFMTU, struct.pack("16si20x", b"lo", size))
 
 
 @contextlib.contextmanager

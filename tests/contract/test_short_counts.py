@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""The kernel may give and take less than it is asked to, refuse, and be interrupted, at any call: every byte
+comes back all the same. Twice: with calls that are cut short between the program and the kernel, and with
+buffers so small that the kernel does it itself, for requests of a ring too."""
+import contextlib
+import signal
+import socket
+import threading
+
+import pytest
+
+from faults import Plan, faults  # noqa: F401 (a fixture)
+from harness import PATIENCE, recv_all, recv_exactly, reset
+from netns import set_loopback_mtu, set_sysctl
+from streams import Writer, echo_of, fill, pattern, recv_until_clean_end
+
+MEGABYTE = 1 << 20
+
+PLANS = [
+    (Plan(most=1, eintr=0, eagain=0), 5_000),
+    (Plan(most=1, eintr=1, eagain=1), 3_000),
+    (Plan(most=7, eintr=0, eagain=2), 20_000),
+    (Plan(most=1021, eintr=2, eagain=0), MEGABYTE),
+    (Plan(most=4096, eintr=1, eagain=1), 2 * MEGABYTE),
+    (Plan(most=65535, eintr=0, eagain=1), 4 * MEGABYTE),
+    (Plan(most=0, eintr=3, eagain=2), 4 * MEGABYTE),
+]
+
+
+def converse(sock, data):
+    sock.sendall(data)
+    assert recv_exactly(sock, len(data)) == data
+
+
+def in_parallel(count, body):
+    """body(number) in a thread each; what one of them raises is raised here."""
+    errors = []
+
+    def run(number):
+        try:
+            body(number)
+        except BaseException as error:  # an AssertionError, a timeout
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(2 * PATIENCE)
+        assert not thread.is_alive(), "a conversation stands still"
+    if errors:
+        raise errors[0]
+
+
+@pytest.mark.parametrize("plan, size", PLANS, ids=["-".join(map(str, plan)) for plan, _ in PLANS])
+def test_every_byte_comes_back_however_calls_are_cut(serve, faults, engine, plan, size):  # noqa: F811
+    made = faults(plan)
+    server = serve("127.0.0.1:0", env=made.env)
+
+    def one_client(number):
+        with server.connect() as sock:
+            for part in range(3):
+                converse(sock, pattern(50 + number, seed=part))
+            assert echo_of(sock, pattern(size, seed=number)) == pattern(size, seed=number)
+
+    in_parallel(5, one_client)
+    expected = {str(size + 3 * (50 + number)) for number in range(5)}
+    ends = server.ends(5)
+    assert {end["in"] for end in ends} == {end["out"] for end in ends} == expected
+    assert {end["reason"] for end in ends} == {"eof"}
+    assert server.end() == 0
+    assert not server.log_lines("warning|cannot")
+    if engine != "uring" or size >= MEGABYTE:  # a ring makes no calls for small messages
+        assert all(count > 0 for count, wanted in zip(made.counts(), plan) if wanted)
+
+
+@pytest.mark.engines("prefork")
+@pytest.mark.parametrize("plan, size", PLANS[1:5:3], ids=["small", "large"])
+def test_the_same_where_a_worker_has_several_clients(serve, faults, plan, size):  # noqa: F811
+    server = serve("-w", "1", "--clients-per-worker", "8", "127.0.0.1:0", env=faults(plan).env)
+
+    def one_client(number):
+        with server.connect() as sock:
+            assert echo_of(sock, pattern(size, seed=number)) == pattern(size, seed=number)
+
+    in_parallel(5, one_client)
+    assert [(end["in"], end["out"]) for end in server.ends(5)] == [(str(size), str(size))] * 5
+
+
+ROUGH = Plan(most=1021, eintr=1, eagain=1)
+
+
+def test_a_reset_in_the_middle_harms_nobody_however_calls_are_cut(serve, faults):  # noqa: F811
+    server = serve("127.0.0.1:0", env=faults(ROUGH).env)
+    with server.connect() as other:
+        for number in range(30):
+            sock = server.connect()
+            sock.sendall(pattern(50_000, seed=number))
+            reset(sock)
+            converse(other, pattern(3000, seed=number))
+        assert {end["reason"] for end in server.ends(30)} == {"reset"}
+    assert server.totals()["killed"] == 0
+
+
+@pytest.mark.parametrize("option, reason", [("--drain-timeout", "drain"), ("--idle-timeout", "idle")])
+def test_who_is_ended_has_what_was_echoed_and_a_fin_however_calls_are_cut(serve, faults, option, reason):  # noqa: F811
+    server = serve(option, "300ms", "127.0.0.1:0", env=faults(ROUGH).env)
+    data = pattern(64 * MEGABYTE)
+    with server.connect() as sock:
+        sent = fill(sock, data)
+        if reason == "drain":
+            server.send(signal.SIGTERM)
+            server.ends(1)  # he reads late
+        received = recv_until_clean_end(sock)
+    (end,) = server.ends(1)
+    assert received == data[: len(received)] and len(received) > 0
+    assert end["reason"] == reason
+    assert (int(end["in"]), int(end["out"])) == (sent, len(received))
+
+
+# ---- by the kernel itself ----
+
+
+@pytest.fixture
+def narrow_network(own_network):
+    """Sockets that take little at once, and small segments to fill them. What is received has room enough: where it has
+    not, segments are dropped, and the kernel waits longer and longer until it sends them again."""
+    set_loopback_mtu(1280)
+    set_sysctl("net.ipv4.tcp_wmem", "4096 4096 4096")
+
+
+@pytest.mark.usefixtures("narrow_network")
+@pytest.mark.parametrize("piece", [700, 5000, 65536])
+def test_every_byte_comes_back_through_the_smallest_buffers(serve, piece):
+    """Slow readers and fast ones: every send of the server takes less than all, at every place."""
+    server = serve("127.0.0.1:0")
+    size = 2 * MEGABYTE
+
+    def one_client(number):
+        data = pattern(size, seed=number)
+        with server.connect() as sock:
+            writer = Writer(sock, data, half_close=True)
+            if number % 2:
+                writer.wait_until_stuck()
+            back = bytearray()
+            while got := sock.recv(piece):
+                back += got
+            writer.finish()
+            assert bytes(back) == data
+
+    in_parallel(6, one_client)
+    assert {(end["in"], end["out"], end["reason"]) for end in server.ends(6)} == {(str(size), str(size), "eof")}
+
+
+@pytest.mark.usefixtures("narrow_network")
+def test_small_messages_of_one_who_does_not_read_come_back_in_order_through_the_smallest_buffers(serve):
+    """A ring sends each from its own buffer: the one that is not taken whole holds up those behind it."""
+    server = serve("127.0.0.1:0")
+    with server.connect() as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        data = pattern(4 * MEGABYTE)
+        for turn in range(5):
+            sent = 0
+            sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while sent < len(data):
+                    sent += sock.send(data[sent : sent + 97])
+            sock.settimeout(PATIENCE)
+            assert 0 < sent < len(data)
+            assert recv_exactly(sock, sent) == data[:sent]
+            converse(sock, b"and a small one %d" % turn)
+        sock.shutdown(socket.SHUT_WR)
+        assert recv_all(sock) == b""
