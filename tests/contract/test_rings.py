@@ -148,16 +148,34 @@ def test_more_are_ready_than_there_are_buffers(serve, crowd, size, segments):
     assert_each_has_his_own(server, socks, messages)
 
 
-def test_buffers_that_nobody_had_for_a_while_are_all_there_again(serve, crowd):
-    """Round after round of more clients than buffers: none is lost on the way."""
+@pytest.mark.parametrize("size", [5000, 100_000])
+def test_round_after_round_all_buffers_are_there_again(serve, crowd, size):
+    """More clients than buffers; with large messages, each is handed to the driver with all that he has, and comes back."""
     server = serve("-w", "1", "127.0.0.1:0")
     socks = crowd(server, BUFFERS + 40)
-    for number in range(30):
-        message = pattern(5000, seed=number)
-        for sock in socks:
-            sock.sendall(message)
+    for number in range(8):
+        message = pattern(size, seed=number)
+        with stopped(the_worker(server)):
+            for sock in socks:
+                sock.sendall(message)
         for sock in socks:
             assert recv_exactly(sock, len(message)) == message
+        for _ in range(6):
+            for sock in socks:
+                converse(sock)
+
+
+def test_buffers_of_those_who_reset_are_there_again(serve, crowd):
+    """Several of each wait for their turn, behind one that is being sent, when his connection breaks."""
+    server = serve("-w", "1", "127.0.0.1:0")
+    for number in range(12):
+        socks = crowd(server, 40)
+        with stopped(the_worker(server)):
+            for sock in socks:
+                sock.sendall(pattern(12_000, seed=number))
+                reset(sock)
+    assert server.is_faithful(pattern(12_000))
+    assert collections.Counter(end["reason"] for end in server.ends(481)) == {"reset": 480, "eof": 1}
 
 
 # ---- what the ring has of a client outlives him ----

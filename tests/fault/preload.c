@@ -3,11 +3,11 @@
  * Faults between a whole program and the kernel: to be loaded before the C library (LD_PRELOAD,
  * ld.so(8)). What shim.h does to one thread of a test, this does to every process of a server.
  *
- * TCPECHO_FAULTS="MOST EINTR EAGAIN": a receive or a send moves MOST bytes at once (0: no bound),
- * and epoll_wait(2) tells of one event at a time then; each call is interrupted EINTR times before
- * it is made, and those that may not wait are then refused EAGAIN times.
- * TCPECHO_FAULTS_COUNTS=FILE: where the faults are counted, three numbers of 64 bits: short counts,
- * EINTR, EAGAIN.
+ * TCPECHO_FAULTS="IN OUT EINTR EAGAIN": a receive moves IN bytes at once and a send OUT (0: no
+ * bound), and epoll_wait(2) tells of one event at a time then; each call is interrupted EINTR times
+ * before it is made, and those that may not wait are then refused EAGAIN times.
+ * TCPECHO_FAULTS_COUNTS=FILE: where the faults are counted, four numbers of 64 bits: short
+ * receives, short sends, EINTR, EAGAIN.
  *
  * Only what a kernel may do: who gives or takes less than it could tells of the rest afterwards. So
  * a socket that somebody waits for by edges (epoll(7)) has another edge after such a call. A
@@ -38,9 +38,9 @@
 /* Descriptors from here on are left alone. */
 #define DESCRIPTORS 4096
 
-enum fault { SHORT, INTERRUPTED, REFUSED, FAULTS };
+enum fault { SHORT_IN, SHORT_OUT, INTERRUPTED, REFUSED, FAULTS };
 
-static size_t most;
+static size_t most_in, most_out;
 static unsigned char n_eintr, n_eagain;
 static _Atomic uint64_t uncounted[FAULTS], *counts = uncounted;
 
@@ -77,7 +77,8 @@ __attribute__((constructor)) static void set_up(void)
 	*(void **)&real_epoll_ctl = dlsym(RTLD_NEXT, "epoll_ctl");
 
 	const char *plan = getenv("TCPECHO_FAULTS"), *path = getenv("TCPECHO_FAULTS_COUNTS");
-	if (plan != NULL && sscanf(plan, "%zu %hhu %hhu", &most, &n_eintr, &n_eagain) != 3)
+	if (plan != NULL &&
+	    sscanf(plan, "%zu %zu %hhu %hhu", &most_in, &most_out, &n_eintr, &n_eagain) != 4)
 		abort();
 	if (path == NULL)
 		return;
@@ -123,18 +124,16 @@ static bool fails(enum kind kind, int fd, bool may_be_refused)
 	return false;
 }
 
-static bool shortens(size_t *size)
+static size_t bounded(size_t size, size_t most)
 {
-	if (most == 0 || *size <= most)
-		return false;
-	*size = most;
-	return true;
+	return most != 0 && size > most ? most : size;
 }
 
-static ssize_t moved(int fd, ssize_t n, bool is_short)
+/* What a call has moved that was asked for `asked` of `size` bytes. */
+static ssize_t moved(int fd, ssize_t n, size_t asked, size_t size, enum fault fault)
 {
-	if (is_short && n == (ssize_t)most) {
-		counts[SHORT]++;
+	if (asked < size && n == (ssize_t)asked) {
+		counts[fault]++;
 		tell_of_more(fd);
 	}
 	return n;
@@ -144,16 +143,16 @@ ssize_t recv(int fd, void *buffer, size_t size, int flags)
 {
 	if (fails(RECV, fd, (flags & MSG_DONTWAIT) != 0))
 		return -1;
-	bool is_short = shortens(&size);
-	return moved(fd, real_recv(fd, buffer, size, flags), is_short);
+	size_t asked = bounded(size, most_in);
+	return moved(fd, real_recv(fd, buffer, asked, flags), asked, size, SHORT_IN);
 }
 
 ssize_t send(int fd, const void *bytes, size_t size, int flags)
 {
 	if (fails(SEND, fd, (flags & MSG_DONTWAIT) != 0))
 		return -1;
-	bool is_short = shortens(&size);
-	return moved(fd, real_send(fd, bytes, size, flags), is_short);
+	size_t asked = bounded(size, most_out);
+	return moved(fd, real_send(fd, bytes, asked, flags), asked, size, SHORT_OUT);
 }
 
 ssize_t read(int fd, void *buffer, size_t size)
@@ -180,7 +179,7 @@ int epoll_wait(int epoll, struct epoll_event *events, int n, int timeout_ms)
 {
 	if (fails(WAIT, epoll, false))
 		return -1;
-	return real_epoll_wait(epoll, events, most != 0 ? 1 : n, timeout_ms);
+	return real_epoll_wait(epoll, events, most_in + most_out != 0 ? 1 : n, timeout_ms);
 }
 
 int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)

@@ -9,7 +9,8 @@ import pytest
 class Plan(NamedTuple):
     """What is done to every call; 0: nothing of that kind."""
 
-    most: int  # bytes that a receive or a send moves at once
+    most_in: int  # bytes that a receive moves at once
+    most_out: int  # and a send
     eintr: int  # so often each call is interrupted before it is made
     eagain: int  # and those that may not wait refused
 
@@ -21,7 +22,7 @@ class Faults:
         library = build / "tests" / "fault" / "libtcpecho-faults.so"
         assert library.exists(), f"{library} is not built: ./dev build"
         self.path = directory / "faults"
-        self.path.write_bytes(bytes(24))
+        self.path.write_bytes(bytes(32))
         self.env = {
             "LD_PRELOAD": str(library),
             "TCPECHO_FAULTS": " ".join(map(str, plan)),
@@ -29,7 +30,7 @@ class Faults:
         }
 
     def counts(self):
-        return Plan(*struct.unpack("=QQQ", self.path.read_bytes()))
+        return Plan(*struct.unpack("=QQQQ", self.path.read_bytes()))
 
 
 @pytest.fixture
