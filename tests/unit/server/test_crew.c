@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What several workers tell is counted once, whoever of them dies, and when.
+ */
+#include "server/crew.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "server/engine.h"
+#include "server/reports.h"
+#include "unit.h"
+
+#define WORKERS 3
+
+static struct server server;
+static struct crew crew;
+static struct unit_capture log_of;
+
+/* A server with so many workers for so many clients, of whom a source has most_of_one (0: any). */
+static void open_crew(uint32_t n_workers, uint32_t max_clients, uint64_t most_of_one)
+{
+	server = (struct server){
+		.engine = engine_find("epoll"),
+		.n_workers = n_workers,
+		.max_clients = max_clients,
+		.max_per_source = most_of_one,
+		.signals_fd = -1,
+		.quiet = true,
+	};
+	assert_int_equal(crew_open(&crew, &server), 0);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	crew_close(&crew);
+	return 0;
+}
+
+/* 192.0.2.N:51334 */
+static struct peer peer_number(unsigned int n)
+{
+	struct addr addr = addr_wildcard(AF_INET, 51334);
+	addr.v4.sin_addr.s_addr = htonl(0xc0000200 + n);
+	return peer_of(-1, &addr);
+}
+
+/* What the i-th worker does for a client of 192.0.2.N. NULL: its source has too many. */
+static struct client *enter(uint32_t i, unsigned int n)
+{
+	struct peer peer = peer_number(n);
+	atomic_fetch_add(&crew.members[i].slot->accepted, 1);
+	return clients_enter(&crew.tables[i], &peer, 0);
+}
+
+static void move(struct client *client, uint64_t in, uint64_t out)
+{
+	atomic_store(&client->score.in, in);
+	atomic_store(&client->score.out, out);
+}
+
+/* The first half of a client's end: it is told. */
+static bool tell(uint32_t i, const struct client *client)
+{
+	const struct ending_facts facts = {
+		.peer = client->peer,
+		.in = atomic_load(&client->score.in),
+		.out = atomic_load(&client->score.out),
+		.reason = ENDING_EOF,
+		.serial = atomic_load(&client->serial),
+	};
+	return reports_tell(crew.members[i].reports, &facts);
+}
+
+static const struct process_end killed = { .pid = 1, .signal = SIGKILL };
+
+/* ---- shares ---- */
+
+TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most)
+{
+	static const struct {
+		uint32_t n, clients;
+	} rows[] = { { 1, 1 }, { 3, 3 }, { 3, 10 }, { 7, 1024 }, { 64, 100 }, { 16, 20000 } };
+	for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
+		open_crew(rows[row].n, rows[row].clients, 0);
+		assert_int_equal(crew.n_members, rows[row].n);
+		uint32_t sum = 0, least = UINT32_MAX, most = 0;
+		for (uint32_t i = 0; i < crew.n_members; i++) {
+			uint32_t share = crew.tables[i].most;
+			sum += share;
+			least = share < least ? share : least;
+			most = share > most ? share : most;
+		}
+		assert_int_equal(sum, rows[row].clients);
+		assert_true(least > 0 && most - least <= 1);
+		crew_close(&crew);
+	}
+}
+
+TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses)
+{
+	open_crew(WORKERS, 100, 0);
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		for (uint32_t n = 0; n < crew.tables[i].most; n++)
+			move(enter(i, i + 1), i, n);
+	}
+	assert_int_equal(crew_count_clients(&crew), 100);
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		uint64_t n = 0;
+		for (struct client *at = clients_next(&crew.tables[i], NULL); at != NULL;
+		     at = clients_next(&crew.tables[i], at)) {
+			assert_int_equal(atomic_load(&at->score.in), i);
+			assert_int_equal(atomic_load(&at->score.out), n++);
+		}
+		assert_int_equal(n, crew.tables[i].most);
+	}
+}
+
+TEST(a_crew_that_is_closed_leaves_no_descriptor)
+{
+	size_t before = unit_open_descriptors();
+	open_crew(WORKERS, 100, 5);
+	crew_close(&crew);
+	assert_int_equal(unit_open_descriptors(), before);
+	crew_close(&crew); /* a zeroed one is none */
+}
+
+/* ---- what is told ---- */
+
+TEST(what_a_worker_tells_is_counted_once)
+{
+	open_crew(WORKERS, 30, 0);
+	assert_false(crew_fetch_all(&crew));
+	struct client *client = enter(1, 7);
+	move(client, 120, 100);
+	assert_true(tell(1, client));
+	clients_leave(&crew.tables[1], client);
+	assert_false(crew_fetch(&crew, 0));
+	assert_true(crew_fetch(&crew, 1));
+	assert_false(crew_fetch_all(&crew));
+	assert_int_equal(server.totals.ended, 1);
+	assert_int_equal(server.totals.in, 120);
+	assert_int_equal(server.totals.out, 100);
+}
+
+TEST(one_whose_end_was_told_is_not_there_any_more)
+{
+	open_crew(WORKERS, 30, 0);
+	struct client *first = enter(0, 1);
+	enter(0, 2), enter(2, 3);
+	assert_int_equal(crew_count_clients(&crew), 3);
+	assert_true(tell(0, first));
+	assert_true(crew_fetch_all(&crew));
+	assert_int_equal(crew_count_clients(&crew), 2);
+	clients_leave(&crew.tables[0], first);
+	assert_int_equal(crew_count_clients(&crew), 2);
+}
+
+TEST(the_totals_are_those_who_ended_and_those_who_are_there)
+{
+	open_crew(WORKERS, 30, 0);
+	struct client *gone = enter(0, 1);
+	move(gone, 10, 10);
+	assert_true(tell(0, gone));
+	clients_leave(&crew.tables[0], gone);
+	move(enter(1, 2), 200, 100);
+	move(enter(2, 3), 3000, 3000);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	crew_say_totals(&crew);
+	unit_capture_end(&log_of);
+	assert_string_equal(log_of.text, "totals clients=2 accepted=3 ended=1 killed=0 "
+					 "turned_away=0 in=3210 out=3110\n");
+}
+
+/* ---- one who died ---- */
+
+TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved)
+{
+	open_crew(WORKERS, 30, 0);
+	move(enter(1, 1), 10, 5);
+	move(enter(1, 2), 200, 200);
+	move(enter(2, 3), 7000, 7000);
+	assert_int_equal(crew_bury(&crew, 1, &killed), 2);
+	assert_int_equal(server.totals.accepted, 2);
+	assert_int_equal(server.totals.ended, 2);
+	assert_int_equal(server.totals.killed, 2);
+	assert_int_equal(server.totals.in, 210);
+	assert_int_equal(server.totals.out, 205);
+	assert_int_equal(crew_count_clients(&crew), 1);
+	assert_int_equal(crew_bury(&crew, 1, &killed), 0);
+	assert_int_equal(server.totals.ended, 2);
+}
+
+TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
+{
+	open_crew(WORKERS, 30, 0);
+	struct client *told = enter(0, 1), *left = enter(0, 2);
+	move(told, 10, 10);
+	move(left, 5, 5);
+	move(enter(0, 3), 1, 1);
+	assert_true(tell(0, left));
+	clients_leave(&crew.tables[0], left);
+	assert_true(tell(0, told)); /* and then it died */
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	server.quiet = false;
+	assert_int_equal(crew_bury(&crew, 0, &killed), 1);
+	unit_capture_end(&log_of);
+	assert_int_equal(unit_lines(log_of.text), 3);
+	assert_non_null(strstr(log_of.text, "peer=192.0.2.1:51334 in=10 out=10"));
+	assert_non_null(strstr(log_of.text, "peer=192.0.2.2:51334 in=5 out=5"));
+	assert_non_null(strstr(log_of.text, "peer=192.0.2.3:51334 in=1 out=1"));
+	assert_int_equal(server.totals.ended, 3);
+	assert_int_equal(server.totals.killed, 1);
+}
+
+TEST(those_of_a_worker_that_failed_ended_by_its_error)
+{
+	const struct process_end failed = { .pid = 1, .status = 1 };
+	open_crew(WORKERS, 30, 0);
+	enter(0, 7);
+	atomic_store(&crew.members[0].slot->code, -ENOMEM);
+	server.quiet = false;
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	assert_int_equal(crew_bury(&crew, 0, &failed), 1);
+	unit_capture_end(&log_of);
+	assert_non_null(strstr(log_of.text, "reason=error error=ENOMEM\n"));
+	assert_int_equal(server.totals.killed, 0);
+}
+
+TEST(those_who_waited_with_a_dead_worker_are_turned_away)
+{
+	open_crew(WORKERS, 30, 1);
+	struct peer peer = peer_number(7);
+	assert_non_null(enter(0, 7));
+	assert_null(enter(1, 7));
+	assert_true(clients_wait(&crew.tables[1], &peer) != 0);
+	assert_int_equal(crew_bury(&crew, 1, &killed), 0);
+	assert_int_equal(server.totals.accepted, 1);
+	assert_int_equal(server.totals.turned_away, 1);
+	assert_int_equal(server.totals.ended, 0);
+}
+
+TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there)
+{
+	open_crew(WORKERS, 30, 10);
+	for (unsigned int n = 0; n < 10; n++)
+		assert_non_null(enter(0, 7));
+	assert_null(enter(1, 7));
+	crew_bury(&crew, 0, &killed);
+	assert_int_equal(atomic_load(&crew.members[0].slot->accepted), 0);
+	assert_null(clients_next(&crew.tables[0], NULL));
+	/* Its clients do not count against their source any more, in any worker. */
+	for (unsigned int n = 0; n < 10; n++)
+		assert_non_null(enter(n % 2, 7));
+	assert_null(enter(2, 7));
+}
+
+/* ---- a worker that is killed at any moment ---- */
+
+/* Clients come, move a byte and go, for ever; the end is told first. */
+_Noreturn static void work_for_ever(uint32_t i)
+{
+	for (uint64_t n = 1;; n++) {
+		struct client *client = enter(i, 1 + (unsigned int)(n % 200));
+		move(client, 1, 1);
+		while (!tell(i, client))
+			sched_yield();
+		clients_leave(&crew.tables[i], client);
+	}
+}
+
+TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once)
+{
+	open_crew(WORKERS, 30, 0);
+	for (int round = 0; round < 100; round++) {
+		uint32_t i = (uint32_t)round % WORKERS;
+		crew.members[i].last_told = 0;
+		pid_t pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			work_for_ever(i);
+		uint64_t enough = server.totals.ended + 1 + (uint64_t)round * 10;
+		while (server.totals.ended < enough)
+			crew_fetch_all(&crew);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		assert_true(crew_bury(&crew, i, &killed) <= 1);
+		/* It may have died between accepting and entering: then he was not there yet. */
+		uint64_t missing = server.totals.accepted - server.totals.ended;
+		assert_true(missing <= 1);
+		server.totals.accepted -= missing;
+	}
+	assert_int_equal(crew_count_clients(&crew), 0);
+	assert_int_equal(server.totals.out, server.totals.in);
+	assert_true(server.totals.ended - server.totals.in <= 100); /* who had not moved yet */
+}
+
+#define CREW_TEST(name) cmocka_unit_test_teardown(name, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CREW_TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most),
+		CREW_TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses),
+		CREW_TEST(a_crew_that_is_closed_leaves_no_descriptor),
+		CREW_TEST(what_a_worker_tells_is_counted_once),
+		CREW_TEST(one_whose_end_was_told_is_not_there_any_more),
+		CREW_TEST(the_totals_are_those_who_ended_and_those_who_are_there),
+		CREW_TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved),
+		CREW_TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told),
+		CREW_TEST(those_of_a_worker_that_failed_ended_by_its_error),
+		CREW_TEST(those_who_waited_with_a_dead_worker_are_turned_away),
+		CREW_TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there),
+		CREW_TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
