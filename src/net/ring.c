@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "net/io.h"
 #include "net/machine.h"
 
 /*
@@ -22,6 +23,13 @@
 #define REQUESTS       1024
 #define COMPLETIONS    8192
 #define REQUESTS_LEAST 64
+
+/*
+ * A ring that is closed gives the memory that it had locked back up to a tenth of a second later:
+ * so often, and so long apart, it is tried to open one where there is none.
+ */
+#define OPEN_TRIES    50
+#define OPEN_PAUSE_NS (10 * CLOCK_NS_PER_MS)
 
 /* The group that our buffers are in. */
 #define BUFFER_GROUP 0
@@ -113,7 +121,7 @@ MUST_USE static int open_buffers(struct ring *ring)
 	return 0;
 }
 
-int ring_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size)
+MUST_USE static int try_to_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size)
 {
 	struct ring *ring = calloc(1, sizeof(*ring));
 	if (ring == NULL)
@@ -138,6 +146,16 @@ free_ring:
 	return rc;
 }
 
+int ring_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size)
+{
+	int rc = try_to_open(ret_ring, n_buffers, buffer_size);
+	for (int tries = 1; rc == -ENOMEM && tries < OPEN_TRIES; tries++) {
+		ignore_result(io_wait(NULL, 0, clock_deadline_ns(OPEN_PAUSE_NS)));
+		rc = try_to_open(ret_ring, n_buffers, buffer_size);
+	}
+	return rc;
+}
+
 void ring_close(struct ring *ring)
 {
 	io_uring_queue_exit(&ring->uring);
@@ -151,7 +169,7 @@ void ring_close(struct ring *ring)
 int ring_check(struct reason *reterr_reason)
 {
 	struct ring *ring;
-	int rc = ring_open(&ring, 1, 4096);
+	int rc = try_to_open(&ring, 1, 4096);
 	if (rc == 0) {
 		ring_close(ring);
 		return 0;

@@ -35,8 +35,9 @@ MUST_USE int ring_check(struct reason *reterr_reason);
 
 /*
  * Opens a ring with buffers for receiving: n_buffers, a power of two, of buffer_size bytes. As
- * large as the memory allows that may be locked (RLIMIT_MEMLOCK). *ret_ring is the caller's.
- * Returns 0 or -errno.
+ * large as the memory allows that may be locked (RLIMIT_MEMLOCK), by all rings of a user together;
+ * where there is none it waits a moment for those that were closed. *ret_ring is the caller's.
+ * Returns 0 or -errno, -ENOMEM: they have it all.
  */
 MUST_USE int ring_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size);
 void ring_close(struct ring *ring);

@@ -29,10 +29,7 @@
  *   - a send takes less than all: the rest is the driver's;
  *   - a socket of which the ring has a request is not closed: cancel first (end()), so that our FIN
  *     goes out and its number is not given to the next client while the kernel still uses it;
- *
- * Clients are accepted by accept4(2), when the ring says that one is there: a multishot accept has
- * no room for the address of each, and one who was reset while it waited has none any more
- * afterwards.
+ *   - clients are accepted by accept4(2), when one is there (docs/decisions/0012).
  */
 #include "server/engines/uring.h"
 
@@ -42,6 +39,7 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/io.h"
 #include "net/machine.h"
 #include "net/ring.h"
@@ -452,8 +450,10 @@ static int work(struct worker *worker)
 	static struct uring uring; /* a worker has one, and it is too large for a stack */
 	uring.worker = worker;
 	int rc = ring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
-	if (rc == -ENOMEM) /* the others' rings have all the memory that may be locked */
-		return loop_run(worker);
+	if (rc == -ENOMEM) { /* what may be locked is for all of a user's rings together */
+		log_warning("no memory may be locked for another ring (raise ulimit -l)");
+		return loop_run(worker); /* by readiness, then */
+	}
 	if (rc < 0)
 		return rc;
 	rc = driver_open(&uring.driver, worker->server, CROWD_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
