@@ -73,3 +73,5 @@ def serve(engine, program, tmp_path):
 
     yield start
     cleanup(servers)
+    # Or a test of rings would hold for something else.
+    assert not any(server.log_path.exists() and server.log_lines("no memory may be locked") for server in servers)

@@ -139,7 +139,7 @@ def test_whatever_may_be_locked_auto_serves(program, tmp_path, kib, workers):
                 sock.sendall(pattern(10_000, seed=number))
             for number, sock in enumerate(socks):
                 assert recv_exactly(sock, 10_000) == pattern(10_000, seed=number)
-        assert server.children() == before and not server.log_lines("warning")
+        assert server.children() == before and not server.log_lines("worker")
         assert server.end() == 0
     finally:
         server.kill()

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a conversation in a crowd ends, and when its client is looked at though nothing happens: in
+ * the test's own time, and with the kernel's own sockets.
+ */
+#include "server/crowd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+#include "server/session.h"
+#include "unit.h"
+
+#define MOST    8
+#define IDLE_NS (10 * CLOCK_NS_PER_S)
+
+/* The idle timeout of a server that has none. */
+#define NO_LIMIT 0
+
+/* ---- time of the test's own ---- */
+
+static uint64_t now_ns;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
+{
+	if (now_ns == 0)
+		return __real_clock_gettime(clock, time);
+	time->tv_sec = (time_t)(now_ns / CLOCK_NS_PER_S);
+	time->tv_nsec = (long)(now_ns % CLOCK_NS_PER_S);
+	return 0;
+}
+
+/* ---- a crowd ---- */
+
+static struct server server;
+static struct crowd crowd;
+static int theirs[MOST], n_theirs;
+
+static void open_crowd(uint64_t idle_ns)
+{
+	now_ns = 1000 * CLOCK_NS_PER_S;
+	n_theirs = 0;
+	server = (struct server){ .idle_timeout_ns = idle_ns, .quiet = true, .signals_fd = -1 };
+	assert_int_equal(clients_open(&server.clients, MOST, sizeof(struct conn)), 0);
+	crowd_open(&crowd, &server);
+	crowd_tell_time(&crowd);
+}
+
+static int close_crowd(void **state)
+{
+	(void)state;
+	for (struct conn *at = crowd_each(&crowd, NULL); at != NULL; at = crowd_each(&crowd, at))
+		io_close(&at->client.fd);
+	for (int i = 0; i < n_theirs; i++)
+		io_close(&theirs[i]);
+	clients_close(&server.clients);
+	now_ns = 0;
+	return 0;
+}
+
+/* A client, whose end of the connection is theirs[n_theirs - 1]. */
+static struct conn *come(void)
+{
+	struct sockaddr_in address;
+	int listening = unit_listen(1, &address);
+	theirs[n_theirs++] = unit_connect(&address);
+	struct addr addr = { .v4 = address };
+	struct peer peer = peer_of(-1, &addr);
+	struct conn *conn = (struct conn *)clients_enter(&server.clients, &peer, 0);
+	assert_non_null(conn);
+	conn->client.fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	assert_true(conn->client.fd >= 0);
+	close(listening);
+	return conn;
+}
+
+/* Sends so much that its kernel has no room for all of it. */
+static void overfill(const struct conn *conn)
+{
+	static const unsigned char bytes[64 * 1024];
+	while (send(conn->client.fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	assert_true(io_unacknowledged(conn->client.fd) > 0);
+}
+
+/* They read whatever there is, until it is all with them. */
+static void read_all(const struct conn *conn, int fd)
+{
+	char bytes[64 * 1024];
+	UNIT_WAIT_UNTIL(recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0 &&
+			io_unacknowledged(conn->client.fd) <= 1); /* but for our FIN */
+}
+
+static void pass(uint64_t ns)
+{
+	now_ns += ns;
+	crowd_tell_time(&crowd);
+}
+
+static void assert_nobody_is_due(void)
+{
+	enum crowd_queue queue;
+	assert_null(crowd_next_due(&crowd, &queue));
+}
+
+/* This one is due, from a queue; and nobody else. */
+static void assert_due(const struct conn *conn, enum crowd_queue expected)
+{
+	enum crowd_queue queue = CROWD_QUEUES;
+	assert_ptr_equal(crowd_next_due(&crowd, &queue), conn);
+	assert_int_equal(queue, expected);
+	assert_nobody_is_due();
+}
+
+/* Due when so much time has passed, and not a moment before. */
+static void assert_due_in(uint64_t ns, const struct conn *conn, enum crowd_queue expected)
+{
+	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), now_ns + ns);
+	pass(ns - CLOCK_NS_PER_MS);
+	assert_nobody_is_due();
+	pass(CLOCK_NS_PER_MS);
+	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), now_ns);
+	assert_due(conn, expected);
+	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), CLOCK_NEVER);
+}
+
+static enum ending ending_of(struct conn *conn)
+{
+	return (enum ending)atomic_load(&conn->client.score.ending);
+}
+
+/* ---- idle ---- */
+
+TEST(with_nobody_there_nothing_is_ever_due)
+{
+	open_crowd(IDLE_NS);
+	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), CLOCK_NEVER);
+	pass(1000 * IDLE_NS);
+	assert_nobody_is_due();
+}
+
+TEST(one_of_whom_no_byte_moves_is_due_after_the_idle_timeout)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	crowd_moved(&crowd, conn);
+	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+	assert_true(crowd_was_idle(&crowd, conn));
+}
+
+TEST(every_byte_that_moves_puts_it_off)
+{
+	open_crowd(IDLE_NS);
+	struct conn *first = come(), *second = come();
+	crowd_moved(&crowd, first);
+	pass(CLOCK_NS_PER_S);
+	crowd_moved(&crowd, second);
+	pass(IDLE_NS - 2 * CLOCK_NS_PER_S);
+	crowd_moved(&crowd, first);
+	pass(CLOCK_NS_PER_S);
+	assert_nobody_is_due();
+	pass(CLOCK_NS_PER_S);
+	assert_due(second, CROWD_IDLE);
+	assert_due_in(IDLE_NS - 2 * CLOCK_NS_PER_S, first, CROWD_IDLE);
+}
+
+TEST(without_an_idle_timeout_nobody_is_ever_idle)
+{
+	open_crowd(NO_LIMIT);
+	crowd_moved(&crowd, come());
+	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), CLOCK_NEVER);
+	pass(1000000 * IDLE_NS);
+	assert_nobody_is_due();
+}
+
+TEST(a_timeout_of_a_hundred_years_is_kept)
+{
+	uint64_t century_ns = UINT64_C(876000) * 3600 * CLOCK_NS_PER_S;
+	open_crowd(century_ns);
+	struct conn *conn = come();
+	crowd_moved(&crowd, conn);
+	pass(century_ns - century_ns / 1000);
+	assert_nobody_is_due();
+	pass(century_ns / 500);
+	assert_due(conn, CROWD_IDLE);
+}
+
+TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	crowd_moved(&crowd, conn);
+	overfill(conn);
+	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+	assert_false(crowd_was_idle(&crowd, conn)); /* there was nothing at the last look */
+	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+	read_all(conn, theirs[0]);
+	assert_false(crowd_was_idle(&crowd, conn));
+	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+	assert_true(crowd_was_idle(&crowd, conn));
+}
+
+TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	crowd_moved(&crowd, conn);
+	overfill(conn);
+	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+	assert_false(crowd_was_idle(&crowd, conn));
+	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+	assert_true(crowd_was_idle(&crowd, conn));
+}
+
+/* ---- ended by us ---- */
+
+TEST(one_whom_we_end_has_our_fin_and_then_some_patience)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	crowd_moved(&crowd, conn);
+	crowd_stop(&crowd, conn, ENDING_IDLE);
+	assert_int_equal(ending_of(conn), ENDING_IDLE);
+	assert_int_equal(echo_wants(&conn->echo), ECHO_FINISH);
+	crowd_finish(&crowd, conn);
+	assert_int_equal(echo_wants(&conn->echo), ECHO_DISCARD);
+	unit_read_end(theirs[0]);
+	crowd_moved(&crowd, conn); /* what it still sends puts nothing off */
+	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CROWD_LINGER);
+}
+
+TEST(when_the_server_is_in_a_hurry_the_patience_is_short)
+{
+	open_crowd(IDLE_NS);
+	crowd.is_called_off = true;
+	struct conn *conn = come();
+	crowd_stop(&crowd, conn, ENDING_DRAIN);
+	assert_due_in(SESSION_LINGER_CALLED_OFF_NS, conn, CROWD_LINGER_CALLED_OFF);
+	assert_int_equal(ending_of(conn), ENDING_DRAIN);
+}
+
+TEST(one_who_lingers_already_is_hurried)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	crowd_stop(&crowd, conn, ENDING_IDLE);
+	crowd_finish(&crowd, conn);
+	pass(CLOCK_NS_PER_S);
+	crowd_hurry(&crowd, conn);
+	assert_due_in(SESSION_LINGER_CALLED_OFF_NS, conn, CROWD_LINGER_CALLED_OFF);
+	assert_int_equal(ending_of(conn), ENDING_IDLE);
+}
+
+TEST(the_first_reason_stays)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	crowd_end_with(conn, ENDING_IDLE, 0);
+	crowd_end_with(conn, ENDING_DRAIN, 0);
+	crowd_fail(conn, -ECONNRESET);
+	assert_int_equal(ending_of(conn), ENDING_IDLE);
+	assert_int_equal(atomic_load(&conn->client.score.code), 0);
+	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
+}
+
+TEST(a_broken_connection_is_closed_with_its_reason)
+{
+	static const struct {
+		int code;
+		enum ending ending;
+	} rows[] = { { -ECONNRESET, ENDING_RESET },
+		     { -ETIMEDOUT, ENDING_TIMEOUT },
+		     { -ENOMEM, ENDING_ERROR } };
+	open_crowd(IDLE_NS);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct conn *conn = come();
+		crowd_fail(conn, rows[i].code);
+		assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
+		assert_int_equal(ending_of(conn), rows[i].ending);
+		assert_int_equal(atomic_load(&conn->client.score.code), rows[i].code);
+	}
+}
+
+/* ---- ended by the client ---- */
+
+TEST(one_who_has_all_is_closed_at_once)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	echo_ended(&conn->echo);
+	crowd_finish(&crowd, conn);
+	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
+	io_close(&conn->client.fd);
+	unit_read_end(theirs[0]);
+}
+
+/* The client ended its half, and not all has reached it: ours is ended, and we stay. */
+static struct conn *leave_with_bytes_on_their_way(void)
+{
+	struct conn *conn = come();
+	overfill(conn);
+	echo_ended(&conn->echo);
+	crowd_finish(&crowd, conn);
+	assert_int_equal(echo_wants(&conn->echo), ECHO_FINISH);
+	return conn;
+}
+
+TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived)
+{
+	enum crowd_queue queue;
+	open_crowd(NO_LIMIT);
+	struct conn *conn = leave_with_bytes_on_their_way();
+	for (int i = 0; i < 100;
+	     i++) { /* soon at first, then now and then; for as long as it takes */
+		uint64_t deadline_ns = crowd_deadline_ns(&crowd, now_ns);
+		assert_true(deadline_ns > now_ns && deadline_ns <= now_ns + CLOCK_NS_PER_S);
+		pass(deadline_ns - now_ns);
+		assert_ptr_equal(crowd_next_due(&crowd, &queue), conn);
+		assert_true(queue == CROWD_LEAVE_SOON || queue == CROWD_LEAVE);
+		assert_true(i > 0 || queue == CROWD_LEAVE_SOON);
+		crowd_look(&crowd, conn);
+		assert_int_equal(echo_wants(&conn->echo), ECHO_FINISH);
+	}
+	assert_int_equal(queue, CROWD_LEAVE);
+	read_all(conn, theirs[0]);
+	crowd_look(&crowd, conn);
+	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
+	assert_int_equal(ending_of(conn), ENDING_NONE); /* whoever closes says eof */
+}
+
+TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason)
+{
+	open_crowd(NO_LIMIT);
+	struct conn *conn = leave_with_bytes_on_their_way();
+	unit_reset(theirs[0]);
+	theirs[0] = -1;
+	struct pollfd broken = { .fd = conn->client.fd };
+	assert_int_equal(poll(&broken, 1, UNIT_PATIENCE_S * 1000), 1);
+	crowd_look(&crowd, conn);
+	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
+	assert_int_equal(ending_of(conn), ENDING_RESET);
+}
+
+/* Looks at it whenever it is time, for so long. */
+static void look_for(struct conn *conn, uint64_t ns)
+{
+	uint64_t end_ns = now_ns + ns;
+	enum crowd_queue queue;
+	while (crowd_deadline_ns(&crowd, now_ns) <= end_ns &&
+	       echo_wants(&conn->echo) == ECHO_FINISH && !conn->echo.stopped) {
+		pass(crowd_deadline_ns(&crowd, now_ns) - now_ns);
+		assert_ptr_equal(crowd_next_due(&crowd, &queue), conn);
+		crowd_look(&crowd, conn);
+	}
+}
+
+TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = leave_with_bytes_on_their_way();
+	look_for(conn, IDLE_NS - CLOCK_NS_PER_S);
+	assert_int_equal(ending_of(conn), ENDING_NONE);
+	look_for(conn, 2 * CLOCK_NS_PER_S);
+	assert_int_equal(ending_of(conn), ENDING_IDLE);
+	crowd_finish(&crowd, conn);
+	assert_int_equal(echo_wants(&conn->echo), ECHO_DISCARD);
+	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CROWD_LINGER);
+}
+
+TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = leave_with_bytes_on_their_way();
+	for (int i = 0; i < 3; i++) {
+		look_for(conn, IDLE_NS - CLOCK_NS_PER_S);
+		size_t before = io_unacknowledged(conn->client.fd);
+		char bytes[64 * 1024];
+		UNIT_WAIT_UNTIL(recv(theirs[0], bytes, sizeof(bytes), MSG_DONTWAIT) != 0 &&
+				io_unacknowledged(conn->client.fd) < before);
+	}
+	look_for(conn, CLOCK_NS_PER_S);
+	assert_int_equal(ending_of(conn), ENDING_NONE);
+}
+
+/* ---- counted out ---- */
+
+TEST(one_who_leaves_is_counted_and_waits_for_nothing)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come(), *other = come();
+	crowd_moved(&crowd, conn);
+	pass(CLOCK_NS_PER_S);
+	crowd_moved(&crowd, other);
+	echo_got(&conn->echo, 7);
+	echo_sent(&conn->echo, 5);
+	crowd_note(conn);
+	crowd_fail(conn, -ECONNRESET);
+	io_close(&conn->client.fd);
+	crowd_leave(&crowd, conn);
+	assert_int_equal(server.totals.ended, 1);
+	assert_int_equal(server.totals.in, 7);
+	assert_int_equal(server.totals.out, 5);
+	assert_int_equal(server.clients.count, 1);
+	assert_due_in(IDLE_NS, other, CROWD_IDLE);
+}
+
+TEST(one_who_waits_no_more_is_there_all_the_same)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	crowd_moved(&crowd, conn);
+	crowd_wait_no_more(&crowd, conn);
+	crowd_wait_no_more(&crowd, conn);
+	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), CLOCK_NEVER);
+	assert_ptr_equal(crowd_each(&crowd, NULL), conn);
+}
+
+TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves)
+{
+	open_crowd(IDLE_NS);
+	for (int i = 0; i < MOST; i++)
+		come();
+	int n = 0;
+	for (struct conn *at = crowd_each(&crowd, NULL); at != NULL; n++) {
+		struct conn *left = n % 2 ? at : NULL;
+		if (left != NULL) {
+			io_close(&left->client.fd);
+			crowd_leave(&crowd, left);
+		}
+		at = crowd_each(&crowd, at);
+	}
+	assert_int_equal(n, MOST);
+	assert_int_equal(server.clients.count, MOST / 2);
+}
+
+#define CROWD_TEST(name) cmocka_unit_test_teardown(name, close_crowd)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CROWD_TEST(with_nobody_there_nothing_is_ever_due),
+		CROWD_TEST(one_of_whom_no_byte_moves_is_due_after_the_idle_timeout),
+		CROWD_TEST(every_byte_that_moves_puts_it_off),
+		CROWD_TEST(without_an_idle_timeout_nobody_is_ever_idle),
+		CROWD_TEST(a_timeout_of_a_hundred_years_is_kept),
+		CROWD_TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle),
+		CROWD_TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle),
+		CROWD_TEST(one_whom_we_end_has_our_fin_and_then_some_patience),
+		CROWD_TEST(when_the_server_is_in_a_hurry_the_patience_is_short),
+		CROWD_TEST(one_who_lingers_already_is_hurried),
+		CROWD_TEST(the_first_reason_stays),
+		CROWD_TEST(a_broken_connection_is_closed_with_its_reason),
+		CROWD_TEST(one_who_has_all_is_closed_at_once),
+		CROWD_TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived),
+		CROWD_TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason),
+		CROWD_TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle),
+		CROWD_TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle),
+		CROWD_TEST(one_who_leaves_is_counted_and_waits_for_nothing),
+		CROWD_TEST(one_who_waits_no_more_is_there_all_the_same),
+		CROWD_TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
