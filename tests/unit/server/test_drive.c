@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The readiness driver, a turn at a time: every byte comes back in its order, what a client does
+ * not take is kept and nothing more received meanwhile, and what others have received for it comes
+ * in its turn.
+ */
+#include "server/drive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+#include "server/session.h"
+#include "unit.h"
+
+#define MOST    4
+#define IDLE_NS (10 * CLOCK_NS_PER_S)
+
+/* What can be stashed of a client beside a buffer that is kept. */
+#define STASH ((size_t)64 * 1024)
+
+/* ---- time of the test's own ---- */
+
+static uint64_t now_ns;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
+{
+	if (now_ns == 0)
+		return __real_clock_gettime(clock, time);
+	time->tv_sec = (time_t)(now_ns / CLOCK_NS_PER_S);
+	time->tv_nsec = (long)(now_ns % CLOCK_NS_PER_S);
+	return 0;
+}
+
+/* ---- a driver and its clients ---- */
+
+static struct server server;
+static struct driver driver;
+static int theirs[MOST], n_theirs;
+
+/* Bytes of which no two neighbourhoods are alike, and what came back of them. */
+static unsigned char message[1 << 20], returned[1 << 20];
+
+static int fill_message(void **state)
+{
+	(void)state;
+	uint32_t x = 9877;
+	for (size_t i = 0; i < sizeof(message); i++) {
+		x = x * 1664525 + 1013904223;
+		message[i] = (unsigned char)(x >> 24);
+	}
+	return 0;
+}
+
+static int open_driver(void **state)
+{
+	(void)state;
+	now_ns = 1000 * CLOCK_NS_PER_S;
+	n_theirs = 0;
+	server = (struct server){ .idle_timeout_ns = IDLE_NS, .quiet = true, .signals_fd = -1 };
+	if (clients_open(&server.clients, MOST, sizeof(struct conn)) < 0)
+		return -1;
+	int rc = driver_open(&driver, &server, CROWD_BUFFER_SIZE + STASH);
+	crowd_tell_time(&driver.crowd);
+	return rc;
+}
+
+static int close_driver(void **state)
+{
+	(void)state;
+	struct crowd *crowd = &driver.crowd;
+	for (struct conn *at = crowd_each(crowd, NULL); at != NULL; at = crowd_each(crowd, at))
+		io_close(&at->client.fd);
+	for (int i = 0; i < n_theirs; i++)
+		io_close(&theirs[i]);
+	driver_close(&driver);
+	clients_close(&server.clients);
+	now_ns = 0;
+	return 0;
+}
+
+/* A client, and in theirs[n_theirs - 1] its end. Its kernel takes about so much from us. */
+static struct conn *come(int room)
+{
+	int ours;
+	unit_socket_pair(&ours, &theirs[n_theirs++]);
+	setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	int much = 1 << 20;
+	setsockopt(theirs[n_theirs - 1], SOL_SOCKET, SO_SNDBUF, &much, sizeof(much));
+	struct peer peer = { .family = AF_UNIX };
+	struct conn *conn = (struct conn *)clients_enter(&server.clients, &peer, 0);
+	assert_non_null(conn);
+	conn->client.fd = ours;
+	crowd_moved(&driver.crowd, conn);
+	return conn;
+}
+
+#define PLENTY (1 << 20)
+#define LITTLE 1
+
+/* It goes: as whoever drives does. */
+static void leave(struct conn *conn)
+{
+	io_close(&conn->client.fd);
+	crowd_leave(&driver.crowd, conn);
+	io_close(&theirs[--n_theirs]);
+}
+
+/* They read what there is. Returns how much, behind `n` bytes that they have already. */
+static size_t read_more(int fd, size_t n)
+{
+	ssize_t more;
+	while ((more = recv(fd, returned + n, sizeof(returned) - n, MSG_DONTWAIT)) > 0)
+		n += (size_t)more;
+	return n;
+}
+
+/* Is there anything for them to read, or the end? */
+static bool is_silent(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	return poll(&ready, 1, 0) == 0;
+}
+
+/* Bytes that they have sent and nobody has received. */
+static bool is_unread(const struct conn *conn)
+{
+	struct pollfd ready = { .fd = conn->client.fd, .events = POLLIN };
+	return poll(&ready, 1, 0) == 1;
+}
+
+/* They read until all `size` bytes are there, with a turn whenever there is room. */
+static void assert_all_comes(struct conn *conn, int fd, size_t size)
+{
+	size_t n = 0;
+	for (int turns = 0; n < size; turns++) {
+		assert_true(turns < 100000);
+		n = read_more(fd, n);
+		assert_int_not_equal(drive(&driver, conn, true), DRIVE_OVER);
+	}
+	assert_int_equal(n, size);
+	assert_memory_equal(returned, message, size);
+	assert_true(is_silent(fd));
+}
+
+static enum ending ending_of(const struct conn *conn)
+{
+	return (enum ending)atomic_load(&conn->client.score.ending);
+}
+
+static void assert_score(const struct conn *conn, uint64_t in, uint64_t out)
+{
+	assert_int_equal(atomic_load(&conn->client.score.in), in);
+	assert_int_equal(atomic_load(&conn->client.score.out), out);
+}
+
+/* ---- turns ---- */
+
+TEST(with_nothing_to_do_it_waits)
+{
+	struct conn *conn = come(PLENTY);
+	assert_int_equal(drive(&driver, conn, false), DRIVE_WAITS);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_true(is_silent(theirs[0]));
+}
+
+TEST(a_message_comes_back_in_one_turn_and_is_counted)
+{
+	struct conn *conn = come(PLENTY);
+	unit_write(theirs[0], message, 1000);
+	assert_int_equal(drive(&driver, conn, false), DRIVE_WAITS);
+	unit_read(theirs[0], returned, 1000);
+	assert_memory_equal(returned, message, 1000);
+	assert_score(conn, 1000, 1000);
+}
+
+TEST(one_who_sends_a_lot_has_his_share_and_then_it_is_the_others_turn)
+{
+	struct conn *conn = come(PLENTY);
+	size_t size = (DRIVE_ROUNDS + 2) * CROWD_BUFFER_SIZE;
+	unit_write(theirs[0], message, size);
+	assert_int_equal(drive(&driver, conn, false), DRIVE_AGAIN);
+	assert_score(conn, DRIVE_ROUNDS * CROWD_BUFFER_SIZE, DRIVE_ROUNDS * CROWD_BUFFER_SIZE);
+	assert_int_equal(drive(&driver, conn, false), DRIVE_WAITS);
+	assert_score(conn, size, size);
+	assert_int_equal(read_more(theirs[0], 0), size);
+	assert_memory_equal(returned, message, size);
+}
+
+TEST(what_a_client_does_not_take_is_kept_and_nothing_more_is_received)
+{
+	struct conn *conn = come(LITTLE);
+	size_t size = 3 * CROWD_BUFFER_SIZE;
+	unit_write(theirs[0], message, size);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	uint64_t in = atomic_load(&conn->client.score.in);
+	assert_true(in <= CROWD_BUFFER_SIZE);
+	assert_true(atomic_load(&conn->client.score.out) < in);
+	assert_true(is_unread(conn));
+	assert_all_comes(conn, theirs[0], size);
+	assert_score(conn, size, size);
+}
+
+TEST(what_is_kept_of_one_is_not_what_is_kept_of_another)
+{
+	struct conn *conns[MOST];
+	for (int i = 0; i < MOST; i++) {
+		conns[i] = come(LITTLE);
+		unit_write(theirs[i], message + 1000 * i, CROWD_BUFFER_SIZE);
+		assert_int_equal(drive(&driver, conns[i], false), DRIVE_WAITS);
+	}
+	for (int i = 0; i < MOST; i++) {
+		size_t n = 0;
+		while ((n = read_more(theirs[i], n)) < CROWD_BUFFER_SIZE)
+			assert_int_equal(drive(&driver, conns[i], false), DRIVE_WAITS);
+		assert_memory_equal(returned, message + 1000 * i, CROWD_BUFFER_SIZE);
+	}
+}
+
+TEST(what_was_kept_of_those_who_left_is_there_for_others)
+{
+	for (int i = 0; i < 5 * MOST; i++) {
+		struct conn *conn = come(LITTLE);
+		unit_write(theirs[0], message, CROWD_BUFFER_SIZE);
+		assert_int_equal(drive(&driver, conn, false), DRIVE_WAITS);
+		if (i % 2) {
+			unit_reset(theirs[0]);
+			theirs[0] = -1;
+			assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+		} else {
+			drive_forget(&driver, conn);
+		}
+		leave(conn);
+	}
+}
+
+/* ---- the end ---- */
+
+TEST(the_end_of_the_stream_is_answered_when_all_is_sent)
+{
+	struct conn *conn = come(LITTLE);
+	unit_write(theirs[0], message, CROWD_BUFFER_SIZE);
+	shutdown(theirs[0], SHUT_WR);
+	size_t n = 0;
+	enum drive_turn turn;
+	while ((turn = drive(&driver, conn, true)) == DRIVE_WAITS)
+		n = read_more(theirs[0], n);
+	assert_int_equal(turn, DRIVE_OVER);
+	n = read_more(theirs[0], n);
+	assert_int_equal(n, CROWD_BUFFER_SIZE);
+	assert_memory_equal(returned, message, n);
+	assert_int_equal(ending_of(conn), ENDING_EOF);
+	leave(conn);
+	assert_int_equal(server.totals.ended, 1);
+	assert_int_equal(server.totals.out, CROWD_BUFFER_SIZE);
+}
+
+TEST(a_broken_connection_is_over_at_once)
+{
+	struct conn *conn = come(PLENTY);
+	unit_write(theirs[0], message, 100);
+	io_close(&theirs[0]); /* nobody is there to take it */
+	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_int_equal(ending_of(conn), ENDING_RESET);
+}
+
+/* ---- what others received for it ---- */
+
+TEST(what_is_stashed_comes_back_in_order_before_what_the_socket_has)
+{
+	struct conn *conn = come(PLENTY);
+	assert_true(drive_stash(&driver, conn, message, 1000));
+	assert_true(drive_stash(&driver, conn, message + 1000, 1));
+	assert_true(drive_stash(&driver, conn, message + 1001, 3999));
+	unit_write(theirs[0], message + 5000, 700);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 5700);
+	assert_memory_equal(returned, message, 5700);
+	assert_score(conn, 5700, 5700);
+}
+
+TEST(what_is_stashed_waits_behind_what_is_kept)
+{
+	struct conn *conn = come(LITTLE);
+	unit_write(theirs[0], message, CROWD_BUFFER_SIZE);
+	assert_int_equal(drive(&driver, conn, false), DRIVE_WAITS);
+	assert_true(drive_stash(&driver, conn, message + CROWD_BUFFER_SIZE, STASH));
+	assert_all_comes(conn, theirs[0], CROWD_BUFFER_SIZE + STASH);
+}
+
+TEST(there_is_room_for_so_much_and_no_byte_more)
+{
+	struct conn *conn = come(PLENTY);
+	assert_true(drive_stash(&driver, conn, message, STASH - 1));
+	assert_false(drive_stash(&driver, conn, message, 2));
+	assert_true(drive_stash(&driver, conn, message + STASH - 1, 1));
+	assert_false(drive_stash(&driver, conn, message, 1));
+	assert_all_comes(conn, theirs[0], STASH);
+	/* And again, when it has gone. */
+	assert_true(drive_stash(&driver, conn, message, STASH));
+	assert_all_comes(conn, theirs[0], STASH);
+}
+
+TEST(the_end_of_the_stream_comes_behind_what_is_stashed)
+{
+	struct conn *conn = come(PLENTY);
+	assert_true(drive_stash(&driver, conn, message, 1000));
+	shutdown(theirs[0], SHUT_WR);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_int_equal(read_more(theirs[0], 0), 1000);
+	assert_memory_equal(returned, message, 1000);
+	assert_int_equal(ending_of(conn), ENDING_EOF);
+	assert_score(conn, 1000, 1000);
+}
+
+TEST(what_is_forgotten_does_not_come)
+{
+	struct conn *conn = come(PLENTY);
+	assert_true(drive_stash(&driver, conn, message, 1000));
+	drive_forget(&driver, conn);
+	unit_write(theirs[0], message + 5, 10);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 10);
+	assert_memory_equal(returned, message + 5, 10);
+}
+
+TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped)
+{
+	struct conn *conn = come(PLENTY);
+	echo_got(&conn->echo, 1000);
+	unit_write(conn->client.fd, message, 300); /* he sends, from a buffer of his own */
+	echo_sent(&conn->echo, 300);
+	drive_keep(&driver, conn, message);
+	assert_true(drive_stash(&driver, conn, message + 1000, 500));
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 1500);
+	assert_memory_equal(returned, message, 1500);
+	assert_score(conn, 1500, 1500);
+}
+
+/* ---- when it is not the client who acts ---- */
+
+static void pass(uint64_t ns)
+{
+	now_ns += ns;
+	crowd_tell_time(&driver.crowd);
+}
+
+TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over)
+{
+	struct conn *conn = come(PLENTY);
+	assert_null(drive_next_due(&driver));
+	pass(IDLE_NS);
+	assert_ptr_equal(drive_next_due(&driver), conn);
+	assert_null(drive_next_due(&driver));
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	unit_read_end(theirs[0]);
+	unit_write(theirs[0], message, 100); /* too late: thrown away, and counted */
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_score(conn, 100, 0);
+	pass(SESSION_LINGER_IDLE_NS);
+	assert_ptr_equal(drive_next_due(&driver), conn);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_int_equal(ending_of(conn), ENDING_IDLE);
+}
+
+TEST(one_whose_bytes_move_is_not_due)
+{
+	struct conn *conn = come(PLENTY);
+	for (int i = 0; i < 5; i++) {
+		pass(IDLE_NS - CLOCK_NS_PER_S);
+		assert_null(drive_next_due(&driver));
+		unit_write(theirs[0], message, 1);
+		assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	}
+	assert_score(conn, 5, 5);
+}
+
+TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own)
+{
+	struct conn *conn = come(PLENTY);
+	unit_write(theirs[0], message, 10);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	driver.crowd.is_called_off = true;
+	drive_call_off(&driver, conn);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	unit_read(theirs[0], returned, 10);
+	unit_read_end(theirs[0]);
+	shutdown(theirs[0], SHUT_WR);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_int_equal(ending_of(conn), ENDING_DRAIN);
+}
+
+TEST(what_was_stashed_of_one_who_is_called_off_is_thrown_away_and_counted)
+{
+	struct conn *conn = come(PLENTY);
+	assert_true(drive_stash(&driver, conn, message, 1000));
+	drive_call_off(&driver, conn);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	unit_read_end(theirs[0]);
+	assert_score(conn, 1000, 0);
+}
+
+TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason)
+{
+	struct conn *conn = come(PLENTY);
+	pass(IDLE_NS);
+	assert_ptr_equal(drive_next_due(&driver), conn);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	driver.crowd.is_called_off = true;
+	drive_call_off(&driver, conn);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	pass(SESSION_LINGER_CALLED_OFF_NS);
+	assert_ptr_equal(drive_next_due(&driver), conn);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_int_equal(ending_of(conn), ENDING_IDLE);
+}
+
+#define DRIVE_TEST(name) cmocka_unit_test_setup_teardown(name, open_driver, close_driver)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		DRIVE_TEST(with_nothing_to_do_it_waits),
+		DRIVE_TEST(a_message_comes_back_in_one_turn_and_is_counted),
+		DRIVE_TEST(one_who_sends_a_lot_has_his_share_and_then_it_is_the_others_turn),
+		DRIVE_TEST(what_a_client_does_not_take_is_kept_and_nothing_more_is_received),
+		DRIVE_TEST(what_is_kept_of_one_is_not_what_is_kept_of_another),
+		DRIVE_TEST(what_was_kept_of_those_who_left_is_there_for_others),
+		DRIVE_TEST(the_end_of_the_stream_is_answered_when_all_is_sent),
+		DRIVE_TEST(a_broken_connection_is_over_at_once),
+		DRIVE_TEST(what_is_stashed_comes_back_in_order_before_what_the_socket_has),
+		DRIVE_TEST(what_is_stashed_waits_behind_what_is_kept),
+		DRIVE_TEST(there_is_room_for_so_much_and_no_byte_more),
+		DRIVE_TEST(the_end_of_the_stream_comes_behind_what_is_stashed),
+		DRIVE_TEST(what_is_forgotten_does_not_come),
+		DRIVE_TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped),
+		DRIVE_TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over),
+		DRIVE_TEST(one_whose_bytes_move_is_not_due),
+		DRIVE_TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own),
+		DRIVE_TEST(what_was_stashed_of_one_who_is_called_off_is_thrown_away_and_counted),
+		DRIVE_TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason),
+	};
+	return cmocka_run_group_tests(tests, fill_message, NULL);
+}
