@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker's turns without its process: it lets in whom it has room for, says when it is full, and
+ * hears of the end by its two lifelines.
+ */
+#include "server/worker.h"
+
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/news.h"
+#include "server/engine.h"
+#include "server/lifeline.h"
+#include "unit.h"
+
+#define MOST   2
+#define OTHERS 4
+
+static struct server server;
+static struct worker_slot slot;
+static struct worker worker;
+static struct lifeline last_orders, lifeline;
+static struct sockaddr_in address;
+
+/* The engine: whom it serves. */
+static struct client *served[16];
+static int n_served;
+
+static int serve(void *context, struct client *client)
+{
+	assert_ptr_equal(context, served);
+	assert_true(unit_is_open(client->fd));
+	served[n_served++] = client;
+	return 0;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	n_served = 0;
+	memset(&slot, 0, sizeof(slot));
+	server = (struct server){
+		.engine = engine_find("epoll"),
+		.quiet = true,
+		.signals_fd = -1,
+		.max_clients = MOST,
+		.n_workers = 1,
+		.per_worker = MOST,
+	};
+	server.listeners.list[0].fd = unit_listen(16, &address);
+	server.listeners.n = 1;
+	if (clients_open(&server.clients, MOST, sizeof(struct client)) < 0 ||
+	    lifeline_open(&last_orders) < 0 || lifeline_open(&lifeline) < 0)
+		return -1;
+	worker = (struct worker){
+		.n_workers = 1,
+		.slot = &slot,
+		.server = &server,
+		.last_orders_fd = last_orders.child_fd,
+		.lifeline_fd = lifeline.child_fd,
+		.closing_fd = -1,
+	};
+	return 0;
+}
+
+static void open_worker(void)
+{
+	assert_int_equal(worker_open(&worker, serve, served), 0);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	for (struct client *at = clients_next(&server.clients, NULL); at != NULL;
+	     at = clients_next(&server.clients, at))
+		close(at->fd);
+	worker_close(&worker);
+	listeners_close(&server.listeners);
+	lifeline_close(&last_orders);
+	lifeline_close(&lifeline);
+	clients_close(&server.clients);
+	return 0;
+}
+
+/* A turn of an engine that has no events of its own: waits until there is something. */
+static void take_turn(void)
+{
+	assert_int_equal(worker_wait(&worker, clock_deadline_ns(20 * CLOCK_NS_PER_MS)), 0);
+	assert_int_equal(worker.events.n, 0);
+	assert_int_equal(worker_admit(&worker), 0);
+}
+
+#define TAKE_TURNS_UNTIL(condition)                                       \
+	do {                                                              \
+		for (int turns = 0; !(condition); turns++, take_turn())   \
+			assert_true(turns < UNIT_PATIENCE_S * 1000 / 20); \
+	} while (0)
+
+/* Nothing happens, as far as some turns can tell. */
+static void take_some_turns(void)
+{
+	for (int i = 0; i < 3; i++)
+		take_turn();
+}
+
+static void end_client(int i)
+{
+	close(served[i]->fd);
+	clients_leave(&server.clients, served[i]);
+	admission_client_ended(&worker.admission);
+}
+
+static bool is_full(void)
+{
+	return atomic_load(&slot.is_full) != 0;
+}
+
+/* ---- letting in ---- */
+
+TEST(who_comes_is_entered_and_served)
+{
+	open_worker();
+	assert_int_equal(worker_deadline_ns(&worker), CLOCK_NEVER);
+	int client = unit_connect(&address);
+	TAKE_TURNS_UNTIL(n_served == 1);
+	assert_int_equal(server.clients.count, 1);
+	assert_int_equal(server.totals.accepted, 1);
+	assert_false(is_full());
+	close(client);
+}
+
+TEST(who_was_there_before_it_is_served_too)
+{
+	int client = unit_connect(&address);
+	open_worker();
+	TAKE_TURNS_UNTIL(n_served == 1);
+	close(client);
+}
+
+TEST(one_who_is_full_says_so_and_leaves_the_others_in_the_queue)
+{
+	int clients[MOST + 1];
+	open_worker();
+	for (int i = 0; i <= MOST; i++)
+		clients[i] = unit_connect(&address);
+	TAKE_TURNS_UNTIL(n_served == MOST);
+	take_some_turns();
+	assert_true(is_full());
+	assert_int_equal(server.totals.accepted, MOST);
+
+	end_client(0);
+	TAKE_TURNS_UNTIL(n_served == MOST + 1);
+	assert_true(is_full());
+	end_client(1);
+	assert_int_equal(worker_admit(&worker), 0);
+	assert_false(is_full());
+	for (int i = 0; i <= MOST; i++)
+		close(clients[i]);
+}
+
+TEST(the_events_of_an_engine_are_left_to_it_and_no_others)
+{
+	int ours, theirs;
+	open_worker();
+	unit_socket_pair(&ours, &theirs);
+	assert_int_equal(poller_add(&worker.poller, ours, EPOLLIN, WORKER_TAGS - 1), 0);
+	unit_write(theirs, "x", 1);
+	int client = unit_connect(&address);
+	struct pollfd both[] = { { .fd = server.listeners.list[0].fd, .events = POLLIN } };
+	assert_int_equal(poll(both, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(worker_wait(&worker, CLOCK_NEVER), 0);
+	assert_int_equal(worker.events.n, 1);
+	assert_true(worker.events.list[0].data.u64 == WORKER_TAGS - 1);
+	assert_int_equal(worker_admit(&worker), 0);
+	assert_int_equal(n_served, 1);
+	close(client);
+	close(ours);
+	close(theirs);
+}
+
+TEST(an_engine_that_waits_for_the_sockets_itself_says_which_are_ready)
+{
+	worker.polls_listeners = true;
+	open_worker();
+	int client = unit_connect(&address);
+	take_some_turns();
+	assert_int_equal(n_served, 0);
+	assert_true(worker.is_armed); /* that is what it is to wait for */
+	worker.is_ready[0] = true;
+	assert_int_equal(worker_admit(&worker), 0);
+	assert_int_equal(n_served, 1);
+	close(client);
+}
+
+TEST(one_who_waits_for_his_source_is_served_when_another_worker_tells_of_room)
+{
+	static struct source_limit limit;
+	static struct clients tables[2];
+	assert_int_equal(clients_open(&tables[1], OTHERS, sizeof(struct client)), 0);
+	tables[0] = server.clients;
+	assert_int_equal(clients_limit_sources(&limit, 1, tables, 2, news_open_edge()), 0);
+	server.clients = tables[0];
+	open_worker();
+
+	/* The other worker has one of the source already. */
+	struct addr addr = addr_wildcard(AF_INET, 1);
+	addr.v4.sin_addr = address.sin_addr;
+	struct peer peer = peer_of(-1, &addr);
+	struct client *first = clients_enter(&tables[1], &peer, 0);
+	assert_non_null(first);
+	int client = unit_connect(&address);
+	TAKE_TURNS_UNTIL(server.totals.accepted == 1);
+	assert_int_equal(n_served, 0);
+
+	clients_leave(&tables[1], first);
+	TAKE_TURNS_UNTIL(n_served == 1);
+	close(client);
+	clients_close(&tables[1]);
+	close(limit.room_fd);
+}
+
+/* ---- the end ---- */
+
+TEST(last_orders_are_for_those_who_are_queued_and_for_nobody_after_them)
+{
+	open_worker();
+	int client = unit_connect(&address);
+	lifeline_cut(&last_orders);
+	TAKE_TURNS_UNTIL(!listeners_any_open(&server.listeners));
+	assert_int_equal(n_served, 1);
+	assert_int_equal(server.drain.phase, DRAIN_DRAINING);
+	assert_false(worker_is_called_off(&worker));
+	assert_false(worker_is_done(&worker));
+	end_client(0);
+	assert_int_equal(worker_admit(&worker), 0);
+	assert_true(worker_is_done(&worker));
+	close(client);
+}
+
+TEST(those_who_are_queued_when_it_is_full_are_served_before_it_ends)
+{
+	int clients[MOST + 1];
+	open_worker();
+	for (int i = 0; i <= MOST; i++)
+		clients[i] = unit_connect(&address);
+	TAKE_TURNS_UNTIL(n_served == MOST);
+	lifeline_cut(&last_orders);
+	take_some_turns();
+	assert_false(worker_is_done(&worker));
+	end_client(0);
+	TAKE_TURNS_UNTIL(n_served == MOST + 1);
+	end_client(1);
+	end_client(2);
+	TAKE_TURNS_UNTIL(worker_is_done(&worker));
+	for (int i = 0; i <= MOST; i++)
+		close(clients[i]);
+}
+
+TEST(with_nobody_there_last_orders_are_the_end)
+{
+	open_worker();
+	lifeline_cut(&last_orders);
+	TAKE_TURNS_UNTIL(worker_is_done(&worker));
+	assert_false(listeners_any_open(&server.listeners));
+}
+
+TEST(who_is_called_off_lets_nobody_in_and_ends_with_its_last_client)
+{
+	open_worker();
+	int first = unit_connect(&address);
+	TAKE_TURNS_UNTIL(n_served == 1);
+	lifeline_cut(&lifeline);
+	TAKE_TURNS_UNTIL(worker_is_called_off(&worker));
+	take_some_turns();
+	assert_false(listeners_any_open(&server.listeners));
+	assert_false(worker_is_done(&worker));
+	end_client(0);
+	assert_true(worker_is_done(&worker));
+	close(first);
+}
+
+TEST(a_lifeline_that_was_cut_does_not_wake_again_and_again)
+{
+	open_worker();
+	int client = unit_connect(&address);
+	TAKE_TURNS_UNTIL(n_served == 1);
+	lifeline_cut(&last_orders);
+	lifeline_cut(&lifeline);
+	TAKE_TURNS_UNTIL(worker_is_called_off(&worker));
+	struct pollfd waked = { .fd = worker.poller.fd, .events = POLLIN };
+	assert_int_equal(poll(&waked, 1, 0), 0);
+	close(client);
+}
+
+TEST(a_worker_that_is_closed_has_opened_nothing)
+{
+	size_t before = unit_open_descriptors();
+	open_worker();
+	worker_close(&worker);
+	assert_int_equal(unit_open_descriptors(), before);
+}
+
+#define WORKER_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WORKER_TEST(who_comes_is_entered_and_served),
+		WORKER_TEST(who_was_there_before_it_is_served_too),
+		WORKER_TEST(one_who_is_full_says_so_and_leaves_the_others_in_the_queue),
+		WORKER_TEST(the_events_of_an_engine_are_left_to_it_and_no_others),
+		WORKER_TEST(an_engine_that_waits_for_the_sockets_itself_says_which_are_ready),
+		WORKER_TEST(
+			one_who_waits_for_his_source_is_served_when_another_worker_tells_of_room),
+		WORKER_TEST(last_orders_are_for_those_who_are_queued_and_for_nobody_after_them),
+		WORKER_TEST(those_who_are_queued_when_it_is_full_are_served_before_it_ends),
+		WORKER_TEST(with_nobody_there_last_orders_are_the_end),
+		WORKER_TEST(who_is_called_off_lets_nobody_in_and_ends_with_its_last_client),
+		WORKER_TEST(a_lifeline_that_was_cut_does_not_wake_again_and_again),
+		WORKER_TEST(a_worker_that_is_closed_has_opened_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
