@@ -22,7 +22,7 @@
 #define IDLE_NS (10 * CLOCK_NS_PER_S)
 
 /* What can be stashed of a client beside a buffer that is kept. */
-#define STASH ((size_t)64 * 1024)
+#define STASH (3 * CROWD_BUFFER_SIZE)
 
 /* ---- time of the test's own ---- */
 
