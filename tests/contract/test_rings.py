@@ -138,7 +138,7 @@ def test_more_clients_than_there_is_room_for_are_idle_at_once(narrow):
 
 @pytest.mark.parametrize("size, segments", [(1, 1), (300, 7), (1000, 40)])
 def test_more_are_ready_than_there_are_buffers(serve, crowd, size, segments):
-    """A receive for which there is none ends, and is asked for again; nobody waits for ever, and nobody's order changes."""
+    """A receive for which there is none ends, and is asked for again: nobody waits for ever, and every order stays."""
     server = serve("-w", "1", "-m", "1000", "127.0.0.1:0")
     socks = crowd(server, 3 * BUFFERS)
     messages = [pattern(size * segments, seed=number) for number in range(len(socks))]
@@ -150,7 +150,7 @@ def test_more_are_ready_than_there_are_buffers(serve, crowd, size, segments):
 
 @pytest.mark.parametrize("size", [5000, 100_000])
 def test_round_after_round_all_buffers_are_there_again(serve, crowd, size):
-    """More clients than buffers; with large messages, each is handed to the driver with all that he has, and comes back."""
+    """More clients than buffers; with large messages each goes to the driver with all that he has, and comes back."""
     server = serve("-w", "1", "127.0.0.1:0")
     socks = crowd(server, BUFFERS + 40)
     for number in range(8):
@@ -224,7 +224,7 @@ def test_who_takes_the_place_of_one_who_reset_has_his_own_bytes_alone(serve):
 
 
 def test_who_comes_and_goes_while_others_reset_has_his_own_bytes_alone(serve):
-    """The same without standing still: who resets while something is being sent to him is the ring's a moment longer."""
+    """The same without standing still: who resets while he is being sent to is the ring's a moment longer."""
     server = serve("-w", "1", "-m", "16", "127.0.0.1:0")
     worker = the_worker(server)
     for number in range(600):
