@@ -297,8 +297,9 @@ TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once)
 		server.totals.accepted -= missing;
 	}
 	assert_int_equal(crew_count_clients(&crew), 0);
-	assert_int_equal(server.totals.out, server.totals.in);
-	assert_true(server.totals.ended - server.totals.in <= 100); /* who had not moved yet */
+	/* Who was killed with it may not have moved, or not have sent, yet. */
+	assert_true(server.totals.ended - server.totals.in <= 100);
+	assert_true(server.totals.in - server.totals.out <= 100);
 }
 
 #define CREW_TEST(name) cmocka_unit_test_teardown(name, end)
