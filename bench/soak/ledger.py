@@ -8,25 +8,35 @@ A claim is a line of JSON: {"n": 12, "kind": "small talk", "outcome": "whole", "
 "received": 120, "why": ""}. The outcomes:
 
   whole  every byte came back, and the end of the stream
-  cut    the server's end or a reset came first: right only if we killed the child that served it
+  cut    the server's end or a reset came first: right only if we killed the process that served it
   left   the client itself broke off, and asked for nothing more
   wrong  a byte was different or too much, or nothing came: never right
 
 A client with a number has the address 127.1.0.0 + number, so that the server's record of it is like no
 other. Those without (n is null) share 127.0.0.1: their sums are compared in the end.
+
+What is killed is a process, whatever the engine: a child, which has one client, or a worker, which has
+several. Whoever kills it looks first which clients it has (troubles.py), and none but these may have been cut
+off; a supervisor says how many they were. A process may be killed when it has just accepted a client and
+nobody knows of him: one at most for each that is killed, and he has got nothing.
 """
 import collections
 import ipaddress
 import json
+import re
 import threading
 
 from harness import PATIENCE
 
+SHARED_ADDRESS = "127.0.0.1"
 FIRST_ADDRESS = int(ipaddress.IPv4Address("127.1.0.0"))
 ADDRESSES = 254 << 16
 
 # As many failures are told; the first ends the run, and the rest are mostly its consequences.
 FAILURES_TOLD = 10
+
+
+DEATH = re.compile(r"worker (\d+) (failed: .*|was killed by \w+), and with it (\d+) clients")
 
 
 def address_of(number):
@@ -40,12 +50,18 @@ def host_of(peer):
 
 
 class Ledger:
-    def __init__(self):
+    """has_workers: of a server whose supervisor tells of each worker that died."""
+
+    def __init__(self, has_workers=False):
+        self.has_workers = has_workers
         self.lock = threading.Condition()
         self.failures = []
         self.has_failed = threading.Event()
         self.claims, self.records = {}, {}  # by address: those whose other half has not come
-        self.killed = set()  # addresses whose child we killed
+        self.killed = set()  # addresses of clients whose process we killed
+        self.n_kills, self.untold = 0, set()  # processes that we killed; those of whose death we wait to hear
+        self.n_unclaimed = 0  # clients that were logged as killed, and not yet as those of a process
+        self.n_unnoticed = 0  # clients of whom nobody knew yet when their process was killed
         self.outcomes, self.kinds, self.events = (collections.Counter() for _ in range(3))
         self.sent = self.received = 0  # what the clients say
         self.shared_claims, self.shared_records = [0, 0, 0], [0, 0, 0]  # 127.0.0.1: how many, in, out
@@ -57,6 +73,14 @@ class Ledger:
         with self.lock:
             self.failures.append(text)
         self.has_failed.set()
+
+    def kill(self, pid, addresses):
+        """A process that serves these is about to be killed."""
+        with self.lock:
+            self.n_kills += 1
+            self.killed |= addresses
+            if self.has_workers:
+                self.untold.add(pid)
 
     # ---- what the clients say ----
 
@@ -105,14 +129,27 @@ class Ledger:
                 self.fail(f"{event['lines']} lines of the log were dropped: we read it too slowly")
             elif name == "error":
                 self.fail(f"the server says: {event['message']}")
+            elif name == "warning" and (match := DEATH.match(event["message"])):
+                self.hear_of_death(int(match.group(1)), match.group(2), int(match.group(3)))
+
+    def hear_of_death(self, pid, how, n_clients):
+        """The records of its clients come first."""
+        if pid not in self.untold:
+            self.fail(f"nobody killed worker {pid}, but it {how}")
+        if n_clients != self.n_unclaimed:
+            self.fail(f"{self.n_unclaimed} clients are logged as killed, worker {pid} had {n_clients}")
+        self.untold.discard(pid)
+        self.n_unclaimed = 0
 
     def record(self, record):
         self.sums["ended"] += 1
-        self.sums["killed"] += record["reason"] == "killed"
+        if record["reason"] == "killed":
+            self.sums["killed"] += 1
+            self.n_unclaimed += 1
         self.sums["in"] += record["in"]
         self.sums["out"] += record["out"]
         address = host_of(record["peer"])
-        if address == "127.0.0.1":
+        if address == SHARED_ADDRESS:
             add(self.shared_records, 1, record["in"], record["out"])
         elif address in self.claims:
             self.compare(self.claims.pop(address), record)
@@ -154,13 +191,35 @@ class Ledger:
     def close(self):
         """When every client has gone: nothing may be left over."""
         with self.lock:
+            self.forgive_unnoticed()
             if self.claims or self.records:
                 left = [*self.claims.values(), *self.records.values()]
                 self.fail(f"only one end knows of {len(left)} clients, as {left[0]}")
             if self.shared_claims != self.shared_records:
-                self.fail(f"clients of 127.0.0.1: they say {self.shared_claims}, the server {self.shared_records}")
-            if self.totals and self.totals["accepted"] != sum(self.outcomes.values()):
-                self.fail(f"{sum(self.outcomes.values())} clients connected, but the server says {self.totals}")
+                says = f"they say {self.shared_claims}, the server {self.shared_records}"
+                self.fail(f"clients of {SHARED_ADDRESS}: {says}")
+            if self.untold:
+                self.fail(f"the server has not noticed that we killed {sorted(self.untold)}")
+            if self.n_unclaimed > (0 if self.has_workers else self.n_kills):
+                self.fail(f"{self.n_unclaimed} clients are logged as killed, and we killed {self.n_kills} processes")
+            self.compare_accepted()
+
+    def forgive_unnoticed(self):
+        """Those who were accepted and not yet entered when their process was killed."""
+        for address, claim in list(self.claims.items()):
+            had_nothing = claim["outcome"] in ("cut", "left") and claim["received"] == 0
+            is_hit = address in self.killed or claim["outcome"] == "left"
+            if had_nothing and is_hit and self.n_unnoticed < self.n_kills:
+                self.n_unnoticed += 1
+                del self.claims[address]
+
+    def compare_accepted(self):
+        """It may have counted those that it did not enter."""
+        if self.totals is None:
+            return
+        most = sum(self.outcomes.values())
+        if not most - self.n_unnoticed <= self.totals["accepted"] <= most:
+            self.fail(f"{most} clients connected, but the server says {self.totals}")
 
 
 def add(sums, *values):
@@ -176,8 +235,10 @@ def disagreement(claim, record, was_killed):
         return None  # that was told, and all else may follow from it
     if not out <= into <= sent:
         return "more went out than came in"
-    if reason == "killed":  # it may not have counted its last bytes, and the client have received them
-        return None if was_killed else "nobody killed it"
+    if reason == "killed":
+        # It may not have counted its last bytes, and the client have received them. Whoever has had the end
+        # already may have no connection any more by which we could know that he is hit.
+        return None if was_killed or outcome != "cut" else "nobody killed it"
     if received > out:
         return "more was received than went out"
     if outcome == "cut":

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 """A long run of one server, and what must not change by it.
 
-Clients of every kind for so long (clients.py), while their server is stopped, starved and robbed of its
-children (troubles.py); or `--bytes`: so many through two connections; or `--connections`: so many, one
-after the other, a few at a time (load.c).
+Clients of every kind for so long (clients.py), while their server is stopped, starved and robbed of the
+processes that serve them (troubles.py); or `--bytes`: so many through two connections; or `--connections`: so
+many, one after the other, a few at a time (load.c).
 
 Both ends' accounts of every connection are held against each other (ledger.py). Every 100 ms no zombie may
-be older than a second; memory, descriptors and children stay within a bound that the number of clients
+be older than a second; memory, descriptors and processes stay within a bound that the number of clients
 sets, and in the end are what they were at the start. The first failure ends the run; exit status 1.
 """
 import argparse
@@ -20,6 +20,7 @@ import pathlib
 import platform
 import random
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -42,14 +43,21 @@ from harness import (  # noqa: E402
     wait_until,
 )
 from ledger import FAILURES_TOLD, Ledger  # noqa: E402
+from streams import STUCK_AFTER  # noqa: E402
 from troubles import Troubles  # noqa: E402
 from watch import Watch  # noqa: E402
 
 FIGURES = ROOT / "docs" / "figures" / "soak.json"
 
 # Processes of Python clients, and clients in each; more clients than the server has places.
-WORKERS, THREADS = 2, 24
+CLIENT_PROCESSES, THREADS = 2, 24
 MAX_CLIENTS = 32
+
+# Workers of the engines that have as many as they are told: one that is killed takes a quarter of the clients.
+WORKERS = {"thread": 4, "epoll": 4, "uring": 4}
+
+# What each client of the warm-up sends: messages, and then pieces until nothing more is taken.
+WARM_UP_MESSAGES, WARM_UP_MESSAGE, WARM_UP_PIECE = 20, b"w" * (4 << 10), b"w" * (64 << 10)
 
 # In the two modes of load.c.
 BYTES_CONNECTIONS = 2
@@ -92,31 +100,33 @@ class Soak:
 
     def __init__(self, options):
         self.options = options
-        self.ledger = Ledger()
+        self.n_workers = WORKERS.get(options.engine)
+        self.ledger = Ledger(has_workers=options.engine != "fork")
         self.random = random.Random(options.seed)
-        self.workers, self.readers, self.troubles = [], [], None
+        self.loads, self.readers, self.troubles = [], [], None
         self.seconds = 0
 
     def __enter__(self):
         log, written = os.pipe()
         # A reader who gets no CPU for a while must not cost us lines of the log.
         fcntl.fcntl(written, fcntl.F_SETPIPE_SZ, 1 << 20)
+        workers = ["-w", self.n_workers] if self.n_workers else []
         self.server = Server(
             self.options.program,
             tempfile.gettempdir(),
-            ["-m", self.options.max_clients, "--log", "json", "127.0.0.1:0"],
+            [*workers, "-m", self.options.max_clients, "--log", "json", "127.0.0.1:0"],
             engine=self.options.engine,
             prefix=("setpriv", "--pdeathsig", "KILL"),  # it does not outlive us
             log=os.fdopen(written, "wb"),
         )
         self.read(self.ledger.read_log, os.fdopen(log))
         judge_memory = not is_sanitized(self.options.program)
-        self.watch = Watch(self.server, self.ledger, self.options.max_clients, judge_memory)
+        self.watch = Watch(self.server, self.ledger, self.options.max_clients, self.n_workers, judge_memory)
         return self
 
     def __exit__(self, *_):
-        for worker in self.workers:
-            worker.kill()
+        for load in self.loads:
+            load.kill()
         if self.troubles:
             self.troubles.end()
         self.server.kill()
@@ -149,31 +159,34 @@ class Soak:
         return self.ask_totals()["clients"] == 0 and not is_left
 
     def warm_up(self):
-        """Fills every place once: what the server touches only when it is full belongs to the start."""
+        """Fills every place and every buffer once: what is touched only then belongs to the start."""
         with contextlib.ExitStack() as stack:
-            socks = [stack.enter_context(self.server.connect()) for _ in range(self.options.max_clients)]
-            for sock in socks:
-                sock.sendall(b"w")
-                assert recv_exactly(sock, 1) == b"w"
-            for sock in socks:
+            sent = {stack.enter_context(self.server.connect(rcvbuf=4096)): 0 for _ in range(self.options.max_clients)}
+            for sock in sent:
+                for _ in range(WARM_UP_MESSAGES):
+                    sent[sock] += sock.send(WARM_UP_MESSAGE)
+                    assert recv_exactly(sock, len(WARM_UP_MESSAGE)) == WARM_UP_MESSAGE, "the warm-up's echo is wrong"
+            while writable := select.select([], sent, [], STUCK_AFTER)[1]:
+                for sock in writable:
+                    sent[sock] += sock.send(WARM_UP_PIECE, socket.MSG_DONTWAIT)
+            for sock, size in sent.items():
                 sock.shutdown(socket.SHUT_WR)
-                assert recv_all(sock) == b""
-                self.ledger.claim(
-                    {"n": None, "kind": "warm-up", "outcome": "whole", "sent": 1, "received": 1}
-                )
+                rest = recv_all(sock)
+                assert rest == b"w" * (size - WARM_UP_MESSAGES * len(WARM_UP_MESSAGE)), "the warm-up's echo is wrong"
+                self.ledger.claim({"n": None, "kind": "warm-up", "outcome": "whole", "sent": size, "received": size})
         wait_until(self.is_at_rest, "the server to rest")
 
     # ---- who makes the load ----
 
     def begin(self, *command):
-        worker = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
-        self.workers.append(worker)
-        self.read(self.ledger.read_claims, worker.stdout)
+        load = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+        self.loads.append(load)
+        self.read(self.ledger.read_claims, load.stdout)
 
     def begin_clients(self, seconds):
         self.troubles = Troubles(self, self.random)
-        for first in range(WORKERS):
-            numbers = [self.server.port, self.options.seed, first, WORKERS, THREADS, seconds]
+        for first in range(CLIENT_PROCESSES):
+            numbers = [self.server.port, self.options.seed, first, CLIENT_PROCESSES, THREADS, seconds]
             self.begin(sys.executable, HERE / "clients.py", self.options.program, *numbers)
         self.troubles.start()
 
@@ -200,7 +213,7 @@ class Soak:
 
     def look_on(self):
         """Until the load is over, or something failed."""
-        while any(worker.poll() is None for worker in self.workers):
+        while any(load.poll() is None for load in self.loads):
             if self.ledger.has_failed.is_set() or not self.server.is_running():
                 self.call_off()
                 break
@@ -210,19 +223,19 @@ class Soak:
                 self.tell_progress()
 
     def call_off(self):
-        for worker in self.workers:
-            worker.terminate()
-        for worker in self.workers:
+        for load in self.loads:
+            load.terminate()
+        for load in self.loads:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.wait(PATIENCE)
+                load.wait(PATIENCE)
 
     def settle(self):
         """Everybody goes, and what was there at the start is there again."""
         if self.troubles:
             self.troubles.end()
-        for worker in self.workers:
-            if worker.poll() != 0:
-                self.ledger.fail(f"{worker.args[0]} ended with status {worker.poll()}")
+        for load in self.loads:
+            if load.poll() != 0:
+                self.ledger.fail(f"{load.args[0]} ended with status {load.poll()}")
         assert self.server.is_running(), f"the server ended with status {self.server.wait()}"
         wait_until(self.is_at_rest, "the server to rest")
         wait_until(self.has_all_claims, "the last claims")
@@ -251,7 +264,10 @@ class Soak:
         yield "kinds: " + listing(ledger.kinds)
         if self.troubles:
             yield "troubles: " + listing(self.troubles.counts) + f"; {ledger.events['warning']} warnings"
-        yield f"server: {ledger.sums['in']:,} bytes in, {ledger.sums['out']:,} out, {ledger.sums['killed']} killed"
+        yield (
+            f"server: {ledger.sums['in']:,} bytes in, {ledger.sums['out']:,} out, {ledger.sums['killed']} killed "
+            f"with {ledger.n_kills} processes ({ledger.n_unnoticed} before they were counted)"
+        )
         yield f"at most: {listing(watch.most)}, in {watch.samples:,} samples"
         for failure in ledger.failures[:FAILURES_TOLD]:
             yield f"FAILED: {failure}"
@@ -261,20 +277,20 @@ class Soak:
     def row(self, mode):
         """What docs/figures keeps of a run that passed."""
         evidence = (
-            f"{mode.command}, seed {self.options.seed}, engine {self.options.engine}: "
+            f"{mode.command}, seed {self.options.seed}: "
             f"{self.clients():,} clients, {self.ledger.received:,} bytes verified, {self.seconds:,.0f} s"
         )
         if self.troubles:
             evidence += (
                 f"; {len(self.ledger.kinds) - 1} kinds of client, {self.troubles.counts.total()} troubles, "
-                f"{self.ledger.sums['killed']} children killed"
+                f"{self.ledger.n_kills} processes killed, with {self.ledger.sums['killed']} clients"
             )
         result = (
             "0 bytes wrong or missing; both ends agree on every connection; left behind: "
             f"{self.watch.most['KiB left behind']} KiB, 0 descriptors, 0 zombies "
             f"(none older than 1 s in {self.watch.samples:,} samples)"
         )
-        return {"promise": mode.promise, "evidence": evidence, "result": result}
+        return {"promise": f"{mode.promise} (engine {self.options.engine})", "evidence": evidence, "result": result}
 
 
 def listing(counts):
@@ -306,22 +322,23 @@ class Mode(NamedTuple):
 
 
 def mode_of(options):
+    engine = "" if options.engine == "fork" else f" --engine {options.engine}"
     if options.bytes:
         size = -(-options.bytes.value // BYTES_CONNECTIONS)
         return Mode(
             "every byte of a long stream comes back",
-            f"./dev soak --bytes {options.bytes.text}",
+            f"./dev soak --bytes {options.bytes.text}{engine}",
             lambda soak: soak.begin_load(BYTES_CONNECTIONS, BYTES_CONNECTIONS, size),
         )
     if options.connections:
         return Mode(
             "connections without number leave nothing behind",
-            f"./dev soak --connections {options.connections.text}",
+            f"./dev soak --connections {options.connections.text}{engine}",
             lambda soak: soak.begin_load(options.connections.value, CONNECTIONS_IN_FLIGHT, CONNECTION_SIZE),
         )
     return Mode(
         "clients of every kind at once, and trouble: the rest get every byte, and nothing is left behind",
-        f"./dev soak {options.length.text}",
+        f"./dev soak {options.length.text}{engine}",
         lambda soak: soak.begin_clients(options.length.value),
     )
 
@@ -334,21 +351,17 @@ def parse_arguments():
     add("--connections", type=amount(COUNTS), metavar="N", help="connect so often instead: 20k, 1M")
     add = parser.add_argument
     add("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="(random)")
-    add("--engine", default="fork", help="(fork); another one only with --bytes or --connections")
+    add("--engine", default="fork", help="(fork)")
     add("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help=f"({MAX_CLIENTS})")
     add("--record", action="store_true", help="put the figures in docs/figures/soak.json")
     add("--program", default=str(ROOT / "build" / "tcpecho"), help="(build/tcpecho)")
-    options = parser.parse_args()
-    if options.engine != "fork" and not (options.bytes or options.connections):
-        # Its troubles kill the child of one client; a worker has several.
-        parser.error(f"clients of every kind are for engine fork: --bytes or --connections for {options.engine}")
-    return options
+    return parser.parse_args()
 
 
 def main():
     options = parse_arguments()
     mode = mode_of(options)
-    print(f"{mode.command} --seed {options.seed} --engine {options.engine}", flush=True)
+    print(f"{mode.command} --seed {options.seed}", flush=True)
     with Soak(options) as soak:
         passed = soak.run(lambda: mode.begin(soak))
     for line in soak.summary():

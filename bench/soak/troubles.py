@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""What happens to a server meanwhile: killed children, stops, shortages, signals; one at a time, at random."""
+"""What happens to a server meanwhile: killed processes, stops, shortages, signals; one at a time, at random.
+
+Its processes are those that serve: a child for each client, or workers that have several. It is all the same
+here. One that is to be killed stands still first, and we look which clients it has.
+"""
 import collections
 import contextlib
 import os
-import re
+import pathlib
 import signal
+import socket
+import sys
 import threading
 
 import pytest
 
-from harness import children_of, descriptors_of, title_of
-from ledger import host_of
+from harness import children_of, descriptors_of, proc_text, sockets_of, wait_until
+from ledger import SHARED_ADDRESS
 from scarcity import PidsCgroup, set_descriptor_limit
 
 # Between two troubles, in seconds, at most.
@@ -26,10 +32,10 @@ class Troubles(threading.Thread):
         self.counts = collections.Counter()
         self.is_over = threading.Event()
         self.kinds = {
-            self.kill_child: 6,
+            self.kill_process: 6,
             self.kill_several_while_stopped: 2,
             self.stop_server: 3,
-            self.stop_child: 3,
+            self.stop_process: 3,
             self.no_descriptors: 2,
             self.ask_totals: 3,
         }
@@ -42,7 +48,8 @@ class Troubles(threading.Thread):
         except pytest.skip.Exception as reason:
             self.soak.say(f"no shortage of processes: {reason}")
             return None
-        cgroup.add(self.pid)
+        for pid in self.soak.server.processes():
+            cgroup.add(pid)
         self.kinds[self.no_processes] = 2
         return cgroup
 
@@ -73,34 +80,48 @@ class Troubles(threading.Thread):
 
     # ---- each returns whether it happened ----
 
-    def kill_child(self):
-        return self.signal_child(signal.SIGKILL)
+    def kill_process(self):
+        """But for one that serves `talk`, whose address is that of others."""
+        process = self.open_process()
+        if process is None:
+            return False
+        with process:
+            hosts = process.stand_still()
+            is_idle = not hosts and not self.soak.server.has_workers  # a child that has done its work
+            if hosts is None or is_idle or SHARED_ADDRESS in hosts:
+                return False
+            self.soak.ledger.kill(process.pid, hosts)
+            process.send(signal.SIGKILL)
+        return True
 
     def kill_several_while_stopped(self):
         """One SIGCHLD for all of them."""
         with self.standing_still():
-            return sum(self.signal_child(signal.SIGKILL) for _ in range(self.random.randint(2, 8))) > 0
+            return sum(self.kill_process() for _ in range(self.random.randint(2, 8))) > 0
 
     def stop_server(self):
         with self.standing_still():
             self.wait(0.5)
         return True
 
-    def stop_child(self):
-        process = self.open_child()
+    def stop_process(self):
+        process = self.open_process()
         if process is None:
             return False
         with process:
-            process.send(signal.SIGSTOP)
+            process.stand_still()
             self.wait(0.5)
-            process.send(signal.SIGCONT)
         return True
 
     def no_descriptors(self):
-        before = set_descriptor_limit(self.pid, len(descriptors_of(self.pid)))
-        self.wait(1)
-        set_descriptor_limit(self.pid, before)
-        return True
+        """For one of those who accept."""
+        pid = self.random.choice(self.soak.server.accepting_processes())
+        with contextlib.suppress(ProcessLookupError):  # one of those who are there only while they are needed
+            before = set_descriptor_limit(pid, len(descriptors_of(pid)))
+            self.wait(1)
+            set_descriptor_limit(pid, before)
+            return True
+        return False
 
     def no_processes(self):
         self.cgroup.limit(self.cgroup.current())
@@ -122,54 +143,64 @@ class Troubles(threading.Thread):
         finally:
             self.soak.server.send(signal.SIGCONT)
 
-    def signal_child(self, number):
-        process = self.open_child()
-        if process is None:
-            return False
-        with process:
-            if number == signal.SIGKILL:
-                self.soak.ledger.killed.add(process.address)
-            return process.send(number)
-
-    def open_child(self):
-        """A child that serves a client with a number, or None."""
-        children = children_of(self.pid)
-        self.random.shuffle(children)
-        for pid in children:
-            child = Child.open(pid)
-            if child:
-                return child
-        return None
-
-
-class Child:
-    """A child by its pidfd, so that no stranger is hit when it ends."""
-
-    def __init__(self, process, address):
-        self.process, self.address = process, address
-
-    @classmethod
-    def open(cls, pid):
+    def open_process(self):
+        """One that serves, or None."""
+        pids = children_of(self.pid)
+        if not pids:
+            return None
+        pid = self.random.choice(pids)
         try:
             process = os.pidfd_open(pid)
         except ProcessLookupError:
             return None
-        # Read when the pidfd is held. A child that has just begun still has its parent's title.
-        match = re.search(r" serving (127\.\d+\.\d+\.\d+:\d+)$", title_of(pid))
-        if match and host_of(match.group(1)) != "127.0.0.1":
-            return cls(process, host_of(match.group(1)))
+        if pid in children_of(self.pid):  # not one who has got its number meanwhile
+            return Process(pid, process)
         os.close(process)
         return None
+
+
+class Process:
+    """By its pidfd, so that no stranger is hit when it ends."""
+
+    def __init__(self, pid, process):
+        self.pid, self.process = pid, process
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.send(signal.SIGCONT)
         os.close(self.process)
 
     def send(self, number):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.process, number)
-        except ProcessLookupError:
-            return False
-        return True
+
+    def stand_still(self):
+        """Until it is left. Returns the addresses of its clients, or None if it has ended."""
+        self.send(signal.SIGSTOP)
+        wait_until(lambda: self.states() <= set("TZX"), f"{self.pid} to stand still")
+        return hosts_of(sockets_of(self.pid)) if self.states() == {"T"} else None
+
+    def states(self):
+        """Those of its threads."""
+        threads = pathlib.Path(f"/proc/{self.pid}/task")
+        try:
+            stats = [proc_text(self.pid, f"task/{thread.name}/stat") for thread in threads.iterdir()]
+        except (FileNotFoundError, ProcessLookupError):
+            return set()
+        return {stat.rpartition(")")[2].split()[0] for stat in stats if stat}
+
+
+def hosts_of(inodes):
+    """The addresses at the other ends of these IPv4 sockets, of those who are connected still."""
+    hosts = {}
+    for _ in range(2):  # what else moves in the table may hide one of them from us once
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, _, peer, _, _, _, _, _, _, inode, *_ = line.split()
+            if int(inode) in inodes:
+                host = int(peer.partition(":")[0], 16)
+                hosts[inode] = socket.inet_ntoa(host.to_bytes(4, sys.byteorder))
+        if len(hosts) == len(inodes):
+            break
+    return {host for host in hosts.values() if host != "0.0.0.0"}  # the listening socket's

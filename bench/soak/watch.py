@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A server, looked at from outside."""
 import collections
+import re
 import time
+from typing import NamedTuple
 
-from harness import children_of, descriptors_of, own_memory_kib, proc_state
+from harness import children_of, descriptors_of, own_memory_kib, proc_state, proc_text, wait_until
 
 # Memory takes longer to read than the rest: only every so many samples.
 MEMORY_EVERY = 10
@@ -14,16 +16,60 @@ ZOMBIE_AGE = 1.0
 # What a client may cost while it is there, and what all of them together may leave behind.
 CLIENT_KIB, LEFT_KIB = 128, 64
 
-# Descriptors of the parent beyond those of the start: the waiting room (server/admission.h), and one just accepted.
+# What was received ahead of a client who then did not read (server/engines/uring.c): all buffers of the ring at most.
+# A worker keeps some such pieces for the next (PIECES_WARM of server/pieces.h).
+AHEAD_KIB = {"uring": 512}
+PIECES_KEPT = 8
+
+# Descriptors of a parent that accepts beyond those of the start: the waiting room (server/admission.h), and one just accepted.
 MORE_DESCRIPTORS = 256 + 1
 
 
-class Watch:
-    """That a server stays in bounds, and is at rest in the end what it was at first."""
+def private_kib(pid):
+    """Memory of a process that no file stands behind, as if it shared none of it."""
+    match = re.search(r"^Anonymous:\s+(\d+)", proc_text(pid, "smaps_rollup"), re.MULTILINE)
+    return int(match.group(1)) if match else 0
 
-    def __init__(self, server, ledger, max_clients, judge_memory):
+
+def shared_kib(pid):
+    """How much it has in common with its children, used or not."""
+    ranges = re.findall(r"^(\w+)-(\w+) ..(?:.)s ", proc_text(pid, "maps"), re.MULTILINE)
+    return sum(int(end, 16) - int(start, 16) for start, end in ranges) >> 10
+
+
+class Rest(NamedTuple):
+    """A server without clients. Its workers may be others each time, but each is as any was at the start."""
+
+    kib: int
+    shared_kib: int
+    descriptors: dict
+    n_workers: int
+    worker_kib: int  # the most of any
+    worker_descriptors: frozenset  # one worker has what another has
+
+
+def at_rest(server):
+    workers = server.children() if server.has_workers else []
+    return Rest(
+        private_kib(server.pid),
+        shared_kib(server.pid),
+        descriptors_of(server.pid),
+        len(workers),
+        max(map(private_kib, workers), default=0),
+        frozenset(frozenset(descriptors_of(pid).items()) for pid in workers),
+    )
+
+
+class Watch:
+    """That a server stays in bounds, and is at rest in the end what it was at first.
+
+    n_workers: as many as there always are, None if there are more of them when there is more to do.
+    """
+
+    def __init__(self, server, ledger, max_clients, n_workers, judge_memory):
         self.server, self.ledger, self.max_clients = server, ledger, max_clients
-        self.judge_memory = judge_memory
+        self.n_workers, self.judge_memory = n_workers, judge_memory
+        self.ahead_kib = AHEAD_KIB.get(server.engine, 0)
         self.most = collections.Counter()
         self.ages = {}  # of zombies, in seconds that their parent slept
         self.samples = 0
@@ -31,11 +77,8 @@ class Watch:
     def begin(self):
         """At rest, for the first time."""
         self.started = self.last = time.monotonic()
-        self.start = self.at_rest()
-
-    def at_rest(self):
-        memory = sum(map(own_memory_kib, self.server.lasting_processes()))
-        return memory, descriptors_of(self.server.pid)
+        self.start = at_rest(self.server)
+        self.start_kib = sum(map(own_memory_kib, self.server.lasting_processes()))
 
     def seconds(self):
         return time.monotonic() - self.started
@@ -50,12 +93,20 @@ class Watch:
         self.samples += 1
         children = children_of(self.server.pid)
         self.look_for_zombies(children)
-        if not self.server.has_workers:
-            self.bound("children", len(children), self.max_clients)
-        self.bound("descriptors", len(descriptors_of(self.server.pid)), len(self.start[1]) + MORE_DESCRIPTORS)
+        self.bound("processes", len(children), self.n_workers or self.max_clients)
+        self.bound("descriptors", len(descriptors_of(self.server.pid)), self.most_descriptors())
         if self.samples % MEMORY_EVERY == 0 and self.judge_memory:
             memory = own_memory_kib(self.server.pid) + sum(map(own_memory_kib, children))
-            self.bound("KiB of memory", memory, self.start[0] + self.max_clients * CLIENT_KIB)
+            self.bound("KiB of memory", memory, self.most_kib())
+
+    def most_kib(self):
+        """A worker that came since the start may have touched what another had then."""
+        workers = (self.n_workers or 0) * PIECES_KEPT * self.ahead_kib
+        return self.start_kib + workers + self.max_clients * (CLIENT_KIB + self.ahead_kib)
+
+    def most_descriptors(self):
+        """Of the server itself: a supervisor never has a client's."""
+        return len(self.start.descriptors) + (0 if self.server.has_workers else MORE_DESCRIPTORS)
 
     def look_for_zombies(self, children):
         now = time.monotonic()
@@ -69,10 +120,27 @@ class Watch:
 
     def compare(self):
         """At rest again: is everything as it was?"""
-        memory, descriptors = self.at_rest()
-        self.most["KiB left behind"] = max(0, memory - self.start[0])
-        if self.judge_memory and memory > self.start[0] + LEFT_KIB:
-            self.ledger.fail(f"{memory} KiB of memory, {self.start[0]} at the start")
-        changed = sorted(descriptors.items() ^ self.start[1].items())
+        wait_until(self.has_workers_again, "as many workers as at the start")
+        end, start = at_rest(self.server), self.start
+        kept = PIECES_KEPT * self.ahead_kib
+        left = max(end.kib - start.kib, end.worker_kib - start.worker_kib - kept, 0)
+        self.most["KiB left behind"] = left
+        if self.judge_memory and left > LEFT_KIB:
+            self.ledger.fail(
+                f"{end.kib} KiB of memory, {start.kib} at the start; a worker {end.worker_kib}, {start.worker_kib}"
+            )
+        if end.shared_kib != start.shared_kib:
+            self.ledger.fail(f"{end.shared_kib} KiB of shared memory, {start.shared_kib} at the start")
+        changed = sorted(end.descriptors.items() ^ start.descriptors.items())
         if changed:
-            self.ledger.fail(f"{len(descriptors)} descriptors, {len(self.start[1])} at the start, as {changed[0]}")
+            self.ledger.fail(
+                f"{len(end.descriptors)} descriptors, {len(start.descriptors)} at the start, as {changed[0]}"
+            )
+        for worker in end.worker_descriptors - start.worker_descriptors:
+            self.ledger.fail(f"a worker has {sorted(worker)}, at the start {sorted(*start.worker_descriptors)}")
+
+    def has_workers_again(self):
+        """Those who died have others in their place, and these have begun."""
+        now = at_rest(self.server)
+        is_complete = self.n_workers is None or now.n_workers == self.n_workers
+        return is_complete and len(now.worker_descriptors) == len(self.start.worker_descriptors)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The short form of `./dev soak`, in each of its modes; and that it notices what it is there to notice."""
 import json
+import re
 import subprocess
 
 import pytest
@@ -15,15 +16,34 @@ from rogues import Rogue, add_bytes, answer_and_end, close_at_once, drop_byte, e
 SEED = 1
 
 
-@pytest.mark.parametrize(
-    "mode",
-    [["6s"], ["--bytes", "512M"], ["--connections", "2k"]],
-    ids=["clients of every kind", "bytes", "connections"],
-)
-def test_nothing_is_lost_and_nothing_left_behind(program, mode):
-    command = ["/usr/bin/python3", soak.__file__, "--program", program, "--seed", str(SEED), *mode]
+
+def run_soak(program, *words):
+    command = ["/usr/bin/python3", soak.__file__, "--program", program, "--seed", str(SEED), *words]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("mode", [["--bytes", "512M"], ["--connections", "2k"]], ids=["bytes", "connections"])
+def test_nothing_is_lost_and_nothing_left_behind(program, mode):
+    run_soak(program, *mode)
+
+
+ENGINES = ("fork", "prefork", "thread", "epoll", "uring")
+
+
+def skip_if_unusable(program, engine):
+    command = [program, "serve", "--engine", "help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    reason = re.search(rf"^{engine} .*\(cannot be used here: (.*)\)$", text, re.MULTILINE)
+    if reason:
+        pytest.skip(f"engine {engine} cannot be used here: {reason.group(1)}")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_clients_of_every_kind_and_trouble_leave_nothing_behind(program, engine):
+    """With workers too, which are killed with several clients each."""
+    skip_if_unusable(program, engine)
+    run_soak(program, "6s" if engine == "fork" else "4s", "--engine", engine)
 
 
 # ---- the clients notice ----
@@ -73,6 +93,7 @@ RIGHT = {
     "killed": (claim("cut", received=50), record("killed", into=80, out=40), True),
     "killed when all was done": (claim(), record("killed"), True),
     "killed before it had counted": (claim(), record("killed", out=0), True),
+    "killed when it had closed the connection": (claim(), record("killed"), False),
     "left": (claim("left", received=0), record("reset", out=30), False),
     "left before the server noticed": (claim("left", received=0), record("eof"), False),
 }
@@ -110,6 +131,7 @@ def test_accounts_that_do_not_agree(accounts):
         lambda ledger: (ledger.claim(claim(number=None)), ledger.hear("end", record(into=99, peer="127.0.0.1:4567"))),
         lambda ledger: ledger.hear("dropped", {"lines": 3}),
         lambda ledger: ledger.hear("error", {"message": "it burns"}),
+        lambda ledger: (ledger.claim(claim()), ledger.hear("end", record("killed"))),
         lambda ledger: ledger.claim(claim("wrong")),
         lambda ledger: ledger.hear(
             "totals", {"clients": 0, "accepted": 1, "ended": 1, "killed": 0, "turned_away": 0, "in": 0, "out": 0}
@@ -123,6 +145,7 @@ def test_accounts_that_do_not_agree(accounts):
         "other sums",
         "lines dropped",
         "an error",
+        "nobody killed",
         "a client's complaint",
         "other totals",
     ],
@@ -142,6 +165,68 @@ def test_the_ledger_adds_up_in_any_order():
     ledger.claim(claim(number=6))
     ledger.close()
     assert ledger.failures == []
+
+
+# ---- workers that are killed ----
+
+PID = 77
+
+
+def death(count, pid=PID, how="was killed by SIGKILL"):
+    return "warning", {"message": f"worker {pid} {how}, and with it {count} clients; another takes its place"}
+
+
+def cut(number):
+    return claim("cut", received=50, number=number)
+
+
+def killed(number):
+    return record("killed", into=80, out=40, peer=f"127.1.0.{number}:4567")
+
+
+def tell_of_deaths(claims, events, hit=(5, 6), kills=1):
+    ledger = Ledger(has_workers=True)
+    for pid in range(PID, PID + kills):
+        ledger.kill(pid, {f"127.1.0.{number}" for number in hit})
+    for one in claims:
+        ledger.claim(one)
+    for name, event in events:
+        ledger.hear(name, event)
+    ledger.close()
+    return ledger.failures
+
+
+TWO = [cut(5), cut(6)]
+BOTH = [("end", killed(5)), ("end", killed(6))]
+LOST = claim("cut", received=0, number=5)
+
+DEATHS = {
+    "both of its clients": (TWO, [*BOTH, death(2)]),
+    "one had ended": ([claim(), cut(6)], [("end", record()), BOTH[1], death(1)]),
+    "one was accepted and not entered": ([LOST, cut(6)], [BOTH[1], death(1)]),
+}
+
+WRONG_DEATHS = {
+    "one is not logged": (TWO, [BOTH[0], death(1)]),
+    "one is logged twice": (TWO, [*BOTH, BOTH[0], death(3)]),
+    "one is not counted": (TWO, [*BOTH, death(1)]),
+    "one was another's": ([*TWO, cut(7)], [*BOTH, ("end", killed(7)), death(3)]),
+    "it was another": (TWO, [*BOTH, death(2, pid=1)]),
+    "it failed": (TWO, [*BOTH, death(2), death(0, how="failed: no memory")]),
+    "nobody noticed": ([claim()], [("end", record())]),
+    "two were accepted and not entered": ([LOST, {**LOST, "n": 6}], [death(0)]),
+    "one with an echo was not entered": ([cut(5)], [death(0)]),
+}
+
+
+@pytest.mark.parametrize("accounts", DEATHS.values(), ids=DEATHS)
+def test_a_worker_takes_its_clients_with_it(accounts):
+    assert tell_of_deaths(*accounts) == []
+
+
+@pytest.mark.parametrize("accounts", WRONG_DEATHS.values(), ids=WRONG_DEATHS)
+def test_a_worker_takes_nobody_else_with_it(accounts):
+    assert tell_of_deaths(*accounts)
 
 
 # ---- the figures ----
