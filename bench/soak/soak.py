@@ -4,7 +4,7 @@
 
 Clients of every kind for so long (clients.py), while their server is stopped, starved and robbed of the
 processes that serve them (troubles.py); or `--bytes`: so many through two connections; or `--connections`: so
-many, one after the other, a few at a time (load.c).
+many, one after the other, a few at a time (load.c); or `--crowd`: so many at once, idle (crowd.py).
 
 Both ends' accounts of every connection are held against each other (ledger.py). Every 100 ms no zombie may
 be older than a second; memory, descriptors and processes stay within a bound that the number of clients
@@ -34,6 +34,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "bench" / "soak"
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
+from crowd import Crowd  # noqa: E402
 from harness import (  # noqa: E402
     PATIENCE,
     Server,
@@ -349,6 +350,7 @@ def parse_arguments():
     add("length", nargs="?", type=amount(LENGTHS), default=HOUR, metavar="LENGTH", help="30s, 10m, 2h (1h)")
     add("--bytes", type=amount(SIZES), metavar="SIZE", help="echo so many instead: 10G, 1T")
     add("--connections", type=amount(COUNTS), metavar="N", help="connect so often instead: 20k, 1M")
+    add("--crowd", type=amount(COUNTS), metavar="N", help="have so many idle at once instead: 100k, 1M")
     add = parser.add_argument
     add("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="(random)")
     add("--engine", default="fork", help="(fork)")
@@ -358,16 +360,27 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def main():
-    options = parse_arguments()
+def run_crowd(options):
+    with Crowd(options) as crowd:
+        print(crowd.text, flush=True)
+        return crowd.run(), crowd.summary(), crowd.row
+
+
+def run_soak(options):
     mode = mode_of(options)
     print(f"{mode.command} --seed {options.seed}", flush=True)
     with Soak(options) as soak:
         passed = soak.run(lambda: mode.begin(soak))
-    for line in soak.summary():
+    return passed, soak.summary(), lambda: soak.row(mode)
+
+
+def main():
+    options = parse_arguments()
+    passed, summary, row = run_crowd(options) if options.crowd else run_soak(options)
+    for line in summary:
         print(line)
     if options.record and passed:
-        record(soak.row(mode))
+        record(row())
     print("soak: passed" if passed else "soak: FAILED")
     return 0 if passed else 1
 

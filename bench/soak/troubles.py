@@ -81,10 +81,10 @@ class Troubles(threading.Thread):
     # ---- each returns whether it happened ----
 
     def kill_process(self):
-        """But for one that serves `talk`, whose address is that of others."""
-        process = self.open_process()
-        if process is None:
-            return False
+        """But none that serves `talk`, whose address is that of others."""
+        return any(map(self.kill, self.processes()))
+
+    def kill(self, process):
         with process:
             hosts = process.stand_still()
             is_idle = not hosts and not self.soak.server.has_workers  # a child that has done its work
@@ -105,13 +105,12 @@ class Troubles(threading.Thread):
         return True
 
     def stop_process(self):
-        process = self.open_process()
-        if process is None:
-            return False
-        with process:
-            process.stand_still()
-            self.wait(0.5)
-        return True
+        for process in self.processes():
+            with process:
+                process.stand_still()
+                self.wait(0.5)
+            return True
+        return False
 
     def no_descriptors(self):
         """For one of those who accept."""
@@ -143,20 +142,19 @@ class Troubles(threading.Thread):
         finally:
             self.soak.server.send(signal.SIGCONT)
 
-    def open_process(self):
-        """One that serves, or None."""
+    def processes(self):
+        """Those that serve, in any order; each is opened when its turn comes, to be closed by the caller."""
         pids = children_of(self.pid)
-        if not pids:
-            return None
-        pid = self.random.choice(pids)
-        try:
-            process = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return None
-        if pid in children_of(self.pid):  # not one who has got its number meanwhile
-            return Process(pid, process)
-        os.close(process)
-        return None
+        self.random.shuffle(pids)
+        for pid in pids:
+            try:
+                process = os.pidfd_open(pid)
+            except ProcessLookupError:
+                continue
+            if pid in children_of(self.pid):  # not one who has got its number meanwhile
+                yield Process(pid, process)
+            else:
+                os.close(process)
 
 
 class Process:

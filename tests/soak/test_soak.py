@@ -46,6 +46,12 @@ def test_clients_of_every_kind_and_trouble_leave_nothing_behind(program, engine)
     run_soak(program, "6s" if engine == "fork" else "4s", "--engine", engine)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_crowd_comes_and_goes(program, engine):
+    skip_if_unusable(program, engine)
+    run_soak(program, "--crowd", "500", "--engine", engine)
+
+
 # ---- the clients notice ----
 
 ROGUES = {

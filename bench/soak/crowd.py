@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""A crowd: very many idle connections at once on one server, each with an echo before and an echo after.
+
+Descriptors have a limit for each process, so both ends are several: workers, where the engine has them, and
+processes of ../load.c (its mode idle), whose source addresses have ports enough. While all are there the
+server says how many, and what one of them takes is read: of the server's own memory, and of the machine's, which
+pays for both ends. Then everybody sends once more, goes, and leaves no descriptor and no process behind.
+"""
+import json
+import pathlib
+import re
+import resource
+import select
+import subprocess
+import tempfile
+import time
+
+from harness import Server, wait_until
+from scarcity import all_descriptors_at_rest
+
+LOAD = pathlib.Path(__file__).resolve().parents[1] / "load.c"
+
+# Bytes of a message, each way, twice.
+SIZE = 64
+
+# Descriptors of a process that are not for connections.
+SPARE = 200
+
+# Seconds: nothing at all may move for so long; the crowd's last echo is that of everybody at once.
+PATIENCE = 120
+
+# The machine is not to be brought down: less memory than this ends the run.
+MEMORY_LEAST_KIB = 3 << 20
+
+# It is at rest when no more than this has come back in two seconds.
+SETTLED_KIB = 8 << 10
+
+# Engines that have as many workers as they are told.
+WITH_WORKERS = ("thread", "epoll", "uring")
+
+
+def available_kib():
+    return int(re.search(r"^MemAvailable:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text(), re.M).group(1))
+
+
+def settle():
+    """What others gave back a moment ago comes back to the machine after a while."""
+    before, now = 0, available_kib()
+    while now > before + SETTLED_KIB:
+        time.sleep(2)
+        before, now = now, available_kib()
+
+
+def parts(count):
+    """Processes that it takes for so many descriptors, and the connections of each."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE
+    n = -(-count // limit)
+    return [count // n + (i < count % n) for i in range(n)]
+
+
+class Crowd:
+    """One run: `with Crowd(options) as crowd: crowd.run()`."""
+
+    def __init__(self, options):
+        self.count, self.engine, self.program = options.crowd.value, options.engine, options.program
+        self.text = f"./dev soak --crowd {options.crowd.text}"
+        self.text += "" if self.engine == "fork" else f" --engine {self.engine}"
+        self.failure = self.server = None
+        self.loads, self.figures = [], {}
+
+    def __enter__(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.load = pathlib.Path(self.directory.name) / "load"
+        subprocess.run(["gcc", "-O2", "-D_GNU_SOURCE", "-o", self.load, LOAD], check=True)
+        return self
+
+    def __exit__(self, *_):
+        for load in self.loads:
+            load.kill()
+            load.wait()
+        if self.server:
+            self.server.kill()
+        self.directory.cleanup()
+
+    def start(self):
+        workers = ["-w", max(2, len(parts(self.count)))] if self.engine in WITH_WORKERS else []
+        self.server = Server(
+            self.program,
+            self.directory.name,
+            [*workers, "-m", self.count, "-q", "127.0.0.1:0"],
+            engine=self.engine,
+            prefix=("setpriv", "--pdeathsig", "KILL"),
+        )
+        return self.server
+
+    def run(self):
+        """Returns whether all went well."""
+        try:
+            self.come_and_go(self.start())
+        except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
+            self.failure = str(error)
+        except KeyboardInterrupt:
+            self.failure = "interrupted"
+        return self.failure is None
+
+    def come_and_go(self, server):
+        at_rest = all_descriptors_at_rest(server)
+        settle()
+        started = time.monotonic()
+        own_kib, free_kib = server.whole_memory_kib(), available_kib()
+        self.gather(server)
+        self.figures["seconds to come"] = time.monotonic() - started
+        there = server.totals()
+        assert (there["clients"], there["accepted"]) == (self.count, self.count), f"not all are there: {there}"
+        self.figures["bytes of the server"] = (server.whole_memory_kib() - own_kib) * 1024 / self.count
+        self.figures["KiB of the machine"] = (free_kib - available_kib()) / self.count
+        self.figures["processes of the server"] = len(server.processes())
+
+        self.part()
+        wait_until(lambda: server.totals()["clients"] == 0, "the last to go", PATIENCE)
+        gone = server.totals()
+        wanted = {"accepted": self.count, "ended": self.count, "killed": 0, "turned_away": 0}
+        wanted |= {"in": 2 * SIZE * self.count, "out": 2 * SIZE * self.count}
+        assert {name: gone[name] for name in wanted} == wanted, f"it does not add up: {gone}"
+        assert all_descriptors_at_rest(server) <= at_rest, "descriptors are left behind"
+        status = server.end()
+        assert status == 0, f"the server ended with status {status}"
+        assert not server.log_lines("warning|error"), server.log_lines("warning|error")[0]
+        self.figures["seconds"] = time.monotonic() - started
+
+    def gather(self, server):
+        """Everybody comes, and has had an echo."""
+        for share in parts(self.count):
+            words = ["idle", "-p", server.port, "-c", share, "-s", SIZE, "-i", PATIENCE]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self.loads.append(subprocess.Popen([self.load, *map(str, words)], text=True, **pipes))
+        waiting = {load.stdout for load in self.loads}
+        while waiting:
+            for file in select.select(waiting, [], [], 1)[0]:
+                line = file.readline()
+                assert line == "held\n", f"a client says: {line}"
+                waiting.remove(file)
+            assert server.is_running(), f"the server ended with status {server.wait()}:\n{server.log()}"
+            free_kib = available_kib()
+            assert free_kib >= MEMORY_LEAST_KIB, f"only {free_kib:,} KiB of memory are left: {server.totals()}"
+
+    def part(self):
+        """Everybody has one more echo, and goes."""
+        for load in self.loads:
+            load.stdin.close()
+        for load in self.loads:
+            line = load.stdout.read()
+            assert line and json.loads(line)["error"] is None, f"a client says: {line}"
+
+    # ---- what came of it ----
+
+    def summary(self):
+        for name, value in self.figures.items():
+            yield f"{name}: {value:,.1f}" if isinstance(value, float) else f"{name}: {value:,}"
+        if self.failure:
+            yield f"FAILED: {self.failure}"
+
+    def row(self):
+        """What docs/figures keeps of a run that passed."""
+        figures = self.figures
+        return {
+            "promise": f"{self.count:,} idle connections at once, each with an echo before and after "
+            f"(engine {self.engine})",
+            "evidence": f"{self.text}: all there after {figures['seconds to come']:,.0f} s, gone after "
+            f"{figures['seconds']:,.0f} s; {figures['processes of the server']} processes of the server, "
+            f"{len(self.loads)} of clients",
+            "result": f"0 errors; {figures['bytes of the server']:,.0f} bytes of the server's memory for each, "
+            f"{figures['KiB of the machine']:,.1f} KiB of the machine's for both ends; all is given back: "
+            "0 descriptors, 0 clients left",
+        }
