@@ -105,7 +105,7 @@ class Soak:
         self.ledger = Ledger(has_workers=options.engine != "fork")
         self.random = random.Random(options.seed)
         self.loads, self.readers, self.troubles = [], [], None
-        self.seconds = 0
+        self.seconds = self.warmed = 0
 
     def __enter__(self):
         log, written = os.pipe()
@@ -175,6 +175,7 @@ class Soak:
                 rest = recv_all(sock)
                 assert rest == b"w" * (size - WARM_UP_MESSAGES * len(WARM_UP_MESSAGE)), "the warm-up's echo is wrong"
                 self.ledger.claim({"n": None, "kind": "warm-up", "outcome": "whole", "sent": size, "received": size})
+        self.warmed = self.ledger.received
         wait_until(self.is_at_rest, "the server to rest")
 
     # ---- who makes the load ----
@@ -254,13 +255,14 @@ class Soak:
 
     # ---- what came of it ----
 
-    def clients(self):
-        """How many there were, without the warm-up."""
-        return sum(self.ledger.kinds.values()) - self.ledger.kinds["warm-up"]
+    def work(self):
+        """How much there was, without the warm-up."""
+        clients = sum(self.ledger.kinds.values()) - self.ledger.kinds["warm-up"]
+        return f"{clients:,} clients, {self.ledger.received - self.warmed:,} bytes verified, {self.seconds:,.0f} s"
 
     def summary(self):
         ledger, watch = self.ledger, self.watch
-        yield f"{self.clients():,} clients, {ledger.received:,} bytes verified, {self.seconds:.0f} s"
+        yield self.work()
         yield "outcomes: " + listing(ledger.outcomes)
         yield "kinds: " + listing(ledger.kinds)
         if self.troubles:
@@ -277,10 +279,7 @@ class Soak:
 
     def row(self, mode):
         """What docs/figures keeps of a run that passed."""
-        evidence = (
-            f"{mode.command}, seed {self.options.seed}: "
-            f"{self.clients():,} clients, {self.ledger.received:,} bytes verified, {self.seconds:,.0f} s"
-        )
+        evidence = f"{mode.command}, seed {self.options.seed}: {self.work()}"
         if self.troubles:
             evidence += (
                 f"; {len(self.ledger.kinds) - 1} kinds of client, {self.troubles.counts.total()} troubles, "

@@ -16,10 +16,12 @@ ZOMBIE_AGE = 1.0
 # What a client may cost while it is there, and what all of them together may leave behind.
 CLIENT_KIB, LEFT_KIB = 128, 64
 
-# What was received ahead of a client who then did not read (server/engines/uring.c): all buffers of the ring at most.
-# A worker keeps some such pieces for the next (PIECES_WARM of server/pieces.h).
+# What was received ahead of a client who then did not read (server/engines/uring.c): all the buffers of the ring.
 AHEAD_KIB = {"uring": 512}
-PIECES_KEPT = 8
+
+# What a worker may keep for the next, beyond what the warm-up had it touch: as many pieces of that as server/pieces.h
+# keeps warm; stacks of threads, of which there are more than clients when some are about to end.
+KEPT_KIB = {"uring": 8 * 512, "thread": 256}
 
 # Descriptors of a parent that accepts beyond those of the start: the waiting room (server/admission.h), and one just accepted.
 MORE_DESCRIPTORS = 256 + 1
@@ -69,7 +71,8 @@ class Watch:
     def __init__(self, server, ledger, max_clients, n_workers, judge_memory):
         self.server, self.ledger, self.max_clients = server, ledger, max_clients
         self.n_workers, self.judge_memory = n_workers, judge_memory
-        self.ahead_kib = AHEAD_KIB.get(server.engine, 0)
+        self.client_kib = CLIENT_KIB + AHEAD_KIB.get(server.engine, 0)
+        self.kept_kib = KEPT_KIB.get(server.engine, 0)
         self.most = collections.Counter()
         self.ages = {}  # of zombies, in seconds that their parent slept
         self.samples = 0
@@ -101,8 +104,7 @@ class Watch:
 
     def most_kib(self):
         """A worker that came since the start may have touched what another had then."""
-        workers = (self.n_workers or 0) * PIECES_KEPT * self.ahead_kib
-        return self.start_kib + workers + self.max_clients * (CLIENT_KIB + self.ahead_kib)
+        return self.start_kib + (self.n_workers or 0) * self.kept_kib + self.max_clients * self.client_kib
 
     def most_descriptors(self):
         """Of the server itself: a supervisor never has a client's."""
@@ -122,8 +124,7 @@ class Watch:
         """At rest again: is everything as it was?"""
         wait_until(self.has_workers_again, "as many workers as at the start")
         end, start = at_rest(self.server), self.start
-        kept = PIECES_KEPT * self.ahead_kib
-        left = max(end.kib - start.kib, end.worker_kib - start.worker_kib - kept, 0)
+        left = max(end.kib - start.kib, end.worker_kib - start.worker_kib - self.kept_kib, 0)
         self.most["KiB left behind"] = left
         if self.judge_memory and left > LEFT_KIB:
             self.ledger.fail(
