@@ -4,7 +4,8 @@
 Descriptors have a limit for each process, so both ends are several: workers, where the engine has them, and
 processes of ../load.c (its mode idle), whose source addresses have ports enough. While all are there the
 server says how many, and what one of them takes is read: of the server's own memory, and of the machine's, which
-pays for both ends. Then everybody sends once more, goes, and leaves no descriptor and no process behind.
+pays for both ends. Then, after --hold if that is given, everybody sends once more, goes, and leaves no descriptor
+and no process behind.
 """
 import json
 import pathlib
@@ -35,6 +36,9 @@ MEMORY_LEAST_KIB = 3 << 20
 # It is at rest when no more than this has come back in two seconds.
 SETTLED_KIB = 8 << 10
 
+# Of the server's log, in characters: why a run failed.
+LOG_MOST = 2000
+
 # Engines that have as many workers as they are told.
 WITH_WORKERS = ("thread", "epoll", "uring")
 
@@ -64,6 +68,8 @@ class Crowd:
     def __init__(self, options):
         self.count, self.engine, self.program = options.crowd.value, options.engine, options.program
         self.text = f"./dev soak --crowd {options.crowd.text}"
+        self.hold = options.hold.value if options.hold else 0
+        self.text += f" --hold {options.hold.text}" if options.hold else ""
         self.text += "" if self.engine == "fork" else f" --engine {self.engine}"
         self.failure = self.server = None
         self.loads, self.figures = [], {}
@@ -98,7 +104,7 @@ class Crowd:
         try:
             self.come_and_go(self.start())
         except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
-            self.failure = str(error)
+            self.failure = f"{error}\n{self.server.log()[-LOG_MOST:]}"
         except KeyboardInterrupt:
             self.failure = "interrupted"
         return self.failure is None
@@ -116,6 +122,9 @@ class Crowd:
         self.figures["KiB of the machine"] = (free_kib - available_kib()) / self.count
         self.figures["processes of the server"] = len(server.processes())
 
+        time.sleep(self.hold)
+        stayed = server.totals()
+        assert stayed == there, f"they were left in peace, but not all have stayed: {stayed}"
         self.part()
         wait_until(lambda: server.totals()["clients"] == 0, "the last to go", PATIENCE)
         gone = server.totals()
@@ -163,8 +172,9 @@ class Crowd:
     def row(self):
         """What docs/figures keeps of a run that passed."""
         figures = self.figures
+        stay = f" for {self.hold:,} s" if self.hold else ""
         return {
-            "promise": f"{self.count:,} idle connections at once, each with an echo before and after "
+            "promise": f"{self.count:,} idle connections at once{stay}, each with an echo before and after "
             f"(engine {self.engine})",
             "evidence": f"{self.text}: all there after {figures['seconds to come']:,.0f} s, gone after "
             f"{figures['seconds']:,.0f} s; {figures['processes of the server']} processes of the server, "

@@ -353,6 +353,7 @@ def parse_arguments():
     add = parser.add_argument
     add("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="(random)")
     add("--engine", default="fork", help="(fork)")
+    add("--hold", type=amount(LENGTHS), metavar="LENGTH", help="with --crowd: leave it in peace for so long")
     add("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help=f"({MAX_CLIENTS})")
     add("--record", action="store_true", help="put the figures in docs/figures/soak.json")
     add("--program", default=str(ROOT / "build" / "tcpecho"), help="(build/tcpecho)")
