@@ -11,6 +11,9 @@
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_PROBES     6
 
+/* The intervals of those who came together differ by so much: a prime, for ports go in steps. */
+#define KEEPALIVE_SPREAD_S 7
+
 static const struct socket_option tcp_options[] = {
 	{ IPPROTO_TCP, TCP_NODELAY, 1 },
 	{ SOL_SOCKET, SO_OOBINLINE, 1 },
@@ -33,4 +36,11 @@ int options_set(int fd, const struct socket_option *options, size_t n)
 int options_set_connection(int fd, int family)
 {
 	return family == AF_UNIX ? 0 : options_set(fd, tcp_options, ARRAY_LEN(tcp_options));
+}
+
+void options_spread_keepalive(int fd, unsigned int number)
+{
+	int least_s = KEEPALIVE_INTERVAL_S - KEEPALIVE_SPREAD_S / 2;
+	int interval_s = least_s + (int)(number % KEEPALIVE_SPREAD_S);
+	ignore_result(setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s)));
 }

@@ -27,4 +27,16 @@ MUST_USE int options_set(int fd, const struct socket_option *options, size_t n);
  */
 MUST_USE int options_set_connection(int fd, int family);
 
+/*
+ * Of a TCP connection that was accepted: gives it an interval between the kernel's questions that
+ * is not that of its neighbours, by a number that is not theirs.
+ *
+ * The kernel asks all those who have been silent since the same few seconds in the same instant
+ * (its timers are that coarse), and what of so many questions does not fit into a queue on the way
+ * is lost: of 20,000 clients who came together and were idle, every third was given up though it
+ * was there. Asked again at different times, few are left after each. If it fails, the interval is
+ * the listening socket's.
+ */
+void options_spread_keepalive(int fd, unsigned int number);
+
 #endif

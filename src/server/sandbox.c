@@ -62,7 +62,7 @@ static const struct seccomp_rule server_rules[] = {
 	/* clients */
 	{ .call = __NR_accept4 },
 	{ .call = __NR_getsockopt },
-	{ .call = __NR_setsockopt }, /* accept_client(): the patience of a unix client */
+	{ .call = __NR_setsockopt }, /* accept_client() */
 	{ .call = __NR_listen },     /* listen_shut_queue() */
 	{ .call = __NR_shutdown },
 	/* children */
