@@ -23,7 +23,7 @@ AHEAD_KIB = {"uring": 512}
 # keeps warm; stacks of threads, of which there are more than clients when some are about to end.
 KEPT_KIB = {"uring": 8 * 512, "thread": 256}
 
-# Descriptors of a parent that accepts beyond those of the start: the waiting room (server/admission.h), and one just accepted.
+# Descriptors of a parent that accepts, beyond those of the start: the waiting room (server/admission.h), and one more.
 MORE_DESCRIPTORS = 256 + 1
 
 
