@@ -120,7 +120,7 @@ SERVE_RULES = [
     Rule("connect", "*", TAKEN, "whether a path is stale cannot be found out: it counts as taken", detail=(AF_UNIX,)),
     Rule("listen", "*", UNHARMED, "a queue that cannot be shut is only longer (net/listen.c)", detail=(BACKLOG_SHUT,)),
     Rule("madvise", "*", UNHARMED, "a child costs a little more (net/withhold.h)"),
-    Rule("setsockopt", "*", UNHARMED, "a child of a unix client only waits longer", when="serving"),
+    Rule("setsockopt", "*", UNHARMED, "it only waits longer, or is asked with others", when="serving"),
     Rule("socket setsockopt bind listen getsockname", "*", CANNOT_LISTEN, "what cannot be had is refused at the start"),
     Rule("pipe", "*", CANNOT_GO_ON, "children could not be called off", child=False),
 
