@@ -39,6 +39,8 @@
 #define RECEIVE_SIZE ((size_t)64 * 1024)
 
 struct talk {
+	IO_ALIGNED unsigned char received[RECEIVE_SIZE];
+
 	const struct talk_config *config;
 	int fd;
 
@@ -60,7 +62,6 @@ struct talk {
 	uint64_t waiting_since_ns; /* since when something is due and nothing has come */
 	struct progress progress;
 
-	IO_ALIGNED unsigned char received[RECEIVE_SIZE];
 	char shown[ESCAPE_ROOM(RECEIVE_SIZE)]; /* its pages exist only once a terminal needs them */
 };
 

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -141,12 +142,12 @@ uint64_t machine_free_memory_kib(void)
 	FILE *file = fopen("/proc/meminfo", "re");
 	if (file == NULL)
 		return MACHINE_UNLIMITED;
+	static const char name[] = "MemAvailable:";
 	char line[128];
-	unsigned long long kib;
 	uint64_t found = MACHINE_UNLIMITED;
 	while (found == MACHINE_UNLIMITED && fgets(line, sizeof(line), file) != NULL) {
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			found = kib;
+		if (strncmp(line, name, strlen(name)) == 0)
+			found = strtoull(line + strlen(name), NULL, 10);
 	}
 	fclose(file);
 	return found;

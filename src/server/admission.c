@@ -147,7 +147,7 @@ static void let_wait(struct admission *admission, struct arrival *arrival)
 void admission_serve_waiting(struct admission *admission)
 {
 	size_t n = admission->n_waiting;
-	/* Who is being served is not in the room any more: serving may be the whole conversation. */
+	/* Who is served is not in the room any more: serving may be the whole conversation. */
 	admission->n_waiting = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct arrival arrival = admission->room[i];

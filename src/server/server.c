@@ -12,7 +12,7 @@
 #include "net/signals.h"
 #include "server/reports.h"
 
-void server_say_phase(const struct server *server, uint32_t count)
+void server_say_phase(const struct server *server, uint32_t n_clients)
 {
 	switch (server->drain.phase) {
 	case DRAIN_SERVING:
@@ -20,14 +20,14 @@ void server_say_phase(const struct server *server, uint32_t count)
 	case DRAIN_DRAINING:
 		activation_tell(&server->manager, "STOPPING=1");
 		log_notice("%s: no new clients; %" PRIu32 " may finish, for %s at most",
-			   signals_name(server->drain.asked_by).text, count,
+			   signals_name(server->drain.asked_by).text, n_clients,
 			   units_duration(server->drain_timeout_ns).text);
 		break;
 	case DRAIN_CALLING_OFF:
-		log_notice("drain timeout: ending %" PRIu32 " clients", count);
+		log_notice("drain timeout: ending %" PRIu32 " clients", n_clients);
 		break;
 	case DRAIN_KILLING:
-		log_notice("killing %" PRIu32 " clients", count);
+		log_notice("killing %" PRIu32 " clients", n_clients);
 		break;
 	}
 }
@@ -36,7 +36,7 @@ struct server_asked server_hear_signals(struct server *server)
 {
 	struct server_asked asked = { 0 };
 	int signal;
-	/* A phase at a time, so that each is told of and carried out: the next turn hears the rest. */
+	/* A phase at a time, so that each is told of and carried out: the rest is heard later. */
 	while (!asked.new_phase && (signal = signals_next(server->signals_fd)) != 0) {
 		switch (signal) {
 		case SIGCHLD:

@@ -276,7 +276,7 @@ static void plan_first(struct supervisor *supervisor)
 			grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
 }
 
-/* As we drain, there may be clients in the queue who need another worker, of an engine that grows. */
+/* As we drain, clients in the queue may need another worker, of an engine that grows. */
 static bool may_start(const struct supervisor *supervisor)
 {
 	enum drain_phase phase = supervisor->server->drain.phase;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/worker.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/clock.h"
@@ -147,6 +148,7 @@ MUST_USE static int watch_for_room(struct worker *worker)
 	if (wanted == worker->waits_for_room)
 		return 0;
 	worker->waits_for_room = wanted;
+	assert(limit != NULL); /* it was wanted before, if it is not now */
 	if (!wanted)
 		return poller_remove(&worker->poller, limit->room_fd);
 	return poller_add(&worker->poller, limit->room_fd, EPOLLIN | EPOLLET, TAG_ROOM);
