@@ -116,6 +116,8 @@ class Crowd:
         own_kib, free_kib = server.whole_memory_kib(), available_kib()
         self.gather(server)
         self.figures["seconds to come"] = time.monotonic() - started
+        # Whoever has its echo may be a moment ahead of the count of it.
+        wait_until(lambda: server.totals()["out"] == SIZE * self.count, "every echo to be counted")
         there = server.totals()
         assert (there["clients"], there["accepted"]) == (self.count, self.count), f"not all are there: {there}"
         self.figures["bytes of the server"] = (server.whole_memory_kib() - own_kib) * 1024 / self.count
