@@ -6,7 +6,6 @@
 
 #include "net/io.h"
 #include "net/listen.h"
-#include "net/options.h"
 
 enum accept_verdict accept_judge(int code)
 {
@@ -79,8 +78,6 @@ enum accept_verdict accept_client(int listen_fd, int *ret_fd, struct addr *ret_p
 		/* Of the listening socket's options, unix(7) hands down none. It cannot fail. */
 		if (peer.any.sa_family == AF_UNIX)
 			ignore_result(io_set_patience(fd, LISTEN_PATIENCE_NS));
-		else
-			options_spread_keepalive(fd, addr_port(&peer));
 		*ret_fd = fd;
 		*ret_peer = peer;
 	} else if (verdict != ACCEPT_NONE) {

@@ -11,8 +11,9 @@
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_PROBES     6
 
-/* The intervals of those who came together differ by so much: a prime, for ports go in steps. */
-#define KEEPALIVE_SPREAD_S 7
+/* By how much they differ in a crowd. Primes: whoever has one in common has not the other. */
+#define KEEPALIVE_IDLE_SPREAD_S     61
+#define KEEPALIVE_INTERVAL_SPREAD_S 7
 
 static const struct socket_option tcp_options[] = {
 	{ IPPROTO_TCP, TCP_NODELAY, 1 },
@@ -38,9 +39,14 @@ int options_set_connection(int fd, int family)
 	return family == AF_UNIX ? 0 : options_set(fd, tcp_options, ARRAY_LEN(tcp_options));
 }
 
-void options_spread_keepalive(int fd, unsigned int number)
+void options_spread_keepalive(int fd, uint32_t number)
 {
-	int least_s = KEEPALIVE_INTERVAL_S - KEEPALIVE_SPREAD_S / 2;
-	int interval_s = least_s + (int)(number % KEEPALIVE_SPREAD_S);
-	ignore_result(setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s)));
+	int least_s = KEEPALIVE_INTERVAL_S - KEEPALIVE_INTERVAL_SPREAD_S / 2;
+	const struct socket_option own[] = {
+		{ IPPROTO_TCP, TCP_KEEPIDLE,
+		  KEEPALIVE_IDLE_S + (int)(number % KEEPALIVE_IDLE_SPREAD_S) },
+		{ IPPROTO_TCP, TCP_KEEPINTVL,
+		  least_s + (int)(number % KEEPALIVE_INTERVAL_SPREAD_S) },
+	};
+	ignore_result(options_set(fd, own, ARRAY_LEN(own)));
 }

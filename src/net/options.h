@@ -6,6 +6,7 @@
 #define NET_OPTIONS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 
@@ -28,17 +29,16 @@ MUST_USE int options_set(int fd, const struct socket_option *options, size_t n);
 MUST_USE int options_set_connection(int fd, int family);
 
 /*
- * Of a TCP connection that was accepted: gives it an interval between the kernel's questions that
- * is not that of its neighbours, by a number that is not theirs.
+ * Of a TCP connection that is one of many: gives it a patience of its own before the kernel asks
+ * whether the peer is there, 60 to 120 s, and between its questions, 7 to 13 s. number: not that of
+ * its neighbours.
  *
- * The kernel asks all those who have been silent since the same few seconds in the same instant
- * (its timers are that coarse), and what of so many questions does not fit into a queue on the way
- * is lost: of 20,000 clients who came together and were idle, every third was given up though it
- * was there. Asked again at different times, few are left after each. It does not
- * help every crowd: of 100,000 who came within 4 s to loopback, whose queue takes 1,000 packets for
- * each core (net.core.netdev_max_backlog), one in twenty is still given up. If it fails, the
- * interval is the listening socket's.
+ * The kernel's timers are coarse (4 s of 60), and it asks all whose time has come in the same
+ * instant; what of so many questions does not fit into a queue on the way is lost, on loopback all
+ * but 1,000 for each core (net.core.netdev_max_backlog). Of 20,000 clients who came together and
+ * were idle every third was given up after two minutes, though it was there. If this fails, the
+ * times are the listening socket's.
  */
-void options_spread_keepalive(int fd, unsigned int number);
+void options_spread_keepalive(int fd, uint32_t number);
 
 #endif

@@ -10,9 +10,13 @@
 #include "net/io.h"
 #include "net/listen.h"
 #include "net/machine.h"
+#include "net/options.h"
 
 /* The room may hold this share of our descriptors, so that waiting never starves serving. */
 #define ROOM_SHARE_OF_DESCRIPTORS 4
+
+/* From so many on they are a crowd, in which the kernel must not ask for all in the same instant. */
+#define CROWD 128
 
 /* Reads of what a client who is turned away has sent: more than a receive buffer has at first. */
 #define TURN_AWAY_READS 64
@@ -115,6 +119,8 @@ static bool serve_now(struct admission *admission, struct arrival *arrival)
 		return false;
 	client->fd = arrival->fd;
 	arrival->ticket = 0;
+	if (clients->count > CROWD && arrival->peer.family != AF_UNIX)
+		options_spread_keepalive(client->fd, clients->last_serial);
 	int rc = admission->serve(admission->engine, client);
 	if (rc < 0) {
 		clients_leave(clients, client);

@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, proc_state, recv_all, recv_exactly, reset, sockets_of, wait_until
+from harness import PATIENCE, is_gone, proc_state, recv_all, recv_exactly, reset, sockets_of, wait_until
 from scarcity import allow_descriptors
 from signalling import Storm, block_all, ignore_all, interrupted, signals_in, slow_to_close, stopped
 from streams import Writer, fill, pattern, recv_until_clean_end
@@ -48,11 +48,6 @@ def finish(sock, last=b"the last words\n"):
     sock.sendall(last)
     sock.shutdown(socket.SHUT_WR)
     assert recv_all(sock) == last
-
-
-def is_gone(pid):
-    """Has it ended? An orphan waits for init to reap it: that is not our business."""
-    return proc_state(pid) in ("", "Z")
 
 
 @pytest.fixture
@@ -512,19 +507,12 @@ def test_two_signals_that_are_heard_together_are_each_told_of(serve, connect):
 # ---- KILL of the parent ----
 
 
-def wait_for_the_port(server, children):
-    """A worker accepts by itself, so it has the listening sockets until it has heard of the end; one of the
-    prefork engine may be asleep in a receive for a moment. A child of the fork engine never has them."""
-    if server.has_workers:
-        wait_until(lambda: all(is_gone(child) for child in children), "the workers to end")
-
-
 def test_a_killed_parent_leaves_no_orphan_and_the_port_can_be_bound_at_once(serve, connect):
     server = serve("127.0.0.1:0")
     clients = [connect(server) for _ in range(20)]
     children = server.children() if server.has_workers else server.wait_for_children(20)
     server.end(signal.SIGKILL)
-    wait_for_the_port(server, children)
+    server.wait_for_the_port(children)
     assert serve(f"127.0.0.1:{server.port}").is_faithful()  # while the old children may still be there
     for client in clients:
         assert recv_until_clean_end(client) == b""

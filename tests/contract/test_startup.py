@@ -258,7 +258,10 @@ def test_a_stale_unix_path_is_replaced(serve, path):
 
 
 def test_a_server_that_was_killed_is_restarted_on_its_unix_path(serve, path):
-    assert serve(f"unix:{path}").end(signal.SIGKILL) == -signal.SIGKILL
+    killed = serve(f"unix:{path}")
+    children = killed.children()
+    assert killed.end(signal.SIGKILL) == -signal.SIGKILL
+    killed.wait_for_the_port(children)
     assert path.is_socket()
     assert serve(f"unix:{path}").is_faithful()
 

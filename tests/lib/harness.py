@@ -72,6 +72,11 @@ def proc_state(pid):
     return stat.rpartition(")")[2].split()[0] if stat else ""
 
 
+def is_gone(pid):
+    """Has it ended? An orphan waits for init to reap it: that is not our business."""
+    return proc_state(pid) in ("", "Z")
+
+
 def children_of(pid):
     """The pids of the children, zombies included."""
     return [int(child) for child in proc_text(pid, f"task/{pid}/children").split()]
@@ -348,6 +353,13 @@ class Server(Process):
         self.wait_for_clients(0)
         if not self.has_workers:
             self.wait_for_children(0)
+
+    def wait_for_the_port(self, children):
+        """Once it was killed. A worker accepts by itself, so it has the listening sockets until it has heard of
+        the end; one of the prefork engine may be asleep in a receive for a moment. A child of the fork engine
+        never has them."""
+        if self.has_workers:
+            wait_until(lambda: all(is_gone(child) for child in children), "the workers to end")
 
     def whole_cpu_seconds(self):
         """CPU time of all its processes, of those that it reaped too."""

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@
 
 /* One more than are accepted in one go. */
 #define MANY (ADMISSION_BUDGET + 1)
+
+/* From here on they are a crowd. */
+#define CROWD 128
 
 static struct server server;
 static struct admission admission;
@@ -27,7 +31,7 @@ static struct unit_capture log_of;
 static struct {
 	int refusal;
 	int n_tried, n_served;
-	struct arrival served[2 * MANY];
+	struct arrival served[2 * MANY + CROWD];
 } engine;
 
 static int serve(void *context, struct client *client)
@@ -68,7 +72,7 @@ static int begin(void **state)
 	memset(&engine, 0, sizeof(engine));
 	listener = (struct listener){ .fd = unit_listen(128, &address) };
 	admission_setup(&admission, &server, serve, &engine);
-	return clients_open(&server.clients, 2 * MANY, sizeof(struct client));
+	return clients_open(&server.clients, 2 * MANY + CROWD, sizeof(struct client));
 }
 
 static int end(void **state)
@@ -124,6 +128,48 @@ static enum accept_verdict do_round(void)
 }
 
 /* ---- while there is room ---- */
+
+static int option_of(int fd, int name)
+{
+	int value;
+	socklen_t size = sizeof(value);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, name, &value, &size), 0);
+	return value;
+}
+
+/* How long the kernel is patient with the i-th who was served: with his silence and its questions. */
+static int idle_of(int i)
+{
+	return option_of(engine.served[i].fd, TCP_KEEPIDLE);
+}
+
+static int interval_of(int i)
+{
+	return option_of(engine.served[i].fd, TCP_KEEPINTVL);
+}
+
+/* Or it asks them all at once, and the questions are lost. */
+TEST(of_a_crowd_nobody_is_asked_at_his_neighbours_time)
+{
+	int idle, interval, clients[CROWD + 3];
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		clients[i] = connect_from(1);
+		ignore_result(do_round());
+	}
+	assert_int_equal(engine.n_served, CROWD + 3);
+	idle = idle_of(0);
+	interval = interval_of(0);
+	assert_int_equal(idle_of(CROWD - 1), idle); /* few are asked when it was set for all */
+	assert_int_equal(interval_of(CROWD - 1), interval);
+	for (int i = CROWD; i < CROWD + 2; i++) {
+		assert_int_not_equal(idle_of(i), idle_of(i + 1));
+		assert_int_not_equal(interval_of(i), interval_of(i + 1));
+		assert_in_range(idle_of(i), 60, 120);
+		assert_in_range(interval_of(i), 7, 13);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+}
 
 TEST(who_comes_is_served_in_order)
 {
@@ -684,6 +730,7 @@ TEST(it_is_over_when_it_drains_and_nobody_is_left_anywhere)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		ADMISSION_TEST(of_a_crowd_nobody_is_asked_at_his_neighbours_time),
 		ADMISSION_TEST(who_comes_is_served_in_order),
 		ADMISSION_TEST(a_burst_is_taken_in_pieces),
 		ADMISSION_TEST(while_the_table_is_full_nobody_is_accepted),
