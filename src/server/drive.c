@@ -119,7 +119,7 @@ static bool send_kept(struct driver *driver, struct conn *conn)
 static enum drive_turn do_what_it_wants(struct driver *driver, struct conn *conn, bool empties)
 {
 	ssize_t n = 0;
-	for (int rounds = 0;;) {
+	for (int receives = 0;;) {
 		switch (echo_wants(&conn->echo)) {
 		case ECHO_READ:
 			if (conn->stashed > 0) {
@@ -135,7 +135,7 @@ static enum drive_turn do_what_it_wants(struct driver *driver, struct conn *conn
 			}
 			if (n > 0 && n < (ssize_t)CROWD_BUFFER_SIZE && !empties)
 				return DRIVE_WAITS; /* the receive before was the last */
-			if (rounds++ == DRIVE_ROUNDS)
+			if (n == (ssize_t)CROWD_BUFFER_SIZE || receives++ == DRIVE_RECEIVES)
 				return DRIVE_AGAIN;
 			n = receive(driver, conn);
 			if (n == -EAGAIN)

@@ -17,8 +17,8 @@
 #include "server/crowd.h"
 #include "server/pieces.h"
 
-/* Buffers that one client may have echoed before it is the others' turn. */
-#define DRIVE_ROUNDS 4
+/* A turn ends with a full buffer, or so many receives: then it is the others'. */
+#define DRIVE_RECEIVES 4
 
 /* What a turn of one client comes to. */
 enum drive_turn {

@@ -4,7 +4,7 @@
  * have in common, and sent back at once (server/drive.h); then the next who is ready.
  *
  * What else can happen: a client does not take all (the rest is kept, and it is not received from
- * until that is gone); a client sends without end (its turn ends after DRIVE_ROUNDS buffers, and
+ * until that is gone); a client sends without end (its turn ends with a full buffer, and
  * the next begins behind everybody else's); nothing moves, or the server is called off
  * (server/crowd.h).
  *
