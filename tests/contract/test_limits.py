@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import Server, recv_all, recv_exactly, wait_until
+from harness import Server, proc_state, recv_all, recv_exactly, wait_until
 from scarcity import (
     LoneUser,
     PidsCgroup,
@@ -70,14 +70,15 @@ class Client:
 
 
 def one_after_the_other(server, clients, count):
-    """Clients who have all been accepted in their order: several workers accept at the same time."""
+    """Clients who are all in the line, in their order: several workers accept at the same time, and each has put
+    its client there when it sleeps again."""
     if not server.has_workers:
         return clients(server, count)
-    before = server.totals()["accepted"]
     arrived = []
-    for number in range(count):
+    for _ in range(count):
         arrived += clients(server, 1)
-        wait_until(lambda: server.totals()["accepted"] > before + number, "it to be accepted")
+        worker = server.process_of(arrived[-1].sock)
+        wait_until(lambda: proc_state(worker) == "S", "its worker to sleep")
     return arrived
 
 

@@ -169,7 +169,8 @@ def test_conversations_that_ended_cost_no_memory(server, unsanitized):
     assert len(after) == len(before)
     if server.has_workers:  # one that has had no client yet becomes like those that have
         before = [before[0]] + [max(before[1:])] * len(before[1:])
-    assert all(now <= memory + 64 for now, memory in zip(after, before)), f"{before} KiB became {after} KiB"
+    more = 256 if server.engine == "thread" else 64  # the C library keeps some stacks for the next
+    assert all(now <= memory + more for now, memory in zip(after, before)), f"{before} KiB became {after} KiB"
 
 
 # ---- a client that never reads ----
