@@ -26,7 +26,10 @@
 	X(ERR_NO_LISTENER, -5012, "it is no listening stream socket")                           \
 	X(ERR_FORBIDDEN, -5013, "a firewall on the way forbids it")                             \
 	X(ERR_NO_SUCH_USER, -5014, "no such user")                                              \
-	X(ERR_STILL_ROOT, -5015, "there is a way back to root")
+	X(ERR_STILL_ROOT, -5015, "there is a way back to root")                                 \
+	X(ERR_HLOG_DAMAGED, -5018, "the histogram is damaged")                                  \
+	X(ERR_HLOG_FOREIGN, -5019,                                                              \
+	  "the histogram has another encoding or precision (HdrHistogram V2, 3 digits from 1)")
 
 #define X(name, number, sentence) name = (number),
 enum err { ERR_LIST(X) };

@@ -61,8 +61,8 @@ void histogram_record(struct histogram *histogram, uint64_t ns);
 void histogram_record_n(struct histogram *histogram, uint64_t ns, uint64_t n);
 
 /*
- * Counts n values of which only the bucket is known, index below HISTOGRAM_BUCKETS: the smallest and
- * the largest of them are taken to be its ends, and its middle enters the sum.
+ * Counts n values of which only the bucket is known, index below HISTOGRAM_BUCKETS: the smallest
+ * and the largest of them are taken to be its ends, and its middle enters the sum.
  */
 void histogram_record_bucket(struct histogram *histogram, size_t index, uint64_t n);
 

@@ -14,7 +14,8 @@ MAY_INCLUDE = {
     "echo": set(),
     "server": {"base", "net", "echo"},
     "client": {"base", "net"},
-    "cli": {"base", "net", "server", "client"},
+    "report": {"base"},
+    "cli": {"base", "net", "server", "client", "report"},
 }
 
 # "cli/main.c" alone speaks to the process it is; version.h is made by the build.
@@ -61,6 +62,6 @@ def test_there_is_no_signal_handler():
 
 def test_errno_becomes_an_action_below_the_engines():
     """No engine and no client looks at errno: negative codes are the only currency above net/."""
-    for folder in ("server", "client", "cli", "echo"):
+    for folder in ("server", "client", "report", "cli", "echo"):
         for path in sorted((SRC / folder).rglob("*.c")):
             assert not re.search(r"\berrno\b(?!\.h)", path.read_text()), path.name

@@ -49,7 +49,7 @@ TEST(the_buckets_follow_each_other_from_0_to_an_hour)
 	assert_true(histogram_highest_ns(LAST) >= HOUR_NS);
 }
 
-TEST(the_ends_of_every_bucket_and_their_neighbours_are_counted_where_they_belong)
+TEST(the_ends_of_every_bucket_are_counted_where_they_belong)
 {
 	for (size_t i = 0; i < LAST; i++) {
 		assert_int_equal(histogram_index(histogram_lowest_ns(i)), i);
@@ -478,8 +478,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_memory_there_is_none_and_nothing_was_touched),
 		cmocka_unit_test(the_buckets_follow_each_other_from_0_to_an_hour),
-		cmocka_unit_test(
-			the_ends_of_every_bucket_and_their_neighbours_are_counted_where_they_belong),
+		cmocka_unit_test(the_ends_of_every_bucket_are_counted_where_they_belong),
 		cmocka_unit_test(no_bucket_is_wider_than_a_1024th_of_its_values),
 		cmocka_unit_test(what_is_above_an_hour_is_counted_as_the_last),
 		cmocka_unit_test(of_no_values_every_figure_is_0),
