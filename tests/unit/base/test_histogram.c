@@ -267,6 +267,9 @@ TEST(those_above_an_hour_are_known_to_be_so)
 	assert_int_equal(histogram.max_ns, 2 * HOUR_NS);
 	assert_int_equal(histogram_percentile_ns(&histogram, 100), 2 * HOUR_NS);
 	assert_int_equal(histogram_percentile_ns(&histogram, 50), histogram_highest_ns(LAST));
+	histogram_reset(&histogram);
+	histogram_record_n(&histogram, 2 * HOUR_NS, 3); /* in no case less than the smallest */
+	assert_int_equal(histogram_percentile_ns(&histogram, 50), 2 * HOUR_NS);
 	histogram_close(&histogram);
 }
 

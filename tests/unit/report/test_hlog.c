@@ -237,7 +237,7 @@ TEST(many_values_come_back)
 
 TEST(a_histogram_that_is_as_large_as_can_be_comes_back)
 {
-	/* Counts of nine bytes that do not repeat: hardly any smaller in zlib. */
+	/* As large counts as all buckets can have, and no two alike: zlib makes little of them. */
 	random_state = 1;
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		uint64_t n = (UINT64_C(1) << 47) + (random_number() & 0xffffffffffff) % 1000000007;
