@@ -30,6 +30,7 @@ TARGETS = {
     "option": (640, "an accepted command line reads as itself when written out; a refusal is one line"),
     "echo": (192, "the laws of the simulation, for 64 bytes and a buffer of 16"),
     "addr": (320, "an address that is read or given by the kernel is printed and reads as itself"),
+    "hlog": (256, "a histogram that is read is written as itself; what is none is told and adds nothing"),
     "units": (64, "counts and durations are what exact arithmetic says; what is printed reads as itself"),
 }
 
