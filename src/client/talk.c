@@ -30,9 +30,9 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/units.h"
+#include "client/dial.h"
 #include "client/progress.h"
 #include "client/window.h"
-#include "net/connect.h"
 #include "net/io.h"
 #include "net/signals.h"
 
@@ -381,71 +381,12 @@ MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
 	return talk.status;
 }
 
-/* ---- connecting ---- */
-
-/* The time for one of several addresses: a fair share of what is left, so that each is tried. */
-static uint64_t share_deadline_ns(uint64_t deadline_ns, int n_left)
-{
-	if (deadline_ns == CLOCK_NEVER)
-		return clock_deadline_ns(TALK_CONNECT_TIMEOUT_NS);
-	uint64_t now_ns = clock_now_ns();
-	uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-	return now_ns + left_ns / (uint64_t)n_left;
-}
-
-/* Every address in turn (UNP 11.11). Returns a connected socket or the code of the last one. */
-MUST_USE static int connect_to_any(const struct talk_config *config)
-{
-	struct addr list[ADDR_MAX_RESOLVED];
-	int n = addr_resolve(&config->server, config->family, list);
-	int fd = n;
-	/* The resolver has time-outs of its own (resolv.conf(5)); ours begins when it is done. */
-	uint64_t timeout_ns = config->timeout_ns;
-	uint64_t deadline_ns = timeout_ns != 0 ? clock_deadline_ns(timeout_ns) : CLOCK_NEVER;
-	for (int i = 0; i < n; i++) {
-		fd = connect_open(&list[i], share_deadline_ns(deadline_ns, n - i));
-		if (fd >= 0)
-			break;
-	}
-	return fd;
-}
-
-static const char *connect_remedy(int code)
-{
-	switch (code) {
-	case -ECONNREFUSED:
-	case -ENOENT:
-		return " (is a server listening there?)";
-	case -ETIMEDOUT:
-		return " (the host does not answer, or a firewall drops what it is sent)";
-	default:
-		return "";
-	}
-}
-
-static enum status connect_status(int code)
-{
-	switch (code) {
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOBUFS:
-	case -ENOMEM:
-	case -EACCES:
-		return STATUS_MACHINE;
-	default:
-		return STATUS_NO_CONNECTION;
-	}
-}
-
 enum status talk_run(const struct talk_config *config)
 {
 	signals_setup_client();
-	int fd = connect_to_any(config);
-	if (fd < 0) {
-		log_error("cannot connect to %s: %s%s", addr_spec_text(&config->server).text,
-			  err_text(fd).text, connect_remedy(fd));
-		return connect_status(fd);
-	}
+	int fd = dial(&config->server, config->family, config->timeout_ns, NULL);
+	if (fd < 0)
+		return dial_explain(&config->server, fd);
 	enum status status = talk_on(config, fd);
 	io_close(&fd);
 	return status;

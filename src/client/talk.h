@@ -8,13 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/status.h"
 #include "net/addr.h"
-
-/* How long one address may take to answer when nobody said how long. */
-#define TALK_CONNECT_TIMEOUT_NS (10 * CLOCK_NS_PER_S)
 
 struct talk_config {
 	struct addr_spec server; /* of the kinds ADDR_HOST and ADDR_UNIX */

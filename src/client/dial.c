@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/dial.h"
+
+#include <errno.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "net/connect.h"
+
+/* The time for one of several addresses: a fair share of what is left, so that each is tried. */
+static uint64_t share_deadline_ns(uint64_t deadline_ns, int n_left)
+{
+	if (deadline_ns == CLOCK_NEVER)
+		return clock_deadline_ns(DIAL_TIMEOUT_NS);
+	uint64_t now_ns = clock_now_ns();
+	uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+	return now_ns + left_ns / (uint64_t)n_left;
+}
+
+int dial(const struct addr_spec *server, int family, uint64_t timeout_ns, struct addr *ret_addr)
+{
+	struct addr list[ADDR_MAX_RESOLVED];
+	int n = addr_resolve(server, family, list);
+	int fd = n;
+	/* The resolver has time-outs of its own (resolv.conf(5)); ours begins when it is done. */
+	uint64_t deadline_ns = timeout_ns != 0 ? clock_deadline_ns(timeout_ns) : CLOCK_NEVER;
+	for (int i = 0; i < n; i++) {
+		fd = connect_open(&list[i], share_deadline_ns(deadline_ns, n - i));
+		if (fd < 0)
+			continue;
+		if (ret_addr != NULL)
+			*ret_addr = list[i];
+		break;
+	}
+	return fd;
+}
+
+static const char *remedy(int code)
+{
+	switch (code) {
+	case -ECONNREFUSED:
+	case -ENOENT:
+		return " (is a server listening there?)";
+	case -ETIMEDOUT:
+		return " (the host does not answer, or a firewall drops what it is sent)";
+	default:
+		return "";
+	}
+}
+
+static enum status status_of(int code)
+{
+	switch (code) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOBUFS:
+	case -ENOMEM:
+	case -EACCES:
+		return STATUS_MACHINE;
+	default:
+		return STATUS_NO_CONNECTION;
+	}
+}
+
+enum status dial_explain(const struct addr_spec *server, int code)
+{
+	log_error("cannot connect to %s: %s%s", addr_spec_text(server).text, err_text(code).text,
+		  remedy(code));
+	return status_of(code);
+}
