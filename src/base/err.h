@@ -27,6 +27,8 @@
 	X(ERR_FORBIDDEN, -5013, "a firewall on the way forbids it")                             \
 	X(ERR_NO_SUCH_USER, -5014, "no such user")                                              \
 	X(ERR_STILL_ROOT, -5015, "there is a way back to root")                                 \
+	X(ERR_BAD_MULTIPLE, -5016, "not a number with k, M or G, or none of them, behind it")   \
+	X(ERR_EMPTY, -5017, "must not be empty")                                                \
 	X(ERR_HLOG_DAMAGED, -5018, "the histogram is damaged")                                  \
 	X(ERR_HLOG_FOREIGN, -5019,                                                              \
 	  "the histogram has another encoding or precision (HdrHistogram V2, 3 digits from 1)")

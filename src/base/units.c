@@ -52,6 +52,37 @@ int units_parse_count(const char *text, uint64_t *ret_count)
 	return 0;
 }
 
+/* A number and perhaps one letter, each of which stands for a step more. */
+MUST_USE static int parse_multiple(const char *text, uint64_t step, uint64_t *ret_value)
+{
+	static const char letters[] = "kMG";
+	uint64_t value;
+	int rc = parse_digits(&text, &value);
+	if (rc < 0)
+		return rc;
+	if (*text != '\0') {
+		const char *letter = strchr(letters, *text == 'K' ? 'k' : *text);
+		if (letter == NULL || text[1] != '\0')
+			return ERR_BAD_MULTIPLE;
+		for (const char *at = letters; at <= letter; at++) {
+			if (__builtin_mul_overflow(value, step, &value))
+				return ERR_OUT_OF_RANGE;
+		}
+	}
+	*ret_value = value;
+	return 0;
+}
+
+int units_parse_size(const char *text, uint64_t *ret_bytes)
+{
+	return parse_multiple(text, 1024, ret_bytes);
+}
+
+int units_parse_rate(const char *text, uint64_t *ret_per_second)
+{
+	return parse_multiple(text, 1000, ret_per_second);
+}
+
 /*
  * The digits after a decimal point, of `unit_ns`; what is finer than a nanosecond is cut. From the
  * last digit to the first: cutting at each of them is then the same as cutting once at the end.

@@ -22,6 +22,14 @@ MUST_USE int units_parse_count(const char *text, uint64_t *ret_count);
  */
 MUST_USE int units_parse_duration(const char *text, uint64_t *ret_ns);
 
+/*
+ * Read a number of bytes, "64", "4k", "1M", "2G", in powers of 1024; and a rate per second, "500",
+ * "10k", "1M", in powers of 1000. Return 0, ERR_NOT_A_NUMBER, ERR_BAD_MULTIPLE or ERR_OUT_OF_RANGE
+ * (beyond 64 bits).
+ */
+MUST_USE int units_parse_size(const char *text, uint64_t *ret_bytes);
+MUST_USE int units_parse_rate(const char *text, uint64_t *ret_per_second);
+
 struct units_text {
 	char text[32];
 };

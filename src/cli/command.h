@@ -18,13 +18,16 @@
 /* Options of one command at most. */
 #define COMMAND_OPTIONS_MOST 32
 
-/* What an option's value is. All of them are a number in the end. */
+/* What an option's value is. All of them are a number in the end, but for the last. */
 enum option_kind {
 	OPTION_FLAG,     /* no value: 1 when given */
 	OPTION_COUNT,    /* a whole number, from `least` to `most` */
+	OPTION_SIZE,     /* the same in bytes: 64, 4k, 1M */
+	OPTION_RATE,     /* the same per second: 500, 10k, 1M */
 	OPTION_DURATION, /* 250ms, 10s, 2m, off: nanoseconds, 0 for off */
 	OPTION_CHOICE,   /* one of a few words: the place of the word */
 	OPTION_USER,     /* a user's name or number: the number */
+	OPTION_TEXT,     /* as it is given; not empty */
 };
 
 struct option_row {
@@ -35,7 +38,7 @@ struct option_row {
 	const char *preset;     /* the value when it is not given; NULL: 0 */
 	const char *help;       /* for --help: a few words, lower case, no full stop */
 	const char *details;    /* for the man page: whole sentences */
-	uint64_t least, most;   /* of a count */
+	uint64_t least, most;   /* of a count, a size or a rate */
 	/* Of a choice: the i-th word, NULL behind the last. */
 	const char *(*choice)(size_t i);
 };
@@ -46,6 +49,7 @@ enum option_source { SOURCE_PRESET, SOURCE_ENVIRONMENT, SOURCE_COMMAND_LINE };
 /* What the command line and the environment said, row for row. */
 struct arguments {
 	uint64_t values[COMMAND_OPTIONS_MOST];
+	const char *texts[COMMAND_OPTIONS_MOST]; /* of texts; NULL: not given */
 	enum option_source sources[COMMAND_OPTIONS_MOST];
 	char **operands;
 	size_t n_operands;

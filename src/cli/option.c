@@ -66,6 +66,20 @@ MUST_USE static int find_user(const char *text, uint64_t *ret_value)
 	return rc;
 }
 
+MUST_USE static int read_number(const struct option_row *row, const char *text, uint64_t *ret_value)
+{
+	uint64_t value;
+	int rc = row->kind == OPTION_SIZE   ? units_parse_size(text, &value)
+		 : row->kind == OPTION_RATE ? units_parse_rate(text, &value)
+					    : units_parse_count(text, &value);
+	if (rc == 0 && (value < row->least || value > row->most))
+		rc = ERR_OUT_OF_RANGE;
+	if (rc == 0)
+		*ret_value = value;
+	return rc;
+}
+
+/* Of a text there is nothing to read but that it is one. */
 MUST_USE static int read_value(const struct option_row *row, const char *text, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -77,9 +91,9 @@ MUST_USE static int read_value(const struct option_row *row, const char *text, u
 			rc = ERR_OUT_OF_RANGE;
 		break;
 	case OPTION_COUNT:
-		rc = units_parse_count(text, &value);
-		if (rc == 0 && (value < row->least || value > row->most))
-			rc = ERR_OUT_OF_RANGE;
+	case OPTION_SIZE:
+	case OPTION_RATE:
+		rc = read_number(row, text, &value);
 		break;
 	case OPTION_DURATION:
 		rc = units_parse_duration(text, &value);
@@ -90,9 +104,22 @@ MUST_USE static int read_value(const struct option_row *row, const char *text, u
 	case OPTION_USER:
 		rc = find_user(text, &value);
 		break;
+	case OPTION_TEXT:
+		rc = *text != '\0' ? 0 : ERR_EMPTY;
+		break;
 	}
 	if (rc == 0)
 		*ret_value = value;
+	return rc;
+}
+
+/* Sets row i of the arguments. The text must outlive them. */
+MUST_USE static int set_value(const struct command *command, size_t i, const char *text,
+			      struct arguments *arguments)
+{
+	int rc = read_value(&command->options[i], text, &arguments->values[i]);
+	if (rc == 0 && command->options[i].kind == OPTION_TEXT)
+		arguments->texts[i] = text;
 	return rc;
 }
 
@@ -103,7 +130,7 @@ static void complain(const struct option_row *row, const char *source, int code)
 	if (row->kind == OPTION_CHOICE) {
 		option_choices(row, ", ", choices, sizeof(choices));
 		log_error("%s: not one of: %s", source, choices);
-	} else if (row->kind == OPTION_COUNT && code == ERR_OUT_OF_RANGE) {
+	} else if (row->most > 0 && code == ERR_OUT_OF_RANGE) {
 		log_error("%s: out of range, from %" PRIu64 " to %" PRIu64, source, row->least,
 			  row->most);
 	} else if (row->kind == OPTION_FLAG) {
@@ -121,7 +148,7 @@ static void apply_presets(const struct command *command, struct arguments *argum
 		const struct option_row *row = &command->options[i];
 		if (row->preset == NULL)
 			continue;
-		int rc = read_value(row, row->preset, &arguments->values[i]);
+		int rc = set_value(command, i, row->preset, arguments);
 		assert(rc == 0);
 	}
 }
@@ -135,7 +162,7 @@ MUST_USE static enum option_outcome apply_environment(const struct command *comm
 		const char *text = getenv(variable.name);
 		if (text == NULL || arguments->sources[i] == SOURCE_COMMAND_LINE)
 			continue;
-		int rc = read_value(row, text, &arguments->values[i]);
+		int rc = set_value(command, i, text, arguments);
 		if (rc < 0) {
 			char source[512];
 			snprintf(source, sizeof(source), "%s=%s", variable.name, text);
@@ -227,7 +254,7 @@ MUST_USE static enum option_outcome apply_option(const struct command *command,
 	if (row->kind == OPTION_FLAG) {
 		arguments->values[i] = 1;
 	} else {
-		int rc = read_value(row, optarg, &arguments->values[i]);
+		int rc = set_value(command, i, optarg, arguments);
 		if (rc < 0) {
 			char source[512];
 			snprintf(source, sizeof(source), "--%s %s", row->name, optarg);

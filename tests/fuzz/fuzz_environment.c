@@ -82,6 +82,8 @@ static void write_option(const struct option_row *row, char out[64])
 		snprintf(out, 64, "--%s", row->name);
 		break;
 	case OPTION_COUNT:
+	case OPTION_SIZE:
+	case OPTION_RATE:
 		snprintf(out, 64, "--%s=%llu", row->name, (unsigned long long)row->most);
 		break;
 	case OPTION_DURATION:
@@ -92,6 +94,9 @@ static void write_option(const struct option_row *row, char out[64])
 		break;
 	case OPTION_USER:
 		snprintf(out, 64, "--%s=root", row->name);
+		break;
+	case OPTION_TEXT:
+		snprintf(out, 64, "--%s=any", row->name);
 		break;
 	}
 }

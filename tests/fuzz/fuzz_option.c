@@ -99,6 +99,8 @@ static void check_value(const struct option_row *row, uint64_t value, enum optio
 		assert(value == (source == SOURCE_COMMAND_LINE));
 		break;
 	case OPTION_COUNT:
+	case OPTION_SIZE:
+	case OPTION_RATE:
 		assert(source == SOURCE_PRESET || (value >= row->least && value <= row->most));
 		break;
 	case OPTION_CHOICE:
@@ -109,6 +111,9 @@ static void check_value(const struct option_row *row, uint64_t value, enum optio
 		break; /* fuzz_units.c */
 	case OPTION_USER:
 		assert(value <= UINT32_MAX);
+		break;
+	case OPTION_TEXT:
+		assert(value == 0);
 		break;
 	}
 }
@@ -133,6 +138,8 @@ static void write_option(const struct option_row *row, uint64_t value, char out[
 		snprintf(out, 64, "--%s", row->name);
 		break;
 	case OPTION_COUNT:
+	case OPTION_SIZE:
+	case OPTION_RATE:
 		snprintf(out, 64, "--%s=%" PRIu64, row->name, value);
 		break;
 	case OPTION_DURATION:
@@ -143,6 +150,9 @@ static void write_option(const struct option_row *row, uint64_t value, char out[
 		break;
 	case OPTION_USER:
 		snprintf(out, 64, "--%s=%" PRIu64, row->name, value);
+		break;
+	case OPTION_TEXT:
+		snprintf(out, 64, "--%s=any", row->name);
 		break;
 	}
 }

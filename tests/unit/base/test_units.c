@@ -64,6 +64,39 @@ TEST(a_count_is_digits_and_nothing_but_digits)
 	assert_rows(units_parse_count, rows, ARRAY_LEN(rows));
 }
 
+TEST(a_size_is_in_powers_of_1024_and_a_rate_in_powers_of_1000)
+{
+	static const struct row sizes[] = {
+		{ "0", 0, 0 },
+		{ "64", 0, 64 },
+		{ "4k", 0, 4096 },
+		{ "4K", 0, 4096 },
+		{ "1M", 0, 1 << 20 },
+		{ "3G", 0, UINT64_C(3) << 30 },
+		{ "17179869183G", 0, UINT64_C(17179869183) << 30 },
+		{ "17179869184G", ERR_OUT_OF_RANGE },
+		{ "18446744073709551615k", ERR_OUT_OF_RANGE },
+		{ "", ERR_NOT_A_NUMBER },
+		{ "k", ERR_NOT_A_NUMBER },
+		{ "-1k", ERR_NOT_A_NUMBER },
+		{ "1m", ERR_BAD_MULTIPLE },
+		{ "1T", ERR_BAD_MULTIPLE },
+		{ "1kB", ERR_BAD_MULTIPLE },
+		{ "1 k", ERR_BAD_MULTIPLE },
+		{ "1.5k", ERR_BAD_MULTIPLE },
+	};
+	static const struct row rates[] = {
+		{ "500", 0, 500 },
+		{ "10k", 0, 10000 },
+		{ "2M", 0, 2000000 },
+		{ "1G", 0, 1000000000 },
+		{ "18446744073709552k", ERR_OUT_OF_RANGE },
+		{ "10/s", ERR_BAD_MULTIPLE },
+	};
+	assert_rows(units_parse_size, sizes, ARRAY_LEN(sizes));
+	assert_rows(units_parse_rate, rates, ARRAY_LEN(rates));
+}
+
 TEST(a_duration_is_a_number_and_its_unit)
 {
 	static const struct row rows[] = {
@@ -192,6 +225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_count_is_digits_and_nothing_but_digits),
+		cmocka_unit_test(a_size_is_in_powers_of_1024_and_a_rate_in_powers_of_1000),
 		cmocka_unit_test(a_duration_is_a_number_and_its_unit),
 		cmocka_unit_test(what_is_finer_than_a_nanosecond_is_cut),
 		cmocka_unit_test(what_is_no_duration_is_refused_with_its_reason),

@@ -15,7 +15,7 @@
 
 /* ---- a command with an option of every kind ---- */
 
-enum { QUIET, MAX_CLIENTS, MAX_PER_SOURCE, TIMEOUT, ENGINE, N_OPTIONS };
+enum { QUIET, MAX_CLIENTS, MAX_PER_SOURCE, TIMEOUT, ENGINE, SIZE, RATE, FILE_NAME, N_OPTIONS };
 
 static const char *engine_name(size_t i)
 {
@@ -55,6 +55,23 @@ static const struct option_row options[N_OPTIONS] = {
 		.preset = "thread",
 		.choice = engine_name,
 	},
+	[SIZE] = {
+		.letter = 's',
+		.name = "size",
+		.kind = OPTION_SIZE,
+		.value_name = "SIZE",
+		.preset = "4k",
+		.least = 1,
+		.most = 1 << 20,
+	},
+	[RATE] = {
+		.letter = 'r',
+		.name = "rate",
+		.kind = OPTION_RATE,
+		.value_name = "RATE",
+		.most = 1000000,
+	},
+	[FILE_NAME] = { .name = "file", .kind = OPTION_TEXT, .value_name = "FILE" },
 };
 
 static const struct command command = {
@@ -119,6 +136,8 @@ TEST(what_is_not_given_is_at_its_preset)
 	assert_int_equal(arguments.values[MAX_PER_SOURCE], 5);
 	assert_int_equal(arguments.values[TIMEOUT], 30 * CLOCK_NS_PER_S);
 	assert_int_equal(arguments.values[ENGINE], 1);
+	assert_int_equal(arguments.values[SIZE], 4096);
+	assert_null(arguments.texts[FILE_NAME]);
 	for (size_t i = 0; i < N_OPTIONS; i++)
 		assert_int_equal(arguments.sources[i], SOURCE_PRESET);
 	assert_int_equal(arguments.n_operands, 0);
@@ -146,6 +165,10 @@ TEST(every_kind_can_be_given_in_every_form)
 		{ "--timeout=off", TIMEOUT, 0 },
 		{ "-e fork", ENGINE, 0 },
 		{ "--engine=epoll", ENGINE, 2 },
+		{ "-s 64", SIZE, 64 },
+		{ "--size=1M", SIZE, 1 << 20 },
+		{ "-r 500", RATE, 500 },
+		{ "--rate=10k", RATE, 10000 },
 
 		/* abbreviations, as long as they are of one option */
 		{ "--q", QUIET, 1 },
@@ -161,6 +184,17 @@ TEST(every_kind_can_be_given_in_every_form)
 		assert_int_equal(arguments.values[rows[i].option], rows[i].value);
 		assert_int_equal(arguments.sources[rows[i].option], SOURCE_COMMAND_LINE);
 	}
+}
+
+TEST(a_text_is_what_was_given)
+{
+	assert_good("--file=a/b.json");
+	assert_string_equal(arguments.texts[FILE_NAME], "a/b.json");
+	assert_int_equal(arguments.sources[FILE_NAME], SOURCE_COMMAND_LINE);
+	setenv("TCPECHO_SERVE_FILE", "c.json", 1);
+	assert_good("");
+	assert_string_equal(arguments.texts[FILE_NAME], "c.json");
+	assert_bad("--file=", "--file : must not be empty");
 }
 
 /* ---- operands ---- */
@@ -221,6 +255,10 @@ TEST(a_bad_value_is_named_with_its_option_and_what_would_be_good)
 	assert_bad("-t 5x", "--timeout 5x: unknown unit (write 250ms, 10s, 2m or 1h)");
 	assert_bad("-t x", "--timeout x: not a number");
 	assert_bad("-t 999999999h", "--timeout 999999999h: out of range");
+	assert_bad("-s 1m", "--size 1m: not a number with k, M or G, or none of them, behind it");
+	assert_bad("-s 0", "--size 0: out of range, from 1 to 1048576");
+	assert_bad("-s 2M", "--size 2M: out of range, from 1 to 1048576");
+	assert_bad("-r fast", "--rate fast: not a number");
 	assert_bad("-e uring", "--engine uring: not one of: fork, thread, epoll");
 	assert_bad("-e for", "--engine for: not one of: fork, thread, epoll");
 	assert_bad("-e FORK", "--engine FORK: not one of: fork, thread, epoll");
@@ -412,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		OPTION_TEST(what_is_not_given_is_at_its_preset),
 		OPTION_TEST(every_kind_can_be_given_in_every_form),
+		OPTION_TEST(a_text_is_what_was_given),
 		OPTION_TEST(operands_and_options_stand_in_any_order),
 		OPTION_TEST(behind_two_dashes_all_are_operands),
 		OPTION_TEST(a_dash_alone_is_an_operand),
