@@ -11,8 +11,9 @@
 
 #include "net/io.h"
 
-/* What the server reads from its descriptor. */
+/* What is read from a descriptor: by the server, and by a client that reports when it is ended. */
 static const int read_by_server[] = { SIGCHLD, SIGINT, SIGTERM, SIGUSR1 };
+static const int read_by_meter[] = { SIGINT, SIGTERM, SIGQUIT };
 
 static void dispose(int signal, void (*how)(int))
 {
@@ -38,20 +39,30 @@ void signals_setup_client(void)
 	set_mask(NULL, 0);
 }
 
-int signals_setup_server(void)
+MUST_USE static int open_reader(const int *signals, size_t n)
 {
 	sigset_t heard;
 	sigemptyset(&heard);
 	dispose(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < ARRAY_LEN(read_by_server); i++) {
+	for (size_t i = 0; i < n; i++) {
 		/* Ignored, a signal would be thrown away before we could read it. */
-		dispose(read_by_server[i], SIG_DFL);
-		sigaddset(&heard, read_by_server[i]);
+		dispose(signals[i], SIG_DFL);
+		sigaddset(&heard, signals[i]);
 	}
-	set_mask(read_by_server, ARRAY_LEN(read_by_server));
+	set_mask(signals, n);
 
 	int fd = signalfd(-1, &heard, SFD_NONBLOCK | SFD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+int signals_setup_server(void)
+{
+	return open_reader(read_by_server, ARRAY_LEN(read_by_server));
+}
+
+int signals_setup_meter(void)
+{
+	return open_reader(read_by_meter, ARRAY_LEN(read_by_meter));
 }
 
 int signals_next(int signals_fd)

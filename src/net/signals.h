@@ -23,13 +23,14 @@
  * A blocked signal is pending or it is not: it does not count. Five hundred children who end while
  * the parent is stopped are one SIGCHLD (UNP 5.10), so whoever reads one reaps until there is none.
  *
- *              talk        server      the server's child
- *   SIGPIPE    ignore      ignore      ignore
- *   SIGINT     inherited   read        blocked
- *   SIGTERM    inherited   read        blocked
- *   SIGUSR1    inherited   read        blocked
- *   SIGCHLD    inherited   read        blocked
- *   others     inherited   inherited   inherited
+ *              talk        ping, bench   server      the server's child
+ *   SIGPIPE    ignore      ignore        ignore      ignore
+ *   SIGINT     inherited   read          read        blocked
+ *   SIGTERM    inherited   read          read        blocked
+ *   SIGQUIT    inherited   read          inherited   inherited
+ *   SIGUSR1    inherited   inherited     read        blocked
+ *   SIGCHLD    inherited   inherited     read        blocked
+ *   others     inherited   inherited     inherited   inherited
  *
  * Inherited is what whoever started us had: the default, or ignored, as nohup(1) ignores SIGHUP.
  */
@@ -46,6 +47,9 @@ void signals_setup_client(void);
  * signals_next() reads, the caller's; or -errno.
  */
 MUST_USE int signals_setup_server(void);
+
+/* The same for a client that measures: INT and TERM end it with a report, QUIT asks for a line. */
+MUST_USE int signals_setup_meter(void);
 
 /* The next signal that has come in, or 0 for none. */
 int signals_next(int signals_fd);
