@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes that a measurement sends: a function of seed, connection and offset, so that nothing
+ * need be kept to compare what comes back, and what comes back wrong says where it is from.
+ *
+ * A stream is 64-bit words, little-endian, one after the other. All the streams of a seed are parts
+ * of one series: connection c begins at its word c * PATTERN_WORDS. Word g of the series is
+ *
+ *	scramble(start + g * step)     start: the seed, mixed; step: odd
+ *
+ * and scramble() maps 64-bit words one to one, by shifts alone, which processors do for several
+ * words at once. So no two words of the series are the same, whatever connections they belong to,
+ * and of any word it can be computed which one it is. A single byte is another's in one of 256
+ * cases, as with random bytes, whatever the connections and the distance.
+ *
+ * The first PATTERN_CONNECTIONS connections differ from each other for PATTERN_WORDS * 8 bytes:
+ * 512 GiB. Beyond, the bytes are still right or wrong, but might be another connection's as well.
+ */
+#ifndef BASE_PATTERN_H
+#define BASE_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PATTERN_WORDS       (UINT64_C(1) << 36)
+#define PATTERN_CONNECTIONS (UINT64_C(1) << 28)
+
+/* So few bytes can be located at all, and so few wherever in a word they begin. */
+#define PATTERN_LOCATE_LEAST ((size_t)8)
+#define PATTERN_LOCATE_SURE  ((size_t)15)
+
+/* The stream of one connection: a value. Any offset from 0 on, in bytes, is a place in it. */
+struct pattern {
+	uint64_t base; /* what word 0 is made of */
+};
+
+struct pattern pattern_of(uint64_t seed, uint64_t connection);
+
+/* Writes the n bytes of the stream from an offset on; bytes need not be aligned. */
+void pattern_fill(const struct pattern *pattern, uint64_t offset, void *bytes, size_t n);
+
+/*
+ * How many of n received bytes, from the first on, are those of the stream from an offset on.
+ * n: all are.
+ */
+size_t pattern_match(const struct pattern *pattern, uint64_t offset, const void *bytes, size_t n);
+
+struct pattern_place {
+	uint64_t connection;
+	uint64_t offset; /* of the first byte */
+};
+
+/*
+ * Where n received bytes are right: at which offset of which of the connections 0 to
+ * n_connections - 1, of each of which the first `bound` bytes were sent. Every one of the n bytes
+ * is compared. The work does not depend on the number of connections.
+ *
+ * True, and *ret_place, if they were sent anywhere. From PATTERN_LOCATE_SURE bytes on every place is
+ * found; of fewer, down to PATTERN_LOCATE_LEAST, those that hold a whole word. Foreign bytes pass
+ * for ours with a chance of n_connections * bound / 2^(8n), or thereabouts.
+ */
+bool pattern_locate(uint64_t seed, uint64_t n_connections, uint64_t bound, const void *bytes,
+		    size_t n, struct pattern_place *ret_place);
+
+#endif
