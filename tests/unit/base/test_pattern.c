@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pattern is what its header says it is, wherever it is cut; a wrong byte is found at its place,
+ * and bytes from anywhere in any stream are located there, and foreign ones nowhere.
+ */
+#include "base/pattern.h"
+
+#include <string.h>
+
+#include "unit.h"
+
+#define SEED UINT64_C(0x7465737420736565)
+
+/* Room on both sides, to see that nothing is written there. */
+#define MARGIN 16
+#define MOST   (20 * 1024)
+
+static unsigned char buffer[MARGIN + MOST + MARGIN];
+static unsigned char model[MOST];
+
+/* A generator of its own: the same series everywhere (Knuth's MMIX constants). */
+static uint64_t random_state = 1;
+
+static uint64_t random_below(uint64_t n)
+{
+	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (random_state >> 16) % n;
+}
+
+/* ---- the bytes ---- */
+
+/* The word of a stream, by the words of the header; multiplications stand for shifts and sums. */
+static uint64_t model_word(uint64_t seed, uint64_t connection, uint64_t word)
+{
+	const uint64_t step = UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t start = seed + step;
+	start = (start ^ (start >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	start = (start ^ (start >> 27)) * UINT64_C(0x94d049bb133111eb);
+	start ^= start >> 31;
+	uint64_t x = start + (connection * PATTERN_WORDS + word) * step;
+	x = (x ^ (x >> 24)) * 0x4001;
+	x = (x ^ (x >> 33)) * 0x100001;
+	return (x ^ (x >> 25)) * 0x101;
+}
+
+static void fill_model(uint64_t seed, uint64_t connection, uint64_t offset, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t word = model_word(seed, connection, (offset + i) / 8);
+		model[i] = (unsigned char)(word >> (offset + i) % 8 * 8);
+	}
+}
+
+/* Filled at `shift` bytes behind an aligned address, and nothing beside. */
+static void assert_fills(uint64_t connection, uint64_t offset, size_t shift, size_t n)
+{
+	struct pattern pattern = pattern_of(SEED, connection);
+	unsigned char *bytes = buffer + MARGIN + shift;
+	fill_model(SEED, connection, offset, n);
+	memset(buffer, 0x5a, sizeof(buffer));
+	pattern_fill(&pattern, offset, bytes, n);
+	assert_memory_equal(bytes, model, n);
+	for (unsigned char *beside = buffer; beside < buffer + sizeof(buffer); beside++) {
+		if ((beside < bytes || beside >= bytes + n) && *beside != 0x5a)
+			fail_msg("written beside: offset %ju, size %zu", (uintmax_t)offset, n);
+		if (beside == bytes + n + MARGIN)
+			break;
+	}
+	assert_int_equal(pattern_match(&pattern, offset, bytes, n), n);
+}
+
+TEST(the_bytes_are_the_same_on_every_machine)
+{
+	static const unsigned char first[] = { 0xbe, 0x54, 0xe4, 0xb4, 0x0f, 0x6e, 0x47, 0x20 };
+	unsigned char bytes[sizeof(first)];
+	struct pattern pattern = pattern_of(1, 2);
+	pattern_fill(&pattern, 3, bytes, sizeof(bytes));
+	assert_memory_equal(bytes, first, sizeof(first));
+}
+
+TEST(a_stream_is_the_same_wherever_it_is_cut)
+{
+	for (uint64_t offset = 0; offset < 80; offset++) {
+		for (size_t n = 0; n <= 210; n++)
+			assert_fills(3, offset, (size_t)(offset % 7), n);
+	}
+}
+
+TEST(a_stream_is_the_same_at_every_alignment_of_memory)
+{
+	for (size_t shift = 0; shift < 64; shift++) {
+		for (size_t n = 0; n <= 300; n += 1 + n / 17)
+			assert_fills(999, random_below(UINT64_C(1) << 40), shift % MARGIN, n);
+	}
+}
+
+TEST(large_pieces_and_far_offsets_are_of_the_same_stream)
+{
+	for (unsigned int i = 0; i < 200; i++) {
+		uint64_t offset = random_below(UINT64_C(1) << 47) << random_below(16);
+		assert_fills(random_below(PATTERN_CONNECTIONS), offset, random_below(MARGIN),
+			     random_below(MOST - MARGIN));
+	}
+}
+
+TEST(seeds_and_connections_have_streams_of_their_own)
+{
+	struct pattern patterns[] = { pattern_of(0, 0), pattern_of(0, 1), pattern_of(1, 0),
+				      pattern_of(1, 1), pattern_of(UINT64_MAX, 0) };
+	unsigned char bytes[ARRAY_LEN(patterns)][16];
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		pattern_fill(&patterns[i], 0, bytes[i], sizeof(bytes[i]));
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(bytes[i], bytes[j], sizeof(bytes[i]));
+	}
+}
+
+/* ---- what is right ---- */
+
+TEST(a_wrong_byte_is_found_wherever_it_is)
+{
+	static const size_t sizes[] = { 1, 7, 8, 9, 15, 16, 63, 64, 65, 127, 128, 200 };
+	struct pattern pattern = pattern_of(SEED, 5);
+	for (uint64_t offset = 0; offset < 9; offset++) {
+		for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+			size_t n = sizes[i];
+			pattern_fill(&pattern, offset, buffer, n);
+			for (size_t wrong = 0; wrong < n; wrong++) {
+				unsigned char bit = (unsigned char)(1u << (wrong + offset) % 8);
+				buffer[wrong] ^= bit;
+				assert_int_equal(pattern_match(&pattern, offset, buffer, n), wrong);
+				buffer[wrong] ^= bit;
+			}
+		}
+	}
+}
+
+TEST(a_wrong_bit_is_found_in_large_pieces_too)
+{
+	struct pattern pattern = pattern_of(SEED, 5);
+	pattern_fill(&pattern, 77, buffer, MOST);
+	for (unsigned int i = 0; i < 3000; i++) {
+		size_t wrong = random_below(MOST);
+		unsigned char bit = (unsigned char)(1u << random_below(8));
+		buffer[wrong] ^= bit;
+		assert_int_equal(pattern_match(&pattern, 77, buffer, MOST), wrong);
+		/* What is wrong behind it changes nothing. */
+		buffer[MOST - 1] ^= 0x10;
+		assert_int_equal(pattern_match(&pattern, 77, buffer, MOST), wrong);
+		buffer[MOST - 1] ^= 0x10;
+		buffer[wrong] ^= bit;
+	}
+}
+
+/* The number of bytes in one lane that two runs of words have in common. */
+static void assert_alike_by_chance_only(struct pattern *one, uint64_t one_offset,
+					struct pattern *other, uint64_t other_offset)
+{
+	static unsigned char a[32768], b[32768];
+	unsigned int same[8] = { 0 };
+	pattern_fill(one, one_offset, a, sizeof(a));
+	pattern_fill(other, other_offset, b, sizeof(b));
+	for (size_t i = 0; i < sizeof(a); i++)
+		same[i % 8] += a[i] == b[i];
+	/* 4096 of each lane: 16 by chance, 4 more or less; 56 would be ten times that. */
+	for (size_t lane = 0; lane < 8; lane++) {
+		if (same[lane] > 56)
+			fail_msg("%u of 4096 bytes are the same in lane %zu", same[lane], lane);
+	}
+}
+
+TEST(streams_have_bytes_in_common_by_chance_only)
+{
+	struct pattern first = pattern_of(SEED, 0);
+	for (uint64_t connection = 1; connection <= 300; connection++) {
+		struct pattern pattern = pattern_of(SEED, connection);
+		assert_alike_by_chance_only(&first, 0, &pattern, 0);
+		assert_alike_by_chance_only(&first, 0, &pattern, connection);
+	}
+}
+
+TEST(parts_of_a_stream_have_bytes_in_common_by_chance_only)
+{
+	struct pattern pattern = pattern_of(SEED, 0);
+	for (uint64_t distance = 1; distance <= 600; distance++)
+		assert_alike_by_chance_only(&pattern, 0, &pattern, distance);
+	for (unsigned int power = 10; power < 39; power++)
+		assert_alike_by_chance_only(&pattern, 0, &pattern, UINT64_C(1) << power);
+}
+
+/* ---- the way back ---- */
+
+#define TERABYTE (UINT64_C(1) << 40)
+
+static void assert_located(uint64_t n_connections, uint64_t bound, uint64_t connection,
+			   uint64_t offset, size_t n)
+{
+	struct pattern pattern = pattern_of(SEED, connection);
+	struct pattern_place place = { .connection = UINT64_MAX, .offset = UINT64_MAX };
+	unsigned char *bytes = buffer + random_below(MARGIN);
+	pattern_fill(&pattern, offset, bytes, n);
+	if (!pattern_locate(SEED, n_connections, bound, bytes, n, &place))
+		fail_msg("%zu bytes at %ju of %ju were not found", n, (uintmax_t)offset,
+			 (uintmax_t)connection);
+	assert_int_equal(place.connection, connection);
+	assert_int_equal(place.offset, offset);
+}
+
+TEST(bytes_are_located_at_every_alignment_and_size)
+{
+	for (uint64_t offset = 0; offset < 70; offset++) {
+		for (size_t n = PATTERN_LOCATE_SURE; n <= 100; n++)
+			assert_located(1000, 4096, (offset * 31 + n) % 1000, offset, n);
+	}
+}
+
+TEST(bytes_are_located_in_each_of_many_connections)
+{
+	for (uint64_t connection = 0; connection < 1000; connection++) {
+		for (unsigned int i = 0; i < 20; i++)
+			assert_located(1000, UINT64_C(1) << 30, connection,
+				       random_below((UINT64_C(1) << 30) - 16), 16);
+	}
+	for (unsigned int i = 0; i < 2000; i++)
+		assert_located(PATTERN_CONNECTIONS, PATTERN_WORDS * 8,
+			       random_below(PATTERN_CONNECTIONS),
+			       random_below(PATTERN_WORDS * 8 - 16), 16);
+}
+
+TEST(a_whole_word_is_enough_to_be_located)
+{
+	for (uint64_t offset = 0; offset < 800; offset += 8)
+		assert_located(1000, 4096, offset % 1000, offset, PATTERN_LOCATE_LEAST);
+	for (uint64_t offset = 0; offset < 800; offset++)
+		assert_located(1000, 4096, offset % 1000, offset, (size_t)(8 + -offset % 8));
+}
+
+TEST(a_stream_of_many_terabytes_is_located_to_its_end)
+{
+	for (uint64_t offset = 0; offset < 5 * TERABYTE; offset += TERABYTE / 3)
+		assert_located(1, 5 * TERABYTE + 16, 0, offset, 16);
+}
+
+TEST(what_lies_beyond_the_bounds_was_not_sent)
+{
+	struct pattern pattern = pattern_of(SEED, 7);
+	struct pattern_place place = { .connection = 99, .offset = 99 };
+	for (uint64_t offset = 1000; offset < 1016; offset++) {
+		pattern_fill(&pattern, offset, buffer, 16);
+		assert_true(pattern_locate(SEED, 8, offset + 16, buffer, 16, &place));
+		place = (struct pattern_place){ .connection = 99, .offset = 99 };
+		assert_false(pattern_locate(SEED, 8, offset + 15, buffer, 16, &place));
+		assert_false(pattern_locate(SEED, 7, offset + 16, buffer, 16, &place));
+		assert_false(pattern_locate(SEED + 1, 8, offset + 16, buffer, 16, &place));
+		assert_false(pattern_locate(SEED, 8, 0, buffer, 16, &place));
+		assert_int_equal(place.connection, 99);
+	}
+}
+
+TEST(every_byte_that_is_located_was_compared)
+{
+	struct pattern pattern = pattern_of(SEED, 7);
+	struct pattern_place place;
+	for (uint64_t offset = 0; offset < 8; offset++) {
+		pattern_fill(&pattern, offset, buffer, 100);
+		for (size_t wrong = 0; wrong < 100; wrong++) {
+			buffer[wrong] ^= 0x20;
+			assert_false(pattern_locate(SEED, 1000, 4096, buffer, 100, &place));
+			buffer[wrong] ^= 0x20;
+		}
+	}
+}
+
+TEST(foreign_bytes_are_located_nowhere)
+{
+	struct pattern_place place;
+	for (unsigned int i = 0; i < 20000; i++) {
+		for (size_t byte = 0; byte < 16; byte++)
+			buffer[byte] = (unsigned char)random_below(256);
+		assert_false(pattern_locate(SEED, 1000, TERABYTE, buffer, 16, &place));
+	}
+	memset(buffer, 0, 64);
+	assert_false(pattern_locate(SEED, 1000, TERABYTE, buffer, 64, &place));
+}
+
+TEST(too_few_bytes_are_located_nowhere)
+{
+	struct pattern pattern = pattern_of(SEED, 0);
+	struct pattern_place place;
+	pattern_fill(&pattern, 0, buffer, 16);
+	for (size_t n = 0; n < PATTERN_LOCATE_LEAST; n++)
+		assert_false(pattern_locate(SEED, 1, 4096, buffer, n, &place));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_bytes_are_the_same_on_every_machine),
+		cmocka_unit_test(a_stream_is_the_same_wherever_it_is_cut),
+		cmocka_unit_test(a_stream_is_the_same_at_every_alignment_of_memory),
+		cmocka_unit_test(large_pieces_and_far_offsets_are_of_the_same_stream),
+		cmocka_unit_test(seeds_and_connections_have_streams_of_their_own),
+		cmocka_unit_test(a_wrong_byte_is_found_wherever_it_is),
+		cmocka_unit_test(a_wrong_bit_is_found_in_large_pieces_too),
+		cmocka_unit_test(streams_have_bytes_in_common_by_chance_only),
+		cmocka_unit_test(parts_of_a_stream_have_bytes_in_common_by_chance_only),
+		cmocka_unit_test(bytes_are_located_at_every_alignment_and_size),
+		cmocka_unit_test(bytes_are_located_in_each_of_many_connections),
+		cmocka_unit_test(a_whole_word_is_enough_to_be_located),
+		cmocka_unit_test(a_stream_of_many_terabytes_is_located_to_its_end),
+		cmocka_unit_test(what_lies_beyond_the_bounds_was_not_sent),
+		cmocka_unit_test(every_byte_that_is_located_was_compared),
+		cmocka_unit_test(foreign_bytes_are_located_nowhere),
+		cmocka_unit_test(too_few_bytes_are_located_nowhere),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
