@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/excerpt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/escape.h"
+
+struct excerpt excerpt_hex(const void *bytes, size_t n)
+{
+	struct excerpt excerpt = { .text = "" };
+	size_t shown = n < EXCERPT_HEX ? n : EXCERPT_HEX;
+	char *out = excerpt.text;
+	for (size_t i = 0; i < shown; i++)
+		out += sprintf(out, "%s%02x", i > 0 ? " " : "", ((const unsigned char *)bytes)[i]);
+	strcpy(out, shown < n ? " ..." : "");
+	return excerpt;
+}
+
+struct excerpt excerpt_quoted(const void *bytes, size_t n)
+{
+	struct excerpt excerpt = { .text = "\"" };
+	struct escape escape = { .utf8 = false };
+	size_t shown = n < EXCERPT_TEXT ? n : EXCERPT_TEXT;
+	char *out = excerpt.text + 1;
+	out += escape_bytes(&escape, bytes, shown, out);
+	strcpy(out, shown < n ? "...\"" : "\"");
+	return excerpt;
+}
+
+size_t excerpt_text_length(const void *bytes, size_t n)
+{
+	const unsigned char *in = bytes;
+	size_t length = 0;
+	while (length < n && ((in[length] >= 0x20 && in[length] < 0x7f) || in[length] == '\t' ||
+			      in[length] == '\n' || in[length] == '\r'))
+		length++;
+	return length;
+}
