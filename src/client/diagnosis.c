@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In this order, for what proves more comes first: the bytes are located in some stream; they are
+ * those expected but for a few; the stream goes on behind foreign bytes; they are text; they are
+ * many. What none of these explains is too little to tell.
+ */
+#include "client/diagnosis.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/pattern.h"
+
+/* So many bytes that are right are no chance, and so many of text are not. */
+#define ENOUGH_RIGHT ((size_t)4)
+#define ENOUGH_TEXT  ((size_t)6)
+#define SURELY_TEXT  ((size_t)12)
+
+/* What is looked at. */
+struct view {
+	const struct diagnosis_case *given;
+	struct pattern pattern;
+	const unsigned char *received;
+	size_t n;                               /* of those received */
+	size_t n_expected;                      /* up to n: the last was sent, or n are enough */
+	unsigned char expected[DIAGNOSIS_MOST]; /* zero behind n_expected */
+};
+
+static size_t smaller(uint64_t a, size_t b)
+{
+	return a < b ? (size_t)a : b;
+}
+
+static void view_begin(struct view *view, const struct diagnosis_case *given)
+{
+	uint64_t left = given->sent > given->offset ? given->sent - given->offset : 0;
+	*view = (struct view){ .given = given,
+			       .pattern = pattern_of(given->seed, given->connection),
+			       .received = given->received,
+			       .n = smaller(given->n, DIAGNOSIS_MOST) };
+	view->n_expected = smaller(left, view->n);
+	pattern_fill(&view->pattern, given->offset, view->expected, view->n_expected);
+}
+
+static void say(struct diagnosis *diagnosis, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Puts words behind those that are there. */
+static void say(struct diagnosis *diagnosis, const char *format, ...)
+{
+	size_t used = strlen(diagnosis->text);
+	va_list values;
+	va_start(values, format);
+	vsnprintf(diagnosis->text + used, sizeof(diagnosis->text) - used, format, values);
+	va_end(values);
+}
+
+/* "1 byte is", "64 bytes are" */
+static void say_bytes(struct diagnosis *diagnosis, uint64_t n, const char *one, const char *many)
+{
+	say(diagnosis, "%" PRIu64 " %s %s", n, n == 1 ? "byte" : "bytes", n == 1 ? one : many);
+}
+
+/* A text if it is one, hex if not. */
+static void say_excerpt(struct diagnosis *diagnosis, const unsigned char *bytes, size_t n)
+{
+	if (excerpt_text_length(bytes, n) == n)
+		say(diagnosis, "%s", excerpt_quoted(bytes, n).text);
+	else
+		say(diagnosis, "hex %s", excerpt_hex(bytes, n).text);
+}
+
+/* "byte 8192 differs: sent 0x41, got 0x00" */
+static void say_differs(const struct view *view, struct diagnosis *diagnosis)
+{
+	say(diagnosis, "byte %" PRIu64 " differs: sent 0x%02x, got 0x%02x", view->given->offset,
+	    view->expected[0], view->received[0]);
+}
+
+/* ---- bytes of a stream ---- */
+
+/* Would so few bytes seldom be found by chance among all that were sent? In less than 2^-20. */
+static bool is_certain(const struct diagnosis_case *given, size_t n)
+{
+	double all = (double)given->n_connections * (double)given->most_sent;
+	for (size_t i = 0; i < n; i++)
+		all /= 256;
+	return all < 1.0 / (1 << 20);
+}
+
+/*
+ * Where bytes are from, judged by the first of them: by as many as are needed, or fewer if what
+ * follows is from elsewhere.
+ */
+static bool find_origin(const struct diagnosis_case *given, const unsigned char *bytes, size_t n,
+			struct pattern_place *ret_place)
+{
+	for (n = smaller(n, PATTERN_LOCATE_SURE + 1); n >= PATTERN_LOCATE_LEAST; n--) {
+		struct pattern_place place;
+		if (!is_certain(given, n))
+			return false;
+		if (!pattern_locate(given->seed, given->n_connections, given->most_sent, bytes, n,
+				    &place))
+			continue;
+		if (place.connection == given->connection && place.offset + n > given->sent)
+			continue;
+		*ret_place = place;
+		return true;
+	}
+	return false;
+}
+
+/* Do the bytes behind the first so many go on as they should, and are enough to say so? */
+static bool goes_on_right(const struct view *view, size_t behind)
+{
+	if (behind + ENOUGH_RIGHT > view->n_expected)
+		return false;
+	return memcmp(view->received + behind, view->expected + behind,
+		      view->n_expected - behind) == 0;
+}
+
+static void say_moved(const struct view *view, struct diagnosis *diagnosis)
+{
+	uint64_t offset = view->given->offset;
+	if (diagnosis->kind == DIAGNOSIS_LOST) {
+		say_bytes(diagnosis, diagnosis->n_bytes, "is", "are");
+		say(diagnosis, " missing at byte %" PRIu64, offset);
+		if (view->expected[0] == '\r' && diagnosis->n_bytes == 1 &&
+		    view->received[0] == '\n')
+			say(diagnosis, " (line ends were converted)");
+		else if (view->expected[0] == 0)
+			say(diagnosis, " (they begin with a zero byte)");
+		return;
+	}
+	say(diagnosis, "byte %" PRIu64 " is byte %" PRIu64, offset, diagnosis->origin);
+	if (diagnosis->kind == DIAGNOSIS_STRAY) {
+		say(diagnosis, " of connection %" PRIu64, diagnosis->connection);
+		return;
+	}
+	say(diagnosis, " again, ");
+	say_bytes(diagnosis, diagnosis->n_bytes, "back", "back");
+	if (diagnosis->n_bytes == 1 && view->received[0] == 0xff)
+		say(diagnosis, " (0xff was doubled, as telnet does)");
+}
+
+/* Bytes of another place of this stream or of another. */
+static bool is_moved(const struct view *view, struct diagnosis *diagnosis)
+{
+	const struct diagnosis_case *given = view->given;
+	struct pattern_place place;
+	if (!find_origin(given, view->received, view->n, &place))
+		return false;
+	struct pattern pattern = pattern_of(given->seed, place.connection);
+	size_t run = pattern_match(&pattern, place.offset, view->received, view->n);
+	diagnosis->connection = place.connection;
+	diagnosis->origin = place.offset;
+	if (place.connection != given->connection) {
+		diagnosis->kind = DIAGNOSIS_STRAY;
+		diagnosis->n_bytes = run;
+	} else if (place.offset > given->offset) {
+		diagnosis->kind = DIAGNOSIS_LOST;
+		diagnosis->n_bytes = place.offset - given->offset;
+	} else {
+		diagnosis->kind = DIAGNOSIS_REPEATED;
+		diagnosis->n_bytes = given->offset - place.offset;
+	}
+	say_moved(view, diagnosis);
+	/* A block in the place of another, and nothing moved behind it. */
+	if (run < view->n && goes_on_right(view, run))
+		say(diagnosis, " (%zu bytes, then it goes on right)", run);
+	return true;
+}
+
+/* ---- the right bytes, but for some ---- */
+
+struct difference {
+	size_t n_bytes, last; /* how many differ; the last that does */
+	unsigned int n_bits;
+	bool capitals, small, seven_bits; /* all can be explained that way */
+};
+
+static struct difference difference_of(const struct view *view)
+{
+	struct difference difference = { .capitals = true, .small = true, .seven_bits = true };
+	for (size_t i = 0; i < view->n_expected; i++) {
+		unsigned char sent = view->expected[i], got = view->received[i];
+		difference.capitals &= got == toupper(sent);
+		difference.small &= got == tolower(sent);
+		difference.seven_bits &= got == (sent & 0x7f);
+		if (sent == got)
+			continue;
+		difference.n_bytes++;
+		difference.last = i;
+		difference.n_bits += (unsigned int)__builtin_popcount(sent ^ got);
+	}
+	return difference;
+}
+
+static void say_flipped(const struct view *view, const struct difference *difference,
+			struct diagnosis *diagnosis)
+{
+	if (difference->n_bytes == 1) {
+		say_differs(view, diagnosis);
+		if (difference->n_bits == 1)
+			say(diagnosis, " (one bit flipped: bit %u)", diagnosis->bit);
+		else
+			say(diagnosis, " (%u bits flipped)", difference->n_bits);
+		return;
+	}
+	say_differs(view, diagnosis);
+	say(diagnosis, " (%zu of %zu bytes differ", difference->n_bytes, difference->last + 1);
+	if (difference->seven_bits)
+		say(diagnosis, ": all lost their highest bit)");
+	else if (difference->capitals)
+		say(diagnosis, ": letters became capitals)");
+	else if (difference->small)
+		say(diagnosis, ": capitals became small letters)");
+	else
+		say(diagnosis, ", then it goes on right)");
+}
+
+static bool is_flipped(const struct view *view, struct diagnosis *diagnosis)
+{
+	struct difference difference = difference_of(view);
+	size_t n_right = view->n_expected - difference.n_bytes;
+	if (n_right < ENOUGH_RIGHT || n_right * 4 < view->n_expected)
+		return false;
+	diagnosis->kind = DIAGNOSIS_FLIPPED;
+	diagnosis->n_bytes = difference.n_bytes;
+	diagnosis->n_bits = difference.n_bits;
+	if (difference.n_bits == 1)
+		diagnosis->bit = (unsigned int)__builtin_ctz(view->expected[0] ^ view->received[0]);
+	say_flipped(view, &difference, diagnosis);
+	return true;
+}
+
+/* ---- foreign bytes ---- */
+
+/* Is each newline a carriage return and a newline now? */
+static bool has_crlf(const struct view *view)
+{
+	size_t at = 0, n_more = 0;
+	for (size_t i = 0; i < view->n_expected && at < view->n; i++) {
+		if (view->expected[i] == '\n') {
+			if (view->received[at] != '\r')
+				return false;
+			at++;
+			n_more++;
+		}
+		if (at < view->n && view->received[at++] != view->expected[i])
+			return false;
+	}
+	return view->expected[0] == '\n' && at >= n_more + ENOUGH_RIGHT;
+}
+
+static void say_inserted(const struct view *view, struct diagnosis *diagnosis, size_t n)
+{
+	uint64_t offset = view->given->offset;
+	diagnosis->kind = DIAGNOSIS_INSERTED;
+	diagnosis->n_bytes = n;
+	say_bytes(diagnosis, n, "was", "were");
+	say(diagnosis, " put in before byte %" PRIu64, diagnosis->origin);
+	if (diagnosis->origin > offset)
+		say(diagnosis, " in the place of %" PRIu64, diagnosis->origin - offset);
+	say(diagnosis, ": ");
+	say_excerpt(diagnosis, view->received, n);
+}
+
+/* Some bytes, and behind them the stream goes on where it was, or further on. */
+static bool is_inserted(const struct view *view, struct diagnosis *diagnosis)
+{
+	const struct diagnosis_case *given = view->given;
+	if (has_crlf(view)) {
+		diagnosis->origin = given->offset;
+		say_inserted(view, diagnosis, 1);
+		say(diagnosis, " (line ends were converted)");
+		return true;
+	}
+	for (size_t n = 1; n + ENOUGH_RIGHT <= view->n; n++) {
+		size_t rest = smaller(given->sent - given->offset, view->n - n);
+		struct pattern_place place = { .connection = given->connection,
+					       .offset = given->offset };
+		bool same = rest >= ENOUGH_RIGHT && rest == view->n - n &&
+			    memcmp(view->received + n, view->expected, rest) == 0;
+		if (!same && !find_origin(given, view->received + n, view->n - n, &place))
+			continue;
+		if (place.connection != given->connection || place.offset < given->offset)
+			continue;
+		diagnosis->origin = place.offset;
+		say_inserted(view, diagnosis, n);
+		return true;
+	}
+	return false;
+}
+
+static bool is_text(const struct view *view, size_t *ret_length)
+{
+	size_t length = excerpt_text_length(view->received, view->n);
+	*ret_length = length;
+	return length >= SURELY_TEXT || (length == view->n && length >= ENOUGH_TEXT);
+}
+
+static bool is_foreign(const struct view *view, struct diagnosis *diagnosis)
+{
+	size_t length;
+	bool text = is_text(view, &length), surplus = view->n_expected == 0;
+	if (!text && !surplus && view->n <= PATTERN_LOCATE_SURE)
+		return false;
+	diagnosis->kind = surplus ? DIAGNOSIS_SURPLUS : DIAGNOSIS_FOREIGN;
+	say(diagnosis, "byte %" PRIu64 " %s: ", view->given->offset,
+	    surplus ? "was never sent" : "is foreign");
+	if (text)
+		say(diagnosis, "got %s", excerpt_quoted(view->received, length).text);
+	else
+		say(diagnosis, "got hex %s", excerpt_hex(view->received, view->n).text);
+	return true;
+}
+
+/* ---- all together ---- */
+
+static void is_unknown(const struct view *view, struct diagnosis *diagnosis)
+{
+	unsigned int bits = view->expected[0] ^ view->received[0];
+	say_differs(view, diagnosis);
+	say(diagnosis, " (%stoo few bytes to tell why)",
+	    __builtin_popcount(bits) == 1 ? "one bit; " : "");
+}
+
+struct diagnosis diagnose(const struct diagnosis_case *wrong)
+{
+	struct diagnosis diagnosis = { .connection = wrong->connection };
+	struct view view;
+	assert(wrong->n > 0);
+	view_begin(&view, wrong);
+	diagnosis.expected = excerpt_hex(view.expected, view.n_expected);
+	diagnosis.received = excerpt_hex(view.received, view.n);
+	if (wrong->n_connections > 1)
+		say(&diagnosis, "connection %" PRIu64 ": ", wrong->connection);
+	if (is_moved(&view, &diagnosis))
+		return diagnosis;
+	if (view.n_expected > 0 &&
+	    (is_flipped(&view, &diagnosis) || is_inserted(&view, &diagnosis)))
+		return diagnosis;
+	if (!is_foreign(&view, &diagnosis))
+		is_unknown(&view, &diagnosis);
+	return diagnosis;
+}
