@@ -7,7 +7,6 @@
 #include "client/diagnosis.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -184,13 +183,18 @@ struct difference {
 	bool capitals, small, seven_bits; /* all can be explained that way */
 };
 
+static bool is_in(unsigned char byte, char first, char last)
+{
+	return byte >= first && byte <= last;
+}
+
 static struct difference difference_of(const struct view *view)
 {
 	struct difference difference = { .capitals = true, .small = true, .seven_bits = true };
 	for (size_t i = 0; i < view->n_expected; i++) {
 		unsigned char sent = view->expected[i], got = view->received[i];
-		difference.capitals &= got == toupper(sent);
-		difference.small &= got == tolower(sent);
+		difference.capitals &= got == (is_in(sent, 'a', 'z') ? sent - 32 : sent);
+		difference.small &= got == (is_in(sent, 'A', 'Z') ? sent + 32 : sent);
 		difference.seven_bits &= got == (sent & 0x7f);
 		if (sent == got)
 			continue;
