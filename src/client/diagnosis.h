@@ -29,7 +29,7 @@ enum diagnosis_kind {
 	DIAGNOSIS_SURPLUS,  /* more came than was sent, and none of us has sent it */
 };
 
-/* What is known. Connections are numbered from 0 on, as for pattern_of(). */
+/* What is known. Connections are numbered from 0 on, below PATTERN_CONNECTIONS (base/pattern.h). */
 struct diagnosis_case {
 	uint64_t seed;
 	uint64_t connection;
