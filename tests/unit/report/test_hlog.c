@@ -175,6 +175,15 @@ TEST(a_string_is_one_word_of_base64)
 	assert_int_equal(strlen(string) % 4, 0);
 }
 
+TEST(the_largest_count_has_nine_bytes)
+{
+	static struct bytes payload;
+	histogram_record_n(&given, 0, INT64_MAX);
+	payload_of(hlog_encode(hlog, &given), &payload);
+	assert_int_equal(payload.n, 40 + 9);
+	assert_memory_equal(payload.at + 40, "\xfe\xff\xff\xff\xff\xff\xff\xff\xff", 9);
+}
+
 static void assert_round_trip(void)
 {
 	histogram_reset(&got);
@@ -414,7 +423,8 @@ TEST(a_payload_that_is_cut_anywhere_is_damaged)
 {
 	static const unsigned char counts[] = { 2, 0x80, 0x80, 1 };
 	struct bytes payload = *payload_of_counts(counts, sizeof(counts));
-	while (payload.n-- > 0)
+	size_t whole = payload.n;
+	for (payload.n = 0; payload.n < whole; payload.n++)
 		assert_int_equal(hlog_decode(hlog, string_of_payload(&payload), &got),
 				 ERR_HLOG_DAMAGED);
 	assert_nothing(&got);
@@ -526,6 +536,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		UNIT(it_is_encoded_as_java_does),
 		UNIT(a_string_is_one_word_of_base64),
+		UNIT(the_largest_count_has_nine_bytes),
 		UNIT(of_every_bucket_alone_the_count_comes_back),
 		UNIT(counts_of_every_size_come_back),
 		UNIT(many_values_come_back),
