@@ -27,11 +27,16 @@ _Static_assert(HISTOGRAM_BUCKETS == LAST_SHIFT * HALF + (HISTOGRAM_HIGHEST_NS >>
  * A value shifted to 11 bits is 1024 to 2047 within its doubling, and the doublings follow each
  * other: the shift says which. The singles are what is left when nothing is shifted.
  */
-size_t histogram_index(uint64_t ns)
+static inline size_t index_of(uint64_t ns)
 {
 	uint64_t known = ns < HISTOGRAM_HIGHEST_NS ? ns : HISTOGRAM_HIGHEST_NS;
 	unsigned int shift = 63 - HALF_BITS - (unsigned int)__builtin_clzll(known | (SINGLES - 1));
 	return (size_t)((shift << HALF_BITS) + (known >> shift));
+}
+
+size_t histogram_index(uint64_t ns)
+{
+	return index_of(ns);
 }
 
 static unsigned int shift_of(size_t index)
@@ -115,10 +120,10 @@ static void widen(struct histogram *histogram, uint64_t least_ns, uint64_t max_n
 	histogram->max_ns = max_ns > histogram->max_ns ? max_ns : histogram->max_ns;
 }
 
-/* The conditions are moves and carries, not jumps. */
+/* The conditions are moves, not jumps, but for that of a sum that overflows. */
 void histogram_record(struct histogram *histogram, uint64_t ns)
 {
-	histogram->counts[histogram_index(ns)]++;
+	histogram->counts[index_of(ns)]++;
 	histogram->n++;
 	histogram->n_above += ns > HISTOGRAM_HIGHEST_NS;
 	histogram->sum_ns = add_or_stay(histogram->sum_ns, ns);

@@ -31,13 +31,12 @@
 
 /* To be read; written by the functions below. */
 struct histogram {
-	uint64_t *counts; /* HISTOGRAM_BUCKETS of them */
-	uint64_t n;       /* how many values, at most INT64_MAX */
-	uint64_t n_above; /* those of them that were above an hour */
-	uint64_t
-		sum_ns; /* of the values themselves; where that overflows, UINT64_MAX (584 years) */
+	uint64_t *counts;  /* HISTOGRAM_BUCKETS of them */
+	uint64_t n;        /* how many values, at most INT64_MAX */
+	uint64_t n_above;  /* those of them that were above an hour */
+	uint64_t sum_ns;   /* of the values; UINT64_MAX where that overflows, at 584 years */
 	uint64_t least_ns; /* UINT64_MAX while there is none: see histogram_min_ns() */
-	uint64_t max_ns;   /* of the values themselves, above an hour too; 0 while there is none */
+	uint64_t max_ns;   /* the largest, above an hour too; 0 while there is none */
 };
 
 /*
