@@ -13,7 +13,7 @@ struct excerpt excerpt_hex(const void *bytes, size_t n)
 	char *out = excerpt.text;
 	for (size_t i = 0; i < shown; i++)
 		out += sprintf(out, "%s%02x", i > 0 ? " " : "", ((const unsigned char *)bytes)[i]);
-	strcpy(out, shown < n ? " ..." : "");
+	memcpy(out, shown < n ? " ..." : "", shown < n ? sizeof(" ...") : 1);
 	return excerpt;
 }
 
@@ -24,7 +24,7 @@ struct excerpt excerpt_quoted(const void *bytes, size_t n)
 	size_t shown = n < EXCERPT_TEXT ? n : EXCERPT_TEXT;
 	char *out = excerpt.text + 1;
 	out += escape_bytes(&escape, bytes, shown, out);
-	strcpy(out, shown < n ? "...\"" : "\"");
+	memcpy(out, shown < n ? "...\"" : "\"", shown < n ? sizeof("...\"") : sizeof("\""));
 	return excerpt;
 }
 

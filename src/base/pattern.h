@@ -56,9 +56,9 @@ struct pattern_place {
  * n_connections - 1, of each of which the first `bound` bytes were sent. Every one of the n bytes
  * is compared. The work does not depend on the number of connections.
  *
- * True, and *ret_place, if they were sent anywhere. From PATTERN_LOCATE_SURE bytes on every place is
- * found; of fewer, down to PATTERN_LOCATE_LEAST, those that hold a whole word. Foreign bytes pass
- * for ours with a chance of n_connections * bound / 2^(8n), or thereabouts.
+ * True, and *ret_place, if they were sent anywhere. From PATTERN_LOCATE_SURE bytes on every place
+ * is found; of fewer, down to PATTERN_LOCATE_LEAST, those that hold a whole word. Foreign bytes
+ * pass for ours with a chance of n_connections * bound / 2^(8n), or thereabouts.
  */
 bool pattern_locate(uint64_t seed, uint64_t n_connections, uint64_t bound, const void *bytes,
 		    size_t n, struct pattern_place *ret_place);

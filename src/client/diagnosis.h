@@ -48,8 +48,9 @@ struct diagnosis {
 	/* LOST, REPEATED, STRAY: the offset that the first wrong byte has there.
 	 * INSERTED: where the stream goes on. */
 	uint64_t origin;
-	/* FLIPPED: how many bytes differ. LOST: how many are missing. REPEATED: how many lie between
-	 * it and what came. STRAY: how many of those given are of there. INSERTED: how many. */
+	/* FLIPPED: how many bytes differ. LOST: how many are missing. REPEATED: how many lie
+	 * between the first wrong byte and its origin. STRAY: how many of those given are of there.
+	 * INSERTED: how many. */
 	uint64_t n_bytes;
 	/* FLIPPED: how many bits differ; if it is one, which, 0 being the lowest. */
 	unsigned int n_bits, bit;

@@ -281,6 +281,26 @@ TEST(bytes_that_nobody_has_sent_yet_are_no_stray)
 	assert_int_equal(diagnose_some(DIAGNOSIS_MOST).kind, DIAGNOSIS_FOREIGN);
 }
 
+TEST(bytes_that_only_others_have_got_as_far_as_were_not_sent)
+{
+	for (size_t of = 1; of <= 2; of++) {
+		come_back(0, of);
+		put_stream(2048, 0, 8192, 64);
+		struct diagnosis_case given = {
+			.seed = seed,
+			.n_connections = of,
+			.offset = 2048,
+			.sent = 4096,
+			.most_sent = SENT,
+			.received = got + 2048,
+			.n = 64,
+		};
+		assert_int_equal(diagnose(&given).kind, DIAGNOSIS_FOREIGN);
+		given.sent = 8192 + 64;
+		assert_int_equal(diagnose(&given).kind, DIAGNOSIS_LOST);
+	}
+}
+
 /* ---- foreign ---- */
 
 TEST(inserted_bytes_are_counted_and_shown)
@@ -532,6 +552,7 @@ int main(void)
 		cmocka_unit_test(a_swap_of_two_connections_is_told_with_the_other_and_its_offset),
 		cmocka_unit_test(the_sentence_for_a_swap_names_both_places),
 		cmocka_unit_test(bytes_that_nobody_has_sent_yet_are_no_stray),
+		cmocka_unit_test(bytes_that_only_others_have_got_as_far_as_were_not_sent),
 		cmocka_unit_test(inserted_bytes_are_counted_and_shown),
 		cmocka_unit_test(a_foreign_word_that_was_put_in_is_counted),
 		cmocka_unit_test(a_block_that_was_replaced_by_a_shorter_one_is_told),

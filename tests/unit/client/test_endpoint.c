@@ -109,6 +109,12 @@ TEST(a_prefix_is_shown_before_binary_lines_too)
 		  "no plain echo: it puts \"hello \" before what it returns");
 }
 
+TEST(few_bytes_within_another_answer_are_no_prefix)
+{
+	assert_int_equal(judge_text("hi\n", "this is no echo\n").kind, ENDPOINT_OTHER);
+	assert_int_equal(judge_text("hi\n", "you say hi\n").kind, ENDPOINT_PREFIX);
+}
+
 TEST(a_suffix_is_shown)
 {
 	assert_is(judge_text("hello", "hello\n"), ENDPOINT_SUFFIX,
@@ -211,6 +217,7 @@ int main(void)
 		cmocka_unit_test(other_protocols_are_called_by_their_names),
 		cmocka_unit_test(a_prefix_is_shown),
 		cmocka_unit_test(a_prefix_is_shown_before_binary_lines_too),
+		cmocka_unit_test(few_bytes_within_another_answer_are_no_prefix),
 		cmocka_unit_test(a_suffix_is_shown),
 		cmocka_unit_test(lines_are_told),
 		cmocka_unit_test(changed_line_ends_are_told),
