@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <errno.h>
 #include <time.h>
 
 uint64_t clock_now_ns(void)
@@ -33,4 +34,14 @@ int clock_poll_ms(uint64_t deadline_ns)
 		return 0;
 	uint64_t left_ms = (deadline_ns - now_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
 	return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+void clock_sleep_until(uint64_t deadline_ns)
+{
+	const struct timespec until = {
+		.tv_sec = (time_t)(deadline_ns / CLOCK_NS_PER_S),
+		.tv_nsec = (long)(deadline_ns % CLOCK_NS_PER_S),
+	};
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		continue;
 }

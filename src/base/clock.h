@@ -25,6 +25,9 @@ uint64_t clock_deadline_ns(uint64_t after_ns);
 /* The earlier of two deadlines. */
 uint64_t clock_earlier_ns(uint64_t a_ns, uint64_t b_ns);
 
+/* Sleeps until a moment, to the kernel's precision; a signal that ends the process ends it too. */
+void clock_sleep_until(uint64_t deadline_ns);
+
 /*
  * The time left until a deadline as poll(2) wants it: milliseconds rounded up, so that a waiter
  * never wakes too early and spins; 0 when it has passed; -1 for CLOCK_NEVER.

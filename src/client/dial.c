@@ -17,7 +17,8 @@ static uint64_t share_deadline_ns(uint64_t deadline_ns, int n_left)
 	return now_ns + left_ns / (uint64_t)n_left;
 }
 
-int dial(const struct addr_spec *server, int family, uint64_t timeout_ns, struct addr *ret_addr)
+int dial(const struct addr_spec *server, int family, uint64_t timeout_ns, struct addr *ret_addr,
+	 uint64_t *ret_took_ns)
 {
 	struct addr list[ADDR_MAX_RESOLVED];
 	int n = addr_resolve(server, family, list);
@@ -25,9 +26,12 @@ int dial(const struct addr_spec *server, int family, uint64_t timeout_ns, struct
 	/* The resolver has time-outs of its own (resolv.conf(5)); ours begins when it is done. */
 	uint64_t deadline_ns = timeout_ns != 0 ? clock_deadline_ns(timeout_ns) : CLOCK_NEVER;
 	for (int i = 0; i < n; i++) {
+		uint64_t start_ns = clock_now_ns();
 		fd = connect_open(&list[i], share_deadline_ns(deadline_ns, n - i));
 		if (fd < 0)
 			continue;
+		if (ret_took_ns != NULL)
+			*ret_took_ns = clock_now_ns() - start_ns;
 		if (ret_addr != NULL)
 			*ret_addr = list[i];
 		break;

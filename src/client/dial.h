@@ -18,12 +18,13 @@
 
 /*
  * Connects to the first address of the server that answers; of one family, or AF_UNSPEC. All of
- * them together have timeout_ns, once the name is looked up; with 0, each has DIAL_TIMEOUT_NS. The
- * address goes to *ret_addr, where that is not NULL. Returns a connected, non-blocking socket, the
- * caller's (net/connect.h); or the negative code of the last address, or of the look-up.
+ * them together have timeout_ns, once the name is looked up; with 0, each has DIAL_TIMEOUT_NS. Where
+ * they are not NULL, the address goes to *ret_addr, and how long that one took to *ret_took_ns.
+ * Returns a connected, non-blocking socket, the caller's (net/connect.h); or the negative code of
+ * the last address, or of the look-up.
  */
 MUST_USE int dial(const struct addr_spec *server, int family, uint64_t timeout_ns,
-		  struct addr *ret_addr);
+		  struct addr *ret_addr, uint64_t *ret_took_ns);
 
 /* Says why dial() returned that code, and what may help. Returns the exit status for it. */
 enum status dial_explain(const struct addr_spec *server, int code);

@@ -384,7 +384,7 @@ MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
 enum status talk_run(const struct talk_config *config)
 {
 	signals_setup_client();
-	int fd = dial(&config->server, config->family, config->timeout_ns, NULL);
+	int fd = dial(&config->server, config->family, config->timeout_ns, NULL, NULL);
 	if (fd < 0)
 		return dial_explain(&config->server, fd);
 	enum status status = talk_on(config, fd);

@@ -2,6 +2,7 @@
 #include "net/connect.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -12,6 +13,13 @@
 /* Between two attempts to get into the full queue of a unix listening socket. */
 #define UNIX_RETRY_NS (20 * CLOCK_NS_PER_MS)
 
+MUST_USE static int pending_outcome(int fd)
+{
+	int rc = io_pending_error(fd);
+	/* Said by connect(2) itself it would be this machine's; now it came by ICMPv6. */
+	return rc == -EACCES ? ERR_FORBIDDEN : rc;
+}
+
 /* Waits for the outcome of a connect(2) that went on in the background (EINPROGRESS). */
 MUST_USE static int await_outcome(int fd, uint64_t deadline_ns)
 {
@@ -19,11 +27,7 @@ MUST_USE static int await_outcome(int fd, uint64_t deadline_ns)
 	int ready = io_wait(&outcome, 1, deadline_ns);
 	if (ready < 0)
 		return ready;
-	if (ready == 0)
-		return -ETIMEDOUT;
-	int rc = io_pending_error(fd);
-	/* Said by connect(2) itself it would be this machine's; now it came by ICMPv6. */
-	return rc == -EACCES ? ERR_FORBIDDEN : rc;
+	return ready == 0 ? -ETIMEDOUT : pending_outcome(fd);
 }
 
 MUST_USE static int connect_to(int fd, const struct addr *addr, uint64_t deadline_ns)
@@ -68,4 +72,39 @@ int connect_open(const struct addr *addr, uint64_t deadline_ns)
 		return rc;
 	}
 	return fd;
+}
+
+/* A port is not taken until the other end is known, and so may be that of another connection. */
+MUST_USE static int bind_to(int fd, const struct addr *source)
+{
+	static const struct socket_option late[] = { { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1 } };
+	int rc = options_set(fd, late, ARRAY_LEN(late));
+	if (rc == 0 && bind(fd, &source->any, source->len) < 0)
+		rc = -errno;
+	return rc;
+}
+
+int connect_begin(const struct addr *addr, const struct addr *source)
+{
+	int family = addr->any.sa_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	int rc = options_set_connection(fd, family);
+	if (rc == 0 && source != NULL)
+		rc = bind_to(fd, source);
+	if (rc == 0 && connect(fd, &addr->any, addr->len) < 0 && errno != EINPROGRESS &&
+	    errno != EINTR)
+		rc = -errno;
+	if (rc < 0) {
+		io_close(&fd);
+		return rc;
+	}
+	return fd;
+}
+
+int connect_outcome(int fd)
+{
+	int rc = pending_outcome(fd);
+	return rc == 0 && is_connected_to_itself(fd) ? ERR_SELF_CONNECT : rc;
 }

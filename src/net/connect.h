@@ -23,4 +23,13 @@
  */
 MUST_USE int connect_open(const struct addr *addr, uint64_t deadline_ns);
 
+/*
+ * The same in two steps, for whoever connects many at a time. The first returns a socket, the
+ * caller's, which is writable (poll(2)) as soon as there is an outcome; or -errno, -EAGAIN for a
+ * unix socket whose queue is full. source: where to connect from, with port 0 for any; NULL: as the
+ * kernel sees fit. The second says what came of it: 0, ERR_SELF_CONNECT, ERR_FORBIDDEN or -errno.
+ */
+MUST_USE int connect_begin(const struct addr *addr, const struct addr *source);
+MUST_USE int connect_outcome(int fd);
+
 #endif

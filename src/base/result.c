@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/result.h"
+
+#include <assert.h>
+#include <string.h>
+
+int result_open(struct result *ret_result)
+{
+	struct result result = { 0 };
+	int rc = histogram_open(&result.response);
+	if (rc == 0)
+		rc = histogram_open(&result.service);
+	if (rc == 0)
+		rc = histogram_open(&result.lateness);
+	if (rc == 0)
+		rc = histogram_open(&result.connect);
+	if (rc < 0)
+		result_close(&result);
+	else
+		*ret_result = result;
+	return rc;
+}
+
+void result_close(struct result *result)
+{
+	histogram_close(&result->response);
+	histogram_close(&result->service);
+	histogram_close(&result->lateness);
+	histogram_close(&result->connect);
+}
+
+void result_fail(struct result *result, const char *name, uint64_t n)
+{
+	for (size_t i = 0; i < result->n_failures; i++) {
+		if (strcmp(result->failures[i].name, name) == 0) {
+			result->failures[i].n += n;
+			return;
+		}
+	}
+	assert(result->n_failures < RESULT_FAILURES_MOST);
+	result->failures[result->n_failures++] = (struct result_failure){ .name = name, .n = n };
+}
+
+uint64_t result_failures(const struct result *result)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < result->n_failures; i++)
+		n += result->failures[i].n;
+	return n;
+}
+
+uint64_t result_missing(const struct result *result)
+{
+	return result->bytes_sent - result->bytes_verified;
+}
+
+void result_add(struct result *into, const struct result *from)
+{
+	into->n_sent += from->n_sent;
+	into->n_echoes += from->n_echoes;
+	into->bytes_sent += from->bytes_sent;
+	into->bytes_verified += from->bytes_verified;
+	into->n_mismatches += from->n_mismatches;
+	into->n_connections += from->n_connections;
+	for (size_t i = 0; i < from->n_failures; i++)
+		result_fail(into, from->failures[i].name, from->failures[i].n);
+	if (into->first_mismatch[0] == '\0')
+		memcpy(into->first_mismatch, from->first_mismatch, sizeof(into->first_mismatch));
+	histogram_merge(&into->response, &from->response);
+	histogram_merge(&into->service, &from->service);
+	histogram_merge(&into->lateness, &from->lateness);
+	histogram_merge(&into->connect, &from->connect);
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/bench_command.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/units.h"
+#include "cli/target.h"
+#include "client/bench.h"
+#include "report/hlog.h"
+#include "report/summary.h"
+
+enum {
+	CONNECTIONS,
+	SIZE,
+	DURATION,
+	RATE,
+	DEPTH,
+	THREADS,
+	CHURN,
+	WARMUP,
+	WAIT,
+	NO_RECONNECT,
+	SOURCE,
+	JSON,
+	HLOG,
+	MAX_P99,
+	MIN_RATE,
+	STRICT,
+	QUIET,
+	SEED,
+	IPV4,
+	IPV6,
+	N_OPTIONS
+};
+
+static const struct option_row options[N_OPTIONS] = {
+	[CONNECTIONS] = {
+		.letter = 'c',
+		.name = "connections",
+		.kind = OPTION_COUNT,
+		.value_name = "N",
+		.preset = "1",
+		.help = "so many connections at a time",
+		.details = "Open N connections, and begin when all of them are open.",
+		.least = 1,
+		.most = BENCH_CONNECTIONS_MOST,
+	},
+	[SIZE] = {
+		.letter = 's',
+		.name = "size",
+		.kind = OPTION_SIZE,
+		.value_name = "SIZE",
+		.preset = "64",
+		.help = "bytes of a message",
+		.details = "Send messages of SIZE bytes of payload: 64, 4k, 1M.",
+		.least = 1,
+		.most = BENCH_SIZE_MOST,
+	},
+	[DURATION] = {
+		.letter = 'd',
+		.name = "duration",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "10s",
+		.help = "measure for so long",
+		.details = "Measure for TIME, after the warm-up. Messages that were due in that "
+			   "time count, however late they come back.",
+	},
+	[RATE] = {
+		.letter = 'r',
+		.name = "rate",
+		.kind = OPTION_RATE,
+		.value_name = "RATE",
+		.help = "open loop: so many messages per second, whatever the server does",
+		.details = "Send RATE messages per second, of all connections together, at times "
+			   "that are fixed in advance: 500, 10k. A message that cannot be sent when "
+			   "it is due, because the server is late with those before, counts from "
+			   "when it was due (response time); beside that stands the time from when "
+			   "it was sent (service time), and how late the client itself was. Without "
+			   "RATE, each connection sends its next message when the last is back.",
+		.least = 1,
+		.most = 1000000000,
+	},
+	[DEPTH] = {
+		.letter = 'p',
+		.name = "depth",
+		.kind = OPTION_COUNT,
+		.value_name = "DEPTH",
+		.preset = "1",
+		.help = "messages of one connection under way at a time",
+		.details = "Have up to DEPTH messages under way on each connection.",
+		.least = 1,
+		.most = BENCH_DEPTH_MOST,
+	},
+	[THREADS] = {
+		.letter = 'w',
+		.name = "threads",
+		.kind = OPTION_COUNT,
+		.value_name = "N",
+		.preset = "1",
+		.help = "threads of the client",
+		.details = "Share the connections among N threads.",
+		.least = 1,
+		.most = BENCH_THREADS_MOST,
+	},
+	[CHURN] = {
+		.name = "churn",
+		.kind = OPTION_FLAG,
+		.help = "a new connection for each message",
+		.details = "Open a connection for each message, and close it when the message is "
+			   "back: our FIN, then the server's. The times to connect are reported.",
+	},
+	[WARMUP] = {
+		.name = "warmup",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "1s",
+		.help = "before what is measured",
+		.details = "Run for TIME before the measuring begins.",
+	},
+	[WAIT] = {
+		.letter = 'W',
+		.name = "wait",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "5s",
+		.help = "a message that is not back by then has failed",
+		.details = "Wait for a message for TIME at most, then give its connection up; and "
+			   "for a connection. off: for ever.",
+	},
+	[NO_RECONNECT] = {
+		.name = "no-reconnect",
+		.kind = OPTION_FLAG,
+		.help = "do not open connections again that failed",
+		.details = "Do without a connection that has failed; without any left, the run "
+			   "ends.",
+	},
+	[SOURCE] = {
+		.name = "source",
+		.kind = OPTION_TEXT,
+		.value_name = "ADDRESS",
+		.help = "connect from this address of ours",
+		.details = "Connect from ADDRESS, which must be this machine's. One address has some "
+			   "28,000 ports for connections to one server.",
+	},
+	[JSON] = {
+		.name = "json",
+		.kind = OPTION_FLAG,
+		.help = "one JSON document instead of text",
+		.details = "Print one JSON document at the end and nothing else; it holds every "
+			   "count of the histogram.",
+	},
+	[HLOG] = {
+		.name = "hlog",
+		.kind = OPTION_TEXT,
+		.value_name = "FILE",
+		.help = "write the histograms in HdrHistogram's log format",
+		.details = "Write the histograms of response and service times to FILE, in the log "
+			   "format of HdrHistogram (version 1.3), for its tools.",
+	},
+	[MAX_P99] = {
+		.name = "max-p99",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "off",
+		.help = "status 1 if one response in a hundred takes longer",
+		.details = "End with status 1 if the 99th percentile of the response times is more "
+			   "than TIME.",
+	},
+	[MIN_RATE] = {
+		.name = "min-rate",
+		.kind = OPTION_RATE,
+		.value_name = "RATE",
+		.help = "status 1 if fewer echoes per second come back",
+		.details = "End with status 1 if fewer than RATE echoes per second came back.",
+		.most = 1000000000,
+	},
+	[STRICT] = {
+		.name = "strict",
+		.kind = OPTION_FLAG,
+		.help = "status 4 if the client was the limit",
+		.details = "End with status 4 if the client, not the server, was the limit: it then "
+			   "could not do what was asked for, and its figures are no measurement.",
+	},
+	[QUIET] = {
+		.letter = 'q',
+		.name = "quiet",
+		.kind = OPTION_FLAG,
+		.help = "no line each second",
+		.details = "Show no line each second, as is done on a terminal.",
+	},
+	[SEED] = {
+		.name = "seed",
+		.kind = OPTION_COUNT,
+		.value_name = "N",
+		.preset = "1",
+		.help = "of the payload",
+		.details = "The payload is a function of N, the connection and the offset.",
+		.most = UINT64_MAX,
+	},
+	[IPV4] = TARGET_IPV4_ROW,
+	[IPV6] = TARGET_IPV6_ROW,
+};
+
+/* ---- what is written ---- */
+
+MUST_USE static int write_logs(FILE *file, const struct bench_report *found)
+{
+	const struct result *result = &found->result;
+	struct timespec now;
+	struct hlog *hlog;
+	int rc = hlog_open(&hlog);
+	if (rc < 0)
+		return rc;
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t now_ns = (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+	fputs(hlog_head(hlog, now_ns - result->elapsed_ns), file);
+	struct hlog_interval interval = { .tag = "response", .length_ns = result->elapsed_ns };
+	fputs(hlog_line(hlog, &interval, &result->response), file);
+	interval.tag = "service";
+	fputs(hlog_line(hlog, &interval, &result->service), file);
+	hlog_close(hlog);
+	return ferror(file) ? -EIO : 0;
+}
+
+MUST_USE static int write_hlog(const char *path, const struct bench_report *found)
+{
+	FILE *file = fopen(path, "we");
+	int rc = file == NULL ? -errno : write_logs(file, found);
+	if (file != NULL && fclose(file) != 0 && rc == 0)
+		rc = -errno;
+	if (rc < 0)
+		log_error("cannot write %.300s: %s", path, err_text(rc).text);
+	return rc;
+}
+
+MUST_USE static int write_summary(const struct arguments *arguments,
+				  const struct bench_config *config,
+				  const struct bench_report *found)
+{
+	const struct summary summary = {
+		.command = "bench",
+		.target = found->address.text,
+		.mode = config->rate != 0 ? "open" : "closed",
+		.n_connections = config->n_connections,
+		.size = config->size,
+		.rate_wanted = config->rate,
+		.result = &found->result,
+		.tells_connecting = true,
+		.cpu_share = found->cpu_share,
+		.client_bound = found->client_bound[0] != '\0' ? found->client_bound : NULL,
+	};
+	int rc = 0;
+	if (arguments->values[JSON])
+		rc = summary_write_json(stdout, &summary);
+	else
+		summary_write_table(stdout, &summary);
+	if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		rc = -errno;
+	if (rc < 0)
+		log_error("cannot write the summary: %s", err_text(rc).text);
+	return rc;
+}
+
+/* ---- what is judged ---- */
+
+/* The limits that were asked for. */
+MUST_USE static enum status judge(const struct arguments *arguments,
+				  const struct bench_report *found)
+{
+	const struct result *result = &found->result;
+	const uint64_t *values = arguments->values;
+	enum status status = STATUS_OK;
+	uint64_t p99_ns = histogram_percentile_ns(&result->response, 99);
+	double rate = result->elapsed_ns > 0
+			      ? (double)result->n_echoes / ((double)result->elapsed_ns / 1e9)
+			      : 0;
+	if (values[MAX_P99] != 0 && p99_ns > values[MAX_P99]) {
+		log_error("the 99th percentile is %.1f us, more than %s", (double)p99_ns / 1000,
+			  units_duration(values[MAX_P99]).text);
+		status = STATUS_ECHO_FAILED;
+	}
+	if (rate < (double)values[MIN_RATE]) {
+		log_error("%.1f echoes per second, fewer than %" PRIu64, rate, values[MIN_RATE]);
+		status = STATUS_ECHO_FAILED;
+	}
+	if (values[STRICT] && found->client_bound[0] != '\0') {
+		log_error("the client was the limit: %s", found->client_bound);
+		status = STATUS_MACHINE;
+	}
+	return status;
+}
+
+MUST_USE static enum status report(const struct arguments *arguments,
+				   const struct bench_config *config,
+				   const struct bench_report *found)
+{
+	int rc = write_summary(arguments, config, found);
+	if (rc == 0 && arguments->texts[HLOG] != NULL)
+		rc = write_hlog(arguments->texts[HLOG], found);
+	return rc == 0 ? judge(arguments, found) : STATUS_MACHINE;
+}
+
+/* ---- the command line ---- */
+
+MUST_USE static enum status read_source(const char *text, struct addr *ret_source)
+{
+	struct addr list[ADDR_MAX_RESOLVED];
+	struct addr_spec spec = { .kind = ADDR_HOST };
+	if (snprintf(spec.host, sizeof(spec.host), "%s", text) < (int)sizeof(spec.host) &&
+	    addr_resolve(&spec, AF_UNSPEC, list) > 0) {
+		*ret_source = list[0];
+		return STATUS_OK;
+	}
+	log_error("--source %.300s: not an address of this machine", text);
+	return STATUS_USAGE;
+}
+
+static enum status run(const struct arguments *arguments)
+{
+	const uint64_t *values = arguments->values;
+	struct addr source;
+	struct bench_config config = {
+		.n_connections = values[CONNECTIONS],
+		.size = values[SIZE],
+		.depth = values[DEPTH],
+		.duration_ns = values[DURATION],
+		.warmup_ns = values[WARMUP],
+		.rate = values[RATE],
+		.n_threads = values[THREADS],
+		.wait_ns = values[WAIT],
+		.seed = values[SEED],
+		.churns = values[CHURN],
+		.reconnects = !values[NO_RECONNECT],
+		.is_quiet = values[QUIET],
+	};
+	enum status status =
+		target_read(&bench_command, arguments, IPV4, IPV6, &config.server, &config.family);
+	if (status == STATUS_OK && arguments->texts[SOURCE] != NULL) {
+		status = read_source(arguments->texts[SOURCE], &source);
+		config.source = &source;
+	}
+	if (status != STATUS_OK)
+		return status;
+	struct bench_report found;
+	status = bench_run(&config, &found);
+	if (status != STATUS_OK && status != STATUS_ECHO_FAILED)
+		return status;
+	enum status told = report(arguments, &config, &found);
+	result_close(&found.result);
+	return told == STATUS_OK ? status : told;
+}
+
+static const char *const description[] = {
+	"Puts load on an echo server and reports how many echoes came back and how long they took. "
+	"Every byte is compared, always: the payload depends on the seed, the connection and the "
+	"offset, so that a byte that is lost, doubled, changed or somebody else's is told apart.",
+	"By default it is a closed loop: each connection sends its next message when the last is "
+	"back. While the server stands still nobody asks anything of it, so its worst moments are "
+	"counted once for each connection (coordinated omission). With --rate it is an open loop: "
+	"messages are due at fixed times, and count from then.",
+	"A run in which the client was the limit says so, and is no measurement of the server.",
+	TARGET_PARAGRAPH,
+	NULL,
+};
+
+static const char *const signals[] = {
+	"INT (^C), TERM: end, with the report of what was done.",
+	"QUIT (^\\): print a line of figures, and go on.",
+	NULL,
+};
+
+static const char *const failures[] = {
+	"no_reply: a message was not back within --wait.",
+	"mismatch: a byte was wrong; the first of them is described.",
+	"ended: the server ended the connection.",
+	"never_sent: the server was so late that a message that was due could not be sent at all.",
+	"Others are the names of errno(3), for instance ECONNRESET and ECONNREFUSED. After each of "
+	"them its connection is opened again, unless --no-reconnect is given.",
+	NULL,
+};
+
+static const struct man_section sections[] = {
+	{ "SIGNALS", signals },
+	{ "FAILURES", failures },
+	{ 0 },
+};
+
+static const struct man_example examples[] = {
+	{ "tcpecho bench -c 64", "64 connections, as fast as the server goes, for ten seconds." },
+	{ "tcpecho bench -c 100 -r 5k -d 1m --json echo.example.org 7",
+	  "Five thousand messages per second over a hundred connections, for a program to read." },
+	{ "tcpecho bench -c 32 --churn -d 5s --max-p99 20ms",
+	  "New connections all the time; status 1 if one in a hundred takes more than 20 ms." },
+	{ 0 },
+};
+
+static const char *const diagnostics[] = {
+	"the 99th percentile is 1234.5 us, more than 1ms",
+	"812.0 echoes per second, fewer than 1000",
+	"the client was the limit: a thread of the client used 99 % of its core",
+	"The first two are status 1, the last, with --strict, is status 4.",
+	NULL,
+};
+
+const struct command bench_command = {
+	.name = "bench",
+	.summary = "verified load, and how the server bears it",
+	.operands = "[HOST [PORT]]",
+	.options = options,
+	.n_options = N_OPTIONS,
+	.description = description,
+	.has_page = true,
+	.sections = sections,
+	.examples = examples,
+	.diagnostics = diagnostics,
+	.run = run,
+};

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: find the server, start the threads, begin when all their connections are open,
+ * say every second how it goes, add up what they found.
+ *
+ * What else can happen: nobody answers (then no thread is started); INT or TERM ends it early; a
+ * thread gives up. And the client itself may have been what was too slow: that is said, because
+ * figures of such a run are no measurement of the server.
+ */
+#include "client/bench.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "client/dial.h"
+#include "client/load.h"
+#include "net/io.h"
+#include "net/signals.h"
+
+/* How often the threads are looked at. */
+#define LOOK_NS (20 * CLOCK_NS_PER_MS)
+
+/* The measuring begins so long after the last thread was ready, so that all begin together. */
+#define START_NS (20 * CLOCK_NS_PER_MS)
+
+/* More than this of a core, and the client may have been the limit. */
+#define BUSY_SHARE 0.95
+
+/*
+ * Messages that leave later than this by our own doing, one in a hundred of them, and later than a
+ * tenth of what a round trip takes: the rate was not the one that was asked for.
+ */
+#define LATENESS_NS (100 * (CLOCK_NS_PER_MS / 1000))
+
+struct bench {
+	const struct bench_config *config;
+	struct bench_report *report;
+	int signals_fd;
+	struct load_plan plan;
+	struct load loads[BENCH_THREADS_MOST];
+	pthread_t threads[BENCH_THREADS_MOST];
+	uint32_t n_threads; /* that are running */
+	uint64_t next_line_ns, last_echoes, last_line_ns;
+	bool is_line_shown;
+};
+
+/* ---- what is said meanwhile ---- */
+
+static uint64_t echoes_so_far(struct bench *bench, uint64_t *ret_failures)
+{
+	uint64_t n = 0;
+	*ret_failures = 0;
+	for (uint32_t i = 0; i < bench->n_threads; i++) {
+		n += atomic_load_explicit(&bench->loads[i].n_echoes, memory_order_relaxed);
+		*ret_failures +=
+			atomic_load_explicit(&bench->loads[i].n_failures, memory_order_relaxed);
+	}
+	return n;
+}
+
+static void show_line(struct bench *bench, uint64_t now_ns)
+{
+	uint64_t n_failures, n = echoes_so_far(bench, &n_failures);
+	uint64_t start_ns = atomic_load(&bench->plan.start_ns);
+	double seconds = (double)(now_ns - bench->last_line_ns) / 1e9;
+	fprintf(stderr, "\r\033[K%.0f s: %.0f/s, %" PRIu64 " echoes, %" PRIu64 " failed",
+		(double)(now_ns - start_ns) / 1e9, (double)(n - bench->last_echoes) / seconds, n,
+		n_failures);
+	fflush(stderr);
+	bench->is_line_shown = true;
+	bench->last_echoes = n;
+	bench->last_line_ns = now_ns;
+}
+
+static void clear_line(struct bench *bench)
+{
+	if (bench->is_line_shown)
+		fputs("\r\033[K", stderr);
+	bench->is_line_shown = false;
+}
+
+static void say_so_far(struct bench *bench)
+{
+	uint64_t n_failures, n = echoes_so_far(bench, &n_failures);
+	clear_line(bench);
+	log_notice("%" PRIu64 " echoes, %" PRIu64 " failed", n, n_failures);
+}
+
+static void hear_signals(struct bench *bench)
+{
+	int signal;
+	while ((signal = signals_next(bench->signals_fd)) != 0) {
+		if (signal == SIGQUIT)
+			say_so_far(bench);
+		else
+			atomic_store(&bench->plan.is_called_off, true);
+	}
+}
+
+/* ---- the threads ---- */
+
+static void *be_thread(void *argument)
+{
+	struct load *load = argument;
+	load_run(load);
+	atomic_store(&load->has_ended, true);
+	return NULL;
+}
+
+/* Connections go to the threads in turn: as client/schedule.h has it. */
+static uint32_t lanes_of(const struct bench *bench, uint64_t i)
+{
+	uint64_t n = bench->config->n_connections, n_threads = bench->plan.n_threads;
+	return (uint32_t)((n + n_threads - 1 - i) / n_threads);
+}
+
+MUST_USE static int start_threads(struct bench *bench)
+{
+	int rc = 0;
+	for (uint32_t i = 0; rc == 0 && i < bench->plan.n_threads; i++) {
+		struct load *load = &bench->loads[i];
+		*load = (struct load){
+			.plan = &bench->plan,
+			.number = i,
+			.n_lanes = lanes_of(bench, i),
+		};
+		rc = result_open(&load->result);
+		if (rc == 0)
+			rc = -pthread_create(&bench->threads[i], NULL, be_thread, load);
+		if (rc == 0)
+			bench->n_threads++;
+		else
+			result_close(&load->result);
+	}
+	return rc;
+}
+
+/* Begins together; until then nobody has sent a byte. */
+static void begin_if_ready(struct bench *bench)
+{
+	if (atomic_load(&bench->plan.start_ns) != 0 ||
+	    atomic_load(&bench->plan.n_ready) < bench->n_threads)
+		return;
+	uint64_t start_ns = clock_deadline_ns(START_NS);
+	bench->plan.schedule.start_ns = start_ns;
+	bench->last_line_ns = start_ns;
+	bench->next_line_ns = start_ns + CLOCK_NS_PER_S;
+	atomic_store(&bench->plan.start_ns, start_ns);
+}
+
+static bool have_all_ended(const struct bench *bench)
+{
+	for (uint32_t i = 0; i < bench->n_threads; i++) {
+		if (!atomic_load(&bench->loads[i].has_ended))
+			return false;
+	}
+	return true;
+}
+
+static void look_on(struct bench *bench)
+{
+	bool shows = !bench->config->is_quiet && isatty(STDERR_FILENO);
+	while (!have_all_ended(bench)) {
+		struct pollfd signals = { .fd = bench->signals_fd, .events = POLLIN };
+		ignore_result(io_wait(&signals, 1, clock_deadline_ns(LOOK_NS)));
+		hear_signals(bench);
+		begin_if_ready(bench);
+		uint64_t now_ns = clock_now_ns();
+		if (!shows || bench->next_line_ns == 0 || now_ns < bench->next_line_ns)
+			continue;
+		show_line(bench, now_ns);
+		bench->next_line_ns += CLOCK_NS_PER_S;
+	}
+	clear_line(bench);
+}
+
+/* ---- what they found ---- */
+
+static void judge_client(struct bench *bench)
+{
+	struct bench_report *report = bench->report;
+	const struct result *result = &report->result;
+	uint64_t late_ns = histogram_percentile_ns(&result->lateness, 99);
+	uint64_t usual_ns = histogram_percentile_ns(&result->service, 50);
+	char *text = report->client_bound;
+	size_t size = sizeof(report->client_bound);
+	if (late_ns > LATENESS_NS && late_ns > usual_ns / 10)
+		snprintf(text, size,
+			 "one message in a hundred left %.1f us late or more, by the client's own "
+			 "doing",
+			 (double)late_ns / 1000);
+	else if (!bench->plan.is_open && report->cpu_share >= BUSY_SHARE)
+		snprintf(text, size, "a thread of the client used %.0f %% of its core",
+			 report->cpu_share * 100);
+}
+
+/* Of the whole run, what counts: from the end of the warm-up to the last message. */
+static uint64_t elapsed_ns(const struct bench *bench, uint64_t last_back_ns)
+{
+	const struct load_plan *plan = &bench->plan;
+	uint64_t begin_ns = atomic_load(&plan->start_ns) + plan->warmup_ns;
+	uint64_t found_ns = last_back_ns > begin_ns ? last_back_ns - begin_ns : 0;
+	bool is_whole = plan->is_open && !atomic_load(&plan->is_called_off);
+	return is_whole && found_ns < plan->duration_ns ? plan->duration_ns : found_ns;
+}
+
+MUST_USE static int add_up(struct bench *bench)
+{
+	struct bench_report *report = bench->report;
+	uint64_t last_back_ns = 0, cpu_ns = 0;
+	int rc = 0;
+	for (uint32_t i = 0; i < bench->n_threads; i++) {
+		struct load *load = &bench->loads[i];
+		pthread_join(bench->threads[i], NULL);
+		result_add(&report->result, &load->result);
+		result_close(&load->result);
+		last_back_ns =
+			load->last_back_ns > last_back_ns ? load->last_back_ns : last_back_ns;
+		cpu_ns = load->cpu_ns > cpu_ns ? load->cpu_ns : cpu_ns;
+		if (rc == 0)
+			rc = load->code;
+	}
+	if (atomic_load(&bench->plan.start_ns) != 0) {
+		uint64_t run_ns = elapsed_ns(bench, last_back_ns);
+		report->result.elapsed_ns = run_ns;
+		run_ns += bench->plan.warmup_ns;
+		report->cpu_share = run_ns > 0 ? (double)cpu_ns / (double)run_ns : 0;
+		judge_client(bench);
+	}
+	return rc;
+}
+
+/* ---- the run ---- */
+
+MUST_USE static int run_threads(struct bench *bench)
+{
+	int started = start_threads(bench);
+	if (started < 0)
+		atomic_store(&bench->plan.is_called_off, true);
+	look_on(bench);
+	int found = add_up(bench);
+	return started < 0 ? started : found;
+}
+
+/* Which of the server's addresses answers. It hears of it as a client who says nothing. */
+MUST_USE static int find_server(struct bench *bench)
+{
+	const struct bench_config *config = bench->config;
+	int fd = dial(&config->server, config->family, config->wait_ns, &bench->plan.server, NULL);
+	int rc = fd < 0 ? fd : 0;
+	io_close(&fd);
+	return rc;
+}
+
+static void make_plan(struct bench *bench)
+{
+	const struct bench_config *config = bench->config;
+	uint64_t n_threads = config->n_threads < config->n_connections ? config->n_threads
+								       : config->n_connections;
+	bench->plan = (struct load_plan){
+		.source = config->source,
+		.size = config->size,
+		.depth = config->churns ? 1 : (uint32_t)config->depth,
+		.n_threads = (uint32_t)n_threads,
+		.seed = config->seed,
+		.wait_ns = config->wait_ns,
+		.is_open = config->rate != 0,
+		.churns = config->churns,
+		.reconnects = config->reconnects,
+		.schedule = {
+			.per_second = config->rate,
+			.n_connections = config->n_connections,
+		},
+		.warmup_ns = config->warmup_ns,
+		.duration_ns = config->duration_ns,
+	};
+}
+
+enum status bench_run(const struct bench_config *config, struct bench_report *ret_report)
+{
+	static struct bench bench; /* too large for a stack */
+	struct bench_report report = { 0 };
+	bench = (struct bench){ .config = config, .report = &report };
+	int rc = result_open(&report.result);
+	bench.signals_fd = rc < 0 ? rc : signals_setup_meter();
+	if (bench.signals_fd < 0) {
+		log_error("cannot start: %s", err_text(bench.signals_fd).text);
+		return STATUS_MACHINE;
+	}
+	make_plan(&bench);
+	rc = find_server(&bench);
+	if (rc < 0) {
+		io_close(&bench.signals_fd);
+		result_close(&report.result);
+		return dial_explain(&config->server, rc);
+	}
+	report.address = addr_format(&bench.plan.server);
+	rc = run_threads(&bench);
+	io_close(&bench.signals_fd);
+	if (rc < 0) {
+		result_close(&report.result);
+		log_error("cannot go on: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	*ret_report = report;
+	bool is_faithful = report.result.n_failures == 0 && result_missing(&report.result) == 0;
+	return is_faithful && report.result.n_echoes > 0 ? STATUS_OK : STATUS_ECHO_FAILED;
+}

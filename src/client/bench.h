@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `tcpecho bench`: verified load, from several threads, and what became of it.
+ */
+#ifndef CLIENT_BENCH_H
+#define CLIENT_BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/result.h"
+#include "base/status.h"
+#include "net/addr.h"
+
+#define BENCH_THREADS_MOST     64
+#define BENCH_CONNECTIONS_MOST UINT64_C(1000000)
+#define BENCH_DEPTH_MOST       1024
+#define BENCH_SIZE_MOST        (UINT64_C(16) * 1024 * 1024)
+
+struct bench_config {
+	struct addr_spec server;   /* of the kinds ADDR_HOST and ADDR_UNIX */
+	int family;                /* AF_UNSPEC, AF_INET or AF_INET6 */
+	const struct addr *source; /* where to connect from; NULL: anywhere */
+	uint64_t n_connections;
+	uint64_t size;  /* bytes of a message */
+	uint64_t depth; /* messages of one connection under way at a time */
+	uint64_t duration_ns, warmup_ns;
+	uint64_t rate; /* messages per second, of all connections; 0: closed loop */
+	uint64_t n_threads;
+	uint64_t wait_ns; /* a message that is not back after so long has failed; 0: never */
+	uint64_t seed;
+	bool churns;     /* a connection for each message */
+	bool reconnects; /* those that failed */
+	bool is_quiet;   /* no line each second on a terminal */
+};
+
+struct bench_report {
+	struct result result;
+	struct addr_text address; /* who answered */
+	double cpu_share;         /* of the busiest thread's core, while it counted */
+	/* Why the figures are rather the client's than the server's; empty: they are not. */
+	char client_bound[160];
+};
+
+/*
+ * Runs to the end, or until INT or TERM, after which what was done is reported all the same; QUIT
+ * prints a line in between. *ret_report is the caller's, to be closed by result_close(), if
+ * STATUS_OK or STATUS_ECHO_FAILED is returned.
+ */
+MUST_USE enum status bench_run(const struct bench_config *config, struct bench_report *ret_report);
+
+#endif

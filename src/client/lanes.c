@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/lanes.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+int lanes_open(struct lanes *ret_lanes, uint32_t n, uint32_t depth, uint64_t size)
+{
+	struct lanes lanes = { .n = n, .depth = depth, .size = size };
+	lanes.list = calloc(n, sizeof(*lanes.list));
+	lanes.flights = calloc((size_t)n * depth, sizeof(*lanes.flights));
+	if (lanes.list == NULL || lanes.flights == NULL) {
+		lanes_close(&lanes);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		lanes.list[i].fd = -1;
+	*ret_lanes = lanes;
+	return 0;
+}
+
+void lanes_close(struct lanes *lanes)
+{
+	free(lanes->list);
+	free(lanes->flights);
+	lanes->list = NULL;
+	lanes->flights = NULL;
+}
+
+void lane_begin_connection(struct lane *lane, int fd, uint64_t number, struct pattern pattern)
+{
+	lane->fd = fd;
+	lane->number = number;
+	lane->pattern = pattern;
+	lane->n_begun = lane->n_back = 0;
+	lane->sent = lane->returned = 0;
+}
+
+static struct flight *flight_at(const struct lanes *lanes, const struct lane *lane, uint64_t n)
+{
+	size_t first = (size_t)(lane - lanes->list) * lanes->depth;
+	return &lanes->flights[first + n % lanes->depth];
+}
+
+void lane_begin_message(struct lanes *lanes, struct lane *lane, struct flight flight)
+{
+	assert(lane_in_flight(lane) < lanes->depth);
+	*flight_at(lanes, lane, lane->n_begun++) = flight;
+}
+
+const struct flight *lane_oldest(const struct lanes *lanes, const struct lane *lane)
+{
+	assert(lane_in_flight(lane) > 0);
+	return flight_at(lanes, lane, lane->n_back);
+}

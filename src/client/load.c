@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: all lanes connect, a few at a time; when those of all threads have, the warm-up
+ * begins, then what counts; each message that is back is compared and noted, and the next goes out;
+ * at the end none begins any more, and those under way come back.
+ *
+ * What else can happen: a lane's connection fails in any of the ways there are, and is opened again
+ * a little later, unless that is not wanted; a message does not come back in time; we are called
+ * off; the machine has no memory for us (load->code).
+ *
+ * Which messages count is decided by when they were due: after the warm-up and before the end. So
+ * one that is slow counts however late it comes, and none is left out because the server was busy.
+ */
+#include "client/load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "client/traffic.h"
+
+/* So many of a thread's lanes connect at a time, or short queues overflow and SYNs are lost. */
+#define CONNECTING_MOST 64
+
+/* Patience and reconnecting are looked after so often. */
+#define TICK_NS (100 * CLOCK_NS_PER_MS)
+
+/* With less to go until a message is due, it does not sleep: waking up takes its time. */
+#define AWAKE_NS (2 * CLOCK_NS_PER_MS)
+
+/* When we are called off, what is under way has so long to come back. */
+#define CALLED_OFF_NS CLOCK_NS_PER_S
+
+struct run {
+	struct traffic traffic;
+	struct poller_events events;
+	uint64_t begin_cpu_ns;
+	uint64_t next_tick_ns;
+	uint64_t called_off_ns; /* 0: we are not */
+	uint64_t n_released;    /* open loop: messages that have been due */
+	uint32_t next_to_open;
+	bool is_ready;
+};
+
+static uint64_t cpu_now_ns(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return (uint64_t)time.tv_sec * CLOCK_NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+/* ---- an open loop's messages ---- */
+
+/* When the next is due, of all lanes in turn; or CLOCK_NEVER. */
+static uint64_t next_due_ns(const struct run *run)
+{
+	const struct traffic *traffic = &run->traffic;
+	if (!traffic->plan->is_open || traffic->end_ns == 0 || traffic_is_called_off(traffic))
+		return CLOCK_NEVER;
+	uint32_t n = traffic->lanes.n;
+	const struct lane *lane = &traffic->lanes.list[run->n_released % n];
+	uint64_t due_ns = traffic_due_ns(traffic, lane, run->n_released / n);
+	return due_ns < traffic->end_ns ? due_ns : CLOCK_NEVER;
+}
+
+/* One that is sent late is late by our own doing, if its lane could have taken it. */
+static void release_due(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	uint64_t due_ns;
+	while ((due_ns = next_due_ns(run)) <= traffic->now_ns) {
+		struct lane *lane = &traffic->lanes.list[run->n_released++ % traffic->lanes.n];
+		bool is_free = lane->n_owed++ == 0 && traffic_can_begin(traffic, lane);
+		traffic->n_owed++;
+		if (is_free && traffic_counts(traffic, due_ns))
+			histogram_record(&traffic->load->result.lateness, traffic->now_ns - due_ns);
+		traffic_begin(traffic, lane);
+		traffic->now_ns = clock_now_ns();
+	}
+}
+
+/* ---- time ---- */
+
+static void open_more(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	if (traffic->plan->churns)
+		run->next_to_open = traffic->lanes.n; /* each message opens its own */
+	while (run->next_to_open < traffic->lanes.n && traffic->n_connecting < CONNECTING_MOST)
+		traffic_connect(traffic, &traffic->lanes.list[run->next_to_open++]);
+}
+
+/* Is anything to come that a lane has to be open for? */
+static bool is_needed(const struct traffic *traffic, const struct lane *lane)
+{
+	bool is_late = traffic->end_ns != 0 && traffic->now_ns >= traffic->end_ns;
+	return !traffic_is_called_off(traffic) && (!is_late || lane->n_owed > 0);
+}
+
+static bool has_waited_too_long(const struct traffic *traffic, const struct lane *lane)
+{
+	uint64_t wait_ns = traffic->plan->wait_ns;
+	if (wait_ns == 0)
+		return false;
+	if (lane->state == LANE_CONNECTING)
+		return traffic->now_ns > lane->since_ns + wait_ns;
+	return lane_in_flight(lane) > 0 &&
+	       traffic->now_ns > lane_oldest(&traffic->lanes, lane)->begun_ns + wait_ns;
+}
+
+/* Those who failed are opened again; who churns does that for each message. */
+static void look_after(struct traffic *traffic, struct lane *lane)
+{
+	if (has_waited_too_long(traffic, lane))
+		traffic_fail(traffic, lane,
+			     lane->state == LANE_CONNECTING ? err_name(-ETIMEDOUT) : "no_reply");
+	if (lane->state != LANE_CLOSED || traffic->now_ns < lane->since_ns ||
+	    !is_needed(traffic, lane))
+		return;
+	if (traffic->plan->churns)
+		traffic_begin(traffic, lane);
+	else if (traffic->n_connecting < CONNECTING_MOST)
+		traffic_connect(traffic, lane);
+}
+
+static void tick(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	if (traffic->now_ns < run->next_tick_ns)
+		return;
+	run->next_tick_ns = traffic->now_ns + TICK_NS;
+	if (run->called_off_ns == 0 && traffic_is_called_off(traffic))
+		run->called_off_ns = traffic->now_ns;
+	for (uint32_t i = 0; i < run->next_to_open; i++)
+		look_after(traffic, &traffic->lanes.list[i]);
+}
+
+/* Each lane has connected, or failed to. */
+static void note_ready(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	if (run->is_ready || run->next_to_open < traffic->lanes.n || traffic->n_connecting > 0)
+		return;
+	run->is_ready = true;
+	atomic_fetch_add(&traffic->load->plan->n_ready, 1);
+}
+
+static void begin(struct run *run, uint64_t start_ns)
+{
+	struct traffic *traffic = &run->traffic;
+	traffic->begin_ns = start_ns + traffic->plan->warmup_ns;
+	traffic->end_ns = traffic->begin_ns + traffic->plan->duration_ns;
+	run->begin_cpu_ns = cpu_now_ns();
+	for (uint32_t i = 0; i < traffic->lanes.n && !traffic->plan->is_open; i++)
+		traffic_begin(traffic, &traffic->lanes.list[i]);
+}
+
+static uint64_t wait_until_ns(const struct run *run)
+{
+	uint64_t due_ns = next_due_ns(run);
+	if (due_ns == CLOCK_NEVER)
+		return run->next_tick_ns;
+	if (due_ns < run->traffic.now_ns + AWAKE_NS)
+		return 0;
+	return clock_earlier_ns(run->next_tick_ns, due_ns - AWAKE_NS);
+}
+
+static bool is_over(const struct run *run)
+{
+	const struct traffic *traffic = &run->traffic;
+	if (traffic->n_gone == traffic->lanes.n)
+		return true;
+	if (traffic_is_called_off(traffic))
+		return traffic->n_in_flight == 0 ||
+		       (run->called_off_ns != 0 &&
+			traffic->now_ns > run->called_off_ns + CALLED_OFF_NS);
+	if (traffic->end_ns == 0 || traffic->now_ns < traffic->end_ns)
+		return false;
+	/* What is owed may be owed for ever: the server does not come back. */
+	uint64_t wait_ns = traffic->plan->wait_ns;
+	bool is_hopeless = wait_ns != 0 && traffic->now_ns > traffic->end_ns + wait_ns;
+	return traffic->n_in_flight == 0 && (traffic->n_owed == 0 || is_hopeless);
+}
+
+MUST_USE static int take_turn(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	uint64_t start_ns = atomic_load(&traffic->plan->start_ns);
+	traffic->now_ns = clock_now_ns();
+	open_more(run);
+	note_ready(run);
+	if (start_ns != 0 && traffic->end_ns == 0)
+		begin(run, start_ns);
+	release_due(run);
+	tick(run);
+	int rc = poller_wait(&traffic->poller, &run->events, wait_until_ns(run));
+	if (rc < 0)
+		return rc;
+	traffic->now_ns = clock_now_ns();
+	for (int i = 0; i < run->events.n; i++) {
+		const struct epoll_event *event = &run->events.list[i];
+		traffic_event(traffic, &traffic->lanes.list[event->data.u64], event->events);
+	}
+	return 0;
+}
+
+/* What is still under way when we were called off is as if it had never been sent. */
+static void close_lane(struct traffic *traffic, struct lane *lane)
+{
+	struct result *result = &traffic->load->result;
+	for (; lane_in_flight(lane) > 0; lane->n_back++) {
+		if (!traffic_counts(traffic, lane_oldest(&traffic->lanes, lane)->due_ns))
+			continue;
+		result->n_sent--;
+		result->bytes_sent -= traffic->lanes.size;
+	}
+	io_close(&lane->fd);
+}
+
+MUST_USE static int run_lanes(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	int rc = 0;
+	while (rc == 0 && !is_over(run))
+		rc = take_turn(run);
+	if (run->begin_cpu_ns != 0)
+		traffic->load->cpu_ns = cpu_now_ns() - run->begin_cpu_ns;
+	if (traffic->n_owed > 0 && !traffic_is_called_off(traffic))
+		result_fail(&traffic->load->result, "never_sent", traffic->n_owed);
+	for (uint32_t i = 0; i < traffic->lanes.n; i++)
+		close_lane(traffic, &traffic->lanes.list[i]);
+	return rc;
+}
+
+void load_run(struct load *load)
+{
+	struct run *run = aligned_alloc(IO_ALIGNMENT, sizeof(*run));
+	if (run == NULL) {
+		load->code = -ENOMEM;
+		return;
+	}
+	memset(run, 0, sizeof(*run));
+	struct traffic *traffic = &run->traffic;
+	traffic->load = load;
+	traffic->plan = load->plan;
+	int rc = lanes_open(&traffic->lanes, load->n_lanes, load->plan->depth, load->plan->size);
+	if (rc < 0)
+		goto free_run;
+	rc = poller_open(&traffic->poller);
+	if (rc < 0)
+		goto close_lanes;
+	rc = run_lanes(run);
+	poller_close(&traffic->poller);
+close_lanes:
+	lanes_close(&traffic->lanes);
+free_run:
+	free(run);
+	load->code = rc;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The load that one thread puts on a server: many connections, messages on them, and every byte that
+ * comes back compared.
+ *
+ *   closed loop   as soon as a message is back, the next is sent: the server sets the pace, and
+ *                 while it stands still nobody asks anything of it
+ *   open loop     messages are due at a fixed rate (client/schedule.h); one that cannot be sent when
+ *                 it is due, as the server is late with those before, counts from when it was due
+ *   churn         a connection for each message
+ *
+ * Nothing of what is sent is kept: it is a function of the connection and the offset
+ * (base/pattern.h).
+ */
+#ifndef CLIENT_LOAD_H
+#define CLIENT_LOAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/result.h"
+#include "client/schedule.h"
+#include "net/addr.h"
+
+/* What all threads of a run have in common: set before they start, but for the atomic ones. */
+struct load_plan {
+	struct addr server;
+	const struct addr *source; /* where to connect from; NULL: anywhere */
+	uint64_t size;             /* of a message, in bytes */
+	uint32_t depth;            /* messages of one connection that are under way at a time */
+	uint32_t n_threads;
+	uint64_t seed;
+	uint64_t wait_ns; /* a message that is not back after so long has failed; 0: never */
+	bool is_open;     /* open loop */
+	bool churns;
+	bool reconnects; /* a connection that has failed is opened again */
+
+	/* rate, and the number of connections; its start is known once start_ns is. */
+	struct schedule schedule;
+	uint64_t warmup_ns, duration_ns;
+
+	_Atomic uint32_t n_ready;  /* threads whose connections are open */
+	_Atomic uint64_t start_ns; /* 0: not yet */
+	_Atomic bool is_called_off;
+};
+
+/* One thread's. */
+struct load {
+	struct load_plan *plan;
+	uint32_t number; /* from 0 */
+	uint32_t n_lanes;
+
+	struct result result;
+	uint64_t last_back_ns; /* when the last message that counts came back */
+	uint64_t cpu_ns; /* CPU time of the thread from the warm-up's end to its last message */
+	int code;        /* it had to give up: the negative code; else 0 */
+
+	_Atomic uint64_t n_echoes, n_failures; /* so far, for whoever looks on */
+	_Atomic bool has_ended;
+};
+
+/* Runs it, in the calling thread, to its end. The result is the caller's. */
+void load_run(struct load *load);
+
+#endif

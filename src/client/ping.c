@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: connect; when a message is due, send it, receive until all of it is back, compare
+ * it, note the time; the next is due one interval after the last was.
+ *
+ * What else can happen: it does not come back in time, a byte of it is wrong, or the server ends or
+ * resets: each is said in the line of that message, and as what follows on such a stream means
+ * nothing any more, the next goes out on a new connection. A message may be larger than what the
+ * connection holds, so it is received from while it is sent to. A message that comes back later than
+ * the next is due delays that; what was due meanwhile is left out, not caught up with.
+ */
+#include "client/ping.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pattern.h"
+#include "base/units.h"
+#include "client/dial.h"
+#include "client/wrong.h"
+#include "net/connect.h"
+#include "net/io.h"
+#include "net/signals.h"
+
+/* Received at a time; behind it there is room for what a diagnosis waits for. */
+#define PIECE_SIZE ((size_t)64 * 1024)
+
+/* A spinning wait looks for a signal once in so many looks. */
+#define LOOKS_WITHOUT_SIGNAL 1024
+
+struct ping {
+	const struct ping_config *config;
+	struct ping_report *report;
+	struct addr addr;
+	int signals_fd;
+	bool is_over; /* INT or TERM has come */
+
+	int fd; /* the connection, -1: there is none */
+	struct pattern pattern;
+	uint64_t sent, returned; /* bytes on it, since it was opened */
+	uint64_t due;            /* the message that is under way ends there */
+	uint64_t connect_ns;     /* how long that took */
+
+	uint64_t number;                /* of the message, from 1 */
+	const char *failure;            /* its name, NULL: it is back */
+	char why[RESULT_SENTENCE_SIZE]; /* and its sentence */
+	unsigned int n_looks;
+
+	IO_ALIGNED unsigned char piece[PIECE_SIZE + DIAGNOSIS_MOST];
+};
+
+/* The message has failed. The first reason counts. */
+PRINTF_LIKE(3, 4)
+static void fail(struct ping *ping, const char *name, const char *format, ...)
+{
+	if (ping->failure != NULL)
+		return;
+	ping->failure = name;
+	va_list values;
+	va_start(values, format);
+	vsnprintf(ping->why, sizeof(ping->why), format, values);
+	va_end(values);
+}
+
+/* ---- signals ---- */
+
+static double us_of(uint64_t ns)
+{
+	return (double)ns / 1000;
+}
+
+/* As ping(8) does it: one line, and on it goes. */
+static void say_so_far(const struct ping *ping)
+{
+	const struct result *result = &ping->report->result;
+	const struct histogram *times = &result->response;
+	log_notice("%" PRIu64 "/%" PRIu64 " came back, p50/p99/max %.1f/%.1f/%.1f us",
+		   result->n_echoes, result->n_sent, us_of(histogram_percentile_ns(times, 50)),
+		   us_of(histogram_percentile_ns(times, 99)), us_of(times->max_ns));
+}
+
+static void hear_signals(struct ping *ping)
+{
+	int signal;
+	while ((signal = signals_next(ping->signals_fd)) != 0) {
+		if (signal == SIGQUIT)
+			say_so_far(ping);
+		else
+			ping->is_over = true;
+	}
+}
+
+/* ---- one connection ---- */
+
+static void close_connection(struct ping *ping)
+{
+	if (ping->fd >= 0)
+		ping->report->has_kernel_rtt |= tcpinfo_of(ping->fd, &ping->report->kernel);
+	io_close(&ping->fd);
+}
+
+static void begin_connection(struct ping *ping, int fd, uint64_t took_ns)
+{
+	struct result *result = &ping->report->result;
+	ping->fd = fd;
+	ping->connect_ns = took_ns;
+	ping->pattern = pattern_of(ping->config->seed, result->n_connections++);
+	ping->sent = ping->returned = ping->due = 0;
+	histogram_record(&result->connect, ping->connect_ns);
+}
+
+static uint64_t patience_ns(const struct ping *ping)
+{
+	return ping->config->wait_ns != 0 ? ping->config->wait_ns : CLOCK_NEVER / 2;
+}
+
+/* Of an address that has answered before. */
+static void open_connection(struct ping *ping)
+{
+	uint64_t since_ns = clock_now_ns();
+	int fd = connect_open(&ping->addr, since_ns + patience_ns(ping));
+	if (fd < 0)
+		fail(ping, err_name(fd), "cannot connect: %s", err_text(fd).text);
+	else
+		begin_connection(ping, fd, clock_now_ns() - since_ns);
+}
+
+/* ---- one message ---- */
+
+static void send_some(struct ping *ping)
+{
+	uint64_t left = ping->due - ping->sent;
+	size_t size = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
+	pattern_fill(&ping->pattern, ping->sent, ping->piece, size);
+	ssize_t n = io_send(ping->fd, ping->piece, size);
+	if (n > 0) {
+		ping->sent += (uint64_t)n;
+		ping->report->result.bytes_sent += (uint64_t)n;
+	} else if (n != -EAGAIN && n != -EPIPE && n != -ECONNRESET) {
+		fail(ping, err_name((int)n), "cannot send: %s", err_text((int)n).text);
+	} /* that it is gone, and how, the receive says */
+}
+
+/* n bytes are there, of which the first n_right are right. */
+static void judge_bytes(struct ping *ping, size_t n_right, size_t n)
+{
+	struct result *result = &ping->report->result;
+	unsigned char *from = ping->piece + n_right;
+	n = wrong_await_more(ping->fd, from, n - n_right, DIAGNOSIS_MOST);
+	const struct diagnosis_case wrong = {
+		.seed = ping->config->seed,
+		.connection = result->n_connections - 1,
+		.n_connections = result->n_connections,
+		.offset = ping->returned,
+		.sent = ping->sent,
+		.most_sent = ping->sent,
+		.received = from,
+		.n = n,
+	};
+	result->n_mismatches++;
+	fail(ping, "mismatch", "%s",
+	     wrong_say(&wrong, result->n_echoes == 0 ? &ping->addr : NULL).text);
+	if (result->first_mismatch[0] == '\0')
+		memcpy(result->first_mismatch, ping->why, sizeof(result->first_mismatch));
+}
+
+/* The message will not come back, or not all of it. */
+static void judge_loss(struct ping *ping, const char *name, const char *what)
+{
+	uint64_t size = ping->config->size;
+	uint64_t left = ping->due > ping->returned ? ping->due - ping->returned : 0;
+	fail(ping, name, "%s: %" PRIu64 " of %" PRIu64 " bytes came back", what, size - left, size);
+}
+
+static void judge_silence(struct ping *ping)
+{
+	char what[64];
+	snprintf(what, sizeof(what), "no reply within %s",
+		 units_duration(ping->config->wait_ns).text);
+	judge_loss(ping, "no_reply", what);
+}
+
+static void verify(struct ping *ping, size_t n)
+{
+	uint64_t in_flight = ping->sent - ping->returned;
+	size_t most = n < in_flight ? n : (size_t)in_flight;
+	size_t n_right = pattern_match(&ping->pattern, ping->returned, ping->piece, most);
+	ping->returned += n_right;
+	ping->report->result.bytes_verified += n_right;
+	if (n_right < n)
+		judge_bytes(ping, n_right, n);
+}
+
+/* Returns whether anything came. */
+static bool receive_some(struct ping *ping)
+{
+	ssize_t n = io_recv(ping->fd, ping->piece, PIECE_SIZE);
+	if (n == -EAGAIN)
+		return false;
+	if (n > 0)
+		verify(ping, (size_t)n);
+	else if (n == 0)
+		judge_loss(ping, "ended", "the server ended the connection");
+	else
+		judge_loss(ping, err_name((int)n), err_text((int)n).text);
+	return true;
+}
+
+/* Waits until something may have come, or can be sent. Returns false at the deadline. */
+static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
+{
+	struct pollfd fds[] = {
+		{ .fd = ping->fd,
+		  .events = (short)(POLLIN | (ping->sent < ping->due ? POLLOUT : 0)) },
+		{ .fd = ping->signals_fd, .events = POLLIN },
+	};
+	bool spins = ping->config->spin;
+	if (spins && ++ping->n_looks % LOOKS_WITHOUT_SIGNAL != 0)
+		return clock_now_ns() < deadline_ns;
+	int ready = io_wait(fds, ARRAY_LEN(fds), spins ? 0 : deadline_ns);
+	if (ready < 0)
+		fail(ping, err_name(ready), "cannot wait: %s", err_text(ready).text);
+	if (fds[1].revents != 0)
+		hear_signals(ping);
+	return ready != 0 || (spins && clock_now_ns() < deadline_ns);
+}
+
+/* Ended while it was under way: it is as if it had never been sent. */
+static void take_back(struct ping *ping)
+{
+	struct result *result = &ping->report->result;
+	result->n_sent--;
+	result->bytes_sent -= ping->sent - ping->returned;
+	ping->number--;
+}
+
+/* Returns the round-trip time, if it is back; else `failure` says what happened. */
+static uint64_t exchange(struct ping *ping)
+{
+	uint64_t start_ns = clock_now_ns();
+	uint64_t deadline_ns = start_ns + patience_ns(ping);
+	ping->due += ping->config->size;
+	ping->report->result.n_sent++;
+	while (ping->failure == NULL && ping->returned < ping->due && !ping->is_over) {
+		if (ping->sent < ping->due)
+			send_some(ping);
+		if (!wait_for_server(ping, deadline_ns))
+			judge_silence(ping);
+		else
+			ignore_result(receive_some(ping)); /* nothing yet: it waits again */
+	}
+	return clock_now_ns() - start_ns;
+}
+
+/* ---- what is said of it ---- */
+
+static void say_time(const struct ping *ping)
+{
+	struct timespec now;
+	if (!ping->config->timestamps)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	printf("[%jd.%06ld] ", (intmax_t)now.tv_sec, now.tv_nsec / 1000);
+}
+
+static void say_back(const struct ping *ping, uint64_t ns)
+{
+	if (ping->config->quiet)
+		return;
+	say_time(ping);
+	printf("%" PRIu64 " bytes from %s: seq=%" PRIu64, ping->config->size,
+	       ping->report->address.text, ping->number);
+	if (ping->config->connect_each)
+		printf(" connect=%.1f us", us_of(ping->connect_ns));
+	printf(" time=%.1f us\n", us_of(ns));
+	fflush(stdout);
+}
+
+static void say_failed(const struct ping *ping)
+{
+	if (ping->config->quiet)
+		return;
+	say_time(ping);
+	printf("seq=%" PRIu64 ": %s\n", ping->number, ping->why);
+	fflush(stdout);
+}
+
+static void do_message(struct ping *ping)
+{
+	struct result *result = &ping->report->result;
+	uint64_t ns = 0;
+	ping->number++;
+	ping->failure = NULL;
+	if (ping->fd < 0)
+		open_connection(ping);
+	if (ping->failure == NULL)
+		ns = exchange(ping);
+	if (ping->failure != NULL) {
+		result_fail(result, ping->failure, 1);
+		say_failed(ping);
+	} else if (ping->returned < ping->due) {
+		take_back(ping);
+	} else {
+		result->n_echoes++;
+		histogram_record(&result->response, ns);
+		say_back(ping, ns);
+	}
+	if (ping->failure != NULL || ping->config->connect_each)
+		close_connection(ping);
+}
+
+/* ---- all of them ---- */
+
+/* Between two messages nothing is to come: what does is the end, or was never sent. */
+static void look_while_idle(struct ping *ping)
+{
+	ping->failure = NULL;
+	if (!receive_some(ping))
+		return;
+	result_fail(&ping->report->result, ping->failure, 1);
+	say_failed(ping);
+	close_connection(ping);
+}
+
+/* To the nanosecond, as far as the kernel goes: poll(2) has milliseconds, and rounds them up. */
+static void wait_until_due(struct ping *ping, uint64_t due_ns)
+{
+	uint64_t now_ns;
+	while (!ping->is_over && (now_ns = clock_now_ns()) < due_ns) {
+		uint64_t left_ns = due_ns - now_ns;
+		if (left_ns <= CLOCK_NS_PER_MS) {
+			clock_sleep_until(due_ns);
+			break;
+		}
+		struct pollfd fds[] = {
+			{ .fd = ping->signals_fd, .events = POLLIN },
+			{ .fd = ping->fd, .events = POLLIN },
+		};
+		if (io_wait(fds, ARRAY_LEN(fds), due_ns - CLOCK_NS_PER_MS) < 0)
+			break;
+		if (fds[1].revents != 0)
+			look_while_idle(ping);
+		if (fds[0].revents != 0)
+			hear_signals(ping);
+	}
+}
+
+/* The next time on the beat that is still to come. */
+static uint64_t next_due_ns(const struct ping *ping, uint64_t due_ns)
+{
+	uint64_t interval_ns = ping->config->interval_ns, now_ns = clock_now_ns();
+	if (interval_ns == 0)
+		return now_ns;
+	due_ns += interval_ns;
+	if (due_ns < now_ns)
+		due_ns += (now_ns - due_ns + interval_ns - 1) / interval_ns * interval_ns;
+	return due_ns;
+}
+
+static void ping_on(struct ping *ping)
+{
+	uint64_t start_ns = clock_now_ns(), due_ns = start_ns;
+	while (!ping->is_over) {
+		do_message(ping);
+		if (ping->number == ping->config->count)
+			break;
+		hear_signals(ping);
+		due_ns = next_due_ns(ping, due_ns);
+		wait_until_due(ping, due_ns);
+	}
+	ping->report->result.elapsed_ns = clock_now_ns() - start_ns;
+	close_connection(ping);
+}
+
+enum status ping_run(const struct ping_config *config, struct ping_report *ret_report)
+{
+	static struct ping ping; /* its buffer is too large for a stack */
+	struct ping_report report = { 0 };
+	int rc = result_open(&report.result);
+	int signals_fd = rc < 0 ? rc : signals_setup_meter();
+	if (signals_fd < 0) {
+		log_error("cannot start: %s", err_text(signals_fd).text);
+		return STATUS_MACHINE;
+	}
+	ping = (struct ping){ .config = config, .report = &report, .signals_fd = signals_fd };
+	uint64_t took_ns;
+	int fd = dial(&config->server, config->family, config->wait_ns, &ping.addr, &took_ns);
+	if (fd < 0) {
+		result_close(&report.result);
+		io_close(&signals_fd);
+		return dial_explain(&config->server, fd);
+	}
+	begin_connection(&ping, fd, took_ns);
+	report.address = addr_format(&ping.addr);
+	if (!config->quiet)
+		printf("PING %s, %" PRIu64 " bytes\n", report.address.text, config->size);
+	ping_on(&ping);
+	io_close(&signals_fd);
+	*ret_report = report;
+	bool all = report.result.n_echoes == ping.number && report.result.n_failures == 0;
+	return all ? STATUS_OK : STATUS_ECHO_FAILED;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `tcpecho ping`: one echo at a time, and how long it took.
+ */
+#ifndef CLIENT_PING_H
+#define CLIENT_PING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/result.h"
+#include "base/status.h"
+#include "net/addr.h"
+#include "net/tcpinfo.h"
+
+#define PING_SIZE_MOST ((size_t)16 * 1024 * 1024)
+
+struct ping_config {
+	struct addr_spec server; /* of the kinds ADDR_HOST and ADDR_UNIX */
+	int family;              /* AF_UNSPEC, AF_INET or AF_INET6 */
+	uint64_t count;          /* messages, 0: without end */
+	uint64_t interval_ns; /* from one message to the next; 0: the next when the last is back */
+	uint64_t wait_ns;     /* a message that is not back after so long is lost; 0: never */
+	uint64_t size;        /* bytes of a message, 1 to PING_SIZE_MOST */
+	uint64_t seed;        /* of the payload (base/pattern.h) */
+	bool connect_each;    /* a new connection for each message */
+	bool spin;            /* wait by looking again and again */
+	bool timestamps;      /* before each line, in seconds since the epoch */
+	bool quiet;           /* no line for each message */
+};
+
+struct ping_report {
+	struct result result;
+	struct addr_text address; /* who answered */
+	bool has_kernel_rtt;      /* is the following of any meaning? */
+	struct tcpinfo kernel;    /* of the last connection, as the last echo was back */
+};
+
+/*
+ * Pings until all are done, or INT or TERM ends it; QUIT prints a line of figures in between. Lines
+ * of single messages go to standard output, unless quiet; *ret_report is the caller's, to be closed
+ * by result_close(), if STATUS_OK or STATUS_ECHO_FAILED is returned.
+ */
+MUST_USE enum status ping_run(const struct ping_config *config, struct ping_report *ret_report);
+
+#endif

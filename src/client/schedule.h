@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When messages are due, at a fixed rate: known before the first is sent, whatever the server does.
+ *
+ * The n-th of all, from 0, is due n / rate seconds after the start. They go to the connections in
+ * turn, and the connections to the threads in turn, so that neither gets them in bursts.
+ */
+#ifndef CLIENT_SCHEDULE_H
+#define CLIENT_SCHEDULE_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+
+struct schedule {
+	uint64_t start_ns;
+	uint64_t per_second;    /* of all connections together, 1 to 1,000,000,000 */
+	uint64_t n_connections; /* of all threads */
+};
+
+/* When the k-th message, from 0, of connection c, from 0, is due. */
+static inline uint64_t schedule_due_ns(const struct schedule *schedule, uint64_t c, uint64_t k)
+{
+	uint64_t n = k * schedule->n_connections + c;
+	uint64_t seconds = n / schedule->per_second, rest = n % schedule->per_second;
+	return schedule->start_ns + seconds * CLOCK_NS_PER_S +
+	       rest * CLOCK_NS_PER_S / schedule->per_second;
+}
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/traffic.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "client/wrong.h"
+#include "net/connect.h"
+#include "net/io.h"
+
+/* One that failed waits so long before it is opened again. */
+#define PAUSE_NS (100 * CLOCK_NS_PER_MS)
+
+/* Receives of one lane before it is the others' turn. */
+#define RECEIVES_MOST 4
+
+#define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+static uint64_t index_of(const struct traffic *traffic, const struct lane *lane)
+{
+	return (uint64_t)(lane - traffic->lanes.list);
+}
+
+bool traffic_counts(const struct traffic *traffic, uint64_t due_ns)
+{
+	return traffic->end_ns != 0 && due_ns >= traffic->begin_ns && due_ns < traffic->end_ns;
+}
+
+uint64_t traffic_due_ns(const struct traffic *traffic, const struct lane *lane, uint64_t k)
+{
+	const struct load_plan *plan = traffic->plan;
+	uint64_t c = index_of(traffic, lane) * plan->n_threads + traffic->load->number;
+	return schedule_due_ns(&plan->schedule, c, k);
+}
+
+/* ---- the end of a connection ---- */
+
+static void leave(struct traffic *traffic, struct lane *lane, enum lane_state next)
+{
+	traffic->n_connecting -= lane->state == LANE_CONNECTING;
+	traffic->n_in_flight -= (uint32_t)lane_in_flight(lane);
+	traffic->n_gone += next == LANE_GONE;
+	lane->n_back = lane->n_begun;
+	lane->state = next;
+	io_close(&lane->fd);
+}
+
+/* The bytes that came back of messages that did not, not whole. */
+static void count_part(struct traffic *traffic, const struct lane *lane)
+{
+	if (lane_in_flight(lane) == 0 ||
+	    !traffic_counts(traffic, lane_oldest(&traffic->lanes, lane)->due_ns))
+		return;
+	traffic->load->result.bytes_verified += lane->returned - lane->n_back * traffic->lanes.size;
+}
+
+void traffic_fail(struct traffic *traffic, struct lane *lane, const char *name)
+{
+	result_fail(&traffic->load->result, name, 1);
+	atomic_fetch_add_explicit(&traffic->load->n_failures, 1, memory_order_relaxed);
+	count_part(traffic, lane);
+	leave(traffic, lane, traffic->plan->reconnects ? LANE_CLOSED : LANE_GONE);
+	lane->since_ns = traffic->now_ns + PAUSE_NS;
+}
+
+/* ---- sending ---- */
+
+/* What cannot be sent now goes when there is room; a connection that is gone, the receive tells. */
+static void send_unsent(struct traffic *traffic, struct lane *lane)
+{
+	uint64_t left;
+	while (lane->state == LANE_OPEN && (left = lane_unsent(&traffic->lanes, lane)) > 0) {
+		size_t size = left < TRAFFIC_PIECE ? (size_t)left : TRAFFIC_PIECE;
+		pattern_fill(&lane->pattern, lane->sent, traffic->piece, size);
+		ssize_t n = io_send(lane->fd, traffic->piece, size);
+		if (n == -EAGAIN || n == -EPIPE)
+			return;
+		if (n < 0) {
+			traffic_fail(traffic, lane, err_name((int)n));
+			return;
+		}
+		lane->sent += (uint64_t)n;
+	}
+}
+
+static void begin_message(struct traffic *traffic, struct lane *lane, uint64_t due_ns)
+{
+	const struct flight flight = { .due_ns = due_ns, .begun_ns = traffic->now_ns };
+	lane_begin_message(&traffic->lanes, lane, flight);
+	traffic->n_in_flight++;
+	if (traffic_counts(traffic, due_ns)) {
+		traffic->load->result.n_sent++;
+		traffic->load->result.bytes_sent += traffic->lanes.size;
+	}
+	send_unsent(traffic, lane);
+}
+
+/* ---- connecting ---- */
+
+static void connected(struct traffic *traffic, struct lane *lane)
+{
+	int rc = connect_outcome(lane->fd);
+	traffic->now_ns = clock_now_ns();
+	if (rc < 0) {
+		traffic_fail(traffic, lane, err_name(rc));
+		return;
+	}
+	traffic->n_connecting--;
+	lane->state = LANE_OPEN;
+	traffic->load->result.n_connections++;
+	if (lane->counts_connect)
+		histogram_record(&traffic->load->result.connect, traffic->now_ns - lane->since_ns);
+	send_unsent(traffic, lane);
+	traffic_begin(traffic, lane);
+}
+
+/* Numbers differ between threads; PATTERN_CONNECTIONS of them are told apart. */
+static uint64_t next_number(struct traffic *traffic)
+{
+	uint64_t number = traffic->n_numbers++ * traffic->plan->n_threads + traffic->load->number;
+	return number % PATTERN_CONNECTIONS;
+}
+
+void traffic_connect(struct traffic *traffic, struct lane *lane)
+{
+	uint64_t number = next_number(traffic);
+	traffic->now_ns = clock_now_ns();
+	int fd = connect_begin(&traffic->plan->server, traffic->plan->source);
+	lane_begin_connection(lane, fd, number, pattern_of(traffic->plan->seed, number));
+	lane->since_ns = traffic->now_ns;
+	lane->counts_connect = !traffic->plan->churns || traffic_counts(traffic, traffic->now_ns);
+	lane->state = LANE_CONNECTING;
+	traffic->n_connecting++;
+	int rc = fd < 0 ? fd : poller_add(&traffic->poller, fd, EDGES, index_of(traffic, lane));
+	if (rc < 0)
+		traffic_fail(traffic, lane, err_name(rc));
+}
+
+/* ---- what comes next on a lane ---- */
+
+bool traffic_can_begin(const struct traffic *traffic, const struct lane *lane)
+{
+	if (traffic->plan->churns)
+		return lane->state == LANE_CLOSED && traffic->now_ns >= lane->since_ns;
+	return lane->state == LANE_OPEN && lane_in_flight(lane) < traffic->lanes.depth;
+}
+
+/* Of a closed loop the next is due now; of an open one, when it was due. False: none is. */
+static bool take_due(struct traffic *traffic, struct lane *lane, uint64_t *ret_due_ns)
+{
+	if (!traffic->plan->is_open) {
+		*ret_due_ns = traffic->now_ns;
+		return traffic->end_ns != 0 && traffic->now_ns < traffic->end_ns;
+	}
+	if (lane->n_owed == 0)
+		return false;
+	lane->n_owed--;
+	traffic->n_owed--;
+	*ret_due_ns = traffic_due_ns(traffic, lane, lane->n_taken++);
+	return true;
+}
+
+void traffic_begin(struct traffic *traffic, struct lane *lane)
+{
+	uint64_t due_ns;
+	while (!traffic_is_called_off(traffic) && traffic_can_begin(traffic, lane) &&
+	       take_due(traffic, lane, &due_ns)) {
+		if (traffic->plan->churns)
+			traffic_connect(traffic, lane);
+		if (lane->state != LANE_GONE && lane->state != LANE_CLOSED)
+			begin_message(traffic, lane, due_ns);
+	}
+}
+
+/* ---- receiving ---- */
+
+static void message_back(struct traffic *traffic, struct lane *lane)
+{
+	struct result *result = &traffic->load->result;
+	const struct flight *flight = lane_oldest(&traffic->lanes, lane);
+	if (traffic_counts(traffic, flight->due_ns)) {
+		result->n_echoes++;
+		result->bytes_verified += traffic->lanes.size;
+		histogram_record(&result->response, traffic->now_ns - flight->due_ns);
+		histogram_record(&result->service, traffic->now_ns - flight->begun_ns);
+		traffic->load->last_back_ns = traffic->now_ns;
+		atomic_store_explicit(&traffic->load->n_echoes, result->n_echoes,
+				      memory_order_relaxed);
+	}
+	traffic->has_echoed = true;
+	lane->n_back++;
+	traffic->n_in_flight--;
+}
+
+/* The only one, of a lane that churns: our FIN, then the server's. */
+static void finish(struct traffic *traffic, struct lane *lane)
+{
+	int rc = io_send_end(lane->fd);
+	if (rc < 0) {
+		traffic_fail(traffic, lane, err_name(rc));
+		return;
+	}
+	lane->state = LANE_FINISHING;
+}
+
+/* Of the first alone it is found out what was wrong: that takes a while. */
+static void diagnose_wrong(struct traffic *traffic, const struct lane *lane, size_t n_right,
+			   size_t n)
+{
+	struct result *result = &traffic->load->result;
+	const struct load_plan *plan = traffic->plan;
+	unsigned char *from = traffic->piece + n_right;
+	uint64_t n_numbers = (traffic->n_numbers + 1) * plan->n_threads;
+	const struct diagnosis_case wrong = {
+		.seed = plan->seed,
+		.connection = lane->number,
+		.n_connections = n_numbers < PATTERN_CONNECTIONS ? n_numbers : PATTERN_CONNECTIONS,
+		.offset = lane->returned,
+		.sent = lane->sent,
+		.most_sent = PATTERN_WORDS * sizeof(uint64_t),
+		.received = from,
+		.n = wrong_await_more(lane->fd, from, n - n_right, DIAGNOSIS_MOST),
+	};
+	snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s",
+		 wrong_say(&wrong, traffic->has_echoed ? NULL : &plan->server).text);
+}
+
+static void judge_wrong(struct traffic *traffic, struct lane *lane, size_t n_right, size_t n)
+{
+	struct result *result = &traffic->load->result;
+	if (result->n_mismatches++ == 0)
+		diagnose_wrong(traffic, lane, n_right, n);
+	traffic_fail(traffic, lane, "mismatch");
+}
+
+static void verify(struct traffic *traffic, struct lane *lane, size_t n)
+{
+	uint64_t in_flight = lane->sent - lane->returned;
+	size_t most = n < in_flight ? n : (size_t)in_flight;
+	size_t n_right = pattern_match(&lane->pattern, lane->returned, traffic->piece, most);
+	lane->returned += n_right;
+	while (lane_has_back(&traffic->lanes, lane))
+		message_back(traffic, lane);
+	if (n_right < n)
+		judge_wrong(traffic, lane, n_right, n);
+	else if (traffic->plan->churns && lane->n_back == 1 && lane->state == LANE_OPEN)
+		finish(traffic, lane);
+}
+
+static void server_ended(struct traffic *traffic, struct lane *lane)
+{
+	if (lane->state == LANE_FINISHING)
+		leave(traffic, lane, LANE_CLOSED);
+	else
+		traffic_fail(traffic, lane, "ended");
+}
+
+/* Edge-triggered: until there is no more, or, if there is a lot, as an event again. */
+static void receive(struct traffic *traffic, struct lane *lane, bool empties)
+{
+	for (int i = 0; lane->fd >= 0; i++) {
+		if (i == RECEIVES_MOST) {
+			int rc = poller_change(&traffic->poller, lane->fd, EDGES,
+					       index_of(traffic, lane));
+			if (rc < 0)
+				traffic_fail(traffic, lane, err_name(rc));
+			return;
+		}
+		ssize_t n = io_recv(lane->fd, traffic->piece, TRAFFIC_PIECE);
+		if (n == -EAGAIN)
+			return;
+		traffic->now_ns = clock_now_ns();
+		if (n > 0)
+			verify(traffic, lane, (size_t)n);
+		else if (n == 0)
+			server_ended(traffic, lane);
+		else
+			traffic_fail(traffic, lane, err_name((int)n));
+		traffic_begin(traffic, lane);
+		if (n <= 0 || ((size_t)n < TRAFFIC_PIECE && !empties))
+			return;
+	}
+}
+
+void traffic_event(struct traffic *traffic, struct lane *lane, uint32_t events)
+{
+	if (lane->state == LANE_CONNECTING)
+		connected(traffic, lane);
+	if (lane->state == LANE_OPEN || lane->state == LANE_FINISHING) {
+		if (events & EPOLLOUT)
+			send_unsent(traffic, lane);
+		if (lane->fd >= 0)
+			receive(traffic, lane, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
+	}
+}

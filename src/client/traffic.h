@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens on the lanes of one thread's load: connecting, sending, receiving, comparing, and how
+ * a connection ends. When what happens is for client/load.h.
+ */
+#ifndef CLIENT_TRAFFIC_H
+#define CLIENT_TRAFFIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/diagnosis.h"
+#include "client/lanes.h"
+#include "client/load.h"
+#include "net/io.h"
+#include "net/poller.h"
+
+/* Received and sent at a time; behind it there is room for what a diagnosis waits for. */
+#define TRAFFIC_PIECE ((size_t)64 * 1024)
+
+struct traffic {
+	struct load *load;
+	const struct load_plan *plan;
+	struct lanes lanes;
+	struct poller poller;
+
+	uint64_t now_ns;           /* as of the latest look at the clock */
+	uint64_t begin_ns, end_ns; /* what is due in between counts; 0: not known yet */
+	uint64_t n_owed;           /* of all lanes */
+	uint64_t n_numbers;        /* connections that have been begun */
+	uint32_t n_connecting, n_gone;
+	uint32_t n_in_flight; /* messages, of all lanes */
+	bool has_echoed;      /* some message has come back whole */
+
+	IO_ALIGNED unsigned char piece[TRAFFIC_PIECE + DIAGNOSIS_MOST];
+};
+
+static inline bool traffic_is_called_off(const struct traffic *traffic)
+{
+	return atomic_load_explicit(&traffic->plan->is_called_off, memory_order_relaxed);
+}
+
+/* Does a message that is due then count? */
+bool traffic_counts(const struct traffic *traffic, uint64_t due_ns);
+
+/* Open loop: when the k-th message of a lane is due. */
+uint64_t traffic_due_ns(const struct traffic *traffic, const struct lane *lane, uint64_t k);
+
+/* Begins to connect a lane that is closed. */
+void traffic_connect(struct traffic *traffic, struct lane *lane);
+
+/* Could the next message of a lane begin, if it is due? */
+bool traffic_can_begin(const struct traffic *traffic, const struct lane *lane);
+
+/* Begins as many messages as there may be, and in an open loop as are owed. */
+void traffic_begin(struct traffic *traffic, struct lane *lane);
+
+/* The poller has said this of a lane. */
+void traffic_event(struct traffic *traffic, struct lane *lane, uint32_t events);
+
+/* Counts a failure, and closes the lane: for a while, or for good where there is no reconnecting. */
+void traffic_fail(struct traffic *traffic, struct lane *lane, const char *name);
+
+#endif

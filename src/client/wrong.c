@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/wrong.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/pattern.h"
+#include "client/endpoint.h"
+#include "net/connect.h"
+#include "net/io.h"
+
+/* Of a conversation, so much is looked at to see what kind of endpoint it is. */
+#define START_SIZE ((size_t)1024)
+
+#define ASK_NS   (500 * CLOCK_NS_PER_MS)
+#define AWAIT_NS (100 * CLOCK_NS_PER_MS)
+
+static size_t least(uint64_t a, size_t b)
+{
+	return a < b ? (size_t)a : b;
+}
+
+/* What was sent and what has come, from the start. */
+static struct endpoint judge_start(const struct diagnosis_case *wrong)
+{
+	unsigned char sent[START_SIZE], received[2 * START_SIZE];
+	struct pattern pattern = pattern_of(wrong->seed, wrong->connection);
+	size_t n_sent = least(wrong->sent, sizeof(sent));
+	size_t n_right = least(wrong->offset, START_SIZE);
+	size_t n_wrong = least(wrong->n, sizeof(received) - n_right);
+	pattern_fill(&pattern, 0, sent, n_sent);
+	pattern_fill(&pattern, 0, received, n_right);
+	memcpy(received + n_right, wrong->received, n_wrong);
+	const struct endpoint_reply reply = {
+		.sent = sent,
+		.n_sent = n_sent,
+		.received = received,
+		.n_received = n_right + n_wrong,
+	};
+	return endpoint_judge(&reply);
+}
+
+/* Is it another kind of server, rather than an echo that makes a mistake? */
+static bool is_a_kind(enum endpoint_kind kind)
+{
+	return kind != ENDPOINT_ECHO && kind != ENDPOINT_SHORT && kind != ENDPOINT_SILENT &&
+	       kind != ENDPOINT_OTHER;
+}
+
+/* What comes of a connection on which nothing is sent. */
+static struct endpoint judge_silence(const struct addr *server)
+{
+	unsigned char received[START_SIZE];
+	struct endpoint_reply reply = { .received = received };
+	int fd = connect_open(server, clock_deadline_ns(ASK_NS));
+	if (fd >= 0)
+		reply.n_received = wrong_await_more(fd, received, 0, sizeof(received));
+	io_close(&fd);
+	return endpoint_judge(&reply);
+}
+
+struct wrong_text wrong_say(const struct diagnosis_case *wrong, const struct addr *server)
+{
+	struct wrong_text out;
+	struct endpoint endpoint = { .kind = ENDPOINT_ECHO };
+	if (server != NULL && wrong->offset < START_SIZE)
+		endpoint = judge_start(wrong);
+	if (endpoint.kind == ENDPOINT_OTHER || endpoint.kind == ENDPOINT_PREFIX) {
+		struct endpoint silent = judge_silence(server);
+		if (silent.kind == ENDPOINT_SPEAKS_FIRST)
+			endpoint = silent;
+	}
+	snprintf(out.text, sizeof(out.text), "%s",
+		 is_a_kind(endpoint.kind) ? endpoint.text : diagnose(wrong).text);
+	return out;
+}
+
+size_t wrong_await_more(int fd, unsigned char *bytes, size_t n, size_t size)
+{
+	uint64_t deadline_ns = clock_deadline_ns(AWAIT_NS);
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	while (n < size && io_wait(&ready, 1, deadline_ns) > 0) {
+		ssize_t more = io_recv(fd, bytes + n, size - n);
+		if (more <= 0)
+			break;
+		n += (size_t)more;
+	}
+	return n;
+}

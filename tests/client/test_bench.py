@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: MIT
+"""`tcpecho bench`: every message is counted once, every byte compared, and what goes wrong has a name."""
+import json
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+import rogues
+from harness import PATIENCE, recv_exactly, server_words, wait_until
+from rogues import FullListener, Rogue
+
+SHORT = ("-d", "200ms", "--warmup", "50ms")
+
+
+class Bench:
+    """A run that has ended: .status, .error, and what its JSON says as attributes."""
+
+    def __init__(self, done):
+        self.status, self.output, self.error = done.returncode, done.stdout, done.stderr
+        self.found = json.loads(self.output) if self.output.startswith("{") else {}
+
+    def __getattr__(self, name):
+        return self.found[name]
+
+
+@pytest.fixture
+def bench(program):
+    """Runs it to its end, with --json unless text=True."""
+
+    def run(*arguments, text=False, within=PATIENCE * 4, **more):
+        words = [str(word) for word in arguments]
+        command = [program, "bench", *([] if text else ["--json"]), *words]
+        return Bench(subprocess.run(command, capture_output=True, text=True, timeout=within, check=False, **more))
+
+    return run
+
+
+@pytest.fixture
+def start(program):
+    processes = []
+
+    def run(*arguments):
+        words = [str(word) for word in arguments]
+        process = subprocess.Popen(
+            [program, "bench", "--json", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def is_clean(run):
+    """Nothing is missing, wrong or failed, and all adds up."""
+    assert (run.status, run.error) == (0, "")
+    assert run.errors == {}
+    assert run.echoes == run.sent > 0
+    assert run.bytes == run.verified_bytes == run.echoes * run.size
+    assert (run.missing_bytes, run.mismatches) == (0, 0)
+    times = run.response_us
+    assert 0 < times["min"] <= times["p50"] <= times["p90"] <= times["p99"] <= times["max"]
+    return True
+
+
+# ---- an echo ----
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0", "unix:"])
+@pytest.mark.parametrize("engine", ["fork", "epoll"])
+def test_every_message_is_counted_and_compared(serve, bench, tmp_path, address, engine):
+    server = serve(f"unix:{tmp_path}/socket" if address == "unix:" else address, engine=engine)
+    run = bench(*SHORT, "-c", 10, *server_words(server))
+    assert is_clean(run)
+    assert (run.command, run.mode, run.connections, run.size) == ("bench", "closed", 10, 64)
+    assert run.rate == pytest.approx(run.echoes / run.seconds, rel=1e-6)
+
+
+@pytest.mark.parametrize("size", ["1", "1000", "64k", "1M"])
+@pytest.mark.parametrize("depth", [1, 7])
+def test_messages_of_every_size_and_depth(serve, bench, size, depth):
+    server = serve("127.0.0.1:0", engine="epoll")
+    assert is_clean(bench(*SHORT, "-c", 3, "-s", size, "-p", depth, *server_words(server)))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_share_the_connections(serve, bench, threads):
+    server = serve("127.0.0.1:0", engine="epoll")
+    run = bench(*SHORT, "-c", 7, "-w", threads, *server_words(server))
+    assert is_clean(run)
+    assert server.wait_for_rest() is None
+    assert server.totals()["accepted"] == 7 + 1  # one asks who is there
+
+
+def test_both_ends_agree_on_every_byte(serve, bench):
+    server = serve("127.0.0.1:0", engine="epoll")
+    run = bench("-d", "200ms", "--warmup", "0", "-c", 5, *server_words(server))
+    assert is_clean(run)
+    server.wait_for_rest()
+    totals = server.totals()
+    assert totals["in"] == totals["out"] == run.bytes
+
+
+def test_a_connection_for_each_message(serve, bench):
+    server = serve("127.0.0.1:0", engine="epoll")
+    run = bench(*SHORT, "--churn", "-c", 8, *server_words(server))
+    assert is_clean(run)
+    assert 0 < run.connect_us["min"] <= run.connect_us["max"]
+    server.wait_for_rest()
+    ends = server.ends()
+    assert len(ends) >= run.echoes
+    assert {end["reason"] for end in ends} == {"eof"}
+    assert {(end["in"], end["out"]) for end in ends} == {("64", "64"), ("0", "0")}
+
+
+def test_more_connections_than_connect_at_a_time(serve, bench):
+    server = serve("-m", "500", "127.0.0.1:0", engine="epoll")
+    run = bench(*SHORT, "-c", 400, "-w", 2, *server_words(server))
+    assert is_clean(run)
+    server.wait_for_rest()
+    assert server.totals()["accepted"] == 400 + 1
+
+
+def test_from_another_address_of_ours(serve, bench):
+    server = serve("127.0.0.1:0")
+    assert is_clean(bench(*SHORT, "--source", "127.0.0.9", *server_words(server)))
+    assert any(end["peer"].startswith("127.0.0.9:") for end in server.ends(2))
+
+
+# ---- an open loop ----
+
+
+def test_an_open_loop_sends_what_was_asked_for(serve, bench):
+    server = serve("127.0.0.1:0", engine="epoll")
+    run = bench("-d", "1s", "--warmup", "100ms", "-c", 10, "-r", "1k", *server_words(server))
+    assert is_clean(run)
+    assert (run.mode, run.rate_wanted) == ("open", 1000)
+    assert run.sent == 1000
+    assert run.service_us["min"] <= run.response_us["min"]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_slow_rate_and_connections_that_do_not_divide_it(serve, bench, threads):
+    server = serve("127.0.0.1:0", engine="epoll")
+    run = bench("-d", "500ms", "--warmup", "0", "-c", 7, "-w", threads, "-r", "100", *server_words(server))
+    assert is_clean(run)
+    assert run.sent == 50
+
+
+def test_what_was_due_while_the_server_stood_still_counts_from_then(serve, bench, start):
+    """200 ms without an answer, at 500 per second: 100 messages waited, 200 ms the first and none the last."""
+    server = serve("-w", "1", "127.0.0.1:0", engine="epoll")
+    process = start("-d", "2s", "--warmup", "0", "-c", 4, "-r", "500", *server_words(server))
+    wait_until(lambda: server.totals()["in"] > 64 * 100, "the load")
+    stood = server.stop_all()
+    time.sleep(0.2)
+    server.continue_all(stood)
+    output, error = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, error) == (0, "")
+    found = json.loads(output)
+    assert found["echoes"] == 1000
+    # Of all messages a tenth waited, evenly spread over the time that it stood still.
+    assert found["response_us"]["max"] >= 198_000  # one was due within 2 ms of the stop
+    assert found["response_us"]["p99"] >= 100_000
+    # Four were under way: one for each connection, which is all that a closed loop would have seen.
+    assert found["service_us"]["p99"] < found["response_us"]["p99"]
+
+
+def test_an_open_loop_of_new_connections(serve, bench):
+    server = serve("127.0.0.1:0", engine="epoll")
+    run = bench("-d", "500ms", "--warmup", "0", "--churn", "-c", 10, "-r", "200", *server_words(server))
+    assert is_clean(run)
+    assert run.sent == 100
+
+
+# ---- signals ----
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_ends_it_with_the_report_of_what_was_done(serve, start, number):
+    server = serve("127.0.0.1:0", engine="epoll")
+    process = start("-d", "1h", "--warmup", "0", "-c", 5, *server_words(server))
+    wait_until(lambda: server.totals()["in"] > 64 * 100, "the load")
+    process.send_signal(number)
+    output, error = process.communicate(timeout=PATIENCE)
+    found = json.loads(output)
+    assert (process.returncode, error) == (0, "")
+    assert found["echoes"] == found["sent"] >= 100
+    assert found["seconds"] < 3600
+
+
+def test_quit_asks_for_a_line_in_between(serve, start):
+    server = serve("127.0.0.1:0", engine="epoll")
+    process = start("-d", "1h", "--warmup", "0", *server_words(server))
+    wait_until(lambda: server.totals()["in"] > 64, "the load")
+    process.send_signal(signal.SIGQUIT)
+    assert re.match(r"\d+ echoes, 0 failed$", process.stderr.readline().strip())
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+
+
+# ---- what goes wrong ----
+
+
+def against(bench, treatment, *options):
+    with Rogue(treatment) as rogue:
+        return bench(*SHORT, "-W", "300ms", *options, *rogue.words)
+
+
+@pytest.mark.parametrize("connections", [1, 50])
+@pytest.mark.parametrize(
+    "treatment, words",
+    [
+        (rogues.flip_bit(1000), "byte 1000 differs"),
+        (rogues.drop_byte(1000), "missing at byte 1000"),
+        (rogues.repeat_byte(1000), "byte 100"),
+    ],
+    ids=["flipped", "dropped", "repeated"],
+)
+def test_a_wrong_byte_is_found_and_named(bench, connections, treatment, words):
+    run = against(bench, treatment, "-c", connections)
+    assert run.status == 1
+    assert run.errors["mismatch"] == run.mismatches >= connections
+    assert words in run.first_mismatch
+
+
+def test_bytes_of_another_connection_are_found_and_named(bench):
+    """Two who are served together get each other's bytes."""
+    waiting, lock = [], threading.Lock()
+
+    def swap(sock):
+        first = recv_exactly(sock, 64 * 3)
+        if len(first) < 64 * 3:
+            return  # the one who asks who is there
+        with lock:
+            waiting.append((sock, first))
+            pair = [waiting.pop(), waiting.pop()] if len(waiting) == 2 else []
+        if pair:
+            (one, of_one), (other, of_other) = pair
+            one.sendall(of_other)
+            other.sendall(of_one)
+
+    run = against(bench, swap, "-c", 2, "-p", 3)
+    assert run.status == 1
+    assert re.search(r"connection \d+: byte \d+ is byte \d+ of connection \d+", run.first_mismatch)
+
+
+@pytest.mark.parametrize(
+    "treatment, name",
+    [
+        (rogues.answer_and_end(100, 128), "ended"),
+        (rogues.answer_and_reset(100, 128), "ECONNRESET"),
+        (rogues.answer_and_hang(100, 128), "no_reply"),
+        (rogues.mute, "no_reply"),
+    ],
+    ids=["ends", "resets", "hangs", "mute"],
+)
+def test_a_connection_that_fails_is_named_and_opened_again(bench, treatment, name):
+    run = against(bench, treatment, "-s", "128", "-c", 3, "-d", "800ms")
+    assert run.status == 1
+    assert set(run.errors) == {name}
+    assert run.errors[name] >= 3
+    assert run.missing_bytes > 0 or run.sent == 0
+
+
+def test_without_reconnecting_it_ends_when_none_is_left(bench):
+    begin = time.monotonic()
+    with Rogue(rogues.answer_and_reset(0, 64)) as rogue:
+        run = bench("-d", "1h", "--warmup", "0", "-c", 3, "--no-reconnect", *rogue.words)
+    assert time.monotonic() - begin < PATIENCE
+    assert run.status == 1
+    assert run.errors == {"ECONNRESET": 3}
+
+
+def test_an_endpoint_that_is_no_echo_is_told_from_one(bench):
+    prefix = rogues.echo_through(lambda offset, piece: (b"hello " if offset == 0 else b"") + piece)
+    run = against(bench, prefix)
+    assert run.status == 1
+    assert "hello " in run.first_mismatch
+
+
+def test_nobody_there_is_status_3(bench):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    run = bench(*SHORT, "127.0.0.1", port)
+    assert (run.status, run.output) == (3, "")
+    assert "connection refused" in run.error
+
+
+def test_a_host_that_does_not_answer_is_status_3_in_time(bench):
+    with FullListener() as full:
+        run = bench(*SHORT, "-W", "200ms", "127.0.0.1", full.port)
+    assert run.status == 3
+
+
+def test_a_server_that_goes_away_is_named(serve, start):
+    server = serve("127.0.0.1:0", engine="epoll")
+    process = start("-d", "2s", "--warmup", "0", "-c", 3, "-W", "500ms", *server_words(server))
+    wait_until(lambda: server.totals()["in"] > 64 * 100, "the load")
+    server.end(signal.SIGKILL)
+    output, _ = process.communicate(timeout=PATIENCE)
+    found = json.loads(output)
+    assert process.returncode == 1
+    assert "ECONNREFUSED" in found["errors"]
+
+
+# ---- limits ----
+
+
+def test_limits_that_are_missed_are_status_1_with_words(server, bench):
+    run = bench(*SHORT, "--max-p99", "1ns", "--min-rate", "1G", *server_words(server))
+    assert run.status == 1
+    assert re.search(r"the 99th percentile is [\d.]+ us, more than 1ns", run.error)
+    assert re.search(r"[\d.]+ echoes per second, fewer than 1000000000", run.error)
+
+
+def test_limits_that_are_kept_are_status_0(server, bench):
+    assert is_clean(bench(*SHORT, "--max-p99", "1h", "--min-rate", "1", *server_words(server)))
+
+
+def test_the_hlog_has_what_was_counted(server, bench, tmp_path):
+    path = tmp_path / "run.hlog"
+    run = bench(*SHORT, "--hlog", path, *server_words(server))
+    assert run.status == 0
+    lines = path.read_text().splitlines()
+    assert lines[1] == "#[Histogram log format version 1.3]"
+    tagged = {line.split(",")[0]: line.split(",")[-1] for line in lines if line.startswith("Tag=")}
+    assert set(tagged) == {"Tag=response", "Tag=service"}
+    assert tagged["Tag=response"] == run.histogram
+
+
+def test_an_hlog_that_cannot_be_written_is_status_4(server, bench, tmp_path):
+    run = bench(*SHORT, "--hlog", tmp_path / "no" / "file", *server_words(server))
+    assert run.status == 4
+    assert "no such file or directory" in run.error
+
+
+def test_the_text_says_what_the_json_does(serve, bench):
+    server = serve("127.0.0.1:0", engine="epoll")
+    run = bench(*SHORT, "-c", 4, "-r", "100", *server_words(server), text=True)
+    assert run.status == 0
+    assert re.search(r"^20 echoes in [\d.]+ s: [\d.]+/s of 100/s, ", run.output, re.M)
+    assert re.search(r"^every byte of 1280 compared; 0 wrong, 0 bytes missing, 0 failures, 4 connections$", run.output, re.M)
+    for row in ("response", "service", "lateness", "connecting"):
+        assert re.search(rf"^{row}( +[\d.]+){{8}}$", run.output, re.M)
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["-c", "0"], "--connections 0: out of range, from 1 to 1000000"),
+        (["-s", "0"], "--size 0: out of range"),
+        (["-r", "0"], "--rate 0: out of range, from 1 to 1000000000"),
+        (["-r", "10/s"], "--rate 10/s: not a number with k, M or G"),
+        (["--hlog", ""], "--hlog : must not be empty"),
+        (["--source", "nobody.invalid"], "--source nobody.invalid: not an address of this machine"),
+    ],
+)
+def test_bad_words_are_named(bench, words, sentence):
+    run = bench(*words)
+    assert (run.status, run.output) == (2, "")
+    assert sentence in run.error

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An open loop's times are known in advance: evenly spread, of all connections in turn, and exact
+ * however long it runs.
+ */
+#include "client/schedule.h"
+
+#include "unit.h"
+
+#define START UINT64_C(1000)
+
+static const struct schedule schedule = { START, 1000, 7 };
+
+TEST(the_first_is_due_at_the_start)
+{
+	assert_int_equal(schedule_due_ns(&schedule, 0, 0), START);
+}
+
+TEST(connections_take_turns)
+{
+	for (uint64_t c = 0; c < 7; c++) {
+		assert_int_equal(schedule_due_ns(&schedule, c, 0), START + c * CLOCK_NS_PER_MS);
+		assert_int_equal(schedule_due_ns(&schedule, c, 1),
+				 START + (c + 7) * CLOCK_NS_PER_MS);
+	}
+}
+
+TEST(a_rate_that_divides_no_second_is_kept_all_the_same)
+{
+	const struct schedule third = { START, 3, 1 };
+	assert_int_equal(schedule_due_ns(&third, 0, 1), START + CLOCK_NS_PER_S / 3);
+	assert_int_equal(schedule_due_ns(&third, 0, 3), START + CLOCK_NS_PER_S);
+	assert_int_equal(schedule_due_ns(&third, 0, 3000000), START + 1000000 * CLOCK_NS_PER_S);
+}
+
+TEST(a_million_connections_at_a_thousand_million_for_a_year_do_not_overflow)
+{
+	const struct schedule fast = { START, 1000000000, 1000000 };
+	uint64_t year_s = UINT64_C(365) * 24 * 3600;
+	assert_int_equal(schedule_due_ns(&fast, 0, year_s * 1000), START + year_s * CLOCK_NS_PER_S);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_is_due_at_the_start),
+		cmocka_unit_test(connections_take_turns),
+		cmocka_unit_test(a_rate_that_divides_no_second_is_kept_all_the_same),
+		cmocka_unit_test(
+			a_million_connections_at_a_thousand_million_for_a_year_do_not_overflow),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
