@@ -177,7 +177,7 @@ static const char *const description[] = {
 	"A round trip is a round trip, from the first byte sent to the last byte back, never halved. "
 	"Beside it stands what the kernel knows of the same connection (tcp(7), TCP_INFO): how long "
 	"the other kernel took to acknowledge. What ours has more is the other program, and waking "
-	"up on both sides; --spin leaves out our own.",
+	"up on both sides; waiting awake leaves out our own.",
 	TARGET_PARAGRAPH,
 	NULL,
 };

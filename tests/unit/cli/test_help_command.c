@@ -49,9 +49,9 @@ TEST(with_a_command_it_explains_it)
 
 TEST(with_anything_else_it_says_what_is_wrong)
 {
-	assert_int_equal(help("bench", NULL), STATUS_USAGE);
+	assert_int_equal(help("knock", NULL), STATUS_USAGE);
 	assert_string_equal(output.text, "");
-	assert_string_equal(log_of.text, "tcpecho: no command bench (`tcpecho help` lists them)\n");
+	assert_string_equal(log_of.text, "tcpecho: no command knock (`tcpecho help` lists them)\n");
 	assert_int_equal(help("serve", "talk"), STATUS_USAGE);
 	assert_string_equal(output.text, "");
 	assert_string_equal(log_of.text, "tcpecho: help explains one command at a time\n");
