@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/bench_command.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -13,6 +12,7 @@
 #include "base/units.h"
 #include "cli/target.h"
 #include "client/bench.h"
+#include "net/file.h"
 #include "report/hlog.h"
 #include "report/summary.h"
 
@@ -227,15 +227,18 @@ MUST_USE static int write_logs(FILE *file, const struct bench_report *found)
 	interval.tag = "service";
 	fputs(hlog_line(hlog, &interval, &result->service), file);
 	hlog_close(hlog);
-	return ferror(file) ? -EIO : 0;
+	return 0;
 }
 
 MUST_USE static int write_hlog(const char *path, const struct bench_report *found)
 {
-	FILE *file = fopen(path, "we");
-	int rc = file == NULL ? -errno : write_logs(file, found);
-	if (file != NULL && fclose(file) != 0 && rc == 0)
-		rc = -errno;
+	FILE *file;
+	int rc = file_create(path, &file);
+	if (rc == 0) {
+		int written = write_logs(file, found);
+		rc = file_close(file);
+		rc = written < 0 ? written : rc;
+	}
 	if (rc < 0)
 		log_error("cannot write %.300s: %s", path, err_text(rc).text);
 	return rc;
@@ -262,8 +265,8 @@ MUST_USE static int write_summary(const struct arguments *arguments,
 		rc = summary_write_json(stdout, &summary);
 	else
 		summary_write_table(stdout, &summary);
-	if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout)))
-		rc = -errno;
+	if (rc == 0)
+		rc = file_flush(stdout);
 	if (rc < 0)
 		log_error("cannot write the summary: %s", err_text(rc).text);
 	return rc;
@@ -382,7 +385,7 @@ static const char *const failures[] = {
 	"mismatch: a byte was wrong; the first of them is described.",
 	"ended: the server ended the connection.",
 	"never_sent: the server was so late that a message that was due could not be sent at all.",
-	"Others are the names of errno(3), for instance ECONNRESET and ECONNREFUSED. After each of "
+	"Others are the names that the kernel has for errors, for instance ECONNRESET and ECONNREFUSED. After each of "
 	"them its connection is opened again, unless --no-reconnect is given.",
 	NULL,
 };

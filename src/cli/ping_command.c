@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "cli/target.h"
 #include "client/ping.h"
+#include "net/file.h"
 #include "report/summary.h"
 
 enum {
@@ -137,9 +138,11 @@ MUST_USE static enum status report(const struct arguments *arguments,
 		rc = summary_write_json(stdout, &summary);
 	else
 		summary_write_text(stdout, &summary);
-	if (rc == 0 && fflush(stdout) == 0)
+	if (rc == 0)
+		rc = file_flush(stdout);
+	if (rc == 0)
 		return STATUS_OK;
-	log_error("cannot write the summary: %s", rc < 0 ? err_text(rc).text : "output is lost");
+	log_error("cannot write the summary: %s", err_text(rc).text);
 	return STATUS_MACHINE;
 }
 

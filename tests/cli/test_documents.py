@@ -48,6 +48,8 @@ def test_everything_is_where_it_belongs(installed):
         "share/man/man1/tcpecho.1",
         "share/man/man1/tcpecho-serve.1",
         "share/man/man1/tcpecho-talk.1",
+        "share/man/man1/tcpecho-ping.1",
+        "share/man/man1/tcpecho-bench.1",
         "share/bash-completion/completions/tcpecho",
         "share/zsh/site-functions/_tcpecho",
         "share/fish/vendor_completions.d/tcpecho.fish",

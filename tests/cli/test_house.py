@@ -14,7 +14,7 @@ MAY_INCLUDE = {
     "echo": set(),
     "server": {"base", "net", "echo"},
     "client": {"base", "net"},
-    "report": {"base"},
+    "report": {"base", "net"},
     "cli": {"base", "net", "server", "client", "report"},
 }
 
