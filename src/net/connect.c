@@ -55,52 +55,51 @@ static bool is_connected_to_itself(int fd)
 	       addr_port(&here) != 0 && addr_equal(&here, &there);
 }
 
-int connect_open(const struct addr *addr, uint64_t deadline_ns)
-{
-	int family = addr->any.sa_family;
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-
-	int rc = options_set_connection(fd, family);
-	if (rc == 0)
-		rc = connect_to(fd, addr, deadline_ns);
-	if (rc == 0 && is_connected_to_itself(fd))
-		rc = ERR_SELF_CONNECT;
-	if (rc < 0) {
-		io_close(&fd);
-		return rc;
-	}
-	return fd;
-}
-
 /* A port is not taken until the other end is known, and so may be that of another connection. */
 MUST_USE static int bind_to(int fd, const struct addr *source)
 {
 	static const struct socket_option late[] = { { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1 } };
 	int rc = options_set(fd, late, ARRAY_LEN(late));
-	if (rc == 0 && bind(fd, &source->any, source->len) < 0)
-		rc = -errno;
-	return rc;
+	return rc == 0 && bind(fd, &source->any, source->len) < 0 ? -errno : rc;
 }
 
-int connect_begin(const struct addr *addr, const struct addr *source)
+MUST_USE static int open_socket(int family, const struct addr *source)
 {
-	int family = addr->any.sa_family;
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	int rc = options_set_connection(fd, family);
 	if (rc == 0 && source != NULL)
 		rc = bind_to(fd, source);
-	if (rc == 0 && connect(fd, &addr->any, addr->len) < 0 && errno != EINPROGRESS &&
-	    errno != EINTR)
-		rc = -errno;
-	if (rc < 0) {
-		io_close(&fd);
-		return rc;
-	}
-	return fd;
+	if (rc == 0)
+		return fd;
+	io_close(&fd);
+	return rc;
+}
+
+int connect_open(const struct addr *addr, uint64_t deadline_ns)
+{
+	int fd = open_socket(addr->any.sa_family, NULL);
+	if (fd < 0)
+		return fd;
+	int rc = connect_to(fd, addr, deadline_ns);
+	if (rc == 0 && is_connected_to_itself(fd))
+		rc = ERR_SELF_CONNECT;
+	if (rc == 0)
+		return fd;
+	io_close(&fd);
+	return rc;
+}
+
+int connect_begin(const struct addr *addr, const struct addr *source)
+{
+	int fd = open_socket(addr->any.sa_family, source);
+	if (fd < 0 || connect(fd, &addr->any, addr->len) == 0 || errno == EINPROGRESS ||
+	    errno == EINTR)
+		return fd;
+	int rc = -errno;
+	io_close(&fd);
+	return rc;
 }
 
 int connect_outcome(int fd)

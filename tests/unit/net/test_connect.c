@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -137,6 +138,78 @@ TEST(a_family_that_there_is_not_is_an_error)
 	assert_int_equal(connect_open(&addr, CLOCK_NEVER), -EAFNOSUPPORT);
 }
 
+/* ---- in two steps ---- */
+
+static int await_outcome(int fd)
+{
+	struct pollfd outcome = { .fd = fd, .events = POLLOUT };
+	assert_int_equal(poll(&outcome, 1, UNIT_PATIENCE_S * 1000), 1);
+	return connect_outcome(fd);
+}
+
+TEST(a_connection_may_begin_now_and_be_there_later)
+{
+	struct sockaddr_in address;
+	int listen_fd = unit_listen(8, &address);
+	struct addr addr = addr_of(&address), peer;
+	int fd = connect_begin(&addr, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(await_outcome(fd), 0);
+	assert_true(unit_is_cloexec(fd));
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(addr_of_peer(fd, &peer), 0);
+	assert_true(addr_equal(&peer, &addr));
+	close(fd);
+	close(listen_fd);
+}
+
+TEST(it_may_come_from_another_address_of_ours)
+{
+	struct sockaddr_in address;
+	int listen_fd = unit_listen(8, &address);
+	struct addr addr = addr_of(&address), here;
+	struct sockaddr_in from = unit_loopback(0);
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 8);
+	struct addr source = addr_of(&from);
+	int fd = connect_begin(&addr, &source);
+	assert_true(fd >= 0);
+	assert_int_equal(await_outcome(fd), 0);
+	assert_int_equal(addr_of_socket(fd, &here), 0);
+	assert_int_equal(here.v4.sin_addr.s_addr, from.sin_addr.s_addr);
+	close(fd);
+	close(listen_fd);
+}
+
+TEST(an_address_that_is_not_ours_is_an_error_and_nothing_stays_open)
+{
+	size_t before = unit_open_descriptors();
+	struct addr addr = dead_port();
+	struct sockaddr_in from = unit_loopback(0);
+	from.sin_addr.s_addr = htonl(0xc0000207); /* 192.0.2.7 */
+	struct addr source = addr_of(&from);
+	assert_int_equal(connect_begin(&addr, &source), -EADDRNOTAVAIL);
+	assert_int_equal(unit_open_descriptors(), before);
+}
+
+TEST(a_refusal_is_the_outcome)
+{
+	struct addr addr = dead_port();
+	int fd = connect_begin(&addr, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(await_outcome(fd), -ECONNREFUSED);
+	close(fd);
+}
+
+TEST(a_connection_to_itself_is_an_outcome_too)
+{
+	struct addr addr = dead_port();
+	trick = BIND_TO_TARGET;
+	int fd = connect_begin(&addr, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(await_outcome(fd), ERR_SELF_CONNECT);
+	close(fd);
+}
+
 /* ---- unix sockets ---- */
 
 static struct addr unix_addr(const struct unit_directory *directory)
@@ -196,6 +269,11 @@ int main(void)
 		cmocka_unit_test(a_connection_to_itself_is_none),
 		cmocka_unit_test(who_does_not_answer_is_given_up_at_the_deadline),
 		cmocka_unit_test(a_family_that_there_is_not_is_an_error),
+		cmocka_unit_test(a_connection_may_begin_now_and_be_there_later),
+		cmocka_unit_test(it_may_come_from_another_address_of_ours),
+		cmocka_unit_test(an_address_that_is_not_ours_is_an_error_and_nothing_stays_open),
+		cmocka_unit_test(a_refusal_is_the_outcome),
+		cmocka_unit_test(a_connection_to_itself_is_an_outcome_too),
 		cmocka_unit_test(a_path_connects_or_says_why_not),
 		cmocka_unit_test(a_full_queue_of_a_path_is_tried_again_until_the_deadline),
 	};

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Of a TCP connection the kernel knows the round trip; of a unix socket there is none.
+ */
+#include "net/tcpinfo.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+TEST(a_connection_over_which_something_went_has_a_round_trip)
+{
+	int server, client;
+	struct tcpinfo info;
+	char byte;
+	unit_socket_pair(&server, &client);
+	unit_write(client, "x", 1);
+	unit_read(server, &byte, 1);
+	bool is_tcp = !unit_is_unix(client);
+	assert_int_equal(tcpinfo_of(client, &info), is_tcp);
+	if (is_tcp) {
+		assert_true(info.rtt_ns > 0 && info.rtt_ns < UINT64_C(10000000000));
+		assert_true(info.rtt_min_ns > 0 &&
+			    info.rtt_min_ns <= info.rtt_ns + info.rtt_var_ns);
+		assert_int_equal(info.n_retransmits, 0);
+	}
+	close(server);
+	close(client);
+}
+
+TEST(of_a_unix_socket_there_is_none)
+{
+	int pair[2];
+	struct tcpinfo info = { .rtt_ns = 7 };
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_false(tcpinfo_of(pair[0], &info));
+	assert_int_equal(info.rtt_ns, 7);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_connection_over_which_something_went_has_a_round_trip),
+		cmocka_unit_test(of_a_unix_socket_there_is_none),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
