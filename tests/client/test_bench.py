@@ -13,6 +13,7 @@ import pytest
 import rogues
 from harness import PATIENCE, recv_exactly, server_words, wait_until
 from rogues import FullListener, Rogue
+from terminal import Terminal
 
 SHORT = ("-d", "200ms", "--warmup", "50ms")
 
@@ -205,6 +206,36 @@ def test_quit_asks_for_a_line_in_between(serve, start):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
+
+
+# ---- a terminal ----
+
+
+def on_a_terminal(program, server, *options):
+    """What is seen of a run of more than a second, and its status."""
+    with Terminal() as terminal:
+        process = subprocess.Popen(
+            [program, "bench", "-d", "1500ms", "--warmup", "0", *options, *server_words(server)],
+            stdout=subprocess.PIPE, preexec_fn=terminal.as_stderr,
+        )
+        seen = terminal.read_to_end()
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    return seen, output
+
+
+def test_a_line_tells_each_second_how_it_goes_and_is_taken_away(serve, program):
+    server = serve("127.0.0.1:0", engine="epoll")
+    seen, output = on_a_terminal(program, server)
+    assert re.search(rb"\r\x1b\[K1 s: \d+/s, \d+ echoes, 0 failed", seen)
+    assert seen.endswith(b"\r\x1b[K")
+    assert b"\x1b" not in output
+
+
+def test_quiet_shows_no_line(serve, program):
+    server = serve("127.0.0.1:0", engine="epoll")
+    seen, _ = on_a_terminal(program, server, "-q")
+    assert seen == b""
 
 
 # ---- what goes wrong ----
