@@ -135,20 +135,6 @@ static void open_connection(struct ping *ping)
 
 /* ---- one message ---- */
 
-static void send_some(struct ping *ping)
-{
-	uint64_t left = ping->due - ping->sent;
-	size_t size = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
-	pattern_fill(&ping->pattern, ping->sent, ping->piece, size);
-	ssize_t n = io_send(ping->fd, ping->piece, size);
-	if (n > 0) {
-		ping->sent += (uint64_t)n;
-		ping->report->result.bytes_sent += (uint64_t)n;
-	} else if (n != -EAGAIN && n != -EPIPE && n != -ECONNRESET) {
-		fail(ping, err_name((int)n), "cannot send: %s", err_text((int)n).text);
-	} /* that it is gone, and how, the receive says */
-}
-
 /* n bytes are there, of which the first n_right are right. */
 static void judge_bytes(struct ping *ping, size_t n_right, size_t n)
 {
@@ -186,6 +172,20 @@ static void judge_silence(struct ping *ping)
 	snprintf(what, sizeof(what), "no reply within %s",
 		 units_duration(ping->config->wait_ns).text);
 	judge_loss(ping, "no_reply", what);
+}
+
+static void send_some(struct ping *ping)
+{
+	uint64_t left = ping->due - ping->sent;
+	size_t size = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
+	pattern_fill(&ping->pattern, ping->sent, ping->piece, size);
+	ssize_t n = io_send(ping->fd, ping->piece, size);
+	if (n > 0) {
+		ping->sent += (uint64_t)n;
+		ping->report->result.bytes_sent += (uint64_t)n;
+	} else if (n != -EAGAIN && n != -EPIPE) { /* that it is gone, and how, the receive says */
+		judge_loss(ping, err_name((int)n), err_text((int)n).text);
+	}
 }
 
 static void verify(struct ping *ping, size_t n)

@@ -13,6 +13,7 @@ import pytest
 import rogues
 from harness import PATIENCE, recv_exactly, server_words, wait_until
 from rogues import FullListener, Rogue
+from signalling import stopped
 from terminal import Terminal
 
 SHORT = ("-d", "200ms", "--warmup", "50ms")
@@ -179,6 +180,22 @@ def test_an_open_loop_of_new_connections(serve, bench):
     run = bench("-d", "500ms", "--warmup", "0", "--churn", "-c", 10, "-r", "200", *server_words(server))
     assert is_clean(run)
     assert run.sent == 100
+
+
+@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])
+def test_a_client_that_was_late_itself_says_so(serve, start, strict):
+    server = serve("127.0.0.1:0", engine="epoll")
+    process = start("-d", "2s", "--warmup", "0", "-c", 4, "-r", "500", *strict, *server_words(server))
+    wait_until(lambda: server.totals()["in"] > 64 * 100, "the load")
+    with stopped(process.pid):
+        time.sleep(0.3)
+    output, error = process.communicate(timeout=PATIENCE)
+    found = json.loads(output)
+    assert found["echoes"] == 1000
+    assert "by the client's own doing" in found["client_bound"]
+    assert found["lateness_us"]["p99"] > 1000
+    assert process.returncode == (4 if strict else 0)
+    assert error.startswith("tcpecho: the client was the limit: " if strict else "")
 
 
 # ---- signals ----
