@@ -22,6 +22,7 @@
 #include "client/dial.h"
 #include "client/load.h"
 #include "net/io.h"
+#include "net/machine.h"
 #include "net/signals.h"
 
 /* How often the threads are looked at. */
@@ -239,6 +240,21 @@ MUST_USE static int add_up(struct bench *bench)
 
 /* ---- the run ---- */
 
+/* Besides the connections: standard streams, signals, a poller for each thread, a file. */
+#define DESCRIPTORS_BESIDE (16 + BENCH_THREADS_MOST)
+
+MUST_USE static bool has_descriptors(const struct bench_config *config)
+{
+	uint64_t wanted = config->n_connections + DESCRIPTORS_BESIDE;
+	uint64_t allowed = machine_descriptors(wanted);
+	if (allowed >= wanted)
+		return true;
+	log_error("cannot have %" PRIu64 " connections: this process may have %" PRIu64
+		  " descriptors (ulimit -n)",
+		  config->n_connections, allowed);
+	return false;
+}
+
 MUST_USE static int run_threads(struct bench *bench)
 {
 	int started = start_threads(bench);
@@ -288,6 +304,8 @@ enum status bench_run(const struct bench_config *config, struct bench_report *re
 	static struct bench bench; /* too large for a stack */
 	struct bench_report report = { 0 };
 	bench = (struct bench){ .config = config, .report = &report };
+	if (!has_descriptors(config))
+		return STATUS_MACHINE;
 	int rc = result_open(&report.result);
 	bench.signals_fd = rc < 0 ? rc : signals_setup_meter();
 	if (bench.signals_fd < 0) {

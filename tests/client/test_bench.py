@@ -2,6 +2,7 @@
 """`tcpecho bench`: every message is counted once, every byte compared, and what goes wrong has a name."""
 import json
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -341,6 +342,23 @@ def test_nobody_there_is_status_3(bench):
     run = bench(*SHORT, "127.0.0.1", port)
     assert (run.status, run.output) == (3, "")
     assert "connection refused" in run.error
+
+
+def limit_descriptors(soft, hard):
+    """For preexec_fn."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_connections_than_descriptors_is_status_4(server, bench):
+    run = bench(*SHORT, "-c", "200", *server_words(server), preexec_fn=limit_descriptors(100, 100))
+    assert (run.status, run.output) == (4, "")
+    assert "cannot have 200 connections: this process may have 100 descriptors (ulimit -n)" in run.error
+
+
+def test_a_soft_limit_of_descriptors_is_raised(serve, bench):
+    server = serve("-m", "300", "127.0.0.1:0", engine="epoll")
+    limit = limit_descriptors(100, 1000)
+    assert is_clean(bench(*SHORT, "-c", "200", *server_words(server), preexec_fn=limit))
 
 
 def test_a_host_that_does_not_answer_is_status_3_in_time(bench):
