@@ -177,7 +177,9 @@ static bool is_over(const struct run *run)
 		return traffic->n_in_flight == 0 ||
 		       (run->called_off_ns != 0 &&
 			traffic->now_ns > run->called_off_ns + CALLED_OFF_NS);
-	if (traffic->end_ns == 0 || traffic->now_ns < traffic->end_ns)
+	/* Late as we may be ourselves, what was due before the end is still to be sent. */
+	if (traffic->end_ns == 0 || traffic->now_ns < traffic->end_ns ||
+	    next_due_ns(run) != CLOCK_NEVER)
 		return false;
 	/* What is owed may be owed for ever: the server does not come back. */
 	uint64_t wait_ns = traffic->plan->wait_ns;
