@@ -35,7 +35,7 @@ struct pattern {
 	uint64_t base; /* what word 0 is made of */
 };
 
-/* Any seed will do. From PATTERN_CONNECTIONS on, the streams are those from connection 0 on again. */
+/* Any seed will do. From PATTERN_CONNECTIONS on, streams are those from connection 0 on again. */
 struct pattern pattern_of(uint64_t seed, uint64_t connection);
 
 /* Writes the n bytes of the stream from an offset on; bytes need not be aligned. */

@@ -80,10 +80,10 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "RATE",
 		.help = "open loop: so many messages per second, whatever the server does",
 		.details = "Send RATE messages per second, of all connections together, at times "
-			   "that are fixed in advance: 500, 10k. A message that cannot be sent when "
-			   "it is due, because the server is late with those before, counts from "
-			   "when it was due (response time); beside that stands the time from when "
-			   "it was sent (service time), and how late the client itself was. Without "
+			   "that are fixed in advance: 500, 10k. A message that cannot be sent "
+			   "then, because the server is late with those before, counts from when "
+			   "it was due (response time); beside that stands the time from when it "
+			   "was sent (service time), and how late the client itself was. Without "
 			   "RATE, each connection sends its next message when the last is back.",
 		.least = 1,
 		.most = 1000000000,
@@ -147,8 +147,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_TEXT,
 		.value_name = "ADDRESS",
 		.help = "connect from this address of ours",
-		.details = "Connect from ADDRESS, which must be this machine's. One address has some "
-			   "28,000 ports for connections to one server.",
+		.details = "Connect from ADDRESS, which must be this machine's. One address has "
+			   "some 28,000 ports for connections to one server.",
 	},
 	[JSON] = {
 		.name = "json",
@@ -171,8 +171,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "TIME",
 		.preset = "off",
 		.help = "status 1 if one response in a hundred takes longer",
-		.details = "End with status 1 if the 99th percentile of the response times is more "
-			   "than TIME.",
+		.details = "End with status 1 if the 99th percentile of the response times is "
+			   "more than TIME.",
 	},
 	[MIN_RATE] = {
 		.name = "min-rate",
@@ -186,8 +186,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.name = "strict",
 		.kind = OPTION_FLAG,
 		.help = "status 4 if the client was the limit",
-		.details = "End with status 4 if the client, not the server, was the limit: it then "
-			   "could not do what was asked for, and its figures are no measurement.",
+		.details = "End with status 4 if the client, not the server, was the limit: it "
+			   "then could not do what was asked for, and its figures are no measurement.",
 	},
 	[QUIET] = {
 		.letter = 'q',
@@ -385,16 +385,16 @@ static const char *const failures[] = {
 	"mismatch: a byte was wrong; the first of them is described.",
 	"ended: the server ended the connection.",
 	"never_sent: the server was so late that a message that was due could not be sent at all.",
-	"Others are the names that the kernel has for errors, for instance ECONNRESET and ECONNREFUSED. After each of "
-	"them its connection is opened again, unless --no-reconnect is given.",
+	"Others are the names of errors that the kernel has, as ECONNRESET and ECONNREFUSED.",
+	"After each of them its connection is opened again, unless --no-reconnect is given.",
 	NULL,
 };
 
 static const char *const json[] = {
 	"command, target, mode (closed or open), connections, size: what was run; rate_wanted: the "
 	"rate that was asked for, or null.",
-	"seconds, sent, echoes, rate (per second), bytes, verified_bytes, missing_bytes, mismatches, "
-	"first_mismatch (a sentence, or null), errors (by name): what became of it.",
+	"seconds, sent, echoes, rate (per second), bytes, verified_bytes, missing_bytes, "
+	"mismatches, first_mismatch (a sentence, or null), errors (by name): what became of it.",
 	"response_us, service_us, lateness_us, connect_us: min, mean, p50, p90, p99, p99.9, p99.99 "
 	"and max in microseconds, or null where there were none.",
 	"client_cpu_share: of a core, of the busiest thread; client_bound: why the client was the "

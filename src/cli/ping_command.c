@@ -177,10 +177,10 @@ static const char *const description[] = {
 	"Sends a message to an echo server, waits until it is back, compares every byte, and tells "
 	"how long it took; again and again, as ping(8) does it with packets. Any TCP echo will do; "
 	"a server that answers something else is told from one.",
-	"A round trip is a round trip, from the first byte sent to the last byte back, never halved. "
-	"Beside it stands what the kernel knows of the same connection (tcp(7), TCP_INFO): how long "
-	"the other kernel took to acknowledge. What ours has more is the other program, and waking "
-	"up on both sides; waiting awake leaves out our own.",
+	"A round trip is a round trip, from the first byte sent to the last byte back, never "
+	"halved. Beside it stands what the kernel knows of the same connection (tcp(7), "
+	"TCP_INFO): how long the other kernel took to acknowledge. What ours has more is the "
+	"other program, and waking up on both sides; waiting awake leaves out our own.",
 	TARGET_PARAGRAPH,
 	NULL,
 };

@@ -18,8 +18,8 @@
 
 /*
  * Connects to the first address of the server that answers; of one family, or AF_UNSPEC. All of
- * them together have timeout_ns, once the name is looked up; with 0, each has DIAL_TIMEOUT_NS. Where
- * they are not NULL, the address goes to *ret_addr, and how long that one took to *ret_took_ns.
+ * them together have timeout_ns, once the name is looked up; with 0, each has DIAL_TIMEOUT_NS. The
+ * address goes to *ret_addr, and how long that one took to *ret_took_ns, where they are not NULL.
  * Returns a connected, non-blocking socket, the caller's (net/connect.h); or the negative code of
  * the last address, or of the look-up.
  */

@@ -6,8 +6,8 @@
  * What else can happen: it does not come back in time, a byte of it is wrong, or the server ends or
  * resets: each is said in the line of that message, and as what follows on such a stream means
  * nothing any more, the next goes out on a new connection. A message may be larger than what the
- * connection holds, so it is received from while it is sent to. A message that comes back later than
- * the next is due delays that; what was due meanwhile is left out, not caught up with.
+ * connection holds, so it is received from while it is sent to. A message that comes back later
+ * than the next is due delays that; what was due meanwhile is left out, not caught up with.
  */
 #include "client/ping.h"
 

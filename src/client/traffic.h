@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happens on the lanes of one thread's load: connecting, sending, receiving, comparing, and how
- * a connection ends. When what happens is for client/load.h.
+ * What happens on the lanes of one thread's load: connecting, sending, receiving, comparing, and
+ * how a connection ends. When what happens is for client/load.h.
  */
 #ifndef CLIENT_TRAFFIC_H
 #define CLIENT_TRAFFIC_H
@@ -58,7 +58,7 @@ void traffic_begin(struct traffic *traffic, struct lane *lane);
 /* The poller has said this of a lane. */
 void traffic_event(struct traffic *traffic, struct lane *lane, uint32_t events);
 
-/* Counts a failure, and closes the lane: for a while, or for good where there is no reconnecting. */
+/* Counts a failure, and closes the lane: for a while, or for good without reconnecting. */
 void traffic_fail(struct traffic *traffic, struct lane *lane, const char *name);
 
 #endif

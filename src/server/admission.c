@@ -15,7 +15,7 @@
 /* The room may hold this share of our descriptors, so that waiting never starves serving. */
 #define ROOM_SHARE_OF_DESCRIPTORS 4
 
-/* From so many on they are a crowd, in which the kernel must not ask for all in the same instant. */
+/* From so many on they are a crowd, of which the kernel must not ask for all at once. */
 #define CROWD 128
 
 /* Reads of what a client who is turned away has sent: more than a receive buffer has at first. */

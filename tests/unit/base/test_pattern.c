@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pattern is what its header says it is, wherever it is cut; a wrong byte is found at its place,
- * and bytes from anywhere in any stream are located there, and foreign ones nowhere.
+ * The pattern is what its header says it is, wherever it is cut; a wrong byte is found at its
+ * place, and bytes from anywhere in any stream are located there, and foreign ones nowhere.
  */
 #include "base/pattern.h"
 

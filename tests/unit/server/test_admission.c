@@ -137,7 +137,7 @@ static int option_of(int fd, int name)
 	return value;
 }
 
-/* How long the kernel is patient with the i-th who was served: with his silence and its questions. */
+/* How long the kernel is patient with the i-th who was served: with silence, with its questions. */
 static int idle_of(int i)
 {
 	return option_of(engine.served[i].fd, TCP_KEEPIDLE);
