@@ -89,6 +89,10 @@ class Peer(NamedTuple):
 
 PEERS = (
     Peer("bare-epoll"),
+    Peer("bare-ping"),
+    Peer("bare-client"),
+    Peer("delay-echo", ("-lm",)),
+    Peer("stamps"),
     Peer("bare-uring", ("-luring",), "/usr/include/liburing.h", "liburing-dev"),
     Peer("liburing-echo", ("-luring",), "/usr/include/liburing.h", "liburing-dev"),
     Peer("libuv-echo", ("-luv",), "/usr/include/uv.h", "libuv1-dev"),
