@@ -112,11 +112,12 @@ LINE_KINDS, NAME_HEIGHT = 4, 18
 
 
 class Axes:
-    """Where a point is drawn: x by its logarithm, y from 0 to the greatest."""
+    """Where a point is drawn: x by its logarithm, y from 0 to the greatest. ticks: x -> its words, for some of them."""
 
-    def __init__(self, series):
+    def __init__(self, series, ticks=None):
         points = [point for of_one in series.values() for point in of_one]
         self.xs = sorted({x for x, *_ in points})
+        self.ticks = ticks or {x: f"{x:,}" for x in self.xs}
         self.most = max(most for *_, most in points)
 
     def x(self, value):
@@ -132,7 +133,9 @@ class Axes:
             y = self.y(share * self.most)
             drawn += [line(LEFT, y, WIDTH - RIGHT, y, "grid")]
             drawn += [text(LEFT - 8, y + 4, report.number(share * self.most) if share else "0", "note", "end")]
-        return drawn + [text(self.x(x), HEIGHT - BOTTOM + 20, f"{x:,}", "note", "middle") for x in self.xs]
+        return drawn + [
+            text(self.x(x), HEIGHT - BOTTOM + 20, words, "note", "middle") for x, words in self.ticks.items()
+        ]
 
 
 def draw_one_line(axes, number, points):
@@ -153,15 +156,16 @@ def draw_names(axes, series):
     return drawn
 
 
-def draw_lines(series, title, note):
+def draw_lines(series, title, note, ticks=None):
     """series: name -> [(x, median, least, most)], with x rising. The whole picture, as the text of an SVG file."""
-    axes = Axes(series)
+    axes = Axes(series, ticks)
     drawn = [text(MARGIN, 32, title, "title"), text(MARGIN, 52, note, "note"), *axes.draw()]
     for number, points in enumerate(series.values()):
         drawn += draw_one_line(axes, number, points)
     drawn += draw_names(axes, series)
     description = "; ".join(
-        f"{name}: " + ", ".join(f"{x:,}: {report.number(median)}" for x, median, *_ in points)
+        f"{name}: "
+        + ", ".join(f"{axes.ticks[x]}: {report.number(median)}" for x, median, *_ in points if x in axes.ticks)
         for name, points in series.items()
     )
     return document(title, description, drawn, HEIGHT)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""Reads what HdrHistogram writes, and `tcpecho bench --hlog`: the counts themselves, to make figures of them again."""
+import base64
+import math
+import struct
+import zlib
+
+COMPRESSED, PLAIN = 0x1C849314, 0x1C849313  # cookies of the encodings V2
+HALF = 1024  # of the buckets of each doubling, with three digits
+
+
+def varints(data):
+    """Numbers of seven bits a byte, the ninth byte whole, and signed by zigzag."""
+    at = 0
+    while at < len(data):
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            if shift == 56:
+                value |= byte << shift
+                break
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        yield (value >> 1) ^ -(value & 1)
+
+
+def highest(index):
+    """The greatest value of a bucket."""
+    doublings = max(index // HALF - 1, 0)
+    within = index - doublings * HALF
+    return ((within + 1) << doublings) - 1
+
+
+def decode(text):
+    """[(nanoseconds, how many)], rising: of each bucket that is not empty its greatest value."""
+    data = base64.b64decode(text)
+    cookie, size = struct.unpack_from(">II", data)
+    plain = zlib.decompress(data[8 : 8 + size])
+    inner, length, _, digits = struct.unpack_from(">IIII", plain)
+    if (cookie, inner, digits) != (COMPRESSED, PLAIN, 3):
+        raise ValueError("not a histogram of three digits in the encoding V2")
+    found, index = [], 0
+    for value in varints(plain[40 : 40 + length]):
+        if value > 0:
+            found.append((highest(index), value))
+        index += -value if value < 0 else 1
+    return found
+
+
+def percentile(counts, percent):
+    """As the smallest value that so many of a hundred do not exceed."""
+    n = sum(count for _, count in counts)
+    rank = max(math.ceil(n * percent / 100 - 1e-9), 1)
+    for value, count in counts:
+        rank -= count
+        if rank <= 0:
+            return value
+    return None
+
+
+def log(path):
+    """tag -> its counts, of a log of one interval for each."""
+    found = {}
+    for line in path.read_text().splitlines():
+        if line.startswith("Tag="):
+            tag, _, _, _, histogram = line.split(",")
+            found[tag.partition("=")[2]] = decode(histogram)
+    return found

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""Runs a client beside a server of servers.py, on the other core, and reads what it found."""
+import json
+import os
+import resource
+import subprocess
+
+LONGEST = 120  # seconds: only a hang takes so long
+
+
+def two_cores():
+    """(the server's, the client's); None where there is but one. The last two: interrupts of devices like the first."""
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[-2:] if len(cores) > 1 else (None, None)
+
+
+def start(words, core):
+    """The client, started on its core, with room for as many descriptors as there may be."""
+
+    def prepare():
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    words = [str(word) for word in words]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=prepare)
+
+
+def finish(process):
+    """(what it printed, None), or (None, a sentence)."""
+    try:
+        output, error = process.communicate(timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return None, f"it had not ended after {LONGEST} s"
+    if process.returncode != 0:
+        said = (error.strip() or output.strip() or "it said nothing").splitlines()[-1]
+        return None, f"status {process.returncode}: {said}"
+    return output, None
+
+
+def run(words, core):
+    return finish(start(words, core))
+
+
+def json_of(words, core):
+    """The JSON document that it prints; {"error": a sentence} where there is none."""
+    output, error = run(words, core)
+    return {"error": error} if error else json.loads(output) | {"error": None}
+
+
+def where(server):
+    return [server.address, str(server.port)]
+
+
+def bench_words(program, server, *options):
+    return [program, "bench", "--json", "--quiet", *options, *where(server)]
+
+
+def ping_words(program, server, *options):
+    return [program, "ping", "--json", "--quiet", *options, *where(server)]
