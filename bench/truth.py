@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Holds what `tcpecho bench` and `ping` find against what is known: kept delays, a stopped server, the kernel's stamps.
+
+The delays are those that the server really kept, message by message (bench/peers/delay-echo.c).
+"""
+import argparse
+import math
+import pathlib
+import shutil
+import signal
+import statistics
+import struct
+import sys
+import tempfile
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+
+import clients_page  # noqa: E402
+import compare  # noqa: E402
+import omission  # noqa: E402
+import ourclient  # noqa: E402
+import report  # noqa: E402
+import servers  # noqa: E402
+import stamps  # noqa: E402
+
+SIZE = 64
+PERCENTILES = (50, 90, 99, 99.9)
+
+# What the client may be off: a share of the time, and so many microseconds.
+SHARE, ALLOWED_US = 0.01, 50
+
+BASE_MESSAGES = 200  # of the bare client that finds the base
+
+
+class Delays(NamedTuple):
+    """What a server is told to do, and how it is asked."""
+
+    title: str
+    words: str  # for delay-echo -d
+    connections: int
+    rate: int  # of the open loop
+
+
+DELAYS = {
+    "constant": Delays("always 10 ms", "constant:10000", 20, 1000),
+    "two": Delays("1 ms, and 20 ms for one in twenty", "two:1000:20000:5", 10, 2500),
+    "exponential": Delays("exponential, 2 ms in the mean", "exponential:2000", 10, 2500),
+}
+
+LOOPS = ("closed", "open")
+
+
+# ---- what is known ----
+
+KEPT = struct.Struct("=QQII")
+
+
+def read_kept(path):
+    """connection -> the delays of its messages in microseconds, in order; those who only asked left out."""
+    found = {}
+    for _, kept_ns, connection, size in KEPT.iter_unpack(path.read_bytes()):
+        if size == 0:
+            break
+        if size == SIZE:
+            found.setdefault(connection, []).append(kept_ns / 1000)
+    return found
+
+
+def known_closed(kept, base_us):
+    """The times of a closed loop: each its delay, and the way there and back."""
+    return sorted(us + base_us for of_one in kept.values() for us in of_one)
+
+
+def known_open(kept, base_us, interval_us):
+    """Response times of an open loop: on each connection one is due every interval, and waits for those before."""
+    found = []
+    for of_one in kept.values():
+        waits_us = 0.0
+        for us in of_one:
+            response_us = waits_us + us + base_us
+            found.append(response_us)
+            waits_us = max(response_us - interval_us, 0.0)
+    return sorted(found)
+
+
+def percentile(rising, percent):
+    """The smallest that so many of a hundred do not exceed."""
+    return rising[max(math.ceil(len(rising) * percent / 100 - 1e-9), 1) - 1]
+
+
+def allowed_us(known_us):
+    return known_us * SHARE + ALLOWED_US
+
+
+# ---- measurements ----
+
+
+class Truth:
+    """Where things are, and for how long. program: the client that is judged; its build has the server too."""
+
+    def __init__(self, program, directory, scratch, seconds, server_program=None):
+        self.program, self.directory, self.scratch, self.seconds = program, directory, scratch, seconds
+        self.server_program = server_program or program
+        self.server_core, self.client_core = ourclient.two_cores()
+
+    def server(self, delays, path):
+        kind = servers.bare("delay-echo", self.directory, "delay-echo", "-d", delays.words, "-o", str(path))
+        return servers.RunningServer(kind, self.scratch, self.server_core)
+
+    def base_us(self, delays):
+        """What a bare client finds beyond the delays that were kept: the way there and back, in the median."""
+        path = self.scratch / "kept"
+        words = [self.directory / "bare-ping", "-v", "-w", "0", "-n", str(BASE_MESSAGES), "-s", str(SIZE)]
+        with self.server(delays, path) as server:
+            output, error = ourclient.run([*words, *ourclient.where(server)], self.client_core)
+        if error:
+            raise RuntimeError(f"bare-ping: {error}")
+        found_us = [int(line) / 1000 for line in output.splitlines() if line.isdigit()]
+        (kept_us,) = read_kept(path).values()
+        return statistics.median(found - kept for found, kept in zip(found_us, kept_us))
+
+    def found(self, delays, loop):
+        """(what the client says, what the server wrote down)."""
+        path = self.scratch / "kept"
+        options = ["-c", delays.connections, "-s", SIZE, "-d", f"{int(self.seconds * 1000)}ms", "--warmup", "0"]
+        if loop == "open":
+            options += ["-r", delays.rate]
+        with self.server(delays, path) as server:
+            says = ourclient.json_of(ourclient.bench_words(self.program, server, *options), self.client_core)
+        return says, read_kept(path)
+
+    def measure(self, delays, loop):
+        """{"error": a sentence or None, "rows": {percent: (known, found)}, "base_us": ...}."""
+        base_us = self.base_us(delays)
+        says, kept = self.found(delays, loop)
+        n_kept = sum(map(len, kept.values()))
+        if not says["error"] and says["echoes"] != n_kept:
+            says["error"] = f"it says {says['echoes']} echoes, the server sent {n_kept}"
+        if says["error"]:
+            return {"error": says["error"]}
+        if loop == "open":
+            known = known_open(kept, base_us, delays.connections / delays.rate * 1e6)
+        else:
+            known = known_closed(kept, base_us)
+        rows = {percent: (percentile(known, percent), says["response_us"][f"p{percent}"]) for percent in PERCENTILES}
+        return {"error": None, "base_us": base_us, "echoes": says["echoes"], "rows": rows}
+
+
+def is_true(measured):
+    """Is every percentile as near as it is to be?"""
+    return not measured["error"] and all(
+        abs(found - known) <= allowed_us(known) for known, found in measured["rows"].values()
+    )
+
+
+# ---- what is said of it ----
+
+HEAD = ["delays", "loop", "percentile", "known µs", "found µs", "difference µs", "allowed µs", "rounds within"]
+
+
+def spread(values):
+    """'12.0 (-3.0..40.1)'."""
+    return f"{statistics.median(values):.1f} ({min(values):.1f}..{max(values):.1f})"
+
+
+def rows_of(title, loop, rounds):
+    """The rows of a table, one for each percentile: medians of the rounds."""
+    good = [one for one in rounds if not one["error"]]
+    rows = []
+    for percent in PERCENTILES if good else ():
+        pairs = [one["rows"][percent] for one in good]
+        known_us = statistics.median(known for known, _ in pairs)
+        within = sum(abs(found - known) <= allowed_us(known) for known, found in pairs)
+        rows.append(
+            [
+                title,
+                loop,
+                f"p{percent}",
+                report.number(known_us),
+                report.number(statistics.median(found for _, found in pairs)),
+                spread([found - known for known, found in pairs]),
+                report.number(allowed_us(known_us)),
+                f"{within} of {len(rounds)}",
+            ]
+        )
+    return rows
+
+
+def verdict(n_good, n):
+    return "reached" if n_good == n else f"in {n_good} of {n} rounds" if n_good else "not reached"
+
+
+def promise_of(delays, loop, rounds):
+    n_good = sum(map(is_true, rounds))
+    errors = sorted({one["error"] for one in rounds if one["error"]})
+    echoes = [one["echoes"] for one in rounds if not one["error"]]
+    evidence = f"{loop} loop, {delays.connections} connections, {sum(echoes):,} echoes in {len(rounds)} rounds"
+    return {
+        "promise": f"delays known ({delays.title}), {loop} loop: p50 to p99.9 within 1 % + 50 µs",
+        "evidence": evidence,
+        "result": "; ".join([verdict(n_good, len(rounds)), *errors]),
+    }
+
+
+def tell_delays(truth, rounds):
+    """(promises, table) of all delays and loops."""
+    results = {(name, loop): [] for name in DELAYS for loop in LOOPS}
+    for number in range(rounds):
+        for (name, loop), found in results.items():
+            report.progress(f"round {number + 1} of {rounds}: {name}, {loop} loop")
+            found.append(truth.measure(DELAYS[name], loop))
+    report.progress("")
+    promises = [promise_of(DELAYS[name], loop, found) for (name, loop), found in results.items()]
+    rows = [row for (name, loop), found in results.items() for row in rows_of(DELAYS[name].title, loop, found)]
+    bases = [one["base_us"] for found in results.values() for one in found if not one["error"]]
+    note = f"The way there and back, as a bare client finds it: {spread(bases)} µs, median of all." if bases else ""
+    return promises, {"title": "Known delays", "text": note, "head": HEAD, "rows": rows}
+
+
+# ---- the command line ----
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="./dev bench truth", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of everything (3)")
+    parser.add_argument("--seconds", type=float, default=5, metavar="T", help="length of a run (5)")
+    parser.add_argument(
+        "--program", type=pathlib.Path, default=ROOT / "build" / "tcpecho", metavar="PATH", help="the client to judge"
+    )
+    parser.add_argument("--only", choices=("delays", "stop", "stamps"), help="one of the three")
+    parser.add_argument("--record", action="store_true", help="write docs/MEASURING-CLIENTS.md and what belongs to it")
+    options = parser.parse_args()
+    if options.record and options.only:
+        parser.error("--record is for a run of everything")
+    return options
+
+
+def print_part(promises, table):
+    print(f"\n{table['title']}")
+    report.print_rows([table["head"], *table["rows"]], [])
+    for promise in promises:
+        print(f"{promise['result']}: {promise['promise']}")
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended
+    options = parse()
+    servers.adopt_orphans()
+    directory = compare.build(ROOT / "build" / "bench")
+    compare.build_peers(directory)
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="tcpecho-truth-"))
+    truth = Truth(options.program.resolve(), directory, scratch, options.seconds)
+    parts = {"delays": tell_delays, "stop": omission.tell_stop, "stamps": stamps.tell_stamps}
+    promises, tables = [], []
+    try:
+        for name, tell in parts.items():
+            if options.only in (None, name):
+                found, table = tell(truth, options.rounds)
+                print_part(found, table)
+                promises += found
+                tables.append(table)
+        if options.record:
+            command = f"./dev bench truth --rounds {options.rounds} --seconds {options.seconds:g}"
+            clients_page.write("truth", command, promises, tables)
+        return 1 if any("status" in promise["result"] for promise in promises) else 0
+    finally:
+        shutil.rmtree(scratch)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
