@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compares `tcpecho ping` and `bench` with bare clients, and with what Debian packages, A B A B.
+
+Each measurement starts a server afresh on one core and a client on another; each round measures all of them
+once, so that what disturbs the machine disturbs all alike.
+"""
+import argparse
+import json
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+from typing import Callable, NamedTuple, Optional
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+
+import clients_page  # noqa: E402
+import compare  # noqa: E402
+import ourclient  # noqa: E402
+import record  # noqa: E402
+import report  # noqa: E402
+import servers  # noqa: E402
+import othertools  # noqa: E402
+from harness import own_memory_kib, wait_until  # noqa: E402
+
+WARMUP = 0.3
+MANY, FEW = 18000, 64
+
+# Descriptors of a server of so many, besides those of its clients.
+SPARE = 100
+
+
+class Case(NamedTuple):
+    """What is measured: for load.c and its like the connections and the size, and which figures matter."""
+
+    title: str
+    figures: tuple
+    connections: int = 1
+    size: int = 64
+    server: str = "epoll"  # or bare-epoll
+
+
+ECHOES = ("per_core", "per_second", "client_cpu_us", "p50_us", "p99_us")
+ROUND_TRIP = ("p50_us", "p99_us", "client_cpu_us", "per_second")
+
+CASES = {
+    "ping": Case("round trip, 1 connection x 64 B", ROUND_TRIP),
+    "ping-bare": Case("the same, from the bare loop", ROUND_TRIP, server="bare-epoll"),
+    "echoes": Case("64 connections x 64 B", ECHOES, 64),
+    "echoes-bare": Case("the same, from the bare loop", ECHOES, 64, server="bare-epoll"),
+    "bulk": Case("16 connections x 64 KiB", ECHOES, 16, 65536),
+    "bulk-bare": Case("the same, from the bare loop", ECHOES, 16, 65536, server="bare-epoll"),
+    "open": Case(
+        "open loop at half of what a closed one gets, 64 x 64 B",
+        ("lateness_p99_us", "rate_off", "per_second", "client_cpu_us"),
+        64,
+    ),
+    "many": Case(f"{MANY:,} connections of one process", ("own_bytes", "clients", "per_second"), MANY),
+}
+
+OURS = "tcpecho"
+SPINS = "tcpecho --spin"
+
+
+# ---- clients ----
+
+
+class Bench:
+    """Where things are, and for how long."""
+
+    def __init__(self, program, directory, scratch, seconds, server_program=None):
+        self.program, self.directory, self.scratch, self.seconds = program, directory, scratch, seconds
+        self.server_program = server_program or program
+        self.server_core, self.client_core = ourclient.two_cores()
+
+    def kind(self, case):
+        if case.server == "bare-epoll":
+            return servers.bare("bare-epoll", self.directory, "bare-epoll")
+        return servers.engine("epoll", self.server_program, "epoll", *servers.ONE_WORKER)
+
+    def server(self, case):
+        clients = case.connections + SPARE if case.connections > compare.FEW_CLIENTS else None
+        return servers.RunningServer(self.kind(case), self.scratch, self.server_core, clients)
+
+    def duration(self, share=1.0):
+        return f"{int(self.seconds * share * 1000)}ms"
+
+    def bench_words(self, server, case, *options):
+        words = ["-c", case.connections, "-s", case.size, "-d", self.duration(), "--warmup", f"{int(WARMUP * 1000)}ms"]
+        return ourclient.bench_words(self.program, server, *words, *options)
+
+    def measure(self, client, case):
+        """One measurement; "error" says why there is none."""
+        try:
+            with self.server(case) as server:
+                return client.measure(self, server, case)
+        except (RuntimeError, AssertionError) as error:
+            return {"error": str(error)}
+
+
+def figures_of(says):
+    """Of what `bench --json` says, in the words of report.py."""
+    if says["error"]:
+        return says
+    found = {
+        "error": None,
+        "per_second": says["rate"],
+        "p50_us": says["response_us"]["p50"],
+        "p99_us": says["response_us"]["p99"],
+        "clients": says["connections"],
+    }
+    if says.get("lateness_us"):
+        found["lateness_p99_us"] = says["lateness_us"]["p99"]
+    if says["rate_wanted"]:
+        found["rate_off"] = abs(says["rate"] / says["rate_wanted"] - 1) * 100
+    return with_cpu(found, says["client_cpu_share"])
+
+
+def with_cpu(found, share):
+    if share > 0:
+        found["per_core"] = found["per_second"] / share
+        found["client_cpu_us"] = 1e6 * share / found["per_second"]
+    return found
+
+
+def closed(bench, server, case):
+    return figures_of(ourclient.json_of(bench.bench_words(server, case), bench.client_core))
+
+
+def bare(bench, server, case):
+    words = ["-c", case.connections, "-s", case.size, "-w", WARMUP, "-t", bench.seconds]
+    says = ourclient.json_of(
+        [bench.directory / "bare-client", *words, *ourclient.where(server)], bench.client_core
+    )
+    return says if says["error"] else with_cpu(says, says["cpu_share"])
+
+
+def load(bench, server, case):
+    words = ["rr", "-c", case.connections, "-s", case.size, "-w", WARMUP, "-t", bench.seconds]
+    words = [bench.directory / "load", *words, "-a", server.address, "-p", server.port]
+    return ourclient.json_of(words, bench.client_core)
+
+
+# A message takes less than this, so that a run takes at most as long as it is to.
+ROUND_TRIPS = 8000
+
+
+def ping(*options):
+    def measure(bench, server, case):
+        count = max(int(ROUND_TRIPS * bench.seconds), 100)
+        words = ourclient.ping_words(bench.program, server, "-c", count, "-i", "0", "-s", case.size, *options)
+        says = ourclient.json_of(words, bench.client_core)
+        if says["error"]:
+            return says
+        times = says["response_us"]
+        return {"error": None, "per_second": says["rate"], "p50_us": times["p50"], "p99_us": times["p99"]}
+
+    return measure
+
+
+def bare_ping(bench, server, case):
+    count = max(int(ROUND_TRIPS * bench.seconds), 100)
+    words = [bench.directory / "bare-ping", "-n", count, "-s", case.size, "-w", count // 10]
+    return ourclient.json_of([*words, *ourclient.where(server)], bench.client_core)
+
+
+def half_of_capacity(bench, server, case):
+    """A closed loop tells the capacity, an open one is asked for half of it."""
+    capacity = closed(bench, server, case)
+    if capacity["error"]:
+        return capacity
+    rate = int(capacity["per_second"] / 2)
+    return figures_of(ourclient.json_of(bench.bench_words(server, case, "-r", rate), bench.client_core))
+
+
+def memory_while(bench, server, case):
+    """(what it says, the most memory of its own while it ran)."""
+    client = ourclient.start(bench.bench_words(server, case), bench.client_core)
+    most_kib = 0
+
+    def has_ended():
+        nonlocal most_kib
+        most_kib = max(most_kib, own_memory_kib(client.pid) if client.poll() is None else 0)
+        return client.poll() is not None
+
+    wait_until(has_ended, "the client to end", within=ourclient.LONGEST)
+    output, error = ourclient.finish(client)
+    return {"error": error} if error else json.loads(output) | {"error": None}, most_kib
+
+
+def many(bench, server, case):
+    """Memory of the client for each connection: more than with a few, by how many more there are."""
+    few, few_kib = memory_while(bench, server, case._replace(connections=min(FEW, case.connections // 2)))
+    says, kib = memory_while(bench, server, case)
+    found = figures_of(says if not few["error"] else few)
+    if not found["error"]:
+        found["own_bytes"] = (kib - few_kib) * 1024 / (case.connections - few["connections"])
+    return found
+
+
+class Client(NamedTuple):
+    """A client, and how it is measured."""
+
+    name: str
+    measure: Callable  # (bench, server, case) -> figures
+    cases: tuple
+
+
+PINGS, LOADS = ("ping", "ping-bare"), ("echoes", "echoes-bare", "bulk", "bulk-bare")
+
+CLIENTS = (
+    Client(OURS, ping(), PINGS),
+    Client("bare-ping", bare_ping, PINGS),
+    Client(SPINS, ping("--spin"), PINGS),
+    Client(OURS, closed, LOADS),
+    Client("bare-client", bare, LOADS),
+    Client("load.c", load, LOADS),
+    Client(OURS, half_of_capacity, ("open",)),
+    Client(OURS, many, ("many",)),
+)
+
+
+# ---- goals ----
+
+
+class Goal(NamedTuple):
+    """What ours is to reach. `bound` is of the ratio if it is measured against another."""
+
+    promise: str
+    case: str
+    figure: str
+    bound: float
+    against: Optional[str] = None
+
+
+GOALS = (
+    Goal("ping: p50 within 3 % of a bare blocking write and read", "ping", "p50_us", 1.03, "bare-ping"),
+    Goal("the same, from the bare loop", "ping-bare", "p50_us", 1.03, "bare-ping"),
+    Goal("bench, 64 x 64 B: echoes per second of a core 0.95 x bare", "echoes", "per_core", 0.95, "bare-client"),
+    Goal("the same, from the bare loop", "echoes-bare", "per_core", 0.95, "bare-client"),
+    Goal("bench, 16 x 64 KiB: 0.90 x bare", "bulk", "per_core", 0.90, "bare-client"),
+    Goal("the same, from the bare loop", "bulk-bare", "per_core", 0.90, "bare-client"),
+    Goal("open loop at half of capacity: lateness p99 under 50 µs", "open", "lateness_p99_us", 50),
+    Goal("and the rate within 0.1 % of what was asked for", "open", "rate_off", 0.1),
+    Goal("own memory of a connection at most 512 B", "many", "own_bytes", 512),
+    Goal(f"{MANY:,} connections of one process", "many", "clients", MANY),
+)
+
+
+def judge(goal, results):
+    """(what was measured, the verdict)."""
+    own = results.get(goal.case, {}).get(OURS, [])
+    found = report.values(own, goal.figure)
+    if not found:
+        error = next((one["error"] for one in own if one["error"]), None)
+        return (error, "not reached") if error else ("-", record.NOT_MEASURED)
+    measured = f"{report.spread(own, goal.figure)} {report.TITLES[goal.figure]}"
+    spread = report.median(found), min(found), max(found)
+    if goal.against:
+        spread = report.ratios(own, results[goal.case].get(goal.against, []), goal.figure)
+        if not spread:
+            return f"{measured}; nothing to compare with", record.NOT_MEASURED
+        measured = f"{spread[0]:.2f} ({spread[1]:.2f}..{spread[2]:.2f}) x {goal.against}: {measured}"
+    return measured, record.verdict(goal.figure, spread, goal.bound)
+
+
+# ---- all of them ----
+
+
+def run_case(bench, name, rounds):
+    """name of a client -> its measurements. One that fails is not asked again."""
+    clients = [client for client in CLIENTS if name in client.cases]
+    results = {client.name: [] for client in clients}
+    for number in range(rounds):
+        for client in clients:
+            if any(one["error"] for one in results[client.name]):
+                continue
+            report.progress(f"{name}: round {number + 1} of {rounds}, {client.name}")
+            results[client.name].append(bench.measure(client, CASES[name]))
+    report.progress("")
+    return results
+
+
+def table(name, results):
+    """A case's rows: the first figure held against the bare client's, or the first client's."""
+    case = CASES[name]
+    first = case.figures[0]
+    baseline = next((client for client in results if client.startswith("bare")), next(iter(results)))
+    head = ["", report.TITLES[first], f"/ {baseline}", *(report.TITLES[figure] for figure in case.figures[1:])]
+    rows = []
+    for client, measurements in results.items():
+        rows.append([client, report.spread(measurements, first), report.ratio(measurements, results[baseline], first)])
+        rows[-1] += [report.spread(measurements, figure) for figure in case.figures[1:]]
+    errors = {f"{client}: {one['error']}" for client, found in results.items() for one in found if one["error"]}
+    text = "; ".join(sorted(errors))
+    return {"title": f"`{name}`: {case.title}", "text": text, "head": head, "rows": rows}
+
+
+def promises(results):
+    found = []
+    for goal in GOALS:
+        measured, verdict = judge(goal, results)
+        if verdict != record.NOT_MEASURED:
+            count = len(results[goal.case][OURS])
+            evidence = f"{CASES[goal.case].title}: median (min..max) of {count} alternating runs"
+            found.append({"promise": goal.promise, "evidence": evidence, "result": f"{verdict}: {measured}"})
+    return found
+
+
+# ---- the command line ----
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="./dev bench clients", description=__doc__.splitlines()[0])
+    names = [*CASES, "others"]
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"which ones: {', '.join(names)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="measurements of each client (7)")
+    parser.add_argument("--seconds", type=float, default=1, metavar="T", help="length of a measurement (1)")
+    parser.add_argument(
+        "--program", type=pathlib.Path, default=ROOT / "build" / "tcpecho", metavar="PATH", help="the client to measure"
+    )
+    parser.add_argument("--record", action="store_true", help="write docs/MEASURING-CLIENTS.md and what belongs to it")
+    options = parser.parse_args()
+    if options.record and options.cases:
+        parser.error("--record is for a run of everything")
+    for case in options.cases:
+        if case not in names:
+            parser.error(f"no case {case}: {', '.join(names)}")
+    options.cases = options.cases or names
+    return options
+
+
+def print_table(found):
+    print(f"\n{found['title']}")
+    report.print_rows([found["head"], *found["rows"]], [found["text"]] if found["text"] else [])
+
+
+def has_failed(results):
+    return any(one["error"] for by_client in results.values() for one in by_client.get(OURS, []))
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended
+    options = parse()
+    servers.adopt_orphans()
+    directory = compare.build(ROOT / "build" / "bench")
+    compare.build_peers(directory)
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="tcpecho-clients-"))
+    bench = Bench(options.program.resolve(), directory, scratch, options.seconds)
+    results, tables, left_out = {}, [], []
+    try:
+        for name in options.cases:
+            if name == "others":
+                found, left_out = othertools.tell(bench, options.rounds)
+            else:
+                results[name] = run_case(bench, name, min(options.rounds, 3) if name == "many" else options.rounds)
+                found = table(name, results[name])
+            tables.append(found)
+            print_table(found)
+        print()
+        for words in left_out:
+            print(f"left out: {words}")
+        for promise in promises(results):
+            print(f"{promise['result']}: {promise['promise']}")
+        if options.record:
+            command = f"./dev bench clients --rounds {options.rounds} --seconds {options.seconds:g}"
+            clients_page.write("clients", command, promises(results), tables, left_out)
+        return 1 if has_failed(results) else 0
+    finally:
+        shutil.rmtree(scratch)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
