@@ -38,9 +38,11 @@ def decode(text):
     """[(nanoseconds, how many)], rising: of each bucket that is not empty its greatest value."""
     data = base64.b64decode(text)
     cookie, size = struct.unpack_from(">II", data)
+    if cookie != COMPRESSED:
+        raise ValueError("not a histogram in the compressed encoding V2")
     plain = zlib.decompress(data[8 : 8 + size])
     inner, length, _, digits = struct.unpack_from(">IIII", plain)
-    if (cookie, inner, digits) != (COMPRESSED, PLAIN, 3):
+    if (inner, digits) != (PLAIN, 3):
         raise ValueError("not a histogram of three digits in the encoding V2")
     found, index = [], 0
     for value in varints(plain[40 : 40 + length]):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As little as a client with epoll can do that puts load on an echo server: one thread, level-
- * triggered, one receive and one send for each event. It compares nothing, keeps no times and
+ * As little as a client with epoll can do that puts load on an echo server: one thread, edge-
+ * triggered, one receive and one send for each message. It compares nothing, keeps no times and
  * handles no failure: what `tcpecho bench` does more than this is paid for, and this tells how much.
  *
  * usage: bare-client [-c CONNECTIONS] [-s SIZE] [-w WARMUP] [-t SECONDS] ADDRESS PORT
@@ -59,26 +59,18 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-static void watch(int operation, struct conn *c, unsigned events)
-{
-	struct epoll_event event = { .events = events, .data.ptr = c };
-	if (epoll_ctl(epoll_fd, operation, c->fd, &event) < 0)
-		die("epoll_ctl");
-}
-
 /* What does not fit now goes when there is room. */
 static void send_some(struct conn *c)
 {
-	size_t most = c->unsent < PIECE ? c->unsent : PIECE;
-	ssize_t n = send(c->fd, output, most, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n < 0 && errno != EAGAIN)
-		die("send");
-	size_t before = c->unsent;
-	c->unsent -= n > 0 ? (size_t)n : 0;
-	if (c->unsent > 0 && before == size)
-		watch(EPOLL_CTL_MOD, c, EPOLLIN | EPOLLOUT);
-	else if (c->unsent == 0 && before < size)
-		watch(EPOLL_CTL_MOD, c, EPOLLIN);
+	while (c->unsent > 0) {
+		size_t most = c->unsent < PIECE ? c->unsent : PIECE;
+		ssize_t n = send(c->fd, output, most, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			die("send");
+		c->unsent -= (size_t)n;
+	}
 }
 
 static void begin(struct conn *c)
@@ -87,16 +79,23 @@ static void begin(struct conn *c)
 	send_some(c);
 }
 
+/* Whoever gets less than he asked for has all that there is. */
 static void receive(struct conn *c)
 {
-	ssize_t n = recv(c->fd, input, PIECE, MSG_DONTWAIT);
-	if (n == 0 || (n < 0 && errno != EAGAIN))
-		die("receive");
-	c->unreturned -= n > 0 ? (size_t)n : 0;
-	if (c->unreturned == 0) {
-		n_back++;
-		begin(c);
-	}
+	ssize_t n;
+	do {
+		n = recv(c->fd, input, PIECE, MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0)
+			die("receive");
+		c->unreturned -= (size_t)n;
+		if (c->unreturned == 0) {
+			n_back++;
+			begin(c);
+			return; /* nothing else can be there yet */
+		}
+	} while (n == PIECE);
 }
 
 static void open_all(const char *address, const char *port)
@@ -115,7 +114,10 @@ static void open_all(const char *address, const char *port)
 		if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&name, sizeof(name)) < 0)
 			die("connect");
 		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		watch(EPOLL_CTL_ADD, c, EPOLLIN);
+		struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET,
+					     .data.ptr = c };
+		if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) < 0)
+			die("epoll_ctl");
 	}
 }
 
@@ -126,9 +128,9 @@ static void run_until(uint64_t end_ns)
 		int n = epoll_wait(epoll_fd, events, EVENTS, 1000);
 		for (int i = 0; i < n; i++) {
 			struct conn *c = events[i].data.ptr;
-			if (events[i].events & EPOLLOUT && c->unsent > 0)
+			if (events[i].events & EPOLLOUT)
 				send_some(c);
-			if (events[i].events & ~(unsigned)EPOLLOUT)
+			if (events[i].events & EPOLLIN)
 				receive(c);
 		}
 	}
