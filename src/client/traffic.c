@@ -268,7 +268,7 @@ static void receive(struct traffic *traffic, struct lane *lane, bool empties)
 				traffic_fail(traffic, lane, err_name(rc));
 			return;
 		}
-		ssize_t n = io_recv(lane->fd, traffic->piece, TRAFFIC_PIECE);
+		ssize_t n = io_recv(lane->fd, traffic->piece, TRAFFIC_RECEIVE);
 		if (n == -EAGAIN)
 			return;
 		traffic->now_ns = clock_now_ns();
@@ -279,7 +279,7 @@ static void receive(struct traffic *traffic, struct lane *lane, bool empties)
 		else
 			traffic_fail(traffic, lane, err_name((int)n));
 		traffic_begin(traffic, lane);
-		if (n <= 0 || ((size_t)n < TRAFFIC_PIECE && !empties))
+		if (n <= 0 || ((size_t)n < TRAFFIC_RECEIVE && !empties))
 			return;
 	}
 }

@@ -15,8 +15,14 @@
 #include "net/io.h"
 #include "net/poller.h"
 
-/* Received and sent at a time; behind it there is room for what a diagnosis waits for. */
+/* Sent at a time. */
 #define TRAFFIC_PIECE ((size_t)64 * 1024)
+
+/*
+ * Received at a time: a little more, so that a message of a whole piece is not asked after again.
+ * Behind it there is room for what a diagnosis waits for.
+ */
+#define TRAFFIC_RECEIVE (TRAFFIC_PIECE + 64)
 
 struct traffic {
 	struct load *load;
@@ -32,7 +38,7 @@ struct traffic {
 	uint32_t n_in_flight; /* messages, of all lanes */
 	bool has_echoed;      /* some message has come back whole */
 
-	IO_ALIGNED unsigned char piece[TRAFFIC_PIECE + DIAGNOSIS_MOST];
+	IO_ALIGNED unsigned char piece[TRAFFIC_RECEIVE + DIAGNOSIS_MOST];
 };
 
 static inline bool traffic_is_called_off(const struct traffic *traffic)
