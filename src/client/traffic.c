@@ -140,7 +140,8 @@ void traffic_connect(struct traffic *traffic, struct lane *lane)
 
 /* ---- what comes next on a lane ---- */
 
-bool traffic_can_begin(const struct traffic *traffic, const struct lane *lane)
+/* Could the next message begin, if it is due? */
+static bool can_begin(const struct traffic *traffic, const struct lane *lane)
 {
 	if (traffic->plan->churns)
 		return lane->state == LANE_CLOSED && traffic->now_ns >= lane->since_ns;
@@ -165,7 +166,7 @@ static bool take_due(struct traffic *traffic, struct lane *lane, uint64_t *ret_d
 void traffic_begin(struct traffic *traffic, struct lane *lane)
 {
 	uint64_t due_ns;
-	while (!traffic_is_called_off(traffic) && traffic_can_begin(traffic, lane) &&
+	while (!traffic_is_called_off(traffic) && can_begin(traffic, lane) &&
 	       take_due(traffic, lane, &due_ns)) {
 		if (traffic->plan->churns)
 			traffic_connect(traffic, lane);

@@ -55,9 +55,6 @@ uint64_t traffic_due_ns(const struct traffic *traffic, const struct lane *lane, 
 /* Begins to connect a lane that is closed. */
 void traffic_connect(struct traffic *traffic, struct lane *lane);
 
-/* Could the next message of a lane begin, if it is due? */
-bool traffic_can_begin(const struct traffic *traffic, const struct lane *lane);
-
 /* Begins as many messages as there may be, and in an open loop as are owed. */
 void traffic_begin(struct traffic *traffic, struct lane *lane);
 

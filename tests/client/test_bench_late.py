@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""`tcpecho bench` as an open loop when it is the client itself, or the rate, that cannot be kept up with."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness import PATIENCE, proc_state, server_words, sockets_of, wait_until
+
+STOPPED = 0.3
+RATE, SECONDS, CONNECTIONS = 1000, 2, 2
+
+
+@pytest.fixture
+def start(program):
+    processes = []
+
+    def run(*arguments):
+        words = [str(word) for word in arguments]
+        process = subprocess.Popen([program, "bench", "--json", "-q", *words], stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_a_client_that_stood_still_says_so(serve, start):
+    server = serve("-e", "epoll", "127.0.0.1:0")
+    words = ["--warmup", "0", "-d", f"{SECONDS}s", "-r", RATE, "-c", CONNECTIONS, *server_words(server)]
+    client = start(*words)
+    wait_until(lambda: len(sockets_of(client.pid)) >= CONNECTIONS, "it to connect")
+    time.sleep(SECONDS / 4)
+    os.kill(client.pid, signal.SIGSTOP)
+    wait_until(lambda: proc_state(client.pid) == "T", "it to stand still")
+    since = time.monotonic()
+    time.sleep(STOPPED)
+    stopped_us = (time.monotonic() - since) * 1e6
+    os.kill(client.pid, signal.SIGCONT)
+    found = json.loads(client.communicate(timeout=PATIENCE)[0])
+    assert found["sent"] == found["echoes"] == RATE * SECONDS
+    # Of those that fell due meanwhile, each but the last hundredth of all waited at least so long.
+    assert found["lateness_us"]["p99"] >= (stopped_us - SECONDS * 1e6 / 100) * 0.99
+    assert "by the client's own doing" in found["client_bound"]
