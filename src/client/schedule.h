@@ -27,4 +27,15 @@ static inline uint64_t schedule_due_ns(const struct schedule *schedule, uint64_t
 	       rest * CLOCK_NS_PER_S / schedule->per_second;
 }
 
+/* How many messages of connection c, from 0, are due before a time. */
+static inline uint64_t schedule_due_before(const struct schedule *schedule, uint64_t c,
+					   uint64_t end_ns)
+{
+	uint64_t ns = end_ns > schedule->start_ns ? end_ns - schedule->start_ns : 0;
+	uint64_t rest = ns % CLOCK_NS_PER_S * schedule->per_second;
+	uint64_t n = ns / CLOCK_NS_PER_S * schedule->per_second + rest / CLOCK_NS_PER_S +
+		     (rest % CLOCK_NS_PER_S != 0);
+	return n > c ? (n - c - 1) / schedule->n_connections + 1 : 0;
+}
+
 #endif

@@ -28,11 +28,21 @@ bool traffic_counts(const struct traffic *traffic, uint64_t due_ns)
 	return traffic->end_ns != 0 && due_ns >= traffic->begin_ns && due_ns < traffic->end_ns;
 }
 
+/* Which of all threads' connections it is, from 0. */
+static uint64_t place_of(const struct traffic *traffic, const struct lane *lane)
+{
+	return index_of(traffic, lane) * traffic->plan->n_threads + traffic->load->number;
+}
+
 uint64_t traffic_due_ns(const struct traffic *traffic, const struct lane *lane, uint64_t k)
 {
-	const struct load_plan *plan = traffic->plan;
-	uint64_t c = index_of(traffic, lane) * plan->n_threads + traffic->load->number;
-	return schedule_due_ns(&plan->schedule, c, k);
+	return schedule_due_ns(&traffic->plan->schedule, place_of(traffic, lane), k);
+}
+
+uint64_t traffic_due_before_end(const struct traffic *traffic, const struct lane *lane)
+{
+	const struct schedule *schedule = &traffic->plan->schedule;
+	return schedule_due_before(schedule, place_of(traffic, lane), traffic->end_ns);
 }
 
 /* ---- the end of a connection ---- */
@@ -155,7 +165,7 @@ static bool take_due(struct traffic *traffic, struct lane *lane, uint64_t *ret_d
 		*ret_due_ns = traffic->now_ns;
 		return traffic->end_ns != 0 && traffic->now_ns < traffic->end_ns;
 	}
-	if (lane->n_owed == 0)
+	if (lane->n_owed == 0 || traffic_is_hopeless(traffic))
 		return false;
 	lane->n_owed--;
 	traffic->n_owed--;

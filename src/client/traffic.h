@@ -46,11 +46,24 @@ static inline bool traffic_is_called_off(const struct traffic *traffic)
 	return atomic_load_explicit(&traffic->plan->is_called_off, memory_order_relaxed);
 }
 
+/*
+ * What is owed may be owed for ever: the server does not come back, or cannot keep up. So long
+ * after the end nothing more begins.
+ */
+static inline bool traffic_is_hopeless(const struct traffic *traffic)
+{
+	uint64_t wait_ns = traffic->plan->wait_ns;
+	return wait_ns != 0 && traffic->end_ns != 0 && traffic->now_ns > traffic->end_ns + wait_ns;
+}
+
 /* Does a message that is due then count? */
 bool traffic_counts(const struct traffic *traffic, uint64_t due_ns);
 
 /* Open loop: when the k-th message of a lane is due. */
 uint64_t traffic_due_ns(const struct traffic *traffic, const struct lane *lane, uint64_t k);
+
+/* Open loop: how many of a lane's messages are due before the end. */
+uint64_t traffic_due_before_end(const struct traffic *traffic, const struct lane *lane);
 
 /* Begins to connect a lane that is closed. */
 void traffic_connect(struct traffic *traffic, struct lane *lane);

@@ -47,3 +47,17 @@ def test_a_client_that_stood_still_says_so(serve, start):
     # Of those that fell due meanwhile, each but the last hundredth of all waited at least so long.
     assert found["lateness_us"]["p99"] >= (stopped_us - SECONDS * 1e6 / 100) * 0.99
     assert "by the client's own doing" in found["client_bound"]
+
+
+def test_a_rate_that_nobody_keeps_up_with_comes_to_an_end(serve, start):
+    server = serve("-e", "epoll", "127.0.0.1:0")
+    words = ["--warmup", "0", "-d", "200ms", "-W", "1s", "-r", "1G", "-c", "2", *server_words(server)]
+    client = start(*words)
+    found = json.loads(client.communicate(timeout=PATIENCE)[0])
+    assert client.returncode == 1
+    assert found["echoes"] > 0
+    assert found["echoes"] + found["errors"]["never_sent"] == RATE_OF_1G
+    assert set(found["errors"]) == {"never_sent"}
+
+
+RATE_OF_1G = 200_000_000
