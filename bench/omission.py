@@ -9,7 +9,7 @@ import signal
 import statistics
 import time
 
-from harness import proc_state, sockets_of, wait_until
+from harness import children_of, proc_state, sockets_of, wait_until
 
 import hdr
 import ourclient
@@ -43,26 +43,36 @@ BEAT = "round trip, ping -i"
 NAMES = {RESPONSE: "response time", SERVICE: "service time", CLOSED: "closed loop"}
 
 
-def stop_for_a_moment(server):
-    """Stops all processes of a server. Returns for how many seconds they stood still at least."""
-    pids = [server.process.pid, *server.descendants()]
-    os.killpg(server.process.pid, signal.SIGSTOP)
-    wait_until(lambda: all(proc_state(pid) == "T" for pid in pids), "the server to stand still")
+def stop_for_a_moment(pids):
+    """Stops processes. Returns for how many seconds they stood still at least."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: all(proc_state(pid) == "T" for pid in pids), "them to stand still")
     since = time.monotonic()
     time.sleep(STOPPED)
     stopped = time.monotonic() - since
-    os.killpg(server.process.pid, signal.SIGCONT)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
     return stopped
 
 
-def run(truth, n_sockets, words_of, *options):
-    """(what it prints, an error, for how many seconds the server stood still at least)."""
+def family(client):
+    return [client.pid, *children_of(client.pid)]
+
+
+def has_connected(client, n_sockets):
+    return sum(len(sockets_of(pid)) for pid in family(client)) >= n_sockets
+
+
+def run(truth, n_sockets, words_of, *options, whom="server"):
+    """(what it prints, an error, for how many seconds the server, or the client, stood still at least)."""
     kind = servers.engine("epoll", truth.server_program, "epoll", *servers.ONE_WORKER)
     with servers.RunningServer(kind, truth.scratch, truth.server_core) as server:
         client = ourclient.start(words_of(truth.program, server, *options), truth.client_core)
-        wait_until(lambda: len(sockets_of(client.pid)) >= n_sockets or client.poll() is not None, "it to connect")
+        wait_until(lambda: has_connected(client, n_sockets) or client.poll() is not None, "it to connect")
         time.sleep(WARMUP + truth.seconds * BEFORE)
-        stopped = stop_for_a_moment(server)
+        servers_own = [server.process.pid, *server.descendants()]
+        stopped = stop_for_a_moment(family(client) if whom == "client" else servers_own)
         output, error = ourclient.finish(client)
     return output, error, stopped
 
@@ -88,6 +98,17 @@ def measure(truth):
         return {"error": error}
     counts[BEAT] = hdr.decode(json.loads(output)["histogram"])
     return {"error": None, "stopped_us": stopped * 1e6, "counts": counts}
+
+
+def measure_client(truth):
+    """The client itself stands still: {"error": ..., "stopped_us": ..., "lateness_p99_us": ..., "disowned": ...}."""
+    options = ["-c", CONNECTIONS, "-d", f"{int(truth.seconds * 1000)}ms", "--warmup", f"{WARMUP * 1000:.0f}ms"]
+    output, error, stopped = run(truth, CONNECTIONS, ourclient.bench_words, *options, "-r", RATE, whom="client")
+    if error:
+        return {"error": error}
+    says = json.loads(output)
+    late_us = says["lateness_us"]["p99"]
+    return {"error": None, "stopped_us": stopped * 1e6, "lateness_p99_us": late_us, "disowned": says["client_bound"]}
 
 
 def due_us(measured, seconds):
@@ -150,12 +171,22 @@ def promise(words, verdicts, evidence, result):
     return {"promise": words, "evidence": evidence, "result": f"{said}: {result}"}
 
 
+def promise_of_client(results, evidence):
+    """A client that stood still has to say so."""
+    good = [one for one in results if not one["error"]]
+    late_us = [one["lateness_p99_us"] for one in good]
+    said = f"lateness p99 {statistics.median(late_us) / 1000:.1f} ms" if good else results[-1]["error"]
+    words = "client stopped for 200 ms: it says that it was late itself, and that this is no measurement"
+    return promise(words, [not one["error"] and bool(one["disowned"]) for one in results], evidence, said)
+
+
 def tell_stop(truth, rounds):
     """(promises, table)."""
-    results = []
+    results, of_client = [], []
     for number in range(rounds):
         report.progress(f"round {number + 1} of {rounds}: a stop")
         results.append(measure(truth))
+        of_client.append(measure_client(truth))
     report.progress("")
     good = [one for one in results if not one["error"]]
     errors = sorted({one["error"] for one in results if one["error"]})
@@ -183,6 +214,7 @@ def tell_stop(truth, rounds):
         )
         for name in (SERVICE, CLOSED, BEAT)
     ]
+    promises.append(promise_of_client(of_client, evidence))
     text = f"By arithmetic the response p99 is {due:.1f} ms: the stop, less a hundredth of the run."
     table = {"title": "A server that stands still for 200 ms", "text": text, "head": HEAD, "rows": rows_of(good)}
     middle = sorted(good, key=lambda one: p99_us(one, RESPONSE))[len(good) // 2]

@@ -146,7 +146,8 @@ class Truth:
         else:
             known = known_closed(kept, base_us)
         rows = {percent: (percentile(known, percent), says["response_us"][f"p{percent}"]) for percent in PERCENTILES}
-        return {"error": None, "base_us": base_us, "echoes": says["echoes"], "rows": rows}
+        disowned = says["client_bound"]
+        return {"error": None, "base_us": base_us, "echoes": says["echoes"], "rows": rows, "disowned": disowned}
 
 
 def is_true(measured):
@@ -154,6 +155,16 @@ def is_true(measured):
     return not measured["error"] and all(
         abs(found - known) <= allowed_us(known) for known, found in measured["rows"].values()
     )
+
+
+def is_honest(measured):
+    """Is it true, or does it say itself that it is no measurement?"""
+    return is_true(measured) or bool(not measured["error"] and measured["disowned"])
+
+
+def counted(rounds):
+    """Without those that failed, and those in which the client says that it was the limit itself."""
+    return [one for one in rounds if not one["error"] and not one["disowned"]]
 
 
 # ---- what is said of it ----
@@ -168,7 +179,7 @@ def spread(values):
 
 def rows_of(title, loop, rounds):
     """The rows of a table, one for each percentile: medians of the rounds."""
-    good = [one for one in rounds if not one["error"]]
+    good = counted(rounds)
     rows = []
     for percent in PERCENTILES if good else ():
         pairs = [one["rows"][percent] for one in good]
@@ -183,7 +194,7 @@ def rows_of(title, loop, rounds):
                 report.number(statistics.median(found for _, found in pairs)),
                 spread([found - known for known, found in pairs]),
                 report.number(allowed_us(known_us)),
-                f"{within} of {len(rounds)}",
+                f"{within} of {len(good)}",
             ]
         )
     return rows
@@ -194,14 +205,16 @@ def verdict(n_good, n):
 
 
 def promise_of(delays, loop, rounds):
-    n_good = sum(map(is_true, rounds))
     errors = sorted({one["error"] for one in rounds if one["error"]})
     echoes = [one["echoes"] for one in rounds if not one["error"]]
-    evidence = f"{loop} loop, {delays.connections} connections, {sum(echoes):,} echoes in {len(rounds)} rounds"
+    good = counted(rounds)
+    n_disowned = sum(bool(not one["error"] and one["disowned"]) for one in rounds)
+    said = verdict(sum(map(is_true, good)), len(good) + len(errors)) if good or errors else "not measured"
+    words = [f"{n_disowned} of {len(rounds)} rounds were no measurement, as the client says"] if n_disowned else []
     return {
         "promise": f"delays known ({delays.title}), {loop} loop: p50 to p99.9 within 1 % + 50 µs",
-        "evidence": evidence,
-        "result": "; ".join([verdict(n_good, len(rounds)), *errors]),
+        "evidence": f"{delays.connections} connections, {sum(echoes):,} echoes in {len(rounds)} rounds",
+        "result": "; ".join([said, *words, *errors]),
     }
 
 

@@ -49,6 +49,7 @@ print(json.dumps(said))
 sys.exit(run.returncode)
 """
 
+KEEPS_QUIET = 'said["client_bound"] = None'
 HALVES = 'said["response_us"] = {name: us / 2 for name, us in said["response_us"].items()}'
 LEAVES_OUT = 'said["echoes"] -= 1'
 TAKES_SERVICE_FOR_RESPONSE = """
@@ -112,6 +113,18 @@ def test_a_client_that_halves_its_times_is_found_out(judge):
     assert not truth.is_true(measured)
 
 
+def test_a_round_that_is_no_measurement_does_not_count():
+    rows = {percent: (1000.0, 1000.0) for percent in truth.PERCENTILES}
+    right = {"error": None, "echoes": 1, "rows": rows, "disowned": None}
+    wrong = right | {"rows": rows | {99: (1000.0, 1100.0)}}
+    late = wrong | {"disowned": "it was late"}
+    delays = truth.DELAYS["two"]
+    results = [truth.promise_of(delays, "open", rounds)["result"] for rounds in ([right, late], [right, wrong], [late])]
+    assert results[0].startswith("reached; 1 of 2 rounds were no measurement")
+    assert results[1] == "in 1 of 2 rounds"
+    assert results[2].startswith("not measured; 1 of 1 rounds")
+
+
 def test_a_client_that_leaves_a_message_out_is_found_out(judge):
     measured = judge(LEAVES_OUT).measure(truth.DELAYS["exponential"], "closed")
     assert "echoes, the server sent" in measured["error"]
@@ -158,9 +171,15 @@ def test_a_client_that_takes_service_time_for_response_time_is_found_out(judge):
     assert not omission.is_about(measured, STOP_SECONDS)
 
 
+def test_a_client_that_stood_still_says_so_and_one_that_does_not_is_found_out(judge):
+    for lie, verdict in ((None, "reached"), (KEEPS_QUIET, "in 0 of 1 rounds")):
+        one = judge(lie, STOP_SECONDS)
+        assert omission.promise_of_client([omission.measure_client(one)], "")["result"].startswith(verdict)
+
+
 def test_a_run_of_stops_has_its_rows(judge):
     promises, table = omission.tell_stop(judge(seconds=STOP_SECONDS), 1)
-    assert len(promises) == 4
+    assert len(promises) == 5
     assert [row[0] for row in table["rows"]] == [omission.RESPONSE, omission.SERVICE, omission.CLOSED, omission.BEAT]
 
 
