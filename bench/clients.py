@@ -6,10 +6,12 @@ Each measurement starts a server afresh on one core and a client on another; eac
 once, so that what disturbs the machine disturbs all alike.
 """
 import argparse
+import contextlib
 import json
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from typing import Callable, NamedTuple, Optional
@@ -24,7 +26,7 @@ import record  # noqa: E402
 import report  # noqa: E402
 import servers  # noqa: E402
 import othertools  # noqa: E402
-from harness import own_memory_kib, wait_until  # noqa: E402
+from harness import own_memory_kib  # noqa: E402
 
 WARMUP = 0.3
 MANY, FEW = 18000, 64
@@ -55,7 +57,7 @@ CASES = {
     "bulk-bare": Case("the same, from the bare loop", ECHOES, 16, 65536, server="bare-epoll"),
     "open": Case(
         "open loop at half of what a closed one gets, 64 x 64 B",
-        ("lateness_p99_us", "rate_off", "per_second", "client_cpu_us"),
+        ("lateness_p99_us", "rate_off", "taken", "per_second", "client_cpu_us"),
         64,
     ),
     "many": Case(f"{MANY:,} connections of one process", ("own_bytes", "clients", "per_second"), MANY),
@@ -167,34 +169,45 @@ def bare_ping(bench, server, case):
     return ourclient.json_of([*words, *ourclient.where(server)], bench.client_core)
 
 
+LOOK = 0.2  # seconds between two looks at a client: more often would be in its way
+
+
+def watched(bench, words, look):
+    """(what it says, the most that look(its pid) found while it ran)."""
+    client = ourclient.start(words, bench.client_core)
+    most = 0
+    while client.poll() is None:
+        most = max(most, look(client.pid))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            client.wait(LOOK)
+    output, error = ourclient.finish(client)
+    return {"error": error} if error else json.loads(output) | {"error": None}, most
+
+
+def waited_for_core(pid):
+    """Seconds that its threads were ready to run, and others had their core (schedstat, proc(5))."""
+    paths = pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")
+    with contextlib.suppress(OSError):
+        return sum(int(path.read_text().split()[1]) for path in paths) / 1e9
+    return 0
+
+
 def half_of_capacity(bench, server, case):
     """A closed loop tells the capacity, an open one is asked for half of it."""
     capacity = closed(bench, server, case)
     if capacity["error"]:
         return capacity
     rate = int(capacity["per_second"] / 2)
-    return figures_of(ourclient.json_of(bench.bench_words(server, case, "-r", rate), bench.client_core))
-
-
-def memory_while(bench, server, case):
-    """(what it says, the most memory of its own while it ran)."""
-    client = ourclient.start(bench.bench_words(server, case), bench.client_core)
-    most_kib = 0
-
-    def has_ended():
-        nonlocal most_kib
-        most_kib = max(most_kib, own_memory_kib(client.pid) if client.poll() is None else 0)
-        return client.poll() is not None
-
-    wait_until(has_ended, "the client to end", within=ourclient.LONGEST)
-    output, error = ourclient.finish(client)
-    return {"error": error} if error else json.loads(output) | {"error": None}, most_kib
+    says, waited = watched(bench, bench.bench_words(server, case, "-r", rate), waited_for_core)
+    found = figures_of(says)
+    return found if found["error"] else found | {"taken": waited / (says["seconds"] + WARMUP) * 100}
 
 
 def many(bench, server, case):
     """Memory of the client for each connection: more than with a few, by how many more there are."""
-    few, few_kib = memory_while(bench, server, case._replace(connections=min(FEW, case.connections // 2)))
-    says, kib = memory_while(bench, server, case)
+    few_case = case._replace(connections=min(FEW, case.connections // 2))
+    few, few_kib = watched(bench, bench.bench_words(server, few_case), own_memory_kib)
+    says, kib = watched(bench, bench.bench_words(server, case), own_memory_kib)
     found = figures_of(says if not few["error"] else few)
     if not found["error"]:
         found["own_bytes"] = (kib - few_kib) * 1024 / (case.connections - few["connections"])
