@@ -18,7 +18,7 @@ from typing import NamedTuple
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
-import clients_page  # noqa: E402
+import measuring_page  # noqa: E402
 import compare  # noqa: E402
 import omission  # noqa: E402
 import ourclient  # noqa: E402
@@ -277,7 +277,7 @@ def main():
                 tables.append(table)
         if options.record:
             command = f"./dev bench truth --rounds {options.rounds} --seconds {options.seconds:g}"
-            clients_page.write("truth", command, promises, tables)
+            measuring_page.write("truth", command, promises, tables)
         return 1 if any("status" in promise["result"] for promise in promises) else 0
     finally:
         shutil.rmtree(scratch)

@@ -14,8 +14,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
-import clients  # noqa: E402
-import clients_page  # noqa: E402
+import measuring  # noqa: E402
+import measuring_page  # noqa: E402
 import compare  # noqa: E402
 import hdr  # noqa: E402
 import omission  # noqa: E402
@@ -148,7 +148,9 @@ def test_a_run_of_known_delays_has_its_rows(judge, monkeypatch):
     monkeypatch.setattr(truth, "DELAYS", {"constant": truth.DELAYS["constant"]})
     promises, table = truth.tell_delays(judge(), 1)
     assert len(promises) == len(truth.LOOPS)
-    assert len(table["rows"]) == len(truth.LOOPS) * len(truth.PERCENTILES)
+    # On a machine that is busy the client may disown its run: then there is nothing to put into the table.
+    measured = [row for row in promises if not row["result"].startswith("not measured")]
+    assert len(table["rows"]) == len(measured) * len(truth.PERCENTILES)
     assert all(len(row) == len(table["head"]) for row in table["rows"])
 
 
@@ -226,19 +228,19 @@ def test_a_run_of_stamps_has_its_rows(judge):
 
 @pytest.fixture
 def bench(program, tools, tmp_path):
-    return clients.Bench(program, tools, tmp_path, SECONDS)
+    return measuring.Bench(program, tools, tmp_path, SECONDS)
 
 
-CASES = clients.CASES | {"many": clients.CASES["many"]._replace(connections=FEW)}
+CASES = measuring.CASES | {"many": measuring.CASES["many"]._replace(connections=FEW)}
 
-PAIRS = [(client, name) for client in clients.CLIENTS for name in client.cases]
+PAIRS = [(client, name) for client in measuring.CLIENTS for name in client.cases]
 
 
 @pytest.mark.parametrize("client, name", PAIRS, ids=[f"{client.name}-{name}" for client, name in PAIRS])
 def test_each_client_gives_the_figure_of_its_case(client, name, bench):
     result = bench.measure(client, CASES[name])
     assert result["error"] is None
-    if client.name == clients.OURS:
+    if client.name == measuring.OURS:
         missing = set(CASES[name].figures) - set(result)
         assert missing <= {"client_cpu_us"}, missing
 
@@ -247,9 +249,9 @@ def test_a_client_that_fails_is_an_error(tools, tmp_path, program):
     broken = tmp_path / "tcpecho"
     broken.write_text("#!/bin/sh\necho out of sorts >&2\nexit 4\n")
     broken.chmod(0o755)
-    bench = clients.Bench(broken, tools, tmp_path, SECONDS, server_program=program)
-    for client in clients.CLIENTS:
-        if client.name == clients.OURS:
+    bench = measuring.Bench(broken, tools, tmp_path, SECONDS, server_program=program)
+    for client in measuring.CLIENTS:
+        if client.name == measuring.OURS:
             assert bench.measure(client, CASES[client.cases[0]])["error"] == "status 4: out of sorts"
 
 
@@ -257,16 +259,16 @@ def test_a_verdict_is_that_of_the_medians():
     def results(own, other):
         return {
             "echoes": {
-                clients.OURS: [{"error": None, "per_core": value} for value in own],
+                measuring.OURS: [{"error": None, "per_core": value} for value in own],
                 "bare-client": [{"error": None, "per_core": value} for value in other],
             }
         }
 
-    goal = next(goal for goal in clients.GOALS if goal.case == "echoes")
-    assert clients.judge(goal, results([94, 95, 96], [100] * 3))[1] == "reached"
-    assert clients.judge(goal, results([90, 94, 96], [100] * 3))[1] == "not in the median, but in some rounds"
-    assert clients.judge(goal, results([90, 91, 92], [100] * 3))[1] == "not reached"
-    assert clients.judge(goal, {})[1] == record.NOT_MEASURED
+    goal = next(goal for goal in measuring.GOALS if goal.case == "echoes")
+    assert measuring.judge(goal, results([94, 95, 96], [100] * 3))[1] == "reached"
+    assert measuring.judge(goal, results([90, 94, 96], [100] * 3))[1] == "not in the median, but in some rounds"
+    assert measuring.judge(goal, results([90, 91, 92], [100] * 3))[1] == "not reached"
+    assert measuring.judge(goal, {})[1] == record.NOT_MEASURED
 
 
 # ---- other tools ----
@@ -304,13 +306,13 @@ def test_the_page_has_what_both_left(tmp_path, monkeypatch):
     (docs / "figures").mkdir(parents=True)
     (docs / "measuring").mkdir()
     (docs / "measuring" / "clients.md").write_text("How.\n")
-    monkeypatch.setattr(clients_page, "DOCS", docs)
-    monkeypatch.setattr(clients_page, "FIGURES", docs / "figures")
-    monkeypatch.setattr(clients_page, "PAGE", docs / "PAGE.md")
+    monkeypatch.setattr(measuring_page, "DOCS", docs)
+    monkeypatch.setattr(measuring_page, "FIGURES", docs / "figures")
+    monkeypatch.setattr(measuring_page, "PAGE", docs / "PAGE.md")
     row = {"promise": "it is", "evidence": "seen", "result": "reached"}
     table = {"title": "One", "text": "a note", "head": ["", "µs"], "rows": [["a", "1"]]}
-    clients_page.write("truth", "./dev bench truth", [row], [table | {"picture": ("a.svg", "<svg/>", "a curve")}])
-    clients_page.write("clients", "./dev bench clients", [row], [dict(table, title="Two")], ["x, for y"])
+    measuring_page.write("truth", "./dev bench truth", [row], [table | {"picture": ("a.svg", "<svg/>", "a curve")}])
+    measuring_page.write("clients", "./dev bench clients", [row], [dict(table, title="Two")], ["x, for y"])
     page = (docs / "PAGE.md").read_text()
     picture, promise = "![a curve](figures/a.svg)", "| it is | seen | reached |"
     for words in ("How.", "### One", "### Two", picture, promise, "Left out: x"):

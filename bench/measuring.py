@@ -19,7 +19,7 @@ from typing import Callable, NamedTuple, Optional
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
-import clients_page  # noqa: E402
+import measuring_page  # noqa: E402
 import compare  # noqa: E402
 import ourclient  # noqa: E402
 import record  # noqa: E402
@@ -380,7 +380,7 @@ def main():
             print(f"{promise['result']}: {promise['promise']}")
         if options.record:
             command = f"./dev bench clients --rounds {options.rounds} --seconds {options.seconds:g}"
-            clients_page.write("clients", command, promises(results), tables, left_out)
+            measuring_page.write("clients", command, promises(results), tables, left_out)
         return 1 if has_failed(results) else 0
     finally:
         shutil.rmtree(scratch)
