@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a connection died of, and what is counted of many that are held for long: what `ping --hold`
+ * finds, and report/ turns into text, JSON and a page of metrics.
+ */
+#ifndef BASE_DEATH_H
+#define BASE_DEATH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/histogram.h"
+
+/* Causes: name, as it stands in figures, and what it is. */
+#define DEATH_LIST(X)                                                                      \
+	X(DEATH_ENDED, "ended", "the server, or what stands before it, sent a FIN")        \
+	X(DEATH_RESET, "reset", "an RST came")                                             \
+	X(DEATH_TIMEOUT, "timeout", "no reply in time, or the kernel gave up (ETIMEDOUT)") \
+	X(DEATH_UNREACHABLE, "unreachable",                                                \
+	  "there is no way to the server, or none is let through")                         \
+	X(DEATH_WRONG, "wrong", "a byte came back wrong, or was never sent")               \
+	X(DEATH_REFUSED, "refused", "nobody listens there")                                \
+	X(DEATH_ERROR, "error", "anything else, of this machine for instance")
+
+#define X(symbol, name, what) symbol,
+enum death_cause { DEATH_LIST(X) DEATH_CAUSES };
+#undef X
+
+/* The name of a cause. Static storage. */
+const char *death_name(enum death_cause cause);
+
+/* The cause behind a negative code of connecting, sending or receiving: pure. */
+enum death_cause death_of_code(int code);
+
+/* One that has died, for who writes it down. Room for the longest sentence and address. */
+struct death {
+	enum death_cause cause;
+	uint64_t connection; /* which of those that are held, from 1 */
+	uint64_t at_ns;      /* since the start of the run */
+	uint64_t age_ns;     /* since it was opened */
+	uint64_t n_beats;    /* heartbeats that came back on it */
+	uint64_t silent_ns;  /* since its last good byte; DEATH_NO_BYTE: there was none */
+	char from[128];      /* its local address; empty: it has none */
+	char why[512];       /* a sentence */
+};
+
+#define DEATH_NO_BYTE UINT64_MAX
+
+/* So many are written down, the first ones; all are counted. */
+#define DEATH_TOLD_MOST 1000
+
+/* What happened to connections that were held. */
+struct deaths {
+	uint64_t n_connections; /* that are to be held */
+	uint64_t n_open;        /* of them, now */
+	uint64_t n_throughout;  /* of them, open since they were first opened at the start */
+	uint64_t n_opened;      /* times that one was opened; n_open and the dead together */
+	uint64_t n_died[DEATH_CAUSES];
+	uint64_t n_not_opened[DEATH_CAUSES]; /* times that one could not be opened */
+
+	uint64_t n_begun; /* heartbeats: those that are back, lost, and under way */
+	uint64_t n_back, n_lost;
+	uint64_t bytes_verified;
+	struct histogram round_trip; /* of those that are back, but while a diagnosis waited */
+
+	uint64_t shortest_ns; /* life of those that died; DEATH_NO_BYTE: none did */
+	uint64_t longest_ns;  /* of those too that are open */
+	uint64_t oldest_ns;   /* age of the oldest last good byte of all connections */
+	uint64_t elapsed_ns;
+
+	struct death *told; /* DEATH_TOLD_MOST of them; NULL: none are written down */
+	size_t n_told;
+};
+
+/* Makes an empty one, the caller's, to be closed. Returns 0 or -ENOMEM. */
+MUST_USE int deaths_open(struct deaths *ret_deaths);
+void deaths_close(struct deaths *deaths);
+
+/* Counts one that was open, and writes it down where there is room. */
+void deaths_add(struct deaths *deaths, const struct death *death);
+
+/* How many died, and how often one could not be opened, of all causes. */
+uint64_t deaths_died(const struct deaths *deaths);
+uint64_t deaths_not_opened(const struct deaths *deaths);
+
+#endif
