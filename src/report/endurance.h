@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What became of connections that were held (base/death.h): in words, as one JSON document, and as
+ * a page for Prometheus.
+ */
+#ifndef REPORT_ENDURANCE_H
+#define REPORT_ENDURANCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/compiler.h"
+#include "base/death.h"
+
+/* What was found, and what was asked for. */
+struct endurance {
+	const char *target;   /* "127.0.0.1:9877" */
+	uint64_t size;        /* bytes of a heartbeat */
+	uint64_t interval_ns; /* 0: each beat once */
+	const struct deaths *deaths;
+};
+
+/* Writes the report. Errors of writing stay with `out`, for its owner (ferror(3)). */
+void endurance_write_text(FILE *out, const struct endurance *endurance);
+
+/*
+ * The same as a JSON document (RFC 8259), with the deaths that were written down and every count of
+ * the histogram. Times that there are not are null. Returns 0 or -ENOMEM.
+ */
+MUST_USE int endurance_write_json(FILE *out, const struct endurance *endurance);
+
+/*
+ * The figures in Prometheus' text format 0.0.4, a string of fewer than `size` bytes. Returns its
+ * length; 8 KiB are room enough for any figures, and what has none is left out by whole lines.
+ */
+size_t endurance_render_metrics(const struct deaths *deaths, char *out, size_t size);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The same for Prometheus (its text format 0.0.4), asked for while they are held.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "report/endurance.h"
+#include "version.h"
+
+/* Upper bounds of the histogram's buckets, in nanoseconds: from a loopback to a lost segment. */
+static const uint64_t bounds_ns[] = {
+	10000,     25000,      50000,      100000,     250000,      500000,    1000000,
+	2500000,   5000000,    10000000,   25000000,   50000000,    100000000, 250000000,
+	500000000, 1000000000, 2500000000, 5000000000, 10000000000,
+};
+
+struct text {
+	char *out;
+	size_t n, size;
+};
+
+static void add(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* A line that has no room is left out whole. */
+static void add(struct text *text, const char *format, ...)
+{
+	va_list values;
+	va_start(values, format);
+	int n = vsnprintf(text->out + text->n, text->size - text->n, format, values);
+	va_end(values);
+	if (n > 0 && (size_t)n < text->size - text->n)
+		text->n += (size_t)n;
+	text->out[text->n] = '\0';
+}
+
+static void begin(struct text *text, const char *name, const char *type, const char *help)
+{
+	add(text, "# HELP tcpecho_%s %s\n# TYPE tcpecho_%s %s\n", name, help, name, type);
+}
+
+static void add_count(struct text *text, const char *name, const char *type, const char *help,
+		      uint64_t value)
+{
+	begin(text, name, type, help);
+	add(text, "tcpecho_%s %" PRIu64 "\n", name, value);
+}
+
+/* Every cause has its series from the start: one that appears with its first death has no rate. */
+static void add_causes(struct text *text, const char *name, const char *help,
+		       const uint64_t counts[DEATH_CAUSES])
+{
+	begin(text, name, "counter", help);
+	for (enum death_cause cause = 0; cause < DEATH_CAUSES; cause++)
+		add(text, "tcpecho_%s{cause=\"%s\"} %" PRIu64 "\n", name, death_name(cause),
+		    counts[cause]);
+}
+
+/* A bucket of ours that reaches over a bound counts above it: at most 0.1 % of the time off. */
+static void add_times(struct text *text, const struct histogram *times)
+{
+	const char *name = "hold_round_trip_seconds";
+	struct histogram_bucket bucket;
+	size_t at = 0;
+	uint64_t n = 0;
+	begin(text, name, "histogram", "Round trips of heartbeats.");
+	bool has_more = histogram_next(times, &at, &bucket);
+	for (size_t i = 0; i < ARRAY_LEN(bounds_ns); i++) {
+		while (has_more && bucket.highest_ns <= bounds_ns[i]) {
+			n += bucket.n;
+			has_more = histogram_next(times, &at, &bucket);
+		}
+		add(text, "tcpecho_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
+		    (double)bounds_ns[i] / 1e9, n);
+	}
+	add(text, "tcpecho_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, times->n);
+	add(text, "tcpecho_%s_sum %.9f\n", name, (double)times->sum_ns / 1e9);
+	add(text, "tcpecho_%s_count %" PRIu64 "\n", name, times->n);
+}
+
+size_t endurance_render_metrics(const struct deaths *deaths, char *out, size_t size)
+{
+	struct text text = { .out = out, .size = size };
+	begin(&text, "build_info", "gauge", "The program that holds the connections.");
+	add(&text, "tcpecho_build_info{version=\"%s\"} 1\n", TCPECHO_VERSION);
+	add_count(&text, "hold_connections", "gauge", "Connections that are open.", deaths->n_open);
+	add_count(&text, "hold_connections_wanted", "gauge", "Connections that are to be held.",
+		  deaths->n_connections);
+	add_count(&text, "hold_opened_total", "counter", "Times that a connection was opened.",
+		  deaths->n_opened);
+	add_causes(&text, "hold_deaths_total", "Connections that died, by cause.", deaths->n_died);
+	add_causes(&text, "hold_open_failures_total",
+		   "Times that a connection could not be opened, by cause.", deaths->n_not_opened);
+	add_count(&text, "hold_heartbeats_total", "counter",
+		  "Heartbeats that came back, every byte right.", deaths->n_back);
+	add_count(&text, "hold_heartbeats_lost_total", "counter",
+		  "Heartbeats that were under way when their connection died.", deaths->n_lost);
+	add_count(&text, "hold_bytes_verified_total", "counter",
+		  "Bytes that came back and were right.", deaths->bytes_verified);
+	add_count(&text, "hold_mismatches_total", "counter",
+		  "Connections on which a byte was wrong.", deaths->n_died[DEATH_WRONG]);
+	begin(&text, "hold_last_good_seconds", "gauge",
+	      "Age of the last good byte of the connection that has been without one the longest.");
+	add(&text, "tcpecho_hold_last_good_seconds %.3f\n", (double)deaths->oldest_ns / 1e9);
+	add_times(&text, &deaths->round_trip);
+	return text.n;
+}
