@@ -31,6 +31,7 @@ TARGETS = {
     "echo": (192, "the laws of the simulation, for 64 bytes and a buffer of 16"),
     "addr": (320, "an address that is read or given by the kernel is printed and reads as itself"),
     "hlog": (256, "a histogram that is read is written as itself; what is none is told and adds nothing"),
+    "http": (256, "whatever is asked has one answer, and what follows it changes nothing"),
     "units": (64, "counts and durations are what exact arithmetic says; what is printed reads as itself"),
 }
 

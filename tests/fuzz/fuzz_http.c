@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whatever a visitor sends gets one answer, and gets it once: as soon as the head has ended, what
+ * follows changes nothing. The page is for GET and HEAD alone.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/http.h"
+#include "fuzz.h"
+
+/* The bytes are exactly as many as there are, so that a sanitizer sees whoever reads on. */
+static enum http_answer judge(const uint8_t *data, size_t n)
+{
+	char *bytes = malloc(n > 0 ? n : 1);
+	assert(bytes != NULL);
+	if (n > 0)
+		memcpy(bytes, data, n);
+	enum http_answer answer = http_judge(bytes, n, "/metrics");
+	free(bytes);
+	return answer;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t most = size < HTTP_HEAD_MOST ? size : HTTP_HEAD_MOST;
+	enum http_answer first = HTTP_MORE;
+	for (size_t n = 0; n <= most; n++) {
+		enum http_answer answer = judge(data, n);
+		assert(first == HTTP_MORE || answer == first);
+		assert(answer != HTTP_TOO_LONG || n == HTTP_HEAD_MOST);
+		assert(answer != HTTP_MORE || n < HTTP_HEAD_MOST);
+		assert((strcmp(http_status(answer), "200 OK") == 0) ==
+		       (answer == HTTP_PAGE || answer == HTTP_PAGE_HEAD));
+		first = answer;
+	}
+	size_t blank = 0; /* an empty line before it is forgiven */
+	if (most >= 1 && data[0] == '\n')
+		blank = 1;
+	else if (most >= 2 && memcmp(data, "\r\n", 2) == 0)
+		blank = 2;
+	if (first == HTTP_PAGE)
+		assert(memcmp(data + blank, "GET ", 4) == 0);
+	if (first == HTTP_PAGE_HEAD)
+		assert(memcmp(data + blank, "HEAD ", 5) == 0);
+	return 0;
+}
