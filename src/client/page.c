@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: a visitor is let in, his request is read, the page is written for him and sent, our
+ * FIN behind it; when he has ended too, his place is free.
+ *
+ * What else can happen: he asks for something else (and is told so), never ends his request, never
+ * reads or never goes (then somebody who comes later gets his place), or is gone.
+ */
+#include "client/page.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "net/accept.h"
+#include "net/io.h"
+#include "net/machine.h"
+
+#define PATH "/metrics"
+
+#define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+/* Who has more to say than that is no visitor. */
+#define RECEIVES_MOST 32
+
+/* While the machine is short of something, nobody is let in for so long. */
+#define SHORT_NS CLOCK_NS_PER_S
+
+/* ---- listening ---- */
+
+MUST_USE static int listen_on_wildcard(uint16_t port)
+{
+	struct addr addr = addr_wildcard(AF_INET6, port);
+	int fd = machine_has_ipv6() ? listen_open(&addr) : -EAFNOSUPPORT;
+	if (fd != -EAFNOSUPPORT)
+		return fd;
+	addr = addr_wildcard(AF_INET, port);
+	return listen_open(&addr);
+}
+
+MUST_USE static int listen_on(const struct addr_spec *spec)
+{
+	struct addr list[ADDR_MAX_RESOLVED];
+	if (spec->kind == ADDR_WILDCARD)
+		return listen_on_wildcard(spec->port);
+	int n = addr_resolve(spec, AF_UNSPEC, list);
+	return n < 0 ? n : listen_open(&list[0]);
+}
+
+int page_open(struct page *page, const struct addr_spec *spec, page_render_fn *render,
+	      struct poller *poller, uint64_t first_tag)
+{
+	page->render = render;
+	page->poller = poller;
+	page->first_tag = first_tag;
+	for (int i = 0; i < PAGE_VISITORS; i++)
+		page->visitors[i].fd = -1;
+	page->listen_fd = listen_on(spec);
+	if (page->listen_fd < 0)
+		return page->listen_fd;
+	int rc = addr_of_socket(page->listen_fd, &page->addr);
+	page->path = listen_path_of(&page->addr);
+	if (rc == 0)
+		rc = poller_add(poller, page->listen_fd, EPOLLIN, first_tag);
+	if (rc < 0)
+		page_close(page);
+	return rc;
+}
+
+void page_close(struct page *page)
+{
+	for (int i = 0; i < PAGE_VISITORS; i++)
+		io_close(&page->visitors[i].fd);
+	io_close(&page->listen_fd);
+	if (page->addr.len > 0)
+		ignore_result(
+			listen_remove_path(&page->addr, page->path)); /* the next replaces it */
+}
+
+/* ---- one visitor ---- */
+
+static const char *explanation(enum http_answer answer)
+{
+	return answer == HTTP_NOT_FOUND ? "the figures are at " PATH "\n" : "write GET " PATH "\n";
+}
+
+static void write_answer(struct page *page, struct visitor *visitor, enum http_answer answer,
+			 const struct deaths *deaths)
+{
+	static char body[PAGE_ANSWER_SIZE]; /* too large for a stack */
+	bool is_page = answer == HTTP_PAGE || answer == HTTP_PAGE_HEAD;
+	size_t n = is_page ? page->render(deaths, body, sizeof(body) - HTTP_HEAD_MOST)
+			   : (size_t)snprintf(body, sizeof(body), "%s", explanation(answer));
+	int written = snprintf(visitor->answer, sizeof(visitor->answer),
+			       "HTTP/1.1 %s\r\n"
+			       "Content-Type: text/plain%s; charset=utf-8\r\n"
+			       "Content-Length: %zu\r\n%s"
+			       "Connection: close\r\n\r\n%s",
+			       http_status(answer), is_page ? "; version=0.0.4" : "", n,
+			       answer == HTTP_NOT_MEANT ? "Allow: GET, HEAD\r\n" : "",
+			       answer == HTTP_PAGE_HEAD ? "" : body);
+	visitor->n_answer = (size_t)written;
+}
+
+static void send_answer(struct visitor *visitor)
+{
+	while (visitor->n_sent < visitor->n_answer) {
+		ssize_t n = io_send(visitor->fd, visitor->answer + visitor->n_sent,
+				    visitor->n_answer - visitor->n_sent);
+		if (n == -EAGAIN)
+			return;
+		if (n < 0) {
+			io_close(&visitor->fd);
+			return;
+		}
+		visitor->n_sent += (size_t)n;
+	}
+	if (visitor->n_answer == 0 || visitor->has_been_told)
+		return;
+	visitor->has_been_told = true;
+	if (io_send_end(visitor->fd) < 0)
+		io_close(&visitor->fd);
+}
+
+/* With a request that has not ended, nothing can be answered. */
+static void receive_request(struct page *page, struct visitor *visitor, const struct deaths *deaths)
+{
+	while (visitor->n_answer == 0) {
+		ssize_t n = io_recv(visitor->fd, visitor->request + visitor->n_request,
+				    sizeof(visitor->request) - visitor->n_request);
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			io_close(&visitor->fd);
+			return;
+		}
+		visitor->n_request += (size_t)n;
+		enum http_answer answer = http_judge(visitor->request, visitor->n_request, PATH);
+		if (answer != HTTP_MORE)
+			write_answer(page, visitor, answer, deaths);
+	}
+}
+
+/* Behind his request whatever comes is forgotten, until he ends; then he is gone. */
+static void wait_for_end(struct visitor *visitor)
+{
+	char rest[HTTP_HEAD_MOST];
+	for (int i = 0; i < RECEIVES_MOST; i++) {
+		ssize_t n = io_recv(visitor->fd, rest, sizeof(rest));
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0)
+			break;
+	}
+	io_close(&visitor->fd);
+}
+
+/* He may have ended, or not read, before all is sent: first things first. */
+static void serve(struct page *page, struct visitor *visitor, const struct deaths *deaths)
+{
+	receive_request(page, visitor, deaths);
+	if (visitor->fd >= 0)
+		send_answer(visitor);
+	if (visitor->fd >= 0 && visitor->has_been_told)
+		wait_for_end(visitor);
+}
+
+/* ---- all of them ---- */
+
+/* A free place, or that of whoever has been there the longest. */
+static struct visitor *place_of_next(struct page *page)
+{
+	struct visitor *longest = &page->visitors[0];
+	for (int i = 0; i < PAGE_VISITORS; i++) {
+		struct visitor *visitor = &page->visitors[i];
+		if (visitor->fd < 0)
+			return visitor;
+		if (visitor->serial < longest->serial)
+			longest = visitor;
+	}
+	return longest;
+}
+
+static void let_in(struct page *page, int fd, const struct deaths *deaths)
+{
+	struct visitor *visitor = place_of_next(page);
+	io_close(&visitor->fd);
+	visitor->fd = fd;
+	visitor->serial = page->n_visitors++;
+	visitor->has_been_told = false;
+	visitor->n_request = visitor->n_answer = visitor->n_sent = 0;
+	uint64_t tag = page->first_tag + 1 + (uint64_t)(visitor - page->visitors);
+	if (poller_add(page->poller, fd, EDGES, tag) < 0)
+		io_close(&visitor->fd);
+	else
+		serve(page, visitor, deaths);
+}
+
+static void pause_for_a_while(struct page *page)
+{
+	if (poller_change(page->poller, page->listen_fd, 0, page->first_tag) == 0)
+		page->resumes_ns = clock_deadline_ns(SHORT_NS);
+}
+
+void page_resume(struct page *page)
+{
+	page->resumes_ns = 0;
+	if (poller_change(page->poller, page->listen_fd, EPOLLIN, page->first_tag) < 0)
+		page->resumes_ns = clock_deadline_ns(SHORT_NS);
+}
+
+void page_event(struct page *page, uint64_t tag, const struct deaths *deaths)
+{
+	if (tag != page->first_tag) {
+		struct visitor *visitor = &page->visitors[tag - page->first_tag - 1];
+		if (visitor->fd >= 0)
+			serve(page, visitor, deaths);
+		return;
+	}
+	int fd, code;
+	struct addr peer;
+	enum accept_verdict verdict = accept_client(page->listen_fd, &fd, &peer, &code);
+	if (verdict == ACCEPT_GOT)
+		let_in(page, fd, deaths);
+	else if (verdict == ACCEPT_PAUSE || verdict == ACCEPT_LOST)
+		pause_for_a_while(page);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A page of figures for whoever asks by HTTP: GET /metrics, as Prometheus does it every few seconds.
+ * Why by hand: docs/decisions/0016-a-page-by-hand.md.
+ *
+ * It shares the loop of who is asked and costs it little, whatever the visitors do: there are at most
+ * PAGE_VISITORS of them, each with a request and an answer of bounded size, and one reply each. Who
+ * comes when all places are taken gets that of whoever has been there the longest.
+ */
+#ifndef CLIENT_PAGE_H
+#define CLIENT_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/death.h"
+#include "client/http.h"
+#include "net/addr.h"
+#include "net/listen.h"
+#include "net/poller.h"
+
+#define PAGE_VISITORS    16
+#define PAGE_ANSWER_SIZE ((size_t)16 * 1024)
+
+/* Writes the figures to `out`, a string of fewer than `size` bytes. Returns its length. */
+typedef size_t page_render_fn(const struct deaths *deaths, char *out, size_t size);
+
+struct visitor {
+	int fd;             /* -1: nobody */
+	uint64_t serial;    /* the lower, the longer is he here */
+	bool has_been_told; /* all of the answer, and our FIN, are sent: until he is gone, too */
+	size_t n_request, n_answer, n_sent;
+	char request[HTTP_HEAD_MOST];
+	char answer[PAGE_ANSWER_SIZE];
+};
+
+struct page {
+	int listen_fd;
+	struct addr addr; /* where it is served */
+	struct listen_path path;
+	struct poller *poller;
+	uint64_t first_tag;  /* in the poller: of the listening socket; behind it, the visitors' */
+	uint64_t resumes_ns; /* the machine was short of something: nobody is let in before; or 0 */
+	uint64_t n_visitors; /* so far */
+	page_render_fn *render;
+	struct visitor visitors[PAGE_VISITORS];
+};
+
+/* Tags from first_tag on that a page uses. */
+#define PAGE_TAGS (1 + PAGE_VISITORS)
+
+/*
+ * Begins to listen, and puts itself into the poller, which must outlive it. Of a name the first
+ * address counts. Returns 0 or a negative code, with nothing open.
+ */
+MUST_USE int page_open(struct page *page, const struct addr_spec *spec, page_render_fn *render,
+		       struct poller *poller, uint64_t first_tag);
+void page_close(struct page *page);
+
+/* What poller_wait() told of one of its tags. What is rendered are these figures. */
+void page_event(struct page *page, uint64_t tag, const struct deaths *deaths);
+
+/* To be called when resumes_ns, if it is not 0, has come. */
+void page_resume(struct page *page);
+
+#endif
