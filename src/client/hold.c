@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: find the server, open all connections, a hundred or so at a time, let each beat,
+ * until the time is over or somebody ends it. One loop, one thread (client/held.h).
+ *
+ * What else can happen: nobody answers at first, and then none is tried; there are not enough
+ * descriptors; we were stopped, or whoever reads our lines was, and hours have gone by when we go on:
+ * what has come meanwhile is read before anybody's patience is judged.
+ */
+#include "client/hold.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "client/dial.h"
+#include "client/held.h"
+#include "net/machine.h"
+#include "net/signals.h"
+
+/* Descriptors besides the connections'. */
+#define OTHER_DESCRIPTORS (16 + PAGE_VISITORS)
+
+/* So many are woken before what came back meanwhile is read. */
+#define WAKES_MOST 64
+
+/* In the poller, behind the connections. */
+#define TAG_SIGNALS (UINT64_C(1) << 32)
+#define TAG_PAGE    (TAG_SIGNALS + 1)
+
+struct hold {
+	struct holding holding;
+	struct page page;
+	struct poller_events events;
+	int signals_fd;
+	uint64_t end_ns;
+	uint32_t n_full; /* turns in a row with as many events as fit */
+	bool is_over;
+	bool has_said_open;
+};
+
+static double us_of(uint64_t ns)
+{
+	return (double)ns / 1000;
+}
+
+/* ---- figures ---- */
+
+static void bring_up_to_date(struct hold *hold)
+{
+	struct holding *holding = &hold->holding;
+	struct deaths *deaths = holding->deaths;
+	uint64_t oldest_ns = holding->now_ns;
+	for (uint32_t i = 0; i < holding->n; i++)
+		oldest_ns = clock_earlier_ns(oldest_ns, holding->list[i].good_ns);
+	deaths->oldest_ns = holding->now_ns - oldest_ns;
+	deaths->elapsed_ns = holding->now_ns - holding->start_ns;
+}
+
+/* As ping(8) does it: one line, and on it goes. */
+static void say_so_far(struct hold *hold)
+{
+	const struct deaths *deaths = hold->holding.deaths;
+	const struct histogram *times = &deaths->round_trip;
+	bring_up_to_date(hold);
+	log_notice("%" PRIu64 " of %" PRIu64 " open, %" PRIu64 " died, %" PRIu64
+		   " heartbeats, p50/p99/max %.1f/%.1f/%.1f us, oldest good byte %.3f s ago",
+		   deaths->n_open, deaths->n_connections, deaths_died(deaths), deaths->n_back,
+		   us_of(histogram_percentile_ns(times, 50)),
+		   us_of(histogram_percentile_ns(times, 99)), us_of(times->max_ns),
+		   (double)deaths->oldest_ns / 1e9);
+}
+
+static void say_open(struct hold *hold)
+{
+	struct holding *holding = &hold->holding;
+	const struct deaths *deaths = holding->deaths;
+	if (hold->has_said_open || deaths->n_open < deaths->n_connections)
+		return;
+	hold->has_said_open = true;
+	teller_say(&holding->teller, "all open after %.3f s",
+		   (double)(holding->now_ns - holding->start_ns) / 1e9);
+}
+
+/* ---- one turn ---- */
+
+static void hear_signals(struct hold *hold)
+{
+	int signal;
+	while ((signal = signals_next(hold->signals_fd)) != 0) {
+		if (signal == SIGQUIT)
+			say_so_far(hold);
+		else
+			hold->is_over = true;
+	}
+}
+
+static void handle_event(struct hold *hold, const struct epoll_event *event)
+{
+	uint64_t tag = event->data.u64;
+	if (tag == TAG_SIGNALS) {
+		hear_signals(hold);
+	} else if (tag >= TAG_PAGE) {
+		bring_up_to_date(hold);
+		page_event(&hold->page, tag, hold->holding.deaths);
+	} else {
+		held_event(&hold->holding, (uint32_t)tag, event->events);
+	}
+}
+
+static uint64_t wait_until_ns(const struct hold *hold)
+{
+	uint64_t until_ns = clock_earlier_ns(wakes_next_ns(&hold->holding.wakes), hold->end_ns);
+	uint64_t resumes_ns = hold->page.resumes_ns;
+	return resumes_ns != 0 ? clock_earlier_ns(until_ns, resumes_ns) : until_ns;
+}
+
+/* While there is more to be read than was fetched at once, nobody's patience ends. */
+static bool has_read_all(struct hold *hold)
+{
+	uint32_t most = hold->holding.n / POLLER_EVENTS + 2;
+	hold->n_full = hold->events.n == POLLER_EVENTS ? hold->n_full + 1 : 0;
+	if (hold->n_full > 0 && hold->n_full < most)
+		return false;
+	hold->n_full = 0;
+	return true;
+}
+
+static void wake_those_due(struct hold *hold, uint64_t now_ns)
+{
+	uint32_t who;
+	for (int i = 0; i < WAKES_MOST && wakes_due(&hold->holding.wakes, now_ns, &who); i++)
+		held_wake(&hold->holding, who);
+}
+
+/*
+ * Woken is who was due before we looked, not who is due afterwards: we may have been stopped while we
+ * waited, and what has come meanwhile is not read yet.
+ */
+MUST_USE static int take_turn(struct hold *hold)
+{
+	struct holding *holding = &hold->holding;
+	uint64_t looked_ns = clock_now_ns();
+	int rc = poller_wait(&holding->poller, &hold->events, wait_until_ns(hold));
+	if (rc < 0)
+		return rc;
+	holding->now_ns = clock_now_ns();
+	for (int i = 0; i < hold->events.n; i++)
+		handle_event(hold, &hold->events.list[i]);
+	if (has_read_all(hold))
+		wake_those_due(hold, looked_ns);
+	held_open_queued(holding);
+	if (hold->page.resumes_ns != 0 && looked_ns >= hold->page.resumes_ns)
+		page_resume(&hold->page);
+	hold->is_over |= looked_ns >= hold->end_ns;
+	say_open(hold);
+	teller_flush(&holding->teller);
+	return 0;
+}
+
+/* ---- start and end ---- */
+
+static void say_start(struct hold *hold, const struct hold_report *report)
+{
+	const struct hold_config *config = hold->holding.config;
+	char every[64] = "";
+	if (config->interval_ns != 0)
+		snprintf(every, sizeof(every), " every %s",
+			 units_duration(config->interval_ns).text);
+	teller_say(&hold->holding.teller, "HOLD %s, %" PRIu64 " connection%s, %" PRIu64 " bytes%s",
+		   report->address.text, config->n_connections,
+		   config->n_connections == 1 ? "" : "s", config->size, every);
+	teller_flush(&hold->holding.teller);
+}
+
+MUST_USE static enum status open_page(struct hold *hold)
+{
+	const struct hold_config *config = hold->holding.config;
+	hold->page.listen_fd = -1;
+	if (config->metrics == NULL)
+		return STATUS_OK;
+	int rc = page_open(&hold->page, config->metrics, config->render, &hold->holding.poller,
+			   TAG_PAGE);
+	if (rc < 0) {
+		log_error("cannot serve metrics on %s: %s", addr_spec_text(config->metrics).text,
+			  err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	log_notice("metrics on %s, at /metrics", addr_format(&hold->page.addr).text);
+	return STATUS_OK;
+}
+
+/* fd, the first connection, is taken. */
+MUST_USE static enum status hold_on(struct hold *hold, int fd, struct hold_report *report)
+{
+	struct holding *holding = &hold->holding;
+	enum status status = open_page(hold);
+	if (status != STATUS_OK) {
+		io_close(&fd);
+		held_close_all(holding);
+		return status;
+	}
+	say_start(hold, report);
+	held_adopt(holding, fd);
+	held_open_queued(holding);
+	int rc = poller_add(&holding->poller, hold->signals_fd, EPOLLIN, TAG_SIGNALS);
+	while (rc == 0 && !hold->is_over)
+		rc = take_turn(hold);
+	if (rc < 0)
+		log_error("cannot go on: %s", err_text(rc).text);
+	bring_up_to_date(hold);
+	if (holding->config->metrics != NULL)
+		page_close(&hold->page);
+	held_close_all(holding);
+	if (rc < 0)
+		return STATUS_MACHINE;
+	const struct deaths *deaths = holding->deaths;
+	bool all_lived = deaths_died(deaths) == 0 && deaths_not_opened(deaths) == 0;
+	return all_lived ? STATUS_OK : STATUS_ECHO_FAILED;
+}
+
+MUST_USE static enum status check_descriptors(const struct hold_config *config)
+{
+	uint64_t wanted = config->n_connections + OTHER_DESCRIPTORS;
+	uint64_t most = machine_descriptors(wanted);
+	if (most >= wanted)
+		return STATUS_OK;
+	log_error("%" PRIu64 " connections need %" PRIu64 " descriptors, and %" PRIu64
+		  " are allowed (ulimit -n raises that)",
+		  config->n_connections, wanted, most);
+	return STATUS_MACHINE;
+}
+
+/* The histogram and all else of *report are there already. */
+MUST_USE static enum status start(const struct hold_config *config, struct hold_report *report)
+{
+	static struct hold hold; /* its buffers are too large for a stack */
+	hold.signals_fd = signals_setup_meter();
+	hold.end_ns = CLOCK_NEVER;
+	if (hold.signals_fd < 0) {
+		log_error("cannot start: %s", err_text(hold.signals_fd).text);
+		return STATUS_MACHINE;
+	}
+	struct holding *holding = &hold.holding;
+	int fd = dial(&config->server, config->family, config->wait_ns, &holding->server, NULL);
+	if (fd < 0) {
+		io_close(&hold.signals_fd);
+		return dial_explain(&config->server, fd);
+	}
+	holding->config = config;
+	holding->deaths = &report->deaths;
+	holding->teller.is_quiet = config->quiet;
+	holding->teller.has_timestamps = config->timestamps;
+	holding->start_ns = clock_now_ns();
+	if (config->duration_ns != 0)
+		hold.end_ns = clock_deadline_ns(config->duration_ns);
+	report->deaths.n_connections = config->n_connections;
+	report->address = addr_format(&holding->server);
+	int rc = held_open_all(holding);
+	enum status status = STATUS_MACHINE;
+	if (rc == 0)
+		status = hold_on(&hold, fd, report);
+	else
+		log_error("cannot start: %s", err_text(rc).text);
+	if (rc < 0)
+		io_close(&fd);
+	io_close(&hold.signals_fd);
+	return status;
+}
+
+enum status hold_run(const struct hold_config *config, struct hold_report *ret_report)
+{
+	struct hold_report report = { 0 };
+	enum status status = check_descriptors(config);
+	if (status != STATUS_OK)
+		return status;
+	int rc = deaths_open(&report.deaths);
+	if (rc < 0) {
+		log_error("cannot start: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	status = start(config, &report);
+	if (status == STATUS_OK || status == STATUS_ECHO_FAILED)
+		*ret_report = report;
+	else
+		deaths_close(&report.deaths);
+	return status;
+}

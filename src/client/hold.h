@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `tcpecho ping --hold`: connections that are held for long, through whatever stands between, each
+ * with a heartbeat now and then; and what those that die have died of.
+ */
+#ifndef CLIENT_HOLD_H
+#define CLIENT_HOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/death.h"
+#include "base/status.h"
+#include "client/page.h"
+#include "net/addr.h"
+
+#define HOLD_CONNECTIONS_MOST 100000
+
+struct hold_config {
+	struct addr_spec server; /* of the kinds ADDR_HOST and ADDR_UNIX */
+	int family;              /* AF_UNSPEC, AF_INET or AF_INET6 */
+	uint64_t n_connections;  /* 1 to HOLD_CONNECTIONS_MOST */
+	uint64_t interval_ns;    /* of one connection's heartbeats; 0: only one, when it is open */
+	uint64_t wait_ns;        /* for a heartbeat, or a connection; 0: for ever */
+	uint64_t size;           /* bytes of a heartbeat, 1 to PING_SIZE_MOST (client/ping.h) */
+	uint64_t seed;           /* of the payload (base/pattern.h) */
+	uint64_t duration_ns;    /* 0: until it is ended */
+	bool timestamps;         /* before each line, in seconds since the epoch */
+	bool quiet;              /* no line for each death */
+
+	const struct addr_spec *metrics; /* where a page of figures is served; NULL: nowhere */
+	page_render_fn *render;          /* what stands on it */
+};
+
+struct hold_report {
+	struct deaths deaths;
+	struct addr_text address; /* of the server */
+};
+
+/*
+ * Holds them until the time is over, or INT or TERM ends it; QUIT prints a line of figures in
+ * between. Lines of deaths go to standard output, unless quiet. *ret_report is the caller's, its
+ * deaths to be closed, if STATUS_OK (none died) or STATUS_ECHO_FAILED is returned.
+ */
+MUST_USE enum status hold_run(const struct hold_config *config, struct hold_report *ret_report);
+
+#endif
