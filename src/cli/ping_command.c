@@ -8,8 +8,10 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "cli/target.h"
+#include "client/hold.h"
 #include "client/ping.h"
 #include "net/file.h"
+#include "report/endurance.h"
 #include "report/summary.h"
 
 enum {
@@ -23,6 +25,9 @@ enum {
 	CONNECT_EACH,
 	SPIN,
 	SEED,
+	HOLD,
+	DURATION,
+	METRICS,
 	IPV4,
 	IPV6,
 	N_OPTIONS
@@ -34,8 +39,9 @@ static const struct option_row options[N_OPTIONS] = {
 		.name = "count",
 		.kind = OPTION_COUNT,
 		.value_name = "N",
-		.help = "so many messages (default: without end)",
-		.details = "End when N messages have come back or failed. Without it, ^C ends it.",
+		.help = "so many messages (default: without end); with --hold, connections",
+		.details = "End when N messages have come back or failed. Without it, ^C ends it. "
+			   "With --hold: hold N connections, at most 100000; one if it is not given.",
 		.least = 1,
 		.most = UINT64_MAX,
 	},
@@ -48,7 +54,9 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "from one message to the next",
 		.details = "Send a message every TIME; with 0, the next as soon as the last is "
 			   "back. One that comes back later than the next is due delays that, and "
-			   "what was due meanwhile is left out.",
+			   "what was due meanwhile is left out. With --hold it is the heartbeat of "
+			   "each connection, and off is a single one, when it is opened: to see how "
+			   "long a silent connection lives.",
 	},
 	[SIZE] = {
 		.letter = 's',
@@ -116,6 +124,31 @@ static const struct option_row options[N_OPTIONS] = {
 		.details = "The payload is a function of N, the connection and the offset.",
 		.most = UINT64_MAX,
 	},
+	[HOLD] = {
+		.name = "hold",
+		.kind = OPTION_FLAG,
+		.help = "hold connections for long, and say what they die of",
+		.details = "Hold -c connections, each with a heartbeat every -i, and report each that "
+			   "dies: the cause, how old it was, and its local address, by which others "
+			   "know it. It is opened again, after 100 ms at first and at most 5 s.",
+	},
+	[DURATION] = {
+		.letter = 'd',
+		.name = "duration",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "off",
+		.help = "with --hold: how long",
+		.details = "End after TIME; off: only by a signal. Of --hold.",
+	},
+	[METRICS] = {
+		.name = "metrics",
+		.kind = OPTION_TEXT,
+		.value_name = "ADDRESS",
+		.help = "with --hold: figures for Prometheus at http://ADDRESS/metrics",
+		.details = "Serve the figures by HTTP, in the text format of Prometheus: PORT, "
+			   "HOST:PORT, [V6]:PORT, :PORT or unix:/path. Of --hold.",
+	},
 	[IPV4] = TARGET_IPV4_ROW,
 	[IPV6] = TARGET_IPV6_ROW,
 };
@@ -146,9 +179,101 @@ MUST_USE static enum status report(const struct arguments *arguments,
 	return STATUS_MACHINE;
 }
 
+/* ---- --hold ---- */
+
+MUST_USE static enum status report_hold(const struct arguments *arguments,
+					const struct hold_config *config,
+					const struct hold_report *found)
+{
+	const struct endurance endurance = {
+		.target = found->address.text,
+		.size = config->size,
+		.interval_ns = config->interval_ns,
+		.deaths = &found->deaths,
+	};
+	int rc = 0;
+	if (arguments->values[JSON])
+		rc = endurance_write_json(stdout, &endurance);
+	else
+		endurance_write_text(stdout, &endurance);
+	if (rc == 0)
+		rc = file_flush(stdout);
+	if (rc == 0)
+		return STATUS_OK;
+	log_error("cannot write the report: %s", err_text(rc).text);
+	return STATUS_MACHINE;
+}
+
+MUST_USE static enum status check_hold(const struct arguments *arguments)
+{
+	const uint64_t *values = arguments->values;
+	if (values[CONNECT_EACH] || values[SPIN]) {
+		log_error("--hold and --%s exclude each other",
+			  values[SPIN] ? options[SPIN].name : options[CONNECT_EACH].name);
+		return STATUS_USAGE;
+	}
+	if (values[COUNT] > HOLD_CONNECTIONS_MOST) {
+		log_error("--count: --hold has at most %d connections", HOLD_CONNECTIONS_MOST);
+		return STATUS_USAGE;
+	}
+	return STATUS_OK;
+}
+
+MUST_USE static enum status run_hold(const struct arguments *arguments)
+{
+	const uint64_t *values = arguments->values;
+	const char *metrics = arguments->texts[METRICS];
+	struct addr_spec page = { 0 };
+	struct hold_config config = {
+		.n_connections = values[COUNT] != 0 ? values[COUNT] : 1,
+		.interval_ns = values[INTERVAL],
+		.wait_ns = values[WAIT],
+		.size = values[SIZE],
+		.seed = values[SEED],
+		.duration_ns = values[DURATION],
+		.timestamps = values[TIMESTAMPS],
+		.quiet = values[QUIET] || values[JSON],
+		.metrics = metrics != NULL ? &page : NULL,
+		.render = endurance_render_metrics,
+	};
+	enum status status = check_hold(arguments);
+	if (status == STATUS_OK)
+		status = target_read(&ping_command, arguments, IPV4, IPV6, &config.server,
+				     &config.family);
+	if (status != STATUS_OK)
+		return status;
+	int rc = metrics != NULL ? addr_parse(metrics, &page) : 0;
+	if (rc < 0) {
+		log_error("--metrics %.300s: %s", metrics, err_text(rc).text);
+		return STATUS_USAGE;
+	}
+	struct hold_report found;
+	status = hold_run(&config, &found);
+	if (status != STATUS_OK && status != STATUS_ECHO_FAILED)
+		return status;
+	enum status told = report_hold(arguments, &config, &found);
+	deaths_close(&found.deaths);
+	return told == STATUS_OK ? status : told;
+}
+
+/* What only --hold has. */
+MUST_USE static enum status check_without_hold(const struct arguments *arguments)
+{
+	static const int of_hold[] = { DURATION, METRICS };
+	for (size_t i = 0; i < ARRAY_LEN(of_hold); i++) {
+		if (arguments->sources[of_hold[i]] == SOURCE_COMMAND_LINE) {
+			log_error("--%s needs --hold", options[of_hold[i]].name);
+			return STATUS_USAGE;
+		}
+	}
+	return STATUS_OK;
+}
+
 static enum status run(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
+	if (values[HOLD])
+		return run_hold(arguments);
 	struct ping_config config = {
 		.count = values[COUNT],
 		.interval_ns = values[INTERVAL],
@@ -160,8 +285,10 @@ static enum status run(const struct arguments *arguments)
 		.timestamps = values[TIMESTAMPS],
 		.quiet = values[QUIET] || values[JSON],
 	};
-	enum status status =
-		target_read(&ping_command, arguments, IPV4, IPV6, &config.server, &config.family);
+	enum status status = check_without_hold(arguments);
+	if (status == STATUS_OK)
+		status = target_read(&ping_command, arguments, IPV4, IPV6, &config.server,
+				     &config.family);
 	if (status != STATUS_OK)
 		return status;
 	struct ping_report found;
@@ -181,6 +308,12 @@ static const char *const description[] = {
 	"halved. Beside it stands what the kernel knows of the same connection (tcp(7), "
 	"TCP_INFO): how long the other kernel took to acknowledge. What ours has more is the "
 	"other program, and waking up on both sides; waiting awake leaves out our own.",
+	"It can also hold connections for long, through what stands between: balancers, proxies, "
+	"address translation, upgrades. Each has a heartbeat, on a beat of its own, that is compared "
+	"like any message, and one more as soon as it is opened. What one dies of is said when it "
+	"happens: (ended) a FIN, (reset) an RST, (timeout) no reply in time, (unreachable) no way "
+	"there, (wrong) a byte that is wrong; (refused) stands for one that cannot be opened again. "
+	"Status 0 means that none died.",
 	TARGET_PARAGRAPH,
 	NULL,
 };
@@ -196,6 +329,7 @@ static const char *const diagnostics[] = {
 	"seq=3: the server ended the connection: 12 of 64 bytes came back",
 	"seq=3: connection reset by peer: 0 of 64 bytes came back",
 	"seq=3: byte 130 differs: sent 0x41, got 0x40 (one bit flipped)",
+	"connection 7 died (ended): the server ended the connection; 2.503 s old, 3 heartbeats, ...",
 	"Each of these is status 1, and the next message goes out on a new connection.",
 	NULL,
 };
@@ -211,6 +345,10 @@ static const struct man_example examples[] = {
 	  "A thousand round trips one after the other, and what they took." },
 	{ "tcpecho ping -c 10 --connect-each --json 192.0.2.7 9877",
 	  "How long connecting and an echo take, for a program to read." },
+	{ "tcpecho ping --hold -c 100 -i 10s -D balancer.example.org 7",
+	  "A hundred connections through a balancer, while it is upgraded." },
+	{ "tcpecho ping --hold -i off -W 10s --metrics :9878 echo.example.org 7",
+	  "How long a silent connection lives; with figures for Prometheus." },
 	{ 0 },
 };
 

@@ -17,6 +17,7 @@
 #include "cli/help.h"
 #include "cli/option.h"
 #include "client/bench.h"
+#include "client/hold.h"
 #include "client/ping.h"
 #include "client/talk.h"
 #include "fuzz.h"
@@ -36,6 +37,7 @@ enum status __wrap_serve_run(const struct serve_config *config);
 enum status __wrap_talk_run(const struct talk_config *config);
 enum status __wrap_ping_run(const struct ping_config *config, struct ping_report *ret_report);
 enum status __wrap_bench_run(const struct bench_config *config, struct bench_report *ret_report);
+enum status __wrap_hold_run(const struct hold_config *config, struct hold_report *ret_report);
 int __wrap_addr_resolve(const struct addr_spec *spec, int family, struct addr *ret_list);
 void __wrap_help_program(FILE *out);
 void __wrap_help_on_command(FILE *out, const struct command *command);
@@ -96,6 +98,17 @@ enum status __wrap_bench_run(const struct bench_config *config, struct bench_rep
 	assert(config->n_connections >= 1 && config->n_connections <= BENCH_CONNECTIONS_MOST);
 	assert(config->n_threads >= 1 && config->n_threads <= BENCH_THREADS_MOST);
 	assert(config->depth >= 1 && config->depth <= BENCH_DEPTH_MOST);
+	return STATUS_NO_CONNECTION;
+}
+
+enum status __wrap_hold_run(const struct hold_config *config, struct hold_report *ret_report)
+{
+	(void)ret_report;
+	n_runs++;
+	check_target(&config->server, config->family);
+	assert(config->size >= 1 && config->size <= PING_SIZE_MOST);
+	assert(config->n_connections >= 1 && config->n_connections <= HOLD_CONNECTIONS_MOST);
+	assert(config->metrics == NULL || is_terminated(config->metrics));
 	return STATUS_NO_CONNECTION;
 }
 
