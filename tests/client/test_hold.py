@@ -1,0 +1,635 @@
+# SPDX-License-Identifier: MIT
+"""`tcpecho ping --hold`: connections that live long, and what those that die have died of."""
+import contextlib
+import itertools
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+import rogues
+from harness import PATIENCE, Process, own_memory_kib, proc_state, reset, server_words, wait_until
+from netns import set_sysctl
+from rogues import Rogue
+
+DIED = re.compile(
+    r"^connection (\d+) died \((\w+)\): (.*); ([\d.]+) s old, (\d+) heartbeats?, "
+    r"(?:last good byte ([\d.]+) s ago|(no byte ever came back))(?:, from (\S+))?$",
+    re.M,
+)
+NOT_OPENED = re.compile(r"^connection (\d+) cannot be opened( again)? \((\w+)\): (.*)$", re.M)
+OPEN_AGAIN = re.compile(r"^connection (\d+) is open( again)? after ([\d.]+) s, attempt (\d+)(?:, from (\S+))?$", re.M)
+COUNTS = re.compile(
+    r"^(\d+) connections, ([\d.]+) s: (\d+) held throughout, (\d+) opened, (\d+) died, (\d+) open at the end$", re.M
+)
+BEATS = re.compile(r"^(\d+) heartbeats sent, (\d+) came back, (\d+) lost, every byte of (\d+) compared$", re.M)
+
+CROWDS = pytest.mark.parametrize("n", [1, 100])
+
+
+class Hold(Process):
+    """`tcpecho ping --hold`. What it prints is its log."""
+
+    def __init__(self, program, directory, words, number, **more):
+        self.log_path = directory / f"hold.{number}"
+        with open(self.log_path, "w") as out:
+            self.process = subprocess.Popen(
+                [program, "ping", "--hold", *map(str, words)], stdout=out, stderr=subprocess.PIPE, text=True, **more
+            )
+
+    def wait_until_open(self):
+        self.wait_for_log("^all open after ")
+        return self
+
+    def died(self):
+        """(connection, cause, why, age, heartbeats, silence, none, from) of each death."""
+        return DIED.findall(self.log())
+
+    def wait_for_deaths(self, count):
+        wait_until(lambda: len(self.died()) >= count or not self.is_running(), f"{count} deaths")
+        return self.died()
+
+    def wait_for_reopened(self, count):
+        return self.wait_for_log(" is open again after ", count)
+
+    def finish(self, number=signal.SIGINT):
+        """Ends it; its status and all that it printed."""
+        if number is not None:
+            self.send(number)
+        _, self.error = self.process.communicate(timeout=PATIENCE * 2)
+        return self.process.returncode, self.log()
+
+
+@pytest.fixture
+def hold(program, tmp_path):
+    """Starts one, as hold("-c", 100, *rogue.words)."""
+    numbers = itertools.count()
+    started = []
+
+    def start(*words, **more):
+        started.append(Hold(program, tmp_path, words, next(numbers), **more))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+def first(n, treatment):
+    """The first n connections have the treatment, once all of them are there; those after them an echo."""
+    numbers = itertools.count(1)
+    all_there = threading.Event()
+
+    def treat(sock):
+        number = next(numbers)
+        if number == n:
+            all_there.set()
+        all_there.wait(PATIENCE)
+        (treatment if number <= n else rogues.never_end)(sock)
+
+    return treat
+
+
+def assert_adds_up(output):
+    """Who was opened is open or dead, what was sent is back or lost. Returns (throughout, died)."""
+    _, _, throughout, opened, died, is_open = (float(figure) for figure in COUNTS.search(output).groups())
+    assert opened == died + is_open
+    sent, back, lost, _ = (int(figure) for figure in BEATS.search(output).groups())
+    assert sent == back + lost
+    causes = re.findall(r"^deaths: (.*)$", output, re.M)
+    assert sum(int(count) for count in re.findall(r"\d+", "".join(causes))) == died
+    return int(throughout), int(died)
+
+
+def lives_through(hold, rogue, n, *options):
+    """n connections to a rogue that treats the first n badly: until all are open again. (deaths, output)"""
+    held = hold("-c", n, *options, *rogue.words)
+    deaths = held.wait_for_deaths(n)
+    held.wait_for_reopened(n)
+    status, output = held.finish()
+    assert held.error == ""
+    assert status == 1
+    throughout, died = assert_adds_up(output)
+    assert (throughout, died) == (0, len(DIED.findall(output)))
+    assert sorted(int(death[0]) for death in deaths[:n]) == list(range(1, n + 1))
+    return deaths, output
+
+
+# ---- nobody dies ----
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0", "unix:"])
+def test_all_are_held_and_beat(serve, hold, tmp_path, address):
+    server = serve(f"unix:{tmp_path}/socket" if address == "unix:" else address)
+    held = hold("-c", 10, "-i", "50ms", "-d", "400ms", *server_words(server))
+    status, output = held.finish(None)
+    assert (status, held.error) == (0, "")
+    assert output.startswith(f"HOLD {server.addresses[0]}, 10 connections, 64 bytes every 50ms\n")
+    assert assert_adds_up(output) == (10, 0)
+    sent, back, lost, verified = (int(figure) for figure in BEATS.search(output).groups())
+    assert (sent, lost, verified) == (back, 0, back * 64)
+    assert back >= 20
+    assert re.search(r"^round trip p50/p99/max [\d.]+/[\d.]+/[\d.]+ us$", output, re.M)
+    assert not DIED.search(output)
+
+
+@pytest.mark.parametrize("size", ["1", "1000", "1M"])
+def test_heartbeats_of_every_size(server, hold, size):
+    held = hold("-c", 3, "-i", "50ms", "-d", "300ms", "-s", size, *server_words(server))
+    status, output = held.finish(None)
+    assert status == 0
+    assert int(BEATS.search(output)[2]) >= 3
+
+
+def test_one_connection_beats_once_without_an_interval(serve, hold):
+    server = serve("127.0.0.1:0")
+    held = hold("-i", "off", "-d", "300ms", *server_words(server))
+    status, output = held.finish(None)
+    assert status == 0
+    assert BEATS.search(output).groups()[:2] == ("1", "1")
+    assert [(end["in"], end["out"]) for end in server.ends(1)] == [("64", "64")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_ends_it_with_the_report(server, hold, number):
+    held = hold("-c", 3, *server_words(server)).wait_until_open()
+    status, output = held.finish(number)
+    assert status == 0
+    assert assert_adds_up(output) == (3, 0)
+
+
+def test_quit_asks_for_a_line_in_between(server, hold):
+    held = hold("-c", 3, *server_words(server)).wait_until_open()
+    held.send(signal.SIGQUIT)
+    line = held.process.stderr.readline()
+    assert re.match(
+        r"3 of 3 open, 0 died, \d+ heartbeats, p50/p99/max [\d./]+ us, oldest good byte [\d.]+ s ago$", line
+    )
+    assert held.is_running()
+    assert held.finish()[0] == 0
+
+
+def test_json_is_one_document(server, hold):
+    held = hold("--json", "-c", 5, "-i", "20ms", "-d", "200ms", *server_words(server))
+    status, output = held.finish(None)
+    found = json.loads(output)
+    assert (status, held.error) == (0, "")
+    assert (found["command"], found["mode"], found["target"]) == ("ping", "hold", f"127.0.0.1:{server.port}")
+    assert (found["connections"], found["throughout"], found["opened"], found["open"], found["died"]) == (5, 5, 5, 5, 0)
+    assert found["heartbeats"] == found["echoes"] >= 5
+    assert found["verified_bytes"] == found["echoes"] * found["size"]
+    assert (found["deaths"], found["not_opened"], found["dead"], found["mismatches"]) == ({}, {}, [], 0)
+    assert found["shortest_life"] is None and found["longest_life"] > 0
+    assert 0 < found["response_us"]["p50"] <= found["response_us"]["max"]
+    assert found["histogram"].startswith("HISTFAAA")
+
+
+# ---- causes of death ----
+
+
+@CROWDS
+def test_a_fin_is_noticed_while_nothing_is_under_way(hold, n):
+    """The next heartbeat would be an hour later."""
+    with Rogue(first(n, rogues.answer_and_end(64, 64))) as rogue:
+        deaths, output = lives_through(hold, rogue, n, "-i", "1h")
+    assert {(cause, why) for _, cause, why, *_ in deaths} == {("ended", "the server ended the connection")}
+    assert f"deaths: ended {n}\n" in output
+    assert {beats for _, _, _, _, beats, *_ in deaths} == {"1"}
+    assert all(silence != "" for *_, silence, _, _ in deaths)
+
+
+@CROWDS
+def test_an_rst_is_noticed_while_nothing_is_under_way(hold, n):
+    seen = threading.Event()
+
+    def echo_then_reset(sock):
+        sock.sendall(rogues.recv_exactly(sock, 64))
+        seen.wait(PATIENCE)
+        reset(sock)
+
+    with Rogue(first(n, echo_then_reset)) as rogue:
+        held = hold("-c", n, "-i", "1h", *rogue.words).wait_until_open()
+        wait_until(lambda: len(rogue.connected) == n, "the connections")
+        time.sleep(0.2)  # until the first heartbeats are back
+        names = set()
+        for sock in rogue.connected:
+            names.add("%s:%d" % sock.getpeername())
+        seen.set()
+        deaths = held.wait_for_deaths(n)
+        held.wait_for_reopened(n)
+        status, output = held.finish()
+    assert status == 1
+    assert {(cause, why) for _, cause, why, *_ in deaths} == {("reset", "connection reset by peer")}
+    assert {where for *_, where in deaths} == names  # by which a balancer knows it, too
+    assert assert_adds_up(output) == (0, n)
+
+
+@CROWDS
+def test_a_fin_in_the_middle_of_a_heartbeat(hold, n):
+    with Rogue(first(n, rogues.answer_and_end(12, 64))) as rogue:
+        deaths, output = lives_through(hold, rogue, n)
+    assert {(cause, why) for _, cause, why, *_ in deaths[:n]} == {
+        ("ended", "the server ended the connection: 12 of 64 bytes came back")
+    }
+    assert {beats for _, _, _, _, beats, *_ in deaths[:n]} == {"0"}
+    assert BEATS.search(output)[3] == str(n)
+
+
+@CROWDS
+def test_an_rst_in_the_middle_of_a_heartbeat(hold, n):
+    with Rogue(first(n, rogues.answer_and_reset(0, 64))) as rogue:
+        deaths, output = lives_through(hold, rogue, n)
+    assert {(cause, why) for _, cause, why, *_ in deaths[:n]} == {
+        ("reset", "connection reset by peer: 0 of 64 bytes came back")
+    }
+    assert {none for *_, none, _ in deaths[:n]} == {"no byte ever came back"}
+    assert f"deaths: reset {n}\n" in output
+
+
+@CROWDS
+def test_a_heartbeat_that_does_not_come_back_in_time(hold, n):
+    with Rogue(first(n, rogues.answer_and_hang(12, 64))) as rogue:
+        deaths, output = lives_through(hold, rogue, n, "-W", "1s")
+    assert {(cause, why) for _, cause, why, *_ in deaths[:n]} == {
+        ("timeout", "no reply within 1s: 12 of 64 bytes came back")
+    }
+    assert f"deaths: timeout {n}" in output
+
+
+@CROWDS
+@pytest.mark.parametrize(
+    "treatment, words",
+    [
+        (rogues.flip_bit(10), "byte 10 differs.*one bit"),
+        (rogues.drop_byte(70), "missing"),
+        (rogues.repeat_byte(70), "7[01]"),
+    ],
+    ids=["flipped", "lost", "repeated"],
+)
+def test_wrong_bytes_are_named(hold, n, treatment, words):
+    with Rogue(first(n, treatment)) as rogue:
+        deaths, output = lives_through(hold, rogue, n, "-s", "200")
+    assert {cause for _, cause, *_ in deaths[:n]} == {"wrong"}
+    assert all(re.search(words, why) for _, _, why, *_ in deaths[:n])
+    assert f"deaths: wrong {n}\n" in output
+
+
+@CROWDS
+def test_bytes_that_were_never_sent(hold, n):
+    def echo_and_more(sock):
+        sock.sendall(rogues.recv_exactly(sock, 64))
+        time.sleep(0.1)
+        sock.sendall(b"and more")
+        rogues.recv_all(sock)
+
+    with Rogue(first(n, echo_and_more)) as rogue:
+        deaths, _ = lives_through(hold, rogue, n, "-i", "1h")
+    assert {cause for _, cause, *_ in deaths[:n]} == {"wrong"}
+    assert {why for _, _, why, *_ in deaths[:n]} == {'byte 64 was never sent: got "and more"'}
+
+
+def test_bytes_that_come_before_they_were_sent(hold):
+    """They are right, and nobody can know that yet: what one connection sends is the same in each run."""
+    known = []
+
+    def learn(sock):
+        known.append(rogues.recv_exactly(sock, 128))
+        sock.sendall(known[0])
+
+    def foresee(sock):
+        rogues.recv_exactly(sock, 64)
+        sock.sendall(known[0])
+        rogues.recv_all(sock)
+
+    with Rogue(learn) as rogue:
+        assert hold("-s", 128, "-i", "1h", "-d", "200ms", *rogue.words).finish(None)[0] == 0
+    with Rogue(first(1, foresee)) as rogue:
+        deaths, _ = lives_through(hold, rogue, 1, "-i", "1h")
+    assert deaths[0][1:3] == ("wrong", deaths[0][2])
+    assert "64" in deaths[0][2]
+
+
+def test_an_endpoint_that_is_no_echo_is_told_from_one(hold):
+    with Rogue(rogues.speak_first(b"220 mail.example.org ESMTP\r\n")) as rogue:
+        held = hold("-c", 3, *rogue.words)
+        deaths = held.wait_for_deaths(1)
+        held.finish()
+    assert deaths[0][1] == "wrong"
+    assert "first" in deaths[0][2]
+
+
+@CROWDS
+def test_a_server_that_is_killed_and_comes_back(serve, hold, n):
+    server = serve("-e", "epoll", "127.0.0.1:0")
+    held = hold("-c", n, "-i", "100ms", *server_words(server)).wait_until_open()
+    server.kill()
+    deaths = held.wait_for_deaths(n)
+    held.wait_for_log(r"cannot be opened again \(refused\): connection refused", n)
+    time.sleep(0.5)  # it is tried more than once
+    serve("-e", "epoll", f"127.0.0.1:{server.port}")
+    held.wait_for_reopened(n)
+    status, output = held.finish()
+    assert status == 1
+    assert {cause for _, cause, *_ in deaths} <= {"reset", "ended"}
+    assert assert_adds_up(output) == (0, n)
+    assert int(re.search(r"^not opened: refused (\d+)$", output, re.M)[1]) >= n
+    assert len(NOT_OPENED.findall(output)) == n  # of a series of failures the first is told
+    again = OPEN_AGAIN.findall(output)
+    assert all(int(attempt) >= 2 for _, _, _, attempt, _ in again)
+
+
+@CROWDS
+@pytest.mark.parametrize("engine", ["fork", "epoll"])
+def test_a_server_that_drains(serve, hold, n, engine):
+    server = serve("-e", engine, "--drain-timeout", "100ms", "127.0.0.1:0")
+    held = hold("-c", n, "-i", "1h", *server_words(server)).wait_until_open()
+    server.send(signal.SIGTERM)
+    deaths = held.wait_for_deaths(n)
+    server.wait()
+    status, output = held.finish()
+    assert status == 1
+    assert {(cause, why) for _, cause, why, *_ in deaths} == {("ended", "the server ended the connection")}
+    assert assert_adds_up(output) == (0, n)
+
+
+def test_a_unix_server_that_is_gone(serve, hold, tmp_path):
+    server = serve("-e", "epoll", "--drain-timeout", "100ms", f"unix:{tmp_path}/socket")
+    held = hold("-c", 3, "-i", "50ms", *server_words(server)).wait_until_open()
+    server.send(signal.SIGTERM)
+    held.wait_for_deaths(3)
+    held.wait_for_log(r"cannot be opened again \(refused\): no such file or directory", 3)
+    serve("-e", "epoll", f"unix:{tmp_path}/socket")
+    held.wait_for_reopened(3)
+    status, output = held.finish()
+    assert status == 1
+    assert assert_adds_up(output) == (0, 3)
+
+
+class UnixQueue:
+    """A unix listening socket with room for two, who are served when serve() says so."""
+
+    def __init__(self, path):
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(str(path))
+        self.listening.listen(1)
+        self.threads = []
+
+    def serve(self, count):
+        def echo(sock):
+            with sock, contextlib.suppress(OSError):
+                rogues.never_end(sock)
+
+        for _ in range(count):
+            self.threads.append(threading.Thread(target=echo, args=[self.listening.accept()[0]]))
+            self.threads[-1].start()
+
+    def close(self):
+        self.listening.close()
+        for thread in self.threads:
+            thread.join(PATIENCE)
+
+
+@pytest.fixture
+def unix_queue(tmp_path):
+    queue = UnixQueue(tmp_path / "queue")
+    yield queue
+    queue.close()
+
+
+def test_a_unix_server_whose_queue_is_full_is_waited_for(hold, unix_queue, tmp_path):
+    held = hold("-c", 6, "-i", "50ms", f"unix:{tmp_path}/queue")
+    time.sleep(0.2)  # four of them are told EAGAIN meanwhile
+    unix_queue.serve(6)
+    held.wait_until_open()
+    status, output = held.finish()
+    assert status == 0
+    assert assert_adds_up(output) == (6, 0)
+
+
+def test_a_unix_server_whose_queue_stays_full(hold, unix_queue, tmp_path):
+    held = hold("-c", 6, "-W", "200ms", "-i", "1h", f"unix:{tmp_path}/queue")
+    held.wait_for_log(r"cannot be opened \(timeout\): connection timed out", 3)
+    status, output = held.finish()
+    assert status == 1
+    assert_adds_up(output)
+
+
+def firewall(verdict, port):
+    """From here on, in this network namespace, what goes to that port meets a verdict."""
+    if shutil.which("nft") is None:
+        pytest.skip("nft is not installed")
+    rule = f"tcp dport {port} {verdict}"
+    table = f"table ip firewall {{\nchain in {{\ntype filter hook input priority 0;\n{rule}\n}}\n}}\n"
+    subprocess.run(["nft", "-f", "-"], input=table, text=True, check=True)
+
+
+@CROWDS
+@pytest.mark.usefixtures("own_network")
+def test_a_network_that_swallows_everything(serve, hold, n):
+    """First our patience ends, and then nobody answers the SYNs."""
+    server = serve("127.0.0.1:0")
+    held = hold("-c", n, "-i", "50ms", "-W", "300ms", *server_words(server)).wait_until_open()
+    firewall("drop", server.port)
+    deaths = held.wait_for_deaths(n)
+    held.wait_for_log(r"cannot be opened again \(timeout\): connection timed out", n)
+    subprocess.run(["nft", "flush", "ruleset"], check=True)
+    held.wait_for_reopened(n)
+    status, output = held.finish()
+    assert status == 1
+    assert {cause for _, cause, *_ in deaths} == {"timeout"}
+    assert_adds_up(output)
+
+
+@pytest.mark.parametrize(
+    "verdict, cause, words",
+    [("drop", "timeout", "connection timed out"), ("reject with icmp host-unreachable", "unreachable", "no route to host")],
+    ids=["swallowed", "unreachable"],
+)
+@CROWDS
+@pytest.mark.usefixtures("own_network")
+def test_the_kernel_gives_up(serve, hold, n, verdict, cause, words):
+    """Without an end of our patience it is the kernel's that counts (tcp(7), tcp_retries2)."""
+    set_sysctl("net.ipv4.tcp_retries2", 3)
+    server = serve("127.0.0.1:0")
+    held = hold("-c", n, "-i", "50ms", "-W", "off", *server_words(server)).wait_until_open()
+    firewall(verdict, server.port)
+    deaths = held.wait_for_deaths(n)
+    if cause == "unreachable":
+        held.wait_for_log(r"cannot be opened again \(unreachable\): no route to host", n)
+    status, output = held.finish()
+    assert status == 1
+    assert {one for _, one, *_ in deaths} == {cause}
+    assert all(why.startswith(words) for _, _, why, *_ in deaths)
+    assert_adds_up(output)
+
+
+@pytest.mark.usefixtures("own_network")
+def test_one_that_is_killed_by_its_own_kernel(serve, hold):
+    server = serve("127.0.0.1:0")
+    held = hold("-c", 3, "-i", "1h", *server_words(server)).wait_until_open()
+    done = subprocess.run(["ss", "-K", "-t", "dport", "=", f":{server.port}"], capture_output=True, text=True)
+    if done.returncode != 0 or str(server.port) not in done.stdout:
+        pytest.skip("this kernel cannot destroy sockets (INET_DIAG_DESTROY)")
+    deaths = held.wait_for_deaths(3)
+    held.wait_for_reopened(3)
+    held.finish()
+    assert {cause for _, cause, *_ in deaths} == {"error"}
+
+
+# ---- it goes on ----
+
+
+def test_it_beats_on_the_new_connection(hold):
+    with Rogue(first(1, rogues.answer_and_end(64, 64))) as rogue:
+        held = hold("-i", "20ms", *rogue.words)
+        held.wait_for_reopened(1)
+        time.sleep(0.2)
+        _, output = held.finish()
+    assert int(BEATS.search(output)[2]) > 3
+
+
+def test_some_die_and_others_are_held_throughout(hold):
+    with Rogue(first(3, rogues.answer_and_end(64, 64))) as rogue:
+        held = hold("-c", 10, "-i", "50ms", "--json", *rogue.words)
+        wait_until(lambda: len(rogue.connected) == 13, "all to be open again")
+        time.sleep(0.3)
+        status, output = held.finish()
+    found = json.loads(output)
+    assert status == 1
+    assert (found["throughout"], found["opened"], found["died"], found["open"]) == (7, 13, 3, 10)
+    assert found["deaths"] == {"ended": 3}
+    assert len(found["dead"]) == 3 and found["dead_left_out"] == 0
+    for death in found["dead"]:
+        assert (death["cause"], death["what"]) == ("ended", "the server ended the connection")
+        assert death["heartbeats"] == 1
+        assert death["from"].startswith("127.0.0.1:")
+        assert 0 <= death["last_good"] <= death["age"] <= found["longest_life"]
+    assert found["shortest_life"] == min(death["age"] for death in found["dead"])
+    assert found["heartbeats"] == found["echoes"] + found["lost"]
+
+
+def test_who_stood_still_blames_nobody(serve, hold):
+    """More replies than are fetched at once have waited for longer than the patience, all in time."""
+    n, wait = 400, 3
+    server = serve("-e", "epoll", "127.0.0.1:0")
+    held = hold("-c", n, "-i", "100ms", "-W", f"{wait}s", *server_words(server)).wait_until_open()
+    server.stop_all()
+    time.sleep(0.3)  # until all have a heartbeat under way
+    held.send(signal.SIGSTOP)
+    wait_until(lambda: proc_state(held.pid) == "T", "it to stop")
+    server.continue_all()
+    time.sleep(wait)
+    held.send(signal.SIGCONT)
+    held.send(signal.SIGQUIT)
+    held.process.stderr.readline()
+    status, output = held.finish()
+    assert not DIED.search(output)
+    assert status == 0
+
+
+def test_quiet_is_the_report_alone(hold):
+    with Rogue(first(1, rogues.answer_and_end(64, 64))) as rogue:
+        held = hold("-q", *rogue.words)
+        wait_until(lambda: len(rogue.connected) == 2, "it to be open again")
+        time.sleep(0.2)
+        status, output = held.finish()
+    assert status == 1
+    assert output.startswith("--- 127.0.0.1:")
+    assert assert_adds_up(output) == (0, 1)
+
+
+def test_timestamps_are_seconds_since_1970(hold):
+    begin = time.time()
+    with Rogue(first(1, rogues.answer_and_end(64, 64))) as rogue:
+        held = hold("-D", *rogue.words)
+        (line,) = held.wait_for_log(r"died \(ended\)")
+        held.finish()
+    stamp = float(re.match(r"\[(\d+\.\d{6})\] connection 1 died", line)[1])
+    assert begin <= stamp <= time.time()
+
+
+def test_it_keeps_no_descriptor_of_the_dead(hold):
+    with Rogue(rogues.answer_and_end(64, 64)) as rogue:
+        held = hold("-c", 10, *rogue.words)
+        held.wait_for_deaths(40)
+        assert len(os.listdir(f"/proc/{held.pid}/fd")) < 24
+        held.finish()
+
+
+def test_a_connection_costs_little_memory(serve, hold, sanitized):
+    """Ours, not the kernel's: what 5,000 take more than one."""
+    if sanitized:
+        pytest.skip("with a sanitizer memory is not the program's own")
+    server = serve("-e", "epoll", "-m", "6000", "127.0.0.1:0")
+    one = hold("-i", "1h", *server_words(server)).wait_until_open()
+    many = hold("-c", 5000, "-i", "1h", *server_words(server)).wait_until_open()
+    time.sleep(0.5)
+    more = (own_memory_kib(many.pid) - own_memory_kib(one.pid)) * 1024
+    assert more / 4999 <= 512
+    assert many.finish()[0] == 0
+    assert one.finish()[0] == 0
+
+
+# ---- it cannot ----
+
+
+def test_nobody_there_is_status_3(hold):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    held = hold("-c", 5, "127.0.0.1", port)
+    assert held.finish(None) == (3, "")
+    assert "connection refused (is a server listening there?)" in held.error
+
+
+def test_one_that_cannot_be_opened_is_status_1(hold):
+    """The queue of the server has room for a few, and the SYNs of the others get no answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=2) as full:
+        held = hold("-c", 8, "-W", "300ms", "-i", "off", *map(str, full.getsockname()))
+        held.wait_for_log(r"cannot be opened \(timeout\): connection timed out")
+        status, output = held.finish()
+    assert status == 1
+    assert_adds_up(output)
+    assert "not opened: timeout" in output
+
+
+def test_too_few_descriptors_are_said_at_once(server, hold):
+    held = hold(
+        "-c", 100, *server_words(server), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    )
+    assert held.finish(None)[0] == 4
+    assert "100 connections need" in held.error and "64 are allowed" in held.error
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["--hold", "-c", "100001"], "--count: --hold has at most 100000 connections"),
+        (["--hold", "--spin"], "--hold and --spin exclude each other"),
+        (["--hold", "--connect-each"], "--hold and --connect-each exclude each other"),
+        (["--hold", "--metrics", "nonsense"], "--metrics nonsense: not an address"),
+        (["-d", "1s"], "--duration needs --hold"),
+        (["--metrics", ":0"], "--metrics needs --hold"),
+    ],
+)
+def test_bad_words_are_named(program, words, sentence):
+    done = subprocess.run([program, "ping", *words], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+
+
+def test_output_that_nobody_takes_is_status_4(server, program):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [program, "ping", "--hold", "-d", "100ms", *server_words(server)],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 4
+    assert "cannot write" in done.stderr
