@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: MIT
+"""`ping --hold --metrics`: the page, as Prometheus reads it, and visitors who do not behave."""
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+
+import rogues
+from harness import PATIENCE, recv_all, server_words, wait_until
+from rogues import Rogue
+
+TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metered:
+    """One that holds connections and serves its figures."""
+
+    def __init__(self, program, words, address="127.0.0.1:0"):
+        self.process = subprocess.Popen(
+            [program, "ping", "--hold", "--metrics", address, *map(str, words)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        line = self.process.stderr.readline()
+        found = re.fullmatch(r"metrics on (.*), at /metrics\n", line)
+        assert found, line
+        self.address = found[1]
+        self.port = int(self.address.rpartition(":")[2]) if not self.address.startswith("unix:") else 0
+
+    def ask(self, request="GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"):
+        """Whatever it answers, to the end."""
+        with self.connect() as sock:
+            sock.sendall(request.encode())
+            return recv_all(sock).decode()
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+    def page(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection.request("GET", "/metrics")
+        response = connection.getresponse()
+        assert (response.status, response.headers["Content-Type"]) == (200, TYPE)
+        return response.read().decode()
+
+    def figures(self):
+        """Name with its labels -> value."""
+        lines = [line for line in self.page().splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    def wait_for(self, name, least):
+        wait_until(lambda: self.figures()[name] >= least, f"{name} of {least}")
+        return self.figures()
+
+    def finish(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode
+
+
+@pytest.fixture
+def metered(program):
+    started = []
+
+    def start(*words, **more):
+        started.append(Metered(program, words, **more))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+def test_the_figures_are_what_happens(server, metered):
+    held = metered("-c", 7, "-i", "50ms", *server_words(server))
+    figures = held.wait_for("tcpecho_hold_heartbeats_total", 20)
+    assert figures["tcpecho_hold_connections"] == figures["tcpecho_hold_connections_wanted"] == 7
+    assert figures["tcpecho_hold_opened_total"] == 7
+    assert figures["tcpecho_hold_bytes_verified_total"] >= 64 * figures["tcpecho_hold_heartbeats_total"]
+    assert figures["tcpecho_hold_round_trip_seconds_count"] == figures["tcpecho_hold_heartbeats_total"]
+    assert figures['tcpecho_hold_round_trip_seconds_bucket{le="+Inf"}'] == figures["tcpecho_hold_heartbeats_total"]
+    assert figures["tcpecho_hold_round_trip_seconds_sum"] > 0
+    assert sum(value for name, value in figures.items() if "deaths_total" in name) == 0
+    assert figures["tcpecho_hold_mismatches_total"] == 0
+    assert 0 <= figures["tcpecho_hold_last_good_seconds"] < PATIENCE
+    assert held.finish() == 0
+
+
+@pytest.mark.parametrize(
+    "treatment, cause",
+    [
+        (rogues.answer_and_end(12, 64), "ended"),
+        (rogues.answer_and_reset(0, 64), "reset"),
+        (rogues.mute, "timeout"),
+        (rogues.flip_bit(3), "wrong"),
+    ],
+    ids=["ended", "reset", "timeout", "wrong"],
+)
+def test_deaths_are_counted_by_their_cause(metered, treatment, cause):
+    with Rogue(treatment) as rogue:
+        held = metered("-c", 2, "-W", "200ms", *rogue.words)
+        figures = held.wait_for(f'tcpecho_hold_deaths_total{{cause="{cause}"}}', 4)
+        assert figures["tcpecho_hold_heartbeats_lost_total"] >= 4
+        assert (figures["tcpecho_hold_mismatches_total"] > 0) == (cause == "wrong")
+        assert held.finish() == 1
+
+
+def test_what_is_back_while_a_diagnosis_waits_is_not_timed(metered):
+    """A part of that would be ours, who did not listen."""
+    numbers = itertools.count(1)
+    is_wrong = threading.Event()
+
+    def treat(sock):
+        number = next(numbers)
+        data = rogues.recv_exactly(sock, 64)
+        if number == 1:
+            is_wrong.wait(PATIENCE)
+        sock.sendall(b"?" + data[1:] if number == 2 else data)
+        if number == 2:
+            is_wrong.set()
+        rogues.recv_all(sock)
+
+    with Rogue(treat) as rogue:
+        held = metered("-c", 2, "-i", "1h", *rogue.words)
+        figures = held.wait_for("tcpecho_hold_heartbeats_total", 2)
+        assert figures["tcpecho_hold_mismatches_total"] == 1
+        assert figures["tcpecho_hold_round_trip_seconds_count"] == 1
+        assert held.finish() == 1
+
+
+def test_a_server_that_is_gone_is_seen(serve, metered):
+    server = serve("-e", "epoll", "127.0.0.1:0")
+    held = metered("-c", 3, "-i", "50ms", *server_words(server))
+    held.wait_for("tcpecho_hold_heartbeats_total", 3)
+    server.kill()
+    figures = held.wait_for('tcpecho_hold_open_failures_total{cause="refused"}', 3)
+    assert figures["tcpecho_hold_connections"] == 0
+    before = figures["tcpecho_hold_last_good_seconds"]
+    wait_until(lambda: held.figures()["tcpecho_hold_last_good_seconds"] > before, "the last good byte to age")
+
+
+# ---- HTTP ----
+
+
+def test_a_head_alone(server, metered):
+    answer = metered(*server_words(server)).ask("HEAD /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 200 OK\r\n")
+    assert int(re.search(r"Content-Length: (\d+)", head)[1]) > 1000
+    assert body == ""
+
+
+@pytest.mark.parametrize(
+    "request_line, status",
+    [("GET / HTTP/1.1", 404), ("POST /metrics HTTP/1.1", 405), ("hello", 400), ("GET /metrics HTTP/3.0", 400)],
+)
+def test_what_is_not_there_is_told(server, metered, request_line, status):
+    answer = metered(*server_words(server)).ask(f"{request_line}\r\nHost: here\r\n\r\n")
+    assert answer.startswith(f"HTTP/1.1 {status} ")
+    assert ("Allow: GET, HEAD\r\n" in answer) == (status == 405)
+    head, _, body = answer.partition("\r\n\r\n")
+    assert int(re.search(r"Content-Length: (\d+)", head)[1]) == len(body) > 0
+
+
+def test_a_request_in_pieces_and_a_half_close(server, metered):
+    held = metered(*server_words(server))
+    with held.connect() as sock:
+        for byte in b"GET /metrics HTTP/1.0\r\n\r\n":
+            sock.sendall(bytes([byte]))
+        sock.shutdown(socket.SHUT_WR)
+        assert b"tcpecho_build_info" in recv_all(sock)
+
+
+def test_a_request_without_an_end(server, metered):
+    assert metered(*server_words(server)).ask("x" * 4096).startswith("HTTP/1.1 431 ")
+
+
+def test_visitors_who_stay_keep_nobody_out(server, metered):
+    """Some say nothing, some half of it, some do not read; the figures go on."""
+    held = metered("-i", "50ms", *server_words(server))
+    socks = [held.connect() for _ in range(60)]
+    for i, sock in enumerate(socks[40:]):
+        sock.sendall([b"GET /met", b"GET /metrics HTTP/1.1\r\n\r\n"][i % 2])
+    before = held.figures()["tcpecho_hold_heartbeats_total"]
+    held.wait_for("tcpecho_hold_heartbeats_total", before + 3)
+    for sock in socks:
+        sock.close()
+    assert held.finish() == 0
+
+
+def test_who_is_new_keeps_his_place(server, metered):
+    """When all places are taken, who has been there the longest has to go."""
+    held = metered(*server_words(server))
+    with contextlib.ExitStack() as stack:
+        for _ in range(16):
+            stack.enter_context(held.connect())
+        new = stack.enter_context(held.connect())
+        new.sendall(b"GET /met")
+        for _ in range(10):
+            held.page()
+        new.sendall(b"rics HTTP/1.1\r\n\r\n")
+        assert b"tcpecho_build_info" in recv_all(new)
+
+
+def test_who_is_gone_leaves_nothing(server, metered):
+    held = metered("-i", "1h", *server_words(server))
+
+    def count():
+        return len(os.listdir(f"/proc/{held.process.pid}/fd"))
+
+    before = count()
+    for _ in range(5):
+        held.page()
+        held.connect().close()
+    wait_until(lambda: count() == before, "the visitors to be gone")
+
+
+def test_who_sends_for_ever_is_shown_out(server, metered):
+    held = metered(*server_words(server))
+    with held.connect() as sock, pytest.raises(ConnectionError):
+        sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        for _ in range(10000):
+            sock.sendall(b"x" * 65536)
+    assert "tcpecho_build_info" in held.page()
+
+
+def test_by_a_unix_socket(server, metered, tmp_path):
+    path = tmp_path / "metrics"
+    held = metered(*server_words(server), address=f"unix:{path}")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(path))
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert b"tcpecho_hold_connections" in recv_all(sock)
+    assert held.finish() == 0
+    assert not path.exists()
+
+
+def test_an_address_that_is_taken_is_status_4(server, program):
+    done = subprocess.run(
+        [program, "ping", "--hold", "--metrics", f"127.0.0.1:{server.port}", *server_words(server)],
+        capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "cannot serve metrics on 127.0.0.1 port" in done.stderr and "address already in use" in done.stderr
+
+
+# ---- Prometheus ----
+
+
+def test_promtool_finds_nothing_to_complain_of(server, metered):
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not installed (package prometheus)")
+    page = metered(*server_words(server)).page()
+    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_prometheus_scrapes_it(server, metered, tmp_path):
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed (package prometheus)")
+    held = metered("-c", 5, "-i", "50ms", *server_words(server))
+    held.wait_for("tcpecho_hold_heartbeats_total", 10)
+    config = tmp_path / "prometheus.yml"
+    config.write_text(
+        "scrape_configs:\n- job_name: hold\n  scrape_interval: 1s\n"
+        f"  static_configs:\n  - targets: ['127.0.0.1:{held.port}']\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    prometheus = subprocess.Popen(
+        ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/data",
+         f"--web.listen-address=127.0.0.1:{port}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+
+        def query(expression):
+            url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+            try:
+                with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+                    result = json.load(answer)["data"]["result"]
+            except OSError:  # it is not up yet
+                time.sleep(0.1)
+                return None
+            return float(result[0]["value"][1]) if result else None
+
+        assert wait_until(lambda: query("tcpecho_hold_connections"), "a scrape", within=PATIENCE * 2) == 5
+        assert query("tcpecho_hold_heartbeats_total") >= 10
+        assert query('tcpecho_hold_deaths_total{cause="reset"}') == 0
+        assert query("histogram_quantile(0.5, tcpecho_hold_round_trip_seconds_bucket)") > 0
+        assert query("up") == 1
+    finally:
+        prometheus.terminate()
+        prometheus.wait()
