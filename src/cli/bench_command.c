@@ -187,7 +187,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_FLAG,
 		.help = "status 4 if the client was the limit",
 		.details = "End with status 4 if the client, not the server, was the limit: it "
-			   "then could not do what was asked for, and its figures are no measurement.",
+			   "then could not do what was asked for, and its figures are no "
+			   "measurement.",
 	},
 	[QUIET] = {
 		.letter = 'q',

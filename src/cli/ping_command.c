@@ -41,7 +41,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "N",
 		.help = "so many messages (default: without end); with --hold, connections",
 		.details = "End when N messages have come back or failed. Without it, ^C ends it. "
-			   "With --hold: hold N connections, at most 100000; one if it is not given.",
+			   "With --hold: hold N connections, at most 100000; one if it is not "
+			   "given.",
 		.least = 1,
 		.most = UINT64_MAX,
 	},
@@ -55,8 +56,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.details = "Send a message every TIME; with 0, the next as soon as the last is "
 			   "back. One that comes back later than the next is due delays that, and "
 			   "what was due meanwhile is left out. With --hold it is the heartbeat of "
-			   "each connection, and off is a single one, when it is opened: to see how "
-			   "long a silent connection lives.",
+			   "each connection, and off is a single one, when it is opened: to see "
+			   "how long a silent connection lives.",
 	},
 	[SIZE] = {
 		.letter = 's',
@@ -128,9 +129,10 @@ static const struct option_row options[N_OPTIONS] = {
 		.name = "hold",
 		.kind = OPTION_FLAG,
 		.help = "hold connections for long, and say what they die of",
-		.details = "Hold -c connections, each with a heartbeat every -i, and report each that "
-			   "dies: the cause, how old it was, and its local address, by which others "
-			   "know it. It is opened again, after 100 ms at first and at most 5 s.",
+		.details = "Hold -c connections, each with a heartbeat every -i, and report each "
+			   "that dies: the cause, how old it was, and its local address, by "
+			   "which others know it. It is opened again, after 100 ms at first and "
+			   "at most 5 s.",
 	},
 	[DURATION] = {
 		.letter = 'd',
@@ -309,11 +311,11 @@ static const char *const description[] = {
 	"TCP_INFO): how long the other kernel took to acknowledge. What ours has more is the "
 	"other program, and waking up on both sides; waiting awake leaves out our own.",
 	"It can also hold connections for long, through what stands between: balancers, proxies, "
-	"address translation, upgrades. Each has a heartbeat, on a beat of its own, that is compared "
-	"like any message, and one more as soon as it is opened. What one dies of is said when it "
-	"happens: (ended) a FIN, (reset) an RST, (timeout) no reply in time, (unreachable) no way "
-	"there, (wrong) a byte that is wrong; (refused) stands for one that cannot be opened again. "
-	"Status 0 means that none died.",
+	"address translation, upgrades. Each has a heartbeat, on a beat of its own, that is "
+	"compared like any message, and one more as soon as it is opened. What one dies of is "
+	"said when it happens: (ended) a FIN, (reset) an RST, (timeout) no reply in time, "
+	"(unreachable) no way there, (wrong) a byte that is wrong; (refused) stands for one that "
+	"cannot be opened again. Status 0 means that none died.",
 	TARGET_PARAGRAPH,
 	NULL,
 };
@@ -329,7 +331,8 @@ static const char *const diagnostics[] = {
 	"seq=3: the server ended the connection: 12 of 64 bytes came back",
 	"seq=3: connection reset by peer: 0 of 64 bytes came back",
 	"seq=3: byte 130 differs: sent 0x41, got 0x40 (one bit flipped)",
-	"connection 7 died (ended): the server ended the connection; 2.503 s old, 3 heartbeats, ...",
+	"connection 7 died (ended): the server ended the connection; 2.503 s old, 3 heartbeats, "
+	"...",
 	"Each of these is status 1, and the next message goes out on a new connection.",
 	NULL,
 };

@@ -4,9 +4,10 @@
  * with nobody behind it; then on its beat. Each heartbeat is back, whole and right, before the next
  * is due; one that takes longer delays that, and what was due meanwhile is left out.
  *
- * What else can happen, while a heartbeat is under way or not: the server ends or resets, the kernel
- * gives the connection up, a byte is wrong or was never sent, a heartbeat is not back in time. Each
- * is a death, counted and told; the connection is opened again after a pause, as often as it takes.
+ * What else can happen, while a heartbeat is under way or not: the server ends or resets, the
+ * kernel gives the connection up, a byte is wrong or was never sent, a heartbeat is not back in
+ * time. Each is a death, counted and told; the connection is opened again after a pause, as often
+ * as it takes.
  */
 #include "client/held.h"
 
@@ -310,7 +311,9 @@ static void connected(struct holding *holding, struct held *held)
 
 /* ---- receiving ---- */
 
-/* A diagnosis names the connection by the number of its payload, which is not the one that we say. */
+/*
+ * A diagnosis names the connection by the number of its payload, which is not the one that we say.
+ */
 static const char *without_name(const char *what, uint64_t number)
 {
 	char name[64];

@@ -78,8 +78,8 @@ struct holding {
 };
 
 /*
- * Takes all memory that there will be and puts all in the queue; zeroed else but for config, deaths,
- * server and start_ns, which are the caller's. Returns 0 or -errno.
+ * Takes all memory that there will be and puts all in the queue; zeroed else but for config,
+ * deaths, server and start_ns, which are the caller's. Returns 0 or -errno.
  */
 MUST_USE int held_open_all(struct holding *holding);
 void held_close_all(struct holding *holding);

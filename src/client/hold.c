@@ -4,8 +4,8 @@
  * until the time is over or somebody ends it. One loop, one thread (client/held.h).
  *
  * What else can happen: nobody answers at first, and then none is tried; there are not enough
- * descriptors; we were stopped, or whoever reads our lines was, and hours have gone by when we go on:
- * what has come meanwhile is read before anybody's patience is judged.
+ * descriptors; we were stopped, or whoever reads our lines was, and hours have gone by when we go
+ * on: what has come meanwhile is read before anybody's patience is judged.
  */
 #include "client/hold.h"
 
@@ -139,8 +139,8 @@ static void wake_those_due(struct hold *hold, uint64_t now_ns)
 }
 
 /*
- * Woken is who was due before we looked, not who is due afterwards: we may have been stopped while we
- * waited, and what has come meanwhile is not read yet.
+ * Woken is who was due before we looked, not who is due afterwards: we may have been stopped while
+ * we waited, and what has come meanwhile is not read yet.
  */
 MUST_USE static int take_turn(struct hold *hold)
 {

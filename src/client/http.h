@@ -21,7 +21,9 @@ enum http_answer {
 	HTTP_TOO_LONG,  /* 431: HTTP_HEAD_MOST bytes, and no end */
 };
 
-/* Judges the n bytes, at most HTTP_HEAD_MOST, that have come so far; `path` is where the page is. */
+/*
+ * Judges the n bytes, at most HTTP_HEAD_MOST, that have come so far; `path` is where the page is.
+ */
 enum http_answer http_judge(const char *bytes, size_t n, const char *path);
 
 /* The status line's rest, "404 Not Found". Static storage. */

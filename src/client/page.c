@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: a visitor is let in, his request is read, the page is written for him and sent, our
- * FIN behind it; when he has ended too, his place is free.
+ * The happy path: a visitor is let in, his request is read, the page is written for him and sent,
+ * our FIN behind it; when he has ended too, his place is free.
  *
  * What else can happen: he asks for something else (and is told so), never ends his request, never
  * reads or never goes (then somebody who comes later gets his place), or is gone.

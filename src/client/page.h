@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A page of figures for whoever asks by HTTP: GET /metrics, as Prometheus does it every few seconds.
- * Why by hand: docs/decisions/0016-a-page-by-hand.md.
+ * A page of figures for whoever asks by HTTP: GET /metrics, as Prometheus does it every few
+ * seconds. Why by hand: docs/decisions/0016-a-page-by-hand.md.
  *
- * It shares the loop of who is asked and costs it little, whatever the visitors do: there are at most
- * PAGE_VISITORS of them, each with a request and an answer of bounded size, and one reply each. Who
- * comes when all places are taken gets that of whoever has been there the longest.
+ * It shares the loop of who is asked and costs it little, whatever the visitors do: there are at
+ * most PAGE_VISITORS of them, each with a request and an answer of bounded size, and one reply
+ * each. Who comes when all places are taken gets that of whoever has been there the longest.
  */
 #ifndef CLIENT_PAGE_H
 #define CLIENT_PAGE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page for Prometheus, by its figures. Its form is promtool's affair: tests/client/test_metrics.py.
+ * The page for Prometheus, by its figures. Its form is promtool's affair:
+ * tests/client/test_metrics.py.
  */
 #include "report/endurance.h"
 
