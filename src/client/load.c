@@ -31,6 +31,9 @@
 /* With less to go until a message is due, it does not sleep: waking up takes its time. */
 #define AWAKE_NS (2 * CLOCK_NS_PER_MS)
 
+/* Before the start, it is asked so often whether and when that is. */
+#define ASK_NS CLOCK_NS_PER_MS
+
 /* So many messages are released before it is the turn of what has come back. */
 #define RELEASES_MOST 64
 
@@ -177,9 +180,19 @@ static void begin(struct run *run, uint64_t start_ns)
 	}
 }
 
+/* When the next thing is to be done that nobody wakes us for, but the tick; or CLOCK_NEVER. */
+static uint64_t next_deed_ns(const struct run *run)
+{
+	const struct traffic *traffic = &run->traffic;
+	uint64_t start_ns = atomic_load(&traffic->plan->start_ns);
+	if (traffic->end_ns != 0)
+		return next_due_ns(run);
+	return start_ns != 0 ? start_ns : traffic->now_ns + AWAKE_NS + ASK_NS;
+}
+
 static uint64_t wait_until_ns(const struct run *run)
 {
-	uint64_t due_ns = next_due_ns(run);
+	uint64_t due_ns = next_deed_ns(run);
 	if (due_ns == CLOCK_NEVER)
 		return run->next_tick_ns;
 	if (due_ns < run->traffic.now_ns + AWAKE_NS)
@@ -210,7 +223,7 @@ MUST_USE static int take_turn(struct run *run)
 	traffic->now_ns = clock_now_ns();
 	open_more(run);
 	note_ready(run);
-	if (start_ns != 0 && traffic->end_ns == 0)
+	if (start_ns != 0 && traffic->end_ns == 0 && traffic->now_ns >= start_ns)
 		begin(run, start_ns);
 	release_due(run);
 	tick(run);
