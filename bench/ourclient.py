@@ -2,8 +2,10 @@
 """Runs a client beside a server of servers.py, on the other core, and reads what it found."""
 import json
 import os
+import pathlib
 import resource
 import subprocess
+import time
 
 LONGEST = 120  # seconds: only a hang takes so long
 
@@ -49,6 +51,38 @@ def json_of(words, core):
     """The JSON document that it prints; {"error": a sentence} where there is none."""
     output, error = run(words, core)
     return {"error": error} if error else json.loads(output) | {"error": None}
+
+
+# ---- who else is there ----
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def busy_seconds():
+    """CPU time of everything on this machine, all cores together."""
+    user, nice, system, _, _, irq, softirq, *_ = map(int, pathlib.Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq) / TICKS
+
+
+def ended_seconds():
+    """CPU time of our children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+class Others:
+    """How much of the machine's cores others than a server and the clients that end meanwhile have used."""
+
+    def __init__(self, server):
+        self.server, self.since = server, time.monotonic()
+        self.before = self.used()
+
+    def used(self):
+        return busy_seconds() - self.server.cpu_seconds() - ended_seconds()
+
+    def share(self):
+        """Of one core."""
+        return max(self.used() - self.before, 0) / (time.monotonic() - self.since)
 
 
 def where(server):
