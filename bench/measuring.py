@@ -98,7 +98,9 @@ class Bench:
         """One measurement; "error" says why there is none."""
         try:
             with self.server(case) as server:
-                return client.measure(self, server, case)
+                others = ourclient.Others(server)
+                found = client.measure(self, server, case)
+                return found | {"others": others.share()}
         except (RuntimeError, AssertionError) as error:
             return {"error": str(error)}
 
@@ -308,7 +310,9 @@ def table(name, results):
         rows.append([client, report.spread(measurements, first), report.ratio(measurements, results[baseline], first)])
         rows[-1] += [report.spread(measurements, figure) for figure in case.figures[1:]]
     errors = {f"{client}: {one['error']}" for client, found in results.items() for one in found if one["error"]}
-    text = "; ".join(sorted(errors))
+    shares = [one["others"] for found in results.values() for one in found if "others" in one]
+    crowd = [f"others on the machine used {report.median(shares):.0%} of a core meanwhile"] if shares else []
+    text = "; ".join([*sorted(errors), *crowd])
     return {"title": f"`{name}`: {case.title}", "text": text, "head": head, "rows": rows}
 
 
