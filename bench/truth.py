@@ -184,8 +184,8 @@ def spread(values):
 
 
 def rows_of(title, loop, rounds):
-    """The rows of a table, one for each percentile: medians of the rounds."""
-    good = counted(rounds)
+    """The rows of a table, one for each percentile: medians of the rounds that count; if none does, of all."""
+    good = counted(rounds) or [one for one in rounds if not one["error"]]
     rows = []
     for percent in PERCENTILES if good else ():
         pairs = [one["rows"][percent] for one in good]
@@ -200,7 +200,7 @@ def rows_of(title, loop, rounds):
                 report.number(statistics.median(found for _, found in pairs)),
                 spread([found - known for known, found in pairs]),
                 report.number(allowed_us(known_us)),
-                f"{within} of {len(good)}",
+                f"{within} of {len(good)}" if counted(rounds) else "none counts",
             ]
         )
     return rows
