@@ -114,10 +114,14 @@ class Truth:
         kind = servers.bare("delay-echo", self.directory, "delay-echo", "-d", delays.words, "-o", str(path))
         return servers.RunningServer(kind, self.scratch, self.server_core)
 
-    def base_us(self, delays):
-        """What a bare client finds beyond the delays that were kept: the way there and back, in the median."""
+    def base_us(self, delays, loop):
+        """What a bare client finds beyond the delays that were kept: the way there and back, in the median.
+
+        In an open loop a message is always due soon, and the client does not sleep: nor does the bare one.
+        """
         path = self.scratch / "kept"
         words = [self.directory / "bare-ping", "-v", "-w", "0", "-n", str(BASE_MESSAGES), "-s", str(SIZE)]
+        words += ["-p"] if loop == "open" else []
         with self.server(delays, path) as server:
             output, error = ourclient.run([*words, *ourclient.where(server)], self.client_core)
         if error:
@@ -140,7 +144,7 @@ class Truth:
 
     def measure(self, delays, loop):
         """{"error": a sentence or None, "rows": {percent: (known, found)}, "base_us": ...}."""
-        base_us = self.base_us(delays)
+        base_us = self.base_us(delays, loop)
         says, kept = self.found(delays, loop)
         n_kept = sum(map(len, kept.values()))
         if not says["error"] and says["echoes"] != n_kept:

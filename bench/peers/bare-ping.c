@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As little as a client that times an echo can do: write, read until all of it is back, look at the
- * clock. It blocks and verifies nothing. What `tcpecho ping` finds beyond it is its own doing.
+ * As little as a client that times an echo can do: write, receive until all of it is back, look at
+ * the clock. It blocks and verifies nothing. What `tcpecho ping` finds beyond it is its own doing.
  *
- * usage: bare-ping [-n COUNT] [-s SIZE] [-w WARMUP] [-v] ADDRESS PORT
+ * usage: bare-ping [-n COUNT] [-s SIZE] [-w WARMUP] [-p] [-v] ADDRESS PORT
  *
- * WARMUP: so many before those that count. -v: each round trip in nanoseconds, a line each, before
- * the summary, a JSON document of one line.
+ * WARMUP: so many before those that count. -p: it looks again and again instead of sleeping. -v:
+ * each round trip in nanoseconds, a line each, before the summary, a JSON document of one line.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@
 static unsigned char message[SIZE_MOST], reply[SIZE_MOST];
 static size_t size = 64, count = 10000, warmup = 1000;
 static uint64_t *times;
+static int flags; /* of recv(2) */
 
 static void die(const char *what)
 {
@@ -59,10 +61,10 @@ static uint64_t round_trip(int fd)
 	if (write(fd, message, size) != (ssize_t)size)
 		die("write");
 	for (size_t n_back = 0; n_back < size;) {
-		ssize_t n = read(fd, reply, size - n_back);
-		if (n <= 0)
-			die("read");
-		n_back += (size_t)n;
+		ssize_t n = recv(fd, reply, size - n_back, flags);
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			die("receive");
+		n_back += n > 0 ? (size_t)n : 0;
 	}
 	return now_ns() - start_ns;
 }
@@ -96,7 +98,7 @@ _Noreturn static void usage(void)
 static void parse(int argc, char **argv, int *ret_is_verbose)
 {
 	int option;
-	while ((option = getopt(argc, argv, "n:s:w:v")) != -1)
+	while ((option = getopt(argc, argv, "n:s:w:pv")) != -1)
 		switch (option) {
 		case 'n':
 			count = strtoul(optarg, NULL, 10);
@@ -106,6 +108,9 @@ static void parse(int argc, char **argv, int *ret_is_verbose)
 			break;
 		case 'w':
 			warmup = strtoul(optarg, NULL, 10);
+			break;
+		case 'p':
+			flags = MSG_DONTWAIT;
 			break;
 		case 'v':
 			*ret_is_verbose = 1;
