@@ -2,8 +2,7 @@
 /*
  * As little as a client with epoll can do that puts load on an echo server: one thread, edge-
  * triggered, one receive and one send for each message. It compares nothing, keeps no times and
- * handles no failure: what `tcpecho bench` does more than this is paid for, and this tells how
- * much.
+ * handles no failure: what `tcpecho bench` does more than this is paid for; this tells how much.
  *
  * usage: bare-client [-c CONNECTIONS] [-s SIZE] [-w WARMUP] [-t SECONDS] ADDRESS PORT
  *

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where our looks at the clock are, and where the kernel's are: one echo at a time, and for each
- * the times around send(2) and recv(2) beside the kernel's own time stamps (SO_TIMESTAMPING,
- * software).
+ * the times around send(2) and recv(2) beside the kernel's own (SO_TIMESTAMPING, software).
  *
  *   before   we, before send(2)
  *   sched    the kernel, as the segment enters the queue of the device
