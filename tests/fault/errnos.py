@@ -111,19 +111,20 @@ CANNOT_FAIL = {
         " pthread_mutex_lock pthread_mutex_unlock pthread_mutex_consistent",
     "it always succeeds":
         "sysconf geteuid getpid gettid getenv unsetenv free freeaddrinfo fclose exit_group _exit set_robust_list"
-        " set_tid_address pthread_mutexattr_init pthread_mutexattr_destroy",
+        " set_tid_address pthread_mutexattr_init pthread_mutexattr_destroy pthread_join gmtime_r",
     "its failure is its answer": "isatty if_indextoname inet_ntop getopt_long",
     "it moves nothing out of memory":
         "__assert_fail __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc __errno_location __snprintf_chk"
         " __vsnprintf_chk memcmp memcpy memset nl_langinfo sigabbrev_np snprintf sscanf __isoc99_sscanf strchr"
         " strcmp strcspn strerrordesc_np strerrorname_np strlen strncmp strnlen strrchr strspn strstr strtok_r"
-        " strtoul strtoull vsnprintf memmove memchr bcmp stpcpy __sched_cpucount",
+        " strtoul strtoull vsnprintf memmove memchr memmem bcmp stpcpy __sched_cpucount __memcpy_chk __sprintf_chk"
+        " __popcountdi2",
     "it stands for calls that have rows of their own": "syscall",
     "it is no call":
         "_GLOBAL_OFFSET_TABLE_ __stack_chk_fail environ in6addr_loopback optarg opterr optind optopt __rseq_offset"
-        " __rseq_size stdin stdout stderr",
-    "help and completions only: ferror(3) tells afterwards":
-        "__fprintf_chk __printf_chk fprintf printf fputc fputs puts fwrite putc putchar ferror",
+        " __rseq_size stdin stdout stderr __cpu_model",
+    "what is written by stdio: ferror(3) tells afterwards":
+        "__fprintf_chk __printf_chk __vfprintf_chk fprintf printf fputc fputs puts fwrite putc putchar ferror",
     "the kernel's has no errno: it fails by giving the old break": "brk",
     "behind it stands another way to the same end": "raise tgkill",
     "the C library's own, and it has another way": "futex getrandom restart_syscall rseq",
@@ -142,6 +143,11 @@ NOT_IN_A_LIFE = {
         "io_uring_enable_rings io_uring_peek_batch_cqe io_uring_queue_exit io_uring_queue_init_params"
         " io_uring_register_buf_ring io_uring_register_restrictions io_uring_submit io_uring_submit_and_get_events"
         " io_uring_submit_and_wait io_uring_submit_and_wait_timeout",
+    "ping and bench, which tests/client drives": "aligned_alloc clock_nanosleep",
+    "what is reported, by zlib, libresolv and jansson; tests/unit/report drives it":
+        "__b64_ntop __b64_pton deflate deflateBound deflateEnd deflateInit_ deflateReset inflate inflateEnd"
+        " inflateInit_ inflateReset json_array json_array_append_new json_delete json_dumpf json_integer json_null"
+        " json_object json_object_set_new json_object_update json_pack json_real",
     "--max-per-source, before the first client": "pthread_mutex_init pthread_mutexattr_setpshared"
         " pthread_mutexattr_setrobust",
 }
