@@ -16,6 +16,17 @@
 /* A deadline that never comes. */
 #define CLOCK_NEVER UINT64_MAX
 
+/* For people: a duration in microseconds, in seconds. */
+static inline double clock_us(uint64_t ns)
+{
+	return (double)ns / 1e3;
+}
+
+static inline double clock_s(uint64_t ns)
+{
+	return (double)ns / 1e9;
+}
+
 /* Now, in nanoseconds since some fixed moment. */
 uint64_t clock_now_ns(void);
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/units.h"
+#include "cli/measuring.h"
 #include "cli/target.h"
 #include "client/bench.h"
 #include "net/file.h"
@@ -52,17 +53,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.least = 1,
 		.most = BENCH_CONNECTIONS_MOST,
 	},
-	[SIZE] = {
-		.letter = 's',
-		.name = "size",
-		.kind = OPTION_SIZE,
-		.value_name = "SIZE",
-		.preset = "64",
-		.help = "bytes of a message",
-		.details = "Send messages of SIZE bytes of payload: 64, 4k, 1M.",
-		.least = 1,
-		.most = BENCH_SIZE_MOST,
-	},
+	[SIZE] = MEASURING_SIZE_ROW(BENCH_SIZE_MOST),
 	[DURATION] = {
 		.letter = 'd',
 		.name = "duration",
@@ -125,16 +116,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "before what is measured",
 		.details = "Run for TIME before the measuring begins.",
 	},
-	[WAIT] = {
-		.letter = 'W',
-		.name = "wait",
-		.kind = OPTION_DURATION,
-		.value_name = "TIME",
-		.preset = "5s",
-		.help = "a message that is not back by then has failed",
-		.details = "Wait for a message for TIME at most, then give its connection up; and "
-			   "for a connection. off: for ever.",
-	},
+	[WAIT] = MEASURING_WAIT_ROW,
 	[NO_RECONNECT] = {
 		.name = "no-reconnect",
 		.kind = OPTION_FLAG,
@@ -150,13 +132,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.details = "Connect from ADDRESS, which must be this machine's. One address has "
 			   "some 28,000 ports for connections to one server.",
 	},
-	[JSON] = {
-		.name = "json",
-		.kind = OPTION_FLAG,
-		.help = "one JSON document instead of text",
-		.details = "Print one JSON document at the end and nothing else; it holds every "
-			   "count of the histogram.",
-	},
+	[JSON] = MEASURING_JSON_ROW,
 	[HLOG] = {
 		.name = "hlog",
 		.kind = OPTION_TEXT,
@@ -197,15 +173,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "no line each second",
 		.details = "Show no line each second, as is done on a terminal.",
 	},
-	[SEED] = {
-		.name = "seed",
-		.kind = OPTION_COUNT,
-		.value_name = "N",
-		.preset = "1",
-		.help = "of the payload",
-		.details = "The payload is a function of N, the connection and the offset.",
-		.most = UINT64_MAX,
-	},
+	[SEED] = MEASURING_SEED_ROW,
 	[IPV4] = TARGET_IPV4_ROW,
 	[IPV6] = TARGET_IPV6_ROW,
 };
@@ -284,10 +252,10 @@ MUST_USE static enum status judge(const struct arguments *arguments,
 	enum status status = STATUS_OK;
 	uint64_t p99_ns = histogram_percentile_ns(&result->response, 99);
 	double rate = result->elapsed_ns > 0
-			      ? (double)result->n_echoes / ((double)result->elapsed_ns / 1e9)
+			      ? (double)result->n_echoes / (clock_s(result->elapsed_ns))
 			      : 0;
 	if (values[MAX_P99] != 0 && p99_ns > values[MAX_P99]) {
-		log_error("the 99th percentile is %.1f us, more than %s", (double)p99_ns / 1000,
+		log_error("the 99th percentile is %.1f us, more than %s", clock_us(p99_ns),
 			  units_duration(values[MAX_P99]).text);
 		status = STATUS_ECHO_FAILED;
 	}
@@ -345,6 +313,10 @@ static enum status run(const struct arguments *arguments)
 		.reconnects = !values[NO_RECONNECT],
 		.is_quiet = values[QUIET],
 	};
+	if (config.duration_ns == 0) {
+		log_error("--duration: nothing can be measured in no time");
+		return STATUS_USAGE;
+	}
 	enum status status =
 		target_read(&bench_command, arguments, IPV4, IPV6, &config.server, &config.family);
 	if (status == STATUS_OK && arguments->texts[SOURCE] != NULL) {

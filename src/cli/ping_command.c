@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "cli/measuring.h"
 #include "cli/target.h"
 #include "client/hold.h"
 #include "client/ping.h"
@@ -59,27 +60,8 @@ static const struct option_row options[N_OPTIONS] = {
 			   "each connection, and off is a single one, when it is opened: to see "
 			   "how long a silent connection lives.",
 	},
-	[SIZE] = {
-		.letter = 's',
-		.name = "size",
-		.kind = OPTION_SIZE,
-		.value_name = "SIZE",
-		.preset = "64",
-		.help = "bytes of a message",
-		.details = "Send messages of SIZE bytes of payload: 64, 4k, 1M.",
-		.least = 1,
-		.most = PING_SIZE_MOST,
-	},
-	[WAIT] = {
-		.letter = 'W',
-		.name = "wait",
-		.kind = OPTION_DURATION,
-		.value_name = "TIME",
-		.preset = "5s",
-		.help = "a message that is not back by then has failed",
-		.details = "Wait for a message for TIME at most, then give its connection up; and "
-			   "for a connection, with status 3 if it is the first. off: for ever.",
-	},
+	[SIZE] = MEASURING_SIZE_ROW(PING_SIZE_MOST),
+	[WAIT] = MEASURING_WAIT_ROW,
 	[QUIET] = {
 		.letter = 'q',
 		.name = "quiet",
@@ -94,13 +76,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "the time before each line",
 		.details = "Print the time before each line: seconds since 1970, and microseconds.",
 	},
-	[JSON] = {
-		.name = "json",
-		.kind = OPTION_FLAG,
-		.help = "one JSON document instead of text",
-		.details = "Print one JSON document at the end and nothing else; it holds every "
-			   "count of the histogram.",
-	},
+	[JSON] = MEASURING_JSON_ROW,
 	[CONNECT_EACH] = {
 		.name = "connect-each",
 		.kind = OPTION_FLAG,
@@ -116,15 +92,7 @@ static const struct option_row options[N_OPTIONS] = {
 			   "there. That leaves out how long this machine takes to wake up, and "
 			   "takes a whole core.",
 	},
-	[SEED] = {
-		.name = "seed",
-		.kind = OPTION_COUNT,
-		.value_name = "N",
-		.preset = "1",
-		.help = "of the payload",
-		.details = "The payload is a function of N, the connection and the offset.",
-		.most = UINT64_MAX,
-	},
+	[SEED] = MEASURING_SEED_ROW,
 	[HOLD] = {
 		.name = "hold",
 		.kind = OPTION_FLAG,

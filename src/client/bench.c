@@ -22,7 +22,6 @@
 #include "client/dial.h"
 #include "client/load.h"
 #include "net/io.h"
-#include "net/machine.h"
 #include "net/signals.h"
 
 /* How often the threads are looked at. */
@@ -70,9 +69,9 @@ static void show_line(struct bench *bench, uint64_t now_ns)
 {
 	uint64_t n_failures, n = echoes_so_far(bench, &n_failures);
 	uint64_t start_ns = atomic_load(&bench->plan.start_ns);
-	double seconds = (double)(now_ns - bench->last_line_ns) / 1e9;
+	double seconds = clock_s(now_ns - bench->last_line_ns);
 	fprintf(stderr, "\r\033[K%.0f s: %.0f/s, %" PRIu64 " echoes, %" PRIu64 " failed",
-		(double)(now_ns - start_ns) / 1e9, (double)(n - bench->last_echoes) / seconds, n,
+		clock_s(now_ns - start_ns), (double)(n - bench->last_echoes) / seconds, n,
 		n_failures);
 	fflush(stderr);
 	bench->is_line_shown = true;
@@ -196,7 +195,7 @@ static void judge_client(struct bench *bench)
 		snprintf(text, size,
 			 "one message in a hundred left %.1f us late or more, by the client's own "
 			 "doing",
-			 (double)late_ns / 1000);
+			 clock_us(late_ns));
 	else if (!bench->plan.is_open && report->cpu_share >= BUSY_SHARE)
 		snprintf(text, size, "a thread of the client used %.0f %% of its core",
 			 report->cpu_share * 100);
@@ -242,18 +241,6 @@ MUST_USE static int add_up(struct bench *bench)
 
 /* Besides the connections: standard streams, signals, a poller for each thread, a file. */
 #define DESCRIPTORS_BESIDE (16 + BENCH_THREADS_MOST)
-
-MUST_USE static bool has_descriptors(const struct bench_config *config)
-{
-	uint64_t wanted = config->n_connections + DESCRIPTORS_BESIDE;
-	uint64_t allowed = machine_descriptors(wanted);
-	if (allowed >= wanted)
-		return true;
-	log_error("cannot have %" PRIu64 " connections: this process may have %" PRIu64
-		  " descriptors (ulimit -n)",
-		  config->n_connections, allowed);
-	return false;
-}
 
 MUST_USE static int run_threads(struct bench *bench)
 {
@@ -304,7 +291,7 @@ enum status bench_run(const struct bench_config *config, struct bench_report *re
 	static struct bench bench; /* too large for a stack */
 	struct bench_report report = { 0 };
 	bench = (struct bench){ .config = config, .report = &report };
-	if (!has_descriptors(config))
+	if (!dial_has_room(config->n_connections, DESCRIPTORS_BESIDE))
 		return STATUS_MACHINE;
 	int rc = result_open(&report.result);
 	bench.signals_fd = rc < 0 ? rc : signals_setup_meter();

@@ -2,10 +2,12 @@
 #include "client/dial.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "net/connect.h"
+#include "net/machine.h"
 
 /* The time for one of several addresses: a fair share of what is left, so that each is tried. */
 static uint64_t share_deadline_ns(uint64_t deadline_ns, int n_left)
@@ -71,4 +73,16 @@ enum status dial_explain(const struct addr_spec *server, int code)
 	log_error("cannot connect to %s: %s%s", addr_spec_text(server).text, err_text(code).text,
 		  remedy(code));
 	return status_of(code);
+}
+
+bool dial_has_room(uint64_t n_connections, uint64_t n_beside)
+{
+	uint64_t wanted = n_connections + n_beside;
+	uint64_t allowed = machine_descriptors(wanted);
+	if (allowed >= wanted)
+		return true;
+	log_error("cannot have %" PRIu64 " connections: this process may have %" PRIu64
+		  " descriptors (ulimit -n)",
+		  n_connections, allowed);
+	return false;
 }

@@ -6,6 +6,7 @@
 #ifndef CLIENT_DIAL_H
 #define CLIENT_DIAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -28,5 +29,11 @@ MUST_USE int dial(const struct addr_spec *server, int family, uint64_t timeout_n
 
 /* Says why dial() returned that code, and what may help. Returns the exit status for it. */
 enum status dial_explain(const struct addr_spec *server, int code);
+
+/*
+ * Can this process have so many connections, and n_beside descriptors besides? Raises the soft
+ * limit if that is needed; if it is not enough, says so and returns false.
+ */
+MUST_USE bool dial_has_room(uint64_t n_connections, uint64_t n_beside);
 
 #endif

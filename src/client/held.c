@@ -226,7 +226,7 @@ static void say_open_again(struct holding *holding, const struct held *held)
 	teller_say(&holding->teller,
 		   "connection %" PRIu32 " is open%s after %.3f s, attempt %" PRIu32 "%s%s",
 		   who_is(holding, held) + 1, held->died_ns != 0 ? " again" : "",
-		   (double)(holding->now_ns - from_ns) / 1e9, held->n_attempts,
+		   clock_s(holding->now_ns - from_ns), held->n_attempts,
 		   from.text[0] != '\0' ? ", from " : "", from.text);
 }
 

@@ -20,7 +20,6 @@
 #include "base/units.h"
 #include "client/dial.h"
 #include "client/held.h"
-#include "net/machine.h"
 #include "net/signals.h"
 
 /* Descriptors besides the connections'. */
@@ -44,11 +43,6 @@ struct hold {
 	bool has_said_open;
 };
 
-static double us_of(uint64_t ns)
-{
-	return (double)ns / 1000;
-}
-
 /* ---- figures ---- */
 
 static void bring_up_to_date(struct hold *hold)
@@ -71,9 +65,9 @@ static void say_so_far(struct hold *hold)
 	log_notice("%" PRIu64 " of %" PRIu64 " open, %" PRIu64 " died, %" PRIu64
 		   " heartbeats, p50/p99/max %.1f/%.1f/%.1f us, oldest good byte %.3f s ago",
 		   deaths->n_open, deaths->n_connections, deaths_died(deaths), deaths->n_back,
-		   us_of(histogram_percentile_ns(times, 50)),
-		   us_of(histogram_percentile_ns(times, 99)), us_of(times->max_ns),
-		   (double)deaths->oldest_ns / 1e9);
+		   clock_us(histogram_percentile_ns(times, 50)),
+		   clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns),
+		   clock_s(deaths->oldest_ns));
 }
 
 static void say_open(struct hold *hold)
@@ -84,7 +78,7 @@ static void say_open(struct hold *hold)
 		return;
 	hold->has_said_open = true;
 	teller_say(&holding->teller, "all open after %.3f s",
-		   (double)(holding->now_ns - holding->start_ns) / 1e9);
+		   clock_s(holding->now_ns - holding->start_ns));
 }
 
 /* ---- one turn ---- */
@@ -224,18 +218,6 @@ MUST_USE static enum status hold_on(struct hold *hold, int fd, struct hold_repor
 	return all_lived ? STATUS_OK : STATUS_ECHO_FAILED;
 }
 
-MUST_USE static enum status check_descriptors(const struct hold_config *config)
-{
-	uint64_t wanted = config->n_connections + OTHER_DESCRIPTORS;
-	uint64_t most = machine_descriptors(wanted);
-	if (most >= wanted)
-		return STATUS_OK;
-	log_error("%" PRIu64 " connections need %" PRIu64 " descriptors, and %" PRIu64
-		  " are allowed (ulimit -n raises that)",
-		  config->n_connections, wanted, most);
-	return STATUS_MACHINE;
-}
-
 /* The histogram and all else of *report are there already. */
 MUST_USE static enum status start(const struct hold_config *config, struct hold_report *report)
 {
@@ -276,15 +258,14 @@ MUST_USE static enum status start(const struct hold_config *config, struct hold_
 enum status hold_run(const struct hold_config *config, struct hold_report *ret_report)
 {
 	struct hold_report report = { 0 };
-	enum status status = check_descriptors(config);
-	if (status != STATUS_OK)
-		return status;
+	if (!dial_has_room(config->n_connections, OTHER_DESCRIPTORS))
+		return STATUS_MACHINE;
 	int rc = deaths_open(&report.deaths);
 	if (rc < 0) {
 		log_error("cannot start: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	status = start(config, &report);
+	enum status status = start(config, &report);
 	if (status == STATUS_OK || status == STATUS_ECHO_FAILED)
 		*ret_report = report;
 	else

@@ -17,7 +17,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -25,6 +24,7 @@
 #include "base/pattern.h"
 #include "base/units.h"
 #include "client/dial.h"
+#include "client/teller.h"
 #include "client/wrong.h"
 #include "net/connect.h"
 #include "net/io.h"
@@ -53,6 +53,7 @@ struct ping {
 	const char *failure;            /* its name, NULL: it is back */
 	char why[RESULT_SENTENCE_SIZE]; /* and its sentence */
 	unsigned int n_looks;
+	struct teller teller;
 
 	IO_ALIGNED unsigned char piece[PIECE_SIZE + DIAGNOSIS_MOST];
 };
@@ -72,19 +73,14 @@ static void fail(struct ping *ping, const char *name, const char *format, ...)
 
 /* ---- signals ---- */
 
-static double us_of(uint64_t ns)
-{
-	return (double)ns / 1000;
-}
-
 /* As ping(8) does it: one line, and on it goes. */
 static void say_so_far(const struct ping *ping)
 {
 	const struct result *result = &ping->report->result;
 	const struct histogram *times = &result->response;
 	log_notice("%" PRIu64 "/%" PRIu64 " came back, p50/p99/max %.1f/%.1f/%.1f us",
-		   result->n_echoes, result->n_sent, us_of(histogram_percentile_ns(times, 50)),
-		   us_of(histogram_percentile_ns(times, 99)), us_of(times->max_ns));
+		   result->n_echoes, result->n_sent, clock_us(histogram_percentile_ns(times, 50)),
+		   clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
 }
 
 static void hear_signals(struct ping *ping)
@@ -262,35 +258,21 @@ static uint64_t exchange(struct ping *ping)
 
 /* ---- what is said of it ---- */
 
-static void say_time(const struct ping *ping)
+static void say_back(struct ping *ping, uint64_t ns)
 {
-	struct timespec now;
-	if (!ping->config->timestamps)
-		return;
-	clock_gettime(CLOCK_REALTIME, &now);
-	printf("[%jd.%06ld] ", (intmax_t)now.tv_sec, now.tv_nsec / 1000);
-}
-
-static void say_back(const struct ping *ping, uint64_t ns)
-{
-	if (ping->config->quiet)
-		return;
-	say_time(ping);
-	printf("%" PRIu64 " bytes from %s: seq=%" PRIu64, ping->config->size,
-	       ping->report->address.text, ping->number);
+	char connect[48] = "";
 	if (ping->config->connect_each)
-		printf(" connect=%.1f us", us_of(ping->connect_ns));
-	printf(" time=%.1f us\n", us_of(ns));
-	fflush(stdout);
+		snprintf(connect, sizeof(connect), " connect=%.1f us", clock_us(ping->connect_ns));
+	teller_say(&ping->teller, "%" PRIu64 " bytes from %s: seq=%" PRIu64 "%s time=%.1f us",
+		   ping->config->size, ping->report->address.text, ping->number, connect,
+		   clock_us(ns));
+	teller_flush(&ping->teller);
 }
 
-static void say_failed(const struct ping *ping)
+static void say_failed(struct ping *ping)
 {
-	if (ping->config->quiet)
-		return;
-	say_time(ping);
-	printf("seq=%" PRIu64 ": %s\n", ping->number, ping->why);
-	fflush(stdout);
+	teller_say(&ping->teller, "seq=%" PRIu64 ": %s", ping->number, ping->why);
+	teller_flush(&ping->teller);
 }
 
 static void do_message(struct ping *ping)
@@ -390,7 +372,12 @@ enum status ping_run(const struct ping_config *config, struct ping_report *ret_r
 		log_error("cannot start: %s", err_text(signals_fd).text);
 		return STATUS_MACHINE;
 	}
-	ping = (struct ping){ .config = config, .report = &report, .signals_fd = signals_fd };
+	ping = (struct ping){
+		.config = config,
+		.report = &report,
+		.signals_fd = signals_fd,
+		.teller = { .is_quiet = config->quiet, .has_timestamps = config->timestamps },
+	};
 	uint64_t took_ns;
 	int fd = dial(&config->server, config->family, config->wait_ns, &ping.addr, &took_ns);
 	if (fd < 0) {

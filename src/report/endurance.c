@@ -5,17 +5,9 @@
 #include <inttypes.h>
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "report/hlog.h"
-
-static double us_of(uint64_t ns)
-{
-	return (double)ns / 1000;
-}
-
-static double s_of(uint64_t ns)
-{
-	return (double)ns / 1e9;
-}
+#include "report/times.h"
 
 /* ---- text ---- */
 
@@ -34,10 +26,10 @@ static void write_causes(FILE *out, const uint64_t counts[DEATH_CAUSES])
 static void write_lives(FILE *out, const struct deaths *deaths)
 {
 	if (deaths->shortest_ns != DEATH_NO_BYTE)
-		fprintf(out, "shortest life %.3f s, longest %.3f s\n", s_of(deaths->shortest_ns),
-			s_of(deaths->longest_ns));
+		fprintf(out, "shortest life %.3f s, longest %.3f s\n", clock_s(deaths->shortest_ns),
+			clock_s(deaths->longest_ns));
 	else if (deaths->longest_ns > 0)
-		fprintf(out, "longest life %.3f s\n", s_of(deaths->longest_ns));
+		fprintf(out, "longest life %.3f s\n", clock_s(deaths->longest_ns));
 }
 
 void endurance_write_text(FILE *out, const struct endurance *endurance)
@@ -48,7 +40,7 @@ void endurance_write_text(FILE *out, const struct endurance *endurance)
 	fprintf(out,
 		"%" PRIu64 " connections, %.3f s: %" PRIu64 " held throughout, %" PRIu64
 		" opened, %" PRIu64 " died, %" PRIu64 " open at the end\n",
-		deaths->n_connections, s_of(deaths->elapsed_ns), deaths->n_throughout,
+		deaths->n_connections, clock_s(deaths->elapsed_ns), deaths->n_throughout,
 		deaths->n_opened, deaths_died(deaths), deaths->n_open);
 	if (deaths_died(deaths) > 0) {
 		fputs("deaths: ", out);
@@ -67,8 +59,8 @@ void endurance_write_text(FILE *out, const struct endurance *endurance)
 	write_lives(out, deaths);
 	if (times->n > 0)
 		fprintf(out, "round trip p50/p99/max %.1f/%.1f/%.1f us\n",
-			us_of(histogram_percentile_ns(times, 50)),
-			us_of(histogram_percentile_ns(times, 99)), us_of(times->max_ns));
+			clock_us(histogram_percentile_ns(times, 50)),
+			clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
 }
 
 /* ---- JSON ---- */
@@ -88,28 +80,18 @@ static json_t *causes_json(const uint64_t counts[DEATH_CAUSES])
 	return json;
 }
 
-static json_t *times_json(const struct histogram *times)
-{
-	if (times->n == 0)
-		return json_null();
-	return json_pack("{s:f, s:f, s:f, s:f, s:f}", "min", us_of(histogram_min_ns(times)), "mean",
-			 us_of(histogram_mean_ns(times)), "p50",
-			 us_of(histogram_percentile_ns(times, 50)), "p99",
-			 us_of(histogram_percentile_ns(times, 99)), "max", us_of(times->max_ns));
-}
-
 static json_t *seconds_json(uint64_t ns)
 {
-	return ns != DEATH_NO_BYTE ? json_real(s_of(ns)) : json_null();
+	return ns != DEATH_NO_BYTE ? json_real(clock_s(ns)) : json_null();
 }
 
 static json_t *death_json(const struct death *death)
 {
 	return json_pack("{s:I, s:s, s:s, s:f, s:f, s:I, s:o, s:s?}", "connection",
 			 (json_int_t)death->connection, "cause", death_name(death->cause), "what",
-			 death->why, "seconds", s_of(death->at_ns), "age", s_of(death->age_ns),
-			 "heartbeats", (json_int_t)death->n_beats, "last_good",
-			 seconds_json(death->silent_ns), "from",
+			 death->why, "seconds", clock_s(death->at_ns), "age",
+			 clock_s(death->age_ns), "heartbeats", (json_int_t)death->n_beats,
+			 "last_good", seconds_json(death->silent_ns), "from",
 			 death->from[0] != '\0' ? death->from : NULL);
 }
 
@@ -129,10 +111,11 @@ static json_t *document(const struct endurance *endurance, const char *histogram
 		"{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "command",
 		"ping", "target", endurance->target, "mode", "hold", "connections",
 		(json_int_t)deaths->n_connections, "size", (json_int_t)endurance->size, "interval",
-		s_of(endurance->interval_ns), "seconds", s_of(deaths->elapsed_ns), "throughout",
-		(json_int_t)deaths->n_throughout, "opened", (json_int_t)deaths->n_opened, "open",
-		(json_int_t)deaths->n_open, "died", (json_int_t)n_died, "deaths",
-		causes_json(deaths->n_died), "not_opened", causes_json(deaths->n_not_opened));
+		clock_s(endurance->interval_ns), "seconds", clock_s(deaths->elapsed_ns),
+		"throughout", (json_int_t)deaths->n_throughout, "opened",
+		(json_int_t)deaths->n_opened, "open", (json_int_t)deaths->n_open, "died",
+		(json_int_t)n_died, "deaths", causes_json(deaths->n_died), "not_opened",
+		causes_json(deaths->n_not_opened));
 	json_t *more = json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:s}", "heartbeats",
 		(json_int_t)deaths->n_begun, "echoes", (json_int_t)deaths->n_back, "lost",

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "report/endurance.h"
 #include "version.h"
 
@@ -76,7 +77,7 @@ static void add_times(struct text *text, const struct histogram *times)
 		    (double)bounds_ns[i] / 1e9, n);
 	}
 	add(text, "tcpecho_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, times->n);
-	add(text, "tcpecho_%s_sum %.9f\n", name, (double)times->sum_ns / 1e9);
+	add(text, "tcpecho_%s_sum %.9f\n", name, clock_s(times->sum_ns));
 	add(text, "tcpecho_%s_count %" PRIu64 "\n", name, times->n);
 }
 
@@ -103,7 +104,7 @@ size_t endurance_render_metrics(const struct deaths *deaths, char *out, size_t s
 		  "Connections on which a byte was wrong.", deaths->n_died[DEATH_WRONG]);
 	begin(&text, "hold_last_good_seconds", "gauge",
 	      "Age of the last good byte of the connection that has been without one the longest.");
-	add(&text, "tcpecho_hold_last_good_seconds %.3f\n", (double)deaths->oldest_ns / 1e9);
+	add(&text, "tcpecho_hold_last_good_seconds %.3f\n", clock_s(deaths->oldest_ns));
 	add_times(&text, &deaths->round_trip);
 	return text.n;
 }

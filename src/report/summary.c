@@ -5,23 +5,13 @@
 #include <inttypes.h>
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "report/hlog.h"
-
-static const struct {
-	const char *name;
-	double percent;
-} percentiles[] = {
-	{ "p50", 50 }, { "p90", 90 }, { "p99", 99 }, { "p99.9", 99.9 }, { "p99.99", 99.99 },
-};
-
-static double us_of(uint64_t ns)
-{
-	return (double)ns / 1000;
-}
+#include "report/times.h"
 
 static double seconds_of(const struct result *result)
 {
-	return (double)result->elapsed_ns / 1e9;
+	return clock_s(result->elapsed_ns);
 }
 
 static double rate_of(const struct result *result)
@@ -37,9 +27,9 @@ static void write_times(FILE *out, const char *what, const struct histogram *tim
 	if (times->n == 0)
 		return;
 	fprintf(out, "%s min/mean/p50/p99/max %.1f/%.1f/%.1f/%.1f/%.1f us\n", what,
-		us_of(histogram_min_ns(times)), us_of(histogram_mean_ns(times)),
-		us_of(histogram_percentile_ns(times, 50)),
-		us_of(histogram_percentile_ns(times, 99)), us_of(times->max_ns));
+		clock_us(histogram_min_ns(times)), clock_us(histogram_mean_ns(times)),
+		clock_us(histogram_percentile_ns(times, 50)),
+		clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
 }
 
 static void write_failures(FILE *out, const struct result *result)
@@ -69,8 +59,8 @@ void summary_write_text(FILE *out, const struct summary *summary)
 		fprintf(out,
 			"the kernel's own (TCP_INFO): %.1f us smoothed, %.1f us deviation, %.1f us "
 			"least, %" PRIu64 " segments sent again\n",
-			us_of(kernel->rtt_ns), us_of(kernel->rtt_var_ns), us_of(kernel->rtt_min_ns),
-			kernel->n_retransmits);
+			clock_us(kernel->rtt_ns), clock_us(kernel->rtt_var_ns),
+			clock_us(kernel->rtt_min_ns), kernel->n_retransmits);
 }
 
 /* ---- a table ---- */
@@ -79,12 +69,12 @@ static void write_row(FILE *out, const char *what, const struct histogram *times
 {
 	if (times->n == 0)
 		return;
-	fprintf(out, "%-12s %9.1f %9.1f", what, us_of(histogram_min_ns(times)),
-		us_of(histogram_mean_ns(times)));
-	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
+	fprintf(out, "%-12s %9.1f %9.1f", what, clock_us(histogram_min_ns(times)),
+		clock_us(histogram_mean_ns(times)));
+	for (size_t i = 0; i < TIMES_PERCENTILES; i++)
 		fprintf(out, " %9.1f",
-			us_of(histogram_percentile_ns(times, percentiles[i].percent)));
-	fprintf(out, " %9.1f\n", us_of(times->max_ns));
+			clock_us(histogram_percentile_ns(times, times_percentiles[i].percent)));
+	fprintf(out, " %9.1f\n", clock_us(times->max_ns));
 }
 
 static void write_rate(FILE *out, const struct summary *summary)
@@ -112,8 +102,8 @@ void summary_write_table(FILE *out, const struct summary *summary)
 	if (result->first_mismatch[0] != '\0')
 		fprintf(out, "first: %s\n", result->first_mismatch);
 	fprintf(out, "%-12s %9s %9s", "us", "min", "mean");
-	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
-		fprintf(out, " %9s", percentiles[i].name);
+	for (size_t i = 0; i < TIMES_PERCENTILES; i++)
+		fprintf(out, " %9s", times_percentiles[i].name);
 	fprintf(out, " %9s\n", "max");
 	write_row(out, summary->rate_wanted != 0 ? "response" : "round trip", &result->response);
 	if (summary->rate_wanted != 0) {
@@ -129,20 +119,6 @@ void summary_write_table(FILE *out, const struct summary *summary)
 
 /* ---- JSON ---- */
 
-static json_t *times_json(const struct histogram *times)
-{
-	if (times->n == 0)
-		return json_null();
-	json_t *json = json_pack("{s:f, s:f}", "min", us_of(histogram_min_ns(times)), "mean",
-				 us_of(histogram_mean_ns(times)));
-	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
-		json_object_set_new(
-			json, percentiles[i].name,
-			json_real(us_of(histogram_percentile_ns(times, percentiles[i].percent))));
-	json_object_set_new(json, "max", json_real(us_of(times->max_ns)));
-	return json;
-}
-
 static json_t *failures_json(const struct result *result)
 {
 	json_t *json = json_object();
@@ -156,9 +132,9 @@ static json_t *kernel_json(const struct tcpinfo *kernel)
 {
 	if (kernel == NULL)
 		return json_null();
-	return json_pack("{s:f, s:f, s:f, s:I}", "smoothed", us_of(kernel->rtt_ns), "deviation",
-			 us_of(kernel->rtt_var_ns), "min", us_of(kernel->rtt_min_ns), "retransmits",
-			 (json_int_t)kernel->n_retransmits);
+	return json_pack("{s:f, s:f, s:f, s:I}", "smoothed", clock_us(kernel->rtt_ns), "deviation",
+			 clock_us(kernel->rtt_var_ns), "min", clock_us(kernel->rtt_min_ns),
+			 "retransmits", (json_int_t)kernel->n_retransmits);
 }
 
 static json_t *document(const struct summary *summary, const char *histogram)

@@ -427,6 +427,7 @@ def test_the_text_says_what_the_json_does(serve, bench):
     [
         (["-c", "0"], "--connections 0: out of range, from 1 to 1000000"),
         (["-s", "0"], "--size 0: out of range"),
+        (["-d", "off"], "--duration: nothing can be measured in no time"),
         (["-r", "0"], "--rate 0: out of range, from 1 to 1000000000"),
         (["-r", "10/s"], "--rate 10/s: not a number with k, M or G"),
         (["--hlog", ""], "--hlog : must not be empty"),

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rows that the commands which measure have in common.
+ */
+#ifndef CLI_MEASURING_H
+#define CLI_MEASURING_H
+
+#include "cli/command.h"
+
+#define MEASURING_SIZE_ROW(size_most)                                                         \
+	{                                                                                     \
+		.letter = 's', .name = "size", .kind = OPTION_SIZE, .value_name = "SIZE",     \
+		.preset = "64", .help = "bytes of a message",                                 \
+		.details = "Send messages of SIZE bytes of payload: 64, 4k, 1M.", .least = 1, \
+		.most = (size_most),                                                          \
+	}
+
+#define MEASURING_WAIT_ROW                                                                    \
+	{                                                                                     \
+		.letter = 'W', .name = "wait", .kind = OPTION_DURATION, .value_name = "TIME", \
+		.preset = "5s", .help = "a message that is not back by then has failed",      \
+		.details = "Wait for a message for TIME at most, then give its "              \
+			   "connection up; and for a connection, with status 3 if "           \
+			   "it is the first. off: for ever.",                                 \
+	}
+
+#define MEASURING_JSON_ROW                                                                        \
+	{                                                                                         \
+		.name = "json", .kind = OPTION_FLAG, .help = "one JSON document instead of text", \
+		.details = "Print one JSON document at the end and nothing else; it "             \
+			   "holds every count of the histogram.",                                 \
+	}
+
+#define MEASURING_SEED_ROW                                                              \
+	{                                                                               \
+		.name = "seed", .kind = OPTION_COUNT, .value_name = "N", .preset = "1", \
+		.help = "of the payload",                                               \
+		.details = "The payload is a function of N, the connection and the "    \
+			   "offset.",                                                   \
+		.most = UINT64_MAX,                                                     \
+	}
+
+#endif
