@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run in pieces of time: what came back in each second of it.
+ *
+ * A message belongs to the interval in which it came back, or failed. Intervals follow each other,
+ * in rising order and without overlapping; their sum is the run. Histograms are kept packed (the
+ * string of report/hlog.h), for a run may be long: who looks at one unpacks it.
+ */
+#ifndef BASE_SERIES_H
+#define BASE_SERIES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct series_interval {
+	uint64_t start_ns;  /* since the measuring began */
+	uint64_t length_ns; /* from there on */
+	uint64_t n_echoes;
+	uint64_t bytes_verified;
+	uint64_t n_failures; /* of all kinds */
+	char *response;      /* packed; NULL: nothing came back */
+	char *service;       /* the same, from when it was sent */
+};
+
+/* A zeroed one is empty. */
+struct series {
+	struct series_interval *list;
+	size_t n;
+};
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run: what `ping` or `bench` did, where, and what it found; or what another tool's file says of
+ * such a run. It is written as one JSON document (docs/RESULT.md, docs/result.schema.json), read
+ * again, added to others, compared and drawn.
+ *
+ * A run owns all it points at. A zeroed one is a closed one.
+ */
+#ifndef REPORT_RUN_H
+#define REPORT_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/result.h"
+#include "base/series.h"
+#include "net/tcpinfo.h"
+
+/* Where a run is from, which is how much is known of it. */
+enum run_format {
+	RUN_TCPECHO, /* everything */
+	RUN_HLOG,    /* HdrHistogram's interval log: every count, when; nothing else */
+	RUN_HGRM,    /* HdrHistogram's list of percentiles, as wrk2 prints it: no counts */
+	RUN_FORTIO,  /* fortio's JSON: coarse buckets */
+};
+
+/* Of where and how it ran. A text is NULL where nothing is known. */
+struct run_facts {
+	char *version;            /* of the program: "0.1.0" */
+	char *host;               /* uname(2): nodename */
+	char *kernel;             /* "Linux 6.18.5 x86_64" */
+	char *cpu;                /* "AMD EPYC 9R14" */
+	uint64_t n_cpus;          /* that it may run on; 0: not known */
+	char *command_line;       /* as one would type it in a shell */
+	uint64_t start_ns;        /* when the measuring began, since the epoch; 0: not known */
+	char *congestion_control; /* of its connections: "cubic" */
+	uint64_t mss;             /* bytes of a segment of its connections; 0: not known */
+};
+
+struct run {
+	char *name; /* what to call it: its file, without directory; NULL: it was not read */
+	enum run_format format;
+	uint64_t n_merged; /* runs that it is the sum of; 1: it is one */
+
+	struct run_facts facts;
+	char *command; /* "ping", "bench"; NULL of another tool */
+	char *target;  /* "127.0.0.1:9877" */
+	char *mode;    /* "closed", "open" */
+	uint64_t n_connections, size, depth, n_threads, seed;
+	uint64_t rate_wanted; /* per second; 0: a closed loop */
+	bool churns;
+
+	struct result result;
+	struct series series;
+
+	bool has_kernel; /* is the next known? */
+	struct tcpinfo kernel;
+	double cpu_share;   /* of a core, of the client's busiest thread; 0: not known */
+	char *client_bound; /* why the client was the limit; NULL: it was not */
+};
+
+/* Makes an empty one, of one run, the caller's, to be closed. Returns 0 or -ENOMEM. */
+MUST_USE int run_open(struct run *ret_run);
+void run_close(struct run *run);
+
+#endif
