@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words are made two vectors of four at a time, a cache line of bytes. The compiler makes of a
- * vector what the processor has: one register, two, or plain words. A stream begins and ends within
- * a word wherever it is cut, so its first and last eight bytes are done apart, and may overlap with
- * the words between them: cheaper than a loop over single bytes.
+ * The words of a block are made two vectors of four at a time, a cache line of bytes. The compiler
+ * makes of a vector what the processor has: one register, two, or plain words. A stream begins and
+ * ends within a word wherever it is cut, so its first and last eight bytes are done apart, and may
+ * overlap with the words between them: cheaper than a loop over single bytes.
  */
 #include "base/pattern.h"
 
@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define WORD  ((size_t)8)
-#define BLOCK ((size_t)64)
+#define LINE  ((size_t)64)
+#define WORDS (PATTERN_BLOCK_SIZE / WORD)
 
 /* So many bytes are compared between two looks at the result: what is right is the rule. */
 #define STRETCH ((size_t)4096)
@@ -22,31 +23,26 @@ typedef uint64_t lanes __attribute__((vector_size(32)));
 #define ALWAYS_INLINE __attribute__((always_inline))
 
 /* The golden ratio's share of 2^64: multiples of it lie far from each other. */
-static const uint64_t step = UINT64_C(0x9e3779b97f4a7c15);
-static const uint64_t step_inverse = UINT64_C(0xf1de83e19937733d);
+#define STEP         UINT64_C(0x9e3779b97f4a7c15)
+#define STEP_INVERSE UINT64_C(0xf1de83e19937733d)
 
-static_assert(UINT64_C(0x9e3779b97f4a7c15) * UINT64_C(0xf1de83e19937733d) == 1,
+static_assert(STEP * STEP_INVERSE == 1,
 	      "the number of a word is found by multiplying with the inverse");
 
 /* ---- the words ---- */
 
 /*
- * For words and vectors of them. The shifts are chosen by trial: of all pairs of near connections
- * and near words no byte is the same more often than in random words, give or take the noise.
+ * The shifts are chosen by trial: of all pairs of near connections and near blocks no byte is the
+ * same more often than in random words, give or take the noise.
  */
-#define SCRAMBLE(x)               \
-	do {                      \
-		(x) ^= (x) >> 24; \
-		(x) += (x) << 14; \
-		(x) ^= (x) >> 33; \
-		(x) += (x) << 20; \
-		(x) ^= (x) >> 25; \
-		(x) += (x) << 8;  \
-	} while (0)
-
 static uint64_t scramble(uint64_t x)
 {
-	SCRAMBLE(x);
+	x ^= x >> 24;
+	x += x << 14;
+	x ^= x >> 33;
+	x += x << 20;
+	x ^= x >> 25;
+	x += x << 8;
 	return x;
 }
 
@@ -66,34 +62,58 @@ static uint64_t unscramble(uint64_t x)
 	return x;
 }
 
-/* Neighbouring seeds begin far from each other (the finaliser of splitmix64). */
+/* The finaliser of splitmix64: neighbours lie far from each other behind it. */
+#define MIXED_30(x) (((x) ^ (x) >> 30) * UINT64_C(0xbf58476d1ce4e5b9))
+#define MIXED_27(x) (((x) ^ (x) >> 27) * UINT64_C(0x94d049bb133111eb))
+#define MIXED_31(x) ((x) ^ (x) >> 31)
+#define MIXED(x)    MIXED_31(MIXED_27(MIXED_30(x)))
+
 static uint64_t start_of(uint64_t seed)
 {
-	seed += step;
-	seed = (seed ^ seed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	seed = (seed ^ seed >> 27) * UINT64_C(0x94d049bb133111eb);
-	return seed ^ seed >> 31;
+	return MIXED(seed + STEP);
 }
 
 struct pattern pattern_of(uint64_t seed, uint64_t connection)
 {
-	return (struct pattern){ .base = start_of(seed) + connection * PATTERN_WORDS * step };
+	return (struct pattern){ .base = start_of(seed) + connection * PATTERN_BLOCKS * STEP };
 }
 
-/* What the word that holds an offset is made of. */
-static uint64_t seed_at(const struct pattern *pattern, uint64_t offset)
+/* What the words of a block differ by: random numbers. */
+#define SHADE(j)  MIXED(((j) + 1) * STEP)
+#define SHADES(j) SHADE(j), SHADE(j + 1), SHADE(j + 2), SHADE(j + 3)
+
+static const __attribute__((aligned(64))) uint64_t shades[] = {
+	SHADES(0),  SHADES(4),  SHADES(8),  SHADES(12), SHADES(16), SHADES(20),
+	SHADES(24), SHADES(28), SHADES(32), SHADES(36), SHADES(40), SHADES(44),
+	SHADES(48), SHADES(52), SHADES(56), SHADES(60),
+};
+
+static_assert(sizeof(shades) == PATTERN_BLOCK_SIZE, "a shade for each word of a block");
+
+/* What the block that holds an offset adds to its words. */
+static uint64_t key_at(const struct pattern *pattern, uint64_t offset)
 {
-	return pattern->base + offset / WORD * step;
+	return scramble(pattern->base + offset / PATTERN_BLOCK_SIZE * STEP);
+}
+
+static const uint64_t *shade_at(uint64_t offset)
+{
+	return shades + offset % PATTERN_BLOCK_SIZE / WORD;
+}
+
+static uint64_t word_at(const struct pattern *pattern, uint64_t offset)
+{
+	return *shade_at(offset) + key_at(pattern, offset);
 }
 
 /* The eight bytes from an offset on as a number, the first in its low bits. */
 static uint64_t eight_at(const struct pattern *pattern, uint64_t offset)
 {
-	uint64_t seed = seed_at(pattern, offset), word = scramble(seed);
 	unsigned int skip_bits = (unsigned int)(offset % WORD) * 8;
 	if (skip_bits == 0)
-		return word;
-	return word >> skip_bits | scramble(seed + step) << (64 - skip_bits);
+		return word_at(pattern, offset);
+	return word_at(pattern, offset) >> skip_bits | word_at(pattern, offset + WORD)
+							       << (64 - skip_bits);
 }
 
 static uint64_t load_eight(const unsigned char *bytes)
@@ -111,63 +131,100 @@ static void store_eight(unsigned char *bytes, uint64_t eight)
 
 /* ---- many words at once ---- */
 
-/* The words of a vector of seeds, in the order of bytes in which they are sent. */
-#define VECTOR_OF(x, seeds)                                                               \
-	do {                                                                              \
-		(x) = (seeds);                                                            \
-		SCRAMBLE(x);                                                              \
-		if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)                               \
-			(x) = (lanes){ htole64((x)[0]), htole64((x)[1]), htole64((x)[2]), \
-				       htole64((x)[3]) };                                 \
-	} while (0)
-
-/* n is a multiple of BLOCK. */
-static inline ALWAYS_INLINE void fill_blocks(uint64_t seed, unsigned char *bytes, size_t n)
+/* Four words of a block, in the order of bytes in which they are sent. */
+static inline ALWAYS_INLINE void make_four(const uint64_t *of, uint64_t key, lanes *ret_four)
 {
-	lanes first = seed + (lanes){ 0, step, 2 * step, 3 * step }, second = first + 4 * step, x;
-	for (size_t at = 0; at < n; at += BLOCK) {
-		VECTOR_OF(x, first);
-		memcpy(bytes + at, &x, sizeof(x));
-		VECTOR_OF(x, second);
-		memcpy(bytes + at + sizeof(x), &x, sizeof(x));
-		first += BLOCK / WORD * step;
-		second += BLOCK / WORD * step;
+	lanes four;
+	memcpy(&four, of, sizeof(four));
+	four += key;
+	if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+		four = (lanes){ htole64(four[0]), htole64(four[1]), htole64(four[2]),
+				htole64(four[3]) };
+	*ret_four = four;
+}
+
+/*
+ * A run is words of one block, from `of` in shades on: n bytes, a multiple of WORD.
+ */
+static inline ALWAYS_INLINE void fill_run(const uint64_t *of, uint64_t key, unsigned char *bytes,
+					  size_t n)
+{
+#pragma GCC unroll 8 /* a block's */
+	for (; n >= LINE; of += LINE / WORD, bytes += LINE, n -= LINE) {
+		lanes first, second;
+		make_four(of, key, &first);
+		make_four(of + 4, key, &second);
+		memcpy(bytes, &first, sizeof(first));
+		memcpy(bytes + sizeof(first), &second, sizeof(second));
+	}
+	for (; n > 0; of++, bytes += WORD, n -= WORD)
+		store_eight(bytes, *of + key);
+}
+
+/* Adds to *wrong the bits in which n bytes differ from a run. */
+static inline ALWAYS_INLINE void compare_run(const uint64_t *of, uint64_t key,
+					     const unsigned char *bytes, size_t n, lanes *wrong)
+{
+	lanes first, second, got_first, got_second;
+#pragma GCC unroll 8 /* a block's */
+	for (; n >= LINE; of += LINE / WORD, bytes += LINE, n -= LINE) {
+		make_four(of, key, &first);
+		make_four(of + 4, key, &second);
+		memcpy(&got_first, bytes, sizeof(got_first));
+		memcpy(&got_second, bytes + sizeof(got_first), sizeof(got_second));
+		*wrong |= (first ^ got_first) | (second ^ got_second);
+	}
+	for (; n > 0; of++, bytes += WORD, n -= WORD)
+		(*wrong)[0] |= load_eight(bytes) ^ (*of + key);
+}
+
+/* How many of n bytes are of the block that holds an offset. */
+static inline ALWAYS_INLINE size_t run_at(uint64_t offset, size_t n)
+{
+	size_t left = PATTERN_BLOCK_SIZE - (size_t)(offset % PATTERN_BLOCK_SIZE);
+	return left < n ? left : n;
+}
+
+/* The offset and n, in bytes, are multiples of WORD. */
+static inline ALWAYS_INLINE void fill_words_inline(const struct pattern *pattern, uint64_t offset,
+						   unsigned char *bytes, size_t n)
+{
+	size_t run;
+	for (; n > 0; offset += run, bytes += run, n -= run) {
+		run = run_at(offset, n);
+		fill_run(shade_at(offset), key_at(pattern, offset), bytes, run);
 	}
 }
 
-/* Are n bytes, a multiple of BLOCK, those? */
-static inline ALWAYS_INLINE bool match_blocks(uint64_t seed, const unsigned char *bytes, size_t n)
+static inline ALWAYS_INLINE bool match_words_inline(const struct pattern *pattern, uint64_t offset,
+						    const unsigned char *bytes, size_t n)
 {
-	lanes first = seed + (lanes){ 0, step, 2 * step, 3 * step }, second = first + 4 * step;
-	lanes wrong = { 0 }, x, got;
-	for (size_t at = 0; at < n; at += BLOCK) {
-		VECTOR_OF(x, first);
-		memcpy(&got, bytes + at, sizeof(got));
-		wrong |= x ^ got;
-		VECTOR_OF(x, second);
-		memcpy(&got, bytes + at + sizeof(got), sizeof(got));
-		wrong |= x ^ got;
-		first += BLOCK / WORD * step;
-		second += BLOCK / WORD * step;
+	lanes wrong = { 0 };
+	size_t run;
+	for (; n > 0; offset += run, bytes += run, n -= run) {
+		run = run_at(offset, n);
+		compare_run(shade_at(offset), key_at(pattern, offset), bytes, run, &wrong);
 	}
 	return (wrong[0] | wrong[1] | wrong[2] | wrong[3]) == 0;
 }
 
 /*
- * The same for processors with AVX2, which do a whole vector in one instruction: twice as fast. Not
- * by target_clones: its resolvers run before a sanitizer is ready for them.
+ * For processors with AVX2, which do a whole vector in one instruction. Not by target_clones: its
+ * resolvers run before a sanitizer is ready for them.
  */
 #ifdef __x86_64__
-static __attribute__((target("avx2"))) void fill_blocks_avx2(uint64_t seed, unsigned char *bytes,
-							     size_t n)
+static __attribute__((target("avx2"))) void fill_words_avx2(const struct pattern *pattern,
+							    uint64_t offset, unsigned char *bytes,
+							    size_t n)
 {
-	fill_blocks(seed, bytes, n);
+	fill_words_inline(pattern, offset, bytes, n);
 }
 
-static __attribute__((target("avx2"))) bool match_blocks_avx2(uint64_t seed,
-							      const unsigned char *bytes, size_t n)
+static __attribute__((target("avx2"))) bool match_words_avx2(const struct pattern *pattern,
+							     uint64_t offset,
+							     const unsigned char *bytes, size_t n)
 {
-	return match_blocks(seed, bytes, n);
+	return match_words_inline(pattern, offset, bytes, n);
 }
 
 static bool has_avx2(void)
@@ -175,14 +232,30 @@ static bool has_avx2(void)
 	return __builtin_cpu_supports("avx2");
 }
 #else
-#define fill_blocks_avx2  fill_blocks
-#define match_blocks_avx2 match_blocks
+#define fill_words_avx2  fill_words_inline
+#define match_words_avx2 match_words_inline
 
 static bool has_avx2(void)
 {
 	return false;
 }
 #endif
+
+static void fill_words(const struct pattern *pattern, uint64_t offset, unsigned char *bytes,
+		       size_t n)
+{
+	if (has_avx2())
+		fill_words_avx2(pattern, offset, bytes, n);
+	else
+		fill_words_inline(pattern, offset, bytes, n);
+}
+
+static bool match_words(const struct pattern *pattern, uint64_t offset, const unsigned char *bytes,
+			size_t n)
+{
+	return has_avx2() ? match_words_avx2(pattern, offset, bytes, n)
+			  : match_words_inline(pattern, offset, bytes, n);
+}
 
 /* ---- the streams ---- */
 
@@ -201,15 +274,11 @@ void pattern_fill(const struct pattern *pattern, uint64_t offset, void *bytes, s
 		memcpy(out, &eight, n);
 		return;
 	}
-	size_t at = before_word(offset, n), n_blocks = (n - at) / BLOCK * BLOCK;
+	size_t at = before_word(offset, n), n_whole = (n - at) / WORD * WORD;
 	if (at > 0)
 		store_eight(out, eight_at(pattern, offset));
-	if (n_blocks > 0 && has_avx2())
-		fill_blocks_avx2(seed_at(pattern, offset + at), out + at, n_blocks);
-	else if (n_blocks > 0)
-		fill_blocks(seed_at(pattern, offset + at), out + at, n_blocks);
-	for (at += n_blocks; n - at >= WORD; at += WORD)
-		store_eight(out + at, scramble(seed_at(pattern, offset + at)));
+	fill_words(pattern, offset + at, out + at, n_whole);
+	at += n_whole;
 	/* The last eight once more, of which some are there already. */
 	if (at < n)
 		store_eight(out + n - WORD, eight_at(pattern, offset + n - WORD));
@@ -228,11 +297,6 @@ static size_t match_bytes(const struct pattern *pattern, uint64_t offset,
 	return n;
 }
 
-static bool match_stretch(uint64_t seed, const unsigned char *bytes, size_t n)
-{
-	return has_avx2() ? match_blocks_avx2(seed, bytes, n) : match_blocks(seed, bytes, n);
-}
-
 /* How many bytes from the first on are right, in large steps: those behind may be right as well. */
 static size_t match_roughly(const struct pattern *pattern, uint64_t offset,
 			    const unsigned char *bytes, size_t n)
@@ -240,15 +304,11 @@ static size_t match_roughly(const struct pattern *pattern, uint64_t offset,
 	size_t at = before_word(offset, n);
 	if (at > 0 && load_eight(bytes) != eight_at(pattern, offset))
 		return 0;
-	while (n - at >= BLOCK) {
-		size_t size = n - at < STRETCH ? (n - at) / BLOCK * BLOCK : STRETCH;
-		if (!match_stretch(seed_at(pattern, offset + at), bytes + at, size))
+	while (n - at >= WORD) {
+		size_t size = n - at < STRETCH ? (n - at) / WORD * WORD : STRETCH;
+		if (!match_words(pattern, offset + at, bytes + at, size))
 			return at;
 		at += size;
-	}
-	for (; n - at >= WORD; at += WORD) {
-		if (load_eight(bytes + at) != scramble(seed_at(pattern, offset + at)))
-			return at;
 	}
 	if (at < n && load_eight(bytes + n - WORD) != eight_at(pattern, offset + n - WORD))
 		return at;
@@ -266,18 +326,26 @@ size_t pattern_match(const struct pattern *pattern, uint64_t offset, const void 
 
 /* ---- the way back ---- */
 
+/* What is looked for, and where. */
+struct pattern_search {
+	uint64_t seed, start, n_connections, bound;
+	const unsigned char *bytes;
+	size_t n;
+};
+
 /*
- * The place of n bytes behind which, after `skip`, word g of the series begins. A stream of more
- * than PATTERN_WORDS goes on as the next connection's does: the bytes may be of either.
+ * The place of bytes behind which, after `skip` bytes, word j of block g of the series begins. A
+ * stream of more than PATTERN_BLOCKS goes on as the next connection's does: they may be of either.
  */
-static bool place_of(uint64_t n_connections, uint64_t bound, uint64_t g, size_t skip,
+static bool place_of(uint64_t n_connections, uint64_t bound, uint64_t g, size_t j, size_t skip,
 		     struct pattern_place *ret_place)
 {
-	uint64_t connection = g / PATTERN_WORDS % PATTERN_CONNECTIONS;
-	for (uint64_t word = g % PATTERN_WORDS; word <= bound / WORD; word += PATTERN_WORDS) {
-		if (connection < n_connections && word * WORD >= skip) {
-			*ret_place = (struct pattern_place){ .connection = connection,
-							     .offset = word * WORD - skip };
+	uint64_t connection = g / PATTERN_BLOCKS % PATTERN_CONNECTIONS;
+	uint64_t block = g % PATTERN_BLOCKS;
+	for (; block <= bound / PATTERN_BLOCK_SIZE; block += PATTERN_BLOCKS) {
+		uint64_t offset = block * PATTERN_BLOCK_SIZE + j * WORD;
+		if (connection < n_connections && offset >= skip) {
+			*ret_place = (struct pattern_place){ connection, offset - skip };
 			return true;
 		}
 		connection = (connection + PATTERN_CONNECTIONS - 1) % PATTERN_CONNECTIONS;
@@ -285,23 +353,40 @@ static bool place_of(uint64_t n_connections, uint64_t bound, uint64_t g, size_t 
 	return false;
 }
 
+/* Where n bytes are right, if `word`, which begins behind `skip` of them, is a block's word j. */
+static bool locate_word(const struct pattern_search *search, uint64_t word, size_t j, size_t skip,
+			struct pattern_place *ret_place)
+{
+	uint64_t g = (unscramble(word - shades[j]) - search->start) * STEP_INVERSE;
+	struct pattern_place place;
+	if (!place_of(search->n_connections, search->bound, g, j, skip, &place))
+		return false;
+	struct pattern pattern = pattern_of(search->seed, place.connection);
+	if (place.offset > search->bound - search->n ||
+	    pattern_match(&pattern, place.offset, search->bytes, search->n) < search->n)
+		return false;
+	*ret_place = place;
+	return true;
+}
+
 bool pattern_locate(uint64_t seed, uint64_t n_connections, uint64_t bound, const void *bytes,
 		    size_t n, struct pattern_place *ret_place)
 {
-	uint64_t start = start_of(seed);
+	const struct pattern_search search = {
+		.start = start_of(seed),
+		.seed = seed,
+		.n_connections = n_connections,
+		.bound = bound,
+		.bytes = bytes,
+		.n = n,
+	};
 	if (n > bound)
 		return false;
 	for (size_t skip = 0; skip < WORD && skip + WORD <= n; skip++) {
-		uint64_t word = load_eight((const unsigned char *)bytes + skip);
-		uint64_t g = (unscramble(word) - start) * step_inverse;
-		struct pattern_place place;
-		if (!place_of(n_connections, bound, g, skip, &place))
-			continue;
-		struct pattern pattern = pattern_of(seed, place.connection);
-		if (place.offset <= bound - n &&
-		    pattern_match(&pattern, place.offset, bytes, n) == n) {
-			*ret_place = place;
-			return true;
+		uint64_t word = load_eight(search.bytes + skip);
+		for (size_t j = 0; j < WORDS; j++) {
+			if (locate_word(&search, word, j, skip, ret_place))
+				return true;
 		}
 	}
 	return false;

@@ -3,18 +3,21 @@
  * The bytes that a measurement sends: a function of seed, connection and offset, so that nothing
  * need be kept to compare what comes back, and what comes back wrong says where it is from.
  *
- * A stream is 64-bit words, little-endian, one after the other. All the streams of a seed are parts
- * of one series: connection c begins at its word c * PATTERN_WORDS. Word g of the series is
+ * A stream is 64-bit words, little-endian, one after the other, in blocks of 64. All the streams of
+ * a seed are parts of one series of blocks: connection c begins at its block c * PATTERN_BLOCKS.
+ * Word j of block g is
  *
- *	scramble(start + g * step)     start: the seed, mixed; step: odd
+ *	shade(j) + scramble(start + g * step)     start: the seed, mixed; step: odd
  *
- * and scramble() maps 64-bit words one to one, by shifts alone, which processors do for several
- * words at once. So no two words of the series are the same, whatever connections they belong to,
- * and of any word it can be computed which one it is. A single byte is another's in one of 256
- * cases, as with random bytes, whatever the connections and the distance.
+ * where scramble() maps 64-bit words one to one, and the 64 shades are the same for every seed. A
+ * block costs one scramble, and a word an addition, which processors do for several at once. So no
+ * two blocks of the series are the same, whatever connections they belong to, and of any word it
+ * can be computed which one it is. A single byte is another's in one of 256 cases, as with random
+ * bytes, whatever the connections and the distance; but blocks that have one byte in common at a
+ * place in their words are likely to have it at that place in all of them.
  *
- * The first PATTERN_CONNECTIONS connections differ from each other for PATTERN_WORDS * 8 bytes:
- * 512 GiB. Beyond, the bytes are still right or wrong, but might be another connection's as well.
+ * The first PATTERN_CONNECTIONS connections differ from each other for PATTERN_BLOCKS * 512 bytes:
+ * 32 TiB. Beyond, the bytes are still right or wrong, but might be another connection's as well.
  */
 #ifndef BASE_PATTERN_H
 #define BASE_PATTERN_H
@@ -23,8 +26,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATTERN_WORDS       (UINT64_C(1) << 36)
+#define PATTERN_BLOCKS      (UINT64_C(1) << 36)
+#define PATTERN_BLOCK_SIZE  ((size_t)512)
 #define PATTERN_CONNECTIONS (UINT64_C(1) << 28)
+
+/* So much of a stream is its own. */
+#define PATTERN_SIZE (PATTERN_BLOCKS * PATTERN_BLOCK_SIZE)
 
 /* So few bytes can be located at all, and so few wherever in a word they begin. */
 #define PATTERN_LOCATE_LEAST ((size_t)8)
@@ -32,7 +39,7 @@
 
 /* The stream of one connection: a value. Any offset from 0 on, in bytes, is a place in it. */
 struct pattern {
-	uint64_t base; /* what word 0 is made of */
+	uint64_t base; /* what block 0 is made of */
 };
 
 /* Any seed will do. From PATTERN_CONNECTIONS on, streams are those from connection 0 on again. */

@@ -337,7 +337,7 @@ static void die_of_wrong_bytes(struct holding *holding, struct held *held, size_
 		.n_connections = n_numbers < PATTERN_CONNECTIONS ? n_numbers : PATTERN_CONNECTIONS,
 		.offset = held->returned,
 		.sent = held->sent,
-		.most_sent = PATTERN_WORDS * sizeof(uint64_t),
+		.most_sent = PATTERN_SIZE,
 		.received = from,
 		.n = n,
 	};

@@ -230,7 +230,7 @@ static void diagnose_wrong(struct traffic *traffic, const struct lane *lane, siz
 		.n_connections = n_numbers < PATTERN_CONNECTIONS ? n_numbers : PATTERN_CONNECTIONS,
 		.offset = lane->returned,
 		.sent = lane->sent,
-		.most_sent = PATTERN_WORDS * sizeof(uint64_t),
+		.most_sent = PATTERN_SIZE,
 		.received = from,
 		.n = wrong_await_more(lane->fd, from, n - n_right, DIAGNOSIS_MOST),
 	};

@@ -29,18 +29,22 @@ static uint64_t random_below(uint64_t n)
 
 /* ---- the bytes ---- */
 
+static uint64_t mixed(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
 /* The word of a stream, by the words of the header; multiplications stand for shifts and sums. */
 static uint64_t model_word(uint64_t seed, uint64_t connection, uint64_t word)
 {
 	const uint64_t step = UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t start = seed + step;
-	start = (start ^ (start >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	start = (start ^ (start >> 27)) * UINT64_C(0x94d049bb133111eb);
-	start ^= start >> 31;
-	uint64_t x = start + (connection * PATTERN_WORDS + word) * step;
+	uint64_t start = mixed(seed + step);
+	uint64_t x = start + (connection * PATTERN_BLOCKS + word / 64) * step;
 	x = (x ^ (x >> 24)) * 0x4001;
 	x = (x ^ (x >> 33)) * 0x100001;
-	return (x ^ (x >> 25)) * 0x101;
+	return mixed((word % 64 + 1) * step) + (x ^ (x >> 25)) * 0x101;
 }
 
 static void fill_model(uint64_t seed, uint64_t connection, uint64_t offset, size_t n)
@@ -71,7 +75,7 @@ static void assert_fills(uint64_t connection, uint64_t offset, size_t shift, siz
 
 TEST(the_bytes_are_the_same_on_every_machine)
 {
-	static const unsigned char first[] = { 0xbe, 0x54, 0xe4, 0xb4, 0x0f, 0x6e, 0x47, 0x20 };
+	static const unsigned char first[] = { 0x39, 0x8e, 0x8c, 0xd5, 0xf1, 0xbf, 0xa0, 0x99 };
 	unsigned char bytes[sizeof(first)];
 	struct pattern pattern = pattern_of(1, 2);
 	pattern_fill(&pattern, 3, bytes, sizeof(bytes));
@@ -152,40 +156,58 @@ TEST(a_wrong_bit_is_found_in_large_pieces_too)
 	}
 }
 
-/* The number of bytes in one lane that two runs of words have in common. */
-static void assert_alike_by_chance_only(struct pattern *one, uint64_t one_offset,
-					struct pattern *other, uint64_t other_offset)
+/* Which bytes, of each place in a word, two runs of words have in common. */
+static void count_alike(const struct pattern *one, uint64_t one_offset, const struct pattern *other,
+			uint64_t other_offset, uint64_t *same)
 {
 	static unsigned char a[32768], b[32768];
-	unsigned int same[8] = { 0 };
+	size_t first = 0;
 	pattern_fill(one, one_offset, a, sizeof(a));
 	pattern_fill(other, other_offset, b, sizeof(b));
 	for (size_t i = 0; i < sizeof(a); i++)
 		same[i % 8] += a[i] == b[i];
-	/* 4096 of each lane: 16 by chance, 4 more or less; 56 would be ten times that. */
-	for (size_t lane = 0; lane < 8; lane++) {
-		if (same[lane] > 56)
-			fail_msg("%u of 4096 bytes are the same in lane %zu", same[lane], lane);
+	/* However alike they are: what is another's is found within its first bytes. */
+	while (a[first] == b[first])
+		first++;
+	assert_true(first < 8);
+}
+
+/* 4096 bytes of each place in n pairs: one in 256 by chance. Whole blocks of them, so it scatters. */
+static void assert_alike_by_chance_only(const uint64_t *same, uint64_t n)
+{
+	for (size_t place = 0; place < 8; place++) {
+		if (same[place] > 2 * 16 * n)
+			fail_msg("%ju of %ju bytes are the same at place %zu",
+				 (uintmax_t)same[place], (uintmax_t)(4096 * n), place);
 	}
 }
 
 TEST(streams_have_bytes_in_common_by_chance_only)
 {
 	struct pattern first = pattern_of(SEED, 0);
+	uint64_t same[8] = { 0 }, same_shifted[8] = { 0 };
 	for (uint64_t connection = 1; connection <= 300; connection++) {
 		struct pattern pattern = pattern_of(SEED, connection);
-		assert_alike_by_chance_only(&first, 0, &pattern, 0);
-		assert_alike_by_chance_only(&first, 0, &pattern, connection);
+		count_alike(&first, 0, &pattern, 0, same);
+		count_alike(&first, 0, &pattern, connection, same_shifted);
 	}
+	assert_alike_by_chance_only(same, 300);
+	assert_alike_by_chance_only(same_shifted, 300);
 }
 
 TEST(parts_of_a_stream_have_bytes_in_common_by_chance_only)
 {
 	struct pattern pattern = pattern_of(SEED, 0);
+	uint64_t same[8] = { 0 }, same_far[8] = { 0 }, same_blocks[8] = { 0 };
 	for (uint64_t distance = 1; distance <= 600; distance++)
-		assert_alike_by_chance_only(&pattern, 0, &pattern, distance);
+		count_alike(&pattern, 0, &pattern, distance, same);
 	for (unsigned int power = 10; power < 39; power++)
-		assert_alike_by_chance_only(&pattern, 0, &pattern, UINT64_C(1) << power);
+		count_alike(&pattern, 0, &pattern, UINT64_C(1) << power, same_far);
+	for (uint64_t blocks = 1; blocks <= 300; blocks++)
+		count_alike(&pattern, 0, &pattern, blocks * PATTERN_BLOCK_SIZE, same_blocks);
+	assert_alike_by_chance_only(same, 600);
+	assert_alike_by_chance_only(same_far, 29);
+	assert_alike_by_chance_only(same_blocks, 300);
 }
 
 /* ---- the way back ---- */
@@ -222,9 +244,8 @@ TEST(bytes_are_located_in_each_of_many_connections)
 				       random_below((UINT64_C(1) << 30) - 16), 16);
 	}
 	for (unsigned int i = 0; i < 2000; i++)
-		assert_located(PATTERN_CONNECTIONS, PATTERN_WORDS * 8,
-			       random_below(PATTERN_CONNECTIONS),
-			       random_below(PATTERN_WORDS * 8 - 16), 16);
+		assert_located(PATTERN_CONNECTIONS, PATTERN_SIZE, random_below(PATTERN_CONNECTIONS),
+			       random_below(PATTERN_SIZE - 16), 16);
 }
 
 TEST(a_whole_word_is_enough_to_be_located)
