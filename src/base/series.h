@@ -28,4 +28,7 @@ struct series {
 	size_t n;
 };
 
+/* Frees it; a closed one may be closed again. */
+void series_close(struct series *series);
+
 #endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/run.h"
+
+#include <stdlib.h>
+
+int run_open(struct run *ret_run)
+{
+	struct run run = { .n_merged = 1 };
+	int rc = result_open(&run.result);
+	if (rc == 0)
+		*ret_run = run;
+	return rc;
+}
+
+static void facts_close(struct run_facts *facts)
+{
+	free(facts->version);
+	free(facts->host);
+	free(facts->kernel);
+	free(facts->cpu);
+	free(facts->command_line);
+	free(facts->congestion_control);
+}
+
+void run_close(struct run *run)
+{
+	free(run->name);
+	facts_close(&run->facts);
+	free(run->command);
+	free(run->target);
+	free(run->mode);
+	free(run->client_bound);
+	result_close(&run->result);
+	series_close(&run->series);
+	*run = (struct run){ 0 };
+}
