@@ -6,12 +6,22 @@
 #include <errno.h>
 #include <time.h>
 
-uint64_t clock_now_ns(void)
+static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec now;
-	int failed = clock_gettime(CLOCK_MONOTONIC, &now);
+	int failed = clock_gettime(clock, &now);
 	assert(!failed);
 	return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_now_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_since_epoch_ns(uint64_t moment_ns)
+{
+	return read_clock(CLOCK_REALTIME) + (moment_ns - clock_now_ns());
 }
 
 uint64_t clock_deadline_ns(uint64_t after_ns)

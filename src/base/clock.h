@@ -30,6 +30,9 @@ static inline double clock_s(uint64_t ns)
 /* Now, in nanoseconds since some fixed moment. */
 uint64_t clock_now_ns(void);
 
+/* When a moment is or was by the clock on the wall: nanoseconds since the epoch, as it goes now. */
+uint64_t clock_since_epoch_ns(uint64_t moment_ns);
+
 /* The moment `after_ns` from now, or CLOCK_NEVER where the sum would overflow. */
 uint64_t clock_deadline_ns(uint64_t after_ns);
 

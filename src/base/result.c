@@ -29,6 +29,21 @@ void result_close(struct result *result)
 	histogram_close(&result->connect);
 }
 
+void result_reset(struct result *result)
+{
+	struct result empty = {
+		.response = result->response,
+		.service = result->service,
+		.lateness = result->lateness,
+		.connect = result->connect,
+	};
+	histogram_reset(&empty.response);
+	histogram_reset(&empty.service);
+	histogram_reset(&empty.lateness);
+	histogram_reset(&empty.connect);
+	*result = empty;
+}
+
 void result_fail(struct result *result, const char *name, uint64_t n)
 {
 	for (size_t i = 0; i < result->n_failures; i++) {

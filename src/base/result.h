@@ -51,6 +51,9 @@ struct result {
 MUST_USE int result_open(struct result *ret_result);
 void result_close(struct result *result);
 
+/* Forgets all that was counted. */
+void result_reset(struct result *result);
+
 /* Counts n failures of a kind. name: static storage. */
 void result_fail(struct result *result, const char *name, uint64_t n);
 

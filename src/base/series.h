@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/result.h"
+
 struct series_interval {
 	uint64_t start_ns;  /* since the measuring began */
 	uint64_t length_ns; /* from there on */
@@ -30,5 +32,15 @@ struct series {
 
 /* Frees it; a closed one may be closed again. */
 void series_close(struct series *series);
+
+/*
+ * Whoever makes a series of a measurement. It is told of each interval when that is over, in order:
+ * `part` is what counts in it, and is the teller's. Returns 0 or a negative code, with which the
+ * measurement cannot go on.
+ */
+struct series_keeper {
+	int (*keep)(void *keeper, uint64_t start_ns, uint64_t length_ns, const struct result *part);
+	void *keeper; /* the first argument */
+};
 
 #endif

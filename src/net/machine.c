@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/units.h"
@@ -166,4 +167,46 @@ unsigned int machine_cores(void)
 		return (unsigned int)CPU_COUNT(&allowed);
 	long online = sysconf(_SC_NPROCESSORS_ONLN); /* more than CPU_SETSIZE */
 	return online > 0 ? (unsigned int)online : 1;
+}
+
+/* What stands behind the colon of a line "name : value", if it has that name; or NULL. */
+static const char *value_of(const char *line, const char *name)
+{
+	size_t length = strlen(name);
+	if (strncmp(line, name, length) != 0)
+		return NULL;
+	const char *colon = line + length + strspn(line + length, " \t");
+	return *colon == ':' ? colon + 1 + strspn(colon + 1, " \t") : NULL;
+}
+
+/* The first processor's. What that line is called depends on the architecture. */
+static void find_cpu(char *cpu, size_t size)
+{
+	static const char *const names[] = { "model name", "cpu model", "cpu", "uarch", "Model" };
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	if (file == NULL)
+		return;
+	char line[256];
+	while (*cpu == '\0' && fgets(line, sizeof(line), file) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+			const char *value = value_of(line, names[i]);
+			if (value != NULL)
+				snprintf(cpu, size, "%s", value);
+		}
+	}
+	fclose(file);
+}
+
+struct machine_names machine_names(void)
+{
+	struct machine_names names = { 0 };
+	struct utsname found;
+	if (uname(&found) == 0) {
+		snprintf(names.host, sizeof(names.host), "%s", found.nodename);
+		snprintf(names.kernel, sizeof(names.kernel), "%s %s %s", found.sysname,
+			 found.release, found.machine);
+	}
+	find_cpu(names.cpu, sizeof(names.cpu));
+	return names;
 }

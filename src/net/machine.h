@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What this machine allows: its port range, and how many descriptors and processes we may have.
+ * What this machine is, and what it allows: its port range, and how many descriptors and processes
+ * we may have.
  */
 #ifndef NET_MACHINE_H
 #define NET_MACHINE_H
@@ -50,5 +51,14 @@ int machine_uring_disabled(void);
 
 /* How many cores this process may run on (sched_setaffinity(2)), at least 1. */
 unsigned int machine_cores(void);
+
+/* What it is called; a text is empty where that is not known, and may hold any bytes. */
+struct machine_names {
+	char host[65];    /* uname(2): nodename */
+	char kernel[200]; /* "Linux 6.18.5 x86_64" */
+	char cpu[128];    /* "AMD EPYC 9R14" */
+};
+
+struct machine_names machine_names(void);
 
 #endif

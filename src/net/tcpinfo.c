@@ -6,13 +6,21 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "base/compiler.h"
+
 #define NS_PER_US UINT64_C(1000)
+
+MUST_USE static bool ask(int fd, struct tcp_info *ret_info)
+{
+	socklen_t size = sizeof(*ret_info);
+	*ret_info = (struct tcp_info){ 0 }; /* an older kernel fills less of it */
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &size) == 0;
+}
 
 bool tcpinfo_of(int fd, struct tcpinfo *ret_info)
 {
-	struct tcp_info info = { 0 };
-	socklen_t size = sizeof(info);
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+	struct tcp_info info;
+	if (!ask(fd, &info))
 		return false;
 	*ret_info = (struct tcpinfo){
 		.rtt_ns = info.tcpi_rtt * NS_PER_US,
@@ -20,5 +28,18 @@ bool tcpinfo_of(int fd, struct tcpinfo *ret_info)
 		.rtt_min_ns = info.tcpi_min_rtt * NS_PER_US,
 		.n_retransmits = info.tcpi_total_retrans,
 	};
+	return true;
+}
+
+bool tcpinfo_sending_of(int fd, struct tcpinfo_sending *ret_sending)
+{
+	struct tcp_info info;
+	struct tcpinfo_sending sending = { 0 };
+	socklen_t size = sizeof(sending.congestion_control) - 1; /* a NUL stays behind it */
+	if (!ask(fd, &info) ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, sending.congestion_control, &size) < 0)
+		return false;
+	sending.mss = info.tcpi_snd_mss;
+	*ret_sending = sending;
 	return true;
 }

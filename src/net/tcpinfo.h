@@ -22,4 +22,13 @@ struct tcpinfo {
 /* False: it is no TCP connection. */
 bool tcpinfo_of(int fd, struct tcpinfo *ret_info);
 
+/* By which rules it sends. */
+struct tcpinfo_sending {
+	char congestion_control[16]; /* TCP_CONGESTION: "cubic"; empty: it is no TCP connection */
+	uint64_t mss;                /* payload of a segment at most, in bytes */
+};
+
+/* False: it is no TCP connection. */
+bool tcpinfo_sending_of(int fd, struct tcpinfo_sending *ret_sending);
+
 #endif
