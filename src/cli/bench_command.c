@@ -3,18 +3,19 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/units.h"
+#include "cli/facts.h"
 #include "cli/measuring.h"
 #include "cli/target.h"
 #include "client/bench.h"
 #include "net/file.h"
-#include "report/hlog.h"
+#include "report/recorder.h"
+#include "report/run_write.h"
 #include "report/summary.h"
 
 enum {
@@ -138,8 +139,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_TEXT,
 		.value_name = "FILE",
 		.help = "write the histograms in HdrHistogram's log format",
-		.details = "Write the histograms of response and service times to FILE, in the log "
-			   "format of HdrHistogram (version 1.3), for its tools.",
+		.details = "Write the histograms of response and service times of each second to "
+			   "FILE, in the log format of HdrHistogram (version 1.3), for its tools.",
 	},
 	[MAX_P99] = {
 		.name = "max-p99",
@@ -180,31 +181,12 @@ static const struct option_row options[N_OPTIONS] = {
 
 /* ---- what is written ---- */
 
-MUST_USE static int write_logs(FILE *file, const struct bench_report *found)
-{
-	const struct result *result = &found->result;
-	struct timespec now;
-	struct hlog *hlog;
-	int rc = hlog_open(&hlog);
-	if (rc < 0)
-		return rc;
-	clock_gettime(CLOCK_REALTIME, &now);
-	uint64_t now_ns = (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
-	fputs(hlog_head(hlog, now_ns - result->elapsed_ns), file);
-	struct hlog_interval interval = { .tag = "response", .length_ns = result->elapsed_ns };
-	fputs(hlog_line(hlog, &interval, &result->response), file);
-	interval.tag = "service";
-	fputs(hlog_line(hlog, &interval, &result->service), file);
-	hlog_close(hlog);
-	return 0;
-}
-
-MUST_USE static int write_hlog(const char *path, const struct bench_report *found)
+MUST_USE static int write_hlog(const char *path, const struct run *run)
 {
 	FILE *file;
 	int rc = file_create(path, &file);
 	if (rc == 0) {
-		int written = write_logs(file, found);
+		int written = run_write_hlog(file, run);
 		rc = file_close(file);
 		rc = written < 0 ? written : rc;
 	}
@@ -213,27 +195,13 @@ MUST_USE static int write_hlog(const char *path, const struct bench_report *foun
 	return rc;
 }
 
-MUST_USE static int write_summary(const struct arguments *arguments,
-				  const struct bench_config *config,
-				  const struct bench_report *found)
+MUST_USE static int write_summary(const struct arguments *arguments, const struct run *run)
 {
-	const struct summary summary = {
-		.command = "bench",
-		.target = found->address.text,
-		.mode = config->rate != 0 ? "open" : "closed",
-		.n_connections = config->n_connections,
-		.size = config->size,
-		.rate_wanted = config->rate,
-		.result = &found->result,
-		.tells_connecting = true,
-		.cpu_share = found->cpu_share,
-		.client_bound = found->client_bound[0] != '\0' ? found->client_bound : NULL,
-	};
 	int rc = 0;
 	if (arguments->values[JSON])
-		rc = summary_write_json(stdout, &summary);
+		rc = run_write_json(stdout, run);
 	else
-		summary_write_table(stdout, &summary);
+		summary_write_table(stdout, run);
 	if (rc == 0)
 		rc = file_flush(stdout);
 	if (rc < 0)
@@ -244,10 +212,9 @@ MUST_USE static int write_summary(const struct arguments *arguments,
 /* ---- what is judged ---- */
 
 /* The limits that were asked for. */
-MUST_USE static enum status judge(const struct arguments *arguments,
-				  const struct bench_report *found)
+MUST_USE static enum status judge(const struct arguments *arguments, const struct run *run)
 {
-	const struct result *result = &found->result;
+	const struct result *result = &run->result;
 	const uint64_t *values = arguments->values;
 	enum status status = STATUS_OK;
 	uint64_t p99_ns = histogram_percentile_ns(&result->response, 99);
@@ -263,21 +230,80 @@ MUST_USE static enum status judge(const struct arguments *arguments,
 		log_error("%.1f echoes per second, fewer than %" PRIu64, rate, values[MIN_RATE]);
 		status = STATUS_ECHO_FAILED;
 	}
-	if (values[STRICT] && found->client_bound[0] != '\0') {
-		log_error("the client was the limit: %s", found->client_bound);
+	if (values[STRICT] && run->client_bound != NULL) {
+		log_error("the client was the limit: %s", run->client_bound);
 		status = STATUS_MACHINE;
 	}
 	return status;
 }
 
-MUST_USE static enum status report(const struct arguments *arguments,
-				   const struct bench_config *config,
-				   const struct bench_report *found)
+MUST_USE static enum status report(const struct arguments *arguments, const struct run *run)
 {
-	int rc = write_summary(arguments, config, found);
+	int rc = write_summary(arguments, run);
 	if (rc == 0 && arguments->texts[HLOG] != NULL)
-		rc = write_hlog(arguments->texts[HLOG], found);
-	return rc == 0 ? judge(arguments, found) : STATUS_MACHINE;
+		rc = write_hlog(arguments->texts[HLOG], run);
+	return rc == 0 ? judge(arguments, run) : STATUS_MACHINE;
+}
+
+/* Takes what was found; *ret_run is the caller's, to be closed, also on failure. */
+MUST_USE static int make_run(const struct arguments *arguments, const struct bench_config *config,
+			     const struct bench_report *found, struct recorder *recorder,
+			     struct run *ret_run)
+{
+	*ret_run = (struct run){
+		.n_merged = 1,
+		.n_connections = config->n_connections,
+		.size = config->size,
+		.depth = config->churns ? 1 : config->depth,
+		.n_threads = config->n_threads < config->n_connections ? config->n_threads
+								       : config->n_connections,
+		.seed = config->seed,
+		.rate_wanted = config->rate,
+		.churns = config->churns,
+		.warmup_ns = config->warmup_ns,
+		.result = found->result,
+		.has_kernel = found->has_kernel,
+		.kernel = found->kernel,
+		.cpu_share = found->cpu_share,
+	};
+	int rc = recorder_finish(recorder, &ret_run->series);
+	if (rc == 0)
+		rc = facts_copy("bench", &ret_run->command);
+	if (rc == 0)
+		rc = facts_copy(config->rate != 0 ? "open" : "closed", &ret_run->mode);
+	if (rc == 0)
+		rc = facts_copy(found->address.text, &ret_run->target);
+	if (rc == 0)
+		rc = facts_copy(found->client_bound, &ret_run->client_bound);
+	if (rc == 0)
+		rc = facts_gather(&ret_run->facts, arguments, found->start_ns,
+				  found->has_kernel ? &found->sending : NULL);
+	return rc;
+}
+
+MUST_USE static enum status bench_and_report(const struct arguments *arguments,
+					     struct bench_config *config)
+{
+	struct recorder recorder;
+	struct bench_report found;
+	int rc = recorder_open(&recorder);
+	if (rc < 0) {
+		log_error("cannot start: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	config->keeper = (struct series_keeper){ recorder_keep, &recorder };
+	enum status status = bench_run(config, &found);
+	if (status == STATUS_OK || status == STATUS_ECHO_FAILED) {
+		struct run run;
+		rc = make_run(arguments, config, &found, &recorder, &run);
+		enum status told = rc == 0 ? report(arguments, &run) : STATUS_MACHINE;
+		if (rc < 0)
+			log_error("cannot make the summary: %s", err_text(rc).text);
+		run_close(&run);
+		status = told == STATUS_OK ? status : told;
+	}
+	recorder_close(&recorder);
+	return status;
 }
 
 /* ---- the command line ---- */
@@ -325,13 +351,7 @@ static enum status run(const struct arguments *arguments)
 	}
 	if (status != STATUS_OK)
 		return status;
-	struct bench_report found;
-	status = bench_run(&config, &found);
-	if (status != STATUS_OK && status != STATUS_ECHO_FAILED)
-		return status;
-	enum status told = report(arguments, &config, &found);
-	result_close(&found.result);
-	return told == STATUS_OK ? status : told;
+	return bench_and_report(arguments, &config);
 }
 
 static const char *const description[] = {

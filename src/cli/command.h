@@ -53,6 +53,8 @@ struct arguments {
 	enum option_source sources[COMMAND_OPTIONS_MOST];
 	char **operands;
 	size_t n_operands;
+	char **words; /* all of them, from the command's name on; options may have come first */
+	size_t n_words;
 };
 
 /* A titled part of a man page: paragraphs of plain text, NULL behind the last. */

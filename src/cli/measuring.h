@@ -37,7 +37,7 @@
 		.help = "of the payload",                                               \
 		.details = "The payload is a function of N, the connection and the "    \
 			   "offset.",                                                   \
-		.most = UINT64_MAX,                                                     \
+		.most = INT64_MAX,                                                      \
 	}
 
 #endif

@@ -293,7 +293,7 @@ MUST_USE static enum option_outcome apply_command_line(const struct command *com
 enum option_outcome option_parse(const struct command *command, int argc, char **argv,
 				 struct arguments *ret_arguments)
 {
-	struct arguments arguments = { 0 };
+	struct arguments arguments = { .words = argv, .n_words = (size_t)argc };
 	apply_presets(command, &arguments);
 	enum option_outcome outcome = apply_command_line(command, argc, argv, &arguments);
 	if (outcome == OPTION_RUN)

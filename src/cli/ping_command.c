@@ -7,12 +7,15 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "cli/facts.h"
 #include "cli/measuring.h"
 #include "cli/target.h"
 #include "client/hold.h"
 #include "client/ping.h"
 #include "net/file.h"
 #include "report/endurance.h"
+#include "report/recorder.h"
+#include "report/run_write.h"
 #include "report/summary.h"
 
 enum {
@@ -123,24 +126,43 @@ static const struct option_row options[N_OPTIONS] = {
 	[IPV6] = TARGET_IPV6_ROW,
 };
 
-MUST_USE static enum status report(const struct arguments *arguments,
-				   const struct ping_config *config, struct ping_report *found)
+/* Takes what was found; *ret_run is the caller's, to be closed, also on failure. */
+MUST_USE static int make_run(const struct arguments *arguments, const struct ping_config *config,
+			     const struct ping_report *found, struct recorder *recorder,
+			     struct run *ret_run)
 {
-	const struct summary summary = {
-		.command = "ping",
-		.target = found->address.text,
-		.mode = "closed",
+	*ret_run = (struct run){
+		.n_merged = 1,
 		.n_connections = 1,
 		.size = config->size,
-		.result = &found->result,
-		.kernel = found->has_kernel_rtt ? &found->kernel : NULL,
-		.tells_connecting = config->connect_each,
+		.depth = 1,
+		.n_threads = 1,
+		.seed = config->seed,
+		.churns = config->connect_each,
+		.result = found->result,
+		.has_kernel = found->has_kernel,
+		.kernel = found->kernel,
 	};
+	int rc = recorder_finish(recorder, &ret_run->series);
+	if (rc == 0)
+		rc = facts_copy("ping", &ret_run->command);
+	if (rc == 0)
+		rc = facts_copy("closed", &ret_run->mode);
+	if (rc == 0)
+		rc = facts_copy(found->address.text, &ret_run->target);
+	if (rc == 0)
+		rc = facts_gather(&ret_run->facts, arguments, found->start_ns,
+				  found->has_kernel ? &found->sending : NULL);
+	return rc;
+}
+
+MUST_USE static enum status report(const struct arguments *arguments, const struct run *run)
+{
 	int rc = 0;
 	if (arguments->values[JSON])
-		rc = summary_write_json(stdout, &summary);
+		rc = run_write_json(stdout, run);
 	else
-		summary_write_text(stdout, &summary);
+		summary_write_text(stdout, run);
 	if (rc == 0)
 		rc = file_flush(stdout);
 	if (rc == 0)
@@ -239,6 +261,31 @@ MUST_USE static enum status check_without_hold(const struct arguments *arguments
 	return STATUS_OK;
 }
 
+MUST_USE static enum status ping_and_report(const struct arguments *arguments,
+					    struct ping_config *config)
+{
+	struct recorder recorder;
+	struct ping_report found;
+	int rc = recorder_open(&recorder);
+	if (rc < 0) {
+		log_error("cannot start: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	config->keeper = (struct series_keeper){ recorder_keep, &recorder };
+	enum status status = ping_run(config, &found);
+	if (status == STATUS_OK || status == STATUS_ECHO_FAILED) {
+		struct run run;
+		rc = make_run(arguments, config, &found, &recorder, &run);
+		enum status told = rc == 0 ? report(arguments, &run) : STATUS_MACHINE;
+		if (rc < 0)
+			log_error("cannot make the summary: %s", err_text(rc).text);
+		run_close(&run);
+		status = told == STATUS_OK ? status : told;
+	}
+	recorder_close(&recorder);
+	return status;
+}
+
 static enum status run(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
@@ -261,13 +308,7 @@ static enum status run(const struct arguments *arguments)
 				     &config.family);
 	if (status != STATUS_OK)
 		return status;
-	struct ping_report found;
-	status = ping_run(&config, &found);
-	if (status != STATUS_OK && status != STATUS_ECHO_FAILED)
-		return status;
-	enum status told = report(arguments, &config, &found);
-	result_close(&found.result);
-	return told == STATUS_OK ? status : told;
+	return ping_and_report(arguments, &config);
 }
 
 static const char *const description[] = {

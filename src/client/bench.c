@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "client/dial.h"
+#include "client/gather.h"
 #include "client/load.h"
 #include "net/io.h"
 #include "net/signals.h"
@@ -47,6 +48,7 @@ struct bench {
 	struct load loads[BENCH_THREADS_MOST];
 	pthread_t threads[BENCH_THREADS_MOST];
 	uint32_t n_threads; /* that are running */
+	struct gather gather;
 	uint64_t next_line_ns, last_echoes, last_line_ns;
 	bool is_line_shown;
 };
@@ -131,13 +133,14 @@ MUST_USE static int start_threads(struct bench *bench)
 			.number = i,
 			.n_lanes = lanes_of(bench, i),
 		};
-		rc = result_open(&load->result);
-		if (rc == 0)
-			rc = -pthread_create(&bench->threads[i], NULL, be_thread, load);
+		rc = load_open(load);
+		if (rc < 0)
+			break;
+		rc = -pthread_create(&bench->threads[i], NULL, be_thread, load);
 		if (rc == 0)
 			bench->n_threads++;
 		else
-			result_close(&load->result);
+			load_close(load);
 	}
 	return rc;
 }
@@ -172,6 +175,7 @@ static void look_on(struct bench *bench)
 		ignore_result(io_wait(&signals, 1, clock_deadline_ns(LOOK_NS)));
 		hear_signals(bench);
 		begin_if_ready(bench);
+		gather_look(&bench->gather, bench->n_threads);
 		uint64_t now_ns = clock_now_ns();
 		if (!shows || bench->next_line_ns == 0 || now_ns < bench->next_line_ns)
 			continue;
@@ -201,40 +205,78 @@ static void judge_client(struct bench *bench)
 			 report->cpu_share * 100);
 }
 
-/* Of the whole run, what counts: from the end of the warm-up to the last message. */
-static uint64_t elapsed_ns(const struct bench *bench, uint64_t last_back_ns)
+static uint64_t later(uint64_t a_ns, uint64_t b_ns)
 {
-	const struct load_plan *plan = &bench->plan;
-	uint64_t begin_ns = atomic_load(&plan->start_ns) + plan->warmup_ns;
-	uint64_t found_ns = last_back_ns > begin_ns ? last_back_ns - begin_ns : 0;
+	return a_ns > b_ns ? a_ns : b_ns;
+}
+
+/* When the warm-up was over; CLOCK_NEVER: it has not begun. */
+static uint64_t begin_of(const struct load_plan *plan)
+{
+	uint64_t start_ns = atomic_load(&plan->start_ns);
+	return start_ns != 0 ? start_ns + plan->warmup_ns : CLOCK_NEVER;
+}
+
+static uint64_t since(uint64_t begin_ns, uint64_t moment_ns)
+{
+	return moment_ns > begin_ns ? moment_ns - begin_ns : 0;
+}
+
+/* Of the whole run, what counts: from the end of the warm-up to the last message. */
+static uint64_t elapsed_ns(const struct load_plan *plan, uint64_t last_back_ns)
+{
+	uint64_t found_ns = since(begin_of(plan), last_back_ns);
 	bool is_whole = plan->is_open && !atomic_load(&plan->is_called_off);
 	return is_whole && found_ns < plan->duration_ns ? plan->duration_ns : found_ns;
 }
 
-MUST_USE static int add_up(struct bench *bench)
+static void note_kernel(struct bench_report *report, const struct load *load)
+{
+	if (report->has_kernel || !load->has_kernel)
+		return;
+	report->has_kernel = true;
+	report->kernel = load->kernel;
+	report->sending = load->sending;
+}
+
+/* What is told of all threads' counts. */
+static void note_times(struct bench *bench, uint64_t last_back_ns, uint64_t ended_ns,
+		       uint64_t cpu_ns)
 {
 	struct bench_report *report = bench->report;
-	uint64_t last_back_ns = 0, cpu_ns = 0;
+	uint64_t begin_ns = begin_of(&bench->plan);
+	if (since(begin_ns, ended_ns) > 0)
+		report->start_ns = clock_since_epoch_ns(begin_ns);
+	if (begin_ns == CLOCK_NEVER)
+		return;
+	report->result.elapsed_ns = elapsed_ns(&bench->plan, last_back_ns);
+	uint64_t run_ns = report->result.elapsed_ns + bench->plan.warmup_ns;
+	report->cpu_share = run_ns > 0 ? (double)cpu_ns / (double)run_ns : 0;
+	judge_client(bench);
+}
+
+MUST_USE static int add_up(struct bench *bench)
+{
+	uint64_t last_back_ns = 0, ended_ns = 0, cpu_ns = 0;
 	int rc = 0;
 	for (uint32_t i = 0; i < bench->n_threads; i++) {
 		struct load *load = &bench->loads[i];
 		pthread_join(bench->threads[i], NULL);
-		result_add(&report->result, &load->result);
-		result_close(&load->result);
-		last_back_ns =
-			load->last_back_ns > last_back_ns ? load->last_back_ns : last_back_ns;
-		cpu_ns = load->cpu_ns > cpu_ns ? load->cpu_ns : cpu_ns;
+		last_back_ns = later(last_back_ns, load->last_back_ns);
+		ended_ns = later(ended_ns, load->ended_ns);
+		cpu_ns = later(cpu_ns, load->cpu_ns);
+		note_kernel(bench->report, load);
 		if (rc == 0)
 			rc = load->code;
 	}
-	if (atomic_load(&bench->plan.start_ns) != 0) {
-		uint64_t run_ns = elapsed_ns(bench, last_back_ns);
-		report->result.elapsed_ns = run_ns;
-		run_ns += bench->plan.warmup_ns;
-		report->cpu_share = run_ns > 0 ? (double)cpu_ns / (double)run_ns : 0;
-		judge_client(bench);
-	}
-	return rc;
+	uint64_t begin_ns = begin_of(&bench->plan);
+	gather_look(&bench->gather, bench->n_threads);
+	int gathered = gather_finish(&bench->gather, since(begin_ns, last_back_ns),
+				     since(begin_ns, ended_ns));
+	for (uint32_t i = 0; i < bench->n_threads; i++)
+		load_close(&bench->loads[i]);
+	note_times(bench, last_back_ns, ended_ns, cpu_ns);
+	return rc < 0 ? rc : gathered;
 }
 
 /* ---- the run ---- */
@@ -244,11 +286,16 @@ MUST_USE static int add_up(struct bench *bench)
 
 MUST_USE static int run_threads(struct bench *bench)
 {
+	int rc = gather_open(&bench->gather, bench->loads, &bench->config->keeper,
+			     &bench->report->result);
+	if (rc < 0)
+		return rc;
 	int started = start_threads(bench);
 	if (started < 0)
 		atomic_store(&bench->plan.is_called_off, true);
 	look_on(bench);
 	int found = add_up(bench);
+	gather_close(&bench->gather);
 	return started < 0 ? started : found;
 }
 

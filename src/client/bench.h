@@ -10,8 +10,10 @@
 
 #include "base/compiler.h"
 #include "base/result.h"
+#include "base/series.h"
 #include "base/status.h"
 #include "net/addr.h"
+#include "net/tcpinfo.h"
 
 #define BENCH_THREADS_MOST     64
 #define BENCH_CONNECTIONS_MOST UINT64_C(1000000)
@@ -30,15 +32,20 @@ struct bench_config {
 	uint64_t n_threads;
 	uint64_t wait_ns; /* a message that is not back after so long has failed; 0: never */
 	uint64_t seed;
-	bool churns;     /* a connection for each message */
-	bool reconnects; /* those that failed */
-	bool is_quiet;   /* no line each second on a terminal */
+	bool churns;                 /* a connection for each message */
+	bool reconnects;             /* those that failed */
+	bool is_quiet;               /* no line each second on a terminal */
+	struct series_keeper keeper; /* is told of each second of what counts */
 };
 
 struct bench_report {
 	struct result result;
 	struct addr_text address; /* who answered */
-	double cpu_share;         /* of the busiest thread's core, while it counted */
+	uint64_t start_ns;        /* when the measuring began, since the epoch; 0: it never did */
+	bool has_kernel;          /* are the next two known? Of a connection, towards the end */
+	struct tcpinfo kernel;
+	struct tcpinfo_sending sending;
+	double cpu_share; /* of the busiest thread's core, while it counted */
 	/* Why the figures are rather the client's than the server's; empty: they are not. */
 	char client_bound[160];
 };

@@ -45,8 +45,9 @@ struct run {
 	struct poller_events events;
 	uint64_t begin_cpu_ns;
 	uint64_t next_tick_ns;
-	uint64_t called_off_ns; /* 0: we are not */
-	uint64_t n_released;    /* open loop: messages that have been due */
+	uint64_t next_handover_ns; /* the end of a second; CLOCK_NEVER: it has not begun */
+	uint64_t called_off_ns;    /* 0: we are not */
+	uint64_t n_released;       /* open loop: messages that have been due */
 	uint32_t next_to_open;
 	bool is_ready;
 };
@@ -102,6 +103,33 @@ static uint64_t n_unreleased(const struct run *run)
 	return n > run->n_released ? n - run->n_released : 0;
 }
 
+/* ---- what others see of it ---- */
+
+/* At the end of a second; if what went before has not been taken yet, at the end of the next. */
+static void hand_over(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	if (traffic->now_ns < run->next_handover_ns)
+		return;
+	uint64_t n = (traffic->now_ns - traffic->begin_ns) / CLOCK_NS_PER_S;
+	ignore_result(handover_give(&traffic->load->handover, &traffic->load->result, n));
+	run->next_handover_ns = traffic->begin_ns + (n + 1) * CLOCK_NS_PER_S;
+}
+
+/* What the kernel knows of a connection; if there is none just now, what it knew before remains. */
+static void look_at_kernel(struct traffic *traffic)
+{
+	struct load *load = traffic->load;
+	for (uint32_t i = 0; i < traffic->lanes.n; i++) {
+		const struct lane *lane = &traffic->lanes.list[i];
+		if (lane->state != LANE_OPEN && lane->state != LANE_FINISHING)
+			continue;
+		load->has_kernel = tcpinfo_of(lane->fd, &load->kernel) &&
+				   tcpinfo_sending_of(lane->fd, &load->sending);
+		return;
+	}
+}
+
 /* ---- time ---- */
 
 static void open_more(struct run *run)
@@ -154,6 +182,7 @@ static void tick(struct run *run)
 	run->next_tick_ns = traffic->now_ns + TICK_NS;
 	if (run->called_off_ns == 0 && traffic_is_called_off(traffic))
 		run->called_off_ns = traffic->now_ns;
+	look_at_kernel(traffic);
 	for (uint32_t i = 0; i < run->next_to_open; i++)
 		look_after(traffic, &traffic->lanes.list[i]);
 }
@@ -173,6 +202,7 @@ static void begin(struct run *run, uint64_t start_ns)
 	struct traffic *traffic = &run->traffic;
 	traffic->begin_ns = start_ns + traffic->plan->warmup_ns;
 	traffic->end_ns = traffic->begin_ns + traffic->plan->duration_ns;
+	run->next_handover_ns = traffic->begin_ns + CLOCK_NS_PER_S;
 	run->begin_cpu_ns = cpu_now_ns();
 	for (uint32_t i = 0; i < traffic->lanes.n && !traffic->plan->is_open; i++) {
 		traffic->now_ns = clock_now_ns(); /* each counts from when it is sent itself */
@@ -225,6 +255,7 @@ MUST_USE static int take_turn(struct run *run)
 	note_ready(run);
 	if (start_ns != 0 && traffic->end_ns == 0 && traffic->now_ns >= start_ns)
 		begin(run, start_ns);
+	hand_over(run);
 	release_due(run);
 	tick(run);
 	int rc = poller_wait(&traffic->poller, &run->events, wait_until_ns(run));
@@ -233,13 +264,17 @@ MUST_USE static int take_turn(struct run *run)
 	traffic->now_ns = clock_now_ns();
 	for (int i = 0; i < run->events.n; i++) {
 		const struct epoll_event *event = &run->events.list[i];
+		hand_over(run);
 		traffic_event(traffic, &traffic->lanes.list[event->data.u64], event->events);
 		release_due(run); /* not only when all events have had their turn */
 	}
 	return 0;
 }
 
-/* What is still under way when we were called off is as if it had never been sent. */
+/*
+ * What is still under way when we were called off is as if it had never been sent. It may have been
+ * counted before the latest handover: then the counts go below zero, and the sum is right again.
+ */
 static void close_lane(struct traffic *traffic, struct lane *lane)
 {
 	struct result *result = &traffic->load->result;
@@ -260,12 +295,31 @@ MUST_USE static int run_lanes(struct run *run)
 		rc = take_turn(run);
 	if (run->begin_cpu_ns != 0)
 		traffic->load->cpu_ns = cpu_now_ns() - run->begin_cpu_ns;
+	traffic->load->ended_ns = clock_now_ns();
+	look_at_kernel(traffic);
 	uint64_t n_never = traffic->plan->is_open ? traffic->n_owed + n_unreleased(run) : 0;
 	if (n_never > 0 && !traffic_is_called_off(traffic))
 		result_fail(&traffic->load->result, "never_sent", n_never);
 	for (uint32_t i = 0; i < traffic->lanes.n; i++)
 		close_lane(traffic, &traffic->lanes.list[i]);
 	return rc;
+}
+
+int load_open(struct load *load)
+{
+	int rc = result_open(&load->result);
+	if (rc < 0)
+		return rc;
+	rc = handover_open(&load->handover);
+	if (rc < 0)
+		result_close(&load->result);
+	return rc;
+}
+
+void load_close(struct load *load)
+{
+	result_close(&load->result);
+	handover_close(&load->handover);
 }
 
 void load_run(struct load *load)
@@ -276,6 +330,7 @@ void load_run(struct load *load)
 		return;
 	}
 	memset(run, 0, sizeof(*run));
+	run->next_handover_ns = CLOCK_NEVER;
 	struct traffic *traffic = &run->traffic;
 	traffic->load = load;
 	traffic->plan = load->plan;

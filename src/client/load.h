@@ -21,8 +21,10 @@
 
 #include "base/compiler.h"
 #include "base/result.h"
+#include "client/handover.h"
 #include "client/schedule.h"
 #include "net/addr.h"
+#include "net/tcpinfo.h"
 
 /* What all threads of a run have in common: set before they start, but for the atomic ones. */
 struct load_plan {
@@ -52,16 +54,27 @@ struct load {
 	uint32_t number; /* from 0 */
 	uint32_t n_lanes;
 
-	struct result result;
-	uint64_t last_back_ns; /* when the last message that counts came back */
+	struct result result;     /* what it counts into: all since it last handed over */
+	struct handover handover; /* of the seconds before, once each */
+	uint64_t last_back_ns;    /* when the last message that counts came back */
+	uint64_t ended_ns;        /* when it had nothing to do any more */
 	uint64_t cpu_ns; /* CPU time of the thread from the warm-up's end to its last message */
-	int code;        /* it had to give up: the negative code; else 0 */
+	bool has_kernel; /* are the next two known? They are those of one of its connections, late */
+	struct tcpinfo kernel;
+	struct tcpinfo_sending sending;
+	int code; /* it had to give up: the negative code; else 0 */
 
 	_Atomic uint64_t n_echoes, n_failures; /* so far, for whoever looks on */
 	_Atomic bool has_ended;
+
+	uint64_t taken_until; /* the taker's: client/gather.h */
 };
 
-/* Runs it, in the calling thread, to its end. The result is the caller's. */
+/* Takes the memory for what it counts. Returns 0 or -ENOMEM. */
+MUST_USE int load_open(struct load *load);
+void load_close(struct load *load);
+
+/* Runs it, in the calling thread, to its end; what it has not handed over is in its result then. */
 void load_run(struct load *load);
 
 #endif

@@ -49,6 +49,12 @@ struct ping {
 	uint64_t due;            /* the message that is under way ends there */
 	uint64_t connect_ns;     /* how long that took */
 
+	struct result second; /* what the series needs of the interval that goes on */
+	uint64_t start_ns;    /* of the first message */
+	uint64_t n_seconds;   /* that are over */
+	uint64_t n_noted;     /* bytes that were verified, and are in some interval */
+	int code;             /* of the keeper, if it could not go on */
+
 	uint64_t number;                /* of the message, from 1 */
 	const char *failure;            /* its name, NULL: it is back */
 	char why[RESULT_SENTENCE_SIZE]; /* and its sentence */
@@ -69,6 +75,49 @@ static void fail(struct ping *ping, const char *name, const char *format, ...)
 	va_start(values, format);
 	vsnprintf(ping->why, sizeof(ping->why), format, values);
 	va_end(values);
+}
+
+/* ---- what is counted ---- */
+
+/* The interval ends, so long after the start. */
+static void keep_second(struct ping *ping, uint64_t end_ns)
+{
+	const struct series_keeper *keeper = &ping->config->keeper;
+	uint64_t from_ns = ping->n_seconds * CLOCK_NS_PER_S;
+	int rc = keeper->keep(keeper->keeper, from_ns, end_ns - from_ns, &ping->second);
+	ping->code = ping->code == 0 ? rc : ping->code;
+	result_reset(&ping->second);
+}
+
+/*
+ * What has come since the last time, and what is counted next, belong to the second that goes on
+ * now; those before it are over.
+ */
+static void come_to_second(struct ping *ping, uint64_t now_ns)
+{
+	uint64_t n_verified = ping->report->result.bytes_verified;
+	while (now_ns - ping->start_ns >= (ping->n_seconds + 1) * CLOCK_NS_PER_S) {
+		keep_second(ping, (ping->n_seconds + 1) * CLOCK_NS_PER_S);
+		ping->n_seconds++;
+	}
+	ping->second.bytes_verified += n_verified - ping->n_noted;
+	ping->n_noted = n_verified;
+}
+
+static void count_failure(struct ping *ping)
+{
+	come_to_second(ping, clock_now_ns());
+	result_fail(&ping->report->result, ping->failure, 1);
+	result_fail(&ping->second, ping->failure, 1);
+}
+
+static void count_echo(struct ping *ping, uint64_t now_ns, uint64_t took_ns)
+{
+	come_to_second(ping, now_ns);
+	ping->report->result.n_echoes++;
+	ping->second.n_echoes++;
+	histogram_record(&ping->report->result.response, took_ns);
+	histogram_record(&ping->second.response, took_ns);
 }
 
 /* ---- signals ---- */
@@ -99,7 +148,8 @@ static void hear_signals(struct ping *ping)
 static void close_connection(struct ping *ping)
 {
 	if (ping->fd >= 0)
-		ping->report->has_kernel_rtt |= tcpinfo_of(ping->fd, &ping->report->kernel);
+		ping->report->has_kernel |= tcpinfo_of(ping->fd, &ping->report->kernel) &&
+					    tcpinfo_sending_of(ping->fd, &ping->report->sending);
 	io_close(&ping->fd);
 }
 
@@ -238,8 +288,12 @@ static void take_back(struct ping *ping)
 	ping->number--;
 }
 
-/* Returns the round-trip time, if it is back; else `failure` says what happened. */
-static uint64_t exchange(struct ping *ping)
+/* A round trip, and when it was over, if the message is back; else `failure` says what happened. */
+struct trip {
+	uint64_t took_ns, now_ns;
+};
+
+static struct trip exchange(struct ping *ping)
 {
 	uint64_t start_ns = clock_now_ns();
 	uint64_t deadline_ns = start_ns + patience_ns(ping);
@@ -253,7 +307,8 @@ static uint64_t exchange(struct ping *ping)
 		else
 			ignore_result(receive_some(ping)); /* nothing yet: it waits again */
 	}
-	return clock_now_ns() - start_ns;
+	uint64_t now_ns = clock_now_ns();
+	return (struct trip){ .took_ns = now_ns - start_ns, .now_ns = now_ns };
 }
 
 /* ---- what is said of it ---- */
@@ -277,23 +332,21 @@ static void say_failed(struct ping *ping)
 
 static void do_message(struct ping *ping)
 {
-	struct result *result = &ping->report->result;
-	uint64_t ns = 0;
+	struct trip trip = { 0 };
 	ping->number++;
 	ping->failure = NULL;
 	if (ping->fd < 0)
 		open_connection(ping);
 	if (ping->failure == NULL)
-		ns = exchange(ping);
+		trip = exchange(ping);
 	if (ping->failure != NULL) {
-		result_fail(result, ping->failure, 1);
+		count_failure(ping);
 		say_failed(ping);
 	} else if (ping->returned < ping->due) {
 		take_back(ping);
 	} else {
-		result->n_echoes++;
-		histogram_record(&result->response, ns);
-		say_back(ping, ns);
+		count_echo(ping, trip.now_ns, trip.took_ns);
+		say_back(ping, trip.took_ns);
 	}
 	if (ping->failure != NULL || ping->config->connect_each)
 		close_connection(ping);
@@ -307,7 +360,7 @@ static void look_while_idle(struct ping *ping)
 	ping->failure = NULL;
 	if (!receive_some(ping))
 		return;
-	result_fail(&ping->report->result, ping->failure, 1);
+	count_failure(ping);
 	say_failed(ping);
 	close_connection(ping);
 }
@@ -349,8 +402,8 @@ static uint64_t next_due_ns(const struct ping *ping, uint64_t due_ns)
 
 static void ping_on(struct ping *ping)
 {
-	uint64_t start_ns = clock_now_ns(), due_ns = start_ns;
-	while (!ping->is_over) {
+	uint64_t due_ns = ping->start_ns = clock_now_ns();
+	while (!ping->is_over && ping->code == 0) {
 		do_message(ping);
 		if (ping->number == ping->config->count)
 			break;
@@ -358,7 +411,12 @@ static void ping_on(struct ping *ping)
 		due_ns = next_due_ns(ping, due_ns);
 		wait_until_due(ping, due_ns);
 	}
-	ping->report->result.elapsed_ns = clock_now_ns() - start_ns;
+	uint64_t end_ns = clock_now_ns();
+	come_to_second(ping, end_ns);
+	ping->report->result.elapsed_ns = end_ns - ping->start_ns;
+	ping->report->start_ns = clock_since_epoch_ns(ping->start_ns);
+	if (ping->report->result.elapsed_ns > ping->n_seconds * CLOCK_NS_PER_S)
+		keep_second(ping, ping->report->result.elapsed_ns);
 	close_connection(ping);
 }
 
@@ -366,21 +424,28 @@ enum status ping_run(const struct ping_config *config, struct ping_report *ret_r
 {
 	static struct ping ping; /* its buffer is too large for a stack */
 	struct ping_report report = { 0 };
+	struct result second = { 0 };
 	int rc = result_open(&report.result);
+	if (rc == 0)
+		rc = result_open(&second);
 	int signals_fd = rc < 0 ? rc : signals_setup_meter();
 	if (signals_fd < 0) {
+		result_close(&second);
+		result_close(&report.result);
 		log_error("cannot start: %s", err_text(signals_fd).text);
 		return STATUS_MACHINE;
 	}
 	ping = (struct ping){
 		.config = config,
 		.report = &report,
+		.second = second,
 		.signals_fd = signals_fd,
 		.teller = { .is_quiet = config->quiet, .has_timestamps = config->timestamps },
 	};
 	uint64_t took_ns;
 	int fd = dial(&config->server, config->family, config->wait_ns, &ping.addr, &took_ns);
 	if (fd < 0) {
+		result_close(&second);
 		result_close(&report.result);
 		io_close(&signals_fd);
 		return dial_explain(&config->server, fd);
@@ -391,6 +456,12 @@ enum status ping_run(const struct ping_config *config, struct ping_report *ret_r
 		printf("PING %s, %" PRIu64 " bytes\n", report.address.text, config->size);
 	ping_on(&ping);
 	io_close(&signals_fd);
+	result_close(&ping.second);
+	if (ping.code < 0) {
+		result_close(&report.result);
+		log_error("cannot go on: %s", err_text(ping.code).text);
+		return STATUS_MACHINE;
+	}
 	*ret_report = report;
 	bool all = report.result.n_echoes == ping.number && report.result.n_failures == 0;
 	return all ? STATUS_OK : STATUS_ECHO_FAILED;

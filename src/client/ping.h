@@ -11,6 +11,7 @@
 
 #include "base/compiler.h"
 #include "base/result.h"
+#include "base/series.h"
 #include "base/status.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
@@ -29,13 +30,16 @@ struct ping_config {
 	bool spin;            /* wait by looking again and again */
 	bool timestamps;      /* before each line, in seconds since the epoch */
 	bool quiet;           /* no line for each message */
+	struct series_keeper keeper; /* is told of each second */
 };
 
 struct ping_report {
 	struct result result;
 	struct addr_text address; /* who answered */
-	bool has_kernel_rtt;      /* is the following of any meaning? */
-	struct tcpinfo kernel;    /* of the last connection, as the last echo was back */
+	uint64_t start_ns;        /* when the first message was due, since the epoch */
+	bool has_kernel;          /* are the next two known? Of the last connection, at its end */
+	struct tcpinfo kernel;
+	struct tcpinfo_sending sending;
 };
 
 /*

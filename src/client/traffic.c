@@ -187,6 +187,13 @@ void traffic_begin(struct traffic *traffic, struct lane *lane)
 
 /* ---- receiving ---- */
 
+/* For whoever looks on. Nobody else writes it, so it need not be one step. */
+static void count_echo(struct load *load)
+{
+	uint64_t n = atomic_load_explicit(&load->n_echoes, memory_order_relaxed);
+	atomic_store_explicit(&load->n_echoes, n + 1, memory_order_relaxed);
+}
+
 static void message_back(struct traffic *traffic, struct lane *lane)
 {
 	struct result *result = &traffic->load->result;
@@ -197,8 +204,7 @@ static void message_back(struct traffic *traffic, struct lane *lane)
 		histogram_record(&result->response, traffic->now_ns - flight->due_ns);
 		histogram_record(&result->service, traffic->now_ns - flight->begun_ns);
 		traffic->load->last_back_ns = traffic->now_ns;
-		atomic_store_explicit(&traffic->load->n_echoes, result->n_echoes,
-				      memory_order_relaxed);
+		count_echo(traffic->load);
 	}
 	traffic->has_echoed = true;
 	lane->n_back++;
@@ -241,8 +247,10 @@ static void diagnose_wrong(struct traffic *traffic, const struct lane *lane, siz
 static void judge_wrong(struct traffic *traffic, struct lane *lane, size_t n_right, size_t n)
 {
 	struct result *result = &traffic->load->result;
-	if (result->n_mismatches++ == 0)
+	result->n_mismatches++;
+	if (!traffic->has_diagnosed)
 		diagnose_wrong(traffic, lane, n_right, n);
+	traffic->has_diagnosed = true;
 	traffic_fail(traffic, lane, "mismatch");
 }
 

@@ -37,6 +37,7 @@ struct traffic {
 	uint32_t n_connecting, n_gone;
 	uint32_t n_in_flight; /* messages, of all lanes */
 	bool has_echoed;      /* some message has come back whole */
+	bool has_diagnosed;   /* it is known what the first wrong byte was */
 
 	IO_ALIGNED unsigned char piece[TRAFFIC_RECEIVE + DIAGNOSIS_MOST];
 };

@@ -50,6 +50,7 @@ struct run {
 	uint64_t n_connections, size, depth, n_threads, seed;
 	uint64_t rate_wanted; /* per second; 0: a closed loop */
 	bool churns;
+	uint64_t warmup_ns; /* before the measuring began */
 
 	struct result result;
 	struct series series;

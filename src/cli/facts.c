@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/facts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/quote.h"
+#include "net/machine.h"
+#include "version.h"
+
+int facts_copy(const char *text, char **ret_copy)
+{
+	struct escape escape = { .utf8 = true };
+	size_t length = strlen(text);
+	*ret_copy = NULL;
+	if (length == 0)
+		return 0;
+	char *copy = calloc(1, ESCAPE_ROOM(length) + ESCAPE_ROOM(0) + 1);
+	if (copy == NULL)
+		return -ENOMEM;
+	size_t used = escape_bytes(&escape, text, length, copy);
+	used += escape_end(&escape, copy + used);
+	copy[used] = '\0';
+	*ret_copy = copy;
+	return 0;
+}
+
+/* As the program is called, wherever it lies. */
+static char program[] = "tcpecho";
+
+MUST_USE static int quote_arguments(const struct arguments *arguments, char **ret_line)
+{
+	char **words = calloc(arguments->n_words + 1, sizeof(*words));
+	if (words == NULL)
+		return -ENOMEM;
+	words[0] = program;
+	for (size_t i = 0; i < arguments->n_words; i++)
+		words[i + 1] = arguments->words[i];
+	int rc = quote_words(words, arguments->n_words + 1, ret_line);
+	free(words);
+	return rc;
+}
+
+int facts_gather(struct run_facts *facts, const struct arguments *arguments, uint64_t start_ns,
+		 const struct tcpinfo_sending *sending)
+{
+	const struct machine_names names = machine_names();
+	facts->start_ns = start_ns;
+	facts->n_cpus = machine_cores();
+	facts->mss = sending != NULL ? sending->mss : 0;
+	int rc = quote_arguments(arguments, &facts->command_line);
+	if (rc == 0)
+		rc = facts_copy(TCPECHO_VERSION, &facts->version);
+	if (rc == 0)
+		rc = facts_copy(names.host, &facts->host);
+	if (rc == 0)
+		rc = facts_copy(names.kernel, &facts->kernel);
+	if (rc == 0)
+		rc = facts_copy(names.cpu, &facts->cpu);
+	if (rc == 0 && sending != NULL)
+		rc = facts_copy(sending->congestion_control, &facts->congestion_control);
+	return rc;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a result says of where and how it was found.
+ */
+#ifndef CLI_FACTS_H
+#define CLI_FACTS_H
+
+#include "base/compiler.h"
+#include "cli/command.h"
+#include "net/tcpinfo.h"
+#include "report/run.h"
+
+/*
+ * Fills the facts of a run: of this program, this machine, this command line; start_ns: when the
+ * measuring began, since the epoch, 0: it never did; sending: of one of its connections, or NULL.
+ * They are the run's. Returns 0 or -ENOMEM.
+ */
+MUST_USE int facts_gather(struct run_facts *facts, const struct arguments *arguments,
+			  uint64_t start_ns, const struct tcpinfo_sending *sending);
+
+/*
+ * *ret_copy is what a document can hold of a text from anywhere (base/escape.h), the caller's, to
+ * be freed; NULL of an empty one. Returns 0 or -ENOMEM.
+ */
+MUST_USE int facts_copy(const char *text, char **ret_copy);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a thread of a load hands over what it counted, once a second, to the one that adds it up:
+ * there are two results, one that the thread counts into and one that changes hands, and a flag
+ * that says in whose it is. Neither ever waits for the other: if the one that was handed over is
+ * not back yet, the thread counts on, and what it hands over next is of a longer time.
+ *
+ * A second's end is given as its number: the n-th is n seconds after the measuring began.
+ */
+#ifndef CLIENT_HANDOVER_H
+#define CLIENT_HANDOVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/result.h"
+
+struct handover {
+	_Atomic bool is_full; /* what follows is the taker's; else the thread's */
+	struct result counts; /* empty while it is the thread's */
+	uint64_t until;       /* all up to the end of this second */
+};
+
+/* Returns 0 or -ENOMEM. */
+MUST_USE int handover_open(struct handover *ret_handover);
+void handover_close(struct handover *handover);
+
+/*
+ * Of the thread: hands over what it counted since it last did, up to the end of a second, and
+ * *counts is empty. False: what it handed over last has not been taken yet; nothing has happened.
+ */
+MUST_USE bool handover_give(struct handover *handover, struct result *counts, uint64_t until);
+
+/*
+ * Of the taker: adds what was handed over, and gives the room for it back. Returns the second up to
+ * whose end it is, 0: there is nothing.
+ */
+uint64_t handover_take(struct handover *handover, struct result *into);
+
+#endif

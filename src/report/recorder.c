@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/recorder.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(RECORDER_INTERVALS_MOST % 2 == 0, "all of them have a neighbour");
+
+int recorder_open(struct recorder *ret_recorder)
+{
+	struct recorder recorder = { .n_parts = 1 };
+	int rc = hlog_open(&recorder.hlog);
+	if (rc == 0)
+		rc = histogram_open(&recorder.response);
+	if (rc == 0)
+		rc = histogram_open(&recorder.service);
+	recorder.series.list = calloc(RECORDER_INTERVALS_MOST, sizeof(*recorder.series.list));
+	if (recorder.series.list == NULL)
+		rc = -ENOMEM;
+	if (rc < 0)
+		recorder_close(&recorder);
+	else
+		*ret_recorder = recorder;
+	return rc;
+}
+
+void recorder_close(struct recorder *recorder)
+{
+	series_close(&recorder->series);
+	histogram_close(&recorder->response);
+	histogram_close(&recorder->service);
+	hlog_close(recorder->hlog);
+	*recorder = (struct recorder){ 0 };
+}
+
+/* ---- packing ---- */
+
+/* Gives the string of a histogram, NULL of an empty one, and empties it. */
+MUST_USE static int pack(struct recorder *recorder, struct histogram *times, char **ret_text)
+{
+	char *text = NULL;
+	if (times->n > 0) {
+		text = strdup(hlog_encode(recorder->hlog, times));
+		if (text == NULL)
+			return -ENOMEM;
+	}
+	histogram_reset(times);
+	*ret_text = text;
+	return 0;
+}
+
+static void unpack(struct recorder *recorder, const char *text, struct histogram *into)
+{
+	if (text == NULL)
+		return;
+	int rc = hlog_decode(recorder->hlog, text, into);
+	assert(rc == 0); /* it is one of ours */
+}
+
+/* The counts of both; a is the earlier, and its times are those of the sum. */
+static struct series_interval sum_of(const struct series_interval *a,
+				     const struct series_interval *b)
+{
+	return (struct series_interval){
+		.start_ns = a->start_ns,
+		.length_ns = b->start_ns + b->length_ns - a->start_ns,
+		.n_echoes = a->n_echoes + b->n_echoes,
+		.bytes_verified = a->bytes_verified + b->bytes_verified,
+		.n_failures = a->n_failures + b->n_failures,
+	};
+}
+
+/* Packs what is in the histograms of the recorder, which is then empty, into an interval. */
+MUST_USE static int pack_both(struct recorder *recorder, struct series_interval *interval)
+{
+	int rc = pack(recorder, &recorder->response, &interval->response);
+	return rc < 0 ? rc : pack(recorder, &recorder->service, &interval->service);
+}
+
+/* Adds the interval behind it to the i-th, with nothing pending. */
+MUST_USE static int fold(struct recorder *recorder, size_t i)
+{
+	struct series *series = &recorder->series;
+	struct series_interval *pair = &series->list[i];
+	struct series_interval sum = sum_of(&pair[0], &pair[1]);
+	assert(recorder->response.n == 0 && recorder->service.n == 0);
+	for (int k = 0; k < 2; k++) {
+		unpack(recorder, pair[k].response, &recorder->response);
+		unpack(recorder, pair[k].service, &recorder->service);
+		free(pair[k].response);
+		free(pair[k].service);
+		pair[k].response = pair[k].service = NULL;
+	}
+	int rc = pack_both(recorder, &sum);
+	pair[0] = sum;
+	series->n--;
+	memmove(&pair[1], &pair[2], (series->n - i - 1) * sizeof(*pair));
+	series->list[series->n] = (struct series_interval){ 0 };
+	return rc;
+}
+
+MUST_USE static int fold_next(struct recorder *recorder)
+{
+	int rc = fold(recorder, recorder->n_folded);
+	recorder->n_folded++;
+	recorder->n_unfolded -= 2;
+	return rc;
+}
+
+/* ---- what has begun ---- */
+
+/* The interval that has begun is over: room is made where there is none. */
+MUST_USE static int seal(struct recorder *recorder)
+{
+	struct series *series = &recorder->series;
+	struct series_interval sealed = recorder->pending;
+	recorder->n_pending = 0;
+	int rc = pack_both(recorder, &sealed);
+	if (rc == 0 && series->n == RECORDER_INTERVALS_MOST)
+		rc = fold_next(recorder);
+	if (rc < 0) {
+		free(sealed.response);
+		free(sealed.service);
+		return rc;
+	}
+	series->list[series->n++] = sealed;
+	if (series->n == RECORDER_INTERVALS_MOST && recorder->n_unfolded == 0) {
+		recorder->n_parts *= 2;
+		recorder->n_folded = 0;
+		recorder->n_unfolded = series->n;
+	}
+	return 0;
+}
+
+int recorder_keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const struct result *part)
+{
+	struct recorder *recorder = keeper;
+	const struct series_interval next = {
+		.start_ns = start_ns,
+		.length_ns = length_ns,
+		.n_echoes = part->n_echoes,
+		.bytes_verified = part->bytes_verified,
+		.n_failures = result_failures(part),
+	};
+	recorder->pending = recorder->n_pending == 0 ? next : sum_of(&recorder->pending, &next);
+	histogram_merge(&recorder->response, &part->response);
+	histogram_merge(&recorder->service, &part->service);
+	return ++recorder->n_pending < recorder->n_parts ? 0 : seal(recorder);
+}
+
+int recorder_finish(struct recorder *recorder, struct series *ret_series)
+{
+	struct series *series = &recorder->series;
+	int rc = recorder->n_pending > 0 ? seal(recorder) : 0;
+	/* Before any is folded they are all of one length. */
+	while (rc == 0 && recorder->n_folded > 0 && recorder->n_unfolded > 0)
+		rc = fold_next(recorder);
+	size_t n = series->n;
+	if (rc == 0 && n > 1 && series->list[n - 1].length_ns < series->list[n - 2].length_ns / 2)
+		rc = fold(recorder, n - 2);
+	if (rc < 0)
+		return rc;
+	*ret_series = *series;
+	*series = (struct series){ 0 };
+	return 0;
+}

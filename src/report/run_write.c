@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/run_write.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "report/hlog.h"
+#include "report/times.h"
+
+/* Digits of a number: microseconds to the nanosecond for a quarter of an hour. */
+#define DIGITS 12
+
+/* ---- values ---- */
+
+static json_t *count(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+/* 0 is for what is not known, or not there. */
+static json_t *count_or_null(uint64_t n)
+{
+	return n != 0 ? count(n) : json_null();
+}
+
+/* To the microsecond, in UTC, as RFC 3339 writes it. */
+static json_t *moment(uint64_t since_epoch_ns)
+{
+	if (since_epoch_ns == 0)
+		return json_null();
+	time_t seconds = (time_t)(since_epoch_ns / CLOCK_NS_PER_S);
+	struct tm utc;
+	gmtime_r(&seconds, &utc); /* any number of nanoseconds is in a year that it knows */
+	return json_sprintf("%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", 1900 + utc.tm_year,
+			    utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+			    (unsigned int)(since_epoch_ns % CLOCK_NS_PER_S / 1000));
+}
+
+static json_t *histogram(struct hlog *hlog, const struct histogram *times)
+{
+	return times->n > 0 ? json_string(hlog_encode(hlog, times)) : json_null();
+}
+
+/* ---- the parts of a document, in its order ---- */
+
+static json_t *facts_json(const struct run *run)
+{
+	const struct run_facts *facts = &run->facts;
+	return json_pack("{s:i, s:s?, s:s?, s:s?, s:o, s:s?, s:s?, s:s?, s:o, s:s?, s:o, s:o}",
+			 "format", RUN_DOCUMENT_FORMAT, "version", facts->version, "command",
+			 run->command, "command_line", facts->command_line, "start",
+			 moment(facts->start_ns), "host", facts->host, "kernel", facts->kernel,
+			 "cpu", facts->cpu, "cpus", count_or_null(facts->n_cpus),
+			 "congestion_control", facts->congestion_control, "mss",
+			 count_or_null(facts->mss), "merged", count(run->n_merged));
+}
+
+static json_t *asked_json(const struct run *run)
+{
+	return json_pack("{s:s?, s:s?, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:f}", "target",
+			 run->target, "mode", run->mode, "connections", count(run->n_connections),
+			 "size", count(run->size), "depth", count(run->depth), "threads",
+			 count(run->n_threads), "seed", count(run->seed), "churn", run->churns,
+			 "rate_wanted", count_or_null(run->rate_wanted), "warmup_seconds",
+			 clock_s(run->warmup_ns));
+}
+
+static json_t *failures_json(const struct result *result)
+{
+	json_t *json = json_object();
+	for (size_t i = 0; i < result->n_failures; i++)
+		json_object_set_new(json, result->failures[i].name, count(result->failures[i].n));
+	return json;
+}
+
+static json_t *found_json(const struct result *result)
+{
+	double seconds = clock_s(result->elapsed_ns);
+	double rate = seconds > 0 ? (double)result->n_echoes / seconds : 0;
+	const char *mismatch = result->first_mismatch[0] != '\0' ? result->first_mismatch : NULL;
+	return json_pack("{s:f, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "seconds",
+			 seconds, "sent", count(result->n_sent), "echoes", count(result->n_echoes),
+			 "rate", rate, "bytes", count(result->bytes_sent), "verified_bytes",
+			 count(result->bytes_verified), "missing_bytes",
+			 count(result_missing(result)), "mismatches", count(result->n_mismatches),
+			 "connections_opened", count(result->n_connections), "errors",
+			 failures_json(result), "first_mismatch", mismatch);
+}
+
+static json_t *kernel_json(const struct run *run)
+{
+	const struct tcpinfo *kernel = &run->kernel;
+	if (!run->has_kernel)
+		return json_null();
+	return json_pack("{s:f, s:f, s:f, s:o}", "smoothed", clock_us(kernel->rtt_ns), "deviation",
+			 clock_us(kernel->rtt_var_ns), "min", clock_us(kernel->rtt_min_ns),
+			 "retransmits", count(kernel->n_retransmits));
+}
+
+static json_t *figures_json(const struct run *run)
+{
+	const struct result *result = &run->result;
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:s?}", "response_us",
+			 times_json(&result->response), "service_us", times_json(&result->service),
+			 "lateness_us", times_json(&result->lateness), "connect_us",
+			 times_json(&result->connect), "kernel_us", kernel_json(run),
+			 "client_cpu_share", run->cpu_share, "client_bound", run->client_bound);
+}
+
+static json_t *histograms_json(struct hlog *hlog, const struct result *result)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "histogram", histogram(hlog, &result->response),
+			 "service_histogram", histogram(hlog, &result->service),
+			 "lateness_histogram", histogram(hlog, &result->lateness),
+			 "connect_histogram", histogram(hlog, &result->connect));
+}
+
+static json_t *interval_json(const struct series_interval *interval)
+{
+	return json_pack("{s:f, s:f, s:o, s:o, s:o, s:s?, s:s?}", "start",
+			 clock_s(interval->start_ns), "seconds", clock_s(interval->length_ns),
+			 "echoes", count(interval->n_echoes), "verified_bytes",
+			 count(interval->bytes_verified), "failures", count(interval->n_failures),
+			 "response", interval->response, "service", interval->service);
+}
+
+static json_t *series_json(const struct series *series)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < series->n; i++) {
+		if (json_array_append_new(list, interval_json(&series->list[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return json_pack("{s:o}", "series", list);
+}
+
+/* ---- the document ---- */
+
+/* A new reference; NULL: no memory. */
+static json_t *document(struct hlog *hlog, const struct run *run)
+{
+	json_t *parts[] = {
+		asked_json(run),           found_json(&run->result),
+		figures_json(run),         histograms_json(hlog, &run->result),
+		series_json(&run->series),
+	};
+	json_t *json = facts_json(run);
+	bool is_whole = json != NULL;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		is_whole = is_whole && json_object_update(json, parts[i]) == 0;
+		json_decref(parts[i]);
+	}
+	if (is_whole)
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+int run_write_json(FILE *out, const struct run *run)
+{
+	struct hlog *hlog;
+	int rc = hlog_open(&hlog);
+	if (rc < 0)
+		return rc;
+	json_t *json = document(hlog, run);
+	hlog_close(hlog);
+	if (json == NULL)
+		return -ENOMEM;
+	if (json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) < 0 &&
+	    ferror(out) == 0)
+		rc = -ENOMEM;
+	fputc('\n', out);
+	json_decref(json);
+	return rc;
+}
+
+/* ---- a log ---- */
+
+MUST_USE static int write_line(FILE *out, struct hlog *hlog, struct hlog_interval interval,
+			       const char *packed, struct histogram *room)
+{
+	histogram_reset(room);
+	int rc = packed != NULL ? hlog_decode(hlog, packed, room) : 0;
+	if (rc == 0)
+		fputs(hlog_line(hlog, &interval, room), out);
+	return rc;
+}
+
+MUST_USE static int write_log(FILE *out, struct hlog *hlog, const struct run *run,
+			      struct histogram *room)
+{
+	int rc = 0;
+	fputs(hlog_head(hlog, run->facts.start_ns), out);
+	for (size_t i = 0; rc == 0 && i < run->series.n; i++) {
+		const struct series_interval *interval = &run->series.list[i];
+		struct hlog_interval line = {
+			.tag = "response",
+			.start_ns = interval->start_ns,
+			.length_ns = interval->length_ns,
+		};
+		rc = write_line(out, hlog, line, interval->response, room);
+		line.tag = "service";
+		if (rc == 0)
+			rc = write_line(out, hlog, line, interval->service, room);
+	}
+	return rc;
+}
+
+int run_write_hlog(FILE *out, const struct run *run)
+{
+	struct hlog *hlog;
+	struct histogram room;
+	int rc = hlog_open(&hlog);
+	if (rc < 0)
+		return rc;
+	rc = histogram_open(&room);
+	if (rc == 0) {
+		rc = write_log(out, hlog, run, &room);
+		histogram_close(&room);
+	}
+	hlog_close(hlog);
+	return rc;
+}
