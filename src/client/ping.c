@@ -33,6 +33,14 @@
 /* Received at a time; behind it there is room for what a diagnosis waits for. */
 #define PIECE_SIZE ((size_t)64 * 1024)
 
+/*
+ * A message that is sent is waited for within recv(2) at first: one call, where poll(2) and a
+ * receive are two, and the time would hold both. So long a signal may have to wait; for less than
+ * the least it is not worth it, and the kernel rounds it.
+ */
+#define PATIENCE_MOST_NS  (100 * CLOCK_NS_PER_MS)
+#define PATIENCE_LEAST_NS (10 * CLOCK_NS_PER_MS)
+
 /* A spinning wait looks for a signal once in so many looks. */
 #define LOOKS_WITHOUT_SIGNAL 1024
 
@@ -43,11 +51,13 @@ struct ping {
 	int signals_fd;
 	bool is_over; /* INT or TERM has come */
 
-	int fd; /* the connection, -1: there is none */
+	int fd;          /* the connection, -1: there is none */
+	bool is_patient; /* its receives may wait */
 	struct pattern pattern;
 	uint64_t sent, returned; /* bytes on it, since it was opened */
 	uint64_t due;            /* the message that is under way ends there */
-	uint64_t connect_ns;     /* how long that took */
+	uint64_t back_ns;        /* when bytes of it came last */
+	uint64_t connect_ns;     /* how long connecting took */
 
 	struct result second; /* what the series needs of the interval that goes on */
 	uint64_t start_ns;    /* of the first message */
@@ -153,19 +163,22 @@ static void close_connection(struct ping *ping)
 	io_close(&ping->fd);
 }
 
+static uint64_t patience_ns(const struct ping *ping)
+{
+	return ping->config->wait_ns != 0 ? ping->config->wait_ns : CLOCK_NEVER / 2;
+}
+
 static void begin_connection(struct ping *ping, int fd, uint64_t took_ns)
 {
 	struct result *result = &ping->report->result;
+	uint64_t patience = clock_earlier_ns(patience_ns(ping), PATIENCE_MOST_NS);
+	ping->is_patient = !ping->config->spin && patience >= PATIENCE_LEAST_NS &&
+			   io_make_patient(fd, patience) == 0;
 	ping->fd = fd;
 	ping->connect_ns = took_ns;
 	ping->pattern = pattern_of(ping->config->seed, result->n_connections++);
 	ping->sent = ping->returned = ping->due = 0;
 	histogram_record(&result->connect, ping->connect_ns);
-}
-
-static uint64_t patience_ns(const struct ping *ping)
-{
-	return ping->config->wait_ns != 0 ? ping->config->wait_ns : CLOCK_NEVER / 2;
 }
 
 /* Of an address that has answered before. */
@@ -245,12 +258,12 @@ static void verify(struct ping *ping, size_t n)
 		judge_bytes(ping, n_right, n);
 }
 
-/* Returns whether anything came. */
-static bool receive_some(struct ping *ping)
+/* What a receive gave. Returns whether anything came. */
+static bool judge_received(struct ping *ping, ssize_t n)
 {
-	ssize_t n = io_recv(ping->fd, ping->piece, PIECE_SIZE);
 	if (n == -EAGAIN)
 		return false;
+	ping->back_ns = clock_now_ns();
 	if (n > 0)
 		verify(ping, (size_t)n);
 	else if (n == 0)
@@ -258,6 +271,18 @@ static bool receive_some(struct ping *ping)
 	else
 		judge_loss(ping, err_name((int)n), err_text((int)n).text);
 	return true;
+}
+
+static bool receive_some(struct ping *ping)
+{
+	return judge_received(ping, io_recv(ping->fd, ping->piece, PIECE_SIZE));
+}
+
+/* The whole message is sent: the first of it is waited for, not for long. */
+static bool receive_patiently(struct ping *ping)
+{
+	return ping->is_patient && ping->failure == NULL && ping->sent == ping->due &&
+	       judge_received(ping, io_recv_patiently(ping->fd, ping->piece, PIECE_SIZE));
 }
 
 /* Waits until something may have come, or can be sent. Returns false at the deadline. */
@@ -302,13 +327,14 @@ static struct trip exchange(struct ping *ping)
 	while (ping->failure == NULL && ping->returned < ping->due && !ping->is_over) {
 		if (ping->sent < ping->due)
 			send_some(ping);
+		if (receive_patiently(ping))
+			continue;
 		if (!wait_for_server(ping, deadline_ns))
 			judge_silence(ping);
 		else
 			ignore_result(receive_some(ping)); /* nothing yet: it waits again */
 	}
-	uint64_t now_ns = clock_now_ns();
-	return (struct trip){ .took_ns = now_ns - start_ns, .now_ns = now_ns };
+	return (struct trip){ .took_ns = ping->back_ns - start_ns, .now_ns = ping->back_ns };
 }
 
 /* ---- what is said of it ---- */

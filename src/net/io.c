@@ -59,6 +59,14 @@ int io_set_patience(int fd, uint64_t patience_ns)
 	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ? -errno : 0;
 }
 
+int io_make_patient(int fd, uint64_t patience_ns)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+		return -errno;
+	return io_set_patience(fd, patience_ns);
+}
+
 ssize_t io_recv_patiently(int fd, void *buffer, size_t size)
 {
 	return receive(fd, buffer, size, 0);

@@ -48,6 +48,9 @@ MUST_USE int io_send_end(int fd);
 MUST_USE ssize_t io_recv_patiently(int fd, void *buffer, size_t size);
 MUST_USE int io_set_patience(int fd, uint64_t patience_ns);
 
+/* The same for a socket that was not to wait at all (O_NONBLOCK): it is from now on. */
+MUST_USE int io_make_patient(int fd, uint64_t patience_ns);
+
 /*
  * Bytes that were sent but have not reached the peer (tcp(7), SIOCOUTQ): in a unix socket those
  * that it has not read. 0 where it cannot be known.
