@@ -23,6 +23,7 @@
 #include "client/gather.h"
 #include "client/load.h"
 #include "net/io.h"
+#include "net/process.h"
 #include "net/signals.h"
 
 /* How often the threads are looked at. */
@@ -111,6 +112,7 @@ static void hear_signals(struct bench *bench)
 static void *be_thread(void *argument)
 {
 	struct load *load = argument;
+	process_own_descriptors();
 	load_run(load);
 	atomic_store(&load->has_ended, true);
 	return NULL;
@@ -222,12 +224,16 @@ static uint64_t since(uint64_t begin_ns, uint64_t moment_ns)
 	return moment_ns > begin_ns ? moment_ns - begin_ns : 0;
 }
 
-/* Of the whole run, what counts: from the end of the warm-up to the last message. */
-static uint64_t elapsed_ns(const struct load_plan *plan, uint64_t last_back_ns)
+/*
+ * Of the whole run, what counts: from the end of the warm-up to the last message. In an open loop,
+ * and if nothing came back at all, it is the time that was asked for, as far as it ran.
+ */
+static uint64_t elapsed_ns(const struct load_plan *plan, uint64_t last_back_ns, uint64_t ended_ns)
 {
-	uint64_t found_ns = since(begin_of(plan), last_back_ns);
+	uint64_t begin_ns = begin_of(plan), found_ns = since(begin_ns, last_back_ns);
+	uint64_t ran_ns = clock_earlier_ns(since(begin_ns, ended_ns), plan->duration_ns);
 	bool is_whole = plan->is_open && !atomic_load(&plan->is_called_off);
-	return is_whole && found_ns < plan->duration_ns ? plan->duration_ns : found_ns;
+	return (is_whole || found_ns == 0) && found_ns < ran_ns ? ran_ns : found_ns;
 }
 
 static void note_kernel(struct bench_report *report, const struct load *load)
@@ -249,7 +255,7 @@ static void note_times(struct bench *bench, uint64_t last_back_ns, uint64_t ende
 		report->start_ns = clock_since_epoch_ns(begin_ns);
 	if (begin_ns == CLOCK_NEVER)
 		return;
-	report->result.elapsed_ns = elapsed_ns(&bench->plan, last_back_ns);
+	report->result.elapsed_ns = elapsed_ns(&bench->plan, last_back_ns, ended_ns);
 	uint64_t run_ns = report->result.elapsed_ns + bench->plan.warmup_ns;
 	report->cpu_share = run_ns > 0 ? (double)cpu_ns / (double)run_ns : 0;
 	judge_client(bench);

@@ -7,9 +7,11 @@
 
 int lanes_open(struct lanes *ret_lanes, uint32_t n, uint32_t depth, uint64_t size)
 {
-	struct lanes lanes = { .n = n, .depth = depth, .size = size };
+	struct lanes lanes = { .n = n, .depth = depth, .room = 1, .size = size };
+	while (lanes.room < depth)
+		lanes.room *= 2;
 	lanes.list = calloc(n, sizeof(*lanes.list));
-	lanes.flights = calloc((size_t)n * depth, sizeof(*lanes.flights));
+	lanes.flights = calloc((size_t)n * lanes.room, sizeof(*lanes.flights));
 	if (lanes.list == NULL || lanes.flights == NULL) {
 		lanes_close(&lanes);
 		return -ENOMEM;
@@ -39,8 +41,8 @@ void lane_begin_connection(struct lane *lane, int fd, uint64_t number, struct pa
 
 static struct flight *flight_at(const struct lanes *lanes, const struct lane *lane, uint64_t n)
 {
-	size_t first = (size_t)(lane - lanes->list) * lanes->depth;
-	return &lanes->flights[first + n % lanes->depth];
+	size_t first = (size_t)(lane - lanes->list) * lanes->room;
+	return &lanes->flights[first + (n & (lanes->room - 1))];
 }
 
 void lane_begin_message(struct lanes *lanes, struct lane *lane, struct flight flight)

@@ -43,11 +43,12 @@ struct lane {
 	uint64_t since_ns;        /* CONNECTING: when that began; CLOSED: not to be opened before */
 };
 
-/* A ring of `depth` flights for each lane, side by side. */
+/* A ring of flights for each lane, side by side. */
 struct lanes {
 	struct lane *list;
 	struct flight *flights;
 	uint32_t n, depth;
+	uint32_t room; /* of a ring: the power of two that is not below `depth` */
 	uint64_t size; /* of a message */
 };
 

@@ -202,7 +202,8 @@ static void message_back(struct traffic *traffic, struct lane *lane)
 		result->n_echoes++;
 		result->bytes_verified += traffic->lanes.size;
 		histogram_record(&result->response, traffic->now_ns - flight->due_ns);
-		histogram_record(&result->service, traffic->now_ns - flight->begun_ns);
+		if (load_tells_apart(traffic->plan))
+			histogram_record(&result->service, traffic->now_ns - flight->begun_ns);
 		traffic->load->last_back_ns = traffic->now_ns;
 		count_echo(traffic->load);
 	}

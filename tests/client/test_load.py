@@ -93,6 +93,19 @@ def test_messages_of_every_size_and_depth(serve, bench, size, depth):
     assert is_clean(bench(*SHORT, "-c", 3, "-s", size, "-p", depth, *server_words(server)))
 
 
+def test_in_a_closed_loop_a_message_is_due_when_it_is_sent(serve, bench):
+    done = bench(*SHORT, "-c", 3, "-w", 2, *server_words(serve("127.0.0.1:0", engine="epoll")))
+    assert done.echoes > 0
+    assert done.service_us == done.response_us
+    assert done.service_histogram == done.histogram
+    assert [second["service"] for second in done.series] == [second["response"] for second in done.series]
+
+
+def test_a_run_of_which_nothing_came_back_has_the_seconds_that_were_asked_for(bench):
+    run = against(bench, rogues.mute, "-d", "300ms", "--warmup", "0s", "-W", "100ms")
+    assert (run.status, run.echoes, run.seconds) == (1, 0, 0.3)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_share_the_connections(serve, bench, threads):
     server = serve("127.0.0.1:0", engine="epoll")
@@ -306,17 +319,17 @@ def test_bytes_of_another_connection_are_found_and_named(bench):
 
 
 @pytest.mark.parametrize(
-    "treatment, name",
+    "treatment, name, wait",
     [
-        (rogues.answer_and_end(100, 128), "ended"),
-        (rogues.answer_and_reset(100, 128), "ECONNRESET"),
-        (rogues.answer_and_hang(100, 128), "no_reply"),
-        (rogues.mute, "no_reply"),
+        (rogues.answer_and_end(100, 128), "ended", "30s"),
+        (rogues.answer_and_reset(100, 128), "ECONNRESET", "30s"),
+        (rogues.answer_and_hang(100, 128), "no_reply", "300ms"),
+        (rogues.mute, "no_reply", "300ms"),
     ],
     ids=["ends", "resets", "hangs", "mute"],
 )
-def test_a_connection_that_fails_is_named_and_opened_again(bench, treatment, name):
-    run = against(bench, treatment, "-s", "128", "-c", 3, "-d", "800ms")
+def test_a_connection_that_fails_is_named_and_opened_again(bench, treatment, name, wait):
+    run = against(bench, treatment, "-s", "128", "-c", 3, "-d", "800ms", "-W", wait)
     assert run.status == 1
     assert set(run.errors) == {name}
     assert run.errors[name] >= 3
@@ -329,6 +342,7 @@ def test_without_reconnecting_it_ends_when_none_is_left(bench):
         run = bench("-d", "1h", "--warmup", "0", "-c", 3, "--no-reconnect", *rogue.words)
     assert time.monotonic() - begin < PATIENCE
     assert run.status == 1
+    assert run.seconds < PATIENCE
     assert run.errors == {"ECONNRESET": 3}
 
 
