@@ -182,6 +182,8 @@ void traffic_begin(struct traffic *traffic, struct lane *lane)
 			traffic_connect(traffic, lane);
 		if (lane->state != LANE_GONE && lane->state != LANE_CLOSED)
 			begin_message(traffic, lane, due_ns);
+		if (traffic->lanes.depth > 1)
+			traffic->now_ns = clock_now_ns(); /* the next leaves later */
 	}
 }
 
