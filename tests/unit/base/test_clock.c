@@ -10,15 +10,16 @@
 
 #include "unit.h"
 
-static uint64_t now_ns;
+static uint64_t now_ns, wall_ns;
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 {
-	assert_int_equal(clock, CLOCK_MONOTONIC);
-	time->tv_sec = (time_t)(now_ns / CLOCK_NS_PER_S);
-	time->tv_nsec = (long)(now_ns % CLOCK_NS_PER_S);
+	assert_true(clock == CLOCK_MONOTONIC || clock == CLOCK_REALTIME);
+	uint64_t ns = clock == CLOCK_REALTIME ? wall_ns : now_ns;
+	time->tv_sec = (time_t)(ns / CLOCK_NS_PER_S);
+	time->tv_nsec = (long)(ns % CLOCK_NS_PER_S);
 	return 0;
 }
 
@@ -26,6 +27,15 @@ TEST(now_is_seconds_and_nanoseconds_together)
 {
 	now_ns = UINT64_C(12345678901234567);
 	assert_int_equal(clock_now_ns(), now_ns);
+}
+
+TEST(a_moment_by_the_clock_on_the_wall_is_as_far_from_now)
+{
+	now_ns = 1000;
+	wall_ns = UINT64_C(1792236345000000000);
+	assert_int_equal(clock_since_epoch_ns(1000), wall_ns);
+	assert_int_equal(clock_since_epoch_ns(400), wall_ns - 600);
+	assert_int_equal(clock_since_epoch_ns(1700), wall_ns + 700);
 }
 
 TEST(a_deadline_is_so_long_from_now)
@@ -99,6 +109,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(now_is_seconds_and_nanoseconds_together),
+		cmocka_unit_test(a_moment_by_the_clock_on_the_wall_is_as_far_from_now),
 		cmocka_unit_test(a_deadline_is_so_long_from_now),
 		cmocka_unit_test(a_deadline_beyond_64_bits_never_comes),
 		cmocka_unit_test(the_earlier_deadline_wins_and_never_always_loses),

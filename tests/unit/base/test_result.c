@@ -102,6 +102,30 @@ TEST(the_first_mismatch_stays_the_first)
 	assert_string_equal(one.first_mismatch, "the first");
 }
 
+TEST(after_a_reset_it_is_an_empty_one)
+{
+	one.n_sent = one.n_echoes = one.bytes_sent = one.bytes_verified = one.elapsed_ns = 7;
+	one.n_mismatches = one.n_connections = 7;
+	strcpy(one.first_mismatch, "byte 7 differs");
+	result_fail(&one, "ended", 1);
+	histogram_record(&one.response, 10);
+	histogram_record(&one.service, 10);
+	histogram_record(&one.lateness, 10);
+	histogram_record(&one.connect, 10);
+	result_reset(&one);
+	result_add(&other, &one);
+	assert_int_equal(one.elapsed_ns, 0);
+	assert_int_equal(other.n_sent + other.n_echoes + other.bytes_sent, 0);
+	assert_int_equal(other.bytes_verified + other.n_mismatches + other.n_connections, 0);
+	assert_int_equal(other.n_failures, 0);
+	assert_string_equal(other.first_mismatch, "");
+	assert_int_equal(other.response.n + other.service.n, 0);
+	assert_int_equal(other.lateness.n + other.connect.n, 0);
+	histogram_record(&one.response, 20); /* and counts as one */
+	assert_int_equal(one.response.counts[histogram_index(10)], 0);
+	assert_int_equal(histogram_min_ns(&one.response), 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +136,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(added_they_are_what_one_would_have_counted, begin,
 						end),
 		cmocka_unit_test_setup_teardown(the_first_mismatch_stays_the_first, begin, end),
+		cmocka_unit_test_setup_teardown(after_a_reset_it_is_an_empty_one, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -233,6 +234,39 @@ TEST(only_cores_that_we_may_run_on_count)
 	unit_in_child(run_on_one_core, NULL);
 }
 
+/* ---- names ---- */
+
+TEST(names_are_those_of_uname)
+{
+	struct utsname found;
+	assert_int_equal(uname(&found), 0);
+	struct machine_names names = machine_names();
+	char kernel[sizeof(names.kernel)];
+	snprintf(kernel, sizeof(kernel), "%s %s %s", found.sysname, found.release, found.machine);
+	assert_string_equal(names.host, found.nodename);
+	assert_string_equal(names.kernel, kernel);
+}
+
+TEST(the_processor_is_what_the_kernel_calls_it)
+{
+	struct machine_names names = machine_names();
+	char text[64 * 1024];
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	if (file == NULL)
+		skip(); /* there is no /proc */
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	if (names.cpu[0] == '\0')
+		skip(); /* it has no name on this architecture */
+	char expected[sizeof(names.cpu) + 8];
+	snprintf(expected, sizeof(expected), ": %s", names.cpu);
+	assert_non_null(strstr(text, expected));
+#ifdef __x86_64__
+	assert_memory_equal(strstr(text, "model name"), "model name\t", strlen("model name\t"));
+	assert_ptr_equal(strstr(text, expected), strstr(text, "model name\t") + 11);
+#endif
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +279,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_cgroup_may_have_a_colon_in_its_name, remove_cgroup),
 		cmocka_unit_test(free_memory_is_less_than_this_machine_has),
 		cmocka_unit_test(only_cores_that_we_may_run_on_count),
+		cmocka_unit_test(names_are_those_of_uname),
+		cmocka_unit_test(the_processor_is_what_the_kernel_calls_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
  */
 #include "net/tcpinfo.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,6 +31,27 @@ TEST(a_connection_over_which_something_went_has_a_round_trip)
 	close(client);
 }
 
+TEST(how_a_connection_sends_is_what_the_kernel_says)
+{
+	int server, client;
+	struct tcpinfo_sending sending;
+	unit_socket_pair(&server, &client);
+	bool is_tcp = !unit_is_unix(client);
+	assert_int_equal(tcpinfo_sending_of(client, &sending), is_tcp);
+	if (is_tcp) {
+		char name[16] = "";
+		int mss;
+		socklen_t name_size = sizeof(name), mss_size = sizeof(mss);
+		assert_int_equal(getsockopt(client, IPPROTO_TCP, TCP_CONGESTION, name, &name_size),
+				 0);
+		assert_int_equal(getsockopt(client, IPPROTO_TCP, TCP_MAXSEG, &mss, &mss_size), 0);
+		assert_string_equal(sending.congestion_control, name);
+		assert_int_equal(sending.mss, mss);
+	}
+	close(server);
+	close(client);
+}
+
 TEST(of_a_unix_socket_there_is_none)
 {
 	int pair[2];
@@ -36,6 +59,9 @@ TEST(of_a_unix_socket_there_is_none)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	assert_false(tcpinfo_of(pair[0], &info));
 	assert_int_equal(info.rtt_ns, 7);
+	struct tcpinfo_sending sending = { .mss = 7 };
+	assert_false(tcpinfo_sending_of(pair[0], &sending));
+	assert_int_equal(sending.mss, 7);
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -44,6 +70,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connection_over_which_something_went_has_a_round_trip),
+		cmocka_unit_test(how_a_connection_sends_is_what_the_kernel_says),
 		cmocka_unit_test(of_a_unix_socket_there_is_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

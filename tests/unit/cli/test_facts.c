@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A result says where and how it was found.
+ */
+#include "cli/facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "net/machine.h"
+#include "unit.h"
+#include "version.h"
+
+static struct run run;
+
+static int begin(void **state)
+{
+	(void)state;
+	assert_int_equal(run_open(&run), 0);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	run_close(&run);
+	return 0;
+}
+
+static void gather(const struct tcpinfo_sending *sending)
+{
+	char name[] = "bench", option[] = "-c", value[] = "10", target[] = "[::1]:7";
+	char *words[] = { name, option, value, target };
+	const struct arguments arguments = { .words = words, .n_words = ARRAY_LEN(words) };
+	assert_int_equal(facts_gather(&run.facts, &arguments, 77, sending), 0);
+}
+
+TEST(facts_are_of_this_program_machine_and_command_line)
+{
+	const struct tcpinfo_sending sending = { .congestion_control = "reno", .mss = 1448 };
+	struct utsname found;
+	assert_int_equal(uname(&found), 0);
+	gather(&sending);
+	assert_string_equal(run.facts.version, TCPECHO_VERSION);
+	assert_string_equal(run.facts.host, found.nodename);
+	assert_non_null(strstr(run.facts.kernel, found.release));
+	assert_string_equal(run.facts.command_line, "tcpecho bench -c 10 '[::1]:7'");
+	assert_int_equal(run.facts.n_cpus, machine_cores());
+	assert_int_equal(run.facts.start_ns, 77);
+	assert_string_equal(run.facts.congestion_control, "reno");
+	assert_int_equal(run.facts.mss, 1448);
+}
+
+TEST(without_a_tcp_connection_there_is_nothing_of_one)
+{
+	gather(NULL);
+	assert_null(run.facts.congestion_control);
+	assert_int_equal(run.facts.mss, 0);
+}
+
+static void is_copied(const char *text, const char *expected)
+{
+	char *copy;
+	assert_int_equal(facts_copy(text, &copy), 0);
+	assert_string_equal(copy, expected);
+	free(copy);
+}
+
+TEST(a_copy_is_utf8_whatever_the_text_is)
+{
+	is_copied("host.example", "host.example");
+	is_copied("gr\xc3\xbcn", "gr\xc3\xbcn");
+	is_copied("\xff\xc3", "\\xff\\xc3");
+	is_copied("\x1b[1m", "^[[1m");
+	char *copy;
+	assert_int_equal(facts_copy("", &copy), 0);
+	assert_null(copy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(facts_are_of_this_program_machine_and_command_line,
+						begin, end),
+		cmocka_unit_test_setup_teardown(without_a_tcp_connection_there_is_nothing_of_one,
+						begin, end),
+		cmocka_unit_test(a_copy_is_utf8_whatever_the_text_is),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
