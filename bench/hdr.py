@@ -63,11 +63,20 @@ def percentile(counts, percent):
     return None
 
 
+def added(parts):
+    """The counts of several histograms, added."""
+    total = {}
+    for counts in parts:
+        for value, count in counts:
+            total[value] = total.get(value, 0) + count
+    return sorted(total.items())
+
+
 def log(path):
-    """tag -> its counts, of a log of one interval for each."""
+    """tag -> the counts of all its intervals, of a log."""
     found = {}
     for line in path.read_text().splitlines():
         if line.startswith("Tag="):
             tag, _, _, _, histogram = line.split(",")
-            found[tag.partition("=")[2]] = decode(histogram)
-    return found
+            found.setdefault(tag.partition("=")[2], []).append(decode(histogram))
+    return {tag: added(parts) for tag, parts in found.items()}

@@ -166,6 +166,14 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
 	widen(into, from->least_ns, from->max_ns);
 }
 
+bool histogram_same(const struct histogram *a, const struct histogram *b)
+{
+	struct range used = range_of(a);
+	return a->n == b->n && a->least_ns == b->least_ns && a->max_ns == b->max_ns &&
+	       memcmp(a->counts + used.from, b->counts + used.from,
+		      (used.to - used.from) * sizeof(*a->counts)) == 0;
+}
+
 /* ---- figures ---- */
 
 uint64_t histogram_min_ns(const struct histogram *histogram)

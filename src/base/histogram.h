@@ -68,6 +68,9 @@ void histogram_record_bucket(struct histogram *histogram, size_t index, uint64_t
 /* Adds every value of `from`: the same as if each had been recorded in `into`. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
+/* Have both the same counts, the same smallest and the same largest value? */
+bool histogram_same(const struct histogram *a, const struct histogram *b);
+
 /* ---- figures ---- */
 
 /* The smallest value, exactly; 0 while there is none. (The largest is max_ns.) */

@@ -70,12 +70,17 @@ struct hlog {
 
 /* ---- its life ---- */
 
-int hlog_open(struct hlog **ret_hlog)
+/* As deflateInit() is, but for what it is to do for how short a text. */
+#define WINDOW_BITS  15
+#define MEMORY_LEVEL 8
+
+MUST_USE static int open_with(int level, int strategy, struct hlog **ret_hlog)
 {
 	struct hlog *hlog = calloc(1, sizeof(*hlog));
 	if (hlog == NULL)
 		return -ENOMEM;
-	if (deflateInit(&hlog->deflate, Z_DEFAULT_COMPRESSION) != Z_OK)
+	if (deflateInit2(&hlog->deflate, level, Z_DEFLATED, WINDOW_BITS, MEMORY_LEVEL, strategy) !=
+	    Z_OK)
 		goto free_hlog;
 	if (inflateInit(&hlog->inflate) != Z_OK)
 		goto end_deflate;
@@ -88,6 +93,16 @@ end_deflate:
 free_hlog:
 	free(hlog);
 	return -ENOMEM; /* all that can be wrong, of a zlib that is the one we were compiled for */
+}
+
+int hlog_open(struct hlog **ret_hlog)
+{
+	return open_with(Z_DEFAULT_COMPRESSION, Z_DEFAULT_STRATEGY, ret_hlog);
+}
+
+int hlog_open_quick(struct hlog **ret_hlog)
+{
+	return open_with(Z_BEST_SPEED, Z_RLE, ret_hlog);
 }
 
 void hlog_close(struct hlog *hlog)

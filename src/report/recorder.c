@@ -11,7 +11,7 @@ _Static_assert(RECORDER_INTERVALS_MOST % 2 == 0, "all of them have a neighbour")
 int recorder_open(struct recorder *ret_recorder)
 {
 	struct recorder recorder = { .n_parts = 1 };
-	int rc = hlog_open(&recorder.hlog);
+	int rc = hlog_open_quick(&recorder.hlog); /* others measure meanwhile */
 	if (rc == 0)
 		rc = histogram_open(&recorder.response);
 	if (rc == 0)
@@ -72,11 +72,20 @@ static struct series_interval sum_of(const struct series_interval *a,
 	};
 }
 
-/* Packs what is in the histograms of the recorder, which is then empty, into an interval. */
+/*
+ * Packs what is in the histograms of the recorder, which is then empty, into an interval. Of a
+ * closed loop both are the same: then that is done once.
+ */
 MUST_USE static int pack_both(struct recorder *recorder, struct series_interval *interval)
 {
+	bool is_one = recorder->service.n > 0 &&
+		      histogram_same(&recorder->service, &recorder->response);
 	int rc = pack(recorder, &recorder->response, &interval->response);
-	return rc < 0 ? rc : pack(recorder, &recorder->service, &interval->service);
+	if (rc < 0 || !is_one)
+		return rc < 0 ? rc : pack(recorder, &recorder->service, &interval->service);
+	histogram_reset(&recorder->service);
+	interval->service = strdup(interval->response);
+	return interval->service != NULL ? 0 : -ENOMEM;
 }
 
 /* Adds the interval behind it to the i-th, with nothing pending. */

@@ -338,6 +338,31 @@ TEST(merged_it_is_the_same_as_if_all_had_been_recorded_in_one)
 	histogram_close(&all);
 }
 
+TEST(two_are_the_same_if_all_their_counts_are)
+{
+	struct histogram one = opened(), other = opened();
+	assert_true(histogram_same(&one, &other));
+	histogram_record(&one, 10);
+	assert_false(histogram_same(&one, &other));
+	histogram_record(&other, 10);
+	assert_true(histogram_same(&one, &other));
+	histogram_record_n(&one, 5000, 3);
+	histogram_record_n(&one, 100000, 2);
+	histogram_record(&one, 90000);
+	histogram_record_n(&other, 5000, 2); /* as many values, in the same buckets */
+	histogram_record_n(&other, 100000, 3);
+	histogram_record(&other, 90000);
+	assert_false(histogram_same(&one, &other));
+	histogram_record(&one, 100000);
+	histogram_record(&other, 5000);
+	assert_true(histogram_same(&one, &other));
+	histogram_record(&one, 1000000);
+	histogram_record(&other, 1000001); /* of the same bucket */
+	assert_false(histogram_same(&one, &other));
+	histogram_close(&one);
+	histogram_close(&other);
+}
+
 TEST(every_bucket_with_values_is_met_once_from_the_lowest_on)
 {
 	for (size_t s = 0; s < ARRAY_LEN(all_series); s++) {
@@ -494,6 +519,7 @@ int main(void)
 		cmocka_unit_test(of_values_known_by_their_bucket_the_ends_and_the_middle_count),
 		cmocka_unit_test(after_a_reset_it_is_as_new),
 		cmocka_unit_test(merged_it_is_the_same_as_if_all_had_been_recorded_in_one),
+		cmocka_unit_test(two_are_the_same_if_all_their_counts_are),
 		cmocka_unit_test(every_bucket_with_values_is_met_once_from_the_lowest_on),
 		cmocka_unit_test(
 			a_percentile_is_that_of_the_sorted_values_to_the_width_of_a_bucket),

@@ -255,6 +255,22 @@ TEST(a_histogram_that_is_as_large_as_can_be_comes_back)
 	assert_round_trip();
 }
 
+TEST(what_was_packed_in_a_hurry_comes_back)
+{
+	hlog_close(hlog);
+	assert_int_equal(hlog_open_quick(&hlog), 0);
+	random_state = 7;
+	for (size_t i = 0; i < 20000; i++)
+		histogram_record(&given, random_number() >> 20);
+	assert_round_trip();
+	histogram_reset(&given);
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		uint64_t n = (UINT64_C(1) << 47) + (random_number() & 0xffffffffffff) % 1000000007;
+		histogram_record_n(&given, histogram_lowest_ns(i), n);
+	}
+	assert_round_trip();
+}
+
 /* ---- a log ---- */
 
 TEST(a_log_begins_with_who_and_when)
@@ -541,6 +557,7 @@ int main(void)
 		UNIT(counts_of_every_size_come_back),
 		UNIT(many_values_come_back),
 		UNIT(a_histogram_that_is_as_large_as_can_be_comes_back),
+		UNIT(what_was_packed_in_a_hurry_comes_back),
 		UNIT(a_log_begins_with_who_and_when),
 		UNIT(a_line_has_its_times_its_largest_value_and_the_histogram),
 		UNIT(a_line_may_have_a_tag),
