@@ -384,15 +384,18 @@ static const char *const failures[] = {
 };
 
 static const char *const json[] = {
-	"command, target, mode (closed or open), connections, size: what was run; rate_wanted: the "
-	"rate that was asked for, or null.",
-	"seconds, sent, echoes, rate (per second), bytes, verified_bytes, missing_bytes, "
-	"mismatches, first_mismatch (a sentence, or null), errors (by name): what became of it.",
+	MEASURING_JSON_FACTS,
+	"command, target, mode (closed or open), connections, size, depth, threads, seed, churn, "
+	"warmup_seconds: what was run; rate_wanted: the rate that was asked for, or null.",
+	MEASURING_JSON_COUNTS,
 	"response_us, service_us, lateness_us, connect_us: min, mean, p50, p90, p99, p99.9, p99.99 "
 	"and max in microseconds, or null where there were none.",
+	MEASURING_JSON_KERNEL,
 	"client_cpu_share: of a core, of the busiest thread; client_bound: why the client was the "
 	"limit, or null.",
-	"histogram: every count of the response times, in the compressed text of HdrHistogram.",
+	"histogram, service_histogram, lateness_histogram, connect_histogram: every count of these "
+	"times, in the compressed text of HdrHistogram, or null.",
+	MEASURING_JSON_SERIES,
 	NULL,
 };
 

@@ -7,6 +7,28 @@
 
 #include "cli/command.h"
 
+/* What the man page of each says of the document, in this order: where it was, ... */
+#define MEASURING_JSON_FACTS                                                                    \
+	"version, command_line, start (UTC, when the measuring began, or null), host, kernel, " \
+	"cpu, cpus (that the client could run on), congestion_control, mss: of the run. "       \
+	"format: of the document, 1; merged: how many runs it is the sum of."
+
+/* ... what was asked for, what became of it, ... */
+#define MEASURING_JSON_COUNTS                                                                     \
+	"seconds, sent, echoes, rate (per second), bytes, verified_bytes, missing_bytes, "        \
+	"mismatches, first_mismatch (a sentence, or null), connections_opened, errors (by name, " \
+	"the warm-up's too): what became of it."
+
+/* ... how long it took, ... */
+#define MEASURING_JSON_KERNEL                                                                   \
+	"kernel_us: smoothed, deviation, min and retransmits of a connection, towards the end " \
+	"(tcp(7), TCP_INFO), or null."
+
+/* ... and all of it again. */
+#define MEASURING_JSON_SERIES                                                                      \
+	"series: an item for each second, with start, seconds, echoes, verified_bytes, failures, " \
+	"response and service (histograms, or null); their sum is the run."
+
 #define MEASURING_SIZE_ROW(size_most)                                                         \
 	{                                                                                     \
 		.letter = 's', .name = "size", .kind = OPTION_SIZE, .value_name = "SIZE",     \
@@ -28,7 +50,7 @@
 	{                                                                                         \
 		.name = "json", .kind = OPTION_FLAG, .help = "one JSON document instead of text", \
 		.details = "Print one JSON document at the end and nothing else; it "             \
-			   "holds every count of the histogram.",                                 \
+			   "holds every count of the times.",                                     \
 	}
 
 #define MEASURING_SEED_ROW                                                              \

@@ -346,8 +346,25 @@ static const char *const diagnostics[] = {
 	NULL,
 };
 
+static const char *const json[] = {
+	MEASURING_JSON_FACTS,
+	"command, target, mode (closed), connections, size, depth, threads, seed, churn (of "
+	"--connect-each), rate_wanted, warmup_seconds: what was run, as bench has it.",
+	MEASURING_JSON_COUNTS,
+	"response_us (the round trips), connect_us: min, mean, p50, p90, p99, p99.9, p99.99 and "
+	"max in microseconds, or null where there were none; service_us, lateness_us, "
+	"client_bound: null, client_cpu_share: 0, for only bench has them.",
+	MEASURING_JSON_KERNEL,
+	"histogram, connect_histogram: every count of these times, in the compressed text of "
+	"HdrHistogram; service_histogram, lateness_histogram: null.",
+	MEASURING_JSON_SERIES,
+	"With --hold it is another document: of deaths, by cause.",
+	NULL,
+};
+
 static const struct man_section sections[] = {
 	{ "SIGNALS", signals },
+	{ "JSON", json },
 	{ 0 },
 };
 

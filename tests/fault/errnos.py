@@ -143,11 +143,11 @@ NOT_IN_A_LIFE = {
         "io_uring_enable_rings io_uring_peek_batch_cqe io_uring_queue_exit io_uring_queue_init_params"
         " io_uring_register_buf_ring io_uring_register_restrictions io_uring_submit io_uring_submit_and_get_events"
         " io_uring_submit_and_wait io_uring_submit_and_wait_timeout",
-    "ping and bench, which tests/client drives": "aligned_alloc clock_nanosleep",
+    "ping and bench, which tests/client drives": "aligned_alloc clock_nanosleep uname",
     "what is reported, by zlib, libresolv and jansson; tests/unit/report drives it":
         "__b64_ntop __b64_pton deflate deflateBound deflateEnd deflateInit2_ deflateReset inflate inflateEnd"
         " inflateInit_ inflateReset json_array json_array_append_new json_delete json_dumpf json_integer json_null"
-        " json_object json_object_set_new json_object_update json_pack json_real",
+        " json_object json_object_set_new json_object_update json_pack json_real json_sprintf json_string",
     "--max-per-source, before the first client": "pthread_mutex_init pthread_mutexattr_setpshared"
         " pthread_mutexattr_setrobust",
 }

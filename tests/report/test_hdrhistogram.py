@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""What we log is read by HdrHistogram for Java, and it sees every value where it was."""
+"""What we log is read by HdrHistogram for Java, and it sees every value where it was; in a run of bench, too."""
 import bisect
 import csv
+import json
 import pathlib
 import random
 import shutil
 import subprocess
 
 import pytest
+
+from harness import PATIENCE, server_words
 
 JAR = pathlib.Path("/usr/share/java/hdrhistogram.jar")
 
@@ -143,3 +146,22 @@ def test_a_tag_is_found(build, tmp_path, processor):
     lines = processor("-csv", "-i", "log", "-tag", "response").splitlines()
     rows = [line.split(",") for line in lines if line[0].isdigit()]
     assert int(rows[-1][2]) == 2
+
+
+@pytest.mark.parametrize("tag, figures", [("response", "response_us"), ("service", "service_us")])
+def test_the_intervals_of_a_bench_are_the_whole_run(program, serve, tmp_path, processor, tag, figures):
+    server = serve("127.0.0.1:0", engine="epoll")
+    words = ["-d", "2500ms", "--warmup", "50ms", "-c", "4", "-w", "2", "-r", "2k", "--hlog", tmp_path / "log"]
+    output = subprocess.run([program, "bench", "--json", *map(str, words), *server_words(server)], capture_output=True,
+                            timeout=PATIENCE, check=True).stdout
+    found = json.loads(output)
+    processor("-csv", "-i", "log", "-tag", tag, "-o", "figures")
+    rows = [[float(field) for field in row] for row in csv.reader((tmp_path / "figures").open()) if row[0][0].isdigit()]
+    assert [row[1] for row in rows] == [item["echoes"] for item in found["series"]]
+    assert len(rows) >= 2
+    assert rows[-1][5] == found["echoes"]  # of all so far
+    p50, p90, p99, p99_9, p99_99, largest = rows[-1][6:12]
+    said = found[figures]
+    for ours, theirs in (("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p99_9), ("p99.99", p99_99)):
+        assert highest(round(said[ours] * 1000)) == theirs
+    assert highest(round(said["max"] * 1000)) == largest
