@@ -11,9 +11,9 @@ import json
 import pathlib
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
+import threading
 from typing import Callable, NamedTuple, Optional
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -177,12 +177,18 @@ LOOK = 0.2  # seconds between two looks at a client: more often would be in its 
 def watched(bench, words, look):
     """(what it says, the most that look(its pid) found while it ran)."""
     client = ourclient.start(words, bench.client_core)
-    most = 0
-    while client.poll() is None:
-        most = max(most, look(client.pid))
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            client.wait(LOOK)
-    output, error = ourclient.finish(client)
+    found, has_ended = [look(client.pid)], threading.Event()
+
+    def watch():
+        while not has_ended.wait(LOOK):
+            found.append(look(client.pid))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    output, error = ourclient.finish(client)  # reads meanwhile: a document is more than a pipe holds
+    has_ended.set()
+    watching.join()
+    most = max(found)
     return {"error": error} if error else json.loads(output) | {"error": None}, most
 
 

@@ -156,6 +156,23 @@ def test_a_second_after_the_other_from_several_threads(serve, found):
     assert all(item["echoes"] > 0 for item in document["series"])
 
 
+def test_the_sum_of_all_seconds_is_what_the_server_saw(serve, found):
+    server = serve("127.0.0.1:0", engine="epoll")
+    document = found("bench", "-d", "2500ms", "--warmup", "0", "-c", 6, "-w", 3, *server_words(server))
+    server.wait_for_rest()
+    totals = server.totals()
+    assert totals["in"] == totals["out"] == document["verified_bytes"] == document["bytes"]
+    assert document["echoes"] == document["sent"] == document["bytes"] / 64
+    assert totals["accepted"] == document["connections_opened"] + 1  # one asks who is there
+
+
+def test_the_kernel_is_asked_while_there_are_connections(serve, found):
+    server = serve("127.0.0.1:0", engine="epoll")
+    document = found("bench", "-d", "1s", "--warmup", "0", "--churn", "-c", 16, *server_words(server))
+    assert document["kernel_us"]["smoothed"] > 0
+    assert document["congestion_control"] is not None
+
+
 def test_a_rest_that_is_short_is_part_of_the_last_second(serve, found):
     server = serve("127.0.0.1:0", engine="epoll")
     document = found("bench", "-d", "2s", "--warmup", "0", "-c", 2, "-r", 200, *server_words(server))

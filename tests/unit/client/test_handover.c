@@ -57,6 +57,13 @@ TEST(what_is_handed_over_is_taken_once)
 	has_taken(3);
 	assert_int_equal(handover_take(&handover, &taken), 0);
 	has_taken(3);
+	/* Nor does it come again with the room that was given back. */
+	assert_true(handover_give(&handover, &counts, 2));
+	assert_int_equal(counts.n_echoes, 0);
+	assert_int_equal(handover_take(&handover, &taken), 2);
+	assert_true(handover_give(&handover, &counts, 3));
+	assert_int_equal(handover_take(&handover, &taken), 3);
+	has_taken(3);
 }
 
 TEST(what_is_not_taken_yet_stays_and_the_thread_counts_on)
