@@ -166,9 +166,14 @@ def test_the_sum_of_all_seconds_is_what_the_server_saw(serve, found):
     assert totals["accepted"] == document["connections_opened"] + 1  # one asks who is there
 
 
-def test_the_kernel_is_asked_while_there_are_connections(serve, found):
+def test_the_kernel_is_asked_while_there_are_connections(serve, start):
     server = serve("127.0.0.1:0", engine="epoll")
-    document = found("bench", "-d", "1s", "--warmup", "0", "--churn", "-c", 16, *server_words(server))
+    process = start("bench", "--json", "-d", "1h", "--warmup", "0", "--no-reconnect", "-c", 3, *server_words(server))
+    wait_until(lambda: server.totals()["in"] > 64 * 1000, "the load")
+    time.sleep(0.3)  # it asks every 100 ms
+    server.end(signal.SIGKILL)
+    document = sound(document_of(process))
+    assert document["errors"]
     assert document["kernel_us"]["smoothed"] > 0
     assert document["congestion_control"] is not None
 
