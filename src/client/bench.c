@@ -23,7 +23,6 @@
 #include "client/gather.h"
 #include "client/load.h"
 #include "net/io.h"
-#include "net/process.h"
 #include "net/signals.h"
 
 /* How often the threads are looked at. */
@@ -112,7 +111,6 @@ static void hear_signals(struct bench *bench)
 static void *be_thread(void *argument)
 {
 	struct load *load = argument;
-	process_own_descriptors();
 	load_run(load);
 	atomic_store(&load->has_ended, true);
 	return NULL;

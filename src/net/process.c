@@ -185,8 +185,3 @@ void process_keep_only(int fd, int other_fd)
 	close_all(low + 1, high - 1);
 	close_all(high + 1, UINT_MAX);
 }
-
-void process_own_descriptors(void)
-{
-	ignore_result(unshare(CLONE_FILES));
-}

@@ -91,13 +91,6 @@ MUST_USE int process_reserve(size_t size, void **ret_memory);
 void process_release(void *memory, size_t size);
 
 /*
- * Gives the calling thread a table of descriptors of its own, a copy of that of all (unshare(2),
- * CLONE_FILES): what it opens is its alone, and calls on them cost the kernel less, for it need not
- * guard against other threads closing them meanwhile. If it can't be had, they share it as before.
- */
-void process_own_descriptors(void);
-
-/*
  * Closes every descriptor but the standard ones and the two named: what a child inherited and has
  * no use for, the listening sockets first of all (UNP 4.8).
  */
