@@ -282,8 +282,9 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 }
 
 MUST_USE static enum status bench_and_report(const struct arguments *arguments,
-					     struct bench_config *config)
+					     const struct bench_config *asked)
 {
+	struct bench_config config = *asked;
 	struct recorder recorder;
 	struct bench_report found;
 	int rc = recorder_open(&recorder);
@@ -291,11 +292,11 @@ MUST_USE static enum status bench_and_report(const struct arguments *arguments,
 		log_error("cannot start: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	config->keeper = (struct series_keeper){ recorder_keep, &recorder };
-	enum status status = bench_run(config, &found);
+	config.keeper = (struct series_keeper){ recorder_keep, &recorder };
+	enum status status = bench_run(&config, &found);
 	if (status == STATUS_OK || status == STATUS_ECHO_FAILED) {
 		struct run run;
-		rc = make_run(arguments, config, &found, &recorder, &run);
+		rc = make_run(arguments, &config, &found, &recorder, &run);
 		enum status told = rc == 0 ? report(arguments, &run) : STATUS_MACHINE;
 		if (rc < 0)
 			log_error("cannot make the summary: %s", err_text(rc).text);

@@ -17,7 +17,7 @@ int facts_copy(const char *text, char **ret_copy)
 	*ret_copy = NULL;
 	if (length == 0)
 		return 0;
-	char *copy = calloc(1, ESCAPE_ROOM(length) + ESCAPE_ROOM(0) + 1);
+	char *copy = calloc(1, 2 * ESCAPE_ROOM(length) + 1);
 	if (copy == NULL)
 		return -ENOMEM;
 	size_t used = escape_bytes(&escape, text, length, copy);

@@ -262,8 +262,9 @@ MUST_USE static enum status check_without_hold(const struct arguments *arguments
 }
 
 MUST_USE static enum status ping_and_report(const struct arguments *arguments,
-					    struct ping_config *config)
+					    const struct ping_config *asked)
 {
+	struct ping_config config = *asked;
 	struct recorder recorder;
 	struct ping_report found;
 	int rc = recorder_open(&recorder);
@@ -271,11 +272,11 @@ MUST_USE static enum status ping_and_report(const struct arguments *arguments,
 		log_error("cannot start: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	config->keeper = (struct series_keeper){ recorder_keep, &recorder };
-	enum status status = ping_run(config, &found);
+	config.keeper = (struct series_keeper){ recorder_keep, &recorder };
+	enum status status = ping_run(&config, &found);
 	if (status == STATUS_OK || status == STATUS_ECHO_FAILED) {
 		struct run run;
-		rc = make_run(arguments, config, &found, &recorder, &run);
+		rc = make_run(arguments, &config, &found, &recorder, &run);
 		enum status told = rc == 0 ? report(arguments, &run) : STATUS_MACHINE;
 		if (rc < 0)
 			log_error("cannot make the summary: %s", err_text(rc).text);

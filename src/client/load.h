@@ -65,7 +65,7 @@ struct load {
 	uint64_t last_back_ns;    /* when the last message that counts came back */
 	uint64_t ended_ns;        /* when it had nothing to do any more */
 	uint64_t cpu_ns; /* CPU time of the thread from the warm-up's end to its last message */
-	bool has_kernel; /* are the next two known? They are those of one of its connections, late */
+	bool has_kernel; /* are the next two known? Of one of its connections, late in the run */
 	struct tcpinfo kernel;
 	struct tcpinfo_sending sending;
 	int code; /* it had to give up: the negative code; else 0 */

@@ -78,11 +78,12 @@ static struct series_interval sum_of(const struct series_interval *a,
  */
 MUST_USE static int pack_both(struct recorder *recorder, struct series_interval *interval)
 {
-	bool is_one = recorder->service.n > 0 &&
-		      histogram_same(&recorder->service, &recorder->response);
+	bool is_one =
+		recorder->service.n > 0 && histogram_same(&recorder->service, &recorder->response);
 	int rc = pack(recorder, &recorder->response, &interval->response);
 	if (rc < 0 || !is_one)
 		return rc < 0 ? rc : pack(recorder, &recorder->service, &interval->service);
+	assert(interval->response != NULL); /* there was something in it */
 	histogram_reset(&recorder->service);
 	interval->service = strdup(interval->response);
 	return interval->service != NULL ? 0 : -ENOMEM;
