@@ -18,6 +18,7 @@ struct kept {
 	uint64_t from_ns, length_ns, n_echoes;
 };
 
+static struct load_plan plan; /* of a closed loop */
 static struct load loads[THREADS];
 static struct result whole;
 static struct gather gather;
@@ -30,6 +31,8 @@ static int keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const struc
 	assert_ptr_equal(keeper, &keeper_says);
 	assert_true(n_kept < KEPT_MOST);
 	assert_int_equal(part->response.n, part->n_echoes);
+	/* In an open loop the threads would have recorded them. */
+	assert_int_equal(part->service.n, plan.is_open ? 0 : part->n_echoes);
 	kept[n_kept++] = (struct kept){ start_ns, length_ns, part->n_echoes };
 	return keeper_says;
 }
@@ -40,8 +43,11 @@ static int begin(void **state)
 {
 	(void)state;
 	memset(loads, 0, sizeof(loads));
-	for (size_t i = 0; i < THREADS; i++)
+	plan.is_open = false;
+	for (size_t i = 0; i < THREADS; i++) {
 		assert_int_equal(load_open(&loads[i]), 0);
+		loads[i].plan = &plan;
+	}
 	assert_int_equal(result_open(&whole), 0);
 	assert_int_equal(gather_open(&gather, loads, &keeper, &whole), 0);
 	n_kept = 0;
@@ -89,6 +95,16 @@ static void has_kept(size_t i, uint64_t from_s, uint64_t to_s, uint64_t n_echoes
 static void finish(uint64_t last_ns, uint64_t ended_ns)
 {
 	assert_int_equal(gather_finish(&gather, last_ns, ended_ns), 0);
+}
+
+TEST(in_an_open_loop_service_times_are_those_that_were_recorded)
+{
+	plan.is_open = true;
+	ends(0, 3);
+	gather_look(&gather, 1);
+	finish(CLOCK_NS_PER_S, CLOCK_NS_PER_S);
+	has_kept(0, 0, 1, 3);
+	assert_int_equal(whole.service.n, 0);
 }
 
 TEST(an_interval_ends_when_all_have_handed_over)
@@ -262,6 +278,8 @@ TEST(nothing_is_lost_or_doubled_between_threads)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			in_an_open_loop_service_times_are_those_that_were_recorded, begin, end),
 		cmocka_unit_test_setup_teardown(an_interval_ends_when_all_have_handed_over, begin,
 						end),
 		cmocka_unit_test_setup_teardown(
