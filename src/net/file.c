@@ -2,14 +2,25 @@
 #include "net/file.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-int file_create(const char *path, FILE **ret_file)
+/* mode: of fopen(3). */
+MUST_USE static int open_as(const char *path, const char *mode, FILE **ret_file)
 {
-	FILE *file = fopen(path, "we");
+	FILE *file = fopen(path, mode);
 	if (file == NULL)
 		return -errno;
 	*ret_file = file;
 	return 0;
+}
+
+int file_create(const char *path, FILE **ret_file)
+{
+	return open_as(path, "we", ret_file);
 }
 
 int file_flush(FILE *file)
@@ -24,5 +35,113 @@ int file_close(FILE *file)
 	int rc = file_flush(file);
 	if (fclose(file) != 0 && rc == 0)
 		rc = -errno;
+	return rc;
+}
+
+/* ---- all or nothing ---- */
+
+/*
+ * May another file take its place? A link may not, for it would be the link that is replaced: that
+ * of /dev/stdout, for one.
+ */
+static bool is_replaceable(const char *path)
+{
+	struct stat info;
+	if (lstat(path, &info) < 0)
+		return errno == ENOENT;
+	return S_ISREG(info.st_mode);
+}
+
+int file_draft(const char *path, struct file_draft *ret_draft)
+{
+	struct file_draft draft = { .path = strdup(path) };
+	if (draft.path == NULL)
+		return -ENOMEM;
+	int rc;
+	if (!is_replaceable(path)) {
+		rc = file_create(path, &draft.file);
+	} else if (asprintf(&draft.draft, "%s.%ld.new", path, (long)getpid()) < 0) {
+		draft.draft = NULL;
+		rc = -ENOMEM;
+	} else {
+		rc = open_as(draft.draft, "wxe", &draft.file);
+	}
+	if (rc == 0) {
+		*ret_draft = draft;
+		return 0;
+	}
+	free(draft.draft);
+	free(draft.path);
+	return rc;
+}
+
+static void forget(struct file_draft *draft)
+{
+	free(draft->draft);
+	free(draft->path);
+	*draft = (struct file_draft){ 0 };
+}
+
+int file_keep(struct file_draft *draft)
+{
+	int rc = file_close(draft->file);
+	if (rc == 0 && draft->draft != NULL && rename(draft->draft, draft->path) < 0)
+		rc = -errno;
+	if (rc < 0 && draft->draft != NULL)
+		ignore_result(unlink(draft->draft)); /* that it failed is told already */
+	forget(draft);
+	return rc;
+}
+
+void file_drop(struct file_draft *draft)
+{
+	ignore_result(file_close(draft->file)); /* nobody wants it */
+	if (draft->draft != NULL)
+		ignore_result(unlink(draft->draft));
+	forget(draft);
+}
+
+/* ---- reading ---- */
+
+#define READ_AT_FIRST ((size_t)64 * 1024)
+
+/* Appends what is left of a file, up to `most` bytes in all and one more, by which it is seen. */
+MUST_USE static int read_rest(FILE *file, size_t most, struct file_bytes *bytes)
+{
+	size_t room = READ_AT_FIRST < most ? READ_AT_FIRST : most;
+	for (;;) {
+		char *at = realloc(bytes->at, room + 1);
+		if (at == NULL)
+			return -ENOMEM;
+		bytes->at = at;
+		errno = 0; /* fread(3) does not say that it sets it */
+		bytes->n += fread(at + bytes->n, 1, room + 1 - bytes->n, file);
+		if (ferror(file))
+			return errno != 0 ? -errno : -EIO;
+		if (bytes->n <= room) {
+			at[bytes->n] = '\0';
+			return 0;
+		}
+		if (room == most)
+			return -EFBIG;
+		room = room < most / 2 ? room * 2 : most;
+	}
+}
+
+int file_read(const char *path, size_t most, struct file_bytes *ret_bytes)
+{
+	struct file_bytes bytes = { 0 };
+	FILE *file = stdin;
+	bool is_stdin = strcmp(path, "-") == 0;
+	int rc = is_stdin ? 0 : open_as(path, "re", &file);
+	if (rc < 0)
+		return rc;
+	rc = read_rest(file, most, &bytes);
+	if (!is_stdin)
+		fclose(file); /* nothing was written: there is nothing that it could lose */
+	if (rc == 0)
+		*ret_bytes = bytes;
+	else
+		free(bytes.at);
 	return rc;
 }

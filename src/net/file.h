@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files of text that we write: stdio(3) with codes instead of errno.
+ * Files that are written or read as a whole: stdio(3) with codes instead of errno.
  */
 #ifndef NET_FILE_H
 #define NET_FILE_H
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "base/compiler.h"
@@ -20,5 +21,40 @@ MUST_USE int file_flush(FILE *file);
 
 /* The same, and closes it, which it is then in any case. */
 MUST_USE int file_close(FILE *file);
+
+/* ---- all or nothing ---- */
+
+/*
+ * A file in the making, beside the one that it is to be: whoever looks sees the old one or the whole
+ * new one. What is no plain file, as /dev/stdout or a pipe, is written to directly.
+ */
+struct file_draft {
+	FILE *file;
+	char *path;  /* what it is to be */
+	char *draft; /* what it is until then; NULL: it is written to directly */
+};
+
+/* Begins one. *ret_draft is the caller's, to be kept or dropped. Returns 0, -ENOMEM or -errno. */
+MUST_USE int file_draft(const char *path, struct file_draft *ret_draft);
+
+/* It is whole: closes it and gives it its name. On failure it is dropped. Returns 0 or -errno. */
+MUST_USE int file_keep(struct file_draft *draft);
+
+/* It is not wanted: closes and removes it. */
+void file_drop(struct file_draft *draft);
+
+/* ---- reading ---- */
+
+/* The bytes of a file, and a NUL behind them. */
+struct file_bytes {
+	char *at; /* the owner's, to be freed */
+	size_t n;
+};
+
+/*
+ * Reads a file to its end, or standard input for "-". Returns 0 or -errno; -EFBIG: it has more than
+ * `most` bytes.
+ */
+MUST_USE int file_read(const char *path, size_t most, struct file_bytes *ret_bytes);
 
 #endif
