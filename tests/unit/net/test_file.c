@@ -166,7 +166,8 @@ TEST(a_file_is_read_up_to_its_bound)
 		assert_int_equal(file_read(path, sizes[i], &bytes), 0);
 		assert_int_equal(bytes.n, sizes[i]);
 		assert_int_equal(strlen(bytes.at), sizes[i]);
-		assert_true(sizes[i] == 0 || bytes.at[sizes[i] - 1] == 'a' + (int)((sizes[i] - 1) % 23));
+		assert_true(sizes[i] == 0 ||
+			    bytes.at[sizes[i] - 1] == 'a' + (int)((sizes[i] - 1) % 23));
 		free(bytes.at);
 		if (sizes[i] > 0)
 			assert_int_equal(file_read(path, sizes[i] - 1, &bytes), -EFBIG);
@@ -191,10 +192,12 @@ int main(void)
 		cmocka_unit_test(what_failed_earlier_is_not_forgotten),
 		cmocka_unit_test_setup_teardown(a_draft_takes_the_name_when_it_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(a_draft_that_is_dropped_leaves_nothing, begin, end),
-		cmocka_unit_test_setup_teardown(a_draft_that_cannot_be_kept_leaves_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(a_draft_that_cannot_be_kept_leaves_nothing, begin,
+						end),
 		cmocka_unit_test_setup_teardown(what_is_no_plain_file_is_not_replaced, begin, end),
 		cmocka_unit_test_setup_teardown(a_file_is_read_up_to_its_bound, begin, end),
-		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_told_by_its_code, begin, end),
+		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_told_by_its_code, begin,
+						end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

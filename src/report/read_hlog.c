@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HdrHistogram's interval log, as HistogramLogReader.java of 2.1 and 2.2 reads it:
+ *
+ *	#[StartTime: 1792236345.000 (seconds since epoch), ...]
+ *	#[BaseTime: ...]          what the times of the lines are counted from
+ *	"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"
+ *	Tag=service,0.127,1.007,2.769,HISTFAAAA...
+ *
+ * Without a BaseTime the times of the lines are since the epoch, or since StartTime if the first of
+ * them is a year or more before that.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "report/reading.h"
+
+#define YEAR_NS (UINT64_C(365) * 24 * 3600 * CLOCK_NS_PER_S)
+
+/* A time in a log has three decimals: intervals that follow each other may seem to overlap. */
+#define ROUNDING_NS (2 * CLOCK_NS_PER_MS)
+
+/* Which times a line has. */
+enum of { OF_RESPONSE, OF_SERVICE, OF_OTHER };
+
+struct log {
+	struct reading *reading;
+	size_t line; /* from 1 on */
+	uint64_t start_ns, base_ns;
+	bool has_start, has_base;
+	size_t n_room;
+	const char *other; /* a tag of another name, and its length; NULL: there was none */
+	size_t other_length;
+	bool has_known; /* a line without a tag, or with a known one */
+	bool takes_other;
+};
+
+/* ---- a line in its parts ---- */
+
+struct fields {
+	const char *tag; /* NULL: none */
+	size_t tag_length;
+	uint64_t start_ns, length_ns;
+	const char *histogram; /* up to the end of the line */
+	size_t n;
+};
+
+static bool skip_comma(const char **at)
+{
+	if (**at != ',')
+		return false;
+	(*at)++;
+	while (**at == ' ')
+		(*at)++;
+	return true;
+}
+
+MUST_USE static bool take_apart(const char *at, const char *end, struct fields *ret_fields)
+{
+	struct fields fields = { 0 };
+	uint64_t most_ns;
+	if (strncmp(at, "Tag=", 4) == 0) {
+		fields.tag = at + 4;
+		fields.tag_length = strcspn(fields.tag, ",\n");
+		at = fields.tag + fields.tag_length;
+		if (!skip_comma(&at))
+			return false;
+	}
+	if (!reading_decimal(&at, CLOCK_NS_PER_S, &fields.start_ns) || !skip_comma(&at) ||
+	    !reading_decimal(&at, CLOCK_NS_PER_S, &fields.length_ns) || !skip_comma(&at) ||
+	    !reading_decimal(&at, CLOCK_NS_PER_MS, &most_ns) || !skip_comma(&at))
+		return false;
+	while (end > at && (end[-1] == '\r' || end[-1] == ' '))
+		end--;
+	fields.histogram = at;
+	fields.n = (size_t)(end - at);
+	*ret_fields = fields;
+	return fields.n > 0;
+}
+
+/* "#[StartTime: 1792236345.000 (seconds since epoch), ..." */
+static bool head_time(const char *line, const char *name, uint64_t *ret_ns)
+{
+	size_t n = strlen(name);
+	if (strncmp(line, name, n) != 0)
+		return false;
+	line += n;
+	while (*line == ' ')
+		line++;
+	return reading_decimal(&line, CLOCK_NS_PER_S, ret_ns);
+}
+
+static bool is_tag(const struct fields *fields, const char *tag)
+{
+	return fields->tag_length == strlen(tag) &&
+	       strncmp(fields->tag, tag, fields->tag_length) == 0;
+}
+
+static enum of of_line(const struct fields *fields)
+{
+	if (fields->tag == NULL || is_tag(fields, "response"))
+		return OF_RESPONSE;
+	return is_tag(fields, "service") ? OF_SERVICE : OF_OTHER;
+}
+
+/* ---- the series ---- */
+
+/* The first interval that begins there or later. */
+static size_t place_of(const struct series *series, uint64_t start_ns)
+{
+	size_t from = 0, to = series->n;
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		if (series->list[middle].start_ns < start_ns)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+MUST_USE static int append(struct log *log, const struct fields *fields)
+{
+	struct series *series = &log->reading->run->series;
+	if (series->n > 0) {
+		struct series_interval *last = &series->list[series->n - 1];
+		uint64_t end_ns = last->start_ns + last->length_ns;
+		if (fields->start_ns <= last->start_ns || fields->start_ns + ROUNDING_NS < end_ns)
+			return reading_refuse(log->reading,
+					      "line %zu: its interval begins before the last one "
+					      "ends",
+					      log->line);
+		if (fields->start_ns < end_ns)
+			last->length_ns = fields->start_ns - last->start_ns;
+	}
+	if (series->n == READING_INTERVALS_MOST)
+		return reading_refuse(log->reading, "it has more than %d intervals",
+				      READING_INTERVALS_MOST);
+	if (series->n == log->n_room) {
+		size_t n_room = log->n_room > 0 ? 2 * log->n_room : 64;
+		struct series_interval *list =
+			reallocarray(series->list, n_room, sizeof(*series->list));
+		if (list == NULL)
+			return -ENOMEM;
+		series->list = list;
+		log->n_room = n_room;
+	}
+	series->list[series->n++] = (struct series_interval){
+		.start_ns = fields->start_ns,
+		.length_ns = fields->length_ns,
+	};
+	return 0;
+}
+
+/* The interval of a line, which is new unless the line of another tag made it. */
+MUST_USE static int find(struct log *log, const struct fields *fields,
+			 struct series_interval **ret_interval)
+{
+	struct series *series = &log->reading->run->series;
+	size_t place = place_of(series, fields->start_ns);
+	if (place == series->n || series->list[place].start_ns != fields->start_ns) {
+		int rc = append(log, fields);
+		if (rc < 0)
+			return rc;
+		place = series->n - 1;
+	}
+	*ret_interval = &series->list[place];
+	return 0;
+}
+
+MUST_USE static int take_interval(struct log *log, const struct fields *fields, enum of of)
+{
+	struct reading *reading = log->reading;
+	struct result *result = &reading->run->result;
+	struct series_interval *interval;
+	int rc = find(log, fields, &interval);
+	if (rc < 0)
+		return rc;
+	char **packed = of == OF_SERVICE ? &interval->service : &interval->response;
+	if (*packed != NULL)
+		return reading_refuse(reading, "line %zu: its interval is there already",
+				      log->line);
+	rc = reading_keep(packed, fields->histogram, fields->n);
+	if (rc < 0)
+		return rc;
+	histogram_reset(&reading->scratch);
+	rc = hlog_decode(reading->hlog, *packed, &reading->scratch);
+	struct histogram *into = of == OF_SERVICE ? &result->service : &result->response;
+	if (rc == 0 && reading->scratch.n > INT64_MAX - into->n)
+		rc = ERR_OUT_OF_RANGE;
+	if (rc < 0)
+		return reading_refuse(reading, "line %zu: %s", log->line, err_text(rc).text);
+	if (reading->scratch.n == 0) {
+		free(*packed); /* nothing came back: the interval is there all the same */
+		*packed = NULL;
+	}
+	histogram_merge(into, &reading->scratch);
+	if (of == OF_RESPONSE)
+		interval->n_echoes = reading->scratch.n;
+	return 0;
+}
+
+/* ---- lines ---- */
+
+MUST_USE static int take_line(struct log *log, const char *line, const char *end)
+{
+	struct fields fields;
+	if (line == end || (end == line + 1 && *line == '\r') || *line == '"')
+		return 0;
+	if (*line == '#') {
+		log->has_start |= head_time(line, "#[StartTime:", &log->start_ns);
+		log->has_base |= head_time(line, "#[BaseTime:", &log->base_ns);
+		return 0;
+	}
+	if (!take_apart(line, end, &fields))
+		return reading_refuse(log->reading, "line %zu is no line of a log of HdrHistogram",
+				      log->line);
+	enum of of = of_line(&fields);
+	if (of == OF_OTHER) {
+		if (log->other == NULL) {
+			log->other = fields.tag;
+			log->other_length = fields.tag_length;
+		}
+		if (!log->takes_other || fields.tag_length != log->other_length ||
+		    strncmp(fields.tag, log->other, fields.tag_length) != 0)
+			return 0;
+		of = OF_RESPONSE;
+	} else {
+		log->has_known = true;
+	}
+	return take_interval(log, &fields, of);
+}
+
+MUST_USE static int take_lines(struct log *log)
+{
+	const char *at = log->reading->bytes, *end = at + log->reading->n;
+	int rc = 0;
+	log->line = 0;
+	while (rc == 0 && at < end) {
+		const char *line_end = memchr(at, '\n', (size_t)(end - at));
+		line_end = line_end != NULL ? line_end : end;
+		log->line++;
+		rc = take_line(log, at, line_end);
+		at = line_end + 1;
+	}
+	return rc;
+}
+
+/* Is there a line of any other tag than the one that is taken? Lines are whole, as was seen. */
+static bool has_several_tags(const struct log *log)
+{
+	const char *at = log->reading->bytes;
+	for (; at != NULL; at = strchr(at, '\n')) {
+		at += *at == '\n';
+		if (strncmp(at, "Tag=", 4) != 0)
+			continue;
+		size_t length = strcspn(at + 4, ",\n");
+		if (length != log->other_length || strncmp(at + 4, log->other, length) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* When it began, and the intervals from there on. */
+static void set_start(struct log *log)
+{
+	struct run *run = log->reading->run;
+	struct series *series = &run->series;
+	uint64_t first_ns = series->list[0].start_ns;
+	uint64_t base_ns = log->has_base ? log->base_ns : 0;
+	if (!log->has_base && log->has_start && first_ns + YEAR_NS < log->start_ns)
+		base_ns = log->start_ns;
+	if (base_ns > 0 || first_ns > YEAR_NS)
+		run->facts.start_ns = base_ns + first_ns;
+	for (size_t i = 0; i < series->n; i++)
+		series->list[i].start_ns -= first_ns;
+	const struct series_interval *last = &series->list[series->n - 1];
+	run->result.elapsed_ns = last->start_ns + last->length_ns;
+}
+
+int reading_hlog(struct reading *reading)
+{
+	struct log log = { .reading = reading };
+	struct run *run = reading->run;
+	run->format = RUN_HLOG;
+	int rc = take_lines(&log);
+	if (rc == 0 && !log.has_known && log.other != NULL) {
+		if (has_several_tags(&log))
+			return reading_refuse(reading, "it has several tags, and none of them is "
+						       "\"response\": which is the response time?");
+		log.takes_other = true;
+		rc = take_lines(&log);
+	}
+	if (rc < 0)
+		return rc;
+	if (run->series.n == 0)
+		return reading_refuse(reading, "it is a log of HdrHistogram without an interval");
+	set_start(&log);
+	run->result.n_sent = run->result.n_echoes = run->result.response.n;
+	return 0;
+}

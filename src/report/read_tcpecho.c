@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Our own document. What it says twice must agree: counts and histograms, the ends of a histogram
+ * and its counts, the series and the whole.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "report/reading.h"
+
+/* The newest form that is known; a document without one is of before there was any: 0. */
+#define FORMAT 1
+
+/* ---- failures ---- */
+
+/* Failures that are not the kernel's. */
+static const char *const failure_names[] = { "no_reply", "mismatch", "ended", "never_sent" };
+
+/* What failures are called of which only a newer version knows the name. */
+#define FAILURE_OTHER "other"
+
+/* The same name, in static storage. */
+static const char *failure_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(failure_names); i++) {
+		if (strcmp(failure_names[i], name) == 0)
+			return failure_names[i];
+	}
+	static const int ranges[][2] = { { 1, 140 }, { 5001, 5100 } }; /* of errno, and our own */
+	for (size_t range = 0; range < ARRAY_LEN(ranges); range++) {
+		for (int code = ranges[range][0]; code <= ranges[range][1]; code++) {
+			if (strcmp(err_name(-code), name) == 0)
+				return err_name(-code);
+		}
+	}
+	return FAILURE_OTHER;
+}
+
+MUST_USE static int read_failures(struct reading *reading, const json_t *json)
+{
+	json_t *errors = json_object_get(json, "errors");
+	struct result *result = &reading->run->result;
+	const char *name;
+	json_t *count;
+	if (errors == NULL)
+		return reading_refuse(reading, "it has no \"errors\"");
+	if (!json_is_object(errors))
+		return reading_refuse(reading, "\"errors\" is not an object");
+	if (json_object_size(errors) > RESULT_FAILURES_MOST)
+		return reading_refuse(reading, "\"errors\" has more than %d names",
+				      RESULT_FAILURES_MOST);
+	json_object_foreach(errors, name, count)
+	{
+		uint64_t n = 0;
+		int rc = reading_count(reading, errors, name, READING_MUST, &n);
+		if (rc < 0)
+			return rc;
+		if (n > INT64_MAX - result_failures(result))
+			return reading_refuse(reading, "\"errors\" has more than can be counted");
+		if (n > 0)
+			result_fail(result, failure_name(name), n);
+	}
+	return 0;
+}
+
+/* ---- histograms ---- */
+
+MUST_USE static int decode(struct reading *reading, const char *what, const char *string,
+			   struct histogram *into)
+{
+	int rc = hlog_decode(reading->hlog, string, into);
+	if (rc < 0)
+		return reading_refuse(reading, "\"%s\": %s", what, err_text(rc).text);
+	return 0;
+}
+
+static uint64_t ns_of_us(double us)
+{
+	return us < READING_SECONDS_MOST * 1e6 ? (uint64_t)(us * 1e3 + 0.5) : READING_NS_MOST;
+}
+
+/* The exact ends of a histogram, of what stands beside it. */
+MUST_USE static int read_ends(struct reading *reading, const json_t *json, const char *name,
+			      struct histogram *histogram)
+{
+	json_t *times = json_object_get(json, name);
+	bool is_there = times != NULL && !json_is_null(times);
+	if (is_there && !json_is_object(times))
+		return reading_refuse(reading, "\"%s\" is not an object", name);
+	if (is_there != (histogram->n > 0))
+		return reading_refuse(reading, "\"%s\" and its histogram contradict each other",
+				      name);
+	if (!is_there)
+		return 0;
+	double least = 0, mean = 0, most = 0;
+	int rc = reading_number(reading, times, "min", READING_MUST, &least);
+	if (rc == 0)
+		rc = reading_number(reading, times, "mean", READING_MUST, &mean);
+	if (rc == 0)
+		rc = reading_number(reading, times, "max", READING_MUST, &most);
+	if (rc < 0)
+		return rc;
+	if (!reading_ends(histogram, ns_of_us(least), ns_of_us(mean), ns_of_us(most)))
+		return reading_refuse(reading, "\"%s\" and its histogram contradict each other",
+				      name);
+	return 0;
+}
+
+/* A histogram and what stands beside it. */
+MUST_USE static int read_histogram(struct reading *reading, const json_t *json, const char *name,
+				   const char *ends, struct histogram *histogram)
+{
+	json_t *string = json_object_get(json, name);
+	if (string != NULL && !json_is_null(string)) {
+		if (!json_is_string(string))
+			return reading_refuse(reading, "\"%s\" is not a text", name);
+		int rc = decode(reading, name, json_string_value(string), histogram);
+		if (rc < 0)
+			return rc;
+	}
+	return read_ends(reading, json, ends, histogram);
+}
+
+MUST_USE static int read_histograms(struct reading *reading, const json_t *json, uint64_t format)
+{
+	struct result *result = &reading->run->result;
+	int rc = read_histogram(reading, json, "histogram", "response_us", &result->response);
+	if (rc < 0 || format == 0)
+		return rc; /* it had only that one */
+	rc = read_histogram(reading, json, "service_histogram", "service_us", &result->service);
+	if (rc == 0)
+		rc = read_histogram(reading, json, "lateness_histogram", "lateness_us",
+				    &result->lateness);
+	if (rc == 0)
+		rc = read_histogram(reading, json, "connect_histogram", "connect_us",
+				    &result->connect);
+	return rc;
+}
+
+/* ---- the series ---- */
+
+/* A histogram of an interval, which stays packed; *ret_n is how many are in it. */
+MUST_USE static int read_packed(struct reading *reading, const json_t *json, const char *name,
+				char **ret_packed, uint64_t *ret_n)
+{
+	*ret_n = 0;
+	int rc = reading_text(reading, json, name, READING_MAY, ret_packed);
+	if (rc < 0 || *ret_packed == NULL)
+		return rc;
+	histogram_reset(&reading->scratch);
+	rc = decode(reading, name, *ret_packed, &reading->scratch);
+	*ret_n = reading->scratch.n;
+	return rc;
+}
+
+MUST_USE static int read_interval(struct reading *reading, const json_t *json,
+				  struct series_interval *interval)
+{
+	uint64_t n_response = 0, n_service = 0;
+	int rc = reading_seconds(reading, json, "start", READING_MUST, &interval->start_ns);
+	if (rc == 0)
+		rc = reading_seconds(reading, json, "seconds", READING_MUST, &interval->length_ns);
+	if (rc == 0)
+		rc = reading_count(reading, json, "echoes", READING_MUST, &interval->n_echoes);
+	if (rc == 0)
+		rc = reading_count(reading, json, "verified_bytes", READING_MUST,
+				   &interval->bytes_verified);
+	if (rc == 0)
+		rc = reading_count(reading, json, "failures", READING_MUST, &interval->n_failures);
+	if (rc == 0)
+		rc = read_packed(reading, json, "response", &interval->response, &n_response);
+	if (rc == 0)
+		rc = read_packed(reading, json, "service", &interval->service, &n_service);
+	if (rc < 0)
+		return rc;
+	if (n_response != interval->n_echoes || (n_service > n_response))
+		return reading_refuse(reading,
+				      "\"echoes\" and the histograms contradict each other");
+	return 0;
+}
+
+/* Each behind the last; what the rounding to twelve digits made overlap is put right. */
+MUST_USE static bool is_behind(struct series_interval *last, const struct series_interval *next)
+{
+	static const uint64_t rounding_ns = 10000;
+	uint64_t end_ns = last->start_ns + last->length_ns;
+	if (next->start_ns <= last->start_ns || next->start_ns + rounding_ns < end_ns)
+		return false;
+	if (next->start_ns < end_ns)
+		last->length_ns = next->start_ns - last->start_ns;
+	return true;
+}
+
+MUST_USE static int read_series(struct reading *reading, const json_t *json)
+{
+	json_t *list = json_object_get(json, "series");
+	struct series *series = &reading->run->series;
+	if (list == NULL)
+		return reading_refuse(reading, "it has no \"series\"");
+	size_t n = json_array_size(list);
+	if (!json_is_array(list) || n > READING_INTERVALS_MOST)
+		return reading_refuse(reading, "\"series\" is not a list of at most %d",
+				      READING_INTERVALS_MOST);
+	series->list = calloc(n > 0 ? n : 1, sizeof(*series->list));
+	if (series->list == NULL)
+		return -ENOMEM;
+	uint64_t n_echoes = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct series_interval *interval = &series->list[series->n++];
+		int rc = read_interval(reading, json_array_get(list, i), interval);
+		if (rc == 0 && i > 0 && !is_behind(interval - 1, interval))
+			rc = reading_refuse(reading, "it does not follow the one before");
+		if (rc == -EBADMSG) {
+			struct run_refusal inner = *reading->why;
+			return reading_refuse(reading, "interval %zu of \"series\": %.250s", i + 1,
+					      inner.text);
+		}
+		if (rc < 0)
+			return rc;
+		n_echoes += interval->n_echoes; /* each of them fits a histogram: 63 bits */
+		if (n_echoes > reading->run->result.n_echoes)
+			break;
+	}
+	if (n > 0 && n_echoes != reading->run->result.n_echoes)
+		return reading_refuse(reading, "\"echoes\" and \"series\" contradict each other");
+	return 0;
+}
+
+/* ---- what was run, and where ---- */
+
+MUST_USE static int read_facts(struct reading *reading, const json_t *json)
+{
+	struct run *run = reading->run;
+	struct run_facts *facts = &run->facts;
+	const struct {
+		const char *name;
+		char **text;
+		enum reading_need need;
+	} texts[] = {
+		{ "version", &facts->version, READING_MUST },
+		{ "host", &facts->host, READING_MAY },
+		{ "kernel", &facts->kernel, READING_MAY },
+		{ "cpu", &facts->cpu, READING_MAY },
+		{ "command_line", &facts->command_line, READING_MAY },
+		{ "congestion_control", &facts->congestion_control, READING_MAY },
+	};
+	const struct {
+		const char *name;
+		uint64_t *count;
+		enum reading_need need;
+	} counts[] = {
+		{ "cpus", &facts->n_cpus, READING_MAY },
+		{ "mss", &facts->mss, READING_MAY },
+		{ "depth", &run->depth, READING_MUST },
+		{ "threads", &run->n_threads, READING_MUST },
+		{ "connections_opened", &run->result.n_connections, READING_MUST },
+		{ "merged", &run->n_merged, READING_MUST },
+	};
+	int rc = reading_flag(reading, json, "churn", READING_MUST, &run->churns);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
+		rc = reading_text(reading, json, texts[i].name, texts[i].need, texts[i].text);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
+		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
+	if (rc == 0 && run->n_merged == 0)
+		rc = reading_refuse(reading, "\"merged\" is 0");
+	return rc;
+}
+
+MUST_USE static int read_start(struct reading *reading, const json_t *json)
+{
+	json_t *start = json_object_get(json, "start");
+	if (start == NULL || json_is_null(start))
+		return 0;
+	if (!json_is_string(start) ||
+	    !reading_moment(json_string_value(start), &reading->run->facts.start_ns))
+		return reading_refuse(reading,
+				      "\"start\" is not a moment as 2026-11-26T04:36:17.123456Z");
+	return 0;
+}
+
+/* A whole number of 64 bits, the upper half of them written as negative ones. */
+MUST_USE static int read_seed(struct reading *reading, const json_t *json)
+{
+	json_t *seed = json_object_get(json, "seed");
+	if (seed == NULL || json_is_null(seed))
+		return 0;
+	if (!json_is_integer(seed))
+		return reading_refuse(reading, "\"seed\" is not a whole number");
+	reading->run->seed = (uint64_t)json_integer_value(seed);
+	return 0;
+}
+
+MUST_USE static int read_kernel(struct reading *reading, const json_t *json)
+{
+	json_t *kernel = json_object_get(json, "kernel_us");
+	double smoothed = 0, deviation = 0, least = 0;
+	struct run *run = reading->run;
+	if (kernel == NULL || json_is_null(kernel))
+		return 0;
+	if (!json_is_object(kernel))
+		return reading_refuse(reading, "\"kernel_us\" is not an object");
+	int rc = reading_number(reading, kernel, "smoothed", READING_MUST, &smoothed);
+	if (rc == 0)
+		rc = reading_number(reading, kernel, "deviation", READING_MUST, &deviation);
+	if (rc == 0)
+		rc = reading_number(reading, kernel, "min", READING_MUST, &least);
+	if (rc == 0)
+		rc = reading_count(reading, kernel, "retransmits", READING_MUST,
+				   &run->kernel.n_retransmits);
+	run->has_kernel = rc == 0;
+	run->kernel.rtt_ns = ns_of_us(smoothed);
+	run->kernel.rtt_var_ns = ns_of_us(deviation);
+	run->kernel.rtt_min_ns = ns_of_us(least);
+	return rc;
+}
+
+/* What every version says. */
+MUST_USE static int read_what_was_run(struct reading *reading, const json_t *json)
+{
+	struct run *run = reading->run;
+	int rc = reading_text(reading, json, "command", READING_MUST, &run->command);
+	if (rc == 0)
+		rc = reading_text(reading, json, "target", READING_MUST, &run->target);
+	if (rc == 0)
+		rc = reading_text(reading, json, "mode", READING_MUST, &run->mode);
+	if (rc < 0)
+		return rc;
+	if (strcmp(run->mode, "hold") == 0)
+		return reading_refuse(reading, "it is of ping --hold, which counts deaths and "
+					       "measures nothing that could be reported");
+	if (strcmp(run->mode, "closed") != 0 && strcmp(run->mode, "open") != 0)
+		return reading_refuse(reading, "\"mode\" is neither closed nor open");
+	rc = reading_count(reading, json, "connections", READING_MUST, &run->n_connections);
+	if (rc == 0)
+		rc = reading_count(reading, json, "size", READING_MUST, &run->size);
+	if (rc == 0)
+		rc = reading_count(reading, json, "rate_wanted", READING_MAY, &run->rate_wanted);
+	if (rc == 0)
+		rc = reading_text(reading, json, "client_bound", READING_MAY, &run->client_bound);
+	if (rc == 0)
+		rc = reading_number(reading, json, "client_cpu_share", READING_MAY,
+				    &run->cpu_share);
+	return rc;
+}
+
+MUST_USE static int read_counts(struct reading *reading, const json_t *json)
+{
+	struct result *result = &reading->run->result;
+	const struct {
+		const char *name;
+		uint64_t *count;
+	} counts[] = {
+		{ "sent", &result->n_sent },
+		{ "echoes", &result->n_echoes },
+		{ "bytes", &result->bytes_sent },
+		{ "verified_bytes", &result->bytes_verified },
+		{ "mismatches", &result->n_mismatches },
+	};
+	int rc = reading_seconds(reading, json, "seconds", READING_MUST, &result->elapsed_ns);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
+		rc = reading_count(reading, json, counts[i].name, READING_MUST, counts[i].count);
+	if (rc < 0)
+		return rc;
+	if (result->bytes_verified > result->bytes_sent)
+		return reading_refuse(reading, "more bytes were verified than sent");
+	json_t *first = json_object_get(json, "first_mismatch");
+	if (json_is_string(first))
+		snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s",
+			 json_string_value(first));
+	return read_failures(reading, json);
+}
+
+int reading_tcpecho(struct reading *reading, const json_t *json)
+{
+	uint64_t format = 0;
+	int rc = reading_count(reading, json, "format", READING_MAY, &format);
+	if (rc < 0)
+		return rc;
+	if (format > FORMAT)
+		return reading_refuse(reading,
+				      "it is of a newer tcpecho (format %" PRIu64
+				      "; this one reads up to %d)",
+				      format, FORMAT);
+	reading->run->format = RUN_TCPECHO;
+	rc = read_what_was_run(reading, json);
+	if (rc == 0)
+		rc = read_counts(reading, json);
+	if (rc == 0)
+		rc = read_histograms(reading, json, format);
+	if (rc == 0)
+		rc = read_kernel(reading, json);
+	if (rc < 0)
+		return rc;
+	if (reading->run->result.n_echoes != reading->run->result.response.n)
+		return reading_refuse(reading,
+				      "\"echoes\" and \"histogram\" contradict each other");
+	if (format == 0)
+		return 0;
+	rc = read_start(reading, json);
+	if (rc == 0)
+		rc = read_seed(reading, json);
+	if (rc == 0)
+		rc = read_facts(reading, json);
+	return rc == 0 ? read_series(reading, json) : rc;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/reading.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+int reading_refuse(struct reading *reading, const char *format, ...)
+{
+	va_list values;
+	va_start(values, format);
+	vsnprintf(reading->why->text, sizeof(reading->why->text), format, values);
+	va_end(values);
+	return -EBADMSG;
+}
+
+int reading_keep(char **text, const char *from, size_t n)
+{
+	char *copy = strndup(from, n);
+	if (copy == NULL)
+		return -ENOMEM;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+/* ---- fields of a JSON object ---- */
+
+/* The field, or NULL with *ret_rc: is that as it may be? */
+static const json_t *field(struct reading *reading, const json_t *json, const char *name,
+			   enum reading_need need, int *ret_rc)
+{
+	const json_t *value = json_object_get(json, name);
+	*ret_rc = 0;
+	if (value != NULL && !json_is_null(value))
+		return value;
+	if (need == READING_MUST)
+		*ret_rc = reading_refuse(reading, "it has no \"%s\"", name);
+	return NULL;
+}
+
+int reading_count(struct reading *reading, const json_t *json, const char *name,
+		  enum reading_need need, uint64_t *ret_count)
+{
+	int rc;
+	const json_t *value = field(reading, json, name, need, &rc);
+	if (value == NULL)
+		return rc;
+	if (!json_is_integer(value) || json_integer_value(value) < 0)
+		return reading_refuse(reading, "\"%s\" is not a whole number from 0 on", name);
+	*ret_count = (uint64_t)json_integer_value(value);
+	return 0;
+}
+
+int reading_number(struct reading *reading, const json_t *json, const char *name,
+		   enum reading_need need, double *ret_number)
+{
+	int rc;
+	const json_t *value = field(reading, json, name, need, &rc);
+	if (value == NULL)
+		return rc;
+	if (!json_is_number(value) || json_number_value(value) < 0)
+		return reading_refuse(reading, "\"%s\" is not a number from 0 on", name);
+	*ret_number = json_number_value(value);
+	return 0;
+}
+
+int reading_text(struct reading *reading, const json_t *json, const char *name,
+		 enum reading_need need, char **ret_text)
+{
+	int rc;
+	const json_t *value = field(reading, json, name, need, &rc);
+	if (value == NULL)
+		return rc;
+	if (!json_is_string(value))
+		return reading_refuse(reading, "\"%s\" is not a text", name);
+	return reading_keep(ret_text, json_string_value(value), json_string_length(value));
+}
+
+int reading_flag(struct reading *reading, const json_t *json, const char *name,
+		 enum reading_need need, bool *ret_flag)
+{
+	int rc;
+	const json_t *value = field(reading, json, name, need, &rc);
+	if (value == NULL)
+		return rc;
+	if (!json_is_boolean(value))
+		return reading_refuse(reading, "\"%s\" is neither true nor false", name);
+	*ret_flag = json_is_true(value);
+	return 0;
+}
+
+int reading_seconds(struct reading *reading, const json_t *json, const char *name,
+		    enum reading_need need, uint64_t *ret_ns)
+{
+	double seconds = -1;
+	int rc = reading_number(reading, json, name, need, &seconds);
+	if (rc < 0 || seconds < 0)
+		return rc;
+	if (seconds > READING_SECONDS_MOST)
+		return reading_refuse(reading, "\"%s\" is more than a hundred years", name);
+	*ret_ns = (uint64_t)(seconds * 1e9 + 0.5);
+	return 0;
+}
+
+/* ---- times ---- */
+
+bool reading_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
+{
+	const char *next = *at;
+	uint64_t whole = 0, part = 0, scale = 1;
+	if (!isdigit((unsigned char)*next))
+		return false;
+	for (; isdigit((unsigned char)*next); next++) {
+		if (whole > READING_NS_MOST / 10)
+			return false;
+		whole = whole * 10 + (uint64_t)(*next - '0');
+	}
+	if (*next == '.') {
+		for (next++; isdigit((unsigned char)*next); next++) {
+			if (scale < CLOCK_NS_PER_S) { /* what is finer than that is nothing */
+				scale *= 10;
+				part = part * 10 + (uint64_t)(*next - '0');
+			}
+		}
+	}
+	if (whole > READING_NS_MOST / unit_ns)
+		return false;
+	/* Both factors are at most 10^9. */
+	uint64_t part_ns = unit_ns <= CLOCK_NS_PER_S ? (part * unit_ns + scale / 2) / scale : 0;
+	*ret_ns = whole * unit_ns + part_ns;
+	*at = next;
+	return true;
+}
+
+/* "Z" or "+01:00", and nothing behind it: seconds to the east. */
+MUST_USE static bool zone_of(const char *text, int *ret_seconds)
+{
+	int hours, minutes, end = 0;
+	if (strcmp(text, "Z") == 0) {
+		*ret_seconds = 0;
+		return true;
+	}
+	if ((*text != '+' && *text != '-') || strlen(text) != strlen("+01:00") ||
+	    sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &end) != 2 || end != 5 || hours < 0 ||
+	    minutes < 0)
+		return false;
+	*ret_seconds = (hours * 60 + minutes) * (*text == '-' ? -60 : 60);
+	return true;
+}
+
+bool reading_moment(const char *text, uint64_t *ret_ns)
+{
+	struct tm utc = { 0 };
+	int zone;
+	uint64_t part_ns = 0;
+	const char *at = strptime(text, "%Y-%m-%dT%H:%M:%S", &utc);
+	if (at == NULL || utc.tm_year < 70 || utc.tm_year > 600)
+		return false;
+	if (*at == '.') {
+		uint64_t scale_ns = CLOCK_NS_PER_S;
+		for (at++; isdigit((unsigned char)*at); at++) {
+			scale_ns /= 10;
+			part_ns += (uint64_t)(*at - '0') * scale_ns;
+		}
+	}
+	if (!zone_of(at, &zone))
+		return false;
+	time_t seconds = timegm(&utc) - zone;
+	if (seconds < 0)
+		return false;
+	*ret_ns = (uint64_t)seconds * CLOCK_NS_PER_S + part_ns;
+	return true;
+}
+
+/* ---- the ends of a histogram ---- */
+
+/* A value was written with twelve digits. */
+#define DIGITS_PART UINT64_C(100000000000)
+
+/* Puts a value that is beside its bucket into it; false: it is too far away. */
+MUST_USE static bool fit(uint64_t *value_ns, size_t index)
+{
+	uint64_t lowest_ns = histogram_lowest_ns(index), highest_ns = histogram_highest_ns(index);
+	uint64_t slack_ns = *value_ns / DIGITS_PART + 1;
+	if (index == HISTOGRAM_BUCKETS - 1 && *value_ns >= lowest_ns)
+		return true; /* what is above an hour is counted there */
+	if (*value_ns + slack_ns < lowest_ns || *value_ns > highest_ns + slack_ns)
+		return false;
+	*value_ns = *value_ns < lowest_ns    ? lowest_ns
+		    : *value_ns > highest_ns ? highest_ns
+					     : *value_ns;
+	return true;
+}
+
+bool reading_ends(struct histogram *histogram, uint64_t least_ns, uint64_t mean_ns, uint64_t max_ns)
+{
+	if (histogram->n == 0)
+		return false;
+	/* Of counts alone they are in the first and the last bucket that has any. */
+	if (!fit(&least_ns, histogram_index(histogram->least_ns)) ||
+	    !fit(&max_ns, histogram_index(histogram->max_ns)) || least_ns > max_ns ||
+	    mean_ns + mean_ns / DIGITS_PART + 1 < least_ns ||
+	    mean_ns > max_ns + max_ns / DIGITS_PART + 1)
+		return false;
+	histogram->least_ns = least_ns;
+	histogram->max_ns = max_ns;
+	if (__builtin_mul_overflow(mean_ns, histogram->n, &histogram->sum_ns))
+		histogram->sum_ns = UINT64_MAX;
+	return true;
+}
