@@ -183,9 +183,9 @@ MUST_USE static int take_interval(struct log *log, const struct fields *fields, 
 	if (*packed != NULL)
 		return reading_refuse(reading, "line %zu: its interval is there already",
 				      log->line);
-	rc = reading_keep(packed, fields->histogram, fields->n);
-	if (rc < 0)
-		return rc;
+	*packed = strndup(fields->histogram, fields->n);
+	if (*packed == NULL)
+		return -ENOMEM;
 	histogram_reset(&reading->scratch);
 	rc = hlog_decode(reading->hlog, *packed, &reading->scratch);
 	struct histogram *into = of == OF_SERVICE ? &result->service : &result->response;

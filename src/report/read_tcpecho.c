@@ -149,11 +149,16 @@ MUST_USE static int read_packed(struct reading *reading, const json_t *json, con
 				char **ret_packed, uint64_t *ret_n)
 {
 	*ret_n = 0;
-	int rc = reading_text(reading, json, name, READING_MAY, ret_packed);
-	if (rc < 0 || *ret_packed == NULL)
-		return rc;
+	const json_t *packed = json_object_get(json, name);
+	if (packed == NULL || json_is_null(packed))
+		return 0;
+	if (!json_is_string(packed))
+		return reading_refuse(reading, "\"%s\" is not a text", name);
+	*ret_packed = strdup(json_string_value(packed));
+	if (*ret_packed == NULL)
+		return -ENOMEM;
 	histogram_reset(&reading->scratch);
-	rc = decode(reading, name, *ret_packed, &reading->scratch);
+	int rc = decode(reading, name, *ret_packed, &reading->scratch);
 	*ret_n = reading->scratch.n;
 	return rc;
 }
@@ -242,7 +247,7 @@ MUST_USE static int read_facts(struct reading *reading, const json_t *json)
 		char **text;
 		enum reading_need need;
 	} texts[] = {
-		{ "version", &facts->version, READING_MUST },
+		{ "version", &facts->version, READING_MAY },
 		{ "host", &facts->host, READING_MAY },
 		{ "kernel", &facts->kernel, READING_MAY },
 		{ "cpu", &facts->cpu, READING_MAY },
@@ -368,11 +373,12 @@ MUST_USE static int read_counts(struct reading *reading, const json_t *json)
 		return rc;
 	if (result->bytes_verified > result->bytes_sent)
 		return reading_refuse(reading, "more bytes were verified than sent");
-	json_t *first = json_object_get(json, "first_mismatch");
-	if (json_is_string(first))
-		snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s",
-			 json_string_value(first));
-	return read_failures(reading, json);
+	char *first = NULL;
+	rc = reading_text(reading, json, "first_mismatch", READING_MAY, &first);
+	if (first != NULL)
+		snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s", first);
+	free(first);
+	return rc == 0 ? read_failures(reading, json) : rc;
 }
 
 int reading_tcpecho(struct reading *reading, const json_t *json)

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 
 int reading_refuse(struct reading *reading, const char *format, ...)
 {
@@ -22,9 +23,13 @@ int reading_refuse(struct reading *reading, const char *format, ...)
 
 int reading_keep(char **text, const char *from, size_t n)
 {
-	char *copy = strndup(from, n);
+	struct escape escape = { .utf8 = true };
+	char *copy = malloc(ESCAPE_ROOM(n) + ESCAPE_ROOM(0) + 1);
 	if (copy == NULL)
 		return -ENOMEM;
+	size_t length = escape_bytes(&escape, from, n, copy);
+	length += escape_end(&escape, copy + length);
+	copy[length] = '\0';
 	free(*text);
 	*text = copy;
 	return 0;
@@ -161,7 +166,7 @@ bool reading_moment(const char *text, uint64_t *ret_ns)
 	int zone;
 	uint64_t part_ns = 0;
 	const char *at = strptime(text, "%Y-%m-%dT%H:%M:%S", &utc);
-	if (at == NULL || utc.tm_year < 70 || utc.tm_year > 600)
+	if (at == NULL || utc.tm_year < 70 || utc.tm_year > 400)
 		return false;
 	if (*at == '.') {
 		uint64_t scale_ns = CLOCK_NS_PER_S;

@@ -93,7 +93,10 @@ MUST_USE bool reading_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_n
 MUST_USE bool reading_ends(struct histogram *histogram, uint64_t least_ns, uint64_t mean_ns,
 			   uint64_t max_ns);
 
-/* A text, copied, its owner's; an earlier one is freed. Returns 0 or -ENOMEM. */
+/*
+ * A text of the file, copied, its owner's; an earlier one is freed. It will be shown: what a terminal
+ * would obey is escaped, and what is not UTF-8 (base/escape.h). Returns 0 or -ENOMEM.
+ */
 MUST_USE int reading_keep(char **text, const char *from, size_t n);
 
 #endif

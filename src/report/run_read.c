@@ -159,10 +159,11 @@ int run_read_file(const char *path, uint64_t list_unit_ns, struct run *ret_run,
 	free(bytes.at);
 	if (rc < 0)
 		return rc;
-	run.name = strdup(strcmp(path, "-") == 0 ? "standard input" : name_of(path));
-	if (run.name == NULL) {
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : name_of(path);
+	rc = reading_keep(&run.name, name, strlen(name));
+	if (rc < 0) {
 		run_close(&run);
-		return -ENOMEM;
+		return rc;
 	}
 	*ret_run = run;
 	return 0;

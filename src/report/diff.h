@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Two sides of a comparison, beside each other.
+ */
+#ifndef REPORT_DIFF_H
+#define REPORT_DIFF_H
+
+#include <stdio.h>
+
+#include "report/metric.h"
+
+/*
+ * Writes a table: each figure that a side knows, the change, and whether it is more than the runs'
+ * own noise, if there are several on each side: no run of one side is within the range of the other.
+ * Above it stands in what else the two differ. Errors of writing stay with `out`.
+ */
+void diff_write_text(FILE *out, const struct side *before, const struct side *after);
+
+#endif

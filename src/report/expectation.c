@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/expectation.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/units.h"
+#include "report/reading.h"
+
+/* A part of the old value: at most a million times it. */
+#define PERCENT_MOST 1e8
+
+/* ---- reading ---- */
+
+/* "10%", "0.5%", in billionths of one per cent. */
+MUST_USE static bool read_part(const char *text, double *ret_part)
+{
+	uint64_t billionths;
+	if (!reading_decimal(&text, CLOCK_NS_PER_S, &billionths) || strcmp(text, "%") != 0)
+		return false;
+	*ret_part = (double)billionths / 1e9 / 100;
+	return *ret_part <= PERCENT_MOST / 100;
+}
+
+/* A value of the metric's kind; returns 0 or a code. */
+MUST_USE static int read_value(const char *text, const struct metric *metric, double *ret_value)
+{
+	uint64_t value;
+	int rc;
+	if (metric->kind == METRIC_TIME) {
+		/* 2 would be seconds, and hardly ever what was meant. */
+		if (strspn(text, "0123456789.") == strlen(text))
+			return ERR_BAD_UNIT;
+		rc = units_parse_duration(text, &value);
+	} else {
+		rc = units_parse_rate(text, &value);
+	}
+	if (rc == 0)
+		*ret_value = (double)value;
+	return rc;
+}
+
+/* Copies n characters without blanks at their ends; false: they are too many. */
+MUST_USE static bool trim(const char *text, size_t n, char out[EXPECTATION_SIZE])
+{
+	while (n > 0 && *text == ' ') {
+		text++;
+		n--;
+	}
+	while (n > 0 && text[n - 1] == ' ')
+		n--;
+	if (n >= EXPECTATION_SIZE)
+		return false;
+	memcpy(out, text, n);
+	out[n] = '\0';
+	return true;
+}
+
+MUST_USE static int refuse(struct expectation_text *why, const char *what, const char *hint)
+{
+	snprintf(why->text, sizeof(why->text), "%.100s: %.180s", what, hint);
+	return -EINVAL;
+}
+
+#define HINT_FORM "write METRIC>LIMIT or METRIC<LIMIT, as p99>+10%, p50<-5%, max>+200us, rate<10k"
+#define HINT_METRIC                                                                          \
+	"no such metric (there are rate, echoes, failures, mismatches, missing_bytes, min, " \
+	"mean, max, p99 and the like, and service.p99, connect.p99, lateness.p99)"
+
+/* The limit, of which the metric is known. */
+MUST_USE static int read_limit(struct expectation *expectation, const char *limit,
+			       struct expectation_text *why)
+{
+	char text[EXPECTATION_SIZE];
+	bool has_sign = *limit == '+' || *limit == '-';
+	int rc = 0;
+	if (!trim(limit + has_sign, strlen(limit + has_sign), text))
+		return refuse(why, limit, HINT_FORM);
+	if (strchr(text, '%') != NULL) {
+		expectation->form = EXPECTATION_PART;
+		if (!has_sign || !read_part(text, &expectation->limit))
+			return refuse(why, expectation->text,
+				      "a part of the old value is +10% or -0.5%");
+	} else {
+		expectation->form = has_sign ? EXPECTATION_MORE : EXPECTATION_VALUE;
+		rc = read_value(text, &expectation->metric, &expectation->limit);
+	}
+	if (rc < 0)
+		return refuse(why, expectation->text, err_text(rc).text);
+	if (*limit == '-')
+		expectation->limit = -expectation->limit;
+	return 0;
+}
+
+int expectation_read(const char *text, size_t n, struct expectation *ret_expectation,
+		     struct expectation_text *reterr_why)
+{
+	struct expectation expectation = { 0 };
+	char name[EXPECTATION_SIZE], limit[EXPECTATION_SIZE];
+	if (!trim(text, n, expectation.text))
+		return refuse(reterr_why, "it is too long", HINT_FORM);
+	const char *all = expectation.text;
+	size_t at = strcspn(all, "<>");
+	if (at == 0 || all[at] == '\0')
+		return refuse(reterr_why, all, HINT_FORM);
+	expectation.is_above = all[at] == '>';
+	bool fits = trim(all, at, name) && trim(all + at + 1, strlen(all + at + 1), limit);
+	if (!fits || *limit == '\0')
+		return refuse(reterr_why, all, HINT_FORM);
+	if (!metric_find(name, strlen(name), &expectation.metric))
+		return refuse(reterr_why, name, HINT_METRIC);
+	int rc = read_limit(&expectation, limit, reterr_why);
+	if (rc == 0)
+		*ret_expectation = expectation;
+	return rc;
+}
+
+/* ---- judging ---- */
+
+static double bound_of(const struct expectation *expectation, double before)
+{
+	if (expectation->form == EXPECTATION_PART)
+		return before + before * expectation->limit;
+	if (expectation->form == EXPECTATION_MORE)
+		return before + expectation->limit;
+	return expectation->limit;
+}
+
+enum expectation_verdict expectation_judge(const struct expectation *expectation,
+					   const struct side *before, const struct side *after,
+					   struct expectation_text *ret_text)
+{
+	const struct metric *metric = &expectation->metric;
+	struct side_value old, new;
+	/* One by itself needs no old value. */
+	bool has_old = side_value(before, metric, &old);
+	if (!has_old && expectation->form == EXPECTATION_VALUE)
+		old = (struct side_value){ 0 };
+	else if (!has_old) {
+		snprintf(ret_text->text, sizeof(ret_text->text),
+			 "%s: the old side does not know %s", expectation->text, metric->name);
+		return EXPECTATION_UNKNOWN;
+	}
+	if (!side_value(after, metric, &new)) {
+		snprintf(ret_text->text, sizeof(ret_text->text),
+			 "%s: the new side does not know %s", expectation->text, metric->name);
+		return EXPECTATION_UNKNOWN;
+	}
+	double bound = bound_of(expectation, old.value);
+	if (expectation->is_above ? new.value <= bound : new.value >= bound)
+		return EXPECTATION_HOLDS;
+	const char *noise = before->n < 2 || after->n < 2 || !has_old ? ""
+			    : side_is_beyond_noise(before, &old, after, &new)
+				    ? ", more than the runs' own noise"
+				    : ", within the runs' own noise";
+	struct metric_text change = metric_change(old.value, new.value);
+	char was[96] = "";
+	if (has_old)
+		snprintf(was, sizeof(was), ", was %s%s%s", metric_text(metric, old.value).text,
+			 *change.text != '\0' ? ": " : "", change.text);
+	snprintf(ret_text->text, sizeof(ret_text->text), "%s: %s is %s%s%s", expectation->text,
+		 metric->name, metric_text(metric, new.value).text, was, noise);
+	return EXPECTATION_FAILS;
+}

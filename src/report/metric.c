@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/metric.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "report/reading.h"
+
+/* ---- names ---- */
+
+enum figure { PERCENTILE, LEAST, MEAN, MOST, ECHOES, FAILURES, MISMATCHES, MISSING };
+
+static const struct {
+	const char *name;
+	size_t times;
+} prefixes[] = {
+	{ "response.", offsetof(struct result, response) },
+	{ "service.", offsetof(struct result, service) },
+	{ "lateness.", offsetof(struct result, lateness) },
+	{ "connect.", offsetof(struct result, connect) },
+};
+
+static const struct {
+	const char *name;
+	enum metric_kind kind;
+	enum figure figure;
+} figures[] = {
+	{ "min", METRIC_TIME, LEAST },
+	{ "mean", METRIC_TIME, MEAN },
+	{ "max", METRIC_TIME, MOST },
+	{ "rate", METRIC_RATE, ECHOES },
+	{ "echoes", METRIC_COUNT, ECHOES },
+	{ "failures", METRIC_COUNT, FAILURES },
+	{ "mismatches", METRIC_COUNT, MISMATCHES },
+	{ "missing_bytes", METRIC_BYTES, MISSING },
+};
+
+/* "p99.9": a percentage in millionths. */
+MUST_USE static bool percentile_of(const char *text, double *ret_percent)
+{
+	uint64_t millionths;
+	if (*text++ != 'p' || !reading_decimal(&text, 1000000, &millionths) || *text != '\0' ||
+	    millionths > UINT64_C(100000000))
+		return false;
+	*ret_percent = (double)millionths / 1e6;
+	return true;
+}
+
+bool metric_find(const char *name, size_t n, struct metric *ret_metric)
+{
+	struct metric metric = { .times = offsetof(struct result, response) };
+	if (n >= sizeof(metric.name))
+		return false;
+	memcpy(metric.name, name, n); /* of the time, or of the whole */
+	const char *rest = metric.name;
+	bool has_prefix = false;
+	for (size_t i = 0; i < ARRAY_LEN(prefixes) && !has_prefix; i++) {
+		size_t length = strlen(prefixes[i].name);
+		has_prefix = strncmp(rest, prefixes[i].name, length) == 0;
+		if (has_prefix) {
+			metric.times = prefixes[i].times;
+			rest += length;
+		}
+	}
+	if (percentile_of(rest, &metric.percent)) {
+		metric.kind = METRIC_TIME;
+		metric.figure = PERCENTILE;
+		*ret_metric = metric;
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
+		if (strcmp(rest, figures[i].name) != 0 ||
+		    (has_prefix && figures[i].kind != METRIC_TIME))
+			continue;
+		metric.kind = figures[i].kind;
+		metric.figure = figures[i].figure;
+		*ret_metric = metric;
+		return true;
+	}
+	return false;
+}
+
+/* ---- values ---- */
+
+static double time_of(const struct result *result, const struct metric *metric)
+{
+	const struct histogram *times = (const void *)((const char *)result + metric->times);
+	if (metric->figure == LEAST)
+		return (double)histogram_min_ns(times);
+	if (metric->figure == MEAN)
+		return (double)histogram_mean_ns(times);
+	if (metric->figure == MOST)
+		return (double)times->max_ns;
+	return (double)histogram_percentile_ns(times, metric->percent);
+}
+
+static double count_of(const struct result *result, const struct metric *metric)
+{
+	if (metric->figure == FAILURES)
+		return (double)result_failures(result);
+	if (metric->figure == MISMATCHES)
+		return (double)result->n_mismatches;
+	if (metric->figure == MISSING)
+		return (double)result_missing(result);
+	return (double)result->n_echoes;
+}
+
+static double value_of(const struct result *result, const struct metric *metric)
+{
+	if (metric->kind == METRIC_TIME)
+		return time_of(result, metric);
+	if (metric->kind == METRIC_RATE)
+		return (double)result->n_echoes / clock_s(result->elapsed_ns);
+	return count_of(result, metric);
+}
+
+/* Does the run know it? What other tools leave out is not 0. */
+static bool is_known(const struct run *run, const struct metric *metric)
+{
+	const struct result *result = &run->result;
+	const struct histogram *times = (const void *)((const char *)result + metric->times);
+	if (metric->kind == METRIC_TIME)
+		return times->n > 0;
+	if (metric->kind == METRIC_RATE)
+		return result->elapsed_ns > 0;
+	if (metric->figure == MISMATCHES || metric->figure == MISSING)
+		return run->format == RUN_TCPECHO;
+	if (metric->figure != FAILURES)
+		return true;
+	/* Of lists of percentiles, those of wrk2 have them, which have a time as well. */
+	return run->format == RUN_TCPECHO || run->format == RUN_FORTIO ||
+	       (run->format == RUN_HGRM && result->elapsed_ns > 0);
+}
+
+/* ---- sides ---- */
+
+int side_open(const struct run *runs, size_t n, struct side *ret_side)
+{
+	struct side side = { .runs = runs, .n = n };
+	int rc = result_open(&side.sum);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < n; i++) {
+		result_add(&side.sum, &runs[i].result);
+		side.sum.elapsed_ns += runs[i].result.elapsed_ns;
+	}
+	*ret_side = side;
+	return 0;
+}
+
+void side_close(struct side *side)
+{
+	result_close(&side->sum);
+}
+
+bool side_value(const struct side *side, const struct metric *metric, struct side_value *ret_value)
+{
+	struct side_value value = { 0 };
+	for (size_t i = 0; i < side->n; i++) {
+		if (!is_known(&side->runs[i], metric))
+			return false;
+		double of_run = value_of(&side->runs[i].result, metric);
+		value.least = i == 0 || of_run < value.least ? of_run : value.least;
+		value.most = i == 0 || of_run > value.most ? of_run : value.most;
+	}
+	value.value = value_of(&side->sum, metric);
+	if (metric->kind == METRIC_COUNT || metric->kind == METRIC_BYTES)
+		value.value /= (double)side->n;
+	*ret_value = value;
+	return true;
+}
+
+bool side_is_beyond_noise(const struct side *a, const struct side_value *of_a, const struct side *b,
+			  const struct side_value *of_b)
+{
+	return a->n > 1 && b->n > 1 && (of_a->most < of_b->least || of_b->most < of_a->least);
+}
+
+/* ---- in words ---- */
+
+struct metric_text metric_text(const struct metric *metric, double value)
+{
+	struct metric_text out;
+	/* An average of counts may be a fraction. */
+	int digits = value == (double)(uint64_t)value ? 0 : 2;
+	if (metric->kind == METRIC_TIME)
+		snprintf(out.text, sizeof(out.text), "%.1f us", value / 1e3);
+	else if (metric->kind == METRIC_RATE)
+		snprintf(out.text, sizeof(out.text), "%.1f/s", value);
+	else
+		snprintf(out.text, sizeof(out.text), "%.*f%s", digits, value,
+			 metric->kind == METRIC_BYTES ? " B" : "");
+	return out;
+}
+
+struct metric_text metric_change(double from, double to)
+{
+	struct metric_text out = { "" };
+	if (from == to)
+		snprintf(out.text, sizeof(out.text), "0.0 %%");
+	else if (from > 0)
+		snprintf(out.text, sizeof(out.text), "%+.1f %%", (to - from) / from * 100);
+	return out;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/run_merge.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/series_merge.h"
+
+/* A list of hosts or targets is no longer: what is more is counted. */
+#define LISTED_MOST 16
+
+/* ---- what fits together ---- */
+
+/* How a run is named in a sentence. */
+static const char *name_of(const struct run *run)
+{
+	return run->name != NULL ? run->name : "it";
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static const char *or_none(const char *text)
+{
+	return text != NULL ? text : "not known";
+}
+
+MUST_USE static int refuse_text(const struct run *a, const struct run *b, const char *what,
+				const char *of_a, const char *of_b, struct run_refusal *why)
+{
+	snprintf(why->text, sizeof(why->text), "%s differs: %.60s in %.60s, %.60s in %.60s", what,
+		 or_none(of_a), name_of(a), or_none(of_b), name_of(b));
+	return -EBADMSG;
+}
+
+MUST_USE static int refuse_count(const struct run *a, const struct run *b, const char *what,
+				 uint64_t of_a, uint64_t of_b, struct run_refusal *why)
+{
+	snprintf(why->text, sizeof(why->text),
+		 "%s differs: %" PRIu64 " in %.60s, %" PRIu64 " in %.60s", what, of_a, name_of(a),
+		 of_b, name_of(b));
+	return -EBADMSG;
+}
+
+MUST_USE static int check_pair(const struct run *a, const struct run *b, struct run_refusal *why)
+{
+	if (!is_same_text(a->command, b->command))
+		return refuse_text(a, b, "the command", a->command, b->command, why);
+	if (!is_same_text(a->mode, b->mode))
+		return refuse_text(a, b, "the mode", a->mode, b->mode, why);
+	if (a->size != b->size)
+		return refuse_count(a, b, "the size of a message", a->size, b->size, why);
+	if (a->depth != b->depth)
+		return refuse_count(a, b, "the depth", a->depth, b->depth, why);
+	if (a->churns != b->churns)
+		return refuse_text(a, b, "churn", a->churns ? "on" : "off",
+				   b->churns ? "on" : "off", why);
+	return 0;
+}
+
+static bool has_same_counts(const struct histogram *a, const struct histogram *b)
+{
+	return a->n == b->n &&
+	       memcmp(a->counts, b->counts, HISTOGRAM_BUCKETS * sizeof(uint64_t)) == 0;
+}
+
+/* The same host, start, seed and histogram: no two runs have all of them. */
+static bool is_same(const struct run *a, const struct run *b)
+{
+	return a->format == b->format && a->facts.start_ns == b->facts.start_ns &&
+	       a->seed == b->seed && is_same_text(a->facts.host, b->facts.host) &&
+	       a->result.elapsed_ns == b->result.elapsed_ns &&
+	       has_same_counts(&a->result.response, &b->result.response);
+}
+
+int run_merge_check(const struct run *runs, size_t n, struct run_refusal *reterr_why)
+{
+	for (size_t i = 1; i < n; i++) {
+		int rc = check_pair(&runs[0], &runs[i], reterr_why);
+		if (rc < 0)
+			return rc;
+		for (size_t j = 0; j < i; j++) {
+			if (!is_same(&runs[j], &runs[i]))
+				continue;
+			snprintf(reterr_why->text, sizeof(reterr_why->text),
+				 "%.100s and %.100s are the same run", name_of(&runs[j]),
+				 name_of(&runs[i]));
+			return -EBADMSG;
+		}
+	}
+	return 0;
+}
+
+/* Is everything known that a sum needs? */
+MUST_USE static int check_known(const struct run *run, struct run_refusal *why)
+{
+	const char *what = NULL;
+	if (run->format == RUN_HLOG)
+		what = "it is a log of HdrHistogram, which does not say what was run";
+	else if (run->format != RUN_TCPECHO)
+		what = "it does not say how often each time was, so nothing exact can be made of it";
+	else if (run->facts.start_ns == 0)
+		what = "it does not say when it began, as results of earlier versions";
+	if (what == NULL)
+		return 0;
+	snprintf(why->text, sizeof(why->text), "%.100s cannot be added: %s", name_of(run), what);
+	return -EBADMSG;
+}
+
+/* ---- adding ---- */
+
+/* Would a count of the sum be too large? */
+static bool is_too_much(const struct result *sum, const struct result *more)
+{
+	const uint64_t pairs[][2] = {
+		{ sum->n_sent, more->n_sent },
+		{ sum->n_echoes, more->n_echoes },
+		{ sum->bytes_sent, more->bytes_sent },
+		{ sum->n_mismatches, more->n_mismatches },
+		{ sum->n_connections, more->n_connections },
+		{ result_failures(sum), result_failures(more) },
+		{ sum->response.n, more->response.n },
+		{ sum->service.n, more->service.n },
+		{ sum->lateness.n, more->lateness.n },
+		{ sum->connect.n, more->connect.n },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		if (pairs[i][0] > INT64_MAX - pairs[i][1])
+			return true;
+	}
+	return false;
+}
+
+/* Is there room for the names of its failures? */
+static bool has_room(const struct result *sum, const struct result *more)
+{
+	size_t n = sum->n_failures;
+	for (size_t i = 0; i < more->n_failures; i++) {
+		size_t j = 0;
+		while (j < sum->n_failures &&
+		       strcmp(sum->failures[j].name, more->failures[i].name) != 0)
+			j++;
+		n += j == sum->n_failures;
+	}
+	return n <= RESULT_FAILURES_MOST;
+}
+
+MUST_USE static int add_results(const struct run *runs, size_t n, struct run *sum,
+				struct run_refusal *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (is_too_much(&sum->result, &runs[i].result) ||
+		    !has_room(&sum->result, &runs[i].result) ||
+		    runs[i].n_merged > INT64_MAX - sum->n_merged) {
+			snprintf(why->text, sizeof(why->text),
+				 "with %.100s there is more than can be counted",
+				 name_of(&runs[i]));
+			return -EBADMSG;
+		}
+		result_add(&sum->result, &runs[i].result);
+		sum->n_merged += runs[i].n_merged;
+		sum->cpu_share =
+			runs[i].cpu_share > sum->cpu_share ? runs[i].cpu_share : sum->cpu_share;
+	}
+	return 0;
+}
+
+/* ---- facts ---- */
+
+MUST_USE static int copy(const char *text, char **ret_copy)
+{
+	if (text == NULL)
+		return 0;
+	*ret_copy = strdup(text);
+	return *ret_copy != NULL ? 0 : -ENOMEM;
+}
+
+static const char *text_at(const struct run *run, size_t offset)
+{
+	return *(char *const *)((const char *)run + offset);
+}
+
+/* A text of all of them, if it is the same; offset: of the text in a run. */
+MUST_USE static int share_text(const struct run *runs, size_t n, size_t offset, struct run *sum)
+{
+	const char *first = text_at(&runs[0], offset);
+	for (size_t i = 1; i < n; i++) {
+		if (!is_same_text(first, text_at(&runs[i], offset)))
+			return 0;
+	}
+	return copy(first, (char **)((char *)sum + offset));
+}
+
+/* A count of all of them, if it is the same; else 0, which is not known. */
+static uint64_t share_count(const struct run *runs, size_t n, size_t offset)
+{
+	uint64_t first = *(const uint64_t *)((const char *)&runs[0] + offset);
+	for (size_t i = 1; i < n; i++) {
+		if (*(const uint64_t *)((const char *)&runs[i] + offset) != first)
+			return 0;
+	}
+	return first;
+}
+
+/* "a, b, c and 7 more": each text once. */
+MUST_USE static int list_texts(const struct run *runs, size_t n, size_t offset, struct run *sum)
+{
+	const char *listed[LISTED_MOST];
+	size_t n_listed = 0, n_more = 0, length = 64;
+	for (size_t i = 0; i < n; i++) {
+		const char *text = text_at(&runs[i], offset);
+		bool is_new = text != NULL;
+		for (size_t j = 0; is_new && j < n_listed; j++)
+			is_new = strcmp(listed[j], text) != 0;
+		if (!is_new)
+			continue;
+		if (n_listed == LISTED_MOST) {
+			n_more++;
+			continue;
+		}
+		listed[n_listed++] = text;
+		length += strlen(text) + strlen(", ");
+	}
+	if (n_listed == 0)
+		return 0;
+	char *list = calloc(1, length), *at = list;
+	if (list == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_listed; i++)
+		at += sprintf(at, "%s%s", i > 0 ? ", " : "", listed[i]);
+	if (n_more > 0)
+		sprintf(at, " and %zu more", n_more);
+	*(char **)((char *)sum + offset) = list;
+	return 0;
+}
+
+MUST_USE static int add_facts(const struct run *runs, size_t n, struct run *sum)
+{
+	static const size_t texts[] = {
+		offsetof(struct run, facts.version),
+		offsetof(struct run, facts.kernel),
+		offsetof(struct run, facts.cpu),
+		offsetof(struct run, facts.command_line),
+		offsetof(struct run, command),
+		offsetof(struct run, mode),
+		offsetof(struct run, facts.congestion_control),
+	};
+	int rc = list_texts(runs, n, offsetof(struct run, facts.host), sum);
+	if (rc == 0)
+		rc = list_texts(runs, n, offsetof(struct run, target), sum);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
+		rc = share_text(runs, n, texts[i], sum);
+	for (size_t i = 0; rc == 0 && sum->client_bound == NULL && i < n; i++)
+		rc = copy(runs[i].client_bound, &sum->client_bound);
+	sum->facts.n_cpus = share_count(runs, n, offsetof(struct run, facts.n_cpus));
+	sum->facts.mss = share_count(runs, n, offsetof(struct run, facts.mss));
+	sum->seed = share_count(runs, n, offsetof(struct run, seed));
+	sum->size = runs[0].size;
+	sum->depth = runs[0].depth;
+	sum->churns = runs[0].churns;
+	sum->has_kernel = n == 1 && runs[0].has_kernel;
+	if (sum->has_kernel)
+		sum->kernel = runs[0].kernel;
+	return rc;
+}
+
+/* ---- time ---- */
+
+static uint64_t end_of(const struct run *run)
+{
+	return run->facts.start_ns + run->result.elapsed_ns;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct run *const *one = a, *const *other = b;
+	uint64_t start = (*one)->facts.start_ns, other_start = (*other)->facts.start_ns;
+	return start < other_start ? -1 : start > other_start;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t add_or_stay(uint64_t a, uint64_t b)
+{
+	return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+/* The most of everything at a time: it is reached when one of them begins. */
+static void add_together(const struct run *const *runs, size_t n, struct run *sum)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t n_connections = 0, n_threads = 0, rate = 0;
+		for (size_t j = 0; j < n; j++) {
+			bool runs_then = runs[j]->facts.start_ns <= runs[i]->facts.start_ns &&
+					 end_of(runs[j]) > runs[i]->facts.start_ns;
+			if (!runs_then && i != j)
+				continue;
+			n_connections = add_or_stay(n_connections, runs[j]->n_connections);
+			n_threads = add_or_stay(n_threads, runs[j]->n_threads);
+			rate = add_or_stay(rate, runs[j]->rate_wanted);
+		}
+		sum->n_connections = larger(sum->n_connections, n_connections);
+		sum->n_threads = larger(sum->n_threads, n_threads);
+		sum->rate_wanted = larger(sum->rate_wanted, rate);
+	}
+}
+
+/* When it began, and how long at least one of them ran. */
+MUST_USE static int add_times(const struct run *runs, size_t n, struct run *sum)
+{
+	const struct run **sorted = calloc(n, sizeof(const struct run *));
+	if (sorted == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &runs[i];
+	qsort(sorted, n, sizeof(const struct run *), by_start);
+	sum->facts.start_ns = sorted[0]->facts.start_ns;
+	uint64_t end_ns = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t from_ns = larger(sorted[i]->facts.start_ns, end_ns);
+		end_ns = larger(end_ns, end_of(sorted[i]));
+		sum->result.elapsed_ns += end_ns > from_ns ? end_ns - from_ns : 0;
+	}
+	add_together(sorted, n, sum);
+	free(sorted);
+	return 0;
+}
+
+/* Of runs one of which has none, there is none of the sum. */
+MUST_USE static int add_series(const struct run *runs, size_t n, struct run *sum,
+			       struct run_refusal *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (runs[i].series.n == 0)
+			return 0;
+	}
+	struct series_part *parts = calloc(n, sizeof(*parts));
+	if (parts == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		parts[i].series = &runs[i].series;
+		parts[i].start_ns = runs[i].facts.start_ns - sum->facts.start_ns;
+	}
+	int rc = series_merge(parts, n, &sum->series);
+	free(parts);
+	if (rc == 0 || rc == -ENOMEM)
+		return rc;
+	snprintf(why->text, sizeof(why->text), "their series cannot be added");
+	return -EBADMSG;
+}
+
+/* ---- a sum ---- */
+
+int run_merge(const struct run *runs, size_t n, struct run *ret_sum, struct run_refusal *reterr_why)
+{
+	struct run sum;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = check_known(&runs[i], reterr_why);
+	if (rc == 0)
+		rc = run_merge_check(runs, n, reterr_why);
+	if (rc == 0)
+		rc = run_open(&sum);
+	if (rc < 0)
+		return rc;
+	sum.format = RUN_TCPECHO;
+	sum.n_merged = 0;
+	rc = add_results(runs, n, &sum, reterr_why);
+	if (rc == 0)
+		rc = add_facts(runs, n, &sum);
+	if (rc == 0)
+		rc = add_times(runs, n, &sum);
+	if (rc == 0)
+		rc = add_series(runs, n, &sum, reterr_why);
+	if (rc == 0)
+		*ret_sum = sum;
+	else
+		run_close(&sum);
+	return rc;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sum of runs: of many generators that ran together, of runs one after the other, or both.
+ *
+ * Counts and histograms are added, and no figure is ever averaged: percentiles of the sum are those
+ * of all its values. Its time is the time in which at least one of them ran. So the rates of those
+ * who ran together add up, and those of runs one after the other do not. Connections, threads and
+ * rates that were asked for are those of the moment that had most of them.
+ */
+#ifndef REPORT_RUN_MERGE_H
+#define REPORT_RUN_MERGE_H
+
+#include <stddef.h>
+
+#include "base/compiler.h"
+#include "report/run.h"
+#include "report/run_read.h"
+
+/*
+ * Do they fit together, by what was run: the command, the mode, the size, the depth, the churn? And
+ * is none of them there twice? Returns 0, or -EBADMSG with a sentence.
+ */
+MUST_USE int run_merge_check(const struct run *runs, size_t n, struct run_refusal *reterr_why);
+
+/*
+ * Adds n runs, at least one. Facts that they do not share are left out, but that hosts and targets
+ * are listed. *ret_sum is the caller's, to be closed, and has no name. Returns 0, -ENOMEM, or
+ * -EBADMSG with a sentence: they do not fit together, or are no runs of which every count and the
+ * start is known.
+ */
+MUST_USE int run_merge(const struct run *runs, size_t n, struct run *ret_sum,
+		       struct run_refusal *reterr_why);
+
+#endif
