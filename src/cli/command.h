@@ -18,7 +18,10 @@
 /* Options of one command at most. */
 #define COMMAND_OPTIONS_MOST 32
 
-/* What an option's value is. All of them are a number in the end, but for the last. */
+/* A list has so many texts at most. */
+#define COMMAND_LIST_MOST 32
+
+/* What an option's value is. All of them are a number in the end, but for texts. */
 enum option_kind {
 	OPTION_FLAG,     /* no value: 1 when given */
 	OPTION_COUNT,    /* a whole number, from `least` to `most` */
@@ -28,6 +31,7 @@ enum option_kind {
 	OPTION_CHOICE,   /* one of a few words: the place of the word */
 	OPTION_USER,     /* a user's name or number: the number */
 	OPTION_TEXT,     /* as it is given; not empty */
+	OPTION_LIST,     /* the same, and it may be given several times; one of a command */
 };
 
 struct option_row {
@@ -51,6 +55,8 @@ struct arguments {
 	uint64_t values[COMMAND_OPTIONS_MOST];
 	const char *texts[COMMAND_OPTIONS_MOST]; /* of texts; NULL: not given */
 	enum option_source sources[COMMAND_OPTIONS_MOST];
+	const char *list[COMMAND_LIST_MOST]; /* of a list: all of its texts, in their order */
+	size_t n_list;
 	char **operands;
 	size_t n_operands;
 	char **words; /* all of them, from the command's name on; options may have come first */

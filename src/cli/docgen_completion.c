@@ -29,6 +29,19 @@ static bool takes_command(const struct command *command)
 	return strstr(command->operands, "COMMAND") != NULL;
 }
 
+/* "show|merge|diff FILE..." */
+static bool takes_operation(const struct command *command)
+{
+	return strchr(command->operands, '|') != NULL;
+}
+
+/* "show merge diff" */
+static void print_operations(FILE *out, const struct command *command)
+{
+	for (const char *at = command->operands; *at != ' ' && *at != '\0'; at++)
+		fputc(*at == '|' ? ' ' : *at, out);
+}
+
 static void print_command_names(FILE *out)
 {
 	for (const struct command *const *at = commands; *at != NULL; at++)
@@ -68,6 +81,10 @@ static void bash_operands(FILE *out, const struct command *command)
 		fputs("words='", out);
 		print_command_names(out);
 		fputs("'\n", out);
+	} else if (takes_operation(command)) {
+		fputs("if ((COMP_CWORD == 2)); then words='", out);
+		print_operations(out, command);
+		fputs("'; else mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); fi\n", out);
 	} else {
 		fputs("words=\n", out);
 	}
@@ -140,7 +157,11 @@ static void zsh_command(FILE *out, const struct command *command)
 		fputs(" \\\n            '1:HOST:_hosts' \\\n            '2:PORT:'", out);
 	else if (takes_command(command))
 		fputs(" \\\n            '1:COMMAND:_tcpecho_commands'", out);
-	else
+	else if (takes_operation(command)) {
+		fputs(" \\\n            '1:REPORT:(", out);
+		print_operations(out, command);
+		fputs(")' \\\n            '*:FILE:_files'", out);
+	} else
 		fputs(" \\\n            '*:ADDRESS:'", out);
 	fputs("\n        ;;\n", out);
 }
@@ -217,6 +238,13 @@ void docgen_fish(FILE *out)
 				"complete -c tcpecho -n '__fish_seen_subcommand_from %s' -a "
 				"'(__fish_print_hostnames)'\n",
 				(*at)->name);
+		if (takes_operation(*at)) {
+			fprintf(out,
+				"complete -c tcpecho -n '__fish_seen_subcommand_from %s' -F -a '",
+				(*at)->name);
+			print_operations(out, *at);
+			fputs("'\n", out);
+		}
 		if (takes_command(*at)) {
 			fprintf(out, "complete -c tcpecho -n '__fish_seen_subcommand_from %s' -a '",
 				(*at)->name);

@@ -87,9 +87,26 @@ static void print_head(FILE *out, const char *name, const char *summary)
 	fprintf(out, " 1\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n", name, summary);
 }
 
+/* "show|merge|diff FILE..." in mdoc. */
+static void print_operations(FILE *out, const char *operands)
+{
+	fputs(".Cm ", out);
+	for (; *operands != ' '; operands++) {
+		if (*operands == '|')
+			fputs(" | ", out);
+		else
+			fputc(*operands, out);
+	}
+	fputs("\n.Ar FILE ...\n", out);
+}
+
 /* "[HOST [PORT]]" and "[ADDRESS]..." in mdoc. */
 static void print_operands(FILE *out, const char *operands)
 {
+	if (strchr(operands, '|') != NULL) {
+		print_operations(out, operands);
+		return;
+	}
 	if (strcmp(operands, "[HOST [PORT]]") == 0)
 		fputs(".Op Ar HOST Op Ar PORT\n", out);
 	else if (strcmp(operands, "[ADDRESS]...") == 0)

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -105,6 +106,7 @@ MUST_USE static int read_value(const struct option_row *row, const char *text, u
 		rc = find_user(text, &value);
 		break;
 	case OPTION_TEXT:
+	case OPTION_LIST:
 		rc = *text != '\0' ? 0 : ERR_EMPTY;
 		break;
 	}
@@ -120,6 +122,11 @@ MUST_USE static int set_value(const struct command *command, size_t i, const cha
 	int rc = read_value(&command->options[i], text, &arguments->values[i]);
 	if (rc == 0 && command->options[i].kind == OPTION_TEXT)
 		arguments->texts[i] = text;
+	if (rc == 0 && command->options[i].kind == OPTION_LIST) {
+		if (arguments->n_list == COMMAND_LIST_MOST)
+			return -E2BIG;
+		arguments->list[arguments->n_list++] = text;
+	}
 	return rc;
 }
 

@@ -29,21 +29,15 @@ static void write_side(FILE *out, const char *what, const struct side *side)
 	fputc('\n', out);
 }
 
-static const char *or_dash(const char *text)
-{
-	return text != NULL ? text : "-";
-}
-
-/* What the two were asked for, where it is not the same: by the first of each. */
+/* What the two were asked for, where it is known and not the same: by the first of each. */
 static void write_differences(FILE *out, const struct side *before, const struct side *after)
 {
 	const struct run *old = &before->runs[0], *new = &after->runs[0];
 	const struct {
 		const char *what, *old, *new;
 	} texts[] = {
-		{ "command", or_dash(old->command), or_dash(new->command) },
-		{ "mode", or_dash(old->mode), or_dash(new->mode) },
-		{ "churn", old->churns ? "on" : "off", new->churns ? "on" : "off" },
+		{ "command", old->command, new->command },
+		{ "mode", old->mode, new->mode },
 	};
 	const struct {
 		const char *what;
@@ -55,12 +49,16 @@ static void write_differences(FILE *out, const struct side *before, const struct
 		{ "rate wanted", old->rate_wanted, new->rate_wanted },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		if (strcmp(texts[i].old, texts[i].new) != 0)
+		if (texts[i].old != NULL &&
+		    texts[i].new != NULL &&strcmp(texts[i].old, texts[i].new) != 0)
 			fprintf(out, "they differ in %s: %s, %s\n", texts[i].what, texts[i].old,
 				texts[i].new);
 	}
+	if (old->format == new->format && old->churns != new->churns)
+		fprintf(out, "they differ in churn: %s, %s\n", old->churns ? "on" : "off",
+			new->churns ? "on" : "off");
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-		if (counts[i].old != counts[i].new)
+		if (counts[i].old != 0 && counts[i].new != 0 && counts[i].old != counts[i].new)
 			fprintf(out, "they differ in %s: %" PRIu64 ", %" PRIu64 "\n",
 				counts[i].what, counts[i].old, counts[i].new);
 	}

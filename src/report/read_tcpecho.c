@@ -12,9 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "report/reading.h"
-
-/* The newest form that is known; a document without one is of before there was any: 0. */
-#define FORMAT 1
+#include "report/run_write.h"
 
 /* ---- failures ---- */
 
@@ -265,12 +263,15 @@ MUST_USE static int read_facts(struct reading *reading, const json_t *json)
 		{ "threads", &run->n_threads, READING_MUST },
 		{ "connections_opened", &run->result.n_connections, READING_MUST },
 		{ "merged", &run->n_merged, READING_MUST },
+		{ "seed", &run->seed, READING_MUST },
 	};
 	int rc = reading_flag(reading, json, "churn", READING_MUST, &run->churns);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
 		rc = reading_text(reading, json, texts[i].name, texts[i].need, texts[i].text);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
 		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
+	if (rc == 0)
+		rc = reading_seconds(reading, json, "warmup_seconds", READING_MAY, &run->warmup_ns);
 	if (rc == 0 && run->n_merged == 0)
 		rc = reading_refuse(reading, "\"merged\" is 0");
 	return rc;
@@ -285,18 +286,6 @@ MUST_USE static int read_start(struct reading *reading, const json_t *json)
 	    !reading_moment(json_string_value(start), &reading->run->facts.start_ns))
 		return reading_refuse(reading,
 				      "\"start\" is not a moment as 2026-11-26T04:36:17.123456Z");
-	return 0;
-}
-
-/* A whole number of 64 bits, the upper half of them written as negative ones. */
-MUST_USE static int read_seed(struct reading *reading, const json_t *json)
-{
-	json_t *seed = json_object_get(json, "seed");
-	if (seed == NULL || json_is_null(seed))
-		return 0;
-	if (!json_is_integer(seed))
-		return reading_refuse(reading, "\"seed\" is not a whole number");
-	reading->run->seed = (uint64_t)json_integer_value(seed);
 	return 0;
 }
 
@@ -383,15 +372,15 @@ MUST_USE static int read_counts(struct reading *reading, const json_t *json)
 
 int reading_tcpecho(struct reading *reading, const json_t *json)
 {
-	uint64_t format = 0;
+	uint64_t format = 0; /* there was none before 1 */
 	int rc = reading_count(reading, json, "format", READING_MAY, &format);
 	if (rc < 0)
 		return rc;
-	if (format > FORMAT)
+	if (format > RUN_DOCUMENT_FORMAT)
 		return reading_refuse(reading,
 				      "it is of a newer tcpecho (format %" PRIu64
 				      "; this one reads up to %d)",
-				      format, FORMAT);
+				      format, RUN_DOCUMENT_FORMAT);
 	reading->run->format = RUN_TCPECHO;
 	rc = read_what_was_run(reading, json);
 	if (rc == 0)
@@ -408,8 +397,6 @@ int reading_tcpecho(struct reading *reading, const json_t *json)
 	if (format == 0)
 		return 0;
 	rc = read_start(reading, json);
-	if (rc == 0)
-		rc = read_seed(reading, json);
 	if (rc == 0)
 		rc = read_facts(reading, json);
 	return rc == 0 ? read_series(reading, json) : rc;

@@ -260,6 +260,7 @@ MUST_USE static int add_facts(const struct run *runs, size_t n, struct run *sum)
 	sum->facts.n_cpus = share_count(runs, n, offsetof(struct run, facts.n_cpus));
 	sum->facts.mss = share_count(runs, n, offsetof(struct run, facts.mss));
 	sum->seed = share_count(runs, n, offsetof(struct run, seed));
+	sum->warmup_ns = share_count(runs, n, offsetof(struct run, warmup_ns));
 	sum->size = runs[0].size;
 	sum->depth = runs[0].depth;
 	sum->churns = runs[0].churns;

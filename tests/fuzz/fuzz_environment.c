@@ -96,6 +96,7 @@ static void write_option(const struct option_row *row, char out[64])
 		snprintf(out, 64, "--%s=root", row->name);
 		break;
 	case OPTION_TEXT:
+	case OPTION_LIST:
 		snprintf(out, 64, "--%s=any", row->name);
 		break;
 	}

@@ -5,6 +5,7 @@
  * run; what it refuses is told in one line, and nothing is written. Nothing of it is run.
  */
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "client/ping.h"
 #include "client/talk.h"
 #include "fuzz.h"
+#include "net/file.h"
 #include "server/capacity.h"
 #include "server/listeners.h"
 #include "server/serve.h"
@@ -39,6 +41,7 @@ enum status __wrap_ping_run(const struct ping_config *config, struct ping_report
 enum status __wrap_bench_run(const struct bench_config *config, struct bench_report *ret_report);
 enum status __wrap_hold_run(const struct hold_config *config, struct hold_report *ret_report);
 int __wrap_addr_resolve(const struct addr_spec *spec, int family, struct addr *ret_list);
+int __wrap_file_read(const char *path, size_t most, struct file_bytes *ret_bytes);
 void __wrap_help_program(FILE *out);
 void __wrap_help_on_command(FILE *out, const struct command *command);
 
@@ -120,6 +123,14 @@ int __wrap_addr_resolve(const struct addr_spec *spec, int family, struct addr *r
 	return ERR_NO_SUCH_HOST;
 }
 
+/* There is no file, and so nothing to report. */
+int __wrap_file_read(const char *path, size_t most, struct file_bytes *ret_bytes)
+{
+	(void)ret_bytes;
+	assert(path != NULL && most > 0);
+	return -ENOENT;
+}
+
 void __wrap_help_program(FILE *out)
 {
 	(void)out;
@@ -165,6 +176,7 @@ static void check_value(const struct option_row *row, uint64_t value, enum optio
 		assert(value <= UINT32_MAX);
 		break;
 	case OPTION_TEXT:
+	case OPTION_LIST:
 		assert(value == 0);
 		break;
 	}
@@ -204,6 +216,7 @@ static void write_option(const struct option_row *row, uint64_t value, char out[
 		snprintf(out, 64, "--%s=%" PRIu64, row->name, value);
 		break;
 	case OPTION_TEXT:
+	case OPTION_LIST:
 		snprintf(out, 64, "--%s=any", row->name);
 		break;
 	}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/report_diff.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "cli/report_files.h"
+#include "net/file.h"
+#include "report/diff.h"
+#include "report/expectation.h"
+#include "report/run_merge.h"
+
+/* What stands between the sides, when they are of several files. */
+#define BETWEEN "vs"
+
+/* All of them together; a text may hold several. */
+#define EXPECTATIONS_MOST 128
+
+/* ---- the command line ---- */
+
+/* Where the new side begins, and how many words stand between. */
+MUST_USE static enum status find_sides(char *const *paths, size_t n, size_t *ret_n_old,
+				       size_t *ret_n_between)
+{
+	size_t n_between = 0, at = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(paths[i], BETWEEN) == 0) {
+			n_between++;
+			at = i;
+		}
+	}
+	if (n_between == 0 && n == 2)
+		at = 1;
+	else if (n_between != 1 || at == 0 || at + 1 == n) {
+		log_error("diff compares two files, or several: OLD NEW, or OLD... vs NEW...");
+		return STATUS_USAGE;
+	}
+	*ret_n_old = at;
+	*ret_n_between = n_between;
+	return STATUS_OK;
+}
+
+struct expectations {
+	struct expectation list[EXPECTATIONS_MOST];
+	size_t n;
+};
+
+/* Those of one text, with commas between them. */
+MUST_USE static enum status add_expectations(const char *text, struct expectations *all)
+{
+	for (;;) {
+		struct expectation_text why;
+		size_t length = strcspn(text, ",");
+		if (all->n == EXPECTATIONS_MOST) {
+			log_error("--fail-if: at most %d", EXPECTATIONS_MOST);
+			return STATUS_USAGE;
+		}
+		if (expectation_read(text, length, &all->list[all->n], &why) < 0) {
+			log_error("--fail-if %s", why.text);
+			return STATUS_USAGE;
+		}
+		all->n++;
+		if (text[length] == '\0')
+			return STATUS_OK;
+		text += length + 1;
+	}
+}
+
+/* ---- the verdict ---- */
+
+/* Every one that is missed is told; one that cannot be judged is no pass. */
+MUST_USE static enum status judge(const struct expectations *all, const struct side *before,
+				  const struct side *after)
+{
+	enum status status = STATUS_OK;
+	for (size_t i = 0; i < all->n; i++) {
+		struct expectation_text text;
+		switch (expectation_judge(&all->list[i], before, after, &text)) {
+		case EXPECTATION_HOLDS:
+			break;
+		case EXPECTATION_FAILS:
+			log_error("%s", text.text);
+			status = status == STATUS_OK ? STATUS_ECHO_FAILED : status;
+			break;
+		case EXPECTATION_UNKNOWN:
+			log_error("%s", text.text);
+			status = STATUS_USAGE;
+			break;
+		}
+	}
+	return status;
+}
+
+MUST_USE static enum status compare(const struct expectations *all, const struct side *before,
+				    const struct side *after)
+{
+	diff_write_text(stdout, before, after);
+	int rc = file_flush(stdout);
+	if (rc < 0) {
+		log_error("cannot write the comparison: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	return judge(all, before, after);
+}
+
+MUST_USE static enum status compare_files(const struct expectations *all,
+					  const struct report_files *old,
+					  const struct report_files *new)
+{
+	struct side before, after;
+	struct run_refusal why;
+	if (run_merge_check(old->runs, old->n, &why) < 0 ||
+	    run_merge_check(new->runs, new->n, &why) < 0) {
+		log_error("the files of a side are repetitions of one run, and these are not: %s",
+			  why.text);
+		return STATUS_USAGE;
+	}
+	int rc = side_open(old->runs, old->n, &before);
+	if (rc == 0) {
+		rc = side_open(new->runs, new->n, &after);
+		if (rc < 0)
+			side_close(&before);
+	}
+	if (rc < 0) {
+		log_error("%s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	enum status status = compare(all, &before, &after);
+	side_close(&after);
+	side_close(&before);
+	return status;
+}
+
+enum status report_diff(char *const *paths, size_t n, uint64_t list_unit_ns,
+			const char *const *fail_if, size_t n_fail_if)
+{
+	struct expectations all = { .n = 0 };
+	struct report_files old, new;
+	size_t n_old, n_between;
+	enum status status = find_sides(paths, n, &n_old, &n_between);
+	for (size_t i = 0; status == STATUS_OK && i < n_fail_if; i++)
+		status = add_expectations(fail_if[i], &all);
+	if (status == STATUS_OK)
+		status = report_files_read(paths, n_old, list_unit_ns, &old);
+	if (status != STATUS_OK)
+		return status;
+	size_t from = n_old + n_between;
+	status = report_files_read(paths + from, n - from, list_unit_ns, &new);
+	if (status == STATUS_OK) {
+		status = compare_files(&all, &old, &new);
+		report_files_close(&new);
+	}
+	report_files_close(&old);
+	return status;
+}

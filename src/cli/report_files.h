@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The files that `report` is given.
+ */
+#ifndef CLI_REPORT_FILES_H
+#define CLI_REPORT_FILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "report/run.h"
+
+/* Files of one command line at most. */
+#define REPORT_FILES_MOST 1000
+
+struct report_files {
+	struct run *runs;
+	size_t n;
+};
+
+/*
+ * Reads n files, at least one; list_unit_ns as for run_read(). *ret_files is the caller's, to be
+ * closed. Anything but STATUS_OK was said, and nothing is left open.
+ */
+MUST_USE enum status report_files_read(char *const *paths, size_t n, uint64_t list_unit_ns,
+				       struct report_files *ret_files);
+void report_files_close(struct report_files *files);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/show.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "report/metric.h"
+#include "report/summary.h"
+
+const char *show_format_name(enum run_format format)
+{
+	static const char *const names[] = {
+		[RUN_TCPECHO] = "tcpecho",
+		[RUN_HLOG] = "HdrHistogram's log",
+		[RUN_HGRM] = "HdrHistogram's percentiles",
+		[RUN_FORTIO] = "fortio",
+	};
+	return names[format];
+}
+
+/* ---- of where and how ---- */
+
+/* "2026-11-26 04:36:17 UTC" */
+static void write_moment(FILE *out, uint64_t since_epoch_ns)
+{
+	time_t seconds = (time_t)(since_epoch_ns / CLOCK_NS_PER_S);
+	struct tm utc;
+	gmtime_r(&seconds, &utc); /* any number of nanoseconds is in a year that it knows */
+	fprintf(out, "began %04d-%02d-%02d %02d:%02d:%02d UTC\n", 1900 + utc.tm_year,
+		utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+static void write_facts(FILE *out, const struct run *run)
+{
+	const struct run_facts *facts = &run->facts;
+	if (facts->start_ns != 0)
+		write_moment(out, facts->start_ns);
+	if (run->n_merged > 1)
+		fprintf(out, "the sum of %" PRIu64 " runs\n", run->n_merged);
+	if (facts->version != NULL)
+		fprintf(out, "%s %s\n", show_format_name(run->format), facts->version);
+	if (facts->command_line != NULL)
+		fprintf(out, "as %s\n", facts->command_line);
+}
+
+/* ---- of another tool ---- */
+
+static void write_times(FILE *out, const struct side *side, const char *what)
+{
+	static const char *const figures[] = { "min", "mean",  "p50",    "p90",
+					       "p99", "p99.9", "p99.99", "max" };
+	const char *before = " ";
+	for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
+		char name[METRIC_NAME_SIZE];
+		struct metric metric;
+		struct side_value value;
+		snprintf(name, sizeof(name), "%s.%s", what, figures[i]);
+		if (!metric_find(name, strlen(name), &metric) || !side_value(side, &metric, &value))
+			return;
+		if (i == 0)
+			fprintf(out, "%s", what);
+		fprintf(out, "%s%s %s", before, figures[i], metric_text(&metric, value.value).text);
+		before = ", ";
+	}
+	fputc('\n', out);
+}
+
+static void write_caveats(FILE *out, const struct run *run)
+{
+	if (run->format == RUN_FORTIO)
+		fputs("approximate: a bucket's values are taken to be spread evenly; from when a "
+		      "request was sent, so there is no response time\n",
+		      out);
+	if (run->format == RUN_HGRM)
+		fputs("approximate: between two lines the values are taken to be that of the "
+		      "second\n",
+		      out);
+}
+
+static void write_foreign(FILE *out, const struct run *run)
+{
+	const struct result *result = &run->result;
+	struct side side = { .runs = run, .n = 1, .sum = *result };
+	fprintf(out, "--- %s: %s ---\n", run->target != NULL ? run->target : run->name,
+		show_format_name(run->format));
+	fprintf(out, "%" PRIu64 " values", result->n_echoes);
+	if (result->elapsed_ns > 0)
+		fprintf(out, " in %.3f s: %.1f/s", clock_s(result->elapsed_ns),
+			(double)result->n_echoes / clock_s(result->elapsed_ns));
+	if (run->rate_wanted > 0)
+		fprintf(out, " of %" PRIu64 "/s", run->rate_wanted);
+	if (run->n_connections > 0)
+		fprintf(out, ", %" PRIu64 " connections", run->n_connections);
+	fputc('\n', out);
+	for (size_t i = 0; i < result->n_failures; i++)
+		fprintf(out, "%s %" PRIu64 "\n", result->failures[i].name, result->failures[i].n);
+	write_times(out, &side, "response");
+	write_times(out, &side, "service");
+	write_caveats(out, run);
+}
+
+void show_write_text(FILE *out, const struct run *run)
+{
+	if (run->format != RUN_TCPECHO)
+		write_foreign(out, run);
+	else if (strcmp(run->command, "ping") == 0)
+		summary_write_text(out, run);
+	else
+		summary_write_table(out, run);
+	write_facts(out, run);
+}
