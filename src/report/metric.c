@@ -74,7 +74,7 @@ bool metric_find(const char *name, size_t n, struct metric *ret_metric)
 		    (has_prefix && figures[i].kind != METRIC_TIME))
 			continue;
 		metric.kind = figures[i].kind;
-		metric.figure = figures[i].figure;
+		metric.figure = (int)figures[i].figure;
 		*ret_metric = metric;
 		return true;
 	}

@@ -166,7 +166,6 @@ int reading_fortio(struct reading *reading, const json_t *json)
 {
 	struct result *result = &reading->run->result;
 	json_t *times = json_object_get(json, "DurationHistogram");
-	reading->run->format = RUN_FORTIO;
 	if (!json_is_object(times))
 		return reading_refuse(reading, "\"DurationHistogram\" is not an object");
 	int rc = read_facts(reading, json);

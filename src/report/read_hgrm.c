@@ -228,7 +228,6 @@ int reading_hgrm(struct reading *reading)
 	const char *at = reading->bytes, *end = at + reading->n;
 	bool is_service = false;
 	int rc = 0;
-	reading->run->format = RUN_HGRM;
 	while (rc == 0 && at < end) {
 		char line[LINE_MOST];
 		size_t n = strcspn(at, "\n");

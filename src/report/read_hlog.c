@@ -285,7 +285,6 @@ int reading_hlog(struct reading *reading)
 {
 	struct log log = { .reading = reading };
 	struct run *run = reading->run;
-	run->format = RUN_HLOG;
 	int rc = take_lines(&log);
 	if (rc == 0 && !log.has_known && log.other != NULL) {
 		if (has_several_tags(&log))

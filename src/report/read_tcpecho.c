@@ -381,7 +381,6 @@ int reading_tcpecho(struct reading *reading, const json_t *json)
 				      "it is of a newer tcpecho (format %" PRIu64
 				      "; this one reads up to %d)",
 				      format, RUN_DOCUMENT_FORMAT);
-	reading->run->format = RUN_TCPECHO;
 	rc = read_what_was_run(reading, json);
 	if (rc == 0)
 		rc = read_counts(reading, json);

@@ -208,10 +208,13 @@ bool reading_ends(struct histogram *histogram, uint64_t least_ns, uint64_t mean_
 {
 	if (histogram->n == 0)
 		return false;
+	/* A sum that is too large for its place makes a mean that is too small. */
+	uint64_t sum_ns;
+	bool is_above_sums = __builtin_mul_overflow(least_ns, histogram->n, &sum_ns);
 	/* Of counts alone they are in the first and the last bucket that has any. */
 	if (!fit(&least_ns, histogram_index(histogram->least_ns)) ||
 	    !fit(&max_ns, histogram_index(histogram->max_ns)) || least_ns > max_ns ||
-	    mean_ns + mean_ns / DIGITS_PART + 1 < least_ns ||
+	    (mean_ns + mean_ns / DIGITS_PART + 1 < least_ns && !is_above_sums) ||
 	    mean_ns > max_ns + max_ns / DIGITS_PART + 1)
 		return false;
 	histogram->least_ns = least_ns;

@@ -34,7 +34,8 @@ static size_t count_values(const char *bytes, size_t n)
 	return n_values;
 }
 
-MUST_USE static int read_json(struct reading *reading)
+/* *ret_json is the caller's. */
+MUST_USE static int parse(struct reading *reading, json_t **ret_json)
 {
 	if (count_values(reading->bytes, reading->n) > VALUES_MOST)
 		return reading_refuse(reading, "it has more than %d values", VALUES_MOST);
@@ -45,15 +46,8 @@ MUST_USE static int read_json(struct reading *reading)
 	if (json == NULL)
 		return reading_refuse(reading, "line %d is no JSON: %.160s", error.line,
 				      error.text);
-	int rc;
-	if (json_object_get(json, "DurationHistogram") != NULL)
-		rc = reading_fortio(reading, json);
-	else if (json_object_get(json, "command") != NULL)
-		rc = reading_tcpecho(reading, json);
-	else
-		rc = reading_refuse(reading, "it is JSON, but no result of tcpecho or fortio");
-	json_decref(json);
-	return rc;
+	*ret_json = json;
+	return 0;
 }
 
 /* ---- which of them it is ---- */
@@ -68,69 +62,114 @@ static bool has(const char *line, const char *end, const char *word)
 	return memmem(line, (size_t)(end - line), word, strlen(word)) != NULL;
 }
 
-/* By the first line that is like one of theirs. */
-MUST_USE static int read_text(struct reading *reading)
+/* By the first line that is like one of theirs; RUN_TCPECHO: it is like none. */
+static enum run_format format_of_text(const char *at, const char *end)
 {
-	const char *at = reading->bytes, *end = at + reading->n;
 	while (at < end) {
 		if (begins_line(at, "#[StartTime:") || begins_line(at, "#[Histogram log") ||
 		    begins_line(at, "\"StartTimestamp\"") || begins_line(at, "Tag="))
-			return reading_hlog(reading);
+			return RUN_HLOG;
 		const char *line_end = at + strcspn(at, "\n");
 		if (has(at, line_end, ",HISTF"))
-			return reading_hlog(reading);
+			return RUN_HLOG;
 		if (has(at, line_end, "Percentile") && has(at, line_end, "TotalCount"))
-			return reading_hgrm(reading);
+			return RUN_HGRM;
 		at = line_end + 1;
 	}
-	return reading_refuse(reading, "it is no result of tcpecho, fortio, wrk2 or HdrHistogram");
+	return RUN_TCPECHO;
 }
 
-MUST_USE static int read_any(struct reading *reading)
+/* *ret_json is the caller's, NULL of what is none. */
+MUST_USE static int find_format(struct reading *reading, json_t **ret_json,
+				enum run_format *ret_format)
 {
+	*ret_json = NULL;
 	if (memchr(reading->bytes, '\0', reading->n) != NULL)
 		return reading_refuse(reading, "it is no text: it has a zero byte");
 	const char *first = reading->bytes + strspn(reading->bytes, " \t\r\n");
 	if (*first == '\0')
 		return reading_refuse(reading, "it is empty");
-	return *first == '{' ? read_json(reading) : read_text(reading);
+	if (*first != '{') {
+		*ret_format = format_of_text(first, reading->bytes + reading->n);
+		if (*ret_format != RUN_TCPECHO)
+			return 0;
+		return reading_refuse(reading,
+				      "it is no result of tcpecho, fortio, wrk2 or HdrHistogram");
+	}
+	int rc = parse(reading, ret_json);
+	if (rc < 0)
+		return rc;
+	bool is_fortio = json_object_get(*ret_json, "DurationHistogram") != NULL;
+	*ret_format = is_fortio ? RUN_FORTIO : RUN_TCPECHO;
+	if (is_fortio || json_object_get(*ret_json, "command") != NULL)
+		return 0;
+	return reading_refuse(reading, "it is JSON, but no result of tcpecho or fortio");
 }
 
 /* ---- a run ---- */
 
-int run_read(const char *bytes, size_t n, uint64_t list_unit_ns, struct run *ret_run,
-	     struct run_refusal *reterr_why)
+MUST_USE static int read_format(struct reading *reading, const json_t *json, enum run_format format)
+{
+	switch (format) {
+	case RUN_HLOG:
+		return reading_hlog(reading);
+	case RUN_HGRM:
+		return reading_hgrm(reading);
+	case RUN_FORTIO:
+		return reading_fortio(reading, json);
+	case RUN_TCPECHO:
+	default:
+		return reading_tcpecho(reading, json);
+	}
+}
+
+/* With all that a reader needs. */
+MUST_USE static int read_opened(struct reading *reading, const json_t *json, enum run_format format,
+				struct run *ret_run)
 {
 	struct run run;
-	struct run_refusal why = { "" };
-	struct reading reading = {
-		.bytes = bytes,
-		.n = n,
-		.list_unit_ns = list_unit_ns,
-		.run = &run,
-		.why = &why,
-	};
-	int rc = hlog_open(&reading.hlog);
+	int rc = hlog_open(&reading->hlog);
 	if (rc < 0)
 		return rc;
-	rc = histogram_open(&reading.scratch);
+	rc = histogram_open(&reading->scratch);
 	if (rc < 0)
 		goto close_hlog;
 	rc = run_open(&run);
 	if (rc < 0)
 		goto close_scratch;
-	rc = read_any(&reading);
+	reading->run = &run;
+	run.format = format;
+	rc = read_format(reading, json, format);
 	if (rc == 0)
 		*ret_run = run;
 	else
 		run_close(&run);
-	if (rc == -EBADMSG)
-		*reterr_why = why;
 
 close_scratch:
-	histogram_close(&reading.scratch);
+	histogram_close(&reading->scratch);
 close_hlog:
-	hlog_close(reading.hlog);
+	hlog_close(reading->hlog);
+	return rc;
+}
+
+int run_read(const char *bytes, size_t n, uint64_t list_unit_ns, struct run *ret_run,
+	     struct run_refusal *reterr_why)
+{
+	json_t *json;
+	enum run_format format = RUN_TCPECHO;
+	struct run_refusal why = { "" };
+	struct reading reading = {
+		.bytes = bytes,
+		.n = n,
+		.list_unit_ns = list_unit_ns,
+		.why = &why,
+	};
+	int rc = find_format(&reading, &json, &format);
+	if (rc == 0)
+		rc = read_opened(&reading, json, format, ret_run);
+	json_decref(json);
+	if (rc == -EBADMSG)
+		*reterr_why = why;
 	return rc;
 }
 

@@ -23,6 +23,10 @@ FIGURES = HERE.parents[1] / "docs" / "figures" / "fuzz.json"
 
 # Name: the longest input that is of use, and what is promised. The slowest first.
 TARGETS = {
+    "result": (4096, "a document of ours is a sound run that is written as itself; anything else is told by a sentence"),
+    "intervals": (1024, "a log of HdrHistogram is a sound run, or is told by a sentence"),
+    "fortio": (1024, "fortio's JSON is a sound run, or is told by a sentence"),
+    "percentiles": (512, "a list of percentiles is a sound run, or is told by a sentence"),
     "log": (128, "a record is one line and valid JSON, and reads as what was put in"),
     "escape": (64, "no byte that a terminal obeys gets out, wherever the stream is cut, and none is lost"),
     "map": (128, "the table of clients does what an array of pairs does"),
@@ -32,6 +36,7 @@ TARGETS = {
     "addr": (320, "an address that is read or given by the kernel is printed and reads as itself"),
     "hlog": (256, "a histogram that is read is written as itself; what is none is told and adds nothing"),
     "http": (256, "whatever is asked has one answer, and what follows it changes nothing"),
+    "limit": (64, "a limit reads as itself and can be judged on any two sides; what is none is told by a sentence"),
     "units": (64, "counts and durations are what exact arithmetic says; what is printed reads as itself"),
 }
 

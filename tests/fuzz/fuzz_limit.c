@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A limit of --fail-if: what is read reads as itself again and can be judged, on sides that know
+ * everything and on sides that know nothing; what is not is told by one sentence.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "report/expectation.h"
+
+/* A run of which everything is known, and one of nothing. */
+static void make_sides(struct run runs[2], struct side sides[2])
+{
+	for (int i = 0; i < 2; i++) {
+		int rc = run_open(&runs[i]);
+		assert(rc == 0);
+	}
+	struct result *result = &runs[0].result;
+	runs[1].format = RUN_HLOG;
+	result->elapsed_ns = 1000000000;
+	result->n_echoes = 3;
+	result->bytes_sent = 5;
+	histogram_record(&result->response, 1000);
+	histogram_record(&result->response, 2000000);
+	histogram_record(&result->service, 700);
+	histogram_record(&result->lateness, 0);
+	histogram_record(&result->connect, UINT64_MAX);
+	for (int i = 0; i < 2; i++) {
+		int rc = side_open(&runs[i], 1, &sides[i]);
+		assert(rc == 0);
+	}
+}
+
+static void check_verdicts(const struct expectation *expectation, const struct side sides[2])
+{
+	for (int i = 0; i < 4; i++) {
+		struct expectation_text text = { "" };
+		enum expectation_verdict verdict =
+			expectation_judge(expectation, &sides[i & 1], &sides[i >> 1], &text);
+		assert((verdict == EXPECTATION_HOLDS) == (text.text[0] == '\0'));
+		/* Beside itself nothing is more or less, unless it was asked to be. */
+		if (i == 0 && expectation->form != EXPECTATION_VALUE && expectation->limit == 0)
+			assert(verdict == EXPECTATION_HOLDS);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct run runs[2];
+	static struct side sides[2];
+	if (sides[0].n == 0)
+		make_sides(runs, sides);
+	struct fuzz_input input = { data, size };
+	char *string = fuzz_string(&input);
+	struct expectation first, again;
+	struct expectation_text why = { "" };
+	int rc = expectation_read(string, strlen(string), &first, &why);
+	if (rc < 0) {
+		assert(rc == -EINVAL && why.text[0] != '\0');
+	} else {
+		rc = expectation_read(first.text, strlen(first.text), &again, &why);
+		assert(rc == 0 && memcmp(&first, &again, sizeof(first)) == 0);
+		check_verdicts(&first, sides);
+	}
+	free(string);
+	return 0;
+}
