@@ -183,7 +183,7 @@ struct metric_text metric_text(const struct metric *metric, double value)
 {
 	struct metric_text out;
 	/* An average of counts may be a fraction. */
-	int digits = value == (double)(uint64_t)value ? 0 : 2;
+	int digits = value < 1e15 && value != (double)(uint64_t)value ? 2 : 0;
 	if (metric->kind == METRIC_TIME)
 		snprintf(out.text, sizeof(out.text), "%.1f us", value / 1e3);
 	else if (metric->kind == METRIC_RATE)

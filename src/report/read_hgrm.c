@@ -111,14 +111,12 @@ MUST_USE static int take_foot(struct list *list, const char *line)
 		    __builtin_mul_overflow(ns, times->n, &times->sum_ns))
 			times->sum_ns = UINT64_MAX;
 	} else if (foot_value(line, "Max", list->reading->list_unit_ns, &ns)) {
+		/* The last row has the end of the bucket of that: it is never less than the value. */
 		const char *total = strstr(line, "Total");
 		if (total != NULL && foot_value(total, "Total", 1, &n) && n != times->n)
 			return reading_refuse(
 				list->reading,
 				"its lines and its total count contradict each other");
-		/* The last row has the end of its bucket, this the value; or the begin of it. */
-		if (ns <= times->max_ns && histogram_index(ns) == histogram_index(times->max_ns))
-			times->max_ns = ns;
 	}
 	return 0;
 }

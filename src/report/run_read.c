@@ -65,10 +65,13 @@ static bool has(const char *line, const char *end, const char *word)
 /* By the first line that is like one of theirs; RUN_TCPECHO: it is like none. */
 static enum run_format format_of_text(const char *at, const char *end)
 {
+	enum run_format format = RUN_TCPECHO;
 	while (at < end) {
-		if (begins_line(at, "#[StartTime:") || begins_line(at, "#[Histogram log") ||
-		    begins_line(at, "\"StartTimestamp\"") || begins_line(at, "Tag="))
+		if (begins_line(at, "#[Histogram log") || begins_line(at, "\"StartTimestamp\"") ||
+		    begins_line(at, "Tag="))
 			return RUN_HLOG;
+		if (begins_line(at, "#[StartTime:")) /* a list that was made of a log has it too */
+			format = RUN_HLOG;
 		const char *line_end = at + strcspn(at, "\n");
 		if (has(at, line_end, ",HISTF"))
 			return RUN_HLOG;
@@ -76,7 +79,7 @@ static enum run_format format_of_text(const char *at, const char *end)
 			return RUN_HGRM;
 		at = line_end + 1;
 	}
-	return RUN_TCPECHO;
+	return format;
 }
 
 /* *ret_json is the caller's, NULL of what is none. */

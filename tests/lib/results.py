@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Results as documents, made and read without the program: what a histogram's string holds, and a run."""
+import base64
+import collections
+import copy
+import json
+import struct
+import zlib
+
+HOUR = 3_600_000_000_000
+
+
+# ---- buckets ----
+
+def index_of(ns):
+    """The bucket of a value: eleven bits are told apart."""
+    shift = max(min(ns, HOUR).bit_length() - 11, 0)
+    return (shift << 10) + (min(ns, HOUR) >> shift)
+
+
+def lowest(index):
+    shift = max((index >> 10) - 1, 0)
+    return (index - (shift << 10)) << shift
+
+
+def highest(index):
+    return lowest(index) + (1 << max((index >> 10) - 1, 0)) - 1
+
+
+# ---- strings ----
+
+def encode(values):
+    """The string of values in nanoseconds: HdrHistogram's compressed encoding V2."""
+    counts = collections.Counter(map(index_of, values))
+    payload, expected = bytearray(), 0
+    for index in sorted(counts):
+        if index > expected:
+            payload += zigzag(expected - index)
+        payload += zigzag(counts[index])
+        expected = index + 1
+    return string_of(bytes(payload))
+
+
+def string_of(payload):
+    head = struct.pack(">IIIIQQd", 0x1C849313, len(payload), 0, 3, 1, HOUR, 1.0)
+    packed = zlib.compress(head + payload)
+    return base64.b64encode(struct.pack(">II", 0x1C849314, len(packed)) + packed).decode()
+
+
+def zigzag(number):
+    rest, out = (number << 1) ^ (number >> 63), bytearray()
+    while rest > 0x7F:
+        out.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    out.append(rest)
+    return out
+
+
+def decode(string):
+    """Bucket -> how many, of a string; of None, nothing."""
+    counts = collections.Counter()
+    if string is None:
+        return counts
+    payload = zlib.decompress(base64.b64decode(string)[8:])[40:]
+    index = at = 0
+    while at < len(payload):
+        rest = shift = 0
+        while True:
+            byte, at = payload[at], at + 1
+            rest |= (byte & 0x7F) << shift
+            shift += 7
+            if byte <= 0x7F:
+                break
+        number = (rest >> 1) ^ -(rest & 1)
+        if number < 0:
+            index -= number
+        else:
+            if number:
+                counts[index] = number
+            index += 1
+    return counts
+
+
+# ---- documents ----
+
+def times(values):
+    """The object that stands beside a histogram."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    named = {"p50": 5000, "p90": 9000, "p99": 9900, "p99.9": 9990, "p99.99": 9999}
+    figures = {name: ordered[-(-len(ordered) * part // 10_000) - 1] / 1000 for name, part in named.items()}
+    return {"min": ordered[0] / 1000, "mean": sum(ordered) / len(ordered) / 1000, **figures, "max": ordered[-1] / 1000}
+
+
+def result(values, seconds=1.0, **changes):
+    """A document with these response times in nanoseconds, in one interval, and whatever is changed in it."""
+    n = len(values)
+    document = {
+        "format": 1, "version": "0.1.0", "command": "bench", "command_line": "tcpecho bench",
+        "start": "2026-11-26T04:36:17.123456Z", "host": "here", "kernel": "Linux 6.1.0 x86_64", "cpu": None, "cpus": 2,
+        "congestion_control": "cubic", "mss": 1448, "merged": 1, "target": "127.0.0.1:9877", "mode": "closed",
+        "connections": 4, "size": 64, "depth": 1, "threads": 1, "seed": 1, "churn": False, "rate_wanted": None,
+        "warmup_seconds": 0.0, "seconds": seconds, "sent": n, "echoes": n, "rate": n / seconds, "bytes": 64 * n,
+        "verified_bytes": 64 * n, "missing_bytes": 0, "mismatches": 0, "connections_opened": 4, "errors": {},
+        "first_mismatch": None, "response_us": times(values), "service_us": times(values), "lateness_us": None,
+        "connect_us": None, "kernel_us": None, "client_cpu_share": 0.5, "client_bound": None,
+        "histogram": encode(values) if values else None, "service_histogram": encode(values) if values else None,
+        "lateness_histogram": None, "connect_histogram": None,
+        "series": [{"start": 0.0, "seconds": seconds, "echoes": n, "verified_bytes": 64 * n, "failures": 0,
+                    "response": encode(values) if values else None, "service": None}],
+    }
+    document.update(copy.deepcopy(changes))
+    return document
+
+
+def write(path, document):
+    path.write_text(json.dumps(document))
+    return path

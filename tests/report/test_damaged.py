@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""Files that are damaged, foreign, huge or hostile: one sentence that names the file and says what is wrong."""
+import base64
+import json
+import resource
+import struct
+import zlib
+
+import pytest
+
+from results import encode, result, string_of, times, write
+
+VALUES = [100_000, 200_000, 300_000_000]
+
+
+def changed(**changes):
+    return json.dumps(result(VALUES, **changes))
+
+
+def without(name):
+    document = result(VALUES)
+    del document[name]
+    return json.dumps(document)
+
+
+def interval(**changes):
+    one = result(VALUES)["series"][0]
+    one.update(changes)
+    return one
+
+
+def bomb():
+    """A string that unpacks to far more than any histogram."""
+    packed = zlib.compress(bytes(50_000_000), 9)
+    return base64.b64encode(struct.pack(">II", 0x1C849314, len(packed)) + packed).decode()
+
+
+FILES = {
+    # no document at all
+    "empty": ("", "it is empty"),
+    "blank": (" \n\t\n", "it is empty"),
+    "prose": ("The quick brown fox\n", "it is no result of"),
+    "a list": ("[1, 2]", "it is no result of"),
+    "a number": ("7", "it is no result of"),
+    "other JSON": ('{"a": 1}', "it is JSON, but no result of tcpecho or fortio"),
+    "cut": (changed()[:-20], "is no JSON"),
+    "cut early": ("{", "is no JSON"),
+    "two documents": (changed() + changed(), "is no JSON"),
+    "a zero byte": (changed()[:50] + "\0" + changed()[50:], "it has a zero byte"),
+    "an escaped zero": (changed(host="a\0b"), "is no JSON"),
+    "a surrogate": (changed().replace('"here"', '"\\ud800"'), "is no JSON"),
+    "Latin-1": (changed(host="caf").replace("caf", "caf\udce9"), "is no JSON"),
+    "a name twice": ('{"echoes": 1, ' + changed()[1:], "duplicate"),
+    "NaN": (changed().replace('"seconds": 1.0', '"seconds": NaN', 1), "is no JSON"),
+    "infinity": (changed().replace('"seconds": 1.0', '"seconds": 1e999', 1), "is no JSON"),
+    "a huge number": (changed().replace('"echoes": 3', '"echoes": 99999999999999999999', 1), "is no JSON"),
+    "nested deeply": ('{"command": ' + "[" * 100_000 + "]" * 100_000 + "}", "is no JSON"),
+    "a million values": ('{"command": [' + "0," * 1_000_000 + "0]}", "more than 200000 values"),
+    # fields
+    "newer": (changed(format=2), "it is of a newer tcpecho (format 2; this one reads up to 1)"),
+    "format -1": (changed(format=-1), '"format" is not a whole number'),
+    "hold": (changed(mode="hold"), "it is of ping --hold"),
+    "another mode": (changed(mode="ajar"), '"mode" is neither closed nor open'),
+    "mode 7": (changed(mode=7), '"mode" is not a text'),
+    "negative": (changed(sent=-1), '"sent" is not a whole number from 0 on'),
+    "a fraction": (changed(size=6.5), '"size" is not a whole number from 0 on'),
+    "a text for a number": (changed(connections="4"), '"connections" is not a whole number'),
+    "negative time": (changed(seconds=-1.0), '"seconds" is not a number from 0 on'),
+    "a thousand years": (changed(seconds=3.2e10), '"seconds" is more than a hundred years'),
+    "churn 1": (changed(churn=1), '"churn" is neither true nor false'),
+    "start at noon": (changed(start="noon"), '"start" is not a moment'),
+    "merged 0": (changed(merged=0), '"merged" is 0'),
+    "more back than sent": (changed(verified_bytes=1000), "more bytes were verified than sent"),
+    "errors is a list": (changed(errors=[]), '"errors" is not an object'),
+    "an error of -1": (changed(errors={"ended": -1}), '"ended" is not a whole number'),
+    "errors above all": (changed(errors={"ended": 2**63 - 1, "mismatch": 1}), "more than can be counted"),
+    "a hundred errors": (changed(errors={str(i): 1 for i in range(100)}), "more than 64 names"),
+    **{f"without {name}": (without(name), f'it has no "{name}"')
+       for name in "target mode connections size seconds sent echoes bytes verified_bytes errors depth threads seed "
+                   "connections_opened merged churn series".split()},
+    # histograms
+    "no histogram": (changed(histogram=None), '"response_us" and its histogram contradict each other'),
+    "no times": (changed(response_us=None), '"response_us" and its histogram contradict each other'),
+    "times without a mean": (changed(response_us={"min": 1, "max": 2}), 'it has no "mean"'),
+    "another least": (changed(response_us={**times(VALUES), "min": 1.0}), "contradict each other"),
+    "another most": (changed(response_us={**times(VALUES), "max": 3e6}), "contradict each other"),
+    "a mean outside": (changed(response_us={**times(VALUES), "mean": 4e5}), "contradict each other"),
+    "more echoes": (changed(echoes=4), '"echoes" and "histogram" contradict each other'),
+    "another histogram": (changed(histogram=encode([100_000, 300_000_000])), "contradict each other"),
+    "no Base64": (changed(histogram="HISTF!!!"), '"histogram": the histogram is damaged'),
+    "a cut histogram": (changed(histogram=encode(VALUES)[:-8]), '"histogram": the histogram is damaged'),
+    "another encoding": (changed(histogram="AAAA" + encode(VALUES)[4:]), "another encoding"),
+    "a bomb": (changed(histogram=bomb()), "the histogram is damaged"),
+    "long Base64": (changed(histogram="A" * 5_000_000), "the histogram is damaged"),
+    "counts above all": (changed(histogram=string_of(b"\xfe" + b"\xff" * 8 + b"\x02")), "out of range"),
+    "buckets above all": (changed(histogram=string_of(b"\xff" * 9)), "out of range"),
+    # the series
+    "series is an object": (changed(series={}), '"series" is not a list'),
+    "an interval is a number": (changed(series=[7]), 'interval 1 of "series": it has no "start"'),
+    "a series of less": (changed(series=[interval(echoes=2, response=encode(VALUES[:2]))]), '"echoes" and "series" contradict'),
+    "a series of more": (changed(series=[interval(), interval(start=2.0)]), '"echoes" and "series" contradict'),
+    "an interval of more": (changed(series=[interval(echoes=4)]), "interval 1"),
+    "an interval's histogram": (changed(series=[interval(response="x")]), 'interval 1 of "series": "response": the histogram'),
+    "out of order": (changed(series=[interval(start=5.0), interval(start=1.0, echoes=0, response=None)]),
+                     'interval 2 of "series": it does not follow the one before'),
+    "overlapping": (changed(series=[interval(), interval(start=0.5, echoes=0, response=None)]), "does not follow"),
+    # logs
+    "a log of nothing": ("#[Histogram log format version 1.3]\n", "without an interval"),
+    "a log of prose": ("#[StartTime: 1.0 (seconds since epoch)]\nThe quick brown fox\n", "line 2 is no line of a log"),
+    "a log that is cut": (f"#[StartTime: 1.0 (s)]\n0.0,1.0,0.1,{encode(VALUES)[:-4]}\n", "line 2: the histogram is damaged"),
+    "a log of minus": (f"#[StartTime: 1.0 (s)]\n-1.0,1.0,0.1,{encode(VALUES)}\n", "line 2 is no line of a log"),
+    "a log of nan": (f"#[StartTime: 1.0 (s)]\nnan,1.0,0.1,{encode(VALUES)}\n", "line 2 is no line of a log"),
+    "a log out of order": ("".join(f"{at},1.0,0.1,{encode(VALUES)}\n" for at in (5, 6, 1)),
+                           "line 3: its interval begins before the last one ends"),
+    "a log of two digits": ("0.0,1.0,0.1,HISTFAAAACN4nJNpmSzMwMDAxAABMJqRgYHZzWDHAgb7DxABTiYAVw4EVw==\n",
+                            "another encoding or precision"),
+    "a log of many tags": ("".join(f"Tag={tag},0.0,1.0,0.1,{encode(VALUES)}\n" for tag in "ab"), "several tags"),
+    # percentiles
+    "a list of nothing": ("Value Percentile TotalCount 1/(1-Percentile)\n", "without a value"),
+    "a list that falls": ("Value Percentile TotalCount\n2.0 0.5 10\n1.0 0.6 12\n", "line 3: its value and its count"),
+    "a list of fewer": ("Value Percentile TotalCount\n2.0 0.5 10\n3.0 0.6 9\n", "line 3: its value and its count"),
+    "a list of 200 %": ("Value Percentile TotalCount\n2.0 2.0 10\n", "line 2 is no line of a list of percentiles"),
+    "a list of nan": ("Value Percentile TotalCount\n1.0 0.0 1\nnan 0.5 10\n", "line 3 is no line of a list of percentiles"),
+    "a list of too many": ("Value Percentile TotalCount\n1.0 0.5 99999999999999999999\n", "line 2 is no line"),
+    "a list that is cut": ("Value Percentile TotalCount\n1.0 0.5 10\n#[Max     = 1.0, Total count    =  12]\n",
+                           "its lines and its total count contradict each other"),
+    "a long line": ("Value Percentile TotalCount\n" + "1" * 5000 + "\n", "line 2 is longer than"),
+    # fortio
+    "fortio of nothing": ('{"DurationHistogram": 7}', '"DurationHistogram" is not an object'),
+    "fortio without time": ('{"DurationHistogram": {}}', 'it has no "ActualDuration"'),
+    "fortio without data": ('{"ActualDuration": 1, "DurationHistogram": {"Count": 7}}', 'its histogram has no "Data"'),
+    "fortio of another count": ('{"ActualDuration": 1, "DurationHistogram": {"Count": 7, "Data": '
+                                '[{"Start": 0.1, "End": 0.2, "Count": 6}], "Min": 0.1, "Max": 0.2, "Avg": 0.15}}',
+                                '"Count" and "Data" contradict each other'),
+    "fortio backwards": ('{"ActualDuration": 1, "DurationHistogram": {"Count": 6, "Data": '
+                         '[{"Start": 0.2, "End": 0.1, "Count": 6}]}}', "a bucket of its histogram is damaged"),
+    "fortio of negative times": ('{"ActualDuration": 1, "DurationHistogram": {"Count": 6, "Data": '
+                                 '[{"Start": -0.2, "End": 0.1, "Count": 6}]}}', '"Start" is not a number from 0 on'),
+    "fortio of another mean": ('{"ActualDuration": 1, "DurationHistogram": {"Count": 6, "Data": '
+                               '[{"Start": 0.1, "End": 0.2, "Count": 6}], "Min": 0.1, "Max": 0.2, "Avg": 0.5}}',
+                               '"Min", "Avg" and "Max" contradict each other'),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_refused(refusal, tmp_path, name):
+    text, sentence = FILES[name]
+    path = tmp_path / "file"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    said = refusal("show", path)
+    assert said.startswith(f"{path}: ") and sentence in said
+    out = tmp_path / "out"
+    good = write(tmp_path / "good", result(VALUES))
+    assert refusal("merge", "-o", out, good, path) == said
+    assert refusal("diff", good, path) == said
+    assert not out.exists()
+
+
+def test_any_cut_of_a_document_is_refused(refusal, tmp_path):
+    text, path = changed(), tmp_path / "file"
+    for at in range(0, len(text), 97):
+        path.write_text(text[:at])
+        refusal("show", path)
+
+
+def test_a_huge_file_is_refused_without_reading_it_all(refusal, tmp_path):
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    assert refusal("show", path) == f"{path}: it is larger than 64 MiB, which no result is"
+    assert "larger than 64 MiB" in refusal("show", "/dev/zero")
+
+
+def test_hostile_files_need_no_more_memory_than_good_ones(refusal, tmp_path, sanitized):
+    if sanitized:
+        pytest.skip("a sanitizer needs far more memory")
+
+    def little():
+        resource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))
+
+    path = tmp_path / "file"
+    for text in ('{"command": [' + "[]," * 5_000_000 + "0]}", '{"command": "' + "x" * 20_000_000 + '"}',
+                 "#[StartTime: 1.0 (s)]\n" + "\n" * 20_000_000, "x\n" * 10_000_000, changed(histogram=bomb())):
+        path.write_text(text)
+        refusal("show", path, preexec_fn=little)

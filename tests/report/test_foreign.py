@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: MIT
+"""Results of other tools, read: logs and percentiles that HdrHistogram for Java wrote, wrk2's and fortio's output."""
+import json
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from results import encode, highest, index_of, result, write
+
+JAR = pathlib.Path("/usr/share/java/hdrhistogram.jar")
+
+WRK2 = """Running 30s test @ http://127.0.0.1:80/index.html
+  2 threads and 100 connections
+  Thread calibration: mean lat.: 9747.000ms, rate sampling interval: 21ms
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     6.18ms    1.84ms  11.31ms   65.00%
+  Latency Distribution (HdrHistogram - Recorded Latency)
+ 50.000%    6.67ms
+ 99.000%   11.18ms
+
+  Detailed Percentile spectrum:
+       Value   Percentile   TotalCount 1/(1-Percentile)
+
+       0.921     0.000000            1         1.00
+       4.053     0.100000         3951         1.11
+       6.671     0.500000        19760         2.00
+      11.183     0.990000        39105       100.00
+      11.319     1.000000        39500          inf
+#[Mean    =        6.178, StdDeviation   =        1.836]
+#[Max     =       11.312, Total count    =        39500]
+#[Buckets =           27, SubBuckets     =         2048]
+----------------------------------------------------------
+
+  Latency Distribution (HdrHistogram - Uncorrected Latency (measured without taking delayed starts into account))
+ 50.000%    2.68ms
+
+  Detailed Percentile spectrum:
+       Value   Percentile   TotalCount 1/(1-Percentile)
+
+       0.222     0.000000            1         1.00
+       2.679     0.500000        19760         2.00
+       7.011     1.000000        39500          inf
+#[Mean    =        2.700, StdDeviation   =        1.000]
+#[Max     =        7.008, Total count    =        39500]
+#[Buckets =           27, SubBuckets     =         2048]
+----------------------------------------------------------
+  60018 requests in 30.00s, 19.81MB read
+  Socket errors: connect 0, read 3, write 0, timeout 20
+  Non-2xx or 3xx responses: 7
+Requests/sec:   2000.28
+Transfer/sec:    676.18KB
+"""
+
+FORTIO = {
+    "RunType": "HTTP", "Labels": "a , b", "StartTime": "2018-04-03T16:32:58.895472681-07:00", "RequestedQPS": "8",
+    "RequestedDuration": "10s", "ActualQPS": 7.97, "ActualDuration": 10036719644, "NumThreads": 4, "Version": "1.3.1",
+    "DurationHistogram": {
+        "Count": 80, "Min": 0.028049263, "Max": 0.045, "Sum": 2.6, "Avg": 0.0325, "StdDev": 0.0139,
+        "Data": [
+            {"Start": 0.028049263, "End": 0.03, "Percent": 25, "Count": 20},
+            {"Start": 0.03, "End": 0.04, "Percent": 75, "Count": 40},
+            {"Start": 0.04, "End": 0.045, "Percent": 100, "Count": 20},
+        ],
+        "Percentiles": [{"Percentile": 50, "Value": 0.035}, {"Percentile": 75, "Value": 0.04}],
+    },
+    "Exactly": 0, "RetCodes": {"200": 78, "503": 2}, "URL": "http://a.example/",
+}
+
+
+@pytest.fixture
+def processor(tmp_path):
+    """HdrHistogram's own program: makes an .hgrm of a log, in the unit that it chooses."""
+    java = shutil.which("java")
+    if java is None:
+        pytest.skip("java is not installed (default-jre-headless)")
+    if not JAR.exists():
+        pytest.skip(f"{JAR} is not installed (libhdrhistogram-java)")
+
+    def run(*arguments):
+        command = [java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", JAR, "org.HdrHistogram.HistogramLogProcessor"]
+        return subprocess.run(list(map(str, [*command, *arguments])), capture_output=True, text=True, cwd=tmp_path,
+                              stdin=subprocess.DEVNULL, timeout=120, check=True).stdout
+
+    return run
+
+
+def figures(shown, what="response"):
+    """Name -> microseconds, of a line of what was shown."""
+    line = next(line for line in shown.splitlines() if line.startswith(what + " "))
+    return {name: float(value) for name, value in re.findall(r"(\S+) ([\d.]+) us", line)}
+
+
+def show(report, path, *options):
+    status, shown, error = report("show", *options, path)
+    assert (status, error) == (0, ""), error
+    return shown
+
+
+def percentile(values, part):
+    ordered = sorted(values)
+    return ordered[-(-len(ordered) * part // 10_000) - 1]
+
+
+# ---- logs ----
+
+
+def log_of(*lines, head="#[StartTime: 1792236345.000 (seconds since epoch), Wed]\n"):
+    return head + '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n' + "".join(lines)
+
+
+def line(start, values, tag=None, length=1.0):
+    return f"{f'Tag={tag},' if tag else ''}{start:.3f},{length:.3f},{max(values) / 1e6:.3f},{encode(values)}\n"
+
+
+def test_a_log_is_every_count(report, tmp_path):
+    dice = random.Random(1)
+    parts = [[int(dice.lognormvariate(11, 1)) for _ in range(1000)] for _ in range(3)]
+    path = tmp_path / "a.hlog"
+    path.write_text(log_of(*(line(0.127 + i, part) for i, part in enumerate(parts))))
+    shown = show(report, path)
+    values = sum(parts, [])
+    assert "--- a.hlog: HdrHistogram's log ---\n3000 values in 3.000 s: 1000.0/s\n" in shown
+    assert "began 2026-10-17 11:25:45 UTC" in shown
+    for name, part in {"p50": 5000, "p90": 9000, "p99": 9900, "p99.9": 9990}.items():
+        assert figures(shown)[name] == pytest.approx(highest(index_of(percentile(values, part))) / 1000, abs=0.05)
+
+
+def test_tags_are_told_apart(report, tmp_path):
+    path = tmp_path / "a.hlog"
+    path.write_text(log_of(line(0, [1000], "response"), line(0, [500], "service"), line(0, [9], "other"),
+                           line(1, [3000], "response"), line(1, [700], "service"), line(1, [9], "other")))
+    shown = show(report, path)
+    assert (figures(shown)["max"], figures(shown, "service")["max"]) == (3.0, 0.7)
+    assert "2 values in 2.000 s" in shown
+
+
+def test_a_single_other_tag_is_the_response(report, tmp_path):
+    path = tmp_path / "a.hlog"
+    path.write_text(log_of(line(0, [1000], "mine"), line(1, [3000], "mine")))
+    assert "2 values in 2.000 s" in show(report, path)
+
+
+def test_tags_may_follow_each_other(report, tmp_path):
+    path = tmp_path / "a.hlog"
+    path.write_text(log_of(*(line(i, [1000], "response") for i in range(3)), *(line(i, [500], "service") for i in range(3))))
+    assert figures(show(report, path), "service")["max"] == 0.5
+
+
+@pytest.mark.parametrize("head, start", [
+    ("#[StartTime: 1792236345.000 (s)]\n", 1792236350.0),
+    ("#[StartTime: 1792236345.000 (s)]\n#[BaseTime: 1792236345.000 (s)]\n", 5.0),
+    ("#[StartTime: 1792236345.000 (s)]\n", 5.0),
+    ("", 1792236350.0),
+])
+def test_when_a_log_began(report, tmp_path, head, start):
+    path = tmp_path / "a.hlog"
+    path.write_text(log_of(line(start, [1000]), line(start + 1, [1000]), head=head))
+    shown = show(report, path)
+    assert "began 2026-10-17 11:25:50 UTC" in shown and "2 values in 2.000 s" in shown
+
+
+def test_our_own_log_and_our_own_document_are_the_same(report, program, server, tmp_path):
+    log, document = tmp_path / "a.hlog", tmp_path / "a.json"
+    with document.open("wb") as out:
+        subprocess.run([program, "bench", "-q", "-d", "1500ms", "-r", "200", "--json", "--hlog", log, server.address[0],
+                        str(server.port)], stdout=out, check=True, timeout=60)
+    shown, found = show(report, log), json.loads(document.read_text())
+    assert f"{found['echoes']} values in " in shown
+    for name in ("p50", "p90", "p99"):
+        assert figures(shown)[name] == pytest.approx(found["response_us"][name], abs=0.06)
+        assert figures(shown, "service")[name] == pytest.approx(found["service_us"][name], abs=0.06)
+
+
+# ---- percentiles ----
+
+
+def test_what_java_makes_of_a_log_is_read(report, processor, tmp_path):
+    dice = random.Random(2)
+    values = [int(dice.lognormvariate(15, 1)) for _ in range(10_000)]
+    (tmp_path / "a.hlog").write_text(log_of(line(0.5, values)))
+    for name, options in {"plain": [], "csv": ["-csv"]}.items():
+        path = tmp_path / f"{name}.hgrm"
+        path.write_text(processor("-i", "a.hlog", *options))
+        shown = show(report, path)
+        assert "10000 values" in shown and "approximate" in shown
+        for figure, part in {"p50": 5000, "p90": 9000}.items():
+            # Its lines are at these percentiles; three decimals of a millisecond.
+            assert figures(shown)[figure] == pytest.approx(highest(index_of(percentile(values, part))) / 1000, rel=2e-3)
+        assert figures(shown)["max"] == pytest.approx(max(values) / 1000, rel=1e-3)
+    path.write_text(processor("-i", "a.hlog", "-outputValueUnitRatio", "1000"))
+    assert figures(show(report, path, "--unit", "us"))["p50"] == pytest.approx(figures(shown)["p50"], rel=1e-3)
+
+
+def test_what_wrk2_prints_is_read(report, tmp_path):
+    path = tmp_path / "wrk2.txt"
+    path.write_text(WRK2)
+    shown = show(report, path)
+    assert "--- http://127.0.0.1:80/index.html: HdrHistogram's percentiles ---" in shown
+    assert "39500 values in 30.000 s: 1316.7/s, 100 connections\n" in shown
+    assert "\nfailed 10\nno_reply 20\n" in shown
+    response, service = figures(shown), figures(shown, "service")
+    assert (response["min"], response["mean"], response["max"]) == (921.0, 6178.0, 11319.0)
+    assert (response["p50"], response["p99"]) == (pytest.approx(6671, rel=1e-3), pytest.approx(11183, rel=1e-3))
+    assert (service["mean"], service["p50"], service["max"]) == (2700.0, pytest.approx(2679, rel=1e-3), 7011.0)
+
+
+# ---- fortio ----
+
+
+def test_what_fortio_writes_is_read(report, tmp_path):
+    path = write(tmp_path / "fortio.json", FORTIO)
+    shown = show(report, path)
+    assert "--- http://a.example/: fortio ---\n80 values in 10.037 s: 8.0/s of 8/s, 4 connections\nfailed 2\n" in shown
+    assert "began 2018-04-03 23:32:58 UTC" in shown and "approximate" in shown
+    found = figures(shown)
+    assert (found["min"], found["mean"], found["max"]) == (28049.3, 32500.0, 45000.0)
+    # As fortio itself says, by the same assumption.
+    assert found["p50"] == pytest.approx(35000, rel=0.01)
+    assert figures(shown, "service") == found
+
+
+@pytest.mark.parametrize("changes", [{"RequestedQPS": "max"}, {"URL": None, "Destination": "tcp://a:7"}, {"RetCodes": None},
+                                     {"StartTime": None}])
+def test_fortio_may_leave_things_out(report, tmp_path, changes):
+    show(report, write(tmp_path / "fortio.json", {**FORTIO, **changes}))
+
+
+# ---- what is done with them ----
+
+
+def test_they_are_compared_with_ours(report, tmp_path):
+    ours = write(tmp_path / "ours.json", result([30_000_000] * 100))
+    (tmp_path / "wrk2.txt").write_text(WRK2)
+    fortio = write(tmp_path / "fortio.json", FORTIO)
+    for other in ("wrk2.txt", fortio):
+        status, output, error = report("diff", other, ours)
+        assert (status, error) == (0, "")
+        assert "(times are approximate)" in output.splitlines()[0] and "approximate" not in output.splitlines()[1]
+    assert report("diff", "--fail-if", "p99<-10%", fortio, ours)[0] == 1
+    assert report("diff", "--fail-if", "missing_bytes>+10%", fortio, ours)[0] == 2
+
+
+def test_they_are_neither_added_nor_passed_for_ours(refusal, tmp_path):
+    ours = write(tmp_path / "ours.json", result([30_000_000]))
+    (tmp_path / "a.hlog").write_text(log_of(line(0, [1000])))
+    (tmp_path / "wrk2.txt").write_text(WRK2)
+    write(tmp_path / "fortio.json", FORTIO)
+    for name in ("a.hlog", "wrk2.txt", "fortio.json"):
+        assert f"{name} cannot be added: it" in refusal("merge", ours, tmp_path / name)
+        assert "only what tcpecho measured" in refusal("show", "--json", tmp_path / name)

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: MIT
+"""Results shown, added and compared: documents of real runs, and documents made for the purpose."""
+import json
+import random
+import re
+import subprocess
+
+import pytest
+
+from harness import PATIENCE, server_words
+from results import decode, highest, index_of, result, write
+
+HISTOGRAMS = ["histogram", "service_histogram", "lateness_histogram", "connect_histogram"]
+
+
+@pytest.fixture
+def bench(program, server, tmp_path):
+    """Runs bench for a moment and writes its document."""
+
+    def run(name, *words):
+        path = tmp_path / name
+        with path.open("wb") as out:
+            subprocess.run([program, "bench", "-q", "--json", "--warmup", "0", "-d", "1200ms", *words, *server_words(server)],
+                           stdout=out, check=True, timeout=PATIENCE)
+        return path
+
+    return run
+
+
+def counts_of(paths, name):
+    return sum((decode(json.loads(path.read_text())[name]) for path in paths), decode(None))
+
+
+# ---- show ----
+
+
+def test_a_document_is_written_again_as_it_was(report, bench):
+    for path in (bench("closed"), bench("open", "-r", "100", "-c", "3"), bench("churn", "--churn")):
+        assert report("show", "--json", path) == (0, path.read_text(), "")
+
+
+def test_standard_input_is_a_file(report, bench):
+    path = bench("run")
+    assert report("show", "--json", "-", stdin=path) == (0, path.read_text(), "")
+
+
+def test_what_is_shown_is_what_was_printed(report, program, server, tmp_path):
+    text = subprocess.run([program, "bench", "-q", "-d", "200ms", *server_words(server)], capture_output=True, text=True,
+                          check=True, timeout=PATIENCE).stdout
+    document = tmp_path / "run"
+    document.write_text(subprocess.run([program, "bench", "-q", "-d", "200ms", "--json", *server_words(server)],
+                                       capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)
+    status, shown, error = report("show", document)
+    assert (status, error) == (0, "")
+    # The same lines of other figures, and then the facts.
+    lines = [[re.sub(r"\d.*", "", line).strip() for line in of.splitlines() if "no measurement" not in line] for of in (text, shown)]
+    assert lines[1][: len(lines[0])] == lines[0]
+    assert "\nas tcpecho bench -q -d 200ms --json " in shown
+    assert "\ntcpecho 0." in shown and "\nbegan 20" in shown
+
+
+def test_several_are_shown_under_their_names(report, tmp_path):
+    paths = [write(tmp_path / name, result([1000])) for name in ("a.json", "b.json")]
+    status, shown, _ = report("show", *paths)
+    assert status == 0
+    assert shown.startswith("==> a.json <==\n") and "\n\n==> b.json <==\n" in shown
+
+
+def test_a_result_of_before_there_was_a_format(report, tmp_path):
+    document = result([1000, 2000, 3000])
+    for name in ("format version command_line start host kernel cpu cpus congestion_control mss merged depth threads seed "
+                 "churn warmup_seconds connections_opened series").split():
+        del document[name]
+    for name in HISTOGRAMS[1:]:
+        del document[name]
+    path = write(tmp_path / "old", document)
+    status, shown, error = report("show", path)
+    assert (status, error) == (0, "")
+    assert "3 echoes in 1.000 s" in shown
+    status, _, error = report("merge", path)
+    assert status == 2 and "does not say when it began" in error
+
+
+def test_nothing_that_a_terminal_obeys_is_shown(report, tmp_path):
+    path = write(tmp_path / "hostile", result([1000], host="\x1b[2Jx\u202ey", target="a\nb", command_line="\x07"))
+    status, shown, error = report("show", path)
+    assert (status, error) == (0, "")
+    assert all(character == "\n" or " " <= character < "\x7f" for character in shown)
+    assert "^[[2Jx" in shown and "a^Jb" in shown
+
+
+# ---- merge ----
+
+
+def test_a_sum_has_every_count_of_every_bucket(report, bench, tmp_path):
+    paths = [bench(f"run{seed}", "--seed", str(seed), "-c", "3", "-r", "300") for seed in range(3)]
+    out = tmp_path / "sum.json"
+    assert report("merge", "-o", out, *paths) == (0, "", "")
+    runs, total = [json.loads(path.read_text()) for path in paths], json.loads(out.read_text())
+    for name in HISTOGRAMS:
+        assert decode(total[name]) == counts_of(paths, name)
+    for name in ("sent", "echoes", "bytes", "verified_bytes", "connections_opened", "merged"):
+        assert total[name] == sum(run[name] for run in runs)
+    for name in ("min", "max"):
+        assert total["response_us"][name] == {"min": min, "max": max}[name](run["response_us"][name] for run in runs)
+    # One after the other: their times add up, not their rates and connections.
+    assert total["seconds"] == pytest.approx(sum(run["seconds"] for run in runs), abs=1e-6)
+    assert total["rate"] == pytest.approx(total["echoes"] / total["seconds"])
+    assert total["connections"] == 3 and total["rate_wanted"] == 300
+    assert total["start"] == min(run["start"] for run in runs)
+    # The series is the sum, too.
+    series = total["series"]
+    assert sum(map(lambda each: each["echoes"], series)) == total["echoes"]
+    assert sum((decode(each["response"]) for each in series), decode(None)) == decode(total["histogram"])
+    assert all(a["start"] + a["seconds"] <= b["start"] + 1e-6 for a, b in zip(series, series[1:]))
+    # And a sum is a document like any other.
+    assert report("show", "--json", out) == (0, out.read_text(), "")
+
+
+def test_percentiles_of_a_sum_are_those_of_all_values(report, tmp_path):
+    dice = random.Random(6)
+    parts = [[int(dice.lognormvariate(11 + i, 1)) for _ in range(997 * (i + 1))] for i in range(4)]
+    paths = [write(tmp_path / str(i), result(part, seed=i)) for i, part in enumerate(parts)]
+    status, output, _ = report("merge", *paths)
+    assert status == 0
+    together, total = sorted(sum(parts, [])), json.loads(output)
+    for name, part in {"p50": 5000, "p90": 9000, "p99": 9900, "p99.9": 9990}.items():
+        exact = together[-(-len(together) * part // 10_000) - 1]
+        assert round(total["response_us"][name] * 1000) == highest(index_of(exact))
+    assert total["response_us"]["mean"] == pytest.approx(sum(together) / len(together) / 1000, abs=0.002)
+
+
+def test_generators_that_ran_together_add_their_rates(report, tmp_path):
+    paths = [write(tmp_path / str(i), result([1000 + i] * 100, seconds=2.0, host=f"host{i}", start="2026-11-26T04:36:17.0Z"))
+             for i in range(3)]
+    total = json.loads(report("merge", *paths)[1])
+    assert (total["seconds"], total["rate"], total["connections"], total["threads"]) == (2.0, 150.0, 12, 3)
+    assert total["host"] == "host0, host1, host2"
+    assert len(total["series"]) == 1 and total["series"][0]["echoes"] == 300
+
+
+def test_half_a_second_together_counts_once(report, tmp_path):
+    paths = [write(tmp_path / str(i), result([1000 + i] * 100, seconds=1.0, start=f"2026-11-26T04:36:17.{5 * i}Z"))
+             for i in range(2)]
+    total = json.loads(report("merge", *paths)[1])
+    assert (total["seconds"], total["connections"]) == (1.5, 8)
+
+
+DIFFERENT = {
+    "mode": "open", "size": 65, "depth": 2, "churn": True, "command": "ping",
+}
+
+
+@pytest.mark.parametrize("field", DIFFERENT)
+def test_what_was_run_differently_is_not_added(refusal, tmp_path, field):
+    a, b = write(tmp_path / "a", result([1000])), write(tmp_path / "b", result([2000], **{field: DIFFERENT[field]}))
+    assert " in a, " in refusal("merge", a, b) and not (tmp_path / "sum").exists()
+    assert "differs" in refusal("merge", "-o", tmp_path / "sum", a, b)
+    assert not (tmp_path / "sum").exists()
+
+
+def test_a_run_is_not_added_to_itself(refusal, tmp_path):
+    a, copy = write(tmp_path / "a", result([1000])), write(tmp_path / "copy", result([1000]))
+    assert refusal("merge", a, copy) == "a and copy are the same run"
+
+
+def test_a_sum_that_cannot_be_written_leaves_what_was_there(report, tmp_path):
+    a = write(tmp_path / "a", result([1000]))
+    assert report("merge", "-o", tmp_path / "no" / "such", a)[0] == 4
+    assert report("merge", "-o", "/dev/full", a)[0] == 4
+    out = tmp_path / "out"
+    out.write_text("before")
+    out.chmod(0o644)
+    damaged = tmp_path / "damaged"
+    damaged.write_text(a.read_text()[:-9])
+    assert report("merge", "-o", out, a, damaged)[0] == 2
+    assert out.read_text() == "before"
+    assert report("merge", "-o", out, a)[0] == 0
+    assert json.loads(out.read_text())["echoes"] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "damaged", "out"]
+
+
+# ---- diff ----
+
+
+def row(output, name):
+    """The words of a row of the table."""
+    return next(line.split() for line in output.splitlines() if line.startswith(name + " "))
+
+
+def test_a_difference_is_told(report, tmp_path):
+    old = write(tmp_path / "old.json", result([100_000] * 1000))
+    new = write(tmp_path / "new.json", result([150_000] * 500, connections=8))
+    status, output, error = report("diff", old, new)
+    assert (status, error) == (0, "")
+    assert row(output, "max")[1:] == ["100.0", "us", "150.0", "us", "+50.0", "%"]
+    assert row(output, "rate")[1:] == ["1000.0/s", "500.0/s", "-50.0", "%"]
+    assert "old: old.json\nnew: new.json\nthey differ in connections: 4, 8\n" in output
+    assert "the noise" in output
+
+
+def test_a_difference_is_held_against_the_noise(report, tmp_path):
+    def runs(name, *means):
+        return [write(tmp_path / f"{name}{i}", result([mean] * 100, seed=i)) for i, mean in enumerate(means)]
+
+    old, near, far = runs("old", 100_000, 130_000), runs("near", 120_000, 140_000), runs("far", 131_072, 150_000)
+    assert row(report("diff", *old, "vs", *near)[1], "max")[-3:] == ["within", "the", "noise"]
+    status, output, error = report("diff", *old, "vs", *far, "--fail-if", "max>+10%")
+    assert row(output, "max")[-4:] == ["more", "than", "the", "noise"]
+    assert row(output, "rate")[-3:] == ["within", "the", "noise"]
+    assert status == 1
+    assert error == "tcpecho: max>+10%: max is 150.0 us, was 130.0 us: +15.4 %, more than the runs' own noise\n"
+
+
+FAILURES = {
+    "p99>+10%": 1, "p99>+60%": 0, "p50<-5%": 0, "p50>+49us": 1, "p50>+60us": 0, "max>200us": 0, "max>140us": 1,
+    "rate<-5%": 1, "rate<-50%": 0, "rate<400": 0, "rate<1k": 1, "echoes<-1": 1, "failures>0": 1, "failures>3": 0,
+    "failures>+2": 1, "missing_bytes>100": 1, "missing_bytes>+0%": 1, "mismatches>0": 0, "service.p99>+10%": 1,
+    "min>1ms,mean>1ms": 0, "min>1ms, mean>1us": 1,
+}
+
+
+@pytest.mark.parametrize("limit", FAILURES)
+def test_a_limit_that_is_passed_is_status_1(report, tmp_path, limit):
+    old = write(tmp_path / "old", result([100_000] * 1000))
+    new = write(tmp_path / "new", result([150_000] * 500, errors={"no_reply": 3}, bytes=500 * 64 + 192))
+    status, _, error = report("diff", "--fail-if", limit, old, new)
+    assert status == FAILURES[limit], error
+    assert error.count("\n") == status
+
+
+def test_every_limit_is_looked_at(report, tmp_path):
+    old, new = write(tmp_path / "old", result([100_000])), write(tmp_path / "new", result([150_000]))
+    status, _, error = report("diff", "--fail-if", "max>+10%", "--fail-if", "rate<1,p50>+1%", old, new)
+    assert status == 1
+    assert [line.split(": ")[1] for line in error.splitlines()] == ["max>+10%", "p50>+1%"]
+
+
+def test_what_a_side_does_not_know_is_no_pass(report, tmp_path):
+    old, new = write(tmp_path / "old", result([100_000])), write(tmp_path / "new", result([150_000]))
+    status, _, error = report("diff", "--fail-if", "connect.p99>+10%", old, new)
+    assert status == 2 and "the old side does not know connect.p99" in error
+    status, _, error = report("diff", "--fail-if", "max>+10%,connect.p99>+10%", old, new)
+    assert status == 2 and error.count("\n") == 2
+
+
+@pytest.mark.parametrize("limit", ["p99", "p99>10%", "foo>1", "p99>2", "p99=1ms", ",", "max>1ms,", "rate<10ms"])
+def test_what_is_no_limit_is_refused_before_any_file(refusal, limit):
+    assert refusal("diff", "--fail-if", limit, "nowhere", "nowhere").startswith("--fail-if ")
+
+
+def test_a_limit_may_stand_in_the_environment(report, tmp_path, monkeypatch):
+    old, new = write(tmp_path / "old", result([100_000])), write(tmp_path / "new", result([150_000]))
+    monkeypatch.setenv("TCPECHO_REPORT_FAIL_IF", "max>+10%,p50>+10%")
+    assert report("diff", old, new)[0] == 1
+    assert report("show", old)[0] == 0
+
+
+def test_files_of_one_side_are_of_one_kind(refusal, tmp_path):
+    paths = [write(tmp_path / str(size), result([1000], size=size)) for size in (64, 128)]
+    new = write(tmp_path / "new", result([1000], seed=2))
+    assert "the size of a message differs: 64 in 64, 128 in 128" in refusal("diff", *paths, "vs", new)
+    assert "are the same run" in refusal("diff", new, new, "vs", paths[0])
+
+
+# ---- the command line ----
+
+
+COMMAND_LINES = {
+    (): "report what?",
+    ("nonsense", "x"): "report nonsense: there is no such report",
+    ("show",): "show needs a FILE",
+    ("merge",): "merge needs a FILE",
+    ("diff",): "diff needs a FILE",
+    ("diff", "a"): "OLD NEW, or OLD... vs NEW...",
+    ("diff", "a", "b", "c"): "OLD NEW, or OLD... vs NEW...",
+    ("diff", "vs", "b", "c"): "OLD NEW, or OLD... vs NEW...",
+    ("diff", "a", "b", "vs"): "OLD NEW, or OLD... vs NEW...",
+    ("diff", "a", "vs", "b", "vs", "c"): "OLD NEW, or OLD... vs NEW...",
+    ("show", "--fail-if", "p99>1ms", "a"): "--fail-if",
+    ("diff", "--json", "a", "b"): "--json",
+    ("merge", "--json", "a"): "--json",
+    ("show", "-o", "x", "a"): "--output",
+    ("show", "--unit", "h", "a"): "not one of: ms, us, ns, s",
+    ("show", "-", "-"): "only once",
+    ("show", "/no/such/file"): "/no/such/file: no such file or directory",
+    ("show", "/"): "/: is a directory",
+    ("merge", "/no/such/file"): "no such file or directory",
+    ("diff", "/no/such/file", "/no/such/other"): "/no/such/file: ",
+}
+
+
+@pytest.mark.parametrize("words", COMMAND_LINES)
+def test_a_command_line_that_is_wrong(refusal, words):
+    assert COMMAND_LINES[words] in refusal(*words)
+
+
+def test_too_many_limits_are_refused(refusal):
+    words = [word for _ in range(40) for word in ("--fail-if", "p99>1ms")]
+    assert "--fail-if" in refusal("diff", *words, "a", "b")
+    assert "at most" in refusal("diff", "--fail-if", ",".join(["p99>1ms"] * 200), "a", "b")
+
+
+def test_more_files_than_can_be_read_are_refused(refusal):
+    assert "at most 1000" in refusal("show", *["nowhere"] * 1001)
