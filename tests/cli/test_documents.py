@@ -50,6 +50,7 @@ def test_everything_is_where_it_belongs(installed):
         "share/man/man1/tcpecho-talk.1",
         "share/man/man1/tcpecho-ping.1",
         "share/man/man1/tcpecho-bench.1",
+        "share/man/man1/tcpecho-report.1",
         "share/bash-completion/completions/tcpecho",
         "share/zsh/site-functions/_tcpecho",
         "share/fish/vendor_completions.d/tcpecho.fish",
@@ -68,7 +69,7 @@ def test_the_program_depends_on_libc_alone(program, sanitized):
     assert {name for name in libraries if not name.startswith(("linux-vdso", "/lib"))} == {"libc.so.6"}
 
 
-@pytest.mark.parametrize("page", ["tcpecho", "tcpecho-serve", "tcpecho-talk"])
+@pytest.mark.parametrize("page", ["tcpecho", "tcpecho-serve", "tcpecho-talk", "tcpecho-report"])
 def test_a_man_page_is_clean(installed, page):
     need("mandoc")
     folder = installed / "share" / "man" / "man1"
@@ -80,7 +81,7 @@ def test_a_man_page_is_clean(installed, page):
         assert match and (folder / f"{match.group(1)}.1").exists(), line
 
 
-@pytest.mark.parametrize("command", ["serve", "talk"])
+@pytest.mark.parametrize("command", ["serve", "talk", "report"])
 def test_a_man_page_explains_every_option(program, installed, command):
     need("mandoc")
     text = run("mandoc", "-T", "ascii", installed / "share/man/man1" / f"tcpecho-{command}.1").stdout
@@ -155,7 +156,7 @@ def test_a_shell_completes_the_commands(shell):
         assert re.search(rf"\b{command}\b", offered), offered
 
 
-@pytest.mark.parametrize("command", ["serve", "talk"])
+@pytest.mark.parametrize("command", ["serve", "talk", "report"])
 def test_a_shell_completes_every_option(program, shell, command):
     offered = shell.complete(command, "--")
     for option in options_of(program, command):
@@ -165,6 +166,19 @@ def test_a_shell_completes_every_option(program, shell, command):
 def test_a_shell_completes_the_words_of_a_choice(shell):
     offered = shell.complete("serve", "--log", "")
     assert "text" in offered and "json" in offered
+
+
+def test_a_shell_completes_what_can_be_reported(shell):
+    offered = shell.complete("report", "")
+    for name in ("show", "merge", "diff"):
+        assert re.search(rf"\b{name}\b", offered), offered
+
+
+def test_a_shell_completes_files_of_a_report(installed, tmp_path, monkeypatch):
+    (tmp_path / "result-of-mine.json").touch()
+    monkeypatch.chdir(tmp_path)
+    for kind in (Bash, Fish):
+        assert "result-of-mine.json" in kind(installed).complete("report", "show", "result-")
 
 
 # ---- pages that are made from figures ----
