@@ -4,8 +4,14 @@ import base64
 import collections
 import copy
 import json
+import pathlib
 import struct
+import sys
 import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+
+import hdr  # noqa: E402
 
 HOUR = 3_600_000_000_000
 
@@ -16,15 +22,6 @@ def index_of(ns):
     """The bucket of a value: eleven bits are told apart."""
     shift = max(min(ns, HOUR).bit_length() - 11, 0)
     return (shift << 10) + (min(ns, HOUR) >> shift)
-
-
-def lowest(index):
-    shift = max((index >> 10) - 1, 0)
-    return (index - (shift << 10)) << shift
-
-
-def highest(index):
-    return lowest(index) + (1 << max((index >> 10) - 1, 0)) - 1
 
 
 # ---- strings ----
@@ -57,28 +54,8 @@ def zigzag(number):
 
 
 def decode(string):
-    """Bucket -> how many, of a string; of None, nothing."""
-    counts = collections.Counter()
-    if string is None:
-        return counts
-    payload = zlib.decompress(base64.b64decode(string)[8:])[40:]
-    index = at = 0
-    while at < len(payload):
-        rest = shift = 0
-        while True:
-            byte, at = payload[at], at + 1
-            rest |= (byte & 0x7F) << shift
-            shift += 7
-            if byte <= 0x7F:
-                break
-        number = (rest >> 1) ^ -(rest & 1)
-        if number < 0:
-            index -= number
-        else:
-            if number:
-                counts[index] = number
-            index += 1
-    return counts
+    """The greatest value of a bucket -> how many, of a string; of None, nothing."""
+    return collections.Counter(dict(hdr.decode(string)) if string else {})
 
 
 # ---- documents ----

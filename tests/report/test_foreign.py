@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from results import encode, highest, index_of, result, write
+from results import encode, hdr, index_of, result, write
 
 JAR = pathlib.Path("/usr/share/java/hdrhistogram.jar")
 
@@ -126,7 +126,7 @@ def test_a_log_is_every_count(report, tmp_path):
     assert "--- a.hlog: HdrHistogram's log ---\n3000 values in 3.000 s: 1000.0/s\n" in shown
     assert "began 2026-10-17 11:25:45 UTC" in shown
     for name, part in {"p50": 5000, "p90": 9000, "p99": 9900, "p99.9": 9990}.items():
-        assert figures(shown)[name] == pytest.approx(highest(index_of(percentile(values, part))) / 1000, abs=0.05)
+        assert figures(shown)[name] == pytest.approx(hdr.highest(index_of(percentile(values, part))) / 1000, abs=0.05)
 
 
 def test_tags_are_told_apart(report, tmp_path):
@@ -189,7 +189,7 @@ def test_what_java_makes_of_a_log_is_read(report, processor, tmp_path):
         assert "10000 values" in shown and "approximate" in shown
         for figure, part in {"p50": 5000, "p90": 9000}.items():
             # Its lines are at these percentiles; three decimals of a millisecond.
-            assert figures(shown)[figure] == pytest.approx(highest(index_of(percentile(values, part))) / 1000, rel=2e-3)
+            assert figures(shown)[figure] == pytest.approx(hdr.highest(index_of(percentile(values, part))) / 1000, rel=2e-3)
         assert figures(shown)["max"] == pytest.approx(max(values) / 1000, rel=1e-3)
     path.write_text(processor("-i", "a.hlog", "-outputValueUnitRatio", "1000"))
     assert figures(show(report, path, "--unit", "us"))["p50"] == pytest.approx(figures(shown)["p50"], rel=1e-3)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Results shown, added and compared: documents of real runs, and documents made for the purpose."""
 import json
+import pathlib
 import random
 import re
 import subprocess
@@ -8,7 +9,9 @@ import subprocess
 import pytest
 
 from harness import PATIENCE, server_words
-from results import decode, highest, index_of, result, write
+from results import decode, hdr, index_of, result, write
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 HISTOGRAMS = ["histogram", "service_histogram", "lateness_histogram", "connect_histogram"]
 
@@ -114,6 +117,8 @@ def test_a_sum_has_every_count_of_every_bucket(report, bench, tmp_path):
     assert sum((decode(each["response"]) for each in series), decode(None)) == decode(total["histogram"])
     assert all(a["start"] + a["seconds"] <= b["start"] + 1e-6 for a, b in zip(series, series[1:]))
     # And a sum is a document like any other.
+    jsonschema = pytest.importorskip("jsonschema", reason="python3-jsonschema is not installed")
+    jsonschema.validate(total, json.loads((ROOT / "docs" / "result.schema.json").read_text()))
     assert report("show", "--json", out) == (0, out.read_text(), "")
 
 
@@ -126,7 +131,7 @@ def test_percentiles_of_a_sum_are_those_of_all_values(report, tmp_path):
     together, total = sorted(sum(parts, [])), json.loads(output)
     for name, part in {"p50": 5000, "p90": 9000, "p99": 9900, "p99.9": 9990}.items():
         exact = together[-(-len(together) * part // 10_000) - 1]
-        assert round(total["response_us"][name] * 1000) == highest(index_of(exact))
+        assert round(total["response_us"][name] * 1000) == hdr.highest(index_of(exact))
     assert total["response_us"]["mean"] == pytest.approx(sum(together) / len(together) / 1000, abs=0.002)
 
 
