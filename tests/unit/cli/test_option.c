@@ -15,7 +15,7 @@
 
 /* ---- a command with an option of every kind ---- */
 
-enum { QUIET, MAX_CLIENTS, MAX_PER_SOURCE, TIMEOUT, ENGINE, SIZE, RATE, FILE_NAME, N_OPTIONS };
+enum { QUIET, MAX_CLIENTS, MAX_PER_SOURCE, TIMEOUT, ENGINE, SIZE, RATE, FILE_NAME, LIMITS, N_OPTIONS };
 
 static const char *engine_name(size_t i)
 {
@@ -72,6 +72,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.most = 1000000,
 	},
 	[FILE_NAME] = { .name = "file", .kind = OPTION_TEXT, .value_name = "FILE" },
+	[LIMITS] = { .letter = 'l', .name = "limits", .kind = OPTION_LIST, .value_name = "LIMIT" },
 };
 
 static const struct command command = {
@@ -195,6 +196,22 @@ TEST(a_text_is_what_was_given)
 	assert_good("");
 	assert_string_equal(arguments.texts[FILE_NAME], "c.json");
 	assert_bad("--file=", "--file : must not be empty");
+}
+
+TEST(a_list_is_all_that_was_given)
+{
+	assert_good("");
+	assert_int_equal(arguments.n_list, 0);
+	setenv("TCPECHO_SERVE_LIMITS", "c", 1);
+	assert_good("");
+	assert_int_equal(arguments.n_list, 1);
+	assert_string_equal(arguments.list[0], "c");
+	assert_good("-l b --limits=a x");
+	assert_int_equal(arguments.n_list, 2);
+	assert_string_equal(arguments.list[0], "b");
+	assert_string_equal(arguments.list[1], "a");
+	assert_int_equal(arguments.sources[LIMITS], SOURCE_COMMAND_LINE);
+	assert_bad("--limits a --limits=", "--limits : must not be empty");
 }
 
 /* ---- operands ---- */
@@ -451,6 +468,7 @@ int main(void)
 		OPTION_TEST(what_is_not_given_is_at_its_preset),
 		OPTION_TEST(every_kind_can_be_given_in_every_form),
 		OPTION_TEST(a_text_is_what_was_given),
+		OPTION_TEST(a_list_is_all_that_was_given),
 		OPTION_TEST(operands_and_options_stand_in_any_order),
 		OPTION_TEST(behind_two_dashes_all_are_operands),
 		OPTION_TEST(a_dash_alone_is_an_operand),

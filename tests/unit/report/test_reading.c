@@ -117,6 +117,9 @@ TEST(ends_that_contradict_the_counts_are_not)
 	assert_false(reading_ends(&times, 1000000, 5010000, 5000000));
 	histogram_reset(&times);
 	assert_false(reading_ends(&times, 0, 0, 0));
+	histogram_record_bucket(&times, histogram_index(1000000), 2); /* both in one bucket */
+	assert_true(reading_ends(&times, 1000000, 1000050, 1000100));
+	assert_false(reading_ends(&times, 1000100, 1000050, 1000000));
 }
 
 TEST(an_end_that_was_rounded_out_of_its_bucket_is_put_back)

@@ -181,6 +181,9 @@ TEST(the_same_run_is_refused)
 	histogram_reset(&runs[2].result.response);
 	histogram_merge(&runs[2].result.response, &runs[0].result.response);
 	assert_refused("a.json and c.json are the same run");
+	runs[2].seed = 7;
+	sum = sum_of(3);
+	run_close(&sum);
 }
 
 TEST(what_is_not_known_exactly_is_refused)

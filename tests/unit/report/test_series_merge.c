@@ -105,6 +105,22 @@ TEST(those_who_ran_together_are_added)
 	series_close(&one);
 }
 
+TEST(an_interval_goes_where_its_middle_lies)
+{
+	struct series one = make(2, S, 100), other = make(2, S, 5000), sum;
+	const struct series_part parts[] = { { &one, 0 }, { &other, 600 * MS } };
+	assert_int_equal(series_merge(parts, 2, &sum), 0);
+	assert_int_equal(sum.n, 3);
+	assert_int_equal(sum.list[0].n_echoes, 1);
+	assert_int_equal(sum.list[1].n_echoes, 2 + 1);
+	assert_int_equal(sum.list[2].n_echoes, 2);
+	assert_int_equal(sum.list[2].start_ns + sum.list[2].length_ns, 2600 * MS);
+	assert_in_order(&sum);
+	series_close(&sum);
+	series_close(&other);
+	series_close(&one);
+}
+
 TEST(one_that_began_later_is_later)
 {
 	struct series one = make(2, S, 100), other = make(2, S, 100), sum;
@@ -166,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_alone_stays_as_it_is),
 		cmocka_unit_test(those_who_ran_together_are_added),
+		cmocka_unit_test(an_interval_goes_where_its_middle_lies),
 		cmocka_unit_test(one_that_began_later_is_later),
 		cmocka_unit_test(intervals_of_different_length_go_to_the_longer),
 		cmocka_unit_test(what_is_too_long_is_folded),
