@@ -179,7 +179,7 @@ static enum status diff(const struct arguments *arguments, char *const *paths, s
 
 #define OPTION_BIT(i) (1U << (i))
 
-/* What report can do with files. A row more, and a name more in `operands` below, is all it takes. */
+/* What report can do with files: another is one more row, and one more name in OPERANDS. */
 static const struct {
 	const char *name;
 	enum status (*run)(const struct arguments *arguments, char *const *paths, size_t n);
@@ -255,11 +255,11 @@ static const char *const description[] = {
 
 static const char *const limits[] = {
 	"METRIC>LIMIT fails when the new value is above LIMIT, METRIC<LIMIT when it is below.",
-	"METRIC is rate, echoes, failures, mismatches, missing_bytes, or of the response times min, "
-	"mean, max or a percentile as p50, p99 or p99.99; of other times service.p99, connect.p99, "
-	"lateness.p99 and so on.",
-	"LIMIT is +10% or -5%, a part of the old value; +200us or -1k, so much more or less; or 2ms "
-	"or 10k, a value by itself. Times have a unit; others may have k, M or G behind them.",
+	"METRIC is rate, echoes, failures, mismatches, missing_bytes, or of the response times "
+	"min, mean, max or a percentile as p50, p99 or p99.99; of other times service.p99, "
+	"connect.p99, lateness.p99 and so on.",
+	"LIMIT is +10% or -5%, a part of the old value; +200us or -1k, so much more or less; or "
+	"2ms or 10k, a value by itself. Times have a unit; others may have k, M or G behind them.",
 	"A metric that a side does not know is an error and not a pass.",
 	NULL,
 };
@@ -269,8 +269,8 @@ static const char *const formats[] = {
 	"Interval logs of HdrHistogram (.hlog, 1.2 and 1.3), with three digits and in nanoseconds. "
 	"Lines without a tag or with the tag response are response times, with the tag service "
 	"service times; others are left out, unless there is a single other tag and nothing else.",
-	"Lists of percentiles of HdrHistogram (.hgrm), and what wrk2 prints with -L and -U. They do "
-	"not say their unit: milliseconds are assumed, see --unit. Values between two lines are "
+	"Lists of percentiles of HdrHistogram (.hgrm), and what wrk2 prints with -L and -U. They "
+	"do not say their unit: milliseconds are assumed, see --unit. Values between two lines are "
 	"taken to be that of the second.",
 	"The JSON of fortio. Values of a bucket are taken to be spread evenly. It measures from "
 	"when it sent a request: service time.",

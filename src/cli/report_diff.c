@@ -52,7 +52,7 @@ struct expectations {
 MUST_USE static enum status add_expectations(const char *text, struct expectations *all)
 {
 	for (;;) {
-		struct expectation_text why;
+		struct expectation_text why = { "" };
 		size_t length = strcspn(text, ",");
 		if (all->n == EXPECTATIONS_MOST) {
 			log_error("--fail-if: at most %d", EXPECTATIONS_MOST);

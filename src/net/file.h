@@ -25,8 +25,8 @@ MUST_USE int file_close(FILE *file);
 /* ---- all or nothing ---- */
 
 /*
- * A file in the making, beside the one that it is to be: whoever looks sees the old one or the whole
- * new one. What is no plain file, as /dev/stdout or a pipe, is written to directly.
+ * A file in the making, beside the one that it is to be: whoever looks sees the old one or the
+ * whole new one. What is no plain file, as /dev/stdout or a pipe, is written to directly.
  */
 struct file_draft {
 	FILE *file;

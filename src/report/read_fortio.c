@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The JSON of fortio (fortio.org, `fortio load -json`). Its times are seconds and its durations
- * nanoseconds. A bucket holds what is above its Start and up to its End, and nothing says where: the
- * values are taken to be spread evenly, as fortio does it for its own percentiles.
+ * nanoseconds. A bucket holds what is above its Start and up to its End, and nothing says where:
+ * the values are taken to be spread evenly, as fortio does it for its own percentiles.
  *
  * fortio counts from when it sent: what it calls a duration is a service time, whatever the rate.
  * There is no other, so it stands for both.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HdrHistogram's list of percentiles (outputPercentileDistribution() of Java, hdr_percentiles_print()
- * of C, a .hgrm of HistogramLogProcessor), plain or as CSV:
+ * HdrHistogram's list of percentiles (outputPercentileDistribution() of Java,
+ * hdr_percentiles_print() of C, a .hgrm of HistogramLogProcessor), plain or as CSV:
  *
  *	       Value     Percentile TotalCount 1/(1-Percentile)
  *
@@ -10,13 +10,13 @@
  *	#[Mean    =        1.423, StdDeviation   =        0.982]
  *	#[Max     =       12.926, Total count    =        99461]
  *
- * What was counted between two lines is put where the second is: no more is known. The unit of Value
- * is not said: who writes it divides by what he likes. wrk2 counts microseconds and divides by 1000,
- * HistogramLogProcessor takes nanoseconds and divides by 1000000 unless it is told otherwise: both
- * give milliseconds, and that is what is assumed.
+ * What was counted between two lines is put where the second is: no more is known. The unit of
+ * Value is not said: who writes it divides by what he likes. wrk2 counts microseconds and divides
+ * by 1000, HistogramLogProcessor takes nanoseconds and divides by 1000000 unless it is told
+ * otherwise: both give milliseconds, and that is what is assumed.
  *
- * wrk2 prints more around it, of which some is read. It has two lists for -U: the second is of times
- * "without taking delayed starts into account", which is service time.
+ * wrk2 prints more around it, of which some is read. It has two lists for -U: the second is of
+ * times "without taking delayed starts into account", which is service time.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@
 
 #define LINE_MOST 1024
 
-/* Lines of a list at most. HdrHistogram has 5 or 10 for each halving of what is left: a few hundred. */
+/* Lines of a list at most. HdrHistogram has 5 or 10 for each halving of what is left. */
 #define ROWS_MOST 1000000
 
 struct list {
@@ -111,7 +111,7 @@ MUST_USE static int take_foot(struct list *list, const char *line)
 		    __builtin_mul_overflow(ns, times->n, &times->sum_ns))
 			times->sum_ns = UINT64_MAX;
 	} else if (foot_value(line, "Max", list->reading->list_unit_ns, &ns)) {
-		/* The last row has the end of the bucket of that: it is never less than the value. */
+		/* The last row has the end of its bucket: never less than the value. */
 		const char *total = strstr(line, "Total");
 		if (total != NULL && foot_value(total, "Total", 1, &n) && n != times->n)
 			return reading_refuse(
@@ -207,7 +207,7 @@ MUST_USE static int take_line(struct list *list, const char *line, bool *is_serv
 		return take_foot(list, line);
 	if (list->is_open && (*line == '\0' || *line == '\r'))
 		return 0;
-	/* Something in the middle of a list is damage; behind its foot, or a line, others may follow. */
+	/* In the middle of a list it is damage; behind its foot, or a line, others may follow. */
 	if (list->is_open && !list->has_foot && *line != '-')
 		return add_row(list, line);
 	list->is_open = false;

@@ -29,7 +29,8 @@ static const char *failure_name(const char *name)
 		if (strcmp(failure_names[i], name) == 0)
 			return failure_names[i];
 	}
-	static const int ranges[][2] = { { 1, 140 }, { 5001, 5100 } }; /* the kernel's, and our own */
+	/* The kernel's, and our own. */
+	static const int ranges[][2] = { { 1, 140 }, { 5001, 5100 } };
 	for (size_t range = 0; range < ARRAY_LEN(ranges); range++) {
 		for (int code = ranges[range][0]; code <= ranges[range][1]; code++) {
 			if (strcmp(err_name(-code), name) == 0)

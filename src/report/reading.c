@@ -24,7 +24,7 @@ int reading_refuse(struct reading *reading, const char *format, ...)
 int reading_keep(char **text, const char *from, size_t n)
 {
 	struct escape escape = { .utf8 = true };
-	char *copy = malloc(ESCAPE_ROOM(n) + ESCAPE_ROOM(0) + 1);
+	char *copy = malloc(ESCAPE_ROOM(n) + ESCAPE_ROOM((size_t)0) + 1);
 	if (copy == NULL)
 		return -ENOMEM;
 	size_t length = escape_bytes(&escape, from, n, copy);
@@ -144,17 +144,25 @@ bool reading_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
 	return true;
 }
 
+/* Two digits; -1: they are none. */
+static int two_digits(const char *at)
+{
+	if (!isdigit((unsigned char)at[0]) || !isdigit((unsigned char)at[1]))
+		return -1;
+	return (at[0] - '0') * 10 + at[1] - '0';
+}
+
 /* "Z" or "+01:00", and nothing behind it: seconds to the east. */
 MUST_USE static bool zone_of(const char *text, int *ret_seconds)
 {
-	int hours, minutes, end = 0;
 	if (strcmp(text, "Z") == 0) {
 		*ret_seconds = 0;
 		return true;
 	}
-	if ((*text != '+' && *text != '-') || strlen(text) != strlen("+01:00") ||
-	    sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &end) != 2 || end != 5 || hours < 0 ||
-	    minutes < 0)
+	if ((*text != '+' && *text != '-') || strlen(text) != strlen("+01:00") || text[3] != ':')
+		return false;
+	int hours = two_digits(text + 1), minutes = two_digits(text + 4);
+	if (hours < 0 || minutes < 0)
 		return false;
 	*ret_seconds = (hours * 60 + minutes) * (*text == '-' ? -60 : 60);
 	return true;

@@ -74,8 +74,8 @@ MUST_USE int reading_seconds(struct reading *reading, const json_t *json, const 
 /* ---- times ---- */
 
 /*
- * When: "2026-11-26T04:36:17.123456Z", or with "+01:00" for the Z (RFC 3339), as nanoseconds since the
- * epoch. Returns false where it is none, or before the epoch.
+ * When: "2026-11-26T04:36:17.123456Z", or with "+01:00" for the Z (RFC 3339), as nanoseconds since
+ * the epoch. Returns false where it is none, or before the epoch.
  */
 MUST_USE bool reading_moment(const char *text, uint64_t *ret_ns);
 
@@ -87,15 +87,15 @@ MUST_USE bool reading_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_n
 
 /*
  * The exact smallest and largest value, and the mean, of a histogram of which only the counts are
- * known. They were rounded when they were written: what is beside its bucket by no more than that is
- * put into it. Returns false where they contradict the counts.
+ * known. They were rounded when they were written: what is beside its bucket by no more than that
+ * is put into it. Returns false where they contradict the counts.
  */
 MUST_USE bool reading_ends(struct histogram *histogram, uint64_t least_ns, uint64_t mean_ns,
 			   uint64_t max_ns);
 
 /*
- * A text of the file, copied, its owner's; an earlier one is freed. It will be shown: what a terminal
- * would obey is escaped, and what is not UTF-8 (base/escape.h). Returns 0 or -ENOMEM.
+ * A text of the file, copied, its owner's; an earlier one is freed. It will be shown: what a
+ * terminal would obey is escaped, and what is not UTF-8 (base/escape.h). Returns 0 or -ENOMEM.
  */
 MUST_USE int reading_keep(char **text, const char *from, size_t n);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/run_merge.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -103,7 +104,8 @@ MUST_USE static int check_known(const struct run *run, struct run_refusal *why)
 	if (run->format == RUN_HLOG)
 		what = "it is a log of HdrHistogram, which does not say what was run";
 	else if (run->format != RUN_TCPECHO)
-		what = "it does not say how often each time was, so nothing exact can be made of it";
+		what = "it does not say how often each time was, so nothing exact can be made "
+		       "of it";
 	else if (run->facts.start_ns == 0)
 		what = "it does not say when it began, as results of earlier versions";
 	if (what == NULL)
@@ -317,6 +319,7 @@ static void add_together(const struct run *const *runs, size_t n, struct run *su
 /* When it began, and how long at least one of them ran. */
 MUST_USE static int add_times(const struct run *runs, size_t n, struct run *sum)
 {
+	assert(n > 0);
 	const struct run **sorted = calloc(n, sizeof(const struct run *));
 	if (sorted == NULL)
 		return -ENOMEM;

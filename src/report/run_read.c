@@ -11,8 +11,8 @@
 #include "report/reading.h"
 
 /*
- * Values of a JSON document at most, as each costs a hundred bytes or so of memory, however short it
- * is. The longest of ours has 3,600 intervals of 7.
+ * Values of a JSON document at most, as each costs a hundred bytes or so of memory, however short
+ * it is. The longest of ours has 3,600 intervals of 7.
  */
 #define VALUES_MOST 200000
 
@@ -126,27 +126,22 @@ MUST_USE static int read_format(struct reading *reading, const json_t *json, enu
 	}
 }
 
-/* With all that a reader needs. */
-MUST_USE static int read_opened(struct reading *reading, const json_t *json, enum run_format format,
-				struct run *ret_run)
+/* With all that a reader needs. On success the run is open. */
+MUST_USE static int read_opened(struct reading *reading, const json_t *json, enum run_format format)
 {
-	struct run run;
 	int rc = hlog_open(&reading->hlog);
 	if (rc < 0)
 		return rc;
 	rc = histogram_open(&reading->scratch);
 	if (rc < 0)
 		goto close_hlog;
-	rc = run_open(&run);
+	rc = run_open(reading->run);
 	if (rc < 0)
 		goto close_scratch;
-	reading->run = &run;
-	run.format = format;
+	reading->run->format = format;
 	rc = read_format(reading, json, format);
-	if (rc == 0)
-		*ret_run = run;
-	else
-		run_close(&run);
+	if (rc < 0)
+		run_close(reading->run);
 
 close_scratch:
 	histogram_close(&reading->scratch);
@@ -161,15 +156,19 @@ int run_read(const char *bytes, size_t n, uint64_t list_unit_ns, struct run *ret
 	json_t *json;
 	enum run_format format = RUN_TCPECHO;
 	struct run_refusal why = { "" };
+	struct run run = { 0 };
 	struct reading reading = {
 		.bytes = bytes,
 		.n = n,
 		.list_unit_ns = list_unit_ns,
+		.run = &run,
 		.why = &why,
 	};
 	int rc = find_format(&reading, &json, &format);
 	if (rc == 0)
-		rc = read_opened(&reading, json, format, ret_run);
+		rc = read_opened(&reading, json, format);
+	if (rc == 0)
+		*ret_run = run;
 	json_decref(json);
 	if (rc == -EBADMSG)
 		*reterr_why = why;
@@ -191,8 +190,7 @@ int run_read_file(const char *path, uint64_t list_unit_ns, struct run *ret_run,
 	int rc = file_read(path, RUN_FILE_MOST, &bytes);
 	if (rc == -EFBIG)
 		snprintf(reterr_why->text, sizeof(reterr_why->text),
-			 "it is larger than %zu MiB, which no result is",
-			 RUN_FILE_MOST / (1024 * 1024));
+			 "it is larger than %zu MiB, which no result is", RUN_FILE_MIB);
 	else if (rc < 0)
 		snprintf(reterr_why->text, sizeof(reterr_why->text), "%s", err_text(rc).text);
 	if (rc < 0)

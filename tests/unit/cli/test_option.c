@@ -15,7 +15,18 @@
 
 /* ---- a command with an option of every kind ---- */
 
-enum { QUIET, MAX_CLIENTS, MAX_PER_SOURCE, TIMEOUT, ENGINE, SIZE, RATE, FILE_NAME, LIMITS, N_OPTIONS };
+enum {
+	QUIET,
+	MAX_CLIENTS,
+	MAX_PER_SOURCE,
+	TIMEOUT,
+	ENGINE,
+	SIZE,
+	RATE,
+	FILE_NAME,
+	LIMITS,
+	N_OPTIONS
+};
 
 static const char *engine_name(size_t i)
 {
