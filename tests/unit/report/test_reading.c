@@ -120,6 +120,7 @@ TEST(ends_that_contradict_the_counts_are_not)
 	histogram_record_bucket(&times, histogram_index(1000000), 2); /* both in one bucket */
 	assert_true(reading_ends(&times, 1000000, 1000050, 1000100));
 	assert_false(reading_ends(&times, 1000100, 1000050, 1000000));
+	assert_false(reading_ends(&times, 1000001, 1000000, 1000000));
 }
 
 TEST(an_end_that_was_rounded_out_of_its_bucket_is_put_back)
