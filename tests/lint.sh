@@ -64,6 +64,7 @@ manual_pages() {
 
 shell_scripts() {
 	shellcheck -s sh dev .ci/run tests/lint.sh
+	git ls-files 'examples/*.sh' | xargs shellcheck
 	bash -n "$build/src/tcpecho"
 }
 

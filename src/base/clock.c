@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <limits.h>
 #include <errno.h>
+#include <sys/timex.h>
 #include <time.h>
 
 static uint64_t read_clock(clockid_t clock)
@@ -44,6 +45,21 @@ int clock_poll_ms(uint64_t deadline_ns)
 		return 0;
 	uint64_t left_ms = (deadline_ns - now_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
 	return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+int clock_ask_trust(struct clock_trust *ret_trust)
+{
+	struct timex timex = { .modes = 0 }; /* set nothing */
+	int state = adjtimex(&timex);
+	if (state < 0)
+		return -errno;
+	bool is_synchronised = state != TIME_ERROR && (timex.status & STA_UNSYNC) == 0;
+	*ret_trust = (struct clock_trust){
+		.is_synchronised = is_synchronised,
+		/* In microseconds, whatever STA_NANO says of the others. */
+		.max_error_ns = is_synchronised ? (uint64_t)timex.maxerror * 1000 : 0,
+	};
+	return 0;
 }
 
 void clock_sleep_until(uint64_t deadline_ns)

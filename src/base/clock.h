@@ -8,7 +8,10 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "base/compiler.h"
 
 #define CLOCK_NS_PER_MS UINT64_C(1000000)
 #define CLOCK_NS_PER_S  UINT64_C(1000000000)
@@ -47,5 +50,14 @@ void clock_sleep_until(uint64_t deadline_ns);
  * never wakes too early and spins; 0 when it has passed; -1 for CLOCK_NEVER.
  */
 int clock_poll_ms(uint64_t deadline_ns);
+
+/* How far the clock on the wall can be trusted. */
+struct clock_trust {
+	bool is_synchronised;  /* something, as NTP, keeps it right, by the kernel's account */
+	uint64_t max_error_ns; /* it is wrong by no more, by the kernel's estimate; if kept right */
+};
+
+/* Asks the kernel (adjtimex(2)). Returns 0, or -EPERM where that is not allowed. */
+MUST_USE int clock_ask_trust(struct clock_trust *ret_trust);
 
 #endif

@@ -31,7 +31,9 @@
 	X(ERR_EMPTY, -5017, "must not be empty")                                                \
 	X(ERR_HLOG_DAMAGED, -5018, "the histogram is damaged")                                  \
 	X(ERR_HLOG_FOREIGN, -5019,                                                              \
-	  "the histogram has another encoding or precision (HdrHistogram V2, 3 digits from 1)")
+	  "the histogram has another encoding or precision (HdrHistogram V2, 3 digits from 1)") \
+	X(ERR_BAD_MOMENT, -5040,                                                                \
+	  "not a moment (write 2026-11-26T12:00:00Z, @SECONDS since 1970, or +5s from now)")
 
 #define X(name, number, sentence) name = (number),
 enum err { ERR_LIST(X) };

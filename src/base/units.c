@@ -4,8 +4,10 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 
@@ -131,6 +133,145 @@ int units_parse_duration(const char *text, uint64_t *ret_ns)
 		return 0;
 	}
 	return ERR_BAD_UNIT;
+}
+
+/* ---- moments ---- */
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* The end of 2500: what is later is a slip of the keyboard, and this fits into 64 bits. */
+#define MOMENT_MAX_S UINT64_C(16756761599)
+
+/* Does a text begin so? 'd' is a digit, 'T' what may stand between day and time (RFC 3339 5.6). */
+static bool has_form(const char *text, const char *form)
+{
+	for (; *form != '\0'; text++, form++) {
+		bool fits = *form == 'd'   ? isdigit((unsigned char)*text) != 0
+			    : *form == 'T' ? *text == 'T' || *text == 't' || *text == ' '
+					   : *text == *form;
+		if (!fits)
+			return false;
+	}
+	return true;
+}
+
+/* Of digits that has_form() has seen. */
+static int number_at(const char *digits, size_t n)
+{
+	int number = 0;
+	for (size_t i = 0; i < n; i++)
+		number = number * 10 + (digits[i] - '0');
+	return number;
+}
+
+/* Reads ".25", or nothing, and moves *text behind it. */
+MUST_USE static int parse_fraction(const char **text, uint64_t *ret_ns)
+{
+	size_t n_digits = **text == '.' ? strspn(*text + 1, "0123456789") : 0;
+	if (**text == '.' && n_digits == 0)
+		return ERR_BAD_MOMENT;
+	*ret_ns = n_digits > 0 ? fraction_ns(*text + 1, n_digits, NS_PER_S) : 0;
+	*text += n_digits > 0 ? 1 + n_digits : 0;
+	return 0;
+}
+
+/* Reads "Z" or "+02:00" to the end of the text. */
+MUST_USE static int parse_offset(const char *text, int *ret_seconds)
+{
+	*ret_seconds = 0;
+	if ((*text == 'Z' || *text == 'z') && text[1] == '\0')
+		return 0;
+	if (*text == '\0' || strchr("+-", *text) == NULL || !has_form(text + 1, "dd:dd") ||
+	    text[6] != '\0')
+		return ERR_BAD_MOMENT;
+	int hours = number_at(text + 1, 2), minutes = number_at(text + 4, 2);
+	if (hours > 23 || minutes > 59)
+		return ERR_OUT_OF_RANGE;
+	*ret_seconds = (*text == '-' ? -60 : 60) * (hours * 60 + minutes);
+	return 0;
+}
+
+/* Of a text of the form of a day and a time: seconds since 1970, were it of UTC. */
+MUST_USE static int read_day(const char *text, int64_t *ret_seconds)
+{
+	int64_t hour = number_at(text + 11, 2), minute = number_at(text + 14, 2);
+	int64_t second = number_at(text + 17, 2);
+	struct tm day = {
+		.tm_year = number_at(text, 4) - 1900,
+		.tm_mon = number_at(text + 5, 2) - 1,
+		.tm_mday = number_at(text + 8, 2),
+	};
+	const struct tm wanted = day;
+	int64_t midnight = timegm(&day); /* makes the 2nd of March of the 30th of February */
+	if (day.tm_mon != wanted.tm_mon || day.tm_mday != wanted.tm_mday || hour > 23 ||
+	    minute > 59 || second > 60)
+		return ERR_OUT_OF_RANGE;
+	*ret_seconds = midnight + hour * 3600 + minute * 60 + second;
+	return 0;
+}
+
+MUST_USE static int parse_time_of_day(const char *text, uint64_t *ret_ns)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:dd";
+	int64_t seconds;
+	int offset = 0;
+	uint64_t part_ns = 0;
+	if (!has_form(text, form))
+		return ERR_BAD_MOMENT;
+	int rc = read_day(text, &seconds);
+	text += sizeof(form) - 1;
+	if (rc == 0)
+		rc = parse_fraction(&text, &part_ns);
+	if (rc == 0)
+		rc = parse_offset(text, &offset);
+	if (rc < 0)
+		return rc;
+	seconds -= offset;
+	if (seconds < 0 || seconds > (int64_t)MOMENT_MAX_S)
+		return ERR_OUT_OF_RANGE;
+	*ret_ns = (uint64_t)seconds * NS_PER_S + part_ns;
+	return 0;
+}
+
+MUST_USE static int parse_seconds_since_1970(const char *text, uint64_t *ret_ns)
+{
+	uint64_t seconds, part_ns = 0;
+	int rc = parse_digits(&text, &seconds);
+	if (rc == 0)
+		rc = parse_fraction(&text, &part_ns);
+	if (rc == ERR_NOT_A_NUMBER || (rc == 0 && *text != '\0'))
+		return ERR_BAD_MOMENT;
+	if (rc == 0 && seconds > MOMENT_MAX_S)
+		return ERR_OUT_OF_RANGE;
+	if (rc == 0)
+		*ret_ns = seconds * NS_PER_S + part_ns;
+	return rc;
+}
+
+int units_parse_moment(const char *text, uint64_t now_ns, uint64_t *ret_ns)
+{
+	uint64_t after_ns;
+	if (*text == '@')
+		return parse_seconds_since_1970(text + 1, ret_ns);
+	if (*text != '+')
+		return parse_time_of_day(text, ret_ns);
+	int rc = units_parse_duration(text + 1, &after_ns);
+	if (rc == 0 && after_ns > UINT64_MAX - now_ns)
+		rc = ERR_OUT_OF_RANGE;
+	if (rc == 0)
+		*ret_ns = now_ns + after_ns;
+	return rc;
+}
+
+struct units_text units_moment(uint64_t ns)
+{
+	struct units_text out;
+	time_t seconds = (time_t)(ns / NS_PER_S);
+	struct tm utc;
+	gmtime_r(&seconds, &utc);
+	size_t used = strftime(out.text, sizeof(out.text), "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(out.text + used, sizeof(out.text) - used, ".%09" PRIu64 "Z", ns % NS_PER_S);
+	return out;
 }
 
 struct units_text units_duration(uint64_t ns)

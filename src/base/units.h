@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counts, durations and sizes as people write and read them.
+ * Counts, durations, sizes and moments as people write and read them.
  */
 #ifndef BASE_UNITS_H
 #define BASE_UNITS_H
@@ -30,9 +30,21 @@ MUST_USE int units_parse_duration(const char *text, uint64_t *ret_ns);
 MUST_USE int units_parse_size(const char *text, uint64_t *ret_bytes);
 MUST_USE int units_parse_rate(const char *text, uint64_t *ret_per_second);
 
+/*
+ * Reads a moment, as nanoseconds since 1970 (UTC): "2026-11-26T12:00:00Z" (RFC 3339, with a
+ * fraction and any offset), "@1795694400" (seconds since 1970, with a fraction) or "+5s" (so long
+ * after now_ns). A second of 60, which is a leap second, is the first of the next minute.
+ * Returns 0; ERR_BAD_MOMENT; ERR_OUT_OF_RANGE (no such day or hour, before 1970, after 2500); or
+ * what units_parse_duration() says of a duration.
+ */
+MUST_USE int units_parse_moment(const char *text, uint64_t now_ns, uint64_t *ret_ns);
+
 struct units_text {
 	char text[32];
 };
+
+/* A moment to the nanosecond, up to 2500: "2026-11-26T12:00:00.000000000Z". */
+struct units_text units_moment(uint64_t ns);
 
 /* A duration in its largest unit that shows it without loss: "250ms", "10s", "90s", "0s". */
 struct units_text units_duration(uint64_t ns);

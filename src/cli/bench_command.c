@@ -27,6 +27,7 @@ enum {
 	THREADS,
 	CHURN,
 	WARMUP,
+	START_AT,
 	WAIT,
 	NO_RECONNECT,
 	SOURCE,
@@ -116,6 +117,18 @@ static const struct option_row options[N_OPTIONS] = {
 		.preset = "1s",
 		.help = "before what is measured",
 		.details = "Run for TIME before the measuring begins.",
+	},
+	[START_AT] = {
+		.name = "start-at",
+		.kind = OPTION_TEXT,
+		.value_name = "MOMENT",
+		.help = "begin then: 2026-11-26T12:00:00Z, @SECONDS or +5s",
+		.details = "Connect at once, and begin to send at MOMENT, so that several machines "
+			   "begin together: a time of day with its offset from UTC "
+			   "(2026-11-26T12:00:00Z, 2026-11-26T14:00:00.5+02:00), seconds since "
+			   "1970 (@1795694400.25), or a time from now (+5s). With connections "
+			   "that are not open by then it begins when they are, and says how late "
+			   "that was. The warm-up counts from MOMENT.",
 	},
 	[WAIT] = MEASURING_WAIT_ROW,
 	[NO_RECONNECT] = {
@@ -261,6 +274,7 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 		.rate_wanted = config->rate,
 		.churns = config->churns,
 		.warmup_ns = config->warmup_ns,
+		.start = found->start,
 		.result = found->result,
 		.has_kernel = found->has_kernel,
 		.kernel = found->kernel,
@@ -309,6 +323,17 @@ MUST_USE static enum status bench_and_report(const struct arguments *arguments,
 
 /* ---- the command line ---- */
 
+MUST_USE static enum status read_start(const char *text, uint64_t *ret_ns)
+{
+	uint64_t now_ns = clock_since_epoch_ns(clock_now_ns());
+	int rc = units_parse_moment(text, now_ns, ret_ns);
+	if (rc == 0 && *ret_ns > now_ns)
+		return STATUS_OK;
+	log_error("--start-at %.300s: %s", text,
+		  rc < 0 ? err_text(rc).text : "is over, by this machine's clock");
+	return STATUS_USAGE;
+}
+
 MUST_USE static enum status read_source(const char *text, struct addr *ret_source)
 {
 	struct addr list[ADDR_MAX_RESOLVED];
@@ -350,6 +375,8 @@ static enum status run(const struct arguments *arguments)
 		status = read_source(arguments->texts[SOURCE], &source);
 		config.source = &source;
 	}
+	if (status == STATUS_OK && arguments->texts[START_AT] != NULL)
+		status = read_start(arguments->texts[START_AT], &config.start_at_ns);
 	if (status != STATUS_OK)
 		return status;
 	return bench_and_report(arguments, &config);
@@ -391,6 +418,9 @@ static const char *const json[] = {
 	MEASURING_JSON_COUNTS,
 	"response_us, service_us, lateness_us, connect_us: min, mean, p50, p90, p99, p99.9, p99.99 "
 	"and max in microseconds, or null where there were none.",
+	"start_wanted: what --start-at said, in UTC, or null; start_late_us: the run began so long "
+	"after it; clock: whether this machine's clock is synchronised, and how wrong it may be "
+	"then, max_error_us, by the kernel's estimate (adjtimex(2)), or null.",
 	MEASURING_JSON_KERNEL,
 	"client_cpu_share: of a core, of the busiest thread; client_bound: why the client was the "
 	"limit, or null.",
@@ -411,6 +441,8 @@ static const struct man_example examples[] = {
 	{ "tcpecho bench -c 64", "64 connections, as fast as the server goes, for ten seconds." },
 	{ "tcpecho bench -c 100 -r 5k -d 1m --json echo.example.org 7",
 	  "Five thousand messages per second over a hundred connections, for a program to read." },
+	{ "tcpecho bench -c 64 --start-at 2026-11-26T12:00:00Z --json echo.example.org",
+	  "The same on several machines: they begin together." },
 	{ "tcpecho bench -c 32 --churn -d 5s --max-p99 20ms",
 	  "New connections all the time; status 1 if one in a hundred takes more than 20 ms." },
 	{ 0 },
@@ -420,7 +452,8 @@ static const char *const diagnostics[] = {
 	"the 99th percentile is 1234.5 us, more than 1ms",
 	"812.0 echoes per second, fewer than 1000",
 	"the client was the limit: a thread of the client used 99 % of its core",
-	"The first two are status 1, the last, with --strict, is status 4.",
+	"--start-at 2026-11-26T12:00:00Z: is over, by this machine's clock",
+	"The first two are status 1, the third, with --strict, status 4, the last 2.",
 	NULL,
 };
 

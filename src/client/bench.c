@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: find the server, start the threads, begin when all their connections are open,
- * say every second how it goes, add up what they found.
+ * The happy path: find the server, start the threads, begin when all their connections are open
+ * and the moment that was asked for has come, say every second how it goes, add up what they found.
  *
  * What else can happen: nobody answers (then no thread is started); INT or TERM ends it early; a
  * thread gives up. And the client itself may have been what was too slow: that is said, because
@@ -30,6 +30,11 @@
 
 /* The measuring begins so long after the last thread was ready, so that all begin together. */
 #define START_NS (20 * CLOCK_NS_PER_MS)
+
+/*
+ * With less to go until a wanted start, the moment is fixed: a few looks, so that none is missed.
+ */
+#define NEAR_NS (10 * LOOK_NS)
 
 /* More than this of a core, and the client may have been the limit. */
 #define BUSY_SHARE 0.95
@@ -145,13 +150,40 @@ MUST_USE static int start_threads(struct bench *bench)
 	return rc;
 }
 
+/*
+ * When the load begins, now that all are ready; 0: later, ask again.
+ *
+ * Machines agree on the time of day, but it is set and steered while we look at it; a run goes by
+ * the monotonic clock, which nobody sets. The one becomes the other once, and shortly before the
+ * start: what the time of day is corrected by until then must count, or two machines that waited
+ * for an hour would begin as far apart as they were at first; what it is corrected by during the
+ * run must not, or the schedule would bend.
+ */
+static uint64_t choose_start_ns(struct bench *bench)
+{
+	uint64_t wanted_ns = bench->config->start_at_ns;
+	uint64_t soonest_ns = clock_deadline_ns(START_NS);
+	uint64_t soonest_of_day_ns = clock_since_epoch_ns(soonest_ns);
+	if (wanted_ns == 0)
+		return soonest_ns;
+	if (wanted_ns < soonest_of_day_ns) {
+		bench->report->start.late_ns = soonest_of_day_ns - wanted_ns;
+		return soonest_ns;
+	}
+	uint64_t left_ns = wanted_ns - soonest_of_day_ns;
+	return left_ns < NEAR_NS ? soonest_ns + left_ns : 0;
+}
+
 /* Begins together; until then nobody has sent a byte. */
 static void begin_if_ready(struct bench *bench)
 {
 	if (atomic_load(&bench->plan.start_ns) != 0 ||
 	    atomic_load(&bench->plan.n_ready) < bench->n_threads)
 		return;
-	uint64_t start_ns = clock_deadline_ns(START_NS);
+	uint64_t start_ns = choose_start_ns(bench);
+	if (start_ns == 0)
+		return;
+	bench->report->start.is_clock_known = clock_ask_trust(&bench->report->start.clock) == 0;
 	bench->plan.schedule.start_ns = start_ns;
 	bench->last_line_ns = start_ns;
 	bench->next_line_ns = start_ns + CLOCK_NS_PER_S;
@@ -340,7 +372,7 @@ static void make_plan(struct bench *bench)
 enum status bench_run(const struct bench_config *config, struct bench_report *ret_report)
 {
 	static struct bench bench; /* too large for a stack */
-	struct bench_report report = { 0 };
+	struct bench_report report = { .start.wanted_ns = config->start_at_ns };
 	bench = (struct bench){ .config = config, .report = &report };
 	if (!dial_has_room(config->n_connections, DESCRIPTORS_BESIDE))
 		return STATUS_MACHINE;

@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "base/result.h"
 #include "base/series.h"
+#include "base/start.h"
 #include "base/status.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
@@ -32,6 +33,7 @@ struct bench_config {
 	uint64_t n_threads;
 	uint64_t wait_ns; /* a message that is not back after so long has failed; 0: never */
 	uint64_t seed;
+	uint64_t start_at_ns;        /* since the epoch; 0: as soon as all are ready */
 	bool churns;                 /* a connection for each message */
 	bool reconnects;             /* those that failed */
 	bool is_quiet;               /* no line each second on a terminal */
@@ -42,6 +44,7 @@ struct bench_report {
 	struct result result;
 	struct addr_text address; /* who answered */
 	uint64_t start_ns;        /* when the measuring began, since the epoch; 0: it never did */
+	struct start start;       /* when it was to begin */
 	bool has_kernel;          /* are the next two known? Of a connection, towards the end */
 	struct tcpinfo kernel;
 	struct tcpinfo_sending sending;
@@ -51,6 +54,7 @@ struct bench_report {
 };
 
 /*
+ * Connects at once, begins to send at start_at_ns, as long as there was time to connect before.
  * Runs to the end, or until INT or TERM, after which what was done is reported all the same; QUIT
  * prints a line in between. *ret_report is the caller's, to be closed by result_close(), if
  * STATUS_OK or STATUS_ECHO_FAILED is returned.

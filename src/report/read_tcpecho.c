@@ -290,6 +290,35 @@ MUST_USE static int read_start(struct reading *reading, const json_t *json)
 	return 0;
 }
 
+/* When it was to begin (report/start.h): all of it, or nothing. */
+MUST_USE static int read_wanted_start(struct reading *reading, const json_t *json)
+{
+	struct start *start = &reading->run->start;
+	const json_t *wanted = json_object_get(json, "start_wanted");
+	const json_t *clock = json_object_get(json, "clock");
+	double late_us = 0, error_us = 0;
+	int rc = reading_number(reading, json, "start_late_us", READING_MAY, &late_us);
+	if (rc < 0)
+		return rc;
+	if (wanted != NULL && !json_is_null(wanted) &&
+	    (!json_is_string(wanted) ||
+	     !reading_moment(json_string_value(wanted), &start->wanted_ns)))
+		return reading_refuse(reading, "\"start_wanted\" is not a moment as "
+					       "2026-11-26T04:36:17.123456Z");
+	start->late_ns = ns_of_us(late_us);
+	if (clock == NULL || json_is_null(clock))
+		return 0;
+	if (!json_is_object(clock))
+		return reading_refuse(reading, "\"clock\" is not an object");
+	rc = reading_flag(reading, clock, "synchronised", READING_MUST,
+			  &start->clock.is_synchronised);
+	if (rc == 0)
+		rc = reading_number(reading, clock, "max_error_us", READING_MAY, &error_us);
+	start->clock.max_error_ns = ns_of_us(error_us);
+	start->is_clock_known = rc == 0;
+	return rc;
+}
+
 MUST_USE static int read_kernel(struct reading *reading, const json_t *json)
 {
 	json_t *kernel = json_object_get(json, "kernel_us");
@@ -397,6 +426,8 @@ int reading_tcpecho(struct reading *reading, const json_t *json)
 	if (format == 0)
 		return 0;
 	rc = read_start(reading, json);
+	if (rc == 0)
+		rc = read_wanted_start(reading, json);
 	if (rc == 0)
 		rc = read_facts(reading, json);
 	return rc == 0 ? read_series(reading, json) : rc;

@@ -15,6 +15,7 @@
 #include "base/compiler.h"
 #include "base/result.h"
 #include "base/series.h"
+#include "base/start.h"
 #include "net/tcpinfo.h"
 
 /* Where a run is from, which is how much is known of it. */
@@ -54,6 +55,8 @@ struct run {
 
 	struct result result;
 	struct series series;
+
+	struct start start;
 
 	bool has_kernel; /* is the next known? */
 	struct tcpinfo kernel;

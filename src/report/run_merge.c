@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "report/series_merge.h"
+#include "report/start.h"
 
 /* A list of hosts or targets is no longer: what is more is counted. */
 #define LISTED_MOST 16
@@ -266,6 +267,9 @@ MUST_USE static int add_facts(const struct run *runs, size_t n, struct run *sum)
 	sum->size = runs[0].size;
 	sum->depth = runs[0].depth;
 	sum->churns = runs[0].churns;
+	sum->start = runs[0].start;
+	for (size_t i = 1; i < n; i++)
+		start_add(&sum->start, &runs[i].start);
 	sum->has_kernel = n == 1 && runs[0].has_kernel;
 	if (sum->has_kernel)
 		sum->kernel = runs[0].kernel;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "report/hlog.h"
+#include "report/start.h"
 #include "report/times.h"
 
 /* Digits of a number: microseconds to the nanosecond for a quarter of an hour. */
@@ -144,8 +145,11 @@ static json_t *series_json(const struct series *series)
 static json_t *document(struct hlog *hlog, const struct run *run)
 {
 	json_t *parts[] = {
-		asked_json(run),           found_json(&run->result),
-		figures_json(run),         histograms_json(hlog, &run->result),
+		asked_json(run),
+		start_json(&run->start),
+		found_json(&run->result),
+		figures_json(run),
+		histograms_json(hlog, &run->result),
 		series_json(&run->series),
 	};
 	json_t *json = facts_json(run);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "report/start.h"
 #include "report/times.h"
 
 static double seconds_of(const struct result *result)
@@ -130,6 +131,7 @@ void summary_write_table(FILE *out, const struct run *run)
 	}
 	write_row(out, "connecting", &result->connect);
 	write_kernel(out, run);
+	start_write_text(out, &run->start);
 	fprintf(out, "the client used %.0f %% of a core\n", run->cpu_share * 100);
 	if (run->client_bound != NULL)
 		fprintf(out, "no measurement of the server: %s\n", run->client_bound);

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 import rogues
 from harness import PATIENCE, recv_all, server_words, wait_until
 from rogues import Rogue
+from tools import tool
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -260,16 +260,18 @@ def test_an_address_that_is_taken_is_status_4(server, program):
 
 
 def test_promtool_finds_nothing_to_complain_of(server, metered):
-    if shutil.which("promtool") is None:
-        pytest.skip("promtool is not installed (package prometheus)")
+    promtool = tool("promtool")
+    if promtool is None:
+        pytest.skip("there is no promtool (package prometheus)")
     page = metered(*server_words(server)).page()
-    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True)
+    done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_prometheus_scrapes_it(server, metered, tmp_path):
-    if shutil.which("prometheus") is None:
-        pytest.skip("prometheus is not installed (package prometheus)")
+    program = tool("prometheus")
+    if program is None:
+        pytest.skip("there is no prometheus (package prometheus)")
     held = metered("-c", 5, "-i", "50ms", *server_words(server))
     held.wait_for("tcpecho_hold_heartbeats_total", 10)
     config = tmp_path / "prometheus.yml"
@@ -280,7 +282,7 @@ def test_prometheus_scrapes_it(server, metered, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     prometheus = subprocess.Popen(
-        ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/data",
+        [program, f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/data",
          f"--web.listen-address=127.0.0.1:{port}"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Units: a count or a duration is read as exact arithmetic would, or refused and nothing written;
- * what is printed reads as itself.
+ * Units: a count, a duration or a moment is read as exact arithmetic would, or refused and nothing
+ * written; what is printed reads as itself.
  */
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,7 +108,84 @@ static void check_duration(const char *text)
 		assert(ns == UNTOUCHED && (!is_good || expected + slack > MOST_NS));
 }
 
+/* ---- moments ---- */
+
+#define NS_PER_S      UINT64_C(1000000000)
+#define MOMENT_MAX_NS (UINT64_C(16756761600) * NS_PER_S - 1)
+
+/* Counts days one year and one month after the other. False: there is no such day. */
+static bool count_days(int year, int month, int day, uint64_t *ret_days)
+{
+	static const int lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	*ret_days = 0;
+	if (month < 1 || month > 12)
+		return false;
+	for (int y = 1969; y <= year; y++) {
+		bool is_leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+		int last = y < year ? 12 : month - 1;
+		for (int m = 0; m < last && y >= 1969; m++)
+			*ret_days += (uint64_t)(lengths[m] + (m == 1 && is_leap));
+		if (y == year && (day < 1 || day > lengths[last] + (last == 1 && is_leap)))
+			return false;
+	}
+	*ret_days += (uint64_t)(day - 1);
+	return true;
+}
+
+/* What a time of day stands for, as sscanf(3) reads it, once its form was found good. */
+static void check_time_of_day(const char *text, uint64_t ns)
+{
+	int year, month, day, hour, minute, second, n, hours = 0, minutes = 0;
+	uint64_t days, fraction = 0, unit = NS_PER_S;
+	assert(sscanf(text, "%4d-%2d-%2d%*c%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute,
+		      &second, &n) == 6);
+	assert(n == 19 && count_days(year, month, day, &days));
+	assert(hour < 24 && minute < 60 && second <= 60);
+	for (text += n; *text == '.' || isdigit((unsigned char)*text); text++) {
+		if (*text != '.' && unit > 1)
+			fraction += (uint64_t)(*text - '0') * (unit /= 10);
+	}
+	bool is_utc = tolower((unsigned char)*text) == 'z';
+	assert(is_utc || sscanf(text + 1, "%2d:%2d", &hours, &minutes) == 2);
+	assert(hours < 24 && minutes < 60);
+	int64_t offset = (*text == '-' ? -60 : 60) * (hours * 60 + minutes);
+	int64_t seconds = (int64_t)(days - 365) * 86400; /* from 1969 on */
+	seconds += hour * 3600 + minute * 60 + second - offset;
+	assert(seconds >= 0 && ns == (uint64_t)seconds * NS_PER_S + fraction);
+}
+
+static void check_moment(const char *text, uint64_t now_ns)
+{
+	uint64_t ns = UNTOUCHED, other = UNTOUCHED;
+	int rc = units_parse_moment(text, now_ns, &ns);
+	if (rc < 0) {
+		assert(rc == ERR_BAD_MOMENT || rc == ERR_OUT_OF_RANGE ||
+		       (text[0] == '+' && (rc == ERR_NOT_A_NUMBER || rc == ERR_BAD_UNIT)));
+		assert(ns == UNTOUCHED);
+		return;
+	}
+	if (text[0] == '+') {
+		assert(units_parse_duration(text + 1, &other) == 0 && ns - now_ns == other);
+		return;
+	}
+	assert(ns <= MOMENT_MAX_NS);
+	if (text[0] == '@')
+		assert(units_parse_duration(text + 1, &other) != 0 || ns == other);
+	else
+		check_time_of_day(text, ns);
+}
+
 /* ---- printing ---- */
+
+/* It reads as itself, in either form, and within the form that is read all can be read. */
+static void check_printed_moment(uint64_t ns)
+{
+	struct units_text printed = units_moment(ns);
+	assert(memchr(printed.text, '\0', sizeof(printed.text)) != NULL);
+	uint64_t again = UNTOUCHED;
+	assert(units_parse_moment(printed.text, 0, &again) == 0 && again == ns);
+	check_moment(printed.text, 0);
+}
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -153,11 +231,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = fuzz_string(&as_text);
 	check_count(text);
 	check_duration(text);
+	check_moment(text, 0);
+	check_moment(text, UINT64_MAX - MOST_NS / 2);
 	free(text);
 
 	uint64_t number = fuzz_number(&as_number);
 	check_printed_duration(number);
 	check_printed_duration(number % (MOST_NS + 1));
 	check_printed_bytes(number);
+	check_printed_moment(number % (MOMENT_MAX_NS + 1));
 	return 0;
 }

@@ -37,7 +37,7 @@ TARGETS = {
     "hlog": (256, "a histogram that is read is written as itself; what is none is told and adds nothing"),
     "http": (256, "whatever is asked has one answer, and what follows it changes nothing"),
     "limit": (64, "a limit reads as itself and can be judged on any two sides; what is none is told by a sentence"),
-    "units": (64, "counts and durations are what exact arithmetic says; what is printed reads as itself"),
+    "units": (64, "counts, durations and moments are what exact arithmetic says; what is printed reads as itself"),
 }
 
 # What a sanitizer finds ends the run. A small quarantine: these targets free what they use at once.

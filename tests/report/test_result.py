@@ -382,6 +382,8 @@ FREE = {"command_line", "host", "kernel", "cpu", "congestion_control", "target",
 def test_with_a_value_of_another_kind_it_is_none(whole):
     for path in places(whole):
         for name in at(whole, path):
+            if name == "synchronised":
+                continue  # it is true or false, and tried below
             for other in (-1, [], {"two words": 1}, True, "\n"):
                 if (name in FREE and other == "\n") or [name, other] in (["churn", True], ["series", []]):
                     continue
@@ -396,6 +398,8 @@ def test_with_a_value_of_another_kind_it_is_none(whole):
         ("format", 2), ("format", None), ("start", "yesterday"), ("start", "2026-11-26T04:36:17Z"), ("seed", 1 << 63),
         ("seed", 0.5), ("histogram", ""), ("histogram", "HISTF"), ("histogram", "AAAA"), ("command", "serve"),
         ("mode", "ajar"), ("merged", 0), ("size", 0), ("errors", {"ECONNRESET": 0}), ("errors", {"two words": 1}),
+        ("start_wanted", "2026-11-26T04:36:17.123456Z"), ("start_late_us", -1), ("clock", {}),
+        ("clock", {"synchronised": 1, "max_error_us": None}), ("clock", {"synchronised": True, "max_error_us": -1}),
     ],
 )
 def test_with_a_wrong_value_it_is_none(whole, name, value):

@@ -5,14 +5,29 @@
  */
 #include "base/clock.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <sys/timex.h>
 #include <time.h>
 
 #include "unit.h"
 
 static uint64_t now_ns, wall_ns;
 
+/* What the kernel says of the clock on the wall. */
+static struct timex kernels;
+static int kernels_state;
+
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_adjtimex(struct timex *timex);
+
+int __wrap_adjtimex(struct timex *timex)
+{
+	assert_int_equal(timex->modes, 0);
+	*timex = kernels;
+	errno = EPERM;
+	return kernels_state;
+}
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 {
@@ -105,6 +120,43 @@ TEST(more_than_an_int_of_milliseconds_is_as_much_as_poll_can_wait)
 	assert_int_equal(clock_poll_ms(CLOCK_NEVER - 1), INT_MAX);
 }
 
+TEST(the_kernel_says_how_far_the_clock_on_the_wall_can_be_trusted)
+{
+	struct clock_trust trust;
+	kernels = (struct timex){ .status = STA_PLL | STA_NANO, .maxerror = 12345 };
+	kernels_state = TIME_OK;
+	assert_int_equal(clock_ask_trust(&trust), 0);
+	assert_true(trust.is_synchronised);
+	assert_int_equal(trust.max_error_ns, 12345000);
+
+	kernels_state = TIME_INS; /* a leap second is to come */
+	assert_int_equal(clock_ask_trust(&trust), 0);
+	assert_true(trust.is_synchronised);
+}
+
+TEST(a_clock_that_nobody_keeps_right_may_be_wrong_by_anything)
+{
+	struct clock_trust trust;
+	kernels = (struct timex){ .maxerror = 500 };
+	kernels_state = TIME_ERROR;
+	assert_int_equal(clock_ask_trust(&trust), 0);
+	assert_false(trust.is_synchronised);
+	assert_int_equal(trust.max_error_ns, 0);
+
+	kernels.status = STA_UNSYNC;
+	kernels_state = TIME_OK;
+	assert_int_equal(clock_ask_trust(&trust), 0);
+	assert_false(trust.is_synchronised);
+}
+
+TEST(where_the_kernel_may_not_be_asked_nothing_is_said)
+{
+	struct clock_trust trust = { .max_error_ns = 7 };
+	kernels_state = -1;
+	assert_int_equal(clock_ask_trust(&trust), -EPERM);
+	assert_int_equal(trust.max_error_ns, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +169,9 @@ int main(void)
 		cmocka_unit_test(a_deadline_that_has_passed_is_not_waited_for),
 		cmocka_unit_test(never_is_waited_for_without_end),
 		cmocka_unit_test(more_than_an_int_of_milliseconds_is_as_much_as_poll_can_wait),
+		cmocka_unit_test(the_kernel_says_how_far_the_clock_on_the_wall_can_be_trusted),
+		cmocka_unit_test(a_clock_that_nobody_keeps_right_may_be_wrong_by_anything),
+		cmocka_unit_test(where_the_kernel_may_not_be_asked_nothing_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counts and durations are read as people write them, nothing else passes for one, and what is
- * printed can be read again.
+ * Counts, durations and moments are read as people write them, nothing else passes for one, and
+ * what is printed can be read again.
  */
 #include "base/units.h"
 
@@ -221,6 +221,95 @@ TEST(bytes_are_printed_in_powers_of_1024)
 		assert_string_equal(units_bytes(rows[i].bytes).text, rows[i].text);
 }
 
+#define NOW (UINT64_C(1795694400) * SEC) /* 2026-11-26T12:00:00Z */
+
+static int parse_moment(const char *text, uint64_t *ret_ns)
+{
+	return units_parse_moment(text, NOW, ret_ns);
+}
+
+TEST(a_moment_is_a_time_of_day_or_seconds_since_1970_or_so_long_from_now)
+{
+	static const struct row rows[] = {
+		{ "2026-11-26T12:00:00Z", 0, NOW },
+		{ "2026-11-26t12:00:00z", 0, NOW },
+		{ "2026-11-26 12:00:00Z", 0, NOW },
+		{ "2026-11-26T12:00:00.25Z", 0, NOW + 250 * MS },
+		{ "2026-11-26T12:00:00.0000000019Z", 0, NOW + 1 },
+		{ "2026-11-26T14:00:00+02:00", 0, NOW },
+		{ "2026-11-26T06:30:00-05:30", 0, NOW },
+		{ "2026-11-26T12:00:00-00:00", 0, NOW },
+		{ "2026-11-27T11:59:00+23:59", 0, NOW },
+		{ "1970-01-01T00:00:00Z", 0, 0 },
+		{ "1969-12-31T23:00:00-01:00", 0, 0 },
+		{ "2024-02-29T00:00:00Z", 0, UINT64_C(1709164800) * SEC },
+		{ "2000-02-29T00:00:00Z", 0, UINT64_C(951782400) * SEC },
+		{ "2016-12-31T23:59:60Z", 0, UINT64_C(1483228800) * SEC }, /* a leap second */
+		{ "2500-12-31T23:59:59.999999999Z", 0, UINT64_C(16756761600) * SEC - 1 },
+		{ "@1795694400", 0, NOW },
+		{ "@1795694400.5", 0, NOW + 500 * MS },
+		{ "@0", 0, 0 },
+		{ "+5s", 0, NOW + 5 * SEC },
+		{ "+1.5m", 0, NOW + 90 * SEC },
+		{ "+10", 0, NOW + 10 * SEC },
+	};
+	assert_rows(parse_moment, rows, ARRAY_LEN(rows));
+}
+
+TEST(what_is_no_moment_is_refused_with_its_reason)
+{
+	static const struct row rows[] = {
+		{ "", ERR_BAD_MOMENT },
+		{ "12:00:00", ERR_BAD_MOMENT },
+		{ "1795694400", ERR_BAD_MOMENT },
+		{ "2026-11-26", ERR_BAD_MOMENT },
+		{ "2026-11-26T12:00Z", ERR_BAD_MOMENT },
+		{ "2026-11-26T12:00:00", ERR_BAD_MOMENT }, /* whose time of day? */
+		{ "2026-11-26T12:00:00.Z", ERR_BAD_MOMENT },
+		{ "2026-11-26T12:00:00 Z", ERR_BAD_MOMENT },
+		{ "2026-11-26T12:00:00Zz", ERR_BAD_MOMENT },
+		{ "2026-11-26T12:00:00+02", ERR_BAD_MOMENT },
+		{ "2026-11-26T12:00:00+0200", ERR_BAD_MOMENT },
+		{ "2026-11-26T12:00:00+02:001", ERR_BAD_MOMENT },
+		{ "2026-1-26T12:00:00Z", ERR_BAD_MOMENT },
+		{ "+2026-11-26T12:00:00Z", ERR_BAD_UNIT },
+		{ " 2026-11-26T12:00:00Z", ERR_BAD_MOMENT },
+		{ "@", ERR_BAD_MOMENT },
+		{ "@-1", ERR_BAD_MOMENT },
+		{ "@5s", ERR_BAD_MOMENT },
+		{ "@5.", ERR_BAD_MOMENT },
+		{ "+", ERR_NOT_A_NUMBER },
+		{ "+5d", ERR_BAD_UNIT },
+		{ "+876001h", ERR_OUT_OF_RANGE },
+		{ "@16756761600", ERR_OUT_OF_RANGE },
+		{ "@99999999999999999999", ERR_OUT_OF_RANGE },
+		{ "2026-02-29T12:00:00Z", ERR_OUT_OF_RANGE },
+		{ "2100-02-29T12:00:00Z", ERR_OUT_OF_RANGE },
+		{ "2026-13-01T12:00:00Z", ERR_OUT_OF_RANGE },
+		{ "2026-00-01T12:00:00Z", ERR_OUT_OF_RANGE },
+		{ "2026-11-00T12:00:00Z", ERR_OUT_OF_RANGE },
+		{ "2026-11-31T12:00:00Z", ERR_OUT_OF_RANGE },
+		{ "2026-11-26T24:00:00Z", ERR_OUT_OF_RANGE },
+		{ "2026-11-26T12:60:00Z", ERR_OUT_OF_RANGE },
+		{ "2026-11-26T12:00:61Z", ERR_OUT_OF_RANGE },
+		{ "2026-11-26T12:00:00+24:00", ERR_OUT_OF_RANGE },
+		{ "2026-11-26T12:00:00+00:60", ERR_OUT_OF_RANGE },
+		{ "1969-12-31T23:59:59Z", ERR_OUT_OF_RANGE },
+		{ "0000-01-01T00:00:00Z", ERR_OUT_OF_RANGE },
+		{ "2501-01-01T00:00:00Z", ERR_OUT_OF_RANGE },
+		{ "9999-12-31T23:59:60Z", ERR_OUT_OF_RANGE },
+	};
+	assert_rows(parse_moment, rows, ARRAY_LEN(rows));
+}
+
+TEST(a_moment_is_printed_to_the_nanosecond)
+{
+	assert_string_equal(units_moment(0).text, "1970-01-01T00:00:00.000000000Z");
+	assert_string_equal(units_moment(NOW + 1).text, "2026-11-26T12:00:00.000000001Z");
+	assert_string_equal(units_moment(UINT64_C(16756761600) * SEC - 1).text,
+			    "2500-12-31T23:59:59.999999999Z");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +322,10 @@ int main(void)
 		cmocka_unit_test(a_duration_is_printed_in_the_largest_unit_that_loses_nothing),
 		cmocka_unit_test(every_duration_that_is_printed_reads_as_itself),
 		cmocka_unit_test(bytes_are_printed_in_powers_of_1024),
+		cmocka_unit_test(
+			a_moment_is_a_time_of_day_or_seconds_since_1970_or_so_long_from_now),
+		cmocka_unit_test(what_is_no_moment_is_refused_with_its_reason),
+		cmocka_unit_test(a_moment_is_printed_to_the_nanosecond),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""`tcpecho bench --start-at`: nothing is sent before that moment, and what may be wrong with it is said."""
+import contextlib
+import ctypes
+import datetime
+import json
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness import PATIENCE, server_words, sockets_of, wait_until
+from rogues import Rogue
+
+QUICK = ["-q", "--warmup", "0", "-d", "100ms"]
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+@pytest.fixture
+def start(program):
+    processes = []
+
+    def run(*arguments):
+        words = [program, "bench", *QUICK, *map(str, arguments)]
+        processes.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+class Witness:
+    """An echo that knows when each connection came, and when its first byte did, by the clock on the wall."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.accepted, self.first_bytes = [], []
+
+    def __call__(self, sock):
+        with self.lock:
+            self.accepted.append(time.time())
+        data = sock.recv(1 << 16)
+        with self.lock:
+            self.first_bytes.append(time.time())
+        with contextlib.suppress(OSError):
+            while data:
+                sock.sendall(data)
+                data = sock.recv(1 << 16)
+
+
+def seconds_of(moment):
+    """'2026-11-26T12:00:00.123456789Z' as seconds since the epoch."""
+    day, _, fraction = moment.rstrip("Z").partition(".")
+    assert len(fraction) == 9
+    whole = datetime.datetime.fromisoformat(day + "+00:00") - EPOCH
+    return whole.total_seconds() + int(fraction) / 1e9
+
+
+def test_all_are_connected_before_and_nothing_is_sent_until_then(start):
+    witness = Witness()
+    with Rogue(witness) as server:
+        wanted = time.time() + 1.5
+        clients = [start("-c", 3, "--json", "--start-at", f"@{wanted:.6f}", *server.words) for _ in range(2)]
+        wait_until(lambda: len(witness.accepted) == 2 + 6, "all to be connected")  # each looks first who answers
+        found = [json.loads(client.communicate(timeout=PATIENCE)[0]) for client in clients]
+    for result in found:
+        assert seconds_of(result["start_wanted"]) == pytest.approx(wanted, abs=1e-5)
+        assert result["echoes"] > 0 and not result["errors"]
+    # Those that were to find out who answers never sent a byte: their first one is the end of the stream.
+    sent = sorted(witness.first_bytes)[2:]
+    assert len(sent) == 6
+    if all(result["start_late_us"] == 0 for result in found):
+        assert min(sent) >= wanted
+
+
+def test_a_moment_that_comes_too_soon_is_told_by_how_much_it_was_missed(start):
+    witness = Witness()
+    with Rogue(witness) as server:
+        client = start("--json", "--start-at", "+1ms", *server.words)
+        found = json.loads(client.communicate(timeout=PATIENCE)[0])
+    assert client.returncode == 0
+    assert found["start_late_us"] > 0
+    began = seconds_of(found["start_wanted"]) + found["start_late_us"] / 1e6
+    assert max(witness.first_bytes) >= began
+
+
+def test_the_line_of_text(start, server):
+    for moment, pattern in (("+300ms", "in time"), ("+1ms", "s late")):
+        output = start("--start-at", moment, *server_words(server)).communicate(timeout=PATIENCE)[0]
+        assert any(line.startswith("to begin at 2") and pattern in line for line in output.splitlines()), output
+    assert "to begin at" not in start(*server_words(server)).communicate(timeout=PATIENCE)[0]
+
+
+def test_without_it_there_is_no_moment_but_a_clock(start, server):
+    found = json.loads(start("--json", *server_words(server)).communicate(timeout=PATIENCE)[0])
+    assert found["start_wanted"] is None and found["start_late_us"] is None
+    assert isinstance(found["clock"]["synchronised"], bool)
+
+
+class Timex(ctypes.Structure):
+    """The beginning of struct timex, and room for the rest (adjtimex(2))."""
+
+    _fields_ = [
+        ("modes", ctypes.c_uint), ("offset", ctypes.c_long), ("freq", ctypes.c_long), ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long), ("status", ctypes.c_int), ("rest", ctypes.c_byte * 256),
+    ]
+
+
+TIME_ERROR, STA_UNSYNC = 5, 0x40
+
+
+def test_whether_the_clock_is_right_is_what_the_kernel_says(start, server):
+    timex = Timex()
+    state = ctypes.CDLL(None).adjtimex(ctypes.byref(timex))
+    found = json.loads(start("--json", *server_words(server)).communicate(timeout=PATIENCE)[0])["clock"]
+    if state < 0:
+        assert found is None
+        return
+    assert found["synchronised"] == (state != TIME_ERROR and not timex.status & STA_UNSYNC)
+    assert (found["max_error_us"] is not None) == found["synchronised"]
+    if found["synchronised"]:  # it grows from second to second, and is set anew by whoever keeps it
+        assert 0 < found["max_error_us"] < 16e6
+
+
+def test_int_while_it_waits_ends_it(start, server):
+    client = start("--start-at", "+1h", *server_words(server))
+    wait_until(lambda: sockets_of(client.pid) and server.totals()["clients"] == 1, "it to be connected")
+    client.send_signal(signal.SIGINT)
+    client.communicate(timeout=PATIENCE)
+    assert client.returncode == 1  # nothing was measured
+
+
+@pytest.mark.parametrize(
+    "moment, reason",
+    [
+        ("2020-01-01T00:00:00Z", "is over, by this machine's clock"),
+        ("@1", "is over, by this machine's clock"),
+        ("+0s", "is over, by this machine's clock"),
+        ("2026-11-26T12:00:00", "not a moment (write "),
+        ("12:00", "not a moment (write "),
+        ("2026-02-30T12:00:00Z", "out of range"),
+        ("+5d", "unknown unit"),
+        ("", "must not be empty"),
+    ],
+)
+def test_what_is_no_moment_to_come_is_refused(start, moment, reason):
+    client = start("--start-at", moment)
+    output, error = client.communicate(timeout=PATIENCE)
+    assert client.returncode == 2 and not output
+    assert f"--start-at {moment}: {reason}" in error and len(error.splitlines()) == 1

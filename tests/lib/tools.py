@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+"""Programs that a test needs, wherever they are."""
+import os
+import pathlib
+import shutil
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Where `./dev test` unpacks what it does not install (docs/decisions/0022).
+UNPACKED = ROOT / "build-tools"
+PLACES = [UNPACKED / "usr/sbin", UNPACKED / "usr/bin", pathlib.Path("/usr/sbin"), pathlib.Path("/sbin")]
+
+
+def tool(name):
+    """The path of a program, installed or unpacked, or None."""
+    places = os.pathsep.join([os.environ.get("PATH", ""), *map(str, PLACES)])
+    return shutil.which(name, path=places)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Manifests for Kubernetes, read and held against the API, without a cluster.
+
+The API is that of Debian's python3-kubernetes, whose models are generated from Kubernetes' own description
+(its version is kubernetes.client.__version__). Every field must be one of the model's, of its type, and those
+that are required must be there. What the API server alone knows, as which words a text may be, is not.
+"""
+import re
+
+import yaml
+
+
+class NoTwice(yaml.SafeLoader):
+    """YAML in which a key that is there twice is a mistake, as for kubectl."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if len(keys) != len(set(keys)):
+            raise ValueError(f"a key is there twice: {keys}{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
+def read(text):
+    """The documents of a manifest."""
+    return [document for document in yaml.load_all(text, NoTwice) if document is not None]
+
+
+SCALARS = {"str": str, "bool": bool, "int": int, "float": (int, float), "datetime": str}
+
+
+def validate(document, client):
+    """Holds a document against the API; client: the module kubernetes.client. Raises ValueError."""
+    model = getattr(client, model_of(document["apiVersion"], document["kind"]), None)
+    if model is None:
+        raise ValueError(f"there is no {document['kind']} in {document['apiVersion']}")
+    return check(document, model.__name__, client, document["kind"])
+
+
+def model_of(version, kind):
+    """'apps/v1', 'Deployment': V1Deployment. Of a group's first name only the events differ, which nobody writes."""
+    if version not in ("v1", "apps/v1", "batch/v1", "policy/v1"):
+        raise ValueError(f"apiVersion {version} is not one that we write")
+    return version.rpartition("/")[2].capitalize() + kind
+
+
+def check(value, kind, client, where):
+    """One value of a type, as the models name them; what it contains, too."""
+    if kind == "object":
+        return value
+    if match := re.fullmatch(r"list\[(.*)\]", kind):
+        expect(isinstance(value, list), where, kind, value)
+        return [check(item, match[1], client, f"{where}[{i}]") for i, item in enumerate(value)]
+    if match := re.fullmatch(r"dict\(str, (.*)\)", kind):
+        expect(isinstance(value, dict) and all(isinstance(key, str) for key in value), where, kind, value)
+        return {key: check(item, match[1], client, f"{where}.{key}") for key, item in value.items()}
+    if kind in SCALARS:
+        expect(isinstance(value, SCALARS[kind]) and (kind == "bool" or not isinstance(value, bool)), where, kind, value)
+        return value
+    return check_object(value, getattr(client, kind), client, where)
+
+
+def check_object(value, model, client, where):
+    expect(isinstance(value, dict), where, model.__name__, value)
+    names = {name: attribute for attribute, name in model.attribute_map.items()}
+    unknown = set(value) - set(names)
+    if unknown:
+        raise ValueError(f"{where}: {model.__name__} has no {', '.join(sorted(unknown))}")
+    found = {}
+    for name, item in value.items():
+        attribute = names[name]
+        found[attribute] = check(item, model.openapi_types[attribute], client, f"{where}.{name}")
+    try:
+        return model(**found)  # it asks for what is required
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def expect(is_so, where, kind, value):
+    if not is_so:
+        raise ValueError(f"{where}: {value!r} is no {kind}")

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""A fleet behind HAProxy, as examples/scale/haproxy.cfg has it: one server is drained under load (docs/SCALE.md)."""
+import json
+import signal
+import subprocess
+
+import pytest
+
+from harness import PATIENCE, wait_until
+from machines import wait_for_port, why_impossible
+from tools import ROOT, tool
+
+CONFIG = ROOT / "examples" / "scale" / "haproxy.cfg"
+DRAIN = ROOT / "examples" / "scale" / "drain.sh"
+BALANCER = "192.0.2.1"
+
+CHECKED = str(len("are you there\n"))  # bytes of a check
+
+
+@pytest.fixture
+def fleet(network, serve_on):
+    """Starts three servers and, on the hub, the balancer: fleet(ARGUMENT of serve...)."""
+    reason = why_impossible("haproxy", "socat")
+    if reason:
+        pytest.skip(reason)
+
+    def start(*arguments):
+        servers = {f"s{i}": serve_on(network.machine(f"s{i}", 20 + i), *arguments) for i in (1, 2, 3)}
+        network.start(network.hub, tool("haproxy"), "-db", "-f", CONFIG, log="haproxy.log")
+        wait_for_port(network.hub, 9877)
+        for name in servers:
+            wait_until(lambda: status(network, name)["status"] == "UP", f"{name} to be up")
+        return servers
+
+    return start
+
+
+@pytest.fixture
+def bench(program, network):
+    """Starts a load from a machine of its own: bench(ARGUMENT...)."""
+    client = network.machine("client", 50)
+    loads = []
+
+    def start(*arguments):
+        words = [*client.network, program, "bench", "--json", "-q", "--warmup", "0", *map(str, arguments), BALANCER]
+        loads.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return loads[-1]
+
+    yield start
+    for load in loads:
+        load.kill()
+        load.communicate()
+
+
+def ask(network, command):
+    """One command for HAProxy's administrator."""
+    return network.hub.run("sh", "-c", f"echo '{command}' | socat - /run/haproxy.sock").stdout
+
+
+def status(network, server):
+    """What HAProxy knows of a server, by name."""
+    names, *rows = [line.split(",") for line in ask(network, "show stat").lstrip("# ").splitlines() if line]
+    found = [dict(zip(names, row)) for row in rows]
+    return next(row for row in found if (row["pxname"], row["svname"]) == ("fleet", server))
+
+
+def sessions(network, server):
+    return int(status(network, server)["scur"])
+
+
+def result_of(load):
+    output, error = load.communicate(timeout=PATIENCE)
+    return json.loads(output), error
+
+
+def assert_nothing_is_lost(load):
+    found, error = result_of(load)
+    assert load.returncode == 0, error
+    assert found["errors"] == {} and found["mismatches"] == 0 and found["missing_bytes"] == 0
+    assert found["verified_bytes"] == found["bytes"] > 0
+    return found
+
+
+def served(server):
+    """Bytes that it has sent back."""
+    return server.totals()["out"]
+
+
+def clients_of(server):
+    """The records of those who sent something. HAProxy ends its checks with a reset, and what goes as it comes."""
+    return [end for end in server.ends() if end["in"] not in ("0", CHECKED)]
+
+
+def assert_polite(server):
+    """Each of its clients ended with a FIN, after all that it had sent came back."""
+    ends = clients_of(server)
+    assert ends and not [end for end in ends if end["reason"] != "eof" or end["in"] != end["out"]]
+
+
+def test_a_server_is_drained_under_load_and_nothing_is_lost_of_short_connections(network, fleet, bench):
+    servers = fleet()
+    load = bench("-c", 24, "--churn", "-d", "3s")
+    for server in servers.values():
+        wait_until(lambda: served(server) > 10_000, "it to be under load")
+    network.hub.run("sh", DRAIN, "s1")
+    assert status(network, "s1")["status"].startswith("DRAIN")
+    assert sessions(network, "s1") == 0
+    assert servers["s1"].end(signal.SIGTERM) == 0
+    before = served(servers["s2"])
+    wait_until(lambda: served(servers["s2"]) > before, "the others to go on")
+    assert load.poll() is None, "the load ended too soon for this test"
+    assert_nothing_is_lost(load)
+    for server in servers.values():
+        assert_polite(server)
+
+
+def test_connections_that_end_by_themselves_are_waited_for(network, fleet, bench):
+    """They stay with the server that is drained; it serves them to their end, and takes no other."""
+    servers = fleet("--drain-timeout", "60s")
+    load = bench("-c", 24, "-d", "3s")
+    for server in servers.values():
+        wait_until(lambda: served(server) > 10_000, "it to be under load")
+    ask(network, "set server fleet/s1 state drain")
+    held = sessions(network, "s1")
+    assert held > 0
+    servers["s1"].send(signal.SIGTERM)
+    servers["s1"].wait_for_log("^SIGTERM: no new clients")
+    found = assert_nothing_is_lost(load)
+    assert found["connections"] == 24
+    assert servers["s1"].wait() == 0
+    assert_polite(servers["s1"])
+
+
+def test_connections_that_never_end_are_cut_at_the_drain_timeout_by_a_fin(network, fleet, bench):
+    """What a drain cannot do: what is under way on them then is lost, and told; but no reset, and none is refused."""
+    servers = fleet("--drain-timeout", "300ms")
+    load = bench("-c", 24, "-d", "3s")
+    for server in servers.values():
+        wait_until(lambda: served(server) > 10_000, "it to be under load")
+    ask(network, "set server fleet/s1 state drain")
+    held = sessions(network, "s1")
+    assert servers["s1"].end(signal.SIGTERM) == 1
+    found, _ = result_of(load)
+    assert load.returncode == 1
+    assert found["errors"] == {"ended": held}
+    assert found["mismatches"] == 0 and found["missing_bytes"] <= held * found["size"]
+    reasons = [end["reason"] for end in clients_of(servers["s1"])]
+    assert reasons.count("drain") == held, reasons
+
+
+def test_without_the_balancer_being_told_first_new_connections_go_elsewhere(network, fleet, bench):
+    """Only TERM: whoever connects between that and the next check is refused there, and tried elsewhere."""
+    servers = fleet()
+    load = bench("-c", 24, "--churn", "-d", "3s")
+    for server in servers.values():
+        wait_until(lambda: served(server) > 10_000, "it to be under load")
+    assert servers["s1"].end(signal.SIGTERM) == 0
+    wait_until(lambda: status(network, "s1")["status"] == "DOWN", "it to be found missing")
+    assert_nothing_is_lost(load)

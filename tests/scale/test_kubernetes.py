@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""The manifests of examples/scale/kubernetes: they are what the API asks for, and what they say is done.
+
+There is no cluster: the test does for a pod what its manifest says of it, on a machine of its own.
+"""
+import copy
+import datetime
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from harness import PATIENCE, Server, proc_text, wait_until
+from machines import why_impossible
+from tools import ROOT
+
+manifests = pytest.importorskip("manifests", reason="python3-yaml is not installed")
+client = pytest.importorskip("kubernetes.client", reason="python3-kubernetes is not installed")
+
+FOLDER = ROOT / "examples" / "scale" / "kubernetes"
+
+
+def documents(name):
+    return manifests.read((FOLDER / name).read_text())
+
+
+def named(kind):
+    everything = documents("serve.yaml") + documents("bench.yaml")
+    return next(document for document in everything if document["kind"] == kind)
+
+
+def pod_of(kind):
+    return named(kind)["spec"]["template"]["spec"]
+
+
+def container_of(kind):
+    (container,) = pod_of(kind)["containers"]
+    return container
+
+
+# ---- what the API asks for ----
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Service", "PodDisruptionBudget", "Job"])
+def test_a_manifest_is_valid(kind):
+    manifests.validate(named(kind), client)
+
+
+BREAKS = {
+    "a field that there is not": lambda pod: pod["containers"][0].update(readynessProbe={}),
+    "a field in the wrong place": lambda pod: pod.update(readOnlyRootFilesystem=True),
+    "a number for a text": lambda pod: pod["containers"][0]["args"].append(1),
+    "a text for a number": lambda pod: pod["securityContext"].update(runAsUser="65532"),
+    "a text for a yes or no": lambda pod: pod["securityContext"].update(runAsNonRoot="true"),
+    "one for a list": lambda pod: pod.update(containers=pod["containers"][0]),
+    "a container without a name": lambda pod: pod["containers"][0].pop("name"),
+    "no containers": lambda pod: pod.pop("containers"),
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_a_mistake_is_found(what):
+    document = copy.deepcopy(named("Deployment"))
+    BREAKS[what](document["spec"]["template"]["spec"])
+    with pytest.raises(ValueError, match="Deployment"):
+        manifests.validate(document, client)
+
+
+def test_a_key_twice_and_a_kind_that_there_is_not_are_found():
+    with pytest.raises(ValueError, match="twice"):
+        manifests.read("spec: {a: 1, a: 2}")
+    with pytest.raises(ValueError, match="no Deploiment"):
+        manifests.validate({"apiVersion": "apps/v1", "kind": "Deploiment"}, client)
+
+
+# ---- what goes together ----
+
+
+def test_the_service_and_the_budget_are_of_the_pods():
+    labels = named("Deployment")["spec"]["template"]["metadata"]["labels"]
+    for selector in (
+        named("Deployment")["spec"]["selector"]["matchLabels"],
+        named("Service")["spec"]["selector"],
+        named("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+    ):
+        assert selector.items() <= labels.items()
+    assert named("PodDisruptionBudget")["spec"]["minAvailable"] < named("Deployment")["spec"]["replicas"]
+    ports = {port["name"]: port["containerPort"] for port in container_of("Deployment")["ports"]}
+    (port,) = named("Service")["spec"]["ports"]
+    assert ports[port["targetPort"]] == port["port"] == 9877
+    assert container_of("Job")["args"][-1] == named("Service")["metadata"]["name"]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Job"])
+def test_a_pod_may_do_nothing_that_it_need_not(kind):
+    pod, container = pod_of(kind), container_of(kind)
+    assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] == 65532
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["image"] == "tcpecho"
+    assert {"requests", "limits"} <= set(container["resources"])
+
+
+def option_of(arguments, name):
+    return arguments[arguments.index(name) + 1]
+
+
+def seconds_of(text):
+    return int(re.fullmatch(r"(\d+)s", text)[1])
+
+
+def test_who_is_told_to_end_is_given_the_time_that_it_takes():
+    container = container_of("Deployment")
+    before_stop = container["lifecycle"]["preStop"]["exec"]["command"]
+    waits = (int(option_of(before_stop, "-c")) - 1) * seconds_of(option_of(before_stop, "-i"))
+    drains = seconds_of(option_of(container["args"], "--drain-timeout"))
+    assert waits >= 5
+    assert pod_of("Deployment")["terminationGracePeriodSeconds"] > waits + drains + 1
+
+
+# ---- what is done ----
+
+RIGHTS = ["setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups", "--no-new-privs",
+          "--bounding-set", "-all", "--inh-caps", "-all"]
+
+
+class Pod:
+    """A machine that has what the image has: the program, and nothing that can be written."""
+
+    def __init__(self, network, program, name, number, kind, env=()):
+        self.container, self.env = container_of(kind), dict(env)
+        self.machine = network.machine(name, number)
+        self.machine.run("install", "-D", program, "/run/bin/tcpecho")
+        self.machine.run("mount", "-o", "remount,ro", "/run")
+
+    def command(self, words):
+        return [*RIGHTS, "env", "-i", "PATH=/run/bin", *(f"{k}={v}" for k, v in self.env.items()), *words]
+
+    def execute(self, words, **more):
+        """What `exec` in a manifest means."""
+        return self.machine.run(*self.command(words), check=False, **more)
+
+
+@pytest.fixture
+def pods(network, program, sanitized):
+    reason = why_impossible("setpriv", "install") or (sanitized and "a sanitizer needs its own libraries and files")
+    if reason:
+        pytest.skip(reason)
+    return lambda *arguments, **more: Pod(network, program, *arguments, **more)
+
+
+@pytest.fixture
+def service(pods, tmp_path):
+    """One pod of the Deployment, as a Server."""
+    pod = pods("serve", 30, "Deployment")
+    # Its process is entered, not started, by its machine: it can be signalled from here.
+    prefix = [*pod.machine.network, "--mount", *RIGHTS]
+    server = Server("/run/bin/tcpecho", tmp_path, pod.container["args"][1:], prefix=prefix, engine=None)
+    yield pod, server
+    server.kill()
+
+
+def test_the_deployments_server_runs_with_those_rights_and_its_probes_find_it_well(service):
+    pod, server = service
+    status = proc_text(server.pid, "status")
+    assert re.search(r"^Uid:\t65532\t65532", status, re.MULTILINE)
+    assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE) and re.search(r"^CapBnd:\t0+$", status, re.MULTILINE)
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert pod.execute(pod.container[probe]["exec"]["command"]).returncode == 0
+    # A stopped server is not well: what came back in time was too little.
+    server.stop_all()
+    assert pod.execute(pod.container["readinessProbe"]["exec"]["command"]).returncode == 1
+    server.continue_all()
+    # It waits, then it drains.
+    assert pod.execute(pod.container["lifecycle"]["preStop"]["exec"]["command"]).returncode == 0
+    assert server.end(signal.SIGTERM) == 0
+
+
+FAKE_KUBECTL = """#!/bin/sh
+case $1 in
+wait) exit {status} ;;
+get) printf 'pod/%s\\n' {pods} ;;
+logs) cat "{directory}/${{2#pod/}}" ;;
+esac
+"""
+
+
+def test_the_jobs_pods_begin_together_and_are_added_up(network, pods, service, program, tmp_path):
+    _, server = service
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=7)
+    text = (FOLDER / "bench.yaml").read_text().replace("START-AT", moment.strftime("%Y-%m-%dT%H:%M:%SZ"), 2)
+    (job,) = manifests.read(text)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    logs, running = tmp_path / "logs", []
+    logs.mkdir()
+    for index in range(job["spec"]["completions"]):
+        env = {item["name"]: item.get("value", str(index)) for item in container["env"]}
+        pod = pods(f"bench-{index}", 40 + index, "Job", env=env)
+        (pod.machine.home / "hosts").write_text("192.0.2.30 tcpecho\n")
+        pod.machine.run("mount", "--bind", pod.machine.home / "hosts", "/etc/hosts")
+        words = ["tcpecho", *shortened(container["args"])]
+        with (logs / f"bench-{index}").open("wb") as log:  # both of its streams, as a container's are
+            running.append(subprocess.Popen([*pod.machine.inside, *pod.command(words)], stdout=log, stderr=log))
+    assert [process.wait(PATIENCE) for process in running] == [0, 0, 0]
+
+    results = tmp_path / "results"
+    collect(tmp_path, program, logs, results, status=0)
+    whole = json.loads((results / "merged.json").read_text())
+    single = [json.loads((results / f"bench-{index}.json").read_text()) for index in range(3)]
+    assert whole["merged"] == 3 and whole["bytes"] == sum(one["bytes"] for one in single) > 0
+    assert [one["seed"] for one in single] == [0, 1, 2]
+    assert whole["start_wanted"] == moment.strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
+    wait_until(lambda: server.totals()["clients"] == 0, "all to be gone")
+    assert server.totals()["in"] == server.totals()["out"] >= whole["bytes"]  # there was a warm-up
+
+    # A Job that failed is told, and added up all the same.
+    collect(tmp_path, program, logs, tmp_path / "again", status=1)
+    assert json.loads((tmp_path / "again" / "merged.json").read_text())["echoes"] == whole["echoes"]
+
+
+def shortened(arguments):
+    """The same for a moment."""
+    assert option_of(arguments, "-d") == "30s"
+    return [{"30s": "300ms", "64": "8"}.get(word, word) for word in arguments]
+
+
+def collect(tmp_path, program, logs, results, status):
+    kubectl = tmp_path / "kubectl"
+    names = " ".join(sorted(os.listdir(logs)))
+    kubectl.write_text(FAKE_KUBECTL.format(status=status, pods=names, directory=logs))
+    kubectl.chmod(0o755)
+    done = subprocess.run(
+        [FOLDER / "collect.sh", results], env={**os.environ, "KUBECTL": str(kubectl), "TCPECHO": program},
+        capture_output=True, text=True, timeout=PATIENCE,
+    )
+    assert done.returncode == status, done.stderr
+    assert "echoes in" in done.stdout

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""examples/scale/together.sh: three machines, one load, one result (docs/SCALE.md)."""
+import json
+import re
+
+import pytest
+
+import sshd
+from harness import PATIENCE
+from machines import why_impossible
+from tools import ROOT, tool
+
+TOGETHER = ROOT / "examples" / "scale" / "together.sh"
+CONNECTIONS, SIZE = 4, 300
+
+
+@pytest.fixture
+def fleet(network, tmp_path):
+    """Three machines that let the hub in by ssh, and a server that stands apart."""
+    reason = why_impossible("sshd", "ssh", "ssh-keygen", "parallel", "bash")
+    if reason:
+        pytest.skip(reason)
+    keys = sshd.make_keys(tmp_path)
+    machines = [network.machine(f"generator{i}", 10 + i) for i in (1, 2, 3)]
+    sshd.let_know(keys, machines)
+    for machine in machines:
+        sshd.start(network, machine, keys)
+    return network, machines, keys
+
+
+def run_together(program, fleet, tmp_path, *arguments):
+    """Runs the recipe on the hub. Returns what it said and the results by machine."""
+    network, machines, keys = fleet
+    hosts, directory = tmp_path / "hosts", tmp_path / "results"
+    hosts.write_text("".join(f"{machine.address}\n" for machine in machines))
+    env = {
+        "SSH": f"ssh -F {keys}/ssh_config",
+        "TCPECHO": program,
+        "LEAD": "8",
+        "PATH": f"{tool('parallel').rpartition('/')[0]}:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    done = network.hub.run("bash", TOGETHER, hosts, directory, *arguments, env=env, check=False, within=PATIENCE * 4)
+    texts = [(directory / f"{machine.address}.json").read_text() for machine in machines]
+    assert all(texts), done.stdout + done.stderr
+    return done, list(map(json.loads, texts)), directory
+
+
+def test_the_sum_of_three_machines_is_what_the_server_counted(program, fleet, serve_on, tmp_path):
+    network, machines, _ = fleet
+    server = serve_on(network.machine("server", 100))
+    done, results, directory = run_together(
+        program, fleet, tmp_path, "-c", CONNECTIONS, "-s", SIZE, "--warmup", "0", "-d", "500ms", "192.0.2.100"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    server.wait_for_rest()
+    totals = server.totals()
+    whole = json.loads((directory / "merged.json").read_text())
+
+    # Each looked once who answers, before it opened its connections.
+    assert totals["accepted"] == len(machines) * (CONNECTIONS + 1)
+    assert totals["in"] == totals["out"] == whole["bytes"] == whole["verified_bytes"]
+    for name in ("sent", "echoes", "bytes", "verified_bytes", "connections", "mismatches", "missing_bytes"):
+        assert whole[name] == sum(result[name] for result in results), name
+    assert whole["merged"] == len(machines)
+    assert not whole["errors"]
+
+    # One moment for all, and what is known of each clock.
+    assert {result["start_wanted"] for result in results} == {whole["start_wanted"]}
+    assert whole["start_late_us"] == max(result["start_late_us"] for result in results)
+    assert whole["clock"] == results[0]["clock"]  # they have the same
+    assert {result["seed"] for result in results} == {1, 2, 3}
+    clocks = (directory / "clocks.txt").read_text().splitlines()
+    assert [line.split()[0] for line in clocks] == [machine.address for machine in machines]
+    for line in clocks:  # it is one clock, so the truth lies within
+        off, within = map(float, re.fullmatch(r"\S+ ([+-]\S+) s, within (\S+) s", line).groups())
+        assert abs(off) <= within + 1e-6
+
+
+def test_a_machine_that_finds_a_fault_is_told_and_counted(program, fleet, serve_on, tmp_path):
+    """Each misses its limit: they are merged all the same, and the status is 1."""
+    network, machines, _ = fleet
+    serve_on(network.machine("server", 100))
+    done, results, directory = run_together(
+        program, fleet, tmp_path, "-c", 1, "--warmup", "0", "-d", "300ms", "--max-p99", "1ns", "192.0.2.100"
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("the 99th percentile is") == len(machines)
+    whole = json.loads((directory / "merged.json").read_text())
+    assert whole["echoes"] == sum(result["echoes"] for result in results) > 0
