@@ -32,7 +32,7 @@
 	X(ERR_HLOG_DAMAGED, -5018, "the histogram is damaged")                                  \
 	X(ERR_HLOG_FOREIGN, -5019,                                                              \
 	  "the histogram has another encoding or precision (HdrHistogram V2, 3 digits from 1)") \
-	X(ERR_BAD_MOMENT, -5040,                                                                \
+	X(ERR_BAD_MOMENT, -5020,                                                                \
 	  "not a moment (write 2026-11-26T12:00:00Z, @SECONDS since 1970, or +5s from now)")
 
 #define X(name, number, sentence) name = (number),

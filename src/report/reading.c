@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/units.h"
 
 int reading_refuse(struct reading *reading, const char *format, ...)
 {
@@ -144,52 +144,10 @@ bool reading_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
 	return true;
 }
 
-/* Two digits; -1: they are none. */
-static int two_digits(const char *at)
-{
-	if (!isdigit((unsigned char)at[0]) || !isdigit((unsigned char)at[1]))
-		return -1;
-	return (at[0] - '0') * 10 + at[1] - '0';
-}
-
-/* "Z" or "+01:00", and nothing behind it: seconds to the east. */
-MUST_USE static bool zone_of(const char *text, int *ret_seconds)
-{
-	if (strcmp(text, "Z") == 0) {
-		*ret_seconds = 0;
-		return true;
-	}
-	if ((*text != '+' && *text != '-') || strlen(text) != strlen("+01:00") || text[3] != ':')
-		return false;
-	int hours = two_digits(text + 1), minutes = two_digits(text + 4);
-	if (hours < 0 || minutes < 0)
-		return false;
-	*ret_seconds = (hours * 60 + minutes) * (*text == '-' ? -60 : 60);
-	return true;
-}
-
 bool reading_moment(const char *text, uint64_t *ret_ns)
 {
-	struct tm utc = { 0 };
-	int zone;
-	uint64_t part_ns = 0;
-	const char *at = strptime(text, "%Y-%m-%dT%H:%M:%S", &utc);
-	if (at == NULL || utc.tm_year < 70 || utc.tm_year > 400)
-		return false;
-	if (*at == '.') {
-		uint64_t scale_ns = CLOCK_NS_PER_S;
-		for (at++; isdigit((unsigned char)*at); at++) {
-			scale_ns /= 10;
-			part_ns += (uint64_t)(*at - '0') * scale_ns;
-		}
-	}
-	if (!zone_of(at, &zone))
-		return false;
-	time_t seconds = timegm(&utc) - zone;
-	if (seconds < 0)
-		return false;
-	*ret_ns = (uint64_t)seconds * CLOCK_NS_PER_S + part_ns;
-	return true;
+	/* A file's moments are days and hours: "+5s" would be after now. */
+	return isdigit((unsigned char)*text) && units_parse_moment(text, 0, ret_ns) == 0;
 }
 
 /* ---- the ends of a histogram ---- */
