@@ -25,14 +25,7 @@ storage() {
 driver=overlay
 storage info >/dev/null 2>&1 || driver=vfs
 
-# A Debian of this machine's release, from this machine's sources.
-if [ ! -f "$output/base.tar" ]; then
-	sources=/etc/apt/sources.list.d/debian.sources
-	[ -f $sources ] || sources=/etc/apt/sources.list
-	release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	mmdebstrap --quiet --variant=minbase --format=tar "$release" "$output/base.tar.part" $sources
-	mv "$output/base.tar.part" "$output/base.tar"
-fi
+"$source/packaging/debian-root.sh" "$output/base.tar"
 if ! storage inspect --type image localhost/debian >/dev/null 2>&1; then
 	printf 'FROM scratch\nADD base.tar /\n' | storage build --quiet --file - --tag localhost/debian "$output"
 fi

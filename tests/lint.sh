@@ -63,7 +63,7 @@ manual_pages() {
 }
 
 shell_scripts() {
-	shellcheck -s sh dev .ci/run tests/lint.sh
+	shellcheck -s sh dev .ci/run tests/lint.sh packaging/*.sh packaging/deb/*.prerm
 	git ls-files 'examples/*.sh' | xargs shellcheck
 	bash -n "$build/src/tcpecho"
 }

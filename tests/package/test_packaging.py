@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Can the package and the image be made of these sources? What is seen without making them.
+
+./dev package --test makes and tries them; this is for every run, so that the packaging does not fall behind.
+"""
+import fnmatch
+import json
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from conftest import ROOT
+
+DEB = ROOT / "packaging/deb"
+CONTAINERFILE = ROOT / "packaging/container/Containerfile"
+
+
+def test_the_package_has_the_version_of_the_program(version):
+    first = (DEB / "changelog").read_text().splitlines()[0]
+    assert re.fullmatch(rf"tcpecho \({re.escape(version)}-\d+\) \w+; urgency=\w+", first)
+
+
+def test_the_package_has_the_licence_of_the_program():
+    _, holders, terms = (ROOT / "LICENSE").read_text().split("\n\n", 2)
+    told = (DEB / "copyright").read_text()
+    assert holders.replace("Copyright (c) ", "Copyright: ") in told.splitlines()
+    assert " ".join(terms.split()) in " ".join(told.replace("\n .\n", "\n").split())
+
+
+@pytest.fixture(scope="module")
+def installed(build, tmp_path_factory):
+    """What `meson install` installs, below the prefix."""
+    root = tmp_path_factory.mktemp("install")
+    command = ["meson", "install", "-C", build, "--no-rebuild", "--quiet"]
+    subprocess.run(command, env={**os.environ, "DESTDIR": str(root)}, stdin=subprocess.DEVNULL, check=True, timeout=60)
+    prefix = root / "usr/local"
+    return {f"usr/{path.relative_to(prefix)}" for path in prefix.rglob("*") if path.is_file()}
+
+
+def test_the_package_has_all_that_is_installed_and_nothing_else(installed):
+    patterns = [line.split()[0] for line in (DEB / "tcpecho.install").read_text().splitlines()]
+    assert [pattern for pattern in patterns if not fnmatch.filter(installed, pattern)] == []
+    assert {path for pattern in patterns for path in fnmatch.filter(installed, pattern)} == installed
+
+
+def packages_of_dev(function):
+    """What a need_for_... of ./dev asks for."""
+    body = re.search(rf"^{function}\(\) {{\n(.*?)^}}", (ROOT / "dev").read_text(), re.MULTILINE | re.DOTALL)[1]
+    names = set(" ".join(re.findall(r"^\tneed (.*)$", body, re.MULTILINE)).split())
+    return {"pkgconf" if name == "pkg-config" else name for name in names}
+
+
+def test_the_package_and_the_image_are_built_with_what_dev_builds_with():
+    needed = packages_of_dev("need_for_build")
+    assert "meson" in needed
+    control = (DEB / "control").read_text()
+    fields = re.search(r"^Build-Depends:\n((?: .*\n)+)", control, re.MULTILINE)[1]
+    build_depends = set(re.findall(r"^ ([a-z0-9-]+)", fields, re.MULTILINE))
+    assert build_depends == needed - {"gcc", "libc6-dev", "ninja-build"} | {"debhelper-compat"}, "less what comes of itself"
+    (run,) = re.findall(r"apt-get install .*?\n(?:\t\t.*\n)+", CONTAINERFILE.read_text())
+    assert set(run.split("--no-install-recommends")[1].replace("\\", "").split()) == needed
+
+
+def test_every_static_library_is_told():
+    """In the package's field, and by its licence in the image."""
+    told = re.search(r"^static_libraries = (.*)$", (DEB / "rules").read_text(), re.MULTILINE)[1].split()
+    meson = (ROOT / "src/meson.build").read_text()
+    static = re.findall(r"dependency\('(\w+)'[^\n]*static: true", meson)
+    packages = {{"zlib": "zlib1g-dev"}.get(name, f"lib{name.removeprefix('lib')}-dev") for name in static}
+    assert set(told) == packages
+    assert all(f"{package}/copyright" in CONTAINERFILE.read_text() for package in packages)
+
+
+@pytest.fixture(scope="module")
+def instructions():
+    """Of the Containerfile: [(word, rest)]."""
+    text = re.sub(r"^#.*\n", "", CONTAINERFILE.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    return [tuple(line.split(maxsplit=1)) for line in text.splitlines() if line.strip()]
+
+
+def test_the_image_is_built_of_files_that_are_there(instructions):
+    taken = [shlex.split(rest)[:-1] for word, rest in instructions if word == "COPY" and "--from" not in rest]
+    taken = {source for sources in taken for source in sources}
+    assert [source for source in taken if not (ROOT / source).exists()] == []
+    folders = set(re.findall(r"^subdir\('(.*)'\)$", (ROOT / "meson.build").read_text(), re.MULTILINE))
+    assert folders < taken, "what meson reads"
+
+
+def test_the_image_starts_from_nothing_and_runs_as_nobody(instructions):
+    last = max(index for index, (word, _) in enumerate(instructions) if word == "FROM")
+    final = instructions[last:]
+    assert final[0] == ("FROM", "scratch")
+    assert not [word for word, _ in final if word in ("RUN", "ADD")], "there is no shell"
+    assert ("USER", "65532:65532") in final, "a number, or Kubernetes cannot see that it is not root"
+    assert ("EXPOSE", "9877/tcp") in final
+    said = {word: json.loads(rest) for word, rest in final if word in ("ENTRYPOINT", "CMD")}
+    assert said == {"ENTRYPOINT": ["tcpecho"], "CMD": ["serve"]}
+    (check,) = [rest for word, rest in final if word == "HEALTHCHECK"]
+    assert json.loads(check.split("CMD ", 1)[1]) == ["tcpecho", "ping", "-c", "1"]
