@@ -3,10 +3,12 @@
 import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from roots import REPOSITORY
+
 OUTPUT = os.environ.get("TCPECHO_PACKAGES")
 
 # They take minutes, and programs that install half a system: ./dev package --test
@@ -16,7 +18,7 @@ collect_ignore = [] if OUTPUT else ["test_deb.py", "test_service.py", "test_imag
 @pytest.fixture(scope="session")
 def version():
     """The program's, by meson.build."""
-    return re.search(r"^  version: '(.*)',$", (ROOT / "meson.build").read_text(), re.MULTILINE)[1]
+    return re.search(r"^  version: '(.*)',$", (REPOSITORY / "meson.build").read_text(), re.MULTILINE)[1]
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +47,14 @@ def archive(output):
 def root_only():
     if os.geteuid() != 0:
         pytest.skip("only root can install in a Debian of its own")
+
+
+@pytest.fixture
+def newer(package, tmp_path):
+    """The same package with a newer version."""
+    subprocess.run(["dpkg-deb", "-R", package, tmp_path / "tree"], check=True)
+    path = tmp_path / "tree/DEBIAN/control"
+    path.write_text(re.sub(r"^Version: .*$", "Version: 9:1.0-1", path.read_text(), flags=re.MULTILINE))
+    made = tmp_path / "tcpecho_newer.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tmp_path / "tree", made], check=True, capture_output=True)
+    return made

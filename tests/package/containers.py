@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """podman, as root and as somebody who is not, each in a place of its own: what it mounts, starts and keeps goes
 with the place."""
+import contextlib
 import json
 import os
 import pathlib
@@ -124,8 +125,8 @@ class Podman:
     def client_words(self, server, *words):
         """A client in a container of its own, in the server's network."""
         confined = [word for word in self.CONFINED if not word.startswith("--network")]
-        return ["run", "--rm", "--interactive", f"--network=container:{server}", *confined, *self.LIMITS,
-                "localhost/tcpecho", *words]
+        network = f"--network=container:{server}"
+        return ["run", "--rm", "--interactive", network, *confined, *self.LIMITS, "localhost/tcpecho", *words]
 
     def logs(self, name):
         done = self.try_to("logs", name)
@@ -134,12 +135,14 @@ class Podman:
     def state(self, name):
         return json.loads(self.run("inspect", name))[0]["State"]
 
-    def pid(self, name):
-        """Of its first process, as the machine counts."""
-        inside = self.state(name)["Pid"]
-        listed = self.place.run("cat", f"/proc/{inside}/status").stdout
+    def process(self, name):
+        """What /proc says of its first process: {"Uid": ...}."""
+        listed = self.place.run("cat", f"/proc/{self.state(name)['Pid']}/status").stdout
         return dict(line.split(":\t", 1) for line in listed.splitlines() if ":\t" in line)
 
     def remove(self):
         for name in self.containers:
             self.try_to("rm", "--force", "--time=0", name)
+        for parent in pathlib.Path("/sys/fs/cgroup").glob("**/libpod_parent"):
+            with contextlib.suppress(OSError):
+                parent.rmdir()  # if it is nobody else's

@@ -10,6 +10,8 @@ import tempfile
 
 from harness import children_of, proc_text, wait_until
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
 PATIENCE = 120
 
 # Processes, mounts and network of its own, with a loopback that works: sh -c STAGE stage ROOT COMMAND...

@@ -10,8 +10,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT
-from roots import Root, inventory
+from roots import REPOSITORY, Root, inventory
 from scarcity import LoneUser
 
 @pytest.fixture
@@ -72,14 +71,16 @@ def test_nothing_is_enabled(installed):
     assert links == []
 
 
-@pytest.mark.parametrize("page", ["tcpecho", "tcpecho-serve", "tcpecho-talk", "tcpecho-ping", "tcpecho-bench"])
-def test_a_man_page_is_where_man_looks_and_is_clean(installed, page):
-    compressed = installed.path / f"usr/share/man/man1/{page}.1.gz"
-    text = subprocess.run(["gzip", "-dc", compressed], capture_output=True, check=True).stdout
-    said = subprocess.run(["mandoc", "-T", "lint", "-W", "warning"], input=text, capture_output=True)
-    assert said.stdout == b""
-    read = subprocess.run(["mandoc", "-T", "ascii"], input=text, capture_output=True, check=True).stdout
-    assert page.replace("-", " ", 1).encode() in read
+def test_man_pages_are_where_man_looks_and_are_clean(installed):
+    pages = [path for path in (installed.path / "usr/share/man/man1").iterdir() if path.name.startswith("tcpecho")]
+    names = {path.name for path in pages}
+    assert {"tcpecho.1.gz", "tcpecho-serve.1.gz", "tcpecho-bench.1.gz"} <= names
+    for path in pages:
+        text = subprocess.run(["gzip", "-dc", path], capture_output=True, check=True).stdout
+        said = subprocess.run(["mandoc", "-T", "lint", "-W", "warning"], input=text, capture_output=True)
+        assert said.stdout == b"", path.name
+    found = subprocess.run(["man", "-M", installed.path / "usr/share/man", "-w", "tcpecho-serve"], capture_output=True)
+    assert found.stdout.decode().strip() == str(installed.path / "usr/share/man/man1/tcpecho-serve.1.gz")
 
 
 def test_completions_are_where_debian_looks(installed):
@@ -92,7 +93,7 @@ def test_completions_are_where_debian_looks(installed):
 def test_the_program_is_hardened(installed):
     """What tests/cli asks of the program that was just built, of the one that users get."""
     words = ["tests/cli/test_binary_hardening.py", "-k", "not objects", "--build", installed.path / "usr/bin"]
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", *words], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", *words], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
@@ -120,17 +121,6 @@ def test_purging_leaves_nothing_of_a_unit_that_was_enabled(debian, package, unit
     debian.install(package)
     debian.purge()
     assert differences(before, inventory(debian.path)) == []
-
-
-@pytest.fixture
-def newer(package, tmp_path):
-    """The same package with a newer version."""
-    subprocess.run(["dpkg-deb", "-R", package, tmp_path / "tree"], check=True)
-    path = tmp_path / "tree/DEBIAN/control"
-    path.write_text(re.sub(r"^Version: .*$", "Version: 9:1.0-1", path.read_text(), flags=re.MULTILINE))
-    made = tmp_path / "tcpecho_newer.deb"
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tmp_path / "tree", made], check=True, capture_output=True)
-    return made
 
 
 def test_an_upgrade_keeps_it_working_and_what_was_enabled(debian, package, newer):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The container image: what is in it, and that it works where nothing is allowed that it does not need."""
+import contextlib
 import io
 import json
 import shutil
@@ -77,18 +78,18 @@ def test_it_is_small(contents, record_property):
 @pytest.fixture(scope="module", params=["root", "user"])
 def podman(request, root_only, archive):
     """With the image loaded: as root, and as a user without rights."""
-    place = Place(is_root=request.param == "root")
-    made = Podman(place)
-    copy = shutil.copy(archive, place.path)
-    made.run("load", "--quiet", "--input", copy)
-    yield made
-    made.remove()
-    place.remove()
+    with contextlib.ExitStack() as stack:
+        place = Place(is_root=request.param == "root")
+        stack.callback(place.remove)
+        made = Podman(place)
+        stack.callback(made.remove)
+        made.run("load", "--quiet", "--input", shutil.copy(archive, place.path))
+        yield made
 
 
 def test_an_echo_comes_back_with_no_right_at_all(podman):
     server = podman.serve()
-    process = podman.pid(server)
+    process = podman.process(server)
     ids = process["Uid"].split()
     assert len(set(ids)) == 1 and ids[0] not in ("0", str(UID))
     assert {process[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
