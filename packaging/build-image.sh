@@ -27,7 +27,7 @@ storage info >/dev/null 2>&1 || driver=vfs
 
 "$source/packaging/debian-root.sh" "$output/base.tar"
 if ! storage inspect --type image localhost/debian >/dev/null 2>&1; then
-	printf 'FROM scratch\nADD base.tar /\n' | storage build --quiet --file - --tag localhost/debian "$output"
+	printf 'FROM scratch\nADD base.tar /\n' | storage build --quiet --file - --tag localhost/debian "$output" >/dev/null
 fi
 
 # chroot: a container inside of one, or of a user's, cannot have more. docker: the other format has no

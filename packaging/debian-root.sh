@@ -12,5 +12,5 @@ sources=/etc/apt/sources.list.d/debian.sources
 [ -f $sources ] || sources=/etc/apt/sources.list
 # shellcheck disable=SC1091 # not ours
 release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-mmdebstrap --quiet --variant=minbase --format=tar --include="$*" "$release" "$archive.part" $sources
+mmdebstrap --quiet --variant=minbase --format=tar ${1:+"--include=$*"} "$release" "$archive.part" $sources
 mv "$archive.part" "$archive"
