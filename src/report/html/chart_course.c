@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+
+#include "report/html/chart.h"
+#include "report/html/plot.h"
+
+/* Marks on a line over time. */
+#define MARKS 7
+
+/* ---- charts ---- */
+
+/* All that reads the tables of the courses, where the pointer is. */
+static void open_figure(const struct view *view)
+{
+	fputs("<figure class=\"chart\" data-tables=\"", view->out);
+	for (size_t i = 0; i < view->n; i++) {
+		if (view->courses[i].n > 0)
+			fprintf(view->out, "pieces-%zu ", i + 1);
+	}
+	fputs("\">\n", view->out);
+}
+
+/* Marks at equal distances, those of each run between those of the others. */
+static void put_marks(const struct view *view, const struct plot *plot, size_t run,
+		      double (*value)(const struct course_piece *piece))
+{
+	const struct course *course = &view->courses[run];
+	for (size_t i = 0; i < MARKS; i++) {
+		double part = ((double)i + ((double)run + 0.5) / (double)view->n) / MARKS;
+		size_t at = (size_t)(part * (double)course->n);
+		if (course->n < MARKS && i != run % MARKS)
+			continue;
+		const struct course_piece *piece = &course->pieces[at];
+		double middle_s = piece->start_s + piece->length_s / 2;
+		plot_mark(view->out, run, "response", scale_at(&plot->x, middle_s),
+			  scale_at(&plot->y, value(piece)));
+	}
+}
+
+/* A line with marks for each run. */
+static void draw(const struct view *view, struct plot *plot,
+		 double (*value)(const struct course_piece *piece))
+{
+	char class[32];
+	plot->x_title = "since the measuring began";
+	plot->x = view->elapsed;
+	plot->x_ticks = scale_ticks_of_elapsed(&plot->x);
+	plot->y_ticks = scale_ticks_of_counts(&plot->y);
+	open_figure(view);
+	plot_open(view->out, plot);
+	plot_shapes_open(view->out);
+	for (size_t i = 0; i < view->n; i++) {
+		snprintf(class, sizeof(class), "line run-%zu", i + 1);
+		if (view->courses[i].n > 0)
+			plot_course(view->out, plot, &view->courses[i], class, value);
+	}
+	plot_shapes_close(view->out);
+	for (size_t i = 0; i < view->n; i++) {
+		if (view->courses[i].n > 0)
+			put_marks(view, plot, i, value);
+	}
+	plot_close(view->out, plot);
+	fputs("</figure>\n", view->out);
+}
+
+static double most_of(const struct view *view, double (*value)(const struct course_piece *piece))
+{
+	double most = 0;
+	for (size_t i = 0; i < view->n; i++) {
+		for (size_t j = 0; j < view->courses[i].n; j++)
+			most = fmax(most, value(&view->courses[i].pieces[j]));
+	}
+	return most;
+}
+
+void chart_rates(const struct view *view)
+{
+	struct plot plot = {
+		.id = "rates",
+		.about = "A line for each run; their values are in the tables below.",
+		.y_title = "echoes per second",
+		.y = scale_counts(most_of(view, course_rate), 0.001),
+	};
+	draw(view, &plot, course_rate);
+}
+
+void chart_failures(const struct view *view)
+{
+	double most = most_of(view, course_failure_rate);
+	if (most <= 0) {
+		fputs("<p>Nothing failed.</p>\n", view->out);
+		return;
+	}
+	struct plot plot = {
+		.id = "failures",
+		.about = "A line for each run; their values are in the tables below.",
+		.y_title = "failures per second",
+		.y = scale_counts(most, 0.001),
+	};
+	draw(view, &plot, course_failure_rate);
+}
+
+/* ---- the same in numbers ---- */
+
+static void put_times(FILE *out, const struct course_piece *piece)
+{
+	if (piece->p50_ns == 0 && piece->max_ns == 0)
+		fputs("<td></td><td></td><td></td>", out);
+	else
+		fprintf(out, "<td>%s</td><td>%s</td><td>%s</td>", figure_time(piece->p50_ns).text,
+			figure_time(piece->p99_ns).text, figure_time(piece->max_ns).text);
+}
+
+void chart_pieces(const struct view *view, size_t i)
+{
+	FILE *out = view->out;
+	const struct course *course = &view->courses[i];
+	if (course->n == 0)
+		return;
+	fprintf(out, "<details class=\"run-%zu\"><summary>", i + 1);
+	if (view->n > 1)
+		chart_name(view, i);
+	fputs(view->n > 1 ? " in numbers" : "In numbers", out);
+	if (course->sum > 1)
+		fprintf(out, ", %zu intervals in each row", course->sum);
+	fprintf(out,
+		"</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+		"aria-label=\"the course in numbers\"><table id=\"pieces-%zu\" data-run=\"%zu\">\n"
+		"<thead><tr><th scope=\"col\">from</th><th scope=\"col\">echoes</th>"
+		"<th scope=\"col\">failures</th><th scope=\"col\">p50</th>"
+		"<th scope=\"col\">p99</th><th scope=\"col\">max</th></tr></thead>\n<tbody>\n",
+		i + 1, i + 1);
+	for (size_t j = 0; j < course->n; j++) {
+		const struct course_piece *piece = &course->pieces[j];
+		double middle_s = piece->start_s + piece->length_s / 2;
+		fprintf(out,
+			"<tr data-x=\"%.1f\"><th scope=\"row\">%s</th><td>%s</td><td>%s</td>",
+			PLOT_EXTENT * scale_at(&view->elapsed, middle_s),
+			figure_seconds(piece->start_s).text, figure_rate(course_rate(piece)).text,
+			figure_count(piece->n_failures).text);
+		put_times(out, piece);
+		fputs("</tr>\n", out);
+	}
+	fputs("</tbody>\n</table></div></details>\n", out);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+
+#include "base/compiler.h"
+#include "report/html/chart.h"
+#include "report/html/plot.h"
+
+/* Rows of a map: fewer than can be told apart, enough for two peaks to be two. */
+#define ROWS_MOST 48
+
+/* Shades, the palest first, each for counts of `base` times those of the one before. */
+#define LEVELS 8
+
+struct heat {
+	struct plot plot;
+	size_t rows_each; /* rows of a course in one of the map */
+	double base;
+};
+
+/* How many rows of a course are one of the map. */
+static size_t rows_each(const struct scale *times)
+{
+	static const size_t choices[] = { 1, 2, 4, 8, 20 };
+	double rows = COURSE_ROWS_PER_DECADE * log10(times->high / times->low);
+	size_t i = 0;
+	while (i + 1 < ARRAY_LEN(choices) && rows / (double)choices[i] > ROWS_MOST)
+		i++;
+	return choices[i];
+}
+
+static uint64_t count_at(const struct course_piece *piece, size_t row, size_t n_rows)
+{
+	uint64_t n = 0;
+	for (size_t i = row; i < row + n_rows && i < COURSE_ROWS; i++)
+		n += piece->rows[i];
+	return n;
+}
+
+static int level_of(const struct heat *heat, uint64_t n)
+{
+	int level = 0;
+	for (double bound = heat->base; level < LEVELS && (double)n >= bound; bound *= heat->base)
+		level++;
+	return level < LEVELS ? level : LEVELS - 1;
+}
+
+/* The same shades and axes for all maps: they are to be compared. */
+static struct heat heat_of(const struct view *view)
+{
+	static const double bases[] = { 2, 4, 10, 100 };
+	uint64_t least_ns = UINT64_MAX, most_ns = 0, most = 0;
+	for (size_t i = 0; i < view->n; i++) {
+		const struct course *course = &view->courses[i];
+		const struct histogram *times = &view->runs[i].result.response;
+		if (course->n == 0 || times->n == 0)
+			continue;
+		least_ns = times->least_ns < least_ns ? times->least_ns : least_ns;
+		most_ns = times->max_ns > most_ns ? times->max_ns : most_ns;
+	}
+	struct heat heat = { .plot.y = scale_log_times(least_ns, most_ns) };
+	heat.rows_each = rows_each(&heat.plot.y);
+	for (size_t i = 0; i < view->n; i++) {
+		for (size_t j = 0; j < view->courses[i].n; j++) {
+			for (size_t row = 0; row < COURSE_ROWS; row += heat.rows_each) {
+				const struct course_piece *piece = &view->courses[i].pieces[j];
+				uint64_t n = count_at(piece, row, heat.rows_each);
+				most = n > most ? n : most;
+			}
+		}
+	}
+	heat.base = bases[ARRAY_LEN(bases) - 1];
+	for (size_t i = ARRAY_LEN(bases); i-- > 0;) {
+		if (pow(bases[i], LEVELS) > (double)most)
+			heat.base = bases[i];
+	}
+	return heat;
+}
+
+/* The height of the lower edge of a row, in units from the top. */
+static double edge_of(const struct scale *times, size_t row)
+{
+	double low = log10(times->low), high = log10(times->high);
+	double at = ((double)row / COURSE_ROWS_PER_DECADE - low) / (high - low);
+	return PLOT_EXTENT * (1 - fmin(fmax(at, 0), 1));
+}
+
+/* The cells of one shade: neighbours above each other are one rectangle. */
+static void put_level(FILE *out, const struct heat *heat, const struct course *course, int level)
+{
+	const struct scale *times = &heat->plot.y;
+	fprintf(out, "<path class=\"heat-%d\" d=\"", level + 1);
+	for (size_t i = 0; i < course->n; i++) {
+		const struct course_piece *piece = &course->pieces[i];
+		double end_s = piece->start_s + piece->length_s;
+		double from = PLOT_EXTENT * scale_at(&heat->plot.x, piece->start_s);
+		double to = PLOT_EXTENT * scale_at(&heat->plot.x, end_s);
+		for (size_t row = 0, n; row < COURSE_ROWS; row += n) {
+			size_t first = row;
+			n = heat->rows_each;
+			for (; row < COURSE_ROWS; row += n) {
+				uint64_t count = count_at(piece, row, n);
+				if (count == 0 || level_of(heat, count) != level)
+					break;
+			}
+			double top = edge_of(times, row), bottom = edge_of(times, first);
+			if (row > first && bottom > top)
+				fprintf(out, "M%.1f %.1fH%.1fV%.1fH%.1fZ", from, top, to, bottom,
+					from);
+		}
+	}
+	fputs("\"/>\n", out);
+}
+
+/* What the shades mean. */
+static void put_shades(const struct view *view, const struct heat *heat)
+{
+	fputs("<p class=\"shades\">echoes in a cell, at least: ", view->out);
+	double bound = 1;
+	for (int level = 0; level < LEVELS; level++, bound *= heat->base)
+		fprintf(view->out,
+			"<span><svg class=\"swatch\" aria-hidden=\"true\"><rect width=\"100%%\" "
+			"height=\"100%%\" class=\"heat-%d\"/></svg>%s</span> ",
+			level + 1, figure_round_count(bound).text);
+	fputs("</p>\n", view->out);
+}
+
+static double p50_of(const struct course_piece *piece)
+{
+	return (double)piece->p50_ns;
+}
+
+static double p99_of(const struct course_piece *piece)
+{
+	return (double)piece->p99_ns;
+}
+
+static void put_map(const struct view *view, const struct heat *heat, size_t i)
+{
+	FILE *out = view->out;
+	const struct course *course = &view->courses[i];
+	struct plot plot = heat->plot;
+	char id[32];
+	snprintf(id, sizeof(id), "heat-of-%zu", i + 1);
+	plot.id = id;
+	fprintf(out, "<figure class=\"chart run-%zu\" data-tables=\"pieces-%zu\">\n", i + 1, i + 1);
+	fprintf(out, "<figcaption id=\"title-%s\">", id);
+	chart_sign(view, i);
+	chart_name(view, i);
+	fputs("</figcaption>\n", out);
+	plot_open(out, &plot);
+	plot_shapes_open(out);
+	for (int level = 0; level < LEVELS; level++)
+		put_level(out, heat, course, level);
+	plot_course(out, &plot, course, "over p50", p50_of);
+	plot_course(out, &plot, course, "over p99", p99_of);
+	plot_shapes_close(out);
+	plot_close(out, &plot);
+	fputs("</figure>\n", out);
+}
+
+void chart_heat(const struct view *view)
+{
+	struct heat heat = heat_of(view);
+	heat.plot.about = "The darker, the more echoes took so long; "
+			  "percentiles are in the tables above.";
+	heat.plot.x_title = "since the measuring began";
+	heat.plot.y_title = "response time, logarithmic";
+	heat.plot.x = view->elapsed;
+	heat.plot.x_ticks = scale_ticks_of_elapsed(&heat.plot.x);
+	heat.plot.y_ticks = scale_ticks_of_times(&heat.plot.y);
+	put_shades(view, &heat);
+	for (size_t i = 0; i < view->n; i++) {
+		if (view->courses[i].n > 0 && view->runs[i].result.response.n > 0)
+			put_map(view, &heat, i);
+	}
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/html/course.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+static size_t row_of(const struct histogram_bucket *bucket)
+{
+	double middle = ((double)bucket->lowest_ns + (double)bucket->highest_ns) / 2;
+	if (middle < 1)
+		return 0;
+	double row = COURSE_ROWS_PER_DECADE * log10(middle);
+	return row < COURSE_ROWS ? (size_t)row : COURSE_ROWS - 1;
+}
+
+static void count_times(struct course_piece *piece, const struct histogram *times)
+{
+	struct histogram_bucket bucket;
+	for (size_t at = 0; histogram_next(times, &at, &bucket);)
+		piece->rows[row_of(&bucket)] += bucket.n;
+	piece->p50_ns = histogram_percentile_ns(times, 50);
+	piece->p99_ns = histogram_percentile_ns(times, 99);
+	piece->max_ns = times->max_ns;
+}
+
+/* Adds these intervals, one at least, up. */
+MUST_USE static int add_up(const struct series_interval *list, size_t n, struct hlog *hlog,
+			   struct histogram *work, struct course_piece *piece)
+{
+	histogram_reset(work);
+	piece->start_s = clock_s(list[0].start_ns);
+	for (size_t i = 0; i < n; i++) {
+		piece->length_s += clock_s(list[i].length_ns);
+		piece->n_echoes += list[i].n_echoes;
+		piece->n_failures += list[i].n_failures;
+		int rc = list[i].response != NULL ? hlog_decode(hlog, list[i].response, work) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	count_times(piece, work);
+	return 0;
+}
+
+int course_open(const struct series *series, struct hlog *hlog, struct histogram *work,
+		struct course *ret_course)
+{
+	struct course course = { 0 };
+	if (series->n == 0) {
+		*ret_course = course;
+		return 0;
+	}
+	course.sum = (series->n + COURSE_PIECES_MOST - 1) / COURSE_PIECES_MOST;
+	course.n = (series->n + course.sum - 1) / course.sum;
+	course.pieces = calloc(course.n, sizeof(*course.pieces));
+	if (course.pieces == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < course.n; i++) {
+		size_t from = i * course.sum;
+		size_t n = series->n - from < course.sum ? series->n - from : course.sum;
+		int rc = add_up(series->list + from, n, hlog, work, &course.pieces[i]);
+		if (rc < 0) {
+			course_close(&course);
+			return rc;
+		}
+	}
+	*ret_course = course;
+	return 0;
+}
+
+void course_close(struct course *course)
+{
+	free(course->pieces);
+	*course = (struct course){ 0 };
+}
+
+double course_end_s(const struct course *course)
+{
+	double end_s = 0;
+	for (size_t i = 0; i < course->n; i++)
+		end_s = fmax(end_s, course->pieces[i].start_s + course->pieces[i].length_s);
+	return end_s;
+}
+
+double course_rate(const struct course_piece *piece)
+{
+	return piece->length_s > 0 ? (double)piece->n_echoes / piece->length_s : 0;
+}
+
+double course_failure_rate(const struct course_piece *piece)
+{
+	return piece->length_s > 0 ? (double)piece->n_failures / piece->length_s : 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The course of a run as it is drawn: its series in so few pieces as can be told apart, each with
+ * its rates, its percentiles, and how often which time was.
+ */
+#ifndef REPORT_HTML_COURSE_H
+#define REPORT_HTML_COURSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/histogram.h"
+#include "base/series.h"
+#include "report/hlog.h"
+
+/* Pieces of a course; neighbouring intervals are added until they are no more. */
+#define COURSE_PIECES_MOST 240
+
+/* Times are counted in rows of equal height on a logarithmic scale, from 1 ns to 10^13 ns. */
+#define COURSE_ROWS_PER_DECADE 40
+#define COURSE_ROWS            (13 * COURSE_ROWS_PER_DECADE)
+
+struct course_piece {
+	double start_s, length_s;
+	uint64_t n_echoes, n_failures;
+	uint64_t p50_ns, p99_ns, max_ns; /* of response; 0 where nothing came back */
+	uint64_t rows[COURSE_ROWS];      /* responses in each */
+};
+
+struct course {
+	size_t n;   /* pieces; 0: nothing is known */
+	size_t sum; /* intervals in each, but for the last */
+	struct course_piece *pieces;
+};
+
+/*
+ * *ret_course is the caller's, to be closed. The histogram is for the work, and reset. Returns 0,
+ * -ENOMEM, or what hlog_decode() says of a string in the series.
+ */
+MUST_USE int course_open(const struct series *series, struct hlog *hlog, struct histogram *work,
+			 struct course *ret_course);
+
+/* Frees it; a zeroed one is closed already. */
+void course_close(struct course *course);
+
+/* Where it ends, in seconds; 0 if nothing is known. */
+double course_end_s(const struct course *course);
+
+/* Echoes per second, failures per second of a piece; 0 where it has no length. */
+double course_rate(const struct course_piece *piece);
+double course_failure_rate(const struct course_piece *piece);
+
+#endif

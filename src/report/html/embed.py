@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Makes C arrays of files, and the hashes by which a page allows itself style and script.
+
+usage: embed.py page.css page.js marks.svg
+"""
+import base64
+import hashlib
+import pathlib
+import sys
+
+
+def without_comments(text):
+    """The page carries what works; who wants to read it reads the file. Comments begin a line."""
+    lines, inside = [], False
+    for line in text.splitlines(keepends=True):
+        inside = inside or line.lstrip().startswith("/*")
+        if not inside:
+            lines.append(line.lstrip("\t") if line.strip() else "")
+        inside = inside and "*/" not in line
+    return "".join(lines)
+
+
+def array(text):
+    """Numbers, for a string literal may have 4095 characters only."""
+    numbers = [*text.encode("ascii"), 0]
+    rows = (numbers[i : i + 20] for i in range(0, len(numbers), 20))
+    return "\n".join("\t" + "".join(f"{number}," for number in row) for row in rows)
+
+
+def main():
+    print("/* Made by embed.py. */\n#include \"report/html/assets.h\"")
+    for name, path in zip(["css", "js", "marks"], sys.argv[1:], strict=True):
+        text = without_comments(pathlib.Path(path).read_text())
+        print(f"\nconst char assets_{name}[] = {{\n{array(text)}\n}};")
+        if name != "marks":
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+            print(f'\nconst char assets_{name}_hash[] = "sha256-{digest}";')
+
+
+main()

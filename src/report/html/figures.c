@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/html/figures.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+
+struct unit {
+	const char *name;
+	double size;
+};
+
+/* The smallest first. */
+static const struct unit time_units[] = {
+	{ "ns", 1 },
+	{ "µs", 1e3 },
+	{ "ms", 1e6 },
+	{ "s", 1e9 },
+};
+
+static const struct unit count_units[] = {
+	{ "", 1 }, { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 }, { "T", 1e12 }, { "P", 1e15 },
+};
+
+/* The largest unit of which there is at least one, after rounding to a part in `parts` of it. */
+static const struct unit *unit_of(double value, const struct unit *units, size_t n, double parts)
+{
+	const struct unit *unit = units;
+	for (size_t i = 1; i < n; i++) {
+		if (value >= units[i].size * (1 - 0.5 / parts))
+			unit = &units[i];
+	}
+	return unit;
+}
+
+/* Decimals that make four digits of a number. */
+static int decimals_of(double value)
+{
+	int decimals = 3;
+	for (double bound = 9.9995; decimals > 0 && value >= bound; bound *= 10)
+		decimals--;
+	return decimals;
+}
+
+struct figure figure_count(uint64_t n)
+{
+	struct figure plain, grouped;
+	int length = snprintf(plain.text, sizeof(plain.text), "%" PRIu64, n);
+	char *at = grouped.text;
+	for (int i = 0; i < length; i++) {
+		if (i > 0 && (length - i) % 3 == 0)
+			*at++ = ',';
+		*at++ = plain.text[i];
+	}
+	*at = '\0';
+	return grouped;
+}
+
+struct figure figure_time(uint64_t ns)
+{
+	struct figure figure;
+	double value = (double)ns;
+	const struct unit *unit = unit_of(value, time_units, ARRAY_LEN(time_units), 1e4);
+	value /= unit->size;
+	if (value >= 999.95)
+		snprintf(figure.text, sizeof(figure.text), "%s %s",
+			 figure_count((uint64_t)(value + 0.5)).text, unit->name);
+	else
+		snprintf(figure.text, sizeof(figure.text), "%.*f %s",
+			 unit == time_units ? 0 : decimals_of(value), value, unit->name);
+	return figure;
+}
+
+struct figure figure_round_time(double ns)
+{
+	struct figure figure;
+	const struct unit *unit = unit_of(ns, time_units, ARRAY_LEN(time_units), 1e4);
+	snprintf(figure.text, sizeof(figure.text), "%.6g %s", ns / unit->size, unit->name);
+	return figure;
+}
+
+struct figure figure_round_count(double n)
+{
+	struct figure figure;
+	const struct unit *unit = unit_of(n, count_units, ARRAY_LEN(count_units), 1e4);
+	snprintf(figure.text, sizeof(figure.text), "%.6g%s", n / unit->size, unit->name);
+	return figure;
+}
+
+struct figure figure_rate(double per_second)
+{
+	struct figure figure;
+	if (per_second >= 999.95)
+		snprintf(figure.text, sizeof(figure.text), "%s/s",
+			 figure_count((uint64_t)(per_second + 0.5)).text);
+	else
+		snprintf(figure.text, sizeof(figure.text), "%.*f/s", decimals_of(per_second),
+			 per_second);
+	return figure;
+}
+
+struct figure figure_seconds(double seconds)
+{
+	struct figure figure;
+	int length = snprintf(figure.text, sizeof(figure.text), "%.3f", seconds);
+	while (figure.text[length - 1] == '0')
+		length--;
+	if (figure.text[length - 1] == '.')
+		length--;
+	snprintf(figure.text + length, sizeof(figure.text) - (size_t)length, " s");
+	return figure;
+}
+
+struct figure figure_moment(uint64_t ns)
+{
+	struct figure figure;
+	struct tm utc;
+	time_t seconds = (time_t)(ns / CLOCK_NS_PER_S);
+	gmtime_r(&seconds, &utc); /* any number of nanoseconds is in a year that it knows */
+	snprintf(figure.text, sizeof(figure.text), "%04d-%02d-%02d %02d:%02d:%02d UTC",
+		 utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
+		 utc.tm_sec);
+	return figure;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/html/page.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "report/hlog.h"
+#include "report/html/assets.h"
+#include "report/html/chart.h"
+#include "report/html/markup.h"
+#include "version.h"
+
+/* ---- what several parts say ---- */
+
+static const char *name_of(const struct run *run)
+{
+	if (run->name != NULL)
+		return run->name;
+	return run->target != NULL ? run->target : "run";
+}
+
+void chart_name(const struct view *view, size_t i)
+{
+	bool has_namesake = false;
+	for (size_t j = 0; j < view->n; j++)
+		has_namesake |= j != i &&
+				strcmp(name_of(&view->runs[i]), name_of(&view->runs[j])) == 0;
+	markup_text(view->out, name_of(&view->runs[i]));
+	if (has_namesake)
+		fprintf(view->out, " (%zu)", i + 1);
+}
+
+void chart_sign(const struct view *view, size_t i)
+{
+	fprintf(view->out,
+		"<svg class=\"sign run-%zu\" aria-hidden=\"true\"><line class=\"line\" x2=\"100%%\" "
+		"y1=\"50%%\" y2=\"50%%\"/><use href=\"#mark-%zu\" class=\"mark\" x=\"50%%\" "
+		"y=\"50%%\"/></svg> ",
+		i + 1, i + 1);
+}
+
+static bool has_any_service(const struct view *view)
+{
+	for (size_t i = 0; i < view->n; i++) {
+		if (view->has_service[i])
+			return true;
+	}
+	return false;
+}
+
+static bool has_any_course(const struct view *view)
+{
+	for (size_t i = 0; i < view->n; i++) {
+		if (view->courses[i].n > 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- the top ---- */
+
+static void put_head(const struct view *view)
+{
+	FILE *out = view->out;
+	fprintf(out,
+		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+		"style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; "
+		"form-action 'none'\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		"<meta name=\"color-scheme\" content=\"light dark\">\n"
+		"<link rel=\"icon\" href=\"data:,\">\n<title>",
+		assets_css_hash, assets_js_hash);
+	for (size_t i = 0; i < view->n; i++) {
+		fputs(i > 0 ? ", " : "", out);
+		chart_name(view, i);
+	}
+	fprintf(out, " – tcpecho report</title>\n<style>%s</style>\n</head>\n<body>\n", assets_css);
+	fputs(assets_marks, out);
+}
+
+/* What came back, in a sentence. */
+static void put_sentence(const struct view *view, size_t i)
+{
+	FILE *out = view->out;
+	const struct result *result = &view->runs[i].result;
+	const struct histogram *times = &result->response;
+	double seconds = clock_s(result->elapsed_ns);
+	fprintf(out, "%s echoes", figure_count(result->n_echoes).text);
+	if (seconds > 0)
+		fprintf(out, " in %s, %s", figure_seconds(seconds).text,
+			figure_rate((double)result->n_echoes / seconds).text);
+	fputs("; ", out);
+	if (times->n > 0)
+		fprintf(out, "p50 %s, p99 %s, p99.9 %s, max %s; ",
+			figure_time(histogram_percentile_ns(times, 50)).text,
+			figure_time(histogram_percentile_ns(times, 99)).text,
+			figure_time(histogram_percentile_ns(times, 99.9)).text,
+			figure_time(times->max_ns).text);
+	uint64_t n_failures = result_failures(result);
+	if (n_failures > 0)
+		fprintf(out, "%s failed", figure_count(n_failures).text);
+	else
+		fputs("nothing failed", out);
+}
+
+static void put_runs(const struct view *view)
+{
+	fputs("<ul class=\"runs\">\n", view->out);
+	for (size_t i = 0; i < view->n; i++) {
+		fprintf(view->out, "<li class=\"run-%zu\">", i + 1);
+		chart_sign(view, i);
+		fputs("<b>", view->out);
+		chart_name(view, i);
+		fputs("</b> ", view->out);
+		put_sentence(view, i);
+		fputs("</li>\n", view->out);
+	}
+	fputs("</ul>\n", view->out);
+}
+
+/* ---- what has to be said first ---- */
+
+/* Begins a note about a run. */
+static void begin_note(const struct view *view, size_t i, const char *kind)
+{
+	fprintf(view->out, "<li class=\"%s run-%zu\">", kind, i + 1);
+	if (view->n > 1) {
+		fputs("<b>", view->out);
+		chart_name(view, i);
+		fputs("</b>: ", view->out);
+	}
+}
+
+static void put_warnings(const struct view *view, size_t i)
+{
+	FILE *out = view->out;
+	const struct run *run = &view->runs[i];
+	const struct result *result = &run->result;
+	if (run->client_bound != NULL) {
+		begin_note(view, i, "warning");
+		fputs("no measurement of the server: ", out);
+		markup_text(out, run->client_bound);
+		fputs("</li>\n", out);
+	}
+	if (result->n_mismatches > 0 || result_missing(result) > 0) {
+		begin_note(view, i, "warning");
+		fprintf(out, "the echo was not faithful: a wrong byte on %s connections, %s bytes missing",
+			figure_count(result->n_mismatches).text,
+			figure_count(result_missing(result)).text);
+		if (result->first_mismatch[0] != '\0') {
+			fputs("; first: ", out);
+			markup_text(out, result->first_mismatch);
+		}
+		fputs("</li>\n", out);
+	}
+}
+
+static void put_remarks(const struct view *view, size_t i)
+{
+	static const char *const inexact[] = {
+		[RUN_TCPECHO] = NULL,
+		[RUN_HLOG] = "from an HdrHistogram log: every count, and nothing of who measured",
+		[RUN_HGRM] = "from a list of percentiles: what is between them is not known, "
+			     "nor is when it was",
+		[RUN_FORTIO] = "from fortio, which counts in coarse buckets: percentiles are as "
+			       "exact as these are wide",
+	};
+	FILE *out = view->out;
+	const struct run *run = &view->runs[i];
+	if (inexact[run->format] != NULL) {
+		begin_note(view, i, "remark");
+		fprintf(out, "%s</li>\n", inexact[run->format]);
+	}
+	if (run->n_merged > 1) {
+		begin_note(view, i, "remark");
+		fprintf(out, "the sum of %s runs</li>\n", figure_count(run->n_merged).text);
+	}
+	if (run->result.response.n == 0) {
+		begin_note(view, i, "remark");
+		fputs("nothing came back: there is no time to be drawn</li>\n", out);
+	}
+	if (run->result.response.n_above > 0) {
+		begin_note(view, i, "remark");
+		fprintf(out, "%s took longer than an hour, and are drawn as an hour</li>\n",
+			figure_count(run->result.response.n_above).text);
+	}
+}
+
+static void put_notes(const struct view *view)
+{
+	fputs("<ul class=\"notes\">\n", view->out);
+	for (size_t i = 0; i < view->n; i++)
+		put_warnings(view, i);
+	for (size_t i = 0; i < view->n; i++)
+		put_remarks(view, i);
+	fputs("</ul>\n", view->out);
+}
+
+/* ---- the legend: check boxes that page.css listens to ---- */
+
+static void put_legend(const struct view *view)
+{
+	FILE *out = view->out;
+	if (view->n == 1 && !has_any_service(view))
+		return;
+	fputs("<fieldset class=\"legend\"><legend>Shown</legend>\n", out);
+	for (size_t i = 0; view->n > 1 && i < view->n; i++) {
+		fprintf(out,
+			"<label><input type=\"checkbox\" id=\"show-%zu\" checked "
+			"autocomplete=\"off\">",
+			i + 1);
+		chart_sign(view, i);
+		fprintf(out, "<span id=\"name-%zu\">", i + 1);
+		chart_name(view, i);
+		fputs("</span></label>\n", out);
+	}
+	if (has_any_service(view))
+		fputs("<label><input type=\"checkbox\" id=\"show-response\" checked "
+		      "autocomplete=\"off\"><svg class=\"sign\" aria-hidden=\"true\"><line "
+		      "class=\"line response\" x2=\"100%\" y1=\"50%\" y2=\"50%\"/></svg> "
+		      "<span>response time, from when it was due</span></label>\n"
+		      "<label><input type=\"checkbox\" id=\"show-service\" checked "
+		      "autocomplete=\"off\"><svg class=\"sign\" aria-hidden=\"true\"><line "
+		      "class=\"line service\" x2=\"100%\" y1=\"50%\" y2=\"50%\"/></svg> "
+		      "<span>service time, from when it was sent</span></label>\n",
+		      out);
+	fputs("</fieldset>\n", out);
+}
+
+/* ---- the parts ---- */
+
+static void put_percentiles(const struct view *view)
+{
+	fputs("<section>\n<h2 id=\"title-percentiles\">Latency by percentile</h2>\n"
+	      "<p>Each step to the right leaves a tenth of the echoes, the slowest.</p>\n",
+	      view->out);
+	chart_curves(view);
+	chart_percentiles(view);
+	fputs("</section>\n", view->out);
+}
+
+static void put_course(const struct view *view)
+{
+	fputs("<section>\n<h2 id=\"title-rates\">Rate over time</h2>\n", view->out);
+	chart_rates(view);
+	fputs("</section>\n<section>\n<h2 id=\"title-failures\">Failures over time</h2>\n",
+	      view->out);
+	chart_failures(view);
+	for (size_t i = 0; i < view->n; i++)
+		chart_pieces(view, i);
+	fputs("</section>\n<section>\n<h2>Latency over time</h2>\n", view->out);
+	chart_heat(view);
+	fputs("</section>\n", view->out);
+}
+
+static void put_body(const struct view *view)
+{
+	FILE *out = view->out;
+	fputs("<main>\n<header>\n<h1>", out);
+	if (view->n == 1)
+		chart_name(view, 0);
+	else
+		fprintf(out, "%zu runs", view->n);
+	fputs("</h1>\n", out);
+	put_notes(view);
+	put_runs(view);
+	fputs("</header>\n", out);
+	put_legend(view);
+	put_percentiles(view);
+	if (has_any_course(view))
+		put_course(view);
+	else
+		fputs("<section>\n<h2>Over time</h2>\n<p>When each echo came is not known.</p>\n"
+		      "</section>\n",
+		      out);
+	fputs("<section>\n<h2>Facts</h2>\n", out);
+	chart_facts(view);
+	fprintf(out,
+		"</section>\n<footer>drawn by tcpecho %s</footer>\n</main>\n"
+		"<div id=\"readout\" role=\"status\" hidden></div>\n<script>%s</script>\n"
+		"</body>\n</html>\n",
+		TCPECHO_VERSION, assets_js);
+}
+
+/* ---- the whole ---- */
+
+/* In a closed loop a message is sent when it is due, and both times are one. */
+static bool is_same(const struct histogram *one, const struct histogram *other)
+{
+	return one->n == other->n && one->max_ns == other->max_ns &&
+	       memcmp(one->counts, other->counts, HISTOGRAM_BUCKETS * sizeof(*one->counts)) == 0;
+}
+
+static void close_courses(struct view *view)
+{
+	for (size_t i = 0; i < view->n; i++)
+		course_close(&view->courses[i]);
+}
+
+MUST_USE static int open_courses(struct view *view, size_t *reterr_run)
+{
+	struct hlog *hlog;
+	struct histogram work;
+	int rc = hlog_open(&hlog);
+	if (rc < 0)
+		return rc;
+	rc = histogram_open(&work);
+	if (rc < 0)
+		goto close_hlog;
+	double end_s = 0;
+	for (size_t i = 0; i < view->n && rc == 0; i++) {
+		*reterr_run = i;
+		rc = course_open(&view->runs[i].series, hlog, &work, &view->courses[i]);
+		if (rc == 0 && course_end_s(&view->courses[i]) > end_s)
+			end_s = course_end_s(&view->courses[i]);
+	}
+	view->elapsed = scale_elapsed(end_s);
+	if (rc < 0)
+		close_courses(view);
+	histogram_close(&work);
+close_hlog:
+	hlog_close(hlog);
+	return rc;
+}
+
+int page_write(FILE *out, const struct run *runs, size_t n, size_t *reterr_run)
+{
+	assert(n >= 1 && n <= PAGE_RUNS_MOST);
+	struct view view = { .out = out, .runs = runs, .n = n };
+	for (size_t i = 0; i < n; i++) {
+		const struct result *result = &runs[i].result;
+		view.has_service[i] =
+			result->service.n > 0 && !is_same(&result->response, &result->service);
+	}
+	int rc = open_courses(&view, reterr_run);
+	if (rc < 0)
+		return rc;
+	put_head(&view);
+	put_body(&view);
+	close_courses(&view);
+	return 0;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/html/scale.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/compiler.h"
+
+/* A largest time that is so many times the typical one would press all others to the ground. */
+#define LINEAR_REACH 8
+
+/* Names at an axis from 0, at most. */
+#define NAMES_MOST 6
+
+/* Up to so many decades there is room for 2 and 5 of each. */
+#define DECADES_WITH_ALL 2.1
+
+#define DAY_S 86400.0
+
+/* Sums of steps miss their sum by less. */
+#define CLOSE 1e-9
+
+double scale_at(const struct scale *scale, double value)
+{
+	double at = scale->is_log ? log10((value > scale->low ? value : scale->low) / scale->low) /
+					    log10(scale->high / scale->low)
+				  : (value - scale->low) / (scale->high - scale->low);
+	if (!(at > 0))
+		return 0;
+	return at < 1 ? at : 1;
+}
+
+/* ---- round numbers ---- */
+
+static double power_of_ten(int exponent)
+{
+	double power = 1;
+	for (int i = exponent < 0 ? -exponent : exponent; i > 0; i--)
+		power *= 10;
+	return exponent < 0 ? 1 / power : power;
+}
+
+/* The exponent of the power of ten at or below a value above 0. */
+static int decade_of(double value)
+{
+	int exponent = 0;
+	while (value >= power_of_ten(exponent + 1) * (1 - CLOSE))
+		exponent++;
+	while (value < power_of_ten(exponent) * (1 - CLOSE))
+		exponent--;
+	return exponent;
+}
+
+/* 1, 2 or 5 times a power of ten: the smallest that is not below a value above 0. */
+static double round_up(double value)
+{
+	double power = power_of_ten(decade_of(value));
+	if (value <= power * (1 + CLOSE))
+		return power;
+	if (value <= 2 * power * (1 + CLOSE))
+		return 2 * power;
+	return value <= 5 * power * (1 + CLOSE) ? 5 * power : 10 * power;
+}
+
+/* The largest that is not above it. */
+static double round_down(double value)
+{
+	double power = power_of_ten(decade_of(value));
+	if (value >= 5 * power * (1 - CLOSE))
+		return 5 * power;
+	return value >= 2 * power * (1 - CLOSE) ? 2 * power : power;
+}
+
+/* ---- ends ---- */
+
+/* From 0 to the next multiple of the step that its names will have. */
+static struct scale from_zero(double most)
+{
+	double step = round_up(most / (NAMES_MOST - 1));
+	return (struct scale){ .high = step * ceil(most / step * (1 - CLOSE)) };
+}
+
+struct scale scale_log_times(uint64_t least_ns, uint64_t most_ns)
+{
+	struct scale scale = {
+		.is_log = true,
+		.low = round_down(least_ns > 0 ? (double)least_ns : 1),
+		.high = round_up(most_ns > 0 ? (double)most_ns : 1),
+	};
+	if (scale.high < 2 * scale.low)
+		scale.high = round_up(2 * scale.low);
+	return scale;
+}
+
+struct scale scale_times(uint64_t least_ns, uint64_t typical_ns, uint64_t most_ns)
+{
+	if (most_ns / LINEAR_REACH >= typical_ns && most_ns > LINEAR_REACH)
+		return scale_log_times(least_ns, most_ns);
+	return from_zero(most_ns > 0 ? (double)most_ns : 1);
+}
+
+struct scale scale_counts(double most, double least)
+{
+	return from_zero(most > least ? most : least);
+}
+
+struct scale scale_elapsed(double seconds)
+{
+	return (struct scale){ .high = seconds > 1e-6 ? seconds : 1e-6 };
+}
+
+struct scale scale_percentiles(uint64_t n)
+{
+	double decades = log10(2 * (double)(n > 0 ? n : 1));
+	if (decades < 1)
+		decades = 1;
+	return (struct scale){
+		.high = decades < SCALE_DECADES_MOST ? decades : SCALE_DECADES_MOST,
+	};
+}
+
+/* ---- ticks ---- */
+
+static struct figure *add(struct scale_ticks *ticks, const struct scale *scale, double value,
+			  bool is_minor)
+{
+	assert(ticks->n < SCALE_TICKS_MOST);
+	struct scale_tick *tick = &ticks->list[ticks->n++];
+	tick->at = scale_at(scale, value);
+	tick->is_minor = is_minor;
+	return &tick->label;
+}
+
+static struct scale_ticks ticks_from_zero(const struct scale *scale,
+					  struct figure (*label)(double value))
+{
+	struct scale_ticks ticks = { 0 };
+	double step = round_up(scale->high / (NAMES_MOST - 1));
+	*add(&ticks, scale, 0, false) = (struct figure){ "0" };
+	for (int i = 1; i * step <= scale->high * (1 + CLOSE); i++)
+		*add(&ticks, scale, i * step, false) = label(i * step);
+	return ticks;
+}
+
+struct scale_ticks scale_ticks_of_counts(const struct scale *scale)
+{
+	return ticks_from_zero(scale, figure_round_count);
+}
+
+struct scale_ticks scale_ticks_of_times(const struct scale *scale)
+{
+	static const double parts[] = { 1, 2, 5 };
+	if (!scale->is_log)
+		return ticks_from_zero(scale, figure_round_time);
+
+	struct scale_ticks ticks = { 0 };
+	bool has_room = log10(scale->high / scale->low) <= DECADES_WITH_ALL;
+	for (int exponent = decade_of(scale->low); exponent <= decade_of(scale->high); exponent++) {
+		for (size_t i = 0; i < (has_room ? ARRAY_LEN(parts) : 1); i++) {
+			double value = parts[i] * power_of_ten(exponent);
+			if (value >= scale->low * (1 - CLOSE) && value <= scale->high * (1 + CLOSE))
+				*add(&ticks, scale, value, false) = figure_round_time(value);
+		}
+	}
+	return ticks;
+}
+
+/* The next length of time that people count in, of at least so many seconds. */
+static double round_elapsed(double seconds)
+{
+	static const double longer[] = { 30,   60,   120,  300,   600,   1200,
+					 1800, 3600, 7200, 14400, 21600, 43200 };
+	if (seconds <= 20)
+		return round_up(seconds);
+	for (size_t i = 0; i < ARRAY_LEN(longer); i++) {
+		if (seconds <= longer[i])
+			return longer[i];
+	}
+	return DAY_S * round_up(seconds / DAY_S);
+}
+
+struct scale_ticks scale_ticks_of_elapsed(const struct scale *scale)
+{
+	static const struct {
+		double size;
+		const char *name;
+	} units[] = { { DAY_S, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" }, { 1e-3, "ms" } };
+	struct scale_ticks ticks = { 0 };
+	double step = round_elapsed(scale->high / (NAMES_MOST - 1));
+	size_t unit = 0;
+	while (unit + 1 < ARRAY_LEN(units) && step < units[unit].size * (1 - CLOSE))
+		unit++;
+	if (unit + 1 == ARRAY_LEN(units) && step >= 0.1 * (1 - CLOSE))
+		unit--; /* 0.5 s, not 500 ms */
+	for (int i = 0; i * step <= scale->high * (1 + CLOSE); i++)
+		snprintf(add(&ticks, scale, i * step, false)->text, sizeof(struct figure), "%.6g %s",
+			 i * step / units[unit].size, units[unit].name);
+	return ticks;
+}
+
+struct scale_ticks scale_ticks_of_percentiles(const struct scale *scale)
+{
+	struct scale_ticks ticks = { 0 };
+	*add(&ticks, scale, 0, false) = (struct figure){ "0%" };
+	*add(&ticks, scale, log10(2), true) = (struct figure){ "50%" };
+	*add(&ticks, scale, 1, false) = (struct figure){ "90%" };
+	for (int decades = 2; decades <= scale->high * (1 + CLOSE); decades++)
+		/* Of many, every other name where there is little room. */
+		snprintf(add(&ticks, scale, decades, scale->high > 5 && decades % 2 == 1)->text,
+			 sizeof(struct figure), "%.*f%%", decades - 2,
+			 100 - power_of_ten(2 - decades));
+	return ticks;
+}
+
