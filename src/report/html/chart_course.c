@@ -133,8 +133,7 @@ void chart_pieces(const struct view *view, size_t i)
 	for (size_t j = 0; j < course->n; j++) {
 		const struct course_piece *piece = &course->pieces[j];
 		double middle_s = piece->start_s + piece->length_s / 2;
-		fprintf(out,
-			"<tr data-x=\"%.1f\"><th scope=\"row\">%s</th><td>%s</td><td>%s</td>",
+		fprintf(out, "<tr data-x=\"%.1f\"><th scope=\"row\">%s</th><td>%s</td><td>%s</td>",
 			PLOT_EXTENT * scale_at(&view->elapsed, middle_s),
 			figure_seconds(piece->start_s).text, figure_rate(course_rate(piece)).text,
 			figure_count(piece->n_failures).text);

@@ -53,8 +53,8 @@ static void put_line(FILE *out, const struct plot *plot, const struct histogram 
 }
 
 /* A mark at each name of the axis that the curve reaches. */
-static void put_marks(FILE *out, const struct plot *plot, const struct histogram *times,
-		      size_t run, const char *kind)
+static void put_marks(FILE *out, const struct plot *plot, const struct histogram *times, size_t run,
+		      const char *kind)
 {
 	double end = curve_end(times->n);
 	for (int decades = 0; decades <= SCALE_DECADES_MOST && decades <= end; decades++) {
@@ -138,8 +138,9 @@ static void put_head(const struct view *view, const struct columns *columns)
 			size_t run = columns->list[i].run;
 			for (n = 0; i + n < columns->n && columns->list[i + n].run == run;)
 				n++;
-			fprintf(view->out, "<th scope=\"colgroup\" colspan=\"%zu\" class=\"run-%zu\">",
-				n, run + 1);
+			fprintf(view->out,
+				"<th scope=\"colgroup\" colspan=\"%zu\" class=\"run-%zu\">", n,
+				run + 1);
 			chart_sign(view, run);
 			chart_name(view, run);
 			fputs("</th>", view->out);

@@ -8,13 +8,18 @@
 /* Rows of a map: fewer than can be told apart, enough for two peaks to be two. */
 #define ROWS_MOST 48
 
-/* Shades, the palest first, each for counts of `base` times those of the one before. */
+/* Shades, the palest first, and from which counts on they are used: the first row that suffices. */
 #define LEVELS 8
+static const double bounds[][LEVELS] = {
+	{ 1, 2, 3, 5, 7, 10, 15, 20 },           { 1, 2, 5, 10, 20, 50, 100, 200 },
+	{ 1, 3, 10, 30, 100, 300, 1000, 3000 },  { 1, 5, 20, 100, 500, 2000, 10000, 50000 },
+	{ 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7 }, { 1, 1e2, 1e4, 1e6, 1e8, 1e10, 1e12, 1e14 },
+};
 
 struct heat {
 	struct plot plot;
 	size_t rows_each; /* rows of a course in one of the map */
-	double base;
+	const double *bounds;
 };
 
 /* How many rows of a course are one of the map. */
@@ -39,15 +44,14 @@ static uint64_t count_at(const struct course_piece *piece, size_t row, size_t n_
 static int level_of(const struct heat *heat, uint64_t n)
 {
 	int level = 0;
-	for (double bound = heat->base; level < LEVELS && (double)n >= bound; bound *= heat->base)
+	while (level + 1 < LEVELS && (double)n >= heat->bounds[level + 1])
 		level++;
-	return level < LEVELS ? level : LEVELS - 1;
+	return level;
 }
 
 /* The same shades and axes for all maps: they are to be compared. */
 static struct heat heat_of(const struct view *view)
 {
-	static const double bases[] = { 2, 4, 10, 100 };
 	uint64_t least_ns = UINT64_MAX, most_ns = 0, most = 0;
 	for (size_t i = 0; i < view->n; i++) {
 		const struct course *course = &view->courses[i];
@@ -68,11 +72,10 @@ static struct heat heat_of(const struct view *view)
 			}
 		}
 	}
-	heat.base = bases[ARRAY_LEN(bases) - 1];
-	for (size_t i = ARRAY_LEN(bases); i-- > 0;) {
-		if (pow(bases[i], LEVELS) > (double)most)
-			heat.base = bases[i];
-	}
+	size_t i = 0;
+	while (i + 1 < ARRAY_LEN(bounds) && (double)most >= 4 * bounds[i][LEVELS - 1])
+		i++;
+	heat.bounds = bounds[i];
 	return heat;
 }
 
@@ -115,12 +118,16 @@ static void put_level(FILE *out, const struct heat *heat, const struct course *c
 static void put_shades(const struct view *view, const struct heat *heat)
 {
 	fputs("<p class=\"shades\">echoes in a cell, at least: ", view->out);
-	double bound = 1;
-	for (int level = 0; level < LEVELS; level++, bound *= heat->base)
+	for (int level = 0; level < LEVELS; level++)
 		fprintf(view->out,
 			"<span><svg class=\"swatch\" aria-hidden=\"true\"><rect width=\"100%%\" "
 			"height=\"100%%\" class=\"heat-%d\"/></svg>%s</span> ",
-			level + 1, figure_round_count(bound).text);
+			level + 1, figure_round_count(heat->bounds[level]).text);
+	for (int is_p99 = 0; is_p99 <= 1; is_p99++)
+		fprintf(view->out,
+			"<span><svg class=\"sign\" aria-hidden=\"true\"><line x2=\"100%%\" y1=\"50%%\" "
+			"y2=\"50%%\" class=\"over %s\"/></svg>%s</span> ",
+			is_p99 ? "p99" : "p50", is_p99 ? "p99" : "p50");
 	fputs("</p>\n", view->out);
 }
 
@@ -146,11 +153,13 @@ static void put_map(const struct view *view, const struct heat *heat, size_t i)
 	fprintf(out, "<figcaption id=\"title-%s\">", id);
 	chart_sign(view, i);
 	chart_name(view, i);
-	fputs("</figcaption>\n", out);
+	fputs(", response time, logarithmic</figcaption>\n", out);
 	plot_open(out, &plot);
 	plot_shapes_open(out);
 	for (int level = 0; level < LEVELS; level++)
 		put_level(out, heat, course, level);
+	plot_course(out, &plot, course, "over halo", p50_of);
+	plot_course(out, &plot, course, "over halo", p99_of);
 	plot_course(out, &plot, course, "over p50", p50_of);
 	plot_course(out, &plot, course, "over p99", p99_of);
 	plot_shapes_close(out);
@@ -164,7 +173,6 @@ void chart_heat(const struct view *view)
 	heat.plot.about = "The darker, the more echoes took so long; "
 			  "percentiles are in the tables above.";
 	heat.plot.x_title = "since the measuring began";
-	heat.plot.y_title = "response time, logarithmic";
 	heat.plot.x = view->elapsed;
 	heat.plot.x_ticks = scale_ticks_of_elapsed(&heat.plot.x);
 	heat.plot.y_ticks = scale_ticks_of_times(&heat.plot.y);

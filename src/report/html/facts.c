@@ -118,8 +118,7 @@ static bool mode(FILE *out, const struct run *run)
 
 static bool wanted(FILE *out, const struct run *run)
 {
-	return run->rate_wanted != 0 &&
-	       say(out, "%s", figure_rate((double)run->rate_wanted).text);
+	return run->rate_wanted != 0 && say(out, "%s/s", figure_count(run->rate_wanted).text);
 }
 
 static bool connections(FILE *out, const struct run *run)

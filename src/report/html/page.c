@@ -25,8 +25,8 @@ void chart_name(const struct view *view, size_t i)
 {
 	bool has_namesake = false;
 	for (size_t j = 0; j < view->n; j++)
-		has_namesake |= j != i &&
-				strcmp(name_of(&view->runs[i]), name_of(&view->runs[j])) == 0;
+		has_namesake |=
+			j != i && strcmp(name_of(&view->runs[i]), name_of(&view->runs[j])) == 0;
 	markup_text(view->out, name_of(&view->runs[i]));
 	if (has_namesake)
 		fprintf(view->out, " (%zu)", i + 1);
@@ -112,9 +112,11 @@ static void put_runs(const struct view *view)
 	for (size_t i = 0; i < view->n; i++) {
 		fprintf(view->out, "<li class=\"run-%zu\">", i + 1);
 		chart_sign(view, i);
-		fputs("<b>", view->out);
-		chart_name(view, i);
-		fputs("</b> ", view->out);
+		if (view->n > 1) {
+			fputs("<b>", view->out);
+			chart_name(view, i);
+			fputs("</b> ", view->out);
+		}
 		put_sentence(view, i);
 		fputs("</li>\n", view->out);
 	}
@@ -145,16 +147,17 @@ static void put_warnings(const struct view *view, size_t i)
 		markup_text(out, run->client_bound);
 		fputs("</li>\n", out);
 	}
-	if (result->n_mismatches > 0 || result_missing(result) > 0) {
+	if (result->n_mismatches > 0) {
 		begin_note(view, i, "warning");
-		fprintf(out, "the echo was not faithful: a wrong byte on %s connections, %s bytes missing",
-			figure_count(result->n_mismatches).text,
-			figure_count(result_missing(result)).text);
-		if (result->first_mismatch[0] != '\0') {
-			fputs("; first: ", out);
-			markup_text(out, result->first_mismatch);
-		}
+		fprintf(out, "no faithful echo: a wrong byte on %s connections; first: ",
+			figure_count(result->n_mismatches).text);
+		markup_text(out, result->first_mismatch);
 		fputs("</li>\n", out);
+	}
+	if (result_missing(result) > 0) {
+		begin_note(view, i, "warning");
+		fprintf(out, "%s bytes did not come back</li>\n",
+			figure_count(result_missing(result)).text);
 	}
 }
 
@@ -163,10 +166,10 @@ static void put_remarks(const struct view *view, size_t i)
 	static const char *const inexact[] = {
 		[RUN_TCPECHO] = NULL,
 		[RUN_HLOG] = "from an HdrHistogram log: every count, and nothing of who measured",
-		[RUN_HGRM] = "from a list of percentiles: what is between them is not known, "
-			     "nor is when it was",
-		[RUN_FORTIO] = "from fortio, which counts in coarse buckets: percentiles are as "
-			       "exact as these are wide",
+		[RUN_HGRM] = "from a list of percentiles: what lies between two lines of it is "
+			     "taken to be the second",
+		[RUN_FORTIO] = "from fortio: within each of its coarse buckets the values are "
+			       "taken to be spread evenly",
 	};
 	FILE *out = view->out;
 	const struct run *run = &view->runs[i];
@@ -221,11 +224,11 @@ static void put_legend(const struct view *view)
 		fputs("<label><input type=\"checkbox\" id=\"show-response\" checked "
 		      "autocomplete=\"off\"><svg class=\"sign\" aria-hidden=\"true\"><line "
 		      "class=\"line response\" x2=\"100%\" y1=\"50%\" y2=\"50%\"/></svg> "
-		      "<span>response time, from when it was due</span></label>\n"
+		      "<span>response</span></label>\n"
 		      "<label><input type=\"checkbox\" id=\"show-service\" checked "
 		      "autocomplete=\"off\"><svg class=\"sign\" aria-hidden=\"true\"><line "
 		      "class=\"line service\" x2=\"100%\" y1=\"50%\" y2=\"50%\"/></svg> "
-		      "<span>service time, from when it was sent</span></label>\n",
+		      "<span>service</span></label>\n",
 		      out);
 	fputs("</fieldset>\n", out);
 }
@@ -235,8 +238,13 @@ static void put_legend(const struct view *view)
 static void put_percentiles(const struct view *view)
 {
 	fputs("<section>\n<h2 id=\"title-percentiles\">Latency by percentile</h2>\n"
-	      "<p>Each step to the right leaves a tenth of the echoes, the slowest.</p>\n",
+	      "<p>Each step to the right leaves a tenth of the echoes, the slowest.",
 	      view->out);
+	if (has_any_service(view))
+		fputs(" Response time counts from when a message was due, service time from when "
+		      "it was sent.",
+		      view->out);
+	fputs("</p>\n", view->out);
 	chart_curves(view);
 	chart_percentiles(view);
 	fputs("</section>\n", view->out);

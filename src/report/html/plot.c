@@ -29,11 +29,12 @@ static void put_grid(FILE *out, const struct plot *plot)
 
 void plot_open(FILE *out, const struct plot *plot)
 {
+	if (plot->y_title != NULL)
+		fprintf(out, "<p class=\"axis\">%s</p>\n", plot->y_title);
 	fprintf(out,
-		"<p class=\"axis\">%s</p>\n"
 		"<div class=\"plot\"><svg id=\"%s\" role=\"img\" aria-labelledby=\"title-%s\" "
 		"aria-describedby=\"about-%s\"",
-		plot->y_title, plot->id, plot->id, plot->id);
+		plot->id, plot->id, plot->id);
 	put_scale(out, "x", &plot->x);
 	put_scale(out, "y", &plot->y);
 	fprintf(out, "><desc id=\"about-%s\">%s</desc>\n", plot->id, plot->about);
@@ -63,8 +64,8 @@ void plot_mark(FILE *out, size_t run, const char *class, double x, double y)
 		run + 1, run + 1, class, 100 * x, 100 * (1 - y));
 }
 
-void plot_course(FILE *out, const struct plot *plot, const struct course *course,
-		 const char *class, double (*value)(const struct course_piece *piece))
+void plot_course(FILE *out, const struct plot *plot, const struct course *course, const char *class,
+		 double (*value)(const struct course_piece *piece))
 {
 	fprintf(out, "<path class=\"%s\" d=\"", class);
 	for (size_t i = 0; i < course->n; i++) {

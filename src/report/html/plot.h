@@ -22,7 +22,7 @@ struct plot {
 	const char *id;      /* of the drawing; title-ID and about-ID are what it is named by */
 	const char *about;   /* for those who do not see it */
 	const char *x_title; /* under the axis */
-	const char *y_title; /* above the axis */
+	const char *y_title; /* above the axis; NULL: the caption says it */
 	struct scale x, y;
 	struct scale_ticks x_ticks, y_ticks;
 };
@@ -39,7 +39,7 @@ void plot_shapes_close(FILE *out);
 void plot_mark(FILE *out, size_t run, const char *class, double x, double y);
 
 /* A line of a value of each piece of a course, of a class ("run-1 line"). */
-void plot_course(FILE *out, const struct plot *plot, const struct course *course,
-		 const char *class, double (*value)(const struct course_piece *piece));
+void plot_course(FILE *out, const struct plot *plot, const struct course *course, const char *class,
+		 double (*value)(const struct course_piece *piece));
 
 #endif

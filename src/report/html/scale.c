@@ -10,8 +10,9 @@
 /* A largest time that is so many times the typical one would press all others to the ground. */
 #define LINEAR_REACH 8
 
-/* Names at an axis from 0, at most. */
-#define NAMES_MOST 6
+/* Names at an axis from 0, at most: of what goes up, and of what goes on. */
+#define NAMES_MOST   6
+#define MOMENTS_MOST 8
 
 /* Up to so many decades there is room for 2 and 5 of each. */
 #define DECADES_WITH_ALL 2.1
@@ -187,15 +188,17 @@ struct scale_ticks scale_ticks_of_elapsed(const struct scale *scale)
 		const char *name;
 	} units[] = { { DAY_S, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" }, { 1e-3, "ms" } };
 	struct scale_ticks ticks = { 0 };
-	double step = round_elapsed(scale->high / (NAMES_MOST - 1));
+	double step = round_elapsed(scale->high / (MOMENTS_MOST - 1));
 	size_t unit = 0;
 	while (unit + 1 < ARRAY_LEN(units) && step < units[unit].size * (1 - CLOSE))
 		unit++;
 	if (unit + 1 == ARRAY_LEN(units) && step >= 0.1 * (1 - CLOSE))
 		unit--; /* 0.5 s, not 500 ms */
 	for (int i = 0; i * step <= scale->high * (1 + CLOSE); i++)
-		snprintf(add(&ticks, scale, i * step, false)->text, sizeof(struct figure), "%.6g %s",
-			 i * step / units[unit].size, units[unit].name);
+		/* Of many, every other name where there is little room. */
+		snprintf(add(&ticks, scale, i * step, i % 2 == 1 && scale->high > 4 * step)->text,
+			 sizeof(struct figure), "%.6g %s", i * step / units[unit].size,
+			 units[unit].name);
 	return ticks;
 }
 
@@ -206,10 +209,8 @@ struct scale_ticks scale_ticks_of_percentiles(const struct scale *scale)
 	*add(&ticks, scale, log10(2), true) = (struct figure){ "50%" };
 	*add(&ticks, scale, 1, false) = (struct figure){ "90%" };
 	for (int decades = 2; decades <= scale->high * (1 + CLOSE); decades++)
-		/* Of many, every other name where there is little room. */
 		snprintf(add(&ticks, scale, decades, scale->high > 5 && decades % 2 == 1)->text,
 			 sizeof(struct figure), "%.*f%%", decades - 2,
 			 100 - power_of_ten(2 - decades));
 	return ticks;
 }
-

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* A series of any length is so many pieces as can be drawn, and nothing of it is lost. */
+#include "report/html/course.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "unit.h"
+
+static struct hlog *hlog;
+static struct histogram work;
+static struct series series;
+static struct course course;
+
+static int open_all(void **state)
+{
+	(void)state;
+	return hlog_open(&hlog) < 0 || histogram_open(&work) < 0 ? -1 : 0;
+}
+
+static int close_all(void **state)
+{
+	(void)state;
+	hlog_close(hlog);
+	histogram_close(&work);
+	return 0;
+}
+
+static int close_course(void **state)
+{
+	(void)state;
+	course_close(&course);
+	series_close(&series);
+	return 0;
+}
+
+/* Seconds, in the i-th of which i times came back that are 1 us each, and one of a ms. */
+static void make(size_t n)
+{
+	series.list = calloc(n, sizeof(*series.list));
+	assert_non_null(series.list);
+	series.n = n;
+	for (size_t i = 0; i < n; i++) {
+		struct series_interval *interval = &series.list[i];
+		histogram_reset(&work);
+		histogram_record_n(&work, 1000, i);
+		histogram_record(&work, 1000000);
+		interval->start_ns = i * UINT64_C(1000000000);
+		interval->length_ns = UINT64_C(1000000000);
+		interval->n_echoes = i + 1;
+		interval->n_failures = 2;
+		interval->response = strdup(hlog_encode(hlog, &work));
+	}
+}
+
+static uint64_t rows_of(const struct course_piece *piece)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < COURSE_ROWS; i++)
+		n += piece->rows[i];
+	return n;
+}
+
+static void assert_nothing_is_lost(size_t n)
+{
+	uint64_t n_echoes = 0, n_failures = 0, n_times = 0;
+	for (size_t i = 0; i < course.n; i++) {
+		n_echoes += course.pieces[i].n_echoes;
+		n_failures += course.pieces[i].n_failures;
+		n_times += rows_of(&course.pieces[i]);
+	}
+	assert_int_equal(n_echoes, n * (n + 1) / 2);
+	assert_int_equal(n_times, n_echoes);
+	assert_int_equal(n_failures, 2 * n);
+	assert_true(fabs(course_end_s(&course) - (double)n) < 1e-6);
+}
+
+TEST(nothing_known_is_no_piece)
+{
+	assert_int_equal(course_open(&series, hlog, &work, &course), 0);
+	assert_int_equal(course.n, 0);
+	assert_true(course_end_s(&course) == 0);
+}
+
+TEST(each_interval_is_a_piece_while_they_are_few)
+{
+	make(COURSE_PIECES_MOST);
+	assert_int_equal(course_open(&series, hlog, &work, &course), 0);
+	assert_int_equal(course.n, COURSE_PIECES_MOST);
+	assert_int_equal(course.sum, 1);
+	assert_nothing_is_lost(COURSE_PIECES_MOST);
+	assert_true(course_rate(&course.pieces[9]) == 10);
+	assert_true(course_failure_rate(&course.pieces[9]) == 2);
+	assert_int_equal(histogram_index(course.pieces[9].p50_ns), histogram_index(1000));
+	assert_int_equal(histogram_index(course.pieces[9].max_ns), histogram_index(1000000));
+	/* Rows of 1 us and of 1 ms. */
+	assert_int_equal(course.pieces[9].rows[3 * COURSE_ROWS_PER_DECADE], 9);
+	assert_int_equal(course.pieces[9].rows[6 * COURSE_ROWS_PER_DECADE], 1);
+}
+
+TEST(many_intervals_are_added)
+{
+	static const size_t lengths[] = { COURSE_PIECES_MOST + 1, 3600, 3599 };
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		make(lengths[i]);
+		assert_int_equal(course_open(&series, hlog, &work, &course), 0);
+		assert_true(course.n <= COURSE_PIECES_MOST);
+		assert_true(course.n * course.sum >= lengths[i]);
+		assert_nothing_is_lost(lengths[i]);
+		course_close(&course);
+		series_close(&series);
+	}
+}
+
+TEST(an_interval_in_which_nothing_came_back_is_a_piece)
+{
+	make(3);
+	free(series.list[1].response);
+	series.list[1].response = NULL;
+	assert_int_equal(course_open(&series, hlog, &work, &course), 0);
+	assert_int_equal(course.n, 3);
+	assert_int_equal(course.pieces[1].max_ns, 0);
+	assert_int_equal(rows_of(&course.pieces[1]), 0);
+}
+
+TEST(times_of_every_magnitude_have_a_row)
+{
+	make(1);
+	histogram_reset(&work);
+	histogram_record(&work, 0);
+	histogram_record(&work, 1);
+	histogram_record(&work, HISTOGRAM_HIGHEST_NS);
+	free(series.list[0].response);
+	series.list[0].response = strdup(hlog_encode(hlog, &work));
+	assert_int_equal(course_open(&series, hlog, &work, &course), 0);
+	assert_int_equal(course.pieces[0].rows[0], 2);
+	assert_int_equal(rows_of(&course.pieces[0]), 3);
+}
+
+TEST(intervals_of_no_length_have_no_rate)
+{
+	make(2);
+	series.list[1].length_ns = 0;
+	series.list[1].start_ns = UINT64_MAX;
+	assert_int_equal(course_open(&series, hlog, &work, &course), 0);
+	assert_true(course_rate(&course.pieces[1]) == 0);
+	assert_true(isfinite(course_end_s(&course)));
+}
+
+TEST(a_damaged_string_is_told)
+{
+	make(3);
+	series.list[2].response[8] ^= 1;
+	assert_int_equal(course_open(&series, hlog, &work, &course), ERR_HLOG_DAMAGED);
+	assert_int_equal(course.n, 0);
+}
+
+#define COURSE_TEST(name) cmocka_unit_test_teardown(name, close_course)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		COURSE_TEST(nothing_known_is_no_piece),
+		COURSE_TEST(each_interval_is_a_piece_while_they_are_few),
+		COURSE_TEST(many_intervals_are_added),
+		COURSE_TEST(an_interval_in_which_nothing_came_back_is_a_piece),
+		COURSE_TEST(times_of_every_magnitude_have_a_row),
+		COURSE_TEST(intervals_of_no_length_have_no_rate),
+		COURSE_TEST(a_damaged_string_is_told),
+	};
+	return cmocka_run_group_tests(tests, open_all, close_all);
+}
