@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "cli/report_diff.h"
 #include "cli/report_files.h"
+#include "cli/report_html.h"
 #include "net/file.h"
 #include "report/run_merge.h"
 #include "report/run_write.h"
@@ -39,9 +40,9 @@ static const struct option_row options[N_OPTIONS] = {
 		.name = "output",
 		.kind = OPTION_TEXT,
 		.value_name = "FILE",
-		.help = "merge: where the sum goes (default: standard output)",
-		.details = "Of merge: write the sum to FILE, which is there when it is whole and "
-			   "not before.",
+		.help = "merge, html: where the sum goes (default: standard output), or the page",
+		.details = "Of merge: write the sum to FILE instead of standard output. Of html: "
+			   "write the page to FILE. It is there when it is whole and not before.",
 	},
 	[FAIL_IF] = {
 		.name = "fail-if",
@@ -175,6 +176,13 @@ static enum status diff(const struct arguments *arguments, char *const *paths, s
 	return report_diff(paths, n, unit_ns(arguments), arguments->list, arguments->n_list);
 }
 
+/* ---- html ---- */
+
+static enum status html(const struct arguments *arguments, char *const *paths, size_t n)
+{
+	return report_html(paths, n, unit_ns(arguments), arguments->texts[OUTPUT]);
+}
+
 /* ---- the command line ---- */
 
 #define OPTION_BIT(i) (1U << (i))
@@ -188,9 +196,10 @@ static const struct {
 	{ "show", show, OPTION_BIT(JSON) },
 	{ "merge", merge, OPTION_BIT(OUTPUT) },
 	{ "diff", diff, OPTION_BIT(FAIL_IF) },
+	{ "html", html, OPTION_BIT(OUTPUT) },
 };
 
-#define OPERANDS "show|merge|diff FILE..."
+#define OPERANDS "show|merge|diff|html FILE..."
 
 MUST_USE static enum status check_options(const struct arguments *arguments, size_t operation)
 {
@@ -234,7 +243,7 @@ static enum status run(const struct arguments *arguments)
 /* ---- the man page ---- */
 
 static const char *const description[] = {
-	"Shows, adds and compares results: those that ping and bench write with --json, and those "
+	"Shows, adds, compares and draws results: those that ping and bench write with --json, and those "
 	"of other tools. Which tool a file is of is told by its content; - is standard input.",
 	"show prints each as it was printed when it ran, and the facts of the run.",
 	"merge prints the sum of several as one document. Counts and histograms are added and no "
@@ -248,6 +257,10 @@ static const char *const description[] = {
 	"first). Times are those of all values of a side, counts are those of a run on the "
 	"average; and it says whether a difference is larger than the noise, that is whether no "
 	"run of one side lies within the range of the other.",
+	"html draws up to eight of them over each other, as one page that needs no network and no "
+	"JavaScript: times by percentile, on the scale that HdrHistogram's are known by, response "
+	"and service time; rates, failures and latency over time; and all facts. The same files "
+	"give the same page.",
 	"Status 1 means that a LIMIT of --fail-if was passed; status 2 that a file is not what it "
 	"should be.",
 	NULL,
@@ -289,6 +302,7 @@ static const struct man_example examples[] = {
 	{ "tcpecho report merge -o all.json machine-*.json", "One result of many machines." },
 	{ "tcpecho report diff --fail-if 'p99>+10%,rate<-5%' old.json new.json",
 	  "Status 1 if it became slower." },
+	{ "tcpecho report html -o page.html old.json new.json", "Both as curves, to be looked at." },
 	{ "tcpecho report diff old-*.json vs new-*.json",
 	  "Several runs of each: what is more than noise?" },
 	{ 0 },
@@ -305,7 +319,7 @@ static const char *const diagnostics[] = {
 
 const struct command report_command = {
 	.name = "report",
-	.summary = "show, add and compare results",
+	.summary = "show, add, compare and draw results",
 	.operands = OPERANDS,
 	.options = options,
 	.n_options = N_OPTIONS,

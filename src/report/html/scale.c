@@ -108,7 +108,7 @@ struct scale scale_counts(double most, double least)
 
 struct scale scale_elapsed(double seconds)
 {
-	return (struct scale){ .high = seconds > 1e-6 ? seconds : 1e-6 };
+	return (struct scale){ .high = seconds > 1e-3 ? seconds : 1e-3 };
 }
 
 struct scale scale_percentiles(uint64_t n)
@@ -194,7 +194,8 @@ struct scale_ticks scale_ticks_of_elapsed(const struct scale *scale)
 		unit++;
 	if (unit + 1 == ARRAY_LEN(units) && step >= 0.1 * (1 - CLOSE))
 		unit--; /* 0.5 s, not 500 ms */
-	for (int i = 0; i * step <= scale->high * (1 + CLOSE); i++)
+	/* What ran for a minute has an end of a minute, whatever its last message took. */
+	for (int i = 0; i * step <= scale->high * 1.001; i++)
 		/* Of many, every other name where there is little room. */
 		snprintf(add(&ticks, scale, i * step, i % 2 == 1 && scale->high > 4 * step)->text,
 			 sizeof(struct figure), "%.6g %s", i * step / units[unit].size,

@@ -149,7 +149,7 @@ TEST(time_goes_on_in_steps_that_people_count_in)
 	assert_elapsed(60, "0 s, (10 s), 20 s, (30 s), 40 s, (50 s), 60 s");
 	assert_elapsed(3600, "0 min, (10 min), 20 min, (30 min), 40 min, (50 min), 60 min");
 	assert_elapsed(86400, "0 h, (4 h), 8 h, (12 h), 16 h, (20 h), 24 h");
-	assert_elapsed(0, "0 ms");
+	assert_elapsed(0, "0 ms, (0.2 ms), 0.4 ms, (0.6 ms), 0.8 ms, (1 ms)");
 }
 
 TEST(any_length_of_time_has_an_axis)

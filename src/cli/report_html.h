@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `report html`: runs as one page.
+ */
+#ifndef CLI_REPORT_HTML_H
+#define CLI_REPORT_HTML_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+
+/*
+ * Draws n files as a page at `output`, which is there when it is whole and not before. Anything but
+ * STATUS_OK was said.
+ */
+MUST_USE enum status report_html(char *const *paths, size_t n, uint64_t list_unit_ns,
+				 const char *output);
+
+#endif
