@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+"""The page of `report html`, as bytes: whole or not there, the same again, bounded, and safe whatever is in it."""
+import html.parser
+import json
+import os
+import random
+import subprocess
+
+import pytest
+
+import documents
+from documents import HOUR
+
+US, MS, S = 1_000, 1_000_000, 1_000_000_000
+
+# A page of one run, of its worst case, and of as many as there may be.
+MOST_OF_ONE = 700_000
+MOST_OF_EIGHT = 5_000_000
+
+HOSTILE = '<script>hacked = 1</script>"\' onload="hacked=1" &lt; \u202e\x1b[2J</style></title>-->'
+
+
+@pytest.fixture
+def draw(program, tmp_path):
+    """Draws files, and gives the page as text."""
+    def run(*files, status=0, output=tmp_path / "page.html", **more):
+        result = subprocess.run([program, "report", "html", *map(str, files), "-o", str(output)],
+                                capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, **more)
+        assert result.returncode == status, result.stderr
+        return output.read_text() if status == 0 else result.stderr
+
+    return run
+
+
+class Outline(html.parser.HTMLParser):
+    """What a page consists of; that elements end as they began."""
+
+    VOID = {"meta", "link", "input"}
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.elements, self.texts, self.ids = [], [], [], []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self.ids += [value for name, value in attributes if name == "id"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((self.open[-1] if self.open else None, data))
+
+    def count(self, tag):
+        return sum(each == tag for each, _ in self.elements)
+
+
+def seconds(n, each=20, failures=0, seed=1):
+    dice = random.Random(seed)
+    result = []
+    for _ in range(n):
+        service = [int(dice.lognormvariate(11, 0.5)) for _ in range(each)]
+        result.append(([value + dice.randrange(5000) for value in service], service, failures))
+    return result
+
+
+def assert_is_sound(page):
+    outline = Outline(page)
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert outline.count("script") == outline.count("style") == outline.count("title") == outline.count("h1") == 1
+    for word in ("nan", "inf"):
+        assert not any(word in value for _, attributes in outline.elements for name, value in attributes.items()
+                       if name in ("d", "x", "y", "x1", "x2", "y1", "y2", "data-x", "data-y"))
+    return outline
+
+
+# ---- files ----
+
+def test_the_same_files_give_the_same_page(draw, tmp_path):
+    one = documents.write(tmp_path / "a.json", seconds(5))
+    two = documents.write(tmp_path / "b.json", seconds(7, seed=2))
+    assert draw(one, two) == draw(one, two, output=tmp_path / "other.html", env={**os.environ, "TZ": "Asia/Tokyo"})
+
+
+def test_a_page_that_cannot_be_whole_is_not_there(draw, tmp_path):
+    good = documents.write(tmp_path / "good.json", seconds(2))
+    bad = tmp_path / "bad.json"
+    bad.write_text(good.read_text()[:-30])
+    page = tmp_path / "page.html"
+    assert "bad.json" in draw(good, bad, status=2)
+    assert not page.exists()
+    page.write_text("what was there")
+    draw(good, bad, status=2)
+    assert page.read_text() == "what was there"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.json", "good.json", "page.html"]
+
+
+def test_a_damaged_second_is_as_bad_as_a_damaged_file(draw, tmp_path):
+    document = documents.document(seconds(3))
+    document["series"][1]["response"] = document["series"][1]["response"][:-8] + "AAAAAAAA"
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(document))
+    assert "run.json" in draw(path, status=2)
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_where_it_cannot_be_written_the_machine_is_at_fault(draw, tmp_path):
+    path = documents.write(tmp_path / "run.json", seconds(1))
+    assert "cannot write the page" in draw(path, status=4, output=tmp_path / "missing" / "page.html")
+    assert "cannot write the page" in draw(path, status=4, output="/dev/full")
+
+
+def test_it_has_to_be_told_where_and_not_too_many(program, draw, tmp_path):
+    path = documents.write(tmp_path / "run.json", seconds(1))
+    result = subprocess.run([program, "report", "html", path], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout) == (2, "") and "-o" in result.stderr
+    assert "at most 8" in draw(*[path] * 9, status=2)
+    assert_is_sound(draw(*[path] * 8))
+
+
+# ---- what is in it ----
+
+def test_it_is_whole_in_itself(draw, tmp_path):
+    outline = assert_is_sound(draw(documents.write(tmp_path / "run.json", seconds(5))))
+    policy = [attributes["content"] for tag, attributes in outline.elements
+              if attributes.get("http-equiv") == "Content-Security-Policy"]
+    assert len(policy) == 1
+    assert policy[0].startswith("default-src 'none'; ") and "unsafe" not in policy[0] and "http" not in policy[0]
+    for tag, attributes in outline.elements:
+        assert tag not in {"img", "iframe", "object", "embed", "base", "form", "image", "audio", "video"}
+        assert not any(name.startswith("on") or name in ("style", "src") for name in attributes)
+        href = attributes.get("href", "#")
+        assert href.startswith("#") or href == "data:,"
+
+
+def test_texts_of_strangers_are_texts(draw, tmp_path):
+    name = "<script>hacked=1<" + "\\x-\xff" + '" onload=".json'
+    path = documents.write(
+        tmp_path / name, seconds(2), host=HOSTILE, kernel=HOSTILE, cpu=HOSTILE, command_line=HOSTILE, version=HOSTILE,
+        congestion_control=HOSTILE, target=HOSTILE, client_bound=HOSTILE)
+    page = draw(path, path)
+    outline = assert_is_sound(page)
+    assert not any("hacked" in text for element, text in outline.texts if element in ("script", "style"))
+    assert not any(name.startswith("on") for _, attributes in outline.elements for name in attributes)
+    shown = "".join(text for _, text in outline.texts)
+    assert "<script>hacked = 1</script>\"' onload=\"hacked=1\" &lt; " in shown
+    assert "<script>hacked=1<" in shown
+    assert "\x1b" not in page and "\u202e" not in page
+
+
+def test_a_long_text_does_not_fill_the_page(draw, tmp_path):
+    page = draw(documents.write(tmp_path / "run.json", seconds(2), command_line="x" * 1_000_000))
+    assert len(page) < MOST_OF_ONE and "x" * 4096 + "…" in page and "x" * 4097 not in page
+
+
+def test_what_has_to_be_known_stands_at_the_top(draw, tmp_path):
+    bound = documents.write(tmp_path / "bound.json", seconds(2, failures=3), client_bound="its threads were busy")
+    wrong = documents.write(tmp_path / "wrong.json", seconds(2, seed=3), mismatches=1, errors={"mismatch": 1},
+                            sent=41, bytes=64 * 41, missing_bytes=64, first_mismatch="byte 17 is 0x00 and not 0x41")
+    outline = assert_is_sound(draw(bound, wrong))
+    shown = "".join(text for element, text in outline.texts if element not in ("style", "script"))
+    before_curves = shown[: shown.index("Latency by percentile")]
+    for sentence in ("no measurement of the server: its threads were busy", "384 bytes did not come back",
+                     "a wrong byte on 1 connections; first: byte 17 is 0x00 and not 0x41"):
+        assert sentence in before_curves
+
+
+def test_files_of_others_say_what_is_not_exact(draw, tmp_path):
+    path = tmp_path / "wrk.hgrm"
+    path.write_text("       Value     Percentile TotalCount 1/(1-Percentile)\n\n"
+                    "       0.067     0.000000000000          1           1.00\n"
+                    "       1.371     0.500000000000         50           2.00\n"
+                    "      12.926     1.000000000000        100            inf\n"
+                    "#[Mean    =        1.423, StdDeviation   =        0.982]\n"
+                    "#[Max     =       12.926, Total count    =          100]\n"
+                    "#[Buckets =           27, SubBuckets     =         2048]\n")
+    outline = assert_is_sound(draw(path, documents.write(tmp_path / "run.json", seconds(2))))
+    shown = "".join(text for _, text in outline.texts)
+    assert "from a list of percentiles" in shown
+    assert "12.93 ms" in shown
+
+
+# ---- whatever a run is ----
+
+SHAPES = {
+    "one interval": [([100 * US] * 5, [90 * US] * 5, 0)],
+    "no interval": None,
+    "no echo": [([], [], 3)] * 4,
+    "a single echo": [([83 * US], [83 * US], 0)],
+    "a silent second": [([100 * US], [90 * US], 0), ([], [], 1), ([100 * US], [90 * US], 0)],
+    "a nanosecond": [([1], [1], 0)],
+    "no time at all": [([0, 0], [0, 0], 0)],
+    "from a nanosecond to an hour": [([1, US, MS, S, HOUR], [1] * 5, 0)],
+    "an hour": [([HOUR], [HOUR], 0)] * 2,
+    "241 seconds": seconds(241, each=2),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_run_gives_a_sound_page(draw, tmp_path, shape):
+    given = SHAPES[shape]
+    more = {}
+    if given is None:
+        given, more = seconds(2), {"series": []}
+    page = draw(documents.write(tmp_path / "run.json", given, **more))
+    outline = assert_is_sound(page)
+    shown = "".join(text for _, text in outline.texts)
+    assert ("there is no time to be drawn" in shown) == (shape == "no echo")
+    assert ("When each echo came is not known." in shown) == (shape == "no interval")
+    assert len(page) < MOST_OF_ONE
+
+
+def test_an_hour_of_seconds_of_every_magnitude_is_bounded(draw, tmp_path):
+    """3,600 intervals, times in all the rows that there are, eight runs over each other."""
+    dice = random.Random(1)
+    given = []
+    for _ in range(3600):
+        response = [int(10 ** dice.uniform(0, 12.5)) for _ in range(40)]
+        given.append((response, response, dice.randrange(2)))
+    path = documents.write(tmp_path / "run.json", given)
+    page = draw(path)
+    assert len(page) < MOST_OF_ONE
+    assert len(draw(*[path] * 8)) < MOST_OF_EIGHT
+    # No more points on a line than can be seen.
+    outline = assert_is_sound(page)
+    lines = [attributes["d"] for tag, attributes in outline.elements
+             if tag == "path" and attributes.get("class", "").startswith("line")]
+    assert lines and all(line.count("H") <= 1536 for line in lines)
