@@ -22,7 +22,7 @@ static void put_grid(FILE *out, const struct plot *plot)
 		double x = 100 * tick->at;
 		fprintf(out,
 			"<line class=\"grid\" x1=\"%.2f%%\" x2=\"%.2f%%\" y2=\"100%%\"/>"
-			"<text class=\"x%s\" x=\"%.2f%%\" y=\"100%%\" dy=\"1.5em\">%s</text>\n",
+			"<text class=\"x%s\" x=\"%.2f%%\" y=\"100%%\" dy=\"1.8em\">%s</text>\n",
 			x, x, tick->is_minor ? " minor" : "", x, tick->label.text);
 	}
 }
