@@ -134,6 +134,8 @@ def test_it_is_whole_in_itself(draw, tmp_path):
               if attributes.get("http-equiv") == "Content-Security-Policy"]
     assert len(policy) == 1
     assert policy[0].startswith("default-src 'none'; ") and "unsafe" not in policy[0] and "http" not in policy[0]
+    # A browser that finds no icon asks its server for one.
+    assert ("link", {"rel": "icon", "href": "data:,"}) in outline.elements
     for tag, attributes in outline.elements:
         assert tag not in {"img", "iframe", "object", "embed", "base", "form", "image", "audio", "video"}
         assert not any(name.startswith("on") or name in ("style", "src") for name in attributes)

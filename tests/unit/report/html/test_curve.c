@@ -93,6 +93,18 @@ TEST(few_values_are_steps)
 	assert_percentiles_are_on_it();
 }
 
+TEST(many_values_that_are_one_are_a_step)
+{
+	histogram_record_n(&given, 1000, 990);
+	histogram_record_n(&given, 1000000, 10);
+	draw();
+	assert_is_a_curve();
+	double x = CURVE_EXTENT * scale_at(&percentiles, 2);
+	assert_true(fabs(drawn_at(x - 1) - height_of(1000)) < 1);
+	assert_true(fabs(drawn_at(x + 1) - height_of(1000000)) < 1);
+	assert_percentiles_are_on_it();
+}
+
 TEST(many_values_have_few_corners)
 {
 	uint64_t dice = 1;
@@ -140,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CURVE_TEST(a_single_value_is_a_level_line),
 		CURVE_TEST(few_values_are_steps),
+		CURVE_TEST(many_values_that_are_one_are_a_step),
 		CURVE_TEST(many_values_have_few_corners),
 		CURVE_TEST(every_bucket_filled_has_few_corners),
 		CURVE_TEST(as_many_values_as_can_be_end_at_the_edge),
