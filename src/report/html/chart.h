@@ -34,6 +34,9 @@ void chart_name(const struct view *view, size_t i);
 /* Writes the sign of the i-th run: its line with its mark. */
 void chart_sign(const struct view *view, size_t i);
 
+/* Begins a part of the page, of that name, that scrolls by itself where it is too wide. */
+void chart_scroll(const struct view *view, const char *name);
+
 /* Which value each percentile is: the curves, and the same in numbers. (chart_curve.c) */
 void chart_curves(const struct view *view);
 void chart_percentiles(const struct view *view);

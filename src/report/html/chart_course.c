@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <math.h>
-
 #include "report/html/chart.h"
 #include "report/html/plot.h"
 
@@ -67,8 +65,10 @@ static double most_of(const struct view *view, double (*value)(const struct cour
 {
 	double most = 0;
 	for (size_t i = 0; i < view->n; i++) {
-		for (size_t j = 0; j < view->courses[i].n; j++)
-			most = fmax(most, value(&view->courses[i].pieces[j]));
+		for (size_t j = 0; j < view->courses[i].n; j++) {
+			double at = value(&view->courses[i].pieces[j]);
+			most = at > most ? at : most;
+		}
 	}
 	return most;
 }
@@ -123,12 +123,13 @@ void chart_pieces(const struct view *view, size_t i)
 	fputs(view->n > 1 ? " in numbers" : "In numbers", out);
 	if (course->sum > 1)
 		fprintf(out, ", %zu intervals in each row", course->sum);
+	fputs("</summary>\n", out);
+	chart_scroll(view, "the course in numbers");
 	fprintf(out,
-		"</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-		"aria-label=\"the course in numbers\"><table id=\"pieces-%zu\" data-run=\"%zu\">\n"
-		"<thead><tr><th scope=\"col\">from</th><th scope=\"col\">echoes</th>"
-		"<th scope=\"col\">failures</th><th scope=\"col\">p50</th>"
-		"<th scope=\"col\">p99</th><th scope=\"col\">max</th></tr></thead>\n<tbody>\n",
+		"<table id=\"pieces-%zu\" data-run=\"%zu\">\n<thead><tr><th scope=\"col\">from</th>"
+		"<th scope=\"col\">echoes</th><th scope=\"col\">failures</th>"
+		"<th scope=\"col\">p50</th><th scope=\"col\">p99</th><th scope=\"col\">max</th>"
+		"</tr></thead>\n<tbody>\n",
 		i + 1, i + 1);
 	for (size_t j = 0; j < course->n; j++) {
 		const struct course_piece *piece = &course->pieces[j];

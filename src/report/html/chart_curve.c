@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <math.h>
 #include <string.h>
 
 #include "base/compiler.h"
 #include "report/html/chart.h"
 #include "report/html/curve.h"
+#include "report/html/decade.h"
 #include "report/html/plot.h"
 
 /* ---- the curves ---- */
@@ -58,7 +58,7 @@ static void put_marks(FILE *out, const struct plot *plot, const struct histogram
 {
 	double end = curve_end(times->n);
 	for (int decades = 0; decades <= SCALE_DECADES_MOST && decades <= end; decades++) {
-		double percent = 100 - 100 / exp10(decades);
+		double percent = 100 - 100 / decade_power(decades);
 		double ns = (double)histogram_percentile_ns(times, percent);
 		if (decades <= plot->x.high)
 			plot_mark(out, run, kind, scale_at(&plot->x, decades),
@@ -163,10 +163,10 @@ static void put_time(FILE *out, const struct column *column, uint64_t ns)
 		column->run + 1, column->kind, (unsigned long long)ns, figure_time(ns).text);
 }
 
-/* A row of a percentile, so many decades from 0, named with so many decimals. */
-static void put_percentile(FILE *out, const struct columns *columns, double decades, int decimals)
+/* A row of the percentile that one value of so many exceeds, named with so many decimals. */
+static void put_percentile(FILE *out, const struct columns *columns, double one_of, int decimals)
 {
-	double percent = 100 - 100 / exp10(decades);
+	double percent = 100 - 100 / one_of, decades = decade_log(one_of);
 	if (decades > columns->percentiles.high)
 		return;
 	fprintf(out, "<tr data-x=\"%.1f\"><th scope=\"row\">%.*f%%%s</th>",
@@ -203,18 +203,18 @@ void chart_percentiles(const struct view *view)
 	struct columns columns = columns_of(view);
 	if (columns.n == 0)
 		return;
-	fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"times in numbers\">"
-	      "<table id=\"values\">\n",
-	      view->out);
+	chart_scroll(view, "times in numbers");
+	fputs("<table id=\"values\">\n", view->out);
 	put_head(view, &columns);
 	fputs("<tbody>\n", view->out);
-	put_percentile(view->out, &columns, 0, 0);
-	put_percentile(view->out, &columns, log10(1 / 0.75), 0);
-	put_percentile(view->out, &columns, log10(2), 0);
-	put_percentile(view->out, &columns, log10(4), 0);
+	put_percentile(view->out, &columns, 1, 0);
+	put_percentile(view->out, &columns, 1 / 0.75, 0);
+	put_percentile(view->out, &columns, 2, 0);
+	put_percentile(view->out, &columns, 4, 0);
 	for (int decades = 1; decades <= SCALE_DECADES_MOST; decades++) {
-		put_percentile(view->out, &columns, decades, decades > 2 ? decades - 2 : 0);
-		put_percentile(view->out, &columns, decades + log10(2),
+		put_percentile(view->out, &columns, decade_power(decades),
+			       decades > 2 ? decades - 2 : 0);
+		put_percentile(view->out, &columns, 2 * decade_power(decades),
 			       decades > 1 ? decades - 1 : 0);
 	}
 	put_totals(view->out, &columns);

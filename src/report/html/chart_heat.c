@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <math.h>
-
 #include "base/compiler.h"
 #include "report/html/chart.h"
+#include "report/html/decade.h"
 #include "report/html/plot.h"
 
 /* Rows of a map: fewer than can be told apart, enough for two peaks to be two. */
@@ -26,7 +25,7 @@ struct heat {
 static size_t rows_each(const struct scale *times)
 {
 	static const size_t choices[] = { 1, 2, 4, 8, 20 };
-	double rows = COURSE_ROWS_PER_DECADE * log10(times->high / times->low);
+	double rows = COURSE_ROWS_PER_DECADE * decade_log(times->high / times->low);
 	size_t i = 0;
 	while (i + 1 < ARRAY_LEN(choices) && rows / (double)choices[i] > ROWS_MOST)
 		i++;
@@ -82,9 +81,11 @@ static struct heat heat_of(const struct view *view)
 /* The height of the lower edge of a row, in units from the top. */
 static double edge_of(const struct scale *times, size_t row)
 {
-	double low = log10(times->low), high = log10(times->high);
+	double low = decade_log(times->low), high = decade_log(times->high);
 	double at = ((double)row / COURSE_ROWS_PER_DECADE - low) / (high - low);
-	return PLOT_EXTENT * (1 - fmin(fmax(at, 0), 1));
+	if (at < 0)
+		return PLOT_EXTENT;
+	return at < 1 ? PLOT_EXTENT * (1 - at) : 0;
 }
 
 /* The cells of one shade: neighbours above each other are one rectangle. */
@@ -125,8 +126,9 @@ static void put_shades(const struct view *view, const struct heat *heat)
 			level + 1, figure_round_count(heat->bounds[level]).text);
 	for (int is_p99 = 0; is_p99 <= 1; is_p99++)
 		fprintf(view->out,
-			"<span><svg class=\"sign\" aria-hidden=\"true\"><line x2=\"100%%\" y1=\"50%%\" "
-			"y2=\"50%%\" class=\"over %s\"/></svg>%s</span> ",
+			"<span><svg class=\"sign\" aria-hidden=\"true\">"
+			"<line x2=\"100%%\" y1=\"50%%\" y2=\"50%%\" class=\"over %s\"/>"
+			"</svg>%s</span> ",
 			is_p99 ? "p99" : "p50", is_p99 ? "p99" : "p50");
 	fputs("</p>\n", view->out);
 }

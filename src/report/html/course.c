@@ -2,17 +2,17 @@
 #include "report/html/course.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "report/html/decade.h"
 
 static size_t row_of(const struct histogram_bucket *bucket)
 {
 	double middle = ((double)bucket->lowest_ns + (double)bucket->highest_ns) / 2;
 	if (middle < 1)
 		return 0;
-	double row = COURSE_ROWS_PER_DECADE * log10(middle);
+	double row = COURSE_ROWS_PER_DECADE * decade_log(middle);
 	return row < COURSE_ROWS ? (size_t)row : COURSE_ROWS - 1;
 }
 
@@ -79,8 +79,10 @@ void course_close(struct course *course)
 double course_end_s(const struct course *course)
 {
 	double end_s = 0;
-	for (size_t i = 0; i < course->n; i++)
-		end_s = fmax(end_s, course->pieces[i].start_s + course->pieces[i].length_s);
+	for (size_t i = 0; i < course->n; i++) {
+		double s = course->pieces[i].start_s + course->pieces[i].length_s;
+		end_s = s > end_s ? s : end_s;
+	}
 	return end_s;
 }
 

@@ -19,7 +19,7 @@
 
 /* Times are counted in rows of equal height on a logarithmic scale, from 1 ns to 10^13 ns. */
 #define COURSE_ROWS_PER_DECADE 40
-#define COURSE_ROWS            (13 * COURSE_ROWS_PER_DECADE)
+#define COURSE_ROWS            ((size_t)13 * COURSE_ROWS_PER_DECADE)
 
 struct course_piece {
 	double start_s, length_s;

@@ -2,15 +2,15 @@
 #include "report/html/curve.h"
 
 #include <assert.h>
-#include <math.h>
 
+#include "report/html/decade.h"
 /* What is nearer than that to the corner before cannot be seen. */
 #define FINEST_X 1.0
 #define FINEST_Y 2.0
 
 double curve_end(uint64_t n)
 {
-	return log10(2 * (double)n);
+	return decade_log(2 * (double)n);
 }
 
 static double height_of(const struct scale *times, uint64_t ns)
@@ -31,7 +31,7 @@ size_t curve_corners(const struct histogram *histogram, const struct scale *perc
 	uint64_t n_before = 0;
 	for (size_t at = 0; histogram_next(histogram, &at, &bucket); n_before += bucket.n) {
 		/* The values of this bucket are the percentiles from here on. */
-		double from = log10(n / (n - (double)n_before));
+		double from = decade_log(n / (double)(histogram->n - n_before));
 		uint64_t ns = bucket.highest_ns;
 		if (ns > histogram->max_ns || n_before + bucket.n == histogram->n)
 			ns = histogram->max_ns;

@@ -24,8 +24,8 @@ struct curve_corner {
 };
 
 /*
- * The corners, rising, of a histogram that has values; the first is its smallest value, the last its
- * largest. Returns how many there are, 2 at least.
+ * The corners, rising, of a histogram that has values; the first is its smallest value, the last
+ * its largest. Returns how many there are, 2 at least.
  */
 size_t curve_corners(const struct histogram *histogram, const struct scale *percentiles,
 		     const struct scale *times, struct curve_corner corners[CURVE_CORNERS_MOST]);

@@ -297,9 +297,8 @@ static bool is_known(const struct view *view, fact_fn *fact)
 void chart_facts(const struct view *view)
 {
 	FILE *out = view->out;
-	fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"facts\">"
-	      "<table id=\"facts\">\n<thead><tr><th scope=\"col\">fact</th>",
-	      out);
+	chart_scroll(view, "facts");
+	fputs("<table id=\"facts\">\n<thead><tr><th scope=\"col\">fact</th>", out);
 	for (size_t i = 0; i < view->n; i++) {
 		fprintf(out, "<th scope=\"col\" class=\"run-%zu\">", i + 1);
 		chart_sign(view, i);

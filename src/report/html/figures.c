@@ -49,7 +49,7 @@ static int decimals_of(double value)
 
 struct figure figure_count(uint64_t n)
 {
-	struct figure plain, grouped;
+	struct figure plain, grouped = { "" };
 	int length = snprintf(plain.text, sizeof(plain.text), "%" PRIu64, n);
 	char *at = grouped.text;
 	for (int i = 0; i < length; i++) {

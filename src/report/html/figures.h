@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers as a page shows them: four digits where that is what is known, thousands set apart, UTF-8.
+ * Numbers as a page shows them: four digits of what was measured, thousands set apart. UTF-8.
  */
 #ifndef REPORT_HTML_FIGURES_H
 #define REPORT_HTML_FIGURES_H

@@ -36,7 +36,7 @@ static void put(FILE *out, const char *text, size_t n)
 void markup_text(FILE *out, const char *text)
 {
 	struct escape escape = { .utf8 = true };
-	char harmless[ESCAPE_ROOM(PIECE)];
+	char harmless[ESCAPE_ROOM(PIECE)] = "";
 	size_t length = strnlen(text, MARKUP_TEXT_MOST + 1);
 	size_t shown = length > MARKUP_TEXT_MOST ? MARKUP_TEXT_MOST : length;
 	for (size_t at = 0; at < shown; at += PIECE) {

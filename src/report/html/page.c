@@ -35,10 +35,16 @@ void chart_name(const struct view *view, size_t i)
 void chart_sign(const struct view *view, size_t i)
 {
 	fprintf(view->out,
-		"<svg class=\"sign run-%zu\" aria-hidden=\"true\"><line class=\"line\" x2=\"100%%\" "
-		"y1=\"50%%\" y2=\"50%%\"/><use href=\"#mark-%zu\" class=\"mark\" x=\"50%%\" "
-		"y=\"50%%\"/></svg> ",
+		"<svg class=\"sign run-%zu\" aria-hidden=\"true\">"
+		"<line class=\"line\" x2=\"100%%\" y1=\"50%%\" y2=\"50%%\"/>"
+		"<use href=\"#mark-%zu\" class=\"mark\" x=\"50%%\" y=\"50%%\"/></svg> ",
 		i + 1, i + 1);
+}
+
+void chart_scroll(const struct view *view, const char *name)
+{
+	fprintf(view->out,
+		"<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">", name);
 }
 
 static bool has_any_service(const struct view *view)
@@ -77,8 +83,8 @@ static void put_head(const struct view *view)
 		fputs(i > 0 ? ", " : "", out);
 		chart_name(view, i);
 	}
-	fprintf(out, " – tcpecho report</title>\n<style>%s</style>\n</head>\n<body>\n", assets_css);
-	fputs(assets_marks, out);
+	fprintf(out, " – tcpecho report</title>\n<style>%s</style>\n</head>\n", assets_css);
+	fprintf(out, "<body>\n%s", assets_marks);
 }
 
 /* What came back, in a sentence. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One or several runs as one page of HTML that needs nothing else: no network, and no JavaScript but
- * for reading the curves with the pointer. What it looks like: docs/decisions/0020-a-page-of-svg.md.
+ * One or several runs as one page of HTML that needs nothing else: no network, and no JavaScript
+ * but for reading the curves with the pointer. Why so: docs/decisions/0020-charts-by-hand.md.
  *
  *	page.c     from the head to the foot, and what has to be said first
  *	chart.h    the charts and tables between them
  *	plot.h     a drawing: its axes, its lines, its marks
  *	scale.h    where a value stands, and what is written at the axis
  *	curve.h    a histogram as a line; course.h: a series in pieces
- *	page.css   how it looks; page.js: the cross-hair. tests/report/test_page.py looks at all of it
+ *	page.css   how it looks; page.js: the cross-hair
  *
  * The same runs give the same bytes. Nothing that is in a run is trusted.
  */
@@ -26,8 +26,8 @@
 
 /*
  * Writes the page of n runs, 1 at least. Errors of writing stay with `out`, for its owner
- * (ferror(3)). Returns 0; or with nothing written -ENOMEM, or what hlog_decode() says of a string in
- * the series of runs[*reterr_run].
+ * (ferror(3)). Returns 0; or with nothing written -ENOMEM, or what hlog_decode() says of a string
+ * in the series of runs[*reterr_run].
  */
 MUST_USE int page_write(FILE *out, const struct run *runs, size_t n, size_t *reterr_run);
 

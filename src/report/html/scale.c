@@ -2,10 +2,10 @@
 #include "report/html/scale.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "base/compiler.h"
+#include "report/html/decade.h"
 
 /* A largest time that is so many times the typical one would press all others to the ground. */
 #define LINEAR_REACH 8
@@ -24,9 +24,10 @@
 
 double scale_at(const struct scale *scale, double value)
 {
-	double at = scale->is_log ? log10((value > scale->low ? value : scale->low) / scale->low) /
-					    log10(scale->high / scale->low)
-				  : (value - scale->low) / (scale->high - scale->low);
+	double at = scale->is_log
+			    ? decade_log((value > scale->low ? value : scale->low) / scale->low) /
+				      decade_log(scale->high / scale->low)
+			    : (value - scale->low) / (scale->high - scale->low);
 	if (!(at > 0))
 		return 0;
 	return at < 1 ? at : 1;
@@ -34,29 +35,10 @@ double scale_at(const struct scale *scale, double value)
 
 /* ---- round numbers ---- */
 
-static double power_of_ten(int exponent)
-{
-	double power = 1;
-	for (int i = exponent < 0 ? -exponent : exponent; i > 0; i--)
-		power *= 10;
-	return exponent < 0 ? 1 / power : power;
-}
-
-/* The exponent of the power of ten at or below a value above 0. */
-static int decade_of(double value)
-{
-	int exponent = 0;
-	while (value >= power_of_ten(exponent + 1) * (1 - CLOSE))
-		exponent++;
-	while (value < power_of_ten(exponent) * (1 - CLOSE))
-		exponent--;
-	return exponent;
-}
-
 /* 1, 2 or 5 times a power of ten: the smallest that is not below a value above 0. */
 static double round_up(double value)
 {
-	double power = power_of_ten(decade_of(value));
+	double power = decade_power(decade_floor(value));
 	if (value <= power * (1 + CLOSE))
 		return power;
 	if (value <= 2 * power * (1 + CLOSE))
@@ -67,7 +49,7 @@ static double round_up(double value)
 /* The largest that is not above it. */
 static double round_down(double value)
 {
-	double power = power_of_ten(decade_of(value));
+	double power = decade_power(decade_floor(value));
 	if (value >= 5 * power * (1 - CLOSE))
 		return 5 * power;
 	return value >= 2 * power * (1 - CLOSE) ? 2 * power : power;
@@ -79,7 +61,10 @@ static double round_down(double value)
 static struct scale from_zero(double most)
 {
 	double step = round_up(most / (NAMES_MOST - 1));
-	return (struct scale){ .high = step * ceil(most / step * (1 - CLOSE)) };
+	int steps = 1;
+	while (steps * step < most * (1 - CLOSE))
+		steps++;
+	return (struct scale){ .high = steps * step };
 }
 
 struct scale scale_log_times(uint64_t least_ns, uint64_t most_ns)
@@ -113,7 +98,7 @@ struct scale scale_elapsed(double seconds)
 
 struct scale scale_percentiles(uint64_t n)
 {
-	double decades = log10(2 * (double)(n > 0 ? n : 1));
+	double decades = decade_log(2 * (double)(n > 0 ? n : 1));
 	if (decades < 1)
 		decades = 1;
 	return (struct scale){
@@ -156,10 +141,11 @@ struct scale_ticks scale_ticks_of_times(const struct scale *scale)
 		return ticks_from_zero(scale, figure_round_time);
 
 	struct scale_ticks ticks = { 0 };
-	bool has_room = log10(scale->high / scale->low) <= DECADES_WITH_ALL;
-	for (int exponent = decade_of(scale->low); exponent <= decade_of(scale->high); exponent++) {
+	bool has_room = decade_log(scale->high / scale->low) <= DECADES_WITH_ALL;
+	for (int exponent = decade_floor(scale->low); exponent <= decade_floor(scale->high);
+	     exponent++) {
 		for (size_t i = 0; i < (has_room ? ARRAY_LEN(parts) : 1); i++) {
-			double value = parts[i] * power_of_ten(exponent);
+			double value = parts[i] * decade_power(exponent);
 			if (value >= scale->low * (1 - CLOSE) && value <= scale->high * (1 + CLOSE))
 				*add(&ticks, scale, value, false) = figure_round_time(value);
 		}
@@ -207,11 +193,11 @@ struct scale_ticks scale_ticks_of_percentiles(const struct scale *scale)
 {
 	struct scale_ticks ticks = { 0 };
 	*add(&ticks, scale, 0, false) = (struct figure){ "0%" };
-	*add(&ticks, scale, log10(2), true) = (struct figure){ "50%" };
+	*add(&ticks, scale, decade_log(2), true) = (struct figure){ "50%" };
 	*add(&ticks, scale, 1, false) = (struct figure){ "90%" };
 	for (int decades = 2; decades <= scale->high * (1 + CLOSE); decades++)
 		snprintf(add(&ticks, scale, decades, scale->high > 5 && decades % 2 == 1)->text,
 			 sizeof(struct figure), "%.*f%%", decades - 2,
-			 100 - power_of_ten(2 - decades));
+			 100 - decade_power(2 - decades));
 	return ticks;
 }

@@ -68,11 +68,11 @@ TEST(as_many_runs_as_there_may_be_are_on_it)
 TEST(runs_without_a_name_are_called_by_their_number)
 {
 	assert_int_equal(write_page(2), 0);
-	assert_non_null(strstr(written, "<title>run (1), run (2) – tcpecho report</title>"));
+	assert_non_null(strstr(written, "<title>run (1), run (2) – tcpecho"));
 	runs[0].name = strdup("a.json");
 	runs[1].target = strdup("192.0.2.7:9877");
 	assert_int_equal(write_page(2), 0);
-	assert_non_null(strstr(written, "<title>a.json, 192.0.2.7:9877 – tcpecho report</title>"));
+	assert_non_null(strstr(written, "<title>a.json, 192.0.2.7:9877 – tcpecho"));
 }
 
 TEST(of_a_damaged_run_nothing_is_written)

@@ -77,7 +77,8 @@ TEST(a_long_tail_is_on_a_logarithmic_axis)
 
 	scale = scale_times(20 * US, 25 * US, 1900 * US);
 	ticks = scale_ticks_of_times(&scale);
-	assert_string_equal(names_of(&ticks), "20 µs, 50 µs, 100 µs, 200 µs, 500 µs, 1 ms, 2 ms");
+	assert_string_equal(names_of(&ticks), "20 µs, 50 µs, 100 µs, 200 µs, 500 µs, "
+					      "1 ms, 2 ms");
 }
 
 TEST(a_time_that_is_alone_has_an_axis)
