@@ -143,6 +143,7 @@ class Podman:
     def remove(self):
         for name in self.containers:
             self.try_to("rm", "--force", "--time=0", name)
-        for parent in pathlib.Path("/sys/fs/cgroup").glob("**/libpod_parent"):
-            with contextlib.suppress(OSError):
-                parent.rmdir()  # if it is nobody else's
+        for directory, _, _ in os.walk("/sys/fs/cgroup", topdown=False):
+            if "libpod_parent" in directory:
+                with contextlib.suppress(OSError):
+                    os.rmdir(directory)  # if it is nobody else's

@@ -86,17 +86,22 @@ class Booted(Root):
     # systemd wants one tree of cgroups, and this machine's own may be of the other kind. Landlock is not in
     # the list of calls that nspawn allows, though a machine allows them.
     BOOT = (
-        "mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec systemd-nspawn --quiet --register=no --keep-unit --boot"
+        "mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir \"/sys/fs/cgroup/$2\""
+        " && echo 0 >\"/sys/fs/cgroup/$2/cgroup.procs\""
+        " && exec systemd-nspawn --quiet --register=no --keep-unit --boot"
         " --private-network --console=pipe --directory=\"$1\""
         " '--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self'"
     )
+
+    # What nspawn and systemd made of cgroups below the one that they were started in.
+    LEAVE = 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && find "/sys/fs/cgroup/$1" -depth -type d -exec rmdir {} +'
 
     def __init__(self, archive):
         super().__init__(archive)
         self.log = tempfile.TemporaryFile()
         self.outside = subprocess.Popen(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-            + ["sh", "-c", self.BOOT, "boot", self.path],
+            + ["sh", "-c", self.BOOT, "boot", self.path, self.path.name],
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=subprocess.STDOUT,
@@ -133,4 +138,6 @@ class Booted(Root):
         self.outside.kill()  # and with it, everything that is in its namespaces
         self.outside.wait()
         self.log.close()
+        leave = ["unshare", "--mount", "sh", "-c", self.LEAVE, "leave", self.path.name]
+        wait_until(lambda: execute(leave).returncode == 0, "the end of every process")
         super().remove()
