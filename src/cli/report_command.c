@@ -243,8 +243,8 @@ static enum status run(const struct arguments *arguments)
 /* ---- the man page ---- */
 
 static const char *const description[] = {
-	"Shows, adds, compares and draws results: those that ping and bench write with --json, and those "
-	"of other tools. Which tool a file is of is told by its content; - is standard input.",
+	"Shows, adds, compares and draws results: those that ping and bench write with --json, and "
+	"those of other tools. Which tool a file is of is told by its content; - is standard input.",
 	"show prints each as it was printed when it ran, and the facts of the run.",
 	"merge prints the sum of several as one document. Counts and histograms are added and no "
 	"percentile is averaged: those of the sum are those of all its values. Its seconds are "
@@ -302,7 +302,8 @@ static const struct man_example examples[] = {
 	{ "tcpecho report merge -o all.json machine-*.json", "One result of many machines." },
 	{ "tcpecho report diff --fail-if 'p99>+10%,rate<-5%' old.json new.json",
 	  "Status 1 if it became slower." },
-	{ "tcpecho report html -o page.html old.json new.json", "Both as curves, to be looked at." },
+	{ "tcpecho report html -o page.html old.json new.json",
+	  "Both as curves, to be looked at." },
 	{ "tcpecho report diff old-*.json vs new-*.json",
 	  "Several runs of each: what is more than noise?" },
 	{ 0 },
