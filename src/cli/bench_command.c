@@ -194,15 +194,20 @@ static const struct option_row options[N_OPTIONS] = {
 
 /* ---- what is written ---- */
 
-MUST_USE static int write_hlog(const char *path, const struct run *run)
+/* Before the run: who cannot have the log should not wait for it. */
+MUST_USE static int begin_hlog(const char *path, struct file_draft *ret_hlog)
 {
-	FILE *file;
-	int rc = file_create(path, &file);
-	if (rc == 0) {
-		int written = run_write_hlog(file, run);
-		rc = file_close(file);
-		rc = written < 0 ? written : rc;
-	}
+	int rc = path != NULL ? file_draft(path, ret_hlog) : 0;
+	if (rc < 0)
+		log_error("cannot write %.300s: %s", path, err_text(rc).text);
+	return rc;
+}
+
+MUST_USE static int finish_hlog(struct file_draft *hlog, const char *path, const struct run *run)
+{
+	int rc = run_write_hlog(hlog->file, run);
+	if (rc == 0)
+		rc = file_keep(hlog);
 	if (rc < 0)
 		log_error("cannot write %.300s: %s", path, err_text(rc).text);
 	return rc;
@@ -250,11 +255,12 @@ MUST_USE static enum status judge(const struct arguments *arguments, const struc
 	return status;
 }
 
-MUST_USE static enum status report(const struct arguments *arguments, const struct run *run)
+MUST_USE static enum status report(const struct arguments *arguments, struct file_draft *hlog,
+				   const struct run *run)
 {
 	int rc = write_summary(arguments, run);
-	if (rc == 0 && arguments->texts[HLOG] != NULL)
-		rc = write_hlog(arguments->texts[HLOG], run);
+	if (rc == 0 && hlog->file != NULL)
+		rc = finish_hlog(hlog, arguments->texts[HLOG], run);
 	return rc == 0 ? judge(arguments, run) : STATUS_MACHINE;
 }
 
@@ -290,7 +296,7 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 	if (rc == 0)
 		rc = facts_copy(found->client_bound, &ret_run->client_bound);
 	if (rc == 0)
-		rc = facts_gather(&ret_run->facts, arguments, found->start_ns,
+		rc = facts_gather(&ret_run->facts, &bench_command, arguments, found->start_ns,
 				  found->has_kernel ? &found->sending : NULL);
 	return rc;
 }
@@ -299,25 +305,32 @@ MUST_USE static enum status bench_and_report(const struct arguments *arguments,
 					     const struct bench_config *asked)
 {
 	struct bench_config config = *asked;
+	enum status status = STATUS_MACHINE;
 	struct recorder recorder;
 	struct bench_report found;
+	struct file_draft hlog = { 0 };
+	if (begin_hlog(arguments->texts[HLOG], &hlog) < 0)
+		return STATUS_MACHINE;
 	int rc = recorder_open(&recorder);
 	if (rc < 0) {
 		log_error("cannot start: %s", err_text(rc).text);
-		return STATUS_MACHINE;
+		goto drop_hlog;
 	}
 	config.keeper = (struct series_keeper){ recorder_keep, &recorder };
-	enum status status = bench_run(&config, &found);
+	status = bench_run(&config, &found);
 	if (status == STATUS_OK || status == STATUS_ECHO_FAILED) {
 		struct run run;
 		rc = make_run(arguments, &config, &found, &recorder, &run);
-		enum status told = rc == 0 ? report(arguments, &run) : STATUS_MACHINE;
+		enum status told = rc == 0 ? report(arguments, &hlog, &run) : STATUS_MACHINE;
 		if (rc < 0)
 			log_error("cannot make the summary: %s", err_text(rc).text);
 		run_close(&run);
 		status = told == STATUS_OK ? status : told;
 	}
 	recorder_close(&recorder);
+drop_hlog:
+	if (hlog.file != NULL)
+		file_drop(&hlog); /* not written: there was nothing to write */
 	return status;
 }
 

@@ -2,11 +2,13 @@
 #include "cli/facts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/escape.h"
 #include "base/quote.h"
+#include "cli/option.h"
 #include "net/machine.h"
 #include "version.h"
 
@@ -30,6 +32,34 @@ int facts_copy(const char *text, char **ret_copy)
 /* As the program is called, wherever it lies. */
 static char program[] = "tcpecho";
 
+/* Puts an option that the environment gave before the line, as a shell has it. */
+MUST_USE static int add_variable(const char *name, char **line)
+{
+	char *value = getenv(name), *quoted, *longer;
+	int rc = value == NULL ? 0 : quote_words(&value, 1, &quoted);
+	if (value == NULL || rc < 0)
+		return rc;
+	rc = asprintf(&longer, "%s=%s %s", name, quoted, *line) < 0 ? -ENOMEM : 0;
+	free(quoted);
+	if (rc == 0) {
+		free(*line);
+		*line = longer;
+	}
+	return rc;
+}
+
+MUST_USE static int add_environment(const struct command *command,
+				    const struct arguments *arguments, char **line)
+{
+	int rc = 0;
+	for (size_t i = command->n_options; rc == 0 && i-- > 0;) {
+		if (arguments->sources[i] == SOURCE_ENVIRONMENT)
+			rc = add_variable(option_variable(command, &command->options[i]).name,
+					  line);
+	}
+	return rc;
+}
+
 MUST_USE static int quote_arguments(const struct arguments *arguments, char **ret_line)
 {
 	char **words = calloc(arguments->n_words + 1, sizeof(*words));
@@ -43,7 +73,8 @@ MUST_USE static int quote_arguments(const struct arguments *arguments, char **re
 	return rc;
 }
 
-int facts_gather(struct run_facts *facts, const struct arguments *arguments, uint64_t start_ns,
+int facts_gather(struct run_facts *facts, const struct command *command,
+		 const struct arguments *arguments, uint64_t start_ns,
 		 const struct tcpinfo_sending *sending)
 {
 	const struct machine_names names = machine_names();
@@ -51,6 +82,8 @@ int facts_gather(struct run_facts *facts, const struct arguments *arguments, uin
 	facts->n_cpus = machine_cores();
 	facts->mss = sending != NULL ? sending->mss : 0;
 	int rc = quote_arguments(arguments, &facts->command_line);
+	if (rc == 0)
+		rc = add_environment(command, arguments, &facts->command_line);
 	if (rc == 0)
 		rc = facts_copy(TCPECHO_VERSION, &facts->version);
 	if (rc == 0)

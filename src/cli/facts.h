@@ -11,12 +11,14 @@
 #include "report/run.h"
 
 /*
- * Fills the facts of a run: of this program, this machine, this command line; start_ns: when the
+ * Fills the facts of a run: of this program, this machine, this command line, with
+ * the options that the environment gave before it; start_ns: when the
  * measuring began, since the epoch, 0: it never did; sending: of one of its connections, or NULL.
  * They are the run's. Returns 0 or -ENOMEM.
  */
-MUST_USE int facts_gather(struct run_facts *facts, const struct arguments *arguments,
-			  uint64_t start_ns, const struct tcpinfo_sending *sending);
+MUST_USE int facts_gather(struct run_facts *facts, const struct command *command,
+			  const struct arguments *arguments, uint64_t start_ns,
+			  const struct tcpinfo_sending *sending);
 
 /*
  * *ret_copy is what a document can hold of a text from anywhere (base/escape.h), the caller's, to

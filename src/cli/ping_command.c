@@ -151,7 +151,7 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct pin
 	if (rc == 0)
 		rc = facts_copy(found->address.text, &ret_run->target);
 	if (rc == 0)
-		rc = facts_gather(&ret_run->facts, arguments, found->start_ns,
+		rc = facts_gather(&ret_run->facts, &ping_command, arguments, found->start_ns,
 				  found->has_kernel ? &found->sending : NULL);
 	return rc;
 }

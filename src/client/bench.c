@@ -184,6 +184,7 @@ static void begin_if_ready(struct bench *bench)
 	if (start_ns == 0)
 		return;
 	bench->report->start.is_clock_known = clock_ask_trust(&bench->report->start.clock) == 0;
+	bench->report->start_ns = clock_since_epoch_ns(start_ns + bench->plan.warmup_ns);
 	bench->plan.schedule.start_ns = start_ns;
 	bench->last_line_ns = start_ns;
 	bench->next_line_ns = start_ns + CLOCK_NS_PER_S;
@@ -199,6 +200,17 @@ static bool have_all_ended(const struct bench *bench)
 	return true;
 }
 
+/* What cannot be told in the end need not be measured until then. */
+static bool can_go_on(const struct bench *bench)
+{
+	for (uint32_t i = 0; i < bench->n_threads; i++) {
+		const struct load *load = &bench->loads[i];
+		if (atomic_load(&load->has_ended) && load->code < 0)
+			return false;
+	}
+	return bench->gather.code == 0;
+}
+
 static void look_on(struct bench *bench)
 {
 	bool shows = !bench->config->is_quiet && isatty(STDERR_FILENO);
@@ -208,6 +220,8 @@ static void look_on(struct bench *bench)
 		hear_signals(bench);
 		begin_if_ready(bench);
 		gather_look(&bench->gather, bench->n_threads);
+		if (!can_go_on(bench))
+			atomic_store(&bench->plan.is_called_off, true);
 		uint64_t now_ns = clock_now_ns();
 		if (!shows || bench->next_line_ns == 0 || now_ns < bench->next_line_ns)
 			continue;
@@ -281,8 +295,8 @@ static void note_times(struct bench *bench, uint64_t last_back_ns, uint64_t ende
 {
 	struct bench_report *report = bench->report;
 	uint64_t begin_ns = begin_of(&bench->plan);
-	if (since(begin_ns, ended_ns) > 0)
-		report->start_ns = clock_since_epoch_ns(begin_ns);
+	if (since(begin_ns, ended_ns) == 0)
+		report->start_ns = 0;
 	if (begin_ns == CLOCK_NEVER)
 		return;
 	report->result.elapsed_ns = elapsed_ns(&bench->plan, last_back_ns, ended_ns);

@@ -48,7 +48,7 @@ struct bench_report {
 	bool has_kernel;          /* are the next two known? Of a connection, towards the end */
 	struct tcpinfo kernel;
 	struct tcpinfo_sending sending;
-	double cpu_share; /* of the busiest thread's core, while it counted */
+	double cpu_share; /* of the busiest thread's core, from the warm-up on */
 	/* Why the figures are rather the client's than the server's; empty: they are not. */
 	char client_bound[160];
 };

@@ -327,6 +327,7 @@ void load_run(struct load *load)
 	struct run *run = aligned_alloc(IO_ALIGNMENT, sizeof(*run));
 	if (run == NULL) {
 		load->code = -ENOMEM;
+		atomic_fetch_add(&load->plan->n_ready, 1);
 		return;
 	}
 	memset(run, 0, sizeof(*run));
@@ -345,6 +346,8 @@ void load_run(struct load *load)
 close_lanes:
 	lanes_close(&traffic->lanes);
 free_run:
-	free(run);
 	load->code = rc;
+	if (!run->is_ready)
+		atomic_fetch_add(&load->plan->n_ready, 1); /* the others need not wait for it */
+	free(run);
 }

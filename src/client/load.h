@@ -43,7 +43,7 @@ struct load_plan {
 	struct schedule schedule;
 	uint64_t warmup_ns, duration_ns;
 
-	_Atomic uint32_t n_ready;  /* threads whose connections are open */
+	_Atomic uint32_t n_ready;  /* threads whose connections are open, or that have ended */
 	_Atomic uint64_t start_ns; /* 0: not yet */
 	_Atomic bool is_called_off;
 };
@@ -64,7 +64,7 @@ struct load {
 	struct handover handover; /* of the seconds before, once each */
 	uint64_t last_back_ns;    /* when the last message that counts came back */
 	uint64_t ended_ns;        /* when it had nothing to do any more */
-	uint64_t cpu_ns; /* CPU time of the thread from the warm-up's end to its last message */
+	uint64_t cpu_ns; /* CPU time of the thread from the warm-up's beginning to its end */
 	bool has_kernel; /* are the next two known? Of one of its connections, late in the run */
 	struct tcpinfo kernel;
 	struct tcpinfo_sending sending;

@@ -278,10 +278,11 @@ static bool receive_some(struct ping *ping)
 	return judge_received(ping, io_recv(ping->fd, ping->piece, PIECE_SIZE));
 }
 
-/* The whole message is sent: the first of it is waited for, not for long. */
+/* The whole message is sent: the first of it is waited for, not for long. The rest has a deadline. */
 static bool receive_patiently(struct ping *ping)
 {
-	return ping->is_patient && ping->failure == NULL && ping->sent == ping->due &&
+	bool has_begun = ping->due - ping->returned < ping->config->size;
+	return ping->is_patient && ping->failure == NULL && ping->sent == ping->due && !has_begun &&
 	       judge_received(ping, io_recv_patiently(ping->fd, ping->piece, PIECE_SIZE));
 }
 
@@ -429,6 +430,7 @@ static uint64_t next_due_ns(const struct ping *ping, uint64_t due_ns)
 static void ping_on(struct ping *ping)
 {
 	uint64_t due_ns = ping->start_ns = clock_now_ns();
+	ping->report->start_ns = clock_since_epoch_ns(ping->start_ns);
 	while (!ping->is_over && ping->code == 0) {
 		do_message(ping);
 		if (ping->number == ping->config->count)
@@ -440,7 +442,6 @@ static void ping_on(struct ping *ping)
 	uint64_t end_ns = clock_now_ns();
 	come_to_second(ping, end_ns);
 	ping->report->result.elapsed_ns = end_ns - ping->start_ns;
-	ping->report->start_ns = clock_since_epoch_ns(ping->start_ns);
 	if (ping->report->result.elapsed_ns > ping->n_seconds * CLOCK_NS_PER_S)
 		keep_second(ping, ping->report->result.elapsed_ns);
 	close_connection(ping);

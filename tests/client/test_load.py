@@ -346,6 +346,16 @@ def test_without_reconnecting_it_ends_when_none_is_left(bench):
     assert run.errors == {"ECONNRESET": 3}
 
 
+def test_threads_do_not_wait_for_one_whose_connections_have_all_failed(bench):
+    """Nobody accepts: the queue has room for the first, and the SYNs of the others get no answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as full:
+        words = ("-d", "100ms", "--warmup", 0, "-c", 3, "-w", 3, "-W", "300ms", "--no-reconnect")
+        run = bench(*words, "127.0.0.1", full.getsockname()[1])
+    assert run.status == 1
+    assert run.errors["ETIMEDOUT"] >= 1
+    assert sum(run.errors.values()) == 3
+
+
 def test_an_endpoint_that_is_no_echo_is_told_from_one(bench):
     prefix = rogues.echo_through(lambda offset, piece: (b"hello " if offset == 0 else b"") + piece)
     run = against(bench, prefix)

@@ -229,6 +229,24 @@ def test_a_server_that_never_answers(ping):
     assert "failures: no_reply 2" in output
 
 
+def test_a_message_that_trickles_back_has_its_time_and_no_more(ping):
+    status, output = pinged(ping, rogues.drip(0.05), "-W", "500ms")
+    assert status == 1
+    assert all(words.startswith("no reply within 500ms: ") for _, words in failed_lines(output))
+    assert "failures: no_reply 2" in output
+
+
+def test_a_signal_is_heard_while_a_message_trickles_back(start):
+    with Rogue(rogues.drip(0.05)) as rogue:
+        process = start("-s", 10000, "-W", "1h", *rogue.words)
+        wait_until(lambda: rogue.connected, "the connection")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert COUNTS.search(output).groups()[:3] == ("0", "0", "0")
+
+
 def test_it_goes_on_after_a_failure_on_a_new_connection(ping):
     treatments = [rogues.answer_and_end(64, 64), rogues.answer_and_reset(0, 64), rogues.never_end]
     with Rogue(lambda sock: treatments.pop(0)(sock)) as rogue:

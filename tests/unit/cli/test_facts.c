@@ -28,12 +28,24 @@ static int end(void **state)
 	return 0;
 }
 
+static const struct option_row rows[] = {
+	{ .name = "size", .kind = OPTION_SIZE },
+	{ .name = "source", .kind = OPTION_TEXT },
+	{ .name = "rate", .kind = OPTION_RATE },
+};
+
+static const struct command command = {
+	.name = "bench",
+	.options = rows,
+	.n_options = ARRAY_LEN(rows),
+};
+
 static void gather(const struct tcpinfo_sending *sending)
 {
 	char name[] = "bench", option[] = "-c", value[] = "10", target[] = "[::1]:7";
 	char *words[] = { name, option, value, target };
 	const struct arguments arguments = { .words = words, .n_words = ARRAY_LEN(words) };
-	assert_int_equal(facts_gather(&run.facts, &arguments, 77, sending), 0);
+	assert_int_equal(facts_gather(&run.facts, &command, &arguments, 77, sending), 0);
 }
 
 TEST(facts_are_of_this_program_machine_and_command_line)
@@ -50,6 +62,23 @@ TEST(facts_are_of_this_program_machine_and_command_line)
 	assert_int_equal(run.facts.start_ns, 77);
 	assert_string_equal(run.facts.congestion_control, "reno");
 	assert_int_equal(run.facts.mss, 1448);
+}
+
+TEST(options_that_the_environment_gave_are_part_of_the_command_line)
+{
+	char name[] = "bench";
+	char *words[] = { name };
+	const struct arguments arguments = {
+		.words = words,
+		.n_words = ARRAY_LEN(words),
+		.sources = { SOURCE_ENVIRONMENT, SOURCE_ENVIRONMENT, SOURCE_COMMAND_LINE },
+	};
+	setenv("TCPECHO_BENCH_SIZE", "4k", 1);
+	setenv("TCPECHO_BENCH_SOURCE", "a b", 1);
+	setenv("TCPECHO_BENCH_RATE", "7", 1);
+	assert_int_equal(facts_gather(&run.facts, &command, &arguments, 77, NULL), 0);
+	assert_string_equal(run.facts.command_line,
+			    "TCPECHO_BENCH_SIZE=4k TCPECHO_BENCH_SOURCE='a b' tcpecho bench");
 }
 
 TEST(without_a_tcp_connection_there_is_nothing_of_one)
@@ -83,6 +112,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(facts_are_of_this_program_machine_and_command_line,
 						begin, end),
+		cmocka_unit_test_setup_teardown(
+			options_that_the_environment_gave_are_part_of_the_command_line, begin, end),
 		cmocka_unit_test_setup_teardown(without_a_tcp_connection_there_is_nothing_of_one,
 						begin, end),
 		cmocka_unit_test(a_copy_is_utf8_whatever_the_text_is),
