@@ -97,7 +97,8 @@ def test_the_figures_are_those_of_the_lines(server, ping):
     assert (least, most) == (times[0], times[-1])
     assert p99 == times[-1]
     assert mean == pytest.approx(sum(times) / len(times), abs=0.2)
-    assert p50 == pytest.approx(times[9], rel=0.002, abs=0.1)
+    # Both are rounded to a tenth, and the bucket of the percentile is up to 0.1 % wide.
+    assert abs(p50 - times[9]) <= 0.1 + 0.002 * times[9]
 
 
 def test_the_interval_is_kept(server, ping):
