@@ -299,6 +299,12 @@ def assert_the_legend_works(window):
     click(window, "show-service")
     assert shown(window, curves) == 4
     assert shown(window, "figure, table .run-1, details") == everything
+    # Rates and failures are of no kind of time.
+    marks = shown(window, "#rates .mark, #failures .mark")
+    click(window, "show-response")
+    assert shown(window, curves) == 2 and shown(window, "#percentiles .mark.response") == 0
+    assert shown(window, "#rates .mark, #failures .mark") == marks > 0
+    click(window, "show-response")
 
 
 def test_the_legend_hides_and_shows(two):

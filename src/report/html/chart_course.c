@@ -30,7 +30,7 @@ static void put_marks(const struct view *view, const struct plot *plot, size_t r
 			continue;
 		const struct course_piece *piece = &course->pieces[at];
 		double middle_s = piece->start_s + piece->length_s / 2;
-		plot_mark(view->out, run, "response", scale_at(&plot->x, middle_s),
+		plot_mark(view->out, run, "course", scale_at(&plot->x, middle_s),
 			  scale_at(&plot->y, value(piece)));
 	}
 }
