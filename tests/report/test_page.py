@@ -236,3 +236,9 @@ def test_an_hour_of_seconds_of_every_magnitude_is_bounded(draw, tmp_path):
     lines = [attributes["d"] for tag, attributes in outline.elements
              if tag == "path" and attributes.get("class", "").startswith("line")]
     assert lines and all(line.count("H") <= 1536 for line in lines)
+
+
+def test_what_is_above_an_hour_is_told(draw, tmp_path):
+    told = "what took longer than an hour is drawn as an hour"
+    assert told in draw(documents.write(tmp_path / "run.json", [([US, 2 * HOUR, 3 * HOUR], [US] * 3, 0)]))
+    assert told not in draw(documents.write(tmp_path / "run.json", [([US, HOUR], [US] * 2, 0)]))

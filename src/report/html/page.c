@@ -191,10 +191,10 @@ static void put_remarks(const struct view *view, size_t i)
 		begin_note(view, i, "remark");
 		fputs("nothing came back: there is no time to be drawn</li>\n", out);
 	}
-	if (run->result.response.n_above > 0) {
+	/* How many is not known of a file. */
+	if (run->result.response.max_ns > histogram_highest_ns(HISTOGRAM_BUCKETS - 1)) {
 		begin_note(view, i, "remark");
-		fprintf(out, "%s took longer than an hour, and are drawn as an hour</li>\n",
-			figure_count(run->result.response.n_above).text);
+		fputs("what took longer than an hour is drawn as an hour</li>\n", out);
 	}
 }
 
@@ -301,13 +301,6 @@ static void put_body(const struct view *view)
 
 /* ---- the whole ---- */
 
-/* In a closed loop a message is sent when it is due, and both times are one. */
-static bool is_same(const struct histogram *one, const struct histogram *other)
-{
-	return one->n == other->n && one->max_ns == other->max_ns &&
-	       memcmp(one->counts, other->counts, HISTOGRAM_BUCKETS * sizeof(*one->counts)) == 0;
-}
-
 static void close_courses(struct view *view)
 {
 	for (size_t i = 0; i < view->n; i++)
@@ -346,8 +339,9 @@ int page_write(FILE *out, const struct run *runs, size_t n, size_t *reterr_run)
 	struct view view = { .out = out, .runs = runs, .n = n };
 	for (size_t i = 0; i < n; i++) {
 		const struct result *result = &runs[i].result;
-		view.has_service[i] =
-			result->service.n > 0 && !is_same(&result->response, &result->service);
+		/* In a closed loop a message is sent when it is due, and both times are one. */
+		view.has_service[i] = result->service.n > 0 &&
+				      !histogram_same(&result->response, &result->service);
 	}
 	int rc = open_courses(&view, reterr_run);
 	if (rc < 0)
