@@ -4,6 +4,7 @@ import html.parser
 import json
 import os
 import random
+import re
 import subprocess
 
 import pytest
@@ -236,6 +237,72 @@ def test_an_hour_of_seconds_of_every_magnitude_is_bounded(draw, tmp_path):
     lines = [attributes["d"] for tag, attributes in outline.elements
              if tag == "path" and attributes.get("class", "").startswith("line")]
     assert lines and all(line.count("H") <= 1536 for line in lines)
+
+
+# ---- where there is nothing to be drawn ----
+
+def lines_of(page, name):
+    """The lines of a class, each as its unbroken parts of (from, to, height) in thousandths."""
+    found = []
+    for tag, attributes in Outline(page).elements:
+        if tag != "path" or attributes.get("class") != name:
+            continue
+        parts = []
+        for part in attributes["d"].split("M")[1:]:
+            x, y = map(float, re.match(r"([\d.]+) ([\d.]+)", part).groups())
+            parts.append([])
+            for letter, number in re.findall(r"([HV])([\d.]+)", part):
+                if letter == "V":
+                    y = float(number)
+                else:
+                    parts[-1].append((x, float(number), y))
+                    x = float(number)
+        found.append(parts)
+    return found
+
+
+def spans(parts):
+    """Where each unbroken part begins and ends."""
+    return [(part[0][0], part[-1][1]) for part in parts]
+
+
+def test_an_outage_has_no_latency(draw, tmp_path):
+    """What did not come back is no response of a nanosecond: the lines of the percentiles break."""
+    some = ([100 * US, 900 * US] * 5, [90 * US] * 10, 0)
+    page = draw(documents.write(tmp_path / "run.json", [some] * 4 + [([], [], 7)] * 2 + [some] * 4))
+    for name, n in ("over p50", 1), ("over p99", 1), ("over halo", 2):
+        lines = lines_of(page, name)
+        assert [spans(parts) for parts in lines] == [[(0, 400), (600, 1000)]] * n
+        assert all(len({height for part in parts for *_, height in part}) == 1 for parts in lines)
+    # Rates have a value there: 0.
+    rates, failures = lines_of(page, "line run-1")
+    assert spans(rates) == spans(failures) == [(0, 1000)]
+    assert [height for start, end, height in rates[0] if 400 <= start < end <= 600] == [1000] * 2
+
+
+def test_no_time_at_all_is_a_time(draw, tmp_path):
+    page = draw(documents.write(tmp_path / "run.json", [([0, 0], [0, 0], 0)] * 2))
+    assert [spans(parts) for parts in lines_of(page, "over p50")] == [[(0, 1000)]]
+    assert "<td></td>" not in page[page.index('id="pieces-1"') : page.index("<h2>Latency over time")]
+
+
+@pytest.mark.parametrize("n", [2, 300])
+def test_a_pause_is_not_drawn_as_load(draw, report, tmp_path, n):
+    """Two runs, the second as long after the first as both took: between them there is no line and no cell."""
+    documents.write(tmp_path / "a.json", seconds(n, each=4), start="2026-11-26T04:00:00.000000Z")
+    minutes, rest = divmod(3 * n, 60)
+    documents.write(tmp_path / "b.json", seconds(n, each=8, seed=2),
+                    start=f"2026-11-26T04:{minutes:02}:{rest:02}.000000Z")
+    assert report("merge", "a.json", "b.json", "-o", "sum.json")[0] == 0
+    page = draw(tmp_path / "sum.json")
+    [rates] = lines_of(page, "line run-1")
+    for parts in (rates, *lines_of(page, "over halo")):
+        assert spans(parts) == [(0, 250), (750, 1000)]
+    # Each at its rate, of 4 and 8 a second, on an axis up to 8.
+    assert {round(height) for *_, height in rates[0]} == {500}
+    assert {round(height) for *_, height in rates[1]} == {0}
+    cells = [tuple(map(float, cell)) for cell in re.findall(r"M([\d.]+) [\d.]+H([\d.]+)V[\d.]+H[\d.]+Z", page)]
+    assert cells and all(end <= 250 or start >= 750 for start, end in cells)
 
 
 def test_what_is_above_an_hour_is_told(draw, tmp_path):

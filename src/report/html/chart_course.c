@@ -29,7 +29,7 @@ static void put_marks(const struct view *view, const struct plot *plot, size_t r
 		if (course->n < MARKS && i != run % MARKS)
 			continue;
 		const struct course_piece *piece = &course->pieces[at];
-		double middle_s = piece->start_s + piece->length_s / 2;
+		double middle_s = (piece->start_s + piece->end_s) / 2;
 		plot_mark(view->out, run, "course", scale_at(&plot->x, middle_s),
 			  scale_at(&plot->y, value(piece)));
 	}
@@ -104,7 +104,7 @@ void chart_failures(const struct view *view)
 
 static void put_times(FILE *out, const struct course_piece *piece)
 {
-	if (piece->p50_ns == 0 && piece->max_ns == 0)
+	if (piece->n_echoes == 0)
 		fputs("<td></td><td></td><td></td>", out);
 	else
 		fprintf(out, "<td>%s</td><td>%s</td><td>%s</td>", figure_time(piece->p50_ns).text,
@@ -122,7 +122,7 @@ void chart_pieces(const struct view *view, size_t i)
 		chart_name(view, i);
 	fputs(view->n > 1 ? " in numbers" : "In numbers", out);
 	if (course->sum > 1)
-		fprintf(out, ", %zu intervals in each row", course->sum);
+		fprintf(out, ", up to %zu intervals in each row", course->sum);
 	fputs("</summary>\n", out);
 	chart_scroll(view, "the course in numbers");
 	fprintf(out,
@@ -133,7 +133,7 @@ void chart_pieces(const struct view *view, size_t i)
 		i + 1, i + 1);
 	for (size_t j = 0; j < course->n; j++) {
 		const struct course_piece *piece = &course->pieces[j];
-		double middle_s = piece->start_s + piece->length_s / 2;
+		double middle_s = (piece->start_s + piece->end_s) / 2;
 		fprintf(out, "<tr data-x=\"%.1f\"><th scope=\"row\">%s</th><td>%s</td><td>%s</td>",
 			PLOT_EXTENT * scale_at(&view->elapsed, middle_s),
 			figure_seconds(piece->start_s).text, figure_rate(course_rate(piece)).text,

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
+
 #include "base/compiler.h"
 #include "report/html/chart.h"
 #include "report/html/decade.h"
@@ -95,9 +97,8 @@ static void put_level(FILE *out, const struct heat *heat, const struct course *c
 	fprintf(out, "<path class=\"heat-%d\" d=\"", level + 1);
 	for (size_t i = 0; i < course->n; i++) {
 		const struct course_piece *piece = &course->pieces[i];
-		double end_s = piece->start_s + piece->length_s;
 		double from = PLOT_EXTENT * scale_at(&heat->plot.x, piece->start_s);
-		double to = PLOT_EXTENT * scale_at(&heat->plot.x, end_s);
+		double to = PLOT_EXTENT * scale_at(&heat->plot.x, piece->end_s);
 		for (size_t row = 0, n; row < COURSE_ROWS; row += n) {
 			size_t first = row;
 			n = heat->rows_each;
@@ -135,12 +136,12 @@ static void put_shades(const struct view *view, const struct heat *heat)
 
 static double p50_of(const struct course_piece *piece)
 {
-	return (double)piece->p50_ns;
+	return piece->n_echoes > 0 ? (double)piece->p50_ns : NAN;
 }
 
 static double p99_of(const struct course_piece *piece)
 {
-	return (double)piece->p99_ns;
+	return piece->n_echoes > 0 ? (double)piece->p99_ns : NAN;
 }
 
 static void put_map(const struct view *view, const struct heat *heat, size_t i)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/html/course.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -33,7 +34,9 @@ MUST_USE static int add_up(const struct series_interval *list, size_t n, struct 
 	histogram_reset(work);
 	piece->start_s = clock_s(list[0].start_ns);
 	for (size_t i = 0; i < n; i++) {
-		piece->length_s += clock_s(list[i].length_ns);
+		double length_s = clock_s(list[i].length_ns);
+		piece->end_s = clock_s(list[i].start_ns) + length_s;
+		piece->measured_s += length_s;
 		piece->n_echoes += list[i].n_echoes;
 		piece->n_failures += list[i].n_failures;
 		int rc = list[i].response != NULL ? hlog_decode(hlog, list[i].response, work) : 0;
@@ -44,6 +47,26 @@ MUST_USE static int add_up(const struct series_interval *list, size_t n, struct 
 	return 0;
 }
 
+/* Where an interval is, counted in lengths of the first: rounded, as starts in files are. */
+static uint64_t place_of(const struct series *series, size_t i)
+{
+	const struct series_interval *first = &series->list[0];
+	uint64_t each_ns = first->length_ns > 0 ? first->length_ns : 1;
+	return (first[i].start_ns - first->start_ns + each_ns / 2) / each_ns;
+}
+
+/* How many from that one on are a piece: one while they are few, else those of so many places. */
+static size_t count_in_piece(const struct series *series, uint64_t n_places, size_t from)
+{
+	size_t n = 1;
+	if (series->n <= COURSE_PIECES_MOST)
+		return n;
+	uint64_t piece = place_of(series, from) / n_places;
+	while (from + n < series->n && place_of(series, from + n) / n_places == piece)
+		n++;
+	return n;
+}
+
 int course_open(const struct series *series, struct hlog *hlog, struct histogram *work,
 		struct course *ret_course)
 {
@@ -52,15 +75,16 @@ int course_open(const struct series *series, struct hlog *hlog, struct histogram
 		*ret_course = course;
 		return 0;
 	}
-	course.sum = (series->n + COURSE_PIECES_MOST - 1) / COURSE_PIECES_MOST;
-	course.n = (series->n + course.sum - 1) / course.sum;
-	course.pieces = calloc(course.n, sizeof(*course.pieces));
+	size_t n_most = series->n < COURSE_PIECES_MOST ? series->n : COURSE_PIECES_MOST;
+	course.pieces = calloc(n_most, sizeof(*course.pieces));
 	if (course.pieces == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < course.n; i++) {
-		size_t from = i * course.sum;
-		size_t n = series->n - from < course.sum ? series->n - from : course.sum;
-		int rc = add_up(series->list + from, n, hlog, work, &course.pieces[i]);
+	uint64_t n_places = place_of(series, series->n - 1) / COURSE_PIECES_MOST + 1;
+	for (size_t from = 0, n; from < series->n; from += n) {
+		n = count_in_piece(series, n_places, from);
+		assert(course.n < n_most);
+		course.sum = n > course.sum ? n : course.sum;
+		int rc = add_up(series->list + from, n, hlog, work, &course.pieces[course.n++]);
 		if (rc < 0) {
 			course_close(&course);
 			return rc;
@@ -80,7 +104,7 @@ double course_end_s(const struct course *course)
 {
 	double end_s = 0;
 	for (size_t i = 0; i < course->n; i++) {
-		double s = course->pieces[i].start_s + course->pieces[i].length_s;
+		double s = course->pieces[i].end_s;
 		end_s = s > end_s ? s : end_s;
 	}
 	return end_s;
@@ -88,10 +112,10 @@ double course_end_s(const struct course *course)
 
 double course_rate(const struct course_piece *piece)
 {
-	return piece->length_s > 0 ? (double)piece->n_echoes / piece->length_s : 0;
+	return piece->measured_s > 0 ? (double)piece->n_echoes / piece->measured_s : 0;
 }
 
 double course_failure_rate(const struct course_piece *piece)
 {
-	return piece->length_s > 0 ? (double)piece->n_failures / piece->length_s : 0;
+	return piece->measured_s > 0 ? (double)piece->n_failures / piece->measured_s : 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The course of a run as it is drawn: its series in so few pieces as can be told apart, each with
- * its rates, its percentiles, and how often which time was.
+ * its rates, its percentiles, and how often which time was. Where nothing was measured, between two
+ * runs of a sum, there is no piece: none reaches over a pause that can be seen.
  */
 #ifndef REPORT_HTML_COURSE_H
 #define REPORT_HTML_COURSE_H
@@ -14,7 +15,7 @@
 #include "base/series.h"
 #include "report/hlog.h"
 
-/* Pieces of a course; neighbouring intervals are added until they are no more. */
+/* Pieces of a course; of more intervals, those within the same part of the time are added. */
 #define COURSE_PIECES_MOST 240
 
 /* Times are counted in rows of equal height on a logarithmic scale, from 1 ns to 10^13 ns. */
@@ -22,15 +23,16 @@
 #define COURSE_ROWS            ((size_t)13 * COURSE_ROWS_PER_DECADE)
 
 struct course_piece {
-	double start_s, length_s;
+	double start_s, end_s;
+	double measured_s; /* of that time: less where there was a pause too short to be seen */
 	uint64_t n_echoes, n_failures;
-	uint64_t p50_ns, p99_ns, max_ns; /* of response; 0 where nothing came back */
+	uint64_t p50_ns, p99_ns, max_ns; /* of response; nothing without echoes */
 	uint64_t rows[COURSE_ROWS];      /* responses in each */
 };
 
 struct course {
 	size_t n;   /* pieces; 0: nothing is known */
-	size_t sum; /* intervals in each, but for the last */
+	size_t sum; /* intervals in each, at most */
 	struct course_piece *pieces;
 };
 
@@ -47,7 +49,7 @@ void course_close(struct course *course);
 /* Where it ends, in seconds; 0 if nothing is known. */
 double course_end_s(const struct course *course);
 
-/* Echoes per second, failures per second of a piece; 0 where it has no length. */
+/* Echoes per second, failures per second of a piece; 0 where nothing was measured. */
 double course_rate(const struct course_piece *piece);
 double course_failure_rate(const struct course_piece *piece);
 

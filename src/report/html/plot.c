@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/html/plot.h"
 
+#include <math.h>
+
+/* A pause of fewer units is none: it cannot be seen, and times in files are rounded. */
+#define PAUSE_LEAST 0.5
+
 static void put_scale(FILE *out, const char *axis, const struct scale *scale)
 {
 	fprintf(out, " data-%s=\"%s %.12g %.12g\"", axis, scale->is_log ? "log" : "linear",
@@ -68,15 +73,20 @@ void plot_course(FILE *out, const struct plot *plot, const struct course *course
 		 double (*value)(const struct course_piece *piece))
 {
 	fprintf(out, "<path class=\"%s\" d=\"", class);
+	bool goes_on = false;
+	double last = 0;
 	for (size_t i = 0; i < course->n; i++) {
 		const struct course_piece *piece = &course->pieces[i];
 		double from = PLOT_EXTENT * scale_at(&plot->x, piece->start_s);
-		double to = PLOT_EXTENT * scale_at(&plot->x, piece->start_s + piece->length_s);
+		double to = PLOT_EXTENT * scale_at(&plot->x, piece->end_s);
 		double y = PLOT_EXTENT * (1 - scale_at(&plot->y, value(piece)));
-		if (i == 0)
-			fprintf(out, "M%.1f %.1fH%.1f", from, y, to);
-		else
+		bool is_drawn = !isnan(value(piece));
+		if (is_drawn && goes_on && from < last + PAUSE_LEAST)
 			fprintf(out, "H%.1fV%.1fH%.1f", from, y, to);
+		else if (is_drawn)
+			fprintf(out, "M%.1f %.1fH%.1f", from, y, to);
+		goes_on = is_drawn;
+		last = to;
 	}
 	fputs("\"/>\n", out);
 }

@@ -38,7 +38,10 @@ void plot_shapes_close(FILE *out);
 /* A mark of the run of that number, from 0 on, of a class ("response", "course"), at a place of 0 to 1. */
 void plot_mark(FILE *out, size_t run, const char *class, double x, double y);
 
-/* A line of a value of each piece of a course, of a class ("run-1 line"). */
+/*
+ * A line of a value of each piece of a course, of a class ("run-1 line"). It breaks where a value
+ * is NAN, which is none, and where a pause between two pieces can be seen.
+ */
 void plot_course(FILE *out, const struct plot *plot, const struct course *course, const char *class,
 		 double (*value)(const struct course_piece *piece));
 

@@ -115,6 +115,58 @@ TEST(many_intervals_are_added)
 	}
 }
 
+/* From the i-th on, all of it so many seconds later. */
+static void pause_before(size_t i, uint64_t seconds)
+{
+	for (; i < series.n; i++)
+		series.list[i].start_ns += seconds * UINT64_C(1000000000);
+}
+
+TEST(no_piece_reaches_over_a_pause_that_can_be_seen)
+{
+	/* 502 seconds, 9,000 of nothing, 498 more: a part is of 42 seconds. */
+	make(1000);
+	pause_before(502, 9000);
+	assert_int_equal(course_open(&series, hlog, &work, &course), 0);
+	assert_true(course.n <= COURSE_PIECES_MOST);
+	uint64_t n_echoes = 0;
+	for (size_t i = 0; i < course.n; i++) {
+		const struct course_piece *piece = &course.pieces[i];
+		assert_true(piece->end_s <= 502 || piece->start_s >= 9502);
+		assert_true(fabs(piece->end_s - piece->start_s - piece->measured_s) < 1e-6);
+		n_echoes += piece->n_echoes;
+	}
+	assert_int_equal(n_echoes, 1000 * 1001 / 2);
+	assert_true(course_end_s(&course) == 10000);
+}
+
+TEST(a_piece_is_where_its_intervals_were)
+{
+	/* Every other second of 2,400 was measured: a part is of ten of them. */
+	make(1200);
+	for (size_t i = 0; i < series.n; i++) {
+		series.list[i].start_ns = 2 * i * UINT64_C(1000000000);
+		series.list[i].n_echoes = 100;
+	}
+	assert_int_equal(course_open(&series, hlog, &work, &course), 0);
+	assert_int_equal(course.n, COURSE_PIECES_MOST);
+	for (size_t i = 0; i < course.n; i++) {
+		assert_true(fabs(course.pieces[i].start_s - 10.0 * (double)i) < 1e-6);
+		assert_true(fabs(course.pieces[i].end_s - 10.0 * (double)i - 9) < 1e-6);
+		assert_true(course_rate(&course.pieces[i]) == 100);
+	}
+}
+
+TEST(starts_that_are_rounded_fall_into_the_same_piece)
+{
+	make(3600);
+	for (size_t i = 0; i < series.n; i++)
+		series.list[i].start_ns += i % 3 * 10000 - (i > 0 ? 10000 : 0);
+	assert_int_equal(course_open(&series, hlog, &work, &course), 0);
+	assert_int_equal(course.n, COURSE_PIECES_MOST);
+	assert_int_equal(course.sum, 15);
+}
+
 TEST(an_interval_in_which_nothing_came_back_is_a_piece)
 {
 	make(3);
@@ -166,6 +218,9 @@ int main(void)
 		COURSE_TEST(nothing_known_is_no_piece),
 		COURSE_TEST(each_interval_is_a_piece_while_they_are_few),
 		COURSE_TEST(many_intervals_are_added),
+		COURSE_TEST(no_piece_reaches_over_a_pause_that_can_be_seen),
+		COURSE_TEST(a_piece_is_where_its_intervals_were),
+		COURSE_TEST(starts_that_are_rounded_fall_into_the_same_piece),
 		COURSE_TEST(an_interval_in_which_nothing_came_back_is_a_piece),
 		COURSE_TEST(times_of_every_magnitude_have_a_row),
 		COURSE_TEST(intervals_of_no_length_have_no_rate),
