@@ -269,15 +269,14 @@ static uint64_t since(uint64_t begin_ns, uint64_t moment_ns)
 }
 
 /*
- * Of the whole run, what counts: from the end of the warm-up to the last message. In an open loop,
- * and if nothing came back at all, it is the time that was asked for, as far as it ran.
+ * Of the whole run, what counts: from the end of the warm-up to the last message; and if none came
+ * back towards the end, the time that was asked for all the same, as far as it ran.
  */
 static uint64_t elapsed_ns(const struct load_plan *plan, uint64_t last_back_ns, uint64_t ended_ns)
 {
-	uint64_t begin_ns = begin_of(plan), found_ns = since(begin_ns, last_back_ns);
+	uint64_t begin_ns = begin_of(plan);
 	uint64_t ran_ns = clock_earlier_ns(since(begin_ns, ended_ns), plan->duration_ns);
-	bool is_whole = plan->is_open && !atomic_load(&plan->is_called_off);
-	return (is_whole || found_ns == 0) && found_ns < ran_ns ? ran_ns : found_ns;
+	return later(since(begin_ns, last_back_ns), ran_ns);
 }
 
 static void note_kernel(struct bench_report *report, const struct load *load)

@@ -12,7 +12,7 @@ import time
 import pytest
 
 import rogues
-from harness import PATIENCE, recv_exactly, server_words, wait_until
+from harness import PATIENCE, recv_exactly, server_words, sockets_of, wait_until
 from rogues import FullListener, Rogue
 from signalling import stopped
 from terminal import Terminal
@@ -104,6 +104,18 @@ def test_in_a_closed_loop_a_message_is_due_when_it_is_sent(serve, bench):
 def test_a_run_of_which_nothing_came_back_has_the_seconds_that_were_asked_for(bench):
     run = against(bench, rogues.mute, "-d", "300ms", "--warmup", "0s", "-W", "100ms")
     assert (run.status, run.echoes, run.seconds) == (1, 0, 0.3)
+
+
+def test_a_server_that_dies_early_does_not_shorten_the_run(serve, start):
+    """Or its rate would be that of its best time."""
+    server = serve("127.0.0.1:0", engine="epoll")
+    process = start("-d", "1500ms", "--warmup", "0s", "-c", 2, *server_words(server))
+    wait_until(lambda: len(sockets_of(process.pid)) >= 2, "the connections")
+    time.sleep(0.3)
+    server.kill()
+    found = json.loads(process.communicate(timeout=PATIENCE)[0])
+    assert found["echoes"] > 0 and found["errors"]
+    assert found["seconds"] == 1.5
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
