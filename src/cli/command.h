@@ -85,10 +85,17 @@ struct command {
 	const struct man_section *sections; /* a title of NULL behind the last */
 	const struct man_example *examples; /* a command of NULL behind the last */
 	const char *const *diagnostics;     /* paragraphs, NULL behind the last; or NULL */
+	const struct status_row *statuses;  /* as status_rows; NULL: those */
 
 	/* Runs it and returns the exit status. */
 	enum status (*run)(const struct arguments *arguments);
 };
+
+/* What a command's exit statuses mean; a sentence of NULL behind the last. */
+static inline const struct status_row *command_statuses(const struct command *command)
+{
+	return command->statuses != NULL ? command->statuses : status_rows;
+}
 
 /* All commands, in the order of --help; NULL behind the last. */
 extern const struct command *const commands[];

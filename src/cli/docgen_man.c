@@ -169,10 +169,10 @@ static void print_environment(FILE *out, const struct command *command)
 	fputs(".El\n", out);
 }
 
-static void print_status(FILE *out)
+static void print_status(FILE *out, const struct status_row *rows)
 {
 	fputs(".Sh EXIT STATUS\n.Bl -tag -width 128+N -compact\n", out);
-	for (const struct status_row *at = status_rows; at->sentence != NULL; at++) {
+	for (const struct status_row *at = rows; at->sentence != NULL; at++) {
 		fprintf(out, ".It %d\n", (int)at->status);
 		print_sentence(out, at->sentence);
 	}
@@ -243,7 +243,7 @@ void docgen_man_command(FILE *out, const struct command *command)
 		print_paragraphs(out, at->paragraphs);
 	}
 	print_environment(out, command);
-	print_status(out);
+	print_status(out, command_statuses(command));
 	print_examples(out, command);
 	if (command->diagnostics != NULL) {
 		fputs(".Sh DIAGNOSTICS\n", out);
@@ -268,7 +268,7 @@ void docgen_man_program(FILE *out)
 		print_sentence(out, (*at)->summary);
 	}
 	fputs(".El\n", out);
-	print_status(out);
+	print_status(out, status_rows);
 	print_see_also(out, NULL);
 	print_standards(out);
 }

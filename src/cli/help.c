@@ -80,7 +80,7 @@ void help_on_command(FILE *out, const struct command *command)
 			option_variable(command, &command->options[0]).name,
 			command->options[0].name);
 	fprintf(out, "\nexit status:\n");
-	for (const struct status_row *at = status_rows; at->sentence != NULL; at++)
+	for (const struct status_row *at = command_statuses(command); at->sentence != NULL; at++)
 		fprintf(out, "  %d      %s\n", (int)at->status, at->sentence);
 	fprintf(out, "  128+N  ended by signal N\n");
 }

@@ -261,8 +261,6 @@ static const char *const description[] = {
 	"JavaScript: times by percentile, on the scale that HdrHistogram's are known by, response "
 	"and service time; rates, failures and latency over time; and all facts. The same files "
 	"give the same page.",
-	"Status 1 means that a LIMIT of --fail-if was passed; status 2 that a file is not what it "
-	"should be.",
 	NULL,
 };
 
@@ -289,6 +287,14 @@ static const char *const formats[] = {
 	"when it sent a request: service time.",
 	"A file is at most 64 MiB.",
 	NULL,
+};
+
+static const struct status_row statuses[] = {
+	{ STATUS_OK, "done, and every limit was kept" },
+	{ STATUS_ECHO_FAILED, "a LIMIT of --fail-if was passed" },
+	{ STATUS_USAGE, "the command line is wrong, or a file is not what it should be" },
+	{ STATUS_MACHINE, "this machine could not do it: no permission, no room, no memory" },
+	{ 0 },
 };
 
 static const struct man_section sections[] = {
@@ -327,6 +333,7 @@ const struct command report_command = {
 	.description = description,
 	.has_page = true,
 	.sections = sections,
+	.statuses = statuses,
 	.examples = examples,
 	.diagnostics = diagnostics,
 	.run = run,

@@ -88,7 +88,7 @@ def test_a_man_page_explains_every_option(program, installed, command):
     text = re.sub(".\b", "", text)
     for option in options_of(program, command):
         assert option in text
-    for status in range(5):
+    for status in (0, 1, 2, 4) if command == "report" else range(5):  # report connects to nobody
         assert re.search(rf"^     {status} ", text, re.MULTILINE)
 
 
