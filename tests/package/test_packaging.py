@@ -63,6 +63,7 @@ def test_the_package_and_the_image_are_built_with_what_dev_builds_with():
     assert build_depends == needed - comes_of_itself | {"debhelper-compat"}
     (run,) = re.findall(r"apt-get install .*?\n(?:\t\t.*\n)+", CONTAINERFILE.read_text())
     assert set(run.split("--no-install-recommends")[1].replace("\\", "").split()) == needed
+    assert "build-essential" in packages_of_dev("need_for_package"), "dpkg-buildpackage asks for it in any case"
 
 
 def test_every_static_library_is_told():
