@@ -66,6 +66,20 @@ def test_the_package_and_the_image_are_built_with_what_dev_builds_with():
     assert "build-essential" in packages_of_dev("need_for_package"), "dpkg-buildpackage asks for it in any case"
 
 
+def test_the_container_file_and_the_page_build_it_by_the_same_command():
+    texts = (CONTAINERFILE.read_text(), (ROOT / "docs/PACKAGING.md").read_text())
+    told = {command for text in texts for command in re.findall(r"podman build .*", text)}
+    assert len(told) == 1
+    assert "--format docker" in told.pop(), "the other format has no HEALTHCHECK"
+
+
+def test_the_description_names_every_command():
+    description = (DEB / "control").read_text().split("\nDescription:")[1]
+    commands = re.findall(r"&(\w+)_command,", (ROOT / "src/cli/commands.c").read_text())
+    assert "serve" in commands
+    assert [name for name in commands if name != "help" and not re.search(rf"\b{name}\b", description)] == []
+
+
 def test_every_static_library_is_told():
     """In the package's field, and by its licence in the image."""
     told = re.search(r"^static_libraries = (.*)$", (DEB / "rules").read_text(), re.MULTILINE)[1].split()
