@@ -6,6 +6,7 @@
 import fnmatch
 import json
 import os
+import pathlib
 import re
 import shlex
 import shutil
@@ -141,3 +142,30 @@ def test_a_verb_says_what_it_takes_before_it_installs_or_builds(alone, verb):
         done = alone(verb, word)
         assert done.returncode == status, done.stderr
         assert f"usage: ./dev {verb}" in (done.stderr if status else done.stdout)
+
+
+def test_a_new_debian_comes_from_where_apt_looks(tmp_path):
+    """With a mmdebstrap that only says which file of apt's it was given."""
+    if shutil.which("apt-config") is None:
+        pytest.skip("apt is not installed")
+    configuration, tool, archive = tmp_path / "apt.conf", tmp_path / "mmdebstrap", tmp_path / "root.tar"
+    configuration.write_text(f'Dir::Etc::SourceList "{tmp_path}/list"; Dir::Etc::SourceParts "{tmp_path}";\n')
+    tool.write_text(f'#!/bin/sh\nfor word; do :; done\n>"{archive}.part"\necho "$word"\n')
+    tool.chmod(0o755)
+    environment = {**os.environ, "APT_CONFIG": str(configuration), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    (distribution,) = re.findall(r'^ID="?([\w.-]+)', pathlib.Path("/etc/os-release").read_text(), re.MULTILINE)
+    classic, newer = tmp_path / "list", tmp_path / f"{distribution}.sources"
+
+    def run():
+        archive.unlink(missing_ok=True)
+        command = [ROOT / "packaging/debian-root.sh", archive]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+    classic.write_text("# what was here is elsewhere\n")
+    refused = run()
+    assert refused.returncode == 1
+    assert str(classic) in refused.stderr and str(newer) in refused.stderr
+    classic.write_text("deb http://debian.example/ stable main\n")
+    assert run().stdout == f"{classic}\n"
+    newer.write_text("Types: deb\nURIs: http://debian.example/\n")
+    assert run().stdout == f"{newer}\n"
