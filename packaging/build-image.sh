@@ -3,6 +3,7 @@
 # The container image, from a source tree and a Debian that it installs itself: no registry, no daemon.
 # usage: packaging/build-image.sh SOURCE_DIRECTORY OUTPUT_DIRECTORY
 # Root or any user with a range in /etc/subuid; all that it keeps lies in OUTPUT_DIRECTORY, and is used again.
+# Each user has a storage there: in a storage that a user made, what is an image's root's is that user's.
 set -eu
 source=$(realpath "$1")
 output=$(realpath "$2")
@@ -19,7 +20,7 @@ date=$(date --date "$(dpkg-parsechangelog --file "$source/packaging/deb/changelo
 run=$(mktemp -d)
 trap 'rm -rf "$run"' EXIT
 storage() {
-	buildah --root "$output/images" --runroot "$run" --storage-driver "$driver" "$@"
+	buildah --root "$output/images-$(id -u)" --runroot "$run" --storage-driver "$driver" "$@"
 }
 # Overlays are fast; where this file system cannot have them, each layer is a copy.
 driver=overlay

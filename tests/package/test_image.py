@@ -146,6 +146,7 @@ def test_a_user_without_rights_builds_the_same_layer(root_only, output, contents
         done = place.run(place.home / "source/packaging/build-image.sh", place.home / "source", place.home)
         assert done.returncode == 0, done.stdout + done.stderr
         (built,) = place.home.glob("tcpecho-*-image.tar")
+        assert [path.name for path in place.home.glob("images*")] == [f"images-{UID}"], "another user has another"
         assert read(built)[0]["Layers"] == contents[0]["Layers"], "a layer's name is the digest of its bytes"
     finally:
         place.remove()
