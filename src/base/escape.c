@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/escape.h"
 
+#include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-
-#include "base/compiler.h"
 
 /* What valid UTF-8 can say and a screen or a log must not be told. First and last of each range. */
 static const struct {
@@ -120,4 +120,17 @@ size_t escape_bytes(struct escape *escape, const void *bytes, size_t n, char *ou
 					   : first_byte(escape, in[i], out + used);
 	}
 	return used;
+}
+
+int escape_copy(const char *bytes, size_t n, char **ret_copy)
+{
+	struct escape escape = { .utf8 = true };
+	char *copy = malloc(ESCAPE_ROOM(n) + ESCAPE_ROOM((size_t)0) + 1);
+	if (copy == NULL)
+		return -ENOMEM;
+	size_t length = escape_bytes(&escape, bytes, n, copy);
+	length += escape_end(&escape, copy + length);
+	copy[length] = '\0';
+	*ret_copy = copy;
+	return 0;
 }

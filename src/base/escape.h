@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/compiler.h"
+
 /* One byte grows to four at most, and three held back from the call before may come out as well. */
 #define ESCAPE_GROWTH  4
 #define ESCAPE_ROOM(n) (ESCAPE_GROWTH * ((n) + 3))
@@ -34,5 +36,11 @@ size_t escape_bytes(struct escape *escape, const void *bytes, size_t n, char *ou
 
 /* The stream has ended: writes what is held back, at most ESCAPE_ROOM(0), returns its size. */
 size_t escape_end(struct escape *escape, char *out);
+
+/*
+ * *ret_copy is n bytes as text that may be shown, and stand in a document: UTF-8 and one line. It
+ * is the caller's, to be freed. Returns 0 or -ENOMEM.
+ */
+MUST_USE int escape_copy(const char *bytes, size_t n, char **ret_copy);
 
 #endif

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 int result_open(struct result *ret_result)
 {
 	struct result result = { 0 };
@@ -62,6 +64,13 @@ uint64_t result_failures(const struct result *result)
 	for (size_t i = 0; i < result->n_failures; i++)
 		n += result->failures[i].n;
 	return n;
+}
+
+double result_rate(const struct result *result)
+{
+	if (result->elapsed_ns == 0)
+		return 0;
+	return (double)result->n_echoes / clock_s(result->elapsed_ns);
 }
 
 uint64_t result_missing(const struct result *result)

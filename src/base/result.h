@@ -60,6 +60,9 @@ void result_fail(struct result *result, const char *name, uint64_t n);
 /* How many failures there were, of all kinds. */
 uint64_t result_failures(const struct result *result);
 
+/* Echoes per second; 0 of what took no time. */
+double result_rate(const struct result *result);
+
 /* Bytes that were sent and did not come back. */
 uint64_t result_missing(const struct result *result);
 

@@ -236,9 +236,7 @@ MUST_USE static enum status judge(const struct arguments *arguments, const struc
 	const uint64_t *values = arguments->values;
 	enum status status = STATUS_OK;
 	uint64_t p99_ns = histogram_percentile_ns(&result->response, 99);
-	double rate = result->elapsed_ns > 0
-			      ? (double)result->n_echoes / (clock_s(result->elapsed_ns))
-			      : 0;
+	double rate = result_rate(result);
 	if (values[MAX_P99] != 0 && p99_ns > values[MAX_P99]) {
 		log_error("the 99th percentile is %.1f us, more than %s", clock_us(p99_ns),
 			  units_duration(values[MAX_P99]).text);

@@ -14,19 +14,8 @@
 
 int facts_copy(const char *text, char **ret_copy)
 {
-	struct escape escape = { .utf8 = true };
-	size_t length = strlen(text);
 	*ret_copy = NULL;
-	if (length == 0)
-		return 0;
-	char *copy = calloc(1, 2 * ESCAPE_ROOM(length) + 1);
-	if (copy == NULL)
-		return -ENOMEM;
-	size_t used = escape_bytes(&escape, text, length, copy);
-	used += escape_end(&escape, copy + used);
-	copy[used] = '\0';
-	*ret_copy = copy;
-	return 0;
+	return *text != '\0' ? escape_copy(text, strlen(text), ret_copy) : 0;
 }
 
 /* As the program is called, wherever it lies. */

@@ -388,3 +388,23 @@ int hlog_decode(struct hlog *hlog, const char *string, struct histogram *into)
 		return rc;
 	return take_counts(counts, end, into->n, into);
 }
+
+/* ---- a histogram of a series ---- */
+
+int hlog_pack(struct hlog *hlog, struct histogram *histogram, char **ret_packed)
+{
+	char *packed = NULL;
+	if (histogram->n > 0) {
+		packed = strdup(hlog_encode(hlog, histogram));
+		if (packed == NULL)
+			return -ENOMEM;
+	}
+	histogram_reset(histogram);
+	*ret_packed = packed;
+	return 0;
+}
+
+int hlog_unpack(struct hlog *hlog, const char *packed, struct histogram *into)
+{
+	return packed != NULL ? hlog_decode(hlog, packed, into) : 0;
+}

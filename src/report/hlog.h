@@ -74,4 +74,12 @@ const char *hlog_encode(struct hlog *hlog, const struct histogram *histogram);
  */
 MUST_USE int hlog_decode(struct hlog *hlog, const char *string, struct histogram *into);
 
+/* ---- a histogram of a series (base/series.h): NULL of an empty one ---- */
+
+/* *ret_packed is its string, the caller's, to be freed. Empties it. Returns 0 or -ENOMEM. */
+MUST_USE int hlog_pack(struct hlog *hlog, struct histogram *histogram, char **ret_packed);
+
+/* Adds what is packed. Returns as hlog_decode() does. */
+MUST_USE int hlog_unpack(struct hlog *hlog, const char *packed, struct histogram *into);
+
 #endif

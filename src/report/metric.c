@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "report/reading.h"
 
 /* ---- names ---- */
@@ -111,7 +110,7 @@ static double value_of(const struct result *result, const struct metric *metric)
 	if (metric->kind == METRIC_TIME)
 		return time_of(result, metric);
 	if (metric->kind == METRIC_RATE)
-		return (double)result->n_echoes / clock_s(result->elapsed_ns);
+		return result_rate(result);
 	return count_of(result, metric);
 }
 

@@ -23,13 +23,10 @@ int reading_refuse(struct reading *reading, const char *format, ...)
 
 int reading_keep(char **text, const char *from, size_t n)
 {
-	struct escape escape = { .utf8 = true };
-	char *copy = malloc(ESCAPE_ROOM(n) + ESCAPE_ROOM((size_t)0) + 1);
-	if (copy == NULL)
-		return -ENOMEM;
-	size_t length = escape_bytes(&escape, from, n, copy);
-	length += escape_end(&escape, copy + length);
-	copy[length] = '\0';
+	char *copy;
+	int rc = escape_copy(from, n, &copy);
+	if (rc < 0)
+		return rc;
 	free(*text);
 	*text = copy;
 	return 0;

@@ -37,25 +37,9 @@ void recorder_close(struct recorder *recorder)
 
 /* ---- packing ---- */
 
-/* Gives the string of a histogram, NULL of an empty one, and empties it. */
-MUST_USE static int pack(struct recorder *recorder, struct histogram *times, char **ret_text)
+static void unpack(struct recorder *recorder, const char *packed, struct histogram *into)
 {
-	char *text = NULL;
-	if (times->n > 0) {
-		text = strdup(hlog_encode(recorder->hlog, times));
-		if (text == NULL)
-			return -ENOMEM;
-	}
-	histogram_reset(times);
-	*ret_text = text;
-	return 0;
-}
-
-static void unpack(struct recorder *recorder, const char *text, struct histogram *into)
-{
-	if (text == NULL)
-		return;
-	int rc = hlog_decode(recorder->hlog, text, into);
+	int rc = hlog_unpack(recorder->hlog, packed, into);
 	assert(rc == 0); /* it is one of ours */
 }
 
@@ -80,9 +64,10 @@ MUST_USE static int pack_both(struct recorder *recorder, struct series_interval 
 {
 	bool is_one =
 		recorder->service.n > 0 && histogram_same(&recorder->service, &recorder->response);
-	int rc = pack(recorder, &recorder->response, &interval->response);
+	int rc = hlog_pack(recorder->hlog, &recorder->response, &interval->response);
 	if (rc < 0 || !is_one)
-		return rc < 0 ? rc : pack(recorder, &recorder->service, &interval->service);
+		return rc < 0 ? rc
+			      : hlog_pack(recorder->hlog, &recorder->service, &interval->service);
 	assert(interval->response != NULL); /* there was something in it */
 	histogram_reset(&recorder->service);
 	interval->service = strdup(interval->response);

@@ -78,16 +78,15 @@ static json_t *failures_json(const struct result *result)
 
 static json_t *found_json(const struct result *result)
 {
-	double seconds = clock_s(result->elapsed_ns);
-	double rate = seconds > 0 ? (double)result->n_echoes / seconds : 0;
 	const char *mismatch = result->first_mismatch[0] != '\0' ? result->first_mismatch : NULL;
 	return json_pack("{s:f, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "seconds",
-			 seconds, "sent", count(result->n_sent), "echoes", count(result->n_echoes),
-			 "rate", rate, "bytes", count(result->bytes_sent), "verified_bytes",
-			 count(result->bytes_verified), "missing_bytes",
-			 count(result_missing(result)), "mismatches", count(result->n_mismatches),
-			 "connections_opened", count(result->n_connections), "errors",
-			 failures_json(result), "first_mismatch", mismatch);
+			 clock_s(result->elapsed_ns), "sent", count(result->n_sent), "echoes",
+			 count(result->n_echoes), "rate", result_rate(result), "bytes",
+			 count(result->bytes_sent), "verified_bytes", count(result->bytes_verified),
+			 "missing_bytes", count(result_missing(result)), "mismatches",
+			 count(result->n_mismatches), "connections_opened",
+			 count(result->n_connections), "errors", failures_json(result),
+			 "first_mismatch", mismatch);
 }
 
 static json_t *kernel_json(const struct run *run)

@@ -107,20 +107,6 @@ static void adder_close(struct adder *adder)
 	hlog_close(adder->hlog);
 }
 
-MUST_USE static int unpack(struct adder *adder, const char *packed, struct histogram *into)
-{
-	return packed != NULL ? hlog_decode(adder->hlog, packed, into) : 0;
-}
-
-MUST_USE static int pack(struct adder *adder, struct histogram *times, char **ret_packed)
-{
-	if (times->n == 0)
-		return 0;
-	*ret_packed = strdup(hlog_encode(adder->hlog, times));
-	histogram_reset(times);
-	return *ret_packed != NULL ? 0 : -ENOMEM;
-}
-
 /* Adds n pieces of one bin to an empty interval. */
 MUST_USE static int add(struct adder *adder, const struct piece *pieces, size_t n,
 			struct series_interval *sum)
@@ -134,15 +120,15 @@ MUST_USE static int add(struct adder *adder, const struct piece *pieces, size_t 
 		sum->n_echoes += interval->n_echoes;
 		sum->bytes_verified += interval->bytes_verified;
 		sum->n_failures += interval->n_failures;
-		rc = unpack(adder, interval->response, &adder->response);
+		rc = hlog_unpack(adder->hlog, interval->response, &adder->response);
 		if (rc == 0)
-			rc = unpack(adder, interval->service, &adder->service);
+			rc = hlog_unpack(adder->hlog, interval->service, &adder->service);
 	}
 	sum->length_ns = end_ns - sum->start_ns;
 	if (rc == 0)
-		rc = pack(adder, &adder->response, &sum->response);
+		rc = hlog_pack(adder->hlog, &adder->response, &sum->response);
 	if (rc == 0)
-		rc = pack(adder, &adder->service, &sum->service);
+		rc = hlog_pack(adder->hlog, &adder->service, &sum->service);
 	return rc;
 }
 

@@ -88,7 +88,7 @@ static void write_foreign(FILE *out, const struct run *run)
 	fprintf(out, "%" PRIu64 " values", result->n_echoes);
 	if (result->elapsed_ns > 0)
 		fprintf(out, " in %.3f s: %.1f/s", clock_s(result->elapsed_ns),
-			(double)result->n_echoes / clock_s(result->elapsed_ns));
+			result_rate(result));
 	if (run->rate_wanted > 0)
 		fprintf(out, " of %" PRIu64 "/s", run->rate_wanted);
 	if (run->n_connections > 0)

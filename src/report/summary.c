@@ -12,12 +12,6 @@ static double seconds_of(const struct result *result)
 	return clock_s(result->elapsed_ns);
 }
 
-static double rate_of(const struct result *result)
-{
-	double seconds = seconds_of(result);
-	return seconds > 0 ? (double)result->n_echoes / seconds : 0;
-}
-
 /* ---- text ---- */
 
 static void write_times(FILE *out, const char *what, const struct histogram *times)
@@ -83,9 +77,9 @@ static void write_row(FILE *out, const char *what, const struct histogram *times
 static void write_rate(FILE *out, const struct run *run)
 {
 	const struct result *result = &run->result;
-	double mib_per_second = rate_of(result) * (double)run->size / (1024 * 1024);
+	double mib_per_second = result_rate(result) * (double)run->size / (1024 * 1024);
 	fprintf(out, "%" PRIu64 " echoes in %.3f s: %.1f/s", result->n_echoes, seconds_of(result),
-		rate_of(result));
+		result_rate(result));
 	if (run->rate_wanted != 0)
 		fprintf(out, " of %" PRIu64 "/s", run->rate_wanted);
 	fprintf(out, ", %.1f MiB/s each way\n", mib_per_second);
