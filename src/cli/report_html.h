@@ -12,7 +12,7 @@
 #include "base/status.h"
 
 /*
- * Draws n files as a page at `output`, which is there when it is whole and not before. Anything but
+ * Draws n files as a page at `output`, as file_draft() makes files (net/file.h). Anything but
  * STATUS_OK was said.
  */
 MUST_USE enum status report_html(char *const *paths, size_t n, uint64_t list_unit_ns,

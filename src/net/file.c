@@ -2,6 +2,7 @@
 #include "net/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,26 +53,37 @@ static bool is_replaceable(const char *path)
 	return S_ISREG(info.st_mode);
 }
 
-int file_draft(const char *path, struct file_draft *ret_draft)
+/* Those of the file whose place is taken, or those of a new one. */
+static mode_t permissions_of(const char *path)
 {
-	struct file_draft draft = { .path = strdup(path) };
-	if (draft.path == NULL)
+	struct stat info;
+	if (lstat(path, &info) == 0)
+		return info.st_mode & 0777;
+	mode_t mask = umask(0); /* it is told only by setting it */
+	umask(mask);
+	return 0666 & ~mask;
+}
+
+/* Opens a file beside it, whose name nothing has: one of an earlier run may have been left. */
+MUST_USE static int open_beside(struct file_draft *draft)
+{
+	char *name;
+	if (asprintf(&name, "%s.XXXXXX", draft->path) < 0)
 		return -ENOMEM;
-	int rc;
-	if (!is_replaceable(path)) {
-		rc = file_create(path, &draft.file);
-	} else if (asprintf(&draft.draft, "%s.%ld.new", path, (long)getpid()) < 0) {
-		draft.draft = NULL;
-		rc = -ENOMEM;
-	} else {
-		rc = open_as(draft.draft, "wxe", &draft.file);
-	}
+	int rc = 0, fd = mkostemp(name, O_CLOEXEC);
+	if (fd < 0 || fchmod(fd, permissions_of(draft->path)) < 0)
+		rc = -errno;
+	if (rc == 0 && (draft->file = fdopen(fd, "w")) == NULL)
+		rc = -errno;
 	if (rc == 0) {
-		*ret_draft = draft;
+		draft->draft = name;
 		return 0;
 	}
-	free(draft.draft);
-	free(draft.path);
+	if (fd >= 0) {
+		ignore_result(close(fd)); /* nothing was written */
+		ignore_result(unlink(name));
+	}
+	free(name);
 	return rc;
 }
 
@@ -82,9 +94,34 @@ static void forget(struct file_draft *draft)
 	*draft = (struct file_draft){ 0 };
 }
 
+int file_draft(const char *path, struct file_draft *ret_draft)
+{
+	struct file_draft draft = { .path = strdup(path) };
+	int rc = 0;
+	if (draft.path == NULL)
+		return -ENOMEM;
+	if (strcmp(path, "-") == 0)
+		draft.file = stdout;
+	else if (is_replaceable(path))
+		rc = open_beside(&draft);
+	else
+		rc = file_create(path, &draft.file);
+	if (rc == 0)
+		*ret_draft = draft;
+	else
+		forget(&draft);
+	return rc;
+}
+
+/* Standard output stays open: it is not ours. */
+MUST_USE static int finish(FILE *file)
+{
+	return file == stdout ? file_flush(file) : file_close(file);
+}
+
 int file_keep(struct file_draft *draft)
 {
-	int rc = file_close(draft->file);
+	int rc = finish(draft->file);
 	if (rc == 0 && draft->draft != NULL && rename(draft->draft, draft->path) < 0)
 		rc = -errno;
 	if (rc < 0 && draft->draft != NULL)
@@ -95,7 +132,7 @@ int file_keep(struct file_draft *draft)
 
 void file_drop(struct file_draft *draft)
 {
-	ignore_result(file_close(draft->file)); /* nobody wants it */
+	ignore_result(finish(draft->file)); /* nobody wants it */
 	if (draft->draft != NULL)
 		ignore_result(unlink(draft->draft));
 	forget(draft);

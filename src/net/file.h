@@ -26,7 +26,9 @@ MUST_USE int file_close(FILE *file);
 
 /*
  * A file in the making, beside the one that it is to be: whoever looks sees the old one or the
- * whole new one. What is no plain file, as /dev/stdout or a pipe, is written to directly.
+ * whole new one, which has the permissions of the old. What is no plain file, as a symbolic link
+ * (that of /dev/stdout, for one) or a pipe, is written to directly: of that, the beginning can be
+ * seen before the end.
  */
 struct file_draft {
 	FILE *file;
@@ -34,7 +36,10 @@ struct file_draft {
 	char *draft; /* what it is until then; NULL: it is written to directly */
 };
 
-/* Begins one. *ret_draft is the caller's, to be kept or dropped. Returns 0, -ENOMEM or -errno. */
+/*
+ * Begins one; "-" is standard output. *ret_draft is the caller's, to be kept or dropped. Returns
+ * 0, -ENOMEM or -errno.
+ */
 MUST_USE int file_draft(const char *path, struct file_draft *ret_draft);
 
 /* It is whole: closes it and gives it its name. On failure it is dropped. Returns 0 or -errno. */

@@ -152,7 +152,7 @@ NOT_IN_A_LIFE = {
         " inflateInit_ inflateReset json_array json_array_append_new json_delete json_dumpf json_integer json_null"
         " json_object json_object_set_new json_object_update json_pack json_real json_sprintf json_string",
     "report, which reads files and writes others; tests/report drives it": "asprintf __asprintf_chk fread __fread_chk"
-        " json_loadb malloc qsort realloc reallocarray rename strndup",
+        " fchmod fdopen json_loadb malloc mkostemp mkostemp64 qsort realloc reallocarray rename strndup umask",
     "--max-per-source, before the first client": "pthread_mutex_init pthread_mutexattr_setpshared"
         " pthread_mutexattr_setrobust",
 }

@@ -134,6 +134,58 @@ TEST(a_draft_that_cannot_be_kept_leaves_nothing)
 	free(name);
 }
 
+static mode_t mode_of(const char *of)
+{
+	struct stat info;
+	assert_int_equal(stat(of, &info), 0);
+	return info.st_mode & 07777;
+}
+
+static void keep_one(void)
+{
+	struct file_draft draft;
+	assert_int_equal(file_draft(path, &draft), 0);
+	assert_int_equal(file_keep(&draft), 0);
+}
+
+TEST(what_takes_its_place_has_its_permissions)
+{
+	mode_t mask = umask(027);
+	keep_one();
+	assert_int_equal(mode_of(path), 0640);
+	assert_int_equal(umask(mask), 027); /* as it was */
+	static const mode_t modes[] = { 0600, 0444, 0666, 0755 };
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		assert_int_equal(chmod(path, modes[i]), 0);
+		keep_one();
+		assert_int_equal(mode_of(path), modes[i]);
+	}
+}
+
+TEST(a_draft_that_was_left_is_not_in_the_way)
+{
+	struct file_draft left, draft;
+	assert_int_equal(file_draft(path, &left), 0);
+	assert_int_equal(file_draft(path, &draft), 0); /* of the same process id */
+	assert_string_not_equal(left.draft, draft.draft);
+	fputs("whole", draft.file);
+	assert_int_equal(file_keep(&draft), 0);
+	file_drop(&left);
+	assert_content("whole");
+}
+
+TEST(standard_output_is_written_to_and_stays_open)
+{
+	struct file_draft draft;
+	assert_int_equal(file_draft("-", &draft), 0);
+	assert_ptr_equal(draft.file, stdout);
+	assert_int_equal(file_keep(&draft), 0);
+	assert_int_equal(file_draft("-", &draft), 0);
+	file_drop(&draft);
+	assert_int_equal(file_flush(stdout), 0);
+	assert_int_not_equal(access("-", F_OK), 0);
+}
+
 TEST(what_is_no_plain_file_is_not_replaced)
 {
 	struct file_draft draft;
@@ -193,6 +245,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_draft_takes_the_name_when_it_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(a_draft_that_is_dropped_leaves_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(a_draft_that_cannot_be_kept_leaves_nothing, begin,
+						end),
+		cmocka_unit_test_setup_teardown(what_takes_its_place_has_its_permissions, begin,
+						end),
+		cmocka_unit_test_setup_teardown(a_draft_that_was_left_is_not_in_the_way, begin,
+						end),
+		cmocka_unit_test_setup_teardown(standard_output_is_written_to_and_stays_open, begin,
 						end),
 		cmocka_unit_test_setup_teardown(what_is_no_plain_file_is_not_replaced, begin, end),
 		cmocka_unit_test_setup_teardown(a_file_is_read_up_to_its_bound, begin, end),
