@@ -35,10 +35,10 @@
 struct list {
 	struct reading *reading;
 	size_t line, n_rows;
-	struct histogram *times; /* of the list that is read */
-	bool is_open, has_foot;  /* are its rows to come? did its foot? */
-	bool has_list[2];        /* response, service */
-	uint64_t n_so_far, last_ns;
+	struct histogram *times;             /* of the list that is read */
+	bool is_open, has_foot;              /* are its rows to come? did its foot? */
+	bool has_list[2];                    /* response, service */
+	uint64_t n_so_far, last_ns, mean_ns; /* 0: it did not say */
 };
 
 /* ---- a row ---- */
@@ -101,17 +101,35 @@ static bool foot_value(const char *line, const char *name, uint64_t unit_ns, uin
 
 /* ---- what stands at the foot ---- */
 
+/* Is it, by more than its last digit? A list has one decimal at least, and may have no more. */
+static bool is_above(const struct list *list, uint64_t ns, uint64_t most_ns)
+{
+	return ns > most_ns && ns - most_ns > most_ns / 1000 + list->reading->list_unit_ns / 10;
+}
+
 MUST_USE static int take_foot(struct list *list, const char *line)
 {
 	struct histogram *times = list->times;
 	uint64_t ns, n;
 	list->has_foot = true;
 	if (foot_value(line, "Mean", list->reading->list_unit_ns, &ns)) {
-		if (times->n > 0 && ns <= times->max_ns &&
-		    __builtin_mul_overflow(ns, times->n, &times->sum_ns))
+		if (is_above(list, ns, times->max_ns))
+			return reading_refuse(list->reading,
+					      "its lines and its mean contradict each other");
+		list->mean_ns = ns;
+		ns = ns < times->max_ns ? ns : times->max_ns;
+		if (times->n > 0 && __builtin_mul_overflow(ns, times->n, &times->sum_ns))
 			times->sum_ns = UINT64_MAX;
 	} else if (foot_value(line, "Max", list->reading->list_unit_ns, &ns)) {
 		/* The last row has the end of its bucket: never less than the value. */
+		if (is_above(list, ns, times->max_ns))
+			return reading_refuse(
+				list->reading,
+				"its lines and its largest value contradict each other");
+		if (is_above(list, list->mean_ns, ns))
+			return reading_refuse(
+				list->reading,
+				"its mean and its largest value contradict each other");
 		const char *total = strstr(line, "Total");
 		if (total != NULL && foot_value(total, "Total", 1, &n) && n != times->n)
 			return reading_refuse(
@@ -191,7 +209,7 @@ MUST_USE static int begin(struct list *list, bool is_service)
 	list->is_open = true;
 	list->has_foot = false;
 	list->times = is_service ? &result->service : &result->response;
-	list->n_so_far = list->last_ns = 0;
+	list->n_so_far = list->last_ns = list->mean_ns = 0;
 	return 0;
 }
 
