@@ -177,7 +177,13 @@ int reading_fortio(struct reading *reading, const json_t *json)
 		rc = read_codes(reading, json);
 	if (rc < 0)
 		return rc;
-	result->n_sent = result->n_echoes = result->response.n;
+	/* It counts how long every call took, and of those that failed that they did as well. */
+	uint64_t n_failures = result_failures(result);
+	if (n_failures > result->response.n)
+		return reading_refuse(reading,
+				      "\"RetCodes\" and its histogram contradict each other");
+	result->n_sent = result->response.n;
+	result->n_echoes = result->n_sent - n_failures;
 	histogram_merge(&result->service, &result->response);
 	return 0;
 }

@@ -214,7 +214,7 @@ def test_what_wrk2_prints_is_read(report, tmp_path):
 def test_what_fortio_writes_is_read(report, tmp_path):
     path = write(tmp_path / "fortio.json", FORTIO)
     shown = show(report, path)
-    assert "--- http://a.example/: fortio ---\n80 values in 10.037 s: 8.0/s of 8/s, 4 connections\nfailed 2\n" in shown
+    assert "--- http://a.example/: fortio ---\n78 values in 10.037 s: 7.8/s of 8/s, 4 connections\nfailed 2\n" in shown
     assert "began 2018-04-03 23:32:58 UTC" in shown and "approximate" in shown
     found = figures(shown)
     assert (found["min"], found["mean"], found["max"]) == (28049.3, 32500.0, 45000.0)
@@ -227,6 +227,13 @@ def test_what_fortio_writes_is_read(report, tmp_path):
                                      {"StartTime": None}])
 def test_fortio_may_leave_things_out(report, tmp_path, changes):
     show(report, write(tmp_path / "fortio.json", {**FORTIO, **changes}))
+
+
+def test_what_failed_in_fortio_did_not_come_back(report, tmp_path):
+    good, bad = (write(tmp_path / name, {**FORTIO, "RetCodes": codes}) for name, codes in
+                 {"good": {"200": 80}, "bad": {"503": 80}}.items())
+    assert "0 values in 10.037 s: 0.0/s" in show(report, bad)
+    assert report("diff", "--fail-if", "rate<-5%", good, bad)[0] == 1
 
 
 # ---- what is done with them ----
