@@ -191,13 +191,40 @@ MUST_USE static int read_interval(struct reading *reading, const json_t *json,
 /* Each behind the last; what the rounding to twelve digits made overlap is put right. */
 MUST_USE static bool is_behind(struct series_interval *last, const struct series_interval *next)
 {
-	static const uint64_t rounding_ns = 10000;
 	uint64_t end_ns = last->start_ns + last->length_ns;
+	/* Of three numbers: the two starts and a length. */
+	uint64_t rounding_ns = end_ns / READING_DIGITS_PART + 3;
 	if (next->start_ns <= last->start_ns || next->start_ns + rounding_ns < end_ns)
 		return false;
 	if (next->start_ns < end_ns)
 		last->length_ns = next->start_ns - last->start_ns;
 	return true;
+}
+
+/*
+ * Which count of the whole is not that of its intervals? NULL: none. Taking off cannot wrap, as
+ * adding up what strangers wrote could.
+ */
+static const char *contradiction(const struct series *series, const struct result *result)
+{
+	uint64_t n_echoes = result->n_echoes, n_bytes = result->bytes_verified;
+	uint64_t n_failures = result_failures(result);
+	for (size_t i = 0; i < series->n; i++) {
+		const struct series_interval *interval = &series->list[i];
+		if (interval->n_echoes > n_echoes)
+			return "echoes";
+		if (interval->bytes_verified > n_bytes)
+			return "verified_bytes";
+		if (interval->n_failures > n_failures)
+			return "errors";
+		n_echoes -= interval->n_echoes;
+		n_bytes -= interval->bytes_verified;
+		n_failures -= interval->n_failures;
+	}
+	return n_echoes != 0     ? "echoes"
+	       : n_bytes != 0    ? "verified_bytes"
+	       : n_failures != 0 ? "errors"
+				 : NULL;
 }
 
 MUST_USE static int read_series(struct reading *reading, const json_t *json)
@@ -213,7 +240,6 @@ MUST_USE static int read_series(struct reading *reading, const json_t *json)
 	series->list = calloc(n > 0 ? n : 1, sizeof(*series->list));
 	if (series->list == NULL)
 		return -ENOMEM;
-	uint64_t n_echoes = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct series_interval *interval = &series->list[series->n++];
 		int rc = read_interval(reading, json_array_get(list, i), interval);
@@ -226,12 +252,10 @@ MUST_USE static int read_series(struct reading *reading, const json_t *json)
 		}
 		if (rc < 0)
 			return rc;
-		n_echoes += interval->n_echoes; /* each of them fits a histogram: 63 bits */
-		if (n_echoes > reading->run->result.n_echoes)
-			break;
 	}
-	if (n > 0 && n_echoes != reading->run->result.n_echoes)
-		return reading_refuse(reading, "\"echoes\" and \"series\" contradict each other");
+	const char *what = n > 0 ? contradiction(series, &reading->run->result) : NULL;
+	if (what != NULL)
+		return reading_refuse(reading, "\"%s\" and \"series\" contradict each other", what);
 	return 0;
 }
 
@@ -394,8 +418,13 @@ MUST_USE static int read_counts(struct reading *reading, const json_t *json)
 		return reading_refuse(reading, "more bytes were verified than sent");
 	char *first = NULL;
 	rc = reading_text(reading, json, "first_mismatch", READING_MAY, &first);
-	if (first != NULL)
-		snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s", first);
+	size_t length = first != NULL ? strlen(first) : 0;
+	/* Ours is never longer; and cut in two, a character would be none. */
+	if (length >= sizeof(result->first_mismatch))
+		rc = reading_refuse(reading, "\"first_mismatch\" is longer than %d bytes",
+				    RESULT_SENTENCE_SIZE - 1);
+	else if (length > 0)
+		memcpy(result->first_mismatch, first, length + 1);
 	free(first);
 	return rc == 0 ? read_failures(reading, json) : rc;
 }
@@ -430,5 +459,10 @@ int reading_tcpecho(struct reading *reading, const json_t *json)
 		rc = read_wanted_start(reading, json);
 	if (rc == 0)
 		rc = read_facts(reading, json);
-	return rc == 0 ? read_series(reading, json) : rc;
+	if (rc == 0)
+		rc = read_series(reading, json);
+	/* Moments of a run, and of a sum of it, fit 64 bits. */
+	if (rc == 0 && run_span_ns(reading->run) > UINT64_MAX - reading->run->facts.start_ns)
+		rc = reading_refuse(reading, "its end is beyond the year 2554");
+	return rc;
 }

@@ -149,14 +149,11 @@ bool reading_moment(const char *text, uint64_t *ret_ns)
 
 /* ---- the ends of a histogram ---- */
 
-/* A value was written with twelve digits. */
-#define DIGITS_PART UINT64_C(100000000000)
-
 /* Puts a value that is beside its bucket into it; false: it is too far away. */
 MUST_USE static bool fit(uint64_t *value_ns, size_t index)
 {
 	uint64_t lowest_ns = histogram_lowest_ns(index), highest_ns = histogram_highest_ns(index);
-	uint64_t slack_ns = *value_ns / DIGITS_PART + 1;
+	uint64_t slack_ns = *value_ns / READING_DIGITS_PART + 1;
 	if (index == HISTOGRAM_BUCKETS - 1 && *value_ns >= lowest_ns)
 		return true; /* what is above an hour is counted there */
 	if (*value_ns + slack_ns < lowest_ns || *value_ns > highest_ns + slack_ns)
@@ -177,8 +174,8 @@ bool reading_ends(struct histogram *histogram, uint64_t least_ns, uint64_t mean_
 	/* Of counts alone they are in the first and the last bucket that has any. */
 	if (!fit(&least_ns, histogram_index(histogram->least_ns)) ||
 	    !fit(&max_ns, histogram_index(histogram->max_ns)) || least_ns > max_ns ||
-	    (mean_ns + mean_ns / DIGITS_PART + 1 < least_ns && !is_above_sums) ||
-	    mean_ns > max_ns + max_ns / DIGITS_PART + 1)
+	    (mean_ns + mean_ns / READING_DIGITS_PART + 1 < least_ns && !is_above_sums) ||
+	    mean_ns > max_ns + max_ns / READING_DIGITS_PART + 1)
 		return false;
 	histogram->least_ns = least_ns;
 	histogram->max_ns = max_ns;

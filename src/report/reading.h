@@ -23,6 +23,9 @@
 #define READING_SECONDS_MOST 3153600000.0
 #define READING_NS_MOST      UINT64_C(3153600000000000000)
 
+/* A number in a document has twelve digits: it is off by half of this part of itself at most. */
+#define READING_DIGITS_PART UINT64_C(100000000000)
+
 /* Intervals of a series at most. */
 #define READING_INTERVALS_MOST 100000
 

@@ -68,4 +68,7 @@ struct run {
 MUST_USE int run_open(struct run *ret_run);
 void run_close(struct run *run);
 
+/* From its beginning to its end: more than what it took, of a sum of runs with pauses between. */
+uint64_t run_span_ns(const struct run *run);
+
 #endif

@@ -88,6 +88,8 @@ def result(values, seconds=1.0, **changes):
                     "response": encode(values) if values else None, "service": None}],
     }
     document.update(copy.deepcopy(changes))
+    if isinstance(document["errors"], dict) and "series" not in changes:
+        document["series"][0]["failures"] = min(sum(document["errors"].values()), 2**63 - 1)
     return document
 
 

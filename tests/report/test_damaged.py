@@ -103,6 +103,15 @@ FILES = {
     "an interval's histogram": (changed(series=[interval(response="x")]), 'interval 1 of "series": "response": the histogram'),
     "out of order": (changed(series=[interval(start=5.0), interval(start=1.0, echoes=0, response=None)]),
                      'interval 2 of "series": it does not follow the one before'),
+    "a series of other bytes": (changed(series=[interval(verified_bytes=2**63 - 1)]),
+                                '"verified_bytes" and "series" contradict each other'),
+    "a series of more failures": (changed(errors={"ended": 2}, series=[interval(failures=2**63 - 1)]),
+                                  '"errors" and "series" contradict each other'),
+    "a series of fewer failures": (changed(errors={"ended": 2}, series=[interval(failures=1)]), '"errors" and "series"'),
+    "an end that cannot be counted": (changed(start="2500-01-01T00:00:00Z", seconds=60 * 365 * 86400.0), "beyond the year 2554"),
+    "a series whose end cannot be counted": (changed(start="2500-01-01T00:00:00Z", series=[interval(seconds=2e9)]),
+                                             "beyond the year 2554"),
+    "a long sentence": (changed(first_mismatch="é" * 300), '"first_mismatch" is longer than 511 bytes'),
     "overlapping": (changed(series=[interval(), interval(start=0.5, echoes=0, response=None)]), "does not follow"),
     # logs
     "a log of nothing": ("#[Histogram log format version 1.3]\n", "without an interval"),
@@ -124,6 +133,12 @@ FILES = {
     "a list of too many": ("Value Percentile TotalCount\n1.0 0.5 99999999999999999999\n", "line 2 is no line"),
     "a list that is cut": ("Value Percentile TotalCount\n1.0 0.5 10\n#[Max     = 1.0, Total count    =  12]\n",
                            "its lines and its total count contradict each other"),
+    "a list of a mean above all": ("Value Percentile TotalCount\n1.0 0.5 10\n5.0 1.0 20\n#[Mean = 9.423, StdDeviation = 1.0]\n",
+                                   "its lines and its mean contradict each other"),
+    "a list of another most": ("Value Percentile TotalCount\n1.0 0.5 10\n5.0 1.0 20\n#[Max = 9.0, Total count = 20]\n",
+                               "its lines and its largest value contradict each other"),
+    "a list of a mean above its most": ("Value Percentile TotalCount\n1.0 0.5 10\n9.0 1.0 20\n#[Mean = 6.0, StdDeviation = 1.0]\n"
+                                        "#[Max = 5.0, Total count = 20]\n", "its mean and its largest value contradict"),
     "a long line": ("Value Percentile TotalCount\n" + "1" * 5000 + "\n", "line 2 is longer than"),
     # fortio
     "fortio of nothing": ('{"DurationHistogram": 7}', '"DurationHistogram" is not an object'),
@@ -139,6 +154,9 @@ FILES = {
     "fortio of another mean": ('{"ActualDuration": 1, "DurationHistogram": {"Count": 6, "Data": '
                                '[{"Start": 0.1, "End": 0.2, "Count": 6}], "Min": 0.1, "Max": 0.2, "Avg": 0.5}}',
                                '"Min", "Avg" and "Max" contradict each other'),
+    "fortio of more codes": ('{"ActualDuration": 1, "RetCodes": {"503": 7}, "DurationHistogram": {"Count": 6, "Data": '
+                             '[{"Start": 0.1, "End": 0.2, "Count": 6}], "Min": 0.1, "Max": 0.2, "Avg": 0.15}}',
+                             '"RetCodes" and its histogram contradict each other'),
 }
 
 
