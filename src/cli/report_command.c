@@ -33,7 +33,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.name = "json",
 		.kind = OPTION_FLAG,
 		.help = "show: the document again instead of text",
-		.details = "Of show: print the JSON document instead of text.",
+		.details = "Of show, with one FILE: print the JSON document instead of text.",
 	},
 	[OUTPUT] = {
 		.letter = 'o',
@@ -42,7 +42,10 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "FILE",
 		.help = "merge, html: where the sum goes (default: standard output), or the page",
 		.details = "Of merge: write the sum to FILE instead of standard output. Of html: "
-			   "write the page to FILE. It is there when it is whole and not before.",
+			   "write the page to FILE. It is there when it is whole and not before, with "
+			   "the permissions of the file that it replaces; but what is no plain file, "
+			   "as a symbolic link or a pipe, is written to directly. - is standard "
+			   "output.",
 	},
 	[FAIL_IF] = {
 		.name = "fail-if",
@@ -74,18 +77,21 @@ static uint64_t unit_ns(const struct arguments *arguments)
 
 MUST_USE static enum status show_json(const struct report_files *files, char *const *paths)
 {
-	for (size_t i = 0; i < files->n; i++) {
-		/* As ours it would pass for exact. */
-		if (files->runs[i].format != RUN_TCPECHO) {
-			log_error("%.300s: it is of %s, and only what tcpecho measured is written "
-				  "as its document",
-				  paths[i], show_format_name(files->runs[i].format));
-			return STATUS_USAGE;
-		}
+	if (files->n > 1) {
+		log_error(
+			"--json is of one file: what it prints is one document (merge adds several "
+			"to one)");
+		return STATUS_USAGE;
 	}
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < files->n; i++)
-		rc = run_write_json(stdout, &files->runs[i]);
+	const struct run *run = &files->runs[0];
+	/* As ours it would pass for exact. */
+	if (run->format != RUN_TCPECHO) {
+		log_error("%.300s: it is of %s, and only what tcpecho measured is written as its "
+			  "document",
+			  paths[0], show_format_name(run->format));
+		return STATUS_USAGE;
+	}
+	int rc = run_write_json(stdout, run);
 	if (rc == 0)
 		return STATUS_OK;
 	log_error("cannot write the document: %s", err_text(rc).text);
@@ -121,7 +127,7 @@ static enum status show(const struct arguments *arguments, char *const *paths, s
 
 /* ---- merge ---- */
 
-MUST_USE static int write_to_file(const char *path, const struct run *sum)
+MUST_USE static int write_to(const char *path, const struct run *sum)
 {
 	struct file_draft draft;
 	int rc = file_draft(path, &draft);
@@ -136,17 +142,10 @@ MUST_USE static int write_to_file(const char *path, const struct run *sum)
 
 MUST_USE static enum status write_sum(const char *path, const struct run *sum)
 {
-	int rc;
-	if (path != NULL) {
-		rc = write_to_file(path, sum);
-	} else {
-		rc = run_write_json(stdout, sum);
-		rc = rc == 0 ? file_flush(stdout) : rc;
-	}
+	int rc = write_to(path, sum);
 	if (rc == 0)
 		return STATUS_OK;
-	log_error("cannot write the sum%s%.300s: %s", path != NULL ? " to " : "",
-		  path != NULL ? path : "", err_text(rc).text);
+	log_error("cannot write the sum to %.300s: %s", path, err_text(rc).text);
 	return STATUS_MACHINE;
 }
 
@@ -164,7 +163,8 @@ static enum status merge(const struct arguments *arguments, char *const *paths, 
 		log_error("%s", why.text[0] != '\0' ? why.text : err_text(rc).text);
 		return why.text[0] != '\0' ? STATUS_USAGE : STATUS_MACHINE;
 	}
-	status = write_sum(arguments->texts[OUTPUT], &sum);
+	const char *path = arguments->texts[OUTPUT];
+	status = write_sum(path != NULL ? path : "-", &sum);
 	run_close(&sum);
 	return status;
 }
