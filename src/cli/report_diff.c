@@ -118,15 +118,15 @@ MUST_USE static enum status compare_files(const struct expectations *all,
 			  why.text);
 		return STATUS_USAGE;
 	}
-	int rc = side_open(old->runs, old->n, &before);
+	int rc = side_open(old->runs, old->n, &before, &why);
 	if (rc == 0) {
-		rc = side_open(new->runs, new->n, &after);
+		rc = side_open(new->runs, new->n, &after, &why);
 		if (rc < 0)
 			side_close(&before);
 	}
 	if (rc < 0) {
-		log_error("%s", err_text(rc).text);
-		return STATUS_MACHINE;
+		log_error("%s", rc == -ENOMEM ? err_text(rc).text : why.text);
+		return rc == -ENOMEM ? STATUS_MACHINE : STATUS_USAGE;
 	}
 	enum status status = compare(all, &before, &after);
 	side_close(&after);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "report/reading.h"
+#include "report/run_merge.h"
 
 /* ---- names ---- */
 
@@ -134,18 +135,22 @@ static bool is_known(const struct run *run, const struct metric *metric)
 
 /* ---- sides ---- */
 
-int side_open(const struct run *runs, size_t n, struct side *ret_side)
+int side_open(const struct run *runs, size_t n, struct side *ret_side,
+	      struct run_refusal *reterr_why)
 {
 	struct side side = { .runs = runs, .n = n };
 	int rc = result_open(&side.sum);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < n; i++) {
-		result_add(&side.sum, &runs[i].result);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = run_merge_result(&side.sum, &runs[i], reterr_why);
 		side.sum.elapsed_ns += runs[i].result.elapsed_ns;
 	}
-	*ret_side = side;
-	return 0;
+	if (rc == 0)
+		*ret_side = side;
+	else
+		side_close(&side);
+	return rc;
 }
 
 void side_close(struct side *side)

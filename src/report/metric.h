@@ -14,6 +14,7 @@
 
 #include "base/compiler.h"
 #include "report/run.h"
+#include "report/run_read.h"
 
 #define METRIC_NAME_SIZE 32
 
@@ -47,8 +48,12 @@ struct side {
 	struct result sum;
 };
 
-/* *ret_side is the caller's, to be closed. There is at least one. Returns 0 or -ENOMEM. */
-MUST_USE int side_open(const struct run *runs, size_t n, struct side *ret_side);
+/*
+ * *ret_side is the caller's, to be closed. There is at least one. Returns 0, -ENOMEM, or
+ * -EBADMSG with a sentence: they are more than can be counted.
+ */
+MUST_USE int side_open(const struct run *runs, size_t n, struct side *ret_side,
+		       struct run_refusal *reterr_why);
 void side_close(struct side *side);
 
 struct side_value {

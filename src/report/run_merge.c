@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/reading.h"
 #include "report/series_merge.h"
 #include "report/start.h"
 
@@ -117,7 +118,7 @@ MUST_USE static int check_known(const struct run *run, struct run_refusal *why)
 
 /* ---- adding ---- */
 
-/* Would a count of the sum be too large? */
+/* Would a count of the sum be too large, or its time? */
 static bool is_too_much(const struct result *sum, const struct result *more)
 {
 	const uint64_t pairs[][2] = {
@@ -131,6 +132,7 @@ static bool is_too_much(const struct result *sum, const struct result *more)
 		{ sum->service.n, more->service.n },
 		{ sum->lateness.n, more->lateness.n },
 		{ sum->connect.n, more->connect.n },
+		{ sum->elapsed_ns, more->elapsed_ns },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		if (pairs[i][0] > INT64_MAX - pairs[i][1])
@@ -153,19 +155,30 @@ static bool has_room(const struct result *sum, const struct result *more)
 	return n <= RESULT_FAILURES_MOST;
 }
 
+MUST_USE static int refuse_too_much(const struct run *run, struct run_refusal *why)
+{
+	snprintf(why->text, sizeof(why->text), "with %.100s there is more than can be counted",
+		 name_of(run));
+	return -EBADMSG;
+}
+
+int run_merge_result(struct result *sum, const struct run *run, struct run_refusal *reterr_why)
+{
+	if (is_too_much(sum, &run->result) || !has_room(sum, &run->result))
+		return refuse_too_much(run, reterr_why);
+	result_add(sum, &run->result);
+	return 0;
+}
+
 MUST_USE static int add_results(const struct run *runs, size_t n, struct run *sum,
 				struct run_refusal *why)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (is_too_much(&sum->result, &runs[i].result) ||
-		    !has_room(&sum->result, &runs[i].result) ||
-		    runs[i].n_merged > INT64_MAX - sum->n_merged) {
-			snprintf(why->text, sizeof(why->text),
-				 "with %.100s there is more than can be counted",
-				 name_of(&runs[i]));
-			return -EBADMSG;
-		}
-		result_add(&sum->result, &runs[i].result);
+		if (runs[i].n_merged > INT64_MAX - sum->n_merged)
+			return refuse_too_much(&runs[i], why);
+		int rc = run_merge_result(&sum->result, &runs[i], why);
+		if (rc < 0)
+			return rc;
 		sum->n_merged += runs[i].n_merged;
 		sum->cpu_share =
 			runs[i].cpu_share > sum->cpu_share ? runs[i].cpu_share : sum->cpu_share;
@@ -210,6 +223,16 @@ static uint64_t share_count(const struct run *runs, size_t n, size_t offset)
 	return first;
 }
 
+/* Has no run before it the text that the i-th has? */
+static bool is_new_text(const struct run *runs, size_t i, size_t offset)
+{
+	const char *text = text_at(&runs[i], offset);
+	bool is_new = text != NULL;
+	for (size_t j = 0; is_new && j < i; j++)
+		is_new = !is_same_text(text_at(&runs[j], offset), text);
+	return is_new;
+}
+
 /* "a, b, c and 7 more": each text once. */
 MUST_USE static int list_texts(const struct run *runs, size_t n, size_t offset, struct run *sum)
 {
@@ -217,10 +240,7 @@ MUST_USE static int list_texts(const struct run *runs, size_t n, size_t offset, 
 	size_t n_listed = 0, n_more = 0, length = 64;
 	for (size_t i = 0; i < n; i++) {
 		const char *text = text_at(&runs[i], offset);
-		bool is_new = text != NULL;
-		for (size_t j = 0; is_new && j < n_listed; j++)
-			is_new = strcmp(listed[j], text) != 0;
-		if (!is_new)
+		if (!is_new_text(runs, i, offset))
 			continue;
 		if (n_listed == LISTED_MOST) {
 			n_more++;
@@ -320,6 +340,23 @@ static void add_together(const struct run *const *runs, size_t n, struct run *su
 	}
 }
 
+/* No document has a longer time, and all times of the sum fit 64 bits. */
+MUST_USE static int check_span(const struct run *runs, size_t n, struct run_refusal *why)
+{
+	uint64_t from_ns = UINT64_MAX, to_ns = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t start_ns = runs[i].facts.start_ns;
+		from_ns = start_ns < from_ns ? start_ns : from_ns;
+		to_ns = larger(to_ns, start_ns + run_span_ns(&runs[i]));
+	}
+	if (to_ns - from_ns <= READING_NS_MOST)
+		return 0;
+	snprintf(why->text, sizeof(why->text),
+		 "from the first to the last there are more than a "
+		 "hundred years");
+	return -EBADMSG;
+}
+
 /* When it began, and how long at least one of them ran. */
 MUST_USE static int add_times(const struct run *runs, size_t n, struct run *sum)
 {
@@ -375,6 +412,8 @@ int run_merge(const struct run *runs, size_t n, struct run *ret_sum, struct run_
 		rc = check_known(&runs[i], reterr_why);
 	if (rc == 0)
 		rc = run_merge_check(runs, n, reterr_why);
+	if (rc == 0)
+		rc = check_span(runs, n, reterr_why);
 	if (rc == 0)
 		rc = run_open(&sum);
 	if (rc < 0)

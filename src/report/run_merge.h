@@ -23,10 +23,17 @@
 MUST_USE int run_merge_check(const struct run *runs, size_t n, struct run_refusal *reterr_why);
 
 /*
+ * Adds what a run found to a sum, as result_add() does. Returns 0, or -EBADMSG with a sentence and
+ * nothing added: a count would be too large, or kinds of failures too many.
+ */
+MUST_USE int run_merge_result(struct result *sum, const struct run *run,
+			      struct run_refusal *reterr_why);
+
+/*
  * Adds n runs, at least one. Facts that they do not share are left out, but that hosts and targets
  * are listed. *ret_sum is the caller's, to be closed, and has no name. Returns 0, -ENOMEM, or
- * -EBADMSG with a sentence: they do not fit together, or are no runs of which every count and the
- * start is known.
+ * -EBADMSG with a sentence: they do not fit together, are no runs of which every count and the start
+ * is known, are more than can be counted, or more than a hundred years apart.
  */
 MUST_USE int run_merge(const struct run *runs, size_t n, struct run *ret_sum,
 		       struct run_refusal *reterr_why);

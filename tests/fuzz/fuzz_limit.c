@@ -29,7 +29,8 @@ static void make_sides(struct run runs[2], struct side sides[2])
 	histogram_record(&result->lateness, 0);
 	histogram_record(&result->connect, UINT64_MAX);
 	for (int i = 0; i < 2; i++) {
-		int rc = side_open(&runs[i], 1, &sides[i]);
+		struct run_refusal why;
+		int rc = side_open(&runs[i], 1, &sides[i], &why);
 		assert(rc == 0);
 	}
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Results shown, added and compared: documents of real runs, and documents made for the purpose."""
+import datetime
+import errno
 import json
 import pathlib
 import random
@@ -164,6 +166,63 @@ def test_what_was_run_differently_is_not_added(refusal, tmp_path, field):
     assert not (tmp_path / "sum").exists()
 
 
+@pytest.fixture
+def too_many(tmp_path):
+    """Two results that have more counts together than there is room for."""
+    huge = 2**63 - 1
+    return [write(tmp_path / f"{seed}", result([1000], seed=seed, sent=huge)) for seed in (1, 2)]
+
+
+def test_what_is_more_than_can_be_counted_is_refused(refusal, too_many):
+    assert "2 there is more than can be counted" in refusal("merge", *too_many)
+    assert "2 there is more than can be counted" in refusal("diff", *too_many, "vs", too_many[0])
+    assert "2 there is more than can be counted" in refusal("diff", too_many[0], "vs", *too_many)
+
+
+def errno_names(first):
+    """Forty names of failures that the program knows, from one on."""
+    known = [name for _, name in sorted(errno.errorcode.items())]
+    return {name: 1 for name in known[first : first + 40]}
+
+
+def test_more_kinds_of_failures_than_there_is_room_for_are_refused(refusal, tmp_path):
+    paths = [write(tmp_path / f"{first}", result([1000], seed=first, errors=errno_names(first))) for first in (0, 40)]
+    assert "there is more than can be counted" in refusal("merge", *paths)
+    assert "there is more than can be counted" in refusal("diff", *paths, "vs", *paths)
+
+
+def test_times_of_repetitions_that_cannot_be_added_are_refused(refusal, tmp_path):
+    paths = [write(tmp_path / f"{seed}", result([1000], seed=seed, seconds=3e9)) for seed in range(7)]
+    assert "there is more than can be counted" in refusal("diff", *paths, "vs", *paths)
+
+
+@pytest.mark.parametrize("days", [1, 270, 3000, 36000])
+def test_a_sum_over_a_long_time_can_be_read_again(report, tmp_path, days):
+    late = datetime.datetime(2026, 11, 26) + datetime.timedelta(days)
+    paths = [write(tmp_path / "first", result([1000] * 9))]
+    for i, part in enumerate((279012, 579012, 979013)):
+        paths.append(write(tmp_path / f"{i}", result([1000] * 9, seed=i, host=f"host{i}", start=f"{late.isoformat()}.{part}Z")))
+    out = tmp_path / "sum"
+    assert report("merge", "-o", out, *paths) == (0, "", "")
+    status, again, error = report("show", "--json", out)
+    assert (status, error) == (0, "")
+    # But for the lengths of what was rounded until it overlapped.
+    total, again = json.loads(out.read_text()), json.loads(again)
+    assert [each["start"] for each in total.pop("series")] == [each["start"] for each in again.pop("series")]
+    assert total == again
+
+
+def test_runs_that_are_more_than_a_hundred_years_apart_are_not_added(refusal, tmp_path):
+    paths = [write(tmp_path / f"{year}", result([1000], start=f"{year}-01-01T00:00:00Z")) for year in (2026, 2127)]
+    assert "a hundred years" in refusal("merge", *paths)
+
+
+def test_a_name_stands_in_a_sum_once(report, tmp_path):
+    paths = [write(tmp_path / f"{i}", result([1000], seed=i, host=f"host{i % 20}")) for i in range(100)]
+    total = json.loads(report("merge", *paths)[1])
+    assert total["host"] == ", ".join(f"host{i}" for i in range(16)) + " and 4 more"
+
+
 def test_a_run_is_not_added_to_itself(refusal, tmp_path):
     a, copy = write(tmp_path / "a", result([1000])), write(tmp_path / "copy", result([1000]))
     assert refusal("merge", a, copy) == "a and copy are the same run"
@@ -183,6 +242,20 @@ def test_a_sum_that_cannot_be_written_leaves_what_was_there(report, tmp_path):
     assert report("merge", "-o", out, a)[0] == 0
     assert json.loads(out.read_text())["echoes"] == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "damaged", "out"]
+
+
+@pytest.mark.parametrize("words", [("merge",), ("html",)])
+def test_a_sum_or_a_page_may_go_to_standard_output(report, tmp_path, words):
+    a = write(tmp_path / "a", result([1000]))
+    out = tmp_path / "out"
+    assert report(*words, "-o", out, a) == (0, "", "")
+    assert report(*words, "-o", "-", a) == (0, out.read_text(), "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "out"]
+
+
+def test_several_are_not_one_document(refusal, tmp_path):
+    paths = [write(tmp_path / name, result([1000])) for name in "ab"]
+    assert "--json is of one file" in refusal("show", "--json", *paths)
 
 
 # ---- diff ----

@@ -126,6 +126,14 @@ TEST(after_a_reset_it_is_an_empty_one)
 	assert_int_equal(histogram_min_ns(&one.response), 20);
 }
 
+TEST(echoes_per_second_are_those_of_the_time_they_took)
+{
+	one.n_echoes = 30;
+	assert_true(result_rate(&one) == 0);
+	one.elapsed_ns = UINT64_C(1500000000);
+	assert_true(result_rate(&one) == 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +143,8 @@ int main(void)
 						begin, end),
 		cmocka_unit_test_setup_teardown(added_they_are_what_one_would_have_counted, begin,
 						end),
+		cmocka_unit_test_setup_teardown(echoes_per_second_are_those_of_the_time_they_took,
+						begin, end),
 		cmocka_unit_test_setup_teardown(the_first_mismatch_stays_the_first, begin, end),
 		cmocka_unit_test_setup_teardown(after_a_reset_it_is_an_empty_one, begin, end),
 	};

@@ -36,8 +36,9 @@ static enum expectation_verdict judge(const char *limit)
 	struct expectation expectation;
 	struct side before, after;
 	assert_int_equal(expectation_read(limit, strlen(limit), &expectation, &text), 0);
-	assert_int_equal(side_open(&old_run, 1, &before), 0);
-	assert_int_equal(side_open(&new_run, 1, &after), 0);
+	struct run_refusal why;
+	assert_int_equal(side_open(&old_run, 1, &before, &why), 0);
+	assert_int_equal(side_open(&new_run, 1, &after, &why), 0);
 	enum expectation_verdict verdict = expectation_judge(&expectation, &before, &after, &text);
 	side_close(&after);
 	side_close(&before);

@@ -10,6 +10,7 @@
 #include "unit.h"
 
 static struct run runs[3];
+static struct run_refusal why;
 
 static int open_runs(void **state)
 {
@@ -43,7 +44,7 @@ static struct side_value value_of(const char *name, size_t n)
 	struct side_value value;
 	assert_true(metric_find(name, strlen(name), &metric));
 	assert_string_equal(metric.name, name);
-	assert_int_equal(side_open(runs, n, &side), 0);
+	assert_int_equal(side_open(runs, n, &side, &why), 0);
 	assert_true(side_value(&side, &metric, &value));
 	side_close(&side);
 	return value;
@@ -76,7 +77,7 @@ TEST(what_is_not_known_is_not_nought)
 	struct side side;
 	struct side_value value;
 	struct metric metric;
-	assert_int_equal(side_open(runs, 3, &side), 0);
+	assert_int_equal(side_open(runs, 3, &side, &why), 0);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		assert_true(metric_find(names[i], strlen(names[i]), &metric));
 		assert_false(side_value(&side, &metric, &value));
