@@ -251,7 +251,8 @@ static const char *const description[] = {
 	"those in which at least one of the runs ran, so the rates of generators that ran together "
 	"add up, and those of runs one after the other do not; connections and wanted rates are "
 	"those of the moment that had most. What was run differently, what is there twice and what "
-	"is not known exactly is refused.",
+	"is not known exactly is refused. A run is there twice when it is the same file, or a copy "
+	"of it, or within a sum that it stands beside; a sum says which runs it is of.",
 	"diff sets two results beside each other, or several of two sides: OLD... vs NEW... The "
 	"files of one side are repetitions of one run (of generators that ran together, merge them "
 	"first). Times are those of all values of a side, counts are those of a run on the "

@@ -112,13 +112,16 @@ MUST_USE static enum status compare_files(const struct expectations *all,
 {
 	struct side before, after;
 	struct run_refusal why;
-	if (run_merge_check(old->runs, old->n, &why) < 0 ||
-	    run_merge_check(new->runs, new->n, &why) < 0) {
+	int rc = run_merge_check(old->runs, old->n, &why);
+	if (rc == 0)
+		rc = run_merge_check(new->runs, new->n, &why);
+	if (rc == -EBADMSG) {
 		log_error("the files of a side are repetitions of one run, and these are not: %s",
 			  why.text);
 		return STATUS_USAGE;
 	}
-	int rc = side_open(old->runs, old->n, &before, &why);
+	if (rc == 0)
+		rc = side_open(old->runs, old->n, &before, &why);
 	if (rc == 0) {
 		rc = side_open(new->runs, new->n, &after, &why);
 		if (rc < 0)

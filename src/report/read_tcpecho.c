@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "report/reading.h"
+#include "report/run_parts.h"
 #include "report/run_write.h"
 
 /* ---- failures ---- */
@@ -302,6 +303,30 @@ MUST_USE static int read_facts(struct reading *reading, const json_t *json)
 	return rc;
 }
 
+/* Of a sum: which runs it is of. Earlier versions did not say it. */
+MUST_USE static int read_parts(struct reading *reading, const json_t *json)
+{
+	const json_t *list = json_object_get(json, "parts");
+	struct run_parts *parts = &reading->run->parts;
+	size_t n = json_array_size(list);
+	if (list == NULL || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || n == 0 || n > RUN_PARTS_MOST || n > reading->run->n_merged ||
+	    reading->run->n_merged == 1)
+		return reading_refuse(reading, "\"parts\" is not a list of the runs in \"merged\"");
+	parts->ids = calloc(n, sizeof(*parts->ids));
+	if (parts->ids == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const char *id = json_string_value(json_array_get(list, i));
+		if (id == NULL || strlen(id) != 16 || strspn(id, "0123456789abcdef") != 16)
+			return reading_refuse(reading, "\"parts\" has something else than 16 "
+						       "hexadecimal digits");
+		parts->ids[parts->n++] = strtoull(id, NULL, 16);
+	}
+	return 0;
+}
+
 MUST_USE static int read_start(struct reading *reading, const json_t *json)
 {
 	json_t *start = json_object_get(json, "start");
@@ -459,6 +484,8 @@ int reading_tcpecho(struct reading *reading, const json_t *json)
 		rc = read_wanted_start(reading, json);
 	if (rc == 0)
 		rc = read_facts(reading, json);
+	if (rc == 0)
+		rc = read_parts(reading, json);
 	if (rc == 0)
 		rc = read_series(reading, json);
 	/* Moments of a run, and of a sum of it, fit 64 bits. */

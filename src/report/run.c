@@ -25,6 +25,7 @@ static void facts_close(struct run_facts *facts)
 void run_close(struct run *run)
 {
 	free(run->name);
+	free(run->parts.ids);
 	facts_close(&run->facts);
 	free(run->command);
 	free(run->target);

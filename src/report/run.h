@@ -10,6 +10,7 @@
 #define REPORT_RUN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -39,10 +40,17 @@ struct run_facts {
 	uint64_t mss;             /* bytes of a segment of its connections; 0: not known */
 };
 
+/* Of a sum: which runs it is of (report/run_parts.h). */
+struct run_parts {
+	uint64_t *ids;
+	size_t n; /* 0: it is no sum, or does not say */
+};
+
 struct run {
 	char *name; /* what to call it: its file, without directory; NULL: it was not read */
 	enum run_format format;
 	uint64_t n_merged; /* runs that it is the sum of; 1: it is one */
+	struct run_parts parts;
 
 	struct run_facts facts;
 	char *command; /* "ping", "bench"; NULL of another tool */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "report/reading.h"
+#include "report/run_parts.h"
 #include "report/series_merge.h"
 #include "report/start.h"
 
@@ -66,37 +67,24 @@ MUST_USE static int check_pair(const struct run *a, const struct run *b, struct 
 	return 0;
 }
 
-static bool has_same_counts(const struct histogram *a, const struct histogram *b)
+/* As run_merge_check(); *ret_parts is the caller's, its ids to be freed. */
+MUST_USE static int check_all(const struct run *runs, size_t n, struct run_parts *ret_parts,
+			      struct run_refusal *why)
 {
-	return a->n == b->n &&
-	       memcmp(a->counts, b->counts, HISTOGRAM_BUCKETS * sizeof(uint64_t)) == 0;
-}
-
-/* The same host, start, seed and histogram: no two runs have all of them. */
-static bool is_same(const struct run *a, const struct run *b)
-{
-	return a->format == b->format && a->facts.start_ns == b->facts.start_ns &&
-	       a->seed == b->seed && is_same_text(a->facts.host, b->facts.host) &&
-	       a->result.elapsed_ns == b->result.elapsed_ns &&
-	       has_same_counts(&a->result.response, &b->result.response);
+	for (size_t i = 1; i < n; i++) {
+		int rc = check_pair(&runs[0], &runs[i], why);
+		if (rc < 0)
+			return rc;
+	}
+	return run_parts_join(runs, n, ret_parts, why);
 }
 
 int run_merge_check(const struct run *runs, size_t n, struct run_refusal *reterr_why)
 {
-	for (size_t i = 1; i < n; i++) {
-		int rc = check_pair(&runs[0], &runs[i], reterr_why);
-		if (rc < 0)
-			return rc;
-		for (size_t j = 0; j < i; j++) {
-			if (!is_same(&runs[j], &runs[i]))
-				continue;
-			snprintf(reterr_why->text, sizeof(reterr_why->text),
-				 "%.100s and %.100s are the same run", name_of(&runs[j]),
-				 name_of(&runs[i]));
-			return -EBADMSG;
-		}
-	}
-	return 0;
+	struct run_parts parts = { 0 };
+	int rc = check_all(runs, n, &parts, reterr_why);
+	free(parts.ids);
+	return rc;
 }
 
 /* Is everything known that a sum needs? */
@@ -407,17 +395,21 @@ MUST_USE static int add_series(const struct run *runs, size_t n, struct run *sum
 int run_merge(const struct run *runs, size_t n, struct run *ret_sum, struct run_refusal *reterr_why)
 {
 	struct run sum;
+	struct run_parts parts = { 0 };
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = check_known(&runs[i], reterr_why);
 	if (rc == 0)
-		rc = run_merge_check(runs, n, reterr_why);
+		rc = check_all(runs, n, &parts, reterr_why);
 	if (rc == 0)
 		rc = check_span(runs, n, reterr_why);
 	if (rc == 0)
 		rc = run_open(&sum);
-	if (rc < 0)
+	if (rc != 0) {
+		free(parts.ids);
 		return rc;
+	}
+	sum.parts = parts;
 	sum.format = RUN_TCPECHO;
 	sum.n_merged = 0;
 	rc = add_results(runs, n, &sum, reterr_why);

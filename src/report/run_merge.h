@@ -18,7 +18,7 @@
 
 /*
  * Do they fit together, by what was run: the command, the mode, the size, the depth, the churn? And
- * is none of them there twice? Returns 0, or -EBADMSG with a sentence.
+ * is none of them there twice, within a sum either? Returns 0, -ENOMEM, or -EBADMSG with a sentence.
  */
 MUST_USE int run_merge_check(const struct run *runs, size_t n, struct run_refusal *reterr_why);
 

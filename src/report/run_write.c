@@ -2,6 +2,7 @@
 #include "report/run_write.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <time.h>
 
@@ -46,16 +47,33 @@ static json_t *histogram(struct hlog *hlog, const struct histogram *times)
 
 /* ---- the parts of a document, in its order ---- */
 
+/* 64 bits are more than every reader of JSON has for a number: 16 hexadecimal digits. */
+static json_t *parts_json(const struct run *run)
+{
+	if (run->n_merged == 1 || run->parts.n == 0)
+		return json_null();
+	json_t *list = json_array();
+	for (size_t i = 0; i < run->parts.n; i++) {
+		json_t *id = json_sprintf("%016" PRIx64, run->parts.ids[i]);
+		if (json_array_append_new(list, id) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *facts_json(const struct run *run)
 {
 	const struct run_facts *facts = &run->facts;
-	return json_pack("{s:i, s:s?, s:s?, s:s?, s:o, s:s?, s:s?, s:s?, s:o, s:s?, s:o, s:o}",
+	return json_pack("{s:i, s:s?, s:s?, s:s?, s:o, s:s?, s:s?, s:s?, s:o, s:s?, s:o, s:o, s:o}",
 			 "format", RUN_DOCUMENT_FORMAT, "version", facts->version, "command",
 			 run->command, "command_line", facts->command_line, "start",
 			 moment(facts->start_ns), "host", facts->host, "kernel", facts->kernel,
 			 "cpu", facts->cpu, "cpus", count_or_null(facts->n_cpus),
 			 "congestion_control", facts->congestion_control, "mss",
-			 count_or_null(facts->mss), "merged", count(run->n_merged));
+			 count_or_null(facts->mss), "merged", count(run->n_merged), "parts",
+			 parts_json(run));
 }
 
 static json_t *asked_json(const struct run *run)

@@ -82,7 +82,7 @@ def document(seconds, **changes):
     return {
         "format": 1, "version": "0.1.0", "command": "bench", "command_line": "tcpecho bench -c 8 -r 1k host.example",
         "start": "2026-11-26T04:36:17.123456Z", "host": "client.example", "kernel": "Linux 6.18.5 x86_64",
-        "cpu": "A CPU", "cpus": 4, "congestion_control": "cubic", "mss": 1448, "merged": 1,
+        "cpu": "A CPU", "cpus": 4, "congestion_control": "cubic", "mss": 1448, "merged": 1, "parts": None,
         "target": "192.0.2.7:9877", "mode": "open", "connections": 8, "size": 64, "depth": 1, "threads": 1, "seed": 7,
         "churn": False, "rate_wanted": 1000, "warmup_seconds": 0.0, "seconds": float(len(seconds)),
         "sent": len(response) + failures, "echoes": len(response),

@@ -76,7 +76,7 @@ def result(values, seconds=1.0, **changes):
     document = {
         "format": 1, "version": "0.1.0", "command": "bench", "command_line": "tcpecho bench",
         "start": "2026-11-26T04:36:17.123456Z", "host": "here", "kernel": "Linux 6.1.0 x86_64", "cpu": None, "cpus": 2,
-        "congestion_control": "cubic", "mss": 1448, "merged": 1, "target": "127.0.0.1:9877", "mode": "closed",
+        "congestion_control": "cubic", "mss": 1448, "merged": 1, "parts": None, "target": "127.0.0.1:9877", "mode": "closed",
         "connections": 4, "size": 64, "depth": 1, "threads": 1, "seed": 1, "churn": False, "rate_wanted": None,
         "warmup_seconds": 0.0, "seconds": seconds, "sent": n, "echoes": n, "rate": n / seconds, "bytes": 64 * n,
         "verified_bytes": 64 * n, "missing_bytes": 0, "mismatches": 0, "connections_opened": 4, "errors": {},

@@ -228,6 +228,26 @@ def test_a_run_is_not_added_to_itself(refusal, tmp_path):
     assert refusal("merge", a, copy) == "a and copy are the same run"
 
 
+def test_a_run_is_not_added_to_a_sum_that_it_is_in(report, refusal, tmp_path):
+    a, b, c = (write(tmp_path / f"{name}.json", result([1000], host=name)) for name in "abc")
+    sums = {name: tmp_path / f"{name}.json" for name in ("ab", "bc", "abc", "all")}
+    assert report("merge", "-o", sums["ab"], a, b)[0] == 0
+    assert report("merge", "-o", sums["bc"], b, c)[0] == 0
+    assert report("merge", "-o", sums["abc"], sums["ab"], c)[0] == 0
+    assert json.loads(sums["abc"].read_text())["merged"] == len(json.loads(sums["abc"].read_text())["parts"]) == 3
+    for words in (("ab", "a"), ("b", "ab"), ("ab", "bc"), ("abc", "c"), ("abc", "ab")):
+        paths = [sums.get(name, tmp_path / f"{name}.json") for name in words]
+        said = " and ".join(f"{name}.json" for name in words) + " have a run in common, which would count twice"
+        assert refusal("merge", *paths) == said
+        assert said in refusal("diff", *paths, "vs", c)
+    # By another one of the same host, at the same time, it is not mistaken.
+    other = write(tmp_path / "other.json", result([1001], host="a", seed=2))
+    assert report("merge", "-o", sums["all"], sums["abc"], other)[0] == 0
+    # One alone is no sum, and knows itself again.
+    assert report("merge", "-o", sums["all"], a)[0] == 0
+    assert refusal("merge", a, sums["all"]) == "a.json and all.json are the same run"
+
+
 def test_a_sum_that_cannot_be_written_leaves_what_was_there(report, tmp_path):
     a = write(tmp_path / "a", result([1000]))
     assert report("merge", "-o", tmp_path / "no" / "such", a)[0] == 4
