@@ -89,14 +89,19 @@ static void check_histogram(const struct histogram *times)
 
 static void check_series(const struct run *run)
 {
-	uint64_t end_ns = 0, n_echoes = 0;
+	uint64_t end_ns = 0, n_echoes = 0, n_bytes = 0, n_failures = 0;
 	for (size_t i = 0; i < run->series.n; i++) {
 		const struct series_interval *interval = &run->series.list[i];
 		assert(interval->start_ns >= end_ns);
 		end_ns = interval->start_ns + interval->length_ns;
 		n_echoes += interval->n_echoes;
+		n_bytes += interval->bytes_verified;
+		n_failures += interval->n_failures;
 	}
 	assert(run->series.n == 0 || n_echoes == run->result.n_echoes);
+	assert(run->series.n == 0 || run->format != RUN_TCPECHO ||
+	       (n_bytes == run->result.bytes_verified &&
+		n_failures == result_failures(&run->result)));
 }
 
 static void check_metrics(const struct run *run)
