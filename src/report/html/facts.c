@@ -165,9 +165,8 @@ static bool echoes(FILE *out, const struct run *run)
 
 static bool rate(FILE *out, const struct run *run)
 {
-	double seconds = clock_s(run->result.elapsed_ns);
-	return seconds > 0 &&
-	       say(out, "%s", figure_rate((double)run->result.n_echoes / seconds).text);
+	return run->result.elapsed_ns > 0 &&
+	       say(out, "%s", figure_rate(result_rate(&run->result)).text);
 }
 
 static bool verified(FILE *out, const struct run *run)

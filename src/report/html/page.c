@@ -97,7 +97,7 @@ static void put_sentence(const struct view *view, size_t i)
 	fprintf(out, "%s echoes", figure_count(result->n_echoes).text);
 	if (seconds > 0)
 		fprintf(out, " in %s, %s", figure_seconds(seconds).text,
-			figure_rate((double)result->n_echoes / seconds).text);
+			figure_rate(result_rate(result)).text);
 	fputs("; ", out);
 	if (times->n > 0)
 		fprintf(out, "p50 %s, p99 %s, p99.9 %s, max %s; ",
