@@ -3,7 +3,8 @@
 
 The API is that of Debian's python3-kubernetes, whose models are generated from Kubernetes' own description
 (its version is kubernetes.client.__version__). Every field must be one of the model's, of its type, and those
-that are required must be there. What the API server alone knows, as which words a text may be, is not.
+that are required must be there. What the API server alone knows, as which words a text may be, is not. Debian's API may
+be older than a field that we need: NEWER has those.
 """
 import re
 
@@ -24,6 +25,9 @@ def read(text):
     """The documents of a manifest."""
     return [document for document in yaml.load_all(text, NoTwice) if document is not None]
 
+
+# Model, field: its type.
+NEWER = {("V1JobSpec", "backoffLimitPerIndex"): "int"}  # Kubernetes 1.29
 
 SCALARS = {"str": str, "bool": bool, "int": int, "float": (int, float), "datetime": str}
 
@@ -62,11 +66,15 @@ def check(value, kind, client, where):
 def check_object(value, model, client, where):
     expect(isinstance(value, dict), where, model.__name__, value)
     names = {name: attribute for attribute, name in model.attribute_map.items()}
-    unknown = set(value) - set(names)
+    newer = {name: kind for (owner, name), kind in NEWER.items() if owner == model.__name__ and name not in names}
+    unknown = set(value) - set(names) - set(newer)
     if unknown:
         raise ValueError(f"{where}: {model.__name__} has no {', '.join(sorted(unknown))}")
     found = {}
     for name, item in value.items():
+        if name in newer:
+            check(item, newer[name], client, f"{where}.{name}")
+            continue
         attribute = names[name]
         found[attribute] = check(item, model.openapi_types[attribute], client, f"{where}.{name}")
     try:

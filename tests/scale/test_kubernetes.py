@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, Server, proc_text, wait_until
+from harness import PATIENCE, Server, proc_text, server_words, wait_until
 from machines import why_impossible
 from tools import ROOT
 
@@ -103,8 +103,22 @@ def test_a_pod_may_do_nothing_that_it_need_not(kind):
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
     }
-    assert container["image"] == "tcpecho"
     assert {"requests", "limits"} <= set(container["resources"])
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Job"])
+def test_the_image_is_the_one_that_is_built_and_is_not_looked_for_if_a_node_has_it(kind):
+    build = (ROOT / "packaging" / "build-image.sh").read_text()
+    name = re.search(r"docker-archive:\S+:([\w./-]+):\$version", build)[1]
+    version = re.search(r"^  version: '(.*)',$", (ROOT / "meson.build").read_text(), re.MULTILINE)[1]
+    assert container_of(kind)["image"] == f"{name}:{version}"
+    assert container_of(kind)["imagePullPolicy"] == "IfNotPresent"
+
+
+def test_a_load_that_fails_ends_no_other():
+    job = named("Job")["spec"]
+    assert job["backoffLimitPerIndex"] == 0 and "backoffLimit" not in job
+    assert job["completionMode"] == "Indexed" and pod_of("Job")["restartPolicy"] == "Never"  # or it may not be there
 
 
 def option_of(arguments, name):
@@ -133,8 +147,8 @@ RIGHTS = ["setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups", "
 class Pod:
     """A machine that has what the image has: the program, and nothing that can be written."""
 
-    def __init__(self, network, program, name, number, kind, env=()):
-        self.container, self.env = container_of(kind), dict(env)
+    def __init__(self, network, program, name, number, kind):
+        self.container, self.env = container_of(kind), {}
         self.machine = network.machine(name, number)
         self.machine.run("install", "-D", program, "/run/bin/tcpecho")
         self.machine.run("mount", "-o", "remount,ro", "/run")
@@ -152,7 +166,7 @@ def pods(network, program, sanitized):
     reason = why_impossible("setpriv", "install") or (sanitized and "a sanitizer needs its own libraries and files")
     if reason:
         pytest.skip(reason)
-    return lambda *arguments, **more: Pod(network, program, *arguments, **more)
+    return lambda *arguments: Pod(network, program, *arguments)
 
 
 @pytest.fixture
@@ -182,26 +196,28 @@ def test_the_deployments_server_runs_with_those_rights_and_its_probes_find_it_we
     assert server.end(signal.SIGTERM) == 0
 
 
+# The Job is found running once, and then in its last state.
 FAKE_KUBECTL = """#!/bin/sh
-case $1 in
-wait) exit {status} ;;
-get) printf 'pod/%s\\n' {pods} ;;
-logs) cat "{directory}/${{2#pod/}}" ;;
+case "$1 $2" in
+"get job") [ ! -e "$0.asked" ] || echo {state}; touch "$0.asked" ;;
+"get pods") printf 'pod/%s\\n' {pods} ;;
+"logs "*) cat "{directory}/${{2#pod/}}" ;;
 esac
 """
 
 
 def test_the_jobs_pods_begin_together_and_are_added_up(network, pods, service, program, tmp_path):
     _, server = service
+    three = [pods(f"bench-{index}", 40 + index, "Job") for index in range(3)]
     moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=7)
     text = (FOLDER / "bench.yaml").read_text().replace("START-AT", moment.strftime("%Y-%m-%dT%H:%M:%SZ"), 2)
     (job,) = manifests.read(text)
     (container,) = job["spec"]["template"]["spec"]["containers"]
     logs, running = tmp_path / "logs", []
     logs.mkdir()
-    for index in range(job["spec"]["completions"]):
-        env = {item["name"]: item.get("value", str(index)) for item in container["env"]}
-        pod = pods(f"bench-{index}", 40 + index, "Job", env=env)
+    assert job["spec"]["completions"] == len(three)
+    for index, pod in enumerate(three):
+        pod.env = {item["name"]: item.get("value", str(index)) for item in container["env"]}
         (pod.machine.home / "hosts").write_text("192.0.2.30 tcpecho\n")
         pod.machine.run("mount", "--bind", pod.machine.home / "hosts", "/etc/hosts")
         words = ["tcpecho", *shortened(container["args"])]
@@ -210,7 +226,7 @@ def test_the_jobs_pods_begin_together_and_are_added_up(network, pods, service, p
     assert [process.wait(PATIENCE) for process in running] == [0, 0, 0]
 
     results = tmp_path / "results"
-    collect(tmp_path, program, logs, results, status=0)
+    collect(tmp_path, program, logs, results, "SuccessCriteriaMet Complete", status=0)
     whole = json.loads((results / "merged.json").read_text())
     single = [json.loads((results / f"bench-{index}.json").read_text()) for index in range(3)]
     assert whole["merged"] == 3 and whole["bytes"] == sum(one["bytes"] for one in single) > 0
@@ -219,10 +235,6 @@ def test_the_jobs_pods_begin_together_and_are_added_up(network, pods, service, p
     wait_until(lambda: server.totals()["clients"] == 0, "all to be gone")
     assert server.totals()["in"] == server.totals()["out"] >= whole["bytes"]  # there was a warm-up
 
-    # A Job that failed is told, and added up all the same.
-    collect(tmp_path, program, logs, tmp_path / "again", status=1)
-    assert json.loads((tmp_path / "again" / "merged.json").read_text())["echoes"] == whole["echoes"]
-
 
 def shortened(arguments):
     """The same for a moment."""
@@ -230,10 +242,29 @@ def shortened(arguments):
     return [{"30s": "300ms", "64": "8"}.get(word, word) for word in arguments]
 
 
-def collect(tmp_path, program, logs, results, status):
+def test_of_a_job_that_failed_every_result_counts_and_a_pod_without_one_is_named(program, server, tmp_path):
+    logs, results = tmp_path / "logs", tmp_path / "results"
+    logs.mkdir()
+    found = {"well": ([], 0), "slow": (["--max-p99", "1ns"], 1), "late": (["--start-at", "@1"], 2)}
+    for seed, (name, (options, status)) in enumerate(found.items()):
+        words = ["--json", "-q", "-d", "100ms", "--warmup", "0", "--seed", str(seed), *options, *server_words(server)]
+        with (logs / name).open("wb") as log:
+            done = subprocess.run([program, "bench", *words], stdout=log, stderr=log, timeout=PATIENCE, check=False)
+        assert done.returncode == status
+    error = collect(tmp_path, program, logs, results, "FailureTarget Failed", status=1)
+    assert error == "pod/late has no result: tcpecho: --start-at @1: is over, by this machine's clock\n"
+    single = [json.loads((results / f"{name}.json").read_text()) for name in ("well", "slow")]
+    whole = json.loads((results / "merged.json").read_text())
+    assert whole["merged"] == 2 and whole["echoes"] == sum(one["echoes"] for one in single) > 0
+    assert not (results / "late.json").exists()
+    assert "the 99th percentile is" in (results / "slow.log").read_text()
+
+
+def collect(tmp_path, program, logs, results, state, status):
+    """Runs the recipe. state: the conditions of the Job that are true at its end."""
     kubectl = tmp_path / "kubectl"
     names = " ".join(sorted(os.listdir(logs)))
-    kubectl.write_text(FAKE_KUBECTL.format(status=status, pods=names, directory=logs))
+    kubectl.write_text(FAKE_KUBECTL.format(state=state, pods=names, directory=logs))
     kubectl.chmod(0o755)
     done = subprocess.run(
         [FOLDER / "collect.sh", results], env={**os.environ, "KUBECTL": str(kubectl), "TCPECHO": program},
@@ -241,3 +272,4 @@ def collect(tmp_path, program, logs, results, status):
     )
     assert done.returncode == status, done.stderr
     assert "echoes in" in done.stdout
+    return done.stderr
