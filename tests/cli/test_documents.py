@@ -170,7 +170,7 @@ def test_a_shell_completes_the_words_of_a_choice(shell):
 
 def test_a_shell_completes_what_can_be_reported(shell):
     offered = shell.complete("report", "")
-    for name in ("show", "merge", "diff"):
+    for name in ("show", "merge", "diff", "html"):
         assert re.search(rf"\b{name}\b", offered), offered
 
 
