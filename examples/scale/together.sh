@@ -11,6 +11,7 @@
 # From the environment: SSH, TCPECHO (their names), LEAD (seconds until the start).
 # shellcheck disable=SC2317 # the functions are called by parallel
 set -eu
+export LC_ALL=C # EPOCHREALTIME and awk write a point, not a comma
 hosts=$1 directory=$2
 shift 2
 : "${SSH:=ssh}" "${TCPECHO:=tcpecho}" "${LEAD:=10}"
@@ -49,6 +50,6 @@ parallel --jobs 0 --arg-file "$hosts" run_on '{}' '{#}' || status=1
 
 # A machine whose load found a fault has a result, too.
 readarray -t results < <(sed "s|.*|$directory/&.json|" "$hosts")
-"$TCPECHO" report merge "${results[@]}" >"$directory/merged.json"
+"$TCPECHO" report merge -o "$directory/merged.json" "${results[@]}"
 "$TCPECHO" report show "$directory/merged.json"
 exit $status

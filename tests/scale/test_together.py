@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """examples/scale/together.sh: three machines, one load, one result (docs/SCALE.md)."""
 import json
+import os
 import re
+import shutil
+import subprocess
 
 import pytest
 
 import sshd
-from harness import PATIENCE
+from harness import PATIENCE, server_words
 from machines import why_impossible
 from tools import ROOT, tool
 
@@ -87,3 +90,53 @@ def test_a_machine_that_finds_a_fault_is_told_and_counted(program, fleet, serve_
     assert done.stderr.count("the 99th percentile is") == len(machines)
     whole = json.loads((directory / "merged.json").read_text())
     assert whole["echoes"] == sum(result["echoes"] for result in results) > 0
+
+
+# ---- what needs one machine only ----
+
+# ssh(1) to this machine, whatever its name.
+FAKE_SSH = """#!/bin/sh
+shift
+exec sh -c "$*"
+"""
+
+
+@pytest.fixture
+def run_here(program, tmp_path):
+    """Runs the recipe for two names of this machine: run_here(WORD of bench..., NAME=VALUE...)."""
+    if tool("parallel") is None:
+        pytest.skip("parallel is not installed")
+    hosts, ssh, directory = tmp_path / "hosts", tmp_path / "ssh", tmp_path / "results"
+    hosts.write_text("one\ntwo\n")
+    ssh.write_text(FAKE_SSH)
+    ssh.chmod(0o755)
+
+    def run(*words, **environment):
+        env = {**os.environ, "SSH": str(ssh), "TCPECHO": program, "LEAD": "5", **environment}
+        env["PATH"] = f"{tool('parallel').rpartition('/')[0]}:{os.environ['PATH']}"
+        done = subprocess.run(["bash", TOGETHER, hosts, directory, *words], env=env, capture_output=True, text=True,
+                              timeout=PATIENCE * 2, check=False, stdin=subprocess.DEVNULL)
+        return done, directory
+
+    return run
+
+
+def test_where_a_comma_is_written_for_a_point_the_clocks_are_read_too(run_here, server, tmp_path):
+    made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", tmp_path / "de_DE.UTF-8"], capture_output=True,
+                          check=False) if shutil.which("localedef") else None
+    if made is None or made.returncode != 0:
+        pytest.skip("there is nothing to make a locale of (package locales)")
+    locale = {"LOCPATH": str(tmp_path), "LC_ALL": "de_DE.UTF-8"}
+    assert "," in subprocess.run(["bash", "-c", "echo $EPOCHREALTIME"], env={**os.environ, **locale},
+                                 capture_output=True, text=True, check=True).stdout
+    done, directory = run_here("-c", "1", "--warmup", "0", "-d", "100ms", *server_words(server), **locale)
+    assert done.returncode == 0, done.stderr
+    for line in (directory / "clocks.txt").read_text().splitlines():
+        off, within = map(float, re.fullmatch(r"\S+ ([+-]\d\S+) s, within (\d\S+) s", line).groups())
+        assert abs(off) <= within + 1e-6  # it is one clock
+
+
+def test_what_cannot_be_added_leaves_no_sum(run_here):
+    done, directory = run_here("--no-such-option")
+    assert done.returncode == 2 and "no-such-option" in done.stderr
+    assert not (directory / "merged.json").exists()
