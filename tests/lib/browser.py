@@ -4,11 +4,8 @@ import contextlib
 import os
 import shutil
 
-import pytest
-
 try:
     from selenium import webdriver
-    from selenium.common.exceptions import WebDriverException
 except ImportError:
     webdriver = None
 
@@ -46,26 +43,26 @@ class Browser:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
 
+def why_impossible():
+    """Why there can be no browser here; or None. One that is installed has to start."""
+    if webdriver is None:
+        return "selenium is not installed (python3-selenium)"
+    if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
+        return "chromium is not installed (chromium, chromium-driver)"
+    return None
+
+
 @contextlib.contextmanager
 def browser(profile):
-    """Starts one with a profile of its own, and ends it. Where there is none, the test is skipped, with the reason."""
-    if webdriver is None:
-        pytest.skip("selenium is not installed (python3-selenium)")
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or chromedriver is None:
-        pytest.skip("chromium is not installed (chromium, chromium-driver)")
+    """Starts one with a profile of its own, and ends it."""
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
+    options.binary_location = shutil.which("chromium")
     for switch in [*SWITCHES, f"--user-data-dir={profile}"]:
         options.add_argument(switch)
-    if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # it refuses to make one for root
+    options.add_argument("--no-sandbox")  # root and containers may have none; what it opens are our own pages
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.chrome.service.Service(chromedriver, env={**os.environ, "HOME": str(profile)})
-    try:
-        driver = webdriver.Chrome(service=service, options=options)
-    except WebDriverException as error:
-        pytest.skip(f"chromium does not start here: {str(error).splitlines()[0]}")
+    service = webdriver.chrome.service.Service(shutil.which("chromedriver"), env={**os.environ, "HOME": str(profile)})
+    driver = webdriver.Chrome(service=service, options=options)
     try:
         yield Browser(driver)
     finally:

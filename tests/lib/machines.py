@@ -8,7 +8,6 @@ import functools
 import os
 import pathlib
 import subprocess
-import tempfile
 
 from harness import PATIENCE, children_of, wait_until
 from tools import tool
@@ -146,18 +145,18 @@ def why_impossible(*tools):
     return _why_no_network()
 
 
+# What machines need of the kernel, by its own tools: a mistake in this module is no reason to skip a test.
+PROBE = """
+set -e
+mount -t tmpfs none /run
+hostname probe
+ip link add bridge type bridge
+ip link add one type veth peer name two
+"""
+
+
 @functools.cache
 def _why_no_network():
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            network = Network(directory)
-        except OSError as error:
-            return str(error)
-        try:
-            network.machine("one", 2)
-        except (AssertionError, OSError) as error:
-            return f"cannot connect machines: {error}"
-        finally:
-            network.end()
-    return None
-
+    command = ["unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", PROBE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return None if done.returncode == 0 else f"cannot make machines: {done.stderr.strip()}"

@@ -14,7 +14,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 
 import documents  # noqa: E402
-from browser import browser  # noqa: E402
+from browser import browser, why_impossible  # noqa: E402
 
 US, MS = 1_000, 1_000_000
 
@@ -37,6 +37,8 @@ def made_up(seed, seconds, rate, middle, spread=0.18, stall=None, is_open=True):
 
 
 def main():
+    if reason := why_impossible():
+        sys.exit(f"pictures.py: {reason}")
     program, folder = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     runs = {

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 import documents
-from browser import browser
+from browser import browser, why_impossible
 
 US, MS = 1_000, 1_000_000
 
@@ -43,6 +43,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def window(folder):
+    reason = why_impossible()
+    if reason:
+        pytest.skip(reason)
     with browser(folder / "profile") as started:
         yield started
 
