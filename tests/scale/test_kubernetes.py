@@ -69,6 +69,13 @@ def test_a_mistake_is_found(what):
         manifests.validate(document, client)
 
 
+def test_a_mistake_in_a_field_that_is_newer_than_the_api_is_found():
+    document = copy.deepcopy(named("Job"))
+    document["spec"]["backoffLimitPerIndex"] = "0"
+    with pytest.raises(ValueError, match="backoffLimitPerIndex"):
+        manifests.validate(document, client)
+
+
 def test_a_key_twice_and_a_kind_that_there_is_not_are_found():
     with pytest.raises(ValueError, match="twice"):
         manifests.read("spec: {a: 1, a: 2}")
