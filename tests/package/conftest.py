@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
 
 import pytest
@@ -13,6 +14,16 @@ OUTPUT = os.environ.get("TCPECHO_PACKAGES")
 
 # They take minutes, and programs that install half a system: ./dev package --test
 collect_ignore = [] if OUTPUT else ["test_deb.py", "test_service.py", "test_image.py"]
+
+
+# Building in a test ends by its own limit, which is 300 s, before the test as a whole does.
+LONGEST = 600
+
+
+@pytest.fixture(autouse=True)
+def no_hang(no_hang):
+    """The watchdog of every test, with the time that building takes on a busy machine."""
+    signal.setitimer(signal.ITIMER_REAL, LONGEST)
 
 
 @pytest.fixture(scope="session")
