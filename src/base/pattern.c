@@ -80,7 +80,7 @@ struct pattern pattern_of(uint64_t seed, uint64_t connection)
 
 /* What the words of a block differ by: random numbers. */
 #define SHADE(j)  MIXED(((j) + 1) * STEP)
-#define SHADES(j) SHADE(j), SHADE(j + 1), SHADE(j + 2), SHADE(j + 3)
+#define SHADES(j) SHADE(j), SHADE((j) + 1), SHADE((j) + 2), SHADE((j) + 3)
 
 static const __attribute__((aligned(64))) uint64_t shades[] = {
 	SHADES(0),  SHADES(4),  SHADES(8),  SHADES(12), SHADES(16), SHADES(20),

@@ -42,10 +42,10 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "FILE",
 		.help = "merge, html: where the sum goes (default: standard output), or the page",
 		.details = "Of merge: write the sum to FILE instead of standard output. Of html: "
-			   "write the page to FILE. It is there when it is whole and not before, with "
-			   "the permissions of the file that it replaces; but what is no plain file, "
-			   "as a symbolic link or a pipe, is written to directly. - is standard "
-			   "output.",
+			   "write the page to FILE. It is there when it is whole and not before, "
+			   "with the permissions of the file that it replaces; but what is no "
+			   "plain file, as a symbolic link or a pipe, is written to directly. - is "
+			   "standard output.",
 	},
 	[FAIL_IF] = {
 		.name = "fail-if",
@@ -244,7 +244,8 @@ static enum status run(const struct arguments *arguments)
 
 static const char *const description[] = {
 	"Shows, adds, compares and draws results: those that ping and bench write with --json, and "
-	"those of other tools. Which tool a file is of is told by its content; - is standard input.",
+	"those of other tools. Which tool a file is of is told by its content; - is standard "
+	"input.",
 	"show prints each as it was printed when it ran, and the facts of the run.",
 	"merge prints the sum of several as one document. Counts and histograms are added and no "
 	"percentile is averaged: those of the sum are those of all its values. Its seconds are "

@@ -278,7 +278,7 @@ static bool receive_some(struct ping *ping)
 	return judge_received(ping, io_recv(ping->fd, ping->piece, PIECE_SIZE));
 }
 
-/* The whole message is sent: the first of it is waited for, not for long. The rest has a deadline. */
+/* It is all sent: the first of it is waited for, not for long. The rest has a deadline. */
 static bool receive_patiently(struct ping *ping)
 {
 	bool has_begun = ping->due - ping->returned < ping->config->size;

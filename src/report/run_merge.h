@@ -17,8 +17,9 @@
 #include "report/run_read.h"
 
 /*
- * Do they fit together, by what was run: the command, the mode, the size, the depth, the churn? And
- * is none of them there twice, within a sum either? Returns 0, -ENOMEM, or -EBADMSG with a sentence.
+ * Do they fit together, by what was run: the command, the mode, the size, the depth, the churn?
+ * And is none of them there twice, within a sum either? Returns 0, -ENOMEM, or -EBADMSG with a
+ * sentence.
  */
 MUST_USE int run_merge_check(const struct run *runs, size_t n, struct run_refusal *reterr_why);
 
@@ -32,8 +33,8 @@ MUST_USE int run_merge_result(struct result *sum, const struct run *run,
 /*
  * Adds n runs, at least one. Facts that they do not share are left out, but that hosts and targets
  * are listed. *ret_sum is the caller's, to be closed, and has no name. Returns 0, -ENOMEM, or
- * -EBADMSG with a sentence: they do not fit together, are no runs of which every count and the start
- * is known, are more than can be counted, or more than a hundred years apart.
+ * -EBADMSG with a sentence: they do not fit together, are no runs of which every count and the
+ * start is known, are more than can be counted, or more than a hundred years apart.
  */
 MUST_USE int run_merge(const struct run *runs, size_t n, struct run *ret_sum,
 		       struct run_refusal *reterr_why);

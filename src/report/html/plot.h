@@ -35,7 +35,7 @@ void plot_close(FILE *out, const struct plot *plot);
 void plot_shapes_open(FILE *out);
 void plot_shapes_close(FILE *out);
 
-/* A mark of the run of that number, from 0 on, of a class ("response", "course"), at a place of 0 to 1. */
+/* A mark of the run of that number, from 0 on, of a class ("response"), at a place of 0 to 1. */
 void plot_mark(FILE *out, size_t run, const char *class, double x, double y);
 
 /*

@@ -172,7 +172,7 @@ static void count_alike(const struct pattern *one, uint64_t one_offset, const st
 	assert_true(first < 8);
 }
 
-/* 4096 bytes of each place in n pairs: one in 256 by chance. Whole blocks of them, so it scatters. */
+/* 4096 bytes of each place in n pairs: one in 256 by chance. It scatters: by whole blocks. */
 static void assert_alike_by_chance_only(const uint64_t *same, uint64_t n)
 {
 	for (size_t place = 0; place < 8; place++) {

@@ -267,7 +267,7 @@ static uint64_t send_some(int fd, uint64_t from, uint64_t until)
 static uint64_t send_until_stuck(struct conversation *conversation)
 {
 	uint64_t sent = 0;
-	/* The conversation may be slow to run, on a busy machine: it is stuck with bytes in its hand. */
+	/* It may be slow to run, on a busy machine: it is stuck with bytes in its hand. */
 	for (int quiet = 0; quiet < 50 || (in_of(conversation) == out_of(conversation) &&
 					   quiet < UNIT_PATIENCE_S * 1000);) {
 		uint64_t n = send_some(conversation->client, sent, UINT64_MAX);
