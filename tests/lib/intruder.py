@@ -16,7 +16,7 @@ from harness import proc_text, wait_until
 PTRACE_PEEKUSER, PTRACE_POKEUSER, PTRACE_DETACH = 3, 6, 17
 PTRACE_SYSCALL, PTRACE_SEIZE, PTRACE_INTERRUPT = 24, 0x4206, 0x4207
 PTRACE_CALL = 101
-WAITS = (7, 232, 281, 426)  # poll, epoll_wait, epoll_pwait, io_uring_enter
+WAITS = (7, 219, 232, 281, 426)  # poll, the same again, epoll_wait, epoll_pwait, io_uring_enter
 RAX, ORIG_RAX = 10 * 8, 15 * 8
 WALL = 0x40000000
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import descriptors_of, proc_text, wait_until
+from harness import descriptors_of, proc_state, proc_text, wait_until
 
 # How long a waiting server is watched: the default engine for longer, as it is in every run.
 WATCH = {"fork": 3.0}
@@ -62,9 +62,11 @@ def descriptors_at_rest(server):
 def all_descriptors_at_rest(server):
     """The same of all those who are there with and without clients, whatever the engine, when there is no client.
 
-    A set, because one worker has what another has, and there may be more or fewer of them by now.
+    A set, because one worker has what another has, and there may be more or fewer of them by now. On a busy machine
+    one may still be about to begin: those who wait for clients sleep.
     """
     server.wait_for_rest()
+    wait_until(lambda: all(proc_state(pid) == "S" for pid in server.lasting_processes()), "all to wait")
     return {frozenset(descriptors_of(pid).items()) for pid in server.lasting_processes()}
 
 
