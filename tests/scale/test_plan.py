@@ -19,7 +19,7 @@ def number(text):
 
 def test_what_is_cited_is_said_there():
     found = list(CITED.finditer(PAGE))
-    assert len(found) == 11
+    assert len(found) == 12
     for row in found:
         source = (ROOT / "docs" / row["file"]).read_text()
         assert re.search(rf"(?<![\d.,]){re.escape(row['figure'])}(?![\d])", source), f"{row['file']} does not say {row[0]}"
@@ -37,7 +37,7 @@ def value_of(words):
 
 def test_what_is_computed_is_right():
     found = list(COMPUTED.finditer(PAGE))
-    assert len(found) == 14
+    assert len(found) == 15
     for row in found:
         digits = len(row["result"].partition(".")[2])
         value = value_of(row["sum"]) / SCALES[row["unit"].strip()]
@@ -52,6 +52,12 @@ def test_every_figure_that_is_computed_with_is_on_the_page_before():
     for row in COMPUTED.finditer(PAGE):
         for text in re.findall(r"[\d][\d.,]*\d|\d", row["sum"]):
             assert number(text) in given, f"{text} of {row[0]}"
+
+
+def test_what_a_balancer_costs_is_recorded():
+    block = PAGE.partition("<!-- figures of the balancer -->")[2].partition("<!-- end -->")[0]
+    assert block.count("| balanced / direct |") == 4
+    assert not re.search(r"\| *\|$", PAGE.partition("## Planning past one machine")[2].replace("| | | |", ""), re.MULTILINE)
 
 
 def test_the_files_that_it_names_are_there():
