@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What `meson install` puts in place: program, man pages, completions; each tried with its own tool."""
+import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -8,6 +10,8 @@ import subprocess
 import sys
 
 import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +186,18 @@ def test_a_shell_completes_files_of_a_report(installed, tmp_path, monkeypatch):
 
 
 # ---- pages that are made from figures ----
+
+
+def test_every_fuzz_target_is_recorded_with_ten_million_executions():
+    spec = importlib.util.spec_from_file_location("fuzz_run", ROOT / "tests/fuzz/run.py")
+    fuzz = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fuzz)
+    rows = {fuzz.target_of(row): row for row in json.loads(fuzz.FIGURES.read_text())["rows"]}
+    assert set(rows) == set(fuzz.TARGETS)
+    for name, row in rows.items():
+        executions = re.search(r"([\d,]+) executions", row["evidence"])[1]
+        assert int(executions.replace(",", "")) >= 10_000_000, name
+        assert row["result"] == "no finding"
 
 
 def test_the_page_of_reliability_says_what_the_figures_say():
