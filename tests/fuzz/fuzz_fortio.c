@@ -2,23 +2,11 @@
 /*
  * The JSON of fortio.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "fuzz.h"
 #include "reading.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char head[] = "{\"DurationHistogram\":";
-	char *bytes = malloc(sizeof(head) + size);
-	if (bytes == NULL)
-		return 0;
-	memcpy(bytes, head, sizeof(head) - 1);
-	if (size > 0)
-		memcpy(bytes + sizeof(head) - 1, data, size);
-	bytes[sizeof(head) - 1 + size] = '\0';
-	reading_check(bytes, sizeof(head) - 1 + size);
-	free(bytes);
+	reading_check("{\"DurationHistogram\":", data, size);
 	return 0;
 }

@@ -161,7 +161,7 @@ static void check_again(const struct run *run)
 	run_close(&again);
 }
 
-void reading_check(const char *bytes, size_t n)
+static void check(const char *bytes, size_t n)
 {
 	struct run run;
 	struct run_refusal why = { "" };
@@ -183,4 +183,18 @@ void reading_check(const char *bytes, size_t n)
 		check_again(&run);
 	run_close(&run);
 	assert(n_open == 0);
+}
+
+void reading_check(const char *head, const uint8_t *data, size_t size)
+{
+	size_t head_size = strlen(head);
+	char *bytes = malloc(head_size + size + 1);
+	if (bytes == NULL)
+		return;
+	memcpy(bytes, head, head_size);
+	if (size > 0)
+		memcpy(bytes + head_size, data, size);
+	bytes[head_size + size] = '\0';
+	check(bytes, head_size + size);
+	free(bytes);
 }

@@ -7,12 +7,13 @@
 #define FUZZ_READING_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
- * Reads n bytes, behind which is a NUL: they are refused by one sentence, or are a run that is
- * sound: histograms count what they say, the series is in order, what is shown has nothing that a
- * terminal obeys, and one of ours is written as itself.
+ * Reads a file of a head, by which its kind is known, and `size` bytes: it is refused by one
+ * sentence, or is a run that is sound: histograms count what they say, the series is in order,
+ * what is shown has nothing that a terminal obeys, and one of ours is written as itself.
  */
-void reading_check(const char *bytes, size_t n);
+void reading_check(const char *head, const uint8_t *data, size_t size);
 
 #endif
