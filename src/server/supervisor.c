@@ -333,11 +333,13 @@ static void follow_drain(struct supervisor *supervisor)
 	}
 	/*
 	 * Workers have copies, until each has found the queue empty; who grows needs ours for more.
+	 * When we call them off the queue may not be empty: that is for the lifeline alone to say, or
+	 * who hears of the other first closes the last copy, and those in the queue are reset.
 	 */
-	if (server->drain.phase >= DRAIN_DRAINING && !may_start(supervisor)) {
+	if (server->drain.phase >= DRAIN_DRAINING && !may_start(supervisor))
 		listeners_close(&server->listeners);
+	if (server->drain.phase == DRAIN_DRAINING && !may_start(supervisor))
 		lifeline_cut(&supervisor->closing);
-	}
 	if (server->drain.phase >= DRAIN_CALLING_OFF)
 		lifeline_cut(&supervisor->lifeline);
 	if (server->drain.phase == DRAIN_KILLING)
