@@ -31,23 +31,26 @@ void news_tell(struct news *news)
 {
 	/* What was written before this must be visible before we look, and the sleeper likewise. */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&news->is_asleep, memory_order_relaxed) == 0)
+	uint32_t sleep = atomic_load_explicit(&news->sleep, memory_order_relaxed);
+	if (sleep % 2 == 0)
 		return;
-	if (atomic_exchange(&news->is_asleep, 0) == 0)
-		return; /* somebody else has woken it */
 	static const uint64_t one = 1;
 	ignore_result(io_write(news->fd, &one, sizeof(one))); /* full is awake enough */
+	/* Fails if this sleep is over already: a later one is not marked by us. */
+	atomic_compare_exchange_strong(&news->sleep, &sleep, sleep + 1);
 }
 
 void news_begin_sleep(struct news *news)
 {
-	atomic_store(&news->is_asleep, 1);
+	atomic_fetch_add(&news->sleep, 1); /* even until now, and then only we change it */
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void news_end_sleep(struct news *news)
 {
-	atomic_store(&news->is_asleep, 0);
+	uint32_t sleep = atomic_load(&news->sleep);
+	if (sleep % 2 != 0)
+		atomic_compare_exchange_strong(&news->sleep, &sleep, sleep + 1);
 	/*
 	 * Always: a wake may come late, when this sleep is over, and would end every later one too.
 	 */

@@ -3,21 +3,25 @@
  * "There is something new": how many processes wake one that sleeps, at the price of a system call
  * only if it does sleep (eventfd(2)).
  *
- * The sleeper says that it is going to sleep, looks once more whether there is anything, and then
- * waits for the descriptor. Who has something new puts it into shared memory first, then tells; if
- * the sleeper is awake that is one load. Between the two, each looks at what the other wrote, so no
- * news is slept through.
+ * The sleeper marks itself asleep, looks once more whether there is anything, and then waits for the
+ * descriptor. A process with news writes the news into shared memory first, then calls news_tell().
+ * If the sleeper is awake, that is one load. Each of the two reads what the other wrote, so no news
+ * is slept through.
+ *
+ * A process may be stopped or killed at any instruction of news_tell(). Others still wake the
+ * sleeper: it is marked as woken only after the write that wakes it.
  */
 #ifndef NET_NEWS_H
 #define NET_NEWS_H
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 
 /* In shared memory. */
 struct news {
-	_Alignas(64) _Atomic int is_asleep;
+	_Alignas(64) _Atomic uint32_t sleep; /* number of the sleep: odd while it lasts */
 	int fd; /* readable when there is news; the maker's and, after a fork, its children's */
 };
 

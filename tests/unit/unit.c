@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -91,6 +92,39 @@ void unit_child_exits_with(int wanted, unit_child_fn *run, const void *argument)
 	if (WIFSIGNALED(status))
 		fail_msg("the child was ended by signal %d", WTERMSIG(status));
 	assert_int_equal(WEXITSTATUS(status), wanted);
+}
+
+/* More instructions than any function has that a test runs so, under a sanitizer too. */
+#define STEPS_MAX 1000000
+
+void unit_stop_everywhere(unit_child_fn *run, const void *argument, void (*between)(void))
+{
+	int status;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+			_exit(1);
+		raise(SIGSTOP);
+		run(argument);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 1) {
+		print_message("processes may not be traced here\n");
+		skip();
+	}
+	/* If `between` fails the test, the child ends with it. */
+	assert_int_equal(ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL), 0);
+	long steps = 0;
+	for (; WIFSTOPPED(status); steps++) {
+		assert_true(steps < STEPS_MAX);
+		between();
+		assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	}
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_true(steps > 10);
 }
 
 /* ---- standard descriptors ---- */

@@ -66,6 +66,13 @@ void unit_child_dies_of(int signal, unit_child_fn *run, const void *argument);
 /* The child ended with that exit status. */
 void unit_child_exits_with(int status, unit_child_fn *run, const void *argument);
 
+/*
+ * Runs a function in a child, one machine instruction after the other (ptrace(2)), and calls
+ * `between` before each: the child then stands still there, as it does after SIGSTOP. Skips the
+ * test where tracing is not allowed.
+ */
+void unit_stop_everywhere(unit_child_fn *run, const void *argument, void (*between)(void));
+
 /* ---- standard descriptors ---- */
 
 /* What was written to a descriptor, as a string. */

@@ -149,6 +149,30 @@ TEST(a_wake_that_comes_late_ends_no_more_than_one_sleep)
 	news_end_sleep(&shared->news);
 }
 
+/* ---- a process that is stopped while it tells ---- */
+
+static void tell_once(const void *argument)
+{
+	(void)argument;
+	news_tell(&shared->news);
+}
+
+/* Another process has news now; then the sleeper, who was woken, sleeps again. */
+static void another_tells(void)
+{
+	news_tell(&shared->news);
+	assert_true(would_wake(0));
+	news_end_sleep(&shared->news);
+	news_begin_sleep(&shared->news);
+}
+
+TEST(a_process_stopped_at_any_instruction_of_its_news_keeps_no_other_from_waking)
+{
+	news_begin_sleep(&shared->news);
+	unit_stop_everywhere(tell_once, NULL, another_tells);
+	news_end_sleep(&shared->news);
+}
+
 /* ---- between processes ---- */
 
 /* So that the two meet at every point of their ways. */
@@ -240,6 +264,7 @@ int main(void)
 		NEWS_TEST(who_sleeps_is_woken_once_however_many_tell),
 		NEWS_TEST(each_sleep_is_woken_anew),
 		NEWS_TEST(a_wake_that_comes_late_ends_no_more_than_one_sleep),
+		NEWS_TEST(a_process_stopped_at_any_instruction_of_its_news_keeps_no_other_from_waking),
 		NEWS_TEST(no_news_of_one_teller_is_slept_through),
 		NEWS_TEST(no_news_of_several_tellers_is_slept_through),
 	};
