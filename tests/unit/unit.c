@@ -24,6 +24,24 @@ void unit_sleep_ms(long ms)
 		continue;
 }
 
+/* ---- tests ---- */
+
+static const char *running;
+static jmp_buf end_of_test;
+
+void unit_run(const char *name, void (*body)(void))
+{
+	running = name;
+	if (setjmp(end_of_test) == 0)
+		body();
+}
+
+void unit_skip(const char *reason)
+{
+	print_message("# SKIP %s: %s\n", running, reason);
+	longjmp(end_of_test, 1);
+}
+
 /* ---- children ---- */
 
 /* Where a child says what failed: it may have no descriptor left to say it by. */
@@ -110,10 +128,8 @@ void unit_stop_everywhere(unit_child_fn *run, const void *argument, void (*betwe
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 1) {
-		print_message("processes may not be traced here\n");
-		skip();
-	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
+		unit_skip("processes may not be traced here");
 	/* If `between` fails the test, the child ends with it. */
 	assert_int_equal(ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL), 0);
 	long steps = 0;
@@ -278,11 +294,35 @@ void unit_read_end(int fd)
 	assert_int_equal(read_some(fd, &byte, 1), 0);
 }
 
+/*
+ * A path for mkdtemp(3) and mkstemp(3): in TMPDIR, or in /tmp if TMPDIR is not set or is too long for
+ * the path of a unix socket.
+ */
+static void unit_temporary(char *path, size_t size)
+{
+	static const char name[] = "tcpecho-unit-XXXXXX";
+	const char *directory = getenv("TMPDIR");
+	if (directory == NULL || directory[0] != '/' || strlen(directory) + 1 + sizeof(name) > size)
+		directory = "/tmp";
+	snprintf(path, size, "%s/%s", directory, name);
+}
+
 struct unit_directory unit_directory_make(void)
 {
-	struct unit_directory directory = { "/tmp/tcpecho-unit-XXXXXX" };
+	struct unit_directory directory;
+	unit_temporary(directory.path, sizeof(directory.path));
 	assert_non_null(mkdtemp(directory.path));
 	return directory;
+}
+
+int unit_temporary_file(void)
+{
+	char path[sizeof(struct unit_directory)];
+	unit_temporary(path, sizeof(path));
+	int fd = mkostemp(path, O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(path), 0);
+	return fd;
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)

@@ -26,7 +26,23 @@
 /* A hang, on the slowest machine under a sanitizer. No test asserts how long a thing takes. */
 #define UNIT_PATIENCE_S 30
 
-#define TEST(name) static void name(void **state __attribute__((unused)))
+#define TEST(name)                                             \
+	static void name##_body(void);                         \
+	static void name(void **state __attribute__((unused))) \
+	{                                                      \
+		unit_run(#name, name##_body);                  \
+	}                                                      \
+	static void name##_body(void)
+
+/* Runs the body of a test, up to its end or to unit_skip(). */
+void unit_run(const char *name, void (*body)(void));
+
+/*
+ * Ends the test as skipped, with the reason. Called by the test's own process only.
+ * skip() of cmocka is not used: it prints "not ok", which TAP readers count as a failure.
+ */
+#undef skip
+_Noreturn void unit_skip(const char *reason);
 
 /* Waits until a condition holds; it fails the test when that takes as long as a hang. */
 #define UNIT_WAIT_UNTIL(condition)                                                           \
@@ -122,7 +138,10 @@ void unit_write(int fd, const void *bytes, size_t size);
 void unit_read(int fd, void *buffer, size_t size);
 void unit_read_end(int fd);
 
-/* A directory of the test's own, and its end with everything in it. */
+/* A temporary file without a name, open for reading and writing. */
+int unit_temporary_file(void);
+
+/* A temporary directory, and its removal with everything in it. */
 struct unit_directory {
 	char path[64];
 };

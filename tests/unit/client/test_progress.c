@@ -171,10 +171,7 @@ TEST(it_shows_the_share_of_a_file)
 
 TEST(what_is_expected_is_the_rest_of_a_regular_file)
 {
-	char name[] = "/tmp/tcpecho-unit-XXXXXX";
-	int file = mkstemp(name), ends[2];
-	assert_true(file >= 0);
-	unlink(name);
+	int file = unit_temporary_file(), ends[2];
 	assert_int_equal(ftruncate(file, 1000), 0);
 	assert_int_equal(start(file, file).expected, 1000);
 	assert_int_equal(lseek(file, 300, SEEK_SET), 300);

@@ -12,19 +12,21 @@
 
 #include "unit.h"
 
-static char path[64];
+static struct unit_directory directory;
+static char path[sizeof(directory) + 16];
 
 static int begin(void **state)
 {
 	(void)state;
-	snprintf(path, sizeof(path), "/tmp/test_file.%d", (int)getpid());
+	directory = unit_directory_make();
+	snprintf(path, sizeof(path), "%s/file", directory.path);
 	return 0;
 }
 
 static int end(void **state)
 {
 	(void)state;
-	unlink(path);
+	unit_directory_remove(&directory);
 	return 0;
 }
 

@@ -322,10 +322,8 @@ TEST(a_wait_tells_how_many_are_ready_and_passes_over_who_is_not_there)
 TEST(a_file_takes_any_write_and_everything_else_a_pipes_worth)
 {
 	int reader, writer, one, other;
-	char name[] = "/tmp/tcpecho-unit-XXXXXX";
-	int file = mkstemp(name), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	assert_true(file >= 0 && null >= 0);
-	unlink(name);
+	int file = unit_temporary_file(), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	assert_true(null >= 0);
 	assert_int_equal(io_pipe(&reader, &writer), 0);
 	unit_socket_pair(&one, &other);
 	assert_int_equal(io_write_bound(file), SIZE_MAX);

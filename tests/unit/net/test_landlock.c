@@ -75,7 +75,7 @@ static void try_files(const void *argument)
 TEST(of_the_files_only_removing_in_named_directories_is_left)
 {
 	if (version() < 3)
-		skip(); /* no Landlock, or one that does not know truncate(2) */
+		unit_skip("this kernel has no Landlock, or one that does not know truncate(2)");
 	struct files files = { .own = unit_directory_make(), .other = unit_directory_make() };
 	make_file(files.removable, sizeof(files.removable), &files.own);
 	make_file(files.kept, sizeof(files.kept), &files.other);
@@ -110,7 +110,7 @@ static void accept_one(const void *argument)
 TEST(no_tcp_socket_is_bound_or_connected_but_one_that_listens_accepts)
 {
 	if (version() < VERSION_OF_TCP)
-		skip(); /* this kernel's Landlock does not know TCP */
+		unit_skip("this kernel's Landlock does not know TCP");
 	struct sockaddr_in address;
 	int listening = unit_listen(1, &address);
 	unit_in_child(try_tcp, &address);
@@ -143,7 +143,7 @@ static void try_strangers(const void *argument)
 TEST(strangers_cannot_be_signalled_nor_spoken_to_by_abstract_sockets)
 {
 	if (version() < VERSION_OF_SCOPES)
-		skip(); /* this kernel's Landlock does not know scopes */
+		unit_skip("this kernel's Landlock does not know scopes");
 	struct sockaddr_un abstract = { .sun_family = AF_UNIX };
 	snprintf(abstract.sun_path + 1, sizeof(abstract.sun_path) - 1, "tcpecho-%d", (int)getpid());
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -167,7 +167,7 @@ static void restrict_without_forgoing(const void *argument)
 TEST(what_fails_is_an_error_and_leaves_nothing_open)
 {
 	if (version() < 0)
-		skip(); /* no Landlock */
+		unit_skip("this kernel has no Landlock");
 	unit_in_child(restrict_without_forgoing, NULL);
 }
 

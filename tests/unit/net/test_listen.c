@@ -85,7 +85,7 @@ TEST(the_ipv6_wildcard_takes_ipv4_too)
 	struct addr addr = addr_wildcard(AF_INET6, 0);
 	int listen_fd = listen_open(&addr);
 	if (listen_fd == -EAFNOSUPPORT || listen_fd == -EADDRNOTAVAIL)
-		skip(); /* this machine has no IPv6 */
+		unit_skip("this machine has no IPv6");
 	assert_true(listen_fd >= 0);
 	assert_int_equal(addr_of_socket(listen_fd, &addr), 0);
 	struct sockaddr_in address = unit_loopback(addr_port(&addr));
@@ -371,7 +371,7 @@ static void fail_to_remove(const void *argument)
 TEST(a_path_that_stays_is_an_error)
 {
 	if (geteuid() != 0)
-		skip(); /* only root can become who may not remove it */
+		unit_skip("only root can become a user that may not remove the path");
 	struct addr addr = { .len = sizeof(addr.local), .local = { .sun_family = AF_UNIX } };
 	snprintf(addr.local.sun_path, sizeof(addr.local.sun_path), "%s/echo", directory.path);
 	assert_int_equal(chmod(directory.path, 0755), 0);

@@ -166,14 +166,14 @@ static void make_cgroup(const char *name)
 {
 	char parent[512];
 	if (!find_pids_cgroup(parent, sizeof(parent)))
-		skip(); /* there is no pids cgroup */
+		unit_skip("there is no pids cgroup");
 	snprintf(cgroup, sizeof(cgroup), "%s/%s-%d", parent, name, (int)getpid());
 	if (mkdir(cgroup, 0755) < 0) {
 		cgroup[0] = '\0';
-		skip(); /* none can be made */
+		unit_skip("no cgroup can be created");
 	}
 	if (!write_into(cgroup, "pids.max", "10"))
-		skip(); /* it does not count processes */
+		unit_skip("this cgroup does not limit processes");
 }
 
 static void ask_in_cgroup(const void *argument)
@@ -208,7 +208,7 @@ TEST(free_memory_is_less_than_this_machine_has)
 {
 	uint64_t free_kib = machine_free_memory_kib();
 	if (free_kib == MACHINE_UNLIMITED)
-		skip(); /* there is no /proc */
+		unit_skip("/proc is not mounted");
 	uint64_t page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 	assert_true(free_kib > 0);
 	assert_true(free_kib < (uint64_t)sysconf(_SC_PHYS_PAGES) * page_kib);
@@ -253,11 +253,11 @@ TEST(the_processor_is_what_the_kernel_calls_it)
 	char text[64 * 1024];
 	FILE *file = fopen("/proc/cpuinfo", "re");
 	if (file == NULL)
-		skip(); /* there is no /proc */
+		unit_skip("/proc is not mounted");
 	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
 	fclose(file);
 	if (names.cpu[0] == '\0')
-		skip(); /* it has no name on this architecture */
+		unit_skip("the processor has no name on this architecture");
 	char expected[sizeof(names.cpu) + 8];
 	snprintf(expected, sizeof(expected), ": %s", names.cpu);
 	assert_non_null(strstr(text, expected));

@@ -116,7 +116,7 @@ static void become_nobody(const void *argument)
 TEST(who_became_a_user_is_that_user_alone)
 {
 	if (geteuid() != 0)
-		skip(); /* only root can */
+		unit_skip("only root can become another user");
 	unit_in_child(become_nobody, NULL);
 }
 
@@ -130,7 +130,7 @@ static void become_root(const void *argument)
 TEST(root_can_stay_root)
 {
 	if (geteuid() != 0)
-		skip(); /* only root is */
+		unit_skip("only root stays root");
 	unit_in_child(become_root, NULL);
 }
 

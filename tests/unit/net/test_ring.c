@@ -67,7 +67,7 @@ static int ours, theirs;
 static void open_ring(unsigned int n_buffers)
 {
 	if (!has_rings())
-		skip();
+		unit_skip("this kernel has no io_uring, or does not allow it");
 	assert_int_equal(ring_open(&ring, n_buffers, BUFFER_SIZE), 0);
 	struct sockaddr_in address;
 	int listening = unit_listen(1, &address);

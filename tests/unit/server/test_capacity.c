@@ -130,7 +130,7 @@ TEST(so_many_clients_as_the_memory_of_this_machine_has_room_for)
 {
 	uint64_t free_kib = machine_free_memory_kib();
 	if (free_kib == MACHINE_UNLIMITED)
-		skip(); /* there is no /proc */
+		unit_skip("/proc is not mounted");
 	/* One who would take half of what is free: there is room for two, more or less. */
 	assert_true(free_kib / 2 <= UINT_MAX);
 	struct capacity_need need = { .kib = (unsigned int)(free_kib / 2) };
