@@ -2,14 +2,56 @@
 """What every test from outside the process can use."""
 import os
 import pathlib
+import resource
+import signal
 
 import pytest
 
+from ctests import pytest_collect_file  # noqa: F401 (a hook)
 from harness import Server, Talk, cleanup, is_sanitized
 from netns import own_network  # noqa: F401 (a fixture)
 from watchdog import no_hang  # noqa: F401 (a fixture)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+# Folders whose tests measure.
+MEASURING = ("bench", "soak")
+
+# Variables of the environment that would change what the program does, or what other programs print.
+MISLEADING = ("COLUMNS", "INVOCATION_ID", "JOURNAL_STREAM", "LANGUAGE", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
+              "NOTIFY_SOCKET", "NO_COLOR")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: it measures, or changes what all tests share: nothing runs beside it")
+    set_surroundings(is_worker=hasattr(config, "workerinput"))
+
+
+def set_surroundings(is_worker):
+    """The same surroundings for every run, whatever a shell, nohup or a service manager made of them."""
+    for name in [*os.environ]:
+        if name in MISLEADING or name.startswith(("TCPECHO_SERVE_", "TCPECHO_TALK_", "TCPECHO_PING_", "TCPECHO_BENCH_",
+                                                  "TCPECHO_REPORT_")):
+            del os.environ[name]
+    os.environ["LC_ALL"] = "C.UTF-8"
+    # A user's PATH has no sbin in Debian.
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # Where a signal is ignored, a handler that does nothing ignores it too, but processes that are started here have
+    # the default again (execve(2)). A worker of pytest-xdist has to ignore what its parent ignores.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
+                   signal.SIGCHLD, signal.SIGALRM, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP):
+        if signal.getsignal(number) == signal.SIG_IGN or (is_worker and number == signal.SIGHUP):
+            signal.signal(number, lambda *_: None)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.relative_to(ROOT / "tests").parts[0] in MEASURING:
+            item.add_marker(pytest.mark.alone)
 
 
 def pytest_addoption(parser):

@@ -48,12 +48,12 @@ long_functions() {
 }
 
 static_analysis() {
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr -D_GNU_SOURCE \
+	cppcheck --quiet -j "$(nproc)" --std=c11 --enable=warning,performance,portability --inline-suppr -D_GNU_SOURCE \
 		--suppress=missingIncludeSystem -I src src
 }
 
 tidy() {
-	git ls-files 'src/*.c' | xargs clang-tidy -p "$build" --quiet 2>/dev/null | grep -E 'warning:|error:'
+	git ls-files 'src/*.c' | xargs -P "$(nproc)" -n 8 clang-tidy -p "$build" --quiet 2>/dev/null | grep -E 'warning:|error:'
 }
 
 manual_pages() {

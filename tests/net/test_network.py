@@ -17,6 +17,9 @@ from judge import IDENTICAL, KILLED, NOT_IN_TIME, PROHIBITED, REJECTED
 from plans import FOREVER, TINY, Plan, Trouble, of_seed
 
 # Most of a conversation is waiting.
+# With pytest-xdist: one process starts all conversations.
+pytestmark = pytest.mark.xdist_group("net")
+
 AT_ONCE = 6 * os.cpu_count()
 
 TINY_BUFFERS = Host(sysctls={"tcp_rmem": TINY})
@@ -30,7 +33,8 @@ def outcome_of(request, program):
     reason = hosts.why_impossible()
     if reason:
         pytest.skip(reason)
-    chosen = [item.callspec.params["plan"] for item in request.session.items if "outcome_of" in item.fixturenames]
+    chosen = [item.callspec.params["plan"] for item in request.session.items
+              if "outcome_of" in getattr(item, "fixturenames", ())]
     context = multiprocessing.get_context("fork")
     with concurrent.futures.ProcessPoolExecutor(AT_ONCE, context) as pool:
         runs = {plan.name: pool.submit(conversation.run, plan, program) for plan in chosen}

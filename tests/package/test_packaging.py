@@ -120,30 +120,6 @@ def test_the_image_starts_from_nothing_and_runs_as_nobody(instructions):
     assert json.loads(check.split("CMD ", 1)[1]) == ["tcpecho", "ping", "-c", "1"]
 
 
-@pytest.fixture
-def alone(tmp_path):
-    """A copy of ./dev that can neither build nor install: runs it, and returns what became of it."""
-    shutil.copy(ROOT / "dev", tmp_path)
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("cat", "dirname"):
-        (tools / name).symlink_to(shutil.which(name))
-
-    def run(*words):
-        command = ["/bin/sh", tmp_path / "dev", *words]
-        return subprocess.run(command, env={"PATH": str(tools)}, capture_output=True, text=True, timeout=60)
-
-    return run
-
-
-@pytest.mark.parametrize("verb", ["package", "pages"])
-def test_a_verb_says_what_it_takes_before_it_installs_or_builds(alone, verb):
-    for word, status in (("--help", 0), ("--tset", 2)):
-        done = alone(verb, word)
-        assert done.returncode == status, done.stderr
-        assert f"usage: ./dev {verb}" in (done.stderr if status else done.stdout)
-
-
 def test_a_new_debian_comes_from_where_apt_looks(tmp_path):
     """With a mmdebstrap that only says which file of apt's it was given."""
     if shutil.which("apt-config") is None:

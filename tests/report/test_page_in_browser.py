@@ -14,6 +14,9 @@ import pytest
 import documents
 from browser import browser, why_impossible
 
+# With pytest-xdist: one browser for all.
+pytestmark = pytest.mark.xdist_group("browser")
+
 US, MS = 1_000, 1_000_000
 
 SECONDS = 20

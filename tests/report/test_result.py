@@ -15,7 +15,7 @@ import time
 import pytest
 
 import rogues
-from harness import PATIENCE, server_words, wait_until
+from harness import PATIENCE, Server, server_words, wait_until
 from rogues import Rogue
 from signalling import stopped
 
@@ -322,15 +322,13 @@ def test_a_shell_reads_the_command_line_as_it_was(program, server, tmp_path, nam
 @pytest.fixture(scope="module")
 def whole(program, tmp_path_factory):
     """A real document with something in every field, as far as one run can have that."""
-    path = f"unix:{tmp_path_factory.mktemp('result')}/socket"
-    server = subprocess.Popen([program, "serve", path], stderr=subprocess.DEVNULL)
+    folder = tmp_path_factory.mktemp("result")
+    server = Server(program, folder, [f"unix:{folder}/socket"])
     try:
-        wait_until(lambda: os.path.exists(path.removeprefix("unix:")), "the server")
-        output = subprocess.run([program, "bench", "--json", *SHORT, "-r", "100", path], capture_output=True,
-                                timeout=PATIENCE, check=True).stdout
+        output = subprocess.run([program, "bench", "--json", *SHORT, "-r", "100", *server_words(server)],
+                                capture_output=True, timeout=PATIENCE, check=True).stdout
     finally:
-        server.terminate()
-        server.wait(PATIENCE)
+        server.kill()
     document = json.loads(output)
     validate(document)
     document["kernel_us"] = {"smoothed": 1.0, "deviation": 0.5, "min": 0.9, "retransmits": 0}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""./dev: what it prints, and that asking does nothing. A copy of it runs beside commands that only write down a call."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from harness import PATIENCE
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Commands that change something: a stand-in says that it was called.
+ACTING = ("apt-get", "apt-cache", "meson", "ninja", "sudo", "rm", "git", "gcc", "buildah", "clang-format", "mkdir")
+
+NO_PACKAGE = "#!/bin/sh\nexit 1\n"
+VERBS = re.findall(r"^\t([a-z]+)\|.*\|", (ROOT / "dev").read_text(), re.MULTILINE)
+
+
+def write_tool(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def dev(tmp_path):
+    """Runs the copy, as dev("clean", "--help"). .calls() are the calls of acting commands."""
+    checkout, tools, calls = tmp_path / "checkout", tmp_path / "tools", tmp_path / "calls"
+    checkout.mkdir()
+    tools.mkdir()
+    shutil.copy(ROOT / "dev", checkout)
+    for name in ACTING:
+        write_tool(tools / name, f'#!/bin/sh\necho {name} "$@" >>"{calls}"\n')
+
+    def run(*words):
+        environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
+        return subprocess.run(["/bin/sh", checkout / "dev", *words], env=environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=PATIENCE)
+
+    run.checkout, run.tools = checkout, tools
+    run.calls = lambda: calls.read_text().splitlines() if calls.exists() else []
+    return run
+
+
+def test_verbs_are_found_here():
+    assert len(VERBS) >= 19 and {"run", "test", "clean", "lint"} < set(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["something", "--help"]], ids=" ".join)
+def test_a_verb_that_is_asked_for_help_does_nothing_else(dev, verb, words):
+    (dev.checkout / "build").mkdir()
+    done = dev(verb, *words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: ./dev {verb}")
+    assert (dev.calls(), os.listdir(dev.checkout / "build")) == ([], [])
+    assert sorted(os.listdir(dev.checkout)) == ["build", "dev"]
+
+
+@pytest.mark.parametrize("verb", ["run", "build", "install", "pages", "format", "lint", "clean", "package"])
+def test_a_verb_refuses_a_word_that_it_does_not_know(dev, verb):
+    done = dev(verb, "--tset")
+    assert (done.returncode, done.stdout, dev.calls()) == (2, "", [])
+    assert f"{verb} does not take --tset" in done.stderr and f"usage: ./dev {verb}" in done.stderr
+
+
+def test_what_is_no_verb_is_refused(dev):
+    for word in ("tset", ".", "r*n", "--version"):
+        done = dev(word)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"no verb {word}\n" in done.stderr
+
+
+def test_installing_is_quiet_and_one_line_says_what(dev):
+    write_tool(dev.tools / "dpkg-query", NO_PACKAGE)
+    write_tool(dev.tools / "apt-get", "#!/bin/sh\necho much\necho more >&2\n")
+    (dev.tools / "mkdir").unlink()
+    write_tool(dev.tools / "sudo", '#!/bin/sh\nexec "$@"\n')
+    write_tool(dev.tools / "git", "#!/bin/sh\n")
+    write_tool(dev.tools / "clang-format", "#!/bin/sh\n")
+    done = dev("format")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert done.stderr == "dev: installing clang-format\n"
+
+
+def test_an_installation_that_fails_is_shown(dev):
+    write_tool(dev.tools / "dpkg-query", NO_PACKAGE)
+    write_tool(dev.tools / "apt-get", "#!/bin/sh\necho 'no space left'\nexit 100\n")
+    (dev.tools / "mkdir").unlink()
+    write_tool(dev.tools / "sudo", '#!/bin/sh\nexec "$@"\n')
+    done = dev("format")
+    assert done.returncode != 0 and done.stderr.endswith("no space left\n")

@@ -1,0 +1,245 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Runs the tests and prints one line last: how many passed, failed and were skipped.
+
+usage: run.py BUILD [PYTEST_ARGUMENT]...
+
+Most tests run side by side; those marked `alone` run one by one after them. Everything they create is in a directory
+of this run, and every process they start is a descendant of this one: what is left of either in the end is named,
+removed, and fails the run.
+"""
+import ctypes
+import os
+import pathlib
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+PR_SET_CHILD_SUBREAPER = 36
+
+# Tests that wait are most of the time: more of them than cores run at once.
+JOBS = min(2 * (os.cpu_count() or 1), 8)
+
+# Exit statuses of pytest: all passed; no test was selected.
+PASSED, NONE_SELECTED = 0, 5
+
+# The longest TMPDIR in which tests have room for the paths of their unix sockets (108 bytes, unix(7)).
+LONGEST = 16
+
+# How long a process may take to end after its parent has ended.
+GRACE = 10.0
+
+
+# ---- where ----
+
+
+def is_usable(directory):
+    """May everyone go there? Some tests become another user."""
+    path = pathlib.Path(directory).resolve()
+    others_may = all(place.stat().st_mode & stat.S_IXOTH for place in (path, *path.parents))
+    return others_may and os.access(path, os.W_OK) and len(str(path)) <= LONGEST
+
+
+def make_directory():
+    """The directory for all temporary files of this run."""
+    for place in (os.environ.get("TMPDIR"), "/tmp", "/var/tmp"):
+        if place and os.path.isdir(place) and is_usable(place):
+            directory = tempfile.mkdtemp(prefix="tcpecho-test-", dir=place)
+            os.chmod(directory, 0o755)
+            return pathlib.Path(directory)
+    sys.exit("run.py: neither TMPDIR, /tmp nor /var/tmp is a directory that every user may enter")
+
+
+# ---- signals and processes ----
+
+
+def handle_signals():
+    """^C ends pytest, which then says what has failed. TERM and HUP end everything."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
+def adopt_orphans():
+    """A process whose parent ends becomes a child of this one."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def run(command):
+    """Runs a command to its end. Returns its exit status, 128 + N if signal N ended it."""
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
+    while True:
+        pid, status = os.waitpid(-1, 0)  # also those that were adopted
+        if pid == process.pid:
+            process.returncode = status  # it is reaped
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+
+
+def children():
+    """Our children that have not ended."""
+    while True:  # reaps
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                break
+        except ChildProcessError:
+            break
+    pids = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return {int(pid): command_of(pid) for pid in pids}
+
+
+def command_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").strip()
+    except OSError:
+        return "?"
+
+
+def left_processes():
+    """Ends the processes that the tests left, and returns what each was. What is ending is given time to."""
+    end = time.monotonic() + GRACE
+    while children() and time.monotonic() < end:
+        time.sleep(0.05)
+    found = []
+    while left := children():
+        for pid, command in left.items():
+            found.append(f"process {pid}: {command}")
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)  # its children are ours now
+    return found
+
+
+# ---- files, mounts, cgroups, namespaces ----
+
+
+def files_of(top, known=()):
+    """Every path below, except for those in directories of these names."""
+    found = set()
+    for place, directories, files in os.walk(top):
+        directories[:] = [name for name in directories if name not in known]
+        found.update(os.path.join(place, name) for name in (*directories, *files))
+    return found
+
+
+def names_in(directory):
+    try:
+        return {f"{directory}/{name}" for name in os.listdir(directory)}
+    except OSError:
+        return set()
+
+
+def mounts():
+    lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    return {"mount " + line.split()[4] for line in lines}
+
+
+def cgroups():
+    """Those that tests make have this project's name."""
+    return {path for path in files_of("/sys/fs/cgroup") if "tcpecho" in os.path.basename(path) and os.path.isdir(path)}
+
+
+# Directories where Git, Meson, Python and this program write during a run.
+WRITTEN = (".git", "meson-logs", "meson-private", "test-results", "__pycache__")
+BUILT = "bench"  # in the build directory: the programs that are compared, compiled when they are needed
+
+# Where all programs of a machine write. Only what has the name of this project there is looked at.
+SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run/netns", os.path.expanduser("~"))
+
+
+def traces(build):
+    """What is in the places where a test could leave something."""
+    shared = mounts().union(*map(names_in, SHARED))
+    ours = {what for what in shared if "tcpecho" in what and "/tcpecho-test-" not in what}
+    checkout = files_of(ROOT, (*WRITTEN, build.name))
+    return checkout | files_of(build, (*WRITTEN, BUILT)) | cgroups() | ours
+
+
+def left_elsewhere(build, before):
+    """What is new, and stays: another run of the tests on this machine removes its own."""
+    end = time.monotonic() + GRACE
+    while (new := traces(build) - before) and time.monotonic() < end:
+        time.sleep(0.5)
+    return sorted(new)
+
+
+def left_files(directory):
+    """What tests left in the directory of the run. pytest's own directory is where they may leave files."""
+    return sorted(f"{path}" for path in directory.iterdir() if path.name != "p")
+
+
+# ---- counting ----
+
+
+def count(report):
+    """Passed, failed and skipped of a report. A part that left none has failed as a whole."""
+    if not report.exists():
+        return 0, 1, 0
+    tests = failed = skipped = 0
+    for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+        tests += int(suite.get("tests"))
+        failed += int(suite.get("failures")) + int(suite.get("errors"))
+        skipped += int(suite.get("skipped"))
+    return tests - failed - skipped, failed, skipped
+
+
+def pytest(results, name, *arguments):
+    """Runs pytest. Returns its counts."""
+    report, base = results / f"{name}.xml", pathlib.Path(os.environ["TMPDIR"], "p")
+    status = run([sys.executable, "-m", "pytest", "-q", "-rs", f"--basetemp={base}", f"--junit-xml={report}", *arguments])
+    passed, failed, skipped = count(report)
+    if status not in (PASSED, NONE_SELECTED) and failed == 0:
+        failed = 1
+    return passed, failed, skipped
+
+
+def run_tests(build, arguments):
+    """Runs the tests that these arguments of pytest select. Returns passed, failed and skipped."""
+    results = build / "test-results"
+    shutil.rmtree(results, ignore_errors=True)
+    results.mkdir()
+    side_by_side = ["-n", str(JOBS), "--dist", "loadgroup", *arguments, "-m", marked("not alone", arguments)]
+    counts = [pytest(results, "side-by-side", *side_by_side)]
+    if not (counts[0][1] and {"-x", "--exitfirst"} & set(arguments)):
+        counts.append(pytest(results, "alone", *arguments, "-m", marked("alone", arguments)))
+    return [sum(column) for column in zip(*counts)]
+
+
+def marked(expression, arguments):
+    """The expression of marks, and the one among the arguments: the last -m is the one that counts."""
+    given = [after for word, after in zip(arguments, arguments[1:]) if word == "-m"]
+    return " and ".join([expression, *(f"({other})" for other in given[-1:])])
+
+
+def main():
+    build, arguments = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]
+    os.environ["TCPECHO_BUILD"] = str(build)
+    directory = make_directory()
+    os.environ["TMPDIR"] = str(directory)
+    handle_signals()
+    adopt_orphans()
+    before = traces(build)
+    left = []
+    try:
+        passed, failed, skipped = run_tests(build, arguments)
+    finally:
+        left += left_processes()
+        left += left_files(directory)
+        shutil.rmtree(directory, ignore_errors=True)
+    left += left_elsewhere(build, before)
+    if left:
+        print("The tests left these behind:", *left, sep="\n  ")
+        failed += 1
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
