@@ -7,16 +7,21 @@
  *
  *	       0.067 0.000000000000          1           1.00
  *	       1.371 0.500000000000      49680           2.00
+ *	      12.926 1.000000000000      99461
  *	#[Mean    =        1.423, StdDeviation   =        0.982]
  *	#[Max     =       12.926, Total count    =        99461]
  *
- * What was counted between two lines is put where the second is: no more is known. The unit of
- * Value is not said: who writes it divides by what he likes. wrk2 counts microseconds and divides
- * by 1000, HistogramLogProcessor takes nanoseconds and divides by 1000000 unless it is told
- * otherwise: both give milliseconds, and that is what is assumed.
+ * The counts between two rows are taken to have the value of the second row. The list does not say
+ * the unit of Value: wrk2 counts microseconds and divides by 1000, HistogramLogProcessor takes
+ * nanoseconds and divides by 1000000 by default. Both give milliseconds, the default of --unit.
  *
- * wrk2 prints more around it, of which some is read. It has two lists for -U: the second is of
- * times "without taking delayed starts into account", which is service time.
+ * A row has four fields. The fourth of percentile 1 is infinite, or left out in a plain list. A list
+ * ends with that row, or with a footer that has the total count: without both it was cut off. Java writes decimal
+ * commas in some locales. In a plain list they are read; in CSV a comma separates fields, so such a
+ * row has too many.
+ *
+ * wrk2 prints more around the list, of which some is read. Its -U prints two lists: the second is
+ * of times "without taking delayed starts into account", which is service time.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,79 +32,178 @@
 #include "base/units.h"
 #include "report/reading.h"
 
-#define LINE_MOST 1024
+#define LINE_MAX_SIZE 1024
 
-/* Lines of a list at most. HdrHistogram has 5 or 10 for each halving of what is left. */
-#define ROWS_MOST 1000000
+/* Maximum rows of a list. HdrHistogram writes 5 or 10 for each halving of what is left. */
+#define ROWS_MAX 1000000
+
+/* Fields of a row: value, percentile, total count, 1/(1-percentile). */
+#define ROW_FIELDS 4
+
+/* Percentiles are in billionths; some writers print six decimals. */
+#define PERCENTILE_ONE      CLOCK_NS_PER_S
+#define PERCENTILE_ROUNDING (PERCENTILE_ONE / 1000000)
+
+struct row {
+	uint64_t value_ns, n;
+	uint64_t percentile; /* billionths */
+	bool is_last;        /* of percentile 1, with nothing above it */
+};
 
 struct list {
 	struct reading *reading;
 	size_t line, n_rows;
-	struct histogram *times;             /* of the list that is read */
-	bool is_open, has_foot;              /* are its rows to come? did its foot? */
-	bool has_list[2];                    /* response, service */
-	uint64_t n_so_far, last_ns, mean_ns; /* 0: it did not say */
+	struct histogram *times;     /* of the list that is being read */
+	bool is_open;                /* its rows or its footer are being read */
+	bool is_csv;                 /* fields are separated by commas */
+	bool has_footer, has_total;  /* lines of a footer were read, one with the total count */
+	bool has_list[2];            /* response, service */
+	bool is_unended;             /* the line has no newline: the last of a file */
+	struct row row;              /* the latest */
+	double total_min, total_max; /* bounds of the total count, by the rows' percentiles */
+	uint64_t mean_ns;            /* 0: not given */
 };
 
 /* ---- a row ---- */
 
-/* Skips what stands between two numbers: blanks, or a comma of CSV. */
-static const char *skip(const char *at)
+/* Copies the field at *at into `field`, and moves *at behind it and its separator. */
+MUST_USE static bool next_field(const char **at, bool is_csv, char *field, size_t size)
 {
-	return at + strspn(at, " \t,");
+	*at += strspn(*at, " \t");
+	size_t n = strcspn(*at, is_csv ? ",\r" : " \t\r");
+	const char *from = *at;
+	*at += n;
+	if (is_csv && **at == ',')
+		(*at)++;
+	while (n > 0 && (from[n - 1] == ' ' || from[n - 1] == '\t'))
+		n--;
+	if (n == 0 || n >= size)
+		return false;
+	memcpy(field, from, n);
+	field[n] = '\0';
+	return true;
 }
 
-MUST_USE static bool take_row(const char *at, uint64_t unit_ns, uint64_t *ret_ns, uint64_t *ret_n)
+/* A decimal number that is the whole field, with a point or a comma. */
+MUST_USE static bool field_decimal(char *field, uint64_t unit_ns, uint64_t *ret_ns)
 {
-	char *end;
-	uint64_t part;
-	at = skip(at);
-	if (!reading_decimal(&at, unit_ns, ret_ns))
+	const char *at = field;
+	char *comma = strchr(field, ',');
+	if (comma != NULL)
+		*comma = '.';
+	return reading_decimal(&at, unit_ns, ret_ns) && *at == '\0';
+}
+
+static bool is_infinite(const char *field)
+{
+	return strcasecmp(field, "inf") == 0 || strcasecmp(field, "infinity") == 0 ||
+	       strcmp(field, "\xe2\x88\x9e") == 0; /* the sign, as Java's DecimalFormat writes it */
+}
+
+MUST_USE static bool parse_row(const char *at, bool is_csv, uint64_t unit_ns, struct row *ret_row)
+{
+	char fields[ROW_FIELDS][64], *end;
+	struct row row;
+	uint64_t ignored;
+	size_t n = 0;
+	while (n < ROW_FIELDS && next_field(&at, is_csv, fields[n], sizeof(fields[n])))
+		n++;
+	if (n < ROW_FIELDS - 1 || at[strspn(at, " \t\r")] != '\0' ||
+	    !field_decimal(fields[0], unit_ns, &row.value_ns) ||
+	    !field_decimal(fields[1], PERCENTILE_ONE, &row.percentile) ||
+	    row.percentile > PERCENTILE_ONE || fields[2][0] < '0' || fields[2][0] > '9')
 		return false;
-	at = skip(at);
-	if (!reading_decimal(&at, CLOCK_NS_PER_S, &part) || part > CLOCK_NS_PER_S)
+	errno = 0;
+	unsigned long long count = strtoull(fields[2], &end, 10);
+	if (errno != 0 || count > INT64_MAX || *end != '\0')
 		return false;
-	at = skip(at);
-	if (*at < '0' || *at > '9')
+	row.n = count;
+	/* 1.000000 may be rounded up: then the fourth field is a number. */
+	bool is_top = n < ROW_FIELDS ? !is_csv : is_infinite(fields[3]);
+	row.is_last = fields[1][0] == '1' && is_top;
+	if (!row.is_last && (n < ROW_FIELDS || !field_decimal(fields[3], 1, &ignored)))
 		return false;
-	unsigned long long n = strtoull(at, &end, 10);
-	if (n > INT64_MAX || (*end != '\0' && strchr(" \t,\r", *end) == NULL))
-		return false;
-	*ret_n = n;
-	return true; /* the fourth number follows from the second */
+	*ret_row = row;
+	return true;
+}
+
+/*
+ * The value of a percentile is the smallest one up to which at least that part of all was counted.
+ * So a row bounds the total count from above, and where the value grows, the row before bounds it
+ * from below.
+ */
+static void bound_total(struct list *list, const struct row *row)
+{
+	const struct row *before = &list->row;
+	double below = (double)row->percentile - (double)PERCENTILE_ROUNDING;
+	double above = (double)row->percentile + (double)PERCENTILE_ROUNDING;
+	double total_max = below > 0 ? (double)row->n / below * (double)PERCENTILE_ONE + 1 : 0;
+	if (below > 0 && (list->total_max == 0 || total_max < list->total_max))
+		list->total_max = total_max;
+	double total_min = (double)before->n / above * (double)PERCENTILE_ONE - 1;
+	if (row->value_ns > before->value_ns && total_min > list->total_min)
+		list->total_min = total_min;
 }
 
 MUST_USE static int add_row(struct list *list, const char *line)
 {
-	uint64_t ns, n;
-	if (!take_row(line, list->reading->list_unit_ns, &ns, &n))
-		return reading_refuse(list->reading, "line %zu is no line of a list of percentiles",
+	struct reading *reading = list->reading;
+	struct row row;
+	/* A count that was cut is a count too. CSV ends with a word. */
+	if ((list->is_unended && !list->is_csv) ||
+	    !parse_row(line, list->is_csv, reading->list_unit_ns, &row))
+		return reading_refuse(reading, "line %zu is no row of a list of percentiles",
 				      list->line);
-	if (n < list->n_so_far || ns < list->last_ns)
-		return reading_refuse(list->reading,
-				      "line %zu: its value and its count must not be below those "
-				      "of the line before",
+	if (row.n < list->row.n || row.value_ns < list->row.value_ns ||
+	    row.percentile < list->row.percentile || list->row.is_last)
+		return reading_refuse(reading,
+				      "line %zu: value, percentile and count must not be below "
+				      "those of the line before",
 				      list->line);
-	if (++list->n_rows > ROWS_MOST)
-		return reading_refuse(list->reading, "it has more than %d lines", ROWS_MOST);
-	histogram_record_n(list->times, ns, n - list->n_so_far);
-	list->n_so_far = n;
-	list->last_ns = ns;
+	if (++list->n_rows > ROWS_MAX)
+		return reading_refuse(reading, "it has more than %d lines", ROWS_MAX);
+	bound_total(list, &row);
+	histogram_record_n(list->times, row.value_ns, row.n - list->row.n);
+	list->row = row;
 	return 0;
 }
 
-/* "#[Mean    =        1.423, ..." and "#[Max     =       12.926, Total count    =        99461]" */
-static bool foot_value(const char *line, const char *name, uint64_t unit_ns, uint64_t *ret_ns)
+/* The list is over: is it whole, and do its counts and its percentiles agree? */
+MUST_USE static int end_list(struct list *list)
 {
+	double total = (double)list->row.n;
+	list->is_open = false;
+	if (!list->row.is_last && !list->has_total)
+		return reading_refuse(list->reading,
+				      "the list of percentiles is cut off: line %zu is neither of "
+				      "percentile 1 nor a total count",
+				      list->line);
+	if (total < list->total_min || (list->total_max != 0 && total > list->total_max))
+		return reading_refuse(list->reading,
+				      "its counts and its percentiles contradict each other");
+	return 0;
+}
+
+/* ---- the footer ---- */
+
+/* "#[Mean    =        1.423, ..." and "#[Max     =       12.926, Total count    =        99461]" */
+static bool footer_value(const char *line, const char *name, uint64_t unit_ns, uint64_t *ret_ns)
+{
+	char number[64];
 	line += strspn(line, "#[ \t");
 	if (strncmp(line, name, strlen(name)) != 0)
 		return false;
 	line += strcspn(line, "=");
 	line += strspn(line, "= ");
-	return reading_decimal(&line, unit_ns, ret_ns);
+	size_t n = strspn(line, "0123456789.,");
+	while (n > 0 && line[n - 1] == ',') /* it separates the two values of a line */
+		n--;
+	if (n == 0 || n >= sizeof(number))
+		return false;
+	memcpy(number, line, n);
+	number[n] = '\0';
+	return field_decimal(number, unit_ns, ret_ns);
 }
-
-/* ---- what stands at the foot ---- */
 
 /* Is it, by more than its last digit? A list has one decimal at least, and may have no more. */
 static bool is_above(const struct list *list, uint64_t ns, uint64_t most_ns)
@@ -107,35 +211,51 @@ static bool is_above(const struct list *list, uint64_t ns, uint64_t most_ns)
 	return ns > most_ns && ns - most_ns > most_ns / 1000 + list->reading->list_unit_ns / 10;
 }
 
-MUST_USE static int take_foot(struct list *list, const char *line)
+MUST_USE static int take_mean(struct list *list, uint64_t ns)
 {
 	struct histogram *times = list->times;
-	uint64_t ns, n;
-	list->has_foot = true;
-	if (foot_value(line, "Mean", list->reading->list_unit_ns, &ns)) {
-		if (is_above(list, ns, times->max_ns))
-			return reading_refuse(list->reading,
-					      "its lines and its mean contradict each other");
-		list->mean_ns = ns;
-		ns = ns < times->max_ns ? ns : times->max_ns;
-		if (times->n > 0 && __builtin_mul_overflow(ns, times->n, &times->sum_ns))
-			times->sum_ns = UINT64_MAX;
-	} else if (foot_value(line, "Max", list->reading->list_unit_ns, &ns)) {
-		/* The last row has the end of its bucket: never less than the value. */
-		if (is_above(list, ns, times->max_ns))
-			return reading_refuse(
-				list->reading,
-				"its lines and its largest value contradict each other");
-		if (is_above(list, list->mean_ns, ns))
-			return reading_refuse(
-				list->reading,
-				"its mean and its largest value contradict each other");
-		const char *total = strstr(line, "Total");
-		if (total != NULL && foot_value(total, "Total", 1, &n) && n != times->n)
-			return reading_refuse(
-				list->reading,
-				"its lines and its total count contradict each other");
-	}
+	if (is_above(list, ns, times->max_ns))
+		return reading_refuse(list->reading,
+				      "its lines and its mean contradict each other");
+	list->mean_ns = ns;
+	ns = ns < times->max_ns ? ns : times->max_ns;
+	if (times->n > 0 && __builtin_mul_overflow(ns, times->n, &times->sum_ns))
+		times->sum_ns = UINT64_MAX;
+	return 0;
+}
+
+/* The last row has the end of its bucket: never less than the largest value. */
+MUST_USE static int check_max(struct list *list, uint64_t ns)
+{
+	if (is_above(list, ns, list->times->max_ns))
+		return reading_refuse(list->reading,
+				      "its lines and its largest value contradict each other");
+	if (is_above(list, list->mean_ns, ns))
+		return reading_refuse(list->reading,
+				      "its mean and its largest value contradict each other");
+	return 0;
+}
+
+MUST_USE static int take_footer(struct list *list, const char *line)
+{
+	uint64_t unit_ns = list->reading->list_unit_ns, value;
+	const char *total = strstr(line, "Total");
+	size_t n = strlen(line);
+	int rc = 0;
+	list->has_footer = true;
+	n -= n > 0 && line[n - 1] == '\r';
+	if (line[1] == '[' && line[n - 1] != ']')
+		return reading_refuse(list->reading, "line %zu is cut off", list->line);
+	if (footer_value(line, "Mean", unit_ns, &value))
+		return take_mean(list, value);
+	if (footer_value(line, "Max", unit_ns, &value))
+		rc = check_max(list, value);
+	if (rc < 0 || total == NULL || !footer_value(total, "Total", 1, &value))
+		return rc;
+	if (value != list->times->n)
+		return reading_refuse(list->reading,
+				      "its lines and its total count contradict each other");
+	list->has_total = true;
 	return 0;
 }
 
@@ -145,7 +265,7 @@ MUST_USE static int take_foot(struct list *list, const char *line)
 static void take_threads(struct run *run, const char *line)
 {
 	uint64_t n_threads, n_connections;
-	line = skip(line);
+	line += strspn(line, " \t");
 	if (!reading_decimal(&line, 1, &n_threads) || strncmp(line, " threads and ", 13) != 0)
 		return;
 	line += 13;
@@ -160,7 +280,7 @@ static void take_requests(struct run *run, const char *line)
 {
 	uint64_t n, ns;
 	char duration[32];
-	line = skip(line);
+	line += strspn(line, " \t");
 	if (reading_decimal(&line, 1, &n) &&
 	    sscanf(line, " requests in %31[0-9.a-z],", duration) == 1 &&
 	    units_parse_duration(duration, &ns) == 0)
@@ -198,37 +318,48 @@ static void take_errors(struct result *result, const char *line)
 
 /* ---- lines ---- */
 
-/* Begins a list: that of response times, or, under such a title, of service times. */
-MUST_USE static int begin(struct list *list, bool is_service)
+/* Begins the list of response times, or, under its title, that of service times. */
+MUST_USE static int begin_list(struct list *list, const char *header, bool is_service)
 {
-	struct result *result = &list->reading->run->result;
+	struct reading *reading = list->reading;
+	struct result *result = &reading->run->result;
+	int rc = list->is_open ? end_list(list) : 0;
+	if (rc < 0)
+		return rc;
 	if (list->has_list[is_service])
-		return reading_refuse(list->reading, "line %zu: a second list of percentiles",
+		return reading_refuse(reading, "line %zu: a second list of percentiles",
 				      list->line);
 	list->has_list[is_service] = true;
 	list->is_open = true;
-	list->has_foot = false;
+	list->is_csv = strchr(header, ',') != NULL;
+	list->has_footer = list->has_total = false;
 	list->times = is_service ? &result->service : &result->response;
-	list->n_so_far = list->last_ns = list->mean_ns = 0;
+	list->row = (struct row){ 0 };
+	list->total_min = list->total_max = 0;
+	list->mean_ns = 0;
 	return 0;
 }
 
 MUST_USE static int take_line(struct list *list, const char *line, bool *is_service)
 {
 	struct run *run = list->reading->run;
-	line = skip(line);
+	int rc = 0;
+	line += strspn(line, " \t");
 	if (strstr(line, "Percentile") != NULL && strstr(line, "TotalCount") != NULL)
-		return begin(list, *is_service);
+		return begin_list(list, line, *is_service);
 	if (list->is_open && *line >= '0' && *line <= '9')
 		return add_row(list, line);
 	if (list->is_open && *line == '#')
-		return take_foot(list, line);
+		return take_footer(list, line);
 	if (list->is_open && (*line == '\0' || *line == '\r'))
 		return 0;
-	/* In the middle of a list it is damage; behind its foot, or a line, others may follow. */
-	if (list->is_open && !list->has_foot && *line != '-')
+	/* Within a list any other line is damage; behind its footer, or a rule, others may follow. */
+	if (list->is_open && !list->has_footer && *line != '-')
 		return add_row(list, line);
-	list->is_open = false;
+	if (list->is_open)
+		rc = end_list(list);
+	if (rc < 0)
+		return rc;
 	if (strstr(line, "Latency Distribution") != NULL)
 		*is_service = strstr(line, "Uncorrected") != NULL;
 	take_threads(run, line);
@@ -245,17 +376,20 @@ int reading_hgrm(struct reading *reading)
 	bool is_service = false;
 	int rc = 0;
 	while (rc == 0 && at < end) {
-		char line[LINE_MOST];
+		char line[LINE_MAX_SIZE];
 		size_t n = strcspn(at, "\n");
 		list.line++;
 		if (n >= sizeof(line))
 			return reading_refuse(reading, "line %zu is longer than %d bytes",
-					      list.line, LINE_MOST - 1);
+					      list.line, LINE_MAX_SIZE - 1);
 		memcpy(line, at, n);
 		line[n] = '\0';
+		list.is_unended = at + n == end;
 		rc = take_line(&list, line, &is_service);
 		at += n + 1;
 	}
+	if (rc == 0 && list.is_open)
+		rc = end_list(&list);
 	if (rc < 0)
 		return rc;
 	if (result->response.n == 0 && result->service.n == 0)

@@ -7,6 +7,10 @@
  *	"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"
  *	Tag=service,0.127,1.007,2.769,HISTFAAAA...
  *
+ * The log writer of HdrHistogram for C has "EndTimestamp" as the second column. Its
+ * hdr_log_write() writes the end there, its hdr_log_write_entry() the length under the same header.
+ * It is the end if every line of the log has it behind its start.
+ *
  * Without a BaseTime the times of the lines are since the epoch, or since StartTime if the first of
  * them is a year or more before that.
  */
@@ -31,6 +35,7 @@ struct log {
 	size_t line; /* from 1 on */
 	uint64_t start_ns, base_ns;
 	bool has_start, has_base;
+	bool has_ends; /* the second column is the end of an interval, not its length */
 	size_t n_room;
 	const char *other; /* a tag of another name, and its length; NULL: there was none */
 	size_t other_length;
@@ -43,8 +48,8 @@ struct log {
 struct fields {
 	const char *tag; /* NULL: none */
 	size_t tag_length;
-	uint64_t start_ns, length_ns;
-	const char *histogram; /* up to the end of the line */
+	uint64_t start_ns, length_ns; /* length_ns: the second column, as it stands */
+	const char *histogram;        /* up to the end of the line */
 	size_t n;
 };
 
@@ -61,7 +66,6 @@ static bool skip_comma(const char **at)
 MUST_USE static bool take_apart(const char *at, const char *end, struct fields *ret_fields)
 {
 	struct fields fields = { 0 };
-	uint64_t most_ns;
 	if (strncmp(at, "Tag=", 4) == 0) {
 		fields.tag = at + 4;
 		fields.tag_length = strcspn(fields.tag, ",\n");
@@ -70,8 +74,12 @@ MUST_USE static bool take_apart(const char *at, const char *end, struct fields *
 			return false;
 	}
 	if (!reading_decimal(&at, CLOCK_NS_PER_S, &fields.start_ns) || !skip_comma(&at) ||
-	    !reading_decimal(&at, CLOCK_NS_PER_S, &fields.length_ns) || !skip_comma(&at) ||
-	    !reading_decimal(&at, CLOCK_NS_PER_MS, &most_ns) || !skip_comma(&at))
+	    !reading_decimal(&at, CLOCK_NS_PER_S, &fields.length_ns) || !skip_comma(&at))
+		return false;
+	/* The largest value, in the writer's unit: the histogram has it too. */
+	size_t n_max = strspn(at, "0123456789.");
+	at += n_max;
+	if (n_max == 0 || !skip_comma(&at))
 		return false;
 	while (end > at && (end[-1] == '\r' || end[-1] == ' '))
 		end--;
@@ -79,6 +87,24 @@ MUST_USE static bool take_apart(const char *at, const char *end, struct fields *
 	fields.n = (size_t)(end - at);
 	*ret_fields = fields;
 	return fields.n > 0;
+}
+
+/* Does the header name an end, and has every line its second time behind its first? */
+MUST_USE static bool has_end_times(const struct reading *reading)
+{
+	const char *end = reading->bytes + reading->n;
+	bool is_named = false;
+	for (const char *at = reading->bytes, *next; at < end; at = next + 1) {
+		struct fields fields;
+		next = memchr(at, '\n', (size_t)(end - at));
+		next = next != NULL ? next : end;
+		if (*at == '"')
+			is_named |= memmem(at, (size_t)(next - at), "EndTimestamp", 12) != NULL;
+		else if (*at != '#' && take_apart(at, next, &fields) &&
+			 fields.length_ns <= fields.start_ns)
+			return false;
+	}
+	return is_named;
 }
 
 /* "#[StartTime: 1792236345.000 (seconds since epoch), ..." */
@@ -212,12 +238,16 @@ MUST_USE static int take_line(struct log *log, const char *line, const char *end
 		return 0;
 	if (*line == '#') {
 		log->has_start |= head_time(line, "#[StartTime:", &log->start_ns);
-		log->has_base |= head_time(line, "#[BaseTime:", &log->base_ns);
+		/* Go's writer spells it in its own way. */
+		log->has_base |= head_time(line, "#[BaseTime:", &log->base_ns) ||
+				 head_time(line, "#[Basetime:", &log->base_ns);
 		return 0;
 	}
 	if (!take_apart(line, end, &fields))
 		return reading_refuse(log->reading, "line %zu is no line of a log of HdrHistogram",
 				      log->line);
+	if (log->has_ends)
+		fields.length_ns -= fields.start_ns;
 	enum of of = of_line(&fields);
 	if (of == OF_OTHER) {
 		if (log->other == NULL) {
@@ -283,7 +313,7 @@ static void set_start(struct log *log)
 
 int reading_hlog(struct reading *reading)
 {
-	struct log log = { .reading = reading };
+	struct log log = { .reading = reading, .has_ends = has_end_times(reading) };
 	struct run *run = reading->run;
 	int rc = take_lines(&log);
 	if (rc == 0 && !log.has_known && log.other != NULL) {

@@ -52,6 +52,13 @@ MUST_USE static int parse(struct reading *reading, json_t **ret_json)
 
 /* ---- which of them it is ---- */
 
+/* Bytes of the byte order mark at the beginning, which editors of Windows put there; 0: none. */
+static size_t mark_size(const char *bytes, size_t n)
+{
+	static const char mark[] = { '\xef', '\xbb', '\xbf' };
+	return n >= sizeof(mark) && memcmp(bytes, mark, sizeof(mark)) == 0 ? sizeof(mark) : 0;
+}
+
 static bool begins_line(const char *line, const char *word)
 {
 	return strncmp(line, word, strlen(word)) == 0;
@@ -157,9 +164,10 @@ int run_read(const char *bytes, size_t n, uint64_t list_unit_ns, struct run *ret
 	enum run_format format = RUN_TCPECHO;
 	struct run_refusal why = { "" };
 	struct run run = { 0 };
+	size_t n_skipped = mark_size(bytes, n);
 	struct reading reading = {
-		.bytes = bytes,
-		.n = n,
+		.bytes = bytes + n_skipped,
+		.n = n - n_skipped,
 		.list_unit_ns = list_unit_ns,
 		.run = &run,
 		.why = &why,

@@ -35,6 +35,9 @@ def bomb():
     return base64.b64encode(struct.pack(">II", 0x1C849314, len(packed)) + packed).decode()
 
 
+# The first line of a list of percentiles.
+HEAD = "Value Percentile TotalCount 1/(1-Percentile)\n"
+
 FILES = {
     # no document at all
     "empty": ("", "it is empty"),
@@ -129,21 +132,38 @@ FILES = {
                             "another encoding or precision"),
     "a log of many tags": ("".join(f"Tag={tag},0.0,1.0,0.1,{encode(VALUES)}\n" for tag in "ab"), "several tags"),
     # percentiles
-    "a list of nothing": ("Value Percentile TotalCount 1/(1-Percentile)\n", "without a value"),
-    "a list that falls": ("Value Percentile TotalCount\n2.0 0.5 10\n1.0 0.6 12\n", "line 3: its value and its count"),
-    "a list of fewer": ("Value Percentile TotalCount\n2.0 0.5 10\n3.0 0.6 9\n", "line 3: its value and its count"),
-    "a list of 200 %": ("Value Percentile TotalCount\n2.0 2.0 10\n", "line 2 is no line of a list of percentiles"),
-    "a list of nan": ("Value Percentile TotalCount\n1.0 0.0 1\nnan 0.5 10\n", "line 3 is no line of a list of percentiles"),
-    "a list of too many": ("Value Percentile TotalCount\n1.0 0.5 99999999999999999999\n", "line 2 is no line"),
-    "a list that is cut": ("Value Percentile TotalCount\n1.0 0.5 10\n#[Max     = 1.0, Total count    =  12]\n",
-                           "its lines and its total count contradict each other"),
-    "a list of a mean above all": ("Value Percentile TotalCount\n1.0 0.5 10\n5.0 1.0 20\n#[Mean = 9.423, StdDeviation = 1.0]\n",
+    "a list of nothing": (HEAD, "the list of percentiles is cut off"),
+    "a list that falls": (HEAD + "2.0 0.5 10 2.0\n1.0 0.6 12 2.5\n", "line 3: value, percentile and count must not be below"),
+    "a list of fewer": (HEAD + "2.0 0.5 10 2.0\n3.0 0.6 9 2.5\n", "line 3: value, percentile and count must not be below"),
+    "a list of falling percentiles": (HEAD + "2.0 0.5 10 2.0\n3.0 0.4 12 1.67\n", "line 3: value, percentile and count"),
+    "a list of 200 %": (HEAD + "2.0 2.0 10 2.0\n", "line 2 is no row of a list of percentiles"),
+    "a list of nan": (HEAD + "1.0 0.0 1 1.0\nnan 0.5 10 2.0\n", "line 3 is no row of a list of percentiles"),
+    "a list of too many": (HEAD + "1.0 0.5 99999999999999999999 2.0\n", "line 2 is no row"),
+    "a list of three fields": (HEAD + "1.0 0.5 10\n2.0 1.0 20 inf\n", "line 2 is no row"),
+    "a list of five fields": (HEAD + "1.0 0.5 10 2.0 7\n2.0 1.0 20 inf\n", "line 2 is no row"),
+    "a list of a word as its fourth field": (HEAD + "1.0 0.5 10 two\n2.0 1.0 20 inf\n", "line 2 is no row"),
+    "CSV with decimal commas": ('"Value","Percentile","TotalCount","1/(1-Percentile)"\n1,0,0,5,10,2,0\n', "line 2 is no row"),
+    "a list with both decimal points and commas": (HEAD + "1,371.5 0.5 10 2.0\n", "line 2 is no row"),
+    "a list that is cut within": (HEAD + "1.0 0.5 10 2.0\n#[Max     = 1.0, Total count    =  12]\n",
+                                  "its lines and its total count contradict each other"),
+    "a list without its end": (HEAD + "1.0 0.5 10 2.0\n2.0 0.9 18 10.0\n", "is cut off: line 3"),
+    "a list whose end is rounded": (HEAD + "1.0 0.5 10 2.0\n2.0 1.000000 20 2500000.0\n", "is cut off: line 3"),
+    "a list with a mean but no total": (HEAD + "1.0 0.5 10 2.0\n#[Mean = 1.0, StdDeviation = 0.1]\n", "is cut off"),
+    "a list that goes on behind its end": (HEAD + "1.0 0.5 10 2.0\n2.0 1.0 20 inf\n3.0 1.0 30 inf\n", "line 4: value, perc"),
+    "a list of too few for a percentile": (HEAD + "1.0 0.5 10 2.0\n2.0 0.9 11 10.0\n3.0 1.0 20 inf\n",
+                                           "its counts and its percentiles contradict each other"),
+    "a list of too many for a percentile": (HEAD + "1.0 0.5 19 2.0\n2.0 0.9 19 10.0\n3.0 1.0 20 inf\n",
+                                            "its counts and its percentiles contradict each other"),
+    "a second list that is cut": (HEAD + "1.0 1.0 10 inf\n#[Max = 1.0, Total count = 10]\n----\n"
+                                  "Latency Distribution (HdrHistogram - Uncorrected Latency)\n" + HEAD + "1.0 0.5 5 2.0\n",
+                                  "is cut off: line 7"),
+    "a list of a mean above all": (HEAD + "1.0 0.5 10 2.0\n5.0 1.0 20 inf\n#[Mean = 9.423, StdDeviation = 1.0]\n",
                                    "its lines and its mean contradict each other"),
-    "a list of another most": ("Value Percentile TotalCount\n1.0 0.5 10\n5.0 1.0 20\n#[Max = 9.0, Total count = 20]\n",
+    "a list of another most": (HEAD + "1.0 0.5 10 2.0\n5.0 1.0 20 inf\n#[Max = 9.0, Total count = 20]\n",
                                "its lines and its largest value contradict each other"),
-    "a list of a mean above its most": ("Value Percentile TotalCount\n1.0 0.5 10\n9.0 1.0 20\n#[Mean = 6.0, StdDeviation = 1.0]\n"
+    "a list of a mean above its most": (HEAD + "1.0 0.5 10 2.0\n9.0 1.0 20 inf\n#[Mean = 6.0, StdDeviation = 1.0]\n"
                                         "#[Max = 5.0, Total count = 20]\n", "its mean and its largest value contradict"),
-    "a long line": ("Value Percentile TotalCount\n" + "1" * 5000 + "\n", "line 2 is longer than"),
+    "a long line": (HEAD + "1" * 5000 + "\n", "line 2 is longer than"),
     # fortio
     "fortio of nothing": ('{"DurationHistogram": 7}', '"DurationHistogram" is not an object'),
     "fortio without time": ('{"DurationHistogram": {}}', 'it has no "ActualDuration"'),

@@ -175,6 +175,47 @@ def test_our_own_log_and_our_own_document_are_the_same(report, program, server, 
         assert figures(shown, "service")[name] == pytest.approx(found["service_us"][name], abs=0.06)
 
 
+def c_log(*rows):
+    """A log of HdrHistogram for C: rows of start, second column, values."""
+    return ('#[Histogram log format version 1.2]\n#[StartTime: 1792236345.000 (seconds since epoch), Sat Oct 17 11:25:45]\n'
+            '"StartTimestamp","EndTimestamp","Interval_Max","Interval_Compressed_Histogram"\n' +
+            "".join(f"{start:.3f},{second:.3f},{max(values)}.0,{encode(values)}\n" for start, second, values in rows))
+
+
+@pytest.mark.parametrize("offset", [0, 1792236345])
+@pytest.mark.parametrize("ends", [True, False])
+def test_logs_of_c_have_the_end_or_the_length_in_one_column(report, tmp_path, offset, ends):
+    # hdr_log_write() and hdr_log_write_entry(), under one and the same header.
+    path = tmp_path / "c.hlog"
+    path.write_text(c_log(*((offset + i, offset + i + 1 if ends else 1, [1000 * (i + 1)]) for i in range(5))))
+    shown = show(report, path)
+    assert "5 values in 5.000 s: 1.0/s" in shown
+    assert "began 2026-10-17 11:25:45 UTC" in shown
+    assert figures(shown)["max"] == 5.0
+
+
+def test_the_largest_value_of_a_line_may_be_in_any_unit(report, tmp_path):
+    path = tmp_path / "c.hlog"
+    path.write_text(c_log((0, 1, [3_599_000_000_000])))
+    assert "1 values in 1.000 s" in show(report, path)
+
+
+def test_a_log_of_go_has_its_base_time(report, tmp_path):
+    path = tmp_path / "a.hlog"
+    path.write_text(log_of(line(5.0, [1000]), head="#[StartTime: 1792236345 (s)]\n#[Basetime: 1792236345 (s)]\n"))
+    assert "began 2026-10-17 11:25:50 UTC" in show(report, path)
+
+
+@pytest.mark.parametrize("text", [log_of(line(0, [1000])), WRK2, json.dumps(FORTIO), json.dumps(result([1000]))],
+                         ids=["log", "list", "fortio", "ours"])
+def test_a_byte_order_mark_and_lines_of_windows(report, tmp_path, text):
+    path = tmp_path / "a"
+    path.write_text(text)
+    shown = show(report, path)
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert show(report, path) == shown
+
+
 # ---- percentiles ----
 
 
@@ -206,6 +247,47 @@ def test_what_wrk2_prints_is_read(report, tmp_path):
     assert (response["min"], response["mean"], response["max"]) == (921.0, 6178.0, 11319.0)
     assert (response["p50"], response["p99"]) == (pytest.approx(6671, rel=1e-3), pytest.approx(11183, rel=1e-3))
     assert (service["mean"], service["p50"], service["max"]) == (2700.0, pytest.approx(2679, rel=1e-3), 7011.0)
+
+
+def cuts(text):
+    """Every cut of a text after a line, and some within lines."""
+    ends = [at + 1 for at, char in enumerate(text) if char == "\n"]
+    return sorted({*ends[:-1], *range(len(text) // 3, len(text) - 1, 7)})
+
+
+def test_any_cut_of_a_list_is_refused_or_changes_nothing(report, tmp_path, processor):
+    dice = random.Random(3)
+    (tmp_path / "a.hlog").write_text(log_of(line(0.5, [int(dice.lognormvariate(15, 1)) for _ in range(500)])))
+    path = tmp_path / "cut.hgrm"
+    for whole in (processor("-i", "a.hlog", "-percentilesOutputTicksPerHalf", "1"),
+                  processor("-i", "a.hlog", "-csv", "-percentilesOutputTicksPerHalf", "1")):
+        path.write_text(whole)
+        shown = show(report, path)
+        last_row = re.search(r"^.*1\.0000.*?(inity)?$", whole, re.MULTILINE).end() - len("inity")  # "Inf" is a word too
+        for at in cuts(whole):
+            path.write_text(whole[:at])
+            status, output, _ = report("show", path)
+            assert status == 2 if at < last_row else status in (0, 2), whole[:at][-90:]
+            if status == 0:
+                # Without its footer a list has no mean.
+                found, wanted = ({**figures(text), "mean": "Mean" in whole[:at] and figures(text)["mean"]} for text in (output, shown))
+                assert found == wanted
+
+
+def test_decimal_commas_are_read(report, tmp_path):
+    path = tmp_path / "a.hgrm"
+    path.write_text(WRK2)
+    shown = show(report, path)
+    start, end = WRK2.index("       0.921"), WRK2.index("#[Buckets")
+    path.write_text(WRK2[:start] + WRK2[start:end].replace(".", ",") + WRK2[end:])
+    assert show(report, path) == shown
+
+
+@pytest.mark.parametrize("last", ["3.0 1.0 20", "3.0 1.0 20 inf", "3.0 1.0 20 Infinity", "3.0 1.0 20 \u221e"])
+def test_the_last_row_of_a_list(report, tmp_path, last):
+    path = tmp_path / "a.hgrm"
+    path.write_text(f"Value Percentile TotalCount 1/(1-Percentile)\n1.0 0.5 10 2.0\n{last}\n")
+    assert "20 values" in show(report, path)
 
 
 # ---- fortio ----
