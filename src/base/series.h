@@ -28,6 +28,7 @@ struct series_interval {
 struct series {
 	struct series_interval *list;
 	size_t n;
+	uint64_t interval_ns; /* of a sum: its intervals are made for this length; 0: not a sum */
 };
 
 /* Frees it; a closed one may be closed again. */

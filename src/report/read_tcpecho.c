@@ -142,6 +142,47 @@ MUST_USE static int read_histograms(struct reading *reading, const json_t *json,
 	return rc;
 }
 
+/* Is the mean, as it was read, that of n values with this sum, but for rounding? */
+static bool is_sum(const struct histogram *times, uint64_t sum_ns)
+{
+	uint64_t exact_ns = sum_ns / times->n, mean_ns = histogram_mean_ns(times);
+	uint64_t rounding_ns = exact_ns / READING_DIGITS_PART + 2;
+	return mean_ns + rounding_ns >= exact_ns && mean_ns <= exact_ns + rounding_ns;
+}
+
+/* The exact sums; earlier versions wrote none, then the means have to do. */
+MUST_USE static int read_sums(struct reading *reading, const json_t *json)
+{
+	struct result *result = &reading->run->result;
+	const json_t *sums = json_object_get(json, "sums_ns");
+	const struct {
+		const char *name;
+		struct histogram *times;
+	} all[] = {
+		{ "response", &result->response },
+		{ "service", &result->service },
+		{ "lateness", &result->lateness },
+		{ "connect", &result->connect },
+	};
+	if (sums != NULL && !json_is_null(sums) && !json_is_object(sums))
+		return reading_refuse(reading, "\"sums_ns\" is not an object");
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		uint64_t sum_ns = UINT64_MAX;
+		int rc = reading_count(reading, sums, all[i].name, READING_MAY, &sum_ns);
+		if (rc < 0)
+			return rc;
+		if (sum_ns == UINT64_MAX)
+			continue;
+		if (all[i].times->n == 0 || !is_sum(all[i].times, sum_ns))
+			return reading_refuse(reading,
+					      "\"sums_ns\" and the mean of %s times contradict "
+					      "each other",
+					      all[i].name);
+		all[i].times->sum_ns = sum_ns;
+	}
+	return 0;
+}
+
 /* ---- the series ---- */
 
 /* A histogram of an interval, which stays packed; *ret_n is how many are in it. */
@@ -254,6 +295,10 @@ MUST_USE static int read_series(struct reading *reading, const json_t *json)
 		if (rc < 0)
 			return rc;
 	}
+	int rc = reading_seconds(reading, json, "interval_seconds", READING_MAY,
+				 &series->interval_ns);
+	if (rc < 0)
+		return rc;
 	const char *what = n > 0 ? contradiction(series, &reading->run->result) : NULL;
 	if (what != NULL)
 		return reading_refuse(reading, "\"%s\" and \"series\" contradict each other", what);
@@ -298,33 +343,13 @@ MUST_USE static int read_facts(struct reading *reading, const json_t *json)
 		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
 	if (rc == 0)
 		rc = reading_seconds(reading, json, "warmup_seconds", READING_MAY, &run->warmup_ns);
+	if (rc == 0)
+		rc = reading_seconds(reading, json, "seconds_wanted", READING_MAY, &run->wanted_ns);
+	if (rc == 0)
+		rc = reading_flag(reading, json, "interrupted", READING_MAY, &run->is_interrupted);
 	if (rc == 0 && run->n_merged == 0)
 		rc = reading_refuse(reading, "\"merged\" is 0");
 	return rc;
-}
-
-/* Of a sum: which runs it is of. Earlier versions did not say it. */
-MUST_USE static int read_parts(struct reading *reading, const json_t *json)
-{
-	const json_t *list = json_object_get(json, "parts");
-	struct run_parts *parts = &reading->run->parts;
-	size_t n = json_array_size(list);
-	if (list == NULL || json_is_null(list))
-		return 0;
-	if (!json_is_array(list) || n == 0 || n > RUN_PARTS_MOST || n > reading->run->n_merged ||
-	    reading->run->n_merged == 1)
-		return reading_refuse(reading, "\"parts\" is not a list of the runs in \"merged\"");
-	parts->ids = calloc(n, sizeof(*parts->ids));
-	if (parts->ids == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		const char *id = json_string_value(json_array_get(list, i));
-		if (id == NULL || strlen(id) != 16 || strspn(id, "0123456789abcdef") != 16)
-			return reading_refuse(reading, "\"parts\" has something else than 16 "
-						       "hexadecimal digits");
-		parts->ids[parts->n++] = strtoull(id, NULL, 16);
-	}
-	return 0;
 }
 
 MUST_USE static int read_start(struct reading *reading, const json_t *json)
@@ -337,6 +362,105 @@ MUST_USE static int read_start(struct reading *reading, const json_t *json)
 		return reading_refuse(reading,
 				      "\"start\" is not a moment as 2026-11-26T04:36:17.123456Z");
 	return 0;
+}
+
+/* ---- the runs of a sum ---- */
+
+MUST_USE static int read_span(struct reading *reading, const json_t *json, struct run_part *part)
+{
+	const char *start = json_string_value(json_object_get(json, "start"));
+	const struct {
+		const char *name;
+		uint64_t *count;
+		enum reading_need need;
+	} counts[] = {
+		{ "connections", &part->n_connections, READING_MUST },
+		{ "threads", &part->n_threads, READING_MUST },
+		{ "rate_wanted", &part->rate_wanted, READING_MAY },
+	};
+	const struct {
+		const char *name;
+		char **text;
+	} texts[] = {
+		{ "host", &part->host },
+		{ "target", &part->target },
+		{ "client_bound", &part->client_bound },
+	};
+	if (start == NULL || !reading_moment(start, &part->start_ns))
+		return reading_refuse(reading, "\"spans\" has no \"start\" as "
+					       "2026-11-26T04:36:17.123456Z");
+	int rc = reading_seconds(reading, json, "seconds", READING_MUST, &part->elapsed_ns);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
+		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
+		rc = reading_text(reading, json, texts[i].name, READING_MAY, texts[i].text);
+	if (rc == 0)
+		rc = reading_flag(reading, json, "interrupted", READING_MAY, &part->is_interrupted);
+	if (rc == 0 && part->start_ns > UINT64_MAX - READING_NS_MOST)
+		rc = reading_refuse(reading, "\"spans\" has an end beyond the year 2454");
+	return rc;
+}
+
+/* Earlier versions wrote no spans: then the first part has the facts of the whole. */
+MUST_USE static int read_spans(struct reading *reading, const json_t *json)
+{
+	const json_t *list = json_object_get(json, "spans");
+	struct run *run = reading->run;
+	struct run_parts *parts = &run->parts;
+	int rc = 0;
+	if (list == NULL || json_is_null(list)) {
+		struct run_part *first = &parts->list[0];
+		first->n_connections = run->n_connections;
+		first->n_threads = run->n_threads;
+		first->rate_wanted = run->rate_wanted;
+		for (size_t i = 0; i < parts->n; i++)
+			parts->list[i].start_ns = run->facts.start_ns;
+		first->elapsed_ns = run->result.elapsed_ns;
+		const struct {
+			const char *from;
+			char **to;
+		} texts[] = {
+			{ run->facts.host, &first->host },
+			{ run->target, &first->target },
+			{ run->client_bound, &first->client_bound },
+		};
+		for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++) {
+			if (texts[i].from != NULL && (*texts[i].to = strdup(texts[i].from)) == NULL)
+				rc = -ENOMEM;
+		}
+		return rc;
+	}
+	if (!json_is_array(list) || json_array_size(list) != parts->n)
+		return reading_refuse(reading, "\"spans\" is not a list as long as \"parts\"");
+	for (size_t i = 0; rc == 0 && i < parts->n; i++)
+		rc = read_span(reading, json_array_get(list, i), &parts->list[i]);
+	return rc;
+}
+
+/* Earlier versions did not write which runs a sum is of. */
+MUST_USE static int read_parts(struct reading *reading, const json_t *json)
+{
+	const json_t *list = json_object_get(json, "parts");
+	struct run_parts *parts = &reading->run->parts;
+	size_t n = json_array_size(list);
+	if (list == NULL || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || n == 0 || n > RUN_PARTS_MAX || n > reading->run->n_merged ||
+	    reading->run->n_merged == 1)
+		return reading_refuse(reading, "\"parts\" is not a list of the runs in \"merged\"");
+	parts->list = calloc(n, sizeof(*parts->list));
+	if (parts->list == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const char *id = json_string_value(json_array_get(list, i));
+		if (id == NULL || strlen(id) != 16 || strspn(id, "0123456789abcdef") != 16)
+			return reading_refuse(reading, "\"parts\" has something else than 16 "
+						       "hexadecimal digits");
+		parts->list[parts->n++].id = strtoull(id, NULL, 16);
+		if (i > 0 && parts->list[i].id <= parts->list[i - 1].id)
+			return reading_refuse(reading, "\"parts\" is not in rising order");
+	}
+	return read_spans(reading, json);
 }
 
 /* When it was to begin (report/start.h): all of it, or nothing. */
@@ -470,6 +594,8 @@ int reading_tcpecho(struct reading *reading, const json_t *json)
 		rc = read_counts(reading, json);
 	if (rc == 0)
 		rc = read_histograms(reading, json, format);
+	if (rc == 0)
+		rc = read_sums(reading, json);
 	if (rc == 0)
 		rc = read_kernel(reading, json);
 	if (rc < 0)

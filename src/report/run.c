@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "report/run_parts.h"
+
 int run_open(struct run *ret_run)
 {
 	struct run run = { .n_merged = 1 };
@@ -25,7 +27,7 @@ static void facts_close(struct run_facts *facts)
 void run_close(struct run *run)
 {
 	free(run->name);
-	free(run->parts.ids);
+	run_parts_close(&run->parts);
 	facts_close(&run->facts);
 	free(run->command);
 	free(run->target);

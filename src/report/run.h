@@ -40,10 +40,22 @@ struct run_facts {
 	uint64_t mss;             /* bytes of a segment of its connections; 0: not known */
 };
 
-/* Of a sum: which runs it is of (report/run_parts.h). */
+/*
+ * One run of a sum: what the facts of the sum are made of. So a sum of sums is the sum of all their
+ * runs, in whatever order they were added.
+ */
+struct run_part {
+	uint64_t id; /* report/run_parts.h */
+	uint64_t start_ns, elapsed_ns;
+	uint64_t n_connections, n_threads, rate_wanted;
+	char *host, *target; /* NULL: not known */
+	char *client_bound;  /* as that of a run */
+	bool is_interrupted;
+};
+
 struct run_parts {
-	uint64_t *ids;
-	size_t n; /* 0: it is no sum, or does not say */
+	struct run_part *list; /* by rising id */
+	size_t n;              /* 0: the run is no sum, or its file does not have them */
 };
 
 struct run {
@@ -59,7 +71,9 @@ struct run {
 	uint64_t n_connections, size, depth, n_threads, seed;
 	uint64_t rate_wanted; /* per second; 0: a closed loop */
 	bool churns;
-	uint64_t warmup_ns; /* before the measuring began */
+	uint64_t warmup_ns;  /* before the measuring began */
+	uint64_t wanted_ns;  /* duration that was asked for; 0: none, or not known */
+	bool is_interrupted; /* by a signal, before that was over */
 
 	struct result result;
 	struct series series;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/run_merge.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,9 +11,6 @@
 #include "report/run_parts.h"
 #include "report/series_merge.h"
 #include "report/start.h"
-
-/* A list of hosts or targets is no longer: what is more is counted. */
-#define LISTED_MOST 16
 
 /* ---- what fits together ---- */
 
@@ -67,7 +63,7 @@ MUST_USE static int check_pair(const struct run *a, const struct run *b, struct 
 	return 0;
 }
 
-/* As run_merge_check(); *ret_parts is the caller's, its ids to be freed. */
+/* As run_merge_check(); *ret_parts is the caller's, to be closed. */
 MUST_USE static int check_all(const struct run *runs, size_t n, struct run_parts *ret_parts,
 			      struct run_refusal *why)
 {
@@ -83,7 +79,7 @@ int run_merge_check(const struct run *runs, size_t n, struct run_refusal *reterr
 {
 	struct run_parts parts = { 0 };
 	int rc = check_all(runs, n, &parts, reterr_why);
-	free(parts.ids);
+	run_parts_close(&parts);
 	return rc;
 }
 
@@ -158,6 +154,26 @@ int run_merge_result(struct result *sum, const struct run *run, struct run_refus
 	return 0;
 }
 
+static int by_failure_name(const void *a, const void *b)
+{
+	const struct result_failure *one = a, *other = b;
+	return strcmp(one->name, other->name);
+}
+
+/* What depends on the order in which results were added, made independent of it. */
+static void settle_order(const struct run *runs, size_t n, struct result *sum)
+{
+	const char *mismatch = NULL;
+	qsort(sum->failures, sum->n_failures, sizeof(*sum->failures), by_failure_name);
+	for (size_t i = 0; i < n; i++) {
+		const char *text = runs[i].result.first_mismatch;
+		if (*text != '\0' && (mismatch == NULL || strcmp(text, mismatch) < 0))
+			mismatch = text;
+	}
+	if (mismatch != NULL)
+		snprintf(sum->first_mismatch, sizeof(sum->first_mismatch), "%s", mismatch);
+}
+
 MUST_USE static int add_results(const struct run *runs, size_t n, struct run *sum,
 				struct run_refusal *why)
 {
@@ -171,6 +187,7 @@ MUST_USE static int add_results(const struct run *runs, size_t n, struct run *su
 		sum->cpu_share =
 			runs[i].cpu_share > sum->cpu_share ? runs[i].cpu_share : sum->cpu_share;
 	}
+	settle_order(runs, n, &sum->result);
 	return 0;
 }
 
@@ -211,45 +228,6 @@ static uint64_t share_count(const struct run *runs, size_t n, size_t offset)
 	return first;
 }
 
-/* Has no run before it the text that the i-th has? */
-static bool is_new_text(const struct run *runs, size_t i, size_t offset)
-{
-	const char *text = text_at(&runs[i], offset);
-	bool is_new = text != NULL;
-	for (size_t j = 0; is_new && j < i; j++)
-		is_new = !is_same_text(text_at(&runs[j], offset), text);
-	return is_new;
-}
-
-/* "a, b, c and 7 more": each text once. */
-MUST_USE static int list_texts(const struct run *runs, size_t n, size_t offset, struct run *sum)
-{
-	const char *listed[LISTED_MOST];
-	size_t n_listed = 0, n_more = 0, length = 64;
-	for (size_t i = 0; i < n; i++) {
-		const char *text = text_at(&runs[i], offset);
-		if (!is_new_text(runs, i, offset))
-			continue;
-		if (n_listed == LISTED_MOST) {
-			n_more++;
-			continue;
-		}
-		listed[n_listed++] = text;
-		length += strlen(text) + strlen(", ");
-	}
-	if (n_listed == 0)
-		return 0;
-	char *list = calloc(1, length), *at = list;
-	if (list == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < n_listed; i++)
-		at += sprintf(at, "%s%s", i > 0 ? ", " : "", listed[i]);
-	if (n_more > 0)
-		sprintf(at, " and %zu more", n_more);
-	*(char **)((char *)sum + offset) = list;
-	return 0;
-}
-
 MUST_USE static int add_facts(const struct run *runs, size_t n, struct run *sum)
 {
 	static const size_t texts[] = {
@@ -261,17 +239,14 @@ MUST_USE static int add_facts(const struct run *runs, size_t n, struct run *sum)
 		offsetof(struct run, mode),
 		offsetof(struct run, facts.congestion_control),
 	};
-	int rc = list_texts(runs, n, offsetof(struct run, facts.host), sum);
-	if (rc == 0)
-		rc = list_texts(runs, n, offsetof(struct run, target), sum);
+	int rc = run_parts_list_facts(sum);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
 		rc = share_text(runs, n, texts[i], sum);
-	for (size_t i = 0; rc == 0 && sum->client_bound == NULL && i < n; i++)
-		rc = copy(runs[i].client_bound, &sum->client_bound);
 	sum->facts.n_cpus = share_count(runs, n, offsetof(struct run, facts.n_cpus));
 	sum->facts.mss = share_count(runs, n, offsetof(struct run, facts.mss));
 	sum->seed = share_count(runs, n, offsetof(struct run, seed));
 	sum->warmup_ns = share_count(runs, n, offsetof(struct run, warmup_ns));
+	sum->wanted_ns = share_count(runs, n, offsetof(struct run, wanted_ns));
 	sum->size = runs[0].size;
 	sum->depth = runs[0].depth;
 	sum->churns = runs[0].churns;
@@ -286,48 +261,6 @@ MUST_USE static int add_facts(const struct run *runs, size_t n, struct run *sum)
 
 /* ---- time ---- */
 
-static uint64_t end_of(const struct run *run)
-{
-	return run->facts.start_ns + run->result.elapsed_ns;
-}
-
-static int by_start(const void *a, const void *b)
-{
-	const struct run *const *one = a, *const *other = b;
-	uint64_t start = (*one)->facts.start_ns, other_start = (*other)->facts.start_ns;
-	return start < other_start ? -1 : start > other_start;
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint64_t add_or_stay(uint64_t a, uint64_t b)
-{
-	return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
-
-/* The most of everything at a time: it is reached when one of them begins. */
-static void add_together(const struct run *const *runs, size_t n, struct run *sum)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint64_t n_connections = 0, n_threads = 0, rate = 0;
-		for (size_t j = 0; j < n; j++) {
-			bool runs_then = runs[j]->facts.start_ns <= runs[i]->facts.start_ns &&
-					 end_of(runs[j]) > runs[i]->facts.start_ns;
-			if (!runs_then && i != j)
-				continue;
-			n_connections = add_or_stay(n_connections, runs[j]->n_connections);
-			n_threads = add_or_stay(n_threads, runs[j]->n_threads);
-			rate = add_or_stay(rate, runs[j]->rate_wanted);
-		}
-		sum->n_connections = larger(sum->n_connections, n_connections);
-		sum->n_threads = larger(sum->n_threads, n_threads);
-		sum->rate_wanted = larger(sum->rate_wanted, rate);
-	}
-}
-
 /* No document has a longer time, and all times of the sum fit 64 bits. */
 MUST_USE static int check_span(const struct run *runs, size_t n, struct run_refusal *why)
 {
@@ -335,7 +268,8 @@ MUST_USE static int check_span(const struct run *runs, size_t n, struct run_refu
 	for (size_t i = 0; i < n; i++) {
 		uint64_t start_ns = runs[i].facts.start_ns;
 		from_ns = start_ns < from_ns ? start_ns : from_ns;
-		to_ns = larger(to_ns, start_ns + run_span_ns(&runs[i]));
+		uint64_t end_ns = start_ns + run_span_ns(&runs[i]);
+		to_ns = end_ns > to_ns ? end_ns : to_ns;
 	}
 	if (to_ns - from_ns <= READING_NS_MOST)
 		return 0;
@@ -343,28 +277,6 @@ MUST_USE static int check_span(const struct run *runs, size_t n, struct run_refu
 		 "from the first to the last there are more than a "
 		 "hundred years");
 	return -EBADMSG;
-}
-
-/* When it began, and how long at least one of them ran. */
-MUST_USE static int add_times(const struct run *runs, size_t n, struct run *sum)
-{
-	assert(n > 0);
-	const struct run **sorted = calloc(n, sizeof(const struct run *));
-	if (sorted == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		sorted[i] = &runs[i];
-	qsort(sorted, n, sizeof(const struct run *), by_start);
-	sum->facts.start_ns = sorted[0]->facts.start_ns;
-	uint64_t end_ns = 0;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t from_ns = larger(sorted[i]->facts.start_ns, end_ns);
-		end_ns = larger(end_ns, end_of(sorted[i]));
-		sum->result.elapsed_ns += end_ns > from_ns ? end_ns - from_ns : 0;
-	}
-	add_together(sorted, n, sum);
-	free(sorted);
-	return 0;
 }
 
 /* Of runs one of which has none, there is none of the sum. */
@@ -380,7 +292,7 @@ MUST_USE static int add_series(const struct run *runs, size_t n, struct run *sum
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		parts[i].series = &runs[i].series;
-		parts[i].start_ns = runs[i].facts.start_ns - sum->facts.start_ns;
+		parts[i].start_ns = runs[i].facts.start_ns;
 	}
 	int rc = series_merge(parts, n, &sum->series);
 	free(parts);
@@ -406,7 +318,7 @@ int run_merge(const struct run *runs, size_t n, struct run *ret_sum, struct run_
 	if (rc == 0)
 		rc = run_open(&sum);
 	if (rc != 0) {
-		free(parts.ids);
+		run_parts_close(&parts);
 		return rc;
 	}
 	sum.parts = parts;
@@ -416,7 +328,9 @@ int run_merge(const struct run *runs, size_t n, struct run *ret_sum, struct run_
 	if (rc == 0)
 		rc = add_facts(runs, n, &sum);
 	if (rc == 0)
-		rc = add_times(runs, n, &sum);
+		rc = run_parts_elapsed_ns(&sum.parts, &sum.facts.start_ns, &sum.result.elapsed_ns);
+	if (rc == 0)
+		rc = run_parts_count_together(&sum);
 	if (rc == 0)
 		rc = add_series(runs, n, &sum, reterr_why);
 	if (rc == 0)

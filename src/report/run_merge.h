@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sum of runs: of many generators that ran together, of runs one after the other, or both.
+ * The sum of runs: of several generators that ran together, of runs one after the other, or both.
  *
- * Counts and histograms are added, and no figure is ever averaged: percentiles of the sum are those
- * of all its values. Its time is the time in which at least one of them ran. So the rates of those
- * who ran together add up, and those of runs one after the other do not. Connections, threads and
- * rates that were asked for are those of the moment that had most of them.
+ * Counts and histograms are added, and no figure is averaged: percentiles of the sum are those of
+ * all its values. Its time is the time in which at least one of the runs ran, without the pauses
+ * between them: rates of runs that ran together add up, those of runs one after the other do not.
+ * Connections, threads and wanted rates are the maximum that ran at the same time.
+ *
+ * Order and grouping do not matter: a sum of sums is the sum of their runs (report/run_parts.h).
  */
 #ifndef REPORT_RUN_MERGE_H
 #define REPORT_RUN_MERGE_H

@@ -2,6 +2,7 @@
 #include "report/run_parts.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,53 +32,112 @@ uint64_t run_part_id(const struct run *run)
 	return hash;
 }
 
-/* ---- those of several ---- */
+/* ---- the parts of several runs ---- */
 
-struct part {
-	uint64_t id;
-	size_t run; /* whose it is */
-};
+void run_parts_close(struct run_parts *parts)
+{
+	for (size_t i = 0; i < parts->n; i++) {
+		free(parts->list[i].host);
+		free(parts->list[i].target);
+		free(parts->list[i].client_bound);
+	}
+	free(parts->list);
+	*parts = (struct run_parts){ 0 };
+}
+
+MUST_USE static int copy_text(const char *text, char **ret_copy)
+{
+	*ret_copy = text != NULL ? strdup(text) : NULL;
+	return text == NULL || *ret_copy != NULL ? 0 : -ENOMEM;
+}
+
+/* Appends a copy, for which there is room. */
+MUST_USE static int append_part(struct run_parts *parts, const struct run_part *from)
+{
+	struct run_part *part = &parts->list[parts->n++];
+	*part = *from;
+	int rc_host = copy_text(from->host, &part->host);
+	int rc_target = copy_text(from->target, &part->target);
+	int rc_bound = copy_text(from->client_bound, &part->client_bound);
+	return rc_host < 0 || rc_target < 0 || rc_bound < 0 ? -ENOMEM : 0;
+}
+
+/* The part that a run is which has none. Its texts are the run's. */
+static struct run_part part_of(const struct run *run)
+{
+	return (struct run_part){
+		.id = run_part_id(run),
+		.start_ns = run->facts.start_ns,
+		.elapsed_ns = run->result.elapsed_ns,
+		.n_connections = run->n_connections,
+		.n_threads = run->n_threads,
+		.rate_wanted = run->rate_wanted,
+		.host = run->facts.host,
+		.target = run->target,
+		.client_bound = run->client_bound,
+		.is_interrupted = run->is_interrupted,
+	};
+}
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
 
 static int by_id(const void *a, const void *b)
 {
-	const struct part *one = a, *other = b;
-	if (one->id != other->id)
-		return one->id < other->id ? -1 : 1;
-	return one->run < other->run ? -1 : one->run > other->run;
+	const struct run_part *one = a, *other = b;
+	return compare_numbers(one->id, other->id);
 }
 
-static size_t count(const struct run *run)
+static size_t count_parts(const struct run *run)
 {
 	return run->parts.n > 0 ? run->parts.n : 1;
 }
 
-/* All of them, sorted: those that are the same stand beside each other. */
-static void collect(const struct run *runs, size_t n, struct part *parts)
+/* Into a list with room for all, by rising id. */
+MUST_USE static int collect_parts(const struct run *runs, size_t n, struct run_parts *parts)
 {
-	size_t n_parts = 0;
-	for (size_t i = 0; i < n; i++) {
-		for (size_t j = 0; j < count(&runs[i]); j++)
-			parts[n_parts++] = (struct part){
-				.id = runs[i].parts.n > 0 ? runs[i].parts.ids[j]
-							  : run_part_id(&runs[i]),
-				.run = i,
-			};
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const struct run_part alone = part_of(&runs[i]);
+		const struct run_part *list = runs[i].parts.n > 0 ? runs[i].parts.list : &alone;
+		for (size_t j = 0; rc == 0 && j < count_parts(&runs[i]); j++)
+			rc = append_part(parts, &list[j]);
 	}
-	qsort(parts, n_parts, sizeof(*parts), by_id);
+	qsort(parts->list, parts->n, sizeof(*parts->list), by_id);
+	return rc;
 }
 
-static const char *name_of(const struct run *run)
+static bool has_part(const struct run *run, uint64_t id)
+{
+	if (run->parts.n == 0)
+		return run_part_id(run) == id;
+	const struct run_part key = { .id = id };
+	return bsearch(&key, run->parts.list, run->parts.n, sizeof(key), by_id) != NULL;
+}
+
+static const char *name_or_it(const struct run *run)
 {
 	return run->name != NULL ? run->name : "it";
 }
 
-MUST_USE static int refuse_twice(const struct run *a, const struct run *b, struct run_refusal *why)
+/* Two of the runs have a part of that id, or one has it twice. */
+MUST_USE static int refuse_twice(const struct run *runs, size_t n, uint64_t id,
+				 struct run_refusal *why)
 {
+	const struct run *found[2] = { NULL, NULL };
+	size_t n_found = 0;
+	for (size_t i = 0; i < n && n_found < 2; i++) {
+		if (has_part(&runs[i], id))
+			found[n_found++] = &runs[i];
+	}
+	const struct run *a = found[0], *b = n_found == 2 ? found[1] : found[0];
 	bool are_single = a->parts.n == 0 && b->parts.n == 0;
 	snprintf(why->text, sizeof(why->text),
 		 are_single ? "%.100s and %.100s are the same run"
 			    : "%.100s and %.100s have a run in common, which would count twice",
-		 name_of(a), name_of(b));
+		 name_or_it(a), name_or_it(b));
 	return -EBADMSG;
 }
 
@@ -86,27 +146,199 @@ int run_parts_join(const struct run *runs, size_t n, struct run_parts *ret_parts
 {
 	size_t n_parts = 0;
 	for (size_t i = 0; i < n; i++)
-		n_parts += count(&runs[i]);
-	if (n_parts > RUN_PARTS_MOST) {
+		n_parts += count_parts(&runs[i]);
+	if (n_parts > RUN_PARTS_MAX) {
 		snprintf(reterr_why->text, sizeof(reterr_why->text),
 			 "they are of %zu runs, and at most %d can be told apart", n_parts,
-			 RUN_PARTS_MOST);
+			 RUN_PARTS_MAX);
 		return -EBADMSG;
 	}
-	struct part *parts = calloc(n_parts + 1, sizeof(*parts));
-	struct run_parts joined = { .ids = calloc(n_parts + 1, sizeof(*joined.ids)) };
-	int rc = parts != NULL && joined.ids != NULL ? 0 : -ENOMEM;
-	if (rc == 0)
-		collect(runs, n, parts);
-	for (size_t i = 0; rc == 0 && i < n_parts; i++) {
-		if (i > 0 && parts[i].id == parts[i - 1].id)
-			rc = refuse_twice(&runs[parts[i - 1].run], &runs[parts[i].run], reterr_why);
-		joined.ids[joined.n++] = parts[i].id;
+	struct run_parts parts = { .list = calloc(n_parts + 1, sizeof(*parts.list)) };
+	int rc = parts.list != NULL ? collect_parts(runs, n, &parts) : -ENOMEM;
+	for (size_t i = 1; rc == 0 && i < n_parts; i++) {
+		if (parts.list[i].id == parts.list[i - 1].id)
+			rc = refuse_twice(runs, n, parts.list[i].id, reterr_why);
 	}
-	free(parts);
 	if (rc == 0)
-		*ret_parts = joined;
+		*ret_parts = parts;
 	else
-		free(joined.ids);
+		run_parts_close(&parts);
+	return rc;
+}
+
+/* ---- time ---- */
+
+/* One end of a part, for a sweep through time. */
+struct edge {
+	uint64_t at_ns;
+	bool is_start;
+	const struct run_part *part;
+};
+
+/* At the same time ends come first: the part that begins then did not run beside the other. */
+static int by_time(const void *a, const void *b)
+{
+	const struct edge *one = a, *other = b;
+	if (one->at_ns != other->at_ns)
+		return compare_numbers(one->at_ns, other->at_ns);
+	return (int)one->is_start - (int)other->is_start;
+}
+
+/* A part without a duration ran for a moment. */
+static uint64_t end_ns_of(const struct run_part *part)
+{
+	return part->start_ns + (part->elapsed_ns > 0 ? part->elapsed_ns : 1);
+}
+
+/* Both ends of all parts by time: the caller's, to be freed; NULL: no memory. */
+static struct edge *sort_edges(const struct run_parts *parts)
+{
+	struct edge *edges = calloc(2 * parts->n + 1, sizeof(*edges));
+	for (size_t i = 0; edges != NULL && i < parts->n; i++) {
+		const struct run_part *part = &parts->list[i];
+		edges[2 * i] = (struct edge){ part->start_ns, true, part };
+		edges[2 * i + 1] = (struct edge){ end_ns_of(part), false, part };
+	}
+	if (edges != NULL)
+		qsort(edges, 2 * parts->n, sizeof(*edges), by_time);
+	return edges;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct run_part *const *one = a, *const *other = b;
+	return compare_numbers((*one)->start_ns, (*other)->start_ns);
+}
+
+int run_parts_elapsed_ns(const struct run_parts *parts, uint64_t *ret_start_ns,
+			 uint64_t *ret_elapsed_ns)
+{
+	const struct run_part **sorted = calloc(parts->n + 1, sizeof(const struct run_part *));
+	if (sorted == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < parts->n; i++)
+		sorted[i] = &parts->list[i];
+	qsort(sorted, parts->n, sizeof(const struct run_part *), by_start);
+	uint64_t elapsed_ns = 0, end_ns = 0;
+	for (size_t i = 0; i < parts->n; i++) {
+		uint64_t from_ns = sorted[i]->start_ns > end_ns ? sorted[i]->start_ns : end_ns;
+		uint64_t to_ns = sorted[i]->start_ns + sorted[i]->elapsed_ns;
+		elapsed_ns += to_ns > from_ns ? to_ns - from_ns : 0;
+		end_ns = to_ns > end_ns ? to_ns : end_ns;
+	}
+	*ret_start_ns = sorted[0]->start_ns;
+	*ret_elapsed_ns = elapsed_ns;
+	free(sorted);
+	return 0;
+}
+
+/* Sums of at most RUN_PARTS_MAX of them fit 64 bits; no run has so many of anything. */
+static uint64_t bounded(uint64_t n)
+{
+	uint64_t max = INT64_MAX / RUN_PARTS_MAX;
+	return n < max ? n : max;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+int run_parts_count_together(struct run *run)
+{
+	uint64_t n_connections = 0, n_threads = 0, rate = 0;
+	struct edge *edges = sort_edges(&run->parts);
+	if (edges == NULL)
+		return -ENOMEM;
+	run->n_connections = run->n_threads = run->rate_wanted = 0;
+	for (size_t i = 0; i < 2 * run->parts.n; i++) {
+		const struct run_part *part = edges[i].part;
+		uint64_t sign = edges[i].is_start ? 1 : UINT64_MAX; /* that is -1 */
+		n_connections += sign * bounded(part->n_connections);
+		n_threads += sign * bounded(part->n_threads);
+		rate += sign * bounded(part->rate_wanted);
+		run->n_connections = larger(run->n_connections, n_connections);
+		run->n_threads = larger(run->n_threads, n_threads);
+		run->rate_wanted = larger(run->rate_wanted, rate);
+	}
+	free(edges);
+	return 0;
+}
+
+/* ---- texts ---- */
+
+/* A list of texts has this many, the others are counted. */
+#define LISTED_MAX 16
+
+static int by_text(const void *a, const void *b)
+{
+	const char *const *one = a, *const *other = b;
+	return strverscmp(*one, *other); /* host2 comes before host10 */
+}
+
+/*
+ * The texts at `offset` of all parts, each once, in alphabetical order: "a, b and 7 more". *ret_list
+ * is the caller's, NULL if there is none.
+ */
+MUST_USE static int list_texts(const struct run_parts *parts, size_t offset, const char *separator,
+			       char **ret_list)
+{
+	const char **texts = calloc(parts->n + 1, sizeof(const char *));
+	size_t n = 0, n_listed = 0, length = 64;
+	if (texts == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < parts->n; i++) {
+		const char *text = *(char *const *)((const char *)&parts->list[i] + offset);
+		if (text != NULL)
+			texts[n++] = text;
+	}
+	qsort(texts, n, sizeof(const char *), by_text);
+	size_t n_different = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0 || strcmp(texts[i], texts[i - 1]) != 0)
+			texts[n_different++] = texts[i];
+	}
+	for (; n_listed < n_different && n_listed < LISTED_MAX; n_listed++)
+		length += strlen(texts[n_listed]) + strlen(separator);
+	char *list = n_listed > 0 ? calloc(1, length) : NULL, *at = list;
+	bool is_missing = n_listed > 0 && list == NULL;
+	for (size_t i = 0; list != NULL && i < n_listed; i++)
+		at += sprintf(at, "%s%s", i > 0 ? separator : "", texts[i]);
+	if (list != NULL && n_different > n_listed)
+		sprintf(at, " and %zu more", n_different - n_listed);
+	free(texts);
+	*ret_list = list;
+	return is_missing ? -ENOMEM : 0;
+}
+
+/* What limited the client, in how many of the runs. */
+MUST_USE static int list_bounds(struct run *run)
+{
+	const struct run_parts *parts = &run->parts;
+	size_t n_bound = 0;
+	char *reasons;
+	int rc = list_texts(parts, offsetof(struct run_part, client_bound), "; ", &reasons);
+	if (rc < 0 || reasons == NULL || parts->n == 1) {
+		run->client_bound = reasons;
+		return rc;
+	}
+	for (size_t i = 0; i < parts->n; i++)
+		n_bound += parts->list[i].client_bound != NULL;
+	if (asprintf(&run->client_bound, "in %zu of %zu runs: %s", n_bound, parts->n, reasons) < 0)
+		rc = -ENOMEM;
+	free(reasons);
+	return rc;
+}
+
+int run_parts_list_facts(struct run *run)
+{
+	const struct run_parts *parts = &run->parts;
+	int rc = list_texts(parts, offsetof(struct run_part, host), ", ", &run->facts.host);
+	if (rc == 0)
+		rc = list_texts(parts, offsetof(struct run_part, target), ", ", &run->target);
+	if (rc == 0)
+		rc = list_bounds(run);
+	for (size_t i = 0; i < parts->n; i++)
+		run->is_interrupted |= parts->list[i].is_interrupted;
 	return rc;
 }

@@ -47,15 +47,18 @@ static json_t *histogram(struct hlog *hlog, const struct histogram *times)
 
 /* ---- the parts of a document, in its order ---- */
 
-/* 64 bits are more than every reader of JSON has for a number: 16 hexadecimal digits. */
-static json_t *parts_json(const struct run *run)
+/* Has the run parts to be written? */
+static bool has_parts(const struct run *run)
 {
-	if (run->n_merged == 1 || run->parts.n == 0)
-		return json_null();
+	return run->n_merged > 1 && run->parts.n > 0;
+}
+
+/* An array of what make() says of each part; NULL: no memory. */
+static json_t *each_part(const struct run *run, json_t *(*make)(const struct run_part *part))
+{
 	json_t *list = json_array();
 	for (size_t i = 0; i < run->parts.n; i++) {
-		json_t *id = json_sprintf("%016" PRIx64, run->parts.ids[i]);
-		if (json_array_append_new(list, id) < 0) {
+		if (json_array_append_new(list, make(&run->parts.list[i])) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -63,27 +66,47 @@ static json_t *parts_json(const struct run *run)
 	return list;
 }
 
+/* 64 bits are more than every reader of JSON has for a number: 16 hexadecimal digits. */
+static json_t *id_json(const struct run_part *part)
+{
+	return json_sprintf("%016" PRIx64, part->id);
+}
+
+static json_t *span_json(const struct run_part *part)
+{
+	return json_pack("{s:o, s:f, s:o, s:o, s:o, s:s?, s:s?, s:b, s:s?}", "start",
+			 moment(part->start_ns), "seconds", clock_s(part->elapsed_ns),
+			 "connections", count(part->n_connections), "threads",
+			 count(part->n_threads), "rate_wanted", count_or_null(part->rate_wanted),
+			 "host", part->host, "target", part->target, "interrupted",
+			 part->is_interrupted, "client_bound", part->client_bound);
+}
+
 static json_t *facts_json(const struct run *run)
 {
 	const struct run_facts *facts = &run->facts;
-	return json_pack("{s:i, s:s?, s:s?, s:s?, s:o, s:s?, s:s?, s:s?, s:o, s:s?, s:o, s:o, s:o}",
+	bool is_sum = has_parts(run);
+	return json_pack("{s:i, s:s?, s:s?, s:s?, s:o, s:s?, s:s?, s:s?, s:o, s:s?, s:o, s:o, s:o, "
+			 "s:o}",
 			 "format", RUN_DOCUMENT_FORMAT, "version", facts->version, "command",
 			 run->command, "command_line", facts->command_line, "start",
 			 moment(facts->start_ns), "host", facts->host, "kernel", facts->kernel,
 			 "cpu", facts->cpu, "cpus", count_or_null(facts->n_cpus),
 			 "congestion_control", facts->congestion_control, "mss",
 			 count_or_null(facts->mss), "merged", count(run->n_merged), "parts",
-			 parts_json(run));
+			 is_sum ? each_part(run, id_json) : json_null(), "spans",
+			 is_sum ? each_part(run, span_json) : json_null());
 }
 
 static json_t *asked_json(const struct run *run)
 {
-	return json_pack("{s:s?, s:s?, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:f}", "target",
+	return json_pack("{s:s?, s:s?, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:f, s:o}", "target",
 			 run->target, "mode", run->mode, "connections", count(run->n_connections),
 			 "size", count(run->size), "depth", count(run->depth), "threads",
 			 count(run->n_threads), "seed", count(run->seed), "churn", run->churns,
 			 "rate_wanted", count_or_null(run->rate_wanted), "warmup_seconds",
-			 clock_s(run->warmup_ns));
+			 clock_s(run->warmup_ns), "seconds_wanted",
+			 run->wanted_ns != 0 ? json_real(clock_s(run->wanted_ns)) : json_null());
 }
 
 static json_t *failures_json(const struct result *result)
@@ -94,17 +117,18 @@ static json_t *failures_json(const struct result *result)
 	return json;
 }
 
-static json_t *found_json(const struct result *result)
+static json_t *found_json(const struct run *run)
 {
+	const struct result *result = &run->result;
 	const char *mismatch = result->first_mismatch[0] != '\0' ? result->first_mismatch : NULL;
-	return json_pack("{s:f, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "seconds",
-			 clock_s(result->elapsed_ns), "sent", count(result->n_sent), "echoes",
-			 count(result->n_echoes), "rate", result_rate(result), "bytes",
-			 count(result->bytes_sent), "verified_bytes", count(result->bytes_verified),
-			 "missing_bytes", count(result_missing(result)), "mismatches",
-			 count(result->n_mismatches), "connections_opened",
-			 count(result->n_connections), "errors", failures_json(result),
-			 "first_mismatch", mismatch);
+	return json_pack("{s:f, s:b, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "seconds",
+			 clock_s(result->elapsed_ns), "interrupted", run->is_interrupted, "sent",
+			 count(result->n_sent), "echoes", count(result->n_echoes), "rate",
+			 result_rate(result), "bytes", count(result->bytes_sent), "verified_bytes",
+			 count(result->bytes_verified), "missing_bytes",
+			 count(result_missing(result)), "mismatches", count(result->n_mismatches),
+			 "connections_opened", count(result->n_connections), "errors",
+			 failures_json(result), "first_mismatch", mismatch);
 }
 
 static json_t *kernel_json(const struct run *run)
@@ -135,6 +159,20 @@ static json_t *histograms_json(struct hlog *hlog, const struct result *result)
 			 "connect_histogram", histogram(hlog, &result->connect));
 }
 
+/* The exact sum of a histogram; null: there is none, or it is beyond a number of JSON. */
+static json_t *sum_json(const struct histogram *times)
+{
+	return times->n > 0 && times->sum_ns <= INT64_MAX ? count(times->sum_ns) : json_null();
+}
+
+static json_t *sums_json(const struct result *result)
+{
+	return json_pack("{s:{s:o, s:o, s:o, s:o}}", "sums_ns", "response",
+			 sum_json(&result->response), "service", sum_json(&result->service),
+			 "lateness", sum_json(&result->lateness), "connect",
+			 sum_json(&result->connect));
+}
+
 static json_t *interval_json(const struct series_interval *interval)
 {
 	return json_pack("{s:f, s:f, s:o, s:o, s:o, s:s?, s:s?}", "start",
@@ -153,7 +191,10 @@ static json_t *series_json(const struct series *series)
 			return NULL;
 		}
 	}
-	return json_pack("{s:o}", "series", list);
+	return json_pack("{s:o, s:o}", "interval_seconds",
+			 series->interval_ns != 0 ? json_real(clock_s(series->interval_ns))
+						  : json_null(),
+			 "series", list);
 }
 
 /* ---- the document ---- */
@@ -164,9 +205,10 @@ static json_t *document(struct hlog *hlog, const struct run *run)
 	json_t *parts[] = {
 		asked_json(run),
 		start_json(&run->start),
-		found_json(&run->result),
+		found_json(run),
 		figures_json(run),
 		histograms_json(hlog, &run->result),
+		sums_json(&run->result),
 		series_json(&run->series),
 	};
 	json_t *json = facts_json(run);

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/histogram.h"
 #include "report/hlog.h"
 
-/* An interval of a part. */
+/* An interval of a part. Its times are whole seconds of the time of day, in ns. */
 struct piece {
 	uint64_t bin;
-	uint64_t start_ns, end_ns; /* in the time of the sum */
+	uint64_t start_ns, end_ns;
 	const struct series_interval *interval;
 };
 
@@ -30,13 +31,11 @@ static int by_bin(const void *a, const void *b)
 	return one->start_ns < other->start_ns ? -1 : one->start_ns > other->start_ns;
 }
 
-/* The bins of so many nanoseconds; returns how many have something in them. */
+/* The bins of bin_ns each; returns how many have something in them. */
 static size_t sort_into_bins(struct pieces *pieces, uint64_t bin_ns)
 {
-	for (size_t i = 0; i < pieces->n; i++) {
-		struct piece *piece = &pieces->list[i];
-		piece->bin = (piece->start_ns + (piece->end_ns - piece->start_ns) / 2) / bin_ns;
-	}
+	for (size_t i = 0; i < pieces->n; i++)
+		pieces->list[i].bin = pieces->list[i].start_ns / bin_ns;
 	qsort(pieces->list, pieces->n, sizeof(*pieces->list), by_bin);
 	size_t n_bins = 0;
 	for (size_t i = 0; i < pieces->n; i++)
@@ -44,18 +43,37 @@ static size_t sort_into_bins(struct pieces *pieces, uint64_t bin_ns)
 	return n_bins;
 }
 
-MUST_USE static int collect(const struct series_part *parts, size_t n, struct pieces *ret_pieces,
-			    uint64_t *ret_longest_ns)
+/*
+ * The length that the intervals of a series are made for. Of a single run some are longer, where
+ * the client stood still, and the last may be of any length.
+ */
+static uint64_t interval_ns_of(const struct series *series)
+{
+	uint64_t shortest_ns = series->interval_ns, bin_ns = CLOCK_NS_PER_S;
+	for (size_t i = 0; series->interval_ns == 0 && i + 1 < series->n; i++) {
+		if (shortest_ns == 0 || series->list[i].length_ns < shortest_ns)
+			shortest_ns = series->list[i].length_ns;
+	}
+	while (bin_ns < shortest_ns)
+		bin_ns *= 2;
+	return bin_ns;
+}
+
+static uint64_t whole_seconds(uint64_t ns)
+{
+	return ns / CLOCK_NS_PER_S * CLOCK_NS_PER_S;
+}
+
+MUST_USE static int collect_pieces(const struct series_part *parts, size_t n,
+				   struct pieces *ret_pieces, uint64_t *ret_bin_ns)
 {
 	struct pieces pieces = { 0 };
 	size_t n_all = 0;
-	uint64_t longest_ns = 1;
+	uint64_t bin_ns = 0;
 	for (size_t i = 0; i < n; i++) {
-		const struct series *series = parts[i].series;
-		n_all += series->n;
-		/* The first is as long as most: the last has what was left over. */
-		if (series->n > 0 && series->list[0].length_ns > longest_ns)
-			longest_ns = series->list[0].length_ns;
+		uint64_t of_part_ns = interval_ns_of(parts[i].series);
+		n_all += parts[i].series->n;
+		bin_ns = of_part_ns > bin_ns ? of_part_ns : bin_ns;
 	}
 	pieces.list = calloc(n_all > 0 ? n_all : 1, sizeof(*pieces.list));
 	if (pieces.list == NULL)
@@ -63,7 +81,7 @@ MUST_USE static int collect(const struct series_part *parts, size_t n, struct pi
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < parts[i].series->n; j++) {
 			const struct series_interval *interval = &parts[i].series->list[j];
-			uint64_t start_ns = parts[i].start_ns + interval->start_ns;
+			uint64_t start_ns = whole_seconds(parts[i].start_ns + interval->start_ns);
 			pieces.list[pieces.n++] = (struct piece){
 				.start_ns = start_ns,
 				.end_ns = start_ns + interval->length_ns,
@@ -72,7 +90,7 @@ MUST_USE static int collect(const struct series_part *parts, size_t n, struct pi
 		}
 	}
 	*ret_pieces = pieces;
-	*ret_longest_ns = longest_ns;
+	*ret_bin_ns = bin_ns;
 	return 0;
 }
 
@@ -108,8 +126,8 @@ static void adder_close(struct adder *adder)
 }
 
 /* Adds n pieces of one bin to an empty interval. */
-MUST_USE static int add(struct adder *adder, const struct piece *pieces, size_t n,
-			struct series_interval *sum)
+MUST_USE static int add_pieces(struct adder *adder, const struct piece *pieces, size_t n,
+			       struct series_interval *sum)
 {
 	uint64_t end_ns = 0;
 	int rc = 0;
@@ -132,19 +150,11 @@ MUST_USE static int add(struct adder *adder, const struct piece *pieces, size_t 
 	return rc;
 }
 
-/* Where two overlap, the later begins where its bin does, and the earlier ends there. */
-static void part_at(struct series_interval *earlier, struct series_interval *later,
-		    uint64_t boundary_ns)
-{
-	uint64_t end_ns = later->start_ns + later->length_ns;
-	if (earlier->start_ns + earlier->length_ns <= later->start_ns)
-		return;
-	earlier->length_ns = boundary_ns - earlier->start_ns;
-	later->start_ns = boundary_ns;
-	later->length_ns = end_ns - boundary_ns;
-}
-
-MUST_USE static int add_all(const struct pieces *pieces, uint64_t bin_ns, struct series *series)
+/*
+ * first_ns: the whole second in which the first part began. An interval that lasted until after the
+ * next one begins, for its client stood still, ends there.
+ */
+MUST_USE static int add_bins(const struct pieces *pieces, uint64_t first_ns, struct series *series)
 {
 	struct adder adder;
 	int rc = adder_open(&adder);
@@ -155,9 +165,10 @@ MUST_USE static int add_all(const struct pieces *pieces, uint64_t bin_ns, struct
 		for (n = 1; i + n < pieces->n && first[n].bin == first->bin; n++)
 			continue;
 		struct series_interval *sum = &series->list[series->n++];
-		rc = add(&adder, first, n, sum);
-		if (series->n > 1)
-			part_at(sum - 1, sum, first->bin * bin_ns);
+		rc = add_pieces(&adder, first, n, sum);
+		sum->start_ns -= first_ns;
+		if (series->n > 1 && sum[-1].start_ns + sum[-1].length_ns > sum->start_ns)
+			sum[-1].length_ns = sum->start_ns - sum[-1].start_ns;
 	}
 	adder_close(&adder);
 	return rc;
@@ -167,15 +178,19 @@ int series_merge(const struct series_part *parts, size_t n, struct series *ret_s
 {
 	struct pieces pieces;
 	struct series series = { 0 };
-	uint64_t bin_ns;
-	int rc = collect(parts, n, &pieces, &bin_ns);
+	uint64_t first_ns = UINT64_MAX;
+	int rc = collect_pieces(parts, n, &pieces, &series.interval_ns);
 	if (rc < 0)
 		return rc;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t start_ns = whole_seconds(parts[i].start_ns);
+		first_ns = start_ns < first_ns ? start_ns : first_ns;
+	}
 	size_t n_bins;
-	while ((n_bins = sort_into_bins(&pieces, bin_ns)) > SERIES_MERGE_MOST)
-		bin_ns *= 2; /* it ends with all of them in one */
+	while ((n_bins = sort_into_bins(&pieces, series.interval_ns)) > SERIES_MERGE_MAX)
+		series.interval_ns *= 2; /* it ends with all of them in one */
 	series.list = calloc(n_bins > 0 ? n_bins : 1, sizeof(*series.list));
-	rc = series.list != NULL ? add_all(&pieces, bin_ns, &series) : -ENOMEM;
+	rc = series.list != NULL ? add_bins(&pieces, first_ns, &series) : -ENOMEM;
 	free(pieces.list);
 	if (rc == 0)
 		*ret_series = series;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One series of several, laid beside each other by when they began.
+ * The sum of several series, by the time of day.
  */
 #ifndef REPORT_SERIES_MERGE_H
 #define REPORT_SERIES_MERGE_H
@@ -11,19 +11,22 @@
 #include "base/compiler.h"
 #include "base/series.h"
 
-/* Intervals of a sum at most: an hour of seconds, or of twos, of fours, ... */
-#define SERIES_MERGE_MOST 3600
+/* Maximum intervals of a sum: an hour of seconds, or of 2, 4, 8 ... seconds. */
+#define SERIES_MERGE_MAX 3600
 
 struct series_part {
 	const struct series *series;
-	uint64_t start_ns; /* of this series, since that of the sum */
+	uint64_t start_ns; /* when its run began, since the epoch */
 };
 
 /*
- * Adds n series. Time is cut in pieces as long as the longest intervals that most of them have, and
- * an interval goes whole to the piece that its middle lies in, for its values cannot be told apart:
- * what came back stands at most half an interval from where it was. *ret_series is the caller's, to
- * be closed. Returns 0, -ENOMEM, or what hlog_decode() says of a series that was made up.
+ * Adds n series, at least one. An interval is counted as beginning at the whole second in which it
+ * began, and all that begin in the same 1, 2, 4 ... seconds are added: the values of an interval
+ * cannot be told apart, so what came back stands less than a second from where it was. The length
+ * is that of the part with the longest intervals, doubled until there are at most SERIES_MERGE_MAX.
+ * So it does not matter in which order or groups series are added. The result begins with the part
+ * that begins first. *ret_series is the caller's, to be closed. Returns 0, -ENOMEM, or what
+ * hlog_decode() says of a series that was made up.
  */
 MUST_USE int series_merge(const struct series_part *parts, size_t n, struct series *ret_series);
 
