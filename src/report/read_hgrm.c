@@ -113,9 +113,8 @@ MUST_USE static bool parse_row(const char *at, bool is_csv, uint64_t unit_ns, st
 	    !field_decimal(fields[1], PERCENTILE_ONE, &row.percentile) ||
 	    row.percentile > PERCENTILE_ONE || fields[2][0] < '0' || fields[2][0] > '9')
 		return false;
-	errno = 0;
 	unsigned long long count = strtoull(fields[2], &end, 10);
-	if (errno != 0 || count > INT64_MAX || *end != '\0')
+	if (count > INT64_MAX || *end != '\0')
 		return false;
 	row.n = count;
 	/* 1.000000 may be rounded up: then the fourth field is a number. */
