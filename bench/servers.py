@@ -244,7 +244,7 @@ class RunningServer:
 
     def wait_until_it_serves(self):
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: self.echoes() or not self.is_running(), "it to serve", within=5)
+            wait_until(lambda: self.echoes() or not self.is_running(), "it to serve")
             if self.is_running():
                 return
         self.end()

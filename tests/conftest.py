@@ -9,7 +9,9 @@ import pytest
 
 from ctests import pytest_collect_file  # noqa: F401 (a hook)
 from harness import Server, Talk, cleanup, is_sanitized
+from leftovers import adopt_orphans, nothing_left, own_directory  # noqa: F401 (a fixture)
 from netns import own_network  # noqa: F401 (a fixture)
+from scarcity import LoneUser
 from watchdog import no_hang  # noqa: F401 (a fixture)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -25,7 +27,10 @@ MISLEADING = ("COLUMNS", "INVOCATION_ID", "JOURNAL_STREAM", "LANGUAGE", "LISTEN_
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: it measures, or changes what all tests share: nothing runs beside it")
-    set_surroundings(is_worker=hasattr(config, "workerinput"))
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    set_surroundings(is_worker=bool(worker))
+    config.tcpecho_directory = own_directory(worker)
+    adopt_orphans()
 
 
 def set_surroundings(is_worker):
@@ -77,6 +82,14 @@ def program(build):
 @pytest.fixture(scope="session")
 def sanitized(program):
     return is_sanitized(program)
+
+
+@pytest.fixture
+def lone_user():
+    """A user that nobody else is (scarcity.py)."""
+    made = LoneUser()
+    yield made
+    made.remove()
 
 
 @pytest.fixture

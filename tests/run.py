@@ -11,6 +11,7 @@ removed, and fails the run.
 import ctypes
 import os
 import pathlib
+import re
 import shutil
 import signal
 import stat
@@ -120,11 +121,11 @@ def left_processes():
 # ---- files, mounts, cgroups, namespaces ----
 
 
-def files_of(top, known=()):
+def files_of(top, without=()):
     """Every path below, except for those in directories of these names."""
     found = set()
     for place, directories, files in os.walk(top):
-        directories[:] = [name for name in directories if name not in known]
+        directories[:] = [name for name in directories if name not in without]
         found.update(os.path.join(place, name) for name in (*directories, *files))
     return found
 
@@ -146,20 +147,17 @@ def cgroups():
     return {path for path in files_of("/sys/fs/cgroup") if "tcpecho" in os.path.basename(path) and os.path.isdir(path)}
 
 
-# Directories where Git, Meson, Python and this program write during a run.
-WRITTEN = (".git", "meson-logs", "meson-private", "test-results", "__pycache__")
-BUILT = "bench"  # in the build directory: the programs that are compared, compiled when they are needed
+# Directories in a build directory where Meson and this program write, and where programs to compare with are built.
+WRITTEN = ("meson-logs", "meson-private", "test-results", "bench")
 
 # Where all programs of a machine write. Only what has the name of this project there is looked at.
-SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run/netns", os.path.expanduser("~"))
+SHARED = ("/dev/shm", "/run/netns")
 
 
 def traces(build):
     """What is in the places where a test could leave something."""
-    shared = mounts().union(*map(names_in, SHARED))
-    ours = {what for what in shared if "tcpecho" in what and "/tcpecho-test-" not in what}
-    checkout = files_of(ROOT, (*WRITTEN, build.name))
-    return checkout | files_of(build, (*WRITTEN, BUILT)) | cgroups() | ours
+    shared = {what for what in mounts().union(*map(names_in, SHARED)) if "tcpecho" in what}
+    return names_in(ROOT) | files_of(build, WRITTEN) | cgroups() | shared
 
 
 def left_elsewhere(build, before):
@@ -171,8 +169,14 @@ def left_elsewhere(build, before):
 
 
 def left_files(directory):
-    """What tests left in the directory of the run. pytest's own directory is where they may leave files."""
-    return sorted(f"{path}" for path in directory.iterdir() if path.name != "p")
+    """What is left in the directory of the run, where each worker has one; pytest's own is "p"."""
+    found = [path for path in directory.iterdir() if path.name != "p"]
+    found = [path for place in found for path in ([place, *place.iterdir()] if is_of_worker(place) else [place])]
+    return sorted(str(path) for path in found if not is_of_worker(path))
+
+
+def is_of_worker(path):
+    return path.is_dir() and re.fullmatch(r"gw\d+", path.name)
 
 
 # ---- counting ----

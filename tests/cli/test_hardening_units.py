@@ -16,7 +16,6 @@ import pytest
 
 from activation import manager
 from harness import Server, children_of, recv_all, wait_until
-from scarcity import LoneUser
 
 UNITS = ["tcpecho.service", "tcpecho-activated.service", "tcpecho-activated.socket"]
 
@@ -88,13 +87,12 @@ def traced_calls(trace, program):
 
 
 @pytest.fixture
-def trace(program, tmp_path):
+def trace(program, tmp_path, lone_user):
     """Traces a server of a user without rights from its start to its end: trace(addresses, **more)."""
     strace = shutil.which("strace") or pytest.skip("needs strace")
-    user = LoneUser()
-    copy = user.reachable(program)
-    directory = pathlib.Path(user.directory)
-    os.chown(directory, user.uid, user.uid)
+    copy = lone_user.reachable(program)
+    directory = pathlib.Path(lone_user.directory)
+    os.chown(directory, lone_user.uid, lone_user.uid)
     output = directory / "trace"
     servers = []
 
@@ -102,7 +100,7 @@ def trace(program, tmp_path):
         tracer = (strace, "-f", "-qq", "-o", str(output), *prefix)
         # The harness's --ready-fd would never end, for the tracer holds it open as well.
         words = ("--ready-fd", "2", *arguments)
-        server = Server(copy, tmp_path, words, prefix=tracer, preexec=user.become, wait=False, **more)
+        server = Server(copy, tmp_path, words, prefix=tracer, preexec=lone_user.become, wait=False, **more)
         servers.append(server)
         server.addresses = [line.split()[2] for line in server.wait_for_log("^listening on ")]
         converse(server)

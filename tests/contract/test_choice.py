@@ -9,7 +9,6 @@ import pytest
 
 from harness import Server, recv_exactly
 from rings import rings_of_at_most, without_rings
-from scarcity import LoneUser
 from streams import pattern
 from surroundings import own_files
 
@@ -85,14 +84,13 @@ def test_rings_that_are_asked_for_and_are_not_there_are_refused_with_words(serve
     assert line.startswith("tcpecho: engine uring cannot be used here: ") and "-e auto" in line
 
 
-def test_where_no_memory_may_be_locked_auto_says_that(program, tmp_path):
-    user = LoneUser()
+def test_where_no_memory_may_be_locked_auto_says_that(program, tmp_path, lone_user):
 
     def become_poor():
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
-        user.become()
+        lone_user.become()
 
-    server = Server(user.reachable(program), tmp_path, ["-e", "auto", "127.0.0.1:0"], preexec=become_poor)
+    server = Server(lone_user.reachable(program), tmp_path, ["-e", "auto", "127.0.0.1:0"], preexec=become_poor)
     try:
         if server.log_lines("engine uring"):
             pytest.skip("this kernel does not count the memory of rings")
@@ -100,7 +98,6 @@ def test_where_no_memory_may_be_locked_auto_says_that(program, tmp_path):
         assert server.is_faithful()
     finally:
         server.kill()
-        user.remove()
 
 
 @pytest.mark.parametrize("most, chosen", [(63, "epoll"), (64, "uring"), (200, "uring")])
@@ -119,16 +116,15 @@ def test_with_little_memory_that_may_be_locked_rings_are_smaller_down_to_a_bound
 
 
 @pytest.mark.parametrize("kib, workers", [(0, 2), (32, 2), (64, 2), (1024, 12), (8192, 4)])
-def test_whatever_may_be_locked_auto_serves(program, tmp_path, kib, workers):
+def test_whatever_may_be_locked_auto_serves(program, tmp_path, lone_user, kib, workers):
     """As one who is not root, to whom the limit applies, for all his rings together: some workers may have none."""
-    user = LoneUser()
 
     def become_poor():
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (kib * 1024, kib * 1024))
-        user.become()
+        lone_user.become()
 
     arguments = ["-e", "auto", "-w", workers, "127.0.0.1:0"]
-    server = Server(user.reachable(program), tmp_path, arguments, preexec=become_poor)
+    server = Server(lone_user.reachable(program), tmp_path, arguments, preexec=become_poor)
     try:
         assert server.log_lines(r"engine (uring, the best here|epoll, uring: .*)")
         server.wait_for_children(workers)
@@ -143,7 +139,6 @@ def test_whatever_may_be_locked_auto_serves(program, tmp_path, kib, workers):
         assert server.end() == 0
     finally:
         server.kill()
-        user.remove()
 
 
 @pytest.mark.parametrize("setting", ["1", "2"])

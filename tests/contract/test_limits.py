@@ -13,7 +13,6 @@ import pytest
 
 from harness import Server, proc_state, recv_all, recv_exactly, wait_until
 from scarcity import (
-    LoneUser,
     PidsCgroup,
     allow_descriptors,
     lowest_free_descriptor,
@@ -211,7 +210,7 @@ def test_who_waits_in_the_kernels_queue_when_the_server_ends_gets_a_fin(serve, c
 class ByCgroup:
     """A server in a cgroup of its own."""
 
-    def __init__(self, program, directory, engine):
+    def __init__(self, program, directory, engine, user):
         self.cgroup = PidsCgroup()
         self.server = Server(program, directory, ["127.0.0.1:0"], engine=engine)
         for pid in self.server.lasting_processes():
@@ -232,10 +231,10 @@ class ByCgroup:
 class ByRlimit:
     """A server that runs as a user of its own."""
 
-    def __init__(self, program, directory, engine):
-        self.user = LoneUser()
-        program = self.user.reachable(program)
-        self.server = Server(program, directory, ["127.0.0.1:0"], engine=engine, preexec=self.user.become)
+    def __init__(self, program, directory, engine, user):
+        self.user = user
+        program = user.reachable(program)
+        self.server = Server(program, directory, ["127.0.0.1:0"], engine=engine, preexec=user.become)
 
     def allow_no_more(self):
         for pid in self.server.lasting_processes():
@@ -248,13 +247,12 @@ class ByRlimit:
     def clean_up(self):
         self.allow_any()
         self.server.end()
-        self.user.remove()
 
 
 @pytest.fixture(params=[ByCgroup, ByRlimit], ids=["the pids cgroup", "RLIMIT_NPROC"])
-def bounded(request, program, tmp_path, engine):
+def bounded(request, program, tmp_path, engine, lone_user):
     """A server whose number of children, or threads, can be bounded while it runs."""
-    made = request.param(program, tmp_path, engine)
+    made = request.param(program, tmp_path, engine, lone_user)
     yield made
     made.clean_up()
 
@@ -362,13 +360,6 @@ def test_more_clients_than_descriptors_are_refused_at_the_start(serve, engine):
 
 
 @pytest.fixture
-def user():
-    made = LoneUser()
-    yield made
-    made.remove()
-
-
-@pytest.fixture
 def cgroup():
     made = PidsCgroup()
     yield made
@@ -376,10 +367,10 @@ def cgroup():
 
 
 @each_takes_one
-def test_more_clients_than_processes_are_refused_at_the_start(user, program, tmp_path, engine):
+def test_more_clients_than_processes_are_refused_at_the_start(lone_user, program, tmp_path, engine):
     arguments = ["--max-clients", "100", "127.0.0.1:0"]
-    more = {"preexec": lambda: user.become(50), "wait": False, "engine": engine}
-    server = Server(user.reachable(program), tmp_path, arguments, **more)
+    more = {"preexec": lambda: lone_user.become(50), "wait": False, "engine": engine}
+    server = Server(lone_user.reachable(program), tmp_path, arguments, **more)
     line = refusal_of(server)
     assert line.startswith("tcpecho: cannot serve 100 clients: this machine allows ")
     assert "RLIMIT_NPROC" in line and "--max-clients" in line

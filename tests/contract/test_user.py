@@ -12,7 +12,6 @@ import pytest
 
 from harness import PATIENCE, proc_text, recv_exactly
 from netns import set_sysctl
-from scarcity import LoneUser
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -108,9 +107,8 @@ def test_a_second_signal_kills_those_who_serve_as_that_user(serve):
 # ---- unix paths ----
 
 
-def test_the_path_is_removed_where_that_user_may(serve):
-    user = LoneUser()
-    directory = pathlib.Path(user.directory)
+def test_the_path_is_removed_where_that_user_may(serve, lone_user):
+    directory = pathlib.Path(lone_user.directory)
     os.chown(directory, NOBODY.pw_uid, NOBODY.pw_gid)
     server = serve("--user", NOBODY.pw_name, f"unix:{directory}/echo")
     assert server.is_faithful()
@@ -118,8 +116,8 @@ def test_the_path_is_removed_where_that_user_may(serve):
     assert not (directory / "echo").exists()
 
 
-def test_the_path_stays_where_he_may_not_with_a_word_and_the_next_start_takes_its_place(serve):
-    path = pathlib.Path(LoneUser().directory) / "echo"
+def test_the_path_stays_where_he_may_not_with_a_word_and_the_next_start_takes_its_place(serve, lone_user):
+    path = pathlib.Path(lone_user.directory) / "echo"
     first = serve("--user", NOBODY.pw_name, f"unix:{path}")
     assert first.end() == 0
     assert first.log_lines("warning") == [
@@ -141,9 +139,8 @@ def test_an_unknown_user_is_a_wrong_command_line(program, name):
 
 
 @before_engines
-def test_only_root_can_and_is_told_so(serve):
-    user = LoneUser()
-    server = serve("--user", "root", "127.0.0.1:0", preexec=user.become, wait=False)
+def test_only_root_can_and_is_told_so(serve, lone_user):
+    server = serve("--user", "root", "127.0.0.1:0", preexec=lone_user.become, wait=False)
     assert server.wait() == 4
     assert server.log() == (
         "tcpecho: cannot become user root: operation not permitted"

@@ -24,7 +24,7 @@ from errnos import BY_ALIAS
 from harness import children_of, descriptors_of, parse_address, proc_text, reset, rss_kib
 
 # A hang, on a machine that is busy.
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 # How long to wait for a line that a fault may have taken away, before asking again.
 LINE_PATIENCE = 0.5

@@ -12,13 +12,13 @@ from harness import PATIENCE
 
 @pytest.fixture(autouse=True)
 def no_hang():
-    """Raises TimeoutError in the test after four times the patience that one wait may take."""
+    """Raises TimeoutError in the test after ten times the patience that one wait may take."""
 
     def bark(*_):
         raise TimeoutError("the test hangs here")
 
     before = signal.signal(signal.SIGALRM, bark)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE * 4)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * 10)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)

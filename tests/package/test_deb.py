@@ -11,7 +11,6 @@ import sys
 import pytest
 
 from roots import REPOSITORY, Root, inventory
-from scarcity import LoneUser
 
 @pytest.fixture
 def debian(root_only, output):
@@ -140,29 +139,26 @@ def digests(directory):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.glob("tcpecho*.deb")}
 
 
-def test_another_user_elsewhere_builds_the_same_bytes(output, tmp_path):
+def test_another_user_elsewhere_builds_the_same_bytes(output, lone_user):
     """And so needs no root for it. Another time it is anyway."""
-    user = LoneUser()
-    try:
-        # Without a space: dpkg takes the path out of what is built by an option that cannot have one.
-        source = pathlib.Path(user.directory) / "another" / "tcpecho"
-        shutil.copytree(output / "source", source, ignore=shutil.ignore_patterns("obj-*", "debian"))
-        subprocess.run(["chown", "-R", f"{user.uid}:{user.uid}", user.directory], check=True)
+    user = lone_user
+    # Without a space: dpkg takes the path out of what is built by an option that cannot have one.
+    source = pathlib.Path(user.directory) / "another" / "tcpecho"
+    shutil.copytree(output / "source", source, ignore=shutil.ignore_patterns("obj-*", "debian"))
+    subprocess.run(["chown", "-R", f"{user.uid}:{user.uid}", user.directory], check=True)
 
-        def become():
-            os.umask(0o077)
-            user.become()
+    def become():
+        os.umask(0o077)
+        user.become()
 
-        subprocess.run(
-            ["packaging/build-deb.sh", "."],
-            cwd=source,
-            preexec_fn=become,
-            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TZ": "Pacific/Kiritimati", "LC_ALL": "C"},
-            check=True,
-            timeout=300,
-        )
-        built = digests(output)
-        assert len(built) == 2, "the program, and what a debugger needs"
-        assert digests(source.parent) == built
-    finally:
-        user.remove()
+    subprocess.run(
+        ["packaging/build-deb.sh", "."],
+        cwd=source,
+        preexec_fn=become,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TZ": "Pacific/Kiritimati", "LC_ALL": "C"},
+        check=True,
+        timeout=300,
+    )
+    built = digests(output)
+    assert len(built) == 2, "the program, and what a debugger needs"
+    assert digests(source.parent) == built

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""What a test leaves fails it: processes, and files in TMPDIR if that is the run's own (tests/run.py).
+
+A process whose parent ends becomes a child of the test's process, so none is overlooked.
+"""
+import contextlib
+import ctypes
+import os
+import pathlib
+import shutil
+import tempfile
+import time
+
+import pytest
+
+from harness import children_of, kill_tree, proc_state, title_of
+
+PR_SET_CHILD_SUBREAPER = 36
+
+# How long a process may take to end after the test: a killed server's workers end by themselves.
+GRACE = 30.0
+
+
+def adopt_orphans():
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def own_directory(worker):
+    """The run's TMPDIR; for a worker of pytest-xdist, which has a name, one in it. None: TMPDIR is everybody's."""
+    place = os.environ.get("TMPDIR", "")
+    if not os.path.basename(place).startswith("tcpecho-test-"):
+        return None
+    if worker:
+        place = os.path.join(place, worker)
+        os.makedirs(place, exist_ok=True)
+        os.environ["TMPDIR"] = place
+        tempfile.tempdir = None  # look again
+    return pathlib.Path(place)
+
+
+def files_in(directory):
+    return {path for path in directory.iterdir() if path.name != "p"} if directory else set()
+
+
+def left_since(before):
+    """Children that are new and running. Those that have ended are reaped."""
+    new = set(children_of(os.getpid())) - before
+    for pid in [pid for pid in new if proc_state(pid) in ("Z", "")]:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        new.discard(pid)
+    return new
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request):
+    """Fails the test, once it is over, if something of it is still there; and removes that."""
+    directory = getattr(request.config, "tcpecho_directory", None)
+    before, files = set(children_of(os.getpid())), files_in(directory)
+    yield
+    end = time.monotonic() + GRACE
+    while (left := left_since(before)) and time.monotonic() < end:
+        time.sleep(0.005)
+    found = [f"process {pid}: {title_of(pid)}" for pid in left]
+    for pid in left:
+        kill_tree(pid)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+    for path in files_in(directory) - files:
+        found.append(f"file {path}")
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    assert not found, f"the test left: {found}"
