@@ -2,6 +2,13 @@
 #include "base/series.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+size_t series_interval_bytes(const struct series_interval *interval)
+{
+	return (interval->response != NULL ? strlen(interval->response) : 0) +
+	       (interval->service != NULL ? strlen(interval->service) : 0);
+}
 
 void series_close(struct series *series)
 {

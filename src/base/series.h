@@ -24,12 +24,22 @@ struct series_interval {
 	char *service;       /* the same, from when it was sent */
 };
 
+/*
+ * Maximum bytes of the packed histograms of a series, so that its document can be read again
+ * (report/run_read.h): where there are more, neighbours are added. Wide distributions take 10 KiB
+ * an interval, and up to 100.
+ */
+#define SERIES_BYTES_MAX ((size_t)128 * 1024 * 1024)
+
 /* A zeroed one is empty. */
 struct series {
 	struct series_interval *list;
 	size_t n;
 	uint64_t interval_ns; /* of a sum: its intervals are made for this length; 0: not a sum */
 };
+
+/* Bytes of the packed histograms of an interval. */
+size_t series_interval_bytes(const struct series_interval *interval);
 
 /* Frees it; a closed one may be closed again. */
 void series_close(struct series *series);

@@ -287,7 +287,7 @@ static const char *const formats[] = {
 	"taken to be that of the second.",
 	"The JSON of fortio. Values of a bucket are taken to be spread evenly. It measures from "
 	"when it sent a request: service time.",
-	"A file is at most 64 MiB.",
+	"The maximum size of a file is 512 MiB. No file of tcpecho is larger.",
 	NULL,
 };
 

@@ -3,14 +3,18 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Maximum pairs that are folded at a time, because a measurement may wait meanwhile. */
+#define FOLDS_MAX 4
 
 _Static_assert(RECORDER_INTERVALS_MOST % 2 == 0, "all of them have a neighbour");
 
 int recorder_open(struct recorder *ret_recorder)
 {
-	struct recorder recorder = { .n_parts = 1 };
+	struct recorder recorder = { .n_parts = 1, .n_bytes_max = SERIES_BYTES_MAX };
 	int rc = hlog_open_quick(&recorder.hlog); /* others measure meanwhile */
 	if (rc == 0)
 		rc = histogram_open(&recorder.response);
@@ -80,6 +84,7 @@ MUST_USE static int fold(struct recorder *recorder, size_t i)
 	struct series *series = &recorder->series;
 	struct series_interval *pair = &series->list[i];
 	struct series_interval sum = sum_of(&pair[0], &pair[1]);
+	recorder->n_bytes -= series_interval_bytes(&pair[0]) + series_interval_bytes(&pair[1]);
 	assert(recorder->response.n == 0 && recorder->service.n == 0);
 	for (int k = 0; k < 2; k++) {
 		unpack(recorder, pair[k].response, &recorder->response);
@@ -89,6 +94,7 @@ MUST_USE static int fold(struct recorder *recorder, size_t i)
 		pair[k].response = pair[k].service = NULL;
 	}
 	int rc = pack_both(recorder, &sum);
+	recorder->n_bytes += series_interval_bytes(&sum);
 	pair[0] = sum;
 	series->n--;
 	memmove(&pair[1], &pair[2], (series->n - i - 1) * sizeof(*pair));
@@ -106,6 +112,12 @@ MUST_USE static int fold_next(struct recorder *recorder)
 
 /* ---- what has begun ---- */
 
+static bool is_full(const struct recorder *recorder)
+{
+	return recorder->series.n == RECORDER_INTERVALS_MOST ||
+	       recorder->n_bytes > recorder->n_bytes_max;
+}
+
 /* The interval that has begun is over: room is made where there is none. */
 MUST_USE static int seal(struct recorder *recorder)
 {
@@ -113,7 +125,8 @@ MUST_USE static int seal(struct recorder *recorder)
 	struct series_interval sealed = recorder->pending;
 	recorder->n_pending = 0;
 	int rc = pack_both(recorder, &sealed);
-	if (rc == 0 && series->n == RECORDER_INTERVALS_MOST)
+	for (int i = 0; rc == 0 && i < FOLDS_MAX && is_full(recorder) && recorder->n_unfolded > 0;
+	     i++)
 		rc = fold_next(recorder);
 	if (rc < 0) {
 		free(sealed.response);
@@ -121,7 +134,9 @@ MUST_USE static int seal(struct recorder *recorder)
 		return rc;
 	}
 	series->list[series->n++] = sealed;
-	if (series->n == RECORDER_INTERVALS_MOST && recorder->n_unfolded == 0) {
+	recorder->n_bytes += series_interval_bytes(&sealed);
+	/* All have the same length, and each its neighbour. */
+	if (is_full(recorder) && recorder->n_unfolded == 0 && series->n % 2 == 0) {
 		recorder->n_parts *= 2;
 		recorder->n_folded = 0;
 		recorder->n_unfolded = series->n;

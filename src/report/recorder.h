@@ -2,7 +2,7 @@
 /*
  * Makes the series of a measurement while it goes on (base/series.h, struct series_keeper).
  *
- * Of a run that is longer than there is room for, neighbours are added and new intervals are twice
+ * Of a run that is longer than there is room for, or whose histograms are larger, neighbours are added and new intervals are twice
  * as long: two at a time, not all at once, for whoever measures must not be kept from it.
  *
  *	1 1 1 1 1 1     full
@@ -29,6 +29,8 @@ struct recorder {
 	struct series series; /* room for RECORDER_INTERVALS_MOST */
 	size_t n_folded;      /* the first, which are two in one */
 	size_t n_unfolded;    /* behind them, an even number: those that are to be folded */
+	size_t n_bytes;       /* of all packed histograms */
+	size_t n_bytes_max;   /* SERIES_BYTES_MAX; tests set a smaller one */
 	uint64_t n_parts;     /* how many that it is told of are one interval */
 
 	/* The interval that has begun: of so many parts, not packed yet. */

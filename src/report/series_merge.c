@@ -174,6 +174,24 @@ MUST_USE static int add_bins(const struct pieces *pieces, uint64_t first_ns, str
 	return rc;
 }
 
+/* The sum with intervals of series->interval_ns; its list is the caller's, whatever is returned. */
+MUST_USE static int add_all(struct pieces *pieces, uint64_t first_ns, struct series *series)
+{
+	size_t n_bins;
+	while ((n_bins = sort_into_bins(pieces, series->interval_ns)) > SERIES_MERGE_MAX)
+		series->interval_ns *= 2; /* it ends with all of them in one */
+	series->list = calloc(n_bins > 0 ? n_bins : 1, sizeof(*series->list));
+	return series->list != NULL ? add_bins(pieces, first_ns, series) : -ENOMEM;
+}
+
+static bool is_too_large(const struct series *series)
+{
+	size_t n_bytes = 0;
+	for (size_t i = 0; i < series->n; i++)
+		n_bytes += series_interval_bytes(&series->list[i]);
+	return series->n > 1 && n_bytes > SERIES_BYTES_MAX;
+}
+
 int series_merge(const struct series_part *parts, size_t n, struct series *ret_series)
 {
 	struct pieces pieces;
@@ -186,11 +204,13 @@ int series_merge(const struct series_part *parts, size_t n, struct series *ret_s
 		uint64_t start_ns = whole_seconds(parts[i].start_ns);
 		first_ns = start_ns < first_ns ? start_ns : first_ns;
 	}
-	size_t n_bins;
-	while ((n_bins = sort_into_bins(&pieces, series.interval_ns)) > SERIES_MERGE_MAX)
-		series.interval_ns *= 2; /* it ends with all of them in one */
-	series.list = calloc(n_bins > 0 ? n_bins : 1, sizeof(*series.list));
-	rc = series.list != NULL ? add_bins(&pieces, first_ns, &series) : -ENOMEM;
+	rc = add_all(&pieces, first_ns, &series);
+	while (rc == 0 && is_too_large(&series)) {
+		uint64_t interval_ns = 2 * series.interval_ns;
+		series_close(&series);
+		series.interval_ns = interval_ns;
+		rc = add_all(&pieces, first_ns, &series);
+	}
 	free(pieces.list);
 	if (rc == 0)
 		*ret_series = series;

@@ -159,6 +159,31 @@ TEST(neighbours_are_added_when_there_is_no_room)
 	lasts(7203, 4, 1801);
 }
 
+TEST(neighbours_are_added_when_their_histograms_are_too_large)
+{
+	struct series series;
+	size_t n_bytes = 0;
+	uint64_t n_echoes = 0;
+	recorder.n_bytes_max = 20000; /* an interval has some 150 */
+	for (uint64_t k = 0; k < 500; k++) {
+		keep(k, CLOCK_NS_PER_S);
+		assert_true(recorder.n_bytes < 22000);
+	}
+	assert_int_equal(recorder_finish(&recorder, &series), 0);
+	for (size_t i = 0; i < series.n; i++) {
+		n_bytes += series_interval_bytes(&series.list[i]);
+		n_echoes += series.list[i].n_echoes;
+	}
+	assert_true(n_bytes < 22000);
+	assert_int_equal(n_echoes, 500 * 499 / 2);
+	for (size_t i = 0; i + 1 < series.n; i++) {
+		uint64_t end_ns = series.list[i].start_ns + series.list[i].length_ns;
+		assert_int_equal(series.list[i].length_ns, series.list[0].length_ns);
+		assert_int_equal(end_ns, series.list[i + 1].start_ns);
+	}
+	series_close(&series);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +195,8 @@ int main(void)
 			a_rest_of_half_or_more_and_one_that_is_all_are_intervals, begin, end),
 		cmocka_unit_test_setup_teardown(neighbours_are_added_when_there_is_no_room, begin,
 						end),
+		cmocka_unit_test_setup_teardown(
+			neighbours_are_added_when_their_histograms_are_too_large, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
