@@ -274,6 +274,9 @@ static const char *const limits[] = {
 	"LIMIT is +10% or -5%, a part of the old value; +200us or -1k, so much more or less; or "
 	"2ms or 10k, a value by itself. Times have a unit; others may have k, M or G behind them.",
 	"A metric that a side does not know is an error and not a pass.",
+	"Beside the limits, --fail-if fails when a run of either side is no measurement of its "
+	"server (the client was the limit) or was interrupted, and when messages of the new side "
+	"failed, unless a LIMIT on failures, mismatches or missing_bytes says how many may.",
 	NULL,
 };
 
@@ -293,7 +296,7 @@ static const char *const formats[] = {
 
 static const struct status_row statuses[] = {
 	{ STATUS_OK, "done, and every limit was kept" },
-	{ STATUS_ECHO_FAILED, "a LIMIT of --fail-if was passed" },
+	{ STATUS_ECHO_FAILED, "a LIMIT of --fail-if was passed, or a run is no measurement" },
 	{ STATUS_USAGE, "the command line is wrong, or a file is not what it should be" },
 	{ STATUS_MACHINE, "this machine could not do it: no permission, no room, no memory" },
 	{ 0 },

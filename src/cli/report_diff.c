@@ -71,9 +71,39 @@ MUST_USE static enum status add_expectations(const char *text, struct expectatio
 
 /* ---- the verdict ---- */
 
-/* Every one that is missed is told; one that cannot be judged is no pass. */
-MUST_USE static enum status judge(const struct expectations *all, const struct side *before,
-				  const struct side *after)
+/* A limit says how much may fail; without one nothing may. */
+static bool allows_failures(const struct expectations *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		if (metric_is_of_failures(&all->list[i].metric))
+			return true;
+	}
+	return false;
+}
+
+/* Limits are kept only by figures of the server, and of all that was asked for. */
+MUST_USE static enum status judge_runs(const struct side *side, bool may_fail)
+{
+	enum status status = STATUS_OK;
+	for (size_t i = 0; i < side->n; i++) {
+		const struct run *run = &side->runs[i];
+		const struct run_caveats caveats[] = {
+			run_measurement_caveats(run),
+			may_fail ? (struct run_caveats){ "" } : run_failure_caveats(run),
+		};
+		for (size_t k = 0; k < ARRAY_LEN(caveats); k++) {
+			if (caveats[k].text[0] == '\0')
+				continue;
+			log_error("--fail-if: %.200s: %s", run->name, caveats[k].text);
+			status = STATUS_ECHO_FAILED;
+		}
+	}
+	return status;
+}
+
+/* Every limit that is missed is logged; one that cannot be judged is no pass. */
+MUST_USE static enum status judge_limits(const struct expectations *all, const struct side *before,
+					 const struct side *after)
 {
 	enum status status = STATUS_OK;
 	for (size_t i = 0; i < all->n; i++) {
@@ -103,7 +133,13 @@ MUST_USE static enum status compare(const struct expectations *all, const struct
 		log_error("cannot write the comparison: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	return judge(all, before, after);
+	if (all->n == 0)
+		return STATUS_OK;
+	/* What failed in the old side is no fault of the new one. */
+	enum status of_old = judge_runs(before, true);
+	enum status of_new = judge_runs(after, allows_failures(all));
+	enum status of_limits = judge_limits(all, before, after);
+	return of_old != STATUS_OK || of_new != STATUS_OK ? STATUS_ECHO_FAILED : of_limits;
 }
 
 MUST_USE static enum status compare_files(const struct expectations *all,

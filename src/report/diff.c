@@ -27,6 +27,16 @@ static void write_side(FILE *out, const char *what, const struct side *side)
 		fprintf(out, "%s%s%s", i > 0 ? ", " : "", side->runs[i].name,
 			is_inexact(&side->runs[i]) ? " (times are approximate)" : "");
 	fputc('\n', out);
+	for (size_t i = 0; i < side->n; i++) {
+		const struct run_caveats all[] = {
+			run_measurement_caveats(&side->runs[i]),
+			run_failure_caveats(&side->runs[i]),
+		};
+		for (size_t k = 0; k < ARRAY_LEN(all); k++) {
+			if (all[k].text[0] != '\0')
+				fprintf(out, "     %s: %s\n", side->runs[i].name, all[k].text);
+		}
+	}
 }
 
 /* What the two were asked for, where it is known and not the same: by the first of each. */
@@ -75,6 +85,25 @@ static const char *noise_of(const struct side *before, const struct side_value *
 							     : "  within the noise";
 }
 
+/* Is it a time that failed messages have no part in? */
+static bool leaves_failures_out(const struct side *side, const struct metric *metric)
+{
+	return metric->kind == METRIC_TIME && result_failures(&side->sum) > 0;
+}
+
+/* A value with the mark of one that failures have no part in, or "-". */
+static struct metric_text value_text(const struct side *side, const struct metric *metric,
+				     const double *value)
+{
+	struct metric_text text = { "-" };
+	if (value == NULL)
+		return text;
+	text = metric_text(metric, *value);
+	if (leaves_failures_out(side, metric))
+		strcat(text.text, "*");
+	return text;
+}
+
 static void write_row(FILE *out, const struct metric *metric, const struct side *before,
 		      const struct side *after)
 {
@@ -83,8 +112,8 @@ static void write_row(FILE *out, const struct metric *metric, const struct side 
 	if (!has_old && !has_new)
 		return;
 	fprintf(out, "%-14s %14s %14s ", metric->name,
-		has_old ? metric_text(metric, old.value).text : "-",
-		has_new ? metric_text(metric, new.value).text : "-");
+		value_text(before, metric, has_old ? &old.value : NULL).text,
+		value_text(after, metric, has_new ? &new.value : NULL).text);
 	if (has_old && has_new)
 		fprintf(out, "%10s%s\n", metric_change(old.value, new.value).text,
 			noise_of(before, &old, after, &new));
@@ -104,8 +133,12 @@ void diff_write_text(FILE *out, const struct side *before, const struct side *af
 		assert(is_there);
 		write_row(out, &metric, before, after);
 	}
+	uint64_t n_old = result_failures(&before->sum), n_new = result_failures(&after->sum);
+	if (n_old > 0 || n_new > 0)
+		fprintf(out, "* without failures: %" PRIu64 " old, %" PRIu64 " new\n", n_old,
+			n_new);
 	if (before->n < 2 || after->n < 2)
-		fputs("how large the noise is, several runs of each side would say "
-		      "(OLD... vs NEW...)\n",
+		fputs("give several runs of each side (OLD... vs NEW...) to see whether a "
+		      "difference exceeds the noise\n",
 		      out);
 }

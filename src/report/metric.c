@@ -81,6 +81,12 @@ bool metric_find(const char *name, size_t n, struct metric *ret_metric)
 	return false;
 }
 
+bool metric_is_of_failures(const struct metric *metric)
+{
+	return metric->kind == METRIC_BYTES ||
+	       (metric->kind == METRIC_COUNT && metric->figure != ECHOES);
+}
+
 /* ---- values ---- */
 
 static double time_of(const struct result *result, const struct metric *metric)

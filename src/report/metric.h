@@ -65,6 +65,9 @@ struct side_value {
 MUST_USE bool side_value(const struct side *side, const struct metric *metric,
 			 struct side_value *ret_value);
 
+/* Is it a figure of how much failed: failures, mismatches, missing_bytes? */
+bool metric_is_of_failures(const struct metric *metric);
+
 /* Do both have several runs, and no run of one is like any of the other? */
 bool side_is_beyond_noise(const struct side *a, const struct side_value *of_a, const struct side *b,
 			  const struct side_value *of_b);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/run.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "report/run_parts.h"
 
 int run_open(struct run *ret_run)
@@ -48,4 +51,37 @@ uint64_t run_span_ns(const struct run *run)
 		span_ns = end_ns > span_ns ? end_ns : span_ns;
 	}
 	return span_ns;
+}
+
+struct run_caveats run_measurement_caveats(const struct run *run)
+{
+	struct run_caveats caveats = { "" };
+	char interrupted[96] = "";
+	if (run->is_interrupted && run->wanted_ns != 0)
+		snprintf(interrupted, sizeof(interrupted), "interrupted after %.3f of %.3f s",
+			 clock_s(run->result.elapsed_ns), clock_s(run->wanted_ns));
+	else if (run->is_interrupted)
+		snprintf(interrupted, sizeof(interrupted), "interrupted after %.3f s",
+			 clock_s(run->result.elapsed_ns));
+	if (run->client_bound != NULL)
+		snprintf(caveats.text, sizeof(caveats.text),
+			 "no measurement of the server: %.300s%s%s", run->client_bound,
+			 *interrupted != '\0' ? "; " : "", interrupted);
+	else
+		snprintf(caveats.text, sizeof(caveats.text), "%s", interrupted);
+	return caveats;
+}
+
+struct run_caveats run_failure_caveats(const struct run *run)
+{
+	struct run_caveats caveats = { "" };
+	const struct result *result = &run->result;
+	uint64_t n_failures = result_failures(result);
+	if (result->n_echoes == 0)
+		snprintf(caveats.text, sizeof(caveats.text), "no message came back");
+	else if (n_failures > 0 || result->n_mismatches > 0)
+		snprintf(caveats.text, sizeof(caveats.text),
+			 "%" PRIu64 " failures beside %" PRIu64 " messages that came back",
+			 n_failures, result->n_echoes);
+	return caveats;
 }

@@ -90,6 +90,20 @@ struct run {
 MUST_USE int run_open(struct run *ret_run);
 void run_close(struct run *run);
 
+/* What is to be known of the figures of a run; "" if nothing is. */
+struct run_caveats {
+	char text[512];
+};
+
+/*
+ * Why a run is no measurement of its server, or not a whole one: the client was the limit, a signal
+ * ended it early. In words, with "; " between them.
+ */
+struct run_caveats run_measurement_caveats(const struct run *run);
+
+/* What failed in a run: its times are without that. In words. */
+struct run_caveats run_failure_caveats(const struct run *run);
+
 /* From its beginning to its end: more than what it took, of a sum of runs with pauses between. */
 uint64_t run_span_ns(const struct run *run);
 

@@ -322,7 +322,7 @@ FAILURES = {
 def test_a_limit_that_is_passed_is_status_1(report, tmp_path, limit):
     old = write(tmp_path / "old", result([100_000] * 1000))
     new = write(tmp_path / "new", result([150_000] * 500, errors={"no_reply": 3}, bytes=500 * 64 + 192))
-    status, _, error = report("diff", "--fail-if", limit, old, new)
+    status, _, error = report("diff", "--fail-if", limit, "--fail-if", "failures>3", old, new)
     assert status == FAILURES[limit], error
     assert error.count("\n") == status
 
@@ -340,6 +340,44 @@ def test_what_a_side_does_not_know_is_no_pass(report, tmp_path):
     assert status == 2 and "the old side does not know connect.p99" in error
     status, _, error = report("diff", "--fail-if", "max>+10%,connect.p99>+10%", old, new)
     assert status == 2 and error.count("\n") == 2
+
+
+# What a run is -> how diff says it.
+CAVEATS = {
+    "client": ({"client_bound": "the client used 99 % of a core"}, "no measurement of the server: the client used 99 % of a core"),
+    "interrupted": ({"interrupted": True, "seconds_wanted": 10.0}, "interrupted after 1.000 of 10.000 s"),
+    "both": ({"interrupted": True, "client_bound": "slow"}, "no measurement of the server: slow; interrupted after 1.000 s"),
+}
+
+
+@pytest.mark.parametrize("side", ["old", "new"])
+@pytest.mark.parametrize("name", CAVEATS)
+def test_a_run_that_is_no_whole_measurement_passes_no_limit(report, tmp_path, name, side):
+    changes, sentence = CAVEATS[name]
+    paths = [write(tmp_path / which, result([100_000] * 10, seed=i, **(changes if which == side else {})))
+             for i, which in enumerate(("old", "new"))]
+    status, output, error = report("diff", *paths)
+    assert (status, error) == (0, "") and f"{side}: {side}\n     {side}: {sentence}\n" in output
+    status, _, error = report("diff", "--fail-if", "p99>+10%", *paths)
+    assert (status, error) == (1, f"tcpecho: --fail-if: {side}: {sentence}\n")
+
+
+def test_a_new_side_that_failed_passes_no_limit_unless_one_allows_it(report, tmp_path):
+    good = write(tmp_path / "good", result([100_000] * 10))
+    bad = write(tmp_path / "bad", result([100_000] * 10, seed=2, errors={"no_reply": 3}))
+    sentence = "bad: 3 failures beside 10 messages that came back"
+    status, output, _ = report("diff", good, bad)
+    assert status == 0 and f"     {sentence}\n" in output
+    assert row(output, "p99")[1:5] == ["100.0", "us", "100.0", "us*"] and "* without failures: 0 old, 3 new\n" in output
+    assert report("diff", "--fail-if", "p99>+10%", good, bad)[::2] == (1, f"tcpecho: --fail-if: {sentence}\n")
+    assert report("diff", "--fail-if", "p99>+10%,failures>3", good, bad)[::2] == (0, "")
+    assert report("diff", "--fail-if", "p99>+10%", bad, good)[::2] == (0, "")
+
+
+def test_a_new_side_without_any_echo_passes_no_limit(report, tmp_path):
+    good, dead = write(tmp_path / "good", result([100_000] * 10)), write(tmp_path / "dead", result([], seed=2))
+    status, _, error = report("diff", "--fail-if", "p99>+10%", good, dead)
+    assert status == 1 and "dead: no message came back" in error
 
 
 @pytest.mark.parametrize("limit", ["p99", "p99>10%", "foo>1", "p99>2", "p99=1ms", ",", "max>1ms,", "rate<10ms"])
