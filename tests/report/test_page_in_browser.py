@@ -6,6 +6,7 @@ import http.server
 import math
 import random
 import re
+import shutil
 import subprocess
 import threading
 
@@ -423,6 +424,26 @@ def test_paper_is_white_and_narrow(window, pages):
     window.look()
     pdf = base64.b64decode(window.command("Page.printToPDF", preferCSSPageSize=True)["data"])
     assert pdf.startswith(b"%PDF-") and 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 8
+
+
+def test_paper_has_all_runs(window, pages, tmp_path):
+    """Tables scroll on a screen; on paper the columns of eight runs, with response and service time each, have to fit."""
+    window.look()
+    window.open(pages("crowd"))
+    n_columns = window.run("return document.querySelector('#values tbody tr').children.length")
+    n_runs = window.run("return document.querySelector('#facts thead tr').children.length - 1")
+    assert (n_columns, n_runs) == (17, 8)
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed (poppler-utils)")
+    window.look(medium="print")
+    pdf = tmp_path / "page.pdf"
+    pdf.write_bytes(base64.b64decode(window.command("Page.printToPDF", preferCSSPageSize=True)["data"]))
+    text = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True, timeout=60).stdout
+    row = next(line for line in text.splitlines() if re.match(r" *50% ", line))
+    assert len(re.findall(r"[\d.]+ [nµm]?s\b", row)) == 16
+    names = window.run("return [...document.querySelectorAll('#facts thead th')].slice(1).map((cell) => cell.innerText)")
+    head = next(line for line in text.splitlines() if re.match(r" *fact ", line))
+    assert all(name in head for name in names)
 
 
 def test_it_can_be_read_aloud(two):

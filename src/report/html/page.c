@@ -12,6 +12,9 @@
 #include "report/html/markup.h"
 #include "version.h"
 
+/* More runs than this are printed on paper that lies across: a table has two columns of each. */
+#define NARROW_MAX 3
+
 /* ---- what several parts say ---- */
 
 static const char *name_of(const struct run *run)
@@ -273,7 +276,7 @@ static void put_course(const struct view *view)
 static void put_body(const struct view *view)
 {
 	FILE *out = view->out;
-	fputs("<main>\n<header>\n<h1>", out);
+	fprintf(out, "<main%s>\n<header>\n<h1>", view->n > NARROW_MAX ? " class=\"many\"" : "");
 	if (view->n == 1)
 		chart_name(view, 0);
 	else
