@@ -170,12 +170,14 @@ static void arrive(struct admission *admission, int fd, const struct addr *peer)
 		let_wait(admission, &arrival);
 }
 
-enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener)
+enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener,
+				     bool *is_ready)
 {
 	for (int i = 0; i < ADMISSION_BUDGET && admission_is_open(admission); i++) {
 		int fd, code;
 		struct addr peer;
 		enum accept_verdict verdict = accept_client(listener->fd, &fd, &peer, &code);
+		*is_ready &= verdict == ACCEPT_PAUSE;
 		switch (verdict) {
 		case ACCEPT_GOT:
 			arrive(admission, fd, &peer);
@@ -204,7 +206,7 @@ static bool is_draining(const struct admission *admission)
 	return admission->server->drain.phase != DRAIN_SERVING;
 }
 
-int admission_accept_ready(struct admission *admission, const bool *is_ready)
+int admission_accept_ready(struct admission *admission, bool *is_ready)
 {
 	struct listeners *listeners = &admission->server->listeners;
 	bool draining = is_draining(admission);
@@ -212,7 +214,7 @@ int admission_accept_ready(struct admission *admission, const bool *is_ready)
 		struct listener *listener = &listeners->list[i];
 		if (listener->fd < 0 || (!draining && !is_ready[i]))
 			continue;
-		enum accept_verdict verdict = admission_accept(admission, listener);
+		enum accept_verdict verdict = admission_accept(admission, listener, &is_ready[i]);
 		if (draining && (verdict == ACCEPT_NONE || verdict == ACCEPT_LOST))
 			listener_close(listener);
 		else if (verdict == ACCEPT_LOST)

@@ -77,16 +77,21 @@ void admission_pass_time(struct admission *admission);
 /* A client has ended: what was short may be there again, and who waited may be next. */
 void admission_client_ended(struct admission *admission);
 
-/* Accepts from a listening socket that is ready. Returns why it stopped: never ACCEPT_NEXT. */
-enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener);
+/*
+ * Accepts from a listening socket that is ready. *is_ready becomes false as soon as a connection was
+ * taken, or none was there. Returns why it stopped: never ACCEPT_NEXT.
+ */
+enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener,
+				     bool *is_ready);
 
 /*
- * Accepts from every listening socket that is ready: is_ready[i] is about the i-th. While we drain,
+ * Accepts from every listening socket that is ready: is_ready[i] is about the i-th, and is false
+ * afterwards unless nothing was accepted there although something may be waiting. While we drain,
  * all are: who was in the queue when we were told to end is served, then the socket is closed. Who
  * arrives between the last accept and the close is reset by the kernel: nothing in user space can
  * help that. Returns 0, or -EBADF when a socket is lost.
  */
-MUST_USE int admission_accept_ready(struct admission *admission, const bool *is_ready);
+MUST_USE int admission_accept_ready(struct admission *admission, bool *is_ready);
 
 /*
  * May the listening sockets be asked at once, without waiting for one to be ready? While we drain.

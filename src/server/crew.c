@@ -170,7 +170,7 @@ uint32_t crew_count_clients(const struct crew *crew)
 	return count;
 }
 
-static uint64_t count_accepted(const struct crew *crew)
+uint64_t crew_count_accepted(const struct crew *crew)
 {
 	uint64_t count = crew->server->totals.accepted;
 	for (uint32_t i = 0; i < crew->n_members; i++)
@@ -186,14 +186,14 @@ void crew_say_totals(struct crew *crew)
 	for (int tries = 0; tries < TOTALS_TRIES; tries++) {
 		crew_fetch_all(crew);
 		totals = crew->server->totals;
-		totals.accepted = count_accepted(crew);
+		totals.accepted = crew_count_accepted(crew);
 		n_clients = crew_count_clients(crew);
 		for (uint32_t i = 0; i < crew->n_members; i++) {
 			for (const struct client *client = next_of(crew, i, NULL); client != NULL;
 			     client = next_of(crew, i, client))
 				server_add_moving(&totals, client);
 		}
-		if (!crew_fetch_all(crew) && count_accepted(crew) == totals.accepted)
+		if (!crew_fetch_all(crew) && crew_count_accepted(crew) == totals.accepted)
 			break;
 	}
 	server_say_totals(&totals, n_clients);

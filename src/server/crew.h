@@ -52,6 +52,9 @@ void crew_close(struct crew *crew);
 bool crew_fetch(struct crew *crew, uint32_t i);
 bool crew_fetch_all(struct crew *crew);
 
+/* How many clients they have accepted, those of workers that have died too. */
+uint64_t crew_count_accepted(const struct crew *crew);
+
 /* How many clients they have. */
 uint32_t crew_count_clients(const struct crew *crew);
 

@@ -23,6 +23,7 @@
 #include "net/news.h"
 #include "net/process.h"
 #include "net/signals.h"
+#include "server/accept_watch.h"
 #include "server/crew.h"
 #include "server/engine.h"
 #include "server/lifeline.h"
@@ -56,6 +57,9 @@ struct supervisor {
 	struct lifeline last_orders, lifeline;
 	struct lifeline closing;  /* cut when a worker has found the queue empty, as we drain */
 	struct lifeline presence; /* cut by our end alone: until then reports are read */
+	int wakeup_fd;            /* wakes a worker that has room (server/worker.h) */
+	struct accept_watch watch;
+	bool may_be_stuck; /* idle workers may be unable to accept: more are to be started */
 	uint32_t n_alive;
 	_Atomic uint64_t last_said_ns; /* that there is no process for a worker */
 	bool queue_was_empty;          /* a worker has found it so, since we drain */
@@ -67,6 +71,7 @@ static void close_supervisor(struct supervisor *supervisor)
 	lifeline_close(&supervisor->closing);
 	lifeline_close(&supervisor->lifeline);
 	lifeline_close(&supervisor->last_orders);
+	io_close(&supervisor->wakeup_fd);
 	crew_close(&supervisor->crew);
 	free(supervisor);
 }
@@ -82,7 +87,9 @@ MUST_USE static int open_supervisor(struct supervisor *supervisor)
 		rc = lifeline_open(&supervisor->presence);
 	if (rc == 0)
 		rc = lifeline_open(&supervisor->closing);
-	return rc;
+	if (rc == 0)
+		rc = supervisor->wakeup_fd = news_open_edge();
+	return rc < 0 ? rc : 0;
 }
 
 /* ---- a worker's life ---- */
@@ -138,6 +145,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 		.last_orders_fd = supervisor->last_orders.child_fd,
 		.lifeline_fd = supervisor->lifeline.child_fd,
 		.closing_fd = supervisor->closing.child_fd,
+		.wakeup_fd = supervisor->wakeup_fd,
 	};
 	set_title(&worker);
 	int rc = member->has_list ? sandbox_enter_worker(&server->sandbox) : 0;
@@ -249,7 +257,7 @@ static uint32_t wanted_more(const struct supervisor *supervisor)
 		if (to_come || (member->pid != 0 && atomic_load(&member->slot->is_full) == 0))
 			n_idle++;
 	}
-	if (n_idle >= SUPERVISOR_SPARE)
+	if (n_idle >= SUPERVISOR_SPARE && !supervisor->may_be_stuck)
 		return 0;
 	uint32_t more = supervisor->n_alive;
 	return more < SUPERVISOR_GROWTH_MOST ? more + SUPERVISOR_SPARE : SUPERVISOR_GROWTH_MOST;
@@ -266,6 +274,7 @@ static void plan_growth(struct supervisor *supervisor)
 		member->start_at_ns = now_ns;
 		more--;
 	}
+	supervisor->may_be_stuck = false;
 }
 
 static void plan_first(struct supervisor *supervisor)
@@ -346,20 +355,58 @@ static void follow_drain(struct supervisor *supervisor)
 		kill_all(supervisor);
 }
 
-/* Waits for signals, and for news if somebody would tell us. */
-MUST_USE static int wait_for_events(const struct supervisor *supervisor, bool with_news)
+/* May a connection wait for one worker while another has room? */
+static bool has_watch(const struct supervisor *supervisor)
+{
+	return supervisor->crew.n_members > 1 && supervisor->server->drain.phase == DRAIN_SERVING;
+}
+
+/* The listening sockets were polled (server/accept_watch.h). */
+static void follow_watch(struct supervisor *supervisor, bool is_ready)
+{
+	static const uint64_t one = 1;
+	struct accept_watch *watch = &supervisor->watch;
+	if (!is_ready) {
+		accept_watch_found_none(watch);
+		return;
+	}
+	bool is_left =
+		accept_watch_found(watch, crew_count_accepted(&supervisor->crew), clock_now_ns());
+	supervisor->may_be_stuck = watch->is_stuck;
+	if (is_left)
+		ignore_result(io_write(supervisor->wakeup_fd, &one, sizeof(one)));
+}
+
+/* Waits for signals, for news if with_news, and for connections if the watch polls for them. */
+MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_news)
 {
 	const struct server *server = supervisor->server;
-	struct pollfd ready[] = {
+	const struct listeners *listeners = &server->listeners;
+	struct pollfd ready[2 + LISTENERS_MOST] = {
 		{ .fd = server->signals_fd, .events = POLLIN },
 		{ .fd = with_news ? supervisor->crew.news->fd : -1, .events = POLLIN },
 	};
-	uint64_t deadline_ns =
-		clock_earlier_ns(drain_deadline_ns(&server->drain), next_start_ns(supervisor));
+	uint64_t now_ns = clock_now_ns(), deadline_ns = drain_deadline_ns(&server->drain);
+	deadline_ns = clock_earlier_ns(deadline_ns, next_start_ns(supervisor));
 	if (!with_news)
-		deadline_ns = clock_earlier_ns(deadline_ns, clock_deadline_ns(SUPERVISOR_FETCH_NS));
-	int ready_count = io_wait(ready, ARRAY_LEN(ready), deadline_ns);
-	return ready_count < 0 ? ready_count : 0;
+		deadline_ns = clock_earlier_ns(deadline_ns, now_ns + SUPERVISOR_FETCH_NS);
+	size_t n = 2;
+	bool watches = has_watch(supervisor);
+	if (watches)
+		deadline_ns = clock_earlier_ns(
+			deadline_ns, accept_watch_deadline_ns(&supervisor->watch, now_ns));
+	bool polls = watches && accept_watch_polls(&supervisor->watch, now_ns);
+	for (size_t i = 0; polls && i < listeners->n; i++)
+		ready[n++] = (struct pollfd){ .fd = listeners->list[i].fd, .events = POLLIN };
+	int rc = io_wait(ready, n, deadline_ns);
+	if (rc < 0)
+		return rc;
+	bool is_ready = false;
+	for (size_t i = 2; i < n; i++)
+		is_ready |= ready[i].revents != 0;
+	if (polls)
+		follow_watch(supervisor, is_ready);
+	return 0;
 }
 
 MUST_USE static int take_turn(struct supervisor *supervisor)
@@ -423,6 +470,7 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 		.lifeline = { -1, -1 },
 		.closing = { -1, -1 },
 		.presence = { -1, -1 },
+		.wakeup_fd = -1,
 	};
 	int rc = open_supervisor(supervisor);
 	if (rc < 0) {

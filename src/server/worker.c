@@ -12,7 +12,8 @@
 #define TAG_LAST_ORDERS WORKER_TAGS
 #define TAG_LIFELINE    (WORKER_TAGS + 1)
 #define TAG_ROOM        (WORKER_TAGS + 2)
-#define TAG_LISTENERS   (WORKER_TAGS + 3)
+#define TAG_WAKEUP      (WORKER_TAGS + 3)
+#define TAG_LISTENERS   (WORKER_TAGS + 4)
 
 int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 {
@@ -68,6 +69,30 @@ MUST_USE static int arm(struct worker *worker)
 	return 0;
 }
 
+/*
+ * Waits for the wake-ups of others too, while it has room. A worker that is stopped is passed over
+ * (epoll(7): EPOLLEXCLUSIVE), as it is not asleep in a wait.
+ */
+static void watch_for_wakeup(struct worker *worker, bool wanted)
+{
+	if (worker->n_workers == 1 || wanted == worker->waits_for_wakeup)
+		return;
+	int rc = wanted ? poller_add(&worker->poller, worker->wakeup_fd, EPOLLIN | EPOLLEXCLUSIVE,
+				     TAG_WAKEUP)
+			: poller_remove(&worker->poller, worker->wakeup_fd);
+	if (rc == 0) /* else it is tried again in the next turn, and others are woken meanwhile */
+		worker->waits_for_wakeup = wanted;
+}
+
+/* Another worker, or the supervisor, has found a connection that no worker accepts. */
+static void take_wakeup(struct worker *worker)
+{
+	uint64_t count;
+	ignore_result(io_read(worker->wakeup_fd, &count, sizeof(count))); /* another may have */
+	for (size_t i = 0; i < worker->server->listeners.n; i++)
+		worker->is_ready[i] = true;
+}
+
 /* ---- a turn ---- */
 
 static void hear(struct worker *worker, uint64_t tag)
@@ -75,6 +100,10 @@ static void hear(struct worker *worker, uint64_t tag)
 	struct server *server = worker->server;
 	if (tag >= TAG_LISTENERS) {
 		worker->is_ready[tag - TAG_LISTENERS] = true;
+		return;
+	}
+	if (tag == TAG_WAKEUP) {
+		take_wakeup(worker);
 		return;
 	}
 	if (tag == TAG_ROOM)
@@ -128,6 +157,21 @@ static bool is_any_ready(const struct worker *worker)
 	return any;
 }
 
+static void forget_readiness(struct worker *worker)
+{
+	for (size_t i = 0; i < worker->server->listeners.n; i++)
+		worker->is_ready[i] = false;
+}
+
+void worker_pass_wakeup_on(struct worker *worker)
+{
+	static const uint64_t one = 1;
+	bool others_serve = worker->n_workers > 1 && worker->server->drain.phase == DRAIN_SERVING;
+	if (others_serve && is_any_ready(worker))
+		ignore_result(io_write(worker->wakeup_fd, &one, sizeof(one)));
+	forget_readiness(worker);
+}
+
 void worker_note_fullness(struct worker *worker)
 {
 	const struct server *server = worker->server;
@@ -160,8 +204,10 @@ int worker_admit(struct worker *worker)
 	admission_pass_time(admission);
 	bool draining = worker->server->drain.phase != DRAIN_SERVING;
 	/* While others have it too, a socket that is closed would stay in the poller (epoll(7)). */
-	if (draining)
+	if (draining) {
 		disarm(worker);
+		watch_for_wakeup(worker, false);
+	}
 	if (worker_is_called_off(worker)) {
 		admission_close(admission);
 		listeners_close(&worker->server->listeners);
@@ -175,15 +221,18 @@ int worker_admit(struct worker *worker)
 	/* To the end of the line; who has one client at a time is not in it while it serves. */
 	if (was_ready && worker->n_workers > 1 && worker->server->clients.most > 1)
 		disarm(worker);
-	for (size_t i = 0; i < worker->server->listeners.n; i++)
-		worker->is_ready[i] = false;
 	worker_note_fullness(worker);
 	rc = watch_for_room(worker);
 	if (rc < 0)
 		return rc;
-	if (admission_is_open(admission) && !draining)
+	bool is_open = admission_is_open(admission) && !draining;
+	watch_for_wakeup(worker, is_open);
+	if (is_open) {
+		forget_readiness(worker); /* what still waits makes a socket ready again */
 		return arm(worker);
+	}
 	disarm(worker);
+	worker_pass_wakeup_on(worker);
 	return 0;
 }
 

@@ -8,7 +8,10 @@
  * is not. So the limit of the whole is kept without a count that all of them would have to write.
  *
  * A new client wakes one worker, the one that has waited longest: each goes to the end of the line
- * when it has accepted (EPOLLEXCLUSIVE wakes the first in the line, and would wake it for ever).
+ * when it has accepted (EPOLLEXCLUSIVE wakes the first in the line, and would wake it for ever). A
+ * worker that was woken and cannot accept wakes another, by a wake-up descriptor (eventfd(2)) for
+ * which those with room wait as well. Where it was stopped or killed before it could, the
+ * supervisor wakes another (server/accept_watch.h).
  *
  * Workers hear of the end by two lifelines (server/lifeline.h), which only the supervisor holds:
  * when the first is cut there are no new clients but those already in the queue; when the second
@@ -49,13 +52,15 @@ struct worker {
 	struct server *server; /* its own view: its table, its copies of the listening sockets */
 	int last_orders_fd, lifeline_fd;
 	int closing_fd; /* hung up: we drain, and the queue was found empty */
+	int wakeup_fd;  /* readable: a connection waits, and a worker with room is to look */
 	/* Set up by worker_open(): */
 	struct poller poller;
 	struct poller_events events;
 	struct admission admission;
-	bool polls_listeners; /* set by an engine that waits for the listening sockets itself */
-	bool is_armed;        /* they are waited for, in the poller unless that does it */
-	bool waits_for_room;  /* and what tells that one of a source has left */
+	bool polls_listeners;  /* set by an engine that waits for the listening sockets itself */
+	bool is_armed;         /* they are waited for, in the poller unless that does it */
+	bool waits_for_wakeup; /* the wake-up descriptor is in the poller */
+	bool waits_for_room;   /* and what tells that one of a source has left */
 	bool is_ready[LISTENERS_MOST];
 };
 
@@ -96,6 +101,12 @@ MUST_USE int worker_admit(struct worker *worker);
  * engine that does not come back to that while it serves.
  */
 void worker_note_fullness(struct worker *worker);
+
+/*
+ * Wakes another worker if this one was woken by a listening socket from which it has not accepted.
+ * Done in worker_admit(); for an engine that does not come back to that while it serves.
+ */
+void worker_pass_wakeup_on(struct worker *worker);
 
 /* Is the server called off? Then the engine ends every conversation. */
 bool worker_is_called_off(const struct worker *worker);

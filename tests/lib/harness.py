@@ -343,17 +343,18 @@ class Server(Process):
         """Those that are there with and without clients."""
         return self.processes() if self.has_workers else [self.pid]
 
+    def sockets_of_client(self, sock):
+        """Which processes have accepted this client, and on which descriptor: [(pid, fd)]. For IPv4 and IPv6."""
+        port, peer_port = sock.getpeername()[1], sock.getsockname()[1]
+        ends = [end.inode for end in tcp_sockets() if (end.local_port, end.peer_port) == (port, peer_port)]
+        wanted = [f"socket:[{inode}]" for inode in ends if inode != 0]  # 0: it is not accepted yet
+        held = {pid: descriptors_of(pid) for pid in self.serving_processes()}
+        return [(pid, fd) for pid, fds in held.items() for fd, what in fds.items() if what in wanted]
+
     def socket_of(self, sock):
         """Who serves this client, and on which descriptor: (pid, fd). For IPv4 and IPv6."""
-        port, peer_port = sock.getpeername()[1], sock.getsockname()[1]
-
-        def find():
-            ends = [end.inode for end in tcp_sockets() if (end.local_port, end.peer_port) == (port, peer_port)]
-            wanted = [f"socket:[{inode}]" for inode in ends if inode != 0]  # 0: it is not accepted yet
-            held = {pid: descriptors_of(pid) for pid in self.serving_processes()}
-            return [(pid, fd) for pid, fds in held.items() for fd, what in fds.items() if what in wanted]
-
-        return wait_until(find, f"somebody who serves the client on port {peer_port}")[0]
+        port = sock.getsockname()[1]
+        return wait_until(lambda: self.sockets_of_client(sock), f"somebody who serves the client on port {port}")[0]
 
     def process_of(self, sock):
         """The pid of the process that serves this client (IPv4 and IPv6)."""

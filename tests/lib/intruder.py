@@ -4,6 +4,7 @@
 A tracer (ptrace(2)) stops the process where it enters a call and puts another number in its place;
 the arguments stay as they were. For x86-64, whose register and numbers these are.
 """
+import contextlib
 import ctypes
 import errno
 import os
@@ -82,3 +83,37 @@ def make_call(pid, call):
     ptrace(PTRACE_POKEUSER, pid, RAX, -errno.EINTR)  # to the process its wait was interrupted
     ptrace(PTRACE_DETACH, pid)
     return result
+
+
+@contextlib.contextmanager
+def stop_at_call(pid, call):
+    """Has a process stand still just before it makes this call the next time. Gives a function that says whether it
+    does; it goes on afterwards, unless it was killed."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the registers are those of x86-64")
+    try:
+        ptrace(PTRACE_SEIZE, pid)
+    except PermissionError as error:
+        pytest.skip(f"cannot trace: {error.strerror}")
+    ptrace(PTRACE_INTERRUPT, pid)
+    assert os.WIFSTOPPED(next_status(pid))
+    ptrace(PTRACE_SYSCALL, pid)
+    found = False
+
+    def is_stopped():
+        """To be asked again and again: it lets the process go on through its other calls."""
+        nonlocal found
+        while not found and os.waitpid(pid, WALL | os.WNOHANG)[0] != 0:
+            found = ptrace(PTRACE_PEEKUSER, pid, ORIG_RAX) == CALLS[call]
+            if not found:
+                ptrace(PTRACE_SYSCALL, pid)
+        return found
+
+    try:
+        yield is_stopped
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            if not found:
+                ptrace(PTRACE_INTERRUPT, pid)
+                next_status(pid)
+            ptrace(PTRACE_DETACH, pid)

@@ -72,6 +72,7 @@ static int serve_client(void *context, struct client *client)
 	struct worker *worker = prefork->worker;
 	struct server *server = worker->server;
 	worker_note_fullness(worker);
+	worker_pass_wakeup_on(worker);
 	show(client);
 	const struct session session = {
 		.fd = client->fd,

@@ -122,7 +122,7 @@ static enum accept_verdict do_round(void)
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	admission_pass_time(&admission);
 	admission_serve_waiting(&admission);
-	enum accept_verdict verdict = admission_accept(&admission, &listener);
+	enum accept_verdict verdict = admission_accept(&admission, &listener, &(bool){ true });
 	unit_capture_end(&log_of);
 	return verdict;
 }
@@ -328,12 +328,13 @@ static void accept_without_descriptors(const void *argument)
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	limit.rlim_cur = 3; /* the standard ones, and no other */
 	setrlimit(RLIMIT_NOFILE, &limit);
-	enum accept_verdict verdict = admission_accept(&admission, &listener);
+	bool is_ready = true;
+	enum accept_verdict verdict = admission_accept(&admission, &listener, &is_ready);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	unit_capture_end(&log_of);
 
-	UNIT_CHILD_MUST(verdict == ACCEPT_PAUSE);
+	UNIT_CHILD_MUST(verdict == ACCEPT_PAUSE && is_ready);
 	UNIT_CHILD_MUST(!admission_is_open(&admission));
 	UNIT_CHILD_MUST(engine.n_tried == 0 && admission.n_waiting == 0);
 	UNIT_CHILD_MUST(strcmp(log_of.text, "tcpecho: warning: cannot accept: too many open files, "
@@ -647,7 +648,7 @@ TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end)
 
 TEST(while_it_drains_queues_are_emptied_and_sockets_closed_ready_or_not)
 {
-	static const bool none_ready[2];
+	bool none_ready[2] = { false };
 	listen_twice();
 	int clients[] = { connect_from(1), connect_from(1) };
 	assert_false(admission_has_queue_to_empty(&admission));
@@ -664,7 +665,7 @@ TEST(while_it_drains_queues_are_emptied_and_sockets_closed_ready_or_not)
 
 TEST(while_it_drains_who_finds_no_place_waits_in_the_queue_and_is_served_later)
 {
-	static const bool none_ready[2];
+	bool none_ready[2] = { false };
 	listen_twice();
 	server.clients.most = 1;
 	int clients[] = { connect_from(1), connect_from(1) };
@@ -688,7 +689,7 @@ TEST(while_it_drains_who_finds_no_place_waits_in_the_queue_and_is_served_later)
 
 TEST(a_socket_that_is_lost_while_it_drains_is_only_closed)
 {
-	static const bool none_ready[2];
+	bool none_ready[2] = { false };
 	listen_twice();
 	server.drain.phase = DRAIN_DRAINING;
 	close(server.listeners.list[0].fd);
@@ -701,7 +702,7 @@ TEST(a_socket_that_is_lost_while_it_drains_is_only_closed)
 
 TEST(it_is_over_when_it_drains_and_nobody_is_left_anywhere)
 {
-	static const bool none_ready[2];
+	bool none_ready[2] = { false };
 	limit_sources(1);
 	listen_twice();
 	int clients[] = { connect_from(1), connect_from(1) };

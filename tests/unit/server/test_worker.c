@@ -227,6 +227,60 @@ TEST(one_who_waits_for_his_source_is_served_when_another_worker_tells_of_room)
 	close(limit.room_fd);
 }
 
+/* ---- a wake-up that it cannot use ---- */
+
+/* One of two workers. The other waits for its wake-ups. */
+static void open_one_of_two(void)
+{
+	worker.n_workers = 2;
+	worker.wakeup_fd = news_open_edge();
+	open_worker();
+}
+
+TEST(a_worker_that_was_woken_and_is_full_wakes_another)
+{
+	int clients[MOST];
+	open_one_of_two();
+	for (int i = 0; i < MOST; i++)
+		clients[i] = unit_connect(&address);
+	TAKE_TURNS_UNTIL(n_served == MOST);
+	assert_false(is_readable(worker.wakeup_fd)); /* it accepted what it was woken for */
+	worker.is_ready[0] = true;
+	assert_int_equal(worker_admit(&worker), 0);
+	assert_true(is_readable(worker.wakeup_fd));
+	assert_false(is_readable(worker.poller.fd)); /* and not itself */
+	close(worker.wakeup_fd);
+	for (int i = 0; i < MOST; i++)
+		close(clients[i]);
+}
+
+TEST(a_worker_that_was_woken_and_pauses_wakes_another)
+{
+	open_one_of_two();
+	worker.admission.resume_ns = clock_deadline_ns(UNIT_PATIENCE_S * CLOCK_NS_PER_S);
+	worker.is_ready[0] = true;
+	assert_int_equal(worker_admit(&worker), 0);
+	assert_true(is_readable(worker.wakeup_fd));
+	close(worker.wakeup_fd);
+}
+
+TEST(a_worker_that_another_wakes_looks_at_the_listening_sockets)
+{
+	static const uint64_t one = 1;
+	open_one_of_two();
+	assert_int_equal(poller_remove(&worker.poller, server.listeners.list[0].fd), 0);
+	int client = unit_connect(&address);
+	take_some_turns();
+	assert_int_equal(n_served, 0);
+	unit_write(worker.wakeup_fd, &one, sizeof(one));
+	TAKE_TURNS_UNTIL(n_served == 1);
+	take_some_turns();
+	assert_false(is_readable(worker.wakeup_fd));
+	assert_false(is_readable(worker.poller.fd));
+	close(worker.wakeup_fd);
+	close(client);
+}
+
 /* ---- the end ---- */
 
 TEST(last_orders_are_for_those_who_are_queued_and_for_nobody_after_them)
@@ -319,6 +373,9 @@ int main(void)
 		WORKER_TEST(an_engine_that_waits_for_the_sockets_itself_says_which_are_ready),
 		WORKER_TEST(
 			one_who_waits_for_his_source_is_served_when_another_worker_tells_of_room),
+		WORKER_TEST(a_worker_that_was_woken_and_is_full_wakes_another),
+		WORKER_TEST(a_worker_that_was_woken_and_pauses_wakes_another),
+		WORKER_TEST(a_worker_that_another_wakes_looks_at_the_listening_sockets),
 		WORKER_TEST(last_orders_are_for_those_who_are_queued_and_for_nobody_after_them),
 		WORKER_TEST(those_who_are_queued_when_it_is_full_are_served_before_it_ends),
 		WORKER_TEST(with_nobody_there_last_orders_are_the_end),

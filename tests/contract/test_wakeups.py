@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""A new connection wakes one worker. If that one cannot accept it, because it is stopped, killed, full or short of
+descriptors, another worker with room accepts it: no client waits for a worker while another could serve it."""
+import contextlib
+import os
+import select
+import signal
+import socket
+import time
+
+import pytest
+
+from harness import PATIENCE, parse_address, recv_exactly, wait_until
+from intruder import WALL, stop_at_call
+from scarcity import lowest_free_descriptor, set_descriptor_limit
+
+SEVERAL = pytest.mark.engines("prefork", "thread", "epoll", "uring")
+
+CLIENTS = 50
+
+
+def echoes(sock, data=b"hello"):
+    """One message there and back: it takes as long as a hang, or it comes."""
+    sock.sendall(data)
+    return recv_exactly(sock, len(data)) == data
+
+
+def first_in_line(server):
+    """A worker that is woken soon: of some engines always the same, of others each in its turn."""
+    with server.connect() as sock:
+        assert echoes(sock)
+        return server.process_of(sock)
+
+
+def serve_one_after_the_other(server, count):
+    for _ in range(count):
+        with server.connect() as sock:
+            assert echoes(sock)
+
+
+@pytest.fixture
+def two_workers(serve):
+    """A server with two workers, both of which wait for clients."""
+
+    def start(*arguments):
+        server = serve("-w", "2", *arguments)
+        wait_until(lambda: len(server.children()) == 2, "both workers")
+        serve_one_after_the_other(server, 4)
+        server.wait_for_rest()
+        return server
+
+    return start
+
+
+# ---- a worker that is stopped or killed ----
+
+
+@SEVERAL
+@pytest.mark.parametrize("which", [0, 1], ids=["the first", "the second"])
+def test_while_one_of_two_workers_is_stopped_the_other_serves_every_client(two_workers, which):
+    server = two_workers("127.0.0.1:0")
+    stopped = server.stop_all([server.children()[which]])
+    try:
+        serve_one_after_the_other(server, CLIENTS)
+    finally:
+        server.continue_all(stopped)
+    serve_one_after_the_other(server, 4)
+
+
+@SEVERAL
+def test_a_worker_that_is_stopped_at_any_moment_delays_no_client_but_its_own(two_workers):
+    server = two_workers("127.0.0.1:0")
+    for number in range(20):
+        worker = server.children()[number % 2]
+        with server.connect() as sock:
+            os.kill(worker, signal.SIGSTOP)  # perhaps just after it was woken, or has accepted
+            try:
+                sock.sendall(b"hello")
+                wait_until(lambda: is_readable(sock) or holds(server, worker, sock), "a client to be accepted")
+            finally:
+                os.kill(worker, signal.SIGCONT)
+            assert recv_exactly(sock, 5) == b"hello"
+
+
+def is_readable(sock):
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+def holds(server, worker, sock):
+    return worker in [pid for pid, _ in server.sockets_of_client(sock)]
+
+
+@SEVERAL
+@pytest.mark.parametrize("fate", ["stopped", "killed"])
+def test_a_connection_whose_worker_is_stopped_or_killed_before_it_accepts_is_accepted_by_another(two_workers, fate):
+    server = two_workers("127.0.0.1:0")
+    victim = first_in_line(server)
+    with contextlib.ExitStack() as stack, stop_at_call(victim, "accept4") as is_stopped:
+        deadline = time.monotonic() + PATIENCE
+        while not is_stopped():  # until then the other one is woken
+            assert time.monotonic() < deadline, "it does not come to accept"
+            sock = stack.enter_context(server.connect())
+            sock.sendall(b"hello")
+            while not is_stopped() and not select.select([sock], [], [], 0.005)[0]:
+                assert time.monotonic() < deadline, "a client that no worker was woken for"
+            if not is_stopped():
+                assert recv_exactly(sock, 5) == b"hello"
+                sock.close()
+        if fate == "killed":
+            os.kill(victim, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                wait_until(lambda: os.waitpid(victim, WALL | os.WNOHANG)[0], "it to be gone")
+        assert recv_exactly(sock, 5) == b"hello"
+        sock.close()
+        serve_one_after_the_other(server, 10)
+
+
+@pytest.mark.engines("prefork")
+def test_while_all_idle_workers_are_stopped_others_are_started(serve):
+    server = serve("-m", "50", "127.0.0.1:0")
+    stopped = server.stop_all(server.children())
+    try:
+        serve_one_after_the_other(server, 10)
+    finally:
+        server.continue_all(stopped)
+
+
+# ---- a worker that has no room ----
+
+
+@SEVERAL
+def test_clients_of_two_addresses_are_served_by_two_workers_with_one_place_each(two_workers):
+    server = two_workers("-m", "2", "127.0.0.1:0", "127.0.0.1:0")
+    addresses = [parse_address(text)[1] for text in server.addresses]
+    for _ in range(25):
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(connect_to(address)) for address in addresses]
+            for sock in socks:
+                sock.sendall(b"hello")
+            for sock in socks:
+                assert recv_exactly(sock, 5) == b"hello"
+        server.wait_for_rest()
+
+
+def connect_to(address):
+    sock = socket.create_connection(address, PATIENCE)
+    sock.settimeout(PATIENCE)
+    return sock
+
+
+@SEVERAL
+def test_while_one_of_two_workers_has_no_descriptor_the_other_serves_every_client(two_workers):
+    server = two_workers("127.0.0.1:0")
+    poor = first_in_line(server)
+    server.wait_for_rest()
+    before = set_descriptor_limit(poor, lowest_free_descriptor(poor))
+    serve_one_after_the_other(server, CLIENTS)
+    set_descriptor_limit(poor, before)
+    serve_one_after_the_other(server, 4)
