@@ -2,6 +2,7 @@
 #include "base/err.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +38,22 @@ struct err_text err_text(int code)
 	if (islower((unsigned char)out.text[1]))
 		out.text[0] = (char)tolower((unsigned char)out.text[0]);
 	return out;
+}
+
+const char *err_remedy(int code)
+{
+	switch (code) {
+	case -EMFILE:
+		return " (raise the limit on descriptors, ulimit -n)";
+	case -ENFILE:
+		return " (the machine has no descriptors left: raise fs.file-max)";
+	case -ENOMEM:
+		return " (see ulimit -v, the memory cgroup and vm.overcommit_memory)";
+	case -ENOBUFS:
+		return " (the kernel has no memory left for sockets)";
+	default:
+		return "";
+	}
 }
 
 const char *err_name(int code)

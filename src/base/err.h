@@ -33,7 +33,14 @@
 	X(ERR_HLOG_FOREIGN, -5019,                                                              \
 	  "the histogram has another encoding or precision (HdrHistogram V2, 3 digits from 1)") \
 	X(ERR_BAD_MOMENT, -5020,                                                                \
-	  "not a moment (write 2026-11-26T12:00:00Z, @SECONDS since 1970, or +5s from now)")
+	  "not a moment (write 2026-11-26T12:00:00Z, @SECONDS since 1970, or +5s from now)")    \
+	X(ERR_NO_ZONE, -5021, "a link-local address needs its interface (write fe80::1%eth0)")  \
+	X(ERR_GIVEN_TWICE, -5022, "it is given twice, or another address includes it")          \
+	X(ERR_TOO_MANY_ADDRESSES, -5023, "there are more than 64 addresses")                    \
+	X(ERR_NOT_TCP, -5024, "it is neither TCP nor a unix socket (MPTCP is not supported)")   \
+	X(ERR_NO_FREE_PORT, -5025,                                                              \
+	  "no port is free (raise net.ipv4.ip_local_port_range, or name a port)")               \
+	X(ERR_NO_INTERFACE, -5026, "there is no interface of the name behind the %")
 
 #define X(name, number, sentence) name = (number),
 enum err { ERR_LIST(X) };
@@ -51,6 +58,12 @@ struct err_text {
  * Use it in the expression that needs it: log_error("...: %s", err_text(code).text).
  */
 struct err_text err_text(int code);
+
+/*
+ * What to do about a code that means that this machine or this user is short of something: " (raise
+ * ulimit -n)", to follow err_text(). "" for all other codes. Static storage.
+ */
+const char *err_remedy(int code);
 
 /* The symbol for a negative code, "ECONNRESET" or "ERR_BAD_PORT"; "?" for none. Static storage. */
 const char *err_name(int code);

@@ -138,6 +138,16 @@ static int resolve_loopback(uint16_t port, int family, struct addr ret_list[ADDR
 	return n;
 }
 
+/* A name may stand for an address several times, as in /etc/hosts. */
+static bool is_repeated(const struct addr *list, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (addr_equal(&list[i], &list[n]))
+			return true;
+	}
+	return false;
+}
+
 int addr_resolve(const struct addr_spec *spec, int family, struct addr ret_list[ADDR_MAX_RESOLVED])
 {
 	assert(spec->kind != ADDR_WILDCARD);
@@ -152,6 +162,8 @@ int addr_resolve(const struct addr_spec *spec, int family, struct addr ret_list[
 	int eai = getaddrinfo(spec->host, NULL, &hints, &found);
 	if (eai != 0 && strcmp(spec->host, "localhost") == 0)
 		return resolve_loopback(spec->port, family, ret_list);
+	if (eai == EAI_NONAME && strchr(spec->host, '%') != NULL)
+		return ERR_NO_INTERFACE;
 	if (eai != 0)
 		return resolver_code(eai, errno);
 
@@ -162,7 +174,7 @@ int addr_resolve(const struct addr_spec *spec, int family, struct addr ret_list[
 		ret_list[n] = (struct addr){ .len = at->ai_addrlen };
 		memcpy(&ret_list[n].any, at->ai_addr, at->ai_addrlen);
 		addr_set_port(&ret_list[n], spec->port);
-		n++;
+		n += !is_repeated(ret_list, n);
 	}
 	freeaddrinfo(found);
 	return n > 0 ? n : ERR_NO_ADDRESS;
@@ -230,6 +242,13 @@ void addr_unmap(struct addr *addr)
 	struct addr plain = addr_wildcard(AF_INET, addr_port(addr));
 	memcpy(&plain.v4.sin_addr, &addr->v6.sin6_addr.s6_addr[12], sizeof(plain.v4.sin_addr));
 	*addr = plain;
+}
+
+int addr_error(const struct addr *addr, int saved_errno)
+{
+	bool lacks_zone = addr->any.sa_family == AF_INET6 && addr->v6.sin6_scope_id == 0 &&
+			  IN6_IS_ADDR_LINKLOCAL(&addr->v6.sin6_addr);
+	return saved_errno == EINVAL && lacks_zone ? ERR_NO_ZONE : -saved_errno;
 }
 
 bool addr_equal(const struct addr *a, const struct addr *b)

@@ -65,9 +65,9 @@ MUST_USE int addr_parse_port(const char *text, uint16_t *ret_port);
 
 /*
  * Looks a spec of the kinds ADDR_HOST and ADDR_UNIX up. family: AF_UNSPEC, AF_INET or AF_INET6.
- * The addresses come in the order in which to try them (RFC 6724). Blocks as long as the resolver
- * does. Returns how many (1..ADDR_MAX_RESOLVED), or ERR_NO_SUCH_HOST, ERR_NAME_SERVER,
- * ERR_NO_ADDRESS, ERR_RESOLVER or -errno.
+ * The addresses come in the order in which to try them (RFC 6724), each once. Blocks as long as the resolver
+ * does. Returns how many (1..ADDR_MAX_RESOLVED), or ERR_NO_SUCH_HOST, ERR_NO_INTERFACE,
+ * ERR_NAME_SERVER, ERR_NO_ADDRESS, ERR_RESOLVER or -errno.
  */
 MUST_USE int addr_resolve(const struct addr_spec *spec, int family,
 			  struct addr ret_list[ADDR_MAX_RESOLVED]);
@@ -85,6 +85,12 @@ void addr_set_port(struct addr *addr, uint16_t port);
 
 /* An IPv4 address that came in by an IPv6 socket (::ffff:192.0.2.7) becomes what it is: IPv4. */
 void addr_unmap(struct addr *addr);
+
+/*
+ * The negative code of a bind(2) or connect(2) on this address that failed with this errno: -errno,
+ * or ERR_NO_ZONE, where the kernel says EINVAL because a link-local address has no interface.
+ */
+int addr_error(const struct addr *addr, int saved_errno);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
 

@@ -37,7 +37,7 @@ MUST_USE static int connect_to(int fd, const struct addr *addr, uint64_t deadlin
 		if (errno == EINPROGRESS || errno == EINTR)
 			return await_outcome(fd, deadline_ns);
 		if (errno != EAGAIN || addr->any.sa_family != AF_UNIX)
-			return -errno;
+			return addr_error(addr, errno);
 		/* A unix socket does not let us wait for room in the server's queue: ask again. */
 		if (clock_now_ns() >= deadline_ns)
 			return -ETIMEDOUT;
@@ -60,7 +60,7 @@ MUST_USE static int bind_to(int fd, const struct addr *source)
 {
 	static const struct socket_option late[] = { { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1 } };
 	int rc = options_set(fd, late, ARRAY_LEN(late));
-	return rc == 0 && bind(fd, &source->any, source->len) < 0 ? -errno : rc;
+	return rc == 0 && bind(fd, &source->any, source->len) < 0 ? addr_error(source, errno) : rc;
 }
 
 MUST_USE static int open_socket(int family, const struct addr *source)
@@ -97,7 +97,7 @@ int connect_begin(const struct addr *addr, const struct addr *source)
 	if (fd < 0 || connect(fd, &addr->any, addr->len) == 0 || errno == EINPROGRESS ||
 	    errno == EINTR)
 		return fd;
-	int rc = -errno;
+	int rc = addr_error(addr, errno);
 	io_close(&fd);
 	return rc;
 }

@@ -19,15 +19,17 @@
  * That is ERR_SELF_CONNECT. What a firewall on the way prohibits is ERR_FORBIDDEN where it says so
  * (RFC 4443 3.1, of ICMP the kernel makes EHOSTUNREACH); -EACCES is this machine's own word.
  *
- * Returns the descriptor, which is the caller's; -ETIMEDOUT when the deadline came first; -errno.
+ * Returns the descriptor, which is the caller's; -ETIMEDOUT when the deadline came first; or a code
+ * of addr_error().
  */
 MUST_USE int connect_open(const struct addr *addr, uint64_t deadline_ns);
 
 /*
  * The same in two steps, for whoever connects many at a time. The first returns a socket, the
- * caller's, which is writable (poll(2)) as soon as there is an outcome; or -errno, -EAGAIN for a
- * unix socket whose queue is full. source: where to connect from, with port 0 for any; NULL: as the
- * kernel sees fit. The second says what came of it: 0, ERR_SELF_CONNECT, ERR_FORBIDDEN or -errno.
+ * caller's, which is writable (poll(2)) as soon as there is an outcome; or a code of addr_error(),
+ * -EAGAIN for a unix socket whose queue is full. source: where to connect from, with port 0 for any;
+ * NULL: as the kernel sees fit. The second says what came of it: 0, ERR_SELF_CONNECT, ERR_FORBIDDEN
+ * or -errno.
  */
 MUST_USE int connect_begin(const struct addr *addr, const struct addr *source);
 MUST_USE int connect_outcome(int fd);

@@ -95,6 +95,19 @@ TEST(what_is_no_error_has_no_name)
 	assert_string_equal(err_name(5), "?");
 }
 
+TEST(a_shortage_has_a_remedy_that_follows_its_sentence)
+{
+	static const int shortages[] = { -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS };
+	for (size_t i = 0; i < ARRAY_LEN(shortages); i++) {
+		const char *remedy = err_remedy(shortages[i]);
+		assert_memory_equal(remedy, " (", 2);
+		assert_int_equal(remedy[strlen(remedy) - 1], ')');
+	}
+	assert_string_equal(err_remedy(-EINVAL), "");
+	assert_string_equal(err_remedy(ERR_BAD_PORT), "");
+	assert_string_equal(err_remedy(0), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +118,7 @@ int main(void)
 		cmocka_unit_test(errno_names_are_their_symbols),
 		cmocka_unit_test(an_unknown_code_is_told_by_its_number),
 		cmocka_unit_test(what_is_no_error_has_no_name),
+		cmocka_unit_test(a_shortage_has_a_remedy_that_follows_its_sentence),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

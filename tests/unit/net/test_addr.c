@@ -258,6 +258,35 @@ TEST(every_word_of_the_resolver_has_its_code)
 	}
 }
 
+TEST(an_unknown_interface_is_told_as_such)
+{
+	struct addr list[ADDR_MAX_RESOLVED];
+	assert_int_equal(resolve("fe80::1%no-such-interface", AF_UNSPEC, list), ERR_NO_INTERFACE);
+}
+
+TEST(an_address_that_a_name_has_twice_comes_once)
+{
+	static const struct resolver_name name = {
+		.host = "echo", .addresses = { "127.0.0.1", "127.0.0.2", "127.0.0.1" }
+	};
+	struct addr list[ADDR_MAX_RESOLVED];
+	resolver_knows(&name);
+	assert_int_equal(resolve("echo", AF_UNSPEC, list), 2);
+	assert_false(addr_equal(&list[0], &list[1]));
+}
+
+TEST(einval_of_a_link_local_address_means_that_its_interface_is_missing)
+{
+	struct addr addr = addr_wildcard(AF_INET6, 7);
+	assert_int_equal(inet_pton(AF_INET6, "fe80::1", &addr.v6.sin6_addr), 1);
+	assert_int_equal(addr_error(&addr, EINVAL), ERR_NO_ZONE);
+	assert_int_equal(addr_error(&addr, EADDRINUSE), -EADDRINUSE);
+	addr.v6.sin6_scope_id = 1;
+	assert_int_equal(addr_error(&addr, EINVAL), -EINVAL);
+	addr = addr_wildcard(AF_INET, 7);
+	assert_int_equal(addr_error(&addr, EINVAL), -EINVAL);
+}
+
 TEST(addresses_come_in_the_resolvers_order_with_the_port)
 {
 	static const struct resolver_name name = {
@@ -533,6 +562,10 @@ int main(void)
 		cmocka_unit_test(an_abstract_name_begins_with_nul_and_ends_with_its_length),
 		cmocka_unit_test(the_family_that_was_asked_for_is_the_one_that_comes),
 		NAME_TEST(every_word_of_the_resolver_has_its_code),
+		cmocka_unit_test(an_unknown_interface_is_told_as_such),
+		NAME_TEST(an_address_that_a_name_has_twice_comes_once),
+		cmocka_unit_test(
+			einval_of_a_link_local_address_means_that_its_interface_is_missing),
 		NAME_TEST(addresses_come_in_the_resolvers_order_with_the_port),
 		NAME_TEST(of_more_addresses_than_there_is_room_for_the_first_are_taken),
 		NAME_TEST(localhost_is_loopback_even_where_no_resolver_knows_it),
