@@ -20,6 +20,7 @@
 #include "base/units.h"
 #include "client/dial.h"
 #include "client/held.h"
+#include "net/listen_all.h"
 #include "net/signals.h"
 
 /* Descriptors besides the connections'. */
@@ -175,17 +176,17 @@ static void say_start(struct hold *hold, const struct hold_report *report)
 MUST_USE static enum status open_page(struct hold *hold)
 {
 	const struct hold_config *config = hold->holding.config;
-	hold->page.listen_fd = -1;
 	if (config->metrics == NULL)
 		return STATUS_OK;
 	int rc = page_open(&hold->page, config->metrics, config->render, &hold->holding.poller,
 			   TAG_PAGE);
 	if (rc < 0) {
-		log_error("cannot serve metrics on %s: %s", addr_spec_text(config->metrics).text,
-			  err_text(rc).text);
+		log_error("cannot serve metrics on %s: %s%s", addr_spec_text(config->metrics).text,
+			  err_text(rc).text, listen_remedy(rc, config->metrics).text);
 		return STATUS_MACHINE;
 	}
-	log_notice("metrics on %s, at /metrics", addr_format(&hold->page.addr).text);
+	for (int i = 0; i < hold->page.n_listeners; i++)
+		log_notice("metrics on %s, at /metrics", addr_format(&hold->page.addrs[i]).text);
 	return STATUS_OK;
 }
 

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "net/accept.h"
 #include "net/io.h"
-#include "net/machine.h"
+#include "net/listen_all.h"
 
 #define PATH "/metrics"
 
@@ -28,23 +28,12 @@
 
 /* ---- listening ---- */
 
-MUST_USE static int listen_on_wildcard(uint16_t port)
-{
-	struct addr addr = addr_wildcard(AF_INET6, port);
-	int fd = machine_has_ipv6() ? listen_open(&addr) : -EAFNOSUPPORT;
-	if (fd != -EAFNOSUPPORT)
-		return fd;
-	addr = addr_wildcard(AF_INET, port);
-	return listen_open(&addr);
-}
-
-MUST_USE static int listen_on(const struct addr_spec *spec)
+/* All addresses of a name, on one port. Writes the descriptors and returns how many, or a code. */
+MUST_USE static int listen_on(const struct addr_spec *spec, int ret_fds[ADDR_MAX_RESOLVED])
 {
 	struct addr list[ADDR_MAX_RESOLVED];
-	if (spec->kind == ADDR_WILDCARD)
-		return listen_on_wildcard(spec->port);
-	int n = addr_resolve(spec, AF_UNSPEC, list);
-	return n < 0 ? n : listen_open(&list[0]);
+	int n = spec->kind == ADDR_WILDCARD ? 0 : addr_resolve(spec, AF_UNSPEC, list);
+	return n < 0 ? n : listen_open_all(spec, list, n, ret_fds);
 }
 
 int page_open(struct page *page, const struct addr_spec *spec, page_render_fn *render,
@@ -55,13 +44,18 @@ int page_open(struct page *page, const struct addr_spec *spec, page_render_fn *r
 	page->first_tag = first_tag;
 	for (int i = 0; i < PAGE_VISITORS; i++)
 		page->visitors[i].fd = -1;
-	page->listen_fd = listen_on(spec);
-	if (page->listen_fd < 0)
-		return page->listen_fd;
-	int rc = addr_of_socket(page->listen_fd, &page->addr);
-	page->path = listen_path_of(&page->addr);
-	if (rc == 0)
-		rc = poller_add(poller, page->listen_fd, EPOLLIN, first_tag);
+	int n = listen_on(spec, page->listen_fds);
+	if (n < 0)
+		return n;
+	page->n_listeners = n;
+	int rc = 0;
+	for (int i = 0; i < n && rc == 0; i++) {
+		rc = addr_of_socket(page->listen_fds[i], &page->addrs[i]);
+		if (rc == 0)
+			rc = poller_add(poller, page->listen_fds[i], EPOLLIN,
+					first_tag + (uint64_t)i);
+	}
+	page->path = listen_path_of(&page->addrs[0]);
 	if (rc < 0)
 		page_close(page);
 	return rc;
@@ -71,10 +65,10 @@ void page_close(struct page *page)
 {
 	for (int i = 0; i < PAGE_VISITORS; i++)
 		io_close(&page->visitors[i].fd);
-	io_close(&page->listen_fd);
-	if (page->addr.len > 0)
-		ignore_result(
-			listen_remove_path(&page->addr, page->path)); /* the next replaces it */
+	if (page->n_listeners > 0) /* while it listens; if it fails, the next start replaces it */
+		ignore_result(listen_remove_path(&page->addrs[0], page->path));
+	while (page->n_listeners > 0)
+		io_close(&page->listen_fds[--page->n_listeners]);
 }
 
 /* ---- one visitor ---- */
@@ -189,37 +183,48 @@ static void let_in(struct page *page, int fd, const struct deaths *deaths)
 	visitor->serial = page->n_visitors++;
 	visitor->has_been_told = false;
 	visitor->n_request = visitor->n_answer = visitor->n_sent = 0;
-	uint64_t tag = page->first_tag + 1 + (uint64_t)(visitor - page->visitors);
+	uint64_t tag = page->first_tag + ADDR_MAX_RESOLVED + (uint64_t)(visitor - page->visitors);
 	if (poller_add(page->poller, fd, EDGES, tag) < 0)
 		io_close(&visitor->fd);
 	else
 		serve(page, visitor, deaths);
 }
 
+/* events: of the listening sockets. Returns 0 or a negative code. */
+MUST_USE static int watch_listeners(struct page *page, uint32_t events)
+{
+	int rc = 0;
+	for (int i = 0; i < page->n_listeners && rc == 0; i++)
+		rc = poller_change(page->poller, page->listen_fds[i], events,
+				   page->first_tag + (uint64_t)i);
+	return rc;
+}
+
 static void pause_for_a_while(struct page *page)
 {
-	if (poller_change(page->poller, page->listen_fd, 0, page->first_tag) == 0)
+	if (watch_listeners(page, 0) == 0)
 		page->resumes_ns = clock_deadline_ns(SHORT_NS);
 }
 
 void page_resume(struct page *page)
 {
 	page->resumes_ns = 0;
-	if (poller_change(page->poller, page->listen_fd, EPOLLIN, page->first_tag) < 0)
+	if (watch_listeners(page, EPOLLIN) < 0)
 		page->resumes_ns = clock_deadline_ns(SHORT_NS);
 }
 
 void page_event(struct page *page, uint64_t tag, const struct deaths *deaths)
 {
-	if (tag != page->first_tag) {
-		struct visitor *visitor = &page->visitors[tag - page->first_tag - 1];
+	uint64_t number = tag - page->first_tag;
+	if (number >= ADDR_MAX_RESOLVED) {
+		struct visitor *visitor = &page->visitors[number - ADDR_MAX_RESOLVED];
 		if (visitor->fd >= 0)
 			serve(page, visitor, deaths);
 		return;
 	}
 	int fd, code;
 	struct addr peer;
-	enum accept_verdict verdict = accept_client(page->listen_fd, &fd, &peer, &code);
+	enum accept_verdict verdict = accept_client(page->listen_fds[number], &fd, &peer, &code);
 	if (verdict == ACCEPT_GOT)
 		let_in(page, fd, deaths);
 	else if (verdict == ACCEPT_PAUSE || verdict == ACCEPT_LOST)

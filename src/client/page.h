@@ -37,11 +37,12 @@ struct visitor {
 };
 
 struct page {
-	int listen_fd;
-	struct addr addr; /* where it is served */
-	struct listen_path path;
+	int listen_fds[ADDR_MAX_RESOLVED];
+	struct addr addrs[ADDR_MAX_RESOLVED]; /* where they listen */
+	int n_listeners;                      /* 0: the page is closed */
+	struct listen_path path;              /* of a unix socket */
 	struct poller *poller;
-	uint64_t first_tag;  /* in the poller: of the listening socket; behind it, the visitors' */
+	uint64_t first_tag;  /* in the poller: of the listening sockets, then of the visitors */
 	uint64_t resumes_ns; /* the machine was short of something: nobody is let in before; or 0 */
 	uint64_t n_visitors; /* so far */
 	page_render_fn *render;
@@ -49,11 +50,11 @@ struct page {
 };
 
 /* Tags from first_tag on that a page uses. */
-#define PAGE_TAGS (1 + PAGE_VISITORS)
+#define PAGE_TAGS (ADDR_MAX_RESOLVED + PAGE_VISITORS)
 
 /*
- * Begins to listen, and puts itself into the poller, which must outlive it. Of a name the first
- * address counts. Returns 0 or a negative code, with nothing open.
+ * Begins to listen, on all addresses of a name, and puts itself into the poller, which must outlive
+ * it. Returns 0 or a negative code, with nothing open. A zeroed page is closed.
  */
 MUST_USE int page_open(struct page *page, const struct addr_spec *spec, page_render_fn *render,
 		       struct poller *poller, uint64_t first_tag);

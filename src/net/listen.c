@@ -2,19 +2,25 @@
 #include "net/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "net/io.h"
+#include "net/machine.h"
 #include "net/options.h"
+#include "net/signals.h"
+
+/* Between two attempts to get the lock of a directory. */
+#define LOCK_RETRY_NS (5 * CLOCK_NS_PER_MS)
 
 static const struct socket_option all_options[] = {
 	{ SOL_SOCKET, SO_REUSEADDR, 1 },
-};
-
-static const struct socket_option v6_options[] = {
-	{ IPPROTO_IPV6, IPV6_V6ONLY, 0 },
 };
 
 /* What is handed down to the sockets that are accepted. */
@@ -24,8 +30,9 @@ MUST_USE static int set_inherited(int fd, int family)
 	return rc == 0 ? io_set_patience(fd, LISTEN_PATIENCE_NS) : rc;
 }
 
-MUST_USE static int set_options_for(int fd, int family)
+MUST_USE static int set_options_for(int fd, int family, bool ipv6_only)
 {
+	const struct socket_option v6_options[] = { { IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only } };
 	int rc = options_set(fd, all_options, ARRAY_LEN(all_options));
 	if (rc == 0 && family == AF_INET6)
 		rc = options_set(fd, v6_options, ARRAY_LEN(v6_options));
@@ -37,14 +44,51 @@ static bool is_path(const struct addr *addr)
 	return addr->any.sa_family == AF_UNIX && addr->local.sun_path[0] != '\0';
 }
 
-/* Is there a socket at this path on which nobody listens any more? */
-static bool is_stale_path(const struct addr *addr)
-{
-	/* To connect to an ordinary file is refused as well: that one is not ours to remove. */
-	struct stat status;
-	if (lstat(addr->local.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
-		return false;
+/* ---- binding ---- */
 
+MUST_USE static int bind_and_listen(int fd, const struct addr *addr)
+{
+	if (bind(fd, &addr->any, addr->len) < 0)
+		return addr_error(addr, errno);
+	return listen(fd, LISTEN_BACKLOG) < 0 ? -errno : 0;
+}
+
+/* Waits a moment for the lock. Returns 0, -EAGAIN at the deadline or -EINTR. */
+MUST_USE static int wait_for_lock(uint64_t deadline_ns)
+{
+	if (clock_now_ns() >= deadline_ns)
+		return -EAGAIN;
+	int rc = io_wait(NULL, 0, clock_deadline_ns(LOCK_RETRY_NS));
+	if (rc < 0)
+		return rc;
+	return signals_is_end_pending() ? -EINTR : 0;
+}
+
+/* Locks the directory of a path. Returns a descriptor, whose closing unlocks it, or -errno. */
+MUST_USE static int lock_directory(const char *path)
+{
+	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *slash = strrchr(path, '/');
+	snprintf(directory, sizeof(directory), "%.*s", (int)(slash != NULL ? slash - path + 1 : 1),
+		 slash != NULL ? path : ".");
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	uint64_t deadline_ns = clock_deadline_ns(LISTEN_LOCK_NS);
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int rc = errno == EWOULDBLOCK || errno == EINTR ? wait_for_lock(deadline_ns)
+								: -errno;
+		if (rc < 0) {
+			io_close(&fd);
+			return rc;
+		}
+	}
+	return fd;
+}
+
+/* Is there no process that listens at this path? */
+static bool is_refused(const struct addr *addr)
+{
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
@@ -53,29 +97,58 @@ static bool is_stale_path(const struct addr *addr)
 	return refused;
 }
 
-MUST_USE static int bind_to(int fd, const struct addr *addr)
+/* Removes the socket that a dead server left at a path. Returns 0 when the path is free. */
+MUST_USE static int clear_path(const struct addr *addr, int lock_fd)
 {
-	if (bind(fd, &addr->any, addr->len) == 0)
-		return 0;
-	int rc = -errno;
-	if (rc != -EADDRINUSE || !is_path(addr) || !is_stale_path(addr))
-		return rc;
-	ignore_result(listen_remove_path(addr, listen_path_of(addr))); /* bind will say it */
-	return bind(fd, &addr->any, addr->len) == 0 ? 0 : -errno;
+	struct stat status;
+	if (lstat(addr->local.sun_path, &status) < 0)
+		return errno == ENOENT ? 0 : -EADDRINUSE; /* its server has just ended */
+	/* Connecting to an ordinary file is refused as well: that one is not ours to remove. */
+	if (!S_ISSOCK(status.st_mode) || !is_refused(addr))
+		return -EADDRINUSE;
+	if (lock_fd < 0)
+		return lock_fd;
+	return listen_remove_path(addr, (struct listen_path){ status.st_dev, status.st_ino });
 }
 
-int listen_open(const struct addr *addr)
+/*
+ * Between bind(2) and listen(2) a live server looks like a dead one: so both happen, and stale
+ * paths are judged and removed, while the directory is locked.
+ */
+MUST_USE static int take_path(int fd, const struct addr *addr)
+{
+	int lock_fd = lock_directory(addr->local.sun_path);
+	if (lock_fd == -EINTR)
+		return -EINTR;
+	int rc = bind_and_listen(fd, addr);
+	if (rc == -EADDRINUSE) {
+		rc = clear_path(addr, lock_fd);
+		if (rc == 0)
+			rc = bind_and_listen(fd, addr);
+	}
+	io_close(&lock_fd);
+	return rc;
+}
+
+MUST_USE static int take_address(int fd, const struct addr *addr)
+{
+	if (is_path(addr))
+		return take_path(fd, addr);
+	int rc = bind_and_listen(fd, addr);
+	bool may_be_any = addr->any.sa_family != AF_UNIX && addr_port(addr) == 0;
+	return rc == -EADDRINUSE && may_be_any ? ERR_NO_FREE_PORT : rc;
+}
+
+MUST_USE static int open_listener(const struct addr *addr, bool ipv6_only)
 {
 	int family = addr->any.sa_family;
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 
-	int rc = set_options_for(fd, family);
+	int rc = set_options_for(fd, family, ipv6_only);
 	if (rc == 0)
-		rc = bind_to(fd, addr);
-	if (rc == 0 && listen(fd, LISTEN_BACKLOG) < 0)
-		rc = -errno;
+		rc = take_address(fd, addr);
 	if (rc < 0) {
 		io_close(&fd);
 		return rc;
@@ -83,28 +156,67 @@ int listen_open(const struct addr *addr)
 	return fd;
 }
 
+int listen_open(const struct addr *addr)
+{
+	return open_listener(addr, false);
+}
+
+int listen_open_ipv6_only(const struct addr *addr)
+{
+	return open_listener(addr, true);
+}
+
+/* Does the kernel, or what guards it, refuse IPv6 with this code? */
+static bool is_without_ipv6(int code)
+{
+	return code == -EAFNOSUPPORT || code == -EADDRNOTAVAIL || code == -EPERM || code == -EACCES;
+}
+
+int listen_open_wildcard(uint16_t port)
+{
+	struct addr addr = addr_wildcard(AF_INET6, port);
+	int fd = machine_has_ipv6() ? listen_open(&addr) : -EAFNOSUPPORT;
+	if (!is_without_ipv6(fd))
+		return fd;
+	addr = addr_wildcard(AF_INET, port);
+	return listen_open(&addr);
+}
+
+bool listen_takes_ipv4(int fd)
+{
+	int ipv6_only = 0;
+	socklen_t size = sizeof(ipv6_only);
+	return getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &ipv6_only, &size) == 0 && ipv6_only == 0;
+}
+
+/* ---- sockets that are passed in ---- */
+
 MUST_USE static int get_option(int fd, int name, int *ret_value)
 {
 	socklen_t size = sizeof(*ret_value);
 	return getsockopt(fd, SOL_SOCKET, name, ret_value, &size) < 0 ? -errno : 0;
 }
 
-/* Is it a stream socket that listens? Then *ret_family is IPv4, IPv6 or unix. */
+/* Is it a stream socket of TCP or a unix socket, and does it listen? *ret_family says which. */
 MUST_USE static int check_listener(int fd, int *ret_family)
 {
-	int type = 0, listens = 0, family = 0;
+	int type = 0, listens = 0, family = 0, protocol = 0;
 	int rc = get_option(fd, SO_TYPE, &type);
 	if (rc == 0)
 		rc = get_option(fd, SO_ACCEPTCONN, &listens);
 	if (rc == 0)
 		rc = get_option(fd, SO_DOMAIN, &family);
+	if (rc == 0)
+		rc = get_option(fd, SO_PROTOCOL, &protocol);
 	if (rc == -ENOTSOCK)
 		return ERR_NO_LISTENER;
 	if (rc < 0)
 		return rc;
-	bool is_ours = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
-	if (type != SOCK_STREAM || !listens || !is_ours)
+	if (type != SOCK_STREAM || !listens)
 		return ERR_NO_LISTENER;
+	bool is_tcp = (family == AF_INET || family == AF_INET6) && protocol == IPPROTO_TCP;
+	if (!is_tcp && family != AF_UNIX)
+		return ERR_NOT_TCP;
 	*ret_family = family;
 	return 0;
 }
@@ -121,6 +233,8 @@ int listen_adopt(int fd)
 		listen_open_queue(fd);
 	return rc;
 }
+
+/* ---- the queue, the path ---- */
 
 void listen_open_queue(int fd)
 {

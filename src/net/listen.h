@@ -7,6 +7,8 @@
 #ifndef NET_LISTEN_H
 #define NET_LISTEN_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/clock.h"
@@ -26,22 +28,43 @@
  * Opens a non-blocking, close-on-exec listening socket.
  *
  *   SO_REUSEADDR    a restart binds at once, though old connections rest in TIME_WAIT (UNP 7.5)
- *   SO_RCVTIMEO     LISTEN_PATIENCE_NS: who sleeps in a receive looks up now and then
+ *   SO_RCVTIMEO     LISTEN_PATIENCE_NS: bound of a blocking receive on a connected socket
  *   IPV6_V6ONLY off the wildcard takes IPv4 too
  *
  * and what every connection needs (net/options.h).
  *
- * A socket left behind by a server that is dead (nobody accepts there) is replaced; the path of one
- * that is alive, or of anything else, is -EADDRINUSE. Returns the descriptor, which is the
- * caller's, or -errno.
+ * The path of a unix socket is bound while its directory is locked (flock(2)), so that of several
+ * servers that start at the same time exactly one gets it. A socket that a dead server left behind
+ * (connecting is refused) is replaced; the path of a live server, or any other file, is
+ * -EADDRINUSE. A stale socket is not replaced without the lock: then the error is that of the lock,
+ * -EAGAIN if another process holds it for LISTEN_LOCK_NS. -EINTR: SIGINT or SIGTERM is pending.
+ *
+ * Returns the descriptor, which is the caller's, or a code of addr_error(). For port 0,
+ * ERR_NO_FREE_PORT instead of -EADDRINUSE.
  */
 MUST_USE int listen_open(const struct addr *addr);
 
+/* How long to wait for the lock of a directory. Servers hold it for some microseconds. */
+#define LISTEN_LOCK_NS (2 * CLOCK_NS_PER_S)
+
+/* The same for IPv6 alone: another socket may have the port for IPv4. */
+MUST_USE int listen_open_ipv6_only(const struct addr *addr);
+
+/*
+ * The same for every interface: [::], which takes IPv4 too; 0.0.0.0 where IPv6 is not in use
+ * (machine_has_ipv6()) or such a socket cannot be had.
+ */
+MUST_USE int listen_open_wildcard(uint16_t port);
+
+/* Does a listening socket bound to [::] take IPv4 too? Asks the kernel. */
+bool listen_takes_ipv4(int fd);
+
 /*
  * Makes a listening socket that we were given into one as listen_open() makes them: takes a
- * descriptor, checks that it is a stream socket (IPv4, IPv6, unix) that listens, sets what can be
- * set on a socket that is bound, and opens its queue, which the last server may have shut. Whether
- * [::] takes IPv4 too was decided when it was bound. Returns 0, -EBADF, ERR_NO_LISTENER or -errno.
+ * descriptor, checks that it is a stream socket (TCP or unix) that listens, sets what can be set on
+ * a socket that is bound, and opens its queue, which the last server may have shut. Whether [::]
+ * takes IPv4 too was decided when it was bound. Returns 0, -EBADF, ERR_NO_LISTENER, ERR_NOT_TCP or
+ * -errno.
  */
 MUST_USE int listen_adopt(int fd);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/machine.h"
 
+#include <ifaddrs.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -15,6 +16,11 @@
 
 #define USUAL_EPHEMERAL_FIRST 32768
 #define USUAL_EPHEMERAL_LAST  60999
+
+#define USUAL_UNPRIVILEGED_FIRST 1024
+
+/* Room for the list of reserved ports. What is behind it counts as not reserved. */
+#define RESERVED_SIZE ((size_t)16 * 1024)
 
 /* The first line of a file of the kernel's, without its end. Returns false if there is none. */
 MUST_USE static bool read_line(const char *path, char *line, size_t size)
@@ -53,9 +59,60 @@ static uint64_t number_in(const char *path)
 	return number;
 }
 
+void machine_ports_add(struct machine_ports *ports, uint16_t port)
+{
+	ports->bits[port / 64] |= UINT64_C(1) << port % 64;
+}
+
+bool machine_ports_has(const struct machine_ports *ports, uint16_t port)
+{
+	return (ports->bits[port / 64] >> port % 64 & 1) != 0;
+}
+
+/* Adds "8080" or "9000-9010". */
+static void add_range(struct machine_ports *ports, char *text)
+{
+	char *dash = strchr(text, '-');
+	uint16_t first, last;
+	if (dash != NULL)
+		*dash = '\0';
+	if (addr_parse_port(text, &first) < 0 ||
+	    addr_parse_port(dash != NULL ? dash + 1 : text, &last) < 0)
+		return;
+	for (uint32_t port = first; port <= last; port++)
+		machine_ports_add(ports, (uint16_t)port);
+}
+
+void machine_reserved_ports(struct machine_ports *ret_ports)
+{
+	char line[RESERVED_SIZE], *rest = NULL;
+	*ret_ports = (struct machine_ports){ { 0 } };
+	if (!read_line("/proc/sys/net/ipv4/ip_local_reserved_ports", line, sizeof(line)))
+		return;
+	for (char *word = strtok_r(line, ",", &rest); word != NULL;
+	     word = strtok_r(NULL, ",", &rest))
+		add_range(ret_ports, word);
+}
+
+unsigned int machine_first_unprivileged_port(void)
+{
+	uint64_t first = number_in("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+	return first <= UINT16_MAX + 1 ? (unsigned int)first : USUAL_UNPRIVILEGED_FIRST;
+}
+
 bool machine_has_ipv6(void)
 {
-	return number_in("/proc/sys/net/ipv6/conf/all/disable_ipv6") == 0;
+	struct ifaddrs *list;
+	if (getifaddrs(&list) < 0)
+		return true;
+	bool any = false, found = false;
+	for (const struct ifaddrs *at = list; at != NULL; at = at->ifa_next) {
+		int family = at->ifa_addr != NULL ? at->ifa_addr->sa_family : AF_UNSPEC;
+		any |= family == AF_INET || family == AF_INET6;
+		found |= family == AF_INET6;
+	}
+	freeifaddrs(list);
+	return found || !any;
 }
 
 static uint64_t as_count(rlim_t limit)

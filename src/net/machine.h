@@ -21,7 +21,28 @@ struct machine_port_range {
 /* The kernel's ephemeral ports (ip(7), ip_local_port_range), or its usual 32768-60999. */
 struct machine_port_range machine_ephemeral_ports(void);
 
-/* Does this machine speak IPv6, or was it left out, or switched off (disable_ipv6)? */
+/* A set of ports. A zeroed one is empty. */
+struct machine_ports {
+	uint64_t bits[(UINT16_MAX + 1) / 64];
+};
+
+/* Adds a port to a set; is it in the set? */
+void machine_ports_add(struct machine_ports *ports, uint16_t port);
+bool machine_ports_has(const struct machine_ports *ports, uint16_t port);
+
+/*
+ * The ports that the kernel never gives to clients (ip_local_reserved_ports). Sets
+ * *ret_ports, to the empty set if that is not known.
+ */
+void machine_reserved_ports(struct machine_ports *ret_ports);
+
+/* The first port that needs no right to bind (ip_unprivileged_port_start), or its usual 1024. */
+unsigned int machine_first_unprivileged_port(void);
+
+/*
+ * Is IPv6 in use: does any interface have an IPv6 address (getifaddrs(3))? Also true if no
+ * interface has an address of any kind, or if that cannot be found out.
+ */
 bool machine_has_ipv6(void);
 
 /*

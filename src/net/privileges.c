@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -15,6 +16,9 @@
 
 #include "base/err.h"
 #include "base/units.h"
+
+/* Most users have fewer groups. */
+#define FEW_GROUPS 32
 
 MUST_USE static int find_entry(const struct passwd *entry, int saved_errno, uid_t *ret_uid)
 {
@@ -55,30 +59,50 @@ static bool is_for_good(uid_t uid, gid_t gid)
 	return uid == 0 || setresuid(0, 0, 0) < 0;
 }
 
-int privileges_become(uid_t uid)
+/* The groups of a user, in memory of the caller's. */
+MUST_USE static int look_up_groups(struct privileges_user *user)
 {
+	int n = FEW_GROUPS, found = -1;
+	while (found < 0) {
+		gid_t *groups = reallocarray(user->groups, (size_t)n, sizeof(*groups));
+		if (groups == NULL)
+			return -ENOMEM;
+		user->groups = groups;
+		found = getgrouplist(user->name, user->gid, groups, &n); /* or n is how many */
+	}
+	user->n_groups = (size_t)found;
+	return 0;
+}
+
+int privileges_look_up(uid_t uid, struct privileges_user *ret_user)
+{
+	*ret_user = (struct privileges_user){ .uid = uid };
+	snprintf(ret_user->name, sizeof(ret_user->name), "%u", (unsigned int)uid);
 	errno = 0;
 	const struct passwd *entry = getpwuid(uid);
-	int rc = find_entry(entry, errno, &uid);
+	int rc = find_entry(entry, errno, &ret_user->uid);
 	if (rc < 0)
 		return rc;
-	/* The groups first, for they need root; the user last, for then there is none. */
-	gid_t gid = entry->pw_gid;
-	if (initgroups(entry->pw_name, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
+	ret_user->gid = entry->pw_gid;
+	snprintf(ret_user->name, sizeof(ret_user->name), "%s", entry->pw_name);
+	return look_up_groups(ret_user);
+}
+
+void privileges_free_user(struct privileges_user *user)
+{
+	free(user->groups);
+	user->groups = NULL;
+}
+
+int privileges_become(const struct privileges_user *user)
+{
+	/* The groups first, because they need root; the user last, because then nothing is left. */
+	uid_t uid = user->uid;
+	gid_t gid = user->gid;
+	if (setgroups(user->n_groups, user->groups) < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(uid, uid, uid) < 0)
 		return -errno;
 	return is_for_good(uid, gid) ? 0 : ERR_STILL_ROOT;
-}
-
-struct user_name privileges_user_name(uid_t uid)
-{
-	struct user_name out;
-	const struct passwd *entry = getpwuid(uid);
-	if (entry != NULL)
-		snprintf(out.text, sizeof(out.text), "%s", entry->pw_name);
-	else
-		snprintf(out.text, sizeof(out.text), "%u", (unsigned int)uid);
-	return out;
 }
 
 int privileges_forgo_new(void)

@@ -72,6 +72,13 @@ int signals_next(int signals_fd)
 	return n == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
 }
 
+bool signals_is_end_pending(void)
+{
+	sigset_t pending;
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
+}
+
 struct signal_name signals_name(int signal)
 {
 	struct signal_name out;

@@ -37,6 +37,8 @@
 #ifndef NET_SIGNALS_H
 #define NET_SIGNALS_H
 
+#include <stdbool.h>
+
 #include "base/compiler.h"
 
 /* The dispositions of a client. */
@@ -53,6 +55,11 @@ MUST_USE int signals_setup_meter(void);
 
 /* The next signal that has come in, or 0 for none. */
 int signals_next(int signals_fd);
+
+/*
+ * Is SIGINT or SIGTERM blocked and pending? For a loop that waits before anything reads signals.
+ */
+bool signals_is_end_pending(void);
 
 /* The name, "SIGKILL", or "signal 34" for one without. */
 struct signal_name {

@@ -1,96 +1,134 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/listeners.h"
 
-#include <errno.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "net/io.h"
-#include "net/machine.h"
+#include "net/listen_all.h"
 
-/* Adds one. The kernel's choice of port and the like is asked back. */
-MUST_USE static int add(struct listeners *listeners, const struct addr *addr)
+/* ---- the same address twice ---- */
+
+static bool is_any(const struct addr *addr)
 {
-	if (listeners->n == LISTENERS_MOST)
-		return -EMFILE;
-	int fd = listen_open(addr);
-	if (fd < 0)
-		return fd;
-	struct listener *listener = &listeners->list[listeners->n];
-	int rc = addr_of_socket(fd, &listener->addr);
-	if (rc < 0) {
-		io_close(&fd);
-		return rc;
-	}
-	listener->fd = fd;
-	listener->path = listen_path_of(addr);
-	listeners->n++;
-	return 0;
+	if (addr->any.sa_family == AF_INET)
+		return addr->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+	return addr->any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&addr->v6.sin6_addr);
 }
 
-MUST_USE static int add_wildcard(struct listeners *listeners, uint16_t port)
+static bool is_same_path(const struct addr *a, const struct addr *b)
 {
-	struct addr addr = addr_wildcard(AF_INET6, port);
-	int rc = machine_has_ipv6() ? add(listeners, &addr) : -EAFNOSUPPORT;
-	if (rc != -EAFNOSUPPORT)
-		return rc;
-	addr = addr_wildcard(AF_INET, port);
-	return add(listeners, &addr);
+	struct listen_path one = listen_path_of(a), other = listen_path_of(b);
+	return one.inode != 0 && one.inode == other.inode && one.device == other.device;
 }
 
-static bool is_not_ours(int code)
+/* Does an open socket have the address or include it? takes_ipv4: the address, if it is [::]. */
+static bool overlaps(const struct listener *listener, const struct addr *addr, bool takes_ipv4)
 {
-	return code == -EADDRNOTAVAIL || code == -EAFNOSUPPORT;
+	struct addr open = listener->addr, asked = *addr;
+	if (addr->any.sa_family == AF_UNIX)
+		return addr_equal(&open, &asked) || is_same_path(&open, &asked);
+	if (addr_port(&open) != addr_port(&asked))
+		return false;
+	addr_unmap(&open);
+	addr_unmap(&asked);
+	if (open.any.sa_family == asked.any.sa_family)
+		return addr_equal(&open, &asked) || is_any(&open) || is_any(&asked);
+	if (asked.any.sa_family == AF_INET)
+		return is_any(&open) && listen_takes_ipv4(listener->fd);
+	return open.any.sa_family == AF_INET && is_any(&asked) && takes_ipv4;
 }
 
-/* /etc/hosts may name an address twice. */
-static bool is_repeated(const struct addr *found, int i)
+static bool is_given_twice(const struct listeners *listeners, const struct addr *addr,
+			   bool takes_ipv4)
 {
-	for (int before = 0; before < i; before++) {
-		struct addr same = found[i];
-		addr_set_port(&same, addr_port(&found[before]));
-		if (addr_equal(&found[before], &same))
+	for (size_t i = 0; i < listeners->n; i++) {
+		if (overlaps(&listeners->list[i], addr, takes_ipv4))
 			return true;
 	}
 	return false;
 }
 
-MUST_USE static int add_resolved(struct listeners *listeners, const struct addr_spec *spec)
+static bool is_ipv4_wildcard(const struct addr *addr, uint16_t port)
 {
-	struct addr found[ADDR_MAX_RESOLVED];
-	int n = addr_resolve(spec, AF_UNSPEC, found);
-	if (n < 0)
-		return n;
-
-	size_t first = listeners->n;
-	int not_ours = 0;
-	for (int i = 0; i < n; i++) {
-		if (is_repeated(found, i))
-			continue;
-		if (listeners->n > first) /* port 0: the port that the first was given */
-			addr_set_port(&found[i], addr_port(&listeners->list[first].addr));
-		int rc = add(listeners, &found[i]);
-		if (is_not_ours(rc)) {
-			not_ours = rc;
-		} else if (rc < 0) {
-			while (listeners->n > first)
-				listener_close(&listeners->list[--listeners->n]);
-			return rc;
-		}
-	}
-	return listeners->n > first ? 0 : not_ours;
+	struct addr plain = *addr;
+	addr_unmap(&plain);
+	return plain.any.sa_family == AF_INET && is_any(&plain) && addr_port(&plain) == port;
 }
 
-int listeners_add(struct listeners *listeners, const struct addr_spec *spec)
+/* Is [::] to be for IPv6 alone, because 0.0.0.0 is given too, with the same port? */
+static bool leaves_ipv4(const struct listeners *listeners, const struct listen_addresses *addresses,
+			const struct addr *addr)
 {
-	return spec->kind == ADDR_WILDCARD ? add_wildcard(listeners, spec->port)
-					   : add_resolved(listeners, spec);
+	uint16_t port = addr_port(addr);
+	bool leaves = false;
+	if (addr->any.sa_family != AF_INET6 || !is_any(addr) || port == 0)
+		return false;
+	for (size_t i = 0; i < addresses->n; i++)
+		leaves |= is_ipv4_wildcard(&addresses->list[i], port);
+	for (size_t i = 0; i < listeners->n; i++)
+		leaves |= is_ipv4_wildcard(&listeners->list[i].addr, port);
+	return leaves;
+}
+
+/* ---- opening ---- */
+
+/* Adds a socket that is open. path: of a unix socket that we made. */
+MUST_USE static int add(struct listeners *listeners, int fd, struct listen_path path)
+{
+	struct listener listener = { .fd = fd, .path = path };
+	int rc = listeners->n < LISTENERS_MOST ? 0 : ERR_TOO_MANY_ADDRESSES;
+	if (rc == 0)
+		rc = addr_of_socket(fd, &listener.addr); /* the kernel may have chosen the port */
+	if (rc < 0) {
+		io_close(&fd);
+		return rc;
+	}
+	listeners->list[listeners->n++] = listener;
+	return 0;
+}
+
+/* The addresses of the i-th spec, of which there are *ret_n. */
+static const struct addr *addresses_of(const struct listen_addresses *addresses, size_t i,
+				       int *ret_n)
+{
+	size_t first = i > 0 ? addresses->ends[i - 1] : 0;
+	*ret_n = (int)(addresses->ends[i] - first);
+	return &addresses->list[first];
+}
+
+int listeners_add(struct listeners *listeners, const struct listen_addresses *addresses, size_t i)
+{
+	int fds[ADDR_MAX_RESOLVED], n, rc = 0;
+	const struct addr_spec *spec = addresses->specs[i];
+	const struct addr *list = addresses_of(addresses, i, &n);
+	bool ipv6_only =
+		spec->kind == ADDR_HOST && n == 1 && leaves_ipv4(listeners, addresses, &list[0]);
+	for (int k = 0; k < n; k++) {
+		if (is_given_twice(listeners, &list[k], !ipv6_only))
+			return ERR_GIVEN_TWICE;
+	}
+	n = ipv6_only ? listen_open_ipv6_only(&list[0]) : listen_open_all(spec, list, n, fds);
+	if (ipv6_only && n >= 0) {
+		fds[0] = n;
+		n = 1;
+	}
+	size_t before = listeners->n;
+	for (int k = 0; k < n; k++) {
+		int code = add(listeners, fds[k], listen_path_of(&list[0])); /* a path is one */
+		rc = code < 0 ? code : rc;
+	}
+	while (rc < 0 && listeners->n > before)
+		listener_close(&listeners->list[--listeners->n]);
+	return n < 0 ? n : rc;
 }
 
 int listeners_adopt(struct listeners *listeners, int fd)
 {
 	struct listener listener = { .fd = fd, .is_passed = true };
-	int rc = listeners->n < LISTENERS_MOST ? listen_adopt(fd) : -EMFILE;
+	int rc = listeners->n < LISTENERS_MOST ? listen_adopt(fd) : ERR_TOO_MANY_ADDRESSES;
 	if (rc == 0)
 		rc = addr_of_socket(fd, &listener.addr);
 	if (rc < 0) {
@@ -100,6 +138,25 @@ int listeners_adopt(struct listeners *listeners, int fd)
 	listeners->list[listeners->n++] = listener;
 	return 0;
 }
+
+/* ---- looking up ---- */
+
+int listeners_look_up(struct listen_addresses *addresses, const struct addr_spec *spec)
+{
+	struct addr found[ADDR_MAX_RESOLVED] = { addr_wildcard(AF_INET6, spec->port) };
+	int n = spec->kind == ADDR_WILDCARD ? 1 : addr_resolve(spec, AF_UNSPEC, found);
+	if (n < 0)
+		return n;
+	if (addresses->n + (size_t)n > LISTENERS_MOST)
+		return ERR_TOO_MANY_ADDRESSES;
+	for (int i = 0; i < n; i++)
+		addresses->list[addresses->n++] = found[i];
+	addresses->specs[addresses->n_specs] = spec;
+	addresses->ends[addresses->n_specs++] = addresses->n;
+	return 0;
+}
+
+/* ---- the end ---- */
 
 void listeners_shut_queues(const struct listeners *listeners)
 {
@@ -115,8 +172,9 @@ void listener_close(struct listener *listener)
 		return;
 	if (listener->is_passed)
 		listen_open_queue(listener->fd);
-	io_close(&listener->fd);
+	/* While it still listens: a path on which no process listens may be another's any time. */
 	int rc = listen_remove_path(&listener->addr, listener->path);
+	io_close(&listener->fd);
 	if (rc < 0)
 		log_warning("cannot remove %s: %s (the next start takes its place)",
 			    addr_format(&listener->addr).text, err_text(rc).text);

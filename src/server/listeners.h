@@ -29,16 +29,36 @@ struct listeners {
 };
 
 /*
- * Opens the sockets of one spec and adds them: of the wildcard one, [::] taking IPv4 too, or
- * 0.0.0.0 where IPv6 is off; of a name one for each of its addresses, all on the same port, but for
- * those that this machine does not have, as long as it has one. Returns 0, or a negative code of
- * addr_resolve() or listen_open(), and then none was added.
+ * The addresses that a list of specs stands for, in their order: those of the i-th spec end before
+ * list[ends[i]]. A zeroed one has none.
  */
-MUST_USE int listeners_add(struct listeners *listeners, const struct addr_spec *spec);
+struct listen_addresses {
+	struct addr list[LISTENERS_MOST];
+	size_t n;
+	const struct addr_spec *specs[LISTENERS_MOST];
+	size_t ends[LISTENERS_MOST];
+	size_t n_specs;
+};
+
+/*
+ * Looks a spec up and appends its addresses: for the wildcard that is [::]. Blocks as long as the resolver does. Returns 0, ERR_TOO_MANY_ADDRESSES or a code of
+ * addr_resolve(). The spec must outlive the list.
+ */
+MUST_USE int listeners_look_up(struct listen_addresses *addresses, const struct addr_spec *spec);
+
+/*
+ * Opens the sockets of the i-th spec of a list (listen_open_all()) and adds them. [::] takes IPv4
+ * too, unless 0.0.0.0 is given as well, with the same port.
+ *
+ * Returns 0, or ERR_GIVEN_TWICE if an address is open already or is included in one that is,
+ * ERR_TOO_MANY_ADDRESSES, or a code of listen_open_all(). Then none was added.
+ */
+MUST_USE int listeners_add(struct listeners *listeners, const struct listen_addresses *addresses,
+			   size_t i);
 
 /*
  * Adds a listening socket that we were passed, and takes its descriptor. Returns 0, or a negative
- * code of listen_adopt(), and -EMFILE when there are too many.
+ * code of listen_adopt(), or ERR_TOO_MANY_ADDRESSES.
  */
 MUST_USE int listeners_adopt(struct listeners *listeners, int fd);
 

@@ -3,7 +3,8 @@
  * The port rule of the classic text (UNP 2.9, 5.2), held against this machine: a server's own port
  * is above 1023 (reserved), above 5000 (where Berkeley's ephemeral ports ended), below 49152 (where
  * IANA's dynamic ports begin, RFC 6335) and outside the range from which this kernel gives ports to
- * clients. Any other port works where permission allows, and earns one warning.
+ * clients, unless it is reserved there (ip_local_reserved_ports). Any other port works where
+ * permission allows, and earns one warning.
  */
 #ifndef SERVER_PORTS_H
 #define SERVER_PORTS_H
@@ -21,8 +22,10 @@ struct ports_text {
 
 /*
  * Holds a port against the rule. Returns true and every reason, in one sentence, when it breaks it.
- * Pure. Port 0, the kernel's choice, breaks nothing.
+ * Pure. Port 0, the kernel's choice, breaks nothing. reserved: ports that the kernel does not give
+ * to clients.
  */
-bool ports_advise(uint16_t port, struct machine_port_range ephemeral, struct ports_text *ret_text);
+bool ports_advise(uint16_t port, struct machine_port_range ephemeral,
+		  const struct machine_ports *reserved, struct ports_text *ret_text);
 
 #endif

@@ -16,7 +16,7 @@
 #include "base/status.h"
 #include "net/activation.h"
 #include "net/io.h"
-#include "net/listen.h"
+#include "net/listen_all.h"
 #include "net/privileges.h"
 #include "net/signals.h"
 #include "server/capacity.h"
@@ -88,29 +88,14 @@ MUST_USE static enum status choose_engine(struct serve_config *config, struct re
 
 /* ---- addresses ---- */
 
-/* What to do about it, where we know. */
-static const char *remedy(int code, const struct addr_spec *spec)
-{
-	bool is_unix = spec->kind == ADDR_UNIX;
-	switch (code) {
-	case -EACCES:
-	case -EPERM:
-		return is_unix ? " (the directory must be writable)"
-			       : " (ports below 1024 need CAP_NET_BIND_SERVICE)";
-	case -EADDRINUSE:
-		return is_unix ? " (another server listens there, or it is no socket)"
-			       : " (another server listens there: `ss -ltnp` shows which)";
-	case -EADDRNOTAVAIL:
-		return " (`ip address` shows those that this machine has)";
-	default:
-		return "";
-	}
-}
-
 static enum status status_of(int code)
 {
 	switch (code) {
+	case ERR_GIVEN_TWICE:
+	case ERR_TOO_MANY_ADDRESSES:
+		return STATUS_USAGE;
 	case ERR_NO_SUCH_HOST:
+	case ERR_NO_INTERFACE:
 	case ERR_NAME_SERVER:
 	case ERR_NO_ADDRESS:
 	case ERR_RESOLVER:
@@ -134,7 +119,11 @@ static void warn_of_port(const struct serve_config *config, size_t i)
 {
 	uint16_t port = config->addresses[i].port; /* 0 for unix: nothing to say of that either */
 	struct ports_text reasons;
-	if (!is_known_port(config, i) && ports_advise(port, machine_ephemeral_ports(), &reasons))
+	struct machine_ports reserved;
+	if (port == 0 || is_known_port(config, i))
+		return;
+	machine_reserved_ports(&reserved);
+	if (ports_advise(port, machine_ephemeral_ports(), &reserved, &reasons))
 		log_warning("port %u is a poor choice: %s", port, reasons.text);
 }
 
@@ -152,17 +141,43 @@ MUST_USE static enum status adopt_listeners(int n_passed, struct listeners *list
 	return STATUS_OK;
 }
 
-MUST_USE static enum status open_listeners(const struct serve_config *config,
-					   struct listeners *listeners)
+static enum status cannot_listen(const struct addr_spec *spec, int code)
+{
+	log_error("cannot listen on %s: %s%s", addr_spec_text(spec).text, err_text(code).text,
+		  listen_remedy(code, spec).text);
+	return status_of(code);
+}
+
+/* Name servers may take long: so this comes before signals are blocked. */
+MUST_USE static enum status look_up_addresses(const struct serve_config *config,
+					      struct listen_addresses *addresses)
 {
 	for (size_t i = 0; i < config->n_addresses; i++) {
-		const struct addr_spec *spec = &config->addresses[i];
-		int rc = listeners_add(listeners, spec);
-		if (rc < 0) {
-			log_error("cannot listen on %s: %s%s", addr_spec_text(spec).text,
-				  err_text(rc).text, remedy(rc, spec));
-			return status_of(rc);
-		}
+		int rc = listeners_look_up(addresses, &config->addresses[i]);
+		if (rc < 0)
+			return cannot_listen(&config->addresses[i], rc);
+	}
+	return STATUS_OK;
+}
+
+/* SIGINT or SIGTERM came while the start was waiting: then it ends by that signal. */
+static bool is_interrupted(struct server *server)
+{
+	server_hear_signals(server);
+	server->drain.ended_by = server->drain.asked_by;
+	return server->drain.ended_by != 0;
+}
+
+MUST_USE static enum status open_listeners(const struct serve_config *config,
+					   const struct listen_addresses *addresses,
+					   struct server *server)
+{
+	for (size_t i = 0; i < config->n_addresses; i++) {
+		int rc = listeners_add(&server->listeners, addresses, i);
+		if (rc == -EINTR && is_interrupted(server))
+			return STATUS_MACHINE;
+		if (rc < 0)
+			return cannot_listen(&config->addresses[i], rc);
 		warn_of_port(config, i);
 	}
 	return STATUS_OK;
@@ -265,15 +280,27 @@ MUST_USE static enum status open_signals(struct server *server)
 	return STATUS_OK;
 }
 
-MUST_USE static enum status become_user(const struct serve_config *config)
+static enum status cannot_become(const struct privileges_user *user, int code)
 {
-	int rc = config->become_user ? privileges_become(config->user) : 0;
-	if (rc == 0)
-		return STATUS_OK;
-	log_error("cannot become user %s: %s%s", privileges_user_name(config->user).text,
-		  err_text(rc).text,
-		  rc == -EPERM ? " (only root can: start as root, or leave --user out)" : "");
+	log_error("cannot become user %s: %s%s", user->name, err_text(code).text,
+		  code == -EPERM ? " (only root can: start as root, or leave --user out)"
+				 : err_remedy(code));
 	return STATUS_MACHINE;
+}
+
+/* A name service may take long, as well. */
+MUST_USE static enum status look_up_user(const struct serve_config *config,
+					 struct privileges_user *user)
+{
+	int rc = config->become_user ? privileges_look_up(config->user, user) : 0;
+	return rc == 0 ? STATUS_OK : cannot_become(user, rc);
+}
+
+MUST_USE static enum status become_user(const struct serve_config *config,
+					const struct privileges_user *user)
+{
+	int rc = config->become_user ? privileges_become(user) : 0;
+	return rc == 0 ? STATUS_OK : cannot_become(user, rc);
 }
 
 /* The table of clients, as large as this machine allows the user that we are by now. */
@@ -330,6 +357,30 @@ MUST_USE static enum status run_engine(const struct serve_config *config, struct
 	return server->totals.cut_off == 0 ? STATUS_OK : STATUS_ECHO_FAILED;
 }
 
+/* What is looked up before the server does anything. */
+struct looked_up {
+	struct listen_addresses addresses;
+	struct privileges_user user;
+};
+
+/* From the first socket to the last right: then the server can be run. */
+MUST_USE static enum status open_server(const struct serve_config *config,
+					const struct looked_up *found, struct server *server)
+{
+	enum status status = open_signals(server);
+	if (status == STATUS_OK)
+		status = open_listeners(config, &found->addresses, server);
+	if (status == STATUS_OK && config->engine->prepare != NULL)
+		config->engine->prepare();
+	if (status == STATUS_OK)
+		status = become_user(config, &found->user);
+	if (status == STATUS_OK)
+		status = open_table(config, server);
+	if (status == STATUS_OK)
+		status = give_up_rights(server);
+	return status;
+}
+
 MUST_USE static enum status start_and_run(const struct serve_config *asked, struct server *server)
 {
 	static const struct addr_spec everywhere = {
@@ -337,6 +388,7 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 		.port = SERVE_DEFAULT_PORT,
 	};
 	struct serve_config config = *asked;
+	struct looked_up found = { .user = { .groups = NULL } };
 	struct reason why;
 	int n_passed = 0;
 	enum status status = choose_engine(&config, &why);
@@ -353,17 +405,12 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 	if (status == STATUS_OK)
 		status = adopt_listeners(n_passed, &server->listeners);
 	if (status == STATUS_OK)
-		status = open_signals(server);
+		status = look_up_addresses(&config, &found.addresses);
 	if (status == STATUS_OK)
-		status = open_listeners(&config, &server->listeners);
-	if (status == STATUS_OK && config.engine->prepare != NULL)
-		config.engine->prepare();
+		status = look_up_user(&config, &found.user);
 	if (status == STATUS_OK)
-		status = become_user(&config);
-	if (status == STATUS_OK)
-		status = open_table(&config, server);
-	if (status == STATUS_OK)
-		status = give_up_rights(server);
+		status = open_server(&config, &found, server);
+	privileges_free_user(&found.user);
 	return status == STATUS_OK ? run_engine(&config, server, why.text) : status;
 }
 

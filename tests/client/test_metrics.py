@@ -19,6 +19,7 @@ import pytest
 import rogues
 from harness import PATIENCE, recv_all, server_words, wait_until
 from rogues import Rogue
+from surroundings import own_etc
 from tools import tool
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,9 +28,9 @@ TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Metered:
     """One that holds connections and serves its figures."""
 
-    def __init__(self, program, words, address="127.0.0.1:0"):
+    def __init__(self, program, words, address="127.0.0.1:0", prefix=()):
         self.process = subprocess.Popen(
-            [program, "ping", "--hold", "--metrics", address, *map(str, words)],
+            [*prefix, program, "ping", "--hold", "--metrics", address, *map(str, words)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         line = self.process.stderr.readline()
@@ -95,6 +96,17 @@ def test_the_figures_are_what_happens(server, metered):
     assert sum(value for name, value in figures.items() if "deaths_total" in name) == 0
     assert figures["tcpecho_hold_mismatches_total"] == 0
     assert 0 <= figures["tcpecho_hold_last_good_seconds"] < PATIENCE
+    assert held.finish() == 0
+
+
+def test_a_name_is_served_on_all_of_its_addresses_and_one_port(server, metered, tmp_path):
+    prefix = own_etc(tmp_path, hosts="127.0.0.1 both\n::1 both\n", nsswitch_conf="hosts: files\n")
+    held = metered("-i", "50ms", *server_words(server), address="both:0", prefix=prefix)
+    second = re.fullmatch(r"metrics on (.*), at /metrics\n", held.process.stderr.readline())[1]
+    assert sorted([held.address, second]) == [f"127.0.0.1:{held.port}", f"[::1]:{held.port}"]
+    for host in ("127.0.0.1", "[::1]"):
+        with urllib.request.urlopen(f"http://{host}:{held.port}/metrics", timeout=PATIENCE) as page:
+            assert b"tcpecho_hold_connections 1" in page.read()
     assert held.finish() == 0
 
 

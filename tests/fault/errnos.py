@@ -50,6 +50,7 @@ ROWS = [
     row("getaddrinfo", "getaddrinfo",
         "EAI_ADDRFAMILY EAI_AGAIN EAI_BADFLAGS EAI_FAIL EAI_FAMILY EAI_MEMORY EAI_NODATA EAI_NONAME EAI_SERVICE"
         " EAI_SOCKTYPE EAI_SYSTEM"),
+    row("getifaddrs", "getifaddrs", "EMFILE ENFILE ENOBUFS ENOMEM EACCES"),
     # descriptors and files
     row("close", "close", "EBADF EINTR EIO ENOSPC EDQUOT"),
     row("close_range", "close_range", "EINVAL EMFILE ENOMEM ENOSYS"),
@@ -61,6 +62,7 @@ ROWS = [
     row("open", "open open64 __open64_2 openat",
         "EACCES EFAULT EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENOENT ENOMEM ENOTDIR ENXIO"
         " EOVERFLOW EPERM EROFS"),
+    row("flock", "flock", "EBADF EINTR EINVAL ENOLCK EAGAIN"),
     row("fopen", "fopen fopen64", "EACCES EINTR EINVAL EMFILE ENFILE ENOENT ENOMEM EPERM"),
     row("fgets", "fgets __fgets_chk", "EAGAIN EBADF EINTR EIO"),
     row("fflush", "fflush", "EAGAIN EBADF EFBIG EINTR EIO ENOSPC EPIPE"),
@@ -84,7 +86,8 @@ ROWS = [
     row("getpwuid", "getpwuid", "EINTR EIO EMFILE ENFILE ENOENT ENOMEM ERANGE"),
     row("getresgid", "getresgid", "EFAULT"),
     row("getresuid", "getresuid", "EFAULT"),
-    row("initgroups", "initgroups", "ENOMEM EPERM"),
+    row("getgrouplist", "getgrouplist", "EAGAIN"),
+    row("setgroups", "setgroups", "EINVAL ENOMEM EPERM"),
     row("setresgid", "setresgid", "EAGAIN EINVAL EPERM"),
     row("setresuid", "setresuid", "EAGAIN EINVAL EPERM"),
     row("capset", "capset", "EFAULT EINVAL EPERM"),
@@ -95,6 +98,7 @@ ROWS = [
     # memory
     row("calloc", "calloc", "ENOMEM"),
     row("strdup", "strdup", "ENOMEM"),
+    row("reallocarray", "reallocarray", "ENOMEM"),
     row("mmap", "mmap mmap64",
         "EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM ETXTBSY"),
     row("munmap", "munmap", "EINVAL"),
@@ -107,10 +111,10 @@ BY_ALIAS = {alias: row for row in ROWS for alias in row.aliases}
 # What the program calls and no plan makes fail, by the reason why.
 CANNOT_FAIL = {
     "only a wrong argument makes it fail, and then an assert() ends the program":
-        "clock_gettime sigaction sigprocmask rt_sigaction rt_sigprocmask sigaddset sigemptyset"
+        "clock_gettime sigaction sigprocmask rt_sigaction rt_sigprocmask sigaddset sigemptyset sigismember"
         " pthread_mutex_lock pthread_mutex_unlock pthread_mutex_consistent",
     "it always succeeds":
-        "sysconf geteuid getpid gettid getenv unsetenv free freeaddrinfo fclose exit_group _exit set_robust_list"
+        "sysconf geteuid getpid gettid getenv unsetenv free freeaddrinfo freeifaddrs fclose exit_group _exit set_robust_list"
         " set_tid_address pthread_mutexattr_init pthread_mutexattr_destroy pthread_join gmtime_r",
     "what it is given is in range": "strftime timegm",
     "its failure is its answer": "isatty if_indextoname inet_ntop getopt_long",
@@ -152,7 +156,8 @@ NOT_IN_A_LIFE = {
         " inflateInit_ inflateReset json_array json_array_append_new json_delete json_dumpf json_integer json_null"
         " json_object json_object_set_new json_object_update json_pack json_real json_sprintf json_string",
     "report, which reads files and writes others; tests/report drives it": "asprintf __asprintf_chk fread __fread_chk"
-        " fchmod fdopen json_loadb malloc mkostemp mkostemp64 qsort realloc reallocarray rename strndup umask",
+        " fchmod fdopen json_loadb malloc mkostemp mkostemp64 qsort realloc rename strndup umask",
+    "a server that waits for another one to start": "sigpending",
     "--max-per-source, before the first client": "pthread_mutex_init pthread_mutexattr_setpshared"
         " pthread_mutexattr_setrobust",
 }

@@ -131,7 +131,7 @@ class Inside:
 
 # "close(3) = 0", "write(2, ...) = -1 EIO (Input/output error) (INJECTED)"
 STRACE_LINE = re.compile(r"^(\w+)\((.*)")
-FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10}
+FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}
 
 # What the loader calls before the program's first own call.
 LOADER = set(
@@ -153,6 +153,8 @@ def detail_of(name, words):
     """What torture.c calls the detail, from the words of strace."""
     if name in ("socket", "bind", "connect"):
         return next((FAMILIES[word] for word in re.findall(r"AF_\w+", words) if word in FAMILIES), -1)
+    if name == "open":
+        return int("O_DIRECTORY" in words)
     if name == "listen":
         return int(re.match(r"\d+, (\d+)", words).group(1))
     first = re.match(r"\[?\{?(?:fd=)?(-?\d+)", words)

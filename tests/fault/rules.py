@@ -85,6 +85,7 @@ UNHARMED = Outcome(Kind.UNHARMED)
 LINE_LOST = Outcome(Kind.LINE_LOST)
 CLIENT = Outcome(Kind.CLIENT)
 CANNOT_LISTEN = Outcome(Kind.REFUSED, 4, "cannot listen on .*: {cause}")
+NO_FREE_PORT = Outcome(Kind.REFUSED, 4, "cannot listen on .*: (no port is free|address already in use|invalid arg)")
 TAKEN = Outcome(Kind.REFUSED, 4, "cannot listen on unix:.*: address already in use")
 CANNOT_START = Outcome(Kind.REFUSED, 4, "cannot start serving: {cause}")
 CANNOT_GO_ON = Outcome(Kind.ENDS, 4, "cannot go on serving: {cause}")
@@ -92,13 +93,14 @@ LISTENER_LOST = Outcome(Kind.ENDS, 4, "cannot accept on .*: {cause}")
 
 PATH_LEFT = Outcome(Kind.LESS, 0, "warning: cannot remove unix:.*: {cause}")
 
-AF_UNIX, AF_INET6 = 1, 10
+AF_UNIX, AF_INET6, AF_NETLINK = 1, 10, 16
+DIRECTORY = 1
 STANDARD_FDS = (0, 1, 2)
 BACKLOG_SHUT = 0
 ROOT = 1
 
 SERVE_RULES = [
-    Rule("accept read recv send poll write waitpid", "EINTR", UNHARMED, "interrupted by a signal: made again"),
+    Rule("accept read recv send poll write waitpid flock", "EINTR", UNHARMED, "interrupted by a signal: made again"),
     Rule("recv send read accept", "EAGAIN", UNHARMED, "nothing there, or no room: it waits"),
 
     # the start
@@ -107,6 +109,10 @@ SERVE_RULES = [
     Rule("fcntl", "*", UNHARMED, "a standard descriptor that seems closed is opened", detail=STANDARD_FDS),
     Rule("fcntl", "*", Outcome(Kind.REFUSED, 2, "cannot write to --ready-fd .*: it is not open"),
          "the caller named a descriptor that is not open"),
+    Rule("flock", "EAGAIN", UNHARMED, "another server is starting: it waits"),
+    Rule("open", "*", CANNOT_LISTEN, "a stale path is replaced under the lock of its directory alone",
+         detail=(DIRECTORY,)),
+    Rule("flock", "*", CANNOT_LISTEN, "the same"),
     Rule("open", "*", Outcome(Kind.REFUSED, 4, "cannot open /dev/null: {cause}"),
          "with a standard descriptor closed, a socket would take its number"),
     Rule("setrlimit", "*", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients instead of \d+"),
@@ -115,12 +121,15 @@ SERVE_RULES = [
     Rule("signalfd mmap", "*", CANNOT_START, "no signals, no table of clients: nothing can be served"),
     Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", CANNOT_LISTEN, "this machine is short of something"),
     Rule("getaddrinfo", "*", Outcome(Kind.REFUSED, 3, "cannot listen on .*: {cause}"), "unresolved is status 3"),
-    Rule("socket", "EAFNOSUPPORT", UNHARMED, "without IPv6 the wildcard is that of IPv4", detail=(AF_INET6,)),
+    Rule("getifaddrs", "*", UNHARMED, "it is tried whether there is IPv6"),
+    Rule("socket bind", "EAFNOSUPPORT EADDRNOTAVAIL EACCES EPERM", UNHARMED,
+         "without IPv6 the wildcard is that of IPv4", detail=(AF_INET6,)),
     Rule("connect", "ECONNREFUSED", UNHARMED, "a path on which nobody listens is taken over", detail=(AF_UNIX,)),
     Rule("connect", "*", TAKEN, "whether a path is stale cannot be found out: it counts as taken", detail=(AF_UNIX,)),
     Rule("listen", "*", UNHARMED, "a queue that cannot be shut is only longer (net/listen.c)", detail=(BACKLOG_SHUT,)),
     Rule("madvise", "*", UNHARMED, "a child costs a little more (net/withhold.h)"),
     Rule("setsockopt", "*", UNHARMED, "it only waits longer, or is asked with others", when="serving"),
+    Rule("bind listen", "EADDRINUSE", NO_FREE_PORT, "every port that the kernel gives away is taken"),
     Rule("socket setsockopt bind listen getsockname", "*", CANNOT_LISTEN, "what cannot be had is refused at the start"),
     Rule("pipe", "*", CANNOT_GO_ON, "children could not be called off", child=False),
 
@@ -133,7 +142,9 @@ SERVE_RULES = [
     Rule("getpwuid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: no such user"),
          "not found is said in many ways"),
     Rule("setresuid", "*", UNHARMED, "so it must be: nobody can be root again", detail=(ROOT,)),
-    Rule("initgroups setresgid setresuid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: {cause}"),
+    Rule("getgrouplist", "*", UNHARMED, "it is asked again, with more room"),
+    Rule("reallocarray", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: {cause}"), "the groups are not known"),
+    Rule("setgroups setresgid setresuid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: {cause}"),
          "it must not serve with rights that it was to give up"),
     Rule("getresuid getresgid", "*", Outcome(Kind.REFUSED, 4, "cannot become user .*: there is a way back to root"),
          "it cannot be sure that it is nobody but that user"),
@@ -186,9 +197,11 @@ SERVE_RULES = [
 
 # Where one call of a name has two meanings that its detail does not tell apart, the second one.
 SERVE_ALSO = [
-    Rule("bind", "EADDRINUSE", UNHARMED, "the first time: the path is stale", detail=(AF_UNIX,)),
+    Rule("bind listen", "EADDRINUSE", UNHARMED, "another port is tried; or the path is stale"),
     Rule("socket", "*", TAKEN, "whether a path is stale cannot be found out", detail=(AF_UNIX,)),
-    Rule("lstat unlink", "*", TAKEN, "the path cannot be removed: it counts as taken", when="start"),
+    Rule("lstat", "*", TAKEN, "whether a path is stale cannot be found out", when="start"),
+    Rule("unlink", "ENOENT", TAKEN, "it was said to be gone, and is not", when="start"),
+    Rule("unlink", "*", CANNOT_LISTEN, "the path cannot be removed", when="start"),
     Rule("open", "*", PATH_LEFT._replace(words="warning: cannot remove unix:.*: permission denied"),
          "Landlock was not told of the directory"),
     Rule("getsockopt", "*", UNHARMED, "only whether to stay for the last byte", child=True),
@@ -241,6 +254,8 @@ LIBRARY = [
     Rule("open read fstat mmap munmap lseek", "*", UNHARMED,
          "setlocale(3), stdio and malloc(3) have another way, or do without", child=False),
     Rule("ioctl", "*", UNHARMED, "isatty(3): then it is no terminal", child=False),
+    Rule("socket bind", "*", UNHARMED, "getifaddrs(3): it is tried whether there is IPv6", detail=(AF_NETLINK,)),
+    Rule("getsockname send recv", "*", UNHARMED, "getifaddrs(3), as well", when="start"),
 ]
 
 

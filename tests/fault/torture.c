@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <ifaddrs.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <poll.h>
@@ -180,11 +181,16 @@ FAILING(int, clone, -1, -1, (int (*body)(void *), void *stack, int flags, void *
 FAILING(int, close_range, -1, first, (unsigned int first, unsigned int last, int flags),
 	(first, last, flags))
 FAILING(int, fcntl64, -1, fd, (int fd, int command, long argument), (fd, command, argument))
+FAILING(int, flock, -1, -1, (int fd, int operation), (fd, operation))
 FAILING(int, fflush, EOF, -1, (FILE * file), (file))
 FAILING(char *, fgets, NULL, -1, (char *line, int size, FILE *file), (line, size, file))
 FAILING(FILE *, fopen64, NULL, -1, (const char *path, const char *mode), (path, mode))
 FAILING(pid_t, fork, -1, -1, (void), ())
 FAILING(int, fstat64, -1, fd, (int fd, struct stat *status), (fd, status))
+/* It returns -1 if there are more groups than fit: then it is called again, with more room. */
+FAILING(int, getgrouplist, -1, -1, (const char *user, gid_t group, gid_t *groups, int *n),
+	(user, group, groups, n))
+FAILING(int, getifaddrs, -1, -1, (struct ifaddrs * *list), (list))
 FAILING(int, getpeername, -1, fd, (int fd, struct sockaddr *addr, socklen_t *size),
 	(fd, addr, size))
 FAILING(struct passwd *, getpwnam, NULL, -1, (const char *name), (name))
@@ -198,7 +204,6 @@ FAILING(int, getsockname, -1, fd, (int fd, struct sockaddr *addr, socklen_t *siz
 	(fd, addr, size))
 FAILING(int, getsockopt, -1, name, (int fd, int level, int name, void *value, socklen_t *size),
 	(fd, level, name, value, size))
-FAILING(int, initgroups, -1, -1, (const char *user, gid_t group), (user, group))
 FAILING(int, ioctl, -1, fd, (int fd, unsigned long request, void *argument),
 	(fd, request, argument))
 FAILING(int, kill, -1, signal, (pid_t pid, int signal), (pid, signal))
@@ -210,15 +215,20 @@ FAILING(void *, mmap64, MAP_FAILED, fd,
 	(void *at, size_t size, int access, int flags, int fd, off_t offset),
 	(at, size, access, flags, fd, offset))
 FAILING(int, munmap, -1, -1, (void *at, size_t size), (at, size))
-FAILING(int, open64, -1, -1, (const char *path, int flags, mode_t mode), (path, flags, mode))
-FAILING(int, __open64_2, -1, -1, (const char *path, int flags), (path, flags))
+/* A directory is opened to be locked, or for Landlock. */
+#define IS_DIRECTORY(flags) (((flags)&O_DIRECTORY) != 0)
+FAILING(int, open64, -1, IS_DIRECTORY(flags), (const char *path, int flags, mode_t mode),
+	(path, flags, mode))
+FAILING(int, __open64_2, -1, IS_DIRECTORY(flags), (const char *path, int flags), (path, flags))
 FAILING(int, pipe2, -1, -1, (int *ends, int flags), (ends, flags))
 FAILING(int, poll, -1, FIRST(fds), (struct pollfd * fds, nfds_t n, int timeout_ms),
 	(fds, n, timeout_ms))
 FAILING(int, prctl, -1, option, (int option, long a, long b, long c, long d), (option, a, b, c, d))
 FAILING(ssize_t, read, -1, fd, (int fd, void *buffer, size_t size), (fd, buffer, size))
+FAILING(void *, reallocarray, NULL, -1, (void *memory, size_t n, size_t size), (memory, n, size))
 FAILING(ssize_t, recv, -1, fd, (int fd, void *buffer, size_t size, int flags),
 	(fd, buffer, size, flags))
+FAILING(int, setgroups, -1, -1, (size_t n, const gid_t *groups), (n, groups))
 FAILING(char *, setlocale, NULL, -1, (int category, const char *name), (category, name))
 FAILING(int, setresgid, -1, -1, (gid_t real, gid_t effective, gid_t saved),
 	(real, effective, saved))

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "net/listen_all.h"
+#include "net/machine.h"
 #include "unit.h"
 
 static int option_of(int fd, int level, int name)
@@ -142,6 +144,77 @@ TEST(who_is_queued_can_be_accepted_after_the_queue_was_shut)
 	close(other);
 	close(listen_fd);
 	listen_shut_queue(-1); /* failure changes nothing */
+}
+
+#define PORT_TRIES 100
+
+TEST(a_socket_for_ipv6_alone_leaves_the_port_to_ipv4)
+{
+	int v4 = -EADDRINUSE;
+	if (!machine_has_ipv6())
+		unit_skip("this machine has no IPv6");
+	/* Another process may have the port for IPv4. */
+	for (int i = 0; i < PORT_TRIES && v4 == -EADDRINUSE; i++) {
+		struct addr addr = addr_wildcard(AF_INET6, 0);
+		int v6 = listen_open_ipv6_only(&addr);
+		assert_true(v6 >= 0);
+		assert_int_equal(addr_of_socket(v6, &addr), 0);
+		assert_false(listen_takes_ipv4(v6));
+		addr = addr_wildcard(AF_INET, addr_port(&addr));
+		v4 = listen_open(&addr);
+		close(v6);
+	}
+	assert_true(v4 >= 0);
+	close(v4);
+}
+
+TEST(the_wildcard_takes_ipv4)
+{
+	struct addr addr;
+	int fd = listen_open_wildcard(0);
+	assert_true(fd >= 0);
+	assert_int_equal(addr_of_socket(fd, &addr), 0);
+	assert_true(addr.any.sa_family == AF_INET || listen_takes_ipv4(fd));
+	close(fd);
+}
+
+/* ---- several addresses ---- */
+
+/* Two addresses of loopback, as a name has them. */
+static const struct addr_spec name_of_two = { .kind = ADDR_HOST };
+
+static void two_addresses(struct addr list[2])
+{
+	list[0] = list[1] = (struct addr){ .len = sizeof(list[0].v4), .v4 = unit_loopback(0) };
+	list[1].v4.sin_addr.s_addr = inet_addr("127.0.0.2");
+}
+
+TEST(all_addresses_of_a_name_have_one_port)
+{
+	struct addr list[2], found[2];
+	int fds[ADDR_MAX_RESOLVED];
+	two_addresses(list);
+	assert_int_equal(listen_open_all(&name_of_two, list, 2, fds), 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(addr_of_socket(fds[i], &found[i]), 0);
+	assert_int_equal(addr_port(&found[0]), addr_port(&found[1]));
+	assert_false(addr_equal(&found[0], &found[1]));
+	close(fds[0]);
+	close(fds[1]);
+}
+
+TEST(if_one_address_cannot_be_had_none_is_open)
+{
+	struct addr list[2];
+	int fds[ADDR_MAX_RESOLVED];
+	two_addresses(list);
+	int taken = listen_open(&list[1]);
+	assert_int_equal(addr_of_socket(taken, &list[1]), 0);
+	const struct addr_spec spec = { .kind = ADDR_HOST, .port = addr_port(&list[1]) };
+	size_t before = unit_open_descriptors();
+	assert_int_equal(listen_open_all(&spec, list, 2, fds), -EADDRINUSE);
+	assert_int_equal(unit_open_descriptors(), before);
+	close(taken);
 }
 
 /* ---- paths ---- */
@@ -389,6 +462,10 @@ int main(void)
 		cmocka_unit_test(a_listening_socket_never_blocks_and_is_closed_on_exec),
 		cmocka_unit_test(an_accepted_socket_inherits_what_every_connection_needs),
 		cmocka_unit_test(the_ipv6_wildcard_takes_ipv4_too),
+		cmocka_unit_test(a_socket_for_ipv6_alone_leaves_the_port_to_ipv4),
+		cmocka_unit_test(the_wildcard_takes_ipv4),
+		cmocka_unit_test(all_addresses_of_a_name_have_one_port),
+		cmocka_unit_test(if_one_address_cannot_be_had_none_is_open),
 		cmocka_unit_test(a_port_in_use_is_refused_and_nothing_stays_open),
 		cmocka_unit_test(an_address_of_another_machine_is_refused),
 		cmocka_unit_test(a_restart_binds_though_old_connections_rest_in_time_wait),

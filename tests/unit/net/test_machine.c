@@ -6,10 +6,12 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -42,10 +44,35 @@ TEST(the_ephemeral_ports_are_those_of_the_kernel)
 	assert_int_equal(range.last, last);
 }
 
-TEST(there_is_ipv6_where_it_is_not_off)
+TEST(a_set_of_ports_has_those_that_were_added)
 {
-	unsigned long off = number_in("/proc/sys/net/ipv6/conf/all/disable_ipv6", 1);
-	assert_int_equal(machine_has_ipv6(), off == 0);
+	struct machine_ports ports = { { 0 } };
+	static const uint16_t added[] = { 0, 1, 63, 64, 9877, 65535 };
+	for (size_t i = 0; i < ARRAY_LEN(added); i++)
+		machine_ports_add(&ports, added[i]);
+	unsigned int n = 0;
+	for (uint32_t port = 0; port <= UINT16_MAX; port++)
+		n += machine_ports_has(&ports, (uint16_t)port);
+	assert_int_equal(n, ARRAY_LEN(added));
+	for (size_t i = 0; i < ARRAY_LEN(added); i++)
+		assert_true(machine_ports_has(&ports, added[i]));
+}
+
+TEST(the_first_unprivileged_port_is_that_of_the_kernel)
+{
+	assert_int_equal(machine_first_unprivileged_port(),
+			 number_in("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024));
+}
+
+TEST(where_loopback_can_be_bound_there_is_ipv6)
+{
+	struct sockaddr_in6 loopback = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool works = fd >= 0 && bind(fd, (const void *)&loopback, sizeof(loopback)) == 0;
+	close(fd);
+	if (!works)
+		unit_skip("the loopback interface has no IPv6");
+	assert_true(machine_has_ipv6());
 }
 
 /* ---- descriptors ---- */
@@ -271,7 +298,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_ephemeral_ports_are_those_of_the_kernel),
-		cmocka_unit_test(there_is_ipv6_where_it_is_not_off),
+		cmocka_unit_test(a_set_of_ports_has_those_that_were_added),
+		cmocka_unit_test(the_first_unprivileged_port_is_that_of_the_kernel),
+		cmocka_unit_test(where_loopback_can_be_bound_there_is_ipv6),
 		cmocka_unit_test(descriptors_are_raised_to_what_is_wanted_and_allowed),
 		cmocka_unit_test(processes_are_bounded_by_what_the_kernel_has_room_for),
 		cmocka_unit_test(the_limit_of_a_user_binds_all_but_root),

@@ -74,8 +74,29 @@ TEST(a_user_is_found_by_name_and_by_number)
 	uid = 1;
 	assert_int_equal(privileges_find_user("0", &uid), 0);
 	assert_int_equal(uid, 0);
-	assert_string_equal(privileges_user_name(0).text, "root");
-	assert_string_equal(privileges_user_name(3999999999).text, "3999999999");
+}
+
+TEST(a_user_is_looked_up_with_all_groups)
+{
+	struct privileges_user user;
+	gid_t groups[1024];
+	int n = ARRAY_LEN(groups);
+	assert_int_equal(privileges_look_up(0, &user), 0);
+	assert_int_equal(user.uid, 0);
+	assert_int_equal(user.gid, 0);
+	assert_string_equal(user.name, "root");
+	assert_true(getgrouplist("root", 0, groups, &n) >= 1);
+	assert_int_equal(user.n_groups, n);
+	assert_memory_equal(user.groups, groups, (size_t)n * sizeof(*groups));
+	privileges_free_user(&user);
+}
+
+TEST(a_number_without_an_entry_cannot_be_looked_up)
+{
+	struct privileges_user user;
+	assert_int_equal(privileges_look_up(3999999999, &user), ERR_NO_SUCH_USER);
+	assert_string_equal(user.name, "3999999999");
+	privileges_free_user(&user);
 }
 
 TEST(who_has_no_entry_is_no_user)
@@ -94,12 +115,14 @@ static void become_nobody(const void *argument)
 {
 	(void)argument;
 	uid_t uid;
+	struct privileges_user user;
 	gid_t others[] = { 0, 4, 27 }, groups[32];
 	UNIT_CHILD_MUST(setgroups(ARRAY_LEN(others), others) == 0);
 	UNIT_CHILD_MUST(privileges_find_user("nobody", &uid) == 0);
 	const struct passwd *entry = getpwuid(uid);
 	gid_t gid = entry->pw_gid;
-	UNIT_CHILD_MUST(privileges_become(uid) == 0);
+	UNIT_CHILD_MUST(privileges_look_up(uid, &user) == 0);
+	UNIT_CHILD_MUST(privileges_become(&user) == 0);
 
 	uid_t uids[3];
 	gid_t gids[3];
@@ -110,7 +133,7 @@ static void become_nobody(const void *argument)
 	UNIT_CHILD_MUST(getgroups(ARRAY_LEN(groups), groups) == 1 && groups[0] == gid);
 	UNIT_CHILD_MUST(status_of("CapEff") == 0 && status_of("CapPrm") == 0);
 	UNIT_CHILD_MUST(setuid(0) < 0 && seteuid(0) < 0 && setgid(0) < 0);
-	UNIT_CHILD_MUST(privileges_become(uid) == -EPERM);
+	UNIT_CHILD_MUST(privileges_become(&user) == -EPERM);
 }
 
 TEST(who_became_a_user_is_that_user_alone)
@@ -123,8 +146,10 @@ TEST(who_became_a_user_is_that_user_alone)
 static void become_root(const void *argument)
 {
 	(void)argument;
-	UNIT_CHILD_MUST(privileges_become(0) == 0);
-	UNIT_CHILD_MUST(geteuid() == 0 && privileges_become(3999999999) == ERR_NO_SUCH_USER);
+	struct privileges_user user;
+	UNIT_CHILD_MUST(privileges_look_up(0, &user) == 0);
+	UNIT_CHILD_MUST(privileges_become(&user) == 0);
+	UNIT_CHILD_MUST(geteuid() == 0);
 }
 
 TEST(root_can_stay_root)
@@ -140,6 +165,8 @@ int main(void)
 		cmocka_unit_test(new_privileges_are_forgone_once_and_for_all),
 		cmocka_unit_test(no_capability_is_left_even_to_root),
 		cmocka_unit_test(a_user_is_found_by_name_and_by_number),
+		cmocka_unit_test(a_user_is_looked_up_with_all_groups),
+		cmocka_unit_test(a_number_without_an_entry_cannot_be_looked_up),
 		cmocka_unit_test(who_has_no_entry_is_no_user),
 		cmocka_unit_test(who_became_a_user_is_that_user_alone),
 		cmocka_unit_test(root_can_stay_root),

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "net/machine.h"
 #include "resolver.h"
 #include "unit.h"
 
@@ -34,11 +35,24 @@ static int end(void **state)
 	return unit_open_descriptors() == n_open_before ? 0 : -1;
 }
 
+/* Adds the sockets of several ADDRESSes, until one cannot be had. */
+static int add_all(const char *const *texts, size_t n)
+{
+	struct addr_spec specs[LISTENERS_MOST + 1];
+	struct listen_addresses addresses = { .n = 0 };
+	int rc = 0;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		assert_int_equal(addr_parse(texts[i], &specs[i]), 0);
+		rc = listeners_look_up(&addresses, &specs[i]);
+	}
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = listeners_add(&listeners, &addresses, i);
+	return rc;
+}
+
 static int add(const char *text)
 {
-	struct addr_spec spec;
-	assert_int_equal(addr_parse(text, &spec), 0);
-	return listeners_add(&listeners, &spec);
+	return add_all(&text, 1);
 }
 
 static uint16_t port_of(size_t i)
@@ -95,7 +109,7 @@ TEST(a_name_of_which_one_address_fails_adds_none)
 	assert_int_equal(add("127.0.0.2:0"), 0);
 	snprintf(text, sizeof(text), "two:%u", port_of(0));
 	resolver_knows(&two);
-	assert_int_equal(add(text), -EADDRINUSE);
+	assert_int_equal(add(text), ERR_GIVEN_TWICE);
 	assert_int_equal(listeners.n, 1);
 	assert_int_equal(unit_open_descriptors(), n_open_before + 1);
 }
@@ -108,14 +122,134 @@ TEST(several_addresses_stand_side_by_side)
 	assert_true(listeners_any_open(&listeners));
 }
 
+/* A listening socket of another server on 127.0.0.2, and a text "HOST:PORT" with its port. */
+static int occupy(const char *host, struct addr_text *ret_text)
+{
+	struct addr addr = { .len = sizeof(addr.v4), .v4 = unit_loopback(0) };
+	addr.v4.sin_addr.s_addr = inet_addr("127.0.0.2");
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, &addr.any, addr.len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(addr_of_socket(fd, &addr), 0);
+	snprintf(ret_text->text, sizeof(ret_text->text), "%s:%u", host, addr_port(&addr));
+	return fd;
+}
+
 TEST(a_port_in_use_adds_nothing)
 {
-	char text[32];
-	assert_int_equal(add("127.0.0.1:0"), 0);
-	snprintf(text, sizeof(text), "127.0.0.1:%u", port_of(0));
-	assert_int_equal(add(text), -EADDRINUSE);
-	assert_int_equal(listeners.n, 1);
+	struct addr_text text;
+	int fd = occupy("127.0.0.2", &text);
+	assert_int_equal(add(text.text), -EADDRINUSE);
+	assert_int_equal(listeners.n, 0);
 	assert_int_equal(unit_open_descriptors(), n_open_before + 1);
+	close(fd);
+}
+
+TEST(a_name_of_which_one_address_is_in_use_adds_none)
+{
+	struct addr_text text;
+	int fd = occupy("two", &text);
+	resolver_knows(&two);
+	assert_int_equal(add(text.text), -EADDRINUSE);
+	assert_int_equal(listeners.n, 0);
+	assert_int_equal(unit_open_descriptors(), n_open_before + 1);
+	close(fd);
+}
+
+/* ---- the same address twice ---- */
+
+/* Adds two addresses with the same port, which was free a moment ago. */
+static int add_pair_once(const char *first, const char *second)
+{
+	char texts[2][ADDR_TEXT_SIZE];
+	struct sockaddr_in any = unit_loopback(0);
+	struct addr addr = { .len = sizeof(addr.local) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (const void *)&any, sizeof(any)), 0);
+	assert_int_equal(addr_of_socket(fd, &addr), 0);
+	close(fd);
+	const char *const both[] = { texts[0], texts[1] };
+	snprintf(texts[0], sizeof(texts[0]), "%s%u", first, addr_port(&addr));
+	snprintf(texts[1], sizeof(texts[1]), "%s%u", second, addr_port(&addr));
+	int rc = add_all(both, 2);
+	listeners_close(&listeners);
+	return rc;
+}
+
+#define PORT_TRIES 100
+
+/* Another process may have the port by now, or have it on another address. */
+static int add_pair_on_free_port(const char *first, const char *second)
+{
+	int rc = -EADDRINUSE;
+	for (int i = 0; i < PORT_TRIES && rc == -EADDRINUSE; i++)
+		rc = add_pair_once(first, second);
+	return rc;
+}
+
+/* Without IPv6 there are no addresses in brackets. */
+static bool are_possible(const char *first, const char *second)
+{
+	return machine_has_ipv6() || (strchr(first, '[') == NULL && strchr(second, '[') == NULL);
+}
+
+TEST(an_address_that_is_given_twice_is_told_as_such_in_every_form)
+{
+	static const char *const pairs[][2] = {
+		{ "127.0.0.1:", "127.0.0.1:" },
+		{ "127.0.0.1:", "127.1:" },
+		{ "127.0.0.1:", "[::ffff:127.0.0.1]:" },
+		{ "0.0.0.0:", "127.0.0.1:" },
+		{ "127.0.0.1:", "0.0.0.0:" },
+		{ "[::1]:", "[0:0::1]:" },
+		{ "[::]:", "[::1]:" },
+		{ "[::1]:", "[::]:" },
+		{ "[::]:", "127.0.0.1:" },
+		{ "127.0.0.1:", "[::]:" },
+		{ "", "127.0.0.1:" },
+		{ "127.0.0.1:", "" },
+		{ "", "0.0.0.0:" },
+		{ "", ":" },
+		{ "", "[::]:" },
+		{ "localhost:", "127.0.0.1:" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		if (!are_possible(pairs[i][0], pairs[i][1]))
+			continue;
+		int rc = add_pair_on_free_port(pairs[i][0], pairs[i][1]);
+		if (rc != ERR_GIVEN_TWICE)
+			fail_msg("%s and %s: %s", pairs[i][0], pairs[i][1], err_text(rc).text);
+	}
+}
+
+TEST(the_wildcards_of_both_families_stand_side_by_side)
+{
+	static const char *const pairs[][2] = {
+		{ "0.0.0.0:", "[::]:" },
+		{ "[::]:", "0.0.0.0:" },
+		{ "127.0.0.1:", "[::1]:" },
+		{ "127.0.0.1:", "127.0.0.2:" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		if (are_possible(pairs[i][0], pairs[i][1]))
+			assert_int_equal(add_pair_on_free_port(pairs[i][0], pairs[i][1]), 0);
+	}
+}
+
+TEST(a_path_that_is_given_twice_is_told_as_such_in_every_form)
+{
+	struct unit_directory directory = unit_directory_make();
+	char one[128], other[128];
+	snprintf(one, sizeof(one), "unix:%s/echo", directory.path);
+	snprintf(other, sizeof(other), "unix:%s/./echo", directory.path);
+	assert_int_equal(add(one), 0);
+	assert_int_equal(add(one), ERR_GIVEN_TWICE);
+	assert_int_equal(add(other), ERR_GIVEN_TWICE);
+	assert_int_equal(add("unix:@tcpecho-unit-twice"), 0);
+	assert_int_equal(add("unix:@tcpecho-unit-twice"), ERR_GIVEN_TWICE);
+	assert_int_equal(listeners.n, 2);
+	listeners_close(&listeners);
+	unit_directory_remove(&directory);
 }
 
 TEST(an_address_of_another_machine_adds_nothing)
@@ -129,7 +263,7 @@ TEST(there_is_a_last_one)
 {
 	for (size_t i = 0; i < LISTENERS_MOST; i++)
 		assert_int_equal(add("127.0.0.1:0"), 0);
-	assert_int_equal(add("127.0.0.1:0"), -EMFILE);
+	assert_int_equal(add("127.0.0.1:0"), ERR_TOO_MANY_ADDRESSES);
 	assert_int_equal(listeners.n, LISTENERS_MOST);
 	assert_int_equal(unit_open_descriptors(), n_open_before + LISTENERS_MOST);
 }
@@ -201,6 +335,10 @@ int main(void)
 		LISTENERS_TEST(a_name_of_which_one_address_fails_adds_none),
 		LISTENERS_TEST(several_addresses_stand_side_by_side),
 		LISTENERS_TEST(a_port_in_use_adds_nothing),
+		LISTENERS_TEST(a_name_of_which_one_address_is_in_use_adds_none),
+		LISTENERS_TEST(an_address_that_is_given_twice_is_told_as_such_in_every_form),
+		LISTENERS_TEST(the_wildcards_of_both_families_stand_side_by_side),
+		LISTENERS_TEST(a_path_that_is_given_twice_is_told_as_such_in_every_form),
 		LISTENERS_TEST(an_address_of_another_machine_adds_nothing),
 		LISTENERS_TEST(there_is_a_last_one),
 		LISTENERS_TEST(a_closed_one_is_passed_over),

@@ -27,6 +27,7 @@ static const struct machine_port_range usual = { 32768, 60999 };
 static const struct machine_port_range wide = { 1024, 65535 };
 static const struct machine_port_range old = { 1024, 4999 };
 static const struct machine_port_range single = { 9877, 9877 };
+static const struct machine_ports none;
 
 TEST(every_edge_earns_its_reasons)
 {
@@ -69,7 +70,7 @@ TEST(every_edge_earns_its_reasons)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct ports_text text = { "untouched" };
-		bool advised = ports_advise(rows[i].port, *rows[i].range, &text);
+		bool advised = ports_advise(rows[i].port, *rows[i].range, &none, &text);
 		if (advised != (rows[i].reasons != 0))
 			fail_msg("port %u: %s", rows[i].port, advised ? text.text : "no advice");
 		if (advised)
@@ -79,23 +80,36 @@ TEST(every_edge_earns_its_reasons)
 	}
 }
 
+TEST(a_reserved_port_of_the_ephemeral_range_keeps_the_rule)
+{
+	struct ports_text text;
+	struct machine_ports reserved = { { 0 } };
+	machine_ports_add(&reserved, 40000);
+	machine_ports_add(&reserved, 50000);
+	assert_false(ports_advise(40000, usual, &reserved, &text));
+	assert_true(ports_advise(39999, usual, &reserved, &text));
+	assert_true(ports_advise(40001, usual, &reserved, &text));
+	assert_true(ports_advise(50000, usual, &reserved, &text)); /* for another reason */
+	assert_int_equal(reasons_in(text.text), DYNAMIC);
+}
+
 TEST(the_ranges_are_named)
 {
 	struct ports_text text;
-	assert_true(ports_advise(80, usual, &text));
+	assert_true(ports_advise(80, usual, &none, &text));
 	assert_non_null(strstr(text.text, "1-1023"));
-	assert_true(ports_advise(3000, usual, &text));
+	assert_true(ports_advise(3000, usual, &none, &text));
 	assert_non_null(strstr(text.text, "1024-5000"));
-	assert_true(ports_advise(40000, usual, &text));
+	assert_true(ports_advise(40000, usual, &none, &text));
 	assert_non_null(strstr(text.text, "32768-60999"));
-	assert_true(ports_advise(65000, usual, &text));
+	assert_true(ports_advise(65000, usual, &none, &text));
 	assert_non_null(strstr(text.text, "49152-65535"));
 }
 
 TEST(several_reasons_are_one_sentence_that_is_whole)
 {
 	struct ports_text text;
-	assert_true(ports_advise(65535, wide, &text));
+	assert_true(ports_advise(65535, wide, &none, &text));
 	size_t n = strlen(text.text);
 	assert_true(n < sizeof(text.text) - 1);
 	assert_non_null(strstr(text.text, "; "));
@@ -108,17 +122,18 @@ TEST(no_other_port_is_spoken_of)
 {
 	struct ports_text text;
 	for (unsigned int port = 5001; port < 32768; port++)
-		assert_false(ports_advise((uint16_t)port, usual, &text));
+		assert_false(ports_advise((uint16_t)port, usual, &none, &text));
 	for (unsigned int port = 32768; port <= 65535; port++)
-		assert_true(ports_advise((uint16_t)port, usual, &text));
+		assert_true(ports_advise((uint16_t)port, usual, &none, &text));
 	for (unsigned int port = 1; port <= 5000; port++)
-		assert_true(ports_advise((uint16_t)port, usual, &text));
+		assert_true(ports_advise((uint16_t)port, usual, &none, &text));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_edge_earns_its_reasons),
+		cmocka_unit_test(a_reserved_port_of_the_ephemeral_range_keeps_the_rule),
 		cmocka_unit_test(the_ranges_are_named),
 		cmocka_unit_test(several_reasons_are_one_sentence_that_is_whole),
 		cmocka_unit_test(no_other_port_is_spoken_of),

@@ -211,7 +211,9 @@ static void sandboxed_server_removes(const char *path)
 	struct listeners listeners = { .n = 0 };
 	struct addr_spec spec = { .kind = ADDR_UNIX };
 	memcpy(spec.host, path, strlen(path) + 1);
-	assert_int_equal(listeners_add(&listeners, &spec), 0);
+	struct listen_addresses addresses = { .n = 0 };
+	assert_int_equal(listeners_look_up(&addresses, &spec), 0);
+	assert_int_equal(listeners_add(&listeners, &addresses, 0), 0);
 	assert_int_equal(access(path, F_OK), 0);
 	unit_in_child(remove_path, &listeners);
 	assert_true(access(path, F_OK) < 0);
