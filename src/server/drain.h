@@ -17,8 +17,12 @@
 
 #include "base/clock.h"
 
-/* After the lifeline was cut: the lingering close of a child (server/session.h), and a little. */
-#define DRAIN_PATIENCE_NS (900 * CLOCK_NS_PER_MS)
+/*
+ * After the lifeline was cut: three receive timeouts and the lingering close of a child
+ * (server/session.h), 800 ms, and what it waits for a CPU on a busy machine. A client that behaved
+ * is reset if its child is killed in its lingering close.
+ */
+#define DRAIN_PATIENCE_NS (1900 * CLOCK_NS_PER_MS)
 
 enum drain_phase { DRAIN_SERVING, DRAIN_DRAINING, DRAIN_CALLING_OFF, DRAIN_KILLING };
 

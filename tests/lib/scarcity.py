@@ -59,14 +59,18 @@ def descriptors_at_rest(server):
     return descriptors_of(server.pid)
 
 
+def wait_for_sleep(server):
+    """Waits until every worker has started and waits for events: on a busy machine one may still be about to begin."""
+    wait_until(lambda: all(proc_state(pid) == "S" for pid in server.lasting_processes()), "all to wait")
+
+
 def all_descriptors_at_rest(server):
     """The same of all those who are there with and without clients, whatever the engine, when there is no client.
 
-    A set, because one worker has what another has, and there may be more or fewer of them by now. On a busy machine
-    one may still be about to begin: those who wait for clients sleep.
+    A set, because one worker has what another has, and there may be more or fewer of them by now.
     """
     server.wait_for_rest()
-    wait_until(lambda: all(proc_state(pid) == "S" for pid in server.lasting_processes()), "all to wait")
+    wait_for_sleep(server)
     return {frozenset(descriptors_of(pid).items()) for pid in server.lasting_processes()}
 
 
