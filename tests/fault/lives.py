@@ -345,6 +345,10 @@ def become_worker():
     Children whose parent is gone become ours (prctl(2)), so that none can be overlooked.
     """
     resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, MOST_DESCRIPTORS))
+    adopt_orphans()
+
+
+def adopt_orphans():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -523,7 +527,7 @@ def one_client(serving, way, plan, directory):
 
 def serve(way, plan, directory):
     """Start, five clients, totals, TERM with one of them still there, end."""
-    return live(serve_clients, ["--drain-timeout", "3s"], way, plan, directory)
+    return live(serve_clients, ["--drain-timeout", "15s"], way, plan, directory)
 
 
 def stop(way, plan, directory):

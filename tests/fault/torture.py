@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "tests/lib"))
 import lives  # noqa: E402
 import mutants  # noqa: E402
 from errnos import BY_ALIAS, ONLY_WHERE_TRUE, UNFAILING  # noqa: E402
-from harness import Server  # noqa: E402
+from harness import Server, children_of, kill_tree  # noqa: E402
 from torture_judge import judge, judge_faultless, norm_of  # noqa: E402
 from lives import Attached, Inside, Outside, Plan, start_of_service  # noqa: E402
 
@@ -161,9 +161,22 @@ def attempt(case):
     return torture.attempt(case)
 
 
+@contextlib.contextmanager
 def workers():
-    """Processes that live one life after the other. They adopt what a life leaves behind."""
-    return multiprocessing.get_context("fork").Pool(AT_A_TIME, lives.become_worker)
+    """Processes that live one life after the other. They adopt what a life leaves behind.
+
+    An error or ^C ends a worker within a life. What that life had started then becomes ours, and is killed.
+    """
+    lives.adopt_orphans()
+    before = set(children_of(os.getpid()))
+    try:
+        with multiprocessing.get_context("fork").Pool(AT_A_TIME, lives.become_worker) as pool:
+            yield pool
+    finally:
+        for pid in set(children_of(os.getpid())) - before:
+            kill_tree(pid)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 def run(build, choose, report=lambda verdict: None, chosen=LIVES):
