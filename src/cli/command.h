@@ -27,7 +27,7 @@ enum option_kind {
 	OPTION_COUNT,    /* a whole number, from `least` to `most` */
 	OPTION_SIZE,     /* the same in bytes: 64, 4k, 1M */
 	OPTION_RATE,     /* the same per second: 500, 10k, 1M */
-	OPTION_DURATION, /* 250ms, 10s, 2m, off: nanoseconds, 0 for off */
+	OPTION_DURATION, /* 250ms, 10s, 2m, off: nanoseconds; off: 0, or CLOCK_NEVER */
 	OPTION_CHOICE,   /* one of a few words: the place of the word */
 	OPTION_USER,     /* a user's name or number: the number */
 	OPTION_TEXT,     /* as it is given; not empty */
@@ -43,6 +43,7 @@ struct option_row {
 	const char *help;       /* for --help: a few words, lower case, no full stop */
 	const char *details;    /* for the man page: whole sentences */
 	uint64_t least, most;   /* of a count, a size or a rate */
+	bool off_is_never;      /* of a duration: "off" is CLOCK_NEVER, and 0s is at once */
 	/* Of a choice: the i-th word, NULL behind the last. */
 	const char *(*choice)(size_t i);
 };

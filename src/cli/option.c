@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/units.h"
@@ -98,6 +99,8 @@ MUST_USE static int read_value(const struct option_row *row, const char *text, u
 		break;
 	case OPTION_DURATION:
 		rc = units_parse_duration(text, &value);
+		if (row->off_is_never && strcmp(text, "off") == 0)
+			value = CLOCK_NEVER;
 		break;
 	case OPTION_CHOICE:
 		rc = find_choice(row, text, &value);

@@ -132,11 +132,14 @@ static const struct option_row options[N_OPTIONS] = {
 	[DRAIN_TIMEOUT] = {
 		.name = "drain-timeout",
 		.kind = OPTION_DURATION,
+		.off_is_never = true,
 		.value_name = "TIME",
 		.preset = "30s",
 		.help = "how long clients may finish after TERM or INT",
 		.details = "When told to end, let clients finish for TIME; then end those who "
-			   "are left, and exit with status 1. 0s and off: end them at once.",
+			   "are left, and exit with status 1. 0s: end them at once. off: wait "
+			   "until all have finished. Time in which the server was stopped "
+			   "(SIGSTOP) does not count.",
 	},
 	[BUSY_POLL] = {
 		.name = "busy-poll",

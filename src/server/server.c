@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,6 +13,20 @@
 #include "net/signals.h"
 #include "server/reports.h"
 
+struct drain_limit_text {
+	char text[64];
+};
+
+/* "for 30s at most", or that there is no limit. */
+static struct drain_limit_text drain_limit(const struct server *server)
+{
+	struct drain_limit_text out = { "without a time limit" };
+	if (server->drain_timeout_ns != CLOCK_NEVER)
+		snprintf(out.text, sizeof(out.text), "for %s at most",
+			 units_duration(server->drain_timeout_ns).text);
+	return out;
+}
+
 void server_say_phase(const struct server *server, uint32_t n_clients)
 {
 	switch (server->drain.phase) {
@@ -19,9 +34,9 @@ void server_say_phase(const struct server *server, uint32_t n_clients)
 		break;
 	case DRAIN_DRAINING:
 		activation_tell(&server->manager, "STOPPING=1");
-		log_notice("%s: no new clients; %" PRIu32 " may finish, for %s at most",
+		log_notice("%s: no new clients; %" PRIu32 " may finish, %s",
 			   signals_name(server->drain.asked_by).text, n_clients,
-			   units_duration(server->drain_timeout_ns).text);
+			   drain_limit(server).text);
 		break;
 	case DRAIN_CALLING_OFF:
 		log_notice("drain timeout: ending %" PRIu32 " clients", n_clients);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/units.h"
@@ -207,7 +208,8 @@ static void write_option(const struct option_row *row, uint64_t value, char out[
 		snprintf(out, 64, "--%s=%" PRIu64, row->name, value);
 		break;
 	case OPTION_DURATION:
-		snprintf(out, 64, "--%s=%s", row->name, units_duration(value).text);
+		snprintf(out, 64, "--%s=%s", row->name,
+			 value == CLOCK_NEVER ? "off" : units_duration(value).text);
 		break;
 	case OPTION_CHOICE:
 		snprintf(out, 64, "--%s=%s", row->name, row->choice(value));
