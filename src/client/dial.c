@@ -9,14 +9,16 @@
 #include "net/connect.h"
 #include "net/machine.h"
 
-/* The time for one of several addresses: a fair share of what is left, so that each is tried. */
-static uint64_t share_deadline_ns(uint64_t deadline_ns, int n_left)
+/*
+ * Deadline for one of several addresses: a fair share of the time that is left, so that each is
+ * tried; at least its share of the whole, if we were stopped while another was tried.
+ */
+static uint64_t share_deadline_ns(uint64_t now_ns, uint64_t deadline_ns, int n_left,
+				  uint64_t share_ns)
 {
-	if (deadline_ns == CLOCK_NEVER)
-		return clock_deadline_ns(DIAL_TIMEOUT_NS);
-	uint64_t now_ns = clock_now_ns();
 	uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-	return now_ns + left_ns / (uint64_t)n_left;
+	uint64_t fair_ns = left_ns / (uint64_t)n_left;
+	return clock_after_ns(now_ns, fair_ns > share_ns ? fair_ns : share_ns);
 }
 
 int dial(const struct addr_spec *server, int family, uint64_t timeout_ns, struct addr *ret_addr,
@@ -26,10 +28,14 @@ int dial(const struct addr_spec *server, int family, uint64_t timeout_ns, struct
 	int n = addr_resolve(server, family, list);
 	int fd = n;
 	/* The resolver has time-outs of its own (resolv.conf(5)); ours begins when it is done. */
-	uint64_t deadline_ns = timeout_ns != 0 ? clock_deadline_ns(timeout_ns) : CLOCK_NEVER;
+	uint64_t deadline_ns = clock_deadline_ns(timeout_ns);
 	for (int i = 0; i < n; i++) {
 		uint64_t start_ns = clock_now_ns();
-		fd = connect_open(&list[i], share_deadline_ns(deadline_ns, n - i));
+		uint64_t until_ns = clock_after_ns(start_ns, DIAL_TIMEOUT_NS);
+		if (timeout_ns != 0)
+			until_ns = share_deadline_ns(start_ns, deadline_ns, n - i,
+						     timeout_ns / (uint64_t)n);
+		fd = connect_open(&list[i], until_ns);
 		if (fd < 0)
 			continue;
 		if (ret_took_ns != NULL)

@@ -47,6 +47,7 @@ struct run {
 	uint64_t next_tick_ns;
 	uint64_t next_handover_ns; /* the end of a second; CLOCK_NEVER: it has not begun */
 	uint64_t called_off_ns;    /* 0: we are not */
+	uint64_t looked_ns;        /* time before the last wait: what had come then is read */
 	uint64_t n_released;       /* open loop: messages that have been due */
 	uint32_t next_to_open;
 	bool is_ready;
@@ -148,15 +149,18 @@ static bool is_needed(const struct traffic *traffic, const struct lane *lane)
 	return !traffic_is_called_off(traffic) && (!is_late || lane->n_owed > 0);
 }
 
+/* Whatever has arrived is read first: we may have been stopped until the time was over. */
 static bool has_waited_too_long(const struct traffic *traffic, const struct lane *lane)
 {
 	uint64_t wait_ns = traffic->plan->wait_ns;
 	if (wait_ns == 0)
 		return false;
 	if (lane->state == LANE_CONNECTING)
-		return traffic->now_ns > lane->since_ns + wait_ns;
+		return traffic->now_ns > lane->since_ns + wait_ns &&
+		       !io_is_ready(lane->fd, POLLOUT);
 	return lane_in_flight(lane) > 0 &&
-	       traffic->now_ns > lane_oldest(&traffic->lanes, lane)->begun_ns + wait_ns;
+	       traffic->now_ns > lane_oldest(&traffic->lanes, lane)->begun_ns + wait_ns &&
+	       !io_is_ready(lane->fd, POLLIN);
 }
 
 /* Those who failed are opened again; who churns does that for each message. */
@@ -238,7 +242,7 @@ static bool is_over(const struct run *run)
 	if (traffic_is_called_off(traffic))
 		return traffic->n_in_flight == 0 ||
 		       (run->called_off_ns != 0 &&
-			traffic->now_ns > run->called_off_ns + CALLED_OFF_NS);
+			run->looked_ns > run->called_off_ns + CALLED_OFF_NS);
 	/* Late as we may be ourselves, what was due before the end is still to be sent. */
 	if (traffic->end_ns == 0 || traffic->now_ns < traffic->end_ns ||
 	    next_due_ns(run) != CLOCK_NEVER)
@@ -258,6 +262,7 @@ MUST_USE static int take_turn(struct run *run)
 	hand_over(run);
 	release_due(run);
 	tick(run);
+	run->looked_ns = traffic->now_ns;
 	int rc = poller_wait(&traffic->poller, &run->events, wait_until_ns(run));
 	if (rc < 0)
 		return rc;

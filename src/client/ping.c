@@ -295,14 +295,16 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 		{ .fd = ping->signals_fd, .events = POLLIN },
 	};
 	bool spins = ping->config->spin;
-	if (spins && ++ping->n_looks % LOOKS_WITHOUT_SIGNAL != 0)
-		return clock_now_ns() < deadline_ns;
+	bool is_late = spins && clock_now_ns() >= deadline_ns;
+	if (spins && !is_late && ++ping->n_looks % LOOKS_WITHOUT_SIGNAL != 0)
+		return true;
+	/* At the deadline too: a reply may have come while we were stopped. */
 	int ready = io_wait(fds, ARRAY_LEN(fds), spins ? 0 : deadline_ns);
 	if (ready < 0)
 		fail(ping, err_name(ready), "cannot wait: %s", err_text(ready).text);
 	if (fds[1].revents != 0)
 		hear_signals(ping);
-	return ready != 0 || (spins && clock_now_ns() < deadline_ns);
+	return ready != 0 || (spins && !is_late);
 }
 
 /* Ended while it was under way: it is as if it had never been sent. */

@@ -32,20 +32,22 @@ MUST_USE static int await_outcome(int fd, uint64_t deadline_ns)
 
 MUST_USE static int connect_to(int fd, const struct addr *addr, uint64_t deadline_ns)
 {
-	while (connect(fd, &addr->any, addr->len) < 0) {
+	for (;;) {
+		bool is_last = clock_now_ns() >= deadline_ns;
+		if (connect(fd, &addr->any, addr->len) == 0)
+			return 0;
 		/* Interrupted, it goes on all the same; a second connect(2) would say EALREADY. */
 		if (errno == EINPROGRESS || errno == EINTR)
 			return await_outcome(fd, deadline_ns);
 		if (errno != EAGAIN || addr->any.sa_family != AF_UNIX)
 			return addr_error(addr, errno);
 		/* A unix socket does not let us wait for room in the server's queue: ask again. */
-		if (clock_now_ns() >= deadline_ns)
+		if (is_last)
 			return -ETIMEDOUT;
 		int rc = io_wait(NULL, 0, clock_deadline_ns(UNIX_RETRY_NS));
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
 }
 
 static bool is_connected_to_itself(int fd)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""A client that is stopped and continued: no timeout is judged before what has arrived meanwhile was read."""
+import subprocess
+import time
+
+import pytest
+
+from harness import PATIENCE, server_words, wait_until
+from signalling import stopped
+
+# The timeout of each client, and how long it is stopped: the reply lies in its socket for all of that time.
+TIMEOUT, STOPPED = "2s", 2.5
+
+CLIENTS = {
+    "ping": ["ping", "-q", "-c", "10", "-i", "100ms", "-W", TIMEOUT],
+    "ping --spin": ["ping", "-q", "-c", "10", "-i", "100ms", "-W", TIMEOUT, "--spin"],
+    "bench": ["bench", "-c", "20", "-w", "2", "-d", "1s", "--warmup", "0s", "-W", TIMEOUT],
+    "bench, open loop": ["bench", "-c", "20", "-r", "100", "-d", "1s", "--warmup", "0s", "-W", TIMEOUT],
+    "bench --churn": ["bench", "-c", "20", "--churn", "-d", "1s", "--warmup", "0s", "-W", TIMEOUT],
+}
+
+
+@pytest.fixture
+def start(program):
+    """Starts a client that is ended after the test."""
+    processes = []
+
+    def run(*words):
+        pipe = subprocess.PIPE
+        process = subprocess.Popen([program, *map(str, words)], stdin=pipe, stdout=pipe, stderr=pipe)
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def stop_under_way(server, client):
+    """The server is stopped until the client waits for a reply; the client until long after it has come."""
+    server.stop_all()
+    time.sleep(0.3)
+    with stopped(client.pid):
+        server.continue_all()
+        time.sleep(STOPPED)
+
+
+@pytest.mark.parametrize("words", CLIENTS.values(), ids=CLIENTS)
+def test_a_reply_that_arrives_while_it_is_stopped_is_in_time(serve, start, words):
+    server = serve("127.0.0.1:0", engine="epoll")
+    client = start(*words, *server_words(server))
+    wait_until(lambda: server.totals()["in"] > 0, "the first message")
+    stop_under_way(server, client)
+    output, error = client.communicate(timeout=PATIENCE)
+    assert client.returncode == 0, (output, error)
+
+
+def test_a_reply_to_talk_that_arrives_while_it_is_stopped_is_in_time(serve, start):
+    server = serve("127.0.0.1:0", engine="epoll")
+    client = start("talk", "--timeout", TIMEOUT, *server_words(server))
+    client.stdin.write(b"hello\n")
+    client.stdin.flush()
+    assert client.stdout.readline() == b"hello\n"
+    server.stop_all()
+    client.stdin.write(b"again\n")
+    client.stdin.flush()
+    stop_under_way(server, client)
+    output, error = client.communicate(timeout=PATIENCE)
+    assert (client.returncode, output, error) == (0, b"again\n", b"")
