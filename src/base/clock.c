@@ -25,10 +25,14 @@ uint64_t clock_since_epoch_ns(uint64_t moment_ns)
 	return read_clock(CLOCK_REALTIME) + (moment_ns - clock_now_ns());
 }
 
+uint64_t clock_after_ns(uint64_t moment_ns, uint64_t after_ns)
+{
+	return after_ns < CLOCK_NEVER - moment_ns ? moment_ns + after_ns : CLOCK_NEVER;
+}
+
 uint64_t clock_deadline_ns(uint64_t after_ns)
 {
-	uint64_t now_ns = clock_now_ns();
-	return after_ns < CLOCK_NEVER - now_ns ? now_ns + after_ns : CLOCK_NEVER;
+	return clock_after_ns(clock_now_ns(), after_ns);
 }
 
 uint64_t clock_earlier_ns(uint64_t a_ns, uint64_t b_ns)
@@ -43,7 +47,8 @@ int clock_poll_ms(uint64_t deadline_ns)
 	uint64_t now_ns = clock_now_ns();
 	if (deadline_ns <= now_ns)
 		return 0;
-	uint64_t left_ms = (deadline_ns - now_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
+	uint64_t left_ns = deadline_ns - now_ns;
+	uint64_t left_ms = left_ns / CLOCK_NS_PER_MS + (left_ns % CLOCK_NS_PER_MS != 0);
 	return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
 

@@ -36,7 +36,10 @@ uint64_t clock_now_ns(void);
 /* When a moment is or was by the clock on the wall: nanoseconds since the epoch, as it goes now. */
 uint64_t clock_since_epoch_ns(uint64_t moment_ns);
 
-/* The moment `after_ns` from now, or CLOCK_NEVER where the sum would overflow. */
+/* A deadline `after_ns` after a moment; CLOCK_NEVER if the sum would overflow. */
+uint64_t clock_after_ns(uint64_t moment_ns, uint64_t after_ns);
+
+/* A deadline `after_ns` from now; CLOCK_NEVER if the sum would overflow. */
 uint64_t clock_deadline_ns(uint64_t after_ns);
 
 /* The earlier of two deadlines. */

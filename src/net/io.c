@@ -126,6 +126,12 @@ int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 	}
 }
 
+bool io_is_ready(int fd, short events)
+{
+	struct pollfd ready = { .fd = fd, .events = events };
+	return io_wait(&ready, 1, 0) != 0;
+}
+
 size_t io_write_bound(int fd)
 {
 	struct stat status;

@@ -67,6 +67,9 @@ MUST_USE int io_pending_error(int fd);
  */
 MUST_USE int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns);
 
+/* Is a descriptor ready for `events` now? Also true for an error, a hang-up or a failed poll. */
+bool io_is_ready(int fd, short events);
+
 /*
  * How many bytes write(2) takes without blocking from a descriptor that poll(2) calls writable:
  * no bound for a file, PIPE_BUF for pipes, terminals and the like.

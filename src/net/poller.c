@@ -2,6 +2,7 @@
 #include "net/poller.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "base/clock.h"
 #include "net/io.h"
@@ -39,11 +40,15 @@ int poller_remove(struct poller *poller, int fd)
 
 int poller_wait(struct poller *poller, struct poller_events *ret_events, uint64_t deadline_ns)
 {
-	int timeout_ms = deadline_ns == 0 ? 0 : clock_poll_ms(deadline_ns);
 	ret_events->n = 0;
-	int n = epoll_wait(poller->fd, ret_events->list, POLLER_EVENTS, timeout_ms);
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	ret_events->n = n;
-	return n;
+	for (;;) {
+		int timeout_ms = deadline_ns == 0 ? 0 : clock_poll_ms(deadline_ns);
+		int n = epoll_wait(poller->fd, ret_events->list, POLLER_EVENTS, timeout_ms);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n < 0 || (n == 0 && timeout_ms == INT_MAX))
+			continue; /* or the deadline is farther away than it can wait, 24 days */
+		ret_events->n = n;
+		return n;
+	}
 }

@@ -40,8 +40,9 @@ MUST_USE int poller_remove(struct poller *poller, int fd);
 MUST_USE int poller_change(struct poller *poller, int fd, uint32_t events, uint64_t tag);
 
 /*
- * Waits for events until the deadline. Returns how many, 0 at the deadline or when a signal came in
- * between, or -errno. A deadline that has passed makes it look and not wait.
+ * Waits for events until the deadline, whatever signals come in between (SIGSTOP and SIGCONT).
+ * Returns how many, 0 if there was none at the deadline, or -errno. A deadline that has passed
+ * makes it look and not wait.
  */
 MUST_USE int poller_wait(struct poller *poller, struct poller_events *ret_events,
 			 uint64_t deadline_ns);

@@ -31,6 +31,9 @@
 #define OPEN_TRIES    50
 #define OPEN_PAUSE_NS (10 * CLOCK_NS_PER_MS)
 
+/* Pause before a call is made again for which the kernel had no memory. */
+#define SHORTAGE_PAUSE_NS (20 * CLOCK_NS_PER_MS)
+
 /* The group that our buffers are in. */
 #define BUFFER_GROUP 0
 
@@ -256,35 +259,47 @@ void ring_give_back(struct ring *ring, int buffer)
 
 /* ---- completions ---- */
 
-/* No memory for a moment, or completions that we have to take first: no reason to end. */
-static bool passes(int rc)
+/* A shortage of memory, or completions that have to be taken first: the call is made again. */
+static bool is_shortage(int rc)
 {
-	return rc == -EINTR || rc == -ETIME || rc == -EAGAIN || rc == -EBUSY || rc == -ENOMEM;
+	return rc == -EAGAIN || rc == -EBUSY || rc == -ENOMEM;
 }
 
-/* With a deadline that is still to come. */
-MUST_USE static int wait_until(struct ring *ring, uint64_t deadline_ns)
+/* Waits for `wait_ns`, CLOCK_NEVER: without end. Returns a count, or -errno. */
+MUST_USE static int submit_and_wait(struct ring *ring, uint64_t wait_ns)
 {
-	uint64_t now_ns = clock_now_ns();
-	uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 	struct __kernel_timespec wait = {
 		.tv_sec = (int64_t)(wait_ns / CLOCK_NS_PER_S),
 		.tv_nsec = (int64_t)(wait_ns % CLOCK_NS_PER_S),
 	};
 	struct io_uring_cqe *cqe;
+	if (wait_ns == 0)
+		return io_uring_submit_and_get_events(&ring->uring);
+	if (wait_ns == CLOCK_NEVER)
+		return io_uring_submit_and_wait(&ring->uring, 1);
 	return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &wait, NULL);
+}
+
+static uint64_t left_until_ns(uint64_t deadline_ns)
+{
+	if (deadline_ns == 0 || deadline_ns == CLOCK_NEVER)
+		return deadline_ns;
+	uint64_t now_ns = clock_now_ns();
+	return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 }
 
 int ring_wait(struct ring *ring, uint64_t deadline_ns)
 {
-	int rc;
-	if (deadline_ns == CLOCK_NEVER)
-		rc = io_uring_submit_and_wait(&ring->uring, 1);
-	else if (deadline_ns == 0)
-		rc = io_uring_submit_and_get_events(&ring->uring);
-	else
-		rc = wait_until(ring, deadline_ns);
-	return rc >= 0 || passes(rc) ? 0 : rc;
+	uint64_t wait_ns;
+	do {
+		wait_ns = left_until_ns(deadline_ns);
+		int rc = submit_and_wait(ring, wait_ns);
+		if (is_shortage(rc) && !ring_has_done(ring))
+			ignore_result(io_wait(NULL, 0, clock_deadline_ns(SHORTAGE_PAUSE_NS)));
+		else if (rc < 0 && rc != -EINTR && rc != -ETIME && !is_shortage(rc))
+			return rc;
+	} while (wait_ns != 0 && !ring_has_done(ring));
+	return 0;
 }
 
 bool ring_has_done(const struct ring *ring)

@@ -70,8 +70,9 @@ void ring_give_back(struct ring *ring, int buffer);
 /* ---- completions ---- */
 
 /*
- * Hands requests to the kernel, and waits until something is done or the deadline has come; 0 does
- * not wait. Returns 0, or -errno that cannot pass.
+ * Submits requests, and waits until something is done or the deadline has come; 0 does not wait.
+ * Signals do not end it (SIGSTOP and SIGCONT): if nothing is done, nothing was at the deadline.
+ * Returns 0, or -errno that cannot pass.
  */
 MUST_USE int ring_wait(struct ring *ring, uint64_t deadline_ns);
 

@@ -15,9 +15,6 @@
 #define LOOK_SOON_NS  (4 * CLOCK_NS_PER_MS)
 #define LOOK_LATER_NS (250 * CLOCK_NS_PER_MS)
 
-/* The longest time that fits into a clock of 32 bits, with room to come round. */
-#define TICKS_MOST (UINT32_C(1) << 30)
-
 static struct deadline *deadline_of(const void *owner, uint32_t index)
 {
 	const struct clients *clients = owner;
@@ -29,28 +26,19 @@ static uint32_t index_of(const struct crowd *crowd, const struct conn *conn)
 	return clients_index(&crowd->server->clients, &conn->client);
 }
 
-/* Rounded up, so that nobody is ended too early. */
-static uint32_t ticks(const struct crowd *crowd, uint64_t ns)
-{
-	return (uint32_t)((ns + crowd->tick_ns - 1) / crowd->tick_ns);
-}
-
 void crowd_open(struct crowd *crowd, struct server *server)
 {
-	uint64_t idle_ns = server->idle_timeout_ns;
-	*crowd = (struct crowd){ .server = server, .start_ns = clock_now_ns() };
-	crowd->tick_ns = CLOCK_NS_PER_MS;
-	if (idle_ns / crowd->tick_ns > TICKS_MOST)
-		crowd->tick_ns = idle_ns / TICKS_MOST + 1;
-	const uint64_t spans_ns[CROWD_QUEUES] = {
-		[CROWD_IDLE] = idle_ns,
-		[CROWD_LINGER] = SESSION_LINGER_IDLE_NS,
-		[CROWD_LINGER_CALLED_OFF] = SESSION_LINGER_CALLED_OFF_NS,
-		[CROWD_LEAVE_SOON] = LOOK_SOON_NS,
-		[CROWD_LEAVE] = LOOK_LATER_NS,
+	*crowd = (struct crowd){
+		.server = server,
+		.now_ns = clock_now_ns(),
+		.queues = {
+			[CROWD_IDLE].span_ns = server->idle_timeout_ns,
+			[CROWD_LINGER].span_ns = SESSION_LINGER_IDLE_NS,
+			[CROWD_LINGER_CALLED_OFF].span_ns = SESSION_LINGER_CALLED_OFF_NS,
+			[CROWD_LEAVE_SOON].span_ns = LOOK_SOON_NS,
+			[CROWD_LEAVE].span_ns = LOOK_LATER_NS,
+		},
 	};
-	for (int i = 0; i < CROWD_QUEUES; i++)
-		crowd->queues[i].span = ticks(crowd, spans_ns[i]);
 	crowd->deadlines = (struct deadlines){
 		.owner = &server->clients,
 		.of = deadline_of,
@@ -63,22 +51,20 @@ void crowd_open(struct crowd *crowd, struct server *server)
 
 uint64_t crowd_tell_time(struct crowd *crowd)
 {
-	uint64_t now_ns = clock_now_ns();
-	crowd->now = (uint32_t)((now_ns - crowd->start_ns) / crowd->tick_ns);
-	return now_ns;
+	crowd->now_ns = clock_now_ns();
+	return crowd->now_ns;
 }
 
-uint64_t crowd_deadline_ns(const struct crowd *crowd, uint64_t now_ns)
+uint64_t crowd_deadline_ns(const struct crowd *crowd)
 {
-	uint32_t wait = deadlines_next(&crowd->deadlines, crowd->now);
-	return wait == UINT32_MAX ? CLOCK_NEVER : now_ns + wait * crowd->tick_ns;
+	return deadlines_next_ns(&crowd->deadlines);
 }
 
 struct conn *crowd_next_due(struct crowd *crowd, enum crowd_queue *ret_queue)
 {
 	for (unsigned int queue = 0; queue < CROWD_QUEUES; queue++) {
 		uint32_t index;
-		if (!deadlines_due(&crowd->deadlines, queue, crowd->now, &index))
+		if (!deadlines_due(&crowd->deadlines, queue, crowd->now_ns, &index))
 			continue;
 		deadlines_leave(&crowd->deadlines, index);
 		*ret_queue = (enum crowd_queue)queue;
@@ -87,9 +73,10 @@ struct conn *crowd_next_due(struct crowd *crowd, enum crowd_queue *ret_queue)
 	return NULL;
 }
 
+/* Reads the clock anew: the server may have been stopped since the turn began. */
 static void wait_in(struct crowd *crowd, struct conn *conn, enum crowd_queue queue)
 {
-	deadlines_enter(&crowd->deadlines, queue, index_of(crowd, conn), crowd->now);
+	deadlines_enter(&crowd->deadlines, queue, index_of(crowd, conn), clock_now_ns());
 }
 
 void crowd_moved(struct crowd *crowd, struct conn *conn)
@@ -102,7 +89,9 @@ bool crowd_was_idle(struct crowd *crowd, struct conn *conn)
 {
 	uint32_t before = conn->on_its_way;
 	conn->on_its_way = (uint32_t)io_unacknowledged(conn->client.fd);
-	bool moved = conn->on_its_way < before || (before == 0 && conn->on_its_way > 0);
+	bool moved = conn->on_its_way < before || (before == 0 && conn->on_its_way > 0) ||
+		     io_is_ready(conn->client.fd,
+				 echo_wants(&conn->echo) == ECHO_WRITE ? POLLOUT : POLLIN);
 	if (moved)
 		wait_in(crowd, conn, CROWD_IDLE);
 	return !moved;
@@ -169,12 +158,21 @@ void crowd_finish(struct crowd *crowd, struct conn *conn)
 	}
 }
 
-/* Nothing has moved for the idle timeout, as far as the looks can tell. */
+/* Has nothing moved for the idle timeout, or since the server ends? By the number of looks. */
 static bool waited_too_long(const struct crowd *crowd, const struct conn *conn)
 {
-	uint64_t idle_ns = crowd->server->idle_timeout_ns;
-	return idle_ns != 0 && conn->looks >= LOOKS_SOON &&
-	       (uint64_t)(conn->looks - LOOKS_SOON) * LOOK_LATER_NS >= idle_ns;
+	uint64_t most_ns = crowd->server->idle_timeout_ns;
+	if (crowd->is_called_off) /* this look comes LOOK_LATER_NS after the one before */
+		most_ns = SESSION_LINGER_CALLED_OFF_NS - LOOK_LATER_NS;
+	return most_ns != 0 && conn->looks >= LOOKS_SOON &&
+	       (uint64_t)(conn->looks - LOOKS_SOON) * LOOK_LATER_NS >= most_ns;
+}
+
+/* It has sent all it had to say, and has been sent all: nothing is left to wait for. */
+static void stop_leaving(struct conn *conn)
+{
+	conn->is_leaving = false;
+	echo_finished(&conn->echo);
 }
 
 void crowd_look(struct crowd *crowd, struct conn *conn)
@@ -184,12 +182,15 @@ void crowd_look(struct crowd *crowd, struct conn *conn)
 	if (code < 0) {
 		crowd_fail(conn, code);
 	} else if (left <= FIN_SIZE) {
-		conn->is_leaving = false;
-		echo_finished(&conn->echo);
+		stop_leaving(conn);
+	} else if (waited_too_long(crowd, conn) && crowd->is_called_off) {
+		crowd_end_with(conn, ENDING_DRAIN, 0);
+		stop_leaving(conn);
 	} else if (waited_too_long(crowd, conn)) {
 		crowd_stop(crowd, conn, ENDING_IDLE);
 	} else {
-		if (left < conn->on_its_way && conn->looks > LOOKS_SOON)
+		bool moved = left < conn->on_its_way && !crowd->is_called_off;
+		if (moved && conn->looks > LOOKS_SOON)
 			conn->looks = LOOKS_SOON;
 		else if (conn->looks < UINT32_MAX)
 			conn->looks++;

@@ -53,8 +53,7 @@ enum crowd_queue {
 
 struct crowd {
 	struct server *server;
-	uint64_t start_ns, tick_ns; /* of the clock that deadlines are on */
-	uint32_t now;               /* in ticks */
+	uint64_t now_ns; /* time of the last crowd_tell_time(): deadlines are judged by it */
 	struct deadlines deadlines;
 	struct deadlines_queue queues[CROWD_QUEUES];
 	bool is_called_off;
@@ -62,11 +61,11 @@ struct crowd {
 
 void crowd_open(struct crowd *crowd, struct server *server);
 
-/* What time is it? To be called at the start of every turn. Returns it in nanoseconds, too. */
+/* Reads the clock for crowd_next_due(). Called after every wait. Returns the time. */
 uint64_t crowd_tell_time(struct crowd *crowd);
 
-/* When crowd_next_due() will have something, or CLOCK_NEVER. */
-uint64_t crowd_deadline_ns(const struct crowd *crowd, uint64_t now_ns);
+/* Time at which crowd_next_due() will have a client, or CLOCK_NEVER. */
+uint64_t crowd_deadline_ns(const struct crowd *crowd);
 
 /*
  * The next client whose time has come, and the queue in which it waited; NULL: there is none. It is
@@ -77,7 +76,11 @@ struct conn *crowd_next_due(struct crowd *crowd, enum crowd_queue *ret_queue);
 /* A byte has moved, or the conversation begins: it is not idle. */
 void crowd_moved(struct crowd *crowd, struct conn *conn);
 
-/* Was it idle, whose time in CROWD_IDLE is over? The kernel may have moved bytes of its. */
+/*
+ * Was the connection idle, whose time in CROWD_IDLE is over? No, if its socket is ready (bytes that
+ * arrived while the server was stopped count), or if the kernel has moved bytes of it. Then its
+ * time begins again.
+ */
 MUST_USE bool crowd_was_idle(struct crowd *crowd, struct conn *conn);
 
 /* The reason of its end, if it has none yet. code: the negative code behind ENDING_ERROR, or 0. */

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "base/clock.h"
+
 static struct deadline *at(const struct deadlines *deadlines, uint32_t place)
 {
 	return deadlines->of(deadlines->owner, place - 1);
@@ -26,18 +28,18 @@ void deadlines_leave(struct deadlines *deadlines, uint32_t index)
 }
 
 void deadlines_enter(struct deadlines *deadlines, unsigned int queue_number, uint32_t index,
-		     uint32_t now)
+		     uint64_t now_ns)
 {
 	struct deadline *deadline = deadlines->of(deadlines->owner, index);
 	struct deadlines_queue *queue = &deadlines->queues[queue_number];
 	if (deadline->queue == queue_number + 1 && queue->last == index + 1) {
-		deadline->since = now; /* it is the last already */
+		deadline->since_ns = now_ns; /* it is the last already */
 		return;
 	}
 	deadlines_leave(deadlines, index);
 	*deadline = (struct deadline){
 		.prev = queue->last,
-		.since = now,
+		.since_ns = now_ns,
 		.queue = (uint8_t)(queue_number + 1),
 	};
 	if (queue->last != 0)
@@ -47,33 +49,28 @@ void deadlines_enter(struct deadlines *deadlines, unsigned int queue_number, uin
 	queue->last = index + 1;
 }
 
-/* Ticks until the first of a queue is due, 0 if it is. The clock may come round. */
-static uint32_t wait_of(const struct deadlines *deadlines, const struct deadlines_queue *queue,
-			uint32_t now)
+/* Deadline of the first client of a queue. */
+static uint64_t first_ns(const struct deadlines *deadlines, const struct deadlines_queue *queue)
 {
 	if (queue->first == 0)
-		return UINT32_MAX;
-	uint32_t waited = now - at(deadlines, queue->first)->since;
-	return waited < queue->span ? queue->span - waited : 0;
+		return CLOCK_NEVER;
+	return clock_after_ns(at(deadlines, queue->first)->since_ns, queue->span_ns);
 }
 
-bool deadlines_due(const struct deadlines *deadlines, unsigned int queue_number, uint32_t now,
+bool deadlines_due(const struct deadlines *deadlines, unsigned int queue_number, uint64_t now_ns,
 		   uint32_t *ret_index)
 {
 	const struct deadlines_queue *queue = &deadlines->queues[queue_number];
-	if (wait_of(deadlines, queue, now) != 0)
+	if (queue->first == 0 || first_ns(deadlines, queue) > now_ns)
 		return false;
 	*ret_index = queue->first - 1;
 	return true;
 }
 
-uint32_t deadlines_next(const struct deadlines *deadlines, uint32_t now)
+uint64_t deadlines_next_ns(const struct deadlines *deadlines)
 {
-	uint32_t least = UINT32_MAX;
-	for (unsigned int i = 0; i < deadlines->n_queues; i++) {
-		uint32_t wait = wait_of(deadlines, &deadlines->queues[i], now);
-		if (wait < least)
-			least = wait;
-	}
-	return least;
+	uint64_t next_ns = CLOCK_NEVER;
+	for (unsigned int i = 0; i < deadlines->n_queues; i++)
+		next_ns = clock_earlier_ns(next_ns, first_ns(deadlines, &deadlines->queues[i]));
+	return next_ns;
 }

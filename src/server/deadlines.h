@@ -14,14 +14,14 @@
 
 /* What a client has of it. A zeroed one is in no queue. */
 struct deadline {
+	uint64_t since_ns;   /* time at which it entered its queue */
 	uint32_t prev, next; /* neighbours, index + 1 */
-	uint32_t since;      /* when it came, in ticks of the owner's clock */
 	uint8_t queue;       /* number + 1 */
 };
 
 struct deadlines_queue {
+	uint64_t span_ns;     /* time that every client waits in this queue */
 	uint32_t first, last; /* index + 1, 0: none */
-	uint32_t span;        /* how long everybody waits here */
 };
 
 /* How to find the deadline of a client by its index. */
@@ -35,16 +35,17 @@ struct deadlines {
 };
 
 /* Puts a client at the end of a queue, taking it out of the one where it was. */
-void deadlines_enter(struct deadlines *deadlines, unsigned int queue, uint32_t index, uint32_t now);
+void deadlines_enter(struct deadlines *deadlines, unsigned int queue, uint32_t index,
+		     uint64_t now_ns);
 
 /* Takes it out of its queue, if it is in one. */
 void deadlines_leave(struct deadlines *deadlines, uint32_t index);
 
 /* The first of a queue whose time has come: returns whether there is one. It stays where it is. */
-bool deadlines_due(const struct deadlines *deadlines, unsigned int queue, uint32_t now,
+bool deadlines_due(const struct deadlines *deadlines, unsigned int queue, uint64_t now_ns,
 		   uint32_t *ret_index);
 
-/* Ticks until the next of all is due, or UINT32_MAX. */
-uint32_t deadlines_next(const struct deadlines *deadlines, uint32_t now);
+/* Earliest deadline of all queues, CLOCK_NEVER if all are empty. */
+uint64_t deadlines_next_ns(const struct deadlines *deadlines);
 
 #endif

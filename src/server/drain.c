@@ -8,7 +8,8 @@ bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_
 	if (drain->phase == DRAIN_SERVING) {
 		*drain = (struct drain){
 			.phase = DRAIN_DRAINING,
-			.deadline_ns = now_ns + drain_timeout_ns,
+			.deadline_ns = clock_after_ns(now_ns, drain_timeout_ns),
+			.looked_ns = now_ns,
 			.asked_by = signal,
 		};
 		return true;
@@ -20,9 +21,20 @@ bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_
 	return is_new;
 }
 
+static bool is_timed(const struct drain *drain)
+{
+	return drain->phase == DRAIN_DRAINING || drain->phase == DRAIN_CALLING_OFF;
+}
+
 bool drain_pass_time(struct drain *drain, uint64_t now_ns)
 {
-	if (now_ns < drain_deadline_ns(drain))
+	uint64_t pause_ns = now_ns - drain->looked_ns;
+	if (!is_timed(drain))
+		return false;
+	drain->looked_ns = now_ns;
+	if (pause_ns > DRAIN_LATE_NS)
+		drain->deadline_ns = clock_after_ns(drain->deadline_ns, pause_ns - DRAIN_LOOK_NS);
+	if (now_ns < drain->deadline_ns)
 		return false;
 	if (drain->phase == DRAIN_DRAINING) {
 		drain->phase = DRAIN_CALLING_OFF;
@@ -35,6 +47,7 @@ bool drain_pass_time(struct drain *drain, uint64_t now_ns)
 
 uint64_t drain_deadline_ns(const struct drain *drain)
 {
-	bool timed = drain->phase == DRAIN_DRAINING || drain->phase == DRAIN_CALLING_OFF;
-	return timed ? drain->deadline_ns : CLOCK_NEVER;
+	if (!is_timed(drain))
+		return CLOCK_NEVER;
+	return clock_earlier_ns(drain->deadline_ns, drain->looked_ns + DRAIN_LOOK_NS);
 }

@@ -24,11 +24,19 @@
  */
 #define DRAIN_PATIENCE_NS (1900 * CLOCK_NS_PER_MS)
 
+/*
+ * During the drain the clock is looked at this often. If a look comes later than the second time,
+ * the server did not run.
+ */
+#define DRAIN_LOOK_NS (100 * CLOCK_NS_PER_MS)
+#define DRAIN_LATE_NS (500 * CLOCK_NS_PER_MS)
+
 enum drain_phase { DRAIN_SERVING, DRAIN_DRAINING, DRAIN_CALLING_OFF, DRAIN_KILLING };
 
 struct drain {
 	enum drain_phase phase;
 	uint64_t deadline_ns; /* of the phase; of no meaning in SERVING and KILLING */
+	uint64_t looked_ns;   /* time of the last drain_pass_time() */
 	int asked_by;         /* the signal that asked first */
 	int ended_by;         /* the second signal, which did not want to wait; 0: there was none */
 };
@@ -36,10 +44,13 @@ struct drain {
 /* TERM or INT has come. Returns whether the phase is a new one. */
 bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_timeout_ns);
 
-/* Time has passed. Returns whether the phase is a new one. */
+/*
+ * Time has passed. Returns whether the phase is a new one. Called much later than it should be, the
+ * server was stopped (SIGSTOP), and its clients were not served: the phase lasts longer by that.
+ */
 bool drain_pass_time(struct drain *drain, uint64_t now_ns);
 
-/* When drain_pass_time() wants to be called next, or CLOCK_NEVER. */
+/* Time at which drain_pass_time() must be called next, or CLOCK_NEVER. */
 uint64_t drain_deadline_ns(const struct drain *drain);
 
 #endif

@@ -171,6 +171,22 @@ enum drive_turn drive(struct driver *driver, struct conn *conn, bool empties)
 
 /* ---- when it is not the client who acts ---- */
 
+/* Serves, or while lingering discards, what has arrived already. */
+static void take_last_turns(struct driver *driver, struct conn *conn)
+{
+	enum drive_turn turn = DRIVE_AGAIN;
+	for (int i = 0; i < DRIVE_LAST_TURNS && turn == DRIVE_AGAIN; i++)
+		turn = drive(driver, conn, true);
+}
+
+/* The linger timeout of a client is over. What is unread would make a reset of the close. */
+static void stop_lingering(struct driver *driver, struct conn *conn)
+{
+	take_last_turns(driver, conn);
+	if (echo_wants(&conn->echo) != ECHO_CLOSE)
+		echo_stop(&conn->echo);
+}
+
 struct conn *drive_next_due(struct driver *driver)
 {
 	struct conn *conn;
@@ -181,7 +197,7 @@ struct conn *drive_next_due(struct driver *driver)
 		if (queue == CROWD_IDLE)
 			crowd_stop(&driver->crowd, conn, ENDING_IDLE);
 		else if (queue == CROWD_LINGER || queue == CROWD_LINGER_CALLED_OFF)
-			echo_stop(&conn->echo); /* the patience is at its end */
+			stop_lingering(driver, conn);
 		return conn;
 	}
 	return NULL;
@@ -189,8 +205,13 @@ struct conn *drive_next_due(struct driver *driver)
 
 void drive_call_off(struct driver *driver, struct conn *conn)
 {
-	if (echo_wants(&conn->echo) == ECHO_DISCARD)
+	if (echo_wants(&conn->echo) == ECHO_DISCARD) {
 		crowd_hurry(&driver->crowd, conn);
-	else
+		return;
+	}
+	take_last_turns(driver, conn);
+	if (conn->is_leaving)
+		conn->looks = 0; /* from now on by the patience of a server that ends */
+	else if (echo_wants(&conn->echo) != ECHO_CLOSE)
 		crowd_stop(&driver->crowd, conn, ENDING_DRAIN);
 }

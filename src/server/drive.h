@@ -20,6 +20,12 @@
 /* A turn ends with a full buffer, or so many receives: then it is the others'. */
 #define DRIVE_RECEIVES 4
 
+/*
+ * Maximum turns for what has arrived before the time of a client was over: more than a receive
+ * buffer holds.
+ */
+#define DRIVE_LAST_TURNS 64
+
 /* What a turn of one client comes to. */
 enum drive_turn {
 	DRIVE_WAITS, /* for an event: bytes, or where something is kept, room for them */
@@ -55,10 +61,16 @@ void drive_forget(struct driver *driver, struct conn *conn);
 /* Gives the bytes that the echo has kept in `bytes`, whose buffer is somebody else's, a piece. */
 void drive_keep(struct driver *driver, struct conn *conn, const unsigned char *bytes);
 
-/* One whose time has come: a turn, or the first step to its end. NULL: there is none. */
+/*
+ * Returns the next client whose time has come, for a turn, or NULL. A deadline is judged only after
+ * what has arrived: the server may have been stopped (SIGSTOP) until the deadline had passed.
+ */
 struct conn *drive_next_due(struct driver *driver);
 
-/* The server is called off: the first step to a client's end. */
+/*
+ * The server ends: serves what has arrived from this client, then stops it unless that was the end
+ * of its conversation. A turn must follow.
+ */
 void drive_call_off(struct driver *driver, struct conn *conn);
 
 #endif

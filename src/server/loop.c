@@ -119,8 +119,8 @@ static void call_off(struct loop *loop)
 
 static uint64_t wait_until_ns(struct loop *loop)
 {
-	uint64_t now_ns = crowd_tell_time(&loop->driver.crowd);
-	return now_ns < loop->busy_until_ns ? 0 : crowd_deadline_ns(&loop->driver.crowd, now_ns);
+	bool is_busy = loop->busy_until_ns != 0 && clock_now_ns() < loop->busy_until_ns;
+	return is_busy ? 0 : crowd_deadline_ns(&loop->driver.crowd);
 }
 
 MUST_USE static int take_turn(struct loop *loop)
@@ -131,7 +131,7 @@ MUST_USE static int take_turn(struct loop *loop)
 		return rc;
 	uint64_t now_ns = crowd_tell_time(&loop->driver.crowd);
 	if (worker->events.n > 0 && worker->server->busy_poll_ns != 0)
-		loop->busy_until_ns = now_ns + worker->server->busy_poll_ns;
+		loop->busy_until_ns = clock_after_ns(now_ns, worker->server->busy_poll_ns);
 	handle_events(loop);
 	handle_deadlines(loop);
 	rc = worker_admit(worker);

@@ -26,6 +26,9 @@
 #define TIME_WITHOUT_LOOK_NS   (50 * CLOCK_NS_PER_MS)
 #define RECEIVES_WITHOUT_CLOCK 2
 
+/* Receives of what has arrived before the server ends: more than a receive buffer holds. */
+#define LAST_RECEIVES 64
+
 /* While the last bytes are on their way: the first and the longest pause between two looks. */
 #define FIRST_LOOK_NS CLOCK_NS_PER_MS
 #define LAST_LOOK_NS  (500 * CLOCK_NS_PER_MS)
@@ -43,7 +46,8 @@ struct run {
 	uint64_t looked_ns;  /* ... and when that was, 0: not yet known */
 	bool is_quiet;       /* the last receive found nothing ... */
 	uint64_t waited_ns;  /* ... and waited so long for it */
-	bool called_off;     /* the lifeline is cut: once is enough to know */
+	bool called_off;     /* the lifeline is cut: once is enough to know ... */
+	unsigned int n_last; /* ... and so many receives are left, for what has arrived */
 	bool has_noticed;    /* the same of notice_fd */
 };
 
@@ -73,17 +77,30 @@ static bool is_lingering(const struct run *run)
 	return echo_wants(&run->echo) == ECHO_DISCARD;
 }
 
-/* The server ends, and waits for us: end as well, or if we are lingering already, hurry up. */
+/*
+ * The server ends, and waits for us. What has arrived is still echoed: we may have been stopped
+ * (SIGSTOP) until now. If we are lingering already, we hurry up.
+ */
 static void call_off(struct run *run)
 {
 	run->called_off = true;
+	run->n_last = LAST_RECEIVES;
 	if (run->session->notice != NULL)
 		run->session->notice(run->session->context, true);
-	uint64_t deadline_ns = clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS);
 	if (is_lingering(run))
-		run->linger_deadline_ns = clock_earlier_ns(run->linger_deadline_ns, deadline_ns);
-	else
-		stop(run, ENDING_DRAIN, deadline_ns);
+		run->linger_deadline_ns = clock_earlier_ns(
+			run->linger_deadline_ns, clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS));
+}
+
+static void stop_for_drain(struct run *run)
+{
+	stop(run, ENDING_DRAIN, clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS));
+}
+
+/* The server ends, and does not wait for the client any more. */
+static bool is_at_its_last(const struct run *run)
+{
+	return run->called_off && !is_lingering(run);
 }
 
 static void notice(struct run *run)
@@ -98,8 +115,9 @@ static int notice_fd(const struct run *run)
 }
 
 /*
- * One wait for the client's socket or the lifeline. Returns false when the deadline came first, or,
- * for a client who is always ready, while it was waiting.
+ * One wait for the client's socket or the lifeline. Returns false if the deadline came first. A
+ * lingering client that is always ready is given up if the deadline had passed at the look before:
+ * what had arrived by then has been read.
  */
 static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 {
@@ -108,6 +126,7 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 		{ .fd = run->called_off ? -1 : run->session->lifeline_fd, .events = POLLIN },
 		{ .fd = notice_fd(run), .events = POLLIN },
 	};
+	uint64_t before_ns = run->looked_ns;
 	int ready = io_wait(fds, ARRAY_LEN(fds), deadline_ns);
 	run->rounds = 0;
 	run->looked_ns = clock_now_ns();
@@ -118,7 +137,7 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 	else if (fds[2].revents != 0)
 		notice(run);
 	else if (is_lingering(run))
-		return ready > 0 && clock_now_ns() < deadline_ns;
+		return ready > 0 && before_ns < deadline_ns;
 	return ready != 0;
 }
 
@@ -182,13 +201,17 @@ static bool may_be_patient(const struct run *run)
 static void receive(struct run *run)
 {
 	const struct session *session = run->session;
-	bool patient = may_be_patient(run);
-	if (run->is_quiet || must_look(run)) {
+	bool patient = !run->called_off && may_be_patient(run);
+	if (!is_at_its_last(run) && (run->is_quiet || must_look(run))) {
 		enum echo_want want = echo_wants(&run->echo);
 		wait_for(run, POLLIN);
 		if (echo_wants(&run->echo) != want)
 			return;
 		patient = false;
+	}
+	if (is_at_its_last(run) && run->n_last-- == 0) {
+		stop_for_drain(run);
+		return;
 	}
 	ssize_t n = (patient ? io_recv_patiently : io_recv)(session->fd, session->buffer,
 							    SESSION_BUFFER_SIZE);
@@ -203,6 +226,8 @@ static void receive(struct run *run)
 		echo_ended(&run->echo);
 	else if (n != -EAGAIN)
 		fail(run, (int)n);
+	else if (is_at_its_last(run))
+		stop_for_drain(run);
 }
 
 static void send_kept(struct run *run)
@@ -214,6 +239,8 @@ static void send_kept(struct run *run)
 		echo_sent(&run->echo, (size_t)n);
 	else if (n != -EAGAIN)
 		fail(run, (int)n);
+	else if (run->called_off)
+		stop_for_drain(run);
 	else
 		wait_for(run, POLLOUT);
 }
@@ -235,21 +262,27 @@ static void stay_until_delivered(struct run *run)
 {
 	uint64_t pause_ns = FIRST_LOOK_NS, deadline_ns = idle_deadline_ns(run);
 	size_t left = io_unacknowledged(run->session->fd);
+	if (run->called_off)
+		deadline_ns = clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS);
 	while (left > FIN_SIZE && run->ending == ENDING_NONE) {
-		struct pollfd lifeline = { .fd = run->session->lifeline_fd, .events = POLLIN };
+		struct pollfd lifeline = { .fd = run->called_off ? -1 : run->session->lifeline_fd,
+					   .events = POLLIN };
 		int ready = io_wait(&lifeline, 1,
 				    clock_earlier_ns(deadline_ns, clock_deadline_ns(pause_ns)));
+		uint64_t looked_ns = clock_now_ns(); /* judged is what was there then */
 		int code = ready < 0 ? ready : io_pending_error(run->session->fd);
 		size_t before = left;
 		left = io_unacknowledged(run->session->fd);
-		if (code < 0)
+		if (code < 0) {
 			fail(run, code);
-		else if (ready > 0)
+		} else if (ready > 0) {
 			call_off(run);
-		else if (left < before)
+			deadline_ns = clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS);
+		} else if (left < before && !run->called_off) {
 			deadline_ns = idle_deadline_ns(run);
-		else if (clock_now_ns() >= deadline_ns)
-			stop(run, ENDING_IDLE, deadline_ns);
+		} else if (left > FIN_SIZE && looked_ns >= deadline_ns) {
+			stop(run, run->called_off ? ENDING_DRAIN : ENDING_IDLE, deadline_ns);
+		}
 		pause_ns = pause_ns < LAST_LOOK_NS ? 2 * pause_ns : LAST_LOOK_NS;
 	}
 }

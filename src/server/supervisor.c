@@ -409,6 +409,11 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 	return 0;
 }
 
+static bool is_over(const struct supervisor *supervisor)
+{
+	return supervisor->server->drain.phase != DRAIN_SERVING && supervisor->n_alive == 0;
+}
+
 MUST_USE static int take_turn(struct supervisor *supervisor)
 {
 	struct server *server = supervisor->server;
@@ -418,7 +423,7 @@ MUST_USE static int take_turn(struct supervisor *supervisor)
 		return rc;
 	if (asked.new_phase)
 		server_say_phase(server, crew_count_clients(&supervisor->crew));
-	if (server_pass_time(server))
+	if (!is_over(supervisor) && server_pass_time(server))
 		server_say_phase(server, crew_count_clients(&supervisor->crew));
 	follow_drain(supervisor);
 	if (asked.totals)
@@ -433,11 +438,6 @@ static bool look(struct supervisor *supervisor)
 	bool any = crew_fetch_all(&supervisor->crew);
 	start_due(supervisor);
 	return any;
-}
-
-static bool is_over(const struct supervisor *supervisor)
-{
-	return supervisor->server->drain.phase != DRAIN_SERVING && supervisor->n_alive == 0;
 }
 
 MUST_USE static int loop(struct supervisor *supervisor)

@@ -389,8 +389,9 @@ class Server(Process):
         """Has these stand still, all of them if none are named. Returns who does."""
         processes = self.processes() if processes is None else processes
         for pid in processes:
-            os.kill(pid, signal.SIGSTOP)
-            wait_until(lambda: proc_state(pid) in ("T", ""), f"{pid} to stop")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda: proc_state(pid) in ("T", "Z", ""), f"{pid} to stop")
         return processes
 
     def continue_all(self, processes=None):

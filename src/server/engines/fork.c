@@ -201,7 +201,7 @@ MUST_USE static int hear_signals(struct fork_engine *engine)
 	int rc = asked.child_ended ? reap_all(engine) : 0;
 	if (asked.new_phase)
 		server_say_phase(server, server->clients.count);
-	if (server_pass_time(server))
+	if (!admission_is_over(&engine->admission) && server_pass_time(server))
 		server_say_phase(server, server->clients.count);
 	if (asked.totals)
 		server_log_totals(server);

@@ -212,6 +212,9 @@ static void take_slow_turn(struct uring *uring, struct ringed *ringed)
 {
 	struct conn *conn = &ringed->conn;
 	uint64_t before = conn->echo.in;
+	if (ringed->is_called_off)
+		drive_call_off(&uring->driver, conn);
+	ringed->is_called_off = false;
 	enum drive_turn turn = drive(&uring->driver, conn, false);
 	if (turn == DRIVE_OVER) {
 		end(uring, ringed);
@@ -235,9 +238,6 @@ static void turn(struct uring *uring, struct ringed *ringed)
 		return; /* until the last completion */
 	}
 	ringed->mode = SLOW;
-	if (ringed->is_called_off)
-		drive_call_off(&uring->driver, &ringed->conn);
-	ringed->is_called_off = false;
 	if (ringed->code < 0 && ringed->conn.stashed == 0)
 		crowd_fail(&ringed->conn, ringed->code);
 	take_slow_turn(uring, ringed);
@@ -396,12 +396,10 @@ static void call_off(struct uring *uring)
 		struct ringed *ringed = (struct ringed *)conn;
 		if (ringed->mode == ENDING)
 			continue;
-		if (ringed->in_flight != 0) {
-			ringed->is_called_off = true; /* when that is sent */
-			continue;
-		}
-		drive_call_off(&uring->driver, conn);
-		slow_down(uring, ringed);
+		/* What the ring is sending, and what it has received, comes first. */
+		ringed->is_called_off = true;
+		if (ringed->in_flight == 0)
+			slow_down(uring, ringed);
 	}
 }
 
@@ -415,10 +413,9 @@ MUST_USE static int admit(struct uring *uring)
 
 static uint64_t wait_until_ns(struct uring *uring)
 {
-	uint64_t now_ns = crowd_tell_time(&uring->driver.crowd);
-	if (now_ns < uring->busy_until_ns)
+	if (uring->busy_until_ns != 0 && clock_now_ns() < uring->busy_until_ns)
 		return 0;
-	return clock_earlier_ns(crowd_deadline_ns(&uring->driver.crowd, now_ns),
+	return clock_earlier_ns(crowd_deadline_ns(&uring->driver.crowd),
 				worker_deadline_ns(uring->worker));
 }
 
@@ -430,7 +427,7 @@ MUST_USE static int take_turn(struct uring *uring)
 		return rc;
 	uint64_t now_ns = crowd_tell_time(&uring->driver.crowd);
 	if (busy_poll_ns != 0 && ring_has_done(uring->ring))
-		uring->busy_until_ns = now_ns + busy_poll_ns;
+		uring->busy_until_ns = clock_after_ns(now_ns, busy_poll_ns);
 	handle_done(uring);
 	handle_deadlines(uring);
 	return admit(uring);

@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -186,6 +188,27 @@ TEST(waiting_ends_at_its_deadline_and_with_zero_at_once)
 	unit_write(theirs, "x", 1);
 	assert_int_equal(ring_wait(ring, CLOCK_NEVER), 0);
 	assert_true(ring_has_done(ring));
+}
+
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+TEST(a_signal_does_not_end_the_wait)
+{
+	open_ring(1);
+	ring_receive(ring, ours, RECEIVE);
+	const struct sigaction heard = { .sa_handler = nothing };
+	const struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
+	assert_int_equal(sigaction(SIGALRM, &heard, NULL), 0);
+	for (int i = 0; i < 2; i++) { /* with a request to submit, and without */
+		assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+		uint64_t deadline_ns = clock_deadline_ns(100 * CLOCK_NS_PER_MS);
+		assert_int_equal(ring_wait(ring, deadline_ns), 0);
+		assert_true(clock_now_ns() >= deadline_ns);
+		assert_false(ring_has_done(ring));
+	}
 }
 
 /* ---- cancelling, and the end of a socket ---- */
@@ -468,6 +491,7 @@ int main(void)
 		RING_TEST(a_send_takes_what_there_is_room_for_and_never_waits),
 		RING_TEST(a_send_to_one_who_has_gone_is_an_error_and_no_signal),
 		RING_TEST(waiting_ends_at_its_deadline_and_with_zero_at_once),
+		RING_TEST(a_signal_does_not_end_the_wait),
 		RING_TEST(what_is_cancelled_has_a_last_completion_and_cancelling_has_none),
 		RING_TEST(a_socket_that_is_closed_behind_the_last_completion_sends_its_fin),
 		RING_TEST(a_socket_with_the_number_of_one_before_has_its_own_bytes_alone),

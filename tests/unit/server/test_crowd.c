@@ -124,13 +124,13 @@ static void assert_due(const struct conn *conn, enum crowd_queue expected)
 /* Due when so much time has passed, and not a moment before. */
 static void assert_due_in(uint64_t ns, const struct conn *conn, enum crowd_queue expected)
 {
-	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), now_ns + ns);
+	assert_int_equal(crowd_deadline_ns(&crowd), now_ns + ns);
 	pass(ns - CLOCK_NS_PER_MS);
 	assert_nobody_is_due();
 	pass(CLOCK_NS_PER_MS);
-	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), now_ns);
+	assert_int_equal(crowd_deadline_ns(&crowd), now_ns);
 	assert_due(conn, expected);
-	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), CLOCK_NEVER);
+	assert_int_equal(crowd_deadline_ns(&crowd), CLOCK_NEVER);
 }
 
 static enum ending ending_of(struct conn *conn)
@@ -143,7 +143,7 @@ static enum ending ending_of(struct conn *conn)
 TEST(with_nobody_there_nothing_is_ever_due)
 {
 	open_crowd(IDLE_NS);
-	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), CLOCK_NEVER);
+	assert_int_equal(crowd_deadline_ns(&crowd), CLOCK_NEVER);
 	pass(1000 * IDLE_NS);
 	assert_nobody_is_due();
 }
@@ -177,7 +177,7 @@ TEST(without_an_idle_timeout_nobody_is_ever_idle)
 {
 	open_crowd(NO_LIMIT);
 	crowd_moved(&crowd, come());
-	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), CLOCK_NEVER);
+	assert_int_equal(crowd_deadline_ns(&crowd), CLOCK_NEVER);
 	pass(1000000 * IDLE_NS);
 	assert_nobody_is_due();
 }
@@ -219,6 +219,39 @@ TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle)
 	assert_false(crowd_was_idle(&crowd, conn));
 	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
 	assert_true(crowd_was_idle(&crowd, conn));
+}
+
+TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	crowd_moved(&crowd, conn);
+	unit_write(theirs[0], "x", 1);
+	pass(100 * IDLE_NS); /* we were stopped */
+	assert_due(conn, CROWD_IDLE);
+	assert_false(crowd_was_idle(&crowd, conn));
+	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+}
+
+TEST(one_whose_end_has_arrived_and_is_not_read_yet_is_not_idle)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	crowd_moved(&crowd, conn);
+	shutdown(theirs[0], SHUT_WR);
+	pass(100 * IDLE_NS);
+	assert_due(conn, CROWD_IDLE);
+	assert_false(crowd_was_idle(&crowd, conn));
+}
+
+TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that)
+{
+	open_crowd(IDLE_NS);
+	struct conn *conn = come();
+	now_ns += 100 * IDLE_NS; /* we were stopped behind crowd_tell_time() */
+	crowd_moved(&crowd, conn);
+	pass(0);
+	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
 }
 
 /* ---- ended by us ---- */
@@ -321,7 +354,7 @@ TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived)
 	struct conn *conn = leave_with_bytes_on_their_way();
 	for (int i = 0; i < 100;
 	     i++) { /* soon at first, then now and then; for as long as it takes */
-		uint64_t deadline_ns = crowd_deadline_ns(&crowd, now_ns);
+		uint64_t deadline_ns = crowd_deadline_ns(&crowd);
 		assert_true(deadline_ns > now_ns && deadline_ns <= now_ns + CLOCK_NS_PER_S);
 		pass(deadline_ns - now_ns);
 		assert_ptr_equal(crowd_next_due(&crowd, &queue), conn);
@@ -355,9 +388,9 @@ static void look_for(struct conn *conn, uint64_t ns)
 {
 	uint64_t end_ns = now_ns + ns;
 	enum crowd_queue queue;
-	while (crowd_deadline_ns(&crowd, now_ns) <= end_ns &&
-	       echo_wants(&conn->echo) == ECHO_FINISH && !conn->echo.stopped) {
-		pass(crowd_deadline_ns(&crowd, now_ns) - now_ns);
+	while (crowd_deadline_ns(&crowd) <= end_ns && echo_wants(&conn->echo) == ECHO_FINISH &&
+	       !conn->echo.stopped) {
+		pass(crowd_deadline_ns(&crowd) - now_ns);
 		assert_ptr_equal(crowd_next_due(&crowd, &queue), conn);
 		crowd_look(&crowd, conn);
 	}
@@ -391,6 +424,18 @@ TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle)
 	assert_int_equal(ending_of(conn), ENDING_NONE);
 }
 
+TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends)
+{
+	open_crowd(NO_LIMIT);
+	struct conn *conn = leave_with_bytes_on_their_way();
+	crowd.is_called_off = true;
+	look_for(conn, SESSION_LINGER_CALLED_OFF_NS - CLOCK_NS_PER_MS);
+	assert_int_equal(ending_of(conn), ENDING_NONE);
+	look_for(conn, SESSION_LINGER_CALLED_OFF_NS / 2);
+	assert_int_equal(ending_of(conn), ENDING_DRAIN);
+	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
+}
+
 /* ---- counted out ---- */
 
 TEST(one_who_leaves_is_counted_and_waits_for_nothing)
@@ -420,7 +465,7 @@ TEST(one_who_waits_no_more_is_there_all_the_same)
 	crowd_moved(&crowd, conn);
 	crowd_wait_no_more(&crowd, conn);
 	crowd_wait_no_more(&crowd, conn);
-	assert_int_equal(crowd_deadline_ns(&crowd, now_ns), CLOCK_NEVER);
+	assert_int_equal(crowd_deadline_ns(&crowd), CLOCK_NEVER);
 	assert_ptr_equal(crowd_each(&crowd, NULL), conn);
 }
 
@@ -454,6 +499,9 @@ int main(void)
 		CROWD_TEST(a_timeout_of_a_hundred_years_is_kept),
 		CROWD_TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle),
 		CROWD_TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle),
+		CROWD_TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle),
+		CROWD_TEST(one_whose_end_has_arrived_and_is_not_read_yet_is_not_idle),
+		CROWD_TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that),
 		CROWD_TEST(one_whom_we_end_has_our_fin_and_then_some_patience),
 		CROWD_TEST(when_the_server_is_in_a_hurry_the_patience_is_short),
 		CROWD_TEST(one_who_lingers_already_is_hurried),
@@ -464,6 +512,7 @@ int main(void)
 		CROWD_TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason),
 		CROWD_TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle),
 		CROWD_TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle),
+		CROWD_TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends),
 		CROWD_TEST(one_who_leaves_is_counted_and_waits_for_nothing),
 		CROWD_TEST(one_who_waits_no_more_is_there_all_the_same),
 		CROWD_TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves),

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whoever came first is due first, each at his time and not before, whatever happens in between and
- * though the clock comes round: held against a list that is searched through.
+ * The client that entered a queue first is due first, each at its time and not before, whatever
+ * happens in between: compared with a list that is searched through.
  */
 #include "server/deadlines.h"
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "unit.h"
 
 #define N_CLIENTS 40
@@ -23,13 +24,13 @@ static struct deadline *deadline_of(const void *owner, uint32_t index)
 	return &list[index];
 }
 
-static void set_spans(uint32_t first, uint32_t second, uint32_t third)
+static void set_spans(uint64_t first, uint64_t second, uint64_t third)
 {
 	memset(list, 0, sizeof(list));
 	memset(queues, 0, sizeof(queues));
-	queues[0].span = first;
-	queues[1].span = second;
-	queues[2].span = third;
+	queues[0].span_ns = first;
+	queues[1].span_ns = second;
+	queues[2].span_ns = third;
 	deadlines = (struct deadlines){
 		.owner = list, .of = deadline_of, .queues = queues, .n_queues = N_QUEUES
 	};
@@ -46,25 +47,24 @@ TEST(with_nobody_in_a_queue_nobody_is_due_ever)
 {
 	uint32_t index = 4242;
 	for (unsigned int queue = 0; queue < N_QUEUES; queue++)
-		assert_false(deadlines_due(&deadlines, queue, UINT32_MAX, &index));
+		assert_false(deadlines_due(&deadlines, queue, UINT64_MAX, &index));
 	assert_int_equal(index, 4242);
-	assert_int_equal(deadlines_next(&deadlines, 7), UINT32_MAX);
-	deadlines_leave(&deadlines, 5); /* he is in none */
-	assert_int_equal(deadlines_next(&deadlines, 7), UINT32_MAX);
+	assert_int_equal(deadlines_next_ns(&deadlines), CLOCK_NEVER);
+	deadlines_leave(&deadlines, 5); /* it is in none */
+	assert_int_equal(deadlines_next_ns(&deadlines), CLOCK_NEVER);
 }
 
 TEST(one_is_due_when_his_time_has_come_and_stays_where_he_is)
 {
 	uint32_t index = 4242;
 	deadlines_enter(&deadlines, 0, 5, 1000);
-	assert_int_equal(deadlines_next(&deadlines, 1000), 10);
-	assert_int_equal(deadlines_next(&deadlines, 1009), 1);
+	assert_int_equal(deadlines_next_ns(&deadlines), 1010);
 	assert_false(deadlines_due(&deadlines, 0, 1009, &index));
 	assert_int_equal(index, 4242);
 	for (int again = 0; again < 2; again++) {
 		assert_true(deadlines_due(&deadlines, 0, 1010, &index));
 		assert_int_equal(index, 5);
-		assert_int_equal(deadlines_next(&deadlines, 1010), 0);
+		assert_int_equal(deadlines_next_ns(&deadlines), 1010);
 	}
 	assert_false(deadlines_due(&deadlines, 1, 1010, &index));
 	deadlines_leave(&deadlines, 5);
@@ -93,7 +93,7 @@ TEST(who_goes_to_another_queue_is_in_that_one_alone)
 	deadlines_enter(&deadlines, 0, 1, 1000);
 	deadlines_enter(&deadlines, 1, 1, 1000);
 	assert_false(deadlines_due(&deadlines, 0, 1099, &index));
-	assert_int_equal(deadlines_next(&deadlines, 1050), 50);
+	assert_int_equal(deadlines_next_ns(&deadlines), 1100);
 	assert_true(deadlines_due(&deadlines, 1, 1100, &index));
 	deadlines_enter(&deadlines, 2, 1, 1100); /* where nobody waits at all */
 	assert_true(deadlines_due(&deadlines, 2, 1100, &index));
@@ -105,8 +105,8 @@ TEST(who_goes_to_another_queue_is_in_that_one_alone)
 /* What each client should be in. */
 static struct {
 	unsigned int queue; /* number + 1, 0: none */
-	uint64_t since;     /* on a clock that does not come round */
-	uint64_t turn;      /* who came first, of those who came at the same tick */
+	uint64_t since;
+	uint64_t turn; /* order of those that entered at the same time */
 } model[N_CLIENTS];
 
 /* The one of a queue who has been there for longest, N_CLIENTS: nobody. */
@@ -121,28 +121,24 @@ static uint32_t first_of(unsigned int queue)
 	return first;
 }
 
-/* Ticks until the first of a queue is due. */
-static uint64_t wait_of(unsigned int queue, uint64_t now)
+/* Time at which the first client of a queue is due. */
+static uint64_t due_of(unsigned int queue)
 {
 	uint32_t first = first_of(queue);
-	if (first == N_CLIENTS)
-		return UINT32_MAX;
-	uint64_t due = model[first].since + queues[queue].span;
-	return due > now ? due - now : 0;
+	return first == N_CLIENTS ? CLOCK_NEVER : model[first].since + queues[queue].span_ns;
 }
 
 static void assert_as_the_model(uint64_t now)
 {
-	uint64_t least = UINT32_MAX;
+	uint64_t least = CLOCK_NEVER;
 	for (unsigned int queue = 0; queue < N_QUEUES; queue++) {
-		uint64_t wait = wait_of(queue, now);
+		uint64_t due = due_of(queue);
 		uint32_t index = 4242;
-		least = wait < least ? wait : least;
-		assert_int_equal(deadlines_due(&deadlines, queue, (uint32_t)now, &index),
-				 wait == 0);
-		assert_int_equal(index, wait == 0 ? first_of(queue) : 4242);
+		least = due < least ? due : least;
+		assert_int_equal(deadlines_due(&deadlines, queue, now, &index), due <= now);
+		assert_int_equal(index, due <= now ? first_of(queue) : 4242);
 	}
-	assert_int_equal(deadlines_next(&deadlines, (uint32_t)now), least);
+	assert_int_equal(deadlines_next_ns(&deadlines), least);
 }
 
 static uint32_t next_random(uint32_t *random)
@@ -156,12 +152,12 @@ static void take_due(uint64_t now)
 {
 	for (unsigned int queue = 0; queue < N_QUEUES; queue++) {
 		uint32_t index;
-		while (deadlines_due(&deadlines, queue, (uint32_t)now, &index)) {
+		while (deadlines_due(&deadlines, queue, now, &index)) {
 			assert_int_equal(index, first_of(queue));
 			deadlines_leave(&deadlines, index);
 			model[index].queue = 0;
 		}
-		assert_true(wait_of(queue, now) > 0);
+		assert_true(due_of(queue) > now);
 	}
 }
 
@@ -184,7 +180,7 @@ static void walk_randomly(uint64_t now, uint32_t longest, uint32_t random)
 			take_due(now);
 			break;
 		default:
-			deadlines_enter(&deadlines, queue, index, (uint32_t)now);
+			deadlines_enter(&deadlines, queue, index, now);
 			model[index].queue = queue + 1;
 			model[index].since = now;
 			model[index].turn = turn;
@@ -211,16 +207,25 @@ TEST(any_order_of_steps_is_as_a_list_has_it_that_is_searched_through)
 	}
 }
 
-TEST(the_same_while_the_clock_comes_round)
+/* 100 years, the longest time that an option takes, beside a short one. */
+TEST(a_long_time_does_not_make_a_short_one_coarse)
 {
-	static const uint64_t round = UINT64_C(1) << 32;
+	static const uint64_t years_ns = 876000 * UINT64_C(3600) * CLOCK_NS_PER_S;
 	for (uint32_t seed = 1; seed <= 5; seed++) {
-		set_spans(10, 100, 3);
-		walk_randomly(round - 10000, 20, seed);
-		/* With the longest times there are, so that it comes round again and again. */
-		set_spans(UINT32_C(1) << 30, 1000, UINT32_C(1) << 29);
-		walk_randomly(round - 1, UINT32_C(1) << 24, seed);
+		set_spans(years_ns, 1, CLOCK_NS_PER_MS);
+		walk_randomly(7 * CLOCK_NS_PER_S, UINT32_C(1) << 24, seed);
 	}
+}
+
+TEST(a_deadline_that_would_overflow_never_comes)
+{
+	uint32_t index;
+	set_spans(CLOCK_NEVER, CLOCK_NEVER - 1, 0);
+	deadlines_enter(&deadlines, 0, 1, 1000);
+	deadlines_enter(&deadlines, 1, 2, 1000);
+	assert_int_equal(deadlines_next_ns(&deadlines), CLOCK_NEVER);
+	assert_false(deadlines_due(&deadlines, 0, CLOCK_NEVER - 1, &index));
+	assert_false(deadlines_due(&deadlines, 1, CLOCK_NEVER - 1, &index));
 }
 
 #define DEADLINES_TEST(name) cmocka_unit_test_setup(name, set_up)
@@ -233,7 +238,8 @@ int main(void)
 		DEADLINES_TEST(who_comes_again_waits_anew_behind_the_others),
 		DEADLINES_TEST(who_goes_to_another_queue_is_in_that_one_alone),
 		DEADLINES_TEST(any_order_of_steps_is_as_a_list_has_it_that_is_searched_through),
-		DEADLINES_TEST(the_same_while_the_clock_comes_round),
+		DEADLINES_TEST(a_long_time_does_not_make_a_short_one_coarse),
+		DEADLINES_TEST(a_deadline_that_would_overflow_never_comes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

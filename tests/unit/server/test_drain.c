@@ -14,6 +14,17 @@
 #define NOW     (1000 * CLOCK_NS_PER_S)
 #define TIMEOUT (30 * CLOCK_NS_PER_S)
 
+/* Time passes until then, as it does for a server that looks at the clock whenever it must. */
+static bool pass_until(struct drain *drain, uint64_t now_ns)
+{
+	uint64_t look_ns;
+	while ((look_ns = drain_deadline_ns(drain)) < now_ns) {
+		if (drain_pass_time(drain, look_ns))
+			return true;
+	}
+	return drain_pass_time(drain, now_ns);
+}
+
 /* A drain in that phase, by the way that leads there; asked by TERM at NOW. */
 static struct drain drain_in(enum drain_phase phase)
 {
@@ -21,9 +32,9 @@ static struct drain drain_in(enum drain_phase phase)
 	if (phase >= DRAIN_DRAINING)
 		assert_true(drain_ask(&drain, SIGTERM, NOW, TIMEOUT));
 	if (phase >= DRAIN_CALLING_OFF)
-		assert_true(drain_pass_time(&drain, NOW + TIMEOUT));
+		assert_true(pass_until(&drain, NOW + TIMEOUT));
 	if (phase >= DRAIN_KILLING)
-		assert_true(drain_pass_time(&drain, NOW + TIMEOUT + DRAIN_PATIENCE_NS));
+		assert_true(pass_until(&drain, NOW + TIMEOUT + DRAIN_PATIENCE_NS));
 	assert_int_equal(drain.phase, phase);
 	return drain;
 }
@@ -77,25 +88,40 @@ TEST(time_moves_every_phase_at_its_deadline_and_not_before)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct drain drain = drain_in(rows[i].from);
-		assert_int_equal(drain_deadline_ns(&drain), rows[i].deadline_ns);
-		assert_false(drain_pass_time(&drain, rows[i].deadline_ns - 1));
+		assert_int_equal(drain_deadline_ns(&drain) == CLOCK_NEVER,
+				 rows[i].deadline_ns == CLOCK_NEVER);
+		assert_false(pass_until(&drain, rows[i].deadline_ns - 1));
 		assert_int_equal(drain.phase, rows[i].from);
 
 		bool is_new = rows[i].to != rows[i].from;
 		uint64_t then_ns = is_new ? rows[i].deadline_ns : NOW + 100 * TIMEOUT;
-		assert_int_equal(drain_pass_time(&drain, then_ns), is_new);
+		assert_int_equal(pass_until(&drain, then_ns), is_new);
 		assert_int_equal(drain.phase, rows[i].to);
 		assert_int_equal(drain.ended_by, 0); /* nobody was impatient */
 	}
 }
 
-TEST(patience_begins_when_the_lifeline_is_cut_however_late_that_is)
+TEST(a_server_that_was_stopped_has_lost_no_time_of_a_phase)
+{
+	static const enum drain_phase phases[] = { DRAIN_DRAINING, DRAIN_CALLING_OFF };
+	static const uint64_t stopped_ns[] = { CLOCK_NS_PER_S, 3600 * CLOCK_NS_PER_S };
+	for (size_t i = 0; i < ARRAY_LEN(phases) * ARRAY_LEN(stopped_ns); i++) {
+		struct drain drain = drain_in(phases[i % 2]);
+		uint64_t before_ns = drain.deadline_ns;
+		uint64_t now_ns = drain.looked_ns + DRAIN_LOOK_NS + stopped_ns[i / 2];
+		assert_false(drain_pass_time(&drain, now_ns));
+		assert_int_equal(drain.phase, phases[i % 2]);
+		assert_int_equal(drain.deadline_ns, before_ns + stopped_ns[i / 2]);
+		assert_true(pass_until(&drain, drain.deadline_ns));
+	}
+}
+
+TEST(a_look_that_is_a_little_late_delays_nothing)
 {
 	struct drain drain = drain_in(DRAIN_DRAINING);
-	uint64_t late_ns = NOW + TIMEOUT + 77 * CLOCK_NS_PER_S;
-	assert_true(drain_pass_time(&drain, late_ns));
-	assert_int_equal(drain.phase, DRAIN_CALLING_OFF);
-	assert_int_equal(drain_deadline_ns(&drain), late_ns + DRAIN_PATIENCE_NS);
+	for (uint64_t now_ns = NOW; now_ns < NOW + TIMEOUT; now_ns += DRAIN_LATE_NS)
+		assert_false(drain_pass_time(&drain, now_ns));
+	assert_true(drain_pass_time(&drain, NOW + TIMEOUT));
 }
 
 TEST(without_a_drain_timeout_clients_are_called_off_at_once)
@@ -112,8 +138,12 @@ TEST(the_longest_drain_timeout_does_not_overflow)
 	struct drain drain = { 0 };
 	uint64_t hundred_years_ns = UINT64_C(876000) * 3600 * CLOCK_NS_PER_S;
 	assert_true(drain_ask(&drain, SIGTERM, NOW, hundred_years_ns));
-	assert_false(drain_pass_time(&drain, NOW + TIMEOUT));
-	assert_int_equal(drain_deadline_ns(&drain), NOW + hundred_years_ns);
+	assert_false(pass_until(&drain, NOW + TIMEOUT));
+	assert_int_equal(drain.deadline_ns, NOW + hundred_years_ns);
+	drain = (struct drain){ 0 };
+	assert_true(drain_ask(&drain, SIGTERM, NOW, CLOCK_NEVER));
+	assert_false(pass_until(&drain, NOW + TIMEOUT));
+	assert_int_equal(drain.deadline_ns, CLOCK_NEVER);
 }
 
 TEST(a_child_may_linger_for_less_than_the_patience)
@@ -131,7 +161,8 @@ int main(void)
 		cmocka_unit_test(a_signal_moves_every_phase_where_the_picture_says),
 		cmocka_unit_test(of_several_impatient_signals_the_first_is_the_one_to_end_by),
 		cmocka_unit_test(time_moves_every_phase_at_its_deadline_and_not_before),
-		cmocka_unit_test(patience_begins_when_the_lifeline_is_cut_however_late_that_is),
+		cmocka_unit_test(a_server_that_was_stopped_has_lost_no_time_of_a_phase),
+		cmocka_unit_test(a_look_that_is_a_little_late_delays_nothing),
 		cmocka_unit_test(without_a_drain_timeout_clients_are_called_off_at_once),
 		cmocka_unit_test(the_longest_drain_timeout_does_not_overflow),
 		cmocka_unit_test(a_child_may_linger_for_less_than_the_patience),

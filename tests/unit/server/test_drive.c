@@ -402,14 +402,45 @@ TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own)
 	assert_int_equal(ending_of(conn), ENDING_DRAIN);
 }
 
-TEST(what_was_stashed_of_one_who_is_called_off_is_thrown_away_and_counted)
+TEST(what_has_arrived_from_one_who_is_called_off_comes_back)
 {
 	struct conn *conn = come(PLENTY);
 	assert_true(drive_stash(&driver, conn, message, 1000));
+	unit_write(theirs[0], message + 1000, 500);
+	driver.crowd.is_called_off = true;
 	drive_call_off(&driver, conn);
 	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 1500);
+	assert_memory_equal(returned, message, 1500);
 	unit_read_end(theirs[0]);
-	assert_score(conn, 1000, 0);
+	assert_score(conn, 1500, 1500);
+	assert_int_equal(ending_of(conn), ENDING_DRAIN);
+}
+
+TEST(one_who_has_ended_when_he_is_called_off_has_ended_it_himself)
+{
+	struct conn *conn = come(PLENTY);
+	unit_write(theirs[0], message, 500);
+	shutdown(theirs[0], SHUT_WR);
+	driver.crowd.is_called_off = true;
+	drive_call_off(&driver, conn);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_int_equal(read_more(theirs[0], 0), 500);
+	assert_score(conn, 500, 500);
+	assert_int_equal(ending_of(conn), ENDING_EOF);
+}
+
+TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over)
+{
+	struct conn *conn = come(PLENTY);
+	pass(IDLE_NS);
+	assert_ptr_equal(drive_next_due(&driver), conn);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	unit_write(theirs[0], message, 100 * 1024);
+	pass(100 * SESSION_LINGER_IDLE_NS); /* we were stopped */
+	assert_ptr_equal(drive_next_due(&driver), conn);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_score(conn, 100 * 1024, 0);
 }
 
 TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason)
@@ -449,7 +480,9 @@ int main(void)
 		DRIVE_TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over),
 		DRIVE_TEST(one_whose_bytes_move_is_not_due),
 		DRIVE_TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own),
-		DRIVE_TEST(what_was_stashed_of_one_who_is_called_off_is_thrown_away_and_counted),
+		DRIVE_TEST(what_has_arrived_from_one_who_is_called_off_comes_back),
+		DRIVE_TEST(one_who_has_ended_when_he_is_called_off_has_ended_it_himself),
+		DRIVE_TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over),
 		DRIVE_TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason),
 	};
 	return cmocka_run_group_tests(tests, fill_message, NULL);

@@ -225,7 +225,11 @@ TEST(time_alone_ends_the_drain_and_says_so)
 {
 	uint64_t now_ns = clock_now_ns();
 	enter(100, 0, 0);
-	server.drain = (struct drain){ .phase = DRAIN_DRAINING, .deadline_ns = now_ns };
+	server.drain = (struct drain){
+		.phase = DRAIN_DRAINING,
+		.deadline_ns = now_ns,
+		.looked_ns = now_ns,
+	};
 	assert_true(server_pass_time(&server));
 	assert_int_equal(server.drain.phase, DRAIN_CALLING_OFF);
 	assert_string_equal(phase_said(1), "drain timeout: ending 1 clients\n");

@@ -673,6 +673,36 @@ TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one)
 	assert_true(atomic_load(&timed.score.in) > atomic_load(&timed.score.out));
 }
 
+static void client_speaks_and_server_ends(void)
+{
+	unit_write(timed.client_fd, "abc", 3);
+	lifeline_is_cut();
+}
+
+TEST(what_has_arrived_when_it_is_called_off_comes_back)
+{
+	char got[3];
+	run_for(0, IDLE_NS, client_speaks_and_server_ends);
+	assert_int_equal(timed.ending, ENDING_DRAIN);
+	assert_int_equal(atomic_load(&timed.score.out), 3);
+	unit_read(timed.client_fd, got, sizeof(got));
+	unit_read_end(timed.client_fd);
+}
+
+static void client_ends_and_server_ends(void)
+{
+	unit_write(timed.client_fd, "abc", 3);
+	shutdown(timed.client_fd, SHUT_WR);
+	lifeline_is_cut();
+}
+
+TEST(a_client_who_has_ended_when_it_is_called_off_has_ended_it_himself)
+{
+	run_for(0, IDLE_NS, client_ends_and_server_ends);
+	assert_int_equal(timed.ending, ENDING_EOF);
+	assert_int_equal(atomic_load(&timed.score.out), 3);
+}
+
 TEST(a_connection_without_limits_waits_for_ever)
 {
 	uint64_t year_ns = 365 * 24 * 3600 * CLOCK_NS_PER_S;
@@ -715,6 +745,8 @@ TEST(and_all_of_it_again_with_patient_sockets)
 		TIMED_TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends),      \
 		TIMED_TEST(the_servers_end_does_not_lengthen_his_lingering),                      \
 		TIMED_TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one),      \
+		TIMED_TEST(what_has_arrived_when_it_is_called_off_comes_back),                    \
+		TIMED_TEST(a_client_who_has_ended_when_it_is_called_off_has_ended_it_himself),    \
 		TIMED_TEST(a_connection_without_limits_waits_for_ever)
 /* clang-format on */
 
