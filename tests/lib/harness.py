@@ -123,9 +123,9 @@ def descriptors_of(pid):
 
 
 def rss_kib(pid):
-    """Resident memory."""
-    match = re.search(r"VmRSS:\s+(\d+)", proc_text(pid, "status"))
-    return int(match.group(1)) if match else 0
+    """Resident memory, but for pages of files: those of the program come in 64 KiB at a time when it is first run."""
+    parts = re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+)", proc_text(pid, "status"), re.MULTILINE)
+    return sum(map(int, parts))
 
 
 def peak_rss_kib(pid):
