@@ -9,9 +9,12 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "base/err.h"
 #include "base/units.h"
+#include "net/io.h"
 
 /* ---- from text ---- */
 
@@ -308,6 +311,23 @@ struct addr_text addr_spec_text(const struct addr_spec *spec)
 	return out;
 }
 
+/*
+ * The name of an interface. Not if_indextoname(3): that opens a datagram socket, which could send
+ * anywhere and is therefore refused to a server (server/sandbox.c); any socket can be asked.
+ */
+MUST_USE static bool find_zone(uint32_t index, char name[IF_NAMESIZE])
+{
+	struct ifreq request = { .ifr_ifindex = (int)index };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	bool found = ioctl(fd, SIOCGIFNAME, &request) == 0;
+	io_close(&fd);
+	if (found)
+		memcpy(name, request.ifr_name, IF_NAMESIZE);
+	return found;
+}
+
 static void format_v6(const struct sockaddr_in6 *v6, struct addr_text *out)
 {
 	char host[INET6_ADDRSTRLEN];
@@ -316,7 +336,7 @@ static void format_v6(const struct sockaddr_in6 *v6, struct addr_text *out)
 	unsigned int port = ntohs(v6->sin6_port);
 	if (v6->sin6_scope_id == 0)
 		snprintf(out->text, sizeof(out->text), "[%s]:%u", host, port);
-	else if (if_indextoname(v6->sin6_scope_id, scope) != NULL)
+	else if (find_zone(v6->sin6_scope_id, scope))
 		snprintf(out->text, sizeof(out->text), "[%s%%%s]:%u", host, scope, port);
 	else
 		snprintf(out->text, sizeof(out->text), "[%s%%%u]:%u", host, v6->sin6_scope_id,

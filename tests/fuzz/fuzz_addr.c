@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "base/compiler.h"
 #include "base/err.h"
@@ -20,14 +22,34 @@
 
 int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
 		       struct addrinfo **ret_found);
-char *__wrap_if_indextoname(unsigned int index, char *name);
+int __wrap_socket(int family, int type, int protocol);
+int __wrap_ioctl(int fd, unsigned long request, struct ifreq *interface);
+int __wrap_close(int fd);
 
 #define INTERFACE       "lo"
 #define INTERFACE_INDEX 1
+#define SOCKET_FD       1000 /* any */
 
-char *__wrap_if_indextoname(unsigned int index, char *name)
+int __wrap_socket(int family, int type, int protocol)
 {
-	return index == INTERFACE_INDEX ? strcpy(name, INTERFACE) : NULL;
+	(void)type, (void)protocol;
+	assert(family == AF_UNIX);
+	return SOCKET_FD;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, struct ifreq *interface)
+{
+	assert(fd == SOCKET_FD && request == SIOCGIFNAME);
+	if (interface->ifr_ifindex != INTERFACE_INDEX)
+		return -1;
+	strcpy(interface->ifr_name, INTERFACE);
+	return 0;
+}
+
+int __wrap_close(int fd)
+{
+	assert(fd == SOCKET_FD);
+	return 0;
 }
 
 /* One entry as freeaddrinfo(3) takes it. */
