@@ -20,87 +20,108 @@
 #define OUR_ARCHITECTURE 0
 #endif
 
-/* Where the lower half of an argument lies in what a filter sees. */
+/* Where the halves of an argument lie in what a filter sees. */
 #define LOWER_HALF (BYTE_ORDER == LITTLE_ENDIAN ? 0 : sizeof(uint32_t))
+#define UPPER_HALF (sizeof(uint32_t) - LOWER_HALF)
 
-/* A filter under construction: it ends with "deny", then "allow", and where that is, is known. */
-struct draft {
-	struct seccomp_list list;
-	size_t deny_at, allow_at;
-};
-
-static void add(struct draft *draft, struct sock_filter instruction)
+static void add(struct seccomp_list *list, struct sock_filter instruction)
 {
-	assert(draft->list.len < ARRAY_LEN(draft->list.code));
-	draft->list.code[draft->list.len++] = instruction;
+	assert(list->len < ARRAY_LEN(list->code));
+	list->code[list->len++] = instruction;
 }
 
-static void load(struct draft *draft, size_t offset)
+static void load(struct seccomp_list *list, size_t offset)
 {
-	add(draft, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
+	add(list, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
 }
 
-static void decide(struct draft *draft, uint32_t verdict)
+static void decide(struct seccomp_list *list, uint32_t verdict)
 {
-	add(draft, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
+	add(list, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
 }
 
-/* How many instructions lie between the next one and the one at `at`. */
-static uint8_t from_here(const struct draft *draft, size_t at)
+/* Goes on with the next instruction if the comparison holds, else with the one at `end`. */
+static void go_on_if(struct seccomp_list *list, uint16_t comparison, uint32_t value, size_t end)
 {
-	size_t distance = at - draft->list.len - 1U;
+	size_t distance = end - list->len - 1U;
 	assert(distance <= UINT8_MAX);
-	return (uint8_t)distance;
+	add(list, (struct sock_filter)BPF_JUMP(BPF_JMP | comparison | BPF_K, value, 0,
+					       (uint8_t)distance));
 }
 
-/* Is the loaded word this value? Skips so many instructions then, so many otherwise. */
-static void compare(struct draft *draft, uint32_t value, uint8_t if_equal, uint8_t otherwise)
+/* ---- checks ---- */
+
+static bool has_mask(const struct seccomp_check *check)
 {
-	add(draft,
-	    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, if_equal, otherwise));
+	return check->mask != UINT32_MAX;
 }
 
-static void allow_if(struct draft *draft, uint32_t value)
+static size_t check_size(const struct seccomp_check *check)
 {
-	compare(draft, value, from_here(draft, draft->allow_at), 0);
+	return has_mask(check) ? 3 : 2;
 }
 
-#define PLAIN_RULE_SIZE    1
-#define ARGUMENT_RULE_SIZE 4
-
-/* The number of the call is loaded before it, and behind it. */
-static void add_rule(struct draft *draft, const struct seccomp_rule *rule)
+static void add_check(struct seccomp_list *list, const struct seccomp_check *check, size_t end)
 {
-	if (!rule->has_argument) {
-		allow_if(draft, (uint32_t)rule->call);
-		return;
-	}
-	size_t argument = offsetof(struct seccomp_data, args) + rule->argument * sizeof(uint64_t);
-	compare(draft, (uint32_t)rule->call, 0, ARGUMENT_RULE_SIZE - 1);
-	load(draft, argument + LOWER_HALF);
-	allow_if(draft, rule->value);
-	load(draft, offsetof(struct seccomp_data, nr));
+	assert(check->argument < 6);
+	load(list, offsetof(struct seccomp_data, args) + check->argument * sizeof(uint64_t) +
+			   (check->is_upper ? UPPER_HALF : LOWER_HALF));
+	if (has_mask(check))
+		add(list, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, check->mask));
+	go_on_if(list, check->is_at_least ? BPF_JGE : BPF_JEQ, check->value, end);
 }
 
-struct seccomp_list seccomp_compile(const struct seccomp_rule *rules, size_t n,
+/* ---- rules ---- */
+
+static size_t count_checks(const struct seccomp_rule *rule)
+{
+	size_t n = 0;
+	while (n < ARRAY_LEN(rule->checks) && rule->checks[n].mask != 0)
+		n++;
+	return n;
+}
+
+/*
+ * The number of the call is loaded before a rule and behind it: a check loads something else. A
+ * rule ends with its own "allow", so no jump has to reach the end of the list.
+ */
+static void add_rule(struct seccomp_list *list, const struct seccomp_rule *rule)
+{
+	size_t n_checks = count_checks(rule);
+	size_t end = list->len + 2U; /* behind the comparison and "allow" */
+	for (size_t i = 0; i < n_checks; i++)
+		end += check_size(&rule->checks[i]);
+	go_on_if(list, BPF_JEQ, (uint32_t)rule->call, n_checks > 0 ? end + 1 : end);
+	for (size_t i = 0; i < n_checks; i++)
+		add_check(list, &rule->checks[i], end);
+	decide(list, SECCOMP_RET_ALLOW);
+	if (n_checks > 0)
+		load(list, offsetof(struct seccomp_data, nr));
+}
+
+bool seccomp_is_known_here(void)
+{
+	return OUR_ARCHITECTURE != 0;
+}
+
+struct seccomp_list seccomp_compile(const struct seccomp_rules *tables, size_t n_tables,
 				    enum seccomp_otherwise otherwise)
 {
-	struct draft draft = { .deny_at = 3 };
-	if (OUR_ARCHITECTURE == 0)
-		return draft.list;
-	for (size_t i = 0; i < n; i++)
-		draft.deny_at += rules[i].has_argument ? ARGUMENT_RULE_SIZE : PLAIN_RULE_SIZE;
-	draft.allow_at = draft.deny_at + 1;
-
-	load(&draft, offsetof(struct seccomp_data, arch));
-	compare(&draft, OUR_ARCHITECTURE, 0, from_here(&draft, draft.deny_at));
-	load(&draft, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < n; i++)
-		add_rule(&draft, &rules[i]);
-	decide(&draft, otherwise == SECCOMP_OTHERWISE_KILL ? SECCOMP_RET_KILL_PROCESS
-							   : SECCOMP_RET_ERRNO | ENOSYS);
-	decide(&draft, SECCOMP_RET_ALLOW);
-	return draft.list;
+	struct seccomp_list list = { 0 };
+	if (!seccomp_is_known_here())
+		return list;
+	uint32_t deny = otherwise == SECCOMP_OTHERWISE_KILL ? SECCOMP_RET_KILL_PROCESS
+							    : SECCOMP_RET_ERRNO | ENOSYS;
+	load(&list, offsetof(struct seccomp_data, arch));
+	add(&list, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCHITECTURE, 1, 0));
+	decide(&list, deny);
+	load(&list, offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < n_tables; i++) {
+		for (size_t j = 0; j < tables[i].n; j++)
+			add_rule(&list, &tables[i].list[j]);
+	}
+	decide(&list, deny);
+	return list;
 }
 
 int seccomp_put_on(const struct seccomp_list *list)

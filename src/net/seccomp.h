@@ -4,6 +4,11 @@
  *
  * A list is compiled once and put on as often as it is needed. Lists add up: a call is made if all
  * of them allow it. None can be taken off, and children inherit them.
+ *
+ * A rule names a call and may check its arguments. A call is allowed if one rule allows it. The
+ * kernel remembers that a rule without checks allows a call, and does not run the list for it
+ * again (Linux 5.11). A rule with checks is run for every call: keep checks off calls that every
+ * echo makes.
  */
 #ifndef NET_SECCOMP_H
 #define NET_SECCOMP_H
@@ -15,19 +20,65 @@
 
 #include "base/compiler.h"
 
-/* Rules of a list at most: what the jumps of a filter can reach, with much to spare. */
-#define SECCOMP_RULES_MOST 60
+/* Instructions of a compiled list at most. A jump within a rule reaches 255. */
+#define SECCOMP_CODE_MAX 512
+
+/* Checks of one rule at most. */
+#define SECCOMP_CHECKS_MAX 4
 
 /*
- * One call, or one call with a certain value in one of its arguments: several rules may name the
- * same call. Of an argument the lower 32 bits are compared.
+ * A condition on one argument: one half of it, masked, is compared as an unsigned number. A zeroed
+ * check is none. Use the macros below.
  */
+struct seccomp_check {
+	uint32_t mask, value;
+	uint8_t argument; /* 0 to 5 */
+	bool is_upper;    /* the upper 32 bits, not the lower ones */
+	bool is_at_least; /* value or more, not exactly value */
+};
+
+/* The lower 32 bits of argument n, which are all of an int, are this number. */
+#define SECCOMP_IS(n, number)                                                    \
+	{                                                                        \
+		.argument = (n), .mask = UINT32_MAX, .value = (uint32_t)(number) \
+	}
+
+/* Of the lower 32 bits of argument n, those of the mask are those of the number. */
+#define SECCOMP_BITS(n, bits, number)                                                  \
+	{                                                                              \
+		.argument = (n), .mask = (uint32_t)(bits), .value = (uint32_t)(number) \
+	}
+
+/* The lower 32 bits of argument n are at least this number. */
+#define SECCOMP_AT_LEAST(n, number)                                               \
+	{                                                                         \
+		.argument = (n), .mask = UINT32_MAX, .value = (uint32_t)(number), \
+		.is_at_least = true                                               \
+	}
+
+/* Argument n is a null pointer. Two checks: both halves of a pointer count. */
+#define SECCOMP_IS_NULL(n)                                            \
+	SECCOMP_IS(n, 0),                                             \
+	{                                                             \
+		.argument = (n), .mask = UINT32_MAX, .is_upper = true \
+	}
+
+/* Allows one call, if all checks hold. Several rules may name the same call. */
 struct seccomp_rule {
 	int call; /* __NR_... */
-	bool has_argument;
-	unsigned int argument; /* 0 to 5 */
-	uint32_t value;
+	struct seccomp_check checks[SECCOMP_CHECKS_MAX];
 };
+
+/* A table of rules. */
+struct seccomp_rules {
+	const struct seccomp_rule *list;
+	size_t n;
+};
+
+#define SECCOMP_RULES(table)              \
+	{                                 \
+		(table), ARRAY_LEN(table) \
+	}
 
 /* What becomes of a call that no rule allows. */
 enum seccomp_otherwise {
@@ -38,14 +89,17 @@ enum seccomp_otherwise {
 /* A compiled list. A zeroed one is none: putting it on has no effect. */
 struct seccomp_list {
 	unsigned short len;
-	struct sock_filter code[4 * SECCOMP_RULES_MOST + 5];
+	struct sock_filter code[SECCOMP_CODE_MAX];
 };
 
+/* Are lists known for the architecture that this is built for? */
+bool seccomp_is_known_here(void);
+
 /*
- * Compiles a list: first the architecture, for a number means another call on another one, then one
- * comparison a rule, in their order. On an architecture that we do not know the list is none.
+ * Compiles a list from tables: first the architecture, for a number means another call on another
+ * one, then the rules in their order. On an architecture that is not known the list is none.
  */
-struct seccomp_list seccomp_compile(const struct seccomp_rule *rules, size_t n,
+struct seccomp_list seccomp_compile(const struct seccomp_rules *tables, size_t n_tables,
 				    enum seccomp_otherwise otherwise);
 
 /*

@@ -12,8 +12,8 @@
 
 #include "base/compiler.h"
 #include "base/reason.h"
-#include "net/seccomp.h"
 #include "server/capacity.h"
+#include "server/sandbox.h"
 #include "server/server.h"
 
 struct worker;
@@ -48,9 +48,8 @@ struct engine {
 	/* Of the table of clients: its entries begin with a struct client (server/clients.h). */
 	size_t entry_size;
 
-	/* Calls that it makes and no other engine does: may be made besides those of any server. */
-	const struct seccomp_rule *calls;
-	size_t n_calls;
+	/* Has it workers, and which system calls do they need? */
+	struct sandbox_needs sandbox;
 
 	/* What a client takes of the machine. */
 	struct capacity_need need;

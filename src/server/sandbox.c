@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/sandbox.h"
 
-#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -14,21 +24,46 @@
 #include "net/landlock.h"
 #include "net/privileges.h"
 
-/* A name that not every architecture has: where there is poll, the C library calls that. */
+/* Numbers that not every architecture has. */
 #ifdef __NR_poll
 #define CALL_POLL __NR_poll
 #else
-#define CALL_POLL __NR_ppoll
+#define CALL_POLL __NR_ppoll /* what poll(3) of the C library calls there */
+#endif
+#ifdef __NR_epoll_wait
+#define CALL_EPOLL_WAIT __NR_epoll_wait
+#else
+#define CALL_EPOLL_WAIT __NR_epoll_pwait
 #endif
 
 /* No call at all: what is left of one where a tracer injects an error (strace(1)). */
 #define CALL_NONE (-1)
 
-/* An ioctl(2) by its request. On a terminal others could type commands for its user. */
-#define IOCTL(request)                                                   \
-	{                                                                \
-		.call = __NR_ioctl, .has_argument = true, .argument = 1, \
-		.value = (uint32_t)(request),                            \
+/*
+ * Rules for calls whose arguments decide what can be done with them. docs/decisions/0008 says for
+ * each call what is refused and why.
+ */
+
+/* ioctl(2) by its request: on a terminal others could type commands for its user. */
+#define IOCTL(request)                                                     \
+	{                                                                  \
+		.call = __NR_ioctl, .checks = { SECCOMP_IS(1, (request)) } \
+	}
+
+/* Socket options by level and name. */
+#define GETSOCKOPT(level, name)                      \
+	{                                            \
+		.call = __NR_getsockopt, .checks = { \
+			SECCOMP_IS(1, (level)),      \
+			SECCOMP_IS(2, (name))        \
+		}                                    \
+	}
+#define SETSOCKOPT(level, name)                      \
+	{                                            \
+		.call = __NR_setsockopt, .checks = { \
+			SECCOMP_IS(1, (level)),      \
+			SECCOMP_IS(2, (name))        \
+		}                                    \
 	}
 
 /* What session_run() comes to, and the end of a child. In the order of their frequency. */
@@ -37,68 +72,103 @@ static const struct seccomp_rule child_rules[] = {
 	{ .call = __NR_sendto },
 	{ .call = CALL_POLL },
 	{ .call = __NR_shutdown },
-	IOCTL(SIOCOUTQ),             /* io_unacknowledged() */
-	{ .call = __NR_getsockopt }, /* io_pending_error() */
+	IOCTL(SIOCOUTQ),                  /* io_unacknowledged() */
+	GETSOCKOPT(SOL_SOCKET, SO_ERROR), /* io_pending_error() */
 	{ .call = __NR_exit_group },
 	{ .call = __NR_clock_gettime },   /* where only the kernel can read the clock */
 	{ .call = __NR_restart_syscall }, /* a poll goes on after SIGSTOP and SIGCONT */
 	{ .call = CALL_NONE },
 };
 
-/*
- * The server's own calls, and those of a child on its way from its beginning to its list. What the
- * child may do must be here as well.
- */
-static const struct seccomp_rule server_rules[] = {
-	/* waiting, and the clock */
-	{ .call = CALL_POLL },
-	{ .call = __NR_clock_gettime },
-	{ .call = __NR_restart_syscall },
-	/* the lifeline, signals, the log */
-	{ .call = __NR_pipe2 },
-	{ .call = __NR_read },
-	{ .call = __NR_write },
-	{ .call = __NR_close },
-	/* clients */
-	{ .call = __NR_accept4 },
-	{ .call = __NR_getsockopt },
-	{ .call = __NR_setsockopt }, /* accept_client() */
-	{ .call = __NR_listen },     /* listen_shut_queue() */
-	{ .call = __NR_shutdown },
-	/* children */
-	{ .call = __NR_clone },
-	{ .call = __NR_clone3 },
-	{ .call = __NR_wait4 },
-	{ .call = __NR_kill },
-	{ .call = __NR_close_range },
-	{ .call = __NR_prlimit64 }, /* process_keep_only(), where there is no close_range */
-	{ .call = __NR_seccomp },
+/* Accepting and serving clients, and logging. Part of the lists of servers and workers. */
+static const struct seccomp_rule serving_rules[] = {
 	{ .call = __NR_recvfrom },
 	{ .call = __NR_sendto },
+	{ .call = CALL_POLL },
+	{ .call = __NR_accept4 },
+	{ .call = __NR_close },
+	{ .call = __NR_write },
+	{ .call = __NR_clock_gettime },
+	{ .call = __NR_restart_syscall },
+	{ .call = __NR_listen }, /* listen_shut_queue() */
+	/* Not 0 to 2: on a terminal all three can be read, and give what its user types. */
+	{ .call = __NR_read, .checks = { SECCOMP_AT_LEAST(0, STDERR_FILENO + 1) } },
+	/* Not SHUT_RD: a listening socket would end for all workers, and could be connected. */
+	{ .call = __NR_shutdown, .checks = { SECCOMP_IS(1, SHUT_WR) } },
 	IOCTL(SIOCOUTQ),
-	/* memory, as malloc(3) sees fit */
-	{ .call = __NR_brk },
-	{ .call = __NR_mmap },
-	{ .call = __NR_munmap },
-	{ .call = __NR_mremap },
-	{ .call = __NR_mprotect },
-	{ .call = __NR_madvise },
-	/* if_indextoname(3): the zone of a link-local peer */
-	{ .call = __NR_socket },
+	GETSOCKOPT(SOL_SOCKET, SO_ERROR),
+	GETSOCKOPT(SOL_SOCKET, SO_PEERCRED),   /* peer_of() */
+	SETSOCKOPT(SOL_SOCKET, SO_RCVTIMEO),   /* accept_client() */
+	SETSOCKOPT(IPPROTO_TCP, TCP_KEEPIDLE), /* options_spread_keepalive() */
+	SETSOCKOPT(IPPROTO_TCP, TCP_KEEPINTVL),
+	/* addr_format(): the zone of a link-local client. This socket cannot be connected. */
+	{ .call = __NR_socket,
+	  .checks = { SECCOMP_IS(0, AF_UNIX), SECCOMP_IS(1, SOCK_STREAM | SOCK_CLOEXEC),
+		      SECCOMP_IS(2, 0) } },
 	IOCTL(SIOCGIFNAME),
-	/* the end: unix paths, signals_die_of(), what abort(3) says */
+	/* memory, as malloc(3) sees fit; never a file's, never executable */
+	{ .call = __NR_brk },
+	{ .call = __NR_mmap,
+	  .checks = { SECCOMP_BITS(2, ~(PROT_READ | PROT_WRITE), 0),
+		      SECCOMP_BITS(3, MAP_ANONYMOUS, MAP_ANONYMOUS) } },
+	{ .call = __NR_munmap },
+	{ .call = __NR_mprotect, .checks = { SECCOMP_BITS(2, ~(PROT_READ | PROT_WRITE), 0) } },
+	{ .call = __NR_madvise, .checks = { SECCOMP_IS(2, MADV_DONTNEED) } },
+	/* the end, and what abort(3) says; for tgkill(2) see TGKILL_SELF() */
 	{ .call = __NR_rt_sigaction },
 	{ .call = __NR_rt_sigprocmask },
+	{ .call = __NR_getpid },
+	{ .call = __NR_gettid },
+	{ .call = __NR_writev },
+	{ .call = __NR_exit_group },
+};
+
+/* Starting, ending and reaping processes, and what these do before they have their own list. */
+static const struct seccomp_rule process_rules[] = {
+	/* fork(2), or clone(2) with the signal and no flag: no namespace, no shared memory */
+	{ .call = __NR_clone,
+	  .checks = { SECCOMP_BITS(0, ~(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID), SIGCHLD) } },
+	{ .call = __NR_wait4 },
+	/* One process, not a group. That it is one of ours, Landlock sees to (Linux 6.12). */
+	{ .call = __NR_kill, .checks = { SECCOMP_BITS(0, INT32_MIN, 0), SECCOMP_IS(1, SIGKILL) } },
+	{ .call = __NR_tgkill, .checks = { SECCOMP_IS(2, SIGABRT) } }, /* abort(3) of a child */
+	{ .call = __NR_pipe2, .checks = { SECCOMP_IS(1, O_CLOEXEC) } },
+	{ .call = __NR_close_range },
+	/* Our own limits, and only to read them. */
+	{ .call = __NR_prlimit64, .checks = { SECCOMP_IS(0, 0), SECCOMP_IS_NULL(2) } },
+	/* Lists may be added, and nothing else. */
+	{ .call = __NR_seccomp,
+	  .checks = { SECCOMP_IS(0, SECCOMP_SET_MODE_FILTER), SECCOMP_IS(1, 0) } },
+};
+
+/* Waiting for many clients, and locks: workers, and so servers with workers. */
+#define FUTEX(operation)                                                                           \
+	{                                                                                          \
+		.call = __NR_futex, .checks = {                                                    \
+			SECCOMP_BITS(1, ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME), (operation)) \
+		}                                                                                  \
+	}
+static const struct seccomp_rule worker_rules[] = {
+	{ .call = CALL_EPOLL_WAIT }, { .call = __NR_epoll_ctl }, FUTEX(FUTEX_WAIT),
+	FUTEX(FUTEX_WAKE),           FUTEX(FUTEX_WAIT_BITSET),
+};
+
+/* What only opening a worker takes. */
+static const struct seccomp_rule opening_rules[] = {
+	{ .call = __NR_epoll_create1 },
+	{ .call = __NR_eventfd2 },
+	{ .call = __NR_set_robust_list },
+};
+
+/* Removing the paths of unix listening sockets; Landlock allows that in their directories only. */
+static const struct seccomp_rule path_rules[] = {
+#ifdef __NR_newfstatat
 	{ .call = __NR_newfstatat },
+#endif
 #ifdef __NR_unlink
 	{ .call = __NR_unlink },
 #endif
-	{ .call = __NR_unlinkat },
-	{ .call = __NR_getpid },
-	{ .call = __NR_gettid },
-	{ .call = __NR_tgkill },
-	{ .call = __NR_writev },
-	{ .call = __NR_exit_group },
+	{ .call = __NR_unlinkat, .checks = { SECCOMP_IS(2, 0) } },
 };
 
 bool sandbox_is_built_in(void)
@@ -133,74 +203,56 @@ MUST_USE static int leave_files_and_strangers(const struct listeners *listeners)
 	return landlock_restrict(directories, n);
 }
 
-/*
- * What a worker (server/worker.h) does, whatever its engine: it accepts, echoes and tells, and
- * starts nobody. Its list lies on that of the server, so what is not there it has not either.
- */
-static const struct seccomp_rule worker_rules[] = {
-	{ .call = __NR_recvfrom },
-	{ .call = __NR_sendto },
-	{ .call = CALL_POLL },
-	{ .call = __NR_shutdown },
-	IOCTL(SIOCOUTQ),
-	{ .call = __NR_getsockopt },
-	{ .call = __NR_setsockopt },
-	{ .call = __NR_accept4 },
-	{ .call = __NR_listen },
-	{ .call = __NR_close },
-	{ .call = __NR_read },
-	{ .call = __NR_write },
-	{ .call = __NR_clock_gettime },
-	{ .call = __NR_restart_syscall },
-	{ .call = __NR_brk },
-	{ .call = __NR_mmap },
-	{ .call = __NR_munmap },
-	{ .call = __NR_mremap },
-	{ .call = __NR_mprotect },
-	{ .call = __NR_madvise },
-	{ .call = __NR_rt_sigprocmask },
-	{ .call = __NR_prlimit64 }, /* machine_descriptors() */
-	/* the zone of a link-local client, in a title */
-	{ .call = __NR_socket },
-	IOCTL(SIOCGIFNAME),
-	/* the end, and what abort(3) says */
-	{ .call = __NR_rt_sigaction },
-	{ .call = __NR_getpid },
-	{ .call = __NR_gettid },
-	{ .call = __NR_tgkill },
-	{ .call = __NR_writev },
-	{ .call = __NR_exit_group },
-	{ .call = CALL_NONE },
-};
+/* A process may send signals to itself: raise(3). */
+#define TGKILL_SELF()                                                      \
+	{                                                                  \
+		.call = __NR_tgkill, .checks = { SECCOMP_IS(0, getpid()) } \
+	}
 
-/* A list of an engine's calls and others. */
-static struct seccomp_list compile_both(const struct seccomp_rule *engine_calls, size_t n_engine,
-					const struct seccomp_rule *others, size_t n_others,
-					enum seccomp_otherwise otherwise)
+static bool has_path(const struct listeners *listeners)
 {
-	struct seccomp_rule rules[SECCOMP_RULES_MOST];
-	assert(n_engine + n_others <= ARRAY_LEN(rules));
-	/* Those of an engine first: they are the frequent ones. */
-	for (size_t i = 0; i < n_engine; i++)
-		rules[i] = engine_calls[i];
-	for (size_t i = 0; i < n_others; i++)
-		rules[n_engine + i] = others[i];
-	return seccomp_compile(rules, n_engine + n_others, otherwise);
+	for (size_t i = 0; i < listeners->n; i++) {
+		if (listeners->list[i].path.inode != 0)
+			return true;
+	}
+	return false;
 }
 
-/* Of those whom the server will start. */
-static void prepare_lists(struct sandbox *sandbox, const struct seccomp_rule *engine_calls,
-			  size_t n)
+MUST_USE static int put_on_server_list(const struct listeners *listeners,
+				       const struct sandbox_needs *needs)
 {
-	sandbox->child =
-		seccomp_compile(child_rules, ARRAY_LEN(child_rules), SECCOMP_OTHERWISE_KILL);
-	/* Not killed for what it may not do: a worker has many clients. */
-	sandbox->worker = compile_both(engine_calls, n, worker_rules, ARRAY_LEN(worker_rules),
-				       SECCOMP_OTHERWISE_FAIL);
+	static const struct seccomp_rules none = { 0 };
+	const struct seccomp_rule self[] = { TGKILL_SELF() };
+	const struct seccomp_rules tables[] = {
+		SECCOMP_RULES(serving_rules),
+		SECCOMP_RULES(process_rules),
+		SECCOMP_RULES(self),
+		has_path(listeners) ? (struct seccomp_rules)SECCOMP_RULES(path_rules) : none,
+		needs->has_workers ? (struct seccomp_rules)SECCOMP_RULES(worker_rules) : none,
+		needs->has_workers ? (struct seccomp_rules)SECCOMP_RULES(opening_rules) : none,
+		needs->serving,
+		needs->opening,
+	};
+	const struct seccomp_list list =
+		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_FAIL);
+	return seccomp_put_on(&list);
+}
+
+MUST_USE static int give_up_calls(struct sandbox *sandbox, const struct listeners *listeners,
+				  const struct sandbox_needs *needs)
+{
+	static const struct seccomp_rules child[] = { SECCOMP_RULES(child_rules) };
+	int rc = seccomp_is_known_here() ? put_on_server_list(listeners, needs) : -ENOSYS;
+	if (rc < 0)
+		return rc;
+	sandbox->child = seccomp_compile(child, ARRAY_LEN(child), SECCOMP_OTHERWISE_KILL);
+	sandbox->worker_calls = needs->serving;
+	sandbox->has_lists = true;
+	return 0;
 }
 
 int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners,
-		  const struct seccomp_rule *engine_calls, size_t n_engine_calls)
+		  const struct sandbox_needs *needs)
 {
 	struct sandbox sandbox = { 0 };
 	int rc = privileges_forgo_new();
@@ -214,15 +266,9 @@ int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners
 	rc = leave_files_and_strangers(listeners);
 	if (rc < 0)
 		log_notice("going without Landlock: %s", err_text(rc).text);
-
-	const struct seccomp_list list =
-		compile_both(engine_calls, n_engine_calls, server_rules, ARRAY_LEN(server_rules),
-			     SECCOMP_OTHERWISE_FAIL);
-	rc = seccomp_put_on(&list);
+	rc = give_up_calls(&sandbox, listeners, needs);
 	if (rc < 0)
 		log_notice("going without seccomp: %s", err_text(rc).text);
-	else
-		prepare_lists(&sandbox, engine_calls, n_engine_calls);
 entered:
 	*ret_sandbox = sandbox;
 	return 0;
@@ -251,7 +297,19 @@ int sandbox_enter_child(const struct sandbox *sandbox)
 	return seccomp_put_on(&sandbox->child);
 }
 
+/* Calls that the list lacks fail: a worker has many clients, and is not killed for one of them. */
 int sandbox_enter_worker(const struct sandbox *sandbox)
 {
-	return seccomp_put_on(&sandbox->worker);
+	const struct seccomp_rule own[] = { TGKILL_SELF(), { .call = CALL_NONE } };
+	const struct seccomp_rules tables[] = {
+		sandbox->worker_calls, /* first: they are the frequent ones */
+		SECCOMP_RULES(worker_rules),
+		SECCOMP_RULES(serving_rules),
+		SECCOMP_RULES(own),
+	};
+	if (!sandbox->has_lists)
+		return 0;
+	const struct seccomp_list list =
+		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_FAIL);
+	return seccomp_put_on(&list);
 }

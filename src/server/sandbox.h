@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a server gives up before its first client, and a child before it reads its client's first
- * byte: whoever takes over one of them by something that a client sent finds nothing to use.
+ * What a server gives up before its first client, and a child or a worker before it reads the first
+ * byte of its clients. An intruder that takes one of them over by something that a client sent
+ * can then do little: docs/decisions/0008 lists what is left.
  *
- *                         from the start                    in a child of the fork engine
- *   new privileges        none (execve gives none)          inherited
- *   capabilities          none, though root started it      inherited
- *   files, TCP, signals   Landlock: none but its own        inherited
- *   system calls          those of a server                 the ten or so of session.c (in crowds:
- *                                                           those of a server)
- *   descriptors           its own                           its client, the lifeline, 0, 1, 2
+ *                         server, at its start         child (fork)      worker (other engines)
+ *   new privileges        none (execve gives none)     inherited         inherited
+ *   capabilities          none, also as root           inherited         inherited
+ *   files, TCP, signals   Landlock: only its own       inherited         inherited
+ *   system calls          about 45, arguments checked  10, others kill   about 35, others fail
+ *   descriptors           its own                      client, pipe,     its own
+ *                                                      0, 1, 2
  *
- * A worker (server/worker.h) inherits all that, and makes no calls but those of its engine and of
- * accepting and telling; others fail there, as if the kernel lacked them.
+ * The lists of system calls add up: what a child or a worker may call must be in the list of the
+ * server too. A call that the list of a server or a worker lacks fails with ENOSYS; a child that
+ * makes another call is killed by SIGSYS, and logged as any child that is killed.
  *
- * All that can be inherited is given up once, because a child pays for whatever it does itself: it
- * puts on one compiled list and no more, and not even that when clients come in crowds. The kernel
- * compiles each list anew and takes it apart by work of its own when the child has ended; thousands
- * a second, for minutes, have stopped a kernel for good (docs/decisions/0008). A child without its
- * list still has the server's.
- *
- * A child that makes another call is killed by SIGSYS, and its end is logged as that of any child
- * that is killed. A server that makes one is told that the kernel lacks it.
+ * The kernel compiles each list anew, and frees it in the background when its process has ended;
+ * thousands a second, for minutes, have stopped a kernel for good. So lists are rationed: when
+ * more clients come, children have the list of the server alone.
  *
  * Left out of builds with a sanitizer or for coverage, which open files and start threads and
  * programs (meson option `sandbox`).
@@ -43,8 +40,17 @@ bool sandbox_is_built_in(void);
 #define SANDBOX_LISTS_A_SECOND 100
 #define SANDBOX_LISTS_MOST     256
 
+/* What the workers of an engine call besides what any worker does. Tables live as long as we do. */
+struct sandbox_needs {
+	bool has_workers;
+	struct seccomp_rules serving; /* a worker that serves */
+	struct seccomp_rules opening; /* a worker before sandbox_enter_worker() */
+};
+
 struct sandbox {
-	struct seccomp_list child, worker;
+	bool has_lists;                    /* this kernel has them, and so has our architecture */
+	struct seccomp_list child;         /* compiled once for all children */
+	struct seccomp_rules worker_calls; /* of the engine; a worker compiles its own list */
 	uint64_t second_ns;   /* the second that is being counted: when it began, ... */
 	unsigned int n_spent; /* ... and how many lists it has seen */
 	unsigned int n_on;    /* children who have one on */
@@ -54,10 +60,10 @@ struct sandbox {
  * Gives up what a server does not need, for good. To be called when the sockets are open: no other
  * can be had afterwards, and of the file system there remains the right to remove the paths of
  * unix listening sockets. Seccomp and Landlock are not on every kernel: their lack is logged, and
- * the server goes without. engine_calls: what its engine needs besides. Returns 0 or -errno.
+ * the server goes without. Returns 0 or -errno.
  */
 MUST_USE int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners,
-			   const struct seccomp_rule *engine_calls, size_t n_engine_calls);
+			   const struct sandbox_needs *needs);
 
 /*
  * Takes one of the lists that may be put on, for a child who starts now: is one left? It is given
@@ -69,7 +75,10 @@ void sandbox_give_list_back(struct sandbox *sandbox);
 /* Leaves a child with the calls of a session. Returns 0 or -errno: then it must not serve. */
 MUST_USE int sandbox_enter_child(const struct sandbox *sandbox);
 
-/* Leaves a worker with what serving its clients takes. Returns 0 or -errno: then it must not. */
+/*
+ * Leaves a worker with the calls that serving its clients takes. To be called when it has opened
+ * what it needs, before its first client. Returns 0 or -errno: then it must not serve.
+ */
 MUST_USE int sandbox_enter_worker(const struct sandbox *sandbox);
 
 #endif

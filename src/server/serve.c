@@ -322,8 +322,7 @@ MUST_USE static enum status open_table(const struct serve_config *config, struct
 /* Nothing that needs a right comes after this. */
 MUST_USE static enum status give_up_rights(struct server *server)
 {
-	int rc = sandbox_enter(&server->sandbox, &server->listeners, server->engine->calls,
-			       server->engine->n_calls);
+	int rc = sandbox_enter(&server->sandbox, &server->listeners, &server->engine->sandbox);
 	if (rc == 0)
 		return STATUS_OK;
 	log_error("cannot give up rights: %s", err_text(rc).text);

@@ -140,6 +140,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 		.number = i,
 		.n_workers = server->n_workers,
 		.is_spare = server->engine->grows && i >= SUPERVISOR_FIRST,
+		.has_list = member->has_list,
 		.slot = member->slot,
 		.server = server,
 		.last_orders_fd = supervisor->last_orders.child_fd,
@@ -148,9 +149,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 		.wakeup_fd = supervisor->wakeup_fd,
 	};
 	set_title(&worker);
-	int rc = member->has_list ? sandbox_enter_worker(&server->sandbox) : 0;
-	if (rc == 0)
-		rc = server->engine->work(&worker);
+	int rc = server->engine->work(&worker);
 	atomic_store(&member->slot->code, rc);
 	_exit(rc < 0 ? 1 : 0);
 }

@@ -25,13 +25,6 @@
 #include "base/compiler.h"
 #include "server/server.h"
 
-/* What it calls besides what any server does: for the list of an engine (server/sandbox.h). */
-#define SUPERVISOR_CALLS                                             \
-	{ .call = __NR_eventfd2 }, { .call = __NR_set_robust_list }, \
-	{                                                            \
-		.call = __NR_futex                                   \
-	}
-
 struct supervisor;
 
 /*

@@ -24,6 +24,8 @@ int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 	rc = poller_add(&worker->poller, worker->last_orders_fd, EPOLLIN, TAG_LAST_ORDERS);
 	if (rc == 0)
 		rc = poller_add(&worker->poller, worker->lifeline_fd, EPOLLIN, TAG_LIFELINE);
+	if (rc == 0 && worker->has_list)
+		rc = sandbox_enter_worker(&worker->server->sandbox);
 	if (rc == 0)
 		rc = worker_admit(worker);
 	return rc;

@@ -48,6 +48,7 @@ struct worker {
 	unsigned int number; /* from 0 */
 	unsigned int n_workers;
 	bool is_spare; /* one that was started in a crowd, and may go when there is none */
+	bool has_list; /* worker_open() puts on its own list of calls (server/sandbox.h) */
 	struct worker_slot *slot;
 	struct server *server; /* its own view: its table, its copies of the listening sockets */
 	int last_orders_fd, lifeline_fd;
@@ -64,19 +65,10 @@ struct worker {
 	bool is_ready[LISTENERS_MOST];
 };
 
-/* What waiting comes to: for the list of an engine (server/sandbox.h). */
-#ifdef __NR_epoll_wait
-#define WORKER_CALL_WAIT __NR_epoll_wait
-#else
-#define WORKER_CALL_WAIT __NR_epoll_pwait
-#endif
-#define WORKER_CALLS                                                  \
-	{ .call = WORKER_CALL_WAIT }, { .call = __NR_epoll_create1 }, \
-	{                                                             \
-		.call = __NR_epoll_ctl                                \
-	}
-
-/* Opens what waiting and accepting take. Returns 0 or -errno. */
+/*
+ * Opens what waiting and accepting take, and then gives up the calls that only opening takes
+ * (server/sandbox.h): an engine opens its own things before. Returns 0 or -errno.
+ */
 MUST_USE int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine);
 void worker_close(struct worker *worker);
 

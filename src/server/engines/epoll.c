@@ -4,23 +4,18 @@
  */
 #include "server/engines/epoll.h"
 
-#include <sys/syscall.h>
-
 #include "net/machine.h"
 #include "server/crowd.h"
 #include "server/loop.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
 
-static const struct seccomp_rule calls[] = { WORKER_CALLS, SUPERVISOR_CALLS };
-
 const struct engine engine_epoll = {
 	.name = "epoll",
 	.summary = "a loop on each core, which waits until clients are ready",
 	.work = loop_run,
 	.entry_size = sizeof(struct conn),
-	.calls = calls,
-	.n_calls = ARRAY_LEN(calls),
+	.sandbox = { .has_workers = true },
 	.need = { .kib = 8, .many_workers = true },
 	.workers = machine_cores,
 	.polls = true,

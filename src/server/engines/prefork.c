@@ -21,7 +21,6 @@
 
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 #include "base/clock.h"
 #include "net/io.h"
@@ -125,15 +124,12 @@ static int work(struct worker *worker)
 						 : loop_run(worker);
 }
 
-static const struct seccomp_rule calls[] = { SUPERVISOR_CALLS, WORKER_CALLS };
-
 const struct engine engine_prefork = {
 	.name = "prefork",
 	.summary = "child processes that are there before their clients, one client each",
 	.work = work,
 	.entry_size = sizeof(struct conn),
-	.calls = calls,
-	.n_calls = ARRAY_LEN(calls),
+	.sandbox = { .has_workers = true },
 	.need = { .process = true, .kib = 200, .many_workers = true },
 	.grows = true,
 };

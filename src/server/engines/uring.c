@@ -36,6 +36,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "base/clock.h"
@@ -475,12 +476,17 @@ close_ring:
 	return rc;
 }
 
-static const struct seccomp_rule calls[] = {
+/* A worker that serves cannot make another ring, which would have no restrictions (net/ring.h). */
+static const struct seccomp_rule serving_calls[] = {
 	{ .call = __NR_io_uring_enter },
+};
+
+static const struct seccomp_rule opening_calls[] = {
 	{ .call = __NR_io_uring_setup },
 	{ .call = __NR_io_uring_register },
-	WORKER_CALLS,
-	SUPERVISOR_CALLS,
+	{ .call = __NR_mmap,
+	  .checks = { SECCOMP_IS(2, PROT_READ | PROT_WRITE),
+		      SECCOMP_IS(3, MAP_SHARED | MAP_POPULATE) } },
 };
 
 const struct engine engine_uring = {
@@ -489,8 +495,11 @@ const struct engine engine_uring = {
 	.usable = ring_check,
 	.work = work,
 	.entry_size = sizeof(struct ringed),
-	.calls = calls,
-	.n_calls = ARRAY_LEN(calls),
+	.sandbox = {
+		.has_workers = true,
+		.serving = SECCOMP_RULES(serving_calls),
+		.opening = SECCOMP_RULES(opening_calls),
+	},
 	.need = { .kib = 8, .many_workers = true },
 	.workers = machine_cores,
 	.polls = true,

@@ -23,9 +23,9 @@
 	}
 
 /* The command of fcntl(2) is argument 1. */
-#define FCNTL(command)                                                                      \
-	{                                                                                   \
-		.call = __NR_fcntl, .has_argument = true, .argument = 1, .value = (command) \
+#define FCNTL(command)                                                     \
+	{                                                                  \
+		.call = __NR_fcntl, .checks = { SECCOMP_IS(1, (command)) } \
 	}
 
 static const struct seccomp_rule rules[] = {
@@ -35,9 +35,17 @@ static const struct seccomp_rule rules[] = {
 	FCNTL(F_GETFL),
 };
 
+/* A list of one table. */
+static struct seccomp_list compile(const struct seccomp_rule *table, size_t n,
+				   enum seccomp_otherwise otherwise)
+{
+	const struct seccomp_rules tables[] = { { table, n } };
+	return seccomp_compile(tables, ARRAY_LEN(tables), otherwise);
+}
+
 static void put_on(enum seccomp_otherwise otherwise)
 {
-	struct seccomp_list list = seccomp_compile(rules, ARRAY_LEN(rules), otherwise);
+	struct seccomp_list list = compile(rules, ARRAY_LEN(rules), otherwise);
 	UNIT_CHILD_MUST(list.len > 0);
 	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
 	UNIT_CHILD_MUST(seccomp_put_on(&list) == 0);
@@ -105,8 +113,7 @@ static void call_as_another_architecture(const void *argument)
 {
 	(void)argument;
 	static const struct seccomp_rule twenty[] = { END, { .call = 20 } };
-	struct seccomp_list list =
-		seccomp_compile(twenty, ARRAY_LEN(twenty), SECCOMP_OTHERWISE_KILL);
+	struct seccomp_list list = compile(twenty, ARRAY_LEN(twenty), SECCOMP_OTHERWISE_KILL);
 	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_put_on(&list) == 0);
 	long number = 20;
 	__asm__ volatile("int $0x80" : "+a"(number) : : "memory", "r8", "r9", "r10", "r11");
@@ -145,9 +152,8 @@ static void lists_add_up(const void *argument)
 	static const struct seccomp_rule narrow[] = { END,
 						      { .call = __NR_getuid },
 						      { .call = __NR_getgid } };
-	struct seccomp_list first = seccomp_compile(wide, ARRAY_LEN(wide), SECCOMP_OTHERWISE_FAIL);
-	struct seccomp_list second =
-		seccomp_compile(narrow, ARRAY_LEN(narrow), SECCOMP_OTHERWISE_FAIL);
+	struct seccomp_list first = compile(wide, ARRAY_LEN(wide), SECCOMP_OTHERWISE_FAIL);
+	struct seccomp_list second = compile(narrow, ARRAY_LEN(narrow), SECCOMP_OTHERWISE_FAIL);
 	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
 	UNIT_CHILD_MUST(seccomp_put_on(&first) == 0 && seccomp_put_on(&second) == 0);
 	bool right =
@@ -160,14 +166,112 @@ TEST(lists_add_up_and_none_can_be_taken_off)
 	unit_in_child(lists_add_up, NULL);
 }
 
-TEST(the_longest_list_holds_to_its_last_rule)
+/*
+ * Checks are tried with calls that do nothing: getppid ignores its arguments. Numbers below are
+ * those of the arguments, which the kernel hands to a list as they are.
+ */
+struct attempt {
+	struct seccomp_rule rule;
+	long arguments[6];
+	bool is_allowed;
+};
+
+#define HUGE_NUMBER 0x100000000L
+
+static const struct attempt attempts[] = {
+	/* several checks: all must hold */
+	{ { __NR_getppid, { SECCOMP_IS(0, 1), SECCOMP_IS(5, 2) } }, { 1, 9, 9, 9, 9, 2 }, true },
+	{ { __NR_getppid, { SECCOMP_IS(0, 1), SECCOMP_IS(5, 2) } }, { 1, 9, 9, 9, 9, 3 }, false },
+	{ { __NR_getppid, { SECCOMP_IS(0, 1), SECCOMP_IS(5, 2) } }, { 2, 9, 9, 9, 9, 2 }, false },
+	/* an int is the lower half */
+	{ { __NR_getppid, { SECCOMP_IS(1, -1) } }, { 0, -1 }, true },
+	{ { __NR_getppid, { SECCOMP_IS(1, -1) } }, { 0, 0xffffffffL }, true },
+	{ { __NR_getppid, { SECCOMP_IS(1, 7) } }, { 0, HUGE_NUMBER + 7 }, true },
+	/* a mask: other bits may be anything */
+	{ { __NR_getppid, { SECCOMP_BITS(2, 0xf0, 0x30) } }, { 0, 0, 0x0f3f }, true },
+	{ { __NR_getppid, { SECCOMP_BITS(2, 0xf0, 0x30) } }, { 0, 0, 0x0f7f }, false },
+	{ { __NR_getppid, { SECCOMP_BITS(2, ~3, 0) } }, { 0, 0, 3 }, true },
+	{ { __NR_getppid, { SECCOMP_BITS(2, ~3, 0) } }, { 0, 0, 4 }, false },
+	{ { __NR_getppid, { SECCOMP_BITS(2, INT32_MIN, 0) } }, { 0, 0, INT32_MAX }, true },
+	{ { __NR_getppid, { SECCOMP_BITS(2, INT32_MIN, 0) } }, { 0, 0, -1 }, false },
+	/* at least; unsigned */
+	{ { __NR_getppid, { SECCOMP_AT_LEAST(3, 3) } }, { 0, 0, 0, 3 }, true },
+	{ { __NR_getppid, { SECCOMP_AT_LEAST(3, 3) } }, { 0, 0, 0, 1000 }, true },
+	{ { __NR_getppid, { SECCOMP_AT_LEAST(3, 3) } }, { 0, 0, 0, 2 }, false },
+	{ { __NR_getppid, { SECCOMP_AT_LEAST(3, 3) } }, { 0, 0, 0, HUGE_NUMBER + 2 }, false },
+	/* a pointer is both halves */
+	{ { __NR_getppid, { SECCOMP_IS_NULL(4) } }, { 0, 0, 0, 0, 0 }, true },
+	{ { __NR_getppid, { SECCOMP_IS_NULL(4) } }, { 0, 0, 0, 0, 1 }, false },
+	{ { __NR_getppid, { SECCOMP_IS_NULL(4) } }, { 0, 0, 0, 0, HUGE_NUMBER }, false },
+	/* as many as there can be */
+	{ { __NR_getppid,
+	    { SECCOMP_BITS(0, ~1, 0), SECCOMP_BITS(1, ~1, 0), SECCOMP_BITS(2, ~1, 0),
+	      SECCOMP_BITS(3, ~1, 0) } },
+	  { 1, 1, 1, 1 },
+	  true },
+	{ { __NR_getppid,
+	    { SECCOMP_BITS(0, ~1, 0), SECCOMP_BITS(1, ~1, 0), SECCOMP_BITS(2, ~1, 0),
+	      SECCOMP_BITS(3, ~1, 0) } },
+	  { 1, 1, 1, 2 },
+	  false },
+};
+
+/* The rules before and behind it name other calls: what they compare must be the call again. */
+static void try_checks(const void *argument)
 {
-	struct seccomp_rule longest[SECCOMP_RULES_MOST];
-	for (size_t i = 0; i < ARRAY_LEN(longest); i++)
-		longest[i] = (struct seccomp_rule)FCNTL((uint32_t)i);
+	const struct attempt *attempt = argument;
+	static const struct seccomp_rule before[] = { END };
+	static const struct seccomp_rule behind[] = { { .call = __NR_getuid } };
+	const struct seccomp_rules tables[] = {
+		SECCOMP_RULES(before),
+		{ &attempt->rule, 1 },
+		SECCOMP_RULES(behind),
+	};
 	struct seccomp_list list =
-		seccomp_compile(longest, ARRAY_LEN(longest), SECCOMP_OTHERWISE_KILL);
-	assert_int_equal(list.len, ARRAY_LEN(list.code));
+		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_FAIL);
+	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_put_on(&list) == 0);
+	const long *a = attempt->arguments;
+	long rc = syscall(__NR_getppid, a[0], a[1], a[2], a[3], a[4], a[5]);
+	UNIT_CHILD_MUST((rc >= 0) == attempt->is_allowed);
+	UNIT_CHILD_MUST(syscall(__NR_getuid) >= 0 && syscall(__NR_getgid) < 0);
+}
+
+TEST(a_rule_allows_a_call_if_all_its_checks_hold)
+{
+	for (size_t i = 0; i < ARRAY_LEN(attempts); i++)
+		unit_in_child(try_checks, &attempts[i]);
+}
+
+static void put_on_the_longest(const void *argument)
+{
+	(void)argument;
+	static struct seccomp_rule longest[(SECCOMP_CODE_MAX - 32) / 5];
+	for (size_t i = 0; i < ARRAY_LEN(longest); i++)
+		longest[i] =
+			(struct seccomp_rule)FCNTL(i == ARRAY_LEN(longest) - 1 ? F_GETFD : 5000);
+	const struct seccomp_rules tables[] = { SECCOMP_RULES(longest), SECCOMP_RULES(rules) };
+	struct seccomp_list list =
+		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_KILL);
+	UNIT_CHILD_MUST(list.len > SECCOMP_CODE_MAX - 32);
+	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_put_on(&list) == 0);
+	UNIT_CHILD_MUST(fcntl(0, F_GETFD) >= 0 && getppid() > 0);
+}
+
+TEST(a_long_list_holds_to_its_last_rule)
+{
+	unit_in_child(put_on_the_longest, NULL);
+}
+
+static void compile_too_much(const void *argument)
+{
+	(void)argument;
+	static struct seccomp_rule longest[SECCOMP_CODE_MAX];
+	compile(longest, ARRAY_LEN(longest), SECCOMP_OTHERWISE_KILL);
+}
+
+TEST(a_list_that_is_too_long_is_a_bug)
+{
+	unit_child_dies_of(SIGABRT, compile_too_much, NULL);
 }
 
 static void put_nothing_on(const void *argument)
@@ -186,7 +290,7 @@ TEST(a_zeroed_list_is_none)
 static void put_on_with_new_privileges(const void *argument)
 {
 	(void)argument;
-	struct seccomp_list list = seccomp_compile(rules, ARRAY_LEN(rules), SECCOMP_OTHERWISE_KILL);
+	struct seccomp_list list = compile(rules, ARRAY_LEN(rules), SECCOMP_OTHERWISE_KILL);
 	UNIT_CHILD_MUST(privileges_drop_capabilities() == 0);
 	UNIT_CHILD_MUST(seccomp_put_on(&list) == -EACCES);
 }
@@ -209,7 +313,9 @@ int main(void)
 		cmocka_unit_test(or_it_fails_as_if_the_kernel_lacked_it),
 		cmocka_unit_test(the_numbers_of_another_architecture_are_other_calls),
 		cmocka_unit_test(lists_add_up_and_none_can_be_taken_off),
-		cmocka_unit_test(the_longest_list_holds_to_its_last_rule),
+		cmocka_unit_test(a_rule_allows_a_call_if_all_its_checks_hold),
+		cmocka_unit_test(a_long_list_holds_to_its_last_rule),
+		cmocka_unit_test(a_list_that_is_too_long_is_a_bug),
 		cmocka_unit_test(a_zeroed_list_is_none),
 		cmocka_unit_test(who_could_still_gain_privileges_cannot_put_one_on),
 	};

@@ -30,7 +30,7 @@ static const long session_calls[] = {
 #else
 	__NR_ppoll,
 #endif
-	__NR_recvfrom,      __NR_sendto,          __NR_shutdown,   __NR_getsockopt,
+	__NR_recvfrom,      __NR_sendto,          __NR_shutdown,
 	__NR_clock_gettime, __NR_restart_syscall, __NR_exit_group,
 };
 
@@ -82,15 +82,15 @@ static bool is_of_probes(long call)
 #endif
 }
 
-/* How a sandboxed child ends that makes a call; the arguments are nonsense, but for the second. */
-static int end_of_call(const struct sandbox *sandbox, long call, long argument)
+/* How a sandboxed child ends that makes a call; only these two arguments are not nonsense. */
+static int end_of_call_with(const struct sandbox *sandbox, long call, long second, long third)
 {
 	pid_t pid = fork();
 	UNIT_CHILD_MUST(pid >= 0);
 	if (pid == 0) {
 		if (sandbox_enter_child(sandbox) < 0)
 			_exit(1);
-		syscall(call, -1L, argument, -1L, -1L, -1L, -1L);
+		syscall(call, -1L, second, third, -1L, -1L, -1L);
 		_exit(LET_THROUGH);
 	}
 	int status;
@@ -98,15 +98,22 @@ static int end_of_call(const struct sandbox *sandbox, long call, long argument)
 	return status;
 }
 
+static int end_of_call(const struct sandbox *sandbox, long call, long argument)
+{
+	return end_of_call_with(sandbox, call, argument, -1);
+}
+
 static bool is_killed(int status)
 {
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
 }
 
+static const struct sandbox_needs no_needs = { .has_workers = false };
+
 static void enter(struct sandbox *sandbox)
 {
 	const struct listeners none = { .n = 0 };
-	UNIT_CHILD_MUST(sandbox_enter(sandbox, &none, NULL, 0) == 0);
+	UNIT_CHILD_MUST(sandbox_enter(sandbox, &none, &no_needs) == 0);
 }
 
 static void enter_with(const void *argument)
@@ -114,7 +121,7 @@ static void enter_with(const void *argument)
 	const struct engine *engine = argument;
 	const struct listeners none = { .n = 0 };
 	struct sandbox sandbox;
-	UNIT_CHILD_MUST(sandbox_enter(&sandbox, &none, engine->calls, engine->n_calls) == 0);
+	UNIT_CHILD_MUST(sandbox_enter(&sandbox, &none, &engine->sandbox) == 0);
 }
 
 static void try_every_call(const void *argument)
@@ -151,6 +158,28 @@ TEST(a_child_can_ask_its_socket_for_the_queue_but_type_nothing_into_a_terminal)
 	unit_in_child(try_requests, NULL);
 }
 
+static bool option_kills(const struct sandbox *sandbox, int level, int name)
+{
+	return is_killed(end_of_call_with(sandbox, __NR_getsockopt, level, name));
+}
+
+static void try_options(const void *argument)
+{
+	(void)argument;
+	struct sandbox sandbox;
+	enter(&sandbox);
+	UNIT_CHILD_MUST(!option_kills(&sandbox, SOL_SOCKET, SO_ERROR));
+	/* The server's list lets this one pass, the child's does not. */
+	UNIT_CHILD_MUST(option_kills(&sandbox, SOL_SOCKET, SO_PEERCRED));
+	/* The number of SO_ERROR at another level is another option. */
+	UNIT_CHILD_MUST(option_kills(&sandbox, IPPROTO_TCP, SO_ERROR));
+}
+
+TEST(a_child_can_ask_its_socket_for_an_error_and_for_no_other_option)
+{
+	unit_in_child(try_options, NULL);
+}
+
 static void try_calls_of_server(const void *argument)
 {
 	(void)argument;
@@ -173,17 +202,20 @@ static void try_calls_of_engine(const void *argument)
 {
 	(void)argument;
 	static const struct seccomp_rule calls[] = { { .call = __NR_memfd_create } };
+	static const struct sandbox_needs needs = { .opening = SECCOMP_RULES(calls) };
 	const struct listeners none = { .n = 0 };
 	struct sandbox sandbox;
-	UNIT_CHILD_MUST(sandbox_enter(&sandbox, &none, calls, ARRAY_LEN(calls)) == 0);
+	UNIT_CHILD_MUST(sandbox_enter(&sandbox, &none, &needs) == 0);
 	for (size_t i = 0; i < ARRAY_LEN(never_calls); i++) {
 		bool is_of_engine = never_calls[i] == __NR_memfd_create;
 		errno = 0;
 		syscall(never_calls[i], -1L, -1L, -1L, -1L, -1L, -1L);
 		UNIT_CHILD_MUST((errno == ENOSYS) == !is_of_engine);
 	}
-	/* A child of that server has it no more than any other child. */
+	/* A child of that server has it no more than any other child, nor has a worker that serves. */
 	UNIT_CHILD_MUST(is_killed(end_of_call(&sandbox, __NR_memfd_create, -1)));
+	UNIT_CHILD_MUST(sandbox_enter_worker(&sandbox) == 0);
+	UNIT_CHILD_MUST(syscall(__NR_memfd_create, "", 0) < 0 && errno == ENOSYS);
 }
 
 TEST(what_an_engine_needs_the_server_has_and_a_child_has_not)
@@ -201,7 +233,7 @@ static void remove_path(const void *argument)
 {
 	const struct listeners *listeners = argument;
 	struct sandbox sandbox;
-	UNIT_CHILD_MUST(sandbox_enter(&sandbox, listeners, NULL, 0) == 0);
+	UNIT_CHILD_MUST(sandbox_enter(&sandbox, listeners, &no_needs) == 0);
 	struct listeners copy = *listeners;
 	listeners_close(&copy);
 }
@@ -273,6 +305,7 @@ int main(void)
 		cmocka_unit_test(a_child_has_the_calls_of_a_session_and_every_other_kills_it),
 		cmocka_unit_test(
 			a_child_can_ask_its_socket_for_the_queue_but_type_nothing_into_a_terminal),
+		cmocka_unit_test(a_child_can_ask_its_socket_for_an_error_and_for_no_other_option),
 		cmocka_unit_test(the_server_itself_lacks_what_it_has_no_use_for),
 		cmocka_unit_test(what_an_engine_needs_the_server_has_and_a_child_has_not),
 		cmocka_unit_test(there_is_room_for_the_calls_of_every_engine),
