@@ -167,6 +167,7 @@ static void start(struct supervisor *supervisor, uint32_t i)
 	member->last_told = 0;
 	atomic_store(&member->slot->code, 0);
 	atomic_store(&member->slot->is_full, 0);
+	atomic_store(&member->slot->is_paused, 0);
 	member->has_list = sandbox_take_list(&supervisor->server->sandbox, clock_now_ns());
 	pid_t pid = process_fork();
 	if (pid == 0)
@@ -250,13 +251,15 @@ MUST_USE static int reap_all(struct supervisor *supervisor)
 static uint32_t wanted_more(const struct supervisor *supervisor)
 {
 	uint32_t n_idle = 0;
+	bool any_paused = false; /* then more would be short of the same */
 	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
 		const struct member *member = &supervisor->crew.members[i];
 		bool to_come = member->pid == 0 && member->start_at_ns != CLOCK_NEVER;
+		any_paused |= member->pid != 0 && atomic_load(&member->slot->is_paused) != 0;
 		if (to_come || (member->pid != 0 && atomic_load(&member->slot->is_full) == 0))
 			n_idle++;
 	}
-	if (n_idle >= SUPERVISOR_SPARE && !supervisor->may_be_stuck)
+	if (n_idle >= SUPERVISOR_SPARE && (any_paused || !supervisor->may_be_stuck))
 		return 0;
 	uint32_t more = supervisor->n_alive;
 	return more < SUPERVISOR_GROWTH_MOST ? more + SUPERVISOR_SPARE : SUPERVISOR_GROWTH_MOST;

@@ -177,6 +177,8 @@ void worker_pass_wakeup_on(struct worker *worker)
 void worker_note_fullness(struct worker *worker)
 {
 	const struct server *server = worker->server;
+	atomic_store_explicit(&worker->slot->is_paused, worker->admission.resume_ns != 0,
+			      memory_order_relaxed);
 	bool waits = server->clients.most == 1 && worker->admission.n_waiting > 0;
 	int is_full = waits || server->clients.count >= server->clients.most;
 	if (is_full == atomic_load_explicit(&worker->slot->is_full, memory_order_relaxed))

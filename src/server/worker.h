@@ -38,6 +38,7 @@
 struct worker_slot {
 	_Alignas(64) _Atomic uint64_t accepted; /* clients since it was started */
 	_Atomic int is_full;                    /* it has no room for another */
+	_Atomic int is_paused;                  /* it is short of something (server/admission.h) */
 	_Atomic int code;                       /* why it ends: a negative code, or 0 */
 };
 
