@@ -78,7 +78,7 @@ struct man_example {
 struct command {
 	const char *name;
 	const char *summary;  /* one line, lower case, no full stop */
-	const char *operands; /* "[HOST [PORT]]" */
+	const char *operands; /* "[HOST [PORT]]"; "": none */
 	const struct option_row *options;
 	size_t n_options;
 	const char *const *description;     /* paragraphs, NULL behind the last */

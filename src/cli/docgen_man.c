@@ -100,19 +100,31 @@ static void print_operations(FILE *out, const char *operands)
 	fputs("\n.Ar FILE ...\n", out);
 }
 
-/* "[HOST [PORT]]" and "[ADDRESS]..." in mdoc. */
+/*
+ * "HOST [PORT]", "[HOST [PORT]]" or "[ADDRESS]..." in mdoc; "" is none. An Op lasts to the end of the
+ * line, where all brackets are closed.
+ */
 static void print_operands(FILE *out, const char *operands)
 {
 	if (strchr(operands, '|') != NULL) {
 		print_operations(out, operands);
 		return;
 	}
-	if (strcmp(operands, "[HOST [PORT]]") == 0)
-		fputs(".Op Ar HOST Op Ar PORT\n", out);
-	else if (strcmp(operands, "[ADDRESS]...") == 0)
-		fputs(".Op Ar ADDRESS ...\n", out);
-	else
-		fprintf(out, ".Op Ar %.*s\n", (int)strcspn(operands + 1, "]"), operands + 1);
+	for (const char *at = operands; *at != '\0';) {
+		const char *before = at == operands ? "." : " ";
+		size_t n = strcspn(at, " []");
+		if (*at == '[')
+			fprintf(out, "%sOp", before);
+		else if (n > 0 && at > operands && at[-1] == '[')
+			fprintf(out, " Ar %.*s", (int)n, at);
+		else if (n > 0 && *at == '.')
+			fputs(" ...", out);
+		else if (n > 0)
+			fprintf(out, "%sAr %.*s", before, (int)n, at);
+		at += n > 0 ? n : 1;
+	}
+	if (*operands != '\0')
+		fputc('\n', out);
 }
 
 static void print_option_synopsis(FILE *out, const struct option_row *row)

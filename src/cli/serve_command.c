@@ -325,6 +325,16 @@ static const struct man_section sections[] = {
 	{ 0 },
 };
 
+static const struct status_row statuses[] = {
+	{ STATUS_OK, "ended by TERM or INT, and every client could finish" },
+	{ STATUS_ECHO_FAILED, "the drain timeout ended clients that had not finished" },
+	{ STATUS_USAGE, "the command line is wrong" },
+	{ STATUS_NO_CONNECTION, "the name of an address could not be resolved" },
+	{ STATUS_MACHINE, "cannot start or go on: port taken, no permission, no descriptors, no "
+			  "memory, the engine cannot be used here" },
+	{ 0 },
+};
+
 static const struct man_example examples[] = {
 	{ "tcpecho serve", "Serve on port 9877 of every interface." },
 	{ "tcpecho serve localhost:9877 unix:/run/echo",
@@ -345,6 +355,7 @@ const struct command serve_command = {
 	.description = description,
 	.has_page = true,
 	.sections = sections,
+	.statuses = statuses,
 	.examples = examples,
 	.run = run,
 };
