@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Engines: the ways to serve many clients at once. All keep the same promises; they differ in who
- * waits for whom. An engine is one file under engines/ and one row in the table in engine.c.
+ * waits for whom. An engine is a file under engines/ and a row in the table in engine.c.
  */
 #ifndef SERVER_ENGINE_H
 #define SERVER_ENGINE_H
