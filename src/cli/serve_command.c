@@ -330,8 +330,7 @@ static const struct status_row statuses[] = {
 	{ STATUS_ECHO_FAILED, "the drain timeout ended clients that had not finished" },
 	{ STATUS_USAGE, "the command line is wrong" },
 	{ STATUS_NO_CONNECTION, "the name of an address could not be resolved" },
-	{ STATUS_MACHINE, "cannot start or go on: port taken, no permission, no descriptors, no "
-			  "memory, the engine cannot be used here" },
+	{ STATUS_MACHINE, "this machine could not do it: port taken, no permission, no memory" },
 	{ 0 },
 };
 
