@@ -30,7 +30,7 @@ from harness import (
 from rogues import FullListener, Rogue
 from streams import pattern
 from surroundings import own_etc
-from terminal import Terminal
+from terminal import Terminal, open_terminal
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -353,7 +353,7 @@ def test_a_socket_whose_reader_is_gone_is_the_same_as_a_pipe(server, talk, kind)
 
 
 def terminal_pair():
-    return [os.fdopen(fd, "wb", 0) for fd in os.openpty()]
+    return [os.fdopen(fd, "wb", 0) for fd in open_terminal()]
 
 
 @pytest.mark.parametrize("pair", [*PAIRS.values(), terminal_pair], ids=[*PAIRS, "terminal"])

@@ -60,11 +60,11 @@ def engine(request):
 def serve(engine, program, tmp_path):
     """Starts servers of the engine, as serve("--max-clients", "2", ..., "127.0.0.1:0"), and ends them after the test.
 
-    addresses=False: there is none among the arguments, and none is to be added.
+    addresses=False: there is none among the arguments, and none is to be added. program: a copy of the program.
     """
-    servers = []
+    servers, whole = [], program
 
-    def start(*arguments, addresses=True, **more):
+    def start(*arguments, addresses=True, program=whole, **more):
         if addresses and not arguments:
             arguments = ("127.0.0.1:0",)
         server = Server(program, tmp_path, arguments, engine=engine, **more)

@@ -56,7 +56,7 @@ def dripping_client(server, pause):
 
 
 def test_a_quiet_client_is_ended_for_being_idle(serve_on):
-    server = serve_on("--idle-timeout", "300ms")
+    server = serve_on("--idle-timeout", "2s")
     with quiet_client(server) as sock:
         assert recv_all(sock) == b""
         sock.close()

@@ -20,8 +20,6 @@ RESERVED = "ports 1-1023 are reserved for the system's own services"
 OLD_EPHEMERAL = "ports 1024-5000 were given to clients by older systems"
 DYNAMIC = "ports 49152-65535 are for private and dynamic use (RFC 6335)"
 
-NOBODY = 65534
-
 
 def ephemeral(first, last):
     return (
@@ -130,22 +128,13 @@ def test_a_unix_path_has_no_port_and_earns_no_warning(serve, tmp_path):
 # ---- without the permission ----
 
 
-def become_nobody():
-    """In the child, before it becomes the server: no identity of root, and so no capability."""
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
-
-
 @pytest.fixture
-def serve_as_nobody(serve, program):
+def serve_as_nobody(serve, program, lone_user):
     """Starts servers as an unprivileged user."""
+    copy = lone_user.reachable(program)
 
     def start(*arguments, **more):
-        try:
-            return serve(*arguments, preexec=become_nobody, **more)
-        except PermissionError:
-            pytest.skip(f"an unprivileged user may not execute {program}")
+        return serve(*arguments, preexec=lone_user.become, program=copy, **more)
 
     return start
 

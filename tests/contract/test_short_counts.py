@@ -106,7 +106,7 @@ def test_a_reset_in_the_middle_harms_nobody_however_calls_are_cut(serve, faults)
 
 @pytest.mark.parametrize("option, reason", [("--drain-timeout", "drain"), ("--idle-timeout", "idle")])
 def test_who_is_ended_has_what_was_echoed_and_a_fin_however_calls_are_cut(serve, faults, option, reason):  # noqa: F811
-    server = serve(option, "300ms", "127.0.0.1:0", env=faults(ROUGH).env)
+    server = serve(option, "4s", "127.0.0.1:0", env=faults(ROUGH).env)
     data = pattern(64 * MEGABYTE)
     with server.connect() as sock:
         sent = fill(sock, data)

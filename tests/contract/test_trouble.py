@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from harness import PATIENCE, recv_exactly, reset, rss_kib
+from harness import PATIENCE, anonymous_kib, recv_exactly, reset, rss_kib
 from scarcity import all_descriptors_at_rest, watch_it_wait
 from signalling import stopped
 from streams import Writer, fill, pattern, recv_until_clean_end
@@ -162,13 +162,14 @@ def test_ten_thousand_conversations_cost_no_descriptor(server):
 def test_conversations_that_ended_cost_no_memory(server, unsanitized):
     serve_many(server, 1_200)  # reports have gone once round the ring of a worker, 512 of 72 bytes (server/crew.c)
     server.ends(1_200)
-    before = [rss_kib(pid) for pid in server.lasting_processes()]
+    before = [anonymous_kib(pid) for pid in server.lasting_processes()]
     serve_many(server, 2_000)
     server.ends(3_200)
-    after = [rss_kib(pid) for pid in server.lasting_processes()]
-    assert len(after) == len(before)
+    after = [anonymous_kib(pid) for pid in server.lasting_processes()]
+    # prefork starts more workers when clients come before others have been counted out.
+    assert len(after) == len(before) or server.engine == "prefork"
     if server.has_workers:  # one that has had no client yet becomes like those that have
-        before = [before[0]] + [max(before[1:])] * len(before[1:])
+        before = [before[0]] + [max(before[1:])] * len(after[1:])
     more = 256 if server.engine == "thread" else 64  # the C library keeps some stacks for the next
     assert all(now <= memory + more for now, memory in zip(after, before)), f"{before} KiB became {after} KiB"
 
@@ -209,7 +210,7 @@ def assert_every_echoed_byte_arrived(end, reason, received, data, sent):
 
 
 def test_an_idle_client_with_bytes_unread_and_arriving_gets_every_echoed_byte_then_a_fin(serve):
-    server = serve("--idle-timeout", "1s", "127.0.0.1:0")
+    server = serve("--idle-timeout", "4s", "127.0.0.1:0")
     data = pattern(MORE_THAN_FITS)
     with server.connect() as sock:
         # Both directions stand still, for nobody reads, until the server ends it. From then on it

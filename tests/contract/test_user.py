@@ -139,8 +139,9 @@ def test_an_unknown_user_is_a_wrong_command_line(program, name):
 
 
 @before_engines
-def test_only_root_can_and_is_told_so(serve, lone_user):
-    server = serve("--user", "root", "127.0.0.1:0", preexec=lone_user.become, wait=False)
+def test_only_root_can_and_is_told_so(serve, program, lone_user):
+    copy = lone_user.reachable(program)
+    server = serve("--user", "root", "127.0.0.1:0", preexec=lone_user.become, program=copy, wait=False)
     assert server.wait() == 4
     assert server.log() == (
         "tcpecho: cannot become user root: operation not permitted"

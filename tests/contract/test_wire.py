@@ -163,7 +163,7 @@ def by_idleness(_):
 
 @pytest.mark.parametrize(
     "options, end, reason",
-    [(["--drain-timeout", "1ms"], by_drain, "drain"), (["--idle-timeout", "500ms"], by_idleness, "idle")],
+    [(["--drain-timeout", "1ms"], by_drain, "drain"), (["--idle-timeout", "3s"], by_idleness, "idle")],
 )
 def test_a_server_that_ends_first_sends_its_fin_and_no_reset(capture, serve, options, end, reason):
     server = serve(*options, "127.0.0.1:9877")

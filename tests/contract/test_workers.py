@@ -318,7 +318,7 @@ def test_one_who_was_served_after_he_had_waited_is_called_off_once(serve):
 
 
 def test_the_end_of_a_busy_server_is_no_error(serve, connect):
-    server = serve("--drain-timeout", "10s", "127.0.0.1:0")
+    server = serve("--drain-timeout", "1m", "127.0.0.1:0")
     clients = connect(server, 5)
     server.send(signal.SIGTERM)
     server.wait_for_log("no new clients")

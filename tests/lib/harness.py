@@ -134,6 +134,12 @@ def peak_rss_kib(pid):
     return int(match.group(1)) if match else 0
 
 
+def anonymous_kib(pid):
+    """Resident memory that no file stands behind. Exact, as VmRSS is not: the kernel counts that by CPU."""
+    match = re.search(r"^Anonymous:\s+(\d+)", proc_text(pid, "smaps_rollup"), re.MULTILINE)
+    return int(match.group(1)) if match else 0
+
+
 def own_memory_kib(pid):
     """Memory that no file stands behind; what processes share is counted in parts (smaps_rollup, proc(5))."""
     parts = re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+)", proc_text(pid, "smaps_rollup"), re.MULTILINE)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,15 @@ size_t unit_lines(const char *text)
 		n++;
 	}
 	return n;
+}
+
+void unit_need_terminal(void)
+{
+	int master, slave;
+	if (openpty(&master, &slave, NULL, NULL, NULL) < 0)
+		unit_skip("no terminal can be opened here");
+	close(master);
+	close(slave);
 }
 
 /* ---- descriptors and sockets ---- */

@@ -800,6 +800,7 @@ static void ask_for_colour(const void *argument)
 
 TEST(colour_is_for_terminals_whose_owner_does_not_mind)
 {
+	unit_need_terminal();
 	static const struct terminal rows[] = {
 		{ true, "xterm", NULL, true }, { true, "xterm", "", true },
 		{ true, "xterm", "1", false }, { true, "xterm", "0", false },
