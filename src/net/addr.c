@@ -238,6 +238,18 @@ void addr_set_port(struct addr *addr, uint16_t port)
 		addr->v6.sin6_port = htons(port);
 }
 
+bool addr_is_local(const struct addr *addr)
+{
+	switch (addr->any.sa_family) {
+	case AF_INET:
+		return ntohl(addr->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	case AF_INET6:
+		return IN6_IS_ADDR_LOOPBACK(&addr->v6.sin6_addr);
+	default:
+		return addr->any.sa_family == AF_UNIX;
+	}
+}
+
 void addr_unmap(struct addr *addr)
 {
 	if (addr->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&addr->v6.sin6_addr))

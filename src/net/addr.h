@@ -83,6 +83,9 @@ MUST_USE int addr_of_peer(int fd, struct addr *ret_addr);
 uint16_t addr_port(const struct addr *addr);
 void addr_set_port(struct addr *addr, uint16_t port);
 
+/* Is it an address of this machine alone: 127.0.0.0/8, ::1, or a unix socket's? */
+bool addr_is_local(const struct addr *addr);
+
 /* An IPv4 address that came in by an IPv6 socket (::ffff:192.0.2.7) becomes what it is: IPv4. */
 void addr_unmap(struct addr *addr);
 

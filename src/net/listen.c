@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +22,9 @@
 
 /* Between two attempts to get the lock of a directory. */
 #define LOCK_RETRY_NS (5 * CLOCK_NS_PER_MS)
+
+/* Segments start with this TTL at most. */
+#define TTL_MAX 255
 
 static const struct socket_option all_options[] = {
 	{ SOL_SOCKET, SO_REUSEADDR, 1 },
@@ -230,20 +237,58 @@ int listen_adopt(int fd)
 	if (rc == 0)
 		rc = io_set_ours(fd);
 	if (rc == 0)
-		listen_open_queue(fd);
+		listen_resume(fd, family);
 	return rc;
 }
 
-/* ---- the queue, the path ---- */
+/* ---- the end of new connections, the path ---- */
 
-void listen_open_queue(int fd)
+/* The least TTL, IPv6: hop limit, that segments must have. */
+MUST_USE static int set_min_ttl(int fd, int family, int ttl)
 {
-	ignore_result(listen(fd, LISTEN_BACKLOG)); /* it listens already, if with a shorter one */
+	const struct socket_option options[] = {
+		{ IPPROTO_IP, IP_MINTTL, ttl },
+		{ IPPROTO_IPV6, IPV6_MINHOPCOUNT, ttl }, /* after the other: IPv6 takes both */
+	};
+	return family == AF_UNIX ? 0 : options_set(fd, options, family == AF_INET6 ? 2 : 1);
 }
 
-void listen_shut_queue(int fd)
+MUST_USE static int stop_tcp(int fd, int family, bool is_passed)
 {
-	ignore_result(listen(fd, 0)); /* nothing depends on it: the queue is only longer */
+	static const struct socket_option no_interface[] = {
+		{ SOL_SOCKET, SO_BINDTOIFINDEX, INT_MAX },
+	};
+	if (!is_passed && options_set(fd, no_interface, ARRAY_LEN(no_interface)) == 0)
+		return 0;
+	return set_min_ttl(fd, family, TTL_MAX);
+}
+
+void listen_stop(int fd, int family, bool is_passed)
+{
+	/* If it fails, a client may be reset that comes in the last moment before the close. */
+	if (family == AF_UNIX && !is_passed)
+		ignore_result(shutdown(fd, SHUT_RD));
+	else if (family == AF_UNIX || stop_tcp(fd, family, is_passed) < 0)
+		ignore_result(listen(fd, 0));
+}
+
+void listen_resume(int fd, int family)
+{
+	ignore_result(set_min_ttl(fd, family, 0)); /* where it cannot be set, it was not */
+	ignore_result(listen(fd, LISTEN_BACKLOG)); /* it listens already, with a shorter queue */
+}
+
+void listen_release(int fd, int family)
+{
+	ignore_result(set_min_ttl(fd, family, 0)); /* as above */
+}
+
+bool listen_was_overrun(int fd)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = { 0 };
+	socklen_t size = sizeof(memory);
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) == 0 &&
+	       memory[SK_MEMINFO_DROPS] > 0;
 }
 
 struct listen_path listen_path_of(const struct addr *addr)

@@ -62,21 +62,46 @@ bool listen_takes_ipv4(int fd);
 /*
  * Makes a listening socket that we were given into one as listen_open() makes them: takes a
  * descriptor, checks that it is a stream socket (TCP or unix) that listens, sets what can be set on
- * a socket that is bound, and opens its queue, which the last server may have shut. Whether [::]
+ * a socket that is bound, and resumes it, as the last server may have stopped it. Whether [::]
  * takes IPv4 too was decided when it was bound. Returns 0, -EBADF, ERR_NO_LISTENER, ERR_NOT_TCP or
  * -errno.
  */
 MUST_USE int listen_adopt(int fd);
 
-/* Opens the queue again: for whoever else has this socket. */
-void listen_open_queue(int fd);
+/*
+ * Stops new connections, for every process that has the socket. Connections in the accept queue can
+ * still be accepted, and so can TCP handshakes that have begun, once they finish. No right is
+ * needed.
+ *
+ *   TCP   The socket is bound to a network interface that does not exist (SO_BINDTOIFINDEX): SYNs
+ *         no longer find it and are refused. For good: to bind it again takes CAP_NET_RAW.
+ *   unix  It is shut down for reading: connect(2) is refused, for good. From then on poll(2)
+ *         always calls the socket readable: only accept(2) shows whether its queue is empty.
+ *
+ * A socket that was passed in must be of use again (is_passed):
+ *
+ *   TCP   Segments must come with a TTL of 255 (IP_MINTTL, IPV6_MINHOPCOUNT), as hardly any does:
+ *         SYNs are dropped, and sent again a second later. Handshakes that have begun are not
+ *         asked. An accepted socket inherits it: see listen_release(). So are all sockets stopped
+ *         by a kernel before 5.7.
+ *   unix  The queue is made as short as possible: one connection.
+ *
+ * Not stopped are connections that the kernel keeps no state of (SYN cookies, in a SYN flood), and
+ * on a socket that was passed in, neighbours that send with a TTL of 255.
+ */
+void listen_stop(int fd, int family, bool is_passed);
+
+/* Undoes listen_stop() of a socket that was passed in. */
+void listen_resume(int fd, int family);
+
+/* Of a connected socket that was accepted after listen_stop(): it takes segments of any TTL. */
+void listen_release(int fd, int family);
 
 /*
- * Shuts the queue: who is in it can still be accepted, but no more come in, except one into an
- * empty queue. The last step before closing. Who is kept out tries again until the socket is
- * closed.
+ * Has the kernel ever dropped a connection request, or the end of a handshake, because the queue
+ * was full? Then clients may believe that they are connected, and try again in a second.
  */
-void listen_shut_queue(int fd);
+bool listen_was_overrun(int fd);
 
 /* Which file a path was when we made it; a zeroed one is none. */
 struct listen_path {

@@ -21,7 +21,7 @@
 #include "base/compiler.h"
 
 /* Instructions of a compiled list at most. A jump within a rule reaches 255. */
-#define SECCOMP_CODE_MAX 512
+#define SECCOMP_CODE_MAX 1024
 
 /* Checks of one rule at most. */
 #define SECCOMP_CHECKS_MAX 4

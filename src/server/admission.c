@@ -11,6 +11,7 @@
 #include "net/listen.h"
 #include "net/machine.h"
 #include "net/options.h"
+#include "server/session.h"
 
 /* The room may hold this share of our descriptors, so that waiting never starves serving. */
 #define ROOM_SHARE_OF_DESCRIPTORS 4
@@ -18,19 +19,25 @@
 /* From so many on they are a crowd, of which the kernel must not ask for all at once. */
 #define CROWD 128
 
-/* Reads of what a client who is turned away has sent: more than a receive buffer has at first. */
-#define TURN_AWAY_READS 64
-
 void admission_setup(struct admission *admission, struct server *server, admission_serve_fn *serve,
 		     void *engine)
 {
-	uint64_t places = machine_descriptors(0) / ROOM_SHARE_OF_DESCRIPTORS;
+	uint64_t n_descriptors = machine_descriptors(0);
+	uint64_t places = n_descriptors / ROOM_SHARE_OF_DESCRIPTORS;
 	admission->server = server;
 	admission->serve = serve;
 	admission->engine = engine;
 	admission->last_said_ns = server->upward != NULL ? server->upward->last_said_ns
 							 : &admission->own_last_said_ns;
+	admission->listen_state = server->upward != NULL ? server->upward->listen_state
+							 : &admission->own_listen_state;
 	admission->n_places = places < ADMISSION_ROOM ? (size_t)places : ADMISSION_ROOM;
+	linger_setup(&admission->linger, n_descriptors);
+}
+
+static enum drain_phase phase_of(const struct admission *admission)
+{
+	return admission->server->drain.phase;
 }
 
 static bool is_full(const struct admission *admission)
@@ -45,7 +52,8 @@ static bool is_paused(const struct admission *admission)
 
 static bool may_serve(const struct admission *admission)
 {
-	return !is_full(admission) && !is_paused(admission);
+	return !is_full(admission) && !is_paused(admission) &&
+	       phase_of(admission) < DRAIN_CALLING_OFF;
 }
 
 /* One who can serve a single client does nothing else while that one waits. */
@@ -57,12 +65,6 @@ static bool is_taken_by_one_who_waits(const struct admission *admission)
 bool admission_is_open(const struct admission *admission)
 {
 	return may_serve(admission) && !is_taken_by_one_who_waits(admission);
-}
-
-void admission_pass_time(struct admission *admission)
-{
-	if (is_paused(admission) && clock_now_ns() >= admission->resume_ns)
-		admission->resume_ns = 0;
 }
 
 void admission_client_ended(struct admission *admission)
@@ -82,7 +84,8 @@ uint64_t admission_deadline_ns(const struct admission *admission)
 	uint64_t deadline_ns = is_paused(admission) ? admission->resume_ns : CLOCK_NEVER;
 	if (waits_for_others(admission) && !is_full(admission))
 		deadline_ns = clock_earlier_ns(deadline_ns, clock_deadline_ns(ADMISSION_LOOK_NS));
-	return deadline_ns;
+	deadline_ns = clock_earlier_ns(deadline_ns, linger_deadline_ns(&admission->linger));
+	return clock_earlier_ns(deadline_ns, listen_drain_deadline_ns(&admission->listen_drain));
 }
 
 static void pause_for(struct admission *admission, const char *what, int code)
@@ -92,18 +95,11 @@ static void pause_for(struct admission *admission, const char *what, int code)
 		log_warning("%s: %s, clients wait", what, err_text(code).text);
 }
 
-/* Ends a client who was not served: with a FIN, and if he behaves without a reset. */
+/* Ends a connection that was not served, by a lingering close. */
 static void turn_away(struct admission *admission, struct arrival *arrival, enum ending reason)
 {
-	char forgotten[16 * 1024];
 	clients_wait_no_more(&admission->server->clients, arrival->ticket);
-	ignore_result(io_send_end(arrival->fd)); /* if it fails, the client is gone already */
-	/* What he sent already would, unread, make a reset of the close. */
-	for (int i = 0; i < TURN_AWAY_READS; i++) {
-		if (io_recv(arrival->fd, forgotten, sizeof(forgotten)) <= 0)
-			break;
-	}
-	io_close(&arrival->fd);
+	linger_add(&admission->linger, arrival->fd);
 	server_client_turned_away(admission->server, &arrival->peer, reason);
 }
 
@@ -162,10 +158,19 @@ void admission_serve_waiting(struct admission *admission)
 	}
 }
 
-static void arrive(struct admission *admission, int fd, const struct addr *peer)
+/* What has just been accepted from a listening socket. */
+static struct arrival arrival_of(struct admission *admission, const struct listener *listener,
+				 int fd, const struct addr *peer)
 {
-	struct arrival arrival = { .fd = fd, .peer = peer_of(fd, peer) };
+	if (atomic_load_explicit(admission->listen_state, memory_order_relaxed) !=
+	    LISTEN_DRAIN_SERVING)
+		listen_release(fd, listener->addr.any.sa_family);
 	server_client_accepted(admission->server);
+	return (struct arrival){ .fd = fd, .peer = peer_of(fd, peer) };
+}
+
+static void arrive(struct admission *admission, struct arrival arrival)
+{
 	if (!serve_now(admission, &arrival))
 		let_wait(admission, &arrival);
 }
@@ -180,14 +185,16 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 		*is_ready &= verdict == ACCEPT_PAUSE;
 		switch (verdict) {
 		case ACCEPT_GOT:
-			arrive(admission, fd, &peer);
-			/* Serving may be the whole conversation, in which we heard of the end. */
+			arrive(admission, arrival_of(admission, listener, fd, &peer));
+			/* Serving may be the whole conversation, and the socket closed meanwhile. */
 			if (listener->fd < 0)
-				return ACCEPT_NONE;
+				return ACCEPT_GOT;
 			break;
 		case ACCEPT_NEXT:
 			break;
 		case ACCEPT_PAUSE:
+			if (linger_close_oldest(&admission->linger))
+				break; /* what it had may be what is short */
 			pause_for(admission, "cannot accept", code);
 			return verdict;
 		case ACCEPT_NONE:
@@ -201,66 +208,129 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 	return ACCEPT_GOT;
 }
 
-static bool is_draining(const struct admission *admission)
+/* The state that was before accept(2) found nothing in the queue of a listening socket. */
+static void note_empty(struct admission *admission, size_t number, int state)
 {
-	return admission->server->drain.phase != DRAIN_SERVING;
+	const struct listener *listener = &admission->server->listeners.list[number];
+	if (state == LISTEN_DRAIN_STOPPED && listen_drain_is_blind(listener))
+		admission->found_empty |= UINT64_C(1) << number;
 }
 
 int admission_accept_ready(struct admission *admission, bool *is_ready)
 {
-	struct listeners *listeners = &admission->server->listeners;
-	bool draining = is_draining(admission);
+	const struct listeners *listeners = &admission->server->listeners;
 	for (size_t i = 0; i < listeners->n; i++) {
-		struct listener *listener = &listeners->list[i];
-		if (listener->fd < 0 || (!draining && !is_ready[i]))
+		if (listeners->list[i].fd < 0 || !is_ready[i])
 			continue;
-		enum accept_verdict verdict = admission_accept(admission, listener, &is_ready[i]);
-		if (draining && (verdict == ACCEPT_NONE || verdict == ACCEPT_LOST))
-			listener_close(listener);
+		int state = atomic_load(admission->listen_state);
+		enum accept_verdict verdict =
+			admission_accept(admission, &listeners->list[i], &is_ready[i]);
+		if (verdict == ACCEPT_NONE)
+			note_empty(admission, i, state);
 		else if (verdict == ACCEPT_LOST)
 			return -EBADF;
 	}
 	return 0;
 }
 
-bool admission_has_queue_to_empty(const struct admission *admission)
-{
-	return is_draining(admission) && admission_is_open(admission) &&
-	       listeners_any_open(&admission->server->listeners);
-}
-
 bool admission_is_over(const struct admission *admission)
 {
 	const struct server *server = admission->server;
-	return is_draining(admission) && server->clients.count == 0 && admission->n_waiting == 0 &&
+	return phase_of(admission) != DRAIN_SERVING && server->clients.count == 0 &&
+	       admission->n_waiting == 0 && admission->linger.n == 0 &&
 	       !listeners_any_open(&server->listeners);
 }
 
-/* Turns away who is still in the queue of a listening socket. */
-static void empty_queue(struct admission *admission, const struct listener *listener)
+/* ---- the end ---- */
+
+/* Connections that are turned away from one queue at most: more than it can hold. */
+#define QUEUE_MAX (2 * LISTEN_BACKLOG)
+
+/* Turns away one connection of an accept queue. Returns why it stops, ACCEPT_GOT: it need not. */
+static enum accept_verdict turn_next_away(struct admission *admission,
+					  const struct listener *listener)
 {
-	for (int i = 0; i < LISTEN_BACKLOG && listener->fd >= 0; i++) {
+	for (;;) {
 		int fd, code;
 		struct addr peer;
 		enum accept_verdict verdict = accept_client(listener->fd, &fd, &peer, &code);
 		if (verdict == ACCEPT_NEXT)
 			continue;
+		if (verdict == ACCEPT_PAUSE && linger_close_oldest(&admission->linger))
+			continue;
+		if (verdict != ACCEPT_GOT)
+			return verdict;
+		struct arrival arrival = arrival_of(admission, listener, fd, &peer);
+		turn_away(admission, &arrival, ENDING_DRAIN);
+		return verdict;
+	}
+}
+
+/* is_last: it does not wait for room, but closes those that linger. */
+static void turn_queue_away(struct admission *admission, size_t number, bool is_last)
+{
+	const struct listener *listener = &admission->server->listeners.list[number];
+	for (int i = 0; i < QUEUE_MAX && listener->fd >= 0; i++) {
+		if (!is_last && !linger_has_room(&admission->linger))
+			return;
+		enum accept_verdict verdict = turn_next_away(admission, listener);
+		if (verdict == ACCEPT_NONE)
+			note_empty(admission, number, LISTEN_DRAIN_STOPPED);
 		if (verdict != ACCEPT_GOT)
 			return;
-		struct arrival arrival = { .fd = fd, .peer = peer_of(fd, &peer) };
-		server_client_accepted(admission->server);
-		turn_away(admission, &arrival, ENDING_DRAIN);
 	}
+}
+
+static void turn_room_away(struct admission *admission, bool is_last)
+{
+	while (admission->n_waiting > 0 && (is_last || linger_has_room(&admission->linger)))
+		turn_away(admission, &admission->room[--admission->n_waiting], ENDING_DRAIN);
+}
+
+static void turn_queues_away(struct admission *admission, bool is_last)
+{
+	for (size_t i = 0; i < admission->server->listeners.n; i++)
+		turn_queue_away(admission, i, is_last);
+}
+
+void admission_stop(struct admission *admission)
+{
+	listen_drain_begin(&admission->listen_drain, &admission->server->listeners,
+			   admission->listen_state);
+}
+
+bool admission_drain(struct admission *admission, uint64_t found_empty)
+{
+	const struct listeners *listeners = &admission->server->listeners;
+	admission_stop(admission);
+	if (phase_of(admission) == DRAIN_KILLING)
+		return true;
+	if (phase_of(admission) == DRAIN_CALLING_OFF)
+		turn_queues_away(admission, false);
+	return listen_drain_is_empty(&admission->listen_drain, listeners,
+				     admission->found_empty | found_empty);
 }
 
 void admission_close(struct admission *admission)
 {
-	const struct listeners *listeners = &admission->server->listeners;
-	/* With no time to drain, or two signals at once, that has not been done yet. */
-	listeners_shut_queues(listeners);
-	for (size_t i = 0; i < listeners->n; i++)
-		empty_queue(admission, &listeners->list[i]);
-	for (size_t i = 0; i < admission->n_waiting; i++)
-		turn_away(admission, &admission->room[i], ENDING_DRAIN);
-	admission->n_waiting = 0;
+	struct listeners *listeners = &admission->server->listeners;
+	admission_stop(admission); /* a worker whose supervisor is dead has not done that yet */
+	turn_queues_away(admission, true);
+	listeners_resume(listeners);
+	listeners_close(listeners);
+	admission->listen_drain.is_over = true;
+}
+
+void admission_pass_time(struct admission *admission)
+{
+	enum drain_phase phase = phase_of(admission);
+	if (is_paused(admission) && clock_now_ns() >= admission->resume_ns)
+		admission->resume_ns = 0;
+	linger_pass_time(&admission->linger, phase >= DRAIN_CALLING_OFF
+						     ? SESSION_LINGER_CALLED_OFF_NS
+						     : SESSION_LINGER_IDLE_NS);
+	if (phase >= DRAIN_CALLING_OFF)
+		turn_room_away(admission, phase == DRAIN_KILLING);
+	if (phase == DRAIN_KILLING)
+		linger_close_all(&admission->linger);
 }

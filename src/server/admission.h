@@ -22,6 +22,8 @@
 #include "base/clock.h"
 #include "net/accept.h"
 #include "net/peer.h"
+#include "server/linger.h"
+#include "server/listen_drain.h"
 #include "server/server.h"
 
 /* How long to leave the queue alone: short enough that relief is felt within a second. */
@@ -62,6 +64,11 @@ struct admission {
 	_Atomic uint64_t own_last_said_ns;
 	struct arrival room[ADMISSION_ROOM + 1]; /* in order of arrival */
 	size_t n_waiting, n_places;
+	struct linger_list linger;        /* those that were turned away */
+	struct listen_drain listen_drain; /* of the process that decides on the end */
+	_Atomic int *listen_state;        /* enum listen_drain_state */
+	_Atomic int own_listen_state;
+	uint64_t found_empty; /* as listen_drain_is_empty() wants it */
 };
 
 /* Prepares a zeroed admission. */
@@ -71,7 +78,11 @@ void admission_setup(struct admission *admission, struct server *server, admissi
 /* May clients be accepted now? If not, the listening sockets are not to be polled. */
 bool admission_is_open(const struct admission *admission);
 
-/* Ends a pause whose time has come. To be called once in every round, before all else here. */
+/*
+ * Ends a pause whose time has come, looks at the connections that were turned away, and once the
+ * drain timeout has come, turns those in the room away. To be called once in every round, before
+ * all else here.
+ */
 void admission_pass_time(struct admission *admission);
 
 /* A client has ended: what was short may be there again, and who waited may be next. */
@@ -86,17 +97,10 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 
 /*
  * Accepts from every listening socket that is ready: is_ready[i] is about the i-th, and is false
- * afterwards unless nothing was accepted there although something may be waiting. While we drain,
- * all are: who was in the queue when we were told to end is served, then the socket is closed. Who
- * arrives between the last accept and the close is reset by the kernel: nothing in user space can
- * help that. Returns 0, or -EBADF when a socket is lost.
+ * afterwards unless nothing was accepted there although something may be waiting. Returns 0, or
+ * -EBADF when a socket is lost.
  */
 MUST_USE int admission_accept_ready(struct admission *admission, bool *is_ready);
-
-/*
- * May the listening sockets be asked at once, without waiting for one to be ready? While we drain.
- */
-bool admission_has_queue_to_empty(const struct admission *admission);
 
 /* Serves those in the room who now can be. To be called in every round, before accepting. */
 void admission_serve_waiting(struct admission *admission);
@@ -104,10 +108,24 @@ void admission_serve_waiting(struct admission *admission);
 /* When to look again though nothing happens, or CLOCK_NEVER. */
 uint64_t admission_deadline_ns(const struct admission *admission);
 
-/* Turns away those who still wait, in the room or in the kernel's queue: the server ends. */
+/* For the process that decides on the end: stops new connections, once the server drains. */
+void admission_stop(struct admission *admission);
+
+/*
+ * For the same process, in every round from then on: once the drain timeout has come, turns away
+ * the connections in the accept queues, as many at a time as the lingering close has room for.
+ * found_empty: bits as in struct admission, of those that accept. Returns whether the accept queues are empty and stay empty, or have to be closed as
+ * they are: then follows admission_close().
+ */
+MUST_USE bool admission_drain(struct admission *admission, uint64_t found_empty);
+
+/* Turns away the connections that are in the accept queues, and closes the listening sockets. */
 void admission_close(struct admission *admission);
 
-/* We drain, and there is nobody left: no client, nobody who waits, and no queue. */
+/*
+ * The server drains and nothing is left: no client, no connection that waits or lingers, and no
+ * listening socket.
+ */
 bool admission_is_over(const struct admission *admission);
 
 #endif

@@ -52,6 +52,7 @@ static void lay_out(struct crew *crew, struct carver *carver)
 	crew->news = carve(carver, sizeof(*crew->news));
 	crew->limit = carve(carver, sizeof(*crew->limit));
 	crew->said_ns = carve(carver, sizeof(*crew->said_ns));
+	crew->listen_state = carve(carver, sizeof(*crew->listen_state));
 	for (uint32_t i = 0; i < crew->n_members; i++) {
 		struct member *member = &crew->members[i];
 		uint32_t share = share_of(server, i);
@@ -176,6 +177,24 @@ uint64_t crew_count_accepted(const struct crew *crew)
 	for (uint32_t i = 0; i < crew->n_members; i++)
 		count += atomic_load(&crew->members[i].slot->accepted);
 	return count;
+}
+
+uint64_t crew_found_empty(const struct crew *crew)
+{
+	uint64_t found = 0;
+	for (uint32_t i = 0; i < crew->n_members; i++)
+		found |= atomic_load(&crew->members[i].slot->found_empty);
+	return found;
+}
+
+bool crew_has_closed(const struct crew *crew)
+{
+	for (uint32_t i = 0; i < crew->n_members; i++) {
+		const struct member *member = &crew->members[i];
+		if (member->pid != 0 && atomic_load(&member->slot->has_closed) == 0)
+			return false;
+	}
+	return true;
 }
 
 /* What has been told, and what those who are there have moved: meanwhile nobody may come or go. */

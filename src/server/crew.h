@@ -40,6 +40,7 @@ struct crew {
 	struct news *news; /* wakes the supervisor */
 	struct source_limit *limit;
 	_Atomic uint64_t *said_ns; /* when one of them said last that clients wait */
+	_Atomic int *listen_state; /* enum listen_drain_state (server/listen_drain.h) */
 	void *memory;
 	size_t memory_size;
 };
@@ -57,6 +58,12 @@ uint64_t crew_count_accepted(const struct crew *crew);
 
 /* How many clients they have. */
 uint32_t crew_count_clients(const struct crew *crew);
+
+/* What they have found out about accept queues, as listen_drain_is_empty() wants it. */
+uint64_t crew_found_empty(const struct crew *crew);
+
+/* Have all of them closed their copies of the listening sockets? */
+bool crew_has_closed(const struct crew *crew);
 
 /* `totals clients=3 ...`, of all of them together. */
 void crew_say_totals(struct crew *crew);

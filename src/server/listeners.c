@@ -158,26 +158,31 @@ int listeners_look_up(struct listen_addresses *addresses, const struct addr_spec
 
 /* ---- the end ---- */
 
-void listeners_shut_queues(const struct listeners *listeners)
+void listener_remove_path(struct listener *listener)
 {
-	for (size_t i = 0; i < listeners->n; i++) {
-		if (listeners->list[i].fd >= 0)
-			listen_shut_queue(listeners->list[i].fd);
-	}
+	int rc = listen_remove_path(&listener->addr, listener->path);
+	listener->path = (struct listen_path){ 0 };
+	if (rc < 0)
+		log_warning("cannot remove %s: %s (the next start takes its place)",
+			    addr_format(&listener->addr).text, err_text(rc).text);
 }
 
 void listener_close(struct listener *listener)
 {
 	if (listener->fd < 0)
 		return;
-	if (listener->is_passed)
-		listen_open_queue(listener->fd);
 	/* While it still listens: a path on which no process listens may be another's any time. */
-	int rc = listen_remove_path(&listener->addr, listener->path);
+	listener_remove_path(listener);
 	io_close(&listener->fd);
-	if (rc < 0)
-		log_warning("cannot remove %s: %s (the next start takes its place)",
-			    addr_format(&listener->addr).text, err_text(rc).text);
+}
+
+void listeners_resume(const struct listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->n; i++) {
+		const struct listener *listener = &listeners->list[i];
+		if (listener->is_passed && listener->fd >= 0)
+			listen_resume(listener->fd, listener->addr.any.sa_family);
+	}
 }
 
 bool listeners_any_open(const struct listeners *listeners)

@@ -62,14 +62,17 @@ MUST_USE int listeners_add(struct listeners *listeners, const struct listen_addr
  */
 MUST_USE int listeners_adopt(struct listeners *listeners, int fd);
 
-/* Lets in no more clients than those who are queued already: the last step before closing. */
-void listeners_shut_queues(const struct listeners *listeners);
+/* Closes one for good. The path of a unix socket that we made goes with it. */
+void listener_close(struct listener *listener);
+
+/* Removes that path before: another server may listen there from then on. */
+void listener_remove_path(struct listener *listener);
 
 /*
- * Closes one for good. The path of a unix socket that we made goes with it; the queue of a socket
- * that was passed is opened again, for whoever made it.
+ * Makes those that were passed in accept new connections again (net/listen.h), before they are
+ * closed: the process that made them may go on with them.
  */
-void listener_close(struct listener *listener);
+void listeners_resume(const struct listeners *listeners);
 
 /* Is there one that still listens? */
 bool listeners_any_open(const struct listeners *listeners);

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "net/landlock.h"
 #include "net/privileges.h"
+#include "server/listen_drain.h"
 
 /* Numbers that not every architecture has. */
 #ifdef __NR_poll
@@ -90,10 +91,10 @@ static const struct seccomp_rule serving_rules[] = {
 	{ .call = __NR_write },
 	{ .call = __NR_clock_gettime },
 	{ .call = __NR_restart_syscall },
-	{ .call = __NR_listen }, /* listen_shut_queue() */
+	{ .call = __NR_listen }, /* listen_stop(), listen_resume() */
 	/* Not 0 to 2: on a terminal all three can be read, and give what its user types. */
 	{ .call = __NR_read, .checks = { SECCOMP_AT_LEAST(0, STDERR_FILENO + 1) } },
-	/* Not SHUT_RD: a listening socket would end for all workers, and could be connected. */
+	/* Not SHUT_RD: a listening TCP socket would end for all workers, and could be connected. */
 	{ .call = __NR_shutdown, .checks = { SECCOMP_IS(1, SHUT_WR) } },
 	IOCTL(SIOCOUTQ),
 	GETSOCKOPT(SOL_SOCKET, SO_ERROR),
@@ -101,6 +102,8 @@ static const struct seccomp_rule serving_rules[] = {
 	SETSOCKOPT(SOL_SOCKET, SO_RCVTIMEO),   /* accept_client() */
 	SETSOCKOPT(IPPROTO_TCP, TCP_KEEPIDLE), /* options_spread_keepalive() */
 	SETSOCKOPT(IPPROTO_TCP, TCP_KEEPINTVL),
+	SETSOCKOPT(IPPROTO_IP, IP_MINTTL), /* listen_release(), listen_stop() */
+	SETSOCKOPT(IPPROTO_IPV6, IPV6_MINHOPCOUNT),
 	/* addr_format(): the zone of a link-local client. This socket cannot be connected. */
 	{ .call = __NR_socket,
 	  .checks = { SECCOMP_IS(0, AF_UNIX), SECCOMP_IS(1, SOCK_STREAM | SOCK_CLOEXEC),
@@ -140,6 +143,28 @@ static const struct seccomp_rule process_rules[] = {
 	{ .call = __NR_seccomp,
 	  .checks = { SECCOMP_IS(0, SECCOMP_SET_MODE_FILTER), SECCOMP_IS(1, 0) } },
 };
+
+/* Stopping new connections (net/listen.h): the process that reads the signals does that for all. */
+static const struct seccomp_rule stopping_rules[] = {
+	SETSOCKOPT(SOL_SOCKET, SO_BINDTOIFINDEX),
+	GETSOCKOPT(SOL_SOCKET, SO_MEMINFO),
+};
+
+/* The same of unix sockets. They are known by their numbers, which no TCP socket that listens can get. */
+static size_t shutting_rules(const struct listeners *listeners,
+			     struct seccomp_rule ret_rules[LISTENERS_MOST])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < listeners->n; i++) {
+		const struct listener *listener = &listeners->list[i];
+		if (listen_drain_is_blind(listener))
+			ret_rules[n++] = (struct seccomp_rule){
+				.call = __NR_shutdown,
+				.checks = { SECCOMP_IS(0, listener->fd), SECCOMP_IS(1, SHUT_RD) },
+			};
+	}
+	return n;
+}
 
 /* Waiting for many clients, and locks: workers, and so servers with workers. */
 #define FUTEX(operation)                                                                           \
@@ -223,10 +248,13 @@ MUST_USE static int put_on_server_list(const struct listeners *listeners,
 {
 	static const struct seccomp_rules none = { 0 };
 	const struct seccomp_rule self[] = { TGKILL_SELF() };
+	struct seccomp_rule shutting[LISTENERS_MOST];
 	const struct seccomp_rules tables[] = {
 		SECCOMP_RULES(serving_rules),
 		SECCOMP_RULES(process_rules),
+		SECCOMP_RULES(stopping_rules),
 		SECCOMP_RULES(self),
+		{ shutting, shutting_rules(listeners, shutting) },
 		has_path(listeners) ? (struct seccomp_rules)SECCOMP_RULES(path_rules) : none,
 		needs->has_workers ? (struct seccomp_rules)SECCOMP_RULES(worker_rules) : none,
 		needs->has_workers ? (struct seccomp_rules)SECCOMP_RULES(opening_rules) : none,

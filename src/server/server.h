@@ -32,6 +32,7 @@ struct upward {
 	struct reports *reports;
 	struct news *news;
 	_Atomic uint64_t *last_said_ns; /* that clients wait, which one of them says for all */
+	_Atomic int *listen_state;      /* enum listen_drain_state (server/listen_drain.h) */
 	int presence_fd;                /* hung up: nobody will ever read a report */
 };
 

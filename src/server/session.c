@@ -114,6 +114,21 @@ static int notice_fd(const struct run *run)
 	return run->session->notice == NULL || run->has_noticed ? -1 : run->session->notice_fd;
 }
 
+/* io_wait(), and other work of the process meanwhile. */
+MUST_USE static int wait_beside(const struct run *run, struct pollfd *fds, size_t n,
+				uint64_t deadline_ns)
+{
+	const struct session *session = run->session;
+	for (;;) {
+		uint64_t beside_ns = session->do_beside != NULL
+					     ? session->do_beside(session->context)
+					     : CLOCK_NEVER;
+		int ready = io_wait(fds, n, clock_earlier_ns(deadline_ns, beside_ns));
+		if (ready != 0 || deadline_ns <= beside_ns)
+			return ready;
+	}
+}
+
 /*
  * One wait for the client's socket or the lifeline. Returns false if the deadline came first. A
  * lingering client that is always ready is given up if the deadline had passed at the look before:
@@ -127,7 +142,7 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 		{ .fd = notice_fd(run), .events = POLLIN },
 	};
 	uint64_t before_ns = run->looked_ns;
-	int ready = io_wait(fds, ARRAY_LEN(fds), deadline_ns);
+	int ready = wait_beside(run, fds, ARRAY_LEN(fds), deadline_ns);
 	run->rounds = 0;
 	run->looked_ns = clock_now_ns();
 	if (ready < 0)
@@ -267,8 +282,8 @@ static void stay_until_delivered(struct run *run)
 	while (left > FIN_SIZE && run->ending == ENDING_NONE) {
 		struct pollfd lifeline = { .fd = run->called_off ? -1 : run->session->lifeline_fd,
 					   .events = POLLIN };
-		int ready = io_wait(&lifeline, 1,
-				    clock_earlier_ns(deadline_ns, clock_deadline_ns(pause_ns)));
+		int ready = wait_beside(run, &lifeline, 1,
+					clock_earlier_ns(deadline_ns, clock_deadline_ns(pause_ns)));
 		uint64_t looked_ns = clock_now_ns(); /* judged is what was there then */
 		int code = ready < 0 ? ready : io_pending_error(run->session->fd);
 		size_t before = left;

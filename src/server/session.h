@@ -43,6 +43,12 @@ struct session {
 	void (*notice)(void *context, bool called_off);
 	void *context;
 	int notice_fd;
+
+	/*
+	 * Other work of the process, done before each wait: returns when it must be done again, or
+	 * CLOCK_NEVER. NULL: there is none.
+	 */
+	uint64_t (*do_beside)(void *context);
 };
 
 /*

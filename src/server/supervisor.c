@@ -54,15 +54,16 @@
 struct supervisor {
 	struct server *server;
 	struct crew crew;
-	struct lifeline last_orders, lifeline;
-	struct lifeline closing;  /* cut when a worker has found the queue empty, as we drain */
-	struct lifeline presence; /* cut by our end alone: until then reports are read */
-	int wakeup_fd;            /* wakes a worker that has room (server/worker.h) */
+	struct admission admission; /* only to close the listening sockets: it serves nobody */
+	struct lifeline closing;    /* cut when all accept queues are empty, as the server drains */
+	struct lifeline lifeline;   /* cut when the drain timeout has come */
+	struct lifeline presence;   /* cut by our end alone: until then reports are read */
+	int wakeup_fd;              /* wakes a worker that has room (server/worker.h) */
 	struct accept_watch watch;
 	bool may_be_stuck; /* idle workers may be unable to accept: more are to be started */
 	uint32_t n_alive;
 	_Atomic uint64_t last_said_ns; /* that there is no process for a worker */
-	bool queue_was_empty;          /* a worker has found it so, since we drain */
+	bool queue_is_empty;           /* the server drains: nobody is left to be accepted */
 };
 
 static void close_supervisor(struct supervisor *supervisor)
@@ -70,7 +71,6 @@ static void close_supervisor(struct supervisor *supervisor)
 	lifeline_close(&supervisor->presence);
 	lifeline_close(&supervisor->closing);
 	lifeline_close(&supervisor->lifeline);
-	lifeline_close(&supervisor->last_orders);
 	io_close(&supervisor->wakeup_fd);
 	crew_close(&supervisor->crew);
 	free(supervisor);
@@ -79,8 +79,6 @@ static void close_supervisor(struct supervisor *supervisor)
 MUST_USE static int open_supervisor(struct supervisor *supervisor)
 {
 	int rc = crew_open(&supervisor->crew, supervisor->server);
-	if (rc == 0)
-		rc = lifeline_open(&supervisor->last_orders);
 	if (rc == 0)
 		rc = lifeline_open(&supervisor->lifeline);
 	if (rc == 0)
@@ -94,6 +92,13 @@ MUST_USE static int open_supervisor(struct supervisor *supervisor)
 
 /* ---- a worker's life ---- */
 
+/* While the server drains, connections in the accept queues may need another worker. */
+static bool may_start(const struct supervisor *supervisor)
+{
+	enum drain_phase phase = supervisor->server->drain.phase;
+	return phase == DRAIN_SERVING || (phase == DRAIN_DRAINING && !supervisor->queue_is_empty);
+}
+
 static void set_title(const struct worker *worker)
 {
 	char title[80];
@@ -102,13 +107,11 @@ static void set_title(const struct worker *worker)
 	process_set_title(title);
 }
 
-/* Its copies of the listening sockets: their paths, and who passed them, are the supervisor's. */
+/* Its copies of the listening sockets: their paths are the supervisor's. */
 static void disown_listeners(struct listeners *listeners)
 {
-	for (size_t i = 0; i < listeners->n; i++) {
+	for (size_t i = 0; i < listeners->n; i++)
 		listeners->list[i].path = (struct listen_path){ 0 };
-		listeners->list[i].is_passed = false;
-	}
 }
 
 _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
@@ -120,10 +123,10 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 		.reports = member->reports,
 		.news = supervisor->crew.news,
 		.last_said_ns = supervisor->crew.said_ns,
+		.listen_state = supervisor->crew.listen_state,
 		.presence_fd = supervisor->presence.child_fd,
 	};
 	/* The ends that only the supervisor may hold, and what is his alone. */
-	lifeline_cut(&supervisor->last_orders);
 	lifeline_cut(&supervisor->lifeline);
 	lifeline_cut(&supervisor->presence);
 	lifeline_cut(&supervisor->closing);
@@ -135,6 +138,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 	server->clients = supervisor->crew.tables[i];
 	server->upward = &upward;
 	server->totals = (struct totals){ 0 };
+	server->drain = (struct drain){ 0 }; /* one that is started late serves like the others */
 
 	struct worker worker = {
 		.number = i,
@@ -143,10 +147,9 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 		.has_list = member->has_list,
 		.slot = member->slot,
 		.server = server,
-		.last_orders_fd = supervisor->last_orders.child_fd,
-		.lifeline_fd = supervisor->lifeline.child_fd,
 		.closing_fd = supervisor->closing.child_fd,
 		.wakeup_fd = supervisor->wakeup_fd,
+		.lifeline_fd = supervisor->lifeline.child_fd,
 	};
 	set_title(&worker);
 	int rc = server->engine->work(&worker);
@@ -168,6 +171,7 @@ static void start(struct supervisor *supervisor, uint32_t i)
 	atomic_store(&member->slot->code, 0);
 	atomic_store(&member->slot->is_full, 0);
 	atomic_store(&member->slot->is_paused, 0);
+	atomic_store(&member->slot->has_closed, 0);
 	member->has_list = sandbox_take_list(&supervisor->server->sandbox, clock_now_ns());
 	pid_t pid = process_fork();
 	if (pid == 0)
@@ -216,15 +220,13 @@ static void warn_of_death(const struct member *member, const struct process_end 
 static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct process_end *end)
 {
 	struct member *member = &supervisor->crew.members[i];
-	struct server *server = supervisor->server;
 	bool died = end->signal != 0 || end->status != 0;
 	uint32_t n_clients = crew_bury(&supervisor->crew, i, end);
 	member->pid = 0;
 	member->start_at_ns = CLOCK_NEVER;
 	give_list_back(supervisor, member);
 	supervisor->n_alive--;
-	supervisor->queue_was_empty |= !died && server->drain.phase != DRAIN_SERVING;
-	if (!died || server->drain.phase != DRAIN_SERVING)
+	if (!died || !may_start(supervisor))
 		return;
 	warn_of_death(member, end, n_clients);
 	plan_next(member);
@@ -287,15 +289,6 @@ static void plan_first(struct supervisor *supervisor)
 			grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
 }
 
-/* As we drain, clients in the queue may need another worker, of an engine that grows. */
-static bool may_start(const struct supervisor *supervisor)
-{
-	enum drain_phase phase = supervisor->server->drain.phase;
-	return phase == DRAIN_SERVING ||
-	       (phase == DRAIN_DRAINING && supervisor->server->engine->grows &&
-		!supervisor->queue_was_empty);
-}
-
 static void start_due(struct supervisor *supervisor)
 {
 	if (!may_start(supervisor))
@@ -334,33 +327,37 @@ static void kill_all(const struct supervisor *supervisor)
 	}
 }
 
+/*
+ * Our copy of a listening socket is the last that is closed: one that was passed in must not be
+ * resumed earlier.
+ */
+static void close_queues(struct supervisor *supervisor)
+{
+	if (!admission_drain(&supervisor->admission, crew_found_empty(&supervisor->crew)))
+		return;
+	supervisor->queue_is_empty = true;
+	lifeline_cut(&supervisor->closing);
+	if (supervisor->server->drain.phase == DRAIN_KILLING || crew_has_closed(&supervisor->crew))
+		admission_close(&supervisor->admission);
+}
+
 /* Carries out what the phase asks for. Every step may be done again. */
 static void follow_drain(struct supervisor *supervisor)
 {
-	struct server *server = supervisor->server;
-	if (server->drain.phase >= DRAIN_DRAINING) {
-		listeners_shut_queues(&server->listeners);
-		lifeline_cut(&supervisor->last_orders);
-	}
-	/*
-	 * Workers have copies, until each has found the queue empty; who grows needs ours for more.
-	 * When we call them off the queue may not be empty: that is for the lifeline alone to say, or
-	 * who hears of the other first closes the last copy, and those in the queue are reset.
-	 */
-	if (server->drain.phase >= DRAIN_DRAINING && !may_start(supervisor))
-		listeners_close(&server->listeners);
-	if (server->drain.phase == DRAIN_DRAINING && !may_start(supervisor))
-		lifeline_cut(&supervisor->closing);
-	if (server->drain.phase >= DRAIN_CALLING_OFF)
+	enum drain_phase phase = supervisor->server->drain.phase;
+	admission_pass_time(&supervisor->admission);
+	if (phase >= DRAIN_DRAINING)
+		close_queues(supervisor);
+	if (phase >= DRAIN_CALLING_OFF)
 		lifeline_cut(&supervisor->lifeline);
-	if (server->drain.phase == DRAIN_KILLING)
+	if (phase == DRAIN_KILLING)
 		kill_all(supervisor);
 }
 
 /* May a connection wait for one worker while another has room? */
 static bool has_watch(const struct supervisor *supervisor)
 {
-	return supervisor->crew.n_members > 1 && supervisor->server->drain.phase == DRAIN_SERVING;
+	return supervisor->crew.n_members > 1 && may_start(supervisor);
 }
 
 /* The listening sockets were polled (server/accept_watch.h). */
@@ -384,12 +381,14 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 {
 	const struct server *server = supervisor->server;
 	const struct listeners *listeners = &server->listeners;
+	const struct listen_drain *drain = &supervisor->admission.listen_drain;
 	struct pollfd ready[2 + LISTENERS_MOST] = {
 		{ .fd = server->signals_fd, .events = POLLIN },
 		{ .fd = with_news ? supervisor->crew.news->fd : -1, .events = POLLIN },
 	};
 	uint64_t now_ns = clock_now_ns(), deadline_ns = drain_deadline_ns(&server->drain);
 	deadline_ns = clock_earlier_ns(deadline_ns, next_start_ns(supervisor));
+	deadline_ns = clock_earlier_ns(deadline_ns, admission_deadline_ns(&supervisor->admission));
 	if (!with_news)
 		deadline_ns = clock_earlier_ns(deadline_ns, now_ns + SUPERVISOR_FETCH_NS);
 	size_t n = 2;
@@ -399,7 +398,9 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 			deadline_ns, accept_watch_deadline_ns(&supervisor->watch, now_ns));
 	bool polls = watches && accept_watch_polls(&supervisor->watch, now_ns);
 	for (size_t i = 0; polls && i < listeners->n; i++)
-		ready[n++] = (struct pollfd){ .fd = listeners->list[i].fd, .events = POLLIN };
+		ready[n++] =
+			(struct pollfd){ .fd = listen_drain_poll_fd(drain, &listeners->list[i]),
+					 .events = POLLIN };
 	int rc = io_wait(ready, n, deadline_ns);
 	if (rc < 0)
 		return rc;
@@ -413,7 +414,7 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 
 static bool is_over(const struct supervisor *supervisor)
 {
-	return supervisor->server->drain.phase != DRAIN_SERVING && supervisor->n_alive == 0;
+	return supervisor->n_alive == 0 && admission_is_over(&supervisor->admission);
 }
 
 MUST_USE static int take_turn(struct supervisor *supervisor)
@@ -423,8 +424,10 @@ MUST_USE static int take_turn(struct supervisor *supervisor)
 	int rc = asked.child_ended ? reap_all(supervisor) : 0;
 	if (rc < 0)
 		return rc;
-	if (asked.new_phase)
+	if (asked.new_phase) {
+		admission_stop(&supervisor->admission); /* before it is said */
 		server_say_phase(server, crew_count_clients(&supervisor->crew));
+	}
 	if (!is_over(supervisor) && server_pass_time(server))
 		server_say_phase(server, crew_count_clients(&supervisor->crew));
 	follow_drain(supervisor);
@@ -468,17 +471,18 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 		return -ENOMEM;
 	*supervisor = (struct supervisor){
 		.server = server,
-		.last_orders = { -1, -1 },
 		.lifeline = { -1, -1 },
 		.closing = { -1, -1 },
 		.presence = { -1, -1 },
 		.wakeup_fd = -1,
 	};
+	admission_setup(&supervisor->admission, server, NULL, NULL);
 	int rc = open_supervisor(supervisor);
 	if (rc < 0) {
 		close_supervisor(supervisor);
 		return rc;
 	}
+	supervisor->admission.listen_state = supervisor->crew.listen_state;
 	plan_first(supervisor);
 	start_due(supervisor);
 	*ret_supervisor = supervisor;

@@ -9,11 +9,11 @@
 #include "net/news.h"
 #include "server/engine.h"
 
-#define TAG_LAST_ORDERS WORKER_TAGS
-#define TAG_LIFELINE    (WORKER_TAGS + 1)
-#define TAG_ROOM        (WORKER_TAGS + 2)
-#define TAG_WAKEUP      (WORKER_TAGS + 3)
-#define TAG_LISTENERS   (WORKER_TAGS + 4)
+#define TAG_CLOSING   WORKER_TAGS
+#define TAG_LIFELINE  (WORKER_TAGS + 1)
+#define TAG_ROOM      (WORKER_TAGS + 2)
+#define TAG_WAKEUP    (WORKER_TAGS + 3)
+#define TAG_LISTENERS (WORKER_TAGS + 4)
 
 int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 {
@@ -21,7 +21,7 @@ int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 	int rc = poller_open(&worker->poller);
 	if (rc < 0)
 		return rc;
-	rc = poller_add(&worker->poller, worker->last_orders_fd, EPOLLIN, TAG_LAST_ORDERS);
+	rc = poller_add(&worker->poller, worker->closing_fd, EPOLLIN, TAG_CLOSING);
 	if (rc == 0)
 		rc = poller_add(&worker->poller, worker->lifeline_fd, EPOLLIN, TAG_LIFELINE);
 	if (rc == 0 && worker->has_list)
@@ -113,7 +113,7 @@ static void hear(struct worker *worker, uint64_t tag)
 	/* A lifeline has only this to say: once is enough. */
 	bool is_lifeline = tag == TAG_LIFELINE;
 	ignore_result(poller_remove(&worker->poller,
-				    is_lifeline ? worker->lifeline_fd : worker->last_orders_fd));
+				    is_lifeline ? worker->lifeline_fd : worker->closing_fd));
 	if (is_lifeline)
 		server->drain.phase = DRAIN_CALLING_OFF;
 	else if (server->drain.phase == DRAIN_SERVING)
@@ -136,8 +136,6 @@ static void sort_out(struct worker *worker)
 
 uint64_t worker_deadline_ns(const struct worker *worker)
 {
-	if (admission_has_queue_to_empty(&worker->admission))
-		return 0;
 	return admission_deadline_ns(&worker->admission);
 }
 
@@ -202,26 +200,56 @@ MUST_USE static int watch_for_room(struct worker *worker)
 	return poller_add(&worker->poller, limit->room_fd, EPOLLIN | EPOLLET, TAG_ROOM);
 }
 
+/* Is the supervisor dead? */
+static bool is_orphan(const struct worker *worker)
+{
+	const struct upward *upward = worker->server->upward;
+	struct pollfd presence = { .fd = upward != NULL ? upward->presence_fd : -1,
+				   .events = POLLIN };
+	return io_wait(&presence, 1, 0) != 0;
+}
+
+void worker_close_listeners(struct worker *worker)
+{
+	/* While others have it too, a socket that is closed would stay in the poller (epoll(7)). */
+	disarm(worker);
+	watch_for_wakeup(worker, false);
+	if (worker_is_called_off(worker) && is_orphan(worker))
+		admission_close(&worker->admission);
+	listeners_close(&worker->server->listeners);
+	atomic_store(&worker->slot->has_closed, 1);
+}
+
+/* A unix socket on which nothing comes any more would be ready all the time. */
+static void close_found_empty(struct worker *worker)
+{
+	struct listeners *listeners = &worker->server->listeners;
+	uint64_t found = worker->admission.found_empty;
+	if (found == atomic_load_explicit(&worker->slot->found_empty, memory_order_relaxed))
+		return;
+	disarm(worker);
+	for (size_t i = 0; i < listeners->n; i++) {
+		if ((found >> i & 1) != 0)
+			listener_close(&listeners->list[i]);
+	}
+	atomic_store(&worker->slot->found_empty, found);
+}
+
 int worker_admit(struct worker *worker)
 {
 	struct admission *admission = &worker->admission;
+	bool is_ending = worker->server->drain.phase != DRAIN_SERVING;
 	admission_pass_time(admission);
-	bool draining = worker->server->drain.phase != DRAIN_SERVING;
-	/* While others have it too, a socket that is closed would stay in the poller (epoll(7)). */
-	if (draining) {
-		disarm(worker);
-		watch_for_wakeup(worker, false);
-	}
-	if (worker_is_called_off(worker)) {
-		admission_close(admission);
-		listeners_close(&worker->server->listeners);
+	if (is_ending)
+		worker_close_listeners(worker);
+	if (worker_is_called_off(worker))
 		return 0;
-	}
 	admission_serve_waiting(admission);
 	bool was_ready = is_any_ready(worker);
 	int rc = admission_accept_ready(admission, worker->is_ready);
 	if (rc < 0)
 		return rc;
+	close_found_empty(worker);
 	/* To the end of the line; who has one client at a time is not in it while it serves. */
 	if (was_ready && worker->n_workers > 1 && worker->server->clients.most > 1)
 		disarm(worker);
@@ -229,7 +257,7 @@ int worker_admit(struct worker *worker)
 	rc = watch_for_room(worker);
 	if (rc < 0)
 		return rc;
-	bool is_open = admission_is_open(admission) && !draining;
+	bool is_open = admission_is_open(admission) && !is_ending;
 	watch_for_wakeup(worker, is_open);
 	if (is_open) {
 		forget_readiness(worker); /* what still waits makes a socket ready again */

@@ -13,9 +13,10 @@
  * which those with room wait as well. Where it was stopped or killed before it could, the
  * supervisor wakes another (server/accept_watch.h).
  *
- * Workers hear of the end by two lifelines (server/lifeline.h), which only the supervisor holds:
- * when the first is cut there are no new clients but those already in the queue; when the second
- * is, those who are left are called off. A supervisor that is killed cuts both.
+ * Two lifelines (server/lifeline.h), which only the supervisor holds, tell them of the end. When
+ * the first is cut, the server drains and the accept queues are empty for good: until then workers
+ * accept as always. When the second is cut, the conversations that are left are ended. A supervisor
+ * that is killed cuts both.
  *
  * What it does with a client is its engine's: engines/prefork.c, thread.c, epoll.c and uring.c. An
  * engine's turn is: worker_wait(), its own events, worker_admit().
@@ -39,6 +40,8 @@ struct worker_slot {
 	_Alignas(64) _Atomic uint64_t accepted; /* clients since it was started */
 	_Atomic int is_full;                    /* it has no room for another */
 	_Atomic int is_paused;                  /* it is short of something (server/admission.h) */
+	_Atomic int has_closed;                 /* it has closed its listening sockets */
+	_Atomic uint64_t found_empty;           /* as listen_drain_is_empty() wants it */
 	_Atomic int code;                       /* why it ends: a negative code, or 0 */
 };
 
@@ -52,9 +55,9 @@ struct worker {
 	bool has_list; /* worker_open() puts on its own list of calls (server/sandbox.h) */
 	struct worker_slot *slot;
 	struct server *server; /* its own view: its table, its copies of the listening sockets */
-	int last_orders_fd, lifeline_fd;
-	int closing_fd; /* hung up: we drain, and the queue was found empty */
-	int wakeup_fd;  /* readable: a connection waits, and a worker with room is to look */
+	int closing_fd;        /* hung up: the server drains, and all accept queues are empty */
+	int lifeline_fd;       /* hung up: the drain timeout has come, or the supervisor is dead */
+	int wakeup_fd;         /* readable: a connection waits, and a worker with room is to look */
 	/* Set up by worker_open(): */
 	struct poller poller;
 	struct poller_events events;
@@ -100,6 +103,12 @@ void worker_note_fullness(struct worker *worker);
  * Done in worker_admit(); for an engine that does not come back to that while it serves.
  */
 void worker_pass_wakeup_on(struct worker *worker);
+
+/*
+ * Closes the listening sockets, as the server ends: the supervisor has found the accept queues
+ * empty, or turns away the connections in them. If it is dead, the worker does that itself.
+ */
+void worker_close_listeners(struct worker *worker);
 
 /* Is the server called off? Then the engine ends every conversation. */
 bool worker_is_called_off(const struct worker *worker);

@@ -163,13 +163,10 @@ static void kill_all(const struct clients *clients)
 static void follow_drain(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
-	if (server->drain.phase == DRAIN_DRAINING)
-		listeners_shut_queues(&server->listeners);
-	if (server->drain.phase >= DRAIN_CALLING_OFF) {
+	if (server->drain.phase >= DRAIN_DRAINING && admission_drain(&engine->admission, 0))
 		admission_close(&engine->admission);
-		listeners_close(&server->listeners);
+	if (server->drain.phase >= DRAIN_CALLING_OFF)
 		lifeline_cut(&engine->lifeline);
-	}
 	if (server->drain.phase == DRAIN_KILLING)
 		kill_all(&server->clients);
 }
@@ -180,17 +177,16 @@ MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *r
 	const struct server *server = engine->server;
 	bool is_open = admission_is_open(&engine->admission);
 	ready[0] = (struct pollfd){ .fd = server->signals_fd, .events = POLLIN };
-	for (size_t i = 0; i < server->listeners.n; i++)
+	for (size_t i = 0; i < server->listeners.n; i++) {
+		bool is_empty = (engine->admission.found_empty >> i & 1) != 0;
 		ready[1 + i] = (struct pollfd){
 			/* A negative descriptor is passed over (poll(2)): the clients wait. */
-			.fd = is_open ? server->listeners.list[i].fd : -1,
+			.fd = is_open && !is_empty ? server->listeners.list[i].fd : -1,
 			.events = POLLIN,
 		};
+	}
 	uint64_t deadline_ns = clock_earlier_ns(admission_deadline_ns(&engine->admission),
 						drain_deadline_ns(&server->drain));
-	/* While we drain, a queue is emptied without waiting, and its socket closed. */
-	if (admission_has_queue_to_empty(&engine->admission))
-		deadline_ns = 0;
 	return io_wait(ready, 1 + server->listeners.n, deadline_ns);
 }
 
@@ -199,8 +195,10 @@ MUST_USE static int hear_signals(struct fork_engine *engine)
 	struct server *server = engine->server;
 	struct server_asked asked = server_hear_signals(server);
 	int rc = asked.child_ended ? reap_all(engine) : 0;
-	if (asked.new_phase)
+	if (asked.new_phase) {
+		admission_stop(&engine->admission); /* before it is said */
 		server_say_phase(server, server->clients.count);
+	}
 	if (!admission_is_over(&engine->admission) && server_pass_time(server))
 		server_say_phase(server, server->clients.count);
 	if (asked.totals)

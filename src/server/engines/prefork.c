@@ -51,7 +51,7 @@ static void show(const struct client *client)
 	process_set_title(title);
 }
 
-/* While it serves: the queue was found empty, or all is over. Nobody else comes here any more. */
+/* While it serves: the accept queues are empty, or the server is called off. */
 static void hear(void *context, bool called_off)
 {
 	struct worker *worker = ((struct prefork *)context)->worker;
@@ -59,9 +59,15 @@ static void hear(void *context, bool called_off)
 		worker->server->drain.phase = DRAIN_CALLING_OFF;
 	else if (worker->server->drain.phase == DRAIN_SERVING)
 		worker->server->drain.phase = DRAIN_DRAINING;
-	if (called_off)
-		admission_close(&worker->admission);
-	listeners_close(&worker->server->listeners);
+	worker_close_listeners(worker);
+}
+
+/* What does not wait for the end of a conversation. */
+static uint64_t do_beside(void *context)
+{
+	struct prefork *prefork = context;
+	admission_pass_time(&prefork->worker->admission);
+	return admission_deadline_ns(&prefork->worker->admission);
 }
 
 /* The conversation itself: nothing else happens in this process until it is over. */
@@ -82,6 +88,7 @@ static int serve_client(void *context, struct client *client)
 		.score = &client->score,
 		.buffer = prefork->buffer,
 		.notice = hear,
+		.do_beside = do_beside,
 		.context = prefork,
 		.notice_fd = worker->closing_fd,
 	};
@@ -97,7 +104,7 @@ static int serve_client(void *context, struct client *client)
 static uint64_t end_of_life_ns(const struct prefork *prefork)
 {
 	const struct worker *worker = prefork->worker;
-	if (!worker->is_spare || worker->admission.n_waiting > 0)
+	if (!worker->is_spare || worker->admission.n_waiting > 0 || worker->admission.linger.n > 0)
 		return CLOCK_NEVER;
 	return prefork->idle_since_ns + SPARE_LIFE_NS;
 }

@@ -421,6 +421,30 @@ TEST(the_port_can_be_changed_where_there_is_one)
 	assert_memory_equal(&path, &before, sizeof(path));
 }
 
+static void assert_local(const char *host, bool expected)
+{
+	struct addr addr = { .v4 = { .sin_family = AF_INET } };
+	if (inet_pton(AF_INET, host, &addr.v4.sin_addr) != 1) {
+		addr = (struct addr){ .v6 = { .sin6_family = AF_INET6 } };
+		assert_int_equal(inet_pton(AF_INET6, host, &addr.v6.sin6_addr), 1);
+	}
+	assert_int_equal(addr_is_local(&addr), expected);
+}
+
+TEST(loopback_and_unix_addresses_are_local_and_no_others)
+{
+	const struct addr path = { .local = { .sun_family = AF_UNIX } };
+	assert_true(addr_is_local(&path));
+	assert_local("127.0.0.1", true);
+	assert_local("127.255.255.255", true);
+	assert_local("::1", true);
+	assert_local("128.0.0.1", false);
+	assert_local("126.255.255.255", false);
+	assert_local("0.0.0.0", false);
+	assert_local("::", false);
+	assert_local("fe80::1", false);
+}
+
 TEST(ipv4_inside_ipv6_is_ipv4)
 {
 	static const struct {
@@ -576,6 +600,7 @@ int main(void)
 		cmocka_unit_test(an_interface_that_is_gone_is_printed_by_its_number),
 		cmocka_unit_test(what_has_no_name_is_printed_as_having_none),
 		cmocka_unit_test(the_port_can_be_changed_where_there_is_one),
+		cmocka_unit_test(loopback_and_unix_addresses_are_local_and_no_others),
 		cmocka_unit_test(ipv4_inside_ipv6_is_ipv4),
 		cmocka_unit_test(addresses_are_equal_when_all_of_them_is),
 		cmocka_unit_test(what_does_not_belong_to_an_address_does_not_count),

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "net/accept.h"
+#include "net/io.h"
 #include "net/listen_all.h"
 #include "net/machine.h"
 #include "unit.h"
@@ -132,18 +135,170 @@ TEST(a_restart_binds_though_old_connections_rest_in_time_wait)
 	close(fd);
 }
 
-TEST(who_is_queued_can_be_accepted_after_the_queue_was_shut)
+/* ---- the end of new connections ---- */
+
+/* A socket that connects and does not wait for it: its SYN is sent. */
+static int begin_to_connect(const struct addr *addr)
+{
+	int fd = socket(addr->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(fd >= 0);
+	ignore_result(connect(fd, &addr->any, addr->len));
+	return fd;
+}
+
+static bool is_answered(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLOUT };
+	return poll(&ready, 1, 0) == 1;
+}
+
+/* Waits for what becomes of connect(2): returns 0, or -errno. */
+static int try_to_connect(const struct addr *addr, int *ret_fd)
+{
+	struct pollfd ready = { .events = POLLOUT };
+	*ret_fd = ready.fd =
+		socket(addr->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(*ret_fd >= 0);
+	int rc = connect(*ret_fd, &addr->any, addr->len) == 0 ? 0 : -errno;
+	if (rc != -EINPROGRESS)
+		return rc;
+	assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+	return io_pending_error(*ret_fd);
+}
+
+static struct addr loopback_of(int family, uint16_t port)
+{
+	struct addr addr = addr_wildcard(family, port);
+	if (family == AF_INET)
+		addr.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else
+		addr.v6.sin6_addr = in6addr_loopback;
+	return addr;
+}
+
+/* A listening socket of one family, and those by which clients come. */
+static const struct stop_row {
+	int family, by[2];
+} stop_rows[] = {
+	{ AF_INET, { AF_INET, AF_INET } },
+	{ AF_INET6, { AF_INET6, AF_INET } },
+};
+
+static int listen_on_wildcard(const struct stop_row *row, uint16_t *ret_port)
+{
+	struct addr addr = addr_wildcard(row->family, 0), found;
+	int fd = listen_open(&addr);
+	if (fd == -EAFNOSUPPORT)
+		unit_skip("IPv6 is off");
+	assert_true(fd >= 0);
+	assert_int_equal(addr_of_socket(fd, &found), 0);
+	*ret_port = addr_port(&found);
+	return fd;
+}
+
+TEST(once_stopped_who_is_queued_can_be_accepted_and_new_ones_are_refused)
+{
+	for (size_t i = 0; i < ARRAY_LEN(stop_rows); i++) {
+		int clients[2], refused;
+		uint16_t port;
+		int fd = listen_on_wildcard(&stop_rows[i], &port);
+		for (size_t k = 0; k < 2; k++) {
+			struct addr addr = loopback_of(stop_rows[i].by[k], port);
+			assert_int_equal(try_to_connect(&addr, &clients[k]), 0);
+		}
+		listen_stop(fd, stop_rows[i].family, false);
+		listen_stop(fd, stop_rows[i].family, false);
+		for (size_t k = 0; k < 2; k++) {
+			struct addr addr = loopback_of(stop_rows[i].by[k], port);
+			assert_int_equal(try_to_connect(&addr, &refused), -ECONNREFUSED);
+			close(refused);
+			unit_write(clients[k], "x", 1);
+			int accepted = accept_one(fd);
+			char byte;
+			unit_read(accepted, &byte, 1);
+			close(accepted);
+			close(clients[k]);
+		}
+		close(fd);
+	}
+	listen_stop(-1, AF_INET, false); /* failure changes nothing */
+}
+
+TEST(one_that_was_passed_lets_nobody_in_until_it_is_resumed)
+{
+	for (size_t i = 0; i < ARRAY_LEN(stop_rows); i++) {
+		int late[2];
+		uint16_t port;
+		int fd = listen_on_wildcard(&stop_rows[i], &port);
+		struct addr first = loopback_of(stop_rows[i].by[1], port);
+		int queued;
+		assert_int_equal(try_to_connect(&first, &queued), 0);
+		listen_stop(fd, stop_rows[i].family, true);
+		for (size_t k = 0; k < 2; k++) {
+			struct addr addr = loopback_of(stop_rows[i].by[k], port);
+			late[k] = begin_to_connect(&addr);
+			assert_false(is_answered(late[k]));
+			close(late[k]);
+		}
+		close(accept_one(fd));
+		close(queued);
+		listen_resume(fd, stop_rows[i].family);
+		for (size_t k = 0; k < 2; k++) {
+			struct addr addr = loopback_of(stop_rows[i].by[k], port);
+			assert_int_equal(try_to_connect(&addr, &late[k]), 0);
+			close(late[k]);
+		}
+		close(fd);
+	}
+}
+
+/* What a handshake does that has begun before: the socket that comes of it inherits the TTL. */
+TEST(one_that_inherited_the_ttl_hears_its_client_once_it_is_released)
+{
+	for (size_t i = 0; i < ARRAY_LEN(stop_rows); i++) {
+		for (size_t k = 0; k < 2; k++) {
+			uint16_t port;
+			int client, ttl = 255;
+			char byte;
+			int fd = listen_on_wildcard(&stop_rows[i], &port);
+			struct addr addr = loopback_of(stop_rows[i].by[k], port);
+			assert_int_equal(try_to_connect(&addr, &client), 0);
+			int accepted = accept_one(fd);
+			assert_int_equal(
+				setsockopt(accepted, IPPROTO_IP, IP_MINTTL, &ttl, sizeof(ttl)), 0);
+			if (stop_rows[i].family == AF_INET6)
+				assert_int_equal(setsockopt(accepted, IPPROTO_IPV6,
+							    IPV6_MINHOPCOUNT, &ttl, sizeof(ttl)),
+						 0);
+			unit_write(client, "x", 1);
+			assert_int_equal(io_recv(accepted, &byte, 1), -EAGAIN);
+			listen_release(accepted, stop_rows[i].family);
+			assert_int_equal(poll(&(struct pollfd){ .fd = accepted, .events = POLLIN },
+					      1, UNIT_PATIENCE_S * 1000),
+					 1); /* sent again */
+			assert_int_equal(io_recv(accepted, &byte, 1), 1);
+			close(accepted);
+			close(client);
+			close(fd);
+		}
+	}
+}
+
+TEST(a_queue_that_was_never_full_was_not_overrun)
 {
 	struct sockaddr_in address;
-	int listen_fd = open_on_loopback(&address);
-	int one = unit_connect(&address), other = unit_connect(&address);
-	listen_shut_queue(listen_fd);
-	close(accept_one(listen_fd));
-	close(accept_one(listen_fd));
-	close(one);
-	close(other);
-	close(listen_fd);
-	listen_shut_queue(-1); /* failure changes nothing */
+	int clients[3], fd = unit_listen(1, &address);
+	struct addr addr = { .v4 = address, .len = sizeof(address) };
+	assert_false(listen_was_overrun(fd));
+	assert_int_equal(try_to_connect(&addr, &clients[0]), 0);
+	assert_int_equal(try_to_connect(&addr, &clients[1]), 0); /* it holds one more */
+	assert_false(listen_was_overrun(fd));
+	clients[2] = begin_to_connect(&addr);
+	UNIT_WAIT_UNTIL(listen_was_overrun(fd));
+	assert_false(listen_was_overrun(-1));
+	for (size_t i = 0; i < 3; i++)
+		close(clients[i]);
+	close(fd);
 }
 
 #define PORT_TRIES 100
@@ -378,34 +533,58 @@ TEST(a_socket_that_was_given_becomes_as_ours_are)
 	close(fd);
 }
 
-/* Connects more clients than a shut queue takes; a SYN that is dropped is a connect in progress. */
-static size_t n_connected(const struct sockaddr_in *address)
-{
-	int fds[8];
-	size_t n = 0;
-	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		ignore_result(connect(fds[i], (const void *)address, sizeof(*address)));
-	}
-	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-		struct tcp_info info;
-		socklen_t size = sizeof(info);
-		assert_int_equal(getsockopt(fds[i], IPPROTO_TCP, TCP_INFO, &info, &size), 0);
-		n += info.tcpi_state == TCP_ESTABLISHED;
-		close(fds[i]);
-	}
-	return n;
-}
-
-TEST(a_queue_that_the_last_server_shut_is_open_again)
+TEST(one_that_the_last_server_stopped_is_resumed_by_the_next)
 {
 	struct sockaddr_in address;
-	int fd = unit_listen(16, &address);
-	listen_shut_queue(fd);
-	assert_int_equal(n_connected(&address), 1);
+	int client, fd = unit_listen(16, &address);
+	struct addr addr = { .v4 = address, .len = sizeof(address) };
+	listen_stop(fd, AF_INET, true);
+	client = begin_to_connect(&addr);
+	assert_false(is_answered(client));
+	close(client);
 	assert_int_equal(listen_adopt(fd), 0);
-	assert_int_equal(n_connected(&address), 8);
+	assert_int_equal(try_to_connect(&addr, &client), 0);
+	close(client);
 	close(fd);
+}
+
+TEST(a_unix_socket_that_is_stopped_refuses_and_gives_those_in_its_queue)
+{
+	struct addr addr = path_addr("/echo"), peer;
+	int clients[2], fd = listen_open(&addr), accepted, code;
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(try_to_connect(&addr, &clients[i]), 0);
+	listen_stop(fd, AF_UNIX, false);
+	int refused;
+	assert_int_equal(try_to_connect(&addr, &refused), -ECONNREFUSED);
+	close(refused);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(accept_client(fd, &accepted, &peer, &code), ACCEPT_GOT);
+		close(accepted);
+		close(clients[i]);
+	}
+	assert_int_equal(accept_client(fd, &accepted, &peer, &code), ACCEPT_NONE);
+	close(fd);
+	assert_int_equal(listen_remove_path(&addr, listen_path_of(&addr)), 0);
+}
+
+TEST(a_unix_socket_that_was_passed_takes_one_until_it_is_resumed)
+{
+	struct addr addr = path_addr("/echo"), peer;
+	int clients[3], fd = listen_open(&addr), accepted, code;
+	assert_true(fd >= 0);
+	listen_stop(fd, AF_UNIX, true);
+	assert_int_equal(try_to_connect(&addr, &clients[0]), 0);
+	assert_int_equal(try_to_connect(&addr, &clients[1]), -EAGAIN);
+	listen_resume(fd, AF_UNIX);
+	assert_int_equal(try_to_connect(&addr, &clients[2]), 0);
+	assert_int_equal(accept_client(fd, &accepted, &peer, &code), ACCEPT_GOT);
+	close(accepted);
+	for (size_t i = 0; i < 3; i++)
+		close(clients[i]);
+	close(fd);
+	assert_int_equal(listen_remove_path(&addr, listen_path_of(&addr)), 0);
 }
 
 TEST(what_is_no_listening_stream_socket_is_not_adopted)
@@ -469,10 +648,16 @@ int main(void)
 		cmocka_unit_test(a_port_in_use_is_refused_and_nothing_stays_open),
 		cmocka_unit_test(an_address_of_another_machine_is_refused),
 		cmocka_unit_test(a_restart_binds_though_old_connections_rest_in_time_wait),
-		cmocka_unit_test(who_is_queued_can_be_accepted_after_the_queue_was_shut),
+		cmocka_unit_test(
+			once_stopped_who_is_queued_can_be_accepted_and_new_ones_are_refused),
+		cmocka_unit_test(one_that_was_passed_lets_nobody_in_until_it_is_resumed),
+		cmocka_unit_test(one_that_inherited_the_ttl_hears_its_client_once_it_is_released),
+		cmocka_unit_test(a_queue_that_was_never_full_was_not_overrun),
 		cmocka_unit_test(a_socket_that_was_given_becomes_as_ours_are),
-		cmocka_unit_test(a_queue_that_the_last_server_shut_is_open_again),
+		cmocka_unit_test(one_that_the_last_server_stopped_is_resumed_by_the_next),
 		cmocka_unit_test(what_is_no_listening_stream_socket_is_not_adopted),
+		PATH_TEST(a_unix_socket_that_is_stopped_refuses_and_gives_those_in_its_queue),
+		PATH_TEST(a_unix_socket_that_was_passed_takes_one_until_it_is_resumed),
 		PATH_TEST(a_path_is_made_and_removed),
 		PATH_TEST(a_path_that_a_dead_server_left_is_taken_over),
 		PATH_TEST(a_path_whose_server_lives_stays_his),

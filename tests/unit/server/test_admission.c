@@ -82,6 +82,8 @@ static int end(void **state)
 		close(engine.served[i].fd);
 	for (size_t i = 0; i < admission.n_waiting; i++)
 		close(admission.room[i].fd);
+	linger_close_all(&admission.linger);
+	listeners_close(&server.listeners);
 	if (listener.fd >= 0)
 		close(listener.fd);
 	clients_close(&server.clients);
@@ -460,8 +462,9 @@ TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
 	int last = connect_from(1);
 	do_round();
 	assert_int_equal(admission.n_waiting, 1);
+	server.drain.phase = DRAIN_CALLING_OFF;
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	admission_close(&admission);
+	admission_pass_time(&admission);
 	unit_capture_end(&log_of);
 	struct peer peer;
 	assert_false(clients_take_waiting(&server.clients, &peer));
@@ -566,41 +569,23 @@ TEST(the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places)
 		unit_in_child(set_up_with_descriptors, &rows[i]);
 }
 
-TEST(who_still_waits_when_the_server_ends_gets_a_fin_and_that_reason)
+TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason)
 {
 	int client = connect_from(1);
 	unit_write(client, "unread", 6);
 	engine.refusal = -EAGAIN;
 	do_round();
 	assert_int_equal(admission.n_waiting, 1);
+	server.drain.phase = DRAIN_CALLING_OFF;
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	admission_close(&admission);
-	admission_close(&admission);
+	admission_pass_time(&admission);
+	admission_pass_time(&admission);
 	unit_capture_end(&log_of);
 	assert_int_equal(admission.n_waiting, 0);
 	assert_ended_by_fin(client);
 	assert_int_equal(unit_lines(log_of.text), 1);
 	assert_non_null(strstr(log_of.text, " reason=drain\n"));
 	close(client);
-}
-
-TEST(who_is_still_queued_when_the_server_ends_gets_the_same)
-{
-	server.clients.most = 1;
-	server.listeners = (struct listeners){ .list = { listener, { .fd = -1 } }, .n = 2 };
-	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
-	do_round();
-	assert_int_equal(engine.n_served, 1);
-	unit_capture_begin(&log_of, STDERR_FILENO);
-	admission_close(&admission);
-	unit_capture_end(&log_of);
-	assert_ended_by_fin(clients[1]);
-	assert_ended_by_fin(clients[2]);
-	assert_int_equal(unit_lines(log_of.text), 2);
-	assert_int_equal(server.totals.accepted, 3);
-	assert_int_equal(server.totals.turned_away, 2);
-	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
-		close(clients[i]);
 }
 
 /* ---- all listening sockets ---- */
@@ -646,84 +631,153 @@ TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end)
 	close_listeners();
 }
 
-TEST(while_it_drains_queues_are_emptied_and_sockets_closed_ready_or_not)
+/* The round of a process that decides on the end. Returns whether it closes the sockets. */
+static bool drain_round(void)
 {
-	bool none_ready[2] = { false };
-	listen_twice();
-	int clients[] = { connect_from(1), connect_from(1) };
-	assert_false(admission_has_queue_to_empty(&admission));
-	server.drain.phase = DRAIN_DRAINING;
-	assert_true(admission_has_queue_to_empty(&admission));
-	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
-	assert_int_equal(engine.n_served, 2);
-	assert_false(listeners_any_open(&server.listeners));
-	assert_false(admission_has_queue_to_empty(&admission));
-	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
-	close(clients[0]);
-	close(clients[1]);
-}
-
-TEST(while_it_drains_who_finds_no_place_waits_in_the_queue_and_is_served_later)
-{
-	bool none_ready[2] = { false };
-	listen_twice();
-	server.clients.most = 1;
-	int clients[] = { connect_from(1), connect_from(1) };
-	server.drain.phase = DRAIN_DRAINING;
-	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
-	assert_int_equal(engine.n_served, 1);
-	assert_true(listeners_any_open(&server.listeners));
-	assert_false(admission_has_queue_to_empty(&admission)); /* asking again would spin */
-	assert_false(admission_is_over(&admission));
-
-	end_client(0);
-	assert_true(admission_has_queue_to_empty(&admission));
-	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
-	assert_int_equal(engine.n_served, 2);
-	end_client(1);
-	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
-	assert_true(admission_is_over(&admission));
-	close(clients[0]);
-	close(clients[1]);
-}
-
-TEST(a_socket_that_is_lost_while_it_drains_is_only_closed)
-{
-	bool none_ready[2] = { false };
-	listen_twice();
-	server.drain.phase = DRAIN_DRAINING;
-	close(server.listeners.list[0].fd);
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
+	admission_pass_time(&admission);
+	bool is_empty = admission_drain(&admission, 0);
+	if (is_empty)
+		admission_close(&admission);
 	unit_capture_end(&log_of);
-	assert_int_equal(unit_lines(log_of.text), 1);
-	assert_false(listeners_any_open(&server.listeners));
+	return is_empty;
 }
 
-TEST(it_is_over_when_it_drains_and_nobody_is_left_anywhere)
+TEST(while_it_drains_who_is_queued_is_served_and_then_the_sockets_are_closed)
 {
-	bool none_ready[2] = { false };
-	limit_sources(1);
 	listen_twice();
 	int clients[] = { connect_from(1), connect_from(1) };
-	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), 0);
-	assert_int_equal(engine.n_served, 1);
-	assert_int_equal(admission.n_waiting, 1);
-
 	server.drain.phase = DRAIN_DRAINING;
-	assert_int_equal(admission_accept_ready(&admission, none_ready), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_false(drain_round()); /* somebody is in the queue */
+		assert_true(admission_deadline_ns(&admission) != CLOCK_NEVER);
+		unit_sleep_ms(LISTEN_DRAIN_SETTLE_NS / CLOCK_NS_PER_MS / 2);
+	}
+	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, false }), 0);
+	assert_int_equal(engine.n_served, 2);
+	UNIT_WAIT_UNTIL(drain_round());
 	assert_false(listeners_any_open(&server.listeners));
-	assert_false(admission_is_over(&admission)); /* one is served, one waits */
+	assert_int_equal(admission_deadline_ns(&admission), CLOCK_NEVER);
+	assert_false(admission_is_over(&admission));
 	end_client(0);
-	assert_false(admission_is_over(&admission)); /* one waits */
-	admission_serve_waiting(&admission);
-	assert_false(admission_is_over(&admission)); /* one is served */
 	end_client(1);
 	assert_true(admission_is_over(&admission));
 	server.drain.phase = DRAIN_SERVING;
 	assert_false(admission_is_over(&admission));
 	close(clients[0]);
 	close(clients[1]);
+}
+
+TEST(a_full_one_whose_queue_is_empty_closes_it_while_its_clients_are_there)
+{
+	listen_twice();
+	server.clients.most = 1;
+	int client = connect_from(1);
+	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), 0);
+	assert_false(admission_is_open(&admission));
+	server.drain.phase = DRAIN_DRAINING;
+	UNIT_WAIT_UNTIL(drain_round());
+	assert_int_equal(engine.n_served, 1);
+	assert_int_equal(server.totals.turned_away, 0);
+	close(client);
+}
+
+TEST(who_waits_in_the_room_is_served_though_the_queues_are_closed)
+{
+	limit_sources(1);
+	listen_twice();
+	int clients[] = { connect_from(1), connect_from(1) };
+	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), 0);
+	assert_int_equal(engine.n_served, 1);
+	assert_int_equal(admission.n_waiting, 1);
+	server.drain.phase = DRAIN_DRAINING;
+	UNIT_WAIT_UNTIL(drain_round());
+	assert_false(admission_is_over(&admission)); /* one is served, one waits */
+	end_client(0);
+	assert_false(admission_is_over(&admission)); /* one waits */
+	admission_serve_waiting(&admission);
+	assert_int_equal(engine.n_served, 2);
+	assert_false(admission_is_over(&admission)); /* one is served */
+	end_client(1);
+	assert_true(admission_is_over(&admission));
+	close(clients[0]);
+	close(clients[1]);
+}
+
+/* More than linger at a time: the queue keeps the others until there is room. */
+TEST(who_is_queued_at_the_drain_timeout_gets_a_fin_and_no_reset_though_it_still_sends)
+{
+	int clients[10];
+	listen_twice();
+	admission.linger.n_max = 3;
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		clients[i] = connect_from(1);
+		unit_write(clients[i], "before", 6);
+	}
+	server.drain.phase = DRAIN_CALLING_OFF;
+	assert_false(drain_round());
+	assert_int_equal(server.totals.turned_away, 3);
+	assert_int_equal(unit_lines(log_of.text), 3);
+	assert_non_null(strstr(log_of.text, " reason=drain\n"));
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		UNIT_WAIT_UNTIL(drain_round() || server.totals.turned_away > i);
+		unit_write(clients[i], "behind", 6);
+		assert_ended_by_fin(clients[i]);
+		close(clients[i]);
+	}
+	UNIT_WAIT_UNTIL(drain_round() && admission_is_over(&admission));
+	assert_int_equal(engine.n_served, 0);
+	assert_int_equal(server.totals.turned_away, ARRAY_LEN(clients));
+	assert_int_equal(server.totals.accepted, ARRAY_LEN(clients));
+}
+
+TEST(a_second_signal_closes_all_of_it_at_once)
+{
+	int clients[10];
+	listen_twice();
+	admission.linger.n_max = 3;
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		clients[i] = connect_from(1);
+		unit_write(clients[i], "before", 6);
+	}
+	server.drain.phase = DRAIN_KILLING;
+	assert_true(drain_round());
+	assert_false(listeners_any_open(&server.listeners));
+	assert_true(drain_round());
+	assert_true(admission_is_over(&admission));
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		assert_ended_by_fin(clients[i]);
+		close(clients[i]);
+	}
+}
+
+TEST(who_was_turned_away_is_what_goes_first_when_descriptors_are_short)
+{
+	limit_sources(1);
+	admission.n_places = 0;
+	int clients[] = { connect_from(1), connect_from(1) };
+	do_round();
+	assert_int_equal(admission.linger.n, 1);
+	struct rlimit limit;
+	int other = connect_from(2), last = admission.linger.list[0].fd;
+	int holes[64];
+	size_t n_holes = 0; /* among the numbers below it */
+	while ((holes[n_holes++] = dup(other)) < last)
+		assert_true(n_holes < ARRAY_LEN(holes));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	struct rlimit tight = { .rlim_cur = (rlim_t)last + 1, .rlim_max = limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	bool is_ready = true;
+	enum accept_verdict verdict = admission_accept(&admission, &listener, &is_ready);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(verdict, ACCEPT_PAUSE); /* now there is none for another */
+	assert_int_equal(admission.linger.n, 0);
+	assert_int_equal(engine.n_served, 2);
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+	while (n_holes > 0)
+		close(holes[--n_holes]);
+	close(other);
 }
 
 #define ADMISSION_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -752,15 +806,18 @@ int main(void)
 		ADMISSION_TEST(unix_clients_are_no_source),
 		ADMISSION_TEST(
 			the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places),
-		ADMISSION_TEST(who_still_waits_when_the_server_ends_gets_a_fin_and_that_reason),
-		ADMISSION_TEST(who_is_still_queued_when_the_server_ends_gets_the_same),
+		ADMISSION_TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason),
 		ADMISSION_TEST(who_is_at_a_socket_that_is_ready_is_accepted_and_nobody_else),
 		ADMISSION_TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end),
-		ADMISSION_TEST(while_it_drains_queues_are_emptied_and_sockets_closed_ready_or_not),
 		ADMISSION_TEST(
-			while_it_drains_who_finds_no_place_waits_in_the_queue_and_is_served_later),
-		ADMISSION_TEST(a_socket_that_is_lost_while_it_drains_is_only_closed),
-		ADMISSION_TEST(it_is_over_when_it_drains_and_nobody_is_left_anywhere),
+			while_it_drains_who_is_queued_is_served_and_then_the_sockets_are_closed),
+		ADMISSION_TEST(
+			a_full_one_whose_queue_is_empty_closes_it_while_its_clients_are_there),
+		ADMISSION_TEST(who_waits_in_the_room_is_served_though_the_queues_are_closed),
+		ADMISSION_TEST(
+			who_is_queued_at_the_drain_timeout_gets_a_fin_and_no_reset_though_it_still_sends),
+		ADMISSION_TEST(a_second_signal_closes_all_of_it_at_once),
+		ADMISSION_TEST(who_was_turned_away_is_what_goes_first_when_descriptors_are_short),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

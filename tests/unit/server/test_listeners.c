@@ -276,10 +276,8 @@ TEST(a_closed_one_is_passed_over)
 	assert_int_equal(listeners.list[0].fd, -1);
 	listener_close(&listeners.list[0]);
 	assert_true(listeners_any_open(&listeners));
-	listeners_shut_queues(&listeners);
 	listener_close(&listeners.list[1]);
 	assert_false(listeners_any_open(&listeners));
-	listeners_shut_queues(&listeners);
 }
 
 TEST(a_path_goes_with_its_socket)

@@ -21,7 +21,7 @@
 static struct server server;
 static struct worker_slot slot;
 static struct worker worker;
-static struct lifeline last_orders, lifeline;
+static struct lifeline closing, lifeline;
 static struct sockaddr_in address;
 
 /* The engine: whom it serves. */
@@ -52,15 +52,14 @@ static int begin(void **state)
 	server.listeners.list[0].fd = unit_listen(16, &address);
 	server.listeners.n = 1;
 	if (clients_open(&server.clients, MOST, sizeof(struct client)) < 0 ||
-	    lifeline_open(&last_orders) < 0 || lifeline_open(&lifeline) < 0)
+	    lifeline_open(&closing) < 0 || lifeline_open(&lifeline) < 0)
 		return -1;
 	worker = (struct worker){
 		.n_workers = 1,
 		.slot = &slot,
 		.server = &server,
-		.last_orders_fd = last_orders.child_fd,
+		.closing_fd = closing.child_fd,
 		.lifeline_fd = lifeline.child_fd,
-		.closing_fd = -1,
 	};
 	return 0;
 }
@@ -78,7 +77,7 @@ static int end(void **state)
 		close(at->fd);
 	worker_close(&worker);
 	listeners_close(&server.listeners);
-	lifeline_close(&last_orders);
+	lifeline_close(&closing);
 	lifeline_close(&lifeline);
 	clients_close(&server.clients);
 	return 0;
@@ -283,47 +282,82 @@ TEST(a_worker_that_another_wakes_looks_at_the_listening_sockets)
 
 /* ---- the end ---- */
 
-TEST(last_orders_are_for_those_who_are_queued_and_for_nobody_after_them)
+TEST(a_worker_serves_until_the_queues_are_said_to_be_empty_and_then_closes_its_copies)
 {
 	open_worker();
 	int client = unit_connect(&address);
-	lifeline_cut(&last_orders);
+	TAKE_TURNS_UNTIL(n_served == 1);
+	atomic_store(worker.admission.listen_state, LISTEN_DRAIN_STOPPED);
+	int late = unit_connect(&address); /* whose handshake had begun before */
+	TAKE_TURNS_UNTIL(n_served == 2);
+	assert_int_equal(atomic_load(&slot.has_closed), 0);
+	lifeline_cut(&closing);
 	TAKE_TURNS_UNTIL(!listeners_any_open(&server.listeners));
-	assert_int_equal(n_served, 1);
+	assert_int_equal(atomic_load(&slot.has_closed), 1);
 	assert_int_equal(server.drain.phase, DRAIN_DRAINING);
 	assert_false(worker_is_called_off(&worker));
 	assert_false(worker_is_done(&worker));
 	end_client(0);
+	end_client(1);
 	assert_int_equal(worker_admit(&worker), 0);
 	assert_true(worker_is_done(&worker));
 	close(client);
+	close(late);
 }
 
-TEST(those_who_are_queued_when_it_is_full_are_served_before_it_ends)
+/* A unix socket that is stopped is readable for ever: it must not be waited for. */
+TEST(a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty)
 {
-	int clients[MOST + 1];
+	struct addr addr = { .local = { .sun_family = AF_UNIX } };
+	struct listener *listener = &server.listeners.list[0];
+	addr.len = sizeof(sa_family_t);
+	close(listener->fd);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, &addr.any, addr.len), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	*listener = (struct listener){ .fd = fd };
+	assert_int_equal(addr_of_socket(fd, &listener->addr), 0);
 	open_worker();
-	for (int i = 0; i <= MOST; i++)
-		clients[i] = unit_connect(&address);
-	TAKE_TURNS_UNTIL(n_served == MOST);
-	lifeline_cut(&last_orders);
-	take_some_turns();
-	assert_false(worker_is_done(&worker));
-	end_client(0);
-	TAKE_TURNS_UNTIL(n_served == MOST + 1);
-	end_client(1);
-	end_client(2);
-	TAKE_TURNS_UNTIL(worker_is_done(&worker));
-	for (int i = 0; i <= MOST; i++)
-		close(clients[i]);
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, &listener->addr.any, listener->addr.len), 0);
+	listen_stop(fd, AF_UNIX, false);
+	atomic_store(worker.admission.listen_state, LISTEN_DRAIN_STOPPED);
+	TAKE_TURNS_UNTIL(atomic_load(&slot.found_empty) != 0);
+	assert_int_equal(n_served, 1);
+	assert_int_equal(atomic_load(&slot.found_empty), 1);
+	assert_int_equal(listener->fd, -1);
+	assert_false(is_readable(worker.poller.fd));
+	close(client);
 }
 
-TEST(with_nobody_there_last_orders_are_the_end)
+TEST(with_nobody_there_the_end_of_the_queues_is_its_own)
 {
 	open_worker();
-	lifeline_cut(&last_orders);
+	lifeline_cut(&closing);
 	TAKE_TURNS_UNTIL(worker_is_done(&worker));
 	assert_false(listeners_any_open(&server.listeners));
+}
+
+/* The supervisor turns away those in the queue; what the worker has accepted is its own. */
+TEST(who_waits_in_the_room_when_it_is_called_off_gets_a_fin_and_is_lingered_for)
+{
+	static struct source_limit limit;
+	assert_int_equal(clients_limit_sources(&limit, 1, &server.clients, 1, news_open_edge()), 0);
+	open_worker();
+	int served_one = unit_connect(&address), waiting = unit_connect(&address);
+	TAKE_TURNS_UNTIL(server.totals.accepted == 2);
+	lifeline_cut(&lifeline);
+	TAKE_TURNS_UNTIL(server.totals.turned_away == 1);
+	unit_read_end(waiting);
+	unit_write(waiting, "x", 1); /* no reset comes of that */
+	take_some_turns();
+	unit_write(waiting, "x", 1);
+	end_client(0);
+	assert_false(worker_is_done(&worker));
+	close(waiting);
+	TAKE_TURNS_UNTIL(worker_is_done(&worker));
+	close(served_one);
+	close(limit.room_fd);
 }
 
 TEST(who_is_called_off_lets_nobody_in_and_ends_with_its_last_client)
@@ -346,7 +380,7 @@ TEST(a_lifeline_that_was_cut_does_not_wake_again_and_again)
 	open_worker();
 	int client = unit_connect(&address);
 	TAKE_TURNS_UNTIL(n_served == 1);
-	lifeline_cut(&last_orders);
+	lifeline_cut(&closing);
 	lifeline_cut(&lifeline);
 	TAKE_TURNS_UNTIL(worker_is_called_off(&worker));
 	assert_false(is_readable(worker.poller.fd));
@@ -376,9 +410,13 @@ int main(void)
 		WORKER_TEST(a_worker_that_was_woken_and_is_full_wakes_another),
 		WORKER_TEST(a_worker_that_was_woken_and_pauses_wakes_another),
 		WORKER_TEST(a_worker_that_another_wakes_looks_at_the_listening_sockets),
-		WORKER_TEST(last_orders_are_for_those_who_are_queued_and_for_nobody_after_them),
-		WORKER_TEST(those_who_are_queued_when_it_is_full_are_served_before_it_ends),
-		WORKER_TEST(with_nobody_there_last_orders_are_the_end),
+		WORKER_TEST(
+			a_worker_serves_until_the_queues_are_said_to_be_empty_and_then_closes_its_copies),
+		WORKER_TEST(
+			a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty),
+		WORKER_TEST(with_nobody_there_the_end_of_the_queues_is_its_own),
+		WORKER_TEST(
+			who_waits_in_the_room_when_it_is_called_off_gets_a_fin_and_is_lingered_for),
 		WORKER_TEST(who_is_called_off_lets_nobody_in_and_ends_with_its_last_client),
 		WORKER_TEST(a_lifeline_that_was_cut_does_not_wake_again_and_again),
 		WORKER_TEST(a_worker_that_is_closed_has_opened_nothing),
