@@ -19,6 +19,14 @@
 enum status { STATUS_LIST(X) };
 #undef X
 
+/* Above this: ended by signal N, as 128+N. main() then ends the process by that signal. */
+#define STATUS_SIGNAL 128
+
+static inline enum status status_of_signal(int signal)
+{
+	return (enum status)(STATUS_SIGNAL + signal);
+}
+
 /* The same as a table, for those who explain it; a sentence of NULL behind the last. */
 struct status_row {
 	enum status status;

@@ -9,6 +9,7 @@
 #include "cli/help.h"
 #include "cli/option.h"
 #include "net/process.h"
+#include "net/signals.h"
 
 MUST_USE static enum status run_command(const struct command *command, int argc, char **argv)
 {
@@ -49,6 +50,7 @@ MUST_USE static enum status run_program(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	signals_setup_program();
 	int rc = process_fill_standard_fds();
 	process_prepare_title(argc, argv);
 	log_setup(LOG_TEXT, log_colour_wanted());
@@ -63,5 +65,7 @@ int main(int argc, char **argv)
 		log_error("cannot write standard output");
 		return STATUS_MACHINE;
 	}
+	if ((int)status > STATUS_SIGNAL)
+		signals_die_of((int)status - STATUS_SIGNAL);
 	return (int)status;
 }

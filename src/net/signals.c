@@ -11,9 +11,12 @@
 
 #include "net/io.h"
 
-/* What is read from a descriptor: by the server, and by a client that reports when it is ended. */
+/* Signals read from a descriptor: by the server, and by a client that reports when it ends. */
 static const int read_by_server[] = { SIGCHLD, SIGINT, SIGTERM, SIGUSR1 };
 static const int read_by_meter[] = { SIGINT, SIGTERM, SIGQUIT };
+
+/* Signals for which process 1 has a handler. */
+static const int fatal[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM };
 
 static void dispose(int signal, void (*how)(int))
 {
@@ -33,36 +36,66 @@ static void set_mask(const int *signals, size_t n)
 	assert(!failed);
 }
 
+static bool is_ignored(int signal)
+{
+	struct sigaction action;
+	int failed = sigaction(signal, NULL, &action);
+	assert(!failed);
+	return action.sa_handler == SIG_IGN;
+}
+
+/* The only handler of the program: its single call is safe in any place (signal-safety(7)). */
+static void end_process_1(int signal)
+{
+	_exit(128 + signal);
+}
+
+void signals_setup_program(void)
+{
+	set_mask(NULL, 0);
+	for (size_t i = 0; getpid() == 1 && i < ARRAY_LEN(fatal); i++) {
+		if (!is_ignored(fatal[i]))
+			dispose(fatal[i], end_process_1);
+	}
+}
+
 void signals_setup_client(void)
 {
 	dispose(SIGPIPE, SIG_IGN);
-	set_mask(NULL, 0);
 }
 
+/* Blocks the signals and opens a descriptor from which they are read. */
 MUST_USE static int open_reader(const int *signals, size_t n)
 {
-	sigset_t heard;
-	sigemptyset(&heard);
-	dispose(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < n; i++) {
-		/* Ignored, a signal would be thrown away before we could read it. */
-		dispose(signals[i], SIG_DFL);
-		sigaddset(&heard, signals[i]);
-	}
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < n; i++)
+		sigaddset(&set, signals[i]);
 	set_mask(signals, n);
 
-	int fd = signalfd(-1, &heard, SFD_NONBLOCK | SFD_CLOEXEC);
+	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
 int signals_setup_server(void)
 {
+	dispose(SIGPIPE, SIG_IGN);
+	/* Also if ignored when we were started: a service ends on TERM whatever started it. */
+	for (size_t i = 0; i < ARRAY_LEN(read_by_server); i++)
+		dispose(read_by_server[i], SIG_DFL);
 	return open_reader(read_by_server, ARRAY_LEN(read_by_server));
 }
 
 int signals_setup_meter(void)
 {
-	return open_reader(read_by_meter, ARRAY_LEN(read_by_meter));
+	int signals[ARRAY_LEN(read_by_meter)];
+	size_t n = 0;
+	dispose(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(read_by_meter); i++) {
+		if (!is_ignored(read_by_meter[i]))
+			signals[n++] = read_by_meter[i];
+	}
+	return open_reader(signals, n);
 }
 
 int signals_next(int signals_fd)

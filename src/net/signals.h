@@ -5,23 +5,32 @@
  *
  * A process has four ways to meet a signal, and we use three:
  *
- *   catch     We have no handler, anywhere. A handler runs between any two instructions and may
- *             call almost nothing (signal-safety(7)); one that logged was a way in as root
- *             (CVE-2024-6387). The server blocks what it wants to hear and reads it from a
- *             descriptor (signalfd(2)) in its loop, as one more event. Nothing is interrupted.
- *   ignore    SIGPIPE: a peer who is gone is an ordinary error of send(2), EPIPE, not our death.
- *   default   What we were given, for all others. SIGCHLD must be at its default: where the
- *             program was started with it ignored, children would vanish unseen (wait(2), notes).
+ *   catch     There is no handler, with one exception below. A handler runs between any two
+ *             instructions and may call almost nothing (signal-safety(7)); one that logged was a
+ *             way in as root (CVE-2024-6387). A signal that matters is blocked and read from a
+ *             descriptor (signalfd(2)) in the main loop, as one more event. Nothing is interrupted.
+ *   ignore    SIGPIPE: a peer that is gone is an ordinary error of send(2), EPIPE, not our death.
+ *   default   The inherited disposition, for all other signals. SIGCHLD must be at its default: if
+ *             the program was started with it ignored, children would vanish unseen (wait(2),
+ *             notes).
  *   neither   SIGKILL and SIGSTOP cannot be caught, blocked or ignored. A child that is killed
- *             costs its own client only; a parent that is killed leaves children who notice
- *             (server/lifeline.h); who is stopped goes on where he was.
+ *             costs its own client only; a parent that is killed leaves children that notice
+ *             (server/lifeline.h); a process that is stopped continues where it was.
+ *
+ * Process 1 of a container is the exception: the kernel discards signals that it has at their
+ * default (pid_namespaces(7)), so ^C and `docker stop` would do nothing. There, HUP, INT, QUIT, PIPE
+ * and TERM have a handler, whose only call is _exit(128 + N).
+ *
+ * `ping` and `bench` read INT, TERM and QUIT from the start. INT and TERM end them with a report
+ * once they are connected; before that, by that signal. Every other command leaves its signals at
+ * their default, which ends it at any moment, whatever it waits for.
  *
  * A child inherits what its parent has blocked, and reads none of it: SIGINT and SIGTERM, typed at
- * a terminal or sent to the group, mean the service, and it is the parent who lets the clients
- * finish.
+ * a terminal or sent to the group, mean the service, and its parent lets the clients finish.
  *
- * A blocked signal is pending or it is not: it does not count. Five hundred children who end while
- * the parent is stopped are one SIGCHLD (UNP 5.10), so whoever reads one reaps until there is none.
+ * A blocked signal is pending or it is not: it does not count. Five hundred children that end while
+ * the parent is stopped are one SIGCHLD (UNP 5.10), so a process that reads one reaps until no
+ * child is left.
  *
  *              talk        ping, bench   server      the server's child
  *   SIGPIPE    ignore      ignore        ignore      ignore
@@ -32,7 +41,8 @@
  *   SIGCHLD    inherited   inherited     read        blocked
  *   others     inherited   inherited     inherited   inherited
  *
- * Inherited is what whoever started us had: the default, or ignored, as nohup(1) ignores SIGHUP.
+ * Inherited is the default, or ignored. nohup(1) ignores SIGHUP, and a shell without job control
+ * ignores SIGINT and SIGQUIT for a command in the background: a client leaves them ignored.
  */
 #ifndef NET_SIGNALS_H
 #define NET_SIGNALS_H
@@ -40,6 +50,12 @@
 #include <stdbool.h>
 
 #include "base/compiler.h"
+
+/*
+ * To be called once, at the start of main(): unblocks all signals, because the mask is inherited
+ * over fork and exec, and gives process 1 its handlers.
+ */
+void signals_setup_program(void);
 
 /* The dispositions of a client. */
 void signals_setup_client(void);
@@ -50,7 +66,10 @@ void signals_setup_client(void);
  */
 MUST_USE int signals_setup_server(void);
 
-/* The same for a client that measures: INT and TERM end it with a report, QUIT asks for a line. */
+/*
+ * The same for a client that measures: INT and TERM end it with a report, QUIT asks for a line.
+ * A signal that is ignored stays ignored.
+ */
 MUST_USE int signals_setup_meter(void);
 
 /* The next signal that has come in, or 0 for none. */

@@ -94,6 +94,7 @@ static void be_client(const void *argument)
 	start_clean();
 	sigfillset(&all);
 	UNIT_CHILD_MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
+	signals_setup_program();
 	signals_setup_client();
 	expect(rows, ARRAY_LEN(rows));
 }
@@ -122,6 +123,29 @@ static void be_server(const void *argument)
 TEST(a_server_reads_what_concerns_it_whoever_started_it)
 {
 	unit_in_child(be_server, NULL);
+}
+
+static void be_meter(const void *argument)
+{
+	(void)argument;
+	static const struct row rows[] = {
+		{ SIGPIPE, IGNORE }, { SIGINT, IGNORE }, { SIGTERM, READ }, { SIGQUIT, READ }
+	};
+	start_clean();
+	dispose(SIGINT, SIG_IGN);
+	int fd = signals_setup_meter();
+	UNIT_CHILD_MUST(fd >= 0);
+	UNIT_CHILD_MUST(unit_is_nonblocking(fd) && unit_is_cloexec(fd));
+	expect(rows, ARRAY_LEN(rows));
+	raise(SIGINT);
+	UNIT_CHILD_MUST(signals_next(fd) == 0);
+	raise(SIGTERM);
+	UNIT_CHILD_MUST(signals_next(fd) == SIGTERM);
+}
+
+TEST(a_client_that_measures_leaves_an_ignored_signal_ignored)
+{
+	unit_in_child(be_meter, NULL);
 }
 
 /* ---- reading them ---- */
@@ -225,6 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_client_ignores_sigpipe_and_leaves_the_rest_at_its_default),
 		cmocka_unit_test(a_server_reads_what_concerns_it_whoever_started_it),
+		cmocka_unit_test(a_client_that_measures_leaves_an_ignored_signal_ignored),
 		cmocka_unit_test(a_signal_is_read_once_and_then_none),
 		cmocka_unit_test(many_children_are_one_signal_and_none_of_them_is_lost),
 		cmocka_unit_test(what_is_no_descriptor_of_signals_has_none),
