@@ -65,3 +65,38 @@ const char *err_name(int code)
 	const char *name = code < 0 ? strerrorname_np(-code) : NULL;
 	return name != NULL ? name : "?";
 }
+
+/* EAGAIN: no process (pthread_create(3)); ENOSPC: no watch (epoll_ctl(2)). */
+static const int local_codes[] = {
+	-EMFILE,
+	-ENFILE,
+	-ENOBUFS,
+	-ENOMEM,
+	-EACCES,
+	-EPERM,
+	-EAGAIN,
+	-ENOSPC,
+	-EADDRNOTAVAIL,
+	-EADDRINUSE,
+	-EAFNOSUPPORT,
+	ERR_NO_SOURCE,
+	ERR_FOREIGN_SOURCE,
+};
+
+bool err_is_local(int code)
+{
+	for (size_t i = 0; i < ARRAY_LEN(local_codes); i++) {
+		if (local_codes[i] == code)
+			return true;
+	}
+	return false;
+}
+
+int err_local_code(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(local_codes); i++) {
+		if (strcmp(err_name(local_codes[i]), name) == 0)
+			return local_codes[i];
+	}
+	return 0;
+}

@@ -8,6 +8,8 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+#include <stdbool.h>
+
 /* Own codes: name, number, sentence (lower case, no full stop). Append only. */
 #define ERR_LIST(X)                                                                             \
 	X(ERR_NOT_A_NUMBER, -5001, "not a number")                                              \
@@ -40,7 +42,10 @@
 	X(ERR_NOT_TCP, -5024, "it is neither TCP nor a unix socket (MPTCP is not supported)")   \
 	X(ERR_NO_FREE_PORT, -5025,                                                              \
 	  "no port is free (raise net.ipv4.ip_local_port_range, or name a port)")               \
-	X(ERR_NO_INTERFACE, -5026, "there is no interface of the name behind the %")
+	X(ERR_NO_INTERFACE, -5026, "there is no interface of the name behind the %")            \
+	X(ERR_QUEUE_FULL, -5027, "the server's queue is full, it accepts no connection")        \
+	X(ERR_NO_SOURCE, -5028, "this machine has no address to reach it from")                 \
+	X(ERR_FOREIGN_SOURCE, -5029, "the source is no address of this machine")
 
 #define X(name, number, sentence) name = (number),
 enum err { ERR_LIST(X) };
@@ -64,6 +69,15 @@ struct err_text err_text(int code);
  * ulimit -n)", to follow err_text(). "" for all other codes. Static storage.
  */
 const char *err_remedy(int code);
+
+/*
+ * Does a code of connecting, sending or receiving mean that this machine could not do it: no
+ * descriptor, port, memory or permission? Then it says nothing about the other end.
+ */
+bool err_is_local(int code);
+
+/* The code with that symbol (err_name()), if it is such a code; else 0. */
+int err_local_code(const char *name);
 
 /* The symbol for a negative code, "ECONNRESET" or "ERR_BAD_PORT"; "?" for none. Static storage. */
 const char *err_name(int code);

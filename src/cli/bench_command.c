@@ -229,8 +229,12 @@ MUST_USE static int write_summary(const struct arguments *arguments, const struc
 
 /* ---- what is judged ---- */
 
-/* The limits that were asked for. */
-MUST_USE static enum status judge(const struct arguments *arguments, const struct run *run)
+/*
+ * Checks the limits that were given, and says which was missed. Returns the exit status of the run:
+ * its verdict, if that is not STATUS_OK.
+ */
+MUST_USE static enum status judge(const struct arguments *arguments, const struct run *run,
+				  enum status verdict)
 {
 	const struct result *result = &run->result;
 	const uint64_t *values = arguments->values;
@@ -250,16 +254,16 @@ MUST_USE static enum status judge(const struct arguments *arguments, const struc
 		log_error("the client was the limit: %s", run->client_bound);
 		status = STATUS_MACHINE;
 	}
-	return status;
+	return verdict != STATUS_OK ? verdict : status;
 }
 
 MUST_USE static enum status report(const struct arguments *arguments, struct file_draft *hlog,
-				   const struct run *run)
+				   const struct run *run, enum status verdict)
 {
 	int rc = write_summary(arguments, run);
 	if (rc == 0 && hlog->file != NULL)
 		rc = finish_hlog(hlog, arguments->texts[HLOG], run);
-	return rc == 0 ? judge(arguments, run) : STATUS_MACHINE;
+	return rc == 0 ? judge(arguments, run, verdict) : STATUS_MACHINE;
 }
 
 /* Takes what was found; *ret_run is the caller's, to be closed, also on failure. */
@@ -316,14 +320,15 @@ MUST_USE static enum status bench_and_report(const struct arguments *arguments,
 	}
 	config.keeper = (struct series_keeper){ recorder_keep, &recorder };
 	status = bench_run(&config, &found);
-	if (status == STATUS_OK || status == STATUS_ECHO_FAILED) {
+	if (status == STATUS_OK) {
 		struct run run;
 		rc = make_run(arguments, &config, &found, &recorder, &run);
-		enum status told = rc == 0 ? report(arguments, &hlog, &run) : STATUS_MACHINE;
-		if (rc < 0)
+		status = STATUS_MACHINE;
+		if (rc == 0)
+			status = report(arguments, &hlog, &run, found.verdict);
+		else
 			log_error("cannot make the summary: %s", err_text(rc).text);
 		run_close(&run);
-		status = told == STATUS_OK ? status : told;
 	}
 	recorder_close(&recorder);
 drop_hlog:
@@ -345,17 +350,24 @@ MUST_USE static enum status read_start(const char *text, uint64_t *ret_ns)
 	return STATUS_USAGE;
 }
 
-MUST_USE static enum status read_source(const char *text, struct addr *ret_source)
+/*
+ * Looks the source up. It and the server must be of one family: *family is AF_UNSPEC for any, or
+ * what was asked for.
+ */
+MUST_USE static enum status read_source(const char *text, int *family, struct addr *ret_source)
 {
 	struct addr list[ADDR_MAX_RESOLVED];
 	struct addr_spec spec = { .kind = ADDR_HOST };
-	if (snprintf(spec.host, sizeof(spec.host), "%s", text) < (int)sizeof(spec.host) &&
-	    addr_resolve(&spec, AF_UNSPEC, list) > 0) {
+	int rc = ERR_NO_SUCH_HOST;
+	if (snprintf(spec.host, sizeof(spec.host), "%s", text) < (int)sizeof(spec.host))
+		rc = addr_resolve(&spec, *family, list);
+	if (rc > 0) {
 		*ret_source = list[0];
+		*family = list[0].any.sa_family;
 		return STATUS_OK;
 	}
-	log_error("--source %.300s: not an address of this machine", text);
-	return STATUS_USAGE;
+	log_error("--source %.300s: %s", text, err_text(rc).text);
+	return err_is_local(rc) ? STATUS_MACHINE : STATUS_NO_CONNECTION;
 }
 
 static enum status run(const struct arguments *arguments)
@@ -383,7 +395,11 @@ static enum status run(const struct arguments *arguments)
 	enum status status =
 		target_read(&bench_command, arguments, IPV4, IPV6, &config.server, &config.family);
 	if (status == STATUS_OK && arguments->texts[SOURCE] != NULL) {
-		status = read_source(arguments->texts[SOURCE], &source);
+		if (config.server.kind == ADDR_UNIX) {
+			log_error("--source does not apply to a unix socket");
+			return STATUS_USAGE;
+		}
+		status = read_source(arguments->texts[SOURCE], &config.family, &source);
 		config.source = &source;
 	}
 	if (status == STATUS_OK && arguments->texts[START_AT] != NULL)
@@ -409,6 +425,7 @@ static const char *const description[] = {
 static const char *const signals[] = {
 	"INT (^C), TERM: end, with the report of what was done.",
 	"QUIT (^\\): print a line of figures, and go on.",
+	MEASURING_SIGNALS_BEFORE,
 	NULL,
 };
 
@@ -417,7 +434,10 @@ static const char *const failures[] = {
 	"mismatch: a byte was wrong; the first of them is described.",
 	"ended: the server ended the connection.",
 	"never_sent: the server was so late that a message that was due could not be sent at all.",
-	"Others are the names of errors that the kernel has, as ECONNRESET and ECONNREFUSED.",
+	"ERR_QUEUE_FULL: the queue of a unix socket stayed full for --wait.",
+	"Others are the names of errors that the kernel has, as ECONNRESET and ECONNREFUSED. "
+	"EADDRNOTAVAIL (no local port is free), EMFILE and the like are this machine's: if nothing "
+	"else failed, the status is 4.",
 	"After each of them its connection is opened again, unless --no-reconnect is given.",
 	NULL,
 };

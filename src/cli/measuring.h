@@ -43,8 +43,16 @@
 		.preset = "5s", .help = "a message that is not back by then has failed",      \
 		.details = "Wait for a message for TIME at most, then give its "              \
 			   "connection up; and for a connection, with status 3 if "           \
-			   "it is the first. off: for ever.",                                 \
+			   "it is the first. off: without limit, until the kernel gives up "  \
+			   "(tcp_syn_retries in tcp(7), about two minutes).",                 \
 	}
+
+/* What the man page of each says of signals that come before there is anything to report. */
+#define MEASURING_SIGNALS_BEFORE                                                                   \
+	"Until it is connected there is nothing to report: INT, TERM and HUP end it by that "      \
+	"signal (status 128+N), and QUIT prints what it is connecting to. A signal that was "      \
+	"ignored when it was started stays ignored, as nohup(1) and shells do it for commands in " \
+	"the background."
 
 #define MEASURING_JSON_ROW                                                                        \
 	{                                                                                         \

@@ -241,11 +241,11 @@ MUST_USE static enum status run_hold(const struct arguments *arguments)
 	}
 	struct hold_report found;
 	status = hold_run(&config, &found);
-	if (status != STATUS_OK && status != STATUS_ECHO_FAILED)
+	if (status != STATUS_OK)
 		return status;
-	enum status told = report_hold(arguments, &config, &found);
+	status = report_hold(arguments, &config, &found);
 	deaths_close(&found.deaths);
-	return told == STATUS_OK ? status : told;
+	return status == STATUS_OK ? found.verdict : status;
 }
 
 /* What only --hold has. */
@@ -274,14 +274,14 @@ MUST_USE static enum status ping_and_report(const struct arguments *arguments,
 	}
 	config.keeper = (struct series_keeper){ recorder_keep, &recorder };
 	enum status status = ping_run(&config, &found);
-	if (status == STATUS_OK || status == STATUS_ECHO_FAILED) {
+	if (status == STATUS_OK) {
 		struct run run;
 		rc = make_run(arguments, &config, &found, &recorder, &run);
 		enum status told = rc == 0 ? report(arguments, &run) : STATUS_MACHINE;
 		if (rc < 0)
 			log_error("cannot make the summary: %s", err_text(rc).text);
 		run_close(&run);
-		status = told == STATUS_OK ? status : told;
+		status = told == STATUS_OK ? found.verdict : told;
 	}
 	recorder_close(&recorder);
 	return status;
@@ -333,6 +333,7 @@ static const char *const description[] = {
 static const char *const signals[] = {
 	"INT (^C), TERM: end, with the summary. A message that is under way does not count.",
 	"QUIT (^\\): print a line of figures, and go on.",
+	MEASURING_SIGNALS_BEFORE,
 	NULL,
 };
 

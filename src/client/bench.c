@@ -241,7 +241,10 @@ static void judge_client(struct bench *bench)
 	uint64_t usual_ns = histogram_percentile_ns(&result->service, 50);
 	char *text = report->client_bound;
 	size_t size = sizeof(report->client_bound);
-	if (late_ns > LATENESS_NS && late_ns > usual_ns / 10)
+	int limit = dial_limit(result);
+	if (limit != 0)
+		snprintf(text, size, "%s%s", err_text(limit).text, dial_remedy(limit));
+	else if (late_ns > LATENESS_NS && late_ns > usual_ns / 10)
 		snprintf(text, size,
 			 "one message in a hundred left %.1f us late or more, by the client's own "
 			 "doing",
@@ -348,14 +351,24 @@ MUST_USE static int run_threads(struct bench *bench)
 	return started < 0 ? started : found;
 }
 
-/* Which of the server's addresses answers. It hears of it as a client who says nothing. */
-MUST_USE static int find_server(struct bench *bench)
+/* Finds which of the server's addresses answers, by a connection on which nothing is sent. */
+MUST_USE static enum status find_server(struct bench *bench)
 {
 	const struct bench_config *config = bench->config;
-	int fd = dial(&config->server, config->family, config->wait_ns, &bench->plan.server, NULL);
-	int rc = fd < 0 ? fd : 0;
-	io_close(&fd);
-	return rc;
+	const struct dial_request request = {
+		.server = &config->server,
+		.family = config->family,
+		.source = config->source,
+		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
+	};
+	struct dialed dialed;
+	enum status status = dial_await(&request, bench->signals_fd, &dialed);
+	if (status != STATUS_OK)
+		return status;
+	bench->plan.server = dialed.addr;
+	bench->report->address = addr_format(&dialed.addr);
+	io_close(&dialed.fd);
+	return STATUS_OK;
 }
 
 static void make_plan(struct bench *bench)
@@ -382,35 +395,52 @@ static void make_plan(struct bench *bench)
 	};
 }
 
+MUST_USE static enum status judge_run(const struct result *result)
+{
+	if (result->n_failures == 0 && result_missing(result) == 0 && result->n_echoes > 0)
+		return STATUS_OK;
+	int limit = dial_limit(result);
+	if (limit == 0)
+		return STATUS_ECHO_FAILED;
+	dial_say_limit(limit);
+	return STATUS_MACHINE;
+}
+
+/* Finds the server, runs, and fills in bench->report. */
+MUST_USE static enum status run_bench(struct bench *bench)
+{
+	make_plan(bench);
+	enum status status = find_server(bench);
+	if (status != STATUS_OK)
+		return status;
+	int rc = run_threads(bench);
+	if (rc < 0) {
+		log_error("cannot go on: %s%s", err_text(rc).text, dial_remedy(rc));
+		return STATUS_MACHINE;
+	}
+	bench->report->verdict = judge_run(&bench->report->result);
+	return STATUS_OK;
+}
+
 enum status bench_run(const struct bench_config *config, struct bench_report *ret_report)
 {
 	static struct bench bench; /* too large for a stack */
 	struct bench_report report = { .start.wanted_ns = config->start_at_ns };
-	bench = (struct bench){ .config = config, .report = &report };
+	bench = (struct bench){ .config = config, .report = &report, .signals_fd = -1 };
 	if (!dial_has_room(config->n_connections, DESCRIPTORS_BESIDE))
 		return STATUS_MACHINE;
 	int rc = result_open(&report.result);
-	bench.signals_fd = rc < 0 ? rc : signals_setup_meter();
-	if (bench.signals_fd < 0) {
-		log_error("cannot start: %s", err_text(bench.signals_fd).text);
-		return STATUS_MACHINE;
-	}
-	make_plan(&bench);
-	rc = find_server(&bench);
-	if (rc < 0) {
-		io_close(&bench.signals_fd);
-		result_close(&report.result);
-		return dial_explain(&config->server, rc);
-	}
-	report.address = addr_format(&bench.plan.server);
-	rc = run_threads(&bench);
+	if (rc == 0)
+		rc = bench.signals_fd = signals_setup_meter();
+	enum status status = STATUS_MACHINE;
+	if (rc >= 0)
+		status = run_bench(&bench);
+	else
+		log_error("cannot start: %s", err_text(rc).text);
 	io_close(&bench.signals_fd);
-	if (rc < 0) {
+	if (status == STATUS_OK)
+		*ret_report = report;
+	else
 		result_close(&report.result);
-		log_error("cannot go on: %s", err_text(rc).text);
-		return STATUS_MACHINE;
-	}
-	*ret_report = report;
-	bool is_faithful = report.result.n_failures == 0 && result_missing(&report.result) == 0;
-	return is_faithful && report.result.n_echoes > 0 ? STATUS_OK : STATUS_ECHO_FAILED;
+	return status;
 }

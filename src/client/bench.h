@@ -42,6 +42,7 @@ struct bench_config {
 
 struct bench_report {
 	struct result result;
+	enum status verdict;      /* the exit status: of the echo, or of this machine */
 	struct addr_text address; /* who answered */
 	uint64_t start_ns;        /* when the measuring began, since the epoch; 0: it never did */
 	struct start start;       /* when it was to begin */
@@ -56,8 +57,9 @@ struct bench_report {
 /*
  * Connects at once, begins to send at start_at_ns, as long as there was time to connect before.
  * Runs to the end, or until INT or TERM, after which what was done is reported all the same; QUIT
- * prints a line in between. *ret_report is the caller's, to be closed by result_close(), if
- * STATUS_OK or STATUS_ECHO_FAILED is returned.
+ * prints a line in between. Returns STATUS_OK and *ret_report, the caller's, to be closed by
+ * result_close(); or why there is none, which was said: INT and TERM end it by that signal until the
+ * server has answered.
  */
 MUST_USE enum status bench_run(const struct bench_config *config, struct bench_report *ret_report);
 

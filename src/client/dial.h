@@ -2,37 +2,105 @@
 /*
  * Connecting to a server by its name: every address in turn (UNP 11.11), and what to say when none
  * of them answers.
+ *
+ * Both take their time: getaddrinfo(3) blocks for as long as no name server answers, connect(2) for
+ * as long as no SYN is answered. `talk` simply waits, because a signal at its default ends it
+ * meanwhile (dial()). A client that reads its signals from a descriptor waits for both (dial_await()),
+ * or has a loop with more to do (dial_begin()): a thread dials for it.
  */
 #ifndef CLIENT_DIAL_H
 #define CLIENT_DIAL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/result.h"
 #include "base/status.h"
 #include "net/addr.h"
 
-/* How long one address may take to answer when nobody said how long. */
+/* How long one address may take to answer, unless a timeout was given. */
 #define DIAL_TIMEOUT_NS (10 * CLOCK_NS_PER_S)
 
+struct dial_request {
+	const struct addr_spec *server; /* of the kinds ADDR_HOST and ADDR_UNIX */
+	int family;                     /* AF_UNSPEC, AF_INET or AF_INET6 */
+	const struct addr *source;      /* where to connect from; NULL: anywhere */
+	/*
+	 * For all addresses together, once the name is looked up. 0: each has DIAL_TIMEOUT_NS.
+	 * CLOCK_NEVER: the last of them has as long as the kernel tries.
+	 */
+	uint64_t timeout_ns;
+};
+
+struct dialed {
+	int fd;           /* connected and non-blocking, the caller's; or the negative code */
+	struct addr addr; /* that answered */
+	uint64_t took_ns; /* to connect to it */
+};
+
 /*
- * Connects to the first address of the server that answers; of one family, or AF_UNSPEC. All of
- * them together have timeout_ns, once the name is looked up; with 0, each has DIAL_TIMEOUT_NS. The
- * address goes to *ret_addr, and how long that one took to *ret_took_ns, where they are not NULL.
- * Returns a connected, non-blocking socket, the caller's (net/connect.h); or the negative code of
- * the last address, or of the look-up.
+ * Connects to the first address that answers. If none does, the code is that of the last one, and
+ * among those of which this machine cannot use the family only if it can use none.
  */
-MUST_USE int dial(const struct addr_spec *server, int family, uint64_t timeout_ns,
-		  struct addr *ret_addr, uint64_t *ret_took_ns);
+struct dialed dial(const struct dial_request *request);
 
-/* Says why dial() returned that code, and what may help. Returns the exit status for it. */
-enum status dial_explain(const struct addr_spec *server, int code);
+/* ---- in a thread ---- */
+
+struct dialing {
+	struct dial_request request; /* of copies that the thread may read as long as it runs */
+	struct addr_spec server;
+	struct addr source;
+	struct dialed dialed;
+	int done_fd;   /* readable once it is done */
+	int finish_fd; /* the other end of it, which the thread closes */
+	bool has_thread;
+	pthread_t thread;
+};
 
 /*
- * Can this process have so many connections, and n_beside descriptors besides? Raises the soft
- * limit if that is needed; if it is not enough, says so and returns false.
+ * Begins to dial. *ret_dialing is the caller's, to be ended by dial_end(), or left behind if the
+ * process is about to end. If no thread can be started, returns once it is done. Returns 0 or
+ * -errno.
+ */
+MUST_USE int dial_begin(const struct dial_request *request, struct dialing **ret_dialing);
+
+/* Waits for the outcome, which is there at once if done_fd is readable, and frees it. */
+struct dialed dial_end(struct dialing *dialing);
+
+/*
+ * Dials, and reads the signals meanwhile. Says why it failed, or at QUIT what it is waiting for.
+ * Returns STATUS_OK and *ret_dialed; STATUS_NO_CONNECTION; STATUS_MACHINE; or the status of the
+ * signal that ended it, after which the thread may still run: the process must end soon.
+ */
+MUST_USE enum status dial_await(const struct dial_request *request, int signals_fd,
+				struct dialed *ret_dialed);
+
+/* ---- what is said ---- */
+
+/* Says why a request failed with that code, and what may help. Returns the exit status for it. */
+enum status dial_explain(const struct dial_request *request, int code);
+
+/* What may help against a code of connecting: " (is a server listening there?)"; "" for others. */
+const char *dial_remedy(int code);
+
+/*
+ * The code of this machine's limit, if all that failed in a run failed for it (err_is_local()); else
+ * 0.
+ */
+int dial_limit(const struct result *result);
+
+/* Says that this machine was the limit of a run. */
+void dial_say_limit(int code);
+
+/* Says what is under way, for a client that QUIT asks while it dials. */
+void dial_say_so_far(const struct dial_request *request);
+
+/*
+ * Can this process have n_connections, and n_beside descriptors besides? Raises the soft limit if
+ * that is needed; if it is not enough, says so and returns false.
  */
 MUST_USE bool dial_has_room(uint64_t n_connections, uint64_t n_beside);
 

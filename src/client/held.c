@@ -34,9 +34,6 @@
 #define PAUSE_FIRST_NS (100 * CLOCK_NS_PER_MS)
 #define PAUSE_MOST_NS  (5 * CLOCK_NS_PER_S)
 
-/* A unix socket does not let us wait for room in the server's queue: ask again. */
-#define UNIX_RETRY_NS (20 * CLOCK_NS_PER_MS)
-
 /* A diagnosis may take a moment of waiting: one a second, or the heartbeats of others suffer. */
 #define ASK_PAUSE_NS CLOCK_NS_PER_S
 
@@ -84,9 +81,7 @@ uint64_t held_next_beat_ns(const struct holding *holding, uint32_t who)
 	return first_ns + ((now_ns - first_ns) / interval_ns + 1) * interval_ns;
 }
 
-/* ---- what is said ---- */
-
-/* Of a unix socket that has not been bound there is none. */
+/* Empty for a unix socket that has not been bound. */
 static struct addr_text local_address(int fd)
 {
 	struct addr addr;
@@ -108,9 +103,7 @@ static void close_for_a_while(struct holding *holding, struct held *held)
 	wake_at(holding, held, holding->now_ns + held_pause_ns(held->n_failures));
 }
 
-static void die(struct holding *holding, struct held *held, enum death_cause cause,
-		const char *format, ...) PRINTF_LIKE(4, 5);
-
+PRINTF_LIKE(4, 5)
 static void die(struct holding *holding, struct held *held, enum death_cause cause,
 		const char *format, ...)
 {
@@ -130,10 +123,17 @@ static void die(struct holding *holding, struct held *held, enum death_cause cau
 	snprintf(death.from, sizeof(death.from), "%s", local_address(held->fd).text);
 	deaths_add(deaths, &death);
 	deaths->n_open--;
+	holding->n_proven -= held->n_beats > 0;
 	deaths->n_lost += is_beating(held);
 	held->died_ns = holding->now_ns;
 	teller_say(&holding->teller, "%s", obituary_of(&death).text);
 	close_for_a_while(holding, held);
+}
+
+static void note_local(struct holding *holding, int code)
+{
+	holding->n_local += err_is_local(code);
+	holding->local_code = err_is_local(code) ? code : holding->local_code;
 }
 
 /* While a heartbeat is under way, how much of it came back is said too. */
@@ -150,6 +150,7 @@ static void die_of_loss(struct holding *holding, struct held *held, enum death_c
 
 static void die_of_code(struct holding *holding, struct held *held, int code)
 {
+	note_local(holding, code);
 	die_of_loss(holding, held, death_of_code(code), err_text(code).text);
 }
 
@@ -158,6 +159,7 @@ static void fail_to_open(struct holding *holding, struct held *held, int code)
 {
 	enum death_cause cause = death_of_code(code);
 	holding->deaths->n_not_opened[cause]++;
+	note_local(holding, code);
 	holding->n_connecting -= held->state == HELD_CONNECTING;
 	if (held->told != (uint8_t)cause + 1)
 		teller_say(&holding->teller, "connection %" PRIu32 " cannot be opened%s (%s): %s",
@@ -196,6 +198,28 @@ static void begin_beat(struct holding *holding, struct held *held)
 	send_unsent(holding, held);
 }
 
+/* Only once its first heartbeat is back: a balancer accepts without a server behind it. */
+static void say_open_again(struct holding *holding, const struct held *held)
+{
+	uint64_t from_ns = held->died_ns != 0 ? held->died_ns : holding->start_ns;
+	struct addr_text from = local_address(held->fd);
+	teller_say(&holding->teller,
+		   "connection %" PRIu32 " is open%s after %.3f s, attempt %" PRIu32 "%s%s",
+		   who_is(holding, held) + 1, held->died_ns != 0 ? " again" : "",
+		   clock_s(holding->now_ns - from_ns), held->n_attempts,
+		   from.text[0] != '\0' ? ", from " : "", from.text);
+}
+
+/* The connection has proved that there is an echo behind it. */
+static void first_beat_is_back(struct holding *holding, struct held *held)
+{
+	holding->n_proven++;
+	if (held->has_failed)
+		say_open_again(holding, held);
+	held->told = 0;
+	held->n_attempts = 0;
+}
+
 static void beat_is_back(struct holding *holding, struct held *held)
 {
 	struct deaths *deaths = holding->deaths;
@@ -203,7 +227,8 @@ static void beat_is_back(struct holding *holding, struct held *held)
 	if (held->begun_ns >= holding->asked_ns) /* or a part of it was ours, who did not listen */
 		histogram_record(&deaths->round_trip, holding->now_ns - held->begun_ns);
 	holding->has_echoed = true;
-	held->n_beats++;
+	if (held->n_beats++ == 0)
+		first_beat_is_back(holding, held);
 	held->n_failures = 0;
 	wake_at(holding, held, held_next_beat_ns(holding, who_is(holding, held)));
 }
@@ -219,17 +244,6 @@ static void enter_queue(struct holding *holding, struct held *held)
 	wake_at(holding, held, CLOCK_NEVER);
 }
 
-static void say_open_again(struct holding *holding, const struct held *held)
-{
-	uint64_t from_ns = held->died_ns != 0 ? held->died_ns : holding->start_ns;
-	struct addr_text from = local_address(held->fd);
-	teller_say(&holding->teller,
-		   "connection %" PRIu32 " is open%s after %.3f s, attempt %" PRIu32 "%s%s",
-		   who_is(holding, held) + 1, held->died_ns != 0 ? " again" : "",
-		   clock_s(holding->now_ns - from_ns), held->n_attempts,
-		   from.text[0] != '\0' ? ", from " : "", from.text);
-}
-
 static void opened(struct holding *holding, struct held *held)
 {
 	struct deaths *deaths = holding->deaths;
@@ -238,10 +252,6 @@ static void opened(struct holding *holding, struct held *held)
 	deaths->n_opened++;
 	deaths->n_open++;
 	deaths->n_throughout += !held->has_failed;
-	if (held->has_failed)
-		say_open_again(holding, held);
-	held->told = 0;
-	held->n_attempts = 0;
 	begin_beat(holding, held);
 }
 
@@ -258,13 +268,13 @@ static void ask_again(struct holding *holding, struct held *held)
 {
 	uint64_t wait_ns = holding->config->wait_ns;
 	if (wait_ns != 0 && holding->now_ns - held->since_ns > wait_ns) {
-		fail_to_open(holding, held, -ETIMEDOUT);
+		fail_to_open(holding, held, ERR_QUEUE_FULL);
 		return;
 	}
 	held->n_attempts--;
 	held->state = HELD_CONNECTING;
 	holding->n_connecting++;
-	wake_at(holding, held, holding->now_ns + UNIX_RETRY_NS);
+	wake_at(holding, held, holding->now_ns + CONNECT_RETRY_NS);
 }
 
 static void open_one(struct holding *holding, struct held *held)
@@ -442,14 +452,11 @@ int held_open_all(struct holding *holding)
 	holding->n = n;
 	holding->list = calloc(n, sizeof(*holding->list));
 	holding->queue = calloc(n, sizeof(*holding->queue));
-	rc = holding->list != NULL && holding->queue != NULL ? 0 : -ENOMEM;
-	if (rc == 0)
-		rc = poller_open(&holding->poller);
-	if (rc < 0) {
+	if (holding->list == NULL || holding->queue == NULL) {
 		free(holding->list);
 		free(holding->queue);
 		wakes_close(&holding->wakes);
-		return rc;
+		return -ENOMEM;
 	}
 	holding->now_ns = holding->start_ns;
 	for (uint32_t i = 0; i < n; i++) {
@@ -474,7 +481,6 @@ void held_close_all(struct holding *holding)
 		}
 		io_close(&held->fd);
 	}
-	poller_close(&holding->poller);
 	wakes_close(&holding->wakes);
 	free(holding->list);
 	free(holding->queue);

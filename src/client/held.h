@@ -67,9 +67,12 @@ struct holding {
 	uint32_t queue_first, n_queued;
 	uint32_t n_connecting;
 	uint64_t start_ns, now_ns;
+	uint64_t n_proven;   /* open connections whose first heartbeat is back */
 	uint64_t n_numbers;  /* connections so far, of all */
 	uint64_t may_ask_ns; /* a diagnosis may wait for more bytes, from then on */
 	uint64_t asked_ns;   /* when one had last waited: what was under way is not timed */
+	uint64_t n_local;    /* deaths and failures to open that were this machine's doing */
+	int local_code;      /* of the last of them (err_is_local()) */
 	bool has_echoed;     /* has a heartbeat ever come back? */
 	bool has_asked;      /* what kind of endpoint it is */
 	struct teller teller;
@@ -79,7 +82,7 @@ struct holding {
 
 /*
  * Takes all memory that there will be and puts all in the queue; zeroed else but for config,
- * deaths, server and start_ns, which are the caller's. Returns 0 or -errno.
+ * deaths, server, poller and start_ns, which are the caller's. Returns 0 or -errno.
  */
 MUST_USE int held_open_all(struct holding *holding);
 void held_close_all(struct holding *holding);

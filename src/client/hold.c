@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The happy path: find the server, open all connections, a hundred or so at a time, let each beat,
- * until the time is over or somebody ends it. One loop, one thread (client/held.h).
+ * until the time is over or a signal ends it. One loop, one thread (client/held.h); a second thread
+ * looks the name up and connects first, and the loop serves the metrics meanwhile.
  *
- * What else can happen: nobody answers at first, and then none is tried; there are not enough
+ * What else can happen: no address answers at first, and then none is held; there are not enough
  * descriptors; we were stopped, or whoever reads our lines was, and hours have gone by when we go
  * on: what has come meanwhile is read before anybody's patience is judged.
  */
@@ -31,7 +32,8 @@
 
 /* In the poller, behind the connections. */
 #define TAG_SIGNALS (UINT64_C(1) << 32)
-#define TAG_PAGE    (TAG_SIGNALS + 1)
+#define TAG_DIALED  (TAG_SIGNALS + 1)
+#define TAG_PAGE    (TAG_SIGNALS + 2)
 
 struct hold {
 	struct holding holding;
@@ -74,8 +76,7 @@ static void say_so_far(struct hold *hold)
 static void say_open(struct hold *hold)
 {
 	struct holding *holding = &hold->holding;
-	const struct deaths *deaths = holding->deaths;
-	if (hold->has_said_open || deaths->n_open < deaths->n_connections)
+	if (hold->has_said_open || holding->n_proven < holding->n)
 		return;
 	hold->has_said_open = true;
 	teller_say(&holding->teller, "all open after %.3f s",
@@ -108,11 +109,21 @@ static void handle_event(struct hold *hold, const struct epoll_event *event)
 	}
 }
 
+static void resume_page(struct hold *hold, uint64_t looked_ns)
+{
+	if (hold->page.resumes_ns != 0 && looked_ns >= hold->page.resumes_ns)
+		page_resume(&hold->page);
+}
+
+static uint64_t page_resumes_ns(const struct hold *hold)
+{
+	return hold->page.resumes_ns != 0 ? hold->page.resumes_ns : CLOCK_NEVER;
+}
+
 static uint64_t wait_until_ns(const struct hold *hold)
 {
 	uint64_t until_ns = clock_earlier_ns(wakes_next_ns(&hold->holding.wakes), hold->end_ns);
-	uint64_t resumes_ns = hold->page.resumes_ns;
-	return resumes_ns != 0 ? clock_earlier_ns(until_ns, resumes_ns) : until_ns;
+	return clock_earlier_ns(until_ns, page_resumes_ns(hold));
 }
 
 /* While there is more to be read than was fetched at once, nobody's patience ends. */
@@ -150,17 +161,84 @@ MUST_USE static int take_turn(struct hold *hold)
 	if (has_read_all(hold))
 		wake_those_due(hold, looked_ns);
 	held_open_queued(holding);
-	if (hold->page.resumes_ns != 0 && looked_ns >= hold->page.resumes_ns)
-		page_resume(&hold->page);
+	resume_page(hold, looked_ns);
 	hold->is_over |= looked_ns >= hold->end_ns;
 	say_open(hold);
 	teller_flush(&holding->teller);
 	return 0;
 }
 
+/* ---- until the server has answered ---- */
+
+/* Returns STATUS_OK, or the status of the signal that ends it. */
+MUST_USE static enum status hear_while_dialing(struct hold *hold, const struct dialing *dialing)
+{
+	int signal;
+	while ((signal = signals_next(hold->signals_fd)) != 0) {
+		if (signal != SIGQUIT)
+			return status_of_signal(signal);
+		dial_say_so_far(&dialing->request);
+	}
+	return STATUS_OK;
+}
+
+/* Waits for the outcome of dialing; serves the metrics and reads the signals meanwhile. */
+MUST_USE static enum status await_server(struct hold *hold, const struct dialing *dialing)
+{
+	struct poller *poller = &hold->holding.poller;
+	enum status status = STATUS_OK;
+	bool is_dialed = false;
+	int rc = poller_add(poller, dialing->done_fd, EPOLLIN, TAG_DIALED);
+	while (rc >= 0 && status == STATUS_OK && !is_dialed) {
+		uint64_t looked_ns = clock_now_ns();
+		rc = poller_wait(poller, &hold->events, page_resumes_ns(hold));
+		hold->holding.now_ns = clock_now_ns();
+		for (int i = 0; i < rc; i++) {
+			uint64_t tag = hold->events.list[i].data.u64;
+			if (tag == TAG_DIALED)
+				is_dialed = true;
+			else if (tag == TAG_SIGNALS)
+				status = hear_while_dialing(hold, dialing);
+			else
+				handle_event(hold, &hold->events.list[i]);
+		}
+		resume_page(hold, looked_ns);
+	}
+	if (rc >= 0)
+		return status;
+	log_error("cannot wait for the server: %s", err_text(rc).text);
+	return STATUS_MACHINE;
+}
+
+/* Finds the server. Its first connection, *ret_fd, is the caller's. */
+MUST_USE static enum status find_server(struct hold *hold, int *ret_fd)
+{
+	const struct hold_config *config = hold->holding.config;
+	const struct dial_request request = {
+		.server = &config->server,
+		.family = config->family,
+		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
+	};
+	struct dialing *dialing;
+	int rc = dial_begin(&request, &dialing);
+	if (rc < 0) {
+		log_error("cannot start: %s%s", err_text(rc).text, dial_remedy(rc));
+		return STATUS_MACHINE;
+	}
+	enum status status = await_server(hold, dialing);
+	if (status != STATUS_OK)
+		return status; /* its thread may still run: the process ends */
+	struct dialed dialed = dial_end(dialing);
+	if (dialed.fd < 0)
+		return dial_explain(&request, dialed.fd);
+	hold->holding.server = dialed.addr;
+	*ret_fd = dialed.fd;
+	return STATUS_OK;
+}
+
 /* ---- start and end ---- */
 
-static void say_start(struct hold *hold, const struct hold_report *report)
+static void say_start(struct hold *hold)
 {
 	const struct hold_config *config = hold->holding.config;
 	char every[64] = "";
@@ -168,7 +246,7 @@ static void say_start(struct hold *hold, const struct hold_report *report)
 		snprintf(every, sizeof(every), " every %s",
 			 units_duration(config->interval_ns).text);
 	teller_say(&hold->holding.teller, "HOLD %s, %" PRIu64 " connection%s, %" PRIu64 " bytes%s",
-		   report->address.text, config->n_connections,
+		   addr_format(&hold->holding.server).text, config->n_connections,
 		   config->n_connections == 1 ? "" : "s", config->size, every);
 	teller_flush(&hold->holding.teller);
 }
@@ -190,69 +268,93 @@ MUST_USE static enum status open_page(struct hold *hold)
 	return STATUS_OK;
 }
 
-/* fd, the first connection, is taken. */
-MUST_USE static enum status hold_on(struct hold *hold, int fd, struct hold_report *report)
+/* The exit status of a run that was reported. */
+MUST_USE static enum status judge_run(const struct holding *holding)
+{
+	const struct deaths *deaths = holding->deaths;
+	uint64_t n_failed = deaths_died(deaths) + deaths_not_opened(deaths);
+	if (n_failed == 0)
+		return STATUS_OK;
+	if (n_failed > holding->n_local)
+		return STATUS_ECHO_FAILED;
+	dial_say_limit(holding->local_code);
+	return STATUS_MACHINE;
+}
+
+/* Holds connections until the end. fd, the first of them, is taken. */
+MUST_USE static enum status hold_on(struct hold *hold, int fd)
 {
 	struct holding *holding = &hold->holding;
-	enum status status = open_page(hold);
-	if (status != STATUS_OK) {
+	holding->start_ns = holding->now_ns = clock_now_ns();
+	if (holding->config->duration_ns != 0)
+		hold->end_ns = clock_deadline_ns(holding->config->duration_ns);
+	int rc = held_open_all(holding);
+	if (rc < 0) {
 		io_close(&fd);
-		held_close_all(holding);
-		return status;
+		log_error("cannot start: %s", err_text(rc).text);
+		return STATUS_MACHINE;
 	}
-	say_start(hold, report);
+	say_start(hold);
 	held_adopt(holding, fd);
 	held_open_queued(holding);
-	int rc = poller_add(&holding->poller, hold->signals_fd, EPOLLIN, TAG_SIGNALS);
 	while (rc == 0 && !hold->is_over)
 		rc = take_turn(hold);
 	if (rc < 0)
 		log_error("cannot go on: %s", err_text(rc).text);
 	bring_up_to_date(hold);
-	if (holding->config->metrics != NULL)
-		page_close(&hold->page);
 	held_close_all(holding);
-	if (rc < 0)
-		return STATUS_MACHINE;
-	const struct deaths *deaths = holding->deaths;
-	bool all_lived = deaths_died(deaths) == 0 && deaths_not_opened(deaths) == 0;
-	return all_lived ? STATUS_OK : STATUS_ECHO_FAILED;
+	return rc < 0 ? STATUS_MACHINE : STATUS_OK;
 }
 
-/* The histogram and all else of *report are there already. */
+/* From the look-up to the end, with the signals read. */
+MUST_USE static enum status run_hold(struct hold *hold, struct hold_report *report)
+{
+	struct holding *holding = &hold->holding;
+	int fd = -1;
+	hold->signals_fd = signals_setup_meter();
+	int rc = hold->signals_fd;
+	if (rc >= 0)
+		rc = poller_add(&holding->poller, hold->signals_fd, EPOLLIN, TAG_SIGNALS);
+	enum status status = STATUS_MACHINE;
+	if (rc < 0)
+		log_error("cannot start: %s", err_text(rc).text);
+	else
+		status = find_server(hold, &fd);
+	if (status == STATUS_OK) {
+		report->address = addr_format(&holding->server);
+		status = hold_on(hold, fd);
+	}
+	if (status == STATUS_OK)
+		report->verdict = judge_run(holding);
+	io_close(&hold->signals_fd);
+	return status;
+}
+
+/* The histogram of *report is there already. */
 MUST_USE static enum status start(const struct hold_config *config, struct hold_report *report)
 {
 	static struct hold hold; /* its buffers are too large for a stack */
-	hold.signals_fd = signals_setup_meter();
-	hold.end_ns = CLOCK_NEVER;
-	if (hold.signals_fd < 0) {
-		log_error("cannot start: %s", err_text(hold.signals_fd).text);
-		return STATUS_MACHINE;
-	}
 	struct holding *holding = &hold.holding;
-	int fd = dial(&config->server, config->family, config->wait_ns, &holding->server, NULL);
-	if (fd < 0) {
-		io_close(&hold.signals_fd);
-		return dial_explain(&config->server, fd);
-	}
+	hold.end_ns = CLOCK_NEVER;
 	holding->config = config;
 	holding->deaths = &report->deaths;
 	holding->teller.is_quiet = config->quiet;
 	holding->teller.has_timestamps = config->timestamps;
-	holding->start_ns = clock_now_ns();
-	if (config->duration_ns != 0)
-		hold.end_ns = clock_deadline_ns(config->duration_ns);
+	holding->start_ns = holding->now_ns = clock_now_ns();
 	report->deaths.n_connections = config->n_connections;
-	report->address = addr_format(&holding->server);
-	int rc = held_open_all(holding);
-	enum status status = STATUS_MACHINE;
-	if (rc == 0)
-		status = hold_on(&hold, fd, report);
-	else
+	int rc = poller_open(&holding->poller);
+	if (rc < 0) {
 		log_error("cannot start: %s", err_text(rc).text);
-	if (rc < 0)
-		io_close(&fd);
-	io_close(&hold.signals_fd);
+		return STATUS_MACHINE;
+	}
+	/* Before the signals are blocked, because the name of the page may be looked up. */
+	enum status status = open_page(&hold);
+	if (status == STATUS_OK) {
+		status = run_hold(&hold, report);
+		if (config->metrics != NULL)
+			page_close(&hold.page);
+	}
+	poller_close(&holding->poller);
 	return status;
 }
 
@@ -267,7 +369,7 @@ enum status hold_run(const struct hold_config *config, struct hold_report *ret_r
 		return STATUS_MACHINE;
 	}
 	enum status status = start(config, &report);
-	if (status == STATUS_OK || status == STATUS_ECHO_FAILED)
+	if (status == STATUS_OK)
 		*ret_report = report;
 	else
 		deaths_close(&report.deaths);

@@ -36,13 +36,15 @@ struct hold_config {
 
 struct hold_report {
 	struct deaths deaths;
+	enum status verdict;      /* the exit status: of the echo, or of this machine */
 	struct addr_text address; /* of the server */
 };
 
 /*
  * Holds them until the time is over, or INT or TERM ends it; QUIT prints a line of figures in
- * between. Lines of deaths go to standard output, unless quiet. *ret_report is the caller's, its
- * deaths to be closed, if STATUS_OK (none died) or STATUS_ECHO_FAILED is returned.
+ * between. Lines of deaths go to standard output, unless quiet. Returns STATUS_OK and *ret_report, the
+ * caller's, its deaths to be closed; or why there is none, which was said: INT and TERM end it by
+ * that signal until the server has answered.
  */
 MUST_USE enum status hold_run(const struct hold_config *config, struct hold_report *ret_report);
 

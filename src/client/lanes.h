@@ -59,6 +59,12 @@ void lanes_close(struct lanes *lanes);
 /* A new connection, with this number and payload; nothing is under way on it. */
 void lane_begin_connection(struct lane *lane, int fd, uint64_t number, struct pattern pattern);
 
+/* Is it connecting and has no socket yet, because the queue of a unix socket is full? */
+static inline bool lane_is_queueing(const struct lane *lane)
+{
+	return lane->state == LANE_CONNECTING && lane->fd < 0;
+}
+
 static inline uint64_t lane_in_flight(const struct lane *lane)
 {
 	return lane->n_begun - lane->n_back;

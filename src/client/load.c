@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "client/traffic.h"
+#include "net/connect.h"
 
 /* So many of a thread's lanes connect at a time, or short queues overflow and SYNs are lost. */
 #define CONNECTING_MOST 64
@@ -45,6 +46,7 @@ struct run {
 	struct poller_events events;
 	uint64_t begin_cpu_ns;
 	uint64_t next_tick_ns;
+	uint64_t next_retry_ns;    /* for lanes that wait for room in the queue of a unix socket */
 	uint64_t next_handover_ns; /* the end of a second; CLOCK_NEVER: it has not begun */
 	uint64_t called_off_ns;    /* 0: we are not */
 	uint64_t looked_ns;        /* time before the last wait: what had come then is read */
@@ -163,12 +165,19 @@ static bool has_waited_too_long(const struct traffic *traffic, const struct lane
 	       !io_is_ready(lane->fd, POLLIN);
 }
 
+/* The name of the failure of a lane that has waited too long. */
+static const char *name_of_wait(const struct lane *lane)
+{
+	if (lane->state != LANE_CONNECTING)
+		return "no_reply";
+	return err_name(lane_is_queueing(lane) ? ERR_QUEUE_FULL : -ETIMEDOUT);
+}
+
 /* Those who failed are opened again; who churns does that for each message. */
 static void look_after(struct traffic *traffic, struct lane *lane)
 {
 	if (has_waited_too_long(traffic, lane))
-		traffic_fail(traffic, lane,
-			     lane->state == LANE_CONNECTING ? err_name(-ETIMEDOUT) : "no_reply");
+		traffic_fail(traffic, lane, name_of_wait(lane));
 	if (lane->state != LANE_CLOSED || traffic->now_ns < lane->since_ns ||
 	    !is_needed(traffic, lane))
 		return;
@@ -189,6 +198,15 @@ static void tick(struct run *run)
 	look_at_kernel(traffic);
 	for (uint32_t i = 0; i < run->next_to_open; i++)
 		look_after(traffic, &traffic->lanes.list[i]);
+}
+
+static void retry(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	if (traffic->n_queueing == 0 || traffic->now_ns < run->next_retry_ns)
+		return;
+	traffic_retry(traffic);
+	run->next_retry_ns = traffic->now_ns + CONNECT_RETRY_NS;
 }
 
 /* Each lane has connected, or failed to. */
@@ -226,12 +244,14 @@ static uint64_t next_deed_ns(const struct run *run)
 
 static uint64_t wait_until_ns(const struct run *run)
 {
-	uint64_t due_ns = next_deed_ns(run);
+	uint64_t due_ns = next_deed_ns(run), until_ns = run->next_tick_ns;
+	if (run->traffic.n_queueing > 0)
+		until_ns = clock_earlier_ns(until_ns, run->next_retry_ns);
 	if (due_ns == CLOCK_NEVER)
-		return run->next_tick_ns;
+		return until_ns;
 	if (due_ns < run->traffic.now_ns + AWAKE_NS)
 		return 0;
-	return clock_earlier_ns(run->next_tick_ns, due_ns - AWAKE_NS);
+	return clock_earlier_ns(until_ns, due_ns - AWAKE_NS);
 }
 
 static bool is_over(const struct run *run)
@@ -261,6 +281,7 @@ MUST_USE static int take_turn(struct run *run)
 		begin(run, start_ns);
 	hand_over(run);
 	release_due(run);
+	retry(run); /* before tick() judges those that have waited too long */
 	tick(run);
 	run->looked_ns = traffic->now_ns;
 	int rc = poller_wait(&traffic->poller, &run->events, wait_until_ns(run));

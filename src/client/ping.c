@@ -4,10 +4,10 @@
  * it, note the time; the next is due one interval after the last was.
  *
  * What else can happen: it does not come back in time, a byte of it is wrong, or the server ends or
- * resets: each is said in the line of that message, and as what follows on such a stream means
- * nothing any more, the next goes out on a new connection. A message may be larger than what the
- * connection holds, so it is received from while it is sent to. A message that comes back later
- * than the next is due delays that; what was due meanwhile is left out, not caught up with.
+ * resets. The line of that message says so, and because what follows on such a stream means nothing
+ * any more, the next message goes out on a new connection. A message may be larger than what the
+ * connection holds, so it is received while it is sent. A message that comes back later than the
+ * next is due delays that; messages that were due meanwhile are left out.
  */
 #include "client/ping.h"
 
@@ -24,6 +24,7 @@
 #include "base/pattern.h"
 #include "base/units.h"
 #include "client/dial.h"
+#include "client/tally.h"
 #include "client/teller.h"
 #include "client/wrong.h"
 #include "net/connect.h"
@@ -34,15 +35,13 @@
 #define PIECE_SIZE ((size_t)64 * 1024)
 
 /*
- * A message that is sent is waited for within recv(2) at first: one call, where poll(2) and a
- * receive are two, and the time would hold both. So long a signal may have to wait; for less than
- * the least it is not worth it, and the kernel rounds it.
+ * The answer to a message is first waited for in recv(2): one call, instead of poll(2) and recv(2).
+ * A signal waits meanwhile, so it has a bound; below the minimum the kernel's rounding matters.
  */
 #define PATIENCE_MOST_NS  (100 * CLOCK_NS_PER_MS)
 #define PATIENCE_LEAST_NS (10 * CLOCK_NS_PER_MS)
 
-/* A spinning wait looks for a signal once in so many looks. */
-#define LOOKS_WITHOUT_SIGNAL 1024
+#define LOOKS_WITHOUT_SIGNAL 1024 /* turns of a spinning wait between two reads of the signals */
 
 struct ping {
 	const struct ping_config *config;
@@ -59,12 +58,7 @@ struct ping {
 	uint64_t back_ns;        /* when bytes of it came last */
 	uint64_t connect_ns;     /* how long connecting took */
 
-	struct result second; /* what the series needs of the interval that goes on */
-	uint64_t start_ns;    /* of the first message */
-	uint64_t n_seconds;   /* that are over */
-	uint64_t n_noted;     /* bytes that were verified, and are in some interval */
-	int code;             /* of the keeper, if it could not go on */
-
+	struct tally tally;
 	uint64_t number;                /* of the message, from 1 */
 	const char *failure;            /* its name, NULL: it is back */
 	char why[RESULT_SENTENCE_SIZE]; /* and its sentence */
@@ -85,49 +79,6 @@ static void fail(struct ping *ping, const char *name, const char *format, ...)
 	va_start(values, format);
 	vsnprintf(ping->why, sizeof(ping->why), format, values);
 	va_end(values);
-}
-
-/* ---- what is counted ---- */
-
-/* The interval ends, so long after the start. */
-static void keep_second(struct ping *ping, uint64_t end_ns)
-{
-	const struct series_keeper *keeper = &ping->config->keeper;
-	uint64_t from_ns = ping->n_seconds * CLOCK_NS_PER_S;
-	int rc = keeper->keep(keeper->keeper, from_ns, end_ns - from_ns, &ping->second);
-	ping->code = ping->code == 0 ? rc : ping->code;
-	result_reset(&ping->second);
-}
-
-/*
- * What has come since the last time, and what is counted next, belong to the second that goes on
- * now; those before it are over.
- */
-static void come_to_second(struct ping *ping, uint64_t now_ns)
-{
-	uint64_t n_verified = ping->report->result.bytes_verified;
-	while (now_ns - ping->start_ns >= (ping->n_seconds + 1) * CLOCK_NS_PER_S) {
-		keep_second(ping, (ping->n_seconds + 1) * CLOCK_NS_PER_S);
-		ping->n_seconds++;
-	}
-	ping->second.bytes_verified += n_verified - ping->n_noted;
-	ping->n_noted = n_verified;
-}
-
-static void count_failure(struct ping *ping)
-{
-	come_to_second(ping, clock_now_ns());
-	result_fail(&ping->report->result, ping->failure, 1);
-	result_fail(&ping->second, ping->failure, 1);
-}
-
-static void count_echo(struct ping *ping, uint64_t now_ns, uint64_t took_ns)
-{
-	come_to_second(ping, now_ns);
-	ping->report->result.n_echoes++;
-	ping->second.n_echoes++;
-	histogram_record(&ping->report->result.response, took_ns);
-	histogram_record(&ping->second.response, took_ns);
 }
 
 /* ---- signals ---- */
@@ -181,15 +132,55 @@ static void begin_connection(struct ping *ping, int fd, uint64_t took_ns)
 	histogram_record(&result->connect, ping->connect_ns);
 }
 
-/* Of an address that has answered before. */
+/* Waits for a descriptor, -1: none, and reads signals. Returns 1, 0 at the end, or a code. */
+MUST_USE static int wait_and_hear(struct ping *ping, int fd, short events, uint64_t deadline_ns)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = events },
+		{ .fd = ping->signals_fd, .events = POLLIN },
+	};
+	while (!ping->is_over) {
+		int ready = io_wait(fds, ARRAY_LEN(fds), deadline_ns);
+		if (fds[1].revents != 0)
+			hear_signals(ping);
+		if (ready <= 0 || fds[0].revents != 0)
+			return ready;
+	}
+	return 0;
+}
+
+/* Connects to the address that answered before. Returns a socket or a negative code. */
+MUST_USE static int connect_again(struct ping *ping, uint64_t deadline_ns)
+{
+	int fd, rc;
+	for (bool is_last = false; (fd = connect_begin(&ping->addr, NULL)) == -EAGAIN;
+	     is_last = clock_now_ns() >= deadline_ns) {
+		if (ping->is_over || is_last)
+			return ERR_QUEUE_FULL;
+		rc = wait_and_hear(ping, -1, 0, clock_deadline_ns(CONNECT_RETRY_NS));
+		if (rc < 0)
+			return rc;
+	}
+	if (fd < 0)
+		return fd;
+	rc = wait_and_hear(ping, fd, POLLOUT, deadline_ns);
+	if (rc >= 0)
+		rc = rc == 0 ? -ETIMEDOUT : connect_outcome(fd);
+	if (rc == 0)
+		return fd;
+	io_close(&fd);
+	return rc;
+}
+
+/* A new connection instead of one that has failed. */
 static void open_connection(struct ping *ping)
 {
 	uint64_t since_ns = clock_now_ns();
-	int fd = connect_open(&ping->addr, since_ns + patience_ns(ping));
-	if (fd < 0)
-		fail(ping, err_name(fd), "cannot connect: %s", err_text(fd).text);
-	else
+	int fd = connect_again(ping, since_ns + patience_ns(ping));
+	if (fd >= 0)
 		begin_connection(ping, fd, clock_now_ns() - since_ns);
+	else if (!ping->is_over)
+		fail(ping, err_name(fd), "cannot connect: %s", err_text(fd).text);
 }
 
 /* ---- one message ---- */
@@ -307,15 +298,6 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 	return ready != 0 || (spins && !is_late);
 }
 
-/* Ended while it was under way: it is as if it had never been sent. */
-static void take_back(struct ping *ping)
-{
-	struct result *result = &ping->report->result;
-	result->n_sent--;
-	result->bytes_sent -= ping->sent - ping->returned;
-	ping->number--;
-}
-
 /* A round trip, and when it was over, if the message is back; else `failure` says what happened. */
 struct trip {
 	uint64_t took_ns, now_ns;
@@ -366,15 +348,20 @@ static void do_message(struct ping *ping)
 	ping->failure = NULL;
 	if (ping->fd < 0)
 		open_connection(ping);
-	if (ping->failure == NULL)
+	if (ping->fd >= 0)
 		trip = exchange(ping);
 	if (ping->failure != NULL) {
-		count_failure(ping);
+		tally_failure(&ping->tally, ping->failure, clock_now_ns());
 		say_failed(ping);
+	} else if (ping->fd < 0) {
+		ping->number--; /* ended before it was sent */
 	} else if (ping->returned < ping->due) {
-		take_back(ping);
+		/* Ended while it was under way: it is as if it had never been sent. */
+		ping->report->result.n_sent--;
+		ping->report->result.bytes_sent -= ping->sent - ping->returned;
+		ping->number--;
 	} else {
-		count_echo(ping, trip.now_ns, trip.took_ns);
+		tally_echo(&ping->tally, trip.now_ns, trip.took_ns);
 		say_back(ping, trip.took_ns);
 	}
 	if (ping->failure != NULL || ping->config->connect_each)
@@ -389,7 +376,7 @@ static void look_while_idle(struct ping *ping)
 	ping->failure = NULL;
 	if (!receive_some(ping))
 		return;
-	count_failure(ping);
+	tally_failure(&ping->tally, ping->failure, clock_now_ns());
 	say_failed(ping);
 	close_connection(ping);
 }
@@ -404,16 +391,11 @@ static void wait_until_due(struct ping *ping, uint64_t due_ns)
 			clock_sleep_until(due_ns);
 			break;
 		}
-		struct pollfd fds[] = {
-			{ .fd = ping->signals_fd, .events = POLLIN },
-			{ .fd = ping->fd, .events = POLLIN },
-		};
-		if (io_wait(fds, ARRAY_LEN(fds), due_ns - CLOCK_NS_PER_MS) < 0)
+		int ready = wait_and_hear(ping, ping->fd, POLLIN, due_ns - CLOCK_NS_PER_MS);
+		if (ready < 0)
 			break;
-		if (fds[1].revents != 0)
+		if (ready > 0)
 			look_while_idle(ping);
-		if (fds[0].revents != 0)
-			hear_signals(ping);
 	}
 }
 
@@ -431,9 +413,10 @@ static uint64_t next_due_ns(const struct ping *ping, uint64_t due_ns)
 
 static void ping_on(struct ping *ping)
 {
-	uint64_t due_ns = ping->start_ns = clock_now_ns();
-	ping->report->start_ns = clock_since_epoch_ns(ping->start_ns);
-	while (!ping->is_over && ping->code == 0) {
+	uint64_t due_ns = clock_now_ns();
+	tally_start(&ping->tally, due_ns);
+	ping->report->start_ns = clock_since_epoch_ns(due_ns);
+	while (!ping->is_over && ping->tally.code == 0) {
 		do_message(ping);
 		if (ping->number == ping->config->count)
 			break;
@@ -441,57 +424,75 @@ static void ping_on(struct ping *ping)
 		due_ns = next_due_ns(ping, due_ns);
 		wait_until_due(ping, due_ns);
 	}
-	uint64_t end_ns = clock_now_ns();
-	come_to_second(ping, end_ns);
-	ping->report->result.elapsed_ns = end_ns - ping->start_ns;
-	if (ping->report->result.elapsed_ns > ping->n_seconds * CLOCK_NS_PER_S)
-		keep_second(ping, ping->report->result.elapsed_ns);
+	tally_end(&ping->tally, clock_now_ns());
 	close_connection(ping);
+}
+
+MUST_USE static enum status judge_run(const struct ping *ping)
+{
+	const struct result *result = &ping->report->result;
+	if (result->n_echoes == ping->number && result->n_failures == 0)
+		return STATUS_OK;
+	int limit = dial_limit(result);
+	if (limit == 0)
+		return STATUS_ECHO_FAILED;
+	dial_say_limit(limit);
+	return STATUS_MACHINE;
+}
+
+/* Connects, pings, and fills in ping->report. */
+MUST_USE static enum status run_ping(struct ping *ping)
+{
+	const struct ping_config *config = ping->config;
+	const struct dial_request request = {
+		.server = &config->server,
+		.family = config->family,
+		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
+	};
+	struct dialed dialed;
+	enum status status = dial_await(&request, ping->signals_fd, &dialed);
+	if (status != STATUS_OK)
+		return status;
+	ping->addr = dialed.addr;
+	begin_connection(ping, dialed.fd, dialed.took_ns);
+	ping->report->address = addr_format(&ping->addr);
+	if (!config->quiet)
+		printf("PING %s, %" PRIu64 " bytes\n", ping->report->address.text, config->size);
+	ping_on(ping);
+	if (ping->tally.code < 0) {
+		log_error("cannot go on: %s", err_text(ping->tally.code).text);
+		return STATUS_MACHINE;
+	}
+	ping->report->verdict = judge_run(ping);
+	return STATUS_OK;
 }
 
 enum status ping_run(const struct ping_config *config, struct ping_report *ret_report)
 {
 	static struct ping ping; /* its buffer is too large for a stack */
 	struct ping_report report = { 0 };
-	struct result second = { 0 };
-	int rc = result_open(&report.result);
-	if (rc == 0)
-		rc = result_open(&second);
-	int signals_fd = rc < 0 ? rc : signals_setup_meter();
-	if (signals_fd < 0) {
-		result_close(&second);
-		result_close(&report.result);
-		log_error("cannot start: %s", err_text(signals_fd).text);
-		return STATUS_MACHINE;
-	}
 	ping = (struct ping){
 		.config = config,
 		.report = &report,
-		.second = second,
-		.signals_fd = signals_fd,
+		.signals_fd = -1,
+		.fd = -1,
 		.teller = { .is_quiet = config->quiet, .has_timestamps = config->timestamps },
 	};
-	uint64_t took_ns;
-	int fd = dial(&config->server, config->family, config->wait_ns, &ping.addr, &took_ns);
-	if (fd < 0) {
-		result_close(&second);
+	int rc = result_open(&report.result);
+	if (rc == 0)
+		rc = tally_open(&ping.tally, &report.result, &config->keeper);
+	if (rc == 0)
+		rc = ping.signals_fd = signals_setup_meter();
+	enum status status = STATUS_MACHINE;
+	if (rc >= 0)
+		status = run_ping(&ping);
+	else
+		log_error("cannot start: %s", err_text(rc).text);
+	io_close(&ping.signals_fd);
+	tally_close(&ping.tally);
+	if (status == STATUS_OK)
+		*ret_report = report;
+	else
 		result_close(&report.result);
-		io_close(&signals_fd);
-		return dial_explain(&config->server, fd);
-	}
-	begin_connection(&ping, fd, took_ns);
-	report.address = addr_format(&ping.addr);
-	if (!config->quiet)
-		printf("PING %s, %" PRIu64 " bytes\n", report.address.text, config->size);
-	ping_on(&ping);
-	io_close(&signals_fd);
-	result_close(&ping.second);
-	if (ping.code < 0) {
-		result_close(&report.result);
-		log_error("cannot go on: %s", err_text(ping.code).text);
-		return STATUS_MACHINE;
-	}
-	*ret_report = report;
-	bool all = report.result.n_echoes == ping.number && report.result.n_failures == 0;
-	return all ? STATUS_OK : STATUS_ECHO_FAILED;
+	return status;
 }

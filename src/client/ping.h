@@ -35,6 +35,7 @@ struct ping_config {
 
 struct ping_report {
 	struct result result;
+	enum status verdict;      /* the exit status: of the echo, or of this machine */
 	struct addr_text address; /* who answered */
 	uint64_t start_ns;        /* when the first message was due, since the epoch */
 	bool has_kernel;          /* are the next two known? Of the last connection, at its end */
@@ -44,8 +45,9 @@ struct ping_report {
 
 /*
  * Pings until all are done, or INT or TERM ends it; QUIT prints a line of figures in between. Lines
- * of single messages go to standard output, unless quiet; *ret_report is the caller's, to be closed
- * by result_close(), if STATUS_OK or STATUS_ECHO_FAILED is returned.
+ * of single messages go to standard output, unless quiet. Returns STATUS_OK and *ret_report, the
+ * caller's, to be closed by result_close(); or why there is none, which was said: INT and TERM end
+ * it by that signal until it is connected.
  */
 MUST_USE enum status ping_run(const struct ping_config *config, struct ping_report *ret_report);
 

@@ -385,10 +385,15 @@ MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
 enum status talk_run(const struct talk_config *config)
 {
 	signals_setup_client();
-	int fd = dial(&config->server, config->family, config->timeout_ns, NULL, NULL);
-	if (fd < 0)
-		return dial_explain(&config->server, fd);
-	enum status status = talk_on(config, fd);
-	io_close(&fd);
+	const struct dial_request request = {
+		.server = &config->server,
+		.family = config->family,
+		.timeout_ns = config->timeout_ns,
+	};
+	struct dialed dialed = dial(&request);
+	if (dialed.fd < 0)
+		return dial_explain(&request, dialed.fd);
+	enum status status = talk_on(config, dialed.fd);
+	io_close(&dialed.fd);
 	return status;
 }

@@ -50,6 +50,7 @@ uint64_t traffic_due_before_end(const struct traffic *traffic, const struct lane
 static void leave(struct traffic *traffic, struct lane *lane, enum lane_state next)
 {
 	traffic->n_connecting -= lane->state == LANE_CONNECTING;
+	traffic->n_queueing -= lane_is_queueing(lane);
 	traffic->n_in_flight -= (uint32_t)lane_in_flight(lane);
 	traffic->n_gone += next == LANE_GONE;
 	lane->n_back = lane->n_begun;
@@ -133,19 +134,40 @@ static uint64_t next_number(struct traffic *traffic)
 	return number % PATTERN_CONNECTIONS;
 }
 
+/* A lane without a socket gets one, unless the queue is full. */
+static void try_to_connect(struct traffic *traffic, struct lane *lane)
+{
+	int rc = connect_begin(&traffic->plan->server, traffic->plan->source);
+	if (rc == -EAGAIN)
+		return;
+	if (rc >= 0) {
+		traffic->n_queueing--;
+		lane->fd = rc;
+		rc = poller_add(&traffic->poller, lane->fd, EDGES, index_of(traffic, lane));
+	}
+	if (rc < 0)
+		traffic_fail(traffic, lane, err_name(rc));
+}
+
 void traffic_connect(struct traffic *traffic, struct lane *lane)
 {
 	uint64_t number = next_number(traffic);
 	traffic->now_ns = clock_now_ns();
-	int fd = connect_begin(&traffic->plan->server, traffic->plan->source);
-	lane_begin_connection(lane, fd, number, pattern_of(traffic->plan->seed, number));
+	lane_begin_connection(lane, -1, number, pattern_of(traffic->plan->seed, number));
 	lane->since_ns = traffic->now_ns;
 	lane->counts_connect = !traffic->plan->churns || traffic_counts(traffic, traffic->now_ns);
 	lane->state = LANE_CONNECTING;
 	traffic->n_connecting++;
-	int rc = fd < 0 ? fd : poller_add(&traffic->poller, fd, EDGES, index_of(traffic, lane));
-	if (rc < 0)
-		traffic_fail(traffic, lane, err_name(rc));
+	traffic->n_queueing++;
+	try_to_connect(traffic, lane);
+}
+
+void traffic_retry(struct traffic *traffic)
+{
+	for (uint32_t i = 0; i < traffic->lanes.n && traffic->n_queueing > 0; i++) {
+		if (lane_is_queueing(&traffic->lanes.list[i]))
+			try_to_connect(traffic, &traffic->lanes.list[i]);
+	}
 }
 
 /* ---- what comes next on a lane ---- */

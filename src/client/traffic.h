@@ -35,6 +35,7 @@ struct traffic {
 	uint64_t n_owed;           /* of all lanes */
 	uint64_t n_numbers;        /* connections that have been begun */
 	uint32_t n_connecting, n_gone;
+	uint32_t n_queueing;  /* of those connecting: without a socket, the unix queue is full */
 	uint32_t n_in_flight; /* messages, of all lanes */
 	bool has_echoed;      /* some message has come back whole */
 	bool has_diagnosed;   /* it is known what the first wrong byte was */
@@ -68,6 +69,9 @@ uint64_t traffic_due_before_end(const struct traffic *traffic, const struct lane
 
 /* Begins to connect a lane that is closed. */
 void traffic_connect(struct traffic *traffic, struct lane *lane);
+
+/* Tries again to connect the lanes that wait for room in the queue of a unix socket. */
+void traffic_retry(struct traffic *traffic);
 
 /* Begins as many messages as there may be, and in an open loop as are owed. */
 void traffic_begin(struct traffic *traffic, struct lane *lane);

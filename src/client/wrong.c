@@ -54,7 +54,7 @@ static struct endpoint judge_silence(const struct addr *server)
 {
 	unsigned char received[START_SIZE];
 	struct endpoint_reply reply = { .received = received };
-	int fd = connect_open(server, clock_deadline_ns(ASK_NS));
+	int fd = connect_open(server, NULL, clock_deadline_ns(ASK_NS));
 	if (fd >= 0)
 		reply.n_received = wrong_await_more(fd, received, 0, sizeof(received));
 	io_close(&fd);

@@ -90,6 +90,9 @@ int addr_parse(const char *text, struct addr_spec *ret_spec)
 /* What getaddrinfo(3) says, as one of our codes. */
 static int resolver_code(int eai, int saved_errno)
 {
+	/* It says "no such name" when it could not open the files and sockets to ask. */
+	if (saved_errno == EMFILE || saved_errno == ENFILE || saved_errno == ENOMEM)
+		return -saved_errno;
 	switch (eai) {
 	case EAI_NONAME:
 	case EAI_NODATA:

@@ -3,15 +3,13 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/io.h"
 #include "net/options.h"
-
-/* Between two attempts to get into the full queue of a unix listening socket. */
-#define UNIX_RETRY_NS (20 * CLOCK_NS_PER_MS)
 
 MUST_USE static int pending_outcome(int fd)
 {
@@ -30,6 +28,26 @@ MUST_USE static int await_outcome(int fd, uint64_t deadline_ns)
 	return ready == 0 ? -ETIMEDOUT : pending_outcome(fd);
 }
 
+/*
+ * EADDRNOTAVAIL of connect(2) has two meanings: no local port is free, or no local address fits. A
+ * UDP socket, which needs none of the ports of TCP, meets the second alone.
+ */
+static bool has_local_address(const struct addr *addr)
+{
+	int fd = socket(addr->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool has = fd < 0 || connect(fd, &addr->any, addr->len) == 0 || errno != EADDRNOTAVAIL;
+	io_close(&fd);
+	return has;
+}
+
+/* The code of a connect(2) that failed with this errno. */
+static int connect_error(const struct addr *addr, int saved_errno)
+{
+	if (saved_errno == EADDRNOTAVAIL && !has_local_address(addr))
+		return ERR_NO_SOURCE;
+	return addr_error(addr, saved_errno);
+}
+
 MUST_USE static int connect_to(int fd, const struct addr *addr, uint64_t deadline_ns)
 {
 	for (;;) {
@@ -40,11 +58,11 @@ MUST_USE static int connect_to(int fd, const struct addr *addr, uint64_t deadlin
 		if (errno == EINPROGRESS || errno == EINTR)
 			return await_outcome(fd, deadline_ns);
 		if (errno != EAGAIN || addr->any.sa_family != AF_UNIX)
-			return addr_error(addr, errno);
-		/* A unix socket does not let us wait for room in the server's queue: ask again. */
+			return connect_error(addr, errno);
+		/* poll(2) does not wait for room in the queue of a unix socket: retry. */
 		if (is_last)
-			return -ETIMEDOUT;
-		int rc = io_wait(NULL, 0, clock_deadline_ns(UNIX_RETRY_NS));
+			return ERR_QUEUE_FULL;
+		int rc = io_wait(NULL, 0, clock_deadline_ns(CONNECT_RETRY_NS));
 		if (rc < 0)
 			return rc;
 	}
@@ -62,7 +80,9 @@ MUST_USE static int bind_to(int fd, const struct addr *source)
 {
 	static const struct socket_option late[] = { { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1 } };
 	int rc = options_set(fd, late, ARRAY_LEN(late));
-	return rc == 0 && bind(fd, &source->any, source->len) < 0 ? addr_error(source, errno) : rc;
+	if (rc < 0 || bind(fd, &source->any, source->len) == 0)
+		return rc;
+	return errno == EADDRNOTAVAIL ? ERR_FOREIGN_SOURCE : addr_error(source, errno);
 }
 
 MUST_USE static int open_socket(int family, const struct addr *source)
@@ -79,9 +99,9 @@ MUST_USE static int open_socket(int family, const struct addr *source)
 	return rc;
 }
 
-int connect_open(const struct addr *addr, uint64_t deadline_ns)
+int connect_open(const struct addr *addr, const struct addr *source, uint64_t deadline_ns)
 {
-	int fd = open_socket(addr->any.sa_family, NULL);
+	int fd = open_socket(addr->any.sa_family, source);
 	if (fd < 0)
 		return fd;
 	int rc = connect_to(fd, addr, deadline_ns);
@@ -99,7 +119,7 @@ int connect_begin(const struct addr *addr, const struct addr *source)
 	if (fd < 0 || connect(fd, &addr->any, addr->len) == 0 || errno == EINPROGRESS ||
 	    errno == EINTR)
 		return fd;
-	int rc = addr_error(addr, errno);
+	int rc = connect_error(addr, errno);
 	io_close(&fd);
 	return rc;
 }

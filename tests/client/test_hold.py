@@ -18,7 +18,7 @@ import pytest
 import rogues
 from harness import PATIENCE, Process, own_memory_kib, proc_state, reset, server_words, wait_until
 from netns import set_sysctl
-from rogues import Rogue
+from rogues import Rogue, UnixQueue
 
 DIED = re.compile(
     r"^connection (\d+) died \((\w+)\): (.*); ([\d.]+) s old, (\d+) heartbeats?, "
@@ -373,30 +373,6 @@ def test_a_unix_server_that_is_gone(serve, hold, tmp_path):
     assert assert_adds_up(output) == (0, 3)
 
 
-class UnixQueue:
-    """A unix listening socket with room for two, who are served when serve() says so."""
-
-    def __init__(self, path):
-        self.listening = socket.socket(socket.AF_UNIX)
-        self.listening.bind(str(path))
-        self.listening.listen(1)
-        self.threads = []
-
-    def serve(self, count):
-        def echo(sock):
-            with sock, contextlib.suppress(OSError):
-                rogues.never_end(sock)
-
-        for _ in range(count):
-            self.threads.append(threading.Thread(target=echo, args=[self.listening.accept()[0]]))
-            self.threads[-1].start()
-
-    def close(self):
-        self.listening.close()
-        for thread in self.threads:
-            thread.join(PATIENCE)
-
-
 @pytest.fixture
 def unix_queue(tmp_path):
     queue = UnixQueue(tmp_path / "queue")
@@ -416,7 +392,7 @@ def test_a_unix_server_whose_queue_is_full_is_waited_for(hold, unix_queue, tmp_p
 
 def test_a_unix_server_whose_queue_stays_full(hold, unix_queue, tmp_path):
     held = hold("-c", 6, "-W", "200ms", "-i", "1h", f"unix:{tmp_path}/queue")
-    held.wait_for_log(r"cannot be opened \(timeout\): connection timed out", 3)
+    held.wait_for_log(r"cannot be opened \(timeout\): the server's queue is full", 3)
     status, output = held.finish()
     assert status == 1
     assert_adds_up(output)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`tcpecho bench`: every message is counted once, every byte compared, and what goes wrong has a name."""
+import contextlib
 import json
 import re
 import resource
@@ -13,7 +14,7 @@ import pytest
 
 import rogues
 from harness import PATIENCE, recv_exactly, server_words, sockets_of, wait_until
-from rogues import FullListener, Rogue
+from rogues import FullListener, Rogue, UnixQueue
 from signalling import stopped
 from terminal import Terminal
 
@@ -160,6 +161,53 @@ def test_from_another_address_of_ours(serve, bench):
     server = serve("127.0.0.1:0")
     assert is_clean(bench(*SHORT, "--source", "127.0.0.9", *server_words(server)))
     assert any(end["peer"].startswith("127.0.0.9:") for end in server.ends(2))
+
+
+# ---- the queue of a unix socket ----
+
+
+def test_a_unix_server_whose_queue_is_full_is_waited_for(start, tmp_path):
+    """The load begins when all are open, and none has failed."""
+    queue = UnixQueue(tmp_path / "queue")
+    process = start("-c", 20, "-d", "200ms", "--warmup", "0s", f"unix:{tmp_path}/queue")
+    for _ in range(21):  # one by one, and bench looks for the server by one of its own
+        time.sleep(0.03)
+        queue.serve(1)
+    output, error = process.communicate(timeout=PATIENCE)
+    queue.close()
+    found = json.loads(output)
+    assert (process.returncode, error, found["errors"]) == (0, "", {})
+    assert found["connections_opened"] == 20
+
+
+def test_churn_waits_for_the_queue_of_a_unix_socket(start, tmp_path):
+    queue = UnixQueue(tmp_path / "queue")
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                queue.serve(1)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    process = start("--churn", "-c", 16, "-d", "500ms", "--warmup", "0s", f"unix:{tmp_path}/queue")
+    output, error = process.communicate(timeout=PATIENCE)
+    queue.listening.shutdown(socket.SHUT_RDWR)
+    thread.join(PATIENCE)
+    queue.close()
+    found = json.loads(output)
+    assert (process.returncode, error, found["errors"]) == (0, "", {})
+
+
+def test_a_unix_server_whose_queue_stays_full_has_its_name(start, tmp_path):
+    queue = UnixQueue(tmp_path / "queue")
+    process = start("-c", 6, "-W", "200ms", "-d", "500ms", "--warmup", "0s", "--no-reconnect", f"unix:{tmp_path}/queue")
+    queue.serve(1)
+    output, _ = process.communicate(timeout=PATIENCE)
+    queue.close()
+    found = json.loads(output)
+    assert process.returncode == 1
+    assert "ERR_QUEUE_FULL" in found["errors"] and "EAGAIN" not in found["errors"]
 
 
 # ---- an open loop ----
@@ -467,7 +515,7 @@ def test_the_text_says_what_the_json_does(serve, bench):
         (["-r", "0"], "--rate 0: out of range, from 1 to 1000000000"),
         (["-r", "10/s"], "--rate 10/s: not a number with k, M or G"),
         (["--hlog", ""], "--hlog : must not be empty"),
-        (["--source", "nobody.invalid"], "--source nobody.invalid: not an address of this machine"),
+        (["--source", "127.0.0.1", "unix:/run/echo"], "--source does not apply to a unix socket"),
     ],
 )
 def test_bad_words_are_named(bench, words, sentence):

@@ -232,6 +232,7 @@ def test_who_is_gone_leaves_nothing(server, metered):
     def count():
         return len(os.listdir(f"/proc/{held.process.pid}/fd"))
 
+    held.wait_for("tcpecho_hold_heartbeats_total", 1)
     before = count()
     for _ in range(5):
         held.page()
@@ -251,10 +252,14 @@ def test_who_sends_for_ever_is_shown_out(server, metered):
 def test_by_a_unix_socket(server, metered, tmp_path):
     path = tmp_path / "metrics"
     held = metered(*server_words(server), address=f"unix:{path}")
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.connect(str(path))
-        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
-        assert b"tcpecho_hold_connections" in recv_all(sock)
+
+    def ask():
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(path))
+            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
+            return recv_all(sock)
+
+    wait_until(lambda: b"\ntcpecho_hold_connections 1\n" in ask(), "the connection")
     assert held.finish() == 0
     assert not path.exists()
 

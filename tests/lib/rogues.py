@@ -242,3 +242,27 @@ class FullListener:
             if peer not in ours:
                 return sock
             sock.close()
+
+
+class UnixQueue:
+    """A unix listening socket with room for two, which are echoed to once serve() accepts them."""
+
+    def __init__(self, path):
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(str(path))
+        self.listening.listen(1)
+        self.threads = []
+
+    def serve(self, count):
+        def echo(sock):
+            with sock, contextlib.suppress(OSError):
+                never_end(sock)
+
+        for _ in range(count):
+            self.threads.append(threading.Thread(target=echo, args=[self.listening.accept()[0]]))
+            self.threads[-1].start()
+
+    def close(self):
+        self.listening.close()
+        for thread in self.threads:
+            thread.join(PATIENCE)

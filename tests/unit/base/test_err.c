@@ -108,6 +108,17 @@ TEST(a_shortage_has_a_remedy_that_follows_its_sentence)
 	assert_string_equal(err_remedy(0), "");
 }
 
+TEST(a_local_code_is_known_by_its_name_too)
+{
+	assert_true(err_is_local(-EMFILE) && err_is_local(ERR_FOREIGN_SOURCE));
+	assert_false(err_is_local(-ECONNREFUSED) || err_is_local(ERR_FORBIDDEN));
+	assert_false(err_is_local(0));
+	assert_int_equal(err_local_code("EADDRNOTAVAIL"), -EADDRNOTAVAIL);
+	assert_int_equal(err_local_code("ERR_NO_SOURCE"), ERR_NO_SOURCE);
+	assert_int_equal(err_local_code("ECONNRESET"), 0);
+	assert_int_equal(err_local_code("no_reply"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +130,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_code_is_told_by_its_number),
 		cmocka_unit_test(what_is_no_error_has_no_name),
 		cmocka_unit_test(a_shortage_has_a_remedy_that_follows_its_sentence),
+		cmocka_unit_test(a_local_code_is_known_by_its_name_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

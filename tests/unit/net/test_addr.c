@@ -248,6 +248,8 @@ TEST(every_word_of_the_resolver_has_its_code)
 		{ { "echo", EAI_MEMORY }, -ENOMEM },
 		{ { "echo", EAI_SYSTEM, EMFILE }, -EMFILE },
 		{ { "echo", EAI_SYSTEM, 0 }, ERR_RESOLVER },
+		{ { "echo", EAI_NONAME, EMFILE }, -EMFILE }, /* it could not open /etc/hosts */
+		{ { "echo", EAI_AGAIN, ENFILE }, -ENFILE },
 		{ { "echo", EAI_FAIL }, ERR_RESOLVER },
 		{ { "echo", EAI_SERVICE }, ERR_RESOLVER },
 	};

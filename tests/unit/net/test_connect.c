@@ -69,7 +69,7 @@ TEST(a_connection_is_closed_on_exec_prompt_and_keeps_urgent_data_in_line)
 	struct sockaddr_in address;
 	int listen_fd = unit_listen(8, &address);
 	struct addr addr = addr_of(&address), peer;
-	int fd = connect_open(&addr, clock_deadline_ns(PATIENT_NS));
+	int fd = connect_open(&addr, NULL, clock_deadline_ns(PATIENT_NS));
 	assert_true(fd >= 0);
 	assert_true(unit_is_cloexec(fd));
 	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
@@ -86,7 +86,7 @@ TEST(a_dead_port_refuses_and_nothing_stays_open)
 {
 	size_t before = unit_open_descriptors();
 	struct addr addr = dead_port();
-	assert_int_equal(connect_open(&addr, clock_deadline_ns(PATIENT_NS)), -ECONNREFUSED);
+	assert_int_equal(connect_open(&addr, NULL, clock_deadline_ns(PATIENT_NS)), -ECONNREFUSED);
 	assert_int_equal(unit_open_descriptors(), before);
 }
 
@@ -96,7 +96,7 @@ TEST(an_interrupted_connect_goes_on)
 	int listen_fd = unit_listen(8, &address);
 	struct addr addr = addr_of(&address);
 	trick = INTERRUPT;
-	int fd = connect_open(&addr, clock_deadline_ns(PATIENT_NS));
+	int fd = connect_open(&addr, NULL, clock_deadline_ns(PATIENT_NS));
 	assert_true(fd >= 0);
 	close(fd);
 	close(listen_fd);
@@ -107,7 +107,8 @@ TEST(a_connection_to_itself_is_none)
 	size_t before = unit_open_descriptors();
 	struct addr addr = dead_port();
 	trick = BIND_TO_TARGET; /* what the kernel does by chance, in its ephemeral range */
-	assert_int_equal(connect_open(&addr, clock_deadline_ns(PATIENT_NS)), ERR_SELF_CONNECT);
+	assert_int_equal(connect_open(&addr, NULL, clock_deadline_ns(PATIENT_NS)),
+			 ERR_SELF_CONNECT);
 	assert_int_equal(unit_open_descriptors(), before);
 }
 
@@ -119,7 +120,7 @@ TEST(who_does_not_answer_is_given_up_at_the_deadline)
 	size_t before = unit_open_descriptors();
 	/* The queue takes one or two, after that the kernel does not answer a SYN. */
 	int waiting[8], n = 0, fd;
-	while ((fd = connect_open(&addr, clock_deadline_ns(BRIEF_NS))) >= 0) {
+	while ((fd = connect_open(&addr, NULL, clock_deadline_ns(BRIEF_NS))) >= 0) {
 		assert_true(n < (int)ARRAY_LEN(waiting));
 		waiting[n++] = fd;
 	}
@@ -128,14 +129,14 @@ TEST(who_does_not_answer_is_given_up_at_the_deadline)
 		close(waiting[--n]);
 	assert_int_equal(unit_open_descriptors(), before);
 
-	assert_int_equal(connect_open(&addr, 0), -ETIMEDOUT);
+	assert_int_equal(connect_open(&addr, NULL, 0), -ETIMEDOUT);
 	close(listen_fd);
 }
 
 TEST(a_family_that_there_is_not_is_an_error)
 {
 	struct addr addr = { .len = sizeof(struct sockaddr), .any = { .sa_family = 4242 } };
-	assert_int_equal(connect_open(&addr, CLOCK_NEVER), -EAFNOSUPPORT);
+	assert_int_equal(connect_open(&addr, NULL, CLOCK_NEVER), -EAFNOSUPPORT);
 }
 
 /* ---- in two steps ---- */
@@ -187,7 +188,7 @@ TEST(an_address_that_is_not_ours_is_an_error_and_nothing_stays_open)
 	struct sockaddr_in from = unit_loopback(0);
 	from.sin_addr.s_addr = htonl(0xc0000207); /* 192.0.2.7 */
 	struct addr source = addr_of(&from);
-	assert_int_equal(connect_begin(&addr, &source), -EADDRNOTAVAIL);
+	assert_int_equal(connect_begin(&addr, &source), ERR_FOREIGN_SOURCE);
 	assert_int_equal(unit_open_descriptors(), before);
 }
 
@@ -224,14 +225,14 @@ TEST(a_path_connects_or_says_why_not)
 {
 	struct unit_directory directory = unit_directory_make();
 	struct addr addr = unix_addr(&directory);
-	assert_int_equal(connect_open(&addr, CLOCK_NEVER), -ENOENT);
+	assert_int_equal(connect_open(&addr, NULL, CLOCK_NEVER), -ENOENT);
 
 	int listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(listen_fd, &addr.any, addr.len), 0);
-	assert_int_equal(connect_open(&addr, CLOCK_NEVER), -ECONNREFUSED);
+	assert_int_equal(connect_open(&addr, NULL, CLOCK_NEVER), -ECONNREFUSED);
 
 	assert_int_equal(listen(listen_fd, 8), 0);
-	int fd = connect_open(&addr, CLOCK_NEVER);
+	int fd = connect_open(&addr, NULL, CLOCK_NEVER);
 	assert_true(fd >= 0);
 	assert_true(unit_is_cloexec(fd));
 	close(fd);
@@ -248,11 +249,11 @@ TEST(a_full_queue_of_a_path_is_tried_again_until_the_deadline)
 	assert_int_equal(listen(listen_fd, 0), 0);
 
 	int waiting[8], n = 0, fd;
-	while ((fd = connect_open(&addr, clock_deadline_ns(BRIEF_NS))) >= 0) {
+	while ((fd = connect_open(&addr, NULL, clock_deadline_ns(BRIEF_NS))) >= 0) {
 		assert_true(n < (int)ARRAY_LEN(waiting));
 		waiting[n++] = fd;
 	}
-	assert_int_equal(fd, -ETIMEDOUT);
+	assert_int_equal(fd, ERR_QUEUE_FULL);
 	while (n > 0)
 		close(waiting[--n]);
 	close(listen_fd);

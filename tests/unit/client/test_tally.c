@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each second has what was counted in it, and all seconds together are the run.
+ */
+#include "client/tally.h"
+
+#include "base/clock.h"
+#include "unit.h"
+
+#define S CLOCK_NS_PER_S
+
+struct kept {
+	uint64_t from_ns, length_ns, n_echoes, n_failures, bytes;
+};
+
+static struct kept kept[8];
+static size_t n_kept;
+static int keeper_says;
+
+static int keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const struct result *part)
+{
+	assert_ptr_equal(keeper, kept);
+	assert_true(n_kept < ARRAY_LEN(kept));
+	assert_int_equal(part->response.n, part->n_echoes);
+	kept[n_kept++] = (struct kept){ start_ns, length_ns, part->n_echoes, result_failures(part),
+					part->bytes_verified };
+	return keeper_says;
+}
+
+static const struct series_keeper keeper = { keep, kept };
+
+static void assert_kept(size_t i, struct kept expected)
+{
+	assert_int_equal(kept[i].from_ns, expected.from_ns);
+	assert_int_equal(kept[i].length_ns, expected.length_ns);
+	assert_int_equal(kept[i].n_echoes, expected.n_echoes);
+	assert_int_equal(kept[i].n_failures, expected.n_failures);
+	assert_int_equal(kept[i].bytes, expected.bytes);
+}
+
+static void open_tally(struct tally *tally, struct result *result)
+{
+	n_kept = 0;
+	keeper_says = 0;
+	assert_int_equal(result_open(result), 0);
+	assert_int_equal(tally_open(tally, result, &keeper), 0);
+	tally_start(tally, 100 * S);
+}
+
+TEST(each_second_has_what_was_counted_in_it)
+{
+	struct result result;
+	struct tally tally;
+	open_tally(&tally, &result);
+	result.bytes_verified = 64;
+	tally_echo(&tally, 100 * S + S / 2, 1000);
+	tally_failure(&tally, "ended", 100 * S + S - 1);
+	result.bytes_verified = 128;
+	tally_echo(&tally, 102 * S, 3000); /* the second before it is empty */
+	tally_end(&tally, 102 * S + S / 4);
+
+	assert_int_equal(n_kept, 3);
+	assert_kept(0, (struct kept){ 0, S, 1, 1, 64 });
+	assert_kept(1, (struct kept){ S, S, 0, 0, 0 });
+	assert_kept(2, (struct kept){ 2 * S, S / 4, 1, 0, 64 });
+	assert_int_equal(result.n_echoes, 2);
+	assert_int_equal(result_failures(&result), 1);
+	assert_int_equal(result.response.n, 2);
+	assert_int_equal(result.response.max_ns, 3000);
+	assert_int_equal(result.elapsed_ns, 2 * S + S / 4);
+	tally_close(&tally);
+	result_close(&result);
+}
+
+TEST(a_run_of_whole_seconds_has_no_empty_one_at_its_end)
+{
+	struct result result;
+	struct tally tally;
+	open_tally(&tally, &result);
+	tally_end(&tally, 102 * S);
+	assert_int_equal(n_kept, 2);
+	tally_close(&tally);
+	result_close(&result);
+}
+
+TEST(the_first_failure_of_the_keeper_stays)
+{
+	struct result result;
+	struct tally tally;
+	open_tally(&tally, &result);
+	keeper_says = -12;
+	tally_echo(&tally, 101 * S, 1);
+	keeper_says = 0;
+	tally_echo(&tally, 102 * S, 1);
+	assert_int_equal(tally.code, -12);
+	tally_close(&tally);
+	result_close(&result);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_second_has_what_was_counted_in_it),
+		cmocka_unit_test(a_run_of_whole_seconds_has_no_empty_one_at_its_end),
+		cmocka_unit_test(the_first_failure_of_the_keeper_stays),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
