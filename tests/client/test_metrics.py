@@ -104,6 +104,7 @@ def test_a_name_is_served_on_all_of_its_addresses_and_one_port(server, metered, 
     held = metered("-i", "50ms", *server_words(server), address="both:0", prefix=prefix)
     second = re.fullmatch(r"metrics on (.*), at /metrics\n", held.process.stderr.readline())[1]
     assert sorted([held.address, second]) == [f"127.0.0.1:{held.port}", f"[::1]:{held.port}"]
+    held.wait_for("tcpecho_hold_connections", 1)
     for host in ("127.0.0.1", "[::1]"):
         with urllib.request.urlopen(f"http://{host}:{held.port}/metrics", timeout=PATIENCE) as page:
             assert b"tcpecho_hold_connections 1" in page.read()
