@@ -164,8 +164,12 @@ class Cgroup:
         self.cpu_stat = self.path / "cpu.stat"
         self.old, self.memory = None, self.path / "memory.current"
         if not self.memory.exists() and (old := mounted("cgroup", "memory")):
+            try:
+                (old / name).mkdir()
+            except OSError:
+                self.path.rmdir()
+                raise
             self.old, self.memory = old / name, old / name / "memory.usage_in_bytes"
-            self.old.mkdir()
 
     def paths(self):
         return [path for path in (self.path, self.old) if path]

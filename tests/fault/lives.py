@@ -9,11 +9,13 @@ that the client is there.
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import random
 import re
 import resource
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -196,6 +198,22 @@ class Outside:
 
     def join(self, pid, journal, plan):
         """Nothing: it is there already."""
+
+
+@functools.cache
+def can_attach():
+    """May strace trace a process that is not its child? (kernel.yama.ptrace_scope)"""
+    if not shutil.which("strace"):
+        return True  # another reason is given for that
+    with subprocess.Popen(["sleep", "60"]) as process:
+        tracer = subprocess.Popen(
+            ["strace", "-o", os.devnull, "-p", str(process.pid)], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
+        with tracer.stderr:
+            is_attached = b"attached" in tracer.stderr.readline()
+        process.kill()
+        tracer.wait(PATIENCE)
+    return is_attached
 
 
 class Attached(Outside):

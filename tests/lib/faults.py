@@ -21,10 +21,14 @@ class Faults:
     def __init__(self, build, directory, plan):
         library = build / "tests" / "fault" / "libtcpecho-faults.so"
         assert library.exists(), f"{library} is not built: ./dev build"
+        # The loader separates names by spaces and colons, which the path of a checkout may have.
+        preloaded = directory / "faults.so"
+        preloaded.unlink(missing_ok=True)
+        preloaded.symlink_to(library)
         self.path = directory / "faults"
         self.path.write_bytes(bytes(32))
         self.env = {
-            "LD_PRELOAD": str(library),
+            "LD_PRELOAD": str(preloaded),
             "TCPECHO_FAULTS": " ".join(map(str, plan)),
             "TCPECHO_FAULTS_COUNTS": str(self.path),
         }

@@ -66,8 +66,8 @@ def make_call(pid, call):
     if platform.machine() != "x86_64":
         pytest.skip("the registers are those of x86-64")
     waits = tuple(f"{number} " for number in WAITS)
-    wait_until(lambda: proc_text(pid, "syscall").startswith(waits), f"process {pid} to wait")
     try:
+        wait_until(lambda: proc_text(pid, "syscall").startswith(waits), f"process {pid} to wait")
         ptrace(PTRACE_SEIZE, pid)
     except PermissionError as error:
         pytest.skip(f"cannot trace: {error.strerror}")

@@ -131,7 +131,9 @@ class LoneUser:
 
     def reachable(self, program):
         """The program at a path where the user may go."""
-        return shutil.copy(program, self.directory)
+        copy = shutil.copy(program, self.directory)
+        os.chmod(copy, 0o755)
+        return copy
 
     def become(self, processes=None):
         """In the child, before exec: takes the id and, if given, the limit of processes."""
