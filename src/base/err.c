@@ -56,6 +56,11 @@ const char *err_remedy(int code)
 	}
 }
 
+bool err_is_shortage(int code)
+{
+	return code == -ENOMEM || code == -ENOBUFS || code == ERR_NO_WATCHES;
+}
+
 const char *err_name(int code)
 {
 	for (size_t i = 0; i < ARRAY_LEN(own_codes); i++) {

@@ -45,7 +45,9 @@
 	X(ERR_NO_INTERFACE, -5026, "there is no interface of the name behind the %")            \
 	X(ERR_QUEUE_FULL, -5027, "the server's queue is full, it accepts no connection")        \
 	X(ERR_NO_SOURCE, -5028, "this machine has no address to reach it from")                 \
-	X(ERR_FOREIGN_SOURCE, -5029, "the source is no address of this machine")
+	X(ERR_FOREIGN_SOURCE, -5029, "the source is no address of this machine")                \
+	X(ERR_NO_WATCHES, -5030,                                                                \
+	  "no more descriptors can be waited for (raise fs.epoll.max_user_watches)")
 
 #define X(name, number, sentence) name = (number),
 enum err { ERR_LIST(X) };
@@ -71,6 +73,7 @@ struct err_text err_text(int code);
 const char *err_remedy(int code);
 
 /*
+/*
  * Does a code of connecting, sending or receiving mean that this machine could not do it: no
  * descriptor, port, memory or permission? Then it says nothing about the other end.
  */
@@ -78,6 +81,12 @@ bool err_is_local(int code);
 
 /* The code with that symbol (err_name()), if it is such a code; else 0. */
 int err_local_code(const char *name);
+
+/*
+ * Is the kernel short of memory or of a resource that is not this process's own? The same call may
+ * succeed a moment later, so nothing is given up for it.
+ */
+bool err_is_shortage(int code);
 
 /* The symbol for a negative code, "ECONNRESET" or "ERR_BAD_PORT"; "?" for none. Static storage. */
 const char *err_name(int code);

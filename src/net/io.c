@@ -105,9 +105,8 @@ int io_pending_error(int fd)
 	return -error;
 }
 
-/* No memory for a moment is no reason to end: so often, and so far apart, it is asked again. */
-#define SHORTAGE_TRIES    50
-#define SHORTAGE_PAUSE_MS 20
+/* No memory for a moment is no reason to end: it is asked again this often. */
+#define SHORTAGE_TRIES 50
 
 int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 {
@@ -115,7 +114,8 @@ int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 		int timeout_ms = clock_poll_ms(deadline_ns);
 		int ready = poll(fds, n, timeout_ms);
 		if (ready < 0 && errno == ENOMEM && shortages++ < SHORTAGE_TRIES) {
-			poll(NULL, 0, SHORTAGE_PAUSE_MS); /* a wait for nothing needs none */
+			/* A wait for nothing needs none. */
+			poll(NULL, 0, (int)(IO_SHORTAGE_PAUSE_NS / CLOCK_NS_PER_MS));
 			continue;
 		}
 		if (ready < 0 && errno != EINTR)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 
 /*
@@ -60,10 +61,13 @@ size_t io_unacknowledged(int fd);
 /* The error that waits on a socket, and takes it off (SO_ERROR, socket(7)). Returns 0 or -errno. */
 MUST_USE int io_pending_error(int fd);
 
+/* Pause before a call is made again for which the kernel had no memory. */
+#define IO_SHORTAGE_PAUSE_NS (20 * CLOCK_NS_PER_MS)
+
 /*
  * poll(2) until a descriptor is ready or the deadline has come, whatever signals come in between,
  * and though the kernel may lack memory for a second.
- * Returns how many are ready, 0 at the deadline, or -errno.
+ * Returns how many are ready, 0 if none was at the deadline, or -errno: -ENOMEM after that second.
  */
 MUST_USE int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns);
 

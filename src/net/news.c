@@ -35,7 +35,9 @@ void news_tell(struct news *news)
 	if (sleep % 2 == 0)
 		return;
 	static const uint64_t one = 1;
-	ignore_result(io_write(news->fd, &one, sizeof(one))); /* full is awake enough */
+	ssize_t n = io_write(news->fd, &one, sizeof(one));
+	if (n < 0 && n != -EAGAIN) /* full is awake enough; else the next one tries again */
+		return;
 	/* Fails if this sleep is over already: a later one is not marked by us. */
 	atomic_compare_exchange_strong(&news->sleep, &sleep, sleep + 1);
 }

@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "net/io.h"
 
 int poller_open(struct poller *ret_poller)
@@ -24,7 +25,9 @@ void poller_close(struct poller *poller)
 int poller_add(struct poller *poller, int fd, uint32_t events, uint64_t tag)
 {
 	struct epoll_event event = { .events = events, .data.u64 = tag };
-	return epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+	if (epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) == 0)
+		return 0;
+	return errno == ENOSPC ? ERR_NO_WATCHES : -errno;
 }
 
 int poller_change(struct poller *poller, int fd, uint32_t events, uint64_t tag)

@@ -29,7 +29,7 @@ struct poller_events {
 MUST_USE int poller_open(struct poller *ret_poller);
 void poller_close(struct poller *poller);
 
-/* Returns 0 or -errno: -ENOSPC, -ENOMEM. */
+/* Returns 0 or a negative code: -ENOMEM, ERR_NO_WATCHES. */
 MUST_USE int poller_add(struct poller *poller, int fd, uint32_t events, uint64_t tag);
 MUST_USE int poller_remove(struct poller *poller, int fd);
 

@@ -31,9 +31,6 @@
 #define OPEN_TRIES    50
 #define OPEN_PAUSE_NS (10 * CLOCK_NS_PER_MS)
 
-/* Pause before a call is made again for which the kernel had no memory. */
-#define SHORTAGE_PAUSE_NS (20 * CLOCK_NS_PER_MS)
-
 /* The group that our buffers are in. */
 #define BUFFER_GROUP 0
 
@@ -199,13 +196,25 @@ int ring_check(struct reason *reterr_reason)
 
 /* ---- requests ---- */
 
+bool ring_is_short(int rc)
+{
+	return rc == -EAGAIN || rc == -EBUSY || rc == -ENOMEM;
+}
+
+static void wait_out_shortage(void)
+{
+	ignore_result(io_wait(NULL, 0, clock_deadline_ns(IO_SHORTAGE_PAUSE_NS)));
+}
+
 /* A place for a request. If all are taken, those that are there go to the kernel first. */
 static struct io_uring_sqe *next_request(struct ring *ring, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
 	while (sqe == NULL) {
 		int rc = io_uring_submit(&ring->uring);
-		assert(rc >= 0 || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY);
+		assert(rc >= 0 || rc == -EINTR || ring_is_short(rc));
+		if (ring_is_short(rc))
+			wait_out_shortage();
 		sqe = io_uring_get_sqe(&ring->uring);
 	}
 	io_uring_sqe_set_data64(sqe, tag);
@@ -259,12 +268,6 @@ void ring_give_back(struct ring *ring, int buffer)
 
 /* ---- completions ---- */
 
-/* A shortage of memory, or completions that have to be taken first: the call is made again. */
-static bool is_shortage(int rc)
-{
-	return rc == -EAGAIN || rc == -EBUSY || rc == -ENOMEM;
-}
-
 /* Waits for `wait_ns`, CLOCK_NEVER: without end. Returns a count, or -errno. */
 MUST_USE static int submit_and_wait(struct ring *ring, uint64_t wait_ns)
 {
@@ -294,9 +297,9 @@ int ring_wait(struct ring *ring, uint64_t deadline_ns)
 	do {
 		wait_ns = left_until_ns(deadline_ns);
 		int rc = submit_and_wait(ring, wait_ns);
-		if (is_shortage(rc) && !ring_has_done(ring))
-			ignore_result(io_wait(NULL, 0, clock_deadline_ns(SHORTAGE_PAUSE_NS)));
-		else if (rc < 0 && rc != -EINTR && rc != -ETIME && !is_shortage(rc))
+		if (ring_is_short(rc) && !ring_has_done(ring))
+			wait_out_shortage();
+		if (rc < 0 && rc != -EINTR && rc != -ETIME && !ring_has_done(ring))
 			return rc;
 	} while (wait_ns != 0 && !ring_has_done(ring));
 	return 0;

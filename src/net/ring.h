@@ -42,6 +42,9 @@ MUST_USE int ring_check(struct reason *reterr_reason);
 MUST_USE int ring_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size);
 void ring_close(struct ring *ring);
 
+/* Does a code of ring_wait() mean that the kernel is short of memory? Then it is called again. */
+bool ring_is_short(int rc);
+
 /* ---- requests: they go to the kernel with the next ring_wait() ---- */
 
 /* Receive from a socket, again and again, each time into the buffer that is next. */
@@ -72,7 +75,7 @@ void ring_give_back(struct ring *ring, int buffer);
 /*
  * Submits requests, and waits until something is done or the deadline has come; 0 does not wait.
  * Signals do not end it (SIGSTOP and SIGCONT): if nothing is done, nothing was at the deadline.
- * Returns 0, or -errno that cannot pass.
+ * Returns 0 or -errno; one of a shortage after a pause.
  */
 MUST_USE int ring_wait(struct ring *ring, uint64_t deadline_ns);
 

@@ -45,14 +45,14 @@ static bool is_full(const struct admission *admission)
 	return admission->server->clients.count >= admission->server->clients.most;
 }
 
-static bool is_paused(const struct admission *admission)
+bool admission_is_paused(const struct admission *admission)
 {
 	return admission->resume_ns != 0;
 }
 
 static bool may_serve(const struct admission *admission)
 {
-	return !is_full(admission) && !is_paused(admission) &&
+	return !is_full(admission) && !admission_is_paused(admission) &&
 	       phase_of(admission) < DRAIN_CALLING_OFF;
 }
 
@@ -81,14 +81,14 @@ static bool waits_for_others(const struct admission *admission)
 
 uint64_t admission_deadline_ns(const struct admission *admission)
 {
-	uint64_t deadline_ns = is_paused(admission) ? admission->resume_ns : CLOCK_NEVER;
+	uint64_t deadline_ns = admission_is_paused(admission) ? admission->resume_ns : CLOCK_NEVER;
 	if (waits_for_others(admission) && !is_full(admission))
 		deadline_ns = clock_earlier_ns(deadline_ns, clock_deadline_ns(ADMISSION_LOOK_NS));
 	deadline_ns = clock_earlier_ns(deadline_ns, linger_deadline_ns(&admission->linger));
 	return clock_earlier_ns(deadline_ns, listen_drain_deadline_ns(&admission->listen_drain));
 }
 
-static void pause_for(struct admission *admission, const char *what, int code)
+void admission_pause(struct admission *admission, const char *what, int code)
 {
 	admission->resume_ns = clock_deadline_ns(ADMISSION_PAUSE_NS);
 	if (log_once_a_second(admission->last_said_ns))
@@ -120,7 +120,7 @@ static bool serve_now(struct admission *admission, struct arrival *arrival)
 	int rc = admission->serve(admission->engine, client);
 	if (rc < 0) {
 		clients_leave(clients, client);
-		pause_for(admission, "cannot start serving a client", rc);
+		admission_pause(admission, "cannot start serving a client", rc);
 	}
 	return rc == 0;
 }
@@ -131,7 +131,7 @@ static bool serve_now(struct admission *admission, struct arrival *arrival)
  */
 static void let_wait(struct admission *admission, struct arrival *arrival)
 {
-	if (!is_paused(admission) && arrival->ticket == 0) {
+	if (!admission_is_paused(admission) && arrival->ticket == 0) {
 		if (admission->n_waiting < admission->n_places)
 			arrival->ticket = clients_wait(&admission->server->clients, &arrival->peer);
 		if (arrival->ticket == 0) {
@@ -195,7 +195,7 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 		case ACCEPT_PAUSE:
 			if (linger_close_oldest(&admission->linger))
 				break; /* what it had may be what is short */
-			pause_for(admission, "cannot accept", code);
+			admission_pause(admission, "cannot accept", code);
 			return verdict;
 		case ACCEPT_NONE:
 			return verdict;
@@ -324,7 +324,7 @@ void admission_close(struct admission *admission)
 void admission_pass_time(struct admission *admission)
 {
 	enum drain_phase phase = phase_of(admission);
-	if (is_paused(admission) && clock_now_ns() >= admission->resume_ns)
+	if (admission_is_paused(admission) && clock_now_ns() >= admission->resume_ns)
 		admission->resume_ns = 0;
 	linger_pass_time(&admission->linger, phase >= DRAIN_CALLING_OFF
 						     ? SESSION_LINGER_CALLED_OFF_NS

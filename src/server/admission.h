@@ -78,12 +78,21 @@ void admission_setup(struct admission *admission, struct server *server, admissi
 /* May clients be accepted now? If not, the listening sockets are not to be polled. */
 bool admission_is_open(const struct admission *admission);
 
+/* Has it paused? */
+bool admission_is_paused(const struct admission *admission);
+
 /*
  * Ends a pause whose time has come, looks at the connections that were turned away, and once the
  * drain timeout has come, turns those in the room away. To be called once in every round, before
  * all else here.
  */
 void admission_pass_time(struct admission *admission);
+
+/*
+ * Nothing is accepted for a while, because the machine is short of something. Says what could not
+ * be done, and why, once a second.
+ */
+void admission_pause(struct admission *admission, const char *what, int code);
 
 /* A client has ended: what was short may be there again, and who waited may be next. */
 void admission_client_ended(struct admission *admission);

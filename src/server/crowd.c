@@ -37,6 +37,7 @@ void crowd_open(struct crowd *crowd, struct server *server)
 			[CROWD_LINGER_CALLED_OFF].span_ns = SESSION_LINGER_CALLED_OFF_NS,
 			[CROWD_LEAVE_SOON].span_ns = LOOK_SOON_NS,
 			[CROWD_LEAVE].span_ns = LOOK_LATER_NS,
+			[CROWD_SHORTAGE].span_ns = IO_SHORTAGE_PAUSE_NS,
 		},
 	};
 	crowd->deadlines = (struct deadlines){
@@ -197,6 +198,18 @@ void crowd_look(struct crowd *crowd, struct conn *conn)
 		conn->on_its_way = left;
 		wait_in(crowd, conn, conn->looks < LOOKS_SOON ? CROWD_LEAVE_SOON : CROWD_LEAVE);
 	}
+}
+
+void crowd_wait_out_shortage(struct crowd *crowd, struct conn *conn, int code)
+{
+	server_warn_of_shortage(crowd->server, "cannot go on with a connection", code);
+	if (!conn->echo.stopped) /* or what it sends is only discarded, and its end is near */
+		wait_in(crowd, conn, CROWD_SHORTAGE);
+}
+
+bool crowd_is_short(const struct conn *conn)
+{
+	return conn->deadline.queue == CROWD_SHORTAGE + 1;
 }
 
 void crowd_wait_no_more(struct crowd *crowd, struct conn *conn)

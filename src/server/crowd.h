@@ -48,6 +48,7 @@ enum crowd_queue {
 	CROWD_LINGER_CALLED_OFF, /* the same, but the server is in a hurry */
 	CROWD_LEAVE_SOON,        /* to be looked at again whether it has all */
 	CROWD_LEAVE,             /* the same, after a while */
+	CROWD_SHORTAGE,          /* for memory that the kernel did not have */
 	CROWD_QUEUES
 };
 
@@ -106,6 +107,15 @@ void crowd_finish(struct crowd *crowd, struct conn *conn);
 
 /* Looks whether one that is leaving has all; if so, the echo knows. */
 void crowd_look(struct crowd *crowd, struct conn *conn);
+
+/*
+ * A call for this connection failed because the kernel is short of something: its next turn comes a
+ * little later, whatever events there are. Says so, once a second.
+ */
+void crowd_wait_out_shortage(struct crowd *crowd, struct conn *conn, int code);
+
+/* Does it wait for that? Then nothing else is asked of the kernel for it. */
+bool crowd_is_short(const struct conn *conn);
 
 /* It has nothing to wait for any more, but for its socket to be closed. */
 void crowd_wait_no_more(struct crowd *crowd, struct conn *conn);

@@ -3,12 +3,16 @@
 
 #include <poll.h>
 
+#include "base/err.h"
+
 /* The request about the poller, behind those about listening sockets. */
 #define POLLER LISTENERS_MOST
 
 void doorway_done(struct doorway *doorway, uint32_t which, int result)
 {
 	doorway->requests[which].is_there = doorway->requests[which].is_cancelled = false;
+	if (err_is_shortage(result))
+		admission_pause(&doorway->worker->admission, "cannot wait for connections", result);
 	if (which == POLLER)
 		doorway->poller_is_ready = true;
 	else
@@ -42,7 +46,9 @@ int doorway_admit(struct doorway *doorway)
 	for (uint32_t i = 0; i < listeners->n; i++)
 		want(doorway, i, listeners->list[i].fd, POLLIN | RING_ALONE,
 		     worker->is_armed && listeners->list[i].fd >= 0);
-	want(doorway, POLLER, worker->poller.fd, POLLIN, true);
+	/* While the kernel is short of memory it is asked again when the pause is over. */
+	if (!admission_is_paused(&worker->admission))
+		want(doorway, POLLER, worker->poller.fd, POLLIN, true);
 	return 0;
 }
 

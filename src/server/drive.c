@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "net/io.h"
 
 int driver_open(struct driver *driver, struct server *server, size_t piece_size)
@@ -78,7 +79,7 @@ static void take_from_stash(struct driver *driver, struct conn *conn)
 
 /* ---- what the echo wants ---- */
 
-/* Returns what io_recv() does. */
+/* Returns what io_recv() does; -EAGAIN also if the kernel is short of memory. */
 static ssize_t receive(struct driver *driver, struct conn *conn)
 {
 	ssize_t n = io_recv(conn->client.fd, driver->buffer, CROWD_BUFFER_SIZE);
@@ -87,6 +88,9 @@ static ssize_t receive(struct driver *driver, struct conn *conn)
 		crowd_moved(&driver->crowd, conn);
 	} else if (n == 0) {
 		echo_ended(&conn->echo);
+	} else if (err_is_shortage((int)n)) {
+		crowd_wait_out_shortage(&driver->crowd, conn, (int)n);
+		return -EAGAIN;
 	} else if (n != -EAGAIN) {
 		crowd_fail(conn, (int)n);
 	}
@@ -103,6 +107,8 @@ static bool send_kept(struct driver *driver, struct conn *conn)
 	if (n > 0) {
 		echo_sent(&conn->echo, (size_t)n);
 		crowd_moved(&driver->crowd, conn);
+	} else if (err_is_shortage((int)n)) {
+		crowd_wait_out_shortage(&driver->crowd, conn, (int)n);
 	} else if (n != -EAGAIN) {
 		crowd_fail(conn, (int)n);
 	}
@@ -196,6 +202,8 @@ struct conn *drive_next_due(struct driver *driver)
 			continue;
 		if (queue == CROWD_IDLE)
 			crowd_stop(&driver->crowd, conn, ENDING_IDLE);
+		else if (queue == CROWD_SHORTAGE)
+			crowd_moved(&driver->crowd, conn); /* it could not: that was not idle */
 		else if (queue == CROWD_LINGER || queue == CROWD_LINGER_CALLED_OFF)
 			stop_lingering(driver, conn);
 		return conn;

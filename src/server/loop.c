@@ -19,8 +19,6 @@
  */
 #include "server/loop.h"
 
-#include <assert.h>
-
 #include "base/clock.h"
 #include "net/io.h"
 #include "net/poller.h"
@@ -63,7 +61,8 @@ static void take_turn_of(struct loop *loop, struct conn *conn, bool empties)
 	case DRIVE_AGAIN:
 		rc = poller_change(&loop->worker->poller, conn->client.fd, EDGES,
 				   tag_of(loop, conn));
-		assert(rc == 0); /* it is there, and that takes no memory */
+		if (rc < 0)
+			crowd_wait_out_shortage(&loop->driver.crowd, conn, rc);
 		break;
 	case DRIVE_OVER:
 		io_close(&conn->client.fd);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/server.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "net/io.h"
@@ -74,6 +76,25 @@ bool server_pass_time(struct server *server)
 	return drain_pass_time(&server->drain, clock_now_ns());
 }
 
+void server_warn_of_shortage(const struct server *server, const char *what, int code)
+{
+	if (server->upward != NULL && log_once_a_second(server->upward->last_said_ns))
+		log_warning("%s: %s, clients wait", what, err_text(code).text);
+}
+
+int server_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
+{
+	static _Atomic uint64_t last_said_ns;
+	int rc = io_wait(fds, n, deadline_ns);
+	if (rc != -ENOMEM)
+		return rc;
+	for (size_t i = 0; i < n; i++)
+		fds[i].revents = 0;
+	if (log_once_a_second(&last_said_ns))
+		log_warning("cannot wait for events: %s, it is tried again", err_text(rc).text);
+	return 0;
+}
+
 /* Why a child ended: what it said itself, unless it could not. */
 static enum ending reason_of(const struct score *score, int signal, int status)
 {
@@ -104,7 +125,7 @@ static void tell_supervisor(const struct upward *upward, const struct ending_fac
 	while (!reports_tell(upward->reports, facts)) {
 		news_tell(upward->news);
 		struct pollfd presence = { .fd = upward->presence_fd, .events = POLLIN };
-		if (io_wait(&presence, 1, clock_deadline_ns(CLOCK_NS_PER_MS)) != 0)
+		if (io_wait(&presence, 1, clock_deadline_ns(CLOCK_NS_PER_MS)) > 0)
 			return; /* there is no supervisor any more */
 	}
 	news_tell(upward->news);

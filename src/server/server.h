@@ -5,6 +5,7 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -73,6 +74,15 @@ MUST_USE bool server_pass_time(struct server *server);
 
 /* Says in the log, and to the service manager, what the drain's phase means for n_clients. */
 void server_say_phase(const struct server *server, uint32_t n_clients);
+
+/* Says what a shortage does not allow, and why, once a second. */
+void server_warn_of_shortage(const struct server *server, const char *what, int code);
+
+/*
+ * io_wait() for the process that signals go to. A shortage of memory is waited out, with a warning:
+ * then no descriptor is ready. Returns how many are, 0 at the deadline, or -errno.
+ */
+MUST_USE int server_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns);
 
 /* A client was accepted, whatever becomes of it. */
 void server_client_accepted(struct server *server);

@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "echo/echo.h"
 #include "net/io.h"
 
@@ -145,7 +146,7 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 	int ready = wait_beside(run, fds, ARRAY_LEN(fds), deadline_ns);
 	run->rounds = 0;
 	run->looked_ns = clock_now_ns();
-	if (ready < 0)
+	if (ready < 0 && !err_is_shortage(ready))
 		fail(run, ready);
 	else if (fds[1].revents != 0)
 		call_off(run);
@@ -213,6 +214,13 @@ static bool may_be_patient(const struct run *run)
 	return patience_ns != 0 && !is_lingering(run) && (idle_ns == 0 || idle_ns > patience_ns);
 }
 
+/* The kernel had no memory: a call is made again a little later. */
+static void wait_out_shortage(struct run *run)
+{
+	run->is_quiet = true; /* so that all deadlines are kept meanwhile */
+	ignore_result(wait_once(run, 0, clock_deadline_ns(IO_SHORTAGE_PAUSE_NS)));
+}
+
 static void receive(struct run *run)
 {
 	const struct session *session = run->session;
@@ -239,6 +247,8 @@ static void receive(struct run *run)
 		echo_got(&run->echo, (size_t)n);
 	else if (n == 0)
 		echo_ended(&run->echo);
+	else if (err_is_shortage((int)n))
+		wait_out_shortage(run);
 	else if (n != -EAGAIN)
 		fail(run, (int)n);
 	else if (is_at_its_last(run))
@@ -252,6 +262,8 @@ static void send_kept(struct run *run)
 	ssize_t n = io_send(run->session->fd, run->session->buffer + at, kept);
 	if (n > 0)
 		echo_sent(&run->echo, (size_t)n);
+	else if (err_is_shortage((int)n))
+		wait_out_shortage(run);
 	else if (n != -EAGAIN)
 		fail(run, (int)n);
 	else if (run->called_off)
@@ -285,7 +297,8 @@ static void stay_until_delivered(struct run *run)
 		int ready = wait_beside(run, &lifeline, 1,
 					clock_earlier_ns(deadline_ns, clock_deadline_ns(pause_ns)));
 		uint64_t looked_ns = clock_now_ns(); /* judged is what was there then */
-		int code = ready < 0 ? ready : io_pending_error(run->session->fd);
+		bool is_lost = ready < 0 && !err_is_shortage(ready);
+		int code = is_lost ? ready : io_pending_error(run->session->fd);
 		size_t before = left;
 		left = io_unacknowledged(run->session->fd);
 		if (code < 0) {

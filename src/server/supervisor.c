@@ -401,7 +401,7 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 		ready[n++] =
 			(struct pollfd){ .fd = listen_drain_poll_fd(drain, &listeners->list[i]),
 					 .events = POLLIN };
-	int rc = io_wait(ready, n, deadline_ns);
+	int rc = server_wait(ready, n, deadline_ns);
 	if (rc < 0)
 		return rc;
 	bool is_ready = false;

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "net/io.h"
 #include "net/news.h"
 #include "server/engine.h"
@@ -21,9 +22,11 @@ int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 	int rc = poller_open(&worker->poller);
 	if (rc < 0)
 		return rc;
-	rc = poller_add(&worker->poller, worker->closing_fd, EPOLLIN, TAG_CLOSING);
+	/* Each is hung up once: that edge is all there is to know. */
+	rc = poller_add(&worker->poller, worker->closing_fd, EPOLLIN | EPOLLET, TAG_CLOSING);
 	if (rc == 0)
-		rc = poller_add(&worker->poller, worker->lifeline_fd, EPOLLIN, TAG_LIFELINE);
+		rc = poller_add(&worker->poller, worker->lifeline_fd, EPOLLIN | EPOLLET,
+				TAG_LIFELINE);
 	if (rc == 0 && worker->has_list)
 		rc = sandbox_enter_worker(&worker->server->sandbox);
 	if (rc == 0)
@@ -66,6 +69,7 @@ MUST_USE static int arm(struct worker *worker)
 				    TAG_LISTENERS + i);
 		if (rc < 0 && rc != -EEXIST)
 			return rc;
+		worker->is_armed = true; /* so that disarm() takes out those before a failure */
 	}
 	worker->is_armed = true;
 	return 0;
@@ -110,11 +114,7 @@ static void hear(struct worker *worker, uint64_t tag)
 	}
 	if (tag == TAG_ROOM)
 		return; /* who waits is looked at in every turn */
-	/* A lifeline has only this to say: once is enough. */
-	bool is_lifeline = tag == TAG_LIFELINE;
-	ignore_result(poller_remove(&worker->poller,
-				    is_lifeline ? worker->lifeline_fd : worker->closing_fd));
-	if (is_lifeline)
+	if (tag == TAG_LIFELINE)
 		server->drain.phase = DRAIN_CALLING_OFF;
 	else if (server->drain.phase == DRAIN_SERVING)
 		server->drain.phase = DRAIN_DRAINING;
@@ -186,18 +186,21 @@ void worker_note_fullness(struct worker *worker)
 		news_tell(server->upward->news);
 }
 
-/* Is to be woken when one of a source leaves, while somebody waits for that. */
-MUST_USE static int watch_for_room(struct worker *worker)
+/*
+ * Waits for the end of a connection of another worker, while a connection waits for its source. If
+ * that fails it is tried again in the next turn, which comes after ADMISSION_LOOK_NS.
+ */
+static void watch_for_room(struct worker *worker)
 {
 	const struct source_limit *limit = worker->server->clients.limit;
 	bool wanted = limit != NULL && worker->admission.n_waiting > 0;
 	if (wanted == worker->waits_for_room)
-		return 0;
-	worker->waits_for_room = wanted;
+		return;
 	assert(limit != NULL); /* it was wanted before, if it is not now */
-	if (!wanted)
-		return poller_remove(&worker->poller, limit->room_fd);
-	return poller_add(&worker->poller, limit->room_fd, EPOLLIN | EPOLLET, TAG_ROOM);
+	int rc = wanted ? poller_add(&worker->poller, limit->room_fd, EPOLLIN | EPOLLET, TAG_ROOM)
+			: poller_remove(&worker->poller, limit->room_fd);
+	if (rc == 0)
+		worker->waits_for_room = wanted;
 }
 
 /* Is the supervisor dead? */
@@ -254,14 +257,19 @@ int worker_admit(struct worker *worker)
 	if (was_ready && worker->n_workers > 1 && worker->server->clients.most > 1)
 		disarm(worker);
 	worker_note_fullness(worker);
-	rc = watch_for_room(worker);
-	if (rc < 0)
-		return rc;
+	watch_for_room(worker);
 	bool is_open = admission_is_open(admission) && !is_ending;
+	rc = is_open ? arm(worker) : 0;
+	if (err_is_shortage(rc)) { /* who is there is served on; others wait, for another worker */
+		admission_pause(admission, "cannot wait for connections", rc);
+		is_open = false;
+	} else if (rc < 0) {
+		return rc;
+	}
 	watch_for_wakeup(worker, is_open);
 	if (is_open) {
 		forget_readiness(worker); /* what still waits makes a socket ready again */
-		return arm(worker);
+		return 0;
 	}
 	disarm(worker);
 	worker_pass_wakeup_on(worker);

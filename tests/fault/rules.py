@@ -102,6 +102,7 @@ ROOT = 1
 SERVE_RULES = [
     Rule("accept read recv send poll write waitpid flock", "EINTR", UNHARMED, "interrupted by a signal: made again"),
     Rule("recv send read accept", "EAGAIN", UNHARMED, "nothing there, or no room: it waits"),
+    Rule("recv send", "ENOMEM ENOBUFS", UNHARMED, "a shortage ends no conversation: it is waited out"),
 
     # the start
     Rule("calloc strdup", "*", UNHARMED, "without memory a child's title stays as it is (net/process.h)"),

@@ -40,6 +40,7 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "net/io.h"
 #include "net/machine.h"
@@ -179,8 +180,9 @@ static void end(struct uring *uring, struct ringed *ringed)
 static void poll_for(struct uring *uring, struct ringed *ringed)
 {
 	struct conn *conn = &ringed->conn;
-	if (conn->is_leaving)
-		return; /* nothing tells of an acknowledgement: it is looked at (server/crowd.h) */
+	/* Nothing tells of an acknowledgement, or of memory: it has another turn (server/crowd.h). */
+	if (conn->is_leaving || crowd_is_short(conn))
+		return;
 	uint16_t events = echo_wants(&conn->echo) == ECHO_WRITE ? POLLOUT : POLLIN;
 	if (ringed->poll_events == 0) {
 		ringed->poll_events = events;
@@ -293,9 +295,10 @@ static void received(struct uring *uring, struct ringed *ringed, const struct ri
 		ring_give_back(uring->ring, done->buffer);
 	if (done->result == 0)
 		ringed->has_ended = true;
-	else if (done->result < 0 && done->result != -ENOBUFS && done->result != -ECANCELED &&
+	else if (done->result < 0 && !err_is_shortage(done->result) && done->result != -ECANCELED &&
 		 done->result != -EAGAIN && done->result != -EINTR)
 		ringed->code = done->result;
+	ringed->is_a_lot |= done->result == -ENOMEM; /* the driver waits until there is some */
 	/* Full, and the one before has not gone yet: more than small messages. */
 	if (done->result == (int)BUFFER_SIZE)
 		ringed->is_a_lot |= ringed->in_flight != 0 || arrivals_several(&ringed->arrivals);
@@ -316,7 +319,7 @@ static void sent(struct uring *uring, struct ringed *ringed, int result)
 	if (result > 0) {
 		echo_sent(&conn->echo, (size_t)result);
 		crowd_moved(&uring->driver.crowd, conn);
-	} else if (result != -EAGAIN && result != -EINTR) {
+	} else if (result != -EAGAIN && result != -EINTR && !err_is_shortage(result)) {
 		crowd_fail(conn, result);
 	}
 	bool takes_all = echo_wants(&conn->echo) == ECHO_READ;
@@ -332,12 +335,14 @@ static void sent(struct uring *uring, struct ringed *ringed, int result)
 		turn(uring, ringed);
 }
 
-static void polled(struct uring *uring, struct ringed *ringed)
+static void polled(struct uring *uring, struct ringed *ringed, int result)
 {
 	ringed->poll_events = 0;
 	ringed->is_cancelled = false;
 	if (ringed->mode == ENDING)
 		end(uring, ringed);
+	else if (err_is_shortage(result))
+		crowd_wait_out_shortage(&uring->driver.crowd, &ringed->conn, result);
 	else
 		take_slow_turn(uring, ringed);
 }
@@ -368,7 +373,7 @@ static void handle_done(struct uring *uring)
 		else if (request == REQUEST_SEND)
 			sent(uring, ringed, done.result);
 		else
-			polled(uring, ringed);
+			polled(uring, ringed, done.result);
 	}
 }
 
@@ -424,7 +429,9 @@ MUST_USE static int take_turn(struct uring *uring)
 {
 	uint64_t busy_poll_ns = uring->worker->server->busy_poll_ns;
 	int rc = ring_wait(uring->ring, wait_until_ns(uring));
-	if (rc < 0)
+	if (ring_is_short(rc))
+		server_warn_of_shortage(uring->worker->server, "cannot wait for events", rc);
+	else if (rc < 0)
 		return rc;
 	uint64_t now_ns = crowd_tell_time(&uring->driver.crowd);
 	if (busy_poll_ns != 0 && ring_has_done(uring->ring))

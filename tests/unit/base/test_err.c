@@ -41,6 +41,16 @@ TEST(own_codes_stay_clear_of_errno_and_of_each_other)
 	}
 }
 
+TEST(a_shortage_is_one_of_the_kernels_memory_and_no_limit_of_ours)
+{
+	assert_true(err_is_shortage(-ENOMEM));
+	assert_true(err_is_shortage(-ENOBUFS));
+	assert_true(err_is_shortage(ERR_NO_WATCHES));
+	assert_false(err_is_shortage(-EMFILE));
+	assert_false(err_is_shortage(-EAGAIN));
+	assert_false(err_is_shortage(0));
+}
+
 static void assert_continues_a_sentence(const char *text)
 {
 	size_t n = strlen(text);
@@ -124,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_own_code_has_its_name_and_its_whole_sentence),
 		cmocka_unit_test(own_codes_stay_clear_of_errno_and_of_each_other),
+		cmocka_unit_test(a_shortage_is_one_of_the_kernels_memory_and_no_limit_of_ours),
 		cmocka_unit_test(every_sentence_is_lower_case_whole_and_without_a_full_stop),
 		cmocka_unit_test(errno_sentences_are_those_of_the_c_library_but_for_their_capital),
 		cmocka_unit_test(errno_names_are_their_symbols),

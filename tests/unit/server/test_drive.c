@@ -40,6 +40,35 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 	return 0;
 }
 
+/* ---- a shortage of memory ---- */
+
+/* So many receives and sends fail, with this errno. */
+static int n_failing, failing_with;
+
+ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t __real_send(int fd, const void *bytes, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags);
+
+static bool fails(void)
+{
+	if (n_failing == 0)
+		return false;
+	n_failing--;
+	errno = failing_with;
+	return true;
+}
+
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
+{
+	return fails() ? -1 : __real_recv(fd, buffer, size, flags);
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
+{
+	return fails() ? -1 : __real_send(fd, bytes, size, flags);
+}
+
 /* ---- a driver and its clients ---- */
 
 static struct server server;
@@ -458,6 +487,43 @@ TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason)
 	assert_int_equal(ending_of(conn), ENDING_IDLE);
 }
 
+TEST(a_connection_for_which_there_is_no_memory_has_a_turn_a_little_later)
+{
+	static const int errors[] = { ENOMEM, ENOBUFS };
+	struct conn *conn = come(PLENTY);
+	unit_write(theirs[0], message, 100);
+	for (int i = 0; i < 2; i++) {
+		failing_with = errors[i];
+		n_failing = 1;
+		assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+		assert_true(crowd_is_short(conn));
+		assert_null(drive_next_due(&driver));
+		pass(IO_SHORTAGE_PAUSE_NS);
+		assert_ptr_equal(drive_next_due(&driver), conn);
+		assert_false(crowd_is_short(conn));
+	}
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 100);
+	assert_memory_equal(returned, message, 100);
+	assert_int_equal(ending_of(conn), ENDING_NONE);
+}
+
+TEST(a_send_for_which_there_is_no_memory_loses_nothing)
+{
+	struct conn *conn = come(PLENTY);
+	echo_got(&conn->echo, 100);
+	memcpy(driver.buffer, message, 100);
+	failing_with = ENOBUFS;
+	n_failing = 1;
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_true(crowd_is_short(conn));
+	pass(IO_SHORTAGE_PAUSE_NS);
+	assert_ptr_equal(drive_next_due(&driver), conn);
+	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 100);
+	assert_memory_equal(returned, message, 100);
+}
+
 #define DRIVE_TEST(name) cmocka_unit_test_setup_teardown(name, open_driver, close_driver)
 
 int main(void)
@@ -484,6 +550,8 @@ int main(void)
 		DRIVE_TEST(one_who_has_ended_when_he_is_called_off_has_ended_it_himself),
 		DRIVE_TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over),
 		DRIVE_TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason),
+		DRIVE_TEST(a_connection_for_which_there_is_no_memory_has_a_turn_a_little_later),
+		DRIVE_TEST(a_send_for_which_there_is_no_memory_loses_nothing),
 	};
 	return cmocka_run_group_tests(tests, fill_message, NULL);
 }

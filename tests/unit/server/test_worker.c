@@ -5,6 +5,7 @@
  */
 #include "server/worker.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,10 +37,27 @@ static int serve(void *context, struct client *client)
 	return 0;
 }
 
+/* ---- a shortage ---- */
+
+/* While it is set, nothing more can be waited for. */
+static int adding_fails_with;
+
+int __real_epoll_ctl(int poller_fd, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int poller_fd, int operation, int fd, struct epoll_event *event);
+
+int __wrap_epoll_ctl(int poller_fd, int operation, int fd, struct epoll_event *event)
+{
+	if (operation != EPOLL_CTL_ADD || adding_fails_with == 0)
+		return __real_epoll_ctl(poller_fd, operation, fd, event);
+	errno = adding_fails_with;
+	return -1;
+}
+
 static int begin(void **state)
 {
 	(void)state;
 	n_served = 0;
+	adding_fails_with = 0;
 	memset(&slot, 0, sizeof(slot));
 	server = (struct server){
 		.engine = engine_find("epoll"),
@@ -280,6 +298,27 @@ TEST(a_worker_that_another_wakes_looks_at_the_listening_sockets)
 	close(client);
 }
 
+TEST(a_worker_that_cannot_wait_for_connections_pauses_and_tries_again)
+{
+	static const int errors[] = { ENOMEM, ENOSPC };
+	open_worker();
+	for (int i = 0; i < 2; i++) {
+		adding_fails_with = errors[i];
+		assert_int_equal(poller_remove(&worker.poller, server.listeners.list[0].fd), 0);
+		worker.is_armed =
+			false; /* as after an accept, where others have their turn first */
+		assert_int_equal(worker_admit(&worker), 0);
+		assert_true(admission_is_paused(&worker.admission));
+		assert_false(worker.is_armed);
+		int client = unit_connect(&address);
+		take_some_turns();
+		assert_int_equal(n_served, i);
+		adding_fails_with = 0;
+		TAKE_TURNS_UNTIL(n_served == i + 1);
+		close(client);
+	}
+}
+
 /* ---- the end ---- */
 
 TEST(a_worker_serves_until_the_queues_are_said_to_be_empty_and_then_closes_its_copies)
@@ -410,6 +449,7 @@ int main(void)
 		WORKER_TEST(a_worker_that_was_woken_and_is_full_wakes_another),
 		WORKER_TEST(a_worker_that_was_woken_and_pauses_wakes_another),
 		WORKER_TEST(a_worker_that_another_wakes_looks_at_the_listening_sockets),
+		WORKER_TEST(a_worker_that_cannot_wait_for_connections_pauses_and_tries_again),
 		WORKER_TEST(
 			a_worker_serves_until_the_queues_are_said_to_be_empty_and_then_closes_its_copies),
 		WORKER_TEST(
