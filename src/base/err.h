@@ -73,7 +73,6 @@ struct err_text err_text(int code);
 const char *err_remedy(int code);
 
 /*
-/*
  * Does a code of connecting, sending or receiving mean that this machine could not do it: no
  * descriptor, port, memory or permission? Then it says nothing about the other end.
  */

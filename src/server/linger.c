@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/err.h"
 #include "net/io.h"
 
 /*
@@ -22,7 +23,7 @@ static int discard(int fd, int n, bool *ret_is_over)
 	for (int i = 0; i < n; i++) {
 		ssize_t size = io_recv(fd, bytes, sizeof(bytes));
 		if (size <= 0) {
-			*ret_is_over = size != -EAGAIN;
+			*ret_is_over = size != -EAGAIN && !err_is_shortage((int)size);
 			return i;
 		}
 	}
@@ -92,8 +93,11 @@ void linger_pass_time(struct linger_list *linger, uint64_t longest_ns)
 	for (size_t looks = linger->n; looks > 0 && budget > 0; looks--) {
 		size_t i = linger->next < linger->n ? linger->next : 0;
 		bool is_over;
-		budget -= discard(linger->list[i].fd, RECEIVES_IN_A_ROW, &is_over);
-		if (is_over || now_ns - linger->list[i].start_ns >= longest_ns)
+		/* If we were stopped (SIGSTOP), more has arrived than in the time of a look. */
+		bool is_last = now_ns - linger->list[i].start_ns >= longest_ns;
+		int n = is_last ? RECEIVES_BEFORE_CLOSE : RECEIVES_IN_A_ROW;
+		budget -= discard(linger->list[i].fd, n, &is_over);
+		if (is_over || is_last)
 			close_at(linger, i); /* another one has its place now */
 		else
 			linger->next = i + 1;

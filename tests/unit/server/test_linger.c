@@ -113,8 +113,9 @@ TEST(there_is_a_next_look_while_somebody_lingers)
 
 TEST(what_has_come_is_read_before_the_time_of_a_client_is_over)
 {
+	static const char while_it_was_stopped[100000];
 	int client = turn_away("", 0);
-	unit_write(client, "while it was stopped", 20);
+	unit_write(client, while_it_was_stopped, sizeof(while_it_was_stopped));
 	look(0);
 	assert_int_equal(linger.n, 0);
 	unit_read_end(client);
