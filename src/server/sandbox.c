@@ -106,8 +106,7 @@ static const struct seccomp_rule serving_rules[] = {
 	SETSOCKOPT(IPPROTO_IPV6, IPV6_MINHOPCOUNT),
 	/* addr_format(): the zone of a link-local client. This socket cannot be connected. */
 	{ .call = __NR_socket,
-	  .checks = { SECCOMP_IS(0, AF_UNIX), SECCOMP_IS(1, SOCK_STREAM | SOCK_CLOEXEC),
-		      SECCOMP_IS(2, 0) } },
+	  .checks = { SECCOMP_IS(0, AF_UNIX), SECCOMP_IS(1, SOCK_STREAM | SOCK_CLOEXEC) } },
 	IOCTL(SIOCGIFNAME),
 	/* memory, as malloc(3) sees fit; never a file's, never executable */
 	{ .call = __NR_brk },

@@ -75,29 +75,53 @@ static bool limit_itself_by_a_high_pointer(void)
 #endif
 }
 
+/*
+ * Signals. In a sandbox Landlock (Linux 6.12) refuses those to a stranger with EPERM; here the list
+ * of calls must refuse them before.
+ */
+static bool passes_list(long rc)
+{
+	return rc == 0 || errno == EPERM;
+}
+
 static bool kill_a_group(void)
 {
-	return kill(-stage.victim, SIGKILL) == 0;
+	return passes_list(kill(-stage.victim, SIGKILL));
 }
 
 static bool stop_another(void)
 {
-	return kill(stage.victim, SIGSTOP) == 0;
+	return passes_list(kill(stage.victim, SIGSTOP));
 }
 
 static bool stop_a_thread_of_another(void)
 {
-	return syscall(__NR_tgkill, stage.victim, stage.victim, SIGSTOP) == 0;
+	return passes_list(syscall(__NR_tgkill, stage.victim, stage.victim, SIGSTOP));
 }
 
-/* By a list that somebody else watches, calls of the process can be answered by him. */
-static bool have_its_calls_watched(void)
+static bool see_where_another_runs(void)
+{
+	cpu_set_t set;
+	return sched_getaffinity(stage.victim, sizeof(set), &set) == 0;
+}
+
+MUST_USE static bool put_on_list_with(unsigned int flags)
 {
 	struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
 	const struct sock_fprog program = { 1, code };
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	       syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-		       &program) >= 0;
+	return syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) >= 0;
+}
+
+/* Another process can answer the calls of a process for which such a list is put on. */
+static bool have_its_calls_watched(void)
+{
+	return put_on_list_with(SECCOMP_FILTER_FLAG_NEW_LISTENER);
+}
+
+static bool ask_about_lists(void)
+{
+	unsigned short sizes[3]; /* struct seccomp_notif_sizes */
+	return syscall(__NR_seccomp, 3 /* SECCOMP_GET_NOTIF_SIZES */, 0, sizes) == 0;
 }
 
 /* New processes of other kinds. */
@@ -269,6 +293,18 @@ static bool map_a_file(void)
 	return mmap(NULL, PAGE_SIZE, PROT_READ, MAP_PRIVATE, stage.file_fd, 0) != MAP_FAILED;
 }
 
+static bool map_a_file_to_write(void)
+{
+	return mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, stage.file_fd, 0) !=
+	       MAP_FAILED;
+}
+
+static bool map_code_of_a_file(void)
+{
+	return mmap(NULL, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_POPULATE,
+		    stage.file_fd, 0) != MAP_FAILED;
+}
+
 static bool move_memory(void)
 {
 	return mremap(stage.page, PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE) != MAP_FAILED;
@@ -314,22 +350,19 @@ static bool start_a_process(void)
 	return clone_with(SIGCHLD);
 }
 
-static bool kill_a_brother(void)
+static bool kill_another(void)
 {
-	return kill(stage.victim, SIGKILL) == 0;
+	return passes_list(kill(stage.victim, SIGKILL));
 }
 
-static bool abort_a_brother(void)
+static bool abort_another(void)
 {
-	return syscall(__NR_tgkill, stage.victim, stage.victim, SIGABRT) == 0;
+	return passes_list(syscall(__NR_tgkill, stage.victim, stage.victim, SIGABRT));
 }
 
 static bool put_on_another_list(void)
 {
-	struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
-	const struct sock_fprog program = { 1, code };
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	       syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+	return put_on_list_with(0);
 }
 
 static bool open_a_pipe(void)
@@ -386,7 +419,9 @@ static const struct attempt attempts[] = {
 	ATTEMPT(stop_another),
 	ATTEMPT(stop_a_thread_of_another),
 	ATTEMPT(kill_a_group),
+	ATTEMPT(see_where_another_runs),
 	ATTEMPT(have_its_calls_watched),
+	ATTEMPT(ask_about_lists),
 	ATTEMPT(enter_a_user_namespace),
 	ATTEMPT(enter_a_network_of_its_own),
 	ATTEMPT(start_a_brother),
@@ -411,6 +446,8 @@ static const struct attempt attempts[] = {
 	ATTEMPT(map_code),
 	ATTEMPT(make_code_of_data),
 	ATTEMPT(map_a_file),
+	ATTEMPT(map_a_file_to_write),
+	ATTEMPT(map_code_of_a_file),
 	ATTEMPT(move_memory),
 	ATTEMPT(advise_otherwise),
 	ATTEMPT(read_what_is_typed),
@@ -422,7 +459,7 @@ static const struct attempt attempts[] = {
 
 /* Refused to a worker that serves as well. */
 static const struct attempt attempts_of_worker[] = {
-	ATTEMPT(start_a_process),     ATTEMPT(kill_a_brother),    ATTEMPT(abort_a_brother),
+	ATTEMPT(start_a_process),     ATTEMPT(kill_another),      ATTEMPT(abort_another),
 	ATTEMPT(put_on_another_list), ATTEMPT(open_a_pipe),       ATTEMPT(close_a_range),
 	ATTEMPT(read_its_limits),     ATTEMPT(wait_for_children), ATTEMPT(open_a_poller),
 	ATTEMPT(open_a_ring),
@@ -462,6 +499,7 @@ static void set_stage(void)
 		mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	stage.word = stage.page;
 	assert(stage.file_fd >= 0 && stage.page != MAP_FAILED);
+	assert(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 	assert(pipe(ends) == 0 && write(ends[1], "x", 1) == 1);
 	assert(dup2(ends[0], STDIN_FILENO) == STDIN_FILENO);
 }
