@@ -96,8 +96,8 @@ def test_a_connection_whose_worker_is_stopped_or_killed_before_it_accepts_is_acc
     server = two_workers("127.0.0.1:0")
     victim = first_in_line(server)
     with contextlib.ExitStack() as stack, stop_at_call(victim, "accept4") as is_stopped:
-        deadline = time.monotonic() + PATIENCE
-        while not is_stopped():  # until then the other one is woken
+        deadline, sock = time.monotonic() + PATIENCE, None
+        while sock is None or not is_stopped():  # until then the other one is woken
             assert time.monotonic() < deadline, "it does not come to accept"
             sock = stack.enter_context(server.connect())
             sock.sendall(b"hello")
