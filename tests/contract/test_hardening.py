@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Who takes over the server or a child finds nothing to use: no rights, no files, no descriptors, no calls.
+"""What an intruder finds in a process of a server: no rights, no files, few descriptors, few calls.
 
-A child that serves one client alone has fewer calls than the server that started it. A worker has the
-server's, for it accepts as well.
+A child that serves one client alone has fewer calls than the server that started it; a worker accepts as well.
+Every attempt with valid arguments, in C: tests/unit/server/test_intruder.c.
 """
 import contextlib
 import errno
+import mmap
+import os
 import re
+import resource
+import signal
+import socket
+import struct
 import subprocess
+import sys
 
 import pytest
 
-from harness import descriptors_of, proc_text, recv_all, recv_exactly
+from harness import descriptors_of, is_gone, proc_state, proc_text, recv_all, recv_exactly, wait_until
 from intruder import CALLS, make_call
 
 
@@ -108,6 +115,139 @@ def test_a_worker_lacks_such_a_call_and_its_clients_do_not_notice(server, client
     assert is_echoed(client)
     assert server.is_faithful()
     assert server.log_lines("warning|cannot") == []
+
+
+# ---- calls by their arguments ----
+
+AT_FDCWD = -100
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+
+
+@pytest.fixture
+def victim():
+    """A process that has nothing to do with the server."""
+    process = subprocess.Popen(["sleep", "1000"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def is_unharmed(victim):
+    return (
+        proc_state(victim.pid) in ("S", "R")
+        and resource.prlimit(victim.pid, resource.RLIMIT_CPU) == resource.getrlimit(resource.RLIMIT_CPU)
+        and os.path.exists("/etc/passwd")
+    )
+
+
+def attempts(pid, victim):
+    """What an intruder in a process may try: in words -> the call and its arguments."""
+    any_socket = next(fd for fd, what in descriptors_of(pid).items() if what.startswith("socket:"))
+    limit, number = struct.pack("QQ", 1, 1), struct.pack("i", 0x10)
+    return {
+        "limit the CPU time of another process": ("prlimit64", victim.pid, resource.RLIMIT_CPU, limit, 0),
+        "read limits of another process": ("prlimit64", victim.pid, resource.RLIMIT_CPU, 0, bytes(16)),
+        "limit its own core": ("prlimit64", 0, resource.RLIMIT_CORE, limit, 0),
+        "stop another process": ("kill", victim.pid, signal.SIGSTOP),
+        "stop a thread of another process": ("tgkill", victim.pid, victim.pid, signal.SIGSTOP),
+        "open a UDP socket": ("socket", socket.AF_INET, socket.SOCK_DGRAM, 0),
+        "open a UDP socket of IPv6": ("socket", socket.AF_INET6, socket.SOCK_DGRAM, 0),
+        "open a TCP socket": ("socket", socket.AF_INET, socket.SOCK_STREAM, 0),
+        "open a netlink socket": ("socket", socket.AF_NETLINK, socket.SOCK_RAW, 0),
+        "open a unix datagram socket": ("socket", socket.AF_UNIX, socket.SOCK_DGRAM, 0),
+        "set a socket option": ("setsockopt", any_socket, socket.IPPROTO_IP, socket.IP_TOS, number, 4),
+        "enter a user namespace": ("unshare", CLONE_NEWUSER),
+        "map code": ("mmap", 0, 4096, mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0),
+        "look at a file": ("newfstatat", AT_FDCWD, b"/etc/passwd\0", bytes(144), 0),
+    }
+
+
+def clones():
+    """New processes of kinds that no server starts. They would be copies of the process, at the same place."""
+    return {
+        "clone into a user namespace": ("clone", CLONE_NEWUSER | signal.SIGCHLD, 0, 0, 0, 0),
+        "clone into a network namespace": ("clone", CLONE_NEWUSER | CLONE_NEWNET | signal.SIGCHLD, 0, 0, 0, 0),
+        "clone by clone3": ("clone3", struct.pack("8Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0), 64),
+    }
+
+
+# What a worker has no use for once it serves.
+ONLY_BEFORE = {
+    "open another ring": ("io_uring_setup", 1, bytes(120)),
+    "open another poller": ("epoll_create1", 0),
+    "read its limits": ("prlimit64", 0, resource.RLIMIT_CORE, 0, bytes(16)),
+    "start a process": ("clone", signal.SIGCHLD, 0, 0, 0, 0),
+}
+
+
+def what_passes(pid, calls):
+    """Which of these calls a process can make: in words -> what it gave."""
+    results = {words: make_call(pid, *call) for words, call in calls.items()}
+    return {words: result for words, result in results.items() if result != -errno.ENOSYS}
+
+
+@pytest.mark.engines("fork")  # none is asked
+def test_an_ordinary_process_can_make_every_call_of_an_intruder(victim, engine):
+    program = "import select, socket\ns = socket.create_server(('127.0.0.1', 0))\nprint(flush=True)\nselect.poll().poll()"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == b"\n"
+            calls = attempts(process.pid, victim)
+            passed = what_passes(process.pid, calls)
+        finally:
+            process.kill()
+    denied = {words for words, result in passed.items() if result < 0} - {"enter a user namespace"}
+    assert denied == set() and passed.keys() == calls.keys()
+    wait_until(lambda: proc_state(victim.pid) == "T", "the victim to stop")
+    assert resource.prlimit(victim.pid, resource.RLIMIT_CPU) == (1, 1)
+
+
+def test_the_server_can_make_none_of_them(server, victim):
+    assert what_passes(server.pid, {**attempts(server.pid, victim), **clones()}) == {}
+    assert is_unharmed(victim)
+    assert server.is_faithful()
+    assert server.end() == 0
+
+
+@pytest.mark.engines("prefork", "thread", "epoll", "uring")
+def test_a_worker_that_serves_can_make_none_of_them(server, client, victim):
+    serving = server.process_of(client)
+    workers = [pid for pid in server.children() if server.engine != "prefork" or pid != serving]
+    calls = {**attempts(workers[0], victim), **clones(), **ONLY_BEFORE}
+    calls["kill the server"] = ("kill", server.pid, signal.SIGKILL)
+    calls["abort the server"] = ("tgkill", server.pid, server.pid, signal.SIGABRT)
+    assert what_passes(workers[0], calls) == {}
+    assert is_unharmed(victim)
+    assert is_echoed(client)
+    assert server.is_faithful()
+    assert server.log_lines("warning|cannot") == []
+
+
+@lone_child
+def test_a_child_in_a_crowd_can_make_none_of_them(server, victim):
+    """It has no list of its own, for lists are rationed (server/sandbox.h), but that of the server."""
+    with contextlib.ExitStack() as stack:
+
+        def child_without_list():
+            sock = stack.enter_context(server.connect())
+            assert is_echoed(sock)
+            pid = server.child_of(sock)
+            return (sock, pid) if field(pid, "Seccomp_filters") == field(server.pid, "Seccomp_filters") else None
+
+        found = next(filter(None, (child_without_list() for _ in range(257))))
+        assert what_passes(found[1], {**attempts(found[1], victim), **clones()}) == {}
+        assert is_echoed(found[0])
+        assert not is_gone(found[1])
+    assert is_unharmed(victim)
+
+
+@pytest.mark.engines("prefork", "thread", "epoll", "uring")
+def test_a_worker_can_abort_itself(server, client):
+    """As an assertion that fails does; then it is replaced."""
+    worker = server.process_of(client)
+    make_call(worker, "tgkill", worker, worker, signal.SIGABRT)
+    server.wait_for_log(rf"worker {worker} was killed by SIGABRT")
+    assert server.is_faithful()
 
 
 def test_who_serves_and_was_stopped_goes_on(server, client):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Somebody who has taken over a process: it makes another system call than it wanted to.
+"""An intruder in a process: it makes other system calls than the program does.
 
-A tracer (ptrace(2)) stops the process where it enters a call and puts another number in its place;
-the arguments stay as they were. For x86-64, whose register and numbers these are.
+A tracer (ptrace(2)) stops the process where it enters a call and puts another number in its place, and other
+arguments if there are any. For x86-64, whose registers and numbers these are.
 """
 import contextlib
 import ctypes
@@ -14,14 +14,16 @@ import pytest
 
 from harness import proc_text, wait_until
 
-PTRACE_PEEKUSER, PTRACE_POKEUSER, PTRACE_DETACH = 3, 6, 17
+PTRACE_PEEKUSER, PTRACE_POKEDATA, PTRACE_POKEUSER, PTRACE_DETACH = 3, 5, 6, 17
 PTRACE_SYSCALL, PTRACE_SEIZE, PTRACE_INTERRUPT = 24, 0x4206, 0x4207
 PTRACE_CALL = 101
 WAITS = (7, 219, 232, 281, 426)  # poll, the same again, epoll_wait, epoll_pwait, io_uring_enter
-RAX, ORIG_RAX = 10 * 8, 15 * 8
+RAX, ORIG_RAX, RSP = 10 * 8, 15 * 8, 19 * 8
+ARGUMENTS = [number * 8 for number in (14, 13, 12, 7, 9, 8)]  # rdi, rsi, rdx, r10, r8, r9
+BELOW_THE_STACK = 16 * 1024  # the process uses less for what it does next
 WALL = 0x40000000
 
-# What an intruder would like to do.
+# Calls that a child does not make, whatever their arguments.
 CALLS = {
     "write": 1,
     "mmap": 9,
@@ -38,6 +40,25 @@ CALLS = {
     "accept4": 288,
     "io_uring_setup": 425,
     "clone3": 435,
+}
+
+# The same, and calls that matter by their arguments.
+NUMBERS = {
+    **CALLS,
+    "read": 0,
+    "madvise": 28,
+    "sendto": 44,
+    "shutdown": 48,
+    "setsockopt": 54,
+    "clone": 56,
+    "futex": 202,
+    "tgkill": 234,
+    "newfstatat": 262,
+    "unlinkat": 263,
+    "unshare": 272,
+    "epoll_create1": 291,
+    "prlimit64": 302,
+    "seccomp": 317,
 }
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -61,8 +82,30 @@ def next_status(pid):
     return wait_until(lambda: os.waitpid(pid, WALL | os.WNOHANG)[1], f"process {pid} to stop")
 
 
-def make_call(pid, call):
-    """Has a process that waits make this call, and lets it go on, or die of it. Returns what the call gave."""
+def put_bytes(pid, data, address):
+    """Writes bytes into the memory of a traced process, word by word."""
+    for at in range(0, len(data), 8):
+        word = int.from_bytes(data[at : at + 8].ljust(8, b"\0"), "little")
+        ptrace(PTRACE_POKEDATA, pid, address + at, word)
+
+
+def put_arguments(pid, arguments):
+    """Sets the arguments of the call that a traced process enters: numbers, or bytes, which it gets the address of.
+    Returns what was there."""
+    address = ptrace(PTRACE_PEEKUSER, pid, RSP) - BELOW_THE_STACK
+    before = [ptrace(PTRACE_PEEKUSER, pid, register) for register in ARGUMENTS]
+    for register, argument in zip(ARGUMENTS, arguments):
+        if isinstance(argument, bytes):
+            put_bytes(pid, argument, address)
+            argument, address = address, address + (len(argument) + 15) // 16 * 16
+        ptrace(PTRACE_POKEUSER, pid, register, argument)
+    return before
+
+
+def make_call(pid, call, *arguments):
+    """Has a process that waits make this call, and lets it go on, or die of it. Returns what the call gave.
+
+    Without arguments it has those of the call in which the process waits."""
     if platform.machine() != "x86_64":
         pytest.skip("the registers are those of x86-64")
     waits = tuple(f"{number} " for number in WAITS)
@@ -75,11 +118,13 @@ def make_call(pid, call):
     assert os.WIFSTOPPED(next_status(pid))
     ptrace(PTRACE_SYSCALL, pid)  # it enters the call in which it waited once more
     assert os.WIFSTOPPED(next_status(pid))
-    ptrace(PTRACE_POKEUSER, pid, ORIG_RAX, CALLS[call])
+    ptrace(PTRACE_POKEUSER, pid, ORIG_RAX, NUMBERS[call])
+    before = put_arguments(pid, arguments)
     ptrace(PTRACE_SYSCALL, pid)
     if not os.WIFSTOPPED(next_status(pid)):
         return None
     result = ptrace(PTRACE_PEEKUSER, pid, RAX)
+    put_arguments(pid, before)
     ptrace(PTRACE_POKEUSER, pid, RAX, -errno.EINTR)  # to the process its wait was interrupted
     ptrace(PTRACE_DETACH, pid)
     return result
