@@ -4,7 +4,8 @@
 
 usage: run.py BUILD [PYTEST_ARGUMENT]...
 
-Most tests run side by side; those marked `alone` run one by one after them. Everything they create is in a directory
+Most tests run side by side; those marked `alone` run one by one after them. If the arguments select tests, all of them
+run one by one, which begins sooner; -n N runs N side by side all the same. Everything they create is in a directory
 of this run, and every process they start is a descendant of this one: what is left of either in the end is named,
 removed, and fails the run.
 """
@@ -209,11 +210,20 @@ def run_tests(build, arguments):
     results = build / "test-results"
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir()
+    if selects(arguments):
+        return pytest(results, "selected", *arguments)
     side_by_side = ["-n", str(JOBS), "--dist", "loadgroup", *arguments, "-m", marked("not alone", arguments)]
     counts = [pytest(results, "side-by-side", *side_by_side)]
     if not (counts[0][1] and {"-x", "--exitfirst"} & set(arguments)):
         counts.append(pytest(results, "alone", *arguments, "-m", marked("alone", arguments)))
     return [sum(column) for column in zip(*counts)]
+
+
+def selects(arguments):
+    """Do they select some of the tests, and say nothing of how many run at once?"""
+    is_counted = any(word.startswith(("-n", "--numprocesses")) for word in arguments)
+    has_filter = any(word.startswith(("-k", "-m", "--lf", "--last-failed")) for word in arguments)
+    return not is_counted and (has_filter or any((ROOT / word.split("::")[0]).exists() for word in arguments))
 
 
 def marked(expression, arguments):

@@ -77,3 +77,9 @@ def test_errno_becomes_an_action_below_the_engines():
     for folder in ("server", "client", "report", "cli", "echo"):
         for path in sorted((SRC / folder).rglob("*.c")):
             assert not re.search(r"\berrno\b(?!\.h)", path.read_text()), path.name
+
+
+def test_names_of_test_files_are_unique():
+    """pytest imports them as modules of one name space: the second of a name would stop every run."""
+    names = [path.name for path in (SRC.parent / "tests").rglob("test_*.py")]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
