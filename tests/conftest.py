@@ -27,6 +27,7 @@ MISLEADING = ("COLUMNS", "INVOCATION_ID", "JOURNAL_STREAM", "LANGUAGE", "LISTEN_
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: it measures, or changes what all tests share: nothing runs beside it")
+    config.addinivalue_line("markers", "background: a fixture of the module runs something beside the test")
     worker = getattr(config, "workerinput", {}).get("workerid", "")
     set_surroundings(is_worker=bool(worker))
     config.tcpecho_directory = own_directory(worker)

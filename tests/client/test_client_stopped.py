@@ -9,7 +9,7 @@ from harness import PATIENCE, server_words, wait_until
 from signalling import stopped
 
 # The timeout of each client, and how long it is stopped: the reply lies in its socket for all of that time.
-TIMEOUT, STOPPED = "2s", 2.5
+TIMEOUT, STOPPED = "4s", 4.5
 
 CLIENTS = {
     "ping": ["ping", "-q", "-c", "10", "-i", "100ms", "-W", TIMEOUT],

@@ -5,7 +5,6 @@ SYN, SYN+ACK, ACK; data; the end of the client's input is its FIN; the child rea
 is the server's FIN; ACK. One FIN each way, and no RST anywhere.
 """
 import os
-import pty
 import shutil
 import signal
 import socket
@@ -15,6 +14,7 @@ import pytest
 
 from capture import Capture
 from harness import PATIENCE, recv_all, recv_exactly
+from terminal import open_terminal
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_talk_and_the_server_end_normally(capture, serve, talk, address, size):
 
 def test_each_typed_line_is_a_segment_and_control_d_is_the_fin(capture, serve, talk):
     server = serve("127.0.0.1:9877")
-    keyboard, terminal = pty.openpty()
+    keyboard, terminal = open_terminal()
     client = talk(server, stdin=terminal)
     os.close(terminal)
     with open(keyboard, "wb", buffering=0) as keys:

@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from errnos import BY_ALIAS, UNFAILING, UNTRIED
+from tools import why_no_pool
 from torture import LIVES, can_live, run
 
 # Of every life, by a chance that is the same each time.
@@ -35,12 +36,19 @@ DECIDING = [
 SANITIZERS = re.compile(r"^__(asan|ubsan|tsan|lsan|sanitizer)_")
 
 
+@pytest.fixture
+def pool_of_processes():
+    if reason := why_no_pool():
+        pytest.skip(reason)
+
+
 def fail_of(verdicts):
     """The complaints, for an assertion."""
     return {str(verdict.case): verdict.complaints for verdict in verdicts if verdict.complaints}
 
 
 @pytest.mark.parametrize("programs, calls, errors", DECIDING)
+@pytest.mark.usefixtures("pool_of_processes")
 def test_calls_that_decide_fail_once_at_every_position(build, programs, calls, errors):
     def is_deciding(case):
         return BY_ALIAS[case.plan.alias].call in calls.split() and case.plan.error in errors.split()
@@ -51,6 +59,7 @@ def test_calls_that_decide_fail_once_at_every_position(build, programs, calls, e
     assert sum(verdict.is_hit for verdict in verdicts) > len(verdicts) / 2
 
 
+@pytest.mark.usefixtures("pool_of_processes")
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: f"{life.program}-{life.way}")
 def test_a_sample_of_all_calls_fails_once(build, sanitized, life):
     if not can_live(life):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Programs that a test needs, wherever they are."""
+import multiprocessing
 import os
 import pathlib
 import shutil
@@ -9,6 +10,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Where `./dev test` unpacks what it does not install (docs/decisions/0022).
 UNPACKED = ROOT / "build-tools"
 PLACES = [UNPACKED / "usr/sbin", UNPACKED / "usr/bin", pathlib.Path("/usr/sbin"), pathlib.Path("/sbin")]
+
+
+def why_no_pool():
+    """Why multiprocessing cannot make a pool of processes here, or None. They share locks, which are files in /dev/shm."""
+    try:
+        multiprocessing.Lock()
+    except OSError as error:
+        return f"processes cannot share a lock, is there a /dev/shm: {error.strerror}"
+    return None
 
 
 def tool(name):

@@ -11,7 +11,7 @@ from models import MODELS
 from run import Runs
 
 # With pytest-xdist: one process runs all searches, as many at once as there are cores.
-pytestmark = pytest.mark.xdist_group("model")
+pytestmark = [pytest.mark.xdist_group("model"), pytest.mark.background]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "MODELS.md"

@@ -15,10 +15,11 @@ from box import DOWN, UP, Impairment
 from hosts import Host
 from judge import IDENTICAL, KILLED, NOT_IN_TIME, PROHIBITED, REJECTED
 from plans import FOREVER, TINY, Plan, Trouble, of_seed
+from tools import why_no_pool
 
 # Most of a conversation is waiting.
 # With pytest-xdist: one process starts all conversations.
-pytestmark = pytest.mark.xdist_group("net")
+pytestmark = [pytest.mark.xdist_group("net"), pytest.mark.background]
 
 AT_ONCE = 6 * os.cpu_count()
 
@@ -30,7 +31,7 @@ SOON_GIVES_UP = Host(sysctls={"tcp_retries2": 1})
 @pytest.fixture(scope="session")
 def outcome_of(request, program):
     """Starts the conversations of all tests that were chosen, and hands out what came of one."""
-    reason = hosts.why_impossible()
+    reason = hosts.why_impossible() or why_no_pool()
     if reason:
         pytest.skip(reason)
     chosen = [item.callspec.params["plan"] for item in request.session.items

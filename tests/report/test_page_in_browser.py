@@ -16,7 +16,7 @@ import documents
 from browser import browser, why_impossible
 
 # With pytest-xdist: one browser for all.
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.background]
 
 US, MS = 1_000, 1_000_000
 
