@@ -113,7 +113,7 @@ class Bench:
             wait_until(lambda: self.server.totals()["clients"] >= HELD, f"{HELD} connections")
             return (own_memory_kib(self.balancer) - before) * 1024 / HELD
         finally:
-            holder.send_signal(signal.SIGINT)
+            holder.send_signal(signal.SIGTERM)
             holder.communicate(timeout=LONGEST)
 
 
