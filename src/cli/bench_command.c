@@ -350,26 +350,6 @@ MUST_USE static enum status read_start(const char *text, uint64_t *ret_ns)
 	return STATUS_USAGE;
 }
 
-/*
- * Looks the source up. It and the server must be of one family: *family is AF_UNSPEC for any, or
- * what was asked for.
- */
-MUST_USE static enum status read_source(const char *text, int *family, struct addr *ret_source)
-{
-	struct addr list[ADDR_MAX_RESOLVED];
-	struct addr_spec spec = { .kind = ADDR_HOST };
-	int rc = ERR_NO_SUCH_HOST;
-	if (snprintf(spec.host, sizeof(spec.host), "%s", text) < (int)sizeof(spec.host))
-		rc = addr_resolve(&spec, *family, list);
-	if (rc > 0) {
-		*ret_source = list[0];
-		*family = list[0].any.sa_family;
-		return STATUS_OK;
-	}
-	log_error("--source %.300s: %s", text, err_text(rc).text);
-	return err_is_local(rc) ? STATUS_MACHINE : STATUS_NO_CONNECTION;
-}
-
 static enum status run(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
@@ -395,11 +375,8 @@ static enum status run(const struct arguments *arguments)
 	enum status status =
 		target_read(&bench_command, arguments, IPV4, IPV6, &config.server, &config.family);
 	if (status == STATUS_OK && arguments->texts[SOURCE] != NULL) {
-		if (config.server.kind == ADDR_UNIX) {
-			log_error("--source does not apply to a unix socket");
-			return STATUS_USAGE;
-		}
-		status = read_source(arguments->texts[SOURCE], &config.family, &source);
+		status = target_read_source(arguments->texts[SOURCE], &config.server,
+					    &config.family, &source);
 		config.source = &source;
 	}
 	if (status == STATUS_OK && arguments->texts[START_AT] != NULL)
@@ -435,9 +412,8 @@ static const char *const failures[] = {
 	"ended: the server ended the connection.",
 	"never_sent: the server was so late that a message that was due could not be sent at all.",
 	"ERR_QUEUE_FULL: the queue of a unix socket stayed full for --wait.",
-	"Others are the names of errors that the kernel has, as ECONNRESET and ECONNREFUSED. "
-	"EADDRNOTAVAIL (no local port is free), EMFILE and the like are this machine's: if nothing "
-	"else failed, the status is 4.",
+	"Others are the names of errors that the kernel has, as ECONNRESET and ECONNREFUSED.",
+	"EADDRNOTAVAIL (no free port), EMFILE and their like: this machine's, status 4 if alone.",
 	"After each of them its connection is opened again, unless --no-reconnect is given.",
 	NULL,
 };

@@ -108,3 +108,24 @@ enum status target_read(const struct command *command, const struct arguments *a
 	enum status status = choose_family(arguments, ipv4, ipv6, ret_family);
 	return status == STATUS_OK ? parse_server(command, arguments, ret_spec) : status;
 }
+
+enum status target_read_source(const char *text, const struct addr_spec *server, int *family,
+			       struct addr *ret_source)
+{
+	struct addr list[ADDR_MAX_RESOLVED];
+	struct addr_spec spec = { .kind = ADDR_HOST };
+	if (server->kind == ADDR_UNIX) {
+		log_error("--source does not apply to a unix socket");
+		return STATUS_USAGE;
+	}
+	int rc = ERR_NO_SUCH_HOST;
+	if (snprintf(spec.host, sizeof(spec.host), "%s", text) < (int)sizeof(spec.host))
+		rc = addr_resolve(&spec, *family, list);
+	if (rc < 0) {
+		log_error("--source %.300s: %s%s", text, err_text(rc).text, err_remedy(rc));
+		return err_is_local(rc) ? STATUS_MACHINE : STATUS_NO_CONNECTION;
+	}
+	*ret_source = list[0];
+	*family = list[0].any.sa_family;
+	return STATUS_OK;
+}

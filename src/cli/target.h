@@ -37,4 +37,12 @@ MUST_USE enum status target_read(const struct command *command, const struct arg
 				 size_t ipv4, size_t ipv6, struct addr_spec *ret_spec,
 				 int *ret_family);
 
+/*
+ * Looks up the value of --source. *family is the family of the server's addresses, AF_UNSPEC for
+ * any, and becomes that of the source, because a connection has one. What is wrong is said. Returns
+ * STATUS_OK, STATUS_USAGE, STATUS_NO_CONNECTION (unknown name) or STATUS_MACHINE.
+ */
+MUST_USE enum status target_read_source(const char *text, const struct addr_spec *server,
+					int *family, struct addr *ret_source);
+
 #endif

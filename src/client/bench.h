@@ -58,8 +58,8 @@ struct bench_report {
  * Connects at once, begins to send at start_at_ns, as long as there was time to connect before.
  * Runs to the end, or until INT or TERM, after which what was done is reported all the same; QUIT
  * prints a line in between. Returns STATUS_OK and *ret_report, the caller's, to be closed by
- * result_close(); or why there is none, which was said: INT and TERM end it by that signal until the
- * server has answered.
+ * result_close(); or why there is none, which was said: until the server has answered, INT and TERM
+ * end it by that signal.
  */
 MUST_USE enum status bench_run(const struct bench_config *config, struct bench_report *ret_report);
 

@@ -5,8 +5,8 @@
  *
  * Both take their time: getaddrinfo(3) blocks for as long as no name server answers, connect(2) for
  * as long as no SYN is answered. `talk` simply waits, because a signal at its default ends it
- * meanwhile (dial()). A client that reads its signals from a descriptor waits for both (dial_await()),
- * or has a loop with more to do (dial_begin()): a thread dials for it.
+ * meanwhile (dial()). For a client that reads its signals from a descriptor a thread dials, and it
+ * waits for both (dial_await()), or does so in its own loop (dial_begin()).
  */
 #ifndef CLIENT_DIAL_H
 #define CLIENT_DIAL_H
@@ -86,10 +86,7 @@ enum status dial_explain(const struct dial_request *request, int code);
 /* What may help against a code of connecting: " (is a server listening there?)"; "" for others. */
 const char *dial_remedy(int code);
 
-/*
- * The code of this machine's limit, if all that failed in a run failed for it (err_is_local()); else
- * 0.
- */
+/* The code of this machine's limit, if all failures of a run are its own (err_is_local()); or 0. */
 int dial_limit(const struct result *result);
 
 /* Says that this machine was the limit of a run. */

@@ -42,9 +42,9 @@ struct hold_report {
 
 /*
  * Holds them until the time is over, or INT or TERM ends it; QUIT prints a line of figures in
- * between. Lines of deaths go to standard output, unless quiet. Returns STATUS_OK and *ret_report, the
- * caller's, its deaths to be closed; or why there is none, which was said: INT and TERM end it by
- * that signal until the server has answered.
+ * between. Lines of deaths go to standard output, unless quiet. Returns STATUS_OK and *ret_report,
+ * the caller's, its deaths to be closed; or why there is none, which was said: until the server has
+ * answered, INT and TERM end it by that signal.
  */
 MUST_USE enum status hold_run(const struct hold_config *config, struct hold_report *ret_report);
 

@@ -18,8 +18,8 @@
  *             (server/lifeline.h); a process that is stopped continues where it was.
  *
  * Process 1 of a container is the exception: the kernel discards signals that it has at their
- * default (pid_namespaces(7)), so ^C and `docker stop` would do nothing. There, HUP, INT, QUIT, PIPE
- * and TERM have a handler, whose only call is _exit(128 + N).
+ * default (pid_namespaces(7)), so ^C and `docker stop` would do nothing. There, HUP, INT, QUIT,
+ * PIPE and TERM have a handler, whose only call is _exit(128 + N).
  *
  * `ping` and `bench` read INT, TERM and QUIT from the start. INT and TERM end them with a report
  * once they are connected; before that, by that signal. Every other command leaves its signals at
