@@ -58,6 +58,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.relative_to(ROOT / "tests").parts[0] in MEASURING:
             item.add_marker(pytest.mark.alone)
+    # What runs longest begins first: it keeps one process of pytest-xdist to itself.
+    items.sort(key=lambda item: item.get_closest_marker("background") is None)
 
 
 def pytest_addoption(parser):

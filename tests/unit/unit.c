@@ -305,8 +305,8 @@ void unit_read_end(int fd)
 }
 
 /*
- * A path for mkdtemp(3) and mkstemp(3): in TMPDIR, or in /tmp if TMPDIR is not set or is too long for
- * the path of a unix socket.
+ * A path for mkdtemp(3) and mkstemp(3): in TMPDIR, or in /tmp if TMPDIR is not set or is too long
+ * for the path of a unix socket.
  */
 static void unit_temporary(char *path, size_t size)
 {

@@ -105,7 +105,7 @@ void unit_capture_end(struct unit_capture *capture);
 /* How many lines a text has; the last must end as well. */
 size_t unit_lines(const char *text);
 
-/* Skips the test where no terminal can be opened: a plain chroot has no /dev/ptmx or no /dev/pts. */
+/* Skips the test where no terminal can be opened: a plain chroot has no /dev/ptmx or /dev/pts. */
 void unit_need_terminal(void);
 
 /* ---- descriptors and sockets ---- */
