@@ -85,6 +85,17 @@ def test_installing_is_quiet_and_one_line_says_what(dev):
     assert done.stderr == "dev: installing clang-format\n"
 
 
+def test_without_root_and_sudo_a_line_says_what_is_missing(dev):
+    write_tool(dev.tools / "dpkg-query", NO_PACKAGE)
+    write_tool(dev.tools / "id", "#!/bin/sh\necho 1000\n")
+    (dev.tools / "sudo").unlink()
+    if shutil.which("sudo"):
+        pytest.skip("sudo is installed, and PATH leads to it")
+    done = dev("format")
+    assert (done.returncode, dev.calls()) == (1, [])
+    assert done.stderr == "dev: installing clang-format\ndev: this needs root or sudo\n"
+
+
 def test_an_installation_that_fails_is_shown(dev):
     write_tool(dev.tools / "dpkg-query", NO_PACKAGE)
     write_tool(dev.tools / "apt-get", "#!/bin/sh\necho 'no space left'\nexit 100\n")
