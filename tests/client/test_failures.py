@@ -229,9 +229,9 @@ def test_the_output_is_written_to_its_end_though_the_verdict_is_known(talk):
 
 @pytest.mark.parametrize("answered", [0, 120, 299])
 def test_a_server_that_falls_silent(talk, answered):
-    status, output, error = run(talk, rogues.answer_and_hang(answered, 300), "--timeout", "300ms")
+    status, output, error = run(talk, rogues.answer_and_hang(answered, 300), "--timeout", "1s")
     assert (status, output) == (1, DATA[:answered])
-    assert words_of(error) == f"no reply for 300ms: {answered} of 300 bytes came back"
+    assert words_of(error) == f"no reply for 1s: {answered} of 300 bytes came back"
 
 
 @pytest.mark.parametrize("treatment", [rogues.mute, rogues.deaf])
@@ -243,25 +243,25 @@ def test_a_server_that_never_answers(talk, treatment):
 
 def test_a_server_that_never_answers_while_our_input_goes_on(talk):
     with Rogue(rogues.mute) as rogue:
-        client = talk("--timeout", "300ms", *rogue.words)
+        client = talk("--timeout", "1s", *rogue.words)
         client.stdin.write(b"hello\n")
         client.stdin.flush()
         assert client.wait() == 1
         error = client.process.stderr.read().decode()
-    assert words_of(error) == "no reply for 300ms: 0 of 6 bytes came back"
+    assert words_of(error) == "no reply for 1s: 0 of 6 bytes came back"
 
 
 def test_a_server_that_never_reads_a_large_input(talk):
-    status, output, error = run(talk, rogues.deaf, "--timeout", "300ms", data=bytes(10_000_000))
+    status, output, error = run(talk, rogues.deaf, "--timeout", "1s", data=bytes(10_000_000))
     assert (status, output) == (1, b"")
-    assert words_of(error) == "no reply for 300ms: 0 of 1048576 bytes came back"
+    assert words_of(error) == "no reply for 1s: 0 of 1048576 bytes came back"
 
 
 @pytest.mark.parametrize("data", [b"", DATA], ids=["nothing sent", "all came back"])
 def test_a_server_that_never_ends(talk, data):
-    status, output, error = run(talk, rogues.never_end, "--timeout", "300ms", data=data)
+    status, output, error = run(talk, rogues.never_end, "--timeout", "1s", data=data)
     assert (status, output) == (1, data)
-    assert words_of(error) == f"server did not end within 300ms: {len(data)} of {len(data)} bytes came back"
+    assert words_of(error) == f"server did not end within 1s: {len(data)} of {len(data)} bytes came back"
 
 
 def test_without_a_timeout_it_waits(talk):
@@ -382,7 +382,7 @@ def test_a_firewall_that_says_no(talk):
 
 def test_a_host_that_does_not_answer(talk):
     with FullListener() as full:
-        status, output, error = talk("--timeout", "300ms", "127.0.0.1", full.port, input=DATA).finish()
+        status, output, error = talk("--timeout", "1s", "127.0.0.1", full.port, input=DATA).finish()
     assert (status, output) == (3, b"")
     assert words_of(error) == (
         f"cannot connect to 127.0.0.1 port {full.port}: connection timed out "
@@ -397,7 +397,7 @@ def test_a_unix_socket_whose_queue_stays_full(talk, tmp_path):
         listening.bind(path)
         listening.listen(0)
         filler.connect(path)
-        status, output, error = talk("--timeout", "300ms", f"unix:{path}", input=DATA).finish()
+        status, output, error = talk("--timeout", "1s", f"unix:{path}", input=DATA).finish()
     assert (status, output) == (3, b"")
     assert words_of(error) == f"cannot connect to unix:{path}: the server's queue is full, it accepts no connection"
 

@@ -412,7 +412,7 @@ def firewall(verdict, port):
 def test_a_network_that_swallows_everything(serve, hold, n):
     """First our patience ends, and then nobody answers the SYNs."""
     server = serve("127.0.0.1:0")
-    held = hold("-c", n, "-i", "50ms", "-W", "300ms", *server_words(server)).wait_until_open()
+    held = hold("-c", n, "-i", "50ms", "-W", "2s", *server_words(server)).wait_until_open()
     firewall("drop", server.port)
     deaths = held.wait_for_deaths(n)
     held.wait_for_log(r"cannot be opened again \(timeout\): connection timed out", n)

@@ -163,7 +163,7 @@ def test_a_character_cut_by_two_segments_appears_whole(talk, character):
 def test_a_character_cut_by_the_end_of_the_conversation_is_shown(talk, treatment):
     """However it ended: these bytes came back, so they are to be seen."""
     with Rogue(treatment(3, 4)) as rogue, Terminal() as terminal:
-        client = talk("--timeout", "300ms", *rogue.words, stdout=terminal.slave, env=UTF8)
+        client = talk("--timeout", "1s", *rogue.words, stdout=terminal.slave, env=UTF8)
         client.stdin.write(b"<\xe2\x82\xac")
         client.stdin.close()
         assert terminal.read_to_end() == b"<\\xe2\\x82"
