@@ -87,8 +87,12 @@ int dial_begin(const struct dial_request *request, struct dialing **ret_dialing)
 		return rc;
 	}
 	dialing->has_thread = pthread_create(&dialing->thread, NULL, dial_thread, dialing) == 0;
-	if (!dialing->has_thread)
+	if (!dialing->has_thread) {
+		sigset_t blocked;
+		signals_unblock(&blocked);
 		dial_thread(dialing);
+		signals_block(&blocked);
+	}
 	*ret_dialing = dialing;
 	return 0;
 }
@@ -156,6 +160,8 @@ const char *dial_remedy(int code)
 	case -EACCES:
 	case -EPERM:
 		return " (this machine forbids it: by a firewall, a route or a file's permissions)";
+	case -EAGAIN: /* of pthread_create(3) */
+		return " (no thread can be started: see ulimit -u, ulimit -v and the pids cgroup)";
 	case -EAFNOSUPPORT:
 	case ERR_NO_SOURCE:
 		return " (is IPv6 switched off?)";

@@ -62,8 +62,8 @@ struct dialing {
 
 /*
  * Begins to dial. *ret_dialing is the caller's, to be ended by dial_end(), or left behind if the
- * process is about to end. If no thread can be started, returns once it is done. Returns 0 or
- * -errno.
+ * process is about to end. If no thread can be started, returns once it is done, and a signal
+ * ends the process meanwhile. Returns 0 or -errno.
  */
 MUST_USE int dial_begin(const struct dial_request *request, struct dialing **ret_dialing);
 

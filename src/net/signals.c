@@ -98,6 +98,20 @@ int signals_setup_meter(void)
 	return open_reader(signals, n);
 }
 
+void signals_unblock(sigset_t *ret_blocked)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	int failed = sigprocmask(SIG_SETMASK, &none, ret_blocked);
+	assert(!failed);
+}
+
+void signals_block(const sigset_t *blocked)
+{
+	int failed = sigprocmask(SIG_SETMASK, blocked, NULL);
+	assert(!failed);
+}
+
 int signals_next(int signals_fd)
 {
 	struct signalfd_siginfo info;

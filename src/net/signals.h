@@ -47,6 +47,8 @@
 #ifndef NET_SIGNALS_H
 #define NET_SIGNALS_H
 
+#include <signal.h>
+
 #include <stdbool.h>
 
 #include "base/compiler.h"
@@ -71,6 +73,13 @@ MUST_USE int signals_setup_server(void);
  * A signal that is ignored stays ignored.
  */
 MUST_USE int signals_setup_meter(void);
+
+/*
+ * Unblocks all signals, so that INT and TERM end the process at once; and blocks those again that
+ * were blocked. For a wait that cannot include the descriptor.
+ */
+void signals_unblock(sigset_t *ret_blocked);
+void signals_block(const sigset_t *blocked);
 
 /* The next signal that has come in, or 0 for none. */
 int signals_next(int signals_fd);

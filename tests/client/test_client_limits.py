@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What this machine could not do is status 4 with a remedy; what the other end did not do is status 3 or 1."""
-import contextlib
 import json
 import os
 import resource
 import shutil
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
@@ -160,25 +160,56 @@ def test_fewer_descriptors_than_connections(run, name):
     assert error == ["cannot have 100 connections: this process may have 50 descriptors (ulimit -n)"]
 
 
+# ---- threads ----
+
+
+def as_lone_user(program, words, processes):
+    """Runs it as a user that may have only so many processes and threads: (status, output, error text)."""
+    user = LoneUser()
+    try:
+        done = subprocess.run(
+            [user.reachable(program), *map(str, words)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False,
+            preexec_fn=lambda: user.become(processes),
+        )  # fmt: skip
+    finally:
+        user.remove()
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", ["talk", "ping", "hold"])
+def test_without_a_second_thread(program, server, sanitized, name):
+    """As in a container whose limit of processes is 1: the name is looked up all the same."""
+    if sanitized:
+        pytest.skip("a sanitizer has threads of its own")
+    status, _, error = as_lone_user(program, [*COMMANDS[name], *server_words(server)], 1)
+    assert (status, error) == (0, "")
+
+
+def test_no_thread_for_the_load(program, server, sanitized):
+    if sanitized:
+        pytest.skip("a sanitizer has threads of its own")
+    status, output, error = as_lone_user(program, [*COMMANDS["bench"], *server_words(server)], 1)
+    assert (status, output) == (4, "")
+    assert error == (
+        "tcpecho: cannot go on: resource temporarily unavailable "
+        "(no thread can be started: see ulimit -u, ulimit -v and the pids cgroup)\n"
+    )
+
+
 # ---- rights ----
 
 
 @EACH
-def test_a_path_that_it_may_not_enter(program, serve, tmp_path, name):
-    user = LoneUser()
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening:
-        path = f"{user.directory}/socket"
-        listening.bind(path)
+def test_a_path_that_it_may_not_enter(program, name):
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listening:
+        os.chmod(directory, 0o755)
+        listening.bind(f"{directory}/socket")
         listening.listen(8)
-        os.chmod(path, 0o700)
-        done = subprocess.run(
-            [user.reachable(program), *COMMANDS[name], f"unix:{path}"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False,
-            preexec_fn=user.become,
-        )  # fmt: skip
-    user.remove()
-    assert (done.returncode, done.stdout) == (4, "")
-    assert "permission denied (this machine forbids it: by " in done.stderr
+        os.chmod(f"{directory}/socket", 0o700)
+        status, output, error = as_lone_user(program, [*COMMANDS[name], f"unix:{directory}/socket"], None)
+    assert (status, output) == (4, "")
+    assert "permission denied (this machine forbids it: by " in error
 
 
 @EACH

@@ -401,6 +401,16 @@ def test_process_1_that_reads_its_input(start_as_1, server, words, number):
     assert rest_of(process) == (128 + number, "", "")
 
 
+@pytest.mark.parametrize("words", [["serve", "nowhere.example:0"], ["talk", "nowhere.example"]], ids=["serve", "talk"])
+def test_process_1_that_looks_a_name_up(start, own_network, tmp_path, words):
+    names = NameServer(tmp_path)
+    process = start(*words, prefix=(*names.prefix, "unshare", "-fp", "--kill-child"))
+    names.wait_for(process)
+    os.kill(children_of(process.pid)[0], signal.SIGTERM)
+    assert rest_of(process) == (128 + signal.SIGTERM, "", "")
+    names.close()
+
+
 @pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_process_1_that_connects(start_as_1, name, number):
