@@ -22,7 +22,7 @@ COMMANDS = {
     "talk": ["talk"],
     "ping": ["ping", "-c", "1"],
     "hold": ["ping", "--hold", "-d", "100ms"],
-    "bench": ["bench", "-c", "1", "-d", "100ms", "--warmup", "0s"],
+    "bench": ["bench", "-c", "1", "-d", "2s", "--warmup", "0s"],
 }
 EACH = pytest.mark.parametrize("name", COMMANDS)
 
@@ -89,9 +89,9 @@ def test_no_port_with_a_source(run, ports):
 @pytest.mark.parametrize(
     "words",
     [
-        ["bench", "--churn", "-c", "2", "-d", "300ms", "--warmup", "0s"],
+        ["bench", "--churn", "-c", "2", "-d", "2s", "--warmup", "0s"],
         ["ping", "--connect-each", "-c", "20", "-i", "0"],
-        ["ping", "--hold", "-c", "6", "-d", "500ms"],
+        ["ping", "--hold", "-c", "6", "-d", "2s"],
     ],
     ids=["bench", "ping", "hold"],
 )
@@ -103,7 +103,7 @@ def test_ports_run_out_while_it_runs(run, ports, words):
 
 
 def test_a_bench_that_ran_out_of_ports_names_its_limit(run, ports):
-    status, output, _ = run("bench", "--json", "--churn", "-c", "2", "-d", "300ms", *server_words(ports.server))
+    status, output, _ = run("bench", "--json", "--churn", "-c", "2", "-d", "2s", *server_words(ports.server))
     found = json.loads(output)
     assert status == 4
     assert list(found["errors"]) == ["EADDRNOTAVAIL"]
