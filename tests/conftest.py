@@ -10,7 +10,7 @@ import pytest
 from ctests import pytest_collect_file  # noqa: F401 (a hook)
 from harness import Server, Talk, cleanup, is_sanitized
 from leftovers import adopt_orphans, nothing_left, own_directory  # noqa: F401 (a fixture)
-from netns import own_network  # noqa: F401 (a fixture)
+from netns import enter_own_network, own_network  # noqa: F401 (a fixture)
 from scarcity import LoneUser
 from watchdog import no_hang  # noqa: F401 (a fixture)
 
@@ -32,6 +32,8 @@ def pytest_configure(config):
     set_surroundings(is_worker=bool(worker))
     config.tcpecho_directory = own_directory(worker)
     adopt_orphans()
+    if "TCPECHO_PACKAGES" not in os.environ:  # containers have networks of their own, made from this machine's
+        enter_own_network()
 
 
 def set_surroundings(is_worker):

@@ -60,14 +60,23 @@ def reset(sock):
 
 def proc_text(pid, name):
     """A file of /proc/PID, or "" when the process is gone."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/{name}").read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    except PermissionError:
-        if not is_gone(pid):  # a zombie's files are root's
-            raise
-        return ""
+    return of_process(pid, lambda: pathlib.Path(f"/proc/{pid}/{name}").read_text(errors="replace"), "")
+
+
+def of_process(pid, read, gone):
+    """What read() finds in /proc/PID, or `gone`. The files of a process that ends are root's before it is a zombie."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return read()
+        except (FileNotFoundError, ProcessLookupError):
+            return gone
+        except PermissionError:
+            if is_gone(pid):
+                return gone
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
 
 
 def proc_state(pid):
@@ -108,18 +117,15 @@ def title_of(pid):
 
 def descriptors_of(pid):
     """Descriptor number -> what it is: 'socket:[123]', '/dev/null'."""
-    found = {}
-    try:
+
+    def read():
+        found = {}
         for entry in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(FileNotFoundError):
                 found[int(entry)] = os.readlink(f"/proc/{pid}/fd/{entry}")
-    except (FileNotFoundError, ProcessLookupError):
-        return {}
-    except PermissionError:
-        if not is_gone(pid):  # a zombie's files are root's
-            raise
-        return {}
-    return found
+        return found
+
+    return of_process(pid, read, {})
 
 
 def rss_kib(pid):
@@ -295,6 +301,9 @@ class Server(Process):
     def connect(self, timeout=PATIENCE, **options):
         """A connected socket. rcvbuf=, sndbuf=: buffer sizes, set before connecting."""
         sock = socket.socket(self.family, socket.SOCK_STREAM)
+        if self.family != socket.AF_UNIX:
+            # Its port may be listened on again while it is in TIME_WAIT: some tests leave ten thousand of these.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         for name, option in (("rcvbuf", socket.SO_RCVBUF), ("sndbuf", socket.SO_SNDBUF)):
             if name in options:
                 sock.setsockopt(socket.SOL_SOCKET, option, options[name])
