@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/option.h"
+#include "net/file.h"
 #include "net/process.h"
 #include "net/signals.h"
 
@@ -48,9 +51,26 @@ MUST_USE static enum status run_program(int argc, char **argv)
 	return run_command(command, argc - 1, argv + 1);
 }
 
+/* More than help and lists have, which alone are written by stdio: so it is one write(2). */
+#define OUTPUT_SIZE ((size_t)64 * 1024)
+
+/* A full disk must not pass for success. A reader that is gone ends the program without a word. */
+MUST_USE static enum status close_output(enum status status)
+{
+	int rc = file_close(stdout);
+	if (rc == 0 || status != STATUS_OK)
+		return status;
+	if (rc == -EPIPE)
+		return status_of_signal(SIGPIPE);
+	log_error("cannot write standard output: %s", err_text(rc).text);
+	return STATUS_MACHINE;
+}
+
 int main(int argc, char **argv)
 {
+	static char output[OUTPUT_SIZE];
 	signals_setup_program();
+	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	int rc = process_fill_standard_fds();
 	process_prepare_title(argc, argv);
 	log_setup(LOG_TEXT, log_colour_wanted());
@@ -59,12 +79,7 @@ int main(int argc, char **argv)
 		return STATUS_MACHINE;
 	}
 
-	enum status status = run_program(argc, argv);
-	/* Only what helps and --version write by stdio. A full disk is not to pass for success. */
-	if ((fflush(stdout) != 0 || ferror(stdout)) && status == STATUS_OK) {
-		log_error("cannot write standard output");
-		return STATUS_MACHINE;
-	}
+	enum status status = close_output(run_program(argc, argv));
 	if ((int)status > STATUS_SIGNAL)
 		signals_die_of((int)status - STATUS_SIGNAL);
 	return (int)status;

@@ -16,7 +16,7 @@ static const int read_by_server[] = { SIGCHLD, SIGINT, SIGTERM, SIGUSR1 };
 static const int read_by_meter[] = { SIGINT, SIGTERM, SIGQUIT };
 
 /* Signals for which process 1 has a handler. */
-static const int fatal[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM };
+static const int fatal[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 
 static void dispose(int signal, void (*how)(int))
 {
@@ -50,9 +50,16 @@ static void end_process_1(int signal)
 	_exit(128 + signal);
 }
 
+void signals_setup_writing(void)
+{
+	dispose(SIGPIPE, SIG_IGN);
+	dispose(SIGXFSZ, SIG_IGN);
+}
+
 void signals_setup_program(void)
 {
 	set_mask(NULL, 0);
+	signals_setup_writing();
 	for (size_t i = 0; getpid() == 1 && i < ARRAY_LEN(fatal); i++) {
 		if (!is_ignored(fatal[i]))
 			dispose(fatal[i], end_process_1);
@@ -61,7 +68,7 @@ void signals_setup_program(void)
 
 void signals_setup_client(void)
 {
-	dispose(SIGPIPE, SIG_IGN);
+	signals_setup_writing();
 }
 
 /* Blocks the signals and opens a descriptor from which they are read. */
@@ -79,7 +86,8 @@ MUST_USE static int open_reader(const int *signals, size_t n)
 
 int signals_setup_server(void)
 {
-	dispose(SIGPIPE, SIG_IGN);
+	signals_setup_writing();
+	dispose(SIGTTOU, SIG_IGN);
 	/* Also if ignored when we were started: a service ends on TERM whatever started it. */
 	for (size_t i = 0; i < ARRAY_LEN(read_by_server); i++)
 		dispose(read_by_server[i], SIG_DFL);
@@ -90,7 +98,7 @@ int signals_setup_meter(void)
 {
 	int signals[ARRAY_LEN(read_by_meter)];
 	size_t n = 0;
-	dispose(SIGPIPE, SIG_IGN);
+	signals_setup_writing();
 	for (size_t i = 0; i < ARRAY_LEN(read_by_meter); i++) {
 		if (!is_ignored(read_by_meter[i]))
 			signals[n++] = read_by_meter[i];

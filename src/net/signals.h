@@ -10,6 +10,8 @@
  *             way in as root (CVE-2024-6387). A signal that matters is blocked and read from a
  *             descriptor (signalfd(2)) in the main loop, as one more event. Nothing is interrupted.
  *   ignore    SIGPIPE: a peer that is gone is an ordinary error of send(2), EPIPE, not our death.
+ *             SIGXFSZ: a file that has reached RLIMIT_FSIZE is a full disk, EFBIG.
+ *             SIGTTOU, the server: a terminal set to `tostop` must not stop the service.
  *   default   The inherited disposition, for all other signals. SIGCHLD must be at its default: if
  *             the program was started with it ignored, children would vanish unseen (wait(2),
  *             notes).
@@ -18,8 +20,8 @@
  *             (server/lifeline.h); a process that is stopped continues where it was.
  *
  * Process 1 of a container is the exception: the kernel discards signals that it has at their
- * default (pid_namespaces(7)), so ^C and `docker stop` would do nothing. There, HUP, INT, QUIT,
- * PIPE and TERM have a handler, whose only call is _exit(128 + N).
+ * default (pid_namespaces(7)), so ^C and `docker stop` would do nothing. There, HUP, INT, QUIT and
+ * TERM have a handler, whose only call is _exit(128 + N).
  *
  * `ping` and `bench` read INT, TERM and QUIT from the start. INT and TERM end them with a report
  * once they are connected; before that, by that signal. Every other command leaves its signals at
@@ -34,6 +36,8 @@
  *
  *              talk        ping, bench   server      the server's child
  *   SIGPIPE    ignore      ignore        ignore      ignore
+ *   SIGXFSZ    ignore      ignore        ignore      ignore
+ *   SIGTTOU    inherited   inherited     ignore      ignore
  *   SIGINT     inherited   read          read        blocked
  *   SIGTERM    inherited   read          read        blocked
  *   SIGQUIT    inherited   read          inherited   inherited
@@ -55,9 +59,12 @@
 
 /*
  * To be called once, at the start of main(): unblocks all signals, because the mask is inherited
- * over fork and exec, and gives process 1 its handlers.
+ * over fork and exec, and gives process 1 its handlers. Includes signals_setup_writing().
  */
 void signals_setup_program(void);
+
+/* The dispositions for output: a write that fails is an error, not a signal. */
+void signals_setup_writing(void);
 
 /* The dispositions of a client. */
 void signals_setup_client(void);

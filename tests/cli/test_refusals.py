@@ -370,8 +370,10 @@ def test_version_says_which_it_is_and_what_is_built_in(run, word):
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["help"], ["serve", "--help"], ["help", "talk"]])
 def test_help_that_cannot_be_written_is_no_success(run, words):
     with open("/dev/full", "wb") as full:
-        assert run(*words, stdout=full) == (4, "", "tcpecho: cannot write standard output\n")
-    assert run(*words, preexec=lambda: os.close(1)) == (4, "", "tcpecho: cannot write standard output\n")
+        assert run(*words, stdout=full) == (4, "", "tcpecho: cannot write standard output: no space left on device\n")
+    assert run(*words, preexec=lambda: os.close(1)) == (
+        4, "", "tcpecho: cannot write standard output: bad file descriptor\n"
+    )
 
 
 def good_values(value, explanation):

@@ -54,8 +54,10 @@ ROWS = [
     # descriptors and files
     row("close", "close", "EBADF EINTR EIO ENOSPC EDQUOT"),
     row("close_range", "close_range", "EINVAL EMFILE ENOMEM ENOSYS"),
+    row("dup", "dup2 dup3", "EBADF EBUSY EINTR EMFILE"),
     row("fcntl", "fcntl fcntl64", "EBADF"),
     row("fstat", "fstat fstat64 newfstatat", "EBADF EFAULT ENOMEM EOVERFLOW"),
+    row("fstatfs", "fstatfs fstatfs64", "EBADF EFAULT EINTR EIO ENOMEM ENOSYS EOVERFLOW"),
     row("lstat", "lstat lstat64", "EACCES EBADF EFAULT ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW"),
     row("ioctl", "ioctl", "EBADF EFAULT EINVAL ENOTTY"),
     row("lseek", "lseek lseek64", "EBADF EINVAL ENXIO EOVERFLOW ESPIPE"),
@@ -111,7 +113,8 @@ BY_ALIAS = {alias: row for row in ROWS for alias in row.aliases}
 # What the program calls and no plan makes fail, by the reason why.
 CANNOT_FAIL = {
     "only a wrong argument makes it fail, and then an assert() ends the program":
-        "clock_gettime sigaction sigprocmask rt_sigaction rt_sigprocmask sigaddset sigemptyset sigismember"
+        "clock_gettime sigaction sigprocmask rt_sigaction rt_sigprocmask sigaddset sigdelset sigemptyset"
+        " sigfillset sigismember sigpending rt_sigpending sigismember"
         " pthread_mutex_lock pthread_mutex_unlock pthread_mutex_consistent",
     "it always succeeds":
         "sysconf geteuid getpid gettid getenv unsetenv free freeaddrinfo freeifaddrs fclose exit_group _exit set_robust_list"

@@ -114,8 +114,7 @@ SERVE_RULES = [
     Rule("open", "*", CANNOT_LISTEN, "a stale path is replaced under the lock of its directory alone",
          detail=(DIRECTORY,)),
     Rule("flock", "*", CANNOT_LISTEN, "the same"),
-    Rule("open", "*", Outcome(Kind.REFUSED, 4, "cannot open /dev/null: {cause}"),
-         "with a standard descriptor closed, a socket would take its number"),
+    Rule("open dup fstatfs", "*", UNHARMED, "where an output cannot be opened anew, a child copies it (net/writer.h)"),
     Rule("setrlimit", "*", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients instead of \d+"),
          "the limit of descriptors stays as low as it is"),
     Rule("fopen fgets getrlimit", "*", UNHARMED, "a limit that cannot be known is none (net/machine.h)"),
@@ -161,12 +160,13 @@ SERVE_RULES = [
          "a child without its list must not serve (server/sandbox.h)", child=True),
 
     # the log, and who reads the addresses
-    Rule("poll", "*", LINE_LOST, "standard error cannot be asked: as if it took no line", detail=(2,)),
-    Rule("write", "EAGAIN", UNHARMED, "the log waits", detail=(2,)),
-    Rule("write", "*", LINE_LOST, "nobody is left to tell (base/log.c)", detail=(2,)),
+    Rule("write", "*", LINE_LOST, "it is counted, and the next line says how many (base/log.h)", detail=(2,)),
+    Rule("write", "EAGAIN", UNHARMED, "it is written when there is room (server/server.h)"),
     Rule("write", "*", Outcome(Kind.REFUSED, 4, "cannot write to --ready-fd .*: {cause}"),
          "who waits for the addresses would wait for ever"),
-    Rule("fflush", "*", Outcome(Kind.LATE, 4, "cannot write standard output"), "a full disk is no success (main.c)"),
+    Rule("fflush", "EPIPE", Outcome(Kind.QUIET_END, -13), "a reader that is gone ends it (main.c)"),
+    Rule("fflush", "*", Outcome(Kind.LATE, 4, "cannot write standard output: {cause}"),
+         "a full disk is no success (main.c)"),
 
     # the parent
     Rule("accept", "EMFILE ENFILE ENOBUFS ENOMEM ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT",
@@ -237,7 +237,9 @@ TALK_RULES = [
     Rule("recv send", "ECONNRESET", Outcome(Kind.ENDS, 1, "server reset the connection" + CAME_BACK),
          "the server's doing"),
     Rule("recv send shutdown", "*", Outcome(Kind.ENDS, 1, "{cause}" + CAME_BACK), "the echo failed, and why"),
-    Rule("fflush", "*", Outcome(Kind.LATE, 4, "cannot write standard output"), "a full disk is no success (main.c)"),
+    Rule("fflush", "EPIPE", Outcome(Kind.QUIET_END, -13), "a reader that is gone ends it (main.c)"),
+    Rule("fflush", "*", Outcome(Kind.LATE, 4, "cannot write standard output: {cause}"),
+         "a full disk is no success (main.c)"),
 ]
 
 TALK_ALSO = [

@@ -89,7 +89,7 @@ static void start_clean(void)
 static void be_client(const void *argument)
 {
 	(void)argument;
-	static const struct row rows[] = { { SIGPIPE, IGNORE } };
+	static const struct row rows[] = { { SIGPIPE, IGNORE }, { SIGXFSZ, IGNORE } };
 	sigset_t all;
 	start_clean();
 	sigfillset(&all);
@@ -99,14 +99,14 @@ static void be_client(const void *argument)
 	expect(rows, ARRAY_LEN(rows));
 }
 
-TEST(a_client_ignores_sigpipe_and_leaves_the_rest_at_its_default)
+TEST(a_client_ignores_what_a_failed_write_raises_and_leaves_the_rest_at_its_default)
 {
 	unit_in_child(be_client, NULL);
 }
 
 static const struct row of_server[] = {
-	{ SIGPIPE, IGNORE }, { SIGINT, READ },  { SIGTERM, READ },
-	{ SIGUSR1, READ },   { SIGCHLD, READ },
+	{ SIGPIPE, IGNORE }, { SIGXFSZ, IGNORE }, { SIGTTOU, IGNORE }, { SIGINT, READ },
+	{ SIGTERM, READ },   { SIGUSR1, READ },   { SIGCHLD, READ },
 };
 
 static void be_server(const void *argument)
@@ -129,7 +129,8 @@ static void be_meter(const void *argument)
 {
 	(void)argument;
 	static const struct row rows[] = {
-		{ SIGPIPE, IGNORE }, { SIGINT, IGNORE }, { SIGTERM, READ }, { SIGQUIT, READ }
+		{ SIGPIPE, IGNORE }, { SIGXFSZ, IGNORE }, { SIGINT, IGNORE },
+		{ SIGTERM, READ },   { SIGQUIT, READ },
 	};
 	start_clean();
 	dispose(SIGINT, SIG_IGN);
@@ -247,7 +248,8 @@ TEST(where_a_signal_ends_nobody_the_exit_status_says_which_it_was)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_client_ignores_sigpipe_and_leaves_the_rest_at_its_default),
+		cmocka_unit_test(
+			a_client_ignores_what_a_failed_write_raises_and_leaves_the_rest_at_its_default),
 		cmocka_unit_test(a_server_reads_what_concerns_it_whoever_started_it),
 		cmocka_unit_test(a_client_that_measures_leaves_an_ignored_signal_ignored),
 		cmocka_unit_test(a_signal_is_read_once_and_then_none),
