@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -20,14 +22,30 @@
 /* Where a value from outside is cut, so that the fields behind it still fit. */
 #define VALUE_END (LOG_LINE_SIZE - 512)
 
+/* Time for which an error waits for standard error, in steps between which signals are looked for. */
+#define ERROR_STEP_MS 100
+#define ERROR_STEPS   50
+
+/* The same at the end, for what is left, if standard error took nothing before. */
+#define CLOSE_STEPS 2
+
+/* Before log_share() there is one writer. */
+static struct log_shared own_state;
+
 static struct {
 	enum log_format format;
 	bool colour;
-	uint64_t dropped;
+	bool never_waits; /* log_unblock() */
+	bool is_socket;
+	bool has_failed; /* the last write, for good: EPIPE, EBADF */
 	bool holds;
 	size_t n_lines, used; /* lines that are held, and their bytes */
 	char held[PIPE_BUF];
-} sink;
+	size_t rest_from, rest_end; /* what a write did not take of the lines that it began */
+	char rest[PIPE_BUF];
+	pid_t writer; /* this process, in shared->cut_by */
+	struct log_shared *shared;
+} sink = { .writer = 1, .shared = &own_state };
 
 void log_setup(enum log_format format, bool colour)
 {
@@ -58,35 +76,130 @@ bool log_once_a_second(_Atomic uint64_t *last_ns)
 	return atomic_compare_exchange_strong(last_ns, &before_ns, now_ns);
 }
 
-/* Would standard error take a line without making us wait? Files always do. */
-static bool takes_a_line(void)
+/* ---- standard error ---- */
+
+void log_unblock(bool is_socket)
+{
+	sink.never_waits = true;
+	sink.is_socket = is_socket;
+}
+
+void log_share(struct log_shared *shared)
+{
+	sink.shared = shared;
+	sink.writer = getpid();
+}
+
+void log_begin_child(void)
+{
+	sink.writer = getpid();
+	sink.holds = false;
+	sink.n_lines = sink.used = 0;
+	sink.rest_from = sink.rest_end = 0;
+}
+
+/* Waits until standard error takes something, or for so many milliseconds. Has it room? */
+static bool has_room(int wait_ms)
 {
 	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
 	int ready;
 	do {
-		ready = poll(&out, 1, 0);
+		ready = poll(&out, 1, wait_ms);
 	} while (ready < 0 && errno == EINTR);
 	return ready == 1 && (out.revents & POLLOUT) != 0;
 }
 
-/* Writes all of it; gives up silently on an error, for there is nobody left to tell. */
-static void write_all(const char *line, size_t size)
+/* Have INT or TERM come, and are blocked? Their reader is not read while an error waits. */
+static bool is_to_end(void)
 {
-	while (size > 0) {
-		ssize_t n = write(STDERR_FILENO, line, size);
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
-			if (poll(&out, 1, -1) < 0 && errno != EINTR)
-				return;
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		line += n;
-		size -= (size_t)n;
+	sigset_t pending;
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
+}
+
+/* Writes as much as standard error takes at once. Returns how much, 0 for nothing or an error. */
+static size_t write_some(const char *bytes, size_t size)
+{
+	/* A file always says yes; a pipe that does takes PIPE_BUF bytes. */
+	if (!sink.never_waits && !has_room(0))
+		return 0;
+	ssize_t n;
+	do {
+		n = sink.is_socket ? send(STDERR_FILENO, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+				   : write(STDERR_FILENO, bytes, size);
+	} while (n < 0 && errno == EINTR);
+	sink.has_failed = n < 0 && (errno == EPIPE || errno == EBADF);
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* Goes on with the rest of a cut line. Returns whether there is none any more. */
+static bool write_rest(void)
+{
+	while (sink.rest_from < sink.rest_end) {
+		size_t n = write_some(sink.rest + sink.rest_from, sink.rest_end - sink.rest_from);
+		if (n == 0)
+			return false;
+		sink.rest_from += n;
 	}
+	sink.rest_from = sink.rest_end = 0;
+	atomic_store(&sink.shared->cut_by, 0);
+	return true;
+}
+
+/* Counts our cut line as dropped, if another process had to end it. */
+static void give_up_rest(void)
+{
+	if (sink.rest_from == sink.rest_end || atomic_load(&sink.shared->cut_by) == sink.writer)
+		return;
+	sink.rest_from = sink.rest_end = 0;
+	atomic_fetch_add(&sink.shared->dropped, 1);
+}
+
+/* Makes standard error stand at the beginning of a line: completes ours, ends that of another. */
+static bool begin_line(void)
+{
+	give_up_rest();
+	pid_t cut_by = atomic_load(&sink.shared->cut_by);
+	if (cut_by == sink.writer)
+		return write_rest();
+	if (cut_by == 0)
+		return true;
+	if (write_some("\n", 1) == 0)
+		return false;
+	atomic_compare_exchange_strong(&sink.shared->cut_by, &cut_by, 0);
+	return true;
+}
+
+/* Writes whole lines, or keeps what is not taken for the next time. False: nothing was taken. */
+static bool write_lines(const char *bytes, size_t size)
+{
+	if (!begin_line())
+		return false;
+	size_t n = write_some(bytes, size);
+	if (n == 0)
+		return false;
+	if (n < size) {
+		atomic_store(&sink.shared->cut_by, sink.writer);
+		memcpy(sink.rest, bytes + n, size - n);
+		sink.rest_end = size - n;
+		ignore_result(write_rest()); /* more may be taken, and why not is known then */
+	}
+	return true;
+}
+
+/* The same, but waits for a while until they are taken. */
+static bool write_patiently(const char *bytes, size_t size)
+{
+	bool is_begun = false;
+	for (int i = 0; i < ERROR_STEPS; i++) {
+		is_begun = is_begun || write_lines(bytes, size);
+		if (is_begun && begin_line())
+			return true;
+		if (sink.has_failed || is_to_end())
+			break;
+		ignore_result(has_room(ERROR_STEP_MS)); /* it is tried in any case */
+	}
+	return is_begun;
 }
 
 /* ---- records ---- */
@@ -193,29 +306,33 @@ static size_t end_line(const struct log_record *record, char *line)
 	return size;
 }
 
-static void write_record(struct log_record *record)
+static bool write_record(struct log_record *record, bool wait)
 {
-	write_all(record->line, end_line(record, record->line));
+	size_t size = end_line(record, record->line);
+	return wait ? write_patiently(record->line, size) : write_lines(record->line, size);
 }
 
-static void tell_dropped(void)
+/* Says how many lines were dropped, if any were. Returns whether all of them are told. */
+static bool tell_dropped(bool wait)
 {
 	struct log_record record;
+	give_up_rest();
+	uint64_t dropped = atomic_exchange(&sink.shared->dropped, 0);
+	if (dropped == 0)
+		return true;
 	log_record_begin(&record, "dropped");
-	log_record_count(&record, "lines", sink.dropped);
-	sink.dropped = 0;
-	write_record(&record);
+	log_record_count(&record, "lines", dropped);
+	if (write_record(&record, wait))
+		return true;
+	atomic_fetch_add(&sink.shared->dropped, dropped);
+	return false;
 }
 
 /* Writes what is held. */
 static void write_held(void)
 {
-	if (sink.used == 0)
-		return;
-	if (takes_a_line())
-		write_all(sink.held, sink.used);
-	else
-		sink.dropped += sink.n_lines;
+	if (sink.used > 0 && !write_lines(sink.held, sink.used))
+		atomic_fetch_add(&sink.shared->dropped, sink.n_lines);
 	sink.n_lines = sink.used = 0;
 }
 
@@ -223,11 +340,11 @@ static void write_held(void)
 static bool hold(const struct log_record *record, bool wait)
 {
 	size_t size = record->used + LINE_END_MOST;
-	if (!sink.holds || wait || sink.dropped > 0)
+	if (!sink.holds || wait || atomic_load(&sink.shared->dropped) > 0)
 		return false;
 	if (size > sizeof(sink.held) - sink.used)
 		write_held();
-	if (sink.dropped > 0)
+	if (atomic_load(&sink.shared->dropped) > 0)
 		return false; /* that is told first */
 	sink.used += end_line(record, sink.held + sink.used);
 	sink.n_lines++;
@@ -250,13 +367,35 @@ static void finish(struct log_record *record, bool wait)
 	if (hold(record, wait))
 		return;
 	write_held();
-	if (!wait && !takes_a_line()) {
-		sink.dropped++;
-		return;
+	if (!tell_dropped(wait) || !write_record(record, wait))
+		atomic_fetch_add(&sink.shared->dropped, 1);
+}
+
+bool log_is_behind(void)
+{
+	bool is_cut = sink.rest_from < sink.rest_end;
+	return !sink.has_failed && (is_cut || atomic_load(&sink.shared->dropped) > 0);
+}
+
+void log_catch_up(void)
+{
+	if (begin_line())
+		ignore_result(tell_dropped(false)); /* the count stays for the next time */
+}
+
+void log_close(void)
+{
+	for (int i = 0; log_is_behind() && i <= CLOSE_STEPS; i++) {
+		if (i > 0)
+			ignore_result(has_room(ERROR_STEP_MS)); /* it is tried in any case */
+		log_catch_up();
 	}
-	if (sink.dropped > 0)
-		tell_dropped();
-	write_record(record);
+}
+
+void log_progress(const char *bytes, size_t size)
+{
+	if (!log_is_behind())
+		ignore_result(write_lines(bytes, size)); /* only a decoration */
 }
 
 void log_record_end(struct log_record *record)

@@ -6,9 +6,10 @@
  * turns both into one JSON object a line. Whatever a field holds, a record is one line: control
  * bytes are escaped (base/escape.h) and a line is cut at LOG_LINE_SIZE.
  *
- * A reader of the log who has stopped reading must not stop the service: a line that standard error
- * would not take at once is dropped and counted, and the count is told as soon as it takes lines
- * again. Only errors wait. The log is the one piece of global state in the program.
+ * Standard error that stalls must not stop the service: a line that it would not take at once is
+ * dropped and counted, and the count is written before the next line that is taken. A full disk is
+ * the same. Of a line that was taken in part, the rest is kept and written first. Only errors wait,
+ * for five seconds at most. The log is the one piece of global state in the program.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/compiler.h"
 
@@ -30,6 +32,35 @@ void log_setup(enum log_format format, bool colour);
 
 /* May lines on standard error be coloured? On a terminal, without NO_COLOR (no-color.org). */
 bool log_colour_wanted(void);
+
+/*
+ * Standard error never waits from now on (net/writer.h); before, it is asked by poll(2), which does not
+ * know how much a terminal takes. is_socket: it is one, and send(2) takes the place of write(2).
+ */
+void log_unblock(bool is_socket);
+
+/* What the processes of a server have in common, in memory that they share; zeroed at first. */
+struct log_shared {
+	_Atomic pid_t cut_by; /* the process whose line standard error ends within, 0: none */
+	_Atomic uint64_t dropped;
+};
+
+/* From now on this process and its children write to the same standard error. */
+void log_share(struct log_shared *shared);
+
+/* In a child that goes on to log: what its parent has not written is not for it to write. */
+void log_begin_child(void);
+
+/*
+ * Is anything left to be written: the rest of a line, the count of those that were dropped?
+ * log_catch_up() tries it, without waiting; log_close() tries it for a moment, at the end.
+ */
+bool log_is_behind(void);
+void log_catch_up(void);
+void log_close(void);
+
+/* A line of progress on a terminal, or a part of it: written as it is, if it is taken at once. */
+void log_progress(const char *bytes, size_t size);
 
 /* Are lines for programs wanted? For the few callers who have a better sentence than a record. */
 bool log_is_json(void);

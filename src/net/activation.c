@@ -77,10 +77,18 @@ int activation_open_notify(struct activation_notify *ret_notify)
 	return 0;
 }
 
-void activation_tell(const struct activation_notify *notify, const char *state)
+void activation_tell(struct activation_notify *notify, const char *state)
 {
-	if (notify->is_open)
-		ignore_result(io_send(notify->fd, state, strlen(state))); /* see the header */
+	if (!notify->is_open)
+		return;
+	ssize_t n = io_send(notify->fd, state, strlen(state));
+	notify->unsent = n == -EAGAIN ? state : NULL;
+}
+
+void activation_retry(struct activation_notify *notify)
+{
+	if (notify->unsent != NULL)
+		activation_tell(notify, notify->unsent);
 }
 
 void activation_close_notify(struct activation_notify *notify)

@@ -25,6 +25,7 @@ MUST_USE int activation_take(void);
 struct activation_notify {
 	bool is_open;
 	int fd;
+	const char *unsent; /* the state that its queue had no room for, NULL: none */
 };
 
 /*
@@ -34,10 +35,12 @@ struct activation_notify {
 MUST_USE int activation_open_notify(struct activation_notify *ret_notify);
 
 /*
- * Says "READY=1" or "STOPPING=1". What the manager does not hear, it notices by its own timeout:
- * there is nothing that we could do.
+ * Sends "READY=1" or "STOPPING=1", a string constant, without waiting. If the manager's queue is
+ * full, the state is kept for activation_retry(), in place of an older one. Other errors are
+ * ignored: the manager notices by its own timeout.
  */
-void activation_tell(const struct activation_notify *notify, const char *state);
+void activation_tell(struct activation_notify *notify, const char *state);
+void activation_retry(struct activation_notify *notify);
 
 void activation_close_notify(struct activation_notify *notify);
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "net/io.h"
 #include "net/listen_all.h"
 #include "net/privileges.h"
+#include "net/process.h"
 #include "net/signals.h"
 #include "server/capacity.h"
 #include "server/ports.h"
@@ -207,28 +209,27 @@ static void announce(const char *addr, const struct server *server, const char *
 
 /*
  * One address a line, then the end of the file: that is the sign. All in one write(2): a reader may
- * be content with the first line and go.
+ * be content with the first line and go. What is not read now is written later: clients are served
+ * meanwhile.
  */
-MUST_USE static enum status tell_ready(int fd, const struct listeners *listeners)
+MUST_USE static enum status tell_ready(struct server *server)
 {
-	if (fd < 0)
-		return STATUS_OK;
-	char lines[LISTENERS_MOST * ADDR_TEXT_SIZE];
-	size_t size = 0;
+	struct ready_lines *ready = &server->ready;
+	const struct listeners *listeners = &server->listeners;
+	int fd = ready->writer.fd;
 	for (size_t i = 0; i < listeners->n; i++)
-		size += (size_t)snprintf(lines + size, sizeof(lines) - size, "%s\n",
-					 addr_format(&listeners->list[i].addr).text);
-	ssize_t n = io_write(fd, lines, size);
-	if (n < 0) {
-		log_error("cannot write to --ready-fd %d: %s", fd, err_text((int)n).text);
-		return STATUS_MACHINE;
-	}
-	if (fd > STDERR_FILENO)
-		io_close(&fd);
-	return STATUS_OK;
+		ready->size += (size_t)snprintf(ready->text + ready->size,
+						sizeof(ready->text) - ready->size, "%s\n",
+						addr_format(&listeners->list[i].addr).text);
+	int rc = server_write_ready(server);
+	if (rc == 0 || rc == -EAGAIN)
+		return STATUS_OK;
+	log_error("cannot write to --ready-fd %d: %s", fd, err_text(rc).text);
+	return STATUS_MACHINE;
 }
 
-MUST_USE static enum status check_ready_fd(int fd, int n_passed)
+/* Must be open already, and is made a writer: afterwards it can no longer be opened anew. */
+MUST_USE static enum status open_ready_fd(int fd, int n_passed, struct writer *ret_writer)
 {
 	if (fd < 0)
 		return STATUS_OK;
@@ -239,8 +240,10 @@ MUST_USE static enum status check_ready_fd(int fd, int n_passed)
 		return STATUS_USAGE;
 	}
 	int rc = io_check_writable(fd);
-	if (rc == 0)
+	if (rc == 0) {
+		writer_open(fd, WRITER_LOCAL_FILES, ret_writer);
 		return STATUS_OK;
+	}
 	log_error("cannot write to --ready-fd %d: %s", fd,
 		  rc == -EBADF ? "it is not open" : "it is open for reading only");
 	return STATUS_USAGE;
@@ -341,10 +344,9 @@ MUST_USE static enum status run_engine(const struct serve_config *config, struct
 	}
 	for (size_t i = 0; i < server->listeners.n; i++)
 		announce(addr_format(&server->listeners.list[i].addr).text, server, why);
-	enum status status = tell_ready(config->ready_fd, &server->listeners);
+	enum status status = tell_ready(server);
 	if (status != STATUS_OK)
 		return status; /* with the lifelines, which the kernel cuts, workers end as well */
-	server->ready_fd = -1;
 	activation_tell(&server->manager, "READY=1");
 
 	rc = supervisor != NULL ? supervisor_run(supervisor) : config->engine->run(server);
@@ -399,7 +401,7 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 		config.n_addresses = 1;
 	}
 	if (status == STATUS_OK)
-		status = check_ready_fd(config.ready_fd, n_passed);
+		status = open_ready_fd(config.ready_fd, n_passed, &server->ready.writer);
 	/* First of all, or a descriptor of our own could pass for one that was not there. */
 	if (status == STATUS_OK)
 		status = adopt_listeners(n_passed, &server->listeners);
@@ -413,11 +415,45 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 	return status == STATUS_OK ? run_engine(&config, server, why.text) : status;
 }
 
+/* ---- the log ---- */
+
+struct server_log {
+	struct writer writer;
+	struct log_shared *shared; /* until the process ends */
+};
+
+/* From here on no line of the log makes the server wait. */
+MUST_USE static enum status open_log(struct server_log *ret_log)
+{
+	void *memory;
+	writer_open(STDERR_FILENO, WRITER_LOCAL_FILES, &ret_log->writer);
+	if (!ret_log->writer.may_wait)
+		log_unblock(ret_log->writer.is_socket);
+	int rc = process_share(sizeof(*ret_log->shared), &memory);
+	if (rc < 0) {
+		log_error("cannot start serving: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	ret_log->shared = memory;
+	log_share(ret_log->shared);
+	return STATUS_OK;
+}
+
+/* The last lines are waited for, but not for a reader that takes none. */
+static void close_log(struct server_log *log)
+{
+	struct writer_wait wait = { .signals_fd = -1, .ended_by = SIGTERM };
+	log_close();
+	ignore_result(
+		writer_finish(&log->writer, &wait)); /* that lines are lost could not be told */
+}
+
 enum status serve_run(const struct serve_config *config)
 {
+	struct server_log log;
 	struct server server = {
 		.signals_fd = -1,
-		.ready_fd = config->ready_fd,
+		.ready.writer = { .fd = -1, .copier_fd = -1 },
 		.max_per_source = config->max_per_source,
 		.idle_timeout_ns = config->idle_timeout_ns,
 		.drain_timeout_ns = config->drain_timeout_ns,
@@ -425,11 +461,15 @@ enum status serve_run(const struct serve_config *config)
 		.per_worker = config->per_worker,
 		.quiet = config->quiet,
 	};
-	enum status status = start_and_run(config, &server);
+	enum status status = open_log(&log);
+	if (status == STATUS_OK)
+		status = start_and_run(config, &server);
 	listeners_close(&server.listeners);
 	clients_close(&server.clients);
 	activation_close_notify(&server.manager);
 	io_close(&server.signals_fd);
+	server_close_ready(&server);
+	close_log(&log);
 	if (server.drain.ended_by != 0)
 		signals_die_of(server.drain.ended_by);
 	return status;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -29,7 +30,7 @@ static struct drain_limit_text drain_limit(const struct server *server)
 	return out;
 }
 
-void server_say_phase(const struct server *server, uint32_t n_clients)
+void server_say_phase(struct server *server, uint32_t n_clients)
 {
 	switch (server->drain.phase) {
 	case DRAIN_SERVING:
@@ -49,10 +50,65 @@ void server_say_phase(const struct server *server, uint32_t n_clients)
 	}
 }
 
+/* ---- readers that do not read ---- */
+
+/* How often it is tried again. */
+#define RETRY_NS (500 * CLOCK_NS_PER_MS)
+
+void server_close_ready(struct server *server)
+{
+	struct writer *writer = &server->ready.writer;
+	if (writer->fd > STDERR_FILENO)
+		io_close(&writer->fd);
+	writer->fd = -1; /* a copier writes what it has, if it is read before this process ends */
+}
+
+int server_write_ready(struct server *server)
+{
+	struct ready_lines *ready = &server->ready;
+	ssize_t n = 0;
+	if (ready->writer.fd < 0)
+		return 0;
+	while (n >= 0 && ready->from < ready->size) {
+		n = writer_write(&ready->writer, ready->text + ready->from,
+				 ready->size - ready->from);
+		ready->from += n > 0 ? (size_t)n : 0;
+	}
+	if (n != -EAGAIN)
+		server_close_ready(server);
+	return n < 0 ? (int)n : 0;
+}
+
+static bool is_ready_unread(const struct server *server)
+{
+	return server->ready.writer.fd >= 0 && server->ready.size > 0;
+}
+
+uint64_t server_deadline_ns(const struct server *server)
+{
+	bool is_behind = is_ready_unread(server) || server->manager.unsent != NULL ||
+			 log_is_behind();
+	uint64_t retry_ns = is_behind ? clock_deadline_ns(RETRY_NS) : CLOCK_NEVER;
+	return clock_earlier_ns(retry_ns, drain_deadline_ns(&server->drain));
+}
+
+static void retry(struct server *server)
+{
+	int rc = is_ready_unread(server) ? server_write_ready(server) : 0;
+	if (rc < 0 && rc != -EAGAIN)
+		log_warning("cannot write to --ready-fd: %s", err_text(rc).text);
+	activation_retry(&server->manager);
+	if (log_is_behind())
+		log_catch_up();
+}
+
+/* ---- signals ---- */
+
 struct server_asked server_hear_signals(struct server *server)
 {
 	struct server_asked asked = { 0 };
 	int signal;
+	retry(server);
 	/* A phase at a time, so that each is told of and carried out: the rest is heard later. */
 	while (!asked.new_phase && (signal = signals_next(server->signals_fd)) != 0) {
 		switch (signal) {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "net/activation.h"
+#include "net/writer.h"
 #include "server/clients.h"
 #include "server/drain.h"
 #include "server/ending.h"
@@ -37,13 +38,20 @@ struct upward {
 	int presence_fd;                /* hung up: nobody will ever read a report */
 };
 
+/* The addresses, one a line, that --ready-fd is still to be given. */
+struct ready_lines {
+	struct writer writer; /* its fd is -1 if there is none, or it has all of them */
+	size_t from, size;
+	char text[LISTENERS_MOST * ADDR_TEXT_SIZE];
+};
+
 struct server {
 	const struct engine *engine;
 	struct listeners listeners;
 	struct sandbox sandbox;
 	struct activation_notify manager; /* who wants to know how far we are */
 	int signals_fd;
-	int ready_fd; /* where readiness is still to be told, -1: nowhere */
+	struct ready_lines ready;
 	struct clients clients;
 	struct drain drain;
 	struct totals totals;
@@ -66,6 +74,20 @@ struct server_asked {
 	bool new_phase;   /* TERM, INT: the drain is in another phase now */
 };
 
+/*
+ * What could not be written because the other side did not read: the lines of --ready-fd, a state
+ * for the service manager, the log. server_write_ready() returns 0 when all lines are written,
+ * -EAGAIN if some are left, or -errno; the descriptor is then closed. server_hear_signals() tries
+ * all of them again.
+ */
+MUST_USE int server_write_ready(struct server *server);
+
+/* When signals are to be looked at the next time: for the drain, or to try again. */
+uint64_t server_deadline_ns(const struct server *server);
+
+/* Closes the descriptor for readiness, unless it is a standard one. */
+void server_close_ready(struct server *server);
+
 /* Reads the signals that have come in, up to one that brings a new phase of the drain. */
 struct server_asked server_hear_signals(struct server *server);
 
@@ -73,7 +95,7 @@ struct server_asked server_hear_signals(struct server *server);
 MUST_USE bool server_pass_time(struct server *server);
 
 /* Says in the log, and to the service manager, what the drain's phase means for n_clients. */
-void server_say_phase(const struct server *server, uint32_t n_clients);
+void server_say_phase(struct server *server, uint32_t n_clients);
 
 /* Says what a shortage does not allow, and why, once a second. */
 void server_warn_of_shortage(const struct server *server, const char *what, int code);

@@ -131,8 +131,8 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 	lifeline_cut(&supervisor->presence);
 	lifeline_cut(&supervisor->closing);
 	io_close(&server->signals_fd);
-	if (server->ready_fd > STDERR_FILENO)
-		io_close(&server->ready_fd); /* its reader waits for the end of it */
+	server_close_ready(server); /* its reader waits for the end of it */
+	log_begin_child();
 	activation_close_notify(&server->manager);
 	disown_listeners(&server->listeners);
 	server->clients = supervisor->crew.tables[i];
@@ -386,7 +386,7 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 		{ .fd = server->signals_fd, .events = POLLIN },
 		{ .fd = with_news ? supervisor->crew.news->fd : -1, .events = POLLIN },
 	};
-	uint64_t now_ns = clock_now_ns(), deadline_ns = drain_deadline_ns(&server->drain);
+	uint64_t now_ns = clock_now_ns(), deadline_ns = server_deadline_ns(server);
 	deadline_ns = clock_earlier_ns(deadline_ns, next_start_ns(supervisor));
 	deadline_ns = clock_earlier_ns(deadline_ns, admission_deadline_ns(&supervisor->admission));
 	if (!with_news)

@@ -217,6 +217,35 @@ def test_a_manager_that_cannot_be_told_is_a_warning(serve, tmp_path):
     )
 
 
+def fill(notified):
+    """Leaves no room in its queue. Returns the number of messages."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        for number in range(10000):
+            try:
+                other.sendto(b"filling", notified.getsockname())
+            except BlockingIOError:
+                return number
+    pytest.skip("the queue of a unix datagram socket has no end here")
+
+
+def test_a_manager_whose_queue_is_full_is_told_later(serve, notified):
+    filled = fill(notified)
+    server = serve("127.0.0.1:0", env={"NOTIFY_SOCKET": notified.getsockname()})
+    assert server.is_faithful()
+    assert [notified.recv(100) for _ in range(filled)] == [b"filling"] * filled
+    assert notified.recv(100) == b"READY=1"
+    with server.connect() as client:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+        filled = fill(notified)
+        server.send(signal.SIGTERM)
+        server.wait_for_log("no new clients")
+        assert [notified.recv(100) for _ in range(filled)] == [b"filling"] * filled
+        assert notified.recv(100) == b"STOPPING=1"
+    assert server.wait() == 0
+
+
 # ---- systemd ----
 
 

@@ -34,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* More text than a life writes. What would not fit is counted all the same, and so a spin shows. */
@@ -180,6 +181,7 @@ FAILING(int, clone, -1, -1, (int (*body)(void *), void *stack, int flags, void *
 	(body, stack, flags, argument))
 FAILING(int, close_range, -1, first, (unsigned int first, unsigned int last, int flags),
 	(first, last, flags))
+FAILING(int, dup2, -1, new_fd, (int fd, int new_fd), (fd, new_fd))
 FAILING(int, fcntl64, -1, fd, (int fd, int command, long argument), (fd, command, argument))
 FAILING(int, flock, -1, -1, (int fd, int operation), (fd, operation))
 FAILING(int, fflush, EOF, -1, (FILE * file), (file))
@@ -191,6 +193,7 @@ FAILING(int, fstat64, -1, fd, (int fd, struct stat *status), (fd, status))
 FAILING(int, getgrouplist, -1, -1, (const char *user, gid_t group, gid_t *groups, int *n),
 	(user, group, groups, n))
 FAILING(int, getifaddrs, -1, -1, (struct ifaddrs * *list), (list))
+FAILING(int, fstatfs64, -1, fd, (int fd, struct statfs *info), (fd, info))
 FAILING(int, getpeername, -1, fd, (int fd, struct sockaddr *addr, socklen_t *size),
 	(fd, addr, size))
 FAILING(struct passwd *, getpwnam, NULL, -1, (const char *name), (name))

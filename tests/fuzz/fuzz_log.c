@@ -21,16 +21,22 @@
 /* From here on a line may cut a value (base/log.c: so that the fields behind it still fit). */
 #define CUT_FROM (LOG_LINE_SIZE - 512)
 
-/* What a line must say: names, and values as they are shown. Large, so there is only one. */
-static struct {
-	enum log_format format;
+/* What a line must say: an event or a prefix, names, and values as they are shown. */
+struct line {
+	const char *event;
+	bool is_sentence; /* in text: `event` is its prefix, and its one value has no name */
 	size_t n;
 	struct {
 		const char *name;
 		bool is_number;
 		char shown[ESCAPE_ROOM(LOG_LINE_SIZE) + 1];
 	} fields[MOST_FIELDS];
-} expected;
+};
+
+static enum log_format format;
+
+/* The line that is being written, and the one whose rest is still to come. Too large for a stack. */
+static struct line expected, cut;
 
 /* ---- reading a line ---- */
 
@@ -88,30 +94,33 @@ static void read_shown(struct reader *reader, const char *shown, bool quoted)
 		skip(reader, "\"");
 }
 
-/* The line of a record, without its newline. */
-static void read_record(struct reader *reader, const char *event)
+/* A whole line, without its newline. */
+static void read_line(struct reader *reader, const struct line *line)
 {
-	bool json = expected.format == LOG_JSON;
+	bool json = format == LOG_JSON;
 	skip(reader, json ? "{\"event\":\"" : "");
-	skip(reader, event);
+	skip(reader, line->event);
 	skip(reader, json ? "\"" : "");
-	for (size_t i = 0; i < expected.n; i++) {
-		skip(reader, json ? ",\"" : " ");
-		skip(reader, expected.fields[i].name);
-		skip(reader, json ? "\":" : "=");
-		bool quoted = !expected.fields[i].is_number && (json || *reader->at == '"');
-		read_shown(reader, expected.fields[i].shown, quoted);
+	for (size_t i = 0; i < line->n; i++) {
+		bool is_named = json || !line->is_sentence;
+		skip(reader, json ? ",\"" : is_named ? " " : "");
+		skip(reader, is_named ? line->fields[i].name : "");
+		skip(reader, json ? "\":" : is_named ? "=" : "");
+		bool quoted =
+			is_named && !line->fields[i].is_number && (json || *reader->at == '"');
+		read_shown(reader, line->fields[i].shown, quoted);
 	}
 	skip(reader, json ? "}" : "");
 	assert(reader->at == reader->end);
 }
 
-/* ---- the sink: all lines are looked at as soon as they are there ---- */
+/* ---- the sink: what a call has written is looked at when it returns ---- */
 
 static struct sink sink;
-static uint64_t n_refused, n_told;
+static uint64_t n_dropped; /* that are still to be told */
+static bool is_cut;        /* the sink ends within the line `cut` */
 
-/* Takes the next line out of the sink; false when there is none. */
+/* Takes the next whole line out of the sink; false when there is none. */
 static bool next_line(size_t *place, struct reader *ret_reader)
 {
 	const char *line = sink.bytes + *place;
@@ -123,37 +132,49 @@ static bool next_line(size_t *place, struct reader *ret_reader)
 	return true;
 }
 
-/* "dropped lines=N" comes before the line that was taken. */
-static void read_dropped(struct reader *reader)
+/* Looks for a line: it is there, or begun (then it is `cut` from now on), or dropped. */
+static bool take_one(size_t *place, const struct line *line)
 {
-	bool json = expected.format == LOG_JSON;
-	skip(reader, json ? "{\"event\":\"dropped\",\"lines\":" : "dropped lines=");
-	char *end;
-	n_told += strtoull(reader->at, &end, 10);
-	reader->at = end;
-	skip(reader, json ? "}" : "");
-	assert(reader->at == reader->end);
+	struct reader reader;
+	if (next_line(place, &reader)) {
+		is_cut = false;
+		read_line(&reader, line);
+		return true;
+	}
+	is_cut = *place < sink.size;
+	if (is_cut && line != &cut)
+		cut = *line;
+	return is_cut;
 }
 
-/* Looks at what one call has written. Returns false when the line was dropped, as it should be. */
-static bool take_line(bool waits, struct reader *ret_line)
+static void set_number(struct line *line, const char *name, uint64_t value)
 {
-	size_t place = 0, n = sink_lines(&sink);
-	if (!waits && sink.full) {
-		assert(n == 0);
-		n_refused++;
-		return false;
+	line->fields[line->n].name = name;
+	line->fields[line->n].is_number = true;
+	snprintf(line->fields[line->n].shown, 32, "%" PRIu64, value);
+	line->n++;
+}
+
+/* Looks at what one call has written: the rest of a line, a count, and the line. */
+static void take_lines(void)
+{
+	static struct line count;
+	size_t place = 0;
+	bool was_cut = is_cut;
+	(void)sink_lines(&sink); /* what it asserts counts */
+	if (was_cut)
+		take_one(&place, &cut);
+	if (!is_cut && n_dropped > 0) {
+		count.event = "dropped";
+		count.n = 0;
+		set_number(&count, "lines", n_dropped);
+		n_dropped = take_one(&place, &count) ? 0 : n_dropped;
 	}
-	bool has_dropped = n_told < n_refused;
-	assert(n == 1u + has_dropped);
-	if (has_dropped) {
-		assert(next_line(&place, ret_line));
-		read_dropped(ret_line);
-		assert(n_told == n_refused);
-	}
-	assert(next_line(&place, ret_line));
-	sink.size = 0;
-	return true;
+	if (is_cut || n_dropped > 0 || !take_one(&place, &expected))
+		n_dropped++;
+	assert(is_cut || place == sink.size);
+	sink.size -= place;
+	memmove(sink.bytes, sink.bytes + place, sink.size);
 }
 
 /* ---- records ---- */
@@ -215,13 +236,13 @@ static void add_field(struct log_record *record, struct fuzz_input *input)
 static void check_record(struct fuzz_input *input)
 {
 	struct log_record record;
-	struct reader line;
+	expected.event = "end";
+	expected.is_sentence = false;
 	log_record_begin(&record, "end");
 	for (size_t n = fuzz_byte(input) % (MOST_FIELDS + 1); n > 0; n--)
 		add_field(&record, input);
 	log_record_end(&record);
-	if (take_line(false, &line))
-		read_record(&line, "end");
+	take_lines();
 }
 
 /* ---- sentences ---- */
@@ -248,52 +269,45 @@ static void say(size_t kind, const char *sentence)
 }
 
 /* In text a sentence stands behind its prefix; in JSON it is the field "message". */
-static void check_sentence(struct fuzz_input *input)
+static void check_sentence(size_t kind, const char *sentence)
 {
-	size_t kind = fuzz_byte(input) % 3;
-	char *sentence = long_string(input, SENTENCE_MOST);
-	say(kind, sentence);
+	expected.event = format == LOG_JSON ? kinds[kind].event : kinds[kind].prefix;
+	expected.is_sentence = true;
 	expected.n = 1;
 	expected.fields[0].name = "message";
 	expected.fields[0].is_number = false;
 	show(sentence, expected.fields[0].shown);
-	free(sentence);
-
-	struct reader line;
-	if (!take_line(kind == 0, &line))
-		return;
-	if (expected.format == LOG_JSON) {
-		read_record(&line, kinds[kind].event);
-		return;
-	}
-	skip(&line, kinds[kind].prefix);
-	read_shown(&line, expected.fields[0].shown, false);
-	assert(line.at == line.end);
+	say(kind, sentence);
+	take_lines();
+	assert(kind != 0 || (!is_cut && n_dropped == 0)); /* an error waits */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input input = { data, size };
-	expected.format = fuzz_byte(&input) % 2 ? LOG_JSON : LOG_TEXT;
-	n_refused = n_told = 0;
+	format = fuzz_byte(&input) % 2 ? LOG_JSON : LOG_TEXT;
+	n_dropped = 0;
+	is_cut = false;
 	sink_open(&sink);
-	log_setup(expected.format, false);
+	log_setup(format, false);
 	for (int i = 0; i < MOST_RECORDS && input.left > 0; i++) {
 		uint8_t choice = fuzz_byte(&input);
 		expected.n = 0;
-		sink.full = choice % 4 == 0;
+		sink.room = choice % 4 == 0 ? 0 : choice & 8 ? fuzz_byte(&input) : SIZE_MAX;
 		sink.at_once = choice & 0x10 ? 1 + choice / 32 : 0;
-		if (choice & 4)
-			check_sentence(&input);
-		else
+		if (choice & 4) {
+			size_t kind = fuzz_byte(&input) % 3;
+			char *sentence = long_string(&input, SENTENCE_MOST);
+			check_sentence(kind, sentence);
+			free(sentence);
+		} else {
 			check_record(&input);
+		}
 	}
 	/* What is still to be told is told now, and the next input starts from nothing. */
-	struct reader line;
-	sink.full = false;
-	log_notice("last");
-	assert(take_line(false, &line));
-	assert(n_told == n_refused);
+	sink.room = SIZE_MAX;
+	check_sentence(2, "last");
+	assert(!is_cut && n_dropped == 0 && sink.size == 0);
 	sink_open(NULL);
 	return 0;
 }

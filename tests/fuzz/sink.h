@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 struct sink {
-	bool full;      /* poll(2) says that it takes nothing; write(2) does all the same */
-	size_t at_once; /* so many bytes at most a write, and every other is refused; 0: all */
+	size_t room;    /* bytes that it takes until it is waited for: then there is room again */
+	size_t at_once; /* bytes at most in a write, and every other is interrupted; 0: all */
 	size_t n_calls;
 	size_t size;
 	char bytes[64 * 1024];
@@ -19,7 +19,7 @@ struct sink {
 /* From here on, what is written to standard error lands there; NULL: where it always did. */
 void sink_open(struct sink *sink);
 
-/* How many lines it holds, each of them whole, no longer than a log line, and without a control. */
+/* How many whole lines it holds; none is longer than a log line or has a control character. */
 size_t sink_lines(const struct sink *sink);
 
 #endif

@@ -26,14 +26,16 @@ def open_terminal():
 class Terminal:
     """Neither changes what is written to it nor echoes what is typed: what is seen was written.
 
-    Lines, ^D and ^C are as usual. Hand `slave` to a program, then hand_over().
+    cooked=True: it does change \\n into \\r\\n, as terminals do by default. Lines, ^D and ^C are as usual. Hand
+    `slave` to a program, then hand_over().
     """
 
-    def __init__(self):
+    def __init__(self, cooked=False):
         self.master, self.slave = open_terminal()
         self.seen = b""
         attributes = termios.tcgetattr(self.slave)
-        attributes[OFLAG] &= ~termios.OPOST  # it would turn \n into \r\n
+        if not cooked:
+            attributes[OFLAG] &= ~termios.OPOST
         attributes[LFLAG] &= ~termios.ECHO
         termios.tcsetattr(self.slave, termios.TCSANOW, attributes)
 

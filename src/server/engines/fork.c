@@ -186,7 +186,7 @@ MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *r
 		};
 	}
 	uint64_t deadline_ns = clock_earlier_ns(admission_deadline_ns(&engine->admission),
-						drain_deadline_ns(&server->drain));
+						server_deadline_ns(server));
 	return server_wait(ready, 1 + server->listeners.n, deadline_ns);
 }
 

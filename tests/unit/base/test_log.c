@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -385,9 +386,22 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
 	return is_interrupted() ? -1 : __real_poll(fds, n, ms);
 }
 
+/* Bytes that standard error takes before its disk is full. */
+static size_t disk_room = SIZE_MAX;
+
 ssize_t __wrap_write(int fd, const void *bytes, size_t size)
 {
-	return is_interrupted() ? -1 : __real_write(fd, bytes, size);
+	if (is_interrupted())
+		return -1;
+	if (fd != STDERR_FILENO || disk_room == SIZE_MAX)
+		return __real_write(fd, bytes, size);
+	if (disk_room == 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	size = size < disk_room ? size : disk_room;
+	disk_room -= size;
+	return __real_write(fd, bytes, size);
 }
 
 TEST(an_interruption_loses_no_line)
@@ -426,7 +440,7 @@ static struct stuck make_stuck(int flags)
 /* Reads all there is now, and returns the last of it, without the filling, as a string. */
 static const char *drain(const struct stuck *pipe)
 {
-	static char text[4 * LOG_LINE_SIZE];
+	static char text[256 * 1024];
 	static char piece[PIPE_BUF];
 	size_t used = 0;
 	ssize_t n;
@@ -539,6 +553,230 @@ TEST(an_error_waits_where_standard_error_does_not_block_too)
 TEST(an_error_waits_behind_held_lines_that_nobody_takes_but_they_do_not)
 {
 	assert_an_error_waits(0, 3, "dropped lines=3\ntcpecho: nobody may miss this\n");
+}
+
+/* ---- a full disk ---- */
+
+TEST(a_line_that_was_cut_is_completed_before_the_next)
+{
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	disk_room = 5;
+	log_notice("a line that is cut");
+	log_notice("lost");
+	assert_true(log_is_behind());
+	disk_room = 3;
+	log_notice("lost too");
+	disk_room = SIZE_MAX;
+	log_notice("next");
+	assert_false(log_is_behind());
+	unit_capture_end(&log_of);
+	assert_string_equal(log_of.text, "a line that is cut\ndropped lines=2\nnext\n");
+}
+
+TEST(a_count_that_cannot_be_written_is_kept)
+{
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	disk_room = 0;
+	log_notice("lost");
+	disk_room = 4;
+	log_notice("lost"); /* of the count itself four bytes are taken */
+	disk_room = 0;
+	log_notice("lost");
+	disk_room = SIZE_MAX;
+	log_catch_up();
+	unit_capture_end(&log_of);
+	assert_string_equal(log_of.text, "dropped lines=1\ndropped lines=2\n");
+}
+
+TEST(what_was_held_is_completed_too)
+{
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	disk_room = 6;
+	log_hold();
+	log_notice("one");
+	log_notice("two");
+	log_release();
+	disk_room = SIZE_MAX;
+	log_close();
+	unit_capture_end(&log_of);
+	assert_string_equal(log_of.text, "one\ntwo\n");
+}
+
+TEST(an_error_does_not_wait_for_a_disk_for_ever)
+{
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	disk_room = 0;
+	log_error("lost");
+	disk_room = SIZE_MAX;
+	log_close();
+	unit_capture_end(&log_of);
+	assert_string_equal(log_of.text, "dropped lines=1\n");
+}
+
+/* ---- several processes ---- */
+
+/* Logs a line in a child, which has as much room. */
+static void log_in_child(const char *line, size_t room)
+{
+	pid_t pid = fork();
+	UNIT_CHILD_MUST(pid >= 0);
+	if (pid == 0) {
+		log_begin_child();
+		disk_room = room;
+		log_notice("%s", line);
+		_exit(0);
+	}
+	UNIT_CHILD_MUST(waitpid(pid, NULL, 0) == pid);
+}
+
+/* In a child of the test: standard error is a pipe, shared with others. */
+static int share_log(void)
+{
+	int ends[2];
+	void *shared = mmap(NULL, sizeof(struct log_shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	UNIT_CHILD_MUST(shared != MAP_FAILED);
+	UNIT_CHILD_MUST(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+	redirect(ends[1]);
+	log_share(shared);
+	return ends[0];
+}
+
+static void child_must_have_read(int reader, const char *expected)
+{
+	struct stuck pipe = { .reader = reader };
+	UNIT_CHILD_MUST(strcmp(drain(&pipe), expected) == 0);
+}
+
+static void be_cut_by_a_child(const void *argument)
+{
+	(void)argument;
+	int reader = share_log();
+	disk_room = 6;
+	log_notice("parent is cut");
+	log_in_child("child", SIZE_MAX);
+	disk_room = SIZE_MAX;
+	log_notice("parent");
+	child_must_have_read(reader, "parent\nchild\ndropped lines=1\nparent\n");
+}
+
+TEST(a_line_behind_that_of_another_process_that_was_cut_begins_a_line)
+{
+	unit_in_child(be_cut_by_a_child, NULL);
+}
+
+static void count_for_a_child(const void *argument)
+{
+	(void)argument;
+	int reader = share_log();
+	log_in_child("lost", 0);
+	log_in_child("lost", 0);
+	log_notice("parent");
+	log_in_child("lost", 0);
+	log_in_child("child", SIZE_MAX);
+	log_notice("parent");
+	child_must_have_read(reader, "dropped lines=2\nparent\ndropped lines=1\nchild\nparent\n");
+}
+
+TEST(what_another_process_has_dropped_is_told_once_by_the_next_that_writes)
+{
+	unit_in_child(count_for_a_child, NULL);
+}
+
+static void leave_it_to_the_parent(const void *argument)
+{
+	(void)argument;
+	int reader = share_log();
+	log_hold();
+	log_notice("held");
+	log_in_child("child", SIZE_MAX);
+	disk_room = 2;
+	log_release();
+	disk_room = SIZE_MAX;
+	log_close();
+	child_must_have_read(reader, "child\nheld\n");
+}
+
+TEST(a_child_does_not_write_what_its_parent_holds)
+{
+	unit_in_child(leave_it_to_the_parent, NULL);
+}
+
+/* ---- a terminal and a socket that stall ---- */
+
+/* In a child: standard error never waits. All lines are whole, or counted, when it is read. */
+static void log_without_waiting(int reader, int writer, bool is_socket)
+{
+	enum { N = 5000 };
+	struct stuck ends = { .reader = reader };
+	char text[64];
+	int n_lines = 0, n_dropped = 0;
+	size_t n_read = 0, n_all = 0;
+	UNIT_CHILD_MUST(fcntl(reader, F_SETFL, O_NONBLOCK) == 0);
+	if (!is_socket)
+		UNIT_CHILD_MUST(fcntl(writer, F_SETFL, O_NONBLOCK) == 0);
+	redirect(writer);
+	log_unblock(is_socket);
+	alarm(UNIT_PATIENCE_S);
+	for (int i = 0; i < N; i++)
+		log_notice("line %04d", i);
+	UNIT_CHILD_MUST(log_is_behind());
+	static char all[N * 16];
+	do {
+		n_read = strlen(strcpy(all + n_all, drain(&ends)));
+		n_all += n_read;
+		log_catch_up();
+	} while (n_read > 0 || log_is_behind());
+	for (char *line = strtok(all, "\r\n"); line != NULL; line = strtok(NULL, "\r\n")) {
+		snprintf(text, sizeof(text), "line %04d", n_lines);
+		bool is_count = sscanf(line, "dropped lines=%d", &n_dropped) == 1;
+		UNIT_CHILD_MUST(is_count || strcmp(line, text) == 0);
+		n_lines += is_count ? n_dropped : 1;
+	}
+	UNIT_CHILD_MUST(n_lines == N && n_dropped > 0);
+}
+
+static void log_to_terminal(const void *argument)
+{
+	(void)argument;
+	int master, slave;
+	UNIT_CHILD_MUST(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+	log_without_waiting(master, slave, false);
+}
+
+static void log_to_socket(const void *argument)
+{
+	(void)argument;
+	int pair[2];
+	UNIT_CHILD_MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+	log_without_waiting(pair[0], pair[1], true);
+}
+
+TEST(a_terminal_or_socket_that_stalls_gets_whole_lines_and_the_count_of_the_others)
+{
+	unit_in_child(log_to_terminal, NULL);
+	unit_in_child(log_to_socket, NULL);
+}
+
+static void end_while_an_error_waits(const void *argument)
+{
+	(void)argument;
+	sigset_t both;
+	struct stuck pipe = make_stuck(0);
+	sigemptyset(&both);
+	sigaddset(&both, SIGTERM);
+	UNIT_CHILD_MUST(sigprocmask(SIG_BLOCK, &both, NULL) == 0);
+	redirect(pipe.writer);
+	raise(SIGTERM);
+	log_error("lost");
+	drain(&pipe);
+	log_close();
+	UNIT_CHILD_MUST(strcmp(drain(&pipe), "dropped lines=1\n") == 0);
+}
+
+TEST(a_signal_that_has_come_ends_the_wait_of_an_error)
+{
+	unit_in_child(end_while_an_error_waits, NULL);
 }
 
 /* ---- many lines at once ---- */
@@ -857,6 +1095,16 @@ int main(void)
 		LOG_TEST(an_error_waits_until_it_is_taken),
 		LOG_TEST(an_error_waits_where_standard_error_does_not_block_too),
 		LOG_TEST(an_error_waits_behind_held_lines_that_nobody_takes_but_they_do_not),
+		LOG_TEST(a_line_that_was_cut_is_completed_before_the_next),
+		LOG_TEST(a_count_that_cannot_be_written_is_kept),
+		LOG_TEST(what_was_held_is_completed_too),
+		LOG_TEST(an_error_does_not_wait_for_a_disk_for_ever),
+		LOG_TEST(a_line_behind_that_of_another_process_that_was_cut_begins_a_line),
+		LOG_TEST(what_another_process_has_dropped_is_told_once_by_the_next_that_writes),
+		LOG_TEST(a_child_does_not_write_what_its_parent_holds),
+		LOG_TEST(
+			a_terminal_or_socket_that_stalls_gets_whole_lines_and_the_count_of_the_others),
+		LOG_TEST(a_signal_that_has_come_ends_the_wait_of_an_error),
 		LOG_TEST(lines_that_are_held_are_one_write_when_they_are_released),
 		LOG_TEST(records_that_are_held_are_whole_in_json_too),
 		LOG_TEST(held_lines_beyond_what_fits_are_written_on_the_way_and_none_is_torn),

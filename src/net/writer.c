@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+#include "net/process.h"
+#include "net/signals.h"
+
+/* Time without progress after which a program that is to end waits for its reader no longer. */
+#define STALL_NS (500 * CLOCK_NS_PER_MS)
+
+/* A copier whose disk is full tries again after this time. */
+#define COPIER_RETRY_MS 200
+
+#define COPIER_PIECE ((size_t)16 * 1024)
+
+/* ---- opening anew ---- */
+
+/* A new non-blocking open file of the same pipe or terminal. Returns 0 or -errno. */
+MUST_USE static int reopen(int fd, const struct stat *original)
+{
+	char path[32];
+	struct stat info;
+	int master;
+	if (ioctl(fd, TIOCGPTN, &master) == 0)
+		return -ENXIO; /* opening the master of a terminal makes another terminal */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int new_fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (new_fd < 0)
+		return -errno;
+	int rc = 0;
+	/* In a chroot /proc may be anything. */
+	if (fstat(new_fd, &info) < 0 || info.st_ino != original->st_ino ||
+	    info.st_dev != original->st_dev)
+		rc = -ENXIO;
+	else if (dup2(new_fd, fd) < 0)
+		rc = -errno;
+	io_close(&new_fd);
+	return rc;
+}
+
+/* File systems whose files can make a writer wait for another machine or program. */
+static bool may_stall(int fd)
+{
+	static const unsigned long types[] = {
+		NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC,  CIFS_SUPER_MAGIC,
+		SMB2_SUPER_MAGIC, FUSE_SUPER_MAGIC, CEPH_SUPER_MAGIC,
+		V9FS_MAGIC,       AFS_SUPER_MAGIC,  CODA_SUPER_MAGIC,
+	};
+	struct statfs info;
+	if (fstatfs(fd, &info) < 0)
+		return true; /* a local one always answers */
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		if ((unsigned long)info.f_type == types[i])
+			return true;
+	}
+	return false;
+}
+
+/* ---- the copier ---- */
+
+/* A full disk may have room later, and another program may have made the open file non-blocking. */
+static bool is_worth_retrying(ssize_t code)
+{
+	return code == -EAGAIN || code == -ENOSPC || code == -EDQUOT || code == -EFBIG;
+}
+
+/* Writes all of it to standard output. Returns 0 or -errno. */
+MUST_USE static int copy_piece(const char *bytes, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = io_write(STDOUT_FILENO, bytes, size);
+		if (n < 0 && !is_worth_retrying(n))
+			return (int)n;
+		if (n < 0)
+			poll(NULL, 0, COPIER_RETRY_MS);
+		bytes += n > 0 ? n : 0;
+		size -= n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+/*
+ * Ends this process as soon as nothing reads its result, that is when the program has ended: by
+ * SIGIO, also within a write(2) that would never return. PR_SET_PDEATHSIG and kill(2) would not do:
+ * Landlock allows a server neither.
+ */
+static void end_with_program(int result_fd)
+{
+	struct pollfd result = { .fd = result_fd };
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t others;
+	sigfillset(&others); /* the signals of a terminal mean the program, which ends the pipe */
+	sigdelset(&others, SIGIO);
+	sigaction(SIGIO, &action, NULL);
+	sigprocmask(SIG_SETMASK, &others, NULL);
+	fcntl(result_fd, F_SETOWN, getpid());
+	fcntl(result_fd, F_SETFL, O_ASYNC);
+	if (io_wait(&result, 1, 0) > 0)
+		_exit(0); /* it was earlier */
+}
+
+/* The child: what comes from its standard input goes to its standard output, until the end. */
+_Noreturn static void be_copier(int reader_fd, int fd, int result_fd)
+{
+	char bytes[COPIER_PIECE];
+	int rc = 0;
+	if (dup2(fd, STDOUT_FILENO) < 0 || dup2(reader_fd, STDIN_FILENO) < 0)
+		_exit(1);
+	process_keep_only(result_fd, result_fd);
+	process_set_title("tcpecho: copying output");
+	end_with_program(result_fd);
+	ssize_t n;
+	while (rc == 0 && (n = io_read(STDIN_FILENO, bytes, sizeof(bytes))) > 0)
+		rc = copy_piece(bytes, (size_t)n);
+	if (rc < 0)
+		ignore_result(io_write(result_fd, &rc, sizeof(rc))); /* there may be no reader */
+	_exit(0);
+}
+
+/* Puts a copier before the descriptor. Returns 0 or -errno: then nothing has changed. */
+MUST_USE static int start_copier(struct writer *writer)
+{
+	int reader_fd, pipe_fd, result_fd, result_writer_fd;
+	int rc = io_pipe(&reader_fd, &pipe_fd);
+	if (rc < 0)
+		return rc;
+	rc = io_pipe(&result_fd, &result_writer_fd);
+	if (rc < 0)
+		goto close_pipe;
+	pid_t pid = process_fork();
+	if (pid == 0)
+		be_copier(reader_fd, writer->fd, result_writer_fd);
+	rc = pid < 0 ? pid : io_set_ours(pipe_fd);
+	if (rc == 0 && dup2(pipe_fd, writer->fd) < 0)
+		rc = -errno;
+	io_close(&result_writer_fd);
+	if (rc == 0) {
+		writer->copier = pid;
+		writer->copier_fd = result_fd;
+	} else {
+		io_close(&result_fd); /* a copier ends: its pipe has no writer */
+	}
+close_pipe:
+	io_close(&reader_fd);
+	io_close(&pipe_fd);
+	return rc;
+}
+
+/* ---- the writer ---- */
+
+void writer_open(int fd, enum writer_files files, struct writer *ret_writer)
+{
+	struct writer writer = { .fd = fd, .copier_fd = -1, .is_terminal = isatty(fd) };
+	struct stat info;
+	bool is_writable = io_check_writable(fd) == 0 && fstat(fd, &info) == 0;
+	writer.is_socket = is_writable && S_ISSOCK(info.st_mode);
+	int rc = 0;
+	if (is_writable && (S_ISFIFO(info.st_mode) || writer.is_terminal))
+		rc = reopen(fd, &info);
+	else if (is_writable && S_ISREG(info.st_mode) && files == WRITER_LOCAL_FILES &&
+		 may_stall(fd))
+		rc = -EWOULDBLOCK;
+	/* -ENXIO: a pipe without a reader, or the master of a terminal. */
+	if (rc < 0 && rc != -ENXIO)
+		rc = start_copier(&writer);
+	writer.may_wait = rc < 0;
+	*ret_writer = writer;
+}
+
+/* The copier has ended: why. */
+MUST_USE static int copier_result(const struct writer *writer)
+{
+	int code = 0;
+	ssize_t n = io_read(writer->copier_fd, &code, sizeof(code));
+	return n == (ssize_t)sizeof(code) ? code : 0;
+}
+
+ssize_t writer_write(struct writer *writer, const void *bytes, size_t size)
+{
+	if (writer->is_socket)
+		return io_send(writer->fd, bytes, size);
+	if (writer->may_wait) {
+		struct pollfd out = { .fd = writer->fd, .events = POLLOUT };
+		if (io_wait(&out, 1, 0) <= 0)
+			return -EAGAIN;
+		size = size < PIPE_BUF ? size : PIPE_BUF;
+	}
+	ssize_t n = io_write(writer->fd, bytes, size);
+	if (n == -EPIPE && writer->copier != 0) {
+		int code = copier_result(writer);
+		return code < 0 ? code : -EPIPE;
+	}
+	return n;
+}
+
+/* Waits for an event of a descriptor. Returns 0, or -EINTR or -errno (writer_write_all()). */
+MUST_USE static int wait_for(int fd, short events, struct writer_wait *wait)
+{
+	for (;;) {
+		bool is_ended = wait != NULL && wait->ended_by != 0;
+		struct pollfd fds[] = {
+			{ .fd = fd, .events = events },
+			{ .fd = wait != NULL ? wait->signals_fd : -1, .events = POLLIN },
+		};
+		int ready = io_wait(fds, ARRAY_LEN(fds),
+				    is_ended ? clock_deadline_ns(STALL_NS) : CLOCK_NEVER);
+		if (ready < 0)
+			return ready;
+		if (ready == 0)
+			return -EINTR;
+		int signal = fds[1].revents != 0 ? signals_next(wait->signals_fd) : 0;
+		if (signal == SIGINT || signal == SIGTERM) {
+			wait->ended_by = signal;
+			return -EINTR;
+		}
+		if (fds[0].revents != 0)
+			return 0;
+	}
+}
+
+int writer_write_all(struct writer *writer, const void *bytes, size_t size,
+		     struct writer_wait *wait)
+{
+	const char *at = bytes;
+	while (size > 0) {
+		ssize_t n = writer_write(writer, at, size);
+		int rc = n == -EAGAIN ? wait_for(writer->fd, POLLOUT, wait) : 0;
+		if (n < 0 && n != -EAGAIN)
+			return (int)n;
+		if (rc < 0)
+			return rc;
+		at += n > 0 ? n : 0;
+		size -= n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+int writer_finish(struct writer *writer, struct writer_wait *wait)
+{
+	if (writer->copier == 0)
+		return 0;
+	io_close(&writer->fd);
+	int rc = wait_for(writer->copier_fd, POLLIN, wait);
+	if (rc == 0)
+		rc = copier_result(writer);
+	io_close(&writer->copier_fd);
+	writer->copier = 0;
+	return rc;
+}

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""Outputs whose reader does not read: what a program is given as standard output or standard error."""
+import errno
+import fcntl
+import os
+import re
+import socket
+
+from terminal import Terminal
+
+PIPE_SIZE = 1 << 12
+F_SETPIPE_SZ = 1031
+
+
+class PipeOutput:
+    """A pipe, as small as one can be. `writer` is the program's end."""
+
+    lines = 100  # more than it has room for, of a server's log
+
+    def __init__(self):
+        self.reader, self.writer = os.pipe()
+        fcntl.fcntl(self.writer, F_SETPIPE_SZ, PIPE_SIZE)
+
+    def read(self):
+        """What there is to read, without waiting."""
+        os.set_blocking(self.reader, False)
+        data = b""
+        try:
+            while piece := os.read(self.reader, 1 << 16):
+                data += piece
+        except OSError as error:  # a terminal that no program has any more is EIO
+            if error.errno not in (errno.EAGAIN, errno.EIO):
+                raise
+        return data
+
+    def hand_over(self):
+        """Closes our copy of the program's end."""
+        if self.writer >= 0:
+            os.close(self.writer)
+        self.writer = -1
+
+    def close_reader(self):
+        if self.reader >= 0:
+            os.close(self.reader)
+        self.reader = -1
+
+    def close(self):
+        self.hand_over()
+        self.close_reader()
+
+
+class FifoOutput(PipeOutput):
+    """A named pipe."""
+
+    def __init__(self, directory="/tmp"):
+        path = f"{directory}/tcpecho-fifo-{os.getpid()}"
+        os.mkfifo(path)
+        try:
+            self.reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self.writer = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        finally:
+            os.unlink(path)
+        fcntl.fcntl(self.writer, F_SETPIPE_SZ, PIPE_SIZE)
+
+
+class SocketOutput(PipeOutput):
+    """A stream socket, as a service manager gives it."""
+
+    def __init__(self):
+        ours, theirs = socket.socketpair()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIPE_SIZE)
+        self.reader, self.writer = ours.detach(), theirs.detach()
+
+
+class TerminalOutput(PipeOutput):
+    """A terminal, and what should show it hangs."""
+
+    lines = 450
+
+    def __init__(self, cooked=False):
+        self.terminal = Terminal(cooked)
+        self.reader, self.writer = self.terminal.master, self.terminal.slave
+
+    def hand_over(self):
+        self.terminal.hand_over()
+
+    def close_reader(self):
+        self.terminal.hang_up()
+
+
+class CookedTerminalOutput(TerminalOutput):
+    """The same, but each end of a line takes two bytes of its room, as terminals are by default."""
+
+    def __init__(self):
+        super().__init__(cooked=True)
+
+    def read(self):
+        return super().read().replace(b"\r\n", b"\n")
+
+
+class StoppedTerminalOutput(TerminalOutput):
+    """A terminal on which ^S was pressed."""
+
+    lines = 100
+
+    def __init__(self):
+        super().__init__()
+        self.terminal.type(b"\x13")
+
+    def read(self):
+        self.terminal.type(b"\x11")
+        return super().read()
+
+
+ALL = [PipeOutput, FifoOutput, SocketOutput, TerminalOutput, CookedTerminalOutput, StoppedTerminalOutput]
+
+# Where /proc shows nothing, none of them can be opened anew.
+WITHOUT_PROC = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
+
+
+def lines_and_dropped(text):
+    """How many lines of a log were written or, by its own account, dropped."""
+    dropped = re.findall(r'^(?:dropped lines=|\{"event":"dropped","lines":)(\d+)', text, re.MULTILINE)
+    return text.count("\n") - len(dropped) + sum(map(int, dropped))
