@@ -32,6 +32,28 @@ def test_the_package_has_the_licence_of_the_program():
     assert " ".join(terms.split()) in " ".join(told.replace("\n .\n", "\n").split())
 
 
+def test_the_package_is_for_the_architectures_that_were_tried():
+    """Each has its lists of system calls (src/net/seccomp.c)."""
+    (architectures,) = re.findall(r"^Architecture: (.*)$", (DEB / "control").read_text(), re.MULTILINE)
+    assert architectures.split() == ["amd64", "arm64"]
+
+
+def test_a_build_for_a_32_bit_machine_is_refused_with_the_reason(tmp_path):
+    """A compiler is enough: nothing is linked or run."""
+    probe = subprocess.run(["gcc", "-m32", "-x", "c", "-fsyntax-only", "/dev/null"], capture_output=True, text=True)
+    if probe.returncode != 0:
+        pytest.skip(f"gcc here knows no machine of 32 bits: {probe.stderr.strip()}")
+    cross = tmp_path / "cross"
+    cross.write_text(
+        "[binaries]\nc = ['gcc', '-m32']\nar = 'ar'\n[properties]\nskip_sanity_check = true\n"
+        "[host_machine]\nsystem = 'linux'\ncpu_family = 'x86'\ncpu = 'i686'\nendian = 'little'\n"
+    )
+    command = ["meson", "setup", "--cross-file", cross, tmp_path / "build", ROOT]
+    setup = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+    assert setup.returncode != 0
+    assert "ERROR: Problem encountered: tcpecho is for 64-bit machines" in setup.stdout
+
+
 @pytest.fixture(scope="module")
 def installed(build, tmp_path_factory):
     """What `meson install` installs, below the prefix."""
