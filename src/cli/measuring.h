@@ -43,8 +43,8 @@
 		.preset = "5s", .help = "a message that is not back by then has failed",      \
 		.details = "Wait for a message for TIME at most, then give its "              \
 			   "connection up; and for a connection, with status 3 if "           \
-			   "it is the first. off: without limit, until the kernel gives up "  \
-			   "(tcp_syn_retries in tcp(7), about two minutes).",                 \
+			   "it is the first. off: wait for messages without limit, and "      \
+			   "45 s for a connection.",                                          \
 	}
 
 /* What the man page of each says of signals that come before there is anything to report. */

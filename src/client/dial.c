@@ -24,7 +24,7 @@ static uint64_t share_deadline_ns(const struct dial_request *request, uint64_t n
 	if (timeout_ns == 0 || (timeout_ns == CLOCK_NEVER && n_left > 1))
 		return clock_after_ns(now_ns, DIAL_TIMEOUT_NS);
 	if (timeout_ns == CLOCK_NEVER)
-		return CLOCK_NEVER;
+		return clock_after_ns(now_ns, DIAL_LONGEST_NS);
 	uint64_t left_ns = end_ns > now_ns ? end_ns - now_ns : 0;
 	uint64_t fair_ns = left_ns / (uint64_t)n_left, share_ns = timeout_ns / (uint64_t)n;
 	return clock_after_ns(now_ns, fair_ns > share_ns ? fair_ns : share_ns);

@@ -24,13 +24,16 @@
 /* How long one address may take to answer, unless a timeout was given. */
 #define DIAL_TIMEOUT_NS (10 * CLOCK_NS_PER_S)
 
+/* A timeout that is switched off is about replies: connecting still ends, after five or six SYNs. */
+#define DIAL_LONGEST_NS (45 * CLOCK_NS_PER_S)
+
 struct dial_request {
 	const struct addr_spec *server; /* of the kinds ADDR_HOST and ADDR_UNIX */
 	int family;                     /* AF_UNSPEC, AF_INET or AF_INET6 */
 	const struct addr *source;      /* where to connect from; NULL: anywhere */
 	/*
 	 * For all addresses together, once the name is looked up. 0: each has DIAL_TIMEOUT_NS.
-	 * CLOCK_NEVER: the last of them has as long as the kernel tries.
+	 * CLOCK_NEVER: the last of them has DIAL_LONGEST_NS.
 	 */
 	uint64_t timeout_ns;
 };
