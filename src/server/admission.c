@@ -208,12 +208,19 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 	return ACCEPT_GOT;
 }
 
+/* Between two looks into the queue of a unix socket while the listening sockets are stopped. */
+#define STOPPING_LOOK_NS CLOCK_NS_PER_MS
+
 /* The state that was before accept(2) found nothing in the queue of a listening socket. */
 static void note_empty(struct admission *admission, size_t number, int state)
 {
 	const struct listener *listener = &admission->server->listeners.list[number];
-	if (state == LISTEN_DRAIN_STOPPED && listen_drain_is_blind(listener))
+	if (!listen_drain_is_blind(listener))
+		return;
+	if (state == LISTEN_DRAIN_STOPPED)
 		admission->found_empty |= UINT64_C(1) << number;
+	else if (state == LISTEN_DRAIN_STOPPING) /* it may be shut, and is ready all the time */
+		ignore_result(io_wait(NULL, 0, clock_deadline_ns(STOPPING_LOOK_NS)));
 }
 
 int admission_accept_ready(struct admission *admission, bool *is_ready)

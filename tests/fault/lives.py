@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A whole life of `serve` and of `talk`, from start to end, and everything that can be seen of it.
 
-A life is lived in one of three ways. Inside: the program with the seam (torture.c). Outside: the
-shipped program, its first process under strace from the start; no -f, so its children are left
-alone. Attached: the shipped program, with strace on the child of the first client, from the moment
-that the client is there.
+A life of `serve` is that of one engine. It is lived in one of three ways. Inside: the program with the seam
+(torture.c). Outside: the shipped program, its first process under strace from the start; no -f, so its children
+are left alone. Attached: the shipped program, with strace on the process that serves the first client, from the
+moment that the client is there.
 """
 import contextlib
 import ctypes
@@ -23,7 +23,7 @@ import time
 from typing import NamedTuple
 
 from errnos import BY_ALIAS
-from harness import children_of, descriptors_of, parse_address, proc_text, reset, rss_kib
+from harness import children_of, descriptors_of, parse_address, proc_state, proc_text, reset, rss_kib, title_of
 
 # A hang, on a machine that is busy.
 PATIENCE = 90.0
@@ -37,10 +37,14 @@ BULK = random.Random(9877).randbytes(300_000)
 # As many as the default limit of clients needs, and a lower soft limit, so that it is raised.
 FEW_DESCRIPTORS, MOST_DESCRIPTORS = 512, 1100
 
-# The children of the server by the order of their first calls: who they serve.
+# The clients of a server. In the fork engine, its children by the order of their first calls: who they serve.
 FIRST, BYSTANDER, RUDE, NEXT, LAST = CLIENTS = range(1, 6)
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+# Of an engine with workers: its name -> how many. Enough of those that have one client each; one where that is what
+# is usual; of the others two, so that one of them is not harmed by what happens to the other.
+WORKERS = {"prefork": 4, "thread": 1, "epoll": 2, "uring": 2}
 
 
 class Hang(Exception):
@@ -108,6 +112,7 @@ class Inside:
     """Through the seam."""
 
     outside = False
+    who = 0
 
     def __init__(self, program):
         self.program = program
@@ -122,18 +127,28 @@ class Inside:
         blob = path.read_bytes()
         used = int.from_bytes(blob[:8], "little")
         calls = []
-        for line in blob[8 : 8 + used].rstrip(b"\0").decode().splitlines():
+        # Nothing is where a process was killed before it could write.
+        for line in blob[8 : 8 + used].replace(b"\0", b"").decode().splitlines():
             who, alias, nth, detail, *injected = line.split()
             calls.append(Call(int(who), name_of(alias), alias, int(nth), int(detail), bool(injected)))
         return calls
 
-    def join(self, pid, journal, plan):
+    def join(self, pid, journal, plan, client):
         """Nothing: the seam follows the children by itself."""
 
 
 # "close(3) = 0", "write(2, ...) = -1 EIO (Input/output error) (INJECTED)"
 STRACE_LINE = re.compile(r"^(\w+)\((.*)")
 FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}
+
+CONSTANTS = {
+    "EPOLL_CTL_ADD": 1, "EPOLL_CTL_DEL": 2, "EPOLL_CTL_MOD": 3,
+    "SHUT_RD": 0, "SHUT_WR": 1,
+    "IP_MINTTL": 21, "IPV6_MINHOPCOUNT": 73,
+}
+
+# By these the first process stops new connections: the first step of a drain.
+STOPS_LISTENING = {("setsockopt", 21), ("setsockopt", 73), ("listen", 0), ("shutdown", 0)}
 
 # What the loader calls before the program's first own call.
 LOADER = set(
@@ -159,6 +174,8 @@ def detail_of(name, words):
         return int("O_DIRECTORY" in words)
     if name == "listen":
         return int(re.match(r"\d+, (\d+)", words).group(1))
+    if name in ("epoll_ctl", "setsockopt", "shutdown"):
+        return next((CONSTANTS[word] for word in re.findall(r"\w+", words) if word in CONSTANTS), -1)
     first = re.match(r"\[?\{?(?:fd=)?(-?\d+)", words)
     return int(first.group(1)) if first else -1
 
@@ -196,8 +213,16 @@ class Outside:
                 calls.append(Call(self.who, name, alias, counts[alias], detail_of(name, words), injected))
         return calls
 
-    def join(self, pid, journal, plan):
+    def join(self, pid, journal, plan, client):
         """Nothing: it is there already."""
+
+
+@functools.cache
+def unusable(program, engine):
+    """Why this engine cannot be used here, or ""."""
+    text = subprocess.run([program, "serve", "--engine", "help"], capture_output=True, text=True, timeout=PATIENCE).stdout
+    match = re.search(rf"^{engine} .*\((cannot be used here: .*)\)$", text, re.M)
+    return match.group(1) if match else ""
 
 
 @functools.cache
@@ -217,17 +242,26 @@ def can_attach():
 
 
 class Attached(Outside):
-    """With strace on the child of the first client."""
+    """With strace on the process that serves the first client."""
 
-    who = FIRST
+    who = FIRST  # or the first worker
 
     def command(self, journal, plan):
         return [self.program], {}
 
-    def join(self, pid, journal, plan):
-        child = until(lambda: children_of(pid), "the first child")[0]
+    def join(self, pid, journal, plan, client):
+        def find():
+            # A child that has one client has its name as its title; a worker that has many is the only one.
+            children = children_of(pid)
+            named = [child for child in children if title_of(child).endswith(f" {client.name}")]
+            return named or (children if len(children) == 1 and "worker" in title_of(children[0]) else None)
+
+        child = until(find, "the process that serves the first client")[0]
         tracer = subprocess.Popen(
-            [*self.words(journal, plan), "-p", str(child)], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+            [*self.words(journal, plan), "-p", str(child)],
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=end_with_us,
         )
         with tracer.stderr:
             if b"attached" not in tracer.stderr.readline():
@@ -329,6 +363,7 @@ class Life:
         self.descriptors = []  # before the first client, after the last but one
         self.rss = []
         self.inherited = 0  # descriptors of the first client's child
+        self.program = self.engine = ""
         self.ids = set()  # user and group of the server, in all their kinds
         self.left_over = False
         self.path_left = False  # the unix socket's
@@ -342,10 +377,11 @@ class Life:
     def phase_of(self, hit):
         """When it was made."""
         at = self.calls.index(hit)
-        shut = [call.who == 0 and call.name == "listen" and call.detail == 0 for call in self.calls]
-        if any(shut[: at + 1]):
+        service = start_of_service(self.calls)
+        stops = [call.who == 0 and (call.name, call.detail) in STOPS_LISTENING for call in self.calls]
+        if any(stops[service : at + 1]):
             return "draining"
-        return "serving" if start_of_service(self.calls) <= at else "start"
+        return "serving" if service <= at else "start"
 
     def lines(self, pattern):
         return [line for line in self.log.splitlines() if re.search(pattern, line)]
@@ -364,6 +400,16 @@ def become_worker():
     """
     resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, MOST_DESCRIPTORS))
     adopt_orphans()
+
+
+def end_with_us():
+    """In the child: it is killed when we are gone, however we end. strace ends with what it traces."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def end_with_us_and_without_input():
+    end_with_us()
+    os.close(0)
 
 
 def adopt_orphans():
@@ -406,6 +452,10 @@ class Serving:
 
     def __init__(self, life, way, plan, directory, options, addresses):
         self.life = life
+        self.has_workers = life.engine in WORKERS
+        self.n_workers = 1 if way.who != 0 and life.engine != "prefork" else WORKERS.get(life.engine, 0)
+        options = [*options, "--engine", life.engine]
+        options += ["--workers", str(self.n_workers)] if self.has_workers else []
         self.log_path = directory / "log"
         self.path = directory / "socket"
         leave_stale_path(self.path)
@@ -421,7 +471,7 @@ class Serving:
                 pass_fds=[writer],
                 env={**ENVIRONMENT, **env},
                 # Without a standard input: it has to open one. Not for strace, which would lack it.
-                preexec_fn=None if way.outside else lambda: os.close(0),
+                preexec_fn=end_with_us if way.outside else end_with_us_and_without_input,
             )
         os.close(writer)
         with os.fdopen(reader, "rb") as ready:
@@ -457,8 +507,25 @@ class Serving:
     def look(self):
         """At rest: it has answered."""
         self.ask_totals()
-        self.life.descriptors.append(len(descriptors_of(self.process.pid)))
+        self.life.descriptors.append(self.count_descriptors())
         self.life.rss.append(rss_kib(self.process.pid))
+
+    def count_descriptors(self):
+        """How many each process has, the first one first. A worker that was just started has fewer for a moment."""
+        def count():
+            workers = children_of(self.process.pid) if self.has_workers else []
+            return len(descriptors_of(self.process.pid)), [len(descriptors_of(worker)) for worker in workers]
+
+        def are_all_there():
+            of_workers = count()[1]
+            is_at_rest = all(proc_state(worker) == "S" for worker in children_of(self.process.pid))
+            return is_at_rest and len(of_workers) == self.n_workers and len(set(of_workers)) == 1
+
+        if self.has_workers:
+            with contextlib.suppress(Hang):
+                until(lambda: are_all_there() or not self.is_running(), "all workers to rest", 4 * LINE_PATIENCE)
+        of_first, of_workers = count()
+        return of_first, *sorted(of_workers)
 
     def client(self, number):
         address = self.addresses[(0, 1, 0, 2, 1)[number - 1]]
@@ -470,8 +537,16 @@ class Serving:
         if self.is_running():
             self.process.send_signal(signal.SIGTERM)
 
-    def wait_for_children(self, count):
-        until(lambda: not self.is_running() or len(children_of(self.process.pid)) == count, f"{count} children")
+    def is_without_clients(self):
+        if not self.is_running():
+            return True
+        if not self.has_workers:
+            return not children_of(self.process.pid)
+        self.ask_totals()
+        return re.findall(r"^totals clients=(\d+) ", self.text(), re.M)[-1:] in ([], ["0"])
+
+    def wait_for_rest(self):
+        until(self.is_without_clients, "all clients to be gone")
 
 
 def leave_stale_path(path):
@@ -497,10 +572,11 @@ def read_lines(fd, count):
 def serve_clients(serving, way, plan, directory):
     serving.look()
     first = serving.client(FIRST)
-    way.join(serving.process.pid, directory / "journal", plan)
+    way.join(serving.process.pid, directory / "journal", plan, first)
     first.send(SMALL)
-    for child in children_of(serving.process.pid):
-        serving.life.inherited = len(descriptors_of(child))
+    if not serving.has_workers:
+        for child in children_of(serving.process.pid):
+            serving.life.inherited = len(descriptors_of(child))
     bystander = serving.client(BYSTANDER)
     bystander.send(SMALL)
     first.send(BULK, finish=True)
@@ -511,7 +587,7 @@ def serve_clients(serving, way, plan, directory):
     bystander.send(SMALL, finish=True)
     for client in serving.life.clients.values():
         client.close()
-    serving.wait_for_children(0)
+    serving.wait_for_rest()
     serving.look()
 
     last = serving.client(LAST)
@@ -526,7 +602,7 @@ def stop_clients(serving, way, plan, directory):
     """One client ends when he is told to, the other does not and is killed by the second TERM."""
     serving.look()
     polite = serving.client(FIRST)
-    way.join(serving.process.pid, directory / "journal", plan)
+    way.join(serving.process.pid, directory / "journal", plan, polite)
     polite.send(SMALL)
     stubborn = serving.client(BYSTANDER)
     stubborn.send(SMALL)
@@ -543,23 +619,24 @@ def one_client(serving, way, plan, directory):
     serving.terminate()
 
 
-def serve(way, plan, directory):
+def serve(way, plan, directory, engine):
     """Start, five clients, totals, TERM with one of them still there, end."""
-    return live(serve_clients, ["--drain-timeout", "15s"], way, plan, directory)
+    return live("serve", serve_clients, ["--drain-timeout", "15s"], way, plan, directory, engine)
 
 
-def stop(way, plan, directory):
+def stop(way, plan, directory, engine):
     """Start, two clients, TERM without a time to drain, TERM again."""
-    return live(stop_clients, ["--drain-timeout", "0s"], way, plan, directory)
+    return live("stop", stop_clients, ["--drain-timeout", "0s"], way, plan, directory, engine)
 
 
-def user(way, plan, directory):
+def user(way, plan, directory, engine):
     """Start as root, become another, one client, TERM."""
-    return live(one_client, ["--user", "nobody"], way, plan, directory, ["127.0.0.1:0"])
+    return live("user", one_client, ["--user", "nobody"], way, plan, directory, engine, ["127.0.0.1:0"])
 
 
-def live(clients, options, way, plan, directory, addresses=None):
+def live(program, clients, options, way, plan, directory, engine, addresses=None):
     life = Life()
+    life.program, life.engine = program, engine
     journal = directory / "journal"
     journal.unlink(missing_ok=True)
     serving = Serving(life, way, plan, directory, options, addresses)
@@ -596,6 +673,7 @@ def talk(way, plan, directory, port):
             stdout=stdout,
             stderr=stderr,
             env={**ENVIRONMENT, **env},
+            preexec_fn=end_with_us,
         )
     try:
         process.wait(PATIENCE)

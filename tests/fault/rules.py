@@ -18,6 +18,7 @@ class Kind(Enum):
     LESS = "it goes on with less, and a warning says why"
     NOTICED = "it goes on with less, and a line says why"
     CLIENT = "one client's conversation ends, and its line says why"
+    WORKER = "a worker ends and with it its clients, whose lines say why; another one takes its place"
     LATE = "all is done, then the exit status and a sentence say what failed"
     REFUSED = "it does not start: exit status and sentence"
     ENDS = "it ends: exit status and sentence"
@@ -56,8 +57,10 @@ SENTENCES = {
 }
 
 
-def cause(name):
+def cause(name, call=""):
     """The words for an error, as a sentence goes on."""
+    if (call, name) == ("epoll_ctl", "ENOSPC"):
+        return r"no more descriptors can be waited for \(raise fs.epoll.max_user_watches\)"
     if name.startswith("EAI_"):
         return SENTENCES.get(name, "the name could not be looked up")
     text = os.strerror(getattr(errno, name))
@@ -129,6 +132,8 @@ SERVE_RULES = [
     Rule("listen", "*", UNHARMED, "a queue that cannot be shut is only longer (net/listen.c)", detail=(BACKLOG_SHUT,)),
     Rule("madvise", "*", UNHARMED, "a child costs a little more (net/withhold.h)"),
     Rule("setsockopt", "*", UNHARMED, "it only waits longer, or is asked with others", when="serving"),
+    Rule("setsockopt shutdown", "*", UNHARMED, "new connections are stopped in another way (net/listen.c)",
+         child=False, when="draining"),
     Rule("bind listen", "EADDRINUSE", NO_FREE_PORT, "every port that the kernel gives away is taken"),
     Rule("socket setsockopt bind listen getsockname", "*", CANNOT_LISTEN, "what cannot be had is refused at the start"),
     Rule("pipe", "*", CANNOT_GO_ON, "children could not be called off", child=False),
@@ -172,8 +177,6 @@ SERVE_RULES = [
     Rule("accept", "EMFILE ENFILE ENOBUFS ENOMEM ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT",
          Outcome(Kind.PAUSED, 0, "warning: cannot accept: {cause}, clients wait"),
          "short of something, or unknown: calling again at once would spin (net/accept.c)"),
-    Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK",
-         Outcome(Kind.LATE, 0, "cannot accept on .*: {cause}"), "it ends anyway", when="draining"),
     Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK", LISTENER_LOST, "the listening socket is lost: only a bug does that"),
     Rule("accept", "*", UNHARMED, "the error of one connection that went with it (accept(2))"),
     Rule("fork", "*", Outcome(Kind.PAUSED, 0, "warning: cannot start serving a client: {cause}, clients wait"),
@@ -207,6 +210,79 @@ SERVE_ALSO = [
          "Landlock was not told of the directory"),
     Rule("getsockopt", "*", UNHARMED, "only whether to stay for the last byte", child=True),
     Rule("accept", "*", UNHARMED, "the last look into a queue that is closed", when="draining"),
+    Rule("poll", "*", UNHARMED, "a look into an accept queue, which is made again", child=False),
+]
+
+# ---- a server with workers ----
+
+WORKER = Outcome(Kind.WORKER, 0, r"warning: worker \d+ failed: {cause}, and with it (\d+) clients; another takes its place")
+NEW_WORKER = WORKER._replace(words=WORKER.words.replace(r"(\d+)", "(0)"))
+NO_WORKER = Outcome(Kind.PAUSED, 0, "warning: cannot start a worker: {cause}, clients wait")
+SHORT = Outcome(Kind.PAUSED, 0, "warning: cannot (start serving|wait for|go on with) .*: {cause}, clients wait")
+UNUSABLE = Outcome(Kind.REFUSED, 4, "engine uring cannot be used here: .*")
+
+ADD, DEL = 1, 2
+SHORTAGE = "ENOMEM ENOBUFS ENOSPC"
+
+# The first process, before the rules above, which are for what it does as the fork engine does.
+SUPERVISOR_RULES = [
+    Rule("fork", "*", NO_WORKER, "a limit of processes or memory: it is tried again, and others serve meanwhile"),
+    Rule("eventfd pipe", "*", CANNOT_START, "it could not speak to its workers"),
+    Rule("calloc", "*", UNHARMED, "a title stays as it is"),
+    Rule("sched_getaffinity", "*", UNHARMED, "it counts the cores in another way (net/machine.c)"),
+    Rule("io_uring_setup io_uring_register", "*", UNUSABLE, "it is tried before anything else"),
+    Rule("read write", "*", UNHARMED, "the news stays pending, and is looked for at the next turn"),
+    Rule("shutdown", "*", UNHARMED, "a client may come in the last moment, as to any server (net/listen.c)"),
+]
+SUPERVISOR_ALSO = [
+    Rule("calloc", "*", CANNOT_START, "no room for what is known of a worker"),
+    Rule("io_uring_setup io_uring_register", "ENOMEM", UNHARMED, "a smaller ring does"),
+    Rule("write", "*", LINE_LOST, "nobody is left to tell (base/log.c)"),
+    Rule("poll", "*", UNHARMED, "a look into an accept queue, which is made again"),
+    Rule("mmap", "*", UNUSABLE, "of the ring that is tried before anything else"),
+]
+
+# A worker. For one call there may be several outcomes, by what it is for: one rule of each table.
+WORKER_RULES = [
+    Rule("accept read recv send poll write epoll_wait io_uring_enter", "EINTR", UNHARMED, "made again"),
+    Rule("recv send read accept io_uring_enter", "EAGAIN", UNHARMED, "it waits"),
+    Rule("recv send poll epoll_ctl", SHORTAGE, UNHARMED, "a shortage ends no conversation: it is waited out"),
+    Rule("io_uring_enter", "EBUSY ENOMEM", UNHARMED, "the same"),
+    Rule("uring_recv uring_send uring_poll", "EAGAIN EINTR ENOMEM ENOBUFS ECANCELED", UNHARMED, "made again"),
+    Rule("pthread_create fork mprotect", "*", SHORT, "a limit of threads or memory: the client waits (server/admission.h)"),
+    Rule("accept", "EMFILE ENFILE ENOBUFS ENOMEM ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT",
+         Outcome(Kind.PAUSED, 0, "warning: cannot accept: {cause}, clients wait"), "as in the fork engine"),
+    Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK", WORKER._replace(words=WORKER.words.replace("{cause}", ".*")),
+         "the listening socket is lost: only a bug does that"),
+    Rule("accept", "*", UNHARMED, "the error of one connection that went with it (accept(2))"),
+    Rule("epoll_ctl", "*", UNHARMED, "it was taken out, or is asked again", detail=(DEL,)),
+    Rule("epoll_ctl epoll_wait epoll_create io_uring_enter eventfd", "*", WORKER, "it could not wait: only a bug"),
+    Rule("mmap io_uring_setup io_uring_register seccomp", "*", NEW_WORKER, "it cannot begin, and has no client yet"),
+    Rule("recv send poll shutdown getsockopt", "*", CLIENT, "only this client's connection is concerned"),
+    Rule("uring_recv uring_send uring_poll", "*", CLIENT, "the same"),
+    Rule("write", "*", LINE_LOST, "nobody is left to tell (base/log.c)", detail=(2,)),
+    Rule("write read", "*", UNHARMED, "a wake-up: the next one comes"),
+    Rule("getrlimit ioctl close setsockopt listen munmap madvise lstat unlink calloc", "*", UNHARMED,
+         "nothing depends on it"),
+]
+WORKER_ALSO = [
+    Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK", Outcome(Kind.LATE, 0, "cannot accept on .*: {cause}"),
+         "it ends anyway", when="draining"),
+    Rule("epoll_ctl io_uring_enter", "*", SHORT, "it pauses, and says why"),
+    Rule("recv send poll", SHORTAGE, SHORT, "the same"),
+    Rule("uring_recv uring_send uring_poll", "*", SHORT, "the same"),
+    Rule("poll getsockopt shutdown", "*", UNHARMED, "not for a client, or it is asked again"),
+    Rule("mmap io_uring_setup io_uring_register", "*", UNHARMED, "tried again, or there is another way"),
+    Rule("fork", "ENOSYS", UNHARMED, "the C library has an older call"),
+    Rule("mprotect", "*", UNHARMED, "the C library's memory, of which there is enough"),
+    Rule("seccomp", "*", UNHARMED, "it has none to install"),
+]
+WORKER_THIRD = [
+    Rule("epoll_ctl", SHORTAGE, NEW_WORKER, "it cannot begin, and has no client yet"),
+    Rule("epoll_ctl io_uring_enter", "*", UNHARMED, "it was there already, or it is at its end"),
+    Rule("uring_recv uring_send uring_poll", "*", UNHARMED, "the driver asks again"),
+    Rule("mmap mprotect fork", "*", SHORT._replace(words=SHORT.words.replace("{cause}", ".*")), "of pthread_create(3)"),
+    Rule("io_uring_setup", "ENOMEM", Outcome(Kind.LESS, 0, "warning: no memory may be locked .*"), "by readiness"),
 ]
 
 # ---- the client ----
@@ -272,15 +348,26 @@ def fits(rule, call, error, child, when, detail):
     )
 
 
-def expected(program, outside, call, error, child, when, detail):
+def tables_of(program, engine, child):
+    """One rule of each counts."""
+    if program == "talk":
+        return [TALK_RULES, TALK_ALSO]
+    if engine == "fork":
+        return [SERVE_RULES, SERVE_ALSO]
+    if child:
+        return [WORKER_RULES, WORKER_ALSO, WORKER_THIRD]
+    return [SUPERVISOR_RULES, SUPERVISOR_ALSO, SERVE_RULES, SERVE_ALSO]
+
+
+def expected(program, engine, outside, call, error, child, when, detail):
     """The outcomes that are right, most often one; empty when there is no rule."""
-    tables = [TALK_RULES, TALK_ALSO] if program == "talk" else [SERVE_RULES, SERVE_ALSO]
+    tables = tables_of(program, engine, child)
     if outside:
         tables = [*tables, LIBRARY]
     found = []
     for table in tables:
         rule = next((rule for rule in table if fits(rule, call, error, child, when, detail)), None)
         if rule:
-            words = rule.outcome.words.replace("{cause}", cause(error))
+            words = rule.outcome.words.replace("{cause}", cause(error, call))
             found.append(rule.outcome._replace(words=words))
     return found

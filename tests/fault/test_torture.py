@@ -6,30 +6,32 @@ of the rest in every life.
 """
 import random
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from errnos import BY_ALIAS, UNFAILING, UNTRIED
+from lives import WORKERS
 from tools import why_no_pool
-from torture import LIVES, can_live, run
+from torture import LIVES, obstacle, run
 
-# Of every life, by a chance that is the same each time.
-SAMPLE = 20
+# Of every life of the fork engine, and of the others, by a chance that is the same each time.
+SAMPLE, SAMPLE_OF_WORKERS = 12, 5
 SEED = 9877
 
-# Lives, calls, errors: at every position, inside.
+# Lives, calls, errors: at every position, inside. A life is that of the fork engine if no other is named.
 DECIDING = [
     ("serve", "accept", "ECONNABORTED EMFILE EBADF"),
     ("serve", "fork waitpid", "EAGAIN ENOMEM ECHILD EINTR EINVAL"),
     ("serve", "poll", "EINTR ENOMEM"),
-    ("serve", "recv send", "EINTR EAGAIN ECONNRESET ENOMEM"),
+    ("serve", "recv send", "EINTR ECONNRESET ENOMEM"),
     ("serve", "write", "EINTR ENOSPC"),
     ("serve", "prctl capset seccomp landlock_restrict_self", "EPERM EINVAL"),
     ("serve talk", "calloc strdup getaddrinfo socket", "ENOMEM EMFILE EAI_AGAIN EAI_NONAME"),
     ("stop", "kill poll waitpid", "EPERM EINTR"),
     ("talk", "connect poll recv send write", "EINTR ECONNRESET ENOMEM ENOSPC EPIPE"),
+    ("serve-epoll", "epoll_ctl", "ENOMEM"),
+    ("serve-uring", "uring_recv uring_send uring_poll", "ENOMEM"),
 ]
 
 # What a sanitizer puts into a program.
@@ -53,24 +55,48 @@ def test_calls_that_decide_fail_once_at_every_position(build, programs, calls, e
     def is_deciding(case):
         return BY_ALIAS[case.plan.alias].call in calls.split() and case.plan.error in errors.split()
 
-    lives = [life for life in LIVES if life.way == "inside" and life.program in programs.split()]
+    lives = [life for life in LIVES if life.way == "inside" and str(life).split()[0] in programs.split()]
+    if reason := obstacle(lives[0], build):
+        pytest.skip(reason)
     verdicts = run(build, lambda life, cases: filter(is_deciding, cases), chosen=lives)
     assert not fail_of(verdicts)
     assert sum(verdict.is_hit for verdict in verdicts) > len(verdicts) / 2
 
 
-@pytest.mark.usefixtures("pool_of_processes")
-@pytest.mark.parametrize("life", LIVES, ids=lambda life: f"{life.program}-{life.way}")
-def test_a_sample_of_all_calls_fails_once(build, sanitized, life):
-    if not can_live(life):
-        pytest.skip("only root can become another user" if life.program == "user" else "strace -p is not allowed here")
-    if life.way != "inside":
-        if sanitized:
-            pytest.skip("the leak check of the sanitizers does not work under strace")
-        if not shutil.which("strace"):
-            pytest.skip("strace is not installed")
+def sample(size):
     chance = random.Random(SEED)
-    verdicts = run(build, lambda life, cases: chance.sample(cases, min(SAMPLE, len(cases))), chosen=[life])
+    return lambda life, cases: chance.sample(cases, min(size, len(cases)))
+
+
+def skip_obstacles(chosen, build, sanitized):
+    """The lives that can be lived here. Skips the test, with a reason, if there is none."""
+    reasons = {life: obstacle(life, build) for life in chosen}
+    if sanitized:
+        no_leak_check = "the leak check of the sanitizers does not work under strace"
+        reasons |= {life: no_leak_check for life in chosen if life.way != "inside"}
+    possible = [life for life in chosen if not reasons[life]]
+    if not possible:
+        pytest.skip(reasons[chosen[0]])
+    return possible
+
+
+@pytest.mark.usefixtures("pool_of_processes")
+@pytest.mark.parametrize(
+    "life", [life for life in LIVES if life.engine == "fork"], ids=lambda life: f"{life.program}-{life.way}"
+)
+def test_a_sample_of_all_calls_fails_once(build, sanitized, life):
+    chosen = skip_obstacles([life], build, sanitized)
+    verdicts = run(build, sample(SAMPLE), chosen=chosen)
+    assert not fail_of(verdicts)
+    assert any(verdict.is_hit for verdict in verdicts)
+
+
+@pytest.mark.usefixtures("pool_of_processes")
+@pytest.mark.parametrize("engine", WORKERS)
+@pytest.mark.parametrize("way", ["inside", "outside", "attached"])
+def test_a_sample_of_all_calls_of_a_server_with_workers_fails_once(build, sanitized, engine, way):
+    chosen = skip_obstacles([life for life in LIVES if (life.engine, life.way) == (engine, way)], build, sanitized)
+    verdicts = run(build, sample(SAMPLE_OF_WORKERS), chosen=chosen)
     assert not fail_of(verdicts)
     assert any(verdict.is_hit for verdict in verdicts)
 

@@ -6,7 +6,7 @@
  * TORTURE_JOURNAL names a file into which every call goes as a line, "WHO CALL NTH DETAIL", and one
  * that was made to fail with " INJECTED" behind it. WHO is the process: 0 the first one, then its
  * children by the order of their first calls. NTH counts the calls of that name of that process.
- * DETAIL tells calls of one name apart: the descriptor, the family, the backlog.
+ * DETAIL tells calls of one name apart: the descriptor, the family, the backlog, the operation.
  *
  * TORTURE_PLAN, "WHO CALL NTH ERROR", makes one call fail: by the number of its errno, or for
  * getaddrinfo(3) by the code that it returns. Without the two the program is what it always is.
@@ -22,12 +22,16 @@
 #include <inttypes.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pwd.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -36,12 +40,15 @@
 #include <sys/types.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#if TORTURE_URING
+#include <liburing.h>
+#endif
 
 /* More text than a life writes. What would not fit is counted all the same, and so a spin shows. */
 #define JOURNAL_SIZE ((size_t)1024 * 1024)
 
 #define MOST_PROCESSES 64
-#define MOST_CALLS     64
+#define MOST_CALLS     96
 
 struct journal {
 	_Atomic uint64_t used;
@@ -49,10 +56,10 @@ struct journal {
 };
 
 struct process {
-	_Atomic pid_t pid; /* 0: the place is free */
-	struct {
-		const char *name; /* NULL: the place is free */
-		uint64_t count;
+	_Atomic pid_t pid;                /* 0: the place is free */
+	struct {                          /* the threads of a process count together */
+		const char *_Atomic name; /* NULL: the place is free */
+		_Atomic uint64_t count;
 	} calls[MOST_CALLS];
 };
 
@@ -106,10 +113,11 @@ static int who_asks(void)
 static uint64_t count_call(struct process *process, const char *call)
 {
 	for (size_t i = 0; i < MOST_CALLS; i++) {
-		if (process->calls[i].name == NULL)
-			process->calls[i].name = call;
-		if (strcmp(process->calls[i].name, call) == 0)
-			return ++process->calls[i].count;
+		const char *name = NULL;
+		if (atomic_compare_exchange_strong(&process->calls[i].name, &name, call))
+			name = call;
+		if (strcmp(name, call) == 0)
+			return atomic_fetch_add(&process->calls[i].count, 1) + 1;
 	}
 	abort();
 }
@@ -182,6 +190,10 @@ FAILING(int, clone, -1, -1, (int (*body)(void *), void *stack, int flags, void *
 FAILING(int, close_range, -1, first, (unsigned int first, unsigned int last, int flags),
 	(first, last, flags))
 FAILING(int, dup2, -1, new_fd, (int fd, int new_fd), (fd, new_fd))
+FAILING(int, epoll_create1, -1, -1, (int flags), (flags))
+FAILING(int, epoll_wait, -1, -1, (int fd, struct epoll_event *events, int n, int timeout_ms),
+	(fd, events, n, timeout_ms))
+FAILING(int, eventfd, -1, -1, (unsigned int count, int flags), (count, flags))
 FAILING(int, fcntl64, -1, fd, (int fd, int command, long argument), (fd, command, argument))
 FAILING(int, flock, -1, -1, (int fd, int operation), (fd, operation))
 FAILING(int, fflush, EOF, -1, (FILE * file), (file))
@@ -232,6 +244,8 @@ FAILING(void *, reallocarray, NULL, -1, (void *memory, size_t n, size_t size), (
 FAILING(ssize_t, recv, -1, fd, (int fd, void *buffer, size_t size, int flags),
 	(fd, buffer, size, flags))
 FAILING(int, setgroups, -1, -1, (size_t n, const gid_t *groups), (n, groups))
+FAILING(int, sched_getaffinity, -1, -1, (pid_t pid, size_t size, cpu_set_t *cpus),
+	(pid, size, cpus))
 FAILING(char *, setlocale, NULL, -1, (int category, const char *name), (category, name))
 FAILING(int, setresgid, -1, -1, (gid_t real, gid_t effective, gid_t saved),
 	(real, effective, saved))
@@ -247,7 +261,141 @@ FAILING(char *, strdup, NULL, -1, (const char *text), (text))
 FAILING(int, unlink, -1, -1, (const char *path), (path))
 FAILING(ssize_t, write, -1, fd, (int fd, const void *bytes, size_t size), (fd, bytes, size))
 
+/* ---- calls that return what others leave in errno ---- */
+
+#define RETURNING(call, sign, detail, parameters, arguments)              \
+	int __real_##call parameters;                                     \
+	int __wrap_##call parameters;                                     \
+	int __wrap_##call parameters                                      \
+	{                                                                 \
+		int error = error_for(#call, (long)(detail));             \
+		return error != 0 ? sign error : __real_##call arguments; \
+	}
+
+RETURNING(pthread_create, +, -1,
+	  (pthread_t * thread, const pthread_attr_t *how, void *(*body)(void *), void *argument),
+	  (thread, how, body, argument))
+
+#if TORTURE_URING
+RETURNING(io_uring_enable_rings, -, -1, (struct io_uring * ring), (ring))
+RETURNING(io_uring_queue_init_params, -, -1,
+	  (unsigned int n, struct io_uring *ring, struct io_uring_params *params),
+	  (n, ring, params))
+RETURNING(io_uring_register_buf_ring, -, -1,
+	  (struct io_uring * ring, struct io_uring_buf_reg *where, unsigned int flags),
+	  (ring, where, flags))
+RETURNING(io_uring_register_restrictions, -, -1,
+	  (struct io_uring * ring, struct io_uring_restriction *list, unsigned int n),
+	  (ring, list, n))
+
+/*
+ * A request fails as the kernel would have it: it has one completion, the last, and has done
+ * nothing. What goes to the kernel in its place is one to cancel a request that there is not, whose
+ * completion is then given the error.
+ */
+static const char *name_of_request(unsigned int opcode)
+{
+	switch (opcode) {
+	case IORING_OP_RECV:
+		return "uring_recv";
+	case IORING_OP_SEND:
+		return "uring_send";
+	case IORING_OP_POLL_ADD:
+		return "uring_poll";
+	default:
+		return NULL;
+	}
+}
+
+#define NOBODYS_TAG UINT64_C(0x123456789abcdef)
+
+static struct {
+	bool is_there;
+	uint64_t tag;
+} failing_request;
+
+static void look_at_requests(struct io_uring *ring)
+{
+	const struct io_uring_sq *sq = &ring->sq;
+	for (unsigned int at = sq->sqe_head; at != sq->sqe_tail; at++) {
+		struct io_uring_sqe *sqe = &sq->sqes[at & sq->ring_mask];
+		const char *name = name_of_request(sqe->opcode);
+		if (name == NULL || error_for(name, -1) == 0)
+			continue;
+		failing_request.is_there = true;
+		failing_request.tag = sqe->user_data;
+		memset(sqe, 0, sizeof(*sqe));
+		sqe->opcode = IORING_OP_ASYNC_CANCEL;
+		sqe->fd = -1;
+		sqe->addr = NOBODYS_TAG;
+		sqe->user_data = failing_request.tag;
+	}
+}
+
+#define SUBMITTING(call, parameters, arguments)                       \
+	int __real_##call parameters;                                 \
+	int __wrap_##call parameters;                                 \
+	int __wrap_##call parameters                                  \
+	{                                                             \
+		int error;                                            \
+		look_at_requests(ring);                               \
+		error = error_for(#call, -1);                         \
+		return error != 0 ? -error : __real_##call arguments; \
+	}
+
+SUBMITTING(io_uring_submit, (struct io_uring * ring), (ring))
+SUBMITTING(io_uring_submit_and_get_events, (struct io_uring * ring), (ring))
+SUBMITTING(io_uring_submit_and_wait, (struct io_uring * ring, unsigned int n), (ring, n))
+SUBMITTING(io_uring_submit_and_wait_timeout,
+	   (struct io_uring * ring, struct io_uring_cqe **cqe, unsigned int n,
+	    struct __kernel_timespec *wait, sigset_t *mask),
+	   (ring, cqe, n, wait, mask))
+
+unsigned int __real_io_uring_peek_batch_cqe(struct io_uring *ring, struct io_uring_cqe **cqes,
+					    unsigned int n);
+unsigned int __wrap_io_uring_peek_batch_cqe(struct io_uring *ring, struct io_uring_cqe **cqes,
+					    unsigned int n);
+unsigned int __wrap_io_uring_peek_batch_cqe(struct io_uring *ring, struct io_uring_cqe **cqes,
+					    unsigned int n)
+{
+	unsigned int found = __real_io_uring_peek_batch_cqe(ring, cqes, n);
+	for (unsigned int i = 0; failing_request.is_there && i < found; i++) {
+		if (cqes[i]->user_data != failing_request.tag || cqes[i]->res != -ENOENT)
+			continue;
+		cqes[i]->res = -plan.error;
+		failing_request.is_there = false;
+	}
+	return found;
+}
+#endif
+
 /* ---- calls that fail otherwise ---- */
+
+static bool is_listening(int fd)
+{
+	int is_listening = 0;
+	socklen_t size = sizeof(is_listening);
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) == 0 &&
+	       is_listening != 0;
+}
+
+/*
+ * What is said to be in a poller already is put into it first, what is said not to be in it is
+ * taken out. Connections are added once: to say so of them would be a lie for ever.
+ */
+int __real_epoll_ctl(int poller_fd, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int poller_fd, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int poller_fd, int operation, int fd, struct epoll_event *event)
+{
+	int error = error_for("epoll_ctl", operation);
+	if (error == 0 || error == ENOENT || (error == EEXIST && is_listening(fd))) {
+		int rc = __real_epoll_ctl(poller_fd, operation, fd, event);
+		if (error == 0)
+			return rc;
+	}
+	errno = error;
+	return -1;
+}
 
 /* The descriptor is free whatever close(2) says. */
 int __real_close(int fd);

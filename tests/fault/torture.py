@@ -15,6 +15,7 @@ import os
 import pathlib
 import platform
 import random
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -26,7 +27,7 @@ sys.path.insert(0, str(ROOT / "tests/lib"))
 
 import lives  # noqa: E402
 import mutants  # noqa: E402
-from errnos import BY_ALIAS, ONLY_WHERE_TRUE, UNFAILING  # noqa: E402
+from errnos import BY_ALIAS, ONLY_WHERE_TRUE, UNFAILING, is_possible  # noqa: E402
 from harness import Server, children_of, kill_tree  # noqa: E402
 from torture_judge import judge, judge_faultless, norm_of  # noqa: E402
 from lives import Attached, Inside, Outside, Plan, start_of_service  # noqa: E402
@@ -35,13 +36,15 @@ AT_A_TIME = 2
 
 
 class Life(NamedTuple):
-    """A life that is lived again and again."""
+    """A life that is lived again and again. engine: of a server, `fork` where it does not matter."""
 
     program: str
     way: str
+    engine: str = "fork"
 
     def __str__(self):
-        return f"{self.program} {self.way}"
+        program = self.program if self.engine == "fork" else f"{self.program}-{self.engine}"
+        return f"{program} {self.way}"
 
 
 LIVES = [
@@ -53,18 +56,30 @@ LIVES = [
     Life("stop", "outside"),
     Life("serve", "attached"),
     Life("talk", "outside"),
+    *(
+        Life(program, way, engine)
+        for engine in lives.WORKERS
+        for program in ("serve", "stop")
+        for way in ("inside", "outside", "attached")
+    ),
 ]
 
 
 # The calls that only a server makes that becomes another user.
-BECOMING = ("getpwnam", "getpwuid", "initgroups", "setresgid", "setresuid", "getresuid", "getresgid", "capget")
+BECOMING = set(
+    "getpwnam getpwuid getgrouplist reallocarray setgroups setresgid setresuid getresuid getresgid capget".split()
+)
 
 
-def can_live(life):
-    """Only root can become another user, and not every machine lets a process trace one that is not its child."""
-    if life.program == "user":
-        return os.geteuid() == 0
-    return life.way != "attached" or lives.can_attach()
+def obstacle(life, build):
+    """Why this machine cannot live such a life, or ""."""
+    if life.program == "user" and os.geteuid() != 0:
+        return "only root can become another user"
+    if life.way != "inside" and not shutil.which("strace"):
+        return "strace is not installed"
+    if life.way == "attached" and not lives.can_attach():
+        return "strace -p is not allowed here"
+    return lives.unusable(str(build / "tcpecho"), life.engine)
 
 
 class Case(NamedTuple):
@@ -99,7 +114,8 @@ class Torture:
         way = self.ways[life.way]
         if life.program == "talk":
             return lives.talk(way, plan, directory, self.echo_port)
-        return {"serve": lives.serve, "stop": lives.stop, "user": lives.user}[life.program](way, plan, directory)
+        program = {"serve": lives.serve, "stop": lives.stop, "user": lives.user}[life.program]
+        return program(way, plan, directory, life.engine)
 
     def faultless(self, life):
         """The calls and the norm of a life without a fault."""
@@ -114,7 +130,7 @@ class Torture:
     def cases_of(self, life, calls, norm):
         """Every case that follows from a faultless life."""
         self.norms[life] = norm
-        if life.program == "stop":
+        if life.program == "stop" and life.way != "attached":
             calls = calls[start_of_service(calls) :]
         if life.program == "user":
             calls = [call for call in calls if call.name in BECOMING]
@@ -124,16 +140,22 @@ class Torture:
             if call.alias in BY_ALIAS
             for error in BY_ALIAS[call.alias].errors
             if not (life.way != "inside" and is_only_where_true(call.name, error))
+            and can_fail(life, call, error)
         ]
 
     def attempt(self, case):
         with tempfile.TemporaryDirectory() as directory:
             seen = self.live(case.life, case.plan, pathlib.Path(directory))
-        if seen.hit is None:
-            # Not every life is as long as the one that was counted.
+        if seen.hit is None or not can_fail(case.life, seen.hit, case.plan.error):
+            # Not every life is as long as the one that was counted, or has its calls in the same order.
             return Verdict(case, False, [seen.hang] if seen.hang else [])
         way = self.ways[case.life.way]
         return Verdict(case, True, judge(case.life.program, way, case.plan, seen, self.norms[case.life]))
+
+
+def can_fail(life, call, error):
+    """Could the kernel say so of this call?"""
+    return is_possible(call.name, call.alias, error, call.detail, life.engine, call.who > 0)
 
 
 def is_only_where_true(call, error):
@@ -144,7 +166,9 @@ def is_only_where_true(call, error):
 def prepared(build):
     """A Torture with its echo server."""
     with tempfile.TemporaryDirectory() as directory:
-        server = Server(str(build / "tcpecho"), directory, ["--quiet", "127.0.0.1:0"])
+        server = Server(
+            str(build / "tcpecho"), directory, ["--quiet", "127.0.0.1:0"], preexec=lives.end_with_us
+        )
         try:
             yield Torture(build, server.port)
         finally:
@@ -188,7 +212,7 @@ def run(build, choose, report=lambda verdict: None, chosen=LIVES):
     """
     global torture
     verdicts = []
-    chosen = [life for life in chosen if can_live(life)]
+    chosen = [life for life in chosen if not obstacle(life, build)]
     with prepared(build) as torture:
         with workers() as pool:
             counted = pool.map(faultless, chosen, chunksize=1)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Whether a life went as it should: its complaints, none when all is well."""
+import itertools
 import re
 import signal
 from collections import Counter
 from typing import NamedTuple
 
-from lives import BYSTANDER, CLIENTS, FIRST, LAST, MOST_DESCRIPTORS, NEXT, NOBODY, RUDE
+from lives import BYSTANDER, CLIENTS, FIRST, LAST, MOST_DESCRIPTORS, NEXT, NOBODY, RUDE, WORKERS
 from rules import UNHARMED, Kind, expected, reason_of
 
 # Pages that the parent touches for the first time while it serves.
@@ -44,7 +45,7 @@ def judge(program, way, plan, life, norm):
     wanted = [
         outcome
         for phase in phases
-        for outcome in expected(program, way.outside, hit.name, plan.error, hit.who > 0, phase, hit.detail)
+        for outcome in expected(program, life.engine, way.outside, hit.name, plan.error, hit.who > 0, phase, hit.detail)
     ]
     if not wanted:
         return [f"no rule says what is to happen (detail {hit.detail}, {phases})"]
@@ -119,28 +120,59 @@ def judge_end(complaints, life, outcome):
 
 
 def judge_service(complaints, life, outcome, plan, hit):
-    """It served to its end: everybody but a victim has every byte, and the books are right."""
-    victim = hit.who if outcome.kind == Kind.CLIENT else None
+    """It served to its end: everybody but the victims has every byte, and the books are right."""
     complaints.unless(life.announced, f"it did not start: {life.log!r}")
     if not life.announced:
         return
     complaints.unless(sorted(life.clients) == list(CLIENTS), "not all clients came")
-    for number, client in life.clients.items():
-        complaints.unless(
-            client.is_whole or number == victim,
-            f"client {number} got {len(client.received)} of {len(client.sent)} bytes, then {client.end}",
-        )
     complaints.unless(len(set(life.descriptors)) == 1, f"descriptors: {life.descriptors}")
     complaints.unless(life.rss[-1] - life.rss[0] <= RSS_SLACK_KIB, f"memory: {life.rss} KiB")
     complaints.unless(not life.path_left or hit.name in ("lstat", "unlink", "open"), "its socket's path is left")
 
-    is_warned = outcome.kind in (Kind.PAUSED, Kind.LESS)
-    complaints.unless(says(life, WARNING, outcome.words if is_warned else ""), f"warnings: {life.lines(WARNING)}")
+    judge_warnings(complaints, life, outcome, hit)
     is_noticed = outcome.kind == Kind.NOTICED
     complaints.unless(not is_noticed or life.lines(f"^{outcome.words}$"), f"no line says {outcome.words!r}")
     words = outcome.words if outcome.kind == Kind.LATE else ""
-    complaints.unless(says(life, ERROR, words), f"errors: {life.lines(ERROR)}")
-    judge_books(complaints, life, outcome, plan, victim)
+    is_worker = outcome.kind == Kind.WORKER
+    said = says(life, ERROR, words) or (is_worker and says(life, ERROR, "cannot accept on .*"))
+    complaints.unless(said, f"errors: {life.lines(ERROR)}")
+    if set(life.clients) == set(CLIENTS):
+        books = [Complaints() for _ in victims_of(life, outcome, hit)]
+        for found, victims in zip(books, victims_of(life, outcome, hit)):
+            judge_clients(found, life, victims)
+            judge_books(found, life, outcome, plan, victims)
+        complaints += min(books, key=len)
+
+
+def judge_warnings(complaints, life, outcome, hit):
+    is_warned = outcome.kind in (Kind.PAUSED, Kind.LESS, Kind.WORKER)
+    said = says(life, WARNING, outcome.words if is_warned else "")
+    # As it drains, nobody takes the place of a worker, unless clients are left in a queue. When that is, shows in
+    # the calls of the first process.
+    is_known = life.program == "serve" and any(call.who == 0 for call in life.calls)
+    if outcome.kind == Kind.WORKER and not (is_known and life.phase_of(hit) != "draining"):
+        said = said or says(life, WARNING, "")
+    complaints.unless(said, f"warnings: {life.lines(WARNING)}, not {outcome.words!r}")
+
+
+def victims_of(life, outcome, hit):
+    """The clients who may have been harmed: several sets, as a worker may have had any of them."""
+    if outcome.kind == Kind.CLIENT:
+        return [{hit.who}] if life.engine == "fork" else [{number} for number in life.clients]
+    if outcome.kind != Kind.WORKER:
+        return [set()]
+    lines = [re.search(outcome.words, line) for line in life.lines(WARNING)]
+    counts = [int(match.group(1)) for match in lines if match]
+    sizes = counts[:1] or range(len(life.clients) + 1)
+    return [set(victims) for size in sizes for victims in itertools.combinations(life.clients, size)]
+
+
+def judge_clients(complaints, life, victims):
+    for number, client in life.clients.items():
+        complaints.unless(
+            client.is_whole or number in victims,
+            f"client {number} got {len(client.received)} of {len(client.sent)} bytes, then {client.end}",
+        )
 
 
 def peer_of(life, number):
@@ -159,21 +191,27 @@ def end_of(line):
     return peer, line.partition("reason=")[2]
 
 
-def judge_books(complaints, life, outcome, plan, victim):
+def reasons_of(outcome, plan):
+    """What the line of a victim may say."""
+    if outcome.kind == Kind.WORKER:
+        return {f"error error={name}" for name in (plan.error, "ERR_NO_WATCHES", "EBADF")}
+    return {outcome.words or reason_of(plan.error)}
+
+
+def judge_books(complaints, life, outcome, plan, victims):
     """The lines of those who ended, and the totals, agree with what the clients saw."""
-    if set(life.clients) != set(CLIENTS):
-        return
     natural = {FIRST: "eof", BYSTANDER: "eof", RUDE: "reset", NEXT: "eof", LAST: "eof"}
     lines = life.lines("^end ")
-    wanted = Counter((peer_of(life, number), natural[number]) for number in CLIENTS if number != victim)
+    wanted = Counter((peer_of(life, number), natural[number]) for number in CLIENTS if number not in victims)
     rest = Counter(map(end_of, lines)) - wanted
     missing = wanted - Counter(map(end_of, lines))
-    if victim:
+    if victims:
         # The rude one may have been first.
-        reasons = {outcome.words or reason_of(plan.error)} | ({"reset"} if victim == RUDE else set())
+        reasons = reasons_of(outcome, plan) | ({"reset"} if RUDE in victims else set())
+        peers = Counter(peer_of(life, number) for number in victims)
         complaints.unless(
-            len(rest) == 1 and set(rest) <= {(peer_of(life, victim), reason) for reason in reasons},
-            f"the victim's line: {sorted(rest)}, not {sorted(reasons)}",
+            Counter(peer for peer, _ in rest.elements()) == peers and {reason for _, reason in rest} <= reasons,
+            f"the victims' lines: {sorted(rest)}, not {sorted(peers)} for {sorted(reasons)}",
         )
         rest = Counter()
 
@@ -181,7 +219,9 @@ def judge_books(complaints, life, outcome, plan, victim):
     last = totals[-1] if totals else {}
     lost = sum(missing.values()) + (last.get("ended") != str(len(CLIENTS)))
     lost += 3 - len(life.lines("^listening on ")) + 1 - len(life.lines("no new clients"))
-    complaints.unless(lost <= (outcome.kind == Kind.LINE_LOST), f"lines lost: {missing}\n{life.log}")
+    # What several workers have told at once is written at once.
+    may_be_lost = 0 if outcome.kind != Kind.LINE_LOST else len(CLIENTS) if life.engine in WORKERS else 1
+    complaints.unless(lost <= may_be_lost, f"lines lost: {missing}\n{life.log}")
     complaints.unless(not rest, f"lines too many: {rest}")
     if last.get("ended") != str(len(CLIENTS)):
         return
@@ -194,7 +234,7 @@ def judge_books(complaints, life, outcome, plan, victim):
         for name in ("in", "out"):
             total = sum(int(fields_of(line)[name]) for line in lines)
             complaints.unless(total == int(last[name]), f"{name}: {total} in the lines, {last[name]} in the totals")
-    if not victim:
+    if not victims:
         sent = sum(len(client.sent) for client in life.clients.values())
         complaints.unless(int(last["in"]) == int(last["out"]) == sent, f"clients sent {sent}, totals: {last}")
 
@@ -211,21 +251,24 @@ def judge_stop(life, outcome, plan, hit):
         judge_end(complaints, life, outcome)
         return complaints
 
-    victim = hit.who if outcome.kind == Kind.CLIENT else None
+    candidates = victims_of(life, outcome, hit)
     # Without the stubborn one there may be nobody left to kill; or he is, for a child that waits longer.
-    statuses = [-signal.SIGTERM] + ([1] if victim == BYSTANDER or hit.name == "setsockopt" else [])
+    may_end_early = any(BYSTANDER in victims for victims in candidates) or hit.name == "setsockopt"
+    # Nor if both were a worker's, or that died.
+    may_end_early = may_end_early or outcome.kind == Kind.WORKER
+    statuses = [-signal.SIGTERM] + ([0, 1] if may_end_early else [])
     complaints.unless(life.status in statuses, f"exit status {life.status}, not {statuses}")
-    is_warned = outcome.kind in (Kind.PAUSED, Kind.LESS)
-    complaints.unless(says(life, WARNING, outcome.words if is_warned else ""), f"warnings: {life.lines(WARNING)}")
-    complaints.unless(says(life, ERROR, ""), f"errors: {life.lines(ERROR)}")
-    for number, client in life.clients.items():
-        whole = client.received == client.sent and client.end
-        complaints.unless(whole or number == victim, f"client {number}: {client.received}, then {client.end!r}")
+    judge_warnings(complaints, life, outcome, hit)
+    is_worker = outcome.kind == Kind.WORKER
+    said = says(life, ERROR, "") or (is_worker and says(life, ERROR, "cannot accept on .*"))
+    complaints.unless(said, f"errors: {life.lines(ERROR)}")
+    unwhole = {number for number, client in life.clients.items() if client.received != client.sent or not client.end}
+    complaints.unless(any(unwhole <= victims for victims in candidates), f"clients {unwhole} are not whole")
 
     reasons = Counter(end_of(line)[1] for line in life.lines("^end "))
     lost = 2 - sum(reasons.values())
-    complaints.unless(lost in (0, outcome.kind == Kind.LINE_LOST), f"ends: {reasons}")
-    known = {"drain", "killed signal=SIGKILL"} | ({outcome.words or reason_of(plan.error)} if victim else set())
+    complaints.unless(lost in ((0, 1, 2) if outcome.kind == Kind.LINE_LOST else (0,)), f"ends: {reasons}")
+    known = {"drain", "killed signal=SIGKILL"} | (reasons_of(outcome, plan) if any(candidates) else set())
     complaints.unless(set(reasons) <= known, f"ends: {reasons}")
     totals = [fields_of(line) for line in life.lines("^totals ")][-1]
     is_last = totals["accepted"] == totals["ended"] == "2" and totals["clients"] == "0"
