@@ -19,24 +19,32 @@
 
 #include "base/compiler.h"
 
-/* In shared memory. */
+/* In shared memory. Zeroed is fine. */
+struct news_sleep {
+	_Alignas(64) _Atomic uint32_t number; /* odd while it lasts */
+};
+
+/*
+ * In memory of each process alone, which inherits it: a process that was taken over and can write
+ * to shared memory must not decide which descriptors others write to.
+ */
 struct news {
-	_Alignas(64) _Atomic uint32_t sleep; /* number of the sleep: odd while it lasts */
+	struct news_sleep *sleep;
 	int fd; /* readable when there is news; the maker's and, after a fork, its children's */
 };
 
 /* Returns 0 or -errno. The descriptor is close-on-exec. */
-MUST_USE int news_open(struct news *news);
+MUST_USE int news_open(struct news *ret_news, struct news_sleep *sleep);
 void news_close(struct news *news);
 
 /* There is something new: to be called when it can be seen. */
-void news_tell(struct news *news);
+void news_tell(const struct news *news);
 
 /* Before the last look: from here on news wakes. */
-void news_begin_sleep(struct news *news);
+void news_begin_sleep(const struct news *news);
 
 /* Awake again: takes back what woke us. */
-void news_end_sleep(struct news *news);
+void news_end_sleep(const struct news *news);
 
 /*
  * For news to several at once, who each wait for its edges (EPOLLET, epoll(7)) and never read:

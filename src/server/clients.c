@@ -309,6 +309,8 @@ struct client *clients_next(const struct clients *clients, const struct client *
 	if (clients->used == NULL)
 		return NULL; /* a zeroed table has none */
 	uint32_t used = atomic_load_explicit(clients->used, memory_order_acquire);
+	if (used > clients->most)
+		used = clients->most; /* whoever shares the table may have been taken over */
 	for (uint32_t i = from; i < used; i++) {
 		struct client *client = clients_at(clients, i);
 		if (atomic_load_explicit(&client->serial, memory_order_acquire) != 0)

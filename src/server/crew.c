@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -36,7 +37,7 @@ static uint32_t reports_of(uint32_t share)
 /* Cuts pieces off a large one; with NULL as memory it only counts. */
 struct carver {
 	char *memory;
-	size_t used;
+	size_t used, page_size;
 };
 
 static void *carve(struct carver *carver, size_t size)
@@ -46,10 +47,19 @@ static void *carve(struct carver *carver, size_t size)
 	return piece;
 }
 
+/* What comes next begins on a page of its own. Returns how far it is from the start. */
+static size_t carve_page(struct carver *carver)
+{
+	carver->used =
+		(carver->used + carver->page_size - 1) / carver->page_size * carver->page_size;
+	return carver->used;
+}
+
+/* What all share comes first, then the memory of each worker, in pages of its own. */
 static void lay_out(struct crew *crew, struct carver *carver)
 {
 	struct server *server = crew->server;
-	crew->news = carve(carver, sizeof(*crew->news));
+	crew->news_sleep = carve(carver, sizeof(*crew->news_sleep));
 	crew->limit = carve(carver, sizeof(*crew->limit));
 	crew->said_ns = carve(carver, sizeof(*crew->said_ns));
 	crew->listen_state = carve(carver, sizeof(*crew->listen_state));
@@ -57,14 +67,30 @@ static void lay_out(struct crew *crew, struct carver *carver)
 		struct member *member = &crew->members[i];
 		uint32_t share = share_of(server, i);
 		size_t entry_size = server->engine->entry_size;
+		member->memory_from = carve_page(carver);
 		member->slot = carve(carver, sizeof(*member->slot));
-		member->reports = carve(carver, reports_size(reports_of(share)));
+		member->reports = (struct reports){
+			.ring = carve(carver, reports_size(reports_of(share))),
+			.n_places = reports_of(share),
+		};
 		void *table = carve(carver, clients_size(share, entry_size));
-		if (table == NULL)
-			continue;
-		reports_place(member->reports, reports_of(share));
-		clients_place(&crew->tables[i], table, share, entry_size);
+		if (table != NULL)
+			clients_place(&crew->tables[i], table, share, entry_size);
+		member->memory_to = carve_page(carver);
 	}
+}
+
+void crew_keep_only(const struct crew *crew, uint32_t i)
+{
+	char *memory = crew->memory;
+	size_t shared_to = crew->members[0].memory_from;
+	const struct member *member = &crew->members[i];
+	if (crew->server->max_per_source != 0)
+		return; /* then workers look into the tables of all */
+	if (member->memory_from > shared_to)
+		process_unshare(memory + shared_to, member->memory_from - shared_to);
+	if (crew->memory_size > member->memory_to)
+		process_unshare(memory + member->memory_to, crew->memory_size - member->memory_to);
 }
 
 MUST_USE static int limit_sources(struct crew *crew)
@@ -81,7 +107,7 @@ MUST_USE static int limit_sources(struct crew *crew)
 void crew_close(struct crew *crew)
 {
 	if (crew->memory != NULL) {
-		news_close(crew->news);
+		news_close(&crew->news);
 		io_close(&crew->limit->room_fd);
 		process_unshare(crew->memory, crew->memory_size);
 	}
@@ -92,15 +118,16 @@ void crew_close(struct crew *crew)
 
 MUST_USE static int share_memory(struct crew *crew)
 {
-	struct carver counter = { 0 };
+	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+	struct carver counter = { .page_size = page_size };
 	lay_out(crew, &counter);
 	int rc = process_share(counter.used, &crew->memory);
 	if (rc < 0)
 		return rc;
 	crew->memory_size = counter.used;
-	struct carver carver = { .memory = crew->memory };
+	struct carver carver = { .memory = crew->memory, .page_size = page_size };
 	lay_out(crew, &carver);
-	crew->news->fd = crew->limit->room_fd = -1;
+	crew->news.fd = crew->limit->room_fd = -1;
 	return 0;
 }
 
@@ -116,19 +143,21 @@ int crew_open(struct crew *crew, struct server *server)
 	if (rc == 0)
 		rc = limit_sources(crew);
 	if (rc == 0)
-		rc = news_open(crew->news);
+		rc = news_open(&crew->news, crew->news_sleep);
 	return rc;
 }
 
 /* ---- what workers tell ---- */
 
-/* Counts and logs what a worker has told. Returns whether it was anything. */
+/* No more than a full ring at once: a worker that goes on reporting must not hold us up. */
 bool crew_fetch(struct crew *crew, uint32_t i)
 {
 	struct member *member = &crew->members[i];
 	struct ending_facts facts;
 	bool any = false;
-	while (reports_next(member->reports, &facts)) {
+	for (uint32_t n = 0; n < member->reports.n_places; n++) {
+		if (!reports_next(&member->reports, &facts))
+			break;
 		if (facts.serial != 0)
 			member->last_told = facts.serial;
 		server_count(crew->server, &facts);

@@ -27,7 +27,9 @@ struct member {
 	unsigned int n_young; /* deaths, one after the other */
 	uint32_t last_told;   /* the client whose end was reported last */
 	bool has_list;        /* it puts on a list of calls of its own (server/sandbox.h) */
-	struct reports *reports;
+	size_t memory_from,
+		memory_to; /* what it needs of the shared memory, besides what all need */
+	struct reports reports;
 	struct worker_slot *slot;
 };
 
@@ -37,7 +39,8 @@ struct crew {
 	struct member *members;
 	struct clients *tables; /* members[i] has tables[i] */
 	uint32_t n_members;
-	struct news *news; /* wakes the supervisor */
+	struct news news; /* wakes the supervisor */
+	struct news_sleep *news_sleep;
 	struct source_limit *limit;
 	_Atomic uint64_t *said_ns; /* when one of them said last that clients wait */
 	_Atomic int *listen_state; /* enum listen_drain_state (server/listen_drain.h) */
@@ -48,6 +51,12 @@ struct crew {
 /* Room for the workers of a server. Returns 0 or a negative code; to be closed in either case. */
 MUST_USE int crew_open(struct crew *crew, struct server *server);
 void crew_close(struct crew *crew);
+
+/*
+ * In worker i: gives the memory of all others back. A worker that was taken over cannot change their
+ * connections, nor they its.
+ */
+void crew_keep_only(const struct crew *crew, uint32_t i);
 
 /* Counts and logs what they have told: one of them, all. Returns whether it was anything. */
 bool crew_fetch(struct crew *crew, uint32_t i);

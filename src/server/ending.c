@@ -38,7 +38,9 @@ void ending_log(const struct ending_facts *facts)
 	log_record_count(&record, "in", facts->in);
 	log_record_count(&record, "out", facts->out);
 	log_record_seconds(&record, "seconds", facts->lasted_ns);
-	log_record_text(&record, "reason", words[facts->reason]);
+	/* A worker that was taken over can report any number. */
+	size_t reason = (unsigned int)facts->reason;
+	log_record_text(&record, "reason", reason < ARRAY_LEN(words) ? words[reason] : "?");
 	if (facts->reason == ENDING_KILLED)
 		log_record_text(&record, "signal", signals_name(facts->signal).text);
 	if (facts->reason == ENDING_ERROR)

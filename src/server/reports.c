@@ -3,33 +3,39 @@
 
 size_t reports_size(uint32_t n_places)
 {
-	size_t size = sizeof(struct reports) + n_places * sizeof(struct ending_facts);
+	size_t size = sizeof(struct reports_ring) + n_places * sizeof(struct ending_facts);
 	return (size + 63) / 64 * 64;
 }
 
-void reports_place(struct reports *reports, uint32_t n_places)
+static struct ending_facts *place_of(const struct reports *reports, uint32_t number)
 {
-	reports->n_places = n_places;
+	return &reports->ring->places[number & (reports->n_places - 1)];
 }
 
-bool reports_tell(struct reports *reports, const struct ending_facts *facts)
+bool reports_tell(const struct reports *reports, const struct ending_facts *facts)
 {
-	uint32_t head = atomic_load_explicit(&reports->head, memory_order_relaxed);
-	uint32_t tail = atomic_load_explicit(&reports->tail, memory_order_acquire);
+	struct reports_ring *ring = reports->ring;
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 	if (head - tail >= reports->n_places)
 		return false;
-	reports->places[head & (reports->n_places - 1)] = *facts;
-	atomic_store_explicit(&reports->head, head + 1, memory_order_release);
+	*place_of(reports, head) = *facts;
+	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
 	return true;
 }
 
-bool reports_next(struct reports *reports, struct ending_facts *ret_facts)
+bool reports_next(const struct reports *reports, struct ending_facts *ret_facts)
 {
-	uint32_t tail = atomic_load_explicit(&reports->tail, memory_order_relaxed);
-	uint32_t head = atomic_load_explicit(&reports->head, memory_order_acquire);
+	struct reports_ring *ring = reports->ring;
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
 	if (head == tail)
 		return false;
-	*ret_facts = reports->places[tail & (reports->n_places - 1)];
-	atomic_store_explicit(&reports->tail, tail + 1, memory_order_release);
+	if (head - tail > reports->n_places) {
+		atomic_store_explicit(&ring->tail, head, memory_order_release);
+		return false;
+	}
+	*ret_facts = *place_of(reports, tail);
+	atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
 	return true;
 }

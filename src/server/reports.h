@@ -25,24 +25,35 @@
 #include "base/compiler.h"
 #include "server/ending.h"
 
-/* Head and tail each on a cache line of its own: they have different writers. */
-struct reports {
+/*
+ * The ring, in shared memory. Head and tail each on a cache line of its own: they have different
+ * writers.
+ */
+struct reports_ring {
 	_Alignas(64) _Atomic uint32_t head; /* written by the worker: how many there have been */
 	_Alignas(64) _Atomic uint32_t tail; /* written by the supervisor: how many were read */
-	uint32_t n_places;                  /* a power of two */
 	struct ending_facts places[];
 };
 
-/* Bytes that a ring of so many places takes, a multiple of a cache line. */
+/*
+ * A view of it, of each process alone: whatever a worker that was taken over writes into the ring,
+ * nothing outside of it is read or written by the other side.
+ */
+struct reports {
+	struct reports_ring *ring;
+	uint32_t n_places; /* a power of two */
+};
+
+/* Bytes that a ring of n_places takes, a multiple of a cache line. */
 size_t reports_size(uint32_t n_places);
 
-/* Makes an empty ring of zeroed memory. n_places: a power of two. */
-void reports_place(struct reports *reports, uint32_t n_places);
-
 /* The worker: tells an end. Returns false when the ring is full. */
-MUST_USE bool reports_tell(struct reports *reports, const struct ending_facts *facts);
+MUST_USE bool reports_tell(const struct reports *reports, const struct ending_facts *facts);
 
-/* The supervisor: the next one that it has not read. Returns false when there is none. */
-MUST_USE bool reports_next(struct reports *reports, struct ending_facts *ret_facts);
+/*
+ * The supervisor: the next one that it has not read. Returns false when there is none. A ring whose
+ * head was set to what cannot be is emptied.
+ */
+MUST_USE bool reports_next(const struct reports *reports, struct ending_facts *ret_facts);
 
 #endif

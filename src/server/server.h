@@ -31,8 +31,8 @@ struct totals {
 /* Where a worker's view of the server sends what the supervisor has to count and to log. */
 struct upward {
 	_Atomic uint64_t *accepted;
-	struct reports *reports;
-	struct news *news;
+	const struct reports *reports;
+	const struct news *news;
 	_Atomic uint64_t *last_said_ns; /* that clients wait, which one of them says for all */
 	_Atomic int *listen_state;      /* enum listen_drain_state (server/listen_drain.h) */
 	int presence_fd;                /* hung up: nobody will ever read a report */

@@ -120,8 +120,8 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 	struct member *member = &supervisor->crew.members[i];
 	struct upward upward = {
 		.accepted = &member->slot->accepted,
-		.reports = member->reports,
-		.news = supervisor->crew.news,
+		.reports = &member->reports,
+		.news = &supervisor->crew.news,
 		.last_said_ns = supervisor->crew.said_ns,
 		.listen_state = supervisor->crew.listen_state,
 		.presence_fd = supervisor->presence.child_fd,
@@ -134,6 +134,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 	server_close_ready(server); /* its reader waits for the end of it */
 	log_begin_child();
 	activation_close_notify(&server->manager);
+	crew_keep_only(&supervisor->crew, i);
 	disown_listeners(&server->listeners);
 	server->clients = supervisor->crew.tables[i];
 	server->upward = &upward;
@@ -384,7 +385,7 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 	const struct listen_drain *drain = &supervisor->admission.listen_drain;
 	struct pollfd ready[2 + LISTENERS_MOST] = {
 		{ .fd = server->signals_fd, .events = POLLIN },
-		{ .fd = with_news ? supervisor->crew.news->fd : -1, .events = POLLIN },
+		{ .fd = with_news ? supervisor->crew.news.fd : -1, .events = POLLIN },
 	};
 	uint64_t now_ns = clock_now_ns(), deadline_ns = server_deadline_ns(server);
 	deadline_ns = clock_earlier_ns(deadline_ns, next_start_ns(supervisor));
@@ -456,10 +457,10 @@ MUST_USE static int loop(struct supervisor *supervisor)
 			rc = wait_for_events(supervisor, false);
 			continue;
 		}
-		news_begin_sleep(supervisor->crew.news);
+		news_begin_sleep(&supervisor->crew.news);
 		if (!look(supervisor)) /* who saw us awake told nobody */
 			rc = wait_for_events(supervisor, true);
-		news_end_sleep(supervisor->crew.news);
+		news_end_sleep(&supervisor->crew.news);
 	}
 	return rc;
 }

@@ -117,6 +117,22 @@ def test_a_worker_lacks_such_a_call_and_its_clients_do_not_notice(server, client
     assert server.log_lines("warning|cannot") == []
 
 
+def shared_pages(pid):
+    """Pages of memory that a process shares with others."""
+    ranges = re.findall(r"^(\w+)-(\w+) rw-s .* /dev/zero", proc_text(pid, "maps"), re.MULTILINE)
+    return {page for first, end in ranges for page in range(int(first, 16), int(end, 16), mmap.PAGESIZE)}
+
+
+@pytest.mark.engines("prefork", "epoll", "uring")
+def test_a_worker_cannot_write_to_what_another_worker_has(serve):
+    """A few pages are shared by all, for wake-ups and the like; the connections are not in them."""
+    server = serve("-w", "3", "-m", "300", "127.0.0.1:0")
+    first, second, third = (shared_pages(pid) for pid in server.children()[:3])
+    assert len(first & second) <= 8 and first & second == second & third == third & first
+    assert shared_pages(server.pid) >= first | second | third
+    assert all(len(worker) > len(first & second) for worker in (first, second, third))
+
+
 # ---- calls by their arguments ----
 
 AT_FDCWD = -100

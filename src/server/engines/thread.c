@@ -51,6 +51,7 @@ struct thread_engine {
 	struct worker *worker;
 	pthread_attr_t how;
 	struct news ended_news;
+	struct news_sleep ended_sleep;
 	struct served *_Atomic ended; /* the latest that ended, and behind it the one before */
 };
 
@@ -117,7 +118,7 @@ MUST_USE static int set_up(struct thread_engine *engine)
 	if (rc == 0)
 		rc = -pthread_attr_setstacksize(&engine->how, STACK_SIZE + SESSION_BUFFER_SIZE);
 	if (rc == 0)
-		rc = news_open(&engine->ended_news);
+		rc = news_open(&engine->ended_news, &engine->ended_sleep);
 	if (rc == 0)
 		rc = worker_open(engine->worker, serve_client, engine);
 	if (rc == 0)

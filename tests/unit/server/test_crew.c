@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,7 +76,7 @@ static bool tell(uint32_t i, const struct client *client)
 		.reason = ENDING_EOF,
 		.serial = atomic_load(&client->serial),
 	};
-	return reports_tell(crew.members[i].reports, &facts);
+	return reports_tell(&crew.members[i].reports, &facts);
 }
 
 static const struct process_end killed = { .pid = 1, .signal = SIGKILL };
@@ -261,6 +262,78 @@ TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there)
 	assert_null(enter(2, 7));
 }
 
+/* ---- a worker that was taken over ---- */
+
+/* Is there memory at this address? */
+static bool is_mapped(const void *address)
+{
+	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char here;
+	return mincore((void *)((uintptr_t)address / page_size * page_size), 1, &here) == 0;
+}
+
+static void keep_one(const void *argument)
+{
+	uint32_t own = *(const uint32_t *)argument;
+	crew_keep_only(&crew, own);
+	UNIT_CHILD_MUST(is_mapped(crew.news_sleep) && is_mapped(crew.said_ns));
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		const struct clients *table = &crew.tables[i];
+		bool is_own = i == own;
+		UNIT_CHILD_MUST(is_mapped(crew.members[i].slot) == is_own);
+		UNIT_CHILD_MUST(is_mapped(crew.members[i].reports.ring) == is_own);
+		UNIT_CHILD_MUST(is_mapped(clients_at(table, 0)) == is_own);
+		UNIT_CHILD_MUST(is_mapped(clients_at(table, table->most - 1)) == is_own);
+	}
+	struct client *client = enter(own, 7);
+	UNIT_CHILD_MUST(client != NULL && tell(own, client));
+}
+
+TEST(a_worker_has_no_memory_of_the_others)
+{
+	open_crew(WORKERS, 1000, 0);
+	for (uint32_t i = 0; i < WORKERS; i++)
+		unit_in_child(keep_one, &i);
+	assert_int_equal(crew_count_clients(&crew), WORKERS);
+	crew_fetch_all(&crew);
+	assert_int_equal(server.totals.ended, WORKERS);
+}
+
+/* It reports faster than it is read, for ever: the supervisor must come to its other work. */
+TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor)
+{
+	open_crew(WORKERS, 30, 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		const struct reports *reports = &crew.members[0].reports;
+		for (;;)
+			atomic_store(&reports->ring->head, atomic_load(&reports->ring->tail) + 1);
+	}
+	UNIT_WAIT_UNTIL(crew_fetch(&crew, 0));
+	for (int i = 0; i < 100; i++)
+		crew_fetch_all(&crew);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* Whatever a worker wrote into its table, nobody looks behind its end. */
+TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places)
+{
+	open_crew(WORKERS, 30, 0);
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		memset(clients_at(&crew.tables[i], 0), 0xff, 10 * crew.tables[i].entry_size);
+		atomic_store(crew.tables[i].used, UINT32_MAX);
+	}
+	assert_true(crew_count_clients(&crew) <= 30);
+	server.quiet = false;
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	assert_true(crew_bury(&crew, 0, &killed) <= 10);
+	unit_capture_end(&log_of);
+	server.quiet = true;
+	assert_int_equal(crew_count_clients(&crew), 20);
+}
+
 /* ---- a worker that is killed at any moment ---- */
 
 /* Clients come, move a byte and go, for ever; the end is told first. */
@@ -318,6 +391,9 @@ int main(void)
 		CREW_TEST(those_of_a_worker_that_failed_ended_by_its_error),
 		CREW_TEST(those_who_waited_with_a_dead_worker_are_turned_away),
 		CREW_TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there),
+		CREW_TEST(a_worker_has_no_memory_of_the_others),
+		CREW_TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor),
+		CREW_TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places),
 		CREW_TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,6 +110,18 @@ TEST(every_reason_has_its_word)
 	}
 }
 
+TEST(a_reason_that_cannot_be_has_none)
+{
+	static const int numbers[] = { ENDING_ERROR + 1, INT32_MAX, -1, INT32_MIN };
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		const char *line = line_of((struct ending_facts){
+			.peer = somebody(),
+			.reason = (enum ending)numbers[i],
+		});
+		assert_string_equal(strstr(line, "reason="), "reason=?\n");
+	}
+}
+
 TEST(in_json_it_is_one_object)
 {
 	log_setup(LOG_JSON, false);
@@ -131,6 +143,7 @@ int main(void)
 		cmocka_unit_test(every_code_of_a_broken_connection_has_its_reason),
 		cmocka_unit_test(an_ending_is_one_line),
 		cmocka_unit_test(every_reason_has_its_word),
+		cmocka_unit_test(a_reason_that_cannot_be_has_none),
 		cmocka_unit_test(in_json_it_is_one_object),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@
 /* So few that the ring is full, and comes round, all the time. */
 #define N_PLACES 8
 
-static struct reports *reports;
+static struct reports reports;
 
 static int open_reports(void **state)
 {
@@ -28,15 +28,14 @@ static int open_reports(void **state)
 	int rc = process_share(reports_size(N_PLACES), &memory);
 	if (rc < 0)
 		return rc;
-	reports = memory;
-	reports_place(reports, N_PLACES);
+	reports = (struct reports){ memory, N_PLACES };
 	return 0;
 }
 
 static int close_reports(void **state)
 {
 	(void)state;
-	process_unshare(reports, reports_size(N_PLACES));
+	process_unshare(reports.ring, reports_size(N_PLACES));
 	return 0;
 }
 
@@ -73,13 +72,13 @@ static void assert_is_report(const struct ending_facts *facts, uint64_t n)
 static bool tell(uint64_t n)
 {
 	struct ending_facts facts = report(n);
-	return reports_tell(reports, &facts);
+	return reports_tell(&reports, &facts);
 }
 
 TEST(an_empty_ring_has_nothing_and_touches_nothing)
 {
 	struct ending_facts facts = report(7);
-	assert_false(reports_next(reports, &facts));
+	assert_false(reports_next(&reports, &facts));
 	assert_is_report(&facts, 7);
 }
 
@@ -88,9 +87,9 @@ TEST(a_report_is_read_once)
 	struct ending_facts facts;
 	for (uint64_t n = 1; n <= 3 * N_PLACES; n++) {
 		assert_true(tell(n));
-		assert_true(reports_next(reports, &facts));
+		assert_true(reports_next(&reports, &facts));
 		assert_is_report(&facts, n);
-		assert_false(reports_next(reports, &facts));
+		assert_false(reports_next(&reports, &facts));
 	}
 }
 
@@ -101,30 +100,30 @@ TEST(a_full_ring_refuses_until_one_is_read_and_keeps_what_it_has)
 		assert_true(tell(n));
 	assert_false(tell(99));
 	assert_false(tell(99));
-	assert_true(reports_next(reports, &facts));
+	assert_true(reports_next(&reports, &facts));
 	assert_is_report(&facts, 1);
 	assert_true(tell(N_PLACES + 1));
 	assert_false(tell(99));
 	for (uint64_t n = 2; n <= N_PLACES + 1; n++) {
-		assert_true(reports_next(reports, &facts));
+		assert_true(reports_next(&reports, &facts));
 		assert_is_report(&facts, n);
 	}
-	assert_false(reports_next(reports, &facts));
+	assert_false(reports_next(&reports, &facts));
 }
 
 TEST(the_counts_may_come_round)
 {
 	struct ending_facts facts;
-	atomic_store(&reports->head, UINT32_MAX - 2);
-	atomic_store(&reports->tail, UINT32_MAX - 2);
+	atomic_store(&reports.ring->head, UINT32_MAX - 2);
+	atomic_store(&reports.ring->tail, UINT32_MAX - 2);
 	for (uint64_t n = 1; n <= N_PLACES; n++)
 		assert_true(tell(n));
 	assert_false(tell(99));
 	for (uint64_t n = 1; n <= N_PLACES; n++) {
-		assert_true(reports_next(reports, &facts));
+		assert_true(reports_next(&reports, &facts));
 		assert_is_report(&facts, n);
 	}
-	assert_false(reports_next(reports, &facts));
+	assert_false(reports_next(&reports, &facts));
 }
 
 TEST(a_ring_takes_no_more_memory_than_it_says)
@@ -137,12 +136,11 @@ TEST(a_ring_takes_no_more_memory_than_it_says)
 		assert_non_null(memory);
 		memset(memory, 0, size);
 		memset(memory + size, 0xa5, 64);
-		struct reports *ring = (struct reports *)memory;
-		reports_place(ring, sizes[i]);
+		const struct reports view = { (struct reports_ring *)memory, sizes[i] };
 		struct ending_facts facts = report(UINT64_MAX);
 		for (uint32_t n = 0; n < sizes[i]; n++)
-			assert_true(reports_tell(ring, &facts));
-		assert_false(reports_tell(ring, &facts));
+			assert_true(reports_tell(&view, &facts));
+		assert_false(reports_tell(&view, &facts));
 		for (size_t at = size; at < size + 64; at++)
 			assert_int_equal(memory[at], 0xa5);
 		free(memory);
@@ -172,7 +170,7 @@ TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
 		be_writer(1, last);
 	time_t hang = time(NULL) + UNIT_PATIENCE_S;
 	for (uint64_t n = 1; n <= last;) {
-		if (!reports_next(reports, &facts)) {
+		if (!reports_next(&reports, &facts)) {
 			assert_true(time(NULL) < hang);
 			sched_yield();
 			continue;
@@ -183,14 +181,14 @@ TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
 	int status = -1;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_false(reports_next(reports, &facts));
+	assert_false(reports_next(&reports, &facts));
 }
 
 /* Reads what there is, which must go on from this number. Returns the number of the next one. */
 static uint64_t read_from(uint64_t n)
 {
 	struct ending_facts facts;
-	while (reports_next(reports, &facts))
+	while (reports_next(&reports, &facts))
 		assert_is_report(&facts, n++);
 	return n;
 }
@@ -221,6 +219,24 @@ TEST(a_writer_that_is_killed_at_any_moment_leaves_whole_reports_only)
 	}
 }
 
+TEST(a_head_that_cannot_be_empties_the_ring)
+{
+	struct ending_facts facts;
+	for (uint64_t n = 1; n <= 3; n++)
+		assert_true(tell(n));
+	for (uint32_t power = 1; power != 0; power *= 2) {
+		uint32_t tail = atomic_load(&reports.ring->tail);
+		if (power <= N_PLACES)
+			continue;
+		atomic_store(&reports.ring->head, tail + power);
+		assert_false(reports_next(&reports, &facts));
+		assert_true(tell(power));
+		assert_true(reports_next(&reports, &facts));
+		assert_is_report(&facts, power);
+		assert_false(reports_next(&reports, &facts));
+	}
+}
+
 #define REPORTS_TEST(name) cmocka_unit_test_setup_teardown(name, open_reports, close_reports)
 
 int main(void)
@@ -231,6 +247,7 @@ int main(void)
 		REPORTS_TEST(a_full_ring_refuses_until_one_is_read_and_keeps_what_it_has),
 		REPORTS_TEST(the_counts_may_come_round),
 		cmocka_unit_test(a_ring_takes_no_more_memory_than_it_says),
+		REPORTS_TEST(a_head_that_cannot_be_empties_the_ring),
 		REPORTS_TEST(a_reader_in_another_process_has_each_report_once_and_in_order),
 		REPORTS_TEST(a_writer_that_is_killed_at_any_moment_leaves_whole_reports_only),
 	};

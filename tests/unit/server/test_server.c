@@ -254,9 +254,10 @@ TEST(while_it_serves_time_means_nothing)
 
 /* What a worker shares with its supervisor; here both are this process, or one is its child. */
 struct above {
+	struct news_sleep sleep;
 	struct news news;
 	_Atomic uint64_t accepted;
-	struct reports *reports;
+	struct reports reports;
 	struct lifeline lifeline;
 	struct upward upward;
 };
@@ -266,13 +267,12 @@ static void open_above(struct above *above)
 	void *memory;
 	*above = (struct above){ .news = { .fd = -1 } };
 	assert_int_equal(process_share(reports_size(N_PLACES), &memory), 0);
-	above->reports = memory;
-	reports_place(above->reports, N_PLACES);
-	assert_int_equal(news_open(&above->news), 0);
+	above->reports = (struct reports){ memory, N_PLACES };
+	assert_int_equal(news_open(&above->news, &above->sleep), 0);
 	assert_int_equal(lifeline_open(&above->lifeline), 0);
 	above->upward = (struct upward){
 		.accepted = &above->accepted,
-		.reports = above->reports,
+		.reports = &above->reports,
 		.news = &above->news,
 		.presence_fd = above->lifeline.child_fd,
 	};
@@ -281,7 +281,7 @@ static void open_above(struct above *above)
 
 static void close_above(struct above *above)
 {
-	process_unshare(above->reports, reports_size(N_PLACES));
+	process_unshare(above->reports.ring, reports_size(N_PLACES));
 	news_close(&above->news);
 	lifeline_close(&above->lifeline);
 }
@@ -312,16 +312,16 @@ TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself)
 	assert_int_equal(server.clients.count, 0);
 	assert_int_equal(atomic_load(&above.accepted), 2);
 
-	assert_true(reports_next(above.reports, &facts));
+	assert_true(reports_next(&above.reports, &facts));
 	assert_int_equal(facts.serial, 1);
 	assert_int_equal(facts.in, 7);
 	assert_int_equal(facts.reason, ENDING_EOF);
 	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.7:51334");
-	assert_true(reports_next(above.reports, &facts));
+	assert_true(reports_next(&above.reports, &facts));
 	assert_int_equal(facts.serial, 0); /* he was never served */
 	assert_int_equal(facts.reason, ENDING_SOURCE);
 	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.8:51334");
-	assert_false(reports_next(above.reports, &facts));
+	assert_false(reports_next(&above.reports, &facts));
 	close_above(&above);
 }
 
@@ -391,7 +391,7 @@ TEST(a_worker_waits_where_its_supervisor_is_behind_and_nothing_is_lost)
 		_exit(0);
 	}
 	for (uint64_t i = 1; i <= N; i++) {
-		UNIT_WAIT_UNTIL(reports_next(above.reports, &facts));
+		UNIT_WAIT_UNTIL(reports_next(&above.reports, &facts));
 		assert_int_equal(facts.in, i);
 		assert_int_equal(facts.serial, i);
 	}
