@@ -29,7 +29,7 @@ struct series_interval {
  * (report/run_read.h): where there are more, neighbours are added. Wide distributions take 10 KiB
  * an interval, and up to 100.
  */
-#define SERIES_BYTES_MAX ((size_t)128 * 1024 * 1024)
+#define SERIES_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 /* A zeroed one is empty. */
 struct series {

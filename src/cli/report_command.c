@@ -290,7 +290,7 @@ static const char *const formats[] = {
 	"taken to be that of the second.",
 	"The JSON of fortio. Values of a bucket are taken to be spread evenly. It measures from "
 	"when it sent a request: service time.",
-	"The maximum size of a file is 512 MiB. No file of tcpecho is larger.",
+	"The maximum size of a file is 256 MiB. No file of tcpecho is larger.",
 	NULL,
 };
 

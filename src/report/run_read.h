@@ -24,7 +24,7 @@
 #include "base/compiler.h"
 #include "report/run.h"
 
-#define RUN_FILE_MIB  ((size_t)512)
+#define RUN_FILE_MIB  ((size_t)256)
 #define RUN_FILE_MOST (RUN_FILE_MIB * 1024 * 1024)
 
 /* A sentence: what is wrong with a file, without its name. */

@@ -123,8 +123,9 @@ void admission_stop(struct admission *admission);
 /*
  * For the same process, in every round from then on: once the drain timeout has come, turns away
  * the connections in the accept queues, as many at a time as the lingering close has room for.
- * found_empty: bits as in struct admission, of those that accept. Returns whether the accept queues are empty and stay empty, or have to be closed as
- * they are: then follows admission_close().
+ * found_empty: a bit for each listening socket, as in struct admission, of the processes that
+ * accept. Returns true when the accept queues are empty and stay empty, or must be closed as they
+ * are: then call admission_close().
  */
 MUST_USE bool admission_drain(struct admission *admission, uint64_t found_empty);
 

@@ -209,8 +209,8 @@ def test_a_huge_file_is_refused_without_reading_it_all(refusal, tmp_path):
     path = tmp_path / "file"
     with path.open("wb") as file:
         file.truncate(1 << 40)
-    assert refusal("show", path) == f"{path}: it is larger than 512 MiB, which no result is"
-    assert "larger than 512 MiB" in refusal("show", "/dev/zero")
+    assert refusal("show", path) == f"{path}: it is larger than 256 MiB, which no result is"
+    assert "larger than 256 MiB" in refusal("show", "/dev/zero")
 
 
 def test_hostile_files_need_no_more_memory_than_good_ones(refusal, tmp_path, sanitized):
