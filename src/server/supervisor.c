@@ -63,7 +63,6 @@ struct supervisor {
 	bool may_be_stuck; /* idle workers may be unable to accept: more are to be started */
 	uint32_t n_alive;
 	_Atomic uint64_t last_said_ns; /* that there is no process for a worker */
-	bool queue_is_empty;           /* the server drains: nobody is left to be accepted */
 };
 
 static void close_supervisor(struct supervisor *supervisor)
@@ -96,7 +95,8 @@ MUST_USE static int open_supervisor(struct supervisor *supervisor)
 static bool may_start(const struct supervisor *supervisor)
 {
 	enum drain_phase phase = supervisor->server->drain.phase;
-	return phase == DRAIN_SERVING || (phase == DRAIN_DRAINING && !supervisor->queue_is_empty);
+	return phase == DRAIN_SERVING ||
+	       (phase == DRAIN_DRAINING && !supervisor->admission.listen_drain.is_empty);
 }
 
 static void set_title(const struct worker *worker)
@@ -334,11 +334,11 @@ static void kill_all(const struct supervisor *supervisor)
  */
 static void close_queues(struct supervisor *supervisor)
 {
-	if (!admission_drain(&supervisor->admission, crew_found_empty(&supervisor->crew)))
+	const struct crew *crew = &supervisor->crew;
+	if (!admission_drain(&supervisor->admission, crew_found_empty(crew), crew_has_room(crew)))
 		return;
-	supervisor->queue_is_empty = true;
 	lifeline_cut(&supervisor->closing);
-	if (supervisor->server->drain.phase == DRAIN_KILLING || crew_has_closed(&supervisor->crew))
+	if (supervisor->server->drain.phase == DRAIN_KILLING || crew_has_closed(crew))
 		admission_close(&supervisor->admission);
 }
 
@@ -399,9 +399,8 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 			deadline_ns, accept_watch_deadline_ns(&supervisor->watch, now_ns));
 	bool polls = watches && accept_watch_polls(&supervisor->watch, now_ns);
 	for (size_t i = 0; polls && i < listeners->n; i++)
-		ready[n++] =
-			(struct pollfd){ .fd = listen_drain_poll_fd(drain, &listeners->list[i]),
-					 .events = POLLIN };
+		ready[n++] = (struct pollfd){ .fd = listen_drain_poll_fd(drain, listeners, i),
+					      .events = POLLIN };
 	int rc = server_wait(ready, n, deadline_ns);
 	if (rc < 0)
 		return rc;
