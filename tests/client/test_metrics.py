@@ -238,7 +238,8 @@ def test_who_is_gone_leaves_nothing(server, metered):
     for _ in range(5):
         held.page()
         held.connect().close()
-    wait_until(lambda: count() == before, "the visitors to be gone")
+    # `before` may count a visitor that was about to go.
+    wait_until(lambda: count() <= before, "the visitors to be gone")
 
 
 def test_who_sends_for_ever_is_shown_out(server, metered):
