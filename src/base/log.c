@@ -22,7 +22,9 @@
 /* Where a value from outside is cut, so that the fields behind it still fit. */
 #define VALUE_END (LOG_LINE_SIZE - 512)
 
-/* Time for which an error waits for standard error, in steps between which signals are looked for. */
+/*
+ * Time for which an error waits for standard error, in steps between which signals are looked for.
+ */
 #define ERROR_STEP_MS 100
 #define ERROR_STEPS   50
 

@@ -34,8 +34,9 @@ void log_setup(enum log_format format, bool colour);
 bool log_colour_wanted(void);
 
 /*
- * Standard error never waits from now on (net/writer.h); before, it is asked by poll(2), which does not
- * know how much a terminal takes. is_socket: it is one, and send(2) takes the place of write(2).
+ * Standard error never waits from now on (net/writer.h); before, it is asked by poll(2), which does
+ * not know how much a terminal takes. is_socket: it is one, and send(2) takes the place of
+ * write(2).
  */
 void log_unblock(bool is_socket);
 

@@ -101,8 +101,8 @@ static void print_operations(FILE *out, const char *operands)
 }
 
 /*
- * "HOST [PORT]", "[HOST [PORT]]" or "[ADDRESS]..." in mdoc; "" is none. An Op lasts to the end of the
- * line, where all brackets are closed.
+ * "HOST [PORT]", "[HOST [PORT]]" or "[ADDRESS]..." in mdoc; "" is none. An Op lasts to the end of
+ * the line, where all brackets are closed.
  */
 static void print_operands(FILE *out, const char *operands)
 {

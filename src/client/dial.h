@@ -24,7 +24,9 @@
 /* How long one address may take to answer, unless a timeout was given. */
 #define DIAL_TIMEOUT_NS (10 * CLOCK_NS_PER_S)
 
-/* A timeout that is switched off is about replies: connecting still ends, after five or six SYNs. */
+/*
+ * A timeout that is switched off is about replies: connecting still ends, after five or six SYNs.
+ */
 #define DIAL_LONGEST_NS (45 * CLOCK_NS_PER_S)
 
 struct dial_request {

@@ -313,7 +313,9 @@ MUST_USE static int wait_for_events(struct talk *talk, struct pollfd fds[N_FDS])
 	uint64_t silence_ns = silence_deadline_ns(talk);
 	uint64_t deadline_ns = clock_earlier_ns(silence_ns, progress_deadline_ns(&talk->progress));
 	int ready = io_wait(fds, N_FDS, deadline_ns);
-	/* Nothing was there at that deadline. Later there may be: we may have been stopped since. */
+	/*
+	 * Nothing was there at that deadline. Later there may be: we may have been stopped since.
+	 */
 	if (ready == 0 && deadline_ns == silence_ns)
 		judge_silence(talk);
 	return ready;

@@ -65,8 +65,8 @@ MUST_USE int addr_parse_port(const char *text, uint16_t *ret_port);
 
 /*
  * Looks a spec of the kinds ADDR_HOST and ADDR_UNIX up. family: AF_UNSPEC, AF_INET or AF_INET6.
- * The addresses come in the order in which to try them (RFC 6724), each once. Blocks as long as the resolver
- * does. Returns how many (1..ADDR_MAX_RESOLVED), or ERR_NO_SUCH_HOST, ERR_NO_INTERFACE,
+ * The addresses come in the order in which to try them (RFC 6724), each once. Blocks as long as the
+ * resolver does. Returns how many (1..ADDR_MAX_RESOLVED), or ERR_NO_SUCH_HOST, ERR_NO_INTERFACE,
  * ERR_NAME_SERVER, ERR_NO_ADDRESS, ERR_RESOLVER or -errno.
  */
 MUST_USE int addr_resolve(const struct addr_spec *spec, int family,

@@ -3,10 +3,10 @@
  * "There is something new": how many processes wake one that sleeps, at the price of a system call
  * only if it does sleep (eventfd(2)).
  *
- * The sleeper marks itself asleep, looks once more whether there is anything, and then waits for the
- * descriptor. A process with news writes the news into shared memory first, then calls news_tell().
- * If the sleeper is awake, that is one load. Each of the two reads what the other wrote, so no news
- * is slept through.
+ * The sleeper marks itself asleep, looks once more whether there is anything, and then waits for
+ * the descriptor. A process with news writes the news into shared memory first, then calls
+ * news_tell(). If the sleeper is awake, that is one load. Each of the two reads what the other
+ * wrote, so no news is slept through.
  *
  * A process may be stopped or killed at any instruction of news_tell(). Others still wake the
  * sleeper: it is marked as woken only after the write that wakes it.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A writer: writes to standard output or standard error, whatever they are, without ever waiting for
- * what reads them.
+ * A writer: writes to standard output or standard error, whatever they are, without ever waiting
+ * for what reads them.
  *
  * O_NONBLOCK belongs to the open file, which the shell and other programs share. So a pipe or a
  * terminal is opened once more, and the new, non-blocking open file takes the descriptor's number:
@@ -38,8 +38,9 @@ struct writer {
 enum writer_files { WRITER_ANY_FILE, WRITER_LOCAL_FILES };
 
 /*
- * Makes a writer of a descriptor. The number stays the same; what it refers to may change, isatty(3) is
- * not to be asked afterwards. A descriptor that is not open for writing stays as it is.
+ * Makes a writer of a descriptor. The number stays the same; what it refers to may change,
+ * isatty(3) is not to be asked afterwards. A descriptor that is not open for writing stays as it
+ * is.
  */
 void writer_open(int fd, enum writer_files files, struct writer *ret_writer);
 
@@ -56,10 +57,10 @@ struct writer_wait {
 };
 
 /*
- * Writes all of it, waiting for the reader without a limit; but once a signal has ended the program,
- * only while the reader goes on reading, half a second at a time. INT and TERM end the wait. `wait`
- * may be NULL: no limit. Returns 0, -EINTR when the wait was ended (by the signal wait->ended_by),
- * or -errno.
+ * Writes all of it, waiting for the reader without a limit; but once a signal has ended the
+ * program, only while the reader goes on reading, half a second at a time. INT and TERM end the
+ * wait. `wait` may be NULL: no limit. Returns 0, -EINTR when the wait was ended (by the signal
+ * wait->ended_by), or -errno.
  */
 MUST_USE int writer_write_all(struct writer *writer, const void *bytes, size_t size,
 			      struct writer_wait *wait);

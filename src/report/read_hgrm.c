@@ -15,10 +15,10 @@
  * the unit of Value: wrk2 counts microseconds and divides by 1000, HistogramLogProcessor takes
  * nanoseconds and divides by 1000000 by default. Both give milliseconds, the default of --unit.
  *
- * A row has four fields. The fourth of percentile 1 is infinite, or left out in a plain list. A list
- * ends with that row, or with a footer that has the total count: without both it was cut off. Java writes decimal
- * commas in some locales. In a plain list they are read; in CSV a comma separates fields, so such a
- * row has too many.
+ * A row has four fields. The fourth of percentile 1 is infinite, or left out in a plain list. A
+ * list ends with that row, or with a footer that has the total count: without both it was cut off.
+ * Java writes decimal commas in some locales. In a plain list they are read; in CSV a comma
+ * separates fields, so such a row has too many.
  *
  * wrk2 prints more around the list, of which some is read. Its -U prints two lists: the second is
  * of times "without taking delayed starts into account", which is service time.
@@ -352,7 +352,9 @@ MUST_USE static int take_line(struct list *list, const char *line, bool *is_serv
 		return take_footer(list, line);
 	if (list->is_open && (*line == '\0' || *line == '\r'))
 		return 0;
-	/* Within a list any other line is damage; behind its footer, or a rule, others may follow. */
+	/*
+	 * Within a list any other line is damage; behind its footer, or a rule, others may follow.
+	 */
 	if (list->is_open && !list->has_footer && *line != '-')
 		return add_row(list, line);
 	if (list->is_open)

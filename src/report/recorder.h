@@ -2,8 +2,9 @@
 /*
  * Makes the series of a measurement while it goes on (base/series.h, struct series_keeper).
  *
- * Of a run that is longer than there is room for, or whose histograms are larger, neighbours are added and new intervals are twice
- * as long: two at a time, not all at once, for whoever measures must not be kept from it.
+ * Of a run that is longer than there is room for, or whose histograms are larger, neighbours are
+ * added and new intervals are twice as long: two at a time, not all at once, for whoever measures
+ * must not be kept from it.
  *
  *	1 1 1 1 1 1     full
  *	2 1 1 1 1 2     the first two are one, and so there is room for two seconds

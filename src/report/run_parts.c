@@ -277,8 +277,8 @@ static int by_text(const void *a, const void *b)
 }
 
 /*
- * The texts at `offset` of all parts, each once, in alphabetical order: "a, b and 7 more". *ret_list
- * is the caller's, NULL if there is none.
+ * The texts at `offset` of all parts, each once, in alphabetical order: "a, b and 7 more".
+ * *ret_list is the caller's, NULL if there is none.
  */
 MUST_USE static int list_texts(const struct run_parts *parts, size_t offset, const char *separator,
 			       char **ret_list)

@@ -186,7 +186,9 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 		switch (verdict) {
 		case ACCEPT_GOT:
 			arrive(admission, arrival_of(admission, listener, fd, &peer));
-			/* Serving may be the whole conversation, and the socket closed meanwhile. */
+			/*
+			 * Serving may be the whole conversation, and the socket closed meanwhile.
+			 */
 			if (listener->fd < 0)
 				return ACCEPT_GOT;
 			break;

@@ -98,8 +98,8 @@ void admission_pause(struct admission *admission, const char *what, int code);
 void admission_client_ended(struct admission *admission);
 
 /*
- * Accepts from a listening socket that is ready. *is_ready becomes false as soon as a connection was
- * taken, or none was there. Returns why it stopped: never ACCEPT_NEXT.
+ * Accepts from a listening socket that is ready. *is_ready becomes false as soon as a connection
+ * was taken, or none was there. Returns why it stopped: never ACCEPT_NEXT.
  */
 enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener,
 				     bool *is_ready);

@@ -53,8 +53,8 @@ MUST_USE int crew_open(struct crew *crew, struct server *server);
 void crew_close(struct crew *crew);
 
 /*
- * In worker i: gives the memory of all others back. A worker that was taken over cannot change their
- * connections, nor they its.
+ * In worker i: gives the memory of all others back. A worker that was taken over cannot change
+ * their connections, nor they its.
  */
 void crew_keep_only(const struct crew *crew, uint32_t i);
 

@@ -82,8 +82,8 @@ bool listen_drain_is_empty(struct listen_drain *drain, const struct listeners *l
 	if (!are_empty(drain, listeners, found_empty))
 		return false;
 	/*
-	 * The time between two SYN-ACKs doubles: the next one comes at the latest when the queue has
-	 * had room for as long as it had none before, and a second.
+	 * The time between two SYN-ACKs doubles: the next one comes at the latest when the queue
+	 * has had room for as long as it had none before, and a second.
 	 */
 	if (drain->was_overrun) {
 		drain->was_overrun = false;

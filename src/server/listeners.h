@@ -41,8 +41,9 @@ struct listen_addresses {
 };
 
 /*
- * Looks a spec up and appends its addresses: for the wildcard that is [::]. Blocks as long as the resolver does. Returns 0, ERR_TOO_MANY_ADDRESSES or a code of
- * addr_resolve(). The spec must outlive the list.
+ * Looks a spec up and appends its addresses: for the wildcard that is [::]. Blocks as long as the
+ * resolver does. Returns 0, ERR_TOO_MANY_ADDRESSES or a code of addr_resolve(). The spec must
+ * outlive the list.
  */
 MUST_USE int listeners_look_up(struct listen_addresses *addresses, const struct addr_spec *spec);
 

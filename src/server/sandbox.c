@@ -149,7 +149,10 @@ static const struct seccomp_rule stopping_rules[] = {
 	GETSOCKOPT(SOL_SOCKET, SO_MEMINFO),
 };
 
-/* The same of unix sockets. They are known by their numbers, which no TCP socket that listens can get. */
+/*
+ * The same of unix sockets. They are known by their numbers, which no TCP socket that listens can
+ * get.
+ */
 static size_t shutting_rules(const struct listeners *listeners,
 			     struct seccomp_rule ret_rules[LISTENERS_MOST])
 {

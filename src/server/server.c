@@ -86,8 +86,8 @@ static bool is_ready_unread(const struct server *server)
 
 uint64_t server_deadline_ns(const struct server *server)
 {
-	bool is_behind = is_ready_unread(server) || server->manager.unsent != NULL ||
-			 log_is_behind();
+	bool is_behind =
+		is_ready_unread(server) || server->manager.unsent != NULL || log_is_behind();
 	uint64_t retry_ns = is_behind ? clock_deadline_ns(RETRY_NS) : CLOCK_NEVER;
 	return clock_earlier_ns(retry_ns, drain_deadline_ns(&server->drain));
 }

@@ -35,7 +35,9 @@ struct line {
 
 static enum log_format format;
 
-/* The line that is being written, and the one whose rest is still to come. Too large for a stack. */
+/*
+ * The line that is being written, and the one whose rest is still to come. Too large for a stack.
+ */
 static struct line expected, cut;
 
 /* ---- reading a line ---- */

@@ -19,6 +19,7 @@ from harness import PATIENCE
 TEST = re.compile(r"^TEST\((\w+)\)", re.MULTILINE)
 RESULT = re.compile(r"^(ok|not ok) \d+ - (\S+)", re.MULTILINE)
 SKIPPED = re.compile(r"^# SKIP (\S+): (.*)", re.MULTILINE)
+ALL_SKIPPED = re.compile(r"^ok 1 .*# SKIP (.*)", re.MULTILINE)
 
 
 @functools.cache
@@ -91,6 +92,8 @@ class CTest(pytest.Item):
         skipped = dict(SKIPPED.findall(output))
         if self.name in skipped:
             pytest.skip(skipped[self.name])
+        if none := ALL_SKIPPED.search(output):
+            pytest.skip(none.group(1))
         results = dict((name, word == "ok") for word, name in RESULT.findall(output))
         n_failed = sum(not passed for passed in results.values())
         is_whole = self.name == self.path.stem

@@ -153,7 +153,10 @@ static uint32_t workers(void)
 	return 1;
 }
 
-/* What pthread_create(3) and the end of a thread come to. clone3(2) fails: its flags are out of reach. */
+/*
+ * What pthread_create(3) and the end of a thread come to. clone3(2) fails: its flags are out of
+ * reach.
+ */
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 #define THREAD_DETAILS                                                             \
 	(CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | \

@@ -180,7 +180,9 @@ static void end(struct uring *uring, struct ringed *ringed)
 static void poll_for(struct uring *uring, struct ringed *ringed)
 {
 	struct conn *conn = &ringed->conn;
-	/* Nothing tells of an acknowledgement, or of memory: it has another turn (server/crowd.h). */
+	/*
+	 * Nothing tells of an acknowledgement, or of memory: it has another turn (server/crowd.h).
+	 */
 	if (conn->is_leaving || crowd_is_short(conn))
 		return;
 	uint16_t events = echo_wants(&conn->echo) == ECHO_WRITE ? POLLOUT : POLLIN;

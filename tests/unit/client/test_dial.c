@@ -166,7 +166,7 @@ TEST(this_machine_is_the_limit_if_all_that_failed_failed_for_it)
 
 TEST(each_limit_of_this_machine_has_a_remedy)
 {
-	static const int codes[] = { -EAGAIN, -EMFILE, -ENFILE, -ENOBUFS,       -ENOMEM,
+	static const int codes[] = { -EAGAIN, -EMFILE, -ENFILE,        -ENOBUFS,     -ENOMEM,
 				     -EACCES, -EPERM,  -EADDRNOTAVAIL, -EAFNOSUPPORT };
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
 		assert_true(err_is_local(codes[i]));

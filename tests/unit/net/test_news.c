@@ -167,7 +167,7 @@ static void another_tells(void)
 	news_begin_sleep(&news);
 }
 
-TEST(a_process_stopped_at_any_instruction_of_its_news_keeps_no_other_from_waking)
+TEST(a_process_stopped_at_any_instruction_keeps_no_other_from_waking)
 {
 	news_begin_sleep(&news);
 	unit_stop_everywhere(tell_once, NULL, another_tells);
@@ -265,8 +265,7 @@ int main(void)
 		NEWS_TEST(who_sleeps_is_woken_once_however_many_tell),
 		NEWS_TEST(each_sleep_is_woken_anew),
 		NEWS_TEST(a_wake_that_comes_late_ends_no_more_than_one_sleep),
-		NEWS_TEST(
-			a_process_stopped_at_any_instruction_of_its_news_keeps_no_other_from_waking),
+		NEWS_TEST(a_process_stopped_at_any_instruction_keeps_no_other_from_waking),
 		NEWS_TEST(no_news_of_one_teller_is_slept_through),
 		NEWS_TEST(no_news_of_several_tellers_is_slept_through),
 	};

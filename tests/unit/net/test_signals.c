@@ -99,7 +99,7 @@ static void be_client(const void *argument)
 	expect(rows, ARRAY_LEN(rows));
 }
 
-TEST(a_client_ignores_what_a_failed_write_raises_and_leaves_the_rest_at_its_default)
+TEST(a_client_ignores_what_a_failed_write_raises_and_keeps_other_defaults)
 {
 	unit_in_child(be_client, NULL);
 }
@@ -249,7 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			a_client_ignores_what_a_failed_write_raises_and_leaves_the_rest_at_its_default),
+			a_client_ignores_what_a_failed_write_raises_and_keeps_other_defaults),
 		cmocka_unit_test(a_server_reads_what_concerns_it_whoever_started_it),
 		cmocka_unit_test(a_client_that_measures_leaves_an_ignored_signal_ignored),
 		cmocka_unit_test(a_signal_is_read_once_and_then_none),

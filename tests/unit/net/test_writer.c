@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A writer never waits for what reads it, whatever that is, and changes nothing for others that have
- * the same open file.
+ * A writer never waits for what reads it, whatever that is, and changes nothing for others that
+ * have the same open file.
  */
 #include "net/writer.h"
 

@@ -59,7 +59,9 @@ TEST(while_nothing_is_accepted_it_looks_less_and_less_often)
 		now_ns = accept_watch_deadline_ns(&watch, now_ns);
 	}
 	assert_int_equal(rest_ns, ACCEPT_WATCH_REST_MAX_NS);
-	/* Then something is accepted: the next that is overlooked waits no longer than the first. */
+	/*
+	 * Then something is accepted: the next that is overlooked waits no longer than the first.
+	 */
 	assert_true(accept_watch_found(&watch, 8, now_ns));
 	assert_false(watch.is_stuck);
 	assert_int_equal(watch.rest_ns, ACCEPT_WATCH_REST_MIN_NS);

@@ -718,7 +718,7 @@ TEST(who_waits_in_the_room_is_served_though_the_queues_are_closed)
 }
 
 /* More than linger at a time: the queue keeps the others until there is room. */
-TEST(who_is_queued_at_the_drain_timeout_gets_a_fin_and_no_reset_though_it_still_sends)
+TEST(a_queued_client_that_still_sends_gets_a_fin_at_the_drain_timeout)
 {
 	int clients[10];
 	listen_twice();
@@ -828,8 +828,7 @@ int main(void)
 		ADMISSION_TEST(
 			a_full_one_whose_queue_is_empty_closes_it_while_its_clients_are_there),
 		ADMISSION_TEST(who_waits_in_the_room_is_served_though_the_queues_are_closed),
-		ADMISSION_TEST(
-			who_is_queued_at_the_drain_timeout_gets_a_fin_and_no_reset_though_it_still_sends),
+		ADMISSION_TEST(a_queued_client_that_still_sends_gets_a_fin_at_the_drain_timeout),
 		ADMISSION_TEST(a_second_signal_closes_all_of_it_at_once),
 		ADMISSION_TEST(who_was_turned_away_is_what_goes_first_when_descriptors_are_short),
 	};

@@ -631,7 +631,7 @@ int main(void)
 		return 0;
 	}
 	if (!seccomp_is_known_here()) {
-		puts("1..1\nok 1 - attempts of an intruder # SKIP no seccomp for this architecture");
+		puts("1..1\nok 1 - attempts of an intruder # SKIP no seccomp on this machine");
 		return 0;
 	}
 	const struct CMUnitTest tests[] = {

@@ -213,7 +213,9 @@ static void try_calls_of_engine(const void *argument)
 		syscall(never_calls[i], -1L, -1L, -1L, -1L, -1L, -1L);
 		UNIT_CHILD_MUST((errno == ENOSYS) == !is_of_engine);
 	}
-	/* A child of that server has it no more than any other child, nor has a worker that serves. */
+	/*
+	 * A child of that server has it no more than any other child, nor has a worker that serves.
+	 */
 	UNIT_CHILD_MUST(is_killed(end_of_call(&sandbox, __NR_memfd_create, -1)));
 	UNIT_CHILD_MUST(sandbox_enter_worker(&sandbox) == 0);
 	UNIT_CHILD_MUST(syscall(__NR_memfd_create, "", 0) < 0 && errno == ENOSYS);

@@ -321,7 +321,7 @@ TEST(a_worker_that_cannot_wait_for_connections_pauses_and_tries_again)
 
 /* ---- the end ---- */
 
-TEST(a_worker_serves_until_the_queues_are_said_to_be_empty_and_then_closes_its_copies)
+TEST(a_worker_closes_its_copies_when_the_queues_are_said_to_be_empty)
 {
 	open_worker();
 	int client = unit_connect(&address);
@@ -450,8 +450,7 @@ int main(void)
 		WORKER_TEST(a_worker_that_was_woken_and_pauses_wakes_another),
 		WORKER_TEST(a_worker_that_another_wakes_looks_at_the_listening_sockets),
 		WORKER_TEST(a_worker_that_cannot_wait_for_connections_pauses_and_tries_again),
-		WORKER_TEST(
-			a_worker_serves_until_the_queues_are_said_to_be_empty_and_then_closes_its_copies),
+		WORKER_TEST(a_worker_closes_its_copies_when_the_queues_are_said_to_be_empty),
 		WORKER_TEST(
 			a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty),
 		WORKER_TEST(with_nobody_there_the_end_of_the_queues_is_its_own),
