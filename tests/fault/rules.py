@@ -97,7 +97,7 @@ LISTENER_LOST = Outcome(Kind.ENDS, 4, "cannot accept on .*: {cause}")
 PATH_LEFT = Outcome(Kind.LESS, 0, "warning: cannot remove unix:.*: {cause}")
 
 AF_UNIX, AF_INET6, AF_NETLINK = 1, 10, 16
-DIRECTORY = 1
+NO_DIRECTORY, DIRECTORY = 0, 1
 STANDARD_FDS = (0, 1, 2)
 ROOT = 1
 
@@ -116,7 +116,7 @@ SERVE_RULES = [
     Rule("open", "*", CANNOT_LISTEN, "a stale path is replaced under the lock of its directory alone",
          detail=(DIRECTORY,)),
     Rule("flock", "*", CANNOT_LISTEN, "the same"),
-    Rule("open dup fstatfs", "*", UNHARMED, "where an output cannot be opened anew, a child copies it (net/writer.h)"),
+    Rule("open dup fstat fstatfs ioctl", "*", UNHARMED, "where an output cannot be opened anew, a child copies it (net/writer.h)"),
     Rule("setrlimit", "*", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients instead of \d+"),
          "the limit of descriptors stays as low as it is"),
     Rule("fopen fgets getrlimit", "*", UNHARMED, "a limit that cannot be known is none (net/machine.h)"),
@@ -201,6 +201,9 @@ SERVE_RULES = [
 SERVE_ALSO = [
     Rule("bind listen", "EADDRINUSE", UNHARMED, "another port is tried; or the path is stale"),
     Rule("socket", "*", TAKEN, "whether a path is stale cannot be found out", detail=(AF_UNIX,)),
+    Rule("open", "*", Outcome(Kind.REFUSED, 4, "cannot open /dev/null: {cause}"),
+         "with a standard descriptor closed, a socket would take its number", when="start", detail=(NO_DIRECTORY,)),
+    Rule("fcntl", "*", UNHARMED, "of an output that is written to as it is (net/writer.h)"),
     Rule("lstat", "*", TAKEN, "whether a path is stale cannot be found out", when="start"),
     Rule("unlink", "ENOENT", TAKEN, "it was said to be gone, and is not", when="start"),
     Rule("unlink", "*", CANNOT_LISTEN, "the path cannot be removed", when="start"),
@@ -299,7 +302,8 @@ TALK_RULES = [
 
     Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", MACHINE_CANNOT, "this machine is short of something"),
     Rule("getaddrinfo", "*", CANNOT_CONNECT, "unresolved is status 3"),
-    Rule("socket connect", "EMFILE ENFILE ENOBUFS ENOMEM EACCES", MACHINE_CANNOT, "this machine is short of something"),
+    Rule("socket connect", "EMFILE ENFILE ENOBUFS ENOMEM EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EPERM",
+         MACHINE_CANNOT, "this machine is short of something, or does not allow it"),
     Rule("socket connect setsockopt getsockopt", "*", CANNOT_CONNECT, "no connection is status 3"),
 
     Rule("poll", "ENOMEM", UNHARMED, "no memory for a moment is no reason to end (net/io.c)"),

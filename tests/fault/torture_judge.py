@@ -256,6 +256,8 @@ def judge_stop(life, outcome, plan, hit):
     may_end_early = any(BYSTANDER in victims for victims in candidates) or hit.name == "setsockopt"
     # Nor if both were a worker's, or that died.
     may_end_early = may_end_early or outcome.kind == Kind.WORKER
+    # Nor if the second TERM comes when the stubborn one has been given up, on a busy machine.
+    may_end_early = may_end_early or not life.lines("^killing ")
     statuses = [-signal.SIGTERM] + ([0, 1] if may_end_early else [])
     complaints.unless(life.status in statuses, f"exit status {life.status}, not {statuses}")
     judge_warnings(complaints, life, outcome, hit)
