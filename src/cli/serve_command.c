@@ -116,8 +116,10 @@ static const struct option_row options[N_OPTIONS] = {
 		.most = CAPACITY_MOST,
 		.help = "clients at once from one address (no limit)",
 		.details = "Serve at most N clients at once from one IPv4 address or IPv6 /64 "
-			   "network. Those over it are accepted and wait, up to 256 of them; one "
-			   "more is closed.",
+			   "network. Connections over it are accepted and wait, and use none of "
+			   "the places for clients. Up to 256 of them wait; if there are more, "
+			   "the latest of the source that has the most is closed. With an "
+			   "engine that has workers, one process accepts for all of them then.",
 	},
 	[IDLE_TIMEOUT] = {
 		.name = "idle-timeout",
@@ -313,7 +315,7 @@ static const char *const reasons[] = {
 	"timeout: the client's host does not answer any more.",
 	"idle: nothing moved for --idle-timeout.",
 	"drain: the server ended first.",
-	"source-limit: more clients from one source than may even wait.",
+	"source-limit: more clients from one source than may wait.",
 	"killed: the process that served it was killed; signal= says by which signal.",
 	"error: anything else; error= says what.",
 	NULL,

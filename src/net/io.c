@@ -50,6 +50,11 @@ ssize_t io_recv(int fd, void *buffer, size_t size)
 	return receive(fd, buffer, size, MSG_DONTWAIT);
 }
 
+ssize_t io_peek(int fd, void *buffer, size_t size)
+{
+	return receive(fd, buffer, size, MSG_DONTWAIT | MSG_PEEK);
+}
+
 int io_set_patience(int fd, uint64_t patience_ns)
 {
 	struct timeval limit = {

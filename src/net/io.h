@@ -35,6 +35,9 @@ MUST_USE ssize_t io_write(int fd, const void *bytes, size_t size);
 MUST_USE ssize_t io_recv(int fd, void *buffer, size_t size);
 MUST_USE ssize_t io_send(int fd, const void *bytes, size_t size);
 
+/* io_recv(), but what is received stays there for the next call (MSG_PEEK). */
+MUST_USE ssize_t io_peek(int fd, void *buffer, size_t size);
+
 /*
  * Half-close (shutdown(2), SHUT_WR): our FIN goes out behind the last byte, reading goes on.
  * A connection that is gone already (ENOTCONN) needs no FIN. Returns 0 or -errno.

@@ -3,14 +3,17 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "net/io.h"
 #include "net/listen.h"
 #include "net/machine.h"
 #include "net/options.h"
+#include "server/dispatch.h"
 #include "server/session.h"
 
 /* The room may hold this share of our descriptors, so that waiting never starves serving. */
@@ -31,6 +34,8 @@ void admission_setup(struct admission *admission, struct server *server, admissi
 							 : &admission->own_last_said_ns;
 	admission->listen_state = server->upward != NULL ? server->upward->listen_state
 							 : &admission->own_listen_state;
+	admission->message =
+		server->upward != NULL ? server->upward->message : &admission->own_message;
 	admission->n_places = places < ADMISSION_ROOM ? (size_t)places : ADMISSION_ROOM;
 	linger_setup(&admission->linger, n_descriptors);
 }
@@ -56,15 +61,9 @@ static bool may_serve(const struct admission *admission)
 	       phase_of(admission) < DRAIN_CALLING_OFF;
 }
 
-/* One who can serve a single client does nothing else while that one waits. */
-static bool is_taken_by_one_who_waits(const struct admission *admission)
-{
-	return admission->server->clients.most == 1 && admission->n_waiting > 0;
-}
-
 bool admission_is_open(const struct admission *admission)
 {
-	return may_serve(admission) && !is_taken_by_one_who_waits(admission);
+	return may_serve(admission);
 }
 
 void admission_client_ended(struct admission *admission)
@@ -72,18 +71,9 @@ void admission_client_ended(struct admission *admission)
 	admission->resume_ns = 0;
 }
 
-/* Does somebody wait whom another worker's client can make room for? */
-static bool waits_for_others(const struct admission *admission)
-{
-	const struct source_limit *limit = admission->server->clients.limit;
-	return limit != NULL && limit->n_tables > 1 && admission->n_waiting > 0;
-}
-
 uint64_t admission_deadline_ns(const struct admission *admission)
 {
 	uint64_t deadline_ns = admission_is_paused(admission) ? admission->resume_ns : CLOCK_NEVER;
-	if (waits_for_others(admission) && !is_full(admission))
-		deadline_ns = clock_earlier_ns(deadline_ns, clock_deadline_ns(ADMISSION_LOOK_NS));
 	deadline_ns = clock_earlier_ns(deadline_ns, linger_deadline_ns(&admission->linger));
 	return clock_earlier_ns(deadline_ns, listen_drain_deadline_ns(&admission->listen_drain));
 }
@@ -91,6 +81,8 @@ uint64_t admission_deadline_ns(const struct admission *admission)
 void admission_pause(struct admission *admission, const char *what, int code)
 {
 	admission->resume_ns = clock_deadline_ns(ADMISSION_PAUSE_NS);
+	if (code == -EBUSY)
+		return; /* workers are slower than we are for a moment: nothing is short */
 	if (log_once_a_second(admission->last_said_ns))
 		log_warning("%s: %s, clients wait", what, err_text(code).text);
 }
@@ -98,9 +90,14 @@ void admission_pause(struct admission *admission, const char *what, int code)
 /* Ends a connection that was not served, by a lingering close. */
 static void turn_away(struct admission *admission, struct arrival *arrival, enum ending reason)
 {
-	clients_wait_no_more(&admission->server->clients, arrival->ticket);
+	struct clients *clients = &admission->server->clients;
+	struct client *passed_on = NULL; /* the supervisor's, which no worker has taken */
+	if (admission->server->upward == NULL)
+		passed_on = clients_of_ticket(clients, arrival->ticket);
+	if (passed_on != NULL)
+		clients_leave(clients, passed_on);
 	linger_add(&admission->linger, arrival->fd);
-	server_client_turned_away(admission->server, &arrival->peer, reason);
+	server_client_turned_away(admission->server, &arrival->peer, reason, 0, arrival->ticket);
 }
 
 /* Serves an arrival if that can be done now. Returns whether it was. */
@@ -114,7 +111,6 @@ static bool serve_now(struct admission *admission, struct arrival *arrival)
 	if (client == NULL)
 		return false;
 	client->fd = arrival->fd;
-	arrival->ticket = 0;
 	if (clients->count > CROWD && arrival->peer.family != AF_UNIX)
 		options_spread_keepalive(client->fd, clients->last_serial);
 	int rc = admission->serve(admission->engine, client);
@@ -125,25 +121,100 @@ static bool serve_now(struct admission *admission, struct arrival *arrival)
 	return rc == 0;
 }
 
-/*
- * Lets an arrival wait, for his source or, as the machine has no process for him, for that: then
- * admission has paused, so that is one client at most, for whom there is one place more.
- */
-static void let_wait(struct admission *admission, struct arrival *arrival)
+/* ---- connections that wait ---- */
+
+static void take_out(struct admission *admission, size_t i)
 {
-	if (!admission_is_paused(admission) && arrival->ticket == 0) {
-		if (admission->n_waiting < admission->n_places)
-			arrival->ticket = clients_wait(&admission->server->clients, &arrival->peer);
-		if (arrival->ticket == 0) {
-			turn_away(admission, arrival, ENDING_SOURCE);
-			return;
+	admission->n_waiting--;
+	memmove(&admission->room[i], &admission->room[i + 1],
+		(admission->n_waiting - i) * sizeof(admission->room[0]));
+}
+
+/*
+ * Makes room for a connection whose source has fewer there than another one, at least by two: that
+ * one's latest is turned away. Returns false if there is no such source.
+ */
+static bool make_room_for(struct admission *admission, const struct peer *peer)
+{
+	struct map_entry entries[4 * ADMISSION_ROOM]; /* a power of two */
+	struct map counts = { entries, ARRAY_LEN(entries) };
+	uint64_t source, most = 0;
+	size_t victim = 0;
+	memset(entries, 0, sizeof(entries));
+	for (size_t i = 0; i < admission->n_waiting; i++) {
+		if (!peer_source(&admission->room[i].peer, &source))
+			continue;
+		uint64_t count = map_get(&counts, source) + 1;
+		map_set(&counts, source, count);
+		if (count >= most) { /* this is its latest, if no other has as many */
+			most = count;
+			victim = i;
 		}
-		/* Room that was made just before it waited was told to nobody. */
-		if (serve_now(admission, arrival))
-			return;
+	}
+	if (!peer_source(peer, &source) || most <= map_get(&counts, source) + 1)
+		return false;
+	struct arrival arrival = admission->room[victim];
+	take_out(admission, victim);
+	turn_away(admission, &arrival, ENDING_SOURCE);
+	return true;
+}
+
+/*
+ * Has an arrival wait, for its source or, if the machine is short of something, for that: then
+ * admission has paused, so that is one connection at most, for which there is one more place.
+ */
+static void let_wait(struct admission *admission, struct arrival arrival)
+{
+	bool has_place =
+		admission_is_paused(admission) || admission->n_waiting < admission->n_places;
+	if (!has_place && !make_room_for(admission, &arrival.peer)) {
+		turn_away(admission, &arrival, ENDING_SOURCE);
+		return;
 	}
 	assert(admission->n_waiting < ARRAY_LEN(admission->room));
-	admission->room[admission->n_waiting++] = *arrival;
+	arrival.start_ns = clock_now_ns();
+	arrival.poll_events = POLLRDHUP;
+	admission->room[admission->n_waiting++] = arrival;
+}
+
+size_t admission_poll_waiting(const struct admission *admission, struct pollfd *ret_polls)
+{
+	for (size_t i = 0; i < admission->n_waiting; i++)
+		ret_polls[i] = (struct pollfd){ .fd = admission->room[i].fd,
+						.events = admission->room[i].poll_events };
+	return admission->n_waiting;
+}
+
+/*
+ * Has the client ended a connection that waits, with nothing left to echo? *ret_code: 0 or the error
+ * behind it. A client may also have sent what it has to send, and its FIN: it waits for the echo.
+ */
+static bool has_ended(struct arrival *arrival, int *ret_code)
+{
+	char byte;
+	ssize_t n = io_pending_error(arrival->fd);
+	if (n == 0)
+		n = io_peek(arrival->fd, &byte, sizeof(byte));
+	if (n > 0)
+		arrival->poll_events = 0; /* an error is all that can come */
+	*ret_code = n < 0 ? (int)n : 0;
+	return n <= 0 && n != -EAGAIN;
+}
+
+void admission_drop_ended(struct admission *admission, const struct pollfd *polls)
+{
+	size_t n = admission->n_waiting;
+	admission->n_waiting = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct arrival arrival = admission->room[i];
+		int code;
+		if (polls[i].revents == 0 || !has_ended(&arrival, &code)) {
+			admission->room[admission->n_waiting++] = arrival;
+			continue;
+		}
+		io_close(&arrival.fd);
+		server_client_left(admission->server, &arrival.peer, arrival.start_ns, code);
+	}
 }
 
 void admission_serve_waiting(struct admission *admission)
@@ -169,23 +240,52 @@ static struct arrival arrival_of(struct admission *admission, const struct liste
 	return (struct arrival){ .fd = fd, .peer = peer_of(fd, peer) };
 }
 
+/* Takes the next connection: from a listening socket, or what the supervisor passes on. */
+static enum accept_verdict take_next(struct admission *admission, const struct listener *listener,
+				     struct arrival *ret_arrival, int *reterr_code)
+{
+	struct server *server = admission->server;
+	int fd;
+	if (!listener->is_dispatch) {
+		struct addr peer;
+		enum accept_verdict verdict = accept_client(listener->fd, &fd, &peer, reterr_code);
+		if (verdict == ACCEPT_GOT)
+			*ret_arrival = arrival_of(admission, listener, fd, &peer);
+		return verdict;
+	}
+	struct dispatch_message *message = admission->message;
+	enum accept_verdict verdict = dispatch_take(listener->fd, message, &fd, reterr_code);
+	if (verdict == ACCEPT_GOT) {
+		*ret_arrival = (struct arrival){
+			.fd = fd,
+			.peer = message->peer,
+			.ticket = message->ticket,
+		};
+		server_client_accepted(server);
+	} else if (message->ticket != 0) {
+		server_client_turned_away(server, &message->peer, ENDING_ERROR, *reterr_code,
+					  message->ticket);
+	}
+	return verdict;
+}
+
 static void arrive(struct admission *admission, struct arrival arrival)
 {
 	if (!serve_now(admission, &arrival))
-		let_wait(admission, &arrival);
+		let_wait(admission, arrival);
 }
 
 enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener,
 				     bool *is_ready)
 {
 	for (int i = 0; i < ADMISSION_BUDGET && admission_is_open(admission); i++) {
-		int fd, code;
-		struct addr peer;
-		enum accept_verdict verdict = accept_client(listener->fd, &fd, &peer, &code);
+		int code;
+		struct arrival arrival;
+		enum accept_verdict verdict = take_next(admission, listener, &arrival, &code);
 		*is_ready &= verdict == ACCEPT_PAUSE;
 		switch (verdict) {
 		case ACCEPT_GOT:
-			arrive(admission, arrival_of(admission, listener, fd, &peer));
+			arrive(admission, arrival);
 			/*
 			 * Serving may be the whole conversation, and the socket closed meanwhile.
 			 */
@@ -217,7 +317,7 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 static void note_empty(struct admission *admission, size_t number, int state)
 {
 	const struct listener *listener = &admission->server->listeners.list[number];
-	if (!listen_drain_gets_blind(listener))
+	if (!listen_drain_is_blind(listener))
 		return;
 	if (state == LISTEN_DRAIN_STOPPED)
 		admission->found_empty |= UINT64_C(1) << number;
@@ -227,7 +327,7 @@ static void note_empty(struct admission *admission, size_t number, int state)
 
 int admission_accept_ready(struct admission *admission, bool *is_ready)
 {
-	struct listeners *listeners = &admission->server->listeners;
+	const struct listeners *listeners = &admission->server->listeners;
 	for (size_t i = 0; i < listeners->n; i++) {
 		if (listeners->list[i].fd < 0 || !is_ready[i])
 			continue;
@@ -236,10 +336,8 @@ int admission_accept_ready(struct admission *admission, bool *is_ready)
 			admission_accept(admission, &listeners->list[i], &is_ready[i]);
 		if (verdict == ACCEPT_NONE)
 			note_empty(admission, i, state);
-		else if (verdict == ACCEPT_LOST && phase_of(admission) == DRAIN_SERVING)
-			return -EBADF;
 		else if (verdict == ACCEPT_LOST)
-			listener_close(&listeners->list[i]);
+			return -EBADF;
 	}
 	return 0;
 }
@@ -262,34 +360,39 @@ static enum accept_verdict turn_next_away(struct admission *admission,
 					  const struct listener *listener)
 {
 	for (;;) {
-		int fd, code;
-		struct addr peer;
-		enum accept_verdict verdict = accept_client(listener->fd, &fd, &peer, &code);
+		int code;
+		struct arrival arrival;
+		enum accept_verdict verdict = take_next(admission, listener, &arrival, &code);
 		if (verdict == ACCEPT_NEXT)
 			continue;
 		if (verdict == ACCEPT_PAUSE && linger_close_oldest(&admission->linger))
 			continue;
 		if (verdict != ACCEPT_GOT)
 			return verdict;
-		struct arrival arrival = arrival_of(admission, listener, fd, &peer);
 		turn_away(admission, &arrival, ENDING_DRAIN);
 		return verdict;
 	}
 }
 
-/* is_last: it does not wait for room, but closes those that linger. */
-static void turn_queue_away(struct admission *admission, size_t number, bool is_last)
+/*
+ * is_last: it does not wait for room, but closes those that linger. Returns why it stopped.
+ */
+static enum accept_verdict turn_queue_away(struct admission *admission,
+					   const struct listener *listener, bool is_last)
 {
-	const struct listener *listener = &admission->server->listeners.list[number];
 	for (int i = 0; i < QUEUE_MAX && listener->fd >= 0; i++) {
 		if (!is_last && !linger_has_room(&admission->linger))
-			return;
+			break;
 		enum accept_verdict verdict = turn_next_away(admission, listener);
-		if (verdict == ACCEPT_NONE)
-			note_empty(admission, number, LISTEN_DRAIN_STOPPED);
 		if (verdict != ACCEPT_GOT)
-			return;
+			return verdict;
 	}
+	return ACCEPT_GOT;
+}
+
+void admission_turn_away(struct admission *admission, const struct listener *listener)
+{
+	ignore_result(turn_queue_away(admission, listener, phase_of(admission) == DRAIN_KILLING));
 }
 
 static void turn_room_away(struct admission *admission, bool is_last)
@@ -300,8 +403,11 @@ static void turn_room_away(struct admission *admission, bool is_last)
 
 static void turn_queues_away(struct admission *admission, bool is_last)
 {
-	for (size_t i = 0; i < admission->server->listeners.n; i++)
-		turn_queue_away(admission, i, is_last);
+	const struct listeners *listeners = &admission->server->listeners;
+	for (size_t i = 0; i < listeners->n; i++) {
+		if (turn_queue_away(admission, &listeners->list[i], is_last) == ACCEPT_NONE)
+			note_empty(admission, i, LISTEN_DRAIN_STOPPED);
+	}
 }
 
 void admission_stop(struct admission *admission)
@@ -310,7 +416,7 @@ void admission_stop(struct admission *admission)
 			   admission->listen_state);
 }
 
-bool admission_drain(struct admission *admission, uint64_t found_empty, bool has_room)
+bool admission_drain(struct admission *admission, uint64_t found_empty)
 {
 	const struct listeners *listeners = &admission->server->listeners;
 	admission_stop(admission);
@@ -318,10 +424,8 @@ bool admission_drain(struct admission *admission, uint64_t found_empty, bool has
 		return true;
 	if (phase_of(admission) == DRAIN_CALLING_OFF)
 		turn_queues_away(admission, false);
-	found_empty |= admission->found_empty;
-	if (!has_room)
-		found_empty |= admission->listen_drain.was_empty;
-	return listen_drain_is_empty(&admission->listen_drain, listeners, found_empty);
+	return listen_drain_is_empty(&admission->listen_drain, listeners,
+				     admission->found_empty | found_empty);
 }
 
 void admission_close(struct admission *admission)

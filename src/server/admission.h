@@ -8,20 +8,24 @@
  * when a client ends or after ADMISSION_PAUSE_NS. So a shortage never spins and never ends the
  * service.
  *
- * A limit per source cannot be kept by not accepting, for only accept tells who it is. So clients
- * over that limit are accepted and wait, CLIENTS_WAITING_MOST of them in the whole server, until
- * one of their source ends; and only one more of such a source is turned away, with a FIN. They are
- * served in the order in which they came, whichever worker has accepted them.
+ * A limit per source cannot be kept by not accepting, because only accept(2) tells the source. So
+ * one process alone accepts then, the parent of the fork engine or the supervisor. Connections over
+ * their source's limit are accepted and wait in a queue until one of that source ends, ADMISSION_ROOM
+ * at most, and are served in the order in which they came. One that the client ends meanwhile is
+ * dropped. If the queue is full, the source that has the most connections there gives way to others:
+ * its latest is turned away, with a FIN. So no source waits for another one.
  */
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H
 
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
 #include "net/accept.h"
 #include "net/peer.h"
+#include "server/dispatch.h"
 #include "server/linger.h"
 #include "server/listen_drain.h"
 #include "server/server.h"
@@ -29,23 +33,22 @@
 /* How long to leave the queue alone: short enough that relief is felt within a second. */
 #define ADMISSION_PAUSE_NS (200 * CLOCK_NS_PER_MS)
 
-/* Clients who can wait after they were accepted. Each costs a descriptor. */
-#define ADMISSION_ROOM CLIENTS_WAITING_MOST
+/* Connections that can wait after they were accepted. Each costs a descriptor. */
+#define ADMISSION_ROOM 256
 
-/*
- * Another worker's client who makes room for one who waits is told of (clients_limit_sources());
- * should that worker have died before it could tell, it is looked so often.
- */
-#define ADMISSION_LOOK_NS CLOCK_NS_PER_S
+/* Descriptors to poll for those that wait: one more waits if the machine is short of something. */
+#define ADMISSION_POLLS (ADMISSION_ROOM + 1)
 
 /* Clients accepted from one socket before we look at everything else again. */
 #define ADMISSION_BUDGET 64
 
-/* An accepted client: its connected socket, and who it is. */
+/* An accepted connection. */
 struct arrival {
 	int fd;
 	struct peer peer;
-	uint64_t ticket; /* of one who waits for his source, else 0 */
+	uint64_t ticket;   /* in a worker: its number in the supervisor's table, else 0 */
+	uint64_t start_ns; /* while it waits: since when */
+	short poll_events; /* and what it is polled for, besides errors */
 };
 
 /*
@@ -68,7 +71,9 @@ struct admission {
 	struct listen_drain listen_drain; /* of the process that decides on the end */
 	_Atomic int *listen_state;        /* enum listen_drain_state */
 	_Atomic int own_listen_state;
-	uint64_t found_empty; /* as listen_drain_is_empty() wants it */
+	uint64_t found_empty;             /* as listen_drain_is_empty() wants it */
+	struct dispatch_message *message; /* the last one taken (server/dispatch.h) */
+	struct dispatch_message own_message;
 };
 
 /* Prepares a zeroed admission. */
@@ -107,9 +112,17 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 /*
  * Accepts from every listening socket that is ready: is_ready[i] is about the i-th, and is false
  * afterwards unless nothing was accepted there although something may be waiting. Returns 0, or
- * -EBADF when a socket is lost; while the server drains, such a socket is only closed.
+ * -EBADF when a socket is lost.
  */
 MUST_USE int admission_accept_ready(struct admission *admission, bool *is_ready);
+
+/*
+ * Sets up descriptors to poll for the connections that wait, ADMISSION_POLLS at most, and returns
+ * their number; and drops connections that the client has ended, when they were polled. Between the
+ * two calls nothing may be served or accepted.
+ */
+size_t admission_poll_waiting(const struct admission *admission, struct pollfd *ret_polls);
+void admission_drop_ended(struct admission *admission, const struct pollfd *polls);
 
 /* Serves those in the room who now can be. To be called in every round, before accepting. */
 void admission_serve_waiting(struct admission *admission);
@@ -124,11 +137,13 @@ void admission_stop(struct admission *admission);
  * For the same process, in every round from then on: once the drain timeout has come, turns away
  * the connections in the accept queues, as many at a time as the lingering close has room for.
  * found_empty: a bit for each listening socket, as in struct admission, of the processes that
- * accept. has_room: one of them has room for a client; if not, a queue that was empty before the
- * stop counts as empty. Returns true when the accept queues are empty and stay empty, or must be
- * closed as they are: then call admission_close().
+ * accept. Returns true when the accept queues are empty and stay empty, or must be closed as they
+ * are: then call admission_close().
  */
-MUST_USE bool admission_drain(struct admission *admission, uint64_t found_empty, bool has_room);
+MUST_USE bool admission_drain(struct admission *admission, uint64_t found_empty);
+
+/* The same for a queue that is not among the listening sockets (server/dispatch.h). */
+void admission_turn_away(struct admission *admission, const struct listener *listener);
 
 /* Turns away the connections that are in the accept queues, and closes the listening sockets. */
 void admission_close(struct admission *admission);

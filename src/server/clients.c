@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "net/io.h"
 #include "net/process.h"
 
 #define CACHE_LINE ((size_t)64)
@@ -77,142 +76,24 @@ struct client *clients_at(const struct clients *clients, uint32_t index)
 
 /* ---- sources ---- */
 
-int clients_limit_sources(struct source_limit *limit, uint64_t most, struct clients *tables,
-			  size_t n_tables, int room_fd)
+/* Counts a client in for its source. Returns false if that has too many. */
+MUST_USE static bool count_in(struct clients *clients, const struct peer *peer)
 {
-	limit->most = most;
-	limit->room_fd = room_fd;
-	limit->tables = tables;
-	limit->n_tables = n_tables;
-	for (size_t i = 0; i < n_tables; i++) {
-		tables[i].limit = limit;
-		tables[i].place = &tables[i];
-	}
-	return lock_open(&limit->lock);
-}
-
-/* Whoever waits may look again. */
-static void tell_of_room(const struct source_limit *limit)
-{
-	static const uint64_t one = 1;
-	if (limit->room_fd >= 0)
-		ignore_result(io_write(limit->room_fd, &one, sizeof(one))); /* it never fills up */
-}
-
-/* For these the limit's lock must be held. */
-
-static bool has_too_many(const struct source_limit *limit, uint64_t source)
-{
-	uint64_t count = 0;
-	for (size_t i = 0; i < limit->n_tables; i++)
-		count += map_get(&limit->tables[i].by_source, source);
-	return count >= limit->most;
-}
-
-/* The place of a ticket; of 0, a free one. NULL: there is none. */
-static struct waiting *waiting_of(struct source_limit *limit, uint64_t ticket)
-{
-	for (size_t i = 0; i < ARRAY_LEN(limit->waiting); i++) {
-		if (limit->waiting[i].ticket == ticket)
-			return &limit->waiting[i];
-	}
-	return NULL;
-}
-
-/* Does somebody of this source wait who came before whoever has this ticket, or has none? */
-static bool came_before(const struct source_limit *limit, uint64_t source, uint64_t ticket)
-{
-	for (size_t i = 0; i < ARRAY_LEN(limit->waiting); i++) {
-		const struct waiting *waiting = &limit->waiting[i];
-		if (waiting->ticket != 0 && waiting->source == source &&
-		    (ticket == 0 || waiting->ticket < ticket))
-			return true;
-	}
-	return false;
-}
-
-static void forget_ticket(struct source_limit *limit, uint64_t ticket)
-{
-	struct waiting *waiting = ticket != 0 ? waiting_of(limit, ticket) : NULL;
-	if (waiting != NULL)
-		waiting->ticket = 0;
-}
-
-/* Counts a client in for his source. Returns false if he has to wait. */
-MUST_USE static bool count_in(struct clients *clients, const struct peer *peer, uint64_t ticket)
-{
-	struct source_limit *limit = clients->limit;
 	uint64_t source;
-	if (limit == NULL || !peer_source(peer, &source))
+	if (clients->most_per_source == 0 || !peer_source(peer, &source))
 		return true;
-	lock_take(&limit->lock);
-	bool may_come = !has_too_many(limit, source) && !came_before(limit, source, ticket);
-	if (may_come) {
-		map_set(&clients->by_source, source, map_get(&clients->by_source, source) + 1);
-		forget_ticket(limit, ticket);
-	}
-	lock_give(&limit->lock);
-	return may_come;
-}
-
-uint64_t clients_wait(struct clients *clients, const struct peer *peer)
-{
-	struct source_limit *limit = clients->limit;
-	uint64_t ticket = 0;
-	lock_take(&limit->lock);
-	struct waiting *place = waiting_of(limit, 0);
-	if (place != NULL) {
-		ticket = ++limit->last_ticket;
-		place->where = clients->place;
-		place->peer = *peer;
-		ignore_result(peer_source(peer, &place->source)); /* or it had no reason to wait */
-		/* Last: whose it is must be right, should we die before the next line. */
-		atomic_store_explicit(&place->ticket, ticket, memory_order_release);
-	}
-	lock_give(&limit->lock);
-	return ticket;
-}
-
-void clients_wait_no_more(struct clients *clients, uint64_t ticket)
-{
-	if (ticket == 0)
-		return;
-	lock_take(&clients->limit->lock);
-	forget_ticket(clients->limit, ticket);
-	lock_give(&clients->limit->lock);
-	tell_of_room(clients->limit); /* of him who was next */
-}
-
-bool clients_take_waiting(struct clients *clients, struct peer *ret_peer)
-{
-	struct source_limit *limit = clients->limit;
-	bool found = false;
-	if (limit == NULL)
+	uint64_t count = map_get(&clients->by_source, source);
+	if (count >= clients->most_per_source)
 		return false;
-	lock_take(&limit->lock);
-	for (size_t i = 0; i < ARRAY_LEN(limit->waiting) && !found; i++) {
-		struct waiting *waiting = &limit->waiting[i];
-		found = waiting->ticket != 0 && waiting->where == clients->place;
-		if (found) {
-			*ret_peer = waiting->peer;
-			waiting->ticket = 0;
-		}
-	}
-	lock_give(&limit->lock);
-	return found;
+	map_set(&clients->by_source, source, count + 1);
+	return true;
 }
 
 static void count_out(struct clients *clients, const struct peer *peer)
 {
 	uint64_t source;
-	if (clients->limit == NULL || !peer_source(peer, &source))
-		return;
-	lock_take(&clients->limit->lock);
-	map_set(&clients->by_source, source, map_get(&clients->by_source, source) - 1);
-	bool somebody_waits = came_before(clients->limit, source, 0);
-	lock_give(&clients->limit->lock);
-	if (somebody_waits)
-		tell_of_room(clients->limit);
+	if (clients->most_per_source != 0 && peer_source(peer, &source))
+		map_set(&clients->by_source, source, map_get(&clients->by_source, source) - 1);
 }
 
 /* ---- clients ---- */
@@ -241,16 +122,31 @@ static uint32_t next_serial(struct clients *clients)
 struct client *clients_enter(struct clients *clients, const struct peer *peer, uint64_t ticket)
 {
 	assert(clients->count < clients->most);
-	if (!count_in(clients, peer, ticket))
+	if (!count_in(clients, peer))
 		return NULL;
 	struct client *client = take_entry(clients);
 	memset(client, 0, clients->entry_size);
 	client->peer = *peer;
+	client->ticket = ticket;
 	client->start_ns = clock_now_ns();
 	client->fd = -1;
 	clients->count++;
 	atomic_store_explicit(&client->serial, next_serial(clients), memory_order_release);
 	return client;
+}
+
+uint64_t clients_ticket(const struct clients *clients, const struct client *client)
+{
+	uint64_t serial = atomic_load_explicit(&client->serial, memory_order_relaxed);
+	return serial << 32 | clients_index(clients, client);
+}
+
+struct client *clients_of_ticket(const struct clients *clients, uint64_t ticket)
+{
+	if (ticket == 0 || (uint32_t)ticket >= clients->most)
+		return NULL;
+	struct client *client = clients_at(clients, (uint32_t)ticket);
+	return clients_ticket(clients, client) == ticket ? client : NULL;
 }
 
 void clients_started(struct clients *clients, struct client *client, pid_t pid)
@@ -278,11 +174,6 @@ void clients_leave(struct clients *clients, struct client *client)
 	atomic_store_explicit(&client->serial, 0, memory_order_release);
 }
 
-static void forget(struct map *map)
-{
-	memset(map->entries, 0, map->n_places * sizeof(struct map_entry));
-}
-
 void clients_reset(struct clients *clients)
 {
 	bool any_child = false;
@@ -292,13 +183,8 @@ void clients_reset(struct clients *clients)
 		atomic_store_explicit(&client->serial, 0, memory_order_release);
 	}
 	if (any_child)
-		forget(&clients->by_pid);
-	if (clients->limit != NULL) {
-		lock_take(&clients->limit->lock);
-		forget(&clients->by_source);
-		lock_give(&clients->limit->lock);
-		tell_of_room(clients->limit);
-	}
+		memset(clients->by_pid.entries, 0,
+		       clients->by_pid.n_places * sizeof(struct map_entry));
 	atomic_store_explicit(clients->used, 0, memory_order_release);
 	clients->count = clients->first_free = 0;
 }

@@ -28,7 +28,6 @@
 
 #include "base/compiler.h"
 #include "base/map.h"
-#include "net/lock.h"
 #include "net/peer.h"
 
 /* What is told of a conversation. Lock-free, or one who is killed could leave a lock behind. */
@@ -49,34 +48,7 @@ struct client {
 	uint32_t next_free; /* of a free entry: the next one, index + 1 */
 	pid_t pid;          /* the child that serves it alone, 0: there is none */
 	int fd;             /* the connected socket, in whoever serves it */
-};
-
-struct clients;
-
-/* Clients at most who wait although they were accepted, because their source has too many. */
-#define CLIENTS_WAITING_MOST 256
-
-/* One of them. A free place has ticket 0. */
-struct waiting {
-	_Atomic uint64_t ticket; /* who has the lower one came first */
-	uint64_t source;
-	const struct clients *where; /* whose owner has its socket */
-	struct peer peer;
-};
-
-/*
- * At most so many clients of one source, in all the tables together, and those who wait for that.
- * Where the tables are those of several processes it lies in memory that they share. Whoever dies
- * with the lock leaves his own part behind half changed, and that is forgotten with him.
- */
-struct source_limit {
-	struct lock lock;
-	uint64_t most;
-	uint64_t last_ticket;
-	int room_fd; /* each write is an edge for whoever waits (eventfd(2)); -1: nobody does */
-	const struct clients *tables;
-	size_t n_tables;
-	struct waiting waiting[CLIENTS_WAITING_MOST];
+	uint64_t ticket;    /* of a worker's client: its number in the supervisor's table, or 0 */
 };
 
 struct clients {
@@ -87,10 +59,9 @@ struct clients {
 	uint32_t first_free;  /* index + 1, 0: none */
 	uint32_t last_serial; /* of the latest client */
 	struct map by_pid;    /* pid -> index + 1 */
-	struct map by_source; /* source -> how many clients; kept only where there is a limit */
-	struct source_limit *limit; /* NULL: none; and as which of its tables it knows this one */
-	const struct clients *place;
-	void *memory; /* NULL: it lies in somebody else's */
+	struct map by_source; /* source -> number of clients; kept only where there is a limit */
+	uint64_t most_per_source; /* the limit, 0: none */
+	void *memory;             /* NULL: it lies in somebody else's */
 	size_t memory_size;
 };
 
@@ -104,38 +75,19 @@ MUST_USE int clients_open(struct clients *ret_clients, uint32_t most, size_t ent
 size_t clients_size(uint32_t most, size_t entry_size);
 void clients_place(struct clients *ret_clients, void *memory, uint32_t most, size_t entry_size);
 
-/*
- * Sets a limit per source for these tables together, before anybody uses them; where that are
- * several processes, the limit lies in memory that they share, and room_fd tells those who wait
- * when one of their source has left (EPOLLET; it is never read). Takes room_fd. Returns 0 or
- * -errno.
- */
-MUST_USE int clients_limit_sources(struct source_limit *limit, uint64_t most,
-				   struct clients *tables, size_t n_tables, int room_fd);
-
 /* Gives the memory back, if it is its own; nobody may be served any more. A zeroed one is fine. */
 void clients_close(struct clients *clients);
 
 /*
- * Enters a client who is not served yet. The table must not be full. ticket: of one who has waited,
- * else 0. NULL: its source has as many as one may have, or others of it came before.
+ * Enters a client that is not served yet. The table must not be full. ticket: as in struct client.
+ * Returns NULL if its source has most_per_source clients already.
  */
 MUST_USE struct client *clients_enter(struct clients *clients, const struct peer *peer,
 				      uint64_t ticket);
 
-/*
- * Puts a client whom clients_enter() would not take among those who wait. Returns a ticket, or 0:
- * there are CLIENTS_WAITING_MOST already. Who is not to wait any more gives it back, unless he was
- * entered with it.
- */
-MUST_USE uint64_t clients_wait(struct clients *clients, const struct peer *peer);
-void clients_wait_no_more(struct clients *clients, uint64_t ticket);
-
-/*
- * One of those who wait in this table, *ret_peer, is taken out; false: there is none. For who
- * cleans up behind an owner that died.
- */
-MUST_USE bool clients_take_waiting(struct clients *clients, struct peer *ret_peer);
+/* A number for a client that no other client of this table gets, not 0; and the client, or NULL. */
+uint64_t clients_ticket(const struct clients *clients, const struct client *client);
+struct client *clients_of_ticket(const struct clients *clients, uint64_t ticket);
 
 /* The client's child has been started. */
 void clients_started(struct clients *clients, struct client *client, pid_t pid);
@@ -147,8 +99,8 @@ struct client *clients_find(const struct clients *clients, pid_t pid);
 void clients_leave(struct clients *clients, struct client *client);
 
 /*
- * Makes a table empty whose owner has died: what it was doing when it died does not matter. From
- * here on its caller is the owner.
+ * Makes a table without a limit empty whose owner has died: what it was doing when it died does not
+ * matter. From here on its caller is the owner.
  */
 void clients_reset(struct clients *clients);
 

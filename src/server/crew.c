@@ -60,7 +60,6 @@ static void lay_out(struct crew *crew, struct carver *carver)
 {
 	struct server *server = crew->server;
 	crew->news_sleep = carve(carver, sizeof(*crew->news_sleep));
-	crew->limit = carve(carver, sizeof(*crew->limit));
 	crew->said_ns = carve(carver, sizeof(*crew->said_ns));
 	crew->listen_state = carve(carver, sizeof(*crew->listen_state));
 	for (uint32_t i = 0; i < crew->n_members; i++) {
@@ -85,30 +84,16 @@ void crew_keep_only(const struct crew *crew, uint32_t i)
 	char *memory = crew->memory;
 	size_t shared_to = crew->members[0].memory_from;
 	const struct member *member = &crew->members[i];
-	if (crew->server->max_per_source != 0)
-		return; /* then workers look into the tables of all */
 	if (member->memory_from > shared_to)
 		process_unshare(memory + shared_to, member->memory_from - shared_to);
 	if (crew->memory_size > member->memory_to)
 		process_unshare(memory + member->memory_to, crew->memory_size - member->memory_to);
 }
 
-MUST_USE static int limit_sources(struct crew *crew)
-{
-	uint64_t most = crew->server->max_per_source;
-	if (most == 0)
-		return 0;
-	int room_fd = news_open_edge();
-	if (room_fd < 0)
-		return room_fd;
-	return clients_limit_sources(crew->limit, most, crew->tables, crew->n_members, room_fd);
-}
-
 void crew_close(struct crew *crew)
 {
 	if (crew->memory != NULL) {
 		news_close(&crew->news);
-		io_close(&crew->limit->room_fd);
 		process_unshare(crew->memory, crew->memory_size);
 	}
 	free(crew->tables);
@@ -127,7 +112,7 @@ MUST_USE static int share_memory(struct crew *crew)
 	crew->memory_size = counter.used;
 	struct carver carver = { .memory = crew->memory, .page_size = page_size };
 	lay_out(crew, &carver);
-	crew->news.fd = crew->limit->room_fd = -1;
+	crew->news.fd = -1;
 	return 0;
 }
 
@@ -141,13 +126,27 @@ int crew_open(struct crew *crew, struct server *server)
 		return -ENOMEM;
 	int rc = share_memory(crew);
 	if (rc == 0)
-		rc = limit_sources(crew);
-	if (rc == 0)
 		rc = news_open(&crew->news, crew->news_sleep);
 	return rc;
 }
 
 /* ---- what workers tell ---- */
+
+/* Is it the supervisor that accepts? Then it has a table of all clients. */
+static bool has_dispatch(const struct crew *crew)
+{
+	return crew->server->clients.most != 0;
+}
+
+/* Counts and logs an end. If we passed that client to a worker, its place is free (dispatch.h). */
+static void count_end(struct crew *crew, const struct ending_facts *facts)
+{
+	struct clients *clients = &crew->server->clients;
+	struct client *client = clients_of_ticket(clients, facts->ticket);
+	server_count(crew->server, facts);
+	if (client != NULL)
+		clients_leave(clients, client);
+}
 
 /* No more than a full ring at once: a worker that goes on reporting must not hold us up. */
 bool crew_fetch(struct crew *crew, uint32_t i)
@@ -160,7 +159,7 @@ bool crew_fetch(struct crew *crew, uint32_t i)
 			break;
 		if (facts.serial != 0)
 			member->last_told = facts.serial;
-		server_count(crew->server, &facts);
+		count_end(crew, &facts);
 		any = true;
 	}
 	return any;
@@ -192,6 +191,8 @@ static const struct client *next_of(const struct crew *crew, uint32_t i, const s
 uint32_t crew_count_clients(const struct crew *crew)
 {
 	uint32_t count = 0;
+	if (has_dispatch(crew))
+		return crew->server->clients.count; /* on their way to a worker, too */
 	for (uint32_t i = 0; i < crew->n_members; i++) {
 		for (const struct client *client = next_of(crew, i, NULL); client != NULL;
 		     client = next_of(crew, i, client))
@@ -200,12 +201,17 @@ uint32_t crew_count_clients(const struct crew *crew)
 	return count;
 }
 
-uint64_t crew_count_accepted(const struct crew *crew)
+uint64_t crew_count_taken(const struct crew *crew)
 {
-	uint64_t count = crew->server->totals.accepted;
+	uint64_t count = 0;
 	for (uint32_t i = 0; i < crew->n_members; i++)
 		count += atomic_load(&crew->members[i].slot->accepted);
 	return count;
+}
+
+static uint64_t count_accepted(const struct crew *crew)
+{
+	return crew->server->totals.accepted + (has_dispatch(crew) ? 0 : crew_count_taken(crew));
 }
 
 uint64_t crew_found_empty(const struct crew *crew)
@@ -214,16 +220,6 @@ uint64_t crew_found_empty(const struct crew *crew)
 	for (uint32_t i = 0; i < crew->n_members; i++)
 		found |= atomic_load(&crew->members[i].slot->found_empty);
 	return found;
-}
-
-bool crew_has_room(const struct crew *crew)
-{
-	for (uint32_t i = 0; i < crew->n_members; i++) {
-		const struct member *member = &crew->members[i];
-		if (member->pid != 0 && atomic_load(&member->slot->is_full) == 0)
-			return true;
-	}
-	return false;
 }
 
 bool crew_has_closed(const struct crew *crew)
@@ -244,14 +240,14 @@ void crew_say_totals(struct crew *crew)
 	for (int tries = 0; tries < TOTALS_TRIES; tries++) {
 		crew_fetch_all(crew);
 		totals = crew->server->totals;
-		totals.accepted = crew_count_accepted(crew);
+		totals.accepted = count_accepted(crew);
 		n_clients = crew_count_clients(crew);
 		for (uint32_t i = 0; i < crew->n_members; i++) {
 			for (const struct client *client = next_of(crew, i, NULL); client != NULL;
 			     client = next_of(crew, i, client))
 				server_add_moving(&totals, client);
 		}
-		if (!crew_fetch_all(crew) && crew_count_accepted(crew) == totals.accepted)
+		if (!crew_fetch_all(crew) && count_accepted(crew) == totals.accepted)
 			break;
 	}
 	server_say_totals(&totals, n_clients);
@@ -264,31 +260,46 @@ static uint32_t count_its_clients(struct crew *crew, uint32_t i, const struct pr
 	uint32_t count = 0;
 	for (const struct client *client = next_of(crew, i, NULL); client != NULL;
 	     client = next_of(crew, i, client)) {
-		server_count(crew->server,
-			     &(struct ending_facts){
-				     .peer = client->peer,
-				     .in = atomic_load(&client->score.in),
-				     .out = atomic_load(&client->score.out),
-				     .lasted_ns = clock_now_ns() - client->start_ns,
-				     .reason = end->signal != 0 ? ENDING_KILLED : ENDING_ERROR,
-				     .code = atomic_load(&member->slot->code),
-				     .signal = end->signal,
-				     .serial = atomic_load(&client->serial),
-			     });
+		count_end(crew, &(struct ending_facts){
+					.peer = client->peer,
+					.in = atomic_load(&client->score.in),
+					.out = atomic_load(&client->score.out),
+					.lasted_ns = clock_now_ns() - client->start_ns,
+					.reason = end->signal != 0 ? ENDING_KILLED : ENDING_ERROR,
+					.code = atomic_load(&member->slot->code),
+					.signal = end->signal,
+					.serial = atomic_load(&client->serial),
+					.ticket = client->ticket,
+				});
 		count++;
 	}
-	struct ending_facts waited = { .reason = ENDING_KILLED, .signal = end->signal };
-	while (clients_take_waiting(&crew->tables[i], &waited.peer))
-		server_count(crew->server, &waited);
 	return count;
+}
+
+/* The connection that it had taken from the supervisor and not entered yet, if there is one. */
+static void count_its_last_message(struct crew *crew, uint32_t i, const struct process_end *end)
+{
+	const struct dispatch_message *message = &crew->members[i].slot->message;
+	if (clients_of_ticket(&crew->server->clients, message->ticket) != NULL)
+		count_end(crew, &(struct ending_facts){
+					.peer = message->peer,
+					.reason = ENDING_KILLED,
+					.signal = end->signal,
+					.ticket = message->ticket,
+					.was_turned_away = true,
+				});
 }
 
 uint32_t crew_bury(struct crew *crew, uint32_t i, const struct process_end *end)
 {
 	crew_fetch(crew, i);
 	uint32_t n_clients = count_its_clients(crew, i, end);
+	count_its_last_message(crew, i, end);
 	clients_reset(&crew->tables[i]);
 	struct worker_slot *slot = crew->members[i].slot;
-	crew->server->totals.accepted += atomic_exchange(&slot->accepted, 0);
+	uint64_t n_accepted = atomic_exchange(&slot->accepted, 0);
+	if (!has_dispatch(crew))
+		crew->server->totals.accepted += n_accepted;
+	slot->message.ticket = 0;
 	return n_clients;
 }

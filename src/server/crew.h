@@ -41,7 +41,6 @@ struct crew {
 	uint32_t n_members;
 	struct news news; /* wakes the supervisor */
 	struct news_sleep *news_sleep;
-	struct source_limit *limit;
 	_Atomic uint64_t *said_ns; /* when one of them said last that clients wait */
 	_Atomic int *listen_state; /* enum listen_drain_state (server/listen_drain.h) */
 	void *memory;
@@ -62,17 +61,14 @@ void crew_keep_only(const struct crew *crew, uint32_t i);
 bool crew_fetch(struct crew *crew, uint32_t i);
 bool crew_fetch_all(struct crew *crew);
 
-/* How many clients they have accepted, those of workers that have died too. */
-uint64_t crew_count_accepted(const struct crew *crew);
+/* Number of connections that the workers have taken since they were started. */
+uint64_t crew_count_taken(const struct crew *crew);
 
 /* How many clients they have. */
 uint32_t crew_count_clients(const struct crew *crew);
 
 /* What they have found out about accept queues, as listen_drain_is_empty() wants it. */
 uint64_t crew_found_empty(const struct crew *crew);
-
-/* Does any of them have room for a client? */
-bool crew_has_room(const struct crew *crew);
 
 /* Have all of them closed their copies of the listening sockets? */
 bool crew_has_closed(const struct crew *crew);

@@ -5,6 +5,7 @@
 #ifndef SERVER_ENDING_H
 #define SERVER_ENDING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "net/peer.h"
@@ -31,9 +32,11 @@ struct ending_facts {
 	uint64_t in, out; /* bytes */
 	uint64_t lasted_ns;
 	enum ending reason;
-	int code;        /* for ENDING_ERROR: the negative code */
-	int signal;      /* for ENDING_KILLED */
-	uint32_t serial; /* which client of its table it was (server/clients.h); 0: none */
+	int code;             /* for ENDING_ERROR: the negative code */
+	int signal;           /* for ENDING_KILLED */
+	uint32_t serial;      /* which client of its table it was (server/clients.h); 0: none */
+	uint64_t ticket;      /* and which one of the supervisor's table; 0: none */
+	bool was_turned_away; /* it is closed although its client has not ended it */
 };
 
 /* The reason that a negative code of recv(2) or send(2) amounts to. */

@@ -19,6 +19,7 @@ struct listener {
 	int fd; /* -1 when it is closed */
 	struct addr addr;
 	struct listen_path path; /* of a unix socket that we made */
+	bool is_dispatch;        /* not one, but where the supervisor passes clients (dispatch.h) */
 	bool is_passed;          /* somebody else made it, and may go on with it */
 };
 
@@ -78,7 +79,6 @@ void listeners_resume(const struct listeners *listeners);
 /* Is there one that still listens? */
 bool listeners_any_open(const struct listeners *listeners);
 
-/* Closes all of them; their number stays. */
 void listeners_close(struct listeners *listeners);
 
 #endif

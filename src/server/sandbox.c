@@ -159,7 +159,7 @@ static size_t shutting_rules(const struct listeners *listeners,
 	size_t n = 0;
 	for (size_t i = 0; i < listeners->n; i++) {
 		const struct listener *listener = &listeners->list[i];
-		if (listen_drain_gets_blind(listener))
+		if (listen_drain_is_blind(listener))
 			ret_rules[n++] = (struct seccomp_rule){
 				.call = __NR_shutdown,
 				.checks = { SECCOMP_IS(0, listener->fd), SECCOMP_IS(1, SHUT_RD) },
@@ -178,6 +178,21 @@ static size_t shutting_rules(const struct listeners *listeners,
 static const struct seccomp_rule worker_rules[] = {
 	{ .call = CALL_EPOLL_WAIT }, { .call = __NR_epoll_ctl }, FUTEX(FUTEX_WAIT),
 	FUTEX(FUTEX_WAKE),           FUTEX(FUTEX_WAIT_BITSET),
+};
+
+/* Connections are passed from the supervisor to workers (server/dispatch.h): the supervisor's part. */
+static const struct seccomp_rule passing_rules[] = {
+	{ .call = __NR_sendmsg },
+	{ .call = __NR_socketpair,
+	  .checks = { SECCOMP_IS(0, AF_UNIX),
+		      SECCOMP_IS(1, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC),
+		      SECCOMP_IS(2, 0) } },
+};
+
+/* And the worker's. */
+static const struct seccomp_rule taking_rules[] = {
+	{ .call = __NR_recvmsg },
+	{ .call = __NR_dup },
 };
 
 /* What only opening a worker takes. */
@@ -260,6 +275,8 @@ MUST_USE static int put_on_server_list(const struct listeners *listeners,
 		has_path(listeners) ? (struct seccomp_rules)SECCOMP_RULES(path_rules) : none,
 		needs->has_workers ? (struct seccomp_rules)SECCOMP_RULES(worker_rules) : none,
 		needs->has_workers ? (struct seccomp_rules)SECCOMP_RULES(opening_rules) : none,
+		needs->has_dispatch ? (struct seccomp_rules)SECCOMP_RULES(passing_rules) : none,
+		needs->has_dispatch ? (struct seccomp_rules)SECCOMP_RULES(taking_rules) : none,
 		needs->serving,
 		needs->opening,
 	};
@@ -277,6 +294,7 @@ MUST_USE static int give_up_calls(struct sandbox *sandbox, const struct listener
 		return rc;
 	sandbox->child = seccomp_compile(child, ARRAY_LEN(child), SECCOMP_OTHERWISE_KILL);
 	sandbox->worker_calls = needs->serving;
+	sandbox->has_dispatch = needs->has_dispatch;
 	sandbox->has_lists = true;
 	return 0;
 }
@@ -334,11 +352,13 @@ int sandbox_enter_child(const struct sandbox *sandbox)
 /* Calls that the list lacks fail: a worker has many clients, and is not killed for one of them. */
 int sandbox_enter_worker(const struct sandbox *sandbox)
 {
+	static const struct seccomp_rules none = { 0 };
 	const struct seccomp_rule own[] = { TGKILL_SELF(), { .call = CALL_NONE } };
 	const struct seccomp_rules tables[] = {
 		sandbox->worker_calls, /* first: they are the frequent ones */
 		SECCOMP_RULES(worker_rules),
 		SECCOMP_RULES(serving_rules),
+		sandbox->has_dispatch ? (struct seccomp_rules)SECCOMP_RULES(taking_rules) : none,
 		SECCOMP_RULES(own),
 	};
 	if (!sandbox->has_lists)

@@ -43,12 +43,14 @@ bool sandbox_is_built_in(void);
 /* What the workers of an engine call besides what any worker does. Tables live as long as we do. */
 struct sandbox_needs {
 	bool has_workers;
+	bool has_dispatch;            /* the supervisor passes connections to them (dispatch.h) */
 	struct seccomp_rules serving; /* a worker that serves */
 	struct seccomp_rules opening; /* a worker before sandbox_enter_worker() */
 };
 
 struct sandbox {
 	bool has_lists;                    /* this kernel has them, and so has our architecture */
+	bool has_dispatch;                 /* as in struct sandbox_needs */
 	struct seccomp_list child;         /* compiled once for all children */
 	struct seccomp_rules worker_calls; /* of the engine; a worker compiles its own list */
 	uint64_t second_ns;   /* the second that is being counted: when it began, ... */

@@ -313,9 +313,7 @@ MUST_USE static enum status open_table(const struct serve_config *config, struct
 	if (status != STATUS_OK || config->engine->work != NULL)
 		return status; /* workers have tables of their own */
 	int rc = clients_open(&server->clients, server->max_clients, config->engine->entry_size);
-	if (rc == 0 && server->max_per_source != 0)
-		rc = clients_limit_sources(&server->source_limit, server->max_per_source,
-					   &server->clients, 1, -1);
+	server->clients.most_per_source = server->max_per_source;
 	if (rc == 0)
 		return STATUS_OK;
 	log_error("cannot start serving: %s", err_text(rc).text);
@@ -325,7 +323,9 @@ MUST_USE static enum status open_table(const struct serve_config *config, struct
 /* Nothing that needs a right comes after this. */
 MUST_USE static enum status give_up_rights(struct server *server)
 {
-	int rc = sandbox_enter(&server->sandbox, &server->listeners, &server->engine->sandbox);
+	struct sandbox_needs needs = server->engine->sandbox;
+	needs.has_dispatch = needs.has_workers && server->max_per_source != 0;
+	int rc = sandbox_enter(&server->sandbox, &server->listeners, &needs);
 	if (rc == 0)
 		return STATUS_OK;
 	log_error("cannot give up rights: %s", err_text(rc).text);

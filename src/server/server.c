@@ -163,10 +163,9 @@ static enum ending reason_of(const struct score *score, int signal, int status)
 void server_count(struct server *server, const struct ending_facts *facts)
 {
 	struct totals *totals = &server->totals;
-	bool was_served = facts->serial != 0;
 	bool killed_by_us = facts->signal != 0 && server->drain.phase == DRAIN_KILLING;
-	totals->ended += was_served;
-	totals->turned_away += !was_served;
+	totals->ended += !facts->was_turned_away;
+	totals->turned_away += facts->was_turned_away;
 	totals->killed += facts->signal != 0;
 	totals->cut_off += facts->reason == ENDING_DRAIN || killed_by_us;
 	totals->in += facts->in;
@@ -215,14 +214,32 @@ void server_client_ended(struct server *server, struct client *client, int signa
 		.code = atomic_load_explicit(&score->code, memory_order_relaxed),
 		.signal = signal,
 		.serial = atomic_load_explicit(&client->serial, memory_order_relaxed),
+		.ticket = client->ticket,
 	};
 	tell(server, &facts);
 	clients_leave(&server->clients, client);
 }
 
-void server_client_turned_away(struct server *server, const struct peer *peer, enum ending reason)
+void server_client_turned_away(struct server *server, const struct peer *peer, enum ending reason,
+			       int code, uint64_t ticket)
 {
-	tell(server, &(struct ending_facts){ .peer = *peer, .reason = reason });
+	tell(server, &(struct ending_facts){
+			     .peer = *peer,
+			     .reason = reason,
+			     .code = code,
+			     .ticket = ticket,
+			     .was_turned_away = true,
+		     });
+}
+
+void server_client_left(struct server *server, const struct peer *peer, uint64_t start_ns, int code)
+{
+	tell(server, &(struct ending_facts){
+			     .peer = *peer,
+			     .lasted_ns = clock_now_ns() - start_ns,
+			     .reason = code < 0 ? ending_of_code(code) : ENDING_EOF,
+			     .code = code,
+		     });
 }
 
 void server_add_moving(struct totals *totals, const struct client *client)

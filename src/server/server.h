@@ -18,6 +18,7 @@
 #include "server/sandbox.h"
 
 struct engine;
+struct dispatch_message;
 struct reports;
 struct news;
 
@@ -33,9 +34,10 @@ struct upward {
 	_Atomic uint64_t *accepted;
 	const struct reports *reports;
 	const struct news *news;
-	_Atomic uint64_t *last_said_ns; /* that clients wait, which one of them says for all */
-	_Atomic int *listen_state;      /* enum listen_drain_state (server/listen_drain.h) */
-	int presence_fd;                /* hung up: nobody will ever read a report */
+	_Atomic uint64_t *last_said_ns;   /* that clients wait, which one of them says for all */
+	_Atomic int *listen_state;        /* enum listen_drain_state (server/listen_drain.h) */
+	int presence_fd;                  /* hung up: nobody will ever read a report */
+	struct dispatch_message *message; /* of a worker to which the supervisor passes clients */
 };
 
 /* The addresses, one a line, that --ready-fd is still to be given. */
@@ -60,11 +62,10 @@ struct server {
 	uint64_t drain_timeout_ns;
 	uint64_t busy_poll_ns; /* engines that wait for many: look so long before sleeping */
 	uint32_t max_clients;
-	uint32_t n_workers;               /* of the engines that have them */
-	uint32_t per_worker;              /* clients at once that one of them serves at most */
-	bool quiet;                       /* no line for a client who ends */
-	struct source_limit source_limit; /* of its own table; workers have one together */
-	struct upward *upward;            /* of a worker's view; NULL: it counts and logs itself */
+	uint32_t n_workers;    /* of the engines that have them */
+	uint32_t per_worker;   /* clients at once that one of them serves at most */
+	bool quiet;            /* no line for a client who ends */
+	struct upward *upward; /* of a worker's view; NULL: it counts and logs itself */
 };
 
 /* What signals have asked for. */
@@ -116,8 +117,19 @@ void server_client_accepted(struct server *server);
  */
 void server_client_ended(struct server *server, struct client *client, int signal, int status);
 
-/* A client is closed without having been served, for this reason. */
-void server_client_turned_away(struct server *server, const struct peer *peer, enum ending reason);
+/*
+ * A client is closed without having been served, for this reason. code: the negative code behind
+ * ENDING_ERROR, or 0. ticket: as in struct client.
+ */
+void server_client_turned_away(struct server *server, const struct peer *peer, enum ending reason,
+			       int code, uint64_t ticket);
+
+/*
+ * A client that waited since start_ns has ended the connection itself, after it had sent nothing, or
+ * by the error `code`.
+ */
+void server_client_left(struct server *server, const struct peer *peer, uint64_t start_ns,
+			int code);
 
 /* Counts and logs what a worker has told. */
 void server_count(struct server *server, const struct ending_facts *facts);

@@ -23,10 +23,10 @@
 #include "net/news.h"
 #include "net/process.h"
 #include "net/signals.h"
-#include "server/accept_watch.h"
 #include "server/crew.h"
 #include "server/engine.h"
 #include "server/lifeline.h"
+#include "server/pool_accept.h"
 #include "server/sandbox.h"
 #include "server/worker.h"
 
@@ -54,13 +54,10 @@
 struct supervisor {
 	struct server *server;
 	struct crew crew;
-	struct admission admission; /* only to close the listening sockets: it serves nobody */
-	struct lifeline closing;    /* cut when all accept queues are empty, as the server drains */
-	struct lifeline lifeline;   /* cut when the drain timeout has come */
-	struct lifeline presence;   /* cut by our end alone: until then reports are read */
-	int wakeup_fd;              /* wakes a worker that has room (server/worker.h) */
-	struct accept_watch watch;
-	bool may_be_stuck; /* idle workers may be unable to accept: more are to be started */
+	struct pool_accept accept;
+	struct lifeline closing;  /* cut when all accept queues are empty, as the server drains */
+	struct lifeline lifeline; /* cut when the drain timeout has come */
+	struct lifeline presence; /* cut by our end alone: until then reports are read */
 	uint32_t n_alive;
 	_Atomic uint64_t last_said_ns; /* that there is no process for a worker */
 };
@@ -70,7 +67,7 @@ static void close_supervisor(struct supervisor *supervisor)
 	lifeline_close(&supervisor->presence);
 	lifeline_close(&supervisor->closing);
 	lifeline_close(&supervisor->lifeline);
-	io_close(&supervisor->wakeup_fd);
+	pool_accept_close(&supervisor->accept);
 	crew_close(&supervisor->crew);
 	free(supervisor);
 }
@@ -85,8 +82,8 @@ MUST_USE static int open_supervisor(struct supervisor *supervisor)
 	if (rc == 0)
 		rc = lifeline_open(&supervisor->closing);
 	if (rc == 0)
-		rc = supervisor->wakeup_fd = news_open_edge();
-	return rc < 0 ? rc : 0;
+		rc = pool_accept_open(&supervisor->accept, supervisor->server, &supervisor->crew);
+	return rc;
 }
 
 /* ---- a worker's life ---- */
@@ -96,7 +93,7 @@ static bool may_start(const struct supervisor *supervisor)
 {
 	enum drain_phase phase = supervisor->server->drain.phase;
 	return phase == DRAIN_SERVING ||
-	       (phase == DRAIN_DRAINING && !supervisor->admission.listen_drain.is_empty);
+	       (phase == DRAIN_DRAINING && !supervisor->accept.queue_is_empty);
 }
 
 static void set_title(const struct worker *worker)
@@ -125,6 +122,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 		.last_said_ns = supervisor->crew.said_ns,
 		.listen_state = supervisor->crew.listen_state,
 		.presence_fd = supervisor->presence.child_fd,
+		.message = &member->slot->message,
 	};
 	/* The ends that only the supervisor may hold, and what is his alone. */
 	lifeline_cut(&supervisor->lifeline);
@@ -136,6 +134,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 	activation_close_notify(&server->manager);
 	crew_keep_only(&supervisor->crew, i);
 	disown_listeners(&server->listeners);
+	pool_accept_become_worker(&supervisor->accept);
 	server->clients = supervisor->crew.tables[i];
 	server->upward = &upward;
 	server->totals = (struct totals){ 0 };
@@ -149,7 +148,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 		.slot = member->slot,
 		.server = server,
 		.closing_fd = supervisor->closing.child_fd,
-		.wakeup_fd = supervisor->wakeup_fd,
+		.wakeup_fd = supervisor->accept.wakeup_fd,
 		.lifeline_fd = supervisor->lifeline.child_fd,
 	};
 	set_title(&worker);
@@ -262,7 +261,7 @@ static uint32_t wanted_more(const struct supervisor *supervisor)
 		if (to_come || (member->pid != 0 && atomic_load(&member->slot->is_full) == 0))
 			n_idle++;
 	}
-	if (n_idle >= SUPERVISOR_SPARE && (any_paused || !supervisor->may_be_stuck))
+	if (n_idle >= SUPERVISOR_SPARE && (any_paused || !supervisor->accept.may_be_stuck))
 		return 0;
 	uint32_t more = supervisor->n_alive;
 	return more < SUPERVISOR_GROWTH_MOST ? more + SUPERVISOR_SPARE : SUPERVISOR_GROWTH_MOST;
@@ -279,7 +278,7 @@ static void plan_growth(struct supervisor *supervisor)
 		member->start_at_ns = now_ns;
 		more--;
 	}
-	supervisor->may_be_stuck = false;
+	supervisor->accept.may_be_stuck = false;
 }
 
 static void plan_first(struct supervisor *supervisor)
@@ -328,93 +327,42 @@ static void kill_all(const struct supervisor *supervisor)
 	}
 }
 
-/*
- * Our copy of a listening socket is the last that is closed: one that was passed in must not be
- * resumed earlier.
- */
-static void close_queues(struct supervisor *supervisor)
-{
-	const struct crew *crew = &supervisor->crew;
-	if (!admission_drain(&supervisor->admission, crew_found_empty(crew), crew_has_room(crew)))
-		return;
-	lifeline_cut(&supervisor->closing);
-	if (supervisor->server->drain.phase == DRAIN_KILLING || crew_has_closed(crew))
-		admission_close(&supervisor->admission);
-}
-
 /* Carries out what the phase asks for. Every step may be done again. */
 static void follow_drain(struct supervisor *supervisor)
 {
 	enum drain_phase phase = supervisor->server->drain.phase;
-	admission_pass_time(&supervisor->admission);
 	if (phase >= DRAIN_DRAINING)
-		close_queues(supervisor);
+		pool_accept_drain(&supervisor->accept);
+	if (supervisor->accept.queue_is_empty)
+		lifeline_cut(&supervisor->closing);
 	if (phase >= DRAIN_CALLING_OFF)
 		lifeline_cut(&supervisor->lifeline);
 	if (phase == DRAIN_KILLING)
 		kill_all(supervisor);
 }
 
-/* May a connection wait for one worker while another has room? */
-static bool has_watch(const struct supervisor *supervisor)
-{
-	return supervisor->crew.n_members > 1 && may_start(supervisor);
-}
-
-/* The listening sockets were polled (server/accept_watch.h). */
-static void follow_watch(struct supervisor *supervisor, bool is_ready)
-{
-	static const uint64_t one = 1;
-	struct accept_watch *watch = &supervisor->watch;
-	if (!is_ready) {
-		accept_watch_found_none(watch);
-		return;
-	}
-	bool is_left =
-		accept_watch_found(watch, crew_count_accepted(&supervisor->crew), clock_now_ns());
-	supervisor->may_be_stuck = watch->is_stuck;
-	if (is_left)
-		ignore_result(io_write(supervisor->wakeup_fd, &one, sizeof(one)));
-}
-
-/* Waits for signals, for news if with_news, and for connections if the watch polls for them. */
+/* Waits for signals, for news if with_news, and for what accepting needs. */
 MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_news)
 {
 	const struct server *server = supervisor->server;
-	const struct listeners *listeners = &server->listeners;
-	const struct listen_drain *drain = &supervisor->admission.listen_drain;
-	struct pollfd ready[2 + LISTENERS_MOST] = {
+	struct pollfd polls[2 + POOL_ACCEPT_POLLS] = {
 		{ .fd = server->signals_fd, .events = POLLIN },
 		{ .fd = with_news ? supervisor->crew.news.fd : -1, .events = POLLIN },
 	};
-	uint64_t now_ns = clock_now_ns(), deadline_ns = server_deadline_ns(server);
+	uint64_t deadline_ns = server_deadline_ns(server);
 	deadline_ns = clock_earlier_ns(deadline_ns, next_start_ns(supervisor));
-	deadline_ns = clock_earlier_ns(deadline_ns, admission_deadline_ns(&supervisor->admission));
 	if (!with_news)
-		deadline_ns = clock_earlier_ns(deadline_ns, now_ns + SUPERVISOR_FETCH_NS);
-	size_t n = 2;
-	bool watches = has_watch(supervisor);
-	if (watches)
-		deadline_ns = clock_earlier_ns(
-			deadline_ns, accept_watch_deadline_ns(&supervisor->watch, now_ns));
-	bool polls = watches && accept_watch_polls(&supervisor->watch, now_ns);
-	for (size_t i = 0; polls && i < listeners->n; i++)
-		ready[n++] = (struct pollfd){ .fd = listen_drain_poll_fd(drain, listeners, i),
-					      .events = POLLIN };
-	int rc = server_wait(ready, n, deadline_ns);
-	if (rc < 0)
-		return rc;
-	bool is_ready = false;
-	for (size_t i = 2; i < n; i++)
-		is_ready |= ready[i].revents != 0;
-	if (polls)
-		follow_watch(supervisor, is_ready);
-	return 0;
+		deadline_ns = clock_earlier_ns(deadline_ns, clock_deadline_ns(SUPERVISOR_FETCH_NS));
+	size_t n = 2 + pool_accept_poll(&supervisor->accept, &polls[2], &deadline_ns);
+	int rc = server_wait(polls, n, deadline_ns);
+	if (rc >= 0)
+		pool_accept_polled(&supervisor->accept, &polls[2]);
+	return rc < 0 ? rc : 0;
 }
 
 static bool is_over(const struct supervisor *supervisor)
 {
-	return supervisor->n_alive == 0 && admission_is_over(&supervisor->admission);
+	return supervisor->n_alive == 0 && admission_is_over(&supervisor->accept.admission);
 }
 
 MUST_USE static int take_turn(struct supervisor *supervisor)
@@ -425,7 +373,7 @@ MUST_USE static int take_turn(struct supervisor *supervisor)
 	if (rc < 0)
 		return rc;
 	if (asked.new_phase) {
-		admission_stop(&supervisor->admission); /* before it is said */
+		admission_stop(&supervisor->accept.admission); /* before it is said */
 		server_say_phase(server, crew_count_clients(&supervisor->crew));
 	}
 	if (!is_over(supervisor) && server_pass_time(server))
@@ -441,6 +389,8 @@ MUST_USE static int take_turn(struct supervisor *supervisor)
 static bool look(struct supervisor *supervisor)
 {
 	bool any = crew_fetch_all(&supervisor->crew);
+	if (any)
+		admission_client_ended(&supervisor->accept.admission);
 	start_due(supervisor);
 	return any;
 }
@@ -452,7 +402,12 @@ MUST_USE static int loop(struct supervisor *supervisor)
 		rc = take_turn(supervisor);
 		if (rc < 0 || is_over(supervisor))
 			break;
-		if (look(supervisor)) {
+		bool any = look(supervisor);
+		rc = pool_accept_admit(&supervisor->accept);
+		if (rc < 0)
+			break;
+		/* A connection that waits for one of its source to end is not to wait longer. */
+		if (any && !pool_accept_has_waiting(&supervisor->accept)) {
 			rc = wait_for_events(supervisor, false);
 			continue;
 		}
@@ -474,15 +429,12 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 		.lifeline = { -1, -1 },
 		.closing = { -1, -1 },
 		.presence = { -1, -1 },
-		.wakeup_fd = -1,
 	};
-	admission_setup(&supervisor->admission, server, NULL, NULL);
 	int rc = open_supervisor(supervisor);
 	if (rc < 0) {
 		close_supervisor(supervisor);
 		return rc;
 	}
-	supervisor->admission.listen_state = supervisor->crew.listen_state;
 	plan_first(supervisor);
 	start_due(supervisor);
 	*ret_supervisor = supervisor;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/worker.h"
 
-#include <assert.h>
 #include <errno.h>
 
 #include "base/clock.h"
@@ -12,9 +11,8 @@
 
 #define TAG_CLOSING   WORKER_TAGS
 #define TAG_LIFELINE  (WORKER_TAGS + 1)
-#define TAG_ROOM      (WORKER_TAGS + 2)
-#define TAG_WAKEUP    (WORKER_TAGS + 3)
-#define TAG_LISTENERS (WORKER_TAGS + 4)
+#define TAG_WAKEUP    (WORKER_TAGS + 2)
+#define TAG_LISTENERS (WORKER_TAGS + 3)
 
 int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 {
@@ -112,8 +110,6 @@ static void hear(struct worker *worker, uint64_t tag)
 		take_wakeup(worker);
 		return;
 	}
-	if (tag == TAG_ROOM)
-		return; /* who waits is looked at in every turn */
 	if (tag == TAG_LIFELINE)
 		server->drain.phase = DRAIN_CALLING_OFF;
 	else if (server->drain.phase == DRAIN_SERVING)
@@ -177,30 +173,12 @@ void worker_note_fullness(struct worker *worker)
 	const struct server *server = worker->server;
 	atomic_store_explicit(&worker->slot->is_paused, worker->admission.resume_ns != 0,
 			      memory_order_relaxed);
-	bool waits = server->clients.most == 1 && worker->admission.n_waiting > 0;
-	int is_full = waits || server->clients.count >= server->clients.most;
+	int is_full = server->clients.count >= server->clients.most;
 	if (is_full == atomic_load_explicit(&worker->slot->is_full, memory_order_relaxed))
 		return;
 	atomic_store_explicit(&worker->slot->is_full, is_full, memory_order_relaxed);
 	if (is_full && server->engine->grows)
 		news_tell(server->upward->news);
-}
-
-/*
- * Waits for the end of a connection of another worker, while a connection waits for its source. If
- * that fails it is tried again in the next turn, which comes after ADMISSION_LOOK_NS.
- */
-static void watch_for_room(struct worker *worker)
-{
-	const struct source_limit *limit = worker->server->clients.limit;
-	bool wanted = limit != NULL && worker->admission.n_waiting > 0;
-	if (wanted == worker->waits_for_room)
-		return;
-	assert(limit != NULL); /* it was wanted before, if it is not now */
-	int rc = wanted ? poller_add(&worker->poller, limit->room_fd, EPOLLIN | EPOLLET, TAG_ROOM)
-			: poller_remove(&worker->poller, limit->room_fd);
-	if (rc == 0)
-		worker->waits_for_room = wanted;
 }
 
 /* Is the supervisor dead? */
@@ -217,17 +195,10 @@ void worker_close_listeners(struct worker *worker)
 	/* While others have it too, a socket that is closed would stay in the poller (epoll(7)). */
 	disarm(worker);
 	watch_for_wakeup(worker, false);
-	bool has_any = listeners_any_open(&worker->server->listeners);
-	if (has_any && worker_is_called_off(worker) && is_orphan(worker))
+	if (worker_is_called_off(worker) && is_orphan(worker))
 		admission_close(&worker->admission);
 	listeners_close(&worker->server->listeners);
-	if (!worker->polls_listeners)
-		worker_note_closed(worker);
-}
-
-void worker_note_closed(struct worker *worker)
-{
-	atomic_store_explicit(&worker->slot->has_closed, 1, memory_order_release);
+	atomic_store(&worker->slot->has_closed, 1);
 }
 
 /* A unix socket on which nothing comes any more would be ready all the time. */
@@ -264,7 +235,6 @@ int worker_admit(struct worker *worker)
 	if (was_ready && worker->n_workers > 1 && worker->server->clients.most > 1)
 		disarm(worker);
 	worker_note_fullness(worker);
-	watch_for_room(worker);
 	bool is_open = admission_is_open(admission) && !is_ending;
 	rc = is_open ? arm(worker) : 0;
 	if (err_is_shortage(rc)) { /* who is there is served on; others wait, for another worker */

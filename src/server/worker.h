@@ -32,6 +32,7 @@
 #include "net/poller.h"
 #include "server/admission.h"
 #include "server/clients.h"
+#include "server/dispatch.h"
 #include "server/reports.h"
 #include "server/server.h"
 
@@ -43,6 +44,7 @@ struct worker_slot {
 	_Atomic int has_closed;                 /* it has closed its listening sockets */
 	_Atomic uint64_t found_empty;           /* as listen_drain_is_empty() wants it */
 	_Atomic int code;                       /* why it ends: a negative code, or 0 */
+	struct dispatch_message message;        /* the last one from the supervisor */
 };
 
 /* Tags of the poller below this are the engine's. */
@@ -65,7 +67,6 @@ struct worker {
 	bool polls_listeners;  /* set by an engine that waits for the listening sockets itself */
 	bool is_armed;         /* they are waited for, in the poller unless that does it */
 	bool waits_for_wakeup; /* the wake-up descriptor is in the poller */
-	bool waits_for_room;   /* and what tells that one of a source has left */
 	bool is_ready[LISTENERS_MOST];
 };
 
@@ -109,12 +110,6 @@ void worker_pass_wakeup_on(struct worker *worker);
  * empty, or turns away the connections in them. If it is dead, the worker does that itself.
  */
 void worker_close_listeners(struct worker *worker);
-
-/*
- * Tells the supervisor that this worker has no listening socket any more. For an engine that waits
- * for the listening sockets itself, and whose requests hold them.
- */
-void worker_note_closed(struct worker *worker);
 
 /* Is the server called off? Then the engine ends every conversation. */
 bool worker_is_called_off(const struct worker *worker);

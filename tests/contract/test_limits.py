@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import Server, proc_state, recv_all, recv_exactly, wait_until
+from harness import Server, recv_all, recv_exactly, reset, wait_until
 from scarcity import (
     PidsCgroup,
     allow_descriptors,
@@ -69,19 +69,6 @@ class Client:
         self.sock.close()
 
 
-def one_after_the_other(server, clients, count):
-    """Clients who are all in the line, in their order: several workers accept at the same time, and each has put
-    its client there when it sleeps again."""
-    if not server.has_workers:
-        return clients(server, count)
-    arrived = []
-    for _ in range(count):
-        arrived += clients(server, 1)
-        worker = server.process_of(arrived[-1].sock)
-        wait_until(lambda: proc_state(worker) == "S", "its worker to sleep")
-    return arrived
-
-
 def all_wait(clients):
     return all(client.waits() for client in clients)
 
@@ -135,7 +122,7 @@ def test_the_surplus_of_one_source_waits_in_order_while_another_is_served(serve,
     server = serve("--max-per-source", "2", "127.0.0.1:0")
     served = clients(server, 2)
     assert all_served(served)
-    waiting = one_after_the_other(server, clients, 5)
+    waiting = clients(server, 5)
     others = clients(server, 2, source="127.0.0.2")
     assert all_served(others)
     watch_it_wait(server)
@@ -152,7 +139,7 @@ def test_beyond_the_waiting_room_a_source_gets_a_fin_and_a_line_in_the_log(serve
     server = serve("--max-per-source", "1", "127.0.0.1:0")
     (served,) = clients(server, 1)
     assert served.is_served()
-    waiting = one_after_the_other(server, clients, 1) + clients(server, WAITING_ROOM - 1)
+    waiting = clients(server, WAITING_ROOM)
     wait_until(lambda: server.totals()["accepted"] == 1 + WAITING_ROOM, "all of them to be accepted")
 
     # What they send is there before they are accepted: a close must not turn it into a reset.
@@ -166,15 +153,109 @@ def test_beyond_the_waiting_room_a_source_gets_a_fin_and_a_line_in_the_log(serve
         with sock:
             assert recv_until_clean_end(sock) == b""
     ends = server.ends(3)
-    told = [(end["peer"], end["reason"]) for end in ends]
-    if server.has_workers:
-        told, names = sorted(told), sorted(names)  # several accept, each at its own pace
-    assert told == [(name, "source-limit") for name in names]
+    assert [(end["peer"], end["reason"]) for end in ends] == [(name, "source-limit") for name in names]
     assert server.totals()["turned_away"] == 3
     assert all_wait(waiting)
     assert all_served(clients(server, 1, source="127.0.0.2"))
     served.leave()
     assert waiting[0].is_served()
+
+
+def add_up(totals, waiting):
+    """Every connection that was accepted has ended, was turned away, is served or waits."""
+    return totals["accepted"] == totals["ended"] + totals["turned_away"] + totals["clients"] + waiting
+
+
+def test_connections_that_wait_for_their_source_take_no_place_of_another(serve, clients):
+    server = serve("--max-clients", "8", "--max-per-source", "1", "127.0.0.1:0")
+    (served,) = clients(server, 1)
+    assert served.is_served()
+    waiting = clients(server, 30)
+    wait_until(lambda: server.totals()["accepted"] == 31, "all of them to be accepted")
+    others = [client for number in range(2, 9) for client in clients(server, 1, source=f"127.0.0.{number}")]
+    assert all_served(others)  # all eight places are used
+    watch_it_wait(server)
+    assert all_wait(waiting)
+    served.leave()
+    assert waiting[0].is_served()
+
+
+def test_connections_that_their_clients_close_while_they_wait_are_dropped(serve, clients):
+    server = serve("--max-per-source", "1", "127.0.0.1:0")
+    (served,) = clients(server, 1)
+    assert served.is_served()
+    (waiting,) = clients(server, 1)
+    names = []
+    for number in range(2 * WAITING_ROOM):
+        with connect_from(server, "127.0.0.1") as sock:
+            names.append("{}:{}".format(*sock.getsockname()))
+            if number % 2:
+                reset(sock)
+    ends = server.ends(len(names))
+    assert sorted(end["peer"] for end in ends) == sorted(names)
+    # One that was reset before it was accepted is as one that was closed.
+    assert {(end["in"], end["out"], end["reason"]) for end in ends} <= {("0", "0", "eof"), ("0", "0", "reset")}
+    assert waiting.waits() and served.is_still_served()
+    totals = server.totals()
+    assert totals["turned_away"] == 0 and add_up(totals, 1)
+
+    served.leave()
+    assert waiting.is_served()
+    others = clients(server, 2, source="127.0.0.2")
+    assert others[0].is_served()
+    others[0].leave()
+    assert others[1].is_served()
+
+
+def test_one_source_cannot_keep_the_connections_of_another_from_waiting(serve, clients):
+    server = serve("--max-per-source", "1", "127.0.0.1:0")
+    (served,) = clients(server, 1)
+    assert served.is_served()
+    waiting = clients(server, WAITING_ROOM)
+    wait_until(lambda: server.totals()["accepted"] == 1 + WAITING_ROOM, "all of them to be accepted")
+
+    others = clients(server, 3, source="127.0.0.2")
+    assert others[0].is_served()
+    for surplus in waiting[-2:]:  # the latest of the source that has the most
+        assert recv_until_clean_end(surplus.sock) == b""
+    assert {end["reason"] for end in server.ends(2)} == {"source-limit"}
+    assert all_wait(others[1:])
+    totals = server.totals()
+    assert totals["turned_away"] == 2 and add_up(totals, WAITING_ROOM)
+    for number in range(2):
+        others[number].leave()
+        assert others[number + 1].is_served()
+    served.leave()
+    assert waiting[0].is_served()
+
+
+def test_a_client_that_half_closes_while_it_waits_has_its_echo_and_costs_nothing_until_then(serve, clients):
+    server = serve("--max-per-source", "1", "127.0.0.1:0")
+    (served,) = clients(server, 1)
+    assert served.is_served()
+    waiting = clients(server, 20)
+    for client in waiting:
+        client.sock.shutdown(socket.SHUT_WR)
+    wait_until(lambda: server.totals()["accepted"] == 21, "all of them to be accepted")
+    watch_it_wait(server)
+    assert all_wait(waiting)
+    served.leave()
+    for client in waiting:
+        assert recv_all(client.sock) == client.message
+    assert {end["reason"] for end in server.ends(21)} == {"eof"}
+
+
+def test_a_source_has_no_more_clients_at_once_than_its_limit_however_they_come_and_go(serve, clients):
+    """The last to come are served by the places of the first: at no time is there one more."""
+    server = serve("--max-per-source", "3", "127.0.0.1:0")
+    there = clients(server, 3)
+    assert all_served(there)
+    for _ in range(40):
+        there += clients(server, 2)
+        there.pop(0).leave()
+        assert there[2].is_served()
+        assert server.totals()["clients"] == 3
+    assert all_wait(there[3:])
 
 
 def test_who_waits_because_of_its_source_when_the_server_ends_is_ended_for_that_reason(serve, clients):

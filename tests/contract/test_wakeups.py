@@ -3,16 +3,19 @@
 descriptors, another worker with room accepts it: no client waits for a worker while another could serve it."""
 import contextlib
 import os
+import random
 import select
 import signal
 import socket
+import threading
 import time
 
 import pytest
 
-from harness import PATIENCE, parse_address, recv_exactly, wait_until
+from harness import PATIENCE, parse_address, proc_state, recv_exactly, wait_until
 from intruder import WALL, stop_at_call
 from scarcity import lowest_free_descriptor, set_descriptor_limit
+from streams import connect_from
 
 SEVERAL = pytest.mark.engines("prefork", "thread", "epoll", "uring")
 
@@ -38,12 +41,18 @@ def serve_one_after_the_other(server, count):
             assert echoes(sock)
 
 
+@pytest.fixture(params=[(), ("--max-per-source", "1000")], ids=["no limit", "a limit per source"])
+def limit(request):
+    """With a limit per source, the supervisor accepts and passes connections to the workers."""
+    return request.param
+
+
 @pytest.fixture
-def two_workers(serve):
+def two_workers(serve, limit):
     """A server with two workers, both of which wait for clients."""
 
     def start(*arguments):
-        server = serve("-w", "2", *arguments)
+        server = serve("-w", "2", *limit, *arguments)
         wait_until(lambda: len(server.children()) == 2, "both workers")
         serve_one_after_the_other(server, 4)
         server.wait_for_rest()
@@ -70,20 +79,25 @@ def test_while_one_of_two_workers_is_stopped_the_other_serves_every_client(two_w
 @SEVERAL
 def test_a_worker_that_is_stopped_at_any_moment_delays_no_client_but_its_own(two_workers):
     server = two_workers("127.0.0.1:0")
-    for number in range(20):
+    for number in range(12):
         worker = server.children()[number % 2]
         with server.connect() as sock:
             os.kill(worker, signal.SIGSTOP)  # perhaps just after it was woken, or has accepted
             try:
                 sock.sendall(b"hello")
-                wait_until(lambda: is_readable(sock) or holds(server, worker, sock), "a client to be accepted")
+                wait_until_accepted(server, sock, worker)
             finally:
                 os.kill(worker, signal.SIGCONT)
             assert recv_exactly(sock, 5) == b"hello"
 
 
-def is_readable(sock):
-    return bool(select.select([sock], [], [], 0)[0])
+def wait_until_accepted(server, sock, worker):
+    """By any worker: the echo has come, or this one, which is stopped, has the client."""
+
+    def is_accepted():
+        return select.select([sock], [], [], 0.3)[0] or holds(server, worker, sock)
+
+    wait_until(is_accepted, "a client to be accepted")
 
 
 def holds(server, worker, sock):
@@ -92,10 +106,14 @@ def holds(server, worker, sock):
 
 @SEVERAL
 @pytest.mark.parametrize("fate", ["stopped", "killed"])
-def test_a_connection_whose_worker_is_stopped_or_killed_before_it_accepts_is_accepted_by_another(two_workers, fate):
+def test_a_connection_whose_worker_is_stopped_or_killed_before_it_accepts_is_accepted_by_another(
+    two_workers, limit, fate
+):
     server = two_workers("127.0.0.1:0")
     victim = first_in_line(server)
-    with contextlib.ExitStack() as stack, stop_at_call(victim, "accept4") as is_stopped:
+    server.wait_for_rest()
+    wait_until(lambda: proc_state(victim) == "S", "it to wait")
+    with contextlib.ExitStack() as stack, stop_at_call(victim, "recvmsg" if limit else "accept4") as is_stopped:
         deadline = time.monotonic() + PATIENCE
         while True:  # until it is stopped the other one may be woken
             assert time.monotonic() < deadline, "it does not come to accept"
@@ -116,9 +134,55 @@ def test_a_connection_whose_worker_is_stopped_or_killed_before_it_accepts_is_acc
         serve_one_after_the_other(server, 10)
 
 
+@contextlib.contextmanager
+def clients_come_and_go(server, count):
+    """Clients of several sources, one conversation after the other, meanwhile. Some may be a stopped worker's."""
+    is_over = threading.Event()
+
+    def converse(number):
+        while not is_over.is_set():
+            with contextlib.suppress(OSError), connect_from(server, f"127.0.0.{2 + number}") as sock:
+                sock.settimeout(1)
+                for _ in range(20):
+                    echoes(sock)
+
+    threads = [threading.Thread(target=converse, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+
+@SEVERAL
+@pytest.mark.parametrize("number, times", [(signal.SIGSTOP, 20), (signal.SIGKILL, 8)], ids=["stopped", "killed"])
+def test_a_worker_that_is_stopped_or_killed_under_load_stops_neither_another_nor_the_count(
+    serve, limit, number, times
+):
+    server = serve("--quiet", "-w", "4", *limit, "127.0.0.1:0")
+    with clients_come_and_go(server, 3):
+        for _ in range(times):
+            worker = random.choice(server.children())
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, number)
+            server.totals()  # the supervisor answers
+            with server.connect() as sock:
+                sock.sendall(b"hello")
+                wait_until_accepted(server, sock, worker)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
+    server.wait_for_rest()
+    totals = server.totals()
+    assert totals["accepted"] == totals["ended"] + totals["turned_away"]
+    serve_one_after_the_other(server, 10)
+
+
 @pytest.mark.engines("prefork")
-def test_while_all_idle_workers_are_stopped_others_are_started(serve):
-    server = serve("-m", "50", "127.0.0.1:0")
+def test_while_all_idle_workers_are_stopped_others_are_started(serve, limit):
+    server = serve("-m", "50", *limit, "127.0.0.1:0")
     stopped = server.stop_all(server.children())
     try:
         serve_one_after_the_other(server, 10)

@@ -116,5 +116,5 @@ def test_every_call_of_the_program_is_in_the_table(build):
     assert not unknown, "add rows to tests/fault/errnos.py"
 
     wrapped = symbols([build / "tests/fault/tcpecho-torture"], "--defined-only")
-    unwrapped = {name for name in calls & set(BY_ALIAS) if f"__wrap_{name}" not in wrapped}
+    unwrapped = {name for name in calls & (set(BY_ALIAS) - UNTRIED) if f"__wrap_{name}" not in wrapped}
     assert not unwrapped, "add them to tests/fault/torture.c and meson.build"

@@ -31,6 +31,7 @@ CALLS = {
     "socket": 41,
     "connect": 42,
     "sendmsg": 46,
+    "recvmsg": 47,
     "bind": 49,
     "fork": 57,
     "execve": 59,

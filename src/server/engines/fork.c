@@ -163,9 +163,7 @@ static void kill_all(const struct clients *clients)
 static void follow_drain(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
-	bool has_room = admission_is_open(&engine->admission);
-	if (server->drain.phase >= DRAIN_DRAINING &&
-	    admission_drain(&engine->admission, 0, has_room))
+	if (server->drain.phase >= DRAIN_DRAINING && admission_drain(&engine->admission, 0))
 		admission_close(&engine->admission);
 	if (server->drain.phase >= DRAIN_CALLING_OFF)
 		lifeline_cut(&engine->lifeline);
@@ -173,7 +171,10 @@ static void follow_drain(struct fork_engine *engine)
 		kill_all(&server->clients);
 }
 
-/* Waits for signals and, while admission is open, for clients: ready[1 + i] is listener i. */
+/*
+ * Waits for signals, for the end of connections that wait and, while admission is open, for clients:
+ * ready[1 + i] is listener i, and those that wait come behind.
+ */
 MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *ready)
 {
 	const struct server *server = engine->server;
@@ -187,9 +188,11 @@ MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *r
 			.events = POLLIN,
 		};
 	}
+	size_t n = 1 + server->listeners.n;
+	n += admission_poll_waiting(&engine->admission, &ready[n]);
 	uint64_t deadline_ns = clock_earlier_ns(admission_deadline_ns(&engine->admission),
 						server_deadline_ns(server));
-	return server_wait(ready, 1 + server->listeners.n, deadline_ns);
+	return server_wait(ready, n, deadline_ns);
 }
 
 MUST_USE static int hear_signals(struct fork_engine *engine)
@@ -211,10 +214,12 @@ MUST_USE static int hear_signals(struct fork_engine *engine)
 MUST_USE static int loop(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
-	struct pollfd ready[1 + LISTENERS_MOST];
+	struct pollfd ready[1 + LISTENERS_MOST + ADMISSION_POLLS];
 	bool is_ready[LISTENERS_MOST];
 	while (!admission_is_over(&engine->admission)) {
 		int rc = wait_for_events(engine, ready);
+		if (rc >= 0)
+			admission_drop_ended(&engine->admission, &ready[1 + server->listeners.n]);
 		if (rc >= 0)
 			rc = hear_signals(engine);
 		if (rc < 0)

@@ -97,6 +97,20 @@ TEST(a_socket_without_bytes_says_so_and_does_not_block)
 	close(other);
 }
 
+TEST(what_is_peeked_at_stays_and_the_end_is_seen_behind_it)
+{
+	int one, other;
+	char got[8];
+	unit_socket_pair(&one, &other);
+	assert_int_equal(io_peek(one, got, sizeof(got)), -EAGAIN);
+	unit_write(other, "abc", 3);
+	close(other);
+	assert_int_equal(io_peek(one, got, 1), 1);
+	assert_int_equal(io_recv(one, got, sizeof(got)), 3);
+	assert_int_equal(io_peek(one, got, 1), 0);
+	close(one);
+}
+
 TEST(a_socket_without_room_takes_a_part_and_then_says_so)
 {
 	static const char much[4 * 1024 * 1024];
@@ -402,6 +416,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_interrupted_call_is_made_again),
 		cmocka_unit_test(a_socket_without_bytes_says_so_and_does_not_block),
+		cmocka_unit_test(what_is_peeked_at_stays_and_the_end_is_seen_behind_it),
 		cmocka_unit_test(a_socket_without_room_takes_a_part_and_then_says_so),
 		cmocka_unit_test(the_end_of_a_stream_is_zero_behind_the_last_byte),
 		cmocka_unit_test(sending_to_who_is_gone_is_an_error_and_no_death),

@@ -93,8 +93,7 @@ static int end(void **state)
 /* At most so many clients of one source. */
 static void limit_sources(uint64_t most)
 {
-	assert_int_equal(clients_limit_sources(&server.source_limit, most, &server.clients, 1, -1),
-			 0);
+	server.clients.most_per_source = most;
 }
 
 /* A client from 127.0.0.N. */
@@ -466,58 +465,141 @@ TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	admission_pass_time(&admission);
 	unit_capture_end(&log_of);
-	struct peer peer;
-	assert_false(clients_take_waiting(&server.clients, &peer));
+	assert_int_equal(admission.n_waiting, 0);
 	close(last);
 	close(next);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
 		close(clients[i]);
 }
 
-TEST(who_waits_for_the_client_of_another_worker_is_looked_at_now_and_then)
+/* Accepts clients of one source that waits: `n` of 127.0.0.`source`. Their sockets are in clients. */
+static void let_wait(unsigned int source, int *clients, size_t n)
 {
-	struct clients tables[2];
-	struct peer peer;
-	clients_close(&server.clients);
-	for (size_t i = 0; i < 2; i++)
-		assert_int_equal(clients_open(&tables[i], 4, sizeof(struct client)), 0);
-	assert_int_equal(clients_limit_sources(&server.source_limit, 1, tables, 2, -1), 0);
-	server.clients = tables[0];
-	int client = connect_from(1);
-	struct addr here;
-	assert_int_equal(addr_of_socket(client, &here), 0);
-	peer = peer_of(-1, &here);
-	struct client *of_other = clients_enter(&tables[1], &peer, 0);
+	for (size_t i = 0; i < n; i++)
+		clients[i] = connect_from(source);
 	do_round();
-	assert_int_equal(admission.n_waiting, 1);
-	/* Nobody tells us when that one ends. */
-	assert_true(admission_deadline_ns(&admission) <= clock_now_ns() + ADMISSION_LOOK_NS);
-	do_round();
-	assert_int_equal(engine.n_served, 0);
-	clients_leave(&tables[1], of_other);
-	do_round();
-	assert_int_equal(engine.n_served, 1);
-	assert_int_equal(admission.n_waiting, 0);
-	assert_int_equal(admission_deadline_ns(&admission), CLOCK_NEVER);
-	clients_close(&tables[1]);
-	close(client);
 }
 
-TEST(a_worker_with_one_place_takes_nobody_while_somebody_waits_for_it)
+static void close_all(const int *clients, size_t n)
 {
-	server.clients.most = 1;
-	engine.refusal = -EAGAIN;
-	int clients[] = { connect_from(1), connect_from(1) };
+	for (size_t i = 0; i < n; i++)
+		close(clients[i]);
+}
+
+TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
+{
+	limit_sources(1);
+	admission.n_places = 4;
+	int first[5], second[4], third[3];
+	let_wait(1, first, 5); /* one is served, four wait */
+	assert_int_equal(admission.n_waiting, 4);
+	assert_int_equal(server.totals.turned_away, 0);
+
+	let_wait(2, second,
+		 4); /* one is served, and two take the place of the latest of the first */
+	assert_int_equal(engine.n_served, 2);
+	assert_int_equal(admission.n_waiting, 4);
+	assert_int_equal(server.totals.turned_away, 3);
+	assert_ended_by_fin(first[4]);
+	assert_ended_by_fin(first[3]);
+	assert_ended_by_fin(second[3]);
+
+	let_wait(3, third, 3); /* two have two each: one of them has one afterwards */
+	assert_int_equal(engine.n_served, 3);
+	assert_int_equal(admission.n_waiting, 4);
+	assert_int_equal(server.totals.turned_away, 5);
+	assert_ended_by_fin(third[2]);
+
+	/* Those that are left are served in their order. */
+	end_client(0);
 	do_round();
-	admission.resume_ns = 0;
-	assert_int_equal(admission.n_waiting, 1);
-	assert_false(admission_is_open(&admission)); /* another worker may have room */
-	engine.refusal = 0;
-	do_round();
-	assert_int_equal(engine.n_served, 1);
-	assert_int_equal(server.totals.accepted, 1);
-	close(clients[0]);
+	assert_int_equal(engine.n_served, 4);
+	assert_served(3, first[1]);
+	close_all(first, 5);
+	close_all(second, 4);
+	close_all(third, 3);
+}
+
+/* The round of an engine that polls for connections that end while they wait. */
+static void do_round_with_polls(void)
+{
+	struct pollfd polls[ADMISSION_POLLS];
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	size_t n = admission_poll_waiting(&admission, polls);
+	assert_int_equal(n, admission.n_waiting);
+	poll(polls, n, 0);
+	admission_drop_ended(&admission, polls);
+	admission_serve_waiting(&admission);
+	unit_capture_end(&log_of);
+}
+
+/* How many descriptors are ready whose connections wait? They would wake the engine. */
+static int count_ready(void)
+{
+	struct pollfd polls[ADMISSION_POLLS];
+	return poll(polls, admission_poll_waiting(&admission, polls), 0);
+}
+
+TEST(a_connection_that_the_client_ends_while_it_waits_is_dropped_and_logged)
+{
+	limit_sources(1);
+	int clients[4];
+	let_wait(1, clients, 4);
+	assert_int_equal(admission.n_waiting, 3);
+	assert_int_equal(count_ready(), 0);
 	close(clients[1]);
+	unit_reset(clients[2]);
+	UNIT_WAIT_UNTIL(count_ready() == 2);
+	do_round_with_polls();
+	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(server.totals.ended, 2);
+	assert_int_equal(server.totals.turned_away, 0);
+	assert_int_equal(unit_lines(log_of.text), 2);
+	assert_non_null(strstr(log_of.text, " in=0 out=0 "));
+	assert_non_null(strstr(log_of.text, " reason=eof\n"));
+	assert_non_null(strstr(log_of.text, " reason=reset\n"));
+
+	end_client(0);
+	do_round_with_polls();
+	assert_int_equal(engine.n_served, 2);
+	assert_served(1, clients[3]);
+	close(clients[0]);
+	close(clients[3]);
+}
+
+TEST(a_connection_that_is_half_closed_behind_bytes_waits_for_their_echo_and_wakes_nothing)
+{
+	limit_sources(1);
+	int clients[2];
+	let_wait(1, clients, 2);
+	unit_write(clients[1], "hello", 5);
+	assert_int_equal(shutdown(clients[1], SHUT_WR), 0);
+	UNIT_WAIT_UNTIL(count_ready() == 1);
+	do_round_with_polls();
+	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(count_ready(), 0);
+
+	end_client(0);
+	do_round_with_polls();
+	assert_int_equal(engine.n_served, 2);
+	close_all(clients, 2);
+}
+
+TEST(a_reset_behind_a_half_close_is_noticed_while_it_waits)
+{
+	limit_sources(1);
+	int clients[2];
+	let_wait(1, clients, 2);
+	unit_write(clients[1], "hello", 5);
+	assert_int_equal(shutdown(clients[1], SHUT_WR), 0);
+	UNIT_WAIT_UNTIL(count_ready() == 1);
+	do_round_with_polls();
+	unit_reset(clients[1]);
+	UNIT_WAIT_UNTIL(count_ready() == 1);
+	do_round_with_polls();
+	assert_int_equal(admission.n_waiting, 0);
+	assert_non_null(strstr(log_of.text, " reason=reset\n"));
+	close(clients[0]);
 }
 
 TEST(unix_clients_are_no_source)
@@ -631,25 +713,12 @@ TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end)
 	close_listeners();
 }
 
-TEST(a_socket_that_is_lost_while_it_drains_is_only_closed)
-{
-	listen_twice();
-	server.drain.phase = DRAIN_DRAINING;
-	close(server.listeners.list[0].fd);
-	unit_capture_begin(&log_of, STDERR_FILENO);
-	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), 0);
-	unit_capture_end(&log_of);
-	assert_int_equal(unit_lines(log_of.text), 1);
-	assert_int_equal(server.listeners.list[0].fd, -1);
-	assert_true(server.listeners.list[1].fd >= 0);
-}
-
 /* The round of a process that decides on the end. Returns whether it closes the sockets. */
 static bool drain_round(void)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	admission_pass_time(&admission);
-	bool is_empty = admission_drain(&admission, 0, false);
+	bool is_empty = admission_drain(&admission, 0);
 	if (is_empty)
 		admission_close(&admission);
 	unit_capture_end(&log_of);
@@ -814,15 +883,18 @@ int main(void)
 		ADMISSION_TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets),
 		ADMISSION_TEST(who_is_turned_away_or_was_served_is_in_nobodys_way),
 		ADMISSION_TEST(
-			who_waits_for_the_client_of_another_worker_is_looked_at_now_and_then),
-		ADMISSION_TEST(a_worker_with_one_place_takes_nobody_while_somebody_waits_for_it),
+			when_the_room_is_full_the_source_with_the_most_connections_gives_way),
+		ADMISSION_TEST(
+			a_connection_that_the_client_ends_while_it_waits_is_dropped_and_logged),
+		ADMISSION_TEST(
+			a_connection_that_is_half_closed_behind_bytes_waits_for_their_echo_and_wakes_nothing),
+		ADMISSION_TEST(a_reset_behind_a_half_close_is_noticed_while_it_waits),
 		ADMISSION_TEST(unix_clients_are_no_source),
 		ADMISSION_TEST(
 			the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places),
 		ADMISSION_TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason),
 		ADMISSION_TEST(who_is_at_a_socket_that_is_ready_is_accepted_and_nobody_else),
 		ADMISSION_TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end),
-		ADMISSION_TEST(a_socket_that_is_lost_while_it_drains_is_only_closed),
 		ADMISSION_TEST(
 			while_it_drains_who_is_queued_is_served_and_then_the_sockets_are_closed),
 		ADMISSION_TEST(

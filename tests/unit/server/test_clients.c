@@ -6,7 +6,6 @@
 #include "server/clients.h"
 
 #include <arpa/inet.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -27,14 +26,12 @@ struct served {
 
 static struct clients table;
 
-/* Of the table, without a limit that binds: so that clients are counted by their source. */
-static struct source_limit no_limit;
-
 static int open_table(void **state)
 {
 	(void)state;
 	int rc = clients_open(&table, MOST, sizeof(struct served));
-	return rc < 0 ? rc : clients_limit_sources(&no_limit, UINT64_MAX, &table, 1, -1);
+	table.most_per_source = UINT64_MAX; /* clients are counted by their source */
+	return rc;
 }
 
 static int close_table(void **state)
@@ -331,69 +328,49 @@ TEST(a_table_in_memory_of_the_callers_is_like_any_other)
 	free(memory); /* closing did not give back what is not its own */
 }
 
+TEST(a_ticket_finds_its_client_until_that_leaves_and_no_other)
+{
+	struct client *first = enter_into(&table, 7), *second = enter_into(&table, 7);
+	uint64_t ticket = clients_ticket(&table, first);
+	assert_true(ticket != 0 && ticket != clients_ticket(&table, second));
+	assert_ptr_equal(clients_of_ticket(&table, ticket), first);
+	clients_leave(&table, first);
+	assert_null(clients_of_ticket(&table, ticket));
+	assert_ptr_equal(enter_into(&table, 8), first); /* another has its place */
+	assert_null(clients_of_ticket(&table, ticket));
+	assert_null(clients_of_ticket(&table, 0));
+	assert_null(clients_of_ticket(&table, ticket + MOST)); /* what it is told may be wrong */
+}
+
+TEST(a_client_has_the_ticket_with_which_it_was_entered)
+{
+	struct peer peer = ipv4(7);
+	assert_int_equal(clients_enter(&table, &peer, 4711)->ticket, 4711);
+	assert_int_equal(enter_into(&table, 7)->ticket, 0);
+}
+
 /* ---- a limit per source ---- */
 
-#define N_TABLES   3
-#define PER_SOURCE 3
-
-/* What the owners of several tables share besides those. */
-struct shared {
-	struct source_limit limit;
-	_Atomic int n_ready, n_inside;
-	_Atomic int n_too_many;
-};
-
-static struct shared *shared;
-static struct clients tables[N_TABLES];
-
-static int open_tables(void **state)
+TEST(a_source_has_no_more_clients_than_its_limit)
 {
-	(void)state;
-	void *memory;
-	int rc = process_share(sizeof(*shared), &memory);
-	if (rc < 0)
-		return rc;
-	shared = memory;
-	for (size_t i = 0; i < N_TABLES; i++) {
-		rc = clients_open(&tables[i], MOST, sizeof(struct served));
-		if (rc < 0)
-			return rc;
-	}
-	return clients_limit_sources(&shared->limit, PER_SOURCE, tables, N_TABLES, -1);
-}
-
-static int close_tables(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < N_TABLES; i++)
-		clients_close(&tables[i]);
-	process_unshare(shared, sizeof(*shared));
-	return 0;
-}
-
-TEST(a_source_has_no_more_clients_than_its_limit_in_all_tables_together)
-{
-	struct client *list[N_TABLES];
-	for (size_t i = 0; i < N_TABLES; i++) {
-		list[i] = enter_into(&tables[i], 7);
-		assert_non_null(list[i]);
-	}
-	for (size_t i = 0; i < N_TABLES; i++) {
-		assert_null(enter_into(&tables[i], 7));
-		assert_int_equal(tables[i].count, 1); /* who may not come leaves no trace */
-		assert_int_equal(walk_all(&tables[i]), 1);
-		assert_non_null(enter_into(&tables[i], 8)); /* another source may */
-	}
-	clients_leave(&tables[0], list[0]);
-	assert_non_null(enter_into(&tables[2], 7));
-	assert_null(enter_into(&tables[0], 7));
+	table.most_per_source = 2;
+	struct client *first = enter_into(&table, 7);
+	assert_non_null(enter_into(&table, 7));
+	assert_null(enter_into(&table, 7));
+	assert_int_equal(table.count, 2); /* a client that is not entered leaves no trace */
+	assert_int_equal(walk_all(&table), 2);
+	assert_non_null(enter_into(&table, 8));
+	clients_leave(&table, first);
+	assert_non_null(enter_into(&table, 7));
+	assert_null(enter_into(&table, 7));
 }
 
 TEST(clients_without_a_source_know_no_limit)
 {
 	struct peer unnamed = { .family = AF_UNIX, .number = 4711 };
+	table.most_per_source = 1;
 	for (size_t i = 0; i < MOST; i++)
-		assert_non_null(clients_enter(&tables[0], &unnamed, 0));
+		assert_non_null(clients_enter(&table, &unnamed, 0));
 }
 
 TEST(a_table_without_a_limit_takes_as_many_of_one_source_as_it_has_places)
@@ -405,244 +382,73 @@ TEST(a_table_without_a_limit_takes_as_many_of_one_source_as_it_has_places)
 	clients_close(&free_for_all);
 }
 
-/* Somebody who has entered is inside; he is so for no longer than he is in the table. */
-static struct client *go_inside(struct clients *clients, unsigned int n)
-{
-	struct client *client = enter_into(clients, n);
-	if (client != NULL && atomic_fetch_add(&shared->n_inside, 1) >= PER_SOURCE)
-		atomic_fetch_add(&shared->n_too_many, 1);
-	return client;
-}
-
-/* The owner of a table, who takes in two clients of one source, and lets them go, many times. */
-_Noreturn static void come_and_go(struct clients *own)
-{
-	struct client *list[2] = { NULL };
-	uint32_t random = (uint32_t)(own - tables) + 1;
-	alarm(UNIT_PATIENCE_S);
-	atomic_fetch_add(&shared->n_ready, 1);
-	while (atomic_load(&shared->n_ready) < N_TABLES)
-		sched_yield();
-	for (int n = 0; n < 20000; n++) {
-		random = random * 1664525 + 1013904223;
-		struct client **place = &list[random >> 16 & 1];
-		if (*place == NULL) {
-			*place = go_inside(own, 7);
-		} else {
-			atomic_fetch_sub(&shared->n_inside, 1);
-			clients_leave(own, *place);
-			*place = NULL;
-		}
-	}
-	_exit((list[0] != NULL) + (list[1] != NULL));
-}
-
-TEST(owners_who_take_in_and_let_go_at_the_same_time_keep_to_the_limit)
-{
-	pid_t pids[N_TABLES];
-	size_t left = 0;
-	for (size_t i = 0; i < N_TABLES; i++) {
-		pids[i] = fork();
-		assert_true(pids[i] >= 0);
-		if (pids[i] == 0)
-			come_and_go(&tables[i]);
-	}
-	for (size_t i = 0; i < N_TABLES; i++) {
-		int status;
-		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-		assert_true(WIFEXITED(status));
-		assert_int_equal(walk_all(&tables[i]), WEXITSTATUS(status));
-		left += i > 0 ? (size_t)WEXITSTATUS(status) : 0;
-	}
-	assert_int_equal(atomic_load(&shared->n_too_many), 0);
-
-	/* And the count is true afterwards: there is room for the rest, and no more. */
-	clients_reset(&tables[0]);
-	for (; left < PER_SOURCE; left++)
-		assert_non_null(enter_into(&tables[0], 7));
-	assert_null(enter_into(&tables[0], 7));
-}
-
-/* Dies as the owner of a table, with a client in it and the limit's lock in its hands. */
-static void die_with_the_lock(const void *argument)
-{
-	(void)argument;
-	UNIT_CHILD_MUST(enter_into(&tables[1], 7) != NULL);
-	lock_take(&shared->limit.lock);
-	raise(SIGKILL);
-}
-
-TEST(an_owner_who_dies_with_the_lock_of_the_limit_locks_nobody_out)
-{
-	unit_child_dies_of(SIGKILL, die_with_the_lock, NULL);
-	alarm(UNIT_PATIENCE_S); /* a lock that is lost would be waited for without end */
-	assert_non_null(enter_into(&tables[0], 7));
-	assert_non_null(enter_into(&tables[2], 7));
-	assert_null(enter_into(&tables[0], 7)); /* the dead one's client is still there */
-	clients_reset(&tables[1]);
-	assert_non_null(enter_into(&tables[0], 7));
-	assert_null(enter_into(&tables[0], 7));
-	alarm(0);
-}
-
-/* ---- who waits for his source ---- */
-
-/* One who is over the limit waits in a table. */
-static uint64_t wait_in(struct clients *clients, unsigned int n)
-{
-	struct peer peer = ipv4(n);
-	assert_null(clients_enter(clients, &peer, 0));
-	return clients_wait(clients, &peer);
-}
-
-static struct client *enter_with(struct clients *clients, unsigned int n, uint64_t ticket)
-{
-	struct peer peer = ipv4(n);
-	return clients_enter(clients, &peer, ticket);
-}
-
-/* As many of source 7 as there may be, all in the first table. */
-static void fill_source(struct client *list[PER_SOURCE])
-{
-	for (size_t i = 0; i < PER_SOURCE; i++) {
-		list[i] = enter_into(&tables[0], 7);
-		assert_non_null(list[i]);
-	}
-}
-
-TEST(of_one_source_those_who_wait_come_in_their_order_whoever_has_them)
-{
-	struct client *list[PER_SOURCE];
-	fill_source(list);
-	uint64_t first = wait_in(&tables[2], 7), second = wait_in(&tables[1], 7);
-	assert_true(first != 0 && second != 0 && first != second);
-	assert_null(enter_with(&tables[2], 7, first)); /* there is no room yet */
-	assert_non_null(enter_into(&tables[1], 8));    /* of another source nobody waits */
-
-	clients_leave(&tables[0], list[0]);
-	assert_null(enter_into(&tables[0], 7)); /* who comes now does not come before them */
-	assert_null(enter_with(&tables[1], 7, second));
-	assert_non_null(enter_with(&tables[2], 7, first));
-	assert_null(enter_with(&tables[1], 7, second));
-
-	clients_leave(&tables[0], list[1]);
-	assert_null(enter_into(&tables[0], 7));
-	assert_non_null(enter_with(&tables[1], 7, second));
-	clients_leave(&tables[0], list[2]);
-	assert_non_null(enter_into(&tables[0], 7)); /* nobody waits any more */
-}
-
-TEST(who_waits_no_more_is_in_nobodys_way)
-{
-	struct client *list[PER_SOURCE];
-	fill_source(list);
-	uint64_t first = wait_in(&tables[1], 7), second = wait_in(&tables[1], 7);
-	clients_wait_no_more(&tables[1], first);
-	clients_leave(&tables[0], list[0]);
-	assert_non_null(enter_with(&tables[1], 7, second));
-	clients_leave(&tables[0], list[1]);
-	assert_non_null(enter_into(&tables[0], 7));
-	clients_wait_no_more(&tables[1], 0); /* who has no ticket */
-	clients_wait_no_more(&tables[1], first);
-}
-
-TEST(no_more_wait_than_there_are_places_for_and_each_place_is_used_again)
-{
-	uint64_t tickets[CLIENTS_WAITING_MOST];
-	struct peer peer = ipv4(7);
-	for (int again = 0; again < 2; again++) {
-		for (size_t i = 0; i < CLIENTS_WAITING_MOST; i++) {
-			tickets[i] = clients_wait(&tables[i % N_TABLES], &peer);
-			assert_true(tickets[i] != 0);
-		}
-		assert_int_equal(clients_wait(&tables[0], &peer), 0);
-		for (size_t i = 0; i < CLIENTS_WAITING_MOST; i++)
-			clients_wait_no_more(&tables[i % N_TABLES], tickets[i]);
-	}
-	assert_non_null(enter_into(&tables[0], 7));
-}
-
-TEST(those_who_waited_with_a_dead_owner_can_be_told_and_hinder_nobody)
-{
-	struct client *list[PER_SOURCE];
-	struct peer peer = { 0 };
-	fill_source(list);
-	uint64_t other = wait_in(&tables[2], 7);
-	struct clients owner = tables[1]; /* a copy of its own, since the fork */
-	assert_true(wait_in(&owner, 7) != 0 && wait_in(&owner, 7) != 0);
-	for (int i = 0; i < 2; i++) {
-		peer = (struct peer){ 0 };
-		assert_true(clients_take_waiting(&tables[1], &peer));
-		assert_string_equal(peer_name(&peer).text, "192.0.2.7:51334");
-	}
-	assert_false(clients_take_waiting(&tables[1], &peer));
-	clients_reset(&tables[1]);
-
-	clients_leave(&tables[0], list[0]);
-	assert_non_null(enter_with(&tables[2], 7, other)); /* he still waited */
-	clients_leave(&tables[0], list[1]);
-	assert_non_null(enter_into(&tables[0], 7));
-}
-
-TEST(where_there_is_no_limit_nobody_waits)
-{
-	struct clients free_for_all;
-	struct peer peer;
-	assert_int_equal(clients_open(&free_for_all, MOST, sizeof(struct client)), 0);
-	assert_false(clients_take_waiting(&free_for_all, &peer));
-	clients_wait_no_more(&free_for_all, 0);
-	clients_close(&free_for_all);
-}
-
 /* ---- a table whose owner has died ---- */
+
+/* In shared memory: the owner has begun. */
+static struct {
+	_Atomic int is_ready;
+} * owner;
+
+static int open_owned_table(void **state)
+{
+	(void)state;
+	void *memory;
+	int rc = process_share(sizeof(*owner), &memory);
+	if (rc < 0)
+		return rc;
+	owner = memory;
+	return clients_open(&table, MOST, sizeof(struct served));
+}
+
+static int close_owned_table(void **state)
+{
+	process_unshare(owner, sizeof(*owner));
+	return close_table(state);
+}
 
 TEST(a_table_that_is_reset_is_empty_and_good_for_another_owner)
 {
-	struct client *one = enter_into(&tables[0], 7), *other = enter_into(&tables[0], 7);
-	clients_started(&tables[0], one, 101);
-	clients_leave(&tables[0], other);
-	assert_non_null(enter_into(&tables[0], 8));
+	struct client *one = enter_into(&table, 7), *other = enter_into(&table, 7);
+	clients_started(&table, one, 101);
+	clients_leave(&table, other);
+	assert_non_null(enter_into(&table, 8));
 
-	clients_reset(&tables[0]);
-	assert_int_equal(tables[0].count, 0);
-	assert_null(clients_next(&tables[0], NULL));
-	assert_null(clients_find(&tables[0], 101));
+	clients_reset(&table);
+	assert_int_equal(table.count, 0);
+	assert_null(clients_next(&table, NULL));
+	assert_null(clients_find(&table, 101));
 	assert_int_equal(atomic_load(&one->serial), 0);
 
-	/* All its places are free, and its clients count for no source any more. */
 	for (unsigned int i = 0; i < MOST; i++)
-		assert_non_null(enter_into(&tables[0], i / PER_SOURCE));
-	assert_int_equal(walk_all(&tables[0]), MOST);
-	assert_null(enter_into(&tables[1], 0));
-	assert_null(enter_into(&tables[1], 1));
-	assert_non_null(enter_into(&tables[1], 7));
+		assert_non_null(enter_into(&table, i));
+	assert_int_equal(walk_all(&table), MOST);
 }
 
-/* The owner of the first table, until it is killed. */
+/* The owner of the table, until it is killed. */
 _Noreturn static void come_and_go_for_ever(void)
 {
 	struct client *list[MOST] = { NULL };
 	uint32_t random = 1;
 	alarm(UNIT_PATIENCE_S);
-	atomic_store(&shared->n_ready, 1);
+	atomic_store(&owner->is_ready, 1);
 	for (;;) {
 		random = random * 1664525 + 1013904223;
 		size_t i = random >> 16 & (MOST - 1);
 		if (list[i] != NULL)
-			clients_leave(&tables[0], list[i]);
-		list[i] = list[i] == NULL ? enter_into(&tables[0], (unsigned int)i / 2) : NULL;
+			clients_leave(&table, list[i]);
+		list[i] = list[i] == NULL ? enter_into(&table, (unsigned int)i / 2) : NULL;
 	}
 }
 
-static void kill_the_owner_of_the_first(int moment)
+static void kill_the_owner(int moment)
 {
 	struct timespec until_then = { .tv_nsec = moment * 1000L };
-	atomic_store(&shared->n_ready, 0);
+	atomic_store(&owner->is_ready, 0);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
 		come_and_go_for_ever();
-	UNIT_WAIT_UNTIL(atomic_load(&shared->n_ready) == 1);
+	UNIT_WAIT_UNTIL(atomic_load(&owner->is_ready) == 1);
 	nanosleep(&until_then, NULL);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -652,20 +458,19 @@ TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset)
 {
 	alarm(2 * UNIT_PATIENCE_S);
 	for (int moment = 0; moment < 300; moment++) {
-		kill_the_owner_of_the_first(moment);
-		assert_true(walk_all(&tables[0]) <= MOST);
-		clients_reset(&tables[0]);
-		assert_int_equal(walk_all(&tables[0]), 0);
-		/* Nobody counts any more, and each place is good. */
+		kill_the_owner(moment);
+		assert_true(walk_all(&table) <= MOST);
+		clients_reset(&table);
+		assert_int_equal(walk_all(&table), 0);
+		/* Each place is good. */
 		struct client *list[MOST];
 		for (unsigned int i = 0; i < MOST; i++) {
-			list[i] = enter_into(&tables[0], i / PER_SOURCE);
+			list[i] = enter_into(&table, i);
 			assert_non_null(list[i]);
 		}
-		assert_null(enter_into(&tables[1], 0));
 		for (size_t i = 0; i < MOST; i++)
-			clients_leave(&tables[0], list[i]);
-		clients_reset(&tables[0]); /* for the next owner */
+			clients_leave(&table, list[i]);
+		clients_reset(&table); /* for the next owner */
 	}
 	alarm(0);
 }
@@ -725,7 +530,7 @@ TEST(a_table_for_the_most_clients_there_can_be_costs_only_what_is_used)
 }
 
 #define TABLE_TEST(name) cmocka_unit_test_setup_teardown(name, open_table, close_table)
-#define LIMIT_TEST(name) cmocka_unit_test_setup_teardown(name, open_tables, close_tables)
+#define OWNED_TEST(name) cmocka_unit_test_setup_teardown(name, open_owned_table, close_owned_table)
 
 int main(void)
 {
@@ -745,19 +550,14 @@ int main(void)
 		TABLE_TEST(each_client_of_a_table_has_a_number_of_his_own_until_he_leaves),
 		TABLE_TEST(after_the_last_number_comes_one_again_for_zero_is_nobodys),
 		cmocka_unit_test(a_table_in_memory_of_the_callers_is_like_any_other),
-		LIMIT_TEST(a_source_has_no_more_clients_than_its_limit_in_all_tables_together),
-		LIMIT_TEST(clients_without_a_source_know_no_limit),
+		TABLE_TEST(a_ticket_finds_its_client_until_that_leaves_and_no_other),
+		TABLE_TEST(a_client_has_the_ticket_with_which_it_was_entered),
+		TABLE_TEST(a_source_has_no_more_clients_than_its_limit),
+		TABLE_TEST(clients_without_a_source_know_no_limit),
 		cmocka_unit_test(
 			a_table_without_a_limit_takes_as_many_of_one_source_as_it_has_places),
-		LIMIT_TEST(owners_who_take_in_and_let_go_at_the_same_time_keep_to_the_limit),
-		LIMIT_TEST(an_owner_who_dies_with_the_lock_of_the_limit_locks_nobody_out),
-		LIMIT_TEST(of_one_source_those_who_wait_come_in_their_order_whoever_has_them),
-		LIMIT_TEST(who_waits_no_more_is_in_nobodys_way),
-		LIMIT_TEST(no_more_wait_than_there_are_places_for_and_each_place_is_used_again),
-		LIMIT_TEST(those_who_waited_with_a_dead_owner_can_be_told_and_hinder_nobody),
-		cmocka_unit_test(where_there_is_no_limit_nobody_waits),
-		LIMIT_TEST(a_table_that_is_reset_is_empty_and_good_for_another_owner),
-		LIMIT_TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset),
+		OWNED_TEST(a_table_that_is_reset_is_empty_and_good_for_another_owner),
+		OWNED_TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset),
 		TABLE_TEST(what_a_child_notes_its_parent_reads_though_it_was_killed),
 		TABLE_TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller),
 		cmocka_unit_test(a_zeroed_table_has_nobody_and_can_be_closed),

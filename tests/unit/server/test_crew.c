@@ -75,6 +75,7 @@ static bool tell(uint32_t i, const struct client *client)
 		.out = atomic_load(&client->score.out),
 		.reason = ENDING_EOF,
 		.serial = atomic_load(&client->serial),
+		.ticket = client->ticket,
 	};
 	return reports_tell(&crew.members[i].reports, &facts);
 }
@@ -234,32 +235,96 @@ TEST(those_of_a_worker_that_failed_ended_by_its_error)
 	assert_int_equal(server.totals.killed, 0);
 }
 
-TEST(those_who_waited_with_a_dead_worker_are_turned_away)
-{
-	open_crew(WORKERS, 30, 1);
-	struct peer peer = peer_number(7);
-	assert_non_null(enter(0, 7));
-	assert_null(enter(1, 7));
-	assert_true(clients_wait(&crew.tables[1], &peer) != 0);
-	assert_int_equal(crew_bury(&crew, 1, &killed), 0);
-	assert_int_equal(server.totals.accepted, 1);
-	assert_int_equal(server.totals.turned_away, 1);
-	assert_int_equal(server.totals.ended, 0);
-}
-
 TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there)
 {
-	open_crew(WORKERS, 30, 10);
+	open_crew(WORKERS, 30, 0);
 	for (unsigned int n = 0; n < 10; n++)
 		assert_non_null(enter(0, 7));
-	assert_null(enter(1, 7));
 	crew_bury(&crew, 0, &killed);
 	assert_int_equal(atomic_load(&crew.members[0].slot->accepted), 0);
 	assert_null(clients_next(&crew.tables[0], NULL));
-	/* Its clients do not count against their source any more, in any worker. */
 	for (unsigned int n = 0; n < 10; n++)
-		assert_non_null(enter(n % 2, 7));
-	assert_null(enter(2, 7));
+		assert_non_null(enter(0, 7));
+}
+
+/* ---- clients that the supervisor has passed to a worker ---- */
+
+/* A client of 192.0.2.7 in the supervisor's table, and its message in the slot of the i-th worker. */
+static struct client *pass_on(uint32_t i)
+{
+	struct peer peer = peer_number(7);
+	struct client *client = clients_enter(&server.clients, &peer, 0);
+	if (client != NULL)
+		crew.members[i].slot->message = (struct dispatch_message){
+			.ticket = clients_ticket(&server.clients, client),
+			.peer = peer,
+		};
+	return client;
+}
+
+static struct client *enter_passed_on(uint32_t i)
+{
+	const struct dispatch_message *message = &crew.members[i].slot->message;
+	return clients_enter(&crew.tables[i], &message->peer, message->ticket);
+}
+
+static void open_dispatching_crew(void)
+{
+	open_crew(WORKERS, 30, 2);
+	assert_int_equal(clients_open(&server.clients, 30, sizeof(struct client)), 0);
+	server.clients.most_per_source = 2;
+}
+
+TEST(a_client_that_was_passed_on_counts_for_its_source_until_its_end_is_told)
+{
+	open_dispatching_crew();
+	assert_non_null(pass_on(0));
+	struct client *client = enter_passed_on(0);
+	assert_non_null(pass_on(1));
+	assert_null(pass_on(1));
+	assert_int_equal(crew_count_clients(&crew), 2); /* one is on its way */
+	assert_true(tell(0, client));
+	assert_true(crew_fetch_all(&crew));
+	clients_leave(&crew.tables[0], client);
+	assert_int_equal(crew_count_clients(&crew), 1);
+	assert_non_null(pass_on(1));
+	clients_close(&server.clients);
+}
+
+TEST(clients_of_a_worker_that_died_count_for_their_source_no_more)
+{
+	open_dispatching_crew();
+	assert_non_null(pass_on(0));
+	assert_non_null(enter_passed_on(0));
+	assert_non_null(pass_on(0)); /* it had taken this one, and then it died */
+	server.quiet = false;
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	assert_int_equal(crew_bury(&crew, 0, &killed), 1);
+	unit_capture_end(&log_of);
+	assert_int_equal(unit_lines(log_of.text), 2);
+	assert_int_equal(server.clients.count, 0);
+	assert_int_equal(server.totals.ended, 1);
+	assert_int_equal(server.totals.turned_away, 1);
+	assert_int_equal(server.totals.killed, 2);
+	assert_non_null(pass_on(1));
+	assert_non_null(pass_on(1));
+	clients_close(&server.clients);
+}
+
+TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once)
+{
+	open_dispatching_crew();
+	assert_non_null(pass_on(0));
+	struct client *client = enter_passed_on(0);
+	assert_true(tell(0, client));
+	assert_int_equal(crew_bury(&crew, 0, &killed), 0);
+	assert_int_equal(server.totals.ended, 1);
+	assert_non_null(pass_on(1));
+	assert_non_null(enter_passed_on(1));
+	assert_int_equal(crew_bury(&crew, 1, &killed), 1);
+	assert_int_equal(server.totals.ended, 2);
+	assert_int_equal(server.totals.turned_away, 0);
+	clients_close(&server.clients);
 }
 
 /* ---- a worker that was taken over ---- */
@@ -389,11 +454,13 @@ int main(void)
 		CREW_TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved),
 		CREW_TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told),
 		CREW_TEST(those_of_a_worker_that_failed_ended_by_its_error),
-		CREW_TEST(those_who_waited_with_a_dead_worker_are_turned_away),
 		CREW_TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there),
 		CREW_TEST(a_worker_has_no_memory_of_the_others),
 		CREW_TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor),
 		CREW_TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places),
+		CREW_TEST(a_client_that_was_passed_on_counts_for_its_source_until_its_end_is_told),
+		CREW_TEST(clients_of_a_worker_that_died_count_for_their_source_no_more),
+		CREW_TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once),
 		CREW_TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,19 +120,35 @@ TEST(a_quiet_server_counts_all_the_same)
 	struct peer peer = peer_number(7);
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	server_client_ended(&server, enter(100, 1, 1), 0, 0);
-	server_client_turned_away(&server, &peer, ENDING_SOURCE);
+	server_client_turned_away(&server, &peer, ENDING_SOURCE, 0, 0);
 	unit_capture_end(&log_of);
 	assert_string_equal(log_of.text, "");
 	assert_int_equal(server.totals.ended, 1);
 	assert_int_equal(server.totals.turned_away, 1);
 }
 
+TEST(a_client_that_leaves_while_it_waits_has_ended_and_has_its_line)
+{
+	struct peer one = peer_number(7), other = peer_number(8);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	server_client_left(&server, &one, clock_now_ns(), 0);
+	server_client_left(&server, &other, clock_now_ns() - 2 * CLOCK_NS_PER_S, -ECONNRESET);
+	unit_capture_end(&log_of);
+	assert_int_equal(unit_lines(log_of.text), 2);
+	assert_non_null(strstr(log_of.text, "end peer=192.0.2.7:51334 in=0 out=0 seconds=0.0"));
+	assert_non_null(strstr(log_of.text, " reason=eof\n"));
+	assert_non_null(strstr(log_of.text, "end peer=192.0.2.8:51334 in=0 out=0 seconds=2."));
+	assert_non_null(strstr(log_of.text, " reason=reset\n"));
+	assert_int_equal(server.totals.ended, 2);
+	assert_int_equal(server.totals.turned_away, 0);
+}
+
 TEST(who_is_turned_away_has_his_line_with_the_reason)
 {
 	struct peer one = peer_number(7), other = peer_number(8);
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	server_client_turned_away(&server, &one, ENDING_SOURCE);
-	server_client_turned_away(&server, &other, ENDING_DRAIN);
+	server_client_turned_away(&server, &one, ENDING_SOURCE, 0, 0);
+	server_client_turned_away(&server, &other, ENDING_DRAIN, 0, 0);
 	unit_capture_end(&log_of);
 	assert_string_equal(
 		log_of.text,
@@ -304,7 +320,7 @@ TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself)
 	server_client_accepted(&server);
 	server_client_accepted(&server);
 	end_one(7);
-	server_client_turned_away(&server, &peer, ENDING_SOURCE);
+	server_client_turned_away(&server, &peer, ENDING_SOURCE, 0, 0);
 	unit_capture_end(&log_of);
 	assert_string_equal(log_of.text, "");
 	static const struct totals none;
@@ -369,6 +385,7 @@ TEST(what_a_worker_told_counts_as_if_it_had_been_here)
 					      .reason = rows[i].reason,
 					      .signal = rows[i].signal,
 					      .serial = rows[i].serial,
+					      .was_turned_away = rows[i].serial == 0,
 				      });
 		unit_capture_end(&log_of);
 		assert_memory_equal(&server.totals, &rows[i].totals, sizeof(server.totals));
@@ -426,6 +443,7 @@ int main(void)
 		SERVER_TEST(the_reason_is_what_the_child_said_unless_it_could_not),
 		SERVER_TEST(who_ended_is_counted_and_his_entry_free),
 		SERVER_TEST(a_quiet_server_counts_all_the_same),
+		SERVER_TEST(a_client_that_leaves_while_it_waits_has_ended_and_has_its_line),
 		SERVER_TEST(who_is_turned_away_has_his_line_with_the_reason),
 		SERVER_TEST(totals_are_of_those_who_ended_and_of_those_who_are_there),
 		SERVER_TEST(each_signal_does_what_it_is_for),

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/pool_accept.h"
+
+#include "net/io.h"
+#include "net/news.h"
+
+MUST_USE static int open_dispatch(struct pool_accept *accept)
+{
+	struct server *server = accept->server;
+	if (server->max_per_source == 0)
+		return 0;
+	int rc = clients_open(&server->clients, server->max_clients, sizeof(struct client));
+	if (rc < 0)
+		return rc;
+	server->clients.most_per_source = server->max_per_source;
+	return dispatch_open(&accept->dispatch, &server->clients);
+}
+
+int pool_accept_open(struct pool_accept *accept, struct server *server, const struct crew *crew)
+{
+	*accept = (struct pool_accept){
+		.server = server,
+		.crew = crew,
+		.dispatch = { .sender_fd = -1, .receiver_fd = -1 },
+	};
+	admission_setup(&accept->admission, server, dispatch_serve, &accept->dispatch);
+	accept->admission.listen_state = crew->listen_state;
+	accept->wakeup_fd = news_open_edge();
+	return accept->wakeup_fd < 0 ? accept->wakeup_fd : open_dispatch(accept);
+}
+
+void pool_accept_close(struct pool_accept *accept)
+{
+	dispatch_close(&accept->dispatch);
+	io_close(&accept->wakeup_fd);
+}
+
+bool pool_accept_dispatches(const struct pool_accept *accept)
+{
+	return accept->dispatch.clients != NULL;
+}
+
+bool pool_accept_has_waiting(const struct pool_accept *accept)
+{
+	return accept->admission.n_waiting > 0;
+}
+
+void pool_accept_become_worker(struct pool_accept *accept)
+{
+	if (!pool_accept_dispatches(accept))
+		return;
+	dispatch_replace_listeners(&accept->dispatch, &accept->server->listeners);
+	clients_close(&accept->server->clients); /* the supervisor's table is out of its reach */
+}
+
+/* ---- a turn ---- */
+
+/* May a connection wait for one worker while another has room? */
+static bool has_watch(const struct pool_accept *accept)
+{
+	return accept->server->n_workers > 1 && !accept->queue_is_empty &&
+	       accept->server->drain.phase <= DRAIN_DRAINING;
+}
+
+/* The listening socket, -1 if it is not to be polled now. */
+static int listener_fd(const struct pool_accept *accept, size_t i)
+{
+	const struct admission *admission = &accept->admission;
+	bool wanted = accept->watch_polls;
+	if (pool_accept_dispatches(accept))
+		wanted = admission_is_open(admission) && (admission->found_empty >> i & 1) == 0;
+	return wanted ? listen_drain_poll_fd(&admission->listen_drain,
+					     &accept->server->listeners.list[i])
+		      : -1;
+}
+
+size_t pool_accept_poll(struct pool_accept *accept, struct pollfd *ret_polls, uint64_t *deadline_ns)
+{
+	const struct dispatch *dispatch = &accept->dispatch;
+	uint64_t now_ns = clock_now_ns();
+	size_t n = 0;
+	accept->watch_polls = has_watch(accept) && accept_watch_polls(&accept->watch, now_ns);
+	if (has_watch(accept))
+		*deadline_ns = clock_earlier_ns(*deadline_ns,
+						accept_watch_deadline_ns(&accept->watch, now_ns));
+	*deadline_ns = clock_earlier_ns(*deadline_ns, admission_deadline_ns(&accept->admission));
+	/* A negative descriptor is passed over (poll(2)). */
+	ret_polls[n++] = (struct pollfd){
+		.fd = accept->watch_polls ? dispatch->receiver_fd : -1,
+		.events = POLLIN,
+	};
+	ret_polls[n++] = (struct pollfd){
+		.fd = dispatch->is_full ? dispatch->sender_fd : -1,
+		.events = POLLOUT,
+	};
+	for (size_t i = 0; i < accept->server->listeners.n; i++)
+		ret_polls[n++] = (struct pollfd){
+			.fd = listener_fd(accept, i),
+			.events = POLLIN,
+		};
+	return n + admission_poll_waiting(&accept->admission, &ret_polls[n]);
+}
+
+/* What it watches was polled, and a connection waits there, or not (server/accept_watch.h). */
+static void follow_watch(struct pool_accept *accept, bool is_ready)
+{
+	static const uint64_t one = 1;
+	struct accept_watch *watch = &accept->watch;
+	if (!is_ready) {
+		accept_watch_found_none(watch);
+		return;
+	}
+	bool is_left = accept_watch_found(watch, crew_count_taken(accept->crew), clock_now_ns());
+	accept->may_be_stuck = watch->is_stuck;
+	if (is_left)
+		ignore_result(io_write(accept->wakeup_fd, &one, sizeof(one)));
+}
+
+void pool_accept_polled(struct pool_accept *accept, const struct pollfd *polls)
+{
+	size_t n = accept->server->listeners.n;
+	bool any_ready = false;
+	for (size_t i = 0; i < n; i++) {
+		accept->is_ready[i] = polls[2 + i].revents != 0;
+		any_ready |= accept->is_ready[i];
+	}
+	if (accept->watch_polls)
+		follow_watch(accept,
+			     pool_accept_dispatches(accept) ? polls[0].revents != 0 : any_ready);
+	if (polls[1].revents != 0) {
+		accept->dispatch.is_full = false;
+		admission_client_ended(&accept->admission);
+	}
+	admission_drop_ended(&accept->admission, &polls[2 + n]);
+}
+
+int pool_accept_admit(struct pool_accept *accept)
+{
+	admission_pass_time(&accept->admission);
+	if (!pool_accept_dispatches(accept))
+		return 0;
+	admission_serve_waiting(&accept->admission);
+	return admission_accept_ready(&accept->admission, accept->is_ready);
+}
+
+/* ---- the end ---- */
+
+/* Is the channel to the workers empty? At the drain timeout, it is emptied. */
+static bool is_channel_empty(struct pool_accept *accept)
+{
+	struct pollfd channel = { .fd = accept->dispatch.receiver_fd, .events = POLLIN };
+	if (accept->server->drain.phase >= DRAIN_CALLING_OFF)
+		admission_turn_away(&accept->admission, &(struct listener){
+								.fd = channel.fd,
+								.is_dispatch = true,
+							});
+	return io_wait(&channel, 1, 0) == 0;
+}
+
+/* The supervisor alone has the listening sockets: it closes them as soon as they are empty. */
+static void drain_dispatch(struct pool_accept *accept)
+{
+	struct admission *admission = &accept->admission;
+	bool is_empty = admission_drain(admission, 0);
+	if (is_empty && listeners_any_open(&accept->server->listeners))
+		admission_close(admission);
+	is_empty = is_channel_empty(accept) && is_empty && !pool_accept_has_waiting(accept);
+	accept->queue_is_empty |= is_empty || accept->server->drain.phase == DRAIN_KILLING;
+}
+
+void pool_accept_drain(struct pool_accept *accept)
+{
+	struct admission *admission = &accept->admission;
+	if (pool_accept_dispatches(accept)) {
+		drain_dispatch(accept);
+		return;
+	}
+	accept->queue_is_empty |= admission_drain(admission, crew_found_empty(accept->crew));
+	/*
+	 * Our copy of a listening socket is the last that is closed: one that was passed in must
+	 * not be resumed earlier.
+	 */
+	bool is_killing = accept->server->drain.phase == DRAIN_KILLING;
+	if (accept->queue_is_empty && (is_killing || crew_has_closed(accept->crew)))
+		admission_close(admission);
+}
