@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from ctests import pytest_collect_file  # noqa: F401 (a hook)
-from harness import Server, Talk, cleanup, is_sanitized
+from harness import Server, Talk, cleanup, has_ipv6, is_sanitized
 from leftovers import adopt_orphans, nothing_left, own_directory  # noqa: F401 (a fixture)
 from netns import enter_own_network, own_network  # noqa: F401 (a fixture)
 from scarcity import LoneUser
@@ -87,6 +87,13 @@ def program(build):
 @pytest.fixture(scope="session")
 def sanitized(program):
     return is_sanitized(program)
+
+
+@pytest.fixture
+def ipv6():
+    """Skips the test where there is no IPv6."""
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
 
 
 @pytest.fixture

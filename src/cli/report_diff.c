@@ -87,10 +87,9 @@ MUST_USE static enum status judge_runs(const struct side *side, bool may_fail)
 	enum status status = STATUS_OK;
 	for (size_t i = 0; i < side->n; i++) {
 		const struct run *run = &side->runs[i];
-		const struct run_caveats caveats[] = {
-			run_measurement_caveats(run),
-			may_fail ? (struct run_caveats){ "" } : run_failure_caveats(run),
-		};
+		struct run_caveats caveats[] = { run_measurement_caveats(run), { "" } };
+		if (!may_fail)
+			caveats[1] = run_failure_caveats(run);
 		for (size_t k = 0; k < ARRAY_LEN(caveats); k++) {
 			if (caveats[k].text[0] == '\0')
 				continue;

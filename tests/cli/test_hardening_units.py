@@ -141,6 +141,7 @@ def sandboxed(program, request):
 SANDBOX = {"seccomp", "landlock_restrict_self"}
 
 
+@pytest.mark.usefixtures("ipv6")
 def test_the_service_that_binds_may_make_every_call_that_it_makes(analyze, units, trace, sanitized, tmp_path):
     if sanitized:
         pytest.skip("a sanitizer makes calls of its own")

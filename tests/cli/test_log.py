@@ -10,7 +10,7 @@ import socket
 import pytest
 
 import outputs
-from harness import reset, wait_until
+from harness import proc_state, reset, wait_until
 
 # The fields of each kind of line by --log json, in their order.
 FIELDS = {
@@ -221,8 +221,9 @@ def test_a_reader_that_has_stopped_does_not_stop_the_service_and_gets_the_count_
     try:
         server = serve("--log", form, "127.0.0.1:0", preexec=lambda: os.dup2(log.writer, 2))
         for _ in range(kind.lines):
-            server.connect().close()
-        server.wait_for_children(0)
+            assert server.is_faithful(b"")  # it has had its child
+        # Before anything is read, every line has been written or dropped.
+        wait_until(lambda: not server.children() and proc_state(server.pid) == "S", "the last child to be reaped")
         wait_until(lambda: is_accounted_for(1 + kind.lines), "what was missed")  # that it listens, and every end
         assert server.is_faithful()
         wait_until(lambda: is_accounted_for(1 + kind.lines + 1), "the next line")

@@ -85,6 +85,7 @@ def test_where_ipv6_is_off_the_wildcard_is_that_of_ipv4(serve, engine):
 
 
 @pytest.mark.parametrize("address", ["0", ":0"])
+@pytest.mark.usefixtures("ipv6")
 def test_a_port_alone_is_that_port_of_every_interface(serve, address):
     server = serve(address)
     assert re.fullmatch(r"\[::\]:\d+", server.addresses[0])
@@ -123,6 +124,7 @@ def test_ipv4_clients_of_the_ipv6_wildcard_have_ipv4_names(serve):
     assert end["peer"] == f"127.0.0.1:{port}"
 
 
+@pytest.mark.usefixtures("ipv6")
 def test_a_reader_of_the_ready_descriptor_may_go_after_the_first_line(program, engine):
     reader, writer = os.pipe()
     server = subprocess.Popen(
@@ -141,6 +143,7 @@ def test_a_reader_of_the_ready_descriptor_may_go_after_the_first_line(program, e
     assert server.wait(PATIENCE) == 0
 
 
+@pytest.mark.usefixtures("ipv6")
 def test_the_ready_descriptor_gets_one_address_a_line_then_its_end(program, tmp_path, engine):
     path = f"unix:{tmp_path}/echo"
     reader, writer = os.pipe()
