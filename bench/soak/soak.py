@@ -4,7 +4,8 @@
 
 Clients of every kind for so long (clients.py), while their server is stopped, starved and robbed of the
 processes that serve them (troubles.py); or `--bytes`: so many through two connections; or `--connections`: so
-many, one after the other, a few at a time (load.c); or `--crowd`: so many at once, idle (crowd.py).
+many, one after the other, a few at a time (load.c); or `--crowd`: so many at once, idle (crowd.py); or `--drains`:
+so many servers that are told to end while clients connect (drains.py).
 
 Both ends' accounts of every connection are held against each other (ledger.py). Every 100 ms no zombie may
 be older than a second; memory, descriptors and processes stay within a bound that the number of clients
@@ -34,6 +35,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "bench" / "soak"
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
+import drains  # noqa: E402
 from crowd import Crowd  # noqa: E402
 from harness import (  # noqa: E402
     PATIENCE,
@@ -350,7 +352,9 @@ def parse_arguments():
     add("--bytes", type=amount(SIZES), metavar="SIZE", help="echo so many instead: 10G, 1T")
     add("--connections", type=amount(COUNTS), metavar="N", help="connect so often instead: 20k, 1M")
     add("--crowd", type=amount(COUNTS), metavar="N", help="have so many idle at once instead: 100k, 1M")
+    add("--drains", type=amount(COUNTS), metavar="N", help="end so many servers under connects instead: 1k")
     add = parser.add_argument
+    add("--kind", choices=drains.KINDS, help="with --drains: one kind of them (each gets its share)")
     add("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="(random)")
     add("--engine", default="fork", help="(fork)")
     add("--hold", type=amount(LENGTHS), metavar="LENGTH", help="with --crowd: leave it in peace for so long")
@@ -376,6 +380,11 @@ def run_soak(options):
 
 def main():
     options = parse_arguments()
+    if options.drains:
+        print(f"./dev soak --drains {options.drains.text} --engine {options.engine} --seed {options.seed}", flush=True)
+        passed = drains.run(options)
+        print("soak: passed" if passed else "soak: FAILED")
+        return 0 if passed else 1
     passed, summary, row = run_crowd(options) if options.crowd else run_soak(options)
     for line in summary:
         print(line)

@@ -263,13 +263,14 @@ MUST_USE static int stop_tcp(int fd, int family, bool is_passed)
 	return set_min_ttl(fd, family, TTL_MAX);
 }
 
-void listen_stop(int fd, int family, bool is_passed)
+bool listen_stop(int fd, int family, bool is_passed)
 {
+	if (family == AF_UNIX && !is_passed && shutdown(fd, SHUT_RD) == 0)
+		return true;
 	/* If it fails, a client may be reset that comes in the last moment before the close. */
-	if (family == AF_UNIX && !is_passed)
-		ignore_result(shutdown(fd, SHUT_RD));
-	else if (family == AF_UNIX || stop_tcp(fd, family, is_passed) < 0)
+	if (family == AF_UNIX || stop_tcp(fd, family, is_passed) < 0)
 		ignore_result(listen(fd, 0));
+	return false;
 }
 
 void listen_resume(int fd, int family)

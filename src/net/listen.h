@@ -86,10 +86,12 @@ MUST_USE int listen_adopt(int fd);
  *         by a kernel before 5.7.
  *   unix  The queue is made as short as possible: one connection.
  *
+ * Returns whether poll(2) does not show any more if its queue is empty.
+ *
  * Not stopped are connections that the kernel keeps no state of (SYN cookies, in a SYN flood), and
  * on a socket that was passed in, neighbours that send with a TTL of 255.
  */
-void listen_stop(int fd, int family, bool is_passed);
+bool listen_stop(int fd, int family, bool is_passed);
 
 /* Undoes listen_stop() of a socket that was passed in. */
 void listen_resume(int fd, int family);

@@ -317,7 +317,7 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 static void note_empty(struct admission *admission, size_t number, int state)
 {
 	const struct listener *listener = &admission->server->listeners.list[number];
-	if (!listen_drain_is_blind(listener))
+	if (!listen_drain_gets_blind(listener))
 		return;
 	if (state == LISTEN_DRAIN_STOPPED)
 		admission->found_empty |= UINT64_C(1) << number;
@@ -327,7 +327,7 @@ static void note_empty(struct admission *admission, size_t number, int state)
 
 int admission_accept_ready(struct admission *admission, bool *is_ready)
 {
-	const struct listeners *listeners = &admission->server->listeners;
+	struct listeners *listeners = &admission->server->listeners;
 	for (size_t i = 0; i < listeners->n; i++) {
 		if (listeners->list[i].fd < 0 || !is_ready[i])
 			continue;
@@ -336,8 +336,10 @@ int admission_accept_ready(struct admission *admission, bool *is_ready)
 			admission_accept(admission, &listeners->list[i], &is_ready[i]);
 		if (verdict == ACCEPT_NONE)
 			note_empty(admission, i, state);
-		else if (verdict == ACCEPT_LOST)
+		else if (verdict == ACCEPT_LOST && phase_of(admission) == DRAIN_SERVING)
 			return -EBADF;
+		else if (verdict == ACCEPT_LOST)
+			listener_close(&listeners->list[i]);
 	}
 	return 0;
 }
@@ -416,7 +418,7 @@ void admission_stop(struct admission *admission)
 			   admission->listen_state);
 }
 
-bool admission_drain(struct admission *admission, uint64_t found_empty)
+bool admission_drain(struct admission *admission, uint64_t found_empty, bool has_room)
 {
 	const struct listeners *listeners = &admission->server->listeners;
 	admission_stop(admission);
@@ -424,8 +426,10 @@ bool admission_drain(struct admission *admission, uint64_t found_empty)
 		return true;
 	if (phase_of(admission) == DRAIN_CALLING_OFF)
 		turn_queues_away(admission, false);
-	return listen_drain_is_empty(&admission->listen_drain, listeners,
-				     admission->found_empty | found_empty);
+	found_empty |= admission->found_empty;
+	if (!has_room)
+		found_empty |= admission->listen_drain.was_empty;
+	return listen_drain_is_empty(&admission->listen_drain, listeners, found_empty);
 }
 
 void admission_close(struct admission *admission)

@@ -112,7 +112,7 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 /*
  * Accepts from every listening socket that is ready: is_ready[i] is about the i-th, and is false
  * afterwards unless nothing was accepted there although something may be waiting. Returns 0, or
- * -EBADF when a socket is lost.
+ * -EBADF when a socket is lost; while the server drains, such a socket is only closed.
  */
 MUST_USE int admission_accept_ready(struct admission *admission, bool *is_ready);
 
@@ -137,10 +137,11 @@ void admission_stop(struct admission *admission);
  * For the same process, in every round from then on: once the drain timeout has come, turns away
  * the connections in the accept queues, as many at a time as the lingering close has room for.
  * found_empty: a bit for each listening socket, as in struct admission, of the processes that
- * accept. Returns true when the accept queues are empty and stay empty, or must be closed as they
- * are: then call admission_close().
+ * accept. has_room: one of them has room for a client; if not, a queue that was empty before the
+ * stop counts as empty. Returns true when the accept queues are empty and stay empty, or must be
+ * closed as they are: then call admission_close().
  */
-MUST_USE bool admission_drain(struct admission *admission, uint64_t found_empty);
+MUST_USE bool admission_drain(struct admission *admission, uint64_t found_empty, bool has_room);
 
 /* The same for a queue that is not among the listening sockets (server/dispatch.h). */
 void admission_turn_away(struct admission *admission, const struct listener *listener);

@@ -222,6 +222,16 @@ uint64_t crew_found_empty(const struct crew *crew)
 	return found;
 }
 
+bool crew_has_room(const struct crew *crew)
+{
+	for (uint32_t i = 0; i < crew->n_members; i++) {
+		const struct member *member = &crew->members[i];
+		if (member->pid != 0 && atomic_load(&member->slot->is_full) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool crew_has_closed(const struct crew *crew)
 {
 	for (uint32_t i = 0; i < crew->n_members; i++) {

@@ -70,6 +70,9 @@ uint32_t crew_count_clients(const struct crew *crew);
 /* What they have found out about accept queues, as listen_drain_is_empty() wants it. */
 uint64_t crew_found_empty(const struct crew *crew);
 
+/* Does any of them have room for a client? */
+bool crew_has_room(const struct crew *crew);
+
 /* Have all of them closed their copies of the listening sockets? */
 bool crew_has_closed(const struct crew *crew);
 

@@ -43,9 +43,15 @@ int doorway_admit(struct doorway *doorway)
 		rc = worker_admit(worker);
 	if (rc < 0)
 		return rc;
-	for (uint32_t i = 0; i < listeners->n; i++)
+	bool has_request = false;
+	for (uint32_t i = 0; i < listeners->n; i++) {
 		want(doorway, i, listeners->list[i].fd, POLLIN | RING_ALONE,
 		     worker->is_armed && listeners->list[i].fd >= 0);
+		has_request |= doorway->requests[i].is_there;
+	}
+	/* A request holds the socket, though its descriptor is closed. */
+	if (!has_request && !listeners_any_open(listeners))
+		worker_note_closed(worker);
 	/* While the kernel is short of memory it is asked again when the pause is over. */
 	if (!admission_is_paused(&worker->admission))
 		want(doorway, POLLER, worker->poller.fd, POLLIN, true);

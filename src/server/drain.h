@@ -5,9 +5,9 @@
  *   SERVING --TERM/INT--> DRAINING --deadline--> CALLING_OFF --patience--> KILLING
  *                            `------ second TERM/INT, from any phase ------^
  *
- * DRAINING: no new clients, those who are there may finish. CALLING_OFF: the lifeline is cut, every
- * child sends its FIN and lingers. KILLING: whoever is still there is killed. In each phase the
- * server is done as soon as no client is left.
+ * DRAINING: new connections are refused, accepted and queued ones may finish. CALLING_OFF: the
+ * lifeline is cut, every child sends its FIN and lingers; queued connections get the same. KILLING:
+ * the children that are left are killed. In each phase the server is done when no client is left.
  */
 #ifndef SERVER_DRAIN_H
 #define SERVER_DRAIN_H
@@ -19,10 +19,10 @@
 
 /*
  * After the lifeline was cut: three receive timeouts and the lingering close of a child
- * (server/session.h), 800 ms, and what it waits for a CPU on a busy machine. A client that behaved
+ * (server/session.h), 1.3 s, and what it waits for a CPU on a busy machine. A client that behaved
  * is reset if its child is killed in its lingering close.
  */
-#define DRAIN_PATIENCE_NS (1900 * CLOCK_NS_PER_MS)
+#define DRAIN_PATIENCE_NS (2400 * CLOCK_NS_PER_MS)
 
 /*
  * During the drain the clock is looked at this often. If a look comes later than the second time,

@@ -8,14 +8,15 @@
 
 static_assert(LISTENERS_MOST <= 64, "found_empty has a bit for each");
 
-bool listen_drain_is_blind(const struct listener *listener)
+bool listen_drain_gets_blind(const struct listener *listener)
 {
 	return listener->addr.any.sa_family == AF_UNIX && !listener->is_passed;
 }
 
-int listen_drain_poll_fd(const struct listen_drain *drain, const struct listener *listener)
+int listen_drain_poll_fd(const struct listen_drain *drain, const struct listeners *listeners,
+			 size_t i)
 {
-	return drain->start_ns != 0 && listen_drain_is_blind(listener) ? -1 : listener->fd;
+	return (drain->is_blind >> i & 1) != 0 ? -1 : listeners->list[i].fd;
 }
 
 static bool has_queue(const struct listener *listener)
@@ -27,14 +28,15 @@ static bool has_queue(const struct listener *listener)
 /* Stops one. Returns how long handshakes may take there. */
 static uint64_t stop(struct listen_drain *drain, struct listener *listener, size_t i)
 {
+	uint64_t bit = UINT64_C(1) << i;
 	if (listener->is_dispatch)
 		return 0;
-	bool was_empty = listen_drain_is_blind(listener) && !has_queue(listener);
-	if (was_empty)
-		drain->found_empty |= UINT64_C(1) << i;
+	if (listen_drain_gets_blind(listener) && !has_queue(listener))
+		drain->was_empty |= bit;
 	listener_remove_path(listener); /* while it still listens, as in listener_close() */
 	drain->was_overrun |= listen_was_overrun(listener->fd); /* before it drops more */
-	listen_stop(listener->fd, listener->addr.any.sa_family, listener->is_passed);
+	if (listen_stop(listener->fd, listener->addr.any.sa_family, listener->is_passed))
+		drain->is_blind |= bit;
 	if (listener->addr.any.sa_family == AF_UNIX)
 		return 0;
 	return addr_is_local(&listener->addr) ? LISTEN_DRAIN_SETTLE_LOCAL_NS
@@ -58,13 +60,14 @@ void listen_drain_begin(struct listen_drain *drain, struct listeners *listeners,
 	drain->settled_ns = drain->start_ns + settle_ns;
 }
 
-static bool are_empty(const struct listeners *listeners, uint64_t found_empty)
+static bool are_empty(const struct listen_drain *drain, const struct listeners *listeners,
+		      uint64_t found_empty)
 {
 	for (size_t i = 0; i < listeners->n; i++) {
 		const struct listener *listener = &listeners->list[i];
 		if (listener->fd < 0)
 			continue;
-		bool is_empty = listen_drain_is_blind(listener) ? (found_empty >> i & 1) != 0
+		bool is_empty = (drain->is_blind >> i & 1) != 0 ? (found_empty >> i & 1) != 0
 								: !has_queue(listener);
 		if (!is_empty)
 			return false;
@@ -78,7 +81,7 @@ bool listen_drain_is_empty(struct listen_drain *drain, const struct listeners *l
 	uint64_t now_ns = clock_now_ns();
 	if (drain->is_empty || now_ns < drain->settled_ns)
 		return drain->is_empty;
-	if (!are_empty(listeners, drain->found_empty | found_empty))
+	if (!are_empty(drain, listeners, found_empty))
 		return false;
 	/*
 	 * The time between two SYN-ACKs doubles: the next one comes at the latest when the queue

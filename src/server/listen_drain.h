@@ -39,12 +39,13 @@
 
 /* A zeroed one has not begun. */
 struct listen_drain {
-	uint64_t start_ns;    /* when new connections were stopped, 0: not yet */
-	uint64_t settled_ns;  /* when handshakes have had their time */
-	uint64_t found_empty; /* a bit for each unix socket: its queue was empty when it was shut */
-	bool was_overrun;     /* a queue was full once, which has not been allowed for yet */
-	bool is_empty;        /* all queues are empty, for good */
-	bool is_over;         /* and the sockets are closed */
+	uint64_t start_ns;   /* when new connections were stopped, 0: not yet */
+	uint64_t settled_ns; /* when handshakes have had their time */
+	uint64_t is_blind;   /* a bit for each socket: poll(2) does not show its queue any more */
+	uint64_t was_empty;  /* a bit for each of these: its queue was empty before the stop */
+	bool was_overrun;    /* a queue was full once, which has not been allowed for yet */
+	bool is_empty;       /* all queues are empty, for good */
+	bool is_over;        /* and the sockets are closed */
 };
 
 /* What all processes with the listening sockets see, in memory that they share. */
@@ -54,11 +55,12 @@ enum listen_drain_state {
 	LISTEN_DRAIN_STOPPED,  /* nothing is added to the queue of a unix socket any more */
 };
 
-/* Does only accept(2) show whether its queue is empty, once it is stopped? */
-bool listen_drain_is_blind(const struct listener *listener);
+/* Is it a socket of which only accept(2) shows whether its queue is empty, once it is stopped? */
+bool listen_drain_gets_blind(const struct listener *listener);
 
 /* What to poll for connections in its queue, -1: it is closed, or poll(2) does not show them. */
-int listen_drain_poll_fd(const struct listen_drain *drain, const struct listener *listener);
+int listen_drain_poll_fd(const struct listen_drain *drain, const struct listeners *listeners,
+			 size_t i);
 
 /* Stops new connections, unless that is done, and sets the state. */
 void listen_drain_begin(struct listen_drain *drain, struct listeners *listeners,

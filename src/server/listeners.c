@@ -198,5 +198,4 @@ void listeners_close(struct listeners *listeners)
 {
 	for (size_t i = 0; i < listeners->n; i++)
 		listener_close(&listeners->list[i]);
-	listeners->n = 0;
 }

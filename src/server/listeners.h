@@ -79,6 +79,7 @@ void listeners_resume(const struct listeners *listeners);
 /* Is there one that still listens? */
 bool listeners_any_open(const struct listeners *listeners);
 
+/* Closes all of them; their number stays. */
 void listeners_close(struct listeners *listeners);
 
 #endif

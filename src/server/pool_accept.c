@@ -69,8 +69,8 @@ static int listener_fd(const struct pool_accept *accept, size_t i)
 	bool wanted = accept->watch_polls;
 	if (pool_accept_dispatches(accept))
 		wanted = admission_is_open(admission) && (admission->found_empty >> i & 1) == 0;
-	return wanted ? listen_drain_poll_fd(&admission->listen_drain,
-					     &accept->server->listeners.list[i])
+	return wanted ? listen_drain_poll_fd(&admission->listen_drain, &accept->server->listeners,
+					     i)
 		      : -1;
 }
 
@@ -161,7 +161,7 @@ static bool is_channel_empty(struct pool_accept *accept)
 static void drain_dispatch(struct pool_accept *accept)
 {
 	struct admission *admission = &accept->admission;
-	bool is_empty = admission_drain(admission, 0);
+	bool is_empty = admission_drain(admission, 0, admission_is_open(admission));
 	if (is_empty && listeners_any_open(&accept->server->listeners))
 		admission_close(admission);
 	is_empty = is_channel_empty(accept) && is_empty && !pool_accept_has_waiting(accept);
@@ -175,7 +175,8 @@ void pool_accept_drain(struct pool_accept *accept)
 		drain_dispatch(accept);
 		return;
 	}
-	accept->queue_is_empty |= admission_drain(admission, crew_found_empty(accept->crew));
+	accept->queue_is_empty |= admission_drain(admission, crew_found_empty(accept->crew),
+						  crew_has_room(accept->crew));
 	/*
 	 * Our copy of a listening socket is the last that is closed: one that was passed in must
 	 * not be resumed earlier.

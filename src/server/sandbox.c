@@ -159,7 +159,7 @@ static size_t shutting_rules(const struct listeners *listeners,
 	size_t n = 0;
 	for (size_t i = 0; i < listeners->n; i++) {
 		const struct listener *listener = &listeners->list[i];
-		if (listen_drain_is_blind(listener))
+		if (listen_drain_gets_blind(listener))
 			ret_rules[n++] = (struct seccomp_rule){
 				.call = __NR_shutdown,
 				.checks = { SECCOMP_IS(0, listener->fd), SECCOMP_IS(1, SHUT_RD) },

@@ -25,7 +25,7 @@
  * moved, and when the server itself is on its way out and waits for us.
  */
 #define SESSION_LINGER_IDLE_NS       (5 * CLOCK_NS_PER_S)
-#define SESSION_LINGER_CALLED_OFF_NS (500 * CLOCK_NS_PER_MS)
+#define SESSION_LINGER_CALLED_OFF_NS CLOCK_NS_PER_S
 
 struct session {
 	int fd;               /* the connected socket; the session does not close it */

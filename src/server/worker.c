@@ -195,10 +195,17 @@ void worker_close_listeners(struct worker *worker)
 	/* While others have it too, a socket that is closed would stay in the poller (epoll(7)). */
 	disarm(worker);
 	watch_for_wakeup(worker, false);
-	if (worker_is_called_off(worker) && is_orphan(worker))
+	bool has_any = listeners_any_open(&worker->server->listeners);
+	if (has_any && worker_is_called_off(worker) && is_orphan(worker))
 		admission_close(&worker->admission);
 	listeners_close(&worker->server->listeners);
-	atomic_store(&worker->slot->has_closed, 1);
+	if (!worker->polls_listeners)
+		worker_note_closed(worker);
+}
+
+void worker_note_closed(struct worker *worker)
+{
+	atomic_store_explicit(&worker->slot->has_closed, 1, memory_order_release);
 }
 
 /* A unix socket on which nothing comes any more would be ready all the time. */

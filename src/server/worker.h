@@ -111,6 +111,12 @@ void worker_pass_wakeup_on(struct worker *worker);
  */
 void worker_close_listeners(struct worker *worker);
 
+/*
+ * Tells the supervisor that this worker has no listening socket any more. For an engine that waits
+ * for the listening sockets itself, and whose requests hold them.
+ */
+void worker_note_closed(struct worker *worker);
+
 /* Is the server called off? Then the engine ends every conversation. */
 bool worker_is_called_off(const struct worker *worker);
 

@@ -144,11 +144,11 @@ FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}
 CONSTANTS = {
     "EPOLL_CTL_ADD": 1, "EPOLL_CTL_DEL": 2, "EPOLL_CTL_MOD": 3,
     "SHUT_RD": 0, "SHUT_WR": 1,
-    "IP_MINTTL": 21, "IPV6_MINHOPCOUNT": 73,
+    "IP_MINTTL": 21, "IPV6_MINHOPCOUNT": 73, "SO_BINDTOIFINDEX": 62,
 }
 
 # By these the first process stops new connections: the first step of a drain.
-STOPS_LISTENING = {("setsockopt", 21), ("setsockopt", 73), ("listen", 0), ("shutdown", 0)}
+STOPS_LISTENING = {("setsockopt", 62), ("setsockopt", 21), ("setsockopt", 73), ("listen", 0), ("shutdown", 0)}
 
 # What the loader calls before the program's first own call.
 LOADER = set(

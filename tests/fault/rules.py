@@ -99,7 +99,6 @@ PATH_LEFT = Outcome(Kind.LESS, 0, "warning: cannot remove unix:.*: {cause}")
 AF_UNIX, AF_INET6, AF_NETLINK = 1, 10, 16
 NO_DIRECTORY, DIRECTORY = 0, 1
 STANDARD_FDS = (0, 1, 2)
-BACKLOG_SHUT = 0
 ROOT = 1
 
 SERVE_RULES = [
@@ -129,7 +128,6 @@ SERVE_RULES = [
          "without IPv6 the wildcard is that of IPv4", detail=(AF_INET6,)),
     Rule("connect", "ECONNREFUSED", UNHARMED, "a path on which nobody listens is taken over", detail=(AF_UNIX,)),
     Rule("connect", "*", TAKEN, "whether a path is stale cannot be found out: it counts as taken", detail=(AF_UNIX,)),
-    Rule("listen", "*", UNHARMED, "a queue that cannot be shut is only longer (net/listen.c)", detail=(BACKLOG_SHUT,)),
     Rule("madvise", "*", UNHARMED, "a child costs a little more (net/withhold.h)"),
     Rule("setsockopt", "*", UNHARMED, "it only waits longer, or is asked with others", when="serving"),
     Rule("setsockopt shutdown", "*", UNHARMED, "new connections are stopped in another way (net/listen.c)",

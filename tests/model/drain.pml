@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end: a server is told to end while clients keep coming.
+ * The end: a server gets TERM while clients keep connecting.
  *
- *   client    comes, and perhaps again and again (a flood), until nobody listens any more; and the
- *             child that serves him: he ends by himself, or never does, or the child itself hangs
+ *   client    begins a handshake, then is in the accept queue; and perhaps again and again (a flood),
+ *             until it is refused. Its child: the client ends by itself, or never, or the child hangs
  *   operator  sends TERM, and perhaps INT, at any time
- *   time      lets the drain timeout, and the patience after it, run out
+ *   time      lets handshakes finish, and the drain timeout and the patience after it run out
  *   server    the loop (server/engines/fork.c) with the phases (server/drain.c), the signals
- *             (server/server.c), the listening socket (server/listeners.c, net/listen.c) and
+ *             (server/server.c), the listening socket (server/listen_drain.c, net/listen.c) and
  *             admission (server/admission.c)
  *
  * There are three worlds. TIMED: clients may stay and come for ever, and time runs out. WILD: the
@@ -15,17 +15,16 @@
  * clients come once and end by themselves.
  *
  * Promised:
- *   - who was in the queue when the server was told to end is served, or sent a FIN when the
- *     timeout or a second signal comes: the close of the listening socket resets none of them;
- *   - nobody who was accepted is lost;
+ *   - no connection is reset: one in the queue, or in a handshake that has begun, is served, or
+ *     gets a FIN when the drain timeout or a second signal comes. Only where the server ends in a
+ *     hurry, by a second signal or because a child hangs, a handshake may not finish in time;
+ *   - no connection that was accepted is lost;
  *   - nobody is sent away before the timeout or a second signal, and nobody is killed but by a
  *     second signal, or because his child hangs;
  *   - when the server ends, no child, no zombie and no count is left;
  *   - it ends (ltl): with time, with a second signal, or when tame clients have ended.
  *
- * What cannot be helped is who arrives between the last accept, which found nobody, and the close:
- * the kernel resets him. Because the queue was shut before, that is one at most. NO_GAP denies it: then
- * it is found.
+ * That a handshake takes no longer than the time it is given (LISTEN_DRAIN_SETTLE_NS) is put in.
  */
 #ifndef CLIENTS
 #define CLIENTS 3
@@ -36,14 +35,9 @@
 #ifndef WORLD
 #define WORLD TIMED
 #endif
-#ifdef NO_GAP
-#define GAP 0
-#else
-#define GAP 1 /* who may be reset by the close */
-#endif
 
 mtype = { TIMED, WILD, TAME };
-mtype = { AWAY, QUEUED, WAITS, SERVED, KILLED, ENDED, GONE }; /* where a client is */
+mtype = { AWAY, SHAKES, QUEUED, WAITS, SERVED, KILLED, ENDED, GONE }; /* where a client is */
 mtype = { LEAVES, STAYS, HANGS };                             /* what he is like, or his child */
 mtype = { SERVING, DRAINING, CALLING_OFF, KILLING };          /* enum drain_phase */
 
@@ -51,7 +45,7 @@ mtype = { SERVING, DRAINING, CALLING_OFF, KILLING };          /* enum drain_phas
 
 chan queue = [CLIENTS] of { byte };
 bool listening = true;
-bool shut;                /* listen(fd, 0): one more comes in, if there is none */
+bool stopped;             /* new connections are refused: listen_stop() */
 bool term, intr, sigchld; /* pending or not */
 bool zombie[CLIENTS];
 bool forks_well;          /* the first fork after TERM is refused */
@@ -69,8 +63,8 @@ bool lifeline_cut;
 
 mtype where[CLIENTS] = AWAY;
 mtype kind[CLIENTS];
-bool promised[CLIENTS]; /* he was in the queue when TERM was sent */
-byte heeding;           /* children who do what they are asked */
+byte shaking;           /* handshakes that have begun */
+byte heeding;           /* children that do what they are asked */
 bool time_is_up;        /* the deadline of the phase has come */
 bool told_twice, must_end, over;
 
@@ -78,15 +72,14 @@ ltl ends { [] (must_end -> <> over) }
 
 #define SOURCE(c)      (c > 0) /* the first client has one of his own */
 #define OVER_SOURCE(c) (of_source[SOURCE(c)] >= MOST_PER_SOURCE)
-#define IS_OPEN        (count < MOST && !paused)
-#define HAS_PLACE      (len(queue) < (shut -> 1 : CLIENTS))
+#define IS_OPEN        (count < MOST && !paused && phase != CALLING_OFF && phase != KILLING)
+#define IN_A_HURRY     (phase == KILLING)
 
 /* His conversation is over; in a flood he comes again. */
 inline gone(c)
 {
 	where[c] = (WORLD == TAME -> GONE : AWAY);
-	kind[c] = 0;
-	promised[c] = false
+	kind[c] = 0
 }
 
 inline exit()
@@ -101,16 +94,25 @@ inline exit()
 active [CLIENTS] proctype client()
 {
 end:	do
-	/* the client */
-	:: atomic { where[_pid] == AWAY && listening && HAS_PLACE ->
+	/* the client: its SYN is answered, and then its ACK comes */
+	:: atomic { where[_pid] == AWAY && listening && !stopped ->
 		if
 		:: kind[_pid] = LEAVES
 		:: WORLD != TAME -> kind[_pid] = STAYS
 		:: WORLD != TAME -> kind[_pid] = HANGS
 		fi;
 		printf("client %d connects, and %e\n", _pid, kind[_pid]);
+		shaking++;
+		where[_pid] = SHAKES }
+	:: atomic { where[_pid] == SHAKES && listening ->
+		shaking--;
 		where[_pid] = QUEUED;
 		queue!_pid }
+	:: atomic { where[_pid] == SHAKES && !listening ->
+		printf("kernel: resets client %d\n", _pid);
+		assert(IN_A_HURRY);
+		shaking--;
+		gone(_pid) }
 	/* his child */
 	:: atomic { where[_pid] == SERVED && kind[_pid] == LEAVES ->
 		printf("child %d: its client is done, exit\n", _pid);
@@ -125,14 +127,10 @@ end:	do
 
 active proctype operator()
 {
-	byte c;
 	atomic {
 		printf("operator: TERM\n");
 		term = true;
-		must_end = (WORLD != WILD);
-		for (c : 0 .. CLIENTS - 1) {
-			promised[c] = (where[c] == QUEUED)
-		}
+		must_end = (WORLD != WILD)
 	}
 	if
 	:: atomic { printf("operator: INT\n"); intr = true; told_twice = true; must_end = true }
@@ -206,7 +204,7 @@ inline turn_away(c)
 	gone(c)
 }
 
-/* listener_close(): whoever is in the queue is reset. */
+/* listener_close(): a connection that is in the queue is reset. */
 inline close_listener()
 {
 	atomic {
@@ -214,9 +212,9 @@ inline close_listener()
 		:: listening ->
 			printf("server: closes the listening socket\n");
 			listening = false;
-			assert(len(queue) <= GAP);
+			assert(len(queue) == 0 || IN_A_HURRY);
 			do
-			:: queue?c -> printf("kernel: resets client %d\n", c); assert(!promised[c]); gone(c)
+			:: queue?c -> printf("kernel: resets client %d\n", c); gone(c)
 			:: empty(queue) -> break
 			od
 		:: else
@@ -224,23 +222,42 @@ inline close_listener()
 	}
 }
 
-/*
- * admission_close(): the timeout may have come, or a second signal, before the queue was shut. It
- * takes no more than the queue could hold (LISTEN_BACKLOG): a flood does not keep it.
- */
-inline close_admission()
+/* turn_queues_away(), turn_room_away() */
+inline turn_all_away()
 {
-#if !defined(QUEUE_NOT_SHUT) && !defined(SHUT_ONLY_WHILE_DRAINING)
-	shut = true;
-#endif
 	do
-	:: atomic { listening && len(queue) > 0 && n < CLIENTS -> n++; queue?c; turn_away(c) }
+	:: atomic { listening && len(queue) > 0 -> queue?c; turn_away(c) }
 	:: else -> break
 	od;
 	do
 	:: atomic { len(room) > 0 -> room?c; turn_away(c) }
-	:: else -> n = 0; c = 0; break
+	:: else -> c = 0; break
 	od
+}
+
+/*
+ * listen_drain_is_empty(): the handshakes have had their time, and the queue is empty. That they are
+ * over by then is what their time is for.
+ */
+#ifdef NOT_SETTLED
+#define IS_EMPTY (len(queue) == 0)
+#else
+#define IS_EMPTY (shaking == 0 && len(queue) == 0)
+#endif
+
+/* admission_drain(), admission_close() */
+inline drain_queue()
+{
+	if
+	:: phase == CALLING_OFF || phase == KILLING -> turn_all_away()
+	:: else
+	fi;
+#ifndef NEVER_CLOSE
+	if
+	:: IS_EMPTY || IN_A_HURRY -> close_listener()
+	:: else
+	fi
+#endif
 }
 
 /* accept_ready(), admission_accept() */
@@ -248,7 +265,7 @@ inline accept_ready()
 {
 	n = 0;
 	do
-	:: !listening || !(ready || phase != SERVING) || n == BUDGET || !IS_OPEN -> n = 0; break
+	:: !listening || !ready || n == BUDGET || !IS_OPEN -> n = 0; break
 	:: else ->
 		n++;
 		if
@@ -261,15 +278,7 @@ inline accept_ready()
 			:: else -> printf("server: client %d waits in the room\n", c); room!c
 			fi;
 			c = 0 }
-		:: len(queue) == 0 -> /* ACCEPT_NONE, and then the gap */
-#ifndef NEVER_CLOSE
-			if
-			:: phase != SERVING -> close_listener()
-			:: else
-			fi;
-#endif
-			n = 0;
-			break
+		:: len(queue) == 0 -> n = 0; break /* ACCEPT_NONE */
 		fi
 	od
 }
@@ -351,22 +360,22 @@ inline follow_drain()
 	fi;
 #endif
 	if
-	:: phase == DRAINING ->
-#ifdef CLOSE_AT_ONCE
-		close_listener()
-#elif !defined(QUEUE_NOT_SHUT)
-		shut = true
+	:: phase != SERVING ->
+#ifndef NOT_STOPPED
+		stopped = true;
 #endif
-	:: phase == CALLING_OFF || phase == KILLING ->
-		close_admission();
-#ifndef NEVER_CLOSE
+#ifdef CLOSE_AT_ONCE
 		close_listener();
 #endif
-#ifndef LIFELINE_NOT_CUT
-		lifeline_cut = true
-#endif
+		drain_queue()
 	:: else
 	fi;
+#ifndef LIFELINE_NOT_CUT
+	if
+	:: phase == CALLING_OFF || phase == KILLING -> lifeline_cut = true
+	:: else
+	fi;
+#endif
 	if
 	:: atomic { phase == KILLING -> kill_all() }
 	:: else
@@ -379,9 +388,10 @@ inline wait_for_events()
 	if
 	:: atomic {
 		term || intr || sigchld || time_is_up ||
-		(IS_OPEN && listening && len(queue) > 0) ->
+		(IS_OPEN && listening && len(queue) > 0) ||
+		((phase == CALLING_OFF || phase == KILLING) && len(queue) > 0) ->
 		ready = IS_OPEN && listening && len(queue) > 0 }
-	:: phase != SERVING && IS_OPEN && listening -> ready = false
+	:: atomic { phase != SERVING && listening && IS_EMPTY -> ready = false } /* the next look */
 	:: atomic { paused -> paused = false; ready = false }
 	fi
 }
@@ -413,7 +423,7 @@ end:	do
 	od;
 	over = true;
 	for (c : 0 .. CLIENTS - 1) {
-		assert(where[c] == AWAY || where[c] == GONE);
+		assert(where[c] == AWAY || where[c] == GONE || (where[c] == SHAKES && IN_A_HURRY));
 		assert(!zombie[c])
 	}
 }

@@ -163,7 +163,9 @@ static void kill_all(const struct clients *clients)
 static void follow_drain(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
-	if (server->drain.phase >= DRAIN_DRAINING && admission_drain(&engine->admission, 0))
+	bool has_room = admission_is_open(&engine->admission);
+	if (server->drain.phase >= DRAIN_DRAINING &&
+	    admission_drain(&engine->admission, 0, has_room))
 		admission_close(&engine->admission);
 	if (server->drain.phase >= DRAIN_CALLING_OFF)
 		lifeline_cut(&engine->lifeline);

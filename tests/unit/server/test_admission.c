@@ -713,12 +713,25 @@ TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end)
 	close_listeners();
 }
 
+TEST(a_socket_that_is_lost_while_it_drains_is_only_closed)
+{
+	listen_twice();
+	server.drain.phase = DRAIN_DRAINING;
+	close(server.listeners.list[0].fd);
+	unit_capture_begin(&log_of, STDERR_FILENO);
+	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), 0);
+	unit_capture_end(&log_of);
+	assert_int_equal(unit_lines(log_of.text), 1);
+	assert_int_equal(server.listeners.list[0].fd, -1);
+	assert_true(server.listeners.list[1].fd >= 0);
+}
+
 /* The round of a process that decides on the end. Returns whether it closes the sockets. */
 static bool drain_round(void)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	admission_pass_time(&admission);
-	bool is_empty = admission_drain(&admission, 0);
+	bool is_empty = admission_drain(&admission, 0, false);
 	if (is_empty)
 		admission_close(&admission);
 	unit_capture_end(&log_of);
@@ -895,6 +908,7 @@ int main(void)
 		ADMISSION_TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason),
 		ADMISSION_TEST(who_is_at_a_socket_that_is_ready_is_accepted_and_nobody_else),
 		ADMISSION_TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end),
+		ADMISSION_TEST(a_socket_that_is_lost_while_it_drains_is_only_closed),
 		ADMISSION_TEST(
 			while_it_drains_who_is_queued_is_served_and_then_the_sockets_are_closed),
 		ADMISSION_TEST(

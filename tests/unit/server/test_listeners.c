@@ -290,7 +290,7 @@ TEST(a_path_goes_with_its_socket)
 	assert_string_equal(addr_format(&listeners.list[0].addr).text, text);
 	assert_int_equal(stat(text + strlen("unix:"), &status), 0);
 	listeners_close(&listeners);
-	assert_int_equal(listeners.n, 0);
+	assert_false(listeners_any_open(&listeners));
 	assert_int_equal(stat(text + strlen("unix:"), &status), -1);
 	unit_directory_remove(&directory);
 }
