@@ -50,15 +50,18 @@ void crowd_open(struct crowd *crowd, struct server *server)
 
 /* ---- time ---- */
 
-uint64_t crowd_tell_time(struct crowd *crowd)
+void crowd_tell_time(struct crowd *crowd, bool any_event)
 {
+	uint64_t busy_poll_ns = crowd->server->busy_poll_ns;
 	crowd->now_ns = clock_now_ns();
-	return crowd->now_ns;
+	if (any_event && busy_poll_ns != 0)
+		crowd->busy_until_ns = clock_after_ns(crowd->now_ns, busy_poll_ns);
 }
 
 uint64_t crowd_deadline_ns(const struct crowd *crowd)
 {
-	return deadlines_next_ns(&crowd->deadlines);
+	bool is_busy = crowd->busy_until_ns != 0 && clock_now_ns() < crowd->busy_until_ns;
+	return is_busy ? 0 : deadlines_next_ns(&crowd->deadlines);
 }
 
 struct conn *crowd_next_due(struct crowd *crowd, enum crowd_queue *ret_queue)

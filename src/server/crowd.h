@@ -54,7 +54,8 @@ enum crowd_queue {
 
 struct crowd {
 	struct server *server;
-	uint64_t now_ns; /* time of the last crowd_tell_time(): deadlines are judged by it */
+	uint64_t now_ns;        /* time of the last crowd_tell_time(): deadlines are judged by it */
+	uint64_t busy_until_ns; /* until then it looks and does not sleep (--busy-poll); 0: not */
 	struct deadlines deadlines;
 	struct deadlines_queue queues[CROWD_QUEUES];
 	bool is_called_off;
@@ -62,10 +63,10 @@ struct crowd {
 
 void crowd_open(struct crowd *crowd, struct server *server);
 
-/* Reads the clock for crowd_next_due(). Called after every wait. Returns the time. */
-uint64_t crowd_tell_time(struct crowd *crowd);
+/* Reads the clock for crowd_next_due(). Called after every wait: was there an event? */
+void crowd_tell_time(struct crowd *crowd, bool any_event);
 
-/* Time at which crowd_next_due() will have a client, or CLOCK_NEVER. */
+/* Time until which to wait: for crowd_next_due(), 0: do not sleep, or CLOCK_NEVER. */
 uint64_t crowd_deadline_ns(const struct crowd *crowd);
 
 /*

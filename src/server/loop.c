@@ -31,7 +31,6 @@
 
 struct loop {
 	struct worker *worker;
-	uint64_t busy_until_ns; /* until then it looks and does not sleep (--busy-poll) */
 	struct driver driver;
 };
 
@@ -109,28 +108,19 @@ static void call_off(struct loop *loop)
 {
 	struct crowd *crowd = &loop->driver.crowd;
 	crowd->is_called_off = true;
-	for (struct conn *conn = crowd_each(crowd, NULL); conn != NULL;
-	     conn = crowd_each(crowd, conn)) {
+	for (struct conn *conn = NULL; (conn = crowd_each(crowd, conn)) != NULL;) {
 		drive_call_off(&loop->driver, conn);
 		take_turn_of(loop, conn, true);
 	}
 }
 
-static uint64_t wait_until_ns(struct loop *loop)
-{
-	bool is_busy = loop->busy_until_ns != 0 && clock_now_ns() < loop->busy_until_ns;
-	return is_busy ? 0 : crowd_deadline_ns(&loop->driver.crowd);
-}
-
 MUST_USE static int take_turn(struct loop *loop)
 {
 	struct worker *worker = loop->worker;
-	int rc = worker_wait(worker, wait_until_ns(loop));
+	int rc = worker_wait(worker, crowd_deadline_ns(&loop->driver.crowd));
 	if (rc < 0)
 		return rc;
-	uint64_t now_ns = crowd_tell_time(&loop->driver.crowd);
-	if (worker->events.n > 0 && worker->server->busy_poll_ns != 0)
-		loop->busy_until_ns = clock_after_ns(now_ns, worker->server->busy_poll_ns);
+	crowd_tell_time(&loop->driver.crowd, worker->events.n > 0);
 	handle_events(loop);
 	handle_deadlines(loop);
 	rc = worker_admit(worker);

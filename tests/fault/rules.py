@@ -243,6 +243,10 @@ SUPERVISOR_ALSO = [
     Rule("mmap", "*", UNUSABLE, "of the ring that is tried before anything else"),
 ]
 
+SUPERVISOR_THIRD = [
+    Rule("calloc", "*", UNUSABLE, "of the ring that is tried before anything else"),
+]
+
 # A worker. For one call there may be several outcomes, by what it is for: one rule of each table.
 WORKER_RULES = [
     Rule("accept read recv send poll write epoll_wait io_uring_enter", "EINTR", UNHARMED, "made again"),
@@ -358,7 +362,7 @@ def tables_of(program, engine, child):
         return [SERVE_RULES, SERVE_ALSO]
     if child:
         return [WORKER_RULES, WORKER_ALSO, WORKER_THIRD]
-    return [SUPERVISOR_RULES, SUPERVISOR_ALSO, SERVE_RULES, SERVE_ALSO]
+    return [SUPERVISOR_RULES, SUPERVISOR_ALSO, SUPERVISOR_THIRD, SERVE_RULES, SERVE_ALSO]
 
 
 def expected(program, engine, outside, call, error, child, when, detail):

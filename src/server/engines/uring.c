@@ -89,7 +89,6 @@ struct ringed {
 struct uring {
 	struct worker *worker;
 	struct ring *ring;
-	uint64_t busy_until_ns;
 	struct doorway doorway;
 	struct arrivals arrivals;
 	struct driver driver;
@@ -180,9 +179,7 @@ static void end(struct uring *uring, struct ringed *ringed)
 static void poll_for(struct uring *uring, struct ringed *ringed)
 {
 	struct conn *conn = &ringed->conn;
-	/*
-	 * Nothing tells of an acknowledgement, or of memory: it has another turn (server/crowd.h).
-	 */
+	/* No event tells of an acknowledgement or of memory: a later turn looks (server/crowd.h) */
 	if (conn->is_leaving || crowd_is_short(conn))
 		return;
 	uint16_t events = echo_wants(&conn->echo) == ECHO_WRITE ? POLLOUT : POLLIN;
@@ -399,8 +396,7 @@ static void call_off(struct uring *uring)
 {
 	struct crowd *crowd = &uring->driver.crowd;
 	crowd->is_called_off = true;
-	for (struct conn *conn = crowd_each(crowd, NULL); conn != NULL;
-	     conn = crowd_each(crowd, conn)) {
+	for (struct conn *conn = NULL; (conn = crowd_each(crowd, conn)) != NULL;) {
 		struct ringed *ringed = (struct ringed *)conn;
 		if (ringed->mode == ENDING)
 			continue;
@@ -419,25 +415,16 @@ MUST_USE static int admit(struct uring *uring)
 	return rc;
 }
 
-static uint64_t wait_until_ns(struct uring *uring)
-{
-	if (uring->busy_until_ns != 0 && clock_now_ns() < uring->busy_until_ns)
-		return 0;
-	return clock_earlier_ns(crowd_deadline_ns(&uring->driver.crowd),
-				worker_deadline_ns(uring->worker));
-}
-
 MUST_USE static int take_turn(struct uring *uring)
 {
-	uint64_t busy_poll_ns = uring->worker->server->busy_poll_ns;
-	int rc = ring_wait(uring->ring, wait_until_ns(uring));
+	struct crowd *crowd = &uring->driver.crowd;
+	uint64_t deadline_ns = worker_deadline_ns(uring->worker);
+	int rc = ring_wait(uring->ring, clock_earlier_ns(deadline_ns, crowd_deadline_ns(crowd)));
 	if (ring_is_short(rc))
 		server_warn_of_shortage(uring->worker->server, "cannot wait for events", rc);
 	else if (rc < 0)
 		return rc;
-	uint64_t now_ns = crowd_tell_time(&uring->driver.crowd);
-	if (busy_poll_ns != 0 && ring_has_done(uring->ring))
-		uring->busy_until_ns = clock_after_ns(now_ns, busy_poll_ns);
+	crowd_tell_time(crowd, ring_has_done(uring->ring));
 	handle_done(uring);
 	handle_deadlines(uring);
 	return admit(uring);
@@ -486,9 +473,7 @@ close_ring:
 }
 
 /* A worker that serves cannot make another ring, which would have no restrictions (net/ring.h). */
-static const struct seccomp_rule serving_calls[] = {
-	{ .call = __NR_io_uring_enter },
-};
+static const struct seccomp_rule serving_calls[] = { { .call = __NR_io_uring_enter } };
 
 static const struct seccomp_rule opening_calls[] = {
 	{ .call = __NR_io_uring_setup },

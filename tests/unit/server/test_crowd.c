@@ -51,7 +51,7 @@ static void open_crowd(uint64_t idle_ns)
 	server = (struct server){ .idle_timeout_ns = idle_ns, .quiet = true, .signals_fd = -1 };
 	assert_int_equal(clients_open(&server.clients, MOST, sizeof(struct conn)), 0);
 	crowd_open(&crowd, &server);
-	crowd_tell_time(&crowd);
+	crowd_tell_time(&crowd, false);
 }
 
 static int close_crowd(void **state)
@@ -103,7 +103,7 @@ static void read_all(const struct conn *conn, int fd)
 static void pass(uint64_t ns)
 {
 	now_ns += ns;
-	crowd_tell_time(&crowd);
+	crowd_tell_time(&crowd, false);
 }
 
 static void assert_nobody_is_due(void)
@@ -252,6 +252,19 @@ TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that)
 	crowd_moved(&crowd, conn);
 	pass(0);
 	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+}
+
+TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work)
+{
+	open_crowd(IDLE_NS);
+	server.busy_poll_ns = CLOCK_NS_PER_S;
+	crowd_moved(&crowd, come());
+	assert_int_equal(crowd_deadline_ns(&crowd), now_ns + IDLE_NS);
+	crowd_tell_time(&crowd, true);
+	pass(CLOCK_NS_PER_S - 1);
+	assert_int_equal(crowd_deadline_ns(&crowd), 0);
+	pass(1);
+	assert_int_equal(crowd_deadline_ns(&crowd), now_ns + IDLE_NS - CLOCK_NS_PER_S);
 }
 
 /* ---- ended by us ---- */
@@ -500,6 +513,7 @@ int main(void)
 		CROWD_TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle),
 		CROWD_TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle),
 		CROWD_TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle),
+		CROWD_TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work),
 		CROWD_TEST(one_whose_end_has_arrived_and_is_not_read_yet_is_not_idle),
 		CROWD_TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that),
 		CROWD_TEST(one_whom_we_end_has_our_fin_and_then_some_patience),

@@ -98,7 +98,7 @@ static int open_driver(void **state)
 	if (clients_open(&server.clients, MOST, sizeof(struct conn)) < 0)
 		return -1;
 	int rc = driver_open(&driver, &server, CROWD_BUFFER_SIZE + STASH);
-	crowd_tell_time(&driver.crowd);
+	crowd_tell_time(&driver.crowd, false);
 	return rc;
 }
 
@@ -383,7 +383,7 @@ TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped)
 static void pass(uint64_t ns)
 {
 	now_ns += ns;
-	crowd_tell_time(&driver.crowd);
+	crowd_tell_time(&driver.crowd, false);
 }
 
 TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over)
