@@ -113,6 +113,11 @@ int reading_seconds(struct reading *reading, const json_t *json, const char *nam
 
 /* ---- times ---- */
 
+uint64_t reading_us(double us)
+{
+	return us < READING_SECONDS_MOST * 1e6 ? (uint64_t)(us * 1e3 + 0.5) : READING_NS_MOST;
+}
+
 bool reading_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
 {
 	const char *next = *at;

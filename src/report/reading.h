@@ -49,6 +49,9 @@ MUST_USE int reading_fortio(struct reading *reading, const json_t *json);
 MUST_USE int reading_hlog(struct reading *reading);
 MUST_USE int reading_hgrm(struct reading *reading);
 
+/* Of our own document: what was run, where and when, and the runs of a sum (read_facts.c). */
+MUST_USE int reading_facts(struct reading *reading, const json_t *json);
+
 /* ---- fields of a JSON object ---- */
 
 /* What a field that is not there, or null, is. */
@@ -75,6 +78,9 @@ MUST_USE int reading_seconds(struct reading *reading, const json_t *json, const 
 			     enum reading_need need, uint64_t *ret_ns);
 
 /* ---- times ---- */
+
+/* Microseconds, as a document has them, in nanoseconds: a hundred years at most. */
+uint64_t reading_us(double us);
 
 /*
  * When: "2026-11-26T04:36:17.123456Z", or with "+01:00" for the Z (RFC 3339), as nanoseconds since

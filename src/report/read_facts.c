@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What was run, where and when, and the runs of a sum, from our own document.
+ *
+ * Of a sum, "parts" has an id of each run, "spans" when it ran and with what. Earlier versions wrote
+ * no spans, or neither of them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/reading.h"
+#include "report/run_parts.h"
+
+/* ---- the run ---- */
+
+MUST_USE static int read_run_facts(struct reading *reading, const json_t *json)
+{
+	struct run *run = reading->run;
+	struct run_facts *facts = &run->facts;
+	const struct {
+		const char *name;
+		char **text;
+		enum reading_need need;
+	} texts[] = {
+		{ "version", &facts->version, READING_MAY },
+		{ "host", &facts->host, READING_MAY },
+		{ "kernel", &facts->kernel, READING_MAY },
+		{ "cpu", &facts->cpu, READING_MAY },
+		{ "command_line", &facts->command_line, READING_MAY },
+		{ "congestion_control", &facts->congestion_control, READING_MAY },
+	};
+	const struct {
+		const char *name;
+		uint64_t *count;
+		enum reading_need need;
+	} counts[] = {
+		{ "cpus", &facts->n_cpus, READING_MAY },
+		{ "mss", &facts->mss, READING_MAY },
+		{ "depth", &run->depth, READING_MUST },
+		{ "threads", &run->n_threads, READING_MUST },
+		{ "connections_opened", &run->result.n_connections, READING_MUST },
+		{ "merged", &run->n_merged, READING_MUST },
+		{ "seed", &run->seed, READING_MUST },
+	};
+	int rc = reading_flag(reading, json, "churn", READING_MUST, &run->churns);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
+		rc = reading_text(reading, json, texts[i].name, texts[i].need, texts[i].text);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
+		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
+	if (rc == 0)
+		rc = reading_seconds(reading, json, "warmup_seconds", READING_MAY, &run->warmup_ns);
+	if (rc == 0)
+		rc = reading_seconds(reading, json, "seconds_wanted", READING_MAY, &run->wanted_ns);
+	if (rc == 0)
+		rc = reading_flag(reading, json, "interrupted", READING_MAY, &run->is_interrupted);
+	if (rc == 0 && run->n_merged == 0)
+		rc = reading_refuse(reading, "\"merged\" is 0");
+	return rc;
+}
+
+MUST_USE static int read_start(struct reading *reading, const json_t *json)
+{
+	json_t *start = json_object_get(json, "start");
+	if (start == NULL || json_is_null(start))
+		return 0;
+	if (!json_is_string(start) ||
+	    !reading_moment(json_string_value(start), &reading->run->facts.start_ns))
+		return reading_refuse(reading,
+				      "\"start\" is not a moment as 2026-11-26T04:36:17.123456Z");
+	return 0;
+}
+
+/* When it was to begin (report/start.h): all of it, or nothing. */
+MUST_USE static int read_wanted_start(struct reading *reading, const json_t *json)
+{
+	struct start *start = &reading->run->start;
+	const json_t *wanted = json_object_get(json, "start_wanted");
+	const json_t *clock = json_object_get(json, "clock");
+	double late_us = 0, error_us = 0;
+	int rc = reading_number(reading, json, "start_late_us", READING_MAY, &late_us);
+	if (rc < 0)
+		return rc;
+	if (wanted != NULL && !json_is_null(wanted) &&
+	    (!json_is_string(wanted) ||
+	     !reading_moment(json_string_value(wanted), &start->wanted_ns)))
+		return reading_refuse(reading, "\"start_wanted\" is not a moment as "
+					       "2026-11-26T04:36:17.123456Z");
+	start->late_ns = reading_us(late_us);
+	if (clock == NULL || json_is_null(clock))
+		return 0;
+	if (!json_is_object(clock))
+		return reading_refuse(reading, "\"clock\" is not an object");
+	rc = reading_flag(reading, clock, "synchronised", READING_MUST,
+			  &start->clock.is_synchronised);
+	if (rc == 0)
+		rc = reading_number(reading, clock, "max_error_us", READING_MAY, &error_us);
+	start->clock.max_error_ns = reading_us(error_us);
+	start->is_clock_known = rc == 0;
+	return rc;
+}
+
+/* ---- the runs of a sum ---- */
+
+MUST_USE static int read_span(struct reading *reading, const json_t *json, struct run_part *part)
+{
+	const char *start = json_string_value(json_object_get(json, "start"));
+	const struct {
+		const char *name;
+		uint64_t *count;
+		enum reading_need need;
+	} counts[] = {
+		{ "connections", &part->n_connections, READING_MUST },
+		{ "threads", &part->n_threads, READING_MUST },
+		{ "rate_wanted", &part->rate_wanted, READING_MAY },
+	};
+	const struct {
+		const char *name;
+		char **text;
+	} texts[] = {
+		{ "host", &part->host },
+		{ "target", &part->target },
+		{ "client_bound", &part->client_bound },
+	};
+	if (start == NULL || !reading_moment(start, &part->start_ns))
+		return reading_refuse(reading, "\"spans\" has no \"start\" as "
+					       "2026-11-26T04:36:17.123456Z");
+	int rc = reading_seconds(reading, json, "seconds", READING_MUST, &part->elapsed_ns);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
+		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
+		rc = reading_text(reading, json, texts[i].name, READING_MAY, texts[i].text);
+	if (rc == 0)
+		rc = reading_flag(reading, json, "interrupted", READING_MAY, &part->is_interrupted);
+	if (rc == 0 && part->start_ns > UINT64_MAX - READING_NS_MOST)
+		rc = reading_refuse(reading, "\"spans\" has an end beyond the year 2454");
+	return rc;
+}
+
+/* Earlier versions wrote no spans: then the first part has the facts of the whole. */
+MUST_USE static int read_spans(struct reading *reading, const json_t *json)
+{
+	const json_t *list = json_object_get(json, "spans");
+	struct run *run = reading->run;
+	struct run_parts *parts = &run->parts;
+	int rc = 0;
+	if (list == NULL || json_is_null(list)) {
+		struct run_part *first = &parts->list[0];
+		first->n_connections = run->n_connections;
+		first->n_threads = run->n_threads;
+		first->rate_wanted = run->rate_wanted;
+		for (size_t i = 0; i < parts->n; i++)
+			parts->list[i].start_ns = run->facts.start_ns;
+		first->elapsed_ns = run->result.elapsed_ns;
+		const struct {
+			const char *from;
+			char **to;
+		} texts[] = {
+			{ run->facts.host, &first->host },
+			{ run->target, &first->target },
+			{ run->client_bound, &first->client_bound },
+		};
+		for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++) {
+			if (texts[i].from != NULL && (*texts[i].to = strdup(texts[i].from)) == NULL)
+				rc = -ENOMEM;
+		}
+		return rc;
+	}
+	if (!json_is_array(list) || json_array_size(list) != parts->n)
+		return reading_refuse(reading, "\"spans\" is not a list as long as \"parts\"");
+	for (size_t i = 0; rc == 0 && i < parts->n; i++)
+		rc = read_span(reading, json_array_get(list, i), &parts->list[i]);
+	return rc;
+}
+
+MUST_USE static int read_parts(struct reading *reading, const json_t *json)
+{
+	const json_t *list = json_object_get(json, "parts");
+	struct run_parts *parts = &reading->run->parts;
+	size_t n = json_array_size(list);
+	if (list == NULL || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || n == 0 || n > RUN_PARTS_MAX || n > reading->run->n_merged ||
+	    reading->run->n_merged == 1)
+		return reading_refuse(reading, "\"parts\" is not a list of the runs in \"merged\"");
+	parts->list = calloc(n, sizeof(*parts->list));
+	if (parts->list == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const char *id = json_string_value(json_array_get(list, i));
+		if (id == NULL || strlen(id) != 16 || strspn(id, "0123456789abcdef") != 16)
+			return reading_refuse(reading, "\"parts\" has something else than 16 "
+						       "hexadecimal digits");
+		parts->list[parts->n++].id = strtoull(id, NULL, 16);
+		if (i > 0 && parts->list[i].id <= parts->list[i - 1].id)
+			return reading_refuse(reading, "\"parts\" is not in rising order");
+	}
+	return read_spans(reading, json);
+}
+
+int reading_facts(struct reading *reading, const json_t *json)
+{
+	int rc = read_start(reading, json);
+	if (rc == 0)
+		rc = read_wanted_start(reading, json);
+	if (rc == 0)
+		rc = read_run_facts(reading, json);
+	if (rc == 0)
+		rc = read_parts(reading, json);
+	return rc;
+}
