@@ -203,28 +203,25 @@ MUST_USE static int begin_hlog(const char *path, struct file_draft *ret_hlog)
 	return rc;
 }
 
-MUST_USE static int finish_hlog(struct file_draft *hlog, const char *path, const struct run *run)
+MUST_USE static enum status finish_hlog(struct file_draft *hlog, const char *path,
+					const struct run *run, struct writer_wait *wait)
 {
 	int rc = run_write_hlog(hlog->file, run);
 	if (rc == 0)
-		rc = file_keep(hlog);
-	if (rc < 0)
-		log_error("cannot write %.300s: %s", path, err_text(rc).text);
-	return rc;
+		rc = file_keep(hlog, wait);
+	return rc == 0 ? STATUS_OK : writer_status(rc, path, wait);
 }
 
-MUST_USE static int write_summary(const struct arguments *arguments, const struct run *run)
+MUST_USE static enum status write_summary(const struct arguments *arguments, const struct run *run,
+					  struct teller *teller)
 {
-	int rc = 0;
-	if (arguments->values[JSON])
-		rc = run_write_json(stdout, run);
-	else
-		summary_write_table(stdout, run);
-	if (rc == 0)
-		rc = file_flush(stdout);
-	if (rc < 0)
-		log_error("cannot write the summary: %s", err_text(rc).text);
-	return rc;
+	FILE *out;
+	int rc = teller_begin_report(teller, &out);
+	if (rc == 0 && arguments->values[JSON])
+		rc = run_write_json(out, run);
+	else if (rc == 0)
+		summary_write_table(out, run);
+	return teller_end_report(teller, rc);
 }
 
 /* ---- what is judged ---- */
@@ -258,12 +255,12 @@ MUST_USE static enum status judge(const struct arguments *arguments, const struc
 }
 
 MUST_USE static enum status report(const struct arguments *arguments, struct file_draft *hlog,
-				   const struct run *run, enum status verdict)
+				   const struct run *run, struct teller *teller)
 {
-	int rc = write_summary(arguments, run);
-	if (rc == 0 && hlog->file != NULL)
-		rc = finish_hlog(hlog, arguments->texts[HLOG], run);
-	return rc == 0 ? judge(arguments, run, verdict) : STATUS_MACHINE;
+	enum status status = write_summary(arguments, run, teller), logged = STATUS_OK;
+	if (hlog->file != NULL)
+		logged = finish_hlog(hlog, arguments->texts[HLOG], run, &teller->wait);
+	return status != STATUS_OK ? status : logged;
 }
 
 /* Takes what was found; *ret_run is the caller's, to be closed, also on failure. */
@@ -306,6 +303,7 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 MUST_USE static enum status bench_and_report(const struct arguments *arguments,
 					     const struct bench_config *asked)
 {
+	static struct teller teller; /* too large for a stack */
 	struct bench_config config = *asked;
 	enum status status = STATUS_MACHINE;
 	struct recorder recorder;
@@ -319,17 +317,22 @@ MUST_USE static enum status bench_and_report(const struct arguments *arguments,
 		goto drop_hlog;
 	}
 	config.keeper = (struct series_keeper){ recorder_keep, &recorder };
+	config.teller = &teller;
+	teller_open(&teller, true, false);
 	status = bench_run(&config, &found);
 	if (status == STATUS_OK) {
 		struct run run;
 		rc = make_run(arguments, &config, &found, &recorder, &run);
 		status = STATUS_MACHINE;
 		if (rc == 0)
-			status = report(arguments, &hlog, &run, found.verdict);
+			status = report(arguments, &hlog, &run, &teller);
 		else
 			log_error("cannot make the summary: %s", err_text(rc).text);
+		if (status == STATUS_OK)
+			status = judge(arguments, &run, found.verdict);
 		run_close(&run);
 	}
+	teller_close(&teller);
 	recorder_close(&recorder);
 drop_hlog:
 	if (hlog.file != NULL)

@@ -12,7 +12,7 @@
 #include "cli/target.h"
 #include "client/hold.h"
 #include "client/ping.h"
-#include "net/file.h"
+#include "client/teller.h"
 #include "report/endurance.h"
 #include "report/recorder.h"
 #include "report/run_write.h"
@@ -156,19 +156,25 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct pin
 	return rc;
 }
 
-MUST_USE static enum status report(const struct arguments *arguments, const struct run *run)
+MUST_USE static enum status report(const struct arguments *arguments, const struct run *run,
+				   struct teller *teller)
 {
-	int rc = 0;
-	if (arguments->values[JSON])
-		rc = run_write_json(stdout, run);
-	else
-		summary_write_text(stdout, run);
-	if (rc == 0)
-		rc = file_flush(stdout);
-	if (rc == 0)
-		return STATUS_OK;
-	log_error("cannot write the summary: %s", err_text(rc).text);
-	return STATUS_MACHINE;
+	FILE *out;
+	int rc = teller_begin_report(teller, &out);
+	if (rc == 0 && arguments->values[JSON])
+		rc = run_write_json(out, run);
+	else if (rc == 0)
+		summary_write_text(out, run);
+	return teller_end_report(teller, rc);
+}
+
+/* What both write to; too large for a stack. */
+MUST_USE static struct teller *open_teller(const struct arguments *arguments)
+{
+	static struct teller teller;
+	const uint64_t *values = arguments->values;
+	teller_open(&teller, values[QUIET] || values[JSON], values[TIMESTAMPS]);
+	return &teller;
 }
 
 /* ---- --hold ---- */
@@ -183,17 +189,13 @@ MUST_USE static enum status report_hold(const struct arguments *arguments,
 		.interval_ns = config->interval_ns,
 		.deaths = &found->deaths,
 	};
-	int rc = 0;
-	if (arguments->values[JSON])
-		rc = endurance_write_json(stdout, &endurance);
-	else
-		endurance_write_text(stdout, &endurance);
-	if (rc == 0)
-		rc = file_flush(stdout);
-	if (rc == 0)
-		return STATUS_OK;
-	log_error("cannot write the report: %s", err_text(rc).text);
-	return STATUS_MACHINE;
+	FILE *out;
+	int rc = teller_begin_report(config->teller, &out);
+	if (rc == 0 && arguments->values[JSON])
+		rc = endurance_write_json(out, &endurance);
+	else if (rc == 0)
+		endurance_write_text(out, &endurance);
+	return teller_end_report(config->teller, rc);
 }
 
 MUST_USE static enum status check_hold(const struct arguments *arguments)
@@ -223,8 +225,6 @@ MUST_USE static enum status run_hold(const struct arguments *arguments)
 		.size = values[SIZE],
 		.seed = values[SEED],
 		.duration_ns = values[DURATION],
-		.timestamps = values[TIMESTAMPS],
-		.quiet = values[QUIET] || values[JSON],
 		.metrics = metrics != NULL ? &page : NULL,
 		.render = endurance_render_metrics,
 	};
@@ -240,12 +240,15 @@ MUST_USE static enum status run_hold(const struct arguments *arguments)
 		return STATUS_USAGE;
 	}
 	struct hold_report found;
+	config.teller = open_teller(arguments);
 	status = hold_run(&config, &found);
-	if (status != STATUS_OK)
-		return status;
-	status = report_hold(arguments, &config, &found);
-	deaths_close(&found.deaths);
-	return status == STATUS_OK ? found.verdict : status;
+	if (status == STATUS_OK) {
+		status = report_hold(arguments, &config, &found);
+		deaths_close(&found.deaths);
+		status = status == STATUS_OK ? found.verdict : status;
+	}
+	teller_close(config.teller);
+	return status;
 }
 
 /* What only --hold has. */
@@ -273,16 +276,19 @@ MUST_USE static enum status ping_and_report(const struct arguments *arguments,
 		return STATUS_MACHINE;
 	}
 	config.keeper = (struct series_keeper){ recorder_keep, &recorder };
+	config.teller = open_teller(arguments);
 	enum status status = ping_run(&config, &found);
 	if (status == STATUS_OK) {
 		struct run run;
 		rc = make_run(arguments, &config, &found, &recorder, &run);
-		enum status told = rc == 0 ? report(arguments, &run) : STATUS_MACHINE;
+		enum status told =
+			rc == 0 ? report(arguments, &run, config.teller) : STATUS_MACHINE;
 		if (rc < 0)
 			log_error("cannot make the summary: %s", err_text(rc).text);
 		run_close(&run);
 		status = told == STATUS_OK ? found.verdict : told;
 	}
+	teller_close(config.teller);
 	recorder_close(&recorder);
 	return status;
 }
@@ -300,8 +306,6 @@ static enum status run(const struct arguments *arguments)
 		.seed = values[SEED],
 		.connect_each = values[CONNECT_EACH],
 		.spin = values[SPIN],
-		.timestamps = values[TIMESTAMPS],
-		.quiet = values[QUIET] || values[JSON],
 	};
 	enum status status = check_without_hold(arguments);
 	if (status == STATUS_OK)

@@ -42,10 +42,11 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "FILE",
 		.help = "merge, html: where the sum goes (default: standard output), or the page",
 		.details = "Of merge: write the sum to FILE instead of standard output. Of html: "
-			   "write the page to FILE. It is there when it is whole and not before, "
-			   "with the permissions of the file that it replaces; but what is no "
-			   "plain file, as a symbolic link or a pipe, is written to directly. - is "
-			   "standard output.",
+			   "write the page to FILE. The result replaces FILE once it is whole; "
+			   "owner, group and mode stay. Where a new file cannot take its place (a "
+			   "mounted file, a directory that is not writable, a link), FILE is "
+			   "overwritten if there is room for the result. - and /dev/stdout are "
+			   "standard output, /dev/fd/N is descriptor N.",
 	},
 	[FAIL_IF] = {
 		.name = "fail-if",
@@ -73,6 +74,21 @@ static uint64_t unit_ns(const struct arguments *arguments)
 	return units[arguments->values[UNIT]].ns;
 }
 
+/* Writes a run to a file, or standard output for "-". */
+MUST_USE static enum status write_to(const char *path, const struct run *run)
+{
+	struct file_draft draft;
+	int rc = file_draft(path, &draft);
+	if (rc == 0) {
+		rc = run_write_json(draft.file, run);
+		if (rc == 0)
+			rc = file_keep(&draft, NULL);
+		else
+			file_drop(&draft);
+	}
+	return rc == 0 ? STATUS_OK : writer_status(rc, path, NULL);
+}
+
 /* ---- show ---- */
 
 MUST_USE static enum status show_json(const struct report_files *files, char *const *paths)
@@ -91,20 +107,21 @@ MUST_USE static enum status show_json(const struct report_files *files, char *co
 			  paths[0], show_format_name(run->format));
 		return STATUS_USAGE;
 	}
-	int rc = run_write_json(stdout, run);
-	if (rc == 0)
-		return STATUS_OK;
-	log_error("cannot write the document: %s", err_text(rc).text);
-	return STATUS_MACHINE;
+	return write_to("-", run);
 }
 
-static void show_text(const struct report_files *files)
+MUST_USE static enum status show_text(const struct report_files *files)
 {
-	for (size_t i = 0; i < files->n; i++) {
+	struct file_draft out;
+	int rc = file_draft("-", &out);
+	for (size_t i = 0; rc == 0 && i < files->n; i++) {
 		if (files->n > 1)
-			printf("%s==> %s <==\n", i > 0 ? "\n" : "", files->runs[i].name);
-		show_write_text(stdout, &files->runs[i]);
+			fprintf(out.file, "%s==> %s <==\n", i > 0 ? "\n" : "", files->runs[i].name);
+		show_write_text(out.file, &files->runs[i]);
 	}
+	if (rc == 0)
+		rc = file_keep(&out, NULL);
+	return rc == 0 ? STATUS_OK : writer_status(rc, "-", NULL);
 }
 
 static enum status show(const struct arguments *arguments, char *const *paths, size_t n)
@@ -113,41 +130,12 @@ static enum status show(const struct arguments *arguments, char *const *paths, s
 	enum status status = report_files_read(paths, n, unit_ns(arguments), &files);
 	if (status != STATUS_OK)
 		return status;
-	if (arguments->values[JSON])
-		status = show_json(&files, paths);
-	else
-		show_text(&files);
+	status = arguments->values[JSON] ? show_json(&files, paths) : show_text(&files);
 	report_files_close(&files);
-	int rc = status == STATUS_OK ? file_flush(stdout) : 0;
-	if (rc == 0)
-		return status;
-	log_error("cannot write the report: %s", err_text(rc).text);
-	return STATUS_MACHINE;
+	return status;
 }
 
 /* ---- merge ---- */
-
-MUST_USE static int write_to(const char *path, const struct run *sum)
-{
-	struct file_draft draft;
-	int rc = file_draft(path, &draft);
-	if (rc < 0)
-		return rc;
-	rc = run_write_json(draft.file, sum);
-	if (rc == 0)
-		return file_keep(&draft);
-	file_drop(&draft);
-	return rc;
-}
-
-MUST_USE static enum status write_sum(const char *path, const struct run *sum)
-{
-	int rc = write_to(path, sum);
-	if (rc == 0)
-		return STATUS_OK;
-	log_error("cannot write the sum to %.300s: %s", path, err_text(rc).text);
-	return STATUS_MACHINE;
-}
 
 static enum status merge(const struct arguments *arguments, char *const *paths, size_t n)
 {
@@ -164,7 +152,7 @@ static enum status merge(const struct arguments *arguments, char *const *paths, 
 		return why.text[0] != '\0' ? STATUS_USAGE : STATUS_MACHINE;
 	}
 	const char *path = arguments->texts[OUTPUT];
-	status = write_sum(path != NULL ? path : "-", &sum);
+	status = write_to(path != NULL ? path : "-", &sum);
 	run_close(&sum);
 	return status;
 }

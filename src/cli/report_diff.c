@@ -126,12 +126,14 @@ MUST_USE static enum status judge_limits(const struct expectations *all, const s
 MUST_USE static enum status compare(const struct expectations *all, const struct side *before,
 				    const struct side *after)
 {
-	diff_write_text(stdout, before, after);
-	int rc = file_flush(stdout);
-	if (rc < 0) {
-		log_error("cannot write the comparison: %s", err_text(rc).text);
-		return STATUS_MACHINE;
+	struct file_draft out;
+	int rc = file_draft("-", &out);
+	if (rc == 0) {
+		diff_write_text(out.file, before, after);
+		rc = file_keep(&out, NULL);
 	}
+	if (rc < 0)
+		return writer_status(rc, "-", NULL);
 	if (all->n == 0)
 		return STATUS_OK;
 	/* What failed in the old side is no fault of the new one. */

@@ -24,12 +24,11 @@ MUST_USE static enum status write_page(const struct report_files *files, char *c
 		log_error("%.300s: %s", paths[wrong], err_text(rc).text);
 		return rc == -ENOMEM ? STATUS_MACHINE : STATUS_USAGE;
 	}
-	rc = file_keep(&draft);
+	rc = file_keep(&draft, NULL);
 	if (rc == 0)
 		return STATUS_OK;
 cannot_write:
-	log_error("cannot write the page to %.300s: %s", output, err_text(rc).text);
-	return STATUS_MACHINE;
+	return writer_status(rc, output, NULL);
 }
 
 enum status report_html(char *const *paths, size_t n, uint64_t list_unit_ns, const char *output)

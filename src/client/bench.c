@@ -12,9 +12,9 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -72,15 +72,25 @@ static uint64_t echoes_so_far(struct bench *bench, uint64_t *ret_failures)
 	return n;
 }
 
+PRINTF_LIKE(1, 2)
+static void put_line(const char *format, ...)
+{
+	char line[128];
+	va_list values;
+	va_start(values, format);
+	int n = vsnprintf(line, sizeof(line), format, values);
+	va_end(values);
+	log_progress(line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1);
+}
+
 static void show_line(struct bench *bench, uint64_t now_ns)
 {
 	uint64_t n_failures, n = echoes_so_far(bench, &n_failures);
 	uint64_t start_ns = atomic_load(&bench->plan.start_ns);
 	double seconds = clock_s(now_ns - bench->last_line_ns);
-	fprintf(stderr, "\r\033[K%.0f s: %.0f/s, %" PRIu64 " echoes, %" PRIu64 " failed",
-		clock_s(now_ns - start_ns), (double)(n - bench->last_echoes) / seconds, n,
-		n_failures);
-	fflush(stderr);
+	put_line("\r\033[K%.0f s: %.0f/s, %" PRIu64 " echoes, %" PRIu64 " failed",
+		 clock_s(now_ns - start_ns), (double)(n - bench->last_echoes) / seconds, n,
+		 n_failures);
 	bench->is_line_shown = true;
 	bench->last_echoes = n;
 	bench->last_line_ns = now_ns;
@@ -89,7 +99,7 @@ static void show_line(struct bench *bench, uint64_t now_ns)
 static void clear_line(struct bench *bench)
 {
 	if (bench->is_line_shown)
-		fputs("\r\033[K", stderr);
+		put_line("\r\033[K");
 	bench->is_line_shown = false;
 }
 
@@ -104,10 +114,12 @@ static void hear_signals(struct bench *bench)
 {
 	int signal;
 	while ((signal = signals_next(bench->signals_fd)) != 0) {
-		if (signal == SIGQUIT)
+		if (signal == SIGQUIT) {
 			say_so_far(bench);
-		else
-			atomic_store(&bench->plan.is_called_off, true);
+			continue;
+		}
+		atomic_store(&bench->plan.is_called_off, true);
+		bench->config->teller->wait.ended_by = signal;
 	}
 }
 
@@ -213,11 +225,17 @@ static bool can_go_on(const struct bench *bench)
 
 static void look_on(struct bench *bench)
 {
-	bool shows = !bench->config->is_quiet && isatty(STDERR_FILENO);
+	struct teller *teller = bench->config->teller;
+	bool shows = !bench->config->is_quiet && teller->log.is_terminal;
 	while (!have_all_ended(bench)) {
-		struct pollfd signals = { .fd = bench->signals_fd, .events = POLLIN };
-		ignore_result(io_wait(&signals, 1, clock_deadline_ns(LOOK_NS)));
+		struct pollfd fds[] = {
+			{ .fd = bench->signals_fd, .events = POLLIN },
+			teller_pollfd(teller),
+		};
+		ignore_result(io_wait(fds, ARRAY_LEN(fds), clock_deadline_ns(LOOK_NS)));
 		hear_signals(bench);
+		if (fds[1].revents != 0 && !teller_check(teller))
+			atomic_store(&bench->plan.is_called_off, true);
 		begin_if_ready(bench);
 		gather_look(&bench->gather, bench->n_threads);
 		if (!can_go_on(bench))

@@ -13,6 +13,7 @@
 #include "base/series.h"
 #include "base/start.h"
 #include "base/status.h"
+#include "client/teller.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
 
@@ -37,6 +38,7 @@ struct bench_config {
 	bool churns;                 /* a connection for each message */
 	bool reconnects;             /* those that failed */
 	bool is_quiet;               /* no line each second on a terminal */
+	struct teller *teller;       /* that will write the report */
 	struct series_keeper keeper; /* is told of each second of what counts */
 };
 

@@ -126,7 +126,7 @@ static void die(struct holding *holding, struct held *held, enum death_cause cau
 	holding->n_proven -= held->n_beats > 0;
 	deaths->n_lost += is_beating(held);
 	held->died_ns = holding->now_ns;
-	teller_say(&holding->teller, "%s", obituary_of(&death).text);
+	teller_say(holding->teller, "%s", obituary_of(&death).text);
 	close_for_a_while(holding, held);
 }
 
@@ -162,7 +162,7 @@ static void fail_to_open(struct holding *holding, struct held *held, int code)
 	note_local(holding, code);
 	holding->n_connecting -= held->state == HELD_CONNECTING;
 	if (held->told != (uint8_t)cause + 1)
-		teller_say(&holding->teller, "connection %" PRIu32 " cannot be opened%s (%s): %s",
+		teller_say(holding->teller, "connection %" PRIu32 " cannot be opened%s (%s): %s",
 			   who_is(holding, held) + 1, held->died_ns != 0 ? " again" : "",
 			   death_name(cause), err_text(code).text);
 	held->told = (uint8_t)(cause + 1);
@@ -203,7 +203,7 @@ static void say_open_again(struct holding *holding, const struct held *held)
 {
 	uint64_t from_ns = held->died_ns != 0 ? held->died_ns : holding->start_ns;
 	struct addr_text from = local_address(held->fd);
-	teller_say(&holding->teller,
+	teller_say(holding->teller,
 		   "connection %" PRIu32 " is open%s after %.3f s, attempt %" PRIu32 "%s%s",
 		   who_is(holding, held) + 1, held->died_ns != 0 ? " again" : "",
 		   clock_s(holding->now_ns - from_ns), held->n_attempts,

@@ -75,7 +75,7 @@ struct holding {
 	int local_code;      /* of the last of them (err_is_local()) */
 	bool has_echoed;     /* has a heartbeat ever come back? */
 	bool has_asked;      /* what kind of endpoint it is */
-	struct teller teller;
+	struct teller *teller;
 
 	IO_ALIGNED unsigned char piece[HELD_PIECE + DIAGNOSIS_MOST];
 };

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -33,7 +34,11 @@
 /* In the poller, behind the connections. */
 #define TAG_SIGNALS (UINT64_C(1) << 32)
 #define TAG_DIALED  (TAG_SIGNALS + 1)
-#define TAG_PAGE    (TAG_SIGNALS + 2)
+#define TAG_OUTPUT  (TAG_SIGNALS + 2)
+#define TAG_PAGE    (TAG_SIGNALS + 3)
+
+/* While standard output takes nothing, it is tried again after this time. */
+#define OUTPUT_RETRY_NS (100 * CLOCK_NS_PER_MS)
 
 struct hold {
 	struct holding holding;
@@ -42,7 +47,7 @@ struct hold {
 	int signals_fd;
 	uint64_t end_ns;
 	uint32_t n_full; /* turns in a row with as many events as fit */
-	bool is_over;
+	bool is_over;    /* INT or TERM has come, the time is over, or standard output is lost */
 	bool has_said_open;
 };
 
@@ -79,7 +84,7 @@ static void say_open(struct hold *hold)
 	if (hold->has_said_open || holding->n_proven < holding->n)
 		return;
 	hold->has_said_open = true;
-	teller_say(&holding->teller, "all open after %.3f s",
+	teller_say(holding->teller, "all open after %.3f s",
 		   clock_s(holding->now_ns - holding->start_ns));
 }
 
@@ -89,10 +94,12 @@ static void hear_signals(struct hold *hold)
 {
 	int signal;
 	while ((signal = signals_next(hold->signals_fd)) != 0) {
-		if (signal == SIGQUIT)
+		if (signal == SIGQUIT) {
 			say_so_far(hold);
-		else
-			hold->is_over = true;
+			continue;
+		}
+		hold->is_over = true;
+		hold->holding.teller->wait.ended_by = signal;
 	}
 }
 
@@ -101,6 +108,8 @@ static void handle_event(struct hold *hold, const struct epoll_event *event)
 	uint64_t tag = event->data.u64;
 	if (tag == TAG_SIGNALS) {
 		hear_signals(hold);
+	} else if (tag == TAG_OUTPUT) {
+		hold->is_over |= !teller_check(hold->holding.teller);
 	} else if (tag >= TAG_PAGE) {
 		bring_up_to_date(hold);
 		page_event(&hold->page, tag, hold->holding.deaths);
@@ -123,6 +132,8 @@ static uint64_t page_resumes_ns(const struct hold *hold)
 static uint64_t wait_until_ns(const struct hold *hold)
 {
 	uint64_t until_ns = clock_earlier_ns(wakes_next_ns(&hold->holding.wakes), hold->end_ns);
+	if (teller_is_behind(hold->holding.teller))
+		until_ns = clock_earlier_ns(until_ns, clock_deadline_ns(OUTPUT_RETRY_NS));
 	return clock_earlier_ns(until_ns, page_resumes_ns(hold));
 }
 
@@ -164,7 +175,7 @@ MUST_USE static int take_turn(struct hold *hold)
 	resume_page(hold, looked_ns);
 	hold->is_over |= looked_ns >= hold->end_ns;
 	say_open(hold);
-	teller_flush(&holding->teller);
+	hold->is_over |= !teller_flush(holding->teller);
 	return 0;
 }
 
@@ -245,10 +256,12 @@ static void say_start(struct hold *hold)
 	if (config->interval_ns != 0)
 		snprintf(every, sizeof(every), " every %s",
 			 units_duration(config->interval_ns).text);
-	teller_say(&hold->holding.teller, "HOLD %s, %" PRIu64 " connection%s, %" PRIu64 " bytes%s",
+	teller_say(hold->holding.teller, "HOLD %s, %" PRIu64 " connection%s, %" PRIu64 " bytes%s",
 		   addr_format(&hold->holding.server).text, config->n_connections,
 		   config->n_connections == 1 ? "" : "s", config->size, every);
-	teller_flush(&hold->holding.teller);
+	hold->is_over |= !teller_flush(hold->holding.teller);
+	/* Of its reader's end; a file has none, and cannot be waited for. */
+	ignore_result(poller_add(&hold->holding.poller, STDOUT_FILENO, 0, TAG_OUTPUT));
 }
 
 MUST_USE static enum status open_page(struct hold *hold)
@@ -338,8 +351,7 @@ MUST_USE static enum status start(const struct hold_config *config, struct hold_
 	hold.end_ns = CLOCK_NEVER;
 	holding->config = config;
 	holding->deaths = &report->deaths;
-	holding->teller.is_quiet = config->quiet;
-	holding->teller.has_timestamps = config->timestamps;
+	holding->teller = config->teller;
 	holding->start_ns = holding->now_ns = clock_now_ns();
 	report->deaths.n_connections = config->n_connections;
 	int rc = poller_open(&holding->poller);

@@ -27,8 +27,7 @@ struct hold_config {
 	uint64_t size;           /* bytes of a heartbeat, 1 to PING_SIZE_MOST (client/ping.h) */
 	uint64_t seed;           /* of the payload (base/pattern.h) */
 	uint64_t duration_ns;    /* 0: until it is ended */
-	bool timestamps;         /* before each line, in seconds since the epoch */
-	bool quiet;              /* no line for each death */
+	struct teller *teller;   /* of a line for each death */
 
 	const struct addr_spec *metrics; /* where a page of figures is served; NULL: nowhere */
 	page_render_fn *render;          /* what stands on it */
@@ -41,10 +40,10 @@ struct hold_report {
 };
 
 /*
- * Holds them until the time is over, or INT or TERM ends it; QUIT prints a line of figures in
- * between. Lines of deaths go to standard output, unless quiet. Returns STATUS_OK and *ret_report,
- * the caller's, its deaths to be closed; or why there is none, which was said: until the server has
- * answered, INT and TERM end it by that signal.
+ * Holds them until the time is over, INT or TERM ends it, or standard output cannot be written any
+ * more; QUIT prints a line of figures in between. Returns STATUS_OK and *ret_report, the caller's,
+ * its deaths to be closed; or why there is none, which was said: until the server has answered, INT
+ * and TERM end it by that signal.
  */
 MUST_USE enum status hold_run(const struct hold_config *config, struct hold_report *ret_report);
 

@@ -48,7 +48,7 @@ struct ping {
 	struct ping_report *report;
 	struct addr addr;
 	int signals_fd;
-	bool is_over; /* INT or TERM has come */
+	bool is_over; /* INT or TERM has come, or standard output is lost */
 
 	int fd;          /* the connection, -1: there is none */
 	bool is_patient; /* its receives may wait */
@@ -63,7 +63,7 @@ struct ping {
 	const char *failure;            /* its name, NULL: it is back */
 	char why[RESULT_SENTENCE_SIZE]; /* and its sentence */
 	unsigned int n_looks;
-	struct teller teller;
+	struct teller *teller;
 
 	IO_ALIGNED unsigned char piece[PIECE_SIZE + DIAGNOSIS_MOST];
 };
@@ -97,10 +97,12 @@ static void hear_signals(struct ping *ping)
 {
 	int signal;
 	while ((signal = signals_next(ping->signals_fd)) != 0) {
-		if (signal == SIGQUIT)
+		if (signal == SIGQUIT) {
 			say_so_far(ping);
-		else
-			ping->is_over = true;
+			continue;
+		}
+		ping->is_over = true;
+		ping->teller->wait.ended_by = signal;
 	}
 }
 
@@ -135,15 +137,20 @@ static void begin_connection(struct ping *ping, int fd, uint64_t took_ns)
 /* Waits for a descriptor, -1: none, and reads signals. Returns 1, 0 at the end, or a code. */
 MUST_USE static int wait_and_hear(struct ping *ping, int fd, short events, uint64_t deadline_ns)
 {
-	struct pollfd fds[] = {
-		{ .fd = fd, .events = events },
-		{ .fd = ping->signals_fd, .events = POLLIN },
-	};
 	while (!ping->is_over) {
-		int ready = io_wait(fds, ARRAY_LEN(fds), deadline_ns);
+		struct pollfd fds[] = {
+			{ .fd = fd, .events = events },
+			{ .fd = ping->signals_fd, .events = POLLIN },
+			teller_pollfd(ping->teller),
+		};
+		uint64_t retry_ns = teller_deadline_ns(ping->teller);
+		int ready = io_wait(fds, ARRAY_LEN(fds), clock_earlier_ns(deadline_ns, retry_ns));
 		if (fds[1].revents != 0)
 			hear_signals(ping);
-		if (ready <= 0 || fds[0].revents != 0)
+		if (ready >= 0 && (fds[2].revents != 0 || clock_now_ns() >= retry_ns))
+			ping->is_over |= !teller_check(ping->teller);
+		bool is_late = ready == 0 && clock_now_ns() >= deadline_ns;
+		if (ready < 0 || fds[0].revents != 0 || is_late)
 			return ready;
 	}
 	return 0;
@@ -280,22 +287,16 @@ static bool receive_patiently(struct ping *ping)
 /* Waits until something may have come, or can be sent. Returns false at the deadline. */
 static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 {
-	struct pollfd fds[] = {
-		{ .fd = ping->fd,
-		  .events = (short)(POLLIN | (ping->sent < ping->due ? POLLOUT : 0)) },
-		{ .fd = ping->signals_fd, .events = POLLIN },
-	};
+	short events = ping->sent < ping->due ? POLLIN | POLLOUT : POLLIN;
 	bool spins = ping->config->spin;
 	bool is_late = spins && clock_now_ns() >= deadline_ns;
 	if (spins && !is_late && ++ping->n_looks % LOOKS_WITHOUT_SIGNAL != 0)
 		return true;
 	/* At the deadline too: a reply may have come while we were stopped. */
-	int ready = io_wait(fds, ARRAY_LEN(fds), spins ? 0 : deadline_ns);
+	int ready = wait_and_hear(ping, ping->fd, events, spins ? 0 : deadline_ns);
 	if (ready < 0)
 		fail(ping, err_name(ready), "cannot wait: %s", err_text(ready).text);
-	if (fds[1].revents != 0)
-		hear_signals(ping);
-	return ready != 0 || (spins && !is_late);
+	return ready != 0 || ping->is_over || (spins && !is_late);
 }
 
 /* A round trip, and when it was over, if the message is back; else `failure` says what happened. */
@@ -329,16 +330,16 @@ static void say_back(struct ping *ping, uint64_t ns)
 	char connect[48] = "";
 	if (ping->config->connect_each)
 		snprintf(connect, sizeof(connect), " connect=%.1f us", clock_us(ping->connect_ns));
-	teller_say(&ping->teller, "%" PRIu64 " bytes from %s: seq=%" PRIu64 "%s time=%.1f us",
+	teller_say(ping->teller, "%" PRIu64 " bytes from %s: seq=%" PRIu64 "%s time=%.1f us",
 		   ping->config->size, ping->report->address.text, ping->number, connect,
 		   clock_us(ns));
-	teller_flush(&ping->teller);
+	ping->is_over |= !teller_flush(ping->teller);
 }
 
 static void say_failed(struct ping *ping)
 {
-	teller_say(&ping->teller, "seq=%" PRIu64 ": %s", ping->number, ping->why);
-	teller_flush(&ping->teller);
+	teller_say(ping->teller, "seq=%" PRIu64 ": %s", ping->number, ping->why);
+	ping->is_over |= !teller_flush(ping->teller);
 }
 
 static void do_message(struct ping *ping)
@@ -456,8 +457,9 @@ MUST_USE static enum status run_ping(struct ping *ping)
 	ping->addr = dialed.addr;
 	begin_connection(ping, dialed.fd, dialed.took_ns);
 	ping->report->address = addr_format(&ping->addr);
-	if (!config->quiet)
-		printf("PING %s, %" PRIu64 " bytes\n", ping->report->address.text, config->size);
+	teller_say(ping->teller, "PING %s, %" PRIu64 " bytes", ping->report->address.text,
+		   config->size);
+	ping->is_over |= !teller_flush(ping->teller);
 	ping_on(ping);
 	if (ping->tally.code < 0) {
 		log_error("cannot go on: %s", err_text(ping->tally.code).text);
@@ -476,7 +478,7 @@ enum status ping_run(const struct ping_config *config, struct ping_report *ret_r
 		.report = &report,
 		.signals_fd = -1,
 		.fd = -1,
-		.teller = { .is_quiet = config->quiet, .has_timestamps = config->timestamps },
+		.teller = config->teller,
 	};
 	int rc = result_open(&report.result);
 	if (rc == 0)

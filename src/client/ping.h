@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/series.h"
 #include "base/status.h"
+#include "client/teller.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
 
@@ -22,14 +23,13 @@ struct ping_config {
 	struct addr_spec server; /* of the kinds ADDR_HOST and ADDR_UNIX */
 	int family;              /* AF_UNSPEC, AF_INET or AF_INET6 */
 	uint64_t count;          /* messages, 0: without end */
-	uint64_t interval_ns; /* from one message to the next; 0: the next when the last is back */
-	uint64_t wait_ns;     /* a message that is not back after so long is lost; 0: never */
-	uint64_t size;        /* bytes of a message, 1 to PING_SIZE_MOST */
-	uint64_t seed;        /* of the payload (base/pattern.h) */
-	bool connect_each;    /* a new connection for each message */
-	bool spin;            /* wait by looking again and again */
-	bool timestamps;      /* before each line, in seconds since the epoch */
-	bool quiet;           /* no line for each message */
+	uint64_t interval_ns;  /* from one message to the next; 0: the next when the last is back */
+	uint64_t wait_ns;      /* a message that is not back after so long is lost; 0: never */
+	uint64_t size;         /* bytes of a message, 1 to PING_SIZE_MOST */
+	uint64_t seed;         /* of the payload (base/pattern.h) */
+	bool connect_each;     /* a new connection for each message */
+	bool spin;             /* wait by looking again and again */
+	struct teller *teller; /* of a line for each message */
 	struct series_keeper keeper; /* is told of each second */
 };
 
@@ -44,10 +44,10 @@ struct ping_report {
 };
 
 /*
- * Pings until all are done, or INT or TERM ends it; QUIT prints a line of figures in between. Lines
- * of single messages go to standard output, unless quiet. Returns STATUS_OK and *ret_report, the
- * caller's, to be closed by result_close(); or why there is none, which was said: INT and TERM end
- * it by that signal until it is connected.
+ * Pings until all are done, INT or TERM ends it, or standard output cannot be written any more; QUIT
+ * prints a line of figures in between. Returns STATUS_OK and *ret_report, the caller's, to be closed
+ * by result_close(); or why there is none, which was said: INT and TERM end it by that signal until
+ * it is connected.
  */
 MUST_USE enum status ping_run(const struct ping_config *config, struct ping_report *ret_report);
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/units.h"
-#include "net/io.h"
 
 #define FIRST_AFTER_NS CLOCK_NS_PER_S
 #define NEXT_AFTER_NS  (200 * CLOCK_NS_PER_MS)
@@ -45,7 +45,7 @@ static void put_line(const char *text)
 {
 	char line[LINE_WIDTH + 8];
 	int n = snprintf(line, sizeof(line), "\r%-*.*s", LINE_WIDTH, LINE_WIDTH, text);
-	ignore_result(io_write(STDERR_FILENO, line, (size_t)n)); /* only a decoration */
+	log_progress(line, (size_t)n);
 }
 
 void progress_show(struct progress *progress, uint64_t bytes)
@@ -71,6 +71,6 @@ void progress_clear(struct progress *progress)
 	if (!progress->is_shown)
 		return;
 	put_line("");
-	ignore_result(io_write(STDERR_FILENO, "\r", 1)); /* only a decoration */
+	log_progress("\r", 1);
 	progress->is_shown = false;
 }

@@ -35,6 +35,7 @@
 #include "client/window.h"
 #include "net/io.h"
 #include "net/signals.h"
+#include "net/writer.h"
 
 #define RECEIVE_SIZE ((size_t)64 * 1024)
 
@@ -55,8 +56,8 @@ struct talk {
 
 	const char *output; /* what came back and is not written yet */
 	size_t output_size;
-	size_t output_bound; /* what one write takes without blocking */
-	bool escaping;       /* the output is a terminal */
+	struct writer out, log;
+	bool escaping; /* the output is a terminal */
 	struct escape escape;
 
 	uint64_t waiting_since_ns; /* since when something is due and nothing has come */
@@ -251,9 +252,7 @@ static void lose_reader(struct talk *talk)
 
 static void write_output(struct talk *talk)
 {
-	size_t size =
-		talk->output_size < talk->output_bound ? talk->output_size : talk->output_bound;
-	ssize_t n = io_write(STDOUT_FILENO, talk->output, size);
+	ssize_t n = writer_write(&talk->out, talk->output, talk->output_size);
 	if (n == -EPIPE)
 		lose_reader(talk);
 	if (n == -EPIPE || n == -EAGAIN)
@@ -297,10 +296,7 @@ static void choose_events(struct talk *talk, struct pollfd fds[N_FDS])
 
 	fds[INPUT] = (struct pollfd){ .fd = takes ? STDIN_FILENO : -1, .events = POLLIN };
 	/* Its error comes unasked for: we learn that its reader is gone though nothing is due. */
-	fds[OUTPUT] = (struct pollfd){
-		.fd = STDOUT_FILENO,
-		.events = talk->output_size > 0 ? POLLOUT : 0,
-	};
+	fds[OUTPUT] = writer_pollfd(&talk->out, talk->output_size > 0);
 	fds[SERVER] = (struct pollfd){
 		.fd = sends || receives ? talk->fd : -1,
 		.events = (short)((sends ? POLLOUT : 0) | (receives ? POLLIN : 0)),
@@ -312,6 +308,8 @@ MUST_USE static int wait_for_events(struct talk *talk, struct pollfd fds[N_FDS])
 	choose_events(talk, fds);
 	uint64_t silence_ns = silence_deadline_ns(talk);
 	uint64_t deadline_ns = clock_earlier_ns(silence_ns, progress_deadline_ns(&talk->progress));
+	uint64_t retry_ns = writer_retry_ns(&talk->out, talk->output_size > 0);
+	deadline_ns = clock_earlier_ns(deadline_ns, retry_ns);
 	int ready = io_wait(fds, N_FDS, deadline_ns);
 	/*
 	 * Nothing was there at that deadline. Later there may be: we may have been stopped since.
@@ -342,7 +340,8 @@ MUST_USE static int converse(struct talk *talk)
 			return rc;
 		if (fds[OUTPUT].revents & (POLLERR | POLLHUP))
 			lose_reader(talk);
-		if (fds[OUTPUT].revents != 0 && talk->output_size > 0)
+		bool may_write = fds[OUTPUT].revents != 0 || talk->out.retry_ns != 0;
+		if (may_write && talk->output_size > 0)
 			write_output(talk);
 		if (fds[INPUT].revents != 0)
 			take_input(talk);
@@ -368,19 +367,23 @@ MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
 	static struct talk talk;
 	talk.config = config;
 	talk.fd = fd;
-	talk.output_bound = io_write_bound(STDOUT_FILENO);
-	talk.escaping = !config->raw && isatty(STDOUT_FILENO);
+	talk.progress = progress_start(STDIN_FILENO, STDOUT_FILENO);
+	writer_open(STDOUT_FILENO, WRITER_ANY_FILE, &talk.out);
+	writer_open_log(&talk.log);
+	talk.escaping = !config->raw && talk.out.is_terminal;
 	talk.escape.keep_layout = true;
 	talk.escape.utf8 = is_utf8_terminal();
-	talk.progress = progress_start(STDIN_FILENO, STDOUT_FILENO);
 	int rc = converse(&talk);
 	progress_clear(&talk.progress);
-	if (rc < 0) {
-		log_error("cannot wait for events: %s", err_text(rc).text);
-		return STATUS_MACHINE;
-	}
-	if (talk.verdict[0] != '\0')
+	int finished = writer_finish(&talk.out, NULL);
+	talk.over &= rc >= 0; /* whatever the verdict was */
+	if (rc < 0)
+		end_with(&talk, STATUS_MACHINE, "cannot wait for events: %s", err_text(rc).text);
+	if (finished < 0)
+		talk.status = writer_status(finished, "-", NULL);
+	else if (talk.verdict[0] != '\0')
 		log_error("%s", talk.verdict);
+	writer_close_log(&talk.log);
 	return talk.status;
 }
 

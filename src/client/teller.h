@@ -1,24 +1,73 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines on standard output about what happens, as it happens.
+ * What a client that measures writes to standard output: lines about what happens, as it happens,
+ * and a report at the end.
+ *
+ * Lines never wait for their reader, or what is measured would not be true. While standard output
+ * takes nothing, TELLER_ROOM bytes of lines are kept; further lines are left out, and their number
+ * is written in their place. The report waits: until it is written, or INT or TERM comes.
  */
 #ifndef CLIENT_TELLER_H
 #define CLIENT_TELLER_H
 
+#include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #include "base/compiler.h"
+#include "base/status.h"
+#include "net/writer.h"
 
+#define TELLER_ROOM ((size_t)64 * 1024)
+
+/* Too large for a stack. */
 struct teller {
-	bool is_quiet;       /* nothing is said */
-	bool has_timestamps; /* before each line, in seconds since the epoch */
-	bool has_said;       /* since the last flush */
+	struct writer out, log;
+	struct writer_wait wait; /* of the report; ended_by: the signal that has ended the run */
+	bool is_quiet;           /* there are no lines */
+	bool has_timestamps;     /* before each line, in seconds since the epoch */
+	int code;                /* why standard output cannot be written; the run has to end */
+	uint64_t n_left_out;     /* lines */
+	size_t from, to;         /* what is not written yet */
+	char lines[TELLER_ROOM];
+	FILE *report;
+	char *report_bytes;
+	size_t report_size;
 };
 
-/* Says a line; the line end is added. Errors stay with stdout. */
+/* Makes writers of standard output and standard error. *ret_teller must not be moved. */
+void teller_open(struct teller *ret_teller, bool is_quiet, bool has_timestamps);
+
+/* Adds a line; the line end is added. */
 void teller_say(struct teller *teller, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Writes what was said: many lines at once, when many died at once. */
-void teller_flush(struct teller *teller);
+/* Writes as much as is taken now. Returns whether to go on: standard output can still be written. */
+bool teller_flush(struct teller *teller);
+
+/*
+ * For a loop that waits by poll(2), see writer_pollfd(). After an event, or at the deadline,
+ * teller_check() is to be called, which returns as teller_flush() does.
+ */
+struct pollfd teller_pollfd(const struct teller *teller);
+uint64_t teller_deadline_ns(const struct teller *teller);
+bool teller_check(struct teller *teller);
+
+/* Are there lines that are not written yet? For a loop that tries it again from time to time. */
+bool teller_is_behind(const struct teller *teller);
+
+/* ---- the end ---- */
+
+/*
+ * Begins the report: *ret_report is a stream into memory. teller_end_report() writes it, behind the
+ * lines that are left, or forgets it: rc is the code with which making it failed, or 0. Returns
+ * STATUS_OK or as writer_status().
+ */
+MUST_USE int teller_begin_report(struct teller *teller, FILE **ret_report);
+MUST_USE enum status teller_end_report(struct teller *teller, int rc);
+
+/* Ends the writers; there is no report, or it is written. */
+void teller_close(struct teller *teller);
 
 #endif

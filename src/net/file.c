@@ -3,26 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
-/* mode: of fopen(3). */
-MUST_USE static int open_as(const char *path, const char *mode, FILE **ret_file)
-{
-	FILE *file = fopen(path, mode);
-	if (file == NULL)
-		return -errno;
-	*ret_file = file;
-	return 0;
-}
-
-int file_create(const char *path, FILE **ret_file)
-{
-	return open_as(path, "we", ret_file);
-}
+#include "base/units.h"
+#include "net/io.h"
 
 int file_flush(FILE *file)
 {
@@ -39,102 +30,261 @@ int file_close(FILE *file)
 	return rc;
 }
 
-/* ---- all or nothing ---- */
+/* ---- names of descriptors ---- */
+
+#define LINKS_MOST 8
+
+/* The descriptor that a path names, or -1. A symbolic link to such a path names it too. */
+static int descriptor_of(const char *path)
+{
+	static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+	char target[PATH_MAX];
+	uint64_t number;
+	for (int i = 0; i < LINKS_MOST; i++) {
+		if (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0)
+			return STDOUT_FILENO;
+		if (strcmp(path, "/dev/stderr") == 0)
+			return STDERR_FILENO;
+		for (size_t j = 0; j < ARRAY_LEN(folders); j++) {
+			size_t n = strlen(folders[j]);
+			if (strncmp(path, folders[j], n) == 0 &&
+			    units_parse_count(path + n, &number) == 0 && number <= INT_MAX)
+				return (int)number;
+		}
+		ssize_t n = readlink(path, target, sizeof(target) - 1);
+		if (n < 0)
+			return -1;
+		target[n] = '\0';
+		path = target;
+	}
+	return -1;
+}
+
+/* ---- beginning ---- */
+
+/* May a file be made there? Returns 0 or -errno. */
+MUST_USE static int check_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory = slash != NULL ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	if (directory == NULL)
+		return -ENOMEM;
+	int rc = faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+	free(directory);
+	return rc;
+}
+
+static bool is_link(const char *path)
+{
+	struct stat info;
+	return lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+/* Opens what the path leads to for writing, as it is. Returns the descriptor or -errno. */
+MUST_USE static int open_existing(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
 
 /*
- * May another file take its place? A link may not, for it would be the link that is replaced: that
- * of /dev/stdout, for one.
+ * Looks whether the path can be written. What is no regular file stays open: *ret_fd, else -1.
+ * Returns 0 or -errno.
  */
-static bool is_replaceable(const char *path)
+MUST_USE static int open_target(const char *path, int *ret_fd)
 {
 	struct stat info;
-	if (lstat(path, &info) < 0)
-		return errno == ENOENT;
-	return S_ISREG(info.st_mode);
-}
-
-/* Those of the file whose place is taken, or those of a new one. */
-static mode_t permissions_of(const char *path)
-{
-	struct stat info;
-	if (lstat(path, &info) == 0)
-		return info.st_mode & 0777;
-	mode_t mask = umask(0); /* it is told only by setting it */
-	umask(mask);
-	return 0666 & ~mask;
-}
-
-/* Opens a file beside it, whose name nothing has: one of an earlier run may have been left. */
-MUST_USE static int open_beside(struct file_draft *draft)
-{
-	char *name;
-	if (asprintf(&name, "%s.XXXXXX", draft->path) < 0)
-		return -ENOMEM;
-	int rc = 0, fd = mkostemp(name, O_CLOEXEC);
-	if (fd < 0 || fchmod(fd, permissions_of(draft->path)) < 0)
-		rc = -errno;
-	if (rc == 0 && (draft->file = fdopen(fd, "w")) == NULL)
-		rc = -errno;
-	if (rc == 0) {
-		draft->draft = name;
-		return 0;
+	int descriptor = descriptor_of(path);
+	if (descriptor >= 0) {
+		int fd = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+		*ret_fd = fd;
+		if (fd < 0)
+			return -errno;
+		return io_check_writable(fd) < 0 ? -EBADF : 0; /* as write(2) would say */
 	}
-	if (fd >= 0) {
-		ignore_result(close(fd)); /* nothing was written */
-		ignore_result(unlink(name));
-	}
-	free(name);
-	return rc;
+	int fd = open_existing(path);
+	if (fd == -ENOENT)
+		return is_link(path) ? 0 : check_directory(path);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
+		io_close(&fd); /* there may be another when it is kept */
+	*ret_fd = fd;
+	return 0;
 }
 
 static void forget(struct file_draft *draft)
 {
-	free(draft->draft);
+	io_close(&draft->fd);
+	free(draft->bytes);
 	free(draft->path);
-	*draft = (struct file_draft){ 0 };
+	*draft = (struct file_draft){ .fd = -1 };
 }
 
 int file_draft(const char *path, struct file_draft *ret_draft)
 {
-	struct file_draft draft = { .path = strdup(path) };
-	int rc = 0;
-	if (draft.path == NULL)
-		return -ENOMEM;
-	if (strcmp(path, "-") == 0)
-		draft.file = stdout;
-	else if (is_replaceable(path))
-		rc = open_beside(&draft);
-	else
-		rc = file_create(path, &draft.file);
-	if (rc == 0)
-		*ret_draft = draft;
-	else
+	struct file_draft draft = { .path = strdup(path), .fd = -1 };
+	int rc = draft.path != NULL ? open_target(path, &draft.fd) : -ENOMEM;
+	if (rc < 0) {
 		forget(&draft);
+		return rc;
+	}
+	*ret_draft = draft; /* of which the stream keeps pointers */
+	ret_draft->file = open_memstream(&ret_draft->bytes, &ret_draft->n);
+	if (ret_draft->file != NULL)
+		return 0;
+	forget(ret_draft);
+	return -ENOMEM;
+}
+
+/* ---- another file in its place ---- */
+
+/* Writes all of it to a regular file. Returns 0 or -errno. */
+MUST_USE static int write_all(int fd, const char *bytes, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = io_write(fd, bytes, size);
+		if (n < 0)
+			return (int)n;
+		bytes += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+/*
+ * Would another file be the same to its user? Not if a symbolic link or another name leads to this
+ * one, nor if it has an access control list (acl(5)).
+ */
+static bool is_replaceable(const char *path, int fd, const struct stat *info)
+{
+	return !is_link(path) && info->st_nlink == 1 &&
+	       fgetxattr(fd, "system.posix_acl_access", NULL, 0) < 0;
+}
+
+/* Owner, group and mode of the old file, or those of a new one. Returns 0 or -errno. */
+MUST_USE static int set_attributes(int fd, const struct stat *old)
+{
+	struct stat info;
+	if (old == NULL) {
+		mode_t mask = umask(0); /* it is told only by setting it */
+		umask(mask);
+		return fchmod(fd, 0666 & ~mask) < 0 ? -errno : 0;
+	}
+	if (fstat(fd, &info) < 0)
+		return -errno;
+	bool is_ours = info.st_uid == old->st_uid && info.st_gid == old->st_gid;
+	if (!is_ours && fchown(fd, old->st_uid, old->st_gid) < 0)
+		return -errno;
+	return fchmod(fd, old->st_mode & 07777) < 0 ? -errno : 0;
+}
+
+/* Failures of making another file that say nothing of the old one. */
+static bool is_for_overwriting(int code)
+{
+	return code == -EBUSY || code == -EACCES || code == -EPERM || code == -EROFS ||
+	       code == -EXDEV || code == -ENAMETOOLONG;
+}
+
+/* Writes a file beside it, which takes its name; `old`, NULL: nothing is there. */
+MUST_USE static int replace(const struct file_draft *draft, const struct stat *old)
+{
+	char *name;
+	if (asprintf(&name, "%s.XXXXXX", draft->path) < 0)
+		return -ENOMEM;
+	int fd = mkostemp(name, O_CLOEXEC);
+	int rc = fd < 0 ? -errno : set_attributes(fd, old);
+	if (rc == 0)
+		rc = write_all(fd, draft->bytes, draft->n);
+	if (fd >= 0 && close(fd) < 0 && rc == 0)
+		rc = -errno; /* where a disk is elsewhere, it may be full only now */
+	if (rc == 0 && rename(name, draft->path) < 0)
+		rc = -errno;
+	if (fd >= 0 && rc < 0)
+		ignore_result(unlink(name)); /* that it failed is told already */
+	free(name);
 	return rc;
 }
 
-/* Standard output stays open: it is not ours. */
-MUST_USE static int finish(FILE *file)
+/* ---- the same file ---- */
+
+/* Reserves room for what it has to grow by, so that a full disk leaves it as it is. */
+MUST_USE static int make_room(int fd, off_t old_size, off_t new_size)
 {
-	return file == stdout ? file_flush(file) : file_close(file);
+	if (new_size <= old_size)
+		return 0;
+	int rc = fallocate(fd, 0, 0, new_size) < 0 ? -errno : 0;
+	if (rc == -EOPNOTSUPP || rc == -ENOSYS)
+		return 0;
+	if (rc < 0)
+		ignore_result(
+			ftruncate(fd, old_size)); /* it may have grown; nothing else changed */
+	return rc;
 }
 
-int file_keep(struct file_draft *draft)
+/* fd is taken. */
+MUST_USE static int overwrite(const struct file_draft *draft, int fd, off_t old_size)
 {
-	int rc = finish(draft->file);
-	if (rc == 0 && draft->draft != NULL && rename(draft->draft, draft->path) < 0)
+	off_t size = (off_t)draft->n;
+	int rc = make_room(fd, old_size, size);
+	if (rc == 0)
+		rc = write_all(fd, draft->bytes, draft->n);
+	if (rc == 0 && ftruncate(fd, size) < 0)
 		rc = -errno;
-	if (rc < 0 && draft->draft != NULL)
-		ignore_result(unlink(draft->draft)); /* that it failed is told already */
+	return close(fd) < 0 && rc == 0 ? -errno : rc;
+}
+
+/* ---- keeping ---- */
+
+/* Makes a file where nothing is. */
+MUST_USE static int create(const struct file_draft *draft)
+{
+	int rc = is_link(draft->path) ? -EXDEV : replace(draft, NULL);
+	if (!is_for_overwriting(rc))
+		return rc;
+	int fd = open(draft->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	return fd < 0 ? -errno : overwrite(draft, fd, 0);
+}
+
+MUST_USE static int write_file(const struct file_draft *draft)
+{
+	struct stat info;
+	int fd = open_existing(draft->path);
+	if (fd == -ENOENT)
+		return create(draft);
+	if (fd < 0)
+		return fd;
+	int rc = fstat(fd, &info) < 0 ? -errno : 0;
+	if (rc == 0)
+		rc = is_replaceable(draft->path, fd, &info) ? replace(draft, &info) : -EXDEV;
+	if (is_for_overwriting(rc))
+		return overwrite(draft, fd, info.st_size);
+	io_close(&fd);
+	return rc;
+}
+
+/* A pipe, a terminal, a descriptor that is open already: from where it is. */
+MUST_USE static int write_stream(const struct file_draft *draft, struct writer_wait *wait)
+{
+	struct writer writer;
+	writer_open(draft->fd, WRITER_ANY_FILE, &writer);
+	int rc = writer_write_all(&writer, draft->bytes, draft->n, wait);
+	int finished = writer_finish(&writer, wait);
+	return rc < 0 ? rc : finished;
+}
+
+int file_keep(struct file_draft *draft, struct writer_wait *wait)
+{
+	int rc = file_close(draft->file);
+	if (rc == 0)
+		rc = draft->fd >= 0 ? write_stream(draft, wait) : write_file(draft);
 	forget(draft);
 	return rc;
 }
 
 void file_drop(struct file_draft *draft)
 {
-	ignore_result(finish(draft->file)); /* nobody wants it */
-	if (draft->draft != NULL)
-		ignore_result(unlink(draft->draft));
+	ignore_result(file_close(draft->file)); /* it is memory */
 	forget(draft);
 }
 
@@ -168,12 +318,11 @@ MUST_USE static int read_rest(FILE *file, size_t most, struct file_bytes *bytes)
 int file_read(const char *path, size_t most, struct file_bytes *ret_bytes)
 {
 	struct file_bytes bytes = { 0 };
-	FILE *file = stdin;
 	bool is_stdin = strcmp(path, "-") == 0;
-	int rc = is_stdin ? 0 : open_as(path, "re", &file);
-	if (rc < 0)
-		return rc;
-	rc = read_rest(file, most, &bytes);
+	FILE *file = is_stdin ? stdin : fopen(path, "re");
+	if (file == NULL)
+		return -errno;
+	int rc = read_rest(file, most, &bytes);
 	if (!is_stdin)
 		fclose(file); /* nothing was written: there is nothing that it could lose */
 	if (rc == 0)

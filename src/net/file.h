@@ -9,9 +9,7 @@
 #include <stdio.h>
 
 #include "base/compiler.h"
-
-/* Makes a file, or makes it empty. *ret_file is the caller's. Returns 0 or -errno. */
-MUST_USE int file_create(const char *path, FILE **ret_file);
+#include "net/writer.h"
 
 /*
  * Is all written that was given to it? Writes what is left, and tells of anything that failed since
@@ -25,27 +23,37 @@ MUST_USE int file_close(FILE *file);
 /* ---- all or nothing ---- */
 
 /*
- * A file in the making, beside the one that it is to be: whoever looks sees the old one or the
- * whole new one, which has the permissions of the old. What is no plain file, as a symbolic link
- * (that of /dev/stdout, for one) or a pipe, is written to directly: of that, the beginning can be
- * seen before the end.
+ * A result in the making, in memory: nothing is written before it is whole.
+ *
+ * A new regular file is written beside the old one and takes its name, with its owner, group and
+ * mode: at any moment one of the two is there, and after a failure it is the old one. Where that
+ * cannot be done (a mount point, a directory that is not writable, another owner, an access control
+ * list, several names, a symbolic link), the old file is overwritten, once there is room for the new
+ * content. Anything else, as a pipe, is simply written.
  */
 struct file_draft {
 	FILE *file;
-	char *path;  /* what it is to be */
-	char *draft; /* what it is until then; NULL: it is written to directly */
+	char *path;
+	int fd;      /* of what is no regular file, -1 otherwise */
+	char *bytes; /* of `file`, which has their address: a draft must not be moved */
+	size_t n;
 };
 
 /*
- * Begins one; "-" is standard output. *ret_draft is the caller's, to be kept or dropped. Returns
- * 0, -ENOMEM or -errno.
+ * Begins one. Fails if it can be seen already that `path` cannot be written. "-" is standard output;
+ * so are /dev/stdout and the like, and /dev/fd/N is descriptor N: they are not opened anew. A named
+ * pipe is waited for until it is read. *ret_draft is the caller's, to be kept or dropped. Returns 0,
+ * -ENOMEM or -errno.
  */
 MUST_USE int file_draft(const char *path, struct file_draft *ret_draft);
 
-/* It is whole: closes it and gives it its name. On failure it is dropped. Returns 0 or -errno. */
-MUST_USE int file_keep(struct file_draft *draft);
+/*
+ * It is whole: writes it. The draft is gone then, also on failure. `wait`: what may end the wait for
+ * a reader (writer_write_all()). Returns 0, -EINTR or -errno.
+ */
+MUST_USE int file_keep(struct file_draft *draft, struct writer_wait *wait);
 
-/* It is not wanted: closes and removes it. */
+/* It is not wanted: nothing was written. */
 void file_drop(struct file_draft *draft);
 
 /* ---- reading ---- */

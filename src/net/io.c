@@ -7,7 +7,6 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -135,14 +134,6 @@ bool io_is_ready(int fd, short events)
 {
 	struct pollfd ready = { .fd = fd, .events = events };
 	return io_wait(&ready, 1, 0) != 0;
-}
-
-size_t io_write_bound(int fd)
-{
-	struct stat status;
-	if (fstat(fd, &status) < 0)
-		return PIPE_BUF;
-	return S_ISREG(status.st_mode) || S_ISBLK(status.st_mode) ? SIZE_MAX : PIPE_BUF;
 }
 
 int io_pipe(int *ret_reader, int *ret_writer)

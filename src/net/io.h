@@ -78,12 +78,6 @@ MUST_USE int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns);
 bool io_is_ready(int fd, short events);
 
 /*
- * How many bytes write(2) takes without blocking from a descriptor that poll(2) calls writable:
- * no bound for a file, PIPE_BUF for pipes, terminals and the like.
- */
-size_t io_write_bound(int fd);
-
-/*
  * A pipe (pipe(7)), close-on-exec: bytes written to *ret_writer come out of *ret_reader. Both are
  * the caller's. Returns 0 or -errno.
  */

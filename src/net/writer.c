@@ -9,18 +9,24 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "net/io.h"
 #include "net/process.h"
 #include "net/signals.h"
 
 /* Time without progress after which a program that is to end waits for its reader no longer. */
 #define STALL_NS (500 * CLOCK_NS_PER_MS)
+
+/* A terminal that has some room and takes nothing is tried again after this time. */
+#define RETRY_NS (10 * CLOCK_NS_PER_MS)
 
 /* A copier whose disk is full tries again after this time. */
 #define COPIER_RETRY_MS 200
@@ -189,17 +195,24 @@ MUST_USE static int copier_result(const struct writer *writer)
 	return n == (ssize_t)sizeof(code) ? code : 0;
 }
 
+static bool has_room(const struct writer *writer)
+{
+	struct pollfd out = { .fd = writer->fd, .events = POLLOUT };
+	return io_wait(&out, 1, 0) > 0;
+}
+
 ssize_t writer_write(struct writer *writer, const void *bytes, size_t size)
 {
 	if (writer->is_socket)
 		return io_send(writer->fd, bytes, size);
-	if (writer->may_wait) {
-		struct pollfd out = { .fd = writer->fd, .events = POLLOUT };
-		if (io_wait(&out, 1, 0) <= 0)
-			return -EAGAIN;
+	if (writer->may_wait && !has_room(writer))
+		return -EAGAIN;
+	if (writer->may_wait)
 		size = size < PIPE_BUF ? size : PIPE_BUF;
-	}
 	ssize_t n = io_write(writer->fd, bytes, size);
+	writer->retry_ns = 0;
+	if (n == -EAGAIN && writer->is_terminal && has_room(writer))
+		writer->retry_ns = clock_deadline_ns(RETRY_NS);
 	if (n == -EPIPE && writer->copier != 0) {
 		int code = copier_result(writer);
 		return code < 0 ? code : -EPIPE;
@@ -207,21 +220,31 @@ ssize_t writer_write(struct writer *writer, const void *bytes, size_t size)
 	return n;
 }
 
-/* Waits for an event of a descriptor. Returns 0, or -EINTR or -errno (writer_write_all()). */
-MUST_USE static int wait_for(int fd, short events, struct writer_wait *wait)
+struct pollfd writer_pollfd(const struct writer *writer, bool wants_room)
+{
+	bool polls = wants_room && writer->retry_ns == 0;
+	return (struct pollfd){ .fd = writer->fd, .events = polls ? POLLOUT : 0 };
+}
+
+uint64_t writer_retry_ns(const struct writer *writer, bool wants_room)
+{
+	return wants_room && writer->retry_ns != 0 ? writer->retry_ns : CLOCK_NEVER;
+}
+
+/* Waits for a descriptor, or until retry_ns. Returns 0, or -EINTR or -errno (writer_write_all()). */
+MUST_USE static int wait_for(struct pollfd event, uint64_t retry_ns, uint64_t stalled_ns,
+			     struct writer_wait *wait)
 {
 	for (;;) {
-		bool is_ended = wait != NULL && wait->ended_by != 0;
 		struct pollfd fds[] = {
-			{ .fd = fd, .events = events },
+			event,
 			{ .fd = wait != NULL ? wait->signals_fd : -1, .events = POLLIN },
 		};
-		int ready = io_wait(fds, ARRAY_LEN(fds),
-				    is_ended ? clock_deadline_ns(STALL_NS) : CLOCK_NEVER);
+		int ready = io_wait(fds, ARRAY_LEN(fds), clock_earlier_ns(retry_ns, stalled_ns));
 		if (ready < 0)
 			return ready;
 		if (ready == 0)
-			return -EINTR;
+			return clock_now_ns() >= stalled_ns ? -EINTR : 0;
 		int signal = fds[1].revents != 0 ? signals_next(wait->signals_fd) : 0;
 		if (signal == SIGINT || signal == SIGTERM) {
 			wait->ended_by = signal;
@@ -232,32 +255,74 @@ MUST_USE static int wait_for(int fd, short events, struct writer_wait *wait)
 	}
 }
 
+/* Until when the reader has to take something, if nothing changes. */
+static uint64_t stalled_deadline_ns(const struct writer_wait *wait)
+{
+	return wait != NULL && wait->ended_by != 0 ? clock_deadline_ns(STALL_NS) : CLOCK_NEVER;
+}
+
 int writer_write_all(struct writer *writer, const void *bytes, size_t size,
 		     struct writer_wait *wait)
 {
 	const char *at = bytes;
+	uint64_t stalled_ns = stalled_deadline_ns(wait);
 	while (size > 0) {
 		ssize_t n = writer_write(writer, at, size);
-		int rc = n == -EAGAIN ? wait_for(writer->fd, POLLOUT, wait) : 0;
 		if (n < 0 && n != -EAGAIN)
 			return (int)n;
+		if (n > 0) {
+			at += n;
+			size -= (size_t)n;
+			stalled_ns = stalled_deadline_ns(wait);
+			continue;
+		}
+		int rc = wait_for(writer_pollfd(writer, true), writer_retry_ns(writer, true),
+				  stalled_ns, wait);
 		if (rc < 0)
 			return rc;
-		at += n > 0 ? n : 0;
-		size -= n > 0 ? (size_t)n : 0;
 	}
 	return 0;
+}
+
+enum status writer_status(int code, const char *what, const struct writer_wait *wait)
+{
+	if (code == -EPIPE)
+		return status_of_signal(SIGPIPE);
+	if (code == -EINTR && wait != NULL && wait->ended_by != 0)
+		return status_of_signal(wait->ended_by);
+	log_error("cannot write %.300s: %s", strcmp(what, "-") == 0 ? "standard output" : what,
+		  err_text(code).text);
+	return STATUS_MACHINE;
 }
 
 int writer_finish(struct writer *writer, struct writer_wait *wait)
 {
 	if (writer->copier == 0)
 		return 0;
-	io_close(&writer->fd);
-	int rc = wait_for(writer->copier_fd, POLLIN, wait);
+	/* Ends the pipe. The number stays in use: it may be that of standard output. */
+	if (dup2(writer->copier_fd, writer->fd) < 0)
+		return -errno;
+	struct pollfd result = { .fd = writer->copier_fd, .events = POLLIN };
+	int rc = wait_for(result, CLOCK_NEVER, stalled_deadline_ns(wait), wait);
 	if (rc == 0)
 		rc = copier_result(writer);
 	io_close(&writer->copier_fd);
 	writer->copier = 0;
 	return rc;
+}
+
+/* ---- the log ---- */
+
+void writer_open_log(struct writer *ret_writer)
+{
+	writer_open(STDERR_FILENO, WRITER_LOCAL_FILES, ret_writer);
+	if (!ret_writer->may_wait)
+		log_unblock(ret_writer->is_socket);
+}
+
+void writer_close_log(struct writer *writer)
+{
+	struct writer_wait wait = { .signals_fd = -1, .ended_by = SIGTERM };
+	log_close();
+	ignore_result(writer_finish(writer, &wait)); /* that lines are lost could not be logged */
 }

@@ -19,18 +19,22 @@
 #ifndef NET_WRITER_H
 #define NET_WRITER_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/compiler.h"
+#include "base/status.h"
 
 struct writer {
 	int fd;
 	bool is_terminal; /* the original is, also where a copier stands in front of it */
 	bool is_socket;
-	bool may_wait; /* see above, the last case */
-	pid_t copier;  /* 0: none */
+	bool may_wait;     /* see above, the last case */
+	uint64_t retry_ns; /* writer_pollfd() */
+	pid_t copier;      /* 0: none */
 	int copier_fd; /* the copier's error, then its end; closed, it ends the copier; -1: none */
 };
 
@@ -50,6 +54,14 @@ void writer_open(int fd, enum writer_files files, struct writer *ret_writer);
  */
 MUST_USE ssize_t writer_write(struct writer *writer, const void *bytes, size_t size);
 
+/*
+ * For a loop that waits by poll(2): an event means that more is taken (wants_room), or that the
+ * reader is gone. A terminal can have some room, and too little for the next character; then it has
+ * to be tried again at writer_retry_ns(), which is CLOCK_NEVER otherwise.
+ */
+struct pollfd writer_pollfd(const struct writer *writer, bool wants_room);
+uint64_t writer_retry_ns(const struct writer *writer, bool wants_room);
+
 /* What may end a wait for the reader. */
 struct writer_wait {
 	int signals_fd; /* signals_setup_meter(); -1: no signal is blocked */
@@ -66,9 +78,23 @@ MUST_USE int writer_write_all(struct writer *writer, const void *bytes, size_t s
 			      struct writer_wait *wait);
 
 /*
- * Closes a writer that has a copier, and waits, as above, until the copier has written everything.
- * Without a copier it does nothing: the descriptor is the caller's. Returns as writer_write_all().
+ * Says that `what` cannot be written ("-" is standard output), unless its reader is gone or a signal
+ * has ended the wait.
+ * Returns the exit status for the code: that of SIGPIPE, of the signal, or STATUS_MACHINE.
+ */
+MUST_USE enum status writer_status(int code, const char *what, const struct writer_wait *wait);
+
+/*
+ * Waits, as above, until a copier has written everything; nothing can be written then. Without a
+ * copier it does nothing. The descriptor stays the caller's. Returns as writer_write_all().
  */
 MUST_USE int writer_finish(struct writer *writer, struct writer_wait *wait);
+
+/*
+ * Makes a writer of standard error and has the log use it; at the end, waits for a moment until what
+ * is left is written.
+ */
+void writer_open_log(struct writer *ret_writer);
+void writer_close_log(struct writer *writer);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -417,40 +416,23 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 
 /* ---- the log ---- */
 
-struct server_log {
-	struct writer writer;
-	struct log_shared *shared; /* until the process ends */
-};
-
 /* From here on no line of the log makes the server wait. */
-MUST_USE static enum status open_log(struct server_log *ret_log)
+MUST_USE static enum status open_log(struct writer *ret_writer)
 {
-	void *memory;
-	writer_open(STDERR_FILENO, WRITER_LOCAL_FILES, &ret_log->writer);
-	if (!ret_log->writer.may_wait)
-		log_unblock(ret_log->writer.is_socket);
-	int rc = process_share(sizeof(*ret_log->shared), &memory);
+	void *shared;
+	writer_open_log(ret_writer);
+	int rc = process_share(sizeof(struct log_shared), &shared);
 	if (rc < 0) {
 		log_error("cannot start serving: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	ret_log->shared = memory;
-	log_share(ret_log->shared);
+	log_share(shared); /* until the process ends */
 	return STATUS_OK;
-}
-
-/* The last lines are waited for, but not for a reader that takes none. */
-static void close_log(struct server_log *log)
-{
-	struct writer_wait wait = { .signals_fd = -1, .ended_by = SIGTERM };
-	log_close();
-	ignore_result(
-		writer_finish(&log->writer, &wait)); /* that lines are lost could not be told */
 }
 
 enum status serve_run(const struct serve_config *config)
 {
-	struct server_log log;
+	struct writer log;
 	struct server server = {
 		.signals_fd = -1,
 		.ready.writer = { .fd = -1, .copier_fd = -1 },
@@ -469,7 +451,7 @@ enum status serve_run(const struct serve_config *config)
 	activation_close_notify(&server.manager);
 	io_close(&server.signals_fd);
 	server_close_ready(&server);
-	close_log(&log);
+	writer_close_log(&log);
 	if (server.drain.ended_by != 0)
 		signals_die_of(server.drain.ended_by);
 	return status;

@@ -13,15 +13,10 @@ import pytest
 import outputs
 from harness import children_of, parse_address, proc_state, reset, wait_until
 from stalledfs import StalledFiles
+from surroundings import own_mounts
 from terminal import Terminal
 
 KINDS = pytest.mark.parametrize("kind", outputs.ALL)
-
-
-def own_mounts():
-    attempt = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
-    if attempt.returncode != 0:
-        pytest.skip(f"cannot make a mount namespace: {attempt.stderr.strip()}")
 
 
 @contextlib.contextmanager
@@ -36,15 +31,6 @@ def opened(kind):
 def serve_on(serve, output, *arguments, **more):
     """A server whose standard error is that output."""
     return serve(*arguments, "127.0.0.1:0", preexec=lambda: os.dup2(output.writer, 2), **more)
-
-
-def fill(output):
-    """Leaves no room in it."""
-    os.set_blocking(output.writer, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(output.writer, b"x")
-    os.set_blocking(output.writer, True)
 
 
 def converse(server, n):
@@ -112,7 +98,7 @@ def test_what_was_not_read_is_counted_and_no_line_is_torn(serve, kind):
 
 def test_a_terminal_that_is_full_from_the_start_does_not_keep_it_from_serving(serve):
     with opened(outputs.CookedTerminalOutput) as output:
-        fill(output)
+        outputs.fill(output)
         server = serve_on(serve, output)
         converse(server, 3)
         assert server.end() == 0
@@ -146,7 +132,7 @@ def test_it_serves_before_its_readiness_is_read(program, engine, tmp_path, kind,
         own_mounts()
     log = tmp_path / "log"
     with opened(kind) as output, open(log, "wb") as file:
-        fill(output)
+        outputs.fill(output)
         process = subprocess.Popen(
             [*prefix, program, "serve", "-e", engine, "--ready-fd", str(output.writer), "127.0.0.1:0"],
             stderr=file, pass_fds=[output.writer],
@@ -176,7 +162,7 @@ def test_it_serves_before_its_readiness_is_read(program, engine, tmp_path, kind,
 def test_a_server_whose_readiness_nobody_reads_can_be_ended(program, engine, tmp_path):
     log = tmp_path / "log"
     with opened(outputs.PipeOutput) as output, open(log, "wb") as file:
-        fill(output)
+        outputs.fill(output)
         process = subprocess.Popen(
             [program, "serve", "-e", engine, "--ready-fd", str(output.writer), "127.0.0.1:0"],
             stderr=file, pass_fds=[output.writer],

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Outputs whose reader does not read: what a program is given as standard output or standard error."""
+import contextlib
 import errno
 import fcntl
 import os
@@ -122,3 +123,12 @@ def lines_and_dropped(text):
     """How many lines of a log were written or, by its own account, dropped."""
     dropped = re.findall(r'^(?:dropped lines=|\{"event":"dropped","lines":)(\d+)', text, re.MULTILINE)
     return text.count("\n") - len(dropped) + sum(map(int, dropped))
+
+
+def fill(output):
+    """Leaves no room in it."""
+    os.set_blocking(output.writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(output.writer, b"x")
+    os.set_blocking(output.writer, True)

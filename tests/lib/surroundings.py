@@ -8,11 +8,16 @@ import subprocess
 import pytest
 
 
-def own_files(directory, files):
-    """The prefix of a command that sees these texts at these paths: {"/etc/hosts": "127.0.0.1 here"}. Only root may."""
+def own_mounts():
+    """Skips the test where a command cannot have mounts of its own. Only root may."""
     attempt = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
     if attempt.returncode != 0:
         pytest.skip(f"cannot make a mount namespace: {attempt.stderr.strip()}")
+
+
+def own_files(directory, files):
+    """The prefix of a command that sees these texts at these paths: {"/etc/hosts": "127.0.0.1 here"}."""
+    own_mounts()
     mounts = ""
     for path, text in files.items():
         name = path.rpartition("/")[2]

@@ -115,8 +115,9 @@ def test_a_damaged_second_is_as_bad_as_a_damaged_file(draw, tmp_path):
 
 def test_where_it_cannot_be_written_the_machine_is_at_fault(draw, tmp_path):
     path = documents.write(tmp_path / "run.json", seconds(1))
-    assert "cannot write the page" in draw(path, status=4, output=tmp_path / "missing" / "page.html")
-    assert "cannot write the page" in draw(path, status=4, output="/dev/full")
+    missing = tmp_path / "missing" / "page.html"
+    assert f"cannot write {missing}: no such file" in draw(path, status=4, output=missing)
+    assert "cannot write /dev/full: no space left on device" in draw(path, status=4, output="/dev/full")
 
 
 def test_it_has_to_be_told_where_and_not_too_many(program, draw, tmp_path):

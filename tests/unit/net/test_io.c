@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,23 +332,6 @@ TEST(a_wait_tells_how_many_are_ready_and_passes_over_who_is_not_there)
 
 /* ---- descriptors ---- */
 
-TEST(a_file_takes_any_write_and_everything_else_a_pipes_worth)
-{
-	int reader, writer, one, other;
-	int file = unit_temporary_file(), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	assert_true(null >= 0);
-	assert_int_equal(io_pipe(&reader, &writer), 0);
-	unit_socket_pair(&one, &other);
-	assert_int_equal(io_write_bound(file), SIZE_MAX);
-	assert_int_equal(io_write_bound(writer), PIPE_BUF);
-	assert_int_equal(io_write_bound(null), PIPE_BUF);
-	assert_int_equal(io_write_bound(one), PIPE_BUF);
-	assert_int_equal(io_write_bound(-1), PIPE_BUF);
-	int *all[] = { &file, &null, &reader, &writer, &one, &other };
-	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		io_close(all[i]);
-}
-
 TEST(a_pipe_is_closed_on_exec_and_leads_from_writer_to_reader)
 {
 	int reader, writer;
@@ -429,7 +411,6 @@ int main(void)
 		WAIT_TEST(a_wait_longer_than_poll_can_wait_lasts_as_long_as_it_was_asked_for),
 		WAIT_TEST(a_wait_that_fails_has_its_code),
 		WAIT_TEST(a_wait_tells_how_many_are_ready_and_passes_over_who_is_not_there),
-		cmocka_unit_test(a_file_takes_any_write_and_everything_else_a_pipes_worth),
 		cmocka_unit_test(a_pipe_is_closed_on_exec_and_leads_from_writer_to_reader),
 		cmocka_unit_test(writable_is_what_was_opened_for_writing),
 		cmocka_unit_test(what_we_were_given_becomes_non_blocking_and_closed_on_exec),
