@@ -175,6 +175,8 @@ SERVE_RULES = [
     Rule("accept", "EMFILE ENFILE ENOBUFS ENOMEM ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT",
          Outcome(Kind.PAUSED, 0, "warning: cannot accept: {cause}, clients wait"),
          "short of something, or unknown: calling again at once would spin (net/accept.c)"),
+    Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK", Outcome(Kind.LATE, 0, "cannot accept on .*: {cause}"),
+         "it ends anyway", when="draining"),
     Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK", LISTENER_LOST, "the listening socket is lost: only a bug does that"),
     Rule("accept", "*", UNHARMED, "the error of one connection that went with it (accept(2))"),
     Rule("fork", "*", Outcome(Kind.PAUSED, 0, "warning: cannot start serving a client: {cause}, clients wait"),
