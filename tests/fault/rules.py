@@ -175,8 +175,6 @@ SERVE_RULES = [
     Rule("accept", "EMFILE ENFILE ENOBUFS ENOMEM ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT",
          Outcome(Kind.PAUSED, 0, "warning: cannot accept: {cause}, clients wait"),
          "short of something, or unknown: calling again at once would spin (net/accept.c)"),
-    Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK", Outcome(Kind.LATE, 0, "cannot accept on .*: {cause}"),
-         "it ends anyway", when="draining"),
     Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK", LISTENER_LOST, "the listening socket is lost: only a bug does that"),
     Rule("accept", "*", UNHARMED, "the error of one connection that went with it (accept(2))"),
     Rule("fork", "*", Outcome(Kind.PAUSED, 0, "warning: cannot start serving a client: {cause}, clients wait"),
@@ -212,8 +210,13 @@ SERVE_ALSO = [
     Rule("open", "*", PATH_LEFT._replace(words="warning: cannot remove unix:.*: permission denied"),
          "Landlock was not told of the directory"),
     Rule("getsockopt", "*", UNHARMED, "only whether to stay for the last byte", child=True),
-    Rule("accept", "*", UNHARMED, "the last look into a queue that is closed", when="draining"),
+    Rule("accept", "EBADF EFAULT EINVAL ENOTSOCK", Outcome(Kind.LATE, 0, "cannot accept on .*: {cause}"),
+         "it ends anyway, and nobody was left", when="draining"),
     Rule("poll", "*", UNHARMED, "a look into an accept queue, which is made again", child=False),
+]
+
+SERVE_THIRD = [
+    Rule("accept", "*", UNHARMED, "the last look into a queue that is closed", when="draining"),
 ]
 
 # ---- a server with workers ----
@@ -362,10 +365,10 @@ def tables_of(program, engine, child):
     if program == "talk":
         return [TALK_RULES, TALK_ALSO]
     if engine == "fork":
-        return [SERVE_RULES, SERVE_ALSO]
+        return [SERVE_RULES, SERVE_ALSO, SERVE_THIRD]
     if child:
         return [WORKER_RULES, WORKER_ALSO, WORKER_THIRD]
-    return [SUPERVISOR_RULES, SUPERVISOR_ALSO, SUPERVISOR_THIRD, SERVE_RULES, SERVE_ALSO]
+    return [SUPERVISOR_RULES, SUPERVISOR_ALSO, SUPERVISOR_THIRD, SERVE_RULES, SERVE_ALSO, SERVE_THIRD]
 
 
 def expected(program, engine, outside, call, error, child, when, detail):
