@@ -157,9 +157,15 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 	_exit(rc < 0 ? 1 : 0);
 }
 
+/* Lists are rationed only where clients can make us start workers: others are few, and stay. */
+static bool is_rationed(const struct supervisor *supervisor)
+{
+	return supervisor->server->engine->grows;
+}
+
 static void give_list_back(struct supervisor *supervisor, struct member *member)
 {
-	if (member->has_list)
+	if (member->has_list && is_rationed(supervisor))
 		sandbox_give_list_back(&supervisor->server->sandbox);
 	member->has_list = false;
 }
@@ -172,7 +178,8 @@ static void start(struct supervisor *supervisor, uint32_t i)
 	atomic_store(&member->slot->is_full, 0);
 	atomic_store(&member->slot->is_paused, 0);
 	atomic_store(&member->slot->has_closed, 0);
-	member->has_list = sandbox_take_list(&supervisor->server->sandbox, clock_now_ns());
+	member->has_list = !is_rationed(supervisor) ||
+			   sandbox_take_list(&supervisor->server->sandbox, clock_now_ns());
 	pid_t pid = process_fork();
 	if (pid == 0)
 		be_worker(supervisor, i);

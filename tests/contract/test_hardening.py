@@ -75,6 +75,15 @@ def test_a_child_has_one_list_more_than_the_server(server, client):
     assert lists[1] == lists[0] + 1
 
 
+@pytest.mark.engines("epoll")  # as many rings may be more than ulimit -l allows
+def test_every_worker_has_one_list_more_than_the_server_however_many_there_are(serve):
+    """More than the children that may put one on in a second (server/sandbox.h). Clients cannot make more of them."""
+    server = serve("-w", "130", "-m", "1000", "127.0.0.1:0")
+    wanted = str(int(field(server.pid, "Seccomp_filters")) + 1)
+    workers = server.wait_for_children(130)
+    wait_until(lambda: {field(pid, "Seccomp_filters") for pid in workers} == {wanted}, "every worker to have its list")
+
+
 @lone_child
 def test_a_child_holds_exactly_its_client_the_lifeline_and_the_standard_descriptors(server, client):
     held = descriptors_of(server.child_of(client))
