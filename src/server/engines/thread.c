@@ -24,6 +24,7 @@
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "net/io.h"
@@ -33,7 +34,10 @@
 #include "server/supervisor.h"
 #include "server/worker.h"
 
-/* A stack is this and the buffer; of the buffer only what bytes have filled is memory. */
+/*
+ * A stack is this and the buffer; of the buffer only what bytes have filled is memory. The C library
+ * may want more: 128 KiB on arm64.
+ */
 #define STACK_SIZE ((size_t)48 * 1024)
 
 #define TAG_ENDED UINT64_C(1)
@@ -110,13 +114,20 @@ static void take_ended(struct thread_engine *engine)
 	}
 }
 
+static size_t stack_size(void)
+{
+	long least = sysconf(_SC_THREAD_STACK_MIN);
+	size_t size = least > (long)STACK_SIZE ? (size_t)least : STACK_SIZE;
+	return size + SESSION_BUFFER_SIZE;
+}
+
 MUST_USE static int set_up(struct thread_engine *engine)
 {
 	int rc = -pthread_attr_init(&engine->how);
 	if (rc == 0)
 		rc = -pthread_attr_setdetachstate(&engine->how, PTHREAD_CREATE_DETACHED);
 	if (rc == 0)
-		rc = -pthread_attr_setstacksize(&engine->how, STACK_SIZE + SESSION_BUFFER_SIZE);
+		rc = -pthread_attr_setstacksize(&engine->how, stack_size());
 	if (rc == 0)
 		rc = news_open(&engine->ended_news, &engine->ended_sleep);
 	if (rc == 0)
