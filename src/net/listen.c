@@ -302,8 +302,10 @@ struct listen_path listen_path_of(const struct addr *addr)
 
 int listen_remove_path(const struct addr *addr, struct listen_path made)
 {
+	if (made.inode == 0)
+		return 0;
 	struct listen_path now = listen_path_of(addr);
-	if (made.inode == 0 || now.inode != made.inode || now.device != made.device)
+	if (now.inode != made.inode || now.device != made.device)
 		return 0;
 	/* ENOENT: somebody was quicker, as well */
 	return unlink(addr->local.sun_path) == 0 || errno == ENOENT ? 0 : -errno;

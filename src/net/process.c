@@ -158,6 +158,11 @@ void process_release(void *memory, size_t size)
 	madvise(memory, size, MADV_DONTNEED);
 }
 
+void process_withhold(void *memory, size_t size)
+{
+	madvise(memory, size, MADV_DONTFORK);
+}
+
 void process_unshare(void *memory, size_t size)
 {
 	munmap(memory, size);

@@ -83,6 +83,12 @@ MUST_USE int process_share(size_t size, void **ret_memory);
 void process_unshare(void *memory, size_t size);
 
 /*
+ * Children that are started from now on do not get this memory of process_share(). If the kernel
+ * refuses, they do.
+ */
+void process_withhold(void *memory, size_t size);
+
+/*
  * Address space of this process alone, zero filled, of which only what is written to becomes
  * memory; and giving the memory of a part of it back, which is zero then. process_unshare() gives
  * back all of it. Returns 0 or -ENOMEM.

@@ -57,6 +57,11 @@ int clients_open(struct clients *ret_clients, uint32_t most, size_t entry_size)
 	return 0;
 }
 
+void clients_withhold(const struct clients *clients)
+{
+	process_withhold(clients->memory, clients->memory_size);
+}
+
 void clients_close(struct clients *clients)
 {
 	if (clients->memory != NULL)

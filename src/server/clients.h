@@ -2,16 +2,18 @@
 /*
  * The table of clients: who is being served, by whom, and what came of it.
  *
- * It lies in memory that the server shares with those who serve. Whoever serves a client, a child,
- * a thread, a loop, writes into the client's score with every step of the conversation, and the
- * server knows what was echoed even of one who was killed between two instructions. Each number has
- * one writer, and is one store.
+ * A table has one owner, which enters clients and takes them out: the server itself (engines/fork.c,
+ * server/dispatch.h) or a worker (server/worker.h). It enters a client before it is served and takes
+ * it out when that is over, from its one loop: so the count cannot drift.
  *
- * A table has one owner, who enters clients and takes them out: the server itself, of whose
- * children each serves one (engines/fork.c), or a worker (server/worker.h). It enters a client
- * before anybody can serve it and takes it out when that is over, from its one loop: so the count
- * cannot drift. Shared memory has one more merit: fork(2) does not copy its page tables, and the
- * parent's writes after it are no copies on write.
+ * The table of a worker lies in memory that it shares with its supervisor. What serves a client, a
+ * loop or a thread, writes into the client's score with every step of the conversation, and the
+ * supervisor knows what was echoed even if the worker is killed between two instructions. Each
+ * number has one writer, and is one store. A child of the fork engine has its score elsewhere, and
+ * no part of the table: what the table says the server believes.
+ *
+ * Shared memory has one more merit: fork(2) does not copy its page tables, and the parent's writes
+ * after it are no copies on write.
  *
  * An engine keeps what it needs to know of a client behind what all of them need: its entries begin
  * with a struct client, and the table is told how large they are.
@@ -70,6 +72,9 @@ struct clients {
  * Returns 0 or -ENOMEM.
  */
 MUST_USE int clients_open(struct clients *ret_clients, uint32_t most, size_t entry_size);
+
+/* Children that are started from now on do not get the memory of clients_open(). */
+void clients_withhold(const struct clients *clients);
 
 /* The same in zeroed memory of the caller's, of clients_size() bytes, aligned to a cache line. */
 size_t clients_size(uint32_t most, size_t entry_size);

@@ -12,6 +12,7 @@ MUST_USE static int open_dispatch(struct pool_accept *accept)
 	int rc = clients_open(&server->clients, server->max_clients, sizeof(struct client));
 	if (rc < 0)
 		return rc;
+	clients_withhold(&server->clients); /* workers have tables of their own */
 	server->clients.most_per_source = server->max_per_source;
 	return dispatch_open(&accept->dispatch, &server->clients);
 }

@@ -136,6 +136,8 @@ static const struct seccomp_rule process_rules[] = {
 	{ .call = __NR_tgkill, .checks = { SECCOMP_IS(2, SIGABRT) } }, /* abort(3) of a child */
 	{ .call = __NR_pipe2, .checks = { SECCOMP_IS(1, O_CLOEXEC) } },
 	{ .call = __NR_close_range },
+	{ .call = __NR_madvise,
+	  .checks = { SECCOMP_IS(2, MADV_DONTFORK) } }, /* process_withhold() */
 	/* Our own limits, and only to read them. */
 	{ .call = __NR_prlimit64, .checks = { SECCOMP_IS(0, 0), SECCOMP_IS_NULL(2) } },
 	/* Lists may be added, and nothing else. */
@@ -182,7 +184,7 @@ static const struct seccomp_rule worker_rules[] = {
 
 /* Connections are passed from the supervisor to workers (server/dispatch.h): the supervisor's part. */
 static const struct seccomp_rule passing_rules[] = {
-	{ .call = __NR_sendmsg },
+	{ .call = __NR_sendmsg, .checks = { SECCOMP_IS(2, MSG_NOSIGNAL) } },
 	{ .call = __NR_socketpair,
 	  .checks = { SECCOMP_IS(0, AF_UNIX),
 		      SECCOMP_IS(1, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC),
@@ -191,8 +193,9 @@ static const struct seccomp_rule passing_rules[] = {
 
 /* And the worker's. */
 static const struct seccomp_rule taking_rules[] = {
-	{ .call = __NR_recvmsg },
-	{ .call = __NR_dup },
+	{ .call = __NR_recvmsg, .checks = { SECCOMP_IS(2, MSG_CMSG_CLOEXEC) } },
+	/* Not 0 to 2, which may not be read (above). */
+	{ .call = __NR_dup, .checks = { SECCOMP_AT_LEAST(0, STDERR_FILENO + 1) } },
 };
 
 /* What only opening a worker takes. */

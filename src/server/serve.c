@@ -313,8 +313,10 @@ MUST_USE static enum status open_table(const struct serve_config *config, struct
 		return status; /* workers have tables of their own */
 	int rc = clients_open(&server->clients, server->max_clients, config->engine->entry_size);
 	server->clients.most_per_source = server->max_per_source;
-	if (rc == 0)
+	if (rc == 0) {
+		clients_withhold(&server->clients);
 		return STATUS_OK;
+	}
 	log_error("cannot start serving: %s", err_text(rc).text);
 	return STATUS_MACHINE;
 }

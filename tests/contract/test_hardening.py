@@ -142,6 +142,38 @@ def test_a_worker_cannot_write_to_what_another_worker_has(serve):
     assert all(len(worker) > len(first & second) for worker in (first, second, third))
 
 
+@lone_child
+def test_a_child_cannot_write_to_what_its_parent_knows_of_clients(server, client):
+    child, parent = shared_pages(server.child_of(client)), shared_pages(server.pid)
+    assert child < parent and len(child) * 2 < len(parent)
+
+
+def scribble(pid, byte):
+    """What an intruder can do to memory that its process shares: all of it is overwritten."""
+    try:
+        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+            for page in shared_pages(pid):
+                memory.seek(page)
+                memory.write(bytes([byte]) * mmap.PAGESIZE)
+    except PermissionError as error:
+        pytest.skip(f"cannot write to the memory of another process: {error.strerror}")
+
+
+@pytest.mark.parametrize("byte", [0xFF, 0x7F, 0x01])
+def test_what_a_process_writes_to_shared_memory_ends_no_other_process(server, client, byte):
+    """Neither its parent, which goes on serving and ends as ever, nor, with workers, the others."""
+    serving = server.process_of(client)
+    scribble(serving, byte)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(serving, signal.SIGKILL)
+    wait_until(lambda: is_gone(serving), "the process to end")
+    for _ in range(20):
+        assert server.is_faithful()
+    server.totals()
+    assert not re.findall(r"worker (?!%d )\d+ (failed|was killed)" % serving, server.log())
+    assert server.end() in (0, 1)  # what it counted for the process may be anything
+
+
 # ---- calls by their arguments ----
 
 AT_FDCWD = -100

@@ -43,15 +43,28 @@
 #define TITLE     "tcpecho: serving "
 #define NAME_SIZE 72
 
-/* A client and its child. Each on its own cache lines, as its child writes while others do. */
+/* A client, as the parent knows it. Children do not get its memory (server/clients.h). */
 struct served {
-	_Alignas(64) struct client client;
+	struct client client;
 	bool has_list; /* its child puts on its own list of calls (server/sandbox.h) */
+};
+
+/*
+ * What a child is told, and its score. Each on its own cache lines, as children write at the same
+ * time. A child that was taken over can write to those of others as well: nothing but what is
+ * logged and counted of them depends on it.
+ */
+struct child {
+	_Alignas(64) struct score score;
+	int fd;
+	bool is_unix, has_list;
 	char title[sizeof(TITLE) - 1 + NAME_SIZE];
 };
 
 struct fork_engine {
 	struct server *server;
+	struct child *children; /* in shared memory: that of a client has its number in the table */
+	size_t children_size;
 	struct lifeline lifeline;
 	struct admission admission;
 };
@@ -79,23 +92,22 @@ static struct {
 
 static int be_child(void *argument)
 {
-	struct served *served = argument;
-	struct client *client = &served->client;
-	process_keep_only(client->fd, child_rules.lifeline_fd);
-	process_set_title(served->title);
-	int rc = served->has_list ? sandbox_enter_child(&child_rules.sandbox) : 0;
+	struct child *child = argument;
+	process_keep_only(child->fd, child_rules.lifeline_fd);
+	process_set_title(child->title);
+	int rc = child->has_list ? sandbox_enter_child(&child_rules.sandbox) : 0;
 	if (rc < 0) {
-		atomic_store_explicit(&client->score.code, rc, memory_order_relaxed);
+		atomic_store_explicit(&child->score.code, rc, memory_order_relaxed);
 		_exit(1);
 	}
 
 	const struct session session = {
-		.fd = client->fd,
+		.fd = child->fd,
 		.lifeline_fd = child_rules.lifeline_fd,
-		.is_unix = client->peer.family == AF_UNIX,
+		.is_unix = child->is_unix,
 		.patience_ns = LISTEN_PATIENCE_NS,
 		.idle_timeout_ns = child_rules.idle_timeout_ns,
-		.score = &client->score,
+		.score = &child->score,
 		.buffer = child_memory.buffer,
 	};
 	ignore_result(session_run(&session)); /* the score says it to the parent */
@@ -116,22 +128,52 @@ static void give_list_back(struct fork_engine *engine, struct client *client)
 		sandbox_give_list_back(&engine->server->sandbox);
 }
 
+static struct child *child_of(const struct fork_engine *engine, const struct client *client)
+{
+	return &engine->children[clients_index(&engine->server->clients, client)];
+}
+
+/* The score of a client becomes what its child has written. */
+static void fetch_score(const struct fork_engine *engine, struct client *client)
+{
+	const struct score *score = &child_of(engine, client)->score;
+	/* The ending first: what was written before it is seen then. */
+	atomic_store_explicit(&client->score.ending,
+			      atomic_load_explicit(&score->ending, memory_order_acquire),
+			      memory_order_relaxed);
+	atomic_store_explicit(&client->score.code, atomic_load(&score->code), memory_order_relaxed);
+	atomic_store_explicit(&client->score.in, atomic_load(&score->in), memory_order_relaxed);
+	atomic_store_explicit(&client->score.out, atomic_load(&score->out), memory_order_relaxed);
+}
+
+static void fetch_scores(const struct fork_engine *engine)
+{
+	const struct clients *clients = &engine->server->clients;
+	for (struct client *client = clients_next(clients, NULL); client != NULL;
+	     client = clients_next(clients, client))
+		fetch_score(engine, client);
+}
+
 /* Starts a child for a client. Takes the connected socket, unless it fails. */
 static int serve_client(void *context, struct client *client)
 {
 	struct fork_engine *engine = context;
 	struct served *served = served_of(client);
+	struct child *child = child_of(engine, client);
 	served->has_list = sandbox_take_list(&engine->server->sandbox, client->start_ns);
-	snprintf(served->title, sizeof(served->title), TITLE "%s", peer_name(&client->peer).text);
-	pid_t pid = process_start(&child_memory.stack, be_child, served);
+	child->score = (struct score){ 0 };
+	child->fd = client->fd;
+	child->is_unix = client->peer.family == AF_UNIX;
+	child->has_list = served->has_list;
+	snprintf(child->title, sizeof(child->title), TITLE "%s", peer_name(&client->peer).text);
+	pid_t pid = process_start(&child_memory.stack, be_child, child);
 	if (pid < 0) {
 		give_list_back(engine, client);
 		return pid;
 	}
 
 	clients_started(&engine->server->clients, client, pid);
-	int fd = client->fd; /* the entry is the child's as well: it must find its socket there */
-	io_close(&fd);       /* the child has its own copy: no FIN goes out (UNP 4.8) */
+	io_close(&client->fd); /* the child has its own copy: no FIN goes out (UNP 4.8) */
 	return 0;
 }
 
@@ -145,6 +187,7 @@ MUST_USE static int reap_all(struct fork_engine *engine)
 		if (client == NULL)
 			continue; /* a child from before we were executed in this process's place */
 		give_list_back(engine, client);
+		fetch_score(engine, client);
 		server_client_ended(engine->server, client, end.signal, end.status);
 		admission_client_ended(&engine->admission);
 	}
@@ -208,8 +251,10 @@ MUST_USE static int hear_signals(struct fork_engine *engine)
 	}
 	if (!admission_is_over(&engine->admission) && server_pass_time(server))
 		server_say_phase(server, server->clients.count);
-	if (asked.totals)
+	if (asked.totals) {
+		fetch_scores(engine);
 		server_log_totals(server);
+	}
 	return rc;
 }
 
@@ -238,12 +283,27 @@ MUST_USE static int loop(struct fork_engine *engine)
 	return 0;
 }
 
+MUST_USE static int open_children(struct fork_engine *engine)
+{
+	void *memory;
+	size_t size = engine->server->max_clients * sizeof(struct child);
+	int rc = process_share(size, &memory);
+	if (rc < 0)
+		return rc;
+	engine->children = memory;
+	engine->children_size = size;
+	return 0;
+}
+
 static int run(struct server *server)
 {
 	struct fork_engine engine = { .server = server };
-	int rc = lifeline_open(&engine.lifeline);
+	int rc = open_children(&engine);
 	if (rc < 0)
 		return rc;
+	rc = lifeline_open(&engine.lifeline);
+	if (rc < 0)
+		goto close_children;
 	child_rules.sandbox = server->sandbox;
 	child_rules.lifeline_fd = engine.lifeline.child_fd;
 	child_rules.idle_timeout_ns = server->idle_timeout_ns;
@@ -251,6 +311,9 @@ static int run(struct server *server)
 	rc = loop(&engine);
 	admission_close(&engine.admission);
 	lifeline_close(&engine.lifeline);
+	fetch_scores(&engine); /* of those that are left, if it cannot go on */
+close_children:
+	process_unshare(engine.children, engine.children_size);
 	return rc;
 }
 

@@ -207,6 +207,30 @@ static bool open_unix_datagrams(void)
 	return open_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 }
 
+static bool open_datagram_channel(void)
+{
+	int ends[2];
+	return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) == 0;
+}
+
+static struct msghdr *one_byte(void)
+{
+	static char byte = 'x';
+	static struct iovec part = { &byte, 1 };
+	static struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	return &message;
+}
+
+static bool send_urgent_data(void)
+{
+	return sendmsg(stage.client_fd, one_byte(), MSG_OOB) == 1;
+}
+
+static bool receive_errors(void)
+{
+	return recvmsg(stage.client_fd, one_byte(), MSG_ERRQUEUE) >= 0 || errno == EAGAIN;
+}
+
 static bool end_a_listening_socket_for_all(void)
 {
 	return shutdown(stage.listen_fd, SHUT_RDWR) == 0;
@@ -322,6 +346,12 @@ static bool read_what_is_typed(void)
 	return read(STDIN_FILENO, &byte, 1) == 1;
 }
 
+/* A number that may be read from, for what may not. */
+static bool copy_what_is_typed(void)
+{
+	return dup(STDIN_FILENO) >= 0;
+}
+
 static bool look_at_a_path(void)
 {
 	return access("/", F_OK) == 0 || syscall(__NR_unlinkat, AT_FDCWD, "/", 0) == 0;
@@ -363,6 +393,18 @@ static bool abort_another(void)
 static bool put_on_another_list(void)
 {
 	return put_on_list_with(0);
+}
+
+static bool open_a_channel(void)
+{
+	int ends[2];
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0;
+}
+
+/* By messages descriptors are handed to other processes (SCM_RIGHTS). */
+static bool send_a_message(void)
+{
+	return sendmsg(stage.client_fd, one_byte(), MSG_NOSIGNAL) == 1;
 }
 
 static bool open_a_pipe(void)
@@ -433,6 +475,9 @@ static const struct attempt attempts[] = {
 	ATTEMPT(open_tcp),
 	ATTEMPT(open_netlink),
 	ATTEMPT(open_unix_datagrams),
+	ATTEMPT(open_datagram_channel),
+	ATTEMPT(send_urgent_data),
+	ATTEMPT(receive_errors),
 	ATTEMPT(end_a_listening_socket_for_all),
 	ATTEMPT(connect_a_listening_socket),
 	ATTEMPT(attach_a_filter),
@@ -451,6 +496,7 @@ static const struct attempt attempts[] = {
 	ATTEMPT(move_memory),
 	ATTEMPT(advise_otherwise),
 	ATTEMPT(read_what_is_typed),
+	ATTEMPT(copy_what_is_typed),
 	ATTEMPT(look_at_a_path),
 	ATTEMPT(requeue_waiters),
 	ATTEMPT(take_a_lock_of_the_kernel),
@@ -459,10 +505,10 @@ static const struct attempt attempts[] = {
 
 /* Refused to a worker that serves as well. */
 static const struct attempt attempts_of_worker[] = {
-	ATTEMPT(start_a_process),     ATTEMPT(kill_another),      ATTEMPT(abort_another),
-	ATTEMPT(put_on_another_list), ATTEMPT(open_a_pipe),       ATTEMPT(close_a_range),
-	ATTEMPT(read_its_limits),     ATTEMPT(wait_for_children), ATTEMPT(open_a_poller),
-	ATTEMPT(open_a_ring),
+	ATTEMPT(start_a_process),   ATTEMPT(open_a_channel), ATTEMPT(send_a_message),
+	ATTEMPT(kill_another),      ATTEMPT(abort_another),  ATTEMPT(put_on_another_list),
+	ATTEMPT(open_a_pipe),       ATTEMPT(close_a_range),  ATTEMPT(read_its_limits),
+	ATTEMPT(wait_for_children), ATTEMPT(open_a_poller),  ATTEMPT(open_a_ring),
 };
 
 /* ---- the stage ---- */
@@ -556,7 +602,9 @@ TEST(every_attempt_succeeds_without_a_sandbox)
 static void enter(struct sandbox *sandbox, const struct engine *engine)
 {
 	const struct listeners none = { .n = 0 };
-	assert(sandbox_enter(sandbox, &none, &engine->sandbox) == 0);
+	struct sandbox_needs needs = engine->sandbox;
+	needs.has_dispatch = needs.has_workers; /* the longest list that there is */
+	assert(sandbox_enter(sandbox, &none, &needs) == 0);
 }
 
 static void all_fail(const struct attempt *list, size_t n)
