@@ -98,6 +98,7 @@ static const struct seccomp_rule serving_rules[] = {
 	IOCTL(SIOCOUTQ),
 	GETSOCKOPT(SOL_SOCKET, SO_ERROR),
 	GETSOCKOPT(SOL_SOCKET, SO_PEERCRED),   /* peer_of() */
+	GETSOCKOPT(SOL_SOCKET, SO_MEMINFO),    /* listen_was_overrun() */
 	SETSOCKOPT(SOL_SOCKET, SO_RCVTIMEO),   /* accept_client() */
 	SETSOCKOPT(IPPROTO_TCP, TCP_KEEPIDLE), /* options_spread_keepalive() */
 	SETSOCKOPT(IPPROTO_TCP, TCP_KEEPINTVL),
@@ -148,7 +149,6 @@ static const struct seccomp_rule process_rules[] = {
 /* Stopping new connections (net/listen.h): the process that reads the signals does that for all. */
 static const struct seccomp_rule stopping_rules[] = {
 	SETSOCKOPT(SOL_SOCKET, SO_BINDTOIFINDEX),
-	GETSOCKOPT(SOL_SOCKET, SO_MEMINFO),
 };
 
 /*
