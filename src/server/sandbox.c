@@ -40,8 +40,8 @@
 #define CALL_NONE (-1)
 
 /*
- * Rules for calls whose arguments decide what can be done with them. docs/decisions/0008 says for
- * each call what is refused and why.
+ * Rules for calls whose arguments decide what can be done with them. docs/SANDBOX.md says for each
+ * call what is refused and why.
  */
 
 /* ioctl(2) by its request: on a terminal others could type commands for its user. */

@@ -2,7 +2,7 @@
 /*
  * What a server gives up before its first client, and a child or a worker before it reads the first
  * byte of its clients. An intruder that takes one of them over by something that a client sent
- * can then do little: docs/decisions/0008 lists what is left.
+ * can then do little: docs/SANDBOX.md lists what is left.
  *
  *                         server, at its start         child (fork)      worker (other engines)
  *   new privileges        none (execve gives none)     inherited         inherited
