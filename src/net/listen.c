@@ -60,11 +60,9 @@ MUST_USE static int bind_and_listen(int fd, const struct addr *addr)
 	return listen(fd, LISTEN_BACKLOG) < 0 ? -errno : 0;
 }
 
-/* Waits a moment for the lock. Returns 0, -EAGAIN at the deadline or -EINTR. */
-MUST_USE static int wait_for_lock(uint64_t deadline_ns)
+/* Waits a moment for the lock. Returns 0, or -EINTR if a signal ends the start. */
+MUST_USE static int wait_for_lock(void)
 {
-	if (clock_now_ns() >= deadline_ns)
-		return -EAGAIN;
 	int rc = io_wait(NULL, 0, clock_deadline_ns(LOCK_RETRY_NS));
 	if (rc < 0)
 		return rc;
@@ -82,15 +80,18 @@ MUST_USE static int lock_directory(const char *path)
 	if (fd < 0)
 		return -errno;
 	uint64_t deadline_ns = clock_deadline_ns(LISTEN_LOCK_NS);
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		int rc = errno == EWOULDBLOCK || errno == EINTR ? wait_for_lock(deadline_ns)
-								: -errno;
+	for (;;) {
+		bool is_last = clock_now_ns() >= deadline_ns;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return fd;
+		int rc = errno == EWOULDBLOCK || errno == EINTR ? wait_for_lock() : -errno;
+		if (rc == 0 && is_last)
+			rc = -EAGAIN;
 		if (rc < 0) {
 			io_close(&fd);
 			return rc;
 		}
 	}
-	return fd;
 }
 
 /* Is there no process that listens at this path? */
