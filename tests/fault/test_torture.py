@@ -12,8 +12,9 @@ import pytest
 
 from errnos import BY_ALIAS, UNFAILING, UNTRIED
 from lives import WORKERS
+from mutants import MUTANTS
 from tools import why_no_pool
-from torture import LIVES, obstacle, run
+from torture import LIVES, ROOT, obstacle, run
 
 # Of every life of the fork engine, and of the others, by a chance that is the same each time.
 SAMPLE, SAMPLE_OF_WORKERS = 12, 5
@@ -104,6 +105,12 @@ def test_a_sample_of_all_calls_of_a_server_with_workers_fails_once(build, saniti
 def symbols(files, kind):
     text = subprocess.run(["nm", kind, *files], check=True, capture_output=True, text=True).stdout
     return {line.split()[-1] for line in text.splitlines() if line.startswith(" ") or line[:1].isalnum()}
+
+
+def test_every_broken_build_can_be_made():
+    """`./dev torture --mutants` replaces a text in the sources, which have it once."""
+    texts = {mutant.what: (ROOT / "src" / mutant.file).read_text().count(mutant.old) for mutant in MUTANTS}
+    assert {what: count for what, count in texts.items() if count != 1} == {}
 
 
 def test_every_call_of_the_program_is_in_the_table(build):
