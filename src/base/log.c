@@ -39,7 +39,7 @@ static struct {
 	bool colour;
 	bool never_waits; /* log_unblock() */
 	bool is_socket;
-	bool has_failed; /* the last write, for good: EPIPE, EBADF */
+	bool has_failed; /* the last write, most likely for good */
 	bool holds;
 	size_t n_lines, used; /* lines that are held, and their bytes */
 	char held[PIPE_BUF];
@@ -86,10 +86,21 @@ void log_unblock(bool is_socket)
 	sink.is_socket = is_socket;
 }
 
+/* Another program that writes to standard error, in shared->cut_by. */
+#define ANOTHER_PROGRAM (-1)
+
+void log_begin_behind_a_cut_line(void)
+{
+	atomic_store(&sink.shared->cut_by, ANOTHER_PROGRAM);
+}
+
 void log_share(struct log_shared *shared)
 {
+	pid_t cut_by = atomic_load(&sink.shared->cut_by), writer = getpid();
+	atomic_store(&shared->cut_by, cut_by == sink.writer ? writer : cut_by);
+	atomic_store(&shared->dropped, atomic_load(&sink.shared->dropped));
 	sink.shared = shared;
-	sink.writer = getpid();
+	sink.writer = writer;
 }
 
 void log_begin_child(void)
@@ -130,7 +141,7 @@ static size_t write_some(const char *bytes, size_t size)
 		n = sink.is_socket ? send(STDERR_FILENO, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
 				   : write(STDERR_FILENO, bytes, size);
 	} while (n < 0 && errno == EINTR);
-	sink.has_failed = n < 0 && (errno == EPIPE || errno == EBADF);
+	sink.has_failed = n < 0 && (errno == EPIPE || errno == EBADF || errno == EIO);
 	return n > 0 ? (size_t)n : 0;
 }
 

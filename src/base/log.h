@@ -40,6 +40,9 @@ bool log_colour_wanted(void);
  */
 void log_unblock(bool is_socket);
 
+/* Standard error ends within a line that another program has left: the next begins a new one. */
+void log_begin_behind_a_cut_line(void);
+
 /* What the processes of a server have in common, in memory that they share; zeroed at first. */
 struct log_shared {
 	_Atomic pid_t cut_by; /* the process whose line standard error ends within, 0: none */

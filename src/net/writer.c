@@ -313,8 +313,29 @@ int writer_finish(struct writer *writer, struct writer_wait *wait)
 
 /* ---- the log ---- */
 
+/*
+ * Does a file end within a line where the next write goes? A server that was killed, or that ended
+ * while the disk was full, leaves it so. If it cannot be read, it is taken to be whole.
+ */
+static bool ends_within_line(int fd)
+{
+	char path[32], last = '\n';
+	struct stat info;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
+		return false;
+	off_t at = (flags & O_APPEND) != 0 ? info.st_size : lseek(fd, 0, SEEK_CUR);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int reader = at > 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : -1;
+	bool is_read = reader >= 0 && pread(reader, &last, 1, at - 1) == 1;
+	io_close(&reader);
+	return is_read && last != '\n';
+}
+
 void writer_open_log(struct writer *ret_writer)
 {
+	if (ends_within_line(STDERR_FILENO))
+		log_begin_behind_a_cut_line();
 	writer_open(STDERR_FILENO, WRITER_LOCAL_FILES, ret_writer);
 	if (!ret_writer->may_wait)
 		log_unblock(ret_writer->is_socket);

@@ -207,6 +207,17 @@ def test_after_a_full_disk_every_line_is_whole_and_the_others_are_counted(serve,
     assert [record["event"] for record in records].count("dropped") == 1
 
 
+def test_a_line_that_was_cut_by_the_end_of_a_server_stays_alone(serve, tmp_path):
+    log = tmp_path / "log"
+    log.write_text('{"event":"end","peer":"192.0.2.7')
+    with open(log, "ab") as file:
+        server = serve("--log", "json", "127.0.0.1:0", log=file)
+    assert server.end() == 0
+    cut, *lines = log.read_text().splitlines()
+    assert cut == '{"event":"end","peer":"192.0.2.7'
+    assert [json.loads(line)["event"] for line in lines] == ["listening", "notice", "totals"]
+
+
 def test_a_log_that_may_not_grow_kills_nobody(serve, tmp_path):
     """RLIMIT_FSIZE: the kernel sends SIGXFSZ for it."""
 

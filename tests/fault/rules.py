@@ -308,7 +308,7 @@ TALK_RULES = [
 
     Rule("calloc strdup setlocale", "*", UNHARMED, "there is no title to set, and the C locale does"),
     Rule("fcntl fstat lseek getsockname getpeername close", "*", UNHARMED, "only a precaution, or a decoration"),
-    Rule("open dup fstatfs", "*", UNHARMED, "where an output cannot be opened anew, a child copies it (net/writer.h)"),
+    Rule("open dup fstatfs lseek", "*", UNHARMED, "an output that cannot be opened anew is copied (net/writer.h)"),
 
     Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", MACHINE_CANNOT, "this machine is short of something"),
     Rule("getaddrinfo", "*", CANNOT_CONNECT, "unresolved is status 3"),

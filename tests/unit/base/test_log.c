@@ -665,6 +665,21 @@ TEST(a_line_behind_that_of_another_process_that_was_cut_begins_a_line)
 	unit_in_child(be_cut_by_a_child, NULL);
 }
 
+static void go_on_behind_another_program(const void *argument)
+{
+	(void)argument;
+	log_begin_behind_a_cut_line();
+	int reader = share_log();
+	log_notice("one");
+	log_notice("two");
+	child_must_have_read(reader, "\none\ntwo\n");
+}
+
+TEST(a_line_that_another_program_has_left_is_ended)
+{
+	unit_in_child(go_on_behind_another_program, NULL);
+}
+
 static void count_for_a_child(const void *argument)
 {
 	(void)argument;
@@ -1100,6 +1115,7 @@ int main(void)
 		LOG_TEST(what_was_held_is_completed_too),
 		LOG_TEST(an_error_does_not_wait_for_a_disk_for_ever),
 		LOG_TEST(a_line_behind_that_of_another_process_that_was_cut_begins_a_line),
+		LOG_TEST(a_line_that_another_program_has_left_is_ended),
 		LOG_TEST(what_another_process_has_dropped_is_told_once_by_the_next_that_writes),
 		LOG_TEST(a_child_does_not_write_what_its_parent_holds),
 		LOG_TEST(a_terminal_or_socket_that_stalls_gets_whole_lines_and_a_count_of_others),
