@@ -116,7 +116,7 @@ SERVE_RULES = [
     Rule("open", "*", CANNOT_LISTEN, "a stale path is replaced under the lock of its directory alone",
          detail=(DIRECTORY,)),
     Rule("flock", "*", CANNOT_LISTEN, "the same"),
-    Rule("open dup fstat fstatfs ioctl", "*", UNHARMED, "where an output cannot be opened anew, a child copies it (net/writer.h)"),
+    Rule("open dup fstat fstatfs ioctl lseek", "*", UNHARMED, "an output that cannot be opened anew is copied (net/writer.h)"),
     Rule("setrlimit", "*", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients instead of \d+"),
          "the limit of descriptors stays as low as it is"),
     Rule("fopen fgets getrlimit", "*", UNHARMED, "a limit that cannot be known is none (net/machine.h)"),
