@@ -4,8 +4,10 @@
 The short form of `./dev soak --drains` (bench/soak/drains.py), and what it does not show.
 """
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -29,6 +31,61 @@ def test_no_connection_is_reset(program, engine, kind):
         pytest.skip(f"cannot make a network with short queues: {error.strerror}")
     assert faults == []
     assert outcomes["whole"] > 0
+
+
+# The ACK of a client does not arrive: to the client it is connected, to the server its handshake is under way.
+LOST_ACK = """table inet lost {
+chain out {
+type filter hook output priority 0;
+tcp dport %d tcp flags & (syn|ack|psh|fin) == ack drop
+}
+}
+"""
+
+# Handshakes have 250 ms. A machine that took as long to send a segment is asked again.
+IN_TIME, TRIES = 0.2, 20
+
+
+def drained_handshake(server):
+    """What comes back to a client whose handshake ends during the drain, or None: it was late."""
+    with server.connect() as staying:
+        staying.sendall(b"x")
+        assert recv_exactly(staying, 1) == b"x"
+        subprocess.run(["nft", "-f", "-"], input=LOST_ACK % server.port, text=True, check=True)
+        try:
+            with server.connect() as client:
+                before = time.monotonic()
+                server.send(signal.SIGTERM)
+                server.wait_for_log("^SIGTERM: no new clients")
+                client.sendall(b"hello")  # with an ACK
+                is_late = time.monotonic() - before > IN_TIME
+                try:
+                    client.shutdown(socket.SHUT_WR)
+                    return recv_all(client)
+                except OSError:
+                    if is_late:
+                        return None
+                    raise
+        finally:
+            subprocess.run(["nft", "delete", "table", "inet", "lost"], check=True)
+
+
+@pytest.mark.usefixtures("own_network")
+@pytest.mark.parametrize("is_passed", [False, True], ids=["own", "passed in"])
+def test_a_handshake_that_has_begun_before_the_drain_ends_well(serve, is_passed):
+    if shutil.which("nft") is None:
+        pytest.skip("nft is not installed")
+    for _ in range(TRIES):
+        if is_passed:
+            with socket.create_server(("0.0.0.0", 0)) as listening:
+                server = serve(addresses=False, **manager(listening))
+        else:
+            server = serve(":0")
+        received = drained_handshake(server)
+        assert server.wait() == 0
+        if received is not None:
+            break
+    assert received == b"hello"
 
 
 def goes_on_sending(client):
