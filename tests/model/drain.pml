@@ -265,21 +265,17 @@ inline accept_ready()
 {
 	n = 0;
 	do
-	:: !listening || !ready || n == BUDGET || !IS_OPEN -> n = 0; break
-	:: else ->
+	:: atomic { listening && ready && n < BUDGET && IS_OPEN && len(queue) > 0 ->
 		n++;
+		queue?c;
+		where[c] = WAITS;
+		serve_now(c);
 		if
-		:: atomic { len(queue) > 0 ->
-			queue?c;
-			where[c] = WAITS;
-			serve_now(c);
-			if
-			:: served
-			:: else -> printf("server: client %d waits in the room\n", c); room!c
-			fi;
-			c = 0 }
-		:: len(queue) == 0 -> n = 0; break /* ACCEPT_NONE */
-		fi
+		:: served
+		:: else -> printf("server: client %d waits in the room\n", c); room!c
+		fi;
+		c = 0 }
+	:: else -> n = 0; break
 	od
 }
 
