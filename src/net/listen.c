@@ -276,8 +276,9 @@ bool listen_stop(int fd, int family, bool is_passed)
 
 void listen_resume(int fd, int family)
 {
-	ignore_result(set_min_ttl(fd, family, 0)); /* where it cannot be set, it was not */
 	ignore_result(listen(fd, LISTEN_BACKLOG)); /* it listens already, with a shorter queue */
+	/* Last: from here on connections come in, and the caller is about to close its copy. */
+	ignore_result(set_min_ttl(fd, family, 0)); /* where it cannot be set, it was not */
 }
 
 void listen_release(int fd, int family)

@@ -437,8 +437,7 @@ void admission_close(struct admission *admission)
 	struct listeners *listeners = &admission->server->listeners;
 	admission_stop(admission); /* a worker whose supervisor is dead has not done that yet */
 	turn_queues_away(admission, true);
-	listeners_resume(listeners);
-	listeners_close(listeners);
+	listeners_resume_and_close(listeners);
 	admission->listen_drain.is_over = true;
 }
 

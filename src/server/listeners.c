@@ -176,12 +176,13 @@ void listener_close(struct listener *listener)
 	io_close(&listener->fd);
 }
 
-void listeners_resume(const struct listeners *listeners)
+void listeners_resume_and_close(struct listeners *listeners)
 {
 	for (size_t i = 0; i < listeners->n; i++) {
-		const struct listener *listener = &listeners->list[i];
+		struct listener *listener = &listeners->list[i];
 		if (listener->is_passed && listener->fd >= 0)
 			listen_resume(listener->fd, listener->addr.any.sa_family);
+		listener_close(listener);
 	}
 }
 

@@ -71,10 +71,10 @@ void listener_close(struct listener *listener);
 void listener_remove_path(struct listener *listener);
 
 /*
- * Makes those that were passed in accept new connections again (net/listen.h), before they are
- * closed: the process that made them may go on with them.
+ * Closes all of them after a drain. Those that were passed in accept new connections again
+ * (net/listen.h): the process that made them may go on with them.
  */
-void listeners_resume(const struct listeners *listeners);
+void listeners_resume_and_close(struct listeners *listeners);
 
 /* Is there one that still listens? */
 bool listeners_any_open(const struct listeners *listeners);
