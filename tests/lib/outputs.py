@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Outputs whose reader does not read: what a program is given as standard output or standard error."""
-import contextlib
 import errno
 import fcntl
 import os
 import re
 import socket
+import time
 
 from terminal import Terminal
 
@@ -126,9 +126,14 @@ def lines_and_dropped(text):
 
 
 def fill(output):
-    """Leaves no room in it."""
+    """Leaves no room in it. What a terminal has taken moves on by itself for a moment, and makes room again."""
     os.set_blocking(output.writer, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
+    refusals = 0
+    while refusals < 5:
+        try:
             os.write(output.writer, b"x")
+            refusals = 0
+        except BlockingIOError:
+            refusals += 1
+            time.sleep(0.02)
     os.set_blocking(output.writer, True)
