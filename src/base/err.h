@@ -47,7 +47,8 @@
 	X(ERR_NO_SOURCE, -5028, "this machine has no address to reach it from")                 \
 	X(ERR_FOREIGN_SOURCE, -5029, "the source is no address of this machine")                \
 	X(ERR_NO_WATCHES, -5030,                                                                \
-	  "no more descriptors can be waited for (raise fs.epoll.max_user_watches)")
+	  "no more descriptors can be waited for (raise fs.epoll.max_user_watches)")            \
+	X(ERR_WORKER_KILLED, -5031, "the process that was to serve was killed")
 
 #define X(name, number, sentence) name = (number),
 enum err { ERR_LIST(X) };

@@ -104,9 +104,9 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "clients at once (1024, or what the machine allows)",
 		.details = "Serve at most N clients at once. While there are as many, none is "
 			   "accepted: clients wait in the kernel's queue, are served in their "
-			   "order, and nobody is refused. More than this machine has descriptors "
-			   "or processes for is refused at the start. The default is 1024, or "
-			   "what the machine allows if that is less.",
+			   "order, and nobody is refused. More than this machine, or a cgroup, has "
+			   "descriptors, processes or memory left for is refused at the start. "
+			   "The default is 1024, or what is left if that is less.",
 	},
 	[MAX_PER_SOURCE] = {
 		.name = "max-per-source",

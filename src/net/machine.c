@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/machine.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
-#include <limits.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +16,7 @@
 
 #include "base/units.h"
 #include "net/addr.h"
+#include "net/cgroup.h"
 
 #define USUAL_EPHEMERAL_FIRST 32768
 #define USUAL_EPHEMERAL_LAST  60999
@@ -21,6 +25,9 @@
 
 /* Room for the list of reserved ports. What is behind it counts as not reserved. */
 #define RESERVED_SIZE ((size_t)16 * 1024)
+
+/* Descriptors that are asked for, one by one, where /proc does not list them. */
+#define PROBED_MOST 65536
 
 /* The first line of a file of the kernel's, without its end. Returns false if there is none. */
 MUST_USE static bool read_line(const char *path, char *line, size_t size)
@@ -120,6 +127,73 @@ static uint64_t as_count(rlim_t limit)
 	return limit == RLIM_INFINITY ? MACHINE_UNLIMITED : (uint64_t)limit;
 }
 
+static uint64_t less(uint64_t most, uint64_t used)
+{
+	if (most == MACHINE_UNLIMITED)
+		return most;
+	return most > used ? most - used : 0;
+}
+
+static struct machine_bound tightest_of(const struct machine_bound *bounds, size_t n)
+{
+	struct machine_bound tightest = bounds[0];
+	for (size_t i = 1; i < n; i++) {
+		if (bounds[i].most < tightest.most)
+			tightest = bounds[i];
+	}
+	return tightest;
+}
+
+/* ---- descriptors ---- */
+
+static void add_open(struct machine_open *open, int fd, uint64_t limit)
+{
+	open->n += (uint64_t)fd < limit;
+	open->highest = fd > open->highest ? fd : open->highest;
+}
+
+/* By /proc/self/fd. Returns false where that cannot be read. */
+MUST_USE static bool list_open(uint64_t limit, struct machine_open *ret_open)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	if (directory == NULL)
+		return false;
+	struct machine_open open = { .highest = -1 };
+	const struct dirent *entry;
+	errno = 0;
+	while ((entry = readdir(directory)) != NULL) {
+		uint64_t fd;
+		if (units_parse_count(entry->d_name, &fd) == 0 && (int)fd != dirfd(directory))
+			add_open(&open, (int)fd, limit);
+	}
+	bool is_whole = errno == 0;
+	closedir(directory);
+	if (is_whole)
+		*ret_open = open;
+	return is_whole;
+}
+
+/* By asking for each. */
+static struct machine_open probe_open(uint64_t limit, uint64_t end)
+{
+	struct machine_open open = { .highest = -1 };
+	for (int fd = 0; (uint64_t)fd < end && fd < PROBED_MOST; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			add_open(&open, fd, limit);
+	}
+	return open;
+}
+
+struct machine_open machine_open_descriptors(void)
+{
+	struct rlimit limit = { PROBED_MOST, PROBED_MOST };
+	struct machine_open open;
+	ignore_result(getrlimit(RLIMIT_NOFILE, &limit)); /* then as many as are probed */
+	if (list_open(as_count(limit.rlim_cur), &open))
+		return open;
+	return probe_open(as_count(limit.rlim_cur), as_count(limit.rlim_max));
+}
+
 uint64_t machine_descriptors(uint64_t wanted)
 {
 	struct rlimit limit;
@@ -134,73 +208,91 @@ uint64_t machine_descriptors(uint64_t wanted)
 	return as_count(limit.rlim_cur);
 }
 
+uint64_t machine_free_descriptors(uint64_t wanted)
+{
+	uint64_t n_open = machine_open_descriptors().n;
+	uint64_t most =
+		machine_descriptors(wanted < UINT64_MAX - n_open ? wanted + n_open : wanted);
+	return less(most, machine_open_descriptors().n); /* more of them are below a higher limit */
+}
+
+/* ---- processes ---- */
+
+/* Processes and threads of the machine: "0.20 0.18 0.12 1/80 11206" (proc(5), loadavg). */
+static uint64_t count_tasks(void)
+{
+	char line[128], *slash;
+	if (!read_line("/proc/loadavg", line, sizeof(line)) || (slash = strchr(line, '/')) == NULL)
+		return 0;
+	return strtoull(slash + 1, NULL, 10);
+}
+
+/* The threads of a process, if it is of that user (proc(5), status: the real user id counts). */
+static uint64_t threads_if_of(uid_t uid, uint64_t pid)
+{
+	char path[64], line[128];
+	uint64_t n = 0, owner = MACHINE_UNLIMITED;
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/status", pid);
+	FILE *file = fopen(path, "re");
+	while (file != NULL && n == 0 && fgets(line, sizeof(line), file) != NULL) {
+		if (strncmp(line, "Uid:", 4) == 0)
+			owner = strtoull(line + 4, NULL, 10);
+		else if (strncmp(line, "Threads:", 8) == 0)
+			n = strtoull(line + 8, NULL, 10);
+	}
+	if (file != NULL)
+		fclose(file);
+	return owner == uid ? n : 0;
+}
+
+/* Processes and threads of a user, as far as /proc shows them. */
+static uint64_t count_tasks_of(uid_t uid)
+{
+	uint64_t n = 0, pid;
+	DIR *directory = opendir("/proc");
+	const struct dirent *entry;
+	while (directory != NULL && (entry = readdir(directory)) != NULL) {
+		if (units_parse_count(entry->d_name, &pid) == 0)
+			n += threads_if_of(uid, pid);
+	}
+	if (directory != NULL)
+		closedir(directory);
+	return n;
+}
+
 /* The kernel lets root, in the form of either capability, pass RLIMIT_NPROC (setrlimit(2)). */
-static uint64_t process_rlimit(void)
+static uint64_t process_rlimit(uint64_t wanted, uint64_t n_tasks)
 {
 	struct rlimit limit;
 	if (geteuid() == 0 || getrlimit(RLIMIT_NPROC, &limit) < 0)
 		return MACHINE_UNLIMITED;
-	return as_count(limit.rlim_cur);
+	uint64_t most = as_count(limit.rlim_cur);
+	/* It is not worth counting if all processes of the machine could be those of the user. */
+	if (less(most, n_tasks) >= wanted)
+		return less(most, n_tasks);
+	return less(most, count_tasks_of(getuid()));
 }
 
-/*
- * What the pids cgroup still has room for. /proc/self/cgroup has a line "N:pids:/path" for version
- * 1 and "0::/path" for version 2 (cgroups(7)); a limit above ours in the tree is not looked for.
- */
-static uint64_t cgroup_room(void)
+struct machine_bound machine_processes(uint64_t wanted)
 {
-	FILE *file = fopen("/proc/self/cgroup", "re");
-	if (file == NULL)
-		return MACHINE_UNLIMITED;
-
-	uint64_t room = MACHINE_UNLIMITED;
-	char line[PATH_MAX];
-	while (fgets(line, sizeof(line), file) != NULL) {
-		line[strcspn(line, "\n")] = '\0';
-		/* "N:controllers:/path", and a path may have colons of its own. */
-		const char *controllers = strchr(line, ':');
-		const char *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-		const char *root = strstr(line, ":pids:") == controllers ? "/sys/fs/cgroup/pids"
-				   : strncmp(line, "0::", 3) == 0        ? "/sys/fs/cgroup"
-									 : NULL;
-		if (path == NULL || root == NULL)
-			continue;
-		char name[PATH_MAX + 64];
-		snprintf(name, sizeof(name), "%s%s/pids.max", root, path + 1);
-		uint64_t most = number_in(name);
-		if (most == MACHINE_UNLIMITED)
-			continue;
-		snprintf(name, sizeof(name), "%s%s/pids.current", root, path + 1);
-		uint64_t now = number_in(name);
-		uint64_t left = now < most ? most - now : 0;
-		room = left < room ? left : room;
-	}
-	fclose(file);
-	return room;
-}
-
-struct machine_bound machine_processes(void)
-{
+	uint64_t n_tasks = count_tasks();
 	const struct machine_bound bounds[] = {
-		{ number_in("/proc/sys/kernel/pid_max"), "kernel.pid_max" },
-		{ number_in("/proc/sys/kernel/threads-max"), "kernel.threads-max" },
-		{ process_rlimit(), "RLIMIT_NPROC, ulimit -u" },
-		{ cgroup_room(), "the pids cgroup" },
+		{ less(number_in("/proc/sys/kernel/pid_max"), n_tasks), "kernel.pid_max" },
+		{ less(number_in("/proc/sys/kernel/threads-max"), n_tasks), "kernel.threads-max" },
+		{ process_rlimit(wanted, n_tasks), "RLIMIT_NPROC, ulimit -u" },
+		{ cgroup_processes(""), "the pids cgroup" },
 	};
-	struct machine_bound tightest = bounds[0];
-	for (size_t i = 1; i < ARRAY_LEN(bounds); i++) {
-		if (bounds[i].most < tightest.most)
-			tightest = bounds[i];
-	}
-	return tightest;
+	return tightest_of(bounds, ARRAY_LEN(bounds));
 }
 
-uint64_t machine_free_memory_kib(void)
+/* ---- memory ---- */
+
+/* The number behind "NAME:" in a file of the kernel's. */
+static uint64_t value_in(const char *path, const char *name)
 {
-	FILE *file = fopen("/proc/meminfo", "re");
+	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return MACHINE_UNLIMITED;
-	static const char name[] = "MemAvailable:";
 	char line[128];
 	uint64_t found = MACHINE_UNLIMITED;
 	while (found == MACHINE_UNLIMITED && fgets(line, sizeof(line), file) != NULL) {
@@ -210,6 +302,46 @@ uint64_t machine_free_memory_kib(void)
 	fclose(file);
 	return found;
 }
+
+/* Of the memory cgroups. */
+static uint64_t group_memory_kib(void)
+{
+	struct cgroup_memory memory;
+	cgroup_open_memory("", &memory);
+	uint64_t room = cgroup_memory_room(&memory, MACHINE_UNLIMITED);
+	cgroup_close_memory(&memory);
+	return room == CGROUP_UNLIMITED ? MACHINE_UNLIMITED : room / 1024;
+}
+
+struct machine_bound machine_memory_kib(void)
+{
+	const struct machine_bound bounds[] = {
+		{ value_in("/proc/meminfo", "MemAvailable:"), "memory, MemAvailable" },
+		{ group_memory_kib(), "the memory cgroup" },
+	};
+	return tightest_of(bounds, ARRAY_LEN(bounds));
+}
+
+/* What is left of a limit in bytes, in KiB, when "NAME:" of /proc/self/status counts against it. */
+static uint64_t space_left(int which, const char *name)
+{
+	struct rlimit limit;
+	if (getrlimit(which, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return MACHINE_UNLIMITED;
+	uint64_t used = value_in("/proc/self/status", name);
+	return less(limit.rlim_cur / 1024, used != MACHINE_UNLIMITED ? used : 0);
+}
+
+struct machine_bound machine_address_space_kib(void)
+{
+	const struct machine_bound bounds[] = {
+		{ space_left(RLIMIT_AS, "VmSize:"), "address space, ulimit -v" },
+		{ space_left(RLIMIT_DATA, "VmData:"), "data segment, ulimit -d" },
+	};
+	return tightest_of(bounds, ARRAY_LEN(bounds));
+}
+
+/* ---- what it is ---- */
 
 int machine_uring_disabled(void)
 {

@@ -45,11 +45,22 @@ unsigned int machine_first_unprivileged_port(void);
  */
 bool machine_has_ipv6(void);
 
+/* Open descriptors: how many are below the soft limit, and the highest number, -1 for none. */
+struct machine_open {
+	uint64_t n;
+	int highest;
+};
+
+/* Those of this process, inherited ones too. */
+struct machine_open machine_open_descriptors(void);
+
 /*
  * How many descriptors this process can have, when at least `wanted` would be good: raises the
- * soft limit (RLIMIT_NOFILE) up to the hard one if that is needed.
+ * soft limit (RLIMIT_NOFILE) up to the hard one if that is needed. The second: besides those that
+ * are open, and `wanted` besides them.
  */
 uint64_t machine_descriptors(uint64_t wanted);
+uint64_t machine_free_descriptors(uint64_t wanted);
 
 /* A bound, and what sets it, in words for a message. */
 struct machine_bound {
@@ -58,14 +69,21 @@ struct machine_bound {
 };
 
 /*
- * How many processes we can start at most: the tightest of kernel.pid_max, kernel.threads-max,
- * RLIMIT_NPROC (which does not bind root) and the room in the pids cgroup. Others have processes
- * too, and start more, so fork(2) can still fail.
+ * How many more processes we can start at most: the tightest of kernel.pid_max, kernel.threads-max,
+ * RLIMIT_NPROC (which does not bind root) and the pids cgroups, each without those that there are.
+ * Other programs start processes too, so fork(2) can still fail. wanted: a larger number need not
+ * be exact.
  */
-struct machine_bound machine_processes(void);
+struct machine_bound machine_processes(uint64_t wanted);
 
-/* Memory that new programs can have without anybody's being swapped out (MemAvailable, proc(5)). */
-uint64_t machine_free_memory_kib(void);
+/*
+ * Memory that can be had: the tighter of MemAvailable (proc(5)), which new programs can have
+ * without swapping, and of the memory cgroups.
+ */
+struct machine_bound machine_memory_kib(void);
+
+/* Address space that this process can still have (RLIMIT_AS, RLIMIT_DATA). */
+struct machine_bound machine_address_space_kib(void);
 
 /* kernel.io_uring_disabled (sysctl): 0 not, 1 for most users, 2 for all. */
 int machine_uring_disabled(void);

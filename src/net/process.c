@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "net/machine.h"
+#include "net/oom.h"
 #include "net/withhold.h"
 
 /* Where the kernel looks for our command line: the strings of argv, and behind them of environ. */
@@ -21,6 +22,15 @@ static struct {
 	size_t size;      /* the strings of both */
 	size_t argv_size; /* of argv alone: what the kernel shows, unless it runs on behind it */
 } title;
+
+/* The highest descriptor that was open in process_prepare_children(). */
+static unsigned int highest_descriptor;
+
+/*
+ * A descriptor that the parent opens afterwards gets the lowest free number, so it is above that by
+ * no more than the number of them: its own, and those of connections that wait.
+ */
+#define LATER_DESCRIPTORS 1024
 
 int process_fill_standard_fds(void)
 {
@@ -89,6 +99,7 @@ void process_set_title(const char *text)
 
 void process_prepare_children(void)
 {
+	highest_descriptor = (unsigned int)machine_open_descriptors().highest; /* at least 0 to 2 */
 #if !TCPECHO_INSTRUMENTED /* there a child goes on where its parent stood */
 	withhold_from_children(title.start);
 #endif
@@ -96,6 +107,9 @@ void process_prepare_children(void)
 
 pid_t process_start(struct process_stack *stack, process_body_fn *body, void *argument)
 {
+	int code = oom_before_fork();
+	if (code < 0)
+		return code;
 #if TCPECHO_INSTRUMENTED
 	ignore_result(stack->bytes[0]); /* a sanitizer knows fork(2), and no stacks but its own */
 	pid_t pid = fork();
@@ -105,13 +119,23 @@ pid_t process_start(struct process_stack *stack, process_body_fn *body, void *ar
 	unsigned char *top = stack->bytes + sizeof(stack->bytes);
 	pid_t pid = clone(body, top, SIGCHLD, argument);
 #endif
-	return pid < 0 ? -errno : pid;
+	code = pid < 0 ? -errno : 0;
+	oom_after_fork();
+	return code < 0 ? code : pid;
 }
 
 pid_t process_fork(void)
 {
+	int code = oom_before_fork();
+	if (code < 0)
+		return code;
 	pid_t pid = fork();
-	return pid < 0 ? -errno : pid;
+	code = pid < 0 ? -errno : 0;
+	if (pid == 0)
+		oom_in_worker();
+	else
+		oom_after_fork();
+	return code < 0 ? code : pid;
 }
 
 int process_reap(struct process_end *ret_end)
@@ -131,6 +155,15 @@ int process_reap(struct process_end *ret_end)
 		.status = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
 	};
 	return 1;
+}
+
+int process_wait(pid_t pid)
+{
+	while (waitpid(pid, NULL, 0) < 0) {
+		if (errno != EINTR)
+			return errno == ECHILD ? 0 : -errno;
+	}
+	return 0;
 }
 
 MUST_USE static int map_memory(size_t size, int whose, void **ret_memory)
@@ -173,10 +206,12 @@ static void close_all(unsigned int first, unsigned int last)
 {
 	if (first > last || close_range(first, last, 0) == 0)
 		return;
-	/* An old kernel, or a sandbox that does not know the call: one by one. */
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && last >= limit.rlim_max)
-		last = (unsigned int)limit.rlim_max - 1;
+	/*
+	 * An old kernel, or a sandbox that does not know the call: one by one. The limit may be a
+	 * billion, so it is no bound.
+	 */
+	if (last > highest_descriptor + LATER_DESCRIPTORS)
+		last = highest_descriptor + LATER_DESCRIPTORS;
 	for (unsigned int fd = first; fd <= last; fd++)
 		close((int)fd);
 }

@@ -75,6 +75,9 @@ struct process_end {
  */
 MUST_USE int process_reap(struct process_end *ret_end);
 
+/* Waits for a child that is about to end. Returns 0 or -errno. */
+MUST_USE int process_wait(pid_t pid);
+
 /*
  * Memory that this process shares with its children: zero filled, page aligned, and a page exists
  * only once it is written to. Returns 0 or -ENOMEM. To be given back by process_unshare().
@@ -98,7 +101,8 @@ void process_release(void *memory, size_t size);
 
 /*
  * Closes every descriptor but the standard ones and the two named: what a child inherited and has
- * no use for, the listening sockets first of all (UNP 4.8).
+ * no use for, the listening sockets first of all (UNP 4.8). To be called by a child of a process
+ * that has called process_prepare_children().
  */
 void process_keep_only(int fd, int other_fd);
 

@@ -12,6 +12,7 @@
 #include "net/io.h"
 #include "net/listen.h"
 #include "net/machine.h"
+#include "net/oom.h"
 #include "net/options.h"
 #include "server/dispatch.h"
 #include "server/session.h"
@@ -26,7 +27,6 @@ void admission_setup(struct admission *admission, struct server *server, admissi
 		     void *engine)
 {
 	uint64_t n_descriptors = machine_descriptors(0);
-	uint64_t places = n_descriptors / ROOM_SHARE_OF_DESCRIPTORS;
 	admission->server = server;
 	admission->serve = serve;
 	admission->engine = engine;
@@ -36,6 +36,7 @@ void admission_setup(struct admission *admission, struct server *server, admissi
 							 : &admission->own_listen_state;
 	admission->message =
 		server->upward != NULL ? server->upward->message : &admission->own_message;
+	uint64_t places = n_descriptors / ROOM_SHARE_OF_DESCRIPTORS;
 	admission->n_places = places < ADMISSION_ROOM ? (size_t)places : ADMISSION_ROOM;
 	linger_setup(&admission->linger, n_descriptors);
 }
@@ -240,6 +241,15 @@ static struct arrival arrival_of(struct admission *admission, const struct liste
 	return (struct arrival){ .fd = fd, .peer = peer_of(fd, peer) };
 }
 
+/* A connection takes memory of our cgroup: without any, it is a shortage like another. */
+static enum accept_verdict accept_one(const struct listener *listener, int *ret_fd,
+				      struct addr *ret_peer, int *reterr_code)
+{
+	*reterr_code = -ENOMEM;
+	return oom_is_near() ? ACCEPT_PAUSE
+			     : accept_client(listener->fd, ret_fd, ret_peer, reterr_code);
+}
+
 /* Takes the next connection: from a listening socket, or what the supervisor passes on. */
 static enum accept_verdict take_next(struct admission *admission, const struct listener *listener,
 				     struct arrival *ret_arrival, int *reterr_code)
@@ -248,7 +258,7 @@ static enum accept_verdict take_next(struct admission *admission, const struct l
 	int fd;
 	if (!listener->is_dispatch) {
 		struct addr peer;
-		enum accept_verdict verdict = accept_client(listener->fd, &fd, &peer, reterr_code);
+		enum accept_verdict verdict = accept_one(listener, &fd, &peer, reterr_code);
 		if (verdict == ACCEPT_GOT)
 			*ret_arrival = arrival_of(admission, listener, fd, &peer);
 		return verdict;

@@ -18,38 +18,56 @@ static struct machine_bound tighter(struct machine_bound a, struct machine_bound
 static struct machine_bound descriptors(uint64_t wanted, uint64_t n_tables)
 {
 	uint64_t each = (wanted + n_tables - 1) / n_tables + CAPACITY_OWN_DESCRIPTORS;
-	uint64_t most = less(machine_descriptors(each), CAPACITY_OWN_DESCRIPTORS);
+	uint64_t most = less(machine_free_descriptors(each), CAPACITY_OWN_DESCRIPTORS);
 	return (struct machine_bound){
 		.most = most == MACHINE_UNLIMITED ? most : most * n_tables,
 		.set_by = "descriptors, ulimit -n",
 	};
 }
 
+static struct machine_bound processes(uint64_t wanted)
+{
+	struct machine_bound bound = machine_processes(wanted + CAPACITY_OWN_PROCESSES);
+	bound.most = less(bound.most, CAPACITY_OWN_PROCESSES);
+	return bound;
+}
+
+/*
+ * What an amount of memory in KiB is enough for. These are estimates, so one client is always
+ * tried.
+ */
+static struct machine_bound share(struct machine_bound bound, uint64_t taken_kib, uint64_t each_kib)
+{
+	bound.most = less(bound.most, taken_kib);
+	if (bound.most == MACHINE_UNLIMITED || each_kib == 0)
+		return (struct machine_bound){ MACHINE_UNLIMITED, bound.set_by };
+	bound.most /= each_kib;
+	bound.most += bound.most == 0;
+	return bound;
+}
+
 struct machine_bound capacity_of_machine(uint64_t wanted, struct capacity_need need,
 					 uint32_t n_workers)
 {
-	struct machine_bound bound = descriptors(wanted, need.many_workers ? n_workers : 1);
-	if (need.process) {
-		struct machine_bound processes = machine_processes();
-		processes.most = less(processes.most, CAPACITY_OWN_PROCESSES);
-		bound = tighter(bound, processes);
-	}
-	struct machine_bound memory = {
-		.most = machine_free_memory_kib(),
-		.set_by = "memory, MemAvailable",
-	};
-	if (memory.most != MACHINE_UNLIMITED)
-		memory.most /= need.kib;
-	return tighter(bound, memory);
+	uint64_t n_separate = need.many_workers ? n_workers : 1;
+	uint64_t own_kib = CAPACITY_OWN_KIB + (uint64_t)n_workers * need.worker_kib;
+	struct machine_bound bound = descriptors(wanted, n_separate);
+	if (need.process)
+		bound = tighter(bound, processes(wanted));
+	bound = tighter(bound, share(machine_memory_kib(), own_kib, need.kib));
+	/* Each worker has an address space of its own. */
+	struct machine_bound space =
+		share(machine_address_space_kib(), need.worker_space_kib, need.space_kib);
+	if (space.most != MACHINE_UNLIMITED)
+		space.most *= n_separate;
+	return tighter(bound, space);
 }
 
 int capacity_decide(uint64_t asked, struct machine_bound bound, uint64_t *ret_clients)
 {
-	if (asked > bound.most)
+	if (asked > bound.most || bound.most == 0)
 		return ERR_OUT_OF_RANGE;
 	uint64_t clients = asked != 0 ? asked : CAPACITY_DEFAULT;
-	if (clients > bound.most)
-		clients = bound.most;
-	*ret_clients = clients > 0 ? clients : 1;
+	*ret_clients = clients < bound.most ? clients : bound.most;
 	return 0;
 }

@@ -19,31 +19,41 @@
 /* More clients than this nobody has; it bounds every table. */
 #define CAPACITY_MOST 4000000
 
-/* Descriptors not for clients: standard ones, a few listening sockets, signals, the lifeline. */
-#define CAPACITY_OWN_DESCRIPTORS 16
+/*
+ * Descriptors that the server opens after it has decided, in the process that needs most: pipes and
+ * eventfds that it shares with its workers, a poller, a ring, one for a moment.
+ */
+#define CAPACITY_OWN_DESCRIPTORS 10
 
 /* Processes that are not for clients: the server itself, and a shell to look after it. */
 #define CAPACITY_OWN_PROCESSES 8
 
-/* What one client takes of the machine, by the engine that serves it. */
+/* Memory of the server itself, without workers and clients. */
+#define CAPACITY_OWN_KIB 1024
+
+/* What an engine takes of the machine. Memory includes the kernel's, as measured and rounded up. */
 struct capacity_need {
-	bool process;      /* a process or a thread: both count against the same limits */
-	unsigned int kib;  /* memory, the kernel's for it included, as measured and rounded up */
-	bool many_workers; /* each worker has a table of descriptors of its own */
+	bool process;                  /* each client: a process or a thread, which count alike */
+	bool many_workers;             /* each worker has descriptors of its own, and memory */
+	unsigned int kib;              /* memory of a client */
+	unsigned int worker_kib;       /* memory of a worker without clients */
+	unsigned int space_kib;        /* address space of a client, 0: nothing to speak of */
+	unsigned int worker_space_kib; /* address space of a worker without clients */
 };
 
 /*
- * The tightest of what the descriptors, the processes and the memory of this machine allow. A
- * client takes one descriptor in whoever serves it; for the fork engine, whose children have a
- * table each, that is a ration (docs/decisions/0004). Raises the soft limit of descriptors if that
- * is needed for `wanted` clients.
+ * The tightest of what the descriptors, the processes and the memory of this machine and of our
+ * cgroups allow, besides what is in use already. A client takes one descriptor in the process that
+ * serves it; for the fork engine, whose children have a table each, that is a ration
+ * (docs/decisions/0004). Raises the soft limit of descriptors if that is needed for `wanted`
+ * clients.
  */
 struct machine_bound capacity_of_machine(uint64_t wanted, struct capacity_need need,
 					 uint32_t n_workers);
 
 /*
- * Decides. asked 0: nobody asked, CAPACITY_DEFAULT or what is possible, at least 1. Pure.
- * Returns 0, or ERR_OUT_OF_RANGE when more was asked for than `bound` allows.
+ * Decides. asked 0: nobody asked, CAPACITY_DEFAULT or what is possible. Pure.
+ * Returns 0, or ERR_OUT_OF_RANGE when more was asked for than `bound` allows, or it allows none.
  */
 MUST_USE int capacity_decide(uint64_t asked, struct machine_bound bound, uint64_t *ret_clients);
 

@@ -2,12 +2,16 @@
 #include "server/crew.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "net/io.h"
+#include "net/signals.h"
 #include "server/engine.h"
 
 /* Reports that a worker can have waiting, by the number of its clients. */
@@ -16,6 +20,13 @@
 
 /* While totals are summed up, clients end: so often it is tried anew. */
 #define TOTALS_TRIES 16
+
+/*
+ * A worker that lived for less has died young, and the next waits: at first, and at most so long.
+ */
+#define MEMBER_YOUNG_NS       CLOCK_NS_PER_S
+#define MEMBER_PAUSE_FIRST_NS (100 * CLOCK_NS_PER_MS)
+#define MEMBER_PAUSE_MOST_NS  (5 * CLOCK_NS_PER_S)
 
 /* ---- shared memory ---- */
 
@@ -261,6 +272,55 @@ void crew_say_totals(struct crew *crew)
 			break;
 	}
 	server_say_totals(&totals, n_clients);
+}
+
+bool crew_any_serves(const struct crew *crew)
+{
+	for (uint32_t i = 0; i < crew->n_members; i++) {
+		const struct member *member = &crew->members[i];
+		if (member->pid != 0 && atomic_load(&member->slot->is_serving) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- the end of one ---- */
+
+void member_plan_next(struct member *member)
+{
+	uint64_t lived_ns = clock_now_ns() - member->started_ns;
+	member->n_young = lived_ns < MEMBER_YOUNG_NS ? member->n_young + 1 : 0;
+	uint64_t pause_ns = 0;
+	if (member->n_young > 0)
+		pause_ns = MEMBER_PAUSE_FIRST_NS;
+	for (unsigned int i = 1; i < member->n_young && pause_ns < MEMBER_PAUSE_MOST_NS; i++)
+		pause_ns *= 2;
+	if (pause_ns > MEMBER_PAUSE_MOST_NS)
+		pause_ns = MEMBER_PAUSE_MOST_NS;
+	member->start_at_ns = clock_deadline_ns(pause_ns);
+}
+
+void member_warn_of_death(const struct member *member, const struct process_end *end,
+			  uint32_t n_clients)
+{
+	if (end->signal != 0)
+		log_warning("worker %d was killed by %s, and with it %" PRIu32
+			    " clients; another takes its place",
+			    (int)end->pid, signals_name(end->signal).text, n_clients);
+	else
+		log_warning("worker %d failed: %s, and with it %" PRIu32
+			    " clients; another takes its place",
+			    (int)end->pid, err_text(atomic_load(&member->slot->code)).text,
+			    n_clients);
+}
+
+void crew_kill_all(const struct crew *crew)
+{
+	/* Their pids are theirs until we reap them: no stranger can be hit. */
+	for (uint32_t i = 0; i < crew->n_members; i++) {
+		if (crew->members[i].pid != 0)
+			kill(crew->members[i].pid, SIGKILL);
+	}
 }
 
 /* Whoever it had when it died, but for one whose end it has told and who was still in the table. */

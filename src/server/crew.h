@@ -79,6 +79,18 @@ bool crew_has_closed(const struct crew *crew);
 /* `totals clients=3 ...`, of all of them together. */
 void crew_say_totals(struct crew *crew);
 
+/* Does any worker wait for clients (worker_note_serving())? */
+bool crew_any_serves(const struct crew *crew);
+
+/* Sets when the next worker is started in the place of one that has died. */
+void member_plan_next(struct member *member);
+
+/* Logs that a worker has died, and with it its clients. */
+void member_warn_of_death(const struct member *member, const struct process_end *end,
+			  uint32_t n_clients);
+
+void crew_kill_all(const struct crew *crew);
+
 /*
  * A worker has died: whatever it had told is counted and logged, whoever it had is counted and
  * logged as killed, and its place is as if nobody had ever been there. Returns how many it had.

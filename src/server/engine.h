@@ -35,10 +35,16 @@ struct engine {
 	void (*prepare)(void);
 
 	/*
-	 * Serves until the server's drain is over and no client is left. The server is open: its
+	 * Opens what run() needs and tries what the first client will take: if this succeeds, the
+	 * server is ready. Returns 0 or a negative code. NULL if workers serve.
+	 */
+	int (*start)(struct server *server);
+
+	/*
+	 * Serves until the server's drain is over and no client is left. The server is started: its
 	 * sockets listen, its table is empty. The engine closes the listening sockets as the drain
-	 * tells it; everything else stays its caller's. Returns 0 or the negative code of what it
-	 * cannot go on without. NULL: workers do it (server/supervisor.h).
+	 * requires; everything else stays its caller's. Returns 0 or the negative code of what it
+	 * cannot go on without. NULL if workers serve (server/supervisor.h).
 	 */
 	int (*run)(struct server *server);
 

@@ -186,6 +186,14 @@ void listeners_resume_and_close(struct listeners *listeners)
 	}
 }
 
+void listeners_disown(struct listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->n; i++) {
+		listeners->list[i].path = (struct listen_path){ 0 };
+		listeners->list[i].is_passed = false;
+	}
+}
+
 bool listeners_any_open(const struct listeners *listeners)
 {
 	for (size_t i = 0; i < listeners->n; i++) {

@@ -76,6 +76,9 @@ void listener_remove_path(struct listener *listener);
  */
 void listeners_resume_and_close(struct listeners *listeners);
 
+/* In a worker: paths, and who passed the sockets, are the supervisor's affair. */
+void listeners_disown(struct listeners *listeners);
+
 /* Is there one that still listens? */
 bool listeners_any_open(const struct listeners *listeners);
 

@@ -137,6 +137,8 @@ int loop_run(struct worker *worker)
 	if (rc < 0)
 		return rc;
 	rc = worker_open(worker, serve_client, &loop);
+	if (rc == 0)
+		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
 		rc = take_turn(&loop);
 	worker_close(worker);

@@ -91,6 +91,8 @@ static const struct seccomp_rule serving_rules[] = {
 	{ .call = __NR_clock_gettime },
 	{ .call = __NR_restart_syscall },
 	{ .call = __NR_listen }, /* listen_stop(), listen_resume() */
+	{ .call = __NR_pread64,
+	  .checks = { SECCOMP_AT_LEAST(0, STDERR_FILENO + 1) } }, /* oom_is_near() */
 	/* Not 0 to 2: on a terminal all three can be read, and give what its user types. */
 	{ .call = __NR_read, .checks = { SECCOMP_AT_LEAST(0, STDERR_FILENO + 1) } },
 	/* Not SHUT_RD: a listening TCP socket would end for all workers, and could be connected. */

@@ -11,17 +11,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "net/activation.h"
 #include "net/io.h"
 #include "net/listen_all.h"
+#include "net/oom.h"
 #include "net/privileges.h"
 #include "net/process.h"
 #include "net/signals.h"
 #include "server/capacity.h"
 #include "server/ports.h"
+#include "server/ready.h"
 #include "server/supervisor.h"
 
 /* ---- limits ---- */
@@ -46,6 +49,18 @@ static uint32_t places_of(const struct serve_config *config, uint32_t n_workers,
 	return (uint32_t)(config->engine->grows && places < clients ? places : clients);
 }
 
+static enum status cannot_serve(uint64_t asked, struct machine_bound bound)
+{
+	if (bound.most == 0)
+		log_error("cannot serve a single client: this machine allows none (%s; raise that)",
+			  bound.set_by);
+	else
+		log_error("cannot serve %" PRIu64 " clients: this machine allows %" PRIu64
+			  " (%s; raise that, or lower --max-clients)",
+			  asked, bound.most, bound.set_by);
+	return STATUS_MACHINE;
+}
+
 MUST_USE static enum status decide_capacity(const struct serve_config *config,
 					    struct server *server)
 {
@@ -53,17 +68,17 @@ MUST_USE static enum status decide_capacity(const struct serve_config *config,
 	uint64_t wanted = asked != 0 ? asked : CAPACITY_DEFAULT;
 	uint32_t n_workers = choose_workers(config, (uint32_t)wanted);
 	struct machine_bound bound = capacity_of_machine(wanted, config->engine->need, n_workers);
-	if (capacity_decide(asked, bound, &clients) < 0) {
-		log_error("cannot serve %" PRIu64 " clients: this machine allows %" PRIu64
-			  " (%s; raise that, or lower --max-clients)",
-			  asked, bound.most, bound.set_by);
-		return STATUS_MACHINE;
-	}
+	if (capacity_decide(asked, bound, &clients) < 0)
+		return cannot_serve(asked, bound);
 	if (asked == 0 && clients < CAPACITY_DEFAULT)
 		log_warning("at most %" PRIu64 " clients instead of %d (%s)", clients,
 			    CAPACITY_DEFAULT, bound.set_by);
 	server->n_workers = choose_workers(config, (uint32_t)clients);
 	server->max_clients = places_of(config, server->n_workers, clients);
+	if (server->max_clients < asked)
+		log_warning("at most %" PRIu32 " clients instead of %" PRIu64 " (%" PRIu32
+			    " workers with %" PRIu32 " each: see --clients-per-worker)",
+			    server->max_clients, asked, server->n_workers, config->per_worker);
 	return STATUS_OK;
 }
 
@@ -184,68 +199,31 @@ MUST_USE static enum status open_listeners(const struct serve_config *config,
 	return STATUS_OK;
 }
 
-/* ---- readiness ---- */
+/* ---- starting ---- */
 
-/* why: of an engine that we chose, ", " and the reason. */
-static void announce(const char *addr, const struct server *server, const char *why)
+/* What to do about a code with which a process, a thread or a descriptor for it was refused. */
+static const char *start_remedy(int code)
 {
-	const char *engine = server->engine->name;
-	uint32_t max_clients = server->max_clients;
-	if (!log_is_json()) {
-		log_notice("listening on %s (engine %s%s, at most %" PRIu32 " clients)", addr,
-			   engine, why, max_clients);
-		return;
+	switch (code) {
+	case -EAGAIN:
+		return " (no process or thread is left: see ulimit -u and the pids cgroup)";
+	case -ENOMEM:
+		return " (lower --max-clients, or see ulimit -v and the memory cgroup)";
+	case -ENOSPC:
+		return " (raise fs.epoll.max_user_watches)";
+	case -EACCES:
+	case -ENOSYS:
+	case -EPERM:
+		return " (a seccomp filter or another policy forbids it)";
+	default:
+		return err_remedy(code);
 	}
-	struct log_record record;
-	log_record_begin(&record, "listening");
-	log_record_text(&record, "address", addr);
-	log_record_text(&record, "engine", engine);
-	log_record_count(&record, "max_clients", max_clients);
-	if (*why != '\0')
-		log_record_text(&record, "chosen", why + strlen(", "));
-	log_record_end(&record);
 }
 
-/*
- * One address a line, then the end of the file: that is the sign. All in one write(2): a reader may
- * be content with the first line and go. What is not read now is written later: clients are served
- * meanwhile.
- */
-MUST_USE static enum status tell_ready(struct server *server)
+static enum status cannot_start(int code)
 {
-	struct ready_lines *ready = &server->ready;
-	const struct listeners *listeners = &server->listeners;
-	int fd = ready->writer.fd;
-	for (size_t i = 0; i < listeners->n; i++)
-		ready->size += (size_t)snprintf(ready->text + ready->size,
-						sizeof(ready->text) - ready->size, "%s\n",
-						addr_format(&listeners->list[i].addr).text);
-	int rc = server_write_ready(server);
-	if (rc == 0 || rc == -EAGAIN)
-		return STATUS_OK;
-	log_error("cannot write to --ready-fd %d: %s", fd, err_text(rc).text);
+	log_error("cannot start serving: %s%s", err_text(code).text, start_remedy(code));
 	return STATUS_MACHINE;
-}
-
-/* Must be open already, and is made a writer: afterwards it can no longer be opened anew. */
-MUST_USE static enum status open_ready_fd(int fd, int n_passed, struct writer *ret_writer)
-{
-	if (fd < 0)
-		return STATUS_OK;
-	if (fd >= ACTIVATION_FIRST_FD && fd < ACTIVATION_FIRST_FD + n_passed) {
-		log_error("cannot write to --ready-fd %d: it is a socket that was passed in "
-			  "(LISTEN_FDS=%d)",
-			  fd, n_passed);
-		return STATUS_USAGE;
-	}
-	int rc = io_check_writable(fd);
-	if (rc == 0) {
-		writer_open(fd, WRITER_LOCAL_FILES, ret_writer);
-		return STATUS_OK;
-	}
-	log_error("cannot write to --ready-fd %d: %s", fd,
-		  rc == -EBADF ? "it is not open" : "it is open for reading only");
-	return STATUS_USAGE;
 }
 
 /* ---- all of it ---- */
@@ -274,10 +252,8 @@ MUST_USE static enum status open_signals(struct server *server)
 {
 	open_manager(server);
 	int rc = signals_setup_server();
-	if (rc < 0) {
-		log_error("cannot start serving: %s", err_text(rc).text);
-		return STATUS_MACHINE;
-	}
+	if (rc < 0)
+		return cannot_start(rc);
 	server->signals_fd = rc;
 	return STATUS_OK;
 }
@@ -313,12 +289,10 @@ MUST_USE static enum status open_table(const struct serve_config *config, struct
 		return status; /* workers have tables of their own */
 	int rc = clients_open(&server->clients, server->max_clients, config->engine->entry_size);
 	server->clients.most_per_source = server->max_per_source;
-	if (rc == 0) {
-		clients_withhold(&server->clients);
-		return STATUS_OK;
-	}
-	log_error("cannot start serving: %s", err_text(rc).text);
-	return STATUS_MACHINE;
+	if (rc < 0)
+		return cannot_start(rc);
+	clients_withhold(&server->clients);
+	return STATUS_OK;
 }
 
 /* Nothing that needs a right comes after this. */
@@ -333,30 +307,46 @@ MUST_USE static enum status give_up_rights(struct server *server)
 	return STATUS_MACHINE;
 }
 
+/* Starts what serves. When this returns STATUS_OK, clients are served. */
+MUST_USE static enum status start_engine(struct server *server, struct supervisor **ret_supervisor)
+{
+	const struct engine *engine = server->engine;
+	int rc = engine->work != NULL ? supervisor_start(server, ret_supervisor)
+				      : engine->start(server);
+	if (rc == -EINTR && is_interrupted(server))
+		return STATUS_MACHINE;
+	return rc == 0 ? STATUS_OK : cannot_start(rc);
+}
+
 /* Runs the engine on an open server and says how it went. */
 MUST_USE static enum status run_engine(const struct serve_config *config, struct server *server,
 				       const char *why)
 {
 	struct supervisor *supervisor = NULL;
-	int rc = config->engine->work != NULL ? supervisor_start(server, &supervisor) : 0;
-	if (rc < 0) {
-		log_error("cannot start serving: %s", err_text(rc).text);
-		return STATUS_MACHINE;
-	}
-	for (size_t i = 0; i < server->listeners.n; i++)
-		announce(addr_format(&server->listeners.list[i].addr).text, server, why);
-	enum status status = tell_ready(server);
+	enum status status = start_engine(server, &supervisor);
+	if (status != STATUS_OK)
+		return status;
+	ready_announce(server, why);
+	status = ready_tell(server);
 	if (status != STATUS_OK)
 		return status; /* with the lifelines, which the kernel cuts, workers end as well */
 	activation_tell(&server->manager, "READY=1");
 
-	rc = supervisor != NULL ? supervisor_run(supervisor) : config->engine->run(server);
+	int rc = supervisor != NULL ? supervisor_run(supervisor) : config->engine->run(server);
 	server_log_totals(server);
 	if (rc < 0) {
-		log_error("cannot go on serving: %s", err_text(rc).text);
+		log_error("cannot go on serving: %s%s", err_text(rc).text, start_remedy(rc));
 		return STATUS_MACHINE;
 	}
 	return server->totals.cut_off == 0 ? STATUS_OK : STATUS_ECHO_FAILED;
+}
+
+/* While files can still be opened. */
+static void prepare_children(const struct engine *engine)
+{
+	oom_prepare();
+	if (engine->prepare != NULL)
+		engine->prepare();
 }
 
 /* What is looked up before the server does anything. */
@@ -372,8 +362,8 @@ MUST_USE static enum status open_server(const struct serve_config *config,
 	enum status status = open_signals(server);
 	if (status == STATUS_OK)
 		status = open_listeners(config, &found->addresses, server);
-	if (status == STATUS_OK && config->engine->prepare != NULL)
-		config->engine->prepare();
+	if (status == STATUS_OK)
+		prepare_children(config->engine);
 	if (status == STATUS_OK)
 		status = become_user(config, &found->user);
 	if (status == STATUS_OK)
@@ -402,7 +392,7 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 		config.n_addresses = 1;
 	}
 	if (status == STATUS_OK)
-		status = open_ready_fd(config.ready_fd, n_passed, &server->ready.writer);
+		status = ready_open(config.ready_fd, n_passed, &server->ready.writer);
 	/* First of all, or a descriptor of our own could pass for one that was not there. */
 	if (status == STATUS_OK)
 		status = adopt_listeners(n_passed, &server->listeners);
@@ -438,6 +428,7 @@ enum status serve_run(const struct serve_config *config)
 	struct server server = {
 		.signals_fd = -1,
 		.ready.writer = { .fd = -1, .copier_fd = -1 },
+		.lifeline = { -1, -1 },
 		.max_per_source = config->max_per_source,
 		.idle_timeout_ns = config->idle_timeout_ns,
 		.drain_timeout_ns = config->drain_timeout_ns,
@@ -450,6 +441,7 @@ enum status serve_run(const struct serve_config *config)
 		status = start_and_run(config, &server);
 	listeners_close(&server.listeners);
 	clients_close(&server.clients);
+	lifeline_close(&server.lifeline);
 	activation_close_notify(&server.manager);
 	io_close(&server.signals_fd);
 	server_close_ready(&server);

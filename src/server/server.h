@@ -14,6 +14,7 @@
 #include "server/clients.h"
 #include "server/drain.h"
 #include "server/ending.h"
+#include "server/lifeline.h"
 #include "server/listeners.h"
 #include "server/sandbox.h"
 
@@ -53,6 +54,7 @@ struct server {
 	struct sandbox sandbox;
 	struct activation_notify manager; /* who wants to know how far we are */
 	int signals_fd;
+	struct lifeline lifeline; /* of the children that the server itself starts (engine fork) */
 	struct ready_lines ready;
 	struct clients clients;
 	struct drain drain;

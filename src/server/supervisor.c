@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,13 +28,6 @@
 #include "server/pool_accept.h"
 #include "server/sandbox.h"
 #include "server/worker.h"
-
-/*
- * A worker that lived for less has died young, and the next waits: at first, and at most so long.
- */
-#define SUPERVISOR_YOUNG_NS       CLOCK_NS_PER_S
-#define SUPERVISOR_PAUSE_FIRST_NS (100 * CLOCK_NS_PER_MS)
-#define SUPERVISOR_PAUSE_MOST_NS  (5 * CLOCK_NS_PER_S)
 
 /* There was no process for a worker: asked again after so long. */
 #define SUPERVISOR_RETRY_NS (200 * CLOCK_NS_PER_MS)
@@ -59,6 +51,8 @@ struct supervisor {
 	struct lifeline lifeline; /* cut when the drain timeout has come */
 	struct lifeline presence; /* cut by our end alone: until then reports are read */
 	uint32_t n_alive;
+	bool is_starting;              /* none has served yet */
+	int start_code;                /* why the first that could not start could not */
 	_Atomic uint64_t last_said_ns; /* that there is no process for a worker */
 };
 
@@ -104,13 +98,6 @@ static void set_title(const struct worker *worker)
 	process_set_title(title);
 }
 
-/* Its copies of the listening sockets: their paths are the supervisor's. */
-static void disown_listeners(struct listeners *listeners)
-{
-	for (size_t i = 0; i < listeners->n; i++)
-		listeners->list[i].path = (struct listen_path){ 0 };
-}
-
 _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 {
 	struct server *server = supervisor->server; /* a copy of its own, since the fork */
@@ -133,7 +120,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 	log_begin_child();
 	activation_close_notify(&server->manager);
 	crew_keep_only(&supervisor->crew, i);
-	disown_listeners(&server->listeners);
+	listeners_disown(&server->listeners);
 	pool_accept_become_worker(&supervisor->accept);
 	server->clients = supervisor->crew.tables[i];
 	server->upward = &upward;
@@ -170,6 +157,13 @@ static void give_list_back(struct supervisor *supervisor, struct member *member)
 	member->has_list = false;
 }
 
+/* While the server starts, a worker that cannot start is not replaced: the first reason counts. */
+static void note_failure(struct supervisor *supervisor, int code)
+{
+	if (supervisor->start_code == 0)
+		supervisor->start_code = code;
+}
+
 static void start(struct supervisor *supervisor, uint32_t i)
 {
 	struct member *member = &supervisor->crew.members[i];
@@ -178,6 +172,7 @@ static void start(struct supervisor *supervisor, uint32_t i)
 	atomic_store(&member->slot->is_full, 0);
 	atomic_store(&member->slot->is_paused, 0);
 	atomic_store(&member->slot->has_closed, 0);
+	atomic_store(&member->slot->is_serving, 0);
 	member->has_list = !is_rationed(supervisor) ||
 			   sandbox_take_list(&supervisor->server->sandbox, clock_now_ns());
 	pid_t pid = process_fork();
@@ -186,7 +181,9 @@ static void start(struct supervisor *supervisor, uint32_t i)
 	if (pid < 0) {
 		give_list_back(supervisor, member);
 		member->start_at_ns = clock_deadline_ns(SUPERVISOR_RETRY_NS);
-		if (log_once_a_second(&supervisor->last_said_ns))
+		if (supervisor->is_starting)
+			note_failure(supervisor, pid);
+		else if (log_once_a_second(&supervisor->last_said_ns))
 			log_warning("cannot start a worker: %s, clients wait", err_text(pid).text);
 		return;
 	}
@@ -194,34 +191,6 @@ static void start(struct supervisor *supervisor, uint32_t i)
 	member->started_ns = clock_now_ns();
 	member->start_at_ns = CLOCK_NEVER;
 	supervisor->n_alive++;
-}
-
-static void plan_next(struct member *member)
-{
-	uint64_t lived_ns = clock_now_ns() - member->started_ns;
-	member->n_young = lived_ns < SUPERVISOR_YOUNG_NS ? member->n_young + 1 : 0;
-	uint64_t pause_ns = 0;
-	if (member->n_young > 0)
-		pause_ns = SUPERVISOR_PAUSE_FIRST_NS;
-	for (unsigned int i = 1; i < member->n_young && pause_ns < SUPERVISOR_PAUSE_MOST_NS; i++)
-		pause_ns *= 2;
-	if (pause_ns > SUPERVISOR_PAUSE_MOST_NS)
-		pause_ns = SUPERVISOR_PAUSE_MOST_NS;
-	member->start_at_ns = clock_deadline_ns(pause_ns);
-}
-
-static void warn_of_death(const struct member *member, const struct process_end *end,
-			  uint32_t n_clients)
-{
-	if (end->signal != 0)
-		log_warning("worker %d was killed by %s, and with it %" PRIu32
-			    " clients; another takes its place",
-			    (int)end->pid, signals_name(end->signal).text, n_clients);
-	else
-		log_warning("worker %d failed: %s, and with it %" PRIu32
-			    " clients; another takes its place",
-			    (int)end->pid, err_text(atomic_load(&member->slot->code)).text,
-			    n_clients);
 }
 
 static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct process_end *end)
@@ -235,8 +204,13 @@ static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct
 	supervisor->n_alive--;
 	if (!died || !may_start(supervisor))
 		return;
-	warn_of_death(member, end, n_clients);
-	plan_next(member);
+	if (!supervisor->is_starting)
+		member_warn_of_death(member, end, n_clients);
+	else if (end->signal != 0)
+		note_failure(supervisor, ERR_WORKER_KILLED);
+	else
+		note_failure(supervisor, atomic_load(&member->slot->code));
+	member_plan_next(member);
 }
 
 MUST_USE static int reap_all(struct supervisor *supervisor)
@@ -325,15 +299,6 @@ static uint64_t next_start_ns(const struct supervisor *supervisor)
 
 /* ---- the loop ---- */
 
-static void kill_all(const struct supervisor *supervisor)
-{
-	/* Their pids are theirs until we reap them: no stranger can be hit. */
-	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
-		if (supervisor->crew.members[i].pid != 0)
-			kill(supervisor->crew.members[i].pid, SIGKILL);
-	}
-}
-
 /* Carries out what the phase asks for. Every step may be done again. */
 static void follow_drain(struct supervisor *supervisor)
 {
@@ -345,7 +310,7 @@ static void follow_drain(struct supervisor *supervisor)
 	if (phase >= DRAIN_CALLING_OFF)
 		lifeline_cut(&supervisor->lifeline);
 	if (phase == DRAIN_KILLING)
-		kill_all(supervisor);
+		crew_kill_all(&supervisor->crew);
 }
 
 /* Waits for signals, for news if with_news, and for what accepting needs. */
@@ -426,6 +391,28 @@ MUST_USE static int loop(struct supervisor *supervisor)
 	return rc;
 }
 
+/* Waits until one worker serves. Returns 0, -EINTR, or the code with which the first failed. */
+MUST_USE static int await_first(struct supervisor *supervisor)
+{
+	struct server *server = supervisor->server;
+	struct pollfd ready[] = {
+		{ .fd = server->signals_fd, .events = POLLIN },
+		{ .fd = supervisor->crew.news.fd, .events = POLLIN },
+	};
+	int rc = 0;
+	while (rc >= 0 && supervisor->n_alive > 0 && !crew_any_serves(&supervisor->crew)) {
+		news_begin_sleep(&supervisor->crew.news);
+		if (!crew_any_serves(&supervisor->crew))
+			rc = io_wait(ready, ARRAY_LEN(ready), CLOCK_NEVER);
+		news_end_sleep(&supervisor->crew.news);
+		if (rc >= 0)
+			rc = server_hear_signals(server).new_phase ? -EINTR : reap_all(supervisor);
+	}
+	if (rc >= 0 && supervisor->n_alive == 0)
+		rc = supervisor->start_code < 0 ? supervisor->start_code : -ECHILD;
+	return rc < 0 ? rc : 0;
+}
+
 int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 {
 	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
@@ -433,6 +420,7 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 		return -ENOMEM;
 	*supervisor = (struct supervisor){
 		.server = server,
+		.is_starting = true,
 		.lifeline = { -1, -1 },
 		.closing = { -1, -1 },
 		.presence = { -1, -1 },
@@ -444,15 +432,20 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 	}
 	plan_first(supervisor);
 	start_due(supervisor);
-	*ret_supervisor = supervisor;
-	return 0;
+	rc = await_first(supervisor);
+	supervisor->is_starting = false;
+	if (rc < 0)
+		close_supervisor(supervisor); /* the workers, if there are any, end by that */
+	else
+		*ret_supervisor = supervisor;
+	return rc;
 }
 
 int supervisor_run(struct supervisor *supervisor)
 {
 	int rc = loop(supervisor);
 	if (rc < 0)
-		kill_all(supervisor);
+		crew_kill_all(&supervisor->crew);
 	crew_fetch_all(&supervisor->crew);
 	close_supervisor(supervisor);
 	return rc;

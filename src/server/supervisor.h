@@ -16,8 +16,8 @@
  * lost with a worker, whenever that is killed: the clients that it had when it died are logged as
  * killed, with the bytes they had got, and no other client notices.
  *
- * A worker that dies young is replaced after a while, twice as long each time (SUPERVISOR_PAUSE_*);
- * one that lived well is replaced at once.
+ * A worker that dies young is replaced after a while, twice as long each time (MEMBER_PAUSE_*); one
+ * that lived well is replaced at once.
  */
 #ifndef SERVER_SUPERVISOR_H
 #define SERVER_SUPERVISOR_H
@@ -28,8 +28,9 @@
 struct supervisor;
 
 /*
- * Starts the workers of an open server. *ret_supervisor is the caller's, who then runs it. Returns
- * 0 or a negative code.
+ * Starts the workers of an open server and waits until one of them serves; others may still fail,
+ * and are then replaced as later on. *ret_supervisor is the caller's, which then runs it. Returns
+ * 0, or the code of the first failure if no worker can start, or -EINTR for SIGINT or SIGTERM.
  */
 MUST_USE int supervisor_start(struct server *server, struct supervisor **ret_supervisor);
 

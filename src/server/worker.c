@@ -32,6 +32,12 @@ int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 	return rc;
 }
 
+void worker_note_serving(struct worker *worker)
+{
+	atomic_store(&worker->slot->is_serving, 1);
+	news_tell(worker->server->upward->news);
+}
+
 void worker_close(struct worker *worker)
 {
 	poller_close(&worker->poller);

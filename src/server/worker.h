@@ -43,6 +43,7 @@ struct worker_slot {
 	_Atomic int is_paused;                  /* it is short of something (server/admission.h) */
 	_Atomic int has_closed;                 /* it has closed its listening sockets */
 	_Atomic uint64_t found_empty;           /* as listen_drain_is_empty() wants it */
+	_Atomic int is_serving;                 /* it is set up, and waits for clients */
 	_Atomic int code;                       /* why it ends: a negative code, or 0 */
 	struct dispatch_message message;        /* the last one from the supervisor */
 };
@@ -76,6 +77,12 @@ struct worker {
  */
 MUST_USE int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine);
 void worker_close(struct worker *worker);
+
+/*
+ * Tells the supervisor that everything is set up: to be called by an engine before it waits for the
+ * first time. The server is ready when the first of its workers has called this.
+ */
+void worker_note_serving(struct worker *worker);
 
 /*
  * Waits for events, no longer than to the deadline. worker->events has those whose tags are the

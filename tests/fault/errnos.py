@@ -65,6 +65,9 @@ ROWS = [
         "EACCES EFAULT EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENOENT ENOMEM ENOTDIR ENXIO"
         " EOVERFLOW EPERM EROFS"),
     row("flock", "flock", "EBADF EINTR EINVAL ENOLCK EAGAIN"),
+    row("opendir", "opendir", "EACCES EMFILE ENFILE ENOENT ENOMEM ENOTDIR"),
+    row("readdir", "readdir readdir64 getdents64", "EBADF EFAULT EINVAL ENOENT ENOTDIR"),
+    row("pread", "pread pread64", "EBADF EFAULT EINTR EINVAL EIO EISDIR"),
     row("fopen", "fopen fopen64", "EACCES EINTR EINVAL EMFILE ENFILE ENOENT ENOMEM EPERM"),
     row("fgets", "fgets __fgets_chk", "EAGAIN EBADF EINTR EIO"),
     row("fflush", "fflush", "EAGAIN EBADF EFBIG EINTR EIO ENOSPC EPIPE"),
@@ -136,7 +139,7 @@ CANNOT_FAIL = {
         "clock_gettime sigaction sigprocmask rt_sigaction rt_sigprocmask sigaddset sigdelset sigemptyset"
         " sigfillset sigismember sigpending rt_sigpending sigismember",
     "it always succeeds":
-        "sysconf geteuid getpid gettid getenv unsetenv free freeaddrinfo freeifaddrs fclose exit_group _exit set_robust_list"
+        "sysconf geteuid getuid getpid gettid getenv unsetenv free freeaddrinfo freeifaddrs closedir dirfd fclose exit_group _exit set_robust_list"
         " set_tid_address pthread_join gmtime_r",
     "what it is given is in range": "strftime timegm",
     "it only fills a structure": "pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize",
@@ -146,8 +149,8 @@ CANNOT_FAIL = {
         "__assert_fail __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc __errno_location __snprintf_chk"
         " __vsnprintf_chk memcmp memcpy memset nl_langinfo sigabbrev_np snprintf sscanf __isoc99_sscanf strchr"
         " strcmp strcspn strerrordesc_np strerrorname_np strlen strncmp strnlen strrchr strspn strstr strtok_r"
-        " strtoul strtoull vsnprintf memmove memchr memmem bcmp stpcpy __sched_cpucount __memcpy_chk __sprintf_chk"
-        " __popcountdi2 __strcat_chk strcasecmp strverscmp strptime timegm json_array_get json_array_size json_integer_value json_number_value"
+        " strtol strtoul strtoull vsnprintf memmove memchr memmem bcmp stpcpy __sched_cpucount __memcpy_chk __sprintf_chk"
+        " __popcountdi2 __strcat_chk strncat __strncat_chk strcasecmp strverscmp strptime timegm json_array_get json_array_size json_integer_value json_number_value"
         " json_object_get json_object_iter json_object_iter_key json_object_iter_next json_object_iter_value"
         " json_object_key_to_iter json_object_size json_string_length json_string_value",
     "it stands for calls that have rows of their own": "syscall",

@@ -119,7 +119,8 @@ SERVE_RULES = [
     Rule("open dup fstat fstatfs ioctl lseek", "*", UNHARMED, "an output that cannot be opened anew is copied (net/writer.h)"),
     Rule("setrlimit", "*", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients instead of \d+"),
          "the limit of descriptors stays as low as it is"),
-    Rule("fopen fgets getrlimit", "*", UNHARMED, "a limit that cannot be known is none (net/machine.h)"),
+    Rule("fopen fgets getrlimit opendir readdir pread", "*", UNHARMED,
+         "a limit that cannot be known is none (net/machine.h)"),
     Rule("signalfd mmap", "*", CANNOT_START, "no signals, no table of clients: nothing can be served"),
     Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", CANNOT_LISTEN, "this machine is short of something"),
     Rule("getaddrinfo", "*", Outcome(Kind.REFUSED, 3, "cannot listen on .*: {cause}"), "unresolved is status 3"),
@@ -134,7 +135,9 @@ SERVE_RULES = [
          child=False, when="draining"),
     Rule("bind listen", "EADDRINUSE", NO_FREE_PORT, "every port that the kernel gives away is taken"),
     Rule("socket setsockopt bind listen getsockname", "*", CANNOT_LISTEN, "what cannot be had is refused at the start"),
-    Rule("pipe", "*", CANNOT_GO_ON, "children could not be called off", child=False),
+    Rule("pipe", "*", CANNOT_START, "children could not be called off", child=False),
+    Rule("waitpid", "ECHILD", UNHARMED, "the child that was tried is gone", when="start"),
+    Rule("fork waitpid", "*", CANNOT_START, "a child cannot be had, so no client can be served", when="start"),
 
     # becoming a user: --user
     Rule("getpwnam", "EIO EMFILE ENFILE ENOMEM", Outcome(Kind.REFUSED, 2, "--user nobody: {cause}"),
@@ -199,6 +202,8 @@ SERVE_RULES = [
 
 # Where one call of a name has two meanings that its detail does not tell apart, the second one.
 SERVE_ALSO = [
+    Rule("readdir", "ENOENT", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients instead of \d+"),
+         "the C library takes it for the end: fewer descriptors seem open, and the limit is raised less"),
     Rule("bind listen", "EADDRINUSE", UNHARMED, "another port is tried; or the path is stale"),
     Rule("socket", "*", TAKEN, "whether a path is stale cannot be found out", detail=(AF_UNIX,)),
     Rule("open", "*", Outcome(Kind.REFUSED, 4, "cannot open /dev/null: {cause}"),
@@ -232,6 +237,7 @@ SHORTAGE = "ENOMEM ENOBUFS ENOSPC"
 
 # The first process, before the rules above, which are for what it does as the fork engine does.
 SUPERVISOR_RULES = [
+    Rule("fork", "*", UNHARMED, "another worker serves, and this one is tried again", when="start"),
     Rule("fork", "*", NO_WORKER, "a limit of processes or memory: it is tried again, and others serve meanwhile"),
     Rule("eventfd pipe", "*", CANNOT_START, "it could not speak to its workers"),
     Rule("calloc", "*", UNHARMED, "a title stays as it is"),
@@ -241,6 +247,7 @@ SUPERVISOR_RULES = [
     Rule("shutdown", "*", UNHARMED, "a client may come in the last moment, as to any server (net/listen.c)"),
 ]
 SUPERVISOR_ALSO = [
+    Rule("fork waitpid", "*", CANNOT_START, "it was the only worker, or none can be counted"),
     Rule("calloc", "*", CANNOT_START, "no room for what is known of a worker"),
     Rule("io_uring_setup io_uring_register", "ENOMEM", UNHARMED, "a smaller ring does"),
     Rule("write", "*", LINE_LOST, "nobody is left to tell (base/log.c)"),

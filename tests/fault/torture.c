@@ -15,6 +15,7 @@
  * child is made, nor whether it shares its parent's memory. The file is mapped, so that it takes
  * no descriptor from the program, and a child cannot close it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -239,7 +240,11 @@ FAILING(int, pipe2, -1, -1, (int *ends, int flags), (ends, flags))
 FAILING(int, poll, -1, FIRST(fds), (struct pollfd * fds, nfds_t n, int timeout_ms),
 	(fds, n, timeout_ms))
 FAILING(int, prctl, -1, option, (int option, long a, long b, long c, long d), (option, a, b, c, d))
+FAILING(DIR *, opendir, NULL, -1, (const char *path), (path))
+FAILING(ssize_t, pread64, -1, fd, (int fd, void *buffer, size_t size, off_t at),
+	(fd, buffer, size, at))
 FAILING(ssize_t, read, -1, fd, (int fd, void *buffer, size_t size), (fd, buffer, size))
+FAILING(struct dirent *, readdir64, NULL, -1, (DIR * directory), (directory))
 FAILING(void *, reallocarray, NULL, -1, (void *memory, size_t n, size_t size), (memory, n, size))
 FAILING(ssize_t, recv, -1, fd, (int fd, void *buffer, size_t size, int flags),
 	(fd, buffer, size, flags))

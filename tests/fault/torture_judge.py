@@ -272,8 +272,8 @@ def judge_stop(life, outcome, plan, hit):
     complaints.unless(lost in ((0, 1, 2) if outcome.kind == Kind.LINE_LOST else (0,)), f"ends: {reasons}")
     known = {"drain", "killed signal=SIGKILL"} | (reasons_of(outcome, plan) if any(candidates) else set())
     complaints.unless(set(reasons) <= known, f"ends: {reasons}")
-    totals = [fields_of(line) for line in life.lines("^totals ")][-1]
-    is_last = totals["accepted"] == totals["ended"] == "2" and totals["clients"] == "0"
+    totals = [fields_of(line) for line in life.lines("^totals ")][-1:]
+    is_last = totals and totals[0]["accepted"] == totals[0]["ended"] == "2" and totals[0]["clients"] == "0"
     complaints.unless(is_last or outcome.kind == Kind.LINE_LOST, f"totals: {totals}")
     return complaints
 

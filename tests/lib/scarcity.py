@@ -6,6 +6,7 @@ import re
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -82,41 +83,113 @@ def lowest_free_descriptor(pid):
 # ---- processes ----
 
 
-class PidsCgroup:
-    """A cgroup of its own that bounds the number of processes."""
+class Cgroup:
+    """A cgroup of its own, of one controller. parent: another one, in which it is made."""
 
-    def __init__(self):
-        self.path = self.root() / f"tcpecho-test-{os.getpid()}-{time.monotonic_ns()}"
+    controller = ""
+
+    def __init__(self, parent=None):
+        place = parent.path if parent else self.root()
+        self.path = place / f"tcpecho-test-{os.getpid()}-{time.monotonic_ns()}"
         try:
             self.path.mkdir()
         except OSError as error:
             pytest.skip(f"no cgroup can be made: {error}")
 
-    @staticmethod
-    def root():
+    @classmethod
+    def root(cls):
         """Version 1 has a tree for each controller, version 2 one tree for all."""
-        first = pathlib.Path("/sys/fs/cgroup/pids")
+        first = pathlib.Path("/sys/fs/cgroup") / cls.controller
         if (first / "cgroup.procs").exists():
             return first
         second = pathlib.Path("/sys/fs/cgroup")
         enabled = second / "cgroup.subtree_control"
-        if not enabled.exists() or "pids" not in enabled.read_text().split():
-            pytest.skip("the pids controller of cgroups is not there")
+        if not enabled.exists() or cls.controller not in enabled.read_text().split():
+            pytest.skip(f"the {cls.controller} controller of cgroups is not there")
         return second
 
+    def is_v2(self):
+        return self.path.is_relative_to("/sys/fs/cgroup") and not self.path.is_relative_to(
+            pathlib.Path("/sys/fs/cgroup") / self.controller
+        )
+
+    def read(self, name):
+        return (self.path / name).read_text()
+
+    def write(self, name, value):
+        (self.path / name).write_text(str(value))
+
     def add(self, pid):
-        (self.path / "cgroup.procs").write_text(str(pid))
-
-    def limit(self, count):
-        (self.path / "pids.max").write_text(str(count))
-
-    def current(self):
-        return int((self.path / "pids.current").read_text())
+        self.write("cgroup.procs", pid)
 
     def remove(self):
         """Once its processes are gone."""
-        wait_until(lambda: self.current() == 0, "the processes of the cgroup to end")
+        wait_until(lambda: self.read("cgroup.procs") == "", "the processes of the cgroup to end")
         self.path.rmdir()
+
+
+class PidsCgroup(Cgroup):
+    """A cgroup that bounds the number of processes."""
+
+    controller = "pids"
+
+    def limit(self, count):
+        self.write("pids.max", count)
+
+    def current(self):
+        return int(self.read("pids.current"))
+
+
+class MemoryCgroup(Cgroup):
+    """A cgroup that bounds memory, without swap."""
+
+    controller = "memory"
+
+    @classmethod
+    def limits(cls, pid):
+        """Is the memory of this process limited by its group, or one above it?"""
+        lines = proc_text(pid, "cgroup").splitlines()
+        own = [line.split(":", 2)[2] for line in lines if cls.controller in line.split(":")[1].split(",")]
+        own += [line[3:] for line in lines if line.startswith("0::") and not own]
+        path = cls.root() / own[0].lstrip("/")
+        files = [directory / name for directory in (path, *path.parents) for name in ("memory.max", "memory.high",
+                 "memory.limit_in_bytes")]
+        values = [file.read_text().strip() for file in files if file.exists()]
+        return any(value != "max" and int(value) < 1 << 60 for value in values)
+
+    def limit(self, size):
+        self.size = size
+        if self.is_v2():
+            self.write("memory.max", size)
+            swap = "memory.swap.max"
+        else:
+            self.write("memory.limit_in_bytes", size)
+            swap = "memory.memsw.limit_in_bytes"
+        if (self.path / swap).exists():
+            self.write(swap, 0 if self.is_v2() else size)
+
+    def current(self):
+        return int(self.read("memory.current" if self.is_v2() else "memory.usage_in_bytes"))
+
+    def kills(self):
+        """How many processes the kernel has killed in it."""
+        text = self.read("memory.events" if self.is_v2() else "memory.oom_control")
+        return int(re.search(r"^oom_kill (\d+)$", text, re.M)[1])
+
+    def fill(self, room, directory="/dev/shm"):
+        """Takes memory until no more than this is left; returns the file that has it."""
+        hold = tempfile.NamedTemporaryFile(dir=directory)
+        code = (
+            "import os, sys\n"
+            "open(sys.argv[1] + '/cgroup.procs', 'w').write(str(os.getpid()))\n"
+            "hold = open(sys.argv[2], 'ab', buffering=0)\n"
+            "current = lambda: int(open(sys.argv[3]).read())\n"
+            "while current() + 65536 < int(sys.argv[4]): hold.write(bytes(65536))\n"
+        )
+        current = self.path / ("memory.current" if self.is_v2() else "memory.usage_in_bytes")
+        words = [sys.executable, "-c", code, str(self.path), hold.name, str(current), str(self.size - room)]
+        subprocess.run(words, check=True)
+        return hold
 
 
 class LoneUser:

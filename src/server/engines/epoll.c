@@ -16,7 +16,11 @@ const struct engine engine_epoll = {
 	.work = loop_run,
 	.entry_size = sizeof(struct conn),
 	.sandbox = { .has_workers = true },
-	.need = { .kib = 8, .many_workers = true },
+	.need = { .many_workers = true,
+		  .kib = 8,
+		  .worker_kib = 512,
+		  .space_kib = 66,
+		  .worker_space_kib = 2048 },
 	.workers = machine_cores,
 	.polls = true,
 };

@@ -63,9 +63,6 @@ struct child {
 
 struct fork_engine {
 	struct server *server;
-	struct child *children; /* in shared memory: that of a client has its number in the table */
-	size_t children_size;
-	struct lifeline lifeline;
 	struct admission admission;
 };
 
@@ -89,6 +86,12 @@ static struct {
 	int lifeline_fd;
 	uint64_t idle_timeout_ns;
 } child_rules;
+
+/* One for each entry of the table of clients, with its number, in shared memory. */
+static struct {
+	struct child *list;
+	size_t size; /* bytes */
+} children;
 
 static int be_child(void *argument)
 {
@@ -130,7 +133,7 @@ static void give_list_back(struct fork_engine *engine, struct client *client)
 
 static struct child *child_of(const struct fork_engine *engine, const struct client *client)
 {
-	return &engine->children[clients_index(&engine->server->clients, client)];
+	return &children.list[clients_index(&engine->server->clients, client)];
 }
 
 /* The score of a client becomes what its child has written. */
@@ -211,7 +214,7 @@ static void follow_drain(struct fork_engine *engine)
 	    admission_drain(&engine->admission, 0, has_room))
 		admission_close(&engine->admission);
 	if (server->drain.phase >= DRAIN_CALLING_OFF)
-		lifeline_cut(&engine->lifeline);
+		lifeline_cut(&server->lifeline);
 	if (server->drain.phase == DRAIN_KILLING)
 		kill_all(&server->clients);
 }
@@ -283,37 +286,54 @@ MUST_USE static int loop(struct fork_engine *engine)
 	return 0;
 }
 
-MUST_USE static int open_children(struct fork_engine *engine)
+MUST_USE static int open_children(const struct server *server)
 {
 	void *memory;
-	size_t size = engine->server->max_clients * sizeof(struct child);
+	size_t size = server->max_clients * sizeof(struct child);
 	int rc = process_share(size, &memory);
 	if (rc < 0)
 		return rc;
-	engine->children = memory;
-	engine->children_size = size;
+	children.list = memory;
+	children.size = size;
 	return 0;
+}
+
+static int end_at_once(void *argument)
+{
+	(void)argument;
+	_exit(0);
+}
+
+/* If no child can be had, no client can be served. */
+MUST_USE static int try_child(void)
+{
+	pid_t pid = process_start(&child_memory.stack, end_at_once, NULL);
+	return pid < 0 ? pid : process_wait(pid);
+}
+
+static int start(struct server *server)
+{
+	int rc = lifeline_open(&server->lifeline);
+	if (rc < 0)
+		return rc;
+	rc = open_children(server);
+	if (rc < 0)
+		return rc;
+	child_rules.sandbox = server->sandbox;
+	child_rules.lifeline_fd = server->lifeline.child_fd;
+	child_rules.idle_timeout_ns = server->idle_timeout_ns;
+	return try_child();
 }
 
 static int run(struct server *server)
 {
 	struct fork_engine engine = { .server = server };
-	int rc = open_children(&engine);
-	if (rc < 0)
-		return rc;
-	rc = lifeline_open(&engine.lifeline);
-	if (rc < 0)
-		goto close_children;
-	child_rules.sandbox = server->sandbox;
-	child_rules.lifeline_fd = engine.lifeline.child_fd;
-	child_rules.idle_timeout_ns = server->idle_timeout_ns;
 	admission_setup(&engine.admission, server, serve_client, &engine);
-	rc = loop(&engine);
+	int rc = loop(&engine);
 	admission_close(&engine.admission);
-	lifeline_close(&engine.lifeline);
+	lifeline_cut(&server->lifeline);
 	fetch_scores(&engine); /* of those that are left, if it cannot go on */
-close_children:
-	process_unshare(engine.children, engine.children_size);
+	process_unshare(children.list, children.size);
 	return rc;
 }
 
@@ -321,7 +341,8 @@ const struct engine engine_fork = {
 	.name = "fork",
 	.summary = "one child process for each client",
 	.prepare = process_prepare_children,
+	.start = start,
 	.run = run,
 	.entry_size = sizeof(struct served),
-	.need = { .process = true, .kib = 110 },
+	.need = { .process = true, .kib = 180 },
 };

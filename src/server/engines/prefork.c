@@ -116,6 +116,8 @@ MUST_USE static int serve_one_after_the_other(struct worker *worker)
 	prefork.idle_since_ns = clock_now_ns();
 	process_set_title(TITLE_WAITING);
 	int rc = worker_open(worker, serve_client, &prefork);
+	if (rc == 0)
+		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker) && clock_now_ns() < end_of_life_ns(&prefork)) {
 		rc = worker_wait(worker, end_of_life_ns(&prefork));
 		if (rc == 0)
@@ -137,6 +139,6 @@ const struct engine engine_prefork = {
 	.work = work,
 	.entry_size = sizeof(struct conn),
 	.sandbox = { .has_workers = true },
-	.need = { .process = true, .kib = 200, .many_workers = true },
+	.need = { .process = true, .many_workers = true, .kib = 300, .space_kib = 66 },
 	.grows = true,
 };

@@ -121,6 +121,18 @@ static size_t stack_size(void)
 	return size + SESSION_BUFFER_SIZE;
 }
 
+static void *end_at_once(void *argument)
+{
+	return argument;
+}
+
+/* If a thread cannot be had, as under a filter that forbids clone3(2), no client can be served. */
+MUST_USE static int try_thread(const struct thread_engine *engine)
+{
+	pthread_t thread;
+	return -pthread_create(&thread, &engine->how, end_at_once, NULL);
+}
+
 MUST_USE static int set_up(struct thread_engine *engine)
 {
 	int rc = -pthread_attr_init(&engine->how);
@@ -128,6 +140,8 @@ MUST_USE static int set_up(struct thread_engine *engine)
 		rc = -pthread_attr_setdetachstate(&engine->how, PTHREAD_CREATE_DETACHED);
 	if (rc == 0)
 		rc = -pthread_attr_setstacksize(&engine->how, stack_size());
+	if (rc == 0)
+		rc = try_thread(engine);
 	if (rc == 0)
 		rc = news_open(&engine->ended_news, &engine->ended_sleep);
 	if (rc == 0)
@@ -153,6 +167,8 @@ static int work(struct worker *worker)
 {
 	struct thread_engine engine = { .worker = worker };
 	int rc = set_up(&engine);
+	if (rc == 0)
+		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
 		rc = take_turn(&engine);
 	return rc; /* the process ends, and with it all that is left of a thread */
@@ -187,6 +203,11 @@ const struct engine engine_thread = {
 	.work = work,
 	.entry_size = sizeof(struct served),
 	.sandbox = { .has_workers = true, .serving = SECCOMP_RULES(calls) },
-	.need = { .process = true, .kib = 60, .many_workers = true },
+	.need = { .process = true,
+		  .many_workers = true,
+		  .kib = 110,
+		  .worker_kib = 512,
+		  .space_kib = 120,
+		  .worker_space_kib = 2048 },
 	.workers = workers,
 };

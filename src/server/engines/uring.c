@@ -462,6 +462,8 @@ static int work(struct worker *worker)
 	rc = worker_open(worker, serve_client, &uring);
 	if (rc == 0)
 		rc = admit(&uring);
+	if (rc == 0)
+		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
 		rc = take_turn(&uring);
 	close_doorway(&uring);
@@ -494,7 +496,11 @@ const struct engine engine_uring = {
 		.serving = SECCOMP_RULES(serving_calls),
 		.opening = SECCOMP_RULES(opening_calls),
 	},
-	.need = { .kib = 8, .many_workers = true },
+	.need = { .many_workers = true,
+		  .kib = 8,
+		  .worker_kib = 1536,
+		  .space_kib = 578,
+		  .worker_space_kib = 4096 },
 	.workers = machine_cores,
 	.polls = true,
 };

@@ -8,12 +8,15 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -108,35 +111,124 @@ TEST(descriptors_are_raised_to_what_is_wanted_and_allowed)
 		unit_in_child(ask_for_descriptors, &rows[i]);
 }
 
+/* Opens /dev/null until these many are open besides the standard ones, and one far above. */
+static void open_some(int n, int far)
+{
+	UNIT_CHILD_MUST(close_range(STDERR_FILENO + 1, UINT_MAX, 0) == 0);
+	for (int i = 0; i < n; i++)
+		UNIT_CHILD_MUST(open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0);
+	UNIT_CHILD_MUST(dup2(0, far) == far);
+}
+
+static void count_open(const void *argument)
+{
+	(void)argument;
+	open_some(7, 150);
+	struct machine_open open = machine_open_descriptors();
+	UNIT_CHILD_MUST(open.n == 3 + 7 + 1 && open.highest == 150);
+	/* One that is above the limit takes none of the numbers that can still be had. */
+	struct rlimit limit = { .rlim_cur = 100, .rlim_max = 200 };
+	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	open = machine_open_descriptors();
+	UNIT_CHILD_MUST(open.n == 3 + 7 && open.highest == 150);
+	UNIT_CHILD_MUST(machine_free_descriptors(10) == 90);
+	UNIT_CHILD_MUST(machine_free_descriptors(95) == 95);
+	UNIT_CHILD_MUST(machine_free_descriptors(1000) == 200 - 11);
+}
+
+TEST(descriptors_that_are_open_are_counted)
+{
+	unit_in_child(count_open, NULL);
+}
+
+static bool can_mount(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWNS) == 0 ? 0 : 1);
+	return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static void count_open_without_proc(const void *argument)
+{
+	UNIT_CHILD_MUST(unshare(CLONE_NEWNS) == 0);
+	/* Or others would miss their /proc, too. */
+	UNIT_CHILD_MUST(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	UNIT_CHILD_MUST(mount("none", "/proc", "tmpfs", 0, NULL) == 0);
+	count_open(argument);
+}
+
+TEST(descriptors_that_are_open_are_counted_without_proc_too)
+{
+	if (!can_mount())
+		unit_skip("cannot make a mount namespace");
+	unit_in_child(count_open_without_proc, NULL);
+}
+
+/* ---- address space ---- */
+
+static void limit_address_space(const void *argument)
+{
+	(void)argument;
+	struct rlimit limit = { .rlim_cur = (rlim_t)4096 << 20, .rlim_max = (rlim_t)4096 << 20 };
+	UNIT_CHILD_MUST(machine_address_space_kib().most == MACHINE_UNLIMITED);
+	UNIT_CHILD_MUST(setrlimit(RLIMIT_AS, &limit) == 0);
+	struct machine_bound bound = machine_address_space_kib();
+	UNIT_CHILD_MUST(bound.most > 0 && bound.most < limit.rlim_cur / 1024);
+	UNIT_CHILD_MUST(strcmp(bound.set_by, "address space, ulimit -v") == 0);
+}
+
+TEST(address_space_is_what_the_limit_leaves)
+{
+	if (TCPECHO_INSTRUMENTED)
+		unit_skip("a sanitizer takes more address space than any limit");
+	unit_in_child(limit_address_space, NULL);
+}
+
 /* ---- processes ---- */
 
 TEST(processes_are_bounded_by_what_the_kernel_has_room_for)
 {
-	struct machine_bound bound = machine_processes();
-	assert_true(bound.most <= number_in("/proc/sys/kernel/pid_max", ULONG_MAX));
-	assert_true(bound.most <= number_in("/proc/sys/kernel/threads-max", ULONG_MAX));
+	struct machine_bound bound = machine_processes(UINT64_MAX);
+	/* One of them is ours. */
+	assert_true(bound.most < number_in("/proc/sys/kernel/pid_max", ULONG_MAX));
+	assert_true(bound.most < number_in("/proc/sys/kernel/threads-max", ULONG_MAX));
 	assert_non_null(bound.set_by);
 	assert_true(strlen(bound.set_by) > 0);
 }
 
-static void ask_as_nobody(const void *argument)
+static void ask_as_lone_user(const void *argument)
 {
 	(void)argument;
-	struct rlimit limit = { .rlim_cur = 3, .rlim_max = 3 };
+	/* An id that no other process has. */
+	uid_t user = 50000 + (uid_t)getpid() % 10000;
+	struct rlimit limit = { .rlim_cur = 5, .rlim_max = 5 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NPROC, &limit) == 0);
-	if (geteuid() == 0) {
-		struct machine_bound of_root = machine_processes();
-		UNIT_CHILD_MUST(of_root.most > 3); /* root is not bound by it */
-		UNIT_CHILD_MUST(setresuid(65534, 65534, 65534) == 0);
-	}
-	struct machine_bound bound = machine_processes();
-	UNIT_CHILD_MUST(bound.most == 3);
+	struct machine_bound of_root = machine_processes(10);
+	UNIT_CHILD_MUST(of_root.most > 5); /* root is not bound by it */
+	UNIT_CHILD_MUST(setresuid(user, user, user) == 0);
+	struct machine_bound bound = machine_processes(10);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "RLIMIT_NPROC, ulimit -u") == 0);
+	/* One of the five is this process; a sanitizer has a thread of its own. */
+	UNIT_CHILD_MUST(bound.most == 4 || (TCPECHO_INSTRUMENTED && bound.most < 4));
+	pid_t pid = fork();
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	UNIT_CHILD_MUST(pid > 0);
+	struct machine_bound with_another = machine_processes(10);
+	kill(pid, SIGKILL);
+	UNIT_CHILD_MUST(waitpid(pid, NULL, 0) == pid);
+	UNIT_CHILD_MUST(with_another.most == bound.most - 1);
 }
 
 TEST(the_limit_of_a_user_binds_all_but_root)
 {
-	unit_in_child(ask_as_nobody, NULL);
+	if (geteuid() != 0)
+		unit_skip("only root can become a user that has no other process");
+	unit_in_child(ask_as_lone_user, NULL);
 }
 
 /* ---- the pids cgroup ---- */
@@ -212,7 +304,7 @@ static void ask_in_cgroup(const void *argument)
 	snprintf(path, sizeof(path), "%s/pids.current", cgroup);
 	unsigned long current = number_in(path, 0);
 	UNIT_CHILD_MUST(current >= 1);
-	struct machine_bound bound = machine_processes();
+	struct machine_bound bound = machine_processes(100);
 	UNIT_CHILD_MUST(bound.most == 10 - current);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "the pids cgroup") == 0);
 }
@@ -233,7 +325,7 @@ TEST(a_cgroup_may_have_a_colon_in_its_name)
 
 TEST(free_memory_is_less_than_this_machine_has)
 {
-	uint64_t free_kib = machine_free_memory_kib();
+	uint64_t free_kib = machine_memory_kib().most;
 	if (free_kib == MACHINE_UNLIMITED)
 		unit_skip("/proc is not mounted");
 	uint64_t page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
@@ -302,6 +394,9 @@ int main(void)
 		cmocka_unit_test(the_first_unprivileged_port_is_that_of_the_kernel),
 		cmocka_unit_test(where_loopback_can_be_bound_there_is_ipv6),
 		cmocka_unit_test(descriptors_are_raised_to_what_is_wanted_and_allowed),
+		cmocka_unit_test(descriptors_that_are_open_are_counted),
+		cmocka_unit_test(descriptors_that_are_open_are_counted_without_proc_too),
+		cmocka_unit_test(address_space_is_what_the_limit_leaves),
 		cmocka_unit_test(processes_are_bounded_by_what_the_kernel_has_room_for),
 		cmocka_unit_test(the_limit_of_a_user_binds_all_but_root),
 		cmocka_unit_test_teardown(the_room_in_the_pids_cgroup_binds, remove_cgroup),

@@ -5,6 +5,7 @@
  */
 #include "server/capacity.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -36,7 +37,7 @@ TEST(what_was_asked_for_is_had_or_refused)
 		{ 0, CAPACITY_DEFAULT, 0, CAPACITY_DEFAULT },
 		{ 0, CAPACITY_DEFAULT - 1, 0, CAPACITY_DEFAULT - 1 },
 		{ 0, 1, 0, 1 },
-		{ 0, 0, 0, 1 }, /* it may be possible after all: one is always tried */
+		{ 0, 0, ERR_OUT_OF_RANGE },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct machine_bound bound = { .most = rows[i].most, .set_by = "a test" };
@@ -52,14 +53,22 @@ static const struct capacity_need small = { .kib = 1 };
 struct descriptors {
 	rlim_t soft, hard;
 	uint64_t wanted, most;
+	int n_open; /* 3 at least */
 	bool many_workers;
 	uint32_t n_workers;
 };
+
+/* What is left of 64 descriptors in a server with one listening socket and --ready-fd. */
+#define OPEN 6
+#define LEFT (64 - OPEN - CAPACITY_OWN_DESCRIPTORS)
 
 static void ask_machine(const void *argument)
 {
 	const struct descriptors *row = argument;
 	struct rlimit limit = { .rlim_cur = row->soft, .rlim_max = row->hard };
+	UNIT_CHILD_MUST(close_range(STDERR_FILENO + 1, UINT_MAX, 0) == 0);
+	for (int i = 0; i < row->n_open - 3; i++)
+		UNIT_CHILD_MUST(open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0);
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 	struct capacity_need need = small;
 	need.many_workers = row->many_workers;
@@ -68,16 +77,18 @@ static void ask_machine(const void *argument)
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "descriptors, ulimit -n") == 0);
 }
 
-TEST(descriptors_are_for_clients_but_for_a_few_and_raised_for_the_wanted)
+TEST(descriptors_are_for_clients_except_a_few_and_those_in_use)
 {
 	static const struct descriptors rows[] = {
-		{ .soft = 64, .hard = 64, .wanted = 1000, .most = 64 - CAPACITY_OWN_DESCRIPTORS },
-		{ .soft = 32, .hard = 64, .wanted = 20, .most = 20 },
-		{ .soft = 32, .hard = 64, .wanted = 48, .most = 48 },
-		{ .soft = 32, .hard = 64, .wanted = 49, .most = 48 },
-		{ .soft = 10, .hard = 10, .wanted = 1, .most = 0 },
+		{ 64, 64, .wanted = 1000, .most = LEFT, .n_open = OPEN },
+		{ 32, 64, .wanted = 20, .most = 20, .n_open = OPEN },
+		{ 32, 64, .wanted = LEFT, .most = LEFT, .n_open = OPEN },
+		{ 32, 64, .wanted = LEFT + 1, .most = LEFT, .n_open = OPEN },
+		{ 10, 10, .wanted = 1, .most = 0, .n_open = OPEN },
+		{ 64, 64, .wanted = 1000, .most = LEFT - 30, .n_open = OPEN + 30 },
+		{ 64, 100, .wanted = 40, .most = 40, .n_open = OPEN + 30 },
 		/* without tables of their own the number of workers means nothing */
-		{ .soft = 64, .hard = 64, .wanted = 1000, .most = 48, .n_workers = 4 },
+		{ 64, 64, .wanted = 1000, .most = LEFT, .n_open = OPEN, .n_workers = 4 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		unit_in_child(ask_machine, &rows[i]);
@@ -87,11 +98,11 @@ TEST(each_worker_has_a_table_of_descriptors_of_its_own)
 {
 	static const struct descriptors rows[] = {
 		/* each raises its own as far as its share needs */
-		{ 32, 64, .wanted = 40, .most = 40, .many_workers = true, .n_workers = 2 },
-		{ 32, 64, .wanted = 41, .most = 42, .many_workers = true, .n_workers = 2 },
-		{ 32, 64, .wanted = 96, .most = 96, .many_workers = true, .n_workers = 2 },
-		{ 32, 64, .wanted = 97, .most = 96, .many_workers = true, .n_workers = 2 },
-		{ 64, 64, .wanted = 1, .most = 48, .many_workers = true, .n_workers = 1 },
+		{ 32, 64, .wanted = 40, .most = 40, OPEN, true, .n_workers = 2 },
+		{ 32, 64, .wanted = 41, .most = 42, OPEN, true, .n_workers = 2 },
+		{ 32, 64, .wanted = 2 * LEFT, .most = 2 * LEFT, OPEN, true, .n_workers = 2 },
+		{ 32, 64, .wanted = 2 * LEFT + 1, .most = 2 * LEFT, OPEN, true, .n_workers = 2 },
+		{ 64, 64, .wanted = 1, .most = LEFT, OPEN, true, .n_workers = 1 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		unit_in_child(ask_machine, &rows[i]);
@@ -100,10 +111,11 @@ TEST(each_worker_has_a_table_of_descriptors_of_its_own)
 static void ask_with_processes(const void *argument)
 {
 	(void)argument;
-	struct machine_bound processes = machine_processes();
+	struct machine_bound processes = machine_processes(CAPACITY_MOST);
 	struct capacity_need need = { .process = true, .kib = 1 };
 	struct machine_bound bound = capacity_of_machine(CAPACITY_MOST, need, 1);
-	UNIT_CHILD_MUST(bound.most <= processes.most - CAPACITY_OWN_PROCESSES);
+	/* Others start and end meanwhile. */
+	UNIT_CHILD_MUST(bound.most <= processes.most - CAPACITY_OWN_PROCESSES + 1000);
 }
 
 /* As somebody who may have twenty processes. */
@@ -128,25 +140,50 @@ TEST(processes_bind_too_where_a_client_takes_one)
 
 TEST(so_many_clients_as_the_memory_of_this_machine_has_room_for)
 {
-	uint64_t free_kib = machine_free_memory_kib();
+	uint64_t free_kib = machine_memory_kib().most;
 	if (free_kib == MACHINE_UNLIMITED)
 		unit_skip("/proc is not mounted");
 	/* One who would take half of what is free: there is room for two, more or less. */
 	assert_true(free_kib / 2 <= UINT_MAX);
 	struct capacity_need need = { .kib = (unsigned int)(free_kib / 2) };
 	struct machine_bound bound = capacity_of_machine(1, need, 1);
-	assert_string_equal(bound.set_by, "memory, MemAvailable");
+	assert_non_null(strstr(bound.set_by, "memory"));
 	assert_true(bound.most <= 4);
+}
+
+/* A server with an address space of 1 GiB, of which a client takes 1 MiB. */
+static void ask_with_address_space(const void *argument)
+{
+	(void)argument;
+	struct rlimit limit = { .rlim_cur = (rlim_t)1 << 30, .rlim_max = (rlim_t)1 << 30 };
+	struct capacity_need need = { .many_workers = true, .kib = 1, .space_kib = 1024 };
+	UNIT_CHILD_MUST(setrlimit(RLIMIT_AS, &limit) == 0);
+	struct machine_bound one = capacity_of_machine(CAPACITY_DEFAULT, need, 1);
+	struct machine_bound two = capacity_of_machine(CAPACITY_DEFAULT, need, 2);
+	UNIT_CHILD_MUST(strcmp(one.set_by, "address space, ulimit -v") == 0);
+	UNIT_CHILD_MUST(one.most > 900 && one.most < 1024);
+	UNIT_CHILD_MUST(two.most == 2 * one.most); /* each worker has its own */
+	need.worker_space_kib = 100 * 1024;
+	UNIT_CHILD_MUST(capacity_of_machine(CAPACITY_DEFAULT, need, 1).most == one.most - 100);
+	need.worker_space_kib = 2 * 1024 * 1024;
+	UNIT_CHILD_MUST(capacity_of_machine(CAPACITY_DEFAULT, need, 1).most == 1);
+}
+
+TEST(address_space_binds_where_a_client_takes_some)
+{
+	if (TCPECHO_INSTRUMENTED)
+		unit_skip("a sanitizer takes more address space than any limit");
+	unit_in_child(ask_with_address_space, NULL);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_asked_for_is_had_or_refused),
-		cmocka_unit_test(
-			descriptors_are_for_clients_but_for_a_few_and_raised_for_the_wanted),
+		cmocka_unit_test(descriptors_are_for_clients_except_a_few_and_those_in_use),
 		cmocka_unit_test(each_worker_has_a_table_of_descriptors_of_its_own),
 		cmocka_unit_test(processes_bind_too_where_a_client_takes_one),
+		cmocka_unit_test(address_space_binds_where_a_client_takes_some),
 		cmocka_unit_test(so_many_clients_as_the_memory_of_this_machine_has_room_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "server/engine.h"
 #include "server/reports.h"
 #include "unit.h"
@@ -81,6 +82,35 @@ static bool tell(uint32_t i, const struct client *client)
 }
 
 static const struct process_end killed = { .pid = 1, .signal = SIGKILL };
+
+/* ---- starting ---- */
+
+TEST(a_pool_serves_when_one_of_its_workers_does)
+{
+	open_crew(3, 30, 0);
+	assert_false(crew_any_serves(&crew));
+	atomic_store(&crew.members[1].slot->is_serving, 1);
+	assert_false(crew_any_serves(&crew)); /* it has ended */
+	crew.members[1].pid = 1;
+	assert_true(crew_any_serves(&crew));
+	crew.members[1].pid = 0;
+}
+
+TEST(a_worker_that_dies_young_is_replaced_later_each_time)
+{
+	uint64_t before_ns = 0;
+	struct member member = { .pid = 0 };
+	for (int i = 0; i < 6; i++) {
+		uint64_t now_ns = member.started_ns = clock_now_ns();
+		member_plan_next(&member);
+		assert_true(member.start_at_ns > now_ns);
+		assert_true(member.start_at_ns - now_ns > before_ns);
+		before_ns = member.start_at_ns - now_ns;
+	}
+	member.started_ns = 0; /* it has lived for long */
+	member_plan_next(&member);
+	assert_true(member.start_at_ns <= clock_now_ns());
+}
 
 /* ---- shares ---- */
 
@@ -445,6 +475,8 @@ TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CREW_TEST(a_pool_serves_when_one_of_its_workers_does),
+		CREW_TEST(a_worker_that_dies_young_is_replaced_later_each_time),
 		CREW_TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most),
 		CREW_TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses),
 		CREW_TEST(a_crew_that_is_closed_leaves_no_descriptor),

@@ -23,6 +23,7 @@ TEST(every_engine_has_a_name_a_summary_and_runs_or_has_workers_that_do)
 		assert_true(letters > 0 && (*at)->name[letters] == '\0');
 		assert_true(strlen((*at)->summary) > 0);
 		assert_true(((*at)->run != NULL) != ((*at)->work != NULL));
+		assert_true(((*at)->run != NULL) == ((*at)->start != NULL));
 	}
 }
 

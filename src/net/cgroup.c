@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/cgroup.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "net/io.h"
+
+#define PATH_SIZE ((size_t)PATH_MAX)
+#define LINE_SIZE (2 * PATH_SIZE + 512)
+
+/* Room for the part of memory.stat that matters. */
+#define STAT_SIZE ((size_t)8 * 1024)
+
+/* Version 1 has no word for "no limit": it is a number that no machine has memory for. */
+#define LEAST_UNLIMITED (UINT64_C(1) << 60)
+
+/* A group: its directory, and how much of that is the mount point, which no parent is above. */
+struct group {
+	bool is_v2;
+	char path[2 * PATH_SIZE];
+	size_t mount_length;
+};
+
+/* ---- finding our group ---- */
+
+/* Is `word` one of the words of a list with commas? */
+static bool has_word(const char *list, size_t length, const char *word)
+{
+	size_t n = strlen(word);
+	for (const char *at = list; at <= list + length; at += strcspn(at, ",") + 1) {
+		size_t rest = (size_t)(list + length - at);
+		if (rest >= n && strncmp(at, word, n) == 0 && (rest == n || at[n] == ','))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Our path in the hierarchy of a controller. /proc/self/cgroup has a line "N:controllers:/path" for
+ * version 1 and "0::/path" for version 2; a controller is in one of them. A path may have colons.
+ */
+MUST_USE static bool find_path(const char *root, const char *controller, char path[PATH_SIZE],
+			       bool *ret_is_v2)
+{
+	char name[PATH_SIZE], line[LINE_SIZE];
+	snprintf(name, sizeof(name), "%s/proc/self/cgroup", root);
+	FILE *file = fopen(name, "re");
+	bool found = false, found_v1 = false;
+	while (file != NULL && !found_v1 && fgets(line, sizeof(line), file) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		const char *list = strchr(line, ':');
+		const char *end = list != NULL ? strchr(list + 1, ':') : NULL;
+		if (end == NULL)
+			continue;
+		bool is_v2 = strncmp(line, "0::", 3) == 0;
+		found_v1 = !is_v2 && has_word(list + 1, (size_t)(end - list - 1), controller);
+		if (!is_v2 && !found_v1)
+			continue;
+		snprintf(path, PATH_SIZE, "%s", end + 1);
+		*ret_is_v2 = is_v2;
+		found = true;
+	}
+	if (file != NULL)
+		fclose(file);
+	return found;
+}
+
+/* Spaces and the like in /proc/self/mountinfo are written as \040 (proc(5)). */
+static void unescape(char *text)
+{
+	char *to = text;
+	for (const char *from = text; *from != '\0'; from++) {
+		unsigned int code;
+		if (*from == '\\' && sscanf(from + 1, "%3o", &code) == 1) {
+			*to++ = (char)code;
+			from += 3;
+		} else {
+			*to++ = *from;
+		}
+	}
+	*to = '\0';
+}
+
+/*
+ * A line of /proc/self/mountinfo: "36 35 0:31 ROOT MOUNT-POINT options - TYPE source OPTIONS".
+ * Returns whether it is the hierarchy; then root and point are its words.
+ */
+static bool is_mount_of(char *line, const char *controller, bool is_v2, char **root, char **point)
+{
+	char *rest = NULL, *words[5], *tail = strstr(line, " - ");
+	if (tail == NULL)
+		return false;
+	*tail = '\0';
+	tail += strlen(" - ");
+	words[0] = strtok_r(line, " ", &rest);
+	for (size_t i = 1; i < ARRAY_LEN(words); i++)
+		words[i] = strtok_r(NULL, " ", &rest);
+	const char *type = strtok_r(tail, " ", &rest);
+	strtok_r(NULL, " ", &rest);
+	const char *options = strtok_r(NULL, " \n", &rest);
+	if (words[4] == NULL || type == NULL || strcmp(type, is_v2 ? "cgroup2" : "cgroup") != 0)
+		return false;
+	if (!is_v2 && (options == NULL || !has_word(options, strlen(options), controller)))
+		return false;
+	*root = words[3];
+	*point = words[4];
+	unescape(*root);
+	unescape(*point);
+	return true;
+}
+
+/* What is behind `prefix` in a path, if that is a parent of it; or NULL. */
+static const char *below(const char *path, const char *prefix)
+{
+	size_t n = strcmp(prefix, "/") == 0 ? 0 : strlen(prefix);
+	bool is_parent = strncmp(path, prefix, n) == 0 && (path[n] == '/' || path[n] == '\0');
+	return is_parent ? path + n : NULL;
+}
+
+/* The directory of our group for a controller. A container may see a part of the tree only. */
+MUST_USE static bool find_group(const char *root, const char *controller, struct group *ret_group)
+{
+	char name[PATH_SIZE], path[PATH_SIZE], line[LINE_SIZE], *mount_root, *point;
+	bool found = false, is_below = false;
+	if (!find_path(root, controller, path, &ret_group->is_v2))
+		return false;
+	snprintf(name, sizeof(name), "%s/proc/self/mountinfo", root);
+	FILE *file = fopen(name, "re");
+	while (file != NULL && !is_below && fgets(line, sizeof(line), file) != NULL) {
+		if (!is_mount_of(line, controller, ret_group->is_v2, &mount_root, &point))
+			continue;
+		const char *rest = below(path, mount_root);
+		int n = snprintf(ret_group->path, sizeof(ret_group->path), "%s%s", root, point);
+		ret_group->mount_length = (size_t)n;
+		/* A group outside of what is mounted: the mount point is the nearest. */
+		if (rest != NULL && strcmp(rest, "/") != 0 && strstr(rest, "/..") == NULL)
+			strncat(ret_group->path, rest, sizeof(ret_group->path) - (size_t)n - 1);
+		is_below = rest != NULL;
+		found = true;
+	}
+	if (file != NULL)
+		fclose(file);
+	return found;
+}
+
+/* The next group above. Returns false when there is none that can be seen. */
+static bool go_up(struct group *group)
+{
+	char *slash = strrchr(group->path, '/');
+	if (slash == NULL || strlen(group->path) <= group->mount_length)
+		return false;
+	*slash = '\0';
+	return true;
+}
+
+/* ---- reading it ---- */
+
+/* The bytes of files that can be dropped, from the text of memory.stat: lines "NAME number". */
+static uint64_t parse_droppable(const char *text, bool is_v2)
+{
+	static const char *const names[2][2] = {
+		{ "total_inactive_file ", "total_active_file " },
+		{ "inactive_file ", "active_file " },
+	};
+	uint64_t sum = 0;
+	for (const char *line = text; *line != '\0'; line += line[0] == '\n') {
+		for (size_t i = 0; i < 2; i++) {
+			size_t n = strlen(names[is_v2][i]);
+			if (strncmp(line, names[is_v2][i], n) == 0)
+				sum += strtoull(line + n, NULL, 10);
+		}
+		line += strcspn(line, "\n");
+	}
+	return sum;
+}
+
+/* The start of a file. A file that cannot be read is empty. */
+static void read_text(int fd, char *text, size_t size)
+{
+	ssize_t n = fd >= 0 ? pread(fd, text, size - 1, 0) : -1;
+	text[n > 0 ? n : 0] = '\0';
+}
+
+static int open_in(const struct group *group, const char *name)
+{
+	char path[sizeof(group->path) + 64];
+	snprintf(path, sizeof(path), "%s/%s", group->path, name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* A number, or "max", which is no limit; nor is a file that does not exist. */
+static uint64_t number_of(int fd)
+{
+	char text[64], *end;
+	read_text(fd, text, sizeof(text));
+	uint64_t number = strtoull(text, &end, 10);
+	return end == text || number >= LEAST_UNLIMITED ? CGROUP_UNLIMITED : number;
+}
+
+static uint64_t read_number(const struct group *group, const char *name)
+{
+	int fd = open_in(group, name);
+	uint64_t number = number_of(fd);
+	io_close(&fd);
+	return number;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t left_of(uint64_t limit, uint64_t used)
+{
+	if (limit == CGROUP_UNLIMITED || used == CGROUP_UNLIMITED)
+		return limit;
+	return used < limit ? limit - used : 0;
+}
+
+/* ---- memory ---- */
+
+static uint64_t memory_limit(const struct group *group)
+{
+	if (!group->is_v2)
+		return read_number(group, "memory.limit_in_bytes");
+	return least(read_number(group, "memory.max"), read_number(group, "memory.high"));
+}
+
+static struct cgroup_memory open_memory(const struct group *group, uint64_t limit)
+{
+	const char *current = group->is_v2 ? "memory.current" : "memory.usage_in_bytes";
+	return (struct cgroup_memory){
+		.limit = limit,
+		.is_v2 = group->is_v2,
+		.current_fd = open_in(group, current),
+		.stat_fd = open_in(group, "memory.stat"),
+	};
+}
+
+uint64_t cgroup_memory_room(const struct cgroup_memory *memory, uint64_t enough)
+{
+	char text[STAT_SIZE];
+	if (memory->limit == CGROUP_UNLIMITED)
+		return CGROUP_UNLIMITED;
+	uint64_t room = left_of(memory->limit, number_of(memory->current_fd));
+	if (room >= enough)
+		return room;
+	read_text(memory->stat_fd, text, sizeof(text));
+	return least(room + parse_droppable(text, memory->is_v2), memory->limit);
+}
+
+void cgroup_open_memory(const char *root, struct cgroup_memory *ret_memory)
+{
+	struct cgroup_memory tightest = { CGROUP_UNLIMITED, false, -1, -1 };
+	uint64_t least_room = CGROUP_UNLIMITED;
+	struct group group;
+	bool is_there = find_group(root, "memory", &group);
+	for (; is_there; is_there = go_up(&group)) {
+		uint64_t limit = memory_limit(&group);
+		if (limit == CGROUP_UNLIMITED)
+			continue;
+		struct cgroup_memory memory = open_memory(&group, limit);
+		uint64_t room = cgroup_memory_room(&memory, CGROUP_UNLIMITED);
+		if (room < least_room) {
+			cgroup_close_memory(&tightest);
+			tightest = memory;
+			least_room = room;
+		} else {
+			cgroup_close_memory(&memory);
+		}
+	}
+	*ret_memory = tightest;
+}
+
+void cgroup_close_memory(struct cgroup_memory *memory)
+{
+	io_close(&memory->current_fd);
+	io_close(&memory->stat_fd);
+	memory->limit = CGROUP_UNLIMITED;
+}
+
+/* ---- processes ---- */
+
+uint64_t cgroup_processes(const char *root)
+{
+	uint64_t found = CGROUP_UNLIMITED;
+	struct group group;
+	bool is_there = find_group(root, "pids", &group);
+	for (; is_there; is_there = go_up(&group)) {
+		uint64_t limit = read_number(&group, "pids.max");
+		found = least(found, left_of(limit, read_number(&group, "pids.current")));
+	}
+	return found;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Telling that the server is ready: the lines "listening on", and --ready-fd. Both come when
+ * clients are served, and not before.
+ */
+#ifndef SERVER_READY_H
+#define SERVER_READY_H
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "net/writer.h"
+#include "server/server.h"
+
+/*
+ * Opens a --ready-fd, -1 for none, as a writer: it must be open for writing, and not be one of
+ * n_passed sockets that were passed in. To be called before files are out of reach. Logs what is
+ * wrong.
+ */
+MUST_USE enum status ready_open(int fd, int n_passed, struct writer *ret_writer);
+
+/*
+ * Logs the addresses on which the server listens. why: ", " and why this engine was chosen, or "".
+ */
+void ready_announce(const struct server *server, const char *why);
+
+/*
+ * Writes the addresses to --ready-fd, one a line, then its end: that is the sign. All in one
+ * write(2): a reader may be content with the first line and go. What it does not read now is
+ * written later, while clients are served. Logs what is wrong.
+ */
+MUST_USE enum status ready_tell(struct server *server);
+
+#endif

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""Ready means served: the addresses, `listening on` and READY=1 come when the first worker serves, and a server
+that cannot serve ends its start with status 4 and a reason."""
+import contextlib
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness import PATIENCE, cleanup, wait_until
+from refusals import refuse
+from starting import Starting
+
+# Engines with workers; and how a worker begins, whatever its engine.
+workers = pytest.mark.engines("prefork", "thread", "epoll", "uring")
+FIRST_CALL = "epoll_create1"
+
+# How long to watch that nothing happens. (A server that is ready too early is so within milliseconds.)
+WATCH = 0.3
+
+
+@pytest.fixture
+def start(program, engine, tmp_path):
+    """Starts servers of the engine, without waiting for them."""
+    started = []
+
+    def start_one(*arguments, **more):
+        log_path = tmp_path / f"log-{len(started)}"
+        started.append(Starting(program, log_path, [*arguments, "127.0.0.1:0"], engine, **more))
+        return started[-1]
+
+    yield start_one
+    cleanup(started)
+
+
+def strace(*words):
+    tool = shutil.which("strace") or pytest.skip("needs strace")
+    return (tool, "-D", "-qq", "-o", "/dev/null", *words)
+
+
+def assert_refused(server, words):
+    """It has ended with status 4 and this reason, and nothing said that it is ready."""
+    assert server.wait() == 4
+    assert server.log_lines() == [f"tcpecho: cannot start serving: {words}"]
+    assert server.ready.read() == b""
+
+
+# ---- nothing can serve ----
+
+FORBIDDEN = "operation not permitted (a seccomp filter or another policy forbids it)"
+
+
+def test_where_no_process_can_be_had_it_does_not_start(start):
+    assert_refused(start(preexec=refuse("clone", errno.EPERM)), FORBIDDEN)
+
+
+# The flags with which pthread_create(3) calls clone(2): CLONE_VM, CLONE_THREAD and what belongs to them.
+THREAD_FLAGS = 0x3D0F00
+
+
+@pytest.mark.engines("thread")
+def test_where_no_thread_can_be_had_it_does_not_start(start):
+    refusals = [refuse("clone3", errno.EPERM), refuse("clone", errno.EPERM, THREAD_FLAGS)]
+    assert_refused(start(preexec=lambda: [install() for install in refusals]), FORBIDDEN)
+
+
+@pytest.mark.engines("thread")
+def test_where_clone3_is_refused_it_serves_or_does_not_start(start):
+    """As under an old container runtime, which does not know that call."""
+    server = start(preexec=refuse("clone3", errno.EPERM))
+    if server.starts():
+        assert server.is_faithful()
+    else:
+        assert_refused(server, FORBIDDEN)
+
+
+@workers
+@pytest.mark.parametrize(
+    "error, remedy",
+    [
+        ("EMFILE", "too many open files (raise the limit on descriptors, ulimit -n)"),
+        ("ENOMEM", "cannot allocate memory (lower --max-clients, or see ulimit -v and the memory cgroup)"),
+    ],
+)
+def test_if_no_worker_can_be_set_up_it_does_not_start(start, error, remedy):
+    server = start(prefix=strace("-f", "-e", f"trace={FIRST_CALL}", "-e", f"inject={FIRST_CALL}:error={error}"))
+    assert_refused(server, remedy)
+
+
+@workers
+def test_if_every_worker_is_killed_it_does_not_start(start):
+    server = start(prefix=strace("-f", "-e", f"trace={FIRST_CALL}", "-e", f"inject={FIRST_CALL}:signal=KILL"))
+    assert_refused(server, "the process that was to serve was killed")
+
+
+@workers
+@pytest.mark.parametrize("call", ["eventfd2", "pipe2"])
+def test_if_the_supervisor_cannot_be_set_up_it_does_not_start(start, call):
+    server = start(prefix=strace("-e", f"trace={call}", "-e", f"inject={call}:error=EMFILE"))
+    assert_refused(server, "too many open files (raise the limit on descriptors, ulimit -n)")
+
+
+# ---- the first worker ----
+
+
+@pytest.fixture
+def stopping(start, tmp_path):
+    """A server whose one worker is stopped at its first call, and the pid of that worker."""
+    record = tmp_path / "strace"
+    tool = shutil.which("strace") or pytest.skip("needs strace")
+    words = (tool, "-D", "-f", "-qq", "-o", str(record), "-e", f"trace={FIRST_CALL}")
+    one = ("--workers", "1", "--max-clients", "1")
+    server = start(*one, prefix=(*words, "-e", f"inject={FIRST_CALL}:signal=STOP"))
+
+    def find():
+        text = record.read_text() if record.exists() else ""
+        return [int(pid) for pid in re.findall(r"^(\d+) +--- stopped by SIGSTOP ---$", text, re.M)]
+
+    worker = wait_until(find, "the worker to be stopped at its first call")[0]  # or a thread of it
+    yield server, worker
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGKILL)
+
+
+@workers
+def test_it_is_ready_when_the_first_worker_serves_and_not_before(stopping):
+    server, worker = stopping
+    time.sleep(WATCH)
+    assert not server.is_ready()
+    assert server.log_lines("listening on") == []
+    os.kill(worker, signal.SIGCONT)
+    assert server.starts() and server.is_faithful()
+
+
+@workers
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_workers_start_ends_it_at_once(stopping, number):
+    server, _ = stopping
+    assert server.end(number) == -number
+    assert server.log() == ""
+
+
+@pytest.mark.engines("prefork", "epoll", "uring")
+def test_if_some_workers_can_start_it_serves_and_says_that_others_cannot(start, engine):
+    """The third process is refused, and every one after it."""
+    prefix = strace("-e", "trace=clone", "-e", "inject=clone:error=EAGAIN:when=3+")
+    server = start("--workers", "4", "--max-clients", "4", prefix=prefix)
+    assert server.starts() and server.is_faithful()
+    assert server.wait_for_log("warning: cannot start a worker: resource temporarily unavailable, clients wait")
+    assert server.log_lines("at most 4 clients")
+
+
+# ---- who is waiting for it ----
+
+
+def test_many_addresses_are_told_whole(program, engine, tmp_path):
+    """More than a pipe takes at once."""
+    width = 106 - len(str(tmp_path))
+    if width < 2:
+        pytest.skip("the directory of the test has too long a name")
+    paths = [f"unix:{tmp_path}/{i:0{width}}" for i in range(64)]
+    reader, writer = os.pipe()
+    words = [program, "serve", "--engine", engine, "--ready-fd", str(writer), *paths]
+    server = subprocess.Popen(words, pass_fds=[writer], stderr=subprocess.DEVNULL)
+    os.close(writer)
+    with open(reader) as ready:
+        assert ready.read().split() == paths
+    server.terminate()
+    assert server.wait(PATIENCE) == 0
