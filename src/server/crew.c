@@ -130,7 +130,7 @@ MUST_USE static int share_memory(struct crew *crew)
 int crew_open(struct crew *crew, struct server *server)
 {
 	uint32_t n = server->n_workers;
-	*crew = (struct crew){ .server = server, .n_members = n };
+	*crew = (struct crew){ .server = server, .n_members = n, .n_used = n };
 	crew->members = calloc(n, sizeof(*crew->members));
 	crew->tables = calloc(n, sizeof(*crew->tables));
 	if (crew->members == NULL || crew->tables == NULL)
@@ -180,7 +180,7 @@ bool crew_fetch_all(struct crew *crew)
 {
 	bool any = false;
 	log_hold();
-	for (uint32_t i = 0; i < crew->n_members; i++)
+	for (uint32_t i = 0; i < crew->n_used; i++)
 		any |= crew_fetch(crew, i);
 	log_release();
 	return any;
@@ -204,7 +204,7 @@ uint32_t crew_count_clients(const struct crew *crew)
 	uint32_t count = 0;
 	if (has_dispatch(crew))
 		return crew->server->clients.count; /* on their way to a worker, too */
-	for (uint32_t i = 0; i < crew->n_members; i++) {
+	for (uint32_t i = 0; i < crew->n_used; i++) {
 		for (const struct client *client = next_of(crew, i, NULL); client != NULL;
 		     client = next_of(crew, i, client))
 			count++;
@@ -215,7 +215,7 @@ uint32_t crew_count_clients(const struct crew *crew)
 uint64_t crew_count_taken(const struct crew *crew)
 {
 	uint64_t count = 0;
-	for (uint32_t i = 0; i < crew->n_members; i++)
+	for (uint32_t i = 0; i < crew->n_used; i++)
 		count += atomic_load(&crew->members[i].slot->accepted);
 	return count;
 }
@@ -228,14 +228,14 @@ static uint64_t count_accepted(const struct crew *crew)
 uint64_t crew_found_empty(const struct crew *crew)
 {
 	uint64_t found = 0;
-	for (uint32_t i = 0; i < crew->n_members; i++)
+	for (uint32_t i = 0; i < crew->n_used; i++)
 		found |= atomic_load(&crew->members[i].slot->found_empty);
 	return found;
 }
 
 bool crew_has_room(const struct crew *crew)
 {
-	for (uint32_t i = 0; i < crew->n_members; i++) {
+	for (uint32_t i = 0; i < crew->n_used; i++) {
 		const struct member *member = &crew->members[i];
 		if (member->pid != 0 && atomic_load(&member->slot->is_full) == 0)
 			return true;
@@ -245,7 +245,7 @@ bool crew_has_room(const struct crew *crew)
 
 bool crew_has_closed(const struct crew *crew)
 {
-	for (uint32_t i = 0; i < crew->n_members; i++) {
+	for (uint32_t i = 0; i < crew->n_used; i++) {
 		const struct member *member = &crew->members[i];
 		if (member->pid != 0 && atomic_load(&member->slot->has_closed) == 0)
 			return false;
@@ -263,7 +263,7 @@ void crew_say_totals(struct crew *crew)
 		totals = crew->server->totals;
 		totals.accepted = count_accepted(crew);
 		n_clients = crew_count_clients(crew);
-		for (uint32_t i = 0; i < crew->n_members; i++) {
+		for (uint32_t i = 0; i < crew->n_used; i++) {
 			for (const struct client *client = next_of(crew, i, NULL); client != NULL;
 			     client = next_of(crew, i, client))
 				server_add_moving(&totals, client);
@@ -317,7 +317,7 @@ void member_warn_of_death(const struct member *member, const struct process_end 
 void crew_kill_all(const struct crew *crew)
 {
 	/* Their pids are theirs until we reap them: no stranger can be hit. */
-	for (uint32_t i = 0; i < crew->n_members; i++) {
+	for (uint32_t i = 0; i < crew->n_used; i++) {
 		if (crew->members[i].pid != 0)
 			kill(crew->members[i].pid, SIGKILL);
 	}

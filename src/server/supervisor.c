@@ -213,18 +213,27 @@ static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct
 	member_plan_next(member);
 }
 
+/* Workers that an engine had started for a burst of clients have ended. */
+static void forget_unused(struct crew *crew)
+{
+	while (crew->n_used > 0 && crew->members[crew->n_used - 1].pid == 0 &&
+	       crew->members[crew->n_used - 1].start_at_ns == CLOCK_NEVER)
+		crew->n_used--;
+}
+
 MUST_USE static int reap_all(struct supervisor *supervisor)
 {
 	struct process_end end;
 	int rc;
 	while ((rc = process_reap(&end)) > 0) {
-		for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
+		for (uint32_t i = 0; i < supervisor->crew.n_used; i++) {
 			if (supervisor->crew.members[i].pid == end.pid) {
 				worker_ended(supervisor, i, &end);
 				break;
 			}
 		}
 	}
+	forget_unused(&supervisor->crew);
 	return rc;
 }
 
@@ -235,7 +244,7 @@ static uint32_t wanted_more(const struct supervisor *supervisor)
 {
 	uint32_t n_idle = 0;
 	bool any_paused = false; /* then more would be short of the same */
-	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
+	for (uint32_t i = 0; i < supervisor->crew.n_used; i++) {
 		const struct member *member = &supervisor->crew.members[i];
 		bool to_come = member->pid == 0 && member->start_at_ns != CLOCK_NEVER;
 		any_paused |= member->pid != 0 && atomic_load(&member->slot->is_paused) != 0;
@@ -257,6 +266,8 @@ static void plan_growth(struct supervisor *supervisor)
 		if (member->pid != 0 || member->start_at_ns != CLOCK_NEVER)
 			continue;
 		member->start_at_ns = now_ns;
+		if (i >= supervisor->crew.n_used)
+			supervisor->crew.n_used = i + 1;
 		more--;
 	}
 	supervisor->accept.may_be_stuck = false;
@@ -264,10 +275,12 @@ static void plan_growth(struct supervisor *supervisor)
 
 static void plan_first(struct supervisor *supervisor)
 {
+	struct crew *crew = &supervisor->crew;
 	bool grows = supervisor->server->engine->grows;
-	for (uint32_t i = 0; i < supervisor->crew.n_members; i++)
-		supervisor->crew.members[i].start_at_ns =
-			grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
+	for (uint32_t i = 0; i < crew->n_members; i++)
+		crew->members[i].start_at_ns = grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
+	if (grows && crew->n_used > SUPERVISOR_FIRST)
+		crew->n_used = SUPERVISOR_FIRST;
 }
 
 static void start_due(struct supervisor *supervisor)
@@ -277,7 +290,7 @@ static void start_due(struct supervisor *supervisor)
 	if (supervisor->server->engine->grows)
 		plan_growth(supervisor);
 	uint64_t now_ns = clock_now_ns();
-	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
+	for (uint32_t i = 0; i < supervisor->crew.n_used; i++) {
 		if (supervisor->crew.members[i].pid == 0 &&
 		    supervisor->crew.members[i].start_at_ns <= now_ns)
 			start(supervisor, i);
@@ -289,7 +302,7 @@ static uint64_t next_start_ns(const struct supervisor *supervisor)
 	uint64_t next_ns = CLOCK_NEVER;
 	if (!may_start(supervisor))
 		return next_ns;
-	for (uint32_t i = 0; i < supervisor->crew.n_members; i++) {
+	for (uint32_t i = 0; i < supervisor->crew.n_used; i++) {
 		if (supervisor->crew.members[i].pid == 0)
 			next_ns =
 				clock_earlier_ns(next_ns, supervisor->crew.members[i].start_at_ns);
