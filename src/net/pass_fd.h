@@ -12,8 +12,8 @@
 #include "base/compiler.h"
 
 /*
- * Opens a channel: non-blocking, close-on-exec, both ends the caller's. It keeps what was sent until
- * it is received, a few hundred messages at most. Returns 0 or -errno.
+ * Opens a channel: non-blocking, close-on-exec, both ends the caller's. It keeps what was sent
+ * until it is received, a few hundred messages at most. Returns 0 or -errno.
  */
 MUST_USE int pass_fd_open(int *ret_sender, int *ret_receiver);
 

@@ -187,8 +187,9 @@ size_t admission_poll_waiting(const struct admission *admission, struct pollfd *
 }
 
 /*
- * Has the client ended a connection that waits, with nothing left to echo? *ret_code: 0 or the error
- * behind it. A client may also have sent what it has to send, and its FIN: it waits for the echo.
+ * Has the client ended a connection that waits, with nothing left to echo? *ret_code: 0 or the
+ * error behind it. A client may also have sent what it has to send, and its FIN: it waits for the
+ * echo.
  */
 static bool has_ended(struct arrival *arrival, int *ret_code)
 {

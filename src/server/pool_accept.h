@@ -36,7 +36,9 @@ struct pool_accept {
 	bool is_ready[LISTENERS_MOST];
 };
 
-/* Descriptors that it polls at most: channel and connections that wait, besides listening sockets. */
+/*
+ * Descriptors that it polls at most: channel and connections that wait, besides listening sockets.
+ */
 #define POOL_ACCEPT_POLLS (LISTENERS_MOST + 2 + ADMISSION_POLLS)
 
 /* Opens what that takes. Returns 0 or a negative code; to be closed in either case. */

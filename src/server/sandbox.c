@@ -184,7 +184,9 @@ static const struct seccomp_rule worker_rules[] = {
 	FUTEX(FUTEX_WAKE),           FUTEX(FUTEX_WAIT_BITSET),
 };
 
-/* Connections are passed from the supervisor to workers (server/dispatch.h): the supervisor's part. */
+/*
+ * Connections are passed from the supervisor to workers (server/dispatch.h): the supervisor's part.
+ */
 static const struct seccomp_rule passing_rules[] = {
 	{ .call = __NR_sendmsg, .checks = { SECCOMP_IS(2, MSG_NOSIGNAL) } },
 	{ .call = __NR_socketpair,

@@ -127,8 +127,8 @@ void server_client_turned_away(struct server *server, const struct peer *peer, e
 			       int code, uint64_t ticket);
 
 /*
- * A client that waited since start_ns has ended the connection itself, after it had sent nothing, or
- * by the error `code`.
+ * A client that waited since start_ns has ended the connection itself, after it had sent nothing,
+ * or by the error `code`.
  */
 void server_client_left(struct server *server, const struct peer *peer, uint64_t start_ns,
 			int code);

@@ -220,8 +220,8 @@ static void follow_drain(struct fork_engine *engine)
 }
 
 /*
- * Waits for signals, for the end of connections that wait and, while admission is open, for clients:
- * ready[1 + i] is listener i, and those that wait come behind.
+ * Waits for signals, for the end of connections that wait and, while admission is open, for
+ * clients: ready[1 + i] is listener i, and those that wait come behind.
  */
 MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *ready)
 {

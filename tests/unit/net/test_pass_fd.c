@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passing descriptors: each message comes once, whole and with its descriptor, or stays where it is.
+ * Passing descriptors: each message comes once, whole and with its descriptor, or stays where it
+ * is.
  */
 #include "net/pass_fd.h"
 

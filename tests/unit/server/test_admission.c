@@ -472,7 +472,9 @@ TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
 		close(clients[i]);
 }
 
-/* Accepts clients of one source that waits: `n` of 127.0.0.`source`. Their sockets are in clients. */
+/*
+ * Accepts clients of one source that waits: `n` of 127.0.0.`source`. Their sockets are in clients.
+ */
 static void let_wait(unsigned int source, int *clients, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

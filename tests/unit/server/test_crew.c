@@ -279,7 +279,9 @@ TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there)
 
 /* ---- clients that the supervisor has passed to a worker ---- */
 
-/* A client of 192.0.2.7 in the supervisor's table, and its message in the slot of the i-th worker. */
+/*
+ * A client of 192.0.2.7 in the supervisor's table, and its message in the slot of the i-th worker.
+ */
 static struct client *pass_on(uint32_t i)
 {
 	struct peer peer = peer_number(7);
