@@ -44,10 +44,10 @@ struct ping_report {
 };
 
 /*
- * Pings until all are done, INT or TERM ends it, or standard output cannot be written any more; QUIT
- * prints a line of figures in between. Returns STATUS_OK and *ret_report, the caller's, to be closed
- * by result_close(); or why there is none, which was said: INT and TERM end it by that signal until
- * it is connected.
+ * Pings until all are done, INT or TERM ends it, or standard output cannot be written any more;
+ * QUIT prints a line of figures in between. Returns STATUS_OK and *ret_report, the caller's, to be
+ * closed by result_close(); or why there is none, which was said: INT and TERM end it by that
+ * signal until it is connected.
  */
 MUST_USE enum status ping_run(const struct ping_config *config, struct ping_report *ret_report);
 

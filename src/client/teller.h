@@ -43,7 +43,9 @@ void teller_open(struct teller *ret_teller, bool is_quiet, bool has_timestamps);
 /* Adds a line; the line end is added. */
 void teller_say(struct teller *teller, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Writes as much as is taken now. Returns whether to go on: standard output can still be written. */
+/*
+ * Writes as much as is taken now. Returns whether to go on: standard output can still be written.
+ */
 bool teller_flush(struct teller *teller);
 
 /*

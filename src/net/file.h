@@ -28,8 +28,8 @@ MUST_USE int file_close(FILE *file);
  * A new regular file is written beside the old one and takes its name, with its owner, group and
  * mode: at any moment one of the two is there, and after a failure it is the old one. Where that
  * cannot be done (a mount point, a directory that is not writable, another owner, an access control
- * list, several names, a symbolic link), the old file is overwritten, once there is room for the new
- * content. Anything else, as a pipe, is simply written.
+ * list, several names, a symbolic link), the old file is overwritten, once there is room for the
+ * new content. Anything else, as a pipe, is simply written.
  */
 struct file_draft {
 	FILE *file;
@@ -40,16 +40,16 @@ struct file_draft {
 };
 
 /*
- * Begins one. Fails if it can be seen already that `path` cannot be written. "-" is standard output;
- * so are /dev/stdout and the like, and /dev/fd/N is descriptor N: they are not opened anew. A named
- * pipe is waited for until it is read. *ret_draft is the caller's, to be kept or dropped. Returns 0,
- * -ENOMEM or -errno.
+ * Begins one. Fails if it can be seen already that `path` cannot be written. "-" is standard
+ * output; so are /dev/stdout and the like, and /dev/fd/N is descriptor N: they are not opened anew.
+ * A named pipe is waited for until it is read. *ret_draft is the caller's, to be kept or dropped.
+ * Returns 0, -ENOMEM or -errno.
  */
 MUST_USE int file_draft(const char *path, struct file_draft *ret_draft);
 
 /*
- * It is whole: writes it. The draft is gone then, also on failure. `wait`: what may end the wait for
- * a reader (writer_write_all()). Returns 0, -EINTR or -errno.
+ * It is whole: writes it. The draft is gone then, also on failure. `wait`: what may end the wait
+ * for a reader (writer_write_all()). Returns 0, -EINTR or -errno.
  */
 MUST_USE int file_keep(struct file_draft *draft, struct writer_wait *wait);
 

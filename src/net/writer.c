@@ -231,7 +231,9 @@ uint64_t writer_retry_ns(const struct writer *writer, bool wants_room)
 	return wants_room && writer->retry_ns != 0 ? writer->retry_ns : CLOCK_NEVER;
 }
 
-/* Waits for a descriptor, or until retry_ns. Returns 0, or -EINTR or -errno (writer_write_all()). */
+/*
+ * Waits for a descriptor, or until retry_ns. Returns 0, or -EINTR or -errno (writer_write_all()).
+ */
 MUST_USE static int wait_for(struct pollfd event, uint64_t retry_ns, uint64_t stalled_ns,
 			     struct writer_wait *wait)
 {

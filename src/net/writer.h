@@ -78,9 +78,9 @@ MUST_USE int writer_write_all(struct writer *writer, const void *bytes, size_t s
 			      struct writer_wait *wait);
 
 /*
- * Says that `what` cannot be written ("-" is standard output), unless its reader is gone or a signal
- * has ended the wait.
- * Returns the exit status for the code: that of SIGPIPE, of the signal, or STATUS_MACHINE.
+ * Says that `what` cannot be written ("-" is standard output), unless its reader is gone or a
+ * signal has ended the wait. Returns the exit status for the code: that of SIGPIPE, of the signal,
+ * or STATUS_MACHINE.
  */
 MUST_USE enum status writer_status(int code, const char *what, const struct writer_wait *wait);
 
@@ -91,8 +91,8 @@ MUST_USE enum status writer_status(int code, const char *what, const struct writ
 MUST_USE int writer_finish(struct writer *writer, struct writer_wait *wait);
 
 /*
- * Makes a writer of standard error and has the log use it; at the end, waits for a moment until what
- * is left is written.
+ * Makes a writer of standard error and has the log use it; at the end, waits for a moment until
+ * what is left is written.
  */
 void writer_open_log(struct writer *ret_writer);
 void writer_close_log(struct writer *writer);

@@ -2,8 +2,8 @@
 /*
  * What was run, where and when, and the runs of a sum, from our own document.
  *
- * Of a sum, "parts" has an id of each run, "spans" when it ran and with what. Earlier versions wrote
- * no spans, or neither of them.
+ * Of a sum, "parts" has an id of each run, "spans" when it ran and with what. Earlier versions
+ * wrote no spans, or neither of them.
  */
 #include <errno.h>
 #include <stdlib.h>

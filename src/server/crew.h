@@ -39,7 +39,7 @@ struct crew {
 	struct member *members;
 	struct clients *tables; /* members[i] has tables[i] */
 	uint32_t n_members;
-	uint32_t n_used; /* members from here on have no worker, and none is to be started */
+	uint32_t n_used;  /* members from here on have no worker, and none is to be started */
 	struct news news; /* wakes the supervisor */
 	struct news_sleep *news_sleep;
 	_Atomic uint64_t *said_ns; /* when one of them said last that clients wait */

@@ -35,8 +35,8 @@
 #include "server/worker.h"
 
 /*
- * A stack is this and the buffer; of the buffer only what bytes have filled is memory. The C library
- * may want more: 128 KiB on arm64.
+ * A stack is this and the buffer; of the buffer only what bytes have filled is memory. The C
+ * library may want more: 128 KiB on arm64.
  */
 #define STACK_SIZE ((size_t)48 * 1024)
 

@@ -26,7 +26,6 @@
  * What else can happen, and where it is handled:
  *   - a receive that lasts ends by itself, without "more", for instance as there is no buffer
  *     (-ENOBUFS) or no room for its completion: it is asked for again (advance());
- *   - a send takes less than all: the rest is the driver's;
  *   - a socket of which the ring has a request is not closed: cancel first (end()), so that our FIN
  *     goes out and its number is not given to the next client while the kernel still uses it;
  *   - clients are accepted by accept4(2), when one is there (docs/decisions/0012).
@@ -140,8 +139,7 @@ static void stash_all(struct uring *uring, struct ringed *ringed)
 
 static void drop_all(struct uring *uring, struct ringed *ringed)
 {
-	int size;
-	while (arrivals_any(&ringed->arrivals))
+	for (int size; arrivals_any(&ringed->arrivals);)
 		ring_give_back(uring->ring,
 			       arrivals_take(&uring->arrivals, &ringed->arrivals, &size));
 }
@@ -273,15 +271,14 @@ static void advance(struct uring *uring, struct ringed *ringed)
 	struct conn *conn = &ringed->conn;
 	if (ringed->in_flight != 0)
 		return;
-	if (ringed->is_called_off || ringed->is_a_lot) {
+	if (ringed->is_called_off || ringed->is_a_lot)
 		turn(uring, ringed);
-	} else if (arrivals_any(&ringed->arrivals)) {
+	else if (arrivals_any(&ringed->arrivals))
 		echo_next(uring, ringed);
-	} else if (ringed->code < 0 || ringed->has_ended) {
+	else if (ringed->code < 0 || ringed->has_ended)
 		turn(uring, ringed); /* a receive says it again, and what is to be done then */
-	} else if (!ringed->is_receiving) {
+	else if (!ringed->is_receiving)
 		receive(uring, ringed);
-	}
 	crowd_note(conn);
 }
 
@@ -387,8 +384,7 @@ static void slow_down(struct uring *uring, struct ringed *ringed)
 
 static void handle_deadlines(struct uring *uring)
 {
-	struct conn *conn;
-	while ((conn = drive_next_due(&uring->driver)) != NULL)
+	for (struct conn *conn; (conn = drive_next_due(&uring->driver)) != NULL;)
 		slow_down(uring, (struct ringed *)conn);
 }
 
@@ -398,8 +394,6 @@ static void call_off(struct uring *uring)
 	crowd->is_called_off = true;
 	for (struct conn *conn = NULL; (conn = crowd_each(crowd, conn)) != NULL;) {
 		struct ringed *ringed = (struct ringed *)conn;
-		if (ringed->mode == ENDING)
-			continue;
 		/* What the ring is sending, and what it has received, comes first. */
 		ringed->is_called_off = true;
 		if (ringed->in_flight == 0)

@@ -569,7 +569,7 @@ TEST(a_connection_that_the_client_ends_while_it_waits_is_dropped_and_logged)
 	close(clients[3]);
 }
 
-TEST(a_connection_that_is_half_closed_behind_bytes_waits_for_their_echo_and_wakes_nothing)
+TEST(a_half_closed_connection_with_bytes_waits_for_their_echo_and_wakes_nothing)
 {
 	limit_sources(1);
 	int clients[2];
@@ -902,7 +902,7 @@ int main(void)
 		ADMISSION_TEST(
 			a_connection_that_the_client_ends_while_it_waits_is_dropped_and_logged),
 		ADMISSION_TEST(
-			a_connection_that_is_half_closed_behind_bytes_waits_for_their_echo_and_wakes_nothing),
+			a_half_closed_connection_with_bytes_waits_for_their_echo_and_wakes_nothing),
 		ADMISSION_TEST(a_reset_behind_a_half_close_is_noticed_while_it_waits),
 		ADMISSION_TEST(unix_clients_are_no_source),
 		ADMISSION_TEST(
