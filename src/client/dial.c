@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -13,21 +14,39 @@
 #include "net/machine.h"
 #include "net/signals.h"
 
+/* ---- every address of a name ---- */
+
+/* A connection attempt to one of the addresses. */
+struct attempt {
+	int fd; /* -1: not begun, or it has failed */
+	uint64_t start_ns, deadline_ns;
+};
+
+/* Attempts to connect to the addresses of a name; the first that succeeds ends it (RFC 8305, 5). */
+struct race {
+	const struct dial_request *request;
+	struct addr list[ADDR_MAX_RESOLVED];
+	struct attempt attempts[ADDR_MAX_RESOLVED];
+	int n, n_begun, n_open;
+	uint64_t next_ns; /* the next address is tried then, or as soon as one fails */
+	uint64_t end_ns;
+	bool is_won;
+	struct dialed dialed; /* what won; else its code, that of the failures so far */
+};
+
 /*
- * Deadline for one of n addresses, from now on: a fair share of the time until end_ns, so that each
- * is tried; at least its share of the whole, if we were stopped while another was tried.
+ * Deadline for an attempt that begins now. If the process was stopped until after the end, an
+ * address that was not tried yet still has its share of the timeout.
  */
-static uint64_t share_deadline_ns(const struct dial_request *request, uint64_t now_ns,
-				  uint64_t end_ns, int n, int n_left)
+static uint64_t attempt_deadline_ns(const struct race *race, uint64_t now_ns)
 {
-	uint64_t timeout_ns = request->timeout_ns;
-	if (timeout_ns == 0 || (timeout_ns == CLOCK_NEVER && n_left > 1))
+	uint64_t timeout_ns = race->request->timeout_ns;
+	if (timeout_ns == 0)
 		return clock_after_ns(now_ns, DIAL_TIMEOUT_NS);
 	if (timeout_ns == CLOCK_NEVER)
 		return clock_after_ns(now_ns, DIAL_LONGEST_NS);
-	uint64_t left_ns = end_ns > now_ns ? end_ns - now_ns : 0;
-	uint64_t fair_ns = left_ns / (uint64_t)n_left, share_ns = timeout_ns / (uint64_t)n;
-	return clock_after_ns(now_ns, fair_ns > share_ns ? fair_ns : share_ns);
+	uint64_t share_ns = clock_after_ns(now_ns, timeout_ns / (uint64_t)race->n);
+	return share_ns > race->end_ns ? share_ns : race->end_ns;
 }
 
 /* Does a code mean that this machine does not reach addresses of that family at all? */
@@ -36,36 +55,150 @@ static bool is_of_family(int code)
 	return code == -EAFNOSUPPORT || code == -ENETUNREACH || code == ERR_NO_SOURCE;
 }
 
+/* Notes the code of a failed attempt. The next address is tried at once. */
+static void note_failure(struct race *race, int code, uint64_t now_ns)
+{
+	if (race->dialed.fd == 0 || !is_of_family(code) || is_of_family(race->dialed.fd))
+		race->dialed.fd = code;
+	race->next_ns = now_ns;
+}
+
+static void begin_attempt(struct race *race, uint64_t now_ns)
+{
+	int i = race->n_begun++;
+	int fd = connect_begin(&race->list[i], race->request->source);
+	race->next_ns = now_ns + DIAL_ATTEMPT_DELAY_NS;
+	if (fd < 0) {
+		note_failure(race, fd, now_ns);
+		return;
+	}
+	race->attempts[i] = (struct attempt){
+		.fd = fd,
+		.start_ns = now_ns,
+		.deadline_ns = attempt_deadline_ns(race, now_ns),
+	};
+	race->n_open++;
+}
+
+/* An attempt is over, with a code or 0. */
+static void end_attempt(struct race *race, int i, int code, uint64_t now_ns)
+{
+	struct attempt *attempt = &race->attempts[i];
+	race->n_open--;
+	if (code == 0) {
+		race->is_won = true;
+		race->dialed = (struct dialed){
+			.fd = attempt->fd,
+			.addr = race->list[i],
+			.took_ns = now_ns - attempt->start_ns,
+		};
+		attempt->fd = -1;
+		return;
+	}
+	note_failure(race, code, now_ns);
+	io_close(&attempt->fd);
+}
+
+/* Waits for the outcome of an attempt, or until the next address is to be tried. */
+static void await_attempts(struct race *race)
+{
+	struct pollfd fds[ADDR_MAX_RESOLVED];
+	uint64_t until_ns = race->n_begun < race->n ? race->next_ns : CLOCK_NEVER;
+	for (int i = 0; i < race->n_begun; i++) {
+		fds[i] = (struct pollfd){ .fd = race->attempts[i].fd, .events = POLLOUT };
+		if (fds[i].fd >= 0)
+			until_ns = clock_earlier_ns(until_ns, race->attempts[i].deadline_ns);
+	}
+	int ready = io_wait(fds, (size_t)race->n_begun, until_ns);
+	uint64_t now_ns = clock_now_ns();
+	for (int i = 0; i < race->n_begun && !race->is_won; i++) {
+		if (fds[i].fd < 0)
+			continue;
+		if (ready < 0)
+			end_attempt(race, i, ready, now_ns);
+		else if (fds[i].revents != 0)
+			end_attempt(race, i, connect_outcome(fds[i].fd), now_ns);
+		else if (now_ns >= race->attempts[i].deadline_ns)
+			end_attempt(race, i, -ETIMEDOUT, now_ns);
+	}
+}
+
+/* Alternates between the families, the first one first (RFC 8305, 4); each keeps its order. */
+static void interleave_families(struct addr *list, int n)
+{
+	for (int i = 1; i < n; i++) {
+		int other = i;
+		while (other < n && list[other].any.sa_family == list[i - 1].any.sa_family)
+			other++;
+		if (other == n)
+			return; /* the rest is of one family */
+		struct addr next = list[other];
+		memmove(&list[i + 1], &list[i], (size_t)(other - i) * sizeof(*list));
+		list[i] = next;
+	}
+}
+
+/* The addresses are in *race. */
+static struct dialed race_addresses(struct race *race)
+{
+	uint64_t now_ns = clock_now_ns();
+	interleave_families(race->list, race->n);
+	/* The resolver has its own timeouts (resolv.conf(5)); ours begins when it is done. */
+	race->end_ns = clock_after_ns(now_ns, race->request->timeout_ns);
+	while (!race->is_won && (race->n_begun < race->n || race->n_open > 0)) {
+		bool is_due = race->n_open == 0 || now_ns >= race->next_ns;
+		if (is_due && race->n_begun < race->n)
+			begin_attempt(race, now_ns);
+		else
+			await_attempts(race);
+		now_ns = clock_now_ns();
+	}
+	for (int i = 0; i < race->n_begun; i++)
+		io_close(&race->attempts[i].fd);
+	return race->dialed;
+}
+
+/* The queue of a unix socket can be full, which connect_open() knows. */
+static struct dialed dial_unix(const struct dial_request *request, const struct addr *addr)
+{
+	uint64_t start_ns = clock_now_ns(), timeout_ns = request->timeout_ns;
+	if (timeout_ns == 0)
+		timeout_ns = DIAL_TIMEOUT_NS;
+	else if (timeout_ns == CLOCK_NEVER)
+		timeout_ns = DIAL_LONGEST_NS;
+	int fd = connect_open(addr, NULL, clock_after_ns(start_ns, timeout_ns));
+	return (struct dialed){ .fd = fd, .addr = *addr, .took_ns = clock_now_ns() - start_ns };
+}
+
 struct dialed dial(const struct dial_request *request)
 {
-	struct addr list[ADDR_MAX_RESOLVED];
-	int n = addr_resolve(request->server, request->family, list);
-	struct dialed dialed = { .fd = n };
-	/* The resolver has its own timeouts (resolv.conf(5)); ours begins when it is done. */
-	uint64_t end_ns = clock_deadline_ns(request->timeout_ns);
-	for (int i = 0; i < n; i++) {
-		uint64_t start_ns = clock_now_ns();
-		uint64_t deadline_ns = share_deadline_ns(request, start_ns, end_ns, n, n - i);
-		int fd = connect_open(&list[i], request->source, deadline_ns);
-		if (fd >= 0)
-			return (struct dialed){
-				.fd = fd,
-				.addr = list[i],
-				.took_ns = clock_now_ns() - start_ns,
-			};
-		if (i == 0 || !is_of_family(fd) || is_of_family(dialed.fd))
-			dialed.fd = fd;
-	}
-	return dialed;
+	struct race race = { .request = request };
+	for (int i = 0; i < ADDR_MAX_RESOLVED; i++)
+		race.attempts[i].fd = -1;
+	race.n = addr_resolve(request->server, request->family, race.list);
+	if (race.n < 0)
+		return (struct dialed){ .fd = race.n };
+	if (race.list[0].any.sa_family == AF_UNIX)
+		return dial_unix(request, &race.list[0]);
+	return race_addresses(&race);
 }
 
 /* ---- in a thread ---- */
+
+static void free_dialing(struct dialing *dialing)
+{
+	io_close(&dialing->done_fd);
+	io_close(&dialing->dialed.fd);
+	free(dialing);
+}
 
 static void *dial_thread(void *argument)
 {
 	struct dialing *dialing = argument;
 	dialing->dialed = dial(&dialing->request);
 	io_close(&dialing->finish_fd);
+	if (atomic_exchange(&dialing->is_released, true))
+		free_dialing(dialing);
 	return NULL;
 }
 
@@ -102,9 +235,18 @@ struct dialed dial_end(struct dialing *dialing)
 	if (dialing->has_thread)
 		pthread_join(dialing->thread, NULL);
 	struct dialed dialed = dialing->dialed;
-	io_close(&dialing->done_fd);
-	free(dialing);
+	dialing->dialed.fd = -1;
+	free_dialing(dialing);
 	return dialed;
+}
+
+void dial_abandon(struct dialing *dialing)
+{
+	if (dialing->has_thread)
+		pthread_detach(dialing->thread);
+	/* Whichever of the thread and its caller comes second frees it. */
+	if (atomic_exchange(&dialing->is_released, true))
+		free_dialing(dialing);
 }
 
 /* Returns 0 when it is done, or the signal that ends it; or a negative code. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connecting to a server by its name: every address in turn (UNP 11.11), and what to say when none
- * of them answers.
+ * Connecting to a server by its name: to any of its addresses, and what to say when none of them
+ * answers. An address that does not answer soon is joined by the next one (RFC 8305), so that a
+ * dead address costs a fraction of a second.
  *
  * Both take their time: getaddrinfo(3) blocks for as long as no name server answers, connect(2) for
  * as long as no SYN is answered. `talk` simply waits, because a signal at its default ends it
@@ -12,6 +13,7 @@
 #define CLIENT_DIAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,13 +31,16 @@
  */
 #define DIAL_LONGEST_NS (45 * CLOCK_NS_PER_S)
 
+/* An address that has not answered by then is joined by the next one (RFC 8305, 5). */
+#define DIAL_ATTEMPT_DELAY_NS (250 * CLOCK_NS_PER_MS)
+
 struct dial_request {
 	const struct addr_spec *server; /* of the kinds ADDR_HOST and ADDR_UNIX */
 	int family;                     /* AF_UNSPEC, AF_INET or AF_INET6 */
 	const struct addr *source;      /* where to connect from; NULL: anywhere */
 	/*
 	 * For all addresses together, once the name is looked up. 0: each has DIAL_TIMEOUT_NS.
-	 * CLOCK_NEVER: the last of them has DIAL_LONGEST_NS.
+	 * CLOCK_NEVER: each has DIAL_LONGEST_NS.
 	 */
 	uint64_t timeout_ns;
 };
@@ -47,8 +52,10 @@ struct dialed {
 };
 
 /*
- * Connects to the first address that answers. If none does, the code is that of the last one, and
- * among those of which this machine cannot use the family only if it can use none.
+ * Connects to the address that answers first, of those tried so far: they are tried in the order of
+ * RFC 6724 with the families in turn, the next one DIAL_ATTEMPT_DELAY_NS after the last, or as soon
+ * as one fails. If none answers, the code is that of the last failure; the code of a family that
+ * this machine cannot use only if it can use none.
  */
 struct dialed dial(const struct dial_request *request);
 
@@ -63,6 +70,7 @@ struct dialing {
 	int finish_fd; /* the other end of it, which the thread closes */
 	bool has_thread;
 	pthread_t thread;
+	atomic_bool is_released; /* by the thread, or by dial_abandon() */
 };
 
 /*
@@ -74,6 +82,9 @@ MUST_USE int dial_begin(const struct dial_request *request, struct dialing **ret
 
 /* Waits for the outcome, which is there at once if done_fd is readable, and frees it. */
 struct dialed dial_end(struct dialing *dialing);
+
+/* Frees it without waiting for the outcome: what it connects is closed again. */
+void dial_abandon(struct dialing *dialing);
 
 /*
  * Dials, and reads the signals meanwhile. Says why it failed, or at QUIT what it is waiting for.
