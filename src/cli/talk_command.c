@@ -5,7 +5,7 @@
 #include "cli/target.h"
 #include "client/talk.h"
 
-enum { TIMEOUT, RAW, IPV4, IPV6, N_OPTIONS };
+enum { TIMEOUT, NO_HALF_CLOSE, RAW, IPV4, IPV6, N_OPTIONS };
 
 static const struct option_row options[N_OPTIONS] = {
 	[TIMEOUT] = {
@@ -20,6 +20,15 @@ static const struct option_row options[N_OPTIONS] = {
 			   "takes longer in all, once the name is looked up. Without it the "
 			   "server may be silent for ever, and each of its addresses has 10 "
 			   "seconds to answer.",
+	},
+	[NO_HALF_CLOSE] = {
+		.name = "no-half-close",
+		.kind = OPTION_FLAG,
+		.help = "send the FIN only when every byte is back",
+		.details = "Send our FIN only when every byte of the input is back, not at the end "
+			   "of the input: for proxies that close both directions at the first FIN. "
+			   "A server that answers only at the end of its input never answers then: "
+			   "use --timeout.",
 	},
 	[RAW] = {
 		.name = "raw",
@@ -38,6 +47,7 @@ static enum status run(const struct arguments *arguments)
 	struct talk_config config = {
 		.timeout_ns = arguments->values[TIMEOUT],
 		.raw = arguments->values[RAW],
+		.no_half_close = arguments->values[NO_HALF_CLOSE],
 	};
 	enum status status =
 		target_read(&talk_command, arguments, IPV4, IPV6, &config.server, &config.family);
@@ -60,7 +70,11 @@ static const char *const description[] = {
 static const char *const diagnostics[] = {
 	"server ended early: 120 of 300 bytes came back",
 	"server reset the connection: 120 of 300 bytes came back",
+	"server ended early: 120 of 300 bytes came back (after our FIN: perhaps a proxy that has "
+	"no half-close; try --no-half-close)",
 	"byte 8192 differs: sent 0x41, got 0x00",
+	"byte 0 differs: sent 0x47, got 0x48 (no echo but an HTTP server: it answers \"HTTP/1.1 400 "
+	"Bad Request\")",
 	"byte 300 was never sent: got 0x0a",
 	"no reply for 2s: 0 of 6 bytes came back",
 	"server did not end within 2s: 6 of 6 bytes came back",

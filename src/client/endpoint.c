@@ -11,6 +11,9 @@
 /* So many bytes are not found in a reply, or changed by a rule, by chance. */
 #define ENOUGH ((size_t)4)
 
+/* Number of bytes of a foreign text among which nothing of what was sent may be. */
+#define OTHER_SIZE ((size_t)16)
+
 static bool is(struct endpoint *endpoint, enum endpoint_kind kind, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
@@ -238,4 +241,64 @@ struct endpoint endpoint_judge(const struct endpoint_reply *reply)
 	is(&endpoint, ENDPOINT_OTHER, "no echo: it answers %s",
 	   excerpt_quoted(reply->received, reply->n_received).text);
 	return endpoint;
+}
+
+/* ---- a mistake, or another server ---- */
+
+/* Is a quarter of what came right, at its place? Then it is an echo that makes a mistake. */
+static bool is_mostly_right(const struct endpoint_reply *reply)
+{
+	size_t n = reply->n_sent < reply->n_received ? reply->n_sent : reply->n_received;
+	size_t n_same = 0;
+	for (size_t i = 0; i < n; i++)
+		n_same += reply->sent[i] == reply->received[i];
+	return n_same * 4 >= n;
+}
+
+/* Are there bytes of what was sent, ENOUGH in a row, among the first n that came? */
+static bool has_sent_bytes(const struct endpoint_reply *reply, size_t n)
+{
+	for (size_t i = 0; i + ENOUGH <= n; i++) {
+		if (memmem(reply->sent, reply->n_sent, reply->received + i, ENOUGH) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool is_other_text(const struct endpoint_reply *reply)
+{
+	size_t n = excerpt_text_length(reply->received, reply->n_received);
+	return n >= ENOUGH && !is_mostly_right(reply) &&
+	       !has_sent_bytes(reply, n < OTHER_SIZE ? n : OTHER_SIZE);
+}
+
+/* Does the prefix hold nothing of what was sent? Otherwise the echo is shifted or repeated. */
+static bool is_other_prefix(const struct endpoint_reply *reply)
+{
+	size_t line = first_line(reply->sent, reply->n_sent);
+	const unsigned char *found = memmem(reply->received, reply->n_received, reply->sent, line);
+	if (found == NULL || line == 0)
+		return false;
+	size_t n = (size_t)(found - reply->received);
+	bool is_start = n <= reply->n_sent && memcmp(reply->received, reply->sent, n) == 0;
+	return !is_start && !has_sent_bytes(reply, n);
+}
+
+/* Is what comes behind the echo its end once more? */
+static bool is_end_repeated(const struct endpoint_reply *reply)
+{
+	size_t n = reply->n_received - reply->n_sent;
+	return n <= reply->n_sent &&
+	       memcmp(reply->received + reply->n_sent, reply->sent + reply->n_sent - n, n) == 0;
+}
+
+bool endpoint_is_named(const struct endpoint_reply *reply, enum endpoint_kind kind)
+{
+	if (kind == ENDPOINT_OTHER)
+		return is_other_text(reply);
+	if (kind == ENDPOINT_PREFIX)
+		return is_other_prefix(reply);
+	if (kind == ENDPOINT_SUFFIX)
+		return !is_end_repeated(reply);
+	return kind != ENDPOINT_ECHO && kind != ENDPOINT_SHORT && kind != ENDPOINT_SILENT;
 }

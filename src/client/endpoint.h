@@ -45,4 +45,10 @@ struct endpoint {
  */
 struct endpoint endpoint_judge(const struct endpoint_reply *reply);
 
+/*
+ * Returns true if the reply names another kind of server: a protocol, or a rule by which an echo is
+ * changed. False for an echo that makes a mistake: bytes that are missing, doubled or changed.
+ */
+bool endpoint_is_named(const struct endpoint_reply *reply, enum endpoint_kind kind);
+
 #endif

@@ -8,6 +8,10 @@
  * differs, or was never sent; nothing comes back for too long; the input cannot be read, the output
  * not be written; the output's reader is gone.
  *
+ * A proxy may close both directions at our FIN, and the rest of the echo is lost with it. The
+ * verdict says so where it may have happened; with --no-half-close the FIN is sent when everything
+ * is back.
+ *
  * Why it cannot deadlock: no step ever waits for one thing alone. Reading input, sending, receiving
  * and writing output each go on as soon as they can, and the only one that waits for another is
  * input for room in the window, which an echo frees because all of it has been sent.
@@ -31,6 +35,7 @@
 #include "base/status.h"
 #include "base/units.h"
 #include "client/dial.h"
+#include "client/endpoint.h"
 #include "client/progress.h"
 #include "client/window.h"
 #include "net/io.h"
@@ -38,6 +43,12 @@
 #include "net/writer.h"
 
 #define RECEIVE_SIZE ((size_t)64 * 1024)
+
+/* Number of bytes that are kept from the start of the reply, to name a server that is no echo. */
+#define START_SIZE ((size_t)1024)
+
+/* Time to wait for the rest of such a reply after its first wrong byte. */
+#define REST_NS (100 * CLOCK_NS_PER_MS)
 
 struct talk {
 	IO_ALIGNED unsigned char received[RECEIVE_SIZE];
@@ -53,6 +64,10 @@ struct talk {
 	bool over;          /* the verdict is known, all that is left is the output */
 	enum status status; /* the verdict */
 	char verdict[256];  /* and its sentence, empty for STATUS_OK */
+	bool server_ended;  /* by a FIN or a reset */
+
+	unsigned char start[START_SIZE]; /* the first n_start bytes of the reply */
+	size_t n_start;
 
 	const char *output; /* what came back and is not written yet */
 	size_t output_size;
@@ -80,6 +95,11 @@ static void end_with(struct talk *talk, enum status status, const char *format, 
 	va_end(values);
 }
 
+/* What is added to a verdict. */
+struct reason {
+	char text[sizeof(((struct endpoint *)0)->text) + 8];
+};
+
 /* How much of the input that was read so far has come back, for a verdict. */
 struct came_back {
 	char text[80];
@@ -96,6 +116,7 @@ static struct came_back came_back(const struct talk *talk)
 static void judge_error(struct talk *talk, int code)
 {
 	bool is_reset = code == -ECONNRESET || code == -EPIPE;
+	talk->server_ended = is_reset;
 	end_with(talk, STATUS_ECHO_FAILED, "%s: %s",
 		 is_reset ? "server reset the connection" : err_text(code).text,
 		 came_back(talk).text);
@@ -129,6 +150,15 @@ static void give_up_sending(struct talk *talk, int code)
 	send_end(talk);
 }
 
+/* Everything is sent, and with --no-half-close everything is back. */
+static void send_end_if_due(struct talk *talk)
+{
+	const struct window *window = &talk->window;
+	uint64_t first = talk->config->no_half_close ? window->returned : window->sent;
+	if (talk->input_ended && first == window->taken && !talk->end_sent)
+		send_end(talk);
+}
+
 static void send_unsent(struct talk *talk)
 {
 	const unsigned char *bytes;
@@ -145,8 +175,7 @@ static void send_unsent(struct talk *talk)
 		window_send(&talk->window, (size_t)n);
 	}
 
-	if (talk->input_ended && !talk->end_sent)
-		send_end(talk);
+	send_end_if_due(talk);
 }
 
 static void take_input(struct talk *talk)
@@ -181,6 +210,14 @@ static void give_output(struct talk *talk, const void *bytes, size_t size)
 	talk->output_size = escape_bytes(&talk->escape, bytes, size, talk->shown);
 }
 
+/* Keeps the first bytes of the reply. */
+static void keep_start(struct talk *talk, const unsigned char *bytes, size_t n)
+{
+	size_t room = START_SIZE - talk->n_start, size = n < room ? n : room;
+	memcpy(talk->start + talk->n_start, bytes, size);
+	talk->n_start += size;
+}
+
 static void verify(struct talk *talk, size_t n)
 {
 	struct window *window = &talk->window;
@@ -212,6 +249,7 @@ static void judge_silence(struct talk *talk)
 /* The server has ended its half. */
 static void judge_end(struct talk *talk)
 {
+	talk->server_ended = true;
 	if (is_all_back(talk))
 		end_with(talk, STATUS_OK, "%s", "");
 	else if (talk->send_code != 0 && talk->send_code != -EPIPE)
@@ -227,6 +265,7 @@ static void receive(struct talk *talk)
 		return;
 	talk->waiting_since_ns = clock_now_ns();
 	if (n > 0) {
+		keep_start(talk, talk->received, (size_t)n);
 		verify(talk, (size_t)n);
 		give_output(talk, talk->received, (size_t)n);
 	} else if (n == 0) {
@@ -349,9 +388,70 @@ MUST_USE static int converse(struct talk *talk)
 			send_unsent(talk);
 		if (fds[SERVER].revents & ~POLLOUT && talk->output_size == 0 && !talk->over)
 			receive(talk);
+		if (!talk->over)
+			send_end_if_due(talk);
 		progress_show(&talk->progress, talk->window.returned);
 	}
 	return 0;
+}
+
+/* ---- the reason ---- */
+
+/* Waits for the rest of a reply that is wrong, to see what kind of server sends it. */
+static void receive_rest(struct talk *talk)
+{
+	uint64_t deadline_ns = clock_deadline_ns(REST_NS);
+	struct pollfd ready = { .fd = talk->fd, .events = POLLIN };
+	while (talk->n_start < START_SIZE && io_wait(&ready, 1, deadline_ns) > 0) {
+		ssize_t n = io_recv(talk->fd, talk->received, RECEIVE_SIZE);
+		if (n <= 0)
+			break;
+		keep_start(talk, talk->received, (size_t)n);
+	}
+}
+
+/* Names the server if its reply is that of another protocol, or an echo changed by a rule. */
+static bool is_foreign(struct talk *talk, struct endpoint *ret_endpoint)
+{
+	size_t n_right = (size_t)talk->window.returned;
+	if (talk->window.returned >= START_SIZE)
+		return false;
+	if (talk->n_start > n_right && !talk->server_ended)
+		receive_rest(talk);
+
+	/* What was right is what was sent; the window has the rest of what was sent. */
+	unsigned char sent[START_SIZE];
+	const unsigned char *in_flight;
+	size_t n = window_first_in_flight(&talk->window, &in_flight), room = START_SIZE - n_right;
+	n = n < room ? n : room;
+	memcpy(sent, talk->start, n_right);
+	memcpy(sent + n_right, in_flight, n);
+	const struct endpoint_reply reply = {
+		.sent = sent,
+		.n_sent = n_right + n,
+		.received = talk->start,
+		.n_received = talk->n_start,
+		.ended = talk->server_ended,
+	};
+	*ret_endpoint = endpoint_judge(&reply);
+	return endpoint_is_named(&reply, ret_endpoint->kind);
+}
+
+/* Says why the echo failed, where that is known beyond the verdict. */
+static struct reason reason_of(struct talk *talk)
+{
+	struct reason reason = { "" };
+	struct endpoint endpoint;
+	bool is_cut = talk->server_ended && talk->window.returned < talk->window.taken;
+	if (talk->status != STATUS_ECHO_FAILED)
+		return reason;
+	if (is_foreign(talk, &endpoint))
+		snprintf(reason.text, sizeof(reason.text), " (%s)", endpoint.text);
+	else if (is_cut && talk->end_sent && talk->send_code == 0)
+		snprintf(reason.text, sizeof(reason.text), "%s",
+			 " (after our FIN: perhaps a proxy that has no half-close; "
+			 "try --no-half-close)");
+	return reason;
 }
 
 /* Does the terminal show UTF-8? The locale says so (locale(7)). */
@@ -382,7 +482,7 @@ MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
 	if (finished < 0)
 		talk.status = writer_status(finished, "-", NULL);
 	else if (talk.verdict[0] != '\0')
-		log_error("%s", talk.verdict);
+		log_error("%s%s", talk.verdict, reason_of(&talk).text);
 	writer_close_log(&talk.log);
 	return talk.status;
 }

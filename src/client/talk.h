@@ -17,6 +17,7 @@ struct talk_config {
 	int family;              /* AF_UNSPEC, AF_INET or AF_INET6 */
 	uint64_t timeout_ns;     /* for connecting, and for silence while bytes are due; 0: none */
 	bool raw;                /* control bytes reach a terminal as they are */
+	bool no_half_close;      /* our FIN is sent only when every byte is back */
 };
 
 /*

@@ -51,6 +51,12 @@ uint64_t window_in_flight(const struct window *window)
 	return window->sent - window->returned;
 }
 
+size_t window_first_in_flight(const struct window *window, const unsigned char **ret_bytes)
+{
+	*ret_bytes = &window->ring[place_of(window->returned)];
+	return in_one_piece(window->returned, window->sent);
+}
+
 /* How many of n bytes are the same. */
 static size_t common_prefix(const unsigned char *a, const unsigned char *b, size_t n)
 {

@@ -14,6 +14,10 @@ import time
 from harness import PATIENCE, recv_all, recv_exactly, reset
 
 
+# What `talk` adds where the connection ended after its FIN and bytes are missing.
+NO_HALF_CLOSE = " (after our FIN: perhaps a proxy that has no half-close; try --no-half-close)"
+
+
 class Rogue:
     """A listening socket and its treatment: `with Rogue(mute) as server: talk(*server.words)`."""
 

@@ -188,6 +188,45 @@ static char *copy_of(const char *text, size_t n)
 }
 
 /* Nothing is read beyond the bytes given: the sanitizers see to it. */
+static bool is_named(const char *sent, const char *received)
+{
+	struct endpoint_reply reply = {
+		.sent = (const unsigned char *)sent,
+		.n_sent = strlen(sent),
+		.received = (const unsigned char *)received,
+		.n_received = strlen(received),
+	};
+	return endpoint_is_named(&reply, endpoint_judge(&reply).kind);
+}
+
+TEST(a_mistake_of_an_echo_names_no_other_server)
+{
+	static const char lines[] = "hello world\nhello world\n";
+	assert_false(is_named(lines, lines));
+	assert_false(is_named(lines, "hello"));                      /* cut */
+	assert_false(is_named(lines, ""));                           /* silent */
+	assert_false(is_named(lines, "hExxo world\nhello world\n")); /* changed */
+	assert_false(is_named(lines, "xello world\nhello world\n"));
+	assert_false(is_named(lines, "ello world\nhello world\n"));   /* lost */
+	assert_false(is_named(lines, "hhello world\nhello world\n")); /* repeated */
+	assert_false(is_named(lines, "hello hello world\nhello world\n"));
+	assert_false(is_named(lines, "hello world\nhello world\n\n"));
+	assert_false(is_named("hello", "\x01\x02\x03\x04\x05")); /* no text */
+}
+
+TEST(another_server_is_named)
+{
+	assert_true(is_named("hello\n", "HTTP/1.0 400 Bad Request\r\n"));
+	assert_true(is_named("hello\n", "500 unrecognized command\r\n"));
+	assert_true(is_named("hello\n", "SSH-2.0-OpenSSH\r\n"));
+	assert_true(is_named("hello\n", "you said: hello\n"));
+	assert_true(is_named("hello\n", "> hello\n"));
+	assert_true(is_named("hello\n", "hello\nbye\n"));
+	assert_true(is_named("hello\n", "HELLO\n"));
+	assert_true(is_named("hello\n", "olleh\n"));
+	assert_true(is_named("", "220 ready\r\n"));
+}
+
 TEST(every_cut_of_a_reply_has_a_sentence)
 {
 	static const char *const texts[] = { "hello\r\n", "HTTP/1.1", "\x15\x03\x03", "a\n",
@@ -224,6 +263,8 @@ int main(void)
 		cmocka_unit_test(rules_are_told),
 		cmocka_unit_test(a_reversal_is_told_wherever_the_line_end_is),
 		cmocka_unit_test(any_other_answer_is_shown_escaped_and_cut),
+		cmocka_unit_test(a_mistake_of_an_echo_names_no_other_server),
+		cmocka_unit_test(another_server_is_named),
 		cmocka_unit_test(every_cut_of_a_reply_has_a_sentence),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

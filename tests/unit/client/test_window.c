@@ -104,6 +104,8 @@ TEST(bytes_are_unsent_then_in_flight_then_returned)
 	assert_int_equal(give_back(50), WINDOW_SAME);
 	assert_int_equal(window_in_flight(&window), 70);
 	assert_int_equal(window.returned, 50);
+	assert_int_equal(window_first_in_flight(&window, &bytes), 70);
+	assert_int_equal(bytes[0], byte_at(50));
 }
 
 TEST(a_full_window_has_no_room_until_something_comes_back)
