@@ -147,7 +147,7 @@ MUST_USE static enum status compare_files(const struct expectations *all,
 					  const struct report_files *old,
 					  const struct report_files *new)
 {
-	struct side before, after;
+	struct side before = { 0 }, after = { 0 };
 	struct run_refusal why;
 	int rc = run_merge_check(old->runs, old->n, &why);
 	if (rc == 0)

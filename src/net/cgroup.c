@@ -76,13 +76,13 @@ static void unescape(char *text)
 {
 	char *to = text;
 	for (const char *from = text; *from != '\0'; from++) {
-		unsigned int code;
-		if (*from == '\\' && sscanf(from + 1, "%3o", &code) == 1) {
-			*to++ = (char)code;
+		char digits[4] = "", *end;
+		if (*from == '\\')
+			strncat(digits, from + 1, 3);
+		unsigned long code = strtoul(digits, &end, 8);
+		if (end == digits + 3)
 			from += 3;
-		} else {
-			*to++ = *from;
-		}
+		*to++ = (char)(end == digits + 3 ? code : (unsigned char)*from);
 	}
 	*to = '\0';
 }

@@ -98,9 +98,8 @@ static struct metric_text value_text(const struct side *side, const struct metri
 	struct metric_text text = { "-" };
 	if (value == NULL)
 		return text;
-	text = metric_text(metric, *value);
-	if (leaves_failures_out(side, metric))
-		strcat(text.text, "*");
+	const char *mark = leaves_failures_out(side, metric) ? "*" : "";
+	snprintf(text.text, sizeof(text.text), "%.32s%s", metric_text(metric, *value).text, mark);
 	return text;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/run_merge.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -283,6 +284,7 @@ MUST_USE static int check_span(const struct run *runs, size_t n, struct run_refu
 MUST_USE static int add_series(const struct run *runs, size_t n, struct run *sum,
 			       struct run_refusal *why)
 {
+	assert(n > 0);
 	for (size_t i = 0; i < n; i++) {
 		if (runs[i].series.n == 0)
 			return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/run_parts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -132,6 +133,7 @@ MUST_USE static int refuse_twice(const struct run *runs, size_t n, uint64_t id,
 		if (has_part(&runs[i], id))
 			found[n_found++] = &runs[i];
 	}
+	assert(n_found > 0);
 	const struct run *a = found[0], *b = n_found == 2 ? found[1] : found[0];
 	bool are_single = a->parts.n == 0 && b->parts.n == 0;
 	snprintf(why->text, sizeof(why->text),
@@ -316,7 +318,7 @@ MUST_USE static int list_bounds(struct run *run)
 {
 	const struct run_parts *parts = &run->parts;
 	size_t n_bound = 0;
-	char *reasons;
+	char *reasons = NULL;
 	int rc = list_texts(parts, offsetof(struct run_part, client_bound), "; ", &reasons);
 	if (rc < 0 || reasons == NULL || parts->n == 1) {
 		run->client_bound = reasons;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -149,12 +150,14 @@ struct conversation {
 	struct score score;
 	enum ending ending; /* once joined */
 	pthread_t thread;
+	atomic_int tid; /* of that thread, 0 until it runs */
 	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 };
 
 static void *run(void *context)
 {
 	struct conversation *conversation = context;
+	atomic_store(&conversation->tid, gettid());
 	conversation->ending = session_run(&conversation->session);
 	return NULL;
 }
@@ -263,13 +266,31 @@ static uint64_t send_some(int fd, uint64_t from, uint64_t until)
 	return sent > 0 ? (uint64_t)sent : 0;
 }
 
+/* Does the thread of the session wait, in poll(2) or in a call on its socket? */
+static bool is_asleep(struct conversation *conversation)
+{
+	char path[64], state = 0;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", atomic_load(&conversation->tid));
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return false; /* it does not run yet */
+	int n = fscanf(file, "%*d (%*[^)]) %c", &state);
+	fclose(file);
+	return n == 1 && state == 'S';
+}
+
+/* Has it read what it cannot send? */
+static bool is_stuck(struct conversation *conversation)
+{
+	return is_asleep(conversation) && in_of(conversation) > out_of(conversation);
+}
+
 /* Sends until neither side takes more: the session is stuck with a client who does not read. */
 static uint64_t send_until_stuck(struct conversation *conversation)
 {
 	uint64_t sent = 0;
-	/* It may be slow to run, on a busy machine: it is stuck with bytes in its hand. */
-	for (int quiet = 0; quiet < 50 || (in_of(conversation) == out_of(conversation) &&
-					   quiet < UNIT_PATIENCE_S * 1000);) {
+	for (int quiet = 0;
+	     quiet < 50 || (!is_stuck(conversation) && quiet < UNIT_PATIENCE_S * 1000);) {
 		uint64_t n = send_some(conversation->client, sent, UINT64_MAX);
 		sent += n;
 		quiet = n > 0 ? 0 : quiet + 1;
