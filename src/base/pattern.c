@@ -324,6 +324,19 @@ size_t pattern_match(const struct pattern *pattern, uint64_t offset, const void 
 	return right + match_bytes(pattern, offset + right, in + right, n - right);
 }
 
+uint64_t pattern_count_wrong(const struct pattern *pattern, uint64_t offset, uint64_t sent,
+			     const unsigned char *bytes, size_t n)
+{
+	uint64_t n_sent = sent > offset ? sent - offset : 0, eight = 0;
+	size_t n_compared = n < n_sent ? n : (size_t)n_sent;
+	uint64_t n_wrong = n - n_compared;
+	for (size_t i = 0; i < n_compared; i++) {
+		eight = i % WORD == 0 ? eight_at(pattern, offset + i) : eight >> 8;
+		n_wrong += bytes[i] != (unsigned char)eight;
+	}
+	return n_wrong;
+}
+
 /* ---- the way back ---- */
 
 /* What is looked for, and where. */

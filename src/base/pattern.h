@@ -54,6 +54,13 @@ void pattern_fill(const struct pattern *pattern, uint64_t offset, void *bytes, s
  */
 size_t pattern_match(const struct pattern *pattern, uint64_t offset, const void *bytes, size_t n);
 
+/*
+ * Returns how many of n received bytes differ from those of the stream at their place, from an
+ * offset on. A byte at `sent` or behind it was never sent and counts as different.
+ */
+uint64_t pattern_count_wrong(const struct pattern *pattern, uint64_t offset, uint64_t sent,
+			     const unsigned char *bytes, size_t n);
+
 struct pattern_place {
 	uint64_t connection;
 	uint64_t offset; /* of the first byte */

@@ -313,6 +313,25 @@ TEST(too_few_bytes_are_located_nowhere)
 		assert_false(pattern_locate(SEED, 1, 4096, buffer, n, &place));
 }
 
+TEST(wrong_bytes_are_counted_at_their_places)
+{
+	struct pattern pattern = pattern_of(SEED, 3);
+	for (uint64_t offset = 0; offset < 20; offset++) {
+		pattern_fill(&pattern, offset, buffer, 100);
+		assert_int_equal(pattern_count_wrong(&pattern, offset, offset + 100, buffer, 100),
+				 0);
+		buffer[0] ^= 1;
+		buffer[50] ^= 0x80;
+		buffer[99] ^= 0xff;
+		assert_int_equal(pattern_count_wrong(&pattern, offset, offset + 100, buffer, 100),
+				 3);
+		/* From the 61st byte on they were never sent. */
+		assert_int_equal(pattern_count_wrong(&pattern, offset, offset + 60, buffer, 100),
+				 42);
+		assert_int_equal(pattern_count_wrong(&pattern, offset, 0, buffer, 100), 100);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +352,7 @@ int main(void)
 		cmocka_unit_test(every_byte_that_is_located_was_compared),
 		cmocka_unit_test(foreign_bytes_are_located_nowhere),
 		cmocka_unit_test(too_few_bytes_are_located_nowhere),
+		cmocka_unit_test(wrong_bytes_are_counted_at_their_places),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
