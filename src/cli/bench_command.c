@@ -366,7 +366,7 @@ static enum status run(const struct arguments *arguments)
 		.rate = values[RATE],
 		.n_threads = values[THREADS],
 		.wait_ns = values[WAIT],
-		.seed = values[SEED],
+		.seed = facts_seed(arguments, SEED),
 		.churns = values[CHURN],
 		.reconnects = !values[NO_RECONNECT],
 		.is_quiet = values[QUIET],

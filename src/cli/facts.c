@@ -18,6 +18,13 @@ int facts_copy(const char *text, char **ret_copy)
 	return *text != '\0' ? escape_copy(text, strlen(text), ret_copy) : 0;
 }
 
+uint64_t facts_seed(const struct arguments *arguments, size_t row)
+{
+	if (arguments->sources[row] != SOURCE_PRESET)
+		return arguments->values[row];
+	return (uint32_t)machine_random(); /* short enough to be typed */
+}
+
 /* As the program is called, wherever it lies. */
 static char program[] = "tcpecho";
 

@@ -26,4 +26,7 @@ MUST_USE int facts_gather(struct run_facts *facts, const struct command *command
  */
 MUST_USE int facts_copy(const char *text, char **ret_copy);
 
+/* Returns the seed of a run: the value of MEASURING_SEED_ROW, random if it was not given. */
+uint64_t facts_seed(const struct arguments *arguments, size_t row);
+
 #endif

@@ -61,13 +61,15 @@
 			   "holds every count of the times.",                                     \
 	}
 
-#define MEASURING_SEED_ROW                                                              \
-	{                                                                               \
-		.name = "seed", .kind = OPTION_COUNT, .value_name = "N", .preset = "1", \
-		.help = "of the payload",                                               \
-		.details = "The payload is a function of N, the connection and the "    \
-			   "offset.",                                                   \
-		.most = INT64_MAX,                                                      \
+/* Its value is read by facts_seed(). */
+#define MEASURING_SEED_ROW                                                                   \
+	{                                                                                    \
+		.name = "seed", .kind = OPTION_COUNT, .value_name = "N",                     \
+		.help = "seed of the payload (default: random)",                             \
+		.details = "The payload is a function of N, the connection and the offset. " \
+			   "By default N is random; the result has it, so that the run can " \
+			   "be repeated.",                                                   \
+		.most = INT64_MAX,                                                           \
 	}
 
 #endif

@@ -187,6 +187,7 @@ MUST_USE static enum status report_hold(const struct arguments *arguments,
 		.target = found->address.text,
 		.size = config->size,
 		.interval_ns = config->interval_ns,
+		.seed = config->seed,
 		.deaths = &found->deaths,
 	};
 	FILE *out;
@@ -223,7 +224,7 @@ MUST_USE static enum status run_hold(const struct arguments *arguments)
 		.interval_ns = values[INTERVAL],
 		.wait_ns = values[WAIT],
 		.size = values[SIZE],
-		.seed = values[SEED],
+		.seed = facts_seed(arguments, SEED),
 		.duration_ns = values[DURATION],
 		.metrics = metrics != NULL ? &page : NULL,
 		.render = endurance_render_metrics,
@@ -303,7 +304,7 @@ static enum status run(const struct arguments *arguments)
 		.interval_ns = values[INTERVAL],
 		.wait_ns = values[WAIT],
 		.size = values[SIZE],
-		.seed = values[SEED],
+		.seed = facts_seed(arguments, SEED),
 		.connect_each = values[CONNECT_EACH],
 		.spin = values[SPIN],
 	};

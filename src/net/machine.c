@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "net/addr.h"
 #include "net/cgroup.h"
@@ -398,4 +400,13 @@ struct machine_names machine_names(void)
 	}
 	find_cpu(names.cpu, sizeof(names.cpu));
 	return names;
+}
+
+uint64_t machine_random(void)
+{
+	uint64_t number;
+	/* Shortly after boot the kernel may have none yet: a number that differs must do. */
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != (ssize_t)sizeof(number))
+		number = clock_since_epoch_ns(clock_now_ns()) ^ ((uint64_t)getpid() << 32);
+	return number;
 }

@@ -100,4 +100,7 @@ struct machine_names {
 
 struct machine_names machine_names(void);
 
+/* Returns a random number (getrandom(2)), for what must differ between runs; not for secrets. */
+uint64_t machine_random(void);
+
 #endif

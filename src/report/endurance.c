@@ -61,6 +61,7 @@ void endurance_write_text(FILE *out, const struct endurance *endurance)
 		fprintf(out, "round trip p50/p99/max %.1f/%.1f/%.1f us\n",
 			clock_us(histogram_percentile_ns(times, 50)),
 			clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
+	fprintf(out, "seed %" PRIu64 "\n", endurance->seed);
 }
 
 /* ---- JSON ---- */
@@ -108,9 +109,10 @@ static json_t *document(const struct endurance *endurance, const char *histogram
 	const struct deaths *deaths = endurance->deaths;
 	uint64_t n_died = deaths_died(deaths);
 	json_t *json = json_pack(
-		"{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "command",
+		"{s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "command",
 		"ping", "target", endurance->target, "mode", "hold", "connections",
-		(json_int_t)deaths->n_connections, "size", (json_int_t)endurance->size, "interval",
+		(json_int_t)deaths->n_connections, "size", (json_int_t)endurance->size, "seed",
+		(json_int_t)endurance->seed, "interval",
 		clock_s(endurance->interval_ns), "seconds", clock_s(deaths->elapsed_ns),
 		"throughout", (json_int_t)deaths->n_throughout, "opened",
 		(json_int_t)deaths->n_opened, "open", (json_int_t)deaths->n_open, "died",

@@ -18,6 +18,7 @@ struct endurance {
 	const char *target;   /* "127.0.0.1:9877" */
 	uint64_t size;        /* bytes of a heartbeat */
 	uint64_t interval_ns; /* 0: each beat once */
+	uint64_t seed;        /* of the payload */
 	const struct deaths *deaths;
 };
 

@@ -44,6 +44,13 @@ static void write_kernel(FILE *out, const struct run *run)
 			clock_us(kernel->rtt_min_ns), kernel->n_retransmits);
 }
 
+/* With the same seed a run sends the same bytes; a sum of runs has several. */
+static void write_seed(FILE *out, const struct run *run)
+{
+	if (run->format == RUN_TCPECHO && run->n_merged == 1)
+		fprintf(out, "seed %" PRIu64 "\n", run->seed);
+}
+
 void summary_write_text(FILE *out, const struct run *run)
 {
 	const struct result *result = &run->result;
@@ -58,6 +65,7 @@ void summary_write_text(FILE *out, const struct run *run)
 	if (run->churns) /* otherwise it was once, and nobody asked */
 		write_times(out, "connecting", &result->connect);
 	write_kernel(out, run);
+	write_seed(out, run);
 }
 
 /* ---- a table ---- */
@@ -130,4 +138,5 @@ void summary_write_table(FILE *out, const struct run *run)
 	if (run->client_bound != NULL)
 		fprintf(out, "no measurement of the server: %s\n", run->client_bound);
 	write_place(out, run);
+	write_seed(out, run);
 }
