@@ -46,24 +46,54 @@ void result_reset(struct result *result)
 	*result = empty;
 }
 
-void result_fail(struct result *result, const char *name, uint64_t n)
+static void add_failure(struct result_failure *list, size_t *n_list, const char *name, uint64_t n)
 {
-	for (size_t i = 0; i < result->n_failures; i++) {
-		if (strcmp(result->failures[i].name, name) == 0) {
-			result->failures[i].n += n;
+	for (size_t i = 0; i < *n_list; i++) {
+		if (strcmp(list[i].name, name) == 0) {
+			list[i].n += n;
 			return;
 		}
 	}
-	assert(result->n_failures < RESULT_FAILURES_MOST);
-	result->failures[result->n_failures++] = (struct result_failure){ .name = name, .n = n };
+	assert(*n_list < RESULT_FAILURES_MOST);
+	list[(*n_list)++] = (struct result_failure){ .name = name, .n = n };
+}
+
+void result_fail(struct result *result, const char *name, uint64_t n)
+{
+	add_failure(result->failures, &result->n_failures, name, n);
+}
+
+void result_connection_error(struct result *result, const char *name, uint64_t n)
+{
+	add_failure(result->connection_errors, &result->n_connection_errors, name, n);
+}
+
+static uint64_t sum_of(const struct result_failure *list, size_t n_list)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < n_list; i++)
+		n += list[i].n;
+	return n;
 }
 
 uint64_t result_failures(const struct result *result)
 {
+	return sum_of(result->failures, result->n_failures);
+}
+
+uint64_t result_failed(const struct result *result)
+{
 	uint64_t n = 0;
 	for (size_t i = 0; i < result->n_failures; i++)
-		n += result->failures[i].n;
+		n += strcmp(result->failures[i].name, RESULT_NEVER_SENT) != 0
+			     ? result->failures[i].n
+			     : 0;
 	return n;
+}
+
+uint64_t result_connection_errors(const struct result *result)
+{
+	return sum_of(result->connection_errors, result->n_connection_errors);
 }
 
 double result_rate(const struct result *result)
@@ -82,12 +112,17 @@ void result_add(struct result *into, const struct result *from)
 {
 	into->n_sent += from->n_sent;
 	into->n_echoes += from->n_echoes;
+	into->n_unfinished += from->n_unfinished;
 	into->bytes_sent += from->bytes_sent;
 	into->bytes_verified += from->bytes_verified;
 	into->n_mismatches += from->n_mismatches;
+	into->wrong_bytes += from->wrong_bytes;
 	into->n_connections += from->n_connections;
 	for (size_t i = 0; i < from->n_failures; i++)
 		result_fail(into, from->failures[i].name, from->failures[i].n);
+	for (size_t i = 0; i < from->n_connection_errors; i++)
+		result_connection_error(into, from->connection_errors[i].name,
+					from->connection_errors[i].n);
 	if (into->first_mismatch[0] == '\0')
 		memcpy(into->first_mismatch, from->first_mismatch, sizeof(into->first_mismatch));
 	histogram_merge(&into->response, &from->response);

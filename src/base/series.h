@@ -18,6 +18,7 @@ struct series_interval {
 	uint64_t start_ns;  /* since the measuring began */
 	uint64_t length_ns; /* from there on */
 	uint64_t n_echoes;
+	uint64_t n_unfinished; /* in the histograms, with their age at the end of the run */
 	uint64_t bytes_verified;
 	uint64_t n_failures; /* of all kinds */
 	char *response;      /* packed; NULL: nothing came back */

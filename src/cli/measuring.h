@@ -15,9 +15,10 @@
 
 /* ... what was asked for, what became of it, ... */
 #define MEASURING_JSON_COUNTS                                                                     \
-	"seconds, sent, echoes, rate (per second), bytes, verified_bytes, missing_bytes, "        \
-	"mismatches, first_mismatch (a sentence, or null), connections_opened, errors (by name, " \
-	"the warm-up's too): what became of it."
+	"seconds, interrupted, sent (echoes + failed + unfinished), echoes, failed, unfinished, " \
+	"rate (per second), bytes, verified_bytes, missing_bytes, mismatches (connections), "     \
+	"wrong_bytes, first_mismatch (a sentence, or null), connections_opened, errors (failed "  \
+	"messages by name, the warm-up's too), connection_errors (by name): what became of it."
 
 /* ... how long it took, ... */
 #define MEASURING_JSON_KERNEL                                                                   \

@@ -273,6 +273,7 @@ static void judge_wrong(struct traffic *traffic, struct lane *lane, size_t n_rig
 {
 	struct result *result = &traffic->load->result;
 	result->n_mismatches++;
+	result->wrong_bytes++;
 	if (!traffic->has_diagnosed)
 		diagnose_wrong(traffic, lane, n_right, n);
 	traffic->has_diagnosed = true;

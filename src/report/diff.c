@@ -8,9 +8,13 @@
 #include "base/compiler.h"
 
 static const char *const shown[] = {
-	"rate",         "echoes",      "min",         "mean",     "p50",         "p90",
-	"p99",          "p99.9",       "p99.99",      "max",      "service.p50", "service.p99",
-	"lateness.p99", "connect.p50", "connect.p99", "failures", "mismatches",  "missing_bytes",
+	"rate",         "echoes",      "min",
+	"mean",         "p50",         "p90",
+	"p99",          "p99.9",       "p99.99",
+	"max",          "service.p50", "service.p99",
+	"lateness.p99", "connect.p50", "connect.p99",
+	"unfinished",   "failures",    "connection_errors",
+	"mismatches",   "wrong_bytes", "missing_bytes",
 };
 
 /* ---- what is compared ---- */
@@ -110,7 +114,7 @@ static void write_row(FILE *out, const struct metric *metric, const struct side 
 	bool has_old = side_value(before, metric, &old), has_new = side_value(after, metric, &new);
 	if (!has_old && !has_new)
 		return;
-	fprintf(out, "%-14s %14s %14s ", metric->name,
+	fprintf(out, "%-17s %14s %14s ", metric->name,
 		value_text(before, metric, has_old ? &old.value : NULL).text,
 		value_text(after, metric, has_new ? &new.value : NULL).text);
 	if (has_old && has_new)
@@ -125,7 +129,7 @@ void diff_write_text(FILE *out, const struct side *before, const struct side *af
 	write_side(out, "old", before);
 	write_side(out, "new", after);
 	write_differences(out, before, after);
-	fprintf(out, "%-14s %14s %14s %10s\n", "", "old", "new", "change");
+	fprintf(out, "%-17s %14s %14s %10s\n", "", "old", "new", "change");
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
 		struct metric metric;
 		bool is_there = metric_find(shown[i], strlen(shown[i]), &metric);

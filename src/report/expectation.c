@@ -66,9 +66,9 @@ MUST_USE static int refuse(struct expectation_text *why, const char *what, const
 }
 
 #define HINT_FORM "write METRIC>LIMIT or METRIC<LIMIT, as p99>+10%, p50<-5%, max>+200us, rate<10k"
-#define HINT_METRIC                                                                          \
-	"no such metric (there are rate, echoes, failures, mismatches, missing_bytes, min, " \
-	"mean, max, p99 and the like, and service.p99, connect.p99, lateness.p99)"
+#define HINT_METRIC                                                                         \
+	"no such metric (there are rate, echoes, failures, connection_errors, mismatches, " \
+	"missing_bytes, min, mean, max, p99 and the like, service.p99, connect.p99, lateness.p99)"
 
 /* The limit, of which the metric is known. */
 MUST_USE static int read_limit(struct expectation *expectation, const char *limit,

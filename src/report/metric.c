@@ -9,7 +9,19 @@
 
 /* ---- names ---- */
 
-enum figure { PERCENTILE, LEAST, MEAN, MOST, ECHOES, FAILURES, MISMATCHES, MISSING };
+enum figure {
+	PERCENTILE,
+	LEAST,
+	MEAN,
+	MOST,
+	ECHOES,
+	UNFINISHED,
+	FAILURES,
+	CONNECTION_ERRORS,
+	MISMATCHES,
+	WRONG_BYTES,
+	MISSING,
+};
 
 static const struct {
 	const char *name;
@@ -31,8 +43,11 @@ static const struct {
 	{ "max", METRIC_TIME, MOST },
 	{ "rate", METRIC_RATE, ECHOES },
 	{ "echoes", METRIC_COUNT, ECHOES },
+	{ "unfinished", METRIC_COUNT, UNFINISHED },
 	{ "failures", METRIC_COUNT, FAILURES },
+	{ "connection_errors", METRIC_COUNT, CONNECTION_ERRORS },
 	{ "mismatches", METRIC_COUNT, MISMATCHES },
+	{ "wrong_bytes", METRIC_BYTES, WRONG_BYTES },
 	{ "missing_bytes", METRIC_BYTES, MISSING },
 };
 
@@ -84,7 +99,8 @@ bool metric_find(const char *name, size_t n, struct metric *ret_metric)
 bool metric_is_of_failures(const struct metric *metric)
 {
 	return metric->kind == METRIC_BYTES ||
-	       (metric->kind == METRIC_COUNT && metric->figure != ECHOES);
+	       (metric->kind == METRIC_COUNT && metric->figure != ECHOES &&
+		metric->figure != UNFINISHED);
 }
 
 /* ---- values ---- */
@@ -103,13 +119,22 @@ static double time_of(const struct result *result, const struct metric *metric)
 
 static double count_of(const struct result *result, const struct metric *metric)
 {
-	if (metric->figure == FAILURES)
+	switch (metric->figure) {
+	case UNFINISHED:
+		return (double)result->n_unfinished;
+	case FAILURES:
 		return (double)result_failures(result);
-	if (metric->figure == MISMATCHES)
+	case CONNECTION_ERRORS:
+		return (double)result_connection_errors(result);
+	case MISMATCHES:
 		return (double)result->n_mismatches;
-	if (metric->figure == MISSING)
+	case WRONG_BYTES:
+		return (double)result->wrong_bytes;
+	case MISSING:
 		return (double)result_missing(result);
-	return (double)result->n_echoes;
+	default:
+		return (double)result->n_echoes;
+	}
 }
 
 static double value_of(const struct result *result, const struct metric *metric)
@@ -130,10 +155,10 @@ static bool is_known(const struct run *run, const struct metric *metric)
 		return times->n > 0;
 	if (metric->kind == METRIC_RATE)
 		return result->elapsed_ns > 0;
-	if (metric->figure == MISMATCHES || metric->figure == MISSING)
-		return run->format == RUN_TCPECHO;
-	if (metric->figure != FAILURES)
+	if (metric->figure == ECHOES)
 		return true;
+	if (metric->figure != FAILURES)
+		return run->format == RUN_TCPECHO;
 	/* Of lists of percentiles, those of wrk2 have them, which have a time as well. */
 	return run->format == RUN_TCPECHO || run->format == RUN_FORTIO ||
 	       (run->format == RUN_HGRM && result->elapsed_ns > 0);

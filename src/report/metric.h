@@ -4,7 +4,7 @@
  *
  *	p99 p99.9 ... min mean max      of the response times
  *	service.p99 connect.p50 lateness.max ...
- *	rate echoes failures mismatches missing_bytes
+ *	rate echoes unfinished failures connection_errors mismatches wrong_bytes missing_bytes
  */
 #ifndef REPORT_METRIC_H
 #define REPORT_METRIC_H
@@ -65,7 +65,7 @@ struct side_value {
 MUST_USE bool side_value(const struct side *side, const struct metric *metric,
 			 struct side_value *ret_value);
 
-/* Is it a figure of how much failed: failures, mismatches, missing_bytes? */
+/* Is it a figure of how much failed: any but times, rate, echoes and unfinished? */
 bool metric_is_of_failures(const struct metric *metric);
 
 /* Do both have several runs, and no run of one is like any of the other? */

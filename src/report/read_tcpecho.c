@@ -17,7 +17,9 @@
 /* ---- failures ---- */
 
 /* Failures that are not the kernel's. */
-static const char *const failure_names[] = { "no_reply", "mismatch", "ended", "never_sent" };
+static const char *const failure_names[] = {
+	"no_reply", "mismatch", "ended", RESULT_NEVER_SENT, "no_fin",
+};
 
 /* What failures are called of which only a newer version knows the name. */
 #define FAILURE_OTHER "other"
@@ -40,31 +42,50 @@ static const char *failure_name(const char *name)
 	return FAILURE_OTHER;
 }
 
+/* An object of names and their counts, each of which is added by add(). */
+MUST_USE static int read_names(struct reading *reading, json_t *json, const char *what,
+			       void (*add)(struct result *result, const char *name, uint64_t n))
+{
+	const char *name;
+	json_t *count;
+	uint64_t n_all = 0;
+	if (!json_is_object(json))
+		return reading_refuse(reading, "\"%s\" is not an object", what);
+	if (json_object_size(json) > RESULT_FAILURES_MOST)
+		return reading_refuse(reading, "\"%s\" has more than %d names", what,
+				      RESULT_FAILURES_MOST);
+	json_object_foreach(json, name, count)
+	{
+		uint64_t n = 0;
+		int rc = reading_count(reading, json, name, READING_MUST, &n);
+		if (rc < 0)
+			return rc;
+		if (n > INT64_MAX - n_all)
+			return reading_refuse(reading, "\"%s\" has more than can be counted", what);
+		n_all += n;
+		if (n > 0)
+			add(&reading->run->result, failure_name(name), n);
+	}
+	return 0;
+}
+
+/* Both lists of names; earlier versions have only the first, and no "failed". */
 MUST_USE static int read_failures(struct reading *reading, const json_t *json)
 {
 	json_t *errors = json_object_get(json, "errors");
-	struct result *result = &reading->run->result;
-	const char *name;
-	json_t *count;
+	json_t *of_connections = json_object_get(json, "connection_errors");
 	if (errors == NULL)
 		return reading_refuse(reading, "it has no \"errors\"");
-	if (!json_is_object(errors))
-		return reading_refuse(reading, "\"errors\" is not an object");
-	if (json_object_size(errors) > RESULT_FAILURES_MOST)
-		return reading_refuse(reading, "\"errors\" has more than %d names",
-				      RESULT_FAILURES_MOST);
-	json_object_foreach(errors, name, count)
-	{
-		uint64_t n = 0;
-		int rc = reading_count(reading, errors, name, READING_MUST, &n);
-		if (rc < 0)
-			return rc;
-		if (n > INT64_MAX - result_failures(result))
-			return reading_refuse(reading, "\"errors\" has more than can be counted");
-		if (n > 0)
-			result_fail(result, failure_name(name), n);
-	}
-	return 0;
+	int rc = read_names(reading, errors, "errors", result_fail);
+	if (rc == 0 && of_connections != NULL)
+		rc = read_names(reading, of_connections, "connection_errors",
+				result_connection_error);
+	uint64_t n_named = result_failed(&reading->run->result), n_failed = n_named;
+	if (rc == 0)
+		rc = reading_count(reading, json, "failed", READING_MAY, &n_failed);
+	if (rc == 0 && n_failed != n_named)
+		rc = reading_refuse(reading, "\"failed\" and \"errors\" contradict each other");
+	return rc;
 }
 
 /* ---- histograms ---- */
@@ -210,12 +231,16 @@ MUST_USE static int read_interval(struct reading *reading, const json_t *json,
 	if (rc == 0)
 		rc = reading_count(reading, json, "failures", READING_MUST, &interval->n_failures);
 	if (rc == 0)
+		rc = reading_count(reading, json, "unfinished", READING_MAY,
+				   &interval->n_unfinished);
+	if (rc == 0)
 		rc = read_packed(reading, json, "response", &interval->response, &n_response);
 	if (rc == 0)
 		rc = read_packed(reading, json, "service", &interval->service, &n_service);
 	if (rc < 0)
 		return rc;
-	if (n_response != interval->n_echoes || (n_service > n_response))
+	if (n_response < interval->n_echoes ||
+	    n_response - interval->n_echoes != interval->n_unfinished || n_service > n_response)
 		return reading_refuse(reading,
 				      "\"echoes\" and the histograms contradict each other");
 	return 0;
@@ -241,23 +266,27 @@ MUST_USE static bool is_behind(struct series_interval *last, const struct series
 static const char *contradiction(const struct series *series, const struct result *result)
 {
 	uint64_t n_echoes = result->n_echoes, n_bytes = result->bytes_verified;
-	uint64_t n_failures = result_failures(result);
+	uint64_t n_failures = result_failures(result), n_unfinished = result->n_unfinished;
 	for (size_t i = 0; i < series->n; i++) {
 		const struct series_interval *interval = &series->list[i];
 		if (interval->n_echoes > n_echoes)
 			return "echoes";
+		if (interval->n_unfinished > n_unfinished)
+			return "unfinished";
 		if (interval->bytes_verified > n_bytes)
 			return "verified_bytes";
 		if (interval->n_failures > n_failures)
 			return "errors";
 		n_echoes -= interval->n_echoes;
+		n_unfinished -= interval->n_unfinished;
 		n_bytes -= interval->bytes_verified;
 		n_failures -= interval->n_failures;
 	}
-	return n_echoes != 0     ? "echoes"
-	       : n_bytes != 0    ? "verified_bytes"
-	       : n_failures != 0 ? "errors"
-				 : NULL;
+	return n_echoes != 0       ? "echoes"
+	       : n_unfinished != 0 ? "unfinished"
+	       : n_bytes != 0      ? "verified_bytes"
+	       : n_failures != 0   ? "errors"
+				   : NULL;
 }
 
 MUST_USE static int read_series(struct reading *reading, const json_t *json)
@@ -357,16 +386,19 @@ MUST_USE static int read_counts(struct reading *reading, const json_t *json)
 	const struct {
 		const char *name;
 		uint64_t *count;
+		enum reading_need need;
 	} counts[] = {
-		{ "sent", &result->n_sent },
-		{ "echoes", &result->n_echoes },
-		{ "bytes", &result->bytes_sent },
-		{ "verified_bytes", &result->bytes_verified },
-		{ "mismatches", &result->n_mismatches },
+		{ "sent", &result->n_sent, READING_MUST },
+		{ "echoes", &result->n_echoes, READING_MUST },
+		{ "bytes", &result->bytes_sent, READING_MUST },
+		{ "verified_bytes", &result->bytes_verified, READING_MUST },
+		{ "mismatches", &result->n_mismatches, READING_MUST },
+		{ "unfinished", &result->n_unfinished, READING_MAY },
+		{ "wrong_bytes", &result->wrong_bytes, READING_MAY },
 	};
 	int rc = reading_seconds(reading, json, "seconds", READING_MUST, &result->elapsed_ns);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
-		rc = reading_count(reading, json, counts[i].name, READING_MUST, counts[i].count);
+		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
 	if (rc < 0)
 		return rc;
 	if (result->bytes_verified > result->bytes_sent)
@@ -406,7 +438,9 @@ int reading_tcpecho(struct reading *reading, const json_t *json)
 		rc = read_kernel(reading, json);
 	if (rc < 0)
 		return rc;
-	if (reading->run->result.n_echoes != reading->run->result.response.n)
+	const struct result *result = &reading->run->result;
+	if (result->response.n < result->n_echoes ||
+	    result->response.n - result->n_echoes != result->n_unfinished)
 		return reading_refuse(reading,
 				      "\"echoes\" and \"histogram\" contradict each other");
 	if (format == 0)

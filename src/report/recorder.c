@@ -55,6 +55,7 @@ static struct series_interval sum_of(const struct series_interval *a,
 		.start_ns = a->start_ns,
 		.length_ns = b->start_ns + b->length_ns - a->start_ns,
 		.n_echoes = a->n_echoes + b->n_echoes,
+		.n_unfinished = a->n_unfinished + b->n_unfinished,
 		.bytes_verified = a->bytes_verified + b->bytes_verified,
 		.n_failures = a->n_failures + b->n_failures,
 	};
@@ -151,6 +152,7 @@ int recorder_keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const str
 		.start_ns = start_ns,
 		.length_ns = length_ns,
 		.n_echoes = part->n_echoes,
+		.n_unfinished = part->n_unfinished,
 		.bytes_verified = part->bytes_verified,
 		.n_failures = result_failures(part),
 	};

@@ -77,11 +77,16 @@ struct run_caveats run_failure_caveats(const struct run *run)
 	struct run_caveats caveats = { "" };
 	const struct result *result = &run->result;
 	uint64_t n_failures = result_failures(result);
+	uint64_t n_connection_errors = result_connection_errors(result);
+	char and_connections[64] = "";
+	if (n_connection_errors > 0)
+		snprintf(and_connections, sizeof(and_connections),
+			 " and %" PRIu64 " connection errors", n_connection_errors);
 	if (result->n_echoes == 0)
 		snprintf(caveats.text, sizeof(caveats.text), "no message came back");
-	else if (n_failures > 0 || result->n_mismatches > 0)
+	else if (n_failures > 0 || n_connection_errors > 0 || result->n_mismatches > 0)
 		snprintf(caveats.text, sizeof(caveats.text),
-			 "%" PRIu64 " failures beside %" PRIu64 " messages that came back",
-			 n_failures, result->n_echoes);
+			 "%" PRIu64 " failures%s beside %" PRIu64 " messages that came back",
+			 n_failures, and_connections, result->n_echoes);
 	return caveats;
 }

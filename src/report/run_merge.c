@@ -110,9 +110,12 @@ static bool is_too_much(const struct result *sum, const struct result *more)
 		{ sum->n_sent, more->n_sent },
 		{ sum->n_echoes, more->n_echoes },
 		{ sum->bytes_sent, more->bytes_sent },
+		{ sum->n_unfinished, more->n_unfinished },
 		{ sum->n_mismatches, more->n_mismatches },
+		{ sum->wrong_bytes, more->wrong_bytes },
 		{ sum->n_connections, more->n_connections },
 		{ result_failures(sum), result_failures(more) },
+		{ result_connection_errors(sum), result_connection_errors(more) },
 		{ sum->response.n, more->response.n },
 		{ sum->service.n, more->service.n },
 		{ sum->lateness.n, more->lateness.n },
@@ -126,16 +129,16 @@ static bool is_too_much(const struct result *sum, const struct result *more)
 	return false;
 }
 
-/* Is there room for the names of its failures? */
-static bool has_room(const struct result *sum, const struct result *more)
+/* Is there room for the names of both lists in one? */
+static bool has_room(const struct result_failure *sum, size_t n_sum,
+		     const struct result_failure *more, size_t n_more)
 {
-	size_t n = sum->n_failures;
-	for (size_t i = 0; i < more->n_failures; i++) {
+	size_t n = n_sum;
+	for (size_t i = 0; i < n_more; i++) {
 		size_t j = 0;
-		while (j < sum->n_failures &&
-		       strcmp(sum->failures[j].name, more->failures[i].name) != 0)
+		while (j < n_sum && strcmp(sum[j].name, more[i].name) != 0)
 			j++;
-		n += j == sum->n_failures;
+		n += j == n_sum;
 	}
 	return n <= RESULT_FAILURES_MOST;
 }
@@ -149,9 +152,13 @@ MUST_USE static int refuse_too_much(const struct run *run, struct run_refusal *w
 
 int run_merge_result(struct result *sum, const struct run *run, struct run_refusal *reterr_why)
 {
-	if (is_too_much(sum, &run->result) || !has_room(sum, &run->result))
+	const struct result *more = &run->result;
+	if (is_too_much(sum, more) ||
+	    !has_room(sum->failures, sum->n_failures, more->failures, more->n_failures) ||
+	    !has_room(sum->connection_errors, sum->n_connection_errors, more->connection_errors,
+		      more->n_connection_errors))
 		return refuse_too_much(run, reterr_why);
-	result_add(sum, &run->result);
+	result_add(sum, more);
 	return 0;
 }
 
@@ -166,6 +173,8 @@ static void settle_order(const struct run *runs, size_t n, struct result *sum)
 {
 	const char *mismatch = NULL;
 	qsort(sum->failures, sum->n_failures, sizeof(*sum->failures), by_failure_name);
+	qsort(sum->connection_errors, sum->n_connection_errors, sizeof(*sum->connection_errors),
+	      by_failure_name);
 	for (size_t i = 0; i < n; i++) {
 		const char *text = runs[i].result.first_mismatch;
 		if (*text != '\0' && (mismatch == NULL || strcmp(text, mismatch) < 0))

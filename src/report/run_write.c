@@ -109,26 +109,36 @@ static json_t *asked_json(const struct run *run)
 			 run->wanted_ns != 0 ? json_real(clock_s(run->wanted_ns)) : json_null());
 }
 
-static json_t *failures_json(const struct result *result)
+static json_t *failures_json(const struct result_failure *list, size_t n)
 {
 	json_t *json = json_object();
-	for (size_t i = 0; i < result->n_failures; i++)
-		json_object_set_new(json, result->failures[i].name, count(result->failures[i].n));
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(json, list[i].name, count(list[i].n));
 	return json;
+}
+
+static json_t *messages_json(const struct run *run)
+{
+	const struct result *result = &run->result;
+	return json_pack("{s:f, s:b, s:o, s:o, s:o, s:o, s:f}", "seconds",
+			 clock_s(result->elapsed_ns), "interrupted", run->is_interrupted, "sent",
+			 count(result->n_sent), "echoes", count(result->n_echoes), "failed",
+			 count(result_failed(result)), "unfinished", count(result->n_unfinished),
+			 "rate", result_rate(result));
 }
 
 static json_t *found_json(const struct run *run)
 {
 	const struct result *result = &run->result;
 	const char *mismatch = result->first_mismatch[0] != '\0' ? result->first_mismatch : NULL;
-	return json_pack("{s:f, s:b, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "seconds",
-			 clock_s(result->elapsed_ns), "interrupted", run->is_interrupted, "sent",
-			 count(result->n_sent), "echoes", count(result->n_echoes), "rate",
-			 result_rate(result), "bytes", count(result->bytes_sent), "verified_bytes",
-			 count(result->bytes_verified), "missing_bytes",
-			 count(result_missing(result)), "mismatches", count(result->n_mismatches),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "bytes",
+			 count(result->bytes_sent), "verified_bytes", count(result->bytes_verified),
+			 "missing_bytes", count(result_missing(result)), "mismatches",
+			 count(result->n_mismatches), "wrong_bytes", count(result->wrong_bytes),
 			 "connections_opened", count(result->n_connections), "errors",
-			 failures_json(result), "first_mismatch", mismatch);
+			 failures_json(result->failures, result->n_failures), "connection_errors",
+			 failures_json(result->connection_errors, result->n_connection_errors),
+			 "first_mismatch", mismatch);
 }
 
 static json_t *kernel_json(const struct run *run)
@@ -175,9 +185,10 @@ static json_t *sums_json(const struct result *result)
 
 static json_t *interval_json(const struct series_interval *interval)
 {
-	return json_pack("{s:f, s:f, s:o, s:o, s:o, s:s?, s:s?}", "start",
+	return json_pack("{s:f, s:f, s:o, s:o, s:o, s:o, s:s?, s:s?}", "start",
 			 clock_s(interval->start_ns), "seconds", clock_s(interval->length_ns),
-			 "echoes", count(interval->n_echoes), "verified_bytes",
+			 "echoes", count(interval->n_echoes), "unfinished",
+			 count(interval->n_unfinished), "verified_bytes",
 			 count(interval->bytes_verified), "failures", count(interval->n_failures),
 			 "response", interval->response, "service", interval->service);
 }
@@ -203,13 +214,10 @@ static json_t *series_json(const struct series *series)
 static json_t *document(struct hlog *hlog, const struct run *run)
 {
 	json_t *parts[] = {
-		asked_json(run),
-		start_json(&run->start),
-		found_json(run),
-		figures_json(run),
-		histograms_json(hlog, &run->result),
-		sums_json(&run->result),
-		series_json(&run->series),
+		asked_json(run),         start_json(&run->start),
+		messages_json(run),      found_json(run),
+		figures_json(run),       histograms_json(hlog, &run->result),
+		sums_json(&run->result), series_json(&run->series),
 	};
 	json_t *json = facts_json(run);
 	bool is_whole = json != NULL;

@@ -136,6 +136,7 @@ MUST_USE static int add_pieces(struct adder *adder, const struct piece *pieces, 
 		const struct series_interval *interval = pieces[i].interval;
 		end_ns = pieces[i].end_ns > end_ns ? pieces[i].end_ns : end_ns;
 		sum->n_echoes += interval->n_echoes;
+		sum->n_unfinished += interval->n_unfinished;
 		sum->bytes_verified += interval->bytes_verified;
 		sum->n_failures += interval->n_failures;
 		rc = hlog_unpack(adder->hlog, interval->response, &adder->response);

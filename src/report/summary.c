@@ -24,13 +24,46 @@ static void write_times(FILE *out, const char *what, const struct histogram *tim
 		clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
 }
 
+static void write_names(FILE *out, const char *what, const struct result_failure *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%s%s %" PRIu64, i == 0 ? what : ", ", list[i].name, list[i].n);
+	if (n > 0)
+		fputc('\n', out);
+}
+
 static void write_failures(FILE *out, const struct result *result)
 {
-	for (size_t i = 0; i < result->n_failures; i++)
-		fprintf(out, "%s%s %" PRIu64, i == 0 ? "failures: " : ", ",
-			result->failures[i].name, result->failures[i].n);
-	if (result->n_failures > 0)
-		fputc('\n', out);
+	write_names(out, "failures: ", result->failures, result->n_failures);
+	write_names(out, "connection errors: ", result->connection_errors,
+		    result->n_connection_errors);
+	if (result->wrong_bytes > 0)
+		fprintf(out, "%" PRIu64 " wrong bytes on %" PRIu64 " connections\n",
+			result->wrong_bytes, result->n_mismatches);
+	if (result->first_mismatch[0] != '\0')
+		fprintf(out, "first: %s\n", result->first_mismatch);
+}
+
+/* "10 sent, 7 came back, 2 failed": the counts of messages, which add up. */
+static void write_messages(FILE *out, const struct result *result)
+{
+	uint64_t n_failed = result_failed(result);
+	uint64_t n_never = result_failures(result) - n_failed;
+	fprintf(out, "%" PRIu64 " sent, %" PRIu64 " came back, %" PRIu64 " failed", result->n_sent,
+		result->n_echoes, n_failed);
+	if (result->n_unfinished > 0)
+		fprintf(out, ", %" PRIu64 " unfinished (counted with their age so far)",
+			result->n_unfinished);
+	if (n_never > 0)
+		fprintf(out, ", and %" PRIu64 " due but never sent", n_never);
+}
+
+/* Why it is no measurement, or not a whole one. */
+static void write_caveats(FILE *out, const struct run *run)
+{
+	struct run_caveats caveats = run_measurement_caveats(run);
+	if (caveats.text[0] != '\0')
+		fprintf(out, "%s\n", caveats.text);
 }
 
 static void write_kernel(FILE *out, const struct run *run)
@@ -55,10 +88,8 @@ void summary_write_text(FILE *out, const struct run *run)
 {
 	const struct result *result = &run->result;
 	fprintf(out, "--- %s ---\n", run->target);
-	fprintf(out,
-		"%" PRIu64 " sent, %" PRIu64 " came back, %" PRIu64 " failed, %.3f s, every byte "
-		"of %" PRIu64 " compared\n",
-		result->n_sent, result->n_echoes, result_failures(result), seconds_of(result),
+	write_messages(out, result);
+	fprintf(out, ", %.3f s, every byte of %" PRIu64 " compared\n", seconds_of(result),
 		result->bytes_verified);
 	write_failures(out, result);
 	write_times(out, "round trip", &result->response);
@@ -66,6 +97,7 @@ void summary_write_text(FILE *out, const struct run *run)
 		write_times(out, "connecting", &result->connect);
 	write_kernel(out, run);
 	write_seed(out, run);
+	write_caveats(out, run);
 }
 
 /* ---- a table ---- */
@@ -92,10 +124,12 @@ static void write_rate(FILE *out, const struct run *run)
 		fprintf(out, " of %" PRIu64 "/s", run->rate_wanted);
 	fprintf(out, ", %.1f MiB/s each way\n", mib_per_second);
 	fprintf(out,
-		"every byte of %" PRIu64 " compared; %" PRIu64 " wrong, %" PRIu64 " bytes missing, "
-		"%" PRIu64 " failures, %" PRIu64 " connections\n",
-		result->bytes_verified, result->n_mismatches, result_missing(result),
+		"every byte of %" PRIu64 " compared; %" PRIu64 " wrong bytes, %" PRIu64
+		" bytes missing, %" PRIu64 " failures, %" PRIu64 " connections\n",
+		result->bytes_verified, result->wrong_bytes, result_missing(result),
 		result_failures(result), result->n_connections);
+	write_messages(out, result);
+	fputc('\n', out);
 }
 
 /* Where it was, for whoever looks at it later. */
@@ -120,8 +154,6 @@ void summary_write_table(FILE *out, const struct run *run)
 	fprintf(out, "--- %s ---\n", run->target);
 	write_rate(out, run);
 	write_failures(out, result);
-	if (result->first_mismatch[0] != '\0')
-		fprintf(out, "first: %s\n", result->first_mismatch);
 	fprintf(out, "%-12s %9s %9s", "us", "min", "mean");
 	for (size_t i = 0; i < TIMES_PERCENTILES; i++)
 		fprintf(out, " %9s", times_percentiles[i].name);
@@ -135,8 +167,7 @@ void summary_write_table(FILE *out, const struct run *run)
 	write_kernel(out, run);
 	start_write_text(out, &run->start);
 	fprintf(out, "the client used %.0f %% of a core\n", run->cpu_share * 100);
-	if (run->client_bound != NULL)
-		fprintf(out, "no measurement of the server: %s\n", run->client_bound);
+	write_caveats(out, run);
 	write_place(out, run);
 	write_seed(out, run);
 }

@@ -69,7 +69,7 @@ def times(values):
 
 def interval(at, response, service, failures):
     return {
-        "start": float(at), "seconds": 1.0, "echoes": len(response), "verified_bytes": 64 * len(response),
+        "start": float(at), "seconds": 1.0, "echoes": len(response), "unfinished": 0, "verified_bytes": 64 * len(response),
         "failures": failures, "response": histogram(response), "service": histogram(service),
     }
 
@@ -86,9 +86,11 @@ def document(seconds, **changes):
         "target": "192.0.2.7:9877", "mode": "open", "connections": 8, "size": 64, "depth": 1, "threads": 1, "seed": 7,
         "churn": False, "rate_wanted": 1000, "warmup_seconds": 0.0, "seconds": float(len(seconds)),
         "sent": len(response) + failures, "echoes": len(response),
+        "failed": sum(changes.get("errors", {"": failures}).values()), "unfinished": 0,
         "rate": len(response) / max(len(seconds), 1), "bytes": 64 * (len(response) + failures),
-        "verified_bytes": 64 * len(response), "missing_bytes": 64 * failures, "mismatches": 0,
-        "connections_opened": 8, "errors": {"no_reply": failures} if failures else {}, "first_mismatch": None,
+        "verified_bytes": 64 * len(response), "missing_bytes": 64 * failures, "mismatches": 0, "wrong_bytes": 0,
+        "connections_opened": 8, "errors": {"no_reply": failures} if failures else {}, "connection_errors": {},
+        "first_mismatch": None,
         "response_us": times(response), "service_us": times(service), "lateness_us": None, "connect_us": None,
         "kernel_us": {"smoothed": 34.0, "deviation": 6.0, "min": 21.0, "retransmits": 3},
         "client_cpu_share": 0.37, "client_bound": None, "histogram": histogram(response),

@@ -78,18 +78,24 @@ def result(values, seconds=1.0, **changes):
         "start": "2026-11-26T04:36:17.123456Z", "host": "here", "kernel": "Linux 6.1.0 x86_64", "cpu": None, "cpus": 2,
         "congestion_control": "cubic", "mss": 1448, "merged": 1, "parts": None, "target": "127.0.0.1:9877", "mode": "closed",
         "connections": 4, "size": 64, "depth": 1, "threads": 1, "seed": 1, "churn": False, "rate_wanted": None,
-        "warmup_seconds": 0.0, "seconds": seconds, "sent": n, "echoes": n, "rate": n / seconds, "bytes": 64 * n,
-        "verified_bytes": 64 * n, "missing_bytes": 0, "mismatches": 0, "connections_opened": 4, "errors": {},
+        "warmup_seconds": 0.0, "seconds": seconds, "sent": n, "echoes": n, "failed": 0, "unfinished": 0, "rate": n / seconds,
+        "bytes": 64 * n,
+        "verified_bytes": 64 * n, "missing_bytes": 0, "mismatches": 0, "wrong_bytes": 0, "connections_opened": 4, "errors": {},
+        "connection_errors": {},
         "first_mismatch": None, "response_us": times(values), "service_us": times(values), "lateness_us": None,
         "connect_us": None, "kernel_us": None, "client_cpu_share": 0.5, "client_bound": None,
         "histogram": encode(values) if values else None, "service_histogram": encode(values) if values else None,
         "lateness_histogram": None, "connect_histogram": None,
-        "series": [{"start": 0.0, "seconds": seconds, "echoes": n, "verified_bytes": 64 * n, "failures": 0,
+        "series": [{"start": 0.0, "seconds": seconds, "echoes": n, "unfinished": 0, "verified_bytes": 64 * n,
+                    "failures": 0,
                     "response": encode(values) if values else None, "service": None}],
     }
     document.update(copy.deepcopy(changes))
     if isinstance(document["errors"], dict) and "series" not in changes:
         document["series"][0]["failures"] = min(sum(document["errors"].values()), 2**63 - 1)
+    if isinstance(document["errors"], dict) and "failed" not in changes:
+        counts = [n for name, n in document["errors"].items() if name != "never_sent" and isinstance(n, int)]
+        document["failed"] = min(sum(counts), 2**63 - 1)
     return document
 
 

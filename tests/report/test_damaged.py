@@ -81,6 +81,11 @@ FILES = {
     "errors is a list": (changed(errors=[]), '"errors" is not an object'),
     "an error of -1": (changed(errors={"ended": -1}), '"ended" is not a whole number'),
     "errors above all": (changed(errors={"ended": 2**63 - 1, "mismatch": 1}), "more than can be counted"),
+    "failed is not the sum of errors": (changed(errors={"ended": 2, "never_sent": 3}, failed=5),
+                                        '"failed" and "errors" contradict each other'),
+    "connection errors are a list": (changed(connection_errors=[]), '"connection_errors" is not an object'),
+    "unfinished messages without a time": (changed(unfinished=1), '"echoes" and "histogram" contradict each other'),
+    "an interval with an unfinished message without a time": (changed(series=[interval(unfinished=1)]), "interval 1"),
     "a hundred errors": (changed(errors={str(i): 1 for i in range(100)}), "more than 64 names"),
     **{f"without {name}": (without(name), f'it has no "{name}"')
        for name in "target mode connections size seconds sent echoes bytes verified_bytes errors depth threads seed "

@@ -18,8 +18,11 @@ def random_run(dice, number):
     parts = [[dice.randint(1000, 10**7) for _ in range(dice.randint(0, 5))] for _ in range(n_seconds)]
     errors = {name: dice.randint(1, 9) for name in ("no_reply", "ECONNRESET", "ended") if dice.random() < 0.3}
     n_failures = sum(errors.values())
-    series = [{"start": float(i), "seconds": 1.0 if i + 1 < n_seconds else 1.0 + rest, "echoes": len(part),
-               "verified_bytes": 64 * len(part), "failures": n_failures if i == 0 else 0,
+    ages = [dice.randint(1000, 10**7) for _ in range(dice.choice([0, 0, 3]))]
+    backs = [len(part) for part in parts]
+    parts[-1] += ages
+    series = [{"start": float(i), "seconds": 1.0 if i + 1 < n_seconds else 1.0 + rest, "echoes": backs[i],
+               "unfinished": len(part) - backs[i], "verified_bytes": 64 * backs[i], "failures": n_failures if i == 0 else 0,
                "response": encode(part) if part else None, "service": None} for i, part in enumerate(parts)]
     start = FIRST + datetime.timedelta(microseconds=dice.randint(0, 40 * 10**6))
     values = sum(parts, [])
@@ -28,6 +31,9 @@ def random_run(dice, number):
         host=dice.choice(["a", "b", "c", None]), target=dice.choice(["echo:7", "other:7"]), kernel=dice.choice([None, "Linux"]),
         cpus=dice.choice([2, 4]), mss=dice.choice([None, 1448]), connections=dice.randint(1, 9), threads=dice.randint(1, 4),
         rate_wanted=dice.choice([None, 100]), client_bound=dice.choice(REASONS), client_cpu_share=dice.random(),
+        echoes=len(values) - len(ages), unfinished=len(ages), sent=len(values) + n_failures,
+        wrong_bytes=dice.randint(0, 99), verified_bytes=64 * (len(values) - len(ages)),
+        connection_errors=dice.choice([{}, {"no_fin": 3, "ECONNREFUSED": 1}]),
         interrupted=dice.random() < 0.2, seconds_wanted=dice.choice([10.0, None]), lateness_us=times(values),
         lateness_histogram=encode(values) if values else None,
         first_mismatch=dice.choice([None, "byte 8192 differs", "byte 7 differs"]))
@@ -60,6 +66,18 @@ def test_order_and_groups_do_not_matter(report, tmp_path, seed):
     wanted = json.loads(adder.add(paths).read_text())
     for _ in range(4):
         assert json.loads(adder.add_in_groups(dice, list(paths)).read_text()) == wanted
+
+
+def test_a_sum_has_every_count_of_its_runs(report, tmp_path):
+    dice = random.Random(7)
+    runs = [random_run(dice, i) for i in range(4)]
+    paths = [write(tmp_path / f"run{i}.json", run) for i, run in enumerate(runs)]
+    total = json.loads(Adder(report, tmp_path).add(paths).read_text())
+    for name in ("sent", "echoes", "failed", "unfinished", "mismatches", "wrong_bytes"):
+        assert total[name] == sum(run[name] for run in runs), name
+    assert total["sent"] == total["echoes"] + total["failed"] + total["unfinished"]
+    for name in ("errors", "connection_errors"):
+        assert sum(total[name].values()) == sum(sum(run[name].values()) for run in runs)
 
 
 def test_a_pause_is_no_part_of_a_sum_of_sums(report, tmp_path):

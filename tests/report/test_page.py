@@ -167,13 +167,13 @@ def test_a_long_text_does_not_fill_the_page(draw, tmp_path):
 
 def test_what_has_to_be_known_stands_at_the_top(draw, tmp_path):
     bound = documents.write(tmp_path / "bound.json", seconds(2, failures=3), client_bound="its threads were busy")
-    wrong = documents.write(tmp_path / "wrong.json", seconds(2, failures=1, seed=3), mismatches=1, errors={"mismatch": 2},
+    wrong = documents.write(tmp_path / "wrong.json", seconds(2, failures=1, seed=3), mismatches=1, wrong_bytes=9, errors={"mismatch": 2},
                             first_mismatch="byte 17 is 0x00 and not 0x41")
     outline = assert_is_sound(draw(bound, wrong))
     shown = "".join(text for element, text in outline.texts if element not in ("style", "script"))
     before_curves = shown[: shown.index("Latency by percentile")]
     for sentence in ("no measurement of the server: its threads were busy", "384 bytes did not come back",
-                     "a wrong byte on 1 connections; first: byte 17 is 0x00 and not 0x41"):
+                     "9 wrong bytes on 1 connections; first: byte 17 is 0x00 and not 0x41"):
         assert sentence in before_curves
 
 

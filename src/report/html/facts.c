@@ -191,17 +191,41 @@ static bool first_wrong(FILE *out, const struct run *run)
 	return say_text(out, run->result.first_mismatch);
 }
 
-static bool failures(FILE *out, const struct run *run)
+static bool wrong_bytes(FILE *out, const struct run *run)
 {
-	const struct result *result = &run->result;
-	if (result->n_failures == 0)
+	return say_counted(out, run, run->result.wrong_bytes);
+}
+
+static bool say_names(FILE *out, const struct run *run, const struct result_failure *list, size_t n)
+{
+	if (n == 0)
 		return say_counted(out, run, 0);
-	for (size_t i = 0; i < result->n_failures; i++) {
+	for (size_t i = 0; i < n; i++) {
 		say(out, i == 0 ? "" : ", ");
-		say_text(out, result->failures[i].name);
-		say(out, " %s", figure_count(result->failures[i].n).text);
+		say_text(out, list[i].name);
+		say(out, " %s", figure_count(list[i].n).text);
 	}
 	return true;
+}
+
+static bool failures(FILE *out, const struct run *run)
+{
+	return say_names(out, run, run->result.failures, run->result.n_failures);
+}
+
+static bool connection_errors(FILE *out, const struct run *run)
+{
+	return say_names(out, run, run->result.connection_errors, run->result.n_connection_errors);
+}
+
+static bool failed(FILE *out, const struct run *run)
+{
+	return say_counted(out, run, result_failed(&run->result));
+}
+
+static bool unfinished(FILE *out, const struct run *run)
+{
+	return say_counted(out, run, run->result.n_unfinished);
 }
 
 static bool opened(FILE *out, const struct run *run)
@@ -271,12 +295,16 @@ static const struct {
 	{ "seed", seed },
 	{ "messages sent", sent },
 	{ "came back", echoes },
+	{ "failed", failed },
+	{ "unfinished", unfinished },
 	{ "rate", rate },
 	{ "bytes compared, of those sent", verified },
 	{ "bytes missing", missing },
+	{ "wrong bytes", wrong_bytes },
 	{ "connections with a wrong byte", wrong },
 	{ "the first of them", first_wrong },
 	{ "failures", failures },
+	{ "connection errors", connection_errors },
 	{ "congestion control", congestion },
 	{ "segment (MSS)", mss },
 	{ "the kernel's round trip (TCP_INFO)", round_trip },

@@ -158,7 +158,8 @@ static void put_warnings(const struct view *view, size_t i)
 	}
 	if (result->n_mismatches > 0) {
 		begin_note(view, i, "warning");
-		fprintf(out, "no faithful echo: a wrong byte on %s connections; first: ",
+		fprintf(out, "no faithful echo: %s wrong bytes on %s connections; first: ",
+			figure_count(result->wrong_bytes).text,
 			figure_count(result->n_mismatches).text);
 		markup_text(out, result->first_mismatch);
 		fputs("</li>\n", out);

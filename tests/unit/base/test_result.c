@@ -54,6 +54,23 @@ TEST(failures_are_counted_by_name)
 	assert_int_equal(result_failures(&one), 6);
 }
 
+TEST(never_sent_is_no_message_and_connection_errors_are_another_count)
+{
+	result_fail(&one, "ended", 2);
+	result_fail(&one, RESULT_NEVER_SENT, 5);
+	result_connection_error(&one, "no_fin", 3);
+	assert_int_equal(result_failed(&one), 2);
+	assert_int_equal(result_failures(&one), 7);
+	assert_int_equal(result_connection_errors(&one), 3);
+	one.n_unfinished = 4;
+	one.wrong_bytes = 6;
+	result_add(&other, &one);
+	assert_int_equal(result_failed(&other), 2);
+	assert_int_equal(result_connection_errors(&other), 3);
+	assert_int_equal(other.n_unfinished, 4);
+	assert_int_equal(other.wrong_bytes, 6);
+}
+
 TEST(what_was_sent_and_did_not_come_back_is_missing)
 {
 	one.bytes_sent = 1000;
@@ -139,6 +156,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_empty_one_has_found_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(failures_are_counted_by_name, begin, end),
+		cmocka_unit_test_setup_teardown(
+			never_sent_is_no_message_and_connection_errors_are_another_count, begin,
+			end),
 		cmocka_unit_test_setup_teardown(what_was_sent_and_did_not_come_back_is_missing,
 						begin, end),
 		cmocka_unit_test_setup_teardown(added_they_are_what_one_would_have_counted, begin,
