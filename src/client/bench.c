@@ -50,6 +50,7 @@ struct bench {
 	struct bench_report *report;
 	int signals_fd;
 	struct load_plan plan;
+	struct dialed first; /* the connection by which the server was found */
 	struct load loads[BENCH_THREADS_MOST];
 	pthread_t threads[BENCH_THREADS_MOST];
 	uint32_t n_threads; /* that are running */
@@ -140,6 +141,13 @@ static uint32_t lanes_of(const struct bench *bench, uint64_t i)
 	return (uint32_t)((n + n_threads - 1 - i) / n_threads);
 }
 
+static void give_first_connection(struct bench *bench, struct load *load)
+{
+	load->first_fd = bench->first.fd;
+	load->first_took_ns = bench->first.took_ns;
+	bench->first.fd = -1;
+}
+
 MUST_USE static int start_threads(struct bench *bench)
 {
 	int rc = 0;
@@ -149,10 +157,13 @@ MUST_USE static int start_threads(struct bench *bench)
 			.plan = &bench->plan,
 			.number = i,
 			.n_lanes = lanes_of(bench, i),
+			.first_fd = -1,
 		};
 		rc = load_open(load);
 		if (rc < 0)
 			break;
+		if (i == 0)
+			give_first_connection(bench, load);
 		rc = -pthread_create(&bench->threads[i], NULL, be_thread, load);
 		if (rc == 0)
 			bench->n_threads++;
@@ -369,7 +380,7 @@ MUST_USE static int run_threads(struct bench *bench)
 	return started < 0 ? started : found;
 }
 
-/* Finds which of the server's addresses answers, by a connection on which nothing is sent. */
+/* Finds which of the server's addresses answers, by a first connection. */
 MUST_USE static enum status find_server(struct bench *bench)
 {
 	const struct bench_config *config = bench->config;
@@ -379,13 +390,13 @@ MUST_USE static enum status find_server(struct bench *bench)
 		.source = config->source,
 		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
 	};
-	struct dialed dialed;
-	enum status status = dial_await(&request, bench->signals_fd, &dialed);
+	enum status status = dial_await(&request, bench->signals_fd, &bench->first);
 	if (status != STATUS_OK)
 		return status;
-	bench->plan.server = dialed.addr;
-	bench->report->address = addr_format(&dialed.addr);
-	io_close(&dialed.fd);
+	bench->plan.server = bench->first.addr;
+	bench->report->address = addr_format(&bench->first.addr);
+	if (config->churns) /* each message has its own */
+		io_close(&bench->first.fd);
 	return STATUS_OK;
 }
 
@@ -432,6 +443,7 @@ MUST_USE static enum status run_bench(struct bench *bench)
 	if (status != STATUS_OK)
 		return status;
 	int rc = run_threads(bench);
+	io_close(&bench->first.fd);
 	if (rc < 0) {
 		log_error("cannot go on: %s%s", err_text(rc).text, dial_remedy(rc));
 		return STATUS_MACHINE;

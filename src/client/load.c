@@ -344,6 +344,7 @@ int load_open(struct load *load)
 
 void load_close(struct load *load)
 {
+	io_close(&load->first_fd);
 	result_close(&load->result);
 	handover_close(&load->handover);
 }

@@ -59,6 +59,8 @@ struct load {
 	struct load_plan *plan;
 	uint32_t number; /* from 0 */
 	uint32_t n_lanes;
+	int first_fd;           /* a connection for its first lane; -1: none */
+	uint64_t first_took_ns; /* time that it took to connect */
 
 	struct result result;     /* what it counts into: all since it last handed over */
 	struct handover handover; /* of the seconds before, once each */
@@ -76,7 +78,7 @@ struct load {
 	uint64_t taken_until; /* the taker's: client/gather.h */
 };
 
-/* Takes the memory for what it counts. Returns 0 or -ENOMEM. */
+/* Takes the memory for what it counts. Returns 0 or -ENOMEM. load_close() closes first_fd, too. */
 MUST_USE int load_open(struct load *load);
 void load_close(struct load *load);
 

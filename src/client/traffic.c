@@ -134,10 +134,25 @@ static uint64_t next_number(struct traffic *traffic)
 	return number % PATTERN_CONNECTIONS;
 }
 
+/*
+ * The connection by which the server was found is the first: a server may serve only one. Returns a
+ * socket or a negative code.
+ */
+MUST_USE static int begin_to_connect(struct traffic *traffic, struct lane *lane)
+{
+	struct load *load = traffic->load;
+	int fd = load->first_fd;
+	if (fd < 0)
+		return connect_begin(&traffic->plan->server, traffic->plan->source);
+	load->first_fd = -1;
+	lane->since_ns = traffic->now_ns - load->first_took_ns;
+	return fd;
+}
+
 /* A lane without a socket gets one, unless the queue is full. */
 static void try_to_connect(struct traffic *traffic, struct lane *lane)
 {
-	int rc = connect_begin(&traffic->plan->server, traffic->plan->source);
+	int rc = begin_to_connect(traffic, lane);
 	if (rc == -EAGAIN)
 		return;
 	if (rc >= 0) {

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""The connection by which a client finds the server is the first one that it uses: a server may serve only one."""
+import json
+import subprocess
+
+import pytest
+
+import rogues
+from harness import PATIENCE, server_words
+from rogues import Rogue
+
+COMMANDS = {
+    "ping": ["ping", "-c", "3", "-i", "0"],
+    "hold": ["ping", "--hold", "-d", "300ms"],
+    "bench": ["bench", "-c", "1", "-d", "200ms", "--warmup", "0"],
+    "bench with a warm-up": ["bench", "-c", "1", "-d", "200ms", "--warmup", "100ms"],
+    "bench, open loop": ["bench", "-c", "1", "-d", "200ms", "--warmup", "0", "-r", "100"],
+    "bench, several threads": ["bench", "-c", "1", "-w", "2", "-d", "200ms", "--warmup", "0"],
+    "bench, started later": ["bench", "-c", "1", "-d", "200ms", "--warmup", "0", "--start-at", "+1s"],
+}
+
+
+@pytest.fixture(params=COMMANDS)
+def run(request, program):
+    def run(*words):
+        command = [program, *COMMANDS[request.param], "--json", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * 4, check=False)
+
+    return run
+
+
+def test_a_server_for_one_client_is_enough(run):
+    """As `nc -l` and `socat TCP-LISTEN` are: they close the listening socket at the first client."""
+    with Rogue(rogues.never_end) as rogue:
+
+        def once(sock):
+            rogue.listening.close()
+            rogues.never_end(sock)
+
+        rogue.treatment = once
+        done = run(*rogue.words)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["echoes"] > 0 and found.get("errors", {}) == {}
+
+
+def test_the_server_counts_as_many_connections_as_the_client(run, serve):
+    server = serve("127.0.0.1:0", "--max-clients", "1")
+    done = run(*server_words(server))
+    assert done.returncode == 0
+    server.wait_for_rest()
+    found = json.loads(done.stdout)
+    assert server.totals()["accepted"] == found.get("connections_opened", found.get("opened")) == 1
