@@ -23,11 +23,13 @@ enum {
 	INTERVAL,
 	SIZE,
 	WAIT,
+	DEADLINE,
 	QUIET,
 	TIMESTAMPS,
 	JSON,
 	CONNECT_EACH,
 	SPIN,
+	STRICT,
 	SEED,
 	HOLD,
 	DURATION,
@@ -43,8 +45,9 @@ static const struct option_row options[N_OPTIONS] = {
 		.name = "count",
 		.kind = OPTION_COUNT,
 		.value_name = "N",
-		.help = "so many messages (default: without end); with --hold, connections",
-		.details = "End when N messages have come back or failed. Without it, ^C ends it. "
+		.help = "stop after N messages (default: unlimited); with --hold, connections",
+		.details = "End when N messages have come back or failed. Without it, and without "
+			   "--deadline, ^C ends it. "
 			   "With --hold: hold N connections, at most 100000; one if it is not "
 			   "given.",
 		.least = 1,
@@ -65,6 +68,18 @@ static const struct option_row options[N_OPTIONS] = {
 	},
 	[SIZE] = MEASURING_SIZE_ROW(PING_SIZE_MOST),
 	[WAIT] = MEASURING_WAIT_ROW,
+	[DEADLINE] = {
+		.letter = 'w',
+		.name = "deadline",
+		.kind = OPTION_DURATION,
+		.value_name = "TIME",
+		.preset = "off",
+		.help = "end after TIME, whatever is under way",
+		.details = "End TIME after the first message. A message that is under way then is "
+			   "unfinished, or failed if it has waited for longer than --wait. With "
+			   "--count, status 1 if fewer messages came back until then. With --hold "
+			   "it is --duration.",
+	},
 	[QUIET] = {
 		.letter = 'q',
 		.name = "quiet",
@@ -94,6 +109,14 @@ static const struct option_row options[N_OPTIONS] = {
 		.details = "Look for the message again and again instead of sleeping until it is "
 			   "there. That leaves out how long this machine takes to wake up, and "
 			   "takes a whole core.",
+	},
+	[STRICT] = {
+		.name = "strict",
+		.kind = OPTION_FLAG,
+		.help = "status 4 if the client was the limit",
+		.details = "End with status 4 if the client, not the server, was the limit: it was "
+			   "stopped, or waited for its processor. Its figures are then no "
+			   "measurement of the server. Failures are status 1 all the same.",
 	},
 	[SEED] = MEASURING_SEED_ROW,
 	[HOLD] = {
@@ -140,6 +163,9 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct pin
 		.seed = config->seed,
 		.churns = config->connect_each,
 		.result = found->result,
+		.wanted_ns = config->duration_ns,
+		.is_interrupted = found->is_interrupted,
+		.deviation_ns = found->deviation_ns,
 		.has_kernel = found->has_kernel,
 		.kernel = found->kernel,
 	};
@@ -225,7 +251,7 @@ MUST_USE static enum status run_hold(const struct arguments *arguments)
 		.wait_ns = values[WAIT],
 		.size = values[SIZE],
 		.seed = facts_seed(arguments, SEED),
-		.duration_ns = values[DURATION],
+		.duration_ns = values[DEADLINE] != 0 ? values[DEADLINE] : values[DURATION],
 		.metrics = metrics != NULL ? &page : NULL,
 		.render = endurance_render_metrics,
 	};
@@ -303,6 +329,7 @@ static enum status run(const struct arguments *arguments)
 		.count = values[COUNT],
 		.interval_ns = values[INTERVAL],
 		.wait_ns = values[WAIT],
+		.duration_ns = values[DEADLINE],
 		.size = values[SIZE],
 		.seed = facts_seed(arguments, SEED),
 		.connect_each = values[CONNECT_EACH],
@@ -336,7 +363,8 @@ static const char *const description[] = {
 };
 
 static const char *const signals[] = {
-	"INT (^C), TERM: end, with the summary. A message that is under way does not count.",
+	"INT (^C), TERM: end, with the summary. A message that is under way is unfinished, and "
+	"counts with its age; if it has waited for longer than --wait, it failed.",
 	"QUIT (^\\): print a line of figures, and go on.",
 	MEASURING_SIGNALS_BEFORE,
 	NULL,
@@ -348,7 +376,13 @@ static const char *const diagnostics[] = {
 	"seq=3: connection reset by peer: 0 of 64 bytes came back",
 	"seq=3: byte 130 differs: sent 0x41, got 0x40 (one bit flipped)",
 	"connection 7 died (ended): the server ended the connection; 2.503 s old, ...",
-	"Each of these is status 1, and the next message goes out on a new connection.",
+	"Each of these is status 1, and the next message goes out on a new connection, to any "
+	"address of the name, which is looked up again where the last address fails.",
+	"between two messages: the server ended the connection",
+	"No message was under way: it is a connection error, and status 1 as well.",
+	"ended early: 192.0.2.7:80 is no echo server",
+	"The first reply showed another kind of server: no further message is sent.",
+	"No echo at all is status 1, however the run ended.",
 	NULL,
 };
 

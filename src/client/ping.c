@@ -8,78 +8,47 @@
  * any more, the next message goes out on a new connection. A message may be larger than what the
  * connection holds, so it is received while it is sent. A message that comes back later than the
  * next is due delays that; messages that were due meanwhile are left out.
+ *
+ * Each message that was begun is counted once: it came back, it failed, or it was unfinished when
+ * the run ended.
  */
 #include "client/ping.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/pattern.h"
-#include "base/units.h"
 #include "client/dial.h"
+#include "client/reconnect.h"
 #include "client/tally.h"
 #include "client/teller.h"
-#include "client/wrong.h"
-#include "net/connect.h"
+#include "client/verified_stream.h"
 #include "net/io.h"
 #include "net/signals.h"
-
-/* Received at a time; behind it there is room for what a diagnosis waits for. */
-#define PIECE_SIZE ((size_t)64 * 1024)
-
-/*
- * The answer to a message is first waited for in recv(2): one call, instead of poll(2) and recv(2).
- * A signal waits meanwhile, so it has a bound; below the minimum the kernel's rounding matters.
- */
-#define PATIENCE_MOST_NS  (100 * CLOCK_NS_PER_MS)
-#define PATIENCE_LEAST_NS (10 * CLOCK_NS_PER_MS)
 
 #define LOOKS_WITHOUT_SIGNAL 1024 /* turns of a spinning wait between two reads of the signals */
 
 struct ping {
 	const struct ping_config *config;
 	struct ping_report *report;
-	struct addr addr;
+	struct reconnect reconnect; /* has the address of the server */
 	int signals_fd;
-	bool is_over; /* INT or TERM has come, or standard output is lost */
+	int ended_by;    /* INT or TERM, 0: none */
+	uint64_t end_ns; /* of the run */
+	bool is_over;    /* by a signal, its end, a wrong endpoint, or standard output is lost */
 
-	int fd;          /* the connection, -1: there is none */
-	bool is_patient; /* its receives may wait */
-	struct pattern pattern;
-	uint64_t sent, returned; /* bytes on it, since it was opened */
-	uint64_t due;            /* the message that is under way ends there */
-	uint64_t back_ns;        /* when bytes of it came last */
-	uint64_t connect_ns;     /* how long connecting took */
+	struct verified_stream stream;
+	uint64_t connect_ns; /* how long connecting took */
 
 	struct tally tally;
-	uint64_t number;                /* of the message, from 1 */
-	const char *failure;            /* its name, NULL: it is back */
-	char why[RESULT_SENTENCE_SIZE]; /* and its sentence */
+	uint64_t number; /* of the message, from 1 */
 	unsigned int n_looks;
 	struct teller *teller;
-
-	IO_ALIGNED unsigned char piece[PIECE_SIZE + DIAGNOSIS_MOST];
 };
-
-/* The message has failed. The first reason counts. */
-PRINTF_LIKE(3, 4)
-static void fail(struct ping *ping, const char *name, const char *format, ...)
-{
-	if (ping->failure != NULL)
-		return;
-	ping->failure = name;
-	va_list values;
-	va_start(values, format);
-	vsnprintf(ping->why, sizeof(ping->why), format, values);
-	va_end(values);
-}
 
 /* ---- signals ---- */
 
@@ -102,6 +71,7 @@ static void hear_signals(struct ping *ping)
 			continue;
 		}
 		ping->is_over = true;
+		ping->ended_by = signal;
 		ping->teller->wait.ended_by = signal;
 	}
 }
@@ -110,217 +80,129 @@ static void hear_signals(struct ping *ping)
 
 static void close_connection(struct ping *ping)
 {
-	if (ping->fd >= 0)
-		ping->report->has_kernel |= tcpinfo_of(ping->fd, &ping->report->kernel) &&
-					    tcpinfo_sending_of(ping->fd, &ping->report->sending);
-	io_close(&ping->fd);
+	struct ping_report *report = ping->report;
+	int fd = ping->stream.fd;
+	if (fd >= 0)
+		report->has_kernel |=
+			tcpinfo_of(fd, &report->kernel) && tcpinfo_sending_of(fd, &report->sending);
+	io_close(&ping->stream.fd);
 }
 
-static uint64_t patience_ns(const struct ping *ping)
+static void begin_connection(struct ping *ping, const struct dialed *dialed)
 {
-	return ping->config->wait_ns != 0 ? ping->config->wait_ns : CLOCK_NEVER / 2;
+	ping->connect_ns = dialed->took_ns;
+	ping->report->address = addr_format(&dialed->addr);
+	histogram_record(&ping->report->result.connect, dialed->took_ns);
+	stream_open(&ping->stream, dialed->fd, &dialed->addr);
 }
 
-static void begin_connection(struct ping *ping, int fd, uint64_t took_ns)
+/*
+ * Waits for n descriptors, at most RECONNECT_FDS, and reads signals. Returns how many of them are
+ * ready, 0 at the deadline and at the end of the run, or a code.
+ */
+MUST_USE static int wait_for(struct ping *ping, struct pollfd *wanted, size_t n,
+			     uint64_t deadline_ns)
 {
-	struct result *result = &ping->report->result;
-	uint64_t patience = clock_earlier_ns(patience_ns(ping), PATIENCE_MOST_NS);
-	ping->is_patient = !ping->config->spin && patience >= PATIENCE_LEAST_NS &&
-			   io_make_patient(fd, patience) == 0;
-	ping->fd = fd;
-	ping->connect_ns = took_ns;
-	ping->pattern = pattern_of(ping->config->seed, result->n_connections++);
-	ping->sent = ping->returned = ping->due = 0;
-	histogram_record(&result->connect, ping->connect_ns);
-}
-
-/* Waits for a descriptor, -1: none, and reads signals. Returns 1, 0 at the end, or a code. */
-MUST_USE static int wait_and_hear(struct ping *ping, int fd, short events, uint64_t deadline_ns)
-{
+	deadline_ns = clock_earlier_ns(deadline_ns, ping->end_ns);
 	while (!ping->is_over) {
-		struct pollfd fds[] = {
-			{ .fd = fd, .events = events },
+		struct pollfd fds[2 + RECONNECT_FDS] = {
 			{ .fd = ping->signals_fd, .events = POLLIN },
 			teller_pollfd(ping->teller),
 		};
+		memcpy(&fds[2], wanted, n * sizeof(*wanted));
 		uint64_t retry_ns = teller_deadline_ns(ping->teller);
-		int ready = io_wait(fds, ARRAY_LEN(fds), clock_earlier_ns(deadline_ns, retry_ns));
-		if (fds[1].revents != 0)
-			hear_signals(ping);
-		if (ready >= 0 && (fds[2].revents != 0 || clock_now_ns() >= retry_ns))
-			ping->is_over |= !teller_check(ping->teller);
-		bool is_late = ready == 0 && clock_now_ns() >= deadline_ns;
-		if (ready < 0 || fds[0].revents != 0 || is_late)
+		int ready = io_wait(fds, 2 + n, clock_earlier_ns(deadline_ns, retry_ns));
+		if (ready < 0)
 			return ready;
+		uint64_t now_ns = clock_now_ns();
+		if (fds[0].revents != 0)
+			hear_signals(ping);
+		if (fds[1].revents != 0 || now_ns >= retry_ns)
+			ping->is_over |= !teller_check(ping->teller);
+		int n_ready = 0;
+		for (size_t i = 0; i < n; i++)
+			n_ready += fds[2 + i].revents != 0;
+		ping->is_over |= now_ns >= ping->end_ns;
+		if (n_ready > 0 || (ready == 0 && now_ns >= deadline_ns))
+			return n_ready;
 	}
 	return 0;
 }
 
-/* Connects to the address that answered before. Returns a socket or a negative code. */
-MUST_USE static int connect_again(struct ping *ping, uint64_t deadline_ns)
-{
-	int fd, rc;
-	for (bool is_last = false; (fd = connect_begin(&ping->addr, NULL)) == -EAGAIN;
-	     is_last = clock_now_ns() >= deadline_ns) {
-		if (ping->is_over || is_last)
-			return ERR_QUEUE_FULL;
-		rc = wait_and_hear(ping, -1, 0, clock_deadline_ns(CONNECT_RETRY_NS));
-		if (rc < 0)
-			return rc;
-	}
-	if (fd < 0)
-		return fd;
-	rc = wait_and_hear(ping, fd, POLLOUT, deadline_ns);
-	if (rc >= 0)
-		rc = rc == 0 ? -ETIMEDOUT : connect_outcome(fd);
-	if (rc == 0)
-		return fd;
-	io_close(&fd);
-	return rc;
-}
-
-/* A new connection instead of one that has failed. */
+/* A new connection for a message. Without one, it fails or is unfinished. */
 static void open_connection(struct ping *ping)
 {
-	uint64_t since_ns = clock_now_ns();
-	int fd = connect_again(ping, since_ns + patience_ns(ping));
-	if (fd >= 0)
-		begin_connection(ping, fd, clock_now_ns() - since_ns);
-	else if (!ping->is_over)
-		fail(ping, err_name(fd), "cannot connect: %s", err_text(fd).text);
+	struct reconnect *reconnect = &ping->reconnect;
+	struct dialed dialed;
+	bool is_done;
+	reconnect_begin(reconnect);
+	while (!(is_done = reconnect_check(reconnect, &dialed)) && !ping->is_over) {
+		struct pollfd fds[RECONNECT_FDS];
+		reconnect_pollfds(reconnect, fds);
+		int rc = wait_for(ping, fds, RECONNECT_FDS, reconnect_until_ns(reconnect));
+		if (rc < 0) {
+			stream_fail(&ping->stream, err_name(rc), "cannot wait: %s",
+				    err_text(rc).text);
+			break;
+		}
+	}
+	if (!is_done)
+		reconnect_cancel(reconnect);
+	else if (dialed.fd >= 0)
+		begin_connection(ping, &dialed);
+	else
+		stream_fail(&ping->stream, err_name(dialed.fd), "cannot connect: %s",
+			    err_text(dialed.fd).text);
 }
 
 /* ---- one message ---- */
 
-/* n bytes are there, of which the first n_right are right. */
-static void judge_bytes(struct ping *ping, size_t n_right, size_t n)
-{
-	struct result *result = &ping->report->result;
-	unsigned char *from = ping->piece + n_right;
-	n = wrong_await_more(ping->fd, from, n - n_right, DIAGNOSIS_MOST);
-	const struct diagnosis_case wrong = {
-		.seed = ping->config->seed,
-		.connection = result->n_connections - 1,
-		.n_connections = result->n_connections,
-		.offset = ping->returned,
-		.sent = ping->sent,
-		.most_sent = ping->sent,
-		.received = from,
-		.n = n,
-	};
-	result->n_mismatches++;
-	fail(ping, "mismatch", "%s",
-	     wrong_say(&wrong, result->n_echoes == 0 ? &ping->addr : NULL).text);
-	if (result->first_mismatch[0] == '\0')
-		memcpy(result->first_mismatch, ping->why, sizeof(result->first_mismatch));
-}
-
-/* The message will not come back, or not all of it. */
-static void judge_loss(struct ping *ping, const char *name, const char *what)
-{
-	uint64_t size = ping->config->size;
-	uint64_t left = ping->due > ping->returned ? ping->due - ping->returned : 0;
-	fail(ping, name, "%s: %" PRIu64 " of %" PRIu64 " bytes came back", what, size - left, size);
-}
-
-static void judge_silence(struct ping *ping)
-{
-	char what[64];
-	snprintf(what, sizeof(what), "no reply within %s",
-		 units_duration(ping->config->wait_ns).text);
-	judge_loss(ping, "no_reply", what);
-}
-
-static void send_some(struct ping *ping)
-{
-	uint64_t left = ping->due - ping->sent;
-	size_t size = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
-	pattern_fill(&ping->pattern, ping->sent, ping->piece, size);
-	ssize_t n = io_send(ping->fd, ping->piece, size);
-	if (n > 0) {
-		ping->sent += (uint64_t)n;
-		ping->report->result.bytes_sent += (uint64_t)n;
-	} else if (n != -EAGAIN && n != -EPIPE) { /* that it is gone, and how, the receive says */
-		judge_loss(ping, err_name((int)n), err_text((int)n).text);
-	}
-}
-
-static void verify(struct ping *ping, size_t n)
-{
-	uint64_t in_flight = ping->sent - ping->returned;
-	size_t most = n < in_flight ? n : (size_t)in_flight;
-	size_t n_right = pattern_match(&ping->pattern, ping->returned, ping->piece, most);
-	ping->returned += n_right;
-	ping->report->result.bytes_verified += n_right;
-	if (n_right < n)
-		judge_bytes(ping, n_right, n);
-}
-
-/* What a receive gave. Returns whether anything came. */
-static bool judge_received(struct ping *ping, ssize_t n)
-{
-	if (n == -EAGAIN)
-		return false;
-	ping->back_ns = clock_now_ns();
-	if (n > 0)
-		verify(ping, (size_t)n);
-	else if (n == 0)
-		judge_loss(ping, "ended", "the server ended the connection");
-	else
-		judge_loss(ping, err_name((int)n), err_text((int)n).text);
-	return true;
-}
-
-static bool receive_some(struct ping *ping)
-{
-	return judge_received(ping, io_recv(ping->fd, ping->piece, PIECE_SIZE));
-}
-
-/* It is all sent: the first of it is waited for, not for long. The rest has a deadline. */
-static bool receive_patiently(struct ping *ping)
-{
-	bool has_begun = ping->due - ping->returned < ping->config->size;
-	return ping->is_patient && ping->failure == NULL && ping->sent == ping->due && !has_begun &&
-	       judge_received(ping, io_recv_patiently(ping->fd, ping->piece, PIECE_SIZE));
-}
-
 /* Waits until something may have come, or can be sent. Returns false at the deadline. */
 static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 {
-	short events = ping->sent < ping->due ? POLLIN | POLLOUT : POLLIN;
+	struct verified_stream *stream = &ping->stream;
+	short events = stream->sent < stream->due ? POLLIN | POLLOUT : POLLIN;
+	struct pollfd server = { .fd = stream->fd, .events = events };
 	bool spins = ping->config->spin;
 	bool is_late = spins && clock_now_ns() >= deadline_ns;
 	if (spins && !is_late && ++ping->n_looks % LOOKS_WITHOUT_SIGNAL != 0)
 		return true;
 	/* At the deadline too: a reply may have come while we were stopped. */
-	int ready = wait_and_hear(ping, ping->fd, events, spins ? 0 : deadline_ns);
+	int ready = wait_for(ping, &server, 1, spins ? 0 : deadline_ns);
 	if (ready < 0)
-		fail(ping, err_name(ready), "cannot wait: %s", err_text(ready).text);
+		stream_fail(stream, err_name(ready), "cannot wait: %s", err_text(ready).text);
 	return ready != 0 || ping->is_over || (spins && !is_late);
 }
 
-/* A round trip, and when it was over, if the message is back; else `failure` says what happened. */
-struct trip {
-	uint64_t took_ns, now_ns;
-};
-
-static struct trip exchange(struct ping *ping)
+/* The run has ended while a message is under way: takes what has come of it. */
+static void receive_rest(struct ping *ping)
 {
-	uint64_t start_ns = clock_now_ns();
-	uint64_t deadline_ns = start_ns + patience_ns(ping);
-	ping->due += ping->config->size;
-	ping->report->result.n_sent++;
-	while (ping->failure == NULL && ping->returned < ping->due && !ping->is_over) {
-		if (ping->sent < ping->due)
-			send_some(ping);
-		if (receive_patiently(ping))
+	struct verified_stream *stream = &ping->stream;
+	while (stream->failure == NULL && !stream_is_back(stream) && stream_receive(stream))
+		continue;
+	if (!stream_is_back(stream) && clock_now_ns() - stream->begun_ns >= stream->wait_ns)
+		stream_fail_late(stream);
+}
+
+/* Sends a message and waits until it is back, has failed, or the run is over. */
+static void exchange(struct ping *ping)
+{
+	struct verified_stream *stream = &ping->stream;
+	stream_begin_message(stream, clock_now_ns());
+	uint64_t deadline_ns = clock_after_ns(stream->begun_ns, stream->wait_ns);
+	uint64_t first_ns = clock_earlier_ns(deadline_ns, ping->end_ns);
+	while (stream->failure == NULL && !stream_is_back(stream) && !ping->is_over) {
+		if (stream->sent < stream->due)
+			stream_send(stream);
+		if (stream_receive_waiting(stream, first_ns))
 			continue;
 		if (!wait_for_server(ping, deadline_ns))
-			judge_silence(ping);
+			stream_fail_late(stream);
 		else
-			ignore_result(receive_some(ping)); /* nothing yet: it waits again */
+			ignore_result(stream_receive(stream)); /* nothing yet: it waits again */
 	}
-	return (struct trip){ .took_ns = ping->back_ns - start_ns, .now_ns = ping->back_ns };
+	if (ping->is_over)
+		receive_rest(ping);
 }
 
 /* ---- what is said of it ---- */
@@ -336,49 +218,62 @@ static void say_back(struct ping *ping, uint64_t ns)
 	ping->is_over |= !teller_flush(ping->teller);
 }
 
+/* A first reply may show that there is no point in sending more. */
+static void end_if_no_echo(struct ping *ping)
+{
+	if (!ping->stream.is_no_echo)
+		return;
+	ping->is_over = true;
+	log_error("ended early: %s is no echo server", ping->report->address.text);
+}
+
 static void say_failed(struct ping *ping)
 {
-	teller_say(ping->teller, "seq=%" PRIu64 ": %s", ping->number, ping->why);
+	teller_say(ping->teller, "seq=%" PRIu64 ": %s", ping->number, ping->stream.why);
 	ping->is_over |= !teller_flush(ping->teller);
+	end_if_no_echo(ping);
 }
 
 static void do_message(struct ping *ping)
 {
-	struct trip trip = { 0 };
+	struct verified_stream *stream = &ping->stream;
 	ping->number++;
-	ping->failure = NULL;
-	if (ping->fd < 0)
+	ping->report->result.n_sent++;
+	stream->failure = NULL;
+	stream->begun_ns = clock_now_ns();
+	if (stream->fd < 0)
 		open_connection(ping);
-	if (ping->fd >= 0)
-		trip = exchange(ping);
-	if (ping->failure != NULL) {
-		tally_failure(&ping->tally, ping->failure, clock_now_ns());
+	bool is_sent = stream->fd >= 0;
+	if (is_sent)
+		exchange(ping);
+	if (stream->failure != NULL) {
+		tally_failure(&ping->tally, stream->failure, clock_now_ns());
 		say_failed(ping);
-	} else if (ping->fd < 0) {
-		ping->number--; /* ended before it was sent */
-	} else if (ping->returned < ping->due) {
-		/* Ended while it was under way: it is as if it had never been sent. */
-		ping->report->result.n_sent--;
-		ping->report->result.bytes_sent -= ping->sent - ping->returned;
-		ping->number--;
+	} else if (is_sent && stream_is_back(stream)) {
+		uint64_t took_ns = stream->back_ns - stream->begun_ns;
+		tally_echo(&ping->tally, stream->back_ns, took_ns);
+		say_back(ping, took_ns);
 	} else {
-		tally_echo(&ping->tally, trip.now_ns, trip.took_ns);
-		say_back(ping, trip.took_ns);
+		uint64_t now_ns = clock_now_ns();
+		tally_unfinished(&ping->tally, now_ns, now_ns - stream->begun_ns);
 	}
-	if (ping->failure != NULL || ping->config->connect_each)
+	if (stream->failure != NULL || ping->config->connect_each)
 		close_connection(ping);
 }
 
 /* ---- all of them ---- */
 
-/* Between two messages nothing is to come: what does is the end, or was never sent. */
+/* Between two messages nothing must come: what does is the end, or was never sent. */
 static void look_while_idle(struct ping *ping)
 {
-	ping->failure = NULL;
-	if (!receive_some(ping))
+	struct verified_stream *stream = &ping->stream;
+	stream->failure = NULL;
+	if (!stream_receive(stream))
 		return;
-	tally_failure(&ping->tally, ping->failure, clock_now_ns());
-	say_failed(ping);
+	result_connection_error(&ping->report->result, stream->failure, 1);
+	teller_say(ping->teller, "between two messages: %s", stream->why);
+	ping->is_over |= !teller_flush(ping->teller);
+	end_if_no_echo(ping);
 	close_connection(ping);
 }
 
@@ -387,12 +282,13 @@ static void wait_until_due(struct ping *ping, uint64_t due_ns)
 {
 	uint64_t now_ns;
 	while (!ping->is_over && (now_ns = clock_now_ns()) < due_ns) {
+		struct pollfd server = { .fd = ping->stream.fd, .events = POLLIN };
 		uint64_t left_ns = due_ns - now_ns;
 		if (left_ns <= CLOCK_NS_PER_MS) {
 			clock_sleep_until(due_ns);
 			break;
 		}
-		int ready = wait_and_hear(ping, ping->fd, POLLIN, due_ns - CLOCK_NS_PER_MS);
+		int ready = wait_for(ping, &server, 1, due_ns - CLOCK_NS_PER_MS);
 		if (ready < 0)
 			break;
 		if (ready > 0)
@@ -417,6 +313,8 @@ static void ping_on(struct ping *ping)
 	uint64_t due_ns = clock_now_ns();
 	tally_start(&ping->tally, due_ns);
 	ping->report->start_ns = clock_since_epoch_ns(due_ns);
+	if (ping->config->duration_ns != 0)
+		ping->end_ns = clock_after_ns(due_ns, ping->config->duration_ns);
 	while (!ping->is_over && ping->tally.code == 0) {
 		do_message(ping);
 		if (ping->number == ping->config->count)
@@ -424,15 +322,29 @@ static void ping_on(struct ping *ping)
 		hear_signals(ping);
 		due_ns = next_due_ns(ping, due_ns);
 		wait_until_due(ping, due_ns);
+		ping->is_over |= clock_now_ns() >= ping->end_ns;
 	}
+	if (ping->stream.fd >= 0 && stream_is_back(&ping->stream))
+		look_while_idle(ping);
 	tally_end(&ping->tally, clock_now_ns());
 	close_connection(ping);
+}
+
+/* Has the run done as many messages as it was to do? */
+static bool is_count_reached(const struct ping *ping)
+{
+	const struct result *result = &ping->report->result;
+	return result->n_echoes + result_failed(result) == ping->config->count;
 }
 
 MUST_USE static enum status judge_run(const struct ping *ping)
 {
 	const struct result *result = &ping->report->result;
-	if (result->n_echoes == ping->number && result->n_failures == 0)
+	const struct ping_config *config = ping->config;
+	bool is_short = config->count != 0 && config->duration_ns != 0 && !is_count_reached(ping) &&
+			ping->ended_by == 0;
+	if (result->n_echoes > 0 && result_failed(result) == 0 && result->n_mismatches == 0 &&
+	    result_connection_errors(result) == 0 && !is_short)
 		return STATUS_OK;
 	int limit = dial_limit(result);
 	if (limit == 0)
@@ -445,18 +357,18 @@ MUST_USE static enum status judge_run(const struct ping *ping)
 MUST_USE static enum status run_ping(struct ping *ping)
 {
 	const struct ping_config *config = ping->config;
-	const struct dial_request request = {
+	struct dial_request *request = &ping->reconnect.request;
+	*request = (struct dial_request){
 		.server = &config->server,
 		.family = config->family,
-		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
+		.timeout_ns = ping->stream.wait_ns,
 	};
 	struct dialed dialed;
-	enum status status = dial_await(&request, ping->signals_fd, &dialed);
+	enum status status = dial_await(request, ping->signals_fd, &dialed);
 	if (status != STATUS_OK)
 		return status;
-	ping->addr = dialed.addr;
-	begin_connection(ping, dialed.fd, dialed.took_ns);
-	ping->report->address = addr_format(&ping->addr);
+	ping->reconnect.addr = dialed.addr;
+	begin_connection(ping, &dialed);
 	teller_say(ping->teller, "PING %s, %" PRIu64 " bytes", ping->report->address.text,
 		   config->size);
 	ping->is_over |= !teller_flush(ping->teller);
@@ -465,6 +377,9 @@ MUST_USE static enum status run_ping(struct ping *ping)
 		log_error("cannot go on: %s", err_text(ping->tally.code).text);
 		return STATUS_MACHINE;
 	}
+	ping->report->is_interrupted = ping->ended_by != 0 && !is_count_reached(ping) &&
+				       (config->count != 0 || config->duration_ns != 0);
+	ping->report->deviation_ns = tally_deviation_ns(&ping->tally);
 	ping->report->verdict = judge_run(ping);
 	return STATUS_OK;
 }
@@ -476,8 +391,17 @@ enum status ping_run(const struct ping_config *config, struct ping_report *ret_r
 	ping = (struct ping){
 		.config = config,
 		.report = &report,
+		.reconnect = { .fd = -1 },
 		.signals_fd = -1,
-		.fd = -1,
+		.end_ns = CLOCK_NEVER,
+		.stream = {
+			.result = &report.result,
+			.seed = config->seed,
+			.size = config->size,
+			.wait_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
+			.spins = config->spin,
+			.fd = -1,
+		},
 		.teller = config->teller,
 	};
 	int rc = result_open(&report.result);

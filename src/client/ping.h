@@ -24,7 +24,8 @@ struct ping_config {
 	int family;              /* AF_UNSPEC, AF_INET or AF_INET6 */
 	uint64_t count;          /* messages, 0: without end */
 	uint64_t interval_ns;  /* from one message to the next; 0: the next when the last is back */
-	uint64_t wait_ns;      /* a message that is not back after so long is lost; 0: never */
+	uint64_t wait_ns;      /* a message that is not back after this time failed; 0: never */
+	uint64_t duration_ns;  /* the run ends after this time, whatever is under way; 0: never */
 	uint64_t size;         /* bytes of a message, 1 to PING_SIZE_MOST */
 	uint64_t seed;         /* of the payload (base/pattern.h) */
 	bool connect_each;     /* a new connection for each message */
@@ -36,7 +37,9 @@ struct ping_config {
 struct ping_report {
 	struct result result;
 	enum status verdict;      /* the exit status: of the echo, or of this machine */
-	struct addr_text address; /* who answered */
+	bool is_interrupted;      /* a signal ended it before the count or the duration was over */
+	struct addr_text address; /* of the server, at the end */
+	uint64_t deviation_ns;    /* standard deviation of the round trips */
 	uint64_t start_ns;        /* when the first message was due, since the epoch */
 	bool has_kernel;          /* are the next two known? Of the last connection, at its end */
 	struct tcpinfo kernel;
@@ -44,10 +47,10 @@ struct ping_report {
 };
 
 /*
- * Pings until all are done, INT or TERM ends it, or standard output cannot be written any more;
- * QUIT prints a line of figures in between. Returns STATUS_OK and *ret_report, the caller's, to be
- * closed by result_close(); or why there is none, which was said: INT and TERM end it by that
- * signal until it is connected.
+ * Pings until all are done, the time is over, INT or TERM ends it, the server turns out to be no
+ * echo server, or standard output cannot be written any more; QUIT prints a line of figures in
+ * between. Returns STATUS_OK and *ret_report, the caller's, to be closed by result_close(); or why
+ * there is none, which was said: INT and TERM end it by that signal until it is connected.
  */
 MUST_USE enum status ping_run(const struct ping_config *config, struct ping_report *ret_report);
 

@@ -20,6 +20,8 @@ struct tally {
 	uint64_t n_seconds;   /* that are over */
 	uint64_t n_noted;     /* verified bytes of `result` that are in some second */
 	int code;             /* of the keeper, if it failed: the run cannot go on */
+	/* Sums of the round trips and of their squares. */
+	__extension__ unsigned __int128 sum, square_sum;
 };
 
 /* Begins with nothing counted. Returns 0 or -ENOMEM. */
@@ -33,6 +35,12 @@ void tally_start(struct tally *tally, uint64_t start_ns);
 /* Counts a failure, or an echo and its round trip. name: static storage. */
 void tally_failure(struct tally *tally, const char *name, uint64_t now_ns);
 void tally_echo(struct tally *tally, uint64_t now_ns, uint64_t took_ns);
+
+/* Counts a message that is under way at the end of the run, with its age. */
+void tally_unfinished(struct tally *tally, uint64_t now_ns, uint64_t age_ns);
+
+/* The standard deviation of the round trips, unfinished ones included; 0 while there are none. */
+uint64_t tally_deviation_ns(const struct tally *tally);
 
 /* The run is over: hands over the last, unfinished second, and notes what all of it took. */
 void tally_end(struct tally *tally, uint64_t end_ns);

@@ -22,8 +22,8 @@ static size_t least(uint64_t a, size_t b)
 	return a < b ? (size_t)a : b;
 }
 
-/* What was sent and what has come, from the start. */
-static struct endpoint judge_start(const struct diagnosis_case *wrong)
+/* What was sent and what has come, from the start. *ret_is_named: as endpoint_is_named(). */
+static struct endpoint judge_start(const struct diagnosis_case *wrong, bool *ret_is_named)
 {
 	unsigned char sent[START_SIZE], received[2 * START_SIZE];
 	struct pattern pattern = pattern_of(wrong->seed, wrong->connection);
@@ -39,14 +39,9 @@ static struct endpoint judge_start(const struct diagnosis_case *wrong)
 		.received = received,
 		.n_received = n_right + n_wrong,
 	};
-	return endpoint_judge(&reply);
-}
-
-/* Is it another kind of server, rather than an echo that makes a mistake? */
-static bool is_a_kind(enum endpoint_kind kind)
-{
-	return kind != ENDPOINT_ECHO && kind != ENDPOINT_SHORT && kind != ENDPOINT_SILENT &&
-	       kind != ENDPOINT_OTHER;
+	struct endpoint endpoint = endpoint_judge(&reply);
+	*ret_is_named = endpoint_is_named(&reply, endpoint.kind);
+	return endpoint;
 }
 
 /* What comes of a connection on which nothing is sent. */
@@ -63,17 +58,19 @@ static struct endpoint judge_silence(const struct addr *server)
 
 struct wrong_text wrong_say(const struct diagnosis_case *wrong, const struct addr *server)
 {
-	struct wrong_text out;
+	struct wrong_text out = { .is_no_echo = false };
 	struct endpoint endpoint = { .kind = ENDPOINT_ECHO };
 	if (server != NULL && wrong->offset < START_SIZE)
-		endpoint = judge_start(wrong);
+		endpoint = judge_start(wrong, &out.is_no_echo);
 	if (endpoint.kind == ENDPOINT_OTHER || endpoint.kind == ENDPOINT_PREFIX) {
 		struct endpoint silent = judge_silence(server);
-		if (silent.kind == ENDPOINT_SPEAKS_FIRST)
+		if (silent.kind == ENDPOINT_SPEAKS_FIRST) {
 			endpoint = silent;
+			out.is_no_echo = true;
+		}
 	}
 	snprintf(out.text, sizeof(out.text), "%s",
-		 is_a_kind(endpoint.kind) ? endpoint.text : diagnose(wrong).text);
+		 out.is_no_echo ? endpoint.text : diagnose(wrong).text);
 	return out;
 }
 

@@ -6,6 +6,7 @@
 #ifndef CLIENT_WRONG_H
 #define CLIENT_WRONG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -13,6 +14,7 @@
 #include "net/addr.h"
 
 struct wrong_text {
+	bool is_no_echo; /* another kind of server, not an echo that makes a mistake */
 	char text[sizeof(((struct diagnosis *)0)->text)];
 };
 

@@ -71,9 +71,10 @@ struct run {
 	uint64_t n_connections, size, depth, n_threads, seed;
 	uint64_t rate_wanted; /* per second; 0: a closed loop */
 	bool churns;
-	uint64_t warmup_ns;  /* before the measuring began */
-	uint64_t wanted_ns;  /* duration that was asked for; 0: none, or not known */
-	bool is_interrupted; /* by a signal, before that was over */
+	uint64_t warmup_ns;    /* before the measuring began */
+	uint64_t wanted_ns;    /* duration that was asked for; 0: none, or not known */
+	bool is_interrupted;   /* by a signal, before that was over */
+	uint64_t deviation_ns; /* standard deviation of the round trips; 0: not known */
 
 	struct result result;
 	struct series series;

@@ -14,14 +14,18 @@ static double seconds_of(const struct result *result)
 
 /* ---- text ---- */
 
-static void write_times(FILE *out, const char *what, const struct histogram *times)
+static void write_times(FILE *out, const char *what, const struct histogram *times,
+			uint64_t deviation_ns)
 {
 	if (times->n == 0)
 		return;
-	fprintf(out, "%s min/mean/p50/p99/max %.1f/%.1f/%.1f/%.1f/%.1f us\n", what,
+	fprintf(out, "%s min/mean/p50/p99/max %.1f/%.1f/%.1f/%.1f/%.1f us", what,
 		clock_us(histogram_min_ns(times)), clock_us(histogram_mean_ns(times)),
 		clock_us(histogram_percentile_ns(times, 50)),
 		clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
+	if (deviation_ns != 0)
+		fprintf(out, ", standard deviation %.1f us", clock_us(deviation_ns));
+	fputc('\n', out);
 }
 
 static void write_names(FILE *out, const char *what, const struct result_failure *list, size_t n)
@@ -44,13 +48,28 @@ static void write_failures(FILE *out, const struct result *result)
 		fprintf(out, "first: %s\n", result->first_mismatch);
 }
 
+/*
+ * The share of the messages that failed, of those that came back or failed. Only a share of none
+ * and of all is rounded to 0 and 100.
+ */
+static double loss_percent(const struct result *result)
+{
+	uint64_t n_failed = result_failed(result), n = result->n_echoes + n_failed;
+	double percent = n > 0 ? 100.0 * (double)n_failed / (double)n : 0;
+	if (n_failed > 0 && percent < 0.0001)
+		return 0.0001;
+	return result->n_echoes > 0 && percent > 99.9999 ? 99.9999 : percent;
+}
+
 /* "10 sent, 7 came back, 2 failed": the counts of messages, which add up. */
-static void write_messages(FILE *out, const struct result *result)
+static void write_messages(FILE *out, const struct result *result, bool has_loss)
 {
 	uint64_t n_failed = result_failed(result);
 	uint64_t n_never = result_failures(result) - n_failed;
 	fprintf(out, "%" PRIu64 " sent, %" PRIu64 " came back, %" PRIu64 " failed", result->n_sent,
 		result->n_echoes, n_failed);
+	if (has_loss)
+		fprintf(out, " (%.6g %% loss)", loss_percent(result));
 	if (result->n_unfinished > 0)
 		fprintf(out, ", %" PRIu64 " unfinished (counted with their age so far)",
 			result->n_unfinished);
@@ -88,13 +107,13 @@ void summary_write_text(FILE *out, const struct run *run)
 {
 	const struct result *result = &run->result;
 	fprintf(out, "--- %s ---\n", run->target);
-	write_messages(out, result);
+	write_messages(out, result, true);
 	fprintf(out, ", %.3f s, every byte of %" PRIu64 " compared\n", seconds_of(result),
 		result->bytes_verified);
 	write_failures(out, result);
-	write_times(out, "round trip", &result->response);
+	write_times(out, "round trip", &result->response, run->deviation_ns);
 	if (run->churns) /* otherwise it was once, and nobody asked */
-		write_times(out, "connecting", &result->connect);
+		write_times(out, "connecting", &result->connect, 0);
 	write_kernel(out, run);
 	write_seed(out, run);
 	write_caveats(out, run);
@@ -128,7 +147,7 @@ static void write_rate(FILE *out, const struct run *run)
 		" bytes missing, %" PRIu64 " failures, %" PRIu64 " connections\n",
 		result->bytes_verified, result->wrong_bytes, result_missing(result),
 		result_failures(result), result->n_connections);
-	write_messages(out, result);
+	write_messages(out, result, false);
 	fputc('\n', out);
 }
 

@@ -21,7 +21,7 @@ static int keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const struc
 {
 	assert_ptr_equal(keeper, kept);
 	assert_true(n_kept < ARRAY_LEN(kept));
-	assert_int_equal(part->response.n, part->n_echoes);
+	assert_int_equal(part->response.n, part->n_echoes + part->n_unfinished);
 	kept[n_kept++] = (struct kept){ start_ns, length_ns, part->n_echoes, result_failures(part),
 					part->bytes_verified };
 	return keeper_says;
@@ -97,12 +97,57 @@ TEST(the_first_failure_of_the_keeper_stays)
 	result_close(&result);
 }
 
+TEST(an_unfinished_message_counts_with_its_age)
+{
+	struct result result;
+	struct tally tally;
+	open_tally(&tally, &result);
+	tally_echo(&tally, 100 * S, 1000);
+	tally_unfinished(&tally, 101 * S + S / 2, S);
+	tally_end(&tally, 101 * S + S / 2);
+	assert_int_equal(n_kept, 2);
+	assert_kept(1, (struct kept){ S, S / 2, 0, 0, 0 });
+	assert_int_equal(result.n_unfinished, 1);
+	assert_int_equal(result_failures(&result), 0);
+	assert_int_equal(result.response.n, 2);
+	assert_int_equal(result.response.max_ns, S);
+	tally_close(&tally);
+	result_close(&result);
+}
+
+TEST(the_standard_deviation_is_exact)
+{
+	static const struct {
+		uint64_t times[4], deviation_ns;
+		int n;
+	} cases[] = {
+		{ { 0 }, 0, 0 },
+		{ { 5 }, 0, 1 },
+		{ { 1, 3 }, 1, 2 },
+		{ { 2, 4, 4, 6 }, 1, 4 },                            /* of 1.41 */
+		{ { 3600 * S, 3600 * S, 3600 * S + 2000 }, 942, 3 }, /* small beside the times */
+		{ { 0, 24 * 3600 * S }, 12 * 3600 * S, 2 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct result result;
+		struct tally tally;
+		open_tally(&tally, &result);
+		for (int k = 0; k < cases[i].n; k++)
+			tally_echo(&tally, 100 * S, cases[i].times[k]);
+		assert_int_equal(tally_deviation_ns(&tally), cases[i].deviation_ns);
+		tally_close(&tally);
+		result_close(&result);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_second_has_what_was_counted_in_it),
 		cmocka_unit_test(a_run_of_whole_seconds_has_no_empty_one_at_its_end),
 		cmocka_unit_test(the_first_failure_of_the_keeper_stays),
+		cmocka_unit_test(an_unfinished_message_counts_with_its_age),
+		cmocka_unit_test(the_standard_deviation_is_exact),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/reconnect.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "net/connect.h"
+#include "net/io.h"
+
+/* The known address failed; from now on the name is looked up first. */
+static void note_failure(struct reconnect *reconnect, int code)
+{
+	io_close(&reconnect->fd);
+	reconnect->code = code;
+	reconnect->is_dead = true;
+}
+
+static void begin_dial(struct reconnect *reconnect, uint64_t now_ns)
+{
+	struct dial_request request = reconnect->request;
+	request.timeout_ns = reconnect->deadline_ns - now_ns;
+	reconnect->has_dialed = true;
+	int rc = dial_begin(&request, &reconnect->dialing);
+	if (rc < 0)
+		reconnect->code = rc;
+}
+
+void reconnect_begin(struct reconnect *reconnect)
+{
+	uint64_t now_ns = clock_now_ns(), timeout_ns = reconnect->request.timeout_ns;
+	if (timeout_ns == CLOCK_NEVER)
+		timeout_ns = DIAL_LONGEST_NS;
+	reconnect->start_ns = now_ns;
+	reconnect->deadline_ns = clock_after_ns(now_ns, timeout_ns);
+	reconnect->code = -ETIMEDOUT;
+	reconnect->has_dialed = false;
+	reconnect->dialing = NULL;
+	reconnect->fd = -1;
+	if (!reconnect->is_dead) {
+		int fd = connect_begin(&reconnect->addr, reconnect->request.source);
+		if (fd < 0)
+			note_failure(reconnect, fd);
+		else
+			reconnect->fd = fd;
+	}
+	if (reconnect->fd < 0)
+		begin_dial(reconnect, now_ns);
+}
+
+void reconnect_pollfds(const struct reconnect *reconnect, struct pollfd ret_fds[RECONNECT_FDS])
+{
+	int done_fd = reconnect->dialing != NULL ? reconnect->dialing->done_fd : -1;
+	ret_fds[0] = (struct pollfd){ .fd = reconnect->fd, .events = POLLOUT };
+	ret_fds[1] = (struct pollfd){ .fd = done_fd, .events = POLLIN };
+}
+
+uint64_t reconnect_until_ns(const struct reconnect *reconnect)
+{
+	uint64_t dial_ns = reconnect->start_ns + DIAL_ATTEMPT_DELAY_NS;
+	return reconnect->has_dialed ? reconnect->deadline_ns
+				     : clock_earlier_ns(dial_ns, reconnect->deadline_ns);
+}
+
+/* The connection to the known address, if it has succeeded. */
+static bool check_known(struct reconnect *reconnect, struct dialed *ret_dialed)
+{
+	if (reconnect->fd < 0 || !io_is_ready(reconnect->fd, POLLOUT))
+		return false;
+	int rc = connect_outcome(reconnect->fd);
+	if (rc < 0) {
+		note_failure(reconnect, rc);
+		return false;
+	}
+	*ret_dialed = (struct dialed){
+		.fd = reconnect->fd,
+		.addr = reconnect->addr,
+		.took_ns = clock_now_ns() - reconnect->start_ns,
+	};
+	reconnect->fd = -1;
+	return true;
+}
+
+/* The connection of the thread, if it has one. */
+static bool check_dialed(struct reconnect *reconnect, struct dialed *ret_dialed)
+{
+	if (reconnect->dialing == NULL || !io_is_ready(reconnect->dialing->done_fd, POLLIN))
+		return false;
+	struct dialed dialed = dial_end(reconnect->dialing);
+	reconnect->dialing = NULL;
+	if (dialed.fd < 0) {
+		reconnect->code = dialed.fd;
+		return false;
+	}
+	*ret_dialed = dialed;
+	return true;
+}
+
+bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed)
+{
+	if (check_known(reconnect, ret_dialed) || check_dialed(reconnect, ret_dialed)) {
+		reconnect->addr = ret_dialed->addr;
+		reconnect->is_dead = false;
+		reconnect_cancel(reconnect);
+		return true;
+	}
+	uint64_t now_ns = clock_now_ns();
+	bool is_late = now_ns >= reconnect->deadline_ns;
+	bool is_due = reconnect->fd < 0 || now_ns >= reconnect_until_ns(reconnect);
+	if (!reconnect->has_dialed && is_due && !is_late)
+		begin_dial(reconnect, now_ns);
+	if (!is_late && (reconnect->fd >= 0 || reconnect->dialing != NULL))
+		return false;
+	*ret_dialed = (struct dialed){
+		.fd = reconnect->fd >= 0 ? -ETIMEDOUT : reconnect->code,
+	};
+	reconnect->is_dead = true;
+	reconnect_cancel(reconnect);
+	return true;
+}
+
+void reconnect_cancel(struct reconnect *reconnect)
+{
+	io_close(&reconnect->fd);
+	if (reconnect->dialing != NULL)
+		dial_abandon(reconnect->dialing);
+	reconnect->dialing = NULL;
+}

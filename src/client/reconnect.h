@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One more connection to a server that was connected to before, for a client that waits by poll(2).
+ *
+ * The address that answered last is tried first. If that fails, or has not answered after
+ * DIAL_ATTEMPT_DELAY_NS, the name is looked up again and all its addresses are tried, in a thread
+ * (client/dial.h); the first connection that succeeds is used. So a server that moved to another
+ * address is found, and an address that died costs a fraction of a second.
+ */
+#ifndef CLIENT_RECONNECT_H
+#define CLIENT_RECONNECT_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "client/dial.h"
+#include "net/addr.h"
+
+struct reconnect {
+	struct dial_request request; /* timeout_ns: for one connection, the look-up included */
+	struct addr addr;            /* of the last connection that succeeded */
+	bool is_dead;                /* `addr` failed since then: the name is looked up at once */
+
+	/* An attempt that is under way. */
+	int fd; /* to `addr`; -1: none */
+	int code;
+	uint64_t start_ns, deadline_ns;
+	bool has_dialed;
+	struct dialing *dialing; /* NULL: none */
+};
+
+/* Number of descriptors to wait for. */
+#define RECONNECT_FDS 2
+
+/* Begins an attempt; the last one has ended. `fd` must be -1 at first. */
+void reconnect_begin(struct reconnect *reconnect);
+
+/* What to wait for, and until when; then reconnect_check() must be called. */
+void reconnect_pollfds(const struct reconnect *reconnect, struct pollfd ret_fds[RECONNECT_FDS]);
+uint64_t reconnect_until_ns(const struct reconnect *reconnect);
+
+/*
+ * Looks for the outcome. Returns true at the end of the attempt, with *ret_dialed as of dial():
+ * the connection, which is the caller's, or a code.
+ */
+MUST_USE bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed);
+
+/* Ends an attempt that is under way. */
+void reconnect_cancel(struct reconnect *reconnect);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/verified_stream.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/units.h"
+#include "client/wrong.h"
+
+/*
+ * A signal waits while a receive does, so that has a bound. The kernel rounds the timeout up to a
+ * tick, so it is used only where a deadline is at least twice as far away.
+ */
+#define RECV_TIMEOUT_MAX_NS (100 * CLOCK_NS_PER_MS)
+#define RECV_TIMEOUT_MIN_NS (10 * CLOCK_NS_PER_MS)
+
+void stream_open(struct verified_stream *stream, int fd, const struct addr *server)
+{
+	uint64_t timeout_ns = clock_earlier_ns(stream->wait_ns / 2, RECV_TIMEOUT_MAX_NS);
+	if (stream->spins || timeout_ns < RECV_TIMEOUT_MIN_NS ||
+	    io_make_patient(fd, timeout_ns) < 0)
+		timeout_ns = 0;
+	stream->recv_timeout_ns = timeout_ns;
+	stream->fd = fd;
+	stream->server = *server;
+	stream->pattern = pattern_of(stream->seed, stream->result->n_connections++);
+	stream->sent = stream->returned = stream->due = 0;
+}
+
+void stream_begin_message(struct verified_stream *stream, uint64_t now_ns)
+{
+	stream->failure = NULL;
+	stream->begun_ns = now_ns;
+	stream->due += stream->size;
+}
+
+bool stream_is_back(const struct verified_stream *stream)
+{
+	return stream->returned >= stream->due;
+}
+
+/* ---- failures ---- */
+
+void stream_fail(struct verified_stream *stream, const char *name, const char *format, ...)
+{
+	if (stream->failure != NULL)
+		return;
+	stream->failure = name;
+	va_list values;
+	va_start(values, format);
+	vsnprintf(stream->why, sizeof(stream->why), format, values);
+	va_end(values);
+}
+
+/* The connection is of no use any more. While a message is under way, it is lost. */
+static void fail_connection(struct verified_stream *stream, const char *name, const char *what)
+{
+	uint64_t left = stream->due - stream->returned;
+	if (left == 0)
+		stream_fail(stream, name, "%s", what);
+	else
+		stream_fail(stream, name, "%s: %" PRIu64 " of %" PRIu64 " bytes came back", what,
+			    stream->size - left, stream->size);
+}
+
+static void fail_by_code(struct verified_stream *stream, int code)
+{
+	fail_connection(stream, err_name(code), err_text(code).text);
+}
+
+void stream_fail_late(struct verified_stream *stream)
+{
+	char what[64];
+	snprintf(what, sizeof(what), "no reply within %s", units_duration(stream->wait_ns).text);
+	fail_connection(stream, "no_reply", what);
+}
+
+/* n bytes are there, of which the first n_right are right. */
+static void fail_by_bytes(struct verified_stream *stream, size_t n_right, size_t n)
+{
+	struct result *result = stream->result;
+	unsigned char *from = stream->piece + n_right;
+	n -= n_right;
+	result->n_mismatches++;
+	result->wrong_bytes +=
+		pattern_count_wrong(&stream->pattern, stream->returned, stream->sent, from, n);
+	const struct diagnosis_case wrong = {
+		.seed = stream->seed,
+		.connection = result->n_connections - 1,
+		.n_connections = result->n_connections,
+		.offset = stream->returned,
+		.sent = stream->sent,
+		.most_sent = stream->sent,
+		.received = from,
+		.n = wrong_await_more(stream->fd, from, n, DIAGNOSIS_MOST),
+	};
+	bool is_first = result->n_echoes == 0;
+	struct wrong_text text = wrong_say(&wrong, is_first ? &stream->server : NULL);
+	stream->is_no_echo = text.is_no_echo;
+	stream_fail(stream, "mismatch", "%s", text.text);
+	if (result->first_mismatch[0] == '\0')
+		memcpy(result->first_mismatch, stream->why, sizeof(result->first_mismatch));
+}
+
+/* ---- bytes ---- */
+
+void stream_send(struct verified_stream *stream)
+{
+	uint64_t left = stream->due - stream->sent;
+	size_t size = left < STREAM_PIECE_SIZE ? (size_t)left : STREAM_PIECE_SIZE;
+	pattern_fill(&stream->pattern, stream->sent, stream->piece, size);
+	ssize_t n = io_send(stream->fd, stream->piece, size);
+	if (n > 0) {
+		stream->sent += (uint64_t)n;
+		stream->result->bytes_sent += (uint64_t)n;
+	} else if (n != -EAGAIN && n != -EPIPE) { /* the receive says why it is gone */
+		fail_by_code(stream, (int)n);
+	}
+}
+
+static void verify(struct verified_stream *stream, size_t n)
+{
+	uint64_t in_flight = stream->sent - stream->returned;
+	size_t most = n < in_flight ? n : (size_t)in_flight;
+	size_t n_right = pattern_match(&stream->pattern, stream->returned, stream->piece, most);
+	stream->returned += n_right;
+	stream->result->bytes_verified += n_right;
+	if (n_right < n)
+		fail_by_bytes(stream, n_right, n);
+}
+
+/* What a receive gave. Returns whether anything came. */
+static bool take_received(struct verified_stream *stream, ssize_t n)
+{
+	if (n == -EAGAIN)
+		return false;
+	stream->back_ns = clock_now_ns();
+	if (n > 0)
+		verify(stream, (size_t)n);
+	else if (n == 0)
+		fail_connection(stream, "ended", "the server ended the connection");
+	else
+		fail_by_code(stream, (int)n);
+	return true;
+}
+
+bool stream_receive(struct verified_stream *stream)
+{
+	return take_received(stream, io_recv(stream->fd, stream->piece, STREAM_PIECE_SIZE));
+}
+
+bool stream_receive_waiting(struct verified_stream *stream, uint64_t deadline_ns)
+{
+	uint64_t timeout_ns = stream->recv_timeout_ns;
+	bool has_begun = stream->due - stream->returned < stream->size;
+	if (timeout_ns == 0 || stream->begun_ns + 2 * timeout_ns > deadline_ns || has_begun ||
+	    stream->failure != NULL || stream->sent < stream->due)
+		return false;
+	return take_received(stream,
+			     io_recv_patiently(stream->fd, stream->piece, STREAM_PIECE_SIZE));
+}

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""A name with several addresses: a dead one costs a moment, and a lost connection is opened on any of them."""
+import json
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from harness import PATIENCE, recv_exactly, reset, wait_until
+from rogues import FullListener
+from surroundings import own_etc
+
+NAME = "many.example"
+
+
+class Names:
+    """An /etc/hosts of the client's own, which can be changed while it runs."""
+
+    def __init__(self, directory):
+        self.file = directory / "hosts"
+        self.prefix = own_etc(directory, hosts="", nsswitch_conf="hosts: files\n")
+
+    def set(self, *addresses):
+        """NAME has these addresses, in this order, from now on."""
+        lines = ["127.0.0.1 localhost", *(f"{address} {NAME}" for address in addresses)]
+        self.file.write_text("\n".join(lines) + "\n")  # the same file, which a bind mount goes on showing
+
+
+@pytest.fixture
+def names(own_network, tmp_path):
+    return Names(tmp_path)
+
+
+@pytest.fixture
+def start(program):
+    processes = []
+
+    def run(*words, prefix=()):
+        process = subprocess.Popen(
+            [*prefix, program, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+# ---- the first connection ----
+
+
+COMMANDS = {
+    "talk": ["talk"],
+    "ping": ["ping", "-c", "1"],
+    "hold": ["ping", "--hold", "-d", "300ms"],
+    "bench": ["bench", "-c", "1", "-d", "100ms", "--warmup", "0s"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_dead_first_addresses_cost_no_timeout(names, start, serve, name):
+    """Each of them would take its share of the timeout, here an hour, if the others waited for it."""
+    names.set("127.0.0.2", "127.0.0.3", "127.0.0.4")
+    server = serve("127.0.0.4:0")
+    with FullListener("127.0.0.2", server.port), FullListener("127.0.0.3", server.port):
+        option = "--timeout" if name == "talk" else "-W"
+        process = start(*COMMANDS[name], option, "1h", NAME, server.port, prefix=names.prefix)
+        _, error = process.communicate(input="" if name == "talk" else None, timeout=PATIENCE)
+    assert (process.returncode, error) == (0, "")
+
+
+# ---- the next ----
+
+
+def test_ping_finds_the_address_that_is_left(names, start, serve):
+    names.set("127.0.0.2", "127.0.0.3")
+    second = serve("127.0.0.3:0")
+    first = serve(f"127.0.0.2:{second.port}")
+    process = start("ping", "--json", "-i", "20ms", "-W", "1h", NAME, second.port, prefix=names.prefix)
+    wait_until(lambda: first.totals()["out"] > 0, "an echo of the first")
+    first.kill()
+    wait_until(lambda: second.totals()["out"] > 640, "echoes of the second")
+    process.send_signal(signal.SIGINT)
+    found = json.loads(process.communicate(timeout=PATIENCE)[0])
+    assert found["target"] == f"127.0.0.3:{second.port}"
+    assert "ECONNREFUSED" not in found["errors"]
+
+
+@pytest.mark.parametrize("mode", [["-i", "20ms"], ["-i", "20ms", "--connect-each"]], ids=["plain", "connect-each"])
+def test_ping_leaves_an_address_that_answers_no_more(names, start, serve, mode):
+    """Not refused: its SYNs get no answer."""
+    names.set("127.0.0.2", "127.0.0.3")
+    second = serve("127.0.0.3:0")
+    first = socket.create_server(("127.0.0.2", second.port), backlog=0)
+    process = start("ping", "-W", "1h", *mode, NAME, second.port, prefix=names.prefix)
+    sock, _ = first.accept()
+    sock.sendall(recv_exactly(sock, 64))
+    fillers = [socket.socket() for _ in range(3)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(first.getsockname())
+    reset(sock)
+    wait_until(lambda: second.totals()["out"] > 640, "echoes of the second")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert f"from 127.0.0.3:{second.port}: " in output
+    for one in (first, *fillers):
+        one.close()
+
+
+def test_ping_looks_the_name_up_again(names, start, serve):
+    """The server has moved to an address that the name did not have at first."""
+    names.set("127.0.0.2")
+    second = serve("127.0.0.9:0")
+    first = serve(f"127.0.0.2:{second.port}")
+    process = start("ping", "-i", "20ms", NAME, second.port, prefix=names.prefix)
+    wait_until(lambda: first.totals()["out"] > 0, "an echo of the first")
+    names.set("127.0.0.9")
+    first.kill()
+    wait_until(lambda: second.totals()["out"] > 0, "an echo of the second")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert f"from 127.0.0.9:{second.port}: " in output
+
+
+def test_a_name_that_is_gone_is_named(names, start, serve):
+    names.set("127.0.0.2")
+    server = serve("127.0.0.2:0")
+    process = start("ping", "-i", "20ms", "-c", "20", NAME, server.port, prefix=names.prefix)
+    wait_until(lambda: server.totals()["out"] > 0, "an echo")
+    names.set()
+    server.kill()
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert re.search(r"^seq=\d+: cannot connect: no such host", output, re.M)

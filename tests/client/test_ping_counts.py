@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: MIT
+"""The counts of ping add up however it ends: sent = came back + failed + unfinished, in text and JSON."""
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+import rogues
+from harness import PATIENCE, recv_exactly, server_words, wait_until
+from rogues import FullListener, Rogue
+from signalling import stopped
+
+COUNTS = re.compile(
+    r"^(\d+) sent, (\d+) came back, (\d+) failed \(([\d.]+) % loss\)"
+    r"(?:, (\d+) unfinished \(counted with their age so far\))?, ([\d.]+) s, every byte of (\d+) compared$",
+    re.M,
+)
+
+ENDINGS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "deadline": None}
+MODES = {
+    "plain": [],
+    "spin": ["--spin"],
+    "connect-each": ["--connect-each"],
+    "flood": ["-i", "0"],
+}
+
+
+@pytest.fixture
+def start(program):
+    processes = []
+
+    def run(*words, prefix=()):
+        process = subprocess.Popen(
+            [*prefix, program, "ping", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def finish(process):
+    """(status, document) of one that was started with --json."""
+    output, error = process.communicate(timeout=PATIENCE)
+    assert output, error
+    found = json.loads(output)
+    assert found["sent"] == found["echoes"] + found["failed"] + found["unfinished"]
+    assert found["failed"] == sum(found["errors"].values())
+    return process.returncode, found
+
+
+def echo_then_mute(n):
+    """Echoes n messages of 64 bytes on a connection and is silent after that."""
+
+    def treat(sock):
+        for _ in range(n):
+            sock.sendall(recv_exactly(sock, 64))
+        rogues.recv_all(sock)
+
+    return treat
+
+
+# ---- under way at the end ----
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_message_under_way_is_unfinished_and_counts_with_its_age(start, mode, ending):
+    deadline = ["-w", "600ms"] if ENDINGS[ending] is None else []
+    with Rogue(rogues.mute) as rogue:
+        process = start("--json", "-W", "1h", *MODES[mode], *deadline, *rogue.words)
+        if ENDINGS[ending] is not None:
+            wait_until(lambda: rogue.connected, "the connection")
+            time.sleep(0.5)
+            process.send_signal(ENDINGS[ending])
+        status, found = finish(process)
+    assert status == 1  # no echo at all
+    assert (found["sent"], found["echoes"], found["unfinished"]) == (1, 0, 1)
+    assert found["response_us"]["max"] >= 400e3
+    assert found["interrupted"] is False  # neither a count nor a signal cut it short
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_echoes_before_a_stall_make_it_a_success(start, ending):
+    deadline = ["-w", "1s"] if ENDINGS[ending] is None else []
+    with Rogue(echo_then_mute(3)) as rogue:
+        process = start("--json", "-i", "1ms", "-W", "1h", *deadline, *rogue.words)
+        if ENDINGS[ending] is not None:
+            wait_until(lambda: rogue.connected, "the connection")
+            time.sleep(0.7)
+            process.send_signal(ENDINGS[ending])
+        status, found = finish(process)
+    assert status == 0
+    assert (found["sent"], found["echoes"], found["unfinished"]) == (4, 3, 1)
+    assert found["series"] and sum(item["unfinished"] for item in found["series"]) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_message_older_than_its_wait_has_failed(start, mode):
+    """The process is stopped while the wait ends, and is then ended before it looks."""
+    with Rogue(rogues.mute) as rogue:
+        process = start("--json", "-W", "2s", "-w", "1h", *MODES[mode], *rogue.words)
+        wait_until(lambda: rogue.connected, "the connection")
+        time.sleep(0.3)
+        with stopped(process.pid):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(2.2)
+        status, found = finish(process)
+    assert status == 1
+    assert found["errors"] == {"no_reply": 1}
+    assert (found["sent"], found["unfinished"]) == (1, 0)
+    assert found["interrupted"] is True
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_reply_that_has_come_is_no_failure(start, server, mode):
+    """It came while the process was stopped, and the signal that ends it came too."""
+    process = start("--json", "-i", "300ms", *MODES[mode], *server_words(server))
+    wait_until(lambda: server.totals()["out"] > 0, "an echo")
+    with stopped(process.pid):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    status, found = finish(process)
+    assert status == 0
+    assert (found["failed"], found["unfinished"]) == (0, 0)
+
+
+def test_connecting_again_under_way_is_unfinished(start):
+    """The message has begun with its connection, though that could not be opened yet."""
+    with FullListener() as full:
+        process = start("--json", "-i", "10ms", "-W", "1h", "127.0.0.1", full.port)
+        sock = full.accept()
+        sock.sendall(recv_exactly(sock, 64))
+        blocked = [socket.socket() for _ in range(3)]
+        for one in blocked:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", full.port))
+        sock.close()
+        time.sleep(0.8)
+        process.send_signal(signal.SIGINT)
+        status, found = finish(process)
+        for one in blocked:
+            one.close()
+    assert status == 1
+    assert (found["sent"], found["echoes"]) == (2, 1)
+    assert found["failed"] + found["unfinished"] == 1
+
+
+# ---- what is no message ----
+
+
+def test_the_end_of_an_idle_connection_is_no_message(start):
+    with Rogue(rogues.answer_and_end(64, 64)) as rogue:
+        process = start("--json", "-c", 3, "-i", "300ms", *rogue.words)
+        status, found = finish(process)
+    assert status == 1
+    assert (found["sent"], found["echoes"], found["failed"]) == (3, 3, 0)
+    assert found["connection_errors"]["ended"] >= 2
+
+
+def test_what_comes_behind_an_echo_is_no_message(start):
+    def treat(sock):
+        sock.sendall(recv_exactly(sock, 64))
+        time.sleep(0.1)
+        sock.sendall(b"and more")
+        rogues.recv_all(sock)
+
+    with Rogue(treat) as rogue:
+        status, found = finish(start("--json", "-c", 2, "-i", "500ms", *rogue.words))
+    assert status == 1
+    assert (found["sent"], found["echoes"]) == (2, 2)
+    assert found["mismatches"] >= 1 and found["wrong_bytes"] >= 8
+    assert found["connection_errors"]["mismatch"] >= 1
+
+
+def test_a_message_without_a_connection_was_sent_and_failed(start, serve):
+    server = serve("127.0.0.1:0")
+    process = start("--json", "-i", "20ms", "-c", 10, *server_words(server))
+    wait_until(lambda: server.totals()["out"] > 0, "an echo")
+    server.end(signal.SIGKILL)
+    status, found = finish(process)
+    assert status == 1
+    assert found["sent"] == 10
+    assert found["errors"]["ECONNREFUSED"] >= 1
+
+
+@pytest.mark.parametrize("n_wrong", [1, 5])
+def test_wrong_bytes_are_counted_as_bytes(start, n_wrong):
+    def change(offset, piece):
+        return bytes(byte ^ 0x10 if offset + i in range(10, 10 + n_wrong) else byte for i, byte in enumerate(piece))
+
+    with Rogue(rogues.echo_through(change)) as rogue:
+        status, found = finish(start("--json", "-c", 2, "-i", 0, *rogue.words))
+    assert status == 1
+    assert (found["mismatches"], found["wrong_bytes"]) == (2, 2 * n_wrong)
+
+
+# ---- what was asked for ----
+
+
+@pytest.mark.parametrize("words, is_interrupted", [([], False), (["-c", 1000], True), (["-w", "1h"], True)],
+                         ids=["no limit", "count", "deadline"])  # fmt: skip
+def test_it_is_interrupted_if_a_limit_was_not_reached(start, server, words, is_interrupted):
+    process = start("--json", "-i", "10ms", *words, *server_words(server))
+    wait_until(lambda: server.totals()["out"] > 0, "an echo")
+    process.send_signal(signal.SIGINT)
+    status, found = finish(process)
+    assert status == 0
+    assert found["interrupted"] is is_interrupted
+    assert found["seconds_wanted"] == (3600 if "-w" in words else None)
+
+
+def test_a_deadline_ends_it_in_time(start, server):
+    status, found = finish(start("--json", "-i", "7ms", "-w", "500ms", *server_words(server)))
+    assert status == 0
+    assert found["seconds"] >= 0.5
+    assert (found["interrupted"], found["seconds_wanted"]) == (False, 0.5)
+    assert found["sent"] > 1
+
+
+def test_fewer_messages_than_asked_for_at_the_deadline_are_status_1(start, server):
+    status, found = finish(start("--json", "-i", "100ms", "-c", 1000, "-w", "300ms", *server_words(server)))
+    assert status == 1
+    assert found["failed"] == 0
+
+
+def test_bare_seconds_are_a_deadline_as_with_ping(start, server):
+    status, found = finish(start("--json", "-i", "100ms", "-w", 1, *server_words(server)))
+    assert (status, found["seconds_wanted"]) == (0, 1)
+
+
+# ---- text ----
+
+
+def texts(process):
+    output, _ = process.communicate(timeout=PATIENCE)
+    return output, COUNTS.search(output).groups()
+
+
+def test_loss_is_said_in_per_cent(start):
+    treatments = [rogues.answer_and_reset(0, 64)] + [rogues.never_end] * 9
+    with Rogue(lambda sock: treatments.pop(0)(sock)) as rogue:
+        output, counts = texts(start("-c", 8, "-i", 0, *rogue.words))
+    assert counts[:4] == ("8", "7", "1", "12.5")
+    assert "failures: ECONNRESET 1" in output
+
+
+def test_unfinished_messages_are_no_loss(start):
+    with Rogue(echo_then_mute(1)) as rogue:
+        output, counts = texts(start("-i", 0, "-w", "300ms", *rogue.words))
+    assert counts[:5] == ("2", "1", "0", "0", "1")
+
+
+def test_the_standard_deviation_is_that_of_the_lines(start, server):
+    output, _ = start("-c", 30, "-i", 0, *server_words(server)).communicate(timeout=PATIENCE)
+    times = [float(line) for line in re.findall(r"time=([\d.]+) us$", output, re.M)]
+    mean = sum(times) / len(times)
+    deviation = (sum((one - mean) ** 2 for one in times) / len(times)) ** 0.5
+    said = float(re.search(r"^round trip .* us, standard deviation ([\d.]+) us$", output, re.M)[1])
+    assert said == pytest.approx(deviation, abs=0.2)
+
+
+# ---- no echo server ----
+
+
+@pytest.mark.parametrize(
+    "treatment, words",
+    [
+        (rogues.speak_first(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), "it speaks first"),
+        (rogues.echo_through(lambda offset, piece: b"HTTP/1.1 400 Bad Request\r\n\r\n"), "HTTP"),
+        (rogues.echo_through(lambda offset, piece: b"\x15\x03\x01\x00\x02\x02\x46"), "TLS"),
+        (rogues.echo_through(lambda offset, piece: b"-ERR unknown command\r\n"), "-ERR"),
+        (rogues.echo_through(lambda offset, piece: piece.swapcase()), "capitals"),
+    ],
+    ids=["ssh", "http", "tls", "redis", "case"],
+)
+def test_a_server_that_is_no_echo_is_not_hammered(start, treatment, words):
+    with Rogue(treatment) as rogue:
+        process = start("-i", 0, *rogue.words)
+        output, error = process.communicate(timeout=PATIENCE)
+        time.sleep(0.1)
+        assert len(rogue.connected) <= 2  # one to ask whether it speaks first
+    assert process.returncode == 1
+    assert words in output
+    assert error == f"tcpecho: ended early: 127.0.0.1:{rogue.port} is no echo server\n"
+    assert COUNTS.search(output).groups()[:3] == ("1", "0", "1")
+
+
+def test_an_echo_that_makes_mistakes_is_tried_again(start):
+    with Rogue(rogues.flip_bit(10)) as rogue:
+        output, counts = texts(start("-c", 3, "-i", 0, *rogue.words))
+    assert counts[:3] == ("3", "0", "3")
