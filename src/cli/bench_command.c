@@ -37,6 +37,7 @@ enum {
 	MIN_RATE,
 	STRICT,
 	QUIET,
+	PROGRESS,
 	SEED,
 	IPV4,
 	IPV6,
@@ -186,6 +187,14 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_FLAG,
 		.help = "no line each second",
 		.details = "Show no line each second, as is done on a terminal.",
+	},
+	[PROGRESS] = {
+		.name = "progress",
+		.kind = OPTION_FLAG,
+		.help = "a line each second also without a terminal",
+		.details = "Print a line each second to standard error also where it is no "
+			   "terminal: what the run is doing, then the seconds measured, the rate, "
+			   "echoes, failures, and p50 and p99 of the last second. --quiet wins.",
 	},
 	[SEED] = MEASURING_SEED_ROW,
 	[IPV4] = TARGET_IPV4_ROW,
@@ -370,6 +379,7 @@ static enum status run(const struct arguments *arguments)
 		.churns = values[CHURN],
 		.reconnects = !values[NO_RECONNECT],
 		.is_quiet = values[QUIET],
+		.shows_progress = values[PROGRESS],
 	};
 	if (config.duration_ns == 0) {
 		log_error("--duration: nothing can be measured in no time");

@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +20,7 @@
 #include "base/log.h"
 #include "client/dial.h"
 #include "client/gather.h"
+#include "client/live.h"
 #include "client/load.h"
 #include "net/io.h"
 #include "net/signals.h"
@@ -55,68 +55,18 @@ struct bench {
 	pthread_t threads[BENCH_THREADS_MOST];
 	uint32_t n_threads; /* that are running */
 	struct gather gather;
-	uint64_t next_line_ns, last_echoes, last_line_ns;
-	bool is_line_shown;
+	struct series_keeper keeper; /* notes what the live line shows, for config->keeper */
+	struct live live;
 };
 
-/* ---- what is said meanwhile ---- */
-
-static uint64_t echoes_so_far(struct bench *bench, uint64_t *ret_failures)
-{
-	uint64_t n = 0;
-	*ret_failures = 0;
-	for (uint32_t i = 0; i < bench->n_threads; i++) {
-		n += atomic_load_explicit(&bench->loads[i].n_echoes, memory_order_relaxed);
-		*ret_failures +=
-			atomic_load_explicit(&bench->loads[i].n_failures, memory_order_relaxed);
-	}
-	return n;
-}
-
-PRINTF_LIKE(1, 2)
-static void put_line(const char *format, ...)
-{
-	char line[128];
-	va_list values;
-	va_start(values, format);
-	int n = vsnprintf(line, sizeof(line), format, values);
-	va_end(values);
-	log_progress(line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1);
-}
-
-static void show_line(struct bench *bench, uint64_t now_ns)
-{
-	uint64_t n_failures, n = echoes_so_far(bench, &n_failures);
-	uint64_t start_ns = atomic_load(&bench->plan.start_ns);
-	double seconds = clock_s(now_ns - bench->last_line_ns);
-	put_line("\r\033[K%.0f s: %.0f/s, %" PRIu64 " echoes, %" PRIu64 " failed",
-		 clock_s(now_ns - start_ns), (double)(n - bench->last_echoes) / seconds, n,
-		 n_failures);
-	bench->is_line_shown = true;
-	bench->last_echoes = n;
-	bench->last_line_ns = now_ns;
-}
-
-static void clear_line(struct bench *bench)
-{
-	if (bench->is_line_shown)
-		put_line("\r\033[K");
-	bench->is_line_shown = false;
-}
-
-static void say_so_far(struct bench *bench)
-{
-	uint64_t n_failures, n = echoes_so_far(bench, &n_failures);
-	clear_line(bench);
-	log_notice("%" PRIu64 " echoes, %" PRIu64 " failed", n, n_failures);
-}
+/* ---- signals ---- */
 
 static void hear_signals(struct bench *bench)
 {
 	int signal;
 	while ((signal = signals_next(bench->signals_fd)) != 0) {
 		if (signal == SIGQUIT) {
-			say_so_far(bench);
+			live_answer(&bench->live);
 			continue;
 		}
 		atomic_store(&bench->plan.is_called_off, true);
@@ -166,7 +116,7 @@ MUST_USE static int start_threads(struct bench *bench)
 			give_first_connection(bench, load);
 		rc = -pthread_create(&bench->threads[i], NULL, be_thread, load);
 		if (rc == 0)
-			bench->n_threads++;
+			bench->live.n_loads = ++bench->n_threads;
 		else
 			load_close(load);
 	}
@@ -209,8 +159,6 @@ static void begin_if_ready(struct bench *bench)
 	bench->report->start.is_clock_known = clock_ask_trust(&bench->report->start.clock) == 0;
 	bench->report->start_ns = clock_since_epoch_ns(start_ns + bench->plan.warmup_ns);
 	bench->plan.schedule.start_ns = start_ns;
-	bench->last_line_ns = start_ns;
-	bench->next_line_ns = start_ns + CLOCK_NS_PER_S;
 	atomic_store(&bench->plan.start_ns, start_ns);
 }
 
@@ -237,7 +185,6 @@ static bool can_go_on(const struct bench *bench)
 static void look_on(struct bench *bench)
 {
 	struct teller *teller = bench->config->teller;
-	bool shows = !bench->config->is_quiet && teller->log.is_terminal;
 	while (!have_all_ended(bench)) {
 		struct pollfd fds[] = {
 			{ .fd = bench->signals_fd, .events = POLLIN },
@@ -251,13 +198,9 @@ static void look_on(struct bench *bench)
 		gather_look(&bench->gather, bench->n_threads);
 		if (!can_go_on(bench))
 			atomic_store(&bench->plan.is_called_off, true);
-		uint64_t now_ns = clock_now_ns();
-		if (!shows || bench->next_line_ns == 0 || now_ns < bench->next_line_ns)
-			continue;
-		show_line(bench, now_ns);
-		bench->next_line_ns += CLOCK_NS_PER_S;
+		live_show(&bench->live);
 	}
-	clear_line(bench);
+	live_clear(&bench->live);
 }
 
 /* ---- what they found ---- */
@@ -367,8 +310,7 @@ MUST_USE static int add_up(struct bench *bench)
 
 MUST_USE static int run_threads(struct bench *bench)
 {
-	int rc = gather_open(&bench->gather, bench->loads, &bench->config->keeper,
-			     &bench->report->result);
+	int rc = gather_open(&bench->gather, bench->loads, &bench->keeper, &bench->report->result);
 	if (rc < 0)
 		return rc;
 	int started = start_threads(bench);
@@ -390,7 +332,9 @@ MUST_USE static enum status find_server(struct bench *bench)
 		.source = config->source,
 		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
 	};
+	live_dial(&bench->live, &config->server);
 	enum status status = dial_await(&request, bench->signals_fd, &bench->first);
+	live_clear(&bench->live);
 	if (status != STATUS_OK)
 		return status;
 	bench->plan.server = bench->first.addr;
@@ -435,10 +379,27 @@ MUST_USE static enum status judge_run(const struct result *result)
 	return STATUS_MACHINE;
 }
 
+static void open_live(struct bench *bench)
+{
+	const struct bench_config *config = bench->config;
+	enum live_kind kind = config->shows_progress ? LIVE_LINES : LIVE_OFF;
+	if (config->teller->log.is_terminal)
+		kind = LIVE_TERMINAL;
+	bench->live = (struct live){
+		.kind = config->is_quiet ? LIVE_OFF : kind,
+		.plan = &bench->plan,
+		.loads = bench->loads,
+		.start_at_ns = config->start_at_ns,
+		.keeper = &config->keeper,
+	};
+	bench->keeper = live_keeper(&bench->live);
+}
+
 /* Finds the server, runs, and fills in bench->report. */
 MUST_USE static enum status run_bench(struct bench *bench)
 {
 	make_plan(bench);
+	open_live(bench);
 	enum status status = find_server(bench);
 	if (status != STATUS_OK)
 		return status;

@@ -37,7 +37,8 @@ struct bench_config {
 	uint64_t start_at_ns;        /* since the epoch; 0: as soon as all are ready */
 	bool churns;                 /* a connection for each message */
 	bool reconnects;             /* those that failed */
-	bool is_quiet;               /* no line each second on a terminal */
+	bool is_quiet;               /* no line each second */
+	bool shows_progress;         /* a line each second also where there is no terminal */
 	struct teller *teller;       /* that will write the report */
 	struct series_keeper keeper; /* is told of each second of what counts */
 };

@@ -72,7 +72,7 @@ struct load {
 	struct tcpinfo_sending sending;
 	int code; /* it had to give up: the negative code; else 0 */
 
-	_Atomic uint64_t n_echoes, n_failures; /* so far, for whoever looks on */
+	_Atomic uint64_t n_echoes, n_failures, n_opened; /* so far, for the thread that looks on */
 	_Atomic bool has_ended;
 
 	uint64_t taken_until; /* the taker's: client/gather.h */

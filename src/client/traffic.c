@@ -121,6 +121,7 @@ static void connected(struct traffic *traffic, struct lane *lane)
 	traffic->n_connecting--;
 	lane->state = LANE_OPEN;
 	traffic->load->result.n_connections++;
+	atomic_fetch_add_explicit(&traffic->load->n_opened, 1, memory_order_relaxed);
 	if (lane->counts_connect)
 		histogram_record(&traffic->load->result.connect, traffic->now_ns - lane->since_ns);
 	send_unsent(traffic, lane);

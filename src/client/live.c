@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/live.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/log.h"
+
+/*
+ * Figures are shown this long after each second: the threads hand over a second's counts up to 100
+ * ms after its end (client/load.c), and its percentiles are among them.
+ */
+#define LAG_NS (150 * CLOCK_NS_PER_MS)
+
+/* ---- lines ---- */
+
+PRINTF_LIKE(2, 3)
+static void put_line(struct live *live, const char *format, ...)
+{
+	char text[400], line[sizeof(text) + 8];
+	va_list values;
+	va_start(values, format);
+	vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	if (live->kind == LIVE_LINES)
+		log_notice("%s", text);
+	if (live->kind != LIVE_TERMINAL)
+		return;
+	int n = snprintf(line, sizeof(line), "\r\033[K%s", text);
+	log_progress(line, (size_t)n);
+	live->is_shown = true;
+}
+
+void live_clear(struct live *live)
+{
+	static const char clear[] = "\r\033[K";
+	if (live->is_shown)
+		log_progress(clear, sizeof(clear) - 1);
+	live->is_shown = false;
+}
+
+/* ---- figures ---- */
+
+static int note_interval(void *argument, uint64_t start_ns, uint64_t length_ns,
+			 const struct result *part)
+{
+	struct live *live = argument;
+	live->p50_ns = histogram_percentile_ns(&part->response, 50);
+	live->p99_ns = histogram_percentile_ns(&part->response, 99);
+	return live->keeper->keep(live->keeper->keeper, start_ns, length_ns, part);
+}
+
+struct series_keeper live_keeper(struct live *live)
+{
+	return (struct series_keeper){ note_interval, live };
+}
+
+/* Counts of all threads since the measuring began. */
+struct counts {
+	uint64_t n_opened, n_echoes, n_failures;
+};
+
+static struct counts counts_so_far(const struct live *live)
+{
+	struct counts counts = { 0 };
+	for (uint32_t i = 0; i < live->n_loads; i++) {
+		const struct load *load = &live->loads[i];
+		counts.n_opened += atomic_load_explicit(&load->n_opened, memory_order_relaxed);
+		counts.n_echoes += atomic_load_explicit(&load->n_echoes, memory_order_relaxed);
+		counts.n_failures += atomic_load_explicit(&load->n_failures, memory_order_relaxed);
+	}
+	return counts;
+}
+
+static void show_figures(struct live *live, uint64_t begin_ns, uint64_t now_ns)
+{
+	struct counts counts = counts_so_far(live);
+	double seconds = clock_s(now_ns - live->last_ns);
+	char times[64] = "";
+	if (live->p50_ns > 0)
+		snprintf(times, sizeof(times), ", p50 %.1f us, p99 %.1f us", clock_us(live->p50_ns),
+			 clock_us(live->p99_ns));
+	put_line(live, "%.0f s: %.0f/s, %" PRIu64 " echoes, %" PRIu64 " failed%s",
+		 clock_s(now_ns - begin_ns - LAG_NS),
+		 (double)(counts.n_echoes - live->last_echoes) / seconds, counts.n_echoes,
+		 counts.n_failures, times);
+	live->last_echoes = counts.n_echoes;
+	live->last_ns = now_ns;
+}
+
+void live_answer(struct live *live)
+{
+	struct counts counts = counts_so_far(live);
+	live_clear(live);
+	log_notice("%" PRIu64 " echoes, %" PRIu64 " failed", counts.n_echoes, counts.n_failures);
+}
+
+/* ---- states ---- */
+
+/* Time at which the measuring begins; CLOCK_NEVER: not known yet. */
+static uint64_t begin_of_measuring(const struct live *live)
+{
+	uint64_t start_ns = atomic_load(&live->plan->start_ns);
+	return start_ns != 0 ? start_ns + live->plan->warmup_ns : CLOCK_NEVER;
+}
+
+static enum live_state state_at(const struct live *live, uint64_t begin_ns, uint64_t now_ns)
+{
+	const struct load_plan *plan = live->plan;
+	if (atomic_load(&plan->is_called_off))
+		return LIVE_ENDING;
+	if (begin_ns == CLOCK_NEVER)
+		return atomic_load(&plan->n_ready) < plan->n_threads ? LIVE_CONNECTING
+								     : LIVE_WAITING;
+	if (now_ns < begin_ns)
+		return LIVE_WARMUP;
+	return now_ns < begin_ns + plan->duration_ns ? LIVE_RUNNING : LIVE_ENDING;
+}
+
+/* Seconds until the wanted start. */
+static double seconds_to_start(const struct live *live, uint64_t now_ns)
+{
+	uint64_t day_ns = clock_since_epoch_ns(now_ns);
+	return live->start_at_ns > day_ns ? clock_s(live->start_at_ns - day_ns) : 0;
+}
+
+/* In a new state a line is due at once, but the first figures after a second. */
+static void enter_state(struct live *live, enum live_state state, uint64_t begin_ns)
+{
+	if (live->state == state)
+		return;
+	live->state = state;
+	live->next_ns = state == LIVE_RUNNING ? begin_ns + CLOCK_NS_PER_S + LAG_NS : 0;
+	live->last_ns = begin_ns;
+}
+
+static bool is_due(struct live *live, uint64_t now_ns)
+{
+	if (now_ns < live->next_ns)
+		return false;
+	if (live->next_ns == 0)
+		live->next_ns = now_ns;
+	uint64_t n_seconds = (now_ns - live->next_ns) / CLOCK_NS_PER_S + 1;
+	live->next_ns += n_seconds * CLOCK_NS_PER_S;
+	return true;
+}
+
+void live_dial(struct live *live, const struct addr_spec *server)
+{
+	/* An error message, which is longer, is written over it. */
+	const char *end = live->kind == LIVE_TERMINAL ? "\r" : "";
+	put_line(live, "connecting to %s%s", addr_spec_text(server).text, end);
+}
+
+void live_show(struct live *live)
+{
+	if (live->kind == LIVE_OFF)
+		return;
+	uint64_t now_ns = clock_now_ns(), begin_ns = begin_of_measuring(live);
+	enter_state(live, state_at(live, begin_ns, now_ns), begin_ns);
+	if (!is_due(live, now_ns))
+		return;
+	switch (live->state) {
+	case LIVE_CONNECTING:
+		put_line(live, "connecting: %" PRIu64 " of %" PRIu64 " connections are open",
+			 counts_so_far(live).n_opened, live->plan->schedule.n_connections);
+		return;
+	case LIVE_WAITING:
+		put_line(live, "waiting for the start: %.0f s left",
+			 seconds_to_start(live, now_ns));
+		return;
+	case LIVE_WARMUP:
+		put_line(live, "warm-up: %.0f s left", clock_s(begin_ns - now_ns));
+		return;
+	case LIVE_RUNNING:
+		show_figures(live, begin_ns, now_ns);
+		return;
+	case LIVE_ENDING:
+		put_line(live, "waiting for the last replies");
+		return;
+	}
+}

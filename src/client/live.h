@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What `bench` shows while it runs: connecting, waiting for the start, warm-up, and then a line with
+ * figures every second. On a terminal the line writes over itself; elsewhere each is a line of the
+ * log. A line is written only if standard error takes it at once, so that a terminal that nothing
+ * reads never delays the run.
+ */
+#ifndef CLIENT_LIVE_H
+#define CLIENT_LIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/series.h"
+#include "client/load.h"
+#include "net/addr.h"
+
+enum live_kind {
+	LIVE_OFF,
+	LIVE_TERMINAL, /* one line that writes over itself */
+	LIVE_LINES,    /* a line of the log each time */
+};
+
+enum live_state { LIVE_CONNECTING, LIVE_WAITING, LIVE_WARMUP, LIVE_RUNNING, LIVE_ENDING };
+
+struct live {
+	enum live_kind kind;
+	const struct load_plan *plan;
+	const struct load *loads; /* the threads; the first n_loads have started */
+	uint32_t n_loads;
+	uint64_t start_at_ns;               /* the wanted start, since the epoch; 0: none */
+	const struct series_keeper *keeper; /* gets the intervals from live_keeper() */
+
+	enum live_state state;
+	bool is_shown;
+	uint64_t next_ns;        /* time of the next line in this state; 0: at once */
+	uint64_t last_ns;        /* time of the last figures; at first, of the first message */
+	uint64_t last_echoes;    /* counted then */
+	uint64_t p50_ns, p99_ns; /* response times of the last interval; 0: no echo */
+};
+
+/* Returns a keeper that notes the percentiles of each interval and hands it on to live->keeper. */
+struct series_keeper live_keeper(struct live *live);
+
+/* Shows that the server is being looked for. */
+void live_dial(struct live *live, const struct addr_spec *server);
+
+/* Shows what the run is doing, if a line is due. To be called again and again. */
+void live_show(struct live *live);
+
+/* Prints the figures so far as a line of the log: an answer to QUIT. */
+void live_answer(struct live *live);
+
+/* Takes the line off a terminal. */
+void live_clear(struct live *live);
+
+#endif
