@@ -193,9 +193,10 @@ MUST_USE static int replace(const struct file_draft *draft, const struct stat *o
 	if (asprintf(&name, "%s.XXXXXX", draft->path) < 0)
 		return -ENOMEM;
 	int fd = mkostemp(name, O_CLOEXEC);
-	int rc = fd < 0 ? -errno : set_attributes(fd, old);
+	int rc = fd < 0 ? -errno : write_all(fd, draft->bytes, draft->n);
+	/* Now: a write takes the set-user-ID and set-group-ID bits away, unless root writes. */
 	if (rc == 0)
-		rc = write_all(fd, draft->bytes, draft->n);
+		rc = set_attributes(fd, old);
 	if (fd >= 0 && close(fd) < 0 && rc == 0)
 		rc = -errno; /* where a disk is elsewhere, it may be full only now */
 	if (rc == 0 && rename(name, draft->path) < 0)
@@ -222,15 +223,16 @@ MUST_USE static int make_room(int fd, off_t old_size, off_t new_size)
 	return rc;
 }
 
-/* fd is taken. */
-MUST_USE static int overwrite(const struct file_draft *draft, int fd, off_t old_size)
+/* Takes fd. The mode stays as it is, where it is ours to set. */
+MUST_USE static int overwrite(const struct file_draft *draft, int fd, const struct stat *old)
 {
 	off_t size = (off_t)draft->n;
-	int rc = make_room(fd, old_size, size);
+	int rc = make_room(fd, old->st_size, size);
 	if (rc == 0)
 		rc = write_all(fd, draft->bytes, draft->n);
 	if (rc == 0 && ftruncate(fd, size) < 0)
 		rc = -errno;
+	ignore_result(fchmod(fd, old->st_mode & 07777));
 	return close(fd) < 0 && rc == 0 ? -errno : rc;
 }
 
@@ -243,7 +245,10 @@ MUST_USE static int create(const struct file_draft *draft)
 	if (!is_for_overwriting(rc))
 		return rc;
 	int fd = open(draft->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
-	return fd < 0 ? -errno : overwrite(draft, fd, 0);
+	struct stat info;
+	if (fd < 0 || fstat(fd, &info) < 0)
+		return -errno;
+	return overwrite(draft, fd, &info);
 }
 
 MUST_USE static int write_file(const struct file_draft *draft)
@@ -258,7 +263,7 @@ MUST_USE static int write_file(const struct file_draft *draft)
 	if (rc == 0)
 		rc = is_replaceable(draft->path, fd, &info) ? replace(draft, &info) : -EXDEV;
 	if (is_for_overwriting(rc))
-		return overwrite(draft, fd, info.st_size);
+		return overwrite(draft, fd, &info);
 	io_close(&fd);
 	return rc;
 }

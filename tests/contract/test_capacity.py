@@ -32,6 +32,7 @@ class Crowd:
         self.socks = []
 
     def connect(self, count, **options):
+        allow_descriptors(count + 200)
         new = [self.server.connect(**options) for _ in range(count)]
         self.socks += new
         return new

@@ -83,8 +83,15 @@ def name_of(alias):
 
 
 def start_of_service(calls):
-    """Where the server, or talk, first waits for something; the log's question to standard error is none."""
-    waits = (i for i, call in enumerate(calls) if call.who == 0 and call.name == "poll" and call.detail != 2)
+    """Where the server, or talk, first waits for something; the log's question to standard error is none.
+
+    A server with workers has waited for the first of them before: it serves once --ready-fd is written and closed.
+    """
+    own = [i for i, call in enumerate(calls) if call.who == 0]
+    pairs = ((calls[i], calls[next_i]) for i, next_i in zip(own, own[1:]))
+    is_ready = [call.name == "write" and call.detail > 2 and then.name == "close" for call, then in pairs]
+    first = own[is_ready.index(True)] if True in is_ready else 0
+    waits = (i for i in own if i > first and calls[i].name == "poll" and calls[i].detail != 2)
     return next(waits, len(calls))
 
 

@@ -256,6 +256,8 @@ SUPERVISOR_ALSO = [
 ]
 
 SUPERVISOR_THIRD = [
+    Rule("write", "*", Outcome(Kind.REFUSED, 4, "cannot write to --ready-fd .*: {cause}"),
+         "when its first worker is ready", when="start"),
     Rule("calloc", "*", UNUSABLE, "of the ring that is tried before anything else"),
 ]
 

@@ -201,7 +201,8 @@ def test_talk_finds_out_whether_ncat_has_lost_the_end(talk):
             if output == b"hello\n":
                 assert (status, error) == (0, "")
             else:
-                assert (status, error) == (1, f"tcpecho: server ended early: {len(output)} of 6 bytes came back\n")
+                assert status == 1
+                assert error.startswith(f"tcpecho: server ended early: {len(output)} of 6 bytes came back")
 
 
 async def echo(reader, writer):

@@ -143,12 +143,19 @@ TEST(a_new_file_has_the_mode_of_the_old)
 	assert_int_equal(info_of(path).st_mode & 07777, 0640);
 	assert_int_equal(umask(mask), 027); /* as it was */
 	static const mode_t modes[] = { 0600, 0644, 0666, 0755, 02755 };
+	char other[80];
+	snprintf(other, sizeof(other), "%s.name", path);
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
 		assert_int_equal(chmod(path, modes[i]), 0);
 		ino_t before = info_of(path).st_ino;
 		assert_int_equal(keep(path, "new"), 0);
 		assert_int_equal(info_of(path).st_mode & 07777, modes[i]);
 		assert_int_not_equal(info_of(path).st_ino, before);
+		/* The same when it is overwritten, because it has another name. */
+		assert_int_equal(link(path, other), 0);
+		assert_int_equal(keep(path, "newer"), 0);
+		assert_int_equal(info_of(other).st_mode & 07777, modes[i]);
+		assert_int_equal(unlink(other), 0);
 	}
 }
 
