@@ -78,7 +78,7 @@ struct man_example {
 struct command {
 	const char *name;
 	const char *summary;  /* one line, lower case, no full stop */
-	const char *operands; /* "[HOST [PORT]]"; "": none */
+	const char *operands; /* "[HOST [PORT]]"; "" or NULL: none */
 	const struct option_row *options;
 	size_t n_options;
 	const char *const *description;     /* paragraphs, NULL behind the last */
@@ -91,6 +91,12 @@ struct command {
 	/* Runs it and returns the exit status. */
 	enum status (*run)(const struct arguments *arguments);
 };
+
+/* Returns the operands as a text, "" if there are none. */
+static inline const char *command_operands(const struct command *command)
+{
+	return command->operands != NULL ? command->operands : "";
+}
 
 /* What a command's exit statuses mean; a sentence of NULL behind the last. */
 static inline const struct status_row *command_statuses(const struct command *command)

@@ -21,24 +21,24 @@ static struct words words_of(const struct option_row *row)
 
 static bool takes_host(const struct command *command)
 {
-	return strstr(command->operands, "HOST") != NULL;
+	return strstr(command_operands(command), "HOST") != NULL;
 }
 
 static bool takes_command(const struct command *command)
 {
-	return strstr(command->operands, "COMMAND") != NULL;
+	return strstr(command_operands(command), "COMMAND") != NULL;
 }
 
 /* "show|merge|diff FILE..." */
 static bool takes_operation(const struct command *command)
 {
-	return strchr(command->operands, '|') != NULL;
+	return strchr(command_operands(command), '|') != NULL;
 }
 
 /* "show merge diff" */
 static void print_operations(FILE *out, const struct command *command)
 {
-	for (const char *at = command->operands; *at != ' ' && *at != '\0'; at++)
+	for (const char *at = command_operands(command); *at != ' ' && *at != '\0'; at++)
 		fputc(*at == '|' ? ' ' : *at, out);
 }
 

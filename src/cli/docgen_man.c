@@ -91,7 +91,7 @@ static void print_head(FILE *out, const char *name, const char *summary)
 static void print_operations(FILE *out, const char *operands)
 {
 	fputs(".Cm ", out);
-	for (; *operands != ' '; operands++) {
+	for (; *operands != ' ' && *operands != '\0'; operands++) {
 		if (*operands == '|')
 			fputs(" | ", out);
 		else
@@ -246,7 +246,7 @@ void docgen_man_command(FILE *out, const struct command *command)
 	fprintf(out, ".Sh SYNOPSIS\n.Nm tcpecho %s\n", command->name);
 	for (size_t i = 0; i < command->n_options; i++)
 		print_option_synopsis(out, &command->options[i]);
-	print_operands(out, command->operands);
+	print_operands(out, command_operands(command));
 	fputs(".Sh DESCRIPTION\n", out);
 	print_paragraphs(out, command->description);
 	print_options(out, command);

@@ -63,8 +63,8 @@ static void print_wrapped(FILE *out, const char *text)
 void help_on_command(FILE *out, const struct command *command)
 {
 	fprintf(out, "usage: tcpecho %s%s%s%s\n\n", command->name,
-		command->n_options > 0 ? " [OPTION]..." : "", *command->operands != '\0' ? " " : "",
-		command->operands);
+		command->n_options > 0 ? " [OPTION]..." : "",
+		*command_operands(command) != '\0' ? " " : "", command_operands(command));
 	for (const char *const *at = command->description; *at != NULL; at++) {
 		if (at != command->description)
 			fputc('\n', out);

@@ -212,3 +212,8 @@ def test_every_fuzz_target_is_recorded_with_ten_million_executions():
 def test_the_page_of_reliability_says_what_the_figures_say():
     page = pathlib.Path(__file__).parents[2] / "bench" / "reliability.py"
     assert run(sys.executable, page, "--check").returncode == 0
+
+
+def test_decisions_are_numbered_without_a_gap():
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "decisions").glob("*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -41,6 +41,7 @@ static void assert_operands(const char *operands, const char *line)
 TEST(operands_in_the_synopsis)
 {
 	assert_operands("", "");
+	assert_operands(NULL, "");
 	assert_operands("FILE", ".Ar FILE\n");
 	assert_operands("FILE...", ".Ar FILE...\n");
 	assert_operands("HOST [PORT]", ".Ar HOST Op Ar PORT\n");
@@ -48,6 +49,7 @@ TEST(operands_in_the_synopsis)
 	assert_operands("[ADDRESS]...", ".Op Ar ADDRESS ...\n");
 	assert_operands("[COMMAND]", ".Op Ar COMMAND\n");
 	assert_operands("show|merge FILE...", ".Cm show | merge\n.Ar FILE ...\n");
+	assert_operands("show|merge", ".Cm show | merge\n.Ar FILE ...\n");
 }
 
 int main(void)
