@@ -109,7 +109,9 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_FLAG,
 		.help = "a new connection for each message",
 		.details = "Open a connection for each message, and close it when the message is "
-			   "back: our FIN, then the server's. The times to connect are reported.",
+			   "back: our FIN, then the server's, for which --wait is the limit too. "
+			   "The response time begins with the connection; the round trip when the "
+			   "message is sent; the time to connect stands beside them.",
 	},
 	[WARMUP] = {
 		.name = "warmup",
@@ -289,6 +291,8 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 		.churns = config->churns,
 		.warmup_ns = config->warmup_ns,
 		.start = found->start,
+		.wanted_ns = config->duration_ns,
+		.is_interrupted = found->is_interrupted,
 		.result = found->result,
 		.has_kernel = found->has_kernel,
 		.kernel = found->kernel,
@@ -413,7 +417,8 @@ static const char *const description[] = {
 };
 
 static const char *const signals[] = {
-	"INT (^C), TERM: end, with the report of what was done.",
+	"INT (^C), TERM: end, with the report of what was done. What is under way has a second to "
+	"come back; then it is unfinished, or failed if it is older than --wait.",
 	"QUIT (^\\): print a line of figures, and go on.",
 	MEASURING_SIGNALS_BEFORE,
 	NULL,
@@ -423,10 +428,13 @@ static const char *const failures[] = {
 	"no_reply: a message was not back within --wait.",
 	"mismatch: a byte was wrong; the first of them is described.",
 	"ended: the server ended the connection.",
-	"never_sent: the server was so late that a message that was due could not be sent at all.",
+	"never_sent: a message was due and could not be sent at all, because those before it were not "
+	"back. It is not in `sent'.",
+	"no_fin: with --churn, the server did not close within --wait after us.",
 	"ERR_QUEUE_FULL: the queue of a unix socket stayed full for --wait.",
 	"Others are the names of errors that the kernel has, as ECONNRESET and ECONNREFUSED.",
 	"EADDRNOTAVAIL (no free port), EMFILE and their like: this machine's, status 4 if alone.",
+	"Where no message was under way, as in no_fin, they are connection errors, and status 1 too.",
 	"After each of them its connection is opened again, unless --no-reconnect is given.",
 	NULL,
 };

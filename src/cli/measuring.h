@@ -21,9 +21,10 @@
 	"messages by name, the warm-up's too), connection_errors (by name): what became of it."
 
 /* ... how long it took, ... */
-#define MEASURING_JSON_KERNEL                                                                   \
-	"kernel_us: smoothed, deviation, min and retransmits of a connection, towards the end " \
-	"(tcp(7), TCP_INFO), or null."
+#define MEASURING_JSON_KERNEL                                                                    \
+	"kernel_us: smoothed, deviation, min and retransmits, as the kernel knew them (tcp(7), " \
+	"TCP_INFO), or null: of bench the means, the minimum and the sum of all connections, "   \
+	"of ping those of the last one."
 
 /* ... and all of it again. */
 #define MEASURING_JSON_SERIES                                                                      \

@@ -57,6 +57,7 @@ struct bench {
 	struct gather gather;
 	struct series_keeper keeper; /* notes what the live line shows, for config->keeper */
 	struct live live;
+	uint64_t interrupted_ns; /* 0: no signal came */
 };
 
 /* ---- signals ---- */
@@ -70,6 +71,8 @@ static void hear_signals(struct bench *bench)
 			continue;
 		}
 		atomic_store(&bench->plan.is_called_off, true);
+		if (bench->interrupted_ns == 0)
+			bench->interrupted_ns = clock_now_ns();
 		bench->config->teller->wait.ended_by = signal;
 	}
 }
@@ -243,63 +246,84 @@ static uint64_t since(uint64_t begin_ns, uint64_t moment_ns)
 	return moment_ns > begin_ns ? moment_ns - begin_ns : 0;
 }
 
+/* What the threads saw, added up. */
+struct found {
+	uint64_t last_back_ns, end_ns, ended_ns, cpu_ns;
+	struct kernel_view kernel;
+	struct wrong_evidence *wrong; /* the first of all; NULL: none */
+};
+
 /*
- * Of the whole run, what counts: from the end of the warm-up to the last message; and if none came
- * back towards the end, the time that was asked for all the same, as far as it ran.
+ * What the echoes are divided by. In a closed loop that is the time in which messages began: what
+ * is under way at its end was not begun at a lower rate because one of them is slow. In an open
+ * loop, in which they begin as the schedule says, it is the time until the last was back.
  */
-static uint64_t elapsed_ns(const struct load_plan *plan, uint64_t last_back_ns, uint64_t ended_ns)
+static uint64_t elapsed_ns(const struct load_plan *plan, const struct found *found)
 {
 	uint64_t begin_ns = begin_of(plan);
-	uint64_t ran_ns = clock_earlier_ns(since(begin_ns, ended_ns), plan->duration_ns);
-	return later(since(begin_ns, last_back_ns), ran_ns);
+	uint64_t ran_ns = since(begin_ns, clock_earlier_ns(found->end_ns, found->ended_ns));
+	return plan->is_open ? later(since(begin_ns, found->last_back_ns), ran_ns) : ran_ns;
 }
 
-static void note_kernel(struct bench_report *report, const struct load *load)
+/* A diagnosis takes up to a second, and may connect: now that nothing is measured any more. */
+static void explain_wrong(struct bench *bench, struct wrong_evidence *wrong)
 {
-	if (report->has_kernel || !load->has_kernel)
-		return;
-	report->has_kernel = true;
-	report->kernel = load->kernel;
-	report->sending = load->sending;
+	struct result *result = &bench->report->result;
+	if (wrong != NULL)
+		snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s",
+			 wrong_explain(wrong, &bench->plan.server).text);
 }
 
 /* What is told of all threads' counts. */
-static void note_times(struct bench *bench, uint64_t last_back_ns, uint64_t ended_ns,
-		       uint64_t cpu_ns)
+static void note_times(struct bench *bench, const struct found *found)
 {
 	struct bench_report *report = bench->report;
 	uint64_t begin_ns = begin_of(&bench->plan);
-	if (since(begin_ns, ended_ns) == 0)
+	report->is_interrupted = bench->interrupted_ns != 0 &&
+				 since(begin_ns, bench->interrupted_ns) < bench->plan.duration_ns;
+	if (since(begin_ns, found->ended_ns) == 0)
 		report->start_ns = 0;
 	if (begin_ns == CLOCK_NEVER)
 		return;
-	report->result.elapsed_ns = elapsed_ns(&bench->plan, last_back_ns, ended_ns);
+	report->result.elapsed_ns = elapsed_ns(&bench->plan, found);
 	uint64_t run_ns = report->result.elapsed_ns + bench->plan.warmup_ns;
-	report->cpu_share = run_ns > 0 ? (double)cpu_ns / (double)run_ns : 0;
+	report->cpu_share = run_ns > 0 ? (double)found->cpu_ns / (double)run_ns : 0;
 	judge_client(bench);
+}
+
+static void add_load(struct found *found, struct load *load)
+{
+	found->last_back_ns = later(found->last_back_ns, load->last_back_ns);
+	found->end_ns = later(found->end_ns, load->end_ns);
+	found->ended_ns = later(found->ended_ns, load->ended_ns);
+	found->cpu_ns = later(found->cpu_ns, load->cpu_ns);
+	kernel_view_add(&found->kernel, &load->kernel);
+	if (load->wrong.is_there &&
+	    (found->wrong == NULL || load->wrong.until_ns < found->wrong->until_ns))
+		found->wrong = &load->wrong;
 }
 
 MUST_USE static int add_up(struct bench *bench)
 {
-	uint64_t last_back_ns = 0, ended_ns = 0, cpu_ns = 0;
+	struct found found = { 0 };
 	int rc = 0;
 	for (uint32_t i = 0; i < bench->n_threads; i++) {
 		struct load *load = &bench->loads[i];
 		pthread_join(bench->threads[i], NULL);
-		last_back_ns = later(last_back_ns, load->last_back_ns);
-		ended_ns = later(ended_ns, load->ended_ns);
-		cpu_ns = later(cpu_ns, load->cpu_ns);
-		note_kernel(bench->report, load);
+		add_load(&found, load);
 		if (rc == 0)
 			rc = load->code;
 	}
 	uint64_t begin_ns = begin_of(&bench->plan);
 	gather_look(&bench->gather, bench->n_threads);
-	int gathered = gather_finish(&bench->gather, since(begin_ns, last_back_ns),
-				     since(begin_ns, ended_ns));
+	int gathered = gather_finish(&bench->gather, since(begin_ns, found.last_back_ns),
+				     since(begin_ns, found.ended_ns));
+	note_times(bench, &found);
+	bench->report->has_kernel = kernel_view_mean(&found.kernel, &bench->report->kernel);
+	bench->report->sending = found.kernel.sending;
+	explain_wrong(bench, found.wrong);
 	for (uint32_t i = 0; i < bench->n_threads; i++)
 		load_close(&bench->loads[i]);
-	note_times(bench, last_back_ns, ended_ns, cpu_ns);
 	return rc < 0 ? rc : gathered;
 }
 
@@ -370,7 +394,7 @@ static void make_plan(struct bench *bench)
 
 MUST_USE static enum status judge_run(const struct result *result)
 {
-	if (result->n_failures == 0 && result_missing(result) == 0 && result->n_echoes > 0)
+	if (result->n_failures == 0 && result->n_connection_errors == 0 && result->n_echoes > 0)
 		return STATUS_OK;
 	int limit = dial_limit(result);
 	if (limit == 0)

@@ -49,8 +49,9 @@ struct bench_report {
 	struct addr_text address; /* who answered */
 	uint64_t start_ns;        /* when the measuring began, since the epoch; 0: it never did */
 	struct start start;       /* when it was to begin */
-	bool has_kernel;          /* are the next two known? Of a connection, towards the end */
-	struct tcpinfo kernel;
+	bool is_interrupted;      /* by a signal, before the time was over */
+	bool has_kernel;          /* are the next two known? */
+	struct tcpinfo kernel;    /* of all connections: means, the minimum, the sum */
 	struct tcpinfo_sending sending;
 	double cpu_share; /* of the busiest thread's core, from the warm-up on */
 	/* Why the figures are rather the client's than the server's; empty: they are not. */

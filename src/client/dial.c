@@ -321,11 +321,20 @@ enum status dial_explain(const struct dial_request *request, int code)
 
 int dial_limit(const struct result *result)
 {
+	const struct {
+		const struct result_failure *list;
+		size_t n;
+	} lists[] = {
+		{ result->failures, result->n_failures },
+		{ result->connection_errors, result->n_connection_errors },
+	};
 	int code = 0;
-	for (size_t i = 0; i < result->n_failures; i++) {
-		code = err_local_code(result->failures[i].name);
-		if (code == 0)
-			return 0;
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+		for (size_t i = 0; i < lists[k].n; i++) {
+			code = err_local_code(lists[k].list[i].name);
+			if (code == 0)
+				return 0;
+		}
 	}
 	return code;
 }

@@ -51,6 +51,12 @@ void lane_begin_message(struct lanes *lanes, struct lane *lane, struct flight fl
 	*flight_at(lanes, lane, lane->n_begun++) = flight;
 }
 
+void lane_send_first(struct lanes *lanes, struct lane *lane, uint64_t now_ns)
+{
+	assert(lane->n_begun == 1 && lane->n_back == 0);
+	flight_at(lanes, lane, 0)->begun_ns = now_ns;
+}
+
 const struct flight *lane_oldest(const struct lanes *lanes, const struct lane *lane)
 {
 	assert(lane_in_flight(lane) > 0);

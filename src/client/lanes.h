@@ -27,7 +27,7 @@ enum lane_state { LANE_CLOSED, LANE_CONNECTING, LANE_OPEN, LANE_FINISHING, LANE_
 /* A message under way. */
 struct flight {
 	uint64_t due_ns;   /* when it should have been sent */
-	uint64_t begun_ns; /* when it was */
+	uint64_t begun_ns; /* when it was, or while connecting for it when that began */
 };
 
 struct lane {
@@ -78,6 +78,9 @@ static inline uint64_t lane_unsent(const struct lanes *lanes, const struct lane 
 
 /* Begins a message. There must be room for one. */
 void lane_begin_message(struct lanes *lanes, struct lane *lane, struct flight flight);
+
+/* Connected for its only message, which is sent now. */
+void lane_send_first(struct lanes *lanes, struct lane *lane, uint64_t now_ns);
 
 /* The oldest message under way; there must be one. */
 const struct flight *lane_oldest(const struct lanes *lanes, const struct lane *lane);

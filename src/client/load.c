@@ -5,8 +5,8 @@
  * at the end none begins any more, and those under way come back.
  *
  * What else can happen: a lane's connection fails in any of the ways there are, and is opened again
- * a little later, unless that is not wanted; a message does not come back in time; we are called
- * off; the machine has no memory for us (load->code).
+ * a little later, unless that is not wanted; a message does not come back in time; the run is ended
+ * early, which is an end of its time like any other; the machine has no memory (load->code).
  *
  * Which messages count is decided by when they were due: after the warm-up and before the end. So
  * one that is slow counts however late it comes, and none is left out because the server was busy.
@@ -20,14 +20,24 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "client/account.h"
 #include "client/traffic.h"
 #include "net/connect.h"
 
 /* So many of a thread's lanes connect at a time, or short queues overflow and SYNs are lost. */
 #define CONNECTING_MOST 64
 
-/* Patience and reconnecting are looked after so often. */
+/* Maximum sleep: whether the run is ended early is looked at this often. */
 #define TICK_NS (100 * CLOCK_NS_PER_MS)
+
+/* Lanes whose deadline has come that are looked after before it is the turn of what came back. */
+#define LOOKS_MAX 64
+
+/* A lane for which there is no room now is looked after again so much later. */
+#define AGAIN_NS (5 * CLOCK_NS_PER_MS)
+
+/* If this thread runs so much later than it wanted to, it stood still: stopped or preempted. */
+#define STANDSTILL_NS (10 * CLOCK_NS_PER_MS)
 
 /* With less to go until a message is due, it does not sleep: waking up takes its time. */
 #define AWAKE_NS (2 * CLOCK_NS_PER_MS)
@@ -38,8 +48,8 @@
 /* So many messages are released before it is the turn of what has come back. */
 #define RELEASES_MOST 64
 
-/* When we are called off, what is under way has so long to come back. */
-#define CALLED_OFF_NS CLOCK_NS_PER_S
+/* When the run is ended early, what is under way has this long to come back. */
+#define GRACE_NS CLOCK_NS_PER_S
 
 struct run {
 	struct traffic traffic;
@@ -48,7 +58,7 @@ struct run {
 	uint64_t next_tick_ns;
 	uint64_t next_retry_ns;    /* for lanes that wait for room in the queue of a unix socket */
 	uint64_t next_handover_ns; /* the end of a second; CLOCK_NEVER: it has not begun */
-	uint64_t called_off_ns;    /* 0: we are not */
+	uint64_t grace_ends_ns;    /* the run was ended early: its grace; 0: it was not */
 	uint64_t looked_ns;        /* time before the last wait: what had come then is read */
 	uint64_t n_released;       /* open loop: messages that have been due */
 	uint32_t next_to_open;
@@ -68,8 +78,7 @@ static uint64_t cpu_now_ns(void)
 static uint64_t next_due_ns(const struct run *run)
 {
 	const struct traffic *traffic = &run->traffic;
-	if (!traffic->plan->is_open || traffic->end_ns == 0 || traffic_is_called_off(traffic) ||
-	    traffic_is_hopeless(traffic))
+	if (!traffic->plan->is_open || traffic->end_ns == 0 || traffic_is_hopeless(traffic))
 		return CLOCK_NEVER;
 	uint32_t n = traffic->lanes.n;
 	const struct lane *lane = &traffic->lanes.list[run->n_released % n];
@@ -96,13 +105,13 @@ static void release_due(struct run *run)
 	}
 }
 
-/* Those that fell due when there was no hope any more, or were too many to be looked at. */
+/* Messages that fell due and were not looked at: there were too many, or no connection was left. */
 static uint64_t n_unreleased(const struct run *run)
 {
 	const struct traffic *traffic = &run->traffic;
-	uint64_t n = 0;
-	for (uint32_t i = 0; i < traffic->lanes.n && traffic_is_hopeless(traffic); i++)
-		n += traffic_due_before_end(traffic, &traffic->lanes.list[i]);
+	uint64_t n = 0, until_ns = clock_earlier_ns(traffic->end_ns, traffic->now_ns);
+	for (uint32_t i = 0; i < traffic->lanes.n && traffic->end_ns != 0; i++)
+		n += traffic_due_before(traffic, &traffic->lanes.list[i], until_ns);
 	return n > run->n_released ? n - run->n_released : 0;
 }
 
@@ -117,20 +126,6 @@ static void hand_over(struct run *run)
 	uint64_t n = (traffic->now_ns - traffic->begin_ns) / CLOCK_NS_PER_S;
 	ignore_result(handover_give(&traffic->load->handover, &traffic->load->result, n));
 	run->next_handover_ns = traffic->begin_ns + (n + 1) * CLOCK_NS_PER_S;
-}
-
-/* What the kernel knows of a connection; if there is none just now, what it knew before remains. */
-static void look_at_kernel(struct traffic *traffic)
-{
-	struct load *load = traffic->load;
-	for (uint32_t i = 0; i < traffic->lanes.n; i++) {
-		const struct lane *lane = &traffic->lanes.list[i];
-		if (lane->state != LANE_OPEN && lane->state != LANE_FINISHING)
-			continue;
-		load->has_kernel = tcpinfo_of(lane->fd, &load->kernel) &&
-				   tcpinfo_sending_of(lane->fd, &load->sending);
-		return;
-	}
 }
 
 /* ---- time ---- */
@@ -148,56 +143,93 @@ static void open_more(struct run *run)
 static bool is_needed(const struct traffic *traffic, const struct lane *lane)
 {
 	bool is_late = traffic->end_ns != 0 && traffic->now_ns >= traffic->end_ns;
-	return !traffic_is_called_off(traffic) && (!is_late || lane->n_owed > 0);
-}
-
-/* Whatever has arrived is read first: we may have been stopped until the time was over. */
-static bool has_waited_too_long(const struct traffic *traffic, const struct lane *lane)
-{
-	uint64_t wait_ns = traffic->plan->wait_ns;
-	if (wait_ns == 0)
-		return false;
-	if (lane->state == LANE_CONNECTING)
-		return traffic->now_ns > lane->since_ns + wait_ns &&
-		       !io_is_ready(lane->fd, POLLOUT);
-	return lane_in_flight(lane) > 0 &&
-	       traffic->now_ns > lane_oldest(&traffic->lanes, lane)->begun_ns + wait_ns &&
-	       !io_is_ready(lane->fd, POLLIN);
+	return !is_late || (lane->n_owed > 0 && !traffic_is_hopeless(traffic));
 }
 
 /* The name of the failure of a lane that has waited too long. */
 static const char *name_of_wait(const struct lane *lane)
 {
+	if (lane->state == LANE_FINISHING)
+		return "no_fin";
 	if (lane->state != LANE_CONNECTING)
 		return "no_reply";
 	return err_name(lane_is_queueing(lane) ? ERR_QUEUE_FULL : -ETIMEDOUT);
 }
 
-/* Those who failed are opened again; who churns does that for each message. */
-static void look_after(struct traffic *traffic, struct lane *lane)
+/* A closed lane is opened again; one that churns opens a connection for each message. */
+static void reopen(struct traffic *traffic, struct lane *lane)
 {
-	if (has_waited_too_long(traffic, lane))
-		traffic_fail(traffic, lane, name_of_wait(lane));
-	if (lane->state != LANE_CLOSED || traffic->now_ns < lane->since_ns ||
-	    !is_needed(traffic, lane))
+	if (!is_needed(traffic, lane))
 		return;
 	if (traffic->plan->churns)
 		traffic_begin(traffic, lane);
 	else if (traffic->n_connecting < CONNECTING_MOST)
 		traffic_connect(traffic, lane);
+	else
+		account_wake_by(traffic, lane, traffic->now_ns + AGAIN_NS);
+}
+
+/* Its deadline has come, or had come before it was put off. What has arrived is read first. */
+static void look_after(struct traffic *traffic, uint32_t i)
+{
+	struct lane *lane = &traffic->lanes.list[i];
+	uint64_t deadline_ns = account_deadline_ns(traffic, lane);
+	wakes_set(&traffic->wakes, i, CLOCK_NEVER);
+	if (traffic->now_ns < deadline_ns)
+		account_wake_by(traffic, lane, deadline_ns);
+	else if (lane->state == LANE_CLOSED)
+		reopen(traffic, lane);
+	else if (io_is_ready(lane->fd, lane->state == LANE_CONNECTING ? POLLOUT : POLLIN))
+		account_wake_by(traffic, lane, traffic->now_ns + AGAIN_NS);
+	else
+		traffic_fail(traffic, lane, name_of_wait(lane));
+}
+
+static void look_after_due(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	uint32_t i;
+	for (int n = 0; n < LOOKS_MAX && wakes_due(&traffic->wakes, traffic->now_ns, &i); n++)
+		look_after(traffic, i);
+}
+
+/*
+ * The run is ended early: its time is over now. What is due is still sent, and what is under way
+ * has its grace to come back, as at any other end.
+ */
+static void end_early(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	if (run->grace_ends_ns != 0 ||
+	    !atomic_load_explicit(&traffic->plan->is_called_off, memory_order_relaxed))
+		return;
+	run->grace_ends_ns = traffic->now_ns + GRACE_NS;
+	if (traffic->end_ns == 0)
+		return;
+	traffic->end_ns = clock_earlier_ns(traffic->end_ns, traffic->now_ns + 1);
+	traffic->give_up_ns = clock_earlier_ns(traffic->give_up_ns, run->grace_ends_ns);
 }
 
 static void tick(struct run *run)
 {
 	struct traffic *traffic = &run->traffic;
+	struct wrong_evidence *wrong = &traffic->load->wrong;
+	end_early(run);
+	look_after_due(run);
 	if (traffic->now_ns < run->next_tick_ns)
 		return;
 	run->next_tick_ns = traffic->now_ns + TICK_NS;
-	if (run->called_off_ns == 0 && traffic_is_called_off(traffic))
-		run->called_off_ns = traffic->now_ns;
-	look_at_kernel(traffic);
-	for (uint32_t i = 0; i < run->next_to_open; i++)
-		look_after(traffic, &traffic->lanes.list[i]);
+	if (wrong->is_there && traffic->now_ns >= wrong->until_ns)
+		wrong_collect(wrong);
+}
+
+/* Reads the clock, when this thread wanted to run at expected_ns at the latest. */
+static void look_at_clock(struct run *run, uint64_t expected_ns)
+{
+	struct traffic *traffic = &run->traffic;
+	traffic->now_ns = clock_now_ns();
+	if (expected_ns != 0 && traffic->now_ns > expected_ns + STANDSTILL_NS)
+		traffic->resumed_ns = traffic->now_ns;
 }
 
 static void retry(struct run *run)
@@ -224,6 +256,7 @@ static void begin(struct run *run, uint64_t start_ns)
 	struct traffic *traffic = &run->traffic;
 	traffic->begin_ns = start_ns + traffic->plan->warmup_ns;
 	traffic->end_ns = traffic->begin_ns + traffic->plan->duration_ns;
+	traffic->give_up_ns = clock_after_ns(traffic->end_ns, traffic->wait_ns);
 	run->next_handover_ns = traffic->begin_ns + CLOCK_NS_PER_S;
 	run->begin_cpu_ns = cpu_now_ns();
 	for (uint32_t i = 0; i < traffic->lanes.n && !traffic->plan->is_open; i++) {
@@ -232,7 +265,7 @@ static void begin(struct run *run, uint64_t start_ns)
 	}
 }
 
-/* When the next thing is to be done that nobody wakes us for, but the tick; or CLOCK_NEVER. */
+/* Time of the next scheduled action other than the tick and the lanes' deadlines. */
 static uint64_t next_deed_ns(const struct run *run)
 {
 	const struct traffic *traffic = &run->traffic;
@@ -244,7 +277,8 @@ static uint64_t next_deed_ns(const struct run *run)
 
 static uint64_t wait_until_ns(const struct run *run)
 {
-	uint64_t due_ns = next_deed_ns(run), until_ns = run->next_tick_ns;
+	uint64_t due_ns = next_deed_ns(run);
+	uint64_t until_ns = clock_earlier_ns(run->next_tick_ns, wakes_next_ns(&run->traffic.wakes));
 	if (run->traffic.n_queueing > 0)
 		until_ns = clock_earlier_ns(until_ns, run->next_retry_ns);
 	if (due_ns == CLOCK_NEVER)
@@ -259,22 +293,23 @@ static bool is_over(const struct run *run)
 	const struct traffic *traffic = &run->traffic;
 	if (traffic->n_gone == traffic->lanes.n)
 		return true;
-	if (traffic_is_called_off(traffic))
-		return traffic->n_in_flight == 0 ||
-		       (run->called_off_ns != 0 &&
-			run->looked_ns > run->called_off_ns + CALLED_OFF_NS);
+	if (traffic->end_ns == 0)
+		return run->grace_ends_ns != 0;
+	/* What had come when the grace ended has been read, even after a standstill. */
+	if (run->grace_ends_ns != 0 && run->looked_ns > run->grace_ends_ns)
+		return true;
 	/* Late as we may be ourselves, what was due before the end is still to be sent. */
-	if (traffic->end_ns == 0 || traffic->now_ns < traffic->end_ns ||
-	    next_due_ns(run) != CLOCK_NEVER)
+	if (traffic->now_ns < traffic->end_ns || next_due_ns(run) != CLOCK_NEVER)
 		return false;
-	return traffic->n_in_flight == 0 && (traffic->n_owed == 0 || traffic_is_hopeless(traffic));
+	return traffic->n_in_flight == 0 && traffic->n_finishing == 0 &&
+	       (traffic->n_owed == 0 || traffic_is_hopeless(traffic));
 }
 
 MUST_USE static int take_turn(struct run *run)
 {
 	struct traffic *traffic = &run->traffic;
 	uint64_t start_ns = atomic_load(&traffic->plan->start_ns);
-	traffic->now_ns = clock_now_ns();
+	look_at_clock(run, traffic->now_ns);
 	open_more(run);
 	note_ready(run);
 	if (start_ns != 0 && traffic->end_ns == 0 && traffic->now_ns >= start_ns)
@@ -284,10 +319,11 @@ MUST_USE static int take_turn(struct run *run)
 	retry(run); /* before tick() judges those that have waited too long */
 	tick(run);
 	run->looked_ns = traffic->now_ns;
-	int rc = poller_wait(&traffic->poller, &run->events, wait_until_ns(run));
+	uint64_t until_ns = wait_until_ns(run);
+	int rc = poller_wait(&traffic->poller, &run->events, until_ns);
 	if (rc < 0)
 		return rc;
-	traffic->now_ns = clock_now_ns();
+	look_at_clock(run, until_ns > run->looked_ns ? until_ns : run->looked_ns);
 	for (int i = 0; i < run->events.n; i++) {
 		const struct epoll_event *event = &run->events.list[i];
 		hand_over(run);
@@ -295,22 +331,6 @@ MUST_USE static int take_turn(struct run *run)
 		release_due(run); /* not only when all events have had their turn */
 	}
 	return 0;
-}
-
-/*
- * What is still under way when we were called off is as if it had never been sent. It may have been
- * counted before the latest handover: then the counts go below zero, and the sum is right again.
- */
-static void close_lane(struct traffic *traffic, struct lane *lane)
-{
-	struct result *result = &traffic->load->result;
-	for (; lane_in_flight(lane) > 0; lane->n_back++) {
-		if (!traffic_counts(traffic, lane_oldest(&traffic->lanes, lane)->due_ns))
-			continue;
-		result->n_sent--;
-		result->bytes_sent -= traffic->lanes.size;
-	}
-	io_close(&lane->fd);
 }
 
 MUST_USE static int run_lanes(struct run *run)
@@ -321,13 +341,14 @@ MUST_USE static int run_lanes(struct run *run)
 		rc = take_turn(run);
 	if (run->begin_cpu_ns != 0)
 		traffic->load->cpu_ns = cpu_now_ns() - run->begin_cpu_ns;
-	traffic->load->ended_ns = clock_now_ns();
-	look_at_kernel(traffic);
+	traffic->now_ns = clock_now_ns();
+	traffic->load->ended_ns = traffic->now_ns;
+	traffic->load->end_ns = traffic->end_ns;
 	uint64_t n_never = traffic->plan->is_open ? traffic->n_owed + n_unreleased(run) : 0;
-	if (n_never > 0 && !traffic_is_called_off(traffic))
-		result_fail(&traffic->load->result, "never_sent", n_never);
+	if (n_never > 0)
+		result_fail(&traffic->load->result, RESULT_NEVER_SENT, n_never);
 	for (uint32_t i = 0; i < traffic->lanes.n; i++)
-		close_lane(traffic, &traffic->lanes.list[i]);
+		traffic_end(traffic, &traffic->lanes.list[i]);
 	return rc;
 }
 
@@ -345,6 +366,8 @@ int load_open(struct load *load)
 void load_close(struct load *load)
 {
 	io_close(&load->first_fd);
+	if (load->wrong.is_there)
+		io_close(&load->wrong.fd);
 	result_close(&load->result);
 	handover_close(&load->handover);
 }
@@ -362,14 +385,20 @@ void load_run(struct load *load)
 	struct traffic *traffic = &run->traffic;
 	traffic->load = load;
 	traffic->plan = load->plan;
+	traffic->wait_ns = load->plan->wait_ns != 0 ? load->plan->wait_ns : CLOCK_NEVER;
 	int rc = lanes_open(&traffic->lanes, load->n_lanes, load->plan->depth, load->plan->size);
 	if (rc < 0)
 		goto free_run;
-	rc = poller_open(&traffic->poller);
+	rc = wakes_open(&traffic->wakes, load->n_lanes);
 	if (rc < 0)
 		goto close_lanes;
+	rc = poller_open(&traffic->poller);
+	if (rc < 0)
+		goto close_wakes;
 	rc = run_lanes(run);
 	poller_close(&traffic->poller);
+close_wakes:
+	wakes_close(&traffic->wakes);
 close_lanes:
 	lanes_close(&traffic->lanes);
 free_run:

@@ -22,9 +22,10 @@
 #include "base/compiler.h"
 #include "base/result.h"
 #include "client/handover.h"
+#include "client/kernel_view.h"
 #include "client/schedule.h"
+#include "client/wrong.h"
 #include "net/addr.h"
-#include "net/tcpinfo.h"
 
 /* What all threads of a run have in common: set before they start, but for the atomic ones. */
 struct load_plan {
@@ -43,9 +44,9 @@ struct load_plan {
 	struct schedule schedule;
 	uint64_t warmup_ns, duration_ns;
 
-	_Atomic uint32_t n_ready;  /* threads whose connections are open, or that have ended */
-	_Atomic uint64_t start_ns; /* 0: not yet */
-	_Atomic bool is_called_off;
+	_Atomic uint32_t n_ready;   /* threads whose connections are open, or that have ended */
+	_Atomic uint64_t start_ns;  /* 0: not yet */
+	_Atomic bool is_called_off; /* the run ends now: as if its time were over */
 };
 
 /* Can a message be sent later than it is due? If not, its service time is not recorded as well. */
@@ -65,12 +66,12 @@ struct load {
 	struct result result;     /* what it counts into: all since it last handed over */
 	struct handover handover; /* of the seconds before, once each */
 	uint64_t last_back_ns;    /* when the last message that counts came back */
+	uint64_t end_ns;          /* messages that were due before then count */
 	uint64_t ended_ns;        /* when it had nothing to do any more */
 	uint64_t cpu_ns; /* CPU time of the thread from the warm-up's beginning to its end */
-	bool has_kernel; /* are the next two known? Of one of its connections, late in the run */
-	struct tcpinfo kernel;
-	struct tcpinfo_sending sending;
-	int code; /* it had to give up: the negative code; else 0 */
+	struct kernel_view kernel;
+	struct wrong_evidence wrong; /* of its first wrong byte */
+	int code;                    /* it had to give up: the negative code; else 0 */
 
 	_Atomic uint64_t n_echoes, n_failures, n_opened; /* so far, for the thread that looks on */
 	_Atomic bool has_ended;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "client/account.h"
 #include "client/wrong.h"
 #include "net/connect.h"
 #include "net/io.h"
@@ -18,11 +19,6 @@
 
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
-static uint64_t index_of(const struct traffic *traffic, const struct lane *lane)
-{
-	return (uint64_t)(lane - traffic->lanes.list);
-}
-
 bool traffic_counts(const struct traffic *traffic, uint64_t due_ns)
 {
 	return traffic->end_ns != 0 && due_ns >= traffic->begin_ns && due_ns < traffic->end_ns;
@@ -31,7 +27,7 @@ bool traffic_counts(const struct traffic *traffic, uint64_t due_ns)
 /* Which of all threads' connections it is, from 0. */
 static uint64_t place_of(const struct traffic *traffic, const struct lane *lane)
 {
-	return index_of(traffic, lane) * traffic->plan->n_threads + traffic->load->number;
+	return traffic_index(traffic, lane) * traffic->plan->n_threads + traffic->load->number;
 }
 
 uint64_t traffic_due_ns(const struct traffic *traffic, const struct lane *lane, uint64_t k)
@@ -39,41 +35,42 @@ uint64_t traffic_due_ns(const struct traffic *traffic, const struct lane *lane, 
 	return schedule_due_ns(&traffic->plan->schedule, place_of(traffic, lane), k);
 }
 
-uint64_t traffic_due_before_end(const struct traffic *traffic, const struct lane *lane)
+uint64_t traffic_due_before(const struct traffic *traffic, const struct lane *lane,
+			    uint64_t time_ns)
 {
 	const struct schedule *schedule = &traffic->plan->schedule;
-	return schedule_due_before(schedule, place_of(traffic, lane), traffic->end_ns);
+	return schedule_due_before(schedule, place_of(traffic, lane), time_ns);
 }
 
 /* ---- the end of a connection ---- */
 
+/* No message is under way on it any more. */
 static void leave(struct traffic *traffic, struct lane *lane, enum lane_state next)
 {
+	kernel_view_note(&traffic->load->kernel, lane->fd);
 	traffic->n_connecting -= lane->state == LANE_CONNECTING;
 	traffic->n_queueing -= lane_is_queueing(lane);
-	traffic->n_in_flight -= (uint32_t)lane_in_flight(lane);
+	traffic->n_finishing -= lane->state == LANE_FINISHING;
 	traffic->n_gone += next == LANE_GONE;
-	lane->n_back = lane->n_begun;
 	lane->state = next;
 	io_close(&lane->fd);
 }
 
-/* The bytes that came back of messages that did not, not whole. */
-static void count_part(struct traffic *traffic, const struct lane *lane)
-{
-	if (lane_in_flight(lane) == 0 ||
-	    !traffic_counts(traffic, lane_oldest(&traffic->lanes, lane)->due_ns))
-		return;
-	traffic->load->result.bytes_verified += lane->returned - lane->n_back * traffic->lanes.size;
-}
-
 void traffic_fail(struct traffic *traffic, struct lane *lane, const char *name)
 {
-	result_fail(&traffic->load->result, name, 1);
-	atomic_fetch_add_explicit(&traffic->load->n_failures, 1, memory_order_relaxed);
-	count_part(traffic, lane);
+	if (account_settle(traffic, lane, name) == 0)
+		result_connection_error(&traffic->load->result, name, 1);
 	leave(traffic, lane, traffic->plan->reconnects ? LANE_CLOSED : LANE_GONE);
 	lane->since_ns = traffic->now_ns + PAUSE_NS;
+	account_wake_by(traffic, lane, lane->since_ns);
+}
+
+void traffic_end(struct traffic *traffic, struct lane *lane)
+{
+	if (lane->state == LANE_FINISHING && traffic->now_ns > account_deadline_ns(traffic, lane))
+		result_connection_error(&traffic->load->result, "no_fin", 1);
+	account_settle(traffic, lane, NULL);
+	leave(traffic, lane, LANE_GONE);
 }
 
 /* ---- sending ---- */
@@ -101,10 +98,7 @@ static void begin_message(struct traffic *traffic, struct lane *lane, uint64_t d
 	const struct flight flight = { .due_ns = due_ns, .begun_ns = traffic->now_ns };
 	lane_begin_message(&traffic->lanes, lane, flight);
 	traffic->n_in_flight++;
-	if (traffic_counts(traffic, due_ns)) {
-		traffic->load->result.n_sent++;
-		traffic->load->result.bytes_sent += traffic->lanes.size;
-	}
+	account_wake_by(traffic, lane, clock_after_ns(traffic->now_ns, traffic->wait_ns));
 	send_unsent(traffic, lane);
 }
 
@@ -124,6 +118,8 @@ static void connected(struct traffic *traffic, struct lane *lane)
 	atomic_fetch_add_explicit(&traffic->load->n_opened, 1, memory_order_relaxed);
 	if (lane->counts_connect)
 		histogram_record(&traffic->load->result.connect, traffic->now_ns - lane->since_ns);
+	if (traffic->plan->churns)
+		lane_send_first(&traffic->lanes, lane, traffic->now_ns);
 	send_unsent(traffic, lane);
 	traffic_begin(traffic, lane);
 }
@@ -159,13 +155,13 @@ static void try_to_connect(struct traffic *traffic, struct lane *lane)
 	if (rc >= 0) {
 		traffic->n_queueing--;
 		lane->fd = rc;
-		rc = poller_add(&traffic->poller, lane->fd, EDGES, index_of(traffic, lane));
+		rc = poller_add(&traffic->poller, lane->fd, EDGES, traffic_index(traffic, lane));
 	}
 	if (rc < 0)
 		traffic_fail(traffic, lane, err_name(rc));
 }
 
-void traffic_connect(struct traffic *traffic, struct lane *lane)
+static void prepare_connection(struct traffic *traffic, struct lane *lane)
 {
 	uint64_t number = next_number(traffic);
 	traffic->now_ns = clock_now_ns();
@@ -175,6 +171,20 @@ void traffic_connect(struct traffic *traffic, struct lane *lane)
 	lane->state = LANE_CONNECTING;
 	traffic->n_connecting++;
 	traffic->n_queueing++;
+	account_wake_by(traffic, lane, account_deadline_ns(traffic, lane));
+}
+
+void traffic_connect(struct traffic *traffic, struct lane *lane)
+{
+	prepare_connection(traffic, lane);
+	try_to_connect(traffic, lane);
+}
+
+/* A connection for one message, which has begun even if there can be no connection. */
+static void connect_for_message(struct traffic *traffic, struct lane *lane, uint64_t due_ns)
+{
+	prepare_connection(traffic, lane);
+	begin_message(traffic, lane, due_ns);
 	try_to_connect(traffic, lane);
 }
 
@@ -214,11 +224,10 @@ static bool take_due(struct traffic *traffic, struct lane *lane, uint64_t *ret_d
 void traffic_begin(struct traffic *traffic, struct lane *lane)
 {
 	uint64_t due_ns;
-	while (!traffic_is_called_off(traffic) && can_begin(traffic, lane) &&
-	       take_due(traffic, lane, &due_ns)) {
+	while (can_begin(traffic, lane) && take_due(traffic, lane, &due_ns)) {
 		if (traffic->plan->churns)
-			traffic_connect(traffic, lane);
-		if (lane->state != LANE_GONE && lane->state != LANE_CLOSED)
+			connect_for_message(traffic, lane, due_ns);
+		else
 			begin_message(traffic, lane, due_ns);
 		if (traffic->lanes.depth > 1)
 			traffic->now_ns = clock_now_ns(); /* the next leaves later */
@@ -239,7 +248,9 @@ static void message_back(struct traffic *traffic, struct lane *lane)
 	struct result *result = &traffic->load->result;
 	const struct flight *flight = lane_oldest(&traffic->lanes, lane);
 	if (traffic_counts(traffic, flight->due_ns)) {
+		result->n_sent++;
 		result->n_echoes++;
+		result->bytes_sent += traffic->lanes.size;
 		result->bytes_verified += traffic->lanes.size;
 		histogram_record(&result->response, traffic->now_ns - flight->due_ns);
 		if (load_tells_apart(traffic->plan))
@@ -261,15 +272,15 @@ static void finish(struct traffic *traffic, struct lane *lane)
 		return;
 	}
 	lane->state = LANE_FINISHING;
+	lane->since_ns = traffic->now_ns;
+	traffic->n_finishing++;
+	account_wake_by(traffic, lane, account_deadline_ns(traffic, lane));
 }
 
-/* Of the first alone it is found out what was wrong: that takes a while. */
-static void diagnose_wrong(struct traffic *traffic, const struct lane *lane, size_t n_right,
-			   size_t n)
+/* Keeps what is known of the first wrong byte, and its connection: the diagnosis waits. */
+static void keep_wrong(struct traffic *traffic, struct lane *lane, size_t n_right, size_t n)
 {
-	struct result *result = &traffic->load->result;
 	const struct load_plan *plan = traffic->plan;
-	unsigned char *from = traffic->piece + n_right;
 	uint64_t n_numbers = (traffic->n_numbers + 1) * plan->n_threads;
 	const struct diagnosis_case wrong = {
 		.seed = plan->seed,
@@ -278,21 +289,23 @@ static void diagnose_wrong(struct traffic *traffic, const struct lane *lane, siz
 		.offset = lane->returned,
 		.sent = lane->sent,
 		.most_sent = PATTERN_SIZE,
-		.received = from,
-		.n = wrong_await_more(lane->fd, from, n - n_right, DIAGNOSIS_MOST),
+		.received = traffic->piece + n_right,
+		.n = n - n_right,
 	};
-	snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s",
-		 wrong_say(&wrong, traffic->has_echoed ? NULL : &plan->server).text);
+	ignore_result(poller_remove(&traffic->poller, lane->fd)); /* then its events find no lane */
+	wrong_keep(&traffic->load->wrong, &wrong, lane->fd, traffic->has_echoed);
+	kernel_view_note(&traffic->load->kernel, lane->fd);
+	lane->fd = -1;
 }
 
 static void judge_wrong(struct traffic *traffic, struct lane *lane, size_t n_right, size_t n)
 {
 	struct result *result = &traffic->load->result;
 	result->n_mismatches++;
-	result->wrong_bytes++;
-	if (!traffic->has_diagnosed)
-		diagnose_wrong(traffic, lane, n_right, n);
-	traffic->has_diagnosed = true;
+	result->wrong_bytes += pattern_count_wrong(&lane->pattern, lane->returned, lane->sent,
+						   traffic->piece + n_right, n - n_right);
+	if (!traffic->load->wrong.is_there)
+		keep_wrong(traffic, lane, n_right, n);
 	traffic_fail(traffic, lane, "mismatch");
 }
 
@@ -302,8 +315,13 @@ static void verify(struct traffic *traffic, struct lane *lane, size_t n)
 	size_t most = n < in_flight ? n : (size_t)in_flight;
 	size_t n_right = pattern_match(&lane->pattern, lane->returned, traffic->piece, most);
 	lane->returned += n_right;
-	while (lane_has_back(&traffic->lanes, lane))
+	while (lane_has_back(&traffic->lanes, lane)) {
+		if (account_is_late(traffic, lane)) {
+			traffic_fail(traffic, lane, "no_reply");
+			return;
+		}
 		message_back(traffic, lane);
+	}
 	if (n_right < n)
 		judge_wrong(traffic, lane, n_right, n);
 	else if (traffic->plan->churns && lane->n_back == 1 && lane->state == LANE_OPEN)
@@ -324,7 +342,7 @@ static void receive(struct traffic *traffic, struct lane *lane, bool empties)
 	for (int i = 0; lane->fd >= 0; i++) {
 		if (i == RECEIVES_MOST) {
 			int rc = poller_change(&traffic->poller, lane->fd, EDGES,
-					       index_of(traffic, lane));
+					       traffic_index(traffic, lane));
 			if (rc < 0)
 				traffic_fail(traffic, lane, err_name(rc));
 			return;

@@ -12,6 +12,7 @@
 #include "client/diagnosis.h"
 #include "client/lanes.h"
 #include "client/load.h"
+#include "client/wakes.h"
 #include "net/io.h"
 #include "net/poller.h"
 
@@ -29,33 +30,36 @@ struct traffic {
 	const struct load_plan *plan;
 	struct lanes lanes;
 	struct poller poller;
+	struct wakes wakes; /* when each lane is looked after next, or before */
 
 	uint64_t now_ns;           /* as of the latest look at the clock */
 	uint64_t begin_ns, end_ns; /* what is due in between counts; 0: not known yet */
+	uint64_t give_up_ns;       /* after that no message begins, whatever is owed */
+	uint64_t resumed_ns;       /* when this thread ran again after it stood still; 0: never */
+	uint64_t wait_ns;          /* plan->wait_ns, CLOCK_NEVER if it is off */
 	uint64_t n_owed;           /* of all lanes */
 	uint64_t n_numbers;        /* connections that have been begun */
-	uint32_t n_connecting, n_gone;
+	uint32_t n_connecting, n_finishing, n_gone;
 	uint32_t n_queueing;  /* of those connecting: without a socket, the unix queue is full */
 	uint32_t n_in_flight; /* messages, of all lanes */
 	bool has_echoed;      /* some message has come back whole */
-	bool has_diagnosed;   /* it is known what the first wrong byte was */
 
-	IO_ALIGNED unsigned char piece[TRAFFIC_RECEIVE + DIAGNOSIS_MOST];
+	IO_ALIGNED unsigned char piece[TRAFFIC_RECEIVE];
 };
 
-static inline bool traffic_is_called_off(const struct traffic *traffic)
-{
-	return atomic_load_explicit(&traffic->plan->is_called_off, memory_order_relaxed);
-}
-
 /*
- * What is owed may be owed for ever: the server does not come back, or cannot keep up. So long
+ * What is owed may be owed for ever: the server does not come back, or cannot keep up. Some time
  * after the end nothing more begins.
  */
 static inline bool traffic_is_hopeless(const struct traffic *traffic)
 {
-	uint64_t wait_ns = traffic->plan->wait_ns;
-	return wait_ns != 0 && traffic->end_ns != 0 && traffic->now_ns > traffic->end_ns + wait_ns;
+	return traffic->end_ns != 0 && traffic->now_ns > traffic->give_up_ns;
+}
+
+/* The place of a lane among those of its thread, from 0. */
+static inline uint32_t traffic_index(const struct traffic *traffic, const struct lane *lane)
+{
+	return (uint32_t)(lane - traffic->lanes.list);
 }
 
 /* Does a message that is due then count? */
@@ -64,8 +68,9 @@ bool traffic_counts(const struct traffic *traffic, uint64_t due_ns);
 /* Open loop: when the k-th message of a lane is due. */
 uint64_t traffic_due_ns(const struct traffic *traffic, const struct lane *lane, uint64_t k);
 
-/* Open loop: how many of a lane's messages are due before the end. */
-uint64_t traffic_due_before_end(const struct traffic *traffic, const struct lane *lane);
+/* Open loop: how many of a lane's messages are due before a time. */
+uint64_t traffic_due_before(const struct traffic *traffic, const struct lane *lane,
+			    uint64_t time_ns);
 
 /* Begins to connect a lane that is closed. */
 void traffic_connect(struct traffic *traffic, struct lane *lane);
@@ -79,7 +84,16 @@ void traffic_begin(struct traffic *traffic, struct lane *lane);
 /* The poller has said this of a lane. */
 void traffic_event(struct traffic *traffic, struct lane *lane, uint32_t events);
 
-/* Counts a failure, and closes the lane: for a while, or for good without reconnecting. */
+/*
+ * A connection failed: counts its messages as failed, or if it carried none an error of the
+ * connection, and closes the lane: for a while, or for good without reconnecting.
+ */
 void traffic_fail(struct traffic *traffic, struct lane *lane, const char *name);
+
+/*
+ * The run ends: accounts for what is under way on a lane, and closes it. Messages that have waited
+ * for longer than they may have failed, others are unfinished.
+ */
+void traffic_end(struct traffic *traffic, struct lane *lane);
 
 #endif

@@ -17,6 +17,20 @@
 #define ASK_NS   (500 * CLOCK_NS_PER_MS)
 #define AWAIT_NS (100 * CLOCK_NS_PER_MS)
 
+/* As wrong_await_more(), until a deadline; one that has passed: takes what is there. */
+MUST_USE static size_t await_more(int fd, unsigned char *bytes, size_t n, size_t size,
+				  uint64_t deadline_ns)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	while (n < size && io_wait(&ready, 1, deadline_ns) > 0) {
+		ssize_t more = io_recv(fd, bytes + n, size - n);
+		if (more <= 0)
+			break;
+		n += (size_t)more;
+	}
+	return n;
+}
+
 static size_t least(uint64_t a, size_t b)
 {
 	return a < b ? (size_t)a : b;
@@ -74,15 +88,41 @@ struct wrong_text wrong_say(const struct diagnosis_case *wrong, const struct add
 	return out;
 }
 
+void wrong_keep(struct wrong_evidence *evidence, const struct diagnosis_case *wrong, int fd,
+		bool has_echoed)
+{
+	*evidence = (struct wrong_evidence){
+		.is_there = true,
+		.has_echoed = has_echoed,
+		.until_ns = clock_deadline_ns(AWAIT_NS),
+		.fd = fd,
+		.wrong = *wrong,
+	};
+	evidence->wrong.n = least(wrong->n, sizeof(evidence->bytes));
+	memcpy(evidence->bytes, wrong->received, evidence->wrong.n);
+}
+
+static void collect_until(struct wrong_evidence *evidence, uint64_t deadline_ns)
+{
+	if (evidence->fd >= 0)
+		evidence->wrong.n = await_more(evidence->fd, evidence->bytes, evidence->wrong.n,
+					       sizeof(evidence->bytes), deadline_ns);
+	io_close(&evidence->fd);
+}
+
+void wrong_collect(struct wrong_evidence *evidence)
+{
+	collect_until(evidence, 0);
+}
+
+struct wrong_text wrong_explain(struct wrong_evidence *evidence, const struct addr *server)
+{
+	collect_until(evidence, evidence->until_ns);
+	evidence->wrong.received = evidence->bytes;
+	return wrong_say(&evidence->wrong, evidence->has_echoed ? NULL : server);
+}
+
 size_t wrong_await_more(int fd, unsigned char *bytes, size_t n, size_t size)
 {
-	uint64_t deadline_ns = clock_deadline_ns(AWAIT_NS);
-	struct pollfd ready = { .fd = fd, .events = POLLIN };
-	while (n < size && io_wait(&ready, 1, deadline_ns) > 0) {
-		ssize_t more = io_recv(fd, bytes + n, size - n);
-		if (more <= 0)
-			break;
-		n += (size_t)more;
-	}
-	return n;
+	return await_more(fd, bytes, n, size, clock_deadline_ns(AWAIT_NS));
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 #include "client/diagnosis.h"
@@ -31,5 +32,33 @@ struct wrong_text wrong_say(const struct diagnosis_case *wrong, const struct add
  * are then.
  */
 MUST_USE size_t wrong_await_more(int fd, unsigned char *bytes, size_t n, size_t size);
+
+/* ---- for a client with many connections, none of which may wait for the diagnosis ---- */
+
+/*
+ * What is known of the first wrong byte: kept until the run is over and there is time to diagnose
+ * it. A zeroed one has fd 0 and holds nothing: fd counts only with is_there.
+ */
+struct wrong_evidence {
+	bool is_there;
+	bool has_echoed;   /* a message had come back whole before */
+	uint64_t until_ns; /* what follows on its connection is awaited until then */
+	int fd;            /* that connection, owned; -1: closed */
+	struct diagnosis_case wrong;
+	unsigned char bytes[DIAGNOSIS_MOST]; /* wrong.received */
+};
+
+/*
+ * Keeps a case, with a copy of what was received, and takes the connection. wrong->n may be larger
+ * than what is kept. Makes no system call that could block.
+ */
+void wrong_keep(struct wrong_evidence *evidence, const struct diagnosis_case *wrong, int fd,
+		bool has_echoed);
+
+/* After until_ns: takes what followed, without waiting, and closes the connection. */
+void wrong_collect(struct wrong_evidence *evidence);
+
+/* Waits for what follows if that is still awaited, and says what was wrong. server: its address. */
+struct wrong_text wrong_explain(struct wrong_evidence *evidence, const struct addr *server);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 
 #define NS_PER_US UINT64_C(1000)
+#define NS_PER_MS UINT64_C(1000000)
 
 MUST_USE static bool ask(int fd, struct tcp_info *ret_info)
 {
@@ -28,6 +29,15 @@ bool tcpinfo_of(int fd, struct tcpinfo *ret_info)
 		.rtt_min_ns = info.tcpi_min_rtt * NS_PER_US,
 		.n_retransmits = info.tcpi_total_retrans,
 	};
+	return true;
+}
+
+bool tcpinfo_received_ago(int fd, uint64_t *ret_ns)
+{
+	struct tcp_info info;
+	if (!ask(fd, &info))
+		return false;
+	*ret_ns = info.tcpi_last_data_recv * NS_PER_MS;
 	return true;
 }
 

@@ -22,6 +22,12 @@ struct tcpinfo {
 /* False: it is no TCP connection. */
 bool tcpinfo_of(int fd, struct tcpinfo *ret_info);
 
+/*
+ * How long ago the last data of this connection arrived in this machine, with the grain of the
+ * kernel's ticks (up to 10 ms). False: it is no TCP connection.
+ */
+bool tcpinfo_received_ago(int fd, uint64_t *ret_ns);
+
 /* By which rules it sends. */
 struct tcpinfo_sending {
 	char congestion_control[16]; /* TCP_CONGESTION: "cubic"; empty: it is no TCP connection */

@@ -85,14 +85,15 @@ static void write_caveats(FILE *out, const struct run *run)
 		fprintf(out, "%s\n", caveats.text);
 }
 
-static void write_kernel(FILE *out, const struct run *run)
+/* which: the connections that it is of. */
+static void write_kernel(FILE *out, const struct run *run, const char *which)
 {
 	const struct tcpinfo *kernel = &run->kernel;
 	if (run->has_kernel)
 		fprintf(out,
-			"the kernel's own (TCP_INFO): %.1f us smoothed, %.1f us deviation, %.1f us "
-			"least, %" PRIu64 " segments sent again\n",
-			clock_us(kernel->rtt_ns), clock_us(kernel->rtt_var_ns),
+			"the kernel's own (TCP_INFO, %s): %.1f us smoothed, %.1f us deviation, "
+			"%.1f us least, %" PRIu64 " segments sent again\n",
+			which, clock_us(kernel->rtt_ns), clock_us(kernel->rtt_var_ns),
 			clock_us(kernel->rtt_min_ns), kernel->n_retransmits);
 }
 
@@ -114,7 +115,7 @@ void summary_write_text(FILE *out, const struct run *run)
 	write_times(out, "round trip", &result->response, run->deviation_ns);
 	if (run->churns) /* otherwise it was once, and nobody asked */
 		write_times(out, "connecting", &result->connect, 0);
-	write_kernel(out, run);
+	write_kernel(out, run, "the last connection");
 	write_seed(out, run);
 	write_caveats(out, run);
 }
@@ -177,13 +178,14 @@ void summary_write_table(FILE *out, const struct run *run)
 	for (size_t i = 0; i < TIMES_PERCENTILES; i++)
 		fprintf(out, " %9s", times_percentiles[i].name);
 	fprintf(out, " %9s\n", "max");
-	write_row(out, run->rate_wanted != 0 ? "response" : "round trip", &result->response);
-	if (run->rate_wanted != 0) {
-		write_row(out, "service", &result->service);
-		write_row(out, "lateness", &result->lateness);
-	}
+	/* In a closed loop both are the same, unless a message waits for its connection first. */
+	bool is_one = run->rate_wanted == 0 && !run->churns;
+	write_row(out, is_one ? "round trip" : "response", &result->response);
+	if (!is_one)
+		write_row(out, run->rate_wanted != 0 ? "service" : "round trip", &result->service);
+	write_row(out, "lateness", &result->lateness);
 	write_row(out, "connecting", &result->connect);
-	write_kernel(out, run);
+	write_kernel(out, run, "all connections");
 	start_write_text(out, &run->start);
 	fprintf(out, "the client used %.0f %% of a core\n", run->cpu_share * 100);
 	write_caveats(out, run);

@@ -207,7 +207,7 @@ def test_a_unix_server_whose_queue_stays_full_has_its_name(start, tmp_path):
     queue.close()
     found = json.loads(output)
     assert process.returncode == 1
-    assert "ERR_QUEUE_FULL" in found["errors"] and "EAGAIN" not in found["errors"]
+    assert "ERR_QUEUE_FULL" in found["connection_errors"] and "EAGAIN" not in found["connection_errors"]
 
 
 # ---- an open loop ----
@@ -357,6 +357,75 @@ def test_a_wrong_byte_is_found_and_named(bench, connections, treatment, words):
     assert words in run.first_mismatch
 
 
+@pytest.mark.parametrize("n_right", [0, 100], ids=["first message", "later"])
+def test_the_diagnosis_of_a_wrong_byte_delays_no_other_connection(bench, n_right):
+    """While the client still awaits what follows the wrong byte, the messages of the other connection go on."""
+    counts, lock, meanwhile = [], threading.Lock(), []
+
+    def treat(sock):
+        with lock:
+            number = len(counts)
+            counts.append(0)
+        for n, piece in enumerate(rogues.pieces_of(sock)):
+            is_wrong = number == 1 and n == n_right
+            if is_wrong:
+                before = sum(counts)
+            sock.sendall(bytes(byte ^ 1 for byte in piece) if is_wrong else piece)
+            counts[number] += 1
+            if is_wrong:
+                sock.recv(1)  # until the client closes this connection
+                meanwhile.append(sum(counts) - before)
+                return
+
+    with Rogue(treat) as rogue:
+        run = bench("-c", 2, "-d", "1s", "--warmup", 0, "--no-reconnect", *rogue.words)
+    assert run.status == 1
+    assert run.mismatches == 1 and run.first_mismatch is not None
+    assert meanwhile[0] > 20, meanwhile
+
+
+def test_wrong_bytes_are_counted_in_bytes(bench):
+    run = against(bench, rogues.echo_through(lambda _, piece: bytes(byte ^ 255 for byte in piece)), "-c", 3)
+    assert run.wrong_bytes == 64 * run.failed == 64 * run.mismatches > 0
+    run = against(bench, rogues.flip_bit(1000), "-c", 1, "--no-reconnect")
+    assert (run.wrong_bytes, run.mismatches) == (1, 1)
+
+
+def test_corruption_wins_over_a_client_that_was_the_limit(bench):
+    """A rate that no client keeps up with, and a wrong byte: the echo failed."""
+    run = against(bench, rogues.flip_bit(1000), "-c", 1, "-r", "1G", "--strict", "-d", "20ms", "-s", "16")
+    assert run.mismatches > 0 and run.status == 1
+
+
+@pytest.mark.parametrize("mode", [[], ["-r", "100"], ["--churn"], ["-p", "3"]], ids="-".join)
+def test_no_echo_counts_that_came_later_than_it_may(bench, mode):
+    def slow(sock):
+        for piece in rogues.pieces_of(sock):
+            time.sleep(0.1)
+            sock.sendall(piece)
+
+    run = against(bench, slow, "-c", 2, "-d", "500ms", "-W", "20ms", *mode)
+    assert run.echoes == 0 and set(run.errors) <= {"no_reply", "never_sent"} and run.failed > 0
+
+
+def test_a_closed_loop_is_not_divided_by_its_slowest_message(bench):
+    """One of the connections answers its last message long after the time is over."""
+    lock, numbers = threading.Lock(), []
+
+    def treat(sock):
+        with lock:
+            numbers.append(None)
+            is_slow = len(numbers) == 2
+        for piece in rogues.pieces_of(sock):
+            time.sleep(2 if is_slow else 0)
+            sock.sendall(piece)
+
+    with Rogue(treat) as rogue:
+        run = bench("-c", 2, "-d", "500ms", "--warmup", 0, *rogue.words)
+    assert run.status == 0 and run.response_us["max"] > 1e6
+    assert run.seconds == 0.5 and run.rate == pytest.approx(run.echoes / 0.5)
+
+
 def test_bytes_of_another_connection_are_found_and_named(bench):
     """Two who are served together get each other's bytes."""
     waiting, lock = [], threading.Lock()
@@ -410,8 +479,8 @@ def test_threads_do_not_wait_for_one_whose_connections_have_all_failed(bench):
         words = ("-d", "100ms", "--warmup", 0, "-c", 3, "-w", 3, "-W", "300ms", "--no-reconnect")
         run = bench(*words, "127.0.0.1", full.getsockname()[1])
     assert run.status == 1
-    assert run.errors["ETIMEDOUT"] >= 1
-    assert sum(run.errors.values()) == 3
+    assert run.connection_errors["ETIMEDOUT"] >= 1
+    assert sum(run.errors.values()) + sum(run.connection_errors.values()) == 3
 
 
 def test_an_endpoint_that_is_no_echo_is_told_from_one(bench):
@@ -460,7 +529,7 @@ def test_a_server_that_goes_away_is_named(serve, start):
     output, _ = process.communicate(timeout=PATIENCE)
     found = json.loads(output)
     assert process.returncode == 1
-    assert "ECONNREFUSED" in found["errors"]
+    assert "ECONNREFUSED" in found["connection_errors"]
 
 
 # ---- limits ----
