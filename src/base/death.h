@@ -54,15 +54,17 @@ struct death {
 struct deaths {
 	uint64_t n_connections; /* that are to be held */
 	uint64_t n_open;        /* of them, now */
-	uint64_t n_throughout;  /* of them, open since they were first opened at the start */
+	uint64_t n_throughout;  /* of them, open since the start; a heartbeat came back on each */
 	uint64_t n_opened;      /* times that one was opened; n_open and the dead together */
 	uint64_t n_died[DEATH_CAUSES];
 	uint64_t n_not_opened[DEATH_CAUSES]; /* times that one could not be opened */
 
-	uint64_t n_begun; /* heartbeats: those that are back, lost, and under way */
+	uint64_t n_begun; /* heartbeats: those that are back, failed, and under way */
 	uint64_t n_back, n_lost;
+	uint64_t n_unfinished; /* heartbeats under way at the end of the run, and not late */
 	uint64_t bytes_verified;
-	struct histogram round_trip; /* of those that are back, but while a diagnosis waited */
+	/* Of those that are back; and of unfinished ones their age, which is a lower bound. */
+	struct histogram round_trip;
 
 	uint64_t shortest_ns; /* life of those that died; DEATH_NO_BYTE: none did */
 	uint64_t longest_ns;  /* of those too that are open */

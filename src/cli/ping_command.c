@@ -214,6 +214,8 @@ MUST_USE static enum status report_hold(const struct arguments *arguments,
 		.size = config->size,
 		.interval_ns = config->interval_ns,
 		.seed = config->seed,
+		.wanted_ns = config->duration_ns,
+		.is_interrupted = found->is_interrupted,
 		.deaths = &found->deaths,
 	};
 	FILE *out;
@@ -357,7 +359,9 @@ static const char *const description[] = {
 	"compared like any message, and one more as soon as it is opened. What one dies of is "
 	"said when it happens: (ended) a FIN, (reset) an RST, (timeout) no reply in time, "
 	"(unreachable) no way there, (wrong) a byte that is wrong; (refused) stands for one that "
-	"cannot be opened again. Status 0 means that none died.",
+	"cannot be opened again. It is opened again on any address of the name, which is looked up "
+	"again. Status 0 means that none died and that heartbeats came back. A server that is no echo "
+	"ends the run.",
 	TARGET_PARAGRAPH,
 	NULL,
 };
@@ -398,7 +402,8 @@ static const char *const json[] = {
 	"histogram, connect_histogram: every count of these times, in the compressed text of "
 	"HdrHistogram; service_histogram, lateness_histogram: null.",
 	MEASURING_JSON_SERIES,
-	"With --hold it is another document: of deaths, by cause.",
+	"With --hold it is another document: of deaths, by cause. heartbeats = echoes + failed + "
+	"unfinished (lost is failed under its older name); interrupted, seconds_wanted as above.",
 	NULL,
 };
 

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: a connection is opened and beats at once, for who accepts may still be a balancer
- * with nobody behind it; then on its beat. Each heartbeat is back, whole and right, before the next
+ * The happy path: a connection is opened (held_open.c) and beats at once, because what accepts it
+ * may be a balancer without a server behind it; then on its beat. Each heartbeat is back, whole and right, before the next
  * is due; one that takes longer delays that, and what was due meanwhile is left out.
  *
  * What else can happen, while a heartbeat is under way or not: the server ends or resets, the
  * kernel gives the connection up, a byte is wrong or was never sent, a heartbeat is not back in
- * time. Each is a death, counted and told; the connection is opened again after a pause, as often
- * as it takes.
+ * time. Each is a death, counted and reported; the connection is opened again after a pause, as
+ * often as it takes, on whichever address of the server answers.
  */
-#include "client/held.h"
+#include "client/held_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,52 +22,9 @@
 #include "base/units.h"
 #include "client/obituary.h"
 #include "client/wrong.h"
-#include "net/connect.h"
-
-/* So many connect at a time, or short queues overflow and SYNs are lost. */
-#define CONNECTING_MOST 128
 
 /* Receives of one before it is the others' turn. */
 #define RECEIVES_MOST 4
-
-#define PAUSE_FIRST_NS (100 * CLOCK_NS_PER_MS)
-#define PAUSE_MOST_NS  (5 * CLOCK_NS_PER_S)
-
-/* A diagnosis may take a moment of waiting: one a second, or the heartbeats of others suffer. */
-#define ASK_PAUSE_NS CLOCK_NS_PER_S
-
-#define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
-
-static uint32_t who_is(const struct holding *holding, const struct held *held)
-{
-	return (uint32_t)(held - holding->list);
-}
-
-static void wake_at(struct holding *holding, const struct held *held, uint64_t at_ns)
-{
-	wakes_set(&holding->wakes, who_is(holding, held), at_ns);
-}
-
-static uint64_t patience_end_ns(const struct holding *holding)
-{
-	uint64_t wait_ns = holding->config->wait_ns;
-	bool is_endless = wait_ns == 0 || wait_ns >= CLOCK_NEVER - holding->now_ns;
-	return is_endless ? CLOCK_NEVER : holding->now_ns + wait_ns;
-}
-
-static bool is_beating(const struct held *held)
-{
-	return held->returned < held->due;
-}
-
-uint64_t held_pause_ns(uint32_t n_failures)
-{
-	uint32_t doublings = n_failures > 0 ? n_failures - 1 : 0;
-	if (doublings > 6)
-		doublings = 6;
-	uint64_t pause_ns = PAUSE_FIRST_NS << doublings;
-	return clock_earlier_ns(pause_ns, PAUSE_MOST_NS);
-}
 
 uint64_t held_next_beat_ns(const struct holding *holding, uint32_t who)
 {
@@ -93,80 +49,64 @@ static struct addr_text local_address(int fd)
 
 /* ---- the end of a connection ---- */
 
-static void close_for_a_while(struct holding *holding, struct held *held)
+void held_close(struct holding *holding, struct held *held)
 {
-	holding->deaths->n_throughout -= !held->has_failed && held->state == HELD_OPEN;
+	bool was_open = held->state == HELD_OPEN || held->state == HELD_WRONG;
+	holding->deaths->n_throughout -= was_open && !held->has_failed && held->n_beats > 0;
 	held->has_failed = true;
 	held->state = HELD_CLOSED;
 	io_close(&held->fd);
 	held->n_failures++;
-	wake_at(holding, held, holding->now_ns + held_pause_ns(held->n_failures));
+	held_wake_at(holding, held, holding->now_ns + redial_pause_ns(held->n_failures));
 }
 
-PRINTF_LIKE(4, 5)
-static void die(struct holding *holding, struct held *held, enum death_cause cause,
-		const char *format, ...)
+static void die(struct holding *holding, struct held *held, enum death_cause cause, const char *why,
+		uint64_t at_ns)
 {
 	struct deaths *deaths = holding->deaths;
 	struct death death = {
 		.cause = cause,
-		.connection = who_is(holding, held) + 1,
-		.at_ns = holding->now_ns - holding->start_ns,
-		.age_ns = holding->now_ns - held->since_ns,
+		.connection = held_index(holding, held) + 1,
+		.at_ns = at_ns - holding->start_ns,
+		.age_ns = at_ns - held->since_ns,
 		.n_beats = held->n_beats,
-		.silent_ns = held->returned > 0 ? holding->now_ns - held->good_ns : DEATH_NO_BYTE,
+		.silent_ns = held->returned > 0 ? at_ns - held->good_ns : DEATH_NO_BYTE,
 	};
-	va_list values;
-	va_start(values, format);
-	vsnprintf(death.why, sizeof(death.why), format, values);
-	va_end(values);
+	snprintf(death.why, sizeof(death.why), "%s", why);
 	snprintf(death.from, sizeof(death.from), "%s", local_address(held->fd).text);
 	deaths_add(deaths, &death);
 	deaths->n_open--;
 	holding->n_proven -= held->n_beats > 0;
 	deaths->n_lost += is_beating(held);
-	held->died_ns = holding->now_ns;
+	held->died_ns = at_ns;
 	teller_say(holding->teller, "%s", obituary_of(&death).text);
-	close_for_a_while(holding, held);
+	held_close(holding, held);
 }
 
-static void note_local(struct holding *holding, int code)
+void held_note_local(struct holding *holding, int code)
 {
 	holding->n_local += err_is_local(code);
 	holding->local_code = err_is_local(code) ? code : holding->local_code;
 }
 
-/* While a heartbeat is under way, how much of it came back is said too. */
+/* While a heartbeat is under way, how much of it came back is reported too. */
 static void die_of_loss(struct holding *holding, struct held *held, enum death_cause cause,
 			const char *what)
 {
 	uint64_t size = holding->config->size;
+	char why[sizeof(((struct death *)0)->why)];
 	if (is_beating(held))
-		die(holding, held, cause, "%s: %" PRIu64 " of %" PRIu64 " bytes came back", what,
-		    size - (held->due - held->returned), size);
+		snprintf(why, sizeof(why), "%s: %" PRIu64 " of %" PRIu64 " bytes came back", what,
+			 size - (held->due - held->returned), size);
 	else
-		die(holding, held, cause, "%s", what);
+		snprintf(why, sizeof(why), "%s", what);
+	die(holding, held, cause, why, holding->now_ns);
 }
 
 static void die_of_code(struct holding *holding, struct held *held, int code)
 {
-	note_local(holding, code);
+	held_note_local(holding, code);
 	die_of_loss(holding, held, death_of_code(code), err_text(code).text);
-}
-
-/* It could not be opened. Of a series of failures with one cause, the first is told. */
-static void fail_to_open(struct holding *holding, struct held *held, int code)
-{
-	enum death_cause cause = death_of_code(code);
-	holding->deaths->n_not_opened[cause]++;
-	note_local(holding, code);
-	holding->n_connecting -= held->state == HELD_CONNECTING;
-	if (held->told != (uint8_t)cause + 1)
-		teller_say(holding->teller, "connection %" PRIu32 " cannot be opened%s (%s): %s",
-			   who_is(holding, held) + 1, held->died_ns != 0 ? " again" : "",
-			   death_name(cause), err_text(code).text);
-	held->told = (uint8_t)(cause + 1);
-	close_for_a_while(holding, held);
 }
 
 /* ---- heartbeats ---- */
@@ -194,7 +134,7 @@ static void begin_beat(struct holding *holding, struct held *held)
 	held->begun_ns = holding->now_ns;
 	held->due += holding->config->size;
 	holding->deaths->n_begun++;
-	wake_at(holding, held, patience_end_ns(holding));
+	held_wake_at(holding, held, held_timeout_ns(holding));
 	send_unsent(holding, held);
 }
 
@@ -205,7 +145,7 @@ static void say_open_again(struct holding *holding, const struct held *held)
 	struct addr_text from = local_address(held->fd);
 	teller_say(holding->teller,
 		   "connection %" PRIu32 " is open%s after %.3f s, attempt %" PRIu32 "%s%s",
-		   who_is(holding, held) + 1, held->died_ns != 0 ? " again" : "",
+		   held_index(holding, held) + 1, held->died_ns != 0 ? " again" : "",
 		   clock_s(holding->now_ns - from_ns), held->n_attempts,
 		   from.text[0] != '\0' ? ", from " : "", from.text);
 }
@@ -214,6 +154,7 @@ static void say_open_again(struct holding *holding, const struct held *held)
 static void first_beat_is_back(struct holding *holding, struct held *held)
 {
 	holding->n_proven++;
+	holding->deaths->n_throughout += !held->has_failed;
 	if (held->has_failed)
 		say_open_again(holding, held);
 	held->told = 0;
@@ -224,99 +165,24 @@ static void beat_is_back(struct holding *holding, struct held *held)
 {
 	struct deaths *deaths = holding->deaths;
 	deaths->n_back++;
-	if (held->begun_ns >= holding->asked_ns) /* or a part of it was ours, who did not listen */
-		histogram_record(&deaths->round_trip, holding->now_ns - held->begun_ns);
+	histogram_record(&deaths->round_trip, holding->now_ns - held->begun_ns);
 	holding->has_echoed = true;
 	if (held->n_beats++ == 0)
 		first_beat_is_back(holding, held);
 	held->n_failures = 0;
-	wake_at(holding, held, held_next_beat_ns(holding, who_is(holding, held)));
+	held_wake_at(holding, held, held_next_beat_ns(holding, held_index(holding, held)));
 }
 
-/* ---- opening ---- */
+/* ---- open ---- */
 
-static void enter_queue(struct holding *holding, struct held *held)
-{
-	held->state = HELD_QUEUED;
-	held->since_ns = holding->now_ns;
-	uint32_t place = (holding->queue_first + holding->n_queued++) % holding->n;
-	holding->queue[place] = who_is(holding, held);
-	wake_at(holding, held, CLOCK_NEVER);
-}
-
-static void opened(struct holding *holding, struct held *held)
+void held_opened(struct holding *holding, struct held *held)
 {
 	struct deaths *deaths = holding->deaths;
 	held->state = HELD_OPEN;
 	held->since_ns = holding->now_ns;
 	deaths->n_opened++;
 	deaths->n_open++;
-	deaths->n_throughout += !held->has_failed;
 	begin_beat(holding, held);
-}
-
-static void begin_connection(struct holding *holding, struct held *held, int fd)
-{
-	held->fd = fd;
-	held->number = holding->n_numbers++ % PATTERN_CONNECTIONS;
-	held->pattern = pattern_of(holding->config->seed, held->number);
-	held->sent = held->returned = held->due = held->n_beats = 0;
-}
-
-/* The queue of a unix socket is full: as long as there is patience, ask again. */
-static void ask_again(struct holding *holding, struct held *held)
-{
-	uint64_t wait_ns = holding->config->wait_ns;
-	if (wait_ns != 0 && holding->now_ns - held->since_ns > wait_ns) {
-		fail_to_open(holding, held, ERR_QUEUE_FULL);
-		return;
-	}
-	held->n_attempts--;
-	held->state = HELD_CONNECTING;
-	holding->n_connecting++;
-	wake_at(holding, held, holding->now_ns + CONNECT_RETRY_NS);
-}
-
-static void open_one(struct holding *holding, struct held *held)
-{
-	int fd = connect_begin(&holding->server, NULL);
-	held->n_attempts++;
-	if (fd == -EAGAIN) {
-		ask_again(holding, held);
-		return;
-	}
-	if (fd < 0) {
-		fail_to_open(holding, held, fd);
-		return;
-	}
-	begin_connection(holding, held, fd);
-	held->state = HELD_CONNECTING;
-	holding->n_connecting++;
-	wake_at(holding, held, patience_end_ns(holding));
-	int rc = poller_add(&holding->poller, fd, EDGES, who_is(holding, held));
-	if (rc < 0)
-		fail_to_open(holding, held, rc);
-}
-
-void held_open_queued(struct holding *holding)
-{
-	while (holding->n_queued > 0 && holding->n_connecting < CONNECTING_MOST) {
-		uint32_t who = holding->queue[holding->queue_first];
-		holding->queue_first = (holding->queue_first + 1) % holding->n;
-		holding->n_queued--;
-		open_one(holding, &holding->list[who]);
-	}
-}
-
-static void connected(struct holding *holding, struct held *held)
-{
-	int rc = connect_outcome(held->fd);
-	if (rc < 0) {
-		fail_to_open(holding, held, rc);
-		return;
-	}
-	holding->n_connecting--;
-	opened(holding, held);
 }
 
 /* ---- receiving ---- */
@@ -331,15 +197,49 @@ static const char *without_name(const char *what, uint64_t number)
 	return strncmp(what, name, (size_t)n) == 0 ? what + n : what;
 }
 
-/* Bytes from n_right on are wrong. */
-static void die_of_wrong_bytes(struct holding *holding, struct held *held, size_t n_right, size_t n)
+static void die_of_wrong_bytes(struct holding *holding, struct held *held,
+			       const struct wrong_text *what, uint64_t at_ns)
 {
-	unsigned char *from = holding->piece + n_right;
+	die(holding, held, DEATH_WRONG, without_name(what->text, held->number), at_ns);
+	holding->is_no_echo |= what->is_no_echo && !holding->has_echoed;
+}
+
+static void end_diagnosis(struct holding *holding, size_t i)
+{
+	struct held_diagnosis *diagnosis = &holding->diagnoses[i];
+	struct wrong_text what = diagnosing_end(diagnosis->diagnosing);
+	diagnosis->diagnosing = NULL;
+	die_of_wrong_bytes(holding, &holding->list[diagnosis->who], &what, diagnosis->wrong_ns);
+}
+
+/* A thread waits for further bytes and may ask the server. Returns whether it was begun. */
+MUST_USE static bool begin_diagnosis(struct holding *holding, struct held *held,
+				     const struct diagnosis_case *wrong)
+{
 	bool asks = !holding->has_echoed && !holding->has_asked;
-	n -= n_right;
-	bool may_wait = holding->now_ns >= holding->may_ask_ns;
-	if (may_wait)
-		n = wrong_await_more(held->fd, from, n, DIAGNOSIS_MOST);
+	size_t i = 0;
+	while (i < HELD_DIAGNOSES_MAX && holding->diagnoses[i].diagnosing != NULL)
+		i++;
+	if (i == HELD_DIAGNOSES_MAX || poller_remove(&holding->poller, held->fd) < 0)
+		return false;
+	struct held_diagnosis *diagnosis = &holding->diagnoses[i];
+	if (diagnosing_begin(wrong, held->fd, asks ? &holding->redial.addr : NULL,
+			     &diagnosis->diagnosing) < 0)
+		return false;
+	diagnosis->who = held_index(holding, held);
+	diagnosis->wrong_ns = holding->now_ns;
+	holding->has_asked |= asks;
+	held->state = HELD_WRONG;
+	held_wake_at(holding, held, CLOCK_NEVER);
+	if (poller_add(&holding->poller, diagnosis->diagnosing->done_fd, EPOLLIN,
+		       HELD_TAG_DIAGNOSED + i) < 0)
+		end_diagnosis(holding, i); /* without memory it has to be waited for */
+	return true;
+}
+
+/* Bytes from n_right on are wrong. */
+static void judge_wrong_bytes(struct holding *holding, struct held *held, size_t n_right, size_t n)
+{
 	uint64_t n_numbers = holding->n_numbers;
 	const struct diagnosis_case wrong = {
 		.seed = holding->config->seed,
@@ -348,16 +248,13 @@ static void die_of_wrong_bytes(struct holding *holding, struct held *held, size_
 		.offset = held->returned,
 		.sent = held->sent,
 		.most_sent = PATTERN_SIZE,
-		.received = from,
-		.n = n,
+		.received = holding->piece + n_right,
+		.n = n - n_right,
 	};
-	holding->has_asked |= asks;
-	struct wrong_text what = wrong_say(&wrong, asks ? &holding->server : NULL);
-	if (may_wait || asks) {
-		holding->asked_ns = clock_now_ns();
-		holding->may_ask_ns = holding->asked_ns + ASK_PAUSE_NS;
-	}
-	die(holding, held, DEATH_WRONG, "%s", without_name(what.text, held->number));
+	if (begin_diagnosis(holding, held, &wrong))
+		return;
+	struct wrong_text what = wrong_say(&wrong, NULL);
+	die_of_wrong_bytes(holding, held, &what, holding->now_ns);
 }
 
 static void verify(struct holding *holding, struct held *held, size_t n)
@@ -373,7 +270,7 @@ static void verify(struct holding *holding, struct held *held, size_t n)
 	if (was_beating && !is_beating(held))
 		beat_is_back(holding, held);
 	if (n_right < n)
-		die_of_wrong_bytes(holding, held, n_right, n);
+		judge_wrong_bytes(holding, held, n_right, n);
 }
 
 /* Edge-triggered: until there is no more, or, if there is a lot, as an event again. */
@@ -381,8 +278,8 @@ static void receive(struct holding *holding, struct held *held, bool empties)
 {
 	for (int i = 0; held->state == HELD_OPEN; i++) {
 		if (i == RECEIVES_MOST) {
-			int rc = poller_change(&holding->poller, held->fd, EDGES,
-					       who_is(holding, held));
+			int rc = poller_change(&holding->poller, held->fd, HELD_EDGES,
+					       held_index(holding, held));
 			if (rc < 0)
 				die_of_code(holding, held, rc);
 			return;
@@ -402,11 +299,19 @@ static void receive(struct holding *holding, struct held *held, bool empties)
 	}
 }
 
-void held_event(struct holding *holding, uint32_t who, uint32_t events)
+void held_event(struct holding *holding, uint64_t tag, uint32_t events)
 {
-	struct held *held = &holding->list[who];
+	if (tag == HELD_TAG_DIALED) {
+		held_server_dialed(holding);
+		return;
+	}
+	if (tag >= HELD_TAG_DIAGNOSED) {
+		end_diagnosis(holding, (size_t)(tag - HELD_TAG_DIAGNOSED));
+		return;
+	}
+	struct held *held = &holding->list[tag];
 	if (held->state == HELD_CONNECTING && held->fd >= 0)
-		connected(holding, held);
+		held_connected(holding, held);
 	if (held->state == HELD_OPEN && (events & EPOLLOUT))
 		send_unsent(holding, held);
 	if (held->state == HELD_OPEN)
@@ -427,13 +332,13 @@ void held_wake(struct holding *holding, uint32_t who)
 {
 	struct held *held = &holding->list[who];
 	if (held->state == HELD_CLOSED) {
-		enter_queue(holding, held);
+		held_enter_queue(holding, held);
 	} else if (held->state == HELD_CONNECTING && held->fd >= 0) {
-		fail_to_open(holding, held, -ETIMEDOUT);
+		held_is_late(holding, held);
 	} else if (held->state == HELD_CONNECTING) {
 		holding->n_connecting--;
 		held->state = HELD_QUEUED;
-		open_one(holding, held);
+		held_open_one(holding, held);
 	} else if (is_beating(held)) {
 		lose_patience(holding, held);
 	} else {
@@ -462,39 +367,48 @@ int held_open_all(struct holding *holding)
 	for (uint32_t i = 0; i < n; i++) {
 		holding->list[i].fd = -1;
 		holding->list[i].good_ns = holding->start_ns;
-		enter_queue(holding, &holding->list[i]);
+		held_enter_queue(holding, &holding->list[i]);
 	}
 	return 0;
 }
 
-/* A heartbeat that is under way is as if it had never been sent. */
+void held_finish(struct holding *holding)
+{
+	struct deaths *deaths = holding->deaths;
+	uint64_t wait_ns = holding->config->wait_ns;
+	holding->now_ns = clock_now_ns();
+	for (uint32_t i = 0; i < holding->n; i++) {
+		struct held *held = &holding->list[i];
+		if (held->state == HELD_OPEN)
+			receive(holding, held, true);
+		if (held->state != HELD_OPEN || !is_beating(held))
+			continue;
+		uint64_t age_ns = holding->now_ns - held->begun_ns;
+		if (wait_ns != 0 && age_ns >= wait_ns) {
+			lose_patience(holding, held);
+			continue;
+		}
+		deaths->n_unfinished++;
+		histogram_record(&deaths->round_trip, age_ns);
+	}
+	for (size_t i = 0; i < HELD_DIAGNOSES_MAX; i++) {
+		if (holding->diagnoses[i].diagnosing != NULL)
+			end_diagnosis(holding, i);
+	}
+}
+
 void held_close_all(struct holding *holding)
 {
 	struct deaths *deaths = holding->deaths;
 	for (uint32_t i = 0; i < holding->n; i++) {
 		struct held *held = &holding->list[i];
 		uint64_t age_ns = holding->now_ns - held->since_ns;
-		if (held->state == HELD_OPEN) {
-			deaths->n_begun -= is_beating(held);
-			if (age_ns > deaths->longest_ns)
-				deaths->longest_ns = age_ns;
-		}
+		if (held->state == HELD_OPEN && age_ns > deaths->longest_ns)
+			deaths->longest_ns = age_ns;
 		io_close(&held->fd);
 	}
+	redial_cancel(&holding->redial);
 	wakes_close(&holding->wakes);
 	free(holding->list);
 	free(holding->queue);
-}
-
-void held_adopt(struct holding *holding, int fd)
-{
-	struct held *held = &holding->list[holding->queue[holding->queue_first]];
-	holding->queue_first = (holding->queue_first + 1) % holding->n;
-	holding->n_queued--;
-	begin_connection(holding, held, fd);
-	int rc = poller_add(&holding->poller, fd, EDGES, who_is(holding, held));
-	if (rc < 0)
-		fail_to_open(holding, held, rc);
-	else
-		opened(holding, held);
 }

@@ -4,15 +4,16 @@
  *
  *            its turn            outcome           beats, each compared
  *   QUEUED -----------> CONNECTING -----> OPEN ---------------------------.
- *     ^  ^                  |              |  ^                            |
- *     |  | pause over       | failed       |  `----------------------------'
- *     |  `----- CLOSED <----'              | died
- *     |            ^-----------------------'
+ *     ^  ^                  |             | |  ^                           |
+ *     |  | pause over       | failed      | |  `---------------------------'
+ *     |  `----- CLOSED <----'        died | | wrong byte
+ *     |           ^ ^---------------------' v
+ *     |           `--------------------- WRONG: a thread finds out why
  *     `-- at the start
  *
- * Each has one time at which something is next (client/wakes.h): the next heartbeat, the end of
- * the patience with the one that is under way, the end of a pause. What comes in between, epoll
- * tells at its edges, so that a death is noticed when it happens.
+ * Each has one time at which something is next (client/wakes.h): the next heartbeat, the timeout of
+ * the one that is under way, the end of a pause. Events in between come from epoll, edge-triggered,
+ * so a death is noticed when it happens.
  */
 #ifndef CLIENT_HELD_H
 #define CLIENT_HELD_H
@@ -24,15 +25,17 @@
 #include "base/compiler.h"
 #include "base/death.h"
 #include "base/pattern.h"
+#include "client/diagnosing.h"
 #include "client/diagnosis.h"
 #include "client/hold.h"
+#include "client/redial.h"
 #include "client/teller.h"
 #include "client/wakes.h"
 #include "net/addr.h"
 #include "net/io.h"
 #include "net/poller.h"
 
-enum held_state { HELD_QUEUED, HELD_CONNECTING, HELD_OPEN, HELD_CLOSED };
+enum held_state { HELD_QUEUED, HELD_CONNECTING, HELD_OPEN, HELD_WRONG, HELD_CLOSED };
 
 struct held {
 	int fd;
@@ -47,18 +50,34 @@ struct held {
 	uint64_t due;            /* the heartbeat that is under way ends there */
 	uint64_t n_beats;        /* back, on this connection */
 	uint64_t since_ns;       /* OPEN: when it was opened; else: since when that is tried */
-	uint64_t begun_ns;       /* of the heartbeat that is under way */
-	uint64_t good_ns;        /* last good byte, of any of its connections; the start at first */
-	uint64_t died_ns;        /* the last time; 0: it has not */
+	uint64_t begun_ns;   /* CONNECTING: since when; OPEN: start of the heartbeat under way */
+	uint32_t generation; /* of the address that it connects to (client/redial.h) */
+	uint64_t good_ns;    /* last good byte, of any of its connections; the start at first */
+	uint64_t died_ns;    /* the last time; 0: it has not */
 };
 
-/* Received at a time; behind it there is room for what a diagnosis waits for. */
+/* Bytes received at a time. */
 #define HELD_PIECE ((size_t)64 * 1024)
+
+/* Diagnoses of wrong bytes at the same time, each in a thread; more are made at once. */
+#define HELD_DIAGNOSES_MAX 4
+
+/* A diagnosis under way. */
+struct held_diagnosis {
+	struct diagnosing *diagnosing; /* NULL: none */
+	uint32_t who;
+	uint64_t wrong_ns; /* when the byte came */
+};
+
+/* Tags in the poller behind those of the connections. */
+#define HELD_TAG_DIALED    (UINT64_C(1) << 32)
+#define HELD_TAG_DIAGNOSED (HELD_TAG_DIALED + 1) /* and those of further diagnoses */
+#define HELD_TAG_END       (HELD_TAG_DIAGNOSED + HELD_DIAGNOSES_MAX)
 
 struct holding {
 	const struct hold_config *config;
 	struct deaths *deaths;
-	struct addr server;
+	struct redial redial; /* has the address of the server */
 	struct poller poller;
 	struct wakes wakes;
 	struct held *list;
@@ -67,25 +86,31 @@ struct holding {
 	uint32_t queue_first, n_queued;
 	uint32_t n_connecting;
 	uint64_t start_ns, now_ns;
-	uint64_t n_proven;   /* open connections whose first heartbeat is back */
-	uint64_t n_numbers;  /* connections so far, of all */
-	uint64_t may_ask_ns; /* a diagnosis may wait for more bytes, from then on */
-	uint64_t asked_ns;   /* when one had last waited: what was under way is not timed */
-	uint64_t n_local;    /* deaths and failures to open that were this machine's doing */
-	int local_code;      /* of the last of them (err_is_local()) */
-	bool has_echoed;     /* has a heartbeat ever come back? */
-	bool has_asked;      /* what kind of endpoint it is */
+	uint64_t n_proven;  /* open connections whose first heartbeat is back */
+	uint64_t n_numbers; /* connections so far, of all */
+	struct held_diagnosis diagnoses[HELD_DIAGNOSES_MAX];
+	uint64_t n_local; /* deaths and failures to open that were this machine's doing */
+	int local_code;   /* of the last of them (err_is_local()) */
+	bool has_echoed;  /* has a heartbeat ever come back? */
+	bool has_asked;   /* what kind of endpoint it is */
+	bool is_no_echo;  /* it is another kind of server: the run must end */
 	struct teller *teller;
 
-	IO_ALIGNED unsigned char piece[HELD_PIECE + DIAGNOSIS_MOST];
+	IO_ALIGNED unsigned char piece[HELD_PIECE];
 };
 
 /*
- * Takes all memory that there will be and puts all in the queue; zeroed else but for config,
- * deaths, server, poller and start_ns, which are the caller's. Returns 0 or -errno.
+ * Allocates all memory and puts all connections in the queue; zeroed else but for config, deaths,
+ * redial, poller and start_ns, which are the caller's. Returns 0 or -errno.
  */
 MUST_USE int held_open_all(struct holding *holding);
 void held_close_all(struct holding *holding);
+
+/*
+ * The run is over: takes what has come, waits for diagnoses, and judges heartbeats under way. Those
+ * that are older than the timeout have failed, others are unfinished and count with their age.
+ */
+void held_finish(struct holding *holding);
 
 /* The first of all is connected already: fd, which is taken. */
 void held_adopt(struct holding *holding, int fd);
@@ -93,16 +118,13 @@ void held_adopt(struct holding *holding, int fd);
 /* Opens as many of the queue as may be opened at a time. */
 void held_open_queued(struct holding *holding);
 
-/* What poller_wait() told of one. */
-void held_event(struct holding *holding, uint32_t who, uint32_t events);
+/* Handles an event of a connection, or of a tag below HELD_TAG_END. */
+void held_event(struct holding *holding, uint64_t tag, uint32_t events);
 
 /* Its time has come (client/wakes.h). It gets another, later one. */
 void held_wake(struct holding *holding, uint32_t who);
 
 /* ---- pure parts ---- */
-
-/* How long to wait after so many failures in a row, from 1 on: 100 ms, doubling, 5 s at most. */
-uint64_t held_pause_ns(uint32_t n_failures);
 
 /*
  * When connection `who` of n is to beat next: on a beat of its own, which lies at its share of the

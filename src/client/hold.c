@@ -26,13 +26,13 @@
 #include "net/signals.h"
 
 /* Descriptors besides the connections'. */
-#define OTHER_DESCRIPTORS (16 + PAGE_VISITORS)
+#define OTHER_DESCRIPTORS (40 + PAGE_VISITORS)
 
 /* So many are woken before what came back meanwhile is read. */
 #define WAKES_MOST 64
 
 /* In the poller, behind the connections. */
-#define TAG_SIGNALS (UINT64_C(1) << 32)
+#define TAG_SIGNALS HELD_TAG_END
 #define TAG_DIALED  (TAG_SIGNALS + 1)
 #define TAG_OUTPUT  (TAG_SIGNALS + 2)
 #define TAG_PAGE    (TAG_SIGNALS + 3)
@@ -48,6 +48,7 @@ struct hold {
 	uint64_t end_ns;
 	uint32_t n_full; /* turns in a row with as many events as fit */
 	bool is_over;    /* INT or TERM has come, the time is over, or standard output is lost */
+	bool is_signalled;
 	bool has_said_open;
 };
 
@@ -99,6 +100,7 @@ static void hear_signals(struct hold *hold)
 			continue;
 		}
 		hold->is_over = true;
+		hold->is_signalled = true;
 		hold->holding.teller->wait.ended_by = signal;
 	}
 }
@@ -114,7 +116,7 @@ static void handle_event(struct hold *hold, const struct epoll_event *event)
 		bring_up_to_date(hold);
 		page_event(&hold->page, tag, hold->holding.deaths);
 	} else {
-		held_event(&hold->holding, (uint32_t)tag, event->events);
+		held_event(&hold->holding, tag, event->events);
 	}
 }
 
@@ -169,11 +171,12 @@ MUST_USE static int take_turn(struct hold *hold)
 	holding->now_ns = clock_now_ns();
 	for (int i = 0; i < hold->events.n; i++)
 		handle_event(hold, &hold->events.list[i]);
-	if (has_read_all(hold))
+	bool is_end = looked_ns >= hold->end_ns;
+	if (has_read_all(hold) && !is_end)
 		wake_those_due(hold, looked_ns);
 	held_open_queued(holding);
 	resume_page(hold, looked_ns);
-	hold->is_over |= looked_ns >= hold->end_ns;
+	hold->is_over |= is_end || holding->is_no_echo;
 	say_open(hold);
 	hold->is_over |= !teller_flush(holding->teller);
 	return 0;
@@ -225,13 +228,14 @@ MUST_USE static enum status await_server(struct hold *hold, const struct dialing
 MUST_USE static enum status find_server(struct hold *hold, int *ret_fd)
 {
 	const struct hold_config *config = hold->holding.config;
-	const struct dial_request request = {
+	struct redial *redial = &hold->holding.redial;
+	redial->request = (struct dial_request){
 		.server = &config->server,
 		.family = config->family,
 		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
 	};
 	struct dialing *dialing;
-	int rc = dial_begin(&request, &dialing);
+	int rc = dial_begin(&redial->request, &dialing);
 	if (rc < 0) {
 		log_error("cannot start: %s%s", err_text(rc).text, dial_remedy(rc));
 		return STATUS_MACHINE;
@@ -241,8 +245,8 @@ MUST_USE static enum status find_server(struct hold *hold, int *ret_fd)
 		return status; /* its thread may still run: the process ends */
 	struct dialed dialed = dial_end(dialing);
 	if (dialed.fd < 0)
-		return dial_explain(&request, dialed.fd);
-	hold->holding.server = dialed.addr;
+		return dial_explain(&redial->request, dialed.fd);
+	redial->addr = dialed.addr;
 	*ret_fd = dialed.fd;
 	return STATUS_OK;
 }
@@ -257,7 +261,7 @@ static void say_start(struct hold *hold)
 		snprintf(every, sizeof(every), " every %s",
 			 units_duration(config->interval_ns).text);
 	teller_say(hold->holding.teller, "HOLD %s, %" PRIu64 " connection%s, %" PRIu64 " bytes%s",
-		   addr_format(&hold->holding.server).text, config->n_connections,
+		   addr_format(&hold->holding.redial.addr).text, config->n_connections,
 		   config->n_connections == 1 ? "" : "s", config->size, every);
 	hold->is_over |= !teller_flush(hold->holding.teller);
 	/* Of its reader's end; a file has none, and cannot be waited for. */
@@ -286,9 +290,9 @@ MUST_USE static enum status judge_run(const struct holding *holding)
 {
 	const struct deaths *deaths = holding->deaths;
 	uint64_t n_failed = deaths_died(deaths) + deaths_not_opened(deaths);
-	if (n_failed == 0)
+	if (n_failed == 0 && deaths->n_back > 0)
 		return STATUS_OK;
-	if (n_failed > holding->n_local)
+	if (n_failed > holding->n_local || n_failed == 0)
 		return STATUS_ECHO_FAILED;
 	dial_say_limit(holding->local_code);
 	return STATUS_MACHINE;
@@ -314,8 +318,12 @@ MUST_USE static enum status hold_on(struct hold *hold, int fd)
 		rc = take_turn(hold);
 	if (rc < 0)
 		log_error("cannot go on: %s", err_text(rc).text);
+	held_finish(holding);
 	bring_up_to_date(hold);
 	held_close_all(holding);
+	if (holding->is_no_echo)
+		log_error("ended early: %s is no echo server",
+			  addr_format(&holding->redial.addr).text);
 	return rc < 0 ? STATUS_MACHINE : STATUS_OK;
 }
 
@@ -334,11 +342,12 @@ MUST_USE static enum status run_hold(struct hold *hold, struct hold_report *repo
 	else
 		status = find_server(hold, &fd);
 	if (status == STATUS_OK) {
-		report->address = addr_format(&holding->server);
+		report->address = addr_format(&holding->redial.addr);
 		status = hold_on(hold, fd);
 	}
 	if (status == STATUS_OK)
 		report->verdict = judge_run(holding);
+	report->is_interrupted = hold->is_signalled && hold->end_ns != CLOCK_NEVER;
 	io_close(&hold->signals_fd);
 	return status;
 }

@@ -36,12 +36,13 @@ struct hold_config {
 struct hold_report {
 	struct deaths deaths;
 	enum status verdict;      /* the exit status: of the echo, or of this machine */
-	struct addr_text address; /* of the server */
+	bool is_interrupted;      /* by a signal, before the time that was asked for was over */
+	struct addr_text address; /* of the server, at the end */
 };
 
 /*
- * Holds them until the time is over, INT or TERM ends it, or standard output cannot be written any
- * more; QUIT prints a line of figures in between. Returns STATUS_OK and *ret_report, the caller's,
+ * Holds them until the time is over, INT or TERM ends it, the server turns out to be no echo
+ * server, or standard output cannot be written any more; QUIT prints a line of figures in between. Returns STATUS_OK and *ret_report, the caller's,
  * its deaths to be closed; or why there is none, which was said: until the server has answered, INT
  * and TERM end it by that signal.
  */

@@ -52,10 +52,12 @@ void endurance_write_text(FILE *out, const struct endurance *endurance)
 		write_causes(out, deaths->n_not_opened);
 		fputc('\n', out);
 	}
-	fprintf(out,
-		"%" PRIu64 " heartbeats sent, %" PRIu64 " came back, %" PRIu64
-		" lost, every byte of %" PRIu64 " compared\n",
-		deaths->n_begun, deaths->n_back, deaths->n_lost, deaths->bytes_verified);
+	fprintf(out, "%" PRIu64 " heartbeats sent, %" PRIu64 " came back, %" PRIu64 " failed",
+		deaths->n_begun, deaths->n_back, deaths->n_lost);
+	if (deaths->n_unfinished > 0)
+		fprintf(out, ", %" PRIu64 " unfinished (counted with their age so far)",
+			deaths->n_unfinished);
+	fprintf(out, ", every byte of %" PRIu64 " compared\n", deaths->bytes_verified);
 	write_lives(out, deaths);
 	if (times->n > 0)
 		fprintf(out, "round trip p50/p99/max %.1f/%.1f/%.1f us\n",
@@ -112,17 +114,20 @@ static json_t *document(const struct endurance *endurance, const char *histogram
 		"{s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "command",
 		"ping", "target", endurance->target, "mode", "hold", "connections",
 		(json_int_t)deaths->n_connections, "size", (json_int_t)endurance->size, "seed",
-		(json_int_t)endurance->seed, "interval",
-		clock_s(endurance->interval_ns), "seconds", clock_s(deaths->elapsed_ns),
-		"throughout", (json_int_t)deaths->n_throughout, "opened",
-		(json_int_t)deaths->n_opened, "open", (json_int_t)deaths->n_open, "died",
+		(json_int_t)endurance->seed, "interval", clock_s(endurance->interval_ns), "seconds",
+		clock_s(deaths->elapsed_ns), "throughout", (json_int_t)deaths->n_throughout,
+		"opened", (json_int_t)deaths->n_opened, "open", (json_int_t)deaths->n_open, "died",
 		(json_int_t)n_died, "deaths", causes_json(deaths->n_died), "not_opened",
 		causes_json(deaths->n_not_opened));
 	json_t *more = json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:s}", "heartbeats",
-		(json_int_t)deaths->n_begun, "echoes", (json_int_t)deaths->n_back, "lost",
-		(json_int_t)deaths->n_lost, "verified_bytes", (json_int_t)deaths->bytes_verified,
-		"mismatches", (json_int_t)deaths->n_died[DEATH_WRONG], "shortest_life",
+		"{s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:s}",
+		"interrupted", endurance->is_interrupted, "seconds_wanted",
+		endurance->wanted_ns != 0 ? seconds_json(endurance->wanted_ns) : json_null(),
+		"heartbeats", (json_int_t)deaths->n_begun, "echoes", (json_int_t)deaths->n_back,
+		"lost", (json_int_t)deaths->n_lost, "failed", (json_int_t)deaths->n_lost,
+		"unfinished", (json_int_t)deaths->n_unfinished, "verified_bytes",
+		(json_int_t)deaths->bytes_verified, "mismatches",
+		(json_int_t)deaths->n_died[DEATH_WRONG], "shortest_life",
 		seconds_json(deaths->shortest_ns), "longest_life", seconds_json(deaths->longest_ns),
 		"response_us", times_json(&deaths->round_trip), "dead", told_json(deaths),
 		"dead_left_out", (json_int_t)(n_died - deaths->n_told), "histogram", histogram);

@@ -6,6 +6,7 @@
 #ifndef REPORT_ENDURANCE_H
 #define REPORT_ENDURANCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@ struct endurance {
 	uint64_t size;        /* bytes of a heartbeat */
 	uint64_t interval_ns; /* 0: each beat once */
 	uint64_t seed;        /* of the payload */
+	uint64_t wanted_ns;   /* duration that was asked for; 0: none */
+	bool is_interrupted;  /* by a signal, before that was over */
 	const struct deaths *deaths;
 };
 

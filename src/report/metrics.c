@@ -94,10 +94,14 @@ size_t endurance_render_metrics(const struct deaths *deaths, char *out, size_t s
 	add_causes(&text, "hold_deaths_total", "Connections that died, by cause.", deaths->n_died);
 	add_causes(&text, "hold_open_failures_total",
 		   "Times that a connection could not be opened, by cause.", deaths->n_not_opened);
+	add_count(&text, "hold_heartbeats_sent_total", "counter",
+		  "Heartbeats that were begun: back, failed and under way.", deaths->n_begun);
 	add_count(&text, "hold_heartbeats_total", "counter",
 		  "Heartbeats that came back, every byte right.", deaths->n_back);
 	add_count(&text, "hold_heartbeats_lost_total", "counter",
-		  "Heartbeats that were under way when their connection died.", deaths->n_lost);
+		  "Heartbeats that failed: under way when their connection died.", deaths->n_lost);
+	add_count(&text, "hold_heartbeats_unfinished", "gauge", "Heartbeats that are under way.",
+		  deaths->n_begun - deaths->n_back - deaths->n_lost);
 	add_count(&text, "hold_bytes_verified_total", "counter",
 		  "Bytes that came back and were right.", deaths->bytes_verified);
 	add_count(&text, "hold_mismatches_total", "counter",

@@ -137,3 +137,81 @@ def test_a_name_that_is_gone_is_named(names, start, serve):
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert re.search(r"^seq=\d+: cannot connect: no such host", output, re.M)
+
+
+# ---- connections that are held ----
+
+
+def log_of(process, words, count=1):
+    """Reads lines until as many as `count` have had these words; all lines."""
+    lines = []
+    while sum(words in line for line in lines) < count:
+        line = process.stdout.readline()
+        assert line, "".join(lines)
+        lines.append(line)
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("n", [1, 50])
+def test_hold_finds_the_address_that_is_left(names, start, serve, n):
+    names.set("127.0.0.2", "127.0.0.3")
+    second = serve("-e", "epoll", "127.0.0.3:0")
+    first = serve("-e", "epoll", f"127.0.0.2:{second.port}")
+    process = start("ping", "--hold", "-c", n, "-i", "50ms", "-W", "1h", NAME, second.port, prefix=names.prefix)
+    log_of(process, "all open after")
+    first.kill()
+    log_of(process, "is open again after", n)
+    assert second.totals()["clients"] == n
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+
+
+def test_hold_leaves_an_address_that_answers_no_more(names, start, serve):
+    names.set("127.0.0.2", "127.0.0.3")
+    second = serve("-e", "epoll", "127.0.0.3:0")
+    first = socket.create_server(("127.0.0.2", second.port), backlog=0)
+    process = start("ping", "--hold", "-i", "50ms", "-W", "1h", NAME, second.port, prefix=names.prefix)
+    sock, _ = first.accept()
+    sock.sendall(recv_exactly(sock, 64))
+    fillers = [socket.socket() for _ in range(3)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(first.getsockname())
+    reset(sock)
+    log_of(process, "is open again after")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+    for one in (first, *fillers):
+        one.close()
+
+
+def test_hold_looks_the_name_up_again(names, start, serve):
+    names.set("127.0.0.2")
+    second = serve("-e", "epoll", "127.0.0.9:0")
+    first = serve("-e", "epoll", f"127.0.0.2:{second.port}")
+    process = start("ping", "--hold", "-c", 3, "-i", "50ms", NAME, second.port, prefix=names.prefix)
+    log_of(process, "all open after")
+    names.set("127.0.0.9")
+    first.kill()
+    log_of(process, "is open again after", 3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+
+
+def test_hold_uses_the_connection_by_which_it_found_the_server(names, start):
+    """A server for one client at a time: looking for it must not use it up."""
+    names.set("127.0.0.2", "127.0.0.3")
+    second = socket.create_server(("127.0.0.3", 0))
+    first = socket.create_server(("127.0.0.2", second.getsockname()[1]))
+    process = start("ping", "--hold", "-i", "50ms", NAME, second.getsockname()[1], prefix=names.prefix)
+    sock, _ = first.accept()
+    first.close()
+    sock.sendall(recv_exactly(sock, 64))
+    reset(sock)
+    sock, _ = second.accept()
+    second.close()  # for this one only
+    sock.sendall(recv_exactly(sock, 64))
+    assert ", attempt 2" in log_of(process, "is open again after")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+    sock.close()

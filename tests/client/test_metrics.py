@@ -130,8 +130,8 @@ def test_deaths_are_counted_by_their_cause(metered, treatment, cause):
         assert held.finish() == 1
 
 
-def test_what_is_back_while_a_diagnosis_waits_is_not_timed(metered):
-    """A part of that would be ours, who did not listen."""
+def test_each_heartbeat_that_came_back_has_its_time(metered):
+    """Those too that were under way while a wrong byte of another connection was looked into."""
     numbers = itertools.count(1)
     is_wrong = threading.Event()
 
@@ -140,7 +140,7 @@ def test_what_is_back_while_a_diagnosis_waits_is_not_timed(metered):
         data = rogues.recv_exactly(sock, 64)
         if number == 1:
             is_wrong.wait(PATIENCE)
-        sock.sendall(b"?" + data[1:] if number == 2 else data)
+        sock.sendall(data[:-1] + b"?" if number == 2 else data)
         if number == 2:
             is_wrong.set()
         rogues.recv_all(sock)
@@ -149,7 +149,9 @@ def test_what_is_back_while_a_diagnosis_waits_is_not_timed(metered):
         held = metered("-c", 2, "-i", "1h", *rogue.words)
         figures = held.wait_for("tcpecho_hold_heartbeats_total", 2)
         assert figures["tcpecho_hold_mismatches_total"] == 1
-        assert figures["tcpecho_hold_round_trip_seconds_count"] == 1
+        assert figures["tcpecho_hold_round_trip_seconds_count"] == 2
+        assert figures["tcpecho_hold_heartbeats_sent_total"] == 3
+        assert figures["tcpecho_hold_heartbeats_unfinished"] == 0
         assert held.finish() == 1
 
 

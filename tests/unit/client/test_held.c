@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When connections that are held beat, and how long they pause. What they live through is driven
+ * When connections that are held beat. What they live through is driven
  * from outside: tests/client/test_hold.py.
  */
 #include "client/held.h"
@@ -14,15 +14,6 @@
 static struct holding holding_of(const struct hold_config *config, uint32_t n)
 {
 	return (struct holding){ .config = config, .n = n, .start_ns = 1000 * S };
-}
-
-TEST(a_pause_begins_with_100_ms_and_doubles_to_5_s)
-{
-	static const uint64_t ms[] = { 100, 200, 400, 800, 1600, 3200, 5000, 5000 };
-	for (uint32_t i = 0; i < ARRAY_LEN(ms); i++)
-		assert_int_equal(held_pause_ns(i + 1), ms[i] * CLOCK_NS_PER_MS);
-	assert_int_equal(held_pause_ns(0), 100 * CLOCK_NS_PER_MS);
-	assert_int_equal(held_pause_ns(UINT32_MAX), 5 * S);
 }
 
 TEST(beats_are_spread_over_the_interval)
@@ -69,7 +60,6 @@ TEST(a_connection_costs_little_memory)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_pause_begins_with_100_ms_and_doubles_to_5_s),
 		cmocka_unit_test(beats_are_spread_over_the_interval),
 		cmocka_unit_test(the_next_beat_is_after_now_and_on_its_own_beat),
 		cmocka_unit_test(without_an_interval_there_is_no_next_beat),

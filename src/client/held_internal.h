@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What held.c (heartbeats, deaths) and held_open.c (opening) have in common. For them alone.
+ */
+#ifndef CLIENT_HELD_INTERNAL_H
+#define CLIENT_HELD_INTERNAL_H
+
+#include "client/held.h"
+
+#include "base/clock.h"
+
+#define HELD_EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+static inline uint32_t held_index(const struct holding *holding, const struct held *held)
+{
+	return (uint32_t)(held - holding->list);
+}
+
+static inline void held_wake_at(struct holding *holding, const struct held *held, uint64_t at_ns)
+{
+	wakes_set(&holding->wakes, held_index(holding, held), at_ns);
+}
+
+static inline uint64_t held_timeout_ns(const struct holding *holding)
+{
+	uint64_t wait_ns = holding->config->wait_ns;
+	bool is_endless = wait_ns == 0 || wait_ns >= CLOCK_NEVER - holding->now_ns;
+	return is_endless ? CLOCK_NEVER : holding->now_ns + wait_ns;
+}
+
+static inline bool is_beating(const struct held *held)
+{
+	return held->returned < held->due;
+}
+
+/* ---- held.c ---- */
+
+/* Closes a connection that died or could not be opened, and opens it again after a pause. */
+void held_close(struct holding *holding, struct held *held);
+
+/* Counts a failure that was this machine's doing, if the code is one. */
+void held_note_local(struct holding *holding, int code);
+
+/* The connection is open: begins its first heartbeat. */
+void held_opened(struct holding *holding, struct held *held);
+
+/* ---- held_open.c ---- */
+
+/* Puts a connection in the queue of those that are to be opened. */
+void held_enter_queue(struct holding *holding, struct held *held);
+
+/* Begins to connect. */
+void held_open_one(struct holding *holding, struct held *held);
+
+/* There is an outcome. */
+void held_connected(struct holding *holding, struct held *held);
+
+/* The outcome takes longer than usual, or too long. */
+void held_is_late(struct holding *holding, struct held *held);
+
+/*
+ * The server has been looked for. The connection that this made becomes one that waits; those that
+ * wait for an address that the server no longer has are begun anew.
+ */
+void held_server_dialed(struct holding *holding);
+
+#endif

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""The end of `ping --hold`: heartbeats under way count, no echo at all is a failure, nothing delays another."""
+import itertools
+import json
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+import rogues
+from harness import PATIENCE, recv_exactly, server_words, wait_until
+from rogues import Rogue
+from signalling import stopped
+
+ENDINGS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "duration": None}
+CROWDS = pytest.mark.parametrize("n", [1, 50])
+
+
+@pytest.fixture
+def start(program):
+    processes = []
+
+    def run(*words):
+        process = subprocess.Popen(
+            [program, "ping", "--hold", "--json", *map(str, words)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def finish(process):
+    """(status, document)"""
+    output, error = process.communicate(timeout=PATIENCE)
+    assert output, error
+    found = json.loads(output)
+    assert found["heartbeats"] == found["echoes"] + found["failed"] + found["unfinished"]
+    assert found["opened"] == found["died"] + found["open"]
+    return process.returncode, found
+
+
+@CROWDS
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_server_that_never_answers_is_no_success(start, n, ending):
+    duration = ["-d", "600ms"] if ENDINGS[ending] is None else []
+    with Rogue(rogues.mute) as rogue:
+        process = start("-c", n, "-W", "1h", *duration, *rogue.words)
+        if ENDINGS[ending] is not None:
+            wait_until(lambda: len(rogue.connected) == n, "the connections")
+            time.sleep(0.5)
+            process.send_signal(ENDINGS[ending])
+        status, found = finish(process)
+    assert status == 1
+    assert (found["heartbeats"], found["unfinished"], found["throughout"]) == (n, n, 0)
+    assert found["response_us"]["max"] >= 400e3  # their age
+
+
+@CROWDS
+def test_a_heartbeat_older_than_its_wait_has_failed(start, n):
+    """The process is stopped while the wait ends, and is ended before it looks."""
+    with Rogue(rogues.mute) as rogue:
+        process = start("-c", n, "-W", "2s", *rogue.words)
+        wait_until(lambda: len(rogue.connected) == n, "the connections")
+        time.sleep(0.3)
+        with stopped(process.pid):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(2.5)
+        status, found = finish(process)
+    assert status == 1
+    assert found["deaths"] == {"timeout": n}
+    assert (found["failed"], found["unfinished"]) == (n, 0)
+
+
+@CROWDS
+def test_a_reply_that_has_come_is_no_failure(serve, start, n):
+    server = serve("-e", "epoll", "127.0.0.1:0")
+    process = start("-c", n, "-i", "20ms", *server_words(server))
+    wait_until(lambda: server.totals()["out"] >= n * 64, "the first heartbeats")
+    with stopped(process.pid):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    status, found = finish(process)
+    assert status == 0
+    assert (found["failed"], found["unfinished"], found["throughout"]) == (0, 0, n)
+
+
+def test_an_end_that_has_come_is_a_death(start):
+    """The FIN came while the process was stopped, before the signal was read."""
+    ends = threading.Event()
+
+    def treat(sock):
+        sock.sendall(recv_exactly(sock, 64))
+        ends.wait(PATIENCE)
+        sock.close()
+
+    with Rogue(treat) as rogue:
+        process = start("-i", "1h", *rogue.words)
+        wait_until(lambda: rogue.connected, "the connection")
+        time.sleep(0.3)
+        with stopped(process.pid):
+            process.send_signal(signal.SIGINT)
+            ends.set()
+            time.sleep(0.3)
+        status, found = finish(process)
+    assert (status, found["deaths"]) == (1, {"ended": 1})
+
+
+@pytest.mark.parametrize("words, is_interrupted", [([], False), (["-d", "1h"], True), (["-w", "1h"], True)])
+def test_it_is_interrupted_if_the_time_was_not_over(start, server, words, is_interrupted):
+    process = start("-i", "10ms", *words, *server_words(server))
+    wait_until(lambda: server.totals()["out"] > 0, "a heartbeat")
+    process.send_signal(signal.SIGINT)
+    status, found = finish(process)
+    assert status == 0
+    assert found["interrupted"] is is_interrupted
+    assert found["seconds_wanted"] == (3600 if words else None)
+
+
+# ---- one connection delays no other ----
+
+
+def beats_while_it_asks(start):
+    """
+    How many heartbeats of one connection came while the client looked into a wrong byte of the
+    other: it has connected once more, to see whether the server speaks first, and waits.
+    """
+    numbers = itertools.count(1)
+    asks, asked = threading.Event(), threading.Event()
+    beats = []
+
+    def treat(sock):
+        number = next(numbers)
+        if number == 1:  # no echo until the client asks
+            data = recv_exactly(sock, 64)
+            asks.wait(PATIENCE)
+            while data:
+                sock.sendall(data)
+                data = sock.recv(64)
+                beats.append(not asked.is_set())
+        elif number == 2:
+            sock.sendall(b"0123456789abcdef" + recv_exactly(sock, 64))
+        elif number == 3:
+            asks.set()
+            rogues.recv_all(sock)  # until the client has waited long enough
+            asked.set()
+        else:
+            rogues.never_end(sock)
+
+    with Rogue(treat) as rogue:
+        process = start("-c", 2, "-i", "5ms", *rogue.words)
+        wait_until(lambda: asked.is_set() or process.poll() is not None, "it to ask")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+    return sum(beats)
+
+
+def test_a_wrong_byte_does_not_delay_other_connections(start):
+    """It waits 100 ms: on a busy machine no heartbeat may fall into them, so there are several attempts."""
+    assert any(beats_while_it_asks(start) > 1 for _ in range(10))
