@@ -32,14 +32,18 @@
 
 #define LOOKS_WITHOUT_SIGNAL 1024 /* turns of a spinning wait between two reads of the signals */
 
+/* Time between two reads of the signals where messages follow each other without a wait. */
+#define SIGNALS_NS (10 * CLOCK_NS_PER_MS)
+
 struct ping {
 	const struct ping_config *config;
 	struct ping_report *report;
 	struct reconnect reconnect; /* has the address of the server */
 	int signals_fd;
-	int ended_by;    /* INT or TERM, 0: none */
-	uint64_t end_ns; /* of the run */
-	bool is_over;    /* by a signal, its end, a wrong endpoint, or standard output is lost */
+	uint64_t heard_ns; /* when the signals were read last */
+	int ended_by;      /* INT or TERM, 0: none */
+	uint64_t end_ns;   /* of the run */
+	bool is_over;      /* by a signal, its end, a wrong endpoint, or standard output is lost */
 
 	struct verified_stream stream;
 	uint64_t connect_ns; /* how long connecting took */
@@ -65,6 +69,7 @@ static void say_so_far(const struct ping *ping)
 static void hear_signals(struct ping *ping)
 {
 	int signal;
+	ping->heard_ns = clock_now_ns();
 	while ((signal = signals_next(ping->signals_fd)) != 0) {
 		if (signal == SIGQUIT) {
 			say_so_far(ping);
@@ -188,7 +193,7 @@ static void receive_rest(struct ping *ping)
 static void exchange(struct ping *ping)
 {
 	struct verified_stream *stream = &ping->stream;
-	stream_begin_message(stream, clock_now_ns());
+	stream_begin_message(stream);
 	uint64_t deadline_ns = clock_after_ns(stream->begun_ns, stream->wait_ns);
 	uint64_t first_ns = clock_earlier_ns(deadline_ns, ping->end_ns);
 	while (stream->failure == NULL && !stream_is_back(stream) && !ping->is_over) {
@@ -319,8 +324,9 @@ static void ping_on(struct ping *ping)
 		do_message(ping);
 		if (ping->number == ping->config->count)
 			break;
-		hear_signals(ping);
 		due_ns = next_due_ns(ping, due_ns);
+		if (due_ns >= ping->heard_ns + SIGNALS_NS)
+			hear_signals(ping);
 		wait_until_due(ping, due_ns);
 		ping->is_over |= clock_now_ns() >= ping->end_ns;
 	}

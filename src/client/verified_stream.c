@@ -32,13 +32,6 @@ void stream_open(struct verified_stream *stream, int fd, const struct addr *serv
 	stream->sent = stream->returned = stream->due = 0;
 }
 
-void stream_begin_message(struct verified_stream *stream, uint64_t now_ns)
-{
-	stream->failure = NULL;
-	stream->begun_ns = now_ns;
-	stream->due += stream->size;
-}
-
 bool stream_is_back(const struct verified_stream *stream)
 {
 	return stream->returned >= stream->due;
@@ -109,11 +102,17 @@ static void fail_by_bytes(struct verified_stream *stream, size_t n_right, size_t
 
 /* ---- bytes ---- */
 
-void stream_send(struct verified_stream *stream)
+/* Writes what is to be sent next into the piece. Returns its size. */
+static size_t fill_piece(struct verified_stream *stream)
 {
 	uint64_t left = stream->due - stream->sent;
 	size_t size = left < STREAM_PIECE_SIZE ? (size_t)left : STREAM_PIECE_SIZE;
 	pattern_fill(&stream->pattern, stream->sent, stream->piece, size);
+	return size;
+}
+
+static void send_piece(struct verified_stream *stream, size_t size)
+{
 	ssize_t n = io_send(stream->fd, stream->piece, size);
 	if (n > 0) {
 		stream->sent += (uint64_t)n;
@@ -121,6 +120,20 @@ void stream_send(struct verified_stream *stream)
 	} else if (n != -EAGAIN && n != -EPIPE) { /* the receive says why it is gone */
 		fail_by_code(stream, (int)n);
 	}
+}
+
+void stream_begin_message(struct verified_stream *stream)
+{
+	stream->failure = NULL;
+	stream->due += stream->size;
+	size_t size = fill_piece(stream);
+	stream->begun_ns = clock_now_ns(); /* making the bytes is no part of the round trip */
+	send_piece(stream, size);
+}
+
+void stream_send(struct verified_stream *stream)
+{
+	send_piece(stream, fill_piece(stream));
 }
 
 static void verify(struct verified_stream *stream, size_t n)

@@ -45,8 +45,8 @@ struct verified_stream {
 /* Begins a connection, fd, which is taken. */
 void stream_open(struct verified_stream *stream, int fd, const struct addr *server);
 
-/* Begins a message: it is sent and received by the following. */
-void stream_begin_message(struct verified_stream *stream, uint64_t now_ns);
+/* Begins a message, with its first bytes; it is sent and received by the following. */
+void stream_begin_message(struct verified_stream *stream);
 
 /* Has all of the message come back? */
 bool stream_is_back(const struct verified_stream *stream);
