@@ -20,6 +20,16 @@ uint64_t clock_now_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_suspended_ns(void)
+{
+	uint64_t least_ns = CLOCK_NEVER;
+	for (int i = 0; i < 5; i++) { /* this thread may be preempted between the two */
+		uint64_t now_ns = read_clock(CLOCK_MONOTONIC);
+		least_ns = clock_earlier_ns(least_ns, read_clock(CLOCK_BOOTTIME) - now_ns);
+	}
+	return least_ns;
+}
+
 uint64_t clock_since_epoch_ns(uint64_t moment_ns)
 {
 	return read_clock(CLOCK_REALTIME) + (moment_ns - clock_now_ns());

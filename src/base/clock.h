@@ -42,6 +42,9 @@ uint64_t clock_after_ns(uint64_t moment_ns, uint64_t after_ns);
 /* A deadline `after_ns` from now; CLOCK_NEVER if the sum would overflow. */
 uint64_t clock_deadline_ns(uint64_t after_ns);
 
+/* How long this machine has been suspended since it started: CLOCK_MONOTONIC stands still then. */
+uint64_t clock_suspended_ns(void);
+
 /* The earlier of two deadlines. */
 uint64_t clock_earlier_ns(uint64_t a_ns, uint64_t b_ns);
 

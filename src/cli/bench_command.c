@@ -297,6 +297,7 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 		.has_kernel = found->has_kernel,
 		.kernel = found->kernel,
 		.cpu_share = found->cpu_share,
+		.spin_share = found->spin_share,
 	};
 	int rc = recorder_finish(recorder, &ret_run->series);
 	if (rc == 0)
@@ -428,13 +429,14 @@ static const char *const failures[] = {
 	"no_reply: a message was not back within --wait.",
 	"mismatch: a byte was wrong; the first of them is described.",
 	"ended: the server ended the connection.",
-	"never_sent: a message was due and could not be sent at all, because those before it were not "
-	"back. It is not in `sent'.",
+	"never_sent: a message was due and could not be sent at all, because those before it were "
+	"not back. It is not in `sent'.",
 	"no_fin: with --churn, the server did not close within --wait after us.",
 	"ERR_QUEUE_FULL: the queue of a unix socket stayed full for --wait.",
 	"Others are the names of errors that the kernel has, as ECONNRESET and ECONNREFUSED.",
 	"EADDRNOTAVAIL (no free port), EMFILE and their like: this machine's, status 4 if alone.",
-	"Where no message was under way, as in no_fin, they are connection errors, and status 1 too.",
+	"Where no message was under way, as in no_fin, they are connection errors, and status 1 "
+	"too.",
 	"After each of them its connection is opened again, unless --no-reconnect is given.",
 	NULL,
 };
@@ -450,8 +452,9 @@ static const char *const json[] = {
 	"after it; clock: whether this machine's clock is synchronised, and how wrong it may be "
 	"then, max_error_us, by the kernel's estimate (adjtimex(2)), or null.",
 	MEASURING_JSON_KERNEL,
-	"client_cpu_share: of a core, of the busiest thread; client_bound: why the client was the "
-	"limit, or null.",
+	"client_cpu_share: of a core, all threads together; client_spin_share: the part of it "
+	"spent waiting without sleeping for messages to be due; client_bound: why the client was "
+	"the limit, or null.",
 	"histogram, service_histogram, lateness_histogram, connect_histogram: every count of these "
 	"times, in the compressed text of HdrHistogram, or null.",
 	MEASURING_JSON_SERIES,

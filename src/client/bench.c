@@ -36,9 +36,6 @@
  */
 #define NEAR_NS (10 * LOOK_NS)
 
-/* More than this of a core, and the client may have been the limit. */
-#define BUSY_SHARE 0.95
-
 /*
  * Messages that leave later than this by our own doing, one in a hundred of them, and later than a
  * tenth of what a round trip takes: the rate was not the one that was asked for.
@@ -58,6 +55,7 @@ struct bench {
 	struct series_keeper keeper; /* notes what the live line shows, for config->keeper */
 	struct live live;
 	uint64_t interrupted_ns; /* 0: no signal came */
+	struct own_use watch;    /* of this thread, while there is something to measure */
 };
 
 /* ---- signals ---- */
@@ -185,6 +183,23 @@ static bool can_go_on(const struct bench *bench)
 	return bench->gather.code == 0;
 }
 
+/* When the warm-up was over; CLOCK_NEVER: it has not begun. */
+static uint64_t begin_of(const struct load_plan *plan)
+{
+	uint64_t start_ns = atomic_load(&plan->start_ns);
+	return start_ns != 0 ? start_ns + plan->warmup_ns : CLOCK_NEVER;
+}
+
+/* Stopped while it waits for an echo, a thread that measures cannot tell that from a late echo. */
+static void watch_standstill(struct bench *bench, uint64_t expected_ns)
+{
+	uint64_t now_ns = clock_now_ns();
+	if (bench->watch.begin_ns == 0 && now_ns > begin_of(&bench->plan))
+		own_use_begin(&bench->watch);
+	else
+		own_use_watch(&bench->watch, expected_ns, now_ns);
+}
+
 static void look_on(struct bench *bench)
 {
 	struct teller *teller = bench->config->teller;
@@ -193,7 +208,9 @@ static void look_on(struct bench *bench)
 			{ .fd = bench->signals_fd, .events = POLLIN },
 			teller_pollfd(teller),
 		};
-		ignore_result(io_wait(fds, ARRAY_LEN(fds), clock_deadline_ns(LOOK_NS)));
+		uint64_t until_ns = clock_deadline_ns(LOOK_NS);
+		ignore_result(io_wait(fds, ARRAY_LEN(fds), until_ns));
+		watch_standstill(bench, until_ns);
 		hear_signals(bench);
 		if (fds[1].revents != 0 && !teller_check(teller))
 			atomic_store(&bench->plan.is_called_off, true);
@@ -208,7 +225,18 @@ static void look_on(struct bench *bench)
 
 /* ---- what they found ---- */
 
-static void judge_client(struct bench *bench)
+/* The code of a failure that is this machine's own limit, if there was any; else 0. */
+static int local_failure(const struct result *result)
+{
+	int code = 0;
+	for (size_t i = 0; code == 0 && i < result->n_failures; i++)
+		code = err_local_code(result->failures[i].name);
+	for (size_t i = 0; code == 0 && i < result->n_connection_errors; i++)
+		code = err_local_code(result->connection_errors[i].name);
+	return code;
+}
+
+static void judge_client(struct bench *bench, const struct own_use *use)
 {
 	struct bench_report *report = bench->report;
 	const struct result *result = &report->result;
@@ -216,7 +244,7 @@ static void judge_client(struct bench *bench)
 	uint64_t usual_ns = histogram_percentile_ns(&result->service, 50);
 	char *text = report->client_bound;
 	size_t size = sizeof(report->client_bound);
-	int limit = dial_limit(result);
+	int limit = local_failure(result);
 	if (limit != 0)
 		snprintf(text, size, "%s%s", err_text(limit).text, dial_remedy(limit));
 	else if (late_ns > LATENESS_NS && late_ns > usual_ns / 10)
@@ -224,21 +252,13 @@ static void judge_client(struct bench *bench)
 			 "one message in a hundred left %.1f us late or more, by the client's own "
 			 "doing",
 			 clock_us(late_ns));
-	else if (!bench->plan.is_open && report->cpu_share >= BUSY_SHARE)
-		snprintf(text, size, "a thread of the client used %.0f %% of its core",
-			 report->cpu_share * 100);
+	else
+		own_limit(use, !bench->plan.is_open, report->client_bound);
 }
 
 static uint64_t later(uint64_t a_ns, uint64_t b_ns)
 {
 	return a_ns > b_ns ? a_ns : b_ns;
-}
-
-/* When the warm-up was over; CLOCK_NEVER: it has not begun. */
-static uint64_t begin_of(const struct load_plan *plan)
-{
-	uint64_t start_ns = atomic_load(&plan->start_ns);
-	return start_ns != 0 ? start_ns + plan->warmup_ns : CLOCK_NEVER;
 }
 
 static uint64_t since(uint64_t begin_ns, uint64_t moment_ns)
@@ -248,7 +268,8 @@ static uint64_t since(uint64_t begin_ns, uint64_t moment_ns)
 
 /* What the threads saw, added up. */
 struct found {
-	uint64_t last_back_ns, end_ns, ended_ns, cpu_ns;
+	uint64_t last_back_ns, end_ns, ended_ns;
+	struct own_use use;
 	struct kernel_view kernel;
 	struct wrong_evidence *wrong; /* the first of all; NULL: none */
 };
@@ -286,9 +307,11 @@ static void note_times(struct bench *bench, const struct found *found)
 	if (begin_ns == CLOCK_NEVER)
 		return;
 	report->result.elapsed_ns = elapsed_ns(&bench->plan, found);
-	uint64_t run_ns = report->result.elapsed_ns + bench->plan.warmup_ns;
-	report->cpu_share = run_ns > 0 ? (double)found->cpu_ns / (double)run_ns : 0;
-	judge_client(bench);
+	const struct own_use *use = &found->use;
+	double run_ns = use->elapsed_ns > 0 ? (double)use->elapsed_ns : 1;
+	report->cpu_share = (double)use->cpu_ns / run_ns;
+	report->spin_share = (double)use->spun_ns / run_ns;
+	judge_client(bench, use);
 }
 
 static void add_load(struct found *found, struct load *load)
@@ -296,7 +319,7 @@ static void add_load(struct found *found, struct load *load)
 	found->last_back_ns = later(found->last_back_ns, load->last_back_ns);
 	found->end_ns = later(found->end_ns, load->end_ns);
 	found->ended_ns = later(found->ended_ns, load->ended_ns);
-	found->cpu_ns = later(found->cpu_ns, load->cpu_ns);
+	own_use_add(&found->use, &load->use);
 	kernel_view_add(&found->kernel, &load->kernel);
 	if (load->wrong.is_there &&
 	    (found->wrong == NULL || load->wrong.until_ns < found->wrong->until_ns))
@@ -314,6 +337,8 @@ MUST_USE static int add_up(struct bench *bench)
 		if (rc == 0)
 			rc = load->code;
 	}
+	found.use.longest_ns = later(found.use.longest_ns, bench->watch.longest_ns);
+	found.use.gaps_ns = later(found.use.gaps_ns, bench->watch.gaps_ns);
 	uint64_t begin_ns = begin_of(&bench->plan);
 	gather_look(&bench->gather, bench->n_threads);
 	int gathered = gather_finish(&bench->gather, since(begin_ns, found.last_back_ns),

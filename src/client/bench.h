@@ -13,6 +13,7 @@
 #include "base/series.h"
 #include "base/start.h"
 #include "base/status.h"
+#include "client/own_limit.h"
 #include "client/teller.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
@@ -53,9 +54,10 @@ struct bench_report {
 	bool has_kernel;          /* are the next two known? */
 	struct tcpinfo kernel;    /* of all connections: means, the minimum, the sum */
 	struct tcpinfo_sending sending;
-	double cpu_share; /* of the busiest thread's core, from the warm-up on */
+	double cpu_share;  /* of a core, all threads together, from the warm-up on */
+	double spin_share; /* of it: waiting without sleeping for messages to be due */
 	/* Why the figures are rather the client's than the server's; empty: they are not. */
-	char client_bound[160];
+	char client_bound[OWN_LIMIT_SIZE];
 };
 
 /*

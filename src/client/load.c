@@ -36,9 +36,6 @@
 /* A lane for which there is no room now is looked after again so much later. */
 #define AGAIN_NS (5 * CLOCK_NS_PER_MS)
 
-/* If this thread runs so much later than it wanted to, it stood still: stopped or preempted. */
-#define STANDSTILL_NS (10 * CLOCK_NS_PER_MS)
-
 /* With less to go until a message is due, it does not sleep: waking up takes its time. */
 #define AWAKE_NS (2 * CLOCK_NS_PER_MS)
 
@@ -54,7 +51,6 @@
 struct run {
 	struct traffic traffic;
 	struct poller_events events;
-	uint64_t begin_cpu_ns;
 	uint64_t next_tick_ns;
 	uint64_t next_retry_ns;    /* for lanes that wait for room in the queue of a unix socket */
 	uint64_t next_handover_ns; /* the end of a second; CLOCK_NEVER: it has not begun */
@@ -64,13 +60,6 @@ struct run {
 	uint32_t next_to_open;
 	bool is_ready;
 };
-
-static uint64_t cpu_now_ns(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-	return (uint64_t)time.tv_sec * CLOCK_NS_PER_S + (uint64_t)time.tv_nsec;
-}
 
 /* ---- an open loop's messages ---- */
 
@@ -228,7 +217,7 @@ static void look_at_clock(struct run *run, uint64_t expected_ns)
 {
 	struct traffic *traffic = &run->traffic;
 	traffic->now_ns = clock_now_ns();
-	if (expected_ns != 0 && traffic->now_ns > expected_ns + STANDSTILL_NS)
+	if (expected_ns != 0 && own_use_look(&traffic->load->use, expected_ns, traffic->now_ns))
 		traffic->resumed_ns = traffic->now_ns;
 }
 
@@ -258,7 +247,7 @@ static void begin(struct run *run, uint64_t start_ns)
 	traffic->end_ns = traffic->begin_ns + traffic->plan->duration_ns;
 	traffic->give_up_ns = clock_after_ns(traffic->end_ns, traffic->wait_ns);
 	run->next_handover_ns = traffic->begin_ns + CLOCK_NS_PER_S;
-	run->begin_cpu_ns = cpu_now_ns();
+	own_use_begin(&traffic->load->use);
 	for (uint32_t i = 0; i < traffic->lanes.n && !traffic->plan->is_open; i++) {
 		traffic->now_ns = clock_now_ns(); /* each counts from when it is sent itself */
 		traffic_begin(traffic, &traffic->lanes.list[i]);
@@ -324,6 +313,8 @@ MUST_USE static int take_turn(struct run *run)
 	if (rc < 0)
 		return rc;
 	look_at_clock(run, until_ns > run->looked_ns ? until_ns : run->looked_ns);
+	if (run->events.n == 0 && until_ns <= run->looked_ns)
+		traffic->load->use.spun_ns += traffic->now_ns - run->looked_ns;
 	for (int i = 0; i < run->events.n; i++) {
 		const struct epoll_event *event = &run->events.list[i];
 		hand_over(run);
@@ -339,8 +330,7 @@ MUST_USE static int run_lanes(struct run *run)
 	int rc = 0;
 	while (rc == 0 && !is_over(run))
 		rc = take_turn(run);
-	if (run->begin_cpu_ns != 0)
-		traffic->load->cpu_ns = cpu_now_ns() - run->begin_cpu_ns;
+	own_use_end(&traffic->load->use);
 	traffic->now_ns = clock_now_ns();
 	traffic->load->ended_ns = traffic->now_ns;
 	traffic->load->end_ns = traffic->end_ns;

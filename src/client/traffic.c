@@ -139,8 +139,13 @@ MUST_USE static int begin_to_connect(struct traffic *traffic, struct lane *lane)
 {
 	struct load *load = traffic->load;
 	int fd = load->first_fd;
-	if (fd < 0)
-		return connect_begin(&traffic->plan->server, traffic->plan->source);
+	if (fd < 0) {
+		uint64_t before_ns = clock_now_ns();
+		fd = connect_begin(&traffic->plan->server, traffic->plan->source);
+		load->use.n_connects++;
+		load->use.connects_ns += clock_now_ns() - before_ns;
+		return fd;
+	}
 	load->first_fd = -1;
 	lane->since_ns = traffic->now_ns - load->first_took_ns;
 	return fd;

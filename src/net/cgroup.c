@@ -298,3 +298,31 @@ uint64_t cgroup_processes(const char *root)
 	}
 	return found;
 }
+
+/* ---- processors ---- */
+
+/* Version 2 has both numbers, or "max" and the period, in one file. */
+static double group_quota(const struct group *group)
+{
+	char text[64], *rest;
+	int fd = open_in(group, group->is_v2 ? "cpu.max" : "cpu.cfs_quota_us");
+	read_text(fd, text, sizeof(text));
+	io_close(&fd);
+	double quota = strtod(text, &rest);
+	double period =
+		group->is_v2 ? strtod(rest, NULL) : (double)read_number(group, "cpu.cfs_period_us");
+	return rest != text && quota > 0 && period > 0 ? quota / period : 0;
+}
+
+double cgroup_cpu_quota(const char *root)
+{
+	double found = 0;
+	struct group group;
+	bool is_there = find_group(root, "cpu", &group);
+	for (; is_there; is_there = go_up(&group)) {
+		double quota = group_quota(&group);
+		if (quota > 0 && (found <= 0 || quota < found))
+			found = quota;
+	}
+	return found;
+}

@@ -37,4 +37,10 @@ uint64_t cgroup_memory_room(const struct cgroup_memory *memory, uint64_t enough)
 /* How many processes and threads may be started: pids.max, without those that there are. */
 uint64_t cgroup_processes(const char *root);
 
+/*
+ * How many processors' time may be used: cpu.max, or cpu.cfs_quota_us by cpu.cfs_period_us. 0: no
+ * limit that can be seen.
+ */
+double cgroup_cpu_quota(const char *root);
+
 #endif

@@ -377,6 +377,9 @@ MUST_USE static int read_what_was_run(struct reading *reading, const json_t *jso
 	if (rc == 0)
 		rc = reading_number(reading, json, "client_cpu_share", READING_MAY,
 				    &run->cpu_share);
+	if (rc == 0)
+		rc = reading_number(reading, json, "client_spin_share", READING_MAY,
+				    &run->spin_share);
 	return rc;
 }
 

@@ -83,7 +83,8 @@ struct run {
 
 	bool has_kernel; /* is the next known? */
 	struct tcpinfo kernel;
-	double cpu_share;   /* of a core, of the client's busiest thread; 0: not known */
+	double cpu_share;   /* of a core, of all threads of the client; 0: not known */
+	double spin_share;  /* of it: waiting without sleeping for messages to be due */
 	char *client_bound; /* why the client was the limit; NULL: it was not */
 };
 

@@ -196,6 +196,8 @@ MUST_USE static int add_results(const struct run *runs, size_t n, struct run *su
 		sum->n_merged += runs[i].n_merged;
 		sum->cpu_share =
 			runs[i].cpu_share > sum->cpu_share ? runs[i].cpu_share : sum->cpu_share;
+		sum->spin_share =
+			runs[i].spin_share > sum->spin_share ? runs[i].spin_share : sum->spin_share;
 	}
 	settle_order(runs, n, &sum->result);
 	return 0;

@@ -154,11 +154,12 @@ static json_t *kernel_json(const struct run *run)
 static json_t *figures_json(const struct run *run)
 {
 	const struct result *result = &run->result;
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:s?}", "response_us",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:s?}", "response_us",
 			 times_json(&result->response), "service_us", times_json(&result->service),
 			 "lateness_us", times_json(&result->lateness), "connect_us",
 			 times_json(&result->connect), "kernel_us", kernel_json(run),
-			 "client_cpu_share", run->cpu_share, "client_bound", run->client_bound);
+			 "client_cpu_share", run->cpu_share, "client_spin_share", run->spin_share,
+			 "client_bound", run->client_bound);
 }
 
 static json_t *histograms_json(struct hlog *hlog, const struct result *result)

@@ -187,7 +187,12 @@ void summary_write_table(FILE *out, const struct run *run)
 	write_row(out, "connecting", &result->connect);
 	write_kernel(out, run, "all connections");
 	start_write_text(out, &run->start);
-	fprintf(out, "the client used %.0f %% of a core\n", run->cpu_share * 100);
+	fprintf(out, "the client used %.0f %% of a core, %" PRIu64 " threads together",
+		run->cpu_share * 100, run->n_threads);
+	if (run->spin_share > 0)
+		fprintf(out, "; %.0f %% of it waiting for messages to be due",
+			run->spin_share * 100);
+	fputc('\n', out);
 	write_caveats(out, run);
 	write_place(out, run);
 	write_seed(out, run);

@@ -83,7 +83,7 @@ def result(values, seconds=1.0, **changes):
         "verified_bytes": 64 * n, "missing_bytes": 0, "mismatches": 0, "wrong_bytes": 0, "connections_opened": 4, "errors": {},
         "connection_errors": {},
         "first_mismatch": None, "response_us": times(values), "service_us": times(values), "lateness_us": None,
-        "connect_us": None, "kernel_us": None, "client_cpu_share": 0.5, "client_bound": None,
+        "connect_us": None, "kernel_us": None, "client_cpu_share": 0.5, "client_spin_share": 0.0, "client_bound": None,
         "histogram": encode(values) if values else None, "service_histogram": encode(values) if values else None,
         "lateness_histogram": None, "connect_histogram": None,
         "series": [{"start": 0.0, "seconds": seconds, "echoes": n, "unfinished": 0, "verified_bytes": 64 * n,

@@ -309,7 +309,7 @@ static const struct {
 	{ "segment (MSS)", mss },
 	{ "the kernel's round trip (TCP_INFO)", round_trip },
 	{ "segments sent again", retransmits },
-	{ "the client's busiest thread", share },
+	{ "CPU of the client, all threads", share },
 	{ "the client was the limit", bound },
 };
 

@@ -91,6 +91,19 @@ TEST(version_2_has_a_limit_less_what_is_used)
 	assert_true(cgroup_processes(root.path) == 60);
 }
 
+TEST(processors_are_limited_by_the_tightest_quota)
+{
+	write_file("/proc/self/cgroup", "0::/a/b\n");
+	mount_v2("/");
+	assert_true(cgroup_cpu_quota(root.path) == 0);
+	write_file("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+	assert_true(cgroup_cpu_quota(root.path) == 0);
+	write_file("/sys/fs/cgroup/a/cpu.max", "50000 100000\n");
+	assert_true(cgroup_cpu_quota(root.path) == 0.5);
+	write_file("/sys/fs/cgroup/a/b/cpu.max", "250000 100000\n");
+	assert_true(cgroup_cpu_quota(root.path) == 0.5);
+}
+
 TEST(a_limit_above_ours_binds_as_well)
 {
 	write_file("/proc/self/cgroup", "0::/a/b/c\n");
@@ -231,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CGROUP_TEST(without_groups_there_is_no_limit),
 		CGROUP_TEST(version_2_has_a_limit_less_what_is_used),
+		CGROUP_TEST(processors_are_limited_by_the_tightest_quota),
 		CGROUP_TEST(a_limit_above_ours_binds_as_well),
 		CGROUP_TEST(the_limit_from_which_on_memory_is_taken_back_binds),
 		CGROUP_TEST(pages_of_files_count_as_room_and_are_looked_at_when_needed),

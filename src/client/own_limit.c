@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/own_limit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "net/cgroup.h"
+#include "net/machine.h"
+
+/* A gap that is shorter is one of those that every machine has. */
+#define LONG_GAP_NS (20 * CLOCK_NS_PER_MS)
+
+/* More than this of all that could be used, and it was the limit. */
+#define BUSY_SHARE 0.95
+
+/* To begin to run takes this long on a machine that is idle; more is waiting for others. */
+#define TURN_NS UINT64_C(5000)
+
+/* More than this of its time waiting for a processor, and its figures are not the server's. */
+#define WAITED_SHARE 0.1
+
+/* connect(2) takes longer than this on the average only where it searches for a free port. */
+#define CONNECT_NS (CLOCK_NS_PER_MS / 2)
+
+/* More than this of a thread's time in connect(2) is much. */
+#define CONNECT_SHARE 0.05
+
+void own_use_begin(struct own_use *ret_use)
+{
+	*ret_use = (struct own_use){
+		.n_threads = 1,
+		.begin_ns = clock_now_ns(),
+		.begin_suspended_ns = clock_suspended_ns(),
+		.begin = thread_times(),
+	};
+}
+
+void own_use_end(struct own_use *use)
+{
+	if (use->begin_ns == 0)
+		return;
+	struct thread_times end = thread_times();
+	uint64_t waited_ns = end.waited_ns - use->begin.waited_ns;
+	uint64_t usual_ns = (end.n_turns - use->begin.n_turns) * TURN_NS;
+	use->elapsed_ns = clock_now_ns() - use->begin_ns;
+	uint64_t suspended_ns = clock_suspended_ns();
+	if (suspended_ns > use->begin_suspended_ns)
+		use->suspended_ns = suspended_ns - use->begin_suspended_ns;
+	use->cpu_ns = end.ran_ns - use->begin.ran_ns;
+	use->spun_ns = use->spun_ns < use->cpu_ns ? use->spun_ns : use->cpu_ns;
+	if (use->elapsed_ns == 0)
+		return;
+	use->busiest = (double)(use->cpu_ns - use->spun_ns) / (double)use->elapsed_ns;
+	if (waited_ns > usual_ns)
+		use->waited = (double)(waited_ns - usual_ns) / (double)use->elapsed_ns;
+}
+
+void own_use_watch(struct own_use *use, uint64_t expected_ns, uint64_t now_ns)
+{
+	if (use->begin_ns == 0 || now_ns < expected_ns + OWN_GAP_NS)
+		return;
+	uint64_t waited_ns = thread_times().waited_ns;
+	uint64_t late_ns = waited_ns - use->begin.waited_ns; /* since the last gap */
+	use->begin.waited_ns = waited_ns;
+	ignore_result(own_use_look(use, expected_ns + late_ns, now_ns));
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+void own_use_add(struct own_use *all, const struct own_use *thread)
+{
+	all->n_threads += thread->n_threads;
+	all->elapsed_ns = larger(all->elapsed_ns, thread->elapsed_ns);
+	all->cpu_ns += thread->cpu_ns;
+	all->spun_ns += thread->spun_ns;
+	all->longest_ns = larger(all->longest_ns, thread->longest_ns);
+	all->gaps_ns = larger(all->gaps_ns, thread->gaps_ns);
+	all->suspended_ns = larger(all->suspended_ns, thread->suspended_ns);
+	all->n_connects += thread->n_connects;
+	all->connects_ns += thread->connects_ns;
+	all->busiest = thread->busiest > all->busiest ? thread->busiest : all->busiest;
+	all->waited = thread->waited > all->waited ? thread->waited : all->waited;
+}
+
+/* Processors that may be used: by affinity, and by the quota of a control group. */
+static double allowed_cores(void)
+{
+	double cores = machine_cores(), quota = cgroup_cpu_quota("");
+	return quota > 0 && quota < cores ? quota : cores;
+}
+
+static bool is_out_of_ports(const struct own_use *all)
+{
+	return all->n_connects > 0 && all->connects_ns / all->n_connects > CONNECT_NS &&
+	       (double)all->connects_ns >
+		       CONNECT_SHARE * (double)all->elapsed_ns * (double)all->n_threads;
+}
+
+bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE])
+{
+	double cores = allowed_cores();
+	double used = all->elapsed_ns > 0 ? (double)all->cpu_ns / (double)all->elapsed_ns : 0;
+	double usable = cores < (double)all->n_threads ? cores : (double)all->n_threads;
+	double worked = used - used * (double)all->spun_ns / (double)larger(all->cpu_ns, 1);
+	*text = '\0';
+	if (all->suspended_ns > LONG_GAP_NS)
+		snprintf(text, OWN_LIMIT_SIZE, "this machine was suspended for %.1f s",
+			 clock_s(all->suspended_ns));
+	else if (all->longest_ns > LONG_GAP_NS)
+		snprintf(text, OWN_LIMIT_SIZE,
+			 "the client stood still (stopped, preempted or suspended) for %.1f ms in "
+			 "all, the longest time %.1f ms",
+			 clock_us(all->gaps_ns) / 1e3, clock_us(all->longest_ns) / 1e3);
+	else if (all->waited > WAITED_SHARE)
+		snprintf(text, OWN_LIMIT_SIZE,
+			 "a thread of the client waited for a core for %.0f %% of the time",
+			 all->waited * 100);
+	else if (is_out_of_ports(all))
+		snprintf(text, OWN_LIMIT_SIZE,
+			 "connect(2) took %.1f ms on the average to find a free local port",
+			 clock_us(all->connects_ns / all->n_connects) / 1e3);
+	else if (worked > BUSY_SHARE * usable)
+		snprintf(text, OWN_LIMIT_SIZE,
+			 "the client used %.0f %% of a core, of %.0f %% that its %" PRIu64
+			 " threads can use",
+			 worked * 100, usable * 100, all->n_threads);
+	else if (is_busy_bound && all->busiest > BUSY_SHARE)
+		snprintf(text, OWN_LIMIT_SIZE, "a thread of the client used %.0f %% of its core",
+			 all->busiest * 100);
+	return *text != '\0';
+}

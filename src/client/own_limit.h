@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Was this client, and not the server, the limit of a run? Then its figures are no measurement of
+ * the server, and the run says so.
+ *
+ * Each thread that measures keeps a struct own_use: what it used of its processor, how long it had
+ * to wait for one, and how long it stood still. Those of all threads are added and judged once.
+ */
+#ifndef CLIENT_OWN_LIMIT_H
+#define CLIENT_OWN_LIMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/thread_times.h"
+
+/* If a thread runs so much later than it wanted to, it stood still. */
+#define OWN_GAP_NS UINT64_C(10000000)
+
+struct own_use {
+	uint64_t n_threads;    /* added up */
+	uint64_t elapsed_ns;   /* of the longest */
+	uint64_t cpu_ns;       /* of all threads */
+	uint64_t spun_ns;      /* of it: looking for work without sleeping */
+	uint64_t longest_ns;   /* longest gap: stopped, preempted or suspended */
+	uint64_t gaps_ns;      /* all gaps of the thread with most of them */
+	uint64_t suspended_ns; /* the machine slept */
+	uint64_t n_connects;   /* calls of connect(2) */
+	uint64_t connects_ns;  /* time in them */
+	double busiest;        /* maximum share of a core that a thread used, without spinning */
+	double waited;         /* maximum share of its time that a thread waited for a core */
+
+	uint64_t begin_ns; /* while it is measured: own_use_begin() */
+	uint64_t begin_suspended_ns;
+	struct thread_times begin;
+};
+
+/* Begins to measure the calling thread; *ret_use is empty before. */
+void own_use_begin(struct own_use *ret_use);
+
+/*
+ * The thread read the clock, and wanted to do so at expected_ns at the latest. Returns whether it
+ * stood still before that: OWN_GAP_NS or longer.
+ */
+static inline bool own_use_look(struct own_use *use, uint64_t expected_ns, uint64_t now_ns)
+{
+	if (now_ns < expected_ns + OWN_GAP_NS)
+		return false;
+	uint64_t gap_ns = now_ns - expected_ns;
+	use->longest_ns = gap_ns > use->longest_ns ? gap_ns : use->longest_ns;
+	use->gaps_ns += gap_ns;
+	return true;
+}
+
+/*
+ * The same for a thread that measures nothing and only watches whether the whole process stands
+ * still: waiting for a processor is no gap of the others.
+ */
+void own_use_watch(struct own_use *use, uint64_t expected_ns, uint64_t now_ns);
+
+/* Ends it, in the same thread. */
+void own_use_end(struct own_use *use);
+
+/* Adds one thread, which has ended, to all. */
+void own_use_add(struct own_use *all, const struct own_use *thread);
+
+/* Room for the reason. */
+#define OWN_LIMIT_SIZE 160
+
+/*
+ * Writes why the client was the limit, or "", and returns whether it was: it was stopped, preempted
+ * or suspended, waited for a processor, spent its time in connect(2) looking for a port, or used
+ * all processors that it may use (affinity, cgroup). is_busy_bound: a thread that is always busy is
+ * a limit too, as in a closed loop.
+ */
+bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE]);
+
+#endif

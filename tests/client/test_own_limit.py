@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""`tcpecho bench` says when it was the limit itself: stopped, preempted, short of processors, of ports."""
+import contextlib
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness import PATIENCE, server_words, wait_until
+from signalling import stopped
+
+MODES = {"closed": [], "open": ["-r", "500"], "churn": ["--churn"], "threads": ["-w", "3"]}
+
+
+@pytest.fixture
+def start(program):
+    processes = []
+
+    def run(*words, **more):
+        command = [program, "bench", "--json", "--warmup", "0s", *map(str, words)]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def end(process):
+    output, error = process.communicate(timeout=PATIENCE)
+    return json.loads(output), process.returncode, error
+
+
+@contextlib.contextmanager
+def hogs(core, n=4):
+    """Processes that want all of a core."""
+    command = ["sh", "-c", "while :; do :; done"]
+    all_of_them = [subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {core})) for _ in range(n)]
+    try:
+        yield
+    finally:
+        for hog in all_of_them:
+            hog.kill()
+            hog.wait()
+
+
+@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])
+@pytest.mark.parametrize("words", MODES.values(), ids=MODES)
+def test_a_client_that_was_stopped_says_so_and_blames_nobody(serve, start, words, strict):
+    server = serve("127.0.0.1:0", engine="epoll")
+    client = start("-c", 4, "-d", "2s", "-W", "200ms", *words, *strict, *server_words(server))
+    wait_until(lambda: server.totals()["in"] > 0, "the load")
+    for _ in range(3):
+        time.sleep(0.1)
+        with stopped(client.pid):
+            time.sleep(0.3)
+    found, status, error = end(client)
+    assert found["errors"] == found["connection_errors"] == {}, error
+    assert found["client_bound"] is not None
+    assert status == (4 if strict else 0)
+
+
+def test_a_client_beside_hogs_on_its_core_says_so(serve, start):
+    core = min(os.sched_getaffinity(0))
+    server = serve("127.0.0.1:0", engine="epoll")
+    with hogs(core):
+        client = start("-c", 4, "-d", "2s", *server_words(server), preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+        found, status, _ = end(client)
+    assert found["client_bound"] is not None and status == 0
+
+
+def test_threads_that_share_one_core_say_so(serve, start):
+    core = min(os.sched_getaffinity(0))
+    server = serve("127.0.0.1:0", engine="epoll")
+    one_core = {"preexec_fn": lambda: os.sched_setaffinity(0, {core})}
+    found, status, _ = end(start("-c", 16, "-w", 4, "-d", "2s", *server_words(server), **one_core))
+    assert found["client_bound"] is not None and status == 0
+
+
+def test_the_share_is_that_of_all_threads(serve, program):
+    server = serve("127.0.0.1:0", engine="epoll")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [program, "bench", "-q", "-c", "8", "-w", "4", "-d", "2s", "--warmup", "0s", *server_words(server)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 2
+    said = re.search(r"^the client used (\d+) % of a core, 4 threads together", output, re.M)
+    assert int(said.group(1)) > 100 * used / 1.5
+
+
+def test_waiting_for_messages_to_be_due_is_no_work(serve, start):
+    """Due every millisecond: the thread does not sleep in between, but it is not the limit for that."""
+    server = serve("127.0.0.1:0", engine="epoll")
+    found, _, _ = end(start("-c", 4, "-r", "1000", "-d", "1s", *server_words(server)))
+    assert found["client_spin_share"] > found["client_cpu_share"] / 2 > 0
+    assert "used" not in (found["client_bound"] or "")

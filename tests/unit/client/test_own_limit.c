@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When a run is no measurement, because its client was the limit: judged by what its threads used.
+ */
+#include "client/own_limit.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "unit.h"
+
+#define MS CLOCK_NS_PER_MS
+
+/* A thread that ran a tenth of two seconds, and was never in need of anything. */
+static struct own_use idle_thread(void)
+{
+	return (struct own_use){
+		.n_threads = 1,
+		.elapsed_ns = 2000 * MS,
+		.cpu_ns = 200 * MS,
+		.busiest = 0.1,
+	};
+}
+
+static char text[OWN_LIMIT_SIZE];
+
+/* Is a client of this one thread the limit, and does it say why with this word? NULL: it is not. */
+static void check(const struct own_use *use, bool is_closed, const char *word)
+{
+	struct own_use all = { 0 };
+	own_use_add(&all, use);
+	assert_true(own_limit(&all, is_closed, text) == (word != NULL));
+	if (word != NULL)
+		assert_non_null(strstr(text, word));
+	else
+		assert_string_equal(text, "");
+}
+
+TEST(a_thread_that_lacks_nothing_is_no_limit)
+{
+	struct own_use use = idle_thread();
+	check(&use, true, NULL);
+	check(&use, false, NULL);
+}
+
+TEST(a_long_gap_is_a_limit_and_a_short_one_is_not)
+{
+	struct own_use use = idle_thread();
+	assert_false(own_use_look(&use, 1000 * MS, 1009 * MS));
+	assert_true(own_use_look(&use, 1000 * MS, 1011 * MS));
+	check(&use, true, NULL);
+	assert_true(own_use_look(&use, 1000 * MS, 1300 * MS));
+	check(&use, true,
+	      "stood still (stopped, preempted or suspended) for 311.0 ms in all, the "
+	      "longest time 300.0 ms");
+	check(&use, false, "stood still");
+}
+
+TEST(waiting_for_a_core_is_a_limit)
+{
+	struct own_use use = idle_thread();
+	use.waited = 0.09;
+	check(&use, true, NULL);
+	use.waited = 0.54;
+	check(&use, true, "waited for a core for 54 % of the time");
+}
+
+TEST(a_machine_that_was_suspended_is_a_limit)
+{
+	struct own_use use = idle_thread();
+	use.suspended_ns = 5000 * MS;
+	check(&use, true, "suspended for 5.0 s");
+}
+
+TEST(connecting_that_takes_long_by_itself_is_a_limit)
+{
+	struct own_use use = idle_thread();
+	use.n_connects = 10000;
+	use.connects_ns = use.n_connects * 30000; /* busy connecting, not searching */
+	check(&use, true, NULL);
+	use.n_connects = 200;
+	use.connects_ns = use.n_connects * 9 * MS;
+	check(&use, true, "connect(2) took 9.0 ms on the average");
+}
+
+TEST(a_thread_that_is_always_busy_is_one_of_a_closed_loop)
+{
+	struct own_use use = idle_thread(), other = idle_thread(), all = { 0 };
+	use.cpu_ns = 1980 * MS;
+	use.busiest = 0.99;
+	own_use_add(&all, &use);
+	own_use_add(&all, &other);
+	assert_true(own_limit(&all, true, text));
+	assert_non_null(strstr(text, "99 %"));
+}
+
+TEST(spinning_is_no_work)
+{
+	struct own_use use = idle_thread();
+	use.cpu_ns = 1980 * MS;
+	use.spun_ns = 1500 * MS;
+	use.busiest = 0.24;
+	check(&use, false, NULL);
+	check(&use, true, NULL);
+}
+
+TEST(what_is_measured_of_a_thread_that_works)
+{
+	struct own_use use;
+	own_use_begin(&use);
+	uint64_t until_ns = clock_deadline_ns(50 * MS);
+	while (clock_now_ns() < until_ns)
+		continue;
+	own_use_end(&use);
+	assert_true(use.elapsed_ns >= 50 * MS);
+	assert_true(use.cpu_ns > 0 && use.cpu_ns <= use.elapsed_ns);
+	assert_true(use.busiest > 0 && use.waited >= 0 && use.waited <= 1);
+	assert_true(use.suspended_ns < MS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_thread_that_lacks_nothing_is_no_limit),
+		cmocka_unit_test(a_long_gap_is_a_limit_and_a_short_one_is_not),
+		cmocka_unit_test(waiting_for_a_core_is_a_limit),
+		cmocka_unit_test(a_machine_that_was_suspended_is_a_limit),
+		cmocka_unit_test(connecting_that_takes_long_by_itself_is_a_limit),
+		cmocka_unit_test(a_thread_that_is_always_busy_is_one_of_a_closed_loop),
+		cmocka_unit_test(spinning_is_no_work),
+		cmocka_unit_test(what_is_measured_of_a_thread_that_works),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
