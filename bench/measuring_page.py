@@ -38,6 +38,43 @@ def write(name, command, promises, tables, left_out=()):
     PAGE.write_text(page())
 
 
+TROUBLE_PAGE = DOCS / "COORDINATED-OMISSION.md"
+BEGIN, END = "<!-- Made by a command: begin -->", "<!-- Made by a command: end -->"
+
+
+def write_trouble(command, promises, table):
+    """Keeps the figures of runs in trouble, and writes their table into its page."""
+    kept = {
+        "name": "trouble",
+        "command": command,
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{record.machine_in_short()}, {os.cpu_count()} cores",
+        "rows": promises,
+        "tables": [table],
+        "pictures": [],
+        "about": record.machine([]),
+        "left_out": [],
+    }
+    (FIGURES / "trouble.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    TROUBLE_PAGE.write_text(with_trouble(TROUBLE_PAGE.read_text(), kept))
+
+
+def with_trouble(page_text, kept):
+    """The page with the table of these figures between the two marks."""
+    before, rest = page_text.split(BEGIN)
+    _, behind = rest.split(END)
+    (table,) = kept["tables"]
+    (promise,) = kept["rows"]
+    parts = [
+        BEGIN,
+        f"Made by `{kept['command']} --record` on {kept['date']}, {kept['machine']}: {promise['evidence']}, "
+        f"{promise['result']}.",
+        record.markdown_table(table["head"], table["rows"]),
+        END,
+    ]
+    return before + "\n\n".join(parts) + behind
+
+
 def section(heading, kept):
     promises = [[row["promise"], row["evidence"], row["result"]] for row in kept["rows"]]
     parts = [

@@ -25,6 +25,7 @@ import ourclient  # noqa: E402
 import report  # noqa: E402
 import servers  # noqa: E402
 import stamps  # noqa: E402
+import trouble  # noqa: E402
 
 SIZE = 64
 PERCENTILES = (50, 90, 99, 99.9)
@@ -270,11 +271,19 @@ def parse():
     parser.add_argument(
         "--program", type=pathlib.Path, default=ROOT / "build" / "tcpecho", metavar="PATH", help="the client to judge"
     )
-    parser.add_argument("--only", choices=("delays", "stop", "stamps"), help="one of the three")
-    parser.add_argument("--record", action="store_true", help="write docs/MEASURING-CLIENTS.md and what belongs to it")
+    parser.add_argument("--only", choices=("delays", "stop", "stamps", "trouble"), help="one of the four")
+    parser.add_argument("--trouble", choices=trouble.TROUBLES, help="with --only trouble: one kind of it")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write docs/MEASURING-CLIENTS.md, the table in docs/COORDINATED-OMISSION.md and what belongs to them;"
+        " with --only trouble the table alone",
+    )
     options = parser.parse_args()
-    if options.record and options.only:
-        parser.error("--record is for a run of everything")
+    if options.record and (options.only not in (None, "trouble") or options.trouble):
+        parser.error("--record is for a run of everything, or of all trouble")
+    if options.trouble and options.only != "trouble":
+        parser.error("--trouble needs --only trouble")
     return options
 
 
@@ -295,6 +304,7 @@ def main():
     truth = Truth(options.program.resolve(), directory, scratch, options.seconds)
     parts = {"delays": tell_delays, "stop": omission.tell_stop, "stamps": stamps.tell_stamps}
     promises, tables = [], []
+    command = f"./dev bench truth --rounds {options.rounds} --seconds {options.seconds:g}"
     try:
         for name, tell in parts.items():
             if options.only in (None, name):
@@ -302,9 +312,14 @@ def main():
                 print_part(found, table)
                 promises += found
                 tables.append(table)
-        if options.record:
-            command = f"./dev bench truth --rounds {options.rounds} --seconds {options.seconds:g}"
+        if options.record and tables:
             measuring_page.write("truth", command, promises, tables)
+        if options.only in (None, "trouble"):
+            found, table = trouble.tell_trouble(truth, options.trouble)
+            print_part(found, table)
+            if options.record:
+                measuring_page.write_trouble("./dev bench truth --only trouble", found, table)
+            promises += found
         return 1 if any("status" in promise["result"] for promise in promises) else 0
     finally:
         shutil.rmtree(scratch)

@@ -1,0 +1,575 @@
+# SPDX-License-Identifier: MIT
+"""Runs in which something goes wrong, each held against a record that the client has no part in.
+
+The record is made by an echo server that writes down what it receives and sends, by the harness, which knows when it
+stopped a process or sent a signal, and by a packet socket, for which the kernel stamps each segment. A run is true if
+its figures are within 1 % + 50 µs of the record, or if it says itself that it is no measurement, and why.
+"""
+import contextlib
+import json
+import multiprocessing
+import os
+import selectors
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import threading
+import time
+from typing import NamedTuple
+
+from harness import proc_state, wait_until
+from netns import enter_own_network, set_sysctl
+from surroundings import own_etc
+
+import ourclient
+import report
+import servers
+
+SIZE = 64
+CONNECTIONS, RATE = 4, 2000
+STALLED = 0.5  # seconds from the server's stall to the signal
+BEFORE = 1.0  # seconds of each run before its trouble
+SHARE, ALLOWED_US = 0.01, 50
+
+
+class Figure(NamedTuple):
+    """One figure of a run, as the record has it and as the client says it."""
+
+    name: str
+    known: float
+    found: float
+    unit: str = ""  # "µs", or a count
+    up_to: float = None  # the record is a range, from `known` on
+
+    def is_true(self):
+        if self.found is None:
+            return False
+        up_to = self.known if self.up_to is None else self.up_to
+        nearest = min(max(self.found, self.known), up_to)
+        return abs(self.found - nearest) <= nearest * SHARE + (ALLOWED_US if self.unit else 0)
+
+    def words(self):
+        found = "none" if self.found is None else report.number(self.found)
+        known = report.number(self.known) + ("" if self.up_to is None else f" to {report.number(self.up_to)}")
+        return f"{self.name} {found}{self.unit and ' ' + self.unit}, record {known}"
+
+
+class Run(NamedTuple):
+    """What became of one run in trouble."""
+
+    trouble: str
+    client: str
+    figures: list
+    disowned: str  # why the client says that it is no measurement; None: it does not
+    wrong: str = None  # a sentence, if it is wrong whatever its figures are
+
+    def result(self):
+        false = [figure.words() for figure in self.figures if not figure.is_true()]
+        if self.wrong:
+            return f"FALSE: {self.wrong}"
+        if self.disowned:
+            return f"says that it is no measurement: {self.disowned}"
+        if false:
+            return f"FALSE: {'; '.join(false)}"
+        return "true" if self.figures else "FALSE: does not say that it is no measurement"
+
+    def is_true(self):
+        return not self.result().startswith("FALSE")
+
+    def row(self):
+        figures = "; ".join(figure.words() for figure in self.figures)
+        return [self.trouble, self.client, figures or "-", self.result()]
+
+
+# ---- records ----
+
+
+SO_TIMESTAMPNS = 35
+
+
+def stamp_of(ancillary):
+    """The kernel's time of arrival, in nanoseconds since 1970."""
+    seconds, ns = struct.unpack("qq", ancillary[0][2])
+    return seconds * 1_000_000_000 + ns
+
+
+class Connection:
+    def __init__(self, number):
+        self.number, self.received, self.sent = number, 0, 0
+
+
+class Witness(threading.Thread):
+    """An echo server that keeps a record. `with Witness() as witness: ... witness.address, witness.port`.
+
+    pause: seconds that it sleeps before each message.
+    """
+
+    def __init__(self, wrong_every=0, keeps_open=False, address="127.0.0.1", pause=0):
+        super().__init__(daemon=True)
+        self.listening = socket.create_server((address, 0), backlog=1024)
+        self.address, self.port = self.listening.getsockname()
+        self.wrong_every, self.keeps_open, self.pause = wrong_every, keeps_open, pause
+        self.connections, self.open = [], []
+        self.sent = self.wrong = 0  # bytes
+        self.first_ns = self.last_ns = self.pause_ns = 0  # the first message, the latest, and the longest gap
+        self.stall, self.has_stalled = threading.Event(), threading.Event()
+        self.is_over = False
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over = True
+        self.join()
+        for sock in [self.listening, *self.open]:
+            sock.close()
+
+    def run(self):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.listening, selectors.EVENT_READ)
+            while not self.is_over:
+                for key, _ in selector.select(0.05):
+                    if self.stall.is_set():
+                        break
+                    self.take(selector, key)
+                if self.stall.is_set():
+                    self.has_stalled.set()
+                    time.sleep(0.01)
+
+    def take(self, selector, key):
+        if key.data is None:
+            sock, _ = self.listening.accept()
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections.append(Connection(len(self.connections)))
+            self.open.append(sock)
+            selector.register(sock, selectors.EVENT_READ, self.connections[-1])
+            return
+        with contextlib.suppress(OSError):  # the client is gone
+            self.echo(selector, key.fileobj, key.data)
+
+    def echo(self, selector, sock, connection):
+        data = b""
+        with contextlib.suppress(ConnectionResetError):
+            data = sock.recv(1 << 16)
+        now_ns = time.monotonic_ns()
+        if not data:
+            selector.unregister(sock)
+            if not self.keeps_open:
+                self.open.remove(sock)
+                sock.close()
+            return
+        if self.last_ns:
+            self.pause_ns = max(self.pause_ns, now_ns - self.last_ns)
+        self.first_ns, self.last_ns = self.first_ns or now_ns, now_ns
+        connection.received += len(data)
+        time.sleep(self.pause)
+        sock.sendall(self.changed(data))
+        connection.sent += len(data)
+        self.sent += len(data)
+
+    def changed(self, data):
+        """One bit is flipped in each wrong_every-th byte."""
+        every = self.wrong_every
+        place = every - 1 - self.sent % every if every else len(data)
+        if place >= len(data):
+            return data
+        self.wrong += 1
+        return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+    def stand_still(self):
+        """Reads and sends nothing more. Every message that it received before was sent back."""
+        self.stall.set()
+        self.has_stalled.wait()
+
+    def read_the_rest(self):
+        """Once the client has ended: what came while it stood still, and is not sent back."""
+        for sock, connection in zip(self.open, self.connections):
+            with contextlib.suppress(ConnectionResetError):
+                connection.received += len(sock.recv(1 << 20))
+
+    def echoes(self, size=SIZE):
+        return sum(connection.sent // size for connection in self.connections)
+
+    def messages(self, size=SIZE):
+        """Those that arrived."""
+        return sum(connection.received // size for connection in self.connections)
+
+    def used(self):
+        """Connections on which a message came."""
+        return [connection for connection in self.connections if connection.received > 0]
+
+
+class Segments(threading.Thread):
+    """The kernel's stamps of TCP segments on loopback: client's port -> first SYN, SYN-ACK and payload, last payload."""
+
+    def __init__(self, port):
+        """port: the server's."""
+        super().__init__(daemon=True)
+        self.packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        self.packets.bind(("lo", 0x0800))
+        self.packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+        self.packets.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.packets.settimeout(0.05)
+        self.syn, self.answer, self.payload, self.last, self.to = {}, {}, {}, {}, {}
+        self.port = port
+        self.is_over = False
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over = True
+        self.join()
+        self.packets.close()
+
+    def run(self):
+        while not self.is_over:
+            with contextlib.suppress(TimeoutError):
+                data, ancillary, *_ = self.packets.recvmsg(128, 64)
+                self.note(data, stamp_of(ancillary))
+
+    def note(self, data, ns):
+        head = (data[0] & 15) * 4
+        total, = struct.unpack_from("!H", data, 2)
+        if data[9] != socket.IPPROTO_TCP:
+            return
+        source, target = struct.unpack_from("!HH", data, head)
+        flags = data[head + 13]
+        size = total - head - (data[head + 12] >> 4) * 4
+        if flags & 0x12 == 0x02:  # SYN alone
+            self.syn.setdefault(source, ns)
+            self.to[source] = socket.inet_ntoa(data[16:20])
+        elif flags & 0x12 == 0x12:
+            self.answer.setdefault(target, ns)
+        elif size > 0 and target == self.port:
+            self.payload.setdefault(source, ns)
+            self.last[source] = ns
+
+    def connecting_us(self, address=None):
+        """Rising: from the first SYN to the answer, of connections that carried a message."""
+        return sorted(
+            (self.answer[port] - self.syn[port]) / 1000
+            for port in self.answer
+            if port in self.payload and address in (None, self.to[port])
+        )
+
+
+# ---- clients ----
+
+COMMANDS = {
+    "bench, closed loop": ["bench", "-c", CONNECTIONS, "--warmup", "0", "-d", "30s"],
+    "bench, open loop": ["bench", "-c", CONNECTIONS, "-r", RATE, "--warmup", "0", "-d", "30s"],
+    "ping": ["ping", "-i", "2ms"],
+    "ping --hold": ["ping", "--hold", "-c", CONNECTIONS, "-i", "5ms"],
+}
+
+
+def start(truth, command, address, port, *options, prefix=(), core=None):
+    words = [*prefix, truth.program, *command, "--json", "--quiet", *options, address, port]
+    return ourclient.start(words, truth.client_core if core is None else core)
+
+
+def end(client):
+    """(status, its document or None, what it said)."""
+    output, error = client.communicate(timeout=ourclient.LONGEST)
+    try:
+        return client.returncode, json.loads(output), error.strip()
+    except ValueError:
+        return client.returncode, None, error.strip() or f"status {client.returncode}, and no document"
+
+
+def disowned(found):
+    return found.get("client_bound")
+
+
+def no_document(trouble, name, error):
+    return Run(trouble, name, [], None, f"no document: {error}")
+
+
+def count(found, name):
+    """A failure by its name, or a count that an older client does not have."""
+    return (found.get("errors") or {}).get(name, 0)
+
+
+# ---- an interruption while the server stands still ----
+
+
+def interrupted(truth, name, number):
+    trouble = f"{number.name} while the server stands still"
+    pause = 0.001 if "closed" in name else 0  # or there would be more segments than can be written down
+    with Witness(pause=pause) as witness, Segments(witness.port) as segments:
+        client = start(truth, COMMANDS[name], witness.address, witness.port)
+        wait_until(lambda: witness.sent > 0, "the first echo")
+        time.sleep(BEFORE)
+        witness.stand_still()
+        time.sleep(STALLED)
+        signal_ns, signal_of_day_ns = time.monotonic_ns(), time.time_ns()
+        client.send_signal(number)
+        status, found, error = end(client)
+        end_of_day_ns = time.time_ns()
+        if found is None:
+            return no_document(trouble, name, error)
+        witness.read_the_rest()
+        begun = found.get("sent", found.get("heartbeats"))
+        figures = [
+            Figure("sent", witness.messages(), begun),
+            Figure("echoes", witness.echoes(), found["echoes"]),
+            Figure("unfinished", witness.messages() - witness.echoes(), found.get("unfinished")),
+        ]
+        if "open" in name:
+            due = RATE * (signal_ns - witness.first_ns) / 1e9
+            figures.append(Figure("due", due, begun + count(found, "never_sent")))
+        # When it stopped waiting, only the client knows: between the signal and its end.
+        ages_us = [(moment_ns - min(segments.last.values())) / 1000 for moment_ns in (signal_of_day_ns, end_of_day_ns)]
+        figures.append(Figure("oldest", ages_us[0], found["response_us"]["max"], "µs", ages_us[1]))
+        wrong = None if found.get("interrupted", True) or "bench" not in name else "it does not say interrupted"
+        return Run(trouble, name, figures, disowned(found), wrong)
+
+
+def tell_interrupted(truth):
+    for name in COMMANDS:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            yield interrupted(truth, name, number)
+
+
+# ---- wrong bytes ----
+
+
+def tell_wrong(truth):
+    size, others = 640, 100
+    trouble, name = f"one wrong byte in 1,000,000, beside {others} connections", "bench, open loop"
+    with Witness(wrong_every=1_000_000) as witness:
+        command = ["bench", "-c", others + 1, "-s", size, "-r", RATE, "--warmup", "0", "-d", "4s"]
+        _, found, error = end(start(truth, command, witness.address, witness.port))
+        if found is None:
+            yield no_document(trouble, name, error)
+            return
+        figures = [
+            Figure("wrong bytes", witness.wrong, found.get("wrong_bytes")),
+            Figure("connections with one", witness.wrong, found["mismatches"]),
+            Figure("echoes", witness.echoes(size) - witness.wrong, found["echoes"]),
+        ]
+        pause_ms = witness.pause_ns / 1e6
+        wrong = None
+        if pause_ms > 50 and not disowned(found):
+            wrong = f"the other connections were left alone for {pause_ms:.0f} ms"
+        yield Run(trouble, name, figures, disowned(found), wrong)
+
+
+# ---- a client that is the limit ----
+
+
+def tell_stopped(truth):
+    stops, length = 3, 0.3
+    for name in ("bench, closed loop", "bench, open loop", "ping"):
+        with Witness() as witness:
+            client = start(truth, COMMANDS[name], witness.address, witness.port)
+            wait_until(lambda: witness.sent > 0, "the first echo")
+            for _ in range(stops):
+                time.sleep(0.5)
+                client.send_signal(signal.SIGSTOP)
+                wait_until(lambda: proc_state(client.pid) == "T", "it to stand still")
+                time.sleep(length)
+                client.send_signal(signal.SIGCONT)
+            time.sleep(0.2)
+            client.send_signal(signal.SIGINT)
+            _, found, error = end(client)
+            yield of_client(f"client stopped {stops} x {length * 1000:.0f} ms", name, found, error)
+
+
+def of_client(trouble, name, found, error):
+    return no_document(trouble, name, error) if found is None else Run(trouble, name, [], disowned(found))
+
+
+@contextlib.contextmanager
+def hogs(n, core):
+    def pin():
+        os.sched_setaffinity(0, {core})
+
+    found = [subprocess.Popen(["sh", "-c", "while :; do :; done"], preexec_fn=pin) for _ in range(n)]
+    try:
+        yield
+    finally:
+        for hog in found:
+            hog.kill()
+            hog.wait()
+
+
+def tell_hogs(truth):
+    core = truth.client_core if truth.client_core is not None else 0
+    kind = servers.engine("epoll", truth.server_program, "epoll", *servers.ONE_WORKER)
+    for name in ("bench, closed loop", "bench, open loop", "ping"):
+        with servers.RunningServer(kind, truth.scratch, truth.server_core) as server, hogs(4, core):
+            client = start(truth, COMMANDS[name], *ourclient.where(server), core=core)
+            time.sleep(BEFORE * 3)
+            client.send_signal(signal.SIGINT)
+            _, found, error = end(client)
+        yield of_client("four hogs on the client's core", name, found, error)
+
+
+def tell_threads(truth):
+    core = truth.client_core if truth.client_core is not None else 0
+    kind = servers.engine("epoll", truth.server_program, "epoll", *servers.ONE_WORKER)
+    command = ["bench", "-c", 4, "-w", 4, "--warmup", "0", "-d", "3s"]
+    with servers.RunningServer(kind, truth.scratch, truth.server_core) as server:
+        _, found, error = end(start(truth, command, *ourclient.where(server), core=core))
+    yield of_client("four threads of the client on one core", "bench, closed loop", found, error)
+
+
+# ---- in a network of its own ----
+
+
+def tell_ports(truth):
+    trouble, name = "ports exhausted", "bench --churn"
+    set_sysctl("net.ipv4.ip_local_port_range", "40000 40199")
+    set_sysctl("net.ipv4.tcp_tw_reuse", "0")
+    with Witness() as witness:
+        command = ["bench", "--churn", "-c", CONNECTIONS, "--warmup", "0", "-d", "2s", "-W", "1s"]
+        _, found, error = end(start(truth, command, witness.address, witness.port))
+        if found is None:
+            yield no_document(trouble, name, error)
+            return
+        figures = [Figure("echoes", witness.echoes(), found["echoes"])]
+        wrong = None if disowned(found) else "it does not say that the ports were the limit"
+        yield Run(trouble, name, figures, disowned(found), wrong)
+
+
+def tell_no_fin(truth):
+    trouble, name = "server never sends its FIN", "bench --churn"
+    with Witness(keeps_open=True) as witness:
+        command = ["bench", "--churn", "-c", CONNECTIONS, "--warmup", "0", "-d", "2s", "-W", "300ms"]
+        client = start(truth, command, witness.address, witness.port)
+        status, found, error = end(client)
+        if found is None:
+            yield no_document(trouble, name, error)
+            return
+        n_missing = (found.get("connection_errors") or {}).get("no_fin")
+        figures = [
+            Figure("echoes", witness.echoes(), found["echoes"]),
+            Figure("no_fin", len(witness.used()), n_missing),
+        ]
+        wrong = None if status == 1 else f"status {status}"
+        yield Run(trouble, name, figures, disowned(found), wrong)
+
+
+def nft(*lines):
+    rules = "\n".join(["table ip trouble {", "chain c {", "type filter hook input priority 0;", *lines, "}", "}", ""])
+    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+
+
+SYN = "tcp flags & (syn | ack) == syn"
+
+
+def connecting(known_us, found):
+    """Figures of the times to connect."""
+    says = found["connect_us"]
+    known = {"min": known_us[0], "p50": statistics.median_low(known_us), "max": known_us[-1]}
+    return [Figure(f"connecting {name}", us, says and says[name], "µs") for name, us in known.items()]
+
+
+def tell_syn(truth):
+    trouble = "every second SYN lost"
+    nft(f"iif lo {SYN} numgen inc mod 2 == 0 drop")
+    for name, command in (
+        ("ping --connect-each", ["ping", "--connect-each", "-c", 5, "-i", "0"]),
+        ("bench", ["bench", "-c", 9, "-d", "1s", "--warmup", "0"]),
+    ):
+        with Witness() as witness, Segments(witness.port) as segments:
+            _, found, error = end(start(truth, command, witness.address, witness.port))
+            time.sleep(0.2)
+        if found is None:
+            yield no_document(trouble, name, error)
+            continue
+        known_us = segments.connecting_us()
+        figures = [Figure("connections", len(known_us), found["connections_opened"]), *connecting(known_us, found)]
+        figures.append(Figure("echoes", witness.echoes(), found["echoes"]))
+        yield Run(trouble, name, figures, disowned(found))
+
+
+def tell_dead(truth):
+    trouble = "name whose first address is dead"
+    prefix = own_etc(truth.scratch, hosts="127.0.0.2 two\n127.0.0.3 two\n", nsswitch_conf="hosts: files\n")
+    nft(f"iif lo ip daddr 127.0.0.2 {SYN} drop")
+    for name, command in (
+        ("ping", ["ping", "-c", 5, "-i", "0"]),
+        ("ping --connect-each", ["ping", "--connect-each", "-c", 5, "-i", "0"]),
+        ("bench", ["bench", "-c", 4, "-d", "1s", "--warmup", "0"]),
+        ("ping --hold", ["ping", "--hold", "-c", 4, "-i", "100ms", "-d", "1s"]),
+    ):
+        with Witness(address="127.0.0.3") as witness, Segments(witness.port) as segments:
+            _, found, error = end(start(truth, command, "two", witness.port, prefix=prefix))
+            time.sleep(0.2)
+        if found is None:
+            yield no_document(trouble, name, error)
+            continue
+        # An echo that comes after the end of the run is unfinished there.
+        figures = [
+            Figure("sent", witness.messages(), found.get("sent", found.get("heartbeats"))),
+            Figure("echoes", witness.echoes() - found.get("unfinished", 0), found["echoes"], "", witness.echoes()),
+        ]
+        if found.get("connect_us"):
+            figures += connecting(segments.connecting_us(witness.address), found)
+        waited_ms = (min(segments.payload.values()) - min(segments.syn.values())) / 1e6
+        wrong = None if waited_ms < 1000 else f"the first message left {waited_ms:.0f} ms after the first SYN"
+        yield Run(trouble, name, figures, disowned(found), wrong)
+
+
+# ---- all of them ----
+
+
+def in_namespace(tell):
+    """The runs, made by a child in a network of its own; one that says why not where that is impossible."""
+
+    def child(truth, pipe):
+        try:
+            enter_own_network()
+            pipe.send(list(tell(truth)))
+        except BaseException as error:  # noqa: B902 (of any kind: it is the parent's to say)
+            pipe.send([Run(tell.__name__.removeprefix("tell_"), "-", [], None, f"not run: {error!r}")])
+
+    def parent(truth):
+        ours, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("fork").Process(target=child, args=(truth, theirs))
+        process.start()
+        yield from ours.recv()
+        process.join()
+
+    return parent
+
+
+TROUBLES = {
+    "interrupted": in_namespace(tell_interrupted),
+    "wrong": tell_wrong,
+    "stopped": tell_stopped,
+    "hogs": tell_hogs,
+    "threads": tell_threads,
+    "ports": in_namespace(tell_ports),
+    "no-fin": tell_no_fin,
+    "syn": in_namespace(tell_syn),
+    "dead": in_namespace(tell_dead),
+}
+
+HEAD = ["trouble", "client", "figures, and what the record says", "result"]
+
+
+def tell_trouble(truth, only=None):
+    """(promises, table). Each run once: its figures are counts, or times of half a second."""
+    runs = []
+    for name, tell in TROUBLES.items():
+        if only in (None, name):
+            report.progress(f"trouble: {name}")
+            runs += tell(truth)
+    report.progress("")
+    true = [run for run in runs if run.is_true()]
+    promise = {
+        "promise": "a run in trouble is within 1 % + 50 µs of the record, or says that it is no measurement, and why",
+        "evidence": f"{len(runs)} runs in {len(TROUBLES)} kinds of trouble",
+        "result": "reached" if len(true) == len(runs) else f"in {len(true)} of {len(runs)} runs",
+    }
+    table = {"title": "Runs in trouble", "text": "", "head": HEAD, "rows": [run.row() for run in runs]}
+    return [promise], table
+
