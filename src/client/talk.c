@@ -36,6 +36,7 @@
 #include "base/units.h"
 #include "client/dial.h"
 #include "client/endpoint.h"
+#include "client/first_reply.h"
 #include "client/progress.h"
 #include "client/window.h"
 #include "net/io.h"
@@ -43,12 +44,6 @@
 #include "net/writer.h"
 
 #define RECEIVE_SIZE ((size_t)64 * 1024)
-
-/* Number of bytes that are kept from the start of the reply, to name a server that is no echo. */
-#define START_SIZE ((size_t)1024)
-
-/* Time to wait for the rest of such a reply after its first wrong byte. */
-#define REST_NS (100 * CLOCK_NS_PER_MS)
 
 struct talk {
 	IO_ALIGNED unsigned char received[RECEIVE_SIZE];
@@ -66,8 +61,7 @@ struct talk {
 	char verdict[256];  /* and its sentence, empty for STATUS_OK */
 	bool server_ended;  /* by a FIN or a reset */
 
-	unsigned char start[START_SIZE]; /* the first n_start bytes of the reply */
-	size_t n_start;
+	struct first_reply first_reply;
 
 	const char *output; /* what came back and is not written yet */
 	size_t output_size;
@@ -210,14 +204,6 @@ static void give_output(struct talk *talk, const void *bytes, size_t size)
 	talk->output_size = escape_bytes(&talk->escape, bytes, size, talk->shown);
 }
 
-/* Keeps the first bytes of the reply. */
-static void keep_start(struct talk *talk, const unsigned char *bytes, size_t n)
-{
-	size_t room = START_SIZE - talk->n_start, size = n < room ? n : room;
-	memcpy(talk->start + talk->n_start, bytes, size);
-	talk->n_start += size;
-}
-
 static void verify(struct talk *talk, size_t n)
 {
 	struct window *window = &talk->window;
@@ -265,7 +251,7 @@ static void receive(struct talk *talk)
 		return;
 	talk->waiting_since_ns = clock_now_ns();
 	if (n > 0) {
-		keep_start(talk, talk->received, (size_t)n);
+		first_reply_add(&talk->first_reply, talk->received, (size_t)n);
 		verify(talk, (size_t)n);
 		give_output(talk, talk->received, (size_t)n);
 	} else if (n == 0) {
@@ -397,46 +383,6 @@ MUST_USE static int converse(struct talk *talk)
 
 /* ---- the reason ---- */
 
-/* Waits for the rest of a reply that is wrong, to see what kind of server sends it. */
-static void receive_rest(struct talk *talk)
-{
-	uint64_t deadline_ns = clock_deadline_ns(REST_NS);
-	struct pollfd ready = { .fd = talk->fd, .events = POLLIN };
-	while (talk->n_start < START_SIZE && io_wait(&ready, 1, deadline_ns) > 0) {
-		ssize_t n = io_recv(talk->fd, talk->received, RECEIVE_SIZE);
-		if (n <= 0)
-			break;
-		keep_start(talk, talk->received, (size_t)n);
-	}
-}
-
-/* Names the server if its reply is that of another protocol, or an echo changed by a rule. */
-static bool is_foreign(struct talk *talk, struct endpoint *ret_endpoint)
-{
-	size_t n_right = (size_t)talk->window.returned;
-	if (talk->window.returned >= START_SIZE)
-		return false;
-	if (talk->n_start > n_right && !talk->server_ended)
-		receive_rest(talk);
-
-	/* What was right is what was sent; the window has the rest of what was sent. */
-	unsigned char sent[START_SIZE];
-	const unsigned char *in_flight;
-	size_t n = window_first_in_flight(&talk->window, &in_flight), room = START_SIZE - n_right;
-	n = n < room ? n : room;
-	memcpy(sent, talk->start, n_right);
-	memcpy(sent + n_right, in_flight, n);
-	const struct endpoint_reply reply = {
-		.sent = sent,
-		.n_sent = n_right + n,
-		.received = talk->start,
-		.n_received = talk->n_start,
-		.ended = talk->server_ended,
-	};
-	*ret_endpoint = endpoint_judge(&reply);
-	return endpoint_is_named(&reply, ret_endpoint->kind);
-}
-
 /* Says why the echo failed, where that is known beyond the verdict. */
 static struct reason reason_of(struct talk *talk)
 {
@@ -445,7 +391,9 @@ static struct reason reason_of(struct talk *talk)
 	bool is_cut = talk->server_ended && talk->window.returned < talk->window.taken;
 	if (talk->status != STATUS_ECHO_FAILED)
 		return reason;
-	if (is_foreign(talk, &endpoint))
+	if (talk->first_reply.n > talk->window.returned && !talk->server_ended)
+		first_reply_await(&talk->first_reply, talk->fd);
+	if (first_reply_name(&talk->first_reply, &talk->window, talk->server_ended, &endpoint))
 		snprintf(reason.text, sizeof(reason.text), " (%s)", endpoint.text);
 	else if (is_cut && talk->end_sent && talk->send_code == 0)
 		snprintf(reason.text, sizeof(reason.text), "%s",
