@@ -52,6 +52,7 @@ struct bench {
 	pthread_t threads[BENCH_THREADS_MOST];
 	uint32_t n_threads; /* that are running */
 	struct gather gather;
+	struct wrong_text wrong;     /* what the first wrong byte means, if no echo came before */
 	struct series_keeper keeper; /* notes what the live line shows, for config->keeper */
 	struct live live;
 	uint64_t interrupted_ns; /* 0: no signal came */
@@ -200,6 +201,18 @@ static void watch_standstill(struct bench *bench, uint64_t expected_ns)
 		own_use_watch(&bench->watch, expected_ns, now_ns);
 }
 
+/* If the first reply shows that it is no echo server, ends the run: there is nothing to measure. */
+static void check_endpoint(struct bench *bench)
+{
+	if (bench->wrong.text[0] != '\0' ||
+	    !load_explain(bench->loads, bench->n_threads, &bench->wrong) ||
+	    !bench->wrong.is_no_echo)
+		return;
+	live_clear(&bench->live);
+	log_error("ended early: %s", bench->wrong.text);
+	atomic_store(&bench->plan.is_called_off, true);
+}
+
 static void look_on(struct bench *bench)
 {
 	struct teller *teller = bench->config->teller;
@@ -218,6 +231,7 @@ static void look_on(struct bench *bench)
 		gather_look(&bench->gather, bench->n_threads);
 		if (!can_go_on(bench))
 			atomic_store(&bench->plan.is_called_off, true);
+		check_endpoint(bench);
 		live_show(&bench->live);
 	}
 	live_clear(&bench->live);
@@ -290,9 +304,11 @@ static uint64_t elapsed_ns(const struct load_plan *plan, const struct found *fou
 static void explain_wrong(struct bench *bench, struct wrong_evidence *wrong)
 {
 	struct result *result = &bench->report->result;
-	if (wrong != NULL)
-		snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s",
-			 wrong_explain(wrong, &bench->plan.server).text);
+	if (wrong == NULL)
+		return;
+	if (bench->wrong.text[0] == '\0')
+		bench->wrong = wrong_explain(wrong, &bench->plan.server, bench->plan.source);
+	snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s", bench->wrong.text);
 }
 
 /* What is told of all threads' counts. */

@@ -208,8 +208,11 @@ static void tick(struct run *run)
 	if (traffic->now_ns < run->next_tick_ns)
 		return;
 	run->next_tick_ns = traffic->now_ns + TICK_NS;
-	if (wrong->is_there && traffic->now_ns >= wrong->until_ns)
+	if (wrong->is_there && traffic->now_ns >= wrong->until_ns &&
+	    !atomic_load(&traffic->load->has_evidence)) {
 		wrong_collect(wrong);
+		atomic_store(&traffic->load->has_evidence, true);
+	}
 }
 
 /* Reads the clock, when this thread wanted to run at expected_ns at the latest. */
@@ -396,4 +399,19 @@ free_run:
 	if (!run->is_ready)
 		atomic_fetch_add(&load->plan->n_ready, 1); /* the others need not wait for it */
 	free(run);
+}
+
+bool load_explain(struct load *loads, uint32_t n, struct wrong_text *ret_text)
+{
+	struct load *found = NULL;
+	for (uint32_t i = 0; i < n; i++) {
+		if (atomic_load(&loads[i].has_echoed))
+			return false;
+		if (atomic_load(&loads[i].has_evidence))
+			found = &loads[i];
+	}
+	if (found == NULL)
+		return false;
+	*ret_text = wrong_explain(&found->wrong, &found->plan->server, found->plan->source);
+	return true;
 }

@@ -76,6 +76,8 @@ struct load {
 
 	_Atomic uint64_t n_echoes, n_failures, n_opened; /* so far, for the thread that looks on */
 	_Atomic bool has_ended;
+	_Atomic bool has_echoed;   /* a message has come back whole, in the warm-up or later */
+	_Atomic bool has_evidence; /* `wrong` is complete, and no longer the thread's */
 
 	uint64_t taken_until; /* the taker's: client/gather.h */
 };
@@ -86,5 +88,11 @@ void load_close(struct load *load);
 
 /* Runs it, in the calling thread, to its end; what it has not handed over is in its result then. */
 void load_run(struct load *load);
+
+/*
+ * If no message has come back on any of n loads that run, and one has complete evidence of a wrong
+ * byte: says what it means, which may take 600 ms, and returns true.
+ */
+MUST_USE bool load_explain(struct load *loads, uint32_t n, struct wrong_text *ret_text);
 
 #endif

@@ -263,6 +263,8 @@ static void message_back(struct traffic *traffic, struct lane *lane)
 		traffic->load->last_back_ns = traffic->now_ns;
 		count_echo(traffic->load);
 	}
+	if (!traffic->has_echoed)
+		atomic_store(&traffic->load->has_echoed, true);
 	traffic->has_echoed = true;
 	lane->n_back++;
 	traffic->n_in_flight--;

@@ -59,25 +59,26 @@ static struct endpoint judge_start(const struct diagnosis_case *wrong, bool *ret
 }
 
 /* What comes of a connection on which nothing is sent. */
-static struct endpoint judge_silence(const struct addr *server)
+static struct endpoint judge_silence(const struct addr *server, const struct addr *source)
 {
 	unsigned char received[START_SIZE];
 	struct endpoint_reply reply = { .received = received };
-	int fd = connect_open(server, NULL, clock_deadline_ns(ASK_NS));
+	int fd = connect_open(server, source, clock_deadline_ns(ASK_NS));
 	if (fd >= 0)
 		reply.n_received = wrong_await_more(fd, received, 0, sizeof(received));
 	io_close(&fd);
 	return endpoint_judge(&reply);
 }
 
-struct wrong_text wrong_say(const struct diagnosis_case *wrong, const struct addr *server)
+static struct wrong_text say(const struct diagnosis_case *wrong, const struct addr *server,
+			     const struct addr *source)
 {
 	struct wrong_text out = { .is_no_echo = false };
 	struct endpoint endpoint = { .kind = ENDPOINT_ECHO };
 	if (server != NULL && wrong->offset < START_SIZE)
 		endpoint = judge_start(wrong, &out.is_no_echo);
 	if (endpoint.kind == ENDPOINT_OTHER || endpoint.kind == ENDPOINT_PREFIX) {
-		struct endpoint silent = judge_silence(server);
+		struct endpoint silent = judge_silence(server, source);
 		if (silent.kind == ENDPOINT_SPEAKS_FIRST) {
 			endpoint = silent;
 			out.is_no_echo = true;
@@ -86,6 +87,11 @@ struct wrong_text wrong_say(const struct diagnosis_case *wrong, const struct add
 	snprintf(out.text, sizeof(out.text), "%s",
 		 out.is_no_echo ? endpoint.text : diagnose(wrong).text);
 	return out;
+}
+
+struct wrong_text wrong_say(const struct diagnosis_case *wrong, const struct addr *server)
+{
+	return say(wrong, server, NULL);
 }
 
 void wrong_keep(struct wrong_evidence *evidence, const struct diagnosis_case *wrong, int fd,
@@ -115,11 +121,12 @@ void wrong_collect(struct wrong_evidence *evidence)
 	collect_until(evidence, 0);
 }
 
-struct wrong_text wrong_explain(struct wrong_evidence *evidence, const struct addr *server)
+struct wrong_text wrong_explain(struct wrong_evidence *evidence, const struct addr *server,
+				const struct addr *source)
 {
 	collect_until(evidence, evidence->until_ns);
 	evidence->wrong.received = evidence->bytes;
-	return wrong_say(&evidence->wrong, evidence->has_echoed ? NULL : server);
+	return say(&evidence->wrong, evidence->has_echoed ? NULL : server, source);
 }
 
 size_t wrong_await_more(int fd, unsigned char *bytes, size_t n, size_t size)

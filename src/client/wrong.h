@@ -58,7 +58,11 @@ void wrong_keep(struct wrong_evidence *evidence, const struct diagnosis_case *wr
 /* After until_ns: takes what followed, without waiting, and closes the connection. */
 void wrong_collect(struct wrong_evidence *evidence);
 
-/* Waits for what follows if that is still awaited, and says what was wrong. server: its address. */
-struct wrong_text wrong_explain(struct wrong_evidence *evidence, const struct addr *server);
+/*
+ * Waits for what follows if that is still awaited, and says what was wrong. server: its address.
+ * source: where to connect from if the server is asked; NULL: anywhere.
+ */
+struct wrong_text wrong_explain(struct wrong_evidence *evidence, const struct addr *server,
+				const struct addr *source);
 
 #endif

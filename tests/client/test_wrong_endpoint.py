@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""`bench` ends early, with the diagnosis, where the first reply shows that the server is no echo."""
+import itertools
+import json
+import select
+import subprocess
+
+import pytest
+
+import rogues
+from harness import PATIENCE
+from rogues import Rogue
+
+
+def answer_all(greeting, reply, once=False):
+    def treat(sock):
+        sock.sendall(greeting)
+        for _ in rogues.pieces_of(sock):
+            sock.sendall(reply)
+            if once:
+                break
+        sock.close()
+
+    return treat
+
+
+ENDPOINTS = {
+    "http": (answer_all(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", once=True), "no echo but an HTTP server"),
+    "tls": (answer_all(b"", b"\x15\x03\x01\x00\x02\x02\x46", once=True), "no echo but a TLS server"),
+    "smtp": (answer_all(b"220 mail ESMTP\r\n", b"500 what\r\n"), "no echo: it speaks first"),
+    "mysql": (answer_all(b"J\0\0\0\n5.7.1\0" + bytes(30), b"\x17\0\0\x01\xff\x13\x04"), "no echo: it speaks first"),
+    "inverted": (rogues.echo_through(lambda _, piece: bytes(byte ^ 255 for byte in piece)), "no plain echo"),
+}
+
+MODES = {
+    "closed": ["--warmup", "0"],
+    "warm-up": ["--warmup", "1h"],
+    "open": ["--warmup", "0", "-r", "100", "-w", "2"],
+    "churn": ["--warmup", "0", "--churn"],
+}
+
+
+def run(program, rogue, *options, seconds="1h"):
+    words = [program, "bench", "--json", "-c", "4", "-d", seconds, *options, *rogue.words]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE * 4)
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_another_server_ends_it_early(program, name, mode):
+    treatment, sentence = ENDPOINTS[name]
+    with Rogue(treatment) as rogue:
+        status, found, error = run(program, rogue, *MODES[mode])
+    assert status == 1
+    assert error.startswith(f"tcpecho: ended early: {sentence}")
+    assert found["first_mismatch"].startswith(sentence)
+    assert (found["echoes"], found["interrupted"]) == (0, False)
+
+
+def test_it_is_asked_from_the_source_that_was_given(program):
+    peers = set()
+
+    def treat(sock):
+        peers.add(sock.getpeername()[0])
+        select.select([sock], [], [], 0.05)  # the client may speak first, and then asks by a connection that is silent
+        ENDPOINTS["mysql"][0](sock)
+
+    with Rogue(treat) as rogue:
+        status, _, error = run(program, rogue, "--warmup", "0", "--source", "127.0.0.9")
+    assert (status, peers) == (1, {"127.0.0.9"})
+    assert "it speaks first" in error
+
+
+@pytest.mark.parametrize("treatment", [rogues.flip_bit(3), rogues.drop_byte(10), rogues.repeat_byte(63)])
+def test_an_echo_with_a_mistake_is_measured_to_the_end(program, treatment):
+    with Rogue(treatment) as rogue:
+        status, found, error = run(program, rogue, "--warmup", "0", seconds="700ms")
+    assert (status, error) == (1, "")
+    assert found["seconds"] >= 0.7
+
+
+def test_a_wrong_server_among_right_ones_ends_nothing(program):
+    """A balancer, one of whose servers is something else."""
+    numbers = itertools.count()
+
+    def treat(sock):
+        (ENDPOINTS["http"][0] if next(numbers) % 4 == 3 else rogues.never_end)(sock)
+
+    with Rogue(treat) as rogue:
+        status, found, error = run(program, rogue, "--warmup", "0", seconds="700ms")
+    assert (status, error) == (1, "")
+    assert found["seconds"] >= 0.7
+    assert found["echoes"] > 0
