@@ -184,18 +184,11 @@ static bool can_go_on(const struct bench *bench)
 	return bench->gather.code == 0;
 }
 
-/* When the warm-up was over; CLOCK_NEVER: it has not begun. */
-static uint64_t begin_of(const struct load_plan *plan)
-{
-	uint64_t start_ns = atomic_load(&plan->start_ns);
-	return start_ns != 0 ? start_ns + plan->warmup_ns : CLOCK_NEVER;
-}
-
 /* Stopped while it waits for an echo, a thread that measures cannot tell that from a late echo. */
 static void watch_standstill(struct bench *bench, uint64_t expected_ns)
 {
 	uint64_t now_ns = clock_now_ns();
-	if (bench->watch.begin_ns == 0 && now_ns > begin_of(&bench->plan))
+	if (bench->watch.begin_ns == 0 && now_ns > load_begin_ns(&bench->plan))
 		own_use_begin(&bench->watch);
 	else
 		own_use_watch(&bench->watch, expected_ns, now_ns);
@@ -295,7 +288,7 @@ struct found {
  */
 static uint64_t elapsed_ns(const struct load_plan *plan, const struct found *found)
 {
-	uint64_t begin_ns = begin_of(plan);
+	uint64_t begin_ns = load_begin_ns(plan);
 	uint64_t ran_ns = since(begin_ns, clock_earlier_ns(found->end_ns, found->ended_ns));
 	return plan->is_open ? later(since(begin_ns, found->last_back_ns), ran_ns) : ran_ns;
 }
@@ -315,7 +308,7 @@ static void explain_wrong(struct bench *bench, struct wrong_evidence *wrong)
 static void note_times(struct bench *bench, const struct found *found)
 {
 	struct bench_report *report = bench->report;
-	uint64_t begin_ns = begin_of(&bench->plan);
+	uint64_t begin_ns = load_begin_ns(&bench->plan);
 	report->is_interrupted = bench->interrupted_ns != 0 &&
 				 since(begin_ns, bench->interrupted_ns) < bench->plan.duration_ns;
 	if (since(begin_ns, found->ended_ns) == 0)
@@ -355,7 +348,7 @@ MUST_USE static int add_up(struct bench *bench)
 	}
 	found.use.longest_ns = later(found.use.longest_ns, bench->watch.longest_ns);
 	found.use.gaps_ns = later(found.use.gaps_ns, bench->watch.gaps_ns);
-	uint64_t begin_ns = begin_of(&bench->plan);
+	uint64_t begin_ns = load_begin_ns(&bench->plan);
 	gather_look(&bench->gather, bench->n_threads);
 	int gathered = gather_finish(&bench->gather, since(begin_ns, found.last_back_ns),
 				     since(begin_ns, found.ended_ns));

@@ -100,13 +100,6 @@ void live_answer(struct live *live)
 
 /* ---- states ---- */
 
-/* Time at which the measuring begins; CLOCK_NEVER: not known yet. */
-static uint64_t begin_of_measuring(const struct live *live)
-{
-	uint64_t start_ns = atomic_load(&live->plan->start_ns);
-	return start_ns != 0 ? start_ns + live->plan->warmup_ns : CLOCK_NEVER;
-}
-
 static enum live_state state_at(const struct live *live, uint64_t begin_ns, uint64_t now_ns)
 {
 	const struct load_plan *plan = live->plan;
@@ -159,7 +152,7 @@ void live_show(struct live *live)
 {
 	if (live->kind == LIVE_OFF)
 		return;
-	uint64_t now_ns = clock_now_ns(), begin_ns = begin_of_measuring(live);
+	uint64_t now_ns = clock_now_ns(), begin_ns = load_begin_ns(live->plan);
 	enter_state(live, state_at(live, begin_ns, now_ns), begin_ns);
 	if (!is_due(live, now_ns))
 		return;

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/result.h"
 #include "client/handover.h"
@@ -49,6 +50,13 @@ struct load_plan {
 	_Atomic uint64_t start_ns;  /* 0: not yet */
 	_Atomic bool is_called_off; /* the run ends now: as if its time were over */
 };
+
+/* Returns the time at which the measuring begins, behind the warm-up; CLOCK_NEVER: not known yet. */
+static inline uint64_t load_begin_ns(const struct load_plan *plan)
+{
+	uint64_t start_ns = atomic_load(&plan->start_ns);
+	return start_ns != 0 ? start_ns + plan->warmup_ns : CLOCK_NEVER;
+}
 
 /* Can a message be sent later than it is due? If not, its service time is not recorded as well. */
 static inline bool load_tells_apart(const struct load_plan *plan)
