@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""Runs in trouble: the harness's records are true, and a client that lies about such a run is found out."""
+import json
+import pathlib
+import socket
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+
+import measuring_page  # noqa: E402
+import trouble  # noqa: E402
+import truth  # noqa: E402
+
+FAKE = """#!/usr/bin/python3
+import json, signal, subprocess, sys
+run = subprocess.Popen([{program!r}, *sys.argv[1:]], stdout=subprocess.PIPE)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, _: run.send_signal(number))
+said = json.loads(run.communicate()[0])
+said["client_bound"] = None  # whatever this machine is like
+{lie}
+print(json.dumps(said))
+sys.exit(run.returncode)
+"""
+
+# What a client said that took back what was under way when it was interrupted.
+TAKES_BACK = """
+said["sent"] -= said["unfinished"]
+said["unfinished"] = 0
+said["response_us"]["max"] = said["response_us"]["p50"]
+"""
+
+
+@pytest.fixture
+def judge(program, tmp_path):
+    """judge(a lie) is a Truth about a client that runs the program and changes what it says."""
+
+    def make(lie=""):
+        client = tmp_path / "tcpecho"
+        client.write_text(FAKE.format(program=program, lie=lie))
+        client.chmod(0o755)
+        return truth.Truth(client, None, tmp_path, 1, server_program=program)
+
+    return make
+
+
+# ---- figures ----
+
+
+@pytest.mark.parametrize("known, found, unit, is_true", [
+    (100, 100, "", True), (100, 101, "", True), (100, 102, "", False), (4, 0, "", False), (4, 5, "", False),
+    (1000, 1060, "µs", True), (1000, 1061, "µs", False), (1000, 939, "µs", False), (0, 50, "µs", True),
+    (10, None, "", False),
+])
+def test_a_figure_is_true_within_a_hundredth_and_50_us(known, found, unit, is_true):
+    assert trouble.Figure("figure", known, found, unit).is_true() is is_true
+
+
+@pytest.mark.parametrize("found, is_true", [(989, False), (990, True), (1500, True), (2020, True), (2021, False)])
+def test_a_figure_may_be_a_range(found, is_true):
+    assert trouble.Figure("figure", 1000, found, "", 2000).is_true() is is_true
+
+
+def test_a_false_figure_counts_unless_the_run_is_disowned():
+    right, false = trouble.Figure("a", 1, 1), trouble.Figure("b", 1, 2)
+    assert trouble.Run("t", "c", [right], None).result() == "true"
+    assert trouble.Run("t", "c", [right, false], None).result() == "FALSE: b 2, record 1"
+    assert trouble.Run("t", "c", [right, false], "ports").result() == "says that it is no measurement: ports"
+    assert trouble.Run("t", "c", [right], "ports", "status 0").result() == "FALSE: status 0"
+    assert not trouble.Run("t", "c", [], None).is_true()
+
+
+def test_a_false_run_is_made_again_if_others_used_the_machine(monkeypatch):
+    runs = []
+
+    def make():
+        runs.append(trouble.Run("t", "c", [trouble.Figure("a", 1, 2)], None))
+        return runs[-1]
+
+    monkeypatch.setattr(trouble, "used_seconds", lambda: 0)
+    assert trouble.attempt(make).others == 0 and len(runs) == 1
+    monkeypatch.setattr(trouble, "used_seconds", lambda: 2 * time.monotonic())
+    assert trouble.attempt(make).others > 1 and len(runs) == 1 + trouble.TRIES
+
+
+# ---- records ----
+
+
+def test_the_witness_writes_down_what_it_receives_and_sends():
+    with trouble.Witness(wrong_every=100) as witness, socket.create_connection((witness.address, witness.port)) as sock:
+        sock.sendall(bytes(64 * 5))
+        echo = b""
+        while len(echo) < 64 * 5:
+            echo += sock.recv(1 << 16)
+        witness.stand_still()
+        sock.sendall(bytes(64))
+        assert [place for place, byte in enumerate(echo) if byte] == [99, 199, 299]
+        assert (witness.messages(), witness.echoes(), witness.wrong) == (5, 5, 3)
+        witness.read_the_rest()
+        assert (witness.messages(), witness.echoes()) == (6, 5)
+
+
+@pytest.mark.usefixtures("own_network")
+def test_segments_are_written_down_with_the_kernels_stamps():
+    with trouble.Witness() as witness, trouble.Segments(witness.port) as segments:
+        before_ns = time.time_ns()
+        with socket.create_connection((witness.address, witness.port)) as sock:
+            port = sock.getsockname()[1]
+            sock.sendall(b"hello")
+            assert sock.recv(5) == b"hello"
+            after_ns = time.time_ns()
+            time.sleep(0.3)
+    assert before_ns <= segments.syn[port] <= segments.answer[port] <= segments.payload[port] <= after_ns
+    assert len(segments.connecting_us()) == 1
+
+
+# ---- clients ----
+
+
+@pytest.mark.parametrize("name", ["bench, closed loop", "bench, open loop", "ping"])
+@pytest.mark.usefixtures("own_network")
+def test_a_client_that_takes_back_what_was_under_way_is_found_out(judge, name):
+    run = trouble.interrupted(judge(TAKES_BACK), name, trouble.signal.SIGINT)
+    assert {figure.name for figure in run.figures if not figure.is_true()} >= {"unfinished", "oldest"}
+    assert not run.is_true()
+
+
+@pytest.mark.parametrize("name", trouble.COMMANDS)
+@pytest.mark.usefixtures("own_network")
+def test_the_counts_of_an_interrupted_run_are_the_records(judge, name):
+    """Its times depend on this machine."""
+    run = trouble.interrupted(judge(), name, trouble.signal.SIGTERM)
+    assert [figure.words() for figure in run.figures if figure.name in ("sent", "echoes", "unfinished")
+            and not figure.is_true()] == []
+    assert run.wrong is None
+
+
+def test_a_client_that_keeps_a_wrong_byte_to_itself_is_found_out(judge):
+    assert not trouble.wrong_bytes(judge('said["wrong_bytes"] -= 1')).figures[0].is_true()
+    assert trouble.wrong_bytes(judge()).figures[0].is_true()
+
+
+def test_a_server_that_does_not_close(judge):
+    assert trouble.no_fin(judge()).is_true()
+    assert not trouble.no_fin(judge('said["connection_errors"] = {}')).is_true()
+
+
+# ---- the page ----
+
+
+def test_the_table_replaces_the_one_before(tmp_path, monkeypatch):
+    page = tmp_path / "PAGE.md"
+    page.write_text(f"Before.\n\n{measuring_page.BEGIN}\n{measuring_page.END}\n\nBehind.\n")
+    monkeypatch.setattr(measuring_page, "FIGURES", tmp_path)
+    monkeypatch.setattr(measuring_page, "TROUBLE_PAGE", page)
+    promise = {"promise": "it is", "evidence": "2 runs", "result": "reached"}
+    for cell in ("one", "two"):
+        table = {"title": "", "text": "", "head": ["a", "b"], "rows": [[cell, "c"]]}
+        measuring_page.write_trouble("./dev bench truth --only trouble", [promise], table)
+    text = page.read_text()
+    assert text.startswith("Before.\n") and text.endswith("\nBehind.\n")
+    assert "| two | c |" in text and "| one |" not in text
+    assert json.loads((tmp_path / "trouble.json").read_text())["rows"] == [promise]
