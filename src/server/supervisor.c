@@ -404,12 +404,29 @@ MUST_USE static int loop(struct supervisor *supervisor)
 	return rc;
 }
 
+/*
+ * Handles signals while the first worker starts. Returns 0, or -EINTR: INT or TERM came before a
+ * client can have been served, or a second time.
+ */
+MUST_USE static int hear_signals_at_start(struct supervisor *supervisor)
+{
+	struct server *server = supervisor->server;
+	struct server_asked asked = server_hear_signals(server);
+	bool is_draining = server->drain.phase == DRAIN_DRAINING;
+	if (asked.new_phase && (!is_draining || !crew_any_serves(&supervisor->crew)))
+		return -EINTR;
+	if (asked.new_phase) {
+		admission_stop(&supervisor->accept.admission); /* before it is said */
+		server_say_phase(server, crew_count_clients(&supervisor->crew));
+	}
+	return reap_all(supervisor);
+}
+
 /* Waits until one worker serves. Returns 0, -EINTR, or the code with which the first failed. */
 MUST_USE static int await_first(struct supervisor *supervisor)
 {
-	struct server *server = supervisor->server;
 	struct pollfd ready[] = {
-		{ .fd = server->signals_fd, .events = POLLIN },
+		{ .fd = supervisor->server->signals_fd, .events = POLLIN },
 		{ .fd = supervisor->crew.news.fd, .events = POLLIN },
 	};
 	int rc = 0;
@@ -419,7 +436,7 @@ MUST_USE static int await_first(struct supervisor *supervisor)
 			rc = io_wait(ready, ARRAY_LEN(ready), CLOCK_NEVER);
 		news_end_sleep(&supervisor->crew.news);
 		if (rc >= 0)
-			rc = server_hear_signals(server).new_phase ? -EINTR : reap_all(supervisor);
+			rc = hear_signals_at_start(supervisor);
 	}
 	if (rc >= 0 && supervisor->n_alive == 0)
 		rc = supervisor->start_code < 0 ? supervisor->start_code : -ECHILD;

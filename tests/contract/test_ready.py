@@ -7,12 +7,13 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
 import pytest
 
-from harness import PATIENCE, cleanup, wait_until
+from harness import PATIENCE, cleanup, recv_exactly, wait_until
 from refusals import refuse
 from starting import Starting
 
@@ -143,6 +144,25 @@ def test_a_signal_while_the_workers_start_ends_it_at_once(stopping, number):
     server, _ = stopping
     assert server.end(number) == -number
     assert server.log() == ""
+
+
+@workers
+def test_a_signal_after_the_first_worker_has_served_is_a_drain(start, tmp_path):
+    """The supervisor, held up since it started the worker, does not know yet that it serves."""
+    path = tmp_path / "socket"
+    prefix = strace("-e", "trace=clone", "-e", "inject=clone:delay_exit=2s:when=1")
+    server = start(f"unix:{path}", "--workers", "1", "--max-clients", "1", prefix=prefix)
+    wait_until(path.is_socket, "the server to listen")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(PATIENCE)
+        client.connect(str(path))
+        client.sendall(b"hello")
+        assert recv_exactly(client, 5) == b"hello"
+        server.send(signal.SIGTERM)
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b""
+    assert server.wait() == 0
+    assert server.log_lines("SIGTERM: no new clients; ")
 
 
 @pytest.mark.engines("prefork", "epoll", "uring")
