@@ -109,6 +109,11 @@ def test_if_the_supervisor_cannot_be_set_up_it_does_not_start(start, call):
 # ---- the first worker ----
 
 
+def is_listening(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
 @pytest.fixture
 def stopping(start, tmp_path):
     """A server whose one worker is stopped at its first call, and the pid of that worker."""
@@ -148,11 +153,11 @@ def test_a_signal_while_the_workers_start_ends_it_at_once(stopping, number):
 
 @workers
 def test_a_signal_after_the_first_worker_has_served_is_a_drain(start, tmp_path):
-    """The supervisor, held up since it started the worker, does not know yet that it serves."""
+    """The supervisor, held up in its wait for the worker, does not know yet that it serves."""
     path = tmp_path / "socket"
-    prefix = strace("-e", "trace=clone", "-e", "inject=clone:delay_exit=2s:when=1")
+    prefix = strace("-e", "trace=poll,ppoll", "-e", "inject=poll,ppoll:delay_exit=1s")
     server = start(f"unix:{path}", "--workers", "1", "--max-clients", "1", prefix=prefix)
-    wait_until(path.is_socket, "the server to listen")
+    wait_until(lambda: is_listening(path), "the server to listen")
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(PATIENCE)
         client.connect(str(path))

@@ -767,9 +767,14 @@ static void log_to_socket(const void *argument)
 	log_without_waiting(pair[0], pair[1], true);
 }
 
-TEST(a_terminal_or_socket_that_stalls_gets_whole_lines_and_a_count_of_others)
+TEST(a_terminal_that_stalls_gets_whole_lines_and_a_count_of_others)
 {
+	unit_need_terminal();
 	unit_in_child(log_to_terminal, NULL);
+}
+
+TEST(a_socket_that_stalls_gets_whole_lines_and_a_count_of_others)
+{
 	unit_in_child(log_to_socket, NULL);
 }
 
@@ -1118,7 +1123,8 @@ int main(void)
 		LOG_TEST(a_line_that_another_program_has_left_is_ended),
 		LOG_TEST(what_another_process_has_dropped_is_told_once_by_the_next_that_writes),
 		LOG_TEST(a_child_does_not_write_what_its_parent_holds),
-		LOG_TEST(a_terminal_or_socket_that_stalls_gets_whole_lines_and_a_count_of_others),
+		LOG_TEST(a_terminal_that_stalls_gets_whole_lines_and_a_count_of_others),
+		LOG_TEST(a_socket_that_stalls_gets_whole_lines_and_a_count_of_others),
 		LOG_TEST(a_signal_that_has_come_ends_the_wait_of_an_error),
 		LOG_TEST(lines_that_are_held_are_one_write_when_they_are_released),
 		LOG_TEST(records_that_are_held_are_whole_in_json_too),

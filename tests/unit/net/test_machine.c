@@ -141,28 +141,33 @@ TEST(descriptors_that_are_open_are_counted)
 	unit_in_child(count_open, NULL);
 }
 
-static bool can_mount(void)
+/* In a mount namespace of our own, or others would miss their /proc, too. */
+static bool hide_proc(void)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", "/proc", "tmpfs", 0, NULL) == 0;
+}
+
+static bool can_hide_proc(void)
 {
 	int status = -1;
 	pid_t pid = fork();
 	if (pid == 0)
-		_exit(unshare(CLONE_NEWNS) == 0 ? 0 : 1);
+		_exit(hide_proc() ? 0 : 1);
 	return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 static void count_open_without_proc(const void *argument)
 {
-	UNIT_CHILD_MUST(unshare(CLONE_NEWNS) == 0);
-	/* Or others would miss their /proc, too. */
-	UNIT_CHILD_MUST(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-	UNIT_CHILD_MUST(mount("none", "/proc", "tmpfs", 0, NULL) == 0);
+	UNIT_CHILD_MUST(hide_proc());
 	count_open(argument);
 }
 
 TEST(descriptors_that_are_open_are_counted_without_proc_too)
 {
-	if (!can_mount())
-		unit_skip("cannot make a mount namespace");
+	if (!can_hide_proc())
+		unit_skip("cannot mount anything over /proc in a namespace of its own");
 	unit_in_child(count_open_without_proc, NULL);
 }
 

@@ -168,6 +168,7 @@ static void write_to_stalled(const struct output *out)
 
 TEST(nothing_waits_for_a_reader_and_the_open_file_stays_as_it_was)
 {
+	unit_need_terminal();
 	try_all(write_to_stalled);
 }
 
@@ -231,6 +232,7 @@ static void write_to_master(const void *argument)
 /* Opening it would make another terminal. */
 TEST(the_master_of_a_terminal_stays_the_same)
 {
+	unit_need_terminal();
 	unit_in_child(write_to_master, NULL);
 }
 
@@ -251,6 +253,7 @@ static void write_to_nobody(const struct output *out)
 
 TEST(a_reader_that_is_gone_is_an_error)
 {
+	unit_need_terminal();
 	try_all(write_to_nobody);
 }
 
@@ -303,6 +306,7 @@ static void write_bulk(const struct output *out)
 
 TEST(what_is_to_be_written_as_a_whole_waits_and_comes_as_it_was)
 {
+	unit_need_terminal();
 	try_all(write_bulk);
 }
 
@@ -326,6 +330,7 @@ static void end_a_wait(const struct output *out)
 
 TEST(a_signal_ends_the_wait_for_a_reader)
 {
+	unit_need_terminal();
 	try_all(end_a_wait);
 }
 
