@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/units.h"
+#include "cli/bench_manual.h"
 #include "cli/facts.h"
 #include "cli/measuring.h"
 #include "cli/target.h"
@@ -30,6 +31,7 @@ enum {
 	START_AT,
 	WAIT,
 	NO_RECONNECT,
+	RESET,
 	SOURCE,
 	JSON,
 	HLOG,
@@ -141,13 +143,21 @@ static const struct option_row options[N_OPTIONS] = {
 		.details = "Do without a connection that has failed; without any left, the run "
 			   "ends.",
 	},
+	[RESET] = {
+		.name = "reset",
+		.kind = OPTION_FLAG,
+		.help = "with --churn, close connections by RST",
+		.details = "With --churn, close a connection by RST when its message is back, and "
+			   "do not wait for the server's FIN. Its port is free at once; closed by "
+			   "FIN it is not for a minute (TIME_WAIT). The server sees a reset.",
+	},
 	[SOURCE] = {
 		.name = "source",
 		.kind = OPTION_TEXT,
-		.value_name = "ADDRESS",
-		.help = "connect from this address of ours",
-		.details = "Connect from ADDRESS, which must be this machine's. One address has "
-			   "some 28,000 ports for connections to one server.",
+		.value_name = "ADDRESS[,ADDRESS]...",
+		.help = "connect from these addresses of this machine, in turn",
+		.details = "Connect from ADDRESS, which must be this machine's; from several, in "
+			   "turn. One address has some 28,000 ports for connections to one server.",
 	},
 	[JSON] = MEASURING_JSON_ROW,
 	[HLOG] = {
@@ -370,7 +380,7 @@ MUST_USE static enum status read_start(const char *text, uint64_t *ret_ns)
 static enum status run(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
-	struct addr source;
+	struct addr sources[BENCH_SOURCES_MAX];
 	struct bench_config config = {
 		.n_connections = values[CONNECTIONS],
 		.size = values[SIZE],
@@ -382,6 +392,7 @@ static enum status run(const struct arguments *arguments)
 		.wait_ns = values[WAIT],
 		.seed = facts_seed(arguments, SEED),
 		.churns = values[CHURN],
+		.resets = values[RESET],
 		.reconnects = !values[NO_RECONNECT],
 		.is_quiet = values[QUIET],
 		.shows_progress = values[PROGRESS],
@@ -390,12 +401,16 @@ static enum status run(const struct arguments *arguments)
 		log_error("--duration: nothing can be measured in no time");
 		return STATUS_USAGE;
 	}
+	if (config.resets && !config.churns) {
+		log_error("--reset needs --churn: other connections stay open");
+		return STATUS_USAGE;
+	}
 	enum status status =
 		target_read(&bench_command, arguments, IPV4, IPV6, &config.server, &config.family);
 	if (status == STATUS_OK && arguments->texts[SOURCE] != NULL) {
-		status = target_read_source(arguments->texts[SOURCE], &config.server,
-					    &config.family, &source);
-		config.source = &source;
+		status = target_read_sources(arguments->texts[SOURCE], &config.server,
+					     &config.family, sources, &config.n_sources);
+		config.sources = sources;
 	}
 	if (status == STATUS_OK && arguments->texts[START_AT] != NULL)
 		status = read_start(arguments->texts[START_AT], &config.start_at_ns);
@@ -404,100 +419,16 @@ static enum status run(const struct arguments *arguments)
 	return bench_and_report(arguments, &config);
 }
 
-static const char *const description[] = {
-	"Puts load on an echo server and reports how many echoes came back and how long they took. "
-	"Every byte is compared, always: the payload depends on the seed, the connection and the "
-	"offset, so that a byte that is lost, doubled, changed or somebody else's is told apart.",
-	"By default it is a closed loop: each connection sends its next message when the last is "
-	"back. While the server stands still nobody asks anything of it, so its worst moments are "
-	"counted once for each connection (coordinated omission). With --rate it is an open loop: "
-	"messages are due at fixed times, and count from then.",
-	"A run in which the client was the limit says so, and is no measurement of the server.",
-	TARGET_PARAGRAPH,
-	NULL,
-};
-
-static const char *const signals[] = {
-	"INT (^C), TERM: end, with the report of what was done. What is under way has a second to "
-	"come back; then it is unfinished, or failed if it is older than --wait.",
-	"QUIT (^\\): print a line of figures, and go on.",
-	MEASURING_SIGNALS_BEFORE,
-	NULL,
-};
-
-static const char *const failures[] = {
-	"no_reply: a message was not back within --wait.",
-	"mismatch: a byte was wrong; the first of them is described.",
-	"ended: the server ended the connection.",
-	"never_sent: a message was due and could not be sent at all, because those before it were "
-	"not back. It is not in `sent'.",
-	"no_fin: with --churn, the server did not close within --wait after us.",
-	"ERR_QUEUE_FULL: the queue of a unix socket stayed full for --wait.",
-	"Others are the names of errors that the kernel has, as ECONNRESET and ECONNREFUSED.",
-	"EADDRNOTAVAIL (no free port), EMFILE and their like: this machine's, status 4 if alone.",
-	"Where no message was under way, as in no_fin, they are connection errors, and status 1 "
-	"too.",
-	"After each of them its connection is opened again, unless --no-reconnect is given.",
-	NULL,
-};
-
-static const char *const json[] = {
-	MEASURING_JSON_FACTS,
-	"command, target, mode (closed or open), connections, size, depth, threads, seed, churn, "
-	"warmup_seconds: what was run; rate_wanted: the rate that was asked for, or null.",
-	MEASURING_JSON_COUNTS,
-	"response_us, service_us, lateness_us, connect_us: min, mean, p50, p90, p99, p99.9, p99.99 "
-	"and max in microseconds, or null where there were none.",
-	"start_wanted: what --start-at said, in UTC, or null; start_late_us: the run began so long "
-	"after it; clock: whether this machine's clock is synchronised, and how wrong it may be "
-	"then, max_error_us, by the kernel's estimate (adjtimex(2)), or null.",
-	MEASURING_JSON_KERNEL,
-	"client_cpu_share: of a core, all threads together; client_spin_share: the part of it "
-	"spent waiting without sleeping for messages to be due; client_bound: why the client was "
-	"the limit, or null.",
-	"histogram, service_histogram, lateness_histogram, connect_histogram: every count of these "
-	"times, in the compressed text of HdrHistogram, or null.",
-	MEASURING_JSON_SERIES,
-	NULL,
-};
-
-static const struct man_section sections[] = {
-	{ "SIGNALS", signals },
-	{ "FAILURES", failures },
-	{ "JSON", json },
-	{ 0 },
-};
-
-static const struct man_example examples[] = {
-	{ "tcpecho bench -c 64", "64 connections, as fast as the server goes, for ten seconds." },
-	{ "tcpecho bench -c 100 -r 5k -d 1m --json echo.example.org 7",
-	  "Five thousand messages per second over a hundred connections, for a program to read." },
-	{ "tcpecho bench -c 64 --start-at 2026-11-26T12:00:00Z --json echo.example.org",
-	  "The same on several machines: they begin together." },
-	{ "tcpecho bench -c 32 --churn -d 5s --max-p99 20ms",
-	  "New connections all the time; status 1 if one in a hundred takes more than 20 ms." },
-	{ 0 },
-};
-
-static const char *const diagnostics[] = {
-	"the 99th percentile is 1234.5 us, more than 1ms",
-	"812.0 echoes per second, fewer than 1000",
-	"the client was the limit: a thread of the client used 99 % of its core",
-	"--start-at 2026-11-26T12:00:00Z: is over, by this machine's clock",
-	"The first two are status 1, the third, with --strict, status 4, the last 2.",
-	NULL,
-};
-
 const struct command bench_command = {
 	.name = "bench",
 	.summary = "verified load, and how the server bears it",
 	.operands = "[HOST [PORT]]",
 	.options = options,
 	.n_options = N_OPTIONS,
-	.description = description,
+	.description = bench_description,
 	.has_page = true,
-	.sections = sections,
-	.examples = examples,
-	.diagnostics = diagnostics,
+	.sections = bench_sections,
+	.examples = bench_examples,
+	.diagnostics = bench_diagnostics,
 	.run = run,
 };

@@ -109,23 +109,48 @@ enum status target_read(const struct command *command, const struct arguments *a
 	return status == STATUS_OK ? parse_server(command, arguments, ret_spec) : status;
 }
 
-enum status target_read_source(const char *text, const struct addr_spec *server, int *family,
-			       struct addr *ret_source)
+/* One address, of the family of *family, which it decides if that is AF_UNSPEC. */
+MUST_USE static enum status read_source(const char *text, size_t length, int *family,
+					struct addr *ret_source)
 {
 	struct addr list[ADDR_MAX_RESOLVED];
 	struct addr_spec spec = { .kind = ADDR_HOST };
-	if (server->kind == ADDR_UNIX) {
-		log_error("--source does not apply to a unix socket");
-		return STATUS_USAGE;
-	}
 	int rc = ERR_NO_SUCH_HOST;
-	if (snprintf(spec.host, sizeof(spec.host), "%s", text) < (int)sizeof(spec.host))
+	if (length > 0 && length < sizeof(spec.host)) {
+		memcpy(spec.host, text, length);
 		rc = addr_resolve(&spec, *family, list);
+	}
 	if (rc < 0) {
-		log_error("--source %.300s: %s%s", text, err_text(rc).text, err_remedy(rc));
+		log_error("--source %.*s: %s%s", length < 300 ? (int)length : 300, text,
+			  err_text(rc).text, err_remedy(rc));
 		return err_is_local(rc) ? STATUS_MACHINE : STATUS_NO_CONNECTION;
 	}
 	*ret_source = list[0];
 	*family = list[0].any.sa_family;
+	return STATUS_OK;
+}
+
+enum status target_read_sources(const char *text, const struct addr_spec *server, int *family,
+				struct addr ret_sources[BENCH_SOURCES_MAX], size_t *ret_n)
+{
+	size_t n = 0;
+	if (server->kind == ADDR_UNIX) {
+		log_error("--source does not apply to a unix socket");
+		return STATUS_USAGE;
+	}
+	for (;;) {
+		size_t length = strcspn(text, ",");
+		if (n == BENCH_SOURCES_MAX) {
+			log_error("--source: at most %d addresses", BENCH_SOURCES_MAX);
+			return STATUS_USAGE;
+		}
+		enum status status = read_source(text, length, family, &ret_sources[n++]);
+		if (status != STATUS_OK)
+			return status;
+		if (text[length] == '\0')
+			break;
+		text += length + 1;
+	}
+	*ret_n = n;
 	return STATUS_OK;
 }

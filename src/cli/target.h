@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/status.h"
 #include "cli/command.h"
+#include "client/bench.h"
 #include "net/addr.h"
 
 /* The rows of --ipv4 and --ipv6. */
@@ -38,11 +39,11 @@ MUST_USE enum status target_read(const struct command *command, const struct arg
 				 int *ret_family);
 
 /*
- * Looks up the value of --source. *family is the family of the server's addresses, AF_UNSPEC for
- * any, and becomes that of the source, because a connection has one. What is wrong is said. Returns
- * STATUS_OK, STATUS_USAGE, STATUS_NO_CONNECTION (unknown name) or STATUS_MACHINE.
+ * Reads the addresses of --source, with commas between them: all of the family of *family, which
+ * the first decides if that is AF_UNSPEC. Returns STATUS_OK, or says what is wrong.
  */
-MUST_USE enum status target_read_source(const char *text, const struct addr_spec *server,
-					int *family, struct addr *ret_source);
+MUST_USE enum status target_read_sources(const char *text, const struct addr_spec *server,
+					 int *family, struct addr ret_sources[BENCH_SOURCES_MAX],
+					 size_t *ret_n);
 
 #endif

@@ -252,15 +252,16 @@ static void judge_client(struct bench *bench, const struct own_use *use)
 	char *text = report->client_bound;
 	size_t size = sizeof(report->client_bound);
 	int limit = local_failure(result);
-	if (limit != 0)
+	if (limit != 0) {
 		snprintf(text, size, "%s%s", err_text(limit).text, dial_remedy(limit));
-	else if (late_ns > LATENESS_NS && late_ns > usual_ns / 10)
+		return;
+	}
+	if (late_ns > LATENESS_NS && late_ns > usual_ns / 10)
 		snprintf(text, size,
 			 "one message in a hundred left %.1f us late or more, by the client's own "
 			 "doing",
 			 clock_us(late_ns));
-	else
-		own_limit(use, !bench->plan.is_open, report->client_bound);
+	own_limit(use, !bench->plan.is_open, text);
 }
 
 static uint64_t later(uint64_t a_ns, uint64_t b_ns)
@@ -300,7 +301,8 @@ static void explain_wrong(struct bench *bench, struct wrong_evidence *wrong)
 	if (wrong == NULL)
 		return;
 	if (bench->wrong.text[0] == '\0')
-		bench->wrong = wrong_explain(wrong, &bench->plan.server, bench->plan.source);
+		bench->wrong =
+			wrong_explain(wrong, &bench->plan.server, load_source(&bench->plan, 0));
 	snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s", bench->wrong.text);
 }
 
@@ -387,7 +389,7 @@ MUST_USE static enum status find_server(struct bench *bench)
 	const struct dial_request request = {
 		.server = &config->server,
 		.family = config->family,
-		.source = config->source,
+		.source = load_source(&bench->plan, 0),
 		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
 	};
 	live_dial(&bench->live, &config->server);
@@ -408,7 +410,8 @@ static void make_plan(struct bench *bench)
 	uint64_t n_threads = config->n_threads < config->n_connections ? config->n_threads
 								       : config->n_connections;
 	bench->plan = (struct load_plan){
-		.source = config->source,
+		.sources = config->sources,
+		.n_sources = config->n_sources,
 		.size = config->size,
 		.depth = config->churns ? 1 : (uint32_t)config->depth,
 		.n_threads = (uint32_t)n_threads,
@@ -416,6 +419,7 @@ static void make_plan(struct bench *bench)
 		.wait_ns = config->wait_ns,
 		.is_open = config->rate != 0,
 		.churns = config->churns,
+		.resets = config->resets,
 		.reconnects = config->reconnects,
 		.schedule = {
 			.per_second = config->rate,

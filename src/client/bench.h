@@ -19,14 +19,16 @@
 #include "net/tcpinfo.h"
 
 #define BENCH_THREADS_MOST     64
+#define BENCH_SOURCES_MAX      64
 #define BENCH_CONNECTIONS_MOST UINT64_C(1000000)
 #define BENCH_DEPTH_MOST       1024
 #define BENCH_SIZE_MOST        (UINT64_C(16) * 1024 * 1024)
 
 struct bench_config {
-	struct addr_spec server;   /* of the kinds ADDR_HOST and ADDR_UNIX */
-	int family;                /* AF_UNSPEC, AF_INET or AF_INET6 */
-	const struct addr *source; /* where to connect from; NULL: anywhere */
+	struct addr_spec server;    /* of the kinds ADDR_HOST and ADDR_UNIX */
+	int family;                 /* AF_UNSPEC, AF_INET or AF_INET6 */
+	const struct addr *sources; /* where to connect from, in turn */
+	size_t n_sources;           /* 0: anywhere */
 	uint64_t n_connections;
 	uint64_t size;  /* bytes of a message */
 	uint64_t depth; /* messages of one connection under way at a time */
@@ -37,6 +39,7 @@ struct bench_config {
 	uint64_t seed;
 	uint64_t start_at_ns;        /* since the epoch; 0: as soon as all are ready */
 	bool churns;                 /* a connection for each message */
+	bool resets;                 /* which is closed by RST */
 	bool reconnects;             /* those that failed */
 	bool is_quiet;               /* no line each second */
 	bool shows_progress;         /* a line each second also where there is no terminal */

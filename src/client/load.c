@@ -412,6 +412,6 @@ bool load_explain(struct load *loads, uint32_t n, struct wrong_text *ret_text)
 	}
 	if (found == NULL)
 		return false;
-	*ret_text = wrong_explain(&found->wrong, &found->plan->server, found->plan->source);
+	*ret_text = wrong_explain(&found->wrong, &found->plan->server, load_source(found->plan, 0));
 	return true;
 }

@@ -32,14 +32,16 @@
 /* What all threads of a run have in common: set before they start, but for the atomic ones. */
 struct load_plan {
 	struct addr server;
-	const struct addr *source; /* where to connect from; NULL: anywhere */
-	uint64_t size;             /* of a message, in bytes */
-	uint32_t depth;            /* messages of one connection that are under way at a time */
+	const struct addr *sources; /* where to connect from, in turn */
+	size_t n_sources;           /* 0: anywhere */
+	uint64_t size;              /* of a message, in bytes */
+	uint32_t depth;             /* messages of one connection that are under way at a time */
 	uint32_t n_threads;
 	uint64_t seed;
 	uint64_t wait_ns; /* a message that is not back after so long has failed; 0: never */
 	bool is_open;     /* open loop */
 	bool churns;
+	bool resets;     /* those connections are closed by RST */
 	bool reconnects; /* a connection that has failed is opened again */
 
 	/* rate, and the number of connections; its start is known once start_ns is. */
@@ -56,6 +58,12 @@ static inline uint64_t load_begin_ns(const struct load_plan *plan)
 {
 	uint64_t start_ns = atomic_load(&plan->start_ns);
 	return start_ns != 0 ? start_ns + plan->warmup_ns : CLOCK_NEVER;
+}
+
+/* Where the n-th connection comes from; NULL: anywhere. */
+static inline const struct addr *load_source(const struct load_plan *plan, uint64_t n)
+{
+	return plan->n_sources > 0 ? &plan->sources[n % plan->n_sources] : NULL;
 }
 
 /* Can a message be sent later than it is due? If not, its service time is not recorded as well. */

@@ -2,7 +2,9 @@
 #include "client/own_limit.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/compiler.h"
@@ -21,11 +23,8 @@
 /* More than this of its time waiting for a processor, and its figures are not the server's. */
 #define WAITED_SHARE 0.1
 
-/* connect(2) takes longer than this on the average only where it searches for a free port. */
-#define CONNECT_NS (CLOCK_NS_PER_MS / 2)
-
-/* More than this of a thread's time in connect(2) is much. */
-#define CONNECT_SHARE 0.05
+/* More than this of the time of its threads looking for a free port. */
+#define SEARCHED_SHARE 0.1
 
 void own_use_begin(struct own_use *ret_use)
 {
@@ -81,8 +80,8 @@ void own_use_add(struct own_use *all, const struct own_use *thread)
 	all->longest_ns = larger(all->longest_ns, thread->longest_ns);
 	all->gaps_ns = larger(all->gaps_ns, thread->gaps_ns);
 	all->suspended_ns = larger(all->suspended_ns, thread->suspended_ns);
-	all->n_connects += thread->n_connects;
-	all->connects_ns += thread->connects_ns;
+	all->n_searches += thread->n_searches;
+	all->searched_ns += thread->searched_ns;
 	all->busiest = thread->busiest > all->busiest ? thread->busiest : all->busiest;
 	all->waited = thread->waited > all->waited ? thread->waited : all->waited;
 }
@@ -96,41 +95,58 @@ static double allowed_cores(void)
 
 static bool is_out_of_ports(const struct own_use *all)
 {
-	return all->n_connects > 0 && all->connects_ns / all->n_connects > CONNECT_NS &&
-	       (double)all->connects_ns >
-		       CONNECT_SHARE * (double)all->elapsed_ns * (double)all->n_threads;
+	return (double)all->searched_ns >
+	       SEARCHED_SHARE * (double)all->elapsed_ns * (double)all->n_threads;
+}
+
+/* Appends a reason to those that are there. */
+PRINTF_LIKE(2, 3)
+static void add_reason(char text[OWN_LIMIT_SIZE], const char *format, ...)
+{
+	size_t n = strlen(text);
+	va_list values;
+	if (n > 0)
+		n += (size_t)snprintf(text + n, OWN_LIMIT_SIZE - n, "; ");
+	if (n >= OWN_LIMIT_SIZE)
+		return;
+	va_start(values, format);
+	vsnprintf(text + n, OWN_LIMIT_SIZE - n, format, values);
+	va_end(values);
+}
+
+/* What all threads worked, and could have worked, in cores. */
+static void add_work(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE])
+{
+	double cores = allowed_cores(), n_threads = (double)all->n_threads;
+	double usable = cores < n_threads ? cores : n_threads;
+	double worked = (double)(all->cpu_ns - all->spun_ns) / (double)larger(all->elapsed_ns, 1);
+	if (worked > BUSY_SHARE * usable && all->n_threads > 1)
+		add_reason(text, "its threads used %.0f %% of the %.1f cores that they can use",
+			   worked / usable * 100, usable);
+	else if (worked > BUSY_SHARE * usable || (is_busy_bound && all->busiest > BUSY_SHARE))
+		add_reason(text, "a thread of the client used %.0f %% of its core",
+			   all->busiest / (usable < 1 ? usable : 1) * 100);
 }
 
 bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE])
 {
-	double cores = allowed_cores();
-	double used = all->elapsed_ns > 0 ? (double)all->cpu_ns / (double)all->elapsed_ns : 0;
-	double usable = cores < (double)all->n_threads ? cores : (double)all->n_threads;
-	double worked = used - used * (double)all->spun_ns / (double)larger(all->cpu_ns, 1);
-	*text = '\0';
 	if (all->suspended_ns > LONG_GAP_NS)
-		snprintf(text, OWN_LIMIT_SIZE, "this machine was suspended for %.1f s",
-			 clock_s(all->suspended_ns));
-	else if (all->longest_ns > LONG_GAP_NS)
-		snprintf(text, OWN_LIMIT_SIZE,
-			 "the client stood still (stopped, preempted or suspended) for %.1f ms in "
-			 "all, the longest time %.1f ms",
-			 clock_us(all->gaps_ns) / 1e3, clock_us(all->longest_ns) / 1e3);
-	else if (all->waited > WAITED_SHARE)
-		snprintf(text, OWN_LIMIT_SIZE,
-			 "a thread of the client waited for a core for %.0f %% of the time",
-			 all->waited * 100);
-	else if (is_out_of_ports(all))
-		snprintf(text, OWN_LIMIT_SIZE,
-			 "connect(2) took %.1f ms on the average to find a free local port",
-			 clock_us(all->connects_ns / all->n_connects) / 1e3);
-	else if (worked > BUSY_SHARE * usable)
-		snprintf(text, OWN_LIMIT_SIZE,
-			 "the client used %.0f %% of a core, of %.0f %% that its %" PRIu64
-			 " threads can use",
-			 worked * 100, usable * 100, all->n_threads);
-	else if (is_busy_bound && all->busiest > BUSY_SHARE)
-		snprintf(text, OWN_LIMIT_SIZE, "a thread of the client used %.0f %% of its core",
-			 all->busiest * 100);
+		add_reason(text, "this machine was suspended for %.1f s",
+			   clock_s(all->suspended_ns));
+	if (is_out_of_ports(all))
+		add_reason(text,
+			   "this machine's ports are used up: %" PRIu64 " calls of connect(2) "
+			   "took %.1f ms each (several --source, or --reset)",
+			   all->n_searches,
+			   clock_us(all->searched_ns / larger(all->n_searches, 1)) / 1e3);
+	if (all->longest_ns > LONG_GAP_NS)
+		add_reason(text,
+			   "the client stood still (stopped, preempted or suspended) for %.1f ms "
+			   "in all, the longest time %.1f ms",
+			   clock_us(all->gaps_ns) / 1e3, clock_us(all->longest_ns) / 1e3);
+	if (all->waited > WAITED_SHARE)
+		add_reason(text, "a thread of the client waited for a core for %.0f %% of the time",
+			   all->waited * 100);
+	add_work(all, is_busy_bound, text);
 	return *text != '\0';
 }

@@ -18,6 +18,9 @@
 /* If a thread runs so much later than it wanted to, it stood still. */
 #define OWN_GAP_NS UINT64_C(10000000)
 
+/* connect(2) takes longer than this only where it searches for a free port. */
+#define OWN_CONNECT_NS UINT64_C(1000000)
+
 struct own_use {
 	uint64_t n_threads;    /* added up */
 	uint64_t elapsed_ns;   /* of the longest */
@@ -26,8 +29,8 @@ struct own_use {
 	uint64_t longest_ns;   /* longest gap: stopped, preempted or suspended */
 	uint64_t gaps_ns;      /* all gaps of the thread with most of them */
 	uint64_t suspended_ns; /* the machine slept */
-	uint64_t n_connects;   /* calls of connect(2) */
-	uint64_t connects_ns;  /* time in them */
+	uint64_t n_searches;   /* calls of connect(2) that took longer than OWN_CONNECT_NS */
+	uint64_t searched_ns;  /* time in them */
 	double busiest;        /* maximum share of a core that a thread used, without spinning */
 	double waited;         /* maximum share of its time that a thread waited for a core */
 
@@ -53,9 +56,18 @@ static inline bool own_use_look(struct own_use *use, uint64_t expected_ns, uint6
 	return true;
 }
 
+/* A call of connect(2), which does not wait for the server, took that long. */
+static inline void own_use_connect(struct own_use *use, uint64_t took_ns)
+{
+	if (took_ns < OWN_CONNECT_NS)
+		return;
+	use->n_searches++;
+	use->searched_ns += took_ns;
+}
+
 /*
- * The same for a thread that measures nothing and only watches whether the whole process stands
- * still: waiting for a processor is no gap of the others.
+ * As own_use_look(), for a thread that measures nothing and only watches whether the whole process
+ * stands still: waiting for a processor is no gap of the others.
  */
 void own_use_watch(struct own_use *use, uint64_t expected_ns, uint64_t now_ns);
 
@@ -65,14 +77,14 @@ void own_use_end(struct own_use *use);
 /* Adds one thread, which has ended, to all. */
 void own_use_add(struct own_use *all, const struct own_use *thread);
 
-/* Room for the reason. */
-#define OWN_LIMIT_SIZE 160
+/* Room for all reasons. */
+#define OWN_LIMIT_SIZE 400
 
 /*
- * Writes why the client was the limit, or "", and returns whether it was: it was stopped, preempted
- * or suspended, waited for a processor, spent its time in connect(2) looking for a port, or used
- * all processors that it may use (affinity, cgroup). is_busy_bound: a thread that is always busy is
- * a limit too, as in a closed loop.
+ * Appends to `text` why the client was the limit, with "; " between the reasons, and returns
+ * whether there is any: it was stopped, preempted or suspended, waited for a processor, searched
+ * for ports, or used all processors that it may use (affinity, cgroup). is_busy_bound: a thread
+ * that is always busy is a limit too, as in a closed loop.
  */
 bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE]);
 

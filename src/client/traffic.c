@@ -141,9 +141,9 @@ MUST_USE static int begin_to_connect(struct traffic *traffic, struct lane *lane)
 	int fd = load->first_fd;
 	if (fd < 0) {
 		uint64_t before_ns = clock_now_ns();
-		fd = connect_begin(&traffic->plan->server, traffic->plan->source);
-		load->use.n_connects++;
-		load->use.connects_ns += clock_now_ns() - before_ns;
+		fd = connect_begin(&traffic->plan->server,
+				   load_source(traffic->plan, lane->number));
+		own_use_connect(&load->use, clock_now_ns() - before_ns);
 		return fd;
 	}
 	load->first_fd = -1;
@@ -273,6 +273,11 @@ static void message_back(struct traffic *traffic, struct lane *lane)
 /* The only one, of a lane that churns: our FIN, then the server's. */
 static void finish(struct traffic *traffic, struct lane *lane)
 {
+	if (traffic->plan->resets) {
+		io_reset_on_close(lane->fd);
+		leave(traffic, lane, LANE_CLOSED);
+		return;
+	}
 	int rc = io_send_end(lane->fd);
 	if (rc < 0) {
 		traffic_fail(traffic, lane, err_name(rc));
@@ -365,7 +370,8 @@ static void receive(struct traffic *traffic, struct lane *lane, bool empties)
 		else
 			traffic_fail(traffic, lane, err_name((int)n));
 		traffic_begin(traffic, lane);
-		if (n <= 0 || ((size_t)n < TRAFFIC_RECEIVE && !empties))
+		if (n <= 0 || lane->state == LANE_CONNECTING ||
+		    ((size_t)n < TRAFFIC_RECEIVE && !empties))
 			return;
 	}
 }

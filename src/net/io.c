@@ -100,6 +100,12 @@ size_t io_unacknowledged(int fd)
 	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }
 
+void io_reset_on_close(int fd)
+{
+	const struct linger none = { .l_onoff = 1, .l_linger = 0 };
+	ignore_result(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)));
+}
+
 int io_pending_error(int fd)
 {
 	int error = 0;

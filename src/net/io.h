@@ -61,6 +61,12 @@ MUST_USE int io_make_patient(int fd, uint64_t patience_ns);
  */
 size_t io_unacknowledged(int fd);
 
+/*
+ * Closing the socket will discard what is under way and send RST instead of FIN (socket(7),
+ * SO_LINGER). Where the kernel refuses that, it is closed as usual.
+ */
+void io_reset_on_close(int fd);
+
 /* The error that waits on a socket, and takes it off (SO_ERROR, socket(7)). Returns 0 or -errno. */
 MUST_USE int io_pending_error(int fd);
 

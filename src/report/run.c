@@ -65,7 +65,7 @@ struct run_caveats run_measurement_caveats(const struct run *run)
 			 clock_s(run->result.elapsed_ns));
 	if (run->client_bound != NULL)
 		snprintf(caveats.text, sizeof(caveats.text),
-			 "no measurement of the server: %.300s%s%s", run->client_bound,
+			 "no measurement of the server: %.390s%s%s", run->client_bound,
 			 *interrupted != '\0' ? "; " : "", interrupted);
 	else
 		snprintf(caveats.text, sizeof(caveats.text), "%s", interrupted);

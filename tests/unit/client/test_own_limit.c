@@ -29,6 +29,7 @@ static void check(const struct own_use *use, bool is_closed, const char *word)
 {
 	struct own_use all = { 0 };
 	own_use_add(&all, use);
+	*text = '\0';
 	assert_true(own_limit(&all, is_closed, text) == (word != NULL));
 	if (word != NULL)
 		assert_non_null(strstr(text, word));
@@ -75,12 +76,12 @@ TEST(a_machine_that_was_suspended_is_a_limit)
 TEST(connecting_that_takes_long_by_itself_is_a_limit)
 {
 	struct own_use use = idle_thread();
-	use.n_connects = 10000;
-	use.connects_ns = use.n_connects * 30000; /* busy connecting, not searching */
+	for (int i = 0; i < 10000; i++)
+		own_use_connect(&use, 30000); /* busy connecting, not searching */
 	check(&use, true, NULL);
-	use.n_connects = 200;
-	use.connects_ns = use.n_connects * 9 * MS;
-	check(&use, true, "connect(2) took 9.0 ms on the average");
+	for (int i = 0; i < 200; i++)
+		own_use_connect(&use, 9 * MS);
+	check(&use, true, "200 calls of connect(2) took 9.0 ms each");
 }
 
 TEST(a_thread_that_is_always_busy_is_one_of_a_closed_loop)
@@ -90,6 +91,7 @@ TEST(a_thread_that_is_always_busy_is_one_of_a_closed_loop)
 	use.busiest = 0.99;
 	own_use_add(&all, &use);
 	own_use_add(&all, &other);
+	*text = '\0';
 	assert_true(own_limit(&all, true, text));
 	assert_non_null(strstr(text, "99 %"));
 }
