@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "client/dial.h"
+#include "client/kernel_view.h"
 #include "client/reconnect.h"
 #include "client/tally.h"
 #include "client/teller.h"
@@ -48,6 +49,7 @@ struct ping {
 	struct verified_stream stream;
 	uint64_t connect_ns; /* how long connecting took */
 
+	struct kernel_view kernel;
 	struct tally tally;
 	uint64_t number; /* of the message, from 1 */
 	unsigned int n_looks;
@@ -85,11 +87,7 @@ static void hear_signals(struct ping *ping)
 
 static void close_connection(struct ping *ping)
 {
-	struct ping_report *report = ping->report;
-	int fd = ping->stream.fd;
-	if (fd >= 0)
-		report->has_kernel |=
-			tcpinfo_of(fd, &report->kernel) && tcpinfo_sending_of(fd, &report->sending);
+	kernel_view_note(&ping->kernel, ping->stream.fd);
 	io_close(&ping->stream.fd);
 }
 
@@ -385,6 +383,8 @@ MUST_USE static enum status run_ping(struct ping *ping)
 	}
 	ping->report->is_interrupted = ping->ended_by != 0 && !is_count_reached(ping) &&
 				       (config->count != 0 || config->duration_ns != 0);
+	ping->report->has_kernel = kernel_view_mean(&ping->kernel, &ping->report->kernel);
+	ping->report->sending = ping->kernel.sending;
 	ping->report->deviation_ns = tally_deviation_ns(&ping->tally);
 	ping->report->verdict = judge_run(ping);
 	return STATUS_OK;

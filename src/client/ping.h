@@ -41,8 +41,8 @@ struct ping_report {
 	struct addr_text address; /* of the server, at the end */
 	uint64_t deviation_ns;    /* standard deviation of the round trips */
 	uint64_t start_ns;        /* when the first message was due, since the epoch */
-	bool has_kernel;          /* are the next two known? Of the last connection, at its end */
-	struct tcpinfo kernel;
+	bool has_kernel;          /* are the next two known? */
+	struct tcpinfo kernel;    /* of all connections: means, the minimum, the sum */
 	struct tcpinfo_sending sending;
 };
 

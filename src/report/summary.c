@@ -86,14 +86,14 @@ static void write_caveats(FILE *out, const struct run *run)
 }
 
 /* which: the connections that it is of. */
-static void write_kernel(FILE *out, const struct run *run, const char *which)
+static void write_kernel(FILE *out, const struct run *run)
 {
 	const struct tcpinfo *kernel = &run->kernel;
 	if (run->has_kernel)
 		fprintf(out,
-			"the kernel's own (TCP_INFO, %s): %.1f us smoothed, %.1f us deviation, "
-			"%.1f us least, %" PRIu64 " segments sent again\n",
-			which, clock_us(kernel->rtt_ns), clock_us(kernel->rtt_var_ns),
+			"the kernel's own (TCP_INFO, all connections): %.1f us smoothed, %.1f us "
+			"deviation, %.1f us least, %" PRIu64 " segments sent again\n",
+			clock_us(kernel->rtt_ns), clock_us(kernel->rtt_var_ns),
 			clock_us(kernel->rtt_min_ns), kernel->n_retransmits);
 }
 
@@ -115,7 +115,7 @@ void summary_write_text(FILE *out, const struct run *run)
 	write_times(out, "round trip", &result->response, run->deviation_ns);
 	if (run->churns) /* otherwise it was once, and nobody asked */
 		write_times(out, "connecting", &result->connect, 0);
-	write_kernel(out, run, "the last connection");
+	write_kernel(out, run);
 	write_seed(out, run);
 	write_caveats(out, run);
 }
@@ -185,7 +185,7 @@ void summary_write_table(FILE *out, const struct run *run)
 		write_row(out, run->rate_wanted != 0 ? "service" : "round trip", &result->service);
 	write_row(out, "lateness", &result->lateness);
 	write_row(out, "connecting", &result->connect);
-	write_kernel(out, run, "all connections");
+	write_kernel(out, run);
 	start_write_text(out, &run->start);
 	fprintf(out, "the client used %.0f %% of a core, %" PRIu64 " threads together",
 		run->cpu_share * 100, run->n_threads);

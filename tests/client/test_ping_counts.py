@@ -2,9 +2,11 @@
 """The counts of ping add up however it ends: sent = came back + failed + unfinished, in text and JSON."""
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -265,6 +267,36 @@ def test_the_standard_deviation_is_that_of_the_lines(start, server):
     deviation = (sum((one - mean) ** 2 for one in times) / len(times)) ** 0.5
     said = float(re.search(r"^round trip .* us, standard deviation ([\d.]+) us$", output, re.M)[1])
     assert said == pytest.approx(deviation, abs=0.2)
+
+
+# ---- the kernel's view ----
+
+
+@pytest.mark.usefixtures("own_network")
+def test_segments_sent_again_are_those_of_all_connections(start):
+    """The first connection loses segments and then ends; the second loses none."""
+    nft = shutil.which("nft") or pytest.skip("needs nft")
+    lost = threading.Event()
+
+    def lose_and_end(sock):
+        sock.sendall(recv_exactly(sock, 64))
+        lost.set()
+        sock.sendall(recv_exactly(sock, 64))
+        sock.close()
+
+    treatments = [lose_and_end, rogues.never_end]
+    with Rogue(lambda sock: treatments.pop(0)(sock)) as rogue:
+        process = start("--json", "-i", "100ms", *rogue.words)
+        lost.wait(PATIENCE)
+        rule = f"table ip loss {{ chain in {{ type filter hook input priority 0; tcp dport {rogue.port} drop; }}; }}"
+        subprocess.run([nft, "-f", "-"], input=rule, text=True, check=True)
+        time.sleep(0.5)  # until a message has been lost
+        subprocess.run([nft, "flush", "ruleset"], check=True)
+        wait_until(lambda: len(rogue.connected) == 2, "the second connection")
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, found = finish(process)
+    assert found["kernel_us"]["retransmits"] >= 1
 
 
 # ---- no echo server ----
