@@ -165,6 +165,7 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct pin
 		.result = found->result,
 		.wanted_ns = config->duration_ns,
 		.is_interrupted = found->is_interrupted,
+		.cpu_share = found->cpu_share,
 		.deviation_ns = found->deviation_ns,
 		.has_kernel = found->has_kernel,
 		.kernel = found->kernel,
@@ -176,6 +177,8 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct pin
 		rc = facts_copy("closed", &ret_run->mode);
 	if (rc == 0)
 		rc = facts_copy(found->address.text, &ret_run->target);
+	if (rc == 0 && found->client_bound[0] != '\0')
+		rc = facts_copy(found->client_bound, &ret_run->client_bound);
 	if (rc == 0)
 		rc = facts_gather(&ret_run->facts, &ping_command, arguments, found->start_ns,
 				  found->has_kernel ? &found->sending : NULL);
@@ -203,6 +206,16 @@ MUST_USE static struct teller *open_teller(const struct arguments *arguments)
 	return &teller;
 }
 
+/* The exit status of a run that was reported. Failures win over --strict. */
+MUST_USE static enum status judge(const struct arguments *arguments, enum status verdict,
+				  const char *client_bound)
+{
+	if (verdict != STATUS_OK || !arguments->values[STRICT] || client_bound[0] == '\0')
+		return verdict;
+	log_error("the client was the limit: %s", client_bound);
+	return STATUS_MACHINE;
+}
+
 /* ---- --hold ---- */
 
 MUST_USE static enum status report_hold(const struct arguments *arguments,
@@ -216,6 +229,7 @@ MUST_USE static enum status report_hold(const struct arguments *arguments,
 		.seed = config->seed,
 		.wanted_ns = config->duration_ns,
 		.is_interrupted = found->is_interrupted,
+		.client_bound = found->client_bound[0] != '\0' ? found->client_bound : NULL,
 		.deaths = &found->deaths,
 	};
 	FILE *out;
@@ -274,7 +288,8 @@ MUST_USE static enum status run_hold(const struct arguments *arguments)
 	if (status == STATUS_OK) {
 		status = report_hold(arguments, &config, &found);
 		deaths_close(&found.deaths);
-		status = status == STATUS_OK ? found.verdict : status;
+		if (status == STATUS_OK)
+			status = judge(arguments, found.verdict, found.client_bound);
 	}
 	teller_close(config.teller);
 	return status;
@@ -315,7 +330,8 @@ MUST_USE static enum status ping_and_report(const struct arguments *arguments,
 		if (rc < 0)
 			log_error("cannot make the summary: %s", err_text(rc).text);
 		run_close(&run);
-		status = told == STATUS_OK ? found.verdict : told;
+		status = told == STATUS_OK ? judge(arguments, found.verdict, found.client_bound)
+					   : told;
 	}
 	teller_close(config.teller);
 	recorder_close(&recorder);
@@ -396,14 +412,16 @@ static const char *const json[] = {
 	"--connect-each), rate_wanted, warmup_seconds: what was run, as bench has it.",
 	MEASURING_JSON_COUNTS,
 	"response_us (the round trips), connect_us: min, mean, p50, p90, p99, p99.9, p99.99 and "
-	"max in microseconds, or null where there were none; service_us, lateness_us, "
-	"client_bound: null, client_cpu_share: 0, for only bench has them.",
+	"max in microseconds, or null where there were none; service_us, lateness_us: null, for "
+	"only bench has them. client_bound: why the client was the limit, or null; "
+	"client_cpu_share: of a core, of its thread.",
 	MEASURING_JSON_KERNEL,
 	"histogram, connect_histogram: every count of these times, in the compressed text of "
 	"HdrHistogram; service_histogram, lateness_histogram: null.",
 	MEASURING_JSON_SERIES,
 	"With --hold it is another document: of deaths, by cause. heartbeats = echoes + failed + "
-	"unfinished (lost is failed under its older name); interrupted, seconds_wanted as above.",
+	"unfinished (lost is failed under its older name); interrupted, seconds_wanted, "
+	"client_bound as above.",
 	NULL,
 };
 

@@ -339,6 +339,8 @@ void held_wake(struct holding *holding, uint32_t who)
 		holding->n_connecting--;
 		held->state = HELD_QUEUED;
 		held_open_one(holding, held);
+	} else if (is_beating(held) && holding->now_ns < held_late_ns(holding, held)) {
+		held_wake_at(holding, held, held_late_ns(holding, held));
 	} else if (is_beating(held)) {
 		lose_patience(holding, held);
 	} else {
@@ -375,7 +377,6 @@ int held_open_all(struct holding *holding)
 void held_finish(struct holding *holding)
 {
 	struct deaths *deaths = holding->deaths;
-	uint64_t wait_ns = holding->config->wait_ns;
 	holding->now_ns = clock_now_ns();
 	for (uint32_t i = 0; i < holding->n; i++) {
 		struct held *held = &holding->list[i];
@@ -383,13 +384,12 @@ void held_finish(struct holding *holding)
 			receive(holding, held, true);
 		if (held->state != HELD_OPEN || !is_beating(held))
 			continue;
-		uint64_t age_ns = holding->now_ns - held->begun_ns;
-		if (wait_ns != 0 && age_ns >= wait_ns) {
+		if (holding->now_ns >= held_late_ns(holding, held)) {
 			lose_patience(holding, held);
 			continue;
 		}
 		deaths->n_unfinished++;
-		histogram_record(&deaths->round_trip, age_ns);
+		histogram_record(&deaths->round_trip, holding->now_ns - held->begun_ns);
 	}
 	for (size_t i = 0; i < HELD_DIAGNOSES_MAX; i++) {
 		if (holding->diagnoses[i].diagnosing != NULL)

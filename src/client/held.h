@@ -77,6 +77,7 @@ struct held_diagnosis {
 struct holding {
 	const struct hold_config *config;
 	struct deaths *deaths;
+	struct own_use *use;  /* notes how long calls of connect(2) take */
 	struct redial redial; /* has the address of the server */
 	struct poller poller;
 	struct wakes wakes;
@@ -86,8 +87,9 @@ struct holding {
 	uint32_t queue_first, n_queued;
 	uint32_t n_connecting;
 	uint64_t start_ns, now_ns;
-	uint64_t n_proven;  /* open connections whose first heartbeat is back */
-	uint64_t n_numbers; /* connections so far, of all */
+	uint64_t resumed_ns; /* when this process last went on after half of a wait or more */
+	uint64_t n_proven;   /* open connections whose first heartbeat is back */
+	uint64_t n_numbers;  /* connections so far, of all */
 	struct held_diagnosis diagnoses[HELD_DIAGNOSES_MAX];
 	uint64_t n_local; /* deaths and failures to open that were this machine's doing */
 	int local_code;   /* of the last of them (err_is_local()) */

@@ -28,6 +28,14 @@ static inline uint64_t held_timeout_ns(const struct holding *holding)
 	return is_endless ? CLOCK_NEVER : holding->now_ns + wait_ns;
 }
 
+/* When the heartbeat under way, or connecting, is late: if we stood still, its wait begins anew. */
+static inline uint64_t held_late_ns(const struct holding *holding, const struct held *held)
+{
+	uint64_t since_ns = held->begun_ns, wait_ns = holding->config->wait_ns;
+	since_ns = holding->resumed_ns > since_ns ? holding->resumed_ns : since_ns;
+	return wait_ns != 0 ? clock_after_ns(since_ns, wait_ns) : CLOCK_NEVER;
+}
+
 static inline bool is_beating(const struct held *held)
 {
 	return held->returned < held->due;

@@ -87,7 +87,9 @@ static void wait_for_outcome(struct holding *holding, struct held *held)
 
 void held_open_one(struct holding *holding, struct held *held)
 {
+	uint64_t begin_ns = clock_now_ns();
 	int fd = connect_begin(&holding->redial.addr, NULL);
+	own_use_connect(holding->use, clock_now_ns() - begin_ns);
 	held->n_attempts++;
 	if (fd == -EAGAIN) {
 		ask_again(holding, held);
@@ -176,8 +178,8 @@ void held_server_dialed(struct holding *holding)
 
 void held_is_late(struct holding *holding, struct held *held)
 {
-	uint64_t wait_ns = holding->config->wait_ns;
-	if (wait_ns != 0 && holding->now_ns - held->begun_ns >= wait_ns) {
+	uint64_t late_ns = held_late_ns(holding, held);
+	if (holding->now_ns >= late_ns) {
 		fail_to_open(holding, held, -ETIMEDOUT);
 		return;
 	}
@@ -187,8 +189,7 @@ void held_is_late(struct holding *holding, struct held *held)
 	}
 	look_for_server(holding);
 	uint64_t again_ns = holding->now_ns + DIAL_ATTEMPT_DELAY_NS;
-	uint64_t end_ns = wait_ns != 0 ? clock_after_ns(held->begun_ns, wait_ns) : CLOCK_NEVER;
-	held_wake_at(holding, held, clock_earlier_ns(again_ns, end_ns));
+	held_wake_at(holding, held, clock_earlier_ns(again_ns, late_ns));
 }
 
 void held_adopt(struct holding *holding, int fd)

@@ -44,6 +44,8 @@ struct hold {
 	struct holding holding;
 	struct page page;
 	struct poller_events events;
+	struct own_use use;
+	uint64_t looked_ns; /* when the clock was read last, between turns and waits */
 	int signals_fd;
 	uint64_t end_ns;
 	uint32_t n_full; /* turns in a row with as many events as fit */
@@ -131,11 +133,15 @@ static uint64_t page_resumes_ns(const struct hold *hold)
 	return hold->page.resumes_ns != 0 ? hold->page.resumes_ns : CLOCK_NEVER;
 }
 
-static uint64_t wait_until_ns(const struct hold *hold)
+/* While heartbeats are under way, a wait is short enough to notice having been stopped. */
+static uint64_t wait_until_ns(const struct hold *hold, uint64_t looked_ns)
 {
+	const struct deaths *deaths = hold->holding.deaths;
 	uint64_t until_ns = clock_earlier_ns(wakes_next_ns(&hold->holding.wakes), hold->end_ns);
 	if (teller_is_behind(hold->holding.teller))
 		until_ns = clock_earlier_ns(until_ns, clock_deadline_ns(OUTPUT_RETRY_NS));
+	if (deaths->n_begun > deaths->n_back + deaths->n_lost)
+		until_ns = clock_earlier_ns(until_ns, looked_ns + OWN_SLICE_NS);
 	return clock_earlier_ns(until_ns, page_resumes_ns(hold));
 }
 
@@ -157,6 +163,15 @@ static void wake_those_due(struct hold *hold, uint64_t now_ns)
 		held_wake(&hold->holding, who);
 }
 
+/* The clock says now, and was to be read until then: if it is much later, the process stood still. */
+static void look_at_clock(struct hold *hold, uint64_t expected_ns, uint64_t now_ns)
+{
+	if (own_use_look(&hold->use, expected_ns, now_ns) &&
+	    now_ns - expected_ns >= hold->holding.config->wait_ns / 2)
+		hold->holding.resumed_ns = now_ns;
+	hold->looked_ns = now_ns;
+}
+
 /*
  * Woken is who was due before we looked, not who is due afterwards: we may have been stopped while
  * we waited, and what has come meanwhile is not read yet.
@@ -165,14 +180,17 @@ MUST_USE static int take_turn(struct hold *hold)
 {
 	struct holding *holding = &hold->holding;
 	uint64_t looked_ns = clock_now_ns();
-	int rc = poller_wait(&holding->poller, &hold->events, wait_until_ns(hold));
+	look_at_clock(hold, hold->looked_ns, looked_ns);
+	uint64_t until_ns = wait_until_ns(hold, looked_ns);
+	int rc = poller_wait(&holding->poller, &hold->events, until_ns);
 	if (rc < 0)
 		return rc;
 	holding->now_ns = clock_now_ns();
+	look_at_clock(hold, until_ns > looked_ns ? until_ns : looked_ns, holding->now_ns);
 	for (int i = 0; i < hold->events.n; i++)
 		handle_event(hold, &hold->events.list[i]);
 	bool is_end = looked_ns >= hold->end_ns;
-	if (has_read_all(hold) && !is_end)
+	if (has_read_all(hold) && !is_end && !hold->is_over)
 		wake_those_due(hold, looked_ns);
 	held_open_queued(holding);
 	resume_page(hold, looked_ns);
@@ -314,8 +332,11 @@ MUST_USE static enum status hold_on(struct hold *hold, int fd)
 	say_start(hold);
 	held_adopt(holding, fd);
 	held_open_queued(holding);
+	hold->looked_ns = clock_now_ns();
+	own_use_begin(&hold->use);
 	while (rc == 0 && !hold->is_over)
 		rc = take_turn(hold);
+	own_use_end(&hold->use);
 	if (rc < 0)
 		log_error("cannot go on: %s", err_text(rc).text);
 	held_finish(holding);
@@ -347,6 +368,7 @@ MUST_USE static enum status run_hold(struct hold *hold, struct hold_report *repo
 	}
 	if (status == STATUS_OK)
 		report->verdict = judge_run(holding);
+	own_limit_of_times(&hold->use, &report->deaths.round_trip, report->client_bound);
 	report->is_interrupted = hold->is_signalled && hold->end_ns != CLOCK_NEVER;
 	io_close(&hold->signals_fd);
 	return status;
@@ -361,6 +383,7 @@ MUST_USE static enum status start(const struct hold_config *config, struct hold_
 	holding->config = config;
 	holding->deaths = &report->deaths;
 	holding->teller = config->teller;
+	holding->use = &hold.use;
 	holding->start_ns = holding->now_ns = clock_now_ns();
 	report->deaths.n_connections = config->n_connections;
 	int rc = poller_open(&holding->poller);

@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 #include "base/death.h"
 #include "base/status.h"
+#include "client/own_limit.h"
 #include "client/page.h"
 #include "net/addr.h"
 
@@ -38,6 +39,8 @@ struct hold_report {
 	enum status verdict;      /* the exit status: of the echo, or of this machine */
 	bool is_interrupted;      /* by a signal, before the time that was asked for was over */
 	struct addr_text address; /* of the server, at the end */
+	/* Why the times are rather the client's than the server's; empty: they are not. */
+	char client_bound[OWN_LIMIT_SIZE];
 };
 
 /*

@@ -23,6 +23,9 @@
 /* More than this of its time waiting for a processor, and its figures are not the server's. */
 #define WAITED_SHARE 0.1
 
+/* So does more than this share of the times that it measured, if it is more than this for each. */
+#define WAITED_EACH_NS UINT64_C(50000)
+
 /* More than this of the time of its threads looking for a free port. */
 #define SEARCHED_SHARE 0.1
 
@@ -149,4 +152,22 @@ bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMI
 			   all->waited * 100);
 	add_work(all, is_busy_bound, text);
 	return *text != '\0';
+}
+
+bool own_limit_of_times(const struct own_use *use, const struct histogram *times,
+			char text[OWN_LIMIT_SIZE])
+{
+	struct own_use idle = *use;
+	idle.cpu_ns = idle.spun_ns = 0;
+	idle.busiest = 0;
+	if (own_limit(&idle, false, text))
+		return true;
+	double waited_ns = use->waited * (double)use->elapsed_ns, n = (double)times->n;
+	if (waited_ns <= WAITED_SHARE * (double)times->sum_ns || waited_ns <= WAITED_EACH_NS * n)
+		return false;
+	snprintf(text, OWN_LIMIT_SIZE,
+		 "the client waited %.1f us for a core with each round trip of %.1f us, on the "
+		 "average",
+		 waited_ns / n / 1e3, clock_us(histogram_mean_ns(times)));
+	return true;
 }

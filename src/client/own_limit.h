@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "net/thread_times.h"
 
 /* If a thread runs so much later than it wanted to, it stood still. */
@@ -87,5 +88,15 @@ void own_use_add(struct own_use *all, const struct own_use *thread);
  * that is always busy is a limit too, as in a closed loop.
  */
 bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE]);
+
+/* Where a wait is cut into pieces of this length, standing still is noticed in any of them. */
+#define OWN_SLICE_NS UINT64_C(10000000)
+
+/*
+ * The same for one thread that mostly sleeps, or waits awake on purpose: how busy it was does not
+ * count, but what it waited for a processor is compared with the times that it measured.
+ */
+bool own_limit_of_times(const struct own_use *use, const struct histogram *times,
+			char text[OWN_LIMIT_SIZE]);
 
 #endif

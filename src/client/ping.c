@@ -49,6 +49,10 @@ struct ping {
 	struct verified_stream stream;
 	uint64_t connect_ns; /* how long connecting took */
 
+	uint64_t looked_ns;  /* when the clock was read last */
+	uint64_t resumed_ns; /* when this process last went on after half of a wait or more */
+	bool is_under_way;   /* a message is, or a connection for it */
+	struct own_use use;
 	struct kernel_view kernel;
 	struct tally tally;
 	uint64_t number; /* of the message, from 1 */
@@ -85,6 +89,15 @@ static void hear_signals(struct ping *ping)
 
 /* ---- one connection ---- */
 
+/* The clock says now, and was to be read until then: if it is much later, the process stood still. */
+static void look_at_clock(struct ping *ping, uint64_t expected_ns, uint64_t now_ns)
+{
+	if (own_use_look(&ping->use, expected_ns, now_ns) &&
+	    now_ns - expected_ns >= ping->stream.wait_ns / 2)
+		ping->resumed_ns = now_ns;
+	ping->looked_ns = now_ns;
+}
+
 static void close_connection(struct ping *ping)
 {
 	kernel_view_note(&ping->kernel, ping->stream.fd);
@@ -106,6 +119,8 @@ static void begin_connection(struct ping *ping, const struct dialed *dialed)
 MUST_USE static int wait_for(struct ping *ping, struct pollfd *wanted, size_t n,
 			     uint64_t deadline_ns)
 {
+	/* A receive that waited in vain may lie between the last look at the clock and this one. */
+	uint64_t received_ns = ping->stream.may_wait ? STREAM_RECV_MAX_NS : 0;
 	deadline_ns = clock_earlier_ns(deadline_ns, ping->end_ns);
 	while (!ping->is_over) {
 		struct pollfd fds[2 + RECONNECT_FDS] = {
@@ -114,10 +129,17 @@ MUST_USE static int wait_for(struct ping *ping, struct pollfd *wanted, size_t n,
 		};
 		memcpy(&fds[2], wanted, n * sizeof(*wanted));
 		uint64_t retry_ns = teller_deadline_ns(ping->teller);
-		int ready = io_wait(fds, 2 + n, clock_earlier_ns(deadline_ns, retry_ns));
+		uint64_t until_ns = clock_earlier_ns(deadline_ns, retry_ns);
+		uint64_t before_ns = clock_now_ns();
+		if (ping->is_under_way)
+			look_at_clock(ping, ping->looked_ns + received_ns, before_ns);
+		if (ping->is_under_way)
+			until_ns = clock_earlier_ns(until_ns, before_ns + OWN_SLICE_NS);
+		int ready = io_wait(fds, 2 + n, until_ns);
 		if (ready < 0)
 			return ready;
 		uint64_t now_ns = clock_now_ns();
+		look_at_clock(ping, until_ns > before_ns ? until_ns : before_ns, now_ns);
 		if (fds[0].revents != 0)
 			hear_signals(ping);
 		if (fds[1].revents != 0 || now_ns >= retry_ns)
@@ -143,6 +165,8 @@ static void open_connection(struct ping *ping)
 		struct pollfd fds[RECONNECT_FDS];
 		reconnect_pollfds(reconnect, fds);
 		int rc = wait_for(ping, fds, RECONNECT_FDS, reconnect_until_ns(reconnect));
+		if (ping->resumed_ns > reconnect->start_ns)
+			reconnect_resume(reconnect, ping->resumed_ns);
 		if (rc < 0) {
 			stream_fail(&ping->stream, err_name(rc), "cannot wait: %s",
 				    err_text(rc).text);
@@ -167,7 +191,10 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 	short events = stream->sent < stream->due ? POLLIN | POLLOUT : POLLIN;
 	struct pollfd server = { .fd = stream->fd, .events = events };
 	bool spins = ping->config->spin;
-	bool is_late = spins && clock_now_ns() >= deadline_ns;
+	uint64_t now_ns = spins ? clock_now_ns() : 0;
+	bool is_late = spins && now_ns >= deadline_ns;
+	if (spins)
+		look_at_clock(ping, ping->looked_ns, now_ns);
 	if (spins && !is_late && ++ping->n_looks % LOOKS_WITHOUT_SIGNAL != 0)
 		return true;
 	/* At the deadline too: a reply may have come while we were stopped. */
@@ -177,13 +204,24 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 	return ready != 0 || ping->is_over || (spins && !is_late);
 }
 
+/*
+ * When a message is late. If this process stood still for long, the wait begins anew: what comes
+ * back may need our receives.
+ */
+static uint64_t late_ns(const struct ping *ping)
+{
+	uint64_t since_ns = ping->stream.begun_ns;
+	since_ns = ping->resumed_ns > since_ns ? ping->resumed_ns : since_ns;
+	return clock_after_ns(since_ns, ping->stream.wait_ns);
+}
+
 /* The run has ended while a message is under way: takes what has come of it. */
 static void receive_rest(struct ping *ping)
 {
 	struct verified_stream *stream = &ping->stream;
 	while (stream->failure == NULL && !stream_is_back(stream) && stream_receive(stream))
 		continue;
-	if (!stream_is_back(stream) && clock_now_ns() - stream->begun_ns >= stream->wait_ns)
+	if (!stream_is_back(stream) && clock_now_ns() >= late_ns(ping))
 		stream_fail_late(stream);
 }
 
@@ -192,18 +230,20 @@ static void exchange(struct ping *ping)
 {
 	struct verified_stream *stream = &ping->stream;
 	stream_begin_message(stream);
-	uint64_t deadline_ns = clock_after_ns(stream->begun_ns, stream->wait_ns);
-	uint64_t first_ns = clock_earlier_ns(deadline_ns, ping->end_ns);
+	uint64_t first_ns = clock_earlier_ns(late_ns(ping), ping->end_ns);
+	ping->looked_ns = stream->begun_ns;
 	while (stream->failure == NULL && !stream_is_back(stream) && !ping->is_over) {
 		if (stream->sent < stream->due)
 			stream_send(stream);
 		if (stream_receive_waiting(stream, first_ns))
 			continue;
-		if (!wait_for_server(ping, deadline_ns))
-			stream_fail_late(stream);
-		else
+		if (wait_for_server(ping, late_ns(ping)))
 			ignore_result(stream_receive(stream)); /* nothing yet: it waits again */
+		else if (clock_now_ns() >= late_ns(ping))
+			stream_fail_late(stream);
 	}
+	if (stream_is_back(stream))
+		look_at_clock(ping, ping->looked_ns + STREAM_RECV_MAX_NS, stream->back_ns);
 	if (ping->is_over)
 		receive_rest(ping);
 }
@@ -243,12 +283,14 @@ static void do_message(struct ping *ping)
 	ping->number++;
 	ping->report->result.n_sent++;
 	stream->failure = NULL;
-	stream->begun_ns = clock_now_ns();
+	stream->begun_ns = ping->looked_ns = clock_now_ns();
+	ping->is_under_way = true;
 	if (stream->fd < 0)
 		open_connection(ping);
 	bool is_sent = stream->fd >= 0;
 	if (is_sent)
 		exchange(ping);
+	ping->is_under_way = false;
 	if (stream->failure != NULL) {
 		tally_failure(&ping->tally, stream->failure, clock_now_ns());
 		say_failed(ping);
@@ -316,6 +358,7 @@ static void ping_on(struct ping *ping)
 	uint64_t due_ns = clock_now_ns();
 	tally_start(&ping->tally, due_ns);
 	ping->report->start_ns = clock_since_epoch_ns(due_ns);
+	own_use_begin(&ping->use);
 	if (ping->config->duration_ns != 0)
 		ping->end_ns = clock_after_ns(due_ns, ping->config->duration_ns);
 	while (!ping->is_over && ping->tally.code == 0) {
@@ -331,22 +374,38 @@ static void ping_on(struct ping *ping)
 	if (ping->stream.fd >= 0 && stream_is_back(&ping->stream))
 		look_while_idle(ping);
 	tally_end(&ping->tally, clock_now_ns());
+	own_use_end(&ping->use);
 	close_connection(ping);
+}
+
+static void judge_client(struct ping *ping)
+{
+	struct ping_report *report = ping->report;
+	struct own_use *use = &ping->use;
+	int limit = dial_limit(&report->result);
+	if (use->elapsed_ns > 0)
+		report->cpu_share = (double)use->cpu_ns / (double)use->elapsed_ns;
+	if (limit != 0)
+		snprintf(report->client_bound, sizeof(report->client_bound), "%s%s",
+			 err_text(limit).text, dial_remedy(limit));
+	else
+		own_limit_of_times(use, &report->result.response, report->client_bound);
 }
 
 /* Has the run done as many messages as it was to do? */
 static bool is_count_reached(const struct ping *ping)
 {
 	const struct result *result = &ping->report->result;
-	return result->n_echoes + result_failed(result) == ping->config->count;
+	uint64_t count = ping->config->count;
+	return count != 0 && result->n_echoes + result_failed(result) == count;
 }
 
 MUST_USE static enum status judge_run(const struct ping *ping)
 {
 	const struct result *result = &ping->report->result;
 	const struct ping_config *config = ping->config;
-	bool is_short = config->count != 0 && config->duration_ns != 0 && !is_count_reached(ping) &&
-			ping->ended_by == 0;
+	bool is_short = config->count != 0 && config->duration_ns != 0 && ping->ended_by == 0 &&
+			!is_count_reached(ping);
 	if (result->n_echoes > 0 && result_failed(result) == 0 && result->n_mismatches == 0 &&
 	    result_connection_errors(result) == 0 && !is_short)
 		return STATUS_OK;
@@ -386,6 +445,7 @@ MUST_USE static enum status run_ping(struct ping *ping)
 	ping->report->has_kernel = kernel_view_mean(&ping->kernel, &ping->report->kernel);
 	ping->report->sending = ping->kernel.sending;
 	ping->report->deviation_ns = tally_deviation_ns(&ping->tally);
+	judge_client(ping);
 	ping->report->verdict = judge_run(ping);
 	return STATUS_OK;
 }
@@ -397,7 +457,7 @@ enum status ping_run(const struct ping_config *config, struct ping_report *ret_r
 	ping = (struct ping){
 		.config = config,
 		.report = &report,
-		.reconnect = { .fd = -1 },
+		.reconnect = { .fd = -1, .use = &ping.use },
 		.signals_fd = -1,
 		.end_ns = CLOCK_NEVER,
 		.stream = {

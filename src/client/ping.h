@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/series.h"
 #include "base/status.h"
+#include "client/own_limit.h"
 #include "client/teller.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
@@ -44,6 +45,9 @@ struct ping_report {
 	bool has_kernel;          /* are the next two known? */
 	struct tcpinfo kernel;    /* of all connections: means, the minimum, the sum */
 	struct tcpinfo_sending sending;
+	double cpu_share; /* of a core */
+	/* Why the times are rather the client's than the server's; empty: they are not. */
+	char client_bound[OWN_LIMIT_SIZE];
 };
 
 /*

@@ -25,19 +25,26 @@ static void begin_dial(struct reconnect *reconnect, uint64_t now_ns)
 		reconnect->code = rc;
 }
 
-void reconnect_begin(struct reconnect *reconnect)
+void reconnect_resume(struct reconnect *reconnect, uint64_t now_ns)
 {
-	uint64_t now_ns = clock_now_ns(), timeout_ns = reconnect->request.timeout_ns;
+	uint64_t timeout_ns = reconnect->request.timeout_ns;
 	if (timeout_ns == CLOCK_NEVER)
 		timeout_ns = DIAL_LONGEST_NS;
-	reconnect->start_ns = now_ns;
 	reconnect->deadline_ns = clock_after_ns(now_ns, timeout_ns);
+}
+
+void reconnect_begin(struct reconnect *reconnect)
+{
+	uint64_t now_ns = clock_now_ns();
+	reconnect->start_ns = now_ns;
+	reconnect_resume(reconnect, now_ns);
 	reconnect->code = -ETIMEDOUT;
 	reconnect->has_dialed = false;
 	reconnect->dialing = NULL;
 	reconnect->fd = -1;
 	if (!reconnect->is_dead) {
 		int fd = connect_begin(&reconnect->addr, reconnect->request.source);
+		own_use_connect(reconnect->use, clock_now_ns() - now_ns);
 		if (fd < 0)
 			note_failure(reconnect, fd);
 		else

@@ -16,12 +16,15 @@
 
 #include "base/compiler.h"
 #include "client/dial.h"
+#include "client/own_limit.h"
 #include "net/addr.h"
 
 struct reconnect {
 	struct dial_request request; /* timeout_ns: for one connection, the look-up included */
 	struct addr addr;            /* of the last connection that succeeded */
 	bool is_dead;                /* `addr` failed since then: the name is looked up at once */
+
+	struct own_use *use; /* notes how long calls of connect(2) take */
 
 	/* An attempt that is under way. */
 	int fd; /* to `addr`; -1: none */
@@ -46,6 +49,9 @@ uint64_t reconnect_until_ns(const struct reconnect *reconnect);
  * the connection, which is the caller's, or a code.
  */
 MUST_USE bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed);
+
+/* The process stood still until now: its timeout begins anew. */
+void reconnect_resume(struct reconnect *reconnect, uint64_t now_ns);
 
 /* Ends an attempt that is under way. */
 void reconnect_cancel(struct reconnect *reconnect);

@@ -12,20 +12,9 @@
 #include "base/units.h"
 #include "client/wrong.h"
 
-/*
- * A signal waits while a receive does, so that has a bound. The kernel rounds the timeout up to a
- * tick, so it is used only where a deadline is at least twice as far away.
- */
-#define RECV_TIMEOUT_MAX_NS (100 * CLOCK_NS_PER_MS)
-#define RECV_TIMEOUT_MIN_NS (10 * CLOCK_NS_PER_MS)
-
 void stream_open(struct verified_stream *stream, int fd, const struct addr *server)
 {
-	uint64_t timeout_ns = clock_earlier_ns(stream->wait_ns / 2, RECV_TIMEOUT_MAX_NS);
-	if (stream->spins || timeout_ns < RECV_TIMEOUT_MIN_NS ||
-	    io_make_patient(fd, timeout_ns) < 0)
-		timeout_ns = 0;
-	stream->recv_timeout_ns = timeout_ns;
+	stream->may_wait = !stream->spins && io_make_patient(fd, STREAM_RECV_NS) == 0;
 	stream->fd = fd;
 	stream->server = *server;
 	stream->pattern = pattern_of(stream->seed, stream->result->n_connections++);
@@ -169,9 +158,8 @@ bool stream_receive(struct verified_stream *stream)
 
 bool stream_receive_waiting(struct verified_stream *stream, uint64_t deadline_ns)
 {
-	uint64_t timeout_ns = stream->recv_timeout_ns;
 	bool has_begun = stream->due - stream->returned < stream->size;
-	if (timeout_ns == 0 || stream->begun_ns + 2 * timeout_ns > deadline_ns || has_begun ||
+	if (!stream->may_wait || stream->begun_ns + STREAM_RECV_MAX_NS > deadline_ns || has_begun ||
 	    stream->failure != NULL || stream->sent < stream->due)
 		return false;
 	return take_received(stream,

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/pattern.h"
 #include "base/result.h"
@@ -21,6 +22,13 @@
 /* Bytes received at a time; behind them there is room for what a diagnosis waits for. */
 #define STREAM_PIECE_SIZE ((size_t)64 * 1024)
 
+/*
+ * How long a receive may wait. A signal, and having been stopped, is noticed afterwards. The kernel
+ * rounds it up by up to two ticks, 20 ms at most.
+ */
+#define STREAM_RECV_NS     (10 * CLOCK_NS_PER_MS)
+#define STREAM_RECV_MAX_NS (STREAM_RECV_NS + 20 * CLOCK_NS_PER_MS)
+
 struct verified_stream {
 	struct result *result; /* counts its bytes, mismatches and connections */
 	uint64_t seed, size;   /* of the payload, of a message */
@@ -29,7 +37,7 @@ struct verified_stream {
 
 	int fd; /* -1: none */
 	struct addr server;
-	uint64_t recv_timeout_ns; /* how long its receives may wait; 0: not at all */
+	bool may_wait; /* its receives may, STREAM_RECV_NS at most */
 	struct pattern pattern;
 	uint64_t sent, returned; /* bytes since the connection was opened */
 	uint64_t due;            /* the message ends there */

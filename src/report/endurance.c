@@ -64,6 +64,11 @@ void endurance_write_text(FILE *out, const struct endurance *endurance)
 			clock_us(histogram_percentile_ns(times, 50)),
 			clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
 	fprintf(out, "seed %" PRIu64 "\n", endurance->seed);
+	if (endurance->client_bound != NULL)
+		fprintf(out, "no measurement of the server: %s\n", endurance->client_bound);
+	if (endurance->is_interrupted)
+		fprintf(out, "interrupted after %.3f of %.3f s\n", clock_s(deaths->elapsed_ns),
+			clock_s(endurance->wanted_ns));
 }
 
 /* ---- JSON ---- */
@@ -120,13 +125,13 @@ static json_t *document(const struct endurance *endurance, const char *histogram
 		(json_int_t)n_died, "deaths", causes_json(deaths->n_died), "not_opened",
 		causes_json(deaths->n_not_opened));
 	json_t *more = json_pack(
-		"{s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:s}",
+		"{s:b, s:o, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:s}",
 		"interrupted", endurance->is_interrupted, "seconds_wanted",
 		endurance->wanted_ns != 0 ? seconds_json(endurance->wanted_ns) : json_null(),
-		"heartbeats", (json_int_t)deaths->n_begun, "echoes", (json_int_t)deaths->n_back,
-		"lost", (json_int_t)deaths->n_lost, "failed", (json_int_t)deaths->n_lost,
-		"unfinished", (json_int_t)deaths->n_unfinished, "verified_bytes",
-		(json_int_t)deaths->bytes_verified, "mismatches",
+		"client_bound", endurance->client_bound, "heartbeats", (json_int_t)deaths->n_begun,
+		"echoes", (json_int_t)deaths->n_back, "lost", (json_int_t)deaths->n_lost, "failed",
+		(json_int_t)deaths->n_lost, "unfinished", (json_int_t)deaths->n_unfinished,
+		"verified_bytes", (json_int_t)deaths->bytes_verified, "mismatches",
 		(json_int_t)deaths->n_died[DEATH_WRONG], "shortest_life",
 		seconds_json(deaths->shortest_ns), "longest_life", seconds_json(deaths->longest_ns),
 		"response_us", times_json(&deaths->round_trip), "dead", told_json(deaths),

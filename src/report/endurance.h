@@ -16,12 +16,13 @@
 
 /* What was found, and what was asked for. */
 struct endurance {
-	const char *target;   /* "127.0.0.1:9877" */
-	uint64_t size;        /* bytes of a heartbeat */
-	uint64_t interval_ns; /* 0: each beat once */
-	uint64_t seed;        /* of the payload */
-	uint64_t wanted_ns;   /* duration that was asked for; 0: none */
-	bool is_interrupted;  /* by a signal, before that was over */
+	const char *target;       /* "127.0.0.1:9877" */
+	uint64_t size;            /* bytes of a heartbeat */
+	uint64_t interval_ns;     /* 0: each beat once */
+	uint64_t seed;            /* of the payload */
+	uint64_t wanted_ns;       /* duration that was asked for; 0: none */
+	bool is_interrupted;      /* by a signal, before that was over */
+	const char *client_bound; /* why the client was the limit; NULL: it was not */
 	const struct deaths *deaths;
 };
 

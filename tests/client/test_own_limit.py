@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """`tcpecho bench` says when it was the limit itself: stopped, preempted, short of processors, of ports."""
-import contextlib
 import json
 import os
 import re
@@ -12,6 +11,7 @@ import time
 import pytest
 
 from harness import PATIENCE, server_words, wait_until
+from scarcity import hogs
 from signalling import stopped
 
 MODES = {"closed": [], "open": ["-r", "500"], "churn": ["--churn"], "threads": ["-w", "3"]}
@@ -35,19 +35,6 @@ def start(program):
 def end(process):
     output, error = process.communicate(timeout=PATIENCE)
     return json.loads(output), process.returncode, error
-
-
-@contextlib.contextmanager
-def hogs(core, n=4):
-    """Processes that want all of a core."""
-    command = ["sh", "-c", "while :; do :; done"]
-    all_of_them = [subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {core})) for _ in range(n)]
-    try:
-        yield
-    finally:
-        for hog in all_of_them:
-            hog.kill()
-            hog.wait()
 
 
 @pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])

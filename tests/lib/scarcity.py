@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Machines that are short of something: processes, descriptors, buffers; and how a server bears it."""
+import contextlib
 import os
 import pathlib
 import re
@@ -237,3 +238,16 @@ class LoneUser:
 
     def remove(self):
         shutil.rmtree(self.directory)
+
+
+@contextlib.contextmanager
+def hogs(core, n=4):
+    """Processes that want all of a core."""
+    command = ["sh", "-c", "while :; do :; done"]
+    all_of_them = [subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {core})) for _ in range(n)]
+    try:
+        yield
+    finally:
+        for hog in all_of_them:
+            hog.kill()
+            hog.wait()

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""ping and ping --hold say when they were the limit themselves: stopped, or short of a processor."""
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+import rogues
+from harness import PATIENCE, server_words, wait_until
+from rogues import Rogue
+from scarcity import hogs
+from signalling import stopped
+
+MODES = {
+    "ping": ["-i", "5ms"],
+    "flood": ["-i", "0"],
+    "spin": ["-i", "0", "--spin"],
+    "connect-each": ["-i", "0", "--connect-each"],
+    "large": ["-i", "0", "-s", "1M"],
+    "hold": ["--hold", "-i", "10ms"],
+    "hold 50": ["--hold", "-i", "100ms", "-c", "50"],
+    "hold large": ["--hold", "-i", "20ms", "-c", "3", "-s", "1M"],
+}
+
+
+@pytest.fixture
+def start(program):
+    processes = []
+
+    def run(*words, **more):
+        command = [program, "ping", "--json", *map(str, words)]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def end(process):
+    output, error = process.communicate(timeout=PATIENCE)
+    return json.loads(output), process.returncode, error
+
+
+def failures(found):
+    return found.get("errors", {}) | found.get("connection_errors", {}) | found.get("deaths", {})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "unix:"])
+@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])
+@pytest.mark.parametrize("words", MODES.values(), ids=MODES)
+def test_a_client_that_was_stopped_says_so_and_blames_nobody(serve, start, tmp_path, words, strict, address):
+    server = serve(f"unix:{tmp_path}/socket" if address == "unix:" else address, engine="epoll")
+    client = start("-w", "2s", "-W", "200ms", *words, *strict, *server_words(server))
+    wait_until(lambda: server.totals()["in"] > 0, "a message")
+    for _ in range(3):
+        time.sleep(0.1)
+        with stopped(client.pid):
+            time.sleep(0.3)
+    found, status, error = end(client)
+    assert failures(found) == {}, error
+    assert found["client_bound"] is not None
+    assert status == (4 if strict else 0)
+    assert not strict or error == f"tcpecho: the client was the limit: {found['client_bound']}\n"
+
+
+@pytest.mark.parametrize("words", MODES.values(), ids=MODES)
+def test_a_client_beside_hogs_on_its_core_says_so(serve, start, words):
+    core = min(os.sched_getaffinity(0))
+    server = serve("127.0.0.1:0", engine="epoll")
+    with hogs(core):
+        client = start("-w", "2s", *words, *server_words(server), preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+        found, status, _ = end(client)
+    assert found["client_bound"] is not None
+    assert status == 0
+
+
+def answer_late(sock):
+    """A server that takes a fifth of a second for each message."""
+    for piece in rogues.pieces_of(sock):
+        time.sleep(0.2)
+        sock.sendall(piece)
+
+
+@pytest.mark.parametrize("words", [["-i", "0"], ["--hold", "-i", "10ms"]], ids=["ping", "hold"])
+def test_a_slow_server_is_no_limit_of_the_client(start, words):
+    """A busy machine stops the client now and then, so it may take more than one attempt."""
+
+    def is_blamed():
+        with Rogue(answer_late) as rogue:
+            found, _, _ = end(start("-w", "700ms", *words, *rogue.words))
+        assert found["response_us"]["p50"] > 150e3
+        return found["client_bound"] is None
+
+    assert any(is_blamed() for _ in range(10))
+
+
+@pytest.mark.parametrize("words", [["-i", "0"], ["--hold", "-i", "10ms"]], ids=["ping", "hold"])
+def test_a_failure_wins_over_strict(start, words):
+    goes_wrong = threading.Event()
+
+    def treat(sock):
+        for piece in rogues.pieces_of(sock):
+            sock.sendall(b"?" * len(piece) if goes_wrong.is_set() else piece)
+
+    with Rogue(treat) as rogue:
+        client = start("--strict", *words, *rogue.words)
+        wait_until(lambda: rogue.connected, "the connection")
+        time.sleep(0.1)
+        with stopped(client.pid):
+            time.sleep(0.3)
+        time.sleep(0.1)
+        goes_wrong.set()
+        wait_until(lambda: len(rogue.connected) > 1, "a wrong byte")
+        client.send_signal(signal.SIGINT)
+        found, status, _ = end(client)
+    assert found["client_bound"] is not None
+    assert status == 1
