@@ -41,13 +41,15 @@ MUST_USE static int read_run_facts(struct reading *reading, const json_t *json)
 		{ "threads", &run->n_threads, READING_MUST },
 		{ "connections_opened", &run->result.n_connections, READING_MUST },
 		{ "merged", &run->n_merged, READING_MUST },
-		{ "seed", &run->seed, READING_MUST },
 	};
 	int rc = reading_flag(reading, json, "churn", READING_MUST, &run->churns);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
 		rc = reading_text(reading, json, texts[i].name, texts[i].need, texts[i].text);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
 		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
+	if (rc == 0) /* a sum of runs with different seeds has none */
+		rc = reading_count(reading, json, "seed",
+				   run->n_merged > 1 ? READING_MAY : READING_MUST, &run->seed);
 	if (rc == 0)
 		rc = reading_seconds(reading, json, "warmup_seconds", READING_MAY, &run->warmup_ns);
 	if (rc == 0)

@@ -98,12 +98,18 @@ static json_t *facts_json(const struct run *run)
 			 is_sum ? each_part(run, span_json) : json_null());
 }
 
+/* A sum of runs with different seeds has none. */
+static json_t *seed_json(const struct run *run)
+{
+	return run->n_merged > 1 ? count_or_null(run->seed) : count(run->seed);
+}
+
 static json_t *asked_json(const struct run *run)
 {
 	return json_pack("{s:s?, s:s?, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:f, s:o}", "target",
 			 run->target, "mode", run->mode, "connections", count(run->n_connections),
 			 "size", count(run->size), "depth", count(run->depth), "threads",
-			 count(run->n_threads), "seed", count(run->seed), "churn", run->churns,
+			 count(run->n_threads), "seed", seed_json(run), "churn", run->churns,
 			 "rate_wanted", count_or_null(run->rate_wanted), "warmup_seconds",
 			 clock_s(run->warmup_ns), "seconds_wanted",
 			 run->wanted_ns != 0 ? json_real(clock_s(run->wanted_ns)) : json_null());

@@ -104,6 +104,7 @@ def test_a_sum_has_every_count_of_every_bucket(report, bench, tmp_path):
     runs, total = [json.loads(path.read_text()) for path in paths], json.loads(out.read_text())
     for name in HISTOGRAMS:
         assert decode(total[name]) == counts_of(paths, name)
+    assert total["seed"] is None  # the runs had different ones
     for name in ("sent", "echoes", "bytes", "verified_bytes", "connections_opened", "merged"):
         assert total[name] == sum(run[name] for run in runs)
     for name in ("min", "max"):

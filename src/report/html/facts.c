@@ -148,7 +148,8 @@ static bool churn(FILE *out, const struct run *run)
 
 static bool seed(FILE *out, const struct run *run)
 {
-	return run->format == RUN_TCPECHO && say(out, "%" PRIu64, run->seed);
+	bool has_one = run->n_merged == 1 || run->seed != 0; /* runs of a sum may have several */
+	return run->format == RUN_TCPECHO && has_one && say(out, "%" PRIu64, run->seed);
 }
 
 /* ---- what came of it ---- */
