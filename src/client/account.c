@@ -9,11 +9,25 @@
 
 /* ---- deadlines ---- */
 
-/* A wait began then. Time in which this thread stood still is no part of it: it begins anew. */
+void account_standstill(struct traffic *traffic, uint64_t length_ns)
+{
+	traffic->standstills[traffic->n_standstills++ % TRAFFIC_STANDSTILLS] = (struct standstill){
+		.until_ns = traffic->now_ns,
+		.length_ns = length_ns,
+	};
+}
+
+/* A wait began then. Time in which this thread stood still meanwhile is no part of it. */
 static uint64_t wait_ends_ns(const struct traffic *traffic, uint64_t began_ns, uint64_t wait_ns)
 {
-	uint64_t from_ns = traffic->resumed_ns > began_ns ? traffic->resumed_ns : began_ns;
-	return clock_after_ns(from_ns, wait_ns);
+	uint64_t end_ns = clock_after_ns(began_ns, wait_ns), n = traffic->n_standstills;
+	for (int i = 0; i < TRAFFIC_STANDSTILLS && n > 0; i++) {
+		const struct standstill *last = &traffic->standstills[--n % TRAFFIC_STANDSTILLS];
+		if (last->until_ns <= began_ns)
+			break;
+		end_ns = clock_after_ns(end_ns, last->length_ns);
+	}
+	return end_ns;
 }
 
 uint64_t account_deadline_ns(const struct traffic *traffic, const struct lane *lane)

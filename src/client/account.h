@@ -18,6 +18,9 @@
  */
 uint64_t account_deadline_ns(const struct traffic *traffic, const struct lane *lane);
 
+/* The thread stood still for that long until now: no wait under way is shortened by it. */
+void account_standstill(struct traffic *traffic, uint64_t length_ns);
+
 /* The lane is looked after (account_deadline_ns()) at this time, or earlier and then again. */
 void account_wake_by(struct traffic *traffic, const struct lane *lane, uint64_t at_ns);
 

@@ -221,7 +221,7 @@ static void look_at_clock(struct run *run, uint64_t expected_ns)
 	struct traffic *traffic = &run->traffic;
 	traffic->now_ns = clock_now_ns();
 	if (expected_ns != 0 && own_use_look(&traffic->load->use, expected_ns, traffic->now_ns))
-		traffic->resumed_ns = traffic->now_ns;
+		account_standstill(traffic, traffic->now_ns - expected_ns);
 }
 
 static void retry(struct run *run)

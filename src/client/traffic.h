@@ -25,6 +25,14 @@
  */
 #define TRAFFIC_RECEIVE (TRAFFIC_PIECE + 64)
 
+/* Latest standstills of a thread that are remembered: no wait lasts through many more. */
+#define TRAFFIC_STANDSTILLS 32
+
+/* A thread was stopped, preempted or suspended until then. */
+struct standstill {
+	uint64_t until_ns, length_ns;
+};
+
 struct traffic {
 	struct load *load;
 	const struct load_plan *plan;
@@ -35,10 +43,11 @@ struct traffic {
 	uint64_t now_ns;           /* as of the latest look at the clock */
 	uint64_t begin_ns, end_ns; /* what is due in between counts; 0: not known yet */
 	uint64_t give_up_ns;       /* after that no message begins, whatever is owed */
-	uint64_t resumed_ns;       /* when this thread ran again after it stood still; 0: never */
-	uint64_t wait_ns;          /* plan->wait_ns, CLOCK_NEVER if it is off */
-	uint64_t n_owed;           /* of all lanes */
-	uint64_t n_numbers;        /* connections that have been begun */
+	struct standstill standstills[TRAFFIC_STANDSTILLS]; /* a ring */
+	uint64_t n_standstills;                             /* ever */
+	uint64_t wait_ns;   /* plan->wait_ns, CLOCK_NEVER if it is off */
+	uint64_t n_owed;    /* of all lanes */
+	uint64_t n_numbers; /* connections that have been begun */
 	uint32_t n_connecting, n_finishing, n_gone;
 	uint32_t n_queueing;  /* of those connecting: without a socket, the unix queue is full */
 	uint32_t n_in_flight; /* messages, of all lanes */
