@@ -87,7 +87,7 @@ struct holding {
 	uint32_t queue_first, n_queued;
 	uint32_t n_connecting;
 	uint64_t start_ns, now_ns;
-	uint64_t resumed_ns; /* when this process last went on after half of a wait or more */
+	uint64_t resumed_ns; /* when a wait last began anew: own_use_restarts() */
 	uint64_t n_proven;   /* open connections whose first heartbeat is back */
 	uint64_t n_numbers;  /* connections so far, of all */
 	struct held_diagnosis diagnoses[HELD_DIAGNOSES_MAX];

@@ -167,7 +167,7 @@ static void wake_those_due(struct hold *hold, uint64_t now_ns)
 static void look_at_clock(struct hold *hold, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (own_use_look(&hold->use, expected_ns, now_ns) &&
-	    now_ns - expected_ns >= hold->holding.config->wait_ns / 2)
+	    own_use_restarts(now_ns - expected_ns, hold->holding.config->wait_ns))
 		hold->holding.resumed_ns = now_ns;
 	hold->looked_ns = now_ns;
 }

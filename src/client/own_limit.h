@@ -57,6 +57,15 @@ static inline bool own_use_look(struct own_use *use, uint64_t expected_ns, uint6
 	return true;
 }
 
+/*
+ * Does a wait begin anew after having stood still for gap_ns? Only after a long time: on a busy
+ * machine, where a process is preempted again and again, it must end.
+ */
+static inline bool own_use_restarts(uint64_t gap_ns, uint64_t wait_ns)
+{
+	return gap_ns >= 5 * OWN_GAP_NS && gap_ns >= wait_ns / 2;
+}
+
 /* A call of connect(2), which does not wait for the server, took that long. */
 static inline void own_use_connect(struct own_use *use, uint64_t took_ns)
 {

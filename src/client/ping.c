@@ -50,7 +50,7 @@ struct ping {
 	uint64_t connect_ns; /* how long connecting took */
 
 	uint64_t looked_ns;  /* when the clock was read last */
-	uint64_t resumed_ns; /* when this process last went on after half of a wait or more */
+	uint64_t resumed_ns; /* when a wait last began anew: own_use_restarts() */
 	bool is_under_way;   /* a message is, or a connection for it */
 	struct own_use use;
 	struct kernel_view kernel;
@@ -93,7 +93,7 @@ static void hear_signals(struct ping *ping)
 static void look_at_clock(struct ping *ping, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (own_use_look(&ping->use, expected_ns, now_ns) &&
-	    now_ns - expected_ns >= ping->stream.wait_ns / 2)
+	    own_use_restarts(now_ns - expected_ns, ping->stream.wait_ns))
 		ping->resumed_ns = now_ns;
 	ping->looked_ns = now_ns;
 }
