@@ -225,6 +225,7 @@ static void look_on(struct bench *bench)
 		if (!can_go_on(bench))
 			atomic_store(&bench->plan.is_called_off, true);
 		check_endpoint(bench);
+		load_server_look(&bench->plan.server);
 		live_show(&bench->live);
 	}
 	live_clear(&bench->live);
@@ -301,8 +302,8 @@ static void explain_wrong(struct bench *bench, struct wrong_evidence *wrong)
 	if (wrong == NULL)
 		return;
 	if (bench->wrong.text[0] == '\0')
-		bench->wrong =
-			wrong_explain(wrong, &bench->plan.server, load_source(&bench->plan, 0));
+		bench->wrong = wrong_explain(wrong, load_server_addr(&bench->plan.server),
+					     load_source(&bench->plan, 0));
 	snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s", bench->wrong.text);
 }
 
@@ -397,7 +398,7 @@ MUST_USE static enum status find_server(struct bench *bench)
 	live_clear(&bench->live);
 	if (status != STATUS_OK)
 		return status;
-	bench->plan.server = bench->first.addr;
+	load_server_open(&bench->plan.server, &request, &bench->first.addr);
 	bench->report->address = addr_format(&bench->first.addr);
 	if (config->churns) /* each message has its own */
 		io_close(&bench->first.fd);

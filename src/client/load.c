@@ -412,6 +412,7 @@ bool load_explain(struct load *loads, uint32_t n, struct wrong_text *ret_text)
 	}
 	if (found == NULL)
 		return false;
-	*ret_text = wrong_explain(&found->wrong, &found->plan->server, load_source(found->plan, 0));
+	*ret_text = wrong_explain(&found->wrong, load_server_addr(&found->plan->server),
+				  load_source(found->plan, 0));
 	return true;
 }

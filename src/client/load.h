@@ -24,6 +24,7 @@
 #include "base/result.h"
 #include "client/handover.h"
 #include "client/kernel_view.h"
+#include "client/load_server.h"
 #include "client/own_limit.h"
 #include "client/schedule.h"
 #include "client/wrong.h"
@@ -31,7 +32,7 @@
 
 /* What all threads of a run have in common: set before they start, but for the atomic ones. */
 struct load_plan {
-	struct addr server;
+	struct load_server server;
 	const struct addr *sources; /* where to connect from, in turn */
 	size_t n_sources;           /* 0: anywhere */
 	uint64_t size;              /* of a message, in bytes */

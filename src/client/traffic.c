@@ -60,6 +60,8 @@ void traffic_fail(struct traffic *traffic, struct lane *lane, const char *name)
 {
 	if (account_settle(traffic, lane, name) == 0)
 		result_connection_error(&traffic->load->result, name, 1);
+	if (lane->state == LANE_CONNECTING)
+		load_server_want(&traffic->load->plan->server);
 	leave(traffic, lane, traffic->plan->reconnects ? LANE_CLOSED : LANE_GONE);
 	lane->since_ns = traffic->now_ns + PAUSE_NS;
 	account_wake_by(traffic, lane, lane->since_ns);
@@ -141,7 +143,7 @@ MUST_USE static int begin_to_connect(struct traffic *traffic, struct lane *lane)
 	int fd = load->first_fd;
 	if (fd < 0) {
 		uint64_t before_ns = clock_now_ns();
-		fd = connect_begin(&traffic->plan->server,
+		fd = connect_begin(load_server_addr(&traffic->plan->server),
 				   load_source(traffic->plan, lane->number));
 		own_use_connect(&load->use, clock_now_ns() - before_ns);
 		return fd;

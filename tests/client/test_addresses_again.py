@@ -215,3 +215,21 @@ def test_hold_uses_the_connection_by_which_it_found_the_server(names, start):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE)
     sock.close()
+
+
+# ---- a load ----
+
+
+@pytest.mark.parametrize("mode", [[], ["--churn"], ["-r", "200"]], ids=["closed", "churn", "open"])
+def test_bench_finds_the_address_that_is_left(names, start, serve, mode):
+    names.set("127.0.0.2", "127.0.0.3")
+    second = serve("-e", "epoll", "127.0.0.3:0")
+    first = serve("-e", "epoll", f"127.0.0.2:{second.port}")
+    words = ["-c", 4, "-w", 2, "-d", "1h", "--warmup", "0s", *mode, NAME, second.port]
+    process = start("bench", *words, prefix=names.prefix)
+    wait_until(lambda: first.totals()["out"] > 0, "echoes of the first")
+    first.kill()
+    wait_until(lambda: second.totals()["out"] > 6400, "echoes of the second")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1  # messages failed when the first died

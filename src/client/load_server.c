@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/load_server.h"
+
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "net/io.h"
+
+void load_server_open(struct load_server *ret_server, const struct dial_request *request,
+		      const struct addr *addr)
+{
+	*ret_server = (struct load_server){
+		.list = { *addr },
+		.n = 1,
+		.redial = { .request = *request, .addr = *addr },
+	};
+}
+
+const struct addr *load_server_addr(const struct load_server *server)
+{
+	return &server->list[atomic_load(&server->current)];
+}
+
+void load_server_want(struct load_server *server)
+{
+	if (!atomic_load(&server->is_wanted))
+		atomic_store(&server->is_wanted, true);
+}
+
+/* Lets the threads connect to that address, if there is room for one more. */
+static void publish(struct load_server *server, const struct addr *addr)
+{
+	uint32_t i = 0;
+	while (i < server->n && !addr_equal(&server->list[i], addr))
+		i++;
+	if (i == LOAD_ADDRESSES_MAX)
+		return;
+	if (i == server->n)
+		server->list[server->n++] = *addr;
+	atomic_store(&server->current, i);
+}
+
+void load_server_look(struct load_server *server)
+{
+	struct redial *redial = &server->redial;
+	if (redial->dialing != NULL && io_is_ready(redial->dialing->done_fd, POLLIN)) {
+		int fd = redial_end(redial, clock_now_ns());
+		if (fd >= 0)
+			publish(server, &redial->addr);
+		io_close(&fd);
+	}
+	if (redial->dialing != NULL || !atomic_load(&server->is_wanted))
+		return;
+	if (redial_begin(redial, clock_now_ns()) >= 0)
+		atomic_store(&server->is_wanted, false);
+}
