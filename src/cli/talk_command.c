@@ -87,6 +87,8 @@ static const struct man_section sections[] = { { 0 } };
 static const struct man_example examples[] = {
 	{ "tcpecho talk", "A conversation with the server on this machine." },
 	{ "tcpecho talk < file > copy", "A verified copy by way of the server." },
+	{ "tcpecho talk --no-half-close -t 5s proxy.example.org < file > copy",
+	  "The same through a proxy that closes both directions at the first FIN." },
 	{ "tcpecho talk --timeout 2s echo.example.org 7 < /etc/hostname",
 	  "Is the echo service there, and faithful?" },
 	{ 0 },
