@@ -57,7 +57,7 @@ struct bench_report {
 	bool has_kernel;          /* are the next two known? */
 	struct tcpinfo kernel;    /* of all connections: means, the minimum, the sum */
 	struct tcpinfo_sending sending;
-	double cpu_share;  /* of a core, all threads together, from the warm-up on */
+	double cpu_share;  /* of a core, all threads together, after the warm-up */
 	double spin_share; /* of it: waiting without sleeping for messages to be due */
 	/* Why the figures are rather the client's than the server's; empty: they are not. */
 	char client_bound[OWN_LIMIT_SIZE];

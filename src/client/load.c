@@ -33,7 +33,7 @@
 /* Lanes whose deadline has come that are looked after before it is the turn of what came back. */
 #define LOOKS_MAX 64
 
-/* A lane for which there is no room now is looked after again so much later. */
+/* A lane for which there is no room now is looked after again this much later. */
 #define AGAIN_NS (5 * CLOCK_NS_PER_MS)
 
 /* With less to go until a message is due, it does not sleep: waking up takes its time. */
@@ -58,7 +58,7 @@ struct run {
 	uint64_t looked_ns;        /* time before the last wait: what had come then is read */
 	uint64_t n_released;       /* open loop: messages that have been due */
 	uint32_t next_to_open;
-	bool is_ready;
+	bool is_ready, is_measuring;
 };
 
 /* ---- an open loop's messages ---- */
@@ -250,11 +250,20 @@ static void begin(struct run *run, uint64_t start_ns)
 	traffic->end_ns = traffic->begin_ns + traffic->plan->duration_ns;
 	traffic->give_up_ns = clock_after_ns(traffic->end_ns, traffic->wait_ns);
 	run->next_handover_ns = traffic->begin_ns + CLOCK_NS_PER_S;
-	own_use_begin(&traffic->load->use);
 	for (uint32_t i = 0; i < traffic->lanes.n && !traffic->plan->is_open; i++) {
 		traffic->now_ns = clock_now_ns(); /* each counts from when it is sent itself */
 		traffic_begin(traffic, &traffic->lanes.list[i]);
 	}
+}
+
+/* The warm-up is over: from now on it counts what this thread uses, and how long it stands still. */
+static void begin_measuring(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	if (run->is_measuring || traffic->end_ns == 0 || traffic->now_ns < traffic->begin_ns)
+		return;
+	run->is_measuring = true;
+	own_use_begin(&traffic->load->use);
 }
 
 /* Time of the next scheduled action other than the tick and the lanes' deadlines. */
@@ -306,6 +315,7 @@ MUST_USE static int take_turn(struct run *run)
 	note_ready(run);
 	if (start_ns != 0 && traffic->end_ns == 0 && traffic->now_ns >= start_ns)
 		begin(run, start_ns);
+	begin_measuring(run);
 	hand_over(run);
 	release_due(run);
 	retry(run); /* before tick() judges those that have waited too long */

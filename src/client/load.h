@@ -86,7 +86,7 @@ struct load {
 	uint64_t last_back_ns;    /* when the last message that counts came back */
 	uint64_t end_ns;          /* messages that were due before then count */
 	uint64_t ended_ns;        /* when it had nothing to do any more */
-	struct own_use use;       /* from the warm-up's beginning to its end */
+	struct own_use use;       /* from the end of the warm-up on */
 	struct kernel_view kernel;
 	struct wrong_evidence wrong; /* of its first wrong byte */
 	int code;                    /* it had to give up: the negative code; else 0 */

@@ -41,8 +41,10 @@ void own_use_begin(struct own_use *ret_use)
 
 void own_use_end(struct own_use *use)
 {
-	if (use->begin_ns == 0)
+	if (use->begin_ns == 0) {
+		*use = (struct own_use){ 0 };
 		return;
+	}
 	struct thread_times end = thread_times();
 	uint64_t waited_ns = end.waited_ns - use->begin.waited_ns;
 	uint64_t usual_ns = (end.n_turns - use->begin.n_turns) * TURN_NS;
@@ -57,6 +59,17 @@ void own_use_end(struct own_use *use)
 	use->busiest = (double)(use->cpu_ns - use->spun_ns) / (double)use->elapsed_ns;
 	if (waited_ns > usual_ns)
 		use->waited = (double)(waited_ns - usual_ns) / (double)use->elapsed_ns;
+}
+
+void own_use_search(struct own_use *use, uint64_t took_ns)
+{
+	uint64_t waited_ns = thread_times().waited_ns;
+	uint64_t late_ns = waited_ns - use->search_waited_ns;
+	use->search_waited_ns = waited_ns;
+	if (use->begin_ns == 0 || took_ns < late_ns + OWN_CONNECT_NS)
+		return;
+	use->n_searches++;
+	use->searched_ns += took_ns - late_ns;
 }
 
 void own_use_watch(struct own_use *use, uint64_t expected_ns, uint64_t now_ns)
@@ -133,6 +146,8 @@ static void add_work(const struct own_use *all, bool is_busy_bound, char text[OW
 
 bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE])
 {
+	if (all->elapsed_ns == 0) /* nothing was measured */
+		return false;
 	if (all->suspended_ns > LONG_GAP_NS)
 		add_reason(text, "this machine was suspended for %.1f s",
 			   clock_s(all->suspended_ns));

@@ -16,7 +16,7 @@
 #include "base/histogram.h"
 #include "net/thread_times.h"
 
-/* If a thread runs so much later than it wanted to, it stood still. */
+/* A thread that runs later than it wanted to by this much stood still. */
 #define OWN_GAP_NS UINT64_C(10000000)
 
 /* connect(2) takes longer than this only where it searches for a free port. */
@@ -37,6 +37,7 @@ struct own_use {
 
 	uint64_t begin_ns; /* while it is measured: own_use_begin() */
 	uint64_t begin_suspended_ns;
+	uint64_t search_waited_ns; /* begin.waited_ns, as of the latest slow connect(2) */
 	struct thread_times begin;
 };
 
@@ -66,13 +67,14 @@ static inline bool own_use_restarts(uint64_t gap_ns, uint64_t wait_ns)
 	return gap_ns >= 5 * OWN_GAP_NS && gap_ns >= wait_ns / 2;
 }
 
+/* A slow call of connect(2), as own_use_connect(): counts what was no waiting for a processor. */
+void own_use_search(struct own_use *use, uint64_t took_ns);
+
 /* A call of connect(2), which does not wait for the server, took that long. */
 static inline void own_use_connect(struct own_use *use, uint64_t took_ns)
 {
-	if (took_ns < OWN_CONNECT_NS)
-		return;
-	use->n_searches++;
-	use->searched_ns += took_ns;
+	if (took_ns >= OWN_CONNECT_NS)
+		own_use_search(use, took_ns);
 }
 
 /*

@@ -165,6 +165,15 @@ def test_a_long_text_does_not_fill_the_page(draw, tmp_path):
     assert len(page) < MOST_OF_ONE and "x" * 4096 + "…" in page and "x" * 4097 not in page
 
 
+def test_an_interrupted_run_and_errors_of_connections_are_said(draw, tmp_path):
+    cut = documents.write(tmp_path / "cut.json", seconds(2), interrupted=True, seconds_wanted=60.0)
+    unsound = documents.write(tmp_path / "unsound.json", seconds(2, seed=3), connection_errors={"no_fin": 1234})
+    outline = assert_is_sound(draw(cut, unsound))
+    shown = "".join(text for element, text in outline.texts if element not in ("style", "script"))
+    assert "cut.json: interrupted after 2.000 of 60.000 s" in shown
+    assert re.search(r"unsound.json .*max [^;]+; 1.234 connection errors", shown)
+
+
 def test_what_has_to_be_known_stands_at_the_top(draw, tmp_path):
     bound = documents.write(tmp_path / "bound.json", seconds(2, failures=3), client_bound="its threads were busy")
     wrong = documents.write(tmp_path / "wrong.json", seconds(2, failures=1, seed=3), mismatches=1, wrong_bytes=9, errors={"mismatch": 2},

@@ -108,11 +108,16 @@ static void put_sentence(const struct view *view, size_t i)
 			figure_time(histogram_percentile_ns(times, 99)).text,
 			figure_time(histogram_percentile_ns(times, 99.9)).text,
 			figure_time(times->max_ns).text);
-	uint64_t n_failures = result_failures(result);
+	uint64_t n_failures = result_failures(result), n_errors = result_connection_errors(result);
 	if (n_failures > 0)
 		fprintf(out, "%s failed", figure_count(n_failures).text);
-	else
+	if (n_errors > 0)
+		fprintf(out, "%s%s connection errors", n_failures > 0 ? ", " : "",
+			figure_count(n_errors).text);
+	if (n_failures == 0 && n_errors == 0)
 		fputs("nothing failed", out);
+	if (result->n_unfinished > 0)
+		fprintf(out, ", %s unfinished", figure_count(result->n_unfinished).text);
 }
 
 static void put_runs(const struct view *view)
@@ -150,11 +155,15 @@ static void put_warnings(const struct view *view, size_t i)
 	FILE *out = view->out;
 	const struct run *run = &view->runs[i];
 	const struct result *result = &run->result;
-	if (run->client_bound != NULL) {
+	struct run_caveats caveats = run_measurement_caveats(run);
+	if (caveats.text[0] != '\0') {
 		begin_note(view, i, "warning");
-		fputs("no measurement of the server: ", out);
-		markup_text(out, run->client_bound);
+		markup_text(out, caveats.text);
 		fputs("</li>\n", out);
+	}
+	if (result->n_echoes == 0) {
+		begin_note(view, i, "warning");
+		fputs("no message came back</li>\n", out);
 	}
 	if (result->n_mismatches > 0) {
 		begin_note(view, i, "warning");
