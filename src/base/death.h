@@ -63,6 +63,7 @@ struct deaths {
 	uint64_t n_back, n_lost;
 	uint64_t n_unfinished; /* heartbeats under way at the end of the run, and not late */
 	uint64_t bytes_verified;
+	uint64_t wrong_bytes; /* bytes that came back different, as far as they were received */
 	/* Of those that are back; and of unfinished ones their age, which is a lower bound. */
 	struct histogram round_trip;
 

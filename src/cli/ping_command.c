@@ -75,7 +75,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "TIME",
 		.preset = "off",
 		.help = "end after TIME, whatever is under way",
-		.details = "End TIME after the first message. A message that is under way then is "
+		.details = "End TIME after the first message; connecting takes no longer either. A "
+			   "message that is under way then is "
 			   "unfinished, or failed if it has waited for longer than --wait. With "
 			   "--count, status 1 if fewer messages came back until then. With --hold "
 			   "it is --duration.",

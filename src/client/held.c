@@ -251,6 +251,8 @@ static void judge_wrong_bytes(struct holding *holding, struct held *held, size_t
 		.received = holding->piece + n_right,
 		.n = n - n_right,
 	};
+	holding->deaths->wrong_bytes += pattern_count_wrong(&held->pattern, held->returned,
+							    held->sent, wrong.received, wrong.n);
 	if (begin_diagnosis(holding, held, &wrong))
 		return;
 	struct wrong_text what = wrong_say(&wrong, NULL);

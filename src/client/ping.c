@@ -424,7 +424,9 @@ MUST_USE static enum status run_ping(struct ping *ping)
 	*request = (struct dial_request){
 		.server = &config->server,
 		.family = config->family,
-		.timeout_ns = ping->stream.wait_ns,
+		.timeout_ns = config->duration_ns != 0
+				      ? clock_earlier_ns(ping->stream.wait_ns, config->duration_ns)
+				      : ping->stream.wait_ns,
 	};
 	struct dialed dialed;
 	enum status status = dial_await(request, ping->signals_fd, &dialed);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "client/redial.h"
 #include "net/connect.h"
 #include "net/io.h"
 
@@ -20,6 +21,8 @@ static void begin_dial(struct reconnect *reconnect, uint64_t now_ns)
 	struct dial_request request = reconnect->request;
 	request.timeout_ns = reconnect->deadline_ns - now_ns;
 	reconnect->has_dialed = true;
+	reconnect->n_failures++; /* until it succeeds */
+	reconnect->next_ns = now_ns + redial_pause_ns(reconnect->n_failures);
 	int rc = dial_begin(&request, &reconnect->dialing);
 	if (rc < 0)
 		reconnect->code = rc;
@@ -42,7 +45,7 @@ void reconnect_begin(struct reconnect *reconnect)
 	reconnect->has_dialed = false;
 	reconnect->dialing = NULL;
 	reconnect->fd = -1;
-	if (!reconnect->is_dead) {
+	if (!reconnect->is_dead || now_ns < reconnect->next_ns) {
 		int fd = connect_begin(&reconnect->addr, reconnect->request.source);
 		own_use_connect(reconnect->use, clock_now_ns() - now_ns);
 		if (fd < 0)
@@ -50,7 +53,7 @@ void reconnect_begin(struct reconnect *reconnect)
 		else
 			reconnect->fd = fd;
 	}
-	if (reconnect->fd < 0)
+	if (reconnect->fd < 0 && now_ns >= reconnect->next_ns)
 		begin_dial(reconnect, now_ns);
 }
 
@@ -64,6 +67,7 @@ void reconnect_pollfds(const struct reconnect *reconnect, struct pollfd ret_fds[
 uint64_t reconnect_until_ns(const struct reconnect *reconnect)
 {
 	uint64_t dial_ns = reconnect->start_ns + DIAL_ATTEMPT_DELAY_NS;
+	dial_ns = dial_ns > reconnect->next_ns ? dial_ns : reconnect->next_ns;
 	return reconnect->has_dialed ? reconnect->deadline_ns
 				     : clock_earlier_ns(dial_ns, reconnect->deadline_ns);
 }
@@ -107,12 +111,14 @@ bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed)
 	if (check_known(reconnect, ret_dialed) || check_dialed(reconnect, ret_dialed)) {
 		reconnect->addr = ret_dialed->addr;
 		reconnect->is_dead = false;
+		reconnect->n_failures = 0;
 		reconnect_cancel(reconnect);
 		return true;
 	}
 	uint64_t now_ns = clock_now_ns();
 	bool is_late = now_ns >= reconnect->deadline_ns;
-	bool is_due = reconnect->fd < 0 || now_ns >= reconnect_until_ns(reconnect);
+	bool is_due = reconnect->fd < 0 ? now_ns >= reconnect->next_ns
+					: now_ns >= reconnect_until_ns(reconnect);
 	if (!reconnect->has_dialed && is_due && !is_late)
 		begin_dial(reconnect, now_ns);
 	if (!is_late && (reconnect->fd >= 0 || reconnect->dialing != NULL))

@@ -5,7 +5,8 @@
  * The address that answered last is tried first. If that fails, or has not answered after
  * DIAL_ATTEMPT_DELAY_NS, the name is looked up again and all its addresses are tried, in a thread
  * (client/dial.h); the first connection that succeeds is used. So a server that moved to another
- * address is found, and an address that died costs a fraction of a second.
+ * address is found, and an address that died costs a fraction of a second. Where no address answers,
+ * look-ups have a growing pause between them, in which only the known address is tried.
  */
 #ifndef CLIENT_RECONNECT_H
 #define CLIENT_RECONNECT_H
@@ -23,6 +24,8 @@ struct reconnect {
 	struct dial_request request; /* timeout_ns: for one connection, the look-up included */
 	struct addr addr;            /* of the last connection that succeeded */
 	bool is_dead;                /* `addr` failed since then: the name is looked up at once */
+	uint32_t n_failures;         /* look-ups in a row that found no server */
+	uint64_t next_ns;            /* none begins before: redial_pause_ns() after the last */
 
 	struct own_use *use; /* notes how long calls of connect(2) take */
 

@@ -58,6 +58,9 @@ void endurance_write_text(FILE *out, const struct endurance *endurance)
 		fprintf(out, ", %" PRIu64 " unfinished (counted with their age so far)",
 			deaths->n_unfinished);
 	fprintf(out, ", every byte of %" PRIu64 " compared\n", deaths->bytes_verified);
+	if (deaths->wrong_bytes > 0)
+		fprintf(out, "%" PRIu64 " wrong bytes on %" PRIu64 " connections\n",
+			deaths->wrong_bytes, deaths->n_died[DEATH_WRONG]);
 	write_lives(out, deaths);
 	if (times->n > 0)
 		fprintf(out, "round trip p50/p99/max %.1f/%.1f/%.1f us\n",
@@ -125,17 +128,18 @@ static json_t *document(const struct endurance *endurance, const char *histogram
 		(json_int_t)n_died, "deaths", causes_json(deaths->n_died), "not_opened",
 		causes_json(deaths->n_not_opened));
 	json_t *more = json_pack(
-		"{s:b, s:o, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:s}",
+		"{s:b, s:o, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:s}",
 		"interrupted", endurance->is_interrupted, "seconds_wanted",
 		endurance->wanted_ns != 0 ? seconds_json(endurance->wanted_ns) : json_null(),
 		"client_bound", endurance->client_bound, "heartbeats", (json_int_t)deaths->n_begun,
 		"echoes", (json_int_t)deaths->n_back, "lost", (json_int_t)deaths->n_lost, "failed",
 		(json_int_t)deaths->n_lost, "unfinished", (json_int_t)deaths->n_unfinished,
 		"verified_bytes", (json_int_t)deaths->bytes_verified, "mismatches",
-		(json_int_t)deaths->n_died[DEATH_WRONG], "shortest_life",
-		seconds_json(deaths->shortest_ns), "longest_life", seconds_json(deaths->longest_ns),
-		"response_us", times_json(&deaths->round_trip), "dead", told_json(deaths),
-		"dead_left_out", (json_int_t)(n_died - deaths->n_told), "histogram", histogram);
+		(json_int_t)deaths->n_died[DEATH_WRONG], "wrong_bytes",
+		(json_int_t)deaths->wrong_bytes, "shortest_life", seconds_json(deaths->shortest_ns),
+		"longest_life", seconds_json(deaths->longest_ns), "response_us",
+		times_json(&deaths->round_trip), "dead", told_json(deaths), "dead_left_out",
+		(json_int_t)(n_died - deaths->n_told), "histogram", histogram);
 	if (json == NULL || more == NULL || json_object_update(json, more) < 0) {
 		json_decref(json);
 		json = NULL;

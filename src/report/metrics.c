@@ -106,6 +106,8 @@ size_t endurance_render_metrics(const struct deaths *deaths, char *out, size_t s
 		  "Bytes that came back and were right.", deaths->bytes_verified);
 	add_count(&text, "hold_mismatches_total", "counter",
 		  "Connections on which a byte was wrong.", deaths->n_died[DEATH_WRONG]);
+	add_count(&text, "hold_wrong_bytes_total", "counter", "Bytes that came back different.",
+		  deaths->wrong_bytes);
 	begin(&text, "hold_last_good_seconds", "gauge",
 	      "Age of the last good byte of the connection that has been without one the longest.");
 	add(&text, "tcpecho_hold_last_good_seconds %.3f\n", clock_s(deaths->oldest_ns));

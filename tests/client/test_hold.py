@@ -287,6 +287,7 @@ def test_wrong_bytes_are_named(hold, n, treatment, words):
     assert {cause for _, cause, *_ in deaths[:n]} == {"wrong"}
     assert all(re.search(words, why) for _, _, why, *_ in deaths[:n])
     assert f"deaths: wrong {n}\n" in output
+    assert re.search(rf"^\d+ wrong bytes on {n} connections$", output, re.M)
 
 
 @CROWDS
