@@ -45,7 +45,9 @@ class Kind(NamedTuple):
     stays_to_the_end: bool = False  # they leave only when the server ends them
     may_be_cut_off: bool = False  # the drain timeout ends conversations
     trouble: str = ""  # "stop": the server is stopped around TERM; "kill": a process that serves is killed
-    is_passed: bool = False  # the listening socket is passed in, and nothing else has it
+    # The listening socket is passed in, and nothing else has it. It must work again before it is closed: a connection
+    # that comes in between may be ended without an echo, but not reset.
+    is_passed: bool = False
     has_short_queue: bool = False
 
 
@@ -147,6 +149,8 @@ class Drain:
             self.note("whole")
         elif self.kind.may_be_cut_off and sent.startswith(received):
             self.note("cut off")
+        elif self.kind.is_passed and self.is_asked.is_set() and not received:
+            self.note("turned away")
         else:
             self.note("wrong", f"{len(received)} of {len(sent)} bytes")
 

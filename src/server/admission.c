@@ -23,6 +23,13 @@
 /* From so many on they are a crowd, of which the kernel must not ask for all at once. */
 #define CROWD 128
 
+/*
+ * Making a socket that was passed in work again takes less than this, unless this process has to
+ * wait for a processor; and how often it is tried.
+ */
+#define RESUME_NS    (CLOCK_NS_PER_MS / 20)
+#define RESUME_TRIES 10
+
 void admission_setup(struct admission *admission, struct server *server, admission_serve_fn *serve,
 		     void *engine)
 {
@@ -443,12 +450,37 @@ bool admission_drain(struct admission *admission, uint64_t found_empty, bool has
 	return listen_drain_is_empty(&admission->listen_drain, listeners, found_empty);
 }
 
+/*
+ * A socket that was passed in accepts new connections again (net/listen.h), because the process
+ * that made it may go on with it. If no process does, a connection that comes before the close is
+ * reset. That is a microsecond, unless this process has to wait for a processor in between: then
+ * the socket is stopped once more.
+ */
+static void resume(struct admission *admission, const struct listener *listener)
+{
+	int fd = listener->fd, family = listener->addr.any.sa_family;
+	for (int i = 0; i < RESUME_TRIES; i++) {
+		uint64_t start_ns = clock_now_ns();
+		listen_resume(fd, family);
+		if (clock_now_ns() - start_ns < RESUME_NS)
+			return;
+		ignore_result(listen_stop(fd, family, true));
+		ignore_result(turn_queue_away(admission, listener, true));
+	}
+	listen_resume(fd, family);
+}
+
 void admission_close(struct admission *admission)
 {
 	struct listeners *listeners = &admission->server->listeners;
 	admission_stop(admission); /* a worker whose supervisor is dead has not done that yet */
 	turn_queues_away(admission, true);
-	listeners_resume_and_close(listeners);
+	for (size_t i = 0; i < listeners->n; i++) {
+		struct listener *listener = &listeners->list[i];
+		if (listener->is_passed && listener->fd >= 0)
+			resume(admission, listener);
+		listener_close(listener);
+	}
 	admission->listen_drain.is_over = true;
 }
 

@@ -176,16 +176,6 @@ void listener_close(struct listener *listener)
 	io_close(&listener->fd);
 }
 
-void listeners_resume_and_close(struct listeners *listeners)
-{
-	for (size_t i = 0; i < listeners->n; i++) {
-		struct listener *listener = &listeners->list[i];
-		if (listener->is_passed && listener->fd >= 0)
-			listen_resume(listener->fd, listener->addr.any.sa_family);
-		listener_close(listener);
-	}
-}
-
 void listeners_disown(struct listeners *listeners)
 {
 	for (size_t i = 0; i < listeners->n; i++) {

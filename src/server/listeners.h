@@ -70,12 +70,6 @@ void listener_close(struct listener *listener);
 /* Removes that path before: another server may listen there from then on. */
 void listener_remove_path(struct listener *listener);
 
-/*
- * Closes all of them after a drain. Those that were passed in accept new connections again
- * (net/listen.h): the process that made them may go on with them.
- */
-void listeners_resume_and_close(struct listeners *listeners);
-
 /* In a worker: paths, and who passed the sockets, are the supervisor's affair. */
 void listeners_disown(struct listeners *listeners);
 
