@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -264,6 +263,7 @@ static void begin_measuring(struct run *run)
 		return;
 	run->is_measuring = true;
 	own_use_begin(&traffic->load->use);
+	ignore_result(own_use_look(&traffic->load->use, traffic->begin_ns, traffic->now_ns));
 }
 
 /* Time of the next scheduled action other than the tick and the lanes' deadlines. */
@@ -280,6 +280,8 @@ static uint64_t wait_until_ns(const struct run *run)
 {
 	uint64_t due_ns = next_deed_ns(run);
 	uint64_t until_ns = clock_earlier_ns(run->next_tick_ns, wakes_next_ns(&run->traffic.wakes));
+	if (!run->is_measuring && run->traffic.end_ns != 0)
+		until_ns = clock_earlier_ns(until_ns, run->traffic.begin_ns);
 	if (run->traffic.n_queueing > 0)
 		until_ns = clock_earlier_ns(until_ns, run->next_retry_ns);
 	if (due_ns == CLOCK_NEVER)

@@ -22,7 +22,7 @@ def start(program):
     processes = []
 
     def run(*words, **more):
-        command = [program, "bench", "--json", "--warmup", "0s", *map(str, words)]
+        command = [program, "bench", "--json", *map(str, words)]
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more))
         return processes[-1]
 
@@ -41,7 +41,7 @@ def end(process):
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
 def test_a_client_that_was_stopped_says_so_and_blames_nobody(serve, start, words, strict):
     server = serve("127.0.0.1:0", engine="epoll")
-    client = start("-c", 4, "-d", "2s", "-W", "200ms", *words, *strict, *server_words(server))
+    client = start("--warmup", "0s", "-c", 4, "-d", "2s", "-W", "200ms", *words, *strict, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 0, "the load")
     for _ in range(3):
         time.sleep(0.1)
@@ -53,11 +53,21 @@ def test_a_client_that_was_stopped_says_so_and_blames_nobody(serve, start, words
     assert status == (4 if strict else 0)
 
 
+def test_a_client_that_was_stopped_while_the_measuring_began_says_so(serve, start):
+    server = serve("127.0.0.1:0", engine="epoll")
+    client = start("-c", 2, "-d", "1s", "--warmup", "500ms", *server_words(server))
+    wait_until(lambda: server.totals()["in"] > 0, "the warm-up")
+    with stopped(client.pid):
+        time.sleep(0.9)
+    found, status, _ = end(client)
+    assert "stood still" in found["client_bound"] and status == 0
+
+
 def test_a_client_beside_hogs_on_its_core_says_so(serve, start):
     core = min(os.sched_getaffinity(0))
     server = serve("127.0.0.1:0", engine="epoll")
     with hogs(core):
-        client = start("-c", 4, "-d", "2s", *server_words(server), preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+        client = start("--warmup", "0s", "-c", 4, "-d", "2s", *server_words(server), preexec_fn=lambda: os.sched_setaffinity(0, {core}))
         found, status, _ = end(client)
     assert found["client_bound"] is not None and status == 0
 
@@ -66,7 +76,7 @@ def test_threads_that_share_one_core_say_so(serve, start):
     core = min(os.sched_getaffinity(0))
     server = serve("127.0.0.1:0", engine="epoll")
     one_core = {"preexec_fn": lambda: os.sched_setaffinity(0, {core})}
-    found, status, _ = end(start("-c", 16, "-w", 4, "-d", "2s", *server_words(server), **one_core))
+    found, status, _ = end(start("--warmup", "0s", "-c", 16, "-w", 4, "-d", "2s", *server_words(server), **one_core))
     assert found["client_bound"] is not None and status == 0
 
 
@@ -84,6 +94,6 @@ def test_the_share_is_that_of_all_threads(serve, program):
 def test_waiting_for_messages_to_be_due_is_no_work(serve, start):
     """Due every millisecond: the thread does not sleep in between, but it is not the limit for that."""
     server = serve("127.0.0.1:0", engine="epoll")
-    found, _, _ = end(start("-c", 4, "-r", "1000", "-d", "1s", *server_words(server)))
+    found, _, _ = end(start("--warmup", "0s", "-c", 4, "-r", "1000", "-d", "1s", *server_words(server)))
     assert found["client_spin_share"] > found["client_cpu_share"] / 2 > 0
     assert "used" not in (found["client_bound"] or "")
