@@ -334,7 +334,7 @@ def test_a_server_that_is_no_echo_is_not_hammered(hold, n, options):
         assert len(rogue.connected) <= 3 * n + 2
     assert status == 1
     assert held.error == f"tcpecho: ended early: 127.0.0.1:{rogue.port} is no echo server\n"
-    assert "it speaks first" in output
+    assert re.search("no echo: it (speaks first|answers)", output)  # the second if it was too busy to ask
 
 
 @CROWDS
