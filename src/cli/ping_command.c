@@ -377,8 +377,8 @@ static const char *const description[] = {
 	"said when it happens: (ended) a FIN, (reset) an RST, (timeout) no reply in time, "
 	"(unreachable) no way there, (wrong) a byte that is wrong; (refused) stands for one that "
 	"cannot be opened again. It is opened again on any address of the name, which is looked up "
-	"again. Status 0 means that none died and that heartbeats came back. A server that is no echo "
-	"ends the run.",
+	"again. Status 0 means that none died and that heartbeats came back. A server that is no "
+	"echo ends the run.",
 	TARGET_PARAGRAPH,
 	NULL,
 };

@@ -19,7 +19,7 @@ struct diagnosing {
 	int finish_fd;
 	struct diagnosis_case wrong;
 	unsigned char bytes[DIAGNOSIS_MOST];
-	int fd; /* of the connection, on which nobody else receives meanwhile */
+	int fd; /* of the connection; its owner does not receive on it meanwhile */
 	bool asks;
 	struct addr server;
 	struct wrong_text text;

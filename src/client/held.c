@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The happy path: a connection is opened (held_open.c) and beats at once, because what accepts it
- * may be a balancer without a server behind it; then on its beat. Each heartbeat is back, whole and right, before the next
- * is due; one that takes longer delays that, and what was due meanwhile is left out.
+ * may be a balancer without a server behind it; then on its beat. Each heartbeat is back, whole and
+ * right, before the next is due; one that takes longer delays that, and what was due meanwhile is
+ * left out.
  *
  * What else can happen, while a heartbeat is under way or not: the server ends or resets, the
  * kernel gives the connection up, a byte is wrong or was never sent, a heartbeat is not back in
@@ -209,7 +210,7 @@ static void end_diagnosis(struct holding *holding, size_t i)
 	struct held_diagnosis *diagnosis = &holding->diagnoses[i];
 	struct wrong_text what = diagnosing_end(diagnosis->diagnosing);
 	diagnosis->diagnosing = NULL;
-	die_of_wrong_bytes(holding, &holding->list[diagnosis->who], &what, diagnosis->wrong_ns);
+	die_of_wrong_bytes(holding, &holding->list[diagnosis->index], &what, diagnosis->wrong_ns);
 }
 
 /* A thread waits for further bytes and may ask the server. Returns whether it was begun. */
@@ -226,7 +227,7 @@ MUST_USE static bool begin_diagnosis(struct holding *holding, struct held *held,
 	if (diagnosing_begin(wrong, held->fd, asks ? &holding->redial.addr : NULL,
 			     &diagnosis->diagnosing) < 0)
 		return false;
-	diagnosis->who = held_index(holding, held);
+	diagnosis->index = held_index(holding, held);
 	diagnosis->wrong_ns = holding->now_ns;
 	holding->has_asked |= asks;
 	held->state = HELD_WRONG;
@@ -322,7 +323,7 @@ void held_event(struct holding *holding, uint64_t tag, uint32_t events)
 
 /* ---- time ---- */
 
-static void lose_patience(struct holding *holding, struct held *held)
+static void heartbeat_is_late(struct holding *holding, struct held *held)
 {
 	char what[64];
 	snprintf(what, sizeof(what), "no reply within %s",
@@ -344,7 +345,7 @@ void held_wake(struct holding *holding, uint32_t who)
 	} else if (is_beating(held) && holding->now_ns < held_late_ns(holding, held)) {
 		held_wake_at(holding, held, held_late_ns(holding, held));
 	} else if (is_beating(held)) {
-		lose_patience(holding, held);
+		heartbeat_is_late(holding, held);
 	} else {
 		begin_beat(holding, held);
 	}
@@ -387,7 +388,7 @@ void held_finish(struct holding *holding)
 		if (held->state != HELD_OPEN || !is_beating(held))
 			continue;
 		if (holding->now_ns >= held_late_ns(holding, held)) {
-			lose_patience(holding, held);
+			heartbeat_is_late(holding, held);
 			continue;
 		}
 		deaths->n_unfinished++;

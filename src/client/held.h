@@ -65,8 +65,8 @@ struct held {
 /* A diagnosis under way. */
 struct held_diagnosis {
 	struct diagnosing *diagnosing; /* NULL: none */
-	uint32_t who;
-	uint64_t wrong_ns; /* when the byte came */
+	uint32_t index;                /* of the connection */
+	uint64_t wrong_ns;             /* when the byte came */
 };
 
 /* Tags in the poller behind those of the connections. */

@@ -163,7 +163,7 @@ static void wake_those_due(struct hold *hold, uint64_t now_ns)
 		held_wake(&hold->holding, who);
 }
 
-/* The clock says now, and was to be read until then: if it is much later, the process stood still. */
+/* The clock was to be read at expected_ns: if it is much later, the process stood still. */
 static void look_at_clock(struct hold *hold, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (own_use_look(&hold->use, expected_ns, now_ns) &&

@@ -45,9 +45,9 @@ struct hold_report {
 
 /*
  * Holds them until the time is over, INT or TERM ends it, the server turns out to be no echo
- * server, or standard output cannot be written any more; QUIT prints a line of figures in between. Returns STATUS_OK and *ret_report, the caller's,
- * its deaths to be closed; or why there is none, which was said: until the server has answered, INT
- * and TERM end it by that signal.
+ * server, or standard output cannot be written any more; QUIT prints a line of figures in between.
+ * Returns STATUS_OK and *ret_report, the caller's, its deaths to be closed; or the status of what
+ * failed, after a message. Until the server has answered, INT and TERM end it by that signal.
  */
 MUST_USE enum status hold_run(const struct hold_config *config, struct hold_report *ret_report);
 

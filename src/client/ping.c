@@ -89,7 +89,7 @@ static void hear_signals(struct ping *ping)
 
 /* ---- one connection ---- */
 
-/* The clock says now, and was to be read until then: if it is much later, the process stood still. */
+/* The clock was to be read at expected_ns: if it is much later, the process stood still. */
 static void look_at_clock(struct ping *ping, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (own_use_look(&ping->use, expected_ns, now_ns) &&
@@ -371,7 +371,8 @@ static void ping_on(struct ping *ping)
 		wait_until_due(ping, due_ns);
 		ping->is_over |= clock_now_ns() >= ping->end_ns;
 	}
-	if (ping->stream.fd >= 0 && stream_is_back(&ping->stream))
+	/* What came while this was stopped. After the last of N messages the server may close. */
+	if (ping->is_over && ping->stream.fd >= 0 && stream_is_back(&ping->stream))
 		look_while_idle(ping);
 	tally_end(&ping->tally, clock_now_ns());
 	own_use_end(&ping->use);

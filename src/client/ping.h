@@ -53,8 +53,8 @@ struct ping_report {
 /*
  * Pings until all are done, the time is over, INT or TERM ends it, the server turns out to be no
  * echo server, or standard output cannot be written any more; QUIT prints a line of figures in
- * between. Returns STATUS_OK and *ret_report, the caller's, to be closed by result_close(); or why
- * there is none, which was said: INT and TERM end it by that signal until it is connected.
+ * between. Returns STATUS_OK and *ret_report, the caller's, to be closed by result_close(); or the
+ * status of what failed, after a message. INT and TERM end it by that signal until it is connected.
  */
 MUST_USE enum status ping_run(const struct ping_config *config, struct ping_report *ret_report);
 

@@ -5,8 +5,8 @@
  * The address that answered last is tried first. If that fails, or has not answered after
  * DIAL_ATTEMPT_DELAY_NS, the name is looked up again and all its addresses are tried, in a thread
  * (client/dial.h); the first connection that succeeds is used. So a server that moved to another
- * address is found, and an address that died costs a fraction of a second. Where no address answers,
- * look-ups have a growing pause between them, in which only the known address is tried.
+ * address is found, and an address that died costs a fraction of a second. Where no address
+ * answers, there is a growing pause between look-ups, in which only the known address is tried.
  */
 #ifndef CLIENT_RECONNECT_H
 #define CLIENT_RECONNECT_H

@@ -39,7 +39,7 @@ void tally_echo(struct tally *tally, uint64_t now_ns, uint64_t took_ns);
 /* Counts a message that is under way at the end of the run, with its age. */
 void tally_unfinished(struct tally *tally, uint64_t now_ns, uint64_t age_ns);
 
-/* The standard deviation of the round trips, unfinished ones included; 0 while there are none. */
+/* The standard deviation of the round trips, unfinished ones included; 0 if there is none. */
 uint64_t tally_deviation_ns(const struct tally *tally);
 
 /* The run is over: hands over the last, unfinished second, and notes what all of it took. */

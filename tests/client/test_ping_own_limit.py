@@ -52,9 +52,9 @@ def failures(found):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "unix:"])
-@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])
+@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["reported", "strict"])
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
-def test_a_client_that_was_stopped_says_so_and_blames_nobody(serve, start, tmp_path, words, strict, address):
+def test_a_client_that_was_stopped_says_so_and_blames_no_server(serve, start, tmp_path, words, strict, address):
     server = serve(f"unix:{tmp_path}/socket" if address == "unix:" else address, engine="epoll")
     client = start("-w", "2s", "-W", "200ms", *words, *strict, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 0, "a message")
