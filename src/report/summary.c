@@ -187,10 +187,11 @@ void summary_write_table(FILE *out, const struct run *run)
 	write_row(out, "connecting", &result->connect);
 	write_kernel(out, run);
 	start_write_text(out, &run->start);
-	fprintf(out, "the client used %.0f %% of a core, %" PRIu64 " threads together",
-		run->cpu_share * 100, run->n_threads);
+	fprintf(out, "the client used %.0f %% of a core", run->cpu_share * 100);
+	if (run->n_threads > 1)
+		fprintf(out, ", %" PRIu64 " threads together", run->n_threads);
 	if (run->spin_share > 0)
-		fprintf(out, "; %.0f %% of it waiting for messages to be due",
+		fprintf(out, "; %.0f %% went into waiting for messages to be due",
 			run->spin_share * 100);
 	fputc('\n', out);
 	write_caveats(out, run);
