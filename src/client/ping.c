@@ -331,6 +331,7 @@ static void wait_until_due(struct ping *ping, uint64_t due_ns)
 		uint64_t left_ns = due_ns - now_ns;
 		if (left_ns <= CLOCK_NS_PER_MS) {
 			clock_sleep_until(due_ns);
+			look_at_clock(ping, due_ns, clock_now_ns());
 			break;
 		}
 		int ready = wait_for(ping, &server, 1, due_ns - CLOCK_NS_PER_MS);

@@ -97,3 +97,24 @@ def test_waiting_for_messages_to_be_due_is_no_work(serve, start):
     found, _, _ = end(start("--warmup", "0s", "-c", 4, "-r", "1000", "-d", "1s", *server_words(server)))
     assert found["client_spin_share"] > found["client_cpu_share"] / 2 > 0
     assert "used" not in (found["client_bound"] or "")
+
+
+@pytest.mark.parametrize("interval", ["1ms", "2ms", "50ms"])
+def test_ping_counts_all_the_time_that_it_stood_still(serve, program, interval):
+    """Most of its time it sleeps until a message is due."""
+    server = serve("127.0.0.1:0", engine="epoll")
+    words = [program, "ping", "--json", "-i", interval, *server_words(server)]
+    client = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: server.totals()["in"] > 0, "the first message")
+    still = 0
+    for _ in range(4):
+        time.sleep(0.1)
+        with stopped(client.pid):
+            since = time.monotonic()
+            time.sleep(0.3)
+            still += time.monotonic() - since
+    time.sleep(0.1)
+    client.send_signal(signal.SIGINT)
+    found, _, _ = end(client)
+    told = re.search(r"stood still \([^)]*\) for ([\d.]+) ms in all", found["client_bound"])
+    assert float(told[1]) >= 0.8 * still * 1000
