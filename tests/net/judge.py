@@ -10,6 +10,7 @@ import dataclasses
 import re
 
 from box import DOWN, UP
+from rogues import NO_HALF_CLOSE
 
 IDENTICAL = "identical"
 SILENCE = {"no reply", "server did not end"}
@@ -17,7 +18,10 @@ NOT_IN_TIME = "cannot connect: connection timed out"
 CUT_OFF = {"drain", "killed"}  # what a server says of a client whom it does not wait for any longer
 KILLED = "killed by its host's reboot"
 
-CAME_BACK = re.compile(r"tcpecho: (?P<why>.+): (?P<back>\d+) of (?P<taken>\d+) bytes came back\n")
+CAME_BACK = re.compile(
+    r"tcpecho: (?P<why>.+): (?P<back>\d+) of (?P<taken>\d+) bytes came back"
+    rf"(?:{re.escape(NO_HALF_CLOSE)})?\n"
+)
 DIFFERS = re.compile(r"tcpecho: byte (?P<at>\d+) differs: sent 0x(?P<sent>..), got 0x(?P<got>..)\n")
 NOT_CONNECTED = re.compile(r"tcpecho: cannot connect to \S+ port \d+: (?P<why>[^(]+?)(?: \(.+\))?\n")
 
