@@ -257,8 +257,8 @@ static const char *const description[] = {
 static const char *const limits[] = {
 	"METRIC>LIMIT fails when the new value is above LIMIT, METRIC<LIMIT when it is below.",
 	"METRIC is rate, echoes, unfinished, failures, connection_errors, mismatches, wrong_bytes, "
-	"missing_bytes, or of the response times min, mean, max or a percentile as p50, p99 or p99.99; of other times service.p99, "
-	"connect.p99, lateness.p99 and so on.",
+	"missing_bytes, or of the response times min, mean, max or a percentile as p50, p99 or "
+	"p99.99; of other times service.p99, connect.p99, lateness.p99 and so on.",
 	"LIMIT is +10% or -5%, a part of the old value; +200us or -1k, so much more or less; or "
 	"2ms or 10k, a value by itself. Times have a unit; others may have k, M or G behind them.",
 	"A metric that a side does not know is an error and not a pass.",

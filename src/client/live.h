@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `bench` shows while it runs: connecting, waiting for the start, warm-up, and then a line with
- * figures every second. On a terminal the line writes over itself; elsewhere each is a line of the
- * log. A line is written only if standard error takes it at once, so that a terminal that nothing
- * reads never delays the run.
+ * What `bench` shows while it runs: connecting, waiting for the start, warm-up, and then a line
+ * with figures every second. On a terminal the line writes over itself; elsewhere each is a line of
+ * the log. A line is written only if standard error takes it at once, so that a terminal that
+ * nothing reads never delays the run.
  */
 #ifndef CLIENT_LIVE_H
 #define CLIENT_LIVE_H

@@ -255,7 +255,9 @@ static void begin(struct run *run, uint64_t start_ns)
 	}
 }
 
-/* The warm-up is over: from now on it counts what this thread uses, and how long it stands still. */
+/*
+ * The warm-up is over: from now on it counts what this thread uses, and how long it stands still.
+ */
 static void begin_measuring(struct run *run)
 {
 	struct traffic *traffic = &run->traffic;

@@ -54,7 +54,9 @@ struct load_plan {
 	_Atomic bool is_called_off; /* the run ends now: as if its time were over */
 };
 
-/* Returns the time at which the measuring begins, behind the warm-up; CLOCK_NEVER: not known yet. */
+/*
+ * Returns the time at which the measuring begins, behind the warm-up; CLOCK_NEVER: not known yet.
+ */
 static inline uint64_t load_begin_ns(const struct load_plan *plan)
 {
 	uint64_t start_ns = atomic_load(&plan->start_ns);

@@ -44,7 +44,9 @@ void window_send(struct window *window, size_t n);
 /* How many bytes are in flight. */
 uint64_t window_in_flight(const struct window *window);
 
-/* The first of them: *ret_bytes, as many as it returns (less than all of them at the ring's end). */
+/*
+ * The first of them: *ret_bytes, as many as it returns (less than all of them at the ring's end).
+ */
 size_t window_first_in_flight(const struct window *window, const unsigned char **ret_bytes);
 
 enum window_verdict {

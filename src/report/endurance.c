@@ -128,7 +128,8 @@ static json_t *document(const struct endurance *endurance, const char *histogram
 		(json_int_t)n_died, "deaths", causes_json(deaths->n_died), "not_opened",
 		causes_json(deaths->n_not_opened));
 	json_t *more = json_pack(
-		"{s:b, s:o, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:s}",
+		"{s:b, s:o, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, "
+		"s:s}",
 		"interrupted", endurance->is_interrupted, "seconds_wanted",
 		endurance->wanted_ns != 0 ? seconds_json(endurance->wanted_ns) : json_null(),
 		"client_bound", endurance->client_bound, "heartbeats", (json_int_t)deaths->n_begun,
