@@ -31,6 +31,7 @@ def random_run(dice, number):
         host=dice.choice(["a", "b", "c", None]), target=dice.choice(["echo:7", "other:7"]), kernel=dice.choice([None, "Linux"]),
         cpus=dice.choice([2, 4]), mss=dice.choice([None, 1448]), connections=dice.randint(1, 9), threads=dice.randint(1, 4),
         rate_wanted=dice.choice([None, 100]), client_bound=dice.choice(REASONS), client_cpu_share=dice.random(),
+        client_spin_share=dice.random(),
         echoes=len(values) - len(ages), unfinished=len(ages), sent=len(values) + n_failures,
         wrong_bytes=dice.randint(0, 99), verified_bytes=64 * (len(values) - len(ages)),
         connection_errors=dice.choice([{}, {"no_fin": 3, "ECONNREFUSED": 1}]),
