@@ -396,9 +396,10 @@ static struct reason reason_of(struct talk *talk)
 	if (first_reply_name(&talk->first_reply, &talk->window, talk->server_ended, &endpoint))
 		snprintf(reason.text, sizeof(reason.text), " (%s)", endpoint.text);
 	else if (is_cut && talk->end_sent && talk->send_code == 0)
-		snprintf(reason.text, sizeof(reason.text), "%s",
-			 " (after our FIN: perhaps a proxy that has no half-close; "
-			 "try --no-half-close)");
+		snprintf(reason.text, sizeof(reason.text),
+			 " (after our FIN: %sperhaps a proxy that has no half-close; "
+			 "try --no-half-close)",
+			 talk->window.returned == 0 ? "no echo server, or " : "");
 	return reason;
 }
 

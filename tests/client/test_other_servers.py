@@ -11,7 +11,7 @@ import pytest
 import rogues
 from bulk import Feeder
 from harness import reset, wait_until
-from rogues import NO_HALF_CLOSE, Rogue
+from rogues import NO_ECHO_OR_HALF_CLOSE, Rogue
 from streams import pattern
 from terminal import Terminal
 
@@ -112,7 +112,7 @@ def test_a_proxy_without_half_close_is_named(talk, by_reset):
         status, output, error = talk(*rogue.words, input=b"hello").finish()
     assert (status, output) == (1, b"")
     end = "server reset the connection" if by_reset else "server ended early"
-    assert error == f"tcpecho: {end}: 0 of 5 bytes came back{NO_HALF_CLOSE}\n"
+    assert error == f"tcpecho: {end}: 0 of 5 bytes came back{NO_ECHO_OR_HALF_CLOSE}\n"
 
 
 @pytest.mark.parametrize("size", [0, 5, 3_000_000])

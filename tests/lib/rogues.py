@@ -16,6 +16,7 @@ from harness import PATIENCE, recv_all, recv_exactly, reset
 
 # What `talk` adds where the connection ended after its FIN and bytes are missing.
 NO_HALF_CLOSE = " (after our FIN: perhaps a proxy that has no half-close; try --no-half-close)"
+NO_ECHO_OR_HALF_CLOSE = NO_HALF_CLOSE.replace("perhaps", "no echo server, or perhaps")
 
 
 class Rogue:
