@@ -17,6 +17,9 @@
 /* Receives of one lane before it is the others' turn. */
 #define RECEIVES_MOST 4
 
+/* Sends of one lane before it is the others' turn: a megabyte. */
+#define SENDS_MAX 16
+
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 bool traffic_counts(const struct traffic *traffic, uint64_t due_ns)
@@ -77,11 +80,26 @@ void traffic_end(struct traffic *traffic, struct lane *lane)
 
 /* ---- sending ---- */
 
+/* The poller reports the lane once more, behind all others, if there is still something to do. */
+static void take_turn_again(struct traffic *traffic, struct lane *lane)
+{
+	int rc = poller_change(&traffic->poller, lane->fd, EDGES, traffic_index(traffic, lane));
+	if (rc < 0)
+		traffic_fail(traffic, lane, err_name(rc));
+}
+
 /* What cannot be sent now goes when there is room; a connection that is gone, the receive tells. */
 static void send_unsent(struct traffic *traffic, struct lane *lane)
 {
 	uint64_t left;
-	while (lane->state == LANE_OPEN && (left = lane_unsent(&traffic->lanes, lane)) > 0) {
+	for (int i = 0; lane->state == LANE_OPEN && (left = lane_unsent(&traffic->lanes, lane)) > 0;
+	     i++) {
+		if (i == SENDS_MAX) {
+			take_turn_again(traffic, lane);
+			return;
+		}
+		if (i > 0) /* sending takes its time: this thread does not stand still meanwhile */
+			traffic->now_ns = clock_now_ns();
 		size_t size = left < TRAFFIC_PIECE ? (size_t)left : TRAFFIC_PIECE;
 		pattern_fill(&lane->pattern, lane->sent, traffic->piece, size);
 		ssize_t n = io_send(lane->fd, traffic->piece, size);
@@ -355,10 +373,7 @@ static void receive(struct traffic *traffic, struct lane *lane, bool empties)
 {
 	for (int i = 0; lane->fd >= 0; i++) {
 		if (i == RECEIVES_MOST) {
-			int rc = poller_change(&traffic->poller, lane->fd, EDGES,
-					       traffic_index(traffic, lane));
-			if (rc < 0)
-				traffic_fail(traffic, lane, err_name(rc));
+			take_turn_again(traffic, lane);
 			return;
 		}
 		ssize_t n = io_recv(lane->fd, traffic->piece, TRAFFIC_RECEIVE);

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """`tcpecho bench`: every message is counted once, every byte compared, and what goes wrong has a name."""
 import contextlib
+import itertools
 import json
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -382,6 +384,18 @@ def test_the_diagnosis_of_a_wrong_byte_delays_no_other_connection(bench, n_right
     assert run.status == 1
     assert run.mismatches == 1 and run.first_mismatch is not None
     assert meanwhile[0] > 20, meanwhile
+
+
+def test_a_large_message_does_not_keep_the_others_waiting(program, serve, tmp_path):
+    """At most a megabyte goes out on a connection before it is the turn of the others."""
+    strace = shutil.which("strace") or pytest.skip("needs strace")
+    server, log = serve("127.0.0.1:0", engine="epoll"), tmp_path / "calls"
+    trace = [strace, "-f", "-qqq", "-o", str(log), "-e", "trace=sendto,epoll_wait,epoll_pwait,epoll_pwait2"]
+    words = ["bench", "-c", "1", "-s", "16M", "-d", "200ms", "--warmup", "0", *server_words(server)]
+    subprocess.run([*trace, program, *words], check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
+    runs = [len(list(calls)) for name, calls in itertools.groupby("sendto(" in line for line in log.read_text().splitlines())
+            if name]
+    assert 1 <= max(runs) <= 16, max(runs)
 
 
 def test_wrong_bytes_are_counted_in_bytes(bench):
