@@ -500,7 +500,7 @@ def test_some_die_and_others_are_held_throughout(hold):
         assert death["from"].startswith("127.0.0.1:")
         assert 0 <= death["last_good"] <= death["age"] <= found["longest_life"]
     assert found["shortest_life"] == min(death["age"] for death in found["dead"])
-    assert found["heartbeats"] == found["echoes"] + found["lost"]
+    assert found["heartbeats"] == found["echoes"] + found["lost"] + found["unfinished"]
 
 
 def test_who_stood_still_blames_nobody(serve, hold):
