@@ -45,6 +45,7 @@ struct hold {
 	struct page page;
 	struct poller_events events;
 	struct own_use use;
+	struct own_idle idle;
 	uint64_t looked_ns; /* when the clock was read last, between turns and waits */
 	int signals_fd;
 	uint64_t end_ns;
@@ -133,14 +134,20 @@ static uint64_t page_resumes_ns(const struct hold *hold)
 	return hold->page.resumes_ns != 0 ? hold->page.resumes_ns : CLOCK_NEVER;
 }
 
+static bool is_idle(const struct hold *hold)
+{
+	const struct deaths *deaths = hold->holding.deaths;
+	return deaths->n_begun == deaths->n_back + deaths->n_lost &&
+	       hold->holding.n_connecting == 0;
+}
+
 /* While heartbeats are under way, a wait is short enough to notice having been stopped. */
 static uint64_t wait_until_ns(const struct hold *hold, uint64_t looked_ns)
 {
-	const struct deaths *deaths = hold->holding.deaths;
 	uint64_t until_ns = clock_earlier_ns(wakes_next_ns(&hold->holding.wakes), hold->end_ns);
 	if (teller_is_behind(hold->holding.teller))
 		until_ns = clock_earlier_ns(until_ns, clock_deadline_ns(OUTPUT_RETRY_NS));
-	if (deaths->n_begun > deaths->n_back + deaths->n_lost)
+	if (!is_idle(hold))
 		until_ns = clock_earlier_ns(until_ns, looked_ns + OWN_SLICE_NS);
 	return clock_earlier_ns(until_ns, page_resumes_ns(hold));
 }
@@ -172,6 +179,17 @@ static void look_at_clock(struct hold *hold, uint64_t expected_ns, uint64_t now_
 	hold->looked_ns = now_ns;
 }
 
+MUST_USE static int wait_for_events(struct hold *hold, uint64_t until_ns)
+{
+	bool idles = is_idle(hold);
+	if (idles)
+		own_idle_begin(&hold->idle);
+	int rc = poller_wait(&hold->holding.poller, &hold->events, until_ns);
+	if (idles)
+		own_idle_end(&hold->idle);
+	return rc;
+}
+
 /*
  * Woken is who was due before we looked, not who is due afterwards: we may have been stopped while
  * we waited, and what has come meanwhile is not read yet.
@@ -182,7 +200,7 @@ MUST_USE static int take_turn(struct hold *hold)
 	uint64_t looked_ns = clock_now_ns();
 	look_at_clock(hold, hold->looked_ns, looked_ns);
 	uint64_t until_ns = wait_until_ns(hold, looked_ns);
-	int rc = poller_wait(&holding->poller, &hold->events, until_ns);
+	int rc = wait_for_events(hold, until_ns);
 	if (rc < 0)
 		return rc;
 	holding->now_ns = clock_now_ns();
@@ -334,9 +352,11 @@ MUST_USE static enum status hold_on(struct hold *hold, int fd)
 	held_open_queued(holding);
 	hold->looked_ns = clock_now_ns();
 	own_use_begin(&hold->use);
+	own_idle_open(&hold->idle);
 	while (rc == 0 && !hold->is_over)
 		rc = take_turn(hold);
 	own_use_end(&hold->use);
+	own_idle_close(&hold->idle);
 	if (rc < 0)
 		log_error("cannot go on: %s", err_text(rc).text);
 	held_finish(holding);
@@ -368,7 +388,8 @@ MUST_USE static enum status run_hold(struct hold *hold, struct hold_report *repo
 	}
 	if (status == STATUS_OK)
 		report->verdict = judge_run(holding);
-	own_limit_of_times(&hold->use, &report->deaths.round_trip, report->client_bound);
+	own_limit_of_times(&hold->use, &hold->idle, &report->deaths.round_trip,
+			   report->client_bound);
 	report->is_interrupted = hold->is_signalled && hold->end_ns != CLOCK_NEVER;
 	io_close(&hold->signals_fd);
 	return status;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "net/cgroup.h"
+#include "net/io.h"
 #include "net/machine.h"
 
 /* A gap that is shorter is one of those that every machine has. */
@@ -169,15 +170,42 @@ bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMI
 	return *text != '\0';
 }
 
-bool own_limit_of_times(const struct own_use *use, const struct histogram *times,
-			char text[OWN_LIMIT_SIZE])
+void own_idle_open(struct own_idle *ret_idle)
 {
-	struct own_use idle = *use;
-	idle.cpu_ns = idle.spun_ns = 0;
-	idle.busiest = 0;
-	if (own_limit(&idle, false, text))
+	*ret_idle = (struct own_idle){ .fd = thread_times_open() };
+}
+
+void own_idle_close(struct own_idle *idle)
+{
+	io_close(&idle->fd);
+}
+
+void own_idle_begin(struct own_idle *idle)
+{
+	idle->begin = thread_times_read(idle->fd);
+}
+
+void own_idle_end(struct own_idle *idle)
+{
+	struct thread_times end = thread_times_read(idle->fd);
+	idle->waited_ns += end.waited_ns - idle->begin.waited_ns;
+	idle->n_turns += end.n_turns - idle->begin.n_turns;
+}
+
+bool own_limit_of_times(const struct own_use *use, const struct own_idle *idle,
+			const struct histogram *times, char text[OWN_LIMIT_SIZE])
+{
+	double elapsed_ns = (double)larger(use->elapsed_ns, 1), n = (double)times->n;
+	double waited_ns = use->waited * elapsed_ns;
+	uint64_t usual_ns = idle->n_turns * TURN_NS;
+	if (idle->waited_ns > usual_ns)
+		waited_ns -= (double)(idle->waited_ns - usual_ns);
+	struct own_use sleeper = *use;
+	sleeper.cpu_ns = sleeper.spun_ns = 0;
+	sleeper.busiest = 0;
+	sleeper.waited = waited_ns / elapsed_ns;
+	if (own_limit(&sleeper, false, text))
 		return true;
-	double waited_ns = use->waited * (double)use->elapsed_ns, n = (double)times->n;
 	if (waited_ns <= WAITED_SHARE * (double)times->sum_ns || waited_ns <= WAITED_EACH_NS * n)
 		return false;
 	snprintf(text, OWN_LIMIT_SIZE,

@@ -104,10 +104,26 @@ bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMI
 #define OWN_SLICE_NS UINT64_C(10000000)
 
 /*
- * The same for one thread that mostly sleeps, or waits awake on purpose: how busy it was does not
- * count, but what it waited for a processor is compared with the times that it measured.
+ * Time in which one thread waits for nothing that it measures, between messages: that it then waits
+ * for a processor falsifies no figure.
  */
-bool own_limit_of_times(const struct own_use *use, const struct histogram *times,
-			char text[OWN_LIMIT_SIZE]);
+struct own_idle {
+	int fd; /* thread_times_open() */
+	uint64_t waited_ns, n_turns;
+	struct thread_times begin;
+};
+
+void own_idle_open(struct own_idle *ret_idle);
+void own_idle_close(struct own_idle *idle);
+void own_idle_begin(struct own_idle *idle);
+void own_idle_end(struct own_idle *idle);
+
+/*
+ * As own_limit() for one thread that mostly sleeps, or waits awake on purpose: how busy it was does not
+ * count, but what it waited for a processor, unless idle, is compared with the times that it
+ * measured.
+ */
+bool own_limit_of_times(const struct own_use *use, const struct own_idle *idle,
+			const struct histogram *times, char text[OWN_LIMIT_SIZE]);
 
 #endif

@@ -53,6 +53,7 @@ struct ping {
 	uint64_t resumed_ns; /* when a wait last began anew: own_use_restarts() */
 	bool is_under_way;   /* a message is, or a connection for it */
 	struct own_use use;
+	struct own_idle idle;
 	struct kernel_view kernel;
 	struct tally tally;
 	uint64_t number; /* of the message, from 1 */
@@ -261,20 +262,15 @@ static void say_back(struct ping *ping, uint64_t ns)
 	ping->is_over |= !teller_flush(ping->teller);
 }
 
-/* A first reply may show that there is no point in sending more. */
-static void end_if_no_echo(struct ping *ping)
+static void say_failed(struct ping *ping, const char *what)
 {
+	teller_say(ping->teller, "%s: %s", what, ping->stream.why);
+	ping->is_over |= !teller_flush(ping->teller);
 	if (!ping->stream.is_no_echo)
 		return;
+	/* A first reply showed that there is no point in sending more. */
 	ping->is_over = true;
 	log_error("ended early: %s is no echo server", ping->report->address.text);
-}
-
-static void say_failed(struct ping *ping)
-{
-	teller_say(ping->teller, "seq=%" PRIu64 ": %s", ping->number, ping->stream.why);
-	ping->is_over |= !teller_flush(ping->teller);
-	end_if_no_echo(ping);
 }
 
 static void do_message(struct ping *ping)
@@ -292,8 +288,10 @@ static void do_message(struct ping *ping)
 		exchange(ping);
 	ping->is_under_way = false;
 	if (stream->failure != NULL) {
+		char seq[32];
+		snprintf(seq, sizeof(seq), "seq=%" PRIu64, ping->number);
 		tally_failure(&ping->tally, stream->failure, clock_now_ns());
-		say_failed(ping);
+		say_failed(ping, seq);
 	} else if (is_sent && stream_is_back(stream)) {
 		uint64_t took_ns = stream->back_ns - stream->begun_ns;
 		tally_echo(&ping->tally, stream->back_ns, took_ns);
@@ -316,9 +314,7 @@ static void look_while_idle(struct ping *ping)
 	if (!stream_receive(stream))
 		return;
 	result_connection_error(&ping->report->result, stream->failure, 1);
-	teller_say(ping->teller, "between two messages: %s", stream->why);
-	ping->is_over |= !teller_flush(ping->teller);
-	end_if_no_echo(ping);
+	say_failed(ping, "between two messages");
 	close_connection(ping);
 }
 
@@ -360,6 +356,7 @@ static void ping_on(struct ping *ping)
 	tally_start(&ping->tally, due_ns);
 	ping->report->start_ns = clock_since_epoch_ns(due_ns);
 	own_use_begin(&ping->use);
+	own_idle_open(&ping->idle);
 	if (ping->config->duration_ns != 0)
 		ping->end_ns = clock_after_ns(due_ns, ping->config->duration_ns);
 	while (!ping->is_over && ping->tally.code == 0) {
@@ -369,7 +366,11 @@ static void ping_on(struct ping *ping)
 		due_ns = next_due_ns(ping, due_ns);
 		if (due_ns >= ping->heard_ns + SIGNALS_NS)
 			hear_signals(ping);
-		wait_until_due(ping, due_ns);
+		if (clock_now_ns() < due_ns) {
+			own_idle_begin(&ping->idle);
+			wait_until_due(ping, due_ns);
+			own_idle_end(&ping->idle);
+		}
 		ping->is_over |= clock_now_ns() >= ping->end_ns;
 	}
 	/* What came while this was stopped. After the last of N messages the server may close. */
@@ -377,13 +378,14 @@ static void ping_on(struct ping *ping)
 		look_while_idle(ping);
 	tally_end(&ping->tally, clock_now_ns());
 	own_use_end(&ping->use);
+	own_idle_close(&ping->idle);
 	close_connection(ping);
 }
 
 static void judge_client(struct ping *ping)
 {
 	struct ping_report *report = ping->report;
-	struct own_use *use = &ping->use;
+	const struct own_use *use = &ping->use;
 	int limit = dial_limit(&report->result);
 	if (use->elapsed_ns > 0)
 		report->cpu_share = (double)use->cpu_ns / (double)use->elapsed_ns;
@@ -391,7 +393,8 @@ static void judge_client(struct ping *ping)
 		snprintf(report->client_bound, sizeof(report->client_bound), "%s%s",
 			 err_text(limit).text, dial_remedy(limit));
 	else
-		own_limit_of_times(use, &report->result.response, report->client_bound);
+		own_limit_of_times(use, &ping->idle, &report->result.response,
+				   report->client_bound);
 }
 
 /* Has the run done as many messages as it was to do? */
@@ -426,9 +429,9 @@ MUST_USE static enum status run_ping(struct ping *ping)
 	*request = (struct dial_request){
 		.server = &config->server,
 		.family = config->family,
-		.timeout_ns = config->duration_ns != 0
-				      ? clock_earlier_ns(ping->stream.wait_ns, config->duration_ns)
-				      : ping->stream.wait_ns,
+		.timeout_ns = clock_earlier_ns(ping->stream.wait_ns, config->duration_ns != 0
+									     ? config->duration_ns
+									     : CLOCK_NEVER),
 	};
 	struct dialed dialed;
 	enum status status = dial_await(request, ping->signals_fd, &dialed);

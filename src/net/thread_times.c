@@ -1,26 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/thread_times.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "net/io.h"
 
-struct thread_times thread_times(void)
+int thread_times_open(void)
+{
+	return open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+}
+
+struct thread_times thread_times_read(int fd)
 {
 	struct thread_times times = { 0 };
 	struct timespec ran = { 0 };
+	char text[96];
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ran); /* every kernel has it */
 	times.ran_ns = (uint64_t)ran.tv_sec * CLOCK_NS_PER_S + (uint64_t)ran.tv_nsec;
-	FILE *file = fopen("/proc/thread-self/schedstat", "re");
-	if (file == NULL)
-		return times;
+	ssize_t n = fd >= 0 ? pread(fd, text, sizeof(text) - 1, 0) : 0;
+	text[n > 0 ? n : 0] = '\0';
 	uint64_t waited_ns, n_turns;
-	if (fscanf(file, "%*u %" SCNu64 " %" SCNu64, &waited_ns, &n_turns) == 2) {
+	if (sscanf(text, "%*u %" SCNu64 " %" SCNu64, &waited_ns, &n_turns) == 2) {
 		times.waited_ns = waited_ns;
 		times.n_turns = n_turns;
 	}
-	fclose(file);
+	return times;
+}
+
+struct thread_times thread_times(void)
+{
+	int fd = thread_times_open();
+	struct thread_times times = thread_times_read(fd);
+	io_close(&fd);
 	return times;
 }

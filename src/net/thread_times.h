@@ -17,4 +17,11 @@ struct thread_times {
 
 struct thread_times thread_times(void);
 
+/*
+ * The same in two steps, for a thread that asks often: the first returns a descriptor, the caller's
+ * to close, or -1 where waited_ns and n_turns are not known; the second may be given both.
+ */
+int thread_times_open(void);
+struct thread_times thread_times_read(int fd);
+
 #endif

@@ -122,9 +122,43 @@ TEST(what_is_measured_of_a_thread_that_works)
 	assert_true(use.suspended_ns < MS);
 }
 
+/* ---- one thread that mostly sleeps ---- */
+
+/* 10 messages of 100 us in a second, in which the thread waited for a core for waited_ns. */
+static bool is_limit_of_times(uint64_t waited_ns, uint64_t idle_ns)
+{
+	struct own_use use = {
+		.n_threads = 1,
+		.elapsed_ns = CLOCK_NS_PER_S,
+		.cpu_ns = CLOCK_NS_PER_S, /* waiting awake is no limit */
+		.busiest = 1,
+		.waited = (double)waited_ns / (double)CLOCK_NS_PER_S,
+	};
+	struct own_idle idle = { .fd = -1, .waited_ns = idle_ns };
+	struct histogram times;
+	*text = '\0';
+	assert_int_equal(histogram_open(&times), 0);
+	histogram_record_n(&times, 100000, 10);
+	bool is_limit = own_limit_of_times(&use, &idle, &times, text);
+	assert_int_equal(is_limit, text[0] != '\0');
+	histogram_close(&times);
+	return is_limit;
+}
+
+TEST(waiting_for_a_core_counts_only_while_something_is_measured)
+{
+	assert_false(is_limit_of_times(0, 0));
+	assert_false(is_limit_of_times(400000, 0)); /* 40 us each */
+	assert_true(is_limit_of_times(600000, 0));
+	assert_true(is_limit_of_times(50600000, 50000000));
+	assert_false(is_limit_of_times(50400000, 50000000));
+	assert_false(is_limit_of_times(500000000, 499700000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(waiting_for_a_core_counts_only_while_something_is_measured),
 		cmocka_unit_test(a_thread_that_lacks_nothing_is_no_limit),
 		cmocka_unit_test(a_long_gap_is_a_limit_and_a_short_one_is_not),
 		cmocka_unit_test(waiting_for_a_core_is_a_limit),
