@@ -56,7 +56,7 @@ struct run {
 	uint64_t grace_ends_ns;    /* the run was ended early: its grace; 0: it was not */
 	uint64_t looked_ns;        /* time before the last wait: what had come then is read */
 	uint64_t n_released;       /* open loop: messages that have been due */
-	uint32_t next_to_open;
+	uint32_t next_to_open, next_to_begin;
 	bool is_ready, is_measuring;
 };
 
@@ -249,9 +249,17 @@ static void begin(struct run *run, uint64_t start_ns)
 	traffic->end_ns = traffic->begin_ns + traffic->plan->duration_ns;
 	traffic->give_up_ns = clock_after_ns(traffic->end_ns, traffic->wait_ns);
 	run->next_handover_ns = traffic->begin_ns + CLOCK_NS_PER_S;
-	for (uint32_t i = 0; i < traffic->lanes.n && !traffic->plan->is_open; i++) {
+}
+
+/* Closed loop: lanes begin a few at a time, or the first echoes would wait for the last lane. */
+static void begin_more(struct run *run)
+{
+	struct traffic *traffic = &run->traffic;
+	if (traffic->end_ns == 0 || traffic->plan->is_open)
+		return;
+	for (int i = 0; i < RELEASES_MOST && run->next_to_begin < traffic->lanes.n; i++) {
 		traffic->now_ns = clock_now_ns(); /* each counts from when it is sent itself */
-		traffic_begin(traffic, &traffic->lanes.list[i]);
+		traffic_begin(traffic, &traffic->lanes.list[run->next_to_begin++]);
 	}
 }
 
@@ -273,6 +281,8 @@ static uint64_t next_deed_ns(const struct run *run)
 {
 	const struct traffic *traffic = &run->traffic;
 	uint64_t start_ns = atomic_load(&traffic->plan->start_ns);
+	if (traffic->end_ns != 0 && !traffic->plan->is_open)
+		return run->next_to_begin < traffic->lanes.n ? traffic->now_ns : CLOCK_NEVER;
 	if (traffic->end_ns != 0)
 		return next_due_ns(run);
 	return start_ns != 0 ? start_ns : traffic->now_ns + AWAKE_NS + ASK_NS;
@@ -319,6 +329,7 @@ MUST_USE static int take_turn(struct run *run)
 	note_ready(run);
 	if (start_ns != 0 && traffic->end_ns == 0 && traffic->now_ns >= start_ns)
 		begin(run, start_ns);
+	begin_more(run);
 	begin_measuring(run);
 	hand_over(run);
 	release_due(run);

@@ -398,6 +398,17 @@ def test_a_large_message_does_not_keep_the_others_waiting(program, serve, tmp_pa
     assert 1 <= max(runs) <= 16, max(runs)
 
 
+def test_the_first_echoes_do_not_wait_for_the_last_connection_to_begin(program, serve, tmp_path):
+    strace = shutil.which("strace") or pytest.skip("needs strace")
+    server, log = serve("127.0.0.1:0", engine="epoll"), tmp_path / "calls"
+    trace = [strace, "-f", "-qqq", "-o", str(log), "-e", "trace=sendto,recvfrom,epoll_wait,epoll_pwait,epoll_pwait2"]
+    words = ["bench", "-c", "500", "-d", "200ms", "--warmup", "0", *server_words(server)]
+    subprocess.run([*trace, program, *words], check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
+    runs = [len(list(calls)) for name, calls in itertools.groupby("sendto(" in line for line in log.read_text().splitlines())
+            if name]
+    assert 1 <= max(runs) <= 64 + 1, max(runs)  # and one behind the last echo before
+
+
 def test_wrong_bytes_are_counted_in_bytes(bench):
     run = against(bench, rogues.echo_through(lambda _, piece: bytes(byte ^ 255 for byte in piece)), "-c", 3)
     assert run.wrong_bytes == 64 * run.failed == 64 * run.mismatches > 0
