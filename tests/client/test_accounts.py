@@ -156,6 +156,7 @@ def test_an_interruption_hides_no_message(program, which, mode):
 
 def test_the_text_says_how_the_accounts_add_up(program):
     record = Record("mute", random.Random(1))
+    record.after = 0
     with Rogue(record.treat) as rogue:
         words = ["bench", "-s", "1000", "-c", "2", "-d", "1h", "--warmup", "0s", *rogue.words]
         process = subprocess.Popen([program, *words], stdout=subprocess.PIPE, text=True)
