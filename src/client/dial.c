@@ -138,6 +138,18 @@ static void interleave_families(struct addr *list, int n)
 	}
 }
 
+/* Takes an address out of the list. */
+static void leave_out(struct race *race, const struct addr *except)
+{
+	int n = 0;
+	for (int i = 0; i < race->n; i++) {
+		if (!addr_equal(&race->list[i], except))
+			race->list[n++] = race->list[i];
+	}
+	race->n = n;
+	race->dialed.fd = n == 0 ? -EALREADY : 0;
+}
+
 /* The addresses are in *race. */
 static struct dialed race_addresses(struct race *race)
 {
@@ -178,6 +190,10 @@ struct dialed dial(const struct dial_request *request)
 	race.n = addr_resolve(request->server, request->family, race.list);
 	if (race.n < 0)
 		return (struct dialed){ .fd = race.n };
+	if (request->except != NULL)
+		leave_out(&race, request->except);
+	if (race.n == 0)
+		return race.dialed;
 	if (race.list[0].any.sa_family == AF_UNIX)
 		return dial_unix(request, &race.list[0]);
 	return race_addresses(&race);
@@ -213,6 +229,10 @@ int dial_begin(const struct dial_request *request, struct dialing **ret_dialing)
 	if (request->source != NULL) {
 		dialing->source = *request->source;
 		dialing->request.source = &dialing->source;
+	}
+	if (request->except != NULL) {
+		dialing->except = *request->except;
+		dialing->request.except = &dialing->except;
 	}
 	int rc = io_pipe(&dialing->done_fd, &dialing->finish_fd);
 	if (rc < 0) {

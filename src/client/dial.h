@@ -38,6 +38,7 @@ struct dial_request {
 	const struct addr_spec *server; /* of the kinds ADDR_HOST and ADDR_UNIX */
 	int family;                     /* AF_UNSPEC, AF_INET or AF_INET6 */
 	const struct addr *source;      /* where to connect from; NULL: anywhere */
+	const struct addr *except;      /* is being tried already, so not here; NULL: none is */
 	/*
 	 * For all addresses together, once the name is looked up. 0: each has DIAL_TIMEOUT_NS.
 	 * CLOCK_NEVER: each has DIAL_LONGEST_NS.
@@ -55,7 +56,7 @@ struct dialed {
  * Connects to the address that answers first, of those tried so far: they are tried in the order of
  * RFC 6724 with the families in turn, the next one DIAL_ATTEMPT_DELAY_NS after the last, or as soon
  * as one fails. If none answers, the code is that of the last failure; the code of a family that
- * this machine cannot use only if it can use none.
+ * this machine cannot use only if it can use none; -EALREADY if `except` is the only address.
  */
 struct dialed dial(const struct dial_request *request);
 
@@ -64,7 +65,7 @@ struct dialed dial(const struct dial_request *request);
 struct dialing {
 	struct dial_request request; /* of copies that the thread may read as long as it runs */
 	struct addr_spec server;
-	struct addr source;
+	struct addr source, except;
 	struct dialed dialed;
 	int done_fd;   /* readable once it is done */
 	int finish_fd; /* the other end of it, which the thread closes */

@@ -16,9 +16,9 @@
 #define CONNECTING_MAX 128
 
 /* Looks for the server anew: its address failed, or does not answer soon. */
-static void look_for_server(struct holding *holding)
+static void look_for_server(struct holding *holding, bool is_slow)
 {
-	int fd = redial_begin(&holding->redial, holding->now_ns);
+	int fd = redial_begin(&holding->redial, is_slow, holding->now_ns);
 	if (fd < 0)
 		return;
 	int rc = poller_add(&holding->poller, fd, EPOLLIN, HELD_TAG_DIALED);
@@ -39,7 +39,7 @@ static void fail_to_open(struct holding *holding, struct held *held, int code)
 			   death_name(cause), err_text(code).text);
 	held->told = (uint8_t)(cause + 1);
 	held_close(holding, held);
-	look_for_server(holding);
+	look_for_server(holding, false);
 }
 
 void held_enter_queue(struct holding *holding, struct held *held)
@@ -187,7 +187,7 @@ void held_is_late(struct holding *holding, struct held *held)
 		connect_anew(holding, held);
 		return;
 	}
-	look_for_server(holding);
+	look_for_server(holding, true);
 	uint64_t again_ns = holding->now_ns + DIAL_ATTEMPT_DELAY_NS;
 	held_wake_at(holding, held, clock_earlier_ns(again_ns, late_ns));
 }

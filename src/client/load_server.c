@@ -51,6 +51,6 @@ void load_server_look(struct load_server *server)
 	}
 	if (redial->dialing != NULL || !atomic_load(&server->is_wanted))
 		return;
-	if (redial_begin(redial, clock_now_ns()) >= 0)
+	if (redial_begin(redial, false, clock_now_ns()) >= 0)
 		atomic_store(&server->is_wanted, false);
 }

@@ -20,6 +20,7 @@ static void begin_dial(struct reconnect *reconnect, uint64_t now_ns)
 {
 	struct dial_request request = reconnect->request;
 	request.timeout_ns = reconnect->deadline_ns - now_ns;
+	request.except = reconnect->fd >= 0 ? &reconnect->addr : NULL;
 	reconnect->has_dialed = true;
 	reconnect->n_failures++; /* until it succeeds */
 	reconnect->next_ns = now_ns + redial_pause_ns(reconnect->n_failures);
@@ -85,7 +86,6 @@ static bool check_known(struct reconnect *reconnect, struct dialed *ret_dialed)
 	*ret_dialed = (struct dialed){
 		.fd = reconnect->fd,
 		.addr = reconnect->addr,
-		.took_ns = clock_now_ns() - reconnect->start_ns,
 	};
 	reconnect->fd = -1;
 	return true;
@@ -99,7 +99,8 @@ static bool check_dialed(struct reconnect *reconnect, struct dialed *ret_dialed)
 	struct dialed dialed = dial_end(reconnect->dialing);
 	reconnect->dialing = NULL;
 	if (dialed.fd < 0) {
-		reconnect->code = dialed.fd;
+		if (dialed.fd != -EALREADY)
+			reconnect->code = dialed.fd;
 		return false;
 	}
 	*ret_dialed = dialed;
@@ -109,6 +110,7 @@ static bool check_dialed(struct reconnect *reconnect, struct dialed *ret_dialed)
 bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed)
 {
 	if (check_known(reconnect, ret_dialed) || check_dialed(reconnect, ret_dialed)) {
+		ret_dialed->took_ns = clock_now_ns() - reconnect->start_ns;
 		reconnect->addr = ret_dialed->addr;
 		reconnect->is_dead = false;
 		reconnect->n_failures = 0;

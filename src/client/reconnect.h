@@ -3,7 +3,7 @@
  * One more connection to a server that was connected to before, for a client that waits by poll(2).
  *
  * The address that answered last is tried first. If that fails, or has not answered after
- * DIAL_ATTEMPT_DELAY_NS, the name is looked up again and all its addresses are tried, in a thread
+ * DIAL_ATTEMPT_DELAY_NS, the name is looked up again and its other addresses are tried, in a thread
  * (client/dial.h); the first connection that succeeds is used. So a server that moved to another
  * address is found, and an address that died costs a fraction of a second. Where no address
  * answers, there is a growing pause between look-ups, in which only the known address is tried.
@@ -49,7 +49,7 @@ uint64_t reconnect_until_ns(const struct reconnect *reconnect);
 
 /*
  * Looks for the outcome. Returns true at the end of the attempt, with *ret_dialed as of dial():
- * the connection, which is the caller's, or a code.
+ * the connection, which is the caller's, or a code. took_ns is the time since reconnect_begin().
  */
 MUST_USE bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed);
 

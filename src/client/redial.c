@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/redial.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "base/clock.h"
@@ -23,11 +24,13 @@ static void begin_pause(struct redial *redial, uint64_t now_ns)
 	redial->next_ns = now_ns + redial_pause_ns(redial->n_failures);
 }
 
-int redial_begin(struct redial *redial, uint64_t now_ns)
+int redial_begin(struct redial *redial, bool is_slow, uint64_t now_ns)
 {
+	struct dial_request request = redial->request;
 	if (redial->dialing != NULL || now_ns < redial->next_ns)
 		return -1;
-	if (dial_begin(&redial->request, &redial->dialing) == 0)
+	request.except = is_slow ? &redial->addr : NULL;
+	if (dial_begin(&request, &redial->dialing) == 0)
 		return redial->dialing->done_fd;
 	redial->dialing = NULL;
 	begin_pause(redial, now_ns);
@@ -38,7 +41,8 @@ int redial_end(struct redial *redial, uint64_t now_ns)
 {
 	struct dialed dialed = dial_end(redial->dialing);
 	redial->dialing = NULL;
-	redial->n_failures = dialed.fd < 0 ? redial->n_failures : 0;
+	if (dialed.fd >= 0 || dialed.fd == -EALREADY)
+		redial->n_failures = 0;
 	begin_pause(redial, now_ns);
 	if (dialed.fd >= 0 && !addr_equal(&dialed.addr, &redial->addr)) {
 		redial->addr = dialed.addr;

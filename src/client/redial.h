@@ -7,6 +7,7 @@
 #ifndef CLIENT_REDIAL_H
 #define CLIENT_REDIAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -25,9 +26,9 @@ struct redial {
 
 /*
  * Begins to look for the server, unless that is under way, or the pause after the last time is not
- * over. Returns a descriptor that is readable at the end, when redial_end() must be called; or -1.
+ * over. is_slow: `addr` may still answer and is left out. Returns a descriptor that is readable at the end, when redial_end() must be called; or -1.
  */
-MUST_USE int redial_begin(struct redial *redial, uint64_t now_ns);
+MUST_USE int redial_begin(struct redial *redial, bool is_slow, uint64_t now_ns);
 
 /* Ends it. Returns a connection to `addr`, which is the caller's, or a code. */
 MUST_USE int redial_end(struct redial *redial, uint64_t now_ns);

@@ -2,6 +2,7 @@
 """A name with several addresses: a dead one costs a moment, and a lost connection is opened on any of them."""
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -233,3 +234,23 @@ def test_bench_finds_the_address_that_is_left(names, start, serve, mode):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 1  # messages failed when the first died
+
+
+# ---- lost SYNs ----
+
+
+@pytest.mark.usefixtures("own_network")
+@pytest.mark.parametrize("words", [["-c", 4, "-i", "10ms", "--connect-each"], ["--hold", "-c", 4, "-d", "3s"]],
+                         ids=["ping", "hold"])  # fmt: skip
+def test_an_address_that_is_only_slow_gets_no_second_connection(start, serve, words):
+    """Every second SYN is lost: the time to connect is the kernel's, and the server has as many connections as we say."""
+    nft = shutil.which("nft") or pytest.skip("needs nft")
+    server = serve("-e", "epoll", "127.0.0.1:0")
+    rule = f"tcp dport {server.port} tcp flags & (syn|ack) == syn numgen inc mod 2 == 1 drop"
+    table = f"table ip loss {{ chain in {{ type filter hook input priority 0; {rule}; }}; }}"
+    subprocess.run([nft, "-f", "-"], input=table, text=True, check=True)
+    process = start("ping", "--json", *words, "localhost", server.port, "-4")
+    found = json.loads(process.communicate(timeout=PATIENCE)[0])
+    assert process.returncode == 0
+    assert len(server.ends(4)) == found.get("connections_opened", found.get("opened")) == 4
+    assert found.get("connect_us", {"max": 1e6})["max"] >= 900e3

@@ -176,6 +176,22 @@ TEST(a_slow_address_may_still_win)
 	assert_int_equal(n_tried, 3);
 }
 
+TEST(an_address_that_is_being_tried_already_is_left_out)
+{
+	struct addr first = addr_wildcard(AF_INET, 1);
+	const struct dial_request request = { .server = &server, .except = &first };
+	set_addresses(2);
+	n_tried = 0;
+	now_ns = 1000 * S;
+	outcomes[1] = (struct outcome)ANSWERS(0);
+	struct dialed dialed = dial(&request);
+	assert_int_equal(addr_port(&dialed.addr), 2);
+	assert_int_equal(n_tried, 1);
+	set_addresses(1);
+	assert_int_equal(dial(&request).fd, -EALREADY);
+	assert_int_equal(n_tried, 1);
+}
+
 TEST(the_families_take_turns)
 {
 	static const struct outcome each[] = { DEAD, DEAD, DEAD, DEAD, ANSWERS(1 * MS) };
@@ -359,6 +375,7 @@ int main(void)
 		cmocka_unit_test(a_dead_address_costs_a_quarter_of_a_second),
 		cmocka_unit_test(after_a_failure_the_next_address_is_tried_at_once),
 		cmocka_unit_test(a_slow_address_may_still_win),
+		cmocka_unit_test(an_address_that_is_being_tried_already_is_left_out),
 		cmocka_unit_test(the_families_take_turns),
 		cmocka_unit_test(a_timeout_is_for_all_addresses_together),
 		cmocka_unit_test(without_a_timeout_each_address_has_the_usual_one),
