@@ -154,10 +154,11 @@ static const struct option_row options[N_OPTIONS] = {
 	[SOURCE] = {
 		.name = "source",
 		.kind = OPTION_TEXT,
-		.value_name = "ADDRESS[,ADDRESS]...",
+		.value_name = "ADDRESS,...",
 		.help = "connect from these addresses of this machine, in turn",
-		.details = "Connect from ADDRESS, which must be this machine's; from several, in "
-			   "turn. One address has some 28,000 ports for connections to one server.",
+		.details = "Connect from ADDRESS, which must be this machine's; from several, with "
+			   "commas between them, in turn. One address has some 28,000 ports for "
+			   "connections to one server.",
 	},
 	[JSON] = MEASURING_JSON_ROW,
 	[HLOG] = {

@@ -166,4 +166,4 @@ def test_the_text_says_how_the_accounts_add_up(program):
         r"^(\d+) sent, (\d+) came back, (\d+) failed, (\d+) unfinished \(counted with their age so far\)$",
         output, re.M).groups())
     assert sent == back + failed + unfinished and unfinished == 2
-    assert re.search(r"^interrupted after [\d.]+ of 3600.000 s$", output, re.M)
+    assert re.search(r"(^|; )interrupted after [\d.]+ of 3600.000 s$", output, re.M)
