@@ -243,7 +243,7 @@ def test_bench_finds_the_address_that_is_left(names, start, serve, mode):
 @pytest.mark.parametrize("words", [["-c", 4, "-i", "10ms", "--connect-each"], ["--hold", "-c", 4, "-d", "3s"]],
                          ids=["ping", "hold"])  # fmt: skip
 def test_an_address_that_is_only_slow_gets_no_second_connection(start, serve, words):
-    """Every second SYN is lost: the time to connect is the kernel's, and the server has as many connections as we say."""
+    """Every second SYN is lost: the time to connect is the kernel's, and the server has those that we count."""
     nft = shutil.which("nft") or pytest.skip("needs nft")
     server = serve("-e", "epoll", "127.0.0.1:0")
     rule = f"tcp dport {server.port} tcp flags & (syn|ack) == syn numgen inc mod 2 == 1 drop"

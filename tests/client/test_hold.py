@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """`tcpecho ping --hold`: connections that live long, and what those that die have died of."""
-import contextlib
 import itertools
 import json
 import os
