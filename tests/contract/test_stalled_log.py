@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -139,9 +140,8 @@ def test_it_serves_before_its_readiness_is_read(program, engine, tmp_path, kind,
         )
         try:
             output.hand_over()
-            wait_until(lambda: "listening on " in log.read_text(), "the server")
-            address = log.read_text().split()[2]
-            with socket.create_connection(parse_address(address)[1]) as client:
+            found = wait_until(lambda: re.search(r"^listening on (\S+) ", log.read_text(), re.M), "the server")
+            with socket.create_connection(parse_address(found[1])[1]) as client:
                 client.sendall(b"hello")
                 assert client.recv(100) == b"hello"
             told = ""

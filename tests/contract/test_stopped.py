@@ -59,12 +59,12 @@ def test_bytes_that_arrive_while_it_is_stopped_are_echoed_though_the_idle_timeou
 
 
 def test_an_end_that_arrives_while_it_is_stopped_is_no_idle_client(serve, clients):
-    server = serve("--idle-timeout", SHORT, "127.0.0.1:0")
+    server = serve("--idle-timeout", "3s", "127.0.0.1:0")  # all of them are there by then
     socks = clients(server, FEW)
     with all_stopped(server):
         for sock in socks:
             sock.shutdown(socket.SHUT_WR)
-        time.sleep(STOPPED)
+        time.sleep(3 + STOPPED)
     for sock in socks:
         assert recv_all(sock) == b""
         sock.close()
