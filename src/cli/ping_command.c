@@ -397,8 +397,8 @@ static const char *const diagnostics[] = {
 	"seq=3: connection reset by peer: 0 of 64 bytes came back",
 	"seq=3: byte 130 differs: sent 0x41, got 0x40 (one bit flipped)",
 	"connection 7 died (ended): the server ended the connection; 2.503 s old, ...",
-	"Each of these is status 1, and the next message goes out on a new connection, to any "
-	"address of the name, which is looked up again where the last address fails.",
+	("Each of these is status 1, and the next message goes out on a new connection, to any "
+	 "address of the name, which is looked up again where the last address fails."),
 	"between two messages: the server ended the connection",
 	"No message was under way: it is a connection error, and status 1 as well.",
 	"ended early: 192.0.2.7:80 is no echo server",

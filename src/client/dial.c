@@ -208,11 +208,16 @@ static void free_dialing(struct dialing *dialing)
 	free(dialing);
 }
 
+static void dial_and_tell(struct dialing *dialing)
+{
+	dialing->dialed = dial(&dialing->request);
+	io_close(&dialing->finish_fd);
+}
+
 static void *dial_thread(void *argument)
 {
 	struct dialing *dialing = argument;
-	dialing->dialed = dial(&dialing->request);
-	io_close(&dialing->finish_fd);
+	dial_and_tell(dialing);
 	if (atomic_exchange(&dialing->is_released, true))
 		free_dialing(dialing);
 	return NULL;
@@ -243,8 +248,9 @@ int dial_begin(const struct dial_request *request, struct dialing **ret_dialing)
 	if (!dialing->has_thread) {
 		sigset_t blocked;
 		signals_unblock(&blocked);
-		dial_thread(dialing);
+		dial_and_tell(dialing);
 		signals_block(&blocked);
+		atomic_store(&dialing->is_released, true); /* only its caller has it */
 	}
 	*ret_dialing = dialing;
 	return 0;

@@ -30,9 +30,11 @@ int redial_begin(struct redial *redial, bool is_slow, uint64_t now_ns)
 	if (redial->dialing != NULL || now_ns < redial->next_ns)
 		return -1;
 	request.except = is_slow ? &redial->addr : NULL;
-	if (dial_begin(&request, &redial->dialing) == 0)
-		return redial->dialing->done_fd;
-	redial->dialing = NULL;
+	struct dialing *dialing;
+	if (dial_begin(&request, &dialing) == 0) {
+		redial->dialing = dialing;
+		return dialing->done_fd;
+	}
 	begin_pause(redial, now_ns);
 	return -1;
 }

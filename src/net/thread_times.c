@@ -2,8 +2,7 @@
 #include "net/thread_times.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,11 +23,10 @@ struct thread_times thread_times_read(int fd)
 	times.ran_ns = (uint64_t)ran.tv_sec * CLOCK_NS_PER_S + (uint64_t)ran.tv_nsec;
 	ssize_t n = fd >= 0 ? pread(fd, text, sizeof(text) - 1, 0) : 0;
 	text[n > 0 ? n : 0] = '\0';
-	uint64_t waited_ns, n_turns;
-	if (sscanf(text, "%*u %" SCNu64 " %" SCNu64, &waited_ns, &n_turns) == 2) {
-		times.waited_ns = waited_ns;
-		times.n_turns = n_turns;
-	}
+	char *behind_ran, *behind_waited; /* "RAN WAITED TURNS"; RAN is coarser than the clock's */
+	strtoull(text, &behind_ran, 10);
+	times.waited_ns = strtoull(behind_ran, &behind_waited, 10);
+	times.n_turns = strtoull(behind_waited, NULL, 10);
 	return times;
 }
 

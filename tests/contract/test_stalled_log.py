@@ -149,7 +149,7 @@ def test_it_serves_before_its_readiness_is_read(program, engine, tmp_path, kind,
             def is_told():
                 nonlocal told
                 told += output.read().decode().replace("x", "")
-                return told == f"{address}\n"
+                return told == f"{found[1]}\n"
 
             wait_until(is_told, "the address")
             process.send_signal(signal.SIGTERM)
