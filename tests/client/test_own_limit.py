@@ -41,12 +41,13 @@ def end(process):
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
 def test_a_client_that_was_stopped_says_so_and_blames_nobody(serve, start, words, strict):
     server = serve("127.0.0.1:0", engine="epoll")
-    client = start("--warmup", "0s", "-c", 4, "-d", "2s", "-W", "200ms", *words, *strict, *server_words(server))
+    # It stands still for longer than it waits, and waits for longer than a server on a busy machine takes.
+    client = start("--warmup", "0s", "-c", 4, "-d", "5s", "-W", "1s", *words, *strict, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 0, "the load")
     for _ in range(3):
         time.sleep(0.1)
         with stopped(client.pid):
-            time.sleep(0.3)
+            time.sleep(1.2)
     found, status, error = end(client)
     assert found["errors"] == found["connection_errors"] == {}, error
     assert found["client_bound"] is not None
