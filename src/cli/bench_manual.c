@@ -30,8 +30,8 @@ static const char *const signals[] = {
 static const char *const failures[] = {
 	"no_reply: a message was not back within --wait.",
 	"mismatch: a byte was wrong; the first of them is described.",
-	"A server that is no echo at all ends the run early, with what it is, as long as no message has "
-	"come back from it.",
+	("A server that is no echo at all ends the run early, with what it is, as long as no "
+	 "message has come back from it."),
 	"ended: the server ended the connection.",
 	"never_sent: a message was due and could not be sent at all, because those before it were "
 	"not back. It is not in `sent'.",

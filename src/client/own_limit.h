@@ -119,8 +119,8 @@ void own_idle_begin(struct own_idle *idle);
 void own_idle_end(struct own_idle *idle);
 
 /*
- * As own_limit() for one thread that mostly sleeps, or waits awake on purpose: how busy it was does not
- * count, but what it waited for a processor, unless idle, is compared with the times that it
+ * As own_limit() for one thread that mostly sleeps, or waits awake on purpose: how busy it was does
+ * not count, but what it waited for a processor, unless idle, is compared with the times that it
  * measured.
  */
 bool own_limit_of_times(const struct own_use *use, const struct own_idle *idle,

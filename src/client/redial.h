@@ -26,7 +26,8 @@ struct redial {
 
 /*
  * Begins to look for the server, unless that is under way, or the pause after the last time is not
- * over. is_slow: `addr` may still answer and is left out. Returns a descriptor that is readable at the end, when redial_end() must be called; or -1.
+ * over. is_slow: `addr` may still answer and is left out. Returns a descriptor that is readable at
+ * the end, when redial_end() must be called; or -1.
  */
 MUST_USE int redial_begin(struct redial *redial, bool is_slow, uint64_t now_ns);
 

@@ -300,7 +300,10 @@ static uint64_t send_until_stuck(struct conversation *conversation)
 	return sent;
 }
 
-/* Has the session ended its side? A unix socket shows that before the bytes in front of it are read. */
+/*
+ * Has the session ended its side? A unix socket shows that before the bytes in front of it are
+ * read.
+ */
 static bool has_sent_end(const struct conversation *conversation)
 {
 	struct pollfd client = { .fd = conversation->client, .events = POLLRDHUP };
