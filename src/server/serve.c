@@ -328,8 +328,10 @@ MUST_USE static enum status run_engine(const struct serve_config *config, struct
 		return status;
 	ready_announce(server, why);
 	status = ready_tell(server);
-	if (status != STATUS_OK)
-		return status; /* with the lifelines, which the kernel cuts, workers end as well */
+	if (status != STATUS_OK) {
+		supervisor_close(supervisor);
+		return status;
+	}
 	activation_tell(&server->manager, "READY=1");
 
 	int rc = supervisor != NULL ? supervisor_run(supervisor) : config->engine->run(server);

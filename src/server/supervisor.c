@@ -56,8 +56,10 @@ struct supervisor {
 	_Atomic uint64_t last_said_ns; /* that there is no process for a worker */
 };
 
-static void close_supervisor(struct supervisor *supervisor)
+void supervisor_close(struct supervisor *supervisor)
 {
+	if (supervisor == NULL)
+		return;
 	lifeline_close(&supervisor->presence);
 	lifeline_close(&supervisor->closing);
 	lifeline_close(&supervisor->lifeline);
@@ -457,7 +459,7 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 	};
 	int rc = open_supervisor(supervisor);
 	if (rc < 0) {
-		close_supervisor(supervisor);
+		supervisor_close(supervisor);
 		return rc;
 	}
 	plan_first(supervisor);
@@ -465,7 +467,7 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 	rc = await_first(supervisor);
 	supervisor->is_starting = false;
 	if (rc < 0)
-		close_supervisor(supervisor); /* the workers, if there are any, end by that */
+		supervisor_close(supervisor); /* the workers, if there are any, end by that */
 	else
 		*ret_supervisor = supervisor;
 	return rc;
@@ -477,6 +479,6 @@ int supervisor_run(struct supervisor *supervisor)
 	if (rc < 0)
 		crew_kill_all(&supervisor->crew);
 	crew_fetch_all(&supervisor->crew);
-	close_supervisor(supervisor);
+	supervisor_close(supervisor);
 	return rc;
 }

@@ -34,6 +34,9 @@ struct supervisor;
  */
 MUST_USE int supervisor_start(struct server *server, struct supervisor **ret_supervisor);
 
+/* Gives it up before it runs: its workers end. NULL is none. */
+void supervisor_close(struct supervisor *supervisor);
+
 /* Supervises until the server's drain is over and no worker is left, then is no more. */
 MUST_USE int supervisor_run(struct supervisor *supervisor);
 

@@ -130,7 +130,7 @@ def test_a_client_over_the_limit_of_its_source_may_still_send_when_it_is_turned_
 @pytest.fixture(params=["127.0.0.1:0", ":0", "unix:{}/socket", "unix:@tcpecho-test-{}"])
 def address(request, tmp_path):
     name = request.param
-    return name.format(tmp_path if "/" in name else tmp_path.name)
+    return name.format(tmp_path if "/" in name else f"{os.getpid()}-{tmp_path.name}")
 
 
 @pytest.mark.parametrize("places", [1, 10], ids=["full", "not full"])

@@ -322,7 +322,7 @@ def test_who_serves_and_was_stopped_goes_on(server, client):
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0", "unix:{directory}/echo", "unix:@{name}"])
 def test_a_sandboxed_server_starts_serves_and_ends_on_every_kind_of_address(serve, tmp_path, address):
-    server = serve(address.format(directory=tmp_path, name=tmp_path.name))
+    server = serve(address.format(directory=tmp_path, name=f"{os.getpid()}-{tmp_path.name}"))
     assert server.is_faithful()
     assert server.ends(1)[0]["reason"] == "eof"
     assert server.end() == 0
