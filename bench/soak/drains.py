@@ -45,9 +45,10 @@ class Kind(NamedTuple):
     stays_to_the_end: bool = False  # they leave only when the server ends them
     may_be_cut_off: bool = False  # the drain timeout ends conversations
     trouble: str = ""  # "stop": the server is stopped around TERM; "kill": a process that serves is killed
-    # The listening socket is passed in, and nothing else has it. It must work again before it is closed: a connection
-    # that comes in between may be ended without an echo, but not reset.
-    is_passed: bool = False
+    is_passed: bool = False  # the listening socket is passed in
+    # Its maker keeps it, and serves on it afterwards. Otherwise nothing else has it. Then it must work again before it
+    # is closed: a connection that comes in between may be ended without an echo, or be reset (decision 0023).
+    is_kept: bool = False
     has_short_queue: bool = False
 
 
@@ -59,7 +60,8 @@ KINDS = {
     "wildcard": Kind(address=":0"),
     "unix": Kind(address="unix:{directory}/socket"),
     "abstract": Kind(address="unix:@tcpecho-drain-{pid}"),
-    "passed": Kind(is_passed=True),
+    "passed": Kind(is_passed=True, is_kept=True),
+    "passed alone": Kind(is_passed=True),
     "busy": Kind(n_staying=3),
     "full": Kind(("-m", "2"), n_staying=2),
     "full unix": Kind(("-m", "2"), "unix:{directory}/socket", n_staying=2),
@@ -79,6 +81,13 @@ KINDS = {
 WITHOUT_WORKERS = ("fork",)
 
 
+def echo(sock):
+    """Serves one client, which may be gone."""
+    with sock, contextlib.suppress(OSError):
+        while piece := sock.recv(1 << 16):
+            sock.sendall(piece)
+
+
 class Drain:
     """One server and its clients, from the start to the end."""
 
@@ -86,7 +95,7 @@ class Drain:
         self.program, self.engine, self.kind = program, engine, kind
         self.random = random.Random(seed)
         self.outcomes, self.faults = collections.Counter(), []
-        self.is_asked, self.lock = threading.Event(), threading.Lock()
+        self.is_asked, self.is_over, self.lock = threading.Event(), threading.Event(), threading.Lock()
 
     # ---- the server ----
 
@@ -96,14 +105,34 @@ class Drain:
             del arguments[arguments.index("-w") : arguments.index("-w") + 2]
         more = {}
         if self.kind.is_passed:
-            listening = socket.create_server(("127.0.0.1", 0))
-            more = manager(listening)
+            self.listening = socket.create_server(("127.0.0.1", 0))
+            more = manager(self.listening)
         else:
             arguments.append(self.kind.address.format(directory=directory, pid=os.getpid()))
         server = Server(self.program, directory, ["-q", *arguments], engine=self.engine, **more)
-        if self.kind.is_passed:
-            listening.close()
+        if self.kind.is_passed and not self.kind.is_kept:
+            self.listening.close()
         return server
+
+    def serve_on(self):
+        """As the next server on the socket that was kept, until no client is left."""
+        while not self.is_over.is_set():
+            with contextlib.suppress(TimeoutError):
+                sock = self.listening.accept()[0]
+                threading.Thread(target=echo, args=[sock]).start()
+
+    def end_by_the_next(self, threads):
+        """The server ends first; then another serves what its clients have connected to."""
+        status = self.server.wait()
+        self.listening.settimeout(0.05)
+        successor = threading.Thread(target=self.serve_on)
+        successor.start()
+        for thread in threads:
+            thread.join()
+        self.is_over.set()
+        successor.join()
+        self.listening.close()
+        return status
 
     def addresses(self):
         family, address = parse_address(self.server.addresses[0])
@@ -156,7 +185,7 @@ class Drain:
 
     def keep_connecting(self, number):
         chance, failed = random.Random(self.random.random()), 0
-        while failed < FAILED_IN_A_ROW:
+        while failed < FAILED_IN_A_ROW and not (self.kind.is_kept and not self.server.is_running()):
             was_asked = self.is_asked.is_set()
             sock = self.connect(number)
             if sock is None:
@@ -224,11 +253,14 @@ class Drain:
                 if self.kind.trouble == "kill":
                     self.kill_one()
                 self.is_asked.set()
+                if self.kind.is_kept:
+                    status = self.end_by_the_next(threads)
                 for thread in threads:
                     thread.join()
                 for sock in self.staying:
                     sock.close()
-                status = self.server.wait()
+                if not self.kind.is_kept:
+                    status = self.server.wait()
                 if status not in ((0, 1) if self.kind.may_be_cut_off else (0,)):
                     self.faults.append(f"the server ended with status {status}: {self.server.log()}")
             finally:

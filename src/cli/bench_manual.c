@@ -33,14 +33,14 @@ static const char *const failures[] = {
 	("A server that is no echo at all ends the run early, with what it is, as long as no "
 	 "message has come back from it."),
 	"ended: the server ended the connection.",
-	"never_sent: a message was due and could not be sent at all, because those before it were "
-	"not back. It is not in `sent'.",
+	("never_sent: a message was due and could not be sent at all, because those before it were "
+	 "not back. It is not in `sent'."),
 	"no_fin: with --churn, the server did not close within --wait after us.",
 	"ERR_QUEUE_FULL: the queue of a unix socket stayed full for --wait.",
 	"Others are the names of errors that the kernel has, as ECONNRESET and ECONNREFUSED.",
 	"EADDRNOTAVAIL (no free port), EMFILE and their like: this machine's, status 4 if alone.",
-	"Where no message was under way, as in no_fin, they are connection errors, and status 1 "
-	"too.",
+	("Where no message was under way, as in no_fin, they are connection errors, and status 1 "
+	 "too."),
 	"After each of them its connection is opened again, unless --no-reconnect is given.",
 	NULL,
 };
