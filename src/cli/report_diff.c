@@ -88,7 +88,7 @@ MUST_USE static enum status judge_runs(const struct side *side, bool may_fail)
 	for (size_t i = 0; i < side->n; i++) {
 		const struct run *run = &side->runs[i];
 		struct run_caveats caveats[] = { run_measurement_caveats(run), { "" } };
-		if (!may_fail)
+		if (!may_fail || run->result.n_echoes == 0)
 			caveats[1] = run_failure_caveats(run);
 		for (size_t k = 0; k < ARRAY_LEN(caveats); k++) {
 			if (caveats[k].text[0] == '\0')

@@ -208,6 +208,9 @@ bool own_limit_of_times(const struct own_use *use, const struct own_idle *idle,
 		return true;
 	if (waited_ns <= WAITED_SHARE * (double)times->sum_ns || waited_ns <= WAITED_EACH_NS * n)
 		return false;
+	/* Longer than all of them together: it waited with messages that are not among them. */
+	if (waited_ns > (double)times->sum_ns)
+		return false;
 	snprintf(text, OWN_LIMIT_SIZE,
 		 "the client waited %.1f us for a core with each round trip of %.1f us, on the "
 		 "average",

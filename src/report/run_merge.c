@@ -94,7 +94,8 @@ MUST_USE static int check_known(const struct run *run, struct run_refusal *why)
 		what = "it does not say how often each time was, so nothing exact can be made "
 		       "of it";
 	else if (run->facts.start_ns == 0)
-		what = "it does not say when it began, as results of earlier versions";
+		what = "it does not say when it began: it was ended before its measuring began, "
+		       "or an earlier version wrote it";
 	if (what == NULL)
 		return 0;
 	snprintf(why->text, sizeof(why->text), "%.100s cannot be added: %s", name_of(run), what);

@@ -375,10 +375,12 @@ def test_a_new_side_that_failed_passes_no_limit_unless_one_allows_it(report, tmp
     assert report("diff", "--fail-if", "p99>+10%", bad, good)[::2] == (0, "")
 
 
-def test_a_new_side_without_any_echo_passes_no_limit(report, tmp_path):
+@pytest.mark.parametrize("limit", ["p99>+10%", "rate<-5%", "failures>3"])
+def test_a_side_without_any_echo_passes_no_limit(report, tmp_path, limit):
     good, dead = write(tmp_path / "good", result([100_000] * 10)), write(tmp_path / "dead", result([], seed=2))
-    status, _, error = report("diff", "--fail-if", "p99>+10%", good, dead)
-    assert status == 1 and "dead: no message came back" in error
+    for sides in ([good, dead], [dead, good]):
+        status, _, error = report("diff", "--fail-if", limit, *sides)
+        assert status == 1 and "dead: no message came back" in error
 
 
 @pytest.mark.parametrize("limit", ["p99", "p99>10%", "foo>1", "p99>2", "p99=1ms", ",", "max>1ms,", "rate<10ms"])

@@ -124,8 +124,8 @@ TEST(what_is_measured_of_a_thread_that_works)
 
 /* ---- one thread that mostly sleeps ---- */
 
-/* 10 messages of 100 us in a second, in which the thread waited for a core for waited_ns. */
-static bool is_limit_of_times(uint64_t waited_ns, uint64_t idle_ns)
+/* N messages of 100 us in a second, in which the thread waited for a core for waited_ns. */
+static bool is_limit_of_messages(uint64_t n, uint64_t waited_ns, uint64_t idle_ns)
 {
 	struct own_use use = {
 		.n_threads = 1,
@@ -138,11 +138,24 @@ static bool is_limit_of_times(uint64_t waited_ns, uint64_t idle_ns)
 	struct histogram times;
 	*text = '\0';
 	assert_int_equal(histogram_open(&times), 0);
-	histogram_record_n(&times, 100000, 10);
+	if (n > 0)
+		histogram_record_n(&times, 100000, n);
 	bool is_limit = own_limit_of_times(&use, &idle, &times, text);
 	assert_int_equal(is_limit, text[0] != '\0');
 	histogram_close(&times);
 	return is_limit;
+}
+
+static bool is_limit_of_times(uint64_t waited_ns, uint64_t idle_ns)
+{
+	return is_limit_of_messages(10, waited_ns, idle_ns);
+}
+
+TEST(waiting_with_messages_that_failed_is_not_divided_by_the_others)
+{
+	assert_false(is_limit_of_messages(0, 1000000, 0));
+	assert_false(is_limit_of_messages(10, 1100000, 0)); /* longer than all of them took */
+	assert_true(is_limit_of_messages(10, 900000, 0));
 }
 
 TEST(waiting_for_a_core_counts_only_while_something_is_measured)
@@ -159,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(waiting_for_a_core_counts_only_while_something_is_measured),
+		cmocka_unit_test(waiting_with_messages_that_failed_is_not_divided_by_the_others),
 		cmocka_unit_test(a_thread_that_lacks_nothing_is_no_limit),
 		cmocka_unit_test(a_long_gap_is_a_limit_and_a_short_one_is_not),
 		cmocka_unit_test(waiting_for_a_core_is_a_limit),
