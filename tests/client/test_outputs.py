@@ -126,8 +126,10 @@ def test_a_reader_that_goes_ends_it_quietly(server, start, name):
 
 @each("name", ENDING)
 def test_a_reader_that_was_never_there_ends_it_quietly(server, start, name):
-    process, reader = start_without_reader(start, words_of(name, ENDING, server))
+    reader, writer = os.pipe()
     os.close(reader)
+    process = start(words_of(name, ENDING, server), stdout=writer)
+    os.close(writer)
     assert finish(process) == (-signal.SIGPIPE, "")
 
 
