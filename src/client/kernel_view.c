@@ -21,7 +21,7 @@ void kernel_view_note(struct kernel_view *view, int fd)
 		return;
 	if (view->n == 0 && !tcpinfo_sending_of(fd, &view->sending))
 		return;
-	add(view, info.rtt_ns != 0, &info); /* without a round trip it never was established */
+	add(view, info.rtt_ns != 0, &info); /* no round-trip time: never established */
 }
 
 void kernel_view_add(struct kernel_view *into, const struct kernel_view *from)

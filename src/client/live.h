@@ -51,7 +51,7 @@ void live_show(struct live *live);
 /* Prints the figures so far as a line of the log: an answer to QUIT. */
 void live_answer(struct live *live);
 
-/* Takes the line off a terminal. */
+/* Clears the live line of a terminal. */
 void live_clear(struct live *live);
 
 #endif

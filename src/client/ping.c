@@ -33,7 +33,7 @@
 
 #define LOOKS_WITHOUT_SIGNAL 1024 /* turns of a spinning wait between two reads of the signals */
 
-/* Time between two reads of the signals where messages follow each other without a wait. */
+/* Time between two reads of signals while messages are sent without a pause. */
 #define SIGNALS_NS (10 * CLOCK_NS_PER_MS)
 
 struct ping {
@@ -44,7 +44,7 @@ struct ping {
 	uint64_t heard_ns; /* when the signals were read last */
 	int ended_by;      /* INT or TERM, 0: none */
 	uint64_t end_ns;   /* of the run */
-	bool is_over;      /* by a signal, its end, a wrong endpoint, or standard output is lost */
+	bool is_over;      /* a signal, the end, a wrong endpoint, or output failed */
 
 	struct verified_stream stream;
 	uint64_t connect_ns; /* how long connecting took */

@@ -71,7 +71,7 @@ struct admission {
 	struct listen_drain listen_drain; /* of the process that decides on the end */
 	_Atomic int *listen_state;        /* enum listen_drain_state */
 	_Atomic int own_listen_state;
-	uint64_t found_empty;             /* as listen_drain_is_empty() wants it */
+	uint64_t found_empty;             /* a bit for each socket whose queue was empty */
 	struct dispatch_message *message; /* the last one taken (server/dispatch.h) */
 	struct dispatch_message own_message;
 };

@@ -33,7 +33,7 @@
 
 /* What an engine takes of the machine. Memory includes the kernel's, as measured and rounded up. */
 struct capacity_need {
-	bool process;                  /* each client: a process or a thread, which count alike */
+	bool process;                  /* each client takes a process or a thread */
 	bool many_workers;             /* each worker has descriptors of its own, and memory */
 	unsigned int kib;              /* memory of a client */
 	unsigned int worker_kib;       /* memory of a worker without clients */

@@ -42,7 +42,7 @@ struct worker_slot {
 	_Atomic int is_full;                    /* it has no room for another */
 	_Atomic int is_paused;                  /* it is short of something (server/admission.h) */
 	_Atomic int has_closed;                 /* it has closed its listening sockets */
-	_Atomic uint64_t found_empty;           /* as listen_drain_is_empty() wants it */
+	_Atomic uint64_t found_empty;           /* a bit for each socket whose queue was empty */
 	_Atomic int is_serving;                 /* it is set up, and waits for clients */
 	_Atomic int code;                       /* why it ends: a negative code, or 0 */
 	struct dispatch_message message;        /* the last one from the supervisor */
