@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """`tcpecho bench` says when it was the limit itself: stopped, preempted, short of processors, of ports."""
-import json
 import os
 import re
 import resource
@@ -11,6 +10,7 @@ import time
 import pytest
 
 from harness import PATIENCE, server_words, wait_until
+from running import end, running
 from scarcity import hogs
 from signalling import stopped
 
@@ -19,22 +19,8 @@ MODES = {"closed": [], "open": ["-r", "500"], "churn": ["--churn"], "threads": [
 
 @pytest.fixture
 def start(program):
-    processes = []
-
-    def run(*words, **more):
-        command = [program, "bench", "--json", *map(str, words)]
-        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more))
-        return processes[-1]
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def end(process):
-    output, error = process.communicate(timeout=PATIENCE)
-    return json.loads(output), process.returncode, error
+    with running(program, "bench") as run:
+        yield run
 
 
 @pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])

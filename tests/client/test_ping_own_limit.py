@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: MIT
 """ping and ping --hold say when they were the limit themselves: stopped, or short of a processor."""
-import json
 import os
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
 import rogues
-from harness import PATIENCE, server_words, wait_until
+from harness import server_words, wait_until
 from rogues import Rogue
+from running import end, running
 from scarcity import hogs
 from signalling import stopped
 
@@ -29,22 +28,8 @@ MODES = {
 
 @pytest.fixture
 def start(program):
-    processes = []
-
-    def run(*words, **more):
-        command = [program, "ping", "--json", *map(str, words)]
-        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more))
-        return processes[-1]
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def end(process):
-    output, error = process.communicate(timeout=PATIENCE)
-    return json.loads(output), process.returncode, error
+    with running(program, "ping") as run:
+        yield run
 
 
 def failures(found):
