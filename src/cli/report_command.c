@@ -203,6 +203,21 @@ MUST_USE static enum status check_options(const struct arguments *arguments, siz
 	return STATUS_OK;
 }
 
+/* An input that the result replaced, or was appended to, would be lost. */
+MUST_USE static enum status check_output(const struct arguments *arguments)
+{
+	const char *output = arguments->texts[OUTPUT] != NULL ? arguments->texts[OUTPUT] : "-";
+	for (size_t i = 1; i < arguments->n_operands; i++) {
+		const char *path = arguments->operands[i];
+		if (!file_is_same(path, output))
+			continue;
+		log_error("%.300s is an input and the output (write the result to another file)",
+			  path);
+		return STATUS_USAGE;
+	}
+	return STATUS_OK;
+}
+
 static enum status run(const struct arguments *arguments)
 {
 	if (arguments->n_operands == 0) {
@@ -220,8 +235,10 @@ static enum status run(const struct arguments *arguments)
 			log_error("%s needs a FILE (- is standard input)", name);
 			return STATUS_USAGE;
 		}
-		return operations[i].run(arguments, arguments->operands + 1,
-					 arguments->n_operands - 1);
+		status = check_output(arguments);
+		return status != STATUS_OK ? status
+					   : operations[i].run(arguments, arguments->operands + 1,
+							       arguments->n_operands - 1);
 	}
 	log_error("report %.300s: there is no such report (write `tcpecho report " OPERANDS "`)",
 		  name);

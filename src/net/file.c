@@ -137,6 +137,16 @@ int file_draft(const char *path, struct file_draft *ret_draft)
 	return -ENOMEM;
 }
 
+bool file_is_same(const char *read, const char *written)
+{
+	struct stat a, b;
+	int descriptor = descriptor_of(written);
+	int rc = strcmp(read, "-") == 0 ? fstat(STDIN_FILENO, &a) : stat(read, &a);
+	if (rc == 0)
+		rc = descriptor >= 0 ? fstat(descriptor, &b) : stat(written, &b);
+	return rc == 0 && !S_ISCHR(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /* ---- another file in its place ---- */
 
 /* Writes all of it to a regular file. Returns 0 or -errno. */

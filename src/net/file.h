@@ -5,6 +5,7 @@
 #ifndef NET_FILE_H
 #define NET_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -55,6 +56,13 @@ MUST_USE int file_keep(struct file_draft *draft, struct writer_wait *wait);
 
 /* It is not wanted: nothing was written. */
 void file_drop(struct file_draft *draft);
+
+/*
+ * Do two paths lead to one file, by whatever names? "-" is standard input of `read` and standard
+ * output of `written`, which may also be other names of descriptors, as for file_draft(). Devices
+ * are not compared: terminals and /dev/null keep nothing.
+ */
+bool file_is_same(const char *read, const char *written);
 
 /* ---- reading ---- */
 

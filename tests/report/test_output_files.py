@@ -228,6 +228,38 @@ def test_a_link_to_nothing_leads_to_the_new_file(run, old, tmp_path, command):
     assert is_whole(command, old.read_text())
 
 
+# ---- an input ----
+
+
+@each("command", ["merge", "html"])
+@each("name", ["itself", "link", "hard link", "standard input"])
+def test_an_input_is_not_overwritten(program, words, tmp_path, command, name):
+    source, path = tmp_path / "runs" / "run.json", tmp_path / "other name"
+    before = source.read_bytes()
+    if name == "link":
+        path.symlink_to(source)
+    elif name == "hard link":
+        path.hardlink_to(source)
+    else:
+        path = source
+    asked = [word if word != str(source) or name != "standard input" else "-" for word in words(command, "@")]
+    asked[asked.index("@")] = str(path)
+    with open(source, "rb") as given:
+        done = subprocess.run([program, *asked], stdin=given, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(" is an input and the output (write the result to another file)\n")
+    assert source.read_bytes() == before
+
+
+@each("words", [["merge"], ["show"], ["html", "-o", "-"]], ids=lambda words: words[0])
+def test_a_result_is_not_appended_to_an_input(program, tmp_path, words):
+    run = write(tmp_path / "run.json", [([100_000], [90_000], 0)])
+    before = run.read_bytes()
+    with open(run, "ab") as out:
+        done = subprocess.run([program, "report", *words, str(run)], stdout=out, stderr=subprocess.PIPE, timeout=PATIENCE)
+    assert (done.returncode, run.read_bytes()) == (2, before)
+
+
 # ---- descriptors, pipes ----
 
 
