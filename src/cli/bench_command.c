@@ -91,7 +91,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "DEPTH",
 		.preset = "1",
 		.help = "messages of one connection under way at a time",
-		.details = "Have up to DEPTH messages under way on each connection.",
+		.details = "Have up to DEPTH messages under way on each connection. Not with "
+			   "--churn: there each has one.",
 		.least = 1,
 		.most = BENCH_DEPTH_MOST,
 	},
@@ -102,7 +103,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "N",
 		.preset = "1",
 		.help = "threads of the client",
-		.details = "Share the connections among N threads.",
+		.details = "Share the connections among N threads; of more threads than "
+			   "connections the rest is not started.",
 		.least = 1,
 		.most = BENCH_THREADS_MOST,
 	},
@@ -216,13 +218,22 @@ static const struct option_row options[N_OPTIONS] = {
 
 /* ---- what is written ---- */
 
-/* Before the run: who cannot have the log should not wait for it. */
-MUST_USE static int begin_hlog(const char *path, struct file_draft *ret_hlog)
+/* Begins the log before the run: if it cannot be written, the run need not be waited for. */
+MUST_USE static enum status begin_hlog(const char *path, struct file_draft *ret_hlog)
 {
-	int rc = path != NULL ? file_draft(path, ret_hlog) : 0;
-	if (rc < 0)
-		log_error("cannot write %.300s: %s", path, err_text(rc).text);
-	return rc;
+	if (path == NULL)
+		return STATUS_OK;
+	if (file_is_same("/dev/stdout", path)) {
+		log_error("--hlog %.300s is standard output, where the result goes (write the log "
+			  "to another file)",
+			  path);
+		return STATUS_USAGE;
+	}
+	int rc = file_draft(path, ret_hlog);
+	if (rc == 0)
+		return STATUS_OK;
+	log_error("cannot write %.300s: %s", path, err_text(rc).text);
+	return STATUS_MACHINE;
 }
 
 MUST_USE static enum status finish_hlog(struct file_draft *hlog, const char *path,
@@ -294,9 +305,8 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 		.n_merged = 1,
 		.n_connections = config->n_connections,
 		.size = config->size,
-		.depth = config->churns ? 1 : config->depth,
-		.n_threads = config->n_threads < config->n_connections ? config->n_threads
-								       : config->n_connections,
+		.depth = config->depth,
+		.n_threads = config->n_threads,
 		.seed = config->seed,
 		.rate_wanted = config->rate,
 		.churns = config->churns,
@@ -330,12 +340,14 @@ MUST_USE static enum status bench_and_report(const struct arguments *arguments,
 {
 	static struct teller teller; /* too large for a stack */
 	struct bench_config config = *asked;
-	enum status status = STATUS_MACHINE;
+	enum status status;
 	struct recorder recorder;
 	struct bench_report found;
 	struct file_draft hlog = { 0 };
-	if (begin_hlog(arguments->texts[HLOG], &hlog) < 0)
-		return STATUS_MACHINE;
+	status = begin_hlog(arguments->texts[HLOG], &hlog);
+	if (status != STATUS_OK)
+		return status;
+	status = STATUS_MACHINE;
 	int rc = recorder_open(&recorder);
 	if (rc < 0) {
 		log_error("cannot start: %s", err_text(rc).text);
@@ -402,6 +414,10 @@ static enum status run(const struct arguments *arguments)
 		log_error("--duration: nothing can be measured in no time");
 		return STATUS_USAGE;
 	}
+	if (config.churns && config.depth > 1) {
+		log_error("--depth does not apply to --churn: each connection has one message");
+		return STATUS_USAGE;
+	}
 	if (config.resets && !config.churns) {
 		log_error("--reset needs --churn: other connections stay open");
 		return STATUS_USAGE;
@@ -417,6 +433,11 @@ static enum status run(const struct arguments *arguments)
 		status = read_start(arguments->texts[START_AT], &config.start_at_ns);
 	if (status != STATUS_OK)
 		return status;
+	if (config.n_threads > config.n_connections) {
+		config.n_threads = config.n_connections;
+		log_notice("using %" PRIu64 " of %" PRIu64 " threads: each needs a connection",
+			   config.n_threads, values[THREADS]);
+	}
 	return bench_and_report(arguments, &config);
 }
 

@@ -408,14 +408,12 @@ MUST_USE static enum status find_server(struct bench *bench)
 static void make_plan(struct bench *bench)
 {
 	const struct bench_config *config = bench->config;
-	uint64_t n_threads = config->n_threads < config->n_connections ? config->n_threads
-								       : config->n_connections;
 	bench->plan = (struct load_plan){
 		.sources = config->sources,
 		.n_sources = config->n_sources,
 		.size = config->size,
-		.depth = config->churns ? 1 : (uint32_t)config->depth,
-		.n_threads = (uint32_t)n_threads,
+		.depth = (uint32_t)config->depth,
+		.n_threads = (uint32_t)config->n_threads,
 		.seed = config->seed,
 		.wait_ns = config->wait_ns,
 		.is_open = config->rate != 0,

@@ -29,9 +29,9 @@ struct bench_config {
 	int family;                 /* AF_UNSPEC, AF_INET or AF_INET6 */
 	const struct addr *sources; /* where to connect from, in turn */
 	size_t n_sources;           /* 0: anywhere */
-	uint64_t n_connections;
-	uint64_t size;  /* bytes of a message */
-	uint64_t depth; /* messages of one connection under way at a time */
+	uint64_t n_connections;     /* at least n_threads */
+	uint64_t size;              /* bytes of a message */
+	uint64_t depth; /* messages of one connection under way at a time; 1 if it churns */
 	uint64_t duration_ns, warmup_ns;
 	uint64_t rate; /* messages per second, of all connections; 0: closed loop */
 	uint64_t n_threads;

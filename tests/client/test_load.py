@@ -588,6 +588,27 @@ def test_an_hlog_that_cannot_be_written_is_status_4(server, bench, tmp_path):
     assert "no such file or directory" in run.error
 
 
+def test_the_log_does_not_go_where_the_result_goes(server, program, tmp_path):
+    path = tmp_path / "both"
+    for name in ("-", "/dev/stdout", path):
+        with open(path, "wb") as out:
+            words = [program, "bench", *SHORT, "--json", "--hlog", name, *server_words(server)]
+            done = subprocess.run(list(map(str, words)), stdout=out, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+        assert (done.returncode, path.read_bytes()) == (2, b"")
+        assert re.fullmatch(r"tcpecho: --hlog \S+ is standard output, where the result goes \(.*\)\n", done.stderr)
+
+
+def test_several_messages_at_a_time_need_a_connection_that_stays(bench):
+    run = bench(*SHORT, "--churn", "-p", 2, "127.0.0.1", 9)
+    assert (run.status, run.error) == (2, "tcpecho: --depth does not apply to --churn: each connection has one message\n")
+
+
+def test_threads_without_a_connection_are_not_started_which_is_said(server, bench):
+    run = bench(*SHORT, "-c", 2, "-w", 4, *server_words(server))
+    assert (run.status, run.error) == (0, "using 2 of 4 threads: each needs a connection\n")
+    assert run.threads == 2
+
+
 def test_the_text_says_what_the_json_does(serve, bench):
     server = serve("127.0.0.1:0", engine="epoll")
     run = bench(*SHORT, "-c", 4, "-r", "100", *server_words(server), text=True)
