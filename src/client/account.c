@@ -105,7 +105,7 @@ uint64_t account_settle(struct traffic *traffic, struct lane *lane, const char *
 		traffic->n_in_flight--;
 		if (n_sent == 0 && !traffic->plan->churns) {
 			if (traffic->plan->is_open)
-				count_failure(traffic, RESULT_NEVER_SENT);
+				result_fail(result, RESULT_NEVER_SENT, 1);
 			continue;
 		}
 		n_begun++;

@@ -83,10 +83,10 @@ static void show_figures(struct live *live, uint64_t begin_ns, uint64_t now_ns)
 	if (live->p50_ns > 0)
 		snprintf(times, sizeof(times), ", p50 %.1f us, p99 %.1f us", clock_us(live->p50_ns),
 			 clock_us(live->p99_ns));
-	put_line(live, "%.0f s: %.0f/s, %" PRIu64 " echoes, %" PRIu64 " failed%s",
+	put_line(live, "%.0f s: %.0f/s, %" PRIu64 " echo%s, %" PRIu64 " failed%s",
 		 clock_s(now_ns - begin_ns - LAG_NS),
 		 (double)(counts.n_echoes - live->last_echoes) / seconds, counts.n_echoes,
-		 counts.n_failures, times);
+		 counts.n_echoes == 1 ? "" : "es", counts.n_failures, times);
 	live->last_echoes = counts.n_echoes;
 	live->last_ns = now_ns;
 }
@@ -95,7 +95,8 @@ void live_answer(struct live *live)
 {
 	struct counts counts = counts_so_far(live);
 	live_clear(live);
-	log_notice("%" PRIu64 " echoes, %" PRIu64 " failed", counts.n_echoes, counts.n_failures);
+	log_notice("%" PRIu64 " echo%s, %" PRIu64 " failed", counts.n_echoes,
+		   counts.n_echoes == 1 ? "" : "es", counts.n_failures);
 }
 
 /* ---- states ---- */
@@ -105,19 +106,18 @@ static enum live_state state_at(const struct live *live, uint64_t begin_ns, uint
 	const struct load_plan *plan = live->plan;
 	if (atomic_load(&plan->is_called_off))
 		return LIVE_ENDING;
-	if (begin_ns == CLOCK_NEVER)
-		return atomic_load(&plan->n_ready) < plan->n_threads ? LIVE_CONNECTING
-								     : LIVE_WAITING;
+	bool is_ready = atomic_load(&plan->n_ready) >= plan->n_threads;
+	if (now_ns < atomic_load(&plan->start_ns) || begin_ns == CLOCK_NEVER)
+		return is_ready && live->start_at_ns != 0 ? LIVE_WAITING : LIVE_CONNECTING;
 	if (now_ns < begin_ns)
 		return LIVE_WARMUP;
 	return now_ns < begin_ns + plan->duration_ns ? LIVE_RUNNING : LIVE_ENDING;
 }
 
-/* Seconds until the wanted start. */
-static double seconds_to_start(const struct live *live, uint64_t now_ns)
+/* Whole seconds, rounded up: while there is time left, that is never 0. */
+static uint64_t seconds_until(uint64_t end_ns, uint64_t now_ns)
 {
-	uint64_t day_ns = clock_since_epoch_ns(now_ns);
-	return live->start_at_ns > day_ns ? clock_s(live->start_at_ns - day_ns) : 0;
+	return end_ns > now_ns ? (end_ns - now_ns + CLOCK_NS_PER_S - 1) / CLOCK_NS_PER_S : 0;
 }
 
 /* In a new state a line is due at once, but the first figures after a second. */
@@ -162,11 +162,11 @@ void live_show(struct live *live)
 			 counts_so_far(live).n_opened, live->plan->schedule.n_connections);
 		return;
 	case LIVE_WAITING:
-		put_line(live, "waiting for the start: %.0f s left",
-			 seconds_to_start(live, now_ns));
+		put_line(live, "waiting for the start: %" PRIu64 " s left",
+			 seconds_until(live->start_at_ns, clock_since_epoch_ns(now_ns)));
 		return;
 	case LIVE_WARMUP:
-		put_line(live, "warm-up: %.0f s left", clock_s(begin_ns - now_ns));
+		put_line(live, "warm-up: %" PRIu64 " s left", seconds_until(begin_ns, now_ns));
 		return;
 	case LIVE_RUNNING:
 		show_figures(live, begin_ns, now_ns);
