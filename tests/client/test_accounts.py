@@ -163,7 +163,7 @@ def test_the_text_says_how_the_accounts_add_up(program):
         signal_after(process, record, 0.2, signal.SIGINT)
         output = process.communicate(timeout=PATIENCE)[0]
     sent, back, failed, unfinished = map(int, re.search(
-        r"^(\d+) sent, (\d+) came back, (\d+) failed, (\d+) unfinished \(counted with their age so far\)$",
+        r"^(\d+) sent, (\d+) came back, (\d+) failed, (\d+) unfinished \(counted with (?:its|their) age so far\)$",
         output, re.M).groups())
     assert sent == back + failed + unfinished and unfinished == 2
     assert re.search(r"(^|; )interrupted after [\d.]+ of 3600.000 s$", output, re.M)

@@ -90,6 +90,32 @@ static void put_head(const struct view *view)
 	fprintf(out, "<body>\n%s", assets_marks);
 }
 
+/* "2 failed, 1 connection error, 3 unfinished". */
+static void put_failures(FILE *out, const struct result *result)
+{
+	uint64_t n_failed = result_failed(result), n_errors = result_connection_errors(result);
+	const struct {
+		uint64_t n;
+		const char *what;
+	} counts[] = {
+		{ n_failed, "failed" },
+		{ result_failures(result) - n_failed, "never sent" },
+		{ n_errors, n_errors == 1 ? "connection error" : "connection errors" },
+		{ result->n_unfinished, "unfinished" },
+	};
+	const char *before = "";
+	if (result->n_failures == 0 && n_errors == 0) {
+		fputs("nothing failed", out);
+		before = ", ";
+	}
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		if (counts[i].n == 0)
+			continue;
+		fprintf(out, "%s%s %s", before, figure_count(counts[i].n).text, counts[i].what);
+		before = ", ";
+	}
+}
+
 /* What came back, in a sentence. */
 static void put_sentence(const struct view *view, size_t i)
 {
@@ -97,7 +123,8 @@ static void put_sentence(const struct view *view, size_t i)
 	const struct result *result = &view->runs[i].result;
 	const struct histogram *times = &result->response;
 	double seconds = clock_s(result->elapsed_ns);
-	fprintf(out, "%s echoes", figure_count(result->n_echoes).text);
+	fprintf(out, "%s echo%s", figure_count(result->n_echoes).text,
+		result->n_echoes == 1 ? "" : "es");
 	if (seconds > 0)
 		fprintf(out, " in %s, %s", figure_seconds(seconds).text,
 			figure_rate(result_rate(result)).text);
@@ -108,16 +135,7 @@ static void put_sentence(const struct view *view, size_t i)
 			figure_time(histogram_percentile_ns(times, 99)).text,
 			figure_time(histogram_percentile_ns(times, 99.9)).text,
 			figure_time(times->max_ns).text);
-	uint64_t n_failures = result_failures(result), n_errors = result_connection_errors(result);
-	if (n_failures > 0)
-		fprintf(out, "%s failed", figure_count(n_failures).text);
-	if (n_errors > 0)
-		fprintf(out, "%s%s connection errors", n_failures > 0 ? ", " : "",
-			figure_count(n_errors).text);
-	if (n_failures == 0 && n_errors == 0)
-		fputs("nothing failed", out);
-	if (result->n_unfinished > 0)
-		fprintf(out, ", %s unfinished", figure_count(result->n_unfinished).text);
+	put_failures(out, result);
 }
 
 static void put_runs(const struct view *view)
