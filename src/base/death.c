@@ -68,6 +68,12 @@ void deaths_close(struct deaths *deaths)
 	deaths->n_told = 0;
 }
 
+void deaths_note_time(struct deaths *deaths, uint64_t ns)
+{
+	histogram_record(&deaths->round_trip, ns);
+	deviation_add(&deaths->deviation, ns);
+}
+
 void deaths_add(struct deaths *deaths, const struct death *death)
 {
 	deaths->n_died[death->cause]++;

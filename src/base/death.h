@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "base/deviation.h"
 #include "base/histogram.h"
 
 /* Causes: name, as it stands in figures, and what it is. */
@@ -66,6 +67,7 @@ struct deaths {
 	uint64_t wrong_bytes; /* bytes that came back different, as far as they were received */
 	/* Of those that are back; and of unfinished ones their age, which is a lower bound. */
 	struct histogram round_trip;
+	struct deviation deviation; /* of the same times */
 
 	uint64_t shortest_ns; /* life of those that died; DEATH_NO_BYTE: none did */
 	uint64_t longest_ns;  /* of those too that are open */
@@ -82,6 +84,9 @@ void deaths_close(struct deaths *deaths);
 
 /* Counts one that was open, and writes it down where there is room. */
 void deaths_add(struct deaths *deaths, const struct death *death);
+
+/* Notes the round trip of a heartbeat, or the age of an unfinished one. */
+void deaths_note_time(struct deaths *deaths, uint64_t ns);
 
 /* How many died, and how often one could not be opened, of all causes. */
 uint64_t deaths_died(const struct deaths *deaths);

@@ -49,6 +49,12 @@ struct units_text units_moment(uint64_t ns);
 /* A duration in its largest unit that shows it without loss: "250ms", "10s", "90s", "0s". */
 struct units_text units_duration(uint64_t ns);
 
+/* Ending of a regular noun behind a count: "" of 1, else "s". */
+static inline const char *units_s(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 /* A number of bytes to three digits or so: "512 B", "4.0 KiB", "1.5 MiB". Powers of 1024. */
 struct units_text units_bytes(uint64_t bytes);
 

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "net/connect.h"
 #include "net/io.h"
 #include "net/machine.h"
@@ -381,8 +382,8 @@ bool dial_has_room(uint64_t n_connections, uint64_t n_beside)
 	uint64_t allowed = machine_descriptors(wanted);
 	if (allowed >= wanted)
 		return true;
-	log_error("cannot have %" PRIu64 " connections: this process may have %" PRIu64
+	log_error("cannot have %" PRIu64 " connection%s: this process may have %" PRIu64
 		  " descriptors (ulimit -n)",
-		  n_connections, allowed);
+		  n_connections, units_s(n_connections), allowed);
 	return false;
 }

@@ -166,7 +166,7 @@ static void beat_is_back(struct holding *holding, struct held *held)
 {
 	struct deaths *deaths = holding->deaths;
 	deaths->n_back++;
-	histogram_record(&deaths->round_trip, holding->now_ns - held->begun_ns);
+	deaths_note_time(deaths, holding->now_ns - held->begun_ns);
 	holding->has_echoed = true;
 	if (held->n_beats++ == 0)
 		first_beat_is_back(holding, held);
@@ -392,7 +392,7 @@ void held_finish(struct holding *holding)
 			continue;
 		}
 		deaths->n_unfinished++;
-		histogram_record(&deaths->round_trip, holding->now_ns - held->begun_ns);
+		deaths_note_time(deaths, holding->now_ns - held->begun_ns);
 	}
 	for (size_t i = 0; i < HELD_DIAGNOSES_MAX; i++) {
 		if (holding->diagnoses[i].diagnosing != NULL)

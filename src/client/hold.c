@@ -296,9 +296,9 @@ static void say_start(struct hold *hold)
 	if (config->interval_ns != 0)
 		snprintf(every, sizeof(every), " every %s",
 			 units_duration(config->interval_ns).text);
-	teller_say(hold->holding.teller, "HOLD %s, %" PRIu64 " connection%s, %" PRIu64 " bytes%s",
+	teller_say(hold->holding.teller, "HOLD %s, %" PRIu64 " connection%s, %" PRIu64 " byte%s%s",
 		   addr_format(&hold->holding.redial.addr).text, config->n_connections,
-		   config->n_connections == 1 ? "" : "s", config->size, every);
+		   units_s(config->n_connections), config->size, units_s(config->size), every);
 	hold->is_over |= !teller_flush(hold->holding.teller);
 	/* Of its reader's end; a file has none, and cannot be waited for. */
 	ignore_result(poller_add(&hold->holding.poller, STDOUT_FILENO, 0, TAG_OUTPUT));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 
 struct obituary obituary_of(const struct death *death)
 {
@@ -17,7 +18,7 @@ struct obituary obituary_of(const struct death *death)
 		 "connection %" PRIu64 " died (%s): %s; %.3f s old, %" PRIu64
 		 " heartbeat%s, %s%s%s",
 		 death->connection, death_name(death->cause), death->why, clock_s(death->age_ns),
-		 death->n_beats, death->n_beats == 1 ? "" : "s", silent,
+		 death->n_beats, units_s(death->n_beats), silent,
 		 death->from[0] != '\0' ? ", from " : "", death->from);
 	return out;
 }

@@ -22,8 +22,10 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "client/dial.h"
 #include "client/kernel_view.h"
+#include "client/ping_judge.h"
 #include "client/reconnect.h"
 #include "client/tally.h"
 #include "client/teller.h"
@@ -256,9 +258,9 @@ static void say_back(struct ping *ping, uint64_t ns)
 	char connect[48] = "";
 	if (ping->config->connect_each)
 		snprintf(connect, sizeof(connect), " connect=%.1f us", clock_us(ping->connect_ns));
-	teller_say(ping->teller, "%" PRIu64 " bytes from %s: seq=%" PRIu64 "%s time=%.1f us",
-		   ping->config->size, ping->report->address.text, ping->number, connect,
-		   clock_us(ns));
+	teller_say(ping->teller, "%" PRIu64 " byte%s from %s: seq=%" PRIu64 "%s time=%.1f us",
+		   ping->config->size, units_s(ping->config->size), ping->report->address.text,
+		   ping->number, connect, clock_us(ns));
 	ping->is_over |= !teller_flush(ping->teller);
 }
 
@@ -382,45 +384,6 @@ static void ping_on(struct ping *ping)
 	close_connection(ping);
 }
 
-static void judge_client(struct ping *ping)
-{
-	struct ping_report *report = ping->report;
-	const struct own_use *use = &ping->use;
-	int limit = dial_limit(&report->result);
-	if (use->elapsed_ns > 0)
-		report->cpu_share = (double)use->cpu_ns / (double)use->elapsed_ns;
-	if (limit != 0)
-		snprintf(report->client_bound, sizeof(report->client_bound), "%s%s",
-			 err_text(limit).text, dial_remedy(limit));
-	else
-		own_limit_of_times(use, &ping->idle, &report->result.response,
-				   report->client_bound);
-}
-
-/* Has the run done as many messages as it was to do? */
-static bool is_count_reached(const struct ping *ping)
-{
-	const struct result *result = &ping->report->result;
-	uint64_t count = ping->config->count;
-	return count != 0 && result->n_echoes + result_failed(result) == count;
-}
-
-MUST_USE static enum status judge_run(const struct ping *ping)
-{
-	const struct result *result = &ping->report->result;
-	const struct ping_config *config = ping->config;
-	bool is_short = config->count != 0 && config->duration_ns != 0 && ping->ended_by == 0 &&
-			!is_count_reached(ping);
-	if (result->n_echoes > 0 && result_failed(result) == 0 && result->n_mismatches == 0 &&
-	    result_connection_errors(result) == 0 && !is_short)
-		return STATUS_OK;
-	int limit = dial_limit(result);
-	if (limit == 0)
-		return STATUS_ECHO_FAILED;
-	dial_say_limit(limit);
-	return STATUS_MACHINE;
-}
-
 /* Connects, pings, and fills in ping->report. */
 MUST_USE static enum status run_ping(struct ping *ping)
 {
@@ -439,21 +402,24 @@ MUST_USE static enum status run_ping(struct ping *ping)
 		return status;
 	ping->reconnect.addr = dialed.addr;
 	begin_connection(ping, &dialed);
-	teller_say(ping->teller, "PING %s, %" PRIu64 " bytes", ping->report->address.text,
-		   config->size);
+	teller_say(ping->teller, "PING %s, %" PRIu64 " byte%s", ping->report->address.text,
+		   config->size, units_s(config->size));
 	ping->is_over |= !teller_flush(ping->teller);
 	ping_on(ping);
 	if (ping->tally.code < 0) {
 		log_error("cannot go on: %s", err_text(ping->tally.code).text);
 		return STATUS_MACHINE;
 	}
-	ping->report->is_interrupted = ping->ended_by != 0 && !is_count_reached(ping) &&
-				       (config->count != 0 || config->duration_ns != 0);
 	ping->report->has_kernel = kernel_view_mean(&ping->kernel, &ping->report->kernel);
 	ping->report->sending = ping->kernel.sending;
-	ping->report->deviation_ns = tally_deviation_ns(&ping->tally);
-	judge_client(ping);
-	ping->report->verdict = judge_run(ping);
+	ping->report->deviation_ns = deviation_ns(&ping->tally.deviation);
+	bool is_cut = ping->is_over && !ping->stream.is_no_echo && ping->teller->code == 0;
+	const struct ping_end end = {
+		.by_signal = ping->ended_by != 0,
+		.by_deadline = is_cut && ping->ended_by == 0,
+	};
+	ping_judge_client(&ping->use, &ping->idle, ping->report);
+	ping_judge(config, &end, ping->report);
 	return STATUS_OK;
 }
 

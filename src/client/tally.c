@@ -3,8 +3,6 @@
 
 #include "base/clock.h"
 
-__extension__ typedef unsigned __int128 u128;
-
 int tally_open(struct tally *ret_tally, struct result *result, const struct series_keeper *keeper)
 {
 	struct tally tally = { .result = result, .keeper = keeper };
@@ -60,8 +58,7 @@ static void add_time(struct tally *tally, uint64_t ns)
 {
 	histogram_record(&tally->result->response, ns);
 	histogram_record(&tally->second.response, ns);
-	tally->sum += ns;
-	tally->square_sum += (u128)ns * ns;
+	deviation_add(&tally->deviation, ns);
 }
 
 void tally_echo(struct tally *tally, uint64_t now_ns, uint64_t took_ns)
@@ -78,25 +75,6 @@ void tally_unfinished(struct tally *tally, uint64_t now_ns, uint64_t age_ns)
 	tally->result->n_unfinished++;
 	tally->second.n_unfinished++;
 	add_time(tally, age_ns);
-}
-
-/* The largest number whose square is not above a number. */
-static uint64_t root_of(u128 square)
-{
-	u128 root = 0;
-	for (u128 bit = (u128)1 << 63; bit > 0; bit >>= 1) {
-		if ((root | bit) * (root | bit) <= square)
-			root |= bit;
-	}
-	return (uint64_t)root;
-}
-
-uint64_t tally_deviation_ns(const struct tally *tally)
-{
-	u128 n = tally->result->response.n;
-	if (n == 0)
-		return 0;
-	return root_of((n * tally->square_sum - tally->sum * tally->sum) / (n * n));
 }
 
 void tally_end(struct tally *tally, uint64_t end_ns)

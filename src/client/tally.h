@@ -9,19 +9,19 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "base/deviation.h"
 #include "base/result.h"
 #include "base/series.h"
 
 struct tally {
 	struct result *result; /* of the whole run; the caller counts into it as well */
 	const struct series_keeper *keeper;
-	struct result second; /* of the second under way */
-	uint64_t start_ns;    /* of the first second */
-	uint64_t n_seconds;   /* that are over */
-	uint64_t n_noted;     /* verified bytes of `result` that are in some second */
-	int code;             /* of the keeper, if it failed: the run cannot go on */
-	/* Sums of the round trips and of their squares. */
-	__extension__ unsigned __int128 sum, square_sum;
+	struct result second;       /* of the second under way */
+	uint64_t start_ns;          /* of the first second */
+	uint64_t n_seconds;         /* that are over */
+	uint64_t n_noted;           /* verified bytes of `result` that are in some second */
+	int code;                   /* of the keeper, if it failed: the run cannot go on */
+	struct deviation deviation; /* of the round trips, unfinished ones included */
 };
 
 /* Begins with nothing counted. Returns 0 or -ENOMEM. */
@@ -38,9 +38,6 @@ void tally_echo(struct tally *tally, uint64_t now_ns, uint64_t took_ns);
 
 /* Counts a message that is under way at the end of the run, with its age. */
 void tally_unfinished(struct tally *tally, uint64_t now_ns, uint64_t age_ns);
-
-/* The standard deviation of the round trips, unfinished ones included; 0 if there is none. */
-uint64_t tally_deviation_ns(const struct tally *tally);
 
 /* The run is over: hands over the last, unfinished second, and notes what all of it took. */
 void tally_end(struct tally *tally, uint64_t end_ns);

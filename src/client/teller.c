@@ -60,7 +60,9 @@ static bool add(struct teller *teller, const char *format, ...)
 static bool tell_left_out(struct teller *teller)
 {
 	if (teller->n_left_out > 0 &&
-	    !add(teller, "(%" PRIu64 " lines are left out: nothing read them)", teller->n_left_out))
+	    !add(teller, "(%" PRIu64 " line%s left out: nothing read %s)", teller->n_left_out,
+		 teller->n_left_out == 1 ? " is" : "s are",
+		 teller->n_left_out == 1 ? "it" : "them"))
 		return false;
 	teller->n_left_out = 0;
 	return true;

@@ -6,7 +6,9 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "report/hlog.h"
+#include "report/summary.h"
 #include "report/times.h"
 
 /* ---- text ---- */
@@ -35,13 +37,12 @@ static void write_lives(FILE *out, const struct deaths *deaths)
 void endurance_write_text(FILE *out, const struct endurance *endurance)
 {
 	const struct deaths *deaths = endurance->deaths;
-	const struct histogram *times = &deaths->round_trip;
 	fprintf(out, "--- %s ---\n", endurance->target);
 	fprintf(out,
-		"%" PRIu64 " connections, %.3f s: %" PRIu64 " held throughout, %" PRIu64
+		"%" PRIu64 " connection%s, %.3f s: %" PRIu64 " held throughout, %" PRIu64
 		" opened, %" PRIu64 " died, %" PRIu64 " open at the end\n",
-		deaths->n_connections, clock_s(deaths->elapsed_ns), deaths->n_throughout,
-		deaths->n_opened, deaths_died(deaths), deaths->n_open);
+		deaths->n_connections, units_s(deaths->n_connections), clock_s(deaths->elapsed_ns),
+		deaths->n_throughout, deaths->n_opened, deaths_died(deaths), deaths->n_open);
 	if (deaths_died(deaths) > 0) {
 		fputs("deaths: ", out);
 		write_causes(out, deaths->n_died);
@@ -52,20 +53,16 @@ void endurance_write_text(FILE *out, const struct endurance *endurance)
 		write_causes(out, deaths->n_not_opened);
 		fputc('\n', out);
 	}
-	fprintf(out, "%" PRIu64 " heartbeats sent, %" PRIu64 " came back, %" PRIu64 " failed",
-		deaths->n_begun, deaths->n_back, deaths->n_lost);
-	if (deaths->n_unfinished > 0)
-		fprintf(out, ", %" PRIu64 " unfinished (counted with their age so far)",
-			deaths->n_unfinished);
-	fprintf(out, ", every byte of %" PRIu64 " compared\n", deaths->bytes_verified);
-	if (deaths->wrong_bytes > 0)
-		fprintf(out, "%" PRIu64 " wrong bytes on %" PRIu64 " connections\n",
-			deaths->wrong_bytes, deaths->n_died[DEATH_WRONG]);
+	fprintf(out, "%" PRIu64 " heartbeat%s sent, %" PRIu64 " came back, %" PRIu64 " failed",
+		deaths->n_begun, units_s(deaths->n_begun), deaths->n_back, deaths->n_lost);
+	summary_write_unfinished(out, deaths->n_unfinished);
+	fputs(", ", out);
+	summary_write_verified(out, deaths->bytes_verified);
+	fputc('\n', out);
+	summary_write_wrong(out, deaths->wrong_bytes, deaths->n_died[DEATH_WRONG]);
 	write_lives(out, deaths);
-	if (times->n > 0)
-		fprintf(out, "round trip p50/p99/max %.1f/%.1f/%.1f us\n",
-			clock_us(histogram_percentile_ns(times, 50)),
-			clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
+	summary_write_times(out, "round trip", &deaths->round_trip,
+			    deviation_ns(&deaths->deviation));
 	fprintf(out, "seed %" PRIu64 "\n", endurance->seed);
 	if (endurance->client_bound != NULL)
 		fprintf(out, "no measurement of the server: %s\n", endurance->client_bound);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "report/run_parts.h"
 
 int run_open(struct run *ret_run)
@@ -81,12 +82,14 @@ struct run_caveats run_failure_caveats(const struct run *run)
 	char and_connections[64] = "";
 	if (n_connection_errors > 0)
 		snprintf(and_connections, sizeof(and_connections),
-			 " and %" PRIu64 " connection errors", n_connection_errors);
+			 " and %" PRIu64 " connection error%s", n_connection_errors,
+			 units_s(n_connection_errors));
 	if (result->n_echoes == 0)
 		snprintf(caveats.text, sizeof(caveats.text), "no message came back");
 	else if (n_failures > 0 || n_connection_errors > 0 || result->n_mismatches > 0)
 		snprintf(caveats.text, sizeof(caveats.text),
-			 "%" PRIu64 " failures%s beside %" PRIu64 " messages that came back",
-			 n_failures, and_connections, result->n_echoes);
+			 "%" PRIu64 " failure%s%s beside %" PRIu64 " message%s that came back",
+			 n_failures, units_s(n_failures), and_connections, result->n_echoes,
+			 units_s(result->n_echoes));
 	return caveats;
 }

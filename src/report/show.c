@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "report/metric.h"
 #include "report/summary.h"
 
@@ -85,14 +86,15 @@ static void write_foreign(FILE *out, const struct run *run)
 	struct side side = { .runs = run, .n = 1, .sum = *result };
 	fprintf(out, "--- %s: %s ---\n", run->target != NULL ? run->target : run->name,
 		show_format_name(run->format));
-	fprintf(out, "%" PRIu64 " values", result->n_echoes);
+	fprintf(out, "%" PRIu64 " value%s", result->n_echoes, units_s(result->n_echoes));
 	if (result->elapsed_ns > 0)
 		fprintf(out, " in %.3f s: %.1f/s", clock_s(result->elapsed_ns),
 			result_rate(result));
 	if (run->rate_wanted > 0)
 		fprintf(out, " of %" PRIu64 "/s", run->rate_wanted);
 	if (run->n_connections > 0)
-		fprintf(out, ", %" PRIu64 " connections", run->n_connections);
+		fprintf(out, ", %" PRIu64 " connection%s", run->n_connections,
+			units_s(run->n_connections));
 	fputc('\n', out);
 	for (size_t i = 0; i < result->n_failures; i++)
 		fprintf(out, "%s %" PRIu64 "\n", result->failures[i].name, result->failures[i].n);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "report/start.h"
 #include "report/times.h"
 
@@ -14,8 +15,8 @@ static double seconds_of(const struct result *result)
 
 /* ---- text ---- */
 
-static void write_times(FILE *out, const char *what, const struct histogram *times,
-			uint64_t deviation_ns)
+void summary_write_times(FILE *out, const char *what, const struct histogram *times,
+			 uint64_t deviation_ns)
 {
 	if (times->n == 0)
 		return;
@@ -26,6 +27,28 @@ static void write_times(FILE *out, const char *what, const struct histogram *tim
 	if (deviation_ns != 0)
 		fprintf(out, ", standard deviation %.1f us", clock_us(deviation_ns));
 	fputc('\n', out);
+}
+
+void summary_write_unfinished(FILE *out, uint64_t n_unfinished)
+{
+	if (n_unfinished > 0)
+		fprintf(out, ", %" PRIu64 " unfinished (counted with %s age so far)", n_unfinished,
+			n_unfinished == 1 ? "its" : "their");
+}
+
+void summary_write_verified(FILE *out, uint64_t n_bytes)
+{
+	if (n_bytes > 0)
+		fprintf(out, "every byte of %" PRIu64 " compared", n_bytes);
+	else
+		fputs("no byte came back right", out);
+}
+
+void summary_write_wrong(FILE *out, uint64_t n_bytes, uint64_t n_connections)
+{
+	if (n_bytes > 0)
+		fprintf(out, "%" PRIu64 " wrong byte%s on %" PRIu64 " connection%s\n", n_bytes,
+			units_s(n_bytes), n_connections, units_s(n_connections));
 }
 
 static void write_names(FILE *out, const char *what, const struct result_failure *list, size_t n)
@@ -41,9 +64,7 @@ static void write_failures(FILE *out, const struct result *result)
 	write_names(out, "failures: ", result->failures, result->n_failures);
 	write_names(out, "connection errors: ", result->connection_errors,
 		    result->n_connection_errors);
-	if (result->wrong_bytes > 0)
-		fprintf(out, "%" PRIu64 " wrong bytes on %" PRIu64 " connections\n",
-			result->wrong_bytes, result->n_mismatches);
+	summary_write_wrong(out, result->wrong_bytes, result->n_mismatches);
 	if (result->first_mismatch[0] != '\0')
 		fprintf(out, "first: %s\n", result->first_mismatch);
 }
@@ -68,11 +89,9 @@ static void write_messages(FILE *out, const struct result *result, bool has_loss
 	uint64_t n_never = result_failures(result) - n_failed;
 	fprintf(out, "%" PRIu64 " sent, %" PRIu64 " came back, %" PRIu64 " failed", result->n_sent,
 		result->n_echoes, n_failed);
-	if (has_loss)
+	if (has_loss && result->n_echoes + n_failed > 0)
 		fprintf(out, " (%.6g %% loss)", loss_percent(result));
-	if (result->n_unfinished > 0)
-		fprintf(out, ", %" PRIu64 " unfinished (counted with their age so far)",
-			result->n_unfinished);
+	summary_write_unfinished(out, result->n_unfinished);
 	if (n_never > 0)
 		fprintf(out, ", and %" PRIu64 " due but never sent", n_never);
 }
@@ -92,9 +111,10 @@ static void write_kernel(FILE *out, const struct run *run)
 	if (run->has_kernel)
 		fprintf(out,
 			"the kernel's own (TCP_INFO, all connections): %.1f us smoothed, %.1f us "
-			"deviation, %.1f us least, %" PRIu64 " segments sent again\n",
+			"deviation, %.1f us least, %" PRIu64 " segment%s sent again\n",
 			clock_us(kernel->rtt_ns), clock_us(kernel->rtt_var_ns),
-			clock_us(kernel->rtt_min_ns), kernel->n_retransmits);
+			clock_us(kernel->rtt_min_ns), kernel->n_retransmits,
+			units_s(kernel->n_retransmits));
 }
 
 /* With the same seed a run sends the same bytes; a sum of runs has several. */
@@ -109,12 +129,13 @@ void summary_write_text(FILE *out, const struct run *run)
 	const struct result *result = &run->result;
 	fprintf(out, "--- %s ---\n", run->target);
 	write_messages(out, result, true);
-	fprintf(out, ", %.3f s, every byte of %" PRIu64 " compared\n", seconds_of(result),
-		result->bytes_verified);
+	fprintf(out, ", %.3f s, ", seconds_of(result));
+	summary_write_verified(out, result->bytes_verified);
+	fputc('\n', out);
 	write_failures(out, result);
-	write_times(out, "round trip", &result->response, run->deviation_ns);
+	summary_write_times(out, "round trip", &result->response, run->deviation_ns);
 	if (run->churns) /* otherwise it was once, and nobody asked */
-		write_times(out, "connecting", &result->connect, 0);
+		summary_write_times(out, "connecting", &result->connect, 0);
 	write_kernel(out, run);
 	write_seed(out, run);
 	write_caveats(out, run);
@@ -134,20 +155,27 @@ static void write_row(FILE *out, const char *what, const struct histogram *times
 	fprintf(out, " %9.1f\n", clock_us(times->max_ns));
 }
 
+/* ", 3 failures", of a regular noun. */
+static void write_count(FILE *out, const char *between, uint64_t n, const char *noun)
+{
+	fprintf(out, "%s%" PRIu64 " %s%s", between, n, noun, units_s(n));
+}
+
 static void write_rate(FILE *out, const struct run *run)
 {
 	const struct result *result = &run->result;
 	double mib_per_second = result_rate(result) * (double)run->size / (1024 * 1024);
-	fprintf(out, "%" PRIu64 " echoes in %.3f s: %.1f/s", result->n_echoes, seconds_of(result),
-		result_rate(result));
+	fprintf(out, "%" PRIu64 " echo%s in %.3f s: %.1f/s", result->n_echoes,
+		result->n_echoes == 1 ? "" : "es", seconds_of(result), result_rate(result));
 	if (run->rate_wanted != 0)
 		fprintf(out, " of %" PRIu64 "/s", run->rate_wanted);
 	fprintf(out, ", %.1f MiB/s each way\n", mib_per_second);
-	fprintf(out,
-		"every byte of %" PRIu64 " compared; %" PRIu64 " wrong bytes, %" PRIu64
-		" bytes missing, %" PRIu64 " failures, %" PRIu64 " connections\n",
-		result->bytes_verified, result->wrong_bytes, result_missing(result),
-		result_failures(result), result->n_connections);
+	summary_write_verified(out, result->bytes_verified);
+	write_count(out, "; ", result->wrong_bytes, "wrong byte");
+	write_count(out, ", ", result_missing(result), "missing byte");
+	write_count(out, ", ", result_failures(result), "failure");
+	write_count(out, ", ", result->n_connections, "connection");
+	fputc('\n', out);
 	write_messages(out, result, false);
 	fputc('\n', out);
 }

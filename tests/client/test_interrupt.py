@@ -34,7 +34,7 @@ ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 SYN_SENT = 0x02
 
 # The last line but one of each summary, or its like.
-SUMMARY = {"ping": r"\d+ sent, \d+ came back", "hold": r"\d+ heartbeats sent", "bench": r"\d+ echoes in "}
+SUMMARY = {"ping": r"\d+ sent, \d+ came back", "hold": r"\d+ heartbeats? sent", "bench": r"\d+ echo(es)? in "}
 
 
 @pytest.fixture

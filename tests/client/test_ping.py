@@ -14,10 +14,10 @@ import rogues
 from harness import PATIENCE, server_words, wait_until
 from rogues import FullListener, Rogue
 
-LINE = re.compile(r"^(\d+) bytes from (\S+): seq=(\d+)(?: connect=([\d.]+) us)? time=([\d.]+) us$")
+LINE = re.compile(r"^(\d+) bytes? from (\S+): seq=(\d+)(?: connect=([\d.]+) us)? time=([\d.]+) us$")
 COUNTS = re.compile(
-    r"^(\d+) sent, (\d+) came back, (\d+) failed \([\d.]+ % loss\)(?:, \d+ unfinished \([\w ]+\))?, ([\d.]+) s, "
-    r"every byte of (\d+) compared$",
+    r"^(\d+) sent, (\d+) came back, (\d+) failed(?: \([\d.]+ % loss\))?(?:, \d+ unfinished \([\w ]+\))?, ([\d.]+) s, "
+    r"(?:every byte of (\d+) compared|no byte came back right)$",
     re.M,
 )
 TIMES = re.compile(r"^round trip min/mean/p50/p99/max ([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+) us(?:, .*)?$", re.M)

@@ -17,8 +17,9 @@ from rogues import FullListener, Rogue
 from signalling import stopped
 
 COUNTS = re.compile(
-    r"^(\d+) sent, (\d+) came back, (\d+) failed \(([\d.]+) % loss\)"
-    r"(?:, (\d+) unfinished \(counted with their age so far\))?, ([\d.]+) s, every byte of (\d+) compared$",
+    r"^(\d+) sent, (\d+) came back, (\d+) failed(?: \(([\d.]+) % loss\))?"
+    r"(?:, (\d+) unfinished \(counted with (?:its|their) age so far\))?, ([\d.]+) s, "
+    r"(?:every byte of (\d+) compared|no byte came back right)$",
     re.M,
 )
 
@@ -241,6 +242,17 @@ def test_fewer_messages_than_asked_for_at_the_deadline_are_status_1(start, serve
     status, found = finish(start("--json", "-i", "100ms", "-c", 1000, "-w", "300ms", *server_words(server)))
     assert status == 1
     assert found["failed"] == 0
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_deadline_is_named_where_it_cuts_the_count_short(start, n):
+    """As many as n come back or fail, the next is under way: no count shows why the status is 1."""
+    with Rogue(echo_then_mute(n)) as rogue:
+        process = start("-c", n + 2, "-i", 0, "-w", "700ms", "-W", "1h", *rogue.words)
+        output, error = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert error == f"tcpecho: deadline of 700ms reached after {n} of {n + 2} messages\n"
+    assert COUNTS.search(output).groups()[:4] == (str(n + 1), str(n), "0", "0")
 
 
 def test_bare_seconds_are_a_deadline_as_with_ping(start, server):

@@ -182,7 +182,7 @@ def test_what_has_to_be_known_stands_at_the_top(draw, tmp_path):
     shown = "".join(text for element, text in outline.texts if element not in ("style", "script"))
     before_curves = shown[: shown.index("Latency by percentile")]
     for sentence in ("no measurement of the server: its threads were busy", "384 bytes did not come back",
-                     "9 wrong bytes on 1 connections; first: byte 17 is 0x00 and not 0x41"):
+                     "9 wrong bytes on 1 connection; first: byte 17 is 0x00 and not 0x41"):
         assert sentence in before_curves
 
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "report/hlog.h"
 #include "report/html/assets.h"
 #include "report/html/chart.h"
@@ -185,16 +186,16 @@ static void put_warnings(const struct view *view, size_t i)
 	}
 	if (result->n_mismatches > 0) {
 		begin_note(view, i, "warning");
-		fprintf(out, "no faithful echo: %s wrong bytes on %s connections; first: ",
-			figure_count(result->wrong_bytes).text,
-			figure_count(result->n_mismatches).text);
+		fprintf(out, "no faithful echo: %s wrong byte%s on %s connection%s; first: ",
+			figure_count(result->wrong_bytes).text, units_s(result->wrong_bytes),
+			figure_count(result->n_mismatches).text, units_s(result->n_mismatches));
 		markup_text(out, result->first_mismatch);
 		fputs("</li>\n", out);
 	}
 	if (result_missing(result) > 0) {
 		begin_note(view, i, "warning");
-		fprintf(out, "%s bytes did not come back</li>\n",
-			figure_count(result_missing(result)).text);
+		fprintf(out, "%s byte%s did not come back</li>\n",
+			figure_count(result_missing(result)).text, units_s(result_missing(result)));
 	}
 }
 

@@ -115,31 +115,6 @@ TEST(an_unfinished_message_counts_with_its_age)
 	result_close(&result);
 }
 
-TEST(the_standard_deviation_is_exact)
-{
-	static const struct {
-		uint64_t times[4], deviation_ns;
-		int n;
-	} cases[] = {
-		{ { 0 }, 0, 0 },
-		{ { 5 }, 0, 1 },
-		{ { 1, 3 }, 1, 2 },
-		{ { 2, 4, 4, 6 }, 1, 4 },                            /* of 1.41 */
-		{ { 3600 * S, 3600 * S, 3600 * S + 2000 }, 942, 3 }, /* small beside the times */
-		{ { 0, 24 * 3600 * S }, 12 * 3600 * S, 2 },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct result result;
-		struct tally tally;
-		open_tally(&tally, &result);
-		for (int k = 0; k < cases[i].n; k++)
-			tally_echo(&tally, 100 * S, cases[i].times[k]);
-		assert_int_equal(tally_deviation_ns(&tally), cases[i].deviation_ns);
-		tally_close(&tally);
-		result_close(&result);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,7 +122,6 @@ int main(void)
 		cmocka_unit_test(a_run_of_whole_seconds_has_no_empty_one_at_its_end),
 		cmocka_unit_test(the_first_failure_of_the_keeper_stays),
 		cmocka_unit_test(an_unfinished_message_counts_with_its_age),
-		cmocka_unit_test(the_standard_deviation_is_exact),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Summaries in words: one thing is singular, and nothing is said of what there is none of."""
+import re
+import subprocess
+
+import pytest
+
+import rogues
+from harness import PATIENCE
+from rogues import Rogue
+
+# One of something in the plural, several in the singular.
+WRONG_NUMBER = re.compile(r"(?<!of )\b(?:1 \w+ (?:bytes|connections|errors)|1 (?:bytes|connections|echoes|failures|"
+                          r"heartbeats|lines|messages|segments|values)|(?:0|[2-9]|\d{2,}) (?:wrong byte|missing byte|"
+                          r"connection|echo|failure|heartbeat|segment))\b(?! from)")  # fmt: skip
+
+COMMANDS = {
+    "ping": ["ping", "-c", "1", "-w", "300ms", "-W", "1h"],
+    "hold": ["ping", "--hold", "-d", "300ms", "-W", "1h"],
+    "bench": ["bench", "-c", "1", "-d", "300ms", "--warmup", "0", "-r", "4", "-W", "200ms"],
+}
+
+TREATMENTS = {
+    "echo": rogues.never_end,
+    "mute": rogues.mute,
+    "wrong byte": rogues.flip_bit(10),
+    "late byte": rogues.flip_bit(80),
+    "ends": rogues.close_at_once,
+}
+
+
+def summary(program, words, rogue):
+    done = subprocess.run([program, *words, *rogue.words], capture_output=True, text=True, timeout=PATIENCE)
+    return done.stdout
+
+
+@pytest.mark.parametrize("size", [1, 64])
+@pytest.mark.parametrize("treatment", TREATMENTS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_numbers_and_nouns_agree(program, name, treatment, size):
+    with Rogue(TREATMENTS[treatment]) as rogue:
+        output = summary(program, [*COMMANDS[name], "-s", str(size)], rogue)
+    assert "---" in output
+    assert not WRONG_NUMBER.search(output), output
+
+
+@pytest.mark.parametrize("name", ["ping", "hold"])
+def test_one_unfinished_message_is_no_loss(program, name):
+    with Rogue(rogues.mute) as rogue:
+        output = summary(program, COMMANDS[name], rogue)
+    assert "0 came back, 0 failed, 1 unfinished (counted with its age so far), " in output
+    assert "no byte came back right" in output
+    assert "% loss" not in output and "every byte of 0" not in output
+
+
+def test_hold_has_the_times_that_ping_has(program):
+    with Rogue(rogues.never_end) as rogue:
+        output = summary(program, [*COMMANDS["hold"], "-i", "50ms"], rogue)
+    assert re.search(r"^round trip min/mean/p50/p99/max [\d./]+ us, standard deviation [\d.]+ us$", output, re.M)
