@@ -393,7 +393,7 @@ MUST_USE static enum status read_start(const char *text, uint64_t *ret_ns)
 static enum status run(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
-	struct addr sources[BENCH_SOURCES_MAX];
+	static struct addr sources[BENCH_SOURCES_MAX]; /* too large for a stack */
 	struct bench_config config = {
 		.n_connections = values[CONNECTIONS],
 		.size = values[SIZE],

@@ -177,7 +177,7 @@ MUST_USE static enum status compare_files(const struct expectations *all,
 enum status report_diff(char *const *paths, size_t n, uint64_t list_unit_ns,
 			const char *const *fail_if, size_t n_fail_if)
 {
-	struct expectations all = { .n = 0 };
+	static struct expectations all; /* too large for a stack */
 	struct report_files old, new;
 	size_t n_old, n_between;
 	enum status status = find_sides(paths, n, &n_old, &n_between);

@@ -249,7 +249,7 @@ MUST_USE static enum status check_engine_options(const struct arguments *argumen
 
 static enum status run(const struct arguments *arguments)
 {
-	struct addr_spec addresses[LISTENERS_MOST];
+	static struct addr_spec addresses[LISTENERS_MOST]; /* too large for a stack */
 	const uint64_t *values = arguments->values;
 	size_t n_engines = count_engines();
 	if (values[ENGINE] == n_engines + CHOICE_HELP)

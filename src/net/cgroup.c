@@ -2,7 +2,6 @@
 #include "net/cgroup.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,21 +10,32 @@
 #include "base/compiler.h"
 #include "net/io.h"
 
-#define PATH_SIZE ((size_t)PATH_MAX)
-#define LINE_SIZE (2 * PATH_SIZE + 512)
-
 /* Room for the part of memory.stat that matters. */
 #define STAT_SIZE ((size_t)8 * 1024)
 
 /* Version 1 has no word for "no limit": it is a number that no machine has memory for. */
 #define LEAST_UNLIMITED (UINT64_C(1) << 60)
 
-/* A group: its directory, and how much of that is the mount point, which no parent is above. */
+/*
+ * A group: its directory, from malloc(3), and the length of the mount point in it, which no parent
+ * is above. The paths are not on the stack: they may be long, and the stack small.
+ */
 struct group {
 	bool is_v2;
-	char path[2 * PATH_SIZE];
+	char *path;
 	size_t mount_length;
 };
+
+/* Opens root/name for reading. Returns NULL if that fails. */
+MUST_USE static FILE *open_under(const char *root, const char *name)
+{
+	char *path;
+	if (asprintf(&path, "%s/%s", root, name) < 0)
+		return NULL;
+	FILE *file = fopen(path, "re");
+	free(path);
+	return file;
+}
 
 /* ---- finding our group ---- */
 
@@ -44,15 +54,15 @@ static bool has_word(const char *list, size_t length, const char *word)
 /*
  * Our path in the hierarchy of a controller. /proc/self/cgroup has a line "N:controllers:/path" for
  * version 1 and "0::/path" for version 2; a controller is in one of them. A path may have colons.
+ * Returns a copy, to be freed, or NULL.
  */
-MUST_USE static bool find_path(const char *root, const char *controller, char path[PATH_SIZE],
-			       bool *ret_is_v2)
+MUST_USE static char *find_path(const char *root, const char *controller, bool *ret_is_v2)
 {
-	char name[PATH_SIZE], line[LINE_SIZE];
-	snprintf(name, sizeof(name), "%s/proc/self/cgroup", root);
-	FILE *file = fopen(name, "re");
-	bool found = false, found_v1 = false;
-	while (file != NULL && !found_v1 && fgets(line, sizeof(line), file) != NULL) {
+	FILE *file = open_under(root, "proc/self/cgroup");
+	char *line = NULL, *path = NULL;
+	size_t size = 0;
+	bool found_v1 = false;
+	while (file != NULL && !found_v1 && getline(&line, &size, file) >= 0) {
 		line[strcspn(line, "\n")] = '\0';
 		const char *list = strchr(line, ':');
 		const char *end = list != NULL ? strchr(list + 1, ':') : NULL;
@@ -62,13 +72,14 @@ MUST_USE static bool find_path(const char *root, const char *controller, char pa
 		found_v1 = !is_v2 && has_word(list + 1, (size_t)(end - list - 1), controller);
 		if (!is_v2 && !found_v1)
 			continue;
-		snprintf(path, PATH_SIZE, "%s", end + 1);
+		free(path);
+		path = strdup(end + 1);
 		*ret_is_v2 = is_v2;
-		found = true;
 	}
+	free(line);
 	if (file != NULL)
 		fclose(file);
-	return found;
+	return path;
 }
 
 /* Spaces and the like in /proc/self/mountinfo are written as \040 (proc(5)). */
@@ -123,27 +134,52 @@ static const char *below(const char *path, const char *prefix)
 	return is_parent ? path + n : NULL;
 }
 
-/* The directory of our group for a controller. A container may see a part of the tree only. */
+/*
+ * The group of a mount that holds our path; a group outside of what is mounted has the mount point
+ * as its nearest.
+ */
+MUST_USE static bool group_of_mount(const char *root, const char *point, const char *rest,
+				    struct group *group)
+{
+	char *path;
+	bool has_rest = rest != NULL && strcmp(rest, "/") != 0 && strstr(rest, "/..") == NULL;
+	if (asprintf(&path, "%s%s%s", root, point, has_rest ? rest : "") < 0)
+		return false;
+	free(group->path);
+	group->path = path;
+	group->mount_length = strlen(root) + strlen(point);
+	return true;
+}
+
+static void close_group(struct group *group)
+{
+	free(group->path);
+	group->path = NULL;
+}
+
+/*
+ * The directory of our group for a controller. A container may see a part of the tree only. Closed
+ * by close_group() in either case.
+ */
 MUST_USE static bool find_group(const char *root, const char *controller, struct group *ret_group)
 {
-	char name[PATH_SIZE], path[PATH_SIZE], line[LINE_SIZE], *mount_root, *point;
+	char *line = NULL, *mount_root, *point;
+	size_t size = 0;
 	bool found = false, is_below = false;
-	if (!find_path(root, controller, path, &ret_group->is_v2))
-		return false;
-	snprintf(name, sizeof(name), "%s/proc/self/mountinfo", root);
-	FILE *file = fopen(name, "re");
-	while (file != NULL && !is_below && fgets(line, sizeof(line), file) != NULL) {
+	*ret_group = (struct group){ .path = NULL };
+	char *path = find_path(root, controller, &ret_group->is_v2);
+	FILE *file = path != NULL ? open_under(root, "proc/self/mountinfo") : NULL;
+	while (file != NULL && !is_below && getline(&line, &size, file) >= 0) {
 		if (!is_mount_of(line, controller, ret_group->is_v2, &mount_root, &point))
 			continue;
 		const char *rest = below(path, mount_root);
-		int n = snprintf(ret_group->path, sizeof(ret_group->path), "%s%s", root, point);
-		ret_group->mount_length = (size_t)n;
-		/* A group outside of what is mounted: the mount point is the nearest. */
-		if (rest != NULL && strcmp(rest, "/") != 0 && strstr(rest, "/..") == NULL)
-			strncat(ret_group->path, rest, sizeof(ret_group->path) - (size_t)n - 1);
+		if (!group_of_mount(root, point, rest, ret_group))
+			continue;
 		is_below = rest != NULL;
 		found = true;
 	}
+	free(line);
+	free(path);
 	if (file != NULL)
 		fclose(file);
 	return found;
@@ -189,9 +225,12 @@ static void read_text(int fd, char *text, size_t size)
 
 static int open_in(const struct group *group, const char *name)
 {
-	char path[sizeof(group->path) + 64];
-	snprintf(path, sizeof(path), "%s/%s", group->path, name);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	char *path;
+	if (asprintf(&path, "%s/%s", group->path, name) < 0)
+		return -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	free(path);
+	return fd;
 }
 
 /* A number, or "max", which is no limit; nor is a file that does not exist. */
@@ -275,6 +314,7 @@ void cgroup_open_memory(const char *root, struct cgroup_memory *ret_memory)
 			cgroup_close_memory(&memory);
 		}
 	}
+	close_group(&group);
 	*ret_memory = tightest;
 }
 
@@ -296,6 +336,7 @@ uint64_t cgroup_processes(const char *root)
 		uint64_t limit = read_number(&group, "pids.max");
 		found = least(found, left_of(limit, read_number(&group, "pids.current")));
 	}
+	close_group(&group);
 	return found;
 }
 
@@ -324,5 +365,6 @@ double cgroup_cpu_quota(const char *root)
 		if (quota > 0 && (found <= 0 || quota < found))
 			found = quota;
 	}
+	close_group(&group);
 	return found;
 }

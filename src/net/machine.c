@@ -25,9 +25,6 @@
 
 #define USUAL_UNPRIVILEGED_FIRST 1024
 
-/* Room for the list of reserved ports. What is behind it counts as not reserved. */
-#define RESERVED_SIZE ((size_t)16 * 1024)
-
 /* Descriptors that are asked for, one by one, where /proc does not list them. */
 #define PROBED_MOST 65536
 
@@ -94,13 +91,19 @@ static void add_range(struct machine_ports *ports, char *text)
 
 void machine_reserved_ports(struct machine_ports *ret_ports)
 {
-	char line[RESERVED_SIZE], *rest = NULL;
+	char *line = NULL, *rest = NULL;
+	size_t size = 0;
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
 	*ret_ports = (struct machine_ports){ { 0 } };
-	if (!read_line("/proc/sys/net/ipv4/ip_local_reserved_ports", line, sizeof(line)))
+	if (file == NULL)
 		return;
-	for (char *word = strtok_r(line, ",", &rest); word != NULL;
-	     word = strtok_r(NULL, ",", &rest))
-		add_range(ret_ports, word);
+	if (getline(&line, &size, file) >= 0) {
+		for (char *word = strtok_r(line, ",\n", &rest); word != NULL;
+		     word = strtok_r(NULL, ",\n", &rest))
+			add_range(ret_ports, word);
+	}
+	free(line);
+	fclose(file);
 }
 
 unsigned int machine_first_unprivileged_port(void)

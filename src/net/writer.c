@@ -31,7 +31,7 @@
 /* A copier whose disk is full tries again after this time. */
 #define COPIER_RETRY_MS 200
 
-#define COPIER_PIECE ((size_t)16 * 1024)
+#define COPIER_PIECE ((size_t)8 * 1024)
 
 /* ---- opening anew ---- */
 

@@ -144,7 +144,7 @@ static void take_out(struct admission *admission, size_t i)
  */
 static bool make_room_for(struct admission *admission, const struct peer *peer)
 {
-	struct map_entry entries[4 * ADMISSION_ROOM]; /* a power of two */
+	struct map_entry entries[2 * ADMISSION_ROOM]; /* a power of two */
 	struct map counts = { entries, ARRAY_LEN(entries) };
 	uint64_t source, most = 0;
 	size_t victim = 0;

@@ -10,16 +10,16 @@
  * Receives from one socket in a row, and from all of them in a look. A client that sends without
  * end is received from at 3 MB/s, and all of them take no more than a few milliseconds of a look.
  */
-#define RECEIVES_IN_A_ROW  4
-#define RECEIVES_IN_A_LOOK 256
+#define RECEIVES_IN_A_ROW  8
+#define RECEIVES_IN_A_LOOK 512
 
 /* Receives of what has arrived before a close: more than a receive buffer holds at first. */
-#define RECEIVES_BEFORE_CLOSE 64
+#define RECEIVES_BEFORE_CLOSE 128
 
 /* Returns how many receives it took, at most n; *ret_is_over: the client has ended, or is gone. */
 static int discard(int fd, int n, bool *ret_is_over)
 {
-	char bytes[16 * 1024];
+	char bytes[8 * 1024];
 	for (int i = 0; i < n; i++) {
 		ssize_t size = io_recv(fd, bytes, sizeof(bytes));
 		if (size <= 0) {

@@ -306,30 +306,28 @@ MUST_USE static int give_up_calls(struct sandbox *sandbox, const struct listener
 	return 0;
 }
 
-int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners,
+int sandbox_enter(struct sandbox *sandbox, const struct listeners *listeners,
 		  const struct sandbox_needs *needs)
 {
-	struct sandbox sandbox = { 0 };
+	*sandbox = (struct sandbox){ 0 };
 	int rc = privileges_forgo_new();
 	if (rc == 0)
 		rc = privileges_drop_capabilities();
 	if (rc < 0)
 		return rc;
 	if (!sandbox_is_built_in())
-		goto entered;
+		return 0;
 
 	rc = leave_files_and_strangers(listeners);
 	if (rc < 0)
 		log_notice("going without Landlock: %s", err_text(rc).text);
 	if (!seccomp_is_known_here()) {
 		log_notice("going without seccomp: no list of calls for this architecture");
-		goto entered;
+		return 0;
 	}
-	rc = give_up_calls(&sandbox, listeners, needs);
+	rc = give_up_calls(sandbox, listeners, needs);
 	if (rc < 0)
 		log_notice("going without seccomp: %s", err_text(rc).text);
-entered:
-	*ret_sandbox = sandbox;
 	return 0;
 }
 

@@ -64,7 +64,7 @@ struct sandbox {
  * unix listening sockets. Seccomp and Landlock are not on every kernel: their lack is logged, and
  * the server goes without. Returns 0 or -errno.
  */
-MUST_USE int sandbox_enter(struct sandbox *ret_sandbox, const struct listeners *listeners,
+MUST_USE int sandbox_enter(struct sandbox *sandbox, const struct listeners *listeners,
 			   const struct sandbox_needs *needs);
 
 /*

@@ -382,7 +382,7 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 		.port = SERVE_DEFAULT_PORT,
 	};
 	struct serve_config config = *asked;
-	struct looked_up found = { .user = { .groups = NULL } };
+	static struct looked_up found; /* too large for a stack */
 	struct reason why;
 	int n_passed = 0;
 	enum status status = choose_engine(&config, &why);
@@ -426,8 +426,9 @@ MUST_USE static enum status open_log(struct writer *ret_writer)
 
 enum status serve_run(const struct serve_config *config)
 {
+	static struct server server; /* too large for a stack */
 	struct writer log;
-	struct server server = {
+	server = (struct server){
 		.signals_fd = -1,
 		.ready.writer = { .fd = -1, .copier_fd = -1 },
 		.lifeline = { -1, -1 },

@@ -129,7 +129,8 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 	server->totals = (struct totals){ 0 };
 	server->drain = (struct drain){ 0 }; /* one that is started late serves like the others */
 
-	struct worker worker = {
+	static struct worker worker; /* too large for a stack */
+	worker = (struct worker){
 		.number = i,
 		.n_workers = server->n_workers,
 		.is_spare = server->engine->grows && i >= SUPERVISOR_FIRST,

@@ -29,6 +29,9 @@ EACH = pytest.mark.parametrize("name", COMMANDS)
 NO_PORT = "cannot assign requested address (no local port is free: wait, or widen net.ipv4.ip_local_port_range)"
 
 
+SMALL_STACK = 64 * 1024
+
+
 @pytest.fixture
 def run(program):
     """Runs a command to its end: (status, output, lines of standard error without our name)."""
@@ -314,3 +317,32 @@ def test_a_unix_server_whose_queue_stays_full(run, tmp_path, name):
         status, output, error = run(*COMMANDS[name], "--timeout" if name == "talk" else "-W", "200ms", f"unix:{path}")
     assert (status, output) == (3, "")
     assert error == [f"cannot connect to unix:{path}: the server's queue is full, it accepts no connection"]
+
+
+# ---- a small stack (ulimit -s) ----
+
+
+def set_small_stack():
+    resource.setrlimit(resource.RLIMIT_STACK, (SMALL_STACK, SMALL_STACK))
+
+
+@EACH
+def test_a_client_runs_on_a_small_stack(run, server, name, sanitized):
+    if sanitized:
+        pytest.skip("a sanitizer needs a larger stack")
+    status, _, errors = run(*COMMANDS[name], "localhost", server.port, preexec_fn=set_small_stack)
+    assert status == 0, errors
+
+
+@pytest.mark.parametrize("name", ["show", "merge", "diff", "html"])
+def test_report_runs_on_a_small_stack(run, server, tmp_path, name, sanitized):
+    if sanitized:
+        pytest.skip("a sanitizer needs a larger stack")
+    files = [tmp_path / "first.json", tmp_path / "second.json"]
+    for file in files:
+        status, output, errors = run("bench", "-c", "1", "-d", "300ms", "--json", "localhost", server.port)
+        assert status == 0, errors
+        file.write_text(output)
+    page = ["-o", tmp_path / "page.html"] if name == "html" else []
+    status, _, errors = run("report", name, *page, *files, preexec_fn=set_small_stack)
+    assert status == 0, errors

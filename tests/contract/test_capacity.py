@@ -209,6 +209,17 @@ def test_more_clients_than_there_is_address_space_for_are_refused(start, sanitiz
     assert re.search(r"cannot serve 15000 clients: this machine allows \d+ ", refusal_of(server))
 
 
+@pytest.mark.parametrize("size", [64, 96])
+def test_on_a_small_stack_it_serves(start, size, sanitized):
+    if sanitized:
+        pytest.skip("a sanitizer needs a larger stack")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_STACK, (size * 1024, size * 1024))  # noqa: E731
+    server = start("localhost:0", preexec=limit)
+    assert server.starts(), server.log()
+    assert server.is_faithful()
+    assert server.end() == 0
+
+
 # ---- memory ----
 
 

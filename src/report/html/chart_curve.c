@@ -43,7 +43,7 @@ static struct plot plot_of(const struct view *view)
 static void put_line(FILE *out, const struct plot *plot, const struct histogram *times, size_t run,
 		     const char *kind)
 {
-	struct curve_corner corners[CURVE_CORNERS_MOST];
+	static struct curve_corner corners[CURVE_CORNERS_MOST]; /* too large for a stack */
 	size_t n = curve_corners(times, &plot->x, &plot->y, corners);
 	fprintf(out, "<path class=\"line run-%zu %s\" d=\"M%.1f %.1f", run + 1, kind, corners[0].x,
 		corners[0].y);

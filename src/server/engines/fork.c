@@ -327,7 +327,8 @@ static int start(struct server *server)
 
 static int run(struct server *server)
 {
-	struct fork_engine engine = { .server = server };
+	static struct fork_engine engine; /* too large for a stack */
+	engine.server = server;
 	admission_setup(&engine.admission, server, serve_client, &engine);
 	int rc = loop(&engine);
 	admission_close(&engine.admission);

@@ -71,6 +71,9 @@ static void put_on_list(struct served *served)
 	news_tell(&engine->ended_news);
 }
 
+/* This one frame may be large: the stack is made for it (stack_size()). */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wframe-larger-than="
 static void *be_thread(void *argument)
 {
 	struct served *served = argument;
@@ -91,6 +94,7 @@ static void *be_thread(void *argument)
 	put_on_list(served); /* from here on it is the main thread's again */
 	return NULL;
 }
+#pragma GCC diagnostic pop
 
 /* ---- the main thread ---- */
 
