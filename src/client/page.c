@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "net/accept.h"
 #include "net/io.h"
 #include "net/listen_all.h"
@@ -65,8 +67,11 @@ void page_close(struct page *page)
 {
 	for (int i = 0; i < PAGE_VISITORS; i++)
 		io_close(&page->visitors[i].fd);
-	if (page->n_listeners > 0) /* while it listens; if it fails, the next start replaces it */
-		ignore_result(listen_remove_path(&page->addrs[0], page->path));
+	/* While it listens: another server may take a path on which no process listens. */
+	int rc = page->n_listeners > 0 ? listen_remove_path(&page->addrs[0], page->path) : 0;
+	if (rc < 0)
+		log_warning("cannot remove %s: %s (the next start takes its place)",
+			    addr_format(&page->addrs[0]).text, err_text(rc).text);
 	while (page->n_listeners > 0)
 		io_close(&page->listen_fds[--page->n_listeners]);
 }

@@ -306,9 +306,11 @@ int listen_remove_path(const struct addr *addr, struct listen_path made)
 {
 	if (made.inode == 0)
 		return 0;
-	struct listen_path now = listen_path_of(addr);
-	if (now.inode != made.inode || now.device != made.device)
+	struct stat now;
+	if (lstat(addr->local.sun_path, &now) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (now.st_ino != made.inode || now.st_dev != made.device)
 		return 0;
-	/* ENOENT: somebody was quicker, as well */
+	/* ENOENT: another process has removed it meanwhile */
 	return unlink(addr->local.sun_path) == 0 || errno == ENOENT ? 0 : -errno;
 }

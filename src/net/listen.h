@@ -116,8 +116,8 @@ struct listen_path listen_path_of(const struct addr *addr);
 
 /*
  * Removes the path of a unix listening socket, if it is still the file that we made: somebody may
- * have removed it and another server bound it. Of other sockets there is nothing to remove. Returns
- * 0, or -errno when the file is still there.
+ * have removed it and another server bound it. Other sockets have no path. Returns 0, or -errno if
+ * the file is still there, or may be: a directory of the path cannot be searched (EACCES).
  */
 MUST_USE int listen_remove_path(const struct addr *addr, struct listen_path made);
 

@@ -127,6 +127,20 @@ def test_the_path_stays_where_he_may_not_with_a_word_and_the_next_start_takes_it
     assert serve("--user", NOBODY.pw_name, f"unix:{path}").is_faithful()
 
 
+def test_the_path_stays_in_a_directory_that_he_cannot_search_with_a_word(serve, lone_user):
+    directory = pathlib.Path(lone_user.directory)
+    path = directory / "echo"
+    directory.chmod(0o700)
+    server = serve("--user", NOBODY.pw_name, f"unix:{path}")
+    assert server.is_faithful()
+    assert server.end() == 0
+    assert server.log_lines("warning") == [
+        f"tcpecho: warning: cannot remove unix:{path}: permission denied (the next start takes its place)"
+    ]
+    assert path.is_socket()
+    assert serve("--user", NOBODY.pw_name, f"unix:{path}").is_faithful()
+
+
 # ---- refusals ----
 
 
