@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The happy path: find the server, start the threads, begin when all their connections are open
- * and the moment that was asked for has come, say every second how it goes, add up what they found.
+ * and the moment that was asked for has come, say every second how it goes, add up what they sum.
  *
  * What else can happen: nobody answers (then no thread is started); INT or TERM ends it early; a
  * thread gives up. And the client itself may have been what was too slow: that is said, because
@@ -22,6 +22,7 @@
 #include "client/gather.h"
 #include "client/live.h"
 #include "client/load.h"
+#include "client/load_sum.h"
 #include "net/io.h"
 #include "net/signals.h"
 
@@ -35,12 +36,6 @@
  * With less to go until a wanted start, the moment is fixed: a few looks, so that none is missed.
  */
 #define NEAR_NS (10 * LOOK_NS)
-
-/*
- * Messages that leave later than this by our own doing, one in a hundred of them, and later than a
- * tenth of what a round trip takes: the rate was not the one that was asked for.
- */
-#define LATENESS_NS (100 * (CLOCK_NS_PER_MS / 1000))
 
 struct bench {
 	const struct bench_config *config;
@@ -56,24 +51,42 @@ struct bench {
 	struct series_keeper keeper; /* notes what the live line shows, for config->keeper */
 	struct live live;
 	uint64_t interrupted_ns; /* 0: no signal came */
+	uint64_t heard_ns;       /* signals sent until then have been read */
+	bool has_said_endless;   /* that replies are awaited without limit */
 	struct own_use watch;    /* of this thread, while there is something to measure */
 };
 
 /* ---- signals ---- */
 
-static void hear_signals(struct bench *bench)
+/* The first request ends the time in which messages begin, the second the wait for replies. */
+static void request_end(struct bench *bench)
 {
+	if (bench->interrupted_ns != 0) {
+		if (signals_is_new_request(bench->interrupted_ns, bench->heard_ns))
+			atomic_store(&bench->plan.is_cut_short, true);
+		return;
+	}
+	bench->interrupted_ns = clock_now_ns();
+	atomic_store(&bench->plan.is_called_off, true);
+	if (bench->interrupted_ns < load_end_ns(&bench->plan))
+		return;
+	live_clear(&bench->live);
+	log_notice("a signal ends the wait for the last replies");
+}
+
+static void read_signals(struct bench *bench)
+{
+	uint64_t now_ns = clock_now_ns();
 	int signal;
 	while ((signal = signals_next(bench->signals_fd)) != 0) {
 		if (signal == SIGQUIT) {
 			live_answer(&bench->live);
 			continue;
 		}
-		atomic_store(&bench->plan.is_called_off, true);
-		if (bench->interrupted_ns == 0)
-			bench->interrupted_ns = clock_now_ns();
+		request_end(bench);
 		bench->config->teller->wait.ended_by = signal;
 	}
+	bench->heard_ns = now_ns;
 }
 
 /* ---- the threads ---- */
@@ -206,6 +219,18 @@ static void check_endpoint(struct bench *bench)
 	atomic_store(&bench->plan.is_called_off, true);
 }
 
+/* A wait for replies that may never come, and that nothing but a signal ends, is said once. */
+static void say_endless_wait(struct bench *bench)
+{
+	uint64_t end_ns = load_end_ns(&bench->plan);
+	if (bench->plan.wait_ns != 0 || bench->has_said_endless || bench->interrupted_ns != 0 ||
+	    clock_now_ns() < clock_after_ns(end_ns, CLOCK_NS_PER_S))
+		return;
+	bench->has_said_endless = true;
+	live_clear(&bench->live);
+	log_notice("waiting for the last replies without limit (--wait off), until INT or TERM");
+}
+
 static void look_on(struct bench *bench)
 {
 	struct teller *teller = bench->config->teller;
@@ -217,7 +242,7 @@ static void look_on(struct bench *bench)
 		uint64_t until_ns = clock_deadline_ns(LOOK_NS);
 		ignore_result(io_wait(fds, ARRAY_LEN(fds), until_ns));
 		watch_standstill(bench, until_ns);
-		hear_signals(bench);
+		read_signals(bench);
 		if (fds[1].revents != 0 && !teller_check(teller))
 			atomic_store(&bench->plan.is_called_off, true);
 		begin_if_ready(bench);
@@ -226,74 +251,13 @@ static void look_on(struct bench *bench)
 			atomic_store(&bench->plan.is_called_off, true);
 		check_endpoint(bench);
 		load_server_look(&bench->plan.server);
+		say_endless_wait(bench);
 		live_show(&bench->live);
 	}
 	live_clear(&bench->live);
 }
 
 /* ---- what they found ---- */
-
-/* The code of a failure that is this machine's own limit, if there was any; else 0. */
-static int local_failure(const struct result *result)
-{
-	int code = 0;
-	for (size_t i = 0; code == 0 && i < result->n_failures; i++)
-		code = err_local_code(result->failures[i].name);
-	for (size_t i = 0; code == 0 && i < result->n_connection_errors; i++)
-		code = err_local_code(result->connection_errors[i].name);
-	return code;
-}
-
-static void judge_client(struct bench *bench, const struct own_use *use)
-{
-	struct bench_report *report = bench->report;
-	const struct result *result = &report->result;
-	uint64_t late_ns = histogram_percentile_ns(&result->lateness, 99);
-	uint64_t usual_ns = histogram_percentile_ns(&result->service, 50);
-	char *text = report->client_bound;
-	size_t size = sizeof(report->client_bound);
-	int limit = local_failure(result);
-	if (limit != 0) {
-		snprintf(text, size, "%s%s", err_text(limit).text, dial_remedy(limit));
-		return;
-	}
-	if (late_ns > LATENESS_NS && late_ns > usual_ns / 10)
-		snprintf(text, size,
-			 "one message in a hundred left %.1f us late or more, by the client's own "
-			 "doing",
-			 clock_us(late_ns));
-	own_limit(use, !bench->plan.is_open, text);
-}
-
-static uint64_t later(uint64_t a_ns, uint64_t b_ns)
-{
-	return a_ns > b_ns ? a_ns : b_ns;
-}
-
-static uint64_t since(uint64_t begin_ns, uint64_t moment_ns)
-{
-	return moment_ns > begin_ns ? moment_ns - begin_ns : 0;
-}
-
-/* What the threads saw, added up. */
-struct found {
-	uint64_t last_back_ns, end_ns, ended_ns;
-	struct own_use use;
-	struct kernel_view kernel;
-	struct wrong_evidence *wrong; /* the first of all; NULL: none */
-};
-
-/*
- * What the echoes are divided by. In a closed loop that is the time in which messages began: what
- * is under way at its end was not begun at a lower rate because one of them is slow. In an open
- * loop, in which they begin as the schedule says, it is the time until the last was back.
- */
-static uint64_t elapsed_ns(const struct load_plan *plan, const struct found *found)
-{
-	uint64_t begin_ns = load_begin_ns(plan);
-	uint64_t ran_ns = since(begin_ns, clock_earlier_ns(found->end_ns, found->ended_ns));
-	return plan->is_open ? later(since(begin_ns, found->last_back_ns), ran_ns) : ran_ns;
-}
 
 /* A diagnosis takes up to a second, and may connect: now that nothing is measured any more. */
 static void explain_wrong(struct bench *bench, struct wrong_evidence *wrong)
@@ -308,57 +272,45 @@ static void explain_wrong(struct bench *bench, struct wrong_evidence *wrong)
 }
 
 /* What is told of all threads' counts. */
-static void note_times(struct bench *bench, const struct found *found)
+static void note_times(struct bench *bench, const struct load_sum *sum)
 {
 	struct bench_report *report = bench->report;
 	uint64_t begin_ns = load_begin_ns(&bench->plan);
-	report->is_interrupted = bench->interrupted_ns != 0 &&
-				 since(begin_ns, bench->interrupted_ns) < bench->plan.duration_ns;
-	if (since(begin_ns, found->ended_ns) == 0)
+	report->is_interrupted =
+		bench->interrupted_ns != 0 &&
+		load_sum_since(begin_ns, bench->interrupted_ns) < bench->plan.duration_ns;
+	if (load_sum_since(begin_ns, sum->ended_ns) == 0)
 		report->start_ns = 0;
 	if (begin_ns == CLOCK_NEVER)
 		return;
-	report->result.elapsed_ns = elapsed_ns(&bench->plan, found);
-	const struct own_use *use = &found->use;
+	report->result.elapsed_ns = load_sum_elapsed_ns(sum, &bench->plan, report->is_interrupted);
+	const struct own_use *use = &sum->use;
 	double run_ns = use->elapsed_ns > 0 ? (double)use->elapsed_ns : 1;
 	report->cpu_share = (double)use->cpu_ns / run_ns;
 	report->spin_share = (double)use->spun_ns / run_ns;
-	judge_client(bench, use);
-}
-
-static void add_load(struct found *found, struct load *load)
-{
-	found->last_back_ns = later(found->last_back_ns, load->last_back_ns);
-	found->end_ns = later(found->end_ns, load->end_ns);
-	found->ended_ns = later(found->ended_ns, load->ended_ns);
-	own_use_add(&found->use, &load->use);
-	kernel_view_add(&found->kernel, &load->kernel);
-	if (load->wrong.is_there &&
-	    (found->wrong == NULL || load->wrong.until_ns < found->wrong->until_ns))
-		found->wrong = &load->wrong;
+	load_sum_judge_client(sum, bench->plan.is_open, &report->result, report->client_bound);
 }
 
 MUST_USE static int add_up(struct bench *bench)
 {
-	struct found found = { 0 };
+	struct load_sum sum = { 0 };
 	int rc = 0;
 	for (uint32_t i = 0; i < bench->n_threads; i++) {
 		struct load *load = &bench->loads[i];
 		pthread_join(bench->threads[i], NULL);
-		add_load(&found, load);
+		load_sum_add(&sum, load);
 		if (rc == 0)
 			rc = load->code;
 	}
-	found.use.longest_ns = later(found.use.longest_ns, bench->watch.longest_ns);
-	found.use.gaps_ns = later(found.use.gaps_ns, bench->watch.gaps_ns);
+	load_sum_add_watch(&sum, &bench->watch);
 	uint64_t begin_ns = load_begin_ns(&bench->plan);
 	gather_look(&bench->gather, bench->n_threads);
-	int gathered = gather_finish(&bench->gather, since(begin_ns, found.last_back_ns),
-				     since(begin_ns, found.ended_ns));
-	note_times(bench, &found);
-	bench->report->has_kernel = kernel_view_mean(&found.kernel, &bench->report->kernel);
-	bench->report->sending = found.kernel.sending;
-	explain_wrong(bench, found.wrong);
+	int gathered = gather_finish(&bench->gather, load_sum_since(begin_ns, sum.last_back_ns),
+				     load_sum_since(begin_ns, sum.ended_ns));
+	note_times(bench, &sum);
+	bench->report->has_kernel = kernel_view_mean(&sum.kernel, &bench->report->kernel);
+	bench->report->sending = sum.kernel.sending;
+	explain_wrong(bench, sum.wrong);
 	for (uint32_t i = 0; i < bench->n_threads; i++)
 		load_close(&bench->loads[i]);
 	return rc < 0 ? rc : gathered;

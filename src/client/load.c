@@ -183,13 +183,17 @@ static void look_after_due(struct run *run)
 
 /*
  * The run is ended early: its time is over now. What is due is still sent, and what is under way
- * has its grace to come back, as at any other end.
+ * has its grace to come back, as at any other end; a second request ends that, too.
  */
 static void end_early(struct run *run)
 {
 	struct traffic *traffic = &run->traffic;
+	const struct load_plan *plan = traffic->plan;
+	if (run->grace_ends_ns != 0 &&
+	    atomic_load_explicit(&plan->is_cut_short, memory_order_relaxed))
+		run->grace_ends_ns = clock_earlier_ns(run->grace_ends_ns, traffic->now_ns);
 	if (run->grace_ends_ns != 0 ||
-	    !atomic_load_explicit(&traffic->plan->is_called_off, memory_order_relaxed))
+	    !atomic_load_explicit(&plan->is_called_off, memory_order_relaxed))
 		return;
 	run->grace_ends_ns = traffic->now_ns + GRACE_NS;
 	if (traffic->end_ns == 0)

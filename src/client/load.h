@@ -52,6 +52,7 @@ struct load_plan {
 	_Atomic uint32_t n_ready;   /* threads whose connections are open, or that have ended */
 	_Atomic uint64_t start_ns;  /* 0: not yet */
 	_Atomic bool is_called_off; /* the run ends now: as if its time were over */
+	_Atomic bool is_cut_short;  /* nor is any reply awaited */
 };
 
 /*
@@ -61,6 +62,12 @@ static inline uint64_t load_begin_ns(const struct load_plan *plan)
 {
 	uint64_t start_ns = atomic_load(&plan->start_ns);
 	return start_ns != 0 ? start_ns + plan->warmup_ns : CLOCK_NEVER;
+}
+
+/* Returns the time at which the measuring ends; CLOCK_NEVER: not known yet. */
+static inline uint64_t load_end_ns(const struct load_plan *plan)
+{
+	return clock_after_ns(load_begin_ns(plan), plan->duration_ns);
 }
 
 /* Where the n-th connection comes from; NULL: anywhere. */
@@ -85,6 +92,7 @@ struct load {
 
 	struct result result;     /* what it counts into: all since it last handed over */
 	struct handover handover; /* of the seconds before, once each */
+	uint64_t last_begun_ns;   /* when the last message that counts was begun */
 	uint64_t last_back_ns;    /* when the last message that counts came back */
 	uint64_t end_ns;          /* messages that were due before then count */
 	uint64_t ended_ns;        /* when it had nothing to do any more */

@@ -118,6 +118,8 @@ static void begin_message(struct traffic *traffic, struct lane *lane, uint64_t d
 	const struct flight flight = { .due_ns = due_ns, .begun_ns = traffic->now_ns };
 	lane_begin_message(&traffic->lanes, lane, flight);
 	traffic->n_in_flight++;
+	if (traffic_counts(traffic, due_ns))
+		traffic->load->last_begun_ns = traffic->now_ns;
 	account_wake_by(traffic, lane, clock_after_ns(traffic->now_ns, traffic->wait_ns));
 	send_unsent(traffic, lane);
 }

@@ -30,6 +30,9 @@
  * A child inherits what its parent has blocked, and reads none of it: SIGINT and SIGTERM, typed at
  * a terminal or sent to the group, mean the service, and its parent lets the clients finish.
  *
+ * One request to end may arrive as several signals, so a second signal does not always mean a
+ * second request: see signals_is_new_request().
+ *
  * A blocked signal is pending or it is not: it does not count. Five hundred children that end while
  * the parent is stopped are one SIGCHLD (UNP 5.10), so a process that reads one reaps until no
  * child is left.
@@ -54,8 +57,28 @@
 #include <signal.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
+
+/*
+ * One request to end may arrive as several signals: timeout(1) signals the process and then its
+ * group, a terminal signals the group and a parent forwards the signal. INT and TERM sent within
+ * this time after the first signal belong to the same request; a later signal is a second request.
+ */
+#define SIGNALS_SAME_REQUEST_NS (150 * CLOCK_NS_PER_MS)
+
+/*
+ * Is a signal that is read now a second request? asked_ns: time at which the first was read.
+ * heard_ns: all signals sent until then had been read before this one. The time of a signal is not
+ * known, but it was sent after heard_ns: a process that was stopped or had no CPU never takes one
+ * request for two.
+ */
+static inline bool signals_is_new_request(uint64_t asked_ns, uint64_t heard_ns)
+{
+	return heard_ns >= asked_ns + SIGNALS_SAME_REQUEST_NS;
+}
 
 /*
  * To be called once, at the start of main(): unblocks all signals, because the mask is inherited

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -58,7 +59,15 @@ struct run_caveats run_measurement_caveats(const struct run *run)
 {
 	struct run_caveats caveats = { "" };
 	char interrupted[96] = "";
-	if (run->is_interrupted && run->wanted_ns != 0)
+	bool is_bench = run->command != NULL && strcmp(run->command, "bench") == 0;
+	if (run->is_interrupted && run->facts.start_ns == 0 && run->result.elapsed_ns == 0)
+		snprintf(interrupted, sizeof(interrupted),
+			 "interrupted before %s: nothing was measured",
+			 run->warmup_ns != 0 ? "the end of the warm-up" : "the start");
+	else if (!run->is_interrupted && is_bench && run->result.n_unfinished > 0)
+		snprintf(interrupted, sizeof(interrupted),
+			 "a signal ended the wait for the last replies");
+	else if (run->is_interrupted && run->wanted_ns != 0)
 		snprintf(interrupted, sizeof(interrupted), "interrupted after %.3f of %.3f s",
 			 clock_s(run->result.elapsed_ns), clock_s(run->wanted_ns));
 	else if (run->is_interrupted)

@@ -99,7 +99,8 @@ struct run_caveats {
 
 /*
  * Why a run is no measurement of its server, or not a whole one: the client was the limit, a signal
- * ended it early. In words, with "; " between them.
+ * ended it early or, of bench, the wait for replies after it: nothing else leaves messages
+ * unfinished there. In words, with "; " between them.
  */
 struct run_caveats run_measurement_caveats(const struct run *run);
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/load_sum.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "client/dial.h"
+
+/*
+ * Messages that leave later than this by our own doing, one in a hundred of them, and later than a
+ * tenth of what a round trip takes: the rate was not the one that was asked for.
+ */
+#define LATENESS_NS (100 * (CLOCK_NS_PER_MS / 1000))
+
+static uint64_t later(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns > b_ns ? a_ns : b_ns;
+}
+
+void load_sum_add(struct load_sum *sum, struct load *load)
+{
+	sum->last_begun_ns = later(sum->last_begun_ns, load->last_begun_ns);
+	sum->last_back_ns = later(sum->last_back_ns, load->last_back_ns);
+	sum->end_ns = later(sum->end_ns, load->end_ns);
+	sum->ended_ns = later(sum->ended_ns, load->ended_ns);
+	own_use_add(&sum->use, &load->use);
+	kernel_view_add(&sum->kernel, &load->kernel);
+	if (load->wrong.is_there &&
+	    (sum->wrong == NULL || load->wrong.until_ns < sum->wrong->until_ns))
+		sum->wrong = &load->wrong;
+}
+
+void load_sum_add_watch(struct load_sum *sum, const struct own_use *watch)
+{
+	sum->use.longest_ns = later(sum->use.longest_ns, watch->longest_ns);
+	sum->use.gaps_ns = later(sum->use.gaps_ns, watch->gaps_ns);
+}
+
+uint64_t load_sum_elapsed_ns(const struct load_sum *sum, const struct load_plan *plan,
+			     bool is_interrupted)
+{
+	uint64_t until_ns = clock_earlier_ns(sum->end_ns, sum->ended_ns);
+	if (plan->is_open && !is_interrupted)
+		until_ns = later(until_ns, sum->last_begun_ns);
+	return load_sum_since(load_begin_ns(plan), until_ns);
+}
+
+/* The code of a failure that is this machine's own limit, if there was any; else 0. */
+static int local_failure(const struct result *result)
+{
+	int code = 0;
+	for (size_t i = 0; code == 0 && i < result->n_failures; i++)
+		code = err_local_code(result->failures[i].name);
+	for (size_t i = 0; code == 0 && i < result->n_connection_errors; i++)
+		code = err_local_code(result->connection_errors[i].name);
+	return code;
+}
+
+void load_sum_judge_client(const struct load_sum *sum, bool is_open, const struct result *result,
+			   char text[OWN_LIMIT_SIZE])
+{
+	uint64_t late_ns = histogram_percentile_ns(&result->lateness, 99);
+	uint64_t usual_ns = histogram_percentile_ns(&result->service, 50);
+	int limit = local_failure(result);
+	if (limit != 0) {
+		snprintf(text, OWN_LIMIT_SIZE, "%s%s", err_text(limit).text, dial_remedy(limit));
+		return;
+	}
+	if (late_ns > LATENESS_NS && late_ns > usual_ns / 10)
+		snprintf(text, OWN_LIMIT_SIZE,
+			 "one message in a hundred left %.1f us late or more, by the client's own "
+			 "doing",
+			 clock_us(late_ns));
+	own_limit(&sum->use, !is_open, text);
+}

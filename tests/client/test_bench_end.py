@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""`tcpecho bench` ends: by a signal before, in or behind the measured time, by a second one, or never by itself."""
+import json
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness import PATIENCE, recv_exactly
+from rogues import Rogue, mute, never_end
+
+GRACE = 1.0
+ATTEMPTS = 20
+
+
+@pytest.fixture
+def start(program):
+    started = []
+
+    def run(*words):
+        process = subprocess.Popen([program, "bench", "-s", "64", *map(str, words)], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)  # fmt: skip
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def answer_one(sock):
+    """Returns the first message, and no other."""
+    sock.sendall(recv_exactly(sock, 64))
+    mute(sock)
+
+
+def read_until(process, words):
+    """Reads standard error up to a line with these words, or to its end."""
+    for line in process.stderr:
+        if words in line:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=lambda which: which.name)
+def test_a_signal_ends_the_wait_for_replies_and_is_said(start, which):
+    for output in ([], ["--json"]):
+        with Rogue(answer_one) as rogue:
+            process = start("-d", "200ms", "--warmup", "0s", "-W", "1h", "--progress", *output, *rogue.words)
+            assert read_until(process, "waiting for the last replies")
+            process.send_signal(which)
+            text, error = process.communicate(timeout=PATIENCE)
+        assert "a signal ends the wait for the last replies\n" in error
+        if output:
+            found = json.loads(text)
+            assert (found["interrupted"], found["unfinished"], found["seconds"]) == (False, 1, 0.2)
+        else:
+            assert re.search("^(.*; )?a signal ended the wait for the last replies$", text, re.M)
+
+
+def test_a_wait_without_limit_is_said_and_ends_by_a_signal(start):
+    with Rogue(mute) as rogue:
+        process = start("-d", "200ms", "--warmup", "0s", "-W", "off", *rogue.words)
+        assert read_until(process, "waiting for the last replies without limit (--wait off), until INT or TERM\n")
+        process.send_signal(signal.SIGTERM)
+        output = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 1
+    assert re.search("^1 sent, 0 came back, 0 failed, 1 unfinished", output, re.M)
+
+
+class Held:
+    """A server that answers nothing, and knows when it has got a message."""
+
+    def __init__(self):
+        self.has_begun = threading.Event()
+
+    def treat(self, sock):
+        recv_exactly(sock, 64)
+        self.has_begun.set()
+        mute(sock)
+
+
+def end_by_two(start, pause):
+    """Sends two signals. Returns how long after the first the run has ended."""
+    held = Held()
+    with Rogue(held.treat) as rogue:
+        process = start("-d", "1h", "--warmup", "0s", "-W", "1h", "--json", *rogue.words)
+        assert held.has_begun.wait(PATIENCE)
+        first_s = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        time.sleep(pause)
+        process.send_signal(signal.SIGINT)
+        found = json.loads(process.communicate(timeout=PATIENCE)[0])
+        took_s = time.monotonic() - first_s
+    assert (process.returncode, found["interrupted"], found["unfinished"]) == (1, True, 1)
+    return took_s
+
+
+def test_a_second_request_ends_the_wait_at_once(start):
+    """On a busy machine it may be noticed late: once in a few attempts it is not."""
+    assert any(end_by_two(start, 0.3) < GRACE for _ in range(ATTEMPTS))
+
+
+def test_two_signals_at_once_are_one_request(start):
+    """As timeout(1) sends them. What is under way has its second."""
+    assert end_by_two(start, 0) >= GRACE
+
+
+@pytest.mark.parametrize(("warmup", "words"), [("1h", []), ("1h", ["-r", "10"]), ("0s", ["--start-at", "+1h"])],
+                         ids=["warm-up", "open loop", "before the start"])  # fmt: skip
+def test_an_end_before_the_measuring_is_named(start, warmup, words):
+    with Rogue(never_end) as rogue:
+        process = start("-d", "4s", "--warmup", warmup, "--progress", *words, *rogue.words)
+        assert read_until(process, "waiting for the start" if warmup == "0s" else "warm-up")
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=PATIENCE)[0]
+    before = "the start" if warmup == "0s" else "the end of the warm-up"
+    assert re.search(f"^(.*; )?interrupted before {before}: nothing was measured$", output, re.M)
+    assert "interrupted after" not in output
