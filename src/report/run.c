@@ -82,23 +82,34 @@ struct run_caveats run_measurement_caveats(const struct run *run)
 	return caveats;
 }
 
+/* Appends "N WHAT" to the text, behind ", " if it is not empty; nothing of 0. */
+static void append_count(struct run_caveats *caveats, uint64_t n, const char *what)
+{
+	size_t length = strlen(caveats->text);
+	if (n > 0)
+		snprintf(caveats->text + length, sizeof(caveats->text) - length, "%s%" PRIu64 " %s",
+			 length > 0 ? ", " : "", n, what);
+}
+
 struct run_caveats run_failure_caveats(const struct run *run)
 {
 	struct run_caveats caveats = { "" };
 	const struct result *result = &run->result;
-	uint64_t n_failures = result_failures(result);
-	uint64_t n_connection_errors = result_connection_errors(result);
-	char and_connections[64] = "";
-	if (n_connection_errors > 0)
-		snprintf(and_connections, sizeof(and_connections),
-			 " and %" PRIu64 " connection error%s", n_connection_errors,
-			 units_s(n_connection_errors));
-	if (result->n_echoes == 0)
+	uint64_t n_failed = result_failed(result), n_errors = result_connection_errors(result);
+	if (result->n_echoes == 0) {
 		snprintf(caveats.text, sizeof(caveats.text), "no message came back");
-	else if (n_failures > 0 || n_connection_errors > 0 || result->n_mismatches > 0)
-		snprintf(caveats.text, sizeof(caveats.text),
-			 "%" PRIu64 " failure%s%s beside %" PRIu64 " message%s that came back",
-			 n_failures, units_s(n_failures), and_connections, result->n_echoes,
+		return caveats;
+	}
+	append_count(&caveats, n_failed, "failed");
+	append_count(&caveats, result_failures(result) - n_failed, "never sent");
+	append_count(&caveats, n_errors, n_errors == 1 ? "connection error" : "connection errors");
+	append_count(&caveats, result->n_mismatches,
+		     result->n_mismatches == 1 ? "connection with wrong bytes"
+					       : "connections with wrong bytes");
+	size_t length = strlen(caveats.text);
+	if (length > 0)
+		snprintf(caveats.text + length, sizeof(caveats.text) - length,
+			 " beside %" PRIu64 " message%s that came back", result->n_echoes,
 			 units_s(result->n_echoes));
 	return caveats;
 }

@@ -2,6 +2,7 @@
 #include "report/summary.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -51,11 +52,17 @@ void summary_write_wrong(FILE *out, uint64_t n_bytes, uint64_t n_connections)
 			units_s(n_bytes), n_connections, units_s(n_connections));
 }
 
+/* Messages that were never sent are left out: the line of the counts has them. */
 static void write_names(FILE *out, const char *what, const struct result_failure *list, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		fprintf(out, "%s%s %" PRIu64, i == 0 ? what : ", ", list[i].name, list[i].n);
-	if (n > 0)
+	const char *before = what;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i].name, RESULT_NEVER_SENT) == 0)
+			continue;
+		fprintf(out, "%s%s %" PRIu64, before, list[i].name, list[i].n);
+		before = ", ";
+	}
+	if (before != what)
 		fputc('\n', out);
 }
 
@@ -93,7 +100,16 @@ static void write_messages(FILE *out, const struct result *result, bool has_loss
 		fprintf(out, " (%.6g %% loss)", loss_percent(result));
 	summary_write_unfinished(out, result->n_unfinished);
 	if (n_never > 0)
-		fprintf(out, ", and %" PRIu64 " due but never sent", n_never);
+		fprintf(out, ", %" PRIu64 " due but never sent", n_never);
+}
+
+/* An age is less than the time that the message would have taken: no figure can be too large. */
+static void write_bounds(FILE *out, const struct result *result)
+{
+	if (result->n_unfinished > 0)
+		fputs("unfinished messages are in the times with their age: min, mean, "
+		      "percentiles and max are lower bounds\n",
+		      out);
 }
 
 /* Why it is no measurement, or not a whole one. */
@@ -134,6 +150,7 @@ void summary_write_text(FILE *out, const struct run *run)
 	fputc('\n', out);
 	write_failures(out, result);
 	summary_write_times(out, "round trip", &result->response, run->deviation_ns);
+	write_bounds(out, result);
 	if (run->churns) /* otherwise it was once, and nobody asked */
 		summary_write_times(out, "connecting", &result->connect, 0);
 	write_kernel(out, run);
@@ -173,7 +190,6 @@ static void write_rate(FILE *out, const struct run *run)
 	summary_write_verified(out, result->bytes_verified);
 	write_count(out, "; ", result->wrong_bytes, "wrong byte");
 	write_count(out, ", ", result_missing(result), "missing byte");
-	write_count(out, ", ", result_failures(result), "failure");
 	write_count(out, ", ", result->n_connections, "connection");
 	fputc('\n', out);
 	write_messages(out, result, false);
@@ -213,6 +229,7 @@ void summary_write_table(FILE *out, const struct run *run)
 		write_row(out, run->rate_wanted != 0 ? "service" : "round trip", &result->service);
 	write_row(out, "lateness", &result->lateness);
 	write_row(out, "connecting", &result->connect);
+	write_bounds(out, result);
 	write_kernel(out, run);
 	start_write_text(out, &run->start);
 	fprintf(out, "the client used %.0f %% of a core", run->cpu_share * 100);

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from harness import PATIENCE, server_words
-from results import decode, hdr, index_of, result, write
+from results import decode, encode, hdr, index_of, result, write
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -363,10 +363,34 @@ def test_a_run_that_is_no_whole_measurement_passes_no_limit(report, tmp_path, na
     assert (status, error) == (1, f"tcpecho: --fail-if: {side}: {sentence}\n")
 
 
+def test_messages_that_were_never_sent_are_not_said_to_have_failed(report, tmp_path):
+    run = write(tmp_path / "run", result([100_000] * 10, sent=12, errors={"no_reply": 2, "never_sent": 5},
+                                         rate_wanted=17, mode="open"))
+    status, output, _ = report("show", run)
+    assert status == 0
+    assert "\n12 sent, 10 came back, 2 failed, 5 due but never sent\nfailures: no_reply 2\n" in output
+    assert "7 fail" not in output
+    sentence = "run: 2 failed, 5 never sent beside 10 messages that came back\n"
+    assert sentence in report("diff", run, run)[1]
+    assert report("html", "-o", "page.html", run)[0] == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "2 failed, 5 never sent" in page and "7 failed" not in page
+
+
+def test_times_with_unfinished_messages_are_said_to_be_lower_bounds(report, tmp_path):
+    for n in (0, 2):
+        item = {"start": 0.0, "seconds": 1.0, "echoes": 10 - n, "unfinished": n, "verified_bytes": 640, "failures": 0,
+                "response": encode([100_000] * 10), "service": None}
+        run = write(tmp_path / "run", result([100_000] * 10, echoes=10 - n, unfinished=n, series=[item]))
+        status, output, _ = report("show", run)
+        assert status == 0
+        assert ("are lower bounds\n" in output) == ("a signal ended the wait for the last replies\n" in output) == (n > 0)
+
+
 def test_a_new_side_that_failed_passes_no_limit_unless_one_allows_it(report, tmp_path):
     good = write(tmp_path / "good", result([100_000] * 10))
     bad = write(tmp_path / "bad", result([100_000] * 10, seed=2, errors={"no_reply": 3}))
-    sentence = "bad: 3 failures beside 10 messages that came back"
+    sentence = "bad: 3 failed beside 10 messages that came back"
     status, output, _ = report("diff", good, bad)
     assert status == 0 and f"     {sentence}\n" in output
     assert row(output, "p99")[1:5] == ["100.0", "us", "100.0", "us*"] and "* without failures: 0 old, 3 new\n" in output
