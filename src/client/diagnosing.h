@@ -15,25 +15,36 @@
 #include "net/addr.h"
 
 struct diagnosing {
-	int done_fd; /* readable at the end */
+	int done_fd; /* readable once the thread is done; -1: it was not begun */
 	int finish_fd;
 	struct diagnosis_case wrong;
 	unsigned char bytes[DIAGNOSIS_MOST];
-	int fd; /* of the connection; its owner does not receive on it meanwhile */
-	bool asks;
+	int fd;         /* of the connection; its owner does not receive on it meanwhile */
+	uint64_t at_ns; /* when the wrong byte came; the caller's */
+	bool has_echoed, asks, has_thread;
 	struct addr server;
 	struct wrong_text text;
 	pthread_t thread;
 };
 
 /*
- * Begins. The connection fd stays the caller's, and must stay open until the end. server: as of
- * wrong_say(). Returns 0 and *ret_diagnosing, to be ended by diagnosing_end(); or -errno.
+ * Keeps a case, with a copy of what was received, to be ended by diagnosing_end(). The connection
+ * fd stays the caller's, and must stay open until then. has_echoed: a message has come back whole,
+ * on any connection. Returns NULL without memory.
  */
-MUST_USE int diagnosing_begin(const struct diagnosis_case *wrong, int fd, const struct addr *server,
-			      struct diagnosing **ret_diagnosing);
+MUST_USE struct diagnosing *diagnosing_keep(const struct diagnosis_case *wrong, int fd,
+					    bool has_echoed);
 
-/* Waits for the end, frees it, and returns the diagnosis. */
+/*
+ * Begins the thread. server: asked whether it speaks first, unless has_echoed; NULL: not asked.
+ * Returns 0 or -errno.
+ */
+MUST_USE int diagnosing_begin(struct diagnosing *diagnosing, const struct addr *server);
+
+/*
+ * Waits for the thread, frees it all, and returns the diagnosis. Without a thread it is made from
+ * what has come, without waiting.
+ */
 struct wrong_text diagnosing_end(struct diagnosing *diagnosing);
 
 #endif

@@ -22,7 +22,6 @@
 #include "base/err.h"
 #include "base/units.h"
 #include "client/obituary.h"
-#include "client/wrong.h"
 
 /* Receives of one before it is the others' turn. */
 #define RECEIVES_MOST 4
@@ -61,8 +60,8 @@ void held_close(struct holding *holding, struct held *held)
 	held_wake_at(holding, held, holding->now_ns + redial_pause_ns(held->n_failures));
 }
 
-static void die(struct holding *holding, struct held *held, enum death_cause cause, const char *why,
-		uint64_t at_ns)
+void held_die(struct holding *holding, struct held *held, enum death_cause cause, const char *why,
+	      uint64_t at_ns)
 {
 	struct deaths *deaths = holding->deaths;
 	struct death death = {
@@ -101,7 +100,7 @@ static void die_of_loss(struct holding *holding, struct held *held, enum death_c
 			 size - (held->due - held->returned), size);
 	else
 		snprintf(why, sizeof(why), "%s", what);
-	die(holding, held, cause, why, holding->now_ns);
+	held_die(holding, held, cause, why, holding->now_ns);
 }
 
 static void die_of_code(struct holding *holding, struct held *held, int code)
@@ -188,78 +187,6 @@ void held_opened(struct holding *holding, struct held *held)
 
 /* ---- receiving ---- */
 
-/*
- * A diagnosis names the connection by the number of its payload, which is not the one that we say.
- */
-static const char *without_name(const char *what, uint64_t number)
-{
-	char name[64];
-	int n = snprintf(name, sizeof(name), "connection %" PRIu64 ": ", number);
-	return strncmp(what, name, (size_t)n) == 0 ? what + n : what;
-}
-
-static void die_of_wrong_bytes(struct holding *holding, struct held *held,
-			       const struct wrong_text *what, uint64_t at_ns)
-{
-	die(holding, held, DEATH_WRONG, without_name(what->text, held->number), at_ns);
-	holding->is_no_echo |= what->is_no_echo && !holding->has_echoed;
-}
-
-static void end_diagnosis(struct holding *holding, size_t i)
-{
-	struct held_diagnosis *diagnosis = &holding->diagnoses[i];
-	struct wrong_text what = diagnosing_end(diagnosis->diagnosing);
-	diagnosis->diagnosing = NULL;
-	die_of_wrong_bytes(holding, &holding->list[diagnosis->index], &what, diagnosis->wrong_ns);
-}
-
-/* A thread waits for further bytes and may ask the server. Returns whether it was begun. */
-MUST_USE static bool begin_diagnosis(struct holding *holding, struct held *held,
-				     const struct diagnosis_case *wrong)
-{
-	bool asks = !holding->has_echoed && !holding->has_asked;
-	size_t i = 0;
-	while (i < HELD_DIAGNOSES_MAX && holding->diagnoses[i].diagnosing != NULL)
-		i++;
-	if (i == HELD_DIAGNOSES_MAX || poller_remove(&holding->poller, held->fd) < 0)
-		return false;
-	struct held_diagnosis *diagnosis = &holding->diagnoses[i];
-	if (diagnosing_begin(wrong, held->fd, asks ? &holding->redial.addr : NULL,
-			     &diagnosis->diagnosing) < 0)
-		return false;
-	diagnosis->index = held_index(holding, held);
-	diagnosis->wrong_ns = holding->now_ns;
-	holding->has_asked |= asks;
-	held->state = HELD_WRONG;
-	held_wake_at(holding, held, CLOCK_NEVER);
-	if (poller_add(&holding->poller, diagnosis->diagnosing->done_fd, EPOLLIN,
-		       HELD_TAG_DIAGNOSED + i) < 0)
-		end_diagnosis(holding, i); /* without memory it has to be waited for */
-	return true;
-}
-
-/* Bytes from n_right on are wrong. */
-static void judge_wrong_bytes(struct holding *holding, struct held *held, size_t n_right, size_t n)
-{
-	uint64_t n_numbers = holding->n_numbers;
-	const struct diagnosis_case wrong = {
-		.seed = holding->config->seed,
-		.connection = held->number,
-		.n_connections = n_numbers < PATTERN_CONNECTIONS ? n_numbers : PATTERN_CONNECTIONS,
-		.offset = held->returned,
-		.sent = held->sent,
-		.most_sent = PATTERN_SIZE,
-		.received = holding->piece + n_right,
-		.n = n - n_right,
-	};
-	holding->deaths->wrong_bytes += pattern_count_wrong(&held->pattern, held->returned,
-							    held->sent, wrong.received, wrong.n);
-	if (begin_diagnosis(holding, held, &wrong))
-		return;
-	struct wrong_text what = wrong_say(&wrong, NULL);
-	die_of_wrong_bytes(holding, held, &what, holding->now_ns);
-}
-
 static void verify(struct holding *holding, struct held *held, size_t n)
 {
 	uint64_t in_flight = held->sent - held->returned;
@@ -273,7 +200,7 @@ static void verify(struct holding *holding, struct held *held, size_t n)
 	if (was_beating && !is_beating(held))
 		beat_is_back(holding, held);
 	if (n_right < n)
-		judge_wrong_bytes(holding, held, n_right, n);
+		held_judge_wrong(holding, held, n_right, n);
 }
 
 /* Edge-triggered: until there is no more, or, if there is a lot, as an event again. */
@@ -309,7 +236,7 @@ void held_event(struct holding *holding, uint64_t tag, uint32_t events)
 		return;
 	}
 	if (tag >= HELD_TAG_DIAGNOSED) {
-		end_diagnosis(holding, (size_t)(tag - HELD_TAG_DIAGNOSED));
+		held_diagnosed(holding, (size_t)(tag - HELD_TAG_DIAGNOSED));
 		return;
 	}
 	struct held *held = &holding->list[tag];
@@ -396,7 +323,7 @@ void held_finish(struct holding *holding)
 	}
 	for (size_t i = 0; i < HELD_DIAGNOSES_MAX; i++) {
 		if (holding->diagnoses[i].diagnosing != NULL)
-			end_diagnosis(holding, i);
+			held_diagnosed(holding, i);
 	}
 }
 

@@ -8,7 +8,7 @@
  *     |  | pause over       | failed      | |  `---------------------------'
  *     |  `----- CLOSED <----'        died | | wrong byte
  *     |           ^ ^---------------------' v
- *     |           `--------------------- WRONG: a thread finds out why
+ *     |           `--------------------- WRONG: a thread finds out why (held_wrong.c)
  *     `-- at the start
  *
  * Each has one time at which something is next (client/wakes.h): the next heartbeat, the timeout of
@@ -46,6 +46,7 @@ struct held {
 	uint32_t n_attempts; /* at opening it, since it was open */
 	uint64_t number;     /* of the connection, by which its payload is known */
 	struct pattern pattern;
+	struct diagnosing *kept; /* WRONG: waits until the server has been asked; else NULL */
 	uint64_t sent, returned; /* bytes, on this connection */
 	uint64_t due;            /* the heartbeat that is under way ends there */
 	uint64_t n_beats;        /* back, on this connection */
@@ -66,7 +67,6 @@ struct held {
 struct held_diagnosis {
 	struct diagnosing *diagnosing; /* NULL: none */
 	uint32_t index;                /* of the connection */
-	uint64_t wrong_ns;             /* when the byte came */
 };
 
 /* Tags in the poller behind those of the connections. */
@@ -91,11 +91,13 @@ struct holding {
 	uint64_t n_proven;   /* open connections whose first heartbeat is back */
 	uint64_t n_numbers;  /* connections so far, of all */
 	struct held_diagnosis diagnoses[HELD_DIAGNOSES_MAX];
-	uint64_t n_local; /* deaths and failures to open that were this machine's doing */
-	int local_code;   /* of the last of them (err_is_local()) */
-	bool has_echoed;  /* has a heartbeat ever come back? */
-	bool has_asked;   /* what kind of endpoint it is */
-	bool is_no_echo;  /* it is another kind of server: the run must end */
+	uint64_t n_local;          /* deaths and failures to open that were this machine's doing */
+	int local_code;            /* of the last of them (err_is_local()) */
+	bool has_echoed;           /* has a heartbeat ever come back? */
+	bool has_asked;            /* what kind of endpoint it is */
+	struct diagnosing *asking; /* of them, that which asks now; NULL: none */
+	bool is_no_echo;           /* it is another kind of server: the run must end */
+	struct wrong_text no_echo; /* which; the same words for each connection */
 	struct teller *teller;
 
 	IO_ALIGNED unsigned char piece[HELD_PIECE];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What held.c (heartbeats, deaths) and held_open.c (opening) have in common. For them alone.
+ * What held.c (heartbeats, deaths), held_open.c (opening) and held_wrong.c (wrong bytes) have in
+ * common. For them alone.
  */
 #ifndef CLIENT_HELD_INTERNAL_H
 #define CLIENT_HELD_INTERNAL_H
@@ -46,6 +47,10 @@ static inline bool is_beating(const struct held *held)
 /* Closes a connection that died or could not be opened, and opens it again after a pause. */
 void held_close(struct holding *holding, struct held *held);
 
+/* The connection dies, as of at_ns: counts it, says so, and closes it. */
+void held_die(struct holding *holding, struct held *held, enum death_cause cause, const char *why,
+	      uint64_t at_ns);
+
 /* Counts a failure that was this machine's doing, if the code is one. */
 void held_note_local(struct holding *holding, int code);
 
@@ -71,5 +76,13 @@ void held_is_late(struct holding *holding, struct held *held);
  * wait for an address that the server no longer has are begun anew.
  */
 void held_server_dialed(struct holding *holding);
+
+/* ---- held_wrong.c ---- */
+
+/* Of n received bytes, those from n_right on are wrong: the connection dies once it is known why. */
+void held_judge_wrong(struct holding *holding, struct held *held, size_t n_right, size_t n);
+
+/* The thread of diagnosis i is done, or must be waited for. */
+void held_diagnosed(struct holding *holding, size_t i);
 
 #endif

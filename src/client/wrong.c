@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/pattern.h"
-#include "client/endpoint.h"
 #include "net/connect.h"
 #include "net/io.h"
 
@@ -70,14 +69,17 @@ static struct endpoint judge_silence(const struct addr *server, const struct add
 	return endpoint_judge(&reply);
 }
 
-static struct wrong_text say(const struct diagnosis_case *wrong, const struct addr *server,
-			     const struct addr *source)
+/* judges: whether the kind of server is judged too; server: it is asked, unless NULL. */
+static struct wrong_text say(const struct diagnosis_case *wrong, bool judges,
+			     const struct addr *server, const struct addr *source)
 {
 	struct wrong_text out = { .is_no_echo = false };
 	struct endpoint endpoint = { .kind = ENDPOINT_ECHO };
-	if (server != NULL && wrong->offset < START_SIZE)
+	if (judges && wrong->offset < START_SIZE)
 		endpoint = judge_start(wrong, &out.is_no_echo);
-	if (endpoint.kind == ENDPOINT_OTHER || endpoint.kind == ENDPOINT_PREFIX) {
+	out.kind = endpoint.kind;
+	bool is_greeting = endpoint.kind == ENDPOINT_OTHER || endpoint.kind == ENDPOINT_PREFIX;
+	if (is_greeting && server != NULL) {
 		struct endpoint silent = judge_silence(server, source);
 		if (silent.kind == ENDPOINT_SPEAKS_FIRST) {
 			endpoint = silent;
@@ -91,7 +93,12 @@ static struct wrong_text say(const struct diagnosis_case *wrong, const struct ad
 
 struct wrong_text wrong_say(const struct diagnosis_case *wrong, const struct addr *server)
 {
-	return say(wrong, server, NULL);
+	return say(wrong, server != NULL, server, NULL);
+}
+
+struct wrong_text wrong_judge(const struct diagnosis_case *wrong)
+{
+	return say(wrong, true, NULL, NULL);
 }
 
 void wrong_keep(struct wrong_evidence *evidence, const struct diagnosis_case *wrong, int fd,
@@ -126,7 +133,8 @@ struct wrong_text wrong_explain(struct wrong_evidence *evidence, const struct ad
 {
 	collect_until(evidence, evidence->until_ns);
 	evidence->wrong.received = evidence->bytes;
-	return say(&evidence->wrong, evidence->has_echoed ? NULL : server, source);
+	return say(&evidence->wrong, !evidence->has_echoed, evidence->has_echoed ? NULL : server,
+		   source);
 }
 
 size_t wrong_await_more(int fd, unsigned char *bytes, size_t n, size_t size)

@@ -12,10 +12,12 @@
 
 #include "base/compiler.h"
 #include "client/diagnosis.h"
+#include "client/endpoint.h"
 #include "net/addr.h"
 
 struct wrong_text {
-	bool is_no_echo; /* another kind of server, not an echo that makes a mistake */
+	bool is_no_echo;         /* another kind of server, not an echo that makes a mistake */
+	enum endpoint_kind kind; /* by its reply; ENDPOINT_ECHO: not judged */
 	char text[sizeof(((struct diagnosis *)0)->text)];
 };
 
@@ -25,6 +27,9 @@ struct wrong_text {
  * moment at most.
  */
 struct wrong_text wrong_say(const struct diagnosis_case *wrong, const struct addr *server);
+
+/* The same where no message has come back, but another connection asks the server already. */
+struct wrong_text wrong_judge(const struct diagnosis_case *wrong);
 
 /*
  * After a wrong byte, waits for a moment for what follows it: up to `size` bytes, at `bytes`, of

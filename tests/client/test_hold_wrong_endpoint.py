@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""`ping --hold` on a server that is no echo: the same diagnosis for each connection, and an early end."""
+import re
+import subprocess
+
+import pytest
+
+import rogues
+from harness import PATIENCE
+from rogues import Rogue
+
+SAID = re.compile(r"^connection \d+ died \(wrong\): (.*); [\d.]+ s old, \d+ heartbeats?, ", re.M)
+
+
+def answer(greeting, reply, closes=True):
+    def treat(sock):
+        sock.sendall(greeting)
+        for _ in rogues.pieces_of(sock):
+            sock.sendall(reply)
+            if closes:
+                break
+        sock.close()
+
+    return treat
+
+
+ENDPOINTS = {
+    "http": (answer(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"), "no echo but an HTTP server: "),
+    "tls": (answer(b"", b"\x15\x03\x01\x00\x02\x02\x46"), "no echo but a TLS server: "),
+    # It speaks first; under load its greeting may come too late to show that.
+    "smtp": (answer(b"220 mail ESMTP\r\n", b"500 what\r\n", closes=False), "no echo: it "),
+    "redis": (answer(b"", b"-ERR unknown command\r\n", closes=False), "no echo: it answers "),
+    "capitals": (rogues.echo_through(lambda _, piece: piece.swapcase()), "no plain echo: it makes capitals"),
+    "prefix": (rogues.echo_through(lambda _, piece: b"> " + piece), 'no plain echo: it puts "> " before'),
+}
+
+
+@pytest.mark.parametrize("n", [1, 20])
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_each_connection_names_the_server_in_the_same_words(program, name, n):
+    treatment, words = ENDPOINTS[name]
+    with Rogue(treatment) as rogue:
+        command = [program, "ping", "--hold", "--seed", "2", "-c", str(n), "-i", "50ms", "-d", "1h", *rogue.words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        assert len(rogue.connected) <= n + 1  # one to ask whether it speaks first, and none again
+    assert done.returncode == 1
+    assert done.stderr == f"tcpecho: ended early: 127.0.0.1:{rogue.port} is no echo server\n"
+    said = SAID.findall(done.stdout)
+    assert said and len(set(said)) == 1, said
+    assert said[0].startswith(words)
+
+
+def test_mistakes_of_an_echo_are_told_apart(program):
+    """Those that waited until the server was asked have a diagnosis each."""
+    with Rogue(rogues.flip_bit(3)) as rogue:
+        command = [program, "ping", "--hold", "-c", "20", "-d", "700ms", *rogue.words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    said = SAID.findall(done.stdout)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert len(said) >= 20
+    assert all(re.fullmatch(r"byte 3 differs: sent 0x.., got 0x.. \(one bit flipped: bit 0\)", words) for words in said)
