@@ -275,6 +275,13 @@ static void say_failed(struct ping *ping, const char *what)
 	log_error("ended early: %s is no echo server", ping->report->address.text);
 }
 
+/* The connection failed while no message was under way. */
+static void fail_between_messages(struct ping *ping)
+{
+	result_connection_error(&ping->report->result, ping->stream.failure, 1);
+	say_failed(ping, "between two messages");
+}
+
 static void do_message(struct ping *ping)
 {
 	struct verified_stream *stream = &ping->stream;
@@ -289,15 +296,17 @@ static void do_message(struct ping *ping)
 	if (is_sent)
 		exchange(ping);
 	ping->is_under_way = false;
-	if (stream->failure != NULL) {
+	if (is_sent && stream_is_back(stream)) {
+		uint64_t took_ns = stream->back_ns - stream->begun_ns;
+		tally_echo(&ping->tally, stream->back_ns, took_ns);
+		say_back(ping, took_ns);
+		if (stream->failure != NULL) /* what came behind it was never sent */
+			fail_between_messages(ping);
+	} else if (stream->failure != NULL) {
 		char seq[32];
 		snprintf(seq, sizeof(seq), "seq=%" PRIu64, ping->number);
 		tally_failure(&ping->tally, stream->failure, clock_now_ns());
 		say_failed(ping, seq);
-	} else if (is_sent && stream_is_back(stream)) {
-		uint64_t took_ns = stream->back_ns - stream->begun_ns;
-		tally_echo(&ping->tally, stream->back_ns, took_ns);
-		say_back(ping, took_ns);
 	} else {
 		uint64_t now_ns = clock_now_ns();
 		tally_unfinished(&ping->tally, now_ns, now_ns - stream->begun_ns);
@@ -315,8 +324,7 @@ static void look_while_idle(struct ping *ping)
 	stream->failure = NULL;
 	if (!stream_receive(stream))
 		return;
-	result_connection_error(&ping->report->result, stream->failure, 1);
-	say_failed(ping, "between two messages");
+	fail_between_messages(ping);
 	close_connection(ping);
 }
 

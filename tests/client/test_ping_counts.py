@@ -351,3 +351,29 @@ def test_an_echo_that_makes_mistakes_is_tried_again(start):
     with Rogue(rogues.flip_bit(10)) as rogue:
         output, counts = texts(start("-c", 3, "-i", 0, *rogue.words))
     assert counts[:3] == ("3", "0", "3")
+
+
+# ---- a byte that was never sent ----
+
+
+@pytest.mark.parametrize("command", [["ping", "-c", "3", "-i", "50ms"], ["ping", "--hold", "-d", "300ms", "-i", "50ms"],
+                                     ["bench", "-c", "1", "-d", "300ms", "--warmup", "0", "-r", "20"]],
+                         ids=["ping", "hold", "bench"])  # fmt: skip
+def test_a_byte_behind_a_whole_message_fails_the_connection_only(program, command):
+    """It comes together with the last bytes of the second message: both messages came back."""
+
+    def treat(sock):
+        sock.sendall(recv_exactly(sock, 64))
+        sock.sendall(recv_exactly(sock, 64) + b"X")
+        rogues.recv_all(sock)
+
+    with Rogue(treat) as rogue:
+        words = [program, *command, "--json", "-W", "1h", *rogue.words]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+    found = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (found["failed"], found["unfinished"]) == (0, 0)
+    assert found["echoes"] == found.get("sent", found.get("heartbeats")) > 0
+    assert found["wrong_bytes"] == found["mismatches"] >= 1
+    if "connection_errors" in found:
+        assert found["connection_errors"] == {"mismatch": found["mismatches"]}
