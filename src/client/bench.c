@@ -84,7 +84,7 @@ static void read_signals(struct bench *bench)
 			continue;
 		}
 		request_end(bench);
-		bench->config->teller->wait.ended_by = signal;
+		writer_note_signal(&bench->config->teller->wait, signal);
 	}
 	bench->heard_ns = now_ns;
 }

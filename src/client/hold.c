@@ -104,7 +104,7 @@ static void hear_signals(struct hold *hold)
 		}
 		hold->is_over = true;
 		hold->is_signalled = true;
-		hold->holding.teller->wait.ended_by = signal;
+		writer_note_signal(&hold->holding.teller->wait, signal);
 	}
 }
 

@@ -86,7 +86,7 @@ static void hear_signals(struct ping *ping)
 		}
 		ping->is_over = true;
 		ping->ended_by = signal;
-		ping->teller->wait.ended_by = signal;
+		writer_note_signal(&ping->teller->wait, signal);
 	}
 }
 

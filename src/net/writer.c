@@ -231,6 +231,39 @@ uint64_t writer_retry_ns(const struct writer *writer, bool wants_room)
 	return wants_room && writer->retry_ns != 0 ? writer->retry_ns : CLOCK_NEVER;
 }
 
+void writer_note_signal(struct writer_wait *wait, int signal)
+{
+	if (wait->ended_by != 0)
+		return;
+	wait->ended_by = signal;
+	wait->ended_ns = clock_now_ns();
+}
+
+static bool is_new_request(const struct writer_wait *wait)
+{
+	return wait->ended_by == 0 || signals_is_new_request(wait->ended_ns, wait->heard_ns);
+}
+
+/* When to read signals though none has come, so that a second request is known as one. */
+static uint64_t look_ns(const struct writer_wait *wait)
+{
+	if (wait == NULL || wait->signals_fd < 0 || is_new_request(wait))
+		return CLOCK_NEVER;
+	return wait->ended_ns + SIGNALS_SAME_REQUEST_NS;
+}
+
+/* Reads a signal that is pending, if any was since from_ns. Returns whether it ends the wait. */
+static bool is_ended_by_signal(struct writer_wait *wait, bool is_pending, uint64_t from_ns)
+{
+	int signal = is_pending ? signals_next(wait->signals_fd) : 0;
+	if (signal == 0)
+		wait->heard_ns = from_ns;
+	if ((signal != SIGINT && signal != SIGTERM) || !is_new_request(wait))
+		return false;
+	wait->ended_by = signal;
+	return true;
+}
+
 /*
  * Waits for a descriptor, or until retry_ns. Returns 0, or -EINTR or -errno (writer_write_all()).
  */
@@ -242,18 +275,18 @@ MUST_USE static int wait_for(struct pollfd event, uint64_t retry_ns, uint64_t st
 			event,
 			{ .fd = wait != NULL ? wait->signals_fd : -1, .events = POLLIN },
 		};
-		int ready = io_wait(fds, ARRAY_LEN(fds), clock_earlier_ns(retry_ns, stalled_ns));
+		uint64_t from_ns = clock_now_ns();
+		uint64_t until_ns = clock_earlier_ns(retry_ns, stalled_ns);
+		int ready = io_wait(fds, ARRAY_LEN(fds), clock_earlier_ns(until_ns, look_ns(wait)));
 		if (ready < 0)
 			return ready;
-		if (ready == 0)
-			return clock_now_ns() >= stalled_ns ? -EINTR : 0;
-		int signal = fds[1].revents != 0 ? signals_next(wait->signals_fd) : 0;
-		if (signal == SIGINT || signal == SIGTERM) {
-			wait->ended_by = signal;
+		if (wait != NULL && is_ended_by_signal(wait, fds[1].revents != 0, from_ns))
 			return -EINTR;
-		}
 		if (fds[0].revents != 0)
 			return 0;
+		uint64_t now_ns = ready == 0 ? clock_now_ns() : 0;
+		if (now_ns >= until_ns)
+			return now_ns >= stalled_ns ? -EINTR : 0;
 	}
 }
 

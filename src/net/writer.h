@@ -64,14 +64,20 @@ uint64_t writer_retry_ns(const struct writer *writer, bool wants_room);
 
 /* What may end a wait for the reader. */
 struct writer_wait {
-	int signals_fd; /* signals_setup_meter(); -1: no signal is blocked */
-	int ended_by;   /* the signal that has ended the program, 0: none yet */
+	int signals_fd;    /* signals_setup_meter(); -1: no signal is blocked */
+	int ended_by;      /* the signal that has ended the program, 0: none yet */
+	uint64_t ended_ns; /* time at which it was read */
+	uint64_t heard_ns; /* all signals sent until then are read */
 };
+
+/* INT or TERM was read and ends the program. Only the first of several is noted. */
+void writer_note_signal(struct writer_wait *wait, int signal);
 
 /*
  * Writes all of it, waiting for the reader without a limit; but once a signal has ended the
  * program, only while the reader goes on reading, half a second at a time. INT and TERM end the
- * wait. `wait` may be NULL: no limit. Returns 0, -EINTR when the wait was ended (by the signal
+ * wait, unless they belong to the request that has ended the program (net/signals.h). `wait` may be
+ * NULL: no limit. Returns 0, -EINTR when the wait was ended (by the signal
  * wait->ended_by), or -errno.
  */
 MUST_USE int writer_write_all(struct writer *writer, const void *bytes, size_t size,

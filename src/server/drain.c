@@ -2,6 +2,7 @@
 #include "server/drain.h"
 
 #include "base/clock.h"
+#include "net/signals.h"
 
 bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_timeout_ns)
 {
@@ -10,10 +11,13 @@ bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_
 			.phase = DRAIN_DRAINING,
 			.deadline_ns = clock_after_ns(now_ns, drain_timeout_ns),
 			.looked_ns = now_ns,
+			.asked_ns = now_ns,
 			.asked_by = signal,
 		};
 		return true;
 	}
+	if (!signals_is_new_request(drain->asked_ns, drain->heard_ns))
+		return false;
 	if (drain->ended_by == 0)
 		drain->ended_by = signal;
 	bool is_new = drain->phase != DRAIN_KILLING;

@@ -3,11 +3,14 @@
  * How a server ends: the order of its phases, as a pure state machine.
  *
  *   SERVING --TERM/INT--> DRAINING --deadline--> CALLING_OFF --patience--> KILLING
- *                            `------ second TERM/INT, from any phase ------^
+ *                            `------ second request, from any phase -------^
  *
  * DRAINING: new connections are refused, accepted and queued ones may finish. CALLING_OFF: the
  * lifeline is cut, every child sends its FIN and lingers; queued connections get the same. KILLING:
  * the children that are left are killed. In each phase the server is done when no client is left.
+ *
+ * A TERM or INT that is sent soon after the first belongs to the same request: see
+ * signals_is_new_request().
  */
 #ifndef SERVER_DRAIN_H
 #define SERVER_DRAIN_H
@@ -37,11 +40,16 @@ struct drain {
 	enum drain_phase phase;
 	uint64_t deadline_ns; /* of the phase; of no meaning in SERVING and KILLING */
 	uint64_t looked_ns;   /* time of the last drain_pass_time() */
+	uint64_t asked_ns;    /* time of the first request */
+	uint64_t heard_ns;    /* all signals sent until then are read */
 	int asked_by;         /* the signal that asked first */
-	int ended_by;         /* the second signal, which did not want to wait; 0: there was none */
+	int ended_by;         /* the signal of the second request, 0: none came */
 };
 
-/* TERM or INT has come. Returns whether the phase is a new one. */
+/*
+ * TERM or INT was read; heard_ns is up to date. Returns whether the phase is a new one: not if the
+ * signal may belong to the first request.
+ */
 bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_timeout_ns);
 
 /*

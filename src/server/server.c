@@ -108,8 +108,9 @@ struct server_asked server_hear_signals(struct server *server)
 {
 	struct server_asked asked = { 0 };
 	int signal;
+	uint64_t now_ns = clock_now_ns();
 	retry(server);
-	/* A phase at a time, so that each is told of and carried out: the rest is heard later. */
+	/* One phase at a time, so that each is logged and carried out. */
 	while (!asked.new_phase && (signal = signals_next(server->signals_fd)) != 0) {
 		switch (signal) {
 		case SIGCHLD:
@@ -124,6 +125,8 @@ struct server_asked server_hear_signals(struct server *server)
 			break;
 		}
 	}
+	if (!asked.new_phase)
+		server->drain.heard_ns = now_ns;
 	return asked;
 }
 

@@ -7,16 +7,17 @@ finish; a second one does not. KILL of the parent leaves nobody behind.
 import contextlib
 import errno
 import os
-import re
+import shutil
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
 from harness import PATIENCE, is_gone, proc_state, recv_all, recv_exactly, reset, sockets_of, wait_until
 from scarcity import allow_descriptors
-from signalling import Storm, block_all, ignore_all, interrupted, signals_in, slow_to_close, stopped
+from signalling import SECOND_REQUEST, Storm, block_all, end_at_once, ignore_all, interrupted, signals_in, slow_to_close, stopped
 from streams import Writer, fill, pattern, recv_until_clean_end
 from tcptable import tcp_sockets
 
@@ -470,7 +471,7 @@ def test_a_second_signal_ends_it_at_once_by_that_signal(serve, connect, first, s
     clients = [connect(server) for _ in range(10)]
     children = server.children() if server.has_workers else server.wait_for_children(10)
     ask_to_end(server, first)
-    assert server.end(second) == -second
+    assert end_at_once(server, second) == -second
     assert all(is_gone(child) for child in children)
     assert all(client.recv(1) == b"" for client in clients)
     assert len(server.ends()) == 10
@@ -489,17 +490,73 @@ def can_be_bound(port):
     return False
 
 
-def test_two_signals_that_are_heard_together_are_each_told_of(serve, connect):
-    server = serve("--drain-timeout", "1h", "127.0.0.1:0")
-    client = connect(server)
+# ---- TERM and INT: one request that comes as several signals ----
+
+
+def twice(server, ask):
+    """As timeout(1) does it: to the process, then to its group."""
+    server.send(ask)
+    os.killpg(server.pid, ask)
+
+
+def to_the_group_twice(server, ask):
+    """As a terminal and a process that forwards the signal."""
+    os.killpg(server.pid, ask)
+    os.killpg(server.pid, ask)
+
+
+def one_then_the_other(server, ask):
+    """As a terminal and a service manager at the same time."""
+    os.killpg(server.pid, ask)
+    os.killpg(server.pid, signal.SIGINT + signal.SIGTERM - ask)
+
+
+def while_it_stands_still(server, ask):
+    """Both are read together, long after they were sent."""
     with stopped(server.pid):
-        server.send(signal.SIGINT)
-        server.send(signal.SIGTERM)
-    assert server.wait() in (-signal.SIGINT, -signal.SIGTERM)  # the kernel has an order of its own
-    assert client.recv(1) == b""
-    first, second = server.log_lines("^SIG|^killing ")
-    assert re.match("SIG(INT|TERM): no new clients; 1 may finish", first)
-    assert second == "killing 1 clients"
+        one_then_the_other(server, ask)
+
+
+def around_a_stop(server, ask):
+    """The second is read long after the first, but was sent right behind it."""
+    server.send(ask)
+    server.wait_for_log("^SIG.*: no new clients")
+    with stopped(server.pid):
+        os.killpg(server.pid, ask)
+        time.sleep(2 * SECOND_REQUEST)
+
+
+@BOTH
+@pytest.mark.parametrize("way", [twice, to_the_group_twice, one_then_the_other, while_it_stands_still, around_a_stop])
+def test_a_request_that_comes_as_several_signals_lets_clients_finish(serve, connect, way, ask):
+    server = serve("--drain-timeout", "1h", "127.0.0.1:0", preexec=os.setsid)
+    clients = [connect(server) for _ in range(3)]
+    way(server, ask)
+    server.wait_for_log("^SIG(INT|TERM): no new clients")
+    for client in clients:
+        converse(client)
+        finish(client)
+    assert server.wait() == 0
+    assert {end["reason"] for end in server.ends()} == {"eof"}
+    assert not server.log_lines("^killing")
+
+
+@pytest.mark.skipif(shutil.which("timeout") is None, reason="timeout(1) is not installed")
+def test_under_timeout_clients_finish(program, engine, tmp_path):
+    """It sends TERM to the server, then to its group, which the server is in."""
+    log = tmp_path / "log"
+    command = ["timeout", "2", program, "serve", "-e", engine, "--drain-timeout", "1h", "--ready-fd", "1", "127.0.0.1:0"]
+    with open(log, "wb") as stderr:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
+    with process:
+        port = int(process.stdout.readline().rpartition(b":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            converse(client)
+            wait_until(lambda: b"no new clients" in log.read_bytes(), "the drain")
+            converse(client)
+            finish(client)
+        assert process.wait(PATIENCE) == 124  # timeout's own status
+    assert b"reason=eof" in log.read_bytes() and b"killing" not in log.read_bytes()
 
 
 # ---- KILL of the parent ----

@@ -12,6 +12,7 @@ import pytest
 
 from harness import PATIENCE, proc_text, recv_exactly
 from netns import set_sysctl
+from signalling import end_at_once
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -99,8 +100,7 @@ def test_a_second_signal_kills_those_who_serve_as_that_user(serve):
         assert recv_exactly(client, 5) == b"hello"
         server.send(signal.SIGTERM)
         server.wait_for_log("SIGTERM: no new clients")
-        server.send(signal.SIGTERM)
-        assert server.wait() == -signal.SIGTERM
+        assert end_at_once(server, signal.SIGTERM) == -signal.SIGTERM
     assert server.ends(1)[0]["reason"] == "killed"
 
 

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from errnos import BY_ALIAS
 from harness import children_of, descriptors_of, parse_address, proc_state, proc_text, reset, rss_kib, title_of
+from signalling import request_again
 
 # A hang, on a machine that is busy.
 PATIENCE = 90.0
@@ -606,7 +607,7 @@ def serve_clients(serving, way, plan, directory):
 
 
 def stop_clients(serving, way, plan, directory):
-    """One client ends when he is told to, the other does not and is killed by the second TERM."""
+    """One client ends when he is told to, the other does not and is killed by a second request."""
     serving.look()
     polite = serving.client(FIRST)
     way.join(serving.process.pid, directory / "journal", plan, polite)
@@ -617,7 +618,7 @@ def stop_clients(serving, way, plan, directory):
     polite.wait_for_end()
     polite.close()
     stubborn.wait_for_end()
-    serving.terminate()
+    request_again(serving.is_running, serving.terminate)
 
 
 def one_client(serving, way, plan, directory):

@@ -10,6 +10,9 @@
  *             (server/server.c), the listening socket (server/listen_drain.c, net/listen.c) and
  *             admission (server/admission.c)
  *
+ * INT is a second request. That TERM and INT sent at once are one request is not in the model
+ * (signals_is_new_request()).
+ *
  * There are three worlds. TIMED: clients may stay and come for ever, and time runs out. WILD: the
  * same, but the timeout never comes, only perhaps a second signal. TAME: it never comes, and
  * clients come once and end by themselves.

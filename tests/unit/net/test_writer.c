@@ -321,7 +321,9 @@ static void end_a_wait(const struct output *out)
 	UNIT_CHILD_MUST(writer_write_all(&writer, bytes, BULK, &wait) == -EINTR);
 	UNIT_CHILD_MUST(wait.ended_by == SIGTERM);
 	/* Ended by a signal already, it does not wait for a reader that takes nothing. */
-	wait.ended_by = SIGINT;
+	wait.ended_by = 0;
+	writer_note_signal(&wait, SIGINT);
+	writer_note_signal(&wait, SIGTERM);
 	UNIT_CHILD_MUST(writer_write_all(&writer, bytes, BULK, &wait) == -EINTR);
 	UNIT_CHILD_MUST(wait.ended_by == SIGINT);
 	int expected = writer.copier != 0 ? -EINTR : 0;
@@ -332,6 +334,33 @@ TEST(a_signal_ends_the_wait_for_a_reader)
 {
 	unit_need_terminal();
 	try_all(end_a_wait);
+}
+
+/* Both signals belong to the first request: only the reader, which takes nothing, ends the wait. */
+static void end_a_wait_twice(const struct output *out)
+{
+	static unsigned char bytes[BULK];
+	struct writer writer;
+	struct writer_wait wait = { .signals_fd = signals_setup_meter() };
+	writer_open(out->fd, WRITER_ANY_FILE, &writer);
+	writer_note_signal(&wait, SIGTERM);
+	raise(SIGTERM);
+	raise(SIGINT);
+	UNIT_CHILD_MUST(writer_write_all(&writer, bytes, BULK, &wait) == -EINTR);
+	UNIT_CHILD_MUST(wait.ended_by == SIGTERM);
+	UNIT_CHILD_MUST(signals_next(wait.signals_fd) == 0);
+
+	wait.ended_ns -= SIGNALS_SAME_REQUEST_NS; /* it passes */
+	wait.heard_ns = clock_now_ns();
+	raise(SIGINT);
+	UNIT_CHILD_MUST(writer_write_all(&writer, bytes, BULK, &wait) == -EINTR);
+	UNIT_CHILD_MUST(wait.ended_by == SIGINT);
+}
+
+TEST(a_request_to_end_that_comes_as_two_signals_does_not_end_the_wait)
+{
+	unit_need_terminal();
+	try_all(end_a_wait_twice);
 }
 
 /* ---- several writers ---- */
@@ -390,6 +419,7 @@ int main(void)
 		cmocka_unit_test(a_reader_that_was_gone_before_is_one_too),
 		cmocka_unit_test(what_is_to_be_written_as_a_whole_waits_and_comes_as_it_was),
 		cmocka_unit_test(a_signal_ends_the_wait_for_a_reader),
+		cmocka_unit_test(a_request_to_end_that_comes_as_two_signals_does_not_end_the_wait),
 		cmocka_unit_test(records_of_several_processes_are_whole_in_a_pipe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "net/listen.h"
+#include "net/signals.h"
 #include "server/session.h"
 #include "unit.h"
 
@@ -60,6 +61,7 @@ TEST(a_signal_moves_every_phase_where_the_picture_says)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct drain drain = drain_in(rows[i].from);
+		drain.heard_ns = NOW + SIGNALS_SAME_REQUEST_NS;
 		assert_int_equal(drain_ask(&drain, SIGINT, NOW, TIMEOUT), rows[i].is_new);
 		assert_int_equal(drain.phase, rows[i].to);
 		assert_int_equal(drain.asked_by, rows[i].asked_by);
@@ -70,9 +72,27 @@ TEST(a_signal_moves_every_phase_where_the_picture_says)
 TEST(of_several_impatient_signals_the_first_is_the_one_to_end_by)
 {
 	struct drain drain = drain_in(DRAIN_DRAINING);
+	drain.heard_ns = NOW + SIGNALS_SAME_REQUEST_NS;
 	assert_true(drain_ask(&drain, SIGINT, NOW, TIMEOUT));
 	assert_false(drain_ask(&drain, SIGTERM, NOW, TIMEOUT));
 	assert_int_equal(drain.ended_by, SIGINT);
+}
+
+TEST(signals_that_may_belong_to_the_first_request_change_nothing)
+{
+	static const enum drain_phase phases[] = { DRAIN_DRAINING, DRAIN_CALLING_OFF };
+	for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+		struct drain drain = drain_in(phases[i]);
+		uint64_t deadline_ns = drain.deadline_ns;
+		drain.heard_ns = NOW + SIGNALS_SAME_REQUEST_NS - 1;
+		assert_false(drain_ask(&drain, SIGTERM, NOW, TIMEOUT));
+		/* Read an hour later: the server was stopped, and the signal may be that old. */
+		uint64_t later_ns = NOW + 3600 * CLOCK_NS_PER_S;
+		assert_false(drain_ask(&drain, SIGINT, later_ns, TIMEOUT));
+		assert_int_equal(drain.phase, phases[i]);
+		assert_int_equal(drain.deadline_ns, deadline_ns);
+		assert_int_equal(drain.ended_by, 0);
+	}
 }
 
 TEST(time_moves_every_phase_at_its_deadline_and_not_before)
@@ -160,6 +180,7 @@ int main(void)
 		cmocka_unit_test(a_zeroed_drain_is_serving_and_waits_for_nothing),
 		cmocka_unit_test(a_signal_moves_every_phase_where_the_picture_says),
 		cmocka_unit_test(of_several_impatient_signals_the_first_is_the_one_to_end_by),
+		cmocka_unit_test(signals_that_may_belong_to_the_first_request_change_nothing),
 		cmocka_unit_test(time_moves_every_phase_at_its_deadline_and_not_before),
 		cmocka_unit_test(a_server_that_was_stopped_has_lost_no_time_of_a_phase),
 		cmocka_unit_test(a_look_that_is_a_little_late_delays_nothing),

@@ -224,6 +224,13 @@ static void hear_signals(const void *argument)
 	UNIT_CHILD_MUST(strcmp(phase_said(1),
 			       "SIGTERM: no new clients; 1 may finish, for 30s at most\n") == 0);
 
+	/* Signals of the same request. It is in the future, so this test may take any time. */
+	server.drain.asked_ns = clock_deadline_ns(3600 * CLOCK_NS_PER_S);
+	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGTERM, SIGINT }, 2), false, false, false));
+	UNIT_CHILD_MUST(server.drain.phase == DRAIN_DRAINING && server.drain.ended_by == 0);
+
+	server.drain.asked_ns = clock_now_ns() - SIGNALS_SAME_REQUEST_NS;
+	UNIT_CHILD_MUST(is_asked(hear(NULL, 0), false, false, false));
 	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGINT }, 1), false, false, true));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_KILLING);
 	UNIT_CHILD_MUST(server.drain.ended_by == SIGINT);
