@@ -274,6 +274,13 @@ struct units_text units_moment(uint64_t ns)
 	return out;
 }
 
+struct units_text units_count(uint64_t n, const char *noun)
+{
+	struct units_text out;
+	snprintf(out.text, sizeof(out.text), "%" PRIu64 " %s%s", n, noun, n == 1 ? "" : "s");
+	return out;
+}
+
 struct units_text units_duration(uint64_t ns)
 {
 	struct units_text out = { "0s" };

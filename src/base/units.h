@@ -46,6 +46,9 @@ struct units_text {
 /* A moment to the nanosecond, up to 2500: "2026-11-26T12:00:00.000000000Z". */
 struct units_text units_moment(uint64_t ns);
 
+/* A number of things, for a noun whose plural ends in s: "0 clients", "1 client", "2 clients". */
+struct units_text units_count(uint64_t n, const char *noun);
+
 /* A duration in its largest unit that shows it without loss: "250ms", "10s", "90s", "0s". */
 struct units_text units_duration(uint64_t ns);
 

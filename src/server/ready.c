@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "net/activation.h"
 #include "net/io.h"
 #include "server/engine.h"
@@ -17,8 +18,8 @@ static void announce(const char *addr, const struct server *server, const char *
 	const char *engine = server->engine->name;
 	uint32_t max_clients = server->max_clients;
 	if (!log_is_json()) {
-		log_notice("listening on %s (engine %s%s, at most %" PRIu32 " clients)", addr,
-			   engine, why, max_clients);
+		log_notice("listening on %s (engine %s%s, at most %s)", addr, engine, why,
+			   units_count(max_clients, "client").text);
 		return;
 	}
 	struct log_record record;

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/units.h"
 #include "net/activation.h"
 #include "net/io.h"
 #include "net/listen_all.h"
@@ -55,9 +56,9 @@ static enum status cannot_serve(uint64_t asked, struct machine_bound bound)
 		log_error("cannot serve a single client: this machine allows none (%s; raise that)",
 			  bound.set_by);
 	else
-		log_error("cannot serve %" PRIu64 " clients: this machine allows %" PRIu64
+		log_error("cannot serve %s: this machine allows %" PRIu64
 			  " (%s; raise that, or lower --max-clients)",
-			  asked, bound.most, bound.set_by);
+			  units_count(asked, "client").text, bound.most, bound.set_by);
 	return STATUS_MACHINE;
 }
 
@@ -71,14 +72,15 @@ MUST_USE static enum status decide_capacity(const struct serve_config *config,
 	if (capacity_decide(asked, bound, &clients) < 0)
 		return cannot_serve(asked, bound);
 	if (asked == 0 && clients < CAPACITY_DEFAULT)
-		log_warning("at most %" PRIu64 " clients instead of %d (%s)", clients,
+		log_warning("at most %s instead of %d (%s)", units_count(clients, "client").text,
 			    CAPACITY_DEFAULT, bound.set_by);
 	server->n_workers = choose_workers(config, (uint32_t)clients);
 	server->max_clients = places_of(config, server->n_workers, clients);
 	if (server->max_clients < asked)
-		log_warning("at most %" PRIu32 " clients instead of %" PRIu64 " (%" PRIu32
-			    " workers with %" PRIu32 " each: see --clients-per-worker)",
-			    server->max_clients, asked, server->n_workers, config->per_worker);
+		log_warning("at most %s instead of %" PRIu64 " (%s with %" PRIu32
+			    " each: see --clients-per-worker)",
+			    units_count(server->max_clients, "client").text, asked,
+			    units_count(server->n_workers, "worker").text, config->per_worker);
 	return STATUS_OK;
 }
 

@@ -30,24 +30,41 @@ static struct drain_limit_text drain_limit(const struct server *server)
 	return out;
 }
 
+/* What the phase means for no client at all: connections or processes may still be left. */
+static void say_phase_without_clients(const struct drain *drain)
+{
+	if (drain->phase == DRAIN_DRAINING)
+		log_notice("%s: no new clients; no client is being served",
+			   signals_name(drain->asked_by).text);
+	else if (drain->phase == DRAIN_CALLING_OFF)
+		log_notice("drain timeout: no client is being served");
+	else
+		log_notice("killing all processes: no client is being served");
+}
+
+static void say_phase(const struct server *server, uint32_t n_clients)
+{
+	const struct drain *drain = &server->drain;
+	struct units_text clients = units_count(n_clients, "client");
+	if (drain->phase == DRAIN_DRAINING)
+		log_notice("%s: no new clients; %" PRIu32 " may finish, %s",
+			   signals_name(drain->asked_by).text, n_clients, drain_limit(server).text);
+	else if (drain->phase == DRAIN_CALLING_OFF)
+		log_notice("drain timeout: ending %s", clients.text);
+	else
+		log_notice("killing %s", clients.text);
+}
+
 void server_say_phase(struct server *server, uint32_t n_clients)
 {
-	switch (server->drain.phase) {
-	case DRAIN_SERVING:
-		break;
-	case DRAIN_DRAINING:
+	if (server->drain.phase == DRAIN_SERVING)
+		return;
+	if (server->drain.phase == DRAIN_DRAINING)
 		activation_tell(&server->manager, "STOPPING=1");
-		log_notice("%s: no new clients; %" PRIu32 " may finish, %s",
-			   signals_name(server->drain.asked_by).text, n_clients,
-			   drain_limit(server).text);
-		break;
-	case DRAIN_CALLING_OFF:
-		log_notice("drain timeout: ending %" PRIu32 " clients", n_clients);
-		break;
-	case DRAIN_KILLING:
-		log_notice("killing %" PRIu32 " clients", n_clients);
-		break;
-	}
+	if (n_clients > 0)
+		say_phase(server, n_clients);
+	else
+		say_phase_without_clients(&server->drain);
 }
 
 /* ---- readers that do not read ---- */

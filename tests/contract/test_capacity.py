@@ -21,7 +21,7 @@ MEGABYTE = 1 << 20
 
 
 def announced(server):
-    return int(re.search(r"at most (\d+) clients\)", server.log()).group(1))
+    return int(re.search(r"at most (\d+) clients?\)", server.log()).group(1))
 
 
 class Crowd:

@@ -117,7 +117,7 @@ SERVE_RULES = [
          detail=(DIRECTORY,)),
     Rule("flock", "*", CANNOT_LISTEN, "the same"),
     Rule("open dup fstat fstatfs ioctl lseek", "*", UNHARMED, "an output that cannot be opened anew is copied (net/writer.h)"),
-    Rule("setrlimit", "*", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients instead of \d+"),
+    Rule("setrlimit", "*", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients? instead of \d+"),
          "the limit of descriptors stays as low as it is"),
     Rule("fopen fgets getrlimit opendir readdir pread", "*", UNHARMED,
          "a limit that cannot be known is none (net/machine.h)"),
@@ -202,7 +202,7 @@ SERVE_RULES = [
 
 # Where one call of a name has two meanings that its detail does not tell apart, the second one.
 SERVE_ALSO = [
-    Rule("readdir", "ENOENT", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients instead of \d+"),
+    Rule("readdir", "ENOENT", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients? instead of \d+"),
          "the C library takes it for the end: fewer descriptors seem open, and the limit is raised less"),
     Rule("bind listen", "EADDRINUSE", UNHARMED, "another port is tried; or the path is stale"),
     Rule("socket", "*", TAKEN, "whether a path is stale cannot be found out", detail=(AF_UNIX,)),

@@ -221,6 +221,14 @@ TEST(bytes_are_printed_in_powers_of_1024)
 		assert_string_equal(units_bytes(rows[i].bytes).text, rows[i].text);
 }
 
+TEST(a_count_has_its_noun_in_the_right_number)
+{
+	assert_string_equal(units_count(0, "client").text, "0 clients");
+	assert_string_equal(units_count(1, "client").text, "1 client");
+	assert_string_equal(units_count(2, "worker").text, "2 workers");
+	assert_string_equal(units_count(UINT64_MAX, "worker").text, "18446744073709551615 workers");
+}
+
 #define NOW (UINT64_C(1795694400) * SEC) /* 2026-11-26T12:00:00Z */
 
 static int parse_moment(const char *text, uint64_t *ret_ns)
@@ -325,6 +333,7 @@ int main(void)
 		cmocka_unit_test(
 			a_moment_is_a_time_of_day_or_seconds_since_1970_or_so_long_from_now),
 		cmocka_unit_test(what_is_no_moment_is_refused_with_its_reason),
+		cmocka_unit_test(a_count_has_its_noun_in_the_right_number),
 		cmocka_unit_test(a_moment_is_printed_to_the_nanosecond),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,7 +234,7 @@ static void hear_signals(const void *argument)
 	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGINT }, 1), false, false, true));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_KILLING);
 	UNIT_CHILD_MUST(server.drain.ended_by == SIGINT);
-	UNIT_CHILD_MUST(strcmp(phase_said(1), "killing 1 clients\n") == 0);
+	UNIT_CHILD_MUST(strcmp(phase_said(1), "killing 1 client\n") == 0);
 
 	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGTERM }, 1), false, false, false));
 }
@@ -255,13 +255,33 @@ TEST(time_alone_ends_the_drain_and_says_so)
 	};
 	assert_true(server_pass_time(&server));
 	assert_int_equal(server.drain.phase, DRAIN_CALLING_OFF);
-	assert_string_equal(phase_said(1), "drain timeout: ending 1 clients\n");
+	assert_string_equal(phase_said(1), "drain timeout: ending 1 client\n");
 
 	server.drain.deadline_ns = now_ns;
 	assert_true(server_pass_time(&server));
 	assert_false(server_pass_time(&server));
 	assert_int_equal(server.drain.phase, DRAIN_KILLING);
-	assert_string_equal(phase_said(1), "killing 1 clients\n");
+	assert_string_equal(phase_said(1), "killing 1 client\n");
+}
+
+TEST(phases_without_clients_and_with_several_read_right)
+{
+	static const struct {
+		enum drain_phase phase;
+		uint32_t n_clients;
+		const char *said;
+	} rows[] = {
+		{ DRAIN_DRAINING, 0, "SIGINT: no new clients; no client is being served\n" },
+		{ DRAIN_DRAINING, 2, "SIGINT: no new clients; 2 may finish, for 30s at most\n" },
+		{ DRAIN_CALLING_OFF, 0, "drain timeout: no client is being served\n" },
+		{ DRAIN_CALLING_OFF, 2, "drain timeout: ending 2 clients\n" },
+		{ DRAIN_KILLING, 0, "killing all processes: no client is being served\n" },
+		{ DRAIN_KILLING, 2, "killing 2 clients\n" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		server.drain = (struct drain){ .phase = rows[i].phase, .asked_by = SIGINT };
+		assert_string_equal(phase_said(rows[i].n_clients), rows[i].said);
+	}
 }
 
 TEST(while_it_serves_time_means_nothing)
@@ -455,6 +475,7 @@ int main(void)
 		SERVER_TEST(totals_are_of_those_who_ended_and_of_those_who_are_there),
 		SERVER_TEST(each_signal_does_what_it_is_for),
 		SERVER_TEST(time_alone_ends_the_drain_and_says_so),
+		SERVER_TEST(phases_without_clients_and_with_several_read_right),
 		SERVER_TEST(while_it_serves_time_means_nothing),
 		SERVER_TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself),
 		SERVER_TEST(what_a_worker_told_counts_as_if_it_had_been_here),
