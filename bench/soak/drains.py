@@ -261,7 +261,7 @@ class Drain:
                     sock.close()
                 if not self.kind.is_kept:
                     status = self.server.wait()
-                if status not in ((0, 1) if self.kind.may_be_cut_off else (0,)):
+                if status not in ((0, 1) if self.kind.may_be_cut_off or self.kind.trouble == "kill" else (0,)):
                     self.faults.append(f"the server ended with status {status}: {self.server.log()}")
             finally:
                 self.server.kill()

@@ -36,7 +36,7 @@ ADDRESSES = 254 << 16
 FAILURES_TOLD = 10
 
 
-DEATH = re.compile(r"worker (\d+) (failed: .*|was killed by \w+), and with it (\d+) clients")
+DEATH = re.compile(r"worker (\d+) (failed: .*|was killed by \w+), and with it (\d+) clients?")
 
 
 def address_of(number):

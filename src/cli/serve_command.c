@@ -305,7 +305,8 @@ static const char *const signals[] = {
 	"and a parent that forwards signals send one request twice.",
 	"USR1: print the totals.",
 	"KILL of a child harms its own client only, of a worker its own clients: they are logged "
-	"as killed, and another takes its place. The children ignore TERM and INT, so that the "
+	"as killed, and another takes its place. The exit status counts clients that are killed "
+	"after TERM or INT, not those before. The children ignore TERM and INT, so that the "
 	"signal of a terminal or a service manager to all of them means the service. When the "
 	"server itself is killed, its children end their conversations within a second.",
 	NULL,
@@ -330,8 +331,9 @@ static const struct man_section sections[] = {
 };
 
 static const struct status_row statuses[] = {
-	{ STATUS_OK, "ended by TERM or INT, and every client could finish" },
-	{ STATUS_ECHO_FAILED, "the drain timeout ended clients that had not finished" },
+	{ STATUS_OK, "ended by TERM or INT, and all clients that were left could finish" },
+	{ STATUS_ECHO_FAILED,
+	  "after TERM or INT a client could not finish: reason=drain, killed, error" },
 	{ STATUS_USAGE, "the command line is wrong" },
 	{ STATUS_NO_CONNECTION, "the name of an address could not be resolved" },
 	{ STATUS_MACHINE, "this machine could not do it: port taken, no permission, no memory" },

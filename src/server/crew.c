@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "net/io.h"
 #include "net/signals.h"
 #include "server/engine.h"
@@ -301,17 +302,17 @@ void member_plan_next(struct member *member)
 }
 
 void member_warn_of_death(const struct member *member, const struct process_end *end,
-			  uint32_t n_clients)
+			  uint32_t n_clients, bool is_replaced)
 {
+	struct units_text clients = units_count(n_clients, "client");
+	const char *what_then = is_replaced ? "; another takes its place" : "";
 	if (end->signal != 0)
-		log_warning("worker %d was killed by %s, and with it %" PRIu32
-			    " clients; another takes its place",
-			    (int)end->pid, signals_name(end->signal).text, n_clients);
+		log_warning("worker %d was killed by %s, and with it %s%s", (int)end->pid,
+			    signals_name(end->signal).text, clients.text, what_then);
 	else
-		log_warning("worker %d failed: %s, and with it %" PRIu32
-			    " clients; another takes its place",
-			    (int)end->pid, err_text(atomic_load(&member->slot->code)).text,
-			    n_clients);
+		log_warning("worker %d failed: %s, and with it %s%s", (int)end->pid,
+			    err_text(atomic_load(&member->slot->code)).text, clients.text,
+			    what_then);
 }
 
 void crew_kill_all(const struct crew *crew)

@@ -86,9 +86,9 @@ bool crew_any_serves(const struct crew *crew);
 /* Sets when the next worker is started in the place of one that has died. */
 void member_plan_next(struct member *member);
 
-/* Logs that a worker has died, and with it its clients. */
+/* Logs that a worker has died, with how many clients, and whether another takes its place. */
 void member_warn_of_death(const struct member *member, const struct process_end *end,
-			  uint32_t n_clients);
+			  uint32_t n_clients, bool is_replaced);
 
 void crew_kill_all(const struct crew *crew);
 

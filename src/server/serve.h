@@ -35,7 +35,7 @@ struct serve_config {
 
 /*
  * Serves until it is told to end. Says everything there is to say. Returns the exit status:
- * STATUS_OK when every client could finish, STATUS_ECHO_FAILED when the drain timeout ended some,
+ * STATUS_OK if every client that was there at the end could finish, STATUS_ECHO_FAILED if not,
  * STATUS_NO_CONNECTION when an address could not be looked up, STATUS_MACHINE when it could not
  * start or go on. A second request (server/drain.h) ends the process by its signal: then it does
  * not return.

@@ -180,14 +180,20 @@ static enum ending reason_of(const struct score *score, int signal, int status)
 	return said == ENDING_NONE || status != 0 ? ENDING_ERROR : said;
 }
 
+/* Once the server is asked to end: could this client not finish because of the server? */
+static bool is_cut_off(const struct server *server, enum ending reason)
+{
+	return server->drain.phase != DRAIN_SERVING &&
+	       (reason == ENDING_DRAIN || reason == ENDING_KILLED || reason == ENDING_ERROR);
+}
+
 void server_count(struct server *server, const struct ending_facts *facts)
 {
 	struct totals *totals = &server->totals;
-	bool killed_by_us = facts->signal != 0 && server->drain.phase == DRAIN_KILLING;
 	totals->ended += !facts->was_turned_away;
 	totals->turned_away += facts->was_turned_away;
 	totals->killed += facts->signal != 0;
-	totals->cut_off += facts->reason == ENDING_DRAIN || killed_by_us;
+	totals->cut_off += is_cut_off(server, facts->reason);
 	totals->in += facts->in;
 	totals->out += facts->out;
 	if (!server->quiet)

@@ -27,7 +27,7 @@ struct news;
 struct totals {
 	uint64_t accepted, ended, killed, turned_away;
 	uint64_t in, out; /* bytes, of those who have ended */
-	uint64_t cut_off; /* who could not finish because the server ended */
+	uint64_t cut_off; /* clients that could not finish, once the server was asked to end */
 };
 
 /* Where a worker's view of the server sends what the supervisor has to count and to log. */

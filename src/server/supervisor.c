@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -196,6 +197,11 @@ static void start(struct supervisor *supervisor, uint32_t i)
 	supervisor->n_alive++;
 }
 
+static bool is_killed_by_us(const struct supervisor *supervisor, const struct process_end *end)
+{
+	return supervisor->server->drain.phase == DRAIN_KILLING && end->signal == SIGKILL;
+}
+
 static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct process_end *end)
 {
 	struct member *member = &supervisor->crew.members[i];
@@ -205,15 +211,16 @@ static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct
 	member->start_at_ns = CLOCK_NEVER;
 	give_list_back(supervisor, member);
 	supervisor->n_alive--;
-	if (!died || !may_start(supervisor))
+	if (!died)
 		return;
-	if (!supervisor->is_starting)
-		member_warn_of_death(member, end, n_clients);
-	else if (end->signal != 0)
-		note_failure(supervisor, ERR_WORKER_KILLED);
-	else
-		note_failure(supervisor, atomic_load(&member->slot->code));
-	member_plan_next(member);
+	bool is_replaced = may_start(supervisor);
+	if (supervisor->is_starting)
+		note_failure(supervisor, end->signal != 0 ? ERR_WORKER_KILLED
+							  : atomic_load(&member->slot->code));
+	else if (!is_killed_by_us(supervisor, end))
+		member_warn_of_death(member, end, n_clients, is_replaced);
+	if (is_replaced)
+		member_plan_next(member);
 }
 
 /* Workers that an engine had started for a burst of clients have ended. */

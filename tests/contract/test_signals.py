@@ -490,6 +490,43 @@ def can_be_bound(port):
     return False
 
 
+@pytest.fixture
+def kill_who_serves(connect):
+    """Kills the process that serves a new client; its end is in the log then. Returns the process."""
+
+    def run(server):
+        client = connect(server)
+        pid = server.process_of(client)
+        os.kill(pid, signal.SIGKILL)
+        assert client.recv(1) == b""
+        wait_until(lambda: any(end["reason"] == "killed" for end in server.ends()), "the line of its end")
+        return pid
+
+    return run
+
+
+def test_a_client_that_is_killed_before_the_end_does_not_change_the_status(server, kill_who_serves):
+    kill_who_serves(server)
+    assert server.end() == 0
+
+
+def test_a_client_that_is_killed_in_the_drain_could_not_finish_and_the_status_says_so(serve, connect):
+    server = serve("--drain-timeout", "1h", "127.0.0.1:0")
+    first, other = connect(server), connect(server)
+    victim, spared = server.process_of(first), server.process_of(other)
+    ask_to_end(server, signal.SIGTERM)
+    os.kill(victim, signal.SIGKILL)
+    assert first.recv(1) == b""
+    if spared != victim:
+        converse(other)
+        finish(other)
+    assert server.wait() == 1
+    ends = {end["peer"]: end for end in server.ends()}
+    assert (ends[name_of(first)]["reason"], ends[name_of(first)]["signal"]) == ("killed", "SIGKILL")
+    if server.has_workers:
+        assert server.log_lines(rf"warning: worker {victim} was killed by SIGKILL, and with it \d clients?")
+
+
 # ---- TERM and INT: one request that comes as several signals ----
 
 

@@ -226,7 +226,7 @@ SERVE_THIRD = [
 
 # ---- a server with workers ----
 
-WORKER = Outcome(Kind.WORKER, 0, r"warning: worker \d+ failed: {cause}, and with it (\d+) clients; another takes its place")
+WORKER = Outcome(Kind.WORKER, 0, r"warning: worker \d+ failed: {cause}, and with it (\d+) clients?(; another takes its place)?")
 NEW_WORKER = WORKER._replace(words=WORKER.words.replace(r"(\d+)", "(0)"))
 NO_WORKER = Outcome(Kind.PAUSED, 0, "warning: cannot start a worker: {cause}, clients wait")
 SHORT = Outcome(Kind.PAUSED, 0, "warning: cannot (start serving|wait for|go on with) .*: {cause}, clients wait")

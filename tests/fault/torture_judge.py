@@ -95,9 +95,17 @@ def judge_talk(life, outcome, plan, hit):
 # ---- serve ----
 
 
+def status_of_service(life, outcome):
+    """The exit status that is right: 1 if a client could not finish once the server was asked to end."""
+    lines = life.log.partition("no new clients")[2].splitlines()
+    is_cut_off = any(re.match(r"end .* reason=(drain|killed|error)\b", line) for line in lines)
+    return 1 if outcome.status == 0 and is_cut_off else outcome.status
+
+
 def judge_serve(life, outcome, plan, hit):
     complaints = Complaints()
-    complaints.unless(life.status == outcome.status, f"exit status {life.status}, not {outcome.status}")
+    status = status_of_service(life, outcome)
+    complaints.unless(life.status == status, f"exit status {life.status}, not {status}")
     complaints.unless(all(client.is_prefix for client in life.clients.values()), "a client got wrong bytes")
     if outcome.kind in (Kind.REFUSED, Kind.ENDS):
         judge_end(complaints, life, outcome)
@@ -147,11 +155,6 @@ def judge_service(complaints, life, outcome, plan, hit):
 def judge_warnings(complaints, life, outcome, hit):
     is_warned = outcome.kind in (Kind.PAUSED, Kind.LESS, Kind.WORKER)
     said = says(life, WARNING, outcome.words if is_warned else "")
-    # As it drains, nobody takes the place of a worker, unless clients are left in a queue. When that is, shows in
-    # the calls of the first process.
-    is_known = life.program == "serve" and any(call.who == 0 for call in life.calls)
-    if outcome.kind == Kind.WORKER and not (is_known and life.phase_of(hit) != "draining"):
-        said = said or says(life, WARNING, "")
     complaints.unless(said, f"warnings: {life.lines(WARNING)}, not {outcome.words!r}")
 
 
