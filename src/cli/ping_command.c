@@ -177,7 +177,7 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct pin
 	if (rc == 0)
 		rc = facts_copy("closed", &ret_run->mode);
 	if (rc == 0)
-		rc = facts_copy(found->address.text, &ret_run->target);
+		rc = facts_copy(found->served_by.text, &ret_run->target);
 	if (rc == 0 && found->client_bound[0] != '\0')
 		rc = facts_copy(found->client_bound, &ret_run->client_bound);
 	if (rc == 0)
@@ -224,7 +224,7 @@ MUST_USE static enum status report_hold(const struct arguments *arguments,
 					const struct hold_report *found)
 {
 	const struct endurance endurance = {
-		.target = found->address.text,
+		.target = found->served_by.text,
 		.size = config->size,
 		.interval_ns = config->interval_ns,
 		.seed = config->seed,

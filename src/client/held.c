@@ -143,11 +143,15 @@ static void say_open_again(struct holding *holding, const struct held *held)
 {
 	uint64_t from_ns = held->died_ns != 0 ? held->died_ns : holding->start_ns;
 	struct addr_text from = local_address(held->fd);
+	struct addr_text to = { .text = "" }; /* empty: as in the first line */
+	if (held->generation > 0 && held->generation == holding->redial.generation)
+		to = addr_format(&holding->redial.addr);
 	teller_say(holding->teller,
-		   "connection %" PRIu32 " is open%s after %.3f s, attempt %" PRIu32 "%s%s",
+		   "connection %" PRIu32 " is open%s after %.3f s, attempt %" PRIu32 "%s%s%s%s",
 		   held_index(holding, held) + 1, held->died_ns != 0 ? " again" : "",
 		   clock_s(holding->now_ns - from_ns), held->n_attempts,
-		   from.text[0] != '\0' ? ", from " : "", from.text);
+		   from.text[0] != '\0' ? ", from " : "", from.text,
+		   to.text[0] != '\0' ? " to " : "", to.text);
 }
 
 /* The connection has proved that there is an echo behind it. */
@@ -155,6 +159,8 @@ static void first_beat_is_back(struct holding *holding, struct held *held)
 {
 	holding->n_proven++;
 	holding->deaths->n_throughout += !held->has_failed;
+	if (held->generation == holding->redial.generation)
+		served_by_note(holding->served_by, &holding->redial.addr);
 	if (held->has_failed)
 		say_open_again(holding, held);
 	held->told = 0;

@@ -77,8 +77,9 @@ struct held_diagnosis {
 struct holding {
 	const struct hold_config *config;
 	struct deaths *deaths;
-	struct own_use *use;  /* notes how long calls of connect(2) take */
-	struct redial redial; /* has the address of the server */
+	struct own_use *use;         /* notes how long calls of connect(2) take */
+	struct redial redial;        /* has the address of the server */
+	struct served_by *served_by; /* notes addresses that a heartbeat came back from */
 	struct poller poller;
 	struct wakes wakes;
 	struct held *list;

@@ -54,6 +54,7 @@ void held_enter_queue(struct holding *holding, struct held *held)
 static void begin_connection(struct holding *holding, struct held *held, int fd)
 {
 	held->fd = fd;
+	held->generation = holding->redial.generation;
 	held->number = holding->n_numbers++ % PATTERN_CONNECTIONS;
 	held->pattern = pattern_of(holding->config->seed, held->number);
 	held->sent = held->returned = held->due = held->n_beats = 0;
@@ -78,7 +79,6 @@ static void wait_for_outcome(struct holding *holding, struct held *held)
 {
 	held->state = HELD_CONNECTING;
 	held->begun_ns = holding->now_ns;
-	held->generation = holding->redial.generation;
 	holding->n_connecting++;
 	held_wake_at(holding, held,
 		     clock_earlier_ns(held_timeout_ns(holding),

@@ -383,7 +383,8 @@ MUST_USE static enum status run_hold(struct hold *hold, struct hold_report *repo
 	else
 		status = find_server(hold, &fd);
 	if (status == STATUS_OK) {
-		report->address = addr_format(&holding->redial.addr);
+		holding->served_by = &report->served_by;
+		served_by_note(holding->served_by, &holding->redial.addr);
 		status = hold_on(hold, fd);
 	}
 	if (status == STATUS_OK)

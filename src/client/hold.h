@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "client/own_limit.h"
 #include "client/page.h"
+#include "client/served_by.h"
 #include "net/addr.h"
 
 #define HOLD_CONNECTIONS_MOST 100000
@@ -36,9 +37,9 @@ struct hold_config {
 
 struct hold_report {
 	struct deaths deaths;
-	enum status verdict;      /* the exit status: of the echo, or of this machine */
-	bool is_interrupted;      /* by a signal, before the time that was asked for was over */
-	struct addr_text address; /* of the server, at the end */
+	enum status verdict; /* the exit status: of the echo, or of this machine */
+	bool is_interrupted; /* by a signal, before the time that was asked for was over */
+	struct served_by served_by;
 	/* Why the times are rather the client's than the server's; empty: they are not. */
 	char client_bound[OWN_LIMIT_SIZE];
 };

@@ -111,6 +111,7 @@ static void begin_connection(struct ping *ping, const struct dialed *dialed)
 {
 	ping->connect_ns = dialed->took_ns;
 	ping->report->address = addr_format(&dialed->addr);
+	served_by_note(&ping->report->served_by, &dialed->addr);
 	histogram_record(&ping->report->result.connect, dialed->took_ns);
 	stream_open(&ping->stream, dialed->fd, &dialed->addr);
 }

@@ -14,6 +14,7 @@
 #include "base/series.h"
 #include "base/status.h"
 #include "client/own_limit.h"
+#include "client/served_by.h"
 #include "client/teller.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
@@ -40,10 +41,11 @@ struct ping_report {
 	enum status verdict;      /* the exit status: of the echo, or of this machine */
 	bool is_interrupted;      /* a signal ended it before the count or the duration was over */
 	struct addr_text address; /* of the server, at the end */
-	uint64_t deviation_ns;    /* standard deviation of the round trips */
-	uint64_t start_ns;        /* when the first message was due, since the epoch */
-	bool has_kernel;          /* are the next two known? */
-	struct tcpinfo kernel;    /* of all connections: means, the minimum, the sum */
+	struct served_by served_by;
+	uint64_t deviation_ns; /* standard deviation of the round trips */
+	uint64_t start_ns;     /* when the first message was due, since the epoch */
+	bool has_kernel;       /* are the next two known? */
+	struct tcpinfo kernel; /* of all connections: means, the minimum, the sum */
 	struct tcpinfo_sending sending;
 	double cpu_share; /* of a core */
 	/* Why the times are rather the client's than the server's; empty: they are not. */

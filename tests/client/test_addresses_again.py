@@ -87,7 +87,7 @@ def test_ping_finds_the_address_that_is_left(names, start, serve):
     wait_until(lambda: second.totals()["out"] > 640, "echoes of the second")
     process.send_signal(signal.SIGINT)
     found = json.loads(process.communicate(timeout=PATIENCE)[0])
-    assert found["target"] == f"127.0.0.3:{second.port}"
+    assert found["target"] == f"127.0.0.2:{second.port}, 127.0.0.3:{second.port}"
     assert "ECONNREFUSED" not in found["errors"]
 
 
@@ -161,10 +161,12 @@ def test_hold_finds_the_address_that_is_left(names, start, serve, n):
     process = start("ping", "--hold", "-c", n, "-i", "50ms", "-W", "1h", NAME, second.port, prefix=names.prefix)
     log_of(process, "all open after")
     first.kill()
-    log_of(process, "is open again after", n)
+    again = log_of(process, "is open again after", n)
     assert second.totals()["clients"] == n
+    assert len(re.findall(rf"is open again .* to 127\.0\.0\.3:{second.port}$", again, re.M)) == n
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert f"--- 127.0.0.2:{second.port}, 127.0.0.3:{second.port} ---" in output
 
 
 def test_hold_leaves_an_address_that_answers_no_more(names, start, serve):
