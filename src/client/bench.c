@@ -291,6 +291,35 @@ static void note_times(struct bench *bench, const struct load_sum *sum)
 	load_sum_judge_client(sum, bench->plan.is_open, &report->result, report->client_bound);
 }
 
+/* Adds causes up by name; a message that was never sent is a consequence. */
+static void add_causes(struct result *causes, const struct result_failure *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i].name, RESULT_NEVER_SENT) != 0)
+			result_fail(causes, list[i].name, list[i].n);
+	}
+}
+
+/* Without connections that are opened again the run may be over before its time. */
+static void say_none_left(const struct bench *bench, uint64_t ended_ns)
+{
+	const struct bench_report *report = bench->report;
+	const struct result *result = &report->result;
+	struct result causes = { 0 };
+	char names[256] = "";
+	size_t used = 0;
+	if (bench->config->reconnects || report->is_interrupted || bench->wrong.is_no_echo ||
+	    ended_ns >= load_end_ns(&bench->plan))
+		return;
+	add_causes(&causes, result->connection_errors, result->n_connection_errors);
+	add_causes(&causes, result->failures, result->n_failures);
+	for (size_t i = 0; i < causes.n_failures && used < sizeof(names); i++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s %" PRIu64,
+					 i == 0 ? ": " : ", ", causes.failures[i].name,
+					 causes.failures[i].n);
+	log_error("ended early: no connection is left (--no-reconnect)%s", names);
+}
+
 MUST_USE static int add_up(struct bench *bench)
 {
 	struct load_sum sum = { 0 };
@@ -313,6 +342,7 @@ MUST_USE static int add_up(struct bench *bench)
 	explain_wrong(bench, sum.wrong);
 	for (uint32_t i = 0; i < bench->n_threads; i++)
 		load_close(&bench->loads[i]);
+	say_none_left(bench, sum.ended_ns);
 	return rc < 0 ? rc : gathered;
 }
 
