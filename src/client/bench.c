@@ -340,6 +340,8 @@ MUST_USE static int add_up(struct bench *bench)
 	bench->report->has_kernel = kernel_view_mean(&sum.kernel, &bench->report->kernel);
 	bench->report->sending = sum.kernel.sending;
 	explain_wrong(bench, sum.wrong);
+	bench->report->result.n_connections +=
+		bench->plan.server.n_opened + bench->wrong.n_connections;
 	for (uint32_t i = 0; i < bench->n_threads; i++)
 		load_close(&bench->loads[i]);
 	say_none_left(bench, sum.ended_ns);
@@ -382,8 +384,10 @@ MUST_USE static enum status find_server(struct bench *bench)
 		return status;
 	load_server_open(&bench->plan.server, &request, &bench->first.addr);
 	bench->report->address = addr_format(&bench->first.addr);
-	if (config->churns) /* each message has its own */
+	if (config->churns) { /* each message has its own */
 		io_close(&bench->first.fd);
+		bench->report->result.n_connections++;
+	}
 	return STATUS_OK;
 }
 

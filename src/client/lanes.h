@@ -22,6 +22,8 @@
 #include "base/compiler.h"
 #include "base/pattern.h"
 
+struct addr;
+
 enum lane_state { LANE_CLOSED, LANE_CONNECTING, LANE_OPEN, LANE_FINISHING, LANE_GONE };
 
 /* A message under way. */
@@ -41,6 +43,7 @@ struct lane {
 	uint64_t n_begun, n_back; /* messages, on this connection */
 	uint64_t sent, returned;  /* bytes, on this connection */
 	uint64_t since_ns;        /* CONNECTING: when that began; CLOSED: not to be opened before */
+	const struct addr *to;    /* CONNECTING: to this address */
 };
 
 /* A ring of flights for each lane, side by side. */

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "client/account.h"
+#include "client/dial.h"
 #include "client/traffic.h"
 #include "net/connect.h"
 
@@ -157,6 +158,22 @@ static void reopen(struct traffic *traffic, struct lane *lane)
 		account_wake_by(traffic, lane, traffic->now_ns + AGAIN_NS);
 }
 
+/* It may go on, but a connection attempt that has no answer soon is joined by another address. */
+static void let_wait(struct traffic *traffic, struct lane *lane, uint64_t deadline_ns)
+{
+	uint64_t next_ns = deadline_ns;
+	if (lane->state == LANE_CONNECTING && !lane_is_queueing(lane)) {
+		uint64_t slow_ns = lane->since_ns + DIAL_ATTEMPT_DELAY_NS;
+		if (traffic->now_ns >= slow_ns) {
+			slow_ns = traffic->now_ns + DIAL_ATTEMPT_DELAY_NS;
+			if (!io_is_ready(lane->fd, POLLOUT))
+				traffic_try_other(traffic, lane);
+		}
+		next_ns = clock_earlier_ns(next_ns, slow_ns);
+	}
+	account_wake_by(traffic, lane, next_ns);
+}
+
 /* Its deadline has come, or had come before it was put off. What has arrived is read first. */
 static void look_after(struct traffic *traffic, uint32_t i)
 {
@@ -164,7 +181,7 @@ static void look_after(struct traffic *traffic, uint32_t i)
 	uint64_t deadline_ns = account_deadline_ns(traffic, lane);
 	wakes_set(&traffic->wakes, i, CLOCK_NEVER);
 	if (traffic->now_ns < deadline_ns)
-		account_wake_by(traffic, lane, deadline_ns);
+		let_wait(traffic, lane, deadline_ns);
 	else if (lane->state == LANE_CLOSED)
 		reopen(traffic, lane);
 	else if (io_is_ready(lane->fd, lane->state == LANE_CONNECTING ? POLLOUT : POLLIN))

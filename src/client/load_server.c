@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "net/io.h"
 
+/* A name of which no other address answers is not looked up more often than this. */
+#define SILENT_PAUSE_NS CLOCK_NS_PER_S
+
 void load_server_open(struct load_server *ret_server, const struct dial_request *request,
 		      const struct addr *addr)
 {
@@ -27,6 +30,12 @@ void load_server_want(struct load_server *server)
 		atomic_store(&server->is_wanted, true);
 }
 
+void load_server_want_other(struct load_server *server)
+{
+	if (!atomic_load(&server->is_silent))
+		atomic_store(&server->is_silent, true);
+}
+
 /* Lets the threads connect to that address, if there is room for one more. */
 static void publish(struct load_server *server, const struct addr *addr)
 {
@@ -43,14 +52,22 @@ static void publish(struct load_server *server, const struct addr *addr)
 void load_server_look(struct load_server *server)
 {
 	struct redial *redial = &server->redial;
+	uint64_t now_ns = clock_now_ns();
 	if (redial->dialing != NULL && io_is_ready(redial->dialing->done_fd, POLLIN)) {
-		int fd = redial_end(redial, clock_now_ns());
-		if (fd >= 0)
+		int fd = redial_end(redial, now_ns);
+		if (fd >= 0) {
+			server->n_opened++;
 			publish(server, &redial->addr);
+		}
 		io_close(&fd);
 	}
-	if (redial->dialing != NULL || !atomic_load(&server->is_wanted))
+	bool is_failed = atomic_load(&server->is_wanted);
+	bool is_silent = atomic_load(&server->is_silent) && now_ns >= server->next_silent_ns;
+	if (redial->dialing != NULL || (!is_failed && !is_silent))
 		return;
-	if (redial_begin(redial, false, clock_now_ns()) >= 0)
-		atomic_store(&server->is_wanted, false);
+	if (redial_begin(redial, !is_failed, now_ns) < 0)
+		return;
+	server->next_silent_ns = now_ns + SILENT_PAUSE_NS;
+	atomic_store(&server->is_wanted, false);
+	atomic_store(&server->is_silent, false);
 }

@@ -21,8 +21,12 @@ struct load_server {
 	struct addr list[LOAD_ADDRESSES_MAX]; /* entries do not change once they are there */
 	uint32_t n;
 	_Atomic uint32_t current; /* index of the one to connect to */
-	atomic_bool is_wanted;
-	struct redial redial; /* of the watching thread alone */
+	atomic_bool is_wanted;    /* another address, because a connection failed */
+	atomic_bool is_silent; /* or because the current one does not answer, and may still do so */
+	/* Of the watching thread alone. */
+	struct redial redial;
+	uint64_t next_silent_ns; /* not asked for another address before */
+	uint64_t n_opened;       /* connections that it opened, and closed again */
 };
 
 /* The server was found by a request. `request` is kept, with what it points at. */
@@ -34,6 +38,9 @@ const struct addr *load_server_addr(const struct load_server *server);
 
 /* A connection failed: the server may have another address by now. */
 void load_server_want(struct load_server *server);
+
+/* The address has not answered for DIAL_ATTEMPT_DELAY_NS: another one is to be tried beside it. */
+void load_server_want_other(struct load_server *server);
 
 /* For the watching thread, several times a second: looks for the server, if that is wanted. */
 void load_server_look(struct load_server *server);

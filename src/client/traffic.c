@@ -74,6 +74,8 @@ void traffic_end(struct traffic *traffic, struct lane *lane)
 {
 	if (lane->state == LANE_FINISHING && traffic->now_ns > account_deadline_ns(traffic, lane))
 		result_connection_error(&traffic->load->result, "no_fin", 1);
+	if (lane->state == LANE_CONNECTING && lane->fd >= 0 && io_is_ready(lane->fd, POLLOUT))
+		traffic->load->result.n_connections += connect_outcome(lane->fd) == 0;
 	account_settle(traffic, lane, NULL);
 	leave(traffic, lane, LANE_GONE);
 }
@@ -136,6 +138,7 @@ static void connected(struct traffic *traffic, struct lane *lane)
 	}
 	traffic->n_connecting--;
 	lane->state = LANE_OPEN;
+	traffic->connected_ns = traffic->now_ns;
 	traffic->load->result.n_connections++;
 	atomic_fetch_add_explicit(&traffic->load->n_opened, 1, memory_order_relaxed);
 	if (lane->counts_connect)
@@ -163,12 +166,13 @@ MUST_USE static int begin_to_connect(struct traffic *traffic, struct lane *lane)
 	int fd = load->first_fd;
 	if (fd < 0) {
 		uint64_t before_ns = clock_now_ns();
-		fd = connect_begin(load_server_addr(&traffic->plan->server),
-				   load_source(traffic->plan, lane->number));
+		lane->to = load_server_addr(&traffic->plan->server);
+		fd = connect_begin(lane->to, load_source(traffic->plan, lane->number));
 		own_use_connect(&load->use, clock_now_ns() - before_ns);
 		return fd;
 	}
 	load->first_fd = -1;
+	lane->to = load_server_addr(&traffic->plan->server);
 	lane->since_ns = traffic->now_ns - load->first_took_ns;
 	return fd;
 }
@@ -198,7 +202,9 @@ static void prepare_connection(struct traffic *traffic, struct lane *lane)
 	lane->state = LANE_CONNECTING;
 	traffic->n_connecting++;
 	traffic->n_queueing++;
-	account_wake_by(traffic, lane, account_deadline_ns(traffic, lane));
+	account_wake_by(traffic, lane,
+			clock_earlier_ns(account_deadline_ns(traffic, lane),
+					 traffic->now_ns + DIAL_ATTEMPT_DELAY_NS));
 }
 
 void traffic_connect(struct traffic *traffic, struct lane *lane)
@@ -213,6 +219,18 @@ static void connect_for_message(struct traffic *traffic, struct lane *lane, uint
 	prepare_connection(traffic, lane);
 	begin_message(traffic, lane, due_ns);
 	try_to_connect(traffic, lane);
+}
+
+void traffic_try_other(struct traffic *traffic, struct lane *lane)
+{
+	struct load_server *server = &traffic->load->plan->server;
+	if (lane->to != load_server_addr(server)) {
+		io_close(&lane->fd);
+		traffic->n_queueing++;
+		try_to_connect(traffic, lane);
+	} else if (traffic->connected_ns < lane->since_ns) { /* others have had no answer either */
+		load_server_want_other(server);
+	}
 }
 
 void traffic_retry(struct traffic *traffic)

@@ -45,9 +45,10 @@ struct traffic {
 	uint64_t give_up_ns;       /* after that no message begins, whatever is owed */
 	struct standstill standstills[TRAFFIC_STANDSTILLS]; /* a ring */
 	uint64_t n_standstills;                             /* ever */
-	uint64_t wait_ns;   /* plan->wait_ns, CLOCK_NEVER if it is off */
-	uint64_t n_owed;    /* of all lanes */
-	uint64_t n_numbers; /* connections that have been begun */
+	uint64_t wait_ns;      /* plan->wait_ns, CLOCK_NEVER if it is off */
+	uint64_t connected_ns; /* when a connection was opened last */
+	uint64_t n_owed;       /* of all lanes */
+	uint64_t n_numbers;    /* connections that have been begun */
 	uint32_t n_connecting, n_finishing, n_gone;
 	uint32_t n_queueing;  /* of those connecting: without a socket, the unix queue is full */
 	uint32_t n_in_flight; /* messages, of all lanes */
@@ -86,6 +87,12 @@ void traffic_connect(struct traffic *traffic, struct lane *lane);
 
 /* Tries again to connect the lanes that wait for room in the queue of a unix socket. */
 void traffic_retry(struct traffic *traffic);
+
+/*
+ * For a lane that has been connecting for DIAL_ATTEMPT_DELAY_NS: has another address of the server
+ * looked for, or connects to that one if it has been found (RFC 8305, 5).
+ */
+void traffic_try_other(struct traffic *traffic, struct lane *lane);
 
 /* Begins as many messages as there may be, and in an open loop as are owed. */
 void traffic_begin(struct traffic *traffic, struct lane *lane);

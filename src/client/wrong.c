@@ -57,12 +57,14 @@ static struct endpoint judge_start(const struct diagnosis_case *wrong, bool *ret
 	return endpoint;
 }
 
-/* What comes of a connection on which nothing is sent. */
-static struct endpoint judge_silence(const struct addr *server, const struct addr *source)
+/* What comes of a connection on which nothing is sent. *n_connections: one more if it opens. */
+static struct endpoint judge_silence(const struct addr *server, const struct addr *source,
+				     uint32_t *n_connections)
 {
 	unsigned char received[START_SIZE];
 	struct endpoint_reply reply = { .received = received };
 	int fd = connect_open(server, source, clock_deadline_ns(ASK_NS));
+	*n_connections += fd >= 0;
 	if (fd >= 0)
 		reply.n_received = wrong_await_more(fd, received, 0, sizeof(received));
 	io_close(&fd);
@@ -80,7 +82,7 @@ static struct wrong_text say(const struct diagnosis_case *wrong, bool judges,
 	out.kind = endpoint.kind;
 	bool is_greeting = endpoint.kind == ENDPOINT_OTHER || endpoint.kind == ENDPOINT_PREFIX;
 	if (is_greeting && server != NULL) {
-		struct endpoint silent = judge_silence(server, source);
+		struct endpoint silent = judge_silence(server, source, &out.n_connections);
 		if (silent.kind == ENDPOINT_SPEAKS_FIRST) {
 			endpoint = silent;
 			out.is_no_echo = true;

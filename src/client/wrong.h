@@ -18,6 +18,7 @@
 struct wrong_text {
 	bool is_no_echo;         /* another kind of server, not an echo that makes a mistake */
 	enum endpoint_kind kind; /* by its reply; ENDPOINT_ECHO: not judged */
+	uint32_t n_connections;  /* opened to ask the server whether it speaks first */
 	char text[sizeof(((struct diagnosis *)0)->text)];
 };
 

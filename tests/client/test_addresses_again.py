@@ -238,6 +238,25 @@ def test_bench_finds_the_address_that_is_left(names, start, serve, mode):
     assert process.returncode == 1  # messages failed when the first died
 
 
+@pytest.mark.parametrize("mode", [[], ["--churn"], ["-r", "200"]], ids=["closed", "churn", "open"])
+def test_bench_leaves_an_address_that_became_silent(names, start, serve, mode):
+    """Its SYNs are lost. Nothing would end the attempts for an hour."""
+    nft = shutil.which("nft") or pytest.skip("needs nft")
+    names.set("127.0.0.2", "127.0.0.3")
+    second = serve("-e", "epoll", "127.0.0.3:0")
+    first = serve("-e", "epoll", f"127.0.0.2:{second.port}")
+    words = ["-c", 4, "-w", 2, "-d", "1h", "--warmup", "0s", "-W", "1h", *mode, NAME, second.port]
+    process = start("bench", *words, prefix=names.prefix)
+    wait_until(lambda: first.totals()["out"] > 0, "echoes of the first")
+    rule = "ip daddr 127.0.0.2 tcp flags & (syn|ack) == syn drop"
+    table = f"table ip loss {{ chain in {{ type filter hook input priority 0; {rule}; }}; }}"
+    subprocess.run([nft, "-f", "-"], input=table, text=True, check=True)
+    first.kill()
+    wait_until(lambda: second.totals()["out"] > 6400, "echoes of the second")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+
+
 # ---- lost SYNs ----
 
 

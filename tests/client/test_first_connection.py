@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 import rogues
-from harness import PATIENCE, server_words
+from harness import PATIENCE, server_words, wait_until
 from rogues import Rogue
 
 COMMANDS = {
@@ -42,6 +42,29 @@ def test_a_server_for_one_client_is_enough(run):
     assert (done.returncode, done.stderr.removeprefix("using 1 of 2 threads: each needs a connection\n")) == (0, "")
     found = json.loads(done.stdout)
     assert found["echoes"] > 0 and found.get("errors", {}) == {}
+
+
+@pytest.mark.parametrize("mode", [["--churn"], ["--churn", "-r", "50"], ["--churn", "--reset"], ["-c", "3"]], ids="-".join)
+def test_bench_counts_every_connection_that_the_server_has(program, serve, mode):
+    server = serve("127.0.0.1:0", engine="epoll")
+    words = [program, "bench", "--json", "-d", "200ms", "--warmup", "50ms", *mode, *server_words(server)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0
+    opened = json.loads(done.stdout)["connections_opened"]
+    wait_until(lambda: server.totals()["accepted"] >= opened, "all connections to be accepted")
+    assert server.totals()["accepted"] == opened
+
+
+@pytest.mark.parametrize("mode", [[], ["--churn"]], ids="-".join)
+@pytest.mark.parametrize("greeting", [b"220 mail.example ESMTP\r\n", b"\x00\x01\x02"], ids=["text", "bytes"])
+def test_bench_counts_the_connection_by_which_it_asks_what_the_server_is(program, mode, greeting):
+    with Rogue(rogues.speak_first(greeting)) as rogue:
+        words = [program, "bench", "--json", "-W", "1s", *mode, *map(str, rogue.words)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        found = json.loads(done.stdout)
+        wait_until(lambda: len(rogue.connected) >= found["connections_opened"], "all connections to be accepted")
+        assert len(rogue.connected) == found["connections_opened"]
+    assert done.returncode == 1 and "speaks first" in found["first_mismatch"]
 
 
 def test_the_server_counts_as_many_connections_as_the_client(run, serve):
