@@ -326,7 +326,7 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 	if (rc == 0)
 		rc = facts_copy(config->rate != 0 ? "open" : "closed", &ret_run->mode);
 	if (rc == 0)
-		rc = facts_copy(found->address.text, &ret_run->target);
+		rc = facts_copy(found->served_by.text, &ret_run->target);
 	if (rc == 0)
 		rc = facts_copy(found->client_bound, &ret_run->client_bound);
 	if (rc == 0)

@@ -340,6 +340,8 @@ MUST_USE static int add_up(struct bench *bench)
 	bench->report->has_kernel = kernel_view_mean(&sum.kernel, &bench->report->kernel);
 	bench->report->sending = sum.kernel.sending;
 	explain_wrong(bench, sum.wrong);
+	for (uint32_t i = 0; i < bench->plan.server.n; i++)
+		served_by_note(&bench->report->served_by, &bench->plan.server.list[i]);
 	bench->report->result.n_connections +=
 		bench->plan.server.n_opened + bench->wrong.n_connections;
 	for (uint32_t i = 0; i < bench->n_threads; i++)
@@ -383,7 +385,6 @@ MUST_USE static enum status find_server(struct bench *bench)
 	if (status != STATUS_OK)
 		return status;
 	load_server_open(&bench->plan.server, &request, &bench->first.addr);
-	bench->report->address = addr_format(&bench->first.addr);
 	if (config->churns) { /* each message has its own */
 		io_close(&bench->first.fd);
 		bench->report->result.n_connections++;

@@ -14,6 +14,7 @@
 #include "base/start.h"
 #include "base/status.h"
 #include "client/own_limit.h"
+#include "client/served_by.h"
 #include "client/teller.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
@@ -49,13 +50,13 @@ struct bench_config {
 
 struct bench_report {
 	struct result result;
-	enum status verdict;      /* the exit status: of the echo, or of this machine */
-	struct addr_text address; /* who answered */
-	uint64_t start_ns;        /* when the measuring began, since the epoch; 0: it never did */
-	struct start start;       /* when it was to begin */
-	bool is_interrupted;      /* by a signal, before the time was over */
-	bool has_kernel;          /* are the next two known? */
-	struct tcpinfo kernel;    /* of all connections: means, the minimum, the sum */
+	enum status verdict; /* the exit status: of the echo, or of this machine */
+	struct served_by served_by;
+	uint64_t start_ns;     /* when the measuring began, since the epoch; 0: it never did */
+	struct start start;    /* when it was to begin */
+	bool is_interrupted;   /* by a signal, before the time was over */
+	bool has_kernel;       /* are the next two known? */
+	struct tcpinfo kernel; /* of all connections: means, the minimum, the sum */
 	struct tcpinfo_sending sending;
 	double cpu_share;  /* of a core, all threads together, after the warm-up */
 	double spin_share; /* of it: waiting without sleeping for messages to be due */

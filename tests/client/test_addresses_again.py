@@ -234,7 +234,8 @@ def test_bench_finds_the_address_that_is_left(names, start, serve, mode):
     first.kill()
     wait_until(lambda: second.totals()["out"] > 6400, "echoes of the second")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
+    output = process.communicate(timeout=PATIENCE)[0]
+    assert f"--- 127.0.0.2:{second.port}, 127.0.0.3:{second.port} ---" in output
     assert process.returncode == 1  # messages failed when the first died
 
 
