@@ -11,7 +11,7 @@ from rogues import Rogue
 
 def end_after_echo(sock):
     sock.sendall(recv_exactly(sock, 64))
-    sock.close()
+    rogues.finish(sock)
 
 
 def reset_after_echo(sock):
