@@ -136,7 +136,8 @@ static const struct option_row options[N_OPTIONS] = {
 		.value_name = "TIME",
 		.preset = "off",
 		.help = "with --hold: how long",
-		.details = "End after TIME; off: only by a signal. Of --hold.",
+		.details = "End after TIME; off: only by a signal. The first connection takes no "
+			   "longer either. Of --hold.",
 	},
 	[METRICS] = {
 		.name = "metrics",

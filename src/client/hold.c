@@ -265,10 +265,12 @@ MUST_USE static enum status find_server(struct hold *hold, int *ret_fd)
 {
 	const struct hold_config *config = hold->holding.config;
 	struct redial *redial = &hold->holding.redial;
+	uint64_t wait_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER;
+	uint64_t duration_ns = config->duration_ns != 0 ? config->duration_ns : CLOCK_NEVER;
 	redial->request = (struct dial_request){
 		.server = &config->server,
 		.family = config->family,
-		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
+		.timeout_ns = clock_earlier_ns(wait_ns, duration_ns),
 	};
 	struct dialing *dialing;
 	int rc = dial_begin(&redial->request, &dialing);
@@ -282,6 +284,7 @@ MUST_USE static enum status find_server(struct hold *hold, int *ret_fd)
 	struct dialed dialed = dial_end(dialing);
 	if (dialed.fd < 0)
 		return dial_explain(&redial->request, dialed.fd);
+	redial->request.timeout_ns = wait_ns;
 	redial->addr = dialed.addr;
 	*ret_fd = dialed.fd;
 	return STATUS_OK;

@@ -63,6 +63,7 @@ void endurance_write_text(FILE *out, const struct endurance *endurance)
 	write_lives(out, deaths);
 	summary_write_times(out, "round trip", &deaths->round_trip,
 			    deviation_ns(&deaths->deviation));
+	summary_write_bounds(out, deaths->n_unfinished);
 	fprintf(out, "seed %" PRIu64 "\n", endurance->seed);
 	if (endurance->client_bound != NULL)
 		fprintf(out, "no measurement of the server: %s\n", endurance->client_bound);

@@ -104,9 +104,9 @@ static void write_messages(FILE *out, const struct result *result, bool has_loss
 }
 
 /* An age is less than the time that the message would have taken: no figure can be too large. */
-static void write_bounds(FILE *out, const struct result *result)
+void summary_write_bounds(FILE *out, uint64_t n_unfinished)
 {
-	if (result->n_unfinished > 0)
+	if (n_unfinished > 0)
 		fputs("unfinished messages are in the times with their age: min, mean, "
 		      "percentiles and max are lower bounds\n",
 		      out);
@@ -150,7 +150,7 @@ void summary_write_text(FILE *out, const struct run *run)
 	fputc('\n', out);
 	write_failures(out, result);
 	summary_write_times(out, "round trip", &result->response, run->deviation_ns);
-	write_bounds(out, result);
+	summary_write_bounds(out, result->n_unfinished);
 	if (run->churns) /* otherwise it was once, and nobody asked */
 		summary_write_times(out, "connecting", &result->connect, 0);
 	write_kernel(out, run);
@@ -229,7 +229,7 @@ void summary_write_table(FILE *out, const struct run *run)
 		write_row(out, run->rate_wanted != 0 ? "service" : "round trip", &result->service);
 	write_row(out, "lateness", &result->lateness);
 	write_row(out, "connecting", &result->connect);
-	write_bounds(out, result);
+	summary_write_bounds(out, result->n_unfinished);
 	write_kernel(out, run);
 	start_write_text(out, &run->start);
 	fprintf(out, "the client used %.0f %% of a core", run->cpu_share * 100);

@@ -30,6 +30,9 @@ void summary_write_times(FILE *out, const char *what, const struct histogram *ti
 /* Writes ", 2 unfinished (...)"; nothing if there are none. */
 void summary_write_unfinished(FILE *out, uint64_t n_unfinished);
 
+/* Writes that the times are lower bounds; nothing if no message is unfinished. */
+void summary_write_bounds(FILE *out, uint64_t n_unfinished);
+
 /* Writes "every byte of 640 compared", or that no byte was right. */
 void summary_write_verified(FILE *out, uint64_t n_bytes);
 

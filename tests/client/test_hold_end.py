@@ -11,7 +11,7 @@ import pytest
 
 import rogues
 from harness import PATIENCE, recv_exactly, server_words, wait_until
-from rogues import Rogue
+from rogues import FullListener, Rogue
 from signalling import stopped
 
 ENDINGS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "duration": None}
@@ -171,3 +171,21 @@ def beats_while_it_asks(start):
 def test_a_wrong_byte_does_not_delay_other_connections(start):
     """It waits 100 ms: on a busy machine no heartbeat may fall into them, so there are several attempts."""
     assert any(beats_while_it_asks(start) > 1 for _ in range(10))
+
+
+@pytest.mark.parametrize("words", [["--hold", "-d", "300ms"], ["--hold", "-w", "300ms"], ["-w", "300ms"]],
+                         ids=["hold -d", "hold -w", "ping -w"])  # fmt: skip
+def test_connecting_takes_no_longer_than_the_run(program, words):
+    """The first connection has no answer; -W would allow an hour for it."""
+    with FullListener() as full:
+        command = [program, "ping", "-W", "1h", *words, "127.0.0.1", str(full.port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(f"tcpecho: cannot connect to 127.0.0.1 port {full.port}: connection timed out")
+
+
+def test_times_with_an_unfinished_heartbeat_are_lower_bounds(program):
+    with Rogue(rogues.mute) as rogue:
+        command = [program, "ping", "--hold", "-W", "1h", "-d", "300ms", *rogue.words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert "min, mean, percentiles and max are lower bounds" in done.stdout
