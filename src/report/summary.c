@@ -188,8 +188,10 @@ static void write_rate(FILE *out, const struct run *run)
 		fprintf(out, " of %" PRIu64 "/s", run->rate_wanted);
 	fprintf(out, ", %.1f MiB/s each way\n", mib_per_second);
 	summary_write_verified(out, result->bytes_verified);
+	fputs(result->bytes_verified == 0 ? ", all are compared" : "", out);
 	write_count(out, "; ", result->wrong_bytes, "wrong byte");
 	write_count(out, ", ", result_missing(result), "missing byte");
+	write_count(out, ", ", result_failed(result), "failure");
 	write_count(out, ", ", result->n_connections, "connection");
 	fputc('\n', out);
 	write_messages(out, result, false);
