@@ -277,7 +277,7 @@ struct units_text units_moment(uint64_t ns)
 struct units_text units_count(uint64_t n, const char *noun)
 {
 	struct units_text out;
-	snprintf(out.text, sizeof(out.text), "%" PRIu64 " %s%s", n, noun, n == 1 ? "" : "s");
+	snprintf(out.text, sizeof(out.text), "%" PRIu64 " %s%s", n, noun, units_s(n));
 	return out;
 }
 

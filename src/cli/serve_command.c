@@ -306,7 +306,9 @@ static const char *const signals[] = {
 	"USR1: print the totals.",
 	"KILL of a child harms its own client only, of a worker its own clients: they are logged "
 	"as killed, and another takes its place. The exit status counts clients that are killed "
-	"after TERM or INT, not those before. The children ignore TERM and INT, so that the "
+	"after TERM or INT, not those before. A stopped worker (SIGSTOP) without clients is "
+	"continued at the end; one with clients is waited for until the drain timeout, then "
+	"killed. The children ignore TERM and INT, so that the "
 	"signal of a terminal or a service manager to all of them means the service. When the "
 	"server itself is killed, its children end their conversations within a second.",
 	NULL,

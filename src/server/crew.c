@@ -324,6 +324,18 @@ void crew_kill_all(const struct crew *crew)
 	}
 }
 
+void crew_continue_idle(struct crew *crew)
+{
+	uint64_t now_ns = clock_now_ns();
+	bool is_due = crew->continue_at_ns != 0 && now_ns >= crew->continue_at_ns;
+	if (is_due || crew->continue_at_ns == 0)
+		crew->continue_at_ns = now_ns + DRAIN_LOOK_NS;
+	for (uint32_t i = 0; is_due && i < crew->n_used; i++) {
+		if (crew->members[i].pid != 0 && next_of(crew, i, NULL) == NULL)
+			kill(crew->members[i].pid, SIGCONT);
+	}
+}
+
 /* Whoever it had when it died, but for one whose end it has told and who was still in the table. */
 static uint32_t count_its_clients(struct crew *crew, uint32_t i, const struct process_end *end)
 {

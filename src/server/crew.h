@@ -39,8 +39,9 @@ struct crew {
 	struct member *members;
 	struct clients *tables; /* members[i] has tables[i] */
 	uint32_t n_members;
-	uint32_t n_used;  /* members from here on have no worker, and none is to be started */
-	struct news news; /* wakes the supervisor */
+	uint32_t n_used; /* members from here on have no worker, and none is to be started */
+	uint64_t continue_at_ns; /* when crew_continue_idle() acts next, 0: not called yet */
+	struct news news;        /* wakes the supervisor */
 	struct news_sleep *news_sleep;
 	_Atomic uint64_t *said_ns; /* when one of them said last that clients wait */
 	_Atomic int *listen_state; /* enum listen_drain_state (server/listen_drain.h) */
@@ -91,6 +92,14 @@ void member_warn_of_death(const struct member *member, const struct process_end 
 			  uint32_t n_clients, bool is_replaced);
 
 void crew_kill_all(const struct crew *crew);
+
+/*
+ * To be called in every turn once the workers are told to end: a worker without clients ends then,
+ * unless it is stopped (SIGSTOP). After DRAIN_LOOK_NS, and again each time that passes, workers
+ * that are left and have no clients are continued, as systemd.kill(5) does. Killing one could reset
+ * a connection that it has accepted and not entered in its table yet.
+ */
+void crew_continue_idle(struct crew *crew);
 
 /*
  * A worker has died: whatever it had told is counted and logged, whoever it had is counted and

@@ -136,6 +136,7 @@ static const struct seccomp_rule process_rules[] = {
 	{ .call = __NR_wait4 },
 	/* One process, not a group. That it is one of ours, Landlock sees to (Linux 6.12). */
 	{ .call = __NR_kill, .checks = { SECCOMP_BITS(0, INT32_MIN, 0), SECCOMP_IS(1, SIGKILL) } },
+	{ .call = __NR_kill, .checks = { SECCOMP_BITS(0, INT32_MIN, 0), SECCOMP_IS(1, SIGCONT) } },
 	{ .call = __NR_tgkill, .checks = { SECCOMP_IS(2, SIGABRT) } }, /* abort(3) of a child */
 	{ .call = __NR_pipe2, .checks = { SECCOMP_IS(1, O_CLOEXEC) } },
 	{ .call = __NR_close_range },

@@ -328,8 +328,10 @@ static void follow_drain(struct supervisor *supervisor)
 	enum drain_phase phase = supervisor->server->drain.phase;
 	if (phase >= DRAIN_DRAINING)
 		pool_accept_drain(&supervisor->accept);
-	if (supervisor->accept.queue_is_empty)
+	if (supervisor->accept.queue_is_empty) {
 		lifeline_cut(&supervisor->closing);
+		crew_continue_idle(&supervisor->crew);
+	}
 	if (phase >= DRAIN_CALLING_OFF)
 		lifeline_cut(&supervisor->lifeline);
 	if (phase == DRAIN_KILLING)

@@ -456,6 +456,49 @@ def test_a_stopped_process_does_not_hold_up_the_end(serve, connect):
     assert (end["peer"], end["reason"], end["signal"]) == (name_of(client), "killed", "SIGKILL")
 
 
+workers = pytest.mark.engines("prefork", "thread", "epoll", "uring")
+
+
+@workers
+def test_stopped_workers_without_clients_do_not_hold_up_the_end(serve, connect):
+    server = serve("--workers", "3", "--drain-timeout", "1h", "127.0.0.1:0")
+    client = connect(server)
+    idle = [pid for pid in server.children() if pid != server.process_of(client)]
+    server.stop_all(idle)
+    ask_to_end(server, signal.SIGTERM)
+    wait_until(lambda: all(is_gone(pid) for pid in idle), "the stopped workers to end")
+    converse(client)
+    finish(client)
+    assert server.wait() == 0
+    assert [end["reason"] for end in server.ends()] == ["eof"]
+    assert server.log_lines("warning|^drain timeout|^killing") == []
+
+
+@workers
+def test_a_server_of_which_all_workers_are_stopped_ends(serve):
+    server = serve("--workers", "1", "--drain-timeout", "1h", "127.0.0.1:0")
+    with stopped(server.pid):
+        server.stop_all(server.children())
+        server.send(signal.SIGTERM)
+    assert server.wait() == 0
+
+
+@workers
+def test_a_stopped_worker_with_a_client_is_waited_for(serve, connect):
+    server = serve("--workers", "2", "--drain-timeout", "1h", "127.0.0.1:0")
+    client = connect(server)
+    serving = server.process_of(client)
+    idle = [pid for pid in server.children() if pid != serving]
+    with stopped(serving):
+        ask_to_end(server, signal.SIGTERM)
+        wait_until(lambda: all(is_gone(pid) for pid in idle), "the other worker to end")
+        time.sleep(2 * SECOND_REQUEST)  # several looks
+        assert proc_state(serving) == "T"
+    converse(client)
+    finish(client)
+    assert server.wait() == 0
+
+
 @pytest.mark.parametrize(
     "first, second",
     [
