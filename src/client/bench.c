@@ -344,8 +344,11 @@ MUST_USE static int add_up(struct bench *bench)
 		served_by_note(&bench->report->served_by, &bench->plan.server.list[i]);
 	bench->report->result.n_connections +=
 		bench->plan.server.n_opened + bench->wrong.n_connections;
-	for (uint32_t i = 0; i < bench->n_threads; i++)
+	for (uint32_t i = 0; i < bench->n_threads; i++) {
+		/* The run was over before it was used. */
+		bench->report->result.n_connections += bench->loads[i].first_fd >= 0;
 		load_close(&bench->loads[i]);
+	}
 	say_none_left(bench, sum.ended_ns);
 	return rc < 0 ? rc : gathered;
 }

@@ -27,7 +27,7 @@ struct load_sum {
 /* Adds a thread that has ended. */
 void load_sum_add(struct load_sum *sum, struct load *load);
 
-/* Adds what the thread saw that measures nothing and only watches whether the process stands still. */
+/* Adds what a thread saw that only watches whether the process stands still. */
 void load_sum_add_watch(struct load_sum *sum, const struct own_use *watch);
 
 /* Time from one moment to another; 0 if that was earlier. */
