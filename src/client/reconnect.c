@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "client/redial.h"
 #include "net/connect.h"
 #include "net/io.h"
@@ -14,6 +15,22 @@ static void note_failure(struct reconnect *reconnect, int code)
 	io_close(&reconnect->fd);
 	reconnect->code = code;
 	reconnect->is_dead = true;
+}
+
+/* Begins to connect to the known address. */
+static void connect_known(struct reconnect *reconnect, uint64_t now_ns)
+{
+	int fd = connect_begin(&reconnect->addr, reconnect->request.source);
+	own_use_connect(reconnect->use, clock_now_ns() - now_ns);
+	reconnect->retry_ns = 0;
+	if (fd >= 0) {
+		reconnect->fd = fd;
+	} else if (fd == -EAGAIN) {
+		reconnect->code = ERR_QUEUE_FULL;
+		reconnect->retry_ns = now_ns + CONNECT_RETRY_NS;
+	} else {
+		note_failure(reconnect, fd);
+	}
 }
 
 static void begin_dial(struct reconnect *reconnect, uint64_t now_ns)
@@ -43,18 +60,13 @@ void reconnect_begin(struct reconnect *reconnect)
 	reconnect->start_ns = now_ns;
 	reconnect_resume(reconnect, now_ns);
 	reconnect->code = -ETIMEDOUT;
-	reconnect->has_dialed = false;
+	reconnect->has_dialed = reconnect->addr.any.sa_family == AF_UNIX; /* it has no other */
 	reconnect->dialing = NULL;
 	reconnect->fd = -1;
-	if (!reconnect->is_dead || now_ns < reconnect->next_ns) {
-		int fd = connect_begin(&reconnect->addr, reconnect->request.source);
-		own_use_connect(reconnect->use, clock_now_ns() - now_ns);
-		if (fd < 0)
-			note_failure(reconnect, fd);
-		else
-			reconnect->fd = fd;
-	}
-	if (reconnect->fd < 0 && now_ns >= reconnect->next_ns)
+	reconnect->retry_ns = 0;
+	if (reconnect->has_dialed || !reconnect->is_dead || now_ns < reconnect->next_ns)
+		connect_known(reconnect, now_ns);
+	if (!reconnect->has_dialed && reconnect->fd < 0 && now_ns >= reconnect->next_ns)
 		begin_dial(reconnect, now_ns);
 }
 
@@ -67,6 +79,8 @@ void reconnect_pollfds(const struct reconnect *reconnect, struct pollfd ret_fds[
 
 uint64_t reconnect_until_ns(const struct reconnect *reconnect)
 {
+	if (reconnect->retry_ns != 0)
+		return clock_earlier_ns(reconnect->retry_ns, reconnect->deadline_ns);
 	uint64_t dial_ns = reconnect->start_ns + DIAL_ATTEMPT_DELAY_NS;
 	dial_ns = dial_ns > reconnect->next_ns ? dial_ns : reconnect->next_ns;
 	return reconnect->has_dialed ? reconnect->deadline_ns
@@ -109,6 +123,8 @@ static bool check_dialed(struct reconnect *reconnect, struct dialed *ret_dialed)
 
 bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed)
 {
+	if (reconnect->retry_ns != 0 && clock_now_ns() >= reconnect->retry_ns)
+		connect_known(reconnect, clock_now_ns());
 	if (check_known(reconnect, ret_dialed) || check_dialed(reconnect, ret_dialed)) {
 		ret_dialed->took_ns = clock_now_ns() - reconnect->start_ns;
 		reconnect->addr = ret_dialed->addr;
@@ -123,7 +139,8 @@ bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed)
 					: now_ns >= reconnect_until_ns(reconnect);
 	if (!reconnect->has_dialed && is_due && !is_late)
 		begin_dial(reconnect, now_ns);
-	if (!is_late && (reconnect->fd >= 0 || reconnect->dialing != NULL))
+	bool is_waiting = reconnect->fd >= 0 || reconnect->dialing != NULL;
+	if (!is_late && (is_waiting || reconnect->retry_ns != 0))
 		return false;
 	*ret_dialed = (struct dialed){
 		.fd = reconnect->fd >= 0 ? -ETIMEDOUT : reconnect->code,

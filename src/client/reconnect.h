@@ -7,6 +7,8 @@
  * (client/dial.h); the first connection that succeeds is used. So a server that moved to another
  * address is found, and an address that died costs a fraction of a second. Where no address
  * answers, there is a growing pause between look-ups, in which only the known address is tried.
+ *
+ * A unix socket has no other address. If its queue is full, it is asked again until the timeout.
  */
 #ifndef CLIENT_RECONNECT_H
 #define CLIENT_RECONNECT_H
@@ -32,6 +34,7 @@ struct reconnect {
 	/* An attempt that is under way. */
 	int fd; /* to `addr`; -1: none */
 	int code;
+	uint64_t retry_ns; /* the queue of a unix socket is full: when to ask again; 0: it is not */
 	uint64_t start_ns, deadline_ns;
 	bool has_dialed;
 	struct dialing *dialing; /* NULL: none */

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -276,3 +277,51 @@ def test_an_address_that_is_only_slow_gets_no_second_connection(start, serve, wo
     assert process.returncode == 0
     assert len(server.ends(4)) == found.get("connections_opened", found.get("opened")) == 4
     assert found.get("connect_us", {"max": 1e6})["max"] >= 900e3
+
+
+# ---- a unix socket whose queue is full ----
+
+
+class LateQueue:
+    """Echoes one message to its first client, then fills its own queue and ends that connection."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(self.path)
+        self.listening.listen(0)
+        self.filler = socket.socket(socket.AF_UNIX)
+
+    def echo_once_and_fill(self):
+        sock, _ = self.listening.accept()
+        sock.sendall(recv_exactly(sock, 64))
+        self.filler.connect(self.path)
+        sock.close()
+
+    def serve_next(self):
+        self.listening.accept()[0].close()
+        sock, _ = self.listening.accept()
+        sock.sendall(recv_exactly(sock, 64))
+        return sock
+
+
+@pytest.mark.parametrize("interval", ["50ms", "1ms"])
+def test_ping_names_the_queue_that_stays_full(start, tmp_path, interval):
+    queue = LateQueue(tmp_path / "queue")
+    process = start("ping", "--json", "-c", 4, "-i", interval, "-W", "300ms", f"unix:{queue.path}")
+    queue.echo_once_and_fill()
+    found = json.loads(process.communicate(timeout=PATIENCE)[0])
+    assert process.returncode == 1
+    assert found["errors"].pop("ERR_QUEUE_FULL") >= 2
+    assert set(found["errors"]) <= {"ended", "ECONNRESET"}  # of a message that was under way
+
+
+def test_ping_waits_for_room_in_the_queue(start, tmp_path):
+    queue = LateQueue(tmp_path / "queue")
+    process = start("ping", "-q", "-c", 2, "-i", "200ms", "-W", "1h", f"unix:{queue.path}")
+    queue.echo_once_and_fill()
+    time.sleep(0.6)  # until it has met the full queue
+    sock = queue.serve_next()
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert "2 sent, 2 came back, 0 failed" in output
+    sock.close()
