@@ -12,7 +12,6 @@ import pathlib
 import re
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -305,7 +304,7 @@ def choose(parser, options, directory):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended
+    servers.end_on_term()
     parser, options = parse()
     servers.adopt_orphans()
     directory = build(ROOT / "build" / "bench")

@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import sys
 import tempfile
 from typing import NamedTuple, Optional
@@ -413,7 +412,7 @@ def choose(parser, options, directory):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended
+    servers.end_on_term()
     parser, options = parse()
     servers.adopt_orphans()
     directory = compare.build(ROOT / "build" / "bench")

@@ -10,7 +10,6 @@ import contextlib
 import json
 import pathlib
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -366,7 +365,7 @@ def has_failed(results):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended
+    servers.end_on_term()
     options = parse()
     servers.adopt_orphans()
     directory = compare.build(ROOT / "build" / "bench")

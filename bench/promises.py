@@ -558,7 +558,7 @@ def choose(parser, options, directory):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended
+    servers.end_on_term()
     parser, options = parse()
     servers.adopt_orphans()
     directory = compare.build(ROOT / "build" / "bench")

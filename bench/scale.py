@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
 import report  # noqa: E402
+import servers  # noqa: E402
 from harness import Server, children_of, cpu_seconds, own_memory_kib, wait_until  # noqa: E402
 from machines import Network, tool, wait_for_port, why_impossible  # noqa: E402
 
@@ -196,7 +197,7 @@ def parse():
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that machines are ended
+    servers.end_on_term()
     options = parse()
     if reason := why_impossible("haproxy"):
         print(f"cannot measure: {reason}", file=sys.stderr)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from typing import Callable, NamedTuple
 
@@ -24,6 +25,19 @@ LOAD_CASES = ("connect", "latency", "echoes", "bulk", "memory")
 # As many clients as any server may have, for those that want to be told.
 MANY = 20000
 QUEUE = 1024
+
+
+def end_on_term():
+    """TERM ends this program as an error does, so that servers are ended.
+
+    Only the first one: timeout(1) sends it to the process and to its group, and a second exit would end the clean-up.
+    """
+
+    def end(*_):
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 class Kind(NamedTuple):

@@ -8,7 +8,6 @@ import argparse
 import math
 import pathlib
 import shutil
-import signal
 import statistics
 import struct
 import sys
@@ -295,7 +294,7 @@ def print_part(promises, table):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended
+    servers.end_on_term()
     options = parse()
     servers.adopt_orphans()
     directory = compare.build(ROOT / "build" / "bench")
