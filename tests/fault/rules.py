@@ -188,9 +188,9 @@ SERVE_RULES = [
     Rule("poll", "*", CANNOT_GO_ON, "it could only spin", child=False),
     Rule("read", "*", UNHARMED, "the signal stays pending", child=False),
     Rule("getsockopt", "*", UNHARMED, "only a name in the log (net/accept.h)", child=False),
-    Rule("unlink", "ENOENT", UNHARMED, "somebody was quicker"),
-    Rule("unlink", "*", PATH_LEFT, "the next start takes its place", when="draining"),
-    Rule("unlink", "*", PATH_LEFT, "the same, with no time to drain", when="serving"),
+    Rule("lstat unlink", "ENOENT", UNHARMED, "another process has removed it"),
+    Rule("lstat unlink", "*", PATH_LEFT, "the next start takes its place", when="draining"),
+    Rule("lstat unlink", "*", PATH_LEFT, "the same, with no time to drain", when="serving"),
     Rule("munmap close lstat kill", "*", UNHARMED, "nothing depends on it: a path may stay behind"),
 
     # a child
