@@ -17,7 +17,8 @@ import pytest
 
 from harness import PATIENCE, is_gone, proc_state, recv_all, recv_exactly, reset, sockets_of, wait_until
 from scarcity import allow_descriptors
-from signalling import SECOND_REQUEST, Storm, block_all, end_at_once, ignore_all, interrupted, signals_in, slow_to_close, stopped
+from second_request import SECOND_REQUEST, end_at_once
+from signalling import Storm, block_all, ignore_all, interrupted, signals_in, slow_to_close, stopped
 from streams import Writer, fill, pattern, recv_until_clean_end
 from tcptable import tcp_sockets
 

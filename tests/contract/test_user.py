@@ -12,7 +12,7 @@ import pytest
 
 from harness import PATIENCE, proc_text, recv_exactly
 from netns import set_sysctl
-from signalling import end_at_once
+from second_request import end_at_once
 
 NOBODY = pwd.getpwnam("nobody")
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from errnos import BY_ALIAS
 from harness import children_of, descriptors_of, parse_address, proc_state, proc_text, reset, rss_kib, title_of
-from signalling import request_again
+from second_request import request_again
 
 # A hang, on a machine that is busy.
 PATIENCE = 90.0

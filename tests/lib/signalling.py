@@ -20,26 +20,6 @@ SLOW_CALLS = "?poll,?ppoll,accept4,recvfrom,sendto,read,write"
 # How long a process in a storm stands still, and how long it may go on between two stops.
 STORM_STEP = 0.001
 
-# A signal to end that comes later than this after the first is a second request (net/signals.h).
-SECOND_REQUEST = 0.25
-
-
-def request_again(is_running, send):
-    """A second request to end: sends the signal when the documented time has passed, until the process has ended.
-
-    It is sent repeatedly because a server without a CPU may count a signal as part of the first request.
-    """
-    deadline = time.monotonic() + PATIENCE
-    while is_running() and time.monotonic() < deadline:
-        time.sleep(SECOND_REQUEST)
-        send()
-
-
-def end_at_once(server, number):
-    """The second request, to a server whose log says that the drain has begun. Returns how it ended."""
-    request_again(server.is_running, lambda: server.send(number))
-    return server.wait()
-
 
 @contextlib.contextmanager
 def stopped(pid):
