@@ -197,7 +197,7 @@ def test_logs_of_c_have_the_end_or_the_length_in_one_column(report, tmp_path, of
 def test_the_largest_value_of_a_line_may_be_in_any_unit(report, tmp_path):
     path = tmp_path / "c.hlog"
     path.write_text(c_log((0, 1, [3_599_000_000_000])))
-    assert "1 values in 1.000 s" in show(report, path)
+    assert "1 value in 1.000 s" in show(report, path)
 
 
 def test_a_log_of_go_has_its_base_time(report, tmp_path):
