@@ -58,7 +58,7 @@ ROWS = [
     row("fcntl", "fcntl fcntl64", "EBADF"),
     row("fstat", "fstat fstat64 newfstatat", "EBADF EFAULT ENOMEM EOVERFLOW"),
     row("fstatfs", "fstatfs fstatfs64", "EBADF EFAULT EINTR EIO ENOMEM ENOSYS EOVERFLOW"),
-    row("lstat", "lstat lstat64", "EACCES EBADF EFAULT ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW"),
+    row("lstat", "lstat lstat64 stat stat64", "EACCES EBADF EFAULT ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW"),
     row("ioctl", "ioctl", "EBADF EFAULT EINVAL ENOTTY"),
     row("lseek", "lseek lseek64", "EBADF EINVAL ENXIO EOVERFLOW ESPIPE"),
     row("open", "open open64 __open64_2 openat",

@@ -226,6 +226,7 @@ FAILING(int, kill, -1, signal, (pid_t pid, int signal), (pid, signal))
 FAILING(int, listen, -1, backlog, (int fd, int backlog), (fd, backlog))
 FAILING(off_t, lseek64, -1, fd, (int fd, off_t offset, int whence), (fd, offset, whence))
 FAILING(int, lstat64, -1, -1, (const char *path, struct stat *status), (path, status))
+FAILING(int, stat64, -1, -1, (const char *path, struct stat *status), (path, status))
 FAILING(int, madvise, -1, advice, (void *at, size_t size, int advice), (at, size, advice))
 FAILING(void *, mmap64, MAP_FAILED, fd,
 	(void *at, size_t size, int access, int flags, int fd, off_t offset),
