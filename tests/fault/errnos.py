@@ -70,6 +70,7 @@ ROWS = [
     row("pread", "pread pread64", "EBADF EFAULT EINTR EINVAL EIO EISDIR"),
     row("fopen", "fopen fopen64", "EACCES EINTR EINVAL EMFILE ENFILE ENOENT ENOMEM EPERM"),
     row("fgets", "fgets __fgets_chk", "EAGAIN EBADF EINTR EIO"),
+    row("getline", "getline __getdelim", "EAGAIN EBADF EINTR EINVAL EIO ENOMEM"),
     row("fflush", "fflush", "EAGAIN EBADF EFBIG EINTR EIO ENOSPC EPIPE"),
     row("pipe", "pipe pipe2", "EFAULT EINVAL EMFILE ENFILE"),
     row("poll", "poll ppoll __poll_chk", "EFAULT EINTR EINVAL ENOMEM"),

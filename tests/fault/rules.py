@@ -119,7 +119,7 @@ SERVE_RULES = [
     Rule("open dup fstat fstatfs ioctl lseek", "*", UNHARMED, "an output that cannot be opened anew is copied (net/writer.h)"),
     Rule("setrlimit", "*", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients? instead of \d+"),
          "the limit of descriptors stays as low as it is"),
-    Rule("fopen fgets getrlimit opendir readdir pread", "*", UNHARMED,
+    Rule("fopen fgets getline getrlimit opendir readdir pread", "*", UNHARMED,
          "a limit that cannot be known is none (net/machine.h)"),
     Rule("signalfd mmap", "*", CANNOT_START, "no signals, no table of clients: nothing can be served"),
     Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", CANNOT_LISTEN, "this machine is short of something"),

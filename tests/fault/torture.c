@@ -199,6 +199,8 @@ FAILING(int, fcntl64, -1, fd, (int fd, int command, long argument), (fd, command
 FAILING(int, flock, -1, -1, (int fd, int operation), (fd, operation))
 FAILING(int, fflush, EOF, -1, (FILE * file), (file))
 FAILING(char *, fgets, NULL, -1, (char *line, int size, FILE *file), (line, size, file))
+FAILING(ssize_t, __getdelim, -1, -1, (char **line, size_t *size, int end, FILE *file),
+	(line, size, end, file))
 FAILING(FILE *, fopen64, NULL, -1, (const char *path, const char *mode), (path, mode))
 FAILING(pid_t, fork, -1, -1, (void), ())
 FAILING(int, fstat64, -1, fd, (int fd, struct stat *status), (fd, status))
