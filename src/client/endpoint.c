@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/excerpt.h"
+#include "base/units.h"
 
 /* So many bytes are not found in a reply, or changed by a rule, by chance. */
 #define ENOUGH ((size_t)4)
@@ -97,9 +98,9 @@ static bool is_short(const struct endpoint_reply *reply, size_t same, struct end
 	if (!reply->ended && reply->sent[same - 1] == '\n' &&
 	    memchr(reply->sent + same, '\n', n_left) == NULL)
 		return is(endpoint, ENDPOINT_LINES,
-			  "no plain echo: it answers by lines (%zu bytes behind the last newline "
+			  "no plain echo: it answers by lines (%zu byte%s behind the last newline "
 			  "did not come back)",
-			  n_left);
+			  n_left, units_s(n_left));
 	return is(endpoint, ENDPOINT_SHORT, "%s%zu of %zu bytes came back",
 		  reply->ended ? "it ended early: " : "", same, reply->n_sent);
 }

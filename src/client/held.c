@@ -96,8 +96,8 @@ static void die_of_loss(struct holding *holding, struct held *held, enum death_c
 	uint64_t size = holding->config->size;
 	char why[sizeof(((struct death *)0)->why)];
 	if (is_beating(held))
-		snprintf(why, sizeof(why), "%s: %" PRIu64 " of %" PRIu64 " bytes came back", what,
-			 size - (held->due - held->returned), size);
+		snprintf(why, sizeof(why), "%s: %" PRIu64 " of %" PRIu64 " byte%s came back", what,
+			 size - (held->due - held->returned), size, units_s(size));
 	else
 		snprintf(why, sizeof(why), "%s", what);
 	held_die(holding, held, cause, why, holding->now_ns);

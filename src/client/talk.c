@@ -102,8 +102,8 @@ struct came_back {
 static struct came_back came_back(const struct talk *talk)
 {
 	struct came_back out;
-	snprintf(out.text, sizeof(out.text), "%" PRIu64 " of %" PRIu64 " bytes came back",
-		 talk->window.returned, talk->window.taken);
+	snprintf(out.text, sizeof(out.text), "%" PRIu64 " of %" PRIu64 " byte%s came back",
+		 talk->window.returned, talk->window.taken, units_s(talk->window.taken));
 	return out;
 }
 

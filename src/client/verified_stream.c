@@ -46,8 +46,8 @@ static void fail_connection(struct verified_stream *stream, const char *name, co
 	if (left == 0)
 		stream_fail(stream, name, "%s", what);
 	else
-		stream_fail(stream, name, "%s: %" PRIu64 " of %" PRIu64 " bytes came back", what,
-			    stream->size - left, stream->size);
+		stream_fail(stream, name, "%s: %" PRIu64 " of %" PRIu64 " byte%s came back", what,
+			    stream->size - left, stream->size, units_s(stream->size));
 }
 
 static void fail_by_code(struct verified_stream *stream, int code)

@@ -10,7 +10,7 @@ from harness import PATIENCE
 from rogues import Rogue
 
 # One of something in the plural, several in the singular.
-WRONG_NUMBER = re.compile(r"(?<!of )\b(?:1 \w+ (?:bytes|connections|errors)|1 (?:bytes|connections|echoes|failures|"
+WRONG_NUMBER = re.compile(r"\b(?:1 \w+ (?:bytes|connections|errors)|1 (?:bytes|connections|echoes|failures|"
                           r"heartbeats|lines|messages|segments|values)|(?:0|[2-9]|\d{2,}) (?:wrong byte|missing byte|"
                           r"connection|echo|failure|heartbeat|segment))\b(?! from)")  # fmt: skip
 
