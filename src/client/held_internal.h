@@ -79,7 +79,7 @@ void held_server_dialed(struct holding *holding);
 
 /* ---- held_wrong.c ---- */
 
-/* Of n received bytes, those from n_right on are wrong: the connection dies once it is known why. */
+/* Bytes from n_right on, of n, are wrong: the connection dies once it is known why. */
 void held_judge_wrong(struct holding *holding, struct held *held, size_t n_right, size_t n);
 
 /* The thread of diagnosis i is done, or must be waited for. */
