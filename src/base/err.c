@@ -48,7 +48,7 @@ const char *err_remedy(int code)
 	case -ENFILE:
 		return " (the machine has no descriptors left: raise fs.file-max)";
 	case -ENOMEM:
-		return " (see ulimit -v, the memory cgroup and vm.overcommit_memory)";
+		return " (see ulimit -v, ulimit -d, the memory cgroup and vm.overcommit_memory)";
 	case -ENOBUFS:
 		return " (the kernel has no memory left for sockets)";
 	default:

@@ -330,7 +330,7 @@ const char *dial_remedy(int code)
 	case -EPERM:
 		return " (this machine forbids it: by a firewall, a route or a file's permissions)";
 	case -EAGAIN: /* of pthread_create(3) */
-		return " (no thread can be started: see ulimit -u, ulimit -v and the pids cgroup)";
+		return " (no thread can be started: see ulimit -u, -v, -d, -s and the pids cgroup)";
 	case -EAFNOSUPPORT:
 	case ERR_NO_SOURCE:
 		return " (is IPv6 switched off?)";

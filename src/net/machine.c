@@ -346,6 +346,21 @@ struct machine_bound machine_address_space_kib(void)
 	return tightest_of(bounds, ARRAY_LEN(bounds));
 }
 
+static bool is_limited(int which)
+{
+	struct rlimit limit;
+	return getrlimit(which, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+struct machine_limits machine_space_limits(void)
+{
+	struct machine_limits out;
+	bool space = is_limited(RLIMIT_AS), data = is_limited(RLIMIT_DATA);
+	snprintf(out.text, sizeof(out.text), "%s%s", space ? ", ulimit -v" : "",
+		 data ? ", ulimit -d" : "");
+	return out;
+}
+
 /* ---- what it is ---- */
 
 int machine_uring_disabled(void)

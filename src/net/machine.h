@@ -85,6 +85,15 @@ struct machine_bound machine_memory_kib(void);
 /* Address space that this process can still have (RLIMIT_AS, RLIMIT_DATA). */
 struct machine_bound machine_address_space_kib(void);
 
+/*
+ * The limits that are set on the address space of this process, to be appended to others:
+ * ", ulimit -v, ulimit -d"; "" if none is set.
+ */
+struct machine_limits {
+	char text[40];
+};
+struct machine_limits machine_space_limits(void);
+
 /* kernel.io_uring_disabled (sysctl): 0 not, 1 for most users, 2 for all. */
 int machine_uring_disabled(void);
 

@@ -19,6 +19,7 @@
 #include "net/activation.h"
 #include "net/io.h"
 #include "net/listen_all.h"
+#include "net/machine.h"
 #include "net/oom.h"
 #include "net/privileges.h"
 #include "net/process.h"
@@ -203,14 +204,33 @@ MUST_USE static enum status open_listeners(const struct serve_config *config,
 
 /* ---- starting ---- */
 
-/* What to do about a code with which a process, a thread or a descriptor for it was refused. */
-static const char *start_remedy(int code)
+struct start_remedy {
+	char text[160];
+};
+
+/* -EAGAIN and -ENOMEM: a limit that is set on the address space is the likeliest cause. */
+static struct start_remedy shortage_remedy(int code)
+{
+	struct start_remedy out;
+	struct machine_limits space = machine_space_limits();
+	const char *limits = space.text;
+	if (code == -EAGAIN)
+		snprintf(out.text, sizeof(out.text),
+			 " (no process or thread is left: see ulimit -u%s and the pids cgroup)",
+			 limits);
+	else if (limits[0] != '\0')
+		snprintf(out.text, sizeof(out.text), " (lower --max-clients, or raise %s)",
+			 limits + strlen(", "));
+	else
+		snprintf(out.text, sizeof(out.text),
+			 " (lower --max-clients, or see the memory cgroup and "
+			 "vm.overcommit_memory)");
+	return out;
+}
+
+static const char *plain_remedy(int code)
 {
 	switch (code) {
-	case -EAGAIN:
-		return " (no process or thread is left: see ulimit -u and the pids cgroup)";
-	case -ENOMEM:
-		return " (lower --max-clients, or see ulimit -v and the memory cgroup)";
 	case -ENOSPC:
 		return " (raise fs.epoll.max_user_watches)";
 	case -EACCES:
@@ -222,9 +242,19 @@ static const char *start_remedy(int code)
 	}
 }
 
+/* What to do about a code with which a process, a thread or a descriptor for it was refused. */
+static struct start_remedy start_remedy(int code)
+{
+	struct start_remedy out;
+	if (code == -EAGAIN || code == -ENOMEM)
+		return shortage_remedy(code);
+	snprintf(out.text, sizeof(out.text), "%s", plain_remedy(code));
+	return out;
+}
+
 static enum status cannot_start(int code)
 {
-	log_error("cannot start serving: %s%s", err_text(code).text, start_remedy(code));
+	log_error("cannot start serving: %s%s", err_text(code).text, start_remedy(code).text);
 	return STATUS_MACHINE;
 }
 
@@ -339,7 +369,7 @@ MUST_USE static enum status run_engine(const struct serve_config *config, struct
 	int rc = supervisor != NULL ? supervisor_run(supervisor) : config->engine->run(server);
 	server_log_totals(server);
 	if (rc < 0) {
-		log_error("cannot go on serving: %s%s", err_text(rc).text, start_remedy(rc));
+		log_error("cannot go on serving: %s%s", err_text(rc).text, start_remedy(rc).text);
 		return STATUS_MACHINE;
 	}
 	return server->totals.cut_off == 0 ? STATUS_OK : STATUS_ECHO_FAILED;

@@ -196,7 +196,7 @@ def test_no_thread_for_the_load(program, server, sanitized):
     assert (status, output) == (4, "")
     assert error == (
         "tcpecho: cannot go on: resource temporarily unavailable "
-        "(no thread can be started: see ulimit -u, ulimit -v and the pids cgroup)\n"
+        "(no thread can be started: see ulimit -u, -v, -d, -s and the pids cgroup)\n"
     )
 
 

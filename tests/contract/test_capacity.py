@@ -7,13 +7,14 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 
 import pytest
 
 from harness import Server, children_of, cleanup, proc_text, recv_exactly, wait_until
 from refusals import refuse
-from scarcity import LoneUser, MemoryCgroup, PidsCgroup, allow_descriptors
+from scarcity import WARNING, LoneUser, MemoryCgroup, PidsCgroup, allow_descriptors
 from starting import Starting
 from streams import connect_from, is_silent
 
@@ -198,6 +199,21 @@ def test_in_little_address_space_it_serves_what_it_announces_or_does_not_start(s
         assert_as_announced(server, crowd)
     else:
         assert re.search(r"ulimit -v|cannot allocate memory", refusal_of(server))
+
+
+@pytest.mark.parametrize("size", [3200, 3500, 4096, 4608, 6144, 24576])
+def test_in_a_small_data_segment_it_serves_what_it_announces_or_names_that_limit(start, crowd, size, sanitized):
+    if sanitized:
+        pytest.skip("a sanitizer takes more memory than that")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_DATA, (size * 1024, size * 1024))  # noqa: E731
+    server = start("127.0.0.1:0", preexec=limit)
+    if server.starts():
+        assert_as_announced(server, crowd)
+        assert all("ulimit -d" in line for line in server.log_lines(WARNING))
+    elif server.wait() == 4:
+        assert "ulimit -d" in server.log_lines()[-1]
+    else:
+        assert server.wait() in (127, -signal.SIGSEGV), "this kernel or its loader cannot even run a program there"
 
 
 @pytest.mark.engines("thread", "epoll", "uring")

@@ -85,7 +85,7 @@ def test_where_clone3_is_refused_it_serves_or_does_not_start(start):
     "error, remedy",
     [
         ("EMFILE", "too many open files (raise the limit on descriptors, ulimit -n)"),
-        ("ENOMEM", "cannot allocate memory (lower --max-clients, or see ulimit -v and the memory cgroup)"),
+        ("ENOMEM", "cannot allocate memory (lower --max-clients, or see the memory cgroup and vm.overcommit_memory)"),
     ],
 )
 def test_if_no_worker_can_be_set_up_it_does_not_start(start, error, remedy):

@@ -301,7 +301,7 @@ WORKER_THIRD = [
     Rule("epoll_ctl io_uring_enter", "*", UNHARMED, "it was there already, or it is at its end"),
     Rule("uring_recv uring_send uring_poll", "*", UNHARMED, "the driver asks again"),
     Rule("mmap mprotect fork", "*", SHORT._replace(words=SHORT.words.replace("{cause}", ".*")), "of pthread_create(3)"),
-    Rule("io_uring_setup", "ENOMEM", Outcome(Kind.LESS, 0, "warning: no memory may be locked .*"), "by readiness"),
+    Rule("io_uring_setup", "ENOMEM", Outcome(Kind.LESS, 0, "warning: no memory for a ring .*"), "by readiness"),
 ]
 
 # ---- the client ----

@@ -13,9 +13,9 @@
  * All that is uncommon is the readiness driver's (server/drive.h): a client who does not take all,
  * or sends a lot, or is ended by us, is not received from ahead any more (the request is cancelled,
  * and what it had still brought is stashed); the ring then says when the socket is ready, and the
- * driver does the rest, one buffer at a time. So nobody holds a buffer of the ring for longer than
- * a turn, however many do not read, and a large stream goes through one buffer that stays in the
- * cache. Who has been calm for a while is received from by the ring again.
+ * driver does the rest, one buffer at a time. So no connection holds a buffer of the ring for longer
+ * than a turn, and a large stream goes through one buffer that stays in the cache. The ring receives
+ * again from a connection that has been calm for a while.
  *
  *            +---------- calm for a while --------+
  *            v                                    |
@@ -435,11 +435,11 @@ static void close_doorway(struct uring *uring)
 
 static int work(struct worker *worker)
 {
-	static struct uring uring; /* a worker has one, and it is too large for a stack */
+	static struct uring uring; /* too large for a stack */
 	uring.worker = worker;
 	int rc = ring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
 	if (rc == -ENOMEM) { /* what may be locked is for all of a user's rings together */
-		log_warning("no memory may be locked for another ring (raise ulimit -l)");
+		log_warning("no memory for a ring (raise ulimit -l%s)", machine_space_limits().text);
 		return loop_run(worker); /* by readiness, then */
 	}
 	if (rc < 0)
