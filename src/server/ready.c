@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -32,13 +33,39 @@ static void announce(const char *addr, const struct server *server, const char *
 	log_record_end(&record);
 }
 
-void ready_announce(const struct server *server, const char *why)
+static void announce_all(const struct server *server, const char *why)
 {
 	for (size_t i = 0; i < server->listeners.n; i++)
 		announce(addr_format(&server->listeners.list[i].addr).text, server, why);
 }
 
-enum status ready_tell(struct server *server)
+/* ---- --ready-fd ---- */
+
+static enum status cannot_write(int fd, int code)
+{
+	log_error("cannot write to --ready-fd %d: %s", fd, err_text(code).text);
+	return STATUS_MACHINE;
+}
+
+/*
+ * Whether a file or a device can be written is only known afterwards. The reader of a pipe or a
+ * socket may look into the log at once.
+ */
+static bool is_file(int fd)
+{
+	struct stat status;
+	return fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISCHR(status.st_mode));
+}
+
+/* Returns 0, or -EPIPE if no process can read what is written. */
+MUST_USE static int check_reader(const struct writer *writer)
+{
+	struct pollfd poll = writer_pollfd(writer, false);
+	int rc = writer->fd >= 0 ? io_wait(&poll, 1, 0) : 0;
+	return rc > 0 && (poll.revents & (POLLERR | POLLHUP)) != 0 ? -EPIPE : 0;
+}
+
+MUST_USE static enum status write_addresses(struct server *server)
 {
 	struct ready_lines *ready = &server->ready;
 	const struct listeners *listeners = &server->listeners;
@@ -48,13 +75,25 @@ enum status ready_tell(struct server *server)
 						sizeof(ready->text) - ready->size, "%s\n",
 						addr_format(&listeners->list[i].addr).text);
 	int rc = server_write_ready(server);
-	if (rc == 0 || rc == -EAGAIN)
-		return STATUS_OK;
-	log_error("cannot write to --ready-fd %d: %s", fd, err_text(rc).text);
-	return STATUS_MACHINE;
+	return rc == 0 || rc == -EAGAIN ? STATUS_OK : cannot_write(fd, rc);
 }
 
-enum status ready_open(int fd, int n_passed, struct writer *ret_writer)
+enum status ready_announce(struct server *server, const char *why)
+{
+	int fd = server->ready.writer.fd;
+	int rc = check_reader(&server->ready.writer);
+	if (rc < 0)
+		return cannot_write(fd, rc);
+	bool logs_first = !server->ready.is_file;
+	if (logs_first)
+		announce_all(server, why);
+	enum status status = write_addresses(server);
+	if (status == STATUS_OK && !logs_first)
+		announce_all(server, why);
+	return status;
+}
+
+enum status ready_open(int fd, int n_passed, struct ready_lines *ready)
 {
 	if (fd < 0)
 		return STATUS_OK;
@@ -66,7 +105,8 @@ enum status ready_open(int fd, int n_passed, struct writer *ret_writer)
 	}
 	int rc = io_check_writable(fd);
 	if (rc == 0) {
-		writer_open(fd, WRITER_LOCAL_FILES, ret_writer);
+		writer_open(fd, WRITER_LOCAL_FILES, &ready->writer);
+		ready->is_file = is_file(fd);
 		return STATUS_OK;
 	}
 	log_error("cannot write to --ready-fd %d: %s", fd,

@@ -16,18 +16,16 @@
  * n_passed sockets that were passed in. To be called before files are out of reach. Logs what is
  * wrong.
  */
-MUST_USE enum status ready_open(int fd, int n_passed, struct writer *ret_writer);
+MUST_USE enum status ready_open(int fd, int n_passed, struct ready_lines *ready);
 
 /*
- * Logs the addresses on which the server listens. why: ", " and why this engine was chosen, or "".
+ * Logs the addresses on which the server listens, and writes them to --ready-fd, one a line, then
+ * its end. why: ", " and why this engine was chosen, or "". If --ready-fd cannot be written, nothing
+ * is announced; logs what is wrong.
+ *
+ * All lines are one write(2): a reader may be content with the first line and go. What it does not
+ * read now is written later, while clients are served.
  */
-void ready_announce(const struct server *server, const char *why);
-
-/*
- * Writes the addresses to --ready-fd, one a line, then its end: that is the sign. All in one
- * write(2): a reader may be content with the first line and go. What it does not read now is
- * written later, while clients are served. Logs what is wrong.
- */
-MUST_USE enum status ready_tell(struct server *server);
+MUST_USE enum status ready_announce(struct server *server, const char *why);
 
 #endif

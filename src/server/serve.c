@@ -111,6 +111,7 @@ static enum status status_of(int code)
 {
 	switch (code) {
 	case ERR_GIVEN_TWICE:
+	case ERR_NOT_UNICAST:
 	case ERR_TOO_MANY_ADDRESSES:
 		return STATUS_USAGE;
 	case ERR_NO_SUCH_HOST:
@@ -358,8 +359,7 @@ MUST_USE static enum status run_engine(const struct serve_config *config, struct
 	enum status status = start_engine(server, &supervisor);
 	if (status != STATUS_OK)
 		return status;
-	ready_announce(server, why);
-	status = ready_tell(server);
+	status = ready_announce(server, why);
 	if (status != STATUS_OK) {
 		supervisor_close(supervisor);
 		return status;
@@ -426,7 +426,7 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 		config.n_addresses = 1;
 	}
 	if (status == STATUS_OK)
-		status = ready_open(config.ready_fd, n_passed, &server->ready.writer);
+		status = ready_open(config.ready_fd, n_passed, &server->ready);
 	/* First of all, or a descriptor of our own could pass for one that was not there. */
 	if (status == STATUS_OK)
 		status = adopt_listeners(n_passed, &server->listeners);

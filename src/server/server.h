@@ -44,6 +44,7 @@ struct upward {
 /* The addresses, one a line, that --ready-fd is still to be given. */
 struct ready_lines {
 	struct writer writer; /* its fd is -1 if there is none, or it has all of them */
+	bool is_file;         /* a file or a device, not a pipe or a socket */
 	size_t from, size;
 	char text[LISTENERS_MOST * ADDR_TEXT_SIZE];
 };

@@ -197,3 +197,48 @@ def test_many_addresses_are_told_whole(program, engine, tmp_path):
         assert ready.read().split() == paths
     server.terminate()
     assert server.wait(PATIENCE) == 0
+
+
+# ---- a --ready-fd that cannot be written ----
+
+
+def closed_pipe():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def closed_socket():
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    return ours.detach()
+
+
+UNWRITABLE = {
+    "pipe": (closed_pipe, "broken pipe"),
+    "socket": (closed_socket, "broken pipe"),
+    "full device": (lambda: os.open("/dev/full", os.O_WRONLY), "no space left on device"),
+}
+
+
+@pytest.mark.parametrize("name", UNWRITABLE)
+def test_if_readiness_cannot_be_written_nothing_is_announced(program, engine, name):
+    make, reason = UNWRITABLE[name]
+    fd = make()
+    words = [program, "serve", "--engine", engine, "--ready-fd", str(fd), "127.0.0.1:0"]
+    done = subprocess.run(words, pass_fds=[fd], capture_output=True, text=True, timeout=PATIENCE)
+    os.close(fd)
+    assert (done.returncode, done.stderr) == (4, f"tcpecho: cannot write to --ready-fd {fd}: {reason}\n")
+
+
+def test_readiness_may_go_to_a_file(program, engine, tmp_path):
+    path, log = tmp_path / "ready", tmp_path / "log"
+    with path.open("wb") as ready, log.open("wb") as errors:
+        words = [program, "serve", "--engine", engine, "--ready-fd", str(ready.fileno()), "127.0.0.1:0"]
+        server = subprocess.Popen(words, pass_fds=[ready.fileno()], stderr=errors)
+    try:
+        address = wait_until(lambda: path.read_text(), "the address in the file").strip()
+        wait_until(lambda: f"listening on {address} " in log.read_text(), "the address in the log")
+    finally:
+        server.terminate()
+        assert server.wait(PATIENCE) == 0
