@@ -48,7 +48,9 @@
 	X(ERR_FOREIGN_SOURCE, -5029, "the source is no address of this machine")                \
 	X(ERR_NO_WATCHES, -5030,                                                                \
 	  "no more descriptors can be waited for (raise fs.epoll.max_user_watches)")            \
-	X(ERR_WORKER_KILLED, -5031, "the process that was to serve was killed")
+	X(ERR_WORKER_KILLED, -5031, "the process that was to serve was killed")                 \
+	X(ERR_NOT_UNICAST, -5032, "TCP cannot use a broadcast or multicast address")            \
+	X(ERR_PASSED_TWICE, -5033, "it is the same socket as another one that was passed in")
 
 #define X(name, number, sentence) name = (number),
 enum err { ERR_LIST(X) };

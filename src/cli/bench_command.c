@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/bench_command.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -15,6 +17,8 @@
 #include "cli/target.h"
 #include "client/bench.h"
 #include "net/file.h"
+#include "net/io.h"
+#include "net/writer.h"
 #include "report/recorder.h"
 #include "report/run_write.h"
 #include "report/summary.h"
@@ -344,6 +348,8 @@ MUST_USE static enum status bench_and_report(const struct arguments *arguments,
 	struct recorder recorder;
 	struct bench_report found;
 	struct file_draft hlog = { 0 };
+	if (io_check_writable(STDOUT_FILENO) < 0) /* said before the run, not after it */
+		return writer_status(-EBADF, "-", NULL);
 	status = begin_hlog(arguments->texts[HLOG], &hlog);
 	if (status != STATUS_OK)
 		return status;

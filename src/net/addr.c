@@ -262,8 +262,33 @@ void addr_unmap(struct addr *addr)
 	*addr = plain;
 }
 
+/* The kernel knows the broadcast addresses: it forbids them to a UDP socket (SO_BROADCAST). */
+static bool is_broadcast(const struct addr *addr)
+{
+	if (addr->v4.sin_addr.s_addr == htonl(INADDR_BROADCAST))
+		return true; /* also where no route leads there */
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is = fd >= 0 && connect(fd, &addr->any, addr->len) < 0 && errno == EACCES;
+	io_close(&fd);
+	return is;
+}
+
+bool addr_is_unicast(const struct addr *addr)
+{
+	struct addr plain = *addr;
+	addr_unmap(&plain);
+	if (plain.any.sa_family == AF_INET6)
+		return !IN6_IS_ADDR_MULTICAST(&plain.v6.sin6_addr);
+	if (plain.any.sa_family != AF_INET)
+		return true;
+	return !IN_MULTICAST(ntohl(plain.v4.sin_addr.s_addr)) && !is_broadcast(&plain);
+}
+
 int addr_error(const struct addr *addr, int saved_errno)
 {
+	/* Of connect(2), before anything is sent. */
+	if (saved_errno == ENETUNREACH && !addr_is_unicast(addr))
+		return ERR_NOT_UNICAST;
 	bool lacks_zone = addr->any.sa_family == AF_INET6 && addr->v6.sin6_scope_id == 0 &&
 			  IN6_IS_ADDR_LINKLOCAL(&addr->v6.sin6_addr);
 	return saved_errno == EINVAL && lacks_zone ? ERR_NO_ZONE : -saved_errno;

@@ -72,6 +72,12 @@ MUST_USE int addr_parse_port(const char *text, uint16_t *ret_port);
 MUST_USE int addr_resolve(const struct addr_spec *spec, int family,
 			  struct addr ret_list[ADDR_MAX_RESOLVED]);
 
+/*
+ * Can a TCP connection lead to the address? Not to a multicast address, nor to a broadcast address
+ * of this machine's networks. The kernel lets a TCP socket listen there all the same. (addr.c)
+ */
+bool addr_is_unicast(const struct addr *addr);
+
 /* Every interface, by IPv6 or by IPv4 alone. */
 struct addr addr_wildcard(int family, uint16_t port);
 

@@ -150,6 +150,8 @@ MUST_USE static int take_address(int fd, const struct addr *addr)
 MUST_USE static int open_listener(const struct addr *addr, bool ipv6_only)
 {
 	int family = addr->any.sa_family;
+	if (!addr_is_unicast(addr))
+		return ERR_NOT_UNICAST;
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
@@ -229,6 +231,13 @@ MUST_USE static int check_listener(int fd, int *ret_family)
 	return 0;
 }
 
+MUST_USE static int check_unicast(int fd)
+{
+	struct addr addr;
+	int rc = addr_of_socket(fd, &addr);
+	return rc == 0 && !addr_is_unicast(&addr) ? ERR_NOT_UNICAST : rc;
+}
+
 int listen_adopt(int fd)
 {
 	int family;
@@ -237,6 +246,8 @@ int listen_adopt(int fd)
 		rc = set_inherited(fd, family);
 	if (rc == 0)
 		rc = io_set_ours(fd);
+	if (rc == 0)
+		rc = check_unicast(fd);
 	if (rc == 0)
 		listen_resume(fd, family);
 	return rc;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -125,10 +126,26 @@ int listeners_add(struct listeners *listeners, const struct listen_addresses *ad
 	return n < 0 ? n : rc;
 }
 
+/* A duplicate of a descriptor is the same socket, and has the same inode. */
+static bool is_passed_twice(const struct listeners *listeners, int fd)
+{
+	struct stat status, other;
+	if (fstat(fd, &status) < 0)
+		return false; /* taking it over says why */
+	for (size_t i = 0; i < listeners->n; i++) {
+		if (fstat(listeners->list[i].fd, &other) == 0 && other.st_ino == status.st_ino &&
+		    other.st_dev == status.st_dev)
+			return true;
+	}
+	return false;
+}
+
 int listeners_adopt(struct listeners *listeners, int fd)
 {
 	struct listener listener = { .fd = fd, .is_passed = true };
 	int rc = listeners->n < LISTENERS_MOST ? listen_adopt(fd) : ERR_TOO_MANY_ADDRESSES;
+	if (rc == 0 && is_passed_twice(listeners, fd))
+		rc = ERR_PASSED_TWICE;
 	if (rc == 0)
 		rc = addr_of_socket(fd, &listener.addr);
 	if (rc < 0) {

@@ -60,7 +60,7 @@ MUST_USE int listeners_add(struct listeners *listeners, const struct listen_addr
 
 /*
  * Adds a listening socket that we were passed, and takes its descriptor. Returns 0, or a negative
- * code of listen_adopt(), or ERR_TOO_MANY_ADDRESSES.
+ * code of listen_adopt(), ERR_PASSED_TWICE or ERR_TOO_MANY_ADDRESSES.
  */
 MUST_USE int listeners_adopt(struct listeners *listeners, int fd);
 

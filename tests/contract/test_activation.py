@@ -272,3 +272,25 @@ def test_systemd_socket_activate_starts_it_for_the_first_client(engine, program,
     finally:
         process.kill()
         process.wait()
+
+
+@before_engines
+@pytest.mark.parametrize("is_path", [False, True])
+def test_a_socket_that_is_passed_twice_is_told_as_such(serve, listen, tmp_path, is_path):
+    sock = listen(str(tmp_path / "echo")) if is_path else listen()
+    with sock.dup() as again:
+        status, words = refusal(serve, addresses=False, **manager(sock, again))
+    assert status == 4
+    assert words == (
+        "tcpecho: cannot take over descriptor 4 (LISTEN_FDS): it is the same socket as another one that was passed in\n"
+    )
+
+
+@before_engines
+def test_two_sockets_of_one_port_are_not_the_same(serve):
+    with socket.socket() as first, socket.socket() as second:
+        for sock in first, second:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sock.bind(first.getsockname() if sock is second else ("127.0.0.1", 0))
+            sock.listen()
+        assert len(serve(addresses=False, **manager(first, second)).addresses) == 2

@@ -420,3 +420,21 @@ def test_a_denial_names_the_ports_that_need_a_right_on_this_machine(serve, progr
         f" (ports below {first} need CAP_NET_BIND_SERVICE)"
     )
     assert sysctl("net.ipv4.ip_unprivileged_port_start").read_text().strip() == str(first)
+
+
+# ---- addresses that no TCP client can reach ----
+
+
+@pytest.mark.engines("fork")
+@pytest.mark.parametrize("host", ["255.255.255.255", "127.255.255.255", "224.0.0.1", "::ffff:224.0.0.1", "ff02::1"])
+def test_a_broadcast_or_multicast_address_is_refused(program, host):
+    address = f"[{host}]:0" if ":" in host else f"{host}:0"
+    reason = "TCP cannot use a broadcast or multicast address"
+    done = subprocess.run([program, "serve", address], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (2, f"tcpecho: cannot listen on {host} port 0: {reason}\n")
+    for command in ["talk"], ["ping", "-c", "1"]:
+        done = subprocess.run(
+            [program, *command, host, "9"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
+        )
+        assert done.returncode == 3
+        assert done.stderr == f"tcpecho: cannot connect to {host} port 9: {reason}\n"

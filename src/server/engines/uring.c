@@ -7,8 +7,7 @@
  *   kernel: received 64 bytes into buffer 7 --> echo, request: send buffer 7
  *   kernel: sent 64 bytes ---------------------> buffer 7 is free
  *
- * One system call for all of that, and for all clients that are ready together. A client has one
- * send at a time, so its bytes stay in their order, and buffers that come meanwhile wait in theirs.
+ * One system call serves all that is ready. A connection has one send at a time, to keep its order.
  *
  * All that is uncommon is the readiness driver's (server/drive.h): a client who does not take all,
  * or sends a lot, or is ended by us, is not received from ahead any more (the request is cancelled,
@@ -439,7 +438,8 @@ static int work(struct worker *worker)
 	uring.worker = worker;
 	int rc = ring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
 	if (rc == -ENOMEM) { /* what may be locked is for all of a user's rings together */
-		log_warning("no memory for a ring (raise ulimit -l%s)", machine_space_limits().text);
+		log_warning("no memory for a ring (raise ulimit -l%s)",
+			    machine_space_limits().text);
 		return loop_run(worker); /* by readiness, then */
 	}
 	if (rc < 0)
