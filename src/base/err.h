@@ -19,7 +19,7 @@
 	  "not an address (write PORT, HOST:PORT, [V6]:PORT, "                                  \
 	  ":PORT, unix:/path or unix:@name)")                                                   \
 	X(ERR_BAD_PORT, -5005, "the port must be a number from 0 to 65535")                     \
-	X(ERR_PATH_TOO_LONG, -5006, "the path is longer than 107 bytes")                        \
+	X(ERR_PATH_TOO_LONG, -5006, "the path or name is longer than 107 bytes")                \
 	X(ERR_NO_SUCH_HOST, -5007, "no such host")                                              \
 	X(ERR_NAME_SERVER, -5008, "no name server answered")                                    \
 	X(ERR_NO_ADDRESS, -5009, "the host has no address of that family")                      \

@@ -206,7 +206,7 @@ BAD_SERVERS = {
     ("",): ": not an address",
     (":80",): ":80: not an address",
     ("unix:",): "unix:: not an address",
-    ("unix:" + "x" * 108,): f"unix:{'x' * 108}: the path is longer",
+    ("unix:" + "x" * 108,): f"unix:{'x' * 108}: the path or name is longer",
     ("host:x",): "host:x: the port must be a number",
     ("host:65536",): "host:65536: the port must be a number",
     ("host:0",): "host:0: the port must be a number",

@@ -52,7 +52,7 @@ TEST(a_bad_address_is_named_with_what_would_be_good)
 		{ "localhost:echo", "the port must be a number from 0 to 65535" },
 		{ "unix:/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 		  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-		  "the path is longer than 107 bytes" },
+		  "the path or name is longer than 107 bytes" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char line[1024];
