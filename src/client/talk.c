@@ -242,8 +242,9 @@ static void judge_end(struct talk *talk)
 		judge_error(talk, talk->send_code); /* send(2) met it first, and used it up */
 	else
 		end_with(talk, STATUS_ECHO_FAILED, "server ended early%s: %s",
-			 talk->window.returned == talk->window.taken ? ", before the end of input"
-								     : "",
+			 talk->input_ended || talk->window.returned < talk->window.taken
+				 ? ""
+				 : ", before the end of input",
 			 came_back(talk).text);
 }
 

@@ -20,8 +20,8 @@ MUST_USE enum status ready_open(int fd, int n_passed, struct ready_lines *ready)
 
 /*
  * Logs the addresses on which the server listens, and writes them to --ready-fd, one a line, then
- * its end. why: ", " and why this engine was chosen, or "". If --ready-fd cannot be written, nothing
- * is announced; logs what is wrong.
+ * its end. why: ", " and why this engine was chosen, or "". If --ready-fd cannot be written,
+ * nothing is announced; logs what is wrong.
  *
  * All lines are one write(2): a reader may be content with the first line and go. What it does not
  * read now is written later, while clients are served.

@@ -7,14 +7,14 @@
  *   kernel: received 64 bytes into buffer 7 --> echo, request: send buffer 7
  *   kernel: sent 64 bytes ---------------------> buffer 7 is free
  *
- * One system call serves all that is ready. A connection has one send at a time, to keep its order.
+ * One system call serves all that is ready. A connection has one send at a time, to keep order.
  *
  * All that is uncommon is the readiness driver's (server/drive.h): a client who does not take all,
  * or sends a lot, or is ended by us, is not received from ahead any more (the request is cancelled,
  * and what it had still brought is stashed); the ring then says when the socket is ready, and the
- * driver does the rest, one buffer at a time. So no connection holds a buffer of the ring for longer
- * than a turn, and a large stream goes through one buffer that stays in the cache. The ring receives
- * again from a connection that has been calm for a while.
+ * driver does the rest, one buffer at a time. So no connection holds a buffer for longer than a
+ * turn, and a large stream goes through one buffer that stays in the cache. The ring receives again
+ * from a connection that has been calm for a while.
  *
  *            +---------- calm for a while --------+
  *            v                                    |
