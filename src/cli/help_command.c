@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "cli/help.h"
+#include "cli/option.h"
 
 static enum status run(const struct arguments *arguments)
 {
@@ -19,7 +20,8 @@ static enum status run(const struct arguments *arguments)
 	}
 	const struct command *command = command_find(arguments->operands[0]);
 	if (command == NULL) {
-		log_error("no command %s (`tcpecho help` lists them)", arguments->operands[0]);
+		log_error("no command %s (`tcpecho help` lists them)",
+			  option_shown(arguments->operands[0]));
 		return STATUS_USAGE;
 	}
 	help_on_command(stdout, command);

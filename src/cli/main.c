@@ -45,7 +45,7 @@ MUST_USE static enum status run_program(int argc, char **argv)
 	}
 	const struct command *command = command_find(argv[1]);
 	if (command == NULL) {
-		log_error("no command %s (`tcpecho help` lists them)", argv[1]);
+		log_error("no command %s (`tcpecho help` lists them)", option_shown(argv[1]));
 		return STATUS_USAGE;
 	}
 	return run_command(command, argc - 1, argv + 1);

@@ -133,6 +133,11 @@ MUST_USE static int set_value(const struct command *command, size_t i, const cha
 	return rc;
 }
 
+const char *option_shown(const char *word)
+{
+	return word[0] != '\0' ? word : "''";
+}
+
 /* Says what is wrong with a value: `source` is where it stood, "--max-clients x". */
 static void complain(const struct option_row *row, const char *source, int code)
 {
@@ -175,7 +180,8 @@ MUST_USE static enum option_outcome apply_environment(const struct command *comm
 		int rc = set_value(command, i, text, arguments);
 		if (rc < 0) {
 			char source[512];
-			snprintf(source, sizeof(source), "%s=%s", variable.name, text);
+			snprintf(source, sizeof(source), "%s=%s", variable.name,
+				 option_shown(text));
 			complain(row, source, rc);
 			return OPTION_BAD;
 		}
@@ -267,7 +273,8 @@ MUST_USE static enum option_outcome apply_option(const struct command *command,
 		int rc = set_value(command, i, optarg, arguments);
 		if (rc < 0) {
 			char source[512];
-			snprintf(source, sizeof(source), "--%s %s", row->name, optarg);
+			snprintf(source, sizeof(source), "--%s %s", row->name,
+				 option_shown(optarg));
 			complain(row, source, rc);
 			return OPTION_BAD;
 		}

@@ -35,4 +35,7 @@ struct option_variable option_variable(const struct command *command, const stru
 /* The words of a choice with `between` between them, in out. */
 void option_choices(const struct option_row *row, const char *between, char *out, size_t size);
 
+/* A word of the command line for a message: '' if it is empty. */
+const char *option_shown(const char *word);
+
 #endif

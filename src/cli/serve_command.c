@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "cli/option.h"
 #include "server/capacity.h"
 #include "server/serve.h"
 
@@ -204,7 +205,8 @@ MUST_USE static enum status parse_addresses(const struct arguments *arguments,
 	for (size_t i = 0; i < arguments->n_operands; i++) {
 		int rc = addr_parse(arguments->operands[i], &addresses[i]);
 		if (rc < 0) {
-			log_error("%.300s: %s", arguments->operands[i], err_text(rc).text);
+			log_error("%.300s: %s", option_shown(arguments->operands[i]),
+				  err_text(rc).text);
 			return STATUS_USAGE;
 		}
 	}

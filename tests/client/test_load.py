@@ -627,7 +627,7 @@ def test_the_text_says_what_the_json_does(serve, bench):
         (["-d", "off"], "--duration: nothing can be measured in no time"),
         (["-r", "0"], "--rate 0: out of range, from 1 to 1000000000"),
         (["-r", "10/s"], "--rate 10/s: not a number with k, M or G"),
-        (["--hlog", ""], "--hlog : must not be empty"),
+        (["--hlog", ""], "--hlog '': must not be empty"),
         (["--source", "127.0.0.1", "unix:/run/echo"], "--source does not apply to a unix socket"),
     ],
 )

@@ -14,6 +14,8 @@ from harness import PATIENCE, proc_text, recv_exactly
 from netns import set_sysctl
 from second_request import end_at_once
 
+EMPTY = "''"  # in a message
+
 NOBODY = pwd.getpwnam("nobody")
 
 # Over before any engine has a say: one is enough.
@@ -149,7 +151,7 @@ def test_the_path_stays_in_a_directory_that_he_cannot_search_with_a_word(serve, 
 def test_an_unknown_user_is_a_wrong_command_line(program, name):
     result = subprocess.run([program, "serve", "--user", name, "0"], capture_output=True, text=True, timeout=PATIENCE)
     assert result.returncode == 2
-    assert result.stderr == f"tcpecho: --user {name}: no such user\n"
+    assert result.stderr == f"tcpecho: --user {name or EMPTY}: no such user\n"
 
 
 @before_engines

@@ -206,7 +206,7 @@ TEST(a_text_is_what_was_given)
 	setenv("TCPECHO_SERVE_FILE", "c.json", 1);
 	assert_good("");
 	assert_string_equal(arguments.texts[FILE_NAME], "c.json");
-	assert_bad("--file=", "--file : must not be empty");
+	assert_bad("--file=", "--file '': must not be empty");
 }
 
 TEST(a_list_is_all_that_was_given)
@@ -222,7 +222,7 @@ TEST(a_list_is_all_that_was_given)
 	assert_string_equal(arguments.list[0], "b");
 	assert_string_equal(arguments.list[1], "a");
 	assert_int_equal(arguments.sources[LIMITS], SOURCE_COMMAND_LINE);
-	assert_bad("--limits a --limits=", "--limits : must not be empty");
+	assert_bad("--limits a --limits=", "--limits '': must not be empty");
 }
 
 /* ---- operands ---- */
@@ -279,7 +279,7 @@ TEST(a_bad_value_is_named_with_its_option_and_what_would_be_good)
 		   "--max-clients 99999999999999999999: out of range, from 1 to 100");
 	assert_bad("--max-clients=x", "--max-clients x: not a number");
 	assert_bad("--max-clients=-1", "--max-clients -1: not a number");
-	assert_bad("--max-clients=", "--max-clients : not a number");
+	assert_bad("--max-clients=", "--max-clients '': not a number");
 	assert_bad("-t 5x", "--timeout 5x: unknown unit (write 250ms, 10s, 2m or 1h)");
 	assert_bad("-t x", "--timeout x: not a number");
 	assert_bad("-t 999999999h", "--timeout 999999999h: out of range");
