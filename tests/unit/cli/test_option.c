@@ -393,7 +393,7 @@ TEST(a_bad_variable_is_named)
 	assert_bad("", "TCPECHO_SERVE_MAX_CLIENTS=101: out of range, from 1 to 100");
 	setenv("TCPECHO_SERVE_MAX_CLIENTS", "5", 1);
 	setenv("TCPECHO_SERVE_ENGINE", "", 1);
-	assert_bad("", "TCPECHO_SERVE_ENGINE=: not one of: fork, thread, epoll");
+	assert_bad("", "TCPECHO_SERVE_ENGINE='': not one of: fork, thread, epoll");
 }
 
 TEST(a_bad_variable_is_nobodys_business_where_it_does_not_count)
