@@ -90,6 +90,7 @@ CLIENT = Outcome(Kind.CLIENT)
 CANNOT_LISTEN = Outcome(Kind.REFUSED, 4, "cannot listen on .*: {cause}")
 NO_FREE_PORT = Outcome(Kind.REFUSED, 4, "cannot listen on .*: (no port is free|address already in use|invalid arg)")
 TAKEN = Outcome(Kind.REFUSED, 4, "cannot listen on unix:.*: address already in use")
+NOT_LOOKED_UP = Outcome(Kind.REFUSED, 4, "cannot listen on unix:.*: (address already in use|{cause})")
 CANNOT_START = Outcome(Kind.REFUSED, 4, "cannot start serving: {cause}")
 CANNOT_GO_ON = Outcome(Kind.ENDS, 4, "cannot go on serving: {cause}")
 LISTENER_LOST = Outcome(Kind.ENDS, 4, "cannot accept on .*: {cause}")
@@ -209,7 +210,7 @@ SERVE_ALSO = [
     Rule("open", "*", Outcome(Kind.REFUSED, 4, "cannot open /dev/null: {cause}"),
          "with a standard descriptor closed, a socket would take its number", when="start", detail=(NO_DIRECTORY,)),
     Rule("fcntl", "*", UNHARMED, "of an output that is written to as it is (net/writer.h)"),
-    Rule("lstat", "*", TAKEN, "whether a path is stale cannot be found out", when="start"),
+    Rule("lstat", "*", NOT_LOOKED_UP, "whether a path is stale cannot be found out", when="start"),
     Rule("unlink", "ENOENT", TAKEN, "it was said to be gone, and is not", when="start"),
     Rule("unlink", "*", CANNOT_LISTEN, "the path cannot be removed", when="start"),
     Rule("open", "*", PATH_LEFT._replace(words="warning: cannot remove unix:.*: permission denied"),
