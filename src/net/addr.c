@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -262,17 +263,6 @@ void addr_unmap(struct addr *addr)
 	*addr = plain;
 }
 
-/* The kernel knows the broadcast addresses: it forbids them to a UDP socket (SO_BROADCAST). */
-static bool is_broadcast(const struct addr *addr)
-{
-	if (addr->v4.sin_addr.s_addr == htonl(INADDR_BROADCAST))
-		return true; /* also where no route leads there */
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool is = fd >= 0 && connect(fd, &addr->any, addr->len) < 0 && errno == EACCES;
-	io_close(&fd);
-	return is;
-}
-
 bool addr_is_unicast(const struct addr *addr)
 {
 	struct addr plain = *addr;
@@ -281,13 +271,42 @@ bool addr_is_unicast(const struct addr *addr)
 		return !IN6_IS_ADDR_MULTICAST(&plain.v6.sin6_addr);
 	if (plain.any.sa_family != AF_INET)
 		return true;
-	return !IN_MULTICAST(ntohl(plain.v4.sin_addr.s_addr)) && !is_broadcast(&plain);
+	uint32_t host = ntohl(plain.v4.sin_addr.s_addr);
+	return !IN_MULTICAST(host) && host != INADDR_BROADCAST;
+}
+
+/* Is it the broadcast address of the network that this interface address is in? */
+static bool is_broadcast_of(const struct ifaddrs *interface, uint32_t host)
+{
+	if (interface->ifa_addr == NULL || interface->ifa_addr->sa_family != AF_INET ||
+	    interface->ifa_netmask == NULL)
+		return false;
+	const struct sockaddr_in *own = (const void *)interface->ifa_addr;
+	const struct sockaddr_in *mask = (const void *)interface->ifa_netmask;
+	uint32_t host_bits = ~ntohl(mask->sin_addr.s_addr);
+	/* A network of one or two addresses has no broadcast address (RFC 3021). */
+	return host_bits > 1 && host == (ntohl(own->sin_addr.s_addr) | host_bits);
+}
+
+bool addr_is_subnet_broadcast(const struct addr *addr)
+{
+	struct addr plain = *addr;
+	struct ifaddrs *list;
+	addr_unmap(&plain);
+	if (plain.any.sa_family != AF_INET || getifaddrs(&list) < 0)
+		return false;
+	bool is = false;
+	for (const struct ifaddrs *at = list; at != NULL && !is; at = at->ifa_next)
+		is = is_broadcast_of(at, ntohl(plain.v4.sin_addr.s_addr));
+	freeifaddrs(list);
+	return is;
 }
 
 int addr_error(const struct addr *addr, int saved_errno)
 {
 	/* Of connect(2), before anything is sent. */
-	if (saved_errno == ENETUNREACH && !addr_is_unicast(addr))
+	if (saved_errno == ENETUNREACH &&
+	    (!addr_is_unicast(addr) || addr_is_subnet_broadcast(addr)))
 		return ERR_NOT_UNICAST;
 	bool lacks_zone = addr->any.sa_family == AF_INET6 && addr->v6.sin6_scope_id == 0 &&
 			  IN6_IS_ADDR_LINKLOCAL(&addr->v6.sin6_addr);

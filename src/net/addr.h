@@ -73,10 +73,16 @@ MUST_USE int addr_resolve(const struct addr_spec *spec, int family,
 			  struct addr ret_list[ADDR_MAX_RESOLVED]);
 
 /*
- * Can a TCP connection lead to the address? Not to a multicast address, nor to a broadcast address
- * of this machine's networks. The kernel lets a TCP socket listen there all the same. (addr.c)
+ * Returns false for a multicast address and for 255.255.255.255: no TCP connection leads there
+ * (RFC 9293, 3.9.2.3), but the kernel lets a TCP socket listen on it.
  */
 bool addr_is_unicast(const struct addr *addr);
+
+/*
+ * Is it the broadcast address of a network of this machine? The same holds for it. Opens a netlink
+ * socket (getifaddrs(3)); false if that fails.
+ */
+bool addr_is_subnet_broadcast(const struct addr *addr);
 
 /* Every interface, by IPv6 or by IPv4 alone. */
 struct addr addr_wildcard(int family, uint16_t port);

@@ -150,7 +150,7 @@ MUST_USE static int take_address(int fd, const struct addr *addr)
 MUST_USE static int open_listener(const struct addr *addr, bool ipv6_only)
 {
 	int family = addr->any.sa_family;
-	if (!addr_is_unicast(addr))
+	if (!addr_is_unicast(addr) || addr_is_subnet_broadcast(addr))
 		return ERR_NOT_UNICAST;
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

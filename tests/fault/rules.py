@@ -125,7 +125,7 @@ SERVE_RULES = [
     Rule("signalfd mmap", "*", CANNOT_START, "no signals, no table of clients: nothing can be served"),
     Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", CANNOT_LISTEN, "this machine is short of something"),
     Rule("getaddrinfo", "*", Outcome(Kind.REFUSED, 3, "cannot listen on .*: {cause}"), "unresolved is status 3"),
-    Rule("getifaddrs", "*", UNHARMED, "it is tried whether there is IPv6"),
+    Rule("getifaddrs", "*", UNHARMED, "it is tried whether there is IPv6, and whether the address is a broadcast address"),
     Rule("socket bind", "EAFNOSUPPORT EADDRNOTAVAIL EACCES EPERM", UNHARMED,
          "without IPv6 the wildcard is that of IPv4", detail=(AF_INET6,)),
     Rule("connect", "ECONNREFUSED", UNHARMED, "a path on which nobody listens is taken over", detail=(AF_UNIX,)),
