@@ -15,6 +15,7 @@ void account_standstill(struct traffic *traffic, uint64_t length_ns)
 		.until_ns = traffic->now_ns,
 		.length_ns = length_ns,
 	};
+	traffic->give_up_ns = clock_after_ns(traffic->give_up_ns, length_ns);
 }
 
 /* A wait began then. Time in which this thread stood still meanwhile is no part of it. */

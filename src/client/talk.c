@@ -241,11 +241,10 @@ static void judge_end(struct talk *talk)
 	else if (talk->send_code != 0 && talk->send_code != -EPIPE)
 		judge_error(talk, talk->send_code); /* send(2) met it first, and used it up */
 	else
-		end_with(talk, STATUS_ECHO_FAILED, "server ended early%s: %s",
+		end_with(talk, STATUS_ECHO_FAILED, "server ended early: %s%s", came_back(talk).text,
 			 talk->input_ended || talk->window.returned < talk->window.taken
 				 ? ""
-				 : ", before the end of input",
-			 came_back(talk).text);
+				 : ", before the end of input");
 }
 
 static void receive(struct talk *talk)

@@ -78,7 +78,7 @@ def test_a_server_that_ends_while_our_input_goes_on(talk):
         assert client.wait() == 1
         assert client.stdout.read() == b"hello"
         error = client.process.stderr.read().decode()
-    assert words_of(error) == "server ended early, before the end of input: 5 of 5 bytes came back"
+    assert words_of(error) == "server ended early: 5 of 5 bytes came back, before the end of input"
 
 
 def test_a_server_that_closes_at_once(talk):

@@ -149,4 +149,5 @@ def test_what_is_no_moment_to_come_is_refused(start, moment, reason):
     client = start("--start-at", moment)
     output, error = client.communicate(timeout=PATIENCE)
     assert client.returncode == 2 and not output
-    assert f"--start-at {moment}: {reason}" in error and len(error.splitlines()) == 1
+    shown = moment or "''"
+    assert f"--start-at {shown}: {reason}" in error and len(error.splitlines()) == 1

@@ -20,7 +20,7 @@ KILLED = "killed by its host's reboot"
 
 CAME_BACK = re.compile(
     r"tcpecho: (?P<why>.+): (?P<back>\d+) of (?P<taken>\d+) bytes came back"
-    rf"(?:{re.escape(NO_HALF_CLOSE)})?\n"
+    rf"(?:{re.escape(NO_HALF_CLOSE)}|, before the end of input)?\n"
 )
 DIFFERS = re.compile(r"tcpecho: byte (?P<at>\d+) differs: sent 0x(?P<sent>..), got 0x(?P<got>..)\n")
 NOT_CONNECTED = re.compile(r"tcpecho: cannot connect to \S+ port \d+: (?P<why>[^(]+?)(?: \(.+\))?\n")

@@ -110,7 +110,9 @@ TEST(standing_still_shortens_no_wait_and_does_not_begin_it_anew)
 	struct lane *lane = open_lane(1, 100, 0);
 	assert_int_equal(account_deadline_ns(&traffic, lane), 10 + WAIT_NS);
 	traffic.now_ns = 5;
+	traffic.give_up_ns = 1000;
 	account_standstill(&traffic, 4); /* before it began */
+	assert_int_equal(traffic.give_up_ns, 1004); /* what is owed is sent all the same */
 	assert_int_equal(account_deadline_ns(&traffic, lane), 10 + WAIT_NS);
 	for (uint64_t i = 1; i <= 3; i++) {
 		traffic.now_ns = 100 * i;
