@@ -359,7 +359,7 @@ MUST_USE static enum status bench_and_report(const struct arguments *arguments,
 		log_error("cannot start: %s", err_text(rc).text);
 		goto drop_hlog;
 	}
-	config.keeper = (struct series_keeper){ recorder_keep, &recorder };
+	config.sink = (struct interval_sink){ recorder_keep, &recorder };
 	config.teller = &teller;
 	teller_open(&teller, true, false);
 	status = bench_run(&config, &found);

@@ -232,7 +232,7 @@ MUST_USE static enum status report_hold(const struct arguments *arguments,
 		.wanted_ns = config->duration_ns,
 		.is_interrupted = found->is_interrupted,
 		.client_bound = found->client_bound[0] != '\0' ? found->client_bound : NULL,
-		.deaths = &found->deaths,
+		.disconnects = &found->disconnects,
 	};
 	FILE *out;
 	int rc = teller_begin_report(config->teller, &out);
@@ -289,7 +289,7 @@ MUST_USE static enum status run_hold(const struct arguments *arguments)
 	status = hold_run(&config, &found);
 	if (status == STATUS_OK) {
 		status = report_hold(arguments, &config, &found);
-		deaths_close(&found.deaths);
+		disconnects_close(&found.disconnects);
 		if (status == STATUS_OK)
 			status = judge(arguments, found.verdict, found.client_bound);
 	}
@@ -321,7 +321,7 @@ MUST_USE static enum status ping_and_report(const struct arguments *arguments,
 		log_error("cannot start: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	config.keeper = (struct series_keeper){ recorder_keep, &recorder };
+	config.sink = (struct interval_sink){ recorder_keep, &recorder };
 	config.teller = open_teller(arguments);
 	enum status status = ping_run(&config, &found);
 	if (status == STATUS_OK) {

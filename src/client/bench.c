@@ -47,8 +47,8 @@ struct bench {
 	pthread_t threads[BENCH_THREADS_MOST];
 	uint32_t n_threads; /* that are running */
 	struct gather gather;
-	struct wrong_text wrong;     /* what the first wrong byte means, if no echo came before */
-	struct series_keeper keeper; /* notes what the live line shows, for config->keeper */
+	struct wrong_text wrong;   /* what the first wrong byte means, if no echo came before */
+	struct interval_sink sink; /* notes what the live line shows, for config->keeper */
 	struct live live;
 	uint64_t interrupted_ns; /* 0: no signal came */
 	uint64_t heard_ns;       /* signals sent until then have been read */
@@ -360,7 +360,7 @@ MUST_USE static int add_up(struct bench *bench)
 
 MUST_USE static int run_threads(struct bench *bench)
 {
-	int rc = gather_open(&bench->gather, bench->loads, &bench->keeper, &bench->report->result);
+	int rc = gather_open(&bench->gather, bench->loads, &bench->sink, &bench->report->result);
 	if (rc < 0)
 		return rc;
 	int started = start_threads(bench);
@@ -441,9 +441,9 @@ static void open_live(struct bench *bench)
 		.plan = &bench->plan,
 		.loads = bench->loads,
 		.start_at_ns = config->start_at_ns,
-		.keeper = &config->keeper,
+		.sink = &config->sink,
 	};
-	bench->keeper = live_keeper(&bench->live);
+	bench->sink = live_sink(&bench->live);
 }
 
 /* Finds the server, runs, and fills in bench->report. */

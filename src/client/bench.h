@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/result.h"
-#include "base/series.h"
-#include "base/start.h"
+#include "stats/result.h"
+#include "stats/time_series.h"
+#include "stats/start_time.h"
 #include "base/status.h"
 #include "client/own_limit.h"
 #include "client/served_by.h"
@@ -38,25 +38,25 @@ struct bench_config {
 	uint64_t n_threads;
 	uint64_t wait_ns; /* a message that is not back after so long has failed; 0: never */
 	uint64_t seed;
-	uint64_t start_at_ns;        /* since the epoch; 0: as soon as all are ready */
-	bool churns;                 /* a connection for each message */
-	bool resets;                 /* which is closed by RST */
-	bool reconnects;             /* those that failed */
-	bool is_quiet;               /* no line each second */
-	bool shows_progress;         /* a line each second also where there is no terminal */
-	struct teller *teller;       /* that will write the report */
-	struct series_keeper keeper; /* is told of each second of what counts */
+	uint64_t start_at_ns;      /* since the epoch; 0: as soon as all are ready */
+	bool churns;               /* a connection for each message */
+	bool resets;               /* which is closed by RST */
+	bool reconnects;           /* those that failed */
+	bool is_quiet;             /* no line each second */
+	bool shows_progress;       /* a line each second also where there is no terminal */
+	struct teller *teller;     /* that will write the report */
+	struct interval_sink sink; /* is told of each second of what counts */
 };
 
 struct bench_report {
 	struct result result;
 	enum status verdict; /* the exit status: of the echo, or of this machine */
 	struct served_by served_by;
-	uint64_t start_ns;     /* when the measuring began, since the epoch; 0: it never did */
-	struct start start;    /* when it was to begin */
-	bool is_interrupted;   /* by a signal, before the time was over */
-	bool has_kernel;       /* are the next two known? */
-	struct tcpinfo kernel; /* of all connections: means, the minimum, the sum */
+	uint64_t start_ns;       /* when the measuring began, since the epoch; 0: it never did */
+	struct start_time start; /* when it was to begin */
+	bool is_interrupted;     /* by a signal, before the time was over */
+	bool has_kernel;         /* are the next two known? */
+	struct tcpinfo kernel;   /* of all connections: means, the minimum, the sum */
 	struct tcpinfo_sending sending;
 	double cpu_share;  /* of a core, all threads together, after the warm-up */
 	double spin_share; /* of it: waiting without sleeping for messages to be due */

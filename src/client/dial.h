@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
-#include "base/result.h"
+#include "stats/result.h"
 #include "base/status.h"
 #include "net/addr.h"
 

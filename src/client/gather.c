@@ -8,10 +8,10 @@
 /* A thread that has ended, and of which nothing is left to take. */
 #define UNTIL_END UINT64_MAX
 
-int gather_open(struct gather *ret_gather, struct load *loads, const struct series_keeper *keeper,
+int gather_open(struct gather *ret_gather, struct load *loads, const struct interval_sink *sink,
 		struct result *whole)
 {
-	struct gather gather = { .loads = loads, .keeper = keeper, .whole = whole };
+	struct gather gather = { .loads = loads, .sink = sink, .whole = whole };
 	int rc = result_open(&gather.interval);
 	if (rc == 0)
 		*ret_gather = gather;
@@ -50,9 +50,9 @@ static void complete(struct gather *gather)
 /* The interval is over, this long after the measuring began. */
 static void keep(struct gather *gather, uint64_t end_ns)
 {
-	const struct series_keeper *keeper = gather->keeper;
+	const struct interval_sink *sink = gather->sink;
 	uint64_t start_ns = gather->from * CLOCK_NS_PER_S;
-	int rc = keeper->keep(keeper->keeper, start_ns, end_ns - start_ns, &gather->interval);
+	int rc = sink->keep(sink->sink, start_ns, end_ns - start_ns, &gather->interval);
 	gather->code = gather->code == 0 ? rc : gather->code;
 }
 

@@ -17,14 +17,14 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/result.h"
-#include "base/series.h"
+#include "stats/result.h"
+#include "stats/time_series.h"
 #include "client/load.h"
 
 struct gather {
 	struct load *loads;
 	uint32_t n; /* of them */
-	const struct series_keeper *keeper;
+	const struct interval_sink *sink;
 	struct result *whole;   /* the sum of all intervals that are over */
 	struct result interval; /* so far, of the one that is not */
 	uint64_t from;          /* which begins at the end of this second */
@@ -33,7 +33,7 @@ struct gather {
 
 /* None of the threads has begun yet. All is the caller's. Returns 0 or -ENOMEM. */
 MUST_USE int gather_open(struct gather *ret_gather, struct load *loads,
-			 const struct series_keeper *keeper, struct result *whole);
+			 const struct interval_sink *sink, struct result *whole);
 void gather_close(struct gather *gather);
 
 /* Takes what there is. The first n threads run, or did: those behind them count for nothing. */

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/result.h"
+#include "stats/result.h"
 
 struct handover {
 	_Atomic bool is_full; /* what follows is the taker's; else the thread's */

@@ -52,7 +52,7 @@ static struct addr_text local_address(int fd)
 void held_close(struct holding *holding, struct held *held)
 {
 	bool was_open = held->state == HELD_OPEN || held->state == HELD_WRONG;
-	holding->deaths->n_throughout -= was_open && !held->has_failed && held->n_beats > 0;
+	holding->disconnects->n_throughout -= was_open && !held->has_failed && held->n_beats > 0;
 	held->has_failed = true;
 	held->state = HELD_CLOSED;
 	io_close(&held->fd);
@@ -60,26 +60,26 @@ void held_close(struct holding *holding, struct held *held)
 	held_wake_at(holding, held, holding->now_ns + redial_pause_ns(held->n_failures));
 }
 
-void held_die(struct holding *holding, struct held *held, enum death_cause cause, const char *why,
-	      uint64_t at_ns)
+void held_die(struct holding *holding, struct held *held, enum disconnect_cause cause,
+	      const char *why, uint64_t at_ns)
 {
-	struct deaths *deaths = holding->deaths;
-	struct death death = {
+	struct disconnects *disconnects = holding->disconnects;
+	struct disconnect disconnect = {
 		.cause = cause,
 		.connection = held_index(holding, held) + 1,
 		.at_ns = at_ns - holding->start_ns,
 		.age_ns = at_ns - held->since_ns,
 		.n_beats = held->n_beats,
-		.silent_ns = held->returned > 0 ? at_ns - held->good_ns : DEATH_NO_BYTE,
+		.silent_ns = held->returned > 0 ? at_ns - held->good_ns : DISCONNECT_NO_BYTE,
 	};
-	snprintf(death.why, sizeof(death.why), "%s", why);
-	snprintf(death.from, sizeof(death.from), "%s", local_address(held->fd).text);
-	deaths_add(deaths, &death);
-	deaths->n_open--;
+	snprintf(disconnect.why, sizeof(disconnect.why), "%s", why);
+	snprintf(disconnect.from, sizeof(disconnect.from), "%s", local_address(held->fd).text);
+	disconnects_add(disconnects, &disconnect);
+	disconnects->n_open--;
 	holding->n_proven -= held->n_beats > 0;
-	deaths->n_lost += is_beating(held);
+	disconnects->n_lost += is_beating(held);
 	held->died_ns = at_ns;
-	teller_say(holding->teller, "%s", obituary_of(&death).text);
+	teller_say(holding->teller, "%s", obituary_of(&disconnect).text);
 	held_close(holding, held);
 }
 
@@ -90,11 +90,11 @@ void held_note_local(struct holding *holding, int code)
 }
 
 /* While a heartbeat is under way, how much of it came back is reported too. */
-static void die_of_loss(struct holding *holding, struct held *held, enum death_cause cause,
+static void die_of_loss(struct holding *holding, struct held *held, enum disconnect_cause cause,
 			const char *what)
 {
 	uint64_t size = holding->config->size;
-	char why[sizeof(((struct death *)0)->why)];
+	char why[sizeof(((struct disconnect *)0)->why)];
 	if (is_beating(held))
 		snprintf(why, sizeof(why), "%s: %" PRIu64 " of %" PRIu64 " byte%s came back", what,
 			 size - (held->due - held->returned), size, units_s(size));
@@ -106,7 +106,7 @@ static void die_of_loss(struct holding *holding, struct held *held, enum death_c
 static void die_of_code(struct holding *holding, struct held *held, int code)
 {
 	held_note_local(holding, code);
-	die_of_loss(holding, held, death_of_code(code), err_text(code).text);
+	die_of_loss(holding, held, disconnect_of_code(code), err_text(code).text);
 }
 
 /* ---- heartbeats ---- */
@@ -133,7 +133,7 @@ static void begin_beat(struct holding *holding, struct held *held)
 	holding->now_ns = clock_now_ns();
 	held->begun_ns = holding->now_ns;
 	held->due += holding->config->size;
-	holding->deaths->n_begun++;
+	holding->disconnects->n_begun++;
 	held_wake_at(holding, held, held_timeout_ns(holding));
 	send_unsent(holding, held);
 }
@@ -158,7 +158,7 @@ static void say_open_again(struct holding *holding, const struct held *held)
 static void first_beat_is_back(struct holding *holding, struct held *held)
 {
 	holding->n_proven++;
-	holding->deaths->n_throughout += !held->has_failed;
+	holding->disconnects->n_throughout += !held->has_failed;
 	if (held->generation == holding->redial.generation)
 		served_by_note(holding->served_by, &holding->redial.addr);
 	if (held->has_failed)
@@ -169,9 +169,9 @@ static void first_beat_is_back(struct holding *holding, struct held *held)
 
 static void beat_is_back(struct holding *holding, struct held *held)
 {
-	struct deaths *deaths = holding->deaths;
-	deaths->n_back++;
-	deaths_note_time(deaths, holding->now_ns - held->begun_ns);
+	struct disconnects *disconnects = holding->disconnects;
+	disconnects->n_back++;
+	disconnects_note_time(disconnects, holding->now_ns - held->begun_ns);
 	holding->has_echoed = true;
 	if (held->n_beats++ == 0)
 		first_beat_is_back(holding, held);
@@ -183,11 +183,11 @@ static void beat_is_back(struct holding *holding, struct held *held)
 
 void held_opened(struct holding *holding, struct held *held)
 {
-	struct deaths *deaths = holding->deaths;
+	struct disconnects *disconnects = holding->disconnects;
 	held->state = HELD_OPEN;
 	held->since_ns = holding->now_ns;
-	deaths->n_opened++;
-	deaths->n_open++;
+	disconnects->n_opened++;
+	disconnects->n_open++;
 	begin_beat(holding, held);
 }
 
@@ -200,7 +200,7 @@ static void verify(struct holding *holding, struct held *held, size_t n)
 	size_t most = n < in_flight ? n : (size_t)in_flight;
 	size_t n_right = pattern_match(&held->pattern, held->returned, holding->piece, most);
 	held->returned += n_right;
-	holding->deaths->bytes_verified += n_right;
+	holding->disconnects->bytes_verified += n_right;
 	if (n_right > 0)
 		held->good_ns = holding->now_ns;
 	if (was_beating && !is_beating(held))
@@ -227,7 +227,8 @@ static void receive(struct holding *holding, struct held *held, bool empties)
 		if (n > 0)
 			verify(holding, held, (size_t)n);
 		else if (n == 0)
-			die_of_loss(holding, held, DEATH_ENDED, "the server ended the connection");
+			die_of_loss(holding, held, DISCONNECT_ENDED,
+				    "the server ended the connection");
 		else
 			die_of_code(holding, held, (int)n);
 		if (n > 0 && (size_t)n < HELD_PIECE && !empties)
@@ -261,7 +262,7 @@ static void heartbeat_is_late(struct holding *holding, struct held *held)
 	char what[64];
 	snprintf(what, sizeof(what), "no reply within %s",
 		 units_duration(holding->config->wait_ns).text);
-	die_of_loss(holding, held, DEATH_TIMEOUT, what);
+	die_of_loss(holding, held, DISCONNECT_TIMEOUT, what);
 }
 
 void held_wake(struct holding *holding, uint32_t who)
@@ -312,7 +313,7 @@ int held_open_all(struct holding *holding)
 
 void held_finish(struct holding *holding)
 {
-	struct deaths *deaths = holding->deaths;
+	struct disconnects *disconnects = holding->disconnects;
 	holding->now_ns = clock_now_ns();
 	for (uint32_t i = 0; i < holding->n; i++) {
 		struct held *held = &holding->list[i];
@@ -324,8 +325,8 @@ void held_finish(struct holding *holding)
 			heartbeat_is_late(holding, held);
 			continue;
 		}
-		deaths->n_unfinished++;
-		deaths_note_time(deaths, holding->now_ns - held->begun_ns);
+		disconnects->n_unfinished++;
+		disconnects_note_time(disconnects, holding->now_ns - held->begun_ns);
 	}
 	for (size_t i = 0; i < HELD_DIAGNOSES_MAX; i++) {
 		if (holding->diagnoses[i].diagnosing != NULL)
@@ -335,12 +336,12 @@ void held_finish(struct holding *holding)
 
 void held_close_all(struct holding *holding)
 {
-	struct deaths *deaths = holding->deaths;
+	struct disconnects *disconnects = holding->disconnects;
 	for (uint32_t i = 0; i < holding->n; i++) {
 		struct held *held = &holding->list[i];
 		uint64_t age_ns = holding->now_ns - held->since_ns;
-		if (held->state == HELD_OPEN && age_ns > deaths->longest_ns)
-			deaths->longest_ns = age_ns;
+		if (held->state == HELD_OPEN && age_ns > disconnects->longest_ns)
+			disconnects->longest_ns = age_ns;
 		io_close(&held->fd);
 	}
 	redial_cancel(&holding->redial);

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/death.h"
+#include "stats/disconnects.h"
 #include "base/pattern.h"
 #include "client/diagnosing.h"
 #include "client/diagnosis.h"
@@ -76,7 +76,7 @@ struct held_diagnosis {
 
 struct holding {
 	const struct hold_config *config;
-	struct deaths *deaths;
+	struct disconnects *disconnects;
 	struct own_use *use;         /* notes how long calls of connect(2) take */
 	struct redial redial;        /* has the address of the server */
 	struct served_by *served_by; /* notes addresses that a heartbeat came back from */

@@ -48,8 +48,8 @@ static inline bool is_beating(const struct held *held)
 void held_close(struct holding *holding, struct held *held);
 
 /* The connection dies, as of at_ns: counts it, says so, and closes it. */
-void held_die(struct holding *holding, struct held *held, enum death_cause cause, const char *why,
-	      uint64_t at_ns);
+void held_die(struct holding *holding, struct held *held, enum disconnect_cause cause,
+	      const char *why, uint64_t at_ns);
 
 /* Counts a failure that was this machine's doing, if the code is one. */
 void held_note_local(struct holding *holding, int code);

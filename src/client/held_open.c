@@ -29,14 +29,14 @@ static void look_for_server(struct holding *holding, bool is_slow)
 /* It could not be opened. Of a series of failures with one cause, the first is reported. */
 static void fail_to_open(struct holding *holding, struct held *held, int code)
 {
-	enum death_cause cause = death_of_code(code);
-	holding->deaths->n_not_opened[cause]++;
+	enum disconnect_cause cause = disconnect_of_code(code);
+	holding->disconnects->n_not_opened[cause]++;
 	held_note_local(holding, code);
 	holding->n_connecting -= held->state == HELD_CONNECTING;
 	if (held->told != (uint8_t)cause + 1)
 		teller_say(holding->teller, "connection %" PRIu32 " cannot be opened%s (%s): %s",
 			   held_index(holding, held) + 1, held->died_ns != 0 ? " again" : "",
-			   death_name(cause), err_text(code).text);
+			   disconnect_name(cause), err_text(code).text);
 	held->told = (uint8_t)(cause + 1);
 	held_close(holding, held);
 	look_for_server(holding, false);

@@ -31,7 +31,7 @@ static void end_diagnosis(struct holding *holding, struct held *held, struct dia
 	bool is_same = what.is_no_echo || what.kind == holding->no_echo.kind;
 	if (holding->is_no_echo && is_same)
 		what = holding->no_echo;
-	held_die(holding, held, DEATH_WRONG, without_name(what.text, held->number), at_ns);
+	held_die(holding, held, DISCONNECT_WRONG, without_name(what.text, held->number), at_ns);
 	if (what.is_no_echo && !holding->has_echoed) {
 		holding->is_no_echo = true;
 		holding->no_echo = what;
@@ -115,11 +115,11 @@ void held_judge_wrong(struct holding *holding, struct held *held, size_t n_right
 		.received = holding->piece + n_right,
 		.n = n - n_right,
 	};
-	holding->deaths->wrong_bytes += pattern_count_wrong(&held->pattern, held->returned,
-							    held->sent, wrong.received, wrong.n);
+	holding->disconnects->wrong_bytes += pattern_count_wrong(
+		&held->pattern, held->returned, held->sent, wrong.received, wrong.n);
 	if (diagnose_later(holding, held, &wrong))
 		return;
 	struct wrong_text what = wrong_say(&wrong, NULL);
-	held_die(holding, held, DEATH_WRONG, without_name(what.text, held->number),
+	held_die(holding, held, DISCONNECT_WRONG, without_name(what.text, held->number),
 		 holding->now_ns);
 }

@@ -60,26 +60,26 @@ struct hold {
 static void bring_up_to_date(struct hold *hold)
 {
 	struct holding *holding = &hold->holding;
-	struct deaths *deaths = holding->deaths;
+	struct disconnects *disconnects = holding->disconnects;
 	uint64_t oldest_ns = holding->now_ns;
 	for (uint32_t i = 0; i < holding->n; i++)
 		oldest_ns = clock_earlier_ns(oldest_ns, holding->list[i].good_ns);
-	deaths->oldest_ns = holding->now_ns - oldest_ns;
-	deaths->elapsed_ns = holding->now_ns - holding->start_ns;
+	disconnects->oldest_ns = holding->now_ns - oldest_ns;
+	disconnects->elapsed_ns = holding->now_ns - holding->start_ns;
 }
 
 /* As ping(8) does it: one line, and on it goes. */
 static void say_so_far(struct hold *hold)
 {
-	const struct deaths *deaths = hold->holding.deaths;
-	const struct histogram *times = &deaths->round_trip;
+	const struct disconnects *disconnects = hold->holding.disconnects;
+	const struct histogram *times = &disconnects->round_trip;
 	bring_up_to_date(hold);
 	log_notice("%" PRIu64 " of %" PRIu64 " open, %" PRIu64 " died, %" PRIu64
 		   " heartbeats, p50/p99/max %.1f/%.1f/%.1f us, oldest good byte %.3f s ago",
-		   deaths->n_open, deaths->n_connections, deaths_died(deaths), deaths->n_back,
-		   clock_us(histogram_percentile_ns(times, 50)),
+		   disconnects->n_open, disconnects->n_connections, disconnects_died(disconnects),
+		   disconnects->n_back, clock_us(histogram_percentile_ns(times, 50)),
 		   clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns),
-		   clock_s(deaths->oldest_ns));
+		   clock_s(disconnects->oldest_ns));
 }
 
 static void say_open(struct hold *hold)
@@ -117,7 +117,7 @@ static void handle_event(struct hold *hold, const struct epoll_event *event)
 		hold->is_over |= !teller_check(hold->holding.teller);
 	} else if (tag >= TAG_PAGE) {
 		bring_up_to_date(hold);
-		page_event(&hold->page, tag, hold->holding.deaths);
+		page_event(&hold->page, tag, hold->holding.disconnects);
 	} else {
 		held_event(&hold->holding, tag, event->events);
 	}
@@ -136,8 +136,8 @@ static uint64_t page_resumes_ns(const struct hold *hold)
 
 static bool is_idle(const struct hold *hold)
 {
-	const struct deaths *deaths = hold->holding.deaths;
-	return deaths->n_begun == deaths->n_back + deaths->n_lost &&
+	const struct disconnects *disconnects = hold->holding.disconnects;
+	return disconnects->n_begun == disconnects->n_back + disconnects->n_lost &&
 	       hold->holding.n_connecting == 0;
 }
 
@@ -327,9 +327,9 @@ MUST_USE static enum status open_page(struct hold *hold)
 /* The exit status of a run that was reported. */
 MUST_USE static enum status judge_run(const struct holding *holding)
 {
-	const struct deaths *deaths = holding->deaths;
-	uint64_t n_failed = deaths_died(deaths) + deaths_not_opened(deaths);
-	if (n_failed == 0 && deaths->n_back > 0)
+	const struct disconnects *disconnects = holding->disconnects;
+	uint64_t n_failed = disconnects_died(disconnects) + disconnects_not_opened(disconnects);
+	if (n_failed == 0 && disconnects->n_back > 0)
 		return STATUS_OK;
 	if (n_failed > holding->n_local || n_failed == 0)
 		return STATUS_ECHO_FAILED;
@@ -392,7 +392,7 @@ MUST_USE static enum status run_hold(struct hold *hold, struct hold_report *repo
 	}
 	if (status == STATUS_OK)
 		report->verdict = judge_run(holding);
-	own_limit_of_times(&hold->use, &hold->idle, &report->deaths.round_trip,
+	own_limit_of_times(&hold->use, &hold->idle, &report->disconnects.round_trip,
 			   report->client_bound);
 	report->is_interrupted = hold->is_signalled && hold->end_ns != CLOCK_NEVER;
 	io_close(&hold->signals_fd);
@@ -406,11 +406,11 @@ MUST_USE static enum status start(const struct hold_config *config, struct hold_
 	struct holding *holding = &hold.holding;
 	hold.end_ns = CLOCK_NEVER;
 	holding->config = config;
-	holding->deaths = &report->deaths;
+	holding->disconnects = &report->disconnects;
 	holding->teller = config->teller;
 	holding->use = &hold.use;
 	holding->start_ns = holding->now_ns = clock_now_ns();
-	report->deaths.n_connections = config->n_connections;
+	report->disconnects.n_connections = config->n_connections;
 	int rc = poller_open(&holding->poller);
 	if (rc < 0) {
 		log_error("cannot start: %s", err_text(rc).text);
@@ -432,7 +432,7 @@ enum status hold_run(const struct hold_config *config, struct hold_report *ret_r
 	struct hold_report report = { 0 };
 	if (!dial_has_room(config->n_connections, OTHER_DESCRIPTORS))
 		return STATUS_MACHINE;
-	int rc = deaths_open(&report.deaths);
+	int rc = disconnects_open(&report.disconnects);
 	if (rc < 0) {
 		log_error("cannot start: %s", err_text(rc).text);
 		return STATUS_MACHINE;
@@ -441,6 +441,6 @@ enum status hold_run(const struct hold_config *config, struct hold_report *ret_r
 	if (status == STATUS_OK)
 		*ret_report = report;
 	else
-		deaths_close(&report.deaths);
+		disconnects_close(&report.disconnects);
 	return status;
 }

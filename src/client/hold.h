@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/death.h"
+#include "stats/disconnects.h"
 #include "base/status.h"
 #include "client/own_limit.h"
 #include "client/page.h"
@@ -36,7 +36,7 @@ struct hold_config {
 };
 
 struct hold_report {
-	struct deaths deaths;
+	struct disconnects disconnects;
 	enum status verdict; /* the exit status: of the echo, or of this machine */
 	bool is_interrupted; /* by a signal, before the time that was asked for was over */
 	struct served_by served_by;

@@ -50,12 +50,12 @@ static int note_interval(void *argument, uint64_t start_ns, uint64_t length_ns,
 	struct live *live = argument;
 	live->p50_ns = histogram_percentile_ns(&part->response, 50);
 	live->p99_ns = histogram_percentile_ns(&part->response, 99);
-	return live->keeper->keep(live->keeper->keeper, start_ns, length_ns, part);
+	return live->sink->keep(live->sink->sink, start_ns, length_ns, part);
 }
 
-struct series_keeper live_keeper(struct live *live)
+struct interval_sink live_sink(struct live *live)
 {
-	return (struct series_keeper){ note_interval, live };
+	return (struct interval_sink){ note_interval, live };
 }
 
 /* Counts of all threads since the measuring began. */

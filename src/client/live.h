@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/series.h"
+#include "stats/time_series.h"
 #include "client/load.h"
 #include "net/addr.h"
 
@@ -28,8 +28,8 @@ struct live {
 	const struct load_plan *plan;
 	const struct load *loads; /* the threads; the first n_loads have started */
 	uint32_t n_loads;
-	uint64_t start_at_ns;               /* the wanted start, since the epoch; 0: none */
-	const struct series_keeper *keeper; /* gets the intervals from live_keeper() */
+	uint64_t start_at_ns;             /* the wanted start, since the epoch; 0: none */
+	const struct interval_sink *sink; /* gets the intervals from live_sink() */
 
 	enum live_state state;
 	bool is_shown;
@@ -40,7 +40,7 @@ struct live {
 };
 
 /* Returns a keeper that notes the percentiles of each interval and hands it on to live->keeper. */
-struct series_keeper live_keeper(struct live *live);
+struct interval_sink live_sink(struct live *live);
 
 /* Shows that the server is being looked for. */
 void live_dial(struct live *live, const struct addr_spec *server);

@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
-#include "base/result.h"
+#include "stats/result.h"
 #include "client/handover.h"
 #include "client/kernel_view.h"
 #include "client/load_server.h"

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/result.h"
+#include "stats/result.h"
 #include "client/kernel_view.h"
 #include "client/load.h"
 #include "client/own_limit.h"

@@ -7,18 +7,18 @@
 #include "base/clock.h"
 #include "base/units.h"
 
-struct obituary obituary_of(const struct death *death)
+struct obituary obituary_of(const struct disconnect *disconnect)
 {
 	struct obituary out;
 	char silent[64] = "no byte ever came back";
-	if (death->silent_ns != DEATH_NO_BYTE)
+	if (disconnect->silent_ns != DISCONNECT_NO_BYTE)
 		snprintf(silent, sizeof(silent), "last good byte %.3f s ago",
-			 clock_s(death->silent_ns));
+			 clock_s(disconnect->silent_ns));
 	snprintf(out.text, sizeof(out.text),
 		 "connection %" PRIu64 " died (%s): %s; %.3f s old, %" PRIu64
 		 " heartbeat%s, %s%s%s",
-		 death->connection, death_name(death->cause), death->why, clock_s(death->age_ns),
-		 death->n_beats, units_s(death->n_beats), silent,
-		 death->from[0] != '\0' ? ", from " : "", death->from);
+		 disconnect->connection, disconnect_name(disconnect->cause), disconnect->why,
+		 clock_s(disconnect->age_ns), disconnect->n_beats, units_s(disconnect->n_beats),
+		 silent, disconnect->from[0] != '\0' ? ", from " : "", disconnect->from);
 	return out;
 }

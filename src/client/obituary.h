@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "base/death.h"
+#include "stats/disconnects.h"
 
 struct obituary {
 	char text[1024];
@@ -17,6 +17,6 @@ struct obituary {
  * "connection 7 died (reset): connection reset by peer; 12.503 s old, 13 heartbeats, last good byte
  * 0.503 s ago, from 127.0.0.1:51334"
  */
-struct obituary obituary_of(const struct death *death);
+struct obituary obituary_of(const struct disconnect *disconnect);
 
 #endif

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/histogram.h"
+#include "stats/histogram.h"
 #include "net/thread_times.h"
 
 /* A thread that runs later than it wanted to by this much stood still. */

@@ -84,11 +84,11 @@ static const char *explanation(enum http_answer answer)
 }
 
 static void write_answer(struct page *page, struct visitor *visitor, enum http_answer answer,
-			 const struct deaths *deaths)
+			 const struct disconnects *disconnects)
 {
 	static char body[PAGE_ANSWER_SIZE]; /* too large for a stack */
 	bool is_page = answer == HTTP_PAGE || answer == HTTP_PAGE_HEAD;
-	size_t n = is_page ? page->render(deaths, body, sizeof(body) - HTTP_HEAD_MOST)
+	size_t n = is_page ? page->render(disconnects, body, sizeof(body) - HTTP_HEAD_MOST)
 			   : (size_t)snprintf(body, sizeof(body), "%s", explanation(answer));
 	int written = snprintf(visitor->answer, sizeof(visitor->answer),
 			       "HTTP/1.1 %s\r\n"
@@ -122,7 +122,8 @@ static void send_answer(struct visitor *visitor)
 }
 
 /* With a request that has not ended, nothing can be answered. */
-static void receive_request(struct page *page, struct visitor *visitor, const struct deaths *deaths)
+static void receive_request(struct page *page, struct visitor *visitor,
+			    const struct disconnects *disconnects)
 {
 	while (visitor->n_answer == 0) {
 		ssize_t n = io_recv(visitor->fd, visitor->request + visitor->n_request,
@@ -136,7 +137,7 @@ static void receive_request(struct page *page, struct visitor *visitor, const st
 		visitor->n_request += (size_t)n;
 		enum http_answer answer = http_judge(visitor->request, visitor->n_request, PATH);
 		if (answer != HTTP_MORE)
-			write_answer(page, visitor, answer, deaths);
+			write_answer(page, visitor, answer, disconnects);
 	}
 }
 
@@ -155,9 +156,9 @@ static void wait_for_end(struct visitor *visitor)
 }
 
 /* He may have ended, or not read, before all is sent: first things first. */
-static void serve(struct page *page, struct visitor *visitor, const struct deaths *deaths)
+static void serve(struct page *page, struct visitor *visitor, const struct disconnects *disconnects)
 {
-	receive_request(page, visitor, deaths);
+	receive_request(page, visitor, disconnects);
 	if (visitor->fd >= 0)
 		send_answer(visitor);
 	if (visitor->fd >= 0 && visitor->has_been_told)
@@ -180,7 +181,7 @@ static struct visitor *place_of_next(struct page *page)
 	return longest;
 }
 
-static void let_in(struct page *page, int fd, const struct deaths *deaths)
+static void let_in(struct page *page, int fd, const struct disconnects *disconnects)
 {
 	struct visitor *visitor = place_of_next(page);
 	io_close(&visitor->fd);
@@ -192,7 +193,7 @@ static void let_in(struct page *page, int fd, const struct deaths *deaths)
 	if (poller_add(page->poller, fd, EDGES, tag) < 0)
 		io_close(&visitor->fd);
 	else
-		serve(page, visitor, deaths);
+		serve(page, visitor, disconnects);
 }
 
 /* events: of the listening sockets. Returns 0 or a negative code. */
@@ -218,20 +219,20 @@ void page_resume(struct page *page)
 		page->resumes_ns = clock_deadline_ns(SHORT_NS);
 }
 
-void page_event(struct page *page, uint64_t tag, const struct deaths *deaths)
+void page_event(struct page *page, uint64_t tag, const struct disconnects *disconnects)
 {
 	uint64_t number = tag - page->first_tag;
 	if (number >= ADDR_MAX_RESOLVED) {
 		struct visitor *visitor = &page->visitors[number - ADDR_MAX_RESOLVED];
 		if (visitor->fd >= 0)
-			serve(page, visitor, deaths);
+			serve(page, visitor, disconnects);
 		return;
 	}
 	int fd, code;
 	struct addr peer;
 	enum accept_verdict verdict = accept_client(page->listen_fds[number], &fd, &peer, &code);
 	if (verdict == ACCEPT_GOT)
-		let_in(page, fd, deaths);
+		let_in(page, fd, disconnects);
 	else if (verdict == ACCEPT_PAUSE || verdict == ACCEPT_LOST)
 		pause_for_a_while(page);
 }

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/death.h"
+#include "stats/disconnects.h"
 #include "client/http.h"
 #include "net/addr.h"
 #include "net/listen.h"
@@ -25,7 +25,7 @@
 #define PAGE_ANSWER_SIZE ((size_t)16 * 1024)
 
 /* Writes the figures to `out`, a string of fewer than `size` bytes. Returns its length. */
-typedef size_t page_render_fn(const struct deaths *deaths, char *out, size_t size);
+typedef size_t page_render_fn(const struct disconnects *disconnects, char *out, size_t size);
 
 struct visitor {
 	int fd;             /* -1: nobody */
@@ -61,7 +61,7 @@ MUST_USE int page_open(struct page *page, const struct addr_spec *spec, page_ren
 void page_close(struct page *page);
 
 /* What poller_wait() told of one of its tags. What is rendered are these figures. */
-void page_event(struct page *page, uint64_t tag, const struct deaths *deaths);
+void page_event(struct page *page, uint64_t tag, const struct disconnects *disconnects);
 
 /* To be called when resumes_ns, if it is not 0, has come. */
 void page_resume(struct page *page);

@@ -454,7 +454,7 @@ enum status ping_run(const struct ping_config *config, struct ping_report *ret_r
 	};
 	int rc = result_open(&report.result);
 	if (rc == 0)
-		rc = tally_open(&ping.tally, &report.result, &config->keeper);
+		rc = tally_open(&ping.tally, &report.result, &config->sink);
 	if (rc == 0)
 		rc = ping.signals_fd = signals_setup_meter();
 	enum status status = STATUS_MACHINE;

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/result.h"
-#include "base/series.h"
+#include "stats/result.h"
+#include "stats/time_series.h"
 #include "base/status.h"
 #include "client/own_limit.h"
 #include "client/served_by.h"
@@ -33,7 +33,7 @@ struct ping_config {
 	bool connect_each;     /* a new connection for each message */
 	bool spin;             /* wait by looking again and again */
 	struct teller *teller; /* of a line for each message */
-	struct series_keeper keeper; /* is told of each second */
+	struct interval_sink sink; /* is told of each second */
 };
 
 struct ping_report {

@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 
-int tally_open(struct tally *ret_tally, struct result *result, const struct series_keeper *keeper)
+int tally_open(struct tally *ret_tally, struct result *result, const struct interval_sink *sink)
 {
-	struct tally tally = { .result = result, .keeper = keeper };
+	struct tally tally = { .result = result, .sink = sink };
 	int rc = result_open(&tally.second);
 	if (rc == 0)
 		*ret_tally = tally;
@@ -25,9 +25,9 @@ void tally_start(struct tally *tally, uint64_t start_ns)
 /* Hands over the second under way, which ends end_ns after the start. */
 static void keep_second(struct tally *tally, uint64_t end_ns)
 {
-	const struct series_keeper *keeper = tally->keeper;
+	const struct interval_sink *sink = tally->sink;
 	uint64_t from_ns = tally->n_seconds * CLOCK_NS_PER_S;
-	int rc = keeper->keep(keeper->keeper, from_ns, end_ns - from_ns, &tally->second);
+	int rc = sink->keep(sink->sink, from_ns, end_ns - from_ns, &tally->second);
 	tally->code = tally->code == 0 ? rc : tally->code;
 	result_reset(&tally->second);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What `ping` counts: once for the whole run, and once for the second under way, which is handed to
- * the series when it is over (base/series.h).
+ * the series when it is over (stats/time_series.h).
  */
 #ifndef CLIENT_TALLY_H
 #define CLIENT_TALLY_H
@@ -9,13 +9,13 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/deviation.h"
-#include "base/result.h"
-#include "base/series.h"
+#include "stats/deviation.h"
+#include "stats/result.h"
+#include "stats/time_series.h"
 
 struct tally {
 	struct result *result; /* of the whole run; the caller counts into it as well */
-	const struct series_keeper *keeper;
+	const struct interval_sink *sink;
 	struct result second;       /* of the second under way */
 	uint64_t start_ns;          /* of the first second */
 	uint64_t n_seconds;         /* that are over */
@@ -26,7 +26,7 @@ struct tally {
 
 /* Begins with nothing counted. Returns 0 or -ENOMEM. */
 MUST_USE int tally_open(struct tally *ret_tally, struct result *result,
-			const struct series_keeper *keeper);
+			const struct interval_sink *sink);
 void tally_close(struct tally *tally);
 
 /* The first second begins. */

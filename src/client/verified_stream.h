@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/pattern.h"
-#include "base/result.h"
+#include "stats/result.h"
 #include "client/diagnosis.h"
 #include "net/addr.h"
 #include "net/io.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What became of connections that were held (base/death.h): in words, as one JSON document, and as
+ * What became of connections that were held (stats/disconnects.h): in words, as one JSON document, and as
  * a page for Prometheus.
  */
 #ifndef REPORT_ENDURANCE_H
@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "base/compiler.h"
-#include "base/death.h"
+#include "stats/disconnects.h"
 
 /* What was found, and what was asked for. */
 struct endurance {
@@ -23,7 +23,7 @@ struct endurance {
 	uint64_t wanted_ns;       /* duration that was asked for; 0: none */
 	bool is_interrupted;      /* by a signal, before that was over */
 	const char *client_bound; /* why the client was the limit; NULL: it was not */
-	const struct deaths *deaths;
+	const struct disconnects *disconnects;
 };
 
 /* Writes the report. Errors of writing stay with `out`, for its owner (ferror(3)). */
@@ -39,6 +39,6 @@ MUST_USE int endurance_write_json(FILE *out, const struct endurance *endurance);
  * The figures in Prometheus' text format 0.0.4, a string of fewer than `size` bytes. Returns its
  * length; 8 KiB are room enough for any figures, and what has none is left out by whole lines.
  */
-size_t endurance_render_metrics(const struct deaths *deaths, char *out, size_t size);
+size_t endurance_render_metrics(const struct disconnects *disconnects, char *out, size_t size);
 
 #endif

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/histogram.h"
+#include "stats/histogram.h"
 
 struct hlog; /* its own affair: report/hlog.c */
 
@@ -74,7 +74,7 @@ const char *hlog_encode(struct hlog *hlog, const struct histogram *histogram);
  */
 MUST_USE int hlog_decode(struct hlog *hlog, const char *string, struct histogram *into);
 
-/* ---- a histogram of a series (base/series.h): NULL of an empty one ---- */
+/* ---- a histogram of a series (stats/time_series.h): NULL of an empty one ---- */
 
 /* *ret_packed is its string, the caller's, to be freed. Empties it. Returns 0 or -ENOMEM. */
 MUST_USE int hlog_pack(struct hlog *hlog, struct histogram *histogram, char **ret_packed);

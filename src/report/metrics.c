@@ -51,11 +51,11 @@ static void add_count(struct text *text, const char *name, const char *type, con
 
 /* Every cause has its series from the start: one that appears with its first death has no rate. */
 static void add_causes(struct text *text, const char *name, const char *help,
-		       const uint64_t counts[DEATH_CAUSES])
+		       const uint64_t counts[DISCONNECT_CAUSES])
 {
 	begin(text, name, "counter", help);
-	for (enum death_cause cause = 0; cause < DEATH_CAUSES; cause++)
-		add(text, "tcpecho_%s{cause=\"%s\"} %" PRIu64 "\n", name, death_name(cause),
+	for (enum disconnect_cause cause = 0; cause < DISCONNECT_CAUSES; cause++)
+		add(text, "tcpecho_%s{cause=\"%s\"} %" PRIu64 "\n", name, disconnect_name(cause),
 		    counts[cause]);
 }
 
@@ -81,36 +81,40 @@ static void add_times(struct text *text, const struct histogram *times)
 	add(text, "tcpecho_%s_count %" PRIu64 "\n", name, times->n);
 }
 
-size_t endurance_render_metrics(const struct deaths *deaths, char *out, size_t size)
+size_t endurance_render_metrics(const struct disconnects *disconnects, char *out, size_t size)
 {
 	struct text text = { .out = out, .size = size };
 	begin(&text, "build_info", "gauge", "The program that holds the connections.");
 	add(&text, "tcpecho_build_info{version=\"%s\"} 1\n", TCPECHO_VERSION);
-	add_count(&text, "hold_connections", "gauge", "Connections that are open.", deaths->n_open);
+	add_count(&text, "hold_connections", "gauge", "Connections that are open.",
+		  disconnects->n_open);
 	add_count(&text, "hold_connections_wanted", "gauge", "Connections that are to be held.",
-		  deaths->n_connections);
+		  disconnects->n_connections);
 	add_count(&text, "hold_opened_total", "counter", "Times that a connection was opened.",
-		  deaths->n_opened);
-	add_causes(&text, "hold_deaths_total", "Connections that died, by cause.", deaths->n_died);
+		  disconnects->n_opened);
+	add_causes(&text, "hold_deaths_total", "Connections that died, by cause.",
+		   disconnects->n_died);
 	add_causes(&text, "hold_open_failures_total",
-		   "Times that a connection could not be opened, by cause.", deaths->n_not_opened);
+		   "Times that a connection could not be opened, by cause.",
+		   disconnects->n_not_opened);
 	add_count(&text, "hold_heartbeats_sent_total", "counter",
-		  "Heartbeats that were begun: back, failed and under way.", deaths->n_begun);
+		  "Heartbeats that were begun: back, failed and under way.", disconnects->n_begun);
 	add_count(&text, "hold_heartbeats_total", "counter",
-		  "Heartbeats that came back, every byte right.", deaths->n_back);
+		  "Heartbeats that came back, every byte right.", disconnects->n_back);
 	add_count(&text, "hold_heartbeats_lost_total", "counter",
-		  "Heartbeats that failed: under way when their connection died.", deaths->n_lost);
+		  "Heartbeats that failed: under way when their connection died.",
+		  disconnects->n_lost);
 	add_count(&text, "hold_heartbeats_unfinished", "gauge", "Heartbeats that are under way.",
-		  deaths->n_begun - deaths->n_back - deaths->n_lost);
+		  disconnects->n_begun - disconnects->n_back - disconnects->n_lost);
 	add_count(&text, "hold_bytes_verified_total", "counter",
-		  "Bytes that came back and were right.", deaths->bytes_verified);
+		  "Bytes that came back and were right.", disconnects->bytes_verified);
 	add_count(&text, "hold_mismatches_total", "counter",
-		  "Connections on which a byte was wrong.", deaths->n_died[DEATH_WRONG]);
+		  "Connections on which a byte was wrong.", disconnects->n_died[DISCONNECT_WRONG]);
 	add_count(&text, "hold_wrong_bytes_total", "counter", "Bytes that came back different.",
-		  deaths->wrong_bytes);
+		  disconnects->wrong_bytes);
 	begin(&text, "hold_last_good_seconds", "gauge",
 	      "Age of the last good byte of the connection that has been without one the longest.");
-	add(&text, "tcpecho_hold_last_good_seconds %.3f\n", clock_s(deaths->oldest_ns));
-	add_times(&text, &deaths->round_trip);
+	add(&text, "tcpecho_hold_last_good_seconds %.3f\n", clock_s(disconnects->oldest_ns));
+	add_times(&text, &disconnects->round_trip);
 	return text.n;
 }

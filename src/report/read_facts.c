@@ -73,10 +73,10 @@ MUST_USE static int read_start(struct reading *reading, const json_t *json)
 	return 0;
 }
 
-/* When it was to begin (report/start.h): all of it, or nothing. */
+/* When it was to begin (report/start_time_json.h): all of it, or nothing. */
 MUST_USE static int read_wanted_start(struct reading *reading, const json_t *json)
 {
-	struct start *start = &reading->run->start;
+	struct start_time *start = &reading->run->start;
 	const json_t *wanted = json_object_get(json, "start_wanted");
 	const json_t *clock = json_object_get(json, "clock");
 	double late_us = 0, error_us = 0;

@@ -135,7 +135,7 @@ static enum of of_line(const struct fields *fields)
 /* ---- the series ---- */
 
 /* The first interval that begins there or later. */
-static size_t place_of(const struct series *series, uint64_t start_ns)
+static size_t place_of(const struct time_series *series, uint64_t start_ns)
 {
 	size_t from = 0, to = series->n;
 	while (from < to) {
@@ -150,9 +150,9 @@ static size_t place_of(const struct series *series, uint64_t start_ns)
 
 MUST_USE static int append(struct log *log, const struct fields *fields)
 {
-	struct series *series = &log->reading->run->series;
+	struct time_series *series = &log->reading->run->series;
 	if (series->n > 0) {
-		struct series_interval *last = &series->list[series->n - 1];
+		struct time_series_interval *last = &series->list[series->n - 1];
 		uint64_t end_ns = last->start_ns + last->length_ns;
 		if (fields->start_ns <= last->start_ns || fields->start_ns + ROUNDING_NS < end_ns)
 			return reading_refuse(log->reading,
@@ -167,14 +167,14 @@ MUST_USE static int append(struct log *log, const struct fields *fields)
 				      READING_INTERVALS_MOST);
 	if (series->n == log->n_room) {
 		size_t n_room = log->n_room > 0 ? 2 * log->n_room : 64;
-		struct series_interval *list =
+		struct time_series_interval *list =
 			reallocarray(series->list, n_room, sizeof(*series->list));
 		if (list == NULL)
 			return -ENOMEM;
 		series->list = list;
 		log->n_room = n_room;
 	}
-	series->list[series->n++] = (struct series_interval){
+	series->list[series->n++] = (struct time_series_interval){
 		.start_ns = fields->start_ns,
 		.length_ns = fields->length_ns,
 	};
@@ -183,9 +183,9 @@ MUST_USE static int append(struct log *log, const struct fields *fields)
 
 /* The interval of a line, which is new unless the line of another tag made it. */
 MUST_USE static int find(struct log *log, const struct fields *fields,
-			 struct series_interval **ret_interval)
+			 struct time_series_interval **ret_interval)
 {
-	struct series *series = &log->reading->run->series;
+	struct time_series *series = &log->reading->run->series;
 	size_t place = place_of(series, fields->start_ns);
 	if (place == series->n || series->list[place].start_ns != fields->start_ns) {
 		int rc = append(log, fields);
@@ -201,7 +201,7 @@ MUST_USE static int take_interval(struct log *log, const struct fields *fields, 
 {
 	struct reading *reading = log->reading;
 	struct result *result = &reading->run->result;
-	struct series_interval *interval;
+	struct time_series_interval *interval;
 	int rc = find(log, fields, &interval);
 	if (rc < 0)
 		return rc;
@@ -298,7 +298,7 @@ static bool has_several_tags(const struct log *log)
 static void set_start(struct log *log)
 {
 	struct run *run = log->reading->run;
-	struct series *series = &run->series;
+	struct time_series *series = &run->series;
 	uint64_t first_ns = series->list[0].start_ns;
 	uint64_t base_ns = log->has_base ? log->base_ns : 0;
 	if (!log->has_base && log->has_start && first_ns + YEAR_NS < log->start_ns)
@@ -307,7 +307,7 @@ static void set_start(struct log *log)
 		run->facts.start_ns = base_ns + first_ns;
 	for (size_t i = 0; i < series->n; i++)
 		series->list[i].start_ns -= first_ns;
-	const struct series_interval *last = &series->list[series->n - 1];
+	const struct time_series_interval *last = &series->list[series->n - 1];
 	run->result.elapsed_ns = last->start_ns + last->length_ns;
 }
 

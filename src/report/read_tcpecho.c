@@ -217,7 +217,7 @@ MUST_USE static int read_packed(struct reading *reading, const json_t *json, con
 }
 
 MUST_USE static int read_interval(struct reading *reading, const json_t *json,
-				  struct series_interval *interval)
+				  struct time_series_interval *interval)
 {
 	uint64_t n_response = 0, n_service = 0;
 	int rc = reading_seconds(reading, json, "start", READING_MUST, &interval->start_ns);
@@ -247,7 +247,8 @@ MUST_USE static int read_interval(struct reading *reading, const json_t *json,
 }
 
 /* Each behind the last; what the rounding to twelve digits made overlap is put right. */
-MUST_USE static bool is_behind(struct series_interval *last, const struct series_interval *next)
+MUST_USE static bool is_behind(struct time_series_interval *last,
+			       const struct time_series_interval *next)
 {
 	uint64_t end_ns = last->start_ns + last->length_ns;
 	/* Of three numbers: the two starts and a length. */
@@ -263,12 +264,12 @@ MUST_USE static bool is_behind(struct series_interval *last, const struct series
  * Which count of the whole is not that of its intervals? NULL: none. Taking off cannot wrap, as
  * adding up what strangers wrote could.
  */
-static const char *contradiction(const struct series *series, const struct result *result)
+static const char *contradiction(const struct time_series *series, const struct result *result)
 {
 	uint64_t n_echoes = result->n_echoes, n_bytes = result->bytes_verified;
 	uint64_t n_failures = result_failures(result), n_unfinished = result->n_unfinished;
 	for (size_t i = 0; i < series->n; i++) {
-		const struct series_interval *interval = &series->list[i];
+		const struct time_series_interval *interval = &series->list[i];
 		if (interval->n_echoes > n_echoes)
 			return "echoes";
 		if (interval->n_unfinished > n_unfinished)
@@ -292,7 +293,7 @@ static const char *contradiction(const struct series *series, const struct resul
 MUST_USE static int read_series(struct reading *reading, const json_t *json)
 {
 	json_t *list = json_object_get(json, "series");
-	struct series *series = &reading->run->series;
+	struct time_series *series = &reading->run->series;
 	if (list == NULL)
 		return reading_refuse(reading, "it has no \"series\"");
 	size_t n = json_array_size(list);
@@ -303,7 +304,7 @@ MUST_USE static int read_series(struct reading *reading, const json_t *json)
 	if (series->list == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		struct series_interval *interval = &series->list[series->n++];
+		struct time_series_interval *interval = &series->list[series->n++];
 		int rc = read_interval(reading, json_array_get(list, i), interval);
 		if (rc == 0 && i > 0 && !is_behind(interval - 1, interval))
 			rc = reading_refuse(reading, "it does not follow the one before");

@@ -14,7 +14,7 @@ _Static_assert(RECORDER_INTERVALS_MOST % 2 == 0, "all of them have a neighbour")
 
 int recorder_open(struct recorder *ret_recorder)
 {
-	struct recorder recorder = { .n_parts = 1, .n_bytes_max = SERIES_BYTES_MAX };
+	struct recorder recorder = { .n_parts = 1, .n_bytes_max = TIME_SERIES_BYTES_MAX };
 	int rc = hlog_open_quick(&recorder.hlog); /* others measure meanwhile */
 	if (rc == 0)
 		rc = histogram_open(&recorder.response);
@@ -32,7 +32,7 @@ int recorder_open(struct recorder *ret_recorder)
 
 void recorder_close(struct recorder *recorder)
 {
-	series_close(&recorder->series);
+	time_series_close(&recorder->series);
 	histogram_close(&recorder->response);
 	histogram_close(&recorder->service);
 	hlog_close(recorder->hlog);
@@ -48,10 +48,10 @@ static void unpack(struct recorder *recorder, const char *packed, struct histogr
 }
 
 /* The counts of both; a is the earlier, and its times are those of the sum. */
-static struct series_interval sum_of(const struct series_interval *a,
-				     const struct series_interval *b)
+static struct time_series_interval sum_of(const struct time_series_interval *a,
+					  const struct time_series_interval *b)
 {
-	return (struct series_interval){
+	return (struct time_series_interval){
 		.start_ns = a->start_ns,
 		.length_ns = b->start_ns + b->length_ns - a->start_ns,
 		.n_echoes = a->n_echoes + b->n_echoes,
@@ -65,7 +65,7 @@ static struct series_interval sum_of(const struct series_interval *a,
  * Packs what is in the histograms of the recorder, which is then empty, into an interval. Of a
  * closed loop both are the same: then that is done once.
  */
-MUST_USE static int pack_both(struct recorder *recorder, struct series_interval *interval)
+MUST_USE static int pack_both(struct recorder *recorder, struct time_series_interval *interval)
 {
 	bool is_one =
 		recorder->service.n > 0 && histogram_same(&recorder->service, &recorder->response);
@@ -82,10 +82,11 @@ MUST_USE static int pack_both(struct recorder *recorder, struct series_interval 
 /* Adds the interval behind it to the i-th, with nothing pending. */
 MUST_USE static int fold(struct recorder *recorder, size_t i)
 {
-	struct series *series = &recorder->series;
-	struct series_interval *pair = &series->list[i];
-	struct series_interval sum = sum_of(&pair[0], &pair[1]);
-	recorder->n_bytes -= series_interval_bytes(&pair[0]) + series_interval_bytes(&pair[1]);
+	struct time_series *series = &recorder->series;
+	struct time_series_interval *pair = &series->list[i];
+	struct time_series_interval sum = sum_of(&pair[0], &pair[1]);
+	recorder->n_bytes -=
+		time_series_interval_bytes(&pair[0]) + time_series_interval_bytes(&pair[1]);
 	assert(recorder->response.n == 0 && recorder->service.n == 0);
 	for (int k = 0; k < 2; k++) {
 		unpack(recorder, pair[k].response, &recorder->response);
@@ -95,11 +96,11 @@ MUST_USE static int fold(struct recorder *recorder, size_t i)
 		pair[k].response = pair[k].service = NULL;
 	}
 	int rc = pack_both(recorder, &sum);
-	recorder->n_bytes += series_interval_bytes(&sum);
+	recorder->n_bytes += time_series_interval_bytes(&sum);
 	pair[0] = sum;
 	series->n--;
 	memmove(&pair[1], &pair[2], (series->n - i - 1) * sizeof(*pair));
-	series->list[series->n] = (struct series_interval){ 0 };
+	series->list[series->n] = (struct time_series_interval){ 0 };
 	return rc;
 }
 
@@ -122,8 +123,8 @@ static bool is_full(const struct recorder *recorder)
 /* The interval that has begun is over: room is made where there is none. */
 MUST_USE static int seal(struct recorder *recorder)
 {
-	struct series *series = &recorder->series;
-	struct series_interval sealed = recorder->pending;
+	struct time_series *series = &recorder->series;
+	struct time_series_interval sealed = recorder->pending;
 	recorder->n_pending = 0;
 	int rc = pack_both(recorder, &sealed);
 	for (int i = 0; rc == 0 && i < FOLDS_MAX && is_full(recorder) && recorder->n_unfolded > 0;
@@ -135,7 +136,7 @@ MUST_USE static int seal(struct recorder *recorder)
 		return rc;
 	}
 	series->list[series->n++] = sealed;
-	recorder->n_bytes += series_interval_bytes(&sealed);
+	recorder->n_bytes += time_series_interval_bytes(&sealed);
 	/* All have the same length, and each its neighbour. */
 	if (is_full(recorder) && recorder->n_unfolded == 0 && series->n % 2 == 0) {
 		recorder->n_parts *= 2;
@@ -145,10 +146,10 @@ MUST_USE static int seal(struct recorder *recorder)
 	return 0;
 }
 
-int recorder_keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const struct result *part)
+int recorder_keep(void *sink, uint64_t start_ns, uint64_t length_ns, const struct result *part)
 {
-	struct recorder *recorder = keeper;
-	const struct series_interval next = {
+	struct recorder *recorder = sink;
+	const struct time_series_interval next = {
 		.start_ns = start_ns,
 		.length_ns = length_ns,
 		.n_echoes = part->n_echoes,
@@ -162,9 +163,9 @@ int recorder_keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const str
 	return ++recorder->n_pending < recorder->n_parts ? 0 : seal(recorder);
 }
 
-int recorder_finish(struct recorder *recorder, struct series *ret_series)
+int recorder_finish(struct recorder *recorder, struct time_series *ret_series)
 {
-	struct series *series = &recorder->series;
+	struct time_series *series = &recorder->series;
 	int rc = recorder->n_pending > 0 ? seal(recorder) : 0;
 	/* Before any is folded they are all of one length. */
 	while (rc == 0 && recorder->n_folded > 0 && recorder->n_unfolded > 0)
@@ -175,6 +176,6 @@ int recorder_finish(struct recorder *recorder, struct series *ret_series)
 	if (rc < 0)
 		return rc;
 	*ret_series = *series;
-	*series = (struct series){ 0 };
+	*series = (struct time_series){ 0 };
 	return 0;
 }

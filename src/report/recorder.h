@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes the series of a measurement while it goes on (base/series.h, struct series_keeper).
+ * Makes the series of a measurement while it goes on (stats/time_series.h, struct interval_sink).
  *
  * Of a run that is longer than there is room for, or whose histograms are larger, neighbours are
  * added and new intervals are twice as long: two at a time, not all at once, for whoever measures
@@ -18,8 +18,8 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/histogram.h"
-#include "base/series.h"
+#include "stats/histogram.h"
+#include "stats/time_series.h"
 #include "report/hlog.h"
 
 /* An hour of seconds. */
@@ -27,16 +27,16 @@
 
 struct recorder {
 	struct hlog *hlog;
-	struct series series; /* room for RECORDER_INTERVALS_MOST */
-	size_t n_folded;      /* the first, which are two in one */
-	size_t n_unfolded;    /* behind them, an even number: those that are to be folded */
-	size_t n_bytes;       /* of all packed histograms */
-	size_t n_bytes_max;   /* SERIES_BYTES_MAX; tests set a smaller one */
-	uint64_t n_parts;     /* how many that it is told of are one interval */
+	struct time_series series; /* room for RECORDER_INTERVALS_MOST */
+	size_t n_folded;           /* the first, which are two in one */
+	size_t n_unfolded;         /* behind them, an even number: those that are to be folded */
+	size_t n_bytes;            /* of all packed histograms */
+	size_t n_bytes_max;        /* TIME_SERIES_BYTES_MAX; tests set a smaller one */
+	uint64_t n_parts;          /* how many that it is told of are one interval */
 
 	/* The interval that has begun: of so many parts, not packed yet. */
 	uint64_t n_pending;
-	struct series_interval pending;
+	struct time_series_interval pending;
 	struct histogram response, service;
 };
 
@@ -44,7 +44,7 @@ struct recorder {
 MUST_USE int recorder_open(struct recorder *ret_recorder);
 void recorder_close(struct recorder *recorder);
 
-/* The keep() of a struct series_keeper; recorder: a struct recorder. Returns 0 or -ENOMEM. */
+/* The keep() of a struct interval_sink; recorder: a struct recorder. Returns 0 or -ENOMEM. */
 MUST_USE int recorder_keep(void *recorder, uint64_t start_ns, uint64_t length_ns,
 			   const struct result *part);
 
@@ -53,6 +53,6 @@ MUST_USE int recorder_keep(void *recorder, uint64_t start_ns, uint64_t length_ns
  * what it was told of was not; the last is not shorter than half the one before, to which such a
  * rest is added. Only recorder_close() may follow. Returns 0 or -ENOMEM.
  */
-MUST_USE int recorder_finish(struct recorder *recorder, struct series *ret_series);
+MUST_USE int recorder_finish(struct recorder *recorder, struct time_series *ret_series);
 
 #endif

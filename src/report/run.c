@@ -39,16 +39,16 @@ void run_close(struct run *run)
 	free(run->mode);
 	free(run->client_bound);
 	result_close(&run->result);
-	series_close(&run->series);
+	time_series_close(&run->series);
 	*run = (struct run){ 0 };
 }
 
 uint64_t run_span_ns(const struct run *run)
 {
-	const struct series *series = &run->series;
+	const struct time_series *series = &run->series;
 	uint64_t span_ns = run->result.elapsed_ns;
 	if (series->n > 0) {
-		const struct series_interval *last = &series->list[series->n - 1];
+		const struct time_series_interval *last = &series->list[series->n - 1];
 		uint64_t end_ns = last->start_ns + last->length_ns;
 		span_ns = end_ns > span_ns ? end_ns : span_ns;
 	}

@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/result.h"
-#include "base/series.h"
-#include "base/start.h"
+#include "stats/result.h"
+#include "stats/time_series.h"
+#include "stats/start_time.h"
 #include "net/tcpinfo.h"
 
 /* Where a run is from, which is how much is known of it. */
@@ -77,9 +77,9 @@ struct run {
 	uint64_t deviation_ns; /* standard deviation of the round trips; 0: not known */
 
 	struct result result;
-	struct series series;
+	struct time_series series;
 
-	struct start start;
+	struct start_time start;
 
 	bool has_kernel; /* is the next known? */
 	struct tcpinfo kernel;

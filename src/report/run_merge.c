@@ -11,7 +11,7 @@
 #include "report/reading.h"
 #include "report/run_parts.h"
 #include "report/series_merge.h"
-#include "report/start.h"
+#include "report/start_time_json.h"
 
 /* ---- what fits together ---- */
 
@@ -265,7 +265,7 @@ MUST_USE static int add_facts(const struct run *runs, size_t n, struct run *sum)
 	sum->churns = runs[0].churns;
 	sum->start = runs[0].start;
 	for (size_t i = 1; i < n; i++)
-		start_add(&sum->start, &runs[i].start);
+		start_time_add(&sum->start, &runs[i].start);
 	sum->has_kernel = n == 1 && runs[0].has_kernel;
 	if (sum->has_kernel)
 		sum->kernel = runs[0].kernel;

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "report/hlog.h"
-#include "report/start.h"
+#include "report/start_time_json.h"
 #include "report/times.h"
 
 /* Digits of a number: microseconds to the nanosecond for a quarter of an hour. */
@@ -190,7 +190,7 @@ static json_t *sums_json(const struct result *result)
 			 sum_json(&result->connect));
 }
 
-static json_t *interval_json(const struct series_interval *interval)
+static json_t *interval_json(const struct time_series_interval *interval)
 {
 	return json_pack("{s:f, s:f, s:o, s:o, s:o, s:o, s:s?, s:s?}", "start",
 			 clock_s(interval->start_ns), "seconds", clock_s(interval->length_ns),
@@ -200,7 +200,7 @@ static json_t *interval_json(const struct series_interval *interval)
 			 "response", interval->response, "service", interval->service);
 }
 
-static json_t *series_json(const struct series *series)
+static json_t *series_json(const struct time_series *series)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < series->n; i++) {
@@ -221,7 +221,7 @@ static json_t *series_json(const struct series *series)
 static json_t *document(struct hlog *hlog, const struct run *run)
 {
 	json_t *parts[] = {
-		asked_json(run),         start_json(&run->start),
+		asked_json(run),         start_time_json(&run->start),
 		messages_json(run),      found_json(run),
 		figures_json(run),       histograms_json(hlog, &run->result),
 		sums_json(&run->result), series_json(&run->series),
@@ -274,7 +274,7 @@ MUST_USE static int write_log(FILE *out, struct hlog *hlog, const struct run *ru
 	int rc = 0;
 	fputs(hlog_head(hlog, run->facts.start_ns), out);
 	for (size_t i = 0; rc == 0 && i < run->series.n; i++) {
-		const struct series_interval *interval = &run->series.list[i];
+		const struct time_series_interval *interval = &run->series.list[i];
 		struct hlog_interval line = {
 			.tag = "response",
 			.start_ns = interval->start_ns,

@@ -6,14 +6,14 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/histogram.h"
+#include "stats/histogram.h"
 #include "report/hlog.h"
 
 /* An interval of a part. Its times are whole seconds of the time of day, in ns. */
 struct piece {
 	uint64_t bin;
 	uint64_t start_ns, end_ns;
-	const struct series_interval *interval;
+	const struct time_series_interval *interval;
 };
 
 struct pieces {
@@ -47,7 +47,7 @@ static size_t sort_into_bins(struct pieces *pieces, uint64_t bin_ns)
  * The length that the intervals of a series are made for. Of a single run some are longer, where
  * the client stood still, and the last may be of any length.
  */
-static uint64_t interval_ns_of(const struct series *series)
+static uint64_t interval_ns_of(const struct time_series *series)
 {
 	uint64_t shortest_ns = series->interval_ns, bin_ns = CLOCK_NS_PER_S;
 	for (size_t i = 0; series->interval_ns == 0 && i + 1 < series->n; i++) {
@@ -80,7 +80,7 @@ MUST_USE static int collect_pieces(const struct series_part *parts, size_t n,
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < parts[i].series->n; j++) {
-			const struct series_interval *interval = &parts[i].series->list[j];
+			const struct time_series_interval *interval = &parts[i].series->list[j];
 			uint64_t start_ns = whole_seconds(parts[i].start_ns + interval->start_ns);
 			pieces.list[pieces.n++] = (struct piece){
 				.start_ns = start_ns,
@@ -127,13 +127,13 @@ static void adder_close(struct adder *adder)
 
 /* Adds n pieces of one bin to an empty interval. */
 MUST_USE static int add_pieces(struct adder *adder, const struct piece *pieces, size_t n,
-			       struct series_interval *sum)
+			       struct time_series_interval *sum)
 {
 	uint64_t end_ns = 0;
 	int rc = 0;
 	sum->start_ns = pieces[0].start_ns;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		const struct series_interval *interval = pieces[i].interval;
+		const struct time_series_interval *interval = pieces[i].interval;
 		end_ns = pieces[i].end_ns > end_ns ? pieces[i].end_ns : end_ns;
 		sum->n_echoes += interval->n_echoes;
 		sum->n_unfinished += interval->n_unfinished;
@@ -155,7 +155,8 @@ MUST_USE static int add_pieces(struct adder *adder, const struct piece *pieces, 
  * first_ns: the whole second in which the first part began. An interval that lasted until after the
  * next one begins, for its client stood still, ends there.
  */
-MUST_USE static int add_bins(const struct pieces *pieces, uint64_t first_ns, struct series *series)
+MUST_USE static int add_bins(const struct pieces *pieces, uint64_t first_ns,
+			     struct time_series *series)
 {
 	struct adder adder;
 	int rc = adder_open(&adder);
@@ -165,7 +166,7 @@ MUST_USE static int add_bins(const struct pieces *pieces, uint64_t first_ns, str
 		const struct piece *first = &pieces->list[i];
 		for (n = 1; i + n < pieces->n && first[n].bin == first->bin; n++)
 			continue;
-		struct series_interval *sum = &series->list[series->n++];
+		struct time_series_interval *sum = &series->list[series->n++];
 		rc = add_pieces(&adder, first, n, sum);
 		sum->start_ns -= first_ns;
 		if (series->n > 1 && sum[-1].start_ns + sum[-1].length_ns > sum->start_ns)
@@ -176,7 +177,7 @@ MUST_USE static int add_bins(const struct pieces *pieces, uint64_t first_ns, str
 }
 
 /* The sum with intervals of series->interval_ns; its list is the caller's, whatever is returned. */
-MUST_USE static int add_all(struct pieces *pieces, uint64_t first_ns, struct series *series)
+MUST_USE static int add_all(struct pieces *pieces, uint64_t first_ns, struct time_series *series)
 {
 	size_t n_bins;
 	while ((n_bins = sort_into_bins(pieces, series->interval_ns)) > SERIES_MERGE_MAX)
@@ -185,18 +186,18 @@ MUST_USE static int add_all(struct pieces *pieces, uint64_t first_ns, struct ser
 	return series->list != NULL ? add_bins(pieces, first_ns, series) : -ENOMEM;
 }
 
-static bool is_too_large(const struct series *series)
+static bool is_too_large(const struct time_series *series)
 {
 	size_t n_bytes = 0;
 	for (size_t i = 0; i < series->n; i++)
-		n_bytes += series_interval_bytes(&series->list[i]);
-	return series->n > 1 && n_bytes > SERIES_BYTES_MAX;
+		n_bytes += time_series_interval_bytes(&series->list[i]);
+	return series->n > 1 && n_bytes > TIME_SERIES_BYTES_MAX;
 }
 
-int series_merge(const struct series_part *parts, size_t n, struct series *ret_series)
+int series_merge(const struct series_part *parts, size_t n, struct time_series *ret_series)
 {
 	struct pieces pieces;
-	struct series series = { 0 };
+	struct time_series series = { 0 };
 	uint64_t first_ns = UINT64_MAX;
 	int rc = collect_pieces(parts, n, &pieces, &series.interval_ns);
 	if (rc < 0)
@@ -208,7 +209,7 @@ int series_merge(const struct series_part *parts, size_t n, struct series *ret_s
 	rc = add_all(&pieces, first_ns, &series);
 	while (rc == 0 && is_too_large(&series)) {
 		uint64_t interval_ns = 2 * series.interval_ns;
-		series_close(&series);
+		time_series_close(&series);
 		series.interval_ns = interval_ns;
 		rc = add_all(&pieces, first_ns, &series);
 	}
@@ -216,6 +217,6 @@ int series_merge(const struct series_part *parts, size_t n, struct series *ret_s
 	if (rc == 0)
 		*ret_series = series;
 	else
-		series_close(&series);
+		time_series_close(&series);
 	return rc;
 }

@@ -9,13 +9,13 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/series.h"
+#include "stats/time_series.h"
 
 /* Maximum intervals of a sum: an hour of seconds, or of 2, 4, 8 ... seconds. */
 #define SERIES_MERGE_MAX 3600
 
 struct series_part {
-	const struct series *series;
+	const struct time_series *series;
 	uint64_t start_ns; /* when its run began, since the epoch */
 };
 
@@ -28,6 +28,7 @@ struct series_part {
  * that begins first. *ret_series is the caller's, to be closed. Returns 0, -ENOMEM, or what
  * hlog_decode() says of a series that was made up.
  */
-MUST_USE int series_merge(const struct series_part *parts, size_t n, struct series *ret_series);
+MUST_USE int series_merge(const struct series_part *parts, size_t n,
+			  struct time_series *ret_series);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "report/start.h"
+#include "report/start_time_json.h"
 #include "report/times.h"
 
 static double seconds_of(const struct result *result)
@@ -233,7 +233,7 @@ void summary_write_table(FILE *out, const struct run *run)
 	write_row(out, "connecting", &result->connect);
 	summary_write_bounds(out, result->n_unfinished);
 	write_kernel(out, run);
-	start_write_text(out, &run->start);
+	start_time_write_text(out, &run->start);
 	fprintf(out, "the client used %.0f %% of a core", run->cpu_share * 100);
 	if (run->n_threads > 1)
 		fprintf(out, ", %" PRIu64 " threads together", run->n_threads);

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "base/histogram.h"
+#include "stats/histogram.h"
 
 #define TIMES_PERCENTILES 5
 

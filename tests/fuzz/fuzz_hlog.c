@@ -12,7 +12,7 @@
 #include <zlib.h>
 
 #include "base/err.h"
-#include "base/histogram.h"
+#include "stats/histogram.h"
 #include "fuzz.h"
 #include "report/hlog.h"
 

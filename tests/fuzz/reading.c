@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "base/histogram.h"
+#include "stats/histogram.h"
 #include "report/hlog.h"
 #include "report/metric.h"
 #include "report/run_read.h"
@@ -91,7 +91,7 @@ static void check_series(const struct run *run)
 {
 	uint64_t end_ns = 0, n_echoes = 0, n_bytes = 0, n_failures = 0;
 	for (size_t i = 0; i < run->series.n; i++) {
-		const struct series_interval *interval = &run->series.list[i];
+		const struct time_series_interval *interval = &run->series.list[i];
 		assert(interval->start_ns >= end_ns);
 		end_ns = interval->start_ns + interval->length_ns;
 		n_echoes += interval->n_echoes;

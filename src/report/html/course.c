@@ -28,7 +28,7 @@ static void count_times(struct course_piece *piece, const struct histogram *time
 }
 
 /* Adds these intervals, one at least, up. */
-MUST_USE static int add_up(const struct series_interval *list, size_t n, struct hlog *hlog,
+MUST_USE static int add_up(const struct time_series_interval *list, size_t n, struct hlog *hlog,
 			   struct histogram *work, struct course_piece *piece)
 {
 	histogram_reset(work);
@@ -48,15 +48,15 @@ MUST_USE static int add_up(const struct series_interval *list, size_t n, struct 
 }
 
 /* Where an interval is, counted in lengths of the first: rounded, as starts in files are. */
-static uint64_t place_of(const struct series *series, size_t i)
+static uint64_t place_of(const struct time_series *series, size_t i)
 {
-	const struct series_interval *first = &series->list[0];
+	const struct time_series_interval *first = &series->list[0];
 	uint64_t each_ns = first->length_ns > 0 ? first->length_ns : 1;
 	return (first[i].start_ns - first->start_ns + each_ns / 2) / each_ns;
 }
 
 /* How many from that one on are a piece: one while they are few, else those of so many places. */
-static size_t count_in_piece(const struct series *series, uint64_t n_places, size_t from)
+static size_t count_in_piece(const struct time_series *series, uint64_t n_places, size_t from)
 {
 	size_t n = 1;
 	if (series->n <= COURSE_PIECES_MOST)
@@ -67,7 +67,7 @@ static size_t count_in_piece(const struct series *series, uint64_t n_places, siz
 	return n;
 }
 
-int course_open(const struct series *series, struct hlog *hlog, struct histogram *work,
+int course_open(const struct time_series *series, struct hlog *hlog, struct histogram *work,
 		struct course *ret_course)
 {
 	struct course course = { 0 };

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/histogram.h"
-#include "base/series.h"
+#include "stats/histogram.h"
+#include "stats/time_series.h"
 #include "report/hlog.h"
 
 /* Pieces of a course; of more intervals, those within the same part of the time are added. */
@@ -40,8 +40,8 @@ struct course {
  * *ret_course is the caller's, to be closed. The histogram is for the work, and reset. Returns 0,
  * -ENOMEM, or what hlog_decode() says of a string in the series.
  */
-MUST_USE int course_open(const struct series *series, struct hlog *hlog, struct histogram *work,
-			 struct course *ret_course);
+MUST_USE int course_open(const struct time_series *series, struct hlog *hlog,
+			 struct histogram *work, struct course *ret_course);
 
 /* Frees it; a zeroed one is closed already. */
 void course_close(struct course *course);

@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-#include "base/histogram.h"
+#include "stats/histogram.h"
 #include "report/html/scale.h"
 
 /* A drawing is so wide and high; x to the right, y downwards. */

@@ -26,9 +26,9 @@ static struct kept kept[KEPT_MOST];
 static size_t n_kept;
 static int keeper_says;
 
-static int keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const struct result *part)
+static int keep(void *sink, uint64_t start_ns, uint64_t length_ns, const struct result *part)
 {
-	assert_ptr_equal(keeper, &keeper_says);
+	assert_ptr_equal(sink, &keeper_says);
 	assert_true(n_kept < KEPT_MOST);
 	assert_int_equal(part->response.n, part->n_echoes);
 	/* In an open loop the threads would have recorded them. */
@@ -37,7 +37,7 @@ static int keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const struc
 	return keeper_says;
 }
 
-static const struct series_keeper keeper = { keep, &keeper_says };
+static const struct interval_sink sink = { keep, &keeper_says };
 
 static int begin(void **state)
 {
@@ -49,7 +49,7 @@ static int begin(void **state)
 		loads[i].plan = &plan;
 	}
 	assert_int_equal(result_open(&whole), 0);
-	assert_int_equal(gather_open(&gather, loads, &keeper, &whole), 0);
+	assert_int_equal(gather_open(&gather, loads, &sink, &whole), 0);
 	n_kept = 0;
 	keeper_says = 0;
 	return 0;

@@ -17,9 +17,9 @@ static struct kept kept[8];
 static size_t n_kept;
 static int keeper_says;
 
-static int keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const struct result *part)
+static int keep(void *sink, uint64_t start_ns, uint64_t length_ns, const struct result *part)
 {
-	assert_ptr_equal(keeper, kept);
+	assert_ptr_equal(sink, kept);
 	assert_true(n_kept < ARRAY_LEN(kept));
 	assert_int_equal(part->response.n, part->n_echoes + part->n_unfinished);
 	kept[n_kept++] = (struct kept){ start_ns, length_ns, part->n_echoes, result_failures(part),
@@ -27,7 +27,7 @@ static int keep(void *keeper, uint64_t start_ns, uint64_t length_ns, const struc
 	return keeper_says;
 }
 
-static const struct series_keeper keeper = { keep, kept };
+static const struct interval_sink sink = { keep, kept };
 
 static void assert_kept(size_t i, struct kept expected)
 {
@@ -43,7 +43,7 @@ static void open_tally(struct tally *tally, struct result *result)
 	n_kept = 0;
 	keeper_says = 0;
 	assert_int_equal(result_open(result), 0);
-	assert_int_equal(tally_open(tally, result, &keeper), 0);
+	assert_int_equal(tally_open(tally, result, &sink), 0);
 	tally_start(tally, 100 * S);
 }
 

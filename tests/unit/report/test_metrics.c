@@ -12,9 +12,9 @@
 
 static char page[12 * 1024];
 
-static size_t render(const struct deaths *deaths)
+static size_t render(const struct disconnects *disconnects)
 {
-	return endurance_render_metrics(deaths, page, sizeof(page));
+	return endurance_render_metrics(disconnects, page, sizeof(page));
 }
 
 static void assert_line(const char *line)
@@ -26,19 +26,19 @@ static void assert_line(const char *line)
 
 TEST(every_figure_has_its_line)
 {
-	struct deaths deaths;
-	assert_int_equal(deaths_open(&deaths), 0);
-	deaths.n_connections = 11;
-	deaths.n_open = 9;
-	deaths.n_opened = 12;
-	deaths.n_died[DEATH_RESET] = 2;
-	deaths.n_died[DEATH_WRONG] = 1;
-	deaths.n_not_opened[DEATH_REFUSED] = 5;
-	deaths.n_back = 70;
-	deaths.n_lost = 3;
-	deaths.bytes_verified = 4480;
-	deaths.oldest_ns = 1250000000;
-	size_t n = render(&deaths);
+	struct disconnects disconnects;
+	assert_int_equal(disconnects_open(&disconnects), 0);
+	disconnects.n_connections = 11;
+	disconnects.n_open = 9;
+	disconnects.n_opened = 12;
+	disconnects.n_died[DISCONNECT_RESET] = 2;
+	disconnects.n_died[DISCONNECT_WRONG] = 1;
+	disconnects.n_not_opened[DISCONNECT_REFUSED] = 5;
+	disconnects.n_back = 70;
+	disconnects.n_lost = 3;
+	disconnects.bytes_verified = 4480;
+	disconnects.oldest_ns = 1250000000;
+	size_t n = render(&disconnects);
 	assert_int_equal(n, strlen(page));
 	assert_line("\ntcpecho_hold_connections 9\n");
 	assert_line("\ntcpecho_hold_connections_wanted 11\n");
@@ -52,17 +52,17 @@ TEST(every_figure_has_its_line)
 	assert_line("\ntcpecho_hold_mismatches_total 1\n");
 	assert_line("\ntcpecho_hold_last_good_seconds 1.250\n");
 	assert_line("\ntcpecho_build_info{version=\"");
-	deaths_close(&deaths);
+	disconnects_close(&disconnects);
 }
 
 TEST(buckets_add_up)
 {
 	static const uint64_t times_ns[] = { 9000, 9500, 60000, 900000, 20000000000 };
-	struct deaths deaths;
-	assert_int_equal(deaths_open(&deaths), 0);
+	struct disconnects disconnects;
+	assert_int_equal(disconnects_open(&disconnects), 0);
 	for (size_t i = 0; i < ARRAY_LEN(times_ns); i++)
-		histogram_record(&deaths.round_trip, times_ns[i]);
-	render(&deaths);
+		histogram_record(&disconnects.round_trip, times_ns[i]);
+	render(&disconnects);
 	assert_line("_seconds_bucket{le=\"1e-05\"} 2\n");
 	assert_line("_seconds_bucket{le=\"5e-05\"} 2\n");
 	assert_line("_seconds_bucket{le=\"0.0001\"} 3\n");
@@ -71,28 +71,28 @@ TEST(buckets_add_up)
 	assert_line("_seconds_bucket{le=\"+Inf\"} 5\n");
 	assert_line("_seconds_count 5\n");
 	assert_line("_seconds_sum 20.000978500\n");
-	deaths_close(&deaths);
+	disconnects_close(&disconnects);
 }
 
 TEST(the_largest_figures_have_room_and_what_has_none_is_left_out_by_lines)
 {
-	struct deaths deaths;
-	assert_int_equal(deaths_open(&deaths), 0);
-	deaths.n_connections = deaths.n_open = deaths.n_opened = UINT64_MAX;
-	deaths.n_back = deaths.n_lost = deaths.bytes_verified = UINT64_MAX;
-	for (int i = 0; i < DEATH_CAUSES; i++)
-		deaths.n_died[i] = deaths.n_not_opened[i] = UINT64_MAX;
-	deaths.oldest_ns = UINT64_MAX;
-	histogram_record_n(&deaths.round_trip, 1, INT64_MAX);
-	size_t n = render(&deaths);
+	struct disconnects disconnects;
+	assert_int_equal(disconnects_open(&disconnects), 0);
+	disconnects.n_connections = disconnects.n_open = disconnects.n_opened = UINT64_MAX;
+	disconnects.n_back = disconnects.n_lost = disconnects.bytes_verified = UINT64_MAX;
+	for (int i = 0; i < DISCONNECT_CAUSES; i++)
+		disconnects.n_died[i] = disconnects.n_not_opened[i] = UINT64_MAX;
+	disconnects.oldest_ns = UINT64_MAX;
+	histogram_record_n(&disconnects.round_trip, 1, INT64_MAX);
+	size_t n = render(&disconnects);
 	assert_true(n < 8 * 1024);
 	assert_non_null(strstr(page, "_seconds_count"));
 	for (size_t size = 1; size < n; size += 101) {
-		size_t fits = endurance_render_metrics(&deaths, page, size);
+		size_t fits = endurance_render_metrics(&disconnects, page, size);
 		assert_true(fits < size && fits == strlen(page));
 		assert_true(fits == 0 || page[fits - 1] == '\n');
 	}
-	deaths_close(&deaths);
+	disconnects_close(&disconnects);
 }
 
 int main(void)

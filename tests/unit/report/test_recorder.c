@@ -53,7 +53,7 @@ static uint64_t n_in(const char *packed, struct histogram *times)
 }
 
 /* The sum of the seconds that an interval has, from `first` on. */
-static void is_sum_of(const struct series_interval *interval, uint64_t first, uint64_t n)
+static void is_sum_of(const struct time_series_interval *interval, uint64_t first, uint64_t n)
 {
 	uint64_t n_echoes = n * (2 * first + n - 1) / 2;
 	assert_int_equal(interval->start_ns, first * CLOCK_NS_PER_S);
@@ -72,7 +72,7 @@ static void is_sum_of(const struct series_interval *interval, uint64_t first, ui
 
 TEST(each_second_is_an_interval)
 {
-	struct series series;
+	struct time_series series;
 	for (uint64_t k = 0; k < 5; k++)
 		keep(k, CLOCK_NS_PER_S);
 	assert_int_equal(recorder_finish(&recorder, &series), 0);
@@ -83,20 +83,20 @@ TEST(each_second_is_an_interval)
 	}
 	assert_null(series.list[0].response); /* nothing came back */
 	assert_null(series.list[0].service);
-	series_close(&series);
+	time_series_close(&series);
 }
 
 TEST(nothing_is_a_series_without_intervals)
 {
-	struct series series;
+	struct time_series series;
 	assert_int_equal(recorder_finish(&recorder, &series), 0);
 	assert_int_equal(series.n, 0);
-	series_close(&series);
+	time_series_close(&series);
 }
 
 TEST(a_rest_that_is_shorter_than_half_belongs_to_the_last_interval)
 {
-	struct series series;
+	struct time_series series;
 	for (uint64_t k = 0; k < 3; k++)
 		keep(k, CLOCK_NS_PER_S);
 	keep(3, CLOCK_NS_PER_S / 2 - 1);
@@ -104,18 +104,18 @@ TEST(a_rest_that_is_shorter_than_half_belongs_to_the_last_interval)
 	assert_int_equal(series.n, 3);
 	is_sum_of(&series.list[2], 2, 2);
 	assert_int_equal(series.list[2].length_ns, CLOCK_NS_PER_S + CLOCK_NS_PER_S / 2 - 1);
-	series_close(&series);
+	time_series_close(&series);
 }
 
 TEST(a_rest_of_half_or_more_and_one_that_is_all_are_intervals)
 {
-	struct series series;
+	struct time_series series;
 	keep(0, CLOCK_NS_PER_S);
 	keep(1, CLOCK_NS_PER_S / 2);
 	assert_int_equal(recorder_finish(&recorder, &series), 0);
 	assert_int_equal(series.n, 2);
 	is_sum_of(&series.list[1], 1, 1);
-	series_close(&series);
+	time_series_close(&series);
 	recorder_close(&recorder);
 
 	assert_int_equal(recorder_open(&recorder), 0);
@@ -123,13 +123,13 @@ TEST(a_rest_of_half_or_more_and_one_that_is_all_are_intervals)
 	assert_int_equal(recorder_finish(&recorder, &series), 0);
 	assert_int_equal(series.n, 1);
 	assert_int_equal(series.list[0].length_ns, 7);
-	series_close(&series);
+	time_series_close(&series);
 }
 
 /* A run of so many seconds has intervals of `length` seconds, and the last what is left. */
 static void lasts(uint64_t n_seconds, uint64_t length, size_t n_intervals)
 {
-	struct series series;
+	struct time_series series;
 	recorder_close(&recorder);
 	assert_int_equal(recorder_open(&recorder), 0);
 	for (uint64_t k = 0; k < n_seconds; k++) {
@@ -144,7 +144,7 @@ static void lasts(uint64_t n_seconds, uint64_t length, size_t n_intervals)
 		is_sum_of(&series.list[i], first, n);
 		assert_int_equal(series.list[i].length_ns, n * CLOCK_NS_PER_S);
 	}
-	series_close(&series);
+	time_series_close(&series);
 }
 
 TEST(neighbours_are_added_when_there_is_no_room)
@@ -161,7 +161,7 @@ TEST(neighbours_are_added_when_there_is_no_room)
 
 TEST(neighbours_are_added_when_their_histograms_are_too_large)
 {
-	struct series series;
+	struct time_series series;
 	size_t n_bytes = 0;
 	uint64_t n_echoes = 0;
 	recorder.n_bytes_max = 20000; /* an interval has some 150 */
@@ -171,7 +171,7 @@ TEST(neighbours_are_added_when_their_histograms_are_too_large)
 	}
 	assert_int_equal(recorder_finish(&recorder, &series), 0);
 	for (size_t i = 0; i < series.n; i++) {
-		n_bytes += series_interval_bytes(&series.list[i]);
+		n_bytes += time_series_interval_bytes(&series.list[i]);
 		n_echoes += series.list[i].n_echoes;
 	}
 	assert_true(n_bytes < 22000);
@@ -181,7 +181,7 @@ TEST(neighbours_are_added_when_their_histograms_are_too_large)
 		assert_int_equal(series.list[i].length_ns, series.list[0].length_ns);
 		assert_int_equal(end_ns, series.list[i + 1].start_ns);
 	}
-	series_close(&series);
+	time_series_close(&series);
 }
 
 int main(void)

@@ -169,11 +169,11 @@ static void fill_series(void)
 	run.series.list = calloc(2, sizeof(*run.series.list));
 	assert_non_null(run.series.list);
 	run.series.n = 2;
-	run.series.list[0] = (struct series_interval){
+	run.series.list[0] = (struct time_series_interval){
 		.length_ns = CLOCK_NS_PER_S,
 		.n_failures = 2,
 	};
-	run.series.list[1] = (struct series_interval){
+	run.series.list[1] = (struct time_series_interval){
 		.start_ns = CLOCK_NS_PER_S,
 		.length_ns = CLOCK_NS_PER_S / 2,
 		.n_echoes = 5,

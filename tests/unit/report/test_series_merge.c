@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/histogram.h"
+#include "stats/histogram.h"
 #include "report/hlog.h"
 #include "unit.h"
 
@@ -16,9 +16,9 @@
 #define MS CLOCK_NS_PER_MS
 
 /* A series of n intervals; in the i-th there are i + 1 values of so many nanoseconds. */
-static struct series make(size_t n, uint64_t length_ns, uint64_t value_ns)
+static struct time_series make(size_t n, uint64_t length_ns, uint64_t value_ns)
 {
-	struct series series = { .list = calloc(n, sizeof(*series.list)), .n = n };
+	struct time_series series = { .list = calloc(n, sizeof(*series.list)), .n = n };
 	struct hlog *hlog;
 	struct histogram times;
 	assert_int_equal(hlog_open(&hlog), 0);
@@ -26,7 +26,7 @@ static struct series make(size_t n, uint64_t length_ns, uint64_t value_ns)
 	for (size_t i = 0; i < n; i++) {
 		histogram_reset(&times);
 		histogram_record_n(&times, value_ns, i + 1);
-		series.list[i] = (struct series_interval){
+		series.list[i] = (struct time_series_interval){
 			.start_ns = i * length_ns,
 			.length_ns = length_ns,
 			.n_echoes = i + 1,
@@ -61,7 +61,7 @@ static uint64_t count(const char *packed, uint64_t value_ns, uint64_t other_ns)
 	return n;
 }
 
-static void assert_in_order(const struct series *sum)
+static void assert_in_order(const struct time_series *sum)
 {
 	for (size_t i = 1; i < sum->n; i++)
 		assert_true(sum->list[i].start_ns >=
@@ -70,7 +70,7 @@ static void assert_in_order(const struct series *sum)
 
 TEST(one_alone_stays_as_it_is)
 {
-	struct series one = make(5, S, 100), sum;
+	struct time_series one = make(5, S, 100), sum;
 	const struct series_part part = { &one, 0 };
 	assert_int_equal(series_merge(&part, 1, &sum), 0);
 	assert_int_equal(sum.n, 5);
@@ -80,13 +80,13 @@ TEST(one_alone_stays_as_it_is)
 		assert_int_equal(sum.list[i].n_echoes, i + 1);
 		assert_string_equal(sum.list[i].response, one.list[i].response);
 	}
-	series_close(&sum);
-	series_close(&one);
+	time_series_close(&sum);
+	time_series_close(&one);
 }
 
 TEST(those_who_ran_together_are_added)
 {
-	struct series one = make(4, S, 100), other = make(4, S, 5000), sum;
+	struct time_series one = make(4, S, 100), other = make(4, S, 5000), sum;
 	const struct series_part parts[] = { { &one, 0 }, { &other, 400 * MS } };
 	assert_int_equal(series_merge(parts, 2, &sum), 0);
 	assert_int_equal(sum.n, 4);
@@ -100,14 +100,14 @@ TEST(those_who_ran_together_are_added)
 	}
 	assert_in_order(&sum);
 	assert_int_equal(sum.list[3].start_ns + sum.list[3].length_ns, 4 * S);
-	series_close(&sum);
-	series_close(&other);
-	series_close(&one);
+	time_series_close(&sum);
+	time_series_close(&other);
+	time_series_close(&one);
 }
 
 TEST(an_interval_goes_to_the_second_in_which_it_began)
 {
-	struct series one = make(2, S, 100), other = make(2, S, 5000), sum;
+	struct time_series one = make(2, S, 100), other = make(2, S, 5000), sum;
 	const struct series_part parts[] = { { &one, 900 * MS }, { &other, 1600 * MS } };
 	assert_int_equal(series_merge(parts, 2, &sum), 0);
 	assert_int_equal(sum.n, 3);
@@ -118,14 +118,14 @@ TEST(an_interval_goes_to_the_second_in_which_it_began)
 	assert_int_equal(sum.list[0].n_echoes, 1);
 	assert_int_equal(sum.list[1].n_echoes, 2 + 1);
 	assert_int_equal(sum.list[2].n_echoes, 2);
-	series_close(&sum);
-	series_close(&other);
-	series_close(&one);
+	time_series_close(&sum);
+	time_series_close(&other);
+	time_series_close(&one);
 }
 
 TEST(one_that_began_later_is_later)
 {
-	struct series one = make(2, S, 100), other = make(2, S, 100), sum;
+	struct time_series one = make(2, S, 100), other = make(2, S, 100), sum;
 	const struct series_part parts[] = { { &other, 3600 * S + 600 * MS }, { &one, 0 } };
 	assert_int_equal(series_merge(parts, 2, &sum), 0);
 	assert_int_equal(sum.n, 4);
@@ -133,28 +133,28 @@ TEST(one_that_began_later_is_later)
 	assert_int_equal(sum.list[2].start_ns, 3600 * S);
 	assert_int_equal(sum.list[3].n_echoes, 2);
 	assert_in_order(&sum);
-	series_close(&sum);
-	series_close(&other);
-	series_close(&one);
+	time_series_close(&sum);
+	time_series_close(&other);
+	time_series_close(&one);
 }
 
 TEST(intervals_of_different_length_go_to_the_longer)
 {
-	struct series fine = make(8, S, 100), coarse = make(2, 4 * S, 100), sum;
+	struct time_series fine = make(8, S, 100), coarse = make(2, 4 * S, 100), sum;
 	const struct series_part parts[] = { { &fine, 0 }, { &coarse, 0 } };
 	assert_int_equal(series_merge(parts, 2, &sum), 0);
 	assert_int_equal(sum.n, 2);
 	assert_int_equal(sum.list[0].n_echoes, 1 + 2 + 3 + 4 + 1);
 	assert_int_equal(sum.list[1].n_echoes, 5 + 6 + 7 + 8 + 2);
 	assert_in_order(&sum);
-	series_close(&sum);
-	series_close(&coarse);
-	series_close(&fine);
+	time_series_close(&sum);
+	time_series_close(&coarse);
+	time_series_close(&fine);
 }
 
 TEST(what_is_too_long_is_folded)
 {
-	struct series one = make(SERIES_MERGE_MAX, S, 100), other = make(1, S, 100), sum;
+	struct time_series one = make(SERIES_MERGE_MAX, S, 100), other = make(1, S, 100), sum;
 	const struct series_part parts[] = { { &one, 0 }, { &other, SERIES_MERGE_MAX * S } };
 	assert_int_equal(series_merge(parts, 2, &sum), 0);
 	assert_int_equal(sum.n, SERIES_MERGE_MAX / 2 + 1);
@@ -164,19 +164,19 @@ TEST(what_is_too_long_is_folded)
 	assert_int_equal(n, SERIES_MERGE_MAX * (SERIES_MERGE_MAX + 1) / 2 + 1);
 	assert_int_equal(sum.list[0].length_ns, 2 * S);
 	assert_in_order(&sum);
-	series_close(&sum);
-	series_close(&other);
-	series_close(&one);
+	time_series_close(&sum);
+	time_series_close(&other);
+	time_series_close(&one);
 }
 
 TEST(what_is_no_histogram_is_told)
 {
-	struct series one = make(2, S, 100), sum;
+	struct time_series one = make(2, S, 100), sum;
 	const struct series_part part = { &one, 0 };
 	free(one.list[1].response);
 	one.list[1].response = strdup("HISTF");
 	assert_true(series_merge(&part, 1, &sum) < 0);
-	series_close(&one);
+	time_series_close(&one);
 }
 
 int main(void)

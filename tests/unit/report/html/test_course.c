@@ -12,7 +12,7 @@
 
 static struct hlog *hlog;
 static struct histogram work;
-static struct series series;
+static struct time_series series;
 static struct course course;
 
 static int open_all(void **state)
@@ -33,7 +33,7 @@ static int close_course(void **state)
 {
 	(void)state;
 	course_close(&course);
-	series_close(&series);
+	time_series_close(&series);
 	return 0;
 }
 
@@ -44,7 +44,7 @@ static void make(size_t n)
 	assert_non_null(series.list);
 	series.n = n;
 	for (size_t i = 0; i < n; i++) {
-		struct series_interval *interval = &series.list[i];
+		struct time_series_interval *interval = &series.list[i];
 		histogram_reset(&work);
 		histogram_record_n(&work, 1000, i);
 		histogram_record(&work, 1000000);
@@ -111,7 +111,7 @@ TEST(many_intervals_are_added)
 		assert_true(course.n * course.sum >= lengths[i]);
 		assert_nothing_is_lost(lengths[i]);
 		course_close(&course);
-		series_close(&series);
+		time_series_close(&series);
 	}
 }
 

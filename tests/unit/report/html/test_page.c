@@ -28,7 +28,7 @@ static int open_runs(void **state)
 		run->series.list = calloc(1, sizeof(*run->series.list));
 		assert_non_null(run->series.list);
 		run->series.n = 1;
-		run->series.list[0] = (struct series_interval){
+		run->series.list[0] = (struct time_series_interval){
 			.length_ns = 1000000000,
 			.n_echoes = 1,
 			.response = strdup(hlog_encode(hlog, &run->result.response)),

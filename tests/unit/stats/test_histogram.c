@@ -3,7 +3,7 @@
  * Every bucket is where it should be and narrow enough, and every figure of a histogram is what a
  * sorted array of the same values says, to the width of a bucket or exactly where that is promised.
  */
-#include "base/histogram.h"
+#include "stats/histogram.h"
 
 #include <errno.h>
 #include <stdlib.h>

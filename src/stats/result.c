@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/result.h"
+#include "stats/result.h"
 
 #include <assert.h>
 #include <string.h>

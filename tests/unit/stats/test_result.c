@@ -2,7 +2,7 @@
 /*
  * What several threads counted is added as if one had counted it all.
  */
-#include "base/result.h"
+#include "stats/result.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 /*
  * The start of a sum is no better than that of its worst part; a line says what is known of it.
  */
-#include "report/start.h"
+#include "report/start_time_json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 #define NOON (UINT64_C(1795694400) * CLOCK_NS_PER_S) /* 2026-11-26T12:00:00Z */
 
-static const struct start good = {
+static const struct start_time good = {
 	.wanted_ns = NOON,
 	.is_clock_known = true,
 	.clock = { .is_synchronised = true, .max_error_ns = 1500 * 1000 },
@@ -20,48 +20,48 @@ static const struct start good = {
 
 TEST(the_sum_of_starts_is_the_worst_of_them)
 {
-	struct start sum = good;
-	struct start late = good;
+	struct start_time sum = good;
+	struct start_time late = good;
 	late.late_ns = 7;
 	late.clock.max_error_ns = 9;
-	start_add(&sum, &late);
+	start_time_add(&sum, &late);
 	assert_int_equal(sum.wanted_ns, NOON);
 	assert_int_equal(sum.late_ns, 7);
 	assert_true(sum.is_clock_known && sum.clock.is_synchronised);
 	assert_int_equal(sum.clock.max_error_ns, 1500 * 1000);
 
-	start_add(&late, &good);
+	start_time_add(&late, &good);
 	assert_int_equal(late.late_ns, 7);
 	assert_int_equal(late.clock.max_error_ns, 1500 * 1000);
 }
 
 TEST(one_clock_that_nothing_keeps_right_is_enough)
 {
-	struct start sum = good;
-	const struct start other = { .wanted_ns = NOON, .is_clock_known = true };
-	start_add(&sum, &other);
+	struct start_time sum = good;
+	const struct start_time other = { .wanted_ns = NOON, .is_clock_known = true };
+	start_time_add(&sum, &other);
 	assert_true(sum.is_clock_known);
 	assert_false(sum.clock.is_synchronised);
 
-	const struct start mute = { .wanted_ns = NOON };
-	start_add(&sum, &mute);
+	const struct start_time mute = { .wanted_ns = NOON };
+	start_time_add(&sum, &mute);
 	assert_false(sum.is_clock_known);
 }
 
 TEST(there_is_no_moment_of_all_where_they_differ)
 {
-	struct start sum = good;
-	const struct start other = { .wanted_ns = NOON + 1 };
-	start_add(&sum, &other);
+	struct start_time sum = good;
+	const struct start_time other = { .wanted_ns = NOON + 1 };
+	start_time_add(&sum, &other);
 	assert_int_equal(sum.wanted_ns, 0);
 }
 
-static void assert_line(const struct start *start, const char *expected)
+static void assert_line(const struct start_time *start, const char *expected)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	start_write_text(out, start);
+	start_time_write_text(out, start);
 	fclose(out);
 	assert_string_equal(text, expected);
 	free(text);
@@ -69,7 +69,7 @@ static void assert_line(const struct start *start, const char *expected)
 
 TEST(a_line_says_whether_it_was_in_time_and_by_which_clock)
 {
-	struct start start = good;
+	struct start_time start = good;
 	assert_line(&start, "to begin at 2026-11-26T12:00:00.000000000Z: in time; this machine's "
 			    "clock is synchronised, to 1500.0 us by its estimate\n");
 	start.late_ns = 12 * CLOCK_NS_PER_MS;
@@ -83,9 +83,9 @@ TEST(a_line_says_whether_it_was_in_time_and_by_which_clock)
 	assert_line(&start, "");
 }
 
-static void assert_json(const struct start *start, const char *expected)
+static void assert_json(const struct start_time *start, const char *expected)
 {
-	json_t *json = start_json(start);
+	json_t *json = start_time_json(start);
 	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(12));
 	assert_string_equal(text, expected);
 	free(text);
@@ -94,12 +94,12 @@ static void assert_json(const struct start *start, const char *expected)
 
 TEST(a_document_says_the_same)
 {
-	struct start start = good;
+	struct start_time start = good;
 	start.late_ns = 2500;
 	assert_json(&start, "{\"start_wanted\":\"2026-11-26T12:00:00.000000000Z\","
 			    "\"start_late_us\":2.5,"
 			    "\"clock\":{\"synchronised\":true,\"max_error_us\":1500.0}}");
-	start = (struct start){ .is_clock_known = true };
+	start = (struct start_time){ .is_clock_known = true };
 	assert_json(&start, "{\"start_wanted\":null,\"start_late_us\":null,"
 			    "\"clock\":{\"synchronised\":false,\"max_error_us\":null}}");
 	start.is_clock_known = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/histogram.h"
+#include "stats/histogram.h"
 
 #include <assert.h>
 #include <errno.h>

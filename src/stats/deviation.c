@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/deviation.h"
+#include "stats/deviation.h"
 
 __extension__ typedef unsigned __int128 u128;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/start.h"
+#include "report/start_time_json.h"
 
 #include "base/clock.h"
 #include "base/units.h"
 
-void start_write_text(FILE *out, const struct start *start)
+void start_time_write_text(FILE *out, const struct start_time *start)
 {
 	if (start->wanted_ns == 0)
 		return;
@@ -22,7 +22,7 @@ void start_write_text(FILE *out, const struct start *start)
 			clock_us(start->clock.max_error_ns));
 }
 
-void start_add(struct start *sum, const struct start *more)
+void start_time_add(struct start_time *sum, const struct start_time *more)
 {
 	struct clock_trust *clock = &sum->clock;
 	sum->wanted_ns = sum->wanted_ns == more->wanted_ns ? sum->wanted_ns : 0;
@@ -33,7 +33,7 @@ void start_add(struct start *sum, const struct start *more)
 		clock->max_error_ns = more->clock.max_error_ns;
 }
 
-static json_t *clock_json(const struct start *start)
+static json_t *clock_json(const struct start_time *start)
 {
 	const struct clock_trust *clock = &start->clock;
 	if (!start->is_clock_known)
@@ -43,7 +43,7 @@ static json_t *clock_json(const struct start *start)
 						: json_null());
 }
 
-json_t *start_json(const struct start *start)
+json_t *start_time_json(const struct start_time *start)
 {
 	bool is_wanted = start->wanted_ns != 0;
 	json_t *late_us = is_wanted ? json_real(clock_us(start->late_ns)) : json_null();

@@ -5,15 +5,15 @@
  * Each thread counts into one of its own; results are added, histograms and all, and nothing is
  * ever averaged.
  */
-#ifndef BASE_RESULT_H
-#define BASE_RESULT_H
+#ifndef STATS_RESULT_H
+#define STATS_RESULT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/histogram.h"
+#include "stats/histogram.h"
 
 /* Kinds of failures in one result; there are not so many names in the program. */
 #define RESULT_FAILURES_MOST 64

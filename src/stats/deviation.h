@@ -2,8 +2,8 @@
 /*
  * Standard deviation of times, exact to the nanosecond: sums of the times and of their squares.
  */
-#ifndef BASE_DEVIATION_H
-#define BASE_DEVIATION_H
+#ifndef STATS_DEVIATION_H
+#define STATS_DEVIATION_H
 
 #include <stdint.h>
 

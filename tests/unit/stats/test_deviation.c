@@ -2,7 +2,7 @@
 /*
  * The standard deviation of times.
  */
-#include "base/deviation.h"
+#include "stats/deviation.h"
 
 #include "base/clock.h"
 #include "unit.h"

@@ -14,8 +14,8 @@
  *
  * Each thread records into its own; who wants the whole merges. A zeroed struct is a closed one.
  */
-#ifndef BASE_HISTOGRAM_H
-#define BASE_HISTOGRAM_H
+#ifndef STATS_HISTOGRAM_H
+#define STATS_HISTOGRAM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,15 +6,15 @@
  * in rising order and without overlapping; their sum is the run. Histograms are kept packed (the
  * string of report/hlog.h), for a run may be long: who looks at one unpacks it.
  */
-#ifndef BASE_SERIES_H
-#define BASE_SERIES_H
+#ifndef STATS_TIME_SERIES_H
+#define STATS_TIME_SERIES_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/result.h"
+#include "stats/result.h"
 
-struct series_interval {
+struct time_series_interval {
 	uint64_t start_ns;  /* since the measuring began */
 	uint64_t length_ns; /* from there on */
 	uint64_t n_echoes;
@@ -30,29 +30,29 @@ struct series_interval {
  * (report/run_read.h): where there are more, neighbours are added. Wide distributions take 10 KiB
  * an interval, and up to 100.
  */
-#define SERIES_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define TIME_SERIES_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 /* A zeroed one is empty. */
-struct series {
-	struct series_interval *list;
+struct time_series {
+	struct time_series_interval *list;
 	size_t n;
 	uint64_t interval_ns; /* of a sum: its intervals are made for this length; 0: not a sum */
 };
 
 /* Bytes of the packed histograms of an interval. */
-size_t series_interval_bytes(const struct series_interval *interval);
+size_t time_series_interval_bytes(const struct time_series_interval *interval);
 
 /* Frees it; a closed one may be closed again. */
-void series_close(struct series *series);
+void time_series_close(struct time_series *series);
 
 /*
  * Whoever makes a series of a measurement. It is told of each interval when that is over, in order:
  * `part` is what counts in it, and is the teller's. Returns 0 or a negative code, with which the
  * measurement cannot go on.
  */
-struct series_keeper {
-	int (*keep)(void *keeper, uint64_t start_ns, uint64_t length_ns, const struct result *part);
-	void *keeper; /* the first argument */
+struct interval_sink {
+	int (*keep)(void *sink, uint64_t start_ns, uint64_t length_ns, const struct result *part);
+	void *sink; /* the first argument */
 };
 
 #endif
