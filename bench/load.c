@@ -44,7 +44,7 @@
 #define EVENTS         256
 
 /* Prime: so many different messages before the first comes again. */
-#define PATTERN_PERIOD ((size_t)1000003)
+#define PAYLOAD_PERIOD ((size_t)1000003)
 
 /* At most so many connections are being set up at once: short queues must not overflow. */
 #define CONNECTING_MOST 32
@@ -108,7 +108,7 @@ static double begin_cpu_us = -1, end_cpu_us = -1;
 static bool has_begun;
 static size_t n_counted;
 
-static unsigned char pattern[PATTERN_PERIOD + MESSAGE_MOST];
+static unsigned char payload[PAYLOAD_PERIOD + MESSAGE_MOST];
 static unsigned char input[2 * MESSAGE_MOST];
 static uint32_t samples[SAMPLES]; /* nanoseconds; the latest, if there are more */
 
@@ -223,7 +223,7 @@ static void send_rest(struct conn *c)
 static void start_message(struct conn *c)
 {
 	c->stage = STAGE_ECHOING;
-	c->message = pattern + n_messages++ * 7919 % PATTERN_PERIOD;
+	c->message = payload + n_messages++ * 7919 % PAYLOAD_PERIOD;
 	c->sent = c->received = 0;
 	if (mode != MODE_CONNECT)
 		c->start_ns = now_ns();
@@ -278,7 +278,7 @@ static void verify(struct conn *c, size_t n)
 	if ((c->stage != STAGE_ECHOING && !flows) || n > c->sent - c->received)
 		fail("connection %zu: %zu bytes came that were not sent", index_of(c), n);
 	const unsigned char *expected = c->message;
-	expected += flows ? c->received % PATTERN_PERIOD : c->received;
+	expected += flows ? c->received % PAYLOAD_PERIOD : c->received;
 	if (memcmp(input, expected, n) != 0) {
 		size_t at = 0;
 		while (input[at] == expected[at])
@@ -316,7 +316,7 @@ static void open_firehose(struct conn *c)
 {
 	open_next(c);
 	c->stage = STAGE_FLOWING;
-	c->message = pattern;
+	c->message = payload;
 	/* Level-triggered: it does a piece of its work, and comes again. */
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.ptr = c };
 	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
@@ -335,7 +335,7 @@ static void end_firehose(struct conn *c)
 static void flow(struct conn *c, uint32_t events)
 {
 	if (!is_over && events & EPOLLOUT) {
-		const unsigned char *piece = pattern + c->sent % PATTERN_PERIOD;
+		const unsigned char *piece = payload + c->sent % PAYLOAD_PERIOD;
 		ssize_t n = send(c->fd, piece, FIREHOSE_PIECE, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN)
 			fail("connection %zu: send: %s", index_of(c), strerror(errno));
@@ -579,14 +579,14 @@ static void raise_descriptor_limit(void)
 static void fill_pattern(void)
 {
 	uint64_t x = 0x9e3779b97f4a7c15;
-	for (size_t i = 0; i < PATTERN_PERIOD; i++) {
+	for (size_t i = 0; i < PAYLOAD_PERIOD; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		pattern[i] = (unsigned char)(x >> 32);
+		payload[i] = (unsigned char)(x >> 32);
 	}
-	for (size_t i = PATTERN_PERIOD; i < sizeof(pattern); i++)
-		pattern[i] = pattern[i - PATTERN_PERIOD];
+	for (size_t i = PAYLOAD_PERIOD; i < sizeof(payload); i++)
+		payload[i] = payload[i - PAYLOAD_PERIOD];
 }
 
 int main(int argc, char **argv)

@@ -46,7 +46,7 @@ struct load {
 	size_t n_open;
 	struct sockaddr_in server;
 	int epoll_fd;
-	unsigned char pattern[PERIOD + PIECE];
+	unsigned char payload[PERIOD + PIECE];
 	unsigned char received[PIECE];
 	struct connection connections[MOST_IN_FLIGHT];
 };
@@ -71,13 +71,13 @@ static void make_pattern(struct load *load)
 {
 	uint64_t state = load->seed;
 	for (size_t i = 0; i < PERIOD; i++)
-		load->pattern[i] = (unsigned char)next_random(&state);
-	memcpy(load->pattern + PERIOD, load->pattern, PIECE);
+		load->payload[i] = (unsigned char)next_random(&state);
+	memcpy(load->payload + PERIOD, load->payload, PIECE);
 }
 
-static const unsigned char *pattern_at(const struct load *load, uint64_t number, uint64_t offset)
+static const unsigned char *payload_at(const struct load *load, uint64_t number, uint64_t offset)
 {
-	return load->pattern + (number * STEP + offset) % PERIOD;
+	return load->payload + (number * STEP + offset) % PERIOD;
 }
 
 /* ---- one connection ---- */
@@ -139,7 +139,7 @@ static void begin(struct load *load, struct connection *connection)
 static void send_piece(struct load *load, struct connection *connection)
 {
 	uint64_t left = load->size - connection->sent;
-	const unsigned char *piece = pattern_at(load, connection->number, connection->sent);
+	const unsigned char *piece = payload_at(load, connection->number, connection->sent);
 	ssize_t n = send(connection->fd, piece, left < PIECE ? left : PIECE, MSG_NOSIGNAL);
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -156,7 +156,7 @@ static void send_piece(struct load *load, struct connection *connection)
 
 static void verify(struct load *load, struct connection *connection, size_t n)
 {
-	const unsigned char *wanted = pattern_at(load, connection->number, connection->received);
+	const unsigned char *wanted = payload_at(load, connection->number, connection->received);
 	size_t at = 0;
 	if (connection->received + n > connection->sent)
 		end(load, connection, "wrong", "more came back than was sent");

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "base/units.h"
 #include "cli/bench_manual.h"
 #include "cli/facts.h"
@@ -223,7 +223,7 @@ static const struct option_row options[N_OPTIONS] = {
 /* ---- what is written ---- */
 
 /* Begins the log before the run: if it cannot be written, the run need not be waited for. */
-MUST_USE static enum status begin_hlog(const char *path, struct file_draft *ret_hlog)
+MUST_USE static enum exit_status begin_hlog(const char *path, struct file_draft *ret_hlog)
 {
 	if (path == NULL)
 		return STATUS_OK;
@@ -240,8 +240,8 @@ MUST_USE static enum status begin_hlog(const char *path, struct file_draft *ret_
 	return STATUS_MACHINE;
 }
 
-MUST_USE static enum status finish_hlog(struct file_draft *hlog, const char *path,
-					const struct run *run, struct writer_wait *wait)
+MUST_USE static enum exit_status finish_hlog(struct file_draft *hlog, const char *path,
+					     const struct run *run, struct writer_wait *wait)
 {
 	int rc = run_write_hlog(hlog->file, run);
 	if (rc == 0)
@@ -249,8 +249,8 @@ MUST_USE static enum status finish_hlog(struct file_draft *hlog, const char *pat
 	return rc == 0 ? STATUS_OK : writer_status(rc, path, wait);
 }
 
-MUST_USE static enum status write_summary(const struct arguments *arguments, const struct run *run,
-					  struct teller *teller)
+MUST_USE static enum exit_status write_summary(const struct arguments *arguments,
+					       const struct run *run, struct teller *teller)
 {
 	FILE *out;
 	int rc = teller_begin_report(teller, &out);
@@ -267,12 +267,12 @@ MUST_USE static enum status write_summary(const struct arguments *arguments, con
  * Checks the limits that were given, and says which was missed. Returns the exit status of the run:
  * its verdict, if that is not STATUS_OK.
  */
-MUST_USE static enum status judge(const struct arguments *arguments, const struct run *run,
-				  enum status verdict)
+MUST_USE static enum exit_status judge(const struct arguments *arguments, const struct run *run,
+				       enum exit_status verdict)
 {
 	const struct result *result = &run->result;
 	const uint64_t *values = arguments->values;
-	enum status status = STATUS_OK;
+	enum exit_status status = STATUS_OK;
 	uint64_t p99_ns = histogram_percentile_ns(&result->response, 99);
 	double rate = result_rate(result);
 	if (values[MAX_P99] != 0 && p99_ns > values[MAX_P99]) {
@@ -291,10 +291,10 @@ MUST_USE static enum status judge(const struct arguments *arguments, const struc
 	return verdict != STATUS_OK ? verdict : status;
 }
 
-MUST_USE static enum status report(const struct arguments *arguments, struct file_draft *hlog,
-				   const struct run *run, struct teller *teller)
+MUST_USE static enum exit_status report(const struct arguments *arguments, struct file_draft *hlog,
+					const struct run *run, struct teller *teller)
 {
-	enum status status = write_summary(arguments, run, teller), logged = STATUS_OK;
+	enum exit_status status = write_summary(arguments, run, teller), logged = STATUS_OK;
 	if (hlog->file != NULL)
 		logged = finish_hlog(hlog, arguments->texts[HLOG], run, &teller->wait);
 	return status != STATUS_OK ? status : logged;
@@ -339,12 +339,12 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 	return rc;
 }
 
-MUST_USE static enum status bench_and_report(const struct arguments *arguments,
-					     const struct bench_config *asked)
+MUST_USE static enum exit_status bench_and_report(const struct arguments *arguments,
+						  const struct bench_config *asked)
 {
 	static struct teller teller; /* too large for a stack */
 	struct bench_config config = *asked;
-	enum status status;
+	enum exit_status status;
 	struct recorder recorder;
 	struct bench_report found;
 	struct file_draft hlog = { 0 };
@@ -385,7 +385,7 @@ drop_hlog:
 
 /* ---- the command line ---- */
 
-MUST_USE static enum status read_start(const char *text, uint64_t *ret_ns)
+MUST_USE static enum exit_status read_start(const char *text, uint64_t *ret_ns)
 {
 	uint64_t now_ns = clock_since_epoch_ns(clock_now_ns());
 	int rc = units_parse_moment(text, now_ns, ret_ns);
@@ -396,7 +396,7 @@ MUST_USE static enum status read_start(const char *text, uint64_t *ret_ns)
 	return STATUS_USAGE;
 }
 
-static enum status run(const struct arguments *arguments)
+static enum exit_status run(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
 	static struct addr sources[BENCH_SOURCES_MAX]; /* too large for a stack */
@@ -428,7 +428,7 @@ static enum status run(const struct arguments *arguments)
 		log_error("--reset needs --churn: other connections stay open");
 		return STATUS_USAGE;
 	}
-	enum status status =
+	enum exit_status status =
 		target_read(&bench_command, arguments, IPV4, IPV6, &config.server, &config.family);
 	if (status == STATUS_OK && arguments->texts[SOURCE] != NULL) {
 		status = target_read_sources(arguments->texts[SOURCE], &config.server,

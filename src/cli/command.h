@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/status.h"
+#include "base/exit_status.h"
 
 /* Options of one command at most. */
 #define COMMAND_OPTIONS_MOST 32
@@ -81,15 +81,15 @@ struct command {
 	const char *operands; /* "[HOST [PORT]]"; "" or NULL: none */
 	const struct option_row *options;
 	size_t n_options;
-	const char *const *description;     /* paragraphs, NULL behind the last */
-	bool has_page;                      /* a man page of its own: then also the following */
-	const struct man_section *sections; /* a title of NULL behind the last */
-	const struct man_example *examples; /* a command of NULL behind the last */
-	const char *const *diagnostics;     /* paragraphs, NULL behind the last; or NULL */
-	const struct status_row *statuses;  /* as status_rows; NULL: those */
+	const char *const *description;         /* paragraphs, NULL behind the last */
+	bool has_page;                          /* a man page of its own: then also the following */
+	const struct man_section *sections;     /* a title of NULL behind the last */
+	const struct man_example *examples;     /* a command of NULL behind the last */
+	const char *const *diagnostics;         /* paragraphs, NULL behind the last; or NULL */
+	const struct exit_status_row *statuses; /* as status_rows; NULL: those */
 
 	/* Runs it and returns the exit status. */
-	enum status (*run)(const struct arguments *arguments);
+	enum exit_status (*run)(const struct arguments *arguments);
 };
 
 /* Returns the operands as a text, "" if there are none. */
@@ -99,7 +99,7 @@ static inline const char *command_operands(const struct command *command)
 }
 
 /* What a command's exit statuses mean; a sentence of NULL behind the last. */
-static inline const struct status_row *command_statuses(const struct command *command)
+static inline const struct exit_status_row *command_statuses(const struct command *command)
 {
 	return command->statuses != NULL ? command->statuses : status_rows;
 }

@@ -2,7 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/docgen.h"
 #include "cli/option.h"
 #include "version.h"
@@ -181,10 +181,10 @@ static void print_environment(FILE *out, const struct command *command)
 	fputs(".El\n", out);
 }
 
-static void print_status(FILE *out, const struct status_row *rows)
+static void print_status(FILE *out, const struct exit_status_row *rows)
 {
 	fputs(".Sh EXIT STATUS\n.Bl -tag -width 128+N -compact\n", out);
-	for (const struct status_row *at = rows; at->sentence != NULL; at++) {
+	for (const struct exit_status_row *at = rows; at->sentence != NULL; at++) {
 		fprintf(out, ".It %d\n", (int)at->status);
 		print_sentence(out, at->sentence);
 	}

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "base/quote.h"
+#include "base/shell_quote.h"
 #include "cli/option.h"
 #include "net/machine.h"
 #include "version.h"
@@ -32,7 +32,7 @@ static char program[] = "tcpecho";
 MUST_USE static int add_variable(const char *name, char **line)
 {
 	char *value = getenv(name), *quoted, *longer;
-	int rc = value == NULL ? 0 : quote_words(&value, 1, &quoted);
+	int rc = value == NULL ? 0 : shell_quote_words(&value, 1, &quoted);
 	if (value == NULL || rc < 0)
 		return rc;
 	rc = asprintf(&longer, "%s=%s %s", name, quoted, *line) < 0 ? -ENOMEM : 0;
@@ -64,7 +64,7 @@ MUST_USE static int quote_arguments(const struct arguments *arguments, char **re
 	words[0] = program;
 	for (size_t i = 0; i < arguments->n_words; i++)
 		words[i + 1] = arguments->words[i];
-	int rc = quote_words(words, arguments->n_words + 1, ret_line);
+	int rc = shell_quote_words(words, arguments->n_words + 1, ret_line);
 	free(words);
 	return rc;
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/option.h"
 #include "server/engine.h"
 #include "server/sandbox.h"
@@ -80,7 +80,8 @@ void help_on_command(FILE *out, const struct command *command)
 			option_variable(command, &command->options[0]).name,
 			command->options[0].name);
 	fprintf(out, "\nexit status:\n");
-	for (const struct status_row *at = command_statuses(command); at->sentence != NULL; at++)
+	for (const struct exit_status_row *at = command_statuses(command); at->sentence != NULL;
+	     at++)
 		fprintf(out, "  %d      %s\n", (int)at->status, at->sentence);
 	fprintf(out, "  128+N  ended by signal N\n");
 }

@@ -4,11 +4,11 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/help.h"
 #include "cli/option.h"
 
-static enum status run(const struct arguments *arguments)
+static enum exit_status run(const struct arguments *arguments)
 {
 	if (arguments->n_operands == 0) {
 		help_program(stdout);

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/option.h"
@@ -14,7 +14,7 @@
 #include "net/process.h"
 #include "net/signals.h"
 
-MUST_USE static enum status run_command(const struct command *command, int argc, char **argv)
+MUST_USE static enum exit_status run_command(const struct command *command, int argc, char **argv)
 {
 	struct arguments arguments;
 	switch (option_parse(command, argc, argv, &arguments)) {
@@ -29,7 +29,7 @@ MUST_USE static enum status run_command(const struct command *command, int argc,
 	}
 }
 
-MUST_USE static enum status run_program(int argc, char **argv)
+MUST_USE static enum exit_status run_program(int argc, char **argv)
 {
 	if (argc < 2) {
 		help_program(stderr);
@@ -55,7 +55,7 @@ MUST_USE static enum status run_program(int argc, char **argv)
 #define OUTPUT_SIZE ((size_t)64 * 1024)
 
 /* A full disk must not pass for success. A reader that is gone ends the program without a word. */
-MUST_USE static enum status close_output(enum status status)
+MUST_USE static enum exit_status close_output(enum exit_status status)
 {
 	int rc = file_close(stdout);
 	if (rc == 0 || status != STATUS_OK)
@@ -79,7 +79,7 @@ int main(int argc, char **argv)
 		return STATUS_MACHINE;
 	}
 
-	enum status status = close_output(run_program(argc, argv));
+	enum exit_status status = close_output(run_program(argc, argv));
 	if ((int)status > STATUS_SIGNAL)
 		signals_die_of((int)status - STATUS_SIGNAL);
 	return (int)status;

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/facts.h"
 #include "cli/measuring.h"
 #include "cli/target.h"
@@ -187,8 +187,8 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct pin
 	return rc;
 }
 
-MUST_USE static enum status report(const struct arguments *arguments, const struct run *run,
-				   struct teller *teller)
+MUST_USE static enum exit_status report(const struct arguments *arguments, const struct run *run,
+					struct teller *teller)
 {
 	FILE *out;
 	int rc = teller_begin_report(teller, &out);
@@ -209,8 +209,8 @@ MUST_USE static struct teller *open_teller(const struct arguments *arguments)
 }
 
 /* The exit status of a run that was reported. Failures win over --strict. */
-MUST_USE static enum status judge(const struct arguments *arguments, enum status verdict,
-				  const char *client_bound)
+MUST_USE static enum exit_status judge(const struct arguments *arguments, enum exit_status verdict,
+				       const char *client_bound)
 {
 	if (verdict != STATUS_OK || !arguments->values[STRICT] || client_bound[0] == '\0')
 		return verdict;
@@ -220,9 +220,9 @@ MUST_USE static enum status judge(const struct arguments *arguments, enum status
 
 /* ---- --hold ---- */
 
-MUST_USE static enum status report_hold(const struct arguments *arguments,
-					const struct hold_config *config,
-					const struct hold_report *found)
+MUST_USE static enum exit_status report_hold(const struct arguments *arguments,
+					     const struct hold_config *config,
+					     const struct hold_report *found)
 {
 	const struct endurance endurance = {
 		.target = found->served_by.text,
@@ -243,7 +243,7 @@ MUST_USE static enum status report_hold(const struct arguments *arguments,
 	return teller_end_report(config->teller, rc);
 }
 
-MUST_USE static enum status check_hold(const struct arguments *arguments)
+MUST_USE static enum exit_status check_hold(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
 	if (values[CONNECT_EACH] || values[SPIN]) {
@@ -258,7 +258,7 @@ MUST_USE static enum status check_hold(const struct arguments *arguments)
 	return STATUS_OK;
 }
 
-MUST_USE static enum status run_hold(const struct arguments *arguments)
+MUST_USE static enum exit_status run_hold(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
 	const char *metrics = arguments->texts[METRICS];
@@ -273,7 +273,7 @@ MUST_USE static enum status run_hold(const struct arguments *arguments)
 		.metrics = metrics != NULL ? &page : NULL,
 		.render = endurance_render_metrics,
 	};
-	enum status status = check_hold(arguments);
+	enum exit_status status = check_hold(arguments);
 	if (status == STATUS_OK)
 		status = target_read(&ping_command, arguments, IPV4, IPV6, &config.server,
 				     &config.family);
@@ -298,7 +298,7 @@ MUST_USE static enum status run_hold(const struct arguments *arguments)
 }
 
 /* What only --hold has. */
-MUST_USE static enum status check_without_hold(const struct arguments *arguments)
+MUST_USE static enum exit_status check_without_hold(const struct arguments *arguments)
 {
 	static const int of_hold[] = { DURATION, METRICS };
 	for (size_t i = 0; i < ARRAY_LEN(of_hold); i++) {
@@ -310,8 +310,8 @@ MUST_USE static enum status check_without_hold(const struct arguments *arguments
 	return STATUS_OK;
 }
 
-MUST_USE static enum status ping_and_report(const struct arguments *arguments,
-					    const struct ping_config *asked)
+MUST_USE static enum exit_status ping_and_report(const struct arguments *arguments,
+						 const struct ping_config *asked)
 {
 	struct ping_config config = *asked;
 	struct recorder recorder;
@@ -323,11 +323,11 @@ MUST_USE static enum status ping_and_report(const struct arguments *arguments,
 	}
 	config.sink = (struct interval_sink){ recorder_keep, &recorder };
 	config.teller = open_teller(arguments);
-	enum status status = ping_run(&config, &found);
+	enum exit_status status = ping_run(&config, &found);
 	if (status == STATUS_OK) {
 		struct run run;
 		rc = make_run(arguments, &config, &found, &recorder, &run);
-		enum status told =
+		enum exit_status told =
 			rc == 0 ? report(arguments, &run, config.teller) : STATUS_MACHINE;
 		if (rc < 0)
 			log_error("cannot make the summary: %s", err_text(rc).text);
@@ -340,7 +340,7 @@ MUST_USE static enum status ping_and_report(const struct arguments *arguments,
 	return status;
 }
 
-static enum status run(const struct arguments *arguments)
+static enum exit_status run(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
 	if (values[HOLD])
@@ -355,7 +355,7 @@ static enum status run(const struct arguments *arguments)
 		.connect_each = values[CONNECT_EACH],
 		.spin = values[SPIN],
 	};
-	enum status status = check_without_hold(arguments);
+	enum exit_status status = check_without_hold(arguments);
 	if (status == STATUS_OK)
 		status = target_read(&ping_command, arguments, IPV4, IPV6, &config.server,
 				     &config.family);

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/report_diff.h"
 #include "cli/report_files.h"
 #include "cli/report_html.h"
@@ -75,7 +75,7 @@ static uint64_t unit_ns(const struct arguments *arguments)
 }
 
 /* Writes a run to a file, or standard output for "-". */
-MUST_USE static enum status write_to(const char *path, const struct run *run)
+MUST_USE static enum exit_status write_to(const char *path, const struct run *run)
 {
 	struct file_draft draft;
 	int rc = file_draft(path, &draft);
@@ -91,7 +91,7 @@ MUST_USE static enum status write_to(const char *path, const struct run *run)
 
 /* ---- show ---- */
 
-MUST_USE static enum status show_json(const struct report_files *files, char *const *paths)
+MUST_USE static enum exit_status show_json(const struct report_files *files, char *const *paths)
 {
 	if (files->n > 1) {
 		log_error(
@@ -110,7 +110,7 @@ MUST_USE static enum status show_json(const struct report_files *files, char *co
 	return write_to("-", run);
 }
 
-MUST_USE static enum status show_text(const struct report_files *files)
+MUST_USE static enum exit_status show_text(const struct report_files *files)
 {
 	struct file_draft out;
 	int rc = file_draft("-", &out);
@@ -124,10 +124,10 @@ MUST_USE static enum status show_text(const struct report_files *files)
 	return rc == 0 ? STATUS_OK : writer_status(rc, "-", NULL);
 }
 
-static enum status show(const struct arguments *arguments, char *const *paths, size_t n)
+static enum exit_status show(const struct arguments *arguments, char *const *paths, size_t n)
 {
 	struct report_files files;
-	enum status status = report_files_read(paths, n, unit_ns(arguments), &files);
+	enum exit_status status = report_files_read(paths, n, unit_ns(arguments), &files);
 	if (status != STATUS_OK)
 		return status;
 	status = arguments->values[JSON] ? show_json(&files, paths) : show_text(&files);
@@ -137,12 +137,12 @@ static enum status show(const struct arguments *arguments, char *const *paths, s
 
 /* ---- merge ---- */
 
-static enum status merge(const struct arguments *arguments, char *const *paths, size_t n)
+static enum exit_status merge(const struct arguments *arguments, char *const *paths, size_t n)
 {
 	struct report_files files;
 	struct run sum;
 	struct run_refusal why = { "" };
-	enum status status = report_files_read(paths, n, unit_ns(arguments), &files);
+	enum exit_status status = report_files_read(paths, n, unit_ns(arguments), &files);
 	if (status != STATUS_OK)
 		return status;
 	int rc = run_merge(files.runs, files.n, &sum, &why);
@@ -159,14 +159,14 @@ static enum status merge(const struct arguments *arguments, char *const *paths, 
 
 /* ---- diff ---- */
 
-static enum status diff(const struct arguments *arguments, char *const *paths, size_t n)
+static enum exit_status diff(const struct arguments *arguments, char *const *paths, size_t n)
 {
 	return report_diff(paths, n, unit_ns(arguments), arguments->list, arguments->n_list);
 }
 
 /* ---- html ---- */
 
-static enum status html(const struct arguments *arguments, char *const *paths, size_t n)
+static enum exit_status html(const struct arguments *arguments, char *const *paths, size_t n)
 {
 	return report_html(paths, n, unit_ns(arguments), arguments->texts[OUTPUT]);
 }
@@ -178,7 +178,7 @@ static enum status html(const struct arguments *arguments, char *const *paths, s
 /* What report can do with files: another is one more row, and one more name in OPERANDS. */
 static const struct {
 	const char *name;
-	enum status (*run)(const struct arguments *arguments, char *const *paths, size_t n);
+	enum exit_status (*run)(const struct arguments *arguments, char *const *paths, size_t n);
 	unsigned int options; /* those that it has beside --unit */
 } operations[] = {
 	{ "show", show, OPTION_BIT(JSON) },
@@ -189,7 +189,7 @@ static const struct {
 
 #define OPERANDS "show|merge|diff|html FILE..."
 
-MUST_USE static enum status check_options(const struct arguments *arguments, size_t operation)
+MUST_USE static enum exit_status check_options(const struct arguments *arguments, size_t operation)
 {
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		bool fits = i == UNIT || (operations[operation].options & OPTION_BIT(i)) != 0;
@@ -204,7 +204,7 @@ MUST_USE static enum status check_options(const struct arguments *arguments, siz
 }
 
 /* An input that the result replaced, or was appended to, would be lost. */
-MUST_USE static enum status check_output(const struct arguments *arguments)
+MUST_USE static enum exit_status check_output(const struct arguments *arguments)
 {
 	const char *output = arguments->texts[OUTPUT] != NULL ? arguments->texts[OUTPUT] : "-";
 	for (size_t i = 1; i < arguments->n_operands; i++) {
@@ -218,7 +218,7 @@ MUST_USE static enum status check_output(const struct arguments *arguments)
 	return STATUS_OK;
 }
 
-static enum status run(const struct arguments *arguments)
+static enum exit_status run(const struct arguments *arguments)
 {
 	if (arguments->n_operands == 0) {
 		log_error("report what? (write `tcpecho report " OPERANDS "`)");
@@ -228,7 +228,7 @@ static enum status run(const struct arguments *arguments)
 	for (size_t i = 0; i < ARRAY_LEN(operations); i++) {
 		if (strcmp(operations[i].name, name) != 0)
 			continue;
-		enum status status = check_options(arguments, i);
+		enum exit_status status = check_options(arguments, i);
 		if (status != STATUS_OK)
 			return status;
 		if (arguments->n_operands == 1) {
@@ -300,7 +300,7 @@ static const char *const formats[] = {
 	NULL,
 };
 
-static const struct status_row statuses[] = {
+static const struct exit_status_row statuses[] = {
 	{ STATUS_OK, "done, and every limit was kept" },
 	{ STATUS_ECHO_FAILED, "a LIMIT of --fail-if was passed, or a run is no measurement" },
 	{ STATUS_USAGE, "the command line is wrong, or a file is not what it should be" },

@@ -22,8 +22,8 @@
 /* ---- the command line ---- */
 
 /* Where the new side begins, and how many words stand between. */
-MUST_USE static enum status find_sides(char *const *paths, size_t n, size_t *ret_n_old,
-				       size_t *ret_n_between)
+MUST_USE static enum exit_status find_sides(char *const *paths, size_t n, size_t *ret_n_old,
+					    size_t *ret_n_between)
 {
 	size_t n_between = 0, at = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -49,7 +49,7 @@ struct expectations {
 };
 
 /* Those of one text, with commas between them. */
-MUST_USE static enum status add_expectations(const char *text, struct expectations *all)
+MUST_USE static enum exit_status add_expectations(const char *text, struct expectations *all)
 {
 	for (;;) {
 		struct expectation_text why = { "" };
@@ -82,9 +82,9 @@ static bool allows_failures(const struct expectations *all)
 }
 
 /* Limits are kept only by figures of the server, and of all that was asked for. */
-MUST_USE static enum status judge_runs(const struct side *side, bool may_fail)
+MUST_USE static enum exit_status judge_runs(const struct side *side, bool may_fail)
 {
-	enum status status = STATUS_OK;
+	enum exit_status status = STATUS_OK;
 	for (size_t i = 0; i < side->n; i++) {
 		const struct run *run = &side->runs[i];
 		struct run_caveats caveats[] = { run_measurement_caveats(run), { "" } };
@@ -101,10 +101,10 @@ MUST_USE static enum status judge_runs(const struct side *side, bool may_fail)
 }
 
 /* Every limit that is missed is logged; one that cannot be judged is no pass. */
-MUST_USE static enum status judge_limits(const struct expectations *all, const struct side *before,
-					 const struct side *after)
+MUST_USE static enum exit_status judge_limits(const struct expectations *all,
+					      const struct side *before, const struct side *after)
 {
-	enum status status = STATUS_OK;
+	enum exit_status status = STATUS_OK;
 	for (size_t i = 0; i < all->n; i++) {
 		struct expectation_text text;
 		switch (expectation_judge(&all->list[i], before, after, &text)) {
@@ -123,8 +123,8 @@ MUST_USE static enum status judge_limits(const struct expectations *all, const s
 	return status;
 }
 
-MUST_USE static enum status compare(const struct expectations *all, const struct side *before,
-				    const struct side *after)
+MUST_USE static enum exit_status compare(const struct expectations *all, const struct side *before,
+					 const struct side *after)
 {
 	struct file_draft out;
 	int rc = file_draft("-", &out);
@@ -137,15 +137,15 @@ MUST_USE static enum status compare(const struct expectations *all, const struct
 	if (all->n == 0)
 		return STATUS_OK;
 	/* What failed in the old side is no fault of the new one. */
-	enum status of_old = judge_runs(before, true);
-	enum status of_new = judge_runs(after, allows_failures(all));
-	enum status of_limits = judge_limits(all, before, after);
+	enum exit_status of_old = judge_runs(before, true);
+	enum exit_status of_new = judge_runs(after, allows_failures(all));
+	enum exit_status of_limits = judge_limits(all, before, after);
 	return of_old != STATUS_OK || of_new != STATUS_OK ? STATUS_ECHO_FAILED : of_limits;
 }
 
-MUST_USE static enum status compare_files(const struct expectations *all,
-					  const struct report_files *old,
-					  const struct report_files *new)
+MUST_USE static enum exit_status compare_files(const struct expectations *all,
+					       const struct report_files *old,
+					       const struct report_files *new)
 {
 	struct side before = { 0 }, after = { 0 };
 	struct run_refusal why;
@@ -168,19 +168,19 @@ MUST_USE static enum status compare_files(const struct expectations *all,
 		log_error("%s", rc == -ENOMEM ? err_text(rc).text : why.text);
 		return rc == -ENOMEM ? STATUS_MACHINE : STATUS_USAGE;
 	}
-	enum status status = compare(all, &before, &after);
+	enum exit_status status = compare(all, &before, &after);
 	side_close(&after);
 	side_close(&before);
 	return status;
 }
 
-enum status report_diff(char *const *paths, size_t n, uint64_t list_unit_ns,
-			const char *const *fail_if, size_t n_fail_if)
+enum exit_status report_diff(char *const *paths, size_t n, uint64_t list_unit_ns,
+			     const char *const *fail_if, size_t n_fail_if)
 {
 	static struct expectations all; /* too large for a stack */
 	struct report_files old, new;
 	size_t n_old, n_between;
-	enum status status = find_sides(paths, n, &n_old, &n_between);
+	enum exit_status status = find_sides(paths, n, &n_old, &n_between);
 	for (size_t i = 0; status == STATUS_OK && i < n_fail_if; i++)
 		status = add_expectations(fail_if[i], &all);
 	if (status == STATUS_OK)

@@ -17,7 +17,7 @@ void report_files_close(struct report_files *files)
 	*files = (struct report_files){ 0 };
 }
 
-MUST_USE static enum status check_paths(char *const *paths, size_t n)
+MUST_USE static enum exit_status check_paths(char *const *paths, size_t n)
 {
 	size_t n_stdin = 0;
 	for (size_t i = 0; i < n; i++)
@@ -35,7 +35,8 @@ MUST_USE static enum status check_paths(char *const *paths, size_t n)
 	return STATUS_OK;
 }
 
-MUST_USE static enum status read_file(const char *path, uint64_t list_unit_ns, struct run *ret_run)
+MUST_USE static enum exit_status read_file(const char *path, uint64_t list_unit_ns,
+					   struct run *ret_run)
 {
 	struct run_refusal why;
 	int rc = run_read_file(path, list_unit_ns, ret_run, &why);
@@ -45,11 +46,11 @@ MUST_USE static enum status read_file(const char *path, uint64_t list_unit_ns, s
 	return rc == -ENOMEM ? STATUS_MACHINE : STATUS_USAGE;
 }
 
-enum status report_files_read(char *const *paths, size_t n, uint64_t list_unit_ns,
-			      struct report_files *ret_files)
+enum exit_status report_files_read(char *const *paths, size_t n, uint64_t list_unit_ns,
+				   struct report_files *ret_files)
 {
 	struct report_files files = { 0 };
-	enum status status = check_paths(paths, n);
+	enum exit_status status = check_paths(paths, n);
 	if (status != STATUS_OK)
 		return status;
 	files.runs = calloc(n, sizeof(*files.runs));

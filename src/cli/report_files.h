@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "report/run.h"
 
 /* Files of one command line at most. */
@@ -24,8 +24,8 @@ struct report_files {
  * Reads n files, at least one; list_unit_ns as for run_read(). *ret_files is the caller's, to be
  * closed. Anything but STATUS_OK was said, and nothing is left open.
  */
-MUST_USE enum status report_files_read(char *const *paths, size_t n, uint64_t list_unit_ns,
-				       struct report_files *ret_files);
+MUST_USE enum exit_status report_files_read(char *const *paths, size_t n, uint64_t list_unit_ns,
+					    struct report_files *ret_files);
 void report_files_close(struct report_files *files);
 
 #endif

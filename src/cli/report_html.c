@@ -10,8 +10,8 @@
 #include "report/html/page.h"
 
 /* A file whose seconds cannot be read is as wrong as one that cannot be read at all. */
-MUST_USE static enum status write_page(const struct report_files *files, char *const *paths,
-				       const char *output)
+MUST_USE static enum exit_status write_page(const struct report_files *files, char *const *paths,
+					    const char *output)
 {
 	struct file_draft draft;
 	size_t wrong = 0;
@@ -31,7 +31,8 @@ cannot_write:
 	return writer_status(rc, output, NULL);
 }
 
-enum status report_html(char *const *paths, size_t n, uint64_t list_unit_ns, const char *output)
+enum exit_status report_html(char *const *paths, size_t n, uint64_t list_unit_ns,
+			     const char *output)
 {
 	struct report_files files;
 	if (output == NULL) {
@@ -44,7 +45,7 @@ enum status report_html(char *const *paths, size_t n, uint64_t list_unit_ns, con
 			  n, PAGE_RUNS_MOST);
 		return STATUS_USAGE;
 	}
-	enum status status = report_files_read(paths, n, list_unit_ns, &files);
+	enum exit_status status = report_files_read(paths, n, list_unit_ns, &files);
 	if (status != STATUS_OK)
 		return status;
 	status = write_page(&files, paths, output);

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/option.h"
 #include "server/capacity.h"
 #include "server/serve.h"
@@ -193,9 +193,9 @@ static const struct option_row options[N_OPTIONS] = {
 	},
 };
 
-MUST_USE static enum status parse_addresses(const struct arguments *arguments,
-					    struct addr_spec addresses[LISTENERS_MOST],
-					    size_t *ret_n)
+MUST_USE static enum exit_status parse_addresses(const struct arguments *arguments,
+						 struct addr_spec addresses[LISTENERS_MOST],
+						 size_t *ret_n)
 {
 	if (arguments->n_operands > LISTENERS_MOST) {
 		log_error("%zu addresses are too many, %d at most", arguments->n_operands,
@@ -215,7 +215,7 @@ MUST_USE static enum status parse_addresses(const struct arguments *arguments,
 }
 
 /* What --engine help prints. */
-static enum status list_engines(void)
+static enum exit_status list_engines(void)
 {
 	for (size_t i = 0; engines[i] != NULL; i++) {
 		struct reason reason;
@@ -228,8 +228,8 @@ static enum status list_engines(void)
 }
 
 /* Options that the engine has no use for are a misunderstanding. */
-MUST_USE static enum status check_engine_options(const struct arguments *arguments,
-						 const struct engine *engine)
+MUST_USE static enum exit_status check_engine_options(const struct arguments *arguments,
+						      const struct engine *engine)
 {
 	const enum option_source *sources = arguments->sources;
 	const char *name = engine != NULL ? engine->name : "auto";
@@ -249,7 +249,7 @@ MUST_USE static enum status check_engine_options(const struct arguments *argumen
 	return STATUS_USAGE;
 }
 
-static enum status run(const struct arguments *arguments)
+static enum exit_status run(const struct arguments *arguments)
 {
 	static struct addr_spec addresses[LISTENERS_MOST]; /* too large for a stack */
 	const uint64_t *values = arguments->values;
@@ -274,7 +274,7 @@ static enum status run(const struct arguments *arguments)
 		.user = (uid_t)values[USER],
 		.quiet = values[QUIET],
 	};
-	enum status status = check_engine_options(arguments, engine);
+	enum exit_status status = check_engine_options(arguments, engine);
 	if (status == STATUS_OK)
 		status = parse_addresses(arguments, addresses, &config.n_addresses);
 	if (status != STATUS_OK)
@@ -334,7 +334,7 @@ static const struct man_section sections[] = {
 	{ 0 },
 };
 
-static const struct status_row statuses[] = {
+static const struct exit_status_row statuses[] = {
 	{ STATUS_OK, "ended by TERM or INT, and all clients that were left could finish" },
 	{ STATUS_ECHO_FAILED,
 	  "after TERM or INT a client could not finish: reason=drain, killed, error" },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/talk_command.h"
 
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/target.h"
 #include "client/talk.h"
 
@@ -42,14 +42,14 @@ static const struct option_row options[N_OPTIONS] = {
 	[IPV6] = TARGET_IPV6_ROW,
 };
 
-static enum status run(const struct arguments *arguments)
+static enum exit_status run(const struct arguments *arguments)
 {
 	struct talk_config config = {
 		.timeout_ns = arguments->values[TIMEOUT],
 		.raw = arguments->values[RAW],
 		.no_half_close = arguments->values[NO_HALF_CLOSE],
 	};
-	enum status status =
+	enum exit_status status =
 		target_read(&talk_command, arguments, IPV4, IPV6, &config.server, &config.family);
 	return status == STATUS_OK ? talk_run(&config) : status;
 }

@@ -38,9 +38,9 @@ MUST_USE static int parse_host(const char *text, struct addr_spec *ret_spec)
 	return 0;
 }
 
-MUST_USE static enum status parse_server(const struct command *command,
-					 const struct arguments *arguments,
-					 struct addr_spec *ret_spec)
+MUST_USE static enum exit_status parse_server(const struct command *command,
+					      const struct arguments *arguments,
+					      struct addr_spec *ret_spec)
 {
 	const char *host = arguments->n_operands > 0 ? arguments->operands[0] : DEFAULT_HOST;
 	if (*host != '\0' && strspn(host, "0123456789") == strlen(host)) {
@@ -82,8 +82,8 @@ MUST_USE static enum status parse_server(const struct command *command,
 }
 
 /* Of --ipv4 and --ipv6 the command line's wins over the environment's. */
-MUST_USE static enum status choose_family(const struct arguments *arguments, size_t ipv4,
-					  size_t ipv6, int *ret_family)
+MUST_USE static enum exit_status choose_family(const struct arguments *arguments, size_t ipv4,
+					       size_t ipv6, int *ret_family)
 {
 	bool v4 = arguments->values[ipv4], v6 = arguments->values[ipv6];
 	if (v4 && v6) {
@@ -98,20 +98,20 @@ MUST_USE static enum status choose_family(const struct arguments *arguments, siz
 	return STATUS_OK;
 }
 
-enum status target_read(const struct command *command, const struct arguments *arguments,
-			size_t ipv4, size_t ipv6, struct addr_spec *ret_spec, int *ret_family)
+enum exit_status target_read(const struct command *command, const struct arguments *arguments,
+			     size_t ipv4, size_t ipv6, struct addr_spec *ret_spec, int *ret_family)
 {
 	if (arguments->n_operands > 2) {
 		log_error("%.300s: one HOST and one PORT are enough", arguments->operands[2]);
 		return STATUS_USAGE;
 	}
-	enum status status = choose_family(arguments, ipv4, ipv6, ret_family);
+	enum exit_status status = choose_family(arguments, ipv4, ipv6, ret_family);
 	return status == STATUS_OK ? parse_server(command, arguments, ret_spec) : status;
 }
 
 /* One address, of the family of *family, which it decides if that is AF_UNSPEC. */
-MUST_USE static enum status read_source(const char *text, size_t length, int *family,
-					struct addr *ret_source)
+MUST_USE static enum exit_status read_source(const char *text, size_t length, int *family,
+					     struct addr *ret_source)
 {
 	struct addr list[ADDR_MAX_RESOLVED];
 	struct addr_spec spec = { .kind = ADDR_HOST };
@@ -130,8 +130,8 @@ MUST_USE static enum status read_source(const char *text, size_t length, int *fa
 	return STATUS_OK;
 }
 
-enum status target_read_sources(const char *text, const struct addr_spec *server, int *family,
-				struct addr ret_sources[BENCH_SOURCES_MAX], size_t *ret_n)
+enum exit_status target_read_sources(const char *text, const struct addr_spec *server, int *family,
+				     struct addr ret_sources[BENCH_SOURCES_MAX], size_t *ret_n)
 {
 	size_t n = 0;
 	if (server->kind == ADDR_UNIX) {
@@ -144,7 +144,7 @@ enum status target_read_sources(const char *text, const struct addr_spec *server
 			log_error("--source: at most %d addresses", BENCH_SOURCES_MAX);
 			return STATUS_USAGE;
 		}
-		enum status status = read_source(text, length, family, &ret_sources[n++]);
+		enum exit_status status = read_source(text, length, family, &ret_sources[n++]);
 		if (status != STATUS_OK)
 			return status;
 		if (text[length] == '\0')

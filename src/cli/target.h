@@ -6,7 +6,7 @@
 #define CLI_TARGET_H
 
 #include "base/compiler.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/command.h"
 #include "client/bench.h"
 #include "net/addr.h"
@@ -34,16 +34,17 @@
  * those the command line's wins over the environment's. What is wrong is said. Returns STATUS_OK or
  * STATUS_USAGE.
  */
-MUST_USE enum status target_read(const struct command *command, const struct arguments *arguments,
-				 size_t ipv4, size_t ipv6, struct addr_spec *ret_spec,
-				 int *ret_family);
+MUST_USE enum exit_status target_read(const struct command *command,
+				      const struct arguments *arguments, size_t ipv4, size_t ipv6,
+				      struct addr_spec *ret_spec, int *ret_family);
 
 /*
  * Reads the addresses of --source, with commas between them: all of the family of *family, which
  * the first decides if that is AF_UNSPEC. Returns STATUS_OK, or says what is wrong.
  */
-MUST_USE enum status target_read_sources(const char *text, const struct addr_spec *server,
-					 int *family, struct addr ret_sources[BENCH_SOURCES_MAX],
-					 size_t *ret_n);
+MUST_USE enum exit_status target_read_sources(const char *text, const struct addr_spec *server,
+					      int *family,
+					      struct addr ret_sources[BENCH_SOURCES_MAX],
+					      size_t *ret_n);
 
 #endif

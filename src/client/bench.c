@@ -373,7 +373,7 @@ MUST_USE static int run_threads(struct bench *bench)
 }
 
 /* Finds which of the server's addresses answers, by a first connection. */
-MUST_USE static enum status find_server(struct bench *bench)
+MUST_USE static enum exit_status find_server(struct bench *bench)
 {
 	const struct bench_config *config = bench->config;
 	const struct dial_request request = {
@@ -383,7 +383,7 @@ MUST_USE static enum status find_server(struct bench *bench)
 		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
 	};
 	live_dial(&bench->live, &config->server);
-	enum status status = dial_await(&request, bench->signals_fd, &bench->first);
+	enum exit_status status = dial_await(&request, bench->signals_fd, &bench->first);
 	live_clear(&bench->live);
 	if (status != STATUS_OK)
 		return status;
@@ -419,7 +419,7 @@ static void make_plan(struct bench *bench)
 	};
 }
 
-MUST_USE static enum status judge_run(const struct result *result)
+MUST_USE static enum exit_status judge_run(const struct result *result)
 {
 	if (result->n_failures == 0 && result->n_connection_errors == 0 && result->n_echoes > 0)
 		return STATUS_OK;
@@ -447,11 +447,11 @@ static void open_live(struct bench *bench)
 }
 
 /* Finds the server, runs, and fills in bench->report. */
-MUST_USE static enum status run_bench(struct bench *bench)
+MUST_USE static enum exit_status run_bench(struct bench *bench)
 {
 	make_plan(bench);
 	open_live(bench);
-	enum status status = find_server(bench);
+	enum exit_status status = find_server(bench);
 	if (status != STATUS_OK)
 		return status;
 	int rc = run_threads(bench);
@@ -464,7 +464,7 @@ MUST_USE static enum status run_bench(struct bench *bench)
 	return STATUS_OK;
 }
 
-enum status bench_run(const struct bench_config *config, struct bench_report *ret_report)
+enum exit_status bench_run(const struct bench_config *config, struct bench_report *ret_report)
 {
 	static struct bench bench; /* too large for a stack */
 	struct bench_report report = { .start.wanted_ns = config->start_at_ns };
@@ -474,7 +474,7 @@ enum status bench_run(const struct bench_config *config, struct bench_report *re
 	int rc = result_open(&report.result);
 	if (rc == 0)
 		rc = bench.signals_fd = signals_setup_meter();
-	enum status status = STATUS_MACHINE;
+	enum exit_status status = STATUS_MACHINE;
 	if (rc >= 0)
 		status = run_bench(&bench);
 	else

@@ -12,7 +12,7 @@
 #include "stats/result.h"
 #include "stats/time_series.h"
 #include "stats/start_time.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "client/own_limit.h"
 #include "client/served_by.h"
 #include "client/teller.h"
@@ -50,7 +50,7 @@ struct bench_config {
 
 struct bench_report {
 	struct result result;
-	enum status verdict; /* the exit status: of the echo, or of this machine */
+	enum exit_status verdict; /* the exit status: of the echo, or of this machine */
 	struct served_by served_by;
 	uint64_t start_ns;       /* when the measuring began, since the epoch; 0: it never did */
 	struct start_time start; /* when it was to begin */
@@ -71,6 +71,7 @@ struct bench_report {
  * result_close(); or why there is none, which was said: until the server has answered, INT and TERM
  * end it by that signal.
  */
-MUST_USE enum status bench_run(const struct bench_config *config, struct bench_report *ret_report);
+MUST_USE enum exit_status bench_run(const struct bench_config *config,
+				    struct bench_report *ret_report);
 
 #endif

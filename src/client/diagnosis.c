@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "base/pattern.h"
+#include "base/payload.h"
 
 /* So many bytes that are right are no chance, and so many of text are not. */
 #define ENOUGH_RIGHT ((size_t)4)
@@ -24,7 +24,7 @@
 /* What is looked at. */
 struct view {
 	const struct diagnosis_case *given;
-	struct pattern pattern;
+	struct payload payload;
 	const unsigned char *received;
 	size_t n;                               /* of those received */
 	size_t n_expected;                      /* up to n: the last was sent, or n are enough */
@@ -40,11 +40,11 @@ static void view_begin(struct view *view, const struct diagnosis_case *given)
 {
 	uint64_t left = given->sent > given->offset ? given->sent - given->offset : 0;
 	*view = (struct view){ .given = given,
-			       .pattern = pattern_of(given->seed, given->connection),
+			       .payload = payload_of(given->seed, given->connection),
 			       .received = given->received,
 			       .n = smaller(given->n, DIAGNOSIS_MOST) };
 	view->n_expected = smaller(left, view->n);
-	pattern_fill(&view->pattern, given->offset, view->expected, view->n_expected);
+	payload_fill(&view->payload, given->offset, view->expected, view->n_expected);
 }
 
 static void say(struct diagnosis *diagnosis, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -68,10 +68,10 @@ static void say_bytes(struct diagnosis *diagnosis, uint64_t n, const char *one, 
 /* A text if it is one, hex if not. */
 static void say_excerpt(struct diagnosis *diagnosis, const unsigned char *bytes, size_t n)
 {
-	if (excerpt_text_length(bytes, n) == n)
-		say(diagnosis, "%s", excerpt_quoted(bytes, n).text);
+	if (snippet_text_length(bytes, n) == n)
+		say(diagnosis, "%s", snippet_quoted(bytes, n).text);
 	else
-		say(diagnosis, "hex %s", excerpt_hex(bytes, n).text);
+		say(diagnosis, "hex %s", snippet_hex(bytes, n).text);
 }
 
 /* "byte 8192 differs: sent 0x41, got 0x00" */
@@ -97,13 +97,13 @@ static bool is_certain(const struct diagnosis_case *given, size_t n)
  * follows is from elsewhere.
  */
 static bool find_origin(const struct diagnosis_case *given, const unsigned char *bytes, size_t n,
-			struct pattern_place *ret_place)
+			struct payload_place *ret_place)
 {
-	for (n = smaller(n, PATTERN_LOCATE_SURE + 1); n >= PATTERN_LOCATE_LEAST; n--) {
-		struct pattern_place place;
+	for (n = smaller(n, PAYLOAD_LOCATE_SURE + 1); n >= PAYLOAD_LOCATE_MIN; n--) {
+		struct payload_place place;
 		if (!is_certain(given, n))
 			return false;
-		if (!pattern_locate(given->seed, given->n_connections, given->most_sent, bytes, n,
+		if (!payload_locate(given->seed, given->n_connections, given->most_sent, bytes, n,
 				    &place))
 			continue;
 		if (place.connection == given->connection && place.offset + n > given->sent)
@@ -151,11 +151,11 @@ static void say_moved(const struct view *view, struct diagnosis *diagnosis)
 static bool is_moved(const struct view *view, struct diagnosis *diagnosis)
 {
 	const struct diagnosis_case *given = view->given;
-	struct pattern_place place;
+	struct payload_place place;
 	if (!find_origin(given, view->received, view->n, &place))
 		return false;
-	struct pattern pattern = pattern_of(given->seed, place.connection);
-	size_t run = pattern_match(&pattern, place.offset, view->received, view->n);
+	struct payload payload = payload_of(given->seed, place.connection);
+	size_t run = payload_match(&payload, place.offset, view->received, view->n);
 	diagnosis->connection = place.connection;
 	diagnosis->origin = place.offset;
 	if (place.connection != given->connection) {
@@ -287,7 +287,7 @@ static bool is_inserted(const struct view *view, struct diagnosis *diagnosis)
 	}
 	for (size_t n = 1; n + ENOUGH_RIGHT <= view->n; n++) {
 		size_t rest = smaller(given->sent - given->offset, view->n - n);
-		struct pattern_place place = { .connection = given->connection,
+		struct payload_place place = { .connection = given->connection,
 					       .offset = given->offset };
 		bool same = rest >= ENOUGH_RIGHT && rest == view->n - n &&
 			    memcmp(view->received + n, view->expected, rest) == 0;
@@ -304,7 +304,7 @@ static bool is_inserted(const struct view *view, struct diagnosis *diagnosis)
 
 static bool is_text(const struct view *view, size_t *ret_length)
 {
-	size_t length = excerpt_text_length(view->received, view->n);
+	size_t length = snippet_text_length(view->received, view->n);
 	*ret_length = length;
 	return length >= SURELY_TEXT || (length == view->n && length >= ENOUGH_TEXT);
 }
@@ -313,15 +313,15 @@ static bool is_foreign(const struct view *view, struct diagnosis *diagnosis)
 {
 	size_t length;
 	bool text = is_text(view, &length), surplus = view->n_expected == 0;
-	if (!text && !surplus && view->n <= PATTERN_LOCATE_SURE)
+	if (!text && !surplus && view->n <= PAYLOAD_LOCATE_SURE)
 		return false;
 	diagnosis->kind = surplus ? DIAGNOSIS_SURPLUS : DIAGNOSIS_FOREIGN;
 	say(diagnosis, "byte %" PRIu64 " %s: ", view->given->offset,
 	    surplus ? "was never sent" : "is foreign");
 	if (text)
-		say(diagnosis, "got %s", excerpt_quoted(view->received, length).text);
+		say(diagnosis, "got %s", snippet_quoted(view->received, length).text);
 	else
-		say(diagnosis, "got hex %s", excerpt_hex(view->received, view->n).text);
+		say(diagnosis, "got hex %s", snippet_hex(view->received, view->n).text);
 	return true;
 }
 
@@ -341,8 +341,8 @@ struct diagnosis diagnose(const struct diagnosis_case *wrong)
 	struct view view;
 	assert(wrong->n > 0);
 	view_begin(&view, wrong);
-	diagnosis.expected = excerpt_hex(view.expected, view.n_expected);
-	diagnosis.received = excerpt_hex(view.received, view.n);
+	diagnosis.expected = snippet_hex(view.expected, view.n_expected);
+	diagnosis.received = snippet_hex(view.received, view.n);
 	if (wrong->n_connections > 1)
 		say(&diagnosis, "connection %" PRIu64 ": ", wrong->connection);
 	if (is_moved(&view, &diagnosis))

@@ -2,7 +2,7 @@
 /*
  * What went wrong with an echo, judged by the first bytes that came back wrong.
  *
- * The bytes are those of base/pattern.h, so it can be told of what came instead of the right ones
+ * The bytes are those of base/payload.h, so it can be told of what came instead of the right ones
  * where it is from. The more bytes are known from the first wrong one on, the surer it is: of one,
  * little can be said; from DIAGNOSIS_ENOUGH on, all.
  */
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/excerpt.h"
+#include "base/snippet.h"
 
 /* With so many bytes all kinds can be told apart; more than the most are not looked at. */
 #define DIAGNOSIS_ENOUGH ((size_t)64)
@@ -29,7 +29,7 @@ enum diagnosis_kind {
 	DIAGNOSIS_SURPLUS,  /* more came than was sent, and none of us has sent it */
 };
 
-/* What is known. Connections are numbered from 0 on, below PATTERN_CONNECTIONS (base/pattern.h). */
+/* What is known. Connections are numbered from 0 on, below PAYLOAD_CONNECTIONS (base/payload.h). */
 struct diagnosis_case {
 	uint64_t seed;
 	uint64_t connection;
@@ -55,7 +55,7 @@ struct diagnosis {
 	/* FLIPPED: how many bits differ; if it is one, which, 0 being the lowest. */
 	unsigned int n_bits, bit;
 	/* What should have come and what came. */
-	struct excerpt expected, received;
+	struct snippet expected, received;
 	/* A sentence, without the name of the program. */
 	char text[384];
 };

@@ -297,8 +297,8 @@ MUST_USE static int await_end(const struct dialing *dialing, int signals_fd)
 	return 0;
 }
 
-enum status dial_await(const struct dial_request *request, int signals_fd,
-		       struct dialed *ret_dialed)
+enum exit_status dial_await(const struct dial_request *request, int signals_fd,
+			    struct dialed *ret_dialed)
 {
 	struct dialing *dialing;
 	int rc = dial_begin(request, &dialing);
@@ -339,7 +339,7 @@ const char *dial_remedy(int code)
 	}
 }
 
-enum status dial_explain(const struct dial_request *request, int code)
+enum exit_status dial_explain(const struct dial_request *request, int code)
 {
 	log_error("cannot connect to %s: %s%s", addr_spec_text(request->server).text,
 		  err_text(code).text, dial_remedy(code));

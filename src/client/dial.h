@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "stats/result.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "net/addr.h"
 
 /* How long one address may take to answer, unless a timeout was given. */
@@ -92,13 +92,13 @@ void dial_abandon(struct dialing *dialing);
  * Returns STATUS_OK and *ret_dialed; STATUS_NO_CONNECTION; STATUS_MACHINE; or the status of the
  * signal that ended it, after which the thread may still run: the process must end soon.
  */
-MUST_USE enum status dial_await(const struct dial_request *request, int signals_fd,
-				struct dialed *ret_dialed);
+MUST_USE enum exit_status dial_await(const struct dial_request *request, int signals_fd,
+				     struct dialed *ret_dialed);
 
 /* ---- what is said ---- */
 
 /* Says why a request failed with that code, and what may help. Returns the exit status for it. */
-enum status dial_explain(const struct dial_request *request, int code);
+enum exit_status dial_explain(const struct dial_request *request, int code);
 
 /* What may help against a code of connecting: " (is a server listening there?)"; "" for others. */
 const char *dial_remedy(int code);

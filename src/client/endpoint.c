@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "base/excerpt.h"
+#include "base/snippet.h"
 #include "base/units.h"
 
 /* So many bytes are not found in a reply, or changed by a rule, by chance. */
@@ -72,7 +72,7 @@ static bool is_of_another_protocol(const struct endpoint_reply *reply, size_t sa
 	size_t n = reply->n_received;
 	if (same < 5 && n >= 5 && memcmp(received, "HTTP/", 5) == 0)
 		return is(endpoint, ENDPOINT_HTTP, "no echo but an HTTP server: it answers %s",
-			  excerpt_quoted(received, first_line(received, n)).text);
+			  snippet_quoted(received, first_line(received, n)).text);
 	/* A record of TLS that is an alert, of whatever version 3.x (RFC 8446, section 5.1). */
 	if (same < 2 && n >= 7 && received[0] == 0x15 && received[1] == 3 && received[3] == 0 &&
 	    received[4] == 2)
@@ -80,7 +80,7 @@ static bool is_of_another_protocol(const struct endpoint_reply *reply, size_t sa
 			  "no echo but a TLS server: it answers with alert %d", received[6]);
 	if (reply->n_sent == 0)
 		return is(endpoint, ENDPOINT_SPEAKS_FIRST, "no echo: it speaks first: %s",
-			  excerpt_quoted(received, n).text);
+			  snippet_quoted(received, n).text);
 	return false;
 }
 
@@ -94,7 +94,7 @@ static bool is_short(const struct endpoint_reply *reply, size_t same, struct end
 		return is(endpoint, ENDPOINT_ECHO, "an echo: every byte came back");
 	if (is_line_end(reply->sent + same, n_left))
 		return is(endpoint, ENDPOINT_LINE_ENDS, "no plain echo: it leaves out %s",
-			  excerpt_quoted(reply->sent + same, n_left).text);
+			  snippet_quoted(reply->sent + same, n_left).text);
 	if (!reply->ended && reply->sent[same - 1] == '\n' &&
 	    memchr(reply->sent + same, '\n', n_left) == NULL)
 		return is(endpoint, ENDPOINT_LINES,
@@ -111,7 +111,7 @@ static bool is_suffix(const struct endpoint_reply *reply, size_t same, struct en
 	if (same < reply->n_sent)
 		return false;
 	return is(endpoint, ENDPOINT_SUFFIX, "no plain echo: it puts %s behind what it returns",
-		  excerpt_quoted(reply->received + same, reply->n_received - same).text);
+		  snippet_quoted(reply->received + same, reply->n_received - same).text);
 }
 
 /* The first line came back with another end. */
@@ -146,7 +146,7 @@ static bool is_prefix(const struct endpoint_reply *reply, struct endpoint *endpo
 	/* The same once more, behind the line and its end: it goes before each. */
 	bool each = memmem(found + line, behind, received, prefix) != NULL;
 	return is(endpoint, ENDPOINT_PREFIX, "no plain echo: it puts %s before %s",
-		  excerpt_quoted(received, prefix).text, each ? "each line" : "what it returns");
+		  snippet_quoted(received, prefix).text, each ? "each line" : "what it returns");
 }
 
 /* ---- rules ---- */
@@ -240,7 +240,7 @@ struct endpoint endpoint_judge(const struct endpoint_reply *reply)
 	    is_transformed(reply, &endpoint) || is_reversed(reply, &endpoint))
 		return endpoint;
 	is(&endpoint, ENDPOINT_OTHER, "no echo: it answers %s",
-	   excerpt_quoted(reply->received, reply->n_received).text);
+	   snippet_quoted(reply->received, reply->n_received).text);
 	return endpoint;
 }
 
@@ -268,7 +268,7 @@ static bool has_sent_bytes(const struct endpoint_reply *reply, size_t n)
 
 static bool is_other_text(const struct endpoint_reply *reply)
 {
-	size_t n = excerpt_text_length(reply->received, reply->n_received);
+	size_t n = snippet_text_length(reply->received, reply->n_received);
 	return n >= ENOUGH && !is_mostly_right(reply) &&
 	       !has_sent_bytes(reply, n < OTHER_SIZE ? n : OTHER_SIZE);
 }

@@ -117,7 +117,7 @@ static void send_unsent(struct holding *holding, struct held *held)
 	while (held->state == HELD_OPEN && held->sent < held->due) {
 		uint64_t left = held->due - held->sent;
 		size_t size = left < HELD_PIECE ? (size_t)left : HELD_PIECE;
-		pattern_fill(&held->pattern, held->sent, holding->piece, size);
+		payload_fill(&held->payload, held->sent, holding->piece, size);
 		ssize_t n = io_send(held->fd, holding->piece, size);
 		if (n == -EAGAIN || n == -EPIPE) /* that it is gone, and how, the receive says */
 			return;
@@ -198,7 +198,7 @@ static void verify(struct holding *holding, struct held *held, size_t n)
 	uint64_t in_flight = held->sent - held->returned;
 	bool was_beating = is_beating(held);
 	size_t most = n < in_flight ? n : (size_t)in_flight;
-	size_t n_right = pattern_match(&held->pattern, held->returned, holding->piece, most);
+	size_t n_right = payload_match(&held->payload, held->returned, holding->piece, most);
 	held->returned += n_right;
 	holding->disconnects->bytes_verified += n_right;
 	if (n_right > 0)

@@ -24,7 +24,7 @@
 
 #include "base/compiler.h"
 #include "stats/disconnects.h"
-#include "base/pattern.h"
+#include "base/payload.h"
 #include "client/diagnosing.h"
 #include "client/diagnosis.h"
 #include "client/hold.h"
@@ -45,7 +45,7 @@ struct held {
 	uint32_t n_failures; /* since a heartbeat was back: by them the pause grows */
 	uint32_t n_attempts; /* at opening it, since it was open */
 	uint64_t number;     /* of the connection, by which its payload is known */
-	struct pattern pattern;
+	struct payload payload;
 	struct diagnosing *kept; /* WRONG: waits until the server has been asked; else NULL */
 	uint64_t sent, returned; /* bytes, on this connection */
 	uint64_t due;            /* the heartbeat that is under way ends there */

@@ -55,8 +55,8 @@ static void begin_connection(struct holding *holding, struct held *held, int fd)
 {
 	held->fd = fd;
 	held->generation = holding->redial.generation;
-	held->number = holding->n_numbers++ % PATTERN_CONNECTIONS;
-	held->pattern = pattern_of(holding->config->seed, held->number);
+	held->number = holding->n_numbers++ % PAYLOAD_CONNECTIONS;
+	held->payload = payload_of(holding->config->seed, held->number);
 	held->sent = held->returned = held->due = held->n_beats = 0;
 }
 

@@ -108,15 +108,15 @@ void held_judge_wrong(struct holding *holding, struct held *held, size_t n_right
 	const struct diagnosis_case wrong = {
 		.seed = holding->config->seed,
 		.connection = held->number,
-		.n_connections = n_numbers < PATTERN_CONNECTIONS ? n_numbers : PATTERN_CONNECTIONS,
+		.n_connections = n_numbers < PAYLOAD_CONNECTIONS ? n_numbers : PAYLOAD_CONNECTIONS,
 		.offset = held->returned,
 		.sent = held->sent,
-		.most_sent = PATTERN_SIZE,
+		.most_sent = PAYLOAD_SIZE,
 		.received = holding->piece + n_right,
 		.n = n - n_right,
 	};
-	holding->disconnects->wrong_bytes += pattern_count_wrong(
-		&held->pattern, held->returned, held->sent, wrong.received, wrong.n);
+	holding->disconnects->wrong_bytes += payload_count_wrong(
+		&held->payload, held->returned, held->sent, wrong.received, wrong.n);
 	if (diagnose_later(holding, held, &wrong))
 		return;
 	struct wrong_text what = wrong_say(&wrong, NULL);

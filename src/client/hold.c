@@ -221,7 +221,8 @@ MUST_USE static int take_turn(struct hold *hold)
 /* ---- until the server has answered ---- */
 
 /* Returns STATUS_OK, or the status of the signal that ends it. */
-MUST_USE static enum status hear_while_dialing(struct hold *hold, const struct dialing *dialing)
+MUST_USE static enum exit_status hear_while_dialing(struct hold *hold,
+						    const struct dialing *dialing)
 {
 	int signal;
 	while ((signal = signals_next(hold->signals_fd)) != 0) {
@@ -233,10 +234,10 @@ MUST_USE static enum status hear_while_dialing(struct hold *hold, const struct d
 }
 
 /* Waits for the outcome of dialing; serves the metrics and reads the signals meanwhile. */
-MUST_USE static enum status await_server(struct hold *hold, const struct dialing *dialing)
+MUST_USE static enum exit_status await_server(struct hold *hold, const struct dialing *dialing)
 {
 	struct poller *poller = &hold->holding.poller;
-	enum status status = STATUS_OK;
+	enum exit_status status = STATUS_OK;
 	bool is_dialed = false;
 	int rc = poller_add(poller, dialing->done_fd, EPOLLIN, TAG_DIALED);
 	while (rc >= 0 && status == STATUS_OK && !is_dialed) {
@@ -261,7 +262,7 @@ MUST_USE static enum status await_server(struct hold *hold, const struct dialing
 }
 
 /* Finds the server. Its first connection, *ret_fd, is the caller's. */
-MUST_USE static enum status find_server(struct hold *hold, int *ret_fd)
+MUST_USE static enum exit_status find_server(struct hold *hold, int *ret_fd)
 {
 	const struct hold_config *config = hold->holding.config;
 	struct redial *redial = &hold->holding.redial;
@@ -278,7 +279,7 @@ MUST_USE static enum status find_server(struct hold *hold, int *ret_fd)
 		log_error("cannot start: %s%s", err_text(rc).text, dial_remedy(rc));
 		return STATUS_MACHINE;
 	}
-	enum status status = await_server(hold, dialing);
+	enum exit_status status = await_server(hold, dialing);
 	if (status != STATUS_OK)
 		return status; /* its thread may still run: the process ends */
 	struct dialed dialed = dial_end(dialing);
@@ -307,7 +308,7 @@ static void say_start(struct hold *hold)
 	ignore_result(poller_add(&hold->holding.poller, STDOUT_FILENO, 0, TAG_OUTPUT));
 }
 
-MUST_USE static enum status open_page(struct hold *hold)
+MUST_USE static enum exit_status open_page(struct hold *hold)
 {
 	const struct hold_config *config = hold->holding.config;
 	if (config->metrics == NULL)
@@ -325,7 +326,7 @@ MUST_USE static enum status open_page(struct hold *hold)
 }
 
 /* The exit status of a run that was reported. */
-MUST_USE static enum status judge_run(const struct holding *holding)
+MUST_USE static enum exit_status judge_run(const struct holding *holding)
 {
 	const struct disconnects *disconnects = holding->disconnects;
 	uint64_t n_failed = disconnects_died(disconnects) + disconnects_not_opened(disconnects);
@@ -338,7 +339,7 @@ MUST_USE static enum status judge_run(const struct holding *holding)
 }
 
 /* Holds connections until the end. fd, the first of them, is taken. */
-MUST_USE static enum status hold_on(struct hold *hold, int fd)
+MUST_USE static enum exit_status hold_on(struct hold *hold, int fd)
 {
 	struct holding *holding = &hold->holding;
 	holding->start_ns = holding->now_ns = clock_now_ns();
@@ -372,7 +373,7 @@ MUST_USE static enum status hold_on(struct hold *hold, int fd)
 }
 
 /* From the look-up to the end, with the signals read. */
-MUST_USE static enum status run_hold(struct hold *hold, struct hold_report *report)
+MUST_USE static enum exit_status run_hold(struct hold *hold, struct hold_report *report)
 {
 	struct holding *holding = &hold->holding;
 	int fd = -1;
@@ -380,7 +381,7 @@ MUST_USE static enum status run_hold(struct hold *hold, struct hold_report *repo
 	int rc = hold->signals_fd;
 	if (rc >= 0)
 		rc = poller_add(&holding->poller, hold->signals_fd, EPOLLIN, TAG_SIGNALS);
-	enum status status = STATUS_MACHINE;
+	enum exit_status status = STATUS_MACHINE;
 	if (rc < 0)
 		log_error("cannot start: %s", err_text(rc).text);
 	else
@@ -400,7 +401,7 @@ MUST_USE static enum status run_hold(struct hold *hold, struct hold_report *repo
 }
 
 /* The histogram of *report is there already. */
-MUST_USE static enum status start(const struct hold_config *config, struct hold_report *report)
+MUST_USE static enum exit_status start(const struct hold_config *config, struct hold_report *report)
 {
 	static struct hold hold; /* its buffers are too large for a stack */
 	struct holding *holding = &hold.holding;
@@ -417,7 +418,7 @@ MUST_USE static enum status start(const struct hold_config *config, struct hold_
 		return STATUS_MACHINE;
 	}
 	/* Before the signals are blocked, because the name of the page may be looked up. */
-	enum status status = open_page(&hold);
+	enum exit_status status = open_page(&hold);
 	if (status == STATUS_OK) {
 		status = run_hold(&hold, report);
 		if (config->metrics != NULL)
@@ -427,7 +428,7 @@ MUST_USE static enum status start(const struct hold_config *config, struct hold_
 	return status;
 }
 
-enum status hold_run(const struct hold_config *config, struct hold_report *ret_report)
+enum exit_status hold_run(const struct hold_config *config, struct hold_report *ret_report)
 {
 	struct hold_report report = { 0 };
 	if (!dial_has_room(config->n_connections, OTHER_DESCRIPTORS))
@@ -437,7 +438,7 @@ enum status hold_run(const struct hold_config *config, struct hold_report *ret_r
 		log_error("cannot start: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	enum status status = start(config, &report);
+	enum exit_status status = start(config, &report);
 	if (status == STATUS_OK)
 		*ret_report = report;
 	else

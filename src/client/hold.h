@@ -12,7 +12,7 @@
 
 #include "base/compiler.h"
 #include "stats/disconnects.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "client/own_limit.h"
 #include "client/page.h"
 #include "client/served_by.h"
@@ -27,7 +27,7 @@ struct hold_config {
 	uint64_t interval_ns;    /* of one connection's heartbeats; 0: only one, when it is open */
 	uint64_t wait_ns;        /* for a heartbeat, or a connection; 0: for ever */
 	uint64_t size;           /* bytes of a heartbeat, 1 to PING_SIZE_MOST (client/ping.h) */
-	uint64_t seed;           /* of the payload (base/pattern.h) */
+	uint64_t seed;           /* of the payload (base/payload.h) */
 	uint64_t duration_ns;    /* 0: until it is ended */
 	struct teller *teller;   /* of a line for each death */
 
@@ -37,8 +37,8 @@ struct hold_config {
 
 struct hold_report {
 	struct disconnects disconnects;
-	enum status verdict; /* the exit status: of the echo, or of this machine */
-	bool is_interrupted; /* by a signal, before the time that was asked for was over */
+	enum exit_status verdict; /* the exit status: of the echo, or of this machine */
+	bool is_interrupted;      /* by a signal, before the time that was asked for was over */
 	struct served_by served_by;
 	/* Why the times are rather the client's than the server's; empty: they are not. */
 	char client_bound[OWN_LIMIT_SIZE];
@@ -50,6 +50,7 @@ struct hold_report {
  * Returns STATUS_OK and *ret_report, the caller's, its deaths to be closed; or the status of what
  * failed, after a message. Until the server has answered, INT and TERM end it by that signal.
  */
-MUST_USE enum status hold_run(const struct hold_config *config, struct hold_report *ret_report);
+MUST_USE enum exit_status hold_run(const struct hold_config *config,
+				   struct hold_report *ret_report);
 
 #endif

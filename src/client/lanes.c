@@ -30,11 +30,11 @@ void lanes_close(struct lanes *lanes)
 	lanes->flights = NULL;
 }
 
-void lane_begin_connection(struct lane *lane, int fd, uint64_t number, struct pattern pattern)
+void lane_begin_connection(struct lane *lane, int fd, uint64_t number, struct payload payload)
 {
 	lane->fd = fd;
 	lane->number = number;
-	lane->pattern = pattern;
+	lane->payload = payload;
 	lane->n_begun = lane->n_back = 0;
 	lane->sent = lane->returned = 0;
 }

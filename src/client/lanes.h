@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/pattern.h"
+#include "base/payload.h"
 
 struct addr;
 
@@ -39,7 +39,7 @@ struct lane {
 	uint32_t n_owed;     /* open loop: messages that are due and have not begun */
 	uint64_t n_taken;    /* of its schedule: messages that have begun, on any connection */
 	uint64_t number;     /* of the connection, by which its payload is known */
-	struct pattern pattern;
+	struct payload payload;
 	uint64_t n_begun, n_back; /* messages, on this connection */
 	uint64_t sent, returned;  /* bytes, on this connection */
 	uint64_t since_ns;        /* CONNECTING: when that began; CLOSED: not to be opened before */
@@ -60,7 +60,7 @@ MUST_USE int lanes_open(struct lanes *ret_lanes, uint32_t n, uint32_t depth, uin
 void lanes_close(struct lanes *lanes);
 
 /* A new connection, with this number and payload; nothing is under way on it. */
-void lane_begin_connection(struct lane *lane, int fd, uint64_t number, struct pattern pattern);
+void lane_begin_connection(struct lane *lane, int fd, uint64_t number, struct payload payload);
 
 /* Is it connecting and has no socket yet, because the queue of a unix socket is full? */
 static inline bool lane_is_queueing(const struct lane *lane)

@@ -10,7 +10,7 @@
  *   churn         a connection for each message
  *
  * Nothing of what is sent is kept: it is a function of the connection and the offset
- * (base/pattern.h).
+ * (base/payload.h).
  */
 #ifndef CLIENT_LOAD_H
 #define CLIENT_LOAD_H

@@ -394,7 +394,7 @@ static void ping_on(struct ping *ping)
 }
 
 /* Connects, pings, and fills in ping->report. */
-MUST_USE static enum status run_ping(struct ping *ping)
+MUST_USE static enum exit_status run_ping(struct ping *ping)
 {
 	const struct ping_config *config = ping->config;
 	struct dial_request *request = &ping->reconnect.request;
@@ -406,7 +406,7 @@ MUST_USE static enum status run_ping(struct ping *ping)
 									     : CLOCK_NEVER),
 	};
 	struct dialed dialed;
-	enum status status = dial_await(request, ping->signals_fd, &dialed);
+	enum exit_status status = dial_await(request, ping->signals_fd, &dialed);
 	if (status != STATUS_OK)
 		return status;
 	ping->reconnect.addr = dialed.addr;
@@ -432,7 +432,7 @@ MUST_USE static enum status run_ping(struct ping *ping)
 	return STATUS_OK;
 }
 
-enum status ping_run(const struct ping_config *config, struct ping_report *ret_report)
+enum exit_status ping_run(const struct ping_config *config, struct ping_report *ret_report)
 {
 	static struct ping ping; /* its buffer is too large for a stack */
 	struct ping_report report = { 0 };
@@ -457,7 +457,7 @@ enum status ping_run(const struct ping_config *config, struct ping_report *ret_r
 		rc = tally_open(&ping.tally, &report.result, &config->sink);
 	if (rc == 0)
 		rc = ping.signals_fd = signals_setup_meter();
-	enum status status = STATUS_MACHINE;
+	enum exit_status status = STATUS_MACHINE;
 	if (rc >= 0)
 		status = run_ping(&ping);
 	else

@@ -12,7 +12,7 @@
 #include "base/compiler.h"
 #include "stats/result.h"
 #include "stats/time_series.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "client/own_limit.h"
 #include "client/served_by.h"
 #include "client/teller.h"
@@ -29,7 +29,7 @@ struct ping_config {
 	uint64_t wait_ns;      /* a message that is not back after this time failed; 0: never */
 	uint64_t duration_ns;  /* the run ends after this time, whatever is under way; 0: never */
 	uint64_t size;         /* bytes of a message, 1 to PING_SIZE_MOST */
-	uint64_t seed;         /* of the payload (base/pattern.h) */
+	uint64_t seed;         /* of the payload (base/payload.h) */
 	bool connect_each;     /* a new connection for each message */
 	bool spin;             /* wait by looking again and again */
 	struct teller *teller; /* of a line for each message */
@@ -38,7 +38,7 @@ struct ping_config {
 
 struct ping_report {
 	struct result result;
-	enum status verdict;      /* the exit status: of the echo, or of this machine */
+	enum exit_status verdict; /* the exit status: of the echo, or of this machine */
 	bool is_interrupted;      /* a signal ended it before the count or the duration was over */
 	struct addr_text address; /* of the server, at the end */
 	struct served_by served_by;
@@ -58,6 +58,7 @@ struct ping_report {
  * between. Returns STATUS_OK and *ret_report, the caller's, to be closed by result_close(); or the
  * status of what failed, after a message. INT and TERM end it by that signal until it is connected.
  */
-MUST_USE enum status ping_run(const struct ping_config *config, struct ping_report *ret_report);
+MUST_USE enum exit_status ping_run(const struct ping_config *config,
+				   struct ping_report *ret_report);
 
 #endif

@@ -32,7 +32,7 @@
 #include "base/err.h"
 #include "base/escape.h"
 #include "base/log.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "base/units.h"
 #include "client/dial.h"
 #include "client/endpoint.h"
@@ -56,10 +56,10 @@ struct talk {
 	bool end_sent; /* our FIN is out */
 	int send_code; /* why the server takes no more; what it sent before is still to be read */
 
-	bool over;          /* the verdict is known, all that is left is the output */
-	enum status status; /* the verdict */
-	char verdict[256];  /* and its sentence, empty for STATUS_OK */
-	bool server_ended;  /* by a FIN or a reset */
+	bool over;               /* the verdict is known, all that is left is the output */
+	enum exit_status status; /* the verdict */
+	char verdict[256];       /* and its sentence, empty for STATUS_OK */
+	bool server_ended;       /* by a FIN or a reset */
 
 	struct first_reply first_reply;
 
@@ -77,7 +77,7 @@ struct talk {
 
 /* Ends the conversation with a verdict. The first one counts. */
 PRINTF_LIKE(3, 4)
-static void end_with(struct talk *talk, enum status status, const char *format, ...)
+static void end_with(struct talk *talk, enum exit_status status, const char *format, ...)
 {
 	if (talk->over)
 		return;
@@ -413,7 +413,7 @@ static bool is_utf8_terminal(void)
 	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
-MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
+MUST_USE static enum exit_status talk_on(const struct talk_config *config, int fd)
 {
 	/* A megabyte, too large for the stack; zero, and its pages come only as they are used. */
 	static struct talk talk;
@@ -439,7 +439,7 @@ MUST_USE static enum status talk_on(const struct talk_config *config, int fd)
 	return talk.status;
 }
 
-enum status talk_run(const struct talk_config *config)
+enum exit_status talk_run(const struct talk_config *config)
 {
 	signals_setup_client();
 	const struct dial_request request = {
@@ -450,7 +450,7 @@ enum status talk_run(const struct talk_config *config)
 	struct dialed dialed = dial(&request);
 	if (dialed.fd < 0)
 		return dial_explain(&request, dialed.fd);
-	enum status status = talk_on(config, dialed.fd);
+	enum exit_status status = talk_on(config, dialed.fd);
 	io_close(&dialed.fd);
 	return status;
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "net/addr.h"
 
 struct talk_config {
@@ -25,6 +25,6 @@ struct talk_config {
  * exit status: STATUS_OK only when the input ended, every byte of it came back, and the server then
  * ended too. When the reader of standard output goes away, the process ends by SIGPIPE, quietly.
  */
-MUST_USE enum status talk_run(const struct talk_config *config);
+MUST_USE enum exit_status talk_run(const struct talk_config *config);
 
 #endif

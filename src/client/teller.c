@@ -149,7 +149,7 @@ MUST_USE static int write_all(struct teller *teller)
 	return rc < 0 ? rc : finished;
 }
 
-enum status teller_end_report(struct teller *teller, int rc)
+enum exit_status teller_end_report(struct teller *teller, int rc)
 {
 	if (teller->report != NULL && fclose(teller->report) != 0 && rc == 0)
 		rc = -ENOMEM;

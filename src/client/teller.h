@@ -17,7 +17,7 @@
 #include <stdio.h>
 
 #include "base/compiler.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "net/writer.h"
 
 #define TELLER_ROOM ((size_t)64 * 1024)
@@ -67,7 +67,7 @@ bool teller_is_behind(const struct teller *teller);
  * STATUS_OK or as writer_status().
  */
 MUST_USE int teller_begin_report(struct teller *teller, FILE **ret_report);
-MUST_USE enum status teller_end_report(struct teller *teller, int rc);
+MUST_USE enum exit_status teller_end_report(struct teller *teller, int rc);
 
 /* Ends the writers; there is no report, or it is written. */
 void teller_close(struct teller *teller);

@@ -103,7 +103,7 @@ static void send_unsent(struct traffic *traffic, struct lane *lane)
 		if (i > 0) /* sending takes its time: this thread does not stand still meanwhile */
 			traffic->now_ns = clock_now_ns();
 		size_t size = left < TRAFFIC_PIECE ? (size_t)left : TRAFFIC_PIECE;
-		pattern_fill(&lane->pattern, lane->sent, traffic->piece, size);
+		payload_fill(&lane->payload, lane->sent, traffic->piece, size);
 		ssize_t n = io_send(lane->fd, traffic->piece, size);
 		if (n == -EAGAIN || n == -EPIPE)
 			return;
@@ -149,11 +149,11 @@ static void connected(struct traffic *traffic, struct lane *lane)
 	traffic_begin(traffic, lane);
 }
 
-/* Numbers differ between threads; PATTERN_CONNECTIONS of them are told apart. */
+/* Numbers differ between threads; PAYLOAD_CONNECTIONS of them are told apart. */
 static uint64_t next_number(struct traffic *traffic)
 {
 	uint64_t number = traffic->n_numbers++ * traffic->plan->n_threads + traffic->load->number;
-	return number % PATTERN_CONNECTIONS;
+	return number % PAYLOAD_CONNECTIONS;
 }
 
 /*
@@ -196,7 +196,7 @@ static void prepare_connection(struct traffic *traffic, struct lane *lane)
 {
 	uint64_t number = next_number(traffic);
 	traffic->now_ns = clock_now_ns();
-	lane_begin_connection(lane, -1, number, pattern_of(traffic->plan->seed, number));
+	lane_begin_connection(lane, -1, number, payload_of(traffic->plan->seed, number));
 	lane->since_ns = traffic->now_ns;
 	lane->counts_connect = !traffic->plan->churns || traffic_counts(traffic, traffic->now_ns);
 	lane->state = LANE_CONNECTING;
@@ -337,10 +337,10 @@ static void keep_wrong(struct traffic *traffic, struct lane *lane, size_t n_righ
 	const struct diagnosis_case wrong = {
 		.seed = plan->seed,
 		.connection = lane->number,
-		.n_connections = n_numbers < PATTERN_CONNECTIONS ? n_numbers : PATTERN_CONNECTIONS,
+		.n_connections = n_numbers < PAYLOAD_CONNECTIONS ? n_numbers : PAYLOAD_CONNECTIONS,
 		.offset = lane->returned,
 		.sent = lane->sent,
-		.most_sent = PATTERN_SIZE,
+		.most_sent = PAYLOAD_SIZE,
 		.received = traffic->piece + n_right,
 		.n = n - n_right,
 	};
@@ -354,7 +354,7 @@ static void judge_wrong(struct traffic *traffic, struct lane *lane, size_t n_rig
 {
 	struct result *result = &traffic->load->result;
 	result->n_mismatches++;
-	result->wrong_bytes += pattern_count_wrong(&lane->pattern, lane->returned, lane->sent,
+	result->wrong_bytes += payload_count_wrong(&lane->payload, lane->returned, lane->sent,
 						   traffic->piece + n_right, n - n_right);
 	if (!traffic->load->wrong.is_there)
 		keep_wrong(traffic, lane, n_right, n);
@@ -365,7 +365,7 @@ static void verify(struct traffic *traffic, struct lane *lane, size_t n)
 {
 	uint64_t in_flight = lane->sent - lane->returned;
 	size_t most = n < in_flight ? n : (size_t)in_flight;
-	size_t n_right = pattern_match(&lane->pattern, lane->returned, traffic->piece, most);
+	size_t n_right = payload_match(&lane->payload, lane->returned, traffic->piece, most);
 	lane->returned += n_right;
 	while (lane_has_back(&traffic->lanes, lane)) {
 		if (account_is_late(traffic, lane)) {

@@ -17,7 +17,7 @@ void stream_open(struct verified_stream *stream, int fd, const struct addr *serv
 	stream->may_wait = !stream->spins && io_make_patient(fd, STREAM_RECV_NS) == 0;
 	stream->fd = fd;
 	stream->server = *server;
-	stream->pattern = pattern_of(stream->seed, stream->result->n_connections++);
+	stream->payload = payload_of(stream->seed, stream->result->n_connections++);
 	stream->sent = stream->returned = stream->due = 0;
 }
 
@@ -70,7 +70,7 @@ static void fail_by_bytes(struct verified_stream *stream, size_t n_right, size_t
 	n -= n_right;
 	result->n_mismatches++;
 	result->wrong_bytes +=
-		pattern_count_wrong(&stream->pattern, stream->returned, stream->sent, from, n);
+		payload_count_wrong(&stream->payload, stream->returned, stream->sent, from, n);
 	const struct diagnosis_case wrong = {
 		.seed = stream->seed,
 		.connection = result->n_connections - 1,
@@ -96,7 +96,7 @@ static size_t fill_piece(struct verified_stream *stream)
 {
 	uint64_t left = stream->due - stream->sent;
 	size_t size = left < STREAM_PIECE_SIZE ? (size_t)left : STREAM_PIECE_SIZE;
-	pattern_fill(&stream->pattern, stream->sent, stream->piece, size);
+	payload_fill(&stream->payload, stream->sent, stream->piece, size);
 	return size;
 }
 
@@ -129,7 +129,7 @@ static void verify(struct verified_stream *stream, size_t n)
 {
 	uint64_t in_flight = stream->sent - stream->returned;
 	size_t most = n < in_flight ? n : (size_t)in_flight;
-	size_t n_right = pattern_match(&stream->pattern, stream->returned, stream->piece, most);
+	size_t n_right = payload_match(&stream->payload, stream->returned, stream->piece, most);
 	stream->returned += n_right;
 	stream->result->bytes_verified += n_right;
 	if (n_right < n)

@@ -2,7 +2,7 @@
 /*
  * A connection on which one message at a time is sent and compared with what comes back.
  *
- * The bytes are those of base/pattern.h. Each failure has a name and a sentence; the first one
+ * The bytes are those of base/payload.h. Each failure has a name and a sentence; the first one
  * counts, and the connection is of no use afterwards.
  */
 #ifndef CLIENT_VERIFIED_STREAM_H
@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
-#include "base/pattern.h"
+#include "base/payload.h"
 #include "stats/result.h"
 #include "client/diagnosis.h"
 #include "net/addr.h"
@@ -38,7 +38,7 @@ struct verified_stream {
 	int fd; /* -1: none */
 	struct addr server;
 	bool may_wait; /* its receives may, STREAM_RECV_NS at most */
-	struct pattern pattern;
+	struct payload payload;
 	uint64_t sent, returned; /* bytes since the connection was opened */
 	uint64_t due;            /* the message ends there */
 	uint64_t begun_ns;       /* when the message was begun */

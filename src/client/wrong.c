@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/pattern.h"
+#include "base/payload.h"
 #include "net/connect.h"
 #include "net/io.h"
 
@@ -39,12 +39,12 @@ static size_t least(uint64_t a, size_t b)
 static struct endpoint judge_start(const struct diagnosis_case *wrong, bool *ret_is_named)
 {
 	unsigned char sent[START_SIZE], received[2 * START_SIZE];
-	struct pattern pattern = pattern_of(wrong->seed, wrong->connection);
+	struct payload payload = payload_of(wrong->seed, wrong->connection);
 	size_t n_sent = least(wrong->sent, sizeof(sent));
 	size_t n_right = least(wrong->offset, START_SIZE);
 	size_t n_wrong = least(wrong->n, sizeof(received) - n_right);
-	pattern_fill(&pattern, 0, sent, n_sent);
-	pattern_fill(&pattern, 0, received, n_right);
+	payload_fill(&payload, 0, sent, n_sent);
+	payload_fill(&payload, 0, received, n_right);
 	memcpy(received + n_right, wrong->received, n_wrong);
 	const struct endpoint_reply reply = {
 		.sent = sent,

@@ -319,7 +319,7 @@ int writer_write_all(struct writer *writer, const void *bytes, size_t size,
 	return 0;
 }
 
-enum status writer_status(int code, const char *what, const struct writer_wait *wait)
+enum exit_status writer_status(int code, const char *what, const struct writer_wait *wait)
 {
 	if (code == -EPIPE)
 		return status_of_signal(SIGPIPE);

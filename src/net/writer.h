@@ -26,7 +26,7 @@
 #include <sys/types.h>
 
 #include "base/compiler.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 
 struct writer {
 	int fd;
@@ -88,7 +88,7 @@ MUST_USE int writer_write_all(struct writer *writer, const void *bytes, size_t s
  * signal has ended the wait. Returns the exit status for the code: that of SIGPIPE, of the signal,
  * or STATUS_MACHINE.
  */
-MUST_USE enum status writer_status(int code, const char *what, const struct writer_wait *wait);
+MUST_USE enum exit_status writer_status(int code, const char *what, const struct writer_wait *wait);
 
 /*
  * Waits, as above, until a copier has written everything; nothing can be written then. Without a

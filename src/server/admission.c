@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/map.h"
+#include "base/u64_map.h"
 #include "net/io.h"
 #include "net/listen.h"
 #include "net/machine.h"
@@ -144,22 +144,22 @@ static void take_out(struct admission *admission, size_t i)
  */
 static bool make_room_for(struct admission *admission, const struct peer *peer)
 {
-	struct map_entry entries[2 * ADMISSION_ROOM]; /* a power of two */
-	struct map counts = { entries, ARRAY_LEN(entries) };
+	struct u64_map_entry entries[2 * ADMISSION_ROOM]; /* a power of two */
+	struct u64_map counts = { entries, ARRAY_LEN(entries) };
 	uint64_t source, most = 0;
 	size_t victim = 0;
 	memset(entries, 0, sizeof(entries));
 	for (size_t i = 0; i < admission->n_waiting; i++) {
 		if (!peer_source(&admission->room[i].peer, &source))
 			continue;
-		uint64_t count = map_get(&counts, source) + 1;
-		map_set(&counts, source, count);
+		uint64_t count = u64_map_get(&counts, source) + 1;
+		u64_map_set(&counts, source, count);
 		if (count >= most) { /* this is its latest, if no other has as many */
 			most = count;
 			victim = i;
 		}
 	}
-	if (!peer_source(peer, &source) || most <= map_get(&counts, source) + 1)
+	if (!peer_source(peer, &source) || most <= u64_map_get(&counts, source) + 1)
 		return false;
 	struct arrival arrival = admission->room[victim];
 	take_out(admission, victim);

@@ -21,7 +21,7 @@ static size_t list_size(uint32_t most, size_t entry_size)
 
 static size_t map_size(uint32_t most)
 {
-	return whole_lines(map_places(most) * sizeof(struct map_entry));
+	return whole_lines(u64_map_slots(most) * sizeof(struct u64_map_entry));
 }
 
 size_t clients_size(uint32_t most, size_t entry_size)
@@ -33,14 +33,14 @@ void clients_place(struct clients *ret_clients, void *memory, uint32_t most, siz
 {
 	char *entries = (char *)memory + CACHE_LINE;
 	char *maps = entries + list_size(most, entry_size);
-	size_t n_places = map_places(most);
+	size_t n_places = u64_map_slots(most);
 	*ret_clients = (struct clients){
 		.entries = entries,
 		.entry_size = entry_size,
 		.used = memory,
 		.most = most,
-		.by_pid = { (struct map_entry *)maps, n_places },
-		.by_source = { (struct map_entry *)(maps + map_size(most)), n_places },
+		.by_pid = { (struct u64_map_entry *)maps, n_places },
+		.by_source = { (struct u64_map_entry *)(maps + map_size(most)), n_places },
 	};
 }
 
@@ -87,10 +87,10 @@ MUST_USE static bool count_in(struct clients *clients, const struct peer *peer)
 	uint64_t source;
 	if (clients->most_per_source == 0 || !peer_source(peer, &source))
 		return true;
-	uint64_t count = map_get(&clients->by_source, source);
+	uint64_t count = u64_map_get(&clients->by_source, source);
 	if (count >= clients->most_per_source)
 		return false;
-	map_set(&clients->by_source, source, count + 1);
+	u64_map_set(&clients->by_source, source, count + 1);
 	return true;
 }
 
@@ -98,7 +98,8 @@ static void count_out(struct clients *clients, const struct peer *peer)
 {
 	uint64_t source;
 	if (clients->most_per_source != 0 && peer_source(peer, &source))
-		map_set(&clients->by_source, source, map_get(&clients->by_source, source) - 1);
+		u64_map_set(&clients->by_source, source,
+			    u64_map_get(&clients->by_source, source) - 1);
 }
 
 /* ---- clients ---- */
@@ -157,12 +158,12 @@ struct client *clients_of_ticket(const struct clients *clients, uint64_t ticket)
 void clients_started(struct clients *clients, struct client *client, pid_t pid)
 {
 	client->pid = pid;
-	map_set(&clients->by_pid, (uint64_t)pid, (uint64_t)clients_index(clients, client) + 1);
+	u64_map_set(&clients->by_pid, (uint64_t)pid, (uint64_t)clients_index(clients, client) + 1);
 }
 
 struct client *clients_find(const struct clients *clients, pid_t pid)
 {
-	uint64_t place = map_get(&clients->by_pid, (uint64_t)pid);
+	uint64_t place = u64_map_get(&clients->by_pid, (uint64_t)pid);
 	return place != 0 ? clients_at(clients, (uint32_t)place - 1) : NULL;
 }
 
@@ -170,7 +171,7 @@ void clients_leave(struct clients *clients, struct client *client)
 {
 	assert(clients->count > 0);
 	if (client->pid != 0)
-		map_set(&clients->by_pid, (uint64_t)client->pid, 0);
+		u64_map_set(&clients->by_pid, (uint64_t)client->pid, 0);
 	count_out(clients, &client->peer);
 	client->pid = 0;
 	client->next_free = clients->first_free;
@@ -189,7 +190,7 @@ void clients_reset(struct clients *clients)
 	}
 	if (any_child)
 		memset(clients->by_pid.entries, 0,
-		       clients->by_pid.n_places * sizeof(struct map_entry));
+		       clients->by_pid.n_places * sizeof(struct u64_map_entry));
 	atomic_store_explicit(clients->used, 0, memory_order_release);
 	clients->count = clients->first_free = 0;
 }

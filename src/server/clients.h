@@ -29,7 +29,7 @@
 #include <sys/types.h>
 
 #include "base/compiler.h"
-#include "base/map.h"
+#include "base/u64_map.h"
 #include "net/peer.h"
 
 /* What is told of a conversation. Lock-free, or one who is killed could leave a lock behind. */
@@ -58,10 +58,11 @@ struct clients {
 	size_t entry_size;
 	_Atomic uint32_t *used; /* beside them: entries from here on have never been used */
 	uint32_t most, count;
-	uint32_t first_free;  /* index + 1, 0: none */
-	uint32_t last_serial; /* of the latest client */
-	struct map by_pid;    /* pid -> index + 1 */
-	struct map by_source; /* source -> number of clients; kept only where there is a limit */
+	uint32_t first_free;   /* index + 1, 0: none */
+	uint32_t last_serial;  /* of the latest client */
+	struct u64_map by_pid; /* pid -> index + 1 */
+	struct u64_map
+		by_source; /* source -> number of clients; kept only where there is a limit */
 	uint64_t most_per_source; /* the limit, 0: none */
 	void *memory;             /* NULL: it lies in somebody else's */
 	size_t memory_size;

@@ -41,7 +41,7 @@ static void announce_all(const struct server *server, const char *why)
 
 /* ---- --ready-fd ---- */
 
-static enum status cannot_write(int fd, int code)
+static enum exit_status cannot_write(int fd, int code)
 {
 	log_error("cannot write to --ready-fd %d: %s", fd, err_text(code).text);
 	return STATUS_MACHINE;
@@ -65,7 +65,7 @@ MUST_USE static int check_reader(const struct writer *writer)
 	return rc > 0 && (poll.revents & (POLLERR | POLLHUP)) != 0 ? -EPIPE : 0;
 }
 
-MUST_USE static enum status write_addresses(struct server *server)
+MUST_USE static enum exit_status write_addresses(struct server *server)
 {
 	struct ready_lines *ready = &server->ready;
 	const struct listeners *listeners = &server->listeners;
@@ -78,7 +78,7 @@ MUST_USE static enum status write_addresses(struct server *server)
 	return rc == 0 || rc == -EAGAIN ? STATUS_OK : cannot_write(fd, rc);
 }
 
-enum status ready_announce(struct server *server, const char *why)
+enum exit_status ready_announce(struct server *server, const char *why)
 {
 	int fd = server->ready.writer.fd;
 	int rc = check_reader(&server->ready.writer);
@@ -87,13 +87,13 @@ enum status ready_announce(struct server *server, const char *why)
 	bool logs_first = !server->ready.is_file;
 	if (logs_first)
 		announce_all(server, why);
-	enum status status = write_addresses(server);
+	enum exit_status status = write_addresses(server);
 	if (status == STATUS_OK && !logs_first)
 		announce_all(server, why);
 	return status;
 }
 
-enum status ready_open(int fd, int n_passed, struct ready_lines *ready)
+enum exit_status ready_open(int fd, int n_passed, struct ready_lines *ready)
 {
 	if (fd < 0)
 		return STATUS_OK;

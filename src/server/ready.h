@@ -7,7 +7,7 @@
 #define SERVER_READY_H
 
 #include "base/compiler.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "net/writer.h"
 #include "server/server.h"
 
@@ -16,7 +16,7 @@
  * n_passed sockets that were passed in. To be called before files are out of reach. Logs what is
  * wrong.
  */
-MUST_USE enum status ready_open(int fd, int n_passed, struct ready_lines *ready);
+MUST_USE enum exit_status ready_open(int fd, int n_passed, struct ready_lines *ready);
 
 /*
  * Logs the addresses on which the server listens, and writes them to --ready-fd, one a line, then
@@ -26,6 +26,6 @@ MUST_USE enum status ready_open(int fd, int n_passed, struct ready_lines *ready)
  * All lines are one write(2): a reader may be content with the first line and go. What it does not
  * read now is written later, while clients are served.
  */
-MUST_USE enum status ready_announce(struct server *server, const char *why);
+MUST_USE enum exit_status ready_announce(struct server *server, const char *why);
 
 #endif

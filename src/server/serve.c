@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "base/units.h"
 #include "net/activation.h"
 #include "net/io.h"
@@ -51,7 +51,7 @@ static uint32_t places_of(const struct serve_config *config, uint32_t n_workers,
 	return (uint32_t)(config->engine->grows && places < clients ? places : clients);
 }
 
-static enum status cannot_serve(uint64_t asked, struct machine_bound bound)
+static enum exit_status cannot_serve(uint64_t asked, struct machine_bound bound)
 {
 	if (bound.most == 0)
 		log_error("cannot serve a single client: this machine allows none (%s; raise that)",
@@ -63,8 +63,8 @@ static enum status cannot_serve(uint64_t asked, struct machine_bound bound)
 	return STATUS_MACHINE;
 }
 
-MUST_USE static enum status decide_capacity(const struct serve_config *config,
-					    struct server *server)
+MUST_USE static enum exit_status decide_capacity(const struct serve_config *config,
+						 struct server *server)
 {
 	uint64_t asked = config->max_clients, clients = 0;
 	uint64_t wanted = asked != 0 ? asked : CAPACITY_DEFAULT;
@@ -88,7 +88,7 @@ MUST_USE static enum status decide_capacity(const struct serve_config *config,
 /* ---- the engine ---- */
 
 /* The best there is, or the one that was asked for, if it can be used. */
-MUST_USE static enum status choose_engine(struct serve_config *config, struct reason *ret_why)
+MUST_USE static enum exit_status choose_engine(struct serve_config *config, struct reason *ret_why)
 {
 	struct reason reason;
 	*ret_why = (struct reason){ { 0 } };
@@ -107,7 +107,7 @@ MUST_USE static enum status choose_engine(struct serve_config *config, struct re
 
 /* ---- addresses ---- */
 
-static enum status status_of(int code)
+static enum exit_status status_of(int code)
 {
 	switch (code) {
 	case ERR_GIVEN_TWICE:
@@ -148,7 +148,7 @@ static void warn_of_port(const struct serve_config *config, size_t i)
 }
 
 /* Takes over what a service manager passed in, all of it or nothing. */
-MUST_USE static enum status adopt_listeners(int n_passed, struct listeners *listeners)
+MUST_USE static enum exit_status adopt_listeners(int n_passed, struct listeners *listeners)
 {
 	for (int fd = ACTIVATION_FIRST_FD; fd < ACTIVATION_FIRST_FD + n_passed; fd++) {
 		int rc = listeners_adopt(listeners, fd);
@@ -161,7 +161,7 @@ MUST_USE static enum status adopt_listeners(int n_passed, struct listeners *list
 	return STATUS_OK;
 }
 
-static enum status cannot_listen(const struct addr_spec *spec, int code)
+static enum exit_status cannot_listen(const struct addr_spec *spec, int code)
 {
 	log_error("cannot listen on %s: %s%s", addr_spec_text(spec).text, err_text(code).text,
 		  listen_remedy(code, spec).text);
@@ -169,8 +169,8 @@ static enum status cannot_listen(const struct addr_spec *spec, int code)
 }
 
 /* Name servers may take long: so this comes before signals are blocked. */
-MUST_USE static enum status look_up_addresses(const struct serve_config *config,
-					      struct listen_addresses *addresses)
+MUST_USE static enum exit_status look_up_addresses(const struct serve_config *config,
+						   struct listen_addresses *addresses)
 {
 	for (size_t i = 0; i < config->n_addresses; i++) {
 		int rc = listeners_look_up(addresses, &config->addresses[i]);
@@ -188,9 +188,9 @@ static bool is_interrupted(struct server *server)
 	return server->drain.ended_by != 0;
 }
 
-MUST_USE static enum status open_listeners(const struct serve_config *config,
-					   const struct listen_addresses *addresses,
-					   struct server *server)
+MUST_USE static enum exit_status open_listeners(const struct serve_config *config,
+						const struct listen_addresses *addresses,
+						struct server *server)
 {
 	for (size_t i = 0; i < config->n_addresses; i++) {
 		int rc = listeners_add(&server->listeners, addresses, i);
@@ -253,7 +253,7 @@ static struct start_remedy start_remedy(int code)
 	return out;
 }
 
-static enum status cannot_start(int code)
+static enum exit_status cannot_start(int code)
 {
 	log_error("cannot start serving: %s%s", err_text(code).text, start_remedy(code).text);
 	return STATUS_MACHINE;
@@ -261,7 +261,7 @@ static enum status cannot_start(int code)
 
 /* ---- all of it ---- */
 
-MUST_USE static enum status count_passed(int *ret_n_passed)
+MUST_USE static enum exit_status count_passed(int *ret_n_passed)
 {
 	int rc = activation_take();
 	if (rc < 0) {
@@ -281,7 +281,7 @@ static void open_manager(struct server *server)
 }
 
 /* Who speaks to it besides its clients, and whom it speaks to. */
-MUST_USE static enum status open_signals(struct server *server)
+MUST_USE static enum exit_status open_signals(struct server *server)
 {
 	open_manager(server);
 	int rc = signals_setup_server();
@@ -291,7 +291,7 @@ MUST_USE static enum status open_signals(struct server *server)
 	return STATUS_OK;
 }
 
-static enum status cannot_become(const struct privileges_user *user, int code)
+static enum exit_status cannot_become(const struct privileges_user *user, int code)
 {
 	log_error("cannot become user %s: %s%s", user->name, err_text(code).text,
 		  code == -EPERM ? " (only root can: start as root, or leave --user out)"
@@ -300,24 +300,25 @@ static enum status cannot_become(const struct privileges_user *user, int code)
 }
 
 /* A name service may take long, as well. */
-MUST_USE static enum status look_up_user(const struct serve_config *config,
-					 struct privileges_user *user)
+MUST_USE static enum exit_status look_up_user(const struct serve_config *config,
+					      struct privileges_user *user)
 {
 	int rc = config->become_user ? privileges_look_up(config->user, user) : 0;
 	return rc == 0 ? STATUS_OK : cannot_become(user, rc);
 }
 
-MUST_USE static enum status become_user(const struct serve_config *config,
-					const struct privileges_user *user)
+MUST_USE static enum exit_status become_user(const struct serve_config *config,
+					     const struct privileges_user *user)
 {
 	int rc = config->become_user ? privileges_become(user) : 0;
 	return rc == 0 ? STATUS_OK : cannot_become(user, rc);
 }
 
 /* The table of clients, as large as this machine allows the user that we are by now. */
-MUST_USE static enum status open_table(const struct serve_config *config, struct server *server)
+MUST_USE static enum exit_status open_table(const struct serve_config *config,
+					    struct server *server)
 {
-	enum status status = decide_capacity(config, server);
+	enum exit_status status = decide_capacity(config, server);
 	if (status != STATUS_OK || config->engine->work != NULL)
 		return status; /* workers have tables of their own */
 	int rc = clients_open(&server->clients, server->max_clients, config->engine->entry_size);
@@ -329,7 +330,7 @@ MUST_USE static enum status open_table(const struct serve_config *config, struct
 }
 
 /* Nothing that needs a right comes after this. */
-MUST_USE static enum status give_up_rights(struct server *server)
+MUST_USE static enum exit_status give_up_rights(struct server *server)
 {
 	struct sandbox_needs needs = server->engine->sandbox;
 	needs.has_dispatch = needs.has_workers && server->max_per_source != 0;
@@ -341,7 +342,8 @@ MUST_USE static enum status give_up_rights(struct server *server)
 }
 
 /* Starts what serves. When this returns STATUS_OK, clients are served. */
-MUST_USE static enum status start_engine(struct server *server, struct supervisor **ret_supervisor)
+MUST_USE static enum exit_status start_engine(struct server *server,
+					      struct supervisor **ret_supervisor)
 {
 	const struct engine *engine = server->engine;
 	int rc = engine->work != NULL ? supervisor_start(server, ret_supervisor)
@@ -352,11 +354,11 @@ MUST_USE static enum status start_engine(struct server *server, struct superviso
 }
 
 /* Runs the engine on an open server and says how it went. */
-MUST_USE static enum status run_engine(const struct serve_config *config, struct server *server,
-				       const char *why)
+MUST_USE static enum exit_status run_engine(const struct serve_config *config,
+					    struct server *server, const char *why)
 {
 	struct supervisor *supervisor = NULL;
-	enum status status = start_engine(server, &supervisor);
+	enum exit_status status = start_engine(server, &supervisor);
 	if (status != STATUS_OK)
 		return status;
 	status = ready_announce(server, why);
@@ -390,10 +392,10 @@ struct looked_up {
 };
 
 /* From the first socket to the last right: then the server can be run. */
-MUST_USE static enum status open_server(const struct serve_config *config,
-					const struct looked_up *found, struct server *server)
+MUST_USE static enum exit_status open_server(const struct serve_config *config,
+					     const struct looked_up *found, struct server *server)
 {
-	enum status status = open_signals(server);
+	enum exit_status status = open_signals(server);
 	if (status == STATUS_OK)
 		status = open_listeners(config, &found->addresses, server);
 	if (status == STATUS_OK)
@@ -407,7 +409,8 @@ MUST_USE static enum status open_server(const struct serve_config *config,
 	return status;
 }
 
-MUST_USE static enum status start_and_run(const struct serve_config *asked, struct server *server)
+MUST_USE static enum exit_status start_and_run(const struct serve_config *asked,
+					       struct server *server)
 {
 	static const struct addr_spec everywhere = {
 		.kind = ADDR_WILDCARD,
@@ -417,7 +420,7 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 	static struct looked_up found; /* too large for a stack */
 	struct reason why;
 	int n_passed = 0;
-	enum status status = choose_engine(&config, &why);
+	enum exit_status status = choose_engine(&config, &why);
 	server->engine = config.engine;
 	if (status == STATUS_OK)
 		status = count_passed(&n_passed);
@@ -443,7 +446,7 @@ MUST_USE static enum status start_and_run(const struct serve_config *asked, stru
 /* ---- the log ---- */
 
 /* From here on no line of the log makes the server wait. */
-MUST_USE static enum status open_log(struct writer *ret_writer)
+MUST_USE static enum exit_status open_log(struct writer *ret_writer)
 {
 	void *shared;
 	writer_open_log(ret_writer);
@@ -456,7 +459,7 @@ MUST_USE static enum status open_log(struct writer *ret_writer)
 	return STATUS_OK;
 }
 
-enum status serve_run(const struct serve_config *config)
+enum exit_status serve_run(const struct serve_config *config)
 {
 	static struct server server; /* too large for a stack */
 	struct writer log;
@@ -471,7 +474,7 @@ enum status serve_run(const struct serve_config *config)
 		.per_worker = config->per_worker,
 		.quiet = config->quiet,
 	};
-	enum status status = open_log(&log);
+	enum exit_status status = open_log(&log);
 	if (status == STATUS_OK)
 		status = start_and_run(config, &server);
 	listeners_close(&server.listeners);

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "base/compiler.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "net/addr.h"
 #include "server/engine.h"
 
@@ -40,6 +40,6 @@ struct serve_config {
  * start or go on. A second request (server/drain.h) ends the process by its signal: then it does
  * not return.
  */
-MUST_USE enum status serve_run(const struct serve_config *config);
+MUST_USE enum exit_status serve_run(const struct serve_config *config);
 
 #endif

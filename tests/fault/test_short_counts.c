@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "client/talk.h"
 #include "net/io.h"
 #include "server/session.h"
@@ -418,7 +418,7 @@ static void run_talk(const void *argument)
 	dup2(job->input_fd, STDIN_FILENO);
 	dup2(job->output_fd, STDOUT_FILENO);
 	shim_arm(job->plan);
-	enum status status = talk_run(&config);
+	enum exit_status status = talk_run(&config);
 	*talk_report = shim_disarm();
 	UNIT_CHILD_MUST(status == STATUS_OK);
 }

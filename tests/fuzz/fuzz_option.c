@@ -36,11 +36,12 @@
 static size_t n_runs;
 
 int __wrap_isatty(int fd);
-enum status __wrap_serve_run(const struct serve_config *config);
-enum status __wrap_talk_run(const struct talk_config *config);
-enum status __wrap_ping_run(const struct ping_config *config, struct ping_report *ret_report);
-enum status __wrap_bench_run(const struct bench_config *config, struct bench_report *ret_report);
-enum status __wrap_hold_run(const struct hold_config *config, struct hold_report *ret_report);
+enum exit_status __wrap_serve_run(const struct serve_config *config);
+enum exit_status __wrap_talk_run(const struct talk_config *config);
+enum exit_status __wrap_ping_run(const struct ping_config *config, struct ping_report *ret_report);
+enum exit_status __wrap_bench_run(const struct bench_config *config,
+				  struct bench_report *ret_report);
+enum exit_status __wrap_hold_run(const struct hold_config *config, struct hold_report *ret_report);
 int __wrap_addr_resolve(const struct addr_spec *spec, int family, struct addr *ret_list);
 int __wrap_file_read(const char *path, size_t most, struct file_bytes *ret_bytes);
 void __wrap_help_program(FILE *out);
@@ -58,7 +59,7 @@ static bool is_terminated(const struct addr_spec *spec)
 	       memchr(spec->host, '\0', sizeof(spec->host)) > (const void *)spec->host;
 }
 
-enum status __wrap_serve_run(const struct serve_config *config)
+enum exit_status __wrap_serve_run(const struct serve_config *config)
 {
 	n_runs++;
 	assert(config->engine != NULL && config->ready_fd >= -1);
@@ -76,7 +77,7 @@ static void check_target(const struct addr_spec *server, int family)
 	assert(family == AF_UNSPEC || family == AF_INET || family == AF_INET6);
 }
 
-enum status __wrap_talk_run(const struct talk_config *config)
+enum exit_status __wrap_talk_run(const struct talk_config *config)
 {
 	n_runs++;
 	check_target(&config->server, config->family);
@@ -84,7 +85,7 @@ enum status __wrap_talk_run(const struct talk_config *config)
 }
 
 /* Nobody is there, so there is nothing to report. */
-enum status __wrap_ping_run(const struct ping_config *config, struct ping_report *ret_report)
+enum exit_status __wrap_ping_run(const struct ping_config *config, struct ping_report *ret_report)
 {
 	(void)ret_report;
 	n_runs++;
@@ -93,7 +94,8 @@ enum status __wrap_ping_run(const struct ping_config *config, struct ping_report
 	return STATUS_NO_CONNECTION;
 }
 
-enum status __wrap_bench_run(const struct bench_config *config, struct bench_report *ret_report)
+enum exit_status __wrap_bench_run(const struct bench_config *config,
+				  struct bench_report *ret_report)
 {
 	(void)ret_report;
 	n_runs++;
@@ -105,7 +107,7 @@ enum status __wrap_bench_run(const struct bench_config *config, struct bench_rep
 	return STATUS_NO_CONNECTION;
 }
 
-enum status __wrap_hold_run(const struct hold_config *config, struct hold_report *ret_report)
+enum exit_status __wrap_hold_run(const struct hold_config *config, struct hold_report *ret_report)
 {
 	(void)ret_report;
 	n_runs++;
@@ -253,7 +255,7 @@ static void check_run(const struct command *command, const struct arguments *arg
 		      const struct sink *sink)
 {
 	n_runs = 0;
-	enum status status = command->run(arguments);
+	enum exit_status status = command->run(arguments);
 	assert(status == STATUS_OK || status == STATUS_USAGE || status == STATUS_NO_CONNECTION);
 	assert(n_runs == (status != STATUS_USAGE));
 	assert(sink_lines(sink) == (status == STATUS_USAGE));

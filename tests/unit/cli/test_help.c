@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/option.h"
 #include "server/engine.h"
 #include "unit.h"
@@ -114,7 +114,7 @@ TEST(every_exit_status_is_explained)
 {
 	for (const struct command *const *at = commands; *at != NULL; at++) {
 		print_command(*at);
-		const struct status_row *rows = command_statuses(*at);
+		const struct exit_status_row *rows = command_statuses(*at);
 		assert_int_equal(rows->status, STATUS_OK);
 		for (; rows->sentence != NULL; rows++) {
 			char line[256];

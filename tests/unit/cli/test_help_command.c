@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "unit.h"
 
 static struct unit_capture output, log_of;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/status.h"
+#include "base/exit_status.h"
 #include "cli/option.h"
 #include "unit.h"
 

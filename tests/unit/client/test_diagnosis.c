@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/pattern.h"
+#include "base/payload.h"
 #include "unit.h"
 
 #define SENT ((size_t)16384)
@@ -25,9 +25,9 @@ static void come_back(uint64_t from, uint64_t of)
 {
 	n_connections = of;
 	connection = from;
-	struct pattern pattern = pattern_of(seed, connection);
+	struct payload payload = payload_of(seed, connection);
 	n_got = SENT;
-	pattern_fill(&pattern, 0, got, n_got);
+	payload_fill(&payload, 0, got, n_got);
 }
 
 static void drop(size_t at, size_t n)
@@ -47,14 +47,14 @@ static void insert(size_t at, const void *bytes, size_t n)
 /* Puts n bytes of a stream over what is there. */
 static void put_stream(size_t at, uint64_t of, uint64_t offset, size_t n)
 {
-	struct pattern pattern = pattern_of(seed, of);
-	pattern_fill(&pattern, offset, got + at, n);
+	struct payload payload = payload_of(seed, of);
+	payload_fill(&payload, offset, got + at, n);
 }
 
 static size_t first_wrong(void)
 {
-	struct pattern pattern = pattern_of(seed, connection);
-	return pattern_match(&pattern, 0, got, n_got < SENT ? n_got : SENT);
+	struct payload payload = payload_of(seed, connection);
+	return payload_match(&payload, 0, got, n_got < SENT ? n_got : SENT);
 }
 
 /* What is said of up to n bytes from the first wrong one on. */
@@ -518,11 +518,11 @@ TEST(few_bytes_are_never_called_by_a_wrong_name)
 TEST(expected_and_received_bytes_are_shown_as_hex)
 {
 	come_back(0, 1);
-	struct excerpt sent = excerpt_hex(got + 100, 20);
+	struct snippet sent = snippet_hex(got + 100, 20);
 	got[100] ^= 1;
 	struct diagnosis diagnosis = diagnose_some(20);
 	assert_string_equal(diagnosis.expected.text, sent.text);
-	assert_string_equal(diagnosis.received.text, excerpt_hex(got + 100, 20).text);
+	assert_string_equal(diagnosis.received.text, snippet_hex(got + 100, 20).text);
 }
 
 static void diagnose_nothing(const void *argument)

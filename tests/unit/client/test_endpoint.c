@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/pattern.h"
+#include "base/payload.h"
 #include "unit.h"
 
 static struct endpoint judge(const void *sent, size_t n_sent, const void *received,
@@ -42,8 +42,8 @@ TEST(an_echo_is_an_echo_whatever_is_in_it)
 		assert_is(judge_text(texts[i], texts[i]), ENDPOINT_ECHO,
 			  "an echo: every byte came back");
 	unsigned char bytes[300];
-	struct pattern pattern = pattern_of(1, 0);
-	pattern_fill(&pattern, 0, bytes, sizeof(bytes));
+	struct payload payload = payload_of(1, 0);
+	payload_fill(&payload, 0, bytes, sizeof(bytes));
 	assert_int_equal(judge(bytes, 300, bytes, 300, false).kind, ENDPOINT_ECHO);
 }
 
@@ -97,8 +97,8 @@ TEST(a_prefix_is_shown)
 TEST(a_prefix_is_shown_before_binary_lines_too)
 {
 	unsigned char sent[2000], received[2100];
-	struct pattern pattern = pattern_of(1, 0);
-	pattern_fill(&pattern, 0, sent, sizeof(sent));
+	struct payload payload = payload_of(1, 0);
+	payload_fill(&payload, 0, sent, sizeof(sent));
 	const unsigned char *newline = memchr(sent, '\n', sizeof(sent));
 	assert_non_null(newline);
 	size_t line = (size_t)(newline - sent) + 1;

@@ -17,7 +17,7 @@ static int begin(void **state)
 	(void)state;
 	assert_int_equal(lanes_open(&lanes, 2, DEPTH, SIZE), 0);
 	lane = &lanes.list[1];
-	lane_begin_connection(lane, 7, 42, pattern_of(1, 42));
+	lane_begin_connection(lane, 7, 42, payload_of(1, 42));
 	return 0;
 }
 
@@ -92,7 +92,7 @@ TEST(a_new_connection_starts_from_nothing)
 {
 	begin_message(1);
 	lane->sent = lane->returned = 50;
-	lane_begin_connection(lane, 8, 43, pattern_of(1, 43));
+	lane_begin_connection(lane, 8, 43, payload_of(1, 43));
 	assert_int_equal(lane_in_flight(lane), 0);
 	assert_int_equal(lane_unsent(&lanes, lane), 0);
 	assert_int_equal(lane->returned, 0);

@@ -68,7 +68,7 @@ static uint64_t count_of_peer(const struct peer *peer)
 {
 	uint64_t source = 0;
 	assert_true(peer_source(peer, &source));
-	return map_get(&table.by_source, source);
+	return u64_map_get(&table.by_source, source);
 }
 
 static uint64_t count_of(unsigned int n)
@@ -173,9 +173,9 @@ TEST(a_unix_client_counts_for_no_source)
 {
 	struct peer unnamed = { .family = AF_UNIX, .number = 4711 };
 	struct client *client = clients_enter(&table, &unnamed, 0);
-	assert_int_equal(map_get(&table.by_source, 0), 0);
+	assert_int_equal(u64_map_get(&table.by_source, 0), 0);
 	clients_leave(&table, client);
-	assert_int_equal(map_get(&table.by_source, 0), 0);
+	assert_int_equal(u64_map_get(&table.by_source, 0), 0);
 	assert_int_equal(table.count, 0);
 }
 
@@ -320,7 +320,7 @@ TEST(a_table_in_memory_of_the_callers_is_like_any_other)
 		memset(served->more, 0xff, sizeof(served->more));
 	}
 	assert_int_equal(walk_all(&placed), MOST);
-	struct map_entry *end = placed.by_source.entries + placed.by_source.n_places;
+	struct u64_map_entry *end = placed.by_source.entries + placed.by_source.n_places;
 	assert_true((unsigned char *)end <= memory + size);
 	for (size_t i = size; i < size + 64; i++)
 		assert_int_equal(memory[i], 0xa5); /* it took no more than it said */

@@ -3,12 +3,12 @@
  * Open addressing with linear probing. A removal closes its gap by moving later entries of the same
  * run up, so there are no tombstones and a map never grows slow with age.
  */
-#include "base/map.h"
+#include "base/u64_map.h"
 
 #include <assert.h>
 #include <stdbool.h>
 
-size_t map_places(size_t n)
+size_t u64_map_slots(size_t n)
 {
 	size_t places = 2;
 	while (places < 2 * n)
@@ -17,31 +17,31 @@ size_t map_places(size_t n)
 }
 
 /* Where a key would like to be. Fibonacci hashing spreads keys that are neighbours, as pids are. */
-static size_t home(const struct map *map, uint64_t key)
+static size_t home(const struct u64_map *map, uint64_t key)
 {
 	return (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (map->n_places - 1);
 }
 
-static size_t next(const struct map *map, size_t place)
+static size_t next(const struct u64_map *map, size_t place)
 {
 	return (place + 1) & (map->n_places - 1);
 }
 
 /* The place of a key, or the free place where it belongs. */
-static size_t place_of(const struct map *map, uint64_t key)
+static size_t place_of(const struct u64_map *map, uint64_t key)
 {
 	size_t place = home(map, key);
 	for (size_t tries = 0; tries < map->n_places; tries++) {
-		const struct map_entry *entry = &map->entries[place];
+		const struct u64_map_entry *entry = &map->entries[place];
 		if (entry->value == 0 || entry->key == key)
 			return place;
 		place = next(map, place);
 	}
-	assert(false); /* the caller has put in more than map_places() made room for */
+	assert(false); /* the caller has put in more than u64_map_slots() made room for */
 	return 0;
 }
 
-uint64_t map_get(const struct map *map, uint64_t key)
+uint64_t u64_map_get(const struct u64_map *map, uint64_t key)
 {
 	return map->entries[place_of(map, key)].value;
 }
@@ -52,7 +52,7 @@ static bool is_between(size_t from, size_t place, size_t to)
 	return from <= to ? from < place && place <= to : from < place || place <= to;
 }
 
-static void remove_at(struct map *map, size_t gap)
+static void remove_at(struct u64_map *map, size_t gap)
 {
 	for (size_t place = next(map, gap); map->entries[place].value != 0;
 	     place = next(map, place)) {
@@ -62,14 +62,14 @@ static void remove_at(struct map *map, size_t gap)
 		map->entries[gap] = map->entries[place];
 		gap = place;
 	}
-	map->entries[gap] = (struct map_entry){ 0 };
+	map->entries[gap] = (struct u64_map_entry){ 0 };
 }
 
-void map_set(struct map *map, uint64_t key, uint64_t value)
+void u64_map_set(struct u64_map *map, uint64_t key, uint64_t value)
 {
 	size_t place = place_of(map, key);
 	if (value != 0)
-		map->entries[place] = (struct map_entry){ .key = key, .value = value };
+		map->entries[place] = (struct u64_map_entry){ .key = key, .value = value };
 	else if (map->entries[place].value != 0)
 		remove_at(map, place);
 }

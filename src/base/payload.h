@@ -4,7 +4,7 @@
  * need be kept to compare what comes back, and what comes back wrong says where it is from.
  *
  * A stream is 64-bit words, little-endian, one after the other, in blocks of 64. All the streams of
- * a seed are parts of one series of blocks: connection c begins at its block c * PATTERN_BLOCKS.
+ * a seed are parts of one series of blocks: connection c begins at its block c * PAYLOAD_BLOCKS.
  * Word j of block g is
  *
  *	shade(j) + scramble(start + g * step)     start: the seed, mixed; step: odd
@@ -16,52 +16,52 @@
  * bytes, whatever the connections and the distance; but blocks that have one byte in common at a
  * place in their words are likely to have it at that place in all of them.
  *
- * The first PATTERN_CONNECTIONS connections differ from each other for PATTERN_BLOCKS * 512 bytes:
+ * The first PAYLOAD_CONNECTIONS connections differ from each other for PAYLOAD_BLOCKS * 512 bytes:
  * 32 TiB. Beyond, the bytes are still right or wrong, but might be another connection's as well.
  */
-#ifndef BASE_PATTERN_H
-#define BASE_PATTERN_H
+#ifndef BASE_PAYLOAD_H
+#define BASE_PAYLOAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATTERN_BLOCKS      (UINT64_C(1) << 36)
-#define PATTERN_BLOCK_SIZE  ((size_t)512)
-#define PATTERN_CONNECTIONS (UINT64_C(1) << 28)
+#define PAYLOAD_BLOCKS      (UINT64_C(1) << 36)
+#define PAYLOAD_BLOCK_SIZE  ((size_t)512)
+#define PAYLOAD_CONNECTIONS (UINT64_C(1) << 28)
 
 /* So much of a stream is its own. */
-#define PATTERN_SIZE (PATTERN_BLOCKS * PATTERN_BLOCK_SIZE)
+#define PAYLOAD_SIZE (PAYLOAD_BLOCKS * PAYLOAD_BLOCK_SIZE)
 
 /* So few bytes can be located at all, and so few wherever in a word they begin. */
-#define PATTERN_LOCATE_LEAST ((size_t)8)
-#define PATTERN_LOCATE_SURE  ((size_t)15)
+#define PAYLOAD_LOCATE_MIN  ((size_t)8)
+#define PAYLOAD_LOCATE_SURE ((size_t)15)
 
 /* The stream of one connection: a value. Any offset from 0 on, in bytes, is a place in it. */
-struct pattern {
+struct payload {
 	uint64_t base; /* what block 0 is made of */
 };
 
-/* Any seed will do. From PATTERN_CONNECTIONS on, streams are those from connection 0 on again. */
-struct pattern pattern_of(uint64_t seed, uint64_t connection);
+/* Any seed will do. From PAYLOAD_CONNECTIONS on, streams are those from connection 0 on again. */
+struct payload payload_of(uint64_t seed, uint64_t connection);
 
 /* Writes the n bytes of the stream from an offset on; bytes need not be aligned. */
-void pattern_fill(const struct pattern *pattern, uint64_t offset, void *bytes, size_t n);
+void payload_fill(const struct payload *payload, uint64_t offset, void *bytes, size_t n);
 
 /*
  * How many of n received bytes, from the first on, are those of the stream from an offset on.
  * n: all are.
  */
-size_t pattern_match(const struct pattern *pattern, uint64_t offset, const void *bytes, size_t n);
+size_t payload_match(const struct payload *payload, uint64_t offset, const void *bytes, size_t n);
 
 /*
  * Returns how many of n received bytes differ from those of the stream at their place, from an
  * offset on. A byte at `sent` or behind it was never sent and counts as different.
  */
-uint64_t pattern_count_wrong(const struct pattern *pattern, uint64_t offset, uint64_t sent,
+uint64_t payload_count_wrong(const struct payload *payload, uint64_t offset, uint64_t sent,
 			     const unsigned char *bytes, size_t n);
 
-struct pattern_place {
+struct payload_place {
 	uint64_t connection;
 	uint64_t offset; /* of the first byte */
 };
@@ -71,11 +71,11 @@ struct pattern_place {
  * n_connections - 1, of each of which the first `bound` bytes were sent. Every one of the n bytes
  * is compared. The work does not depend on the number of connections.
  *
- * True, and *ret_place, if they were sent anywhere. From PATTERN_LOCATE_SURE bytes on every place
- * is found; of fewer, down to PATTERN_LOCATE_LEAST, those that hold a whole word. Foreign bytes
+ * True, and *ret_place, if they were sent anywhere. From PAYLOAD_LOCATE_SURE bytes on every place
+ * is found; of fewer, down to PAYLOAD_LOCATE_MIN, those that hold a whole word. Foreign bytes
  * pass for ours with a chance of n_connections * bound / 2^(8n), or thereabouts.
  */
-bool pattern_locate(uint64_t seed, uint64_t n_connections, uint64_t bound, const void *bytes,
-		    size_t n, struct pattern_place *ret_place);
+bool payload_locate(uint64_t seed, uint64_t n_connections, uint64_t bound, const void *bytes,
+		    size_t n, struct payload_place *ret_place);
 
 #endif

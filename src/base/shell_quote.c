@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/quote.h"
+#include "base/shell_quote.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -65,7 +65,7 @@ static char *put_escaped(char *at, const char *word)
 	return at;
 }
 
-int quote_words(char *const *words, size_t n_words, char **ret_line)
+int shell_quote_words(char *const *words, size_t n_words, char **ret_line)
 {
 	size_t size = 1;
 	for (size_t i = 0; i < n_words; i++)

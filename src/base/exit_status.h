@@ -2,8 +2,8 @@
 /*
  * What the program's exit status says. Ended by signal N, it is N's own: 128+N in a shell.
  */
-#ifndef BASE_STATUS_H
-#define BASE_STATUS_H
+#ifndef BASE_EXIT_STATUS_H
+#define BASE_EXIT_STATUS_H
 
 /* The status and its sentence, for --help, the man pages and the README. */
 #define STATUS_LIST(X)                                                                         \
@@ -16,23 +16,23 @@
 	  "this machine could not do it: port taken, no permission, out of descriptors")
 
 #define X(name, number, sentence) name = (number),
-enum status { STATUS_LIST(X) };
+enum exit_status { STATUS_LIST(X) };
 #undef X
 
 /* Above this: ended by signal N, as 128+N. main() then ends the process by that signal. */
 #define STATUS_SIGNAL 128
 
-static inline enum status status_of_signal(int signal)
+static inline enum exit_status status_of_signal(int signal)
 {
-	return (enum status)(STATUS_SIGNAL + signal);
+	return (enum exit_status)(STATUS_SIGNAL + signal);
 }
 
 /* The same as a table, for those who explain it; a sentence of NULL behind the last. */
-struct status_row {
-	enum status status;
+struct exit_status_row {
+	enum exit_status status;
 	const char *sentence;
 };
 
-extern const struct status_row status_rows[];
+extern const struct exit_status_row status_rows[];
 
 #endif

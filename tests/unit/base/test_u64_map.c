@@ -3,7 +3,7 @@
  * The map agrees with a plain array after any series of settings and removals, also where runs of
  * entries go round the end of the table, and at full load.
  */
-#include "base/map.h"
+#include "base/u64_map.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +12,16 @@
 
 #define MOST_PLACES 64
 
-static struct map_entry entries[MOST_PLACES];
+static struct u64_map_entry entries[MOST_PLACES];
 
-static struct map empty_map(size_t n_places)
+static struct u64_map empty_map(size_t n_places)
 {
 	assert_true(n_places <= MOST_PLACES);
 	memset(entries, 0, sizeof(entries));
-	return (struct map){ .entries = entries, .n_places = n_places };
+	return (struct u64_map){ .entries = entries, .n_places = n_places };
 }
 
-static size_t n_used(const struct map *map)
+static size_t n_used(const struct u64_map *map)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < map->n_places; i++)
@@ -32,7 +32,7 @@ static size_t n_used(const struct map *map)
 TEST(places_are_a_power_of_two_and_at_least_twice_the_keys)
 {
 	for (size_t n = 0; n <= 5000; n++) {
-		size_t places = map_places(n);
+		size_t places = u64_map_slots(n);
 		assert_true(places >= 2 * n && places >= 1);
 		assert_int_equal(places & (places - 1), 0);
 		assert_true(places <= 4 * n || n <= 1);
@@ -41,37 +41,37 @@ TEST(places_are_a_power_of_two_and_at_least_twice_the_keys)
 
 TEST(a_zeroed_map_is_empty)
 {
-	struct map map = empty_map(16);
+	struct u64_map map = empty_map(16);
 	for (uint64_t key = 0; key < 100; key++)
-		assert_int_equal(map_get(&map, key), 0);
-	assert_int_equal(map_get(&map, UINT64_MAX), 0);
+		assert_int_equal(u64_map_get(&map, key), 0);
+	assert_int_equal(u64_map_get(&map, UINT64_MAX), 0);
 }
 
 TEST(any_number_is_a_key_and_any_but_zero_a_value)
 {
 	static const uint64_t keys[] = { 0, 1, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX };
-	struct map map = empty_map(map_places(ARRAY_LEN(keys)));
+	struct u64_map map = empty_map(u64_map_slots(ARRAY_LEN(keys)));
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		map_set(&map, keys[i], UINT64_MAX - i);
+		u64_map_set(&map, keys[i], UINT64_MAX - i);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		assert_int_equal(map_get(&map, keys[i]), UINT64_MAX - i);
+		assert_int_equal(u64_map_get(&map, keys[i]), UINT64_MAX - i);
 }
 
 TEST(setting_again_replaces)
 {
-	struct map map = empty_map(8);
-	map_set(&map, 7, 1);
-	map_set(&map, 7, 2);
-	assert_int_equal(map_get(&map, 7), 2);
+	struct u64_map map = empty_map(8);
+	u64_map_set(&map, 7, 1);
+	u64_map_set(&map, 7, 2);
+	assert_int_equal(u64_map_get(&map, 7), 2);
 	assert_int_equal(n_used(&map), 1);
 }
 
 TEST(removing_what_is_not_there_changes_nothing)
 {
-	struct map map = empty_map(8);
-	map_set(&map, 7, 1);
-	map_set(&map, 8, 0);
-	assert_int_equal(map_get(&map, 7), 1);
+	struct u64_map map = empty_map(8);
+	u64_map_set(&map, 7, 1);
+	u64_map_set(&map, 8, 0);
+	assert_int_equal(u64_map_get(&map, 7), 1);
 	assert_int_equal(n_used(&map), 1);
 }
 
@@ -80,8 +80,8 @@ TEST(removing_what_is_not_there_changes_nothing)
 /* The place that a key takes in an empty map. */
 static size_t home_of(uint64_t key, size_t n_places)
 {
-	struct map map = empty_map(n_places);
-	map_set(&map, key, 1);
+	struct u64_map map = empty_map(n_places);
+	u64_map_set(&map, key, 1);
 	for (size_t place = 0; place < n_places; place++) {
 		if (map.entries[place].value != 0)
 			return place;
@@ -110,14 +110,14 @@ TEST(a_removal_closes_its_gap_round_the_end_of_the_table)
 
 	for (size_t first = 0; first < ARRAY_LEN(keys); first++) {
 		for (size_t second = 0; second < ARRAY_LEN(keys); second++) {
-			struct map map = empty_map(PLACES);
+			struct u64_map map = empty_map(PLACES);
 			for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-				map_set(&map, keys[i], i + 1);
-			map_set(&map, keys[first], 0);
-			map_set(&map, keys[second], 0);
+				u64_map_set(&map, keys[i], i + 1);
+			u64_map_set(&map, keys[first], 0);
+			u64_map_set(&map, keys[second], 0);
 			for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 				bool removed = i == first || i == second;
-				assert_int_equal(map_get(&map, keys[i]), removed ? 0 : i + 1);
+				assert_int_equal(u64_map_get(&map, keys[i]), removed ? 0 : i + 1);
 			}
 			assert_int_equal(n_used(&map), first == second ? 6 : 5);
 		}
@@ -137,11 +137,12 @@ static uint64_t random_below(uint64_t n)
 
 #define MODEL_KEYS 40
 
-static void assert_like_model(const struct map *map, const uint64_t *keys, const uint64_t *model)
+static void assert_like_model(const struct u64_map *map, const uint64_t *keys,
+			      const uint64_t *model)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < MODEL_KEYS; i++) {
-		assert_int_equal(map_get(map, keys[i]), model[i]);
+		assert_int_equal(u64_map_get(map, keys[i]), model[i]);
 		n += model[i] != 0;
 	}
 	assert_int_equal(n_used(map), n); /* no entry is there twice, and no tombstone */
@@ -150,7 +151,7 @@ static void assert_like_model(const struct map *map, const uint64_t *keys, const
 /* So many steps on a map for `n` keys, of a world of MODEL_KEYS. */
 static void live(size_t n, size_t n_places, const uint64_t *keys, unsigned int steps)
 {
-	struct map map = empty_map(n_places);
+	struct u64_map map = empty_map(n_places);
 	uint64_t model[MODEL_KEYS] = { 0 };
 	size_t n_there = 0;
 	for (unsigned int step = 0; step < steps; step++) {
@@ -160,7 +161,7 @@ static void live(size_t n, size_t n_places, const uint64_t *keys, unsigned int s
 			continue; /* the caller keeps to n */
 		n_there = n_there + (value != 0) - (model[i] != 0);
 		model[i] = value;
-		map_set(&map, keys[i], value);
+		u64_map_set(&map, keys[i], value);
 		assert_like_model(&map, keys, model);
 	}
 }
@@ -172,7 +173,7 @@ TEST(it_agrees_with_an_array_for_pids_that_follow_each_other)
 		keys[i] = 30000 + i;
 	random_state = 1;
 	for (size_t n = 1; n <= 16; n++)
-		live(n, map_places(n), keys, 3000);
+		live(n, u64_map_slots(n), keys, 3000);
 }
 
 TEST(it_agrees_with_an_array_for_sources_that_differ_in_a_few_bits)
@@ -182,7 +183,7 @@ TEST(it_agrees_with_an_array_for_sources_that_differ_in_a_few_bits)
 		keys[i] = UINT64_C(0x20010db800000000) + (i << 16);
 	random_state = 2;
 	for (size_t n = 1; n <= 16; n++)
-		live(n, map_places(n), keys, 3000);
+		live(n, u64_map_slots(n), keys, 3000);
 }
 
 TEST(it_agrees_with_an_array_when_all_but_one_place_is_taken)
@@ -198,17 +199,17 @@ TEST(it_agrees_with_an_array_when_all_but_one_place_is_taken)
 TEST(at_full_load_every_key_is_found_and_no_other)
 {
 	enum { N = 20000 };
-	struct map map = { .n_places = map_places(N) };
+	struct u64_map map = { .n_places = u64_map_slots(N) };
 	map.entries = calloc(map.n_places, sizeof(*map.entries));
 	assert_non_null(map.entries);
 	for (uint64_t key = 1; key <= N; key++)
-		map_set(&map, key * 7, key);
+		u64_map_set(&map, key * 7, key);
 	for (uint64_t key = 1; key <= N; key++) {
-		assert_int_equal(map_get(&map, key * 7), key);
-		assert_int_equal(map_get(&map, key * 7 + 1), 0);
+		assert_int_equal(u64_map_get(&map, key * 7), key);
+		assert_int_equal(u64_map_get(&map, key * 7 + 1), 0);
 	}
 	for (uint64_t key = 1; key <= N; key++)
-		map_set(&map, key * 7, 0);
+		u64_map_set(&map, key * 7, 0);
 	assert_int_equal(n_used(&map), 0);
 	free(map.entries);
 }
@@ -218,10 +219,10 @@ TEST(at_full_load_every_key_is_found_and_no_other)
 static void look_into_a_full_map(const void *argument)
 {
 	(void)argument;
-	struct map map = empty_map(4);
+	struct u64_map map = empty_map(4);
 	for (uint64_t key = 1; key <= 4; key++)
-		map_set(&map, key, key);
-	map_set(&map, 5, 5);
+		u64_map_set(&map, key, key);
+	u64_map_set(&map, 5, 5);
 }
 
 TEST(one_key_more_than_there_are_places_is_a_bug_of_the_caller)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/status.h"
+#include "base/exit_status.h"
 
 #include <stddef.h>
 
-const struct status_row status_rows[] = {
+const struct exit_status_row status_rows[] = {
 #define X(name, number, sentence) { name, sentence },
 	STATUS_LIST(X)
 #undef X

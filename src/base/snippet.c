@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/excerpt.h"
+#include "base/snippet.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/escape.h"
 
-struct excerpt excerpt_hex(const void *bytes, size_t n)
+struct snippet snippet_hex(const void *bytes, size_t n)
 {
-	struct excerpt excerpt = { .text = "" };
-	size_t shown = n < EXCERPT_HEX ? n : EXCERPT_HEX;
+	struct snippet excerpt = { .text = "" };
+	size_t shown = n < SNIPPET_HEX ? n : SNIPPET_HEX;
 	char *out = excerpt.text;
 	for (size_t i = 0; i < shown; i++)
 		out += sprintf(out, "%s%02x", i > 0 ? " " : "", ((const unsigned char *)bytes)[i]);
@@ -17,18 +17,18 @@ struct excerpt excerpt_hex(const void *bytes, size_t n)
 	return excerpt;
 }
 
-struct excerpt excerpt_quoted(const void *bytes, size_t n)
+struct snippet snippet_quoted(const void *bytes, size_t n)
 {
-	struct excerpt excerpt = { .text = "\"" };
+	struct snippet excerpt = { .text = "\"" };
 	struct escape escape = { .utf8 = false };
-	size_t shown = n < EXCERPT_TEXT ? n : EXCERPT_TEXT;
+	size_t shown = n < SNIPPET_TEXT ? n : SNIPPET_TEXT;
 	char *out = excerpt.text + 1;
 	out += escape_bytes(&escape, bytes, shown, out);
 	memcpy(out, shown < n ? "...\"" : "\"", shown < n ? sizeof("...\"") : sizeof("\""));
 	return excerpt;
 }
 
-size_t excerpt_text_length(const void *bytes, size_t n)
+size_t snippet_text_length(const void *bytes, size_t n)
 {
 	const unsigned char *in = bytes;
 	size_t length = 0;

@@ -5,7 +5,7 @@
  * ends within a word wherever it is cut, so its first and last eight bytes are done apart, and may
  * overlap with the words between them: cheaper than a loop over single bytes.
  */
-#include "base/pattern.h"
+#include "base/payload.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -13,7 +13,7 @@
 
 #define WORD  ((size_t)8)
 #define LINE  ((size_t)64)
-#define WORDS (PATTERN_BLOCK_SIZE / WORD)
+#define WORDS (PAYLOAD_BLOCK_SIZE / WORD)
 
 /* So many bytes are compared between two looks at the result: what is right is the rule. */
 #define STRETCH ((size_t)4096)
@@ -73,9 +73,9 @@ static uint64_t start_of(uint64_t seed)
 	return MIXED(seed + STEP);
 }
 
-struct pattern pattern_of(uint64_t seed, uint64_t connection)
+struct payload payload_of(uint64_t seed, uint64_t connection)
 {
-	return (struct pattern){ .base = start_of(seed) + connection * PATTERN_BLOCKS * STEP };
+	return (struct payload){ .base = start_of(seed) + connection * PAYLOAD_BLOCKS * STEP };
 }
 
 /* What the words of a block differ by: random numbers. */
@@ -88,31 +88,31 @@ static const __attribute__((aligned(64))) uint64_t shades[] = {
 	SHADES(48), SHADES(52), SHADES(56), SHADES(60),
 };
 
-static_assert(sizeof(shades) == PATTERN_BLOCK_SIZE, "a shade for each word of a block");
+static_assert(sizeof(shades) == PAYLOAD_BLOCK_SIZE, "a shade for each word of a block");
 
 /* What the block that holds an offset adds to its words. */
-static uint64_t key_at(const struct pattern *pattern, uint64_t offset)
+static uint64_t key_at(const struct payload *payload, uint64_t offset)
 {
-	return scramble(pattern->base + offset / PATTERN_BLOCK_SIZE * STEP);
+	return scramble(payload->base + offset / PAYLOAD_BLOCK_SIZE * STEP);
 }
 
 static const uint64_t *shade_at(uint64_t offset)
 {
-	return shades + offset % PATTERN_BLOCK_SIZE / WORD;
+	return shades + offset % PAYLOAD_BLOCK_SIZE / WORD;
 }
 
-static uint64_t word_at(const struct pattern *pattern, uint64_t offset)
+static uint64_t word_at(const struct payload *payload, uint64_t offset)
 {
-	return *shade_at(offset) + key_at(pattern, offset);
+	return *shade_at(offset) + key_at(payload, offset);
 }
 
 /* The eight bytes from an offset on as a number, the first in its low bits. */
-static uint64_t eight_at(const struct pattern *pattern, uint64_t offset)
+static uint64_t eight_at(const struct payload *payload, uint64_t offset)
 {
 	unsigned int skip_bits = (unsigned int)(offset % WORD) * 8;
 	if (skip_bits == 0)
-		return word_at(pattern, offset);
-	return word_at(pattern, offset) >> skip_bits | word_at(pattern, offset + WORD)
+		return word_at(payload, offset);
+	return word_at(payload, offset) >> skip_bits | word_at(payload, offset + WORD)
 							       << (64 - skip_bits);
 }
 
@@ -181,29 +181,29 @@ static inline ALWAYS_INLINE void compare_run(const uint64_t *of, uint64_t key,
 /* How many of n bytes are of the block that holds an offset. */
 static inline ALWAYS_INLINE size_t run_at(uint64_t offset, size_t n)
 {
-	size_t left = PATTERN_BLOCK_SIZE - (size_t)(offset % PATTERN_BLOCK_SIZE);
+	size_t left = PAYLOAD_BLOCK_SIZE - (size_t)(offset % PAYLOAD_BLOCK_SIZE);
 	return left < n ? left : n;
 }
 
 /* The offset and n, in bytes, are multiples of WORD. */
-static inline ALWAYS_INLINE void fill_words_inline(const struct pattern *pattern, uint64_t offset,
+static inline ALWAYS_INLINE void fill_words_inline(const struct payload *payload, uint64_t offset,
 						   unsigned char *bytes, size_t n)
 {
 	size_t run;
 	for (; n > 0; offset += run, bytes += run, n -= run) {
 		run = run_at(offset, n);
-		fill_run(shade_at(offset), key_at(pattern, offset), bytes, run);
+		fill_run(shade_at(offset), key_at(payload, offset), bytes, run);
 	}
 }
 
-static inline ALWAYS_INLINE bool match_words_inline(const struct pattern *pattern, uint64_t offset,
+static inline ALWAYS_INLINE bool match_words_inline(const struct payload *payload, uint64_t offset,
 						    const unsigned char *bytes, size_t n)
 {
 	lanes wrong = { 0 };
 	size_t run;
 	for (; n > 0; offset += run, bytes += run, n -= run) {
 		run = run_at(offset, n);
-		compare_run(shade_at(offset), key_at(pattern, offset), bytes, run, &wrong);
+		compare_run(shade_at(offset), key_at(payload, offset), bytes, run, &wrong);
 	}
 	return (wrong[0] | wrong[1] | wrong[2] | wrong[3]) == 0;
 }
@@ -213,18 +213,18 @@ static inline ALWAYS_INLINE bool match_words_inline(const struct pattern *patter
  * resolvers run before a sanitizer is ready for them.
  */
 #ifdef __x86_64__
-static __attribute__((target("avx2"))) void fill_words_avx2(const struct pattern *pattern,
+static __attribute__((target("avx2"))) void fill_words_avx2(const struct payload *payload,
 							    uint64_t offset, unsigned char *bytes,
 							    size_t n)
 {
-	fill_words_inline(pattern, offset, bytes, n);
+	fill_words_inline(payload, offset, bytes, n);
 }
 
-static __attribute__((target("avx2"))) bool match_words_avx2(const struct pattern *pattern,
+static __attribute__((target("avx2"))) bool match_words_avx2(const struct payload *payload,
 							     uint64_t offset,
 							     const unsigned char *bytes, size_t n)
 {
-	return match_words_inline(pattern, offset, bytes, n);
+	return match_words_inline(payload, offset, bytes, n);
 }
 
 static bool has_avx2(void)
@@ -241,20 +241,20 @@ static bool has_avx2(void)
 }
 #endif
 
-static void fill_words(const struct pattern *pattern, uint64_t offset, unsigned char *bytes,
+static void fill_words(const struct payload *payload, uint64_t offset, unsigned char *bytes,
 		       size_t n)
 {
 	if (has_avx2())
-		fill_words_avx2(pattern, offset, bytes, n);
+		fill_words_avx2(payload, offset, bytes, n);
 	else
-		fill_words_inline(pattern, offset, bytes, n);
+		fill_words_inline(payload, offset, bytes, n);
 }
 
-static bool match_words(const struct pattern *pattern, uint64_t offset, const unsigned char *bytes,
+static bool match_words(const struct payload *payload, uint64_t offset, const unsigned char *bytes,
 			size_t n)
 {
-	return has_avx2() ? match_words_avx2(pattern, offset, bytes, n)
-			  : match_words_inline(pattern, offset, bytes, n);
+	return has_avx2() ? match_words_avx2(payload, offset, bytes, n)
+			  : match_words_inline(payload, offset, bytes, n);
 }
 
 /* ---- the streams ---- */
@@ -266,31 +266,31 @@ static size_t before_word(uint64_t offset, size_t n)
 	return skip < n ? skip : n;
 }
 
-void pattern_fill(const struct pattern *pattern, uint64_t offset, void *bytes, size_t n)
+void payload_fill(const struct payload *payload, uint64_t offset, void *bytes, size_t n)
 {
 	unsigned char *out = bytes;
 	if (n < WORD) {
-		uint64_t eight = htole64(eight_at(pattern, offset));
+		uint64_t eight = htole64(eight_at(payload, offset));
 		memcpy(out, &eight, n);
 		return;
 	}
 	size_t at = before_word(offset, n), n_whole = (n - at) / WORD * WORD;
 	if (at > 0)
-		store_eight(out, eight_at(pattern, offset));
-	fill_words(pattern, offset + at, out + at, n_whole);
+		store_eight(out, eight_at(payload, offset));
+	fill_words(payload, offset + at, out + at, n_whole);
 	at += n_whole;
 	/* The last eight once more, of which some are there already. */
 	if (at < n)
-		store_eight(out + n - WORD, eight_at(pattern, offset + n - WORD));
+		store_eight(out + n - WORD, eight_at(payload, offset + n - WORD));
 }
 
-/* As pattern_match(), for few bytes and where something is wrong. */
-static size_t match_bytes(const struct pattern *pattern, uint64_t offset,
+/* As payload_match(), for few bytes and where something is wrong. */
+static size_t match_bytes(const struct payload *payload, uint64_t offset,
 			  const unsigned char *bytes, size_t n)
 {
 	uint64_t eight = 0;
 	for (size_t same = 0; same < n; same++) {
-		eight = same % WORD == 0 ? eight_at(pattern, offset + same) : eight >> 8;
+		eight = same % WORD == 0 ? eight_at(payload, offset + same) : eight >> 8;
 		if (bytes[same] != (unsigned char)eight)
 			return same;
 	}
@@ -298,40 +298,40 @@ static size_t match_bytes(const struct pattern *pattern, uint64_t offset,
 }
 
 /* How many bytes from the first on are right, in large steps: those behind may be right as well. */
-static size_t match_roughly(const struct pattern *pattern, uint64_t offset,
+static size_t match_roughly(const struct payload *payload, uint64_t offset,
 			    const unsigned char *bytes, size_t n)
 {
 	size_t at = before_word(offset, n);
-	if (at > 0 && load_eight(bytes) != eight_at(pattern, offset))
+	if (at > 0 && load_eight(bytes) != eight_at(payload, offset))
 		return 0;
 	while (n - at >= WORD) {
 		size_t size = n - at < STRETCH ? (n - at) / WORD * WORD : STRETCH;
-		if (!match_words(pattern, offset + at, bytes + at, size))
+		if (!match_words(payload, offset + at, bytes + at, size))
 			return at;
 		at += size;
 	}
-	if (at < n && load_eight(bytes + n - WORD) != eight_at(pattern, offset + n - WORD))
+	if (at < n && load_eight(bytes + n - WORD) != eight_at(payload, offset + n - WORD))
 		return at;
 	return n;
 }
 
-size_t pattern_match(const struct pattern *pattern, uint64_t offset, const void *bytes, size_t n)
+size_t payload_match(const struct payload *payload, uint64_t offset, const void *bytes, size_t n)
 {
 	const unsigned char *in = bytes;
-	size_t right = n < WORD ? 0 : match_roughly(pattern, offset, in, n);
+	size_t right = n < WORD ? 0 : match_roughly(payload, offset, in, n);
 	if (right == n)
 		return n;
-	return right + match_bytes(pattern, offset + right, in + right, n - right);
+	return right + match_bytes(payload, offset + right, in + right, n - right);
 }
 
-uint64_t pattern_count_wrong(const struct pattern *pattern, uint64_t offset, uint64_t sent,
+uint64_t payload_count_wrong(const struct payload *payload, uint64_t offset, uint64_t sent,
 			     const unsigned char *bytes, size_t n)
 {
 	uint64_t n_sent = sent > offset ? sent - offset : 0, eight = 0;
 	size_t n_compared = n < n_sent ? n : (size_t)n_sent;
 	uint64_t n_wrong = n - n_compared;
 	for (size_t i = 0; i < n_compared; i++) {
-		eight = i % WORD == 0 ? eight_at(pattern, offset + i) : eight >> 8;
+		eight = i % WORD == 0 ? eight_at(payload, offset + i) : eight >> 8;
 		n_wrong += bytes[i] != (unsigned char)eight;
 	}
 	return n_wrong;
@@ -340,7 +340,7 @@ uint64_t pattern_count_wrong(const struct pattern *pattern, uint64_t offset, uin
 /* ---- the way back ---- */
 
 /* What is looked for, and where. */
-struct pattern_search {
+struct payload_search {
 	uint64_t seed, start, n_connections, bound;
 	const unsigned char *bytes;
 	size_t n;
@@ -348,44 +348,44 @@ struct pattern_search {
 
 /*
  * The place of bytes behind which, after `skip` bytes, word j of block g of the series begins. A
- * stream of more than PATTERN_BLOCKS goes on as the next connection's does: they may be of either.
+ * stream of more than PAYLOAD_BLOCKS goes on as the next connection's does: they may be of either.
  */
 static bool place_of(uint64_t n_connections, uint64_t bound, uint64_t g, size_t j, size_t skip,
-		     struct pattern_place *ret_place)
+		     struct payload_place *ret_place)
 {
-	uint64_t connection = g / PATTERN_BLOCKS % PATTERN_CONNECTIONS;
-	uint64_t block = g % PATTERN_BLOCKS;
-	for (; block <= bound / PATTERN_BLOCK_SIZE; block += PATTERN_BLOCKS) {
-		uint64_t offset = block * PATTERN_BLOCK_SIZE + j * WORD;
+	uint64_t connection = g / PAYLOAD_BLOCKS % PAYLOAD_CONNECTIONS;
+	uint64_t block = g % PAYLOAD_BLOCKS;
+	for (; block <= bound / PAYLOAD_BLOCK_SIZE; block += PAYLOAD_BLOCKS) {
+		uint64_t offset = block * PAYLOAD_BLOCK_SIZE + j * WORD;
 		if (connection < n_connections && offset >= skip) {
-			*ret_place = (struct pattern_place){ connection, offset - skip };
+			*ret_place = (struct payload_place){ connection, offset - skip };
 			return true;
 		}
-		connection = (connection + PATTERN_CONNECTIONS - 1) % PATTERN_CONNECTIONS;
+		connection = (connection + PAYLOAD_CONNECTIONS - 1) % PAYLOAD_CONNECTIONS;
 	}
 	return false;
 }
 
 /* Where n bytes are right, if `word`, which begins behind `skip` of them, is a block's word j. */
-static bool locate_word(const struct pattern_search *search, uint64_t word, size_t j, size_t skip,
-			struct pattern_place *ret_place)
+static bool locate_word(const struct payload_search *search, uint64_t word, size_t j, size_t skip,
+			struct payload_place *ret_place)
 {
 	uint64_t g = (unscramble(word - shades[j]) - search->start) * STEP_INVERSE;
-	struct pattern_place place;
+	struct payload_place place;
 	if (!place_of(search->n_connections, search->bound, g, j, skip, &place))
 		return false;
-	struct pattern pattern = pattern_of(search->seed, place.connection);
+	struct payload payload = payload_of(search->seed, place.connection);
 	if (place.offset > search->bound - search->n ||
-	    pattern_match(&pattern, place.offset, search->bytes, search->n) < search->n)
+	    payload_match(&payload, place.offset, search->bytes, search->n) < search->n)
 		return false;
 	*ret_place = place;
 	return true;
 }
 
-bool pattern_locate(uint64_t seed, uint64_t n_connections, uint64_t bound, const void *bytes,
-		    size_t n, struct pattern_place *ret_place)
+bool payload_locate(uint64_t seed, uint64_t n_connections, uint64_t bound, const void *bytes,
+		    size_t n, struct payload_place *ret_place)
 {
-	const struct pattern_search search = {
+	const struct payload_search search = {
 		.start = start_of(seed),
 		.seed = seed,
 		.n_connections = n_connections,

@@ -2,8 +2,8 @@
 /*
  * Words as one would type them in a shell.
  */
-#ifndef BASE_QUOTE_H
-#define BASE_QUOTE_H
+#ifndef BASE_SHELL_QUOTE_H
+#define BASE_SHELL_QUOTE_H
 
 #include <stddef.h>
 
@@ -16,6 +16,6 @@
  *
  * *ret_line is the caller's, to be freed. Returns 0 or -ENOMEM.
  */
-MUST_USE int quote_words(char *const *words, size_t n_words, char **ret_line);
+MUST_USE int shell_quote_words(char *const *words, size_t n_words, char **ret_line);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Words are written as a shell reads them: what bash makes of such a line, tests/client sees.
  */
-#include "base/quote.h"
+#include "base/shell_quote.h"
 
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@ static void is_quoted(const char *word, const char *expected)
 {
 	char *words[] = { (char *)(uintptr_t)word };
 	char *line;
-	assert_int_equal(quote_words(words, 1, &line), 0);
+	assert_int_equal(shell_quote_words(words, 1, &line), 0);
 	assert_string_equal(line, expected);
 	free(line);
 }
@@ -60,10 +60,10 @@ TEST(words_are_apart_by_a_space)
 	char one[] = "tcpecho", two[] = "a b", three[] = "c";
 	char *words[] = { one, two, three };
 	char *line;
-	assert_int_equal(quote_words(words, 3, &line), 0);
+	assert_int_equal(shell_quote_words(words, 3, &line), 0);
 	assert_string_equal(line, "tcpecho 'a b' c");
 	free(line);
-	assert_int_equal(quote_words(words, 0, &line), 0);
+	assert_int_equal(shell_quote_words(words, 0, &line), 0);
 	assert_string_equal(line, "");
 	free(line);
 }
