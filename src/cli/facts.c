@@ -9,7 +9,7 @@
 #include "base/escape.h"
 #include "base/shell_quote.h"
 #include "cli/option.h"
-#include "net/machine.h"
+#include "net/sysinfo.h"
 #include "version.h"
 
 int facts_copy(const char *text, char **ret_copy)
@@ -22,7 +22,7 @@ uint64_t facts_seed(const struct arguments *arguments, size_t row)
 {
 	if (arguments->sources[row] != SOURCE_PRESET)
 		return arguments->values[row];
-	return (uint32_t)machine_random(); /* short enough to be typed */
+	return (uint32_t)sysinfo_random(); /* short enough to be typed */
 }
 
 /* As the program is called, wherever it lies. */
@@ -73,9 +73,9 @@ int facts_gather(struct run_facts *facts, const struct command *command,
 		 const struct arguments *arguments, uint64_t start_ns,
 		 const struct tcpinfo_sending *sending)
 {
-	const struct machine_names names = machine_names();
+	const struct sysinfo_names names = sysinfo_names();
 	facts->start_ns = start_ns;
-	facts->n_cpus = machine_cores();
+	facts->n_cpus = sysinfo_cores();
 	facts->mss = sending != NULL ? sending->mss : 0;
 	int rc = quote_arguments(arguments, &facts->command_line);
 	if (rc == 0)

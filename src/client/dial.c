@@ -12,7 +12,7 @@
 #include "base/units.h"
 #include "net/connect.h"
 #include "net/io.h"
-#include "net/machine.h"
+#include "net/sysinfo.h"
 #include "net/signals.h"
 
 /* ---- every address of a name ---- */
@@ -379,7 +379,7 @@ void dial_say_so_far(const struct dial_request *request)
 bool dial_has_room(uint64_t n_connections, uint64_t n_beside)
 {
 	uint64_t wanted = n_connections + n_beside;
-	uint64_t allowed = machine_descriptors(wanted);
+	uint64_t allowed = sysinfo_descriptors(wanted);
 	if (allowed >= wanted)
 		return true;
 	log_error("cannot have %" PRIu64 " connection%s: this process may have %" PRIu64

@@ -10,7 +10,7 @@
 #include "base/compiler.h"
 #include "net/cgroup.h"
 #include "net/io.h"
-#include "net/machine.h"
+#include "net/sysinfo.h"
 
 /* A gap that is shorter is one of those that every machine has. */
 #define LONG_GAP_NS (20 * CLOCK_NS_PER_MS)
@@ -106,7 +106,7 @@ void own_use_add(struct own_use *all, const struct own_use *thread)
 /* Processors that may be used: by affinity, and by the quota of a control group. */
 static double allowed_cores(void)
 {
-	double cores = machine_cores(), quota = cgroup_cpu_quota("");
+	double cores = sysinfo_cores(), quota = cgroup_cpu_quota("");
 	return quota > 0 && quota < cores ? quota : cores;
 }
 

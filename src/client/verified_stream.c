@@ -14,7 +14,7 @@
 
 void stream_open(struct verified_stream *stream, int fd, const struct addr *server)
 {
-	stream->may_wait = !stream->spins && io_make_patient(fd, STREAM_RECV_NS) == 0;
+	stream->may_wait = !stream->spins && io_make_blocking(fd, STREAM_RECV_NS) == 0;
 	stream->fd = fd;
 	stream->server = *server;
 	stream->payload = payload_of(stream->seed, stream->result->n_connections++);
@@ -162,6 +162,5 @@ bool stream_receive_waiting(struct verified_stream *stream, uint64_t deadline_ns
 	if (!stream->may_wait || stream->begun_ns + STREAM_RECV_MAX_NS > deadline_ns || has_begun ||
 	    stream->failure != NULL || stream->sent < stream->due)
 		return false;
-	return take_received(stream,
-			     io_recv_patiently(stream->fd, stream->piece, STREAM_PIECE_SIZE));
+	return take_received(stream, io_recv_wait(stream->fd, stream->piece, STREAM_PIECE_SIZE));
 }

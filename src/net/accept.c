@@ -77,7 +77,7 @@ enum accept_verdict accept_client(int listen_fd, int *ret_fd, struct addr *ret_p
 		addr_unmap(&peer);
 		/* Of the listening socket's options, unix(7) hands down none. It cannot fail. */
 		if (peer.any.sa_family == AF_UNIX)
-			ignore_result(io_set_patience(fd, LISTEN_PATIENCE_NS));
+			ignore_result(io_set_recv_timeout(fd, LISTEN_RETRY_NS));
 		*ret_fd = fd;
 		*ret_peer = peer;
 	} else if (verdict != ACCEPT_NONE) {

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/io.h"
-#include "net/options.h"
+#include "net/sockopt.h"
 
 MUST_USE static int pending_outcome(int fd)
 {
@@ -79,7 +79,7 @@ static bool is_connected_to_itself(int fd)
 MUST_USE static int bind_to(int fd, const struct addr *source)
 {
 	static const struct socket_option late[] = { { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1 } };
-	int rc = options_set(fd, late, ARRAY_LEN(late));
+	int rc = sockopt_set(fd, late, ARRAY_LEN(late));
 	if (rc < 0 || bind(fd, &source->any, source->len) == 0)
 		return rc;
 	return errno == EADDRNOTAVAIL ? ERR_FOREIGN_SOURCE : addr_error(source, errno);
@@ -90,7 +90,7 @@ MUST_USE static int open_socket(int family, const struct addr *source)
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	int rc = options_set_connection(fd, family);
+	int rc = sockopt_set_connection(fd, family);
 	if (rc == 0 && source != NULL)
 		rc = bind_to(fd, source);
 	if (rc == 0)

@@ -54,24 +54,24 @@ ssize_t io_peek(int fd, void *buffer, size_t size)
 	return receive(fd, buffer, size, MSG_DONTWAIT | MSG_PEEK);
 }
 
-int io_set_patience(int fd, uint64_t patience_ns)
+int io_set_recv_timeout(int fd, uint64_t recv_timeout_ns)
 {
 	struct timeval limit = {
-		.tv_sec = (time_t)(patience_ns / CLOCK_NS_PER_S),
-		.tv_usec = (suseconds_t)(patience_ns % CLOCK_NS_PER_S / 1000),
+		.tv_sec = (time_t)(recv_timeout_ns / CLOCK_NS_PER_S),
+		.tv_usec = (suseconds_t)(recv_timeout_ns % CLOCK_NS_PER_S / 1000),
 	};
 	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ? -errno : 0;
 }
 
-int io_make_patient(int fd, uint64_t patience_ns)
+int io_make_blocking(int fd, uint64_t recv_timeout_ns)
 {
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
 		return -errno;
-	return io_set_patience(fd, patience_ns);
+	return io_set_recv_timeout(fd, recv_timeout_ns);
 }
 
-ssize_t io_recv_patiently(int fd, void *buffer, size_t size)
+ssize_t io_recv_wait(int fd, void *buffer, size_t size)
 {
 	return receive(fd, buffer, size, 0);
 }

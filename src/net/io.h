@@ -49,11 +49,11 @@ MUST_USE int io_send_end(int fd);
  * patience (SO_RCVTIMEO, socket(7)) is set here; at first a socket has no end of it. A listening
  * TCP socket hands its own down to those it accepts. Returns 0 or -errno.
  */
-MUST_USE ssize_t io_recv_patiently(int fd, void *buffer, size_t size);
-MUST_USE int io_set_patience(int fd, uint64_t patience_ns);
+MUST_USE ssize_t io_recv_wait(int fd, void *buffer, size_t size);
+MUST_USE int io_set_recv_timeout(int fd, uint64_t recv_timeout_ns);
 
 /* The same for a socket that was not to wait at all (O_NONBLOCK): it is from now on. */
-MUST_USE int io_make_patient(int fd, uint64_t patience_ns);
+MUST_USE int io_make_blocking(int fd, uint64_t recv_timeout_ns);
 
 /*
  * Bytes that were sent but have not reached the peer (tcp(7), SIOCOUTQ): in a unix socket those

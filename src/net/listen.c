@@ -16,8 +16,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/io.h"
-#include "net/machine.h"
-#include "net/options.h"
+#include "net/sysinfo.h"
+#include "net/sockopt.h"
 #include "net/signals.h"
 
 /* Between two attempts to get the lock of a directory. */
@@ -33,16 +33,16 @@ static const struct socket_option all_options[] = {
 /* What is handed down to the sockets that are accepted. */
 MUST_USE static int set_inherited(int fd, int family)
 {
-	int rc = options_set_connection(fd, family);
-	return rc == 0 ? io_set_patience(fd, LISTEN_PATIENCE_NS) : rc;
+	int rc = sockopt_set_connection(fd, family);
+	return rc == 0 ? io_set_recv_timeout(fd, LISTEN_RETRY_NS) : rc;
 }
 
 MUST_USE static int set_options_for(int fd, int family, bool ipv6_only)
 {
 	const struct socket_option v6_options[] = { { IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only } };
-	int rc = options_set(fd, all_options, ARRAY_LEN(all_options));
+	int rc = sockopt_set(fd, all_options, ARRAY_LEN(all_options));
 	if (rc == 0 && family == AF_INET6)
-		rc = options_set(fd, v6_options, ARRAY_LEN(v6_options));
+		rc = sockopt_set(fd, v6_options, ARRAY_LEN(v6_options));
 	return rc == 0 ? set_inherited(fd, family) : rc;
 }
 
@@ -185,7 +185,7 @@ static bool is_without_ipv6(int code)
 int listen_open_wildcard(uint16_t port)
 {
 	struct addr addr = addr_wildcard(AF_INET6, port);
-	int fd = machine_has_ipv6() ? listen_open(&addr) : -EAFNOSUPPORT;
+	int fd = sysinfo_has_ipv6() ? listen_open(&addr) : -EAFNOSUPPORT;
 	if (!is_without_ipv6(fd))
 		return fd;
 	addr = addr_wildcard(AF_INET, port);
@@ -262,7 +262,7 @@ MUST_USE static int set_min_ttl(int fd, int family, int ttl)
 		{ IPPROTO_IP, IP_MINTTL, ttl },
 		{ IPPROTO_IPV6, IPV6_MINHOPCOUNT, ttl }, /* after the other: IPv6 takes both */
 	};
-	return family == AF_UNIX ? 0 : options_set(fd, options, family == AF_INET6 ? 2 : 1);
+	return family == AF_UNIX ? 0 : sockopt_set(fd, options, family == AF_INET6 ? 2 : 1);
 }
 
 MUST_USE static int stop_tcp(int fd, int family, bool is_passed)
@@ -270,7 +270,7 @@ MUST_USE static int stop_tcp(int fd, int family, bool is_passed)
 	static const struct socket_option no_interface[] = {
 		{ SOL_SOCKET, SO_BINDTOIFINDEX, INT_MAX },
 	};
-	if (!is_passed && options_set(fd, no_interface, ARRAY_LEN(no_interface)) == 0)
+	if (!is_passed && sockopt_set(fd, no_interface, ARRAY_LEN(no_interface)) == 0)
 		return 0;
 	return set_min_ttl(fd, family, TTL_MAX);
 }

@@ -22,16 +22,16 @@
 #define LISTEN_BACKLOG 4096
 
 /* How long a receive waits on a connected socket that was accepted from ours (net/io.h). */
-#define LISTEN_PATIENCE_NS (100 * CLOCK_NS_PER_MS)
+#define LISTEN_RETRY_NS (100 * CLOCK_NS_PER_MS)
 
 /*
  * Opens a non-blocking, close-on-exec listening socket.
  *
  *   SO_REUSEADDR    a restart binds at once, though old connections rest in TIME_WAIT (UNP 7.5)
- *   SO_RCVTIMEO     LISTEN_PATIENCE_NS: bound of a blocking receive on a connected socket
+ *   SO_RCVTIMEO     LISTEN_RETRY_NS: bound of a blocking receive on a connected socket
  *   IPV6_V6ONLY off the wildcard takes IPv4 too
  *
- * and what every connection needs (net/options.h).
+ * and what every connection needs (net/sockopt.h).
  *
  * The path of a unix socket is bound while its directory is locked (flock(2)), so that of several
  * servers that start at the same time exactly one gets it. A socket that a dead server left behind
@@ -52,7 +52,7 @@ MUST_USE int listen_open_ipv6_only(const struct addr *addr);
 
 /*
  * The same for every interface: [::], which takes IPv4 too; 0.0.0.0 where IPv6 is not in use
- * (machine_has_ipv6()) or such a socket cannot be had.
+ * (sysinfo_has_ipv6()) or such a socket cannot be had.
  */
 MUST_USE int listen_open_wildcard(uint16_t port);
 

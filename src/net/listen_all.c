@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "net/io.h"
 #include "net/listen.h"
-#include "net/machine.h"
+#include "net/sysinfo.h"
 
 /* How often the kernel is asked for a port, before all ports are tried in turn. */
 #define FREE_PORT_TRIES 16
@@ -66,11 +66,11 @@ MUST_USE static int open_on_free_port(const struct addr *list, int n, int *fds)
 		rc = open_on_port(list, n, 0, fds);
 	if (!is_taken(rc))
 		return rc;
-	struct machine_port_range range = machine_ephemeral_ports();
-	struct machine_ports reserved;
-	machine_reserved_ports(&reserved);
+	struct sysinfo_port_range range = sysinfo_ephemeral_ports();
+	struct sysinfo_ports reserved;
+	sysinfo_reserved_ports(&reserved);
 	for (uint32_t port = range.first; port <= range.last && is_taken(rc); port++) {
-		if (!machine_ports_has(&reserved, (uint16_t)port))
+		if (!sysinfo_ports_has(&reserved, (uint16_t)port))
 			rc = open_on_port(list, n, (uint16_t)port, fds);
 	}
 	return is_taken(rc) ? ERR_NO_FREE_PORT : rc;
@@ -94,7 +94,7 @@ int listen_open_all(const struct addr_spec *spec, const struct addr *list, int n
 static struct listen_remedy remedy_of_denial(const struct addr_spec *spec)
 {
 	struct listen_remedy out;
-	unsigned int first = machine_first_unprivileged_port();
+	unsigned int first = sysinfo_first_unprivileged_port();
 	if (spec->kind == ADDR_UNIX)
 		snprintf(out.text, sizeof(out.text), " (the directory must be writable)");
 	else if (spec->port < first)

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "net/machine.h"
+#include "net/sysinfo.h"
 #include "net/oom.h"
 #include "net/withhold.h"
 
@@ -99,7 +99,7 @@ void process_set_title(const char *text)
 
 void process_prepare_children(void)
 {
-	highest_descriptor = (unsigned int)machine_open_descriptors().highest; /* at least 0 to 2 */
+	highest_descriptor = (unsigned int)sysinfo_open_descriptors().highest; /* at least 0 to 2 */
 #if !TCPECHO_INSTRUMENTED /* there a child goes on where its parent stood */
 	withhold_from_children(title.start);
 #endif

@@ -11,9 +11,9 @@
 #include "base/u64_map.h"
 #include "net/io.h"
 #include "net/listen.h"
-#include "net/machine.h"
+#include "net/sysinfo.h"
 #include "net/oom.h"
-#include "net/options.h"
+#include "net/sockopt.h"
 #include "server/dispatch.h"
 #include "server/session.h"
 
@@ -33,7 +33,7 @@
 void admission_setup(struct admission *admission, struct server *server, admission_serve_fn *serve,
 		     void *engine)
 {
-	uint64_t n_descriptors = machine_descriptors(0);
+	uint64_t n_descriptors = sysinfo_descriptors(0);
 	admission->server = server;
 	admission->serve = serve;
 	admission->engine = engine;
@@ -120,7 +120,7 @@ static bool serve_now(struct admission *admission, struct arrival *arrival)
 		return false;
 	client->fd = arrival->fd;
 	if (clients->count > CROWD && arrival->peer.family != AF_UNIX)
-		options_spread_keepalive(client->fd, clients->last_serial);
+		sockopt_spread_keepalive(client->fd, clients->last_serial);
 	int rc = admission->serve(admission->engine, client);
 	if (rc < 0) {
 		clients_leave(clients, client);

@@ -5,29 +5,29 @@
 
 static uint64_t less(uint64_t most, uint64_t own)
 {
-	if (most == MACHINE_UNLIMITED)
+	if (most == SYSINFO_UNLIMITED)
 		return most;
 	return most > own ? most - own : 0;
 }
 
-static struct machine_bound tighter(struct machine_bound a, struct machine_bound b)
+static struct sysinfo_bound tighter(struct sysinfo_bound a, struct sysinfo_bound b)
 {
 	return a.most < b.most ? a : b;
 }
 
-static struct machine_bound descriptors(uint64_t wanted, uint64_t n_tables)
+static struct sysinfo_bound descriptors(uint64_t wanted, uint64_t n_tables)
 {
 	uint64_t each = (wanted + n_tables - 1) / n_tables + CAPACITY_OWN_DESCRIPTORS;
-	uint64_t most = less(machine_free_descriptors(each), CAPACITY_OWN_DESCRIPTORS);
-	return (struct machine_bound){
-		.most = most == MACHINE_UNLIMITED ? most : most * n_tables,
+	uint64_t most = less(sysinfo_free_descriptors(each), CAPACITY_OWN_DESCRIPTORS);
+	return (struct sysinfo_bound){
+		.most = most == SYSINFO_UNLIMITED ? most : most * n_tables,
 		.set_by = "descriptors, ulimit -n",
 	};
 }
 
-static struct machine_bound processes(uint64_t wanted)
+static struct sysinfo_bound processes(uint64_t wanted)
 {
-	struct machine_bound bound = machine_processes(wanted + CAPACITY_OWN_PROCESSES);
+	struct sysinfo_bound bound = sysinfo_processes(wanted + CAPACITY_OWN_PROCESSES);
 	bound.most = less(bound.most, CAPACITY_OWN_PROCESSES);
 	return bound;
 }
@@ -36,34 +36,34 @@ static struct machine_bound processes(uint64_t wanted)
  * What an amount of memory in KiB is enough for. These are estimates, so one client is always
  * tried.
  */
-static struct machine_bound share(struct machine_bound bound, uint64_t taken_kib, uint64_t each_kib)
+static struct sysinfo_bound share(struct sysinfo_bound bound, uint64_t taken_kib, uint64_t each_kib)
 {
 	bound.most = less(bound.most, taken_kib);
-	if (bound.most == MACHINE_UNLIMITED || each_kib == 0)
-		return (struct machine_bound){ MACHINE_UNLIMITED, bound.set_by };
+	if (bound.most == SYSINFO_UNLIMITED || each_kib == 0)
+		return (struct sysinfo_bound){ SYSINFO_UNLIMITED, bound.set_by };
 	bound.most /= each_kib;
 	bound.most += bound.most == 0;
 	return bound;
 }
 
-struct machine_bound capacity_of_machine(uint64_t wanted, struct capacity_need need,
+struct sysinfo_bound capacity_of_machine(uint64_t wanted, struct capacity_need need,
 					 uint32_t n_workers)
 {
 	uint64_t n_separate = need.many_workers ? n_workers : 1;
 	uint64_t own_kib = CAPACITY_OWN_KIB + (uint64_t)n_workers * need.worker_kib;
-	struct machine_bound bound = descriptors(wanted, n_separate);
+	struct sysinfo_bound bound = descriptors(wanted, n_separate);
 	if (need.process)
 		bound = tighter(bound, processes(wanted));
-	bound = tighter(bound, share(machine_memory_kib(), own_kib, need.kib));
+	bound = tighter(bound, share(sysinfo_memory_kib(), own_kib, need.kib));
 	/* Each worker has an address space of its own. */
-	struct machine_bound space =
-		share(machine_address_space_kib(), need.worker_space_kib, need.space_kib);
-	if (space.most != MACHINE_UNLIMITED)
+	struct sysinfo_bound space =
+		share(sysinfo_address_space_kib(), need.worker_space_kib, need.space_kib);
+	if (space.most != SYSINFO_UNLIMITED)
 		space.most *= n_separate;
 	return tighter(bound, space);
 }
 
-int capacity_decide(uint64_t asked, struct machine_bound bound, uint64_t *ret_clients)
+int capacity_decide(uint64_t asked, struct sysinfo_bound bound, uint64_t *ret_clients)
 {
 	if (asked > bound.most || bound.most == 0)
 		return ERR_OUT_OF_RANGE;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "net/machine.h"
+#include "net/sysinfo.h"
 
 #define CAPACITY_DEFAULT 1024
 
@@ -48,13 +48,13 @@ struct capacity_need {
  * (docs/decisions/0004). Raises the soft limit of descriptors if that is needed for `wanted`
  * clients.
  */
-struct machine_bound capacity_of_machine(uint64_t wanted, struct capacity_need need,
+struct sysinfo_bound capacity_of_machine(uint64_t wanted, struct capacity_need need,
 					 uint32_t n_workers);
 
 /*
  * Decides. asked 0: nobody asked, CAPACITY_DEFAULT or what is possible. Pure.
  * Returns 0, or ERR_OUT_OF_RANGE when more was asked for than `bound` allows, or it allows none.
  */
-MUST_USE int capacity_decide(uint64_t asked, struct machine_bound bound, uint64_t *ret_clients);
+MUST_USE int capacity_decide(uint64_t asked, struct sysinfo_bound bound, uint64_t *ret_clients);
 
 #endif

@@ -71,7 +71,7 @@ static size_t carve_page(struct carver *carver)
 static void lay_out(struct crew *crew, struct carver *carver)
 {
 	struct server *server = crew->server;
-	crew->news_sleep = carve(carver, sizeof(*crew->news_sleep));
+	crew->wakeup_sleep = carve(carver, sizeof(*crew->wakeup_sleep));
 	crew->said_ns = carve(carver, sizeof(*crew->said_ns));
 	crew->listen_state = carve(carver, sizeof(*crew->listen_state));
 	for (uint32_t i = 0; i < crew->n_members; i++) {
@@ -105,7 +105,7 @@ void crew_keep_only(const struct crew *crew, uint32_t i)
 void crew_close(struct crew *crew)
 {
 	if (crew->memory != NULL) {
-		news_close(&crew->news);
+		wakeup_close(&crew->wakeup);
 		process_unshare(crew->memory, crew->memory_size);
 	}
 	free(crew->tables);
@@ -124,7 +124,7 @@ MUST_USE static int share_memory(struct crew *crew)
 	crew->memory_size = counter.used;
 	struct carver carver = { .memory = crew->memory, .page_size = page_size };
 	lay_out(crew, &carver);
-	crew->news.fd = -1;
+	crew->wakeup.fd = -1;
 	return 0;
 }
 
@@ -138,7 +138,7 @@ int crew_open(struct crew *crew, struct server *server)
 		return -ENOMEM;
 	int rc = share_memory(crew);
 	if (rc == 0)
-		rc = news_open(&crew->news, crew->news_sleep);
+		rc = wakeup_open(&crew->wakeup, crew->wakeup_sleep);
 	return rc;
 }
 

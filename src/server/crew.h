@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "base/compiler.h"
-#include "net/news.h"
+#include "net/wakeup.h"
 #include "net/process.h"
 #include "server/clients.h"
 #include "server/reports.h"
@@ -41,8 +41,8 @@ struct crew {
 	uint32_t n_members;
 	uint32_t n_used; /* members from here on have no worker, and none is to be started */
 	uint64_t continue_at_ns; /* when crew_continue_idle() acts next, 0: not called yet */
-	struct news news;        /* wakes the supervisor */
-	struct news_sleep *news_sleep;
+	struct wakeup wakeup;    /* wakes the supervisor */
+	struct wakeup_sleep *wakeup_sleep;
 	_Atomic uint64_t *said_ns; /* when one of them said last that clients wait */
 	_Atomic int *listen_state; /* enum listen_drain_state (server/listen_drain.h) */
 	void *memory;

@@ -23,11 +23,11 @@ static void want(struct doorway *doorway, uint32_t which, int fd, uint32_t event
 {
 	uint64_t tag = doorway->tag + which;
 	if (wanted && !doorway->requests[which].is_there) {
-		ring_poll(doorway->ring, fd, events, tag);
+		uring_poll(doorway->ring, fd, events, tag);
 		doorway->requests[which].is_there = true;
 	} else if (!wanted && doorway->requests[which].is_there &&
 		   !doorway->requests[which].is_cancelled) {
-		ring_cancel(doorway->ring, tag);
+		uring_cancel(doorway->ring, tag);
 		doorway->requests[which].is_cancelled = true;
 	}
 }
@@ -45,7 +45,7 @@ int doorway_admit(struct doorway *doorway)
 		return rc;
 	bool has_request = false;
 	for (uint32_t i = 0; i < listeners->n; i++) {
-		want(doorway, i, listeners->list[i].fd, POLLIN | RING_ALONE,
+		want(doorway, i, listeners->list[i].fd, POLLIN | URING_EXCLUSIVE,
 		     worker->is_armed && listeners->list[i].fd >= 0);
 		has_request |= doorway->requests[i].is_there;
 	}

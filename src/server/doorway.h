@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a worker that waits with a ring (net/ring.h) hears of its listening sockets and lifelines.
+ * How a worker that waits with a ring (net/uring.h) hears of its listening sockets and lifelines.
  *
  * Each request about a listening socket is over with the first client, and the next one goes to the
  * end of the line of workers. The lifelines are in the worker's poller, and the ring waits for
@@ -13,12 +13,12 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "net/ring.h"
+#include "net/uring.h"
 #include "server/worker.h"
 
 struct doorway {
 	struct worker *worker;
-	struct ring *ring;
+	struct uring *ring;
 	uint64_t tag; /* of the requests: this, and up to LISTENERS_MOST more */
 	struct {      /* of each listening socket, and behind them of the poller */
 		bool is_there, is_cancelled; /* the request, and one to cancel it */

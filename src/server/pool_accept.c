@@ -2,7 +2,7 @@
 #include "server/pool_accept.h"
 
 #include "net/io.h"
-#include "net/news.h"
+#include "net/wakeup.h"
 
 MUST_USE static int open_dispatch(struct pool_accept *accept)
 {
@@ -26,7 +26,7 @@ int pool_accept_open(struct pool_accept *accept, struct server *server, const st
 	};
 	admission_setup(&accept->admission, server, dispatch_serve, &accept->dispatch);
 	accept->admission.listen_state = crew->listen_state;
-	accept->wakeup_fd = news_open_edge();
+	accept->wakeup_fd = wakeup_open_edge();
 	return accept->wakeup_fd < 0 ? accept->wakeup_fd : open_dispatch(accept);
 }
 

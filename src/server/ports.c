@@ -23,8 +23,8 @@ PRINTF_LIKE(2, 3) static void add_reason(struct ports_text *text, const char *fo
 	va_end(values);
 }
 
-bool ports_advise(uint16_t port, struct machine_port_range ephemeral,
-		  const struct machine_ports *reserved, struct ports_text *ret_text)
+bool ports_advise(uint16_t port, struct sysinfo_port_range ephemeral,
+		  const struct sysinfo_ports *reserved, struct ports_text *ret_text)
 {
 	struct ports_text text = { { 0 } };
 	if (port == 0)
@@ -36,7 +36,7 @@ bool ports_advise(uint16_t port, struct machine_port_range ephemeral,
 	else if (port <= OLD_EPHEMERAL_LAST)
 		add_reason(&text, "ports %d-%d were given to clients by older systems",
 			   RESERVED_LAST + 1, OLD_EPHEMERAL_LAST);
-	if (port >= ephemeral.first && port <= ephemeral.last && !machine_ports_has(reserved, port))
+	if (port >= ephemeral.first && port <= ephemeral.last && !sysinfo_ports_has(reserved, port))
 		add_reason(&text,
 			   "this machine gives ports %u-%u to clients (ip_local_port_range), "
 			   "one of them can take it while the server is down",

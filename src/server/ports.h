@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/machine.h"
+#include "net/sysinfo.h"
 
 #define PORTS_TEXT_SIZE 512
 
@@ -25,7 +25,7 @@ struct ports_text {
  * Pure. Port 0, the kernel's choice, breaks nothing. reserved: ports that the kernel does not give
  * to clients.
  */
-bool ports_advise(uint16_t port, struct machine_port_range ephemeral,
-		  const struct machine_ports *reserved, struct ports_text *ret_text);
+bool ports_advise(uint16_t port, struct sysinfo_port_range ephemeral,
+		  const struct sysinfo_ports *reserved, struct ports_text *ret_text);
 
 #endif

@@ -11,7 +11,7 @@
  *
  *   worker                                    supervisor
  *   reports_tell: write it, then head + 1
- *   news_tell: is anybody asleep?   ------->  news_sleep_until: wakes
+ *   wakeup_post: is anybody asleep?   ------->  wakeup_sleep_until: wakes
  *                                             reports_next: read it, then tail + 1
  */
 #ifndef SERVER_REPORTS_H

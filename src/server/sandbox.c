@@ -102,7 +102,7 @@ static const struct seccomp_rule serving_rules[] = {
 	GETSOCKOPT(SOL_SOCKET, SO_PEERCRED),   /* peer_of() */
 	GETSOCKOPT(SOL_SOCKET, SO_MEMINFO),    /* listen_was_overrun() */
 	SETSOCKOPT(SOL_SOCKET, SO_RCVTIMEO),   /* accept_client() */
-	SETSOCKOPT(IPPROTO_TCP, TCP_KEEPIDLE), /* options_spread_keepalive() */
+	SETSOCKOPT(IPPROTO_TCP, TCP_KEEPIDLE), /* sockopt_spread_keepalive() */
 	SETSOCKOPT(IPPROTO_TCP, TCP_KEEPINTVL),
 	SETSOCKOPT(IPPROTO_IP, IP_MINTTL), /* listen_release(), listen_stop() */
 	SETSOCKOPT(IPPROTO_IPV6, IPV6_MINHOPCOUNT),

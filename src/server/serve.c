@@ -19,7 +19,7 @@
 #include "net/activation.h"
 #include "net/io.h"
 #include "net/listen_all.h"
-#include "net/machine.h"
+#include "net/sysinfo.h"
 #include "net/oom.h"
 #include "net/privileges.h"
 #include "net/process.h"
@@ -51,7 +51,7 @@ static uint32_t places_of(const struct serve_config *config, uint32_t n_workers,
 	return (uint32_t)(config->engine->grows && places < clients ? places : clients);
 }
 
-static enum exit_status cannot_serve(uint64_t asked, struct machine_bound bound)
+static enum exit_status cannot_serve(uint64_t asked, struct sysinfo_bound bound)
 {
 	if (bound.most == 0)
 		log_error("cannot serve a single client: this machine allows none (%s; raise that)",
@@ -69,7 +69,7 @@ MUST_USE static enum exit_status decide_capacity(const struct serve_config *conf
 	uint64_t asked = config->max_clients, clients = 0;
 	uint64_t wanted = asked != 0 ? asked : CAPACITY_DEFAULT;
 	uint32_t n_workers = choose_workers(config, (uint32_t)wanted);
-	struct machine_bound bound = capacity_of_machine(wanted, config->engine->need, n_workers);
+	struct sysinfo_bound bound = capacity_of_machine(wanted, config->engine->need, n_workers);
 	if (capacity_decide(asked, bound, &clients) < 0)
 		return cannot_serve(asked, bound);
 	if (asked == 0 && clients < CAPACITY_DEFAULT)
@@ -139,11 +139,11 @@ static void warn_of_port(const struct serve_config *config, size_t i)
 {
 	uint16_t port = config->addresses[i].port; /* 0 for unix: nothing to say of that either */
 	struct ports_text reasons;
-	struct machine_ports reserved;
+	struct sysinfo_ports reserved;
 	if (port == 0 || is_known_port(config, i))
 		return;
-	machine_reserved_ports(&reserved);
-	if (ports_advise(port, machine_ephemeral_ports(), &reserved, &reasons))
+	sysinfo_reserved_ports(&reserved);
+	if (ports_advise(port, sysinfo_ephemeral_ports(), &reserved, &reasons))
 		log_warning("port %u is a poor choice: %s", port, reasons.text);
 }
 
@@ -213,7 +213,7 @@ struct start_remedy {
 static struct start_remedy shortage_remedy(int code)
 {
 	struct start_remedy out;
-	struct machine_limits space = machine_space_limits();
+	struct sysinfo_limits space = sysinfo_space_limits();
 	const char *limits = space.text;
 	if (code == -EAGAIN)
 		snprintf(out.text, sizeof(out.text),

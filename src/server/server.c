@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "net/io.h"
-#include "net/news.h"
+#include "net/wakeup.h"
 #include "net/signals.h"
 #include "server/reports.h"
 
@@ -204,12 +204,12 @@ void server_count(struct server *server, const struct ending_facts *facts)
 static void tell_supervisor(const struct upward *upward, const struct ending_facts *facts)
 {
 	while (!reports_tell(upward->reports, facts)) {
-		news_tell(upward->news);
+		wakeup_post(upward->wakeup);
 		struct pollfd presence = { .fd = upward->presence_fd, .events = POLLIN };
 		if (io_wait(&presence, 1, clock_deadline_ns(CLOCK_NS_PER_MS)) > 0)
 			return; /* there is no supervisor any more */
 	}
-	news_tell(upward->news);
+	wakeup_post(upward->wakeup);
 }
 
 static void tell(struct server *server, const struct ending_facts *facts)

@@ -21,7 +21,7 @@
 struct engine;
 struct dispatch_message;
 struct reports;
-struct news;
+struct wakeup;
 
 /* What all clients since the start amount to, but for those who are still there. */
 struct totals {
@@ -34,7 +34,7 @@ struct totals {
 struct upward {
 	_Atomic uint64_t *accepted;
 	const struct reports *reports;
-	const struct news *news;
+	const struct wakeup *wakeup;
 	_Atomic uint64_t *last_said_ns;   /* that clients wait, which one of them says for all */
 	_Atomic int *listen_state;        /* enum listen_drain_state (server/listen_drain.h) */
 	int presence_fd;                  /* hung up: nobody will ever read a report */

@@ -210,8 +210,9 @@ static bool must_look(struct run *run)
 static bool may_be_patient(const struct run *run)
 {
 	uint64_t idle_ns = run->session->idle_timeout_ns;
-	uint64_t patience_ns = run->session->patience_ns;
-	return patience_ns != 0 && !is_lingering(run) && (idle_ns == 0 || idle_ns > patience_ns);
+	uint64_t recv_timeout_ns = run->session->recv_timeout_ns;
+	return recv_timeout_ns != 0 && !is_lingering(run) &&
+	       (idle_ns == 0 || idle_ns > recv_timeout_ns);
 }
 
 /* The kernel had no memory: a call is made again a little later. */
@@ -236,13 +237,13 @@ static void receive(struct run *run)
 		stop_for_drain(run);
 		return;
 	}
-	ssize_t n = (patient ? io_recv_patiently : io_recv)(session->fd, session->buffer,
-							    SESSION_BUFFER_SIZE);
+	ssize_t n = (patient ? io_recv_wait : io_recv)(session->fd, session->buffer,
+						       SESSION_BUFFER_SIZE);
 	run->is_quiet = n == -EAGAIN;
 	run->waited_ns = 0;
 	/* What still reached the client meanwhile was a move: then the wait begins now. */
 	if (patient && run->is_quiet && io_unacknowledged(session->fd) == 0)
-		run->waited_ns = session->patience_ns;
+		run->waited_ns = session->recv_timeout_ns;
 	if (n > 0)
 		echo_got(&run->echo, (size_t)n);
 	else if (n == 0)

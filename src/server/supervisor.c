@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/io.h"
-#include "net/news.h"
+#include "net/wakeup.h"
 #include "net/process.h"
 #include "net/signals.h"
 #include "server/crew.h"
@@ -108,7 +108,7 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 	struct upward upward = {
 		.accepted = &member->slot->accepted,
 		.reports = &member->reports,
-		.news = &supervisor->crew.news,
+		.wakeup = &supervisor->crew.wakeup,
 		.last_said_ns = supervisor->crew.said_ns,
 		.listen_state = supervisor->crew.listen_state,
 		.presence_fd = supervisor->presence.child_fd,
@@ -344,7 +344,7 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 	const struct server *server = supervisor->server;
 	struct pollfd polls[2 + POOL_ACCEPT_POLLS] = {
 		{ .fd = server->signals_fd, .events = POLLIN },
-		{ .fd = with_news ? supervisor->crew.news.fd : -1, .events = POLLIN },
+		{ .fd = with_news ? supervisor->crew.wakeup.fd : -1, .events = POLLIN },
 	};
 	uint64_t deadline_ns = server_deadline_ns(server);
 	deadline_ns = clock_earlier_ns(deadline_ns, next_start_ns(supervisor));
@@ -408,10 +408,10 @@ MUST_USE static int loop(struct supervisor *supervisor)
 			rc = wait_for_events(supervisor, false);
 			continue;
 		}
-		news_begin_sleep(&supervisor->crew.news);
+		wakeup_begin_sleep(&supervisor->crew.wakeup);
 		if (!look(supervisor)) /* who saw us awake told nobody */
 			rc = wait_for_events(supervisor, true);
-		news_end_sleep(&supervisor->crew.news);
+		wakeup_end_sleep(&supervisor->crew.wakeup);
 	}
 	return rc;
 }
@@ -439,14 +439,14 @@ MUST_USE static int await_first(struct supervisor *supervisor)
 {
 	struct pollfd ready[] = {
 		{ .fd = supervisor->server->signals_fd, .events = POLLIN },
-		{ .fd = supervisor->crew.news.fd, .events = POLLIN },
+		{ .fd = supervisor->crew.wakeup.fd, .events = POLLIN },
 	};
 	int rc = 0;
 	while (rc >= 0 && supervisor->n_alive > 0 && !crew_any_serves(&supervisor->crew)) {
-		news_begin_sleep(&supervisor->crew.news);
+		wakeup_begin_sleep(&supervisor->crew.wakeup);
 		if (!crew_any_serves(&supervisor->crew))
 			rc = io_wait(ready, ARRAY_LEN(ready), CLOCK_NEVER);
-		news_end_sleep(&supervisor->crew.news);
+		wakeup_end_sleep(&supervisor->crew.wakeup);
 		if (rc >= 0)
 			rc = hear_signals_at_start(supervisor);
 	}

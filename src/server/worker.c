@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/io.h"
-#include "net/news.h"
+#include "net/wakeup.h"
 #include "server/engine.h"
 
 #define TAG_CLOSING   WORKER_TAGS
@@ -35,7 +35,7 @@ int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 void worker_note_serving(struct worker *worker)
 {
 	atomic_store(&worker->slot->is_serving, 1);
-	news_tell(worker->server->upward->news);
+	wakeup_post(worker->server->upward->wakeup);
 }
 
 void worker_close(struct worker *worker)
@@ -184,7 +184,7 @@ void worker_note_fullness(struct worker *worker)
 		return;
 	atomic_store_explicit(&worker->slot->is_full, is_full, memory_order_relaxed);
 	if (is_full && server->engine->grows)
-		news_tell(server->upward->news);
+		wakeup_post(server->upward->wakeup);
 }
 
 /* Is the supervisor dead? */

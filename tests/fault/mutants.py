@@ -51,7 +51,7 @@ MUTANTS = [
            "		echo_ended(&conn->echo);\n	} else if (err_is_shortage((int)n)) {",
            "		echo_ended(&conn->echo);\n	} else if (false) {", "serve-epoll inside * recv * ENOMEM"),
     Mutant("io_uring_enter: a shortage ends a worker", "server/engines/uring.c",
-           "	if (ring_is_short(rc))\n", "	if (false)\n", "serve-uring inside * io_uring_submit_and_wait * ENOMEM"),
+           "	if (uring_is_shortage(rc))\n", "	if (false)\n", "serve-uring inside * io_uring_submit_and_wait * ENOMEM"),
     Mutant("ring: a receive without memory ends a conversation", "server/engines/uring.c",
            "done->result < 0 && !err_is_shortage(done->result) &&", "done->result < 0 &&",
            "serve-uring inside * uring_recv * ENOMEM"),

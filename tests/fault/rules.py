@@ -121,7 +121,7 @@ SERVE_RULES = [
     Rule("setrlimit", "*", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients? instead of \d+"),
          "the limit of descriptors stays as low as it is"),
     Rule("fopen fgets getline getrlimit opendir readdir pread", "*", UNHARMED,
-         "a limit that cannot be known is none (net/machine.h)"),
+         "a limit that cannot be known is none (net/sysinfo.h)"),
     Rule("signalfd mmap", "*", CANNOT_START, "no signals, no table of clients: nothing can be served"),
     Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", CANNOT_LISTEN, "this machine is short of something"),
     Rule("getaddrinfo", "*", Outcome(Kind.REFUSED, 3, "cannot listen on .*: {cause}"), "unresolved is status 3"),
@@ -242,7 +242,7 @@ SUPERVISOR_RULES = [
     Rule("fork", "*", NO_WORKER, "a limit of processes or memory: it is tried again, and others serve meanwhile"),
     Rule("eventfd pipe", "*", CANNOT_START, "it could not speak to its workers"),
     Rule("calloc", "*", UNHARMED, "a title stays as it is"),
-    Rule("sched_getaffinity", "*", UNHARMED, "it counts the cores in another way (net/machine.c)"),
+    Rule("sched_getaffinity", "*", UNHARMED, "it counts the cores in another way (net/sysinfo.c)"),
     Rule("io_uring_setup io_uring_register", "*", UNUSABLE, "it is tried before anything else"),
     Rule("read write", "*", UNHARMED, "the news stays pending, and is looked for at the next turn"),
     Rule("shutdown", "*", UNHARMED, "a client may come in the last moment, as to any server (net/listen.c)"),
@@ -308,7 +308,7 @@ WORKER_THIRD = [
 # ---- the client ----
 
 CANNOT_CONNECT = Outcome(Kind.ENDS, 3, "cannot connect to .*: {cause}")
-MACHINE_CANNOT = Outcome(Kind.ENDS, 4, "cannot connect to .*: {cause}")
+SYSINFO_CANNOT = Outcome(Kind.ENDS, 4, "cannot connect to .*: {cause}")
 CAME_BACK = r": \d+ of \d+ bytes came back"
 
 TALK_RULES = [
@@ -320,10 +320,10 @@ TALK_RULES = [
     Rule("fcntl fstat lseek getsockname getpeername close", "*", UNHARMED, "only a precaution, or a decoration"),
     Rule("open dup fstatfs lseek", "*", UNHARMED, "an output that cannot be opened anew is copied (net/writer.h)"),
 
-    Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", MACHINE_CANNOT, "this machine is short of something"),
+    Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", SYSINFO_CANNOT, "this machine is short of something"),
     Rule("getaddrinfo", "*", CANNOT_CONNECT, "unresolved is status 3"),
     Rule("socket connect", "EMFILE ENFILE ENOBUFS ENOMEM EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EPERM",
-         MACHINE_CANNOT, "this machine is short of something, or does not allow it"),
+         SYSINFO_CANNOT, "this machine is short of something, or does not allow it"),
     Rule("socket connect setsockopt getsockopt", "*", CANNOT_CONNECT, "no connection is status 3"),
 
     Rule("poll", "ENOMEM", UNHARMED, "no memory for a moment is no reason to end (net/io.c)"),

@@ -10,7 +10,7 @@
 
 #include "echo/echo.h"
 
-struct machine {
+struct sysinfo {
 	const char *name;
 	void (*got)(struct echo *echo, size_t n);
 	void (*ended)(struct echo *echo);
@@ -20,9 +20,9 @@ struct machine {
 	void (*failed)(struct echo *echo);
 };
 
-extern const struct machine machine_right;
+extern const struct sysinfo sysinfo_right;
 
 /* Each with one mistake; a name of NULL behind the last. */
-extern const struct machine machines_wrong[];
+extern const struct sysinfo machines_wrong[];
 
 #endif

@@ -61,7 +61,7 @@ struct choice {
 size_t world_choices(const struct world *world, struct choice ret_choices[WORLD_CHOICES_MOST]);
 
 /* Carries out one of them. */
-void world_follow(struct world *world, const struct machine *machine, struct choice choice);
+void world_follow(struct world *world, const struct sysinfo *machine, struct choice choice);
 
 /* The law that a state breaks, in words; NULL for none. */
 const char *world_broken_law(const struct world *world);

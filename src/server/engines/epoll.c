@@ -4,7 +4,7 @@
  */
 #include "server/engines/epoll.h"
 
-#include "net/machine.h"
+#include "net/sysinfo.h"
 #include "server/crowd.h"
 #include "server/loop.h"
 #include "server/supervisor.h"
@@ -21,6 +21,6 @@ const struct engine engine_epoll = {
 		  .worker_kib = 512,
 		  .space_kib = 66,
 		  .worker_space_kib = 2048 },
-	.workers = machine_cores,
+	.workers = sysinfo_cores,
 	.polls = true,
 };

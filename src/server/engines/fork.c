@@ -108,7 +108,7 @@ static int be_child(void *argument)
 		.fd = child->fd,
 		.lifeline_fd = child_rules.lifeline_fd,
 		.is_unix = child->is_unix,
-		.patience_ns = LISTEN_PATIENCE_NS,
+		.recv_timeout_ns = LISTEN_RETRY_NS,
 		.idle_timeout_ns = child_rules.idle_timeout_ns,
 		.score = &child->score,
 		.buffer = child_memory.buffer,

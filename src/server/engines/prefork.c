@@ -83,7 +83,7 @@ static int serve_client(void *context, struct client *client)
 		.fd = client->fd,
 		.lifeline_fd = worker->lifeline_fd,
 		.is_unix = client->peer.family == AF_UNIX,
-		.patience_ns = LISTEN_PATIENCE_NS,
+		.recv_timeout_ns = LISTEN_RETRY_NS,
 		.idle_timeout_ns = server->idle_timeout_ns,
 		.score = &client->score,
 		.buffer = prefork->buffer,

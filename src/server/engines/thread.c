@@ -29,7 +29,7 @@
 #include "base/clock.h"
 #include "net/io.h"
 #include "net/listen.h"
-#include "net/news.h"
+#include "net/wakeup.h"
 #include "server/session.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
@@ -54,8 +54,8 @@ struct served {
 struct thread_engine {
 	struct worker *worker;
 	pthread_attr_t how;
-	struct news ended_news;
-	struct news_sleep ended_sleep;
+	struct wakeup ended_news;
+	struct wakeup_sleep ended_sleep;
 	struct served *_Atomic ended; /* the latest that ended, and behind it the one before */
 };
 
@@ -68,7 +68,7 @@ static void put_on_list(struct served *served)
 	do {
 		served->next_ended = head;
 	} while (!atomic_compare_exchange_weak(&engine->ended, &head, served));
-	news_tell(&engine->ended_news);
+	wakeup_post(&engine->ended_news);
 }
 
 /* This one frame may be large: the stack is made for it (stack_size()). */
@@ -84,7 +84,7 @@ static void *be_thread(void *argument)
 		.fd = client->fd,
 		.lifeline_fd = worker->lifeline_fd,
 		.is_unix = client->peer.family == AF_UNIX,
-		.patience_ns = LISTEN_PATIENCE_NS,
+		.recv_timeout_ns = LISTEN_RETRY_NS,
 		.idle_timeout_ns = worker->server->idle_timeout_ns,
 		.score = &client->score,
 		.buffer = buffer,
@@ -147,7 +147,7 @@ MUST_USE static int set_up(struct thread_engine *engine)
 	if (rc == 0)
 		rc = try_thread(engine);
 	if (rc == 0)
-		rc = news_open(&engine->ended_news, &engine->ended_sleep);
+		rc = wakeup_open(&engine->ended_news, &engine->ended_sleep);
 	if (rc == 0)
 		rc = worker_open(engine->worker, serve_client, engine);
 	if (rc == 0)
@@ -157,10 +157,10 @@ MUST_USE static int set_up(struct thread_engine *engine)
 
 MUST_USE static int take_turn(struct thread_engine *engine)
 {
-	news_begin_sleep(&engine->ended_news);
+	wakeup_begin_sleep(&engine->ended_news);
 	uint64_t deadline_ns = atomic_load(&engine->ended) != NULL ? 0 : CLOCK_NEVER;
 	int rc = worker_wait(engine->worker, deadline_ns);
-	news_end_sleep(&engine->ended_news);
+	wakeup_end_sleep(&engine->ended_news);
 	if (rc < 0)
 		return rc;
 	take_ended(engine);

@@ -41,8 +41,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/io.h"
-#include "net/machine.h"
-#include "net/ring.h"
+#include "net/sysinfo.h"
+#include "net/uring.h"
 #include "server/arrivals.h"
 #include "server/doorway.h"
 #include "server/drive.h"
@@ -84,9 +84,9 @@ struct ringed {
 	int code; /* its connection is broken, behind the buffers that wait */
 };
 
-struct uring {
+struct uring_engine {
 	struct worker *worker;
-	struct ring *ring;
+	struct uring *ring;
 	struct doorway doorway;
 	struct arrivals arrivals;
 	struct driver driver;
@@ -98,7 +98,8 @@ struct uring {
 #define TAG_SERIAL_SHIFT  32
 #define TAG_SERIAL_MASK   UINT64_C(0x0fffffff)
 
-static uint64_t tag_of(const struct uring *uring, const struct ringed *ringed, enum request request)
+static uint64_t tag_of(const struct uring_engine *uring, const struct ringed *ringed,
+		       enum request request)
 {
 	const struct client *client = &ringed->conn.client;
 	uint64_t serial = atomic_load_explicit(&client->serial, memory_order_relaxed);
@@ -113,7 +114,7 @@ static enum request request_of(uint64_t tag)
 }
 
 /* An entry is given to another only when the ring has nothing of it: the serial must be right. */
-static struct ringed *ringed_at(const struct uring *uring, uint64_t tag)
+static struct ringed *ringed_at(const struct uring_engine *uring, uint64_t tag)
 {
 	struct clients *clients = &uring->worker->server->clients;
 	struct ringed *ringed = (struct ringed *)clients_at(clients, (uint32_t)tag);
@@ -124,39 +125,39 @@ static struct ringed *ringed_at(const struct uring *uring, uint64_t tag)
 /* ---- buffers that wait for their turn ---- */
 
 /* They are the driver's from here on, behind what it has. */
-static void stash_all(struct uring *uring, struct ringed *ringed)
+static void stash_all(struct uring_engine *uring, struct ringed *ringed)
 {
 	while (arrivals_any(&ringed->arrivals)) {
 		int size;
 		int buffer = arrivals_take(&uring->arrivals, &ringed->arrivals, &size);
 		bool fits = drive_stash(&uring->driver, &ringed->conn,
-					ring_buffer(uring->ring, buffer), (size_t)size);
+					uring_buffer(uring->ring, buffer), (size_t)size);
 		assert(fits); /* a piece has room for all buffers that there are */
-		ring_give_back(uring->ring, buffer);
+		uring_give_back(uring->ring, buffer);
 	}
 }
 
-static void drop_all(struct uring *uring, struct ringed *ringed)
+static void drop_all(struct uring_engine *uring, struct ringed *ringed)
 {
 	for (int size; arrivals_any(&ringed->arrivals);)
-		ring_give_back(uring->ring,
-			       arrivals_take(&uring->arrivals, &ringed->arrivals, &size));
+		uring_give_back(uring->ring,
+				arrivals_take(&uring->arrivals, &ringed->arrivals, &size));
 }
 
 /* ---- the end ---- */
 
-static void cancel(struct uring *uring, struct ringed *ringed)
+static void cancel(struct uring_engine *uring, struct ringed *ringed)
 {
 	if (ringed->is_cancelled)
 		return;
 	ringed->is_cancelled = true;
 	if (ringed->is_receiving)
-		ring_cancel(uring->ring, tag_of(uring, ringed, REQUEST_RECEIVE));
+		uring_cancel(uring->ring, tag_of(uring, ringed, REQUEST_RECEIVE));
 	if (ringed->poll_events != 0)
-		ring_cancel(uring->ring, tag_of(uring, ringed, REQUEST_POLL));
+		uring_cancel(uring->ring, tag_of(uring, ringed, REQUEST_POLL));
 }
 
-static void end(struct uring *uring, struct ringed *ringed)
+static void end(struct uring_engine *uring, struct ringed *ringed)
 {
 	ringed->mode = ENDING;
 	drop_all(uring, ringed);
@@ -173,7 +174,7 @@ static void end(struct uring *uring, struct ringed *ringed)
 
 /* ---- slow: the ring says when, the driver does it ---- */
 
-static void poll_for(struct uring *uring, struct ringed *ringed)
+static void poll_for(struct uring_engine *uring, struct ringed *ringed)
 {
 	struct conn *conn = &ringed->conn;
 	/* No event tells of an acknowledgement or of memory: a later turn looks (server/crowd.h) */
@@ -183,18 +184,18 @@ static void poll_for(struct uring *uring, struct ringed *ringed)
 	if (ringed->poll_events == 0) {
 		ringed->poll_events = events;
 		ringed->is_cancelled = false;
-		ring_poll(uring->ring, conn->client.fd, events,
-			  tag_of(uring, ringed, REQUEST_POLL));
+		uring_poll(uring->ring, conn->client.fd, events,
+			   tag_of(uring, ringed, REQUEST_POLL));
 	} else if (ringed->poll_events != events) {
 		cancel(uring, ringed); /* with its completion comes the next turn */
 	}
 }
 
-static void receive(struct uring *uring, struct ringed *ringed)
+static void receive(struct uring_engine *uring, struct ringed *ringed)
 {
 	ringed->is_receiving = true;
 	ringed->is_cancelled = false;
-	ring_receive(uring->ring, ringed->conn.client.fd, tag_of(uring, ringed, REQUEST_RECEIVE));
+	uring_receive(uring->ring, ringed->conn.client.fd, tag_of(uring, ringed, REQUEST_RECEIVE));
 }
 
 /* Is it one that the ring can have again? `moved` bytes came in with the last turn. */
@@ -207,7 +208,7 @@ static bool is_calm(struct ringed *ringed, uint64_t moved)
 	return ringed->n_calm >= CALM_TURNS;
 }
 
-static void take_slow_turn(struct uring *uring, struct ringed *ringed)
+static void take_slow_turn(struct uring_engine *uring, struct ringed *ringed)
 {
 	struct conn *conn = &ringed->conn;
 	uint64_t before = conn->echo.in;
@@ -227,7 +228,7 @@ static void take_slow_turn(struct uring *uring, struct ringed *ringed)
 }
 
 /* What the ring has brought is the driver's, and nothing more is brought. */
-static void turn(struct uring *uring, struct ringed *ringed)
+static void turn(struct uring_engine *uring, struct ringed *ringed)
 {
 	ringed->mode = TURNING;
 	ringed->n_calm = 0;
@@ -244,17 +245,17 @@ static void turn(struct uring *uring, struct ringed *ringed)
 
 /* ---- fast: the ring receives and sends ---- */
 
-static void send_buffer(struct uring *uring, struct ringed *ringed)
+static void send_buffer(struct uring_engine *uring, struct ringed *ringed)
 {
 	struct conn *conn = &ringed->conn;
 	int buffer = ringed->in_flight - 1;
 	size_t at;
 	size_t kept = echo_kept(&conn->echo, &at);
-	ring_send(uring->ring, conn->client.fd, ring_buffer(uring->ring, buffer) + at, kept,
-		  tag_of(uring, ringed, REQUEST_SEND));
+	uring_send(uring->ring, conn->client.fd, uring_buffer(uring->ring, buffer) + at, kept,
+		   tag_of(uring, ringed, REQUEST_SEND));
 }
 
-static void echo_next(struct uring *uring, struct ringed *ringed)
+static void echo_next(struct uring_engine *uring, struct ringed *ringed)
 {
 	int size;
 	int buffer = arrivals_take(&uring->arrivals, &ringed->arrivals, &size);
@@ -265,7 +266,7 @@ static void echo_next(struct uring *uring, struct ringed *ringed)
 }
 
 /* The next step of a client whom the ring serves, if it need not wait for what is being sent. */
-static void advance(struct uring *uring, struct ringed *ringed)
+static void advance(struct uring_engine *uring, struct ringed *ringed)
 {
 	struct conn *conn = &ringed->conn;
 	if (ringed->in_flight != 0)
@@ -281,13 +282,14 @@ static void advance(struct uring *uring, struct ringed *ringed)
 	crowd_note(conn);
 }
 
-static void received(struct uring *uring, struct ringed *ringed, const struct ring_done *done)
+static void received(struct uring_engine *uring, struct ringed *ringed,
+		     const struct uring_completion *done)
 {
 	ringed->is_receiving = done->more;
 	if (done->buffer >= 0 && done->result > 0)
 		arrivals_put(&uring->arrivals, &ringed->arrivals, done->buffer, done->result);
 	else if (done->buffer >= 0)
-		ring_give_back(uring->ring, done->buffer);
+		uring_give_back(uring->ring, done->buffer);
 	if (done->result == 0)
 		ringed->has_ended = true;
 	else if (done->result < 0 && !err_is_shortage(done->result) && done->result != -ECANCELED &&
@@ -306,7 +308,7 @@ static void received(struct uring *uring, struct ringed *ringed, const struct ri
 		end(uring, ringed);
 }
 
-static void sent(struct uring *uring, struct ringed *ringed, int result)
+static void sent(struct uring_engine *uring, struct ringed *ringed, int result)
 {
 	struct conn *conn = &ringed->conn;
 	int buffer = ringed->in_flight - 1;
@@ -319,8 +321,8 @@ static void sent(struct uring *uring, struct ringed *ringed, int result)
 	}
 	bool takes_all = echo_wants(&conn->echo) == ECHO_READ;
 	if (echo_wants(&conn->echo) == ECHO_WRITE)
-		drive_keep(&uring->driver, conn, ring_buffer(uring->ring, buffer));
-	ring_give_back(uring->ring, buffer);
+		drive_keep(&uring->driver, conn, uring_buffer(uring->ring, buffer));
+	uring_give_back(uring->ring, buffer);
 	crowd_note(conn);
 	if (takes_all)
 		advance(uring, ringed);
@@ -330,7 +332,7 @@ static void sent(struct uring *uring, struct ringed *ringed, int result)
 		turn(uring, ringed);
 }
 
-static void polled(struct uring *uring, struct ringed *ringed, int result)
+static void polled(struct uring_engine *uring, struct ringed *ringed, int result)
 {
 	ringed->poll_events = 0;
 	ringed->is_cancelled = false;
@@ -344,7 +346,7 @@ static void polled(struct uring *uring, struct ringed *ringed, int result)
 
 static int serve_client(void *context, struct client *client)
 {
-	struct uring *uring = context;
+	struct uring_engine *uring = context;
 	struct ringed *ringed = (struct ringed *)client;
 	crowd_moved(&uring->driver.crowd, &ringed->conn);
 	receive(uring, ringed);
@@ -353,10 +355,10 @@ static int serve_client(void *context, struct client *client)
 
 /* ---- all of them ---- */
 
-static void handle_done(struct uring *uring)
+static void handle_done(struct uring_engine *uring)
 {
-	struct ring_done done;
-	while (ring_next(uring->ring, &done)) {
+	struct uring_completion done;
+	while (uring_next(uring->ring, &done)) {
 		enum request request = request_of(done.tag);
 		if (request == REQUEST_WORKER) {
 			doorway_done(&uring->doorway, (uint32_t)done.tag, done.result);
@@ -373,7 +375,7 @@ static void handle_done(struct uring *uring)
 }
 
 /* Somebody's time has come, or the server's: what was received ahead is taken over first. */
-static void slow_down(struct uring *uring, struct ringed *ringed)
+static void slow_down(struct uring_engine *uring, struct ringed *ringed)
 {
 	if (ringed->mode == FAST)
 		turn(uring, ringed);
@@ -381,13 +383,13 @@ static void slow_down(struct uring *uring, struct ringed *ringed)
 		take_slow_turn(uring, ringed);
 }
 
-static void handle_deadlines(struct uring *uring)
+static void handle_deadlines(struct uring_engine *uring)
 {
 	for (struct conn *conn; (conn = drive_next_due(&uring->driver)) != NULL;)
 		slow_down(uring, (struct ringed *)conn);
 }
 
-static void call_off(struct uring *uring)
+static void call_off(struct uring_engine *uring)
 {
 	struct crowd *crowd = &uring->driver.crowd;
 	crowd->is_called_off = true;
@@ -400,7 +402,7 @@ static void call_off(struct uring *uring)
 	}
 }
 
-MUST_USE static int admit(struct uring *uring)
+MUST_USE static int admit(struct uring_engine *uring)
 {
 	int rc = doorway_admit(&uring->doorway);
 	if (rc == 0 && worker_is_called_off(uring->worker) && !uring->driver.crowd.is_called_off)
@@ -408,38 +410,38 @@ MUST_USE static int admit(struct uring *uring)
 	return rc;
 }
 
-MUST_USE static int take_turn(struct uring *uring)
+MUST_USE static int take_turn(struct uring_engine *uring)
 {
 	struct crowd *crowd = &uring->driver.crowd;
 	uint64_t deadline_ns = worker_deadline_ns(uring->worker);
-	int rc = ring_wait(uring->ring, clock_earlier_ns(deadline_ns, crowd_deadline_ns(crowd)));
-	if (ring_is_short(rc))
+	int rc = uring_wait(uring->ring, clock_earlier_ns(deadline_ns, crowd_deadline_ns(crowd)));
+	if (uring_is_shortage(rc))
 		server_warn_of_shortage(uring->worker->server, "cannot wait for events", rc);
 	else if (rc < 0)
 		return rc;
-	crowd_tell_time(crowd, ring_has_done(uring->ring));
+	crowd_tell_time(crowd, uring_has_done(uring->ring));
 	handle_done(uring);
 	handle_deadlines(uring);
 	return admit(uring);
 }
 
 /* The ring lets go of the listening sockets, which takes a turn or two. */
-static void close_doorway(struct uring *uring)
+static void close_doorway(struct uring_engine *uring)
 {
 	for (int i = 0; i < CLOSING_TURNS && !doorway_close(&uring->doorway); i++) {
-		ignore_result(ring_wait(uring->ring, clock_deadline_ns(CLOCK_NS_PER_MS)));
+		ignore_result(uring_wait(uring->ring, clock_deadline_ns(CLOCK_NS_PER_MS)));
 		handle_done(uring);
 	}
 }
 
 static int work(struct worker *worker)
 {
-	static struct uring uring; /* too large for a stack */
+	static struct uring_engine uring; /* too large for a stack */
 	uring.worker = worker;
-	int rc = ring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
+	int rc = uring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
 	if (rc == -ENOMEM) { /* what may be locked is for all of a user's rings together */
 		log_warning("no memory for a ring (raise ulimit -l%s)",
-			    machine_space_limits().text);
+			    sysinfo_space_limits().text);
 		return loop_run(worker); /* by readiness, then */
 	}
 	if (rc < 0)
@@ -464,11 +466,11 @@ static int work(struct worker *worker)
 	worker_close(worker);
 	driver_close(&uring.driver);
 close_ring:
-	ring_close(uring.ring);
+	uring_close(uring.ring);
 	return rc;
 }
 
-/* A worker that serves cannot make another ring, which would have no restrictions (net/ring.h). */
+/* A worker that serves cannot make another ring, which would have no restrictions (net/uring.h). */
 static const struct seccomp_rule serving_calls[] = { { .call = __NR_io_uring_enter } };
 
 static const struct seccomp_rule opening_calls[] = {
@@ -482,7 +484,7 @@ static const struct seccomp_rule opening_calls[] = {
 const struct engine engine_uring = {
 	.name = "uring",
 	.summary = "a ring on each core, into which the kernel puts what it has done",
-	.usable = ring_check,
+	.usable = uring_check,
 	.work = work,
 	.entry_size = sizeof(struct ringed),
 	.sandbox = {
@@ -495,6 +497,6 @@ const struct engine engine_uring = {
 		  .worker_kib = 1536,
 		  .space_kib = 578,
 		  .worker_space_kib = 4096 },
-	.workers = machine_cores,
+	.workers = sysinfo_cores,
 	.polls = true,
 };

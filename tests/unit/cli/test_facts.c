@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "net/machine.h"
+#include "net/sysinfo.h"
 #include "unit.h"
 #include "version.h"
 
@@ -58,7 +58,7 @@ TEST(facts_are_of_this_program_machine_and_command_line)
 	assert_string_equal(run.facts.host, found.nodename);
 	assert_non_null(strstr(run.facts.kernel, found.release));
 	assert_string_equal(run.facts.command_line, "tcpecho bench -c 10 '[::1]:7'");
-	assert_int_equal(run.facts.n_cpus, machine_cores());
+	assert_int_equal(run.facts.n_cpus, sysinfo_cores());
 	assert_int_equal(run.facts.start_ns, 77);
 	assert_string_equal(run.facts.congestion_control, "reno");
 	assert_int_equal(run.facts.mss, 1448);

@@ -219,12 +219,12 @@ static void expect_patience(struct addr address)
 	struct timeval limit;
 	socklen_t size = sizeof(limit);
 	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size), 0);
-	assert_int_equal(limit.tv_sec, LISTEN_PATIENCE_NS / CLOCK_NS_PER_S);
-	assert_int_equal(limit.tv_usec, LISTEN_PATIENCE_NS % CLOCK_NS_PER_S / 1000);
+	assert_int_equal(limit.tv_sec, LISTEN_RETRY_NS / CLOCK_NS_PER_S);
+	assert_int_equal(limit.tv_usec, LISTEN_RETRY_NS % CLOCK_NS_PER_S / 1000);
 	char got;
-	assert_int_equal(io_recv_patiently(fd, &got, 1), -EAGAIN);
+	assert_int_equal(io_recv_wait(fd, &got, 1), -EAGAIN);
 	unit_write(client, "x", 1);
-	assert_int_equal(io_recv_patiently(fd, &got, 1), 1);
+	assert_int_equal(io_recv_wait(fd, &got, 1), 1);
 	close(fd);
 	close(client);
 	close(listen_fd);

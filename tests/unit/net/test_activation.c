@@ -88,16 +88,16 @@ static void tell(const void *argument)
 	set("NOTIFY_SOCKET", name);
 
 	struct activation_notify notify = { 0 };
-	char news[32] = { 0 };
+	char wakeup[32] = { 0 };
 	UNIT_CHILD_MUST(activation_open_notify(&notify) == 0);
 	UNIT_CHILD_MUST(notify.is_open && unit_is_cloexec(notify.fd));
 	UNIT_CHILD_MUST(getenv("NOTIFY_SOCKET") == NULL);
 	activation_tell(&notify, "READY=1");
-	UNIT_CHILD_MUST(read(fd, news, sizeof(news)) == 7 && strcmp(news, "READY=1") == 0);
+	UNIT_CHILD_MUST(read(fd, wakeup, sizeof(wakeup)) == 7 && strcmp(wakeup, "READY=1") == 0);
 	activation_close_notify(&notify);
 	UNIT_CHILD_MUST(!notify.is_open);
 	activation_tell(&notify, "STOPPING=1");
-	UNIT_CHILD_MUST(read(fd, news, sizeof(news)) < 0);
+	UNIT_CHILD_MUST(read(fd, wakeup, sizeof(wakeup)) < 0);
 }
 
 TEST(a_manager_with_a_path_or_an_abstract_name_is_told)

@@ -20,7 +20,7 @@
 #include "net/accept.h"
 #include "net/io.h"
 #include "net/listen_all.h"
-#include "net/machine.h"
+#include "net/sysinfo.h"
 #include "unit.h"
 
 static int option_of(int fd, int level, int name)
@@ -187,7 +187,7 @@ static const struct stop_row {
 static int listen_on_wildcard(const struct stop_row *row, uint16_t *ret_port)
 {
 	struct addr addr = addr_wildcard(row->family, 0), found;
-	if (row->family == AF_INET6 && !machine_has_ipv6())
+	if (row->family == AF_INET6 && !sysinfo_has_ipv6())
 		unit_skip("this machine has no IPv6");
 	int fd = listen_open(&addr);
 	assert_true(fd >= 0);
@@ -306,7 +306,7 @@ TEST(a_queue_that_was_never_full_was_not_overrun)
 TEST(a_socket_for_ipv6_alone_leaves_the_port_to_ipv4)
 {
 	int v4 = -EADDRINUSE;
-	if (!machine_has_ipv6())
+	if (!sysinfo_has_ipv6())
 		unit_skip("this machine has no IPv6");
 	/* Another process may have the port for IPv4. */
 	for (int i = 0; i < PORT_TRIES && v4 == -EADDRINUSE; i++) {

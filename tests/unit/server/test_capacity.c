@@ -25,14 +25,14 @@ TEST(what_was_asked_for_is_had_or_refused)
 		{ 1, 1, 0, 1 },
 		{ 10, 10, 0, 10 },
 		{ 10, 11, 0, 10 },
-		{ 10, MACHINE_UNLIMITED, 0, 10 },
+		{ 10, SYSINFO_UNLIMITED, 0, 10 },
 		{ CAPACITY_MOST, CAPACITY_MOST, 0, CAPACITY_MOST },
 		{ 11, 10, ERR_OUT_OF_RANGE },
 		{ 1, 0, ERR_OUT_OF_RANGE },
 		{ CAPACITY_DEFAULT + 1, CAPACITY_DEFAULT, ERR_OUT_OF_RANGE },
 
 		/* not asked for */
-		{ 0, MACHINE_UNLIMITED, 0, CAPACITY_DEFAULT },
+		{ 0, SYSINFO_UNLIMITED, 0, CAPACITY_DEFAULT },
 		{ 0, CAPACITY_DEFAULT + 1, 0, CAPACITY_DEFAULT },
 		{ 0, CAPACITY_DEFAULT, 0, CAPACITY_DEFAULT },
 		{ 0, CAPACITY_DEFAULT - 1, 0, CAPACITY_DEFAULT - 1 },
@@ -40,7 +40,7 @@ TEST(what_was_asked_for_is_had_or_refused)
 		{ 0, 0, ERR_OUT_OF_RANGE },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct machine_bound bound = { .most = rows[i].most, .set_by = "a test" };
+		struct sysinfo_bound bound = { .most = rows[i].most, .set_by = "a test" };
 		uint64_t clients = 4242;
 		assert_int_equal(capacity_decide(rows[i].asked, bound, &clients), rows[i].rc);
 		assert_int_equal(clients, rows[i].rc == 0 ? rows[i].clients : 4242);
@@ -72,7 +72,7 @@ static void ask_machine(const void *argument)
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 	struct capacity_need need = small;
 	need.many_workers = row->many_workers;
-	struct machine_bound bound = capacity_of_machine(row->wanted, need, row->n_workers);
+	struct sysinfo_bound bound = capacity_of_machine(row->wanted, need, row->n_workers);
 	UNIT_CHILD_MUST(bound.most == row->most);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "descriptors, ulimit -n") == 0);
 }
@@ -111,9 +111,9 @@ TEST(each_worker_has_a_table_of_descriptors_of_its_own)
 static void ask_with_processes(const void *argument)
 {
 	(void)argument;
-	struct machine_bound processes = machine_processes(CAPACITY_MOST);
+	struct sysinfo_bound processes = sysinfo_processes(CAPACITY_MOST);
 	struct capacity_need need = { .process = true, .kib = 1 };
-	struct machine_bound bound = capacity_of_machine(CAPACITY_MOST, need, 1);
+	struct sysinfo_bound bound = capacity_of_machine(CAPACITY_MOST, need, 1);
 	/* Others start and end meanwhile. */
 	UNIT_CHILD_MUST(bound.most <= processes.most - CAPACITY_OWN_PROCESSES + 1000);
 }
@@ -140,13 +140,13 @@ TEST(processes_bind_too_where_a_client_takes_one)
 
 TEST(so_many_clients_as_the_memory_of_this_machine_has_room_for)
 {
-	uint64_t free_kib = machine_memory_kib().most;
-	if (free_kib == MACHINE_UNLIMITED)
+	uint64_t free_kib = sysinfo_memory_kib().most;
+	if (free_kib == SYSINFO_UNLIMITED)
 		unit_skip("/proc is not mounted");
 	/* One who would take half of what is free: there is room for two, more or less. */
 	assert_true(free_kib / 2 <= UINT_MAX);
 	struct capacity_need need = { .kib = (unsigned int)(free_kib / 2) };
-	struct machine_bound bound = capacity_of_machine(1, need, 1);
+	struct sysinfo_bound bound = capacity_of_machine(1, need, 1);
 	assert_non_null(strstr(bound.set_by, "memory"));
 	assert_true(bound.most <= 4);
 }
@@ -158,8 +158,8 @@ static void ask_with_address_space(const void *argument)
 	struct rlimit limit = { .rlim_cur = (rlim_t)1 << 30, .rlim_max = (rlim_t)1 << 30 };
 	struct capacity_need need = { .many_workers = true, .kib = 1, .space_kib = 1024 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_AS, &limit) == 0);
-	struct machine_bound one = capacity_of_machine(CAPACITY_DEFAULT, need, 1);
-	struct machine_bound two = capacity_of_machine(CAPACITY_DEFAULT, need, 2);
+	struct sysinfo_bound one = capacity_of_machine(CAPACITY_DEFAULT, need, 1);
+	struct sysinfo_bound two = capacity_of_machine(CAPACITY_DEFAULT, need, 2);
 	UNIT_CHILD_MUST(strcmp(one.set_by, "address space, ulimit -v") == 0);
 	UNIT_CHILD_MUST(one.most > 900 && one.most < 1024);
 	UNIT_CHILD_MUST(two.most == 2 * one.most); /* each worker has its own */

@@ -373,7 +373,7 @@ static void keep_one(const void *argument)
 {
 	uint32_t own = *(const uint32_t *)argument;
 	crew_keep_only(&crew, own);
-	UNIT_CHILD_MUST(is_mapped(crew.news_sleep) && is_mapped(crew.said_ns));
+	UNIT_CHILD_MUST(is_mapped(crew.wakeup_sleep) && is_mapped(crew.said_ns));
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		const struct clients *table = &crew.tables[i];
 		bool is_own = i == own;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "net/machine.h"
+#include "net/sysinfo.h"
 #include "resolver.h"
 #include "unit.h"
 
@@ -190,7 +190,7 @@ static int add_pair_on_free_port(const char *first, const char *second)
 /* Without IPv6 there are no addresses in brackets. */
 static bool are_possible(const char *first, const char *second)
 {
-	return machine_has_ipv6() || (strchr(first, '[') == NULL && strchr(second, '[') == NULL);
+	return sysinfo_has_ipv6() || (strchr(first, '[') == NULL && strchr(second, '[') == NULL);
 }
 
 TEST(an_address_that_is_given_twice_is_told_as_such_in_every_form)

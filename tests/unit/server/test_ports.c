@@ -23,17 +23,17 @@ static unsigned int reasons_in(const char *text)
 	       (strstr(text, "RFC 6335") != NULL ? DYNAMIC : 0);
 }
 
-static const struct machine_port_range usual = { 32768, 60999 };
-static const struct machine_port_range wide = { 1024, 65535 };
-static const struct machine_port_range old = { 1024, 4999 };
-static const struct machine_port_range single = { 9877, 9877 };
-static const struct machine_ports none;
+static const struct sysinfo_port_range usual = { 32768, 60999 };
+static const struct sysinfo_port_range wide = { 1024, 65535 };
+static const struct sysinfo_port_range old = { 1024, 4999 };
+static const struct sysinfo_port_range single = { 9877, 9877 };
+static const struct sysinfo_ports none;
 
 TEST(every_edge_earns_its_reasons)
 {
 	static const struct {
 		uint16_t port;
-		const struct machine_port_range *range;
+		const struct sysinfo_port_range *range;
 		unsigned int reasons;
 	} rows[] = {
 		{ 0, &usual, 0 }, /* the kernel's choice */
@@ -83,9 +83,9 @@ TEST(every_edge_earns_its_reasons)
 TEST(a_reserved_port_of_the_ephemeral_range_keeps_the_rule)
 {
 	struct ports_text text;
-	struct machine_ports reserved = { { 0 } };
-	machine_ports_add(&reserved, 40000);
-	machine_ports_add(&reserved, 50000);
+	struct sysinfo_ports reserved = { { 0 } };
+	sysinfo_ports_add(&reserved, 40000);
+	sysinfo_ports_add(&reserved, 50000);
 	assert_false(ports_advise(40000, usual, &reserved, &text));
 	assert_true(ports_advise(39999, usual, &reserved, &text));
 	assert_true(ports_advise(40001, usual, &reserved, &text));

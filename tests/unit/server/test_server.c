@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/news.h"
+#include "net/wakeup.h"
 #include "net/process.h"
 #include "net/signals.h"
 #include "server/lifeline.h"
@@ -297,8 +297,8 @@ TEST(while_it_serves_time_means_nothing)
 
 /* What a worker shares with its supervisor; here both are this process, or one is its child. */
 struct above {
-	struct news_sleep sleep;
-	struct news news;
+	struct wakeup_sleep sleep;
+	struct wakeup wakeup;
 	_Atomic uint64_t accepted;
 	struct reports reports;
 	struct lifeline lifeline;
@@ -308,15 +308,15 @@ struct above {
 static void open_above(struct above *above)
 {
 	void *memory;
-	*above = (struct above){ .news = { .fd = -1 } };
+	*above = (struct above){ .wakeup = { .fd = -1 } };
 	assert_int_equal(process_share(reports_size(N_PLACES), &memory), 0);
 	above->reports = (struct reports){ memory, N_PLACES };
-	assert_int_equal(news_open(&above->news, &above->sleep), 0);
+	assert_int_equal(wakeup_open(&above->wakeup, &above->sleep), 0);
 	assert_int_equal(lifeline_open(&above->lifeline), 0);
 	above->upward = (struct upward){
 		.accepted = &above->accepted,
 		.reports = &above->reports,
-		.news = &above->news,
+		.wakeup = &above->wakeup,
 		.presence_fd = above->lifeline.child_fd,
 	};
 	server.upward = &above->upward;
@@ -325,7 +325,7 @@ static void open_above(struct above *above)
 static void close_above(struct above *above)
 {
 	process_unshare(above->reports.ring, reports_size(N_PLACES));
-	news_close(&above->news);
+	wakeup_close(&above->wakeup);
 	lifeline_close(&above->lifeline);
 }
 

@@ -35,7 +35,7 @@ int __real_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how);
 
 /* The patience of the sockets, 0: none, and the session must not sleep in a receive. */
-static uint64_t patience_ns;
+static uint64_t recv_timeout_ns;
 
 static void pass_patience(void);
 
@@ -43,7 +43,7 @@ ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
 {
 	if (fd == firehose_fd)
 		return (ssize_t)size;
-	assert_true(patience_ns != 0 || flags & MSG_DONTWAIT);
+	assert_true(recv_timeout_ns != 0 || flags & MSG_DONTWAIT);
 	ssize_t n = __real_recv(fd, buffer, size, flags);
 	if (n < 0 && errno == EAGAIN && !(flags & MSG_DONTWAIT)) {
 		pass_patience();
@@ -115,7 +115,7 @@ static void pass_time_until(uint64_t end_ns)
 
 static void pass_patience(void)
 {
-	uint64_t end_ns = own_time.now_ns + patience_ns;
+	uint64_t end_ns = own_time.now_ns + recv_timeout_ns;
 	while (own_time.is_set && own_time.now_ns < end_ns)
 		pass_time_until(end_ns);
 }
@@ -170,15 +170,16 @@ static struct conversation *begin_on(int server_fd, int client_fd, uint64_t idle
 	assert_non_null(conversation);
 	memset(conversation, 0, sizeof(*conversation));
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	if (patience_ns != 0)
-		ignore_result(io_set_patience(server_fd, patience_ns)); /* one test has no socket */
+	if (recv_timeout_ns != 0)
+		ignore_result(io_set_recv_timeout(server_fd,
+						  recv_timeout_ns)); /* one test has no socket */
 	conversation->client = client_fd;
 	conversation->lifeline = ends[1];
 	conversation->session = (struct session){
 		.fd = server_fd,
 		.is_unix = unit_is_unix(server_fd),
 		.lifeline_fd = ends[0],
-		.patience_ns = patience_ns,
+		.recv_timeout_ns = recv_timeout_ns,
 		.idle_timeout_ns = idle_timeout_ns,
 		.score = &conversation->score,
 		.buffer = conversation->buffer,
@@ -606,7 +607,7 @@ static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t event_after_ns, void 
 		.fd = timed.server_fd,
 		.is_unix = unit_is_unix(timed.server_fd),
 		.lifeline_fd = timed.lifeline_fd,
-		.patience_ns = patience_ns,
+		.recv_timeout_ns = recv_timeout_ns,
 		.idle_timeout_ns = idle_timeout_ns,
 		.score = &timed.score,
 		.buffer = buffer,
@@ -630,7 +631,7 @@ static int begin_timed(void **state)
 		return -1;
 	timed = (struct timed){ .lifeline_fd = ends[0], .lifeline_writer_fd = ends[1] };
 	unit_socket_pair(&timed.server_fd, &timed.client_fd);
-	return patience_ns != 0 ? io_set_patience(timed.server_fd, patience_ns) : 0;
+	return recv_timeout_ns != 0 ? io_set_recv_timeout(timed.server_fd, recv_timeout_ns) : 0;
 }
 
 static int end_timed(void **state)
@@ -659,7 +660,7 @@ TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing)
 {
 	unit_write(timed.client_fd, "abc", 3);
 	assert_int_equal(run_for(IDLE_NS, IDLE_NS / 2, client_reads),
-			 patience_ns + 2 * IDLE_NS + SESSION_LINGER_IDLE_NS);
+			 recv_timeout_ns + 2 * IDLE_NS + SESSION_LINGER_IDLE_NS);
 	assert_int_equal(atomic_load(&timed.score.out), 3);
 	assert_int_equal(timed.ending, ENDING_IDLE);
 }
@@ -668,7 +669,7 @@ TEST(who_leaves_what_came_back_unread_is_idle)
 {
 	unit_write(timed.client_fd, "abc", 3);
 	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens),
-			 patience_ns + IDLE_NS + SESSION_LINGER_IDLE_NS);
+			 recv_timeout_ns + IDLE_NS + SESSION_LINGER_IDLE_NS);
 	assert_int_equal(timed.ending, ENDING_IDLE);
 }
 
@@ -746,7 +747,7 @@ TEST(a_connection_without_limits_waits_for_ever)
 
 TEST(and_all_of_it_again_with_patient_sockets)
 {
-	patience_ns = 2 * CLOCK_NS_PER_MS;
+	recv_timeout_ns = 2 * CLOCK_NS_PER_MS;
 }
 
 /* clang-format off: a test a line */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/news.h"
+#include "net/wakeup.h"
 #include "server/engine.h"
 #include "server/lifeline.h"
 #include "unit.h"
@@ -225,7 +225,7 @@ TEST(an_engine_that_waits_for_the_sockets_itself_says_which_are_ready)
 static void open_one_of_two(void)
 {
 	worker.n_workers = 2;
-	worker.wakeup_fd = news_open_edge();
+	worker.wakeup_fd = wakeup_open_edge();
 	open_worker();
 }
 

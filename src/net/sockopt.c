@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/options.h"
+#include "net/sockopt.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,7 +24,7 @@ static const struct socket_option tcp_options[] = {
 	{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
 };
 
-int options_set(int fd, const struct socket_option *options, size_t n)
+int sockopt_set(int fd, const struct socket_option *options, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct socket_option *o = &options[i];
@@ -34,12 +34,12 @@ int options_set(int fd, const struct socket_option *options, size_t n)
 	return 0;
 }
 
-int options_set_connection(int fd, int family)
+int sockopt_set_connection(int fd, int family)
 {
-	return family == AF_UNIX ? 0 : options_set(fd, tcp_options, ARRAY_LEN(tcp_options));
+	return family == AF_UNIX ? 0 : sockopt_set(fd, tcp_options, ARRAY_LEN(tcp_options));
 }
 
-void options_spread_keepalive(int fd, uint32_t number)
+void sockopt_spread_keepalive(int fd, uint32_t number)
 {
 	int least_s = KEEPALIVE_INTERVAL_S - KEEPALIVE_INTERVAL_SPREAD_S / 2;
 	const struct socket_option own[] = {
@@ -48,5 +48,5 @@ void options_spread_keepalive(int fd, uint32_t number)
 		{ IPPROTO_TCP, TCP_KEEPINTVL,
 		  least_s + (int)(number % KEEPALIVE_INTERVAL_SPREAD_S) },
 	};
-	ignore_result(options_set(fd, own, ARRAY_LEN(own)));
+	ignore_result(sockopt_set(fd, own, ARRAY_LEN(own)));
 }

@@ -2,7 +2,7 @@
 /*
  * Who is awake costs no wake, and no news is slept through.
  */
-#include "net/news.h"
+#include "net/wakeup.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,13 +16,13 @@
 #include "unit.h"
 
 struct shared {
-	struct news_sleep sleep;
+	struct wakeup_sleep sleep;
 	_Alignas(64) _Atomic uint64_t told;
 	_Alignas(64) _Atomic uint64_t seen;
 };
 
 static struct shared *shared;
-static struct news news;
+static struct wakeup wakeup;
 
 /* Calls of write(2), and what happens just before the next one. */
 static int n_writes;
@@ -51,39 +51,39 @@ static int open_news(void **state)
 	shared = memory;
 	n_writes = 0;
 	before_write = NULL;
-	return news_open(&news, &shared->sleep);
+	return wakeup_open(&wakeup, &shared->sleep);
 }
 
 static int close_news(void **state)
 {
 	(void)state;
-	news_close(&news);
+	wakeup_close(&wakeup);
 	process_unshare(shared, sizeof(*shared));
 	return 0;
 }
 
 static bool would_wake(int wait_ms)
 {
-	struct pollfd ready = { .fd = news.fd, .events = POLLIN };
+	struct pollfd ready = { .fd = wakeup.fd, .events = POLLIN };
 	return poll(&ready, 1, wait_ms) == 1;
 }
 
 TEST(the_descriptor_is_closed_on_exec_and_blocks_nobody)
 {
-	assert_true(unit_is_cloexec(news.fd));
-	assert_true(unit_is_nonblocking(news.fd));
+	assert_true(unit_is_cloexec(wakeup.fd));
+	assert_true(unit_is_nonblocking(wakeup.fd));
 	assert_false(would_wake(0));
-	news_close(&news);
-	assert_int_equal(news.fd, -1);
+	wakeup_close(&wakeup);
+	assert_int_equal(wakeup.fd, -1);
 }
 
 static void open_without_descriptors(const void *argument)
 {
 	(void)argument;
 	struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
-	struct news another = { .fd = 4242 };
+	struct wakeup another = { .fd = 4242 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &none) == 0);
-	UNIT_CHILD_MUST(news_open(&another, &shared->sleep) == -EMFILE);
+	UNIT_CHILD_MUST(wakeup_open(&another, &shared->sleep) == -EMFILE);
 	UNIT_CHILD_MUST(another.fd == 4242);
 }
 
@@ -95,41 +95,41 @@ TEST(without_descriptors_there_is_none)
 TEST(who_is_awake_costs_no_wake)
 {
 	for (int i = 0; i < 1000; i++)
-		news_tell(&news);
+		wakeup_post(&wakeup);
 	assert_int_equal(n_writes, 0);
 	assert_false(would_wake(0));
-	news_begin_sleep(&news);
-	news_end_sleep(&news);
-	news_tell(&news);
+	wakeup_begin_sleep(&wakeup);
+	wakeup_end_sleep(&wakeup);
+	wakeup_post(&wakeup);
 	assert_int_equal(n_writes, 0);
 }
 
 TEST(who_sleeps_is_woken_once_however_many_tell)
 {
-	news_begin_sleep(&news);
+	wakeup_begin_sleep(&wakeup);
 	for (int i = 0; i < 1000; i++)
-		news_tell(&news);
+		wakeup_post(&wakeup);
 	assert_int_equal(n_writes, 1);
 	assert_true(would_wake(0));
-	news_end_sleep(&news);
+	wakeup_end_sleep(&wakeup);
 	assert_false(would_wake(0)); /* it took back what woke it */
 }
 
 TEST(each_sleep_is_woken_anew)
 {
 	for (int i = 0; i < 100; i++) {
-		news_begin_sleep(&news);
+		wakeup_begin_sleep(&wakeup);
 		assert_false(would_wake(0));
-		news_tell(&news);
+		wakeup_post(&wakeup);
 		assert_true(would_wake(0));
-		news_end_sleep(&news);
+		wakeup_end_sleep(&wakeup);
 		assert_int_equal(n_writes, i + 1);
 	}
 }
 
 static void wake_up_for_another_reason(void)
 {
-	news_end_sleep(&news);
+	wakeup_end_sleep(&wakeup);
 }
 
 /*
@@ -138,16 +138,16 @@ static void wake_up_for_another_reason(void)
  */
 TEST(a_wake_that_comes_late_ends_no_more_than_one_sleep)
 {
-	news_begin_sleep(&news);
+	wakeup_begin_sleep(&wakeup);
 	before_write = wake_up_for_another_reason;
-	news_tell(&news);
+	wakeup_post(&wakeup);
 	assert_int_equal(n_writes, 1);
 
-	news_begin_sleep(&news);
-	news_end_sleep(&news);
-	news_begin_sleep(&news);
+	wakeup_begin_sleep(&wakeup);
+	wakeup_end_sleep(&wakeup);
+	wakeup_begin_sleep(&wakeup);
 	assert_false(would_wake(0));
-	news_end_sleep(&news);
+	wakeup_end_sleep(&wakeup);
 }
 
 /* ---- a process that is stopped while it tells ---- */
@@ -155,23 +155,23 @@ TEST(a_wake_that_comes_late_ends_no_more_than_one_sleep)
 static void tell_once(const void *argument)
 {
 	(void)argument;
-	news_tell(&news);
+	wakeup_post(&wakeup);
 }
 
 /* Another process has news now; then the sleeper, who was woken, sleeps again. */
 static void another_tells(void)
 {
-	news_tell(&news);
+	wakeup_post(&wakeup);
 	assert_true(would_wake(0));
-	news_end_sleep(&news);
-	news_begin_sleep(&news);
+	wakeup_end_sleep(&wakeup);
+	wakeup_begin_sleep(&wakeup);
 }
 
 TEST(a_process_stopped_at_any_instruction_keeps_no_other_from_waking)
 {
-	news_begin_sleep(&news);
+	wakeup_begin_sleep(&wakeup);
 	unit_stop_everywhere(tell_once, NULL, another_tells);
-	news_end_sleep(&news);
+	wakeup_end_sleep(&wakeup);
 }
 
 /* ---- between processes ---- */
@@ -194,7 +194,7 @@ _Noreturn static void tell_many(uint64_t n, uint32_t random)
 	for (uint64_t i = 0; i < n; i++) {
 		spend_some_time(&random);
 		uint64_t mine = atomic_fetch_add(&shared->told, 1) + 1;
-		news_tell(&news);
+		wakeup_post(&wakeup);
 		for (int tries = 0; atomic_load(&shared->seen) < mine; tries++) {
 			if (tries > 1000)
 				sched_yield();
@@ -227,13 +227,13 @@ static void sleep_and_count(uint32_t n_tellers, uint64_t n_each)
 		if (look())
 			continue;
 		spend_some_time(&random);
-		news_begin_sleep(&news);
+		wakeup_begin_sleep(&wakeup);
 		if (!look()) {
 			n_sleeps++;
 			/* Slept through, it would end only as a hang does. */
 			assert_true(would_wake(UNIT_PATIENCE_S * 1000));
 		}
-		news_end_sleep(&news);
+		wakeup_end_sleep(&wakeup);
 	}
 	for (uint32_t i = 0; i < n_tellers; i++) {
 		int status;

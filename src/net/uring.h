@@ -10,8 +10,8 @@
  * The ring may make these requests and no other, whoever takes the process over: a list of system
  * calls (net/seccomp.h) does not see what goes through a ring.
  */
-#ifndef NET_RING_H
-#define NET_RING_H
+#ifndef NET_URING_H
+#define NET_URING_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,17 +21,17 @@
 #include "base/reason.h"
 
 /* One thing that the kernel has done. */
-struct ring_done {
+struct uring_completion {
 	uint64_t tag;
 	int result; /* as of the system call: a count, or -errno */
 	bool more;  /* the request goes on: there will be another completion */
 	int buffer; /* received into this buffer; -1: into none */
 };
 
-struct ring; /* its own affair: net/ring.c */
+struct uring; /* its own affair: net/uring.c */
 
 /* Can rings be had here, for what we need? Returns 0, or a negative code and why not. */
-MUST_USE int ring_check(struct reason *reterr_reason);
+MUST_USE int uring_check(struct reason *reterr_reason);
 
 /*
  * Opens a ring with buffers for receiving: n_buffers, a power of two, of buffer_size bytes. As
@@ -39,36 +39,36 @@ MUST_USE int ring_check(struct reason *reterr_reason);
  * where there is none it waits a moment for those that were closed. *ret_ring is the caller's.
  * Returns 0 or -errno, -ENOMEM: they have it all.
  */
-MUST_USE int ring_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size);
-void ring_close(struct ring *ring);
+MUST_USE int uring_open(struct uring **ret_ring, unsigned int n_buffers, size_t buffer_size);
+void uring_close(struct uring *ring);
 
-/* Does a code of ring_wait() mean that the kernel is short of memory? Then it is called again. */
-bool ring_is_short(int rc);
+/* Does a code of uring_wait() mean that the kernel is short of memory? Then it is called again. */
+bool uring_is_shortage(int rc);
 
-/* ---- requests: they go to the kernel with the next ring_wait() ---- */
+/* ---- requests: they go to the kernel with the next uring_wait() ---- */
 
 /* Receive from a socket, again and again, each time into the buffer that is next. */
-void ring_receive(struct ring *ring, int fd, uint64_t tag);
+void uring_receive(struct uring *ring, int fd, uint64_t tag);
 
 /* Send what can be sent at once: the completion comes with the wait that takes the request in. */
-void ring_send(struct ring *ring, int fd, const void *bytes, size_t n, uint64_t tag);
+void uring_send(struct uring *ring, int fd, const void *bytes, size_t n, uint64_t tag);
 
 /*
- * Say once when one of these events is there (poll(2)): POLLIN and so on. With RING_ALONE an event
+ * Say once when one of these events is there (poll(2)): POLLIN and so on. With URING_EXCLUSIVE an event
  * wakes one of those who wait so for the descriptor, the one that has waited longest.
  */
-#define RING_ALONE (UINT32_C(1) << 28) /* EPOLLEXCLUSIVE */
-void ring_poll(struct ring *ring, int fd, uint32_t events, uint64_t tag);
+#define URING_EXCLUSIVE (UINT32_C(1) << 28) /* EPOLLEXCLUSIVE */
+void uring_poll(struct uring *ring, int fd, uint32_t events, uint64_t tag);
 
 /* End the request of this tag: its last completion says -ECANCELED, unless it was faster. */
-void ring_cancel(struct ring *ring, uint64_t tag);
+void uring_cancel(struct uring *ring, uint64_t tag);
 
 /* ---- buffers ---- */
 
-unsigned char *ring_buffer(const struct ring *ring, int buffer);
+unsigned char *uring_buffer(const struct uring *ring, int buffer);
 
 /* The bytes of a buffer are not needed any more: it is received into again. */
-void ring_give_back(struct ring *ring, int buffer);
+void uring_give_back(struct uring *ring, int buffer);
 
 /* ---- completions ---- */
 
@@ -77,12 +77,12 @@ void ring_give_back(struct ring *ring, int buffer);
  * Signals do not end it (SIGSTOP and SIGCONT): if nothing is done, nothing was at the deadline.
  * Returns 0 or -errno; one of a shortage after a pause.
  */
-MUST_USE int ring_wait(struct ring *ring, uint64_t deadline_ns);
+MUST_USE int uring_wait(struct uring *ring, uint64_t deadline_ns);
 
-/* Is anything done that ring_next() has not told yet? */
-bool ring_has_done(const struct ring *ring);
+/* Is anything done that uring_next() has not told yet? */
+bool uring_has_done(const struct uring *ring);
 
 /* The next thing that is done; false: there is none. */
-MUST_USE bool ring_next(struct ring *ring, struct ring_done *ret_done);
+MUST_USE bool uring_next(struct uring *ring, struct uring_completion *ret_done);
 
 #endif

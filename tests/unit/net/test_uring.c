@@ -4,9 +4,9 @@
  * whoever takes the process over: the ring may make four requests and no other.
  *
  * The way to liburing leads through here: so a test has a small ring, or none, and can make
- * requests that net/ring.h has no function for.
+ * requests that net/uring.h has no function for.
  */
-#include "net/ring.h"
+#include "net/uring.h"
 
 #include <errno.h>
 #include <liburing.h>
@@ -63,14 +63,14 @@ static bool has_rings(void)
 
 /* ---- a ring, and a connection ---- */
 
-static struct ring *ring;
+static struct uring *ring;
 static int ours, theirs;
 
 static void open_ring(unsigned int n_buffers)
 {
 	if (!has_rings())
 		unit_skip("this kernel has no io_uring, or does not allow it");
-	assert_int_equal(ring_open(&ring, n_buffers, BUFFER_SIZE), 0);
+	assert_int_equal(uring_open(&ring, n_buffers, BUFFER_SIZE), 0);
 	struct sockaddr_in address;
 	int listening = unit_listen(1, &address);
 	theirs = unit_connect(&address);
@@ -84,7 +84,7 @@ static int close_ring(void **state)
 	(void)state;
 	if (ring == NULL)
 		return 0;
-	ring_close(ring);
+	uring_close(ring);
 	if (ours >= 0)
 		close(ours);
 	close(theirs);
@@ -95,37 +95,37 @@ static int close_ring(void **state)
 }
 
 /* The next thing that is done, once there is one. */
-static struct ring_done next_done(void)
+static struct uring_completion next_done(void)
 {
-	struct ring_done done;
+	struct uring_completion done;
 	uint64_t hang_ns = clock_deadline_ns(UNIT_PATIENCE_S * CLOCK_NS_PER_S);
-	while (!ring_next(ring, &done)) {
+	while (!uring_next(ring, &done)) {
 		assert_true(clock_now_ns() < hang_ns);
-		assert_int_equal(ring_wait(ring, hang_ns), 0);
+		assert_int_equal(uring_wait(ring, hang_ns), 0);
 	}
 	return done;
 }
 
 static void assert_nothing_is_done(void)
 {
-	struct ring_done done;
-	assert_int_equal(ring_wait(ring, 0), 0);
-	assert_false(ring_next(ring, &done));
+	struct uring_completion done;
+	assert_int_equal(uring_wait(ring, 0), 0);
+	assert_false(uring_next(ring, &done));
 }
 
-static void assert_received(const struct ring_done *done, const char *text)
+static void assert_received(const struct uring_completion *done, const char *text)
 {
 	assert_int_equal(done->tag, RECEIVE);
 	assert_int_equal(done->result, strlen(text));
 	assert_true(done->buffer >= 0);
-	assert_memory_equal(ring_buffer(ring, done->buffer), text, strlen(text));
+	assert_memory_equal(uring_buffer(ring, done->buffer), text, strlen(text));
 }
 
 /* They send a text, and it comes into a buffer. Returns which. */
 static int pass(const char *text)
 {
 	unit_write(theirs, text, strlen(text));
-	struct ring_done done = next_done();
+	struct uring_completion done = next_done();
 	assert_received(&done, text);
 	assert_true(done.more);
 	return done.buffer;
@@ -136,11 +136,11 @@ static int pass(const char *text)
 TEST(a_receive_lasts_and_brings_each_message_in_a_buffer_until_the_end)
 {
 	open_ring(4);
-	ring_receive(ring, ours, RECEIVE);
+	uring_receive(ring, ours, RECEIVE);
 	for (int i = 0; i < 20; i++)
-		ring_give_back(ring, pass(i % 2 ? "odd" : "even, and longer"));
+		uring_give_back(ring, pass(i % 2 ? "odd" : "even, and longer"));
 	shutdown(theirs, SHUT_WR);
-	struct ring_done done = next_done();
+	struct uring_completion done = next_done();
 	assert_int_equal(done.tag, RECEIVE);
 	assert_int_equal(done.result, 0);
 	assert_false(done.more);
@@ -150,14 +150,14 @@ TEST(a_send_takes_what_there_is_room_for_and_never_waits)
 {
 	static unsigned char bytes[16 << 20];
 	open_ring(1);
-	ring_send(ring, ours, bytes, sizeof(bytes), SEND);
-	struct ring_done done = next_done();
+	uring_send(ring, ours, bytes, sizeof(bytes), SEND);
+	struct uring_completion done = next_done();
 	assert_int_equal(done.tag, SEND);
 	assert_true(done.result > 0 && (size_t)done.result < sizeof(bytes));
 	assert_false(done.more);
 	for (int sent = done.result; done.result != -EAGAIN; sent += done.result) {
 		assert_true(done.result > 0 && (size_t)sent < sizeof(bytes));
-		ring_send(ring, ours, bytes, sizeof(bytes), SEND);
+		uring_send(ring, ours, bytes, sizeof(bytes), SEND);
 		done = next_done();
 	}
 }
@@ -170,8 +170,8 @@ TEST(a_send_to_one_who_has_gone_is_an_error_and_no_signal)
 	struct pollfd reset = { .fd = ours };
 	assert_int_equal(poll(&reset, 1, UNIT_PATIENCE_S * 1000), 1);
 	for (int i = 0; i < 2; i++) {
-		ring_send(ring, ours, "x", 1, SEND);
-		struct ring_done done = next_done();
+		uring_send(ring, ours, "x", 1, SEND);
+		struct uring_completion done = next_done();
 		assert_int_equal(done.result, i == 0 ? -ECONNRESET : -EPIPE);
 	}
 }
@@ -179,15 +179,15 @@ TEST(a_send_to_one_who_has_gone_is_an_error_and_no_signal)
 TEST(waiting_ends_at_its_deadline_and_with_zero_at_once)
 {
 	open_ring(1);
-	ring_receive(ring, ours, RECEIVE);
+	uring_receive(ring, ours, RECEIVE);
 	assert_nothing_is_done();
 	uint64_t deadline_ns = clock_deadline_ns(20 * CLOCK_NS_PER_MS);
-	assert_int_equal(ring_wait(ring, deadline_ns), 0);
+	assert_int_equal(uring_wait(ring, deadline_ns), 0);
 	assert_true(clock_now_ns() >= deadline_ns);
-	assert_false(ring_has_done(ring));
+	assert_false(uring_has_done(ring));
 	unit_write(theirs, "x", 1);
-	assert_int_equal(ring_wait(ring, CLOCK_NEVER), 0);
-	assert_true(ring_has_done(ring));
+	assert_int_equal(uring_wait(ring, CLOCK_NEVER), 0);
+	assert_true(uring_has_done(ring));
 }
 
 static void nothing(int signal)
@@ -198,16 +198,16 @@ static void nothing(int signal)
 TEST(a_signal_does_not_end_the_wait)
 {
 	open_ring(1);
-	ring_receive(ring, ours, RECEIVE);
+	uring_receive(ring, ours, RECEIVE);
 	const struct sigaction heard = { .sa_handler = nothing };
 	const struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
 	assert_int_equal(sigaction(SIGALRM, &heard, NULL), 0);
 	for (int i = 0; i < 2; i++) { /* with a request to submit, and without */
 		assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
 		uint64_t deadline_ns = clock_deadline_ns(100 * CLOCK_NS_PER_MS);
-		assert_int_equal(ring_wait(ring, deadline_ns), 0);
+		assert_int_equal(uring_wait(ring, deadline_ns), 0);
 		assert_true(clock_now_ns() >= deadline_ns);
-		assert_false(ring_has_done(ring));
+		assert_false(uring_has_done(ring));
 	}
 }
 
@@ -216,15 +216,15 @@ TEST(a_signal_does_not_end_the_wait)
 TEST(what_is_cancelled_has_a_last_completion_and_cancelling_has_none)
 {
 	open_ring(1);
-	ring_receive(ring, ours, RECEIVE);
-	ring_poll(ring, theirs, POLLIN, POLL);
+	uring_receive(ring, ours, RECEIVE);
+	uring_poll(ring, theirs, POLLIN, POLL);
 	assert_nothing_is_done();
-	ring_cancel(ring, OTHER); /* there is no such request */
-	ring_cancel(ring, RECEIVE);
-	ring_cancel(ring, POLL);
+	uring_cancel(ring, OTHER); /* there is no such request */
+	uring_cancel(ring, RECEIVE);
+	uring_cancel(ring, POLL);
 	bool seen[2] = { false, false };
 	for (int i = 0; i < 2; i++) {
-		struct ring_done done = next_done();
+		struct uring_completion done = next_done();
 		assert_true(done.tag == RECEIVE || done.tag == POLL);
 		assert_int_equal(done.result, -ECANCELED);
 		assert_false(done.more);
@@ -237,10 +237,10 @@ TEST(what_is_cancelled_has_a_last_completion_and_cancelling_has_none)
 TEST(a_socket_that_is_closed_behind_the_last_completion_sends_its_fin)
 {
 	open_ring(2);
-	ring_receive(ring, ours, RECEIVE);
-	ring_give_back(ring, pass("last words"));
-	ring_cancel(ring, RECEIVE);
-	struct ring_done done = next_done();
+	uring_receive(ring, ours, RECEIVE);
+	uring_give_back(ring, pass("last words"));
+	uring_cancel(ring, RECEIVE);
+	struct uring_completion done = next_done();
 	assert_int_equal(done.result, -ECANCELED);
 	close(ours);
 	ours = -1;
@@ -252,9 +252,9 @@ TEST(a_socket_with_the_number_of_one_before_has_its_own_bytes_alone)
 	open_ring(2);
 	for (int i = 0; i < 50; i++) {
 		int pair[2];
-		ring_receive(ring, ours, RECEIVE);
+		uring_receive(ring, ours, RECEIVE);
 		assert_nothing_is_done();
-		ring_cancel(ring, RECEIVE);
+		uring_cancel(ring, RECEIVE);
 		assert_int_equal(next_done().result, -ECANCELED);
 		unit_write(theirs, "the one before", 14);
 		unit_socket_pair(&pair[0], &pair[1]);
@@ -262,9 +262,9 @@ TEST(a_socket_with_the_number_of_one_before_has_its_own_bytes_alone)
 		close(pair[0]);
 		close(theirs);
 		theirs = pair[1];
-		ring_receive(ring, ours, RECEIVE);
-		ring_give_back(ring, pass("the next"));
-		ring_cancel(ring, RECEIVE);
+		uring_receive(ring, ours, RECEIVE);
+		uring_give_back(ring, pass("the next"));
+		uring_cancel(ring, RECEIVE);
 		assert_int_equal(next_done().result, -ECANCELED);
 	}
 }
@@ -274,24 +274,24 @@ TEST(a_socket_with_the_number_of_one_before_has_its_own_bytes_alone)
 TEST(without_a_free_buffer_a_receive_ends_and_the_bytes_stay_for_the_next)
 {
 	open_ring(2);
-	ring_receive(ring, ours, RECEIVE);
+	uring_receive(ring, ours, RECEIVE);
 	int first = pass("first"), second = pass("second");
 	assert_int_not_equal(first, second);
 	unit_write(theirs, "third", 5);
-	struct ring_done done = next_done();
+	struct uring_completion done = next_done();
 	assert_int_equal(done.tag, RECEIVE);
 	assert_int_equal(done.result, -ENOBUFS);
 	assert_false(done.more);
 	assert_int_equal(done.buffer, -1);
 	/* Those that were not given back are as they were. */
-	assert_memory_equal(ring_buffer(ring, first), "first", 5);
-	assert_memory_equal(ring_buffer(ring, second), "second", 6);
-	ring_give_back(ring, second);
-	ring_receive(ring, ours, RECEIVE);
+	assert_memory_equal(uring_buffer(ring, first), "first", 5);
+	assert_memory_equal(uring_buffer(ring, second), "second", 6);
+	uring_give_back(ring, second);
+	uring_receive(ring, ours, RECEIVE);
 	done = next_done();
 	assert_received(&done, "third");
 	assert_int_equal(done.buffer, second);
-	assert_memory_equal(ring_buffer(ring, first), "first", 5);
+	assert_memory_equal(uring_buffer(ring, first), "first", 5);
 }
 
 /* ---- no room for completions ---- */
@@ -300,7 +300,7 @@ TEST(without_a_free_buffer_a_receive_ends_and_the_bytes_stay_for_the_next)
 static void ask_for_many(uint64_t n)
 {
 	for (uint64_t tag = 0; tag < n; tag++)
-		ring_poll(ring, theirs, POLLOUT, tag);
+		uring_poll(ring, theirs, POLLOUT, tag);
 }
 
 TEST(of_more_completions_than_there_is_room_for_each_comes_once)
@@ -312,7 +312,7 @@ TEST(of_more_completions_than_there_is_room_for_each_comes_once)
 	assert_true(sizeof(seen) > 10 * uring->cq.ring_entries);
 	ask_for_many(sizeof(seen));
 	for (size_t i = 0; i < sizeof(seen); i++) {
-		struct ring_done done = next_done();
+		struct uring_completion done = next_done();
 		assert_true(done.tag < sizeof(seen) && seen[done.tag] == 0);
 		assert_true(done.result & POLLOUT);
 		seen[done.tag] = 1;
@@ -327,24 +327,24 @@ TEST(a_receive_that_ends_for_want_of_room_says_so_and_loses_no_byte)
 	unsigned int n_ends = 0;
 	most_requests = 64;
 	open_ring(64);
-	ring_receive(ring, ours, RECEIVE);
+	uring_receive(ring, ours, RECEIVE);
 	assert_nothing_is_done();
 	ask_for_many(2 * uring->cq.ring_entries / 64 * 64);
 	for (int i = 0; i < 16; i++)
 		unit_write(theirs, "abcd", 4);
 	while (n_received < sizeof(received)) {
-		struct ring_done done = next_done();
+		struct uring_completion done = next_done();
 		if (done.tag != RECEIVE)
 			continue;
 		if (done.result > 0) {
 			assert_true(n_received + (size_t)done.result <= sizeof(received));
-			memcpy(received + n_received, ring_buffer(ring, done.buffer),
+			memcpy(received + n_received, uring_buffer(ring, done.buffer),
 			       (size_t)done.result);
 			n_received += (size_t)done.result;
 		}
 		if (!done.more) {
 			n_ends++;
-			ring_receive(ring, ours, RECEIVE);
+			uring_receive(ring, ours, RECEIVE);
 		}
 	}
 	for (size_t i = 0; i < sizeof(received); i++)
@@ -357,7 +357,7 @@ TEST(a_receive_that_ends_for_want_of_room_says_so_and_loses_no_byte)
 static const uint8_t allowed[] = { IORING_OP_RECV, IORING_OP_SEND, IORING_OP_POLL_ADD,
 				   IORING_OP_ASYNC_CANCEL };
 
-/* Makes a request that net/ring.h has no function for. Returns what comes of it. */
+/* Makes a request that net/uring.h has no function for. Returns what comes of it. */
 static int request(uint8_t opcode, uint8_t flags)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(uring);
@@ -432,9 +432,9 @@ TEST(a_ring_is_as_large_as_the_memory_allows_that_may_be_locked)
 	for (most_requests = 1024; most_requests >= 64; most_requests /= 2) {
 		open_ring(8);
 		assert_int_equal(uring->sq.ring_entries, most_requests);
-		ring_receive(ring, ours, RECEIVE);
-		ring_give_back(ring, pass("it does what a larger one does"));
-		ring_close(ring);
+		uring_receive(ring, ours, RECEIVE);
+		uring_give_back(ring, pass("it does what a larger one does"));
+		uring_close(ring);
 		ring = NULL;
 		close(ours);
 		close(theirs);
@@ -444,13 +444,13 @@ TEST(a_ring_is_as_large_as_the_memory_allows_that_may_be_locked)
 
 TEST(a_ring_that_cannot_be_opened_leaves_nothing_behind)
 {
-	struct ring *none = NULL;
+	struct uring *none = NULL;
 	size_t before = unit_open_descriptors();
 	most_requests = 63;
-	assert_int_equal(ring_open(&none, 8, BUFFER_SIZE), -ENOMEM);
+	assert_int_equal(uring_open(&none, 8, BUFFER_SIZE), -ENOMEM);
 	most_requests = UINT32_MAX;
 	if (has_rings()) /* no power of two: the kernel does not take such buffers */
-		assert_int_equal(ring_open(&none, 3, BUFFER_SIZE), -EINVAL);
+		assert_int_equal(uring_open(&none, 3, BUFFER_SIZE), -EINVAL);
 	assert_null(none);
 	assert_int_equal(unit_open_descriptors(), before);
 }
@@ -469,17 +469,17 @@ TEST(why_there_are_none_is_said_in_words)
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
 		struct reason reason = { 0 };
 		opening_fails_with = reasons[i].code;
-		assert_int_equal(ring_check(&reason), reasons[i].code);
+		assert_int_equal(uring_check(&reason), reasons[i].code);
 		if (strstr(reason.text, reasons[i].words) == NULL)
 			fail_msg("%d: %s", reasons[i].code, reason.text);
 	}
 	struct reason reason = { 0 };
 	opening_fails_with = -EPERM;
-	assert_int_equal(ring_check(&reason), -EPERM);
+	assert_int_equal(uring_check(&reason), -EPERM);
 	assert_true(strstr(reason.text, "switched off") || strstr(reason.text, "forbidden"));
 	opening_fails_with = 0;
 	if (has_rings())
-		assert_int_equal(ring_check(&reason), 0);
+		assert_int_equal(uring_check(&reason), 0);
 }
 
 #define RING_TEST(name) cmocka_unit_test_teardown(name, close_ring)

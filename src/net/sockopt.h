@@ -2,8 +2,8 @@
 /*
  * Socket options (socket(7), tcp(7)): those that every connection of ours has, at either end.
  */
-#ifndef NET_OPTIONS_H
-#define NET_OPTIONS_H
+#ifndef NET_SOCKOPT_H
+#define NET_SOCKOPT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@ struct socket_option {
 };
 
 /* Sets options, in their order. Returns 0 or -errno. */
-MUST_USE int options_set(int fd, const struct socket_option *options, size_t n);
+MUST_USE int sockopt_set(int fd, const struct socket_option *options, size_t n);
 
 /*
  * Sets what a connection needs, where the family knows it. A listening socket hands it down.
@@ -26,7 +26,7 @@ MUST_USE int options_set(int fd, const struct socket_option *options, size_t n);
  *
  * Returns 0 or -errno.
  */
-MUST_USE int options_set_connection(int fd, int family);
+MUST_USE int sockopt_set_connection(int fd, int family);
 
 /*
  * Of a TCP connection that is one of many: gives it a patience of its own before the kernel asks
@@ -39,6 +39,6 @@ MUST_USE int options_set_connection(int fd, int family);
  * were idle every third was given up after two minutes, though it was there. If this fails, the
  * times are the listening socket's.
  */
-void options_spread_keepalive(int fd, uint32_t number);
+void sockopt_spread_keepalive(int fd, uint32_t number);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/machine.h"
+#include "net/sysinfo.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,9 +41,9 @@ MUST_USE static bool read_line(const char *path, char *line, size_t size)
 	return found;
 }
 
-struct machine_port_range machine_ephemeral_ports(void)
+struct sysinfo_port_range sysinfo_ephemeral_ports(void)
 {
-	struct machine_port_range range = { USUAL_EPHEMERAL_FIRST, USUAL_EPHEMERAL_LAST };
+	struct sysinfo_port_range range = { USUAL_EPHEMERAL_FIRST, USUAL_EPHEMERAL_LAST };
 	char line[64], *rest = NULL;
 	uint16_t first, last;
 	if (!read_line("/proc/sys/net/ipv4/ip_local_port_range", line, sizeof(line)))
@@ -51,7 +51,7 @@ struct machine_port_range machine_ephemeral_ports(void)
 	const char *words[] = { strtok_r(line, " \t", &rest), strtok_r(NULL, " \t", &rest) };
 	if (words[0] != NULL && words[1] != NULL && addr_parse_port(words[0], &first) == 0 &&
 	    addr_parse_port(words[1], &last) == 0)
-		range = (struct machine_port_range){ first, last };
+		range = (struct sysinfo_port_range){ first, last };
 	return range;
 }
 
@@ -61,22 +61,22 @@ static uint64_t number_in(const char *path)
 	char line[64];
 	uint64_t number;
 	if (!read_line(path, line, sizeof(line)) || units_parse_count(line, &number) < 0)
-		return MACHINE_UNLIMITED;
+		return SYSINFO_UNLIMITED;
 	return number;
 }
 
-void machine_ports_add(struct machine_ports *ports, uint16_t port)
+void sysinfo_ports_add(struct sysinfo_ports *ports, uint16_t port)
 {
 	ports->bits[port / 64] |= UINT64_C(1) << port % 64;
 }
 
-bool machine_ports_has(const struct machine_ports *ports, uint16_t port)
+bool sysinfo_ports_has(const struct sysinfo_ports *ports, uint16_t port)
 {
 	return (ports->bits[port / 64] >> port % 64 & 1) != 0;
 }
 
 /* Adds "8080" or "9000-9010". */
-static void add_range(struct machine_ports *ports, char *text)
+static void add_range(struct sysinfo_ports *ports, char *text)
 {
 	char *dash = strchr(text, '-');
 	uint16_t first, last;
@@ -86,15 +86,15 @@ static void add_range(struct machine_ports *ports, char *text)
 	    addr_parse_port(dash != NULL ? dash + 1 : text, &last) < 0)
 		return;
 	for (uint32_t port = first; port <= last; port++)
-		machine_ports_add(ports, (uint16_t)port);
+		sysinfo_ports_add(ports, (uint16_t)port);
 }
 
-void machine_reserved_ports(struct machine_ports *ret_ports)
+void sysinfo_reserved_ports(struct sysinfo_ports *ret_ports)
 {
 	char *line = NULL, *rest = NULL;
 	size_t size = 0;
 	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
-	*ret_ports = (struct machine_ports){ { 0 } };
+	*ret_ports = (struct sysinfo_ports){ { 0 } };
 	if (file == NULL)
 		return;
 	if (getline(&line, &size, file) >= 0) {
@@ -106,13 +106,13 @@ void machine_reserved_ports(struct machine_ports *ret_ports)
 	fclose(file);
 }
 
-unsigned int machine_first_unprivileged_port(void)
+unsigned int sysinfo_first_unprivileged_port(void)
 {
 	uint64_t first = number_in("/proc/sys/net/ipv4/ip_unprivileged_port_start");
 	return first <= UINT16_MAX + 1 ? (unsigned int)first : USUAL_UNPRIVILEGED_FIRST;
 }
 
-bool machine_has_ipv6(void)
+bool sysinfo_has_ipv6(void)
 {
 	struct ifaddrs *list;
 	if (getifaddrs(&list) < 0)
@@ -129,19 +129,19 @@ bool machine_has_ipv6(void)
 
 static uint64_t as_count(rlim_t limit)
 {
-	return limit == RLIM_INFINITY ? MACHINE_UNLIMITED : (uint64_t)limit;
+	return limit == RLIM_INFINITY ? SYSINFO_UNLIMITED : (uint64_t)limit;
 }
 
 static uint64_t less(uint64_t most, uint64_t used)
 {
-	if (most == MACHINE_UNLIMITED)
+	if (most == SYSINFO_UNLIMITED)
 		return most;
 	return most > used ? most - used : 0;
 }
 
-static struct machine_bound tightest_of(const struct machine_bound *bounds, size_t n)
+static struct sysinfo_bound tightest_of(const struct sysinfo_bound *bounds, size_t n)
 {
-	struct machine_bound tightest = bounds[0];
+	struct sysinfo_bound tightest = bounds[0];
 	for (size_t i = 1; i < n; i++) {
 		if (bounds[i].most < tightest.most)
 			tightest = bounds[i];
@@ -151,19 +151,19 @@ static struct machine_bound tightest_of(const struct machine_bound *bounds, size
 
 /* ---- descriptors ---- */
 
-static void add_open(struct machine_open *open, int fd, uint64_t limit)
+static void add_open(struct sysinfo_open *open, int fd, uint64_t limit)
 {
 	open->n += (uint64_t)fd < limit;
 	open->highest = fd > open->highest ? fd : open->highest;
 }
 
 /* By /proc/self/fd. Returns false where that cannot be read. */
-MUST_USE static bool list_open(uint64_t limit, struct machine_open *ret_open)
+MUST_USE static bool list_open(uint64_t limit, struct sysinfo_open *ret_open)
 {
 	DIR *directory = opendir("/proc/self/fd");
 	if (directory == NULL)
 		return false;
-	struct machine_open open = { .highest = -1 };
+	struct sysinfo_open open = { .highest = -1 };
 	const struct dirent *entry;
 	errno = 0;
 	while ((entry = readdir(directory)) != NULL) {
@@ -179,9 +179,9 @@ MUST_USE static bool list_open(uint64_t limit, struct machine_open *ret_open)
 }
 
 /* By asking for each. */
-static struct machine_open probe_open(uint64_t limit, uint64_t end)
+static struct sysinfo_open probe_open(uint64_t limit, uint64_t end)
 {
-	struct machine_open open = { .highest = -1 };
+	struct sysinfo_open open = { .highest = -1 };
 	for (int fd = 0; (uint64_t)fd < end && fd < PROBED_MOST; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			add_open(&open, fd, limit);
@@ -189,21 +189,21 @@ static struct machine_open probe_open(uint64_t limit, uint64_t end)
 	return open;
 }
 
-struct machine_open machine_open_descriptors(void)
+struct sysinfo_open sysinfo_open_descriptors(void)
 {
 	struct rlimit limit = { PROBED_MOST, PROBED_MOST };
-	struct machine_open open;
+	struct sysinfo_open open;
 	ignore_result(getrlimit(RLIMIT_NOFILE, &limit)); /* then as many as are probed */
 	if (list_open(as_count(limit.rlim_cur), &open))
 		return open;
 	return probe_open(as_count(limit.rlim_cur), as_count(limit.rlim_max));
 }
 
-uint64_t machine_descriptors(uint64_t wanted)
+uint64_t sysinfo_descriptors(uint64_t wanted)
 {
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return MACHINE_UNLIMITED;
+		return SYSINFO_UNLIMITED;
 	if (as_count(limit.rlim_cur) < wanted && limit.rlim_cur < limit.rlim_max) {
 		struct rlimit raised = limit;
 		raised.rlim_cur = as_count(limit.rlim_max) < wanted ? limit.rlim_max : wanted;
@@ -213,12 +213,12 @@ uint64_t machine_descriptors(uint64_t wanted)
 	return as_count(limit.rlim_cur);
 }
 
-uint64_t machine_free_descriptors(uint64_t wanted)
+uint64_t sysinfo_free_descriptors(uint64_t wanted)
 {
-	uint64_t n_open = machine_open_descriptors().n;
+	uint64_t n_open = sysinfo_open_descriptors().n;
 	uint64_t most =
-		machine_descriptors(wanted < UINT64_MAX - n_open ? wanted + n_open : wanted);
-	return less(most, machine_open_descriptors().n); /* more of them are below a higher limit */
+		sysinfo_descriptors(wanted < UINT64_MAX - n_open ? wanted + n_open : wanted);
+	return less(most, sysinfo_open_descriptors().n); /* more of them are below a higher limit */
 }
 
 /* ---- processes ---- */
@@ -236,7 +236,7 @@ static uint64_t count_tasks(void)
 static uint64_t threads_if_of(uid_t uid, uint64_t pid)
 {
 	char path[64], line[128];
-	uint64_t n = 0, owner = MACHINE_UNLIMITED;
+	uint64_t n = 0, owner = SYSINFO_UNLIMITED;
 	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/status", pid);
 	FILE *file = fopen(path, "re");
 	while (file != NULL && n == 0 && fgets(line, sizeof(line), file) != NULL) {
@@ -270,7 +270,7 @@ static uint64_t process_rlimit(uint64_t wanted, uint64_t n_tasks)
 {
 	struct rlimit limit;
 	if (geteuid() == 0 || getrlimit(RLIMIT_NPROC, &limit) < 0)
-		return MACHINE_UNLIMITED;
+		return SYSINFO_UNLIMITED;
 	uint64_t most = as_count(limit.rlim_cur);
 	/* It is not worth counting if all processes of the machine could be those of the user. */
 	if (less(most, n_tasks) >= wanted)
@@ -278,10 +278,10 @@ static uint64_t process_rlimit(uint64_t wanted, uint64_t n_tasks)
 	return less(most, count_tasks_of(getuid()));
 }
 
-struct machine_bound machine_processes(uint64_t wanted)
+struct sysinfo_bound sysinfo_processes(uint64_t wanted)
 {
 	uint64_t n_tasks = count_tasks();
-	const struct machine_bound bounds[] = {
+	const struct sysinfo_bound bounds[] = {
 		{ less(number_in("/proc/sys/kernel/pid_max"), n_tasks), "kernel.pid_max" },
 		{ less(number_in("/proc/sys/kernel/threads-max"), n_tasks), "kernel.threads-max" },
 		{ process_rlimit(wanted, n_tasks), "RLIMIT_NPROC, ulimit -u" },
@@ -297,10 +297,10 @@ static uint64_t value_in(const char *path, const char *name)
 {
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
-		return MACHINE_UNLIMITED;
+		return SYSINFO_UNLIMITED;
 	char line[128];
-	uint64_t found = MACHINE_UNLIMITED;
-	while (found == MACHINE_UNLIMITED && fgets(line, sizeof(line), file) != NULL) {
+	uint64_t found = SYSINFO_UNLIMITED;
+	while (found == SYSINFO_UNLIMITED && fgets(line, sizeof(line), file) != NULL) {
 		if (strncmp(line, name, strlen(name)) == 0)
 			found = strtoull(line + strlen(name), NULL, 10);
 	}
@@ -313,14 +313,14 @@ static uint64_t group_memory_kib(void)
 {
 	struct cgroup_memory memory;
 	cgroup_open_memory("", &memory);
-	uint64_t room = cgroup_memory_room(&memory, MACHINE_UNLIMITED);
+	uint64_t room = cgroup_memory_room(&memory, SYSINFO_UNLIMITED);
 	cgroup_close_memory(&memory);
-	return room == CGROUP_UNLIMITED ? MACHINE_UNLIMITED : room / 1024;
+	return room == CGROUP_UNLIMITED ? SYSINFO_UNLIMITED : room / 1024;
 }
 
-struct machine_bound machine_memory_kib(void)
+struct sysinfo_bound sysinfo_memory_kib(void)
 {
-	const struct machine_bound bounds[] = {
+	const struct sysinfo_bound bounds[] = {
 		{ value_in("/proc/meminfo", "MemAvailable:"), "memory, MemAvailable" },
 		{ group_memory_kib(), "the memory cgroup" },
 	};
@@ -332,14 +332,14 @@ static uint64_t space_left(int which, const char *name)
 {
 	struct rlimit limit;
 	if (getrlimit(which, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-		return MACHINE_UNLIMITED;
+		return SYSINFO_UNLIMITED;
 	uint64_t used = value_in("/proc/self/status", name);
-	return less(limit.rlim_cur / 1024, used != MACHINE_UNLIMITED ? used : 0);
+	return less(limit.rlim_cur / 1024, used != SYSINFO_UNLIMITED ? used : 0);
 }
 
-struct machine_bound machine_address_space_kib(void)
+struct sysinfo_bound sysinfo_address_space_kib(void)
 {
-	const struct machine_bound bounds[] = {
+	const struct sysinfo_bound bounds[] = {
 		{ space_left(RLIMIT_AS, "VmSize:"), "address space, ulimit -v" },
 		{ space_left(RLIMIT_DATA, "VmData:"), "data segment, ulimit -d" },
 	};
@@ -352,9 +352,9 @@ static bool is_limited(int which)
 	return getrlimit(which, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
-struct machine_limits machine_space_limits(void)
+struct sysinfo_limits sysinfo_space_limits(void)
 {
-	struct machine_limits out;
+	struct sysinfo_limits out;
 	bool space = is_limited(RLIMIT_AS), data = is_limited(RLIMIT_DATA);
 	snprintf(out.text, sizeof(out.text), "%s%s", space ? ", ulimit -v" : "",
 		 data ? ", ulimit -d" : "");
@@ -363,13 +363,13 @@ struct machine_limits machine_space_limits(void)
 
 /* ---- what it is ---- */
 
-int machine_uring_disabled(void)
+int sysinfo_uring_disabled(void)
 {
 	uint64_t value = number_in("/proc/sys/kernel/io_uring_disabled");
-	return value == MACHINE_UNLIMITED ? 0 : (int)value;
+	return value == SYSINFO_UNLIMITED ? 0 : (int)value;
 }
 
-unsigned int machine_cores(void)
+unsigned int sysinfo_cores(void)
 {
 	cpu_set_t allowed;
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
@@ -407,9 +407,9 @@ static void find_cpu(char *cpu, size_t size)
 	fclose(file);
 }
 
-struct machine_names machine_names(void)
+struct sysinfo_names sysinfo_names(void)
 {
-	struct machine_names names = { 0 };
+	struct sysinfo_names names = { 0 };
 	struct utsname found;
 	if (uname(&found) == 0) {
 		snprintf(names.host, sizeof(names.host), "%s", found.nodename);
@@ -420,7 +420,7 @@ struct machine_names machine_names(void)
 	return names;
 }
 
-uint64_t machine_random(void)
+uint64_t sysinfo_random(void)
 {
 	uint64_t number;
 	/* Shortly after boot the kernel may have none yet: a number that differs must do. */

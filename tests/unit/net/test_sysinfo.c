@@ -2,7 +2,7 @@
 /*
  * What this machine allows is what the kernel says it does.
  */
-#include "net/machine.h"
+#include "net/sysinfo.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -36,7 +36,7 @@ static unsigned long number_in(const char *path, unsigned long missing)
 
 TEST(the_ephemeral_ports_are_those_of_the_kernel)
 {
-	struct machine_port_range range = machine_ephemeral_ports();
+	struct sysinfo_port_range range = sysinfo_ephemeral_ports();
 	unsigned int first = 32768, last = 60999;
 	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 	if (file != NULL) {
@@ -49,21 +49,21 @@ TEST(the_ephemeral_ports_are_those_of_the_kernel)
 
 TEST(a_set_of_ports_has_those_that_were_added)
 {
-	struct machine_ports ports = { { 0 } };
+	struct sysinfo_ports ports = { { 0 } };
 	static const uint16_t added[] = { 0, 1, 63, 64, 9877, 65535 };
 	for (size_t i = 0; i < ARRAY_LEN(added); i++)
-		machine_ports_add(&ports, added[i]);
+		sysinfo_ports_add(&ports, added[i]);
 	unsigned int n = 0;
 	for (uint32_t port = 0; port <= UINT16_MAX; port++)
-		n += machine_ports_has(&ports, (uint16_t)port);
+		n += sysinfo_ports_has(&ports, (uint16_t)port);
 	assert_int_equal(n, ARRAY_LEN(added));
 	for (size_t i = 0; i < ARRAY_LEN(added); i++)
-		assert_true(machine_ports_has(&ports, added[i]));
+		assert_true(sysinfo_ports_has(&ports, added[i]));
 }
 
 TEST(the_first_unprivileged_port_is_that_of_the_kernel)
 {
-	assert_int_equal(machine_first_unprivileged_port(),
+	assert_int_equal(sysinfo_first_unprivileged_port(),
 			 number_in("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024));
 }
 
@@ -75,7 +75,7 @@ TEST(where_loopback_can_be_bound_there_is_ipv6)
 	close(fd);
 	if (!works)
 		unit_skip("the loopback interface has no IPv6");
-	assert_true(machine_has_ipv6());
+	assert_true(sysinfo_has_ipv6());
 }
 
 /* ---- descriptors ---- */
@@ -90,7 +90,7 @@ static void ask_for_descriptors(const void *argument)
 	const struct descriptors *row = argument;
 	struct rlimit limit = { .rlim_cur = row->soft, .rlim_max = row->hard };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	UNIT_CHILD_MUST(machine_descriptors(row->wanted) == row->had);
+	UNIT_CHILD_MUST(sysinfo_descriptors(row->wanted) == row->had);
 	UNIT_CHILD_MUST(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	UNIT_CHILD_MUST(limit.rlim_cur == row->had);
 	UNIT_CHILD_MUST(limit.rlim_max == row->hard);
@@ -124,16 +124,16 @@ static void count_open(const void *argument)
 {
 	(void)argument;
 	open_some(7, 150);
-	struct machine_open open = machine_open_descriptors();
+	struct sysinfo_open open = sysinfo_open_descriptors();
 	UNIT_CHILD_MUST(open.n == 3 + 7 + 1 && open.highest == 150);
 	/* One that is above the limit takes none of the numbers that can still be had. */
 	struct rlimit limit = { .rlim_cur = 100, .rlim_max = 200 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	open = machine_open_descriptors();
+	open = sysinfo_open_descriptors();
 	UNIT_CHILD_MUST(open.n == 3 + 7 && open.highest == 150);
-	UNIT_CHILD_MUST(machine_free_descriptors(10) == 90);
-	UNIT_CHILD_MUST(machine_free_descriptors(95) == 95);
-	UNIT_CHILD_MUST(machine_free_descriptors(1000) == 200 - 11);
+	UNIT_CHILD_MUST(sysinfo_free_descriptors(10) == 90);
+	UNIT_CHILD_MUST(sysinfo_free_descriptors(95) == 95);
+	UNIT_CHILD_MUST(sysinfo_free_descriptors(1000) == 200 - 11);
 }
 
 TEST(descriptors_that_are_open_are_counted)
@@ -177,9 +177,9 @@ static void limit_address_space(const void *argument)
 {
 	(void)argument;
 	struct rlimit limit = { .rlim_cur = (rlim_t)4096 << 20, .rlim_max = (rlim_t)4096 << 20 };
-	UNIT_CHILD_MUST(machine_address_space_kib().most == MACHINE_UNLIMITED);
+	UNIT_CHILD_MUST(sysinfo_address_space_kib().most == SYSINFO_UNLIMITED);
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_AS, &limit) == 0);
-	struct machine_bound bound = machine_address_space_kib();
+	struct sysinfo_bound bound = sysinfo_address_space_kib();
 	UNIT_CHILD_MUST(bound.most > 0 && bound.most < limit.rlim_cur / 1024);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "address space, ulimit -v") == 0);
 }
@@ -195,7 +195,7 @@ TEST(address_space_is_what_the_limit_leaves)
 
 TEST(processes_are_bounded_by_what_the_kernel_has_room_for)
 {
-	struct machine_bound bound = machine_processes(UINT64_MAX);
+	struct sysinfo_bound bound = sysinfo_processes(UINT64_MAX);
 	/* One of them is ours. */
 	assert_true(bound.most < number_in("/proc/sys/kernel/pid_max", ULONG_MAX));
 	assert_true(bound.most < number_in("/proc/sys/kernel/threads-max", ULONG_MAX));
@@ -210,10 +210,10 @@ static void ask_as_lone_user(const void *argument)
 	uid_t user = 50000 + (uid_t)getpid() % 10000;
 	struct rlimit limit = { .rlim_cur = 5, .rlim_max = 5 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NPROC, &limit) == 0);
-	struct machine_bound of_root = machine_processes(10);
+	struct sysinfo_bound of_root = sysinfo_processes(10);
 	UNIT_CHILD_MUST(of_root.most > 5); /* root is not bound by it */
 	UNIT_CHILD_MUST(setresuid(user, user, user) == 0);
-	struct machine_bound bound = machine_processes(10);
+	struct sysinfo_bound bound = sysinfo_processes(10);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "RLIMIT_NPROC, ulimit -u") == 0);
 	/* One of the five is this process; a sanitizer has a thread of its own. */
 	UNIT_CHILD_MUST(bound.most == 4 || (TCPECHO_INSTRUMENTED && bound.most < 4));
@@ -223,7 +223,7 @@ static void ask_as_lone_user(const void *argument)
 		_exit(0);
 	}
 	UNIT_CHILD_MUST(pid > 0);
-	struct machine_bound with_another = machine_processes(10);
+	struct sysinfo_bound with_another = sysinfo_processes(10);
 	kill(pid, SIGKILL);
 	UNIT_CHILD_MUST(waitpid(pid, NULL, 0) == pid);
 	UNIT_CHILD_MUST(with_another.most == bound.most - 1);
@@ -309,7 +309,7 @@ static void ask_in_cgroup(const void *argument)
 	snprintf(path, sizeof(path), "%s/pids.current", cgroup);
 	unsigned long current = number_in(path, 0);
 	UNIT_CHILD_MUST(current >= 1);
-	struct machine_bound bound = machine_processes(100);
+	struct sysinfo_bound bound = sysinfo_processes(100);
 	UNIT_CHILD_MUST(bound.most == 10 - current);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "the pids cgroup") == 0);
 }
@@ -330,8 +330,8 @@ TEST(a_cgroup_may_have_a_colon_in_its_name)
 
 TEST(free_memory_is_less_than_this_machine_has)
 {
-	uint64_t free_kib = machine_memory_kib().most;
-	if (free_kib == MACHINE_UNLIMITED)
+	uint64_t free_kib = sysinfo_memory_kib().most;
+	if (free_kib == SYSINFO_UNLIMITED)
 		unit_skip("/proc is not mounted");
 	uint64_t page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 	assert_true(free_kib > 0);
@@ -343,14 +343,14 @@ static void run_on_one_core(const void *argument)
 	(void)argument;
 	cpu_set_t allowed, one;
 	UNIT_CHILD_MUST(sched_getaffinity(0, sizeof(allowed), &allowed) == 0);
-	UNIT_CHILD_MUST(machine_cores() == (unsigned int)CPU_COUNT(&allowed));
+	UNIT_CHILD_MUST(sysinfo_cores() == (unsigned int)CPU_COUNT(&allowed));
 	size_t core = 0;
 	while (!CPU_ISSET(core, &allowed))
 		core++;
 	CPU_ZERO(&one);
 	CPU_SET(core, &one);
 	UNIT_CHILD_MUST(sched_setaffinity(0, sizeof(one), &one) == 0);
-	UNIT_CHILD_MUST(machine_cores() == 1);
+	UNIT_CHILD_MUST(sysinfo_cores() == 1);
 }
 
 TEST(only_cores_that_we_may_run_on_count)
@@ -364,7 +364,7 @@ TEST(names_are_those_of_uname)
 {
 	struct utsname found;
 	assert_int_equal(uname(&found), 0);
-	struct machine_names names = machine_names();
+	struct sysinfo_names names = sysinfo_names();
 	char kernel[sizeof(names.kernel)];
 	snprintf(kernel, sizeof(kernel), "%s %s %s", found.sysname, found.release, found.machine);
 	assert_string_equal(names.host, found.nodename);
@@ -373,7 +373,7 @@ TEST(names_are_those_of_uname)
 
 TEST(the_processor_is_what_the_kernel_calls_it)
 {
-	struct machine_names names = machine_names();
+	struct sysinfo_names names = sysinfo_names();
 	char text[64 * 1024];
 	FILE *file = fopen("/proc/cpuinfo", "re");
 	if (file == NULL)

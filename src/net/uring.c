@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/ring.h"
+#include "net/uring.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/io.h"
-#include "net/machine.h"
+#include "net/sysinfo.h"
 
 /*
  * Requests that go to the kernel at once, and completions that it can have waiting before it has to
@@ -45,7 +45,7 @@
 	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | \
 	 IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED)
 
-struct ring {
+struct uring {
 	struct io_uring uring;
 	struct io_uring_buf_ring *buffers; /* which ones are free to receive into */
 	unsigned char *memory;
@@ -99,7 +99,7 @@ static void *map_pages(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-MUST_USE static int open_buffers(struct ring *ring)
+MUST_USE static int open_buffers(struct uring *ring)
 {
 	ring->memory_size = ring->n_buffers * ring->buffer_size;
 	ring->list_size = ring->n_buffers * sizeof(struct io_uring_buf);
@@ -117,13 +117,13 @@ MUST_USE static int open_buffers(struct ring *ring)
 		return rc;
 	io_uring_buf_ring_init(ring->buffers);
 	for (unsigned int i = 0; i < ring->n_buffers; i++)
-		ring_give_back(ring, (int)i);
+		uring_give_back(ring, (int)i);
 	return 0;
 }
 
-MUST_USE static int try_to_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size)
+MUST_USE static int try_to_open(struct uring **ret_ring, unsigned int n_buffers, size_t buffer_size)
 {
-	struct ring *ring = calloc(1, sizeof(*ring));
+	struct uring *ring = calloc(1, sizeof(*ring));
 	if (ring == NULL)
 		return -ENOMEM;
 	ring->n_buffers = n_buffers;
@@ -135,7 +135,7 @@ MUST_USE static int try_to_open(struct ring **ret_ring, unsigned int n_buffers, 
 	if (rc == 0)
 		rc = restrict_requests(&ring->uring);
 	if (rc < 0) {
-		ring_close(ring);
+		uring_close(ring);
 		return rc;
 	}
 	*ret_ring = ring;
@@ -146,7 +146,7 @@ free_ring:
 	return rc;
 }
 
-int ring_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size)
+int uring_open(struct uring **ret_ring, unsigned int n_buffers, size_t buffer_size)
 {
 	int rc = try_to_open(ret_ring, n_buffers, buffer_size);
 	for (int tries = 1; rc == -ENOMEM && tries < OPEN_TRIES; tries++) {
@@ -156,7 +156,7 @@ int ring_open(struct ring **ret_ring, unsigned int n_buffers, size_t buffer_size
 	return rc;
 }
 
-void ring_close(struct ring *ring)
+void uring_close(struct uring *ring)
 {
 	io_uring_queue_exit(&ring->uring);
 	if (ring->memory != NULL)
@@ -166,17 +166,17 @@ void ring_close(struct ring *ring)
 	free(ring);
 }
 
-int ring_check(struct reason *reterr_reason)
+int uring_check(struct reason *reterr_reason)
 {
-	struct ring *ring;
+	struct uring *ring;
 	int rc = try_to_open(&ring, 1, 4096);
 	if (rc == 0) {
-		ring_close(ring);
+		uring_close(ring);
 		return 0;
 	}
 	char *text = reterr_reason->text;
 	size_t size = sizeof(reterr_reason->text);
-	int switched_off = machine_uring_disabled();
+	int switched_off = sysinfo_uring_disabled();
 	if (rc == -EPERM && switched_off > 0)
 		snprintf(text, size, "io_uring is switched off (kernel.io_uring_disabled is %d)",
 			 switched_off);
@@ -196,7 +196,7 @@ int ring_check(struct reason *reterr_reason)
 
 /* ---- requests ---- */
 
-bool ring_is_short(int rc)
+bool uring_is_shortage(int rc)
 {
 	return rc == -EAGAIN || rc == -EBUSY || rc == -ENOMEM;
 }
@@ -207,13 +207,13 @@ static void wait_out_shortage(void)
 }
 
 /* A place for a request. If all are taken, those that are there go to the kernel first. */
-static struct io_uring_sqe *next_request(struct ring *ring, uint64_t tag)
+static struct io_uring_sqe *next_request(struct uring *ring, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
 	while (sqe == NULL) {
 		int rc = io_uring_submit(&ring->uring);
-		assert(rc >= 0 || rc == -EINTR || ring_is_short(rc));
-		if (ring_is_short(rc))
+		assert(rc >= 0 || rc == -EINTR || uring_is_shortage(rc));
+		if (uring_is_shortage(rc))
 			wait_out_shortage();
 		sqe = io_uring_get_sqe(&ring->uring);
 	}
@@ -221,7 +221,7 @@ static struct io_uring_sqe *next_request(struct ring *ring, uint64_t tag)
 	return sqe;
 }
 
-void ring_receive(struct ring *ring, int fd, uint64_t tag)
+void uring_receive(struct uring *ring, int fd, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = next_request(ring, tag);
 	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
@@ -230,21 +230,21 @@ void ring_receive(struct ring *ring, int fd, uint64_t tag)
 	sqe->buf_group = BUFFER_GROUP;
 }
 
-void ring_send(struct ring *ring, int fd, const void *bytes, size_t n, uint64_t tag)
+void uring_send(struct uring *ring, int fd, const void *bytes, size_t n, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = next_request(ring, tag);
 	io_uring_prep_send(sqe, fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	io_uring_sqe_set_data64(sqe, tag);
 }
 
-void ring_poll(struct ring *ring, int fd, uint32_t events, uint64_t tag)
+void uring_poll(struct uring *ring, int fd, uint32_t events, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = next_request(ring, tag);
 	io_uring_prep_poll_add(sqe, fd, events);
 	io_uring_sqe_set_data64(sqe, tag);
 }
 
-void ring_cancel(struct ring *ring, uint64_t tag)
+void uring_cancel(struct uring *ring, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = next_request(ring, TAG_NONE);
 	io_uring_prep_cancel64(sqe, tag, 0);
@@ -253,14 +253,14 @@ void ring_cancel(struct ring *ring, uint64_t tag)
 
 /* ---- buffers ---- */
 
-unsigned char *ring_buffer(const struct ring *ring, int buffer)
+unsigned char *uring_buffer(const struct uring *ring, int buffer)
 {
 	return ring->memory + (size_t)buffer * ring->buffer_size;
 }
 
-void ring_give_back(struct ring *ring, int buffer)
+void uring_give_back(struct uring *ring, int buffer)
 {
-	io_uring_buf_ring_add(ring->buffers, ring_buffer(ring, buffer),
+	io_uring_buf_ring_add(ring->buffers, uring_buffer(ring, buffer),
 			      (unsigned int)ring->buffer_size, (unsigned short)buffer,
 			      io_uring_buf_ring_mask(ring->n_buffers), 0);
 	io_uring_buf_ring_advance(ring->buffers, 1);
@@ -269,7 +269,7 @@ void ring_give_back(struct ring *ring, int buffer)
 /* ---- completions ---- */
 
 /* Waits for `wait_ns`, CLOCK_NEVER: without end. Returns a count, or -errno. */
-MUST_USE static int submit_and_wait(struct ring *ring, uint64_t wait_ns)
+MUST_USE static int submit_and_wait(struct uring *ring, uint64_t wait_ns)
 {
 	struct __kernel_timespec wait = {
 		.tv_sec = (int64_t)(wait_ns / CLOCK_NS_PER_S),
@@ -291,27 +291,27 @@ static uint64_t left_until_ns(uint64_t deadline_ns)
 	return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 }
 
-int ring_wait(struct ring *ring, uint64_t deadline_ns)
+int uring_wait(struct uring *ring, uint64_t deadline_ns)
 {
 	uint64_t wait_ns;
 	do {
 		wait_ns = left_until_ns(deadline_ns);
 		int rc = submit_and_wait(ring, wait_ns);
-		if (ring_is_short(rc) && !ring_has_done(ring))
+		if (uring_is_shortage(rc) && !uring_has_done(ring))
 			wait_out_shortage();
-		if (rc < 0 && rc != -EINTR && rc != -ETIME && !ring_has_done(ring))
+		if (rc < 0 && rc != -EINTR && rc != -ETIME && !uring_has_done(ring))
 			return rc;
-	} while (wait_ns != 0 && !ring_has_done(ring));
+	} while (wait_ns != 0 && !uring_has_done(ring));
 	return 0;
 }
 
-bool ring_has_done(const struct ring *ring)
+bool uring_has_done(const struct uring *ring)
 {
 	return io_uring_cq_ready(&ring->uring) > 0;
 }
 
 /* Those that we have seen are taken out of the ring, and the next fetched. */
-static bool fetch(struct ring *ring)
+static bool fetch(struct uring *ring)
 {
 	io_uring_cq_advance(&ring->uring, ring->n_batch);
 	ring->at = 0;
@@ -319,7 +319,7 @@ static bool fetch(struct ring *ring)
 	return ring->n_batch > 0;
 }
 
-bool ring_next(struct ring *ring, struct ring_done *ret_done)
+bool uring_next(struct uring *ring, struct uring_completion *ret_done)
 {
 	const struct io_uring_cqe *cqe;
 	do {
@@ -327,7 +327,7 @@ bool ring_next(struct ring *ring, struct ring_done *ret_done)
 			return false;
 		cqe = ring->batch[ring->at++];
 	} while (cqe->user_data == TAG_NONE);
-	*ret_done = (struct ring_done){
+	*ret_done = (struct uring_completion){
 		.tag = cqe->user_data,
 		.result = cqe->res,
 		.more = (cqe->flags & IORING_CQE_F_MORE) != 0,
