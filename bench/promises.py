@@ -294,7 +294,7 @@ def short_connections(server, options):
 
 
 DESCRIPTORS, CROWD = 64, 200
-CROWD_CPU = 0.2
+CONN_CPU = 0.2
 
 
 class Crowd:
@@ -373,7 +373,7 @@ def few_descriptors(server, _):
         seen.append("it ended")
     if crowd.n_served < CROWD:
         seen.append(f"{crowd.n_served} of {CROWD} were served")
-    if cpu > CROWD_CPU:
+    if cpu > CONN_CPU:
         seen.append(f"{cpu:.0%} of a core while {n_waiting} waited")
     if seen:
         raise Broken(", ".join(seen))

@@ -19,7 +19,7 @@ CLIENT_KIB, LEFT_KIB = 128, 64
 # What was received ahead of a client who then did not read (server/engines/uring.c): all the buffers of the ring.
 AHEAD_KIB = {"uring": 512}
 
-# What a worker may keep for the next, beyond what the warm-up had it touch: as many pieces of that as server/pieces.h
+# What a worker may keep for the next, beyond what the warm-up had it touch: as many pieces of that as server/events/buffer_pool.h
 # keeps warm; stacks of threads, of which there are more than clients when some are about to end.
 KEPT_KIB = {"uring": 8 * 512, "thread": 256}
 

@@ -47,7 +47,7 @@ MUTANTS = [
            "		clients_leave(clients, client);\n", "", "serve inside 0 clone * EAGAIN"),
     Mutant("epoll_ctl: a shortage ends a worker", "server/worker.c",
            "	if (err_is_shortage(rc)) {", "	if (false) {", "serve-epoll inside * epoll_ctl * ENOMEM"),
-    Mutant("recv: a shortage ends a conversation", "server/drive.c",
+    Mutant("recv: a shortage ends a conversation", "server/events/conn_io.c",
            "		echo_ended(&conn->echo);\n	} else if (err_is_shortage((int)n)) {",
            "		echo_ended(&conn->echo);\n	} else if (false) {", "serve-epoll inside * recv * ENOMEM"),
     Mutant("io_uring_enter: a shortage ends a worker", "server/engines/uring.c",

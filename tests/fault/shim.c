@@ -97,19 +97,19 @@ static int fail_before(struct kind *kind, bool moves_bytes, size_t *most)
 }
 
 /* As much of `size` as the plan lets a kind of call move at once. */
-static size_t piece_of(const struct shim_pieces *pieces, uint64_t offset, size_t size)
+static size_t piece_of(const struct shim_pieces *pool, uint64_t offset, size_t size)
 {
-	if (pieces->most != 0 && size > pieces->most)
-		size = pieces->most;
+	if (pool->most != 0 && size > pool->most)
+		size = pool->most;
 	for (size_t n = 1; n < size && offset + n <= 64; n++) {
-		if (pieces->cuts & UINT64_C(1) << (offset + n - 1))
+		if (pool->cuts & UINT64_C(1) << (offset + n - 1))
 			return n;
 	}
 	return size;
 }
 
 /* Before a call that moves bytes: returns the size to ask for, or 0 when it fails with an errno. */
-static size_t ask_for(struct kind *kind, const struct shim_pieces *pieces, size_t size)
+static size_t ask_for(struct kind *kind, const struct shim_pieces *pool, size_t size)
 {
 	size_t most = ALL;
 	int error = fail_before(kind, true, &most);
@@ -117,7 +117,7 @@ static size_t ask_for(struct kind *kind, const struct shim_pieces *pieces, size_
 		errno = error;
 		return 0;
 	}
-	size = piece_of(pieces, kind->offset, size);
+	size = piece_of(pool, kind->offset, size);
 	return size < most ? size : most;
 }
 

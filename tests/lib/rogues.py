@@ -66,7 +66,7 @@ class Rogue:
             self.treatment(sock)
 
 
-def pieces_of(sock):
+def buffer_pool_of(sock):
     """What the client sends, until its FIN."""
     while piece := sock.recv(1 << 16):
         yield piece
@@ -96,7 +96,7 @@ def deaf(_sock):
 
 def never_end(sock):
     """A faithful echo that does not close when the client has."""
-    for piece in pieces_of(sock):
+    for piece in buffer_pool_of(sock):
         sock.sendall(piece)
 
 
@@ -105,7 +105,7 @@ def echo_through(change, at_end=b""):
 
     def treat(sock):
         offset = 0
-        for piece in pieces_of(sock):
+        for piece in buffer_pool_of(sock):
             sock.sendall(change(offset, piece))
             offset += len(piece)
         sock.sendall(at_end)

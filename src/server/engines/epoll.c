@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A few workers, one for each core, each with a loop (server/loop.c) for its share of the clients.
+ * A few workers, one for each core, each with a loop (server/events/epoll_loop.c) for its share of the clients.
  */
 #include "server/engines/epoll.h"
 
 #include "net/sysinfo.h"
-#include "server/crowd.h"
-#include "server/loop.h"
+#include "server/events/conn.h"
+#include "server/events/epoll_loop.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
 
 const struct engine engine_epoll = {
 	.name = "epoll",
 	.summary = "a loop on each core, which waits until clients are ready",
-	.work = loop_run,
+	.work = epoll_loop_run,
 	.entry_size = sizeof(struct conn),
 	.sandbox = { .has_workers = true },
 	.need = { .many_workers = true,

@@ -26,8 +26,8 @@
 #include "net/io.h"
 #include "net/listen.h"
 #include "net/process.h"
-#include "server/crowd.h"
-#include "server/loop.h"
+#include "server/events/conn.h"
+#include "server/events/epoll_loop.h"
 #include "server/session.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
@@ -130,7 +130,7 @@ MUST_USE static int serve_one_after_the_other(struct worker *worker)
 static int work(struct worker *worker)
 {
 	return worker->server->clients.most == 1 ? serve_one_after_the_other(worker)
-						 : loop_run(worker);
+						 : epoll_loop_run(worker);
 }
 
 const struct engine engine_prefork = {

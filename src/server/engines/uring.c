@@ -9,7 +9,7 @@
  *
  * One system call serves all that is ready. A connection has one send at a time, to keep order.
  *
- * All that is uncommon is the readiness driver's (server/drive.h): a client who does not take all,
+ * All that is uncommon is the readiness driver's (server/events/conn_io.h): a client who does not take all,
  * or sends a lot, or is ended by us, is not received from ahead any more (the request is cancelled,
  * and what it had still brought is stashed); the ring then says when the socket is ready, and the
  * driver does the rest, one buffer at a time. So no connection holds a buffer for longer than a
@@ -43,10 +43,10 @@
 #include "net/io.h"
 #include "net/sysinfo.h"
 #include "net/uring.h"
-#include "server/arrivals.h"
-#include "server/doorway.h"
-#include "server/drive.h"
-#include "server/loop.h"
+#include "server/events/rx_queue.h"
+#include "server/events/uring_accept.h"
+#include "server/events/conn_io.h"
+#include "server/events/epoll_loop.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
 
@@ -54,7 +54,7 @@
  * Buffers that the ring receives into. Small ones, for small messages: what is large goes through
  * the driver's. Few enough for the cache of a core, enough for those who are ready together.
  */
-#define BUFFERS     ARRIVALS_MOST
+#define BUFFERS     RX_BUFFERS_MAX
 #define BUFFER_SIZE ((size_t)4096)
 
 /* Turns of the driver with no more than a small message each: then the ring may have it back. */
@@ -71,10 +71,10 @@ enum request { REQUEST_WORKER, REQUEST_RECEIVE, REQUEST_SEND, REQUEST_POLL };
 /* A client, and what the ring has of it. */
 struct ringed {
 	struct conn conn;
-	struct arrivals_queue arrivals; /* buffers that wait for their turn */
-	uint16_t in_flight;             /* the buffer that is being sent, number + 1 */
-	uint16_t poll_events;           /* what it is polled for, 0: it is not */
-	uint8_t mode;                   /* enum mode */
+	struct rx_queue rx;   /* buffers that wait for their turn */
+	uint16_t in_flight;   /* the buffer that is being sent, number + 1 */
+	uint16_t poll_events; /* what it is polled for, 0: it is not */
+	uint8_t mode;         /* enum mode */
 	uint8_t n_calm;
 	bool is_receiving : 1; /* the ring has a request to receive */
 	bool is_cancelled : 1; /* and one to cancel what it has */
@@ -87,9 +87,9 @@ struct ringed {
 struct uring_engine {
 	struct worker *worker;
 	struct uring *ring;
-	struct doorway doorway;
-	struct arrivals arrivals;
-	struct driver driver;
+	struct uring_accept accept;
+	struct rx_buffers rx;
+	struct conn_io io;
 };
 
 /* ---- tags ---- */
@@ -127,11 +127,11 @@ static struct ringed *ringed_at(const struct uring_engine *uring, uint64_t tag)
 /* They are the driver's from here on, behind what it has. */
 static void stash_all(struct uring_engine *uring, struct ringed *ringed)
 {
-	while (arrivals_any(&ringed->arrivals)) {
+	while (rx_queue_any(&ringed->rx)) {
 		int size;
-		int buffer = arrivals_take(&uring->arrivals, &ringed->arrivals, &size);
-		bool fits = drive_stash(&uring->driver, &ringed->conn,
-					uring_buffer(uring->ring, buffer), (size_t)size);
+		int buffer = rx_queue_take(&uring->rx, &ringed->rx, &size);
+		bool fits = conn_queue_rx(&uring->io, &ringed->conn,
+					  uring_buffer(uring->ring, buffer), (size_t)size);
 		assert(fits); /* a piece has room for all buffers that there are */
 		uring_give_back(uring->ring, buffer);
 	}
@@ -139,9 +139,8 @@ static void stash_all(struct uring_engine *uring, struct ringed *ringed)
 
 static void drop_all(struct uring_engine *uring, struct ringed *ringed)
 {
-	for (int size; arrivals_any(&ringed->arrivals);)
-		uring_give_back(uring->ring,
-				arrivals_take(&uring->arrivals, &ringed->arrivals, &size));
+	for (int size; rx_queue_any(&ringed->rx);)
+		uring_give_back(uring->ring, rx_queue_take(&uring->rx, &ringed->rx, &size));
 }
 
 /* ---- the end ---- */
@@ -161,14 +160,14 @@ static void end(struct uring_engine *uring, struct ringed *ringed)
 {
 	ringed->mode = ENDING;
 	drop_all(uring, ringed);
-	crowd_wait_no_more(&uring->driver.crowd, &ringed->conn);
+	conn_stop_timer(&uring->io.conns, &ringed->conn);
 	if (ringed->is_receiving || ringed->poll_events != 0) {
 		cancel(uring, ringed);
 		return; /* until the last completion */
 	}
-	drive_forget(&uring->driver, &ringed->conn);
+	conn_drop_buffers(&uring->io, &ringed->conn);
 	io_close(&ringed->conn.client.fd);
-	crowd_leave(&uring->driver.crowd, &ringed->conn);
+	conn_count_out(&uring->io.conns, &ringed->conn);
 	admission_client_ended(&uring->worker->admission);
 }
 
@@ -177,8 +176,8 @@ static void end(struct uring_engine *uring, struct ringed *ringed)
 static void poll_for(struct uring_engine *uring, struct ringed *ringed)
 {
 	struct conn *conn = &ringed->conn;
-	/* No event tells of an acknowledgement or of memory: a later turn looks (server/crowd.h) */
-	if (conn->is_leaving || crowd_is_short(conn))
+	/* No event tells of an acknowledgement or of memory: a later turn looks (server/events/conn.h) */
+	if (conn->is_leaving || conn_is_short(conn))
 		return;
 	uint16_t events = echo_wants(&conn->echo) == ECHO_WRITE ? POLLOUT : POLLIN;
 	if (ringed->poll_events == 0) {
@@ -213,12 +212,12 @@ static void take_slow_turn(struct uring_engine *uring, struct ringed *ringed)
 	struct conn *conn = &ringed->conn;
 	uint64_t before = conn->echo.in;
 	if (ringed->is_called_off)
-		drive_call_off(&uring->driver, conn);
+		conn_abort(&uring->io, conn);
 	ringed->is_called_off = false;
-	enum drive_turn turn = drive(&uring->driver, conn, false);
-	if (turn == DRIVE_OVER) {
+	enum conn_turn turn = conn_io_step(&uring->io, conn, false);
+	if (turn == CONN_OVER) {
 		end(uring, ringed);
-	} else if (turn == DRIVE_WAITS && is_calm(ringed, conn->echo.in - before)) {
+	} else if (turn == CONN_WAITS && is_calm(ringed, conn->echo.in - before)) {
 		ringed->mode = FAST;
 		ringed->is_a_lot = false;
 		receive(uring, ringed);
@@ -239,7 +238,7 @@ static void turn(struct uring_engine *uring, struct ringed *ringed)
 	}
 	ringed->mode = SLOW;
 	if (ringed->code < 0 && ringed->conn.stashed == 0)
-		crowd_fail(&ringed->conn, ringed->code);
+		conn_fail(&ringed->conn, ringed->code);
 	take_slow_turn(uring, ringed);
 }
 
@@ -258,10 +257,10 @@ static void send_buffer(struct uring_engine *uring, struct ringed *ringed)
 static void echo_next(struct uring_engine *uring, struct ringed *ringed)
 {
 	int size;
-	int buffer = arrivals_take(&uring->arrivals, &ringed->arrivals, &size);
+	int buffer = rx_queue_take(&uring->rx, &ringed->rx, &size);
 	ringed->in_flight = (uint16_t)(buffer + 1);
 	echo_got(&ringed->conn.echo, (size_t)size);
-	crowd_moved(&uring->driver.crowd, &ringed->conn);
+	conn_restart_idle(&uring->io.conns, &ringed->conn);
 	send_buffer(uring, ringed);
 }
 
@@ -273,13 +272,13 @@ static void advance(struct uring_engine *uring, struct ringed *ringed)
 		return;
 	if (ringed->is_called_off || ringed->is_a_lot)
 		turn(uring, ringed);
-	else if (arrivals_any(&ringed->arrivals))
+	else if (rx_queue_any(&ringed->rx))
 		echo_next(uring, ringed);
 	else if (ringed->code < 0 || ringed->has_ended)
 		turn(uring, ringed); /* a receive says it again, and what is to be done then */
 	else if (!ringed->is_receiving)
 		receive(uring, ringed);
-	crowd_note(conn);
+	conn_publish_stats(conn);
 }
 
 static void received(struct uring_engine *uring, struct ringed *ringed,
@@ -287,7 +286,7 @@ static void received(struct uring_engine *uring, struct ringed *ringed,
 {
 	ringed->is_receiving = done->more;
 	if (done->buffer >= 0 && done->result > 0)
-		arrivals_put(&uring->arrivals, &ringed->arrivals, done->buffer, done->result);
+		rx_queue_put(&uring->rx, &ringed->rx, done->buffer, done->result);
 	else if (done->buffer >= 0)
 		uring_give_back(uring->ring, done->buffer);
 	if (done->result == 0)
@@ -298,7 +297,7 @@ static void received(struct uring_engine *uring, struct ringed *ringed,
 	ringed->is_a_lot |= done->result == -ENOMEM; /* the driver waits until there is some */
 	/* Full, and the one before has not gone yet: more than small messages. */
 	if (done->result == (int)BUFFER_SIZE)
-		ringed->is_a_lot |= ringed->in_flight != 0 || arrivals_several(&ringed->arrivals);
+		ringed->is_a_lot |= ringed->in_flight != 0 || rx_queue_several(&ringed->rx);
 	assert(ringed->mode != SLOW); /* it has no such request */
 	if (ringed->mode == FAST)
 		advance(uring, ringed);
@@ -315,15 +314,15 @@ static void sent(struct uring_engine *uring, struct ringed *ringed, int result)
 	ringed->in_flight = 0;
 	if (result > 0) {
 		echo_sent(&conn->echo, (size_t)result);
-		crowd_moved(&uring->driver.crowd, conn);
+		conn_restart_idle(&uring->io.conns, conn);
 	} else if (result != -EAGAIN && result != -EINTR && !err_is_shortage(result)) {
-		crowd_fail(conn, result);
+		conn_fail(conn, result);
 	}
 	bool takes_all = echo_wants(&conn->echo) == ECHO_READ;
 	if (echo_wants(&conn->echo) == ECHO_WRITE)
-		drive_keep(&uring->driver, conn, uring_buffer(uring->ring, buffer));
+		conn_save_unsent(&uring->io, conn, uring_buffer(uring->ring, buffer));
 	uring_give_back(uring->ring, buffer);
-	crowd_note(conn);
+	conn_publish_stats(conn);
 	if (takes_all)
 		advance(uring, ringed);
 	else if (echo_wants(&conn->echo) == ECHO_CLOSE)
@@ -339,7 +338,7 @@ static void polled(struct uring_engine *uring, struct ringed *ringed, int result
 	if (ringed->mode == ENDING)
 		end(uring, ringed);
 	else if (err_is_shortage(result))
-		crowd_wait_out_shortage(&uring->driver.crowd, &ringed->conn, result);
+		conn_wait_out_shortage(&uring->io.conns, &ringed->conn, result);
 	else
 		take_slow_turn(uring, ringed);
 }
@@ -348,7 +347,7 @@ static int serve_client(void *context, struct client *client)
 {
 	struct uring_engine *uring = context;
 	struct ringed *ringed = (struct ringed *)client;
-	crowd_moved(&uring->driver.crowd, &ringed->conn);
+	conn_restart_idle(&uring->io.conns, &ringed->conn);
 	receive(uring, ringed);
 	return 0;
 }
@@ -361,7 +360,7 @@ static void handle_done(struct uring_engine *uring)
 	while (uring_next(uring->ring, &done)) {
 		enum request request = request_of(done.tag);
 		if (request == REQUEST_WORKER) {
-			doorway_done(&uring->doorway, (uint32_t)done.tag, done.result);
+			uring_accept_completed(&uring->accept, (uint32_t)done.tag, done.result);
 			continue;
 		}
 		struct ringed *ringed = ringed_at(uring, done.tag);
@@ -385,15 +384,15 @@ static void slow_down(struct uring_engine *uring, struct ringed *ringed)
 
 static void handle_deadlines(struct uring_engine *uring)
 {
-	for (struct conn *conn; (conn = drive_next_due(&uring->driver)) != NULL;)
+	for (struct conn *conn; (conn = conn_next_due(&uring->io)) != NULL;)
 		slow_down(uring, (struct ringed *)conn);
 }
 
 static void call_off(struct uring_engine *uring)
 {
-	struct crowd *crowd = &uring->driver.crowd;
-	crowd->is_called_off = true;
-	for (struct conn *conn = NULL; (conn = crowd_each(crowd, conn)) != NULL;) {
+	struct conn_set *conns = &uring->io.conns;
+	conns->is_called_off = true;
+	for (struct conn *conn = NULL; (conn = conn_next(conns, conn)) != NULL;) {
 		struct ringed *ringed = (struct ringed *)conn;
 		/* What the ring is sending, and what it has received, comes first. */
 		ringed->is_called_off = true;
@@ -404,22 +403,22 @@ static void call_off(struct uring_engine *uring)
 
 MUST_USE static int admit(struct uring_engine *uring)
 {
-	int rc = doorway_admit(&uring->doorway);
-	if (rc == 0 && worker_is_called_off(uring->worker) && !uring->driver.crowd.is_called_off)
+	int rc = uring_accept_admit(&uring->accept);
+	if (rc == 0 && worker_is_called_off(uring->worker) && !uring->io.conns.is_called_off)
 		call_off(uring);
 	return rc;
 }
 
 MUST_USE static int take_turn(struct uring_engine *uring)
 {
-	struct crowd *crowd = &uring->driver.crowd;
+	struct conn_set *conns = &uring->io.conns;
 	uint64_t deadline_ns = worker_deadline_ns(uring->worker);
-	int rc = uring_wait(uring->ring, clock_earlier_ns(deadline_ns, crowd_deadline_ns(crowd)));
+	int rc = uring_wait(uring->ring, clock_earlier_ns(deadline_ns, conn_deadline_ns(conns)));
 	if (uring_is_shortage(rc))
 		server_warn_of_shortage(uring->worker->server, "cannot wait for events", rc);
 	else if (rc < 0)
 		return rc;
-	crowd_tell_time(crowd, uring_has_done(uring->ring));
+	conn_update_now(conns, uring_has_done(uring->ring));
 	handle_done(uring);
 	handle_deadlines(uring);
 	return admit(uring);
@@ -428,7 +427,7 @@ MUST_USE static int take_turn(struct uring_engine *uring)
 /* The ring lets go of the listening sockets, which takes a turn or two. */
 static void close_doorway(struct uring_engine *uring)
 {
-	for (int i = 0; i < CLOSING_TURNS && !doorway_close(&uring->doorway); i++) {
+	for (int i = 0; i < CLOSING_TURNS && !uring_accept_close(&uring->accept); i++) {
 		ignore_result(uring_wait(uring->ring, clock_deadline_ns(CLOCK_NS_PER_MS)));
 		handle_done(uring);
 	}
@@ -442,14 +441,14 @@ static int work(struct worker *worker)
 	if (rc == -ENOMEM) { /* what may be locked is for all of a user's rings together */
 		log_warning("no memory for a ring (raise ulimit -l%s)",
 			    sysinfo_space_limits().text);
-		return loop_run(worker); /* by readiness, then */
+		return epoll_loop_run(worker); /* by readiness, then */
 	}
 	if (rc < 0)
 		return rc;
-	rc = driver_open(&uring.driver, worker->server, CROWD_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
+	rc = conn_io_open(&uring.io, worker->server, CONN_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
 	if (rc < 0)
 		goto close_ring;
-	uring.doorway = (struct doorway){
+	uring.accept = (struct uring_accept){
 		.worker = worker,
 		.ring = uring.ring,
 		.tag = (uint64_t)REQUEST_WORKER << TAG_REQUEST_SHIFT,
@@ -464,7 +463,7 @@ static int work(struct worker *worker)
 		rc = take_turn(&uring);
 	close_doorway(&uring);
 	worker_close(worker);
-	driver_close(&uring.driver);
+	conn_io_close(&uring.io);
 close_ring:
 	uring_close(uring.ring);
 	return rc;

@@ -3,16 +3,16 @@
  * One loop that serves many clients: the readiness driver of the echo (echo/echo.h). It is the
  * epoll engine, and what several clients for each worker of the prefork engine come to.
  */
-#ifndef SERVER_LOOP_H
-#define SERVER_LOOP_H
+#ifndef SERVER_EVENTS_EPOLL_LOOP_H
+#define SERVER_EVENTS_EPOLL_LOOP_H
 
 #include "base/compiler.h"
 #include "server/worker.h"
 
 /*
- * Serves a worker's clients, whose entries are struct conn (server/crowd.h), until there is nothing
+ * Serves a worker's clients, whose entries are struct conn (server/events/conn.h), until there is nothing
  * left to do. Returns 0 or a negative code.
  */
-MUST_USE int loop_run(struct worker *worker);
+MUST_USE int epoll_loop_run(struct worker *worker);
 
 #endif

@@ -7,8 +7,8 @@
  * piece that was given back last is taken first, because it is warm; a few are kept so, and the
  * pages of all others go back to the kernel. Nothing is ever allocated while bytes flow.
  */
-#ifndef SERVER_PIECES_H
-#define SERVER_PIECES_H
+#ifndef SERVER_EVENTS_BUFFER_POOL_H
+#define SERVER_EVENTS_BUFFER_POOL_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,9 +16,9 @@
 #include "base/compiler.h"
 
 /* Pieces that stay memory when nobody has them. */
-#define PIECES_WARM 8
+#define BUFFER_POOL_WARM 8
 
-struct pieces {
+struct buffer_pool {
 	unsigned char *memory;
 	uint32_t *free; /* numbers of those that were given back */
 	size_t size, memory_size;
@@ -27,14 +27,14 @@ struct pieces {
 };
 
 /* For `most` clients, of `size` bytes each, a multiple of a page. Returns 0 or -ENOMEM. */
-MUST_USE int pieces_open(struct pieces *ret_pieces, uint32_t most, size_t size);
-void pieces_close(struct pieces *pieces);
+MUST_USE int buffer_pool_open(struct buffer_pool *ret_pieces, uint32_t most, size_t size);
+void buffer_pool_close(struct buffer_pool *pool);
 
 /* A piece that is nobody's: its number. There is one for each of `most`. */
-uint32_t pieces_take(struct pieces *pieces);
-void pieces_give_back(struct pieces *pieces, uint32_t number);
+uint32_t buffer_pool_take(struct buffer_pool *pool);
+void buffer_pool_give_back(struct buffer_pool *pool, uint32_t number);
 
 /* Its memory. */
-unsigned char *pieces_at(const struct pieces *pieces, uint32_t number);
+unsigned char *buffer_pool_at(const struct buffer_pool *pool, uint32_t number);
 
 #endif

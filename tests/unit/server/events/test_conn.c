@@ -3,7 +3,7 @@
  * How a conversation in a crowd ends, and when its client is looked at though nothing happens: in
  * the test's own time, and with the kernel's own sockets.
  */
-#include "server/crowd.h"
+#include "server/events/conn.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -41,7 +41,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 /* ---- a crowd ---- */
 
 static struct server server;
-static struct crowd crowd;
+static struct conn_set conns;
 static int theirs[MOST], n_theirs;
 
 static void open_crowd(uint64_t idle_ns)
@@ -50,14 +50,14 @@ static void open_crowd(uint64_t idle_ns)
 	n_theirs = 0;
 	server = (struct server){ .idle_timeout_ns = idle_ns, .quiet = true, .signals_fd = -1 };
 	assert_int_equal(clients_open(&server.clients, MOST, sizeof(struct conn)), 0);
-	crowd_open(&crowd, &server);
-	crowd_tell_time(&crowd, false);
+	conn_set_open(&conns, &server);
+	conn_update_now(&conns, false);
 }
 
 static int close_crowd(void **state)
 {
 	(void)state;
-	for (struct conn *at = crowd_each(&crowd, NULL); at != NULL; at = crowd_each(&crowd, at))
+	for (struct conn *at = conn_next(&conns, NULL); at != NULL; at = conn_next(&conns, at))
 		io_close(&at->client.fd);
 	for (int i = 0; i < n_theirs; i++)
 		io_close(&theirs[i]);
@@ -103,34 +103,34 @@ static void read_all(const struct conn *conn, int fd)
 static void pass(uint64_t ns)
 {
 	now_ns += ns;
-	crowd_tell_time(&crowd, false);
+	conn_update_now(&conns, false);
 }
 
 static void assert_nobody_is_due(void)
 {
-	enum crowd_queue queue;
-	assert_null(crowd_next_due(&crowd, &queue));
+	enum conn_queue queue;
+	assert_null(conn_next_expired(&conns, &queue));
 }
 
 /* This one is due, from a queue; and nobody else. */
-static void assert_due(const struct conn *conn, enum crowd_queue expected)
+static void assert_due(const struct conn *conn, enum conn_queue expected)
 {
-	enum crowd_queue queue = CROWD_QUEUES;
-	assert_ptr_equal(crowd_next_due(&crowd, &queue), conn);
+	enum conn_queue queue = CONN_QUEUES;
+	assert_ptr_equal(conn_next_expired(&conns, &queue), conn);
 	assert_int_equal(queue, expected);
 	assert_nobody_is_due();
 }
 
 /* Due when so much time has passed, and not a moment before. */
-static void assert_due_in(uint64_t ns, const struct conn *conn, enum crowd_queue expected)
+static void assert_due_in(uint64_t ns, const struct conn *conn, enum conn_queue expected)
 {
-	assert_int_equal(crowd_deadline_ns(&crowd), now_ns + ns);
+	assert_int_equal(conn_deadline_ns(&conns), now_ns + ns);
 	pass(ns - CLOCK_NS_PER_MS);
 	assert_nobody_is_due();
 	pass(CLOCK_NS_PER_MS);
-	assert_int_equal(crowd_deadline_ns(&crowd), now_ns);
+	assert_int_equal(conn_deadline_ns(&conns), now_ns);
 	assert_due(conn, expected);
-	assert_int_equal(crowd_deadline_ns(&crowd), CLOCK_NEVER);
+	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
 }
 
 static enum ending ending_of(struct conn *conn)
@@ -143,7 +143,7 @@ static enum ending ending_of(struct conn *conn)
 TEST(with_nobody_there_nothing_is_ever_due)
 {
 	open_crowd(IDLE_NS);
-	assert_int_equal(crowd_deadline_ns(&crowd), CLOCK_NEVER);
+	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
 	pass(1000 * IDLE_NS);
 	assert_nobody_is_due();
 }
@@ -152,32 +152,32 @@ TEST(one_of_whom_no_byte_moves_is_due_after_the_idle_timeout)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	crowd_moved(&crowd, conn);
-	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
-	assert_true(crowd_was_idle(&crowd, conn));
+	conn_restart_idle(&conns, conn);
+	assert_due_in(IDLE_NS, conn, CONN_IDLE);
+	assert_true(conn_check_idle(&conns, conn));
 }
 
 TEST(every_byte_that_moves_puts_it_off)
 {
 	open_crowd(IDLE_NS);
 	struct conn *first = come(), *second = come();
-	crowd_moved(&crowd, first);
+	conn_restart_idle(&conns, first);
 	pass(CLOCK_NS_PER_S);
-	crowd_moved(&crowd, second);
+	conn_restart_idle(&conns, second);
 	pass(IDLE_NS - 2 * CLOCK_NS_PER_S);
-	crowd_moved(&crowd, first);
+	conn_restart_idle(&conns, first);
 	pass(CLOCK_NS_PER_S);
 	assert_nobody_is_due();
 	pass(CLOCK_NS_PER_S);
-	assert_due(second, CROWD_IDLE);
-	assert_due_in(IDLE_NS - 2 * CLOCK_NS_PER_S, first, CROWD_IDLE);
+	assert_due(second, CONN_IDLE);
+	assert_due_in(IDLE_NS - 2 * CLOCK_NS_PER_S, first, CONN_IDLE);
 }
 
 TEST(without_an_idle_timeout_nobody_is_ever_idle)
 {
 	open_crowd(NO_LIMIT);
-	crowd_moved(&crowd, come());
-	assert_int_equal(crowd_deadline_ns(&crowd), CLOCK_NEVER);
+	conn_restart_idle(&conns, come());
+	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
 	pass(1000000 * IDLE_NS);
 	assert_nobody_is_due();
 }
@@ -187,84 +187,84 @@ TEST(a_timeout_of_a_hundred_years_is_kept)
 	uint64_t century_ns = UINT64_C(876000) * 3600 * CLOCK_NS_PER_S;
 	open_crowd(century_ns);
 	struct conn *conn = come();
-	crowd_moved(&crowd, conn);
+	conn_restart_idle(&conns, conn);
 	pass(century_ns - century_ns / 1000);
 	assert_nobody_is_due();
 	pass(century_ns / 500);
-	assert_due(conn, CROWD_IDLE);
+	assert_due(conn, CONN_IDLE);
 }
 
 TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	crowd_moved(&crowd, conn);
+	conn_restart_idle(&conns, conn);
 	overfill(conn);
-	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
-	assert_false(crowd_was_idle(&crowd, conn)); /* there was nothing at the last look */
-	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+	assert_due_in(IDLE_NS, conn, CONN_IDLE);
+	assert_false(conn_check_idle(&conns, conn)); /* there was nothing at the last look */
+	assert_due_in(IDLE_NS, conn, CONN_IDLE);
 	read_all(conn, theirs[0]);
-	assert_false(crowd_was_idle(&crowd, conn));
-	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
-	assert_true(crowd_was_idle(&crowd, conn));
+	assert_false(conn_check_idle(&conns, conn));
+	assert_due_in(IDLE_NS, conn, CONN_IDLE);
+	assert_true(conn_check_idle(&conns, conn));
 }
 
 TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	crowd_moved(&crowd, conn);
+	conn_restart_idle(&conns, conn);
 	overfill(conn);
-	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
-	assert_false(crowd_was_idle(&crowd, conn));
-	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
-	assert_true(crowd_was_idle(&crowd, conn));
+	assert_due_in(IDLE_NS, conn, CONN_IDLE);
+	assert_false(conn_check_idle(&conns, conn));
+	assert_due_in(IDLE_NS, conn, CONN_IDLE);
+	assert_true(conn_check_idle(&conns, conn));
 }
 
 TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	crowd_moved(&crowd, conn);
+	conn_restart_idle(&conns, conn);
 	unit_write(theirs[0], "x", 1);
 	pass(100 * IDLE_NS); /* we were stopped */
-	assert_due(conn, CROWD_IDLE);
-	assert_false(crowd_was_idle(&crowd, conn));
-	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+	assert_due(conn, CONN_IDLE);
+	assert_false(conn_check_idle(&conns, conn));
+	assert_due_in(IDLE_NS, conn, CONN_IDLE);
 }
 
 TEST(one_whose_end_has_arrived_and_is_not_read_yet_is_not_idle)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	crowd_moved(&crowd, conn);
+	conn_restart_idle(&conns, conn);
 	shutdown(theirs[0], SHUT_WR);
 	pass(100 * IDLE_NS);
-	assert_due(conn, CROWD_IDLE);
-	assert_false(crowd_was_idle(&crowd, conn));
+	assert_due(conn, CONN_IDLE);
+	assert_false(conn_check_idle(&conns, conn));
 }
 
 TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	now_ns += 100 * IDLE_NS; /* we were stopped behind crowd_tell_time() */
-	crowd_moved(&crowd, conn);
+	now_ns += 100 * IDLE_NS; /* we were stopped behind conn_update_now() */
+	conn_restart_idle(&conns, conn);
 	pass(0);
-	assert_due_in(IDLE_NS, conn, CROWD_IDLE);
+	assert_due_in(IDLE_NS, conn, CONN_IDLE);
 }
 
 TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work)
 {
 	open_crowd(IDLE_NS);
 	server.busy_poll_ns = CLOCK_NS_PER_S;
-	crowd_moved(&crowd, come());
-	assert_int_equal(crowd_deadline_ns(&crowd), now_ns + IDLE_NS);
-	crowd_tell_time(&crowd, true);
+	conn_restart_idle(&conns, come());
+	assert_int_equal(conn_deadline_ns(&conns), now_ns + IDLE_NS);
+	conn_update_now(&conns, true);
 	pass(CLOCK_NS_PER_S - 1);
-	assert_int_equal(crowd_deadline_ns(&crowd), 0);
+	assert_int_equal(conn_deadline_ns(&conns), 0);
 	pass(1);
-	assert_int_equal(crowd_deadline_ns(&crowd), now_ns + IDLE_NS - CLOCK_NS_PER_S);
+	assert_int_equal(conn_deadline_ns(&conns), now_ns + IDLE_NS - CLOCK_NS_PER_S);
 }
 
 /* ---- ended by us ---- */
@@ -273,24 +273,24 @@ TEST(one_whom_we_end_has_our_fin_and_then_some_patience)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	crowd_moved(&crowd, conn);
-	crowd_stop(&crowd, conn, ENDING_IDLE);
+	conn_restart_idle(&conns, conn);
+	conn_stop(&conns, conn, ENDING_IDLE);
 	assert_int_equal(ending_of(conn), ENDING_IDLE);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_FINISH);
-	crowd_finish(&crowd, conn);
+	conn_finish(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_DISCARD);
 	unit_read_end(theirs[0]);
-	crowd_moved(&crowd, conn); /* what it still sends puts nothing off */
-	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CROWD_LINGER);
+	conn_restart_idle(&conns, conn); /* what it still sends puts nothing off */
+	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CONN_LINGER);
 }
 
 TEST(when_the_server_is_in_a_hurry_the_patience_is_short)
 {
 	open_crowd(IDLE_NS);
-	crowd.is_called_off = true;
+	conns.is_called_off = true;
 	struct conn *conn = come();
-	crowd_stop(&crowd, conn, ENDING_DRAIN);
-	assert_due_in(SESSION_LINGER_CALLED_OFF_NS, conn, CROWD_LINGER_CALLED_OFF);
+	conn_stop(&conns, conn, ENDING_DRAIN);
+	assert_due_in(SESSION_LINGER_CALLED_OFF_NS, conn, CONN_LINGER_ABORTING);
 	assert_int_equal(ending_of(conn), ENDING_DRAIN);
 }
 
@@ -298,11 +298,11 @@ TEST(one_who_lingers_already_is_hurried)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	crowd_stop(&crowd, conn, ENDING_IDLE);
-	crowd_finish(&crowd, conn);
+	conn_stop(&conns, conn, ENDING_IDLE);
+	conn_finish(&conns, conn);
 	pass(CLOCK_NS_PER_S);
-	crowd_hurry(&crowd, conn);
-	assert_due_in(SESSION_LINGER_CALLED_OFF_NS, conn, CROWD_LINGER_CALLED_OFF);
+	conn_shorten_linger(&conns, conn);
+	assert_due_in(SESSION_LINGER_CALLED_OFF_NS, conn, CONN_LINGER_ABORTING);
 	assert_int_equal(ending_of(conn), ENDING_IDLE);
 }
 
@@ -310,9 +310,9 @@ TEST(the_first_reason_stays)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	crowd_end_with(conn, ENDING_IDLE, 0);
-	crowd_end_with(conn, ENDING_DRAIN, 0);
-	crowd_fail(conn, -ECONNRESET);
+	conn_set_reason(conn, ENDING_IDLE, 0);
+	conn_set_reason(conn, ENDING_DRAIN, 0);
+	conn_fail(conn, -ECONNRESET);
 	assert_int_equal(ending_of(conn), ENDING_IDLE);
 	assert_int_equal(atomic_load(&conn->client.score.code), 0);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
@@ -329,7 +329,7 @@ TEST(a_broken_connection_is_closed_with_its_reason)
 	open_crowd(IDLE_NS);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct conn *conn = come();
-		crowd_fail(conn, rows[i].code);
+		conn_fail(conn, rows[i].code);
 		assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
 		assert_int_equal(ending_of(conn), rows[i].ending);
 		assert_int_equal(atomic_load(&conn->client.score.code), rows[i].code);
@@ -343,7 +343,7 @@ TEST(one_who_has_all_is_closed_at_once)
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
 	echo_ended(&conn->echo);
-	crowd_finish(&crowd, conn);
+	conn_finish(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
 	io_close(&conn->client.fd);
 	unit_read_end(theirs[0]);
@@ -355,30 +355,30 @@ static struct conn *leave_with_bytes_on_their_way(void)
 	struct conn *conn = come();
 	overfill(conn);
 	echo_ended(&conn->echo);
-	crowd_finish(&crowd, conn);
+	conn_finish(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_FINISH);
 	return conn;
 }
 
 TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived)
 {
-	enum crowd_queue queue;
+	enum conn_queue queue;
 	open_crowd(NO_LIMIT);
 	struct conn *conn = leave_with_bytes_on_their_way();
 	for (int i = 0; i < 100;
 	     i++) { /* soon at first, then now and then; for as long as it takes */
-		uint64_t deadline_ns = crowd_deadline_ns(&crowd);
+		uint64_t deadline_ns = conn_deadline_ns(&conns);
 		assert_true(deadline_ns > now_ns && deadline_ns <= now_ns + CLOCK_NS_PER_S);
 		pass(deadline_ns - now_ns);
-		assert_ptr_equal(crowd_next_due(&crowd, &queue), conn);
-		assert_true(queue == CROWD_LEAVE_SOON || queue == CROWD_LEAVE);
-		assert_true(i > 0 || queue == CROWD_LEAVE_SOON);
-		crowd_look(&crowd, conn);
+		assert_ptr_equal(conn_next_expired(&conns, &queue), conn);
+		assert_true(queue == CONN_LEAVE_SOON || queue == CONN_LEAVE);
+		assert_true(i > 0 || queue == CONN_LEAVE_SOON);
+		conn_poll_acks(&conns, conn);
 		assert_int_equal(echo_wants(&conn->echo), ECHO_FINISH);
 	}
-	assert_int_equal(queue, CROWD_LEAVE);
+	assert_int_equal(queue, CONN_LEAVE);
 	read_all(conn, theirs[0]);
-	crowd_look(&crowd, conn);
+	conn_poll_acks(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
 	assert_int_equal(ending_of(conn), ENDING_NONE); /* whoever closes says eof */
 }
@@ -391,7 +391,7 @@ TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason)
 	theirs[0] = -1;
 	struct pollfd broken = { .fd = conn->client.fd };
 	assert_int_equal(poll(&broken, 1, UNIT_PATIENCE_S * 1000), 1);
-	crowd_look(&crowd, conn);
+	conn_poll_acks(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
 	assert_int_equal(ending_of(conn), ENDING_RESET);
 }
@@ -400,12 +400,12 @@ TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason)
 static void look_for(struct conn *conn, uint64_t ns)
 {
 	uint64_t end_ns = now_ns + ns;
-	enum crowd_queue queue;
-	while (crowd_deadline_ns(&crowd) <= end_ns && echo_wants(&conn->echo) == ECHO_FINISH &&
+	enum conn_queue queue;
+	while (conn_deadline_ns(&conns) <= end_ns && echo_wants(&conn->echo) == ECHO_FINISH &&
 	       !conn->echo.stopped) {
-		pass(crowd_deadline_ns(&crowd) - now_ns);
-		assert_ptr_equal(crowd_next_due(&crowd, &queue), conn);
-		crowd_look(&crowd, conn);
+		pass(conn_deadline_ns(&conns) - now_ns);
+		assert_ptr_equal(conn_next_expired(&conns, &queue), conn);
+		conn_poll_acks(&conns, conn);
 	}
 }
 
@@ -417,9 +417,9 @@ TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle)
 	assert_int_equal(ending_of(conn), ENDING_NONE);
 	look_for(conn, 2 * CLOCK_NS_PER_S);
 	assert_int_equal(ending_of(conn), ENDING_IDLE);
-	crowd_finish(&crowd, conn);
+	conn_finish(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_DISCARD);
-	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CROWD_LINGER);
+	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CONN_LINGER);
 }
 
 TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle)
@@ -441,7 +441,7 @@ TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends)
 {
 	open_crowd(NO_LIMIT);
 	struct conn *conn = leave_with_bytes_on_their_way();
-	crowd.is_called_off = true;
+	conns.is_called_off = true;
 	look_for(conn, SESSION_LINGER_CALLED_OFF_NS - CLOCK_NS_PER_MS);
 	assert_int_equal(ending_of(conn), ENDING_NONE);
 	look_for(conn, SESSION_LINGER_CALLED_OFF_NS / 2);
@@ -455,31 +455,31 @@ TEST(one_who_leaves_is_counted_and_waits_for_nothing)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come(), *other = come();
-	crowd_moved(&crowd, conn);
+	conn_restart_idle(&conns, conn);
 	pass(CLOCK_NS_PER_S);
-	crowd_moved(&crowd, other);
+	conn_restart_idle(&conns, other);
 	echo_got(&conn->echo, 7);
 	echo_sent(&conn->echo, 5);
-	crowd_note(conn);
-	crowd_fail(conn, -ECONNRESET);
+	conn_publish_stats(conn);
+	conn_fail(conn, -ECONNRESET);
 	io_close(&conn->client.fd);
-	crowd_leave(&crowd, conn);
+	conn_count_out(&conns, conn);
 	assert_int_equal(server.totals.ended, 1);
 	assert_int_equal(server.totals.in, 7);
 	assert_int_equal(server.totals.out, 5);
 	assert_int_equal(server.clients.count, 1);
-	assert_due_in(IDLE_NS, other, CROWD_IDLE);
+	assert_due_in(IDLE_NS, other, CONN_IDLE);
 }
 
 TEST(one_who_waits_no_more_is_there_all_the_same)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	crowd_moved(&crowd, conn);
-	crowd_wait_no_more(&crowd, conn);
-	crowd_wait_no_more(&crowd, conn);
-	assert_int_equal(crowd_deadline_ns(&crowd), CLOCK_NEVER);
-	assert_ptr_equal(crowd_each(&crowd, NULL), conn);
+	conn_restart_idle(&conns, conn);
+	conn_stop_timer(&conns, conn);
+	conn_stop_timer(&conns, conn);
+	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
+	assert_ptr_equal(conn_next(&conns, NULL), conn);
 }
 
 TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves)
@@ -488,48 +488,48 @@ TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves)
 	for (int i = 0; i < MOST; i++)
 		come();
 	int n = 0;
-	for (struct conn *at = crowd_each(&crowd, NULL); at != NULL; n++) {
+	for (struct conn *at = conn_next(&conns, NULL); at != NULL; n++) {
 		struct conn *left = n % 2 ? at : NULL;
 		if (left != NULL) {
 			io_close(&left->client.fd);
-			crowd_leave(&crowd, left);
+			conn_count_out(&conns, left);
 		}
-		at = crowd_each(&crowd, at);
+		at = conn_next(&conns, at);
 	}
 	assert_int_equal(n, MOST);
 	assert_int_equal(server.clients.count, MOST / 2);
 }
 
-#define CROWD_TEST(name) cmocka_unit_test_teardown(name, close_crowd)
+#define CONN_TEST(name) cmocka_unit_test_teardown(name, close_crowd)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CROWD_TEST(with_nobody_there_nothing_is_ever_due),
-		CROWD_TEST(one_of_whom_no_byte_moves_is_due_after_the_idle_timeout),
-		CROWD_TEST(every_byte_that_moves_puts_it_off),
-		CROWD_TEST(without_an_idle_timeout_nobody_is_ever_idle),
-		CROWD_TEST(a_timeout_of_a_hundred_years_is_kept),
-		CROWD_TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle),
-		CROWD_TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle),
-		CROWD_TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle),
-		CROWD_TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work),
-		CROWD_TEST(one_whose_end_has_arrived_and_is_not_read_yet_is_not_idle),
-		CROWD_TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that),
-		CROWD_TEST(one_whom_we_end_has_our_fin_and_then_some_patience),
-		CROWD_TEST(when_the_server_is_in_a_hurry_the_patience_is_short),
-		CROWD_TEST(one_who_lingers_already_is_hurried),
-		CROWD_TEST(the_first_reason_stays),
-		CROWD_TEST(a_broken_connection_is_closed_with_its_reason),
-		CROWD_TEST(one_who_has_all_is_closed_at_once),
-		CROWD_TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived),
-		CROWD_TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason),
-		CROWD_TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle),
-		CROWD_TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle),
-		CROWD_TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends),
-		CROWD_TEST(one_who_leaves_is_counted_and_waits_for_nothing),
-		CROWD_TEST(one_who_waits_no_more_is_there_all_the_same),
-		CROWD_TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves),
+		CONN_TEST(with_nobody_there_nothing_is_ever_due),
+		CONN_TEST(one_of_whom_no_byte_moves_is_due_after_the_idle_timeout),
+		CONN_TEST(every_byte_that_moves_puts_it_off),
+		CONN_TEST(without_an_idle_timeout_nobody_is_ever_idle),
+		CONN_TEST(a_timeout_of_a_hundred_years_is_kept),
+		CONN_TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle),
+		CONN_TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle),
+		CONN_TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle),
+		CONN_TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work),
+		CONN_TEST(one_whose_end_has_arrived_and_is_not_read_yet_is_not_idle),
+		CONN_TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that),
+		CONN_TEST(one_whom_we_end_has_our_fin_and_then_some_patience),
+		CONN_TEST(when_the_server_is_in_a_hurry_the_patience_is_short),
+		CONN_TEST(one_who_lingers_already_is_hurried),
+		CONN_TEST(the_first_reason_stays),
+		CONN_TEST(a_broken_connection_is_closed_with_its_reason),
+		CONN_TEST(one_who_has_all_is_closed_at_once),
+		CONN_TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived),
+		CONN_TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason),
+		CONN_TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle),
+		CONN_TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle),
+		CONN_TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends),
+		CONN_TEST(one_who_leaves_is_counted_and_waits_for_nothing),
+		CONN_TEST(one_who_waits_no_more_is_there_all_the_same),
+		CONN_TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 /*
  * Each client who needs one has a piece of his own, and only those who have bytes cost memory.
  */
-#include "server/pieces.h"
+#include "server/events/buffer_pool.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,18 +16,18 @@
 /* Of several pages, whatever the machine calls a page. */
 #define SIZE ((size_t)64 * 1024)
 
-static struct pieces pieces;
+static struct buffer_pool pool;
 
 static int open_pieces(void **state)
 {
 	(void)state;
-	return pieces_open(&pieces, MOST, SIZE);
+	return buffer_pool_open(&pool, MOST, SIZE);
 }
 
 static int close_pieces(void **state)
 {
 	(void)state;
-	pieces_close(&pieces);
+	buffer_pool_close(&pool);
 	return 0;
 }
 
@@ -37,7 +37,7 @@ static size_t pages_of(uint32_t number)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	unsigned char there[SIZE / 1024];
 	size_t n = 0;
-	assert_int_equal(mincore(pieces_at(&pieces, number), SIZE, there), 0);
+	assert_int_equal(mincore(buffer_pool_at(&pool, number), SIZE, there), 0);
 	for (size_t i = 0; i < SIZE / page; i++)
 		n += there[i] & 1;
 	return n;
@@ -54,12 +54,12 @@ static uint32_t count_warm(void)
 
 static void fill(uint32_t number)
 {
-	memset(pieces_at(&pieces, number), (int)number + 1, SIZE);
+	memset(buffer_pool_at(&pool, number), (int)number + 1, SIZE);
 }
 
 static bool is_filled(uint32_t number)
 {
-	const unsigned char *bytes = pieces_at(&pieces, number);
+	const unsigned char *bytes = buffer_pool_at(&pool, number);
 	for (size_t i = 0; i < SIZE; i++) {
 		if (bytes[i] != (unsigned char)(number + 1))
 			return false;
@@ -71,7 +71,7 @@ TEST(each_of_most_clients_has_a_piece_of_his_own)
 {
 	bool seen[MOST] = { false };
 	for (uint32_t i = 0; i < MOST; i++) {
-		uint32_t number = pieces_take(&pieces);
+		uint32_t number = buffer_pool_take(&pool);
 		assert_true(number < MOST && !seen[number]);
 		seen[number] = true;
 		fill(number);
@@ -84,15 +84,15 @@ static void take_one_too_many(const void *argument)
 {
 	(void)argument;
 	for (uint32_t i = 0; i <= MOST; i++)
-		pieces_take(&pieces);
+		buffer_pool_take(&pool);
 }
 
 static void give_back_one_too_many(const void *argument)
 {
 	(void)argument;
-	uint32_t number = pieces_take(&pieces);
-	pieces_give_back(&pieces, number);
-	pieces_give_back(&pieces, number);
+	uint32_t number = buffer_pool_take(&pool);
+	buffer_pool_give_back(&pool, number);
+	buffer_pool_give_back(&pool, number);
 }
 
 TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller)
@@ -105,11 +105,11 @@ TEST(what_was_given_back_is_taken_again_the_latest_first)
 {
 	uint32_t numbers[4];
 	for (size_t i = 0; i < 4; i++)
-		numbers[i] = pieces_take(&pieces);
-	pieces_give_back(&pieces, numbers[2]);
-	pieces_give_back(&pieces, numbers[0]);
-	assert_int_equal(pieces_take(&pieces), numbers[0]);
-	assert_int_equal(pieces_take(&pieces), numbers[2]);
+		numbers[i] = buffer_pool_take(&pool);
+	buffer_pool_give_back(&pool, numbers[2]);
+	buffer_pool_give_back(&pool, numbers[0]);
+	assert_int_equal(buffer_pool_take(&pool), numbers[0]);
+	assert_int_equal(buffer_pool_take(&pool), numbers[2]);
 }
 
 TEST(any_order_of_taking_and_giving_back_gives_nobody_anothers)
@@ -120,10 +120,10 @@ TEST(any_order_of_taking_and_giving_back_gives_nobody_anothers)
 		random = random * 1664525 + 1013904223;
 		uint32_t number = random >> 16 & (MOST - 1);
 		if (taken[number]) {
-			pieces_give_back(&pieces, number);
+			buffer_pool_give_back(&pool, number);
 			count--;
 		} else if (count < MOST) {
-			number = pieces_take(&pieces);
+			number = buffer_pool_take(&pool);
 			assert_false(taken[number]);
 			count++;
 		}
@@ -134,9 +134,9 @@ TEST(any_order_of_taking_and_giving_back_gives_nobody_anothers)
 TEST(a_piece_that_nobody_has_written_to_is_no_memory)
 {
 	for (uint32_t i = 0; i < MOST; i++)
-		pieces_take(&pieces);
+		buffer_pool_take(&pool);
 	assert_int_equal(count_warm(), 0);
-	memset(pieces_at(&pieces, 5), 'x', 1);
+	memset(buffer_pool_at(&pool, 5), 'x', 1);
 	assert_int_equal(pages_of(5), 1);
 	assert_int_equal(count_warm(), 1);
 }
@@ -145,16 +145,16 @@ TEST(a_piece_that_nobody_has_written_to_is_no_memory)
 static void have_a_crowd_and_keep(uint32_t n_kept)
 {
 	for (uint32_t i = 0; i < MOST; i++)
-		fill(pieces_take(&pieces));
+		fill(buffer_pool_take(&pool));
 	assert_int_equal(count_warm(), MOST);
 	for (uint32_t i = n_kept; i < MOST; i++)
-		pieces_give_back(&pieces, i);
+		buffer_pool_give_back(&pool, i);
 }
 
 TEST(of_those_that_were_given_back_a_few_stay_memory_and_no_more)
 {
 	have_a_crowd_and_keep(3);
-	assert_int_equal(count_warm(), 3 + PIECES_WARM);
+	assert_int_equal(count_warm(), 3 + BUFFER_POOL_WARM);
 	for (uint32_t i = 0; i < 3; i++)
 		assert_true(is_filled(i)); /* nobody who has one has lost anything */
 }
@@ -162,58 +162,59 @@ TEST(of_those_that_were_given_back_a_few_stay_memory_and_no_more)
 TEST(the_next_who_needs_one_gets_one_that_is_memory_already)
 {
 	have_a_crowd_and_keep(0);
-	for (int i = 0; i < PIECES_WARM; i++)
-		assert_true(pages_of(pieces_take(&pieces)) > 0);
-	assert_int_equal(pages_of(pieces_take(&pieces)), 0);
+	for (int i = 0; i < BUFFER_POOL_WARM; i++)
+		assert_true(pages_of(buffer_pool_take(&pool)) > 0);
+	assert_int_equal(pages_of(buffer_pool_take(&pool)), 0);
 }
 
 TEST(a_crowd_that_comes_and_goes_leaves_no_more_memory_than_the_first)
 {
 	for (int i = 0; i < 5; i++) {
 		have_a_crowd_and_keep(0);
-		assert_int_equal(count_warm(), PIECES_WARM);
+		assert_int_equal(count_warm(), BUFFER_POOL_WARM);
 	}
 	/* Nor does one who comes and goes alone. */
 	for (int i = 0; i < 100; i++) {
-		uint32_t number = pieces_take(&pieces);
+		uint32_t number = buffer_pool_take(&pool);
 		fill(number);
-		pieces_give_back(&pieces, number);
+		buffer_pool_give_back(&pool, number);
 	}
-	assert_int_equal(count_warm(), PIECES_WARM);
+	assert_int_equal(count_warm(), BUFFER_POOL_WARM);
 }
 
-TEST(pieces_for_the_most_clients_there_can_be_cost_only_what_is_used)
+TEST(buffer_pool_for_the_most_clients_there_can_be_cost_only_what_is_used)
 {
-	struct pieces large;
-	assert_int_equal(pieces_open(&large, 4000000, SIZE), 0);
-	memset(pieces_at(&large, pieces_take(&large)), 'x', SIZE);
-	pieces_give_back(&large, 0);
-	pieces_close(&large);
+	struct buffer_pool large;
+	assert_int_equal(buffer_pool_open(&large, 4000000, SIZE), 0);
+	memset(buffer_pool_at(&large, buffer_pool_take(&large)), 'x', SIZE);
+	buffer_pool_give_back(&large, 0);
+	buffer_pool_close(&large);
 	assert_null(large.memory);
-	pieces_close(&large);
+	buffer_pool_close(&large);
 }
 
 TEST(more_than_there_is_address_space_for_is_an_error)
 {
-	struct pieces none = { .most = 4242 };
-	assert_int_equal(pieces_open(&none, 1024, (size_t)1 << 50), -ENOMEM);
+	struct buffer_pool none = { .most = 4242 };
+	assert_int_equal(buffer_pool_open(&none, 1024, (size_t)1 << 50), -ENOMEM);
 	assert_int_equal(none.most, 4242);
 }
 
-#define PIECES_TEST(name) cmocka_unit_test_setup_teardown(name, open_pieces, close_pieces)
+#define BUFFER_POOL_TEST(name) cmocka_unit_test_setup_teardown(name, open_pieces, close_pieces)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PIECES_TEST(each_of_most_clients_has_a_piece_of_his_own),
-		PIECES_TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller),
-		PIECES_TEST(what_was_given_back_is_taken_again_the_latest_first),
-		PIECES_TEST(any_order_of_taking_and_giving_back_gives_nobody_anothers),
-		PIECES_TEST(a_piece_that_nobody_has_written_to_is_no_memory),
-		PIECES_TEST(of_those_that_were_given_back_a_few_stay_memory_and_no_more),
-		PIECES_TEST(the_next_who_needs_one_gets_one_that_is_memory_already),
-		PIECES_TEST(a_crowd_that_comes_and_goes_leaves_no_more_memory_than_the_first),
-		cmocka_unit_test(pieces_for_the_most_clients_there_can_be_cost_only_what_is_used),
+		BUFFER_POOL_TEST(each_of_most_clients_has_a_piece_of_his_own),
+		BUFFER_POOL_TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller),
+		BUFFER_POOL_TEST(what_was_given_back_is_taken_again_the_latest_first),
+		BUFFER_POOL_TEST(any_order_of_taking_and_giving_back_gives_nobody_anothers),
+		BUFFER_POOL_TEST(a_piece_that_nobody_has_written_to_is_no_memory),
+		BUFFER_POOL_TEST(of_those_that_were_given_back_a_few_stay_memory_and_no_more),
+		BUFFER_POOL_TEST(the_next_who_needs_one_gets_one_that_is_memory_already),
+		BUFFER_POOL_TEST(a_crowd_that_comes_and_goes_leaves_no_more_memory_than_the_first),
+		cmocka_unit_test(
+			buffer_pool_for_the_most_clients_there_can_be_cost_only_what_is_used),
 		cmocka_unit_test(more_than_there_is_address_space_for_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

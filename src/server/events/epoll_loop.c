@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The happy path: a client is ready, what it sent is received into the one buffer that all clients
- * have in common, and sent back at once (server/drive.h); then the next who is ready.
+ * have in common, and sent back at once (server/events/conn_io.h); then the next who is ready.
  *
  * What else can happen: a client does not take all (the rest is kept, and it is not received from
  * until that is gone); a client sends without end (its turn ends with a full buffer, and
  * the next begins behind everybody else's); nothing moves, or the server is called off
- * (server/crowd.h).
+ * (server/events/conn.h).
  *
  * Each client is waited for at its edges (EPOLLET), and at all of them from its first moment to its
  * last: no system call but receive, send and wait. The price is that an event comes once. So:
@@ -17,55 +17,55 @@
  *   - who could not send all is told when there is room;
  *   - who was stopped in the middle by his budget is made an event again (poller_change()).
  */
-#include "server/loop.h"
+#include "server/events/epoll_loop.h"
 
 #include "base/clock.h"
 #include "net/io.h"
 #include "net/poller.h"
-#include "server/drive.h"
+#include "server/events/conn_io.h"
 
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
 /* After these a receive of less than was asked for does not mean that there is nothing more. */
 #define MORE_BEHIND (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
 
-struct loop {
+struct epoll_loop {
 	struct worker *worker;
-	struct driver driver;
+	struct conn_io io;
 };
 
 /* ---- one client ---- */
 
 /* Its number, and which client with that number it is: an event of the one before is none. */
-static uint64_t tag_of(const struct loop *loop, const struct conn *conn)
+static uint64_t tag_of(const struct epoll_loop *loop, const struct conn *conn)
 {
 	uint32_t index = clients_index(&loop->worker->server->clients, &conn->client);
 	uint64_t serial = atomic_load_explicit(&conn->client.serial, memory_order_relaxed);
 	return ((serial << 32) | index) & (WORKER_TAGS - 1);
 }
 
-static struct conn *conn_of(const struct loop *loop, uint64_t tag)
+static struct conn *conn_of(const struct epoll_loop *loop, uint64_t tag)
 {
 	struct clients *clients = &loop->worker->server->clients;
 	struct conn *conn = (struct conn *)clients_at(clients, (uint32_t)tag);
 	return tag_of(loop, conn) == tag ? conn : NULL;
 }
 
-static void take_turn_of(struct loop *loop, struct conn *conn, bool empties)
+static void take_turn_of(struct epoll_loop *loop, struct conn *conn, bool empties)
 {
 	int rc = 0;
-	switch (drive(&loop->driver, conn, empties)) {
-	case DRIVE_WAITS:
+	switch (conn_io_step(&loop->io, conn, empties)) {
+	case CONN_WAITS:
 		break;
-	case DRIVE_AGAIN:
+	case CONN_AGAIN:
 		rc = poller_change(&loop->worker->poller, conn->client.fd, EDGES,
 				   tag_of(loop, conn));
 		if (rc < 0)
-			crowd_wait_out_shortage(&loop->driver.crowd, conn, rc);
+			conn_wait_out_shortage(&loop->io.conns, conn, rc);
 		break;
-	case DRIVE_OVER:
+	case CONN_OVER:
 		io_close(&conn->client.fd);
-		crowd_leave(&loop->driver.crowd, conn);
+		conn_count_out(&loop->io.conns, conn);
 		admission_client_ended(&loop->worker->admission);
 		break;
 	}
@@ -73,17 +73,17 @@ static void take_turn_of(struct loop *loop, struct conn *conn, bool empties)
 
 static int serve_client(void *context, struct client *client)
 {
-	struct loop *loop = context;
+	struct epoll_loop *loop = context;
 	struct conn *conn = (struct conn *)client;
 	int rc = poller_add(&loop->worker->poller, client->fd, EDGES, tag_of(loop, conn));
 	if (rc == 0)
-		crowd_moved(&loop->driver.crowd, conn);
+		conn_restart_idle(&loop->io.conns, conn);
 	return rc;
 }
 
 /* ---- all of them ---- */
 
-static void handle_events(struct loop *loop)
+static void handle_events(struct epoll_loop *loop)
 {
 	const struct poller_events *events = &loop->worker->events;
 	for (int i = 0; i < events->n; i++) {
@@ -97,43 +97,44 @@ static void handle_events(struct loop *loop)
 	}
 }
 
-static void handle_deadlines(struct loop *loop)
+static void handle_deadlines(struct epoll_loop *loop)
 {
 	struct conn *conn;
-	while ((conn = drive_next_due(&loop->driver)) != NULL)
+	while ((conn = conn_next_due(&loop->io)) != NULL)
 		take_turn_of(loop, conn, true);
 }
 
-static void call_off(struct loop *loop)
+static void call_off(struct epoll_loop *loop)
 {
-	struct crowd *crowd = &loop->driver.crowd;
-	crowd->is_called_off = true;
-	for (struct conn *conn = NULL; (conn = crowd_each(crowd, conn)) != NULL;) {
-		drive_call_off(&loop->driver, conn);
+	struct conn_set *conns = &loop->io.conns;
+	conns->is_called_off = true;
+	for (struct conn *conn = NULL; (conn = conn_next(conns, conn)) != NULL;) {
+		conn_abort(&loop->io, conn);
 		take_turn_of(loop, conn, true);
 	}
 }
 
-MUST_USE static int take_turn(struct loop *loop)
+MUST_USE static int take_turn(struct epoll_loop *loop)
 {
 	struct worker *worker = loop->worker;
-	int rc = worker_wait(worker, crowd_deadline_ns(&loop->driver.crowd));
+	int rc = worker_wait(worker, conn_deadline_ns(&loop->io.conns));
 	if (rc < 0)
 		return rc;
-	crowd_tell_time(&loop->driver.crowd, worker->events.n > 0);
+	conn_update_now(&loop->io.conns, worker->events.n > 0);
 	handle_events(loop);
 	handle_deadlines(loop);
 	rc = worker_admit(worker);
-	if (rc == 0 && worker_is_called_off(worker) && !loop->driver.crowd.is_called_off)
+	if (rc == 0 && worker_is_called_off(worker) && !loop->io.conns.is_called_off)
 		call_off(loop);
 	return rc;
 }
 
-int loop_run(struct worker *worker)
+int epoll_loop_run(struct worker *worker)
 {
-	static struct loop loop; /* a worker has one, and its buffer is too large for a stack */
+	static struct epoll_loop
+		loop; /* a worker has one, and its buffer is too large for a stack */
 	loop.worker = worker;
-	int rc = driver_open(&loop.driver, worker->server, CROWD_BUFFER_SIZE);
+	int rc = conn_io_open(&loop.io, worker->server, CONN_BUFFER_SIZE);
 	if (rc < 0)
 		return rc;
 	rc = worker_open(worker, serve_client, &loop);
@@ -142,6 +143,6 @@ int loop_run(struct worker *worker)
 	while (rc == 0 && !worker_is_done(worker))
 		rc = take_turn(&loop);
 	worker_close(worker);
-	driver_close(&loop.driver);
+	conn_io_close(&loop.io);
 	return rc;
 }

@@ -2,7 +2,7 @@
 /*
  * Whose buffers came in which order, and how much is in each: as a list has it that is copied.
  */
-#include "server/arrivals.h"
+#include "server/events/rx_queue.h"
 
 #include <signal.h>
 #include <string.h>
@@ -11,55 +11,55 @@
 
 #define N_QUEUES 5
 
-static struct arrivals arrivals;
-static struct arrivals_queue queues[N_QUEUES];
+static struct rx_buffers rx;
+static struct rx_queue queues[N_QUEUES];
 
 static int begin(void **state)
 {
 	(void)state;
 	memset(queues, 0, sizeof(queues));
-	memset(&arrivals, 0xff, sizeof(arrivals)); /* what was there before does not matter */
+	memset(&rx, 0xff, sizeof(rx)); /* what was there before does not matter */
 	return 0;
 }
 
-static void assert_taken(struct arrivals_queue *queue, int buffer, int size)
+static void assert_taken(struct rx_queue *queue, int buffer, int size)
 {
 	int found_size = -1;
-	assert_int_equal(arrivals_take(&arrivals, queue, &found_size), buffer);
+	assert_int_equal(rx_queue_take(&rx, queue, &found_size), buffer);
 	assert_int_equal(found_size, size);
 }
 
 TEST(a_new_queue_is_empty)
 {
-	assert_false(arrivals_any(&queues[0]));
-	assert_false(arrivals_several(&queues[0]));
+	assert_false(rx_queue_any(&queues[0]));
+	assert_false(rx_queue_several(&queues[0]));
 }
 
 TEST(buffers_are_taken_in_the_order_in_which_they_came_with_their_sizes)
 {
-	arrivals_put(&arrivals, &queues[0], 7, 1);
-	assert_true(arrivals_any(&queues[0]));
-	assert_false(arrivals_several(&queues[0]));
-	arrivals_put(&arrivals, &queues[0], 0, UINT16_MAX);
-	arrivals_put(&arrivals, &queues[0], ARRIVALS_MOST - 1, 4096);
-	assert_true(arrivals_several(&queues[0]));
+	rx_queue_put(&rx, &queues[0], 7, 1);
+	assert_true(rx_queue_any(&queues[0]));
+	assert_false(rx_queue_several(&queues[0]));
+	rx_queue_put(&rx, &queues[0], 0, UINT16_MAX);
+	rx_queue_put(&rx, &queues[0], RX_BUFFERS_MAX - 1, 4096);
+	assert_true(rx_queue_several(&queues[0]));
 	assert_taken(&queues[0], 7, 1);
 	assert_taken(&queues[0], 0, UINT16_MAX);
-	assert_false(arrivals_several(&queues[0]));
-	assert_taken(&queues[0], ARRIVALS_MOST - 1, 4096);
-	assert_false(arrivals_any(&queues[0]));
-	assert_false(arrivals_several(&queues[0]));
+	assert_false(rx_queue_several(&queues[0]));
+	assert_taken(&queues[0], RX_BUFFERS_MAX - 1, 4096);
+	assert_false(rx_queue_any(&queues[0]));
+	assert_false(rx_queue_several(&queues[0]));
 }
 
 TEST(a_buffer_that_was_taken_can_come_again_to_another)
 {
-	arrivals_put(&arrivals, &queues[0], 3, 10);
-	arrivals_put(&arrivals, &queues[0], 4, 11);
+	rx_queue_put(&rx, &queues[0], 3, 10);
+	rx_queue_put(&rx, &queues[0], 4, 11);
 	assert_taken(&queues[0], 3, 10);
-	arrivals_put(&arrivals, &queues[1], 3, 20);
-	arrivals_put(&arrivals, &queues[0], 5, 12);
+	rx_queue_put(&rx, &queues[1], 3, 20);
+	rx_queue_put(&rx, &queues[0], 5, 12);
 	assert_taken(&queues[1], 3, 20);
-	assert_false(arrivals_any(&queues[1]));
+	assert_false(rx_queue_any(&queues[1]));
 	assert_taken(&queues[0], 4, 11);
 	assert_taken(&queues[0], 5, 12);
 }
@@ -67,7 +67,7 @@ TEST(a_buffer_that_was_taken_can_come_again_to_another)
 /* ---- against lists that are copied ---- */
 
 static struct {
-	int n, buffers[ARRIVALS_MOST], sizes[ARRIVALS_MOST];
+	int n, buffers[RX_BUFFERS_MAX], sizes[RX_BUFFERS_MAX];
 } model[N_QUEUES];
 
 static uint32_t next_random(uint32_t *random)
@@ -89,23 +89,23 @@ static void take_first(unsigned int queue, bool *is_taken)
 
 TEST(any_order_of_steps_is_as_lists_have_it_that_are_copied)
 {
-	bool is_taken[ARRIVALS_MOST] = { false };
+	bool is_taken[RX_BUFFERS_MAX] = { false };
 	uint32_t random = 9877;
 	memset(model, 0, sizeof(model));
 	for (int step = 0; step < 50000; step++) {
 		unsigned int queue = next_random(&random) % N_QUEUES;
-		int buffer = (int)(next_random(&random) % ARRIVALS_MOST);
+		int buffer = (int)(next_random(&random) % RX_BUFFERS_MAX);
 		if (!is_taken[buffer]) {
 			int size = 1 + (int)(next_random(&random) % UINT16_MAX);
-			arrivals_put(&arrivals, &queues[queue], buffer, size);
+			rx_queue_put(&rx, &queues[queue], buffer, size);
 			model[queue].buffers[model[queue].n] = buffer;
 			model[queue].sizes[model[queue].n++] = size;
 			is_taken[buffer] = true;
 		} else if (model[queue].n > 0) {
 			take_first(queue, is_taken);
 		}
-		assert_int_equal(arrivals_any(&queues[queue]), model[queue].n > 0);
-		assert_int_equal(arrivals_several(&queues[queue]), model[queue].n > 1);
+		assert_int_equal(rx_queue_any(&queues[queue]), model[queue].n > 0);
+		assert_int_equal(rx_queue_several(&queues[queue]), model[queue].n > 1);
 	}
 }
 
@@ -113,14 +113,14 @@ TEST(any_order_of_steps_is_as_lists_have_it_that_are_copied)
 
 static void put_too_much(const void *argument)
 {
-	arrivals_put(&arrivals, &queues[0], 1, *(const int *)argument);
+	rx_queue_put(&rx, &queues[0], 1, *(const int *)argument);
 }
 
 static void take_of_nothing(const void *argument)
 {
 	(void)argument;
 	int size;
-	arrivals_take(&arrivals, &queues[0], &size);
+	rx_queue_take(&rx, &queues[0], &size);
 }
 
 TEST(an_empty_buffer_one_that_is_too_large_and_one_of_nobody_are_bugs)

@@ -3,7 +3,7 @@
  * The client that entered a queue first is due first, each at its time and not before, whatever
  * happens in between: compared with a list that is searched through.
  */
-#include "server/deadlines.h"
+#include "server/events/timer_queue.h"
 
 #include <string.h>
 
@@ -13,11 +13,11 @@
 #define N_CLIENTS 40
 #define N_QUEUES  3
 
-static struct deadline list[N_CLIENTS];
-static struct deadlines_queue queues[N_QUEUES];
-static struct deadlines deadlines;
+static struct queue_timer list[N_CLIENTS];
+static struct timer_queue queues[N_QUEUES];
+static struct timer_queues timers;
 
-static struct deadline *deadline_of(const void *owner, uint32_t index)
+static struct queue_timer *deadline_of(const void *owner, uint32_t index)
 {
 	assert_ptr_equal(owner, list);
 	assert_true(index < N_CLIENTS);
@@ -31,7 +31,7 @@ static void set_spans(uint64_t first, uint64_t second, uint64_t third)
 	queues[0].span_ns = first;
 	queues[1].span_ns = second;
 	queues[2].span_ns = third;
-	deadlines = (struct deadlines){
+	timers = (struct timer_queues){
 		.owner = list, .of = deadline_of, .queues = queues, .n_queues = N_QUEUES
 	};
 }
@@ -47,57 +47,57 @@ TEST(with_nobody_in_a_queue_nobody_is_due_ever)
 {
 	uint32_t index = 4242;
 	for (unsigned int queue = 0; queue < N_QUEUES; queue++)
-		assert_false(deadlines_due(&deadlines, queue, UINT64_MAX, &index));
+		assert_false(timer_queue_due(&timers, queue, UINT64_MAX, &index));
 	assert_int_equal(index, 4242);
-	assert_int_equal(deadlines_next_ns(&deadlines), CLOCK_NEVER);
-	deadlines_leave(&deadlines, 5); /* it is in none */
-	assert_int_equal(deadlines_next_ns(&deadlines), CLOCK_NEVER);
+	assert_int_equal(timer_queue_next_ns(&timers), CLOCK_NEVER);
+	timer_queue_leave(&timers, 5); /* it is in none */
+	assert_int_equal(timer_queue_next_ns(&timers), CLOCK_NEVER);
 }
 
 TEST(one_is_due_when_his_time_has_come_and_stays_where_he_is)
 {
 	uint32_t index = 4242;
-	deadlines_enter(&deadlines, 0, 5, 1000);
-	assert_int_equal(deadlines_next_ns(&deadlines), 1010);
-	assert_false(deadlines_due(&deadlines, 0, 1009, &index));
+	timer_queue_enter(&timers, 0, 5, 1000);
+	assert_int_equal(timer_queue_next_ns(&timers), 1010);
+	assert_false(timer_queue_due(&timers, 0, 1009, &index));
 	assert_int_equal(index, 4242);
 	for (int again = 0; again < 2; again++) {
-		assert_true(deadlines_due(&deadlines, 0, 1010, &index));
+		assert_true(timer_queue_due(&timers, 0, 1010, &index));
 		assert_int_equal(index, 5);
-		assert_int_equal(deadlines_next_ns(&deadlines), 1010);
+		assert_int_equal(timer_queue_next_ns(&timers), 1010);
 	}
-	assert_false(deadlines_due(&deadlines, 1, 1010, &index));
-	deadlines_leave(&deadlines, 5);
-	assert_false(deadlines_due(&deadlines, 0, 1010, &index));
+	assert_false(timer_queue_due(&timers, 1, 1010, &index));
+	timer_queue_leave(&timers, 5);
+	assert_false(timer_queue_due(&timers, 0, 1010, &index));
 }
 
 TEST(who_comes_again_waits_anew_behind_the_others)
 {
 	uint32_t index;
-	deadlines_enter(&deadlines, 0, 1, 1000);
-	deadlines_enter(&deadlines, 0, 2, 1001);
-	deadlines_enter(&deadlines, 0, 1, 1005);
-	assert_true(deadlines_due(&deadlines, 0, 1011, &index));
+	timer_queue_enter(&timers, 0, 1, 1000);
+	timer_queue_enter(&timers, 0, 2, 1001);
+	timer_queue_enter(&timers, 0, 1, 1005);
+	assert_true(timer_queue_due(&timers, 0, 1011, &index));
 	assert_int_equal(index, 2);
-	deadlines_leave(&deadlines, 2);
-	assert_false(deadlines_due(&deadlines, 0, 1014, &index));
-	deadlines_enter(&deadlines, 0, 1, 1014); /* the last is the first here */
-	assert_false(deadlines_due(&deadlines, 0, 1015, &index));
-	assert_true(deadlines_due(&deadlines, 0, 1024, &index));
+	timer_queue_leave(&timers, 2);
+	assert_false(timer_queue_due(&timers, 0, 1014, &index));
+	timer_queue_enter(&timers, 0, 1, 1014); /* the last is the first here */
+	assert_false(timer_queue_due(&timers, 0, 1015, &index));
+	assert_true(timer_queue_due(&timers, 0, 1024, &index));
 	assert_int_equal(index, 1);
 }
 
 TEST(who_goes_to_another_queue_is_in_that_one_alone)
 {
 	uint32_t index;
-	deadlines_enter(&deadlines, 0, 1, 1000);
-	deadlines_enter(&deadlines, 1, 1, 1000);
-	assert_false(deadlines_due(&deadlines, 0, 1099, &index));
-	assert_int_equal(deadlines_next_ns(&deadlines), 1100);
-	assert_true(deadlines_due(&deadlines, 1, 1100, &index));
-	deadlines_enter(&deadlines, 2, 1, 1100); /* where nobody waits at all */
-	assert_true(deadlines_due(&deadlines, 2, 1100, &index));
-	assert_false(deadlines_due(&deadlines, 1, 1100, &index));
+	timer_queue_enter(&timers, 0, 1, 1000);
+	timer_queue_enter(&timers, 1, 1, 1000);
+	assert_false(timer_queue_due(&timers, 0, 1099, &index));
+	assert_int_equal(timer_queue_next_ns(&timers), 1100);
+	assert_true(timer_queue_due(&timers, 1, 1100, &index));
+	timer_queue_enter(&timers, 2, 1, 1100); /* where nobody waits at all */
+	assert_true(timer_queue_due(&timers, 2, 1100, &index));
+	assert_false(timer_queue_due(&timers, 1, 1100, &index));
 }
 
 /* ---- against a list that is searched through ---- */
@@ -135,10 +135,10 @@ static void assert_as_the_model(uint64_t now)
 		uint64_t due = due_of(queue);
 		uint32_t index = 4242;
 		least = due < least ? due : least;
-		assert_int_equal(deadlines_due(&deadlines, queue, now, &index), due <= now);
+		assert_int_equal(timer_queue_due(&timers, queue, now, &index), due <= now);
 		assert_int_equal(index, due <= now ? first_of(queue) : 4242);
 	}
-	assert_int_equal(deadlines_next_ns(&deadlines), least);
+	assert_int_equal(timer_queue_next_ns(&timers), least);
 }
 
 static uint32_t next_random(uint32_t *random)
@@ -152,9 +152,9 @@ static void take_due(uint64_t now)
 {
 	for (unsigned int queue = 0; queue < N_QUEUES; queue++) {
 		uint32_t index;
-		while (deadlines_due(&deadlines, queue, now, &index)) {
+		while (timer_queue_due(&timers, queue, now, &index)) {
 			assert_int_equal(index, first_of(queue));
-			deadlines_leave(&deadlines, index);
+			timer_queue_leave(&timers, index);
 			model[index].queue = 0;
 		}
 		assert_true(due_of(queue) > now);
@@ -170,7 +170,7 @@ static void walk_randomly(uint64_t now, uint32_t longest, uint32_t random)
 		unsigned int queue = next_random(&random) % N_QUEUES;
 		switch (next_random(&random) % 8) {
 		case 0:
-			deadlines_leave(&deadlines, index);
+			timer_queue_leave(&timers, index);
 			model[index].queue = 0;
 			break;
 		case 1:
@@ -180,7 +180,7 @@ static void walk_randomly(uint64_t now, uint32_t longest, uint32_t random)
 			take_due(now);
 			break;
 		default:
-			deadlines_enter(&deadlines, queue, index, now);
+			timer_queue_enter(&timers, queue, index, now);
 			model[index].queue = queue + 1;
 			model[index].since = now;
 			model[index].turn = turn;
@@ -190,8 +190,8 @@ static void walk_randomly(uint64_t now, uint32_t longest, uint32_t random)
 	}
 	/* All leave, and nothing of them is left. */
 	for (uint32_t i = 0; i < N_CLIENTS; i++)
-		deadlines_leave(&deadlines, i);
-	static const struct deadline none[N_CLIENTS];
+		timer_queue_leave(&timers, i);
+	static const struct queue_timer none[N_CLIENTS];
 	assert_memory_equal(list, none, sizeof(list));
 	for (unsigned int queue = 0; queue < N_QUEUES; queue++) {
 		assert_int_equal(queues[queue].first, 0);
@@ -221,11 +221,11 @@ TEST(a_deadline_that_would_overflow_never_comes)
 {
 	uint32_t index;
 	set_spans(CLOCK_NEVER, CLOCK_NEVER - 1, 0);
-	deadlines_enter(&deadlines, 0, 1, 1000);
-	deadlines_enter(&deadlines, 1, 2, 1000);
-	assert_int_equal(deadlines_next_ns(&deadlines), CLOCK_NEVER);
-	assert_false(deadlines_due(&deadlines, 0, CLOCK_NEVER - 1, &index));
-	assert_false(deadlines_due(&deadlines, 1, CLOCK_NEVER - 1, &index));
+	timer_queue_enter(&timers, 0, 1, 1000);
+	timer_queue_enter(&timers, 1, 2, 1000);
+	assert_int_equal(timer_queue_next_ns(&timers), CLOCK_NEVER);
+	assert_false(timer_queue_due(&timers, 0, CLOCK_NEVER - 1, &index));
+	assert_false(timer_queue_due(&timers, 1, CLOCK_NEVER - 1, &index));
 }
 
 #define DEADLINES_TEST(name) cmocka_unit_test_setup(name, set_up)

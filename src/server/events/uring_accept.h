@@ -6,8 +6,8 @@
  * end of the line of workers. The lifelines are in the worker's poller, and the ring waits for
  * that.
  */
-#ifndef SERVER_DOORWAY_H
-#define SERVER_DOORWAY_H
+#ifndef SERVER_EVENTS_URING_ACCEPT_H
+#define SERVER_EVENTS_URING_ACCEPT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@
 #include "net/uring.h"
 #include "server/worker.h"
 
-struct doorway {
+struct uring_accept {
 	struct worker *worker;
 	struct uring *ring;
 	uint64_t tag; /* of the requests: this, and up to LISTENERS_MOST more */
@@ -27,19 +27,19 @@ struct doorway {
 };
 
 /* Something is done whose tag is so much more than the doorway's, with this result. */
-void doorway_done(struct doorway *doorway, uint32_t which, int result);
+void uring_accept_completed(struct uring_accept *accept, uint32_t which, int result);
 
 /*
  * Lets in who may come, and waits for what comes next: worker_wait() and worker_admit() in one.
  * Returns 0 or a negative code.
  */
-MUST_USE int doorway_admit(struct doorway *doorway);
+MUST_USE int uring_accept_admit(struct uring_accept *accept);
 
 /*
  * Nobody comes any more: takes every request back. To be called, with what is done told in between,
  * until it returns true. A ring that is closed lets go of what it has some time later, and so long
  * nobody else could bind the address.
  */
-MUST_USE bool doorway_close(struct doorway *doorway);
+MUST_USE bool uring_accept_close(struct uring_accept *accept);
 
 #endif

@@ -6,46 +6,46 @@
  *
  * The links are numbers and lie in the clients themselves. A client is in one queue at most.
  */
-#ifndef SERVER_DEADLINES_H
-#define SERVER_DEADLINES_H
+#ifndef SERVER_EVENTS_TIMER_QUEUE_H
+#define SERVER_EVENTS_TIMER_QUEUE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* What a client has of it. A zeroed one is in no queue. */
-struct deadline {
+struct queue_timer {
 	uint64_t since_ns;   /* time at which it entered its queue */
 	uint32_t prev, next; /* neighbours, index + 1 */
 	uint8_t queue;       /* number + 1 */
 };
 
-struct deadlines_queue {
+struct timer_queue {
 	uint64_t span_ns;     /* time that every client waits in this queue */
 	uint32_t first, last; /* index + 1, 0: none */
 };
 
 /* How to find the deadline of a client by its index. */
-typedef struct deadline *deadlines_of_fn(const void *owner, uint32_t index);
+typedef struct queue_timer *timer_of_fn(const void *owner, uint32_t index);
 
-struct deadlines {
+struct timer_queues {
 	const void *owner;
-	deadlines_of_fn *of;
-	struct deadlines_queue *queues;
+	timer_of_fn *of;
+	struct timer_queue *queues;
 	unsigned int n_queues;
 };
 
 /* Puts a client at the end of a queue, taking it out of the one where it was. */
-void deadlines_enter(struct deadlines *deadlines, unsigned int queue, uint32_t index,
-		     uint64_t now_ns);
+void timer_queue_enter(struct timer_queues *timers, unsigned int queue, uint32_t index,
+		       uint64_t now_ns);
 
 /* Takes it out of its queue, if it is in one. */
-void deadlines_leave(struct deadlines *deadlines, uint32_t index);
+void timer_queue_leave(struct timer_queues *timers, uint32_t index);
 
 /* The first of a queue whose time has come: returns whether there is one. It stays where it is. */
-bool deadlines_due(const struct deadlines *deadlines, unsigned int queue, uint64_t now_ns,
-		   uint32_t *ret_index);
+bool timer_queue_due(const struct timer_queues *timers, unsigned int queue, uint64_t now_ns,
+		     uint32_t *ret_index);
 
 /* Earliest deadline of all queues, CLOCK_NEVER if all are empty. */
-uint64_t deadlines_next_ns(const struct deadlines *deadlines);
+uint64_t timer_queue_next_ns(const struct timer_queues *timers);
 
 #endif

@@ -4,7 +4,7 @@
  * not take is kept and nothing more received meanwhile, and what others have received for it comes
  * in its turn.
  */
-#include "server/drive.h"
+#include "server/events/conn_io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 #define IDLE_NS (10 * CLOCK_NS_PER_S)
 
 /* What can be stashed of a client beside a buffer that is kept. */
-#define STASH (3 * CROWD_BUFFER_SIZE)
+#define STASH (3 * CONN_BUFFER_SIZE)
 
 /* ---- time of the test's own ---- */
 
@@ -72,7 +72,7 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
 /* ---- a driver and its clients ---- */
 
 static struct server server;
-static struct driver driver;
+static struct conn_io io;
 static int theirs[MOST], n_theirs;
 
 /* Bytes of which no two neighbourhoods are alike, and what came back of them. */
@@ -97,20 +97,20 @@ static int open_driver(void **state)
 	server = (struct server){ .idle_timeout_ns = IDLE_NS, .quiet = true, .signals_fd = -1 };
 	if (clients_open(&server.clients, MOST, sizeof(struct conn)) < 0)
 		return -1;
-	int rc = driver_open(&driver, &server, CROWD_BUFFER_SIZE + STASH);
-	crowd_tell_time(&driver.crowd, false);
+	int rc = conn_io_open(&io, &server, CONN_BUFFER_SIZE + STASH);
+	conn_update_now(&io.conns, false);
 	return rc;
 }
 
 static int close_driver(void **state)
 {
 	(void)state;
-	struct crowd *crowd = &driver.crowd;
-	for (struct conn *at = crowd_each(crowd, NULL); at != NULL; at = crowd_each(crowd, at))
+	struct conn_set *conns = &io.conns;
+	for (struct conn *at = conn_next(conns, NULL); at != NULL; at = conn_next(conns, at))
 		io_close(&at->client.fd);
 	for (int i = 0; i < n_theirs; i++)
 		io_close(&theirs[i]);
-	driver_close(&driver);
+	conn_io_close(&io);
 	clients_close(&server.clients);
 	now_ns = 0;
 	return 0;
@@ -128,7 +128,7 @@ static struct conn *come(int room)
 	struct conn *conn = (struct conn *)clients_enter(&server.clients, &peer, 0);
 	assert_non_null(conn);
 	conn->client.fd = ours;
-	crowd_moved(&driver.crowd, conn);
+	conn_restart_idle(&io.conns, conn);
 	return conn;
 }
 
@@ -139,7 +139,7 @@ static struct conn *come(int room)
 static void leave(struct conn *conn)
 {
 	io_close(&conn->client.fd);
-	crowd_leave(&driver.crowd, conn);
+	conn_count_out(&io.conns, conn);
 	io_close(&theirs[--n_theirs]);
 }
 
@@ -173,7 +173,7 @@ static void assert_all_comes(struct conn *conn, int fd, size_t size)
 	for (int turns = 0; n < size; turns++) {
 		assert_true(turns < 100000);
 		n = read_more(fd, n);
-		assert_int_not_equal(drive(&driver, conn, true), DRIVE_OVER);
+		assert_int_not_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	}
 	assert_int_equal(n, size);
 	assert_memory_equal(returned, message, size);
@@ -196,8 +196,8 @@ static void assert_score(const struct conn *conn, uint64_t in, uint64_t out)
 TEST(with_nothing_to_do_it_waits)
 {
 	struct conn *conn = come(PLENTY);
-	assert_int_equal(drive(&driver, conn, false), DRIVE_WAITS);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(conn_io_step(&io, conn, false), CONN_WAITS);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_true(is_silent(theirs[0]));
 }
 
@@ -205,7 +205,7 @@ TEST(a_message_comes_back_in_one_turn_and_is_counted)
 {
 	struct conn *conn = come(PLENTY);
 	unit_write(theirs[0], message, 1000);
-	assert_int_equal(drive(&driver, conn, false), DRIVE_WAITS);
+	assert_int_equal(conn_io_step(&io, conn, false), CONN_WAITS);
 	unit_read(theirs[0], returned, 1000);
 	assert_memory_equal(returned, message, 1000);
 	assert_score(conn, 1000, 1000);
@@ -214,13 +214,13 @@ TEST(a_message_comes_back_in_one_turn_and_is_counted)
 TEST(one_who_sends_a_lot_has_his_share_and_then_it_is_the_others_turn)
 {
 	struct conn *conn = come(PLENTY);
-	size_t n = 2, size = n * CROWD_BUFFER_SIZE + 1;
+	size_t n = 2, size = n * CONN_BUFFER_SIZE + 1;
 	unit_write(theirs[0], message, size);
 	for (size_t turns = 1; turns <= n; turns++) {
-		assert_int_equal(drive(&driver, conn, false), DRIVE_AGAIN);
-		assert_score(conn, turns * CROWD_BUFFER_SIZE, turns * CROWD_BUFFER_SIZE);
+		assert_int_equal(conn_io_step(&io, conn, false), CONN_AGAIN);
+		assert_score(conn, turns * CONN_BUFFER_SIZE, turns * CONN_BUFFER_SIZE);
 	}
-	assert_int_equal(drive(&driver, conn, false), DRIVE_WAITS);
+	assert_int_equal(conn_io_step(&io, conn, false), CONN_WAITS);
 	assert_score(conn, size, size);
 	assert_int_equal(read_more(theirs[0], 0), size);
 	assert_memory_equal(returned, message, size);
@@ -229,12 +229,12 @@ TEST(one_who_sends_a_lot_has_his_share_and_then_it_is_the_others_turn)
 TEST(what_a_client_does_not_take_is_kept_and_nothing_more_is_received)
 {
 	struct conn *conn = come(LITTLE);
-	size_t size = 3 * CROWD_BUFFER_SIZE;
+	size_t size = 3 * CONN_BUFFER_SIZE;
 	unit_write(theirs[0], message, size);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+		assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	uint64_t in = atomic_load(&conn->client.score.in);
-	assert_true(in <= CROWD_BUFFER_SIZE);
+	assert_true(in <= CONN_BUFFER_SIZE);
 	assert_true(atomic_load(&conn->client.score.out) < in);
 	assert_true(is_unread(conn));
 	assert_all_comes(conn, theirs[0], size);
@@ -246,14 +246,14 @@ TEST(what_is_kept_of_one_is_not_what_is_kept_of_another)
 	struct conn *conns[MOST];
 	for (int i = 0; i < MOST; i++) {
 		conns[i] = come(LITTLE);
-		unit_write(theirs[i], message + 1000 * i, CROWD_BUFFER_SIZE);
-		assert_int_equal(drive(&driver, conns[i], false), DRIVE_WAITS);
+		unit_write(theirs[i], message + 1000 * i, CONN_BUFFER_SIZE);
+		assert_int_equal(conn_io_step(&io, conns[i], false), CONN_WAITS);
 	}
 	for (int i = 0; i < MOST; i++) {
 		size_t n = 0;
-		while ((n = read_more(theirs[i], n)) < CROWD_BUFFER_SIZE)
-			assert_int_equal(drive(&driver, conns[i], false), DRIVE_WAITS);
-		assert_memory_equal(returned, message + 1000 * i, CROWD_BUFFER_SIZE);
+		while ((n = read_more(theirs[i], n)) < CONN_BUFFER_SIZE)
+			assert_int_equal(conn_io_step(&io, conns[i], false), CONN_WAITS);
+		assert_memory_equal(returned, message + 1000 * i, CONN_BUFFER_SIZE);
 	}
 }
 
@@ -261,14 +261,14 @@ TEST(what_was_kept_of_those_who_left_is_there_for_others)
 {
 	for (int i = 0; i < 5 * MOST; i++) {
 		struct conn *conn = come(LITTLE);
-		unit_write(theirs[0], message, CROWD_BUFFER_SIZE);
-		assert_int_equal(drive(&driver, conn, false), DRIVE_WAITS);
+		unit_write(theirs[0], message, CONN_BUFFER_SIZE);
+		assert_int_equal(conn_io_step(&io, conn, false), CONN_WAITS);
 		if (i % 2) {
 			unit_reset(theirs[0]);
 			theirs[0] = -1;
-			assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+			assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 		} else {
-			drive_forget(&driver, conn);
+			conn_drop_buffers(&io, conn);
 		}
 		leave(conn);
 	}
@@ -279,20 +279,20 @@ TEST(what_was_kept_of_those_who_left_is_there_for_others)
 TEST(the_end_of_the_stream_is_answered_when_all_is_sent)
 {
 	struct conn *conn = come(LITTLE);
-	unit_write(theirs[0], message, CROWD_BUFFER_SIZE);
+	unit_write(theirs[0], message, CONN_BUFFER_SIZE);
 	shutdown(theirs[0], SHUT_WR);
 	size_t n = 0;
-	enum drive_turn turn;
-	while ((turn = drive(&driver, conn, true)) == DRIVE_WAITS)
+	enum conn_turn turn;
+	while ((turn = conn_io_step(&io, conn, true)) == CONN_WAITS)
 		n = read_more(theirs[0], n);
-	assert_int_equal(turn, DRIVE_OVER);
+	assert_int_equal(turn, CONN_OVER);
 	n = read_more(theirs[0], n);
-	assert_int_equal(n, CROWD_BUFFER_SIZE);
+	assert_int_equal(n, CONN_BUFFER_SIZE);
 	assert_memory_equal(returned, message, n);
 	assert_int_equal(ending_of(conn), ENDING_EOF);
 	leave(conn);
 	assert_int_equal(server.totals.ended, 1);
-	assert_int_equal(server.totals.out, CROWD_BUFFER_SIZE);
+	assert_int_equal(server.totals.out, CONN_BUFFER_SIZE);
 }
 
 TEST(a_broken_connection_is_over_at_once)
@@ -300,7 +300,7 @@ TEST(a_broken_connection_is_over_at_once)
 	struct conn *conn = come(PLENTY);
 	unit_write(theirs[0], message, 100);
 	io_close(&theirs[0]); /* nobody is there to take it */
-	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_int_equal(ending_of(conn), ENDING_RESET);
 }
 
@@ -309,11 +309,11 @@ TEST(a_broken_connection_is_over_at_once)
 TEST(what_is_stashed_comes_back_in_order_before_what_the_socket_has)
 {
 	struct conn *conn = come(PLENTY);
-	assert_true(drive_stash(&driver, conn, message, 1000));
-	assert_true(drive_stash(&driver, conn, message + 1000, 1));
-	assert_true(drive_stash(&driver, conn, message + 1001, 3999));
+	assert_true(conn_queue_rx(&io, conn, message, 1000));
+	assert_true(conn_queue_rx(&io, conn, message + 1000, 1));
+	assert_true(conn_queue_rx(&io, conn, message + 1001, 3999));
 	unit_write(theirs[0], message + 5000, 700);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_int_equal(read_more(theirs[0], 0), 5700);
 	assert_memory_equal(returned, message, 5700);
 	assert_score(conn, 5700, 5700);
@@ -322,31 +322,31 @@ TEST(what_is_stashed_comes_back_in_order_before_what_the_socket_has)
 TEST(what_is_stashed_waits_behind_what_is_kept)
 {
 	struct conn *conn = come(LITTLE);
-	unit_write(theirs[0], message, CROWD_BUFFER_SIZE);
-	assert_int_equal(drive(&driver, conn, false), DRIVE_WAITS);
-	assert_true(drive_stash(&driver, conn, message + CROWD_BUFFER_SIZE, STASH));
-	assert_all_comes(conn, theirs[0], CROWD_BUFFER_SIZE + STASH);
+	unit_write(theirs[0], message, CONN_BUFFER_SIZE);
+	assert_int_equal(conn_io_step(&io, conn, false), CONN_WAITS);
+	assert_true(conn_queue_rx(&io, conn, message + CONN_BUFFER_SIZE, STASH));
+	assert_all_comes(conn, theirs[0], CONN_BUFFER_SIZE + STASH);
 }
 
 TEST(there_is_room_for_so_much_and_no_byte_more)
 {
 	struct conn *conn = come(PLENTY);
-	assert_true(drive_stash(&driver, conn, message, STASH - 1));
-	assert_false(drive_stash(&driver, conn, message, 2));
-	assert_true(drive_stash(&driver, conn, message + STASH - 1, 1));
-	assert_false(drive_stash(&driver, conn, message, 1));
+	assert_true(conn_queue_rx(&io, conn, message, STASH - 1));
+	assert_false(conn_queue_rx(&io, conn, message, 2));
+	assert_true(conn_queue_rx(&io, conn, message + STASH - 1, 1));
+	assert_false(conn_queue_rx(&io, conn, message, 1));
 	assert_all_comes(conn, theirs[0], STASH);
 	/* And again, when it has gone. */
-	assert_true(drive_stash(&driver, conn, message, STASH));
+	assert_true(conn_queue_rx(&io, conn, message, STASH));
 	assert_all_comes(conn, theirs[0], STASH);
 }
 
 TEST(the_end_of_the_stream_comes_behind_what_is_stashed)
 {
 	struct conn *conn = come(PLENTY);
-	assert_true(drive_stash(&driver, conn, message, 1000));
+	assert_true(conn_queue_rx(&io, conn, message, 1000));
 	shutdown(theirs[0], SHUT_WR);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_int_equal(read_more(theirs[0], 0), 1000);
 	assert_memory_equal(returned, message, 1000);
 	assert_int_equal(ending_of(conn), ENDING_EOF);
@@ -356,10 +356,10 @@ TEST(the_end_of_the_stream_comes_behind_what_is_stashed)
 TEST(what_is_forgotten_does_not_come)
 {
 	struct conn *conn = come(PLENTY);
-	assert_true(drive_stash(&driver, conn, message, 1000));
-	drive_forget(&driver, conn);
+	assert_true(conn_queue_rx(&io, conn, message, 1000));
+	conn_drop_buffers(&io, conn);
 	unit_write(theirs[0], message + 5, 10);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_int_equal(read_more(theirs[0], 0), 10);
 	assert_memory_equal(returned, message + 5, 10);
 }
@@ -370,9 +370,9 @@ TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped)
 	echo_got(&conn->echo, 1000);
 	unit_write(conn->client.fd, message, 300); /* he sends, from a buffer of his own */
 	echo_sent(&conn->echo, 300);
-	drive_keep(&driver, conn, message);
-	assert_true(drive_stash(&driver, conn, message + 1000, 500));
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	conn_save_unsent(&io, conn, message);
+	assert_true(conn_queue_rx(&io, conn, message + 1000, 500));
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_int_equal(read_more(theirs[0], 0), 1500);
 	assert_memory_equal(returned, message, 1500);
 	assert_score(conn, 1500, 1500);
@@ -383,24 +383,24 @@ TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped)
 static void pass(uint64_t ns)
 {
 	now_ns += ns;
-	crowd_tell_time(&driver.crowd, false);
+	conn_update_now(&io.conns, false);
 }
 
 TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over)
 {
 	struct conn *conn = come(PLENTY);
-	assert_null(drive_next_due(&driver));
+	assert_null(conn_next_due(&io));
 	pass(IDLE_NS);
-	assert_ptr_equal(drive_next_due(&driver), conn);
-	assert_null(drive_next_due(&driver));
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_ptr_equal(conn_next_due(&io), conn);
+	assert_null(conn_next_due(&io));
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	unit_read_end(theirs[0]);
 	unit_write(theirs[0], message, 100); /* too late: thrown away, and counted */
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_score(conn, 100, 0);
 	pass(SESSION_LINGER_IDLE_NS);
-	assert_ptr_equal(drive_next_due(&driver), conn);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_ptr_equal(conn_next_due(&io), conn);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_int_equal(ending_of(conn), ENDING_IDLE);
 }
 
@@ -409,9 +409,9 @@ TEST(one_whose_bytes_move_is_not_due)
 	struct conn *conn = come(PLENTY);
 	for (int i = 0; i < 5; i++) {
 		pass(IDLE_NS - CLOCK_NS_PER_S);
-		assert_null(drive_next_due(&driver));
+		assert_null(conn_next_due(&io));
 		unit_write(theirs[0], message, 1);
-		assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+		assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	}
 	assert_score(conn, 5, 5);
 }
@@ -420,25 +420,25 @@ TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own)
 {
 	struct conn *conn = come(PLENTY);
 	unit_write(theirs[0], message, 10);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
-	driver.crowd.is_called_off = true;
-	drive_call_off(&driver, conn);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
+	io.conns.is_called_off = true;
+	conn_abort(&io, conn);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	unit_read(theirs[0], returned, 10);
 	unit_read_end(theirs[0]);
 	shutdown(theirs[0], SHUT_WR);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_int_equal(ending_of(conn), ENDING_DRAIN);
 }
 
 TEST(what_has_arrived_from_one_who_is_called_off_comes_back)
 {
 	struct conn *conn = come(PLENTY);
-	assert_true(drive_stash(&driver, conn, message, 1000));
+	assert_true(conn_queue_rx(&io, conn, message, 1000));
 	unit_write(theirs[0], message + 1000, 500);
-	driver.crowd.is_called_off = true;
-	drive_call_off(&driver, conn);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	io.conns.is_called_off = true;
+	conn_abort(&io, conn);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_int_equal(read_more(theirs[0], 0), 1500);
 	assert_memory_equal(returned, message, 1500);
 	unit_read_end(theirs[0]);
@@ -451,9 +451,9 @@ TEST(one_who_has_ended_when_he_is_called_off_has_ended_it_himself)
 	struct conn *conn = come(PLENTY);
 	unit_write(theirs[0], message, 500);
 	shutdown(theirs[0], SHUT_WR);
-	driver.crowd.is_called_off = true;
-	drive_call_off(&driver, conn);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	io.conns.is_called_off = true;
+	conn_abort(&io, conn);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_int_equal(read_more(theirs[0], 0), 500);
 	assert_score(conn, 500, 500);
 	assert_int_equal(ending_of(conn), ENDING_EOF);
@@ -463,12 +463,12 @@ TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over)
 {
 	struct conn *conn = come(PLENTY);
 	pass(IDLE_NS);
-	assert_ptr_equal(drive_next_due(&driver), conn);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_ptr_equal(conn_next_due(&io), conn);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	unit_write(theirs[0], message, 100 * 1024);
 	pass(100 * SESSION_LINGER_IDLE_NS); /* we were stopped */
-	assert_ptr_equal(drive_next_due(&driver), conn);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_ptr_equal(conn_next_due(&io), conn);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_score(conn, 100 * 1024, 0);
 }
 
@@ -476,14 +476,14 @@ TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason)
 {
 	struct conn *conn = come(PLENTY);
 	pass(IDLE_NS);
-	assert_ptr_equal(drive_next_due(&driver), conn);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
-	driver.crowd.is_called_off = true;
-	drive_call_off(&driver, conn);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_ptr_equal(conn_next_due(&io), conn);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
+	io.conns.is_called_off = true;
+	conn_abort(&io, conn);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	pass(SESSION_LINGER_CALLED_OFF_NS);
-	assert_ptr_equal(drive_next_due(&driver), conn);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_OVER);
+	assert_ptr_equal(conn_next_due(&io), conn);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_int_equal(ending_of(conn), ENDING_IDLE);
 }
 
@@ -495,14 +495,14 @@ TEST(a_connection_for_which_there_is_no_memory_has_a_turn_a_little_later)
 	for (int i = 0; i < 2; i++) {
 		failing_with = errors[i];
 		n_failing = 1;
-		assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
-		assert_true(crowd_is_short(conn));
-		assert_null(drive_next_due(&driver));
+		assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
+		assert_true(conn_is_short(conn));
+		assert_null(conn_next_due(&io));
 		pass(IO_SHORTAGE_PAUSE_NS);
-		assert_ptr_equal(drive_next_due(&driver), conn);
-		assert_false(crowd_is_short(conn));
+		assert_ptr_equal(conn_next_due(&io), conn);
+		assert_false(conn_is_short(conn));
 	}
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_int_equal(read_more(theirs[0], 0), 100);
 	assert_memory_equal(returned, message, 100);
 	assert_int_equal(ending_of(conn), ENDING_NONE);
@@ -512,14 +512,14 @@ TEST(a_send_for_which_there_is_no_memory_loses_nothing)
 {
 	struct conn *conn = come(PLENTY);
 	echo_got(&conn->echo, 100);
-	memcpy(driver.buffer, message, 100);
+	memcpy(io.buffer, message, 100);
 	failing_with = ENOBUFS;
 	n_failing = 1;
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
-	assert_true(crowd_is_short(conn));
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
+	assert_true(conn_is_short(conn));
 	pass(IO_SHORTAGE_PAUSE_NS);
-	assert_ptr_equal(drive_next_due(&driver), conn);
-	assert_int_equal(drive(&driver, conn, true), DRIVE_WAITS);
+	assert_ptr_equal(conn_next_due(&io), conn);
+	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_int_equal(read_more(theirs[0], 0), 100);
 	assert_memory_equal(returned, message, 100);
 }

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/events/buffer_pool.h"
+
+#include <assert.h>
+
+#include "net/process.h"
+
+int buffer_pool_open(struct buffer_pool *ret_pieces, uint32_t most, size_t size)
+{
+	size_t list_size = (most * sizeof(uint32_t) + size - 1) / size * size;
+	size_t memory_size = most * size + list_size;
+	void *memory;
+	int rc = process_reserve(memory_size, &memory);
+	if (rc < 0)
+		return rc;
+	*ret_pieces = (struct buffer_pool){
+		.memory = memory,
+		.free = (uint32_t *)(void *)((unsigned char *)memory + most * size),
+		.size = size,
+		.memory_size = memory_size,
+		.most = most,
+	};
+	return 0;
+}
+
+void buffer_pool_close(struct buffer_pool *pool)
+{
+	if (pool->memory != NULL)
+		process_unshare(pool->memory, pool->memory_size);
+	*pool = (struct buffer_pool){ 0 };
+}
+
+uint32_t buffer_pool_take(struct buffer_pool *pool)
+{
+	if (pool->n_free > 0) {
+		pool->n_warm -= pool->n_warm > 0;
+		return pool->free[--pool->n_free];
+	}
+	assert(pool->n_used < pool->most);
+	return pool->n_used++;
+}
+
+void buffer_pool_give_back(struct buffer_pool *pool, uint32_t number)
+{
+	assert(pool->n_free < pool->n_used);
+	if (pool->n_warm < BUFFER_POOL_WARM)
+		pool->n_warm++;
+	else /* the one that has been cooling for longest */
+		process_release(buffer_pool_at(pool, pool->free[pool->n_free - BUFFER_POOL_WARM]),
+				pool->size);
+	pool->free[pool->n_free++] = number;
+}
+
+unsigned char *buffer_pool_at(const struct buffer_pool *pool, uint32_t number)
+{
+	return pool->memory + number * pool->size;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/events/uring_accept.h"
+
+#include <poll.h>
+
+#include "base/err.h"
+
+/* The request about the poller, behind those about listening sockets. */
+#define POLLER LISTENERS_MOST
+
+void uring_accept_completed(struct uring_accept *accept, uint32_t which, int result)
+{
+	accept->requests[which].is_there = accept->requests[which].is_cancelled = false;
+	if (err_is_shortage(result))
+		admission_pause(&accept->worker->admission, "cannot wait for connections", result);
+	if (which == POLLER)
+		accept->poller_is_ready = true;
+	else
+		accept->worker->is_ready[which] |= result > 0;
+}
+
+static void want(struct uring_accept *accept, uint32_t which, int fd, uint32_t events, bool wanted)
+{
+	uint64_t tag = accept->tag + which;
+	if (wanted && !accept->requests[which].is_there) {
+		uring_poll(accept->ring, fd, events, tag);
+		accept->requests[which].is_there = true;
+	} else if (!wanted && accept->requests[which].is_there &&
+		   !accept->requests[which].is_cancelled) {
+		uring_cancel(accept->ring, tag);
+		accept->requests[which].is_cancelled = true;
+	}
+}
+
+int uring_accept_admit(struct uring_accept *accept)
+{
+	struct worker *worker = accept->worker;
+	const struct listeners *listeners = &worker->server->listeners;
+	worker->events.n = 0;
+	int rc = accept->poller_is_ready ? worker_wait(worker, 0) : 0;
+	accept->poller_is_ready = false;
+	if (rc == 0)
+		rc = worker_admit(worker);
+	if (rc < 0)
+		return rc;
+	bool has_request = false;
+	for (uint32_t i = 0; i < listeners->n; i++) {
+		want(accept, i, listeners->list[i].fd, POLLIN | URING_EXCLUSIVE,
+		     worker->is_armed && listeners->list[i].fd >= 0);
+		has_request |= accept->requests[i].is_there;
+	}
+	/* A request holds the socket, though its descriptor is closed. */
+	if (!has_request && !listeners_any_open(listeners))
+		worker_note_closed(worker);
+	/* While the kernel is short of memory it is asked again when the pause is over. */
+	if (!admission_is_paused(&worker->admission))
+		want(accept, POLLER, worker->poller.fd, POLLIN, true);
+	return 0;
+}
+
+bool uring_accept_close(struct uring_accept *accept)
+{
+	bool is_closed = true;
+	for (uint32_t i = 0; i <= POLLER; i++) {
+		want(accept, i, -1, 0, false);
+		is_closed = is_closed && !accept->requests[i].is_there;
+	}
+	return is_closed;
+}
