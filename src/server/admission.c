@@ -14,7 +14,7 @@
 #include "net/sysinfo.h"
 #include "net/oom.h"
 #include "net/sockopt.h"
-#include "server/dispatch.h"
+#include "server/workers/dispatch.h"
 #include "server/session.h"
 
 /* The room may hold this share of our descriptors, so that waiting never starves serving. */
@@ -37,12 +37,11 @@ void admission_setup(struct admission *admission, struct server *server, admissi
 	admission->server = server;
 	admission->serve = serve;
 	admission->engine = engine;
-	admission->last_said_ns = server->upward != NULL ? server->upward->last_said_ns
-							 : &admission->own_last_said_ns;
-	admission->listen_state = server->upward != NULL ? server->upward->listen_state
-							 : &admission->own_listen_state;
-	admission->message =
-		server->upward != NULL ? server->upward->message : &admission->own_message;
+	admission->last_said_ns =
+		server->link != NULL ? server->link->last_said_ns : &admission->own_last_said_ns;
+	admission->listen_state =
+		server->link != NULL ? server->link->listen_state : &admission->own_listen_state;
+	admission->message = server->link != NULL ? server->link->message : &admission->own_message;
 	uint64_t places = n_descriptors / ROOM_SHARE_OF_DESCRIPTORS;
 	admission->n_places = places < ADMISSION_ROOM ? (size_t)places : ADMISSION_ROOM;
 	linger_setup(&admission->linger, n_descriptors);
@@ -100,7 +99,7 @@ static void turn_away(struct admission *admission, struct arrival *arrival, enum
 {
 	struct clients *clients = &admission->server->clients;
 	struct client *passed_on = NULL; /* the supervisor's, which no worker has taken */
-	if (admission->server->upward == NULL)
+	if (admission->server->link == NULL)
 		passed_on = clients_of_ticket(clients, arrival->ticket);
 	if (passed_on != NULL)
 		clients_leave(clients, passed_on);

@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "net/accept.h"
 #include "net/peer.h"
-#include "server/dispatch.h"
+#include "server/workers/dispatch.h"
 #include "server/linger.h"
 #include "server/listen_drain.h"
 #include "server/server.h"
@@ -72,7 +72,7 @@ struct admission {
 	_Atomic int *listen_state;        /* enum listen_drain_state */
 	_Atomic int own_listen_state;
 	uint64_t found_empty;             /* a bit for each socket whose queue was empty */
-	struct dispatch_message *message; /* the last one taken (server/dispatch.h) */
+	struct dispatch_message *message; /* the last one taken (server/workers/dispatch.h) */
 	struct dispatch_message own_message;
 };
 
@@ -143,7 +143,7 @@ void admission_stop(struct admission *admission);
  */
 MUST_USE bool admission_drain(struct admission *admission, uint64_t found_empty, bool has_room);
 
-/* The same for a queue that is not among the listening sockets (server/dispatch.h). */
+/* The same for a queue that is not among the listening sockets (server/workers/dispatch.h). */
 void admission_turn_away(struct admission *admission, const struct listener *listener);
 
 /* Turns away the connections that are in the accept queues, and closes the listening sockets. */

@@ -3,7 +3,7 @@
  * The table of clients: who is being served, by whom, and what came of it.
  *
  * A table has one owner, which enters clients and takes them out: the server itself
- * (engines/fork.c, server/dispatch.h) or a worker (server/worker.h). It enters a client before it
+ * (engines/fork.c, server/workers/dispatch.h) or a worker (server/workers/worker.h). It enters a client before it
  * is served and takes it out when that is over, from its one loop: so the count cannot drift.
  *
  * The table of a worker lies in memory that it shares with its supervisor. What serves a client, a

@@ -44,7 +44,7 @@ struct engine {
 	 * Serves until the server's drain is over and no client is left. The server is started: its
 	 * sockets listen, its table is empty. The engine closes the listening sockets as the drain
 	 * requires; everything else stays its caller's. Returns 0 or the negative code of what it
-	 * cannot go on without. NULL if workers serve (server/supervisor.h).
+	 * cannot go on without. NULL if workers serve (server/workers/supervisor.h).
 	 */
 	int (*run)(struct server *server);
 

@@ -27,7 +27,7 @@
 #include "server/capacity.h"
 #include "server/ports.h"
 #include "server/ready.h"
-#include "server/supervisor.h"
+#include "server/workers/supervisor.h"
 
 /* ---- limits ---- */
 

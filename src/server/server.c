@@ -14,7 +14,7 @@
 #include "net/io.h"
 #include "net/wakeup.h"
 #include "net/signals.h"
-#include "server/reports.h"
+#include "server/workers/event_ring.h"
 
 struct drain_limit_text {
 	char text[64];
@@ -154,7 +154,7 @@ bool server_pass_time(struct server *server)
 
 void server_warn_of_shortage(const struct server *server, const char *what, int code)
 {
-	if (server->upward != NULL && log_once_a_second(server->upward->last_said_ns))
+	if (server->link != NULL && log_once_a_second(server->link->last_said_ns))
 		log_warning("%s: %s, clients wait", what, err_text(code).text);
 }
 
@@ -201,29 +201,29 @@ void server_count(struct server *server, const struct ending_facts *facts)
 }
 
 /* A full ring means that the supervisor is standing still: it only delays. */
-static void tell_supervisor(const struct upward *upward, const struct ending_facts *facts)
+static void tell_supervisor(const struct supervisor_link *link, const struct ending_facts *facts)
 {
-	while (!reports_tell(upward->reports, facts)) {
-		wakeup_post(upward->wakeup);
-		struct pollfd presence = { .fd = upward->presence_fd, .events = POLLIN };
+	while (!event_ring_post(link->event_ring, facts)) {
+		wakeup_post(link->wakeup);
+		struct pollfd presence = { .fd = link->presence_fd, .events = POLLIN };
 		if (io_wait(&presence, 1, clock_deadline_ns(CLOCK_NS_PER_MS)) > 0)
 			return; /* there is no supervisor any more */
 	}
-	wakeup_post(upward->wakeup);
+	wakeup_post(link->wakeup);
 }
 
 static void tell(struct server *server, const struct ending_facts *facts)
 {
-	if (server->upward != NULL)
-		tell_supervisor(server->upward, facts);
+	if (server->link != NULL)
+		tell_supervisor(server->link, facts);
 	else
 		server_count(server, facts);
 }
 
 void server_client_accepted(struct server *server)
 {
-	if (server->upward != NULL)
-		atomic_fetch_add_explicit(server->upward->accepted, 1, memory_order_relaxed);
+	if (server->link != NULL)
+		atomic_fetch_add_explicit(server->link->accepted, 1, memory_order_relaxed);
 	else
 		server->totals.accepted++;
 }

@@ -20,7 +20,7 @@
 
 struct engine;
 struct dispatch_message;
-struct reports;
+struct event_ring;
 struct wakeup;
 
 /* What all clients since the start amount to, but for those who are still there. */
@@ -31,9 +31,9 @@ struct totals {
 };
 
 /* Where a worker's view of the server sends what the supervisor has to count and to log. */
-struct upward {
+struct supervisor_link {
 	_Atomic uint64_t *accepted;
-	const struct reports *reports;
+	const struct event_ring *event_ring;
 	const struct wakeup *wakeup;
 	_Atomic uint64_t *last_said_ns;   /* that clients wait, which one of them says for all */
 	_Atomic int *listen_state;        /* enum listen_drain_state (server/listen_drain.h) */
@@ -65,10 +65,10 @@ struct server {
 	uint64_t drain_timeout_ns;
 	uint64_t busy_poll_ns; /* engines that wait for many: look so long before sleeping */
 	uint32_t max_clients;
-	uint32_t n_workers;    /* of the engines that have them */
-	uint32_t per_worker;   /* clients at once that one of them serves at most */
-	bool quiet;            /* no line for a client who ends */
-	struct upward *upward; /* of a worker's view; NULL: it counts and logs itself */
+	uint32_t n_workers;           /* of the engines that have them */
+	uint32_t per_worker;          /* clients at once that one of them serves at most */
+	bool quiet;                   /* no line for a client who ends */
+	struct supervisor_link *link; /* of a worker's view; NULL: it counts and logs itself */
 };
 
 /* What signals have asked for. */

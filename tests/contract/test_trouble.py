@@ -160,7 +160,7 @@ def test_ten_thousand_conversations_cost_no_descriptor(server):
 
 
 def test_conversations_that_ended_cost_no_memory(server, unsanitized):
-    serve_many(server, 1_200)  # reports have gone once round the ring of a worker, 512 of 72 bytes (server/crew.c)
+    serve_many(server, 1_200)  # reports have gone once round the ring of a worker, 512 of 72 bytes (server/workers/worker_pool.c)
     server.ends(1_200)
     before = [anonymous_kib(pid) for pid in server.lasting_processes()]
     serve_many(server, 2_000)

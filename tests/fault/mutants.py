@@ -45,7 +45,7 @@ MUTANTS = [
            "serve inside 0 clone * EAGAIN"),
     Mutant("fork: after EAGAIN the client is counted for ever", "server/admission.c",
            "		clients_leave(clients, client);\n", "", "serve inside 0 clone * EAGAIN"),
-    Mutant("epoll_ctl: a shortage ends a worker", "server/worker.c",
+    Mutant("epoll_ctl: a shortage ends a worker", "server/workers/worker.c",
            "	if (err_is_shortage(rc)) {", "	if (false) {", "serve-epoll inside * epoll_ctl * ENOMEM"),
     Mutant("recv: a shortage ends a conversation", "server/events/conn_io.c",
            "		echo_ended(&conn->echo);\n	} else if (err_is_shortage((int)n)) {",

@@ -7,8 +7,8 @@
 #include "net/sysinfo.h"
 #include "server/events/conn.h"
 #include "server/events/epoll_loop.h"
-#include "server/supervisor.h"
-#include "server/worker.h"
+#include "server/workers/supervisor.h"
+#include "server/workers/worker.h"
 
 const struct engine engine_epoll = {
 	.name = "epoll",

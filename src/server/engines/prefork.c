@@ -15,7 +15,7 @@
  * several, and is then a loop of the epoll engine with few places.
  *
  * What else can happen: all workers that there may be are busy (clients wait in the queue); a
- * worker is killed (server/supervisor.h); we are told to end (the session hears the lifeline).
+ * worker is killed (server/workers/supervisor.h); we are told to end (the session hears the lifeline).
  */
 #include "server/engines/prefork.h"
 
@@ -29,8 +29,8 @@
 #include "server/events/conn.h"
 #include "server/events/epoll_loop.h"
 #include "server/session.h"
-#include "server/supervisor.h"
-#include "server/worker.h"
+#include "server/workers/supervisor.h"
+#include "server/workers/worker.h"
 
 /* One that was started in a crowd ends when it has had no client for so long. */
 #define SPARE_LIFE_NS (10 * CLOCK_NS_PER_S)

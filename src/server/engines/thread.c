@@ -14,7 +14,7 @@
  * lock that another held would stay locked there.
  *
  * What else can happen: there is no thread for a client (it waits, server/admission.h); the worker
- * is killed, and all its threads with it (server/supervisor.h).
+ * is killed, and all its threads with it (server/workers/supervisor.h).
  */
 #include "server/engines/thread.h"
 
@@ -31,8 +31,8 @@
 #include "net/listen.h"
 #include "net/wakeup.h"
 #include "server/session.h"
-#include "server/supervisor.h"
-#include "server/worker.h"
+#include "server/workers/supervisor.h"
+#include "server/workers/worker.h"
 
 /*
  * A stack is this and the buffer; of the buffer only what bytes have filled is memory. The C

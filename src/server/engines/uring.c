@@ -47,8 +47,8 @@
 #include "server/events/uring_accept.h"
 #include "server/events/conn_io.h"
 #include "server/events/epoll_loop.h"
-#include "server/supervisor.h"
-#include "server/worker.h"
+#include "server/workers/supervisor.h"
+#include "server/workers/worker.h"
 
 /*
  * Buffers that the ring receives into. Small ones, for small messages: what is large goes through
@@ -404,7 +404,7 @@ static void call_off(struct uring_engine *uring)
 MUST_USE static int admit(struct uring_engine *uring)
 {
 	int rc = uring_accept_admit(&uring->accept);
-	if (rc == 0 && worker_is_called_off(uring->worker) && !uring->io.conns.is_called_off)
+	if (rc == 0 && worker_is_aborting(uring->worker) && !uring->io.conns.is_called_off)
 		call_off(uring);
 	return rc;
 }

@@ -21,7 +21,7 @@
 #include "server/clients.h"
 #include "server/events/timer_queue.h"
 #include "server/ending.h"
-#include "server/worker.h"
+#include "server/workers/worker.h"
 
 /*
  * Bytes received at a time, and all of a client's that we ever keep. Large, so that bulk moves in

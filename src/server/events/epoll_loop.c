@@ -124,7 +124,7 @@ MUST_USE static int take_turn(struct epoll_loop *loop)
 	handle_events(loop);
 	handle_deadlines(loop);
 	rc = worker_admit(worker);
-	if (rc == 0 && worker_is_called_off(worker) && !loop->io.conns.is_called_off)
+	if (rc == 0 && worker_is_aborting(worker) && !loop->io.conns.is_called_off)
 		call_off(loop);
 	return rc;
 }

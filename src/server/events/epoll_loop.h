@@ -7,7 +7,7 @@
 #define SERVER_EVENTS_EPOLL_LOOP_H
 
 #include "base/compiler.h"
-#include "server/worker.h"
+#include "server/workers/worker.h"
 
 /*
  * Serves a worker's clients, whose entries are struct conn (server/events/conn.h), until there is nothing

@@ -14,7 +14,7 @@
 
 #include "base/compiler.h"
 #include "net/uring.h"
-#include "server/worker.h"
+#include "server/workers/worker.h"
 
 struct uring_accept {
 	struct worker *worker;

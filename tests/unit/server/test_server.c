@@ -16,7 +16,7 @@
 #include "net/process.h"
 #include "net/signals.h"
 #include "server/lifeline.h"
-#include "server/reports.h"
+#include "server/workers/event_ring.h"
 #include "unit.h"
 
 static struct server server;
@@ -300,31 +300,31 @@ struct above {
 	struct wakeup_sleep sleep;
 	struct wakeup wakeup;
 	_Atomic uint64_t accepted;
-	struct reports reports;
+	struct event_ring event_ring;
 	struct lifeline lifeline;
-	struct upward upward;
+	struct supervisor_link link;
 };
 
 static void open_above(struct above *above)
 {
 	void *memory;
 	*above = (struct above){ .wakeup = { .fd = -1 } };
-	assert_int_equal(process_share(reports_size(N_PLACES), &memory), 0);
-	above->reports = (struct reports){ memory, N_PLACES };
+	assert_int_equal(process_share(event_ring_size(N_PLACES), &memory), 0);
+	above->event_ring = (struct event_ring){ memory, N_PLACES };
 	assert_int_equal(wakeup_open(&above->wakeup, &above->sleep), 0);
 	assert_int_equal(lifeline_open(&above->lifeline), 0);
-	above->upward = (struct upward){
+	above->link = (struct supervisor_link){
 		.accepted = &above->accepted,
-		.reports = &above->reports,
+		.event_ring = &above->event_ring,
 		.wakeup = &above->wakeup,
 		.presence_fd = above->lifeline.child_fd,
 	};
-	server.upward = &above->upward;
+	server.link = &above->link;
 }
 
 static void close_above(struct above *above)
 {
-	process_unshare(above->reports.ring, reports_size(N_PLACES));
+	process_unshare(above->event_ring.ring, event_ring_size(N_PLACES));
 	wakeup_close(&above->wakeup);
 	lifeline_close(&above->lifeline);
 }
@@ -355,16 +355,16 @@ TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself)
 	assert_int_equal(server.clients.count, 0);
 	assert_int_equal(atomic_load(&above.accepted), 2);
 
-	assert_true(reports_next(&above.reports, &facts));
+	assert_true(event_ring_next(&above.event_ring, &facts));
 	assert_int_equal(facts.serial, 1);
 	assert_int_equal(facts.in, 7);
 	assert_int_equal(facts.reason, ENDING_EOF);
 	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.7:51334");
-	assert_true(reports_next(&above.reports, &facts));
+	assert_true(event_ring_next(&above.event_ring, &facts));
 	assert_int_equal(facts.serial, 0); /* he was never served */
 	assert_int_equal(facts.reason, ENDING_SOURCE);
 	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.8:51334");
-	assert_false(reports_next(&above.reports, &facts));
+	assert_false(event_ring_next(&above.event_ring, &facts));
 	close_above(&above);
 }
 
@@ -448,7 +448,7 @@ TEST(a_worker_waits_where_its_supervisor_is_behind_and_nothing_is_lost)
 		_exit(0);
 	}
 	for (uint64_t i = 1; i <= N; i++) {
-		UNIT_WAIT_UNTIL(reports_next(&above.reports, &facts));
+		UNIT_WAIT_UNTIL(event_ring_next(&above.event_ring, &facts));
 		assert_int_equal(facts.in, i);
 		assert_int_equal(facts.serial, i);
 	}

@@ -2,7 +2,7 @@
 /*
  * Connections on their way from the supervisor to a worker: none is lost, and none comes twice.
  */
-#include "server/dispatch.h"
+#include "server/workers/dispatch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * The watch over connections that stay in the accept queue: none is overlooked for longer than a
  * bound, and neither an idle, a busy nor a full server is looked at often.
  */
-#include "server/accept_watch.h"
+#include "server/workers/accept_watch.h"
 
 #include "unit.h"
 

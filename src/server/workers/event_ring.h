@@ -10,12 +10,12 @@
  * tells).
  *
  *   worker                                    supervisor
- *   reports_tell: write it, then head + 1
+ *   event_ring_post: write it, then head + 1
  *   wakeup_post: is anybody asleep?   ------->  wakeup_sleep_until: wakes
- *                                             reports_next: read it, then tail + 1
+ *                                             event_ring_next: read it, then tail + 1
  */
-#ifndef SERVER_REPORTS_H
-#define SERVER_REPORTS_H
+#ifndef SERVER_WORKERS_EVENT_RING_H
+#define SERVER_WORKERS_EVENT_RING_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -29,7 +29,7 @@
  * The ring, in shared memory. Head and tail each on a cache line of its own: they have different
  * writers.
  */
-struct reports_ring {
+struct event_ring_memory {
 	_Alignas(64) _Atomic uint32_t head; /* written by the worker: how many there have been */
 	_Alignas(64) _Atomic uint32_t tail; /* written by the supervisor: how many were read */
 	struct ending_facts places[];
@@ -39,21 +39,22 @@ struct reports_ring {
  * A view of it, of each process alone: whatever a worker that was taken over writes into the ring,
  * nothing outside of it is read or written by the other side.
  */
-struct reports {
-	struct reports_ring *ring;
+struct event_ring {
+	struct event_ring_memory *ring;
 	uint32_t n_places; /* a power of two */
 };
 
 /* Bytes that a ring of n_places takes, a multiple of a cache line. */
-size_t reports_size(uint32_t n_places);
+size_t event_ring_size(uint32_t n_places);
 
 /* The worker: tells an end. Returns false when the ring is full. */
-MUST_USE bool reports_tell(const struct reports *reports, const struct ending_facts *facts);
+MUST_USE bool event_ring_post(const struct event_ring *event_ring,
+			      const struct ending_facts *facts);
 
 /*
  * The supervisor: the next one that it has not read. Returns false when there is none. A ring whose
  * head was set to what cannot be is emptied.
  */
-MUST_USE bool reports_next(const struct reports *reports, struct ending_facts *ret_facts);
+MUST_USE bool event_ring_next(const struct event_ring *event_ring, struct ending_facts *ret_facts);
 
 #endif

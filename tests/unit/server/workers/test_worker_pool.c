@@ -2,7 +2,7 @@
 /*
  * What several workers tell is counted once, whoever of them dies, and when.
  */
-#include "server/crew.h"
+#include "server/workers/worker_pool.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,13 +15,13 @@
 
 #include "base/clock.h"
 #include "server/engine.h"
-#include "server/reports.h"
+#include "server/workers/event_ring.h"
 #include "unit.h"
 
 #define WORKERS 3
 
 static struct server server;
-static struct crew crew;
+static struct worker_pool pool;
 static struct unit_capture log_of;
 
 /* A server with so many workers for so many clients, of whom a source has most_of_one (0: any). */
@@ -35,13 +35,13 @@ static void open_crew(uint32_t n_workers, uint32_t max_clients, uint64_t most_of
 		.signals_fd = -1,
 		.quiet = true,
 	};
-	assert_int_equal(crew_open(&crew, &server), 0);
+	assert_int_equal(pool_open(&pool, &server), 0);
 }
 
 static int end(void **state)
 {
 	(void)state;
-	crew_close(&crew);
+	pool_close(&pool);
 	return 0;
 }
 
@@ -57,8 +57,8 @@ static struct peer peer_number(unsigned int n)
 static struct client *enter(uint32_t i, unsigned int n)
 {
 	struct peer peer = peer_number(n);
-	atomic_fetch_add(&crew.members[i].slot->accepted, 1);
-	return clients_enter(&crew.tables[i], &peer, 0);
+	atomic_fetch_add(&pool.members[i].slot->accepted, 1);
+	return clients_enter(&pool.tables[i], &peer, 0);
 }
 
 static void move(struct client *client, uint64_t in, uint64_t out)
@@ -78,7 +78,7 @@ static bool tell(uint32_t i, const struct client *client)
 		.serial = atomic_load(&client->serial),
 		.ticket = client->ticket,
 	};
-	return reports_tell(&crew.members[i].reports, &facts);
+	return event_ring_post(&pool.members[i].event_ring, &facts);
 }
 
 static const struct process_end killed = { .pid = 1, .signal = SIGKILL };
@@ -88,27 +88,27 @@ static const struct process_end killed = { .pid = 1, .signal = SIGKILL };
 TEST(a_pool_serves_when_one_of_its_workers_does)
 {
 	open_crew(3, 30, 0);
-	assert_false(crew_any_serves(&crew));
-	atomic_store(&crew.members[1].slot->is_serving, 1);
-	assert_false(crew_any_serves(&crew)); /* it has ended */
-	crew.members[1].pid = 1;
-	assert_true(crew_any_serves(&crew));
-	crew.members[1].pid = 0;
+	assert_false(pool_any_serves(&pool));
+	atomic_store(&pool.members[1].slot->is_serving, 1);
+	assert_false(pool_any_serves(&pool)); /* it has ended */
+	pool.members[1].pid = 1;
+	assert_true(pool_any_serves(&pool));
+	pool.members[1].pid = 0;
 }
 
 TEST(a_worker_that_dies_young_is_replaced_later_each_time)
 {
 	uint64_t before_ns = 0;
-	struct member member = { .pid = 0 };
+	struct pool_member member = { .pid = 0 };
 	for (int i = 0; i < 6; i++) {
 		uint64_t now_ns = member.started_ns = clock_now_ns();
-		member_plan_next(&member);
+		pool_member_plan_next(&member);
 		assert_true(member.start_at_ns > now_ns);
 		assert_true(member.start_at_ns - now_ns > before_ns);
 		before_ns = member.start_at_ns - now_ns;
 	}
 	member.started_ns = 0; /* it has lived for long */
-	member_plan_next(&member);
+	pool_member_plan_next(&member);
 	assert_true(member.start_at_ns <= clock_now_ns());
 }
 
@@ -121,17 +121,17 @@ TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most)
 	} rows[] = { { 1, 1 }, { 3, 3 }, { 3, 10 }, { 7, 1024 }, { 64, 100 }, { 16, 20000 } };
 	for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
 		open_crew(rows[row].n, rows[row].clients, 0);
-		assert_int_equal(crew.n_members, rows[row].n);
+		assert_int_equal(pool.n_members, rows[row].n);
 		uint32_t sum = 0, least = UINT32_MAX, most = 0;
-		for (uint32_t i = 0; i < crew.n_members; i++) {
-			uint32_t share = crew.tables[i].most;
+		for (uint32_t i = 0; i < pool.n_members; i++) {
+			uint32_t share = pool.tables[i].most;
 			sum += share;
 			least = share < least ? share : least;
 			most = share > most ? share : most;
 		}
 		assert_int_equal(sum, rows[row].clients);
 		assert_true(least > 0 && most - least <= 1);
-		crew_close(&crew);
+		pool_close(&pool);
 	}
 }
 
@@ -139,18 +139,18 @@ TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses)
 {
 	open_crew(WORKERS, 100, 0);
 	for (uint32_t i = 0; i < WORKERS; i++) {
-		for (uint32_t n = 0; n < crew.tables[i].most; n++)
+		for (uint32_t n = 0; n < pool.tables[i].most; n++)
 			move(enter(i, i + 1), i, n);
 	}
-	assert_int_equal(crew_count_clients(&crew), 100);
+	assert_int_equal(pool_count_clients(&pool), 100);
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		uint64_t n = 0;
-		for (struct client *at = clients_next(&crew.tables[i], NULL); at != NULL;
-		     at = clients_next(&crew.tables[i], at)) {
+		for (struct client *at = clients_next(&pool.tables[i], NULL); at != NULL;
+		     at = clients_next(&pool.tables[i], at)) {
 			assert_int_equal(atomic_load(&at->score.in), i);
 			assert_int_equal(atomic_load(&at->score.out), n++);
 		}
-		assert_int_equal(n, crew.tables[i].most);
+		assert_int_equal(n, pool.tables[i].most);
 	}
 }
 
@@ -158,9 +158,9 @@ TEST(a_crew_that_is_closed_leaves_no_descriptor)
 {
 	size_t before = unit_open_descriptors();
 	open_crew(WORKERS, 100, 5);
-	crew_close(&crew);
+	pool_close(&pool);
 	assert_int_equal(unit_open_descriptors(), before);
-	crew_close(&crew); /* a zeroed one is none */
+	pool_close(&pool); /* a zeroed one is none */
 }
 
 /* ---- what is told ---- */
@@ -168,14 +168,14 @@ TEST(a_crew_that_is_closed_leaves_no_descriptor)
 TEST(what_a_worker_tells_is_counted_once)
 {
 	open_crew(WORKERS, 30, 0);
-	assert_false(crew_fetch_all(&crew));
+	assert_false(pool_fetch_all(&pool));
 	struct client *client = enter(1, 7);
 	move(client, 120, 100);
 	assert_true(tell(1, client));
-	clients_leave(&crew.tables[1], client);
-	assert_false(crew_fetch(&crew, 0));
-	assert_true(crew_fetch(&crew, 1));
-	assert_false(crew_fetch_all(&crew));
+	clients_leave(&pool.tables[1], client);
+	assert_false(pool_fetch(&pool, 0));
+	assert_true(pool_fetch(&pool, 1));
+	assert_false(pool_fetch_all(&pool));
 	assert_int_equal(server.totals.ended, 1);
 	assert_int_equal(server.totals.in, 120);
 	assert_int_equal(server.totals.out, 100);
@@ -186,12 +186,12 @@ TEST(one_whose_end_was_told_is_not_there_any_more)
 	open_crew(WORKERS, 30, 0);
 	struct client *first = enter(0, 1);
 	enter(0, 2), enter(2, 3);
-	assert_int_equal(crew_count_clients(&crew), 3);
+	assert_int_equal(pool_count_clients(&pool), 3);
 	assert_true(tell(0, first));
-	assert_true(crew_fetch_all(&crew));
-	assert_int_equal(crew_count_clients(&crew), 2);
-	clients_leave(&crew.tables[0], first);
-	assert_int_equal(crew_count_clients(&crew), 2);
+	assert_true(pool_fetch_all(&pool));
+	assert_int_equal(pool_count_clients(&pool), 2);
+	clients_leave(&pool.tables[0], first);
+	assert_int_equal(pool_count_clients(&pool), 2);
 }
 
 TEST(the_totals_are_those_who_ended_and_those_who_are_there)
@@ -200,11 +200,11 @@ TEST(the_totals_are_those_who_ended_and_those_who_are_there)
 	struct client *gone = enter(0, 1);
 	move(gone, 10, 10);
 	assert_true(tell(0, gone));
-	clients_leave(&crew.tables[0], gone);
+	clients_leave(&pool.tables[0], gone);
 	move(enter(1, 2), 200, 100);
 	move(enter(2, 3), 3000, 3000);
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	crew_say_totals(&crew);
+	pool_log_totals(&pool);
 	unit_capture_end(&log_of);
 	assert_string_equal(log_of.text, "totals clients=2 accepted=3 ended=1 killed=0 "
 					 "turned_away=0 in=3210 out=3110\n");
@@ -218,14 +218,14 @@ TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved)
 	move(enter(1, 1), 10, 5);
 	move(enter(1, 2), 200, 200);
 	move(enter(2, 3), 7000, 7000);
-	assert_int_equal(crew_bury(&crew, 1, &killed), 2);
+	assert_int_equal(pool_reap(&pool, 1, &killed), 2);
 	assert_int_equal(server.totals.accepted, 2);
 	assert_int_equal(server.totals.ended, 2);
 	assert_int_equal(server.totals.killed, 2);
 	assert_int_equal(server.totals.in, 210);
 	assert_int_equal(server.totals.out, 205);
-	assert_int_equal(crew_count_clients(&crew), 1);
-	assert_int_equal(crew_bury(&crew, 1, &killed), 0);
+	assert_int_equal(pool_count_clients(&pool), 1);
+	assert_int_equal(pool_reap(&pool, 1, &killed), 0);
 	assert_int_equal(server.totals.ended, 2);
 }
 
@@ -237,11 +237,11 @@ TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
 	move(left, 5, 5);
 	move(enter(0, 3), 1, 1);
 	assert_true(tell(0, left));
-	clients_leave(&crew.tables[0], left);
+	clients_leave(&pool.tables[0], left);
 	assert_true(tell(0, told)); /* and then it died */
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	server.quiet = false;
-	assert_int_equal(crew_bury(&crew, 0, &killed), 1);
+	assert_int_equal(pool_reap(&pool, 0, &killed), 1);
 	unit_capture_end(&log_of);
 	assert_int_equal(unit_lines(log_of.text), 3);
 	assert_non_null(strstr(log_of.text, "peer=192.0.2.1:51334 in=10 out=10"));
@@ -256,10 +256,10 @@ TEST(those_of_a_worker_that_failed_ended_by_its_error)
 	const struct process_end failed = { .pid = 1, .status = 1 };
 	open_crew(WORKERS, 30, 0);
 	enter(0, 7);
-	atomic_store(&crew.members[0].slot->code, -ENOMEM);
+	atomic_store(&pool.members[0].slot->code, -ENOMEM);
 	server.quiet = false;
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	assert_int_equal(crew_bury(&crew, 0, &failed), 1);
+	assert_int_equal(pool_reap(&pool, 0, &failed), 1);
 	unit_capture_end(&log_of);
 	assert_non_null(strstr(log_of.text, "reason=error error=ENOMEM\n"));
 	assert_int_equal(server.totals.killed, 0);
@@ -270,9 +270,9 @@ TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there)
 	open_crew(WORKERS, 30, 0);
 	for (unsigned int n = 0; n < 10; n++)
 		assert_non_null(enter(0, 7));
-	crew_bury(&crew, 0, &killed);
-	assert_int_equal(atomic_load(&crew.members[0].slot->accepted), 0);
-	assert_null(clients_next(&crew.tables[0], NULL));
+	pool_reap(&pool, 0, &killed);
+	assert_int_equal(atomic_load(&pool.members[0].slot->accepted), 0);
+	assert_null(clients_next(&pool.tables[0], NULL));
 	for (unsigned int n = 0; n < 10; n++)
 		assert_non_null(enter(0, 7));
 }
@@ -287,7 +287,7 @@ static struct client *pass_on(uint32_t i)
 	struct peer peer = peer_number(7);
 	struct client *client = clients_enter(&server.clients, &peer, 0);
 	if (client != NULL)
-		crew.members[i].slot->message = (struct dispatch_message){
+		pool.members[i].slot->message = (struct dispatch_message){
 			.ticket = clients_ticket(&server.clients, client),
 			.peer = peer,
 		};
@@ -296,8 +296,8 @@ static struct client *pass_on(uint32_t i)
 
 static struct client *enter_passed_on(uint32_t i)
 {
-	const struct dispatch_message *message = &crew.members[i].slot->message;
-	return clients_enter(&crew.tables[i], &message->peer, message->ticket);
+	const struct dispatch_message *message = &pool.members[i].slot->message;
+	return clients_enter(&pool.tables[i], &message->peer, message->ticket);
 }
 
 static void open_dispatching_crew(void)
@@ -314,11 +314,11 @@ TEST(a_client_that_was_passed_on_counts_for_its_source_until_its_end_is_told)
 	struct client *client = enter_passed_on(0);
 	assert_non_null(pass_on(1));
 	assert_null(pass_on(1));
-	assert_int_equal(crew_count_clients(&crew), 2); /* one is on its way */
+	assert_int_equal(pool_count_clients(&pool), 2); /* one is on its way */
 	assert_true(tell(0, client));
-	assert_true(crew_fetch_all(&crew));
-	clients_leave(&crew.tables[0], client);
-	assert_int_equal(crew_count_clients(&crew), 1);
+	assert_true(pool_fetch_all(&pool));
+	clients_leave(&pool.tables[0], client);
+	assert_int_equal(pool_count_clients(&pool), 1);
 	assert_non_null(pass_on(1));
 	clients_close(&server.clients);
 }
@@ -331,7 +331,7 @@ TEST(clients_of_a_worker_that_died_count_for_their_source_no_more)
 	assert_non_null(pass_on(0)); /* it had taken this one, and then it died */
 	server.quiet = false;
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	assert_int_equal(crew_bury(&crew, 0, &killed), 1);
+	assert_int_equal(pool_reap(&pool, 0, &killed), 1);
 	unit_capture_end(&log_of);
 	assert_int_equal(unit_lines(log_of.text), 2);
 	assert_int_equal(server.clients.count, 0);
@@ -349,11 +349,11 @@ TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once)
 	assert_non_null(pass_on(0));
 	struct client *client = enter_passed_on(0);
 	assert_true(tell(0, client));
-	assert_int_equal(crew_bury(&crew, 0, &killed), 0);
+	assert_int_equal(pool_reap(&pool, 0, &killed), 0);
 	assert_int_equal(server.totals.ended, 1);
 	assert_non_null(pass_on(1));
 	assert_non_null(enter_passed_on(1));
-	assert_int_equal(crew_bury(&crew, 1, &killed), 1);
+	assert_int_equal(pool_reap(&pool, 1, &killed), 1);
 	assert_int_equal(server.totals.ended, 2);
 	assert_int_equal(server.totals.turned_away, 0);
 	clients_close(&server.clients);
@@ -372,13 +372,13 @@ static bool is_mapped(const void *address)
 static void keep_one(const void *argument)
 {
 	uint32_t own = *(const uint32_t *)argument;
-	crew_keep_only(&crew, own);
-	UNIT_CHILD_MUST(is_mapped(crew.wakeup_sleep) && is_mapped(crew.said_ns));
+	pool_keep_only(&pool, own);
+	UNIT_CHILD_MUST(is_mapped(pool.wakeup_sleep) && is_mapped(pool.said_ns));
 	for (uint32_t i = 0; i < WORKERS; i++) {
-		const struct clients *table = &crew.tables[i];
+		const struct clients *table = &pool.tables[i];
 		bool is_own = i == own;
-		UNIT_CHILD_MUST(is_mapped(crew.members[i].slot) == is_own);
-		UNIT_CHILD_MUST(is_mapped(crew.members[i].reports.ring) == is_own);
+		UNIT_CHILD_MUST(is_mapped(pool.members[i].slot) == is_own);
+		UNIT_CHILD_MUST(is_mapped(pool.members[i].event_ring.ring) == is_own);
 		UNIT_CHILD_MUST(is_mapped(clients_at(table, 0)) == is_own);
 		UNIT_CHILD_MUST(is_mapped(clients_at(table, table->most - 1)) == is_own);
 	}
@@ -391,8 +391,8 @@ TEST(a_worker_has_no_memory_of_the_others)
 	open_crew(WORKERS, 1000, 0);
 	for (uint32_t i = 0; i < WORKERS; i++)
 		unit_in_child(keep_one, &i);
-	assert_int_equal(crew_count_clients(&crew), WORKERS);
-	crew_fetch_all(&crew);
+	assert_int_equal(pool_count_clients(&pool), WORKERS);
+	pool_fetch_all(&pool);
 	assert_int_equal(server.totals.ended, WORKERS);
 }
 
@@ -403,13 +403,14 @@ TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor)
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		const struct reports *reports = &crew.members[0].reports;
+		const struct event_ring *event_ring = &pool.members[0].event_ring;
 		for (;;)
-			atomic_store(&reports->ring->head, atomic_load(&reports->ring->tail) + 1);
+			atomic_store(&event_ring->ring->head,
+				     atomic_load(&event_ring->ring->tail) + 1);
 	}
-	UNIT_WAIT_UNTIL(crew_fetch(&crew, 0));
+	UNIT_WAIT_UNTIL(pool_fetch(&pool, 0));
 	for (int i = 0; i < 100; i++)
-		crew_fetch_all(&crew);
+		pool_fetch_all(&pool);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
@@ -419,16 +420,16 @@ TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places)
 {
 	open_crew(WORKERS, 30, 0);
 	for (uint32_t i = 0; i < WORKERS; i++) {
-		memset(clients_at(&crew.tables[i], 0), 0xff, 10 * crew.tables[i].entry_size);
-		atomic_store(crew.tables[i].used, UINT32_MAX);
+		memset(clients_at(&pool.tables[i], 0), 0xff, 10 * pool.tables[i].entry_size);
+		atomic_store(pool.tables[i].used, UINT32_MAX);
 	}
-	assert_true(crew_count_clients(&crew) <= 30);
+	assert_true(pool_count_clients(&pool) <= 30);
 	server.quiet = false;
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	assert_true(crew_bury(&crew, 0, &killed) <= 10);
+	assert_true(pool_reap(&pool, 0, &killed) <= 10);
 	unit_capture_end(&log_of);
 	server.quiet = true;
-	assert_int_equal(crew_count_clients(&crew), 20);
+	assert_int_equal(pool_count_clients(&pool), 20);
 }
 
 /* ---- a worker that is killed at any moment ---- */
@@ -441,7 +442,7 @@ _Noreturn static void work_for_ever(uint32_t i)
 		move(client, 1, 1);
 		while (!tell(i, client))
 			sched_yield();
-		clients_leave(&crew.tables[i], client);
+		clients_leave(&pool.tables[i], client);
 	}
 }
 
@@ -450,23 +451,23 @@ TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once)
 	open_crew(WORKERS, 30, 0);
 	for (int round = 0; round < 100; round++) {
 		uint32_t i = (uint32_t)round % WORKERS;
-		crew.members[i].last_told = 0;
+		pool.members[i].last_told = 0;
 		pid_t pid = fork();
 		assert_true(pid >= 0);
 		if (pid == 0)
 			work_for_ever(i);
 		uint64_t enough = server.totals.ended + 1 + (uint64_t)round * 10;
 		while (server.totals.ended < enough)
-			crew_fetch_all(&crew);
+			pool_fetch_all(&pool);
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
-		assert_true(crew_bury(&crew, i, &killed) <= 1);
+		assert_true(pool_reap(&pool, i, &killed) <= 1);
 		/* It may have died between accepting and entering: then he was not there yet. */
 		uint64_t missing = server.totals.accepted - server.totals.ended;
 		assert_true(missing <= 1);
 		server.totals.accepted -= missing;
 	}
-	assert_int_equal(crew_count_clients(&crew), 0);
+	assert_int_equal(pool_count_clients(&pool), 0);
 	/* Who was killed with it may not have moved, or not have sent, yet. */
 	assert_true(server.totals.ended - server.totals.in <= 100);
 	assert_true(server.totals.in - server.totals.out <= 100);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/pool_accept.h"
+#include "server/workers/pool_accept.h"
 
 #include "net/io.h"
 #include "net/wakeup.h"
@@ -17,15 +17,16 @@ MUST_USE static int open_dispatch(struct pool_accept *accept)
 	return dispatch_open(&accept->dispatch, &server->clients);
 }
 
-int pool_accept_open(struct pool_accept *accept, struct server *server, const struct crew *crew)
+int pool_accept_open(struct pool_accept *accept, struct server *server,
+		     const struct worker_pool *pool)
 {
 	*accept = (struct pool_accept){
 		.server = server,
-		.crew = crew,
+		.pool = pool,
 		.dispatch = { .sender_fd = -1, .receiver_fd = -1 },
 	};
 	admission_setup(&accept->admission, server, dispatch_serve, &accept->dispatch);
-	accept->admission.listen_state = crew->listen_state;
+	accept->admission.listen_state = pool->listen_state;
 	accept->wakeup_fd = wakeup_open_edge();
 	return accept->wakeup_fd < 0 ? accept->wakeup_fd : open_dispatch(accept);
 }
@@ -102,7 +103,7 @@ size_t pool_accept_poll(struct pool_accept *accept, struct pollfd *ret_polls, ui
 	return n + admission_poll_waiting(&accept->admission, &ret_polls[n]);
 }
 
-/* What it watches was polled, and a connection waits there, or not (server/accept_watch.h). */
+/* What it watches was polled, and a connection waits there, or not (server/workers/accept_watch.h). */
 static void follow_watch(struct pool_accept *accept, bool is_ready)
 {
 	static const uint64_t one = 1;
@@ -111,7 +112,7 @@ static void follow_watch(struct pool_accept *accept, bool is_ready)
 		accept_watch_found_none(watch);
 		return;
 	}
-	bool is_left = accept_watch_found(watch, crew_count_taken(accept->crew), clock_now_ns());
+	bool is_left = accept_watch_found(watch, pool_count_taken(accept->pool), clock_now_ns());
 	accept->may_be_stuck = watch->is_stuck;
 	if (is_left)
 		ignore_result(io_write(accept->wakeup_fd, &one, sizeof(one)));
@@ -176,13 +177,13 @@ void pool_accept_drain(struct pool_accept *accept)
 		drain_dispatch(accept);
 		return;
 	}
-	accept->queue_is_empty |= admission_drain(admission, crew_found_empty(accept->crew),
-						  crew_has_room(accept->crew));
+	accept->queue_is_empty |= admission_drain(admission, pool_found_empty(accept->pool),
+						  pool_has_room(accept->pool));
 	/*
 	 * Our copy of a listening socket is the last that is closed: one that was passed in must
 	 * not be resumed earlier.
 	 */
 	bool is_killing = accept->server->drain.phase == DRAIN_KILLING;
-	if (accept->queue_is_empty && (is_killing || crew_has_closed(accept->crew)))
+	if (accept->queue_is_empty && (is_killing || pool_has_closed(accept->pool)))
 		admission_close(admission);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor: starts workers (server/worker.h), puts another in the place of one that died,
+ * The supervisor: starts workers (server/workers/worker.h), puts another in the place of one that died,
  * counts and logs what they tell, and carries out the drain. It touches no connection itself.
  *
  *   supervisor                               worker
@@ -19,8 +19,8 @@
  * A worker that dies young is replaced after a while, twice as long each time (MEMBER_PAUSE_*); one
  * that lived well is replaced at once.
  */
-#ifndef SERVER_SUPERVISOR_H
-#define SERVER_SUPERVISOR_H
+#ifndef SERVER_WORKERS_SUPERVISOR_H
+#define SERVER_WORKERS_SUPERVISOR_H
 
 #include "base/compiler.h"
 #include "server/server.h"

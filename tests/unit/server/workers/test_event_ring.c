@@ -2,7 +2,7 @@
 /*
  * Reports go from one process to another: each once, in order and whole, or not at all.
  */
-#include "server/reports.h"
+#include "server/workers/event_ring.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -19,23 +19,23 @@
 /* So few that the ring is full, and comes round, all the time. */
 #define N_PLACES 8
 
-static struct reports reports;
+static struct event_ring event_ring;
 
 static int open_reports(void **state)
 {
 	(void)state;
 	void *memory;
-	int rc = process_share(reports_size(N_PLACES), &memory);
+	int rc = process_share(event_ring_size(N_PLACES), &memory);
 	if (rc < 0)
 		return rc;
-	reports = (struct reports){ memory, N_PLACES };
+	event_ring = (struct event_ring){ memory, N_PLACES };
 	return 0;
 }
 
 static int close_reports(void **state)
 {
 	(void)state;
-	process_unshare(reports.ring, reports_size(N_PLACES));
+	process_unshare(event_ring.ring, event_ring_size(N_PLACES));
 	return 0;
 }
 
@@ -72,13 +72,13 @@ static void assert_is_report(const struct ending_facts *facts, uint64_t n)
 static bool tell(uint64_t n)
 {
 	struct ending_facts facts = report(n);
-	return reports_tell(&reports, &facts);
+	return event_ring_post(&event_ring, &facts);
 }
 
 TEST(an_empty_ring_has_nothing_and_touches_nothing)
 {
 	struct ending_facts facts = report(7);
-	assert_false(reports_next(&reports, &facts));
+	assert_false(event_ring_next(&event_ring, &facts));
 	assert_is_report(&facts, 7);
 }
 
@@ -87,9 +87,9 @@ TEST(a_report_is_read_once)
 	struct ending_facts facts;
 	for (uint64_t n = 1; n <= 3 * N_PLACES; n++) {
 		assert_true(tell(n));
-		assert_true(reports_next(&reports, &facts));
+		assert_true(event_ring_next(&event_ring, &facts));
 		assert_is_report(&facts, n);
-		assert_false(reports_next(&reports, &facts));
+		assert_false(event_ring_next(&event_ring, &facts));
 	}
 }
 
@@ -100,47 +100,47 @@ TEST(a_full_ring_refuses_until_one_is_read_and_keeps_what_it_has)
 		assert_true(tell(n));
 	assert_false(tell(99));
 	assert_false(tell(99));
-	assert_true(reports_next(&reports, &facts));
+	assert_true(event_ring_next(&event_ring, &facts));
 	assert_is_report(&facts, 1);
 	assert_true(tell(N_PLACES + 1));
 	assert_false(tell(99));
 	for (uint64_t n = 2; n <= N_PLACES + 1; n++) {
-		assert_true(reports_next(&reports, &facts));
+		assert_true(event_ring_next(&event_ring, &facts));
 		assert_is_report(&facts, n);
 	}
-	assert_false(reports_next(&reports, &facts));
+	assert_false(event_ring_next(&event_ring, &facts));
 }
 
 TEST(the_counts_may_come_round)
 {
 	struct ending_facts facts;
-	atomic_store(&reports.ring->head, UINT32_MAX - 2);
-	atomic_store(&reports.ring->tail, UINT32_MAX - 2);
+	atomic_store(&event_ring.ring->head, UINT32_MAX - 2);
+	atomic_store(&event_ring.ring->tail, UINT32_MAX - 2);
 	for (uint64_t n = 1; n <= N_PLACES; n++)
 		assert_true(tell(n));
 	assert_false(tell(99));
 	for (uint64_t n = 1; n <= N_PLACES; n++) {
-		assert_true(reports_next(&reports, &facts));
+		assert_true(event_ring_next(&event_ring, &facts));
 		assert_is_report(&facts, n);
 	}
-	assert_false(reports_next(&reports, &facts));
+	assert_false(event_ring_next(&event_ring, &facts));
 }
 
 TEST(a_ring_takes_no_more_memory_than_it_says)
 {
 	static const uint32_t sizes[] = { 1, 2, 64, 4096 };
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		size_t size = reports_size(sizes[i]);
+		size_t size = event_ring_size(sizes[i]);
 		assert_int_equal(size % 64, 0);
 		unsigned char *memory = aligned_alloc(64, size + 64);
 		assert_non_null(memory);
 		memset(memory, 0, size);
 		memset(memory + size, 0xa5, 64);
-		const struct reports view = { (struct reports_ring *)memory, sizes[i] };
+		const struct event_ring view = { (struct event_ring_memory *)memory, sizes[i] };
 		struct ending_facts facts = report(UINT64_MAX);
 		for (uint32_t n = 0; n < sizes[i]; n++)
-			assert_true(reports_tell(&view, &facts));
-		assert_false(reports_tell(&view, &facts));
+			assert_true(event_ring_post(&view, &facts));
+		assert_false(event_ring_post(&view, &facts));
 		for (size_t at = size; at < size + 64; at++)
 			assert_int_equal(memory[at], 0xa5);
 		free(memory);
@@ -170,7 +170,7 @@ TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
 		be_writer(1, last);
 	time_t hang = time(NULL) + UNIT_PATIENCE_S;
 	for (uint64_t n = 1; n <= last;) {
-		if (!reports_next(&reports, &facts)) {
+		if (!event_ring_next(&event_ring, &facts)) {
 			assert_true(time(NULL) < hang);
 			sched_yield();
 			continue;
@@ -181,14 +181,14 @@ TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
 	int status = -1;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_false(reports_next(&reports, &facts));
+	assert_false(event_ring_next(&event_ring, &facts));
 }
 
 /* Reads what there is, which must go on from this number. Returns the number of the next one. */
 static uint64_t read_from(uint64_t n)
 {
 	struct ending_facts facts;
-	while (reports_next(&reports, &facts))
+	while (event_ring_next(&event_ring, &facts))
 		assert_is_report(&facts, n++);
 	return n;
 }
@@ -225,15 +225,15 @@ TEST(a_head_that_cannot_be_empties_the_ring)
 	for (uint64_t n = 1; n <= 3; n++)
 		assert_true(tell(n));
 	for (uint32_t power = 1; power != 0; power *= 2) {
-		uint32_t tail = atomic_load(&reports.ring->tail);
+		uint32_t tail = atomic_load(&event_ring.ring->tail);
 		if (power <= N_PLACES)
 			continue;
-		atomic_store(&reports.ring->head, tail + power);
-		assert_false(reports_next(&reports, &facts));
+		atomic_store(&event_ring.ring->head, tail + power);
+		assert_false(event_ring_next(&event_ring, &facts));
 		assert_true(tell(power));
-		assert_true(reports_next(&reports, &facts));
+		assert_true(event_ring_next(&event_ring, &facts));
 		assert_is_report(&facts, power);
-		assert_false(reports_next(&reports, &facts));
+		assert_false(event_ring_next(&event_ring, &facts));
 	}
 }
 

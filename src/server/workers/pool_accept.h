@@ -3,14 +3,14 @@
  * The supervisor's part in accepting connections.
  *
  * Without a limit per source, workers accept by themselves. The supervisor only watches that no
- * connection is left in an accept queue (server/accept_watch.h), and closes the queues at the end.
- * With a limit, it accepts all connections and passes them to workers (server/dispatch.h).
+ * connection is left in an accept queue (server/workers/accept_watch.h), and closes the queues at the end.
+ * With a limit, it accepts all connections and passes them to workers (server/workers/dispatch.h).
  *
  * A turn of the supervisor is: pool_accept_poll(), poll(2), pool_accept_polled(), other work, and
  * pool_accept_admit().
  */
-#ifndef SERVER_POOL_ACCEPT_H
-#define SERVER_POOL_ACCEPT_H
+#ifndef SERVER_WORKERS_POOL_ACCEPT_H
+#define SERVER_WORKERS_POOL_ACCEPT_H
 
 #include <poll.h>
 #include <stdbool.h>
@@ -18,19 +18,19 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "server/accept_watch.h"
+#include "server/workers/accept_watch.h"
 #include "server/admission.h"
-#include "server/crew.h"
-#include "server/dispatch.h"
+#include "server/workers/worker_pool.h"
+#include "server/workers/dispatch.h"
 
 struct pool_accept {
 	struct server *server;
-	const struct crew *crew;
+	const struct worker_pool *pool;
 	struct admission admission; /* without a limit it serves no client */
 	struct dispatch dispatch;
 	struct accept_watch watch;
 	bool watch_polls;
-	int wakeup_fd;       /* wakes a worker that has room (server/worker.h) */
+	int wakeup_fd;       /* wakes a worker that has room (server/workers/worker.h) */
 	bool may_be_stuck;   /* idle workers may be unable to accept: more are to be started */
 	bool queue_is_empty; /* the server drains, and no connection is left to be accepted */
 	bool is_ready[LISTENERS_MOST];
@@ -43,7 +43,7 @@ struct pool_accept {
 
 /* Opens what that takes. Returns 0 or a negative code; to be closed in either case. */
 MUST_USE int pool_accept_open(struct pool_accept *accept, struct server *server,
-			      const struct crew *crew);
+			      const struct worker_pool *pool);
 void pool_accept_close(struct pool_accept *accept);
 
 /* Does the supervisor accept, and do workers take from it? */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/dispatch.h"
+#include "server/workers/dispatch.h"
 
 #include <errno.h>
 

@@ -7,7 +7,7 @@
  * reports come faster than one wakes up (then they are fetched a few hundred times a second, and
  * nobody has to wake us).
  */
-#include "server/supervisor.h"
+#include "server/workers/supervisor.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,12 +23,12 @@
 #include "net/wakeup.h"
 #include "net/process.h"
 #include "net/signals.h"
-#include "server/crew.h"
+#include "server/workers/worker_pool.h"
 #include "server/engine.h"
 #include "server/lifeline.h"
-#include "server/pool_accept.h"
+#include "server/workers/pool_accept.h"
 #include "server/sandbox.h"
-#include "server/worker.h"
+#include "server/workers/worker.h"
 
 /* There was no process for a worker: asked again after so long. */
 #define SUPERVISOR_RETRY_NS (200 * CLOCK_NS_PER_MS)
@@ -46,7 +46,7 @@
 
 struct supervisor {
 	struct server *server;
-	struct crew crew;
+	struct worker_pool pool;
 	struct pool_accept accept;
 	struct lifeline closing;  /* cut when all accept queues are empty, as the server drains */
 	struct lifeline lifeline; /* cut when the drain timeout has come */
@@ -65,13 +65,13 @@ void supervisor_close(struct supervisor *supervisor)
 	lifeline_close(&supervisor->closing);
 	lifeline_close(&supervisor->lifeline);
 	pool_accept_close(&supervisor->accept);
-	crew_close(&supervisor->crew);
+	pool_close(&supervisor->pool);
 	free(supervisor);
 }
 
 MUST_USE static int open_supervisor(struct supervisor *supervisor)
 {
-	int rc = crew_open(&supervisor->crew, supervisor->server);
+	int rc = pool_open(&supervisor->pool, supervisor->server);
 	if (rc == 0)
 		rc = lifeline_open(&supervisor->lifeline);
 	if (rc == 0)
@@ -79,7 +79,7 @@ MUST_USE static int open_supervisor(struct supervisor *supervisor)
 	if (rc == 0)
 		rc = lifeline_open(&supervisor->closing);
 	if (rc == 0)
-		rc = pool_accept_open(&supervisor->accept, supervisor->server, &supervisor->crew);
+		rc = pool_accept_open(&supervisor->accept, supervisor->server, &supervisor->pool);
 	return rc;
 }
 
@@ -101,16 +101,16 @@ static void set_title(const struct worker *worker)
 	process_set_title(title);
 }
 
-_Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
+_Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 {
 	struct server *server = supervisor->server; /* a copy of its own, since the fork */
-	struct member *member = &supervisor->crew.members[i];
-	struct upward upward = {
+	struct pool_member *member = &supervisor->pool.members[i];
+	struct supervisor_link link = {
 		.accepted = &member->slot->accepted,
-		.reports = &member->reports,
-		.wakeup = &supervisor->crew.wakeup,
-		.last_said_ns = supervisor->crew.said_ns,
-		.listen_state = supervisor->crew.listen_state,
+		.event_ring = &member->event_ring,
+		.wakeup = &supervisor->pool.wakeup,
+		.last_said_ns = supervisor->pool.said_ns,
+		.listen_state = supervisor->pool.listen_state,
 		.presence_fd = supervisor->presence.child_fd,
 		.message = &member->slot->message,
 	};
@@ -122,11 +122,11 @@ _Noreturn static void be_worker(struct supervisor *supervisor, uint32_t i)
 	server_close_ready(server); /* its reader waits for the end of it */
 	log_begin_child();
 	activation_close_notify(&server->manager);
-	crew_keep_only(&supervisor->crew, i);
+	pool_keep_only(&supervisor->pool, i);
 	listeners_disown(&server->listeners);
 	pool_accept_become_worker(&supervisor->accept);
-	server->clients = supervisor->crew.tables[i];
-	server->upward = &upward;
+	server->clients = supervisor->pool.tables[i];
+	server->link = &link;
 	server->totals = (struct totals){ 0 };
 	server->drain = (struct drain){ 0 }; /* one that is started late serves like the others */
 
@@ -154,7 +154,7 @@ static bool is_rationed(const struct supervisor *supervisor)
 	return supervisor->server->engine->grows;
 }
 
-static void give_list_back(struct supervisor *supervisor, struct member *member)
+static void give_list_back(struct supervisor *supervisor, struct pool_member *member)
 {
 	if (member->has_list && is_rationed(supervisor))
 		sandbox_give_list_back(&supervisor->server->sandbox);
@@ -170,7 +170,7 @@ static void note_failure(struct supervisor *supervisor, int code)
 
 static void start(struct supervisor *supervisor, uint32_t i)
 {
-	struct member *member = &supervisor->crew.members[i];
+	struct pool_member *member = &supervisor->pool.members[i];
 	member->last_told = 0;
 	atomic_store(&member->slot->code, 0);
 	atomic_store(&member->slot->is_full, 0);
@@ -181,7 +181,7 @@ static void start(struct supervisor *supervisor, uint32_t i)
 			   sandbox_take_list(&supervisor->server->sandbox, clock_now_ns());
 	pid_t pid = process_fork();
 	if (pid == 0)
-		be_worker(supervisor, i);
+		worker_main(supervisor, i);
 	if (pid < 0) {
 		give_list_back(supervisor, member);
 		member->start_at_ns = clock_deadline_ns(SUPERVISOR_RETRY_NS);
@@ -204,9 +204,9 @@ static bool is_killed_by_us(const struct supervisor *supervisor, const struct pr
 
 static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct process_end *end)
 {
-	struct member *member = &supervisor->crew.members[i];
+	struct pool_member *member = &supervisor->pool.members[i];
 	bool died = end->signal != 0 || end->status != 0;
-	uint32_t n_clients = crew_bury(&supervisor->crew, i, end);
+	uint32_t n_clients = pool_reap(&supervisor->pool, i, end);
 	member->pid = 0;
 	member->start_at_ns = CLOCK_NEVER;
 	give_list_back(supervisor, member);
@@ -218,17 +218,17 @@ static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct
 		note_failure(supervisor, end->signal != 0 ? ERR_WORKER_KILLED
 							  : atomic_load(&member->slot->code));
 	else if (!is_killed_by_us(supervisor, end))
-		member_warn_of_death(member, end, n_clients, is_replaced);
+		pool_member_log_end(member, end, n_clients, is_replaced);
 	if (is_replaced)
-		member_plan_next(member);
+		pool_member_plan_next(member);
 }
 
 /* Workers that an engine had started for a burst of clients have ended. */
-static void forget_unused(struct crew *crew)
+static void forget_unused(struct worker_pool *pool)
 {
-	while (crew->n_used > 0 && crew->members[crew->n_used - 1].pid == 0 &&
-	       crew->members[crew->n_used - 1].start_at_ns == CLOCK_NEVER)
-		crew->n_used--;
+	while (pool->n_used > 0 && pool->members[pool->n_used - 1].pid == 0 &&
+	       pool->members[pool->n_used - 1].start_at_ns == CLOCK_NEVER)
+		pool->n_used--;
 }
 
 MUST_USE static int reap_all(struct supervisor *supervisor)
@@ -236,14 +236,14 @@ MUST_USE static int reap_all(struct supervisor *supervisor)
 	struct process_end end;
 	int rc;
 	while ((rc = process_reap(&end)) > 0) {
-		for (uint32_t i = 0; i < supervisor->crew.n_used; i++) {
-			if (supervisor->crew.members[i].pid == end.pid) {
+		for (uint32_t i = 0; i < supervisor->pool.n_used; i++) {
+			if (supervisor->pool.members[i].pid == end.pid) {
 				worker_ended(supervisor, i, &end);
 				break;
 			}
 		}
 	}
-	forget_unused(&supervisor->crew);
+	forget_unused(&supervisor->pool);
 	return rc;
 }
 
@@ -254,8 +254,8 @@ static uint32_t wanted_more(const struct supervisor *supervisor)
 {
 	uint32_t n_idle = 0;
 	bool any_paused = false; /* then more would be short of the same */
-	for (uint32_t i = 0; i < supervisor->crew.n_used; i++) {
-		const struct member *member = &supervisor->crew.members[i];
+	for (uint32_t i = 0; i < supervisor->pool.n_used; i++) {
+		const struct pool_member *member = &supervisor->pool.members[i];
 		bool to_come = member->pid == 0 && member->start_at_ns != CLOCK_NEVER;
 		any_paused |= member->pid != 0 && atomic_load(&member->slot->is_paused) != 0;
 		if (to_come || (member->pid != 0 && atomic_load(&member->slot->is_full) == 0))
@@ -271,13 +271,13 @@ static void plan_growth(struct supervisor *supervisor)
 {
 	uint32_t more = wanted_more(supervisor);
 	uint64_t now_ns = clock_now_ns();
-	for (uint32_t i = 0; i < supervisor->crew.n_members && more > 0; i++) {
-		struct member *member = &supervisor->crew.members[i];
+	for (uint32_t i = 0; i < supervisor->pool.n_members && more > 0; i++) {
+		struct pool_member *member = &supervisor->pool.members[i];
 		if (member->pid != 0 || member->start_at_ns != CLOCK_NEVER)
 			continue;
 		member->start_at_ns = now_ns;
-		if (i >= supervisor->crew.n_used)
-			supervisor->crew.n_used = i + 1;
+		if (i >= supervisor->pool.n_used)
+			supervisor->pool.n_used = i + 1;
 		more--;
 	}
 	supervisor->accept.may_be_stuck = false;
@@ -285,12 +285,12 @@ static void plan_growth(struct supervisor *supervisor)
 
 static void plan_first(struct supervisor *supervisor)
 {
-	struct crew *crew = &supervisor->crew;
+	struct worker_pool *pool = &supervisor->pool;
 	bool grows = supervisor->server->engine->grows;
-	for (uint32_t i = 0; i < crew->n_members; i++)
-		crew->members[i].start_at_ns = grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
-	if (grows && crew->n_used > SUPERVISOR_FIRST)
-		crew->n_used = SUPERVISOR_FIRST;
+	for (uint32_t i = 0; i < pool->n_members; i++)
+		pool->members[i].start_at_ns = grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
+	if (grows && pool->n_used > SUPERVISOR_FIRST)
+		pool->n_used = SUPERVISOR_FIRST;
 }
 
 static void start_due(struct supervisor *supervisor)
@@ -300,9 +300,9 @@ static void start_due(struct supervisor *supervisor)
 	if (supervisor->server->engine->grows)
 		plan_growth(supervisor);
 	uint64_t now_ns = clock_now_ns();
-	for (uint32_t i = 0; i < supervisor->crew.n_used; i++) {
-		if (supervisor->crew.members[i].pid == 0 &&
-		    supervisor->crew.members[i].start_at_ns <= now_ns)
+	for (uint32_t i = 0; i < supervisor->pool.n_used; i++) {
+		if (supervisor->pool.members[i].pid == 0 &&
+		    supervisor->pool.members[i].start_at_ns <= now_ns)
 			start(supervisor, i);
 	}
 }
@@ -312,10 +312,10 @@ static uint64_t next_start_ns(const struct supervisor *supervisor)
 	uint64_t next_ns = CLOCK_NEVER;
 	if (!may_start(supervisor))
 		return next_ns;
-	for (uint32_t i = 0; i < supervisor->crew.n_used; i++) {
-		if (supervisor->crew.members[i].pid == 0)
+	for (uint32_t i = 0; i < supervisor->pool.n_used; i++) {
+		if (supervisor->pool.members[i].pid == 0)
 			next_ns =
-				clock_earlier_ns(next_ns, supervisor->crew.members[i].start_at_ns);
+				clock_earlier_ns(next_ns, supervisor->pool.members[i].start_at_ns);
 	}
 	return next_ns;
 }
@@ -330,12 +330,12 @@ static void follow_drain(struct supervisor *supervisor)
 		pool_accept_drain(&supervisor->accept);
 	if (supervisor->accept.queue_is_empty) {
 		lifeline_cut(&supervisor->closing);
-		crew_continue_idle(&supervisor->crew);
+		pool_continue_idle(&supervisor->pool);
 	}
 	if (phase >= DRAIN_CALLING_OFF)
 		lifeline_cut(&supervisor->lifeline);
 	if (phase == DRAIN_KILLING)
-		crew_kill_all(&supervisor->crew);
+		pool_kill_all(&supervisor->pool);
 }
 
 /* Waits for signals, for news if with_news, and for what accepting needs. */
@@ -344,7 +344,7 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 	const struct server *server = supervisor->server;
 	struct pollfd polls[2 + POOL_ACCEPT_POLLS] = {
 		{ .fd = server->signals_fd, .events = POLLIN },
-		{ .fd = with_news ? supervisor->crew.wakeup.fd : -1, .events = POLLIN },
+		{ .fd = with_news ? supervisor->pool.wakeup.fd : -1, .events = POLLIN },
 	};
 	uint64_t deadline_ns = server_deadline_ns(server);
 	deadline_ns = clock_earlier_ns(deadline_ns, next_start_ns(supervisor));
@@ -371,13 +371,13 @@ MUST_USE static int take_turn(struct supervisor *supervisor)
 		return rc;
 	if (asked.new_phase) {
 		admission_stop(&supervisor->accept.admission); /* before it is said */
-		server_say_phase(server, crew_count_clients(&supervisor->crew));
+		server_say_phase(server, pool_count_clients(&supervisor->pool));
 	}
 	if (!is_over(supervisor) && server_pass_time(server))
-		server_say_phase(server, crew_count_clients(&supervisor->crew));
+		server_say_phase(server, pool_count_clients(&supervisor->pool));
 	follow_drain(supervisor);
 	if (asked.totals)
-		crew_say_totals(&supervisor->crew);
+		pool_log_totals(&supervisor->pool);
 	start_due(supervisor);
 	return 0;
 }
@@ -385,7 +385,7 @@ MUST_USE static int take_turn(struct supervisor *supervisor)
 /* Everything that is told without a signal. Returns whether there was a report. */
 static bool look(struct supervisor *supervisor)
 {
-	bool any = crew_fetch_all(&supervisor->crew);
+	bool any = pool_fetch_all(&supervisor->pool);
 	if (any)
 		admission_client_ended(&supervisor->accept.admission);
 	start_due(supervisor);
@@ -408,10 +408,10 @@ MUST_USE static int loop(struct supervisor *supervisor)
 			rc = wait_for_events(supervisor, false);
 			continue;
 		}
-		wakeup_begin_sleep(&supervisor->crew.wakeup);
+		wakeup_begin_sleep(&supervisor->pool.wakeup);
 		if (!look(supervisor)) /* who saw us awake told nobody */
 			rc = wait_for_events(supervisor, true);
-		wakeup_end_sleep(&supervisor->crew.wakeup);
+		wakeup_end_sleep(&supervisor->pool.wakeup);
 	}
 	return rc;
 }
@@ -425,11 +425,11 @@ MUST_USE static int hear_signals_at_start(struct supervisor *supervisor)
 	struct server *server = supervisor->server;
 	struct server_asked asked = server_hear_signals(server);
 	bool is_draining = server->drain.phase == DRAIN_DRAINING;
-	if (asked.new_phase && (!is_draining || !crew_any_serves(&supervisor->crew)))
+	if (asked.new_phase && (!is_draining || !pool_any_serves(&supervisor->pool)))
 		return -EINTR;
 	if (asked.new_phase) {
 		admission_stop(&supervisor->accept.admission); /* before it is said */
-		server_say_phase(server, crew_count_clients(&supervisor->crew));
+		server_say_phase(server, pool_count_clients(&supervisor->pool));
 	}
 	return reap_all(supervisor);
 }
@@ -439,14 +439,14 @@ MUST_USE static int await_first(struct supervisor *supervisor)
 {
 	struct pollfd ready[] = {
 		{ .fd = supervisor->server->signals_fd, .events = POLLIN },
-		{ .fd = supervisor->crew.wakeup.fd, .events = POLLIN },
+		{ .fd = supervisor->pool.wakeup.fd, .events = POLLIN },
 	};
 	int rc = 0;
-	while (rc >= 0 && supervisor->n_alive > 0 && !crew_any_serves(&supervisor->crew)) {
-		wakeup_begin_sleep(&supervisor->crew.wakeup);
-		if (!crew_any_serves(&supervisor->crew))
+	while (rc >= 0 && supervisor->n_alive > 0 && !pool_any_serves(&supervisor->pool)) {
+		wakeup_begin_sleep(&supervisor->pool.wakeup);
+		if (!pool_any_serves(&supervisor->pool))
 			rc = io_wait(ready, ARRAY_LEN(ready), CLOCK_NEVER);
-		wakeup_end_sleep(&supervisor->crew.wakeup);
+		wakeup_end_sleep(&supervisor->pool.wakeup);
 		if (rc >= 0)
 			rc = hear_signals_at_start(supervisor);
 	}
@@ -487,8 +487,8 @@ int supervisor_run(struct supervisor *supervisor)
 {
 	int rc = loop(supervisor);
 	if (rc < 0)
-		crew_kill_all(&supervisor->crew);
-	crew_fetch_all(&supervisor->crew);
+		pool_kill_all(&supervisor->pool);
+	pool_fetch_all(&supervisor->pool);
 	supervisor_close(supervisor);
 	return rc;
 }

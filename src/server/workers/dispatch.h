@@ -19,8 +19,8 @@
  * the message into memory that the supervisor sees. So of a worker that is killed the supervisor
  * knows whether it had taken a connection that it had not entered yet.
  */
-#ifndef SERVER_DISPATCH_H
-#define SERVER_DISPATCH_H
+#ifndef SERVER_WORKERS_DISPATCH_H
+#define SERVER_WORKERS_DISPATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/worker.h"
+#include "server/workers/worker.h"
 
 #include <errno.h>
 
@@ -35,7 +35,7 @@ int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 void worker_note_serving(struct worker *worker)
 {
 	atomic_store(&worker->slot->is_serving, 1);
-	wakeup_post(worker->server->upward->wakeup);
+	wakeup_post(worker->server->link->wakeup);
 }
 
 void worker_close(struct worker *worker)
@@ -184,15 +184,14 @@ void worker_note_fullness(struct worker *worker)
 		return;
 	atomic_store_explicit(&worker->slot->is_full, is_full, memory_order_relaxed);
 	if (is_full && server->engine->grows)
-		wakeup_post(server->upward->wakeup);
+		wakeup_post(server->link->wakeup);
 }
 
 /* Is the supervisor dead? */
 static bool is_orphan(const struct worker *worker)
 {
-	const struct upward *upward = worker->server->upward;
-	struct pollfd presence = { .fd = upward != NULL ? upward->presence_fd : -1,
-				   .events = POLLIN };
+	const struct supervisor_link *link = worker->server->link;
+	struct pollfd presence = { .fd = link != NULL ? link->presence_fd : -1, .events = POLLIN };
 	return io_wait(&presence, 1, 0) != 0;
 }
 
@@ -202,7 +201,7 @@ void worker_close_listeners(struct worker *worker)
 	disarm(worker);
 	watch_for_wakeup(worker, false);
 	bool has_any = listeners_any_open(&worker->server->listeners);
-	if (has_any && worker_is_called_off(worker) && is_orphan(worker))
+	if (has_any && worker_is_aborting(worker) && is_orphan(worker))
 		admission_close(&worker->admission);
 	listeners_close(&worker->server->listeners);
 	if (!worker->polls_listeners)
@@ -236,7 +235,7 @@ int worker_admit(struct worker *worker)
 	admission_pass_time(admission);
 	if (is_ending)
 		worker_close_listeners(worker);
-	if (worker_is_called_off(worker))
+	if (worker_is_aborting(worker))
 		return 0;
 	admission_serve_waiting(admission);
 	bool was_ready = is_any_ready(worker);
@@ -266,7 +265,7 @@ int worker_admit(struct worker *worker)
 	return 0;
 }
 
-bool worker_is_called_off(const struct worker *worker)
+bool worker_is_aborting(const struct worker *worker)
 {
 	return worker->server->drain.phase >= DRAIN_CALLING_OFF;
 }

@@ -3,7 +3,7 @@
  * A worker's turns without its process: it lets in whom it has room for, says when it is full, and
  * hears of the end by its two lifelines.
  */
-#include "server/worker.h"
+#include "server/workers/worker.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -309,7 +309,7 @@ TEST(a_worker_closes_its_copies_when_the_queues_are_said_to_be_empty)
 	TAKE_TURNS_UNTIL(!listeners_any_open(&server.listeners));
 	assert_int_equal(atomic_load(&slot.has_closed), 1);
 	assert_int_equal(server.drain.phase, DRAIN_DRAINING);
-	assert_false(worker_is_called_off(&worker));
+	assert_false(worker_is_aborting(&worker));
 	assert_false(worker_is_done(&worker));
 	end_client(0);
 	end_client(1);
@@ -380,7 +380,7 @@ TEST(who_is_called_off_lets_nobody_in_and_ends_with_its_last_client)
 	int first = unit_connect(&address);
 	TAKE_TURNS_UNTIL(n_served == 1);
 	lifeline_cut(&lifeline);
-	TAKE_TURNS_UNTIL(worker_is_called_off(&worker));
+	TAKE_TURNS_UNTIL(worker_is_aborting(&worker));
 	take_some_turns();
 	assert_false(listeners_any_open(&server.listeners));
 	assert_false(worker_is_done(&worker));
@@ -396,7 +396,7 @@ TEST(a_lifeline_that_was_cut_does_not_wake_again_and_again)
 	TAKE_TURNS_UNTIL(n_served == 1);
 	lifeline_cut(&closing);
 	lifeline_cut(&lifeline);
-	TAKE_TURNS_UNTIL(worker_is_called_off(&worker));
+	TAKE_TURNS_UNTIL(worker_is_aborting(&worker));
 	assert_false(is_readable(worker.poller.fd));
 	close(client);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A worker: a process that serves clients of its own, beside others that do the same, below one
- * supervisor (server/supervisor.h).
+ * supervisor (server/workers/supervisor.h).
  *
  * It accepts by itself, from listening sockets that all of them share, and has room for its share
  * of --max-clients: a worker that is full stops accepting, and whoever waits is taken by one that
@@ -11,7 +11,7 @@
  * when it has accepted (EPOLLEXCLUSIVE wakes the first in the line, and would wake it for ever). A
  * worker that was woken and cannot accept wakes another, by a wake-up descriptor (eventfd(2)) for
  * which those with room wait as well. Where it was stopped or killed before it could, the
- * supervisor wakes another (server/accept_watch.h).
+ * supervisor wakes another (server/workers/accept_watch.h).
  *
  * Two lifelines (server/lifeline.h), which only the supervisor holds, tell them of the end. When
  * the first is cut, the server drains and the accept queues are empty for good: until then workers
@@ -21,8 +21,8 @@
  * What it does with a client is its engine's: engines/prefork.c, thread.c, epoll.c and uring.c. An
  * engine's turn is: worker_wait(), its own events, worker_admit().
  */
-#ifndef SERVER_WORKER_H
-#define SERVER_WORKER_H
+#ifndef SERVER_WORKERS_WORKER_H
+#define SERVER_WORKERS_WORKER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -32,8 +32,8 @@
 #include "net/poller.h"
 #include "server/admission.h"
 #include "server/clients.h"
-#include "server/dispatch.h"
-#include "server/reports.h"
+#include "server/workers/dispatch.h"
+#include "server/workers/event_ring.h"
 #include "server/server.h"
 
 /* What the supervisor sees of a worker, in shared memory. The worker alone writes here. */
@@ -125,7 +125,7 @@ void worker_close_listeners(struct worker *worker);
 void worker_note_closed(struct worker *worker);
 
 /* Is the server called off? Then the engine ends every conversation. */
-bool worker_is_called_off(const struct worker *worker);
+bool worker_is_aborting(const struct worker *worker);
 
 /* Is there nothing left to do, ever? */
 bool worker_is_done(const struct worker *worker);

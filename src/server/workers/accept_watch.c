@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/accept_watch.h"
+#include "server/workers/accept_watch.h"
 
 bool accept_watch_polls(const struct accept_watch *watch, uint64_t now_ns)
 {

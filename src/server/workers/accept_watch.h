@@ -14,8 +14,8 @@
  * So an idle server costs nothing, a busy one a few calls a second, whatever its rate, and a full
  * one a call a second.
  */
-#ifndef SERVER_ACCEPT_WATCH_H
-#define SERVER_ACCEPT_WATCH_H
+#ifndef SERVER_WORKERS_ACCEPT_WATCH_H
+#define SERVER_WORKERS_ACCEPT_WATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

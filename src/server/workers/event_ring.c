@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/workers/event_ring.h"
+
+size_t event_ring_size(uint32_t n_places)
+{
+	size_t size = sizeof(struct event_ring_memory) + n_places * sizeof(struct ending_facts);
+	return (size + 63) / 64 * 64;
+}
+
+static struct ending_facts *place_of(const struct event_ring *event_ring, uint32_t number)
+{
+	return &event_ring->ring->places[number & (event_ring->n_places - 1)];
+}
+
+bool event_ring_post(const struct event_ring *event_ring, const struct ending_facts *facts)
+{
+	struct event_ring_memory *ring = event_ring->ring;
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+	if (head - tail >= event_ring->n_places)
+		return false;
+	*place_of(event_ring, head) = *facts;
+	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+	return true;
+}
+
+bool event_ring_next(const struct event_ring *event_ring, struct ending_facts *ret_facts)
+{
+	struct event_ring_memory *ring = event_ring->ring;
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+	if (head == tail)
+		return false;
+	if (head - tail > event_ring->n_places) {
+		atomic_store_explicit(&ring->tail, head, memory_order_release);
+		return false;
+	}
+	*ret_facts = *place_of(event_ring, tail);
+	atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
+	return true;
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/workers/worker_pool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "net/io.h"
+#include "net/signals.h"
+#include "server/engine.h"
+
+/* Reports that a worker can have waiting, by the number of its clients. */
+#define REPORTS_LEAST 64
+#define REPORTS_MOST  512
+
+/* While totals are summed up, clients end: so often it is tried anew. */
+#define TOTALS_TRIES 16
+
+/*
+ * A worker that lived for less has died young, and the next waits: at first, and at most so long.
+ */
+#define MEMBER_YOUNG_NS       CLOCK_NS_PER_S
+#define MEMBER_PAUSE_FIRST_NS (100 * CLOCK_NS_PER_MS)
+#define MEMBER_PAUSE_MOST_NS  (5 * CLOCK_NS_PER_S)
+
+/* ---- shared memory ---- */
+
+/* A worker's share of the clients. */
+static uint32_t share_of(const struct server *server, uint32_t i)
+{
+	uint32_t n = server->n_workers;
+	return server->max_clients / n + (i < server->max_clients % n);
+}
+
+static uint32_t event_ring_of(uint32_t share)
+{
+	uint32_t n_places = REPORTS_LEAST;
+	while (n_places < share && n_places < REPORTS_MOST)
+		n_places *= 2;
+	return n_places;
+}
+
+/* Cuts pieces off a large one; with NULL as memory it only counts. */
+struct arena {
+	char *memory;
+	size_t used, page_size;
+};
+
+static void *arena_take(struct arena *arena, size_t size)
+{
+	void *piece = arena->memory != NULL ? arena->memory + arena->used : NULL;
+	arena->used += (size + 63) / 64 * 64;
+	return piece;
+}
+
+/* What comes next begins on a page of its own. Returns how far it is from the start. */
+static size_t arena_take_pages(struct arena *arena)
+{
+	arena->used = (arena->used + arena->page_size - 1) / arena->page_size * arena->page_size;
+	return arena->used;
+}
+
+/* What all share comes first, then the memory of each worker, in pages of its own. */
+static void lay_out(struct worker_pool *pool, struct arena *arena)
+{
+	struct server *server = pool->server;
+	pool->wakeup_sleep = arena_take(arena, sizeof(*pool->wakeup_sleep));
+	pool->said_ns = arena_take(arena, sizeof(*pool->said_ns));
+	pool->listen_state = arena_take(arena, sizeof(*pool->listen_state));
+	for (uint32_t i = 0; i < pool->n_members; i++) {
+		struct pool_member *member = &pool->members[i];
+		uint32_t share = share_of(server, i);
+		size_t entry_size = server->engine->entry_size;
+		member->memory_from = arena_take_pages(arena);
+		member->slot = arena_take(arena, sizeof(*member->slot));
+		member->event_ring = (struct event_ring){
+			.ring = arena_take(arena, event_ring_size(event_ring_of(share))),
+			.n_places = event_ring_of(share),
+		};
+		void *table = arena_take(arena, clients_size(share, entry_size));
+		if (table != NULL)
+			clients_place(&pool->tables[i], table, share, entry_size);
+		member->memory_to = arena_take_pages(arena);
+	}
+}
+
+void pool_keep_only(const struct worker_pool *pool, uint32_t i)
+{
+	char *memory = pool->memory;
+	size_t shared_to = pool->members[0].memory_from;
+	const struct pool_member *member = &pool->members[i];
+	if (member->memory_from > shared_to)
+		process_unshare(memory + shared_to, member->memory_from - shared_to);
+	if (pool->memory_size > member->memory_to)
+		process_unshare(memory + member->memory_to, pool->memory_size - member->memory_to);
+}
+
+void pool_close(struct worker_pool *pool)
+{
+	if (pool->memory != NULL) {
+		wakeup_close(&pool->wakeup);
+		process_unshare(pool->memory, pool->memory_size);
+	}
+	free(pool->tables);
+	free(pool->members);
+	*pool = (struct worker_pool){ 0 };
+}
+
+MUST_USE static int share_memory(struct worker_pool *pool)
+{
+	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+	struct arena counter = { .page_size = page_size };
+	lay_out(pool, &counter);
+	int rc = process_share(counter.used, &pool->memory);
+	if (rc < 0)
+		return rc;
+	pool->memory_size = counter.used;
+	struct arena arena = { .memory = pool->memory, .page_size = page_size };
+	lay_out(pool, &arena);
+	pool->wakeup.fd = -1;
+	return 0;
+}
+
+int pool_open(struct worker_pool *pool, struct server *server)
+{
+	uint32_t n = server->n_workers;
+	*pool = (struct worker_pool){ .server = server, .n_members = n, .n_used = n };
+	pool->members = calloc(n, sizeof(*pool->members));
+	pool->tables = calloc(n, sizeof(*pool->tables));
+	if (pool->members == NULL || pool->tables == NULL)
+		return -ENOMEM;
+	int rc = share_memory(pool);
+	if (rc == 0)
+		rc = wakeup_open(&pool->wakeup, pool->wakeup_sleep);
+	return rc;
+}
+
+/* ---- what workers tell ---- */
+
+/* Is it the supervisor that accepts? Then it has a table of all clients. */
+static bool has_dispatch(const struct worker_pool *pool)
+{
+	return pool->server->clients.most != 0;
+}
+
+/* Counts and logs an end. If we passed that client to a worker, its place is free (dispatch.h). */
+static void count_end(struct worker_pool *pool, const struct ending_facts *facts)
+{
+	struct clients *clients = &pool->server->clients;
+	struct client *client = clients_of_ticket(clients, facts->ticket);
+	server_count(pool->server, facts);
+	if (client != NULL)
+		clients_leave(clients, client);
+}
+
+/* No more than a full ring at once: a worker that goes on reporting must not hold us up. */
+bool pool_fetch(struct worker_pool *pool, uint32_t i)
+{
+	struct pool_member *member = &pool->members[i];
+	struct ending_facts facts;
+	bool any = false;
+	for (uint32_t n = 0; n < member->event_ring.n_places; n++) {
+		if (!event_ring_next(&member->event_ring, &facts))
+			break;
+		if (facts.serial != 0)
+			member->last_told = facts.serial;
+		count_end(pool, &facts);
+		any = true;
+	}
+	return any;
+}
+
+bool pool_fetch_all(struct worker_pool *pool)
+{
+	bool any = false;
+	log_hold();
+	for (uint32_t i = 0; i < pool->n_used; i++)
+		any |= pool_fetch(pool, i);
+	log_release();
+	return any;
+}
+
+/*
+ * The next client of a worker that is there, the first after NULL. One whose end it has told is not
+ * there any more, though it may still be in the table.
+ */
+static const struct client *next_of(const struct worker_pool *pool, uint32_t i,
+				    const struct client *after)
+{
+	const struct clients *table = &pool->tables[i];
+	const struct client *client = clients_next(table, after);
+	if (client != NULL && atomic_load(&client->serial) == pool->members[i].last_told)
+		client = clients_next(table, client);
+	return client;
+}
+
+uint32_t pool_count_clients(const struct worker_pool *pool)
+{
+	uint32_t count = 0;
+	if (has_dispatch(pool))
+		return pool->server->clients.count; /* on their way to a worker, too */
+	for (uint32_t i = 0; i < pool->n_used; i++) {
+		for (const struct client *client = next_of(pool, i, NULL); client != NULL;
+		     client = next_of(pool, i, client))
+			count++;
+	}
+	return count;
+}
+
+uint64_t pool_count_taken(const struct worker_pool *pool)
+{
+	uint64_t count = 0;
+	for (uint32_t i = 0; i < pool->n_used; i++)
+		count += atomic_load(&pool->members[i].slot->accepted);
+	return count;
+}
+
+static uint64_t count_accepted(const struct worker_pool *pool)
+{
+	return pool->server->totals.accepted + (has_dispatch(pool) ? 0 : pool_count_taken(pool));
+}
+
+uint64_t pool_found_empty(const struct worker_pool *pool)
+{
+	uint64_t found = 0;
+	for (uint32_t i = 0; i < pool->n_used; i++)
+		found |= atomic_load(&pool->members[i].slot->found_empty);
+	return found;
+}
+
+bool pool_has_room(const struct worker_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->n_used; i++) {
+		const struct pool_member *member = &pool->members[i];
+		if (member->pid != 0 && atomic_load(&member->slot->is_full) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool pool_has_closed(const struct worker_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->n_used; i++) {
+		const struct pool_member *member = &pool->members[i];
+		if (member->pid != 0 && atomic_load(&member->slot->has_closed) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* What has been told, and what those who are there have moved: meanwhile nobody may come or go. */
+void pool_log_totals(struct worker_pool *pool)
+{
+	struct totals totals;
+	uint32_t n_clients;
+	for (int tries = 0; tries < TOTALS_TRIES; tries++) {
+		pool_fetch_all(pool);
+		totals = pool->server->totals;
+		totals.accepted = count_accepted(pool);
+		n_clients = pool_count_clients(pool);
+		for (uint32_t i = 0; i < pool->n_used; i++) {
+			for (const struct client *client = next_of(pool, i, NULL); client != NULL;
+			     client = next_of(pool, i, client))
+				server_add_moving(&totals, client);
+		}
+		if (!pool_fetch_all(pool) && count_accepted(pool) == totals.accepted)
+			break;
+	}
+	server_say_totals(&totals, n_clients);
+}
+
+bool pool_any_serves(const struct worker_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->n_members; i++) {
+		const struct pool_member *member = &pool->members[i];
+		if (member->pid != 0 && atomic_load(&member->slot->is_serving) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- the end of one ---- */
+
+void pool_member_plan_next(struct pool_member *member)
+{
+	uint64_t lived_ns = clock_now_ns() - member->started_ns;
+	member->n_young = lived_ns < MEMBER_YOUNG_NS ? member->n_young + 1 : 0;
+	uint64_t pause_ns = 0;
+	if (member->n_young > 0)
+		pause_ns = MEMBER_PAUSE_FIRST_NS;
+	for (unsigned int i = 1; i < member->n_young && pause_ns < MEMBER_PAUSE_MOST_NS; i++)
+		pause_ns *= 2;
+	if (pause_ns > MEMBER_PAUSE_MOST_NS)
+		pause_ns = MEMBER_PAUSE_MOST_NS;
+	member->start_at_ns = clock_deadline_ns(pause_ns);
+}
+
+void pool_member_log_end(const struct pool_member *member, const struct process_end *end,
+			 uint32_t n_clients, bool is_replaced)
+{
+	struct units_text clients = units_count(n_clients, "client");
+	const char *what_then = is_replaced ? "; another takes its place" : "";
+	if (end->signal != 0)
+		log_warning("worker %d was killed by %s, and with it %s%s", (int)end->pid,
+			    signals_name(end->signal).text, clients.text, what_then);
+	else
+		log_warning("worker %d failed: %s, and with it %s%s", (int)end->pid,
+			    err_text(atomic_load(&member->slot->code)).text, clients.text,
+			    what_then);
+}
+
+void pool_kill_all(const struct worker_pool *pool)
+{
+	/* Their pids are theirs until we reap them: no stranger can be hit. */
+	for (uint32_t i = 0; i < pool->n_used; i++) {
+		if (pool->members[i].pid != 0)
+			kill(pool->members[i].pid, SIGKILL);
+	}
+}
+
+void pool_continue_idle(struct worker_pool *pool)
+{
+	uint64_t now_ns = clock_now_ns();
+	bool is_due = pool->continue_at_ns != 0 && now_ns >= pool->continue_at_ns;
+	if (is_due || pool->continue_at_ns == 0)
+		pool->continue_at_ns = now_ns + DRAIN_LOOK_NS;
+	for (uint32_t i = 0; is_due && i < pool->n_used; i++) {
+		if (pool->members[i].pid != 0 && next_of(pool, i, NULL) == NULL)
+			kill(pool->members[i].pid, SIGCONT);
+	}
+}
+
+/* Whoever it had when it died, but for one whose end it has told and who was still in the table. */
+static uint32_t count_its_clients(struct worker_pool *pool, uint32_t i,
+				  const struct process_end *end)
+{
+	const struct pool_member *member = &pool->members[i];
+	uint32_t count = 0;
+	for (const struct client *client = next_of(pool, i, NULL); client != NULL;
+	     client = next_of(pool, i, client)) {
+		count_end(pool, &(struct ending_facts){
+					.peer = client->peer,
+					.in = atomic_load(&client->score.in),
+					.out = atomic_load(&client->score.out),
+					.lasted_ns = clock_now_ns() - client->start_ns,
+					.reason = end->signal != 0 ? ENDING_KILLED : ENDING_ERROR,
+					.code = atomic_load(&member->slot->code),
+					.signal = end->signal,
+					.serial = atomic_load(&client->serial),
+					.ticket = client->ticket,
+				});
+		count++;
+	}
+	return count;
+}
+
+/* The connection that it had taken from the supervisor and not entered yet, if there is one. */
+static void count_its_last_message(struct worker_pool *pool, uint32_t i,
+				   const struct process_end *end)
+{
+	const struct dispatch_message *message = &pool->members[i].slot->message;
+	if (clients_of_ticket(&pool->server->clients, message->ticket) != NULL)
+		count_end(pool, &(struct ending_facts){
+					.peer = message->peer,
+					.reason = ENDING_KILLED,
+					.signal = end->signal,
+					.ticket = message->ticket,
+					.was_turned_away = true,
+				});
+}
+
+uint32_t pool_reap(struct worker_pool *pool, uint32_t i, const struct process_end *end)
+{
+	pool_fetch(pool, i);
+	uint32_t n_clients = count_its_clients(pool, i, end);
+	count_its_last_message(pool, i, end);
+	clients_reset(&pool->tables[i]);
+	struct worker_slot *slot = pool->members[i].slot;
+	uint64_t n_accepted = atomic_exchange(&slot->accepted, 0);
+	if (!has_dispatch(pool))
+		pool->server->totals.accepted += n_accepted;
+	slot->message.ticket = 0;
+	return n_clients;
+}
