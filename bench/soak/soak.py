@@ -219,14 +219,14 @@ class Soak:
         """Until the load is over, or something failed."""
         while any(load.poll() is None for load in self.loads):
             if self.ledger.has_failed.is_set() or not self.server.is_running():
-                self.call_off()
+                self.abort_session()
                 break
             time.sleep(SAMPLE)
             self.watch.sample()
             if self.watch.samples % PROGRESS_EVERY == 0:
                 self.tell_progress()
 
-    def call_off(self):
+    def abort_session(self):
         for load in self.loads:
             load.terminate()
         for load in self.loads:

@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/exit_status.h"
 #include "cli/option.h"
-#include "server/capacity.h"
-#include "server/serve.h"
+#include "server/client_limit.h"
+#include "server/startup.h"
 
 /* More workers than any machine has cores or use for. */
 #define WORKERS_MOST 4096
@@ -91,7 +91,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_COUNT,
 		.value_name = "N",
 		.least = 1,
-		.most = CAPACITY_MOST,
+		.most = CLIENT_LIMIT_MAX,
 		.help = "clients at once of one worker, engine prefork (1)",
 		.details = "Each worker of the prefork engine serves at most N clients at once.",
 	},
@@ -101,7 +101,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_COUNT,
 		.value_name = "N",
 		.least = 1,
-		.most = CAPACITY_MOST,
+		.most = CLIENT_LIMIT_MAX,
 		.help = "clients at once (1024, or what the machine allows)",
 		.details = "Serve at most N clients at once. While there are as many, none is "
 			   "accepted: clients wait in the kernel's queue, are served in their "
@@ -114,7 +114,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_COUNT,
 		.value_name = "N",
 		.least = 1,
-		.most = CAPACITY_MOST,
+		.most = CLIENT_LIMIT_MAX,
 		.help = "clients at once from one address (no limit)",
 		.details = "Serve at most N clients at once from one IPv4 address or IPv6 /64 "
 			   "network. Connections over it are accepted and wait, and use none of "
@@ -194,12 +194,12 @@ static const struct option_row options[N_OPTIONS] = {
 };
 
 MUST_USE static enum exit_status parse_addresses(const struct arguments *arguments,
-						 struct addr_spec addresses[LISTENERS_MOST],
+						 struct addr_spec addresses[LISTENERS_MAX],
 						 size_t *ret_n)
 {
-	if (arguments->n_operands > LISTENERS_MOST) {
+	if (arguments->n_operands > LISTENERS_MAX) {
 		log_error("%zu addresses are too many, %d at most", arguments->n_operands,
-			  LISTENERS_MOST);
+			  LISTENERS_MAX);
 		return STATUS_USAGE;
 	}
 	for (size_t i = 0; i < arguments->n_operands; i++) {
@@ -251,7 +251,7 @@ MUST_USE static enum exit_status check_engine_options(const struct arguments *ar
 
 static enum exit_status run(const struct arguments *arguments)
 {
-	static struct addr_spec addresses[LISTENERS_MOST]; /* too large for a stack */
+	static struct addr_spec addresses[LISTENERS_MAX]; /* too large for a stack */
 	const uint64_t *values = arguments->values;
 	size_t n_engines = count_engines();
 	if (values[ENGINE] == n_engines + CHOICE_HELP)

@@ -67,7 +67,7 @@ static void request_end(struct bench *bench)
 		return;
 	}
 	bench->interrupted_ns = clock_now_ns();
-	atomic_store(&bench->plan.is_called_off, true);
+	atomic_store(&bench->plan.is_aborting, true);
 	if (bench->interrupted_ns < load_end_ns(&bench->plan))
 		return;
 	live_clear(&bench->live);
@@ -91,7 +91,7 @@ static void read_signals(struct bench *bench)
 
 /* ---- the threads ---- */
 
-static void *be_thread(void *argument)
+static void *thread_main(void *argument)
 {
 	struct load *load = argument;
 	load_run(load);
@@ -129,7 +129,7 @@ MUST_USE static int start_threads(struct bench *bench)
 			break;
 		if (i == 0)
 			give_first_connection(bench, load);
-		rc = -pthread_create(&bench->threads[i], NULL, be_thread, load);
+		rc = -pthread_create(&bench->threads[i], NULL, thread_main, load);
 		if (rc == 0)
 			bench->live.n_loads = ++bench->n_threads;
 		else
@@ -216,7 +216,7 @@ static void check_endpoint(struct bench *bench)
 		return;
 	live_clear(&bench->live);
 	log_error("ended early: %s", bench->wrong.text);
-	atomic_store(&bench->plan.is_called_off, true);
+	atomic_store(&bench->plan.is_aborting, true);
 }
 
 /* A wait for replies that may never come, and that nothing but a signal ends, is said once. */
@@ -244,11 +244,11 @@ static void look_on(struct bench *bench)
 		watch_standstill(bench, until_ns);
 		read_signals(bench);
 		if (fds[1].revents != 0 && !teller_check(teller))
-			atomic_store(&bench->plan.is_called_off, true);
+			atomic_store(&bench->plan.is_aborting, true);
 		begin_if_ready(bench);
 		gather_look(&bench->gather, bench->n_threads);
 		if (!can_go_on(bench))
-			atomic_store(&bench->plan.is_called_off, true);
+			atomic_store(&bench->plan.is_aborting, true);
 		check_endpoint(bench);
 		load_server_look(&bench->plan.server);
 		say_endless_wait(bench);
@@ -365,7 +365,7 @@ MUST_USE static int run_threads(struct bench *bench)
 		return rc;
 	int started = start_threads(bench);
 	if (started < 0)
-		atomic_store(&bench->plan.is_called_off, true);
+		atomic_store(&bench->plan.is_aborting, true);
 	look_on(bench);
 	int found = add_up(bench);
 	gather_close(&bench->gather);

@@ -94,7 +94,7 @@ static void say_open(struct hold *hold)
 
 /* ---- one turn ---- */
 
-static void hear_signals(struct hold *hold)
+static void read_signals(struct hold *hold)
 {
 	int signal;
 	while ((signal = signals_next(hold->signals_fd)) != 0) {
@@ -112,7 +112,7 @@ static void handle_event(struct hold *hold, const struct epoll_event *event)
 {
 	uint64_t tag = event->data.u64;
 	if (tag == TAG_SIGNALS) {
-		hear_signals(hold);
+		read_signals(hold);
 	} else if (tag == TAG_OUTPUT) {
 		hold->is_over |= !teller_check(hold->holding.teller);
 	} else if (tag >= TAG_PAGE) {
@@ -221,8 +221,8 @@ MUST_USE static int take_turn(struct hold *hold)
 /* ---- until the server has answered ---- */
 
 /* Returns STATUS_OK, or the status of the signal that ends it. */
-MUST_USE static enum exit_status hear_while_dialing(struct hold *hold,
-						    const struct dialing *dialing)
+MUST_USE static enum exit_status read_signals_while_dialing(struct hold *hold,
+							    const struct dialing *dialing)
 {
 	int signal;
 	while ((signal = signals_next(hold->signals_fd)) != 0) {
@@ -249,7 +249,7 @@ MUST_USE static enum exit_status await_server(struct hold *hold, const struct di
 			if (tag == TAG_DIALED)
 				is_dialed = true;
 			else if (tag == TAG_SIGNALS)
-				status = hear_while_dialing(hold, dialing);
+				status = read_signals_while_dialing(hold, dialing);
 			else
 				handle_event(hold, &hold->events.list[i]);
 		}

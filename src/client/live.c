@@ -104,7 +104,7 @@ void live_answer(struct live *live)
 static enum live_state state_at(const struct live *live, uint64_t begin_ns, uint64_t now_ns)
 {
 	const struct load_plan *plan = live->plan;
-	if (atomic_load(&plan->is_called_off))
+	if (atomic_load(&plan->is_aborting))
 		return LIVE_ENDING;
 	bool is_ready = atomic_load(&plan->n_ready) >= plan->n_threads;
 	if (now_ns < atomic_load(&plan->start_ns) || begin_ns == CLOCK_NEVER)

@@ -210,7 +210,7 @@ static void end_early(struct run *run)
 	    atomic_load_explicit(&plan->is_cut_short, memory_order_relaxed))
 		run->grace_ends_ns = clock_earlier_ns(run->grace_ends_ns, traffic->now_ns);
 	if (run->grace_ends_ns != 0 ||
-	    !atomic_load_explicit(&plan->is_called_off, memory_order_relaxed))
+	    !atomic_load_explicit(&plan->is_aborting, memory_order_relaxed))
 		return;
 	run->grace_ends_ns = traffic->now_ns + GRACE_NS;
 	if (traffic->end_ns == 0)

@@ -49,10 +49,10 @@ struct load_plan {
 	struct schedule schedule;
 	uint64_t warmup_ns, duration_ns;
 
-	_Atomic uint32_t n_ready;   /* threads whose connections are open, or that have ended */
-	_Atomic uint64_t start_ns;  /* 0: not yet */
-	_Atomic bool is_called_off; /* the run ends now: as if its time were over */
-	_Atomic bool is_cut_short;  /* nor is any reply awaited */
+	_Atomic uint32_t n_ready;  /* threads whose connections are open, or that have ended */
+	_Atomic uint64_t start_ns; /* 0: not yet */
+	_Atomic bool is_aborting;  /* the run ends now: as if its time were over */
+	_Atomic bool is_cut_short; /* nor is any reply awaited */
 };
 
 /*

@@ -75,7 +75,7 @@ static void say_so_far(const struct ping *ping)
 		   clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
 }
 
-static void hear_signals(struct ping *ping)
+static void read_signals(struct ping *ping)
 {
 	int signal;
 	ping->heard_ns = clock_now_ns();
@@ -145,7 +145,7 @@ MUST_USE static int wait_for(struct ping *ping, struct pollfd *wanted, size_t n,
 		uint64_t now_ns = clock_now_ns();
 		look_at_clock(ping, until_ns > before_ns ? until_ns : before_ns, now_ns);
 		if (fds[0].revents != 0)
-			hear_signals(ping);
+			read_signals(ping);
 		if (fds[1].revents != 0 || now_ns >= retry_ns)
 			ping->is_over |= !teller_check(ping->teller);
 		int n_ready = 0;
@@ -376,7 +376,7 @@ static void ping_on(struct ping *ping)
 			break;
 		due_ns = next_due_ns(ping, due_ns);
 		if (due_ns >= ping->heard_ns + SIGNALS_NS)
-			hear_signals(ping);
+			read_signals(ping);
 		if (clock_now_ns() < due_ns) {
 			own_idle_begin(&ping->idle);
 			wait_until_due(ping, due_ns);

@@ -24,24 +24,24 @@
 #define LOWER_HALF (BYTE_ORDER == LITTLE_ENDIAN ? 0 : sizeof(uint32_t))
 #define UPPER_HALF (sizeof(uint32_t) - LOWER_HALF)
 
-static void add(struct seccomp_list *list, struct sock_filter instruction)
+static void add(struct seccomp_filter *list, struct sock_filter instruction)
 {
 	assert(list->len < ARRAY_LEN(list->code));
 	list->code[list->len++] = instruction;
 }
 
-static void load(struct seccomp_list *list, size_t offset)
+static void load(struct seccomp_filter *list, size_t offset)
 {
 	add(list, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
 }
 
-static void decide(struct seccomp_list *list, uint32_t verdict)
+static void decide(struct seccomp_filter *list, uint32_t verdict)
 {
 	add(list, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
 }
 
 /* Goes on with the next instruction if the comparison holds, else with the one at `end`. */
-static void go_on_if(struct seccomp_list *list, uint16_t comparison, uint32_t value, size_t end)
+static void go_on_if(struct seccomp_filter *list, uint16_t comparison, uint32_t value, size_t end)
 {
 	size_t distance = end - list->len - 1U;
 	assert(distance <= UINT8_MAX);
@@ -61,7 +61,7 @@ static size_t check_size(const struct seccomp_check *check)
 	return has_mask(check) ? 3 : 2;
 }
 
-static void add_check(struct seccomp_list *list, const struct seccomp_check *check, size_t end)
+static void add_check(struct seccomp_filter *list, const struct seccomp_check *check, size_t end)
 {
 	assert(check->argument < 6);
 	load(list, offsetof(struct seccomp_data, args) + check->argument * sizeof(uint64_t) +
@@ -85,7 +85,7 @@ static size_t count_checks(const struct seccomp_rule *rule)
  * The number of the call is loaded before a rule and behind it: a check loads something else. A
  * rule ends with its own "allow", so no jump has to reach the end of the list.
  */
-static void add_rule(struct seccomp_list *list, const struct seccomp_rule *rule)
+static void add_rule(struct seccomp_filter *list, const struct seccomp_rule *rule)
 {
 	size_t n_checks = count_checks(rule);
 	size_t end = list->len + 2U; /* behind the comparison and "allow" */
@@ -104,10 +104,10 @@ bool seccomp_is_known_here(void)
 	return OUR_ARCHITECTURE != 0;
 }
 
-struct seccomp_list seccomp_compile(const struct seccomp_rules *tables, size_t n_tables,
-				    enum seccomp_otherwise otherwise)
+struct seccomp_filter seccomp_compile(const struct seccomp_rules *tables, size_t n_tables,
+				      enum seccomp_otherwise otherwise)
 {
-	struct seccomp_list list = { 0 };
+	struct seccomp_filter list = { 0 };
 	if (!seccomp_is_known_here())
 		return list;
 	uint32_t deny = otherwise == SECCOMP_OTHERWISE_KILL ? SECCOMP_RET_KILL_PROCESS
@@ -124,7 +124,7 @@ struct seccomp_list seccomp_compile(const struct seccomp_rules *tables, size_t n
 	return list;
 }
 
-int seccomp_put_on(const struct seccomp_list *list)
+int seccomp_install(const struct seccomp_filter *list)
 {
 	if (list->len == 0)
 		return 0;

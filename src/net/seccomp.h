@@ -87,7 +87,7 @@ enum seccomp_otherwise {
 };
 
 /* A compiled list. A zeroed one is none: putting it on has no effect. */
-struct seccomp_list {
+struct seccomp_filter {
 	unsigned short len;
 	struct sock_filter code[SECCOMP_CODE_MAX];
 };
@@ -99,13 +99,13 @@ bool seccomp_is_known_here(void);
  * Compiles a list from tables: first the architecture, for a number means another call on another
  * one, then the rules in their order. On an architecture that is not known the list is none.
  */
-struct seccomp_list seccomp_compile(const struct seccomp_rules *tables, size_t n_tables,
-				    enum seccomp_otherwise otherwise);
+struct seccomp_filter seccomp_compile(const struct seccomp_rules *tables, size_t n_tables,
+				      enum seccomp_otherwise otherwise);
 
 /*
  * Puts a list on this process, for good. It must have forgone new privileges (net/privileges.h).
  * Returns 0, or -errno: -ENOSYS or -EINVAL where the kernel has no such lists.
  */
-MUST_USE int seccomp_put_on(const struct seccomp_list *list);
+MUST_USE int seccomp_install(const struct seccomp_filter *list);
 
 #endif

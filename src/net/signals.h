@@ -17,7 +17,7 @@
  *             notes).
  *   neither   SIGKILL and SIGSTOP cannot be caught, blocked or ignored. A child that is killed
  *             costs its own client only; a parent that is killed leaves children that notice
- *             (server/lifeline.h); a process that is stopped continues where it was.
+ *             (server/shutdown_pipe.h); a process that is stopped continues where it was.
  *
  * Process 1 of a container is the exception: the kernel discards signals that it has at their
  * default (pid_namespaces(7)), so ^C and `docker stop` would do nothing. There, HUP, INT, QUIT and

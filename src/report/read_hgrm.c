@@ -57,7 +57,7 @@ struct list {
 	bool is_open;                /* its rows or its footer are being read */
 	bool is_csv;                 /* fields are separated by commas */
 	bool has_footer, has_total;  /* lines of a footer were read, one with the total count */
-	bool has_list[2];            /* response, service */
+	bool has_filter[2];          /* response, service */
 	bool is_unended;             /* the line has no newline: the last of a file */
 	struct row row;              /* the latest */
 	double total_min, total_max; /* bounds of the total count, by the rows' percentiles */
@@ -325,10 +325,10 @@ MUST_USE static int begin_list(struct list *list, const char *header, bool is_se
 	int rc = list->is_open ? end_list(list) : 0;
 	if (rc < 0)
 		return rc;
-	if (list->has_list[is_service])
+	if (list->has_filter[is_service])
 		return reading_refuse(reading, "line %zu: a second list of percentiles",
 				      list->line);
-	list->has_list[is_service] = true;
+	list->has_filter[is_service] = true;
 	list->is_open = true;
 	list->is_csv = strchr(header, ',') != NULL;
 	list->has_footer = list->has_total = false;

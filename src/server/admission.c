@@ -15,7 +15,7 @@
 #include "net/oom.h"
 #include "net/sockopt.h"
 #include "server/workers/dispatch.h"
-#include "server/session.h"
+#include "server/blocking/session.h"
 
 /* The room may hold this share of our descriptors, so that waiting never starves serving. */
 #define ROOM_SHARE_OF_DESCRIPTORS 4
@@ -43,7 +43,8 @@ void admission_setup(struct admission *admission, struct server *server, admissi
 		server->link != NULL ? server->link->listen_state : &admission->own_listen_state;
 	admission->message = server->link != NULL ? server->link->message : &admission->own_message;
 	uint64_t places = n_descriptors / ROOM_SHARE_OF_DESCRIPTORS;
-	admission->n_places = places < ADMISSION_ROOM ? (size_t)places : ADMISSION_ROOM;
+	admission->queue_limit =
+		places < ADMISSION_QUEUE_MAX ? (size_t)places : ADMISSION_QUEUE_MAX;
 	linger_setup(&admission->linger, n_descriptors);
 }
 
@@ -65,7 +66,7 @@ bool admission_is_paused(const struct admission *admission)
 static bool may_serve(const struct admission *admission)
 {
 	return !is_full(admission) && !admission_is_paused(admission) &&
-	       phase_of(admission) < DRAIN_CALLING_OFF;
+	       phase_of(admission) < DRAIN_ABORTING;
 }
 
 bool admission_is_open(const struct admission *admission)
@@ -95,34 +96,35 @@ void admission_pause(struct admission *admission, const char *what, int code)
 }
 
 /* Ends a connection that was not served, by a lingering close. */
-static void turn_away(struct admission *admission, struct arrival *arrival, enum ending reason)
+static void turn_away(struct admission *admission, struct waiting_client *waiting,
+		      enum close_reason reason)
 {
-	struct clients *clients = &admission->server->clients;
+	struct client_table *clients = &admission->server->clients;
 	struct client *passed_on = NULL; /* the supervisor's, which no worker has taken */
 	if (admission->server->link == NULL)
-		passed_on = clients_of_ticket(clients, arrival->ticket);
+		passed_on = client_table_of_ticket(clients, waiting->ticket);
 	if (passed_on != NULL)
-		clients_leave(clients, passed_on);
-	linger_add(&admission->linger, arrival->fd);
-	server_client_turned_away(admission->server, &arrival->peer, reason, 0, arrival->ticket);
+		client_table_remove(clients, passed_on);
+	linger_add(&admission->linger, waiting->fd);
+	server_client_turned_away(admission->server, &waiting->peer, reason, 0, waiting->ticket);
 }
 
 /* Serves an arrival if that can be done now. Returns whether it was. */
-static bool serve_now(struct admission *admission, struct arrival *arrival)
+static bool serve_now(struct admission *admission, struct waiting_client *waiting)
 {
-	struct clients *clients = &admission->server->clients;
+	struct client_table *clients = &admission->server->clients;
 	if (!may_serve(admission))
 		return false;
 	/* Before it is served: whoever serves it may have ended before we run again. */
-	struct client *client = clients_enter(clients, &arrival->peer, arrival->ticket);
+	struct client *client = client_table_add(clients, &waiting->peer, waiting->ticket);
 	if (client == NULL)
 		return false;
-	client->fd = arrival->fd;
-	if (clients->count > CROWD && arrival->peer.family != AF_UNIX)
+	client->fd = waiting->fd;
+	if (clients->count > CROWD && waiting->peer.family != AF_UNIX)
 		sockopt_spread_keepalive(client->fd, clients->last_serial);
 	int rc = admission->serve(admission->engine, client);
 	if (rc < 0) {
-		clients_leave(clients, client);
+		client_table_remove(clients, client);
 		admission_pause(admission, "cannot start serving a client", rc);
 	}
 	return rc == 0;
@@ -133,8 +135,8 @@ static bool serve_now(struct admission *admission, struct arrival *arrival)
 static void take_out(struct admission *admission, size_t i)
 {
 	admission->n_waiting--;
-	memmove(&admission->room[i], &admission->room[i + 1],
-		(admission->n_waiting - i) * sizeof(admission->room[0]));
+	memmove(&admission->wait_queue[i], &admission->wait_queue[i + 1],
+		(admission->n_waiting - i) * sizeof(admission->wait_queue[0]));
 }
 
 /*
@@ -143,13 +145,13 @@ static void take_out(struct admission *admission, size_t i)
  */
 static bool make_room_for(struct admission *admission, const struct peer *peer)
 {
-	struct u64_map_entry entries[2 * ADMISSION_ROOM]; /* a power of two */
+	struct u64_map_entry entries[2 * ADMISSION_QUEUE_MAX]; /* a power of two */
 	struct u64_map counts = { entries, ARRAY_LEN(entries) };
 	uint64_t source, most = 0;
 	size_t victim = 0;
 	memset(entries, 0, sizeof(entries));
 	for (size_t i = 0; i < admission->n_waiting; i++) {
-		if (!peer_source(&admission->room[i].peer, &source))
+		if (!peer_source(&admission->wait_queue[i].peer, &source))
 			continue;
 		uint64_t count = u64_map_get(&counts, source) + 1;
 		u64_map_set(&counts, source, count);
@@ -160,9 +162,9 @@ static bool make_room_for(struct admission *admission, const struct peer *peer)
 	}
 	if (!peer_source(peer, &source) || most <= u64_map_get(&counts, source) + 1)
 		return false;
-	struct arrival arrival = admission->room[victim];
+	struct waiting_client waiting = admission->wait_queue[victim];
 	take_out(admission, victim);
-	turn_away(admission, &arrival, ENDING_SOURCE);
+	turn_away(admission, &waiting, CLOSE_SOURCE);
 	return true;
 }
 
@@ -170,25 +172,25 @@ static bool make_room_for(struct admission *admission, const struct peer *peer)
  * Has an arrival wait, for its source or, if the machine is short of something, for that: then
  * admission has paused, so that is one connection at most, for which there is one more place.
  */
-static void let_wait(struct admission *admission, struct arrival arrival)
+static void let_wait(struct admission *admission, struct waiting_client waiting)
 {
 	bool has_place =
-		admission_is_paused(admission) || admission->n_waiting < admission->n_places;
-	if (!has_place && !make_room_for(admission, &arrival.peer)) {
-		turn_away(admission, &arrival, ENDING_SOURCE);
+		admission_is_paused(admission) || admission->n_waiting < admission->queue_limit;
+	if (!has_place && !make_room_for(admission, &waiting.peer)) {
+		turn_away(admission, &waiting, CLOSE_SOURCE);
 		return;
 	}
-	assert(admission->n_waiting < ARRAY_LEN(admission->room));
-	arrival.start_ns = clock_now_ns();
-	arrival.poll_events = POLLRDHUP;
-	admission->room[admission->n_waiting++] = arrival;
+	assert(admission->n_waiting < ARRAY_LEN(admission->wait_queue));
+	waiting.start_ns = clock_now_ns();
+	waiting.poll_events = POLLRDHUP;
+	admission->wait_queue[admission->n_waiting++] = waiting;
 }
 
 size_t admission_poll_waiting(const struct admission *admission, struct pollfd *ret_polls)
 {
 	for (size_t i = 0; i < admission->n_waiting; i++)
-		ret_polls[i] = (struct pollfd){ .fd = admission->room[i].fd,
-						.events = admission->room[i].poll_events };
+		ret_polls[i] = (struct pollfd){ .fd = admission->wait_queue[i].fd,
+						.events = admission->wait_queue[i].poll_events };
 	return admission->n_waiting;
 }
 
@@ -197,14 +199,14 @@ size_t admission_poll_waiting(const struct admission *admission, struct pollfd *
  * error behind it. A client may also have sent what it has to send, and its FIN: it waits for the
  * echo.
  */
-static bool has_ended(struct arrival *arrival, int *ret_code)
+static bool has_ended(struct waiting_client *waiting, int *ret_code)
 {
 	char byte;
-	ssize_t n = io_pending_error(arrival->fd);
+	ssize_t n = io_pending_error(waiting->fd);
 	if (n == 0)
-		n = io_peek(arrival->fd, &byte, sizeof(byte));
+		n = io_peek(waiting->fd, &byte, sizeof(byte));
 	if (n > 0)
-		arrival->poll_events = 0; /* an error is all that can come */
+		waiting->poll_events = 0; /* an error is all that can come */
 	*ret_code = n < 0 ? (int)n : 0;
 	return n <= 0 && n != -EAGAIN;
 }
@@ -214,14 +216,14 @@ void admission_drop_ended(struct admission *admission, const struct pollfd *poll
 	size_t n = admission->n_waiting;
 	admission->n_waiting = 0;
 	for (size_t i = 0; i < n; i++) {
-		struct arrival arrival = admission->room[i];
+		struct waiting_client waiting = admission->wait_queue[i];
 		int code;
-		if (polls[i].revents == 0 || !has_ended(&arrival, &code)) {
-			admission->room[admission->n_waiting++] = arrival;
+		if (polls[i].revents == 0 || !has_ended(&waiting, &code)) {
+			admission->wait_queue[admission->n_waiting++] = waiting;
 			continue;
 		}
-		io_close(&arrival.fd);
-		server_client_left(admission->server, &arrival.peer, arrival.start_ns, code);
+		io_close(&waiting.fd);
+		server_client_left(admission->server, &waiting.peer, waiting.start_ns, code);
 	}
 }
 
@@ -231,21 +233,22 @@ void admission_serve_waiting(struct admission *admission)
 	/* Who is served is not in the room any more: serving may be the whole conversation. */
 	admission->n_waiting = 0;
 	for (size_t i = 0; i < n; i++) {
-		struct arrival arrival = admission->room[i];
-		if (!serve_now(admission, &arrival))
-			admission->room[admission->n_waiting++] = arrival;
+		struct waiting_client waiting = admission->wait_queue[i];
+		if (!serve_now(admission, &waiting))
+			admission->wait_queue[admission->n_waiting++] = waiting;
 	}
 }
 
 /* What has just been accepted from a listening socket. */
-static struct arrival arrival_of(struct admission *admission, const struct listener *listener,
-				 int fd, const struct addr *peer)
+static struct waiting_client waiting_client_of(struct admission *admission,
+					       const struct listener *listener, int fd,
+					       const struct addr *peer)
 {
 	if (atomic_load_explicit(admission->listen_state, memory_order_relaxed) !=
 	    LISTEN_DRAIN_SERVING)
 		listen_release(fd, listener->addr.any.sa_family);
 	server_client_accepted(admission->server);
-	return (struct arrival){ .fd = fd, .peer = peer_of(fd, peer) };
+	return (struct waiting_client){ .fd = fd, .peer = peer_of(fd, peer) };
 }
 
 /* A connection takes memory of our cgroup: without any, it is a shortage like another. */
@@ -259,7 +262,7 @@ static enum accept_verdict accept_one(const struct listener *listener, int *ret_
 
 /* Takes the next connection: from a listening socket, or what the supervisor passes on. */
 static enum accept_verdict take_next(struct admission *admission, const struct listener *listener,
-				     struct arrival *ret_arrival, int *reterr_code)
+				     struct waiting_client *ret_arrival, int *reterr_code)
 {
 	struct server *server = admission->server;
 	int fd;
@@ -267,29 +270,29 @@ static enum accept_verdict take_next(struct admission *admission, const struct l
 		struct addr peer;
 		enum accept_verdict verdict = accept_one(listener, &fd, &peer, reterr_code);
 		if (verdict == ACCEPT_GOT)
-			*ret_arrival = arrival_of(admission, listener, fd, &peer);
+			*ret_arrival = waiting_client_of(admission, listener, fd, &peer);
 		return verdict;
 	}
 	struct dispatch_message *message = admission->message;
 	enum accept_verdict verdict = dispatch_take(listener->fd, message, &fd, reterr_code);
 	if (verdict == ACCEPT_GOT) {
-		*ret_arrival = (struct arrival){
+		*ret_arrival = (struct waiting_client){
 			.fd = fd,
 			.peer = message->peer,
 			.ticket = message->ticket,
 		};
 		server_client_accepted(server);
 	} else if (message->ticket != 0) {
-		server_client_turned_away(server, &message->peer, ENDING_ERROR, *reterr_code,
+		server_client_turned_away(server, &message->peer, CLOSE_ERROR, *reterr_code,
 					  message->ticket);
 	}
 	return verdict;
 }
 
-static void arrive(struct admission *admission, struct arrival arrival)
+static void arrive(struct admission *admission, struct waiting_client waiting)
 {
-	if (!serve_now(admission, &arrival))
-		let_wait(admission, arrival);
+	if (!serve_now(admission, &waiting))
+		let_wait(admission, waiting);
 }
 
 enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener,
@@ -297,12 +300,12 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 {
 	for (int i = 0; i < ADMISSION_BUDGET && admission_is_open(admission); i++) {
 		int code;
-		struct arrival arrival;
-		enum accept_verdict verdict = take_next(admission, listener, &arrival, &code);
+		struct waiting_client waiting;
+		enum accept_verdict verdict = take_next(admission, listener, &waiting, &code);
 		*is_ready &= verdict == ACCEPT_PAUSE;
 		switch (verdict) {
 		case ACCEPT_GOT:
-			arrive(admission, arrival);
+			arrive(admission, waiting);
 			/*
 			 * Serving may be the whole conversation, and the socket closed meanwhile.
 			 */
@@ -380,15 +383,15 @@ static enum accept_verdict turn_next_away(struct admission *admission,
 {
 	for (;;) {
 		int code;
-		struct arrival arrival;
-		enum accept_verdict verdict = take_next(admission, listener, &arrival, &code);
+		struct waiting_client waiting;
+		enum accept_verdict verdict = take_next(admission, listener, &waiting, &code);
 		if (verdict == ACCEPT_NEXT)
 			continue;
 		if (verdict == ACCEPT_PAUSE && linger_close_oldest(&admission->linger))
 			continue;
 		if (verdict != ACCEPT_GOT)
 			return verdict;
-		turn_away(admission, &arrival, ENDING_DRAIN);
+		turn_away(admission, &waiting, CLOSE_DRAIN);
 		return verdict;
 	}
 }
@@ -417,7 +420,7 @@ void admission_turn_away(struct admission *admission, const struct listener *lis
 static void turn_room_away(struct admission *admission, bool is_last)
 {
 	while (admission->n_waiting > 0 && (is_last || linger_has_room(&admission->linger)))
-		turn_away(admission, &admission->room[--admission->n_waiting], ENDING_DRAIN);
+		turn_away(admission, &admission->wait_queue[--admission->n_waiting], CLOSE_DRAIN);
 }
 
 static void turn_queues_away(struct admission *admission, bool is_last)
@@ -441,7 +444,7 @@ bool admission_drain(struct admission *admission, uint64_t found_empty, bool has
 	admission_stop(admission);
 	if (phase_of(admission) == DRAIN_KILLING)
 		return true;
-	if (phase_of(admission) == DRAIN_CALLING_OFF)
+	if (phase_of(admission) == DRAIN_ABORTING)
 		turn_queues_away(admission, false);
 	found_empty |= admission->found_empty;
 	if (!has_room)
@@ -488,10 +491,9 @@ void admission_pass_time(struct admission *admission)
 	enum drain_phase phase = phase_of(admission);
 	if (admission_is_paused(admission) && clock_now_ns() >= admission->resume_ns)
 		admission->resume_ns = 0;
-	linger_pass_time(&admission->linger, phase >= DRAIN_CALLING_OFF
-						     ? SESSION_LINGER_CALLED_OFF_NS
-						     : SESSION_LINGER_IDLE_NS);
-	if (phase >= DRAIN_CALLING_OFF)
+	linger_pass_time(&admission->linger, phase >= DRAIN_ABORTING ? SESSION_LINGER_ABORTING_NS
+								     : SESSION_LINGER_IDLE_NS);
+	if (phase >= DRAIN_ABORTING)
 		turn_room_away(admission, phase == DRAIN_KILLING);
 	if (phase == DRAIN_KILLING)
 		linger_close_all(&admission->linger);

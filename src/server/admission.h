@@ -11,7 +11,7 @@
  * A limit per source cannot be kept by not accepting, because only accept(2) tells the source. So
  * one process alone accepts then, the parent of the fork engine or the supervisor. Connections over
  * their source's limit are accepted and wait in a queue until one of that source ends,
- * ADMISSION_ROOM at most, and are served in the order in which they came. One that the client ends
+ * ADMISSION_QUEUE_MAX at most, and are served in the order in which they came. One that the client ends
  * meanwhile is dropped. If the queue is full, the source that has the most connections there gives
  * way to others: its latest is turned away, with a FIN. So no source waits for another one.
  */
@@ -34,16 +34,16 @@
 #define ADMISSION_PAUSE_NS (200 * CLOCK_NS_PER_MS)
 
 /* Connections that can wait after they were accepted. Each costs a descriptor. */
-#define ADMISSION_ROOM 256
+#define ADMISSION_QUEUE_MAX 256
 
 /* Descriptors to poll for those that wait: one more waits if the machine is short of something. */
-#define ADMISSION_POLLS (ADMISSION_ROOM + 1)
+#define ADMISSION_POLLS (ADMISSION_QUEUE_MAX + 1)
 
 /* Clients accepted from one socket before we look at everything else again. */
 #define ADMISSION_BUDGET 64
 
 /* An accepted connection. */
-struct arrival {
+struct waiting_client {
 	int fd;
 	struct peer peer;
 	uint64_t ticket;   /* in a worker: its number in the supervisor's table, else 0 */
@@ -65,8 +65,8 @@ struct admission {
 	uint64_t resume_ns;             /* nothing is accepted before, 0: not paused */
 	_Atomic uint64_t *last_said_ns; /* when a shortage was last logged, by anybody */
 	_Atomic uint64_t own_last_said_ns;
-	struct arrival room[ADMISSION_ROOM + 1]; /* in order of arrival */
-	size_t n_waiting, n_places;
+	struct waiting_client wait_queue[ADMISSION_QUEUE_MAX + 1]; /* in order of arrival */
+	size_t n_waiting, queue_limit;
 	struct linger_list linger;        /* those that were turned away */
 	struct listen_drain listen_drain; /* of the process that decides on the end */
 	_Atomic int *listen_state;        /* enum listen_drain_state */

@@ -27,7 +27,7 @@ bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_
 
 static bool is_timed(const struct drain *drain)
 {
-	return drain->phase == DRAIN_DRAINING || drain->phase == DRAIN_CALLING_OFF;
+	return drain->phase == DRAIN_DRAINING || drain->phase == DRAIN_ABORTING;
 }
 
 bool drain_pass_time(struct drain *drain, uint64_t now_ns)
@@ -41,8 +41,8 @@ bool drain_pass_time(struct drain *drain, uint64_t now_ns)
 	if (now_ns < drain->deadline_ns)
 		return false;
 	if (drain->phase == DRAIN_DRAINING) {
-		drain->phase = DRAIN_CALLING_OFF;
-		drain->deadline_ns = now_ns + DRAIN_PATIENCE_NS;
+		drain->phase = DRAIN_ABORTING;
+		drain->deadline_ns = now_ns + DRAIN_ABORT_NS;
 	} else {
 		drain->phase = DRAIN_KILLING;
 	}

@@ -2,10 +2,10 @@
 /*
  * How a server ends: the order of its phases, as a pure state machine.
  *
- *   SERVING --TERM/INT--> DRAINING --deadline--> CALLING_OFF --patience--> KILLING
+ *   SERVING --TERM/INT--> DRAINING --deadline--> ABORTING --patience--> KILLING
  *                            `------ second request, from any phase -------^
  *
- * DRAINING: new connections are refused, accepted and queued ones may finish. CALLING_OFF: the
+ * DRAINING: new connections are refused, accepted and queued ones may finish. ABORTING: the
  * lifeline is cut, every child sends its FIN and lingers; queued connections get the same. KILLING:
  * the children that are left are killed. In each phase the server is done when no client is left.
  *
@@ -22,10 +22,10 @@
 
 /*
  * After the lifeline was cut: three receive timeouts and the lingering close of a child
- * (server/session.h), 1.3 s, and what it waits for a CPU on a busy machine. A client that behaved
+ * (server/blocking/session.h), 1.3 s, and what it waits for a CPU on a busy machine. A client that behaved
  * is reset if its child is killed in its lingering close.
  */
-#define DRAIN_PATIENCE_NS (2400 * CLOCK_NS_PER_MS)
+#define DRAIN_ABORT_NS (2400 * CLOCK_NS_PER_MS)
 
 /*
  * During the drain the clock is looked at this often. If a look comes later than the second time,
@@ -34,7 +34,7 @@
 #define DRAIN_LOOK_NS (100 * CLOCK_NS_PER_MS)
 #define DRAIN_LATE_NS (500 * CLOCK_NS_PER_MS)
 
-enum drain_phase { DRAIN_SERVING, DRAIN_DRAINING, DRAIN_CALLING_OFF, DRAIN_KILLING };
+enum drain_phase { DRAIN_SERVING, DRAIN_DRAINING, DRAIN_ABORTING, DRAIN_KILLING };
 
 struct drain {
 	enum drain_phase phase;

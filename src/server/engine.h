@@ -12,7 +12,7 @@
 
 #include "base/compiler.h"
 #include "base/reason.h"
-#include "server/capacity.h"
+#include "server/client_limit.h"
 #include "server/sandbox.h"
 #include "server/server.h"
 
@@ -51,14 +51,14 @@ struct engine {
 	/* What a worker does, from its start to its end; or NULL, then there are none. */
 	int (*work)(struct worker *worker);
 
-	/* Of the table of clients: its entries begin with a struct client (server/clients.h). */
+	/* Of the table of clients: its entries begin with a struct client (server/client_table.h). */
 	size_t entry_size;
 
 	/* Has it workers, and which system calls do they need? */
 	struct sandbox_needs sandbox;
 
 	/* What a client takes of the machine. */
-	struct capacity_need need;
+	struct client_need need;
 
 	/* How many workers, where nobody has said. NULL: it has none, or grows. */
 	uint32_t (*workers)(void);

@@ -6,7 +6,7 @@
 
 #include "net/io.h"
 
-static_assert(LISTENERS_MOST <= 64, "found_empty has a bit for each");
+static_assert(LISTENERS_MAX <= 64, "found_empty has a bit for each");
 
 bool listen_drain_gets_blind(const struct listener *listener)
 {

@@ -80,7 +80,7 @@ static bool leaves_ipv4(const struct listeners *listeners, const struct listen_a
 MUST_USE static int add(struct listeners *listeners, int fd, struct listen_path path)
 {
 	struct listener listener = { .fd = fd, .path = path };
-	int rc = listeners->n < LISTENERS_MOST ? 0 : ERR_TOO_MANY_ADDRESSES;
+	int rc = listeners->n < LISTENERS_MAX ? 0 : ERR_TOO_MANY_ADDRESSES;
 	if (rc == 0)
 		rc = addr_of_socket(fd, &listener.addr); /* the kernel may have chosen the port */
 	if (rc < 0) {
@@ -143,7 +143,7 @@ static bool is_passed_twice(const struct listeners *listeners, int fd)
 int listeners_adopt(struct listeners *listeners, int fd)
 {
 	struct listener listener = { .fd = fd, .is_passed = true };
-	int rc = listeners->n < LISTENERS_MOST ? listen_adopt(fd) : ERR_TOO_MANY_ADDRESSES;
+	int rc = listeners->n < LISTENERS_MAX ? listen_adopt(fd) : ERR_TOO_MANY_ADDRESSES;
 	if (rc == 0 && is_passed_twice(listeners, fd))
 		rc = ERR_PASSED_TWICE;
 	if (rc == 0)
@@ -164,7 +164,7 @@ int listeners_look_up(struct listen_addresses *addresses, const struct addr_spec
 	int n = spec->kind == ADDR_WILDCARD ? 1 : addr_resolve(spec, AF_UNSPEC, found);
 	if (n < 0)
 		return n;
-	if (addresses->n + (size_t)n > LISTENERS_MOST)
+	if (addresses->n + (size_t)n > LISTENERS_MAX)
 		return ERR_TOO_MANY_ADDRESSES;
 	for (int i = 0; i < n; i++)
 		addresses->list[addresses->n++] = found[i];

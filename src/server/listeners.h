@@ -13,7 +13,7 @@
 #include "net/listen.h"
 
 /* Addresses at most; a name can stand for several. */
-#define LISTENERS_MOST 64
+#define LISTENERS_MAX 64
 
 struct listener {
 	int fd; /* -1 when it is closed */
@@ -25,7 +25,7 @@ struct listener {
 
 /* A zeroed one has none. */
 struct listeners {
-	struct listener list[LISTENERS_MOST];
+	struct listener list[LISTENERS_MAX];
 	size_t n;
 };
 
@@ -34,10 +34,10 @@ struct listeners {
  * list[ends[i]]. A zeroed one has none.
  */
 struct listen_addresses {
-	struct addr list[LISTENERS_MOST];
+	struct addr list[LISTENERS_MAX];
 	size_t n;
-	const struct addr_spec *specs[LISTENERS_MOST];
-	size_t ends[LISTENERS_MOST];
+	const struct addr_spec *specs[LISTENERS_MAX];
+	size_t ends[LISTENERS_MAX];
 	size_t n_specs;
 };
 

@@ -159,7 +159,7 @@ static const struct seccomp_rule stopping_rules[] = {
  * get.
  */
 static size_t shutting_rules(const struct listeners *listeners,
-			     struct seccomp_rule ret_rules[LISTENERS_MOST])
+			     struct seccomp_rule ret_rules[LISTENERS_MAX])
 {
 	size_t n = 0;
 	for (size_t i = 0; i < listeners->n; i++) {
@@ -239,8 +239,8 @@ static const char *directory_of(const char *path, char *directory, size_t size)
 
 MUST_USE static int leave_files_and_strangers(const struct listeners *listeners)
 {
-	const char *directories[LISTENERS_MOST];
-	char names[LISTENERS_MOST][sizeof(((struct addr *)0)->local.sun_path)];
+	const char *directories[LISTENERS_MAX];
+	char names[LISTENERS_MAX][sizeof(((struct addr *)0)->local.sun_path)];
 	size_t n = 0;
 	for (size_t i = 0; i < listeners->n; i++) {
 		const struct listener *listener = &listeners->list[i];
@@ -268,12 +268,12 @@ static bool has_path(const struct listeners *listeners)
 	return false;
 }
 
-MUST_USE static int put_on_server_list(const struct listeners *listeners,
-				       const struct sandbox_needs *needs)
+MUST_USE static int install_server_filter(const struct listeners *listeners,
+					  const struct sandbox_needs *needs)
 {
 	static const struct seccomp_rules none = { 0 };
 	const struct seccomp_rule self[] = { TGKILL_SELF() };
-	struct seccomp_rule shutting[LISTENERS_MOST];
+	struct seccomp_rule shutting[LISTENERS_MAX];
 	const struct seccomp_rules tables[] = {
 		SECCOMP_RULES(serving_rules),
 		SECCOMP_RULES(process_rules),
@@ -288,16 +288,16 @@ MUST_USE static int put_on_server_list(const struct listeners *listeners,
 		needs->serving,
 		needs->opening,
 	};
-	const struct seccomp_list list =
+	const struct seccomp_filter list =
 		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_FAIL);
-	return seccomp_put_on(&list);
+	return seccomp_install(&list);
 }
 
 MUST_USE static int give_up_calls(struct sandbox *sandbox, const struct listeners *listeners,
 				  const struct sandbox_needs *needs)
 {
 	static const struct seccomp_rules child[] = { SECCOMP_RULES(child_rules) };
-	int rc = put_on_server_list(listeners, needs);
+	int rc = install_server_filter(listeners, needs);
 	if (rc < 0)
 		return rc;
 	sandbox->child = seccomp_compile(child, ARRAY_LEN(child), SECCOMP_OTHERWISE_KILL);
@@ -332,27 +332,27 @@ int sandbox_enter(struct sandbox *sandbox, const struct listeners *listeners,
 	return 0;
 }
 
-bool sandbox_take_list(struct sandbox *sandbox, uint64_t now_ns)
+bool sandbox_acquire_filter(struct sandbox *sandbox, uint64_t now_ns)
 {
 	if (now_ns - sandbox->second_ns >= CLOCK_NS_PER_S) {
 		sandbox->second_ns = now_ns;
 		sandbox->n_spent = 0;
 	}
-	if (sandbox->n_spent >= SANDBOX_LISTS_A_SECOND || sandbox->n_on >= SANDBOX_LISTS_MOST)
+	if (sandbox->n_spent >= SANDBOX_FILTERS_PER_SECOND || sandbox->n_on >= SANDBOX_FILTERS_MAX)
 		return false;
 	sandbox->n_spent++;
 	sandbox->n_on++;
 	return true;
 }
 
-void sandbox_give_list_back(struct sandbox *sandbox)
+void sandbox_release_filter(struct sandbox *sandbox)
 {
 	sandbox->n_on--;
 }
 
 int sandbox_enter_child(const struct sandbox *sandbox)
 {
-	return seccomp_put_on(&sandbox->child);
+	return seccomp_install(&sandbox->child);
 }
 
 /* Calls that the list lacks fail: a worker has many clients, and is not killed for one of them. */
@@ -369,7 +369,7 @@ int sandbox_enter_worker(const struct sandbox *sandbox)
 	};
 	if (!sandbox->has_lists)
 		return 0;
-	const struct seccomp_list list =
+	const struct seccomp_filter list =
 		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_FAIL);
-	return seccomp_put_on(&list);
+	return seccomp_install(&list);
 }

@@ -37,8 +37,8 @@
 bool sandbox_is_built_in(void);
 
 /* So many children put on their own list within a second, and so many may have one at a time. */
-#define SANDBOX_LISTS_A_SECOND 100
-#define SANDBOX_LISTS_MOST     256
+#define SANDBOX_FILTERS_PER_SECOND 100
+#define SANDBOX_FILTERS_MAX        256
 
 /* What the workers of an engine call besides what any worker does. Tables live as long as we do. */
 struct sandbox_needs {
@@ -51,7 +51,7 @@ struct sandbox_needs {
 struct sandbox {
 	bool has_lists;                    /* this kernel has them, and so has our architecture */
 	bool has_dispatch;                 /* as in struct sandbox_needs */
-	struct seccomp_list child;         /* compiled once for all children */
+	struct seccomp_filter child;       /* compiled once for all children */
 	struct seccomp_rules worker_calls; /* of the engine; a worker compiles its own list */
 	uint64_t second_ns;   /* the second that is being counted: when it began, ... */
 	unsigned int n_spent; /* ... and how many lists it has seen */
@@ -71,8 +71,8 @@ MUST_USE int sandbox_enter(struct sandbox *sandbox, const struct listeners *list
  * Takes one of the lists that may be put on, for a child who starts now: is one left? It is given
  * back when the child has ended. The times must not go back.
  */
-bool sandbox_take_list(struct sandbox *sandbox, uint64_t now_ns);
-void sandbox_give_list_back(struct sandbox *sandbox);
+bool sandbox_acquire_filter(struct sandbox *sandbox, uint64_t now_ns);
+void sandbox_release_filter(struct sandbox *sandbox);
 
 /* Leaves a child with the calls of a session. Returns 0 or -errno: then it must not serve. */
 MUST_USE int sandbox_enter_child(const struct sandbox *sandbox);

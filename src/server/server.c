@@ -36,7 +36,7 @@ static void say_phase_without_clients(const struct drain *drain)
 	if (drain->phase == DRAIN_DRAINING)
 		log_notice("%s: no new clients; no client is being served",
 			   signals_name(drain->asked_by).text);
-	else if (drain->phase == DRAIN_CALLING_OFF)
+	else if (drain->phase == DRAIN_ABORTING)
 		log_notice("drain timeout: no client is being served");
 	else
 		log_notice("killing all processes: no client is being served");
@@ -49,13 +49,13 @@ static void say_phase(const struct server *server, uint32_t n_clients)
 	if (drain->phase == DRAIN_DRAINING)
 		log_notice("%s: no new clients; %" PRIu32 " may finish, %s",
 			   signals_name(drain->asked_by).text, n_clients, drain_limit(server).text);
-	else if (drain->phase == DRAIN_CALLING_OFF)
+	else if (drain->phase == DRAIN_ABORTING)
 		log_notice("drain timeout: ending %s", clients.text);
 	else
 		log_notice("killing %s", clients.text);
 }
 
-void server_say_phase(struct server *server, uint32_t n_clients)
+void server_log_phase(struct server *server, uint32_t n_clients)
 {
 	if (server->drain.phase == DRAIN_SERVING)
 		return;
@@ -121,7 +121,7 @@ static void retry(struct server *server)
 
 /* ---- signals ---- */
 
-struct server_asked server_hear_signals(struct server *server)
+struct server_asked server_read_signals(struct server *server)
 {
 	struct server_asked asked = { 0 };
 	int signal;
@@ -152,7 +152,7 @@ bool server_pass_time(struct server *server)
 	return drain_pass_time(&server->drain, clock_now_ns());
 }
 
-void server_warn_of_shortage(const struct server *server, const char *what, int code)
+void server_log_shortage(const struct server *server, const char *what, int code)
 {
 	if (server->link != NULL && log_once_a_second(server->link->last_said_ns))
 		log_warning("%s: %s, clients wait", what, err_text(code).text);
@@ -172,22 +172,23 @@ int server_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 }
 
 /* Why a child ended: what it said itself, unless it could not. */
-static enum ending reason_of(const struct score *score, int signal, int status)
+static enum close_reason reason_of(const struct conn_stats *stats, int signal, int status)
 {
 	if (signal != 0)
-		return ENDING_KILLED;
-	enum ending said = (enum ending)atomic_load_explicit(&score->ending, memory_order_acquire);
-	return said == ENDING_NONE || status != 0 ? ENDING_ERROR : said;
+		return CLOSE_KILLED;
+	enum close_reason said =
+		(enum close_reason)atomic_load_explicit(&stats->reason, memory_order_acquire);
+	return said == CLOSE_NONE || status != 0 ? CLOSE_ERROR : said;
 }
 
 /* Once the server is asked to end: could this client not finish because of the server? */
-static bool is_cut_off(const struct server *server, enum ending reason)
+static bool is_cut_off(const struct server *server, enum close_reason reason)
 {
 	return server->drain.phase != DRAIN_SERVING &&
-	       (reason == ENDING_DRAIN || reason == ENDING_KILLED || reason == ENDING_ERROR);
+	       (reason == CLOSE_DRAIN || reason == CLOSE_KILLED || reason == CLOSE_ERROR);
 }
 
-void server_count(struct server *server, const struct ending_facts *facts)
+void server_count(struct server *server, const struct conn_record *facts)
 {
 	struct totals *totals = &server->totals;
 	totals->ended += !facts->was_turned_away;
@@ -197,11 +198,11 @@ void server_count(struct server *server, const struct ending_facts *facts)
 	totals->in += facts->in;
 	totals->out += facts->out;
 	if (!server->quiet)
-		ending_log(facts);
+		conn_record_log(facts);
 }
 
 /* A full ring means that the supervisor is standing still: it only delays. */
-static void tell_supervisor(const struct supervisor_link *link, const struct ending_facts *facts)
+static void tell_supervisor(const struct supervisor_link *link, const struct conn_record *facts)
 {
 	while (!event_ring_post(link->event_ring, facts)) {
 		wakeup_post(link->wakeup);
@@ -212,7 +213,7 @@ static void tell_supervisor(const struct supervisor_link *link, const struct end
 	wakeup_post(link->wakeup);
 }
 
-static void tell(struct server *server, const struct ending_facts *facts)
+static void tell(struct server *server, const struct conn_record *facts)
 {
 	if (server->link != NULL)
 		tell_supervisor(server->link, facts);
@@ -230,26 +231,26 @@ void server_client_accepted(struct server *server)
 
 void server_client_ended(struct server *server, struct client *client, int signal, int status)
 {
-	const struct score *score = &client->score;
-	const struct ending_facts facts = {
+	const struct conn_stats *stats = &client->stats;
+	const struct conn_record facts = {
 		.peer = client->peer,
-		.in = atomic_load_explicit(&score->in, memory_order_relaxed),
-		.out = atomic_load_explicit(&score->out, memory_order_relaxed),
+		.in = atomic_load_explicit(&stats->in, memory_order_relaxed),
+		.out = atomic_load_explicit(&stats->out, memory_order_relaxed),
 		.lasted_ns = clock_now_ns() - client->start_ns,
-		.reason = reason_of(score, signal, status),
-		.code = atomic_load_explicit(&score->code, memory_order_relaxed),
+		.reason = reason_of(stats, signal, status),
+		.code = atomic_load_explicit(&stats->code, memory_order_relaxed),
 		.signal = signal,
 		.serial = atomic_load_explicit(&client->serial, memory_order_relaxed),
 		.ticket = client->ticket,
 	};
 	tell(server, &facts);
-	clients_leave(&server->clients, client);
+	client_table_remove(&server->clients, client);
 }
 
-void server_client_turned_away(struct server *server, const struct peer *peer, enum ending reason,
-			       int code, uint64_t ticket)
+void server_client_turned_away(struct server *server, const struct peer *peer,
+			       enum close_reason reason, int code, uint64_t ticket)
 {
-	tell(server, &(struct ending_facts){
+	tell(server, &(struct conn_record){
 			     .peer = *peer,
 			     .reason = reason,
 			     .code = code,
@@ -260,21 +261,21 @@ void server_client_turned_away(struct server *server, const struct peer *peer, e
 
 void server_client_left(struct server *server, const struct peer *peer, uint64_t start_ns, int code)
 {
-	tell(server, &(struct ending_facts){
+	tell(server, &(struct conn_record){
 			     .peer = *peer,
 			     .lasted_ns = clock_now_ns() - start_ns,
-			     .reason = code < 0 ? ending_of_code(code) : ENDING_EOF,
+			     .reason = code < 0 ? close_reason_of_code(code) : CLOSE_EOF,
 			     .code = code,
 		     });
 }
 
 void server_add_moving(struct totals *totals, const struct client *client)
 {
-	totals->in += atomic_load_explicit(&client->score.in, memory_order_relaxed);
-	totals->out += atomic_load_explicit(&client->score.out, memory_order_relaxed);
+	totals->in += atomic_load_explicit(&client->stats.in, memory_order_relaxed);
+	totals->out += atomic_load_explicit(&client->stats.out, memory_order_relaxed);
 }
 
-void server_say_totals(const struct totals *totals, uint64_t n_clients)
+void server_log_totals_now(const struct totals *totals, uint64_t n_clients)
 {
 	struct log_record record;
 	log_record_begin(&record, "totals");
@@ -291,9 +292,9 @@ void server_say_totals(const struct totals *totals, uint64_t n_clients)
 void server_log_totals(const struct server *server)
 {
 	struct totals totals = server->totals;
-	const struct clients *clients = &server->clients;
-	for (const struct client *client = clients_next(clients, NULL); client != NULL;
-	     client = clients_next(clients, client))
+	const struct client_table *clients = &server->clients;
+	for (const struct client *client = client_table_next(clients, NULL); client != NULL;
+	     client = client_table_next(clients, client))
 		server_add_moving(&totals, client);
-	server_say_totals(&totals, server->clients.count);
+	server_log_totals_now(&totals, server->clients.count);
 }

@@ -11,10 +11,10 @@
 
 #include "net/activation.h"
 #include "net/writer.h"
-#include "server/clients.h"
+#include "server/client_table.h"
 #include "server/drain.h"
-#include "server/ending.h"
-#include "server/lifeline.h"
+#include "server/close_reason.h"
+#include "server/shutdown_pipe.h"
 #include "server/listeners.h"
 #include "server/sandbox.h"
 
@@ -46,7 +46,7 @@ struct ready_lines {
 	struct writer writer; /* its fd is -1 if there is none, or it has all of them */
 	bool is_file;         /* a file or a device, not a pipe or a socket */
 	size_t from, size;
-	char text[LISTENERS_MOST * ADDR_TEXT_SIZE];
+	char text[LISTENERS_MAX * ADDR_TEXT_SIZE];
 };
 
 struct server {
@@ -55,9 +55,10 @@ struct server {
 	struct sandbox sandbox;
 	struct activation_notify manager; /* who wants to know how far we are */
 	int signals_fd;
-	struct lifeline lifeline; /* of the children that the server itself starts (engine fork) */
+	struct shutdown_pipe
+		shutdown_pipe; /* of the children that the server itself starts (engine fork) */
 	struct ready_lines ready;
-	struct clients clients;
+	struct client_table clients;
 	struct drain drain;
 	struct totals totals;
 	uint64_t max_per_source; /* 0: no limit */
@@ -81,7 +82,7 @@ struct server_asked {
 /*
  * What could not be written because the other side did not read: the lines of --ready-fd, a state
  * for the service manager, the log. server_write_ready() returns 0 when all lines are written,
- * -EAGAIN if some are left, or -errno; the descriptor is then closed. server_hear_signals() tries
+ * -EAGAIN if some are left, or -errno; the descriptor is then closed. server_read_signals() tries
  * all of them again.
  */
 MUST_USE int server_write_ready(struct server *server);
@@ -93,16 +94,16 @@ uint64_t server_deadline_ns(const struct server *server);
 void server_close_ready(struct server *server);
 
 /* Reads the signals that have come in, up to one that brings a new phase of the drain. */
-struct server_asked server_hear_signals(struct server *server);
+struct server_asked server_read_signals(struct server *server);
 
 /* The drain may come to its next phase by time alone: returns whether it did. */
 MUST_USE bool server_pass_time(struct server *server);
 
 /* Says in the log, and to the service manager, what the drain's phase means for n_clients. */
-void server_say_phase(struct server *server, uint32_t n_clients);
+void server_log_phase(struct server *server, uint32_t n_clients);
 
 /* Says what a shortage does not allow, and why, once a second. */
-void server_warn_of_shortage(const struct server *server, const char *what, int code);
+void server_log_shortage(const struct server *server, const char *what, int code);
 
 /*
  * io_wait() for the process that signals go to. A shortage of memory is waited out, with a warning:
@@ -122,10 +123,10 @@ void server_client_ended(struct server *server, struct client *client, int signa
 
 /*
  * A client is closed without having been served, for this reason. code: the negative code behind
- * ENDING_ERROR, or 0. ticket: as in struct client.
+ * CLOSE_ERROR, or 0. ticket: as in struct client.
  */
-void server_client_turned_away(struct server *server, const struct peer *peer, enum ending reason,
-			       int code, uint64_t ticket);
+void server_client_turned_away(struct server *server, const struct peer *peer,
+			       enum close_reason reason, int code, uint64_t ticket);
 
 /*
  * A client that waited since start_ns has ended the connection itself, after it had sent nothing,
@@ -135,13 +136,13 @@ void server_client_left(struct server *server, const struct peer *peer, uint64_t
 			int code);
 
 /* Counts and logs what a worker has told. */
-void server_count(struct server *server, const struct ending_facts *facts);
+void server_count(struct server *server, const struct conn_record *facts);
 
 /* Adds the bytes that a client has moved so far. */
 void server_add_moving(struct totals *totals, const struct client *client);
 
 /* `totals clients=3 accepted=120 ended=117 ...` */
-void server_say_totals(const struct totals *totals, uint64_t n_clients);
+void server_log_totals_now(const struct totals *totals, uint64_t n_clients);
 
 /* The same of this server, with the bytes of those who are still there. */
 void server_log_totals(const struct server *server);

@@ -19,7 +19,7 @@ from harness import recv_all, recv_exactly, wait_until
 # Drains of each kind. Before there was one mechanism for all, every third one reset a connection.
 COUNT = 2
 
-# More clients of a source than wait for their turn (server/clients.h), so that the last are turned away.
+# More clients of a source than wait for their turn (server/client_table.h), so that the last are turned away.
 ONE_SOURCE_MAX = 600
 
 

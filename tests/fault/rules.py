@@ -67,7 +67,7 @@ def cause(name, call=""):
     return text[0].lower() + text[1:] if text[1].islower() else text
 
 
-# The reasons of a conversation's end (server/ending.h).
+# The reasons of a conversation's end (server/close_reason.h).
 REASONS = {
     "reset": "ECONNRESET EPIPE ECONNABORTED",
     "timeout": "ETIMEDOUT EHOSTUNREACH ENETUNREACH EHOSTDOWN ENETDOWN",

@@ -2,7 +2,7 @@
 /*
  * Short counts, EINTR and EAGAIN at every position: every byte arrives, in order, all the same.
  *
- * The subjects are the child's conversation (server/session.h) and talk (client/talk.h) with all
+ * The subjects are the child's conversation (server/blocking/session.h) and talk (client/talk.h) with all
  * that is below them, against real sockets; the faults come from the shim. Small conversations are
  * tried with every fault there is, large ones with some, and against real refusals of a slow peer.
  */
@@ -24,7 +24,7 @@
 #include "base/exit_status.h"
 #include "client/talk.h"
 #include "net/io.h"
-#include "server/session.h"
+#include "server/blocking/session.h"
 #include "shim.h"
 
 /*
@@ -83,28 +83,28 @@ static pair_fn *const pairs[] = { unit_socket_pair, tcp_pair };
 
 /* How a session went. */
 struct outcome {
-	enum ending ending;
+	enum close_reason reason;
 	uint64_t in, out;
 	struct shim_report report;
 };
 
 static struct outcome run_session(int fd, uint64_t idle_timeout_ns, const struct shim_plan *plan)
 {
-	struct score score = { 0 };
+	struct conn_stats stats = { 0 };
 	const struct session session = {
 		.fd = fd,
 		.is_unix = unit_is_unix(fd),
-		.lifeline_fd = -1,
+		.shutdown_fd = -1,
 		.idle_timeout_ns = idle_timeout_ns,
-		.score = &score,
+		.stats = &stats,
 		.buffer = buffer,
 	};
 	shim_arm(plan);
-	enum ending ending = session_run(&session);
+	enum close_reason reason = session_run(&session);
 	return (struct outcome){
-		.ending = ending,
-		.in = atomic_load(&score.in),
-		.out = atomic_load(&score.out),
+		.reason = reason,
+		.in = atomic_load(&stats.in),
+		.out = atomic_load(&stats.out),
 		.report = shim_disarm(),
 	};
 }
@@ -112,7 +112,7 @@ static struct outcome run_session(int fd, uint64_t idle_timeout_ns, const struct
 /* It went as if there had been no fault. */
 static void must_be_faithful(const struct outcome *outcome, size_t size)
 {
-	assert_int_equal(outcome->ending, ENDING_EOF);
+	assert_int_equal(outcome->reason, CLOSE_EOF);
 	assert_int_equal(outcome->in, size);
 	assert_int_equal(outcome->out, size);
 	assert_memory_equal(returned, message, size);
@@ -344,7 +344,7 @@ TEST(a_wait_that_is_interrupted_again_and_again_still_ends_in_its_time)
 
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(theirs, -1);
-	assert_int_equal(outcome.ending, ENDING_IDLE);
+	assert_int_equal(outcome.reason, CLOSE_IDLE);
 	assert_true(outcome.report.calls > 1);
 }
 

@@ -24,9 +24,9 @@
 #include "client/talk.h"
 #include "fuzz.h"
 #include "net/file.h"
-#include "server/capacity.h"
+#include "server/client_limit.h"
 #include "server/listeners.h"
-#include "server/serve.h"
+#include "server/startup.h"
 #include "sink.h"
 
 #define MOST_ARGUMENTS 80 /* more than the addresses that serve takes */
@@ -63,8 +63,9 @@ enum exit_status __wrap_serve_run(const struct serve_config *config)
 {
 	n_runs++;
 	assert(config->engine != NULL && config->ready_fd >= -1);
-	assert(config->max_clients <= CAPACITY_MOST && config->max_per_source <= CAPACITY_MOST);
-	assert(config->n_addresses <= LISTENERS_MOST);
+	assert(config->max_clients <= CLIENT_LIMIT_MAX &&
+	       config->max_per_source <= CLIENT_LIMIT_MAX);
+	assert(config->n_addresses <= LISTENERS_MAX);
 	for (size_t i = 0; i < config->n_addresses; i++)
 		assert(is_terminated(&config->addresses[i]));
 	return STATUS_OK;

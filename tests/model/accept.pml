@@ -5,8 +5,8 @@
  *
  *   arrivals   clients who connect, from several sources, in every order
  *   server     the parent's loop (server/engines/fork.c), with admission and its waiting room
- *              (server/admission.c) and the count of clients (server/clients.c)
- *   child      a forked child from its first instruction to its exit (server/session.c)
+ *              (server/admission.c) and the count of clients (server/client_table.c)
+ *   child      a forked child from its first instruction to its exit (server/blocking/session.c)
  *
  * The kernel is the accept queue, one pending bit for SIGCHLD, zombies, and a refusal of accept or
  * fork now and then. The child may end before the parent has run on after fork.
@@ -26,7 +26,7 @@
 #define SOURCES         3
 #define MOST            2 /* --max-clients */
 #define MOST_PER_SOURCE 1 /* --max-per-source */
-#define PLACES          1 /* of the room, before the one place more: ADMISSION_ROOM */
+#define PLACES          1 /* of the room, before the one place more: ADMISSION_QUEUE_MAX */
 #define BUDGET          2 /* ADMISSION_BUDGET */
 #ifndef SHORTAGES
 #define SHORTAGES 1 /* how often accept or fork is refused */
@@ -45,7 +45,7 @@ mtype child_of[CLIENTS] = NONE;
 
 byte count;             /* clients.count */
 byte of_source[SOURCES]; /* clients.by_source */
-bool started[CLIENTS];  /* clients_started(): its entry can be found by its pid */
+bool started[CLIENTS];  /* client_table_started(): its entry can be found by its pid */
 bool told[CLIENTS];     /* score.ending, which the child writes */
 bool paused;            /* admission.resume_ns != 0 */
 chan room = [PLACES + 1] of { byte }; /* admission.room */
@@ -95,7 +95,7 @@ proctype child(byte c)
 	}
 }
 
-/* clients_enter() */
+/* client_table_add() */
 inline enter(c)
 {
 	count++;
@@ -105,7 +105,7 @@ inline enter(c)
 	assert(of_source[source[c]] <= MOST_PER_SOURCE)
 }
 
-/* clients_leave() */
+/* client_table_remove() */
 inline leave(c)
 {
 	assert(count > 0);
@@ -243,7 +243,7 @@ inline reap()
 	:: c < CLIENTS ->
 		printf("server: reaps child %d\n", c);
 		child_of[c] = REAPED;
-		assert(started[c]); /* clients_find() knows it */
+		assert(started[c]); /* client_table_find() knows it */
 		assert(told[c]);    /* reason_of() has something to say */
 		leave(c);
 		paused = false      /* admission_client_ended() */

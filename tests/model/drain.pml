@@ -42,7 +42,7 @@
 mtype = { TIMED, WILD, TAME };
 mtype = { AWAY, SHAKES, QUEUED, WAITS, SERVED, KILLED, ENDED, GONE }; /* where a client is */
 mtype = { LEAVES, STAYS, HANGS };                             /* what he is like, or his child */
-mtype = { SERVING, DRAINING, CALLING_OFF, KILLING };          /* enum drain_phase */
+mtype = { SERVING, DRAINING, ABORTING, KILLING };          /* enum drain_phase */
 
 /* ---- the kernel ---- */
 
@@ -60,7 +60,7 @@ byte count;
 byte of_source[2];
 bool paused;
 chan room = [CLIENTS] of { byte };
-bool lifeline_cut;
+bool shutdown_pipe_signal;
 
 /* ---- what the properties speak of ---- */
 
@@ -75,7 +75,7 @@ ltl ends { [] (must_end -> <> over) }
 
 #define SOURCE(c)      (c > 0) /* the first client has one of his own */
 #define OVER_SOURCE(c) (of_source[SOURCE(c)] >= MOST_PER_SOURCE)
-#define IS_OPEN        (count < MOST && !paused && phase != CALLING_OFF && phase != KILLING)
+#define IS_OPEN        (count < MOST && !paused && phase != ABORTING && phase != KILLING)
 #define IN_A_HURRY     (phase == KILLING)
 
 /* His conversation is over; in a flood he comes again. */
@@ -120,7 +120,7 @@ end:	do
 	:: atomic { where[_pid] == SERVED && kind[_pid] == LEAVES ->
 		printf("child %d: its client is done, exit\n", _pid);
 		exit() }
-	:: atomic { where[_pid] == SERVED && kind[_pid] != HANGS && lifeline_cut ->
+	:: atomic { where[_pid] == SERVED && kind[_pid] != HANGS && shutdown_pipe_signal ->
 		printf("child %d: called off, FIN, exit\n", _pid);
 		assert(phase != DRAINING);
 		exit() }
@@ -148,7 +148,7 @@ end:	do
 	:: atomic { WORLD == TIMED && phase == DRAINING && !time_is_up ->
 		printf("time: the drain timeout\n");
 		time_is_up = true }
-	:: atomic { WORLD == TIMED && phase == CALLING_OFF && heeding == 0 && !time_is_up ->
+	:: atomic { WORLD == TIMED && phase == ABORTING && heeding == 0 && !time_is_up ->
 		printf("time: the patience is at an end\n");
 		time_is_up = true }
 	od
@@ -203,7 +203,7 @@ inline serve_waiting()
 inline turn_away(c)
 {
 	printf("server: turns client %d away\n", c);
-	assert(phase == CALLING_OFF || phase == KILLING);
+	assert(phase == ABORTING || phase == KILLING);
 	gone(c)
 }
 
@@ -252,7 +252,7 @@ inline turn_all_away()
 inline drain_queue()
 {
 	if
-	:: phase == CALLING_OFF || phase == KILLING -> turn_all_away()
+	:: phase == ABORTING || phase == KILLING -> turn_all_away()
 	:: else
 	fi;
 #ifndef NEVER_CLOSE
@@ -296,8 +296,8 @@ inline drain_ask()
 	time_is_up = false
 }
 
-/* server_hear_signals() and reap_all() */
-inline hear_signals()
+/* server_read_signals() and reap_all() */
+inline read_signals()
 {
 	if
 	:: intr -> intr = false; drain_ask()
@@ -327,9 +327,9 @@ inline hear_signals()
 inline pass_time()
 {
 	if
-	:: time_is_up && phase == DRAINING -> phase = CALLING_OFF
+	:: time_is_up && phase == DRAINING -> phase = ABORTING
 #ifndef NO_KILLING
-	:: time_is_up && phase == CALLING_OFF -> phase = KILLING
+	:: time_is_up && phase == ABORTING -> phase = KILLING
 #endif
 	:: else
 	fi;
@@ -354,7 +354,7 @@ inline follow_drain()
 {
 #ifdef CUT_AT_ONCE
 	if
-	:: phase != SERVING -> lifeline_cut = true
+	:: phase != SERVING -> shutdown_pipe_signal = true
 	:: else
 	fi;
 #endif
@@ -371,7 +371,7 @@ inline follow_drain()
 	fi;
 #ifndef LIFELINE_NOT_CUT
 	if
-	:: phase == CALLING_OFF || phase == KILLING -> lifeline_cut = true
+	:: phase == ABORTING || phase == KILLING -> shutdown_pipe_signal = true
 	:: else
 	fi;
 #endif
@@ -388,7 +388,7 @@ inline wait_for_events()
 	:: atomic {
 		term || intr || sigchld || time_is_up ||
 		(IS_OPEN && listening && len(queue) > 0) ||
-		((phase == CALLING_OFF || phase == KILLING) && len(queue) > 0) ->
+		((phase == ABORTING || phase == KILLING) && len(queue) > 0) ->
 		ready = IS_OPEN && listening && len(queue) > 0 }
 	:: atomic { phase != SERVING && listening && IS_EMPTY -> ready = false } /* the next look */
 	:: atomic { paused -> paused = false; ready = false }
@@ -415,7 +415,7 @@ end:	do
 	:: IS_DONE -> break
 	:: else ->
 		wait_for_events();
-		atomic { hear_signals(); pass_time() }
+		atomic { read_signals(); pass_time() }
 		follow_drain();
 		atomic { serve_waiting() }
 		accept_ready()

@@ -4,7 +4,7 @@
  *
  *   talk     the client's one loop (client/talk.c) with its window (client/window.c): it reads
  *            input, sends, receives, compares and writes, each as soon as it can
- *   session  the server's child (server/session.c), driven by the echo (echo/echo.c)
+ *   session  the server's child (server/blocking/session.c), driven by the echo (echo/echo.c)
  *   kernel   gives up on bytes that are still on their way when nobody holds the connection
  *
  * Every size of the two socket buffers, of the child's buffer and of the window from 1 to SIZE,

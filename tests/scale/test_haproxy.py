@@ -88,14 +88,14 @@ def served(server):
     return server.totals()["out"]
 
 
-def clients_of(server):
+def client_table_of(server):
     """The records of those who sent something. HAProxy ends its checks with a reset, and what goes as it comes."""
     return [end for end in server.ends() if end["in"] not in ("0", CHECKED)]
 
 
 def assert_polite(server):
     """Each of its clients ended with a FIN, after all that it had sent came back."""
-    ends = clients_of(server)
+    ends = client_table_of(server)
     assert ends and not [end for end in ends if end["reason"] != "eof" or end["in"] != end["out"]]
 
 
@@ -152,7 +152,7 @@ def test_connections_that_never_end_are_cut_at_the_drain_timeout_by_a_fin(networ
     assert load.returncode == 1
     assert found["errors"] == {"ended": held}
     assert found["mismatches"] == 0 and found["missing_bytes"] <= held * found["size"]
-    reasons = [end["reason"] for end in clients_of(servers["s1"])]
+    reasons = [end["reason"] for end in client_table_of(servers["s1"])]
     assert reasons.count("drain") == held, reasons
 
 

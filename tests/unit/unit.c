@@ -59,7 +59,7 @@ void unit_child_fail(const char *file, int line, const char *condition)
 	_exit(FAILED_STATUS);
 }
 
-_Noreturn static void be_child(unit_child_fn *run, const void *argument)
+_Noreturn static void child_main(unit_child_fn *run, const void *argument)
 {
 	struct rlimit no_core = { 0 };
 	setrlimit(RLIMIT_CORE, &no_core);
@@ -83,7 +83,7 @@ static int run_child(unit_child_fn *run, const void *argument, bool is_to_abort)
 		/* The words of an assert() that is to fail would only alarm the reader. */
 		if (is_to_abort)
 			dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-		be_child(run, argument);
+		child_main(run, argument);
 	}
 
 	int status;

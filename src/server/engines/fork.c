@@ -5,13 +5,13 @@
  *   parent                                      child
  *   accept: a connected socket
  *   fork -------------------------------------> close the listening sockets
- *   close the connected socket                  echo until the client ends (server/session.h)
+ *   close the connected socket                  echo until the client ends (server/blocking/session.h)
  *   accept the next                             exit: SIGCHLD to the parent
  *   SIGCHLD: wait for every child that ended
  *
  * What else can happen: fork is refused (the client waits, server/admission.h); the table is full
  * (nothing is accepted); a child is killed (the kernel ends its connection, the other clients do
- * not notice); we are told to end (server/drain.h); we are killed (server/lifeline.h).
+ * not notice); we are told to end (server/drain.h); we are killed (server/shutdown_pipe.h).
  *
  * A child is made of what its parent maps, and every page that one of them writes to after the fork
  * is copied. So the loop writes to nothing that a child inherits: its state is on the stack, which
@@ -35,18 +35,18 @@
 #include "net/process.h"
 #include "net/signals.h"
 #include "server/admission.h"
-#include "server/lifeline.h"
+#include "server/shutdown_pipe.h"
 #include "server/sandbox.h"
-#include "server/session.h"
+#include "server/blocking/session.h"
 
 /* What ps(1) shows of a child, before the name of its client, and that name at its longest. */
 #define TITLE     "tcpecho: serving "
 #define NAME_SIZE 72
 
-/* A client, as the parent knows it. Children do not get its memory (server/clients.h). */
+/* A client, as the parent knows it. Children do not get its memory (server/client_table.h). */
 struct served {
 	struct client client;
-	bool has_list; /* its child puts on its own list of calls (server/sandbox.h) */
+	bool has_filter; /* its child puts on its own list of calls (server/sandbox.h) */
 };
 
 /*
@@ -55,9 +55,9 @@ struct served {
  * logged and counted of them depends on it.
  */
 struct child {
-	_Alignas(64) struct score score;
+	_Alignas(64) struct conn_stats stats;
 	int fd;
-	bool is_unix, has_list;
+	bool is_unix, has_filter;
 	char title[sizeof(TITLE) - 1 + NAME_SIZE];
 };
 
@@ -83,7 +83,7 @@ static struct {
  */
 static struct {
 	struct sandbox sandbox;
-	int lifeline_fd;
+	int shutdown_fd;
 	uint64_t idle_timeout_ns;
 } child_rules;
 
@@ -93,24 +93,24 @@ static struct {
 	size_t size; /* bytes */
 } children;
 
-static int be_child(void *argument)
+static int child_main(void *argument)
 {
 	struct child *child = argument;
-	process_keep_only(child->fd, child_rules.lifeline_fd);
+	process_keep_only(child->fd, child_rules.shutdown_fd);
 	process_set_title(child->title);
-	int rc = child->has_list ? sandbox_enter_child(&child_rules.sandbox) : 0;
+	int rc = child->has_filter ? sandbox_enter_child(&child_rules.sandbox) : 0;
 	if (rc < 0) {
-		atomic_store_explicit(&child->score.code, rc, memory_order_relaxed);
+		atomic_store_explicit(&child->stats.code, rc, memory_order_relaxed);
 		_exit(1);
 	}
 
 	const struct session session = {
 		.fd = child->fd,
-		.lifeline_fd = child_rules.lifeline_fd,
+		.shutdown_fd = child_rules.shutdown_fd,
 		.is_unix = child->is_unix,
 		.recv_timeout_ns = LISTEN_RETRY_NS,
 		.idle_timeout_ns = child_rules.idle_timeout_ns,
-		.score = &child->score,
+		.stats = &child->stats,
 		.buffer = child_memory.buffer,
 	};
 	ignore_result(session_run(&session)); /* the score says it to the parent */
@@ -125,35 +125,35 @@ static struct served *served_of(struct client *client)
 	return (struct served *)client;
 }
 
-static void give_list_back(struct fork_engine *engine, struct client *client)
+static void release_filter(struct fork_engine *engine, struct client *client)
 {
-	if (served_of(client)->has_list)
-		sandbox_give_list_back(&engine->server->sandbox);
+	if (served_of(client)->has_filter)
+		sandbox_release_filter(&engine->server->sandbox);
 }
 
 static struct child *child_of(const struct fork_engine *engine, const struct client *client)
 {
-	return &children.list[clients_index(&engine->server->clients, client)];
+	return &children.list[client_table_index(&engine->server->clients, client)];
 }
 
 /* The score of a client becomes what its child has written. */
 static void fetch_score(const struct fork_engine *engine, struct client *client)
 {
-	const struct score *score = &child_of(engine, client)->score;
+	const struct conn_stats *stats = &child_of(engine, client)->stats;
 	/* The ending first: what was written before it is seen then. */
-	atomic_store_explicit(&client->score.ending,
-			      atomic_load_explicit(&score->ending, memory_order_acquire),
+	atomic_store_explicit(&client->stats.reason,
+			      atomic_load_explicit(&stats->reason, memory_order_acquire),
 			      memory_order_relaxed);
-	atomic_store_explicit(&client->score.code, atomic_load(&score->code), memory_order_relaxed);
-	atomic_store_explicit(&client->score.in, atomic_load(&score->in), memory_order_relaxed);
-	atomic_store_explicit(&client->score.out, atomic_load(&score->out), memory_order_relaxed);
+	atomic_store_explicit(&client->stats.code, atomic_load(&stats->code), memory_order_relaxed);
+	atomic_store_explicit(&client->stats.in, atomic_load(&stats->in), memory_order_relaxed);
+	atomic_store_explicit(&client->stats.out, atomic_load(&stats->out), memory_order_relaxed);
 }
 
 static void fetch_scores(const struct fork_engine *engine)
 {
-	const struct clients *clients = &engine->server->clients;
-	for (struct client *client = clients_next(clients, NULL); client != NULL;
-	     client = clients_next(clients, client))
+	const struct client_table *clients = &engine->server->clients;
+	for (struct client *client = client_table_next(clients, NULL); client != NULL;
+	     client = client_table_next(clients, client))
 		fetch_score(engine, client);
 }
 
@@ -163,19 +163,19 @@ static int serve_client(void *context, struct client *client)
 	struct fork_engine *engine = context;
 	struct served *served = served_of(client);
 	struct child *child = child_of(engine, client);
-	served->has_list = sandbox_take_list(&engine->server->sandbox, client->start_ns);
-	child->score = (struct score){ 0 };
+	served->has_filter = sandbox_acquire_filter(&engine->server->sandbox, client->start_ns);
+	child->stats = (struct conn_stats){ 0 };
 	child->fd = client->fd;
 	child->is_unix = client->peer.family == AF_UNIX;
-	child->has_list = served->has_list;
+	child->has_filter = served->has_filter;
 	snprintf(child->title, sizeof(child->title), TITLE "%s", peer_name(&client->peer).text);
-	pid_t pid = process_start(&child_memory.stack, be_child, child);
+	pid_t pid = process_start(&child_memory.stack, child_main, child);
 	if (pid < 0) {
-		give_list_back(engine, client);
+		release_filter(engine, client);
 		return pid;
 	}
 
-	clients_started(&engine->server->clients, client, pid);
+	client_table_started(&engine->server->clients, client, pid);
 	io_close(&client->fd); /* the child has its own copy: no FIN goes out (UNP 4.8) */
 	return 0;
 }
@@ -186,10 +186,10 @@ MUST_USE static int reap_all(struct fork_engine *engine)
 	struct process_end end;
 	int rc;
 	while ((rc = process_reap(&end)) > 0) {
-		struct client *client = clients_find(&engine->server->clients, end.pid);
+		struct client *client = client_table_find(&engine->server->clients, end.pid);
 		if (client == NULL)
 			continue; /* a child from before we were executed in this process's place */
-		give_list_back(engine, client);
+		release_filter(engine, client);
 		fetch_score(engine, client);
 		server_client_ended(engine->server, client, end.signal, end.status);
 		admission_client_ended(&engine->admission);
@@ -197,11 +197,11 @@ MUST_USE static int reap_all(struct fork_engine *engine)
 	return rc;
 }
 
-static void kill_all(const struct clients *clients)
+static void kill_all(const struct client_table *clients)
 {
 	/* Their pids are theirs until we reap them: no stranger can be hit. */
-	for (const struct client *client = clients_next(clients, NULL); client != NULL;
-	     client = clients_next(clients, client))
+	for (const struct client *client = client_table_next(clients, NULL); client != NULL;
+	     client = client_table_next(clients, client))
 		kill(client->pid, SIGKILL);
 }
 
@@ -213,8 +213,8 @@ static void follow_drain(struct fork_engine *engine)
 	if (server->drain.phase >= DRAIN_DRAINING &&
 	    admission_drain(&engine->admission, 0, has_room))
 		admission_close(&engine->admission);
-	if (server->drain.phase >= DRAIN_CALLING_OFF)
-		lifeline_cut(&server->lifeline);
+	if (server->drain.phase >= DRAIN_ABORTING)
+		shutdown_pipe_signal(&server->shutdown_pipe);
 	if (server->drain.phase == DRAIN_KILLING)
 		kill_all(&server->clients);
 }
@@ -243,17 +243,17 @@ MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *r
 	return server_wait(ready, n, deadline_ns);
 }
 
-MUST_USE static int hear_signals(struct fork_engine *engine)
+MUST_USE static int read_signals(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
-	struct server_asked asked = server_hear_signals(server);
+	struct server_asked asked = server_read_signals(server);
 	int rc = asked.child_ended ? reap_all(engine) : 0;
 	if (asked.new_phase) {
 		admission_stop(&engine->admission); /* before it is said */
-		server_say_phase(server, server->clients.count);
+		server_log_phase(server, server->clients.count);
 	}
 	if (!admission_is_over(&engine->admission) && server_pass_time(server))
-		server_say_phase(server, server->clients.count);
+		server_log_phase(server, server->clients.count);
 	if (asked.totals) {
 		fetch_scores(engine);
 		server_log_totals(server);
@@ -264,14 +264,14 @@ MUST_USE static int hear_signals(struct fork_engine *engine)
 MUST_USE static int loop(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
-	struct pollfd ready[1 + LISTENERS_MOST + ADMISSION_POLLS];
-	bool is_ready[LISTENERS_MOST];
+	struct pollfd ready[1 + LISTENERS_MAX + ADMISSION_POLLS];
+	bool is_ready[LISTENERS_MAX];
 	while (!admission_is_over(&engine->admission)) {
 		int rc = wait_for_events(engine, ready);
 		if (rc >= 0)
 			admission_drop_ended(&engine->admission, &ready[1 + server->listeners.n]);
 		if (rc >= 0)
-			rc = hear_signals(engine);
+			rc = read_signals(engine);
 		if (rc < 0)
 			return rc;
 		admission_pass_time(&engine->admission);
@@ -313,14 +313,14 @@ MUST_USE static int try_child(void)
 
 static int start(struct server *server)
 {
-	int rc = lifeline_open(&server->lifeline);
+	int rc = shutdown_pipe_open(&server->shutdown_pipe);
 	if (rc < 0)
 		return rc;
 	rc = open_children(server);
 	if (rc < 0)
 		return rc;
 	child_rules.sandbox = server->sandbox;
-	child_rules.lifeline_fd = server->lifeline.child_fd;
+	child_rules.shutdown_fd = server->shutdown_pipe.child_fd;
 	child_rules.idle_timeout_ns = server->idle_timeout_ns;
 	return try_child();
 }
@@ -332,7 +332,7 @@ static int run(struct server *server)
 	admission_setup(&engine.admission, server, serve_client, &engine);
 	int rc = loop(&engine);
 	admission_close(&engine.admission);
-	lifeline_cut(&server->lifeline);
+	shutdown_pipe_signal(&server->shutdown_pipe);
 	fetch_scores(&engine); /* of those that are left, if it cannot go on */
 	process_unshare(children.list, children.size);
 	return rc;

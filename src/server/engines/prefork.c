@@ -4,7 +4,7 @@
  *
  *   supervisor                    worker
  *   start a few ----------------> wait in the line for a client
- *                                 accept, echo until the client ends (server/session.h), again
+ *                                 accept, echo until the client ends (server/blocking/session.h), again
  *   start more, while fewer are
  *   without a client than a
  *   burst would need
@@ -28,7 +28,7 @@
 #include "net/process.h"
 #include "server/events/conn.h"
 #include "server/events/epoll_loop.h"
-#include "server/session.h"
+#include "server/blocking/session.h"
 #include "server/workers/supervisor.h"
 #include "server/workers/worker.h"
 
@@ -52,11 +52,11 @@ static void show(const struct client *client)
 }
 
 /* While it serves: the accept queues are empty, or the server is called off. */
-static void hear(void *context, bool called_off)
+static void hear(void *context, bool aborting)
 {
 	struct worker *worker = ((struct prefork *)context)->worker;
-	if (called_off)
-		worker->server->drain.phase = DRAIN_CALLING_OFF;
+	if (aborting)
+		worker->server->drain.phase = DRAIN_ABORTING;
 	else if (worker->server->drain.phase == DRAIN_SERVING)
 		worker->server->drain.phase = DRAIN_DRAINING;
 	worker_close_listeners(worker);
@@ -81,11 +81,11 @@ static int serve_client(void *context, struct client *client)
 	show(client);
 	const struct session session = {
 		.fd = client->fd,
-		.lifeline_fd = worker->lifeline_fd,
+		.shutdown_fd = worker->shutdown_fd,
 		.is_unix = client->peer.family == AF_UNIX,
 		.recv_timeout_ns = LISTEN_RETRY_NS,
 		.idle_timeout_ns = server->idle_timeout_ns,
-		.score = &client->score,
+		.stats = &client->stats,
 		.buffer = prefork->buffer,
 		.notice = hear,
 		.do_beside = do_beside,

@@ -4,7 +4,7 @@
  *
  *   main thread of a worker                    thread
  *   accept: a connected socket
- *   start a thread --------------------------> echo until the client ends (server/session.h)
+ *   start a thread --------------------------> echo until the client ends (server/blocking/session.h)
  *   accept the next                            say so, end
  *   take those that ended out of the table
  *
@@ -30,7 +30,7 @@
 #include "net/io.h"
 #include "net/listen.h"
 #include "net/wakeup.h"
-#include "server/session.h"
+#include "server/blocking/session.h"
 #include "server/workers/supervisor.h"
 #include "server/workers/worker.h"
 
@@ -61,7 +61,7 @@ struct thread_engine {
 
 /* ---- a thread ---- */
 
-static void put_on_list(struct served *served)
+static void install_filter(struct served *served)
 {
 	struct thread_engine *engine = served->engine;
 	struct served *head = atomic_load(&engine->ended);
@@ -74,7 +74,7 @@ static void put_on_list(struct served *served)
 /* This one frame may be large: the stack is made for it (stack_size()). */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
-static void *be_thread(void *argument)
+static void *thread_main(void *argument)
 {
 	struct served *served = argument;
 	struct worker *worker = served->engine->worker;
@@ -82,16 +82,16 @@ static void *be_thread(void *argument)
 	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 	const struct session session = {
 		.fd = client->fd,
-		.lifeline_fd = worker->lifeline_fd,
+		.shutdown_fd = worker->shutdown_fd,
 		.is_unix = client->peer.family == AF_UNIX,
 		.recv_timeout_ns = LISTEN_RETRY_NS,
 		.idle_timeout_ns = worker->server->idle_timeout_ns,
-		.score = &client->score,
+		.stats = &client->stats,
 		.buffer = buffer,
 	};
 	ignore_result(session_run(&session)); /* the score says it */
 	io_close(&client->fd);
-	put_on_list(served); /* from here on it is the main thread's again */
+	install_filter(served); /* from here on it is the main thread's again */
 	return NULL;
 }
 #pragma GCC diagnostic pop
@@ -104,7 +104,7 @@ static int serve_client(void *context, struct client *client)
 	struct served *served = (struct served *)client;
 	served->engine = engine;
 	pthread_t thread;
-	return -pthread_create(&thread, &engine->how, be_thread, served);
+	return -pthread_create(&thread, &engine->how, thread_main, served);
 }
 
 static void take_ended(struct thread_engine *engine)

@@ -80,7 +80,7 @@ struct ringed {
 	bool is_cancelled : 1; /* and one to cancel what it has */
 	bool has_ended : 1;    /* the end of its stream has come, behind the buffers that wait */
 	bool is_a_lot : 1;     /* it sends faster than it is sent to */
-	bool is_called_off : 1;
+	bool is_aborting : 1;
 	int code; /* its connection is broken, behind the buffers that wait */
 };
 
@@ -105,7 +105,7 @@ static uint64_t tag_of(const struct uring_engine *uring, const struct ringed *ri
 	uint64_t serial = atomic_load_explicit(&client->serial, memory_order_relaxed);
 	return (uint64_t)request << TAG_REQUEST_SHIFT |
 	       (serial & TAG_SERIAL_MASK) << TAG_SERIAL_SHIFT |
-	       clients_index(&uring->worker->server->clients, client);
+	       client_table_index(&uring->worker->server->clients, client);
 }
 
 static enum request request_of(uint64_t tag)
@@ -116,8 +116,8 @@ static enum request request_of(uint64_t tag)
 /* An entry is given to another only when the ring has nothing of it: the serial must be right. */
 static struct ringed *ringed_at(const struct uring_engine *uring, uint64_t tag)
 {
-	struct clients *clients = &uring->worker->server->clients;
-	struct ringed *ringed = (struct ringed *)clients_at(clients, (uint32_t)tag);
+	struct client_table *clients = &uring->worker->server->clients;
+	struct ringed *ringed = (struct ringed *)client_table_at(clients, (uint32_t)tag);
 	assert(tag_of(uring, ringed, request_of(tag)) == tag);
 	return ringed;
 }
@@ -211,9 +211,9 @@ static void take_slow_turn(struct uring_engine *uring, struct ringed *ringed)
 {
 	struct conn *conn = &ringed->conn;
 	uint64_t before = conn->echo.in;
-	if (ringed->is_called_off)
+	if (ringed->is_aborting)
 		conn_abort(&uring->io, conn);
-	ringed->is_called_off = false;
+	ringed->is_aborting = false;
 	enum conn_turn turn = conn_io_step(&uring->io, conn, false);
 	if (turn == CONN_OVER) {
 		end(uring, ringed);
@@ -270,7 +270,7 @@ static void advance(struct uring_engine *uring, struct ringed *ringed)
 	struct conn *conn = &ringed->conn;
 	if (ringed->in_flight != 0)
 		return;
-	if (ringed->is_called_off || ringed->is_a_lot)
+	if (ringed->is_aborting || ringed->is_a_lot)
 		turn(uring, ringed);
 	else if (rx_queue_any(&ringed->rx))
 		echo_next(uring, ringed);
@@ -388,14 +388,14 @@ static void handle_deadlines(struct uring_engine *uring)
 		slow_down(uring, (struct ringed *)conn);
 }
 
-static void call_off(struct uring_engine *uring)
+static void abort_session(struct uring_engine *uring)
 {
 	struct conn_set *conns = &uring->io.conns;
-	conns->is_called_off = true;
+	conns->is_aborting = true;
 	for (struct conn *conn = NULL; (conn = conn_next(conns, conn)) != NULL;) {
 		struct ringed *ringed = (struct ringed *)conn;
 		/* What the ring is sending, and what it has received, comes first. */
-		ringed->is_called_off = true;
+		ringed->is_aborting = true;
 		if (ringed->in_flight == 0)
 			slow_down(uring, ringed);
 	}
@@ -404,8 +404,8 @@ static void call_off(struct uring_engine *uring)
 MUST_USE static int admit(struct uring_engine *uring)
 {
 	int rc = uring_accept_admit(&uring->accept);
-	if (rc == 0 && worker_is_aborting(uring->worker) && !uring->io.conns.is_called_off)
-		call_off(uring);
+	if (rc == 0 && worker_is_aborting(uring->worker) && !uring->io.conns.is_aborting)
+		abort_session(uring);
 	return rc;
 }
 
@@ -415,7 +415,7 @@ MUST_USE static int take_turn(struct uring_engine *uring)
 	uint64_t deadline_ns = worker_deadline_ns(uring->worker);
 	int rc = uring_wait(uring->ring, clock_earlier_ns(deadline_ns, conn_deadline_ns(conns)));
 	if (uring_is_shortage(rc))
-		server_warn_of_shortage(uring->worker->server, "cannot wait for events", rc);
+		server_log_shortage(uring->worker->server, "cannot wait for events", rc);
 	else if (rc < 0)
 		return rc;
 	conn_update_now(conns, uring_has_done(uring->ring));

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "net/io.h"
-#include "server/session.h"
+#include "server/blocking/session.h"
 
 /* Our FIN counts as a byte to be acknowledged (RFC 9293 3.4). The kernel alone sees to that one. */
 #define FIN_SIZE 1
@@ -17,13 +17,13 @@
 
 static struct queue_timer *deadline_of(const void *owner, uint32_t index)
 {
-	const struct clients *clients = owner;
-	return &((struct conn *)clients_at(clients, index))->timer;
+	const struct client_table *clients = owner;
+	return &((struct conn *)client_table_at(clients, index))->timer;
 }
 
 static uint32_t index_of(const struct conn_set *conns, const struct conn *conn)
 {
-	return clients_index(&conns->server->clients, &conn->client);
+	return client_table_index(&conns->server->clients, &conn->client);
 }
 
 void conn_set_open(struct conn_set *conns, struct server *server)
@@ -34,7 +34,7 @@ void conn_set_open(struct conn_set *conns, struct server *server)
 		.queues = {
 			[CONN_IDLE].span_ns = server->idle_timeout_ns,
 			[CONN_LINGER].span_ns = SESSION_LINGER_IDLE_NS,
-			[CONN_LINGER_ABORTING].span_ns = SESSION_LINGER_CALLED_OFF_NS,
+			[CONN_LINGER_ABORTING].span_ns = SESSION_LINGER_ABORTING_NS,
 			[CONN_LEAVE_SOON].span_ns = LOOK_SOON_NS,
 			[CONN_LEAVE].span_ns = LOOK_LATER_NS,
 			[CONN_SHORTAGE].span_ns = IO_SHORTAGE_PAUSE_NS,
@@ -72,7 +72,7 @@ struct conn *conn_next_expired(struct conn_set *conns, enum conn_queue *ret_queu
 			continue;
 		timer_queue_leave(&conns->timers, index);
 		*ret_queue = (enum conn_queue)queue;
-		return (struct conn *)clients_at(&conns->server->clients, index);
+		return (struct conn *)client_table_at(&conns->server->clients, index);
 	}
 	return NULL;
 }
@@ -103,28 +103,28 @@ bool conn_check_idle(struct conn_set *conns, struct conn *conn)
 
 /* ---- the end of a conversation ---- */
 
-void conn_set_reason(struct conn *conn, enum ending ending, int code)
+void conn_set_reason(struct conn *conn, enum close_reason reason, int code)
 {
-	struct score *score = &conn->client.score;
-	if (atomic_load_explicit(&score->ending, memory_order_relaxed) != ENDING_NONE)
+	struct conn_stats *stats = &conn->client.stats;
+	if (atomic_load_explicit(&stats->reason, memory_order_relaxed) != CLOSE_NONE)
 		return; /* what happens while lingering is not the reason */
-	atomic_store_explicit(&score->code, code, memory_order_relaxed);
-	atomic_store_explicit(&score->ending, (int)ending, memory_order_relaxed);
+	atomic_store_explicit(&stats->code, code, memory_order_relaxed);
+	atomic_store_explicit(&stats->reason, (int)reason, memory_order_relaxed);
 }
 
 void conn_fail(struct conn *conn, int code)
 {
-	conn_set_reason(conn, ending_of_code(code), code);
+	conn_set_reason(conn, close_reason_of_code(code), code);
 	conn->is_leaving = false;
 	echo_failed(&conn->echo);
 }
 
-void conn_stop(struct conn_set *conns, struct conn *conn, enum ending ending)
+void conn_stop(struct conn_set *conns, struct conn *conn, enum close_reason reason)
 {
-	conn_set_reason(conn, ending, 0);
+	conn_set_reason(conn, reason, 0);
 	conn->is_leaving = false;
 	echo_stop(&conn->echo);
-	wait_in(conns, conn, conns->is_called_off ? CONN_LINGER_ABORTING : CONN_LINGER);
+	wait_in(conns, conn, conns->is_aborting ? CONN_LINGER_ABORTING : CONN_LINGER);
 }
 
 void conn_shorten_linger(struct conn_set *conns, struct conn *conn)
@@ -134,9 +134,9 @@ void conn_shorten_linger(struct conn_set *conns, struct conn *conn)
 
 void conn_publish_stats(struct conn *conn)
 {
-	struct score *score = &conn->client.score;
-	atomic_store_explicit(&score->in, conn->echo.in, memory_order_relaxed);
-	atomic_store_explicit(&score->out, conn->echo.out, memory_order_relaxed);
+	struct conn_stats *stats = &conn->client.stats;
+	atomic_store_explicit(&stats->in, conn->echo.in, memory_order_relaxed);
+	atomic_store_explicit(&stats->out, conn->echo.out, memory_order_relaxed);
 }
 
 void conn_finish(struct conn_set *conns, struct conn *conn)
@@ -166,8 +166,8 @@ void conn_finish(struct conn_set *conns, struct conn *conn)
 static bool waited_too_long(const struct conn_set *conns, const struct conn *conn)
 {
 	uint64_t most_ns = conns->server->idle_timeout_ns;
-	if (conns->is_called_off) /* this look comes LOOK_LATER_NS after the one before */
-		most_ns = SESSION_LINGER_CALLED_OFF_NS - LOOK_LATER_NS;
+	if (conns->is_aborting) /* this look comes LOOK_LATER_NS after the one before */
+		most_ns = SESSION_LINGER_ABORTING_NS - LOOK_LATER_NS;
 	return most_ns != 0 && conn->looks >= LOOKS_SOON &&
 	       (uint64_t)(conn->looks - LOOKS_SOON) * LOOK_LATER_NS >= most_ns;
 }
@@ -187,13 +187,13 @@ void conn_poll_acks(struct conn_set *conns, struct conn *conn)
 		conn_fail(conn, code);
 	} else if (left <= FIN_SIZE) {
 		stop_leaving(conn);
-	} else if (waited_too_long(conns, conn) && conns->is_called_off) {
-		conn_set_reason(conn, ENDING_DRAIN, 0);
+	} else if (waited_too_long(conns, conn) && conns->is_aborting) {
+		conn_set_reason(conn, CLOSE_DRAIN, 0);
 		stop_leaving(conn);
 	} else if (waited_too_long(conns, conn)) {
-		conn_stop(conns, conn, ENDING_IDLE);
+		conn_stop(conns, conn, CLOSE_IDLE);
 	} else {
-		bool moved = left < conn->on_its_way && !conns->is_called_off;
+		bool moved = left < conn->on_its_way && !conns->is_aborting;
 		if (moved && conn->looks > LOOKS_SOON)
 			conn->looks = LOOKS_SOON;
 		else if (conn->looks < UINT32_MAX)
@@ -205,7 +205,7 @@ void conn_poll_acks(struct conn_set *conns, struct conn *conn)
 
 void conn_wait_out_shortage(struct conn_set *conns, struct conn *conn, int code)
 {
-	server_warn_of_shortage(conns->server, "cannot go on with a connection", code);
+	server_log_shortage(conns->server, "cannot go on with a connection", code);
 	if (!conn->echo.stopped) /* or what it sends is only discarded, and its end is near */
 		wait_in(conns, conn, CONN_SHORTAGE);
 }
@@ -229,5 +229,5 @@ void conn_count_out(struct conn_set *conns, struct conn *conn)
 struct conn *conn_next(const struct conn_set *conns, const struct conn *after)
 {
 	const struct client *client = after != NULL ? &after->client : NULL;
-	return (struct conn *)clients_next(&conns->server->clients, client);
+	return (struct conn *)client_table_next(&conns->server->clients, client);
 }

@@ -18,9 +18,9 @@
 
 #include "base/compiler.h"
 #include "echo/echo.h"
-#include "server/clients.h"
+#include "server/client_table.h"
 #include "server/events/timer_queue.h"
-#include "server/ending.h"
+#include "server/close_reason.h"
 #include "server/workers/worker.h"
 
 /*
@@ -59,7 +59,7 @@ struct conn_set {
 	uint64_t busy_until_ns; /* until then it looks and does not sleep (--busy-poll); 0: not */
 	struct timer_queues timers;
 	struct timer_queue queues[CONN_QUEUES];
-	bool is_called_off;
+	bool is_aborting;
 };
 
 void conn_set_open(struct conn_set *conns, struct server *server);
@@ -86,14 +86,14 @@ void conn_restart_idle(struct conn_set *conns, struct conn *conn);
  */
 MUST_USE bool conn_check_idle(struct conn_set *conns, struct conn *conn);
 
-/* The reason of its end, if it has none yet. code: the negative code behind ENDING_ERROR, or 0. */
-void conn_set_reason(struct conn *conn, enum ending ending, int code);
+/* The reason of its end, if it has none yet. code: the negative code behind CLOSE_ERROR, or 0. */
+void conn_set_reason(struct conn *conn, enum close_reason reason, int code);
 
 /* The connection is broken. */
 void conn_fail(struct conn *conn, int code);
 
 /* We end it: for the reason, with a lingering close. */
-void conn_stop(struct conn_set *conns, struct conn *conn, enum ending ending);
+void conn_stop(struct conn_set *conns, struct conn *conn, enum close_reason reason);
 
 /* One that was ended already and lingers, for the server is called off. */
 void conn_shorten_linger(struct conn_set *conns, struct conn *conn);

@@ -159,7 +159,7 @@ static enum conn_turn do_what_it_wants(struct conn_io *io, struct conn *conn, bo
 			conn_finish(&io->conns, conn);
 			break;
 		case ECHO_CLOSE:
-			conn_set_reason(conn, ENDING_EOF, 0);
+			conn_set_reason(conn, CLOSE_EOF, 0);
 			conn_drop_buffers(io, conn);
 			return CONN_OVER;
 		}
@@ -201,7 +201,7 @@ struct conn *conn_next_due(struct conn_io *io)
 		if (queue == CONN_IDLE && !conn_check_idle(&io->conns, conn))
 			continue;
 		if (queue == CONN_IDLE)
-			conn_stop(&io->conns, conn, ENDING_IDLE);
+			conn_stop(&io->conns, conn, CLOSE_IDLE);
 		else if (queue == CONN_SHORTAGE)
 			conn_restart_idle(&io->conns, conn); /* it could not: that was not idle */
 		else if (queue == CONN_LINGER || queue == CONN_LINGER_ABORTING)
@@ -221,5 +221,5 @@ void conn_abort(struct conn_io *io, struct conn *conn)
 	if (conn->is_leaving)
 		conn->looks = 0; /* from now on by the patience of a server that ends */
 	else if (echo_wants(&conn->echo) != ECHO_CLOSE)
-		conn_stop(&io->conns, conn, ENDING_DRAIN);
+		conn_stop(&io->conns, conn, CLOSE_DRAIN);
 }

@@ -39,15 +39,15 @@ struct epoll_loop {
 /* Its number, and which client with that number it is: an event of the one before is none. */
 static uint64_t tag_of(const struct epoll_loop *loop, const struct conn *conn)
 {
-	uint32_t index = clients_index(&loop->worker->server->clients, &conn->client);
+	uint32_t index = client_table_index(&loop->worker->server->clients, &conn->client);
 	uint64_t serial = atomic_load_explicit(&conn->client.serial, memory_order_relaxed);
 	return ((serial << 32) | index) & (WORKER_TAGS - 1);
 }
 
 static struct conn *conn_of(const struct epoll_loop *loop, uint64_t tag)
 {
-	struct clients *clients = &loop->worker->server->clients;
-	struct conn *conn = (struct conn *)clients_at(clients, (uint32_t)tag);
+	struct client_table *clients = &loop->worker->server->clients;
+	struct conn *conn = (struct conn *)client_table_at(clients, (uint32_t)tag);
 	return tag_of(loop, conn) == tag ? conn : NULL;
 }
 
@@ -104,10 +104,10 @@ static void handle_deadlines(struct epoll_loop *loop)
 		take_turn_of(loop, conn, true);
 }
 
-static void call_off(struct epoll_loop *loop)
+static void abort_session(struct epoll_loop *loop)
 {
 	struct conn_set *conns = &loop->io.conns;
-	conns->is_called_off = true;
+	conns->is_aborting = true;
 	for (struct conn *conn = NULL; (conn = conn_next(conns, conn)) != NULL;) {
 		conn_abort(&loop->io, conn);
 		take_turn_of(loop, conn, true);
@@ -124,8 +124,8 @@ MUST_USE static int take_turn(struct epoll_loop *loop)
 	handle_events(loop);
 	handle_deadlines(loop);
 	rc = worker_admit(worker);
-	if (rc == 0 && worker_is_aborting(worker) && !loop->io.conns.is_called_off)
-		call_off(loop);
+	if (rc == 0 && worker_is_aborting(worker) && !loop->io.conns.is_aborting)
+		abort_session(loop);
 	return rc;
 }
 

@@ -6,7 +6,7 @@
 #include "base/err.h"
 
 /* The request about the poller, behind those about listening sockets. */
-#define POLLER LISTENERS_MOST
+#define POLLER LISTENERS_MAX
 
 void uring_accept_completed(struct uring_accept *accept, uint32_t which, int result)
 {

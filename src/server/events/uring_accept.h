@@ -19,10 +19,10 @@
 struct uring_accept {
 	struct worker *worker;
 	struct uring *ring;
-	uint64_t tag; /* of the requests: this, and up to LISTENERS_MOST more */
+	uint64_t tag; /* of the requests: this, and up to LISTENERS_MAX more */
 	struct {      /* of each listening socket, and behind them of the poller */
 		bool is_there, is_cancelled; /* the request, and one to cancel it */
-	} requests[LISTENERS_MOST + 1];
+	} requests[LISTENERS_MAX + 1];
 	bool poller_is_ready;
 };
 

@@ -6,7 +6,7 @@
 #include "net/io.h"
 #include "net/pass_fd.h"
 
-int dispatch_open(struct dispatch *ret_dispatch, const struct clients *clients)
+int dispatch_open(struct dispatch *ret_dispatch, const struct client_table *clients)
 {
 	int sender_fd, receiver_fd;
 	int rc = pass_fd_open(&sender_fd, &receiver_fd);
@@ -29,7 +29,7 @@ int dispatch_serve(void *context, struct client *client)
 {
 	struct dispatch *dispatch = context;
 	const struct dispatch_message message = {
-		.ticket = clients_ticket(dispatch->clients, client),
+		.ticket = client_table_ticket(dispatch->clients, client),
 		.peer = client->peer,
 	};
 	int rc = pass_fd_send(dispatch->sender_fd, &message, sizeof(message), client->fd);

@@ -28,7 +28,7 @@
 #include "base/compiler.h"
 #include "net/accept.h"
 #include "net/peer.h"
-#include "server/clients.h"
+#include "server/client_table.h"
 #include "server/listeners.h"
 
 /* What is passed with a connected socket. In a worker's slot: the one that it took last. */
@@ -41,11 +41,11 @@ struct dispatch_message {
 struct dispatch {
 	int sender_fd, receiver_fd; /* -1: there is no limit, and workers accept by themselves */
 	bool is_full;               /* the channel, until it is writable again */
-	const struct clients *clients;
+	const struct client_table *clients;
 };
 
 /* Opens the channel, for the clients of this table. Returns 0 or -errno. */
-MUST_USE int dispatch_open(struct dispatch *ret_dispatch, const struct clients *clients);
+MUST_USE int dispatch_open(struct dispatch *ret_dispatch, const struct client_table *clients);
 void dispatch_close(struct dispatch *dispatch);
 
 /*

@@ -3,16 +3,16 @@
 
 size_t event_ring_size(uint32_t n_places)
 {
-	size_t size = sizeof(struct event_ring_memory) + n_places * sizeof(struct ending_facts);
+	size_t size = sizeof(struct event_ring_memory) + n_places * sizeof(struct conn_record);
 	return (size + 63) / 64 * 64;
 }
 
-static struct ending_facts *place_of(const struct event_ring *event_ring, uint32_t number)
+static struct conn_record *place_of(const struct event_ring *event_ring, uint32_t number)
 {
 	return &event_ring->ring->places[number & (event_ring->n_places - 1)];
 }
 
-bool event_ring_post(const struct event_ring *event_ring, const struct ending_facts *facts)
+bool event_ring_post(const struct event_ring *event_ring, const struct conn_record *facts)
 {
 	struct event_ring_memory *ring = event_ring->ring;
 	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
@@ -24,7 +24,7 @@ bool event_ring_post(const struct event_ring *event_ring, const struct ending_fa
 	return true;
 }
 
-bool event_ring_next(const struct event_ring *event_ring, struct ending_facts *ret_facts)
+bool event_ring_next(const struct event_ring *event_ring, struct conn_record *ret_facts)
 {
 	struct event_ring_memory *ring = event_ring->ring;
 	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "server/ending.h"
+#include "server/close_reason.h"
 
 /*
  * The ring, in shared memory. Head and tail each on a cache line of its own: they have different
@@ -32,7 +32,7 @@
 struct event_ring_memory {
 	_Alignas(64) _Atomic uint32_t head; /* written by the worker: how many there have been */
 	_Alignas(64) _Atomic uint32_t tail; /* written by the supervisor: how many were read */
-	struct ending_facts places[];
+	struct conn_record places[];
 };
 
 /*
@@ -48,13 +48,12 @@ struct event_ring {
 size_t event_ring_size(uint32_t n_places);
 
 /* The worker: tells an end. Returns false when the ring is full. */
-MUST_USE bool event_ring_post(const struct event_ring *event_ring,
-			      const struct ending_facts *facts);
+MUST_USE bool event_ring_post(const struct event_ring *event_ring, const struct conn_record *facts);
 
 /*
  * The supervisor: the next one that it has not read. Returns false when there is none. A ring whose
  * head was set to what cannot be is emptied.
  */
-MUST_USE bool event_ring_next(const struct event_ring *event_ring, struct ending_facts *ret_facts);
+MUST_USE bool event_ring_next(const struct event_ring *event_ring, struct conn_record *ret_facts);
 
 #endif

@@ -9,10 +9,10 @@ MUST_USE static int open_dispatch(struct pool_accept *accept)
 	struct server *server = accept->server;
 	if (server->max_per_source == 0)
 		return 0;
-	int rc = clients_open(&server->clients, server->max_clients, sizeof(struct client));
+	int rc = client_table_open(&server->clients, server->max_clients, sizeof(struct client));
 	if (rc < 0)
 		return rc;
-	clients_withhold(&server->clients); /* workers have tables of their own */
+	client_table_withhold(&server->clients); /* workers have tables of their own */
 	server->clients.most_per_source = server->max_per_source;
 	return dispatch_open(&accept->dispatch, &server->clients);
 }
@@ -52,7 +52,8 @@ void pool_accept_become_worker(struct pool_accept *accept)
 	if (!pool_accept_dispatches(accept))
 		return;
 	dispatch_replace_listeners(&accept->dispatch, &accept->server->listeners);
-	clients_close(&accept->server->clients); /* the supervisor's table is out of its reach */
+	client_table_close(
+		&accept->server->clients); /* the supervisor's table is out of its reach */
 }
 
 /* ---- a turn ---- */
@@ -151,7 +152,7 @@ int pool_accept_admit(struct pool_accept *accept)
 static bool is_channel_empty(struct pool_accept *accept)
 {
 	struct pollfd channel = { .fd = accept->dispatch.receiver_fd, .events = POLLIN };
-	if (accept->server->drain.phase >= DRAIN_CALLING_OFF)
+	if (accept->server->drain.phase >= DRAIN_ABORTING)
 		admission_turn_away(&accept->admission, &(struct listener){
 								.fd = channel.fd,
 								.is_dispatch = true,

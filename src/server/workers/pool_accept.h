@@ -33,13 +33,13 @@ struct pool_accept {
 	int wakeup_fd;       /* wakes a worker that has room (server/workers/worker.h) */
 	bool may_be_stuck;   /* idle workers may be unable to accept: more are to be started */
 	bool queue_is_empty; /* the server drains, and no connection is left to be accepted */
-	bool is_ready[LISTENERS_MOST];
+	bool is_ready[LISTENERS_MAX];
 };
 
 /*
  * Descriptors that it polls at most: channel and connections that wait, besides listening sockets.
  */
-#define POOL_ACCEPT_POLLS (LISTENERS_MOST + 2 + ADMISSION_POLLS)
+#define POOL_ACCEPT_POLLS (LISTENERS_MAX + 2 + ADMISSION_POLLS)
 
 /* Opens what that takes. Returns 0 or a negative code; to be closed in either case. */
 MUST_USE int pool_accept_open(struct pool_accept *accept, struct server *server,

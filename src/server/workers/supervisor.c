@@ -25,7 +25,7 @@
 #include "net/signals.h"
 #include "server/workers/worker_pool.h"
 #include "server/engine.h"
-#include "server/lifeline.h"
+#include "server/shutdown_pipe.h"
 #include "server/workers/pool_accept.h"
 #include "server/sandbox.h"
 #include "server/workers/worker.h"
@@ -48,9 +48,10 @@ struct supervisor {
 	struct server *server;
 	struct worker_pool pool;
 	struct pool_accept accept;
-	struct lifeline closing;  /* cut when all accept queues are empty, as the server drains */
-	struct lifeline lifeline; /* cut when the drain timeout has come */
-	struct lifeline presence; /* cut by our end alone: until then reports are read */
+	struct shutdown_pipe
+		closing; /* cut when all accept queues are empty, as the server drains */
+	struct shutdown_pipe shutdown_pipe; /* cut when the drain timeout has come */
+	struct shutdown_pipe presence;      /* cut by our end alone: until then reports are read */
 	uint32_t n_alive;
 	bool is_starting;              /* none has served yet */
 	int start_code;                /* why the first that could not start could not */
@@ -61,9 +62,9 @@ void supervisor_close(struct supervisor *supervisor)
 {
 	if (supervisor == NULL)
 		return;
-	lifeline_close(&supervisor->presence);
-	lifeline_close(&supervisor->closing);
-	lifeline_close(&supervisor->lifeline);
+	shutdown_pipe_close(&supervisor->presence);
+	shutdown_pipe_close(&supervisor->closing);
+	shutdown_pipe_close(&supervisor->shutdown_pipe);
 	pool_accept_close(&supervisor->accept);
 	pool_close(&supervisor->pool);
 	free(supervisor);
@@ -73,11 +74,11 @@ MUST_USE static int open_supervisor(struct supervisor *supervisor)
 {
 	int rc = pool_open(&supervisor->pool, supervisor->server);
 	if (rc == 0)
-		rc = lifeline_open(&supervisor->lifeline);
+		rc = shutdown_pipe_open(&supervisor->shutdown_pipe);
 	if (rc == 0)
-		rc = lifeline_open(&supervisor->presence);
+		rc = shutdown_pipe_open(&supervisor->presence);
 	if (rc == 0)
-		rc = lifeline_open(&supervisor->closing);
+		rc = shutdown_pipe_open(&supervisor->closing);
 	if (rc == 0)
 		rc = pool_accept_open(&supervisor->accept, supervisor->server, &supervisor->pool);
 	return rc;
@@ -115,9 +116,9 @@ _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 		.message = &member->slot->message,
 	};
 	/* The ends that only the supervisor may hold, and what is his alone. */
-	lifeline_cut(&supervisor->lifeline);
-	lifeline_cut(&supervisor->presence);
-	lifeline_cut(&supervisor->closing);
+	shutdown_pipe_signal(&supervisor->shutdown_pipe);
+	shutdown_pipe_signal(&supervisor->presence);
+	shutdown_pipe_signal(&supervisor->closing);
 	io_close(&server->signals_fd);
 	server_close_ready(server); /* its reader waits for the end of it */
 	log_begin_child();
@@ -135,12 +136,12 @@ _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 		.number = i,
 		.n_workers = server->n_workers,
 		.is_spare = server->engine->grows && i >= SUPERVISOR_FIRST,
-		.has_list = member->has_list,
+		.has_filter = member->has_filter,
 		.slot = member->slot,
 		.server = server,
 		.closing_fd = supervisor->closing.child_fd,
 		.wakeup_fd = supervisor->accept.wakeup_fd,
-		.lifeline_fd = supervisor->lifeline.child_fd,
+		.shutdown_fd = supervisor->shutdown_pipe.child_fd,
 	};
 	set_title(&worker);
 	int rc = server->engine->work(&worker);
@@ -154,11 +155,11 @@ static bool is_rationed(const struct supervisor *supervisor)
 	return supervisor->server->engine->grows;
 }
 
-static void give_list_back(struct supervisor *supervisor, struct pool_member *member)
+static void release_filter(struct supervisor *supervisor, struct pool_member *member)
 {
-	if (member->has_list && is_rationed(supervisor))
-		sandbox_give_list_back(&supervisor->server->sandbox);
-	member->has_list = false;
+	if (member->has_filter && is_rationed(supervisor))
+		sandbox_release_filter(&supervisor->server->sandbox);
+	member->has_filter = false;
 }
 
 /* While the server starts, a worker that cannot start is not replaced: the first reason counts. */
@@ -177,13 +178,13 @@ static void start(struct supervisor *supervisor, uint32_t i)
 	atomic_store(&member->slot->is_paused, 0);
 	atomic_store(&member->slot->has_closed, 0);
 	atomic_store(&member->slot->is_serving, 0);
-	member->has_list = !is_rationed(supervisor) ||
-			   sandbox_take_list(&supervisor->server->sandbox, clock_now_ns());
+	member->has_filter = !is_rationed(supervisor) ||
+			     sandbox_acquire_filter(&supervisor->server->sandbox, clock_now_ns());
 	pid_t pid = process_fork();
 	if (pid == 0)
 		worker_main(supervisor, i);
 	if (pid < 0) {
-		give_list_back(supervisor, member);
+		release_filter(supervisor, member);
 		member->start_at_ns = clock_deadline_ns(SUPERVISOR_RETRY_NS);
 		if (supervisor->is_starting)
 			note_failure(supervisor, pid);
@@ -209,7 +210,7 @@ static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct
 	uint32_t n_clients = pool_reap(&supervisor->pool, i, end);
 	member->pid = 0;
 	member->start_at_ns = CLOCK_NEVER;
-	give_list_back(supervisor, member);
+	release_filter(supervisor, member);
 	supervisor->n_alive--;
 	if (!died)
 		return;
@@ -329,11 +330,11 @@ static void follow_drain(struct supervisor *supervisor)
 	if (phase >= DRAIN_DRAINING)
 		pool_accept_drain(&supervisor->accept);
 	if (supervisor->accept.queue_is_empty) {
-		lifeline_cut(&supervisor->closing);
+		shutdown_pipe_signal(&supervisor->closing);
 		pool_continue_idle(&supervisor->pool);
 	}
-	if (phase >= DRAIN_CALLING_OFF)
-		lifeline_cut(&supervisor->lifeline);
+	if (phase >= DRAIN_ABORTING)
+		shutdown_pipe_signal(&supervisor->shutdown_pipe);
 	if (phase == DRAIN_KILLING)
 		pool_kill_all(&supervisor->pool);
 }
@@ -365,16 +366,16 @@ static bool is_over(const struct supervisor *supervisor)
 MUST_USE static int take_turn(struct supervisor *supervisor)
 {
 	struct server *server = supervisor->server;
-	struct server_asked asked = server_hear_signals(server);
+	struct server_asked asked = server_read_signals(server);
 	int rc = asked.child_ended ? reap_all(supervisor) : 0;
 	if (rc < 0)
 		return rc;
 	if (asked.new_phase) {
 		admission_stop(&supervisor->accept.admission); /* before it is said */
-		server_say_phase(server, pool_count_clients(&supervisor->pool));
+		server_log_phase(server, pool_count_clients(&supervisor->pool));
 	}
 	if (!is_over(supervisor) && server_pass_time(server))
-		server_say_phase(server, pool_count_clients(&supervisor->pool));
+		server_log_phase(server, pool_count_clients(&supervisor->pool));
 	follow_drain(supervisor);
 	if (asked.totals)
 		pool_log_totals(&supervisor->pool);
@@ -423,13 +424,13 @@ MUST_USE static int loop(struct supervisor *supervisor)
 MUST_USE static int hear_signals_at_start(struct supervisor *supervisor)
 {
 	struct server *server = supervisor->server;
-	struct server_asked asked = server_hear_signals(server);
+	struct server_asked asked = server_read_signals(server);
 	bool is_draining = server->drain.phase == DRAIN_DRAINING;
 	if (asked.new_phase && (!is_draining || !pool_any_serves(&supervisor->pool)))
 		return -EINTR;
 	if (asked.new_phase) {
 		admission_stop(&supervisor->accept.admission); /* before it is said */
-		server_say_phase(server, pool_count_clients(&supervisor->pool));
+		server_log_phase(server, pool_count_clients(&supervisor->pool));
 	}
 	return reap_all(supervisor);
 }
@@ -463,7 +464,7 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 	*supervisor = (struct supervisor){
 		.server = server,
 		.is_starting = true,
-		.lifeline = { -1, -1 },
+		.shutdown_pipe = { -1, -1 },
 		.closing = { -1, -1 },
 		.presence = { -1, -1 },
 	};

@@ -23,9 +23,9 @@ int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 	/* Each is hung up once: that edge is all there is to know. */
 	rc = poller_add(&worker->poller, worker->closing_fd, EPOLLIN | EPOLLET, TAG_CLOSING);
 	if (rc == 0)
-		rc = poller_add(&worker->poller, worker->lifeline_fd, EPOLLIN | EPOLLET,
+		rc = poller_add(&worker->poller, worker->shutdown_fd, EPOLLIN | EPOLLET,
 				TAG_LIFELINE);
-	if (rc == 0 && worker->has_list)
+	if (rc == 0 && worker->has_filter)
 		rc = sandbox_enter_worker(&worker->server->sandbox);
 	if (rc == 0)
 		rc = worker_admit(worker);
@@ -117,7 +117,7 @@ static void hear(struct worker *worker, uint64_t tag)
 		return;
 	}
 	if (tag == TAG_LIFELINE)
-		server->drain.phase = DRAIN_CALLING_OFF;
+		server->drain.phase = DRAIN_ABORTING;
 	else if (server->drain.phase == DRAIN_SERVING)
 		server->drain.phase = DRAIN_DRAINING;
 }
@@ -267,7 +267,7 @@ int worker_admit(struct worker *worker)
 
 bool worker_is_aborting(const struct worker *worker)
 {
-	return worker->server->drain.phase >= DRAIN_CALLING_OFF;
+	return worker->server->drain.phase >= DRAIN_ABORTING;
 }
 
 bool worker_is_done(const struct worker *worker)

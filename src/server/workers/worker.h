@@ -13,7 +13,7 @@
  * which those with room wait as well. Where it was stopped or killed before it could, the
  * supervisor wakes another (server/workers/accept_watch.h).
  *
- * Two lifelines (server/lifeline.h), which only the supervisor holds, tell them of the end. When
+ * Two lifelines (server/shutdown_pipe.h), which only the supervisor holds, tell them of the end. When
  * the first is cut, the server drains and the accept queues are empty for good: until then workers
  * accept as always. When the second is cut, the conversations that are left are ended. A supervisor
  * that is killed cuts both.
@@ -31,7 +31,7 @@
 
 #include "net/poller.h"
 #include "server/admission.h"
-#include "server/clients.h"
+#include "server/client_table.h"
 #include "server/workers/dispatch.h"
 #include "server/workers/event_ring.h"
 #include "server/server.h"
@@ -54,12 +54,12 @@ struct worker_slot {
 struct worker {
 	unsigned int number; /* from 0 */
 	unsigned int n_workers;
-	bool is_spare; /* one that was started in a crowd, and may go when there is none */
-	bool has_list; /* worker_open() puts on its own list of calls (server/sandbox.h) */
+	bool is_spare;   /* one that was started in a crowd, and may go when there is none */
+	bool has_filter; /* worker_open() puts on its own list of calls (server/sandbox.h) */
 	struct worker_slot *slot;
 	struct server *server; /* its own view: its table, its copies of the listening sockets */
 	int closing_fd;        /* hung up: the server drains, and all accept queues are empty */
-	int lifeline_fd;       /* hung up: the drain timeout has come, or the supervisor is dead */
+	int shutdown_fd;       /* hung up: the drain timeout has come, or the supervisor is dead */
 	int wakeup_fd;         /* readable: a connection waits, and a worker with room is to look */
 	/* Set up by worker_open(): */
 	struct poller poller;
@@ -68,7 +68,7 @@ struct worker {
 	bool polls_listeners;  /* set by an engine that waits for the listening sockets itself */
 	bool is_armed;         /* they are waited for, in the poller unless that does it */
 	bool waits_for_wakeup; /* the wake-up descriptor is in the poller */
-	bool is_ready[LISTENERS_MOST];
+	bool is_ready[LISTENERS_MAX];
 };
 
 /*

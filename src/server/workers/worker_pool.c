@@ -83,9 +83,9 @@ static void lay_out(struct worker_pool *pool, struct arena *arena)
 			.ring = arena_take(arena, event_ring_size(event_ring_of(share))),
 			.n_places = event_ring_of(share),
 		};
-		void *table = arena_take(arena, clients_size(share, entry_size));
+		void *table = arena_take(arena, client_table_size(share, entry_size));
 		if (table != NULL)
-			clients_place(&pool->tables[i], table, share, entry_size);
+			client_table_place(&pool->tables[i], table, share, entry_size);
 		member->memory_to = arena_take_pages(arena);
 	}
 }
@@ -150,20 +150,20 @@ static bool has_dispatch(const struct worker_pool *pool)
 }
 
 /* Counts and logs an end. If we passed that client to a worker, its place is free (dispatch.h). */
-static void count_end(struct worker_pool *pool, const struct ending_facts *facts)
+static void count_end(struct worker_pool *pool, const struct conn_record *facts)
 {
-	struct clients *clients = &pool->server->clients;
-	struct client *client = clients_of_ticket(clients, facts->ticket);
+	struct client_table *clients = &pool->server->clients;
+	struct client *client = client_table_of_ticket(clients, facts->ticket);
 	server_count(pool->server, facts);
 	if (client != NULL)
-		clients_leave(clients, client);
+		client_table_remove(clients, client);
 }
 
 /* No more than a full ring at once: a worker that goes on reporting must not hold us up. */
 bool pool_fetch(struct worker_pool *pool, uint32_t i)
 {
 	struct pool_member *member = &pool->members[i];
-	struct ending_facts facts;
+	struct conn_record facts;
 	bool any = false;
 	for (uint32_t n = 0; n < member->event_ring.n_places; n++) {
 		if (!event_ring_next(&member->event_ring, &facts))
@@ -193,10 +193,10 @@ bool pool_fetch_all(struct worker_pool *pool)
 static const struct client *next_of(const struct worker_pool *pool, uint32_t i,
 				    const struct client *after)
 {
-	const struct clients *table = &pool->tables[i];
-	const struct client *client = clients_next(table, after);
+	const struct client_table *table = &pool->tables[i];
+	const struct client *client = client_table_next(table, after);
 	if (client != NULL && atomic_load(&client->serial) == pool->members[i].last_told)
-		client = clients_next(table, client);
+		client = client_table_next(table, client);
 	return client;
 }
 
@@ -272,7 +272,7 @@ void pool_log_totals(struct worker_pool *pool)
 		if (!pool_fetch_all(pool) && count_accepted(pool) == totals.accepted)
 			break;
 	}
-	server_say_totals(&totals, n_clients);
+	server_log_totals_now(&totals, n_clients);
 }
 
 bool pool_any_serves(const struct worker_pool *pool)
@@ -344,12 +344,12 @@ static uint32_t count_its_clients(struct worker_pool *pool, uint32_t i,
 	uint32_t count = 0;
 	for (const struct client *client = next_of(pool, i, NULL); client != NULL;
 	     client = next_of(pool, i, client)) {
-		count_end(pool, &(struct ending_facts){
+		count_end(pool, &(struct conn_record){
 					.peer = client->peer,
-					.in = atomic_load(&client->score.in),
-					.out = atomic_load(&client->score.out),
+					.in = atomic_load(&client->stats.in),
+					.out = atomic_load(&client->stats.out),
 					.lasted_ns = clock_now_ns() - client->start_ns,
-					.reason = end->signal != 0 ? ENDING_KILLED : ENDING_ERROR,
+					.reason = end->signal != 0 ? CLOSE_KILLED : CLOSE_ERROR,
 					.code = atomic_load(&member->slot->code),
 					.signal = end->signal,
 					.serial = atomic_load(&client->serial),
@@ -365,10 +365,10 @@ static void count_its_last_message(struct worker_pool *pool, uint32_t i,
 				   const struct process_end *end)
 {
 	const struct dispatch_message *message = &pool->members[i].slot->message;
-	if (clients_of_ticket(&pool->server->clients, message->ticket) != NULL)
-		count_end(pool, &(struct ending_facts){
+	if (client_table_of_ticket(&pool->server->clients, message->ticket) != NULL)
+		count_end(pool, &(struct conn_record){
 					.peer = message->peer,
-					.reason = ENDING_KILLED,
+					.reason = CLOSE_KILLED,
 					.signal = end->signal,
 					.ticket = message->ticket,
 					.was_turned_away = true,
@@ -380,7 +380,7 @@ uint32_t pool_reap(struct worker_pool *pool, uint32_t i, const struct process_en
 	pool_fetch(pool, i);
 	uint32_t n_clients = count_its_clients(pool, i, end);
 	count_its_last_message(pool, i, end);
-	clients_reset(&pool->tables[i]);
+	client_table_reset(&pool->tables[i]);
 	struct worker_slot *slot = pool->members[i].slot;
 	uint64_t n_accepted = atomic_exchange(&slot->accepted, 0);
 	if (!has_dispatch(pool))

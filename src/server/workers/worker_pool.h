@@ -14,7 +14,7 @@
 #include "base/compiler.h"
 #include "net/wakeup.h"
 #include "net/process.h"
-#include "server/clients.h"
+#include "server/client_table.h"
 #include "server/workers/event_ring.h"
 #include "server/server.h"
 #include "server/workers/worker.h"
@@ -26,7 +26,7 @@ struct pool_member {
 	uint64_t start_at_ns; /* when one is to be started, CLOCK_NEVER: not now */
 	unsigned int n_young; /* deaths, one after the other */
 	uint32_t last_told;   /* the client whose end was reported last */
-	bool has_list;        /* it puts on a list of calls of its own (server/sandbox.h) */
+	bool has_filter;      /* it puts on a list of calls of its own (server/sandbox.h) */
 	size_t memory_from,
 		memory_to; /* what it needs of the shared memory, besides what all need */
 	struct event_ring event_ring;
@@ -37,7 +37,7 @@ struct pool_member {
 struct worker_pool {
 	struct server *server;
 	struct pool_member *members;
-	struct clients *tables; /* members[i] has tables[i] */
+	struct client_table *tables; /* members[i] has tables[i] */
 	uint32_t n_members;
 	uint32_t n_used; /* members from here on have no worker, and none is to be started */
 	uint64_t continue_at_ns; /* when pool_continue_idle() acts next, 0: not called yet */

@@ -17,7 +17,7 @@
 
 static struct unit_capture log_of;
 
-#define MOST_WORDS (LISTENERS_MOST + 8)
+#define MOST_WORDS (LISTENERS_MAX + 8)
 
 /* Runs it with these words; it must not come to serving. */
 static int serve(char *const *words, int n)
@@ -65,7 +65,7 @@ TEST(a_bad_address_is_named_with_what_would_be_good)
 TEST(addresses_have_a_bound)
 {
 	static char word[] = "127.0.0.1:0";
-	char *words[LISTENERS_MOST + 1];
+	char *words[LISTENERS_MAX + 1];
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		words[i] = word;
 	assert_int_equal(serve(words, ARRAY_LEN(words)), STATUS_USAGE);

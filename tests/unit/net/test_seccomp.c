@@ -36,8 +36,8 @@ static const struct seccomp_rule rules[] = {
 };
 
 /* A list of one table. */
-static struct seccomp_list compile(const struct seccomp_rule *table, size_t n,
-				   enum seccomp_otherwise otherwise)
+static struct seccomp_filter compile(const struct seccomp_rule *table, size_t n,
+				     enum seccomp_otherwise otherwise)
 {
 	const struct seccomp_rules tables[] = { { table, n } };
 	return seccomp_compile(tables, ARRAY_LEN(tables), otherwise);
@@ -45,10 +45,10 @@ static struct seccomp_list compile(const struct seccomp_rule *table, size_t n,
 
 static void put_on(enum seccomp_otherwise otherwise)
 {
-	struct seccomp_list list = compile(rules, ARRAY_LEN(rules), otherwise);
+	struct seccomp_filter list = compile(rules, ARRAY_LEN(rules), otherwise);
 	UNIT_CHILD_MUST(list.len > 0);
 	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
-	UNIT_CHILD_MUST(seccomp_put_on(&list) == 0);
+	UNIT_CHILD_MUST(seccomp_install(&list) == 0);
 }
 
 static void make_calls_of_the_list(const void *argument)
@@ -113,8 +113,8 @@ static void call_as_another_architecture(const void *argument)
 {
 	(void)argument;
 	static const struct seccomp_rule twenty[] = { END, { .call = 20 } };
-	struct seccomp_list list = compile(twenty, ARRAY_LEN(twenty), SECCOMP_OTHERWISE_KILL);
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_put_on(&list) == 0);
+	struct seccomp_filter list = compile(twenty, ARRAY_LEN(twenty), SECCOMP_OTHERWISE_KILL);
+	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_install(&list) == 0);
 	long number = 20;
 	__asm__ volatile("int $0x80" : "+a"(number) : : "memory", "r8", "r9", "r10", "r11");
 	_exit(0);
@@ -152,10 +152,10 @@ static void lists_add_up(const void *argument)
 	static const struct seccomp_rule narrow[] = { END,
 						      { .call = __NR_getuid },
 						      { .call = __NR_getgid } };
-	struct seccomp_list first = compile(wide, ARRAY_LEN(wide), SECCOMP_OTHERWISE_FAIL);
-	struct seccomp_list second = compile(narrow, ARRAY_LEN(narrow), SECCOMP_OTHERWISE_FAIL);
+	struct seccomp_filter first = compile(wide, ARRAY_LEN(wide), SECCOMP_OTHERWISE_FAIL);
+	struct seccomp_filter second = compile(narrow, ARRAY_LEN(narrow), SECCOMP_OTHERWISE_FAIL);
 	UNIT_CHILD_MUST(privileges_forgo_new() == 0);
-	UNIT_CHILD_MUST(seccomp_put_on(&first) == 0 && seccomp_put_on(&second) == 0);
+	UNIT_CHILD_MUST(seccomp_install(&first) == 0 && seccomp_install(&second) == 0);
 	bool right =
 		syscall(__NR_getuid) >= 0 && syscall(__NR_getgid) < 0 && syscall(__NR_getppid) < 0;
 	_exit(right ? 0 : 1);
@@ -227,9 +227,9 @@ static void try_checks(const void *argument)
 		{ &attempt->rule, 1 },
 		SECCOMP_RULES(behind),
 	};
-	struct seccomp_list list =
+	struct seccomp_filter list =
 		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_FAIL);
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_put_on(&list) == 0);
+	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_install(&list) == 0);
 	const long *a = attempt->arguments;
 	long rc = syscall(__NR_getppid, a[0], a[1], a[2], a[3], a[4], a[5]);
 	UNIT_CHILD_MUST((rc >= 0) == attempt->is_allowed);
@@ -250,10 +250,10 @@ static void put_on_the_longest(const void *argument)
 		longest[i] =
 			(struct seccomp_rule)FCNTL(i == ARRAY_LEN(longest) - 1 ? F_GETFD : 5000);
 	const struct seccomp_rules tables[] = { SECCOMP_RULES(longest), SECCOMP_RULES(rules) };
-	struct seccomp_list list =
+	struct seccomp_filter list =
 		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_KILL);
 	UNIT_CHILD_MUST(list.len > SECCOMP_CODE_MAX - 32);
-	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_put_on(&list) == 0);
+	UNIT_CHILD_MUST(privileges_forgo_new() == 0 && seccomp_install(&list) == 0);
 	UNIT_CHILD_MUST(fcntl(0, F_GETFD) >= 0 && getppid() > 0);
 }
 
@@ -277,8 +277,8 @@ TEST(a_list_that_is_too_long_is_a_bug)
 static void put_nothing_on(const void *argument)
 {
 	(void)argument;
-	const struct seccomp_list none = { 0 };
-	UNIT_CHILD_MUST(seccomp_put_on(&none) == 0);
+	const struct seccomp_filter none = { 0 };
+	UNIT_CHILD_MUST(seccomp_install(&none) == 0);
 	UNIT_CHILD_MUST(syscall(__NR_getuid) >= 0);
 }
 
@@ -290,9 +290,9 @@ TEST(a_zeroed_list_is_none)
 static void put_on_with_new_privileges(const void *argument)
 {
 	(void)argument;
-	struct seccomp_list list = compile(rules, ARRAY_LEN(rules), SECCOMP_OTHERWISE_KILL);
+	struct seccomp_filter list = compile(rules, ARRAY_LEN(rules), SECCOMP_OTHERWISE_KILL);
 	UNIT_CHILD_MUST(privileges_drop_capabilities() == 0);
-	UNIT_CHILD_MUST(seccomp_put_on(&list) == -EACCES);
+	UNIT_CHILD_MUST(seccomp_install(&list) == -EACCES);
 }
 
 TEST(who_could_still_gain_privileges_cannot_put_one_on)

@@ -31,7 +31,7 @@ static struct unit_capture log_of;
 static struct {
 	int refusal;
 	int n_tried, n_served;
-	struct arrival served[2 * MANY + CROWD];
+	struct waiting_client served[2 * MANY + CROWD];
 } engine;
 
 static int serve(void *context, struct client *client)
@@ -44,8 +44,8 @@ static int serve(void *context, struct client *client)
 	if (engine.refusal < 0)
 		return engine.refusal;
 	assert_true(engine.n_served < (int)ARRAY_LEN(engine.served));
-	engine.served[engine.n_served++] = (struct arrival){ client->fd, client->peer, 0 };
-	clients_started(&server.clients, client, 1000 + engine.n_served);
+	engine.served[engine.n_served++] = (struct waiting_client){ client->fd, client->peer, 0 };
+	client_table_started(&server.clients, client, 1000 + engine.n_served);
 	return 0;
 }
 
@@ -60,7 +60,7 @@ static void assert_served(int i, int client)
 /* The client who was served as the i-th ends. */
 static void end_client(int i)
 {
-	clients_leave(&server.clients, clients_find(&server.clients, 1001 + i));
+	client_table_remove(&server.clients, client_table_find(&server.clients, 1001 + i));
 	admission_client_ended(&admission);
 }
 
@@ -72,7 +72,7 @@ static int begin(void **state)
 	memset(&engine, 0, sizeof(engine));
 	listener = (struct listener){ .fd = unit_listen(128, &address) };
 	admission_setup(&admission, &server, serve, &engine);
-	return clients_open(&server.clients, 2 * MANY + CROWD, sizeof(struct client));
+	return client_table_open(&server.clients, 2 * MANY + CROWD, sizeof(struct client));
 }
 
 static int end(void **state)
@@ -81,12 +81,12 @@ static int end(void **state)
 	for (int i = 0; i < engine.n_served; i++)
 		close(engine.served[i].fd);
 	for (size_t i = 0; i < admission.n_waiting; i++)
-		close(admission.room[i].fd);
+		close(admission.wait_queue[i].fd);
 	linger_close_all(&admission.linger);
 	listeners_close(&server.listeners);
 	if (listener.fd >= 0)
 		close(listener.fd);
-	clients_close(&server.clients);
+	client_table_close(&server.clients);
 	return 0;
 }
 
@@ -257,7 +257,7 @@ TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
 	assert_int_equal(engine.n_tried, 1);
 	assert_int_equal(admission.n_waiting, 1);
 	assert_int_equal(server.clients.count, 0); /* he left no trace in the table */
-	assert_null(clients_next(&server.clients, NULL));
+	assert_null(client_table_next(&server.clients, NULL));
 	assert_int_equal(server.totals.accepted, 1); /* the others wait in the kernel's queue */
 	assert_string_equal(log_of.text, "tcpecho: warning: cannot start serving a client: "
 					 "resource temporarily unavailable, clients wait\n");
@@ -393,7 +393,7 @@ TEST(a_source_over_its_limit_waits_and_another_does_not)
 TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 {
 	limit_sources(1);
-	admission.n_places = 2;
+	admission.queue_limit = 2;
 	static const char unread[40000]; /* which would make a reset of a close */
 	int clients[5];
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
@@ -422,7 +422,7 @@ TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
 {
 	limit_sources(1);
-	admission.n_places = 1;
+	admission.queue_limit = 1;
 	int clients[] = { connect_from(1), connect_from(1) };
 	do_round();
 	assert_int_equal(admission.n_waiting, 1);
@@ -444,7 +444,7 @@ TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
 TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
 {
 	limit_sources(1);
-	admission.n_places = 1;
+	admission.queue_limit = 1;
 	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
 	do_round();
 	assert_int_equal(admission.n_waiting, 1);
@@ -461,7 +461,7 @@ TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
 	int last = connect_from(1);
 	do_round();
 	assert_int_equal(admission.n_waiting, 1);
-	server.drain.phase = DRAIN_CALLING_OFF;
+	server.drain.phase = DRAIN_ABORTING;
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	admission_pass_time(&admission);
 	unit_capture_end(&log_of);
@@ -491,7 +491,7 @@ static void close_all(const int *clients, size_t n)
 TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
 {
 	limit_sources(1);
-	admission.n_places = 4;
+	admission.queue_limit = 4;
 	int first[5], second[4], third[3];
 	let_wait(1, first, 5); /* one is served, four wait */
 	assert_int_equal(admission.n_waiting, 4);
@@ -627,27 +627,28 @@ TEST(unix_clients_are_no_source)
 
 /* ---- the room ---- */
 
-struct room {
+struct wait_queue {
 	rlim_t descriptors;
 	size_t places;
 };
 
 static void set_up_with_descriptors(const void *argument)
 {
-	const struct room *room = argument;
-	struct rlimit limit = { .rlim_cur = room->descriptors, .rlim_max = room->descriptors };
+	const struct wait_queue *wait_queue = argument;
+	struct rlimit limit = { .rlim_cur = wait_queue->descriptors,
+				.rlim_max = wait_queue->descriptors };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 	admission_setup(&admission, &server, serve, &engine);
-	UNIT_CHILD_MUST(admission.n_places == room->places);
+	UNIT_CHILD_MUST(admission.queue_limit == wait_queue->places);
 }
 
 TEST(the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places)
 {
-	static const struct room rows[] = {
+	static const struct wait_queue rows[] = {
 		{ 64, 16 },
-		{ 4 * ADMISSION_ROOM - 4, ADMISSION_ROOM - 1 },
-		{ 4 * ADMISSION_ROOM, ADMISSION_ROOM },
-		{ 16 * ADMISSION_ROOM, ADMISSION_ROOM },
+		{ 4 * ADMISSION_QUEUE_MAX - 4, ADMISSION_QUEUE_MAX - 1 },
+		{ 4 * ADMISSION_QUEUE_MAX, ADMISSION_QUEUE_MAX },
+		{ 16 * ADMISSION_QUEUE_MAX, ADMISSION_QUEUE_MAX },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		unit_in_child(set_up_with_descriptors, &rows[i]);
@@ -660,7 +661,7 @@ TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason)
 	engine.refusal = -EAGAIN;
 	do_round();
 	assert_int_equal(admission.n_waiting, 1);
-	server.drain.phase = DRAIN_CALLING_OFF;
+	server.drain.phase = DRAIN_ABORTING;
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	admission_pass_time(&admission);
 	admission_pass_time(&admission);
@@ -811,7 +812,7 @@ TEST(a_queued_client_that_still_sends_gets_a_fin_at_the_drain_timeout)
 		clients[i] = connect_from(1);
 		unit_write(clients[i], "before", 6);
 	}
-	server.drain.phase = DRAIN_CALLING_OFF;
+	server.drain.phase = DRAIN_ABORTING;
 	assert_false(drain_round());
 	assert_int_equal(server.totals.turned_away, 3);
 	assert_int_equal(unit_lines(log_of.text), 3);
@@ -851,7 +852,7 @@ TEST(a_second_signal_closes_all_of_it_at_once)
 TEST(who_was_turned_away_is_what_goes_first_when_descriptors_are_short)
 {
 	limit_sources(1);
-	admission.n_places = 0;
+	admission.queue_limit = 0;
 	int clients[] = { connect_from(1), connect_from(1) };
 	do_round();
 	assert_int_equal(admission.linger.n, 1);

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "net/listen.h"
 #include "net/signals.h"
-#include "server/session.h"
+#include "server/blocking/session.h"
 #include "unit.h"
 
 #define NOW     (1000 * CLOCK_NS_PER_S)
@@ -32,10 +32,10 @@ static struct drain drain_in(enum drain_phase phase)
 	struct drain drain = { 0 };
 	if (phase >= DRAIN_DRAINING)
 		assert_true(drain_ask(&drain, SIGTERM, NOW, TIMEOUT));
-	if (phase >= DRAIN_CALLING_OFF)
+	if (phase >= DRAIN_ABORTING)
 		assert_true(pass_until(&drain, NOW + TIMEOUT));
 	if (phase >= DRAIN_KILLING)
-		assert_true(pass_until(&drain, NOW + TIMEOUT + DRAIN_PATIENCE_NS));
+		assert_true(pass_until(&drain, NOW + TIMEOUT + DRAIN_ABORT_NS));
 	assert_int_equal(drain.phase, phase);
 	return drain;
 }
@@ -56,7 +56,7 @@ TEST(a_signal_moves_every_phase_where_the_picture_says)
 	} rows[] = {
 		{ DRAIN_SERVING, DRAIN_DRAINING, true, SIGINT, 0 },
 		{ DRAIN_DRAINING, DRAIN_KILLING, true, SIGTERM, SIGINT },
-		{ DRAIN_CALLING_OFF, DRAIN_KILLING, true, SIGTERM, SIGINT },
+		{ DRAIN_ABORTING, DRAIN_KILLING, true, SIGTERM, SIGINT },
 		{ DRAIN_KILLING, DRAIN_KILLING, false, SIGTERM, SIGINT },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -80,7 +80,7 @@ TEST(of_several_impatient_signals_the_first_is_the_one_to_end_by)
 
 TEST(signals_that_may_belong_to_the_first_request_change_nothing)
 {
-	static const enum drain_phase phases[] = { DRAIN_DRAINING, DRAIN_CALLING_OFF };
+	static const enum drain_phase phases[] = { DRAIN_DRAINING, DRAIN_ABORTING };
 	for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
 		struct drain drain = drain_in(phases[i]);
 		uint64_t deadline_ns = drain.deadline_ns;
@@ -102,8 +102,8 @@ TEST(time_moves_every_phase_at_its_deadline_and_not_before)
 		uint64_t deadline_ns;
 	} rows[] = {
 		{ DRAIN_SERVING, DRAIN_SERVING, CLOCK_NEVER },
-		{ DRAIN_DRAINING, DRAIN_CALLING_OFF, NOW + TIMEOUT },
-		{ DRAIN_CALLING_OFF, DRAIN_KILLING, NOW + TIMEOUT + DRAIN_PATIENCE_NS },
+		{ DRAIN_DRAINING, DRAIN_ABORTING, NOW + TIMEOUT },
+		{ DRAIN_ABORTING, DRAIN_KILLING, NOW + TIMEOUT + DRAIN_ABORT_NS },
 		{ DRAIN_KILLING, DRAIN_KILLING, CLOCK_NEVER },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -123,7 +123,7 @@ TEST(time_moves_every_phase_at_its_deadline_and_not_before)
 
 TEST(a_server_that_was_stopped_has_lost_no_time_of_a_phase)
 {
-	static const enum drain_phase phases[] = { DRAIN_DRAINING, DRAIN_CALLING_OFF };
+	static const enum drain_phase phases[] = { DRAIN_DRAINING, DRAIN_ABORTING };
 	static const uint64_t stopped_ns[] = { CLOCK_NS_PER_S, 3600 * CLOCK_NS_PER_S };
 	for (size_t i = 0; i < ARRAY_LEN(phases) * ARRAY_LEN(stopped_ns); i++) {
 		struct drain drain = drain_in(phases[i % 2]);
@@ -150,7 +150,7 @@ TEST(without_a_drain_timeout_clients_are_called_off_at_once)
 	assert_true(drain_ask(&drain, SIGTERM, NOW, 0));
 	assert_int_equal(drain.phase, DRAIN_DRAINING);
 	assert_true(drain_pass_time(&drain, NOW));
-	assert_int_equal(drain.phase, DRAIN_CALLING_OFF);
+	assert_int_equal(drain.phase, DRAIN_ABORTING);
 }
 
 TEST(the_longest_drain_timeout_does_not_overflow)
@@ -170,8 +170,8 @@ TEST(a_child_may_linger_for_less_than_the_patience)
 {
 	/* Else it would be killed in its lingering close. */
 	/* In the worst case it is in its third receive, and all three last as long as they may. */
-	uint64_t longest_ns = SESSION_LINGER_CALLED_OFF_NS + 3 * LISTEN_RETRY_NS;
-	assert_true(DRAIN_PATIENCE_NS >= longest_ns + CLOCK_NS_PER_S); /* a busy machine */
+	uint64_t longest_ns = SESSION_LINGER_ABORTING_NS + 3 * LISTEN_RETRY_NS;
+	assert_true(DRAIN_ABORT_NS >= longest_ns + CLOCK_NS_PER_S); /* a busy machine */
 }
 
 int main(void)

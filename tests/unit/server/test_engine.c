@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "server/clients.h"
+#include "server/client_table.h"
 #include "unit.h"
 
 TEST(every_engine_is_found_by_its_name)

@@ -38,7 +38,7 @@ static int end(void **state)
 /* Adds the sockets of several ADDRESSes, until one cannot be had. */
 static int add_all(const char *const *texts, size_t n)
 {
-	struct addr_spec specs[LISTENERS_MOST + 1];
+	struct addr_spec specs[LISTENERS_MAX + 1];
 	struct listen_addresses addresses = { .n = 0 };
 	int rc = 0;
 	for (size_t i = 0; i < n && rc == 0; i++) {
@@ -261,11 +261,11 @@ TEST(an_address_of_another_machine_adds_nothing)
 
 TEST(there_is_a_last_one)
 {
-	for (size_t i = 0; i < LISTENERS_MOST; i++)
+	for (size_t i = 0; i < LISTENERS_MAX; i++)
 		assert_int_equal(add("127.0.0.1:0"), 0);
 	assert_int_equal(add("127.0.0.1:0"), ERR_TOO_MANY_ADDRESSES);
-	assert_int_equal(listeners.n, LISTENERS_MOST);
-	assert_int_equal(unit_open_descriptors(), n_open_before + LISTENERS_MOST);
+	assert_int_equal(listeners.n, LISTENERS_MAX);
+	assert_int_equal(unit_open_descriptors(), n_open_before + LISTENERS_MAX);
 }
 
 TEST(a_closed_one_is_passed_over)

@@ -275,12 +275,12 @@ TEST(children_that_start_in_a_crowd_share_so_many_lists_a_second)
 	struct sandbox sandbox = { 0 };
 	uint64_t now_ns = 5 * CLOCK_NS_PER_S;
 	for (int second = 0; second < 3; second++) {
-		for (int i = 0; i < SANDBOX_LISTS_A_SECOND; i++)
-			assert_true(sandbox_take_list(&sandbox, now_ns + (uint64_t)i));
-		assert_false(sandbox_take_list(&sandbox, now_ns + CLOCK_NS_PER_S / 2));
-		assert_false(sandbox_take_list(&sandbox, now_ns + CLOCK_NS_PER_S - 1));
-		for (int i = 0; i < SANDBOX_LISTS_A_SECOND; i++)
-			sandbox_give_list_back(&sandbox);
+		for (int i = 0; i < SANDBOX_FILTERS_PER_SECOND; i++)
+			assert_true(sandbox_acquire_filter(&sandbox, now_ns + (uint64_t)i));
+		assert_false(sandbox_acquire_filter(&sandbox, now_ns + CLOCK_NS_PER_S / 2));
+		assert_false(sandbox_acquire_filter(&sandbox, now_ns + CLOCK_NS_PER_S - 1));
+		for (int i = 0; i < SANDBOX_FILTERS_PER_SECOND; i++)
+			sandbox_release_filter(&sandbox);
 		now_ns += CLOCK_NS_PER_S;
 	}
 }
@@ -289,13 +289,13 @@ TEST(so_many_children_have_a_list_at_a_time)
 {
 	struct sandbox sandbox = { 0 };
 	uint64_t now_ns = 0;
-	for (int i = 0; i < SANDBOX_LISTS_MOST; i++) {
+	for (int i = 0; i < SANDBOX_FILTERS_MAX; i++) {
 		now_ns += CLOCK_NS_PER_S;
-		assert_true(sandbox_take_list(&sandbox, now_ns));
+		assert_true(sandbox_acquire_filter(&sandbox, now_ns));
 	}
-	assert_false(sandbox_take_list(&sandbox, now_ns + CLOCK_NS_PER_S));
-	sandbox_give_list_back(&sandbox);
-	assert_true(sandbox_take_list(&sandbox, now_ns + CLOCK_NS_PER_S));
+	assert_false(sandbox_acquire_filter(&sandbox, now_ns + CLOCK_NS_PER_S));
+	sandbox_release_filter(&sandbox);
+	assert_true(sandbox_acquire_filter(&sandbox, now_ns + CLOCK_NS_PER_S));
 }
 
 #define EVERYWHERE                                                                     \

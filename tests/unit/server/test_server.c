@@ -15,7 +15,7 @@
 #include "net/wakeup.h"
 #include "net/process.h"
 #include "net/signals.h"
-#include "server/lifeline.h"
+#include "server/shutdown_pipe.h"
 #include "server/workers/event_ring.h"
 #include "unit.h"
 
@@ -26,13 +26,13 @@ static int open_server(void **state)
 {
 	(void)state;
 	server = (struct server){ .signals_fd = -1, .drain_timeout_ns = 30 * CLOCK_NS_PER_S };
-	return clients_open(&server.clients, 8, sizeof(struct client));
+	return client_table_open(&server.clients, 8, sizeof(struct client));
 }
 
 static int close_server(void **state)
 {
 	(void)state;
-	clients_close(&server.clients);
+	client_table_close(&server.clients);
 	return 0;
 }
 
@@ -47,23 +47,23 @@ static struct peer peer_number(unsigned int n)
 static struct client *enter(pid_t pid, uint64_t in, uint64_t out)
 {
 	struct peer peer = peer_number(7);
-	struct client *client = clients_enter(&server.clients, &peer, 0);
+	struct client *client = client_table_add(&server.clients, &peer, 0);
 	assert_non_null(client);
 	if (pid != 0)
-		clients_started(&server.clients, client, pid);
-	atomic_store(&client->score.in, in);
-	atomic_store(&client->score.out, out);
+		client_table_started(&server.clients, client, pid);
+	atomic_store(&client->stats.in, in);
+	atomic_store(&client->stats.out, out);
 	return client;
 }
 
 /* ---- a client who ends ---- */
 
 /* A client's child ends, and what the log says of the reason. */
-static const char *reason_when(enum ending said, int code, int signal, int status)
+static const char *reason_when(enum close_reason said, int code, int signal, int status)
 {
 	struct client *client = enter(100, 120, 100);
-	atomic_store(&client->score.ending, (int)said);
-	atomic_store(&client->score.code, code);
+	atomic_store(&client->stats.reason, (int)said);
+	atomic_store(&client->stats.code, code);
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	server_client_ended(&server, client, signal, status);
 	unit_capture_end(&log_of);
@@ -77,24 +77,24 @@ static const char *reason_when(enum ending said, int code, int signal, int statu
 TEST(the_reason_is_what_the_child_said_unless_it_could_not)
 {
 	static const struct {
-		enum ending said;
+		enum close_reason said;
 		int code, signal, status;
 		const char *reason;
 	} rows[] = {
-		{ ENDING_EOF, 0, 0, 0, "reason=eof\n" },
-		{ ENDING_RESET, -ECONNRESET, 0, 0, "reason=reset\n" },
-		{ ENDING_TIMEOUT, -ETIMEDOUT, 0, 0, "reason=timeout\n" },
-		{ ENDING_IDLE, 0, 0, 0, "reason=idle\n" },
-		{ ENDING_DRAIN, 0, 0, 0, "reason=drain\n" },
-		{ ENDING_ERROR, -ENOBUFS, 0, 0, "reason=error error=ENOBUFS\n" },
+		{ CLOSE_EOF, 0, 0, 0, "reason=eof\n" },
+		{ CLOSE_RESET, -ECONNRESET, 0, 0, "reason=reset\n" },
+		{ CLOSE_TIMEOUT, -ETIMEDOUT, 0, 0, "reason=timeout\n" },
+		{ CLOSE_IDLE, 0, 0, 0, "reason=idle\n" },
+		{ CLOSE_DRAIN, 0, 0, 0, "reason=drain\n" },
+		{ CLOSE_ERROR, -ENOBUFS, 0, 0, "reason=error error=ENOBUFS\n" },
 
 		/* killed in the middle, and killed on the way out */
-		{ ENDING_NONE, 0, SIGKILL, 0, "reason=killed signal=SIGKILL\n" },
-		{ ENDING_EOF, 0, SIGSEGV, 0, "reason=killed signal=SIGSEGV\n" },
+		{ CLOSE_NONE, 0, SIGKILL, 0, "reason=killed signal=SIGKILL\n" },
+		{ CLOSE_EOF, 0, SIGSEGV, 0, "reason=killed signal=SIGSEGV\n" },
 
 		/* a child that ended and did not say why, or not by our exit */
-		{ ENDING_NONE, 0, 0, 0, "reason=error error=?\n" },
-		{ ENDING_EOF, 0, 0, 1, "reason=error error=?\n" },
+		{ CLOSE_NONE, 0, 0, 0, "reason=error error=?\n" },
+		{ CLOSE_EOF, 0, 0, 1, "reason=error error=?\n" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(
@@ -104,14 +104,14 @@ TEST(the_reason_is_what_the_child_said_unless_it_could_not)
 
 TEST(who_ended_is_counted_and_his_entry_free)
 {
-	reason_when(ENDING_EOF, 0, 0, 0);
-	reason_when(ENDING_NONE, 0, SIGKILL, 0);
+	reason_when(CLOSE_EOF, 0, 0, 0);
+	reason_when(CLOSE_NONE, 0, SIGKILL, 0);
 	assert_int_equal(server.totals.ended, 2);
 	assert_int_equal(server.totals.killed, 1);
 	assert_int_equal(server.totals.in, 240);
 	assert_int_equal(server.totals.out, 200);
 	assert_int_equal(server.clients.count, 0);
-	assert_null(clients_find(&server.clients, 100));
+	assert_null(client_table_find(&server.clients, 100));
 }
 
 TEST(a_quiet_server_counts_all_the_same)
@@ -120,7 +120,7 @@ TEST(a_quiet_server_counts_all_the_same)
 	struct peer peer = peer_number(7);
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	server_client_ended(&server, enter(100, 1, 1), 0, 0);
-	server_client_turned_away(&server, &peer, ENDING_SOURCE, 0, 0);
+	server_client_turned_away(&server, &peer, CLOSE_SOURCE, 0, 0);
 	unit_capture_end(&log_of);
 	assert_string_equal(log_of.text, "");
 	assert_int_equal(server.totals.ended, 1);
@@ -147,8 +147,8 @@ TEST(who_is_turned_away_has_his_line_with_the_reason)
 {
 	struct peer one = peer_number(7), other = peer_number(8);
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	server_client_turned_away(&server, &one, ENDING_SOURCE, 0, 0);
-	server_client_turned_away(&server, &other, ENDING_DRAIN, 0, 0);
+	server_client_turned_away(&server, &one, CLOSE_SOURCE, 0, 0);
+	server_client_turned_away(&server, &other, CLOSE_DRAIN, 0, 0);
 	unit_capture_end(&log_of);
 	assert_string_equal(
 		log_of.text,
@@ -183,7 +183,7 @@ static struct server_asked hear(const int *signals, size_t n)
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	for (size_t i = 0; i < n; i++)
 		raise(signals[i]);
-	struct server_asked asked = server_hear_signals(&server);
+	struct server_asked asked = server_read_signals(&server);
 	unit_capture_end(&log_of);
 	UNIT_CHILD_MUST(strcmp(log_of.text, "") == 0);
 	return asked;
@@ -199,12 +199,12 @@ static bool is_asked(struct server_asked asked, bool child_ended, bool totals, b
 static const char *phase_said(uint32_t n_clients)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	server_say_phase(&server, n_clients);
+	server_log_phase(&server, n_clients);
 	unit_capture_end(&log_of);
 	return log_of.text;
 }
 
-static void hear_signals(const void *argument)
+static void read_signals(const void *argument)
 {
 	(void)argument;
 	server.signals_fd = signals_setup_server();
@@ -241,7 +241,7 @@ static void hear_signals(const void *argument)
 
 TEST(each_signal_does_what_it_is_for)
 {
-	unit_in_child(hear_signals, NULL);
+	unit_in_child(read_signals, NULL);
 }
 
 TEST(time_alone_ends_the_drain_and_says_so)
@@ -254,7 +254,7 @@ TEST(time_alone_ends_the_drain_and_says_so)
 		.looked_ns = now_ns,
 	};
 	assert_true(server_pass_time(&server));
-	assert_int_equal(server.drain.phase, DRAIN_CALLING_OFF);
+	assert_int_equal(server.drain.phase, DRAIN_ABORTING);
 	assert_string_equal(phase_said(1), "drain timeout: ending 1 client\n");
 
 	server.drain.deadline_ns = now_ns;
@@ -273,8 +273,8 @@ TEST(phases_without_clients_and_with_several_read_right)
 	} rows[] = {
 		{ DRAIN_DRAINING, 0, "SIGINT: no new clients; no client is being served\n" },
 		{ DRAIN_DRAINING, 2, "SIGINT: no new clients; 2 may finish, for 30s at most\n" },
-		{ DRAIN_CALLING_OFF, 0, "drain timeout: no client is being served\n" },
-		{ DRAIN_CALLING_OFF, 2, "drain timeout: ending 2 clients\n" },
+		{ DRAIN_ABORTING, 0, "drain timeout: no client is being served\n" },
+		{ DRAIN_ABORTING, 2, "drain timeout: ending 2 clients\n" },
 		{ DRAIN_KILLING, 0, "killing all processes: no client is being served\n" },
 		{ DRAIN_KILLING, 2, "killing 2 clients\n" },
 	};
@@ -301,7 +301,7 @@ struct above {
 	struct wakeup wakeup;
 	_Atomic uint64_t accepted;
 	struct event_ring event_ring;
-	struct lifeline lifeline;
+	struct shutdown_pipe shutdown_pipe;
 	struct supervisor_link link;
 };
 
@@ -312,12 +312,12 @@ static void open_above(struct above *above)
 	assert_int_equal(process_share(event_ring_size(N_PLACES), &memory), 0);
 	above->event_ring = (struct event_ring){ memory, N_PLACES };
 	assert_int_equal(wakeup_open(&above->wakeup, &above->sleep), 0);
-	assert_int_equal(lifeline_open(&above->lifeline), 0);
+	assert_int_equal(shutdown_pipe_open(&above->shutdown_pipe), 0);
 	above->link = (struct supervisor_link){
 		.accepted = &above->accepted,
 		.event_ring = &above->event_ring,
 		.wakeup = &above->wakeup,
-		.presence_fd = above->lifeline.child_fd,
+		.presence_fd = above->shutdown_pipe.child_fd,
 	};
 	server.link = &above->link;
 }
@@ -326,14 +326,14 @@ static void close_above(struct above *above)
 {
 	process_unshare(above->event_ring.ring, event_ring_size(N_PLACES));
 	wakeup_close(&above->wakeup);
-	lifeline_close(&above->lifeline);
+	shutdown_pipe_close(&above->shutdown_pipe);
 }
 
 /* A client of the worker ends. */
 static void end_one(uint64_t in)
 {
 	struct client *client = enter(0, in, in);
-	atomic_store(&client->score.ending, (int)ENDING_EOF);
+	atomic_store(&client->stats.reason, (int)CLOSE_EOF);
 	server_client_ended(&server, client, 0, 0);
 }
 
@@ -341,13 +341,13 @@ TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself)
 {
 	struct above above;
 	struct peer peer = peer_number(8);
-	struct ending_facts facts;
+	struct conn_record facts;
 	open_above(&above);
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	server_client_accepted(&server);
 	server_client_accepted(&server);
 	end_one(7);
-	server_client_turned_away(&server, &peer, ENDING_SOURCE, 0, 0);
+	server_client_turned_away(&server, &peer, CLOSE_SOURCE, 0, 0);
 	unit_capture_end(&log_of);
 	assert_string_equal(log_of.text, "");
 	static const struct totals none;
@@ -358,11 +358,11 @@ TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself)
 	assert_true(event_ring_next(&above.event_ring, &facts));
 	assert_int_equal(facts.serial, 1);
 	assert_int_equal(facts.in, 7);
-	assert_int_equal(facts.reason, ENDING_EOF);
+	assert_int_equal(facts.reason, CLOSE_EOF);
 	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.7:51334");
 	assert_true(event_ring_next(&above.event_ring, &facts));
 	assert_int_equal(facts.serial, 0); /* he was never served */
-	assert_int_equal(facts.reason, ENDING_SOURCE);
+	assert_int_equal(facts.reason, CLOSE_SOURCE);
 	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.8:51334");
 	assert_false(event_ring_next(&above.event_ring, &facts));
 	close_above(&above);
@@ -372,43 +372,43 @@ TEST(what_a_worker_told_counts_as_if_it_had_been_here)
 {
 	struct peer peer = peer_number(7);
 	static const struct {
-		enum ending reason;
+		enum close_reason reason;
 		int signal;
 		uint32_t serial;
 		enum drain_phase phase;
 		struct totals totals;
 	} rows[] = {
-		{ ENDING_EOF, 0, 1, DRAIN_SERVING, { .ended = 1, .in = 3, .out = 2 } },
-		{ ENDING_SOURCE, 0, 0, DRAIN_SERVING, { .turned_away = 1, .in = 3, .out = 2 } },
-		{ ENDING_DRAIN,
+		{ CLOSE_EOF, 0, 1, DRAIN_SERVING, { .ended = 1, .in = 3, .out = 2 } },
+		{ CLOSE_SOURCE, 0, 0, DRAIN_SERVING, { .turned_away = 1, .in = 3, .out = 2 } },
+		{ CLOSE_DRAIN,
 		  0,
 		  1,
 		  DRAIN_DRAINING,
 		  { .ended = 1, .cut_off = 1, .in = 3, .out = 2 } },
-		{ ENDING_DRAIN,
+		{ CLOSE_DRAIN,
 		  0,
 		  0,
 		  DRAIN_DRAINING,
 		  { .turned_away = 1, .cut_off = 1, .in = 3, .out = 2 } },
-		{ ENDING_KILLED,
+		{ CLOSE_KILLED,
 		  SIGKILL,
 		  1,
 		  DRAIN_SERVING,
 		  { .ended = 1, .killed = 1, .in = 3, .out = 2 } },
-		{ ENDING_KILLED,
+		{ CLOSE_KILLED,
 		  SIGKILL,
 		  1,
 		  DRAIN_DRAINING,
 		  { .ended = 1, .killed = 1, .cut_off = 1, .in = 3, .out = 2 } },
-		{ ENDING_ERROR, 0, 1, DRAIN_SERVING, { .ended = 1, .in = 3, .out = 2 } },
-		{ ENDING_ERROR,
+		{ CLOSE_ERROR, 0, 1, DRAIN_SERVING, { .ended = 1, .in = 3, .out = 2 } },
+		{ CLOSE_ERROR,
 		  0,
 		  1,
-		  DRAIN_CALLING_OFF,
+		  DRAIN_ABORTING,
 		  { .ended = 1, .cut_off = 1, .in = 3, .out = 2 } },
-		{ ENDING_EOF, 0, 1, DRAIN_DRAINING, { .ended = 1, .in = 3, .out = 2 } },
-		{ ENDING_RESET, 0, 1, DRAIN_DRAINING, { .ended = 1, .in = 3, .out = 2 } },
-		{ ENDING_KILLED,
+		{ CLOSE_EOF, 0, 1, DRAIN_DRAINING, { .ended = 1, .in = 3, .out = 2 } },
+		{ CLOSE_RESET, 0, 1, DRAIN_DRAINING, { .ended = 1, .in = 3, .out = 2 } },
+		{ CLOSE_KILLED,
 		  SIGKILL,
 		  1,
 		  DRAIN_KILLING,
@@ -418,7 +418,7 @@ TEST(what_a_worker_told_counts_as_if_it_had_been_here)
 		server.totals = (struct totals){ 0 };
 		server.drain.phase = rows[i].phase;
 		unit_capture_begin(&log_of, STDERR_FILENO);
-		server_count(&server, &(struct ending_facts){
+		server_count(&server, &(struct conn_record){
 					      .peer = peer,
 					      .in = 3,
 					      .out = 2,
@@ -437,7 +437,7 @@ TEST(a_worker_waits_where_its_supervisor_is_behind_and_nothing_is_lost)
 {
 	enum { N = 1000 * N_PLACES };
 	struct above above;
-	struct ending_facts facts = { 0 };
+	struct conn_record facts = { 0 };
 	open_above(&above);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
@@ -463,7 +463,7 @@ static void end_many_without_supervisor(const void *argument)
 	struct above above;
 	(void)argument;
 	open_above(&above);
-	lifeline_cut(&above.lifeline);
+	shutdown_pipe_signal(&above.shutdown_pipe);
 	alarm(UNIT_PATIENCE_S);
 	for (uint64_t i = 0; i < 3 * N_PLACES; i++)
 		end_one(i);

@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "net/io.h"
-#include "server/session.h"
+#include "server/blocking/session.h"
 #include "unit.h"
 
 #define MOST    8
@@ -49,7 +49,7 @@ static void open_crowd(uint64_t idle_ns)
 	now_ns = 1000 * CLOCK_NS_PER_S;
 	n_theirs = 0;
 	server = (struct server){ .idle_timeout_ns = idle_ns, .quiet = true, .signals_fd = -1 };
-	assert_int_equal(clients_open(&server.clients, MOST, sizeof(struct conn)), 0);
+	assert_int_equal(client_table_open(&server.clients, MOST, sizeof(struct conn)), 0);
 	conn_set_open(&conns, &server);
 	conn_update_now(&conns, false);
 }
@@ -61,7 +61,7 @@ static int close_crowd(void **state)
 		io_close(&at->client.fd);
 	for (int i = 0; i < n_theirs; i++)
 		io_close(&theirs[i]);
-	clients_close(&server.clients);
+	client_table_close(&server.clients);
 	now_ns = 0;
 	return 0;
 }
@@ -74,7 +74,7 @@ static struct conn *come(void)
 	theirs[n_theirs++] = unit_connect(&address);
 	struct addr addr = { .v4 = address };
 	struct peer peer = peer_of(-1, &addr);
-	struct conn *conn = (struct conn *)clients_enter(&server.clients, &peer, 0);
+	struct conn *conn = (struct conn *)client_table_add(&server.clients, &peer, 0);
 	assert_non_null(conn);
 	conn->client.fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	assert_true(conn->client.fd >= 0);
@@ -133,9 +133,9 @@ static void assert_due_in(uint64_t ns, const struct conn *conn, enum conn_queue 
 	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
 }
 
-static enum ending ending_of(struct conn *conn)
+static enum close_reason ending_of(struct conn *conn)
 {
-	return (enum ending)atomic_load(&conn->client.score.ending);
+	return (enum close_reason)atomic_load(&conn->client.stats.reason);
 }
 
 /* ---- idle ---- */
@@ -274,8 +274,8 @@ TEST(one_whom_we_end_has_our_fin_and_then_some_patience)
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
-	conn_stop(&conns, conn, ENDING_IDLE);
-	assert_int_equal(ending_of(conn), ENDING_IDLE);
+	conn_stop(&conns, conn, CLOSE_IDLE);
+	assert_int_equal(ending_of(conn), CLOSE_IDLE);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_FINISH);
 	conn_finish(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_DISCARD);
@@ -287,34 +287,34 @@ TEST(one_whom_we_end_has_our_fin_and_then_some_patience)
 TEST(when_the_server_is_in_a_hurry_the_patience_is_short)
 {
 	open_crowd(IDLE_NS);
-	conns.is_called_off = true;
+	conns.is_aborting = true;
 	struct conn *conn = come();
-	conn_stop(&conns, conn, ENDING_DRAIN);
-	assert_due_in(SESSION_LINGER_CALLED_OFF_NS, conn, CONN_LINGER_ABORTING);
-	assert_int_equal(ending_of(conn), ENDING_DRAIN);
+	conn_stop(&conns, conn, CLOSE_DRAIN);
+	assert_due_in(SESSION_LINGER_ABORTING_NS, conn, CONN_LINGER_ABORTING);
+	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
 }
 
 TEST(one_who_lingers_already_is_hurried)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	conn_stop(&conns, conn, ENDING_IDLE);
+	conn_stop(&conns, conn, CLOSE_IDLE);
 	conn_finish(&conns, conn);
 	pass(CLOCK_NS_PER_S);
 	conn_shorten_linger(&conns, conn);
-	assert_due_in(SESSION_LINGER_CALLED_OFF_NS, conn, CONN_LINGER_ABORTING);
-	assert_int_equal(ending_of(conn), ENDING_IDLE);
+	assert_due_in(SESSION_LINGER_ABORTING_NS, conn, CONN_LINGER_ABORTING);
+	assert_int_equal(ending_of(conn), CLOSE_IDLE);
 }
 
 TEST(the_first_reason_stays)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	conn_set_reason(conn, ENDING_IDLE, 0);
-	conn_set_reason(conn, ENDING_DRAIN, 0);
+	conn_set_reason(conn, CLOSE_IDLE, 0);
+	conn_set_reason(conn, CLOSE_DRAIN, 0);
 	conn_fail(conn, -ECONNRESET);
-	assert_int_equal(ending_of(conn), ENDING_IDLE);
-	assert_int_equal(atomic_load(&conn->client.score.code), 0);
+	assert_int_equal(ending_of(conn), CLOSE_IDLE);
+	assert_int_equal(atomic_load(&conn->client.stats.code), 0);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
 }
 
@@ -322,17 +322,17 @@ TEST(a_broken_connection_is_closed_with_its_reason)
 {
 	static const struct {
 		int code;
-		enum ending ending;
-	} rows[] = { { -ECONNRESET, ENDING_RESET },
-		     { -ETIMEDOUT, ENDING_TIMEOUT },
-		     { -ENOMEM, ENDING_ERROR } };
+		enum close_reason reason;
+	} rows[] = { { -ECONNRESET, CLOSE_RESET },
+		     { -ETIMEDOUT, CLOSE_TIMEOUT },
+		     { -ENOMEM, CLOSE_ERROR } };
 	open_crowd(IDLE_NS);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct conn *conn = come();
 		conn_fail(conn, rows[i].code);
 		assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
-		assert_int_equal(ending_of(conn), rows[i].ending);
-		assert_int_equal(atomic_load(&conn->client.score.code), rows[i].code);
+		assert_int_equal(ending_of(conn), rows[i].reason);
+		assert_int_equal(atomic_load(&conn->client.stats.code), rows[i].code);
 	}
 }
 
@@ -380,7 +380,7 @@ TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived)
 	read_all(conn, theirs[0]);
 	conn_poll_acks(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
-	assert_int_equal(ending_of(conn), ENDING_NONE); /* whoever closes says eof */
+	assert_int_equal(ending_of(conn), CLOSE_NONE); /* whoever closes says eof */
 }
 
 TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason)
@@ -393,7 +393,7 @@ TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason)
 	assert_int_equal(poll(&broken, 1, UNIT_PATIENCE_S * 1000), 1);
 	conn_poll_acks(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
-	assert_int_equal(ending_of(conn), ENDING_RESET);
+	assert_int_equal(ending_of(conn), CLOSE_RESET);
 }
 
 /* Looks at it whenever it is time, for so long. */
@@ -414,9 +414,9 @@ TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle)
 	open_crowd(IDLE_NS);
 	struct conn *conn = leave_with_bytes_on_their_way();
 	look_for(conn, IDLE_NS - CLOCK_NS_PER_S);
-	assert_int_equal(ending_of(conn), ENDING_NONE);
+	assert_int_equal(ending_of(conn), CLOSE_NONE);
 	look_for(conn, 2 * CLOCK_NS_PER_S);
-	assert_int_equal(ending_of(conn), ENDING_IDLE);
+	assert_int_equal(ending_of(conn), CLOSE_IDLE);
 	conn_finish(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_DISCARD);
 	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CONN_LINGER);
@@ -434,18 +434,18 @@ TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle)
 				io_unacknowledged(conn->client.fd) < before);
 	}
 	look_for(conn, CLOCK_NS_PER_S);
-	assert_int_equal(ending_of(conn), ENDING_NONE);
+	assert_int_equal(ending_of(conn), CLOSE_NONE);
 }
 
 TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends)
 {
 	open_crowd(NO_LIMIT);
 	struct conn *conn = leave_with_bytes_on_their_way();
-	conns.is_called_off = true;
-	look_for(conn, SESSION_LINGER_CALLED_OFF_NS - CLOCK_NS_PER_MS);
-	assert_int_equal(ending_of(conn), ENDING_NONE);
-	look_for(conn, SESSION_LINGER_CALLED_OFF_NS / 2);
-	assert_int_equal(ending_of(conn), ENDING_DRAIN);
+	conns.is_aborting = true;
+	look_for(conn, SESSION_LINGER_ABORTING_NS - CLOCK_NS_PER_MS);
+	assert_int_equal(ending_of(conn), CLOSE_NONE);
+	look_for(conn, SESSION_LINGER_ABORTING_NS / 2);
+	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
 }
 

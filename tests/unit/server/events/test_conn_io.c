@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "net/io.h"
-#include "server/session.h"
+#include "server/blocking/session.h"
 #include "unit.h"
 
 #define MOST    4
@@ -95,7 +95,7 @@ static int open_driver(void **state)
 	now_ns = 1000 * CLOCK_NS_PER_S;
 	n_theirs = 0;
 	server = (struct server){ .idle_timeout_ns = IDLE_NS, .quiet = true, .signals_fd = -1 };
-	if (clients_open(&server.clients, MOST, sizeof(struct conn)) < 0)
+	if (client_table_open(&server.clients, MOST, sizeof(struct conn)) < 0)
 		return -1;
 	int rc = conn_io_open(&io, &server, CONN_BUFFER_SIZE + STASH);
 	conn_update_now(&io.conns, false);
@@ -111,7 +111,7 @@ static int close_driver(void **state)
 	for (int i = 0; i < n_theirs; i++)
 		io_close(&theirs[i]);
 	conn_io_close(&io);
-	clients_close(&server.clients);
+	client_table_close(&server.clients);
 	now_ns = 0;
 	return 0;
 }
@@ -125,7 +125,7 @@ static struct conn *come(int room)
 	int much = 1 << 20;
 	setsockopt(theirs[n_theirs - 1], SOL_SOCKET, SO_SNDBUF, &much, sizeof(much));
 	struct peer peer = { .family = AF_UNIX };
-	struct conn *conn = (struct conn *)clients_enter(&server.clients, &peer, 0);
+	struct conn *conn = (struct conn *)client_table_add(&server.clients, &peer, 0);
 	assert_non_null(conn);
 	conn->client.fd = ours;
 	conn_restart_idle(&io.conns, conn);
@@ -180,15 +180,15 @@ static void assert_all_comes(struct conn *conn, int fd, size_t size)
 	assert_true(is_silent(fd));
 }
 
-static enum ending ending_of(const struct conn *conn)
+static enum close_reason ending_of(const struct conn *conn)
 {
-	return (enum ending)atomic_load(&conn->client.score.ending);
+	return (enum close_reason)atomic_load(&conn->client.stats.reason);
 }
 
 static void assert_score(const struct conn *conn, uint64_t in, uint64_t out)
 {
-	assert_int_equal(atomic_load(&conn->client.score.in), in);
-	assert_int_equal(atomic_load(&conn->client.score.out), out);
+	assert_int_equal(atomic_load(&conn->client.stats.in), in);
+	assert_int_equal(atomic_load(&conn->client.stats.out), out);
 }
 
 /* ---- turns ---- */
@@ -233,9 +233,9 @@ TEST(what_a_client_does_not_take_is_kept_and_nothing_more_is_received)
 	unit_write(theirs[0], message, size);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
-	uint64_t in = atomic_load(&conn->client.score.in);
+	uint64_t in = atomic_load(&conn->client.stats.in);
 	assert_true(in <= CONN_BUFFER_SIZE);
-	assert_true(atomic_load(&conn->client.score.out) < in);
+	assert_true(atomic_load(&conn->client.stats.out) < in);
 	assert_true(is_unread(conn));
 	assert_all_comes(conn, theirs[0], size);
 	assert_score(conn, size, size);
@@ -289,7 +289,7 @@ TEST(the_end_of_the_stream_is_answered_when_all_is_sent)
 	n = read_more(theirs[0], n);
 	assert_int_equal(n, CONN_BUFFER_SIZE);
 	assert_memory_equal(returned, message, n);
-	assert_int_equal(ending_of(conn), ENDING_EOF);
+	assert_int_equal(ending_of(conn), CLOSE_EOF);
 	leave(conn);
 	assert_int_equal(server.totals.ended, 1);
 	assert_int_equal(server.totals.out, CONN_BUFFER_SIZE);
@@ -301,7 +301,7 @@ TEST(a_broken_connection_is_over_at_once)
 	unit_write(theirs[0], message, 100);
 	io_close(&theirs[0]); /* nobody is there to take it */
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
-	assert_int_equal(ending_of(conn), ENDING_RESET);
+	assert_int_equal(ending_of(conn), CLOSE_RESET);
 }
 
 /* ---- what others received for it ---- */
@@ -349,7 +349,7 @@ TEST(the_end_of_the_stream_comes_behind_what_is_stashed)
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_int_equal(read_more(theirs[0], 0), 1000);
 	assert_memory_equal(returned, message, 1000);
-	assert_int_equal(ending_of(conn), ENDING_EOF);
+	assert_int_equal(ending_of(conn), CLOSE_EOF);
 	assert_score(conn, 1000, 1000);
 }
 
@@ -401,7 +401,7 @@ TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over)
 	pass(SESSION_LINGER_IDLE_NS);
 	assert_ptr_equal(conn_next_due(&io), conn);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
-	assert_int_equal(ending_of(conn), ENDING_IDLE);
+	assert_int_equal(ending_of(conn), CLOSE_IDLE);
 }
 
 TEST(one_whose_bytes_move_is_not_due)
@@ -421,14 +421,14 @@ TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own)
 	struct conn *conn = come(PLENTY);
 	unit_write(theirs[0], message, 10);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
-	io.conns.is_called_off = true;
+	io.conns.is_aborting = true;
 	conn_abort(&io, conn);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	unit_read(theirs[0], returned, 10);
 	unit_read_end(theirs[0]);
 	shutdown(theirs[0], SHUT_WR);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
-	assert_int_equal(ending_of(conn), ENDING_DRAIN);
+	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
 }
 
 TEST(what_has_arrived_from_one_who_is_called_off_comes_back)
@@ -436,14 +436,14 @@ TEST(what_has_arrived_from_one_who_is_called_off_comes_back)
 	struct conn *conn = come(PLENTY);
 	assert_true(conn_queue_rx(&io, conn, message, 1000));
 	unit_write(theirs[0], message + 1000, 500);
-	io.conns.is_called_off = true;
+	io.conns.is_aborting = true;
 	conn_abort(&io, conn);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_int_equal(read_more(theirs[0], 0), 1500);
 	assert_memory_equal(returned, message, 1500);
 	unit_read_end(theirs[0]);
 	assert_score(conn, 1500, 1500);
-	assert_int_equal(ending_of(conn), ENDING_DRAIN);
+	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
 }
 
 TEST(one_who_has_ended_when_he_is_called_off_has_ended_it_himself)
@@ -451,12 +451,12 @@ TEST(one_who_has_ended_when_he_is_called_off_has_ended_it_himself)
 	struct conn *conn = come(PLENTY);
 	unit_write(theirs[0], message, 500);
 	shutdown(theirs[0], SHUT_WR);
-	io.conns.is_called_off = true;
+	io.conns.is_aborting = true;
 	conn_abort(&io, conn);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_int_equal(read_more(theirs[0], 0), 500);
 	assert_score(conn, 500, 500);
-	assert_int_equal(ending_of(conn), ENDING_EOF);
+	assert_int_equal(ending_of(conn), CLOSE_EOF);
 }
 
 TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over)
@@ -478,13 +478,13 @@ TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason)
 	pass(IDLE_NS);
 	assert_ptr_equal(conn_next_due(&io), conn);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
-	io.conns.is_called_off = true;
+	io.conns.is_aborting = true;
 	conn_abort(&io, conn);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
-	pass(SESSION_LINGER_CALLED_OFF_NS);
+	pass(SESSION_LINGER_ABORTING_NS);
 	assert_ptr_equal(conn_next_due(&io), conn);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
-	assert_int_equal(ending_of(conn), ENDING_IDLE);
+	assert_int_equal(ending_of(conn), CLOSE_IDLE);
 }
 
 TEST(a_connection_for_which_there_is_no_memory_has_a_turn_a_little_later)
@@ -505,7 +505,7 @@ TEST(a_connection_for_which_there_is_no_memory_has_a_turn_a_little_later)
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_int_equal(read_more(theirs[0], 0), 100);
 	assert_memory_equal(returned, message, 100);
-	assert_int_equal(ending_of(conn), ENDING_NONE);
+	assert_int_equal(ending_of(conn), CLOSE_NONE);
 }
 
 TEST(a_send_for_which_there_is_no_memory_loses_nothing)

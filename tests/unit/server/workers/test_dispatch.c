@@ -13,13 +13,13 @@
 
 #define MOST 1000
 
-static struct clients table;
+static struct client_table table;
 static struct dispatch dispatch;
 
 static int begin(void **state)
 {
 	(void)state;
-	int rc = clients_open(&table, MOST, sizeof(struct client));
+	int rc = client_table_open(&table, MOST, sizeof(struct client));
 	return rc < 0 ? rc : dispatch_open(&dispatch, &table);
 }
 
@@ -27,7 +27,7 @@ static int end(void **state)
 {
 	(void)state;
 	dispatch_close(&dispatch);
-	clients_close(&table);
+	client_table_close(&table);
 	return 0;
 }
 
@@ -37,7 +37,7 @@ static struct client *enter(unsigned int n, int *ret_theirs)
 	struct addr addr = addr_wildcard(AF_INET, 51334);
 	addr.v4.sin_addr.s_addr = htonl(0xc0000200 + n);
 	struct peer peer = peer_of(-1, &addr);
-	struct client *client = clients_enter(&table, &peer, 0);
+	struct client *client = client_table_add(&table, &peer, 0);
 	assert_non_null(client);
 	unit_socket_pair(&client->fd, ret_theirs);
 	return client;
@@ -51,7 +51,7 @@ TEST(a_client_that_was_passed_on_is_the_takers_alone)
 	assert_int_equal(dispatch_serve(&dispatch, client), 0);
 	assert_int_equal(client->fd, -1);
 	assert_int_equal(dispatch_take(dispatch.receiver_fd, &message, &fd, &code), ACCEPT_GOT);
-	assert_int_equal(message.ticket, clients_ticket(&table, client));
+	assert_int_equal(message.ticket, client_table_ticket(&table, client));
 	assert_string_equal(peer_name(&message.peer).text, "192.0.2.7:51334");
 	close(fd); /* the last copy: the client gets its FIN */
 	unit_read_end(theirs);

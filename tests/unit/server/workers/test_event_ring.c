@@ -40,14 +40,14 @@ static int close_reports(void **state)
 }
 
 /* The N-th report: all of it follows from N. */
-static struct ending_facts report(uint64_t n)
+static struct conn_record report(uint64_t n)
 {
-	struct ending_facts facts = {
+	struct conn_record facts = {
 		.peer = { .family = AF_INET6, .port = (uint16_t)n, .number = (uint32_t)(n * 7) },
 		.in = n,
 		.out = ~n,
 		.lasted_ns = n * UINT64_C(0x9e3779b97f4a7c15),
-		.reason = (enum ending)(n % (ENDING_ERROR + 1)),
+		.reason = (enum close_reason)(n % (CLOSE_ERROR + 1)),
 		.code = -(int)(n % 134),
 		.signal = (int)(n % 64),
 		.serial = (uint32_t)n,
@@ -56,9 +56,9 @@ static struct ending_facts report(uint64_t n)
 	return facts;
 }
 
-static void assert_is_report(const struct ending_facts *facts, uint64_t n)
+static void assert_is_report(const struct conn_record *facts, uint64_t n)
 {
-	struct ending_facts expected = report(n);
+	struct conn_record expected = report(n);
 	assert_int_equal(facts->in, expected.in);
 	assert_int_equal(facts->out, expected.out);
 	assert_int_equal(facts->lasted_ns, expected.lasted_ns);
@@ -71,20 +71,20 @@ static void assert_is_report(const struct ending_facts *facts, uint64_t n)
 
 static bool tell(uint64_t n)
 {
-	struct ending_facts facts = report(n);
+	struct conn_record facts = report(n);
 	return event_ring_post(&event_ring, &facts);
 }
 
 TEST(an_empty_ring_has_nothing_and_touches_nothing)
 {
-	struct ending_facts facts = report(7);
+	struct conn_record facts = report(7);
 	assert_false(event_ring_next(&event_ring, &facts));
 	assert_is_report(&facts, 7);
 }
 
 TEST(a_report_is_read_once)
 {
-	struct ending_facts facts;
+	struct conn_record facts;
 	for (uint64_t n = 1; n <= 3 * N_PLACES; n++) {
 		assert_true(tell(n));
 		assert_true(event_ring_next(&event_ring, &facts));
@@ -95,7 +95,7 @@ TEST(a_report_is_read_once)
 
 TEST(a_full_ring_refuses_until_one_is_read_and_keeps_what_it_has)
 {
-	struct ending_facts facts;
+	struct conn_record facts;
 	for (uint64_t n = 1; n <= N_PLACES; n++)
 		assert_true(tell(n));
 	assert_false(tell(99));
@@ -113,7 +113,7 @@ TEST(a_full_ring_refuses_until_one_is_read_and_keeps_what_it_has)
 
 TEST(the_counts_may_come_round)
 {
-	struct ending_facts facts;
+	struct conn_record facts;
 	atomic_store(&event_ring.ring->head, UINT32_MAX - 2);
 	atomic_store(&event_ring.ring->tail, UINT32_MAX - 2);
 	for (uint64_t n = 1; n <= N_PLACES; n++)
@@ -137,7 +137,7 @@ TEST(a_ring_takes_no_more_memory_than_it_says)
 		memset(memory, 0, size);
 		memset(memory + size, 0xa5, 64);
 		const struct event_ring view = { (struct event_ring_memory *)memory, sizes[i] };
-		struct ending_facts facts = report(UINT64_MAX);
+		struct conn_record facts = report(UINT64_MAX);
 		for (uint32_t n = 0; n < sizes[i]; n++)
 			assert_true(event_ring_post(&view, &facts));
 		assert_false(event_ring_post(&view, &facts));
@@ -163,7 +163,7 @@ _Noreturn static void be_writer(uint64_t first, uint64_t last)
 TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
 {
 	const uint64_t last = 300000;
-	struct ending_facts facts;
+	struct conn_record facts;
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
@@ -187,7 +187,7 @@ TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
 /* Reads what there is, which must go on from this number. Returns the number of the next one. */
 static uint64_t read_from(uint64_t n)
 {
-	struct ending_facts facts;
+	struct conn_record facts;
 	while (event_ring_next(&event_ring, &facts))
 		assert_is_report(&facts, n++);
 	return n;
@@ -221,7 +221,7 @@ TEST(a_writer_that_is_killed_at_any_moment_leaves_whole_reports_only)
 
 TEST(a_head_that_cannot_be_empties_the_ring)
 {
-	struct ending_facts facts;
+	struct conn_record facts;
 	for (uint64_t n = 1; n <= 3; n++)
 		assert_true(tell(n));
 	for (uint32_t power = 1; power != 0; power *= 2) {

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "net/wakeup.h"
 #include "server/engine.h"
-#include "server/lifeline.h"
+#include "server/shutdown_pipe.h"
 #include "unit.h"
 
 #define MOST   2
@@ -22,7 +22,7 @@
 static struct server server;
 static struct worker_slot slot;
 static struct worker worker;
-static struct lifeline closing, lifeline;
+static struct shutdown_pipe closing, shutdown_pipe;
 static struct sockaddr_in address;
 
 /* The engine: whom it serves. */
@@ -71,15 +71,15 @@ static int begin(void **state)
 	};
 	server.listeners.list[0].fd = unit_listen(16, &address);
 	server.listeners.n = 1;
-	if (clients_open(&server.clients, MOST, sizeof(struct client)) < 0 ||
-	    lifeline_open(&closing) < 0 || lifeline_open(&lifeline) < 0)
+	if (client_table_open(&server.clients, MOST, sizeof(struct client)) < 0 ||
+	    shutdown_pipe_open(&closing) < 0 || shutdown_pipe_open(&shutdown_pipe) < 0)
 		return -1;
 	worker = (struct worker){
 		.n_workers = 1,
 		.slot = &slot,
 		.server = &server,
 		.closing_fd = closing.child_fd,
-		.lifeline_fd = lifeline.child_fd,
+		.shutdown_fd = shutdown_pipe.child_fd,
 	};
 	return 0;
 }
@@ -92,14 +92,14 @@ static void open_worker(void)
 static int end(void **state)
 {
 	(void)state;
-	for (struct client *at = clients_next(&server.clients, NULL); at != NULL;
-	     at = clients_next(&server.clients, at))
+	for (struct client *at = client_table_next(&server.clients, NULL); at != NULL;
+	     at = client_table_next(&server.clients, at))
 		close(at->fd);
 	worker_close(&worker);
 	listeners_close(&server.listeners);
-	lifeline_close(&closing);
-	lifeline_close(&lifeline);
-	clients_close(&server.clients);
+	shutdown_pipe_close(&closing);
+	shutdown_pipe_close(&shutdown_pipe);
+	client_table_close(&server.clients);
 	return 0;
 }
 
@@ -127,7 +127,7 @@ static void take_some_turns(void)
 static void end_client(int i)
 {
 	close(served[i]->fd);
-	clients_leave(&server.clients, served[i]);
+	client_table_remove(&server.clients, served[i]);
 	admission_client_ended(&worker.admission);
 }
 
@@ -305,7 +305,7 @@ TEST(a_worker_closes_its_copies_when_the_queues_are_said_to_be_empty)
 	int late = unit_connect(&address); /* whose handshake had begun before */
 	TAKE_TURNS_UNTIL(n_served == 2);
 	assert_int_equal(atomic_load(&slot.has_closed), 0);
-	lifeline_cut(&closing);
+	shutdown_pipe_signal(&closing);
 	TAKE_TURNS_UNTIL(!listeners_any_open(&server.listeners));
 	assert_int_equal(atomic_load(&slot.has_closed), 1);
 	assert_int_equal(server.drain.phase, DRAIN_DRAINING);
@@ -347,7 +347,7 @@ TEST(a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty)
 TEST(with_nobody_there_the_end_of_the_queues_is_its_own)
 {
 	open_worker();
-	lifeline_cut(&closing);
+	shutdown_pipe_signal(&closing);
 	TAKE_TURNS_UNTIL(worker_is_done(&worker));
 	assert_false(listeners_any_open(&server.listeners));
 }
@@ -361,7 +361,7 @@ TEST(who_waits_in_the_room_when_it_is_called_off_gets_a_fin_and_is_lingered_for)
 	refusal = -EAGAIN; /* the machine has no process, or thread */
 	int waiting = unit_connect(&address);
 	TAKE_TURNS_UNTIL(server.totals.accepted == 2);
-	lifeline_cut(&lifeline);
+	shutdown_pipe_signal(&shutdown_pipe);
 	TAKE_TURNS_UNTIL(server.totals.turned_away == 1);
 	unit_read_end(waiting);
 	unit_write(waiting, "x", 1); /* no reset comes of that */
@@ -379,7 +379,7 @@ TEST(who_is_called_off_lets_nobody_in_and_ends_with_its_last_client)
 	open_worker();
 	int first = unit_connect(&address);
 	TAKE_TURNS_UNTIL(n_served == 1);
-	lifeline_cut(&lifeline);
+	shutdown_pipe_signal(&shutdown_pipe);
 	TAKE_TURNS_UNTIL(worker_is_aborting(&worker));
 	take_some_turns();
 	assert_false(listeners_any_open(&server.listeners));
@@ -394,8 +394,8 @@ TEST(a_lifeline_that_was_cut_does_not_wake_again_and_again)
 	open_worker();
 	int client = unit_connect(&address);
 	TAKE_TURNS_UNTIL(n_served == 1);
-	lifeline_cut(&closing);
-	lifeline_cut(&lifeline);
+	shutdown_pipe_signal(&closing);
+	shutdown_pipe_signal(&shutdown_pipe);
 	TAKE_TURNS_UNTIL(worker_is_aborting(&worker));
 	assert_false(is_readable(worker.poller.fd));
 	close(client);

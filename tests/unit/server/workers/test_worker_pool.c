@@ -58,23 +58,23 @@ static struct client *enter(uint32_t i, unsigned int n)
 {
 	struct peer peer = peer_number(n);
 	atomic_fetch_add(&pool.members[i].slot->accepted, 1);
-	return clients_enter(&pool.tables[i], &peer, 0);
+	return client_table_add(&pool.tables[i], &peer, 0);
 }
 
 static void move(struct client *client, uint64_t in, uint64_t out)
 {
-	atomic_store(&client->score.in, in);
-	atomic_store(&client->score.out, out);
+	atomic_store(&client->stats.in, in);
+	atomic_store(&client->stats.out, out);
 }
 
 /* The first half of a client's end: it is told. */
 static bool tell(uint32_t i, const struct client *client)
 {
-	const struct ending_facts facts = {
+	const struct conn_record facts = {
 		.peer = client->peer,
-		.in = atomic_load(&client->score.in),
-		.out = atomic_load(&client->score.out),
-		.reason = ENDING_EOF,
+		.in = atomic_load(&client->stats.in),
+		.out = atomic_load(&client->stats.out),
+		.reason = CLOSE_EOF,
 		.serial = atomic_load(&client->serial),
 		.ticket = client->ticket,
 	};
@@ -145,10 +145,10 @@ TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses)
 	assert_int_equal(pool_count_clients(&pool), 100);
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		uint64_t n = 0;
-		for (struct client *at = clients_next(&pool.tables[i], NULL); at != NULL;
-		     at = clients_next(&pool.tables[i], at)) {
-			assert_int_equal(atomic_load(&at->score.in), i);
-			assert_int_equal(atomic_load(&at->score.out), n++);
+		for (struct client *at = client_table_next(&pool.tables[i], NULL); at != NULL;
+		     at = client_table_next(&pool.tables[i], at)) {
+			assert_int_equal(atomic_load(&at->stats.in), i);
+			assert_int_equal(atomic_load(&at->stats.out), n++);
 		}
 		assert_int_equal(n, pool.tables[i].most);
 	}
@@ -172,7 +172,7 @@ TEST(what_a_worker_tells_is_counted_once)
 	struct client *client = enter(1, 7);
 	move(client, 120, 100);
 	assert_true(tell(1, client));
-	clients_leave(&pool.tables[1], client);
+	client_table_remove(&pool.tables[1], client);
 	assert_false(pool_fetch(&pool, 0));
 	assert_true(pool_fetch(&pool, 1));
 	assert_false(pool_fetch_all(&pool));
@@ -190,7 +190,7 @@ TEST(one_whose_end_was_told_is_not_there_any_more)
 	assert_true(tell(0, first));
 	assert_true(pool_fetch_all(&pool));
 	assert_int_equal(pool_count_clients(&pool), 2);
-	clients_leave(&pool.tables[0], first);
+	client_table_remove(&pool.tables[0], first);
 	assert_int_equal(pool_count_clients(&pool), 2);
 }
 
@@ -200,7 +200,7 @@ TEST(the_totals_are_those_who_ended_and_those_who_are_there)
 	struct client *gone = enter(0, 1);
 	move(gone, 10, 10);
 	assert_true(tell(0, gone));
-	clients_leave(&pool.tables[0], gone);
+	client_table_remove(&pool.tables[0], gone);
 	move(enter(1, 2), 200, 100);
 	move(enter(2, 3), 3000, 3000);
 	unit_capture_begin(&log_of, STDERR_FILENO);
@@ -237,7 +237,7 @@ TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
 	move(left, 5, 5);
 	move(enter(0, 3), 1, 1);
 	assert_true(tell(0, left));
-	clients_leave(&pool.tables[0], left);
+	client_table_remove(&pool.tables[0], left);
 	assert_true(tell(0, told)); /* and then it died */
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	server.quiet = false;
@@ -272,7 +272,7 @@ TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there)
 		assert_non_null(enter(0, 7));
 	pool_reap(&pool, 0, &killed);
 	assert_int_equal(atomic_load(&pool.members[0].slot->accepted), 0);
-	assert_null(clients_next(&pool.tables[0], NULL));
+	assert_null(client_table_next(&pool.tables[0], NULL));
 	for (unsigned int n = 0; n < 10; n++)
 		assert_non_null(enter(0, 7));
 }
@@ -285,10 +285,10 @@ TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there)
 static struct client *pass_on(uint32_t i)
 {
 	struct peer peer = peer_number(7);
-	struct client *client = clients_enter(&server.clients, &peer, 0);
+	struct client *client = client_table_add(&server.clients, &peer, 0);
 	if (client != NULL)
 		pool.members[i].slot->message = (struct dispatch_message){
-			.ticket = clients_ticket(&server.clients, client),
+			.ticket = client_table_ticket(&server.clients, client),
 			.peer = peer,
 		};
 	return client;
@@ -297,13 +297,13 @@ static struct client *pass_on(uint32_t i)
 static struct client *enter_passed_on(uint32_t i)
 {
 	const struct dispatch_message *message = &pool.members[i].slot->message;
-	return clients_enter(&pool.tables[i], &message->peer, message->ticket);
+	return client_table_add(&pool.tables[i], &message->peer, message->ticket);
 }
 
 static void open_dispatching_crew(void)
 {
 	open_crew(WORKERS, 30, 2);
-	assert_int_equal(clients_open(&server.clients, 30, sizeof(struct client)), 0);
+	assert_int_equal(client_table_open(&server.clients, 30, sizeof(struct client)), 0);
 	server.clients.most_per_source = 2;
 }
 
@@ -317,13 +317,13 @@ TEST(a_client_that_was_passed_on_counts_for_its_source_until_its_end_is_told)
 	assert_int_equal(pool_count_clients(&pool), 2); /* one is on its way */
 	assert_true(tell(0, client));
 	assert_true(pool_fetch_all(&pool));
-	clients_leave(&pool.tables[0], client);
+	client_table_remove(&pool.tables[0], client);
 	assert_int_equal(pool_count_clients(&pool), 1);
 	assert_non_null(pass_on(1));
-	clients_close(&server.clients);
+	client_table_close(&server.clients);
 }
 
-TEST(clients_of_a_worker_that_died_count_for_their_source_no_more)
+TEST(client_table_of_a_worker_that_died_count_for_their_source_no_more)
 {
 	open_dispatching_crew();
 	assert_non_null(pass_on(0));
@@ -340,7 +340,7 @@ TEST(clients_of_a_worker_that_died_count_for_their_source_no_more)
 	assert_int_equal(server.totals.killed, 2);
 	assert_non_null(pass_on(1));
 	assert_non_null(pass_on(1));
-	clients_close(&server.clients);
+	client_table_close(&server.clients);
 }
 
 TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once)
@@ -356,7 +356,7 @@ TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once)
 	assert_int_equal(pool_reap(&pool, 1, &killed), 1);
 	assert_int_equal(server.totals.ended, 2);
 	assert_int_equal(server.totals.turned_away, 0);
-	clients_close(&server.clients);
+	client_table_close(&server.clients);
 }
 
 /* ---- a worker that was taken over ---- */
@@ -375,12 +375,12 @@ static void keep_one(const void *argument)
 	pool_keep_only(&pool, own);
 	UNIT_CHILD_MUST(is_mapped(pool.wakeup_sleep) && is_mapped(pool.said_ns));
 	for (uint32_t i = 0; i < WORKERS; i++) {
-		const struct clients *table = &pool.tables[i];
+		const struct client_table *table = &pool.tables[i];
 		bool is_own = i == own;
 		UNIT_CHILD_MUST(is_mapped(pool.members[i].slot) == is_own);
 		UNIT_CHILD_MUST(is_mapped(pool.members[i].event_ring.ring) == is_own);
-		UNIT_CHILD_MUST(is_mapped(clients_at(table, 0)) == is_own);
-		UNIT_CHILD_MUST(is_mapped(clients_at(table, table->most - 1)) == is_own);
+		UNIT_CHILD_MUST(is_mapped(client_table_at(table, 0)) == is_own);
+		UNIT_CHILD_MUST(is_mapped(client_table_at(table, table->most - 1)) == is_own);
 	}
 	struct client *client = enter(own, 7);
 	UNIT_CHILD_MUST(client != NULL && tell(own, client));
@@ -420,7 +420,7 @@ TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places)
 {
 	open_crew(WORKERS, 30, 0);
 	for (uint32_t i = 0; i < WORKERS; i++) {
-		memset(clients_at(&pool.tables[i], 0), 0xff, 10 * pool.tables[i].entry_size);
+		memset(client_table_at(&pool.tables[i], 0), 0xff, 10 * pool.tables[i].entry_size);
 		atomic_store(pool.tables[i].used, UINT32_MAX);
 	}
 	assert_true(pool_count_clients(&pool) <= 30);
@@ -442,7 +442,7 @@ _Noreturn static void work_for_ever(uint32_t i)
 		move(client, 1, 1);
 		while (!tell(i, client))
 			sched_yield();
-		clients_leave(&pool.tables[i], client);
+		client_table_remove(&pool.tables[i], client);
 	}
 }
 
@@ -494,7 +494,7 @@ int main(void)
 		CREW_TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor),
 		CREW_TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places),
 		CREW_TEST(a_client_that_was_passed_on_counts_for_its_source_until_its_end_is_told),
-		CREW_TEST(clients_of_a_worker_that_died_count_for_their_source_no_more),
+		CREW_TEST(client_table_of_a_worker_that_died_count_for_their_source_no_more),
 		CREW_TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once),
 		CREW_TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once),
 	};

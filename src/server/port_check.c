@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/ports.h"
+#include "server/port_check.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #define OLD_EPHEMERAL_LAST 5000
 #define DYNAMIC_FIRST      49152
 
-PRINTF_LIKE(2, 3) static void add_reason(struct ports_text *text, const char *format, ...)
+PRINTF_LIKE(2, 3) static void add_reason(struct port_advice *text, const char *format, ...)
 {
 	size_t used = strlen(text->text);
 	if (used > 0)
@@ -23,10 +23,10 @@ PRINTF_LIKE(2, 3) static void add_reason(struct ports_text *text, const char *fo
 	va_end(values);
 }
 
-bool ports_advise(uint16_t port, struct sysinfo_port_range ephemeral,
-		  const struct sysinfo_ports *reserved, struct ports_text *ret_text)
+bool port_check(uint16_t port, struct sysinfo_port_range ephemeral,
+		const struct sysinfo_ports *reserved, struct port_advice *ret_text)
 {
-	struct ports_text text = { { 0 } };
+	struct port_advice text = { { 0 } };
 	if (port == 0)
 		return false;
 

@@ -3,7 +3,7 @@
  * Everything that can be refused is refused before the first client: a limit that this machine does
  * not allow, an address that cannot be had, a descriptor that is not open. What starts, serves.
  */
-#include "server/serve.h"
+#include "server/startup.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,8 +24,8 @@
 #include "net/privileges.h"
 #include "net/process.h"
 #include "net/signals.h"
-#include "server/capacity.h"
-#include "server/ports.h"
+#include "server/client_limit.h"
+#include "server/port_check.h"
 #include "server/ready.h"
 #include "server/workers/supervisor.h"
 
@@ -67,14 +67,15 @@ MUST_USE static enum exit_status decide_capacity(const struct serve_config *conf
 						 struct server *server)
 {
 	uint64_t asked = config->max_clients, clients = 0;
-	uint64_t wanted = asked != 0 ? asked : CAPACITY_DEFAULT;
+	uint64_t wanted = asked != 0 ? asked : CLIENT_LIMIT_DEFAULT;
 	uint32_t n_workers = choose_workers(config, (uint32_t)wanted);
-	struct sysinfo_bound bound = capacity_of_machine(wanted, config->engine->need, n_workers);
-	if (capacity_decide(asked, bound, &clients) < 0)
+	struct sysinfo_bound bound =
+		client_limit_of_machine(wanted, config->engine->need, n_workers);
+	if (client_limit_decide(asked, bound, &clients) < 0)
 		return cannot_serve(asked, bound);
-	if (asked == 0 && clients < CAPACITY_DEFAULT)
+	if (asked == 0 && clients < CLIENT_LIMIT_DEFAULT)
 		log_warning("at most %s instead of %d (%s)", units_count(clients, "client").text,
-			    CAPACITY_DEFAULT, bound.set_by);
+			    CLIENT_LIMIT_DEFAULT, bound.set_by);
 	server->n_workers = choose_workers(config, (uint32_t)clients);
 	server->max_clients = places_of(config, server->n_workers, clients);
 	if (server->max_clients < asked)
@@ -138,12 +139,12 @@ static bool is_known_port(const struct serve_config *config, size_t i)
 static void warn_of_port(const struct serve_config *config, size_t i)
 {
 	uint16_t port = config->addresses[i].port; /* 0 for unix: nothing to say of that either */
-	struct ports_text reasons;
+	struct port_advice reasons;
 	struct sysinfo_ports reserved;
 	if (port == 0 || is_known_port(config, i))
 		return;
 	sysinfo_reserved_ports(&reserved);
-	if (ports_advise(port, sysinfo_ephemeral_ports(), &reserved, &reasons))
+	if (port_check(port, sysinfo_ephemeral_ports(), &reserved, &reasons))
 		log_warning("port %u is a poor choice: %s", port, reasons.text);
 }
 
@@ -183,7 +184,7 @@ MUST_USE static enum exit_status look_up_addresses(const struct serve_config *co
 /* SIGINT or SIGTERM came while the start was waiting: then it ends by that signal. */
 static bool is_interrupted(struct server *server)
 {
-	server_hear_signals(server);
+	server_read_signals(server);
 	server->drain.ended_by = server->drain.asked_by;
 	return server->drain.ended_by != 0;
 }
@@ -321,11 +322,12 @@ MUST_USE static enum exit_status open_table(const struct serve_config *config,
 	enum exit_status status = decide_capacity(config, server);
 	if (status != STATUS_OK || config->engine->work != NULL)
 		return status; /* workers have tables of their own */
-	int rc = clients_open(&server->clients, server->max_clients, config->engine->entry_size);
+	int rc = client_table_open(&server->clients, server->max_clients,
+				   config->engine->entry_size);
 	server->clients.most_per_source = server->max_per_source;
 	if (rc < 0)
 		return cannot_start(rc);
-	clients_withhold(&server->clients);
+	client_table_withhold(&server->clients);
 	return STATUS_OK;
 }
 
@@ -466,7 +468,7 @@ enum exit_status serve_run(const struct serve_config *config)
 	server = (struct server){
 		.signals_fd = -1,
 		.ready.writer = { .fd = -1, .copier_fd = -1 },
-		.lifeline = { -1, -1 },
+		.shutdown_pipe = { -1, -1 },
 		.max_per_source = config->max_per_source,
 		.idle_timeout_ns = config->idle_timeout_ns,
 		.drain_timeout_ns = config->drain_timeout_ns,
@@ -478,8 +480,8 @@ enum exit_status serve_run(const struct serve_config *config)
 	if (status == STATUS_OK)
 		status = start_and_run(config, &server);
 	listeners_close(&server.listeners);
-	clients_close(&server.clients);
-	lifeline_close(&server.lifeline);
+	client_table_close(&server.clients);
+	shutdown_pipe_close(&server.shutdown_pipe);
 	activation_close_notify(&server.manager);
 	io_close(&server.signals_fd);
 	server_close_ready(&server);

@@ -6,18 +6,18 @@
  * clients, unless it is reserved there (ip_local_reserved_ports). Any other port works where
  * permission allows, and earns one warning.
  */
-#ifndef SERVER_PORTS_H
-#define SERVER_PORTS_H
+#ifndef SERVER_PORT_CHECK_H
+#define SERVER_PORT_CHECK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "net/sysinfo.h"
 
-#define PORTS_TEXT_SIZE 512
+#define PORT_ADVICE_SIZE 512
 
-struct ports_text {
-	char text[PORTS_TEXT_SIZE];
+struct port_advice {
+	char text[PORT_ADVICE_SIZE];
 };
 
 /*
@@ -25,7 +25,7 @@ struct ports_text {
  * Pure. Port 0, the kernel's choice, breaks nothing. reserved: ports that the kernel does not give
  * to clients.
  */
-bool ports_advise(uint16_t port, struct sysinfo_port_range ephemeral,
-		  const struct sysinfo_ports *reserved, struct ports_text *ret_text);
+bool port_check(uint16_t port, struct sysinfo_port_range ephemeral,
+		const struct sysinfo_ports *reserved, struct port_advice *ret_text);
 
 #endif

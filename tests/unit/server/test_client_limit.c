@@ -3,7 +3,7 @@
  * A number of clients that somebody asked for is kept or refused; the one that nobody asked for is
  * lowered to what is possible.
  */
-#include "server/capacity.h"
+#include "server/client_limit.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -26,29 +26,29 @@ TEST(what_was_asked_for_is_had_or_refused)
 		{ 10, 10, 0, 10 },
 		{ 10, 11, 0, 10 },
 		{ 10, SYSINFO_UNLIMITED, 0, 10 },
-		{ CAPACITY_MOST, CAPACITY_MOST, 0, CAPACITY_MOST },
+		{ CLIENT_LIMIT_MAX, CLIENT_LIMIT_MAX, 0, CLIENT_LIMIT_MAX },
 		{ 11, 10, ERR_OUT_OF_RANGE },
 		{ 1, 0, ERR_OUT_OF_RANGE },
-		{ CAPACITY_DEFAULT + 1, CAPACITY_DEFAULT, ERR_OUT_OF_RANGE },
+		{ CLIENT_LIMIT_DEFAULT + 1, CLIENT_LIMIT_DEFAULT, ERR_OUT_OF_RANGE },
 
 		/* not asked for */
-		{ 0, SYSINFO_UNLIMITED, 0, CAPACITY_DEFAULT },
-		{ 0, CAPACITY_DEFAULT + 1, 0, CAPACITY_DEFAULT },
-		{ 0, CAPACITY_DEFAULT, 0, CAPACITY_DEFAULT },
-		{ 0, CAPACITY_DEFAULT - 1, 0, CAPACITY_DEFAULT - 1 },
+		{ 0, SYSINFO_UNLIMITED, 0, CLIENT_LIMIT_DEFAULT },
+		{ 0, CLIENT_LIMIT_DEFAULT + 1, 0, CLIENT_LIMIT_DEFAULT },
+		{ 0, CLIENT_LIMIT_DEFAULT, 0, CLIENT_LIMIT_DEFAULT },
+		{ 0, CLIENT_LIMIT_DEFAULT - 1, 0, CLIENT_LIMIT_DEFAULT - 1 },
 		{ 0, 1, 0, 1 },
 		{ 0, 0, ERR_OUT_OF_RANGE },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct sysinfo_bound bound = { .most = rows[i].most, .set_by = "a test" };
 		uint64_t clients = 4242;
-		assert_int_equal(capacity_decide(rows[i].asked, bound, &clients), rows[i].rc);
+		assert_int_equal(client_limit_decide(rows[i].asked, bound, &clients), rows[i].rc);
 		assert_int_equal(clients, rows[i].rc == 0 ? rows[i].clients : 4242);
 	}
 }
 
 /* A client who takes next to nothing but a descriptor. */
-static const struct capacity_need small = { .kib = 1 };
+static const struct client_need small = { .kib = 1 };
 
 struct descriptors {
 	rlim_t soft, hard;
@@ -60,7 +60,7 @@ struct descriptors {
 
 /* What is left of 64 descriptors in a server with one listening socket and --ready-fd. */
 #define OPEN 6
-#define LEFT (64 - OPEN - CAPACITY_OWN_DESCRIPTORS)
+#define LEFT (64 - OPEN - CLIENT_LIMIT_OWN_DESCRIPTORS)
 
 static void ask_machine(const void *argument)
 {
@@ -70,9 +70,9 @@ static void ask_machine(const void *argument)
 	for (int i = 0; i < row->n_open - 3; i++)
 		UNIT_CHILD_MUST(open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0);
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	struct capacity_need need = small;
+	struct client_need need = small;
 	need.many_workers = row->many_workers;
-	struct sysinfo_bound bound = capacity_of_machine(row->wanted, need, row->n_workers);
+	struct sysinfo_bound bound = client_limit_of_machine(row->wanted, need, row->n_workers);
 	UNIT_CHILD_MUST(bound.most == row->most);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "descriptors, ulimit -n") == 0);
 }
@@ -111,11 +111,11 @@ TEST(each_worker_has_a_table_of_descriptors_of_its_own)
 static void ask_with_processes(const void *argument)
 {
 	(void)argument;
-	struct sysinfo_bound processes = sysinfo_processes(CAPACITY_MOST);
-	struct capacity_need need = { .process = true, .kib = 1 };
-	struct sysinfo_bound bound = capacity_of_machine(CAPACITY_MOST, need, 1);
+	struct sysinfo_bound processes = sysinfo_processes(CLIENT_LIMIT_MAX);
+	struct client_need need = { .process = true, .kib = 1 };
+	struct sysinfo_bound bound = client_limit_of_machine(CLIENT_LIMIT_MAX, need, 1);
 	/* Others start and end meanwhile. */
-	UNIT_CHILD_MUST(bound.most <= processes.most - CAPACITY_OWN_PROCESSES + 1000);
+	UNIT_CHILD_MUST(bound.most <= processes.most - CLIENT_LIMIT_OWN_PROCESSES + 1000);
 }
 
 /* As somebody who may have twenty processes. */
@@ -123,13 +123,14 @@ static void ask_with_few_processes(const void *argument)
 {
 	(void)argument;
 	struct rlimit few = { .rlim_cur = 20, .rlim_max = 20 };
-	struct capacity_need need = { .process = true, .kib = 1 };
+	struct client_need need = { .process = true, .kib = 1 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NPROC, &few) == 0);
 	if (geteuid() == 0)
 		UNIT_CHILD_MUST(setresuid(65534, 65534, 65534) == 0);
-	UNIT_CHILD_MUST(capacity_of_machine(30, need, 1).most <= 20 - CAPACITY_OWN_PROCESSES);
+	UNIT_CHILD_MUST(client_limit_of_machine(30, need, 1).most <=
+			20 - CLIENT_LIMIT_OWN_PROCESSES);
 	need.process = false;
-	UNIT_CHILD_MUST(capacity_of_machine(30, need, 1).most > 20);
+	UNIT_CHILD_MUST(client_limit_of_machine(30, need, 1).most > 20);
 }
 
 TEST(processes_bind_too_where_a_client_takes_one)
@@ -145,8 +146,8 @@ TEST(so_many_clients_as_the_memory_of_this_machine_has_room_for)
 		unit_skip("/proc is not mounted");
 	/* One who would take half of what is free: there is room for two, more or less. */
 	assert_true(free_kib / 2 <= UINT_MAX);
-	struct capacity_need need = { .kib = (unsigned int)(free_kib / 2) };
-	struct sysinfo_bound bound = capacity_of_machine(1, need, 1);
+	struct client_need need = { .kib = (unsigned int)(free_kib / 2) };
+	struct sysinfo_bound bound = client_limit_of_machine(1, need, 1);
 	assert_non_null(strstr(bound.set_by, "memory"));
 	assert_true(bound.most <= 4);
 }
@@ -156,17 +157,18 @@ static void ask_with_address_space(const void *argument)
 {
 	(void)argument;
 	struct rlimit limit = { .rlim_cur = (rlim_t)1 << 30, .rlim_max = (rlim_t)1 << 30 };
-	struct capacity_need need = { .many_workers = true, .kib = 1, .space_kib = 1024 };
+	struct client_need need = { .many_workers = true, .kib = 1, .space_kib = 1024 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_AS, &limit) == 0);
-	struct sysinfo_bound one = capacity_of_machine(CAPACITY_DEFAULT, need, 1);
-	struct sysinfo_bound two = capacity_of_machine(CAPACITY_DEFAULT, need, 2);
+	struct sysinfo_bound one = client_limit_of_machine(CLIENT_LIMIT_DEFAULT, need, 1);
+	struct sysinfo_bound two = client_limit_of_machine(CLIENT_LIMIT_DEFAULT, need, 2);
 	UNIT_CHILD_MUST(strcmp(one.set_by, "address space, ulimit -v") == 0);
 	UNIT_CHILD_MUST(one.most > 900 && one.most < 1024);
 	UNIT_CHILD_MUST(two.most == 2 * one.most); /* each worker has its own */
 	need.worker_space_kib = 100 * 1024;
-	UNIT_CHILD_MUST(capacity_of_machine(CAPACITY_DEFAULT, need, 1).most == one.most - 100);
+	UNIT_CHILD_MUST(client_limit_of_machine(CLIENT_LIMIT_DEFAULT, need, 1).most ==
+			one.most - 100);
 	need.worker_space_kib = 2 * 1024 * 1024;
-	UNIT_CHILD_MUST(capacity_of_machine(CAPACITY_DEFAULT, need, 1).most == 1);
+	UNIT_CHILD_MUST(client_limit_of_machine(CLIENT_LIMIT_DEFAULT, need, 1).most == 1);
 }
 
 TEST(address_space_binds_where_a_client_takes_some)

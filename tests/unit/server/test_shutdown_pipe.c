@@ -2,7 +2,7 @@
 /*
  * Cutting the lifeline, or the death of who holds it, wakes everybody at its other end.
  */
-#include "server/lifeline.h"
+#include "server/shutdown_pipe.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,41 +20,41 @@ static short events_of(int fd, int wait_ms)
 
 TEST(a_lifeline_is_silent_and_closed_on_exec)
 {
-	struct lifeline line;
-	assert_int_equal(lifeline_open(&line), 0);
+	struct shutdown_pipe line;
+	assert_int_equal(shutdown_pipe_open(&line), 0);
 	assert_int_equal(events_of(line.child_fd, 0), 0);
 	assert_true(unit_is_cloexec(line.child_fd) && unit_is_cloexec(line.parent_fd));
-	lifeline_close(&line);
+	shutdown_pipe_close(&line);
 }
 
 TEST(cutting_it_wakes_the_other_end_and_may_be_done_again)
 {
-	struct lifeline line;
-	assert_int_equal(lifeline_open(&line), 0);
-	lifeline_cut(&line);
+	struct shutdown_pipe line;
+	assert_int_equal(shutdown_pipe_open(&line), 0);
+	shutdown_pipe_signal(&line);
 	assert_int_equal(line.parent_fd, -1);
 	assert_true(events_of(line.child_fd, 0) & POLLHUP);
-	lifeline_cut(&line);
+	shutdown_pipe_signal(&line);
 	assert_true(events_of(line.child_fd, 0) & POLLHUP);
-	lifeline_close(&line);
+	shutdown_pipe_close(&line);
 }
 
 TEST(closing_leaves_nothing_open)
 {
-	struct lifeline line;
+	struct shutdown_pipe line;
 	size_t before = unit_open_descriptors();
-	assert_int_equal(lifeline_open(&line), 0);
-	lifeline_close(&line);
+	assert_int_equal(shutdown_pipe_open(&line), 0);
+	shutdown_pipe_close(&line);
 	assert_int_equal(unit_open_descriptors(), before);
 	assert_int_equal(line.parent_fd, -1);
 	assert_int_equal(line.child_fd, -1);
-	lifeline_close(&line);
+	shutdown_pipe_close(&line);
 }
 
 TEST(the_death_of_the_parent_cuts_it)
 {
-	struct lifeline line;
-	assert_int_equal(lifeline_open(&line), 0);
+	struct shutdown_pipe line;
+	assert_int_equal(shutdown_pipe_open(&line), 0);
 	pid_t parent = fork();
 	assert_true(parent >= 0);
 	if (parent == 0) {
@@ -67,16 +67,16 @@ TEST(the_death_of_the_parent_cuts_it)
 	kill(parent, SIGKILL);
 	assert_true(events_of(line.child_fd, UNIT_PATIENCE_S * 1000) & POLLHUP);
 	waitpid(parent, NULL, 0);
-	lifeline_close(&line);
+	shutdown_pipe_close(&line);
 }
 
 static void open_without_descriptors(const void *argument)
 {
 	(void)argument;
 	struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
-	struct lifeline line = { .parent_fd = 4242 };
+	struct shutdown_pipe line = { .parent_fd = 4242 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &none) == 0);
-	UNIT_CHILD_MUST(lifeline_open(&line) == -EMFILE);
+	UNIT_CHILD_MUST(shutdown_pipe_open(&line) == -EMFILE);
 	UNIT_CHILD_MUST(line.parent_fd == 4242);
 }
 

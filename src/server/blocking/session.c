@@ -8,7 +8,7 @@
  * vanishes (the wait ends with an error); nothing moves for too long, or the lifeline is cut (stop,
  * and linger until the client has ended too).
  */
-#include "server/session.h"
+#include "server/blocking/session.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -41,34 +41,34 @@
 struct run {
 	const struct session *session;
 	struct echo echo;
-	enum ending ending;
+	enum close_reason reason;
 	uint64_t linger_deadline_ns;
 	unsigned int rounds; /* receives since we last looked at the lifeline, ... */
 	uint64_t looked_ns;  /* ... and when that was, 0: not yet known */
 	bool is_quiet;       /* the last receive found nothing ... */
 	uint64_t waited_ns;  /* ... and waited so long for it */
-	bool called_off;     /* the lifeline is cut: once is enough to know ... */
+	bool aborting;       /* the lifeline is cut: once is enough to know ... */
 	unsigned int n_last; /* ... and so many receives are left, for what has arrived */
 	bool has_noticed;    /* the same of notice_fd */
 };
 
-static void end_with(struct run *run, enum ending ending, int code)
+static void end_with(struct run *run, enum close_reason reason, int code)
 {
-	if (run->ending != ENDING_NONE)
+	if (run->reason != CLOSE_NONE)
 		return; /* what happens while lingering is not the reason */
-	run->ending = ending;
-	atomic_store_explicit(&run->session->score->code, code, memory_order_relaxed);
+	run->reason = reason;
+	atomic_store_explicit(&run->session->stats->code, code, memory_order_relaxed);
 }
 
 static void fail(struct run *run, int code)
 {
-	end_with(run, ending_of_code(code), code);
+	end_with(run, close_reason_of_code(code), code);
 	echo_failed(&run->echo);
 }
 
-static void stop(struct run *run, enum ending ending, uint64_t linger_deadline_ns)
+static void stop(struct run *run, enum close_reason reason, uint64_t linger_deadline_ns)
 {
-	end_with(run, ending, 0);
+	end_with(run, reason, 0);
 	run->linger_deadline_ns = linger_deadline_ns;
 	echo_stop(&run->echo);
 }
@@ -82,26 +82,26 @@ static bool is_lingering(const struct run *run)
  * The server ends, and waits for us. What has arrived is still echoed: we may have been stopped
  * (SIGSTOP) until now. If we are lingering already, we hurry up.
  */
-static void call_off(struct run *run)
+static void abort_session(struct run *run)
 {
-	run->called_off = true;
+	run->aborting = true;
 	run->n_last = LAST_RECEIVES;
 	if (run->session->notice != NULL)
 		run->session->notice(run->session->context, true);
 	if (is_lingering(run))
 		run->linger_deadline_ns = clock_earlier_ns(
-			run->linger_deadline_ns, clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS));
+			run->linger_deadline_ns, clock_deadline_ns(SESSION_LINGER_ABORTING_NS));
 }
 
 static void stop_for_drain(struct run *run)
 {
-	stop(run, ENDING_DRAIN, clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS));
+	stop(run, CLOSE_DRAIN, clock_deadline_ns(SESSION_LINGER_ABORTING_NS));
 }
 
 /* The server ends, and does not wait for the client any more. */
 static bool is_at_its_last(const struct run *run)
 {
-	return run->called_off && !is_lingering(run);
+	return run->aborting && !is_lingering(run);
 }
 
 static void notice(struct run *run)
@@ -139,7 +139,7 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 {
 	struct pollfd fds[] = {
 		{ .fd = run->session->fd, .events = events },
-		{ .fd = run->called_off ? -1 : run->session->lifeline_fd, .events = POLLIN },
+		{ .fd = run->aborting ? -1 : run->session->shutdown_fd, .events = POLLIN },
 		{ .fd = notice_fd(run), .events = POLLIN },
 	};
 	uint64_t before_ns = run->looked_ns;
@@ -149,7 +149,7 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 	if (ready < 0 && !err_is_shortage(ready))
 		fail(run, ready);
 	else if (fds[1].revents != 0)
-		call_off(run);
+		abort_session(run);
 	else if (fds[2].revents != 0)
 		notice(run);
 	else if (is_lingering(run))
@@ -172,7 +172,7 @@ static void wait_while_moving(struct run *run, short events)
 		before = after;
 		after = io_unacknowledged(run->session->fd);
 	} while (after < before);
-	stop(run, ENDING_IDLE, clock_deadline_ns(SESSION_LINGER_IDLE_NS));
+	stop(run, CLOSE_IDLE, clock_deadline_ns(SESSION_LINGER_IDLE_NS));
 }
 
 /*
@@ -225,7 +225,7 @@ static void wait_out_shortage(struct run *run)
 static void receive(struct run *run)
 {
 	const struct session *session = run->session;
-	bool patient = !run->called_off && may_be_patient(run);
+	bool patient = !run->aborting && may_be_patient(run);
 	if (!is_at_its_last(run) && (run->is_quiet || must_look(run))) {
 		enum echo_want want = echo_wants(&run->echo);
 		wait_for(run, POLLIN);
@@ -267,7 +267,7 @@ static void send_kept(struct run *run)
 		wait_out_shortage(run);
 	else if (n != -EAGAIN)
 		fail(run, (int)n);
-	else if (run->called_off)
+	else if (run->aborting)
 		stop_for_drain(run);
 	else
 		wait_for(run, POLLOUT);
@@ -290,12 +290,13 @@ static void stay_until_delivered(struct run *run)
 {
 	uint64_t pause_ns = FIRST_LOOK_NS, deadline_ns = idle_deadline_ns(run);
 	size_t left = io_unacknowledged(run->session->fd);
-	if (run->called_off)
-		deadline_ns = clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS);
-	while (left > FIN_SIZE && run->ending == ENDING_NONE) {
-		struct pollfd lifeline = { .fd = run->called_off ? -1 : run->session->lifeline_fd,
-					   .events = POLLIN };
-		int ready = wait_beside(run, &lifeline, 1,
+	if (run->aborting)
+		deadline_ns = clock_deadline_ns(SESSION_LINGER_ABORTING_NS);
+	while (left > FIN_SIZE && run->reason == CLOSE_NONE) {
+		struct pollfd shutdown_pipe = { .fd = run->aborting ? -1
+								    : run->session->shutdown_fd,
+						.events = POLLIN };
+		int ready = wait_beside(run, &shutdown_pipe, 1,
 					clock_earlier_ns(deadline_ns, clock_deadline_ns(pause_ns)));
 		uint64_t looked_ns = clock_now_ns(); /* judged is what was there then */
 		bool is_lost = ready < 0 && !err_is_shortage(ready);
@@ -305,12 +306,12 @@ static void stay_until_delivered(struct run *run)
 		if (code < 0) {
 			fail(run, code);
 		} else if (ready > 0) {
-			call_off(run);
-			deadline_ns = clock_deadline_ns(SESSION_LINGER_CALLED_OFF_NS);
-		} else if (left < before && !run->called_off) {
+			abort_session(run);
+			deadline_ns = clock_deadline_ns(SESSION_LINGER_ABORTING_NS);
+		} else if (left < before && !run->aborting) {
 			deadline_ns = idle_deadline_ns(run);
 		} else if (left > FIN_SIZE && looked_ns >= deadline_ns) {
-			stop(run, run->called_off ? ENDING_DRAIN : ENDING_IDLE, deadline_ns);
+			stop(run, run->aborting ? CLOSE_DRAIN : CLOSE_IDLE, deadline_ns);
 		}
 		pause_ns = pause_ns < LAST_LOOK_NS ? 2 * pause_ns : LAST_LOOK_NS;
 	}
@@ -329,12 +330,12 @@ static void finish(struct run *run)
 
 static void note_score(const struct run *run)
 {
-	struct score *score = run->session->score;
-	atomic_store_explicit(&score->in, run->echo.in, memory_order_relaxed);
-	atomic_store_explicit(&score->out, run->echo.out, memory_order_relaxed);
+	struct conn_stats *stats = run->session->stats;
+	atomic_store_explicit(&stats->in, run->echo.in, memory_order_relaxed);
+	atomic_store_explicit(&stats->out, run->echo.out, memory_order_relaxed);
 }
 
-enum ending session_run(const struct session *session)
+enum close_reason session_run(const struct session *session)
 {
 	struct run run = { .session = session };
 	assert((uintptr_t)session->buffer % IO_ALIGNMENT == 0);
@@ -351,10 +352,10 @@ enum ending session_run(const struct session *session)
 			finish(&run);
 			break;
 		case ECHO_CLOSE:
-			end_with(&run, ENDING_EOF, 0);
-			atomic_store_explicit(&session->score->ending, (int)run.ending,
+			end_with(&run, CLOSE_EOF, 0);
+			atomic_store_explicit(&session->stats->reason, (int)run.reason,
 					      memory_order_release);
-			return run.ending;
+			return run.reason;
 		}
 		note_score(&run);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/capacity.h"
+#include "server/client_limit.h"
 
 #include "base/err.h"
 
@@ -17,8 +17,8 @@ static struct sysinfo_bound tighter(struct sysinfo_bound a, struct sysinfo_bound
 
 static struct sysinfo_bound descriptors(uint64_t wanted, uint64_t n_tables)
 {
-	uint64_t each = (wanted + n_tables - 1) / n_tables + CAPACITY_OWN_DESCRIPTORS;
-	uint64_t most = less(sysinfo_free_descriptors(each), CAPACITY_OWN_DESCRIPTORS);
+	uint64_t each = (wanted + n_tables - 1) / n_tables + CLIENT_LIMIT_OWN_DESCRIPTORS;
+	uint64_t most = less(sysinfo_free_descriptors(each), CLIENT_LIMIT_OWN_DESCRIPTORS);
 	return (struct sysinfo_bound){
 		.most = most == SYSINFO_UNLIMITED ? most : most * n_tables,
 		.set_by = "descriptors, ulimit -n",
@@ -27,8 +27,8 @@ static struct sysinfo_bound descriptors(uint64_t wanted, uint64_t n_tables)
 
 static struct sysinfo_bound processes(uint64_t wanted)
 {
-	struct sysinfo_bound bound = sysinfo_processes(wanted + CAPACITY_OWN_PROCESSES);
-	bound.most = less(bound.most, CAPACITY_OWN_PROCESSES);
+	struct sysinfo_bound bound = sysinfo_processes(wanted + CLIENT_LIMIT_OWN_PROCESSES);
+	bound.most = less(bound.most, CLIENT_LIMIT_OWN_PROCESSES);
 	return bound;
 }
 
@@ -46,11 +46,11 @@ static struct sysinfo_bound share(struct sysinfo_bound bound, uint64_t taken_kib
 	return bound;
 }
 
-struct sysinfo_bound capacity_of_machine(uint64_t wanted, struct capacity_need need,
-					 uint32_t n_workers)
+struct sysinfo_bound client_limit_of_machine(uint64_t wanted, struct client_need need,
+					     uint32_t n_workers)
 {
 	uint64_t n_separate = need.many_workers ? n_workers : 1;
-	uint64_t own_kib = CAPACITY_OWN_KIB + (uint64_t)n_workers * need.worker_kib;
+	uint64_t own_kib = CLIENT_LIMIT_OWN_KIB + (uint64_t)n_workers * need.worker_kib;
 	struct sysinfo_bound bound = descriptors(wanted, n_separate);
 	if (need.process)
 		bound = tighter(bound, processes(wanted));
@@ -63,11 +63,11 @@ struct sysinfo_bound capacity_of_machine(uint64_t wanted, struct capacity_need n
 	return tighter(bound, space);
 }
 
-int capacity_decide(uint64_t asked, struct sysinfo_bound bound, uint64_t *ret_clients)
+int client_limit_decide(uint64_t asked, struct sysinfo_bound bound, uint64_t *ret_clients)
 {
 	if (asked > bound.most || bound.most == 0)
 		return ERR_OUT_OF_RANGE;
-	uint64_t clients = asked != 0 ? asked : CAPACITY_DEFAULT;
+	uint64_t clients = asked != 0 ? asked : CLIENT_LIMIT_DEFAULT;
 	*ret_clients = clients < bound.most ? clients : bound.most;
 	return 0;
 }

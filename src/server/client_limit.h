@@ -5,8 +5,8 @@
  * Refusing at the start beats failing at run time: a number that somebody asked for and cannot have
  * is an error. The number that nobody asked for is lowered, aloud.
  */
-#ifndef SERVER_CAPACITY_H
-#define SERVER_CAPACITY_H
+#ifndef SERVER_CLIENT_LIMIT_H
+#define SERVER_CLIENT_LIMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,25 +14,25 @@
 #include "base/compiler.h"
 #include "net/sysinfo.h"
 
-#define CAPACITY_DEFAULT 1024
+#define CLIENT_LIMIT_DEFAULT 1024
 
 /* More clients than this nobody has; it bounds every table. */
-#define CAPACITY_MOST 4000000
+#define CLIENT_LIMIT_MAX 4000000
 
 /*
  * Descriptors that the server opens after it has decided, in the process that needs most: pipes and
  * eventfds that it shares with its workers, a poller, a ring, one for a moment.
  */
-#define CAPACITY_OWN_DESCRIPTORS 10
+#define CLIENT_LIMIT_OWN_DESCRIPTORS 10
 
 /* Processes that are not for clients: the server itself, and a shell to look after it. */
-#define CAPACITY_OWN_PROCESSES 8
+#define CLIENT_LIMIT_OWN_PROCESSES 8
 
 /* Memory of the server itself, without workers and clients. */
-#define CAPACITY_OWN_KIB 1024
+#define CLIENT_LIMIT_OWN_KIB 1024
 
 /* What an engine takes of the machine. Memory includes the kernel's, as measured and rounded up. */
-struct capacity_need {
+struct client_need {
 	bool process;                  /* each client takes a process or a thread */
 	bool many_workers;             /* each worker has descriptors of its own, and memory */
 	unsigned int kib;              /* memory of a client */
@@ -48,13 +48,13 @@ struct capacity_need {
  * (docs/decisions/0004). Raises the soft limit of descriptors if that is needed for `wanted`
  * clients.
  */
-struct sysinfo_bound capacity_of_machine(uint64_t wanted, struct capacity_need need,
-					 uint32_t n_workers);
+struct sysinfo_bound client_limit_of_machine(uint64_t wanted, struct client_need need,
+					     uint32_t n_workers);
 
 /*
- * Decides. asked 0: nobody asked, CAPACITY_DEFAULT or what is possible. Pure.
+ * Decides. asked 0: nobody asked, CLIENT_LIMIT_DEFAULT or what is possible. Pure.
  * Returns 0, or ERR_OUT_OF_RANGE when more was asked for than `bound` allows, or it allows none.
  */
-MUST_USE int capacity_decide(uint64_t asked, struct sysinfo_bound bound, uint64_t *ret_clients);
+MUST_USE int client_limit_decide(uint64_t asked, struct sysinfo_bound bound, uint64_t *ret_clients);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * `tcpecho serve`: from its configuration to its exit status.
  */
-#ifndef SERVER_SERVE_H
-#define SERVER_SERVE_H
+#ifndef SERVER_STARTUP_H
+#define SERVER_STARTUP_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -7,22 +7,22 @@
  * the parent dies, however it dies, the kernel closes it for him. So no child outlives its parent
  * by more than its lingering close, and nobody needs to know a pid for that.
  */
-#ifndef SERVER_LIFELINE_H
-#define SERVER_LIFELINE_H
+#ifndef SERVER_SHUTDOWN_PIPE_H
+#define SERVER_SHUTDOWN_PIPE_H
 
 #include "base/compiler.h"
 
-struct lifeline {
+struct shutdown_pipe {
 	int parent_fd; /* -1 when it is cut */
 	int child_fd;
 };
 
 /* Both ends are close-on-exec and belong to the lifeline. Returns 0 or -errno. */
-MUST_USE int lifeline_open(struct lifeline *ret_lifeline);
+MUST_USE int shutdown_pipe_open(struct shutdown_pipe *ret_lifeline);
 
 /* Calls all children off. */
-void lifeline_cut(struct lifeline *lifeline);
+void shutdown_pipe_signal(struct shutdown_pipe *shutdown_pipe);
 
-void lifeline_close(struct lifeline *lifeline);
+void shutdown_pipe_close(struct shutdown_pipe *shutdown_pipe);
 
 #endif

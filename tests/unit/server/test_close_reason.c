@@ -2,7 +2,7 @@
 /*
  * Every code has its reason, every reason its word, and every ending its line.
  */
-#include "server/ending.h"
+#include "server/close_reason.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,37 +17,37 @@
 
 static const struct {
 	int error;
-	enum ending ending;
+	enum close_reason reason;
 } rows[] = {
-	{ ECONNRESET, ENDING_RESET },    { EPIPE, ENDING_RESET },
-	{ ECONNABORTED, ENDING_RESET },
+	{ ECONNRESET, CLOSE_RESET },    { EPIPE, CLOSE_RESET },
+	{ ECONNABORTED, CLOSE_RESET },
 
-	{ ETIMEDOUT, ENDING_TIMEOUT },   { EHOSTUNREACH, ENDING_TIMEOUT },
-	{ ENETUNREACH, ENDING_TIMEOUT }, { EHOSTDOWN, ENDING_TIMEOUT },
-	{ ENETDOWN, ENDING_TIMEOUT },
+	{ ETIMEDOUT, CLOSE_TIMEOUT },   { EHOSTUNREACH, CLOSE_TIMEOUT },
+	{ ENETUNREACH, CLOSE_TIMEOUT }, { EHOSTDOWN, CLOSE_TIMEOUT },
+	{ ENETDOWN, CLOSE_TIMEOUT },
 
-	{ ENOBUFS, ENDING_ERROR },       { ENOMEM, ENDING_ERROR },
-	{ EBADF, ENDING_ERROR },         { ENOTSOCK, ENDING_ERROR },
-	{ EIO, ENDING_ERROR },
+	{ ENOBUFS, CLOSE_ERROR },       { ENOMEM, CLOSE_ERROR },
+	{ EBADF, CLOSE_ERROR },         { ENOTSOCK, CLOSE_ERROR },
+	{ EIO, CLOSE_ERROR },
 };
 
 /* The ending of the table, or an error when it is not there. */
-static enum ending expected_of(int error)
+static enum close_reason expected_of(int error)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (rows[i].error == error)
-			return rows[i].ending;
+			return rows[i].reason;
 	}
-	return ENDING_ERROR;
+	return CLOSE_ERROR;
 }
 
 TEST(every_code_of_a_broken_connection_has_its_reason)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		assert_int_equal(ending_of_code(-rows[i].error), rows[i].ending);
+		assert_int_equal(close_reason_of_code(-rows[i].error), rows[i].reason);
 	for (int error = 1; error <= EHWPOISON; error++)
-		assert_int_equal(ending_of_code(-error), expected_of(error));
-	assert_int_equal(ending_of_code(-5999), ENDING_ERROR);
+		assert_int_equal(close_reason_of_code(-error), expected_of(error));
+	assert_int_equal(close_reason_of_code(-5999), CLOSE_ERROR);
 }
 
 static struct unit_capture log_of;
@@ -60,22 +60,22 @@ static struct peer somebody(void)
 	return peer_of(-1, &addr);
 }
 
-static const char *line_of(struct ending_facts facts)
+static const char *line_of(struct conn_record facts)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	ending_log(&facts);
+	conn_record_log(&facts);
 	unit_capture_end(&log_of);
 	return log_of.text;
 }
 
 TEST(an_ending_is_one_line)
 {
-	assert_string_equal(line_of((struct ending_facts){
+	assert_string_equal(line_of((struct conn_record){
 				    .peer = somebody(),
 				    .in = 120,
 				    .out = 100,
 				    .lasted_ns = 3214 * CLOCK_NS_PER_MS,
-				    .reason = ENDING_EOF,
+				    .reason = CLOSE_EOF,
 			    }),
 			    "end peer=192.0.2.7:51334 in=120 out=100 seconds=3.214 reason=eof\n");
 }
@@ -83,24 +83,24 @@ TEST(an_ending_is_one_line)
 TEST(every_reason_has_its_word)
 {
 	static const struct {
-		enum ending reason;
+		enum close_reason reason;
 		const char *rest;
 	} words[] = {
-		{ ENDING_NONE, "reason=none\n" },
-		{ ENDING_EOF, "reason=eof\n" },
-		{ ENDING_RESET, "reason=reset\n" },
-		{ ENDING_TIMEOUT, "reason=timeout\n" },
-		{ ENDING_IDLE, "reason=idle\n" },
-		{ ENDING_DRAIN, "reason=drain\n" },
-		{ ENDING_SOURCE, "reason=source-limit\n" },
-		{ ENDING_KILLED, "reason=killed signal=SIGKILL\n" },
-		{ ENDING_ERROR, "reason=error error=ENOBUFS\n" },
+		{ CLOSE_NONE, "reason=none\n" },
+		{ CLOSE_EOF, "reason=eof\n" },
+		{ CLOSE_RESET, "reason=reset\n" },
+		{ CLOSE_TIMEOUT, "reason=timeout\n" },
+		{ CLOSE_IDLE, "reason=idle\n" },
+		{ CLOSE_DRAIN, "reason=drain\n" },
+		{ CLOSE_SOURCE, "reason=source-limit\n" },
+		{ CLOSE_KILLED, "reason=killed signal=SIGKILL\n" },
+		{ CLOSE_ERROR, "reason=error error=ENOBUFS\n" },
 	};
 #define X(name, word) +1
-	assert_int_equal(ARRAY_LEN(words), 0 ENDING_LIST(X));
+	assert_int_equal(ARRAY_LEN(words), 0 CLOSE_LIST(X));
 #undef X
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		const char *line = line_of((struct ending_facts){
+		const char *line = line_of((struct conn_record){
 			.peer = somebody(),
 			.reason = words[i].reason,
 			.code = -ENOBUFS,
@@ -112,11 +112,11 @@ TEST(every_reason_has_its_word)
 
 TEST(a_reason_that_cannot_be_has_none)
 {
-	static const int numbers[] = { ENDING_ERROR + 1, INT32_MAX, -1, INT32_MIN };
+	static const int numbers[] = { CLOSE_ERROR + 1, INT32_MAX, -1, INT32_MIN };
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-		const char *line = line_of((struct ending_facts){
+		const char *line = line_of((struct conn_record){
 			.peer = somebody(),
-			.reason = (enum ending)numbers[i],
+			.reason = (enum close_reason)numbers[i],
 		});
 		assert_string_equal(strstr(line, "reason="), "reason=?\n");
 	}
@@ -125,11 +125,8 @@ TEST(a_reason_that_cannot_be_has_none)
 TEST(in_json_it_is_one_object)
 {
 	log_setup(LOG_JSON, false);
-	line_of((struct ending_facts){ .peer = somebody(),
-				       .in = 1,
-				       .out = 2,
-				       .reason = ENDING_KILLED,
-				       .signal = SIGSEGV });
+	line_of((struct conn_record){
+		.peer = somebody(), .in = 1, .out = 2, .reason = CLOSE_KILLED, .signal = SIGSEGV });
 	log_setup(LOG_TEXT, false);
 	assert_string_equal(log_of.text, "{\"event\":\"end\",\"peer\":\"192.0.2.7:51334\","
 					 "\"in\":1,\"out\":2,"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/ending.h"
+#include "server/close_reason.h"
 
 #include <errno.h>
 
@@ -7,29 +7,29 @@
 #include "base/log.h"
 #include "net/signals.h"
 
-enum ending ending_of_code(int code)
+enum close_reason close_reason_of_code(int code)
 {
 	switch (-code) {
 	case ECONNRESET:
 	case EPIPE:
 	case ECONNABORTED: /* an administrator's reset, ss -K */
-		return ENDING_RESET;
+		return CLOSE_RESET;
 	case ETIMEDOUT:
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 	case EHOSTDOWN:
 	case ENETDOWN:
-		return ENDING_TIMEOUT;
+		return CLOSE_TIMEOUT;
 	default:
-		return ENDING_ERROR;
+		return CLOSE_ERROR;
 	}
 }
 
-void ending_log(const struct ending_facts *facts)
+void conn_record_log(const struct conn_record *facts)
 {
 	static const char *const words[] = {
 #define X(name, word) word,
-		ENDING_LIST(X)
+		CLOSE_LIST(X)
 #undef X
 	};
 	struct log_record record;
@@ -41,9 +41,9 @@ void ending_log(const struct ending_facts *facts)
 	/* A worker that was taken over can report any number. */
 	size_t reason = (unsigned int)facts->reason;
 	log_record_text(&record, "reason", reason < ARRAY_LEN(words) ? words[reason] : "?");
-	if (facts->reason == ENDING_KILLED)
+	if (facts->reason == CLOSE_KILLED)
 		log_record_text(&record, "signal", signals_name(facts->signal).text);
-	if (facts->reason == ENDING_ERROR)
+	if (facts->reason == CLOSE_ERROR)
 		log_record_text(&record, "error", err_name(facts->code));
 	log_record_end(&record);
 }

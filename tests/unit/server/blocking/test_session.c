@@ -3,7 +3,7 @@
  * One conversation from its first byte to its last, in every way that it can end. The session runs
  * in a thread and the test is its client; or, to see how long it waits, in the test's own time.
  */
-#include "server/session.h"
+#include "server/blocking/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,11 +144,11 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
 /* ---- conversations ---- */
 
 struct conversation {
-	int client;   /* our end of the connection */
-	int lifeline; /* our end of the lifeline, -1 when it is cut */
+	int client;        /* our end of the connection */
+	int shutdown_pipe; /* our end of the lifeline, -1 when it is cut */
 	struct session session;
-	struct score score;
-	enum ending ending; /* once joined */
+	struct conn_stats stats;
+	enum close_reason reason; /* once joined */
 	pthread_t thread;
 	atomic_int tid; /* of that thread, 0 until it runs */
 	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
@@ -158,7 +158,7 @@ static void *run(void *context)
 {
 	struct conversation *conversation = context;
 	atomic_store(&conversation->tid, gettid());
-	conversation->ending = session_run(&conversation->session);
+	conversation->reason = session_run(&conversation->session);
 	return NULL;
 }
 
@@ -174,14 +174,14 @@ static struct conversation *begin_on(int server_fd, int client_fd, uint64_t idle
 		ignore_result(io_set_recv_timeout(server_fd,
 						  recv_timeout_ns)); /* one test has no socket */
 	conversation->client = client_fd;
-	conversation->lifeline = ends[1];
+	conversation->shutdown_pipe = ends[1];
 	conversation->session = (struct session){
 		.fd = server_fd,
 		.is_unix = unit_is_unix(server_fd),
-		.lifeline_fd = ends[0],
+		.shutdown_fd = ends[0],
 		.recv_timeout_ns = recv_timeout_ns,
 		.idle_timeout_ns = idle_timeout_ns,
-		.score = &conversation->score,
+		.stats = &conversation->stats,
 		.buffer = conversation->buffer,
 	};
 	assert_int_equal(pthread_create(&conversation->thread, NULL, run, conversation), 0);
@@ -197,23 +197,23 @@ static struct conversation *begin(uint64_t idle_timeout_ns)
 
 static void cut_lifeline(struct conversation *conversation)
 {
-	close(conversation->lifeline);
-	conversation->lifeline = -1;
+	close(conversation->shutdown_pipe);
+	conversation->shutdown_pipe = -1;
 }
 
 static uint64_t in_of(struct conversation *conversation)
 {
-	return atomic_load(&conversation->score.in);
+	return atomic_load(&conversation->stats.in);
 }
 
 static uint64_t out_of(struct conversation *conversation)
 {
-	return atomic_load(&conversation->score.out);
+	return atomic_load(&conversation->stats.out);
 }
 
 /* The session has returned: what it said, and what it left in the score. */
 struct outcome {
-	enum ending ending;
+	enum close_reason reason;
 	uint64_t in, out;
 	int code;
 };
@@ -226,17 +226,17 @@ static struct outcome end(struct conversation *conversation)
 	assert_int_equal(pthread_timedjoin_np(conversation->thread, NULL, &patience), 0);
 
 	struct outcome outcome = {
-		.ending = conversation->ending,
+		.reason = conversation->reason,
 		.in = in_of(conversation),
 		.out = out_of(conversation),
-		.code = atomic_load(&conversation->score.code),
+		.code = atomic_load(&conversation->stats.code),
 	};
-	assert_int_equal(atomic_load(&conversation->score.ending), outcome.ending);
+	assert_int_equal(atomic_load(&conversation->stats.reason), outcome.reason);
 	assert_true(unit_is_open(conversation->session.fd)); /* it is not the session's */
 	close(conversation->session.fd);
-	close(conversation->session.lifeline_fd);
-	if (conversation->lifeline >= 0)
-		close(conversation->lifeline);
+	close(conversation->session.shutdown_fd);
+	if (conversation->shutdown_pipe >= 0)
+		close(conversation->shutdown_pipe);
 	if (conversation->client >= 0)
 		close(conversation->client);
 	free(conversation);
@@ -347,7 +347,7 @@ TEST(every_byte_comes_back_then_the_end)
 	shutdown(conversation->client, SHUT_WR);
 	unit_read_end(conversation->client);
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_EOF);
+	assert_int_equal(outcome.reason, CLOSE_EOF);
 	assert_int_equal(outcome.in, 7);
 	assert_int_equal(outcome.out, 7);
 	assert_int_equal(outcome.code, 0);
@@ -359,7 +359,7 @@ TEST(who_says_nothing_gets_the_end)
 	shutdown(conversation->client, SHUT_WR);
 	unit_read_end(conversation->client);
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_EOF);
+	assert_int_equal(outcome.reason, CLOSE_EOF);
 	assert_int_equal(outcome.in, 0);
 }
 
@@ -373,7 +373,7 @@ TEST(an_answer_comes_before_the_next_question)
 	}
 	assert_int_equal(in_of(conversation), 300); /* the score is up to date in the middle */
 	hang_up(conversation);
-	assert_int_equal(end(conversation).ending, ENDING_EOF);
+	assert_int_equal(end(conversation).reason, CLOSE_EOF);
 }
 
 TEST(a_stream_through_tiny_buffers_comes_back_whole)
@@ -399,7 +399,7 @@ TEST(a_stream_through_tiny_buffers_comes_back_whole)
 	shutdown(client_fd, SHUT_WR);
 	unit_read_end(client_fd);
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_EOF);
+	assert_int_equal(outcome.reason, CLOSE_EOF);
 	assert_int_equal(outcome.in, ALL);
 	assert_int_equal(outcome.out, ALL);
 }
@@ -414,7 +414,7 @@ TEST(who_never_reads_is_not_read_from_and_gets_all_of_it_when_he_does)
 	shutdown(conversation->client, SHUT_WR);
 	assert_int_equal(read_to_end(conversation->client, 0), sent);
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_EOF);
+	assert_int_equal(outcome.reason, CLOSE_EOF);
 	assert_int_equal(outcome.in, sent);
 	assert_int_equal(outcome.out, sent);
 }
@@ -442,7 +442,7 @@ TEST(a_reset_while_reading_is_a_reset)
 	unit_reset(conversation->client);
 	conversation->client = -1;
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_RESET);
+	assert_int_equal(outcome.reason, CLOSE_RESET);
 	assert_int_equal(outcome.code, -ECONNRESET);
 	assert_int_equal(outcome.in, 3);
 	assert_int_equal(outcome.out, 3);
@@ -455,7 +455,7 @@ TEST(a_reset_while_writing_is_a_reset)
 	unit_reset(conversation->client);
 	conversation->client = -1;
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_RESET);
+	assert_int_equal(outcome.reason, CLOSE_RESET);
 	assert_true(outcome.out < outcome.in);
 }
 
@@ -464,7 +464,7 @@ TEST(a_client_who_goes_without_reading_is_a_reset)
 	struct conversation *conversation = begin(0);
 	send_until_stuck(conversation);
 	hang_up(conversation);
-	assert_int_equal(end(conversation).ending, ENDING_RESET);
+	assert_int_equal(end(conversation).reason, CLOSE_RESET);
 }
 
 TEST(what_is_no_socket_is_an_error_with_its_code)
@@ -473,7 +473,7 @@ TEST(what_is_no_socket_is_an_error_with_its_code)
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	struct conversation *conversation = begin_on(ends[0], ends[1], 0);
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_ERROR);
+	assert_int_equal(outcome.reason, CLOSE_ERROR);
 	assert_int_equal(outcome.code, -ENOTSOCK);
 }
 
@@ -487,7 +487,7 @@ TEST(an_idle_client_gets_the_end_and_time_to_end_too)
 	unit_read_end(conversation->client);
 	hang_up(conversation);
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_IDLE);
+	assert_int_equal(outcome.reason, CLOSE_IDLE);
 	assert_int_equal(outcome.code, 0);
 }
 
@@ -504,7 +504,7 @@ TEST(a_client_who_takes_nothing_is_idle_and_has_what_was_sent_before_the_end)
 	uint64_t returned = read_to_end(conversation->client, 0);
 	hang_up(conversation);
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_IDLE);
+	assert_int_equal(outcome.reason, CLOSE_IDLE);
 	assert_int_equal(outcome.out, returned);
 	assert_true(returned > 0 && returned < sent);
 }
@@ -520,7 +520,7 @@ TEST(called_off_while_reading_it_sends_the_end_and_listens_on)
 	unit_write(conversation->client, "late", 4); /* no reset: it is read and thrown away */
 	hang_up(conversation);
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_DRAIN);
+	assert_int_equal(outcome.reason, CLOSE_DRAIN);
 	assert_int_equal(outcome.in, 7);
 	assert_int_equal(outcome.out, 3);
 }
@@ -534,7 +534,7 @@ TEST(called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end)
 	uint64_t returned = read_to_end(conversation->client, 0);
 	hang_up(conversation);
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_DRAIN);
+	assert_int_equal(outcome.reason, CLOSE_DRAIN);
 	assert_int_equal(outcome.out, returned);
 	assert_true(outcome.out < outcome.in);
 }
@@ -546,7 +546,7 @@ TEST(who_has_said_nothing_yet_is_called_off_too)
 	unit_read_end(conversation->client);
 	hang_up(conversation);
 	struct outcome outcome = end(conversation);
-	assert_int_equal(outcome.ending, ENDING_DRAIN);
+	assert_int_equal(outcome.reason, CLOSE_DRAIN);
 	assert_int_equal(outcome.in, 0);
 }
 
@@ -559,7 +559,7 @@ TEST(a_client_who_never_lets_it_wait_is_called_off_all_the_same)
 	UNIT_WAIT_UNTIL(out_of(conversation) > 10 * SESSION_BUFFER_SIZE);
 	cut_lifeline(conversation);
 	unit_read_end(client_fd);
-	assert_int_equal(end(conversation).ending, ENDING_DRAIN);
+	assert_int_equal(end(conversation).reason, CLOSE_DRAIN);
 }
 
 TEST(what_happens_while_it_lingers_is_not_the_reason)
@@ -568,7 +568,7 @@ TEST(what_happens_while_it_lingers_is_not_the_reason)
 	unit_read_end(conversation->client);
 	cut_lifeline(conversation); /* called off, when it was idle first */
 	hang_up(conversation);
-	assert_int_equal(end(conversation).ending, ENDING_IDLE);
+	assert_int_equal(end(conversation).reason, CLOSE_IDLE);
 }
 
 /* ---- how long it waits ---- */
@@ -576,9 +576,9 @@ TEST(what_happens_while_it_lingers_is_not_the_reason)
 /* A session in the test's own time, without a thread: what the client does, he has done already. */
 struct timed {
 	int server_fd, client_fd;
-	int lifeline_fd, lifeline_writer_fd;
-	struct score score;
-	enum ending ending;
+	int shutdown_fd, shutdown_pipe_writer_fd;
+	struct conn_stats stats;
+	enum close_reason reason;
 };
 
 static struct timed timed;
@@ -587,10 +587,10 @@ static void nothing_happens(void)
 {
 }
 
-static void lifeline_is_cut(void)
+static void shutdown_pipe_is_cut(void)
 {
-	close(timed.lifeline_writer_fd);
-	timed.lifeline_writer_fd = -1;
+	close(timed.shutdown_pipe_writer_fd);
+	timed.shutdown_pipe_writer_fd = -1;
 }
 
 static void client_reads(void)
@@ -606,10 +606,10 @@ static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t event_after_ns, void 
 	const struct session session = {
 		.fd = timed.server_fd,
 		.is_unix = unit_is_unix(timed.server_fd),
-		.lifeline_fd = timed.lifeline_fd,
+		.shutdown_fd = timed.shutdown_fd,
 		.recv_timeout_ns = recv_timeout_ns,
 		.idle_timeout_ns = idle_timeout_ns,
-		.score = &timed.score,
+		.stats = &timed.stats,
 		.buffer = buffer,
 	};
 	own_time = (struct own_time){
@@ -618,7 +618,7 @@ static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t event_after_ns, void 
 		.event_at_ns = START_NS + event_after_ns,
 		.event = event,
 	};
-	timed.ending = session_run(&session);
+	timed.reason = session_run(&session);
 	own_time.is_set = false;
 	return own_time.now_ns - START_NS;
 }
@@ -629,7 +629,7 @@ static int begin_timed(void **state)
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -1;
-	timed = (struct timed){ .lifeline_fd = ends[0], .lifeline_writer_fd = ends[1] };
+	timed = (struct timed){ .shutdown_fd = ends[0], .shutdown_pipe_writer_fd = ends[1] };
 	unit_socket_pair(&timed.server_fd, &timed.client_fd);
 	return recv_timeout_ns != 0 ? io_set_recv_timeout(timed.server_fd, recv_timeout_ns) : 0;
 }
@@ -642,9 +642,9 @@ static int end_timed(void **state)
 	firehose_outlives_fin = false;
 	close(timed.server_fd);
 	close(timed.client_fd);
-	close(timed.lifeline_fd);
-	if (timed.lifeline_writer_fd >= 0)
-		close(timed.lifeline_writer_fd);
+	close(timed.shutdown_fd);
+	if (timed.shutdown_pipe_writer_fd >= 0)
+		close(timed.shutdown_pipe_writer_fd);
 	return 0;
 }
 
@@ -653,7 +653,7 @@ static int end_timed(void **state)
 TEST(a_silent_client_has_his_idle_timeout_and_then_time_to_end)
 {
 	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens), IDLE_NS + SESSION_LINGER_IDLE_NS);
-	assert_int_equal(timed.ending, ENDING_IDLE);
+	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
 TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing)
@@ -661,8 +661,8 @@ TEST(who_reads_what_came_back_is_not_idle_though_he_says_nothing)
 	unit_write(timed.client_fd, "abc", 3);
 	assert_int_equal(run_for(IDLE_NS, IDLE_NS / 2, client_reads),
 			 recv_timeout_ns + 2 * IDLE_NS + SESSION_LINGER_IDLE_NS);
-	assert_int_equal(atomic_load(&timed.score.out), 3);
-	assert_int_equal(timed.ending, ENDING_IDLE);
+	assert_int_equal(atomic_load(&timed.stats.out), 3);
+	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
 TEST(who_leaves_what_came_back_unread_is_idle)
@@ -670,28 +670,28 @@ TEST(who_leaves_what_came_back_unread_is_idle)
 	unit_write(timed.client_fd, "abc", 3);
 	assert_int_equal(run_for(IDLE_NS, 0, nothing_happens),
 			 recv_timeout_ns + IDLE_NS + SESSION_LINGER_IDLE_NS);
-	assert_int_equal(timed.ending, ENDING_IDLE);
+	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
 TEST(a_silent_client_who_is_called_off_has_less)
 {
-	assert_int_equal(run_for(0, IDLE_NS, lifeline_is_cut),
-			 IDLE_NS + SESSION_LINGER_CALLED_OFF_NS);
-	assert_int_equal(timed.ending, ENDING_DRAIN);
+	assert_int_equal(run_for(0, IDLE_NS, shutdown_pipe_is_cut),
+			 IDLE_NS + SESSION_LINGER_ABORTING_NS);
+	assert_int_equal(timed.reason, CLOSE_DRAIN);
 }
 
 TEST(who_lingers_because_he_was_idle_hurries_up_when_the_server_ends)
 {
 	uint64_t cut_ns = IDLE_NS + CLOCK_NS_PER_S;
-	assert_int_equal(run_for(IDLE_NS, cut_ns, lifeline_is_cut),
-			 cut_ns + SESSION_LINGER_CALLED_OFF_NS);
-	assert_int_equal(timed.ending, ENDING_IDLE);
+	assert_int_equal(run_for(IDLE_NS, cut_ns, shutdown_pipe_is_cut),
+			 cut_ns + SESSION_LINGER_ABORTING_NS);
+	assert_int_equal(timed.reason, CLOSE_IDLE);
 }
 
 TEST(the_servers_end_does_not_lengthen_his_lingering)
 {
 	uint64_t whole_ns = IDLE_NS + SESSION_LINGER_IDLE_NS;
-	assert_int_equal(run_for(IDLE_NS, whole_ns - CLOCK_NS_PER_S / 2, lifeline_is_cut),
+	assert_int_equal(run_for(IDLE_NS, whole_ns - CLOCK_NS_PER_S / 2, shutdown_pipe_is_cut),
 			 whole_ns);
 }
 
@@ -699,25 +699,25 @@ TEST(a_client_who_goes_on_sending_has_no_more_time_than_a_silent_one)
 {
 	firehose_fd = timed.server_fd;
 	firehose_outlives_fin = true;
-	uint64_t lasted_ns = run_for(0, 0, lifeline_is_cut);
-	assert_int_equal(timed.ending, ENDING_DRAIN);
-	assert_true(lasted_ns >= SESSION_LINGER_CALLED_OFF_NS);
-	assert_true(lasted_ns < 2 * SESSION_LINGER_CALLED_OFF_NS);
-	assert_true(atomic_load(&timed.score.in) > atomic_load(&timed.score.out));
+	uint64_t lasted_ns = run_for(0, 0, shutdown_pipe_is_cut);
+	assert_int_equal(timed.reason, CLOSE_DRAIN);
+	assert_true(lasted_ns >= SESSION_LINGER_ABORTING_NS);
+	assert_true(lasted_ns < 2 * SESSION_LINGER_ABORTING_NS);
+	assert_true(atomic_load(&timed.stats.in) > atomic_load(&timed.stats.out));
 }
 
 static void client_speaks_and_server_ends(void)
 {
 	unit_write(timed.client_fd, "abc", 3);
-	lifeline_is_cut();
+	shutdown_pipe_is_cut();
 }
 
 TEST(what_has_arrived_when_it_is_called_off_comes_back)
 {
 	char got[3];
 	run_for(0, IDLE_NS, client_speaks_and_server_ends);
-	assert_int_equal(timed.ending, ENDING_DRAIN);
-	assert_int_equal(atomic_load(&timed.score.out), 3);
+	assert_int_equal(timed.reason, CLOSE_DRAIN);
+	assert_int_equal(atomic_load(&timed.stats.out), 3);
 	unit_read(timed.client_fd, got, sizeof(got));
 	unit_read_end(timed.client_fd);
 }
@@ -726,21 +726,21 @@ static void client_ends_and_server_ends(void)
 {
 	unit_write(timed.client_fd, "abc", 3);
 	shutdown(timed.client_fd, SHUT_WR);
-	lifeline_is_cut();
+	shutdown_pipe_is_cut();
 }
 
 TEST(a_client_who_has_ended_when_it_is_called_off_has_ended_it_himself)
 {
 	run_for(0, IDLE_NS, client_ends_and_server_ends);
-	assert_int_equal(timed.ending, ENDING_EOF);
-	assert_int_equal(atomic_load(&timed.score.out), 3);
+	assert_int_equal(timed.reason, CLOSE_EOF);
+	assert_int_equal(atomic_load(&timed.stats.out), 3);
 }
 
 TEST(a_connection_without_limits_waits_for_ever)
 {
 	uint64_t year_ns = 365 * 24 * 3600 * CLOCK_NS_PER_S;
-	assert_int_equal(run_for(0, year_ns, lifeline_is_cut),
-			 year_ns + SESSION_LINGER_CALLED_OFF_NS);
+	assert_int_equal(run_for(0, year_ns, shutdown_pipe_is_cut),
+			 year_ns + SESSION_LINGER_ABORTING_NS);
 }
 
 #define TIMED_TEST(name) cmocka_unit_test_setup_teardown(name, begin_timed, end_timed)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/clients.h"
+#include "server/client_table.h"
 
 #include <assert.h>
 #include <string.h>
@@ -24,17 +24,18 @@ static size_t map_size(uint32_t most)
 	return whole_lines(u64_map_slots(most) * sizeof(struct u64_map_entry));
 }
 
-size_t clients_size(uint32_t most, size_t entry_size)
+size_t client_table_size(uint32_t most, size_t entry_size)
 {
 	return CACHE_LINE + list_size(most, entry_size) + 2 * map_size(most);
 }
 
-void clients_place(struct clients *ret_clients, void *memory, uint32_t most, size_t entry_size)
+void client_table_place(struct client_table *ret_clients, void *memory, uint32_t most,
+			size_t entry_size)
 {
 	char *entries = (char *)memory + CACHE_LINE;
 	char *maps = entries + list_size(most, entry_size);
 	size_t n_places = u64_map_slots(most);
-	*ret_clients = (struct clients){
+	*ret_clients = (struct client_table){
 		.entries = entries,
 		.entry_size = entry_size,
 		.used = memory,
@@ -44,37 +45,37 @@ void clients_place(struct clients *ret_clients, void *memory, uint32_t most, siz
 	};
 }
 
-int clients_open(struct clients *ret_clients, uint32_t most, size_t entry_size)
+int client_table_open(struct client_table *ret_clients, uint32_t most, size_t entry_size)
 {
-	size_t size = clients_size(most, entry_size);
+	size_t size = client_table_size(most, entry_size);
 	void *memory;
 	int rc = process_share(size, &memory);
 	if (rc < 0)
 		return rc;
-	clients_place(ret_clients, memory, most, entry_size);
+	client_table_place(ret_clients, memory, most, entry_size);
 	ret_clients->memory = memory;
 	ret_clients->memory_size = size;
 	return 0;
 }
 
-void clients_withhold(const struct clients *clients)
+void client_table_withhold(const struct client_table *clients)
 {
 	process_withhold(clients->memory, clients->memory_size);
 }
 
-void clients_close(struct clients *clients)
+void client_table_close(struct client_table *clients)
 {
 	if (clients->memory != NULL)
 		process_unshare(clients->memory, clients->memory_size);
-	*clients = (struct clients){ 0 };
+	*clients = (struct client_table){ 0 };
 }
 
-uint32_t clients_index(const struct clients *clients, const struct client *client)
+uint32_t client_table_index(const struct client_table *clients, const struct client *client)
 {
 	return (uint32_t)((size_t)((const char *)client - clients->entries) / clients->entry_size);
 }
 
-struct client *clients_at(const struct clients *clients, uint32_t index)
+struct client *client_table_at(const struct client_table *clients, uint32_t index)
 {
 	return (struct client *)(void *)(clients->entries + index * clients->entry_size);
 }
@@ -82,7 +83,7 @@ struct client *clients_at(const struct clients *clients, uint32_t index)
 /* ---- sources ---- */
 
 /* Counts a client in for its source. Returns false if that has too many. */
-MUST_USE static bool count_in(struct clients *clients, const struct peer *peer)
+MUST_USE static bool count_in(struct client_table *clients, const struct peer *peer)
 {
 	uint64_t source;
 	if (clients->most_per_source == 0 || !peer_source(peer, &source))
@@ -94,7 +95,7 @@ MUST_USE static bool count_in(struct clients *clients, const struct peer *peer)
 	return true;
 }
 
-static void count_out(struct clients *clients, const struct peer *peer)
+static void count_out(struct client_table *clients, const struct peer *peer)
 {
 	uint64_t source;
 	if (clients->most_per_source != 0 && peer_source(peer, &source))
@@ -105,27 +106,28 @@ static void count_out(struct clients *clients, const struct peer *peer)
 /* ---- clients ---- */
 
 /* A free entry: one given back, the latest first because it is warm, or the first never used. */
-static struct client *take_entry(struct clients *clients)
+static struct client *take_entry(struct client_table *clients)
 {
 	if (clients->first_free == 0) {
 		uint32_t used = atomic_load_explicit(clients->used, memory_order_relaxed);
 		atomic_store_explicit(clients->used, used + 1, memory_order_release);
-		return clients_at(clients, used);
+		return client_table_at(clients, used);
 	}
-	struct client *client = clients_at(clients, clients->first_free - 1);
+	struct client *client = client_table_at(clients, clients->first_free - 1);
 	clients->first_free = client->next_free;
 	return client;
 }
 
 /* 0 is nobody's. */
-static uint32_t next_serial(struct clients *clients)
+static uint32_t next_serial(struct client_table *clients)
 {
 	if (++clients->last_serial == 0)
 		clients->last_serial = 1;
 	return clients->last_serial;
 }
 
-struct client *clients_enter(struct clients *clients, const struct peer *peer, uint64_t ticket)
+struct client *client_table_add(struct client_table *clients, const struct peer *peer,
+				uint64_t ticket)
 {
 	assert(clients->count < clients->most);
 	if (!count_in(clients, peer))
@@ -141,33 +143,34 @@ struct client *clients_enter(struct clients *clients, const struct peer *peer, u
 	return client;
 }
 
-uint64_t clients_ticket(const struct clients *clients, const struct client *client)
+uint64_t client_table_ticket(const struct client_table *clients, const struct client *client)
 {
 	uint64_t serial = atomic_load_explicit(&client->serial, memory_order_relaxed);
-	return serial << 32 | clients_index(clients, client);
+	return serial << 32 | client_table_index(clients, client);
 }
 
-struct client *clients_of_ticket(const struct clients *clients, uint64_t ticket)
+struct client *client_table_of_ticket(const struct client_table *clients, uint64_t ticket)
 {
 	if (ticket == 0 || (uint32_t)ticket >= clients->most)
 		return NULL;
-	struct client *client = clients_at(clients, (uint32_t)ticket);
-	return clients_ticket(clients, client) == ticket ? client : NULL;
+	struct client *client = client_table_at(clients, (uint32_t)ticket);
+	return client_table_ticket(clients, client) == ticket ? client : NULL;
 }
 
-void clients_started(struct clients *clients, struct client *client, pid_t pid)
+void client_table_started(struct client_table *clients, struct client *client, pid_t pid)
 {
 	client->pid = pid;
-	u64_map_set(&clients->by_pid, (uint64_t)pid, (uint64_t)clients_index(clients, client) + 1);
+	u64_map_set(&clients->by_pid, (uint64_t)pid,
+		    (uint64_t)client_table_index(clients, client) + 1);
 }
 
-struct client *clients_find(const struct clients *clients, pid_t pid)
+struct client *client_table_find(const struct client_table *clients, pid_t pid)
 {
 	uint64_t place = u64_map_get(&clients->by_pid, (uint64_t)pid);
-	return place != 0 ? clients_at(clients, (uint32_t)place - 1) : NULL;
+	return place != 0 ? client_table_at(clients, (uint32_t)place - 1) : NULL;
 }
 
-void clients_leave(struct clients *clients, struct client *client)
+void client_table_remove(struct client_table *clients, struct client *client)
 {
 	assert(clients->count > 0);
 	if (client->pid != 0)
@@ -175,16 +178,16 @@ void clients_leave(struct clients *clients, struct client *client)
 	count_out(clients, &client->peer);
 	client->pid = 0;
 	client->next_free = clients->first_free;
-	clients->first_free = clients_index(clients, client) + 1;
+	clients->first_free = client_table_index(clients, client) + 1;
 	clients->count--;
 	atomic_store_explicit(&client->serial, 0, memory_order_release);
 }
 
-void clients_reset(struct clients *clients)
+void client_table_reset(struct client_table *clients)
 {
 	bool any_child = false;
-	for (struct client *client = clients_next(clients, NULL); client != NULL;
-	     client = clients_next(clients, client)) {
+	for (struct client *client = client_table_next(clients, NULL); client != NULL;
+	     client = client_table_next(clients, client)) {
 		any_child |= client->pid != 0;
 		atomic_store_explicit(&client->serial, 0, memory_order_release);
 	}
@@ -195,16 +198,16 @@ void clients_reset(struct clients *clients)
 	clients->count = clients->first_free = 0;
 }
 
-struct client *clients_next(const struct clients *clients, const struct client *after)
+struct client *client_table_next(const struct client_table *clients, const struct client *after)
 {
-	uint32_t from = after != NULL ? clients_index(clients, after) + 1 : 0;
+	uint32_t from = after != NULL ? client_table_index(clients, after) + 1 : 0;
 	if (clients->used == NULL)
 		return NULL; /* a zeroed table has none */
 	uint32_t used = atomic_load_explicit(clients->used, memory_order_acquire);
 	if (used > clients->most)
 		used = clients->most; /* whoever shares the table may have been taken over */
 	for (uint32_t i = from; i < used; i++) {
-		struct client *client = clients_at(clients, i);
+		struct client *client = client_table_at(clients, i);
 		if (atomic_load_explicit(&client->serial, memory_order_acquire) != 0)
 			return client;
 	}

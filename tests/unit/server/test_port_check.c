@@ -2,7 +2,7 @@
 /*
  * The port rule at every edge: which reasons a port earns, on machines with other ranges too.
  */
-#include "server/ports.h"
+#include "server/port_check.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -69,8 +69,8 @@ TEST(every_edge_earns_its_reasons)
 		{ 9878, &single, 0 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct ports_text text = { "untouched" };
-		bool advised = ports_advise(rows[i].port, *rows[i].range, &none, &text);
+		struct port_advice text = { "untouched" };
+		bool advised = port_check(rows[i].port, *rows[i].range, &none, &text);
 		if (advised != (rows[i].reasons != 0))
 			fail_msg("port %u: %s", rows[i].port, advised ? text.text : "no advice");
 		if (advised)
@@ -82,34 +82,34 @@ TEST(every_edge_earns_its_reasons)
 
 TEST(a_reserved_port_of_the_ephemeral_range_keeps_the_rule)
 {
-	struct ports_text text;
+	struct port_advice text;
 	struct sysinfo_ports reserved = { { 0 } };
 	sysinfo_ports_add(&reserved, 40000);
 	sysinfo_ports_add(&reserved, 50000);
-	assert_false(ports_advise(40000, usual, &reserved, &text));
-	assert_true(ports_advise(39999, usual, &reserved, &text));
-	assert_true(ports_advise(40001, usual, &reserved, &text));
-	assert_true(ports_advise(50000, usual, &reserved, &text)); /* for another reason */
+	assert_false(port_check(40000, usual, &reserved, &text));
+	assert_true(port_check(39999, usual, &reserved, &text));
+	assert_true(port_check(40001, usual, &reserved, &text));
+	assert_true(port_check(50000, usual, &reserved, &text)); /* for another reason */
 	assert_int_equal(reasons_in(text.text), DYNAMIC);
 }
 
 TEST(the_ranges_are_named)
 {
-	struct ports_text text;
-	assert_true(ports_advise(80, usual, &none, &text));
+	struct port_advice text;
+	assert_true(port_check(80, usual, &none, &text));
 	assert_non_null(strstr(text.text, "1-1023"));
-	assert_true(ports_advise(3000, usual, &none, &text));
+	assert_true(port_check(3000, usual, &none, &text));
 	assert_non_null(strstr(text.text, "1024-5000"));
-	assert_true(ports_advise(40000, usual, &none, &text));
+	assert_true(port_check(40000, usual, &none, &text));
 	assert_non_null(strstr(text.text, "32768-60999"));
-	assert_true(ports_advise(65000, usual, &none, &text));
+	assert_true(port_check(65000, usual, &none, &text));
 	assert_non_null(strstr(text.text, "49152-65535"));
 }
 
 TEST(several_reasons_are_one_sentence_that_is_whole)
 {
-	struct ports_text text;
-	assert_true(ports_advise(65535, wide, &none, &text));
+	struct port_advice text;
+	assert_true(port_check(65535, wide, &none, &text));
 	size_t n = strlen(text.text);
 	assert_true(n < sizeof(text.text) - 1);
 	assert_non_null(strstr(text.text, "; "));
@@ -120,13 +120,13 @@ TEST(several_reasons_are_one_sentence_that_is_whole)
 
 TEST(no_other_port_is_spoken_of)
 {
-	struct ports_text text;
+	struct port_advice text;
 	for (unsigned int port = 5001; port < 32768; port++)
-		assert_false(ports_advise((uint16_t)port, usual, &none, &text));
+		assert_false(port_check((uint16_t)port, usual, &none, &text));
 	for (unsigned int port = 32768; port <= 65535; port++)
-		assert_true(ports_advise((uint16_t)port, usual, &none, &text));
+		assert_true(port_check((uint16_t)port, usual, &none, &text));
 	for (unsigned int port = 1; port <= 5000; port++)
-		assert_true(ports_advise((uint16_t)port, usual, &none, &text));
+		assert_true(port_check((uint16_t)port, usual, &none, &text));
 }
 
 int main(void)

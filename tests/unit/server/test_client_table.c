@@ -3,7 +3,7 @@
  * The table of clients: whoever entered is found until he leaves, the counts are true at every
  * moment, and entries are used again; and an owner who is killed harms nobody but its clients.
  */
-#include "server/clients.h"
+#include "server/client_table.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -24,12 +24,12 @@ struct served {
 	char more[80];
 };
 
-static struct clients table;
+static struct client_table table;
 
 static int open_table(void **state)
 {
 	(void)state;
-	int rc = clients_open(&table, MOST, sizeof(struct served));
+	int rc = client_table_open(&table, MOST, sizeof(struct served));
 	table.most_per_source = UINT64_MAX; /* clients are counted by their source */
 	return rc;
 }
@@ -37,7 +37,7 @@ static int open_table(void **state)
 static int close_table(void **state)
 {
 	(void)state;
-	clients_close(&table);
+	client_table_close(&table);
 	return 0;
 }
 
@@ -50,17 +50,17 @@ static struct peer ipv4(unsigned int n)
 }
 
 /* Enters a client of 192.0.2.N into a table; NULL: his source has too many. */
-static struct client *enter_into(struct clients *clients, unsigned int n)
+static struct client *enter_into(struct client_table *clients, unsigned int n)
 {
 	struct peer peer = ipv4(n);
-	return clients_enter(clients, &peer, 0);
+	return client_table_add(clients, &peer, 0);
 }
 
 /* A client of 192.0.2.N with a child. */
 static struct client *enter(unsigned int n, pid_t pid)
 {
 	struct client *client = enter_into(&table, n);
-	clients_started(&table, client, pid);
+	client_table_started(&table, client, pid);
 	return client;
 }
 
@@ -78,13 +78,13 @@ static uint64_t count_of(unsigned int n)
 }
 
 /* How many clients a walk over any table meets; it must end. */
-static size_t walk_all(const struct clients *clients)
+static size_t walk_all(const struct client_table *clients)
 {
 	size_t n = 0;
-	for (struct client *at = clients_next(clients, NULL); at != NULL;
-	     at = clients_next(clients, at)) {
+	for (struct client *at = client_table_next(clients, NULL); at != NULL;
+	     at = client_table_next(clients, at)) {
 		assert_true(n++ < clients->most);
-		assert_ptr_equal(clients_at(clients, clients_index(clients, at)), at);
+		assert_ptr_equal(client_table_at(clients, client_table_index(clients, at)), at);
 	}
 	return n;
 }
@@ -92,9 +92,9 @@ static size_t walk_all(const struct clients *clients)
 /* The same of our table, whose clients have children. */
 static size_t walk(void)
 {
-	for (struct client *at = clients_next(&table, NULL); at != NULL;
-	     at = clients_next(&table, at))
-		assert_ptr_equal(clients_find(&table, at->pid), at);
+	for (struct client *at = client_table_next(&table, NULL); at != NULL;
+	     at = client_table_next(&table, at))
+		assert_ptr_equal(client_table_find(&table, at->pid), at);
 	return walk_all(&table);
 }
 
@@ -102,8 +102,8 @@ TEST(a_new_table_is_empty)
 {
 	assert_int_equal(table.count, 0);
 	assert_int_equal(table.most, MOST);
-	assert_null(clients_next(&table, NULL));
-	assert_null(clients_find(&table, 1));
+	assert_null(client_table_next(&table, NULL));
+	assert_null(client_table_find(&table, 1));
 	assert_int_equal(count_of(7), 0);
 }
 
@@ -116,8 +116,8 @@ TEST(who_enters_has_a_clean_entry_of_his_own)
 	assert_true(client->start_ns >= before_ns && client->start_ns <= clock_now_ns());
 	assert_int_equal(client->pid, 0);
 	assert_int_equal(client->fd, -1);
-	assert_int_equal(atomic_load(&client->score.in), 0);
-	assert_int_equal(atomic_load(&client->score.ending), 0);
+	assert_int_equal(atomic_load(&client->stats.in), 0);
+	assert_int_equal(atomic_load(&client->stats.reason), 0);
 	assert_int_equal(count_of(7), 1);
 	/* Cache lines of his own, as this engine wants it. */
 	struct client *next = enter_into(&table, 8);
@@ -128,53 +128,53 @@ TEST(who_enters_has_a_clean_entry_of_his_own)
 TEST(a_client_is_found_by_his_child_once_it_has_been_started)
 {
 	struct client *client = enter_into(&table, 7);
-	assert_ptr_equal(clients_next(&table, NULL), client);
-	assert_null(clients_find(&table, 4711));
-	clients_started(&table, client, 4711);
-	assert_ptr_equal(clients_find(&table, 4711), client);
-	assert_ptr_equal(clients_next(&table, NULL), client);
-	assert_null(clients_next(&table, client));
-	assert_null(clients_find(&table, 4712));
+	assert_ptr_equal(client_table_next(&table, NULL), client);
+	assert_null(client_table_find(&table, 4711));
+	client_table_started(&table, client, 4711);
+	assert_ptr_equal(client_table_find(&table, 4711), client);
+	assert_ptr_equal(client_table_next(&table, NULL), client);
+	assert_null(client_table_next(&table, client));
+	assert_null(client_table_find(&table, 4712));
 }
 
 TEST(who_leaves_is_gone_and_not_counted)
 {
 	struct client *client = enter(7, 4711);
-	clients_leave(&table, client);
+	client_table_remove(&table, client);
 	assert_int_equal(table.count, 0);
-	assert_null(clients_find(&table, 4711));
-	assert_null(clients_next(&table, NULL));
+	assert_null(client_table_find(&table, 4711));
+	assert_null(client_table_next(&table, NULL));
 	assert_int_equal(count_of(7), 0);
 }
 
 TEST(who_could_not_be_started_leaves_without_a_trace)
 {
 	enter(7, 4711);
-	clients_leave(&table, enter_into(&table, 7));
+	client_table_remove(&table, enter_into(&table, 7));
 	assert_int_equal(table.count, 1);
 	assert_int_equal(count_of(7), 1);
-	assert_non_null(clients_find(&table, 4711));
+	assert_non_null(client_table_find(&table, 4711));
 }
 
-TEST(clients_are_counted_by_their_source)
+TEST(client_table_are_counted_by_their_source)
 {
 	struct client *first = enter(7, 101), *second = enter(7, 102), *third = enter(8, 103);
 	assert_int_equal(count_of(7), 2);
 	assert_int_equal(count_of(8), 1);
-	clients_leave(&table, first);
+	client_table_remove(&table, first);
 	assert_int_equal(count_of(7), 1);
-	clients_leave(&table, third);
+	client_table_remove(&table, third);
 	assert_int_equal(count_of(8), 0);
-	clients_leave(&table, second);
+	client_table_remove(&table, second);
 	assert_int_equal(count_of(7), 0);
 }
 
 TEST(a_unix_client_counts_for_no_source)
 {
 	struct peer unnamed = { .family = AF_UNIX, .number = 4711 };
-	struct client *client = clients_enter(&table, &unnamed, 0);
+	struct client *client = client_table_add(&table, &unnamed, 0);
 	assert_int_equal(u64_map_get(&table.by_source, 0), 0);
-	clients_leave(&table, client);
+	client_table_remove(&table, client);
 	assert_int_equal(u64_map_get(&table.by_source, 0), 0);
 	assert_int_equal(table.count, 0);
 }
@@ -186,9 +186,9 @@ TEST(the_source_of_number_zero_is_one_like_all)
 	struct peer loopback = peer_of(-1, &address);
 	uint64_t source = 1;
 	assert_true(peer_source(&loopback, &source) && source == 0);
-	struct client *client = clients_enter(&table, &loopback, 0);
+	struct client *client = client_table_add(&table, &loopback, 0);
 	assert_int_equal(count_of_peer(&loopback), 1);
-	clients_leave(&table, client);
+	client_table_remove(&table, client);
 	assert_int_equal(count_of_peer(&loopback), 0);
 }
 
@@ -199,12 +199,12 @@ TEST(a_full_table_takes_one_again_when_one_has_left)
 		list[i] = enter(i, 100 + (pid_t)i);
 	assert_int_equal(table.count, MOST);
 	assert_int_equal(walk(), MOST);
-	clients_leave(&table, list[3]);
+	client_table_remove(&table, list[3]);
 	struct client *next = enter(99, 200);
 	assert_ptr_equal(next, list[3]); /* its memory is warm */
 	assert_int_equal(table.count, MOST);
 	assert_int_equal(walk(), MOST);
-	assert_null(clients_find(&table, 103));
+	assert_null(client_table_find(&table, 103));
 	assert_int_equal(count_of(3), 0);
 	assert_int_equal(count_of(99), 1);
 }
@@ -212,20 +212,20 @@ TEST(a_full_table_takes_one_again_when_one_has_left)
 TEST(an_entry_that_is_used_again_keeps_nothing_of_who_was_there)
 {
 	struct client *client = enter(7, 4711);
-	atomic_store(&client->score.in, 5);
-	atomic_store(&client->score.out, 5);
-	atomic_store(&client->score.ending, 3);
-	atomic_store(&client->score.code, -5);
+	atomic_store(&client->stats.in, 5);
+	atomic_store(&client->stats.out, 5);
+	atomic_store(&client->stats.reason, 3);
+	atomic_store(&client->stats.code, -5);
 	memset(((struct served *)client)->more, 'x', sizeof(((struct served *)client)->more));
-	clients_leave(&table, client);
+	client_table_remove(&table, client);
 	struct client *next = enter_into(&table, 8);
 	assert_ptr_equal(next, client);
 	static const char nothing[sizeof(((struct served *)client)->more)];
 	assert_memory_equal(((struct served *)next)->more, nothing, sizeof(nothing));
-	assert_int_equal(atomic_load(&next->score.in), 0);
-	assert_int_equal(atomic_load(&next->score.out), 0);
-	assert_int_equal(atomic_load(&next->score.ending), 0);
-	assert_int_equal(atomic_load(&next->score.code), 0);
+	assert_int_equal(atomic_load(&next->stats.in), 0);
+	assert_int_equal(atomic_load(&next->stats.out), 0);
+	assert_int_equal(atomic_load(&next->stats.reason), 0);
+	assert_int_equal(atomic_load(&next->stats.code), 0);
 	assert_int_equal(next->pid, 0);
 	assert_int_equal(next->fd, -1);
 	assert_string_equal(peer_name(&next->peer).text, "192.0.2.8:51334");
@@ -236,17 +236,17 @@ TEST(a_walk_passes_over_gaps_and_meets_who_is_not_served_yet)
 	struct client *list[5];
 	for (unsigned int i = 0; i < ARRAY_LEN(list); i++)
 		list[i] = enter(i, 100 + (pid_t)i);
-	clients_leave(&table, list[0]);
-	clients_leave(&table, list[2]);
+	client_table_remove(&table, list[0]);
+	client_table_remove(&table, list[2]);
 	struct client *waiting = enter_into(&table, 9);
 	assert_ptr_equal(waiting, list[2]);
-	assert_ptr_equal(clients_next(&table, NULL), list[1]);
-	assert_ptr_equal(clients_next(&table, list[1]), waiting);
-	assert_ptr_equal(clients_next(&table, waiting), list[3]);
-	assert_ptr_equal(clients_next(&table, list[3]), list[4]);
-	assert_null(clients_next(&table, list[4]));
-	clients_leave(&table, list[4]);
-	assert_null(clients_next(&table, list[3]));
+	assert_ptr_equal(client_table_next(&table, NULL), list[1]);
+	assert_ptr_equal(client_table_next(&table, list[1]), waiting);
+	assert_ptr_equal(client_table_next(&table, waiting), list[3]);
+	assert_ptr_equal(client_table_next(&table, list[3]), list[4]);
+	assert_null(client_table_next(&table, list[4]));
+	client_table_remove(&table, list[4]);
+	assert_null(client_table_next(&table, list[3]));
 }
 
 TEST(any_order_of_coming_and_going_leaves_the_counts_true)
@@ -257,7 +257,7 @@ TEST(any_order_of_coming_and_going_leaves_the_counts_true)
 		random = random * 1664525 + 1013904223;
 		size_t i = random >> 16 & (MOST - 1);
 		if (there[i] != NULL) {
-			clients_leave(&table, there[i]);
+			client_table_remove(&table, there[i]);
 			there[i] = NULL;
 			count--;
 		} else {
@@ -279,13 +279,13 @@ TEST(each_client_of_a_table_has_a_number_of_his_own_until_he_leaves)
 	for (uint32_t i = 1; i <= 3 * MOST; i++) {
 		struct client *client = enter_into(&table, 7);
 		assert_int_equal(atomic_load(&client->serial), i);
-		clients_leave(&table, client);
+		client_table_remove(&table, client);
 		assert_int_equal(atomic_load(&client->serial), 0);
 	}
 	/* So two clients are told apart who had the same entry. */
 	struct client *first = enter_into(&table, 7);
 	uint32_t serial = atomic_load(&first->serial);
-	clients_leave(&table, first);
+	client_table_remove(&table, first);
 	struct client *next = enter_into(&table, 8);
 	assert_ptr_equal(next, first);
 	assert_true(atomic_load(&next->serial) != serial);
@@ -304,18 +304,18 @@ TEST(after_the_last_number_comes_one_again_for_zero_is_nobodys)
 
 TEST(a_table_in_memory_of_the_callers_is_like_any_other)
 {
-	size_t size = clients_size(MOST, sizeof(struct served));
+	size_t size = client_table_size(MOST, sizeof(struct served));
 	unsigned char *memory = aligned_alloc(64, size + 64);
 	assert_non_null(memory);
 	memset(memory, 0, size);
 	memset(memory + size, 0xa5, 64);
-	struct clients placed;
-	clients_place(&placed, memory, MOST, sizeof(struct served));
+	struct client_table placed;
+	client_table_place(&placed, memory, MOST, sizeof(struct served));
 	for (unsigned int i = 0; i < MOST; i++)
-		clients_started(&placed, enter_into(&placed, i), 100 + (pid_t)i);
+		client_table_started(&placed, enter_into(&placed, i), 100 + (pid_t)i);
 	for (unsigned int i = 0; i < MOST; i++) {
-		struct client *client = clients_find(&placed, 100 + (pid_t)i);
-		assert_int_equal(clients_index(&placed, client), i);
+		struct client *client = client_table_find(&placed, 100 + (pid_t)i);
+		assert_int_equal(client_table_index(&placed, client), i);
 		struct served *served = (struct served *)client;
 		memset(served->more, 0xff, sizeof(served->more));
 	}
@@ -324,28 +324,29 @@ TEST(a_table_in_memory_of_the_callers_is_like_any_other)
 	assert_true((unsigned char *)end <= memory + size);
 	for (size_t i = size; i < size + 64; i++)
 		assert_int_equal(memory[i], 0xa5); /* it took no more than it said */
-	clients_close(&placed);
+	client_table_close(&placed);
 	free(memory); /* closing did not give back what is not its own */
 }
 
 TEST(a_ticket_finds_its_client_until_that_leaves_and_no_other)
 {
 	struct client *first = enter_into(&table, 7), *second = enter_into(&table, 7);
-	uint64_t ticket = clients_ticket(&table, first);
-	assert_true(ticket != 0 && ticket != clients_ticket(&table, second));
-	assert_ptr_equal(clients_of_ticket(&table, ticket), first);
-	clients_leave(&table, first);
-	assert_null(clients_of_ticket(&table, ticket));
+	uint64_t ticket = client_table_ticket(&table, first);
+	assert_true(ticket != 0 && ticket != client_table_ticket(&table, second));
+	assert_ptr_equal(client_table_of_ticket(&table, ticket), first);
+	client_table_remove(&table, first);
+	assert_null(client_table_of_ticket(&table, ticket));
 	assert_ptr_equal(enter_into(&table, 8), first); /* another has its place */
-	assert_null(clients_of_ticket(&table, ticket));
-	assert_null(clients_of_ticket(&table, 0));
-	assert_null(clients_of_ticket(&table, ticket + MOST)); /* what it is told may be wrong */
+	assert_null(client_table_of_ticket(&table, ticket));
+	assert_null(client_table_of_ticket(&table, 0));
+	assert_null(
+		client_table_of_ticket(&table, ticket + MOST)); /* what it is told may be wrong */
 }
 
 TEST(a_client_has_the_ticket_with_which_it_was_entered)
 {
 	struct peer peer = ipv4(7);
-	assert_int_equal(clients_enter(&table, &peer, 4711)->ticket, 4711);
+	assert_int_equal(client_table_add(&table, &peer, 4711)->ticket, 4711);
 	assert_int_equal(enter_into(&table, 7)->ticket, 0);
 }
 
@@ -360,26 +361,26 @@ TEST(a_source_has_no_more_clients_than_its_limit)
 	assert_int_equal(table.count, 2); /* a client that is not entered leaves no trace */
 	assert_int_equal(walk_all(&table), 2);
 	assert_non_null(enter_into(&table, 8));
-	clients_leave(&table, first);
+	client_table_remove(&table, first);
 	assert_non_null(enter_into(&table, 7));
 	assert_null(enter_into(&table, 7));
 }
 
-TEST(clients_without_a_source_know_no_limit)
+TEST(client_table_without_a_source_know_no_limit)
 {
 	struct peer unnamed = { .family = AF_UNIX, .number = 4711 };
 	table.most_per_source = 1;
 	for (size_t i = 0; i < MOST; i++)
-		assert_non_null(clients_enter(&table, &unnamed, 0));
+		assert_non_null(client_table_add(&table, &unnamed, 0));
 }
 
 TEST(a_table_without_a_limit_takes_as_many_of_one_source_as_it_has_places)
 {
-	struct clients free_for_all;
-	assert_int_equal(clients_open(&free_for_all, MOST, sizeof(struct client)), 0);
+	struct client_table free_for_all;
+	assert_int_equal(client_table_open(&free_for_all, MOST, sizeof(struct client)), 0);
 	for (size_t i = 0; i < MOST; i++)
 		assert_non_null(enter_into(&free_for_all, 7));
-	clients_close(&free_for_all);
+	client_table_close(&free_for_all);
 }
 
 /* ---- a table whose owner has died ---- */
@@ -397,7 +398,7 @@ static int open_owned_table(void **state)
 	if (rc < 0)
 		return rc;
 	owner = memory;
-	return clients_open(&table, MOST, sizeof(struct served));
+	return client_table_open(&table, MOST, sizeof(struct served));
 }
 
 static int close_owned_table(void **state)
@@ -409,14 +410,14 @@ static int close_owned_table(void **state)
 TEST(a_table_that_is_reset_is_empty_and_good_for_another_owner)
 {
 	struct client *one = enter_into(&table, 7), *other = enter_into(&table, 7);
-	clients_started(&table, one, 101);
-	clients_leave(&table, other);
+	client_table_started(&table, one, 101);
+	client_table_remove(&table, other);
 	assert_non_null(enter_into(&table, 8));
 
-	clients_reset(&table);
+	client_table_reset(&table);
 	assert_int_equal(table.count, 0);
-	assert_null(clients_next(&table, NULL));
-	assert_null(clients_find(&table, 101));
+	assert_null(client_table_next(&table, NULL));
+	assert_null(client_table_find(&table, 101));
 	assert_int_equal(atomic_load(&one->serial), 0);
 
 	for (unsigned int i = 0; i < MOST; i++)
@@ -435,7 +436,7 @@ _Noreturn static void come_and_go_for_ever(void)
 		random = random * 1664525 + 1013904223;
 		size_t i = random >> 16 & (MOST - 1);
 		if (list[i] != NULL)
-			clients_leave(&table, list[i]);
+			client_table_remove(&table, list[i]);
 		list[i] = list[i] == NULL ? enter_into(&table, (unsigned int)i / 2) : NULL;
 	}
 }
@@ -460,7 +461,7 @@ TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset)
 	for (int moment = 0; moment < 300; moment++) {
 		kill_the_owner(moment);
 		assert_true(walk_all(&table) <= MOST);
-		clients_reset(&table);
+		client_table_reset(&table);
 		assert_int_equal(walk_all(&table), 0);
 		/* Each place is good. */
 		struct client *list[MOST];
@@ -469,8 +470,8 @@ TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset)
 			assert_non_null(list[i]);
 		}
 		for (size_t i = 0; i < MOST; i++)
-			clients_leave(&table, list[i]);
-		clients_reset(&table); /* for the next owner */
+			client_table_remove(&table, list[i]);
+		client_table_reset(&table); /* for the next owner */
 	}
 	alarm(0);
 }
@@ -483,12 +484,12 @@ TEST(what_a_child_notes_its_parent_reads_though_it_was_killed)
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		atomic_store(&client->score.in, 120);
+		atomic_store(&client->stats.in, 120);
 		raise(SIGKILL);
 	}
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(atomic_load(&client->score.in), 120);
-	assert_int_equal(atomic_load(&client->score.ending), 0);
+	assert_int_equal(atomic_load(&client->stats.in), 120);
+	assert_int_equal(atomic_load(&client->stats.reason), 0);
 }
 
 static void enter_one_too_many(const void *argument)
@@ -502,8 +503,8 @@ static void leave_an_empty_table(const void *argument)
 {
 	(void)argument;
 	struct client *client = enter(1, 100);
-	clients_leave(&table, client);
-	clients_leave(&table, client);
+	client_table_remove(&table, client);
+	client_table_remove(&table, client);
 }
 
 TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller)
@@ -514,18 +515,18 @@ TEST(one_too_many_and_one_too_few_are_bugs_of_the_caller)
 
 TEST(a_zeroed_table_has_nobody_and_can_be_closed)
 {
-	struct clients none = { 0 };
-	assert_null(clients_next(&none, NULL));
-	clients_close(&none);
+	struct client_table none = { 0 };
+	assert_null(client_table_next(&none, NULL));
+	client_table_close(&none);
 }
 
 TEST(a_table_for_the_most_clients_there_can_be_costs_only_what_is_used)
 {
-	struct clients large;
-	assert_int_equal(clients_open(&large, 4000000, sizeof(struct served)), 0);
-	clients_started(&large, enter_into(&large, 7), 4711);
-	assert_non_null(clients_find(&large, 4711));
-	clients_close(&large);
+	struct client_table large;
+	assert_int_equal(client_table_open(&large, 4000000, sizeof(struct served)), 0);
+	client_table_started(&large, enter_into(&large, 7), 4711);
+	assert_non_null(client_table_find(&large, 4711));
+	client_table_close(&large);
 	assert_null(large.memory);
 }
 
@@ -540,7 +541,7 @@ int main(void)
 		TABLE_TEST(a_client_is_found_by_his_child_once_it_has_been_started),
 		TABLE_TEST(who_leaves_is_gone_and_not_counted),
 		TABLE_TEST(who_could_not_be_started_leaves_without_a_trace),
-		TABLE_TEST(clients_are_counted_by_their_source),
+		TABLE_TEST(client_table_are_counted_by_their_source),
 		TABLE_TEST(a_unix_client_counts_for_no_source),
 		TABLE_TEST(the_source_of_number_zero_is_one_like_all),
 		TABLE_TEST(a_full_table_takes_one_again_when_one_has_left),
@@ -553,7 +554,7 @@ int main(void)
 		TABLE_TEST(a_ticket_finds_its_client_until_that_leaves_and_no_other),
 		TABLE_TEST(a_client_has_the_ticket_with_which_it_was_entered),
 		TABLE_TEST(a_source_has_no_more_clients_than_its_limit),
-		TABLE_TEST(clients_without_a_source_know_no_limit),
+		TABLE_TEST(client_table_without_a_source_know_no_limit),
 		cmocka_unit_test(
 			a_table_without_a_limit_takes_as_many_of_one_source_as_it_has_places),
 		OWNED_TEST(a_table_that_is_reset_is_empty_and_good_for_another_owner),

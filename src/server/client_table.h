@@ -18,8 +18,8 @@
  * An engine keeps what it needs to know of a client behind what all of them need: its entries begin
  * with a struct client, and the table is told how large they are.
  */
-#ifndef SERVER_CLIENTS_H
-#define SERVER_CLIENTS_H
+#ifndef SERVER_CLIENT_TABLE_H
+#define SERVER_CLIENT_TABLE_H
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -33,16 +33,16 @@
 #include "net/peer.h"
 
 /* What is told of a conversation. Lock-free, or one who is killed could leave a lock behind. */
-struct score {
+struct conn_stats {
 	_Atomic uint64_t in, out; /* bytes received and sent */
-	_Atomic int ending;       /* enum ending, written last */
-	_Atomic int code;         /* the negative code behind ENDING_ERROR */
+	_Atomic int reason;       /* enum close_reason, written last */
+	_Atomic int code;         /* the negative code behind CLOSE_ERROR */
 };
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "scores need no lock");
 
 /* One client, as every engine knows it. */
 struct client {
-	struct score score;
+	struct conn_stats stats;
 	struct peer peer;
 	uint64_t start_ns;
 	_Atomic uint32_t
@@ -53,7 +53,7 @@ struct client {
 	uint64_t ticket;    /* of a worker's client: its number in the supervisor's table, or 0 */
 };
 
-struct clients {
+struct client_table {
 	char *entries;
 	size_t entry_size;
 	_Atomic uint32_t *used; /* beside them: entries from here on have never been used */
@@ -72,49 +72,50 @@ struct clients {
  * Makes a table for `most` clients, whose entries are of that size and begin with a struct client.
  * Returns 0 or -ENOMEM.
  */
-MUST_USE int clients_open(struct clients *ret_clients, uint32_t most, size_t entry_size);
+MUST_USE int client_table_open(struct client_table *ret_clients, uint32_t most, size_t entry_size);
 
-/* Children that are started from now on do not get the memory of clients_open(). */
-void clients_withhold(const struct clients *clients);
+/* Children that are started from now on do not get the memory of client_table_open(). */
+void client_table_withhold(const struct client_table *clients);
 
-/* The same in zeroed memory of the caller's, of clients_size() bytes, aligned to a cache line. */
-size_t clients_size(uint32_t most, size_t entry_size);
-void clients_place(struct clients *ret_clients, void *memory, uint32_t most, size_t entry_size);
+/* The same in zeroed memory of the caller's, of client_table_size() bytes, aligned to a cache line. */
+size_t client_table_size(uint32_t most, size_t entry_size);
+void client_table_place(struct client_table *ret_clients, void *memory, uint32_t most,
+			size_t entry_size);
 
 /* Gives the memory back, if it is its own; nobody may be served any more. A zeroed one is fine. */
-void clients_close(struct clients *clients);
+void client_table_close(struct client_table *clients);
 
 /*
  * Enters a client that is not served yet. The table must not be full. ticket: as in struct client.
  * Returns NULL if its source has most_per_source clients already.
  */
-MUST_USE struct client *clients_enter(struct clients *clients, const struct peer *peer,
-				      uint64_t ticket);
+MUST_USE struct client *client_table_add(struct client_table *clients, const struct peer *peer,
+					 uint64_t ticket);
 
 /* A number for a client that no other client of this table gets, not 0; and the client, or NULL. */
-uint64_t clients_ticket(const struct clients *clients, const struct client *client);
-struct client *clients_of_ticket(const struct clients *clients, uint64_t ticket);
+uint64_t client_table_ticket(const struct client_table *clients, const struct client *client);
+struct client *client_table_of_ticket(const struct client_table *clients, uint64_t ticket);
 
 /* The client's child has been started. */
-void clients_started(struct clients *clients, struct client *client, pid_t pid);
+void client_table_started(struct client_table *clients, struct client *client, pid_t pid);
 
 /* The client of a child, or NULL. */
-struct client *clients_find(const struct clients *clients, pid_t pid);
+struct client *client_table_find(const struct client_table *clients, pid_t pid);
 
 /* Takes a client out: it has ended, or nobody could be started to serve it. */
-void clients_leave(struct clients *clients, struct client *client);
+void client_table_remove(struct client_table *clients, struct client *client);
 
 /*
  * Makes a table without a limit empty whose owner has died: what it was doing when it died does not
  * matter. From here on its caller is the owner.
  */
-void clients_reset(struct clients *clients);
+void client_table_reset(struct client_table *clients);
 
 /* Walks over those who are there: the next after one, the first after NULL. */
-struct client *clients_next(const struct clients *clients, const struct client *after);
+struct client *client_table_next(const struct client_table *clients, const struct client *after);
 
 /* The number of an entry, and the entry of a number. */
-uint32_t clients_index(const struct clients *clients, const struct client *client);
-struct client *clients_at(const struct clients *clients, uint32_t index);
+uint32_t client_table_index(const struct client_table *clients, const struct client *client);
+struct client *client_table_at(const struct client_table *clients, uint32_t index);
 
 #endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why a conversation ended, and the one line that says so.
+ */
+#ifndef SERVER_CLOSE_REASON_H
+#define SERVER_CLOSE_REASON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/peer.h"
+
+/* Reasons and their words in the log. 0 is "has not ended": what a killed child leaves behind. */
+#define CLOSE_LIST(X)                                                                    \
+	X(CLOSE_NONE, "none")                                                            \
+	X(CLOSE_EOF, "eof")             /* the client ended it, every byte was echoed */ \
+	X(CLOSE_RESET, "reset")         /* the client reset it */                        \
+	X(CLOSE_TIMEOUT, "timeout")     /* the client's host no longer answers */        \
+	X(CLOSE_IDLE, "idle")           /* nothing moved for --idle-timeout */           \
+	X(CLOSE_DRAIN, "drain")         /* the server ended before the client did */     \
+	X(CLOSE_SOURCE, "source-limit") /* more from one source than we even let wait */ \
+	X(CLOSE_KILLED, "killed")       /* who served it was killed by a signal */       \
+	X(CLOSE_ERROR, "error")         /* anything else: the code says what */
+
+#define X(name, word) name,
+enum close_reason { CLOSE_LIST(X) };
+#undef X
+
+/* One conversation that is over. A value without pointers: a worker hands it to the supervisor. */
+struct conn_record {
+	struct peer peer;
+	uint64_t in, out; /* bytes */
+	uint64_t lasted_ns;
+	enum close_reason reason;
+	int code;        /* for CLOSE_ERROR: the negative code */
+	int signal;      /* for CLOSE_KILLED */
+	uint32_t serial; /* which client of its table it was (server/client_table.h); 0: none */
+	uint64_t ticket; /* and which one of the supervisor's table; 0: none */
+	bool was_turned_away; /* it is closed although its client has not ended it */
+};
+
+/* The reason that a negative code of recv(2) or send(2) amounts to. */
+enum close_reason close_reason_of_code(int code);
+
+/* `end peer=192.0.2.7:51334 in=120 out=120 seconds=3.214 reason=eof` */
+void conn_record_log(const struct conn_record *facts);
+
+#endif
