@@ -15,7 +15,7 @@
 #include "cli/facts.h"
 #include "cli/measuring.h"
 #include "cli/target.h"
-#include "client/bench.h"
+#include "client/load/bench.h"
 #include "net/file.h"
 #include "net/io.h"
 #include "net/writer.h"
@@ -60,9 +60,9 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "so many connections at a time",
 		.details = "Open N connections, and begin when all of them are open.",
 		.least = 1,
-		.most = BENCH_CONNECTIONS_MOST,
+		.most = BENCH_CONNECTIONS_MAX,
 	},
-	[SIZE] = MEASURING_SIZE_ROW(BENCH_SIZE_MOST),
+	[SIZE] = MEASURING_SIZE_ROW(BENCH_SIZE_MAX),
 	[DURATION] = {
 		.letter = 'd',
 		.name = "duration",
@@ -98,7 +98,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.details = "Have up to DEPTH messages under way on each connection. Not with "
 			   "--churn: there each has one.",
 		.least = 1,
-		.most = BENCH_DEPTH_MOST,
+		.most = BENCH_DEPTH_MAX,
 	},
 	[THREADS] = {
 		.letter = 'w',
@@ -110,7 +110,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.details = "Share the connections among N threads; of more threads than "
 			   "connections the rest is not started.",
 		.least = 1,
-		.most = BENCH_THREADS_MOST,
+		.most = BENCH_THREADS_MAX,
 	},
 	[CHURN] = {
 		.name = "churn",

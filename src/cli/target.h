@@ -8,7 +8,7 @@
 #include "base/compiler.h"
 #include "base/exit_status.h"
 #include "cli/command.h"
-#include "client/bench.h"
+#include "client/load/bench.h"
 #include "net/addr.h"
 
 /* The rows of --ipv4 and --ipv6. */

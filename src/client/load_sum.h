@@ -11,7 +11,7 @@
 
 #include "stats/result.h"
 #include "client/kernel_view.h"
-#include "client/load.h"
+#include "client/load/load.h"
 #include "client/own_limit.h"
 #include "client/wrong.h"
 

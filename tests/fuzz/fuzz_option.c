@@ -18,7 +18,7 @@
 #include "base/units.h"
 #include "cli/help.h"
 #include "cli/option.h"
-#include "client/bench.h"
+#include "client/load/bench.h"
 #include "client/hold.h"
 #include "client/ping.h"
 #include "client/talk.h"
@@ -101,10 +101,10 @@ enum exit_status __wrap_bench_run(const struct bench_config *config,
 	(void)ret_report;
 	n_runs++;
 	check_target(&config->server, config->family);
-	assert(config->size >= 1 && config->size <= BENCH_SIZE_MOST);
-	assert(config->n_connections >= 1 && config->n_connections <= BENCH_CONNECTIONS_MOST);
-	assert(config->n_threads >= 1 && config->n_threads <= BENCH_THREADS_MOST);
-	assert(config->depth >= 1 && config->depth <= BENCH_DEPTH_MOST);
+	assert(config->size >= 1 && config->size <= BENCH_SIZE_MAX);
+	assert(config->n_connections >= 1 && config->n_connections <= BENCH_CONNECTIONS_MAX);
+	assert(config->n_threads >= 1 && config->n_threads <= BENCH_THREADS_MAX);
+	assert(config->depth >= 1 && config->depth <= BENCH_DEPTH_MAX);
 	return STATUS_NO_CONNECTION;
 }
 

@@ -40,7 +40,7 @@ static const struct command command = {
 	.n_options = ARRAY_LEN(rows),
 };
 
-static void gather(const struct tcpinfo_sending *sending)
+static void aggregate(const struct tcpinfo_sending *sending)
 {
 	char name[] = "bench", option[] = "-c", value[] = "10", target[] = "[::1]:7";
 	char *words[] = { name, option, value, target };
@@ -53,7 +53,7 @@ TEST(facts_are_of_this_program_machine_and_command_line)
 	const struct tcpinfo_sending sending = { .congestion_control = "reno", .mss = 1448 };
 	struct utsname found;
 	assert_int_equal(uname(&found), 0);
-	gather(&sending);
+	aggregate(&sending);
 	assert_string_equal(run.facts.version, TCPECHO_VERSION);
 	assert_string_equal(run.facts.host, found.nodename);
 	assert_non_null(strstr(run.facts.kernel, found.release));
@@ -83,7 +83,7 @@ TEST(options_that_the_environment_gave_are_part_of_the_command_line)
 
 TEST(without_a_tcp_connection_there_is_nothing_of_one)
 {
-	gather(NULL);
+	aggregate(NULL);
 	assert_null(run.facts.congestion_control);
 	assert_int_equal(run.facts.mss, 0);
 }

@@ -3,7 +3,7 @@
  * An open loop's times are known in advance: evenly spread, of all connections in turn, and exact
  * however long it runs.
  */
-#include "client/schedule.h"
+#include "client/load/schedule.h"
 
 #include "unit.h"
 

@@ -13,8 +13,8 @@
  *
  * Invariant: n_back <= n_begun <= n_back + depth; returned <= sent <= n_begun * size.
  */
-#ifndef CLIENT_LANES_H
-#define CLIENT_LANES_H
+#ifndef CLIENT_LOAD_LOAD_CONN_H
+#define CLIENT_LOAD_LOAD_CONN_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,19 +24,25 @@
 
 struct addr;
 
-enum lane_state { LANE_CLOSED, LANE_CONNECTING, LANE_OPEN, LANE_FINISHING, LANE_GONE };
+enum load_conn_state {
+	LOAD_CONN_CLOSED,
+	LOAD_CONN_CONNECTING,
+	LOAD_CONN_OPEN,
+	LOAD_CONN_FINISHING,
+	LOAD_CONN_GONE
+};
 
 /* A message under way. */
-struct flight {
+struct request {
 	uint64_t due_ns;   /* when it should have been sent */
 	uint64_t begun_ns; /* when it was, or while connecting for it when that began */
 };
 
-struct lane {
+struct load_conn {
 	int fd;
-	uint8_t state;       /* enum lane_state */
+	uint8_t state;       /* enum load_conn_state */
 	bool counts_connect; /* the time it takes to connect is to be recorded */
-	uint32_t n_owed;     /* open loop: messages that are due and have not begun */
+	uint32_t n_backlog;  /* open loop: messages that are due and have not begun */
 	uint64_t n_taken;    /* of its schedule: messages that have begun, on any connection */
 	uint64_t number;     /* of the connection, by which its payload is known */
 	struct payload payload;
@@ -47,51 +53,56 @@ struct lane {
 };
 
 /* A ring of flights for each lane, side by side. */
-struct lanes {
-	struct lane *list;
-	struct flight *flights;
+struct load_conns {
+	struct load_conn *list;
+	struct request *requests;
 	uint32_t n, depth;
 	uint32_t room; /* of a ring: the power of two that is not below `depth` */
 	uint64_t size; /* of a message */
 };
 
 /* Takes all memory that there will be. Returns 0 or -ENOMEM. */
-MUST_USE int lanes_open(struct lanes *ret_lanes, uint32_t n, uint32_t depth, uint64_t size);
-void lanes_close(struct lanes *lanes);
+MUST_USE int load_conns_open(struct load_conns *ret_lanes, uint32_t n, uint32_t depth,
+			     uint64_t size);
+void load_conns_close(struct load_conns *conns);
 
 /* A new connection, with this number and payload; nothing is under way on it. */
-void lane_begin_connection(struct lane *lane, int fd, uint64_t number, struct payload payload);
+void load_conn_begin_connection(struct load_conn *conn, int fd, uint64_t number,
+				struct payload payload);
 
 /* Is it connecting and has no socket yet, because the queue of a unix socket is full? */
-static inline bool lane_is_queueing(const struct lane *lane)
+static inline bool load_conn_is_queueing(const struct load_conn *conn)
 {
-	return lane->state == LANE_CONNECTING && lane->fd < 0;
+	return conn->state == LOAD_CONN_CONNECTING && conn->fd < 0;
 }
 
-static inline uint64_t lane_in_flight(const struct lane *lane)
+static inline uint64_t load_conn_in_flight(const struct load_conn *conn)
 {
-	return lane->n_begun - lane->n_back;
+	return conn->n_begun - conn->n_back;
 }
 
 /* Bytes that are to be sent and have not been. */
-static inline uint64_t lane_unsent(const struct lanes *lanes, const struct lane *lane)
+static inline uint64_t load_conn_unsent(const struct load_conns *conns,
+					const struct load_conn *conn)
 {
-	return lane->n_begun * lanes->size - lane->sent;
+	return conn->n_begun * conns->size - conn->sent;
 }
 
 /* Begins a message. There must be room for one. */
-void lane_begin_message(struct lanes *lanes, struct lane *lane, struct flight flight);
+void load_conn_begin_message(struct load_conns *conns, struct load_conn *conn,
+			     struct request request);
 
 /* Connected for its only message, which is sent now. */
-void lane_send_first(struct lanes *lanes, struct lane *lane, uint64_t now_ns);
+void load_conn_send_first(struct load_conns *conns, struct load_conn *conn, uint64_t now_ns);
 
 /* The oldest message under way; there must be one. */
-const struct flight *lane_oldest(const struct lanes *lanes, const struct lane *lane);
+const struct request *load_conn_oldest(const struct load_conns *conns,
+				       const struct load_conn *conn);
 
 /* Is the oldest message back, by what was returned? */
-static inline bool lane_has_back(const struct lanes *lanes, const struct lane *lane)
+static inline bool load_conn_has_back(const struct load_conns *conns, const struct load_conn *conn)
 {
-	return lane->n_back < lane->n_begun && lane->returned >= (lane->n_back + 1) * lanes->size;
+	return conn->n_back < conn->n_begun && conn->returned >= (conn->n_back + 1) * conns->size;
 }
 
 #endif

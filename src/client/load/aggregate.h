@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the threads of a load hand over (client/handover.h), added up: to intervals of all of them,
+ * What the threads of a load hand over (client/load/interval_buffer.h), added up: to intervals of all of them,
  * and those to the whole.
  *
  *	          |1        |2        |3        |4        |5
@@ -11,17 +11,17 @@
  * An interval ends where all threads have handed over, so each message is in one of them, and the
  * whole is exactly their sum.
  */
-#ifndef CLIENT_GATHER_H
-#define CLIENT_GATHER_H
+#ifndef CLIENT_LOAD_AGGREGATE_H
+#define CLIENT_LOAD_AGGREGATE_H
 
 #include <stdint.h>
 
 #include "base/compiler.h"
 #include "stats/result.h"
 #include "stats/time_series.h"
-#include "client/load.h"
+#include "client/load/load.h"
 
-struct gather {
+struct aggregate {
 	struct load *loads;
 	uint32_t n; /* of them */
 	const struct interval_sink *sink;
@@ -32,18 +32,18 @@ struct gather {
 };
 
 /* None of the threads has begun yet. All is the caller's. Returns 0 or -ENOMEM. */
-MUST_USE int gather_open(struct gather *ret_gather, struct load *loads,
-			 const struct interval_sink *sink, struct result *whole);
-void gather_close(struct gather *gather);
+MUST_USE int aggregate_open(struct aggregate *ret_gather, struct load *loads,
+			    const struct interval_sink *sink, struct result *whole);
+void aggregate_close(struct aggregate *aggregate);
 
 /* Takes what there is. The first n threads run, or did: those behind them count for nothing. */
-void gather_look(struct gather *gather, uint32_t n);
+void aggregate_look(struct aggregate *aggregate, uint32_t n);
 
 /*
  * All have ended: takes the rest, which is the last interval. Since the measuring began, the last
  * message was back after last_ns, with which that interval ends if it is in there, and they ended
  * after ended_ns; 0: it never began, and there are no intervals. Returns 0 or the keeper's code.
  */
-MUST_USE int gather_finish(struct gather *gather, uint64_t last_ns, uint64_t ended_ns);
+MUST_USE int aggregate_finish(struct aggregate *aggregate, uint64_t last_ns, uint64_t ended_ns);
 
 #endif

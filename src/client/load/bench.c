@@ -7,7 +7,7 @@
  * thread gives up. And the client itself may have been what was too slow: that is said, because
  * figures of such a run are no measurement of the server.
  */
-#include "client/bench.h"
+#include "client/load/bench.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -19,9 +19,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "client/dial.h"
-#include "client/gather.h"
-#include "client/live.h"
-#include "client/load.h"
+#include "client/load/aggregate.h"
+#include "client/load/live_line.h"
+#include "client/load/load.h"
 #include "client/load_sum.h"
 #include "net/io.h"
 #include "net/signals.h"
@@ -43,13 +43,13 @@ struct bench {
 	int signals_fd;
 	struct load_plan plan;
 	struct dialed first; /* the connection by which the server was found */
-	struct load loads[BENCH_THREADS_MOST];
-	pthread_t threads[BENCH_THREADS_MOST];
+	struct load loads[BENCH_THREADS_MAX];
+	pthread_t threads[BENCH_THREADS_MAX];
 	uint32_t n_threads; /* that are running */
-	struct gather gather;
+	struct aggregate aggregate;
 	struct wrong_text wrong;   /* what the first wrong byte means, if no echo came before */
 	struct interval_sink sink; /* notes what the live line shows, for config->keeper */
-	struct live live;
+	struct live_line_line live;
 	uint64_t interrupted_ns; /* 0: no signal came */
 	uint64_t heard_ns;       /* signals sent until then have been read */
 	bool has_said_endless;   /* that replies are awaited without limit */
@@ -70,7 +70,7 @@ static void request_end(struct bench *bench)
 	atomic_store(&bench->plan.is_aborting, true);
 	if (bench->interrupted_ns < load_end_ns(&bench->plan))
 		return;
-	live_clear(&bench->live);
+	live_line_clear(&bench->live);
 	log_notice("a signal ends the wait for the last replies");
 }
 
@@ -80,7 +80,7 @@ static void read_signals(struct bench *bench)
 	int signal;
 	while ((signal = signals_next(bench->signals_fd)) != 0) {
 		if (signal == SIGQUIT) {
-			live_answer(&bench->live);
+			live_line_answer(&bench->live);
 			continue;
 		}
 		request_end(bench);
@@ -99,8 +99,8 @@ static void *thread_main(void *argument)
 	return NULL;
 }
 
-/* Connections go to the threads in turn: as client/schedule.h has it. */
-static uint32_t lanes_of(const struct bench *bench, uint64_t i)
+/* Connections go to the threads in turn: as client/load/schedule.h has it. */
+static uint32_t load_conns_of(const struct bench *bench, uint64_t i)
 {
 	uint64_t n = bench->config->n_connections, n_threads = bench->plan.n_threads;
 	return (uint32_t)((n + n_threads - 1 - i) / n_threads);
@@ -121,7 +121,7 @@ MUST_USE static int start_threads(struct bench *bench)
 		*load = (struct load){
 			.plan = &bench->plan,
 			.number = i,
-			.n_lanes = lanes_of(bench, i),
+			.n_conns = load_conns_of(bench, i),
 			.first_fd = -1,
 		};
 		rc = load_open(load);
@@ -194,11 +194,11 @@ static bool can_go_on(const struct bench *bench)
 		if (atomic_load(&load->has_ended) && load->code < 0)
 			return false;
 	}
-	return bench->gather.code == 0;
+	return bench->aggregate.code == 0;
 }
 
 /* Stopped while it waits for an echo, a thread that measures cannot tell that from a late echo. */
-static void watch_standstill(struct bench *bench, uint64_t expected_ns)
+static void watch_gap(struct bench *bench, uint64_t expected_ns)
 {
 	uint64_t now_ns = clock_now_ns();
 	if (bench->watch.begin_ns == 0 && now_ns > load_begin_ns(&bench->plan))
@@ -214,7 +214,7 @@ static void check_endpoint(struct bench *bench)
 	    !load_explain(bench->loads, bench->n_threads, &bench->wrong) ||
 	    !bench->wrong.is_no_echo)
 		return;
-	live_clear(&bench->live);
+	live_line_clear(&bench->live);
 	log_error("ended early: %s", bench->wrong.text);
 	atomic_store(&bench->plan.is_aborting, true);
 }
@@ -227,7 +227,7 @@ static void say_endless_wait(struct bench *bench)
 	    clock_now_ns() < clock_after_ns(end_ns, CLOCK_NS_PER_S))
 		return;
 	bench->has_said_endless = true;
-	live_clear(&bench->live);
+	live_line_clear(&bench->live);
 	log_notice("waiting for the last replies without limit (--wait off), until INT or TERM");
 }
 
@@ -241,20 +241,20 @@ static void look_on(struct bench *bench)
 		};
 		uint64_t until_ns = clock_deadline_ns(LOOK_NS);
 		ignore_result(io_wait(fds, ARRAY_LEN(fds), until_ns));
-		watch_standstill(bench, until_ns);
+		watch_gap(bench, until_ns);
 		read_signals(bench);
 		if (fds[1].revents != 0 && !teller_check(teller))
 			atomic_store(&bench->plan.is_aborting, true);
 		begin_if_ready(bench);
-		gather_look(&bench->gather, bench->n_threads);
+		aggregate_look(&bench->aggregate, bench->n_threads);
 		if (!can_go_on(bench))
 			atomic_store(&bench->plan.is_aborting, true);
 		check_endpoint(bench);
 		load_server_look(&bench->plan.server);
 		say_endless_wait(bench);
-		live_show(&bench->live);
+		live_line_show(&bench->live);
 	}
-	live_clear(&bench->live);
+	live_line_clear(&bench->live);
 }
 
 /* ---- what they found ---- */
@@ -333,9 +333,10 @@ MUST_USE static int add_up(struct bench *bench)
 	}
 	load_sum_add_watch(&sum, &bench->watch);
 	uint64_t begin_ns = load_begin_ns(&bench->plan);
-	gather_look(&bench->gather, bench->n_threads);
-	int gathered = gather_finish(&bench->gather, load_sum_since(begin_ns, sum.last_back_ns),
-				     load_sum_since(begin_ns, sum.ended_ns));
+	aggregate_look(&bench->aggregate, bench->n_threads);
+	int gathered =
+		aggregate_finish(&bench->aggregate, load_sum_since(begin_ns, sum.last_back_ns),
+				 load_sum_since(begin_ns, sum.ended_ns));
 	note_times(bench, &sum);
 	bench->report->has_kernel = kernel_view_mean(&sum.kernel, &bench->report->kernel);
 	bench->report->sending = sum.kernel.sending;
@@ -356,11 +357,12 @@ MUST_USE static int add_up(struct bench *bench)
 /* ---- the run ---- */
 
 /* Besides the connections: standard streams, signals, a poller for each thread, a file. */
-#define DESCRIPTORS_BESIDE (16 + BENCH_THREADS_MOST)
+#define DESCRIPTORS_BESIDE (16 + BENCH_THREADS_MAX)
 
 MUST_USE static int run_threads(struct bench *bench)
 {
-	int rc = gather_open(&bench->gather, bench->loads, &bench->sink, &bench->report->result);
+	int rc = aggregate_open(&bench->aggregate, bench->loads, &bench->sink,
+				&bench->report->result);
 	if (rc < 0)
 		return rc;
 	int started = start_threads(bench);
@@ -368,7 +370,7 @@ MUST_USE static int run_threads(struct bench *bench)
 		atomic_store(&bench->plan.is_aborting, true);
 	look_on(bench);
 	int found = add_up(bench);
-	gather_close(&bench->gather);
+	aggregate_close(&bench->aggregate);
 	return started < 0 ? started : found;
 }
 
@@ -382,9 +384,9 @@ MUST_USE static enum exit_status find_server(struct bench *bench)
 		.source = load_source(&bench->plan, 0),
 		.timeout_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER,
 	};
-	live_dial(&bench->live, &config->server);
+	live_line_dial(&bench->live, &config->server);
 	enum exit_status status = dial_await(&request, bench->signals_fd, &bench->first);
-	live_clear(&bench->live);
+	live_line_clear(&bench->live);
 	if (status != STATUS_OK)
 		return status;
 	load_server_open(&bench->plan.server, &request, &bench->first.addr);
@@ -433,17 +435,17 @@ MUST_USE static enum exit_status judge_run(const struct result *result)
 static void open_live(struct bench *bench)
 {
 	const struct bench_config *config = bench->config;
-	enum live_kind kind = config->shows_progress ? LIVE_LINES : LIVE_OFF;
+	enum live_line_kind kind = config->shows_progress ? LIVE_LINES : LIVE_OFF;
 	if (config->teller->log.is_terminal)
 		kind = LIVE_TERMINAL;
-	bench->live = (struct live){
+	bench->live = (struct live_line_line){
 		.kind = config->is_quiet ? LIVE_OFF : kind,
 		.plan = &bench->plan,
 		.loads = bench->loads,
 		.start_at_ns = config->start_at_ns,
 		.sink = &config->sink,
 	};
-	bench->sink = live_sink(&bench->live);
+	bench->sink = live_line_sink(&bench->live);
 }
 
 /* Finds the server, runs, and fills in bench->report. */

@@ -5,8 +5,8 @@
  * The n-th of all, from 0, is due n / rate seconds after the start. They go to the connections in
  * turn, and the connections to the threads in turn, so that neither gets them in bursts.
  */
-#ifndef CLIENT_SCHEDULE_H
-#define CLIENT_SCHEDULE_H
+#ifndef CLIENT_LOAD_SCHEDULE_H
+#define CLIENT_LOAD_SCHEDULE_H
 
 #include <stdint.h>
 

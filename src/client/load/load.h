@@ -5,15 +5,15 @@
  *
  *   closed loop   as soon as a message is back, the next is sent: the server sets the pace, and
  *                 while it stands still nobody asks anything of it
- *   open loop     messages are due at a fixed rate (client/schedule.h); one that cannot be sent
+ *   open loop     messages are due at a fixed rate (client/load/schedule.h); one that cannot be sent
  *                 then, as the server is late with those before, counts from when it was due
  *   churn         a connection for each message
  *
  * Nothing of what is sent is kept: it is a function of the connection and the offset
  * (base/payload.h).
  */
-#ifndef CLIENT_LOAD_H
-#define CLIENT_LOAD_H
+#ifndef CLIENT_LOAD_LOAD_H
+#define CLIENT_LOAD_LOAD_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,11 +22,11 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "stats/result.h"
-#include "client/handover.h"
+#include "client/load/interval_buffer.h"
 #include "client/kernel_view.h"
-#include "client/load_server.h"
+#include "client/load/load_server.h"
 #include "client/own_limit.h"
-#include "client/schedule.h"
+#include "client/load/schedule.h"
 #include "client/wrong.h"
 #include "net/addr.h"
 
@@ -86,17 +86,17 @@ static inline bool load_tells_apart(const struct load_plan *plan)
 struct load {
 	struct load_plan *plan;
 	uint32_t number; /* from 0 */
-	uint32_t n_lanes;
+	uint32_t n_conns;
 	int first_fd;           /* a connection for its first lane; -1: none */
 	uint64_t first_took_ns; /* time that it took to connect */
 
-	struct result result;     /* what it counts into: all since it last handed over */
-	struct handover handover; /* of the seconds before, once each */
-	uint64_t last_begun_ns;   /* when the last message that counts was begun */
-	uint64_t last_back_ns;    /* when the last message that counts came back */
-	uint64_t end_ns;          /* messages that were due before then count */
-	uint64_t ended_ns;        /* when it had nothing to do any more */
-	struct own_use use;       /* from the end of the warm-up on */
+	struct result result;          /* what it counts into: all since it last handed over */
+	struct interval_buffer buffer; /* of the seconds before, once each */
+	uint64_t last_begun_ns;        /* when the last message that counts was begun */
+	uint64_t last_back_ns;         /* when the last message that counts came back */
+	uint64_t end_ns;               /* messages that were due before then count */
+	uint64_t ended_ns;             /* when it had nothing to do any more */
+	struct own_use use;            /* from the end of the warm-up on */
 	struct kernel_view kernel;
 	struct wrong_evidence wrong; /* of its first wrong byte */
 	int code;                    /* it had to give up: the negative code; else 0 */
@@ -106,7 +106,7 @@ struct load {
 	_Atomic bool has_echoed;   /* a message has come back whole, in the warm-up or later */
 	_Atomic bool has_evidence; /* `wrong` is complete, and no longer the thread's */
 
-	uint64_t taken_until; /* the taker's: client/gather.h */
+	uint64_t taken_until; /* the taker's: client/load/aggregate.h */
 };
 
 /* Takes the memory for what it counts. Returns 0 or -ENOMEM. load_close() closes first_fd, too. */

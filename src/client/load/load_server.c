@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "client/load_server.h"
+#include "client/load/load_server.h"
 
 #include <stddef.h>
 

@@ -2,17 +2,17 @@
 /*
  * What is handed over arrives once, and nobody waits.
  */
-#include "client/handover.h"
+#include "client/load/interval_buffer.h"
 
 #include "unit.h"
 
-static struct handover handover;
+static struct interval_buffer buffer;
 static struct result counts, taken;
 
 static int begin(void **state)
 {
 	(void)state;
-	assert_int_equal(handover_open(&handover), 0);
+	assert_int_equal(interval_buffer_open(&buffer), 0);
 	assert_int_equal(result_open(&counts), 0);
 	assert_int_equal(result_open(&taken), 0);
 	return 0;
@@ -21,7 +21,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	handover_close(&handover);
+	interval_buffer_close(&buffer);
 	result_close(&counts);
 	result_close(&taken);
 	return 0;
@@ -43,48 +43,48 @@ static void has_taken(uint64_t n)
 
 TEST(at_first_there_is_nothing_to_take)
 {
-	assert_int_equal(handover_take(&handover, &taken), 0);
+	assert_int_equal(interval_buffer_take(&buffer, &taken), 0);
 	has_taken(0);
 }
 
 TEST(what_is_handed_over_is_taken_once)
 {
 	count(3);
-	assert_true(handover_give(&handover, &counts, 1));
+	assert_true(interval_buffer_give(&buffer, &counts, 1));
 	assert_int_equal(counts.n_echoes, 0);
 	assert_int_equal(counts.response.n, 0);
-	assert_int_equal(handover_take(&handover, &taken), 1);
+	assert_int_equal(interval_buffer_take(&buffer, &taken), 1);
 	has_taken(3);
-	assert_int_equal(handover_take(&handover, &taken), 0);
+	assert_int_equal(interval_buffer_take(&buffer, &taken), 0);
 	has_taken(3);
 	/* Nor does it come again with the room that was given back. */
-	assert_true(handover_give(&handover, &counts, 2));
+	assert_true(interval_buffer_give(&buffer, &counts, 2));
 	assert_int_equal(counts.n_echoes, 0);
-	assert_int_equal(handover_take(&handover, &taken), 2);
-	assert_true(handover_give(&handover, &counts, 3));
-	assert_int_equal(handover_take(&handover, &taken), 3);
+	assert_int_equal(interval_buffer_take(&buffer, &taken), 2);
+	assert_true(interval_buffer_give(&buffer, &counts, 3));
+	assert_int_equal(interval_buffer_take(&buffer, &taken), 3);
 	has_taken(3);
 }
 
 TEST(what_is_not_taken_yet_stays_and_the_thread_counts_on)
 {
 	count(1);
-	assert_true(handover_give(&handover, &counts, 1));
+	assert_true(interval_buffer_give(&buffer, &counts, 1));
 	count(10);
-	assert_false(handover_give(&handover, &counts, 2));
+	assert_false(interval_buffer_give(&buffer, &counts, 2));
 	count(100);
 	assert_int_equal(counts.n_echoes, 110);
-	assert_int_equal(handover_take(&handover, &taken), 1);
+	assert_int_equal(interval_buffer_take(&buffer, &taken), 1);
 	has_taken(1);
-	assert_true(handover_give(&handover, &counts, 3));
-	assert_int_equal(handover_take(&handover, &taken), 3);
+	assert_true(interval_buffer_give(&buffer, &counts, 3));
+	assert_int_equal(interval_buffer_take(&buffer, &taken), 3);
 	has_taken(111);
 }
 
 TEST(nothing_can_be_handed_over_too)
 {
-	assert_true(handover_give(&handover, &counts, 1));
-	assert_int_equal(handover_take(&handover, &taken), 1);
+	assert_true(interval_buffer_give(&buffer, &counts, 1));
+	assert_int_equal(interval_buffer_take(&buffer, &taken), 1);
 	has_taken(0);
 }
 

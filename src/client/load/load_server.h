@@ -3,8 +3,8 @@
  * The address of the server, for all threads of a load. A thread that cannot connect asks for it to
  * be looked for again; the thread that watches them does so (client/redial.h).
  */
-#ifndef CLIENT_LOAD_SERVER_H
-#define CLIENT_LOAD_SERVER_H
+#ifndef CLIENT_LOAD_LOAD_SERVER_H
+#define CLIENT_LOAD_LOAD_SERVER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

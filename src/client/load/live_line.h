@@ -5,33 +5,33 @@
  * the log. A line is written only if standard error takes it at once, so that a terminal that
  * nothing reads never delays the run.
  */
-#ifndef CLIENT_LIVE_H
-#define CLIENT_LIVE_H
+#ifndef CLIENT_LOAD_LIVE_LINE_H
+#define CLIENT_LOAD_LIVE_LINE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "stats/time_series.h"
-#include "client/load.h"
+#include "client/load/load.h"
 #include "net/addr.h"
 
-enum live_kind {
+enum live_line_kind {
 	LIVE_OFF,
 	LIVE_TERMINAL, /* one line that writes over itself */
 	LIVE_LINES,    /* a line of the log each time */
 };
 
-enum live_state { LIVE_CONNECTING, LIVE_WAITING, LIVE_WARMUP, LIVE_RUNNING, LIVE_ENDING };
+enum live_line_state { LIVE_CONNECTING, LIVE_WAITING, LIVE_WARMUP, LIVE_RUNNING, LIVE_ENDING };
 
-struct live {
-	enum live_kind kind;
+struct live_line_line {
+	enum live_line_kind kind;
 	const struct load_plan *plan;
 	const struct load *loads; /* the threads; the first n_loads have started */
 	uint32_t n_loads;
 	uint64_t start_at_ns;             /* the wanted start, since the epoch; 0: none */
-	const struct interval_sink *sink; /* gets the intervals from live_sink() */
+	const struct interval_sink *sink; /* gets the intervals from live_line_sink() */
 
-	enum live_state state;
+	enum live_line_state state;
 	bool is_shown;
 	uint64_t next_ns;        /* time of the next line in this state; 0: at once */
 	uint64_t last_ns;        /* time of the last figures; at first, of the first message */
@@ -40,18 +40,18 @@ struct live {
 };
 
 /* Returns a keeper that notes the percentiles of each interval and hands it on to live->keeper. */
-struct interval_sink live_sink(struct live *live);
+struct interval_sink live_line_sink(struct live_line_line *live);
 
 /* Shows that the server is being looked for. */
-void live_dial(struct live *live, const struct addr_spec *server);
+void live_line_dial(struct live_line_line *live, const struct addr_spec *server);
 
 /* Shows what the run is doing, if a line is due. To be called again and again. */
-void live_show(struct live *live);
+void live_line_show(struct live_line_line *live);
 
 /* Prints the figures so far as a line of the log: an answer to QUIT. */
-void live_answer(struct live *live);
+void live_line_answer(struct live_line_line *live);
 
 /* Clears the live line of a terminal. */
-void live_clear(struct live *live);
+void live_line_clear(struct live_line_line *live);
 
 #endif

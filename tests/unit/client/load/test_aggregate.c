@@ -2,7 +2,7 @@
 /*
  * Whatever threads hand over, and whenever, is in one interval, and the whole is their sum.
  */
-#include "client/gather.h"
+#include "client/load/aggregate.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct kept {
 static struct load_plan plan; /* of a closed loop */
 static struct load loads[THREADS];
 static struct result whole;
-static struct gather gather;
+static struct aggregate aggregate;
 static struct kept kept[KEPT_MOST];
 static size_t n_kept;
 static int keeper_says;
@@ -49,7 +49,7 @@ static int begin(void **state)
 		loads[i].plan = &plan;
 	}
 	assert_int_equal(result_open(&whole), 0);
-	assert_int_equal(gather_open(&gather, loads, &sink, &whole), 0);
+	assert_int_equal(aggregate_open(&aggregate, loads, &sink, &whole), 0);
 	n_kept = 0;
 	keeper_says = 0;
 	return 0;
@@ -58,7 +58,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	gather_close(&gather);
+	aggregate_close(&aggregate);
 	result_close(&whole);
 	for (size_t i = 0; i < THREADS; i++)
 		load_close(&loads[i]);
@@ -75,7 +75,7 @@ static void count(struct load *load, uint64_t n)
 static bool gives(size_t thread, uint64_t n, uint64_t until)
 {
 	count(&loads[thread], n);
-	return handover_give(&loads[thread].handover, &loads[thread].result, until);
+	return interval_buffer_give(&loads[thread].buffer, &loads[thread].result, until);
 }
 
 static void ends(size_t thread, uint64_t n)
@@ -94,14 +94,14 @@ static void has_kept(size_t i, uint64_t from_s, uint64_t to_s, uint64_t n_echoes
 
 static void finish(uint64_t last_ns, uint64_t ended_ns)
 {
-	assert_int_equal(gather_finish(&gather, last_ns, ended_ns), 0);
+	assert_int_equal(aggregate_finish(&aggregate, last_ns, ended_ns), 0);
 }
 
 TEST(in_an_open_loop_service_times_are_those_that_were_recorded)
 {
 	plan.is_open = true;
 	ends(0, 3);
-	gather_look(&gather, 1);
+	aggregate_look(&aggregate, 1);
 	finish(CLOCK_NS_PER_S, CLOCK_NS_PER_S);
 	has_kept(0, 0, 1, 3);
 	assert_int_equal(whole.service.n, 0);
@@ -110,14 +110,14 @@ TEST(in_an_open_loop_service_times_are_those_that_were_recorded)
 TEST(an_interval_ends_when_all_have_handed_over)
 {
 	assert_true(gives(0, 1, 1));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	assert_int_equal(n_kept, 0);
 	assert_true(gives(1, 10, 1));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	assert_int_equal(n_kept, 1);
 	has_kept(0, 0, 1, 11);
 	assert_int_equal(whole.n_echoes, 11);
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	assert_int_equal(n_kept, 1);
 }
 
@@ -125,19 +125,19 @@ TEST(where_one_could_not_hand_over_the_interval_is_longer)
 {
 	assert_true(gives(0, 1, 1));
 	assert_true(gives(1, 10, 1));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	assert_true(gives(0, 2, 2));
 	assert_false(gives(0, 4, 3)); /* nobody took what it had */
 	assert_true(gives(1, 20, 2));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	has_kept(1, 1, 2, 22);
 	assert_true(gives(1, 40, 3));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	assert_true(gives(0, 8, 4));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	assert_int_equal(n_kept, 2); /* one is at 3, the other at 4 */
 	assert_true(gives(1, 80, 4));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	has_kept(2, 2, 4, 4 + 8 + 40 + 80);
 	assert_int_equal(whole.n_echoes, 11 + 22 + 132);
 }
@@ -145,14 +145,14 @@ TEST(where_one_could_not_hand_over_the_interval_is_longer)
 TEST(one_that_is_ahead_waits_for_the_others)
 {
 	assert_true(gives(0, 1, 1));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	assert_true(gives(0, 2, 2)); /* it is of the second second, and not to be taken yet */
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	assert_true(gives(1, 10, 1));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	has_kept(0, 0, 1, 11);
 	assert_true(gives(1, 20, 2));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	has_kept(1, 1, 2, 22);
 }
 
@@ -161,13 +161,13 @@ TEST(one_that_has_ended_holds_up_nobody)
 	assert_true(gives(0, 1, 1));
 	ends(0, 2);
 	assert_true(gives(1, 10, 1));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	has_kept(0, 0, 1, 11);
 	assert_true(gives(1, 20, 2));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	has_kept(1, 1, 2, 22); /* with what was left of the one that ended */
 	assert_true(gives(1, 40, 3));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	has_kept(2, 2, 3, 40);
 }
 
@@ -175,7 +175,7 @@ TEST(the_rest_is_the_last_interval_and_ends_with_the_last_message)
 {
 	assert_true(gives(0, 1, 1));
 	assert_true(gives(1, 10, 1));
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	ends(0, 2);
 	ends(1, 20);
 	finish(CLOCK_NS_PER_S + 7, CLOCK_NS_PER_S + 9);
@@ -190,7 +190,7 @@ TEST(without_a_message_the_rest_ends_when_the_threads_did)
 {
 	gives(0, 1, 1);
 	ends(0, 0);
-	gather_look(&gather, 1);
+	aggregate_look(&aggregate, 1);
 	finish(5, 3 * CLOCK_NS_PER_S);
 	has_kept(n_kept - 1, 1, 3, 0);
 	assert_int_equal(whole.n_echoes, 1);
@@ -198,7 +198,7 @@ TEST(without_a_message_the_rest_ends_when_the_threads_did)
 
 TEST(what_was_handed_over_before_the_end_is_not_forgotten)
 {
-	gather_look(&gather, 2);
+	aggregate_look(&aggregate, 2);
 	assert_true(gives(0, 1, 1));
 	ends(0, 2);
 	ends(1, 10);
@@ -214,7 +214,7 @@ TEST(what_never_began_has_no_intervals_and_its_counts_are_there)
 {
 	ends(0, 0);
 	result_fail(&loads[0].result, "ECONNREFUSED", 2);
-	gather_look(&gather, 1);
+	aggregate_look(&aggregate, 1);
 	finish(0, 0);
 	assert_int_equal(n_kept, 0);
 	assert_int_equal(result_failures(&whole), 2);
@@ -224,10 +224,10 @@ TEST(what_the_keeper_cannot_do_is_told)
 {
 	keeper_says = -12;
 	assert_true(gives(0, 1, 1));
-	gather_look(&gather, 1);
+	aggregate_look(&aggregate, 1);
 	keeper_says = 0;
 	ends(0, 2);
-	assert_int_equal(gather_finish(&gather, CLOCK_NS_PER_S + 1, CLOCK_NS_PER_S + 1), -12);
+	assert_int_equal(aggregate_finish(&aggregate, CLOCK_NS_PER_S + 1, CLOCK_NS_PER_S + 1), -12);
 }
 
 /* ---- with threads ---- */
@@ -240,7 +240,7 @@ static void *hand_over(void *argument)
 	struct load *load = argument;
 	for (uint64_t second = 1; second <= SECONDS; second++) {
 		count(load, second);
-		ignore_result(handover_give(&load->handover, &load->result, second));
+		ignore_result(interval_buffer_give(&load->buffer, &load->result, second));
 	}
 	count(load, 1);
 	atomic_store(&load->has_ended, true);
@@ -257,7 +257,7 @@ TEST(nothing_is_lost_or_doubled_between_threads)
 		have_ended = true;
 		for (size_t i = 0; i < THREADS; i++)
 			have_ended = have_ended && atomic_load(&loads[i].has_ended);
-		gather_look(&gather, THREADS);
+		aggregate_look(&aggregate, THREADS);
 	} while (!have_ended);
 	for (size_t i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);

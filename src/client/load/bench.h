@@ -2,8 +2,8 @@
 /*
  * `tcpecho bench`: verified load, from several threads, and what became of it.
  */
-#ifndef CLIENT_BENCH_H
-#define CLIENT_BENCH_H
+#ifndef CLIENT_LOAD_BENCH_H
+#define CLIENT_LOAD_BENCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,11 +19,11 @@
 #include "net/addr.h"
 #include "net/tcpinfo.h"
 
-#define BENCH_THREADS_MOST     64
-#define BENCH_SOURCES_MAX      64
-#define BENCH_CONNECTIONS_MOST UINT64_C(1000000)
-#define BENCH_DEPTH_MOST       1024
-#define BENCH_SIZE_MOST        (UINT64_C(16) * 1024 * 1024)
+#define BENCH_THREADS_MAX     64
+#define BENCH_SOURCES_MAX     64
+#define BENCH_CONNECTIONS_MAX UINT64_C(1000000)
+#define BENCH_DEPTH_MAX       1024
+#define BENCH_SIZE_MAX        (UINT64_C(16) * 1024 * 1024)
 
 struct bench_config {
 	struct addr_spec server;    /* of the kinds ADDR_HOST and ADDR_UNIX */

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/load/aggregate.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+
+/* A thread that has ended, and of which nothing is left to take. */
+#define UNTIL_END UINT64_MAX
+
+int aggregate_open(struct aggregate *ret_gather, struct load *loads,
+		   const struct interval_sink *sink, struct result *whole)
+{
+	struct aggregate aggregate = { .loads = loads, .sink = sink, .whole = whole };
+	int rc = result_open(&aggregate.interval);
+	if (rc == 0)
+		*ret_gather = aggregate;
+	return rc;
+}
+
+void aggregate_close(struct aggregate *aggregate)
+{
+	result_close(&aggregate->interval);
+}
+
+/* Takes what a thread has, if there is anything. */
+static void take(struct aggregate *aggregate, struct load *load)
+{
+	/* Once it has ended, what it handed over before is there to be seen: so in this order. */
+	bool has_ended = atomic_load(&load->has_ended);
+	uint64_t until = interval_buffer_take(&load->buffer, &aggregate->interval);
+	if (until == 0 && has_ended) {
+		result_add(&aggregate->interval, &load->result);
+		until = UNTIL_END;
+	}
+	load->taken_until = until > 0 ? until : load->taken_until;
+}
+
+/*
+ * In a closed loop a message is due when it is sent, unless it is connected first: the threads
+ * record one of two times that are the same.
+ */
+static void complete(struct aggregate *aggregate)
+{
+	struct result *interval = &aggregate->interval;
+	if (aggregate->n > 0 && !load_tells_apart(aggregate->loads[0].plan))
+		histogram_merge(&interval->service, &interval->response);
+}
+
+/* The interval is over, this long after the measuring began. */
+static void keep(struct aggregate *aggregate, uint64_t end_ns)
+{
+	const struct interval_sink *sink = aggregate->sink;
+	uint64_t start_ns = aggregate->from * CLOCK_NS_PER_S;
+	int rc = sink->keep(sink->sink, start_ns, end_ns - start_ns, &aggregate->interval);
+	aggregate->code = aggregate->code == 0 ? rc : aggregate->code;
+}
+
+static void close_interval(struct aggregate *aggregate)
+{
+	result_add(aggregate->whole, &aggregate->interval);
+	result_reset(&aggregate->interval);
+}
+
+/* Up to where all have been taken. */
+static uint64_t least_until(const struct aggregate *aggregate)
+{
+	uint64_t least = UNTIL_END;
+	for (uint32_t i = 0; i < aggregate->n; i++) {
+		uint64_t until = aggregate->loads[i].taken_until;
+		least = until < least ? until : least;
+	}
+	return least;
+}
+
+/* Has any been taken beyond that, but to its end? */
+static bool is_ahead(const struct aggregate *aggregate, uint64_t until)
+{
+	for (uint32_t i = 0; i < aggregate->n; i++) {
+		uint64_t other = aggregate->loads[i].taken_until;
+		if (other > until && other != UNTIL_END)
+			return true;
+	}
+	return false;
+}
+
+void aggregate_look(struct aggregate *aggregate, uint32_t n)
+{
+	aggregate->n = n;
+	/* Of those only that are behind, or they would never meet again. */
+	uint64_t least = least_until(aggregate);
+	for (uint32_t i = 0; i < n && least != UNTIL_END; i++) {
+		if (aggregate->loads[i].taken_until == least)
+			take(aggregate, &aggregate->loads[i]);
+	}
+	least = least_until(aggregate);
+	if (least == UNTIL_END || least <= aggregate->from || is_ahead(aggregate, least))
+		return;
+	complete(aggregate);
+	keep(aggregate, least * CLOCK_NS_PER_S);
+	close_interval(aggregate);
+	aggregate->from = least;
+}
+
+int aggregate_finish(struct aggregate *aggregate, uint64_t last_ns, uint64_t ended_ns)
+{
+	while (aggregate->n > 0 && least_until(aggregate) != UNTIL_END)
+		aggregate_look(aggregate, aggregate->n);
+	uint64_t from_ns = aggregate->from * CLOCK_NS_PER_S;
+	complete(aggregate);
+	if (ended_ns > from_ns)
+		keep(aggregate, last_ns > from_ns ? last_ns : ended_ns);
+	close_interval(aggregate);
+	return aggregate->code;
+}
