@@ -250,15 +250,15 @@ MUST_USE static enum exit_status finish_hlog(struct file_draft *hlog, const char
 }
 
 MUST_USE static enum exit_status write_summary(const struct arguments *arguments,
-					       const struct run *run, struct teller *teller)
+					       const struct run *run, struct output *output)
 {
 	FILE *out;
-	int rc = teller_begin_report(teller, &out);
+	int rc = output_begin_report(output, &out);
 	if (rc == 0 && arguments->values[JSON])
 		rc = run_write_json(out, run);
 	else if (rc == 0)
 		summary_write_table(out, run);
-	return teller_end_report(teller, rc);
+	return output_end_report(output, rc);
 }
 
 /* ---- what is judged ---- */
@@ -292,11 +292,11 @@ MUST_USE static enum exit_status judge(const struct arguments *arguments, const 
 }
 
 MUST_USE static enum exit_status report(const struct arguments *arguments, struct file_draft *hlog,
-					const struct run *run, struct teller *teller)
+					const struct run *run, struct output *output)
 {
-	enum exit_status status = write_summary(arguments, run, teller), logged = STATUS_OK;
+	enum exit_status status = write_summary(arguments, run, output), logged = STATUS_OK;
 	if (hlog->file != NULL)
-		logged = finish_hlog(hlog, arguments->texts[HLOG], run, &teller->wait);
+		logged = finish_hlog(hlog, arguments->texts[HLOG], run, &output->wait);
 	return status != STATUS_OK ? status : logged;
 }
 
@@ -342,7 +342,7 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 MUST_USE static enum exit_status bench_and_report(const struct arguments *arguments,
 						  const struct bench_config *asked)
 {
-	static struct teller teller; /* too large for a stack */
+	static struct output output; /* too large for a stack */
 	struct bench_config config = *asked;
 	enum exit_status status;
 	struct recorder recorder;
@@ -360,22 +360,22 @@ MUST_USE static enum exit_status bench_and_report(const struct arguments *argume
 		goto drop_hlog;
 	}
 	config.sink = (struct interval_sink){ recorder_keep, &recorder };
-	config.teller = &teller;
-	teller_open(&teller, true, false);
+	config.output = &output;
+	output_open(&output, true, false);
 	status = bench_run(&config, &found);
 	if (status == STATUS_OK) {
 		struct run run;
 		rc = make_run(arguments, &config, &found, &recorder, &run);
 		status = STATUS_MACHINE;
 		if (rc == 0)
-			status = report(arguments, &hlog, &run, &teller);
+			status = report(arguments, &hlog, &run, &output);
 		else
 			log_error("cannot make the summary: %s", err_text(rc).text);
 		if (status == STATUS_OK)
 			status = judge(arguments, &run, found.verdict);
 		run_close(&run);
 	}
-	teller_close(&teller);
+	output_close(&output);
 	recorder_close(&recorder);
 drop_hlog:
 	if (hlog.file != NULL)

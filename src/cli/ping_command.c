@@ -10,9 +10,9 @@
 #include "cli/facts.h"
 #include "cli/measuring.h"
 #include "cli/target.h"
-#include "client/hold.h"
+#include "client/hold/hold_loop.h"
 #include "client/ping.h"
-#include "client/teller.h"
+#include "client/output.h"
 #include "report/endurance.h"
 #include "report/recorder.h"
 #include "report/run_write.h"
@@ -66,7 +66,7 @@ static const struct option_row options[N_OPTIONS] = {
 			   "each connection, and off is a single one, when it is opened: to see "
 			   "how long a silent connection lives.",
 	},
-	[SIZE] = MEASURING_SIZE_ROW(PING_SIZE_MOST),
+	[SIZE] = MEASURING_SIZE_ROW(PING_SIZE_MAX),
 	[WAIT] = MEASURING_WAIT_ROW,
 	[DEADLINE] = {
 		.letter = 'w',
@@ -188,24 +188,24 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct pin
 }
 
 MUST_USE static enum exit_status report(const struct arguments *arguments, const struct run *run,
-					struct teller *teller)
+					struct output *output)
 {
 	FILE *out;
-	int rc = teller_begin_report(teller, &out);
+	int rc = output_begin_report(output, &out);
 	if (rc == 0 && arguments->values[JSON])
 		rc = run_write_json(out, run);
 	else if (rc == 0)
 		summary_write_text(out, run);
-	return teller_end_report(teller, rc);
+	return output_end_report(output, rc);
 }
 
 /* What both write to; too large for a stack. */
-MUST_USE static struct teller *open_teller(const struct arguments *arguments)
+MUST_USE static struct output *open_output(const struct arguments *arguments)
 {
-	static struct teller teller;
+	static struct output output;
 	const uint64_t *values = arguments->values;
-	teller_open(&teller, values[QUIET] || values[JSON], values[TIMESTAMPS]);
-	return &teller;
+	output_open(&output, values[QUIET] || values[JSON], values[TIMESTAMPS]);
+	return &output;
 }
 
 /* The exit status of a run that was reported. Failures win over --strict. */
@@ -235,12 +235,12 @@ MUST_USE static enum exit_status report_hold(const struct arguments *arguments,
 		.disconnects = &found->disconnects,
 	};
 	FILE *out;
-	int rc = teller_begin_report(config->teller, &out);
+	int rc = output_begin_report(config->output, &out);
 	if (rc == 0 && arguments->values[JSON])
 		rc = endurance_write_json(out, &endurance);
 	else if (rc == 0)
 		endurance_write_text(out, &endurance);
-	return teller_end_report(config->teller, rc);
+	return output_end_report(config->output, rc);
 }
 
 MUST_USE static enum exit_status check_hold(const struct arguments *arguments)
@@ -251,8 +251,8 @@ MUST_USE static enum exit_status check_hold(const struct arguments *arguments)
 			  values[SPIN] ? options[SPIN].name : options[CONNECT_EACH].name);
 		return STATUS_USAGE;
 	}
-	if (values[COUNT] > HOLD_CONNECTIONS_MOST) {
-		log_error("--count: --hold has at most %d connections", HOLD_CONNECTIONS_MOST);
+	if (values[COUNT] > HOLD_CONNECTIONS_MAX) {
+		log_error("--count: --hold has at most %d connections", HOLD_CONNECTIONS_MAX);
 		return STATUS_USAGE;
 	}
 	return STATUS_OK;
@@ -285,7 +285,7 @@ MUST_USE static enum exit_status run_hold(const struct arguments *arguments)
 		return STATUS_USAGE;
 	}
 	struct hold_report found;
-	config.teller = open_teller(arguments);
+	config.output = open_output(arguments);
 	status = hold_run(&config, &found);
 	if (status == STATUS_OK) {
 		status = report_hold(arguments, &config, &found);
@@ -293,7 +293,7 @@ MUST_USE static enum exit_status run_hold(const struct arguments *arguments)
 		if (status == STATUS_OK)
 			status = judge(arguments, found.verdict, found.client_bound);
 	}
-	teller_close(config.teller);
+	output_close(config.output);
 	return status;
 }
 
@@ -322,20 +322,20 @@ MUST_USE static enum exit_status ping_and_report(const struct arguments *argumen
 		return STATUS_MACHINE;
 	}
 	config.sink = (struct interval_sink){ recorder_keep, &recorder };
-	config.teller = open_teller(arguments);
+	config.output = open_output(arguments);
 	enum exit_status status = ping_run(&config, &found);
 	if (status == STATUS_OK) {
 		struct run run;
 		rc = make_run(arguments, &config, &found, &recorder, &run);
 		enum exit_status told =
-			rc == 0 ? report(arguments, &run, config.teller) : STATUS_MACHINE;
+			rc == 0 ? report(arguments, &run, config.output) : STATUS_MACHINE;
 		if (rc < 0)
 			log_error("cannot make the summary: %s", err_text(rc).text);
 		run_close(&run);
 		status = told == STATUS_OK ? judge(arguments, found.verdict, found.client_bound)
 					   : told;
 	}
-	teller_close(config.teller);
+	output_close(config.output);
 	recorder_close(&recorder);
 	return status;
 }

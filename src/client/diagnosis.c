@@ -26,9 +26,9 @@ struct view {
 	const struct diagnosis_case *given;
 	struct payload payload;
 	const unsigned char *received;
-	size_t n;                               /* of those received */
-	size_t n_expected;                      /* up to n: the last was sent, or n are enough */
-	unsigned char expected[DIAGNOSIS_MOST]; /* zero behind n_expected */
+	size_t n;                              /* of those received */
+	size_t n_expected;                     /* up to n: the last was sent, or n are enough */
+	unsigned char expected[DIAGNOSIS_MAX]; /* zero behind n_expected */
 };
 
 static size_t smaller(uint64_t a, size_t b)
@@ -42,7 +42,7 @@ static void view_begin(struct view *view, const struct diagnosis_case *given)
 	*view = (struct view){ .given = given,
 			       .payload = payload_of(given->seed, given->connection),
 			       .received = given->received,
-			       .n = smaller(given->n, DIAGNOSIS_MOST) };
+			       .n = smaller(given->n, DIAGNOSIS_MAX) };
 	view->n_expected = smaller(left, view->n);
 	payload_fill(&view->payload, given->offset, view->expected, view->n_expected);
 }

@@ -16,7 +16,7 @@
 
 /* With so many bytes all kinds can be told apart; more than the most are not looked at. */
 #define DIAGNOSIS_ENOUGH ((size_t)64)
-#define DIAGNOSIS_MOST   ((size_t)256)
+#define DIAGNOSIS_MAX    ((size_t)256)
 
 enum diagnosis_kind {
 	DIAGNOSIS_UNKNOWN,  /* too few bytes to tell */

@@ -33,7 +33,7 @@ void first_reply_await(struct first_reply *reply, int fd)
 }
 
 bool first_reply_name(const struct first_reply *reply, const struct window *window, bool ended,
-		      struct endpoint *ret_endpoint)
+		      struct peer_fingerprint *ret_endpoint)
 {
 	if (window->returned >= FIRST_REPLY_SIZE)
 		return false;
@@ -45,13 +45,13 @@ bool first_reply_name(const struct first_reply *reply, const struct window *wind
 	size_t n = smaller(window_first_in_flight(window, &in_flight), FIRST_REPLY_SIZE - n_right);
 	memcpy(sent, reply->bytes, n_right);
 	memcpy(sent + n_right, in_flight, n);
-	const struct endpoint_reply whole = {
+	const struct peer_reply whole = {
 		.sent = sent,
 		.n_sent = n_right + n,
 		.received = reply->bytes,
 		.n_received = reply->n,
 		.ended = ended,
 	};
-	*ret_endpoint = endpoint_judge(&whole);
-	return endpoint_is_named(&whole, ret_endpoint->kind);
+	*ret_endpoint = peer_fingerprint_judge(&whole);
+	return peer_fingerprint_is_named(&whole, ret_endpoint->kind);
 }

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "client/endpoint.h"
+#include "client/peer_fingerprint.h"
 #include "client/window.h"
 
 #define FIRST_REPLY_SIZE ((size_t)1024)
@@ -30,6 +30,6 @@ void first_reply_await(struct first_reply *reply, int fd);
  * rule. window: of the same connection; ended: the server has closed it.
  */
 bool first_reply_name(const struct first_reply *reply, const struct window *window, bool ended,
-		      struct endpoint *ret_endpoint);
+		      struct peer_fingerprint *ret_endpoint);
 
 #endif

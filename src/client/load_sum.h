@@ -13,7 +13,7 @@
 #include "client/kernel_view.h"
 #include "client/load/load.h"
 #include "client/own_limit.h"
-#include "client/wrong.h"
+#include "client/mismatch.h"
 
 /* A zeroed one is that of no thread. */
 struct load_sum {
@@ -21,7 +21,7 @@ struct load_sum {
 	uint64_t last_begun_ns, last_back_ns, end_ns, ended_ns;
 	struct own_use use;
 	struct kernel_view kernel;
-	struct wrong_evidence *wrong; /* the first of all, of its thread; NULL: none */
+	struct mismatch_evidence *wrong; /* the first of all, of its thread; NULL: none */
 };
 
 /* Adds a thread that has ended. */

@@ -27,8 +27,8 @@
 #include "client/kernel_view.h"
 #include "client/ping_judge.h"
 #include "client/reconnect.h"
-#include "client/tally.h"
-#include "client/teller.h"
+#include "client/ping_stats.h"
+#include "client/output.h"
 #include "client/verified_stream.h"
 #include "net/io.h"
 #include "net/signals.h"
@@ -57,10 +57,10 @@ struct ping {
 	struct own_use use;
 	struct own_idle idle;
 	struct kernel_view kernel;
-	struct tally tally;
+	struct ping_stats stats;
 	uint64_t number; /* of the message, from 1 */
 	unsigned int n_looks;
-	struct teller *teller;
+	struct output *output;
 };
 
 /* ---- signals ---- */
@@ -86,7 +86,7 @@ static void read_signals(struct ping *ping)
 		}
 		ping->is_over = true;
 		ping->ended_by = signal;
-		writer_note_signal(&ping->teller->wait, signal);
+		writer_note_signal(&ping->output->wait, signal);
 	}
 }
 
@@ -129,10 +129,10 @@ MUST_USE static int wait_for(struct ping *ping, struct pollfd *wanted, size_t n,
 	while (!ping->is_over) {
 		struct pollfd fds[2 + RECONNECT_FDS] = {
 			{ .fd = ping->signals_fd, .events = POLLIN },
-			teller_pollfd(ping->teller),
+			output_pollfd(ping->output),
 		};
 		memcpy(&fds[2], wanted, n * sizeof(*wanted));
-		uint64_t retry_ns = teller_deadline_ns(ping->teller);
+		uint64_t retry_ns = output_deadline_ns(ping->output);
 		uint64_t until_ns = clock_earlier_ns(deadline_ns, retry_ns);
 		uint64_t before_ns = clock_now_ns();
 		if (ping->is_under_way)
@@ -147,7 +147,7 @@ MUST_USE static int wait_for(struct ping *ping, struct pollfd *wanted, size_t n,
 		if (fds[0].revents != 0)
 			read_signals(ping);
 		if (fds[1].revents != 0 || now_ns >= retry_ns)
-			ping->is_over |= !teller_check(ping->teller);
+			ping->is_over |= !output_check(ping->output);
 		int n_ready = 0;
 		for (size_t i = 0; i < n; i++)
 			n_ready += fds[2 + i].revents != 0;
@@ -259,16 +259,16 @@ static void say_back(struct ping *ping, uint64_t ns)
 	char connect[48] = "";
 	if (ping->config->connect_each)
 		snprintf(connect, sizeof(connect), " connect=%.1f us", clock_us(ping->connect_ns));
-	teller_say(ping->teller, "%" PRIu64 " byte%s from %s: seq=%" PRIu64 "%s time=%.1f us",
-		   ping->config->size, units_s(ping->config->size), ping->report->address.text,
-		   ping->number, connect, clock_us(ns));
-	ping->is_over |= !teller_flush(ping->teller);
+	output_line(ping->output, "%" PRIu64 " byte%s from %s: seq=%" PRIu64 "%s time=%.1f us",
+		    ping->config->size, units_s(ping->config->size), ping->report->address.text,
+		    ping->number, connect, clock_us(ns));
+	ping->is_over |= !output_flush(ping->output);
 }
 
 static void say_failed(struct ping *ping, const char *what)
 {
-	teller_say(ping->teller, "%s: %s", what, ping->stream.why);
-	ping->is_over |= !teller_flush(ping->teller);
+	output_line(ping->output, "%s: %s", what, ping->stream.why);
+	ping->is_over |= !output_flush(ping->output);
 	if (!ping->stream.is_no_echo)
 		return;
 	/* A first reply showed that there is no point in sending more. */
@@ -299,18 +299,18 @@ static void do_message(struct ping *ping)
 	ping->is_under_way = false;
 	if (is_sent && stream_is_back(stream)) {
 		uint64_t took_ns = stream->back_ns - stream->begun_ns;
-		tally_echo(&ping->tally, stream->back_ns, took_ns);
+		ping_stats_echo(&ping->stats, stream->back_ns, took_ns);
 		say_back(ping, took_ns);
 		if (stream->failure != NULL) /* what came behind it was never sent */
 			fail_between_messages(ping);
 	} else if (stream->failure != NULL) {
 		char seq[32];
 		snprintf(seq, sizeof(seq), "seq=%" PRIu64, ping->number);
-		tally_failure(&ping->tally, stream->failure, clock_now_ns());
+		ping_stats_failure(&ping->stats, stream->failure, clock_now_ns());
 		say_failed(ping, seq);
 	} else {
 		uint64_t now_ns = clock_now_ns();
-		tally_unfinished(&ping->tally, now_ns, now_ns - stream->begun_ns);
+		ping_stats_unfinished(&ping->stats, now_ns, now_ns - stream->begun_ns);
 	}
 	if (stream->failure != NULL || ping->config->connect_each)
 		close_connection(ping);
@@ -364,13 +364,13 @@ static uint64_t next_due_ns(const struct ping *ping, uint64_t due_ns)
 static void ping_on(struct ping *ping)
 {
 	uint64_t due_ns = clock_now_ns();
-	tally_start(&ping->tally, due_ns);
+	ping_stats_start(&ping->stats, due_ns);
 	ping->report->start_ns = clock_since_epoch_ns(due_ns);
 	own_use_begin(&ping->use);
 	own_idle_open(&ping->idle);
 	if (ping->config->duration_ns != 0)
 		ping->end_ns = clock_after_ns(due_ns, ping->config->duration_ns);
-	while (!ping->is_over && ping->tally.code == 0) {
+	while (!ping->is_over && ping->stats.code == 0) {
 		do_message(ping);
 		if (ping->number == ping->config->count)
 			break;
@@ -387,7 +387,7 @@ static void ping_on(struct ping *ping)
 	/* What came while this was stopped. After the last of N messages the server may close. */
 	if (ping->is_over && ping->stream.fd >= 0 && stream_is_back(&ping->stream))
 		look_while_idle(ping);
-	tally_end(&ping->tally, clock_now_ns());
+	ping_stats_end(&ping->stats, clock_now_ns());
 	own_use_end(&ping->use);
 	own_idle_close(&ping->idle);
 	close_connection(ping);
@@ -411,18 +411,18 @@ MUST_USE static enum exit_status run_ping(struct ping *ping)
 		return status;
 	ping->reconnect.addr = dialed.addr;
 	begin_connection(ping, &dialed);
-	teller_say(ping->teller, "PING %s, %" PRIu64 " byte%s", ping->report->address.text,
-		   config->size, units_s(config->size));
-	ping->is_over |= !teller_flush(ping->teller);
+	output_line(ping->output, "PING %s, %" PRIu64 " byte%s", ping->report->address.text,
+		    config->size, units_s(config->size));
+	ping->is_over |= !output_flush(ping->output);
 	ping_on(ping);
-	if (ping->tally.code < 0) {
-		log_error("cannot go on: %s", err_text(ping->tally.code).text);
+	if (ping->stats.code < 0) {
+		log_error("cannot go on: %s", err_text(ping->stats.code).text);
 		return STATUS_MACHINE;
 	}
 	ping->report->has_kernel = kernel_view_mean(&ping->kernel, &ping->report->kernel);
 	ping->report->sending = ping->kernel.sending;
-	ping->report->deviation_ns = deviation_ns(&ping->tally.deviation);
-	bool is_cut = ping->is_over && !ping->stream.is_no_echo && ping->teller->code == 0;
+	ping->report->deviation_ns = deviation_ns(&ping->stats.deviation);
+	bool is_cut = ping->is_over && !ping->stream.is_no_echo && ping->output->code == 0;
 	const struct ping_end end = {
 		.by_signal = ping->ended_by != 0,
 		.by_deadline = is_cut && ping->ended_by == 0,
@@ -450,11 +450,11 @@ enum exit_status ping_run(const struct ping_config *config, struct ping_report *
 			.spins = config->spin,
 			.fd = -1,
 		},
-		.teller = config->teller,
+		.output = config->output,
 	};
 	int rc = result_open(&report.result);
 	if (rc == 0)
-		rc = tally_open(&ping.tally, &report.result, &config->sink);
+		rc = ping_stats_open(&ping.stats, &report.result, &config->sink);
 	if (rc == 0)
 		rc = ping.signals_fd = signals_setup_meter();
 	enum exit_status status = STATUS_MACHINE;
@@ -463,7 +463,7 @@ enum exit_status ping_run(const struct ping_config *config, struct ping_report *
 	else
 		log_error("cannot start: %s", err_text(rc).text);
 	io_close(&ping.signals_fd);
-	tally_close(&ping.tally);
+	ping_stats_close(&ping.stats);
 	if (status == STATUS_OK)
 		*ret_report = report;
 	else

@@ -15,11 +15,11 @@
 #include "base/exit_status.h"
 #include "client/own_limit.h"
 #include "client/served_by.h"
-#include "client/teller.h"
+#include "client/output.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
 
-#define PING_SIZE_MOST ((size_t)16 * 1024 * 1024)
+#define PING_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
 struct ping_config {
 	struct addr_spec server; /* of the kinds ADDR_HOST and ADDR_UNIX */
@@ -28,11 +28,11 @@ struct ping_config {
 	uint64_t interval_ns;  /* from one message to the next; 0: the next when the last is back */
 	uint64_t wait_ns;      /* a message that is not back after this time failed; 0: never */
 	uint64_t duration_ns;  /* the run ends after this time, whatever is under way; 0: never */
-	uint64_t size;         /* bytes of a message, 1 to PING_SIZE_MOST */
+	uint64_t size;         /* bytes of a message, 1 to PING_SIZE_MAX */
 	uint64_t seed;         /* of the payload (base/payload.h) */
 	bool connect_each;     /* a new connection for each message */
 	bool spin;             /* wait by looking again and again */
-	struct teller *teller; /* of a line for each message */
+	struct output *output; /* of a line for each message */
 	struct interval_sink sink; /* is told of each second */
 };
 

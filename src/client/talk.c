@@ -35,7 +35,7 @@
 #include "base/exit_status.h"
 #include "base/units.h"
 #include "client/dial.h"
-#include "client/endpoint.h"
+#include "client/peer_fingerprint.h"
 #include "client/first_reply.h"
 #include "client/progress.h"
 #include "client/window.h"
@@ -91,7 +91,7 @@ static void end_with(struct talk *talk, enum exit_status status, const char *for
 
 /* What is added to a verdict. */
 struct reason {
-	char text[sizeof(((struct endpoint *)0)->text) + 8];
+	char text[sizeof(((struct peer_fingerprint *)0)->text) + 8];
 };
 
 /* How much of the input that was read so far has come back, for a verdict. */
@@ -390,7 +390,7 @@ MUST_USE static int converse(struct talk *talk)
 static struct reason reason_of(struct talk *talk)
 {
 	struct reason reason = { "" };
-	struct endpoint endpoint;
+	struct peer_fingerprint endpoint;
 	bool is_cut = talk->server_ended && talk->window.returned < talk->window.taken;
 	if (talk->status != STATUS_ECHO_FAILED)
 		return reason;

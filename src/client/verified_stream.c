@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/units.h"
-#include "client/wrong.h"
+#include "client/mismatch.h"
 
 void stream_open(struct verified_stream *stream, int fd, const struct addr *server)
 {
@@ -79,10 +79,10 @@ static void fail_by_bytes(struct verified_stream *stream, size_t n_right, size_t
 		.sent = stream->sent,
 		.most_sent = stream->sent,
 		.received = from,
-		.n = wrong_await_more(stream->fd, from, n, DIAGNOSIS_MOST),
+		.n = mismatch_await_more(stream->fd, from, n, DIAGNOSIS_MAX),
 	};
 	bool is_first = result->n_echoes == 0;
-	struct wrong_text text = wrong_say(&wrong, is_first ? &stream->server : NULL);
+	struct mismatch_text text = mismatch_say(&wrong, is_first ? &stream->server : NULL);
 	stream->is_no_echo = text.is_no_echo;
 	stream_fail(stream, "mismatch", "%s", text.text);
 	if (result->first_mismatch[0] == '\0')

@@ -47,7 +47,7 @@ struct verified_stream {
 	char why[RESULT_SENTENCE_SIZE];
 	bool is_no_echo; /* a first reply showed another kind of server */
 
-	IO_ALIGNED unsigned char piece[STREAM_PIECE_SIZE + DIAGNOSIS_MOST];
+	IO_ALIGNED unsigned char piece[STREAM_PIECE_SIZE + DIAGNOSIS_MAX];
 };
 
 /* Begins a connection, fd, which is taken. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/http.h"
+#include "client/hold/http.h"
 #include "fuzz.h"
 
 /* The bytes are exactly as many as there are, so that a sanitizer sees whoever reads on. */
@@ -24,13 +24,13 @@ static enum http_answer judge(const uint8_t *data, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	size_t most = size < HTTP_HEAD_MOST ? size : HTTP_HEAD_MOST;
+	size_t most = size < HTTP_HEAD_MAX ? size : HTTP_HEAD_MAX;
 	enum http_answer first = HTTP_MORE;
 	for (size_t n = 0; n <= most; n++) {
 		enum http_answer answer = judge(data, n);
 		assert(first == HTTP_MORE || answer == first);
-		assert(answer != HTTP_TOO_LONG || n == HTTP_HEAD_MOST);
-		assert(answer != HTTP_MORE || n < HTTP_HEAD_MOST);
+		assert(answer != HTTP_TOO_LONG || n == HTTP_HEAD_MAX);
+		assert(answer != HTTP_MORE || n < HTTP_HEAD_MAX);
 		assert((strcmp(http_status(answer), "200 OK") == 0) ==
 		       (answer == HTTP_PAGE || answer == HTTP_PAGE_HEAD));
 		first = answer;

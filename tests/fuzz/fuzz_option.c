@@ -19,7 +19,7 @@
 #include "cli/help.h"
 #include "cli/option.h"
 #include "client/load/bench.h"
-#include "client/hold.h"
+#include "client/hold/hold_loop.h"
 #include "client/ping.h"
 #include "client/talk.h"
 #include "fuzz.h"
@@ -91,7 +91,7 @@ enum exit_status __wrap_ping_run(const struct ping_config *config, struct ping_r
 	(void)ret_report;
 	n_runs++;
 	check_target(&config->server, config->family);
-	assert(config->size >= 1 && config->size <= PING_SIZE_MOST);
+	assert(config->size >= 1 && config->size <= PING_SIZE_MAX);
 	return STATUS_NO_CONNECTION;
 }
 
@@ -113,8 +113,8 @@ enum exit_status __wrap_hold_run(const struct hold_config *config, struct hold_r
 	(void)ret_report;
 	n_runs++;
 	check_target(&config->server, config->family);
-	assert(config->size >= 1 && config->size <= PING_SIZE_MOST);
-	assert(config->n_connections >= 1 && config->n_connections <= HOLD_CONNECTIONS_MOST);
+	assert(config->size >= 1 && config->size <= PING_SIZE_MAX);
+	assert(config->n_connections >= 1 && config->n_connections <= HOLD_CONNECTIONS_MAX);
 	assert(config->metrics == NULL || is_terminated(config->metrics));
 	return STATUS_NO_CONNECTION;
 }

@@ -55,8 +55,8 @@ uint64_t accounting_deadline_ns(const struct load_io *io, const struct load_conn
 void accounting_wake_by(struct load_io *io, const struct load_conn *conn, uint64_t at_ns)
 {
 	uint32_t i = load_io_index(io, conn);
-	if (at_ns < io->wakes.at_ns[i])
-		wakes_set(&io->wakes, i, at_ns);
+	if (at_ns < io->timers.at_ns[i])
+		timer_heap_set(&io->timers, i, at_ns);
 }
 
 /* ---- counts ---- */

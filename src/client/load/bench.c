@@ -47,8 +47,8 @@ struct bench {
 	pthread_t threads[BENCH_THREADS_MAX];
 	uint32_t n_threads; /* that are running */
 	struct aggregate aggregate;
-	struct wrong_text wrong;   /* what the first wrong byte means, if no echo came before */
-	struct interval_sink sink; /* notes what the live line shows, for config->keeper */
+	struct mismatch_text wrong; /* what the first wrong byte means, if no echo came before */
+	struct interval_sink sink;  /* notes what the live line shows, for config->keeper */
 	struct live_line_line live;
 	uint64_t interrupted_ns; /* 0: no signal came */
 	uint64_t heard_ns;       /* signals sent until then have been read */
@@ -84,7 +84,7 @@ static void read_signals(struct bench *bench)
 			continue;
 		}
 		request_end(bench);
-		writer_note_signal(&bench->config->teller->wait, signal);
+		writer_note_signal(&bench->config->output->wait, signal);
 	}
 	bench->heard_ns = now_ns;
 }
@@ -233,17 +233,17 @@ static void say_endless_wait(struct bench *bench)
 
 static void look_on(struct bench *bench)
 {
-	struct teller *teller = bench->config->teller;
+	struct output *output = bench->config->output;
 	while (!have_all_ended(bench)) {
 		struct pollfd fds[] = {
 			{ .fd = bench->signals_fd, .events = POLLIN },
-			teller_pollfd(teller),
+			output_pollfd(output),
 		};
 		uint64_t until_ns = clock_deadline_ns(LOOK_NS);
 		ignore_result(io_wait(fds, ARRAY_LEN(fds), until_ns));
 		watch_gap(bench, until_ns);
 		read_signals(bench);
-		if (fds[1].revents != 0 && !teller_check(teller))
+		if (fds[1].revents != 0 && !output_check(output))
 			atomic_store(&bench->plan.is_aborting, true);
 		begin_if_ready(bench);
 		aggregate_look(&bench->aggregate, bench->n_threads);
@@ -260,14 +260,14 @@ static void look_on(struct bench *bench)
 /* ---- what they found ---- */
 
 /* A diagnosis takes up to a second, and may connect: now that nothing is measured any more. */
-static void explain_wrong(struct bench *bench, struct wrong_evidence *wrong)
+static void explain_wrong(struct bench *bench, struct mismatch_evidence *wrong)
 {
 	struct result *result = &bench->report->result;
 	if (wrong == NULL)
 		return;
 	if (bench->wrong.text[0] == '\0')
-		bench->wrong = wrong_explain(wrong, load_server_addr(&bench->plan.server),
-					     load_source(&bench->plan, 0));
+		bench->wrong = mismatch_explain(wrong, load_server_addr(&bench->plan.server),
+						load_source(&bench->plan, 0));
 	snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s", bench->wrong.text);
 }
 
@@ -436,7 +436,7 @@ static void open_live(struct bench *bench)
 {
 	const struct bench_config *config = bench->config;
 	enum live_line_kind kind = config->shows_progress ? LIVE_LINES : LIVE_OFF;
-	if (config->teller->log.is_terminal)
+	if (config->output->log.is_terminal)
 		kind = LIVE_TERMINAL;
 	bench->live = (struct live_line_line){
 		.kind = config->is_quiet ? LIVE_OFF : kind,

@@ -15,7 +15,7 @@
 #include "base/exit_status.h"
 #include "client/own_limit.h"
 #include "client/served_by.h"
-#include "client/teller.h"
+#include "client/output.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
 
@@ -44,7 +44,7 @@ struct bench_config {
 	bool reconnects;           /* those that failed */
 	bool is_quiet;             /* no line each second */
 	bool shows_progress;       /* a line each second also where there is no terminal */
-	struct teller *teller;     /* that will write the report */
+	struct output *output;     /* that will write the report */
 	struct interval_sink sink; /* is told of each second of what counts */
 };
 

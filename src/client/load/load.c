@@ -179,7 +179,7 @@ static void look_after(struct load_io *io, uint32_t i)
 {
 	struct load_conn *conn = &io->conns.list[i];
 	uint64_t deadline_ns = accounting_deadline_ns(io, conn);
-	wakes_set(&io->wakes, i, CLOCK_NEVER);
+	timer_heap_set(&io->timers, i, CLOCK_NEVER);
 	if (io->now_ns < deadline_ns)
 		let_wait(io, conn, deadline_ns);
 	else if (conn->state == LOAD_CONN_CLOSED)
@@ -194,7 +194,7 @@ static void look_after_due(struct run *run)
 {
 	struct load_io *io = &run->io;
 	uint32_t i;
-	for (int n = 0; n < LOOKS_MAX && wakes_due(&io->wakes, io->now_ns, &i); n++)
+	for (int n = 0; n < LOOKS_MAX && timer_heap_due(&io->timers, io->now_ns, &i); n++)
 		look_after(io, i);
 }
 
@@ -222,7 +222,7 @@ static void end_early(struct run *run)
 static void tick(struct run *run)
 {
 	struct load_io *io = &run->io;
-	struct wrong_evidence *wrong = &io->load->wrong;
+	struct mismatch_evidence *wrong = &io->load->wrong;
 	end_early(run);
 	look_after_due(run);
 	if (io->now_ns < run->next_tick_ns)
@@ -230,7 +230,7 @@ static void tick(struct run *run)
 	run->next_tick_ns = io->now_ns + TICK_NS;
 	if (wrong->is_there && io->now_ns >= wrong->until_ns &&
 	    !atomic_load(&io->load->has_evidence)) {
-		wrong_collect(wrong);
+		mismatch_collect(wrong);
 		atomic_store(&io->load->has_evidence, true);
 	}
 }
@@ -312,7 +312,8 @@ static uint64_t next_deed_ns(const struct run *run)
 static uint64_t wait_until_ns(const struct run *run)
 {
 	uint64_t due_ns = next_deed_ns(run);
-	uint64_t until_ns = clock_earlier_ns(run->next_tick_ns, wakes_next_ns(&run->io.wakes));
+	uint64_t until_ns =
+		clock_earlier_ns(run->next_tick_ns, timer_heap_next_ns(&run->io.timers));
 	if (!run->is_measuring && run->io.end_ns != 0)
 		until_ns = clock_earlier_ns(until_ns, run->io.begin_ns);
 	if (run->io.n_queueing > 0)
@@ -428,7 +429,7 @@ void load_run(struct load *load)
 	int rc = load_conns_open(&io->conns, load->n_conns, load->plan->depth, load->plan->size);
 	if (rc < 0)
 		goto free_run;
-	rc = wakes_open(&io->wakes, load->n_conns);
+	rc = timer_heap_open(&io->timers, load->n_conns);
 	if (rc < 0)
 		goto close_lanes;
 	rc = poller_open(&io->poller);
@@ -437,7 +438,7 @@ void load_run(struct load *load)
 	rc = run_conns(run);
 	poller_close(&io->poller);
 close_wakes:
-	wakes_close(&io->wakes);
+	timer_heap_close(&io->timers);
 close_lanes:
 	load_conns_close(&io->conns);
 free_run:
@@ -447,7 +448,7 @@ free_run:
 	free(run);
 }
 
-bool load_explain(struct load *loads, uint32_t n, struct wrong_text *ret_text)
+bool load_explain(struct load *loads, uint32_t n, struct mismatch_text *ret_text)
 {
 	struct load *found = NULL;
 	for (uint32_t i = 0; i < n; i++) {
@@ -458,7 +459,7 @@ bool load_explain(struct load *loads, uint32_t n, struct wrong_text *ret_text)
 	}
 	if (found == NULL)
 		return false;
-	*ret_text = wrong_explain(&found->wrong, load_server_addr(&found->plan->server),
-				  load_source(found->plan, 0));
+	*ret_text = mismatch_explain(&found->wrong, load_server_addr(&found->plan->server),
+				     load_source(found->plan, 0));
 	return true;
 }

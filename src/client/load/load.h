@@ -27,7 +27,7 @@
 #include "client/load/load_server.h"
 #include "client/own_limit.h"
 #include "client/load/schedule.h"
-#include "client/wrong.h"
+#include "client/mismatch.h"
 #include "net/addr.h"
 
 /* What all threads of a run have in common: set before they start, but for the atomic ones. */
@@ -98,8 +98,8 @@ struct load {
 	uint64_t ended_ns;             /* when it had nothing to do any more */
 	struct own_use use;            /* from the end of the warm-up on */
 	struct kernel_view kernel;
-	struct wrong_evidence wrong; /* of its first wrong byte */
-	int code;                    /* it had to give up: the negative code; else 0 */
+	struct mismatch_evidence wrong; /* of its first wrong byte */
+	int code;                       /* it had to give up: the negative code; else 0 */
 
 	_Atomic uint64_t n_echoes, n_failures, n_opened; /* so far, for the thread that looks on */
 	_Atomic bool has_ended;
@@ -120,6 +120,6 @@ void load_run(struct load *load);
  * If no message has come back on any of n loads that run, and one has complete evidence of a wrong
  * byte: says what it means, which may take 600 ms, and returns true.
  */
-MUST_USE bool load_explain(struct load *loads, uint32_t n, struct wrong_text *ret_text);
+MUST_USE bool load_explain(struct load *loads, uint32_t n, struct mismatch_text *ret_text);
 
 #endif

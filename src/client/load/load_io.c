@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "client/load/accounting.h"
-#include "client/wrong.h"
+#include "client/mismatch.h"
 #include "net/connect.h"
 #include "net/io.h"
 
@@ -346,7 +346,7 @@ static void keep_wrong(struct load_io *io, struct load_conn *conn, size_t n_righ
 		.n = n - n_right,
 	};
 	ignore_result(poller_remove(&io->poller, conn->fd)); /* then its events find no lane */
-	wrong_keep(&io->load->wrong, &wrong, conn->fd, io->has_echoed);
+	mismatch_keep(&io->load->wrong, &wrong, conn->fd, io->has_echoed);
 	kernel_view_note(&io->load->kernel, conn->fd);
 	conn->fd = -1;
 }

@@ -12,7 +12,7 @@
 #include "client/diagnosis.h"
 #include "client/load/load_conn.h"
 #include "client/load/load.h"
-#include "client/wakes.h"
+#include "client/timer_heap.h"
 #include "net/io.h"
 #include "net/poller.h"
 
@@ -38,7 +38,7 @@ struct load_io {
 	const struct load_plan *plan;
 	struct load_conns conns;
 	struct poller poller;
-	struct wakes wakes; /* when each lane is looked after next, or before */
+	struct timer_heap timers; /* when each lane is looked after next, or before */
 
 	uint64_t now_ns;               /* as of the latest look at the clock */
 	uint64_t begin_ns, end_ns;     /* what is due in between counts; 0: not known yet */

@@ -18,7 +18,7 @@
 #include "report/html/scale.h"
 #include "report/run.h"
 
-/* What is to be drawn, made by page.c. */
+/* What is to be drawn, made by metrics_server.c. */
 struct view {
 	FILE *out;
 	const struct run *runs;

@@ -3,7 +3,7 @@
  * One or several runs as one page of HTML that needs nothing else: no network, and no JavaScript
  * but for reading the curves with the pointer. Why so: docs/decisions/0020-charts-by-hand.md.
  *
- *	page.c     from the head to the foot, and what has to be said first
+ *	metrics_server.c     from the head to the foot, and what has to be said first
  *	chart.h    the charts and tables between them
  *	plot.h     a drawing: its axes, its lines, its marks
  *	scale.h    where a value stands, and what is written at the axis

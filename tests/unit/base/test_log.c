@@ -897,7 +897,7 @@ static void hold_many(enum log_format format)
 	end_writes(&writes);
 }
 
-TEST(held_lines_beyond_what_fits_are_written_on_the_way_and_none_is_torn)
+TEST(hold_conn_lines_beyond_what_fits_are_written_on_the_way_and_none_is_torn)
 {
 	hold_many(LOG_TEXT);
 	hold_many(LOG_JSON);
@@ -952,7 +952,7 @@ TEST(an_interruption_loses_no_line_that_is_held)
 	assert_string_equal(log_of.text, "one\ntwo\n");
 }
 
-TEST(held_lines_that_nobody_takes_are_counted_each)
+TEST(hold_conn_lines_that_nobody_takes_are_counted_each)
 {
 	struct stuck pipe = make_stuck(0);
 	int saved_fd = redirect(pipe.writer);
@@ -1128,11 +1128,11 @@ int main(void)
 		LOG_TEST(a_signal_that_has_come_ends_the_wait_of_an_error),
 		LOG_TEST(lines_that_are_held_are_one_write_when_they_are_released),
 		LOG_TEST(records_that_are_held_are_whole_in_json_too),
-		LOG_TEST(held_lines_beyond_what_fits_are_written_on_the_way_and_none_is_torn),
+		LOG_TEST(hold_conn_lines_beyond_what_fits_are_written_on_the_way_and_none_is_torn),
 		LOG_TEST(the_longest_lines_fit_however_little_room_is_left),
 		LOG_TEST(an_error_is_written_at_once_behind_what_is_held),
 		LOG_TEST(an_interruption_loses_no_line_that_is_held),
-		LOG_TEST(held_lines_that_nobody_takes_are_counted_each),
+		LOG_TEST(hold_conn_lines_that_nobody_takes_are_counted_each),
 		LOG_TEST(what_was_dropped_is_told_before_any_later_line),
 		LOG_TEST(a_log_without_a_reader_ends_nobody),
 		LOG_TEST(once_a_second_is_at_once_and_then_after_a_second),

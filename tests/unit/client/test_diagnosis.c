@@ -128,7 +128,7 @@ TEST(a_foreign_word_in_place_is_told_from_a_moved_one)
 		come_back(worlds[w].from, worlds[w].of);
 		for (size_t i = 0; i < 8; i++)
 			got[1000 + i] ^= 0xff;
-		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 		assert_int_equal(diagnosis.kind, DIAGNOSIS_FLIPPED);
 		assert_int_equal(diagnosis.n_bytes, 8);
 		assert_int_equal(diagnosis.n_bits, 64);
@@ -142,12 +142,11 @@ TEST(bytes_changed_by_a_rule_are_told)
 	come_back(0, 1);
 	for (size_t i = 0; i < n_got; i++)
 		got[i] &= 0x7f;
-	assert_non_null(
-		strstr(diagnose_some(DIAGNOSIS_MOST).text, ": all lost their highest bit)"));
+	assert_non_null(strstr(diagnose_some(DIAGNOSIS_MAX).text, ": all lost their highest bit)"));
 	come_back(0, 1);
 	for (size_t i = 0; i < n_got; i++)
 		got[i] = (unsigned char)(got[i] >= 'a' && got[i] <= 'z' ? got[i] - 32 : got[i]);
-	assert_non_null(strstr(diagnose_some(DIAGNOSIS_MOST).text, ": letters became capitals)"));
+	assert_non_null(strstr(diagnose_some(DIAGNOSIS_MAX).text, ": letters became capitals)"));
 }
 
 /* ---- moved ---- */
@@ -207,7 +206,7 @@ TEST(a_block_of_long_ago_in_the_place_of_another_is_told)
 {
 	come_back(3, 1000);
 	put_stream(4096, 3, 512, 64);
-	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_int_equal(diagnosis.kind, DIAGNOSIS_REPEATED);
 	assert_says(&diagnosis, "byte 4096 is byte 512 again, 3584 bytes back "
 				"(64 bytes, then it goes on right)");
@@ -218,7 +217,7 @@ TEST(what_comes_twice_at_the_end_is_repeated_and_no_surplus)
 	come_back(0, 1);
 	put_stream(SENT, 0, SENT - 100, 100);
 	n_got = SENT + 100;
-	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_int_equal(diagnosis.kind, DIAGNOSIS_REPEATED);
 	assert_int_equal(diagnosis.n_bytes, 100);
 }
@@ -230,7 +229,7 @@ TEST(doubled_0xff_is_telnet)
 	while (got[at] != 0xff || got[at + 1] == 0xff)
 		at++;
 	insert(at, "\xff", 1);
-	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_int_equal(diagnosis.kind, DIAGNOSIS_REPEATED);
 	assert_non_null(strstr(diagnosis.text, "again, 1 byte back (0xff was doubled"));
 }
@@ -247,7 +246,7 @@ TEST(a_swap_of_two_connections_is_told_with_the_other_and_its_offset)
 			size_t skip = first_wrong() - 4096;
 			if (other == 500 || (sizes[i] == 8 && skip > 0))
 				continue; /* by chance seven bytes are too few */
-			struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+			struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 			assert_int_equal(diagnosis.kind, DIAGNOSIS_STRAY);
 			assert_int_equal(diagnosis.connection, other);
 			assert_int_equal(diagnosis.origin, 512 + skip);
@@ -262,11 +261,11 @@ TEST(the_sentence_for_a_swap_names_both_places)
 {
 	come_back(3, 1000);
 	put_stream(4096, 8, 512, SENT - 4096);
-	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_says(&diagnosis, "byte 4096 is byte 512 of connection 8");
-	assert_int_equal(diagnosis.n_bytes, DIAGNOSIS_MOST);
+	assert_int_equal(diagnosis.n_bytes, DIAGNOSIS_MAX);
 	put_stream(4096 + 64, 3, 4096 + 64, SENT - 4096 - 64);
-	diagnosis = diagnose_some(DIAGNOSIS_MOST);
+	diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_says(&diagnosis, "byte 4096 is byte 512 of connection 8 "
 				"(64 bytes, then it goes on right)");
 }
@@ -275,10 +274,10 @@ TEST(bytes_that_nobody_has_sent_yet_are_no_stray)
 {
 	come_back(0, 1000);
 	put_stream(4096, 8, SENT, SENT - 4096);
-	assert_int_equal(diagnose_some(DIAGNOSIS_MOST).kind, DIAGNOSIS_FOREIGN);
+	assert_int_equal(diagnose_some(DIAGNOSIS_MAX).kind, DIAGNOSIS_FOREIGN);
 	come_back(0, 1000);
 	put_stream(4096, 1000, 0, SENT - 4096);
-	assert_int_equal(diagnose_some(DIAGNOSIS_MOST).kind, DIAGNOSIS_FOREIGN);
+	assert_int_equal(diagnose_some(DIAGNOSIS_MAX).kind, DIAGNOSIS_FOREIGN);
 }
 
 TEST(bytes_that_only_others_have_got_as_far_as_were_not_sent)
@@ -326,7 +325,7 @@ TEST(a_foreign_word_that_was_put_in_is_counted)
 			for (size_t i = 0; i < n; i++)
 				foreign[i] = (unsigned char)~got[4096 + i];
 			insert(4096, foreign, n);
-			struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+			struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 			assert_int_equal(diagnosis.kind, DIAGNOSIS_INSERTED);
 			assert_int_equal(diagnosis.n_bytes, n);
 			assert_int_equal(diagnosis.origin, 4096);
@@ -362,7 +361,7 @@ TEST(converted_line_ends_are_told)
 	for (size_t w = 0; w < ARRAY_LEN(worlds); w++) {
 		come_back(worlds[w].from, worlds[w].of);
 		convert_newlines(true);
-		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 		assert_int_equal(diagnosis.kind, DIAGNOSIS_INSERTED);
 		assert_int_equal(diagnosis.n_bytes, 1);
 		assert_non_null(strstr(diagnosis.text, "\"^M\" (line ends were converted)"));
@@ -377,7 +376,7 @@ TEST(converted_line_ends_are_told_the_other_way_round)
 		convert_newlines(false);
 		if (n_got == SENT)
 			continue;
-		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 		assert_int_equal(diagnosis.kind, DIAGNOSIS_LOST);
 		assert_non_null(strstr(diagnosis.text, "1 byte is missing at"));
 		assert_non_null(strstr(diagnosis.text, " (line ends were converted)"));
@@ -392,7 +391,7 @@ TEST(text_instead_of_an_echo_is_shown_escaped)
 	static const char answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
 	memcpy(got, answer, strlen(answer));
 	n_got = strlen(answer);
-	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_int_equal(diagnosis.kind, DIAGNOSIS_FOREIGN);
 	assert_says(&diagnosis, "byte 0 is foreign: got \"HTTP/1.1 400 Bad Request^M^JConnec...\"");
 }
@@ -401,7 +400,7 @@ TEST(bytes_from_nowhere_are_foreign)
 {
 	come_back(0, 1);
 	memset(got + 4096, 0, SENT - 4096);
-	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_int_equal(diagnosis.kind, DIAGNOSIS_FOREIGN);
 	assert_non_null(strstr(diagnosis.text, "byte 4096 is foreign: got hex 00 00"));
 }
@@ -411,14 +410,14 @@ TEST(what_was_never_sent_is_surplus)
 	for (size_t w = 0; w < ARRAY_LEN(worlds); w++) {
 		come_back(worlds[w].from, worlds[w].of);
 		insert(SENT, "\x01\x02", 2);
-		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 		assert_int_equal(diagnosis.kind, DIAGNOSIS_SURPLUS);
 		assert_says(&diagnosis, "byte 16384 was never sent: got hex 01 02");
 		assert_string_equal(diagnosis.expected.text, "");
 		/* Nor is the next of the stream, which was not sent yet. */
 		put_stream(SENT, worlds[w].from, SENT, 100);
 		n_got = SENT + 100;
-		assert_int_equal(diagnose_some(DIAGNOSIS_MOST).kind, DIAGNOSIS_SURPLUS);
+		assert_int_equal(diagnose_some(DIAGNOSIS_MAX).kind, DIAGNOSIS_SURPLUS);
 	}
 }
 
@@ -474,7 +473,7 @@ TEST(mistakes_are_called_by_their_names_whatever_seed_and_place)
 		seed = random_below(UINT64_MAX);
 		come_back(random_below(1000), 1000);
 		make_a_mistake(&wanted);
-		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MOST);
+		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 		if (diagnosis.kind != wanted.kind ||
 		    (wanted.n_bytes != 0 && diagnosis.n_bytes != wanted.n_bytes))
 			fail_msg("mistake %u of %ju bytes: %s", wanted.kind,

@@ -27,13 +27,13 @@ static int begin(void **state)
 	io.wait_ns = WAIT_NS;
 	assert_int_equal(load_open(&load), 0);
 	assert_int_equal(load_conns_open(&io.conns, 1, 4, SIZE), 0);
-	return wakes_open(&io.wakes, 1);
+	return timer_heap_open(&io.timers, 1);
 }
 
 static int end(void **state)
 {
 	(void)state;
-	wakes_close(&io.wakes);
+	timer_heap_close(&io.timers);
 	load_conns_close(&io.conns);
 	load_close(&load);
 	return 0;
@@ -130,11 +130,11 @@ TEST(an_earlier_time_to_look_after_a_lane_stays)
 	struct load_conn *conn = open_lane(1, 100, 0);
 	accounting_wake_by(&io, conn, 70);
 	accounting_wake_by(&io, conn, 90);
-	assert_int_equal(wakes_next_ns(&io.wakes), 70);
+	assert_int_equal(timer_heap_next_ns(&io.timers), 70);
 	accounting_wake_by(&io, conn, 50);
-	assert_int_equal(wakes_next_ns(&io.wakes), 50);
+	assert_int_equal(timer_heap_next_ns(&io.timers), 50);
 	accounting_wake_by(&io, conn, CLOCK_NEVER);
-	assert_int_equal(wakes_next_ns(&io.wakes), 50);
+	assert_int_equal(timer_heap_next_ns(&io.timers), 50);
 }
 
 #define ACCOUNT_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

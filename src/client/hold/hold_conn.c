@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: a connection is opened (hold_open.c) and beats at once, because what accepts it
+ * may be a balancer without a server behind it; then on its beat. Each heartbeat is back, whole and
+ * right, before the next is due; one that takes longer delays that, and what was due meanwhile is
+ * left out.
+ *
+ * What else can happen, while a heartbeat is under way or not: the server ends or resets, the
+ * kernel gives the connection up, a byte is wrong or was never sent, a heartbeat is not back in
+ * time. Each is a death, counted and reported; the connection is opened again after a pause, as
+ * often as it takes, on whichever address of the server answers.
+ */
+#include "client/hold/hold_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/units.h"
+#include "client/hold/disconnect_line.h"
+
+/* Receives of one before it is the others' turn. */
+#define RECEIVES_MOST 4
+
+uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t who)
+{
+	uint64_t interval_ns = set->config->interval_ns, now_ns = set->now_ns;
+	if (interval_ns == 0 || interval_ns >= CLOCK_NEVER / 4)
+		return CLOCK_NEVER;
+	uint64_t first_ns = set->start_ns + interval_ns / set->n * who;
+	if (now_ns < first_ns)
+		return first_ns;
+	return first_ns + ((now_ns - first_ns) / interval_ns + 1) * interval_ns;
+}
+
+/* Empty for a unix socket that has not been bound. */
+static struct addr_text local_address(int fd)
+{
+	struct addr addr;
+	struct addr_text none = { .text = "" };
+	if (addr_of_socket(fd, &addr) < 0 || addr.any.sa_family == AF_UNIX)
+		return none;
+	return addr_format(&addr);
+}
+
+/* ---- the end of a connection ---- */
+
+void hold_conn_close(struct hold_set *set, struct hold_conn *conn)
+{
+	bool was_open = conn->state == HOLD_OPEN || conn->state == HOLD_WRONG;
+	set->disconnects->n_throughout -= was_open && !conn->has_failed && conn->n_beats > 0;
+	conn->has_failed = true;
+	conn->state = HOLD_CLOSED;
+	io_close(&conn->fd);
+	conn->n_failures++;
+	hold_conn_wake_at(set, conn, set->now_ns + redial_pause_ns(conn->n_failures));
+}
+
+void hold_conn_die(struct hold_set *set, struct hold_conn *conn, enum disconnect_cause cause,
+		   const char *why, uint64_t at_ns)
+{
+	struct disconnects *disconnects = set->disconnects;
+	struct disconnect disconnect = {
+		.cause = cause,
+		.connection = hold_conn_index(set, conn) + 1,
+		.at_ns = at_ns - set->start_ns,
+		.age_ns = at_ns - conn->since_ns,
+		.n_beats = conn->n_beats,
+		.silent_ns = conn->returned > 0 ? at_ns - conn->good_ns : DISCONNECT_NO_BYTE,
+	};
+	snprintf(disconnect.why, sizeof(disconnect.why), "%s", why);
+	snprintf(disconnect.from, sizeof(disconnect.from), "%s", local_address(conn->fd).text);
+	disconnects_add(disconnects, &disconnect);
+	disconnects->n_open--;
+	set->n_proven -= conn->n_beats > 0;
+	disconnects->n_lost += is_beating(conn);
+	conn->died_ns = at_ns;
+	output_line(set->output, "%s", disconnect_line_of(&disconnect).text);
+	hold_conn_close(set, conn);
+}
+
+void hold_conn_note_local(struct hold_set *set, int code)
+{
+	set->n_local += err_is_local(code);
+	set->local_code = err_is_local(code) ? code : set->local_code;
+}
+
+/* While a heartbeat is under way, how much of it came back is reported too. */
+static void die_of_loss(struct hold_set *set, struct hold_conn *conn, enum disconnect_cause cause,
+			const char *what)
+{
+	uint64_t size = set->config->size;
+	char why[sizeof(((struct disconnect *)0)->why)];
+	if (is_beating(conn))
+		snprintf(why, sizeof(why), "%s: %" PRIu64 " of %" PRIu64 " byte%s came back", what,
+			 size - (conn->due - conn->returned), size, units_s(size));
+	else
+		snprintf(why, sizeof(why), "%s", what);
+	hold_conn_die(set, conn, cause, why, set->now_ns);
+}
+
+static void die_of_code(struct hold_set *set, struct hold_conn *conn, int code)
+{
+	hold_conn_note_local(set, code);
+	die_of_loss(set, conn, disconnect_of_code(code), err_text(code).text);
+}
+
+/* ---- heartbeats ---- */
+
+/* What cannot be sent now goes when there is room. */
+static void send_unsent(struct hold_set *set, struct hold_conn *conn)
+{
+	while (conn->state == HOLD_OPEN && conn->sent < conn->due) {
+		uint64_t left = conn->due - conn->sent;
+		size_t size = left < HOLD_PIECE ? (size_t)left : HOLD_PIECE;
+		payload_fill(&conn->payload, conn->sent, set->piece, size);
+		ssize_t n = io_send(conn->fd, set->piece, size);
+		if (n == -EAGAIN || n == -EPIPE) /* that it is gone, and how, the receive says */
+			return;
+		if (n < 0)
+			die_of_code(set, conn, (int)n);
+		else
+			conn->sent += (uint64_t)n;
+	}
+}
+
+static void begin_beat(struct hold_set *set, struct hold_conn *conn)
+{
+	set->now_ns = clock_now_ns();
+	conn->begun_ns = set->now_ns;
+	conn->due += set->config->size;
+	set->disconnects->n_begun++;
+	hold_conn_wake_at(set, conn, hold_conn_timeout_ns(set));
+	send_unsent(set, conn);
+}
+
+/* Only once its first heartbeat is back: a balancer accepts without a server behind it. */
+static void say_open_again(struct hold_set *set, const struct hold_conn *conn)
+{
+	uint64_t from_ns = conn->died_ns != 0 ? conn->died_ns : set->start_ns;
+	struct addr_text from = local_address(conn->fd);
+	struct addr_text to = { .text = "" }; /* empty: as in the first line */
+	if (conn->generation > 0 && conn->generation == set->redial.generation)
+		to = addr_format(&set->redial.addr);
+	output_line(set->output,
+		    "connection %" PRIu32 " is open%s after %.3f s, attempt %" PRIu32 "%s%s%s%s",
+		    hold_conn_index(set, conn) + 1, conn->died_ns != 0 ? " again" : "",
+		    clock_s(set->now_ns - from_ns), conn->n_attempts,
+		    from.text[0] != '\0' ? ", from " : "", from.text,
+		    to.text[0] != '\0' ? " to " : "", to.text);
+}
+
+/* The connection has proved that there is an echo behind it. */
+static void first_beat_is_back(struct hold_set *set, struct hold_conn *conn)
+{
+	set->n_proven++;
+	set->disconnects->n_throughout += !conn->has_failed;
+	if (conn->generation == set->redial.generation)
+		served_by_note(set->served_by, &set->redial.addr);
+	if (conn->has_failed)
+		say_open_again(set, conn);
+	conn->told = 0;
+	conn->n_attempts = 0;
+}
+
+static void beat_is_back(struct hold_set *set, struct hold_conn *conn)
+{
+	struct disconnects *disconnects = set->disconnects;
+	disconnects->n_back++;
+	disconnects_note_time(disconnects, set->now_ns - conn->begun_ns);
+	set->has_echoed = true;
+	if (conn->n_beats++ == 0)
+		first_beat_is_back(set, conn);
+	conn->n_failures = 0;
+	hold_conn_wake_at(set, conn, hold_conn_next_beat_ns(set, hold_conn_index(set, conn)));
+}
+
+/* ---- open ---- */
+
+void hold_conn_opened(struct hold_set *set, struct hold_conn *conn)
+{
+	struct disconnects *disconnects = set->disconnects;
+	conn->state = HOLD_OPEN;
+	conn->since_ns = set->now_ns;
+	disconnects->n_opened++;
+	disconnects->n_open++;
+	begin_beat(set, conn);
+}
+
+/* ---- receiving ---- */
+
+static void verify(struct hold_set *set, struct hold_conn *conn, size_t n)
+{
+	uint64_t in_flight = conn->sent - conn->returned;
+	bool was_beating = is_beating(conn);
+	size_t most = n < in_flight ? n : (size_t)in_flight;
+	size_t n_right = payload_match(&conn->payload, conn->returned, set->piece, most);
+	conn->returned += n_right;
+	set->disconnects->bytes_verified += n_right;
+	if (n_right > 0)
+		conn->good_ns = set->now_ns;
+	if (was_beating && !is_beating(conn))
+		beat_is_back(set, conn);
+	if (n_right < n)
+		hold_conn_judge_wrong(set, conn, n_right, n);
+}
+
+/* Edge-triggered: until there is no more, or, if there is a lot, as an event again. */
+static void receive(struct hold_set *set, struct hold_conn *conn, bool empties)
+{
+	for (int i = 0; conn->state == HOLD_OPEN; i++) {
+		if (i == RECEIVES_MOST) {
+			int rc = poller_change(&set->poller, conn->fd, HOLD_EDGES,
+					       hold_conn_index(set, conn));
+			if (rc < 0)
+				die_of_code(set, conn, rc);
+			return;
+		}
+		ssize_t n = io_recv(conn->fd, set->piece, HOLD_PIECE);
+		if (n == -EAGAIN)
+			return;
+		set->now_ns = clock_now_ns();
+		if (n > 0)
+			verify(set, conn, (size_t)n);
+		else if (n == 0)
+			die_of_loss(set, conn, DISCONNECT_ENDED, "the server ended the connection");
+		else
+			die_of_code(set, conn, (int)n);
+		if (n > 0 && (size_t)n < HOLD_PIECE && !empties)
+			return;
+	}
+}
+
+void hold_conn_event(struct hold_set *set, uint64_t tag, uint32_t events)
+{
+	if (tag == HOLD_TAG_DIALED) {
+		hold_conn_server_dialed(set);
+		return;
+	}
+	if (tag >= HOLD_TAG_DIAGNOSED) {
+		hold_conn_diagnosed(set, (size_t)(tag - HOLD_TAG_DIAGNOSED));
+		return;
+	}
+	struct hold_conn *conn = &set->list[tag];
+	if (conn->state == HOLD_CONNECTING && conn->fd >= 0)
+		hold_conn_connected(set, conn);
+	if (conn->state == HOLD_OPEN && (events & EPOLLOUT))
+		send_unsent(set, conn);
+	if (conn->state == HOLD_OPEN)
+		receive(set, conn, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
+}
+
+/* ---- time ---- */
+
+static void heartbeat_is_late(struct hold_set *set, struct hold_conn *conn)
+{
+	char what[64];
+	snprintf(what, sizeof(what), "no reply within %s",
+		 units_duration(set->config->wait_ns).text);
+	die_of_loss(set, conn, DISCONNECT_TIMEOUT, what);
+}
+
+void hold_conn_wake(struct hold_set *set, uint32_t who)
+{
+	struct hold_conn *conn = &set->list[who];
+	if (conn->state == HOLD_CLOSED) {
+		hold_conn_enter_queue(set, conn);
+	} else if (conn->state == HOLD_CONNECTING && conn->fd >= 0) {
+		hold_conn_is_late(set, conn);
+	} else if (conn->state == HOLD_CONNECTING) {
+		set->n_connecting--;
+		conn->state = HOLD_QUEUED;
+		hold_conn_open_one(set, conn);
+	} else if (is_beating(conn) && set->now_ns < hold_conn_late_ns(set, conn)) {
+		hold_conn_wake_at(set, conn, hold_conn_late_ns(set, conn));
+	} else if (is_beating(conn)) {
+		heartbeat_is_late(set, conn);
+	} else {
+		begin_beat(set, conn);
+	}
+}
+
+/* ---- all of them ---- */
+
+int hold_conn_open_all(struct hold_set *set)
+{
+	uint32_t n = (uint32_t)set->config->n_connections;
+	int rc = timer_heap_open(&set->timers, n);
+	if (rc < 0)
+		return rc;
+	set->n = n;
+	set->list = calloc(n, sizeof(*set->list));
+	set->queue = calloc(n, sizeof(*set->queue));
+	if (set->list == NULL || set->queue == NULL) {
+		free(set->list);
+		free(set->queue);
+		timer_heap_close(&set->timers);
+		return -ENOMEM;
+	}
+	set->now_ns = set->start_ns;
+	for (uint32_t i = 0; i < n; i++) {
+		set->list[i].fd = -1;
+		set->list[i].good_ns = set->start_ns;
+		hold_conn_enter_queue(set, &set->list[i]);
+	}
+	return 0;
+}
+
+void hold_conn_finish(struct hold_set *set)
+{
+	struct disconnects *disconnects = set->disconnects;
+	set->now_ns = clock_now_ns();
+	for (uint32_t i = 0; i < set->n; i++) {
+		struct hold_conn *conn = &set->list[i];
+		if (conn->state == HOLD_OPEN)
+			receive(set, conn, true);
+		if (conn->state != HOLD_OPEN || !is_beating(conn))
+			continue;
+		if (set->now_ns >= hold_conn_late_ns(set, conn)) {
+			heartbeat_is_late(set, conn);
+			continue;
+		}
+		disconnects->n_unfinished++;
+		disconnects_note_time(disconnects, set->now_ns - conn->begun_ns);
+	}
+	for (size_t i = 0; i < HOLD_DIAGNOSES_MAX; i++) {
+		if (set->diagnoses[i].diagnosing != NULL)
+			hold_conn_diagnosed(set, i);
+	}
+}
+
+void hold_conn_close_all(struct hold_set *set)
+{
+	struct disconnects *disconnects = set->disconnects;
+	for (uint32_t i = 0; i < set->n; i++) {
+		struct hold_conn *conn = &set->list[i];
+		uint64_t age_ns = set->now_ns - conn->since_ns;
+		if (conn->state == HOLD_OPEN && age_ns > disconnects->longest_ns)
+			disconnects->longest_ns = age_ns;
+		io_close(&conn->fd);
+	}
+	redial_cancel(&set->redial);
+	timer_heap_close(&set->timers);
+	free(set->list);
+	free(set->queue);
+}

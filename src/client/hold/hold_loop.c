@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: find the server, open all connections, a hundred or so at a time, let each beat,
+ * until the time is over or a signal ends it. One loop, one thread (client/hold/hold_conn.h); a second thread
+ * looks the name up and connects first, and the loop serves the metrics meanwhile.
+ *
+ * What else can happen: no address answers at first, and then none is held; there are not enough
+ * descriptors; we were stopped, or whoever reads our lines was, and hours have gone by when we go
+ * on: what has come meanwhile is read before anybody's patience is judged.
+ */
+#include "client/hold/hold_loop.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "client/dial.h"
+#include "client/hold/hold_conn.h"
+#include "net/listen_all.h"
+#include "net/signals.h"
+
+/* Descriptors besides the connections'. */
+#define OTHER_DESCRIPTORS (40 + METRICS_CLIENTS_MAX)
+
+/* So many are woken before what came back meanwhile is read. */
+#define WAKES_MOST 64
+
+/* In the poller, behind the connections. */
+#define TAG_SIGNALS HOLD_TAG_END
+#define TAG_DIALED  (TAG_SIGNALS + 1)
+#define TAG_OUTPUT  (TAG_SIGNALS + 2)
+#define TAG_PAGE    (TAG_SIGNALS + 3)
+
+/* While standard output takes nothing, it is tried again after this time. */
+#define OUTPUT_RETRY_NS (100 * CLOCK_NS_PER_MS)
+
+struct hold {
+	struct hold_set set;
+	struct metrics_server page;
+	struct poller_events events;
+	struct own_use use;
+	struct own_idle idle;
+	uint64_t looked_ns; /* when the clock was read last, between turns and waits */
+	int signals_fd;
+	uint64_t end_ns;
+	uint32_t n_full; /* turns in a row with as many events as fit */
+	bool is_over;    /* INT or TERM has come, the time is over, or standard output is lost */
+	bool is_signalled;
+	bool has_said_open;
+};
+
+/* ---- figures ---- */
+
+static void bring_up_to_date(struct hold *hold)
+{
+	struct hold_set *set = &hold->set;
+	struct disconnects *disconnects = set->disconnects;
+	uint64_t oldest_ns = set->now_ns;
+	for (uint32_t i = 0; i < set->n; i++)
+		oldest_ns = clock_earlier_ns(oldest_ns, set->list[i].good_ns);
+	disconnects->oldest_ns = set->now_ns - oldest_ns;
+	disconnects->elapsed_ns = set->now_ns - set->start_ns;
+}
+
+/* As ping(8) does it: one line, and on it goes. */
+static void say_so_far(struct hold *hold)
+{
+	const struct disconnects *disconnects = hold->set.disconnects;
+	const struct histogram *times = &disconnects->round_trip;
+	bring_up_to_date(hold);
+	log_notice("%" PRIu64 " of %" PRIu64 " open, %" PRIu64 " died, %" PRIu64
+		   " heartbeats, p50/p99/max %.1f/%.1f/%.1f us, oldest good byte %.3f s ago",
+		   disconnects->n_open, disconnects->n_connections, disconnects_died(disconnects),
+		   disconnects->n_back, clock_us(histogram_percentile_ns(times, 50)),
+		   clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns),
+		   clock_s(disconnects->oldest_ns));
+}
+
+static void say_open(struct hold *hold)
+{
+	struct hold_set *set = &hold->set;
+	if (hold->has_said_open || set->n_proven < set->n)
+		return;
+	hold->has_said_open = true;
+	output_line(set->output, "all open after %.3f s", clock_s(set->now_ns - set->start_ns));
+}
+
+/* ---- one turn ---- */
+
+static void read_signals(struct hold *hold)
+{
+	int signal;
+	while ((signal = signals_next(hold->signals_fd)) != 0) {
+		if (signal == SIGQUIT) {
+			say_so_far(hold);
+			continue;
+		}
+		hold->is_over = true;
+		hold->is_signalled = true;
+		writer_note_signal(&hold->set.output->wait, signal);
+	}
+}
+
+static void handle_event(struct hold *hold, const struct epoll_event *event)
+{
+	uint64_t tag = event->data.u64;
+	if (tag == TAG_SIGNALS) {
+		read_signals(hold);
+	} else if (tag == TAG_OUTPUT) {
+		hold->is_over |= !output_check(hold->set.output);
+	} else if (tag >= TAG_PAGE) {
+		bring_up_to_date(hold);
+		metrics_server_event(&hold->page, tag, hold->set.disconnects);
+	} else {
+		hold_conn_event(&hold->set, tag, event->events);
+	}
+}
+
+static void resume_page(struct hold *hold, uint64_t looked_ns)
+{
+	if (hold->page.resumes_ns != 0 && looked_ns >= hold->page.resumes_ns)
+		metrics_server_resume(&hold->page);
+}
+
+static uint64_t page_resumes_ns(const struct hold *hold)
+{
+	return hold->page.resumes_ns != 0 ? hold->page.resumes_ns : CLOCK_NEVER;
+}
+
+static bool is_idle(const struct hold *hold)
+{
+	const struct disconnects *disconnects = hold->set.disconnects;
+	return disconnects->n_begun == disconnects->n_back + disconnects->n_lost &&
+	       hold->set.n_connecting == 0;
+}
+
+/* While heartbeats are under way, a wait is short enough to notice having been stopped. */
+static uint64_t wait_until_ns(const struct hold *hold, uint64_t looked_ns)
+{
+	uint64_t until_ns = clock_earlier_ns(timer_heap_next_ns(&hold->set.timers), hold->end_ns);
+	if (output_is_behind(hold->set.output))
+		until_ns = clock_earlier_ns(until_ns, clock_deadline_ns(OUTPUT_RETRY_NS));
+	if (!is_idle(hold))
+		until_ns = clock_earlier_ns(until_ns, looked_ns + OWN_SLICE_NS);
+	return clock_earlier_ns(until_ns, page_resumes_ns(hold));
+}
+
+/* While there is more to be read than was fetched at once, nobody's patience ends. */
+static bool has_read_all(struct hold *hold)
+{
+	uint32_t most = hold->set.n / POLLER_EVENTS + 2;
+	hold->n_full = hold->events.n == POLLER_EVENTS ? hold->n_full + 1 : 0;
+	if (hold->n_full > 0 && hold->n_full < most)
+		return false;
+	hold->n_full = 0;
+	return true;
+}
+
+static void wake_those_due(struct hold *hold, uint64_t now_ns)
+{
+	uint32_t who;
+	for (int i = 0; i < WAKES_MOST && timer_heap_due(&hold->set.timers, now_ns, &who); i++)
+		hold_conn_wake(&hold->set, who);
+}
+
+/* The clock was to be read at expected_ns: if it is much later, the process stood still. */
+static void look_at_clock(struct hold *hold, uint64_t expected_ns, uint64_t now_ns)
+{
+	if (own_use_look(&hold->use, expected_ns, now_ns) &&
+	    own_use_restarts(now_ns - expected_ns, hold->set.config->wait_ns))
+		hold->set.resumed_ns = now_ns;
+	hold->looked_ns = now_ns;
+}
+
+MUST_USE static int wait_for_events(struct hold *hold, uint64_t until_ns)
+{
+	bool idles = is_idle(hold);
+	if (idles)
+		own_idle_begin(&hold->idle);
+	int rc = poller_wait(&hold->set.poller, &hold->events, until_ns);
+	if (idles)
+		own_idle_end(&hold->idle);
+	return rc;
+}
+
+/*
+ * Woken is who was due before we looked, not who is due afterwards: we may have been stopped while
+ * we waited, and what has come meanwhile is not read yet.
+ */
+MUST_USE static int take_turn(struct hold *hold)
+{
+	struct hold_set *set = &hold->set;
+	uint64_t looked_ns = clock_now_ns();
+	look_at_clock(hold, hold->looked_ns, looked_ns);
+	uint64_t until_ns = wait_until_ns(hold, looked_ns);
+	int rc = wait_for_events(hold, until_ns);
+	if (rc < 0)
+		return rc;
+	set->now_ns = clock_now_ns();
+	look_at_clock(hold, until_ns > looked_ns ? until_ns : looked_ns, set->now_ns);
+	for (int i = 0; i < hold->events.n; i++)
+		handle_event(hold, &hold->events.list[i]);
+	bool is_end = looked_ns >= hold->end_ns;
+	if (has_read_all(hold) && !is_end && !hold->is_over)
+		wake_those_due(hold, looked_ns);
+	hold_conn_open_queued(set);
+	resume_page(hold, looked_ns);
+	hold->is_over |= is_end || set->is_no_echo;
+	say_open(hold);
+	hold->is_over |= !output_flush(set->output);
+	return 0;
+}
+
+/* ---- until the server has answered ---- */
+
+/* Returns STATUS_OK, or the status of the signal that ends it. */
+MUST_USE static enum exit_status read_signals_while_dialing(struct hold *hold,
+							    const struct dialing *dialing)
+{
+	int signal;
+	while ((signal = signals_next(hold->signals_fd)) != 0) {
+		if (signal != SIGQUIT)
+			return status_of_signal(signal);
+		dial_say_so_far(&dialing->request);
+	}
+	return STATUS_OK;
+}
+
+/* Waits for the outcome of dialing; serves the metrics and reads the signals meanwhile. */
+MUST_USE static enum exit_status await_server(struct hold *hold, const struct dialing *dialing)
+{
+	struct poller *poller = &hold->set.poller;
+	enum exit_status status = STATUS_OK;
+	bool is_dialed = false;
+	int rc = poller_add(poller, dialing->done_fd, EPOLLIN, TAG_DIALED);
+	while (rc >= 0 && status == STATUS_OK && !is_dialed) {
+		uint64_t looked_ns = clock_now_ns();
+		rc = poller_wait(poller, &hold->events, page_resumes_ns(hold));
+		hold->set.now_ns = clock_now_ns();
+		for (int i = 0; i < rc; i++) {
+			uint64_t tag = hold->events.list[i].data.u64;
+			if (tag == TAG_DIALED)
+				is_dialed = true;
+			else if (tag == TAG_SIGNALS)
+				status = read_signals_while_dialing(hold, dialing);
+			else
+				handle_event(hold, &hold->events.list[i]);
+		}
+		resume_page(hold, looked_ns);
+	}
+	if (rc >= 0)
+		return status;
+	log_error("cannot wait for the server: %s", err_text(rc).text);
+	return STATUS_MACHINE;
+}
+
+/* Finds the server. Its first connection, *ret_fd, is the caller's. */
+MUST_USE static enum exit_status find_server(struct hold *hold, int *ret_fd)
+{
+	const struct hold_config *config = hold->set.config;
+	struct redial *redial = &hold->set.redial;
+	uint64_t wait_ns = config->wait_ns != 0 ? config->wait_ns : CLOCK_NEVER;
+	uint64_t duration_ns = config->duration_ns != 0 ? config->duration_ns : CLOCK_NEVER;
+	redial->request = (struct dial_request){
+		.server = &config->server,
+		.family = config->family,
+		.timeout_ns = clock_earlier_ns(wait_ns, duration_ns),
+	};
+	struct dialing *dialing;
+	int rc = dial_begin(&redial->request, &dialing);
+	if (rc < 0) {
+		log_error("cannot start: %s%s", err_text(rc).text, dial_remedy(rc));
+		return STATUS_MACHINE;
+	}
+	enum exit_status status = await_server(hold, dialing);
+	if (status != STATUS_OK)
+		return status; /* its thread may still run: the process ends */
+	struct dialed dialed = dial_end(dialing);
+	if (dialed.fd < 0)
+		return dial_explain(&redial->request, dialed.fd);
+	redial->request.timeout_ns = wait_ns;
+	redial->addr = dialed.addr;
+	*ret_fd = dialed.fd;
+	return STATUS_OK;
+}
+
+/* ---- start and end ---- */
+
+static void say_start(struct hold *hold)
+{
+	const struct hold_config *config = hold->set.config;
+	char every[64] = "";
+	if (config->interval_ns != 0)
+		snprintf(every, sizeof(every), " every %s",
+			 units_duration(config->interval_ns).text);
+	output_line(hold->set.output, "HOLD %s, %" PRIu64 " connection%s, %" PRIu64 " byte%s%s",
+		    addr_format(&hold->set.redial.addr).text, config->n_connections,
+		    units_s(config->n_connections), config->size, units_s(config->size), every);
+	hold->is_over |= !output_flush(hold->set.output);
+	/* Of its reader's end; a file has none, and cannot be waited for. */
+	ignore_result(poller_add(&hold->set.poller, STDOUT_FILENO, 0, TAG_OUTPUT));
+}
+
+MUST_USE static enum exit_status open_page(struct hold *hold)
+{
+	const struct hold_config *config = hold->set.config;
+	if (config->metrics == NULL)
+		return STATUS_OK;
+	int rc = metrics_server_open(&hold->page, config->metrics, config->render,
+				     &hold->set.poller, TAG_PAGE);
+	if (rc < 0) {
+		log_error("cannot serve metrics on %s: %s%s", addr_spec_text(config->metrics).text,
+			  err_text(rc).text, listen_remedy(rc, config->metrics).text);
+		return STATUS_MACHINE;
+	}
+	for (int i = 0; i < hold->page.n_listeners; i++)
+		log_notice("metrics on %s, at /metrics", addr_format(&hold->page.addrs[i]).text);
+	return STATUS_OK;
+}
+
+/* The exit status of a run that was reported. */
+MUST_USE static enum exit_status judge_run(const struct hold_set *set)
+{
+	const struct disconnects *disconnects = set->disconnects;
+	uint64_t n_failed = disconnects_died(disconnects) + disconnects_not_opened(disconnects);
+	if (n_failed == 0 && disconnects->n_back > 0)
+		return STATUS_OK;
+	if (n_failed > set->n_local || n_failed == 0)
+		return STATUS_ECHO_FAILED;
+	dial_say_limit(set->local_code);
+	return STATUS_MACHINE;
+}
+
+/* Holds connections until the end. fd, the first of them, is taken. */
+MUST_USE static enum exit_status hold_on(struct hold *hold, int fd)
+{
+	struct hold_set *set = &hold->set;
+	set->start_ns = set->now_ns = clock_now_ns();
+	if (set->config->duration_ns != 0)
+		hold->end_ns = clock_deadline_ns(set->config->duration_ns);
+	int rc = hold_conn_open_all(set);
+	if (rc < 0) {
+		io_close(&fd);
+		log_error("cannot start: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	say_start(hold);
+	hold_conn_adopt(set, fd);
+	hold_conn_open_queued(set);
+	hold->looked_ns = clock_now_ns();
+	own_use_begin(&hold->use);
+	own_idle_open(&hold->idle);
+	while (rc == 0 && !hold->is_over)
+		rc = take_turn(hold);
+	own_use_end(&hold->use);
+	own_idle_close(&hold->idle);
+	if (rc < 0)
+		log_error("cannot go on: %s", err_text(rc).text);
+	hold_conn_finish(set);
+	bring_up_to_date(hold);
+	hold_conn_close_all(set);
+	if (set->is_no_echo)
+		log_error("ended early: %s is no echo server", addr_format(&set->redial.addr).text);
+	return rc < 0 ? STATUS_MACHINE : STATUS_OK;
+}
+
+/* From the look-up to the end, with the signals read. */
+MUST_USE static enum exit_status run_hold(struct hold *hold, struct hold_report *report)
+{
+	struct hold_set *set = &hold->set;
+	int fd = -1;
+	hold->signals_fd = signals_setup_meter();
+	int rc = hold->signals_fd;
+	if (rc >= 0)
+		rc = poller_add(&set->poller, hold->signals_fd, EPOLLIN, TAG_SIGNALS);
+	enum exit_status status = STATUS_MACHINE;
+	if (rc < 0)
+		log_error("cannot start: %s", err_text(rc).text);
+	else
+		status = find_server(hold, &fd);
+	if (status == STATUS_OK) {
+		set->served_by = &report->served_by;
+		served_by_note(set->served_by, &set->redial.addr);
+		status = hold_on(hold, fd);
+	}
+	if (status == STATUS_OK)
+		report->verdict = judge_run(set);
+	own_limit_of_times(&hold->use, &hold->idle, &report->disconnects.round_trip,
+			   report->client_bound);
+	report->is_interrupted = hold->is_signalled && hold->end_ns != CLOCK_NEVER;
+	io_close(&hold->signals_fd);
+	return status;
+}
+
+/* The histogram of *report is there already. */
+MUST_USE static enum exit_status start(const struct hold_config *config, struct hold_report *report)
+{
+	static struct hold hold; /* its buffers are too large for a stack */
+	struct hold_set *set = &hold.set;
+	hold.end_ns = CLOCK_NEVER;
+	set->config = config;
+	set->disconnects = &report->disconnects;
+	set->output = config->output;
+	set->use = &hold.use;
+	set->start_ns = set->now_ns = clock_now_ns();
+	report->disconnects.n_connections = config->n_connections;
+	int rc = poller_open(&set->poller);
+	if (rc < 0) {
+		log_error("cannot start: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	/* Before the signals are blocked, because the name of the page may be looked up. */
+	enum exit_status status = open_page(&hold);
+	if (status == STATUS_OK) {
+		status = run_hold(&hold, report);
+		if (config->metrics != NULL)
+			metrics_server_close(&hold.page);
+	}
+	poller_close(&set->poller);
+	return status;
+}
+
+enum exit_status hold_run(const struct hold_config *config, struct hold_report *ret_report)
+{
+	struct hold_report report = { 0 };
+	if (!dial_has_room(config->n_connections, OTHER_DESCRIPTORS))
+		return STATUS_MACHINE;
+	int rc = disconnects_open(&report.disconnects);
+	if (rc < 0) {
+		log_error("cannot start: %s", err_text(rc).text);
+		return STATUS_MACHINE;
+	}
+	enum exit_status status = start(config, &report);
+	if (status == STATUS_OK)
+		*ret_report = report;
+	else
+		disconnects_close(&report.disconnects);
+	return status;
+}

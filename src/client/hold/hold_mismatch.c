@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Wrong bytes on connections that are held: which mistake it was, or which kind of server.
+ *
+ * The first connection with a wrong byte, before any heartbeat has come back, asks the server
+ * whether it speaks first. Others with wrong bytes wait for the answer: if it is no echo server,
+ * all of them say so in the same words.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/hold/hold_internal.h"
+#include "client/mismatch.h"
+
+/*
+ * A diagnosis names the connection by the number of its payload, which is not the one that we say.
+ */
+static const char *without_name(const char *what, uint64_t number)
+{
+	char name[64];
+	int n = snprintf(name, sizeof(name), "connection %" PRIu64 ": ", number);
+	return strncmp(what, name, (size_t)n) == 0 ? what + n : what;
+}
+
+/* Ends a diagnosis and the connection. */
+static void end_diagnosis(struct hold_set *set, struct hold_conn *conn,
+			  struct diagnosis_thread *diagnosing)
+{
+	uint64_t at_ns = diagnosing->at_ns;
+	struct mismatch_text what = diagnosis_thread_end(diagnosing);
+	bool is_same = what.is_no_echo || what.kind == set->no_echo.kind;
+	if (set->is_no_echo && is_same)
+		what = set->no_echo;
+	hold_conn_die(set, conn, DISCONNECT_WRONG, without_name(what.text, conn->number), at_ns);
+	if (what.is_no_echo && !set->has_echoed) {
+		set->is_no_echo = true;
+		set->no_echo = what;
+	}
+}
+
+/* The server has been asked. */
+static void end_those_kept(struct hold_set *set)
+{
+	for (uint32_t i = 0; i < set->n; i++) {
+		struct hold_conn *conn = &set->list[i];
+		struct diagnosis_thread *kept = conn->kept;
+		conn->kept = NULL;
+		if (kept != NULL)
+			end_diagnosis(set, conn, kept);
+	}
+}
+
+void hold_conn_diagnosed(struct hold_set *set, size_t i)
+{
+	struct hold_diagnosis *diagnosis = &set->diagnoses[i];
+	struct diagnosis_thread *diagnosing = diagnosis->diagnosing;
+	bool has_asked = diagnosing == set->asking;
+	diagnosis->diagnosing = NULL;
+	end_diagnosis(set, &set->list[diagnosis->index], diagnosing);
+	if (has_asked) {
+		set->asking = NULL;
+		end_those_kept(set);
+	}
+}
+
+/* A thread waits for further bytes and may ask the server. Returns whether it was begun. */
+MUST_USE static bool begin_diagnosis(struct hold_set *set, struct hold_conn *conn,
+				     struct diagnosis_thread *diagnosing)
+{
+	bool asks = !set->has_echoed && !set->has_asked;
+	size_t i = 0;
+	while (i < HOLD_DIAGNOSES_MAX && set->diagnoses[i].diagnosing != NULL)
+		i++;
+	if (i == HOLD_DIAGNOSES_MAX || set->is_no_echo ||
+	    diagnosis_thread_begin(diagnosing, asks ? &set->redial.addr : NULL) < 0)
+		return false;
+	set->diagnoses[i] = (struct hold_diagnosis){ diagnosing, hold_conn_index(set, conn) };
+	set->has_asked |= asks;
+	if (asks)
+		set->asking = diagnosing;
+	if (poller_add(&set->poller, diagnosing->done_fd, EPOLLIN, HOLD_TAG_DIAGNOSED + i) < 0)
+		hold_conn_diagnosed(set, i); /* without memory it has to be waited for */
+	return true;
+}
+
+/* Finds out why, now or later. Returns false without memory. */
+MUST_USE static bool diagnose_later(struct hold_set *set, struct hold_conn *conn,
+				    const struct diagnosis_case *wrong)
+{
+	if (poller_remove(&set->poller, conn->fd) < 0)
+		return false;
+	struct diagnosis_thread *diagnosing =
+		diagnosis_thread_keep(wrong, conn->fd, set->has_echoed);
+	if (diagnosing == NULL)
+		return false;
+	diagnosing->at_ns = set->now_ns;
+	conn->state = HOLD_WRONG;
+	hold_conn_wake_at(set, conn, CLOCK_NEVER);
+	if (set->asking != NULL)
+		conn->kept = diagnosing;
+	else if (!begin_diagnosis(set, conn, diagnosing))
+		end_diagnosis(set, conn, diagnosing);
+	return true;
+}
+
+void hold_conn_judge_wrong(struct hold_set *set, struct hold_conn *conn, size_t n_right, size_t n)
+{
+	uint64_t n_numbers = set->n_numbers;
+	const struct diagnosis_case wrong = {
+		.seed = set->config->seed,
+		.connection = conn->number,
+		.n_connections = n_numbers < PAYLOAD_CONNECTIONS ? n_numbers : PAYLOAD_CONNECTIONS,
+		.offset = conn->returned,
+		.sent = conn->sent,
+		.most_sent = PAYLOAD_SIZE,
+		.received = set->piece + n_right,
+		.n = n - n_right,
+	};
+	set->disconnects->wrong_bytes += payload_count_wrong(&conn->payload, conn->returned,
+							     conn->sent, wrong.received, wrong.n);
+	if (diagnose_later(set, conn, &wrong))
+		return;
+	struct mismatch_text what = mismatch_say(&wrong, NULL);
+	hold_conn_die(set, conn, DISCONNECT_WRONG, without_name(what.text, conn->number),
+		      set->now_ns);
+}

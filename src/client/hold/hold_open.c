@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening connections that are held: one after the other from the queue, CONNECTING_MAX at a time,
+ * to the address of the server that answered last. Where that fails, or has not answered after a
+ * moment, the server is looked for anew (client/redial.h), once for all connections.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "client/hold/hold_internal.h"
+#include "net/connect.h"
+
+/* Connections that connect at the same time: with more, short queues overflow and SYNs are lost. */
+#define CONNECTING_MAX 128
+
+/* Looks for the server anew: its address failed, or does not answer soon. */
+static void look_for_server(struct hold_set *set, bool is_slow)
+{
+	int fd = redial_begin(&set->redial, is_slow, set->now_ns);
+	if (fd < 0)
+		return;
+	int rc = poller_add(&set->poller, fd, EPOLLIN, HOLD_TAG_DIALED);
+	if (rc < 0)
+		redial_cancel(&set->redial);
+}
+
+/* It could not be opened. Of a series of failures with one cause, the first is reported. */
+static void fail_to_open(struct hold_set *set, struct hold_conn *conn, int code)
+{
+	enum disconnect_cause cause = disconnect_of_code(code);
+	set->disconnects->n_not_opened[cause]++;
+	hold_conn_note_local(set, code);
+	set->n_connecting -= conn->state == HOLD_CONNECTING;
+	if (conn->told != (uint8_t)cause + 1)
+		output_line(set->output, "connection %" PRIu32 " cannot be opened%s (%s): %s",
+			    hold_conn_index(set, conn) + 1, conn->died_ns != 0 ? " again" : "",
+			    disconnect_name(cause), err_text(code).text);
+	conn->told = (uint8_t)(cause + 1);
+	hold_conn_close(set, conn);
+	look_for_server(set, false);
+}
+
+void hold_conn_enter_queue(struct hold_set *set, struct hold_conn *conn)
+{
+	conn->state = HOLD_QUEUED;
+	conn->since_ns = set->now_ns;
+	uint32_t place = (set->queue_first + set->n_queued++) % set->n;
+	set->queue[place] = hold_conn_index(set, conn);
+	hold_conn_wake_at(set, conn, CLOCK_NEVER);
+}
+
+static void begin_connection(struct hold_set *set, struct hold_conn *conn, int fd)
+{
+	conn->fd = fd;
+	conn->generation = set->redial.generation;
+	conn->number = set->n_numbers++ % PAYLOAD_CONNECTIONS;
+	conn->payload = payload_of(set->config->seed, conn->number);
+	conn->sent = conn->returned = conn->due = conn->n_beats = 0;
+}
+
+/* The queue of a unix socket is full: asks again until the timeout. */
+static void ask_again(struct hold_set *set, struct hold_conn *conn)
+{
+	uint64_t wait_ns = set->config->wait_ns;
+	if (wait_ns != 0 && set->now_ns - conn->since_ns > wait_ns) {
+		fail_to_open(set, conn, ERR_QUEUE_FULL);
+		return;
+	}
+	conn->n_attempts--;
+	conn->state = HOLD_CONNECTING;
+	set->n_connecting++;
+	hold_conn_wake_at(set, conn, set->now_ns + CONNECT_RETRY_NS);
+}
+
+/* Waits for the outcome; after a moment other addresses are tried beside this one. */
+static void wait_for_outcome(struct hold_set *set, struct hold_conn *conn)
+{
+	conn->state = HOLD_CONNECTING;
+	conn->begun_ns = set->now_ns;
+	set->n_connecting++;
+	hold_conn_wake_at(
+		set, conn,
+		clock_earlier_ns(hold_conn_timeout_ns(set), set->now_ns + DIAL_ATTEMPT_DELAY_NS));
+}
+
+void hold_conn_open_one(struct hold_set *set, struct hold_conn *conn)
+{
+	uint64_t begin_ns = clock_now_ns();
+	int fd = connect_begin(&set->redial.addr, NULL);
+	own_use_connect(set->use, clock_now_ns() - begin_ns);
+	conn->n_attempts++;
+	if (fd == -EAGAIN) {
+		ask_again(set, conn);
+		return;
+	}
+	if (fd < 0) {
+		fail_to_open(set, conn, fd);
+		return;
+	}
+	begin_connection(set, conn, fd);
+	wait_for_outcome(set, conn);
+	int rc = poller_add(&set->poller, fd, HOLD_EDGES, hold_conn_index(set, conn));
+	if (rc < 0)
+		fail_to_open(set, conn, rc);
+}
+
+void hold_conn_open_queued(struct hold_set *set)
+{
+	while (set->n_queued > 0 && set->n_connecting < CONNECTING_MAX) {
+		uint32_t who = set->queue[set->queue_first];
+		set->queue_first = (set->queue_first + 1) % set->n;
+		set->n_queued--;
+		hold_conn_open_one(set, &set->list[who]);
+	}
+}
+
+void hold_conn_connected(struct hold_set *set, struct hold_conn *conn)
+{
+	int rc = connect_outcome(conn->fd);
+	if (rc < 0) {
+		fail_to_open(set, conn, rc);
+		return;
+	}
+	set->n_connecting--;
+	hold_conn_opened(set, conn);
+}
+
+/* Gives a connection that is made already to one that is not open. */
+static void adopt(struct hold_set *set, struct hold_conn *conn, int fd)
+{
+	set->n_connecting -= conn->state == HOLD_CONNECTING;
+	conn->state = HOLD_CLOSED;
+	io_close(&conn->fd);
+	conn->n_attempts++;
+	begin_connection(set, conn, fd);
+	int rc = poller_add(&set->poller, fd, HOLD_EDGES, hold_conn_index(set, conn));
+	if (rc < 0)
+		fail_to_open(set, conn, rc);
+	else
+		hold_conn_opened(set, conn);
+}
+
+/* Has its address not answered for a moment? Another one may, or has already. */
+static bool is_slow(const struct hold_set *set, const struct hold_conn *conn)
+{
+	return conn->state == HOLD_CONNECTING && conn->fd >= 0 &&
+	       set->now_ns - conn->begun_ns >= DIAL_ATTEMPT_DELAY_NS;
+}
+
+/* Connects to the address that the server has now. */
+static void connect_anew(struct hold_set *set, struct hold_conn *conn)
+{
+	set->n_connecting--;
+	io_close(&conn->fd);
+	hold_conn_enter_queue(set, conn);
+}
+
+void hold_conn_server_dialed(struct hold_set *set)
+{
+	int fd = redial_end(&set->redial, set->now_ns);
+	if (fd < 0)
+		return;
+	for (uint32_t i = 0; i < set->n; i++) {
+		struct hold_conn *conn = &set->list[i];
+		bool is_waiting = conn->state == HOLD_CLOSED || conn->state == HOLD_CONNECTING;
+		if (fd >= 0 && is_waiting) {
+			adopt(set, conn, fd);
+			fd = -1;
+		} else if (is_slow(set, conn) && conn->generation != set->redial.generation) {
+			connect_anew(set, conn);
+		}
+	}
+	io_close(&fd);
+}
+
+void hold_conn_is_late(struct hold_set *set, struct hold_conn *conn)
+{
+	uint64_t late_ns = hold_conn_late_ns(set, conn);
+	if (set->now_ns >= late_ns) {
+		fail_to_open(set, conn, -ETIMEDOUT);
+		return;
+	}
+	if (conn->generation != set->redial.generation) {
+		connect_anew(set, conn);
+		return;
+	}
+	look_for_server(set, true);
+	uint64_t again_ns = set->now_ns + DIAL_ATTEMPT_DELAY_NS;
+	hold_conn_wake_at(set, conn, clock_earlier_ns(again_ns, late_ns));
+}
+
+void hold_conn_adopt(struct hold_set *set, int fd)
+{
+	struct hold_conn *conn = &set->list[set->queue[set->queue_first]];
+	set->queue_first = (set->queue_first + 1) % set->n;
+	set->n_queued--;
+	adopt(set, conn, fd);
+}

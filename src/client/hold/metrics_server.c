@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The happy path: a visitor is let in, his request is read, the page is written for him and sent,
+ * our FIN behind it; when he has ended too, his place is free.
+ *
+ * What else can happen: he asks for something else (and is told so), never ends his request, never
+ * reads or never goes (then somebody who comes later gets his place), or is gone.
+ */
+#include "client/hold/metrics_server.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "net/accept.h"
+#include "net/io.h"
+#include "net/listen_all.h"
+
+#define PATH "/metrics"
+
+#define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+/* Who has more to say than that is no visitor. */
+#define RECEIVES_MOST 32
+
+/* While the machine is short of something, nobody is let in for so long. */
+#define SHORT_NS CLOCK_NS_PER_S
+
+/* ---- listening ---- */
+
+/* All addresses of a name, on one port. Writes the descriptors and returns how many, or a code. */
+MUST_USE static int listen_on(const struct addr_spec *spec, int ret_fds[ADDR_MAX_RESOLVED])
+{
+	struct addr list[ADDR_MAX_RESOLVED];
+	int n = spec->kind == ADDR_WILDCARD ? 0 : addr_resolve(spec, AF_UNSPEC, list);
+	return n < 0 ? n : listen_open_all(spec, list, n, ret_fds);
+}
+
+int metrics_server_open(struct metrics_server *page, const struct addr_spec *spec,
+			metrics_render_fn *render, struct poller *poller, uint64_t first_tag)
+{
+	page->render = render;
+	page->poller = poller;
+	page->first_tag = first_tag;
+	for (int i = 0; i < METRICS_CLIENTS_MAX; i++)
+		page->visitors[i].fd = -1;
+	int n = listen_on(spec, page->listen_fds);
+	if (n < 0)
+		return n;
+	page->n_listeners = n;
+	int rc = 0;
+	for (int i = 0; i < n && rc == 0; i++) {
+		rc = addr_of_socket(page->listen_fds[i], &page->addrs[i]);
+		if (rc == 0)
+			rc = poller_add(poller, page->listen_fds[i], EPOLLIN,
+					first_tag + (uint64_t)i);
+	}
+	page->path = listen_path_of(&page->addrs[0]);
+	if (rc < 0)
+		metrics_server_close(page);
+	return rc;
+}
+
+void metrics_server_close(struct metrics_server *page)
+{
+	for (int i = 0; i < METRICS_CLIENTS_MAX; i++)
+		io_close(&page->visitors[i].fd);
+	/* While it listens: another server may take a path on which no process listens. */
+	int rc = page->n_listeners > 0 ? listen_remove_path(&page->addrs[0], page->path) : 0;
+	if (rc < 0)
+		log_warning("cannot remove %s: %s (the next start takes its place)",
+			    addr_format(&page->addrs[0]).text, err_text(rc).text);
+	while (page->n_listeners > 0)
+		io_close(&page->listen_fds[--page->n_listeners]);
+}
+
+/* ---- one visitor ---- */
+
+static const char *explanation(enum http_answer answer)
+{
+	return answer == HTTP_NOT_FOUND ? "the figures are at " PATH "\n" : "write GET " PATH "\n";
+}
+
+static void write_answer(struct metrics_server *page, struct metrics_client *visitor,
+			 enum http_answer answer, const struct disconnects *disconnects)
+{
+	static char body[METRICS_ANSWER_SIZE]; /* too large for a stack */
+	bool is_page = answer == HTTP_PAGE || answer == HTTP_PAGE_HEAD;
+	size_t n = is_page ? page->render(disconnects, body, sizeof(body) - HTTP_HEAD_MAX)
+			   : (size_t)snprintf(body, sizeof(body), "%s", explanation(answer));
+	int written = snprintf(visitor->answer, sizeof(visitor->answer),
+			       "HTTP/1.1 %s\r\n"
+			       "Content-Type: text/plain%s; charset=utf-8\r\n"
+			       "Content-Length: %zu\r\n%s"
+			       "Connection: close\r\n\r\n%s",
+			       http_status(answer), is_page ? "; version=0.0.4" : "", n,
+			       answer == HTTP_NOT_MEANT ? "Allow: GET, HEAD\r\n" : "",
+			       answer == HTTP_PAGE_HEAD ? "" : body);
+	visitor->n_answer = (size_t)written;
+}
+
+static void send_answer(struct metrics_client *visitor)
+{
+	while (visitor->n_sent < visitor->n_answer) {
+		ssize_t n = io_send(visitor->fd, visitor->answer + visitor->n_sent,
+				    visitor->n_answer - visitor->n_sent);
+		if (n == -EAGAIN)
+			return;
+		if (n < 0) {
+			io_close(&visitor->fd);
+			return;
+		}
+		visitor->n_sent += (size_t)n;
+	}
+	if (visitor->n_answer == 0 || visitor->has_been_told)
+		return;
+	visitor->has_been_told = true;
+	if (io_send_end(visitor->fd) < 0)
+		io_close(&visitor->fd);
+}
+
+/* With a request that has not ended, nothing can be answered. */
+static void receive_request(struct metrics_server *page, struct metrics_client *visitor,
+			    const struct disconnects *disconnects)
+{
+	while (visitor->n_answer == 0) {
+		ssize_t n = io_recv(visitor->fd, visitor->request + visitor->n_request,
+				    sizeof(visitor->request) - visitor->n_request);
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			io_close(&visitor->fd);
+			return;
+		}
+		visitor->n_request += (size_t)n;
+		enum http_answer answer = http_judge(visitor->request, visitor->n_request, PATH);
+		if (answer != HTTP_MORE)
+			write_answer(page, visitor, answer, disconnects);
+	}
+}
+
+/* Behind his request whatever comes is forgotten, until he ends; then he is gone. */
+static void wait_for_end(struct metrics_client *visitor)
+{
+	char rest[HTTP_HEAD_MAX];
+	for (int i = 0; i < RECEIVES_MOST; i++) {
+		ssize_t n = io_recv(visitor->fd, rest, sizeof(rest));
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0)
+			break;
+	}
+	io_close(&visitor->fd);
+}
+
+/* He may have ended, or not read, before all is sent: first things first. */
+static void serve(struct metrics_server *page, struct metrics_client *visitor,
+		  const struct disconnects *disconnects)
+{
+	receive_request(page, visitor, disconnects);
+	if (visitor->fd >= 0)
+		send_answer(visitor);
+	if (visitor->fd >= 0 && visitor->has_been_told)
+		wait_for_end(visitor);
+}
+
+/* ---- all of them ---- */
+
+/* A free place, or that of whoever has been there the longest. */
+static struct metrics_client *place_of_next(struct metrics_server *page)
+{
+	struct metrics_client *longest = &page->visitors[0];
+	for (int i = 0; i < METRICS_CLIENTS_MAX; i++) {
+		struct metrics_client *visitor = &page->visitors[i];
+		if (visitor->fd < 0)
+			return visitor;
+		if (visitor->serial < longest->serial)
+			longest = visitor;
+	}
+	return longest;
+}
+
+static void let_in(struct metrics_server *page, int fd, const struct disconnects *disconnects)
+{
+	struct metrics_client *visitor = place_of_next(page);
+	io_close(&visitor->fd);
+	visitor->fd = fd;
+	visitor->serial = page->n_visitors++;
+	visitor->has_been_told = false;
+	visitor->n_request = visitor->n_answer = visitor->n_sent = 0;
+	uint64_t tag = page->first_tag + ADDR_MAX_RESOLVED + (uint64_t)(visitor - page->visitors);
+	if (poller_add(page->poller, fd, EDGES, tag) < 0)
+		io_close(&visitor->fd);
+	else
+		serve(page, visitor, disconnects);
+}
+
+/* events: of the listening sockets. Returns 0 or a negative code. */
+MUST_USE static int watch_listeners(struct metrics_server *page, uint32_t events)
+{
+	int rc = 0;
+	for (int i = 0; i < page->n_listeners && rc == 0; i++)
+		rc = poller_change(page->poller, page->listen_fds[i], events,
+				   page->first_tag + (uint64_t)i);
+	return rc;
+}
+
+static void pause_for_a_while(struct metrics_server *page)
+{
+	if (watch_listeners(page, 0) == 0)
+		page->resumes_ns = clock_deadline_ns(SHORT_NS);
+}
+
+void metrics_server_resume(struct metrics_server *page)
+{
+	page->resumes_ns = 0;
+	if (watch_listeners(page, EPOLLIN) < 0)
+		page->resumes_ns = clock_deadline_ns(SHORT_NS);
+}
+
+void metrics_server_event(struct metrics_server *page, uint64_t tag,
+			  const struct disconnects *disconnects)
+{
+	uint64_t number = tag - page->first_tag;
+	if (number >= ADDR_MAX_RESOLVED) {
+		struct metrics_client *visitor = &page->visitors[number - ADDR_MAX_RESOLVED];
+		if (visitor->fd >= 0)
+			serve(page, visitor, disconnects);
+		return;
+	}
+	int fd, code;
+	struct addr peer;
+	enum accept_verdict verdict = accept_client(page->listen_fds[number], &fd, &peer, &code);
+	if (verdict == ACCEPT_GOT)
+		let_in(page, fd, disconnects);
+	else if (verdict == ACCEPT_PAUSE || verdict == ACCEPT_LOST)
+		pause_for_a_while(page);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/mismatch.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/payload.h"
+#include "net/connect.h"
+#include "net/io.h"
+
+/* Of a conversation, so much is looked at to see what kind of endpoint it is. */
+#define START_SIZE ((size_t)1024)
+
+#define ASK_NS   (500 * CLOCK_NS_PER_MS)
+#define AWAIT_NS (100 * CLOCK_NS_PER_MS)
+
+/* As mismatch_await_more(), until a deadline; one that has passed: takes what is there. */
+MUST_USE static size_t await_more(int fd, unsigned char *bytes, size_t n, size_t size,
+				  uint64_t deadline_ns)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	while (n < size && io_wait(&ready, 1, deadline_ns) > 0) {
+		ssize_t more = io_recv(fd, bytes + n, size - n);
+		if (more <= 0)
+			break;
+		n += (size_t)more;
+	}
+	return n;
+}
+
+static size_t least(uint64_t a, size_t b)
+{
+	return a < b ? (size_t)a : b;
+}
+
+/* What was sent and what has come, from the start. *ret_is_named: as peer_fingerprint_is_named(). */
+static struct peer_fingerprint judge_start(const struct diagnosis_case *wrong, bool *ret_is_named)
+{
+	unsigned char sent[START_SIZE], received[2 * START_SIZE];
+	struct payload payload = payload_of(wrong->seed, wrong->connection);
+	size_t n_sent = least(wrong->sent, sizeof(sent));
+	size_t n_right = least(wrong->offset, START_SIZE);
+	size_t n_wrong = least(wrong->n, sizeof(received) - n_right);
+	payload_fill(&payload, 0, sent, n_sent);
+	payload_fill(&payload, 0, received, n_right);
+	memcpy(received + n_right, wrong->received, n_wrong);
+	const struct peer_reply reply = {
+		.sent = sent,
+		.n_sent = n_sent,
+		.received = received,
+		.n_received = n_right + n_wrong,
+	};
+	struct peer_fingerprint endpoint = peer_fingerprint_judge(&reply);
+	*ret_is_named = peer_fingerprint_is_named(&reply, endpoint.kind);
+	return endpoint;
+}
+
+/* What comes of a connection on which nothing is sent. *n_connections: one more if it opens. */
+static struct peer_fingerprint judge_silence(const struct addr *server, const struct addr *source,
+					     uint32_t *n_connections)
+{
+	unsigned char received[START_SIZE];
+	struct peer_reply reply = { .received = received };
+	int fd = connect_open(server, source, clock_deadline_ns(ASK_NS));
+	*n_connections += fd >= 0;
+	if (fd >= 0)
+		reply.n_received = mismatch_await_more(fd, received, 0, sizeof(received));
+	io_close(&fd);
+	return peer_fingerprint_judge(&reply);
+}
+
+/* judges: whether the kind of server is judged too; server: it is asked, unless NULL. */
+static struct mismatch_text say(const struct diagnosis_case *wrong, bool judges,
+				const struct addr *server, const struct addr *source)
+{
+	struct mismatch_text out = { .is_no_echo = false };
+	struct peer_fingerprint endpoint = { .kind = PEER_ECHO };
+	if (judges && wrong->offset < START_SIZE)
+		endpoint = judge_start(wrong, &out.is_no_echo);
+	out.kind = endpoint.kind;
+	bool is_greeting = endpoint.kind == PEER_OTHER || endpoint.kind == PEER_PREFIX;
+	if (is_greeting && server != NULL) {
+		struct peer_fingerprint silent = judge_silence(server, source, &out.n_connections);
+		if (silent.kind == PEER_SPEAKS_FIRST) {
+			endpoint = silent;
+			out.is_no_echo = true;
+		}
+	}
+	snprintf(out.text, sizeof(out.text), "%s",
+		 out.is_no_echo ? endpoint.text : diagnose(wrong).text);
+	return out;
+}
+
+struct mismatch_text mismatch_say(const struct diagnosis_case *wrong, const struct addr *server)
+{
+	return say(wrong, server != NULL, server, NULL);
+}
+
+struct mismatch_text wrong_judge(const struct diagnosis_case *wrong)
+{
+	return say(wrong, true, NULL, NULL);
+}
+
+void mismatch_keep(struct mismatch_evidence *evidence, const struct diagnosis_case *wrong, int fd,
+		   bool has_echoed)
+{
+	*evidence = (struct mismatch_evidence){
+		.is_there = true,
+		.has_echoed = has_echoed,
+		.until_ns = clock_deadline_ns(AWAIT_NS),
+		.fd = fd,
+		.wrong = *wrong,
+	};
+	evidence->wrong.n = least(wrong->n, sizeof(evidence->bytes));
+	memcpy(evidence->bytes, wrong->received, evidence->wrong.n);
+}
+
+static void collect_until(struct mismatch_evidence *evidence, uint64_t deadline_ns)
+{
+	if (evidence->fd >= 0)
+		evidence->wrong.n = await_more(evidence->fd, evidence->bytes, evidence->wrong.n,
+					       sizeof(evidence->bytes), deadline_ns);
+	io_close(&evidence->fd);
+}
+
+void mismatch_collect(struct mismatch_evidence *evidence)
+{
+	collect_until(evidence, 0);
+}
+
+struct mismatch_text mismatch_explain(struct mismatch_evidence *evidence, const struct addr *server,
+				      const struct addr *source)
+{
+	collect_until(evidence, evidence->until_ns);
+	evidence->wrong.received = evidence->bytes;
+	return say(&evidence->wrong, !evidence->has_echoed, evidence->has_echoed ? NULL : server,
+		   source);
+}
+
+size_t mismatch_await_more(int fd, unsigned char *bytes, size_t n, size_t size)
+{
+	return await_more(fd, bytes, n, size, clock_deadline_ns(AWAIT_NS));
+}

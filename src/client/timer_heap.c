@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/timer_heap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+int timer_heap_open(struct timer_heap *ret_wakes, uint32_t n)
+{
+	struct timer_heap timers = {
+		.at_ns = calloc(n, sizeof(*timers.at_ns)),
+		.heap = calloc(n, sizeof(*timers.heap)),
+		.place = calloc(n, sizeof(*timers.place)),
+		.n = n,
+	};
+	if (timers.at_ns == NULL || timers.heap == NULL || timers.place == NULL) {
+		timer_heap_close(&timers);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		timers.at_ns[i] = CLOCK_NEVER;
+		timers.heap[i] = timers.place[i] = i;
+	}
+	*ret_wakes = timers;
+	return 0;
+}
+
+void timer_heap_close(struct timer_heap *timers)
+{
+	free(timers->at_ns);
+	free(timers->heap);
+	free(timers->place);
+	*timers = (struct timer_heap){ 0 };
+}
+
+static uint64_t at(const struct timer_heap *timers, uint32_t place)
+{
+	return timers->at_ns[timers->heap[place]];
+}
+
+static void put(struct timer_heap *timers, uint32_t place, uint32_t who)
+{
+	timers->heap[place] = who;
+	timers->place[who] = place;
+}
+
+static void exchange(struct timer_heap *timers, uint32_t a, uint32_t b)
+{
+	uint32_t who = timers->heap[a];
+	put(timers, a, timers->heap[b]);
+	put(timers, b, who);
+}
+
+/* The earlier of the two below, or the place itself if none is below. */
+static uint32_t earlier_below(const struct timer_heap *timers, uint32_t place)
+{
+	uint32_t left = 2 * place + 1, right = left + 1;
+	if (left >= timers->n)
+		return place;
+	return right < timers->n && at(timers, right) < at(timers, left) ? right : left;
+}
+
+void timer_heap_set(struct timer_heap *timers, uint32_t who, uint64_t at_ns)
+{
+	uint32_t place = timers->place[who], below;
+	timers->at_ns[who] = at_ns;
+	while (place > 0 && at(timers, place) < at(timers, (place - 1) / 2)) {
+		exchange(timers, place, (place - 1) / 2);
+		place = (place - 1) / 2;
+	}
+	while (at(timers, below = earlier_below(timers, place)) < at(timers, place)) {
+		exchange(timers, place, below);
+		place = below;
+	}
+}
+
+uint64_t timer_heap_next_ns(const struct timer_heap *timers)
+{
+	return timers->n > 0 ? at(timers, 0) : CLOCK_NEVER;
+}
+
+bool timer_heap_due(const struct timer_heap *timers, uint64_t now_ns, uint32_t *ret_who)
+{
+	if (timer_heap_next_ns(timers) > now_ns || timer_heap_next_ns(timers) == CLOCK_NEVER)
+		return false;
+	*ret_who = timers->heap[0];
+	return true;
+}

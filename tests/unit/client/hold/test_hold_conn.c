@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When connections that are held beat. What they live through is driven
+ * from outside: tests/client/test_hold.py.
+ */
+#include "client/hold/hold_conn.h"
+
+#include "base/clock.h"
+#include "unit.h"
+
+#define S CLOCK_NS_PER_S
+
+/* Every second, from 1000 s on. */
+static struct hold_set holding_of(const struct hold_config *config, uint32_t n)
+{
+	return (struct hold_set){ .config = config, .n = n, .start_ns = 1000 * S };
+}
+
+TEST(beats_are_spread_over_the_interval)
+{
+	const struct hold_config config = { .interval_ns = S };
+	static struct hold_set set;
+	set = holding_of(&config, 10);
+	set.now_ns = set.start_ns;
+	for (uint32_t i = 1; i < 10; i++)
+		assert_int_equal(hold_conn_next_beat_ns(&set, i), 1000 * S + i * (S / 10));
+	assert_int_equal(hold_conn_next_beat_ns(&set, 0), 1001 * S); /* now is not after now */
+}
+
+TEST(the_next_beat_is_after_now_and_on_its_own_beat)
+{
+	const struct hold_config config = { .interval_ns = S };
+	static struct hold_set set;
+	set = holding_of(&config, 4);
+	for (uint64_t ms = 0; ms < 5000; ms += 7) {
+		set.now_ns = set.start_ns + ms * CLOCK_NS_PER_MS;
+		for (uint32_t i = 0; i < 4; i++) {
+			uint64_t at_ns = hold_conn_next_beat_ns(&set, i);
+			assert_true(at_ns > set.now_ns && at_ns <= set.now_ns + S);
+			assert_int_equal((at_ns - set.start_ns) % S, i * (S / 4));
+		}
+	}
+}
+
+TEST(without_an_interval_there_is_no_next_beat)
+{
+	const struct hold_config config = { .interval_ns = 0 };
+	static struct hold_set set;
+	set = holding_of(&config, 4);
+	set.now_ns = 2000 * S;
+	assert_true(hold_conn_next_beat_ns(&set, 3) == CLOCK_NEVER);
+}
+
+TEST(a_connection_costs_little_memory)
+{
+	size_t in_wakes = sizeof(uint64_t) + 2 * sizeof(uint32_t), in_queue = sizeof(uint32_t);
+	assert_true(sizeof(struct hold_conn) + in_wakes + in_queue <= 512);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(beats_are_spread_over_the_interval),
+		cmocka_unit_test(the_next_beat_is_after_now_and_on_its_own_beat),
+		cmocka_unit_test(without_an_interval_there_is_no_next_beat),
+		cmocka_unit_test(a_connection_costs_little_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
