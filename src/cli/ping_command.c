@@ -13,7 +13,7 @@
 #include "client/hold/hold_loop.h"
 #include "client/ping.h"
 #include "client/output.h"
-#include "report/endurance.h"
+#include "report/hold_report.h"
 #include "report/recorder.h"
 #include "report/run_write.h"
 #include "report/summary.h"
@@ -224,7 +224,7 @@ MUST_USE static enum exit_status report_hold(const struct arguments *arguments,
 					     const struct hold_config *config,
 					     const struct hold_report *found)
 {
-	const struct endurance endurance = {
+	const struct hold_report_facts endurance = {
 		.target = found->served_by.text,
 		.size = config->size,
 		.interval_ns = config->interval_ns,
@@ -237,9 +237,9 @@ MUST_USE static enum exit_status report_hold(const struct arguments *arguments,
 	FILE *out;
 	int rc = output_begin_report(config->output, &out);
 	if (rc == 0 && arguments->values[JSON])
-		rc = endurance_write_json(out, &endurance);
+		rc = hold_report_write_json(out, &endurance);
 	else if (rc == 0)
-		endurance_write_text(out, &endurance);
+		hold_report_write_text(out, &endurance);
 	return output_end_report(config->output, rc);
 }
 
@@ -271,7 +271,7 @@ MUST_USE static enum exit_status run_hold(const struct arguments *arguments)
 		.seed = facts_seed(arguments, SEED),
 		.duration_ns = values[DEADLINE] != 0 ? values[DEADLINE] : values[DURATION],
 		.metrics = metrics != NULL ? &page : NULL,
-		.render = endurance_render_metrics,
+		.render = prometheus_render,
 	};
 	enum exit_status status = check_hold(arguments);
 	if (status == STATUS_OK)

@@ -10,7 +10,7 @@
 #include "cli/report_files.h"
 #include "net/file.h"
 #include "report/diff.h"
-#include "report/expectation.h"
+#include "report/threshold.h"
 #include "report/run_merge.h"
 
 /* What stands between the sides, when they are of several files. */
@@ -43,22 +43,22 @@ MUST_USE static enum exit_status find_sides(char *const *paths, size_t n, size_t
 	return STATUS_OK;
 }
 
-struct expectations {
-	struct expectation list[EXPECTATIONS_MOST];
+struct thresholds {
+	struct threshold list[EXPECTATIONS_MOST];
 	size_t n;
 };
 
 /* Those of one text, with commas between them. */
-MUST_USE static enum exit_status add_expectations(const char *text, struct expectations *all)
+MUST_USE static enum exit_status add_expectations(const char *text, struct thresholds *all)
 {
 	for (;;) {
-		struct expectation_text why = { "" };
+		struct threshold_text why = { "" };
 		size_t length = strcspn(text, ",");
 		if (all->n == EXPECTATIONS_MOST) {
 			log_error("--fail-if: at most %d", EXPECTATIONS_MOST);
 			return STATUS_USAGE;
 		}
-		if (expectation_read(text, length, &all->list[all->n], &why) < 0) {
+		if (threshold_read(text, length, &all->list[all->n], &why) < 0) {
 			log_error("--fail-if %s", why.text);
 			return STATUS_USAGE;
 		}
@@ -72,7 +72,7 @@ MUST_USE static enum exit_status add_expectations(const char *text, struct expec
 /* ---- the verdict ---- */
 
 /* A limit says how much may fail; without one nothing may. */
-static bool allows_failures(const struct expectations *all)
+static bool allows_failures(const struct thresholds *all)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		if (metric_is_of_failures(&all->list[i].metric))
@@ -82,11 +82,11 @@ static bool allows_failures(const struct expectations *all)
 }
 
 /* Limits are kept only by figures of the server, and of all that was asked for. */
-MUST_USE static enum exit_status judge_runs(const struct side *side, bool may_fail)
+MUST_USE static enum exit_status judge_runs(const struct sample *sample, bool may_fail)
 {
 	enum exit_status status = STATUS_OK;
-	for (size_t i = 0; i < side->n; i++) {
-		const struct run *run = &side->runs[i];
+	for (size_t i = 0; i < sample->n; i++) {
+		const struct run *run = &sample->runs[i];
 		struct run_caveats caveats[] = { run_measurement_caveats(run), { "" } };
 		if (!may_fail || run->result.n_echoes == 0)
 			caveats[1] = run_failure_caveats(run);
@@ -101,20 +101,21 @@ MUST_USE static enum exit_status judge_runs(const struct side *side, bool may_fa
 }
 
 /* Every limit that is missed is logged; one that cannot be judged is no pass. */
-MUST_USE static enum exit_status judge_limits(const struct expectations *all,
-					      const struct side *before, const struct side *after)
+MUST_USE static enum exit_status judge_limits(const struct thresholds *all,
+					      const struct sample *before,
+					      const struct sample *after)
 {
 	enum exit_status status = STATUS_OK;
 	for (size_t i = 0; i < all->n; i++) {
-		struct expectation_text text;
-		switch (expectation_judge(&all->list[i], before, after, &text)) {
-		case EXPECTATION_HOLDS:
+		struct threshold_text text;
+		switch (threshold_judge(&all->list[i], before, after, &text)) {
+		case THRESHOLD_HOLDS:
 			break;
-		case EXPECTATION_FAILS:
+		case THRESHOLD_FAILS:
 			log_error("%s", text.text);
 			status = status == STATUS_OK ? STATUS_ECHO_FAILED : status;
 			break;
-		case EXPECTATION_UNKNOWN:
+		case THRESHOLD_UNKNOWN:
 			log_error("%s", text.text);
 			status = STATUS_USAGE;
 			break;
@@ -123,8 +124,8 @@ MUST_USE static enum exit_status judge_limits(const struct expectations *all,
 	return status;
 }
 
-MUST_USE static enum exit_status compare(const struct expectations *all, const struct side *before,
-					 const struct side *after)
+MUST_USE static enum exit_status compare(const struct thresholds *all, const struct sample *before,
+					 const struct sample *after)
 {
 	struct file_draft out;
 	int rc = file_draft("-", &out);
@@ -143,11 +144,11 @@ MUST_USE static enum exit_status compare(const struct expectations *all, const s
 	return of_old != STATUS_OK || of_new != STATUS_OK ? STATUS_ECHO_FAILED : of_limits;
 }
 
-MUST_USE static enum exit_status compare_files(const struct expectations *all,
+MUST_USE static enum exit_status compare_files(const struct thresholds *all,
 					       const struct report_files *old,
 					       const struct report_files *new)
 {
-	struct side before = { 0 }, after = { 0 };
+	struct sample before = { 0 }, after = { 0 };
 	struct run_refusal why;
 	int rc = run_merge_check(old->runs, old->n, &why);
 	if (rc == 0)
@@ -158,26 +159,26 @@ MUST_USE static enum exit_status compare_files(const struct expectations *all,
 		return STATUS_USAGE;
 	}
 	if (rc == 0)
-		rc = side_open(old->runs, old->n, &before, &why);
+		rc = sample_open(old->runs, old->n, &before, &why);
 	if (rc == 0) {
-		rc = side_open(new->runs, new->n, &after, &why);
+		rc = sample_open(new->runs, new->n, &after, &why);
 		if (rc < 0)
-			side_close(&before);
+			sample_close(&before);
 	}
 	if (rc < 0) {
 		log_error("%s", rc == -ENOMEM ? err_text(rc).text : why.text);
 		return rc == -ENOMEM ? STATUS_MACHINE : STATUS_USAGE;
 	}
 	enum exit_status status = compare(all, &before, &after);
-	side_close(&after);
-	side_close(&before);
+	sample_close(&after);
+	sample_close(&before);
 	return status;
 }
 
 enum exit_status report_diff(char *const *paths, size_t n, uint64_t list_unit_ns,
 			     const char *const *fail_if, size_t n_fail_if)
 {
-	static struct expectations all; /* too large for a stack */
+	static struct thresholds all; /* too large for a stack */
 	struct report_files old, new;
 	size_t n_old, n_between;
 	enum exit_status status = find_sides(paths, n, &n_old, &n_between);

@@ -24,27 +24,27 @@ static bool is_inexact(const struct run *run)
 	return run->format == RUN_HGRM || run->format == RUN_FORTIO;
 }
 
-static void write_side(FILE *out, const char *what, const struct side *side)
+static void write_side(FILE *out, const char *what, const struct sample *sample)
 {
 	fprintf(out, "%s: ", what);
-	for (size_t i = 0; i < side->n; i++)
-		fprintf(out, "%s%s%s", i > 0 ? ", " : "", side->runs[i].name,
-			is_inexact(&side->runs[i]) ? " (times are approximate)" : "");
+	for (size_t i = 0; i < sample->n; i++)
+		fprintf(out, "%s%s%s", i > 0 ? ", " : "", sample->runs[i].name,
+			is_inexact(&sample->runs[i]) ? " (times are approximate)" : "");
 	fputc('\n', out);
-	for (size_t i = 0; i < side->n; i++) {
+	for (size_t i = 0; i < sample->n; i++) {
 		const struct run_caveats all[] = {
-			run_measurement_caveats(&side->runs[i]),
-			run_failure_caveats(&side->runs[i]),
+			run_measurement_caveats(&sample->runs[i]),
+			run_failure_caveats(&sample->runs[i]),
 		};
 		for (size_t k = 0; k < ARRAY_LEN(all); k++) {
 			if (all[k].text[0] != '\0')
-				fprintf(out, "     %s: %s\n", side->runs[i].name, all[k].text);
+				fprintf(out, "     %s: %s\n", sample->runs[i].name, all[k].text);
 		}
 	}
 }
 
 /* What the two were asked for, where it is known and not the same: by the first of each. */
-static void write_differences(FILE *out, const struct side *before, const struct side *after)
+static void write_differences(FILE *out, const struct sample *before, const struct sample *after)
 {
 	const struct run *old = &before->runs[0], *new = &after->runs[0];
 	const struct {
@@ -80,38 +80,39 @@ static void write_differences(FILE *out, const struct side *before, const struct
 
 /* ---- the table ---- */
 
-static const char *noise_of(const struct side *before, const struct side_value *old,
-			    const struct side *after, const struct side_value *new)
+static const char *noise_of(const struct sample *before, const struct sample_value *old,
+			    const struct sample *after, const struct sample_value *new)
 {
 	if (before->n < 2 || after->n < 2)
 		return "";
-	return side_is_beyond_noise(before, old, after, new) ? "  more than the noise"
-							     : "  within the noise";
+	return sample_is_beyond_noise(before, old, after, new) ? "  more than the noise"
+							       : "  within the noise";
 }
 
 /* Is it a time that failed messages have no part in? */
-static bool leaves_failures_out(const struct side *side, const struct metric *metric)
+static bool leaves_failures_out(const struct sample *sample, const struct metric *metric)
 {
-	return metric->kind == METRIC_TIME && result_failures(&side->sum) > 0;
+	return metric->kind == METRIC_TIME && result_failures(&sample->sum) > 0;
 }
 
 /* A value with the mark of one that failures have no part in, or "-". */
-static struct metric_text value_text(const struct side *side, const struct metric *metric,
+static struct metric_text value_text(const struct sample *sample, const struct metric *metric,
 				     const double *value)
 {
 	struct metric_text text = { "-" };
 	if (value == NULL)
 		return text;
-	const char *mark = leaves_failures_out(side, metric) ? "*" : "";
+	const char *mark = leaves_failures_out(sample, metric) ? "*" : "";
 	snprintf(text.text, sizeof(text.text), "%.32s%s", metric_text(metric, *value).text, mark);
 	return text;
 }
 
-static void write_row(FILE *out, const struct metric *metric, const struct side *before,
-		      const struct side *after)
+static void write_row(FILE *out, const struct metric *metric, const struct sample *before,
+		      const struct sample *after)
 {
-	struct side_value old, new;
-	bool has_old = side_value(before, metric, &old), has_new = side_value(after, metric, &new);
+	struct sample_value old, new;
+	bool has_old = sample_value(before, metric, &old),
+	     has_new = sample_value(after, metric, &new);
 	if (!has_old && !has_new)
 		return;
 	fprintf(out, "%-17s %14s %14s ", metric->name,
@@ -124,7 +125,7 @@ static void write_row(FILE *out, const struct metric *metric, const struct side 
 		fprintf(out, "  the %s side does not know it\n", has_old ? "new" : "old");
 }
 
-void diff_write_text(FILE *out, const struct side *before, const struct side *after)
+void diff_write_text(FILE *out, const struct sample *before, const struct sample *after)
 {
 	write_side(out, "old", before);
 	write_side(out, "new", after);

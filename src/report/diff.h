@@ -15,6 +15,6 @@
  * Above it are the caveats of each run, and what was asked of the two sides differently. Times of
  * a side with failures are marked. Errors of writing stay with `out`.
  */
-void diff_write_text(FILE *out, const struct side *before, const struct side *after);
+void diff_write_text(FILE *out, const struct sample *before, const struct sample *after);
 
 #endif

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "report/reading.h"
+#include "report/json_fields.h"
 #include "report/run_merge.h"
 
 /* ---- names ---- */
 
-enum figure {
+enum format_text {
 	PERCENTILE,
 	LEAST,
 	MEAN,
@@ -36,7 +36,7 @@ static const struct {
 static const struct {
 	const char *name;
 	enum metric_kind kind;
-	enum figure figure;
+	enum format_text figure;
 } figures[] = {
 	{ "min", METRIC_TIME, LEAST },
 	{ "mean", METRIC_TIME, MEAN },
@@ -55,7 +55,7 @@ static const struct {
 MUST_USE static bool percentile_of(const char *text, double *ret_percent)
 {
 	uint64_t millionths;
-	if (*text++ != 'p' || !reading_decimal(&text, 1000000, &millionths) || *text != '\0' ||
+	if (*text++ != 'p' || !json_decimal(&text, 1000000, &millionths) || *text != '\0' ||
 	    millionths > UINT64_C(100000000))
 		return false;
 	*ret_percent = (double)millionths / 1e6;
@@ -166,48 +166,49 @@ static bool is_known(const struct run *run, const struct metric *metric)
 
 /* ---- sides ---- */
 
-int side_open(const struct run *runs, size_t n, struct side *ret_side,
-	      struct run_refusal *reterr_why)
+int sample_open(const struct run *runs, size_t n, struct sample *ret_side,
+		struct run_refusal *reterr_why)
 {
-	struct side side = { .runs = runs, .n = n };
-	int rc = result_open(&side.sum);
+	struct sample sample = { .runs = runs, .n = n };
+	int rc = result_open(&sample.sum);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = run_merge_result(&side.sum, &runs[i], reterr_why);
-		side.sum.elapsed_ns += runs[i].result.elapsed_ns;
+		rc = run_merge_result(&sample.sum, &runs[i], reterr_why);
+		sample.sum.elapsed_ns += runs[i].result.elapsed_ns;
 	}
 	if (rc == 0)
-		*ret_side = side;
+		*ret_side = sample;
 	else
-		side_close(&side);
+		sample_close(&sample);
 	return rc;
 }
 
-void side_close(struct side *side)
+void sample_close(struct sample *sample)
 {
-	result_close(&side->sum);
+	result_close(&sample->sum);
 }
 
-bool side_value(const struct side *side, const struct metric *metric, struct side_value *ret_value)
+bool sample_value(const struct sample *sample, const struct metric *metric,
+		  struct sample_value *ret_value)
 {
-	struct side_value value = { 0 };
-	for (size_t i = 0; i < side->n; i++) {
-		if (!is_known(&side->runs[i], metric))
+	struct sample_value value = { 0 };
+	for (size_t i = 0; i < sample->n; i++) {
+		if (!is_known(&sample->runs[i], metric))
 			return false;
-		double of_run = value_of(&side->runs[i].result, metric);
+		double of_run = value_of(&sample->runs[i].result, metric);
 		value.least = i == 0 || of_run < value.least ? of_run : value.least;
 		value.most = i == 0 || of_run > value.most ? of_run : value.most;
 	}
-	value.value = value_of(&side->sum, metric);
+	value.value = value_of(&sample->sum, metric);
 	if (metric->kind == METRIC_COUNT || metric->kind == METRIC_BYTES)
-		value.value /= (double)side->n;
+		value.value /= (double)sample->n;
 	*ret_value = value;
 	return true;
 }
 
-bool side_is_beyond_noise(const struct side *a, const struct side_value *of_a, const struct side *b,
-			  const struct side_value *of_b)
+bool sample_is_beyond_noise(const struct sample *a, const struct sample_value *of_a,
+			    const struct sample *b, const struct sample_value *of_b)
 {
 	return a->n > 1 && b->n > 1 && (of_a->most < of_b->least || of_b->most < of_a->least);
 }

@@ -42,7 +42,7 @@ MUST_USE bool metric_find(const char *name, size_t n, struct metric *ret_metric)
  * One run, or several that are repetitions of one: times are those of all their values together, a
  * rate is that of all their time, a count is that of a run on the average. The runs are not owned.
  */
-struct side {
+struct sample {
 	const struct run *runs;
 	size_t n;
 	struct result sum;
@@ -52,25 +52,25 @@ struct side {
  * *ret_side is the caller's, to be closed. There is at least one. Returns 0, -ENOMEM, or
  * -EBADMSG with a sentence: they are more than can be counted.
  */
-MUST_USE int side_open(const struct run *runs, size_t n, struct side *ret_side,
-		       struct run_refusal *reterr_why);
-void side_close(struct side *side);
+MUST_USE int sample_open(const struct run *runs, size_t n, struct sample *ret_side,
+			 struct run_refusal *reterr_why);
+void sample_close(struct sample *sample);
 
-struct side_value {
+struct sample_value {
 	double value;
 	double least, most; /* of its single runs */
 };
 
 /* False: a run of that side does not know it. */
-MUST_USE bool side_value(const struct side *side, const struct metric *metric,
-			 struct side_value *ret_value);
+MUST_USE bool sample_value(const struct sample *sample, const struct metric *metric,
+			   struct sample_value *ret_value);
 
 /* Is it a figure of how much failed: any but times, rate, echoes and unfinished? */
 bool metric_is_of_failures(const struct metric *metric);
 
 /* Do both have several runs, and no run of one is like any of the other? */
-bool side_is_beyond_noise(const struct side *a, const struct side_value *of_a, const struct side *b,
-			  const struct side_value *of_b);
+bool sample_is_beyond_noise(const struct sample *a, const struct sample_value *of_a,
+			    const struct sample *b, const struct sample_value *of_b);
 
 /* ---- in words ---- */
 

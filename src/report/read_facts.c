@@ -9,112 +9,110 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report/reading.h"
-#include "report/run_parts.h"
+#include "report/json_fields.h"
+#include "report/run_id.h"
 
 /* ---- the run ---- */
 
-MUST_USE static int read_run_facts(struct reading *reading, const json_t *json)
+MUST_USE static int read_run_facts(struct json_reader *reader, const json_t *json)
 {
-	struct run *run = reading->run;
+	struct run *run = reader->run;
 	struct run_facts *facts = &run->facts;
 	const struct {
 		const char *name;
 		char **text;
-		enum reading_need need;
+		enum json_need need;
 	} texts[] = {
-		{ "version", &facts->version, READING_MAY },
-		{ "host", &facts->host, READING_MAY },
-		{ "kernel", &facts->kernel, READING_MAY },
-		{ "cpu", &facts->cpu, READING_MAY },
-		{ "command_line", &facts->command_line, READING_MAY },
-		{ "congestion_control", &facts->congestion_control, READING_MAY },
+		{ "version", &facts->version, JSON_MAY },
+		{ "host", &facts->host, JSON_MAY },
+		{ "kernel", &facts->kernel, JSON_MAY },
+		{ "cpu", &facts->cpu, JSON_MAY },
+		{ "command_line", &facts->command_line, JSON_MAY },
+		{ "congestion_control", &facts->congestion_control, JSON_MAY },
 	};
 	const struct {
 		const char *name;
 		uint64_t *count;
-		enum reading_need need;
+		enum json_need need;
 	} counts[] = {
-		{ "cpus", &facts->n_cpus, READING_MAY },
-		{ "mss", &facts->mss, READING_MAY },
-		{ "depth", &run->depth, READING_MUST },
-		{ "threads", &run->n_threads, READING_MUST },
-		{ "connections_opened", &run->result.n_connections, READING_MUST },
-		{ "merged", &run->n_merged, READING_MUST },
+		{ "cpus", &facts->n_cpus, JSON_MAY },
+		{ "mss", &facts->mss, JSON_MAY },
+		{ "depth", &run->depth, JSON_MUST },
+		{ "threads", &run->n_threads, JSON_MUST },
+		{ "connections_opened", &run->result.n_connections, JSON_MUST },
+		{ "merged", &run->n_merged, JSON_MUST },
 	};
-	int rc = reading_flag(reading, json, "churn", READING_MUST, &run->churns);
+	int rc = json_flag(reader, json, "churn", JSON_MUST, &run->churns);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
-		rc = reading_text(reading, json, texts[i].name, texts[i].need, texts[i].text);
+		rc = json_text(reader, json, texts[i].name, texts[i].need, texts[i].text);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
-		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
+		rc = json_count(reader, json, counts[i].name, counts[i].need, counts[i].count);
 	if (rc == 0) /* a sum of runs with different seeds has none */
-		rc = reading_count(reading, json, "seed",
-				   run->n_merged > 1 ? READING_MAY : READING_MUST, &run->seed);
+		rc = json_count(reader, json, "seed", run->n_merged > 1 ? JSON_MAY : JSON_MUST,
+				&run->seed);
 	if (rc == 0)
-		rc = reading_seconds(reading, json, "warmup_seconds", READING_MAY, &run->warmup_ns);
+		rc = json_seconds(reader, json, "warmup_seconds", JSON_MAY, &run->warmup_ns);
 	if (rc == 0)
-		rc = reading_seconds(reading, json, "seconds_wanted", READING_MAY, &run->wanted_ns);
+		rc = json_seconds(reader, json, "seconds_wanted", JSON_MAY, &run->wanted_ns);
 	if (rc == 0)
-		rc = reading_flag(reading, json, "interrupted", READING_MAY, &run->is_interrupted);
+		rc = json_flag(reader, json, "interrupted", JSON_MAY, &run->is_interrupted);
 	if (rc == 0 && run->n_merged == 0)
-		rc = reading_refuse(reading, "\"merged\" is 0");
+		rc = json_refuse(reader, "\"merged\" is 0");
 	return rc;
 }
 
-MUST_USE static int read_start(struct reading *reading, const json_t *json)
+MUST_USE static int read_start(struct json_reader *reader, const json_t *json)
 {
 	json_t *start = json_object_get(json, "start");
 	if (start == NULL || json_is_null(start))
 		return 0;
 	if (!json_is_string(start) ||
-	    !reading_moment(json_string_value(start), &reading->run->facts.start_ns))
-		return reading_refuse(reading,
-				      "\"start\" is not a moment as 2026-11-26T04:36:17.123456Z");
+	    !json_moment(json_string_value(start), &reader->run->facts.start_ns))
+		return json_refuse(reader,
+				   "\"start\" is not a moment as 2026-11-26T04:36:17.123456Z");
 	return 0;
 }
 
 /* When it was to begin (report/start_time_json.h): all of it, or nothing. */
-MUST_USE static int read_wanted_start(struct reading *reading, const json_t *json)
+MUST_USE static int read_wanted_start(struct json_reader *reader, const json_t *json)
 {
-	struct start_time *start = &reading->run->start;
+	struct start_time *start = &reader->run->start;
 	const json_t *wanted = json_object_get(json, "start_wanted");
 	const json_t *clock = json_object_get(json, "clock");
 	double late_us = 0, error_us = 0;
-	int rc = reading_number(reading, json, "start_late_us", READING_MAY, &late_us);
+	int rc = json_number(reader, json, "start_late_us", JSON_MAY, &late_us);
 	if (rc < 0)
 		return rc;
 	if (wanted != NULL && !json_is_null(wanted) &&
-	    (!json_is_string(wanted) ||
-	     !reading_moment(json_string_value(wanted), &start->wanted_ns)))
-		return reading_refuse(reading, "\"start_wanted\" is not a moment as "
-					       "2026-11-26T04:36:17.123456Z");
-	start->late_ns = reading_us(late_us);
+	    (!json_is_string(wanted) || !json_moment(json_string_value(wanted), &start->wanted_ns)))
+		return json_refuse(reader, "\"start_wanted\" is not a moment as "
+					   "2026-11-26T04:36:17.123456Z");
+	start->late_ns = json_us(late_us);
 	if (clock == NULL || json_is_null(clock))
 		return 0;
 	if (!json_is_object(clock))
-		return reading_refuse(reading, "\"clock\" is not an object");
-	rc = reading_flag(reading, clock, "synchronised", READING_MUST,
-			  &start->clock.is_synchronised);
+		return json_refuse(reader, "\"clock\" is not an object");
+	rc = json_flag(reader, clock, "synchronised", JSON_MUST, &start->clock.is_synchronised);
 	if (rc == 0)
-		rc = reading_number(reading, clock, "max_error_us", READING_MAY, &error_us);
-	start->clock.max_error_ns = reading_us(error_us);
+		rc = json_number(reader, clock, "max_error_us", JSON_MAY, &error_us);
+	start->clock.max_error_ns = json_us(error_us);
 	start->is_clock_known = rc == 0;
 	return rc;
 }
 
 /* ---- the runs of a sum ---- */
 
-MUST_USE static int read_span(struct reading *reading, const json_t *json, struct run_part *part)
+MUST_USE static int read_span(struct json_reader *reader, const json_t *json, struct run_part *part)
 {
 	const char *start = json_string_value(json_object_get(json, "start"));
 	const struct {
 		const char *name;
 		uint64_t *count;
-		enum reading_need need;
+		enum json_need need;
 	} counts[] = {
-		{ "connections", &part->n_connections, READING_MUST },
-		{ "threads", &part->n_threads, READING_MUST },
-		{ "rate_wanted", &part->rate_wanted, READING_MAY },
+		{ "connections", &part->n_connections, JSON_MUST },
+		{ "threads", &part->n_threads, JSON_MUST },
+		{ "rate_wanted", &part->rate_wanted, JSON_MAY },
 	};
 	const struct {
 		const char *name;
@@ -124,26 +122,26 @@ MUST_USE static int read_span(struct reading *reading, const json_t *json, struc
 		{ "target", &part->target },
 		{ "client_bound", &part->client_bound },
 	};
-	if (start == NULL || !reading_moment(start, &part->start_ns))
-		return reading_refuse(reading, "\"spans\" has no \"start\" as "
-					       "2026-11-26T04:36:17.123456Z");
-	int rc = reading_seconds(reading, json, "seconds", READING_MUST, &part->elapsed_ns);
+	if (start == NULL || !json_moment(start, &part->start_ns))
+		return json_refuse(reader, "\"spans\" has no \"start\" as "
+					   "2026-11-26T04:36:17.123456Z");
+	int rc = json_seconds(reader, json, "seconds", JSON_MUST, &part->elapsed_ns);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
-		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
+		rc = json_count(reader, json, counts[i].name, counts[i].need, counts[i].count);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++)
-		rc = reading_text(reading, json, texts[i].name, READING_MAY, texts[i].text);
+		rc = json_text(reader, json, texts[i].name, JSON_MAY, texts[i].text);
 	if (rc == 0)
-		rc = reading_flag(reading, json, "interrupted", READING_MAY, &part->is_interrupted);
-	if (rc == 0 && part->start_ns > UINT64_MAX - READING_NS_MOST)
-		rc = reading_refuse(reading, "\"spans\" has an end beyond the year 2454");
+		rc = json_flag(reader, json, "interrupted", JSON_MAY, &part->is_interrupted);
+	if (rc == 0 && part->start_ns > UINT64_MAX - JSON_NS_MOST)
+		rc = json_refuse(reader, "\"spans\" has an end beyond the year 2454");
 	return rc;
 }
 
 /* Earlier versions wrote no spans: then the first part has the facts of the whole. */
-MUST_USE static int read_spans(struct reading *reading, const json_t *json)
+MUST_USE static int read_spans(struct json_reader *reader, const json_t *json)
 {
 	const json_t *list = json_object_get(json, "spans");
-	struct run *run = reading->run;
+	struct run *run = reader->run;
 	struct run_parts *parts = &run->parts;
 	int rc = 0;
 	if (list == NULL || json_is_null(list)) {
@@ -169,45 +167,45 @@ MUST_USE static int read_spans(struct reading *reading, const json_t *json)
 		return rc;
 	}
 	if (!json_is_array(list) || json_array_size(list) != parts->n)
-		return reading_refuse(reading, "\"spans\" is not a list as long as \"parts\"");
+		return json_refuse(reader, "\"spans\" is not a list as long as \"parts\"");
 	for (size_t i = 0; rc == 0 && i < parts->n; i++)
-		rc = read_span(reading, json_array_get(list, i), &parts->list[i]);
+		rc = read_span(reader, json_array_get(list, i), &parts->list[i]);
 	return rc;
 }
 
-MUST_USE static int read_parts(struct reading *reading, const json_t *json)
+MUST_USE static int read_parts(struct json_reader *reader, const json_t *json)
 {
 	const json_t *list = json_object_get(json, "parts");
-	struct run_parts *parts = &reading->run->parts;
+	struct run_parts *parts = &reader->run->parts;
 	size_t n = json_array_size(list);
 	if (list == NULL || json_is_null(list))
 		return 0;
-	if (!json_is_array(list) || n == 0 || n > RUN_PARTS_MAX || n > reading->run->n_merged ||
-	    reading->run->n_merged == 1)
-		return reading_refuse(reading, "\"parts\" is not a list of the runs in \"merged\"");
+	if (!json_is_array(list) || n == 0 || n > RUN_PARTS_MAX || n > reader->run->n_merged ||
+	    reader->run->n_merged == 1)
+		return json_refuse(reader, "\"parts\" is not a list of the runs in \"merged\"");
 	parts->list = calloc(n, sizeof(*parts->list));
 	if (parts->list == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const char *id = json_string_value(json_array_get(list, i));
 		if (id == NULL || strlen(id) != 16 || strspn(id, "0123456789abcdef") != 16)
-			return reading_refuse(reading, "\"parts\" has something else than 16 "
-						       "hexadecimal digits");
+			return json_refuse(reader, "\"parts\" has something else than 16 "
+						   "hexadecimal digits");
 		parts->list[parts->n++].id = strtoull(id, NULL, 16);
 		if (i > 0 && parts->list[i].id <= parts->list[i - 1].id)
-			return reading_refuse(reading, "\"parts\" is not in rising order");
+			return json_refuse(reader, "\"parts\" is not in rising order");
 	}
-	return read_spans(reading, json);
+	return read_spans(reader, json);
 }
 
-int reading_facts(struct reading *reading, const json_t *json)
+int json_facts(struct json_reader *reader, const json_t *json)
 {
-	int rc = read_start(reading, json);
+	int rc = read_start(reader, json);
 	if (rc == 0)
-		rc = read_wanted_start(reading, json);
+		rc = read_wanted_start(reader, json);
 	if (rc == 0)
-		rc = read_run_facts(reading, json);
+		rc = read_run_facts(reader, json);
 	if (rc == 0)
-		rc = read_parts(reading, json);
+		rc = read_parts(reader, json);
 	return rc;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "report/reading.h"
+#include "report/json_fields.h"
 
 /* Into so many parts a bucket is spread at most. */
 #define PARTS 256
@@ -25,19 +25,19 @@ static uint64_t ns_of_s(double seconds)
 	return (uint64_t)(seconds * 1e9 + 0.5);
 }
 
-MUST_USE static int read_bucket(struct reading *reading, const json_t *json)
+MUST_USE static int read_bucket(struct json_reader *reader, const json_t *json)
 {
-	struct histogram *times = &reading->run->result.response;
+	struct histogram *times = &reader->run->result.response;
 	uint64_t from_ns = 0, to_ns = 0, n = 0;
-	int rc = reading_seconds(reading, json, "Start", READING_MUST, &from_ns);
+	int rc = json_seconds(reader, json, "Start", JSON_MUST, &from_ns);
 	if (rc == 0)
-		rc = reading_seconds(reading, json, "End", READING_MUST, &to_ns);
+		rc = json_seconds(reader, json, "End", JSON_MUST, &to_ns);
 	if (rc == 0)
-		rc = reading_count(reading, json, "Count", READING_MUST, &n);
+		rc = json_count(reader, json, "Count", JSON_MUST, &n);
 	if (rc < 0)
 		return rc;
 	if (to_ns < from_ns || n > INT64_MAX - times->n)
-		return reading_refuse(reading, "a bucket of its histogram is damaged");
+		return json_refuse(reader, "a bucket of its histogram is damaged");
 	uint64_t n_parts = n < PARTS ? n : PARTS, n_done = 0;
 	for (uint64_t part = 1; part <= n_parts; part++) {
 		uint64_t n_next = n / n_parts * part + n % n_parts * part / n_parts;
@@ -49,40 +49,39 @@ MUST_USE static int read_bucket(struct reading *reading, const json_t *json)
 	return 0;
 }
 
-MUST_USE static int read_buckets(struct reading *reading, const json_t *json)
+MUST_USE static int read_buckets(struct json_reader *reader, const json_t *json)
 {
 	json_t *data = json_object_get(json, "Data");
-	struct histogram *times = &reading->run->result.response;
+	struct histogram *times = &reader->run->result.response;
 	uint64_t n = 0;
-	int rc = reading_count(reading, json, "Count", READING_MUST, &n);
+	int rc = json_count(reader, json, "Count", JSON_MUST, &n);
 	if (rc < 0)
 		return rc;
 	if (!json_is_array(data))
-		return n == 0 ? 0 : reading_refuse(reading, "its histogram has no \"Data\"");
+		return n == 0 ? 0 : json_refuse(reader, "its histogram has no \"Data\"");
 	for (size_t i = 0; rc == 0 && i < json_array_size(data); i++)
-		rc = read_bucket(reading, json_array_get(data, i));
+		rc = read_bucket(reader, json_array_get(data, i));
 	if (rc < 0)
 		return rc;
 	if (times->n != n)
-		return reading_refuse(reading, "\"Count\" and \"Data\" contradict each other");
+		return json_refuse(reader, "\"Count\" and \"Data\" contradict each other");
 	return 0;
 }
 
 /* The ends and the mean are exact; the ends are those of the first and the last bucket. */
-MUST_USE static int read_ends(struct reading *reading, const json_t *json)
+MUST_USE static int read_ends(struct json_reader *reader, const json_t *json)
 {
-	struct histogram *times = &reading->run->result.response;
+	struct histogram *times = &reader->run->result.response;
 	double least = 0, mean = 0, most = 0;
-	int rc = reading_number(reading, json, "Min", READING_MUST, &least);
+	int rc = json_number(reader, json, "Min", JSON_MUST, &least);
 	if (rc == 0)
-		rc = reading_number(reading, json, "Max", READING_MUST, &most);
+		rc = json_number(reader, json, "Max", JSON_MUST, &most);
 	if (rc == 0)
-		rc = reading_number(reading, json, "Avg", READING_MUST, &mean);
+		rc = json_number(reader, json, "Avg", JSON_MUST, &mean);
 	if (rc < 0 || times->n == 0)
 		return rc;
-	if (most > READING_SECONDS_MOST || least > mean * (1 + 1e-9) || mean > most * (1 + 1e-9))
-		return reading_refuse(reading,
-				      "\"Min\", \"Avg\" and \"Max\" contradict each other");
+	if (most > JSON_SECONDS_MOST || least > mean * (1 + 1e-9) || mean > most * (1 + 1e-9))
+		return json_refuse(reader, "\"Min\", \"Avg\" and \"Max\" contradict each other");
 	times->least_ns = ns_of_s(least) < times->least_ns ? ns_of_s(least) : times->least_ns;
 	times->max_ns = ns_of_s(most) > times->max_ns ? ns_of_s(most) : times->max_ns;
 	if (__builtin_mul_overflow(ns_of_s(mean), times->n, &times->sum_ns))
@@ -101,24 +100,24 @@ static bool is_good(const char *code)
 	return strlen(code) == 3 && code[0] == '2';
 }
 
-MUST_USE static int read_codes(struct reading *reading, const json_t *json)
+MUST_USE static int read_codes(struct json_reader *reader, const json_t *json)
 {
 	json_t *codes = json_object_get(json, "RetCodes");
-	struct result *result = &reading->run->result;
+	struct result *result = &reader->run->result;
 	const char *code;
 	json_t *value;
 	if (codes == NULL || json_is_null(codes))
 		return 0;
 	if (!json_is_object(codes))
-		return reading_refuse(reading, "\"RetCodes\" is not an object");
+		return json_refuse(reader, "\"RetCodes\" is not an object");
 	json_object_foreach(codes, code, value)
 	{
 		uint64_t n = 0;
-		int rc = reading_count(reading, codes, code, READING_MUST, &n);
+		int rc = json_count(reader, codes, code, JSON_MUST, &n);
 		if (rc < 0)
 			return rc;
 		if (n > INT64_MAX - result_failures(result))
-			return reading_refuse(reading, "\"RetCodes\" has more than can be counted");
+			return json_refuse(reader, "\"RetCodes\" has more than can be counted");
 		if (n > 0 && !is_good(code))
 			result_fail(result, "failed", n);
 	}
@@ -133,55 +132,52 @@ static uint64_t rate_of(const json_t *json)
 	if (text == NULL || strcmp(text, NO_RATE) == 0)
 		return 0;
 	/* A fraction of a request per second is not worth a refusal. */
-	return reading_decimal(&text, 1, &rate) && *text == '\0' ? rate : 0;
+	return json_decimal(&text, 1, &rate) && *text == '\0' ? rate : 0;
 }
 
-MUST_USE static int read_facts(struct reading *reading, const json_t *json)
+MUST_USE static int read_facts(struct json_reader *reader, const json_t *json)
 {
-	struct run *run = reading->run;
-	int rc = reading_text(reading, json, "Version", READING_MAY, &run->facts.version);
+	struct run *run = reader->run;
+	int rc = json_text(reader, json, "Version", JSON_MAY, &run->facts.version);
 	if (rc == 0)
-		rc = reading_text(reading, json, "URL", READING_MAY, &run->target);
+		rc = json_text(reader, json, "URL", JSON_MAY, &run->target);
 	if (rc == 0 && run->target == NULL)
-		rc = reading_text(reading, json, "Destination", READING_MAY, &run->target);
+		rc = json_text(reader, json, "Destination", JSON_MAY, &run->target);
 	if (rc == 0)
-		rc = reading_count(reading, json, "NumThreads", READING_MAY, &run->n_connections);
+		rc = json_count(reader, json, "NumThreads", JSON_MAY, &run->n_connections);
 	if (rc == 0)
-		rc = reading_count(reading, json, "ActualDuration", READING_MUST,
-				   &run->result.elapsed_ns);
+		rc = json_count(reader, json, "ActualDuration", JSON_MUST, &run->result.elapsed_ns);
 	if (rc < 0)
 		return rc;
-	if (run->result.elapsed_ns > READING_NS_MOST)
-		return reading_refuse(reading, "\"ActualDuration\" is more than a hundred years");
+	if (run->result.elapsed_ns > JSON_NS_MOST)
+		return json_refuse(reader, "\"ActualDuration\" is more than a hundred years");
 	json_t *start = json_object_get(json, "StartTime");
-	if (json_is_string(start) &&
-	    !reading_moment(json_string_value(start), &run->facts.start_ns))
-		return reading_refuse(reading, "\"StartTime\" is not a moment");
+	if (json_is_string(start) && !json_moment(json_string_value(start), &run->facts.start_ns))
+		return json_refuse(reader, "\"StartTime\" is not a moment");
 	run->n_threads = run->n_connections;
 	run->rate_wanted = rate_of(json);
 	return 0;
 }
 
-int reading_fortio(struct reading *reading, const json_t *json)
+int json_fortio(struct json_reader *reader, const json_t *json)
 {
-	struct result *result = &reading->run->result;
+	struct result *result = &reader->run->result;
 	json_t *times = json_object_get(json, "DurationHistogram");
 	if (!json_is_object(times))
-		return reading_refuse(reading, "\"DurationHistogram\" is not an object");
-	int rc = read_facts(reading, json);
+		return json_refuse(reader, "\"DurationHistogram\" is not an object");
+	int rc = read_facts(reader, json);
 	if (rc == 0)
-		rc = read_buckets(reading, times);
+		rc = read_buckets(reader, times);
 	if (rc == 0)
-		rc = read_ends(reading, times);
+		rc = read_ends(reader, times);
 	if (rc == 0)
-		rc = read_codes(reading, json);
+		rc = read_codes(reader, json);
 	if (rc < 0)
 		return rc;
 	/* It counts how long every call took, and of those that failed that they did as well. */
 	uint64_t n_failures = result_failures(result);
 	if (n_failures > result->response.n)
-		return reading_refuse(reading,
-				      "\"RetCodes\" and its histogram contradict each other");
+		return json_refuse(reader, "\"RetCodes\" and its histogram contradict each other");
 	result->n_sent = result->response.n;
 	result->n_echoes = result->n_sent - n_failures;
 	histogram_merge(&result->service, &result->response);

@@ -30,7 +30,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "report/reading.h"
+#include "report/json_fields.h"
 
 #define LINE_MAX_SIZE 1024
 
@@ -51,7 +51,7 @@ struct row {
 };
 
 struct list {
-	struct reading *reading;
+	struct json_reader *reader;
 	size_t line, n_rows;
 	struct histogram *times;     /* of the list that is being read */
 	bool is_open;                /* its rows or its footer are being read */
@@ -91,7 +91,7 @@ MUST_USE static bool field_decimal(char *field, uint64_t unit_ns, uint64_t *ret_
 	char *comma = strchr(field, ',');
 	if (comma != NULL)
 		*comma = '.';
-	return reading_decimal(&at, unit_ns, ret_ns) && *at == '\0';
+	return json_decimal(&at, unit_ns, ret_ns) && *at == '\0';
 }
 
 static bool is_infinite(const char *field)
@@ -146,21 +146,21 @@ static void bound_total(struct list *list, const struct row *row)
 
 MUST_USE static int add_row(struct list *list, const char *line)
 {
-	struct reading *reading = list->reading;
+	struct json_reader *reader = list->reader;
 	struct row row;
 	/* A count that was cut is a count too. CSV ends with a word. */
 	if ((list->is_unended && !list->is_csv) ||
-	    !parse_row(line, list->is_csv, reading->list_unit_ns, &row))
-		return reading_refuse(reading, "line %zu is no row of a list of percentiles",
-				      list->line);
+	    !parse_row(line, list->is_csv, reader->list_unit_ns, &row))
+		return json_refuse(reader, "line %zu is no row of a list of percentiles",
+				   list->line);
 	if (row.n < list->row.n || row.value_ns < list->row.value_ns ||
 	    row.percentile < list->row.percentile || list->row.is_last)
-		return reading_refuse(reading,
-				      "line %zu: value, percentile and count must not be below "
-				      "those of the line before",
-				      list->line);
+		return json_refuse(reader,
+				   "line %zu: value, percentile and count must not be below "
+				   "those of the line before",
+				   list->line);
 	if (++list->n_rows > ROWS_MAX)
-		return reading_refuse(reading, "it has more than %d lines", ROWS_MAX);
+		return json_refuse(reader, "it has more than %d lines", ROWS_MAX);
 	bound_total(list, &row);
 	histogram_record_n(list->times, row.value_ns, row.n - list->row.n);
 	list->row = row;
@@ -173,13 +173,13 @@ MUST_USE static int end_list(struct list *list)
 	double total = (double)list->row.n;
 	list->is_open = false;
 	if (!list->row.is_last && !list->has_total)
-		return reading_refuse(list->reading,
-				      "the list of percentiles is cut off: line %zu is neither of "
-				      "percentile 1 nor a total count",
-				      list->line);
+		return json_refuse(list->reader,
+				   "the list of percentiles is cut off: line %zu is neither of "
+				   "percentile 1 nor a total count",
+				   list->line);
 	if (total < list->total_min || (list->total_max != 0 && total > list->total_max))
-		return reading_refuse(list->reading,
-				      "its counts and its percentiles contradict each other");
+		return json_refuse(list->reader,
+				   "its counts and its percentiles contradict each other");
 	return 0;
 }
 
@@ -207,15 +207,14 @@ static bool footer_value(const char *line, const char *name, uint64_t unit_ns, u
 /* Is it, by more than its last digit? A list has one decimal at least, and may have no more. */
 static bool is_above(const struct list *list, uint64_t ns, uint64_t most_ns)
 {
-	return ns > most_ns && ns - most_ns > most_ns / 1000 + list->reading->list_unit_ns / 10;
+	return ns > most_ns && ns - most_ns > most_ns / 1000 + list->reader->list_unit_ns / 10;
 }
 
 MUST_USE static int take_mean(struct list *list, uint64_t ns)
 {
 	struct histogram *times = list->times;
 	if (is_above(list, ns, times->max_ns))
-		return reading_refuse(list->reading,
-				      "its lines and its mean contradict each other");
+		return json_refuse(list->reader, "its lines and its mean contradict each other");
 	list->mean_ns = ns;
 	ns = ns < times->max_ns ? ns : times->max_ns;
 	if (times->n > 0 && __builtin_mul_overflow(ns, times->n, &times->sum_ns))
@@ -227,24 +226,24 @@ MUST_USE static int take_mean(struct list *list, uint64_t ns)
 MUST_USE static int check_max(struct list *list, uint64_t ns)
 {
 	if (is_above(list, ns, list->times->max_ns))
-		return reading_refuse(list->reading,
-				      "its lines and its largest value contradict each other");
+		return json_refuse(list->reader,
+				   "its lines and its largest value contradict each other");
 	if (is_above(list, list->mean_ns, ns))
-		return reading_refuse(list->reading,
-				      "its mean and its largest value contradict each other");
+		return json_refuse(list->reader,
+				   "its mean and its largest value contradict each other");
 	return 0;
 }
 
 MUST_USE static int take_footer(struct list *list, const char *line)
 {
-	uint64_t unit_ns = list->reading->list_unit_ns, value;
+	uint64_t unit_ns = list->reader->list_unit_ns, value;
 	const char *total = strstr(line, "Total");
 	size_t n = strlen(line);
 	int rc = 0;
 	list->has_footer = true;
 	n -= n > 0 && line[n - 1] == '\r';
 	if (line[1] == '[' && line[n - 1] != ']')
-		return reading_refuse(list->reading, "line %zu is cut off", list->line);
+		return json_refuse(list->reader, "line %zu is cut off", list->line);
 	if (footer_value(line, "Mean", unit_ns, &value))
 		return take_mean(list, value);
 	if (footer_value(line, "Max", unit_ns, &value))
@@ -252,8 +251,8 @@ MUST_USE static int take_footer(struct list *list, const char *line)
 	if (rc < 0 || total == NULL || !footer_value(total, "Total", 1, &value))
 		return rc;
 	if (value != list->times->n)
-		return reading_refuse(list->reading,
-				      "its lines and its total count contradict each other");
+		return json_refuse(list->reader,
+				   "its lines and its total count contradict each other");
 	list->has_total = true;
 	return 0;
 }
@@ -265,10 +264,10 @@ static void take_threads(struct run *run, const char *line)
 {
 	uint64_t n_threads, n_connections;
 	line += strspn(line, " \t");
-	if (!reading_decimal(&line, 1, &n_threads) || strncmp(line, " threads and ", 13) != 0)
+	if (!json_decimal(&line, 1, &n_threads) || strncmp(line, " threads and ", 13) != 0)
 		return;
 	line += 13;
-	if (!reading_decimal(&line, 1, &n_connections))
+	if (!json_decimal(&line, 1, &n_connections))
 		return;
 	run->n_threads = n_threads;
 	run->n_connections = n_connections;
@@ -280,7 +279,7 @@ static void take_requests(struct run *run, const char *line)
 	uint64_t n, ns;
 	char duration[32];
 	line += strspn(line, " \t");
-	if (reading_decimal(&line, 1, &n) &&
+	if (json_decimal(&line, 1, &n) &&
 	    sscanf(line, " requests in %31[0-9.a-z],", duration) == 1 &&
 	    units_parse_duration(duration, &ns) == 0)
 		run->result.elapsed_ns = ns;
@@ -293,7 +292,7 @@ MUST_USE static int take_target(struct run *run, const char *line)
 	if (target == NULL || run->target != NULL)
 		return 0;
 	target += strlen("test @ ");
-	return reading_keep(&run->target, target, strcspn(target, " \r"));
+	return json_keep(&run->target, target, strcspn(target, " \r"));
 }
 
 /* "Socket errors: connect 0, read 0, write 0, timeout 20", "Non-2xx or 3xx responses: 120" */
@@ -309,8 +308,7 @@ static void take_errors(struct result *result, const char *line)
 		if (at == NULL)
 			continue;
 		at += strlen(marks[i]);
-		if (reading_decimal(&at, 1, &n) && n > 0 &&
-		    n <= INT64_MAX - result_failures(result))
+		if (json_decimal(&at, 1, &n) && n > 0 && n <= INT64_MAX - result_failures(result))
 			result_fail(result, *marks[i] == 't' ? "no_reply" : "failed", n);
 	}
 }
@@ -320,14 +318,13 @@ static void take_errors(struct result *result, const char *line)
 /* Begins the list of response times, or, under its title, that of service times. */
 MUST_USE static int begin_list(struct list *list, const char *header, bool is_service)
 {
-	struct reading *reading = list->reading;
-	struct result *result = &reading->run->result;
+	struct json_reader *reader = list->reader;
+	struct result *result = &reader->run->result;
 	int rc = list->is_open ? end_list(list) : 0;
 	if (rc < 0)
 		return rc;
 	if (list->has_filter[is_service])
-		return reading_refuse(reading, "line %zu: a second list of percentiles",
-				      list->line);
+		return json_refuse(reader, "line %zu: a second list of percentiles", list->line);
 	list->has_filter[is_service] = true;
 	list->is_open = true;
 	list->is_csv = strchr(header, ',') != NULL;
@@ -341,7 +338,7 @@ MUST_USE static int begin_list(struct list *list, const char *header, bool is_se
 
 MUST_USE static int take_line(struct list *list, const char *line, bool *is_service)
 {
-	struct run *run = list->reading->run;
+	struct run *run = list->reader->run;
 	int rc = 0;
 	line += strspn(line, " \t");
 	if (strstr(line, "Percentile") != NULL && strstr(line, "TotalCount") != NULL)
@@ -369,11 +366,11 @@ MUST_USE static int take_line(struct list *list, const char *line, bool *is_serv
 	return take_target(run, line);
 }
 
-int reading_hgrm(struct reading *reading)
+int json_hgrm(struct json_reader *reader)
 {
-	struct list list = { .reading = reading };
-	struct result *result = &reading->run->result;
-	const char *at = reading->bytes, *end = at + reading->n;
+	struct list list = { .reader = reader };
+	struct result *result = &reader->run->result;
+	const char *at = reader->bytes, *end = at + reader->n;
 	bool is_service = false;
 	int rc = 0;
 	while (rc == 0 && at < end) {
@@ -381,8 +378,8 @@ int reading_hgrm(struct reading *reading)
 		size_t n = strcspn(at, "\n");
 		list.line++;
 		if (n >= sizeof(line))
-			return reading_refuse(reading, "line %zu is longer than %d bytes",
-					      list.line, LINE_MAX_SIZE - 1);
+			return json_refuse(reader, "line %zu is longer than %d bytes", list.line,
+					   LINE_MAX_SIZE - 1);
 		memcpy(line, at, n);
 		line[n] = '\0';
 		list.is_unended = at + n == end;
@@ -394,7 +391,7 @@ int reading_hgrm(struct reading *reading)
 	if (rc < 0)
 		return rc;
 	if (result->response.n == 0 && result->service.n == 0)
-		return reading_refuse(reading, "it is a list of percentiles without a value");
+		return json_refuse(reader, "it is a list of percentiles without a value");
 	result->n_sent = result->n_echoes = result->response.n;
 	return 0;
 }

@@ -20,7 +20,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "report/reading.h"
+#include "report/json_fields.h"
 
 #define YEAR_NS (UINT64_C(365) * 24 * 3600 * CLOCK_NS_PER_S)
 
@@ -31,7 +31,7 @@
 enum of { OF_RESPONSE, OF_SERVICE, OF_OTHER };
 
 struct log {
-	struct reading *reading;
+	struct json_reader *reader;
 	size_t line; /* from 1 on */
 	uint64_t start_ns, base_ns;
 	bool has_start, has_base;
@@ -73,8 +73,8 @@ MUST_USE static bool take_apart(const char *at, const char *end, struct fields *
 		if (!skip_comma(&at))
 			return false;
 	}
-	if (!reading_decimal(&at, CLOCK_NS_PER_S, &fields.start_ns) || !skip_comma(&at) ||
-	    !reading_decimal(&at, CLOCK_NS_PER_S, &fields.length_ns) || !skip_comma(&at))
+	if (!json_decimal(&at, CLOCK_NS_PER_S, &fields.start_ns) || !skip_comma(&at) ||
+	    !json_decimal(&at, CLOCK_NS_PER_S, &fields.length_ns) || !skip_comma(&at))
 		return false;
 	/* The largest value, in the writer's unit: the histogram has it too. */
 	size_t n_max = strspn(at, "0123456789.");
@@ -90,11 +90,11 @@ MUST_USE static bool take_apart(const char *at, const char *end, struct fields *
 }
 
 /* Does the header name an end, and has every line its second time behind its first? */
-MUST_USE static bool has_end_times(const struct reading *reading)
+MUST_USE static bool has_end_times(const struct json_reader *reader)
 {
-	const char *end = reading->bytes + reading->n;
+	const char *end = reader->bytes + reader->n;
 	bool is_named = false;
-	for (const char *at = reading->bytes, *next; at < end; at = next + 1) {
+	for (const char *at = reader->bytes, *next; at < end; at = next + 1) {
 		struct fields fields;
 		next = memchr(at, '\n', (size_t)(end - at));
 		next = next != NULL ? next : end;
@@ -116,7 +116,7 @@ static bool head_time(const char *line, const char *name, uint64_t *ret_ns)
 	line += n;
 	while (*line == ' ')
 		line++;
-	return reading_decimal(&line, CLOCK_NS_PER_S, ret_ns);
+	return json_decimal(&line, CLOCK_NS_PER_S, ret_ns);
 }
 
 static bool is_tag(const struct fields *fields, const char *tag)
@@ -150,21 +150,21 @@ static size_t place_of(const struct time_series *series, uint64_t start_ns)
 
 MUST_USE static int append(struct log *log, const struct fields *fields)
 {
-	struct time_series *series = &log->reading->run->series;
+	struct time_series *series = &log->reader->run->series;
 	if (series->n > 0) {
 		struct time_series_interval *last = &series->list[series->n - 1];
 		uint64_t end_ns = last->start_ns + last->length_ns;
 		if (fields->start_ns <= last->start_ns || fields->start_ns + ROUNDING_NS < end_ns)
-			return reading_refuse(log->reading,
-					      "line %zu: its interval begins before the last one "
-					      "ends",
-					      log->line);
+			return json_refuse(log->reader,
+					   "line %zu: its interval begins before the last one "
+					   "ends",
+					   log->line);
 		if (fields->start_ns < end_ns)
 			last->length_ns = fields->start_ns - last->start_ns;
 	}
-	if (series->n == READING_INTERVALS_MOST)
-		return reading_refuse(log->reading, "it has more than %d intervals",
-				      READING_INTERVALS_MOST);
+	if (series->n == JSON_INTERVALS_MOST)
+		return json_refuse(log->reader, "it has more than %d intervals",
+				   JSON_INTERVALS_MOST);
 	if (series->n == log->n_room) {
 		size_t n_room = log->n_room > 0 ? 2 * log->n_room : 64;
 		struct time_series_interval *list =
@@ -185,7 +185,7 @@ MUST_USE static int append(struct log *log, const struct fields *fields)
 MUST_USE static int find(struct log *log, const struct fields *fields,
 			 struct time_series_interval **ret_interval)
 {
-	struct time_series *series = &log->reading->run->series;
+	struct time_series *series = &log->reader->run->series;
 	size_t place = place_of(series, fields->start_ns);
 	if (place == series->n || series->list[place].start_ns != fields->start_ns) {
 		int rc = append(log, fields);
@@ -199,33 +199,32 @@ MUST_USE static int find(struct log *log, const struct fields *fields,
 
 MUST_USE static int take_interval(struct log *log, const struct fields *fields, enum of of)
 {
-	struct reading *reading = log->reading;
-	struct result *result = &reading->run->result;
+	struct json_reader *reader = log->reader;
+	struct result *result = &reader->run->result;
 	struct time_series_interval *interval;
 	int rc = find(log, fields, &interval);
 	if (rc < 0)
 		return rc;
 	char **packed = of == OF_SERVICE ? &interval->service : &interval->response;
 	if (*packed != NULL)
-		return reading_refuse(reading, "line %zu: its interval is there already",
-				      log->line);
+		return json_refuse(reader, "line %zu: its interval is there already", log->line);
 	*packed = strndup(fields->histogram, fields->n);
 	if (*packed == NULL)
 		return -ENOMEM;
-	histogram_reset(&reading->scratch);
-	rc = hlog_decode(reading->hlog, *packed, &reading->scratch);
+	histogram_reset(&reader->scratch);
+	rc = hlog_decode(reader->hlog, *packed, &reader->scratch);
 	struct histogram *into = of == OF_SERVICE ? &result->service : &result->response;
-	if (rc == 0 && reading->scratch.n > INT64_MAX - into->n)
+	if (rc == 0 && reader->scratch.n > INT64_MAX - into->n)
 		rc = ERR_OUT_OF_RANGE;
 	if (rc < 0)
-		return reading_refuse(reading, "line %zu: %s", log->line, err_text(rc).text);
-	if (reading->scratch.n == 0) {
+		return json_refuse(reader, "line %zu: %s", log->line, err_text(rc).text);
+	if (reader->scratch.n == 0) {
 		free(*packed); /* nothing came back: the interval is there all the same */
 		*packed = NULL;
 	}
-	histogram_merge(into, &reading->scratch);
+	histogram_merge(into, &reader->scratch);
 	if (of == OF_RESPONSE)
-		interval->n_echoes = reading->scratch.n;
+		interval->n_echoes = reader->scratch.n;
 	return 0;
 }
 
@@ -244,8 +243,8 @@ MUST_USE static int take_line(struct log *log, const char *line, const char *end
 		return 0;
 	}
 	if (!take_apart(line, end, &fields))
-		return reading_refuse(log->reading, "line %zu is no line of a log of HdrHistogram",
-				      log->line);
+		return json_refuse(log->reader, "line %zu is no line of a log of HdrHistogram",
+				   log->line);
 	if (log->has_ends)
 		fields.length_ns -= fields.start_ns;
 	enum of of = of_line(&fields);
@@ -266,7 +265,7 @@ MUST_USE static int take_line(struct log *log, const char *line, const char *end
 
 MUST_USE static int take_lines(struct log *log)
 {
-	const char *at = log->reading->bytes, *end = at + log->reading->n;
+	const char *at = log->reader->bytes, *end = at + log->reader->n;
 	int rc = 0;
 	log->line = 0;
 	while (rc == 0 && at < end) {
@@ -282,7 +281,7 @@ MUST_USE static int take_lines(struct log *log)
 /* Is there a line of any other tag than the one that is taken? Lines are whole, as was seen. */
 static bool has_several_tags(const struct log *log)
 {
-	const char *at = log->reading->bytes;
+	const char *at = log->reader->bytes;
 	for (; at != NULL; at = strchr(at, '\n')) {
 		at += *at == '\n';
 		if (strncmp(at, "Tag=", 4) != 0)
@@ -297,7 +296,7 @@ static bool has_several_tags(const struct log *log)
 /* When it began, and the intervals from there on. */
 static void set_start(struct log *log)
 {
-	struct run *run = log->reading->run;
+	struct run *run = log->reader->run;
 	struct time_series *series = &run->series;
 	uint64_t first_ns = series->list[0].start_ns;
 	uint64_t base_ns = log->has_base ? log->base_ns : 0;
@@ -311,22 +310,22 @@ static void set_start(struct log *log)
 	run->result.elapsed_ns = last->start_ns + last->length_ns;
 }
 
-int reading_hlog(struct reading *reading)
+int json_hlog(struct json_reader *reader)
 {
-	struct log log = { .reading = reading, .has_ends = has_end_times(reading) };
-	struct run *run = reading->run;
+	struct log log = { .reader = reader, .has_ends = has_end_times(reader) };
+	struct run *run = reader->run;
 	int rc = take_lines(&log);
 	if (rc == 0 && !log.has_known && log.other != NULL) {
 		if (has_several_tags(&log))
-			return reading_refuse(reading, "it has several tags, and none of them is "
-						       "\"response\": which is the response time?");
+			return json_refuse(reader, "it has several tags, and none of them is "
+						   "\"response\": which is the response time?");
 		log.takes_other = true;
 		rc = take_lines(&log);
 	}
 	if (rc < 0)
 		return rc;
 	if (run->series.n == 0)
-		return reading_refuse(reading, "it is a log of HdrHistogram without an interval");
+		return json_refuse(reader, "it is a log of HdrHistogram without an interval");
 	set_start(&log);
 	run->result.n_sent = run->result.n_echoes = run->result.response.n;
 	return 0;

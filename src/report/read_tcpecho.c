@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "report/reading.h"
+#include "report/json_fields.h"
 #include "report/run_write.h"
 
 /* ---- failures ---- */
@@ -43,116 +43,114 @@ static const char *failure_name(const char *name)
 }
 
 /* An object of names and their counts, each of which is added by add(). */
-MUST_USE static int read_names(struct reading *reading, json_t *json, const char *what,
+MUST_USE static int read_names(struct json_reader *reader, json_t *json, const char *what,
 			       void (*add)(struct result *result, const char *name, uint64_t n))
 {
 	const char *name;
 	json_t *count;
 	uint64_t n_all = 0;
 	if (!json_is_object(json))
-		return reading_refuse(reading, "\"%s\" is not an object", what);
+		return json_refuse(reader, "\"%s\" is not an object", what);
 	if (json_object_size(json) > RESULT_FAILURES_MOST)
-		return reading_refuse(reading, "\"%s\" has more than %d names", what,
-				      RESULT_FAILURES_MOST);
+		return json_refuse(reader, "\"%s\" has more than %d names", what,
+				   RESULT_FAILURES_MOST);
 	json_object_foreach(json, name, count)
 	{
 		uint64_t n = 0;
-		int rc = reading_count(reading, json, name, READING_MUST, &n);
+		int rc = json_count(reader, json, name, JSON_MUST, &n);
 		if (rc < 0)
 			return rc;
 		if (n > INT64_MAX - n_all)
-			return reading_refuse(reading, "\"%s\" has more than can be counted", what);
+			return json_refuse(reader, "\"%s\" has more than can be counted", what);
 		n_all += n;
 		if (n > 0)
-			add(&reading->run->result, failure_name(name), n);
+			add(&reader->run->result, failure_name(name), n);
 	}
 	return 0;
 }
 
 /* Both lists of names; earlier versions have only the first, and no "failed". */
-MUST_USE static int read_failures(struct reading *reading, const json_t *json)
+MUST_USE static int read_failures(struct json_reader *reader, const json_t *json)
 {
 	json_t *errors = json_object_get(json, "errors");
 	json_t *of_connections = json_object_get(json, "connection_errors");
 	if (errors == NULL)
-		return reading_refuse(reading, "it has no \"errors\"");
-	int rc = read_names(reading, errors, "errors", result_fail);
+		return json_refuse(reader, "it has no \"errors\"");
+	int rc = read_names(reader, errors, "errors", result_fail);
 	if (rc == 0 && of_connections != NULL)
-		rc = read_names(reading, of_connections, "connection_errors",
+		rc = read_names(reader, of_connections, "connection_errors",
 				result_connection_error);
-	uint64_t n_named = result_failed(&reading->run->result), n_failed = n_named;
+	uint64_t n_named = result_failed(&reader->run->result), n_failed = n_named;
 	if (rc == 0)
-		rc = reading_count(reading, json, "failed", READING_MAY, &n_failed);
+		rc = json_count(reader, json, "failed", JSON_MAY, &n_failed);
 	if (rc == 0 && n_failed != n_named)
-		rc = reading_refuse(reading, "\"failed\" and \"errors\" contradict each other");
+		rc = json_refuse(reader, "\"failed\" and \"errors\" contradict each other");
 	return rc;
 }
 
 /* ---- histograms ---- */
 
-MUST_USE static int decode(struct reading *reading, const char *what, const char *string,
+MUST_USE static int decode(struct json_reader *reader, const char *what, const char *string,
 			   struct histogram *into)
 {
-	int rc = hlog_decode(reading->hlog, string, into);
+	int rc = hlog_decode(reader->hlog, string, into);
 	if (rc < 0)
-		return reading_refuse(reading, "\"%s\": %s", what, err_text(rc).text);
+		return json_refuse(reader, "\"%s\": %s", what, err_text(rc).text);
 	return 0;
 }
 
 /* The exact ends of a histogram, of what stands beside it. */
-MUST_USE static int read_ends(struct reading *reading, const json_t *json, const char *name,
+MUST_USE static int read_ends(struct json_reader *reader, const json_t *json, const char *name,
 			      struct histogram *histogram)
 {
 	json_t *times = json_object_get(json, name);
 	bool is_there = times != NULL && !json_is_null(times);
 	if (is_there && !json_is_object(times))
-		return reading_refuse(reading, "\"%s\" is not an object", name);
+		return json_refuse(reader, "\"%s\" is not an object", name);
 	if (is_there != (histogram->n > 0))
-		return reading_refuse(reading, "\"%s\" and its histogram contradict each other",
-				      name);
+		return json_refuse(reader, "\"%s\" and its histogram contradict each other", name);
 	if (!is_there)
 		return 0;
 	double least = 0, mean = 0, most = 0;
-	int rc = reading_number(reading, times, "min", READING_MUST, &least);
+	int rc = json_number(reader, times, "min", JSON_MUST, &least);
 	if (rc == 0)
-		rc = reading_number(reading, times, "mean", READING_MUST, &mean);
+		rc = json_number(reader, times, "mean", JSON_MUST, &mean);
 	if (rc == 0)
-		rc = reading_number(reading, times, "max", READING_MUST, &most);
+		rc = json_number(reader, times, "max", JSON_MUST, &most);
 	if (rc < 0)
 		return rc;
-	if (!reading_ends(histogram, reading_us(least), reading_us(mean), reading_us(most)))
-		return reading_refuse(reading, "\"%s\" and its histogram contradict each other",
-				      name);
+	if (!json_ends(histogram, json_us(least), json_us(mean), json_us(most)))
+		return json_refuse(reader, "\"%s\" and its histogram contradict each other", name);
 	return 0;
 }
 
 /* A histogram and what stands beside it. */
-MUST_USE static int read_histogram(struct reading *reading, const json_t *json, const char *name,
+MUST_USE static int read_histogram(struct json_reader *reader, const json_t *json, const char *name,
 				   const char *ends, struct histogram *histogram)
 {
 	json_t *string = json_object_get(json, name);
 	if (string != NULL && !json_is_null(string)) {
 		if (!json_is_string(string))
-			return reading_refuse(reading, "\"%s\" is not a text", name);
-		int rc = decode(reading, name, json_string_value(string), histogram);
+			return json_refuse(reader, "\"%s\" is not a text", name);
+		int rc = decode(reader, name, json_string_value(string), histogram);
 		if (rc < 0)
 			return rc;
 	}
-	return read_ends(reading, json, ends, histogram);
+	return read_ends(reader, json, ends, histogram);
 }
 
-MUST_USE static int read_histograms(struct reading *reading, const json_t *json, uint64_t format)
+MUST_USE static int read_histograms(struct json_reader *reader, const json_t *json, uint64_t format)
 {
-	struct result *result = &reading->run->result;
-	int rc = read_histogram(reading, json, "histogram", "response_us", &result->response);
+	struct result *result = &reader->run->result;
+	int rc = read_histogram(reader, json, "histogram", "response_us", &result->response);
 	if (rc < 0 || format == 0)
 		return rc; /* it had only that one */
-	rc = read_histogram(reading, json, "service_histogram", "service_us", &result->service);
+	rc = read_histogram(reader, json, "service_histogram", "service_us", &result->service);
 	if (rc == 0)
-		rc = read_histogram(reading, json, "lateness_histogram", "lateness_us",
+		rc = read_histogram(reader, json, "lateness_histogram", "lateness_us",
 				    &result->lateness);
 	if (rc == 0)
-		rc = read_histogram(reading, json, "connect_histogram", "connect_us",
+		rc = read_histogram(reader, json, "connect_histogram", "connect_us",
 				    &result->connect);
 	return rc;
 }
@@ -161,7 +159,7 @@ MUST_USE static int read_histograms(struct reading *reading, const json_t *json,
 static bool is_sum(const struct histogram *times, uint64_t sum_ns)
 {
 	uint64_t exact_ns = sum_ns / times->n, mean_ns = histogram_mean_ns(times);
-	uint64_t rounding_ns = exact_ns / READING_DIGITS_PART + 2;
+	uint64_t rounding_ns = exact_ns / JSON_DIGITS_PART + 2;
 	return mean_ns + rounding_ns >= exact_ns && mean_ns <= exact_ns + rounding_ns;
 }
 
@@ -169,9 +167,9 @@ static bool is_sum(const struct histogram *times, uint64_t sum_ns)
  * The exact sums, where they are given and are those of the means: a mean has twelve digits, and
  * would make other sums of sums.
  */
-MUST_USE static int read_sums(struct reading *reading, const json_t *json)
+MUST_USE static int read_sums(struct json_reader *reader, const json_t *json)
 {
-	struct result *result = &reading->run->result;
+	struct result *result = &reader->run->result;
 	const json_t *sums = json_object_get(json, "sums_ns");
 	const struct {
 		const char *name;
@@ -183,10 +181,10 @@ MUST_USE static int read_sums(struct reading *reading, const json_t *json)
 		{ "connect", &result->connect },
 	};
 	if (sums != NULL && !json_is_null(sums) && !json_is_object(sums))
-		return reading_refuse(reading, "\"sums_ns\" is not an object");
+		return json_refuse(reader, "\"sums_ns\" is not an object");
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		uint64_t sum_ns = UINT64_MAX;
-		int rc = reading_count(reading, sums, all[i].name, READING_MAY, &sum_ns);
+		int rc = json_count(reader, sums, all[i].name, JSON_MAY, &sum_ns);
 		if (rc < 0)
 			return rc;
 		if (sum_ns != UINT64_MAX && all[i].times->n > 0 && is_sum(all[i].times, sum_ns))
@@ -198,7 +196,7 @@ MUST_USE static int read_sums(struct reading *reading, const json_t *json)
 /* ---- the series ---- */
 
 /* A histogram of an interval, which stays packed; *ret_n is how many are in it. */
-MUST_USE static int read_packed(struct reading *reading, const json_t *json, const char *name,
+MUST_USE static int read_packed(struct json_reader *reader, const json_t *json, const char *name,
 				char **ret_packed, uint64_t *ret_n)
 {
 	*ret_n = 0;
@@ -206,43 +204,41 @@ MUST_USE static int read_packed(struct reading *reading, const json_t *json, con
 	if (packed == NULL || json_is_null(packed))
 		return 0;
 	if (!json_is_string(packed))
-		return reading_refuse(reading, "\"%s\" is not a text", name);
+		return json_refuse(reader, "\"%s\" is not a text", name);
 	*ret_packed = strdup(json_string_value(packed));
 	if (*ret_packed == NULL)
 		return -ENOMEM;
-	histogram_reset(&reading->scratch);
-	int rc = decode(reading, name, *ret_packed, &reading->scratch);
-	*ret_n = reading->scratch.n;
+	histogram_reset(&reader->scratch);
+	int rc = decode(reader, name, *ret_packed, &reader->scratch);
+	*ret_n = reader->scratch.n;
 	return rc;
 }
 
-MUST_USE static int read_interval(struct reading *reading, const json_t *json,
+MUST_USE static int read_interval(struct json_reader *reader, const json_t *json,
 				  struct time_series_interval *interval)
 {
 	uint64_t n_response = 0, n_service = 0;
-	int rc = reading_seconds(reading, json, "start", READING_MUST, &interval->start_ns);
+	int rc = json_seconds(reader, json, "start", JSON_MUST, &interval->start_ns);
 	if (rc == 0)
-		rc = reading_seconds(reading, json, "seconds", READING_MUST, &interval->length_ns);
+		rc = json_seconds(reader, json, "seconds", JSON_MUST, &interval->length_ns);
 	if (rc == 0)
-		rc = reading_count(reading, json, "echoes", READING_MUST, &interval->n_echoes);
+		rc = json_count(reader, json, "echoes", JSON_MUST, &interval->n_echoes);
 	if (rc == 0)
-		rc = reading_count(reading, json, "verified_bytes", READING_MUST,
-				   &interval->bytes_verified);
+		rc = json_count(reader, json, "verified_bytes", JSON_MUST,
+				&interval->bytes_verified);
 	if (rc == 0)
-		rc = reading_count(reading, json, "failures", READING_MUST, &interval->n_failures);
+		rc = json_count(reader, json, "failures", JSON_MUST, &interval->n_failures);
 	if (rc == 0)
-		rc = reading_count(reading, json, "unfinished", READING_MAY,
-				   &interval->n_unfinished);
+		rc = json_count(reader, json, "unfinished", JSON_MAY, &interval->n_unfinished);
 	if (rc == 0)
-		rc = read_packed(reading, json, "response", &interval->response, &n_response);
+		rc = read_packed(reader, json, "response", &interval->response, &n_response);
 	if (rc == 0)
-		rc = read_packed(reading, json, "service", &interval->service, &n_service);
+		rc = read_packed(reader, json, "service", &interval->service, &n_service);
 	if (rc < 0)
 		return rc;
 	if (n_response < interval->n_echoes ||
 	    n_response - interval->n_echoes != interval->n_unfinished || n_service > n_response)
-		return reading_refuse(reading,
-				      "\"echoes\" and the histograms contradict each other");
+		return json_refuse(reader, "\"echoes\" and the histograms contradict each other");
 	return 0;
 }
 
@@ -252,7 +248,7 @@ MUST_USE static bool is_behind(struct time_series_interval *last,
 {
 	uint64_t end_ns = last->start_ns + last->length_ns;
 	/* Of three numbers: the two starts and a length. */
-	uint64_t rounding_ns = end_ns / READING_DIGITS_PART + 3;
+	uint64_t rounding_ns = end_ns / JSON_DIGITS_PART + 3;
 	if (next->start_ns <= last->start_ns || next->start_ns + rounding_ns < end_ns)
 		return false;
 	if (next->start_ns < end_ns)
@@ -290,170 +286,166 @@ static const char *contradiction(const struct time_series *series, const struct 
 				   : NULL;
 }
 
-MUST_USE static int read_series(struct reading *reading, const json_t *json)
+MUST_USE static int read_series(struct json_reader *reader, const json_t *json)
 {
 	json_t *list = json_object_get(json, "series");
-	struct time_series *series = &reading->run->series;
+	struct time_series *series = &reader->run->series;
 	if (list == NULL)
-		return reading_refuse(reading, "it has no \"series\"");
+		return json_refuse(reader, "it has no \"series\"");
 	size_t n = json_array_size(list);
-	if (!json_is_array(list) || n > READING_INTERVALS_MOST)
-		return reading_refuse(reading, "\"series\" is not a list of at most %d",
-				      READING_INTERVALS_MOST);
+	if (!json_is_array(list) || n > JSON_INTERVALS_MOST)
+		return json_refuse(reader, "\"series\" is not a list of at most %d",
+				   JSON_INTERVALS_MOST);
 	series->list = calloc(n > 0 ? n : 1, sizeof(*series->list));
 	if (series->list == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		struct time_series_interval *interval = &series->list[series->n++];
-		int rc = read_interval(reading, json_array_get(list, i), interval);
+		int rc = read_interval(reader, json_array_get(list, i), interval);
 		if (rc == 0 && i > 0 && !is_behind(interval - 1, interval))
-			rc = reading_refuse(reading, "it does not follow the one before");
+			rc = json_refuse(reader, "it does not follow the one before");
 		if (rc == -EBADMSG) {
-			struct run_refusal inner = *reading->why;
-			return reading_refuse(reading, "interval %zu of \"series\": %.250s", i + 1,
-					      inner.text);
+			struct run_refusal inner = *reader->why;
+			return json_refuse(reader, "interval %zu of \"series\": %.250s", i + 1,
+					   inner.text);
 		}
 		if (rc < 0)
 			return rc;
 	}
-	int rc = reading_seconds(reading, json, "interval_seconds", READING_MAY,
-				 &series->interval_ns);
+	int rc = json_seconds(reader, json, "interval_seconds", JSON_MAY, &series->interval_ns);
 	if (rc < 0)
 		return rc;
-	const char *what = n > 0 ? contradiction(series, &reading->run->result) : NULL;
+	const char *what = n > 0 ? contradiction(series, &reader->run->result) : NULL;
 	if (what != NULL)
-		return reading_refuse(reading, "\"%s\" and \"series\" contradict each other", what);
+		return json_refuse(reader, "\"%s\" and \"series\" contradict each other", what);
 	return 0;
 }
 
 /* ---- what was run, and where ---- */
 
-MUST_USE static int read_kernel(struct reading *reading, const json_t *json)
+MUST_USE static int read_kernel(struct json_reader *reader, const json_t *json)
 {
 	json_t *kernel = json_object_get(json, "kernel_us");
 	double smoothed = 0, deviation = 0, least = 0;
-	struct run *run = reading->run;
+	struct run *run = reader->run;
 	if (kernel == NULL || json_is_null(kernel))
 		return 0;
 	if (!json_is_object(kernel))
-		return reading_refuse(reading, "\"kernel_us\" is not an object");
-	int rc = reading_number(reading, kernel, "smoothed", READING_MUST, &smoothed);
+		return json_refuse(reader, "\"kernel_us\" is not an object");
+	int rc = json_number(reader, kernel, "smoothed", JSON_MUST, &smoothed);
 	if (rc == 0)
-		rc = reading_number(reading, kernel, "deviation", READING_MUST, &deviation);
+		rc = json_number(reader, kernel, "deviation", JSON_MUST, &deviation);
 	if (rc == 0)
-		rc = reading_number(reading, kernel, "min", READING_MUST, &least);
+		rc = json_number(reader, kernel, "min", JSON_MUST, &least);
 	if (rc == 0)
-		rc = reading_count(reading, kernel, "retransmits", READING_MUST,
-				   &run->kernel.n_retransmits);
+		rc = json_count(reader, kernel, "retransmits", JSON_MUST,
+				&run->kernel.n_retransmits);
 	run->has_kernel = rc == 0;
-	run->kernel.rtt_ns = reading_us(smoothed);
-	run->kernel.rtt_var_ns = reading_us(deviation);
-	run->kernel.rtt_min_ns = reading_us(least);
+	run->kernel.rtt_ns = json_us(smoothed);
+	run->kernel.rtt_var_ns = json_us(deviation);
+	run->kernel.rtt_min_ns = json_us(least);
 	return rc;
 }
 
 /* What every version says. */
-MUST_USE static int read_what_was_run(struct reading *reading, const json_t *json)
+MUST_USE static int read_what_was_run(struct json_reader *reader, const json_t *json)
 {
-	struct run *run = reading->run;
-	int rc = reading_text(reading, json, "command", READING_MUST, &run->command);
+	struct run *run = reader->run;
+	int rc = json_text(reader, json, "command", JSON_MUST, &run->command);
 	if (rc == 0)
-		rc = reading_text(reading, json, "target", READING_MUST, &run->target);
+		rc = json_text(reader, json, "target", JSON_MUST, &run->target);
 	if (rc == 0)
-		rc = reading_text(reading, json, "mode", READING_MUST, &run->mode);
+		rc = json_text(reader, json, "mode", JSON_MUST, &run->mode);
 	if (rc < 0)
 		return rc;
 	if (strcmp(run->mode, "hold") == 0)
-		return reading_refuse(reading, "it is of ping --hold, which counts deaths and "
-					       "measures nothing that could be reported");
+		return json_refuse(reader, "it is of ping --hold, which counts deaths and "
+					   "measures nothing that could be reported");
 	if (strcmp(run->mode, "closed") != 0 && strcmp(run->mode, "open") != 0)
-		return reading_refuse(reading, "\"mode\" is neither closed nor open");
-	rc = reading_count(reading, json, "connections", READING_MUST, &run->n_connections);
+		return json_refuse(reader, "\"mode\" is neither closed nor open");
+	rc = json_count(reader, json, "connections", JSON_MUST, &run->n_connections);
 	if (rc == 0)
-		rc = reading_count(reading, json, "size", READING_MUST, &run->size);
+		rc = json_count(reader, json, "size", JSON_MUST, &run->size);
 	if (rc == 0)
-		rc = reading_count(reading, json, "rate_wanted", READING_MAY, &run->rate_wanted);
+		rc = json_count(reader, json, "rate_wanted", JSON_MAY, &run->rate_wanted);
 	if (rc == 0)
-		rc = reading_text(reading, json, "client_bound", READING_MAY, &run->client_bound);
+		rc = json_text(reader, json, "client_bound", JSON_MAY, &run->client_bound);
 	if (rc == 0)
-		rc = reading_number(reading, json, "client_cpu_share", READING_MAY,
-				    &run->cpu_share);
+		rc = json_number(reader, json, "client_cpu_share", JSON_MAY, &run->cpu_share);
 	if (rc == 0)
-		rc = reading_number(reading, json, "client_spin_share", READING_MAY,
-				    &run->spin_share);
+		rc = json_number(reader, json, "client_spin_share", JSON_MAY, &run->spin_share);
 	return rc;
 }
 
-MUST_USE static int read_counts(struct reading *reading, const json_t *json)
+MUST_USE static int read_counts(struct json_reader *reader, const json_t *json)
 {
-	struct result *result = &reading->run->result;
+	struct result *result = &reader->run->result;
 	const struct {
 		const char *name;
 		uint64_t *count;
-		enum reading_need need;
+		enum json_need need;
 	} counts[] = {
-		{ "sent", &result->n_sent, READING_MUST },
-		{ "echoes", &result->n_echoes, READING_MUST },
-		{ "bytes", &result->bytes_sent, READING_MUST },
-		{ "verified_bytes", &result->bytes_verified, READING_MUST },
-		{ "mismatches", &result->n_mismatches, READING_MUST },
-		{ "unfinished", &result->n_unfinished, READING_MAY },
-		{ "wrong_bytes", &result->wrong_bytes, READING_MAY },
+		{ "sent", &result->n_sent, JSON_MUST },
+		{ "echoes", &result->n_echoes, JSON_MUST },
+		{ "bytes", &result->bytes_sent, JSON_MUST },
+		{ "verified_bytes", &result->bytes_verified, JSON_MUST },
+		{ "mismatches", &result->n_mismatches, JSON_MUST },
+		{ "unfinished", &result->n_unfinished, JSON_MAY },
+		{ "wrong_bytes", &result->wrong_bytes, JSON_MAY },
 	};
-	int rc = reading_seconds(reading, json, "seconds", READING_MUST, &result->elapsed_ns);
+	int rc = json_seconds(reader, json, "seconds", JSON_MUST, &result->elapsed_ns);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
-		rc = reading_count(reading, json, counts[i].name, counts[i].need, counts[i].count);
+		rc = json_count(reader, json, counts[i].name, counts[i].need, counts[i].count);
 	if (rc < 0)
 		return rc;
 	if (result->bytes_verified > result->bytes_sent)
-		return reading_refuse(reading, "more bytes were verified than sent");
+		return json_refuse(reader, "more bytes were verified than sent");
 	char *first = NULL;
-	rc = reading_text(reading, json, "first_mismatch", READING_MAY, &first);
+	rc = json_text(reader, json, "first_mismatch", JSON_MAY, &first);
 	size_t length = first != NULL ? strlen(first) : 0;
 	/* Ours is never longer; and cut in two, a character would be none. */
 	if (length >= sizeof(result->first_mismatch))
-		rc = reading_refuse(reading, "\"first_mismatch\" is longer than %d bytes",
-				    RESULT_SENTENCE_SIZE - 1);
+		rc = json_refuse(reader, "\"first_mismatch\" is longer than %d bytes",
+				 RESULT_SENTENCE_SIZE - 1);
 	else if (length > 0)
 		memcpy(result->first_mismatch, first, length + 1);
 	free(first);
-	return rc == 0 ? read_failures(reading, json) : rc;
+	return rc == 0 ? read_failures(reader, json) : rc;
 }
 
-int reading_tcpecho(struct reading *reading, const json_t *json)
+int json_tcpecho(struct json_reader *reader, const json_t *json)
 {
 	uint64_t format = 0; /* there was none before 1 */
-	int rc = reading_count(reading, json, "format", READING_MAY, &format);
+	int rc = json_count(reader, json, "format", JSON_MAY, &format);
 	if (rc < 0)
 		return rc;
 	if (format > RUN_DOCUMENT_FORMAT)
-		return reading_refuse(reading,
-				      "it is of a newer tcpecho (format %" PRIu64
-				      "; this one reads up to %d)",
-				      format, RUN_DOCUMENT_FORMAT);
-	rc = read_what_was_run(reading, json);
+		return json_refuse(reader,
+				   "it is of a newer tcpecho (format %" PRIu64
+				   "; this one reads up to %d)",
+				   format, RUN_DOCUMENT_FORMAT);
+	rc = read_what_was_run(reader, json);
 	if (rc == 0)
-		rc = read_counts(reading, json);
+		rc = read_counts(reader, json);
 	if (rc == 0)
-		rc = read_histograms(reading, json, format);
+		rc = read_histograms(reader, json, format);
 	if (rc == 0)
-		rc = read_sums(reading, json);
+		rc = read_sums(reader, json);
 	if (rc == 0)
-		rc = read_kernel(reading, json);
+		rc = read_kernel(reader, json);
 	if (rc < 0)
 		return rc;
-	const struct result *result = &reading->run->result;
+	const struct result *result = &reader->run->result;
 	if (result->response.n < result->n_echoes ||
 	    result->response.n - result->n_echoes != result->n_unfinished)
-		return reading_refuse(reading,
-				      "\"echoes\" and \"histogram\" contradict each other");
+		return json_refuse(reader, "\"echoes\" and \"histogram\" contradict each other");
 	if (format == 0)
 		return 0;
-	rc = reading_facts(reading, json);
+	rc = json_facts(reader, json);
 	if (rc == 0)
-		rc = read_series(reading, json);
+		rc = read_series(reader, json);
 	/* Moments of a run, and of a sum of it, fit 64 bits. */
-	if (rc == 0 && run_span_ns(reading->run) > UINT64_MAX - reading->run->facts.start_ns)
-		rc = reading_refuse(reading, "its end is beyond the year 2554");
+	if (rc == 0 && run_span_ns(reader->run) > UINT64_MAX - reader->run->facts.start_ns)
+		rc = json_refuse(reader, "its end is beyond the year 2554");
 	return rc;
 }

@@ -45,7 +45,7 @@ struct run_facts {
  * runs, in whatever order they were added.
  */
 struct run_part {
-	uint64_t id; /* report/run_parts.h */
+	uint64_t id; /* report/run_id.h */
 	uint64_t start_ns, elapsed_ns;
 	uint64_t n_connections, n_threads, rate_wanted;
 	char *host, *target; /* NULL: not known */

@@ -7,7 +7,7 @@
  * between them: rates of runs that ran together add up, those of runs one after the other do not.
  * Connections, threads and wanted rates are the maximum that ran at the same time.
  *
- * Order and grouping do not matter: a sum of sums is the sum of their runs (report/run_parts.h).
+ * Order and grouping do not matter: a sum of sums is the sum of their runs (report/run_id.h).
  */
 #ifndef REPORT_RUN_MERGE_H
 #define REPORT_RUN_MERGE_H

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "net/file.h"
-#include "report/reading.h"
+#include "report/json_fields.h"
 
 /*
  * Values of a JSON document at most, as each costs a hundred bytes or so of memory, however short
@@ -35,17 +35,16 @@ static size_t count_values(const char *bytes, size_t n)
 }
 
 /* *ret_json is the caller's. */
-MUST_USE static int parse(struct reading *reading, json_t **ret_json)
+MUST_USE static int parse(struct json_reader *reader, json_t **ret_json)
 {
-	if (count_values(reading->bytes, reading->n) > VALUES_MOST)
-		return reading_refuse(reading, "it has more than %d values", VALUES_MOST);
+	if (count_values(reader->bytes, reader->n) > VALUES_MOST)
+		return json_refuse(reader, "it has more than %d values", VALUES_MOST);
 	json_error_t error;
-	json_t *json = json_loadb(reading->bytes, reading->n, JSON_REJECT_DUPLICATES, &error);
+	json_t *json = json_loadb(reader->bytes, reader->n, JSON_REJECT_DUPLICATES, &error);
 	if (json == NULL && json_error_code(&error) == json_error_out_of_memory)
 		return -ENOMEM;
 	if (json == NULL)
-		return reading_refuse(reading, "line %d is no JSON: %.160s", error.line,
-				      error.text);
+		return json_refuse(reader, "line %d is no JSON: %.160s", error.line, error.text);
 	*ret_json = json;
 	return 0;
 }
@@ -90,70 +89,72 @@ static enum run_format format_of_text(const char *at, const char *end)
 }
 
 /* *ret_json is the caller's, NULL of what is none. */
-MUST_USE static int find_format(struct reading *reading, json_t **ret_json,
+MUST_USE static int find_format(struct json_reader *reader, json_t **ret_json,
 				enum run_format *ret_format)
 {
 	*ret_json = NULL;
-	if (memchr(reading->bytes, '\0', reading->n) != NULL)
-		return reading_refuse(reading, "it is no text: it has a zero byte");
-	const char *first = reading->bytes + strspn(reading->bytes, " \t\r\n");
+	if (memchr(reader->bytes, '\0', reader->n) != NULL)
+		return json_refuse(reader, "it is no text: it has a zero byte");
+	const char *first = reader->bytes + strspn(reader->bytes, " \t\r\n");
 	if (*first == '\0')
-		return reading_refuse(reading, "it is empty");
+		return json_refuse(reader, "it is empty");
 	if (*first != '{') {
-		*ret_format = format_of_text(first, reading->bytes + reading->n);
+		*ret_format = format_of_text(first, reader->bytes + reader->n);
 		if (*ret_format != RUN_TCPECHO)
 			return 0;
-		return reading_refuse(reading,
-				      "it is no result of tcpecho, fortio, wrk2 or HdrHistogram");
+		return json_refuse(reader,
+				   "it is no result of tcpecho, fortio, wrk2 or HdrHistogram");
 	}
-	int rc = parse(reading, ret_json);
+	int rc = parse(reader, ret_json);
 	if (rc < 0)
 		return rc;
 	bool is_fortio = json_object_get(*ret_json, "DurationHistogram") != NULL;
 	*ret_format = is_fortio ? RUN_FORTIO : RUN_TCPECHO;
 	if (is_fortio || json_object_get(*ret_json, "command") != NULL)
 		return 0;
-	return reading_refuse(reading, "it is JSON, but no result of tcpecho or fortio");
+	return json_refuse(reader, "it is JSON, but no result of tcpecho or fortio");
 }
 
 /* ---- a run ---- */
 
-MUST_USE static int read_format(struct reading *reading, const json_t *json, enum run_format format)
+MUST_USE static int read_format(struct json_reader *reader, const json_t *json,
+				enum run_format format)
 {
 	switch (format) {
 	case RUN_HLOG:
-		return reading_hlog(reading);
+		return json_hlog(reader);
 	case RUN_HGRM:
-		return reading_hgrm(reading);
+		return json_hgrm(reader);
 	case RUN_FORTIO:
-		return reading_fortio(reading, json);
+		return json_fortio(reader, json);
 	case RUN_TCPECHO:
 	default:
-		return reading_tcpecho(reading, json);
+		return json_tcpecho(reader, json);
 	}
 }
 
 /* With all that a reader needs. On success the run is open. */
-MUST_USE static int read_opened(struct reading *reading, const json_t *json, enum run_format format)
+MUST_USE static int read_opened(struct json_reader *reader, const json_t *json,
+				enum run_format format)
 {
-	int rc = hlog_open(&reading->hlog);
+	int rc = hlog_open(&reader->hlog);
 	if (rc < 0)
 		return rc;
-	rc = histogram_open(&reading->scratch);
+	rc = histogram_open(&reader->scratch);
 	if (rc < 0)
 		goto close_hlog;
-	rc = run_open(reading->run);
+	rc = run_open(reader->run);
 	if (rc < 0)
 		goto close_scratch;
-	reading->run->format = format;
-	rc = read_format(reading, json, format);
+	reader->run->format = format;
+	rc = read_format(reader, json, format);
 	if (rc < 0)
-		run_close(reading->run);
+		run_close(reader->run);
 
 close_scratch:
-	histogram_close(&reading->scratch);
+	histogram_close(&reader->scratch);
 close_hlog:
-	hlog_close(reading->hlog);
+	hlog_close(reader->hlog);
 	return rc;
 }
 
@@ -165,16 +166,16 @@ int run_read(const char *bytes, size_t n, uint64_t list_unit_ns, struct run *ret
 	struct run_refusal why = { "" };
 	struct run run = { 0 };
 	size_t n_skipped = mark_size(bytes, n);
-	struct reading reading = {
+	struct json_reader reader = {
 		.bytes = bytes + n_skipped,
 		.n = n - n_skipped,
 		.list_unit_ns = list_unit_ns,
 		.run = &run,
 		.why = &why,
 	};
-	int rc = find_format(&reading, &json, &format);
+	int rc = find_format(&reader, &json, &format);
 	if (rc == 0)
-		rc = read_opened(&reading, json, format);
+		rc = read_opened(&reader, json, format);
 	if (rc == 0)
 		*ret_run = run;
 	json_decref(json);
@@ -208,7 +209,7 @@ int run_read_file(const char *path, uint64_t list_unit_ns, struct run *ret_run,
 	if (rc < 0)
 		return rc;
 	const char *name = strcmp(path, "-") == 0 ? "standard input" : name_of(path);
-	rc = reading_keep(&run.name, name, strlen(name));
+	rc = json_keep(&run.name, name, strlen(name));
 	if (rc < 0) {
 		run_close(&run);
 		return rc;

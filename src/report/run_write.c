@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "report/hlog.h"
 #include "report/start_time_json.h"
-#include "report/times.h"
+#include "report/latency_json.h"
 
 /* Digits of a number: microseconds to the nanosecond for a quarter of an hour. */
 #define DIGITS 12
@@ -161,9 +161,10 @@ static json_t *figures_json(const struct run *run)
 {
 	const struct result *result = &run->result;
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:s?}", "response_us",
-			 times_json(&result->response), "service_us", times_json(&result->service),
-			 "lateness_us", times_json(&result->lateness), "connect_us",
-			 times_json(&result->connect), "kernel_us", kernel_json(run),
+			 latency_json(&result->response), "service_us",
+			 latency_json(&result->service), "lateness_us",
+			 latency_json(&result->lateness), "connect_us",
+			 latency_json(&result->connect), "kernel_us", kernel_json(run),
 			 "client_cpu_share", run->cpu_share, "client_spin_share", run->spin_share,
 			 "client_bound", run->client_bound);
 }

@@ -48,7 +48,7 @@ static void write_facts(FILE *out, const struct run *run)
 
 /* ---- of another tool ---- */
 
-static void write_times(FILE *out, const struct side *side, const char *what)
+static void write_times(FILE *out, const struct sample *sample, const char *what)
 {
 	static const char *const figures[] = { "min", "mean",  "p50",    "p90",
 					       "p99", "p99.9", "p99.99", "max" };
@@ -56,9 +56,10 @@ static void write_times(FILE *out, const struct side *side, const char *what)
 	for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
 		char name[METRIC_NAME_SIZE];
 		struct metric metric;
-		struct side_value value;
+		struct sample_value value;
 		snprintf(name, sizeof(name), "%s.%s", what, figures[i]);
-		if (!metric_find(name, strlen(name), &metric) || !side_value(side, &metric, &value))
+		if (!metric_find(name, strlen(name), &metric) ||
+		    !sample_value(sample, &metric, &value))
 			return;
 		if (i == 0)
 			fprintf(out, "%s", what);
@@ -83,7 +84,7 @@ static void write_caveats(FILE *out, const struct run *run)
 static void write_foreign(FILE *out, const struct run *run)
 {
 	const struct result *result = &run->result;
-	struct side side = { .runs = run, .n = 1, .sum = *result };
+	struct sample sample = { .runs = run, .n = 1, .sum = *result };
 	fprintf(out, "--- %s: %s ---\n", run->target != NULL ? run->target : run->name,
 		show_format_name(run->format));
 	fprintf(out, "%" PRIu64 " value%s", result->n_echoes, units_s(result->n_echoes));
@@ -98,8 +99,8 @@ static void write_foreign(FILE *out, const struct run *run)
 	fputc('\n', out);
 	for (size_t i = 0; i < result->n_failures; i++)
 		fprintf(out, "%s %" PRIu64 "\n", result->failures[i].name, result->failures[i].n);
-	write_times(out, &side, "response");
-	write_times(out, &side, "service");
+	write_times(out, &sample, "response");
+	write_times(out, &sample, "service");
 	write_caveats(out, run);
 }
 

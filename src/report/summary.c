@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "report/start_time_json.h"
-#include "report/times.h"
+#include "report/latency_json.h"
 
 static double seconds_of(const struct result *result)
 {
@@ -166,9 +166,9 @@ static void write_row(FILE *out, const char *what, const struct histogram *times
 		return;
 	fprintf(out, "%-12s %9.1f %9.1f", what, clock_us(histogram_min_ns(times)),
 		clock_us(histogram_mean_ns(times)));
-	for (size_t i = 0; i < TIMES_PERCENTILES; i++)
+	for (size_t i = 0; i < LATENCY_PERCENTILES; i++)
 		fprintf(out, " %9.1f",
-			clock_us(histogram_percentile_ns(times, times_percentiles[i].percent)));
+			clock_us(histogram_percentile_ns(times, latency_percentiles[i].percent)));
 	fprintf(out, " %9.1f\n", clock_us(times->max_ns));
 }
 
@@ -221,8 +221,8 @@ void summary_write_table(FILE *out, const struct run *run)
 	write_rate(out, run);
 	write_failures(out, result);
 	fprintf(out, "%-12s %9s %9s", "us", "min", "mean");
-	for (size_t i = 0; i < TIMES_PERCENTILES; i++)
-		fprintf(out, " %9s", times_percentiles[i].name);
+	for (size_t i = 0; i < LATENCY_PERCENTILES; i++)
+		fprintf(out, " %9s", latency_percentiles[i].name);
 	fprintf(out, " %9s\n", "max");
 	/* In a closed loop both are the same, unless a message waits for its connection first. */
 	bool is_one = run->rate_wanted == 0 && !run->churns;

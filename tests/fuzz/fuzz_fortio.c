@@ -7,6 +7,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	reading_check("{\"DurationHistogram\":", data, size);
+	json_check("{\"DurationHistogram\":", data, size);
 	return 0;
 }

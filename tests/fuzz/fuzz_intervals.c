@@ -7,6 +7,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	reading_check("#[Histogram log format version 1.3]\n", data, size);
+	json_check("#[Histogram log format version 1.3]\n", data, size);
 	return 0;
 }

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "report/expectation.h"
+#include "report/threshold.h"
 
 /* A run of which everything is known, and one of nothing. */
-static void make_sides(struct run runs[2], struct side sides[2])
+static void make_sides(struct run runs[2], struct sample samples[2])
 {
 	for (int i = 0; i < 2; i++) {
 		int rc = run_open(&runs[i]);
@@ -30,41 +30,41 @@ static void make_sides(struct run runs[2], struct side sides[2])
 	histogram_record(&result->connect, UINT64_MAX);
 	for (int i = 0; i < 2; i++) {
 		struct run_refusal why;
-		int rc = side_open(&runs[i], 1, &sides[i], &why);
+		int rc = sample_open(&runs[i], 1, &samples[i], &why);
 		assert(rc == 0);
 	}
 }
 
-static void check_verdicts(const struct expectation *expectation, const struct side sides[2])
+static void check_verdicts(const struct threshold *threshold, const struct sample samples[2])
 {
 	for (int i = 0; i < 4; i++) {
-		struct expectation_text text = { "" };
-		enum expectation_verdict verdict =
-			expectation_judge(expectation, &sides[i & 1], &sides[i >> 1], &text);
-		assert((verdict == EXPECTATION_HOLDS) == (text.text[0] == '\0'));
+		struct threshold_text text = { "" };
+		enum threshold_verdict verdict =
+			threshold_judge(threshold, &samples[i & 1], &samples[i >> 1], &text);
+		assert((verdict == THRESHOLD_HOLDS) == (text.text[0] == '\0'));
 		/* Beside itself nothing is more or less, unless it was asked to be. */
-		if (i == 0 && expectation->form != EXPECTATION_VALUE && expectation->limit == 0)
-			assert(verdict == EXPECTATION_HOLDS);
+		if (i == 0 && threshold->form != THRESHOLD_VALUE && threshold->limit == 0)
+			assert(verdict == THRESHOLD_HOLDS);
 	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct run runs[2];
-	static struct side sides[2];
-	if (sides[0].n == 0)
-		make_sides(runs, sides);
+	static struct sample samples[2];
+	if (samples[0].n == 0)
+		make_sides(runs, samples);
 	struct fuzz_input input = { data, size };
 	char *string = fuzz_string(&input);
-	struct expectation first, again;
-	struct expectation_text why = { "" };
-	int rc = expectation_read(string, strlen(string), &first, &why);
+	struct threshold first, again;
+	struct threshold_text why = { "" };
+	int rc = threshold_read(string, strlen(string), &first, &why);
 	if (rc < 0) {
 		assert(rc == -EINVAL && why.text[0] != '\0');
 	} else {
-		rc = expectation_read(first.text, strlen(first.text), &again, &why);
+		rc = threshold_read(first.text, strlen(first.text), &again, &why);
 		assert(rc == 0 && memcmp(&first, &again, sizeof(first)) == 0);
-		check_verdicts(&first, sides);
+		check_verdicts(&first, samples);
 	}
 	free(string);
 	return 0;

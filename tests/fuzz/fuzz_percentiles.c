@@ -7,6 +7,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	reading_check("Value Percentile TotalCount 1/(1-Percentile)\n", data, size);
+	json_check("Value Percentile TotalCount 1/(1-Percentile)\n", data, size);
 	return 0;
 }

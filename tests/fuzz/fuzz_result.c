@@ -7,6 +7,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	reading_check("", data, size);
+	json_check("", data, size);
 	return 0;
 }

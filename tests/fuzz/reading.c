@@ -110,12 +110,12 @@ static void check_metrics(const struct run *run)
 		"p50",           "mean", "service.p99", "rate",
 		"connect.p99.9", "max",  "failures",    "missing_bytes"
 	};
-	const struct side side = { .runs = run, .n = 1, .sum = run->result };
+	const struct sample sample = { .runs = run, .n = 1, .sum = run->result };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		struct metric metric;
-		struct side_value value;
+		struct sample_value value;
 		assert(metric_find(names[i], strlen(names[i]), &metric));
-		if (side_value(&side, &metric, &value))
+		if (sample_value(&sample, &metric, &value))
 			assert(isfinite(value.value) && value.value >= 0 &&
 			       value.least == value.value && value.most == value.value);
 	}
@@ -185,7 +185,7 @@ static void check(const char *bytes, size_t n)
 	assert(n_open == 0);
 }
 
-void reading_check(const char *head, const uint8_t *data, size_t size)
+void json_check(const char *head, const uint8_t *data, size_t size)
 {
 	size_t head_size = strlen(head);
 	char *bytes = malloc(head_size + size + 1);

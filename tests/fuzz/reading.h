@@ -14,6 +14,6 @@
  * sentence, or is a run that is sound: histograms count what they say, the series is in order,
  * what is shown has nothing that a terminal obeys, and one of ours is written as itself.
  */
-void reading_check(const char *head, const uint8_t *data, size_t size);
+void json_check(const char *head, const uint8_t *data, size_t size);
 
 #endif

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "report/html/course.h"
+#include "report/html/timeline.h"
 #include "report/html/page.h"
 #include "report/html/scale.h"
 #include "report/run.h"
@@ -23,8 +23,8 @@ struct view {
 	FILE *out;
 	const struct run *runs;
 	size_t n;
-	bool has_service[PAGE_RUNS_MOST]; /* a service time that is not its response time */
-	struct course courses[PAGE_RUNS_MOST];
+	bool has_service[PAGE_RUNS_MAX]; /* a service time that is not its response time */
+	struct timeline timelines[PAGE_RUNS_MAX];
 	struct scale elapsed; /* of all courses */
 };
 
@@ -41,7 +41,7 @@ void chart_scroll(const struct view *view, const char *name);
 void chart_curves(const struct view *view);
 void chart_percentiles(const struct view *view);
 
-/* Rates over time, failures over time; a table of the i-th run's. (chart_course.c) */
+/* Rates over time, failures over time; a table of the i-th run's. (chart_timeline.c) */
 void chart_rates(const struct view *view);
 void chart_failures(const struct view *view);
 void chart_pieces(const struct view *view, size_t i);

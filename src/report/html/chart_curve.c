@@ -3,8 +3,8 @@
 
 #include "base/compiler.h"
 #include "report/html/chart.h"
-#include "report/html/curve.h"
-#include "report/html/decade.h"
+#include "report/html/percentile_curve.h"
+#include "report/html/log10.h"
 #include "report/html/plot.h"
 
 /* ---- the curves ---- */
@@ -43,7 +43,7 @@ static struct plot plot_of(const struct view *view)
 static void put_line(FILE *out, const struct plot *plot, const struct histogram *times, size_t run,
 		     const char *kind)
 {
-	static struct curve_corner corners[CURVE_CORNERS_MOST]; /* too large for a stack */
+	static struct curve_point corners[CURVE_POINTS_MAX]; /* too large for a stack */
 	size_t n = curve_corners(times, &plot->x, &plot->y, corners);
 	fprintf(out, "<path class=\"line run-%zu %s\" d=\"M%.1f %.1f", run + 1, kind, corners[0].x,
 		corners[0].y);
@@ -58,7 +58,7 @@ static void put_marks(FILE *out, const struct plot *plot, const struct histogram
 {
 	double end = curve_end(times->n);
 	for (int decades = 0; decades <= SCALE_DECADES_MOST && decades <= end; decades++) {
-		double percent = 100 - 100 / decade_power(decades);
+		double percent = 100 - 100 / log10_power(decades);
 		double ns = (double)histogram_percentile_ns(times, percent);
 		if (decades <= plot->x.high)
 			plot_mark(out, run, kind, scale_at(&plot->x, decades),
@@ -93,7 +93,7 @@ void chart_curves(const struct view *view)
 
 /* ---- the same in numbers ---- */
 
-#define COLUMNS_MOST (4 * PAGE_RUNS_MOST)
+#define COLUMNS_MOST (4 * PAGE_RUNS_MAX)
 
 struct column {
 	size_t run;
@@ -160,13 +160,13 @@ static void put_head(const struct view *view, const struct columns *columns)
 static void put_time(FILE *out, const struct column *column, uint64_t ns)
 {
 	fprintf(out, "<td class=\"run-%zu %s\"><data value=\"%llu\">%s</data></td>",
-		column->run + 1, column->kind, (unsigned long long)ns, figure_time(ns).text);
+		column->run + 1, column->kind, (unsigned long long)ns, format_time(ns).text);
 }
 
 /* A row of the percentile that one value of so many exceeds, named with so many decimals. */
 static void put_percentile(FILE *out, const struct columns *columns, double one_of, int decimals)
 {
-	double percent = 100 - 100 / one_of, decades = decade_log(one_of);
+	double percent = 100 - 100 / one_of, decades = log10_of(one_of);
 	if (decades > columns->percentiles.high)
 		return;
 	fprintf(out, "<tr data-x=\"%.1f\"><th scope=\"row\">%.*f%%%s</th>",
@@ -194,7 +194,7 @@ static void put_totals(FILE *out, const struct columns *columns)
 	fputs("</tr>\n<tr><th scope=\"row\">number</th>", out);
 	for (size_t i = 0; i < columns->n; i++)
 		fprintf(out, "<td class=\"run-%zu %s\">%s</td>", columns->list[i].run + 1,
-			columns->list[i].kind, figure_count(columns->list[i].times->n).text);
+			columns->list[i].kind, format_count(columns->list[i].times->n).text);
 	fputs("</tr>\n", out);
 }
 
@@ -212,9 +212,9 @@ void chart_percentiles(const struct view *view)
 	put_percentile(view->out, &columns, 2, 0);
 	put_percentile(view->out, &columns, 4, 0);
 	for (int decades = 1; decades <= SCALE_DECADES_MOST; decades++) {
-		put_percentile(view->out, &columns, decade_power(decades),
+		put_percentile(view->out, &columns, log10_power(decades),
 			       decades > 2 ? decades - 2 : 0);
-		put_percentile(view->out, &columns, 2 * decade_power(decades),
+		put_percentile(view->out, &columns, 2 * log10_power(decades),
 			       decades > 1 ? decades - 1 : 0);
 	}
 	put_totals(view->out, &columns);

@@ -3,7 +3,7 @@
 
 #include "base/compiler.h"
 #include "report/html/chart.h"
-#include "report/html/decade.h"
+#include "report/html/log10.h"
 #include "report/html/plot.h"
 
 /* Rows of a map: fewer than can be told apart, enough for two peaks to be two. */
@@ -27,17 +27,17 @@ struct heat {
 static size_t rows_each(const struct scale *times)
 {
 	static const size_t choices[] = { 1, 2, 4, 8, 20 };
-	double rows = COURSE_ROWS_PER_DECADE * decade_log(times->high / times->low);
+	double rows = TIMELINE_ROWS_PER_DECADE * log10_of(times->high / times->low);
 	size_t i = 0;
 	while (i + 1 < ARRAY_LEN(choices) && rows / (double)choices[i] > ROWS_MOST)
 		i++;
 	return choices[i];
 }
 
-static uint64_t count_at(const struct course_piece *piece, size_t row, size_t n_rows)
+static uint64_t count_at(const struct timeline_slice *piece, size_t row, size_t n_rows)
 {
 	uint64_t n = 0;
-	for (size_t i = row; i < row + n_rows && i < COURSE_ROWS; i++)
+	for (size_t i = row; i < row + n_rows && i < TIMELINE_ROWS; i++)
 		n += piece->rows[i];
 	return n;
 }
@@ -55,9 +55,9 @@ static struct heat heat_of(const struct view *view)
 {
 	uint64_t least_ns = UINT64_MAX, most_ns = 0, most = 0;
 	for (size_t i = 0; i < view->n; i++) {
-		const struct course *course = &view->courses[i];
+		const struct timeline *timeline = &view->timelines[i];
 		const struct histogram *times = &view->runs[i].result.response;
-		if (course->n == 0 || times->n == 0)
+		if (timeline->n == 0 || times->n == 0)
 			continue;
 		least_ns = times->least_ns < least_ns ? times->least_ns : least_ns;
 		most_ns = times->max_ns > most_ns ? times->max_ns : most_ns;
@@ -65,9 +65,9 @@ static struct heat heat_of(const struct view *view)
 	struct heat heat = { .plot.y = scale_log_times(least_ns, most_ns) };
 	heat.rows_each = rows_each(&heat.plot.y);
 	for (size_t i = 0; i < view->n; i++) {
-		for (size_t j = 0; j < view->courses[i].n; j++) {
-			for (size_t row = 0; row < COURSE_ROWS; row += heat.rows_each) {
-				const struct course_piece *piece = &view->courses[i].pieces[j];
+		for (size_t j = 0; j < view->timelines[i].n; j++) {
+			for (size_t row = 0; row < TIMELINE_ROWS; row += heat.rows_each) {
+				const struct timeline_slice *piece = &view->timelines[i].pieces[j];
 				uint64_t n = count_at(piece, row, heat.rows_each);
 				most = n > most ? n : most;
 			}
@@ -83,26 +83,27 @@ static struct heat heat_of(const struct view *view)
 /* The height of the lower edge of a row, in units from the top. */
 static double edge_of(const struct scale *times, size_t row)
 {
-	double low = decade_log(times->low), high = decade_log(times->high);
-	double at = ((double)row / COURSE_ROWS_PER_DECADE - low) / (high - low);
+	double low = log10_of(times->low), high = log10_of(times->high);
+	double at = ((double)row / TIMELINE_ROWS_PER_DECADE - low) / (high - low);
 	if (at < 0)
 		return PLOT_EXTENT;
 	return at < 1 ? PLOT_EXTENT * (1 - at) : 0;
 }
 
 /* The cells of one shade: neighbours above each other are one rectangle. */
-static void put_level(FILE *out, const struct heat *heat, const struct course *course, int level)
+static void put_level(FILE *out, const struct heat *heat, const struct timeline *timeline,
+		      int level)
 {
 	const struct scale *times = &heat->plot.y;
 	fprintf(out, "<path class=\"heat-%d\" d=\"", level + 1);
-	for (size_t i = 0; i < course->n; i++) {
-		const struct course_piece *piece = &course->pieces[i];
+	for (size_t i = 0; i < timeline->n; i++) {
+		const struct timeline_slice *piece = &timeline->pieces[i];
 		double from = PLOT_EXTENT * scale_at(&heat->plot.x, piece->start_s);
 		double to = PLOT_EXTENT * scale_at(&heat->plot.x, piece->end_s);
-		for (size_t row = 0, n; row < COURSE_ROWS; row += n) {
+		for (size_t row = 0, n; row < TIMELINE_ROWS; row += n) {
 			size_t first = row;
 			n = heat->rows_each;
-			for (; row < COURSE_ROWS; row += n) {
+			for (; row < TIMELINE_ROWS; row += n) {
 				uint64_t count = count_at(piece, row, n);
 				if (count == 0 || level_of(heat, count) != level)
 					break;
@@ -124,7 +125,7 @@ static void put_shades(const struct view *view, const struct heat *heat)
 		fprintf(view->out,
 			"<span><svg class=\"swatch\" aria-hidden=\"true\"><rect width=\"100%%\" "
 			"height=\"100%%\" class=\"heat-%d\"/></svg>%s</span> ",
-			level + 1, figure_round_count(heat->bounds[level]).text);
+			level + 1, format_round_count(heat->bounds[level]).text);
 	for (int is_p99 = 0; is_p99 <= 1; is_p99++)
 		fprintf(view->out,
 			"<span><svg class=\"sign\" aria-hidden=\"true\">"
@@ -134,12 +135,12 @@ static void put_shades(const struct view *view, const struct heat *heat)
 	fputs("</p>\n", view->out);
 }
 
-static double p50_of(const struct course_piece *piece)
+static double p50_of(const struct timeline_slice *piece)
 {
 	return piece->n_echoes > 0 ? (double)piece->p50_ns : NAN;
 }
 
-static double p99_of(const struct course_piece *piece)
+static double p99_of(const struct timeline_slice *piece)
 {
 	return piece->n_echoes > 0 ? (double)piece->p99_ns : NAN;
 }
@@ -147,7 +148,7 @@ static double p99_of(const struct course_piece *piece)
 static void put_map(const struct view *view, const struct heat *heat, size_t i)
 {
 	FILE *out = view->out;
-	const struct course *course = &view->courses[i];
+	const struct timeline *timeline = &view->timelines[i];
 	struct plot plot = heat->plot;
 	char id[32];
 	snprintf(id, sizeof(id), "heat-of-%zu", i + 1);
@@ -160,11 +161,11 @@ static void put_map(const struct view *view, const struct heat *heat, size_t i)
 	plot_open(out, &plot);
 	plot_shapes_open(out);
 	for (int level = 0; level < LEVELS; level++)
-		put_level(out, heat, course, level);
-	plot_course(out, &plot, course, "over halo", p50_of);
-	plot_course(out, &plot, course, "over halo", p99_of);
-	plot_course(out, &plot, course, "over p50", p50_of);
-	plot_course(out, &plot, course, "over p99", p99_of);
+		put_level(out, heat, timeline, level);
+	plot_course(out, &plot, timeline, "over halo", p50_of);
+	plot_course(out, &plot, timeline, "over halo", p99_of);
+	plot_course(out, &plot, timeline, "over p50", p50_of);
+	plot_course(out, &plot, timeline, "over p99", p99_of);
 	plot_shapes_close(out);
 	plot_close(out, &plot);
 	fputs("</figure>\n", out);
@@ -181,7 +182,7 @@ void chart_heat(const struct view *view)
 	heat.plot.y_ticks = scale_ticks_of_times(&heat.plot.y);
 	put_shades(view, &heat);
 	for (size_t i = 0; i < view->n; i++) {
-		if (view->courses[i].n > 0 && view->runs[i].result.response.n > 0)
+		if (view->timelines[i].n > 0 && view->runs[i].result.response.n > 0)
 			put_map(view, &heat, i);
 	}
 }

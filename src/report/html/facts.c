@@ -6,7 +6,7 @@
 #include "base/compiler.h"
 #include "base/units.h"
 #include "report/html/chart.h"
-#include "report/html/figures.h"
+#include "report/html/format.h"
 #include "report/html/markup.h"
 
 /*
@@ -37,13 +37,13 @@ static bool say_text(FILE *out, const char *text)
 /* A number that is not known while it is 0. */
 static bool say_count(FILE *out, uint64_t n)
 {
-	return n != 0 && say(out, "%s", figure_count(n).text);
+	return n != 0 && say(out, "%s", format_count(n).text);
 }
 
 /* A number that may be 0, of those who count it. */
 static bool say_counted(FILE *out, const struct run *run, uint64_t n)
 {
-	return run->format == RUN_TCPECHO && say(out, "%s", figure_count(n).text);
+	return run->format == RUN_TCPECHO && say(out, "%s", format_count(n).text);
 }
 
 /* ---- who, where, when ---- */
@@ -75,13 +75,13 @@ static bool command_line(FILE *out, const struct run *run)
 
 static bool start(FILE *out, const struct run *run)
 {
-	return run->facts.start_ns != 0 && say(out, "%s", figure_moment(run->facts.start_ns).text);
+	return run->facts.start_ns != 0 && say(out, "%s", format_moment(run->facts.start_ns).text);
 }
 
 static bool measured(FILE *out, const struct run *run)
 {
 	return run->result.elapsed_ns != 0 &&
-	       say(out, "%s", figure_seconds(clock_s(run->result.elapsed_ns)).text);
+	       say(out, "%s", format_seconds(clock_s(run->result.elapsed_ns)).text);
 }
 
 static bool host(FILE *out, const struct run *run)
@@ -118,7 +118,7 @@ static bool mode(FILE *out, const struct run *run)
 
 static bool wanted(FILE *out, const struct run *run)
 {
-	return run->rate_wanted != 0 && say(out, "%s/s", figure_count(run->rate_wanted).text);
+	return run->rate_wanted != 0 && say(out, "%s/s", format_count(run->rate_wanted).text);
 }
 
 static bool connections(FILE *out, const struct run *run)
@@ -167,7 +167,7 @@ static bool echoes(FILE *out, const struct run *run)
 static bool rate(FILE *out, const struct run *run)
 {
 	return run->result.elapsed_ns > 0 &&
-	       say(out, "%s", figure_rate(result_rate(&run->result)).text);
+	       say(out, "%s", format_rate(result_rate(&run->result)).text);
 }
 
 static bool verified(FILE *out, const struct run *run)
@@ -204,7 +204,7 @@ static bool say_names(FILE *out, const struct run *run, const struct result_fail
 	for (size_t i = 0; i < n; i++) {
 		say(out, i == 0 ? "" : ", ");
 		say_text(out, list[i].name);
-		say(out, " %s", figure_count(list[i].n).text);
+		say(out, " %s", format_count(list[i].n).text);
 	}
 	return true;
 }
@@ -243,20 +243,20 @@ static bool congestion(FILE *out, const struct run *run)
 
 static bool mss(FILE *out, const struct run *run)
 {
-	return run->facts.mss != 0 && say(out, "%s bytes", figure_count(run->facts.mss).text);
+	return run->facts.mss != 0 && say(out, "%s bytes", format_count(run->facts.mss).text);
 }
 
 static bool round_trip(FILE *out, const struct run *run)
 {
 	return run->has_kernel &&
-	       say(out, "%s smoothed, %s deviation, %s least", figure_time(run->kernel.rtt_ns).text,
-		   figure_time(run->kernel.rtt_var_ns).text,
-		   figure_time(run->kernel.rtt_min_ns).text);
+	       say(out, "%s smoothed, %s deviation, %s least", format_time(run->kernel.rtt_ns).text,
+		   format_time(run->kernel.rtt_var_ns).text,
+		   format_time(run->kernel.rtt_min_ns).text);
 }
 
 static bool retransmits(FILE *out, const struct run *run)
 {
-	return run->has_kernel && say(out, "%s", figure_count(run->kernel.n_retransmits).text);
+	return run->has_kernel && say(out, "%s", format_count(run->kernel.n_retransmits).text);
 }
 
 static bool share(FILE *out, const struct run *run)

@@ -63,7 +63,7 @@ static bool has_any_service(const struct view *view)
 static bool has_any_course(const struct view *view)
 {
 	for (size_t i = 0; i < view->n; i++) {
-		if (view->courses[i].n > 0)
+		if (view->timelines[i].n > 0)
 			return true;
 	}
 	return false;
@@ -112,7 +112,7 @@ static void put_failures(FILE *out, const struct result *result)
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
 		if (counts[i].n == 0)
 			continue;
-		fprintf(out, "%s%s %s", before, figure_count(counts[i].n).text, counts[i].what);
+		fprintf(out, "%s%s %s", before, format_count(counts[i].n).text, counts[i].what);
 		before = ", ";
 	}
 }
@@ -124,18 +124,18 @@ static void put_sentence(const struct view *view, size_t i)
 	const struct result *result = &view->runs[i].result;
 	const struct histogram *times = &result->response;
 	double seconds = clock_s(result->elapsed_ns);
-	fprintf(out, "%s echo%s", figure_count(result->n_echoes).text,
+	fprintf(out, "%s echo%s", format_count(result->n_echoes).text,
 		result->n_echoes == 1 ? "" : "es");
 	if (seconds > 0)
-		fprintf(out, " in %s, %s", figure_seconds(seconds).text,
-			figure_rate(result_rate(result)).text);
+		fprintf(out, " in %s, %s", format_seconds(seconds).text,
+			format_rate(result_rate(result)).text);
 	fputs("; ", out);
 	if (times->n > 0)
 		fprintf(out, "p50 %s, p99 %s, p99.9 %s, max %s; ",
-			figure_time(histogram_percentile_ns(times, 50)).text,
-			figure_time(histogram_percentile_ns(times, 99)).text,
-			figure_time(histogram_percentile_ns(times, 99.9)).text,
-			figure_time(times->max_ns).text);
+			format_time(histogram_percentile_ns(times, 50)).text,
+			format_time(histogram_percentile_ns(times, 99)).text,
+			format_time(histogram_percentile_ns(times, 99.9)).text,
+			format_time(times->max_ns).text);
 	put_failures(out, result);
 }
 
@@ -187,15 +187,15 @@ static void put_warnings(const struct view *view, size_t i)
 	if (result->n_mismatches > 0) {
 		begin_note(view, i, "warning");
 		fprintf(out, "no faithful echo: %s wrong byte%s on %s connection%s; first: ",
-			figure_count(result->wrong_bytes).text, units_s(result->wrong_bytes),
-			figure_count(result->n_mismatches).text, units_s(result->n_mismatches));
+			format_count(result->wrong_bytes).text, units_s(result->wrong_bytes),
+			format_count(result->n_mismatches).text, units_s(result->n_mismatches));
 		markup_text(out, result->first_mismatch);
 		fputs("</li>\n", out);
 	}
 	if (result_missing(result) > 0) {
 		begin_note(view, i, "warning");
 		fprintf(out, "%s byte%s did not come back</li>\n",
-			figure_count(result_missing(result)).text, units_s(result_missing(result)));
+			format_count(result_missing(result)).text, units_s(result_missing(result)));
 	}
 }
 
@@ -217,7 +217,7 @@ static void put_remarks(const struct view *view, size_t i)
 	}
 	if (run->n_merged > 1) {
 		begin_note(view, i, "remark");
-		fprintf(out, "the sum of %s runs</li>\n", figure_count(run->n_merged).text);
+		fprintf(out, "the sum of %s runs</li>\n", format_count(run->n_merged).text);
 	}
 	if (run->result.response.n == 0) {
 		begin_note(view, i, "remark");
@@ -336,7 +336,7 @@ static void put_body(const struct view *view)
 static void close_courses(struct view *view)
 {
 	for (size_t i = 0; i < view->n; i++)
-		course_close(&view->courses[i]);
+		timeline_close(&view->timelines[i]);
 }
 
 MUST_USE static int open_courses(struct view *view, size_t *reterr_run)
@@ -352,9 +352,9 @@ MUST_USE static int open_courses(struct view *view, size_t *reterr_run)
 	double end_s = 0;
 	for (size_t i = 0; i < view->n && rc == 0; i++) {
 		*reterr_run = i;
-		rc = course_open(&view->runs[i].series, hlog, &work, &view->courses[i]);
-		if (rc == 0 && course_end_s(&view->courses[i]) > end_s)
-			end_s = course_end_s(&view->courses[i]);
+		rc = timeline_open(&view->runs[i].series, hlog, &work, &view->timelines[i]);
+		if (rc == 0 && timeline_end_s(&view->timelines[i]) > end_s)
+			end_s = timeline_end_s(&view->timelines[i]);
 	}
 	view->elapsed = scale_elapsed(end_s);
 	if (rc < 0)
@@ -367,7 +367,7 @@ close_hlog:
 
 int page_write(FILE *out, const struct run *runs, size_t n, size_t *reterr_run)
 {
-	assert(n >= 1 && n <= PAGE_RUNS_MOST);
+	assert(n >= 1 && n <= PAGE_RUNS_MAX);
 	struct view view = { .out = out, .runs = runs, .n = n };
 	for (size_t i = 0; i < n; i++) {
 		const struct result *result = &runs[i].result;

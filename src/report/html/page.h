@@ -7,7 +7,7 @@
  *	chart.h    the charts and tables between them
  *	plot.h     a drawing: its axes, its lines, its marks
  *	scale.h    where a value stands, and what is written at the axis
- *	curve.h    a histogram as a line; course.h: a series in pieces
+ *	percentile_curve.h    a histogram as a line; timeline.h: a series in pieces
  *	page.css   how it looks; page.js: the cross-hair
  *
  * The same runs give the same bytes. Nothing that is in a run is trusted.
@@ -22,7 +22,7 @@
 #include "report/run.h"
 
 /* Runs on one page: of more, nobody could tell the lines apart. */
-#define PAGE_RUNS_MOST 8
+#define PAGE_RUNS_MAX 8
 
 /*
  * Writes the page of n runs, 1 at least. Errors of writing stay with `out`, for its owner

@@ -69,14 +69,14 @@ void plot_mark(FILE *out, size_t run, const char *class, double x, double y)
 		run + 1, run + 1, class, 100 * x, 100 * (1 - y));
 }
 
-void plot_course(FILE *out, const struct plot *plot, const struct course *course, const char *class,
-		 double (*value)(const struct course_piece *piece))
+void plot_course(FILE *out, const struct plot *plot, const struct timeline *timeline,
+		 const char *class, double (*value)(const struct timeline_slice *piece))
 {
 	fprintf(out, "<path class=\"%s\" d=\"", class);
 	bool goes_on = false;
 	double last = 0;
-	for (size_t i = 0; i < course->n; i++) {
-		const struct course_piece *piece = &course->pieces[i];
+	for (size_t i = 0; i < timeline->n; i++) {
+		const struct timeline_slice *piece = &timeline->pieces[i];
 		double from = PLOT_EXTENT * scale_at(&plot->x, piece->start_s);
 		double to = PLOT_EXTENT * scale_at(&plot->x, piece->end_s);
 		double y = PLOT_EXTENT * (1 - scale_at(&plot->y, value(piece)));

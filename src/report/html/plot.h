@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "report/html/course.h"
+#include "report/html/timeline.h"
 #include "report/html/scale.h"
 
 #define PLOT_EXTENT 1000.0
@@ -42,7 +42,7 @@ void plot_mark(FILE *out, size_t run, const char *class, double x, double y);
  * A line of a value of each piece of a course, of a class ("run-1 line"). It breaks where a value
  * is NAN, which is none, and where a pause between two pieces can be seen.
  */
-void plot_course(FILE *out, const struct plot *plot, const struct course *course, const char *class,
-		 double (*value)(const struct course_piece *piece));
+void plot_course(FILE *out, const struct plot *plot, const struct timeline *timeline,
+		 const char *class, double (*value)(const struct timeline_slice *piece));
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/compiler.h"
-#include "report/html/decade.h"
+#include "report/html/log10.h"
 
 /* A largest time that is so many times the typical one would press all others to the ground. */
 #define LINEAR_REACH 8
@@ -25,8 +25,8 @@
 double scale_at(const struct scale *scale, double value)
 {
 	double at = scale->is_log
-			    ? decade_log((value > scale->low ? value : scale->low) / scale->low) /
-				      decade_log(scale->high / scale->low)
+			    ? log10_of((value > scale->low ? value : scale->low) / scale->low) /
+				      log10_of(scale->high / scale->low)
 			    : (value - scale->low) / (scale->high - scale->low);
 	if (!(at > 0))
 		return 0;
@@ -38,7 +38,7 @@ double scale_at(const struct scale *scale, double value)
 /* 1, 2 or 5 times a power of ten: the smallest that is not below a value above 0. */
 static double round_up(double value)
 {
-	double power = decade_power(decade_floor(value));
+	double power = log10_power(log10_floor(value));
 	if (value <= power * (1 + CLOSE))
 		return power;
 	if (value <= 2 * power * (1 + CLOSE))
@@ -49,7 +49,7 @@ static double round_up(double value)
 /* The largest that is not above it. */
 static double round_down(double value)
 {
-	double power = decade_power(decade_floor(value));
+	double power = log10_power(log10_floor(value));
 	if (value >= 5 * power * (1 - CLOSE))
 		return 5 * power;
 	return value >= 2 * power * (1 - CLOSE) ? 2 * power : power;
@@ -98,7 +98,7 @@ struct scale scale_elapsed(double seconds)
 
 struct scale scale_percentiles(uint64_t n)
 {
-	double decades = decade_log(2 * (double)(n > 0 ? n : 1));
+	double decades = log10_of(2 * (double)(n > 0 ? n : 1));
 	if (decades < 1)
 		decades = 1;
 	return (struct scale){
@@ -108,8 +108,8 @@ struct scale scale_percentiles(uint64_t n)
 
 /* ---- ticks ---- */
 
-static struct figure *add(struct scale_ticks *ticks, const struct scale *scale, double value,
-			  bool is_minor)
+static struct format_text *add(struct scale_ticks *ticks, const struct scale *scale, double value,
+			       bool is_minor)
 {
 	assert(ticks->n < SCALE_TICKS_MOST);
 	struct scale_tick *tick = &ticks->list[ticks->n++];
@@ -119,11 +119,11 @@ static struct figure *add(struct scale_ticks *ticks, const struct scale *scale, 
 }
 
 static struct scale_ticks ticks_from_zero(const struct scale *scale,
-					  struct figure (*label)(double value))
+					  struct format_text (*label)(double value))
 {
 	struct scale_ticks ticks = { 0 };
 	double step = round_up(scale->high / (NAMES_MOST - 1));
-	*add(&ticks, scale, 0, false) = (struct figure){ "0" };
+	*add(&ticks, scale, 0, false) = (struct format_text){ "0" };
 	for (int i = 1; i * step <= scale->high * (1 + CLOSE); i++)
 		*add(&ticks, scale, i * step, false) = label(i * step);
 	return ticks;
@@ -131,23 +131,23 @@ static struct scale_ticks ticks_from_zero(const struct scale *scale,
 
 struct scale_ticks scale_ticks_of_counts(const struct scale *scale)
 {
-	return ticks_from_zero(scale, figure_round_count);
+	return ticks_from_zero(scale, format_round_count);
 }
 
 struct scale_ticks scale_ticks_of_times(const struct scale *scale)
 {
 	static const double parts[] = { 1, 2, 5 };
 	if (!scale->is_log)
-		return ticks_from_zero(scale, figure_round_time);
+		return ticks_from_zero(scale, format_round_time);
 
 	struct scale_ticks ticks = { 0 };
-	bool has_room = decade_log(scale->high / scale->low) <= DECADES_WITH_ALL;
-	for (int exponent = decade_floor(scale->low); exponent <= decade_floor(scale->high);
+	bool has_room = log10_of(scale->high / scale->low) <= DECADES_WITH_ALL;
+	for (int exponent = log10_floor(scale->low); exponent <= log10_floor(scale->high);
 	     exponent++) {
 		for (size_t i = 0; i < (has_room ? ARRAY_LEN(parts) : 1); i++) {
-			double value = parts[i] * decade_power(exponent);
+			double value = parts[i] * log10_power(exponent);
 			if (value >= scale->low * (1 - CLOSE) && value <= scale->high * (1 + CLOSE))
-				*add(&ticks, scale, value, false) = figure_round_time(value);
+				*add(&ticks, scale, value, false) = format_round_time(value);
 		}
 	}
 	return ticks;
@@ -184,7 +184,7 @@ struct scale_ticks scale_ticks_of_elapsed(const struct scale *scale)
 	for (int i = 0; i * step <= scale->high * 1.001; i++)
 		/* Of many, every other name where there is little room. */
 		snprintf(add(&ticks, scale, i * step, i % 2 == 1 && scale->high > 4 * step)->text,
-			 sizeof(struct figure), "%.6g %s", i * step / units[unit].size,
+			 sizeof(struct format_text), "%.6g %s", i * step / units[unit].size,
 			 units[unit].name);
 	return ticks;
 }
@@ -192,12 +192,12 @@ struct scale_ticks scale_ticks_of_elapsed(const struct scale *scale)
 struct scale_ticks scale_ticks_of_percentiles(const struct scale *scale)
 {
 	struct scale_ticks ticks = { 0 };
-	*add(&ticks, scale, 0, false) = (struct figure){ "0%" };
-	*add(&ticks, scale, decade_log(2), true) = (struct figure){ "50%" };
-	*add(&ticks, scale, 1, false) = (struct figure){ "90%" };
+	*add(&ticks, scale, 0, false) = (struct format_text){ "0%" };
+	*add(&ticks, scale, log10_of(2), true) = (struct format_text){ "50%" };
+	*add(&ticks, scale, 1, false) = (struct format_text){ "90%" };
 	for (int decades = 2; decades <= scale->high * (1 + CLOSE); decades++)
 		snprintf(add(&ticks, scale, decades, scale->high > 5 && decades % 2 == 1)->text,
-			 sizeof(struct figure), "%.*f%%", decades - 2,
-			 100 - decade_power(2 - decades));
+			 sizeof(struct format_text), "%.*f%%", decades - 2,
+			 100 - log10_power(2 - decades));
 	return ticks;
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "report/html/figures.h"
+#include "report/html/format.h"
 
 struct scale {
 	bool is_log; /* low > 0 */
@@ -53,7 +53,7 @@ struct scale scale_percentiles(uint64_t n);
 struct scale_tick {
 	double at;
 	bool is_minor; /* it may be left out where there is little room */
-	struct figure label;
+	struct format_text label;
 };
 
 struct scale_ticks {

@@ -37,16 +37,16 @@ static int close_runs(void **state)
 	return 0;
 }
 
-static struct side_value value_of(const char *name, size_t n)
+static struct sample_value value_of(const char *name, size_t n)
 {
 	struct metric metric;
-	struct side side;
-	struct side_value value;
+	struct sample sample;
+	struct sample_value value;
 	assert_true(metric_find(name, strlen(name), &metric));
 	assert_string_equal(metric.name, name);
-	assert_int_equal(side_open(runs, n, &side, &why), 0);
-	assert_true(side_value(&side, &metric, &value));
-	side_close(&side);
+	assert_int_equal(sample_open(runs, n, &sample, &why), 0);
+	assert_true(sample_value(&sample, &metric, &value));
+	sample_close(&sample);
 	return value;
 }
 
@@ -60,13 +60,13 @@ TEST(figures_of_one_run)
 	assert_true(value_of("failures", 1).value == 0);
 }
 
-TEST(times_of_several_are_of_all_their_values_and_counts_are_averages)
+TEST(latency_of_several_are_of_all_their_values_and_counts_are_averages)
 {
-	struct side_value p50 = value_of("p50", 3);
+	struct sample_value p50 = value_of("p50", 3);
 	assert_true(p50.value == 2000 && p50.least == 1000 && p50.most == 3000);
-	struct side_value rate = value_of("rate", 3);
+	struct sample_value rate = value_of("rate", 3);
 	assert_true(rate.value == 50 && rate.least > 33 && rate.least < 34 && rate.most == 100);
-	struct side_value failures = value_of("failures", 3);
+	struct sample_value failures = value_of("failures", 3);
 	assert_true(failures.value == 1 && failures.least == 0 && failures.most == 2);
 	assert_true(value_of("missing_bytes", 3).value == 1);
 }
@@ -74,23 +74,23 @@ TEST(times_of_several_are_of_all_their_values_and_counts_are_averages)
 TEST(what_is_not_known_is_not_nought)
 {
 	static const char *const names[] = { "connect.p50", "lateness.mean" };
-	struct side side;
-	struct side_value value;
+	struct sample sample;
+	struct sample_value value;
 	struct metric metric;
-	assert_int_equal(side_open(runs, 3, &side, &why), 0);
+	assert_int_equal(sample_open(runs, 3, &sample, &why), 0);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		assert_true(metric_find(names[i], strlen(names[i]), &metric));
-		assert_false(side_value(&side, &metric, &value));
+		assert_false(sample_value(&sample, &metric, &value));
 	}
 	runs[1].format = RUN_HLOG;
 	assert_true(metric_find("missing_bytes", 13, &metric));
-	assert_false(side_value(&side, &metric, &value));
+	assert_false(sample_value(&sample, &metric, &value));
 	assert_true(metric_find("failures", 8, &metric));
-	assert_false(side_value(&side, &metric, &value));
+	assert_false(sample_value(&sample, &metric, &value));
 	runs[1].result.elapsed_ns = 0;
 	assert_true(metric_find("rate", 4, &metric));
-	assert_false(side_value(&side, &metric, &value));
-	side_close(&side);
+	assert_false(sample_value(&sample, &metric, &value));
+	sample_close(&sample);
 }
 
 TEST(names_that_there_are_not)
@@ -118,12 +118,12 @@ TEST(names_that_there_are_not)
 
 TEST(beyond_the_noise_is_what_no_run_of_the_other_side_reaches)
 {
-	const struct side two = { .n = 2 }, one = { .n = 1 };
-	const struct side_value low = { 2, 1, 3 }, high = { 5, 4, 6 }, wide = { 4, 3, 6 };
-	assert_true(side_is_beyond_noise(&two, &low, &two, &high));
-	assert_true(side_is_beyond_noise(&two, &high, &two, &low));
-	assert_false(side_is_beyond_noise(&two, &low, &two, &wide));
-	assert_false(side_is_beyond_noise(&one, &low, &two, &high));
+	const struct sample two = { .n = 2 }, one = { .n = 1 };
+	const struct sample_value low = { 2, 1, 3 }, high = { 5, 4, 6 }, wide = { 4, 3, 6 };
+	assert_true(sample_is_beyond_noise(&two, &low, &two, &high));
+	assert_true(sample_is_beyond_noise(&two, &high, &two, &low));
+	assert_false(sample_is_beyond_noise(&two, &low, &two, &wide));
+	assert_false(sample_is_beyond_noise(&one, &low, &two, &high));
 }
 
 TEST(values_are_written_with_their_units)
@@ -145,7 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		UNIT(figures_of_one_run),
-		UNIT(times_of_several_are_of_all_their_values_and_counts_are_averages),
+		UNIT(latency_of_several_are_of_all_their_values_and_counts_are_averages),
 		UNIT(what_is_not_known_is_not_nought),
 		UNIT(names_that_there_are_not),
 		UNIT(beyond_the_noise_is_what_no_run_of_the_other_side_reaches),

@@ -55,7 +55,7 @@ TEST(what_is_beyond_an_end_is_at_it)
 	assert_true(scale_at(&log, 1e9) == 1);
 }
 
-TEST(times_near_each_other_are_on_a_linear_axis_from_0)
+TEST(latency_near_each_other_are_on_a_linear_axis_from_0)
 {
 	struct scale scale = scale_times(35 * US, 83 * US, 430 * US);
 	struct scale_ticks ticks = scale_ticks_of_times(&scale);
@@ -186,7 +186,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_value_has_its_place),
 		cmocka_unit_test(what_is_beyond_an_end_is_at_it),
-		cmocka_unit_test(times_near_each_other_are_on_a_linear_axis_from_0),
+		cmocka_unit_test(latency_near_each_other_are_on_a_linear_axis_from_0),
 		cmocka_unit_test(a_long_tail_is_on_a_logarithmic_axis),
 		cmocka_unit_test(a_time_that_is_alone_has_an_axis),
 		cmocka_unit_test(an_axis_reaches_from_a_nanosecond_to_an_hour),

@@ -12,7 +12,7 @@ static void open_figure(const struct view *view)
 {
 	fputs("<figure class=\"chart\" data-tables=\"", view->out);
 	for (size_t i = 0; i < view->n; i++) {
-		if (view->courses[i].n > 0)
+		if (view->timelines[i].n > 0)
 			fprintf(view->out, "pieces-%zu ", i + 1);
 	}
 	fputs("\">\n", view->out);
@@ -20,15 +20,15 @@ static void open_figure(const struct view *view)
 
 /* Marks at equal distances, those of each run between those of the others. */
 static void put_marks(const struct view *view, const struct plot *plot, size_t run,
-		      double (*value)(const struct course_piece *piece))
+		      double (*value)(const struct timeline_slice *piece))
 {
-	const struct course *course = &view->courses[run];
+	const struct timeline *timeline = &view->timelines[run];
 	for (size_t i = 0; i < MARKS; i++) {
 		double part = ((double)i + ((double)run + 0.5) / (double)view->n) / MARKS;
-		size_t at = (size_t)(part * (double)course->n);
-		if (course->n < MARKS && i != run % MARKS)
+		size_t at = (size_t)(part * (double)timeline->n);
+		if (timeline->n < MARKS && i != run % MARKS)
 			continue;
-		const struct course_piece *piece = &course->pieces[at];
+		const struct timeline_slice *piece = &timeline->pieces[at];
 		double middle_s = (piece->start_s + piece->end_s) / 2;
 		plot_mark(view->out, run, "course", scale_at(&plot->x, middle_s),
 			  scale_at(&plot->y, value(piece)));
@@ -37,7 +37,7 @@ static void put_marks(const struct view *view, const struct plot *plot, size_t r
 
 /* A line with marks for each run. */
 static void draw(const struct view *view, struct plot *plot,
-		 double (*value)(const struct course_piece *piece))
+		 double (*value)(const struct timeline_slice *piece))
 {
 	char class[32];
 	plot->x_title = "since the measuring began";
@@ -49,24 +49,24 @@ static void draw(const struct view *view, struct plot *plot,
 	plot_shapes_open(view->out);
 	for (size_t i = 0; i < view->n; i++) {
 		snprintf(class, sizeof(class), "line run-%zu", i + 1);
-		if (view->courses[i].n > 0)
-			plot_course(view->out, plot, &view->courses[i], class, value);
+		if (view->timelines[i].n > 0)
+			plot_course(view->out, plot, &view->timelines[i], class, value);
 	}
 	plot_shapes_close(view->out);
 	for (size_t i = 0; i < view->n; i++) {
-		if (view->courses[i].n > 0)
+		if (view->timelines[i].n > 0)
 			put_marks(view, plot, i, value);
 	}
 	plot_close(view->out, plot);
 	fputs("</figure>\n", view->out);
 }
 
-static double most_of(const struct view *view, double (*value)(const struct course_piece *piece))
+static double most_of(const struct view *view, double (*value)(const struct timeline_slice *piece))
 {
 	double most = 0;
 	for (size_t i = 0; i < view->n; i++) {
-		for (size_t j = 0; j < view->courses[i].n; j++) {
-			double at = value(&view->courses[i].pieces[j]);
+		for (size_t j = 0; j < view->timelines[i].n; j++) {
+			double at = value(&view->timelines[i].pieces[j]);
 			most = at > most ? at : most;
 		}
 	}
@@ -79,14 +79,14 @@ void chart_rates(const struct view *view)
 		.id = "rates",
 		.about = "A line for each run; their values are in the tables below.",
 		.y_title = "echoes per second",
-		.y = scale_counts(most_of(view, course_rate), 0.001),
+		.y = scale_counts(most_of(view, timeline_rate), 0.001),
 	};
-	draw(view, &plot, course_rate);
+	draw(view, &plot, timeline_rate);
 }
 
 void chart_failures(const struct view *view)
 {
-	double most = most_of(view, course_failure_rate);
+	double most = most_of(view, timeline_failure_rate);
 	if (most <= 0) {
 		fputs("<p>Nothing failed.</p>\n", view->out);
 		return;
@@ -97,32 +97,32 @@ void chart_failures(const struct view *view)
 		.y_title = "failures per second",
 		.y = scale_counts(most, 0.001),
 	};
-	draw(view, &plot, course_failure_rate);
+	draw(view, &plot, timeline_failure_rate);
 }
 
 /* ---- the same in numbers ---- */
 
-static void put_times(FILE *out, const struct course_piece *piece)
+static void put_times(FILE *out, const struct timeline_slice *piece)
 {
 	if (piece->n_echoes == 0)
 		fputs("<td></td><td></td><td></td>", out);
 	else
-		fprintf(out, "<td>%s</td><td>%s</td><td>%s</td>", figure_time(piece->p50_ns).text,
-			figure_time(piece->p99_ns).text, figure_time(piece->max_ns).text);
+		fprintf(out, "<td>%s</td><td>%s</td><td>%s</td>", format_time(piece->p50_ns).text,
+			format_time(piece->p99_ns).text, format_time(piece->max_ns).text);
 }
 
 void chart_pieces(const struct view *view, size_t i)
 {
 	FILE *out = view->out;
-	const struct course *course = &view->courses[i];
-	if (course->n == 0)
+	const struct timeline *timeline = &view->timelines[i];
+	if (timeline->n == 0)
 		return;
 	fprintf(out, "<details class=\"run-%zu\"><summary>", i + 1);
 	if (view->n > 1)
 		chart_name(view, i);
 	fputs(view->n > 1 ? " in numbers" : "In numbers", out);
-	if (course->sum > 1)
-		fprintf(out, ", up to %zu intervals in each row", course->sum);
+	if (timeline->sum > 1)
+		fprintf(out, ", up to %zu intervals in each row", timeline->sum);
 	fputs("</summary>\n", out);
 	chart_scroll(view, "the course in numbers");
 	fprintf(out,
@@ -131,13 +131,13 @@ void chart_pieces(const struct view *view, size_t i)
 		"<th scope=\"col\">p50</th><th scope=\"col\">p99</th><th scope=\"col\">max</th>"
 		"</tr></thead>\n<tbody>\n",
 		i + 1, i + 1);
-	for (size_t j = 0; j < course->n; j++) {
-		const struct course_piece *piece = &course->pieces[j];
+	for (size_t j = 0; j < timeline->n; j++) {
+		const struct timeline_slice *piece = &timeline->pieces[j];
 		double middle_s = (piece->start_s + piece->end_s) / 2;
 		fprintf(out, "<tr data-x=\"%.1f\"><th scope=\"row\">%s</th><td>%s</td><td>%s</td>",
 			PLOT_EXTENT * scale_at(&view->elapsed, middle_s),
-			figure_seconds(piece->start_s).text, figure_rate(course_rate(piece)).text,
-			figure_count(piece->n_failures).text);
+			format_seconds(piece->start_s).text, format_rate(timeline_rate(piece)).text,
+			format_count(piece->n_failures).text);
 		put_times(out, piece);
 		fputs("</tr>\n", out);
 	}

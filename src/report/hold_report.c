@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/endurance.h"
+#include "report/hold_report.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "base/units.h"
 #include "report/hlog.h"
 #include "report/summary.h"
-#include "report/times.h"
+#include "report/latency_json.h"
 
 /* ---- text ---- */
 
@@ -34,7 +34,7 @@ static void write_lives(FILE *out, const struct disconnects *disconnects)
 		fprintf(out, "longest life %.3f s\n", clock_s(disconnects->longest_ns));
 }
 
-void endurance_write_text(FILE *out, const struct endurance *endurance)
+void hold_report_write_text(FILE *out, const struct hold_report_facts *endurance)
 {
 	const struct disconnects *disconnects = endurance->disconnects;
 	fprintf(out, "--- %s ---\n", endurance->target);
@@ -116,7 +116,7 @@ static json_t *told_json(const struct disconnects *disconnects)
 	return json;
 }
 
-static json_t *document(const struct endurance *endurance, const char *histogram)
+static json_t *document(const struct hold_report_facts *endurance, const char *histogram)
 {
 	const struct disconnects *disconnects = endurance->disconnects;
 	uint64_t n_died = disconnects_died(disconnects);
@@ -144,7 +144,7 @@ static json_t *document(const struct endurance *endurance, const char *histogram
 		(json_int_t)disconnects->wrong_bytes, "shortest_life",
 		seconds_json(disconnects->shortest_ns), "longest_life",
 		seconds_json(disconnects->longest_ns), "response_us",
-		times_json(&disconnects->round_trip), "dead", told_json(disconnects),
+		latency_json(&disconnects->round_trip), "dead", told_json(disconnects),
 		"dead_left_out", (json_int_t)(n_died - disconnects->n_told), "histogram",
 		histogram);
 	if (json == NULL || more == NULL || json_object_update(json, more) < 0) {
@@ -155,7 +155,7 @@ static json_t *document(const struct endurance *endurance, const char *histogram
 	return json;
 }
 
-int endurance_write_json(FILE *out, const struct endurance *endurance)
+int hold_report_write_json(FILE *out, const struct hold_report_facts *endurance)
 {
 	struct hlog *hlog;
 	int rc = hlog_open(&hlog);

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/html/course.h"
+#include "report/html/timeline.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "report/html/decade.h"
+#include "report/html/log10.h"
 
 static size_t row_of(const struct histogram_bucket *bucket)
 {
 	double middle = ((double)bucket->lowest_ns + (double)bucket->highest_ns) / 2;
 	if (middle < 1)
 		return 0;
-	double row = COURSE_ROWS_PER_DECADE * decade_log(middle);
-	return row < COURSE_ROWS ? (size_t)row : COURSE_ROWS - 1;
+	double row = TIMELINE_ROWS_PER_DECADE * log10_of(middle);
+	return row < TIMELINE_ROWS ? (size_t)row : TIMELINE_ROWS - 1;
 }
 
-static void count_times(struct course_piece *piece, const struct histogram *times)
+static void count_times(struct timeline_slice *piece, const struct histogram *times)
 {
 	struct histogram_bucket bucket;
 	for (size_t at = 0; histogram_next(times, &at, &bucket);)
@@ -29,7 +29,7 @@ static void count_times(struct course_piece *piece, const struct histogram *time
 
 /* Adds these intervals, one at least, up. */
 MUST_USE static int add_up(const struct time_series_interval *list, size_t n, struct hlog *hlog,
-			   struct histogram *work, struct course_piece *piece)
+			   struct histogram *work, struct timeline_slice *piece)
 {
 	histogram_reset(work);
 	piece->start_s = clock_s(list[0].start_ns);
@@ -59,7 +59,7 @@ static uint64_t place_of(const struct time_series *series, size_t i)
 static size_t count_in_piece(const struct time_series *series, uint64_t n_places, size_t from)
 {
 	size_t n = 1;
-	if (series->n <= COURSE_PIECES_MOST)
+	if (series->n <= TIMELINE_PIECES_MOST)
 		return n;
 	uint64_t piece = place_of(series, from) / n_places;
 	while (from + n < series->n && place_of(series, from + n) / n_places == piece)
@@ -67,55 +67,55 @@ static size_t count_in_piece(const struct time_series *series, uint64_t n_places
 	return n;
 }
 
-int course_open(const struct time_series *series, struct hlog *hlog, struct histogram *work,
-		struct course *ret_course)
+int timeline_open(const struct time_series *series, struct hlog *hlog, struct histogram *work,
+		  struct timeline *ret_course)
 {
-	struct course course = { 0 };
+	struct timeline timeline = { 0 };
 	if (series->n == 0) {
-		*ret_course = course;
+		*ret_course = timeline;
 		return 0;
 	}
-	size_t n_most = series->n < COURSE_PIECES_MOST ? series->n : COURSE_PIECES_MOST;
-	course.pieces = calloc(n_most, sizeof(*course.pieces));
-	if (course.pieces == NULL)
+	size_t n_most = series->n < TIMELINE_PIECES_MOST ? series->n : TIMELINE_PIECES_MOST;
+	timeline.pieces = calloc(n_most, sizeof(*timeline.pieces));
+	if (timeline.pieces == NULL)
 		return -ENOMEM;
-	uint64_t n_places = place_of(series, series->n - 1) / COURSE_PIECES_MOST + 1;
+	uint64_t n_places = place_of(series, series->n - 1) / TIMELINE_PIECES_MOST + 1;
 	for (size_t from = 0, n; from < series->n; from += n) {
 		n = count_in_piece(series, n_places, from);
-		assert(course.n < n_most);
-		course.sum = n > course.sum ? n : course.sum;
-		int rc = add_up(series->list + from, n, hlog, work, &course.pieces[course.n++]);
+		assert(timeline.n < n_most);
+		timeline.sum = n > timeline.sum ? n : timeline.sum;
+		int rc = add_up(series->list + from, n, hlog, work, &timeline.pieces[timeline.n++]);
 		if (rc < 0) {
-			course_close(&course);
+			timeline_close(&timeline);
 			return rc;
 		}
 	}
-	*ret_course = course;
+	*ret_course = timeline;
 	return 0;
 }
 
-void course_close(struct course *course)
+void timeline_close(struct timeline *timeline)
 {
-	free(course->pieces);
-	*course = (struct course){ 0 };
+	free(timeline->pieces);
+	*timeline = (struct timeline){ 0 };
 }
 
-double course_end_s(const struct course *course)
+double timeline_end_s(const struct timeline *timeline)
 {
 	double end_s = 0;
-	for (size_t i = 0; i < course->n; i++) {
-		double s = course->pieces[i].end_s;
+	for (size_t i = 0; i < timeline->n; i++) {
+		double s = timeline->pieces[i].end_s;
 		end_s = s > end_s ? s : end_s;
 	}
 	return end_s;
 }
 
-double course_rate(const struct course_piece *piece)
+double timeline_rate(const struct timeline_slice *piece)
 {
 	return piece->measured_s > 0 ? (double)piece->n_echoes / piece->measured_s : 0;
 }
 
-double course_failure_rate(const struct course_piece *piece)
+double timeline_failure_rate(const struct timeline_slice *piece)
 {
 	return piece->measured_s > 0 ? (double)piece->n_failures / piece->measured_s : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/expectation.h"
+#include "report/threshold.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/units.h"
-#include "report/reading.h"
+#include "report/json_fields.h"
 
 /* A part of the old value: at most a million times it. */
 #define PERCENT_MOST 1e8
@@ -19,7 +19,7 @@
 MUST_USE static bool read_part(const char *text, double *ret_part)
 {
 	uint64_t billionths;
-	if (!reading_decimal(&text, CLOCK_NS_PER_S, &billionths) || strcmp(text, "%") != 0)
+	if (!json_decimal(&text, CLOCK_NS_PER_S, &billionths) || strcmp(text, "%") != 0)
 		return false;
 	*ret_part = (double)billionths / 1e9 / 100;
 	return *ret_part <= PERCENT_MOST / 100;
@@ -44,7 +44,7 @@ MUST_USE static int read_value(const char *text, const struct metric *metric, do
 }
 
 /* Copies n characters without blanks at their ends; false: they are too many. */
-MUST_USE static bool trim(const char *text, size_t n, char out[EXPECTATION_SIZE])
+MUST_USE static bool trim(const char *text, size_t n, char out[THRESHOLD_SIZE])
 {
 	while (n > 0 && *text == ' ') {
 		text++;
@@ -52,14 +52,14 @@ MUST_USE static bool trim(const char *text, size_t n, char out[EXPECTATION_SIZE]
 	}
 	while (n > 0 && text[n - 1] == ' ')
 		n--;
-	if (n >= EXPECTATION_SIZE)
+	if (n >= THRESHOLD_SIZE)
 		return false;
 	memcpy(out, text, n);
 	out[n] = '\0';
 	return true;
 }
 
-MUST_USE static int refuse(struct expectation_text *why, const char *what, const char *hint)
+MUST_USE static int refuse(struct threshold_text *why, const char *what, const char *hint)
 {
 	snprintf(why->text, sizeof(why->text), "%.100s: %.180s", what, hint);
 	return -EINVAL;
@@ -71,89 +71,89 @@ MUST_USE static int refuse(struct expectation_text *why, const char *what, const
 	"missing_bytes, min, mean, max, p99 and the like, service.p99, connect.p99, lateness.p99)"
 
 /* The limit, of which the metric is known. */
-MUST_USE static int read_limit(struct expectation *expectation, const char *limit,
-			       struct expectation_text *why)
+MUST_USE static int read_limit(struct threshold *threshold, const char *limit,
+			       struct threshold_text *why)
 {
-	char text[EXPECTATION_SIZE];
+	char text[THRESHOLD_SIZE];
 	bool has_sign = *limit == '+' || *limit == '-';
 	int rc = 0;
 	if (!trim(limit + has_sign, strlen(limit + has_sign), text))
 		return refuse(why, limit, HINT_FORM);
 	if (strchr(text, '%') != NULL) {
-		expectation->form = EXPECTATION_PART;
-		if (!has_sign || !read_part(text, &expectation->limit))
-			return refuse(why, expectation->text,
+		threshold->form = THRESHOLD_PART;
+		if (!has_sign || !read_part(text, &threshold->limit))
+			return refuse(why, threshold->text,
 				      "a part of the old value is +10% or -0.5%");
 	} else {
-		expectation->form = has_sign ? EXPECTATION_MORE : EXPECTATION_VALUE;
-		rc = read_value(text, &expectation->metric, &expectation->limit);
+		threshold->form = has_sign ? THRESHOLD_MORE : THRESHOLD_VALUE;
+		rc = read_value(text, &threshold->metric, &threshold->limit);
 	}
 	if (rc < 0)
-		return refuse(why, expectation->text, err_text(rc).text);
+		return refuse(why, threshold->text, err_text(rc).text);
 	if (*limit == '-')
-		expectation->limit = -expectation->limit;
+		threshold->limit = -threshold->limit;
 	return 0;
 }
 
-int expectation_read(const char *text, size_t n, struct expectation *ret_expectation,
-		     struct expectation_text *reterr_why)
+int threshold_read(const char *text, size_t n, struct threshold *ret_expectation,
+		   struct threshold_text *reterr_why)
 {
-	struct expectation expectation = { 0 };
-	char name[EXPECTATION_SIZE], limit[EXPECTATION_SIZE];
-	if (!trim(text, n, expectation.text))
+	struct threshold threshold = { 0 };
+	char name[THRESHOLD_SIZE], limit[THRESHOLD_SIZE];
+	if (!trim(text, n, threshold.text))
 		return refuse(reterr_why, "it is too long", HINT_FORM);
-	const char *all = expectation.text;
+	const char *all = threshold.text;
 	size_t at = strcspn(all, "<>");
 	if (at == 0 || all[at] == '\0')
 		return refuse(reterr_why, all, HINT_FORM);
-	expectation.is_above = all[at] == '>';
+	threshold.is_above = all[at] == '>';
 	bool fits = trim(all, at, name) && trim(all + at + 1, strlen(all + at + 1), limit);
 	if (!fits || *limit == '\0')
 		return refuse(reterr_why, all, HINT_FORM);
-	if (!metric_find(name, strlen(name), &expectation.metric))
+	if (!metric_find(name, strlen(name), &threshold.metric))
 		return refuse(reterr_why, name, HINT_METRIC);
-	int rc = read_limit(&expectation, limit, reterr_why);
+	int rc = read_limit(&threshold, limit, reterr_why);
 	if (rc == 0)
-		*ret_expectation = expectation;
+		*ret_expectation = threshold;
 	return rc;
 }
 
 /* ---- judging ---- */
 
-static double bound_of(const struct expectation *expectation, double before)
+static double bound_of(const struct threshold *threshold, double before)
 {
-	if (expectation->form == EXPECTATION_PART)
-		return before + before * expectation->limit;
-	if (expectation->form == EXPECTATION_MORE)
-		return before + expectation->limit;
-	return expectation->limit;
+	if (threshold->form == THRESHOLD_PART)
+		return before + before * threshold->limit;
+	if (threshold->form == THRESHOLD_MORE)
+		return before + threshold->limit;
+	return threshold->limit;
 }
 
-enum expectation_verdict expectation_judge(const struct expectation *expectation,
-					   const struct side *before, const struct side *after,
-					   struct expectation_text *ret_text)
+enum threshold_verdict threshold_judge(const struct threshold *threshold,
+				       const struct sample *before, const struct sample *after,
+				       struct threshold_text *ret_text)
 {
-	const struct metric *metric = &expectation->metric;
-	struct side_value old, new;
+	const struct metric *metric = &threshold->metric;
+	struct sample_value old, new;
 	/* One by itself needs no old value. */
-	bool has_old = side_value(before, metric, &old);
-	if (!has_old && expectation->form == EXPECTATION_VALUE)
-		old = (struct side_value){ 0 };
+	bool has_old = sample_value(before, metric, &old);
+	if (!has_old && threshold->form == THRESHOLD_VALUE)
+		old = (struct sample_value){ 0 };
 	else if (!has_old) {
 		snprintf(ret_text->text, sizeof(ret_text->text),
-			 "%s: the old side does not know %s", expectation->text, metric->name);
-		return EXPECTATION_UNKNOWN;
+			 "%s: the old side does not know %s", threshold->text, metric->name);
+		return THRESHOLD_UNKNOWN;
 	}
-	if (!side_value(after, metric, &new)) {
+	if (!sample_value(after, metric, &new)) {
 		snprintf(ret_text->text, sizeof(ret_text->text),
-			 "%s: the new side does not know %s", expectation->text, metric->name);
-		return EXPECTATION_UNKNOWN;
+			 "%s: the new side does not know %s", threshold->text, metric->name);
+		return THRESHOLD_UNKNOWN;
 	}
-	double bound = bound_of(expectation, old.value);
-	if (expectation->is_above ? new.value <= bound : new.value >= bound)
-		return EXPECTATION_HOLDS;
+	double bound = bound_of(threshold, old.value);
+	if (threshold->is_above ? new.value <= bound : new.value >= bound)
+		return THRESHOLD_HOLDS;
 	const char *noise = before->n < 2 || after->n < 2 || !has_old ? ""
-			    : side_is_beyond_noise(before, &old, after, &new)
+			    : sample_is_beyond_noise(before, &old, after, &new)
 				    ? ", more than the runs' own noise"
 				    : ", within the runs' own noise";
 	struct metric_text change = metric_change(old.value, new.value);
@@ -161,7 +161,7 @@ enum expectation_verdict expectation_judge(const struct expectation *expectation
 	if (has_old)
 		snprintf(was, sizeof(was), ", was %s%s%s", metric_text(metric, old.value).text,
 			 *change.text != '\0' ? ": " : "", change.text);
-	snprintf(ret_text->text, sizeof(ret_text->text), "%s: %s is %s%s%s", expectation->text,
+	snprintf(ret_text->text, sizeof(ret_text->text), "%s: %s is %s%s%s", threshold->text,
 		 metric->name, metric_text(metric, new.value).text, was, noise);
-	return EXPECTATION_FAILS;
+	return THRESHOLD_FAILS;
 }

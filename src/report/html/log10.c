@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/html/decade.h"
+#include "report/html/log10.h"
 
 #include <assert.h>
 #include <float.h>
@@ -10,7 +10,7 @@
 /* Binary digits of a logarithm: 2^-40 is below 1e-11. */
 #define DIGITS 40
 
-double decade_power(int exponent)
+double log10_power(int exponent)
 {
 	double power = 1;
 	for (int i = exponent < 0 ? -exponent : exponent; i > 0; i--)
@@ -18,7 +18,7 @@ double decade_power(int exponent)
 	return exponent < 0 ? 1 / power : power;
 }
 
-int decade_floor(double value)
+int log10_floor(double value)
 {
 	assert(value > 0 && value <= DBL_MAX);
 	int exponent = 0;
@@ -37,10 +37,10 @@ int decade_floor(double value)
  * What a number is to be squared to exceed 10 are the digits of its logarithm, one by one. Squaring
  * doubles the relative error, and halves what a digit is worth.
  */
-double decade_log(double value)
+double log10_of(double value)
 {
-	int whole = decade_floor(value);
-	double rest = value / decade_power(whole), log = whole, digit = 1;
+	int whole = log10_floor(value);
+	double rest = value / log10_power(whole), log = whole, digit = 1;
 	for (int i = 0; i < DIGITS; i++) {
 		rest *= rest;
 		digit /= 2;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The page for Prometheus, by its figures. Its form is promtool's affair:
- * tests/client/test_metrics.py.
+ * tests/client/test_prometheus.py.
  */
-#include "report/endurance.h"
+#include "report/hold_report.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -14,7 +14,7 @@ static char page[12 * 1024];
 
 static size_t render(const struct disconnects *disconnects)
 {
-	return endurance_render_metrics(disconnects, page, sizeof(page));
+	return prometheus_render(disconnects, page, sizeof(page));
 }
 
 static void assert_line(const char *line)
@@ -57,11 +57,11 @@ TEST(every_figure_has_its_line)
 
 TEST(buckets_add_up)
 {
-	static const uint64_t times_ns[] = { 9000, 9500, 60000, 900000, 20000000000 };
+	static const uint64_t latency_ns[] = { 9000, 9500, 60000, 900000, 20000000000 };
 	struct disconnects disconnects;
 	assert_int_equal(disconnects_open(&disconnects), 0);
-	for (size_t i = 0; i < ARRAY_LEN(times_ns); i++)
-		histogram_record(&disconnects.round_trip, times_ns[i]);
+	for (size_t i = 0; i < ARRAY_LEN(latency_ns); i++)
+		histogram_record(&disconnects.round_trip, latency_ns[i]);
 	render(&disconnects);
 	assert_line("_seconds_bucket{le=\"1e-05\"} 2\n");
 	assert_line("_seconds_bucket{le=\"5e-05\"} 2\n");
@@ -88,7 +88,7 @@ TEST(the_largest_figures_have_room_and_what_has_none_is_left_out_by_lines)
 	assert_true(n < 8 * 1024);
 	assert_non_null(strstr(page, "_seconds_count"));
 	for (size_t size = 1; size < n; size += 101) {
-		size_t fits = endurance_render_metrics(&disconnects, page, size);
+		size_t fits = prometheus_render(&disconnects, page, size);
 		assert_true(fits < size && fits == strlen(page));
 		assert_true(fits == 0 || page[fits - 1] == '\n');
 	}

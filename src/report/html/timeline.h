@@ -4,8 +4,8 @@
  * its rates, its percentiles, and how often which time was. Where nothing was measured, between two
  * runs of a sum, there is no piece: none reaches over a pause that can be seen.
  */
-#ifndef REPORT_HTML_COURSE_H
-#define REPORT_HTML_COURSE_H
+#ifndef REPORT_HTML_TIMELINE_H
+#define REPORT_HTML_TIMELINE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,41 +16,41 @@
 #include "report/hlog.h"
 
 /* Pieces of a course; of more intervals, those within the same part of the time are added. */
-#define COURSE_PIECES_MOST 240
+#define TIMELINE_PIECES_MOST 240
 
 /* Times are counted in rows of equal height on a logarithmic scale, from 1 ns to 10^13 ns. */
-#define COURSE_ROWS_PER_DECADE 40
-#define COURSE_ROWS            ((size_t)13 * COURSE_ROWS_PER_DECADE)
+#define TIMELINE_ROWS_PER_DECADE 40
+#define TIMELINE_ROWS            ((size_t)13 * TIMELINE_ROWS_PER_DECADE)
 
-struct course_piece {
+struct timeline_slice {
 	double start_s, end_s;
 	double measured_s; /* of that time: less where there was a pause too short to be seen */
 	uint64_t n_echoes, n_failures;
 	uint64_t p50_ns, p99_ns, max_ns; /* of response; nothing without echoes */
-	uint64_t rows[COURSE_ROWS];      /* responses in each */
+	uint64_t rows[TIMELINE_ROWS];    /* responses in each */
 };
 
-struct course {
+struct timeline {
 	size_t n;   /* pieces; 0: nothing is known */
 	size_t sum; /* intervals in each, at most */
-	struct course_piece *pieces;
+	struct timeline_slice *pieces;
 };
 
 /*
  * *ret_course is the caller's, to be closed. The histogram is for the work, and reset. Returns 0,
  * -ENOMEM, or what hlog_decode() says of a string in the series.
  */
-MUST_USE int course_open(const struct time_series *series, struct hlog *hlog,
-			 struct histogram *work, struct course *ret_course);
+MUST_USE int timeline_open(const struct time_series *series, struct hlog *hlog,
+			   struct histogram *work, struct timeline *ret_course);
 
 /* Frees it; a zeroed one is closed already. */
-void course_close(struct course *course);
+void timeline_close(struct timeline *timeline);
 
 /* Where it ends, in seconds; 0 if nothing is known. */
-double course_end_s(const struct course *course);
+double timeline_end_s(const struct timeline *timeline);
 
 /* Echoes per second, failures per second of a piece; 0 where nothing was measured. */
-double course_rate(const struct course_piece *piece);
-double course_failure_rate(const struct course_piece *piece);
+double timeline_rate(const struct timeline_slice *piece);
+double timeline_failure_rate(const struct timeline_slice *piece);
 
 #endif

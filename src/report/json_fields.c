@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/reading.h"
+#include "report/json_fields.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,16 +12,16 @@
 #include "base/escape.h"
 #include "base/units.h"
 
-int reading_refuse(struct reading *reading, const char *format, ...)
+int json_refuse(struct json_reader *reader, const char *format, ...)
 {
 	va_list values;
 	va_start(values, format);
-	vsnprintf(reading->why->text, sizeof(reading->why->text), format, values);
+	vsnprintf(reader->why->text, sizeof(reader->why->text), format, values);
 	va_end(values);
 	return -EBADMSG;
 }
 
-int reading_keep(char **text, const char *from, size_t n)
+int json_keep(char **text, const char *from, size_t n)
 {
 	char *copy;
 	int rc = escape_copy(from, n, &copy);
@@ -35,97 +35,97 @@ int reading_keep(char **text, const char *from, size_t n)
 /* ---- fields of a JSON object ---- */
 
 /* The field, or NULL with *ret_rc: is that as it may be? */
-static const json_t *field(struct reading *reading, const json_t *json, const char *name,
-			   enum reading_need need, int *ret_rc)
+static const json_t *field(struct json_reader *reader, const json_t *json, const char *name,
+			   enum json_need need, int *ret_rc)
 {
 	const json_t *value = json_object_get(json, name);
 	*ret_rc = 0;
 	if (value != NULL && !json_is_null(value))
 		return value;
-	if (need == READING_MUST)
-		*ret_rc = reading_refuse(reading, "it has no \"%s\"", name);
+	if (need == JSON_MUST)
+		*ret_rc = json_refuse(reader, "it has no \"%s\"", name);
 	return NULL;
 }
 
-int reading_count(struct reading *reading, const json_t *json, const char *name,
-		  enum reading_need need, uint64_t *ret_count)
+int json_count(struct json_reader *reader, const json_t *json, const char *name,
+	       enum json_need need, uint64_t *ret_count)
 {
 	int rc;
-	const json_t *value = field(reading, json, name, need, &rc);
+	const json_t *value = field(reader, json, name, need, &rc);
 	if (value == NULL)
 		return rc;
 	if (!json_is_integer(value) || json_integer_value(value) < 0)
-		return reading_refuse(reading, "\"%s\" is not a whole number from 0 on", name);
+		return json_refuse(reader, "\"%s\" is not a whole number from 0 on", name);
 	*ret_count = (uint64_t)json_integer_value(value);
 	return 0;
 }
 
-int reading_number(struct reading *reading, const json_t *json, const char *name,
-		   enum reading_need need, double *ret_number)
+int json_number(struct json_reader *reader, const json_t *json, const char *name,
+		enum json_need need, double *ret_number)
 {
 	int rc;
-	const json_t *value = field(reading, json, name, need, &rc);
+	const json_t *value = field(reader, json, name, need, &rc);
 	if (value == NULL)
 		return rc;
 	if (!json_is_number(value) || json_number_value(value) < 0)
-		return reading_refuse(reading, "\"%s\" is not a number from 0 on", name);
+		return json_refuse(reader, "\"%s\" is not a number from 0 on", name);
 	*ret_number = json_number_value(value);
 	return 0;
 }
 
-int reading_text(struct reading *reading, const json_t *json, const char *name,
-		 enum reading_need need, char **ret_text)
+int json_text(struct json_reader *reader, const json_t *json, const char *name, enum json_need need,
+	      char **ret_text)
 {
 	int rc;
-	const json_t *value = field(reading, json, name, need, &rc);
+	const json_t *value = field(reader, json, name, need, &rc);
 	if (value == NULL)
 		return rc;
 	if (!json_is_string(value))
-		return reading_refuse(reading, "\"%s\" is not a text", name);
-	return reading_keep(ret_text, json_string_value(value), json_string_length(value));
+		return json_refuse(reader, "\"%s\" is not a text", name);
+	return json_keep(ret_text, json_string_value(value), json_string_length(value));
 }
 
-int reading_flag(struct reading *reading, const json_t *json, const char *name,
-		 enum reading_need need, bool *ret_flag)
+int json_flag(struct json_reader *reader, const json_t *json, const char *name, enum json_need need,
+	      bool *ret_flag)
 {
 	int rc;
-	const json_t *value = field(reading, json, name, need, &rc);
+	const json_t *value = field(reader, json, name, need, &rc);
 	if (value == NULL)
 		return rc;
 	if (!json_is_boolean(value))
-		return reading_refuse(reading, "\"%s\" is neither true nor false", name);
+		return json_refuse(reader, "\"%s\" is neither true nor false", name);
 	*ret_flag = json_is_true(value);
 	return 0;
 }
 
-int reading_seconds(struct reading *reading, const json_t *json, const char *name,
-		    enum reading_need need, uint64_t *ret_ns)
+int json_seconds(struct json_reader *reader, const json_t *json, const char *name,
+		 enum json_need need, uint64_t *ret_ns)
 {
 	double seconds = -1;
-	int rc = reading_number(reading, json, name, need, &seconds);
+	int rc = json_number(reader, json, name, need, &seconds);
 	if (rc < 0 || seconds < 0)
 		return rc;
-	if (seconds > READING_SECONDS_MOST)
-		return reading_refuse(reading, "\"%s\" is more than a hundred years", name);
+	if (seconds > JSON_SECONDS_MOST)
+		return json_refuse(reader, "\"%s\" is more than a hundred years", name);
 	*ret_ns = (uint64_t)(seconds * 1e9 + 0.5);
 	return 0;
 }
 
 /* ---- times ---- */
 
-uint64_t reading_us(double us)
+uint64_t json_us(double us)
 {
-	return us < READING_SECONDS_MOST * 1e6 ? (uint64_t)(us * 1e3 + 0.5) : READING_NS_MOST;
+	return us < JSON_SECONDS_MOST * 1e6 ? (uint64_t)(us * 1e3 + 0.5) : JSON_NS_MOST;
 }
 
-bool reading_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
+bool json_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
 {
 	const char *next = *at;
 	uint64_t whole = 0, part = 0, scale = 1;
 	if (!isdigit((unsigned char)*next))
 		return false;
 	for (; isdigit((unsigned char)*next); next++) {
-		if (whole > READING_NS_MOST / 10)
+		if (whole > JSON_NS_MOST / 10)
 			return false;
 		whole = whole * 10 + (uint64_t)(*next - '0');
 	}
@@ -137,7 +137,7 @@ bool reading_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
 			}
 		}
 	}
-	if (whole > READING_NS_MOST / unit_ns)
+	if (whole > JSON_NS_MOST / unit_ns)
 		return false;
 	/* Both factors are at most 10^9. */
 	uint64_t part_ns = unit_ns <= CLOCK_NS_PER_S ? (part * unit_ns + scale / 2) / scale : 0;
@@ -146,7 +146,7 @@ bool reading_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
 	return true;
 }
 
-bool reading_moment(const char *text, uint64_t *ret_ns)
+bool json_moment(const char *text, uint64_t *ret_ns)
 {
 	/* A file's moments are days and hours: "+5s" would be after now. */
 	return isdigit((unsigned char)*text) && units_parse_moment(text, 0, ret_ns) == 0;
@@ -158,7 +158,7 @@ bool reading_moment(const char *text, uint64_t *ret_ns)
 MUST_USE static bool fit(uint64_t *value_ns, size_t index)
 {
 	uint64_t lowest_ns = histogram_lowest_ns(index), highest_ns = histogram_highest_ns(index);
-	uint64_t slack_ns = *value_ns / READING_DIGITS_PART + 1;
+	uint64_t slack_ns = *value_ns / JSON_DIGITS_PART + 1;
 	if (index == HISTOGRAM_BUCKETS - 1 && *value_ns >= lowest_ns)
 		return true; /* what is above an hour is counted there */
 	if (*value_ns + slack_ns < lowest_ns || *value_ns > highest_ns + slack_ns)
@@ -169,7 +169,7 @@ MUST_USE static bool fit(uint64_t *value_ns, size_t index)
 	return true;
 }
 
-bool reading_ends(struct histogram *histogram, uint64_t least_ns, uint64_t mean_ns, uint64_t max_ns)
+bool json_ends(struct histogram *histogram, uint64_t least_ns, uint64_t mean_ns, uint64_t max_ns)
 {
 	if (histogram->n == 0)
 		return false;
@@ -179,8 +179,8 @@ bool reading_ends(struct histogram *histogram, uint64_t least_ns, uint64_t mean_
 	/* Of counts alone they are in the first and the last bucket that has any. */
 	if (!fit(&least_ns, histogram_index(histogram->least_ns)) ||
 	    !fit(&max_ns, histogram_index(histogram->max_ns)) || least_ns > max_ns ||
-	    (mean_ns + mean_ns / READING_DIGITS_PART + 1 < least_ns && !is_above_sums) ||
-	    mean_ns > max_ns + max_ns / READING_DIGITS_PART + 1)
+	    (mean_ns + mean_ns / JSON_DIGITS_PART + 1 < least_ns && !is_above_sums) ||
+	    mean_ns > max_ns + max_ns / JSON_DIGITS_PART + 1)
 		return false;
 	histogram->least_ns = least_ns;
 	histogram->max_ns = max_ns;

@@ -2,7 +2,7 @@
 /*
  * Limits of --fail-if: what they mean to the last nanosecond, and what is none.
  */
-#include "report/expectation.h"
+#include "report/threshold.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,19 +29,19 @@ static int close_runs(void **state)
 	return 0;
 }
 
-static struct expectation_text text;
+static struct threshold_text text;
 
-static enum expectation_verdict judge(const char *limit)
+static enum threshold_verdict judge(const char *limit)
 {
-	struct expectation expectation;
-	struct side before, after;
-	assert_int_equal(expectation_read(limit, strlen(limit), &expectation, &text), 0);
+	struct threshold threshold;
+	struct sample before, after;
+	assert_int_equal(threshold_read(limit, strlen(limit), &threshold, &text), 0);
 	struct run_refusal why;
-	assert_int_equal(side_open(&old_run, 1, &before, &why), 0);
-	assert_int_equal(side_open(&new_run, 1, &after, &why), 0);
-	enum expectation_verdict verdict = expectation_judge(&expectation, &before, &after, &text);
-	side_close(&after);
-	side_close(&before);
+	assert_int_equal(sample_open(&old_run, 1, &before, &why), 0);
+	assert_int_equal(sample_open(&new_run, 1, &after, &why), 0);
+	enum threshold_verdict verdict = threshold_judge(&threshold, &before, &after, &text);
+	sample_close(&after);
+	sample_close(&before);
 	return verdict;
 }
 
@@ -52,7 +52,7 @@ static bool fails(const char *limit, uint64_t old_us, uint64_t new_us)
 	histogram_reset(&new_run.result.response);
 	histogram_record(&old_run.result.response, old_us * 1000);
 	histogram_record(&new_run.result.response, new_us * 1000);
-	return judge(limit) == EXPECTATION_FAILS;
+	return judge(limit) == THRESHOLD_FAILS;
 }
 
 TEST(a_part_of_the_old_value)
@@ -88,27 +88,27 @@ TEST(rates_and_counts)
 {
 	old_run.result.n_echoes = 10000;
 	new_run.result.n_echoes = 9400;
-	assert_int_equal(judge("rate<-5%"), EXPECTATION_FAILS);
+	assert_int_equal(judge("rate<-5%"), THRESHOLD_FAILS);
 	assert_string_equal(text.text, "rate<-5%: rate is 9400.0/s, was 10000.0/s: -6.0 %");
-	assert_int_equal(judge("rate<-6%"), EXPECTATION_HOLDS);
-	assert_int_equal(judge("rate<10k"), EXPECTATION_FAILS);
-	assert_int_equal(judge("rate<-1k"), EXPECTATION_HOLDS);
-	assert_int_equal(judge("failures>0"), EXPECTATION_HOLDS);
+	assert_int_equal(judge("rate<-6%"), THRESHOLD_HOLDS);
+	assert_int_equal(judge("rate<10k"), THRESHOLD_FAILS);
+	assert_int_equal(judge("rate<-1k"), THRESHOLD_HOLDS);
+	assert_int_equal(judge("failures>0"), THRESHOLD_HOLDS);
 	result_fail(&new_run.result, "ended", 1);
-	assert_int_equal(judge("failures>0"), EXPECTATION_FAILS);
+	assert_int_equal(judge("failures>0"), THRESHOLD_FAILS);
 	assert_string_equal(text.text, "failures>0: failures is 1, was 0");
-	assert_int_equal(judge("failures>+10%"), EXPECTATION_FAILS);
+	assert_int_equal(judge("failures>+10%"), THRESHOLD_FAILS);
 }
 
 TEST(what_a_side_does_not_know_is_no_pass)
 {
-	assert_int_equal(judge("connect.p99>+10%"), EXPECTATION_UNKNOWN);
+	assert_int_equal(judge("connect.p99>+10%"), THRESHOLD_UNKNOWN);
 	assert_string_equal(text.text, "connect.p99>+10%: the old side does not know connect.p99");
 	histogram_record(&old_run.result.connect, 5);
-	assert_int_equal(judge("connect.p99>+10%"), EXPECTATION_UNKNOWN);
+	assert_int_equal(judge("connect.p99>+10%"), THRESHOLD_UNKNOWN);
 	assert_string_equal(text.text, "connect.p99>+10%: the new side does not know connect.p99");
 	histogram_record(&new_run.result.lateness, 5000);
-	assert_int_equal(judge("lateness.p99>1us"), EXPECTATION_FAILS); /* it needs no old value */
+	assert_int_equal(judge("lateness.p99>1us"), THRESHOLD_FAILS); /* it needs no old value */
 	assert_string_equal(text.text, "lateness.p99>1us: lateness.p99 is 5.0 us");
 }
 
@@ -143,10 +143,10 @@ TEST(what_is_no_limit)
 		"p99>99999999999999999999ms",
 		"p99>+1000000000000000000000000000000000000000000000000000000000000000000000%",
 	};
-	struct expectation expectation;
+	struct threshold threshold;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		text.text[0] = '\0';
-		assert_int_equal(expectation_read(bad[i], strlen(bad[i]), &expectation, &text),
+		assert_int_equal(threshold_read(bad[i], strlen(bad[i]), &threshold, &text),
 				 -EINVAL);
 		assert_true(strlen(text.text) > 10);
 	}

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A curve is where the percentiles are, however few its corners and many its values. */
-#include "report/html/curve.h"
+#include "report/html/percentile_curve.h"
 
 #include <math.h>
 
 #include "unit.h"
 
 static struct histogram given;
-static struct curve_corner corners[CURVE_CORNERS_MOST];
+static struct curve_point corners[CURVE_POINTS_MAX];
 static struct scale percentiles, times;
 static size_t n_corners;
 
@@ -47,7 +47,7 @@ static double drawn_at(double x)
 
 static void assert_is_a_curve(void)
 {
-	assert_true(n_corners >= 2 && n_corners <= CURVE_CORNERS_MOST);
+	assert_true(n_corners >= 2 && n_corners <= CURVE_POINTS_MAX);
 	for (size_t i = 0; i < n_corners; i++) {
 		assert_true(corners[i].x >= 0 && corners[i].x <= CURVE_EXTENT);
 		assert_true(corners[i].y >= 0 && corners[i].y <= CURVE_EXTENT);

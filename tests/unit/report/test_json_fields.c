@@ -2,7 +2,7 @@
 /*
  * Times as files have them, exactly; and ends of a histogram that its counts bear out.
  */
-#include "report/reading.h"
+#include "report/json_fields.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 static uint64_t moment(const char *text)
 {
 	uint64_t ns = 1;
-	return reading_moment(text, &ns) ? ns : 0;
+	return json_moment(text, &ns) ? ns : 0;
 }
 
 TEST(a_moment_is_read_to_the_nanosecond)
@@ -56,7 +56,7 @@ static uint64_t decimal(const char *text, uint64_t unit_ns)
 {
 	uint64_t ns;
 	const char *at = text;
-	return reading_decimal(&at, unit_ns, &ns) && *at == '\0' ? ns : UINT64_MAX;
+	return json_decimal(&at, unit_ns, &ns) && *at == '\0' ? ns : UINT64_MAX;
 }
 
 TEST(a_decimal_is_exact_to_the_nearest_nanosecond)
@@ -66,7 +66,7 @@ TEST(a_decimal_is_exact_to_the_nearest_nanosecond)
 	assert_int_equal(decimal("1.", 1000), 1000);
 	assert_int_equal(decimal("0.9999995", 1000000), 1000000);
 	assert_int_equal(decimal("0.9999994", 1000000), 999999);
-	assert_int_equal(decimal("3153600000", CLOCK_NS_PER_S), READING_NS_MOST);
+	assert_int_equal(decimal("3153600000", CLOCK_NS_PER_S), JSON_NS_MOST);
 	assert_int_equal(decimal("0.00000000000000000000000000001", CLOCK_NS_PER_S), 0);
 }
 
@@ -100,7 +100,7 @@ TEST(ends_within_their_buckets_are_taken)
 {
 	histogram_record_bucket(&times, histogram_index(1000000), 1);
 	histogram_record_bucket(&times, histogram_index(5000000), 2);
-	assert_true(reading_ends(&times, 1000100, 3000000, 5000001));
+	assert_true(json_ends(&times, 1000100, 3000000, 5000001));
 	assert_int_equal(histogram_min_ns(&times), 1000100);
 	assert_int_equal(times.max_ns, 5000001);
 	assert_int_equal(histogram_mean_ns(&times), 3000000);
@@ -110,16 +110,16 @@ TEST(ends_that_contradict_the_counts_are_not)
 {
 	histogram_record_bucket(&times, histogram_index(1000000), 1);
 	histogram_record_bucket(&times, histogram_index(5000000), 2);
-	assert_false(reading_ends(&times, 990000, 3000000, 5000000));
-	assert_false(reading_ends(&times, 1000000, 3000000, 5010000));
-	assert_false(reading_ends(&times, 1000000, 900000, 5000000));
-	assert_false(reading_ends(&times, 1000000, 5010000, 5000000));
+	assert_false(json_ends(&times, 990000, 3000000, 5000000));
+	assert_false(json_ends(&times, 1000000, 3000000, 5010000));
+	assert_false(json_ends(&times, 1000000, 900000, 5000000));
+	assert_false(json_ends(&times, 1000000, 5010000, 5000000));
 	histogram_reset(&times);
-	assert_false(reading_ends(&times, 0, 0, 0));
+	assert_false(json_ends(&times, 0, 0, 0));
 	histogram_record_bucket(&times, histogram_index(1000000), 2); /* both in one bucket */
-	assert_true(reading_ends(&times, 1000000, 1000050, 1000100));
-	assert_false(reading_ends(&times, 1000100, 1000050, 1000000));
-	assert_false(reading_ends(&times, 1000001, 1000000, 1000000));
+	assert_true(json_ends(&times, 1000000, 1000050, 1000100));
+	assert_false(json_ends(&times, 1000100, 1000050, 1000000));
+	assert_false(json_ends(&times, 1000001, 1000000, 1000000));
 }
 
 TEST(an_end_that_was_rounded_out_of_its_bucket_is_put_back)
@@ -127,7 +127,7 @@ TEST(an_end_that_was_rounded_out_of_its_bucket_is_put_back)
 	size_t index = histogram_index(UINT64_C(1200000000000));
 	uint64_t highest_ns = histogram_highest_ns(index);
 	histogram_record_bucket(&times, index, 1);
-	assert_true(reading_ends(&times, highest_ns + 4, highest_ns + 4, highest_ns + 4));
+	assert_true(json_ends(&times, highest_ns + 4, highest_ns + 4, highest_ns + 4));
 	assert_int_equal(times.max_ns, highest_ns);
 	assert_int_equal(times.least_ns, highest_ns);
 }
@@ -136,16 +136,16 @@ TEST(the_last_bucket_has_no_upper_end)
 {
 	histogram_record_bucket(&times, HISTOGRAM_BUCKETS - 1, 1);
 	uint64_t above_ns = 2 * HISTOGRAM_HIGHEST_NS;
-	assert_true(reading_ends(&times, above_ns, above_ns, above_ns));
+	assert_true(json_ends(&times, above_ns, above_ns, above_ns));
 	assert_int_equal(times.max_ns, above_ns);
 }
 
 TEST(what_a_terminal_would_obey_is_escaped_in_a_text)
 {
 	char *text = NULL;
-	assert_int_equal(reading_keep(&text, "a\033[2J\n\xc3\xa9\xff", 9), 0);
+	assert_int_equal(json_keep(&text, "a\033[2J\n\xc3\xa9\xff", 9), 0);
 	assert_string_equal(text, "a^[[2J^J\xc3\xa9\\xff");
-	assert_int_equal(reading_keep(&text, "", 0), 0);
+	assert_int_equal(json_keep(&text, "", 0), 0);
 	assert_string_equal(text, "");
 	free(text);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/html/figures.h"
+#include "report/html/format.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -47,9 +47,9 @@ static int decimals_of(double value)
 	return decimals;
 }
 
-struct figure figure_count(uint64_t n)
+struct format_text format_count(uint64_t n)
 {
-	struct figure plain, grouped = { "" };
+	struct format_text plain, grouped = { "" };
 	int length = snprintf(plain.text, sizeof(plain.text), "%" PRIu64, n);
 	char *at = grouped.text;
 	for (int i = 0; i < length; i++) {
@@ -61,52 +61,52 @@ struct figure figure_count(uint64_t n)
 	return grouped;
 }
 
-struct figure figure_time(uint64_t ns)
+struct format_text format_time(uint64_t ns)
 {
-	struct figure figure;
+	struct format_text figure;
 	double value = (double)ns;
 	const struct unit *unit = unit_of(value, time_units, ARRAY_LEN(time_units), 1e4);
 	value /= unit->size;
 	if (value >= 999.95)
 		snprintf(figure.text, sizeof(figure.text), "%s %s",
-			 figure_count((uint64_t)(value + 0.5)).text, unit->name);
+			 format_count((uint64_t)(value + 0.5)).text, unit->name);
 	else
 		snprintf(figure.text, sizeof(figure.text), "%.*f %s",
 			 unit == time_units ? 0 : decimals_of(value), value, unit->name);
 	return figure;
 }
 
-struct figure figure_round_time(double ns)
+struct format_text format_round_time(double ns)
 {
-	struct figure figure;
+	struct format_text figure;
 	const struct unit *unit = unit_of(ns, time_units, ARRAY_LEN(time_units), 1e4);
 	snprintf(figure.text, sizeof(figure.text), "%.6g %s", ns / unit->size, unit->name);
 	return figure;
 }
 
-struct figure figure_round_count(double n)
+struct format_text format_round_count(double n)
 {
-	struct figure figure;
+	struct format_text figure;
 	const struct unit *unit = unit_of(n, count_units, ARRAY_LEN(count_units), 1e4);
 	snprintf(figure.text, sizeof(figure.text), "%.6g%s", n / unit->size, unit->name);
 	return figure;
 }
 
-struct figure figure_rate(double per_second)
+struct format_text format_rate(double per_second)
 {
-	struct figure figure;
+	struct format_text figure;
 	if (per_second >= 999.95)
 		snprintf(figure.text, sizeof(figure.text), "%s/s",
-			 figure_count((uint64_t)(per_second + 0.5)).text);
+			 format_count((uint64_t)(per_second + 0.5)).text);
 	else
 		snprintf(figure.text, sizeof(figure.text), "%.*f/s", decimals_of(per_second),
 			 per_second);
 	return figure;
 }
 
-struct figure figure_seconds(double seconds)
+struct format_text format_seconds(double seconds)
 {
-	struct figure figure;
+	struct format_text figure;
 	int length = snprintf(figure.text, sizeof(figure.text), "%.3f", seconds);
 	while (figure.text[length - 1] == '0')
 		length--;
@@ -116,9 +116,9 @@ struct figure figure_seconds(double seconds)
 	return figure;
 }
 
-struct figure figure_moment(uint64_t ns)
+struct format_text format_moment(uint64_t ns)
 {
-	struct figure figure;
+	struct format_text figure;
 	struct tm utc;
 	time_t seconds = (time_t)(ns / CLOCK_NS_PER_S);
 	gmtime_r(&seconds, &utc); /* any number of nanoseconds is in a year that it knows */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "report/endurance.h"
+#include "report/hold_report.h"
 #include "version.h"
 
 /* Upper bounds of the histogram's buckets, in nanoseconds: from a loopback to a lost segment. */
@@ -81,7 +81,7 @@ static void add_times(struct text *text, const struct histogram *times)
 	add(text, "tcpecho_%s_count %" PRIu64 "\n", name, times->n);
 }
 
-size_t endurance_render_metrics(const struct disconnects *disconnects, char *out, size_t size)
+size_t prometheus_render(const struct disconnects *disconnects, char *out, size_t size)
 {
 	struct text text = { .out = out, .size = size };
 	begin(&text, "build_info", "gauge", "The program that holds the connections.");
