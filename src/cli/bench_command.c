@@ -12,8 +12,8 @@
 #include "base/exit_status.h"
 #include "base/units.h"
 #include "cli/bench_manual.h"
-#include "cli/facts.h"
-#include "cli/measuring.h"
+#include "cli/run_info.h"
+#include "cli/common_options.h"
 #include "cli/target.h"
 #include "client/load/bench.h"
 #include "net/file.h"
@@ -62,7 +62,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.least = 1,
 		.most = BENCH_CONNECTIONS_MAX,
 	},
-	[SIZE] = MEASURING_SIZE_ROW(BENCH_SIZE_MAX),
+	[SIZE] = COMMON_SIZE_ROW(BENCH_SIZE_MAX),
 	[DURATION] = {
 		.letter = 'd',
 		.name = "duration",
@@ -141,7 +141,7 @@ static const struct option_row options[N_OPTIONS] = {
 			   "that are not open by then it begins when they are, and says how late "
 			   "that was. The warm-up counts from MOMENT.",
 	},
-	[WAIT] = MEASURING_WAIT_ROW,
+	[WAIT] = COMMON_WAIT_ROW,
 	[NO_RECONNECT] = {
 		.name = "no-reconnect",
 		.kind = OPTION_FLAG,
@@ -166,7 +166,7 @@ static const struct option_row options[N_OPTIONS] = {
 			   "commas between them, in turn. One address has some 28,000 ports for "
 			   "connections to one server.",
 	},
-	[JSON] = MEASURING_JSON_ROW,
+	[JSON] = COMMON_JSON_ROW,
 	[HLOG] = {
 		.name = "hlog",
 		.kind = OPTION_TEXT,
@@ -215,7 +215,7 @@ static const struct option_row options[N_OPTIONS] = {
 			   "terminal: what the run is doing, then the seconds measured, the rate, "
 			   "echoes, failures, and p50 and p99 of the last second. --quiet wins.",
 	},
-	[SEED] = MEASURING_SEED_ROW,
+	[SEED] = COMMON_SEED_ROW,
 	[IPV4] = TARGET_IPV4_ROW,
 	[IPV6] = TARGET_IPV6_ROW,
 };
@@ -326,16 +326,16 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct ben
 	};
 	int rc = recorder_finish(recorder, &ret_run->series);
 	if (rc == 0)
-		rc = facts_copy("bench", &ret_run->command);
+		rc = run_info_copy("bench", &ret_run->command);
 	if (rc == 0)
-		rc = facts_copy(config->rate != 0 ? "open" : "closed", &ret_run->mode);
+		rc = run_info_copy(config->rate != 0 ? "open" : "closed", &ret_run->mode);
 	if (rc == 0)
-		rc = facts_copy(found->served_by.text, &ret_run->target);
+		rc = run_info_copy(found->served_by.text, &ret_run->target);
 	if (rc == 0)
-		rc = facts_copy(found->client_bound, &ret_run->client_bound);
+		rc = run_info_copy(found->client_bound, &ret_run->client_bound);
 	if (rc == 0)
-		rc = facts_gather(&ret_run->facts, &bench_command, arguments, found->start_ns,
-				  found->has_kernel ? &found->sending : NULL);
+		rc = run_info_gather(&ret_run->facts, &bench_command, arguments, found->start_ns,
+				     found->has_kernel ? &found->sending : NULL);
 	return rc;
 }
 
@@ -409,7 +409,7 @@ static enum exit_status run(const struct arguments *arguments)
 		.rate = values[RATE],
 		.n_threads = values[THREADS],
 		.wait_ns = values[WAIT],
-		.seed = facts_seed(arguments, SEED),
+		.seed = run_info_seed(arguments, SEED),
 		.churns = values[CHURN],
 		.resets = values[RESET],
 		.reconnects = !values[NO_RECONNECT],

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "cli/measuring.h"
+#include "cli/common_options.h"
 #include "cli/target.h"
 
 const char *const bench_description[] = {
@@ -25,7 +25,7 @@ static const char *const signals[] = {
 	"the time is over and the last replies are awaited, which with --wait off may last for "
 	"ever. A second signal ends it at once; signals within 150 ms are one.",
 	"QUIT (^\\): print a line of figures, and go on.",
-	MEASURING_SIGNALS_BEFORE,
+	COMMON_SIGNALS_BEFORE,
 	NULL,
 };
 
@@ -48,22 +48,22 @@ static const char *const failures[] = {
 };
 
 static const char *const json[] = {
-	MEASURING_JSON_FACTS,
+	COMMON_JSON_FACTS,
 	"command, target, mode (closed or open), connections, size, depth, threads, seed, churn, "
 	"warmup_seconds: what was run; rate_wanted: the rate that was asked for, or null.",
-	MEASURING_JSON_COUNTS,
+	COMMON_JSON_COUNTS,
 	"response_us, service_us, lateness_us, connect_us: min, mean, p50, p90, p99, p99.9, p99.99 "
 	"and max in microseconds, or null where there were none.",
 	"start_wanted: what --start-at said, in UTC, or null; start_late_us: the run began so long "
 	"after it; clock: whether this machine's clock is synchronised, and how wrong it may be "
 	"then, max_error_us, by the kernel's estimate (adjtimex(2)), or null.",
-	MEASURING_JSON_KERNEL,
+	COMMON_JSON_KERNEL,
 	"client_cpu_share: of a core, all threads together; client_spin_share: the part of it "
 	"spent waiting without sleeping for messages to be due; client_bound: why the client was "
 	"the limit, or null.",
 	"histogram, service_histogram, lateness_histogram, connect_histogram: every count of these "
 	"times, in the compressed text of HdrHistogram, or null.",
-	MEASURING_JSON_SERIES,
+	COMMON_JSON_SERIES,
 	NULL,
 };
 

@@ -7,8 +7,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/exit_status.h"
-#include "cli/facts.h"
-#include "cli/measuring.h"
+#include "cli/run_info.h"
+#include "cli/common_options.h"
 #include "cli/target.h"
 #include "client/hold/hold_loop.h"
 #include "client/ping.h"
@@ -66,8 +66,8 @@ static const struct option_row options[N_OPTIONS] = {
 			   "each connection, and off is a single one, when it is opened: to see "
 			   "how long a silent connection lives.",
 	},
-	[SIZE] = MEASURING_SIZE_ROW(PING_SIZE_MAX),
-	[WAIT] = MEASURING_WAIT_ROW,
+	[SIZE] = COMMON_SIZE_ROW(PING_SIZE_MAX),
+	[WAIT] = COMMON_WAIT_ROW,
 	[DEADLINE] = {
 		.letter = 'w',
 		.name = "deadline",
@@ -95,7 +95,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.help = "the time before each line",
 		.details = "Print the time before each line: seconds since 1970, and microseconds.",
 	},
-	[JSON] = MEASURING_JSON_ROW,
+	[JSON] = COMMON_JSON_ROW,
 	[CONNECT_EACH] = {
 		.name = "connect-each",
 		.kind = OPTION_FLAG,
@@ -119,7 +119,7 @@ static const struct option_row options[N_OPTIONS] = {
 			   "stopped, or waited for its processor. Its figures are then no "
 			   "measurement of the server. Failures are status 1 all the same.",
 	},
-	[SEED] = MEASURING_SEED_ROW,
+	[SEED] = COMMON_SEED_ROW,
 	[HOLD] = {
 		.name = "hold",
 		.kind = OPTION_FLAG,
@@ -174,16 +174,16 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct pin
 	};
 	int rc = recorder_finish(recorder, &ret_run->series);
 	if (rc == 0)
-		rc = facts_copy("ping", &ret_run->command);
+		rc = run_info_copy("ping", &ret_run->command);
 	if (rc == 0)
-		rc = facts_copy("closed", &ret_run->mode);
+		rc = run_info_copy("closed", &ret_run->mode);
 	if (rc == 0)
-		rc = facts_copy(found->served_by.text, &ret_run->target);
+		rc = run_info_copy(found->served_by.text, &ret_run->target);
 	if (rc == 0 && found->client_bound[0] != '\0')
-		rc = facts_copy(found->client_bound, &ret_run->client_bound);
+		rc = run_info_copy(found->client_bound, &ret_run->client_bound);
 	if (rc == 0)
-		rc = facts_gather(&ret_run->facts, &ping_command, arguments, found->start_ns,
-				  found->has_kernel ? &found->sending : NULL);
+		rc = run_info_gather(&ret_run->facts, &ping_command, arguments, found->start_ns,
+				     found->has_kernel ? &found->sending : NULL);
 	return rc;
 }
 
@@ -268,7 +268,7 @@ MUST_USE static enum exit_status run_hold(const struct arguments *arguments)
 		.interval_ns = values[INTERVAL],
 		.wait_ns = values[WAIT],
 		.size = values[SIZE],
-		.seed = facts_seed(arguments, SEED),
+		.seed = run_info_seed(arguments, SEED),
 		.duration_ns = values[DEADLINE] != 0 ? values[DEADLINE] : values[DURATION],
 		.metrics = metrics != NULL ? &page : NULL,
 		.render = prometheus_render,
@@ -351,7 +351,7 @@ static enum exit_status run(const struct arguments *arguments)
 		.wait_ns = values[WAIT],
 		.duration_ns = values[DEADLINE],
 		.size = values[SIZE],
-		.seed = facts_seed(arguments, SEED),
+		.seed = run_info_seed(arguments, SEED),
 		.connect_each = values[CONNECT_EACH],
 		.spin = values[SPIN],
 	};
@@ -388,7 +388,7 @@ static const char *const signals[] = {
 	"INT (^C), TERM: end, with the summary. A message that is under way is unfinished, and "
 	"counts with its age; if it has waited for longer than --wait, it failed.",
 	"QUIT (^\\): print a line of figures, and go on.",
-	MEASURING_SIGNALS_BEFORE,
+	COMMON_SIGNALS_BEFORE,
 	NULL,
 };
 
@@ -409,18 +409,18 @@ static const char *const diagnostics[] = {
 };
 
 static const char *const json[] = {
-	MEASURING_JSON_FACTS,
+	COMMON_JSON_FACTS,
 	"command, target, mode (closed), connections, size, depth, threads, seed, churn (of "
 	"--connect-each), rate_wanted, warmup_seconds: what was run, as bench has it.",
-	MEASURING_JSON_COUNTS,
+	COMMON_JSON_COUNTS,
 	"response_us (the round trips), connect_us: min, mean, p50, p90, p99, p99.9, p99.99 and "
 	"max in microseconds, or null where there were none; service_us, lateness_us: null, for "
 	"only bench has them. client_bound: why the client was the limit, or null; "
 	"client_cpu_share: of a core, of its thread.",
-	MEASURING_JSON_KERNEL,
+	COMMON_JSON_KERNEL,
 	"histogram, connect_histogram: every count of these times, in the compressed text of "
 	"HdrHistogram; service_histogram, lateness_histogram: null.",
-	MEASURING_JSON_SERIES,
+	COMMON_JSON_SERIES,
 	"With --hold it is another document: of deaths, by cause. heartbeats = echoes + failed + "
 	"unfinished (lost is failed under its older name); interrupted, seconds_wanted, "
 	"client_bound as above.",

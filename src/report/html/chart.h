@@ -49,7 +49,7 @@ void chart_pieces(const struct view *view, size_t i);
 /* How often each time was, over time, of each run. (chart_heat.c) */
 void chart_heat(const struct view *view);
 
-/* All that is known of each run. (facts.c) */
+/* All that is known of each run. (run_info.c) */
 void chart_facts(const struct view *view);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * A result says where and how it was found.
  */
-#include "cli/facts.h"
+#include "cli/run_info.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,7 @@ static void aggregate(const struct tcpinfo_sending *sending)
 	char name[] = "bench", option[] = "-c", value[] = "10", target[] = "[::1]:7";
 	char *words[] = { name, option, value, target };
 	const struct arguments arguments = { .words = words, .n_words = ARRAY_LEN(words) };
-	assert_int_equal(facts_gather(&run.facts, &command, &arguments, 77, sending), 0);
+	assert_int_equal(run_info_gather(&run.facts, &command, &arguments, 77, sending), 0);
 }
 
 TEST(facts_are_of_this_program_machine_and_command_line)
@@ -76,7 +76,7 @@ TEST(options_that_the_environment_gave_are_part_of_the_command_line)
 	setenv("TCPECHO_BENCH_SIZE", "4k", 1);
 	setenv("TCPECHO_BENCH_SOURCE", "a b", 1);
 	setenv("TCPECHO_BENCH_RATE", "7", 1);
-	assert_int_equal(facts_gather(&run.facts, &command, &arguments, 77, NULL), 0);
+	assert_int_equal(run_info_gather(&run.facts, &command, &arguments, 77, NULL), 0);
 	assert_string_equal(run.facts.command_line,
 			    "TCPECHO_BENCH_SIZE=4k TCPECHO_BENCH_SOURCE='a b' tcpecho bench");
 }
@@ -91,7 +91,7 @@ TEST(without_a_tcp_connection_there_is_nothing_of_one)
 static void is_copied(const char *text, const char *expected)
 {
 	char *copy;
-	assert_int_equal(facts_copy(text, &copy), 0);
+	assert_int_equal(run_info_copy(text, &copy), 0);
 	assert_string_equal(copy, expected);
 	free(copy);
 }
@@ -103,7 +103,7 @@ TEST(a_copy_is_utf8_whatever_the_text_is)
 	is_copied("\xff\xc3", "\\xff\\xc3");
 	is_copied("\x1b[1m", "^[[1m");
 	char *copy;
-	assert_int_equal(facts_copy("", &copy), 0);
+	assert_int_equal(run_info_copy("", &copy), 0);
 	assert_null(copy);
 }
 

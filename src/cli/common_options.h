@@ -2,36 +2,36 @@
 /*
  * The rows that the commands which measure have in common.
  */
-#ifndef CLI_MEASURING_H
-#define CLI_MEASURING_H
+#ifndef CLI_COMMON_OPTIONS_H
+#define CLI_COMMON_OPTIONS_H
 
 #include "cli/command.h"
 
 /* What the man page of each says of the document, in this order: where it was, ... */
-#define MEASURING_JSON_FACTS                                                                    \
+#define COMMON_JSON_FACTS                                                                       \
 	"version, command_line, start (UTC, when the measuring began, or null), host, kernel, " \
 	"cpu, cpus (that the client could run on), congestion_control, mss: of the run. "       \
 	"format: of the document, 1; merged: how many runs it is the sum of."
 
 /* ... what was asked for, what became of it, ... */
-#define MEASURING_JSON_COUNTS                                                                     \
+#define COMMON_JSON_COUNTS                                                                        \
 	"seconds, interrupted, sent (echoes + failed + unfinished), echoes, failed, unfinished, " \
 	"rate (per second), bytes, verified_bytes, missing_bytes, mismatches (connections), "     \
 	"wrong_bytes, first_mismatch (a sentence, or null), connections_opened, errors (failed "  \
 	"messages by name, the warm-up's too), connection_errors (by name): what became of it."
 
 /* ... how long it took, ... */
-#define MEASURING_JSON_KERNEL                                                                    \
+#define COMMON_JSON_KERNEL                                                                       \
 	"kernel_us: smoothed, deviation, min and retransmits, as the kernel knew them (tcp(7), " \
 	"TCP_INFO), or null: of bench the means, the minimum and the sum of all connections, "   \
 	"of ping those of the last one."
 
 /* ... and all of it again. */
-#define MEASURING_JSON_SERIES                                                                      \
+#define COMMON_JSON_SERIES                                                                         \
 	"series: an item for each second, with start, seconds, echoes, verified_bytes, failures, " \
 	"response and service (histograms, or null); their sum is the run."
 
-#define MEASURING_SIZE_ROW(size_most)                                                         \
+#define COMMON_SIZE_ROW(size_most)                                                            \
 	{                                                                                     \
 		.letter = 's', .name = "size", .kind = OPTION_SIZE, .value_name = "SIZE",     \
 		.preset = "64", .help = "bytes of a message",                                 \
@@ -39,7 +39,7 @@
 		.most = (size_most),                                                          \
 	}
 
-#define MEASURING_WAIT_ROW                                                                    \
+#define COMMON_WAIT_ROW                                                                       \
 	{                                                                                     \
 		.letter = 'W', .name = "wait", .kind = OPTION_DURATION, .value_name = "TIME", \
 		.preset = "5s", .help = "a message that is not back by then has failed",      \
@@ -50,21 +50,21 @@
 	}
 
 /* What the man page of each says of signals that come before there is anything to report. */
-#define MEASURING_SIGNALS_BEFORE                                                                   \
+#define COMMON_SIGNALS_BEFORE                                                                      \
 	"Until it is connected there is nothing to report: INT, TERM and HUP end it by that "      \
 	"signal (status 128+N), and QUIT prints what it is connecting to. A signal that was "      \
 	"ignored when it was started stays ignored, as nohup(1) and shells do it for commands in " \
 	"the background."
 
-#define MEASURING_JSON_ROW                                                                        \
+#define COMMON_JSON_ROW                                                                           \
 	{                                                                                         \
 		.name = "json", .kind = OPTION_FLAG, .help = "one JSON document instead of text", \
 		.details = "Print one JSON document at the end and nothing else; it "             \
 			   "holds every count of the times.",                                     \
 	}
 
-/* Its value is read by facts_seed(). */
-#define MEASURING_SEED_ROW                                                                   \
+/* Its value is read by run_info_seed(). */
+#define COMMON_SEED_ROW                                                                      \
 	{                                                                                    \
 		.name = "seed", .kind = OPTION_COUNT, .value_name = "N",                     \
 		.help = "seed of the payload (default: random)",                             \

@@ -2,8 +2,8 @@
 /*
  * What a result says of where and how it was found.
  */
-#ifndef CLI_FACTS_H
-#define CLI_FACTS_H
+#ifndef CLI_RUN_INFO_H
+#define CLI_RUN_INFO_H
 
 #include "base/compiler.h"
 #include "cli/command.h"
@@ -16,17 +16,17 @@
  * measuring began, since the epoch, 0: it never did; sending: of one of its connections, or NULL.
  * They are the run's. Returns 0 or -ENOMEM.
  */
-MUST_USE int facts_gather(struct run_facts *facts, const struct command *command,
-			  const struct arguments *arguments, uint64_t start_ns,
-			  const struct tcpinfo_sending *sending);
+MUST_USE int run_info_gather(struct run_facts *facts, const struct command *command,
+			     const struct arguments *arguments, uint64_t start_ns,
+			     const struct tcpinfo_sending *sending);
 
 /*
  * *ret_copy is what a document can hold of a text from anywhere (base/escape.h), the caller's, to
  * be freed; NULL of an empty one. Returns 0 or -ENOMEM.
  */
-MUST_USE int facts_copy(const char *text, char **ret_copy);
+MUST_USE int run_info_copy(const char *text, char **ret_copy);
 
-/* Returns the seed of a run: the value of MEASURING_SEED_ROW, random if it was not given. */
-uint64_t facts_seed(const struct arguments *arguments, size_t row);
+/* Returns the seed of a run: the value of COMMON_SEED_ROW, random if it was not given. */
+uint64_t run_info_seed(const struct arguments *arguments, size_t row);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/facts.h"
+#include "cli/run_info.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,13 +12,13 @@
 #include "net/sysinfo.h"
 #include "version.h"
 
-int facts_copy(const char *text, char **ret_copy)
+int run_info_copy(const char *text, char **ret_copy)
 {
 	*ret_copy = NULL;
 	return *text != '\0' ? escape_copy(text, strlen(text), ret_copy) : 0;
 }
 
-uint64_t facts_seed(const struct arguments *arguments, size_t row)
+uint64_t run_info_seed(const struct arguments *arguments, size_t row)
 {
 	if (arguments->sources[row] != SOURCE_PRESET)
 		return arguments->values[row];
@@ -69,9 +69,9 @@ MUST_USE static int quote_arguments(const struct arguments *arguments, char **re
 	return rc;
 }
 
-int facts_gather(struct run_facts *facts, const struct command *command,
-		 const struct arguments *arguments, uint64_t start_ns,
-		 const struct tcpinfo_sending *sending)
+int run_info_gather(struct run_facts *facts, const struct command *command,
+		    const struct arguments *arguments, uint64_t start_ns,
+		    const struct tcpinfo_sending *sending)
 {
 	const struct sysinfo_names names = sysinfo_names();
 	facts->start_ns = start_ns;
@@ -81,14 +81,14 @@ int facts_gather(struct run_facts *facts, const struct command *command,
 	if (rc == 0)
 		rc = add_environment(command, arguments, &facts->command_line);
 	if (rc == 0)
-		rc = facts_copy(TCPECHO_VERSION, &facts->version);
+		rc = run_info_copy(TCPECHO_VERSION, &facts->version);
 	if (rc == 0)
-		rc = facts_copy(names.host, &facts->host);
+		rc = run_info_copy(names.host, &facts->host);
 	if (rc == 0)
-		rc = facts_copy(names.kernel, &facts->kernel);
+		rc = run_info_copy(names.kernel, &facts->kernel);
 	if (rc == 0)
-		rc = facts_copy(names.cpu, &facts->cpu);
+		rc = run_info_copy(names.cpu, &facts->cpu);
 	if (rc == 0 && sending != NULL)
-		rc = facts_copy(sending->congestion_control, &facts->congestion_control);
+		rc = run_info_copy(sending->congestion_control, &facts->congestion_control);
 	return rc;
 }
