@@ -36,18 +36,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S       1000000000ULL
-#define MESSAGE_MOST   ((size_t)1 << 20)
-#define CONNS_MOST     32000
-#define FIREHOSES_MOST 64
-#define SAMPLES        ((size_t)1 << 22)
-#define EVENTS         256
+#define NS_PER_S      1000000000ULL
+#define MESSAGE_MAX   ((size_t)1 << 20)
+#define CONNS_MAX     32000
+#define FIREHOSES_MAX 64
+#define SAMPLES       ((size_t)1 << 22)
+#define EVENTS        256
 
 /* Prime: so many different messages before the first comes again. */
 #define PAYLOAD_PERIOD ((size_t)1000003)
 
 /* At most so many connections are being set up at once: short queues must not overflow. */
-#define CONNECTING_MOST 32
+#define CONNECTING_MAX 32
 
 /* Source addresses, 127.1.0.1 and on: 28,000 ports each are enough for a minute. */
 #define SOURCES 512
@@ -90,7 +90,7 @@ static double patience = 8; /* seconds */
 static size_t n_counted_most = SIZE_MAX;
 
 static int epoll_fd;
-static struct conn conns[CONNS_MOST + FIREHOSES_MOST];
+static struct conn conns[CONNS_MAX + FIREHOSES_MAX];
 static size_t n_firehoses; /* the last so many of n_conns */
 static size_t n_open, n_started, n_messages, n_held, n_flowed;
 static bool is_over;
@@ -108,8 +108,8 @@ static double begin_cpu_us = -1, end_cpu_us = -1;
 static bool has_begun;
 static size_t n_counted;
 
-static unsigned char payload[PAYLOAD_PERIOD + MESSAGE_MOST];
-static unsigned char input[2 * MESSAGE_MOST];
+static unsigned char payload[PAYLOAD_PERIOD + MESSAGE_MAX];
+static unsigned char input[2 * MESSAGE_MAX];
 static uint32_t samples[SAMPLES]; /* nanoseconds; the latest, if there are more */
 
 static const char *const mode_names[] = { "rr", "connect", "idle", "fair" };
@@ -441,7 +441,7 @@ static void open_all(void)
 	for (size_t i = 0; i < n; i++) {
 		open_next(&conns[i]);
 		start_message(&conns[i]);
-		while (is_opening && i + 1 - n_held >= CONNECTING_MOST)
+		while (is_opening && i + 1 - n_held >= CONNECTING_MAX)
 			handle_events();
 	}
 	while (is_opening && n_held < n)
@@ -534,10 +534,10 @@ static void parse(int argc, char **argv, double *ret_warmup, double *ret_seconds
 			target.sin_port = htons((uint16_t)number(optarg, UINT16_MAX));
 			break;
 		case 'c':
-			n_conns = (size_t)number(optarg, CONNS_MOST);
+			n_conns = (size_t)number(optarg, CONNS_MAX);
 			break;
 		case 's':
-			message_size = (size_t)number(optarg, MESSAGE_MOST);
+			message_size = (size_t)number(optarg, MESSAGE_MAX);
 			break;
 		case 'w':
 			*ret_warmup = number(optarg, 3600);
@@ -549,7 +549,7 @@ static void parse(int argc, char **argv, double *ret_warmup, double *ret_seconds
 			patience = number(optarg, 3600);
 			break;
 		case 'f':
-			n_firehoses = (size_t)number(optarg, FIREHOSES_MOST);
+			n_firehoses = (size_t)number(optarg, FIREHOSES_MAX);
 			break;
 		case 'n':
 			n_counted_most = (size_t)number(optarg, UINT32_MAX);

@@ -35,7 +35,7 @@ SHARE, ALLOWED_US = 0.01, 50
 PAUSE_MS = 50  # the longest time that a server may be left alone by a hundred connections
 
 # With more of a core used by others than this, a false run is made again, so often.
-OTHERS_MOST, TRIES = 0.04, 3
+OTHERS_MAX, TRIES = 0.04, 3
 
 
 class Figure(NamedTuple):
@@ -552,7 +552,7 @@ def attempt(make, of_client):
         before, since = used_seconds(), time.monotonic()
         run = make()
         others = max(used_seconds() - before, 0) / (time.monotonic() - since)
-        if others <= OTHERS_MOST or (run.is_true() and (of_client or not run.disowned)):
+        if others <= OTHERS_MAX or (run.is_true() and (of_client or not run.disowned)):
             return run
     return run._replace(others=others)
 

@@ -33,7 +33,7 @@ PERCENTILES = (50, 90, 99, 99.9)
 SHARE, ALLOWED_US = 0.01, 50
 
 # With more of a core used by others than this, what is found is found out about them. Tried again so often.
-OTHERS_MOST = 0.04
+OTHERS_MAX = 0.04
 TRIES = 3
 
 BASE_MESSAGES = 200  # of the bare client that finds the base
@@ -170,7 +170,7 @@ def is_true(measured):
 
 def is_measurement(measured):
     """Were we alone on the machine, and does the client not say that it was the limit itself?"""
-    return not measured["error"] and not measured["disowned"] and measured["others"] <= OTHERS_MOST
+    return not measured["error"] and not measured["disowned"] and measured["others"] <= OTHERS_MAX
 
 
 def counted(rounds):
@@ -217,8 +217,8 @@ def verdict(n_good, n):
 def not_counted(rounds):
     """Sentences about the rounds that are no measurements."""
     good = [one for one in rounds if not one["error"]]
-    crowded = [one["others"] for one in good if one["others"] > OTHERS_MOST]
-    disowned = [one for one in good if one["disowned"] and one["others"] <= OTHERS_MOST]
+    crowded = [one["others"] for one in good if one["others"] > OTHERS_MAX]
+    disowned = [one for one in good if one["disowned"] and one["others"] <= OTHERS_MAX]
     if crowded:
         yield f"{len(crowded)} more with others on the machine ({statistics.median(crowded):.0%} of a core)"
     if disowned:

@@ -23,10 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S   UINT64_C(1000000000)
-#define PIECE      65536
-#define CONNS_MOST 32768
-#define EVENTS     256
+#define NS_PER_S  UINT64_C(1000000000)
+#define PIECE     65536
+#define CONNS_MAX 32768
+#define EVENTS    256
 
 struct conn {
 	int fd;
@@ -34,7 +34,7 @@ struct conn {
 };
 
 static int epoll_fd;
-static struct conn conns[CONNS_MOST];
+static struct conn conns[CONNS_MAX];
 static size_t n_conns = 64, size = 64;
 static uint64_t n_back;
 static _Alignas(64) unsigned char output[PIECE], input[PIECE];
@@ -163,7 +163,7 @@ static void parse(int argc, char **argv, double *ret_warmup, double *ret_seconds
 		default:
 			usage();
 		}
-	if (argc - optind != 2 || n_conns == 0 || n_conns > CONNS_MOST || size == 0)
+	if (argc - optind != 2 || n_conns == 0 || n_conns > CONNS_MAX || size == 0)
 		usage();
 }
 

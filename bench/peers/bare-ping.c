@@ -21,10 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S  UINT64_C(1000000000)
-#define SIZE_MOST 65536
+#define NS_PER_S UINT64_C(1000000000)
+#define SIZE_MAX 65536
 
-static unsigned char message[SIZE_MOST], reply[SIZE_MOST];
+static unsigned char message[SIZE_MAX], reply[SIZE_MAX];
 static size_t size = 64, count = 10000, warmup = 1000;
 static uint64_t *times;
 static int flags; /* of recv(2) */
@@ -118,7 +118,7 @@ static void parse(int argc, char **argv, int *ret_is_verbose)
 		default:
 			usage();
 		}
-	if (argc - optind != 2 || count == 0 || size == 0 || size > SIZE_MOST)
+	if (argc - optind != 2 || count == 0 || size == 0 || size > SIZE_MAX)
 		usage();
 }
 

@@ -25,12 +25,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define QUEUE        4096
-#define SUBMISSIONS  4096
-#define COMPLETIONS  16384
-#define BUFFERS_MOST 32768 /* that is the kernel's limit */
-#define DESCRIPTORS  (1 << 20)
-#define NONE         (-1)
+#define QUEUE       4096
+#define SUBMISSIONS 4096
+#define COMPLETIONS 16384
+#define BUFFERS_MAX 32768 /* that is the kernel's limit */
+#define DESCRIPTORS (1 << 20)
+#define NONE        (-1)
 
 enum what { ACCEPT, RECEIVE, SEND, CLOSE };
 
@@ -50,7 +50,7 @@ struct buffer {
 static struct io_uring ring;
 static struct io_uring_buf_ring *free_buffers;
 static struct conn conns[DESCRIPTORS];
-static struct buffer buffers[BUFFERS_MOST];
+static struct buffer buffers[BUFFERS_MAX];
 static char *memory;
 static unsigned buffer_size = 16384, n_buffers = 1024;
 static unsigned n_taken;
@@ -334,7 +334,7 @@ int main(int argc, char **argv)
 		else
 			usage();
 	}
-	if (argc - optind != 2 || buffer_size == 0 || n_buffers == 0 || n_buffers > BUFFERS_MOST ||
+	if (argc - optind != 2 || buffer_size == 0 || n_buffers == 0 || n_buffers > BUFFERS_MAX ||
 	    (n_buffers & (n_buffers - 1)) != 0)
 		usage();
 	int fd = listen_at(argv[optind], argv[optind + 1]);

@@ -30,14 +30,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S  UINT64_C(1000000000)
-#define CLIENTS   1024
-#define EVENTS    64
-#define MESSAGE   65536
-#define KEPT_MOST (1 << 20)
-#define NEVER     UINT64_MAX
-#define QUEUE     1024
-#define CONTROL   256
+#define NS_PER_S UINT64_C(1000000000)
+#define CLIENTS  1024
+#define EVENTS   64
+#define MESSAGE  65536
+#define KEPT_MAX (1 << 20)
+#define NEVER    UINT64_MAX
+#define QUEUE    1024
+#define CONTROL  256
 
 /* With less than this to go it does not sleep: waking up takes its time. */
 #define AWAKE_NS UINT64_C(300000)
@@ -171,7 +171,7 @@ static void answer(struct client *c)
 		drop(c);
 		return;
 	}
-	if (kept != NULL && n_kept < KEPT_MOST - 1)
+	if (kept != NULL && n_kept < KEPT_MAX - 1)
 		kept[n_kept++] = (struct kept){
 			.arrived_ns = c->arrived_ns,
 			.kept_ns = sent_ns - c->arrived_ns,
@@ -246,9 +246,9 @@ static void listen_at(const char *address, const char *port)
 static void open_file(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || ftruncate(fd, KEPT_MOST * sizeof(*kept)) < 0)
+	if (fd < 0 || ftruncate(fd, KEPT_MAX * sizeof(*kept)) < 0)
 		die(path);
-	kept = mmap(NULL, KEPT_MOST * sizeof(*kept), PROT_READ | PROT_WRITE,
+	kept = mmap(NULL, KEPT_MAX * sizeof(*kept), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (kept == MAP_FAILED)
 		die(path);

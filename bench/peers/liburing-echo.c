@@ -26,7 +26,7 @@
 #define COMPLETIONS (DEPTH * 8)
 #define BYTES       4096
 #define BUFFERS     256
-#define CONNS_MOST  1024
+#define CONNS_MAX   1024
 #define BACKLOG     1024
 
 enum { ACCEPT, RECEIVE, SEND };
@@ -34,7 +34,7 @@ enum { ACCEPT, RECEIVE, SEND };
 static struct io_uring ring;
 static struct io_uring_buf_ring *pool;
 static char memory[BUFFERS][BYTES];
-static bool is_open[CONNS_MOST], waits_for_buffer[CONNS_MOST];
+static bool is_open[CONNS_MAX], waits_for_buffer[CONNS_MAX];
 static int listen_fd;
 
 static void die(const char *what, int code)
@@ -102,7 +102,7 @@ static void accepted(const struct io_uring_cqe *cqe)
 		ask_for_clients();
 	if (cqe->res < 0) {
 		fprintf(stderr, "liburing-echo: accept: %s\n", strerror(-cqe->res));
-	} else if (cqe->res >= CONNS_MOST) {
+	} else if (cqe->res >= CONNS_MAX) {
 		close(cqe->res);
 	} else {
 		is_open[cqe->res] = true;

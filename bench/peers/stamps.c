@@ -30,18 +30,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S  UINT64_C(1000000000)
-#define SIZE_MOST 1024
-#define CONTROL   512
+#define NS_PER_S UINT64_C(1000000000)
+#define SIZE_MAX 1024
+#define CONTROL  512
 
 /* The last stamp of a message may come after its echo: it is waited for, but not for ever. */
-#define LOOKS_MOST 1000
+#define LOOKS_MAX 1000
 
 enum { BEFORE, SCHED, DRIVER, AFTER, ACK, ARRIVED, BACK, N_STAMPS };
 
 static size_t count = 2000, size = 64, warmup = 200;
 static int looks; /* whether it looks again and again instead of sleeping */
-static unsigned char message[SIZE_MOST], reply[SIZE_MOST];
+static unsigned char message[SIZE_MAX], reply[SIZE_MAX];
 
 static void die(const char *what)
 {
@@ -141,7 +141,7 @@ static ssize_t receive(int fd, int flags, size_t most, uint32_t last, uint64_t *
 /* What was sent is told about on the error queue. */
 static void read_stamps(int fd, uint32_t last, uint64_t *times)
 {
-	for (int i = 0; i < LOOKS_MOST; i++) {
+	for (int i = 0; i < LOOKS_MAX; i++) {
 		if (times[SCHED] != 0 && times[DRIVER] != 0 && times[ACK] != 0)
 			return;
 		if (receive(fd, MSG_ERRQUEUE | MSG_DONTWAIT, size, last, times) < 0 &&
@@ -204,7 +204,7 @@ int main(int argc, char **argv)
 		default:
 			usage();
 		}
-	if (argc - optind != 2 || size == 0 || size > SIZE_MOST)
+	if (argc - optind != 2 || size == 0 || size > SIZE_MAX)
 		usage();
 	int fd = connect_to(argv[optind], argv[optind + 1]);
 	printf("before sched driver after ack arrived back\n");

@@ -33,7 +33,7 @@ KIB, MIB = 1 << 10, 1 << 20
 # A hang. Clients wait for a free place, behind others who are slow on purpose.
 HANG = 2 * PATIENCE
 
-PIECE_MOST = 512 * KIB
+PIECE_MAX = 512 * KIB
 
 # Of <linux/in.h> and <linux/tcp.h>; Python does not know them.
 IP_BIND_ADDRESS_NO_PORT, TCP_REPAIR = 24, 19
@@ -74,7 +74,7 @@ class Client:
 
     def receive(self, most):
         """Receives and compares. Returns whether anything came."""
-        data = self.sock.recv(min(most, PIECE_MOST))
+        data = self.sock.recv(min(most, PIECE_MAX))
         if self.received + len(data) > self.sent:
             raise Wrong(f"{self.received + len(data)} bytes came back of {self.sent}")
         wanted = self.stream(self.received, len(data))

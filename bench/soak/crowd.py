@@ -37,7 +37,7 @@ MEMORY_LEAST_KIB = 3 << 20
 SETTLED_KIB = 8 << 10
 
 # Of the server's log, in characters: why a run failed.
-LOG_MOST = 2000
+LOG_MAX = 2000
 
 # Engines that have as many workers as they are told.
 WITH_WORKERS = ("thread", "epoll", "uring")
@@ -104,7 +104,7 @@ class Crowd:
         try:
             self.come_and_go(self.start())
         except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
-            self.failure = f"{error}\n{self.server.log()[-LOG_MOST:]}"
+            self.failure = f"{error}\n{self.server.log()[-LOG_MAX:]}"
         except KeyboardInterrupt:
             self.failure = "interrupted"
         return self.failure is None

@@ -306,7 +306,7 @@ void log_record_seconds(struct log_record *record, const char *name, uint64_t ns
 }
 
 /* What closes a line: `}` and a newline at most. */
-#define LINE_END_MOST 2
+#define LINE_END_MAX 2
 
 /* The whole line, closed, into memory with room for its used bytes and that. Returns its size. */
 static size_t end_line(const struct log_record *record, char *line)
@@ -352,7 +352,7 @@ static void write_held(void)
 /* Holds a line, if lines are held and it is none to wait for. */
 static bool hold(const struct log_record *record, bool wait)
 {
-	size_t size = record->used + LINE_END_MOST;
+	size_t size = record->used + LINE_END_MAX;
 	if (!sink.holds || wait || atomic_load(&sink.shared->dropped) > 0)
 		return false;
 	if (size > sizeof(sink.held) - sink.used)

@@ -16,10 +16,10 @@
 #include "base/exit_status.h"
 
 /* Options of one command at most. */
-#define COMMAND_OPTIONS_MOST 32
+#define COMMAND_OPTIONS_MAX 32
 
 /* A list has so many texts at most. */
-#define COMMAND_LIST_MOST 32
+#define COMMAND_LIST_MAX 32
 
 /* What an option's value is. All of them are a number in the end, but for texts. */
 enum option_kind {
@@ -53,10 +53,10 @@ enum option_source { SOURCE_PRESET, SOURCE_ENVIRONMENT, SOURCE_COMMAND_LINE };
 
 /* What the command line and the environment said, row for row. */
 struct arguments {
-	uint64_t values[COMMAND_OPTIONS_MOST];
-	const char *texts[COMMAND_OPTIONS_MOST]; /* of texts; NULL: not given */
-	enum option_source sources[COMMAND_OPTIONS_MOST];
-	const char *list[COMMAND_LIST_MOST]; /* of a list: all of its texts, in their order */
+	uint64_t values[COMMAND_OPTIONS_MAX];
+	const char *texts[COMMAND_OPTIONS_MAX]; /* of texts; NULL: not given */
+	enum option_source sources[COMMAND_OPTIONS_MAX];
+	const char *list[COMMAND_LIST_MAX]; /* of a list: all of its texts, in their order */
 	size_t n_list;
 	char **operands;
 	size_t n_operands;

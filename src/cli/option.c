@@ -126,7 +126,7 @@ MUST_USE static int set_value(const struct command *command, size_t i, const cha
 	if (rc == 0 && command->options[i].kind == OPTION_TEXT)
 		arguments->texts[i] = text;
 	if (rc == 0 && command->options[i].kind == OPTION_LIST) {
-		if (arguments->n_list == COMMAND_LIST_MOST)
+		if (arguments->n_list == COMMAND_LIST_MAX)
 			return -E2BIG;
 		arguments->list[arguments->n_list++] = text;
 	}
@@ -194,15 +194,15 @@ MUST_USE static enum option_outcome apply_environment(const struct command *comm
 
 /* The tables of getopt_long(3), made from ours. */
 struct getopt_tables {
-	char letters[2 * COMMAND_OPTIONS_MOST + 4];
-	struct option names[COMMAND_OPTIONS_MOST + 2];
+	char letters[2 * COMMAND_OPTIONS_MAX + 4];
+	struct option names[COMMAND_OPTIONS_MAX + 2];
 };
 
 static struct getopt_tables make_tables(const struct command *command)
 {
 	struct getopt_tables tables = { .letters = ":h" };
 	size_t n_letters = strlen(tables.letters);
-	assert(command->n_options <= COMMAND_OPTIONS_MOST);
+	assert(command->n_options <= COMMAND_OPTIONS_MAX);
 	for (size_t i = 0; i < command->n_options; i++) {
 		const struct option_row *row = &command->options[i];
 		bool takes_value = row->kind != OPTION_FLAG;

@@ -17,7 +17,7 @@
 #define BETWEEN "vs"
 
 /* All of them together; a text may hold several. */
-#define EXPECTATIONS_MOST 128
+#define EXPECTATIONS_MAX 128
 
 /* ---- the command line ---- */
 
@@ -44,7 +44,7 @@ MUST_USE static enum exit_status find_sides(char *const *paths, size_t n, size_t
 }
 
 struct thresholds {
-	struct threshold list[EXPECTATIONS_MOST];
+	struct threshold list[EXPECTATIONS_MAX];
 	size_t n;
 };
 
@@ -54,8 +54,8 @@ MUST_USE static enum exit_status add_expectations(const char *text, struct thres
 	for (;;) {
 		struct threshold_text why = { "" };
 		size_t length = strcspn(text, ",");
-		if (all->n == EXPECTATIONS_MOST) {
-			log_error("--fail-if: at most %d", EXPECTATIONS_MOST);
+		if (all->n == EXPECTATIONS_MAX) {
+			log_error("--fail-if: at most %d", EXPECTATIONS_MAX);
 			return STATUS_USAGE;
 		}
 		if (threshold_read(text, length, &all->list[all->n], &why) < 0) {

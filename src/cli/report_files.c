@@ -26,10 +26,10 @@ MUST_USE static enum exit_status check_paths(char *const *paths, size_t n)
 		log_error("-: standard input can be read only once");
 		return STATUS_USAGE;
 	}
-	if (n > REPORT_FILES_MOST) {
+	if (n > REPORT_FILES_MAX) {
 		log_error("%zu files are too many, at most %d can be read (merge some of them "
 			  "first)",
-			  n, REPORT_FILES_MOST);
+			  n, REPORT_FILES_MAX);
 		return STATUS_USAGE;
 	}
 	return STATUS_OK;

@@ -13,7 +13,7 @@
 #include "report/run.h"
 
 /* Files of one command line at most. */
-#define REPORT_FILES_MOST 1000
+#define REPORT_FILES_MAX 1000
 
 struct report_files {
 	struct run *runs;

@@ -12,7 +12,7 @@
 #include "server/startup.h"
 
 /* More workers than any machine has cores or use for. */
-#define WORKERS_MOST 4096
+#define WORKERS_MAX 4096
 
 enum {
 	ENGINE,
@@ -79,7 +79,7 @@ static const struct option_row options[N_OPTIONS] = {
 		.kind = OPTION_COUNT,
 		.value_name = "N",
 		.least = 1,
-		.most = WORKERS_MOST,
+		.most = WORKERS_MAX,
 		.help = "processes that serve (a core each; as needed)",
 		.details = "Serve with N processes, below one that watches over them and puts "
 			   "another in the place of one that dies. The default is one for each "

@@ -32,7 +32,7 @@ int file_close(FILE *file)
 
 /* ---- names of descriptors ---- */
 
-#define LINKS_MOST 8
+#define LINKS_MAX 8
 
 /* The descriptor that a path names, or -1. A symbolic link to such a path names it too. */
 static int descriptor_of(const char *path)
@@ -40,7 +40,7 @@ static int descriptor_of(const char *path)
 	static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
 	char target[PATH_MAX];
 	uint64_t number;
-	for (int i = 0; i < LINKS_MOST; i++) {
+	for (int i = 0; i < LINKS_MAX; i++) {
 		if (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0)
 			return STDOUT_FILENO;
 		if (strcmp(path, "/dev/stderr") == 0)

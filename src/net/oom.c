@@ -10,7 +10,7 @@
 #include "net/cgroup.h"
 #include "net/io.h"
 
-#define SCORE_MOST 1000 /* linux/oom.h: the whole memory that the group may use */
+#define SCORE_MAX 1000 /* linux/oom.h: the whole memory that the group may use */
 
 /* By how much the score of a child is higher: what this much memory of the group comes to. */
 #define MARGIN (UINT64_C(4) << 20)
@@ -27,9 +27,9 @@ static struct {
 /* The score of a child, for a group with this limit. */
 static long child_score(long own, uint64_t limit)
 {
-	uint64_t more = MARGIN * SCORE_MOST / (limit + 1) + 1;
-	long most = SCORE_MOST - own;
-	return more < (uint64_t)most ? own + (long)more : SCORE_MOST;
+	uint64_t more = MARGIN * SCORE_MAX / (limit + 1) + 1;
+	long most = SCORE_MAX - own;
+	return more < (uint64_t)most ? own + (long)more : SCORE_MAX;
 }
 
 static void open_score(void)

@@ -50,7 +50,7 @@ struct seccomp_check {
 	}
 
 /* The lower 32 bits of argument n are at least this number. */
-#define SECCOMP_AT_LEAST(n, number)                                               \
+#define SECCOMP_AT_MIN(n, number)                                                 \
 	{                                                                         \
 		.argument = (n), .mask = UINT32_MAX, .value = (uint32_t)(number), \
 		.is_at_least = true                                               \

@@ -26,7 +26,7 @@
 #define USUAL_UNPRIVILEGED_FIRST 1024
 
 /* Descriptors that are asked for, one by one, where /proc does not list them. */
-#define PROBED_MOST 65536
+#define PROBED_MAX 65536
 
 /* The first line of a file of the kernel's, without its end. Returns false if there is none. */
 MUST_USE static bool read_line(const char *path, char *line, size_t size)
@@ -182,7 +182,7 @@ MUST_USE static bool list_open(uint64_t limit, struct sysinfo_open *ret_open)
 static struct sysinfo_open probe_open(uint64_t limit, uint64_t end)
 {
 	struct sysinfo_open open = { .highest = -1 };
-	for (int fd = 0; (uint64_t)fd < end && fd < PROBED_MOST; fd++) {
+	for (int fd = 0; (uint64_t)fd < end && fd < PROBED_MAX; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			add_open(&open, fd, limit);
 	}
@@ -191,7 +191,7 @@ static struct sysinfo_open probe_open(uint64_t limit, uint64_t end)
 
 struct sysinfo_open sysinfo_open_descriptors(void)
 {
-	struct rlimit limit = { PROBED_MOST, PROBED_MOST };
+	struct rlimit limit = { PROBED_MAX, PROBED_MAX };
 	struct sysinfo_open open;
 	ignore_result(getrlimit(RLIMIT_NOFILE, &limit)); /* then as many as are probed */
 	if (list_open(as_count(limit.rlim_cur), &open))

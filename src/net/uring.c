@@ -20,9 +20,9 @@
  * Requests that go to the kernel at once, and completions that it can have waiting before it has to
  * put them aside (it loses none, but that is slow, and ends what would go on: IORING_FEAT_NODROP).
  */
-#define REQUESTS       1024
-#define COMPLETIONS    8192
-#define REQUESTS_LEAST 64
+#define REQUESTS     1024
+#define COMPLETIONS  8192
+#define REQUESTS_MIN 64
 
 /*
  * A ring that is closed gives the memory that it had locked back up to a tenth of a second later:
@@ -77,7 +77,7 @@ MUST_USE static int restrict_requests(struct io_uring *uring)
 MUST_USE static int open_uring(struct io_uring *uring)
 {
 	int rc = -ENOMEM;
-	for (unsigned int n = REQUESTS; rc == -ENOMEM && n >= REQUESTS_LEAST; n /= 2) {
+	for (unsigned int n = REQUESTS; rc == -ENOMEM && n >= REQUESTS_MIN; n /= 2) {
 		struct io_uring_params params = {
 			.flags = FLAGS,
 			.cq_entries = n * (COMPLETIONS / REQUESTS),

@@ -52,20 +52,20 @@ enum {
 #define PACKED_HEAD 8
 
 /* The bytes of the largest number. */
-#define NUMBER_MOST 9
+#define NUMBER_MAX 9
 
-#define PAYLOAD_MOST (PAYLOAD_HEAD + HISTOGRAM_BUCKETS * NUMBER_MOST)
+#define PAYLOAD_MAX (PAYLOAD_HEAD + HISTOGRAM_BUCKETS * NUMBER_MAX)
 /* What zlib cannot make smaller grows by less than that (compressBound() in zlib.h). */
-#define PACKED_MOST (PACKED_HEAD + PAYLOAD_MOST + PAYLOAD_MOST / 1000 + 64)
+#define PACKED_MAX (PACKED_HEAD + PAYLOAD_MAX + PAYLOAD_MAX / 1000 + 64)
 /* What stands before the string: a tag and three numbers; or the head of a log. */
-#define BEFORE_MOST 512
-#define TEXT_MOST   (BEFORE_MOST + (PACKED_MOST + 2) / 3 * 4 + 2)
+#define BEFORE_MAX 512
+#define TEXT_MAX   (BEFORE_MAX + (PACKED_MAX + 2) / 3 * 4 + 2)
 
 struct hlog {
 	z_stream deflate, inflate;
-	unsigned char payload[PAYLOAD_MOST];
-	unsigned char packed[PACKED_MOST];
-	char text[TEXT_MOST];
+	unsigned char payload[PAYLOAD_MAX];
+	unsigned char packed[PACKED_MAX];
+	char text[TEXT_MAX];
 };
 
 /* ---- its life ---- */
@@ -84,7 +84,7 @@ MUST_USE static int open_with(int level, int strategy, struct hlog **ret_hlog)
 		goto free_hlog;
 	if (inflateInit(&hlog->inflate) != Z_OK)
 		goto end_deflate;
-	assert(deflateBound(&hlog->deflate, PAYLOAD_MOST) <= PACKED_MOST - PACKED_HEAD);
+	assert(deflateBound(&hlog->deflate, PAYLOAD_MAX) <= PACKED_MAX - PACKED_HEAD);
 	*ret_hlog = hlog;
 	return 0;
 
@@ -134,7 +134,7 @@ static uint64_t get_big_endian(const unsigned char *at, size_t n_bytes)
 static unsigned char *put_number(unsigned char *at, int64_t number)
 {
 	uint64_t rest = (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
-	for (int i = 1; i < NUMBER_MOST && rest > 0x7f; i++, rest >>= 7)
+	for (int i = 1; i < NUMBER_MAX && rest > 0x7f; i++, rest >>= 7)
 		*at++ = (unsigned char)(rest | 0x80);
 	*at++ = (unsigned char)rest;
 	return at;
@@ -145,10 +145,10 @@ MUST_USE static int get_number(const unsigned char **at, const unsigned char *en
 			       int64_t *ret_number)
 {
 	uint64_t all = 0;
-	for (unsigned int i = 0; i < NUMBER_MOST && *at < end; i++) {
+	for (unsigned int i = 0; i < NUMBER_MAX && *at < end; i++) {
 		unsigned char byte = *(*at)++;
-		bool is_last = byte <= 0x7f || i == NUMBER_MOST - 1;
-		all |= (uint64_t)(i == NUMBER_MOST - 1 ? byte : byte & 0x7f) << 7 * i;
+		bool is_last = byte <= 0x7f || i == NUMBER_MAX - 1;
+		all |= (uint64_t)(i == NUMBER_MAX - 1 ? byte : byte & 0x7f) << 7 * i;
 		if (!is_last)
 			continue;
 		*ret_number = (int64_t)(all >> 1 ^ (all & 1 ? UINT64_MAX : 0));
@@ -199,7 +199,7 @@ static size_t pack(struct hlog *hlog, size_t payload_size)
 	stream->next_in = hlog->payload;
 	stream->avail_in = (uInt)payload_size;
 	stream->next_out = hlog->packed + PACKED_HEAD;
-	stream->avail_out = PACKED_MOST - PACKED_HEAD;
+	stream->avail_out = PACKED_MAX - PACKED_HEAD;
 	rc = deflate(stream, Z_FINISH);
 	assert(rc == Z_STREAM_END); /* there is room: see hlog_open() */
 	put_big_endian(hlog->packed, COOKIE_PACKED, 4);
@@ -248,7 +248,7 @@ const char *hlog_head(struct hlog *hlog, uint64_t start_ns)
 	time_t start = (time_t)(start_ns / CLOCK_NS_PER_S);
 	struct tm utc;
 	gmtime_r(&start, &utc); /* any number of nanoseconds is in a year that it knows */
-	int n = snprintf(hlog->text, BEFORE_MOST,
+	int n = snprintf(hlog->text, BEFORE_MAX,
 			 "#[Logged with tcpecho " TCPECHO_VERSION "]\n"
 			 "#[Histogram log format version 1.3]\n"
 			 "#[StartTime: %s (seconds since epoch), "
@@ -258,7 +258,7 @@ const char *hlog_head(struct hlog *hlog, uint64_t start_ns)
 			 decimals_of(start_ns, CLOCK_NS_PER_S).text, days[utc.tm_wday],
 			 months[utc.tm_mon], utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
 			 1900 + utc.tm_year);
-	assert(n > 0 && n < BEFORE_MOST);
+	assert(n > 0 && n < BEFORE_MAX);
 	return hlog->text;
 }
 
@@ -268,7 +268,7 @@ static bool is_tag(const char *tag)
 		if (*at < '!' || *at > '~' || *at == ',')
 			return false;
 	}
-	return strlen(tag) <= HLOG_TAG_MOST;
+	return strlen(tag) <= HLOG_TAG_MAX;
 }
 
 const char *hlog_line(struct hlog *hlog, const struct hlog_interval *interval,
@@ -276,12 +276,12 @@ const char *hlog_line(struct hlog *hlog, const struct hlog_interval *interval,
 {
 	const char *tag = interval->tag != NULL ? interval->tag : "";
 	assert(is_tag(tag));
-	int n = snprintf(hlog->text, BEFORE_MOST, "%s%s%s%s,%s,%s,", interval->tag ? "Tag=" : "",
+	int n = snprintf(hlog->text, BEFORE_MAX, "%s%s%s%s,%s,%s,", interval->tag ? "Tag=" : "",
 			 tag, interval->tag ? "," : "",
 			 decimals_of(interval->start_ns, CLOCK_NS_PER_S).text,
 			 decimals_of(interval->length_ns, CLOCK_NS_PER_S).text,
 			 decimals_of(histogram->max_ns, CLOCK_NS_PER_MS).text);
-	assert(n > 0 && n < BEFORE_MOST);
+	assert(n > 0 && n < BEFORE_MAX);
 	size_t end = (size_t)n + put_string(hlog, (size_t)n, histogram);
 	memcpy(hlog->text + end, "\n", sizeof("\n"));
 	return hlog->text;
@@ -305,7 +305,7 @@ MUST_USE static int unpack(struct hlog *hlog, size_t size, size_t *ret_payload_s
 	stream->next_in = hlog->packed + PACKED_HEAD;
 	stream->avail_in = (uInt)(size - PACKED_HEAD);
 	stream->next_out = hlog->payload;
-	stream->avail_out = PAYLOAD_MOST;
+	stream->avail_out = PAYLOAD_MAX;
 	/* It must end where its input ends, and not need more room than any of ours. */
 	if (inflate(stream, Z_FINISH) != Z_STREAM_END || stream->avail_in > 0)
 		return ERR_HLOG_DAMAGED;

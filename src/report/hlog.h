@@ -42,7 +42,7 @@ void hlog_close(struct hlog *hlog);
 const char *hlog_head(struct hlog *hlog, uint64_t start_ns);
 
 /* The longest tag. */
-#define HLOG_TAG_MOST 63
+#define HLOG_TAG_MAX 63
 
 struct hlog_interval {
 	const char *tag;    /* what was measured, for a log of several; NULL: nothing is said */
@@ -52,7 +52,7 @@ struct hlog_interval {
 
 /*
  * The line of an interval: times in seconds, the largest value in milliseconds, both rounded to
- * three decimals, and the histogram. A tag is at most HLOG_TAG_MOST characters from '!' to '~',
+ * three decimals, and the histogram. A tag is at most HLOG_TAG_MAX characters from '!' to '~',
  * without a comma.
  */
 const char *hlog_line(struct hlog *hlog, const struct hlog_interval *interval,

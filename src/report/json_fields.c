@@ -105,7 +105,7 @@ int json_seconds(struct json_reader *reader, const json_t *json, const char *nam
 	int rc = json_number(reader, json, name, need, &seconds);
 	if (rc < 0 || seconds < 0)
 		return rc;
-	if (seconds > JSON_SECONDS_MOST)
+	if (seconds > JSON_SECONDS_MAX)
 		return json_refuse(reader, "\"%s\" is more than a hundred years", name);
 	*ret_ns = (uint64_t)(seconds * 1e9 + 0.5);
 	return 0;
@@ -115,7 +115,7 @@ int json_seconds(struct json_reader *reader, const json_t *json, const char *nam
 
 uint64_t json_us(double us)
 {
-	return us < JSON_SECONDS_MOST * 1e6 ? (uint64_t)(us * 1e3 + 0.5) : JSON_NS_MOST;
+	return us < JSON_SECONDS_MAX * 1e6 ? (uint64_t)(us * 1e3 + 0.5) : JSON_NS_MAX;
 }
 
 bool json_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
@@ -125,7 +125,7 @@ bool json_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
 	if (!isdigit((unsigned char)*next))
 		return false;
 	for (; isdigit((unsigned char)*next); next++) {
-		if (whole > JSON_NS_MOST / 10)
+		if (whole > JSON_NS_MAX / 10)
 			return false;
 		whole = whole * 10 + (uint64_t)(*next - '0');
 	}
@@ -137,7 +137,7 @@ bool json_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
 			}
 		}
 	}
-	if (whole > JSON_NS_MOST / unit_ns)
+	if (whole > JSON_NS_MAX / unit_ns)
 		return false;
 	/* Both factors are at most 10^9. */
 	uint64_t part_ns = unit_ns <= CLOCK_NS_PER_S ? (part * unit_ns + scale / 2) / scale : 0;

@@ -20,14 +20,14 @@
 #include "report/run_read.h"
 
 /* A hundred years, in seconds and in nanoseconds: longer is no time of a measurement. */
-#define JSON_SECONDS_MOST 3153600000.0
-#define JSON_NS_MOST      UINT64_C(3153600000000000000)
+#define JSON_SECONDS_MAX 3153600000.0
+#define JSON_NS_MAX      UINT64_C(3153600000000000000)
 
 /* A number in a document has twelve digits: it is off by half of this part of itself at most. */
 #define JSON_DIGITS_PART UINT64_C(100000000000)
 
 /* Intervals of a series at most. */
-#define JSON_INTERVALS_MOST 100000
+#define JSON_INTERVALS_MAX 100000
 
 struct json_reader {
 	const char *bytes; /* a NUL behind them */

@@ -132,7 +132,7 @@ MUST_USE static int read_span(struct json_reader *reader, const json_t *json, st
 		rc = json_text(reader, json, texts[i].name, JSON_MAY, texts[i].text);
 	if (rc == 0)
 		rc = json_flag(reader, json, "interrupted", JSON_MAY, &part->is_interrupted);
-	if (rc == 0 && part->start_ns > UINT64_MAX - JSON_NS_MOST)
+	if (rc == 0 && part->start_ns > UINT64_MAX - JSON_NS_MAX)
 		rc = json_refuse(reader, "\"spans\" has an end beyond the year 2454");
 	return rc;
 }

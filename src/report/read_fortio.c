@@ -80,7 +80,7 @@ MUST_USE static int read_ends(struct json_reader *reader, const json_t *json)
 		rc = json_number(reader, json, "Avg", JSON_MUST, &mean);
 	if (rc < 0 || times->n == 0)
 		return rc;
-	if (most > JSON_SECONDS_MOST || least > mean * (1 + 1e-9) || mean > most * (1 + 1e-9))
+	if (most > JSON_SECONDS_MAX || least > mean * (1 + 1e-9) || mean > most * (1 + 1e-9))
 		return json_refuse(reader, "\"Min\", \"Avg\" and \"Max\" contradict each other");
 	times->least_ns = ns_of_s(least) < times->least_ns ? ns_of_s(least) : times->least_ns;
 	times->max_ns = ns_of_s(most) > times->max_ns ? ns_of_s(most) : times->max_ns;
@@ -149,7 +149,7 @@ MUST_USE static int read_facts(struct json_reader *reader, const json_t *json)
 		rc = json_count(reader, json, "ActualDuration", JSON_MUST, &run->result.elapsed_ns);
 	if (rc < 0)
 		return rc;
-	if (run->result.elapsed_ns > JSON_NS_MOST)
+	if (run->result.elapsed_ns > JSON_NS_MAX)
 		return json_refuse(reader, "\"ActualDuration\" is more than a hundred years");
 	json_t *start = json_object_get(json, "StartTime");
 	if (json_is_string(start) && !json_moment(json_string_value(start), &run->facts.start_ns))

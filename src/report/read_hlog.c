@@ -162,9 +162,9 @@ MUST_USE static int append(struct log *log, const struct fields *fields)
 		if (fields->start_ns < end_ns)
 			last->length_ns = fields->start_ns - last->start_ns;
 	}
-	if (series->n == JSON_INTERVALS_MOST)
+	if (series->n == JSON_INTERVALS_MAX)
 		return json_refuse(log->reader, "it has more than %d intervals",
-				   JSON_INTERVALS_MOST);
+				   JSON_INTERVALS_MAX);
 	if (series->n == log->n_room) {
 		size_t n_room = log->n_room > 0 ? 2 * log->n_room : 64;
 		struct time_series_interval *list =

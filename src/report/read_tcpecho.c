@@ -51,9 +51,9 @@ MUST_USE static int read_names(struct json_reader *reader, json_t *json, const c
 	uint64_t n_all = 0;
 	if (!json_is_object(json))
 		return json_refuse(reader, "\"%s\" is not an object", what);
-	if (json_object_size(json) > RESULT_FAILURES_MOST)
+	if (json_object_size(json) > RESULT_FAILURES_MAX)
 		return json_refuse(reader, "\"%s\" has more than %d names", what,
-				   RESULT_FAILURES_MOST);
+				   RESULT_FAILURES_MAX);
 	json_object_foreach(json, name, count)
 	{
 		uint64_t n = 0;
@@ -293,9 +293,9 @@ MUST_USE static int read_series(struct json_reader *reader, const json_t *json)
 	if (list == NULL)
 		return json_refuse(reader, "it has no \"series\"");
 	size_t n = json_array_size(list);
-	if (!json_is_array(list) || n > JSON_INTERVALS_MOST)
+	if (!json_is_array(list) || n > JSON_INTERVALS_MAX)
 		return json_refuse(reader, "\"series\" is not a list of at most %d",
-				   JSON_INTERVALS_MOST);
+				   JSON_INTERVALS_MAX);
 	series->list = calloc(n > 0 ? n : 1, sizeof(*series->list));
 	if (series->list == NULL)
 		return -ENOMEM;

@@ -10,7 +10,7 @@
 /* Maximum pairs that are folded at a time, because a measurement may wait meanwhile. */
 #define FOLDS_MAX 4
 
-_Static_assert(RECORDER_INTERVALS_MOST % 2 == 0, "all of them have a neighbour");
+_Static_assert(RECORDER_INTERVALS_MAX % 2 == 0, "all of them have a neighbour");
 
 int recorder_open(struct recorder *ret_recorder)
 {
@@ -20,7 +20,7 @@ int recorder_open(struct recorder *ret_recorder)
 		rc = histogram_open(&recorder.response);
 	if (rc == 0)
 		rc = histogram_open(&recorder.service);
-	recorder.series.list = calloc(RECORDER_INTERVALS_MOST, sizeof(*recorder.series.list));
+	recorder.series.list = calloc(RECORDER_INTERVALS_MAX, sizeof(*recorder.series.list));
 	if (recorder.series.list == NULL)
 		rc = -ENOMEM;
 	if (rc < 0)
@@ -116,7 +116,7 @@ MUST_USE static int fold_next(struct recorder *recorder)
 
 static bool is_full(const struct recorder *recorder)
 {
-	return recorder->series.n == RECORDER_INTERVALS_MOST ||
+	return recorder->series.n == RECORDER_INTERVALS_MAX ||
 	       recorder->n_bytes > recorder->n_bytes_max;
 }
 

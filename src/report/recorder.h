@@ -23,11 +23,11 @@
 #include "report/hlog.h"
 
 /* An hour of seconds. */
-#define RECORDER_INTERVALS_MOST 3600
+#define RECORDER_INTERVALS_MAX 3600
 
 struct recorder {
 	struct hlog *hlog;
-	struct time_series series; /* room for RECORDER_INTERVALS_MOST */
+	struct time_series series; /* room for RECORDER_INTERVALS_MAX */
 	size_t n_folded;           /* the first, which are two in one */
 	size_t n_unfolded;         /* behind them, an even number: those that are to be folded */
 	size_t n_bytes;            /* of all packed histograms */

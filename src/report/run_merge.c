@@ -141,7 +141,7 @@ static bool has_room(const struct result_failure *sum, size_t n_sum,
 			j++;
 		n += j == n_sum;
 	}
-	return n <= RESULT_FAILURES_MOST;
+	return n <= RESULT_FAILURES_MAX;
 }
 
 MUST_USE static int refuse_too_much(const struct run *run, struct run_refusal *why)
@@ -284,7 +284,7 @@ MUST_USE static int check_span(const struct run *runs, size_t n, struct run_refu
 		uint64_t end_ns = start_ns + run_span_ns(&runs[i]);
 		to_ns = end_ns > to_ns ? end_ns : to_ns;
 	}
-	if (to_ns - from_ns <= JSON_NS_MOST)
+	if (to_ns - from_ns <= JSON_NS_MAX)
 		return 0;
 	snprintf(why->text, sizeof(why->text),
 		 "from the first to the last there are more than a "

@@ -14,7 +14,7 @@
  * Values of a JSON document at most, as each costs a hundred bytes or so of memory, however short
  * it is. The longest of ours has 3,600 intervals of 7.
  */
-#define VALUES_MOST 200000
+#define VALUES_MAX 200000
 
 /* ---- JSON ---- */
 
@@ -37,8 +37,8 @@ static size_t count_values(const char *bytes, size_t n)
 /* *ret_json is the caller's. */
 MUST_USE static int parse(struct json_reader *reader, json_t **ret_json)
 {
-	if (count_values(reader->bytes, reader->n) > VALUES_MOST)
-		return json_refuse(reader, "it has more than %d values", VALUES_MOST);
+	if (count_values(reader->bytes, reader->n) > VALUES_MAX)
+		return json_refuse(reader, "it has more than %d values", VALUES_MAX);
 	json_error_t error;
 	json_t *json = json_loadb(reader->bytes, reader->n, JSON_REJECT_DUPLICATES, &error);
 	if (json == NULL && json_error_code(&error) == json_error_out_of_memory)
@@ -196,7 +196,7 @@ int run_read_file(const char *path, uint64_t list_unit_ns, struct run *ret_run,
 {
 	struct file_bytes bytes;
 	struct run run;
-	int rc = file_read(path, RUN_FILE_MOST, &bytes);
+	int rc = file_read(path, RUN_FILE_MAX, &bytes);
 	if (rc == -EFBIG)
 		snprintf(reterr_why->text, sizeof(reterr_why->text),
 			 "it is larger than %zu MiB, which no result is", RUN_FILE_MIB);

@@ -11,7 +11,7 @@
  *		lines the values are taken to be that of the second
  *	fortio	its JSON: within a bucket the values are taken to be spread evenly
  *
- * Nobody who wrote such a file is trusted. A file is at most RUN_FILE_MOST bytes and what is made
+ * Nobody who wrote such a file is trusted. A file is at most RUN_FILE_MAX bytes and what is made
  * of it has bounds too; one that is damaged, contradicts itself or is something else is refused by
  * a sentence, and nothing of it is kept.
  */
@@ -24,8 +24,8 @@
 #include "base/compiler.h"
 #include "report/run.h"
 
-#define RUN_FILE_MIB  ((size_t)256)
-#define RUN_FILE_MOST (RUN_FILE_MIB * 1024 * 1024)
+#define RUN_FILE_MIB ((size_t)256)
+#define RUN_FILE_MAX (RUN_FILE_MIB * 1024 * 1024)
 
 /* A sentence: what is wrong with a file, without its name. */
 struct run_refusal {

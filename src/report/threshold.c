@@ -11,7 +11,7 @@
 #include "report/json_fields.h"
 
 /* A part of the old value: at most a million times it. */
-#define PERCENT_MOST 1e8
+#define PERCENT_MAX 1e8
 
 /* ---- reading ---- */
 
@@ -22,7 +22,7 @@ MUST_USE static bool read_part(const char *text, double *ret_part)
 	if (!json_decimal(&text, CLOCK_NS_PER_S, &billionths) || strcmp(text, "%") != 0)
 		return false;
 	*ret_part = (double)billionths / 1e9 / 100;
-	return *ret_part <= PERCENT_MOST / 100;
+	return *ret_part <= PERCENT_MAX / 100;
 }
 
 /* A value of the metric's kind; returns 0 or a code. */

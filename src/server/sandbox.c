@@ -92,9 +92,9 @@ static const struct seccomp_rule serving_rules[] = {
 	{ .call = __NR_restart_syscall },
 	{ .call = __NR_listen }, /* listen_stop(), listen_resume() */
 	{ .call = __NR_pread64,
-	  .checks = { SECCOMP_AT_LEAST(0, STDERR_FILENO + 1) } }, /* oom_is_near() */
+	  .checks = { SECCOMP_AT_MIN(0, STDERR_FILENO + 1) } }, /* oom_is_near() */
 	/* Not 0 to 2: on a terminal all three can be read, and give what its user types. */
-	{ .call = __NR_read, .checks = { SECCOMP_AT_LEAST(0, STDERR_FILENO + 1) } },
+	{ .call = __NR_read, .checks = { SECCOMP_AT_MIN(0, STDERR_FILENO + 1) } },
 	/* Not SHUT_RD: a listening TCP socket would end for all workers, and could be connected. */
 	{ .call = __NR_shutdown, .checks = { SECCOMP_IS(1, SHUT_WR) } },
 	IOCTL(SIOCOUTQ),
@@ -200,7 +200,7 @@ static const struct seccomp_rule passing_rules[] = {
 static const struct seccomp_rule taking_rules[] = {
 	{ .call = __NR_recvmsg, .checks = { SECCOMP_IS(2, MSG_CMSG_CLOEXEC) } },
 	/* Not 0 to 2, which may not be read (above). */
-	{ .call = __NR_dup, .checks = { SECCOMP_AT_LEAST(0, STDERR_FILENO + 1) } },
+	{ .call = __NR_dup, .checks = { SECCOMP_AT_MIN(0, STDERR_FILENO + 1) } },
 };
 
 /* What only opening a worker takes. */

@@ -54,7 +54,7 @@ static void add_failure(struct result_failure *list, size_t *n_list, const char 
 			return;
 		}
 	}
-	assert(*n_list < RESULT_FAILURES_MOST);
+	assert(*n_list < RESULT_FAILURES_MAX);
 	list[(*n_list)++] = (struct result_failure){ .name = name, .n = n };
 }
 

@@ -16,7 +16,7 @@
 #include "stats/histogram.h"
 
 /* Kinds of failures in one result; there are not so many names in the program. */
-#define RESULT_FAILURES_MOST 64
+#define RESULT_FAILURES_MAX 64
 
 /* A kind of failure, and how often it was. */
 struct result_failure {
@@ -40,10 +40,10 @@ struct result {
 	uint64_t elapsed_ns;     /* what all this took */
 
 	/* Messages that failed, and RESULT_NEVER_SENT. */
-	struct result_failure failures[RESULT_FAILURES_MOST];
+	struct result_failure failures[RESULT_FAILURES_MAX];
 	size_t n_failures;
 	/* Failures of connections that carried no message: while connecting, idle, or closing. */
-	struct result_failure connection_errors[RESULT_FAILURES_MOST];
+	struct result_failure connection_errors[RESULT_FAILURES_MAX];
 	size_t n_connection_errors;
 	char first_mismatch
 		[RESULT_SENTENCE_SIZE]; /* what was wrong on the first of them, or empty */

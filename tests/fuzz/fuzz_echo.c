@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input input = { data, size };
 	struct world world = { 0 };
-	struct choice choices[WORLD_CHOICES_MOST];
+	struct choice choices[WORLD_CHOICES_MAX];
 	size_t n;
 	while ((n = world_choices(&world, choices)) > 0) {
 		world_follow(&world, &sysinfo_right, choices[fuzz_byte(&input) % n]);

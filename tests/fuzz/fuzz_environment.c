@@ -181,7 +181,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (commands[n_commands] != NULL)
 		n_commands++;
 	const struct command *command = commands[fuzz_byte(&input) % n_commands];
-	size_t said = fuzz_byte(&input) % (2 * COMMAND_OPTIONS_MOST); /* half the time: nothing */
+	size_t said = fuzz_byte(&input) % (2 * COMMAND_OPTIONS_MAX); /* half the time: nothing */
 	char *variables[MOST_VARIABLES + 1] = { NULL };
 	while (input.left > 0 && n < MOST_VARIABLES)
 		variables[n++] = next_variable(command, &input);

@@ -22,7 +22,7 @@
 #define PAYLOAD_HEAD 40
 /* Before it: cookie and size, the head of zlib and of a block that is stored; behind it: a sum. */
 #define PACKED_HEAD (8 + 2 + 5)
-#define PACKED_MOST (PACKED_HEAD + PAYLOAD_HEAD + MOST_BYTES + 4)
+#define PACKED_MAX  (PACKED_HEAD + PAYLOAD_HEAD + MOST_BYTES + 4)
 
 static void put(unsigned char *at, uint32_t number)
 {
@@ -36,8 +36,8 @@ static void put(unsigned char *at, uint32_t number)
  */
 static char *string_of(const uint8_t *counts, size_t n, size_t at, uint8_t change)
 {
-	static unsigned char packed[PACKED_MOST];
-	static char string[2 * PACKED_MOST];
+	static unsigned char packed[PACKED_MAX];
+	static char string[2 * PACKED_MAX];
 	static const unsigned char head[PAYLOAD_HEAD] = {
 		[0] = 0x1c, [1] = 0x84, [2] = 0x93,  [3] = 0x13,
 		[15] = 3,   [23] = 1,   [32] = 0x3f, [33] = 0xf0,

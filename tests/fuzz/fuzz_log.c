@@ -250,7 +250,7 @@ static void check_record(struct fuzz_input *input)
 /* ---- sentences ---- */
 
 /* A sentence is cut at half a line before it is shown. */
-#define SENTENCE_MOST (LOG_LINE_SIZE / 2 - 1)
+#define SENTENCE_MAX (LOG_LINE_SIZE / 2 - 1)
 
 static const struct {
 	const char *event, *prefix;
@@ -299,7 +299,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sink.at_once = choice & 0x10 ? 1 + choice / 32 : 0;
 		if (choice & 4) {
 			size_t kind = fuzz_byte(&input) % 3;
-			char *sentence = long_string(&input, SENTENCE_MOST);
+			char *sentence = long_string(&input, SENTENCE_MAX);
 			check_sentence(kind, sentence);
 			free(sentence);
 		} else {

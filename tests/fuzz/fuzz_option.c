@@ -230,8 +230,8 @@ static void write_option(const struct option_row *row, uint64_t value, char out[
 /* Writes the arguments out and reads them again. */
 static void check_again(const struct command *command, const struct arguments *first)
 {
-	char options[COMMAND_OPTIONS_MOST][64], name[] = "", end[] = "--";
-	char *argv[COMMAND_OPTIONS_MOST + MOST_ARGUMENTS + 3] = { name };
+	char options[COMMAND_OPTIONS_MAX][64], name[] = "", end[] = "--";
+	char *argv[COMMAND_OPTIONS_MAX + MOST_ARGUMENTS + 3] = { name };
 	int argc = 1;
 	for (size_t i = 0; i < command->n_options; i++) {
 		if (first->sources[i] != SOURCE_COMMAND_LINE)

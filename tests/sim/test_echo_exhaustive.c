@@ -66,7 +66,7 @@ static void enter(struct search *search, const struct world *state, struct way w
 /* Enters what comes of everything that can happen in a state. */
 static void follow_all(struct search *search, size_t from)
 {
-	struct choice choices[WORLD_CHOICES_MOST];
+	struct choice choices[WORLD_CHOICES_MAX];
 	size_t n = world_choices(&search->states[from], choices);
 	for (size_t i = 0; i < n; i++) {
 		struct world next;

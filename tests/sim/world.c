@@ -16,11 +16,11 @@ struct choices {
 
 static void add(struct choices *choices, enum event event, size_t n)
 {
-	assert(choices->n < WORLD_CHOICES_MOST);
+	assert(choices->n < WORLD_CHOICES_MAX);
 	choices->list[choices->n++] = (struct choice){ .event = event, .n = n };
 }
 
-size_t world_choices(const struct world *world, struct choice ret_choices[WORLD_CHOICES_MOST])
+size_t world_choices(const struct world *world, struct choice ret_choices[WORLD_CHOICES_MAX])
 {
 	struct choices choices = { .list = ret_choices };
 	size_t to_come = (size_t)(WORLD_BYTES - world->n_received);

@@ -55,10 +55,10 @@ struct choice {
 };
 
 /* GOT or SENT of every size, and four events without one. */
-#define WORLD_CHOICES_MOST (WORLD_BUFFER + 4)
+#define WORLD_CHOICES_MAX (WORLD_BUFFER + 4)
 
 /* Everything that can happen next, by what the echo wants. None when it wants to close. */
-size_t world_choices(const struct world *world, struct choice ret_choices[WORLD_CHOICES_MOST]);
+size_t world_choices(const struct world *world, struct choice ret_choices[WORLD_CHOICES_MAX]);
 
 /* Carries out one of them. */
 void world_follow(struct world *world, const struct sysinfo *machine, struct choice choice);

@@ -24,7 +24,7 @@
 #include "client/hold/disconnect_line.h"
 
 /* Receives of one before it is the others' turn. */
-#define RECEIVES_MOST 4
+#define RECEIVES_MAX 4
 
 uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t who)
 {
@@ -213,7 +213,7 @@ static void verify(struct hold_set *set, struct hold_conn *conn, size_t n)
 static void receive(struct hold_set *set, struct hold_conn *conn, bool empties)
 {
 	for (int i = 0; conn->state == HOLD_OPEN; i++) {
-		if (i == RECEIVES_MOST) {
+		if (i == RECEIVES_MAX) {
 			int rc = poller_change(&set->poller, conn->fd, HOLD_EDGES,
 					       hold_conn_index(set, conn));
 			if (rc < 0)

@@ -29,7 +29,7 @@
 #define OTHER_DESCRIPTORS (40 + METRICS_CLIENTS_MAX)
 
 /* So many are woken before what came back meanwhile is read. */
-#define WAKES_MOST 64
+#define WAKES_MAX 64
 
 /* In the poller, behind the connections. */
 #define TAG_SIGNALS HOLD_TAG_END
@@ -165,7 +165,7 @@ static bool has_read_all(struct hold *hold)
 static void wake_those_due(struct hold *hold, uint64_t now_ns)
 {
 	uint32_t who;
-	for (int i = 0; i < WAKES_MOST && timer_heap_due(&hold->set.timers, now_ns, &who); i++)
+	for (int i = 0; i < WAKES_MAX && timer_heap_due(&hold->set.timers, now_ns, &who); i++)
 		hold_conn_wake(&hold->set, who);
 }
 

@@ -23,7 +23,7 @@
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 /* Who has more to say than that is no visitor. */
-#define RECEIVES_MOST 32
+#define RECEIVES_MAX 32
 
 /* While the machine is short of something, nobody is let in for so long. */
 #define SHORT_NS CLOCK_NS_PER_S
@@ -145,7 +145,7 @@ static void receive_request(struct metrics_server *page, struct metrics_client *
 static void wait_for_end(struct metrics_client *visitor)
 {
 	char rest[HTTP_HEAD_MAX];
-	for (int i = 0; i < RECEIVES_MOST; i++) {
+	for (int i = 0; i < RECEIVES_MAX; i++) {
 		ssize_t n = io_recv(visitor->fd, rest, sizeof(rest));
 		if (n == -EAGAIN)
 			return;

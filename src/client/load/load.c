@@ -25,7 +25,7 @@
 #include "net/connect.h"
 
 /* So many of a thread's lanes connect at a time, or short queues overflow and SYNs are lost. */
-#define CONNECTING_MOST 64
+#define CONNECTING_MAX 64
 
 /* Maximum sleep: whether the run is ended early is looked at this often. */
 #define TICK_NS (100 * CLOCK_NS_PER_MS)
@@ -43,7 +43,7 @@
 #define ASK_NS CLOCK_NS_PER_MS
 
 /* So many messages are released before it is the turn of what has come back. */
-#define RELEASES_MOST 64
+#define RELEASES_MAX 64
 
 /* When the run is ended early, what is under way has this long to come back. */
 #define GRACE_NS CLOCK_NS_PER_S
@@ -83,7 +83,7 @@ static void release_due(struct run *run)
 {
 	struct load_io *io = &run->io;
 	uint64_t due_ns;
-	for (int i = 0; i < RELEASES_MOST && (due_ns = next_due_ns(run)) <= io->now_ns; i++) {
+	for (int i = 0; i < RELEASES_MAX && (due_ns = next_due_ns(run)) <= io->now_ns; i++) {
 		struct load_conn *conn = &io->conns.list[run->n_released++ % io->conns.n];
 		conn->n_backlog++;
 		io->n_backlog++;
@@ -124,7 +124,7 @@ static void open_more(struct run *run)
 	struct load_io *io = &run->io;
 	if (io->plan->churns)
 		run->next_to_open = io->conns.n; /* each message opens its own */
-	while (run->next_to_open < io->conns.n && io->n_connecting < CONNECTING_MOST)
+	while (run->next_to_open < io->conns.n && io->n_connecting < CONNECTING_MAX)
 		load_io_connect(io, &io->conns.list[run->next_to_open++]);
 }
 
@@ -152,7 +152,7 @@ static void reopen(struct load_io *io, struct load_conn *conn)
 		return;
 	if (io->plan->churns)
 		load_io_begin(io, conn);
-	else if (io->n_connecting < CONNECTING_MOST)
+	else if (io->n_connecting < CONNECTING_MAX)
 		load_io_connect(io, conn);
 	else
 		accounting_wake_by(io, conn, io->now_ns + AGAIN_NS);
@@ -278,7 +278,7 @@ static void begin_more(struct run *run)
 	struct load_io *io = &run->io;
 	if (io->end_ns == 0 || io->plan->is_open)
 		return;
-	for (int i = 0; i < RELEASES_MOST && run->next_to_begin < io->conns.n; i++) {
+	for (int i = 0; i < RELEASES_MAX && run->next_to_begin < io->conns.n; i++) {
 		io->now_ns = clock_now_ns(); /* each counts from when it is sent itself */
 		load_io_begin(io, &io->conns.list[run->next_to_begin++]);
 	}

@@ -15,7 +15,7 @@
 #define PAUSE_NS (100 * CLOCK_NS_PER_MS)
 
 /* Receives of one lane before it is the others' turn. */
-#define RECEIVES_MOST 4
+#define RECEIVES_MAX 4
 
 /* Sends of one lane before it is the others' turn: a megabyte. */
 #define SENDS_MAX 16
@@ -393,7 +393,7 @@ static void server_ended(struct load_io *io, struct load_conn *conn)
 static void receive(struct load_io *io, struct load_conn *conn, bool empties)
 {
 	for (int i = 0; conn->fd >= 0; i++) {
-		if (i == RECEIVES_MOST) {
+		if (i == RECEIVES_MAX) {
 			take_turn_again(io, conn);
 			return;
 		}

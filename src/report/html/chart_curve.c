@@ -57,7 +57,7 @@ static void put_marks(FILE *out, const struct plot *plot, const struct histogram
 		      const char *kind)
 {
 	double end = curve_end(times->n);
-	for (int decades = 0; decades <= SCALE_DECADES_MOST && decades <= end; decades++) {
+	for (int decades = 0; decades <= SCALE_DECADES_MAX && decades <= end; decades++) {
 		double percent = 100 - 100 / log10_power(decades);
 		double ns = (double)histogram_percentile_ns(times, percent);
 		if (decades <= plot->x.high)
@@ -93,7 +93,7 @@ void chart_curves(const struct view *view)
 
 /* ---- the same in numbers ---- */
 
-#define COLUMNS_MOST (4 * PAGE_RUNS_MAX)
+#define COLUMNS_MAX (4 * PAGE_RUNS_MAX)
 
 struct column {
 	size_t run;
@@ -104,7 +104,7 @@ struct column {
 
 struct columns {
 	size_t n;
-	struct column list[COLUMNS_MOST];
+	struct column list[COLUMNS_MAX];
 	struct scale percentiles;
 };
 
@@ -211,7 +211,7 @@ void chart_percentiles(const struct view *view)
 	put_percentile(view->out, &columns, 1 / 0.75, 0);
 	put_percentile(view->out, &columns, 2, 0);
 	put_percentile(view->out, &columns, 4, 0);
-	for (int decades = 1; decades <= SCALE_DECADES_MOST; decades++) {
+	for (int decades = 1; decades <= SCALE_DECADES_MAX; decades++) {
 		put_percentile(view->out, &columns, log10_power(decades),
 			       decades > 2 ? decades - 2 : 0);
 		put_percentile(view->out, &columns, 2 * log10_power(decades),

@@ -7,7 +7,7 @@
 #include "report/html/plot.h"
 
 /* Rows of a map: fewer than can be told apart, enough for two peaks to be two. */
-#define ROWS_MOST 48
+#define ROWS_MAX 48
 
 /* Shades, the palest first, and from which counts on they are used: the first row that suffices. */
 #define LEVELS 8
@@ -29,7 +29,7 @@ static size_t rows_each(const struct scale *times)
 	static const size_t choices[] = { 1, 2, 4, 8, 20 };
 	double rows = TIMELINE_ROWS_PER_DECADE * log10_of(times->high / times->low);
 	size_t i = 0;
-	while (i + 1 < ARRAY_LEN(choices) && rows / (double)choices[i] > ROWS_MOST)
+	while (i + 1 < ARRAY_LEN(choices) && rows / (double)choices[i] > ROWS_MAX)
 		i++;
 	return choices[i];
 }

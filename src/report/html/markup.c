@@ -37,8 +37,8 @@ void markup_text(FILE *out, const char *text)
 {
 	struct escape escape = { .utf8 = true };
 	char harmless[ESCAPE_ROOM(PIECE)] = "";
-	size_t length = strnlen(text, MARKUP_TEXT_MOST + 1);
-	size_t shown = length > MARKUP_TEXT_MOST ? MARKUP_TEXT_MOST : length;
+	size_t length = strnlen(text, MARKUP_TEXT_MAX + 1);
+	size_t shown = length > MARKUP_TEXT_MAX ? MARKUP_TEXT_MAX : length;
 	for (size_t at = 0; at < shown; at += PIECE) {
 		size_t n = shown - at < PIECE ? shown - at : PIECE;
 		put(out, harmless, escape_bytes(&escape, text + at, n, harmless));

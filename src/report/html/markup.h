@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* Of a text that is longer than so many bytes, no more is shown, and that there was more. */
-#define MARKUP_TEXT_MOST 4096
+#define MARKUP_TEXT_MAX 4096
 
 /*
  * Writes a text so that it is nothing but text, between tags and inside of a quoted attribute: what

@@ -4,7 +4,7 @@
 #include <math.h>
 
 /* A pause of fewer units is none: it cannot be seen, and times in files are rounded. */
-#define PAUSE_LEAST 0.5
+#define PAUSE_MIN 0.5
 
 static void put_scale(FILE *out, const char *axis, const struct scale *scale)
 {
@@ -81,7 +81,7 @@ void plot_course(FILE *out, const struct plot *plot, const struct timeline *time
 		double to = PLOT_EXTENT * scale_at(&plot->x, piece->end_s);
 		double y = PLOT_EXTENT * (1 - scale_at(&plot->y, value(piece)));
 		bool is_drawn = !isnan(value(piece));
-		if (is_drawn && goes_on && from < last + PAUSE_LEAST)
+		if (is_drawn && goes_on && from < last + PAUSE_MIN)
 			fprintf(out, "H%.1fV%.1fH%.1f", from, y, to);
 		else if (is_drawn)
 			fprintf(out, "M%.1f %.1fH%.1f", from, y, to);

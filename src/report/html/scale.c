@@ -11,8 +11,8 @@
 #define LINEAR_REACH 8
 
 /* Names at an axis from 0, at most: of what goes up, and of what goes on. */
-#define NAMES_MOST   6
-#define MOMENTS_MOST 8
+#define NAMES_MAX   6
+#define MOMENTS_MAX 8
 
 /* Up to so many decades there is room for 2 and 5 of each. */
 #define DECADES_WITH_ALL 2.1
@@ -60,7 +60,7 @@ static double round_down(double value)
 /* From 0 to the next multiple of the step that its names will have. */
 static struct scale from_zero(double most)
 {
-	double step = round_up(most / (NAMES_MOST - 1));
+	double step = round_up(most / (NAMES_MAX - 1));
 	int steps = 1;
 	while (steps * step < most * (1 - CLOSE))
 		steps++;
@@ -102,7 +102,7 @@ struct scale scale_percentiles(uint64_t n)
 	if (decades < 1)
 		decades = 1;
 	return (struct scale){
-		.high = decades < SCALE_DECADES_MOST ? decades : SCALE_DECADES_MOST,
+		.high = decades < SCALE_DECADES_MAX ? decades : SCALE_DECADES_MAX,
 	};
 }
 
@@ -111,7 +111,7 @@ struct scale scale_percentiles(uint64_t n)
 static struct format_text *add(struct scale_ticks *ticks, const struct scale *scale, double value,
 			       bool is_minor)
 {
-	assert(ticks->n < SCALE_TICKS_MOST);
+	assert(ticks->n < SCALE_TICKS_MAX);
 	struct scale_tick *tick = &ticks->list[ticks->n++];
 	tick->at = scale_at(scale, value);
 	tick->is_minor = is_minor;
@@ -122,7 +122,7 @@ static struct scale_ticks ticks_from_zero(const struct scale *scale,
 					  struct format_text (*label)(double value))
 {
 	struct scale_ticks ticks = { 0 };
-	double step = round_up(scale->high / (NAMES_MOST - 1));
+	double step = round_up(scale->high / (NAMES_MAX - 1));
 	*add(&ticks, scale, 0, false) = (struct format_text){ "0" };
 	for (int i = 1; i * step <= scale->high * (1 + CLOSE); i++)
 		*add(&ticks, scale, i * step, false) = label(i * step);
@@ -174,7 +174,7 @@ struct scale_ticks scale_ticks_of_elapsed(const struct scale *scale)
 		const char *name;
 	} units[] = { { DAY_S, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" }, { 1e-3, "ms" } };
 	struct scale_ticks ticks = { 0 };
-	double step = round_elapsed(scale->high / (MOMENTS_MOST - 1));
+	double step = round_elapsed(scale->high / (MOMENTS_MAX - 1));
 	size_t unit = 0;
 	while (unit + 1 < ARRAY_LEN(units) && step < units[unit].size * (1 - CLOSE))
 		unit++;

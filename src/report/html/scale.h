@@ -43,12 +43,12 @@ struct scale scale_elapsed(double seconds);
  * 90 %, 2 is 99 %. It reaches half a value beyond the last that can be told from the largest, and
  * no farther than 8.
  */
-#define SCALE_DECADES_MOST 8
+#define SCALE_DECADES_MAX 8
 struct scale scale_percentiles(uint64_t n);
 
 /* ---- what is written at it ---- */
 
-#define SCALE_TICKS_MOST 40
+#define SCALE_TICKS_MAX 40
 
 struct scale_tick {
 	double at;
@@ -58,7 +58,7 @@ struct scale_tick {
 
 struct scale_ticks {
 	size_t n;
-	struct scale_tick list[SCALE_TICKS_MOST];
+	struct scale_tick list[SCALE_TICKS_MAX];
 };
 
 struct scale_ticks scale_ticks_of_times(const struct scale *scale);

@@ -59,7 +59,7 @@ static uint64_t place_of(const struct time_series *series, size_t i)
 static size_t count_in_piece(const struct time_series *series, uint64_t n_places, size_t from)
 {
 	size_t n = 1;
-	if (series->n <= TIMELINE_PIECES_MOST)
+	if (series->n <= TIMELINE_PIECES_MAX)
 		return n;
 	uint64_t piece = place_of(series, from) / n_places;
 	while (from + n < series->n && place_of(series, from + n) / n_places == piece)
@@ -75,11 +75,11 @@ int timeline_open(const struct time_series *series, struct hlog *hlog, struct hi
 		*ret_course = timeline;
 		return 0;
 	}
-	size_t n_most = series->n < TIMELINE_PIECES_MOST ? series->n : TIMELINE_PIECES_MOST;
+	size_t n_most = series->n < TIMELINE_PIECES_MAX ? series->n : TIMELINE_PIECES_MAX;
 	timeline.pieces = calloc(n_most, sizeof(*timeline.pieces));
 	if (timeline.pieces == NULL)
 		return -ENOMEM;
-	uint64_t n_places = place_of(series, series->n - 1) / TIMELINE_PIECES_MOST + 1;
+	uint64_t n_places = place_of(series, series->n - 1) / TIMELINE_PIECES_MAX + 1;
 	for (size_t from = 0, n; from < series->n; from += n) {
 		n = count_in_piece(series, n_places, from);
 		assert(timeline.n < n_most);

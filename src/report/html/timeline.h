@@ -16,7 +16,7 @@
 #include "report/hlog.h"
 
 /* Pieces of a course; of more intervals, those within the same part of the time are added. */
-#define TIMELINE_PIECES_MOST 240
+#define TIMELINE_PIECES_MAX 240
 
 /* Times are counted in rows of equal height on a logarithmic scale, from 1 ns to 10^13 ns. */
 #define TIMELINE_ROWS_PER_DECADE 40

@@ -40,9 +40,9 @@
  * Of an engine that grows: so many are started at first, so many at least are kept without a
  * client, and so many more are started at once at most.
  */
-#define SUPERVISOR_SPARE       4
-#define SUPERVISOR_FIRST       8
-#define SUPERVISOR_GROWTH_MOST 64
+#define SUPERVISOR_SPARE      4
+#define SUPERVISOR_FIRST      8
+#define SUPERVISOR_GROWTH_MAX 64
 
 struct supervisor {
 	struct server *server;
@@ -265,7 +265,7 @@ static uint32_t wanted_more(const struct supervisor *supervisor)
 	if (n_idle >= SUPERVISOR_SPARE && (any_paused || !supervisor->accept.may_be_stuck))
 		return 0;
 	uint32_t more = supervisor->n_alive;
-	return more < SUPERVISOR_GROWTH_MOST ? more + SUPERVISOR_SPARE : SUPERVISOR_GROWTH_MOST;
+	return more < SUPERVISOR_GROWTH_MAX ? more + SUPERVISOR_SPARE : SUPERVISOR_GROWTH_MAX;
 }
 
 static void plan_growth(struct supervisor *supervisor)

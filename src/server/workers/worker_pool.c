@@ -16,8 +16,8 @@
 #include "server/engine.h"
 
 /* Reports that a worker can have waiting, by the number of its clients. */
-#define REPORTS_LEAST 64
-#define REPORTS_MOST  512
+#define REPORTS_MIN 64
+#define REPORTS_MAX 512
 
 /* While totals are summed up, clients end: so often it is tried anew. */
 #define TOTALS_TRIES 16
@@ -40,8 +40,8 @@ static uint32_t share_of(const struct server *server, uint32_t i)
 
 static uint32_t event_ring_of(uint32_t share)
 {
-	uint32_t n_places = REPORTS_LEAST;
-	while (n_places < share && n_places < REPORTS_MOST)
+	uint32_t n_places = REPORTS_MIN;
+	while (n_places < share && n_places < REPORTS_MAX)
 		n_places *= 2;
 	return n_places;
 }

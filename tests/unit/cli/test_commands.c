@@ -58,7 +58,7 @@ TEST(every_command_can_be_explained_and_run)
 		assert_few_words(command->summary);
 		assert_non_null(command->operands);
 		assert_non_null(command->run);
-		assert_true(command->n_options <= COMMAND_OPTIONS_MOST);
+		assert_true(command->n_options <= COMMAND_OPTIONS_MAX);
 		assert_non_null(command->description);
 		assert_non_null(command->description[0]);
 		for (const char *const *text = command->description; *text != NULL; text++)

@@ -195,10 +195,10 @@ static const struct attempt attempts[] = {
 	{ { __NR_getppid, { SECCOMP_BITS(2, INT32_MIN, 0) } }, { 0, 0, INT32_MAX }, true },
 	{ { __NR_getppid, { SECCOMP_BITS(2, INT32_MIN, 0) } }, { 0, 0, -1 }, false },
 	/* at least; unsigned */
-	{ { __NR_getppid, { SECCOMP_AT_LEAST(3, 3) } }, { 0, 0, 0, 3 }, true },
-	{ { __NR_getppid, { SECCOMP_AT_LEAST(3, 3) } }, { 0, 0, 0, 1000 }, true },
-	{ { __NR_getppid, { SECCOMP_AT_LEAST(3, 3) } }, { 0, 0, 0, 2 }, false },
-	{ { __NR_getppid, { SECCOMP_AT_LEAST(3, 3) } }, { 0, 0, 0, HUGE_NUMBER + 2 }, false },
+	{ { __NR_getppid, { SECCOMP_AT_MIN(3, 3) } }, { 0, 0, 0, 3 }, true },
+	{ { __NR_getppid, { SECCOMP_AT_MIN(3, 3) } }, { 0, 0, 0, 1000 }, true },
+	{ { __NR_getppid, { SECCOMP_AT_MIN(3, 3) } }, { 0, 0, 0, 2 }, false },
+	{ { __NR_getppid, { SECCOMP_AT_MIN(3, 3) } }, { 0, 0, 0, HUGE_NUMBER + 2 }, false },
 	/* a pointer is both halves */
 	{ { __NR_getppid, { SECCOMP_IS_NULL(4) } }, { 0, 0, 0, 0, 0 }, true },
 	{ { __NR_getppid, { SECCOMP_IS_NULL(4) } }, { 0, 0, 0, 0, 1 }, false },

@@ -81,17 +81,17 @@ static void record_mixed(struct histogram *histogram)
 
 /* ---- strings, and what is in them ---- */
 
-#define BYTES_MOST (512 * 1024)
+#define BYTES_MAX (512 * 1024)
 
 struct bytes {
 	size_t n;
-	unsigned char at[BYTES_MOST];
+	unsigned char at[BYTES_MAX];
 };
 
 /* The payload in a string, found without the help of the subject. */
 static void payload_of(const char *string, struct bytes *ret_payload)
 {
-	static unsigned char packed[BYTES_MOST];
+	static unsigned char packed[BYTES_MAX];
 	int n = b64_pton(string, packed, sizeof(packed));
 	assert_true(n > 8);
 	uLongf size = sizeof(ret_payload->at);
@@ -99,7 +99,7 @@ static void payload_of(const char *string, struct bytes *ret_payload)
 	ret_payload->n = size;
 }
 
-static char string_made[2 * BYTES_MOST];
+static char string_made[2 * BYTES_MAX];
 
 /* The string of what is packed, with the header that belongs to it. */
 static const char *string_of_packed(unsigned char *packed, size_t n)
@@ -114,7 +114,7 @@ static const char *string_of_packed(unsigned char *packed, size_t n)
 
 static const char *string_of_payload(const struct bytes *payload)
 {
-	static unsigned char packed[BYTES_MOST];
+	static unsigned char packed[BYTES_MAX];
 	uLongf size = sizeof(packed) - 8;
 	assert_int_equal(compress2(packed + 8, &size, payload->at, payload->n, 1), Z_OK);
 	return string_of_packed(packed, size);
@@ -308,8 +308,8 @@ TEST(a_line_may_have_a_tag)
 
 TEST(the_longest_line_has_room)
 {
-	char tag[HLOG_TAG_MOST + 1] = { 0 };
-	memset(tag, '~', HLOG_TAG_MOST);
+	char tag[HLOG_TAG_MAX + 1] = { 0 };
+	memset(tag, '~', HLOG_TAG_MAX);
 	const struct hlog_interval interval = {
 		.tag = tag,
 		.start_ns = UINT64_MAX,
@@ -334,8 +334,8 @@ static void make_a_line_with_tag(const void *argument)
 
 TEST(a_tag_that_would_break_the_line_is_a_bug_of_the_caller)
 {
-	char too_long[HLOG_TAG_MOST + 2] = { 0 };
-	memset(too_long, 'x', HLOG_TAG_MOST + 1);
+	char too_long[HLOG_TAG_MAX + 2] = { 0 };
+	memset(too_long, 'x', HLOG_TAG_MAX + 1);
 	const char *const wrong[] = { "a,b", "a b", "a\nb", "\xc3\xa9", too_long };
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
 		unit_child_dies_of(SIGABRT, make_a_line_with_tag, wrong[i]);
@@ -410,7 +410,7 @@ TEST(a_string_with_any_character_changed_is_not_taken_for_another_histogram)
 
 TEST(what_is_no_string_of_ours_is_refused)
 {
-	static char too_long[2 * BYTES_MOST];
+	static char too_long[2 * BYTES_MAX];
 	memset(too_long, 'A', sizeof(too_long) - 1);
 	const char *const wrong[] = { "", "=", "HISTF", "hello, world", "AAAA", too_long };
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
@@ -508,7 +508,7 @@ TEST(what_unpacks_to_more_than_any_histogram_is_damaged)
 
 TEST(what_stands_behind_the_packed_payload_is_damage)
 {
-	static unsigned char packed[BYTES_MOST];
+	static unsigned char packed[BYTES_MAX];
 	static const unsigned char count[] = { 2 };
 	const struct bytes *payload = payload_of_counts(count, sizeof(count));
 	uLongf n = sizeof(packed) - 8;

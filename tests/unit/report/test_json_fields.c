@@ -66,7 +66,7 @@ TEST(a_decimal_is_exact_to_the_nearest_nanosecond)
 	assert_int_equal(decimal("1.", 1000), 1000);
 	assert_int_equal(decimal("0.9999995", 1000000), 1000000);
 	assert_int_equal(decimal("0.9999994", 1000000), 999999);
-	assert_int_equal(decimal("3153600000", CLOCK_NS_PER_S), JSON_NS_MOST);
+	assert_int_equal(decimal("3153600000", CLOCK_NS_PER_S), JSON_NS_MAX);
 	assert_int_equal(decimal("0.00000000000000000000000000001", CLOCK_NS_PER_S), 0);
 }
 

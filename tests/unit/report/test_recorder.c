@@ -134,7 +134,7 @@ static void lasts(uint64_t n_seconds, uint64_t length, size_t n_intervals)
 	assert_int_equal(recorder_open(&recorder), 0);
 	for (uint64_t k = 0; k < n_seconds; k++) {
 		keep(k, CLOCK_NS_PER_S);
-		assert_true(recorder.series.n <= RECORDER_INTERVALS_MOST);
+		assert_true(recorder.series.n <= RECORDER_INTERVALS_MAX);
 	}
 	assert_int_equal(recorder_finish(&recorder, &series), 0);
 	assert_int_equal(series.n, n_intervals);

@@ -202,8 +202,8 @@ TEST(more_than_can_be_counted_is_refused)
 	runs[0].result.bytes_sent = INT64_MAX;
 	assert_refused("more than can be counted");
 	runs[0].result.bytes_sent = 0;
-	static char names[RESULT_FAILURES_MOST + 2][8];
-	for (size_t i = 0; i < RESULT_FAILURES_MOST + 2; i++) {
+	static char names[RESULT_FAILURES_MAX + 2][8];
+	for (size_t i = 0; i < RESULT_FAILURES_MAX + 2; i++) {
 		snprintf(names[i], sizeof(names[i]), "%zu", i);
 		result_fail(&runs[i % 3].result, names[i], 1);
 	}

@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "unit.h"
 
-#define THREADS   3
-#define KEPT_MOST 4000
+#define THREADS  3
+#define KEPT_MAX 4000
 
 struct kept {
 	uint64_t from_ns, length_ns, n_echoes;
@@ -22,14 +22,14 @@ static struct load_plan plan; /* of a closed loop */
 static struct load loads[THREADS];
 static struct result whole;
 static struct aggregate aggregate;
-static struct kept kept[KEPT_MOST];
+static struct kept kept[KEPT_MAX];
 static size_t n_kept;
 static int keeper_says;
 
 static int keep(void *sink, uint64_t start_ns, uint64_t length_ns, const struct result *part)
 {
 	assert_ptr_equal(sink, &keeper_says);
-	assert_true(n_kept < KEPT_MOST);
+	assert_true(n_kept < KEPT_MAX);
 	assert_int_equal(part->response.n, part->n_echoes);
 	/* In an open loop the threads would have recorded them. */
 	assert_int_equal(part->service.n, plan.is_open ? 0 : part->n_echoes);

@@ -63,13 +63,13 @@ TEST(characters_may_lie_across_the_pieces)
 
 TEST(a_long_text_is_cut)
 {
-	char *text = calloc(1, 3 * MARKUP_TEXT_MOST);
+	char *text = calloc(1, 3 * MARKUP_TEXT_MAX);
 	assert_non_null(text);
-	memset(text, '<', 3 * MARKUP_TEXT_MOST - 1);
-	assert_int_equal(strlen(text_of(text)), 4 * MARKUP_TEXT_MOST + strlen("…"));
-	assert_string_equal(written + 4 * MARKUP_TEXT_MOST, "…");
-	text[MARKUP_TEXT_MOST] = '\0';
-	assert_int_equal(strlen(text_of(text)), 4 * MARKUP_TEXT_MOST);
+	memset(text, '<', 3 * MARKUP_TEXT_MAX - 1);
+	assert_int_equal(strlen(text_of(text)), 4 * MARKUP_TEXT_MAX + strlen("…"));
+	assert_string_equal(written + 4 * MARKUP_TEXT_MAX, "…");
+	text[MARKUP_TEXT_MAX] = '\0';
+	assert_int_equal(strlen(text_of(text)), 4 * MARKUP_TEXT_MAX);
 	free(text);
 }
 
