@@ -112,7 +112,7 @@ void log_begin_child(void)
 }
 
 /* Waits until standard error takes something, or for so many milliseconds. Has it room? */
-static bool has_room(int wait_ms)
+static bool log_has_room(int wait_ms)
 {
 	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
 	int ready;
@@ -134,7 +134,7 @@ static bool is_to_end(void)
 static size_t write_some(const char *bytes, size_t size)
 {
 	/* A file always says yes; a pipe that does takes PIPE_BUF bytes. */
-	if (!sink.never_waits && !has_room(0))
+	if (!sink.never_waits && !log_has_room(0))
 		return 0;
 	ssize_t n;
 	do {
@@ -210,14 +210,14 @@ static bool write_patiently(const char *bytes, size_t size)
 			return true;
 		if (sink.has_failed || is_to_end())
 			break;
-		ignore_result(has_room(ERROR_STEP_MS)); /* it is tried in any case */
+		ignore_result(log_has_room(ERROR_STEP_MS)); /* it is tried in any case */
 	}
 	return is_begun;
 }
 
 /* ---- records ---- */
 
-static void put(struct log_record *record, const char *bytes, size_t n)
+static void log_put(struct log_record *record, const char *bytes, size_t n)
 {
 	size_t room = sizeof(record->line) - TAIL_ROOM - record->used;
 	if (n > room) {
@@ -229,9 +229,9 @@ static void put(struct log_record *record, const char *bytes, size_t n)
 	record->used += n;
 }
 
-static void put_string(struct log_record *record, const char *string)
+static void log_put_string(struct log_record *record, const char *string)
 {
-	put(record, string, strlen(string));
+	log_put(record, string, strlen(string));
 }
 
 /* Escaped bytes, and if they stand in quotes, what would end these. */
@@ -239,8 +239,8 @@ static void put_shown(struct log_record *record, const char *shown, size_t n, bo
 {
 	for (size_t i = 0; i < n; i++) {
 		if (quoted && (shown[i] == '"' || shown[i] == '\\'))
-			put(record, "\\", 1);
-		put(record, &shown[i], 1);
+			log_put(record, "\\", 1);
+		log_put(record, &shown[i], 1);
 	}
 }
 
@@ -251,24 +251,24 @@ static void put_value(struct log_record *record, const char *value)
 	char shown[ESCAPE_ROOM(1)];
 	bool quoted = sink.format == LOG_JSON || value[strcspn(value, " \"\\")] != '\0';
 	if (quoted)
-		put(record, "\"", 1);
+		log_put(record, "\"", 1);
 	for (; *value != '\0' && record->used < VALUE_END; value++)
 		put_shown(record, shown, escape_bytes(&escape, value, 1, shown), quoted);
 	put_shown(record, shown, escape_end(&escape, shown), quoted);
 	if (quoted)
-		put(record, "\"", 1);
+		log_put(record, "\"", 1);
 }
 
 static void put_name(struct log_record *record, const char *name)
 {
 	if (sink.format == LOG_JSON) {
-		put_string(record, ",\"");
-		put_string(record, name);
-		put_string(record, "\":");
+		log_put_string(record, ",\"");
+		log_put_string(record, name);
+		log_put_string(record, "\":");
 	} else {
-		put_string(record, " ");
-		put_string(record, name);
-		put_string(record, "=");
+		log_put_string(record, " ");
+		log_put_string(record, name);
+		log_put_string(record, "=");
 	}
 }
 
@@ -276,10 +276,10 @@ void log_record_begin(struct log_record *record, const char *event)
 {
 	record->used = 0;
 	if (sink.format == LOG_JSON)
-		put_string(record, "{\"event\":\"");
-	put_string(record, event);
+		log_put_string(record, "{\"event\":\"");
+	log_put_string(record, event);
 	if (sink.format == LOG_JSON)
-		put_string(record, "\"");
+		log_put_string(record, "\"");
 }
 
 void log_record_text(struct log_record *record, const char *name, const char *value)
@@ -293,7 +293,7 @@ void log_record_count(struct log_record *record, const char *name, uint64_t valu
 	char digits[24];
 	snprintf(digits, sizeof(digits), "%" PRIu64, value);
 	put_name(record, name);
-	put_string(record, digits);
+	log_put_string(record, digits);
 }
 
 void log_record_seconds(struct log_record *record, const char *name, uint64_t ns)
@@ -302,7 +302,7 @@ void log_record_seconds(struct log_record *record, const char *name, uint64_t ns
 	uint64_t ms = ns / CLOCK_NS_PER_MS;
 	snprintf(digits, sizeof(digits), "%" PRIu64 ".%03" PRIu64, ms / 1000, ms % 1000);
 	put_name(record, name);
-	put_string(record, digits);
+	log_put_string(record, digits);
 }
 
 /* What closes a line: `}` and a newline at most. */
@@ -375,7 +375,7 @@ void log_release(void)
 	sink.holds = false;
 }
 
-static void finish(struct log_record *record, bool wait)
+static void log_finish(struct log_record *record, bool wait)
 {
 	if (hold(record, wait))
 		return;
@@ -400,7 +400,7 @@ void log_close(void)
 {
 	for (int i = 0; log_is_behind() && i <= CLOSE_STEPS; i++) {
 		if (i > 0)
-			ignore_result(has_room(ERROR_STEP_MS)); /* it is tried in any case */
+			ignore_result(log_has_room(ERROR_STEP_MS)); /* it is tried in any case */
 		log_catch_up();
 	}
 }
@@ -413,7 +413,7 @@ void log_progress(const char *bytes, size_t size)
 
 void log_record_end(struct log_record *record)
 {
-	finish(record, false);
+	log_finish(record, false);
 }
 
 /* ---- sentences ---- */
@@ -427,7 +427,7 @@ struct prefix {
 };
 
 PRINTF_LIKE(3, 0)
-static void say(const struct prefix *prefix, bool wait, const char *format, va_list values)
+static void log_message(const struct prefix *prefix, bool wait, const char *format, va_list values)
 {
 	char sentence[LOG_LINE_SIZE / 2];
 	vsnprintf(sentence, sizeof(sentence), format, values);
@@ -436,23 +436,23 @@ static void say(const struct prefix *prefix, bool wait, const char *format, va_l
 	if (sink.format == LOG_JSON) {
 		log_record_begin(&record, prefix->event);
 		log_record_text(&record, "message", sentence);
-		finish(&record, wait);
+		log_finish(&record, wait);
 		return;
 	}
 
 	record.used = 0;
-	put_string(&record, prefix->before);
+	log_put_string(&record, prefix->before);
 	if (sink.colour)
-		put_string(&record, prefix->paint);
-	put_string(&record, prefix->word);
+		log_put_string(&record, prefix->paint);
+	log_put_string(&record, prefix->word);
 	if (sink.colour && *prefix->paint != '\0')
-		put_string(&record, "\033[0m");
+		log_put_string(&record, "\033[0m");
 	struct escape escape = { .utf8 = true };
 	char shown[ESCAPE_ROOM(sizeof(sentence))];
 	size_t n = escape_bytes(&escape, sentence, strlen(sentence), shown);
 	n += escape_end(&escape, shown + n);
-	put(&record, shown, n);
-	finish(&record, wait);
+	log_put(&record, shown, n);
+	log_finish(&record, wait);
 }
 
 void log_error(const char *format, ...)
@@ -460,7 +460,7 @@ void log_error(const char *format, ...)
 	static const struct prefix prefix = { "error", "", "\033[1;31m", "tcpecho: " };
 	va_list values;
 	va_start(values, format);
-	say(&prefix, true, format, values);
+	log_message(&prefix, true, format, values);
 	va_end(values);
 }
 
@@ -469,7 +469,7 @@ void log_warning(const char *format, ...)
 	static const struct prefix prefix = { "warning", "tcpecho: ", "\033[1;33m", "warning: " };
 	va_list values;
 	va_start(values, format);
-	say(&prefix, false, format, values);
+	log_message(&prefix, false, format, values);
 	va_end(values);
 }
 
@@ -478,6 +478,6 @@ void log_notice(const char *format, ...)
 	static const struct prefix prefix = { "notice", "", "", "" };
 	va_list values;
 	va_start(values, format);
-	say(&prefix, false, format, values);
+	log_message(&prefix, false, format, values);
 	va_end(values);
 }

@@ -350,8 +350,8 @@ struct payload_search {
  * The place of bytes behind which, after `skip` bytes, word j of block g of the series begins. A
  * stream of more than PAYLOAD_BLOCKS goes on as the next connection's does: they may be of either.
  */
-static bool place_of(uint64_t n_connections, uint64_t bound, uint64_t g, size_t j, size_t skip,
-		     struct payload_place *ret_place)
+static bool position_of_word(uint64_t n_connections, uint64_t bound, uint64_t g, size_t j,
+			     size_t skip, struct payload_place *ret_place)
 {
 	uint64_t connection = g / PAYLOAD_BLOCKS % PAYLOAD_CONNECTIONS;
 	uint64_t block = g % PAYLOAD_BLOCKS;
@@ -372,7 +372,7 @@ static bool locate_word(const struct payload_search *search, uint64_t word, size
 {
 	uint64_t g = (unscramble(word - shades[j]) - search->start) * STEP_INVERSE;
 	struct payload_place place;
-	if (!place_of(search->n_connections, search->bound, g, j, skip, &place))
+	if (!position_of_word(search->n_connections, search->bound, g, j, skip, &place))
 		return false;
 	struct payload payload = payload_of(search->seed, place.connection);
 	if (place.offset > search->bound - search->n ||

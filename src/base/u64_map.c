@@ -28,7 +28,7 @@ static size_t next(const struct u64_map *map, size_t place)
 }
 
 /* The place of a key, or the free place where it belongs. */
-static size_t place_of(const struct u64_map *map, uint64_t key)
+static size_t slot_of_key(const struct u64_map *map, uint64_t key)
 {
 	size_t place = home(map, key);
 	for (size_t tries = 0; tries < map->n_places; tries++) {
@@ -43,7 +43,7 @@ static size_t place_of(const struct u64_map *map, uint64_t key)
 
 uint64_t u64_map_get(const struct u64_map *map, uint64_t key)
 {
-	return map->entries[place_of(map, key)].value;
+	return map->entries[slot_of_key(map, key)].value;
 }
 
 /* Does the way from `from` round to `to` lead over `place`? (from is left out, to is not) */
@@ -67,7 +67,7 @@ static void remove_at(struct u64_map *map, size_t gap)
 
 void u64_map_set(struct u64_map *map, uint64_t key, uint64_t value)
 {
-	size_t place = place_of(map, key);
+	size_t place = slot_of_key(map, key);
 	if (value != 0)
 		map->entries[place] = (struct u64_map_entry){ .key = key, .value = value };
 	else if (map->entries[place].value != 0)

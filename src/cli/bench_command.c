@@ -267,8 +267,8 @@ MUST_USE static enum exit_status write_summary(const struct arguments *arguments
  * Checks the limits that were given, and says which was missed. Returns the exit status of the run:
  * its verdict, if that is not STATUS_OK.
  */
-MUST_USE static enum exit_status judge(const struct arguments *arguments, const struct run *run,
-				       enum exit_status verdict)
+MUST_USE static enum exit_status bench_status_of(const struct arguments *arguments,
+						 const struct run *run, enum exit_status verdict)
 {
 	const struct result *result = &run->result;
 	const uint64_t *values = arguments->values;
@@ -291,8 +291,9 @@ MUST_USE static enum exit_status judge(const struct arguments *arguments, const 
 	return verdict != STATUS_OK ? verdict : status;
 }
 
-MUST_USE static enum exit_status report(const struct arguments *arguments, struct file_draft *hlog,
-					const struct run *run, struct output *output)
+MUST_USE static enum exit_status bench_report_run(const struct arguments *arguments,
+						  struct file_draft *hlog, const struct run *run,
+						  struct output *output)
 {
 	enum exit_status status = write_summary(arguments, run, output), logged = STATUS_OK;
 	if (hlog->file != NULL)
@@ -301,9 +302,10 @@ MUST_USE static enum exit_status report(const struct arguments *arguments, struc
 }
 
 /* Takes what was found; *ret_run is the caller's, to be closed, also on failure. */
-MUST_USE static int make_run(const struct arguments *arguments, const struct bench_config *config,
-			     const struct bench_report *found, struct recorder *recorder,
-			     struct run *ret_run)
+MUST_USE static int bench_make_run(const struct arguments *arguments,
+				   const struct bench_config *config,
+				   const struct bench_report *found, struct recorder *recorder,
+				   struct run *ret_run)
 {
 	*ret_run = (struct run){
 		.n_merged = 1,
@@ -365,14 +367,14 @@ MUST_USE static enum exit_status bench_and_report(const struct arguments *argume
 	status = bench_run(&config, &found);
 	if (status == STATUS_OK) {
 		struct run run;
-		rc = make_run(arguments, &config, &found, &recorder, &run);
+		rc = bench_make_run(arguments, &config, &found, &recorder, &run);
 		status = STATUS_MACHINE;
 		if (rc == 0)
-			status = report(arguments, &hlog, &run, &output);
+			status = bench_report_run(arguments, &hlog, &run, &output);
 		else
 			log_error("cannot make the summary: %s", err_text(rc).text);
 		if (status == STATUS_OK)
-			status = judge(arguments, &run, found.verdict);
+			status = bench_status_of(arguments, &run, found.verdict);
 		run_close(&run);
 	}
 	output_close(&output);
@@ -385,7 +387,7 @@ drop_hlog:
 
 /* ---- the command line ---- */
 
-MUST_USE static enum exit_status read_start(const char *text, uint64_t *ret_ns)
+MUST_USE static enum exit_status read_start_at(const char *text, uint64_t *ret_ns)
 {
 	uint64_t now_ns = clock_since_epoch_ns(clock_now_ns());
 	int rc = units_parse_moment(text, now_ns, ret_ns);
@@ -396,7 +398,7 @@ MUST_USE static enum exit_status read_start(const char *text, uint64_t *ret_ns)
 	return STATUS_USAGE;
 }
 
-static enum exit_status run(const struct arguments *arguments)
+static enum exit_status bench_main(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
 	static struct addr sources[BENCH_SOURCES_MAX]; /* too large for a stack */
@@ -436,7 +438,7 @@ static enum exit_status run(const struct arguments *arguments)
 		config.sources = sources;
 	}
 	if (status == STATUS_OK && arguments->texts[START_AT] != NULL)
-		status = read_start(arguments->texts[START_AT], &config.start_at_ns);
+		status = read_start_at(arguments->texts[START_AT], &config.start_at_ns);
 	if (status != STATUS_OK)
 		return status;
 	if (config.n_threads > config.n_connections) {
@@ -458,5 +460,5 @@ const struct command bench_command = {
 	.sections = bench_sections,
 	.examples = bench_examples,
 	.diagnostics = bench_diagnostics,
-	.run = run,
+	.run = bench_main,
 };

@@ -36,7 +36,7 @@ static bool takes_operation(const struct command *command)
 }
 
 /* "show merge diff" */
-static void print_operations(FILE *out, const struct command *command)
+static void completion_print_operations(FILE *out, const struct command *command)
 {
 	for (const char *at = command_operands(command); *at != ' ' && *at != '\0'; at++)
 		fputc(*at == '|' ? ' ' : *at, out);
@@ -83,7 +83,7 @@ static void bash_operands(FILE *out, const struct command *command)
 		fputs("'\n", out);
 	} else if (takes_operation(command)) {
 		fputs("if ((COMP_CWORD == 2)); then words='", out);
-		print_operations(out, command);
+		completion_print_operations(out, command);
 		fputs("'; else mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); fi\n", out);
 	} else {
 		fputs("words=\n", out);
@@ -159,7 +159,7 @@ static void zsh_command(FILE *out, const struct command *command)
 		fputs(" \\\n            '1:COMMAND:_tcpecho_commands'", out);
 	else if (takes_operation(command)) {
 		fputs(" \\\n            '1:REPORT:(", out);
-		print_operations(out, command);
+		completion_print_operations(out, command);
 		fputs(")' \\\n            '*:FILE:_files'", out);
 	} else
 		fputs(" \\\n            '*:ADDRESS:'", out);
@@ -242,7 +242,7 @@ void docgen_fish(FILE *out)
 			fprintf(out,
 				"complete -c tcpecho -n '__fish_seen_subcommand_from %s' -F -a '",
 				(*at)->name);
-			print_operations(out, *at);
+			completion_print_operations(out, *at);
 			fputs("'\n", out);
 		}
 		if (takes_command(*at)) {

@@ -88,7 +88,7 @@ static void print_head(FILE *out, const char *name, const char *summary)
 }
 
 /* "show|merge|diff FILE..." in mdoc. */
-static void print_operations(FILE *out, const char *operands)
+static void man_print_operations(FILE *out, const char *operands)
 {
 	fputs(".Cm ", out);
 	for (; *operands != ' ' && *operands != '\0'; operands++) {
@@ -107,7 +107,7 @@ static void print_operations(FILE *out, const char *operands)
 static void print_operands(FILE *out, const char *operands)
 {
 	if (strchr(operands, '|') != NULL) {
-		print_operations(out, operands);
+		man_print_operations(out, operands);
 		return;
 	}
 	for (const char *at = operands; *at != '\0';) {
@@ -138,7 +138,7 @@ static void print_option_synopsis(FILE *out, const struct option_row *row)
 	fputc('\n', out);
 }
 
-static void print_option(FILE *out, const struct option_row *row)
+static void man_print_option(FILE *out, const struct option_row *row)
 {
 	fputs(".It", out);
 	if (row->letter != 0) {
@@ -160,7 +160,7 @@ static void print_options(FILE *out, const struct command *command)
 {
 	fputs(".Sh OPTIONS\n.Bl -tag -width Ds\n", out);
 	for (size_t i = 0; i < command->n_options; i++)
-		print_option(out, &command->options[i]);
+		man_print_option(out, &command->options[i]);
 	fputs(".It Fl h , Fl \\-help\nShow a summary of the options.\n.El\n", out);
 }
 

@@ -25,7 +25,7 @@ void help_program(FILE *out)
 		     "`tcpecho --version` says which this is\n");
 }
 
-static void print_option(FILE *out, const struct option_row *row)
+static void help_print_option(FILE *out, const struct option_row *row)
 {
 	char left[64], letter[8] = "    ";
 	if (row->letter != 0)
@@ -72,7 +72,7 @@ void help_on_command(FILE *out, const struct command *command)
 	}
 	fprintf(out, "\noptions:\n");
 	for (size_t i = 0; i < command->n_options; i++)
-		print_option(out, &command->options[i]);
+		help_print_option(out, &command->options[i]);
 	fprintf(out, "%-*s%s\n", COLUMN, "  -h, --help", "show this");
 	if (command->n_options > 0)
 		fprintf(out,

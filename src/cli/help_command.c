@@ -8,7 +8,7 @@
 #include "cli/help.h"
 #include "cli/option.h"
 
-static enum exit_status run(const struct arguments *arguments)
+static enum exit_status help_main(const struct arguments *arguments)
 {
 	if (arguments->n_operands == 0) {
 		help_program(stdout);
@@ -38,5 +38,5 @@ const struct command help_command = {
 	.summary = "list the commands, or explain one",
 	.operands = "[COMMAND]",
 	.description = description,
-	.run = run,
+	.run = help_main,
 };

@@ -68,7 +68,8 @@ MUST_USE static int find_user(const char *text, uint64_t *ret_value)
 	return rc;
 }
 
-MUST_USE static int read_number(const struct option_row *row, const char *text, uint64_t *ret_value)
+MUST_USE static int option_read_number(const struct option_row *row, const char *text,
+				       uint64_t *ret_value)
 {
 	uint64_t value;
 	int rc = row->kind == OPTION_SIZE   ? units_parse_size(text, &value)
@@ -82,7 +83,8 @@ MUST_USE static int read_number(const struct option_row *row, const char *text, 
 }
 
 /* Of a text there is nothing to read but that it is one. */
-MUST_USE static int read_value(const struct option_row *row, const char *text, uint64_t *ret_value)
+MUST_USE static int option_read_value(const struct option_row *row, const char *text,
+				      uint64_t *ret_value)
 {
 	uint64_t value = 0;
 	int rc = 0;
@@ -95,7 +97,7 @@ MUST_USE static int read_value(const struct option_row *row, const char *text, u
 	case OPTION_COUNT:
 	case OPTION_SIZE:
 	case OPTION_RATE:
-		rc = read_number(row, text, &value);
+		rc = option_read_number(row, text, &value);
 		break;
 	case OPTION_DURATION:
 		rc = units_parse_duration(text, &value);
@@ -122,7 +124,7 @@ MUST_USE static int read_value(const struct option_row *row, const char *text, u
 MUST_USE static int set_value(const struct command *command, size_t i, const char *text,
 			      struct arguments *arguments)
 {
-	int rc = read_value(&command->options[i], text, &arguments->values[i]);
+	int rc = option_read_value(&command->options[i], text, &arguments->values[i]);
 	if (rc == 0 && command->options[i].kind == OPTION_TEXT)
 		arguments->texts[i] = text;
 	if (rc == 0 && command->options[i].kind == OPTION_LIST) {
@@ -221,7 +223,7 @@ static struct getopt_tables make_tables(const struct command *command)
 }
 
 /* The row that getopt_long() means, or NULL. */
-static const struct option_row *row_of(const struct command *command, int found)
+static const struct option_row *option_row_of(const struct command *command, int found)
 {
 	if (found >= LONG_BASE)
 		return &command->options[found - LONG_BASE];
@@ -246,7 +248,7 @@ static bool is_ambiguous(const struct command *command, const char *argument)
 /* What getopt_long() could not make sense of: '?' for unknown, ':' for a missing value. */
 static void complain_of_option(const struct command *command, int found, const char *argument)
 {
-	const struct option_row *row = row_of(command, optopt);
+	const struct option_row *row = option_row_of(command, optopt);
 	if (found == ':' && row != NULL)
 		log_error("option --%s needs a value: %s", row->name, row->value_name);
 	else if (row != NULL || optopt == HELP_LETTER)
@@ -293,7 +295,7 @@ MUST_USE static enum option_outcome apply_command_line(const struct command *com
 	while ((found = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1) {
 		if (found == HELP_LETTER)
 			return OPTION_HELP;
-		const struct option_row *row = row_of(command, found);
+		const struct option_row *row = option_row_of(command, found);
 		if (row == NULL) {
 			complain_of_option(command, found, argv[optind - 1]);
 			return OPTION_BAD;

@@ -152,9 +152,9 @@ static const struct option_row options[N_OPTIONS] = {
 };
 
 /* Takes what was found; *ret_run is the caller's, to be closed, also on failure. */
-MUST_USE static int make_run(const struct arguments *arguments, const struct ping_config *config,
-			     const struct ping_report *found, struct recorder *recorder,
-			     struct run *ret_run)
+MUST_USE static int ping_make_run(const struct arguments *arguments,
+				  const struct ping_config *config, const struct ping_report *found,
+				  struct recorder *recorder, struct run *ret_run)
 {
 	*ret_run = (struct run){
 		.n_merged = 1,
@@ -187,8 +187,8 @@ MUST_USE static int make_run(const struct arguments *arguments, const struct pin
 	return rc;
 }
 
-MUST_USE static enum exit_status report(const struct arguments *arguments, const struct run *run,
-					struct output *output)
+MUST_USE static enum exit_status ping_report_run(const struct arguments *arguments,
+						 const struct run *run, struct output *output)
 {
 	FILE *out;
 	int rc = output_begin_report(output, &out);
@@ -209,8 +209,8 @@ MUST_USE static struct output *open_output(const struct arguments *arguments)
 }
 
 /* The exit status of a run that was reported. Failures win over --strict. */
-MUST_USE static enum exit_status judge(const struct arguments *arguments, enum exit_status verdict,
-				       const char *client_bound)
+MUST_USE static enum exit_status ping_status_of(const struct arguments *arguments,
+						enum exit_status verdict, const char *client_bound)
 {
 	if (verdict != STATUS_OK || !arguments->values[STRICT] || client_bound[0] == '\0')
 		return verdict;
@@ -258,7 +258,7 @@ MUST_USE static enum exit_status check_hold(const struct arguments *arguments)
 	return STATUS_OK;
 }
 
-MUST_USE static enum exit_status run_hold(const struct arguments *arguments)
+MUST_USE static enum exit_status hold_main(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
 	const char *metrics = arguments->texts[METRICS];
@@ -291,7 +291,7 @@ MUST_USE static enum exit_status run_hold(const struct arguments *arguments)
 		status = report_hold(arguments, &config, &found);
 		disconnects_close(&found.disconnects);
 		if (status == STATUS_OK)
-			status = judge(arguments, found.verdict, found.client_bound);
+			status = ping_status_of(arguments, found.verdict, found.client_bound);
 	}
 	output_close(config.output);
 	return status;
@@ -326,25 +326,26 @@ MUST_USE static enum exit_status ping_and_report(const struct arguments *argumen
 	enum exit_status status = ping_run(&config, &found);
 	if (status == STATUS_OK) {
 		struct run run;
-		rc = make_run(arguments, &config, &found, &recorder, &run);
+		rc = ping_make_run(arguments, &config, &found, &recorder, &run);
 		enum exit_status told =
-			rc == 0 ? report(arguments, &run, config.output) : STATUS_MACHINE;
+			rc == 0 ? ping_report_run(arguments, &run, config.output) : STATUS_MACHINE;
 		if (rc < 0)
 			log_error("cannot make the summary: %s", err_text(rc).text);
 		run_close(&run);
-		status = told == STATUS_OK ? judge(arguments, found.verdict, found.client_bound)
-					   : told;
+		status = told == STATUS_OK
+				 ? ping_status_of(arguments, found.verdict, found.client_bound)
+				 : told;
 	}
 	output_close(config.output);
 	recorder_close(&recorder);
 	return status;
 }
 
-static enum exit_status run(const struct arguments *arguments)
+static enum exit_status ping_main(const struct arguments *arguments)
 {
 	const uint64_t *values = arguments->values;
 	if (values[HOLD])
-		return run_hold(arguments);
+		return hold_main(arguments);
 	struct ping_config config = {
 		.count = values[COUNT],
 		.interval_ns = values[INTERVAL],
@@ -457,5 +458,5 @@ const struct command ping_command = {
 	.sections = sections,
 	.examples = examples,
 	.diagnostics = diagnostics,
-	.run = run,
+	.run = ping_main,
 };

@@ -218,7 +218,7 @@ MUST_USE static enum exit_status check_output(const struct arguments *arguments)
 	return STATUS_OK;
 }
 
-static enum exit_status run(const struct arguments *arguments)
+static enum exit_status report_main(const struct arguments *arguments)
 {
 	if (arguments->n_operands == 0) {
 		log_error("report what? (write `tcpecho report " OPERANDS "`)");
@@ -347,5 +347,5 @@ const struct command report_command = {
 	.statuses = statuses,
 	.examples = examples,
 	.diagnostics = diagnostics,
-	.run = run,
+	.run = report_main,
 };

@@ -249,7 +249,7 @@ MUST_USE static enum exit_status check_engine_options(const struct arguments *ar
 	return STATUS_USAGE;
 }
 
-static enum exit_status run(const struct arguments *arguments)
+static enum exit_status serve_main(const struct arguments *arguments)
 {
 	static struct addr_spec addresses[LISTENERS_MAX]; /* too large for a stack */
 	const uint64_t *values = arguments->values;
@@ -366,5 +366,5 @@ const struct command serve_command = {
 	.sections = sections,
 	.statuses = statuses,
 	.examples = examples,
-	.run = run,
+	.run = serve_main,
 };

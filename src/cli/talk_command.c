@@ -42,7 +42,7 @@ static const struct option_row options[N_OPTIONS] = {
 	[IPV6] = TARGET_IPV6_ROW,
 };
 
-static enum exit_status run(const struct arguments *arguments)
+static enum exit_status talk_main(const struct arguments *arguments)
 {
 	struct talk_config config = {
 		.timeout_ns = arguments->values[TIMEOUT],
@@ -105,5 +105,5 @@ const struct command talk_command = {
 	.sections = sections,
 	.examples = examples,
 	.diagnostics = diagnostics,
-	.run = run,
+	.run = talk_main,
 };

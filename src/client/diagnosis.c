@@ -31,7 +31,7 @@ struct view {
 	unsigned char expected[DIAGNOSIS_MAX]; /* zero behind n_expected */
 };
 
-static size_t smaller(uint64_t a, size_t b)
+static size_t smaller_length(uint64_t a, size_t b)
 {
 	return a < b ? (size_t)a : b;
 }
@@ -42,15 +42,16 @@ static void view_begin(struct view *view, const struct diagnosis_case *given)
 	*view = (struct view){ .given = given,
 			       .payload = payload_of(given->seed, given->connection),
 			       .received = given->received,
-			       .n = smaller(given->n, DIAGNOSIS_MAX) };
-	view->n_expected = smaller(left, view->n);
+			       .n = smaller_length(given->n, DIAGNOSIS_MAX) };
+	view->n_expected = smaller_length(left, view->n);
 	payload_fill(&view->payload, given->offset, view->expected, view->n_expected);
 }
 
-static void say(struct diagnosis *diagnosis, const char *format, ...) PRINTF_LIKE(2, 3);
+static void diagnosis_format(struct diagnosis *diagnosis, const char *format, ...)
+	PRINTF_LIKE(2, 3);
 
 /* Puts words behind those that are there. */
-static void say(struct diagnosis *diagnosis, const char *format, ...)
+static void diagnosis_format(struct diagnosis *diagnosis, const char *format, ...)
 {
 	size_t used = strlen(diagnosis->text);
 	va_list values;
@@ -62,23 +63,24 @@ static void say(struct diagnosis *diagnosis, const char *format, ...)
 /* "1 byte is", "64 bytes are" */
 static void say_bytes(struct diagnosis *diagnosis, uint64_t n, const char *one, const char *many)
 {
-	say(diagnosis, "%" PRIu64 " %s %s", n, n == 1 ? "byte" : "bytes", n == 1 ? one : many);
+	diagnosis_format(diagnosis, "%" PRIu64 " %s %s", n, n == 1 ? "byte" : "bytes",
+			 n == 1 ? one : many);
 }
 
 /* A text if it is one, hex if not. */
 static void say_excerpt(struct diagnosis *diagnosis, const unsigned char *bytes, size_t n)
 {
 	if (snippet_text_length(bytes, n) == n)
-		say(diagnosis, "%s", snippet_quoted(bytes, n).text);
+		diagnosis_format(diagnosis, "%s", snippet_quoted(bytes, n).text);
 	else
-		say(diagnosis, "hex %s", snippet_hex(bytes, n).text);
+		diagnosis_format(diagnosis, "hex %s", snippet_hex(bytes, n).text);
 }
 
 /* "byte 8192 differs: sent 0x41, got 0x00" */
 static void say_differs(const struct view *view, struct diagnosis *diagnosis)
 {
-	say(diagnosis, "byte %" PRIu64 " differs: sent 0x%02x, got 0x%02x", view->given->offset,
-	    view->expected[0], view->received[0]);
+	diagnosis_format(diagnosis, "byte %" PRIu64 " differs: sent 0x%02x, got 0x%02x",
+			 view->given->offset, view->expected[0], view->received[0]);
 }
 
 /* ---- bytes of a stream ---- */
@@ -99,7 +101,7 @@ static bool is_certain(const struct diagnosis_case *given, size_t n)
 static bool find_origin(const struct diagnosis_case *given, const unsigned char *bytes, size_t n,
 			struct payload_place *ret_place)
 {
-	for (n = smaller(n, PAYLOAD_LOCATE_SURE + 1); n >= PAYLOAD_LOCATE_MIN; n--) {
+	for (n = smaller_length(n, PAYLOAD_LOCATE_SURE + 1); n >= PAYLOAD_LOCATE_MIN; n--) {
 		struct payload_place place;
 		if (!is_certain(given, n))
 			return false;
@@ -128,23 +130,23 @@ static void say_moved(const struct view *view, struct diagnosis *diagnosis)
 	uint64_t offset = view->given->offset;
 	if (diagnosis->kind == DIAGNOSIS_LOST) {
 		say_bytes(diagnosis, diagnosis->n_bytes, "is", "are");
-		say(diagnosis, " missing at byte %" PRIu64, offset);
+		diagnosis_format(diagnosis, " missing at byte %" PRIu64, offset);
 		if (view->expected[0] == '\r' && diagnosis->n_bytes == 1 &&
 		    view->received[0] == '\n')
-			say(diagnosis, " (line ends were converted)");
+			diagnosis_format(diagnosis, " (line ends were converted)");
 		else if (view->expected[0] == 0)
-			say(diagnosis, " (they begin with a zero byte)");
+			diagnosis_format(diagnosis, " (they begin with a zero byte)");
 		return;
 	}
-	say(diagnosis, "byte %" PRIu64 " is byte %" PRIu64, offset, diagnosis->origin);
+	diagnosis_format(diagnosis, "byte %" PRIu64 " is byte %" PRIu64, offset, diagnosis->origin);
 	if (diagnosis->kind == DIAGNOSIS_STRAY) {
-		say(diagnosis, " of connection %" PRIu64, diagnosis->connection);
+		diagnosis_format(diagnosis, " of connection %" PRIu64, diagnosis->connection);
 		return;
 	}
-	say(diagnosis, " again, ");
+	diagnosis_format(diagnosis, " again, ");
 	say_bytes(diagnosis, diagnosis->n_bytes, "back", "back");
 	if (diagnosis->n_bytes == 1 && view->received[0] == 0xff)
-		say(diagnosis, " (0xff was doubled, as telnet does)");
+		diagnosis_format(diagnosis, " (0xff was doubled, as telnet does)");
 }
 
 /* Bytes of another place of this stream or of another. */
@@ -171,7 +173,7 @@ static bool is_moved(const struct view *view, struct diagnosis *diagnosis)
 	say_moved(view, diagnosis);
 	/* A block in the place of another, and nothing moved behind it. */
 	if (run < view->n && goes_on_right(view, run))
-		say(diagnosis, " (%zu bytes, then it goes on right)", run);
+		diagnosis_format(diagnosis, " (%zu bytes, then it goes on right)", run);
 	return true;
 }
 
@@ -211,21 +213,22 @@ static void say_flipped(const struct view *view, const struct difference *differ
 	if (difference->n_bytes == 1) {
 		say_differs(view, diagnosis);
 		if (difference->n_bits == 1)
-			say(diagnosis, " (one bit flipped: bit %u)", diagnosis->bit);
+			diagnosis_format(diagnosis, " (one bit flipped: bit %u)", diagnosis->bit);
 		else
-			say(diagnosis, " (%u bits flipped)", difference->n_bits);
+			diagnosis_format(diagnosis, " (%u bits flipped)", difference->n_bits);
 		return;
 	}
 	say_differs(view, diagnosis);
-	say(diagnosis, " (%zu of %zu bytes differ", difference->n_bytes, difference->last + 1);
+	diagnosis_format(diagnosis, " (%zu of %zu bytes differ", difference->n_bytes,
+			 difference->last + 1);
 	if (difference->seven_bits)
-		say(diagnosis, ": all lost their highest bit)");
+		diagnosis_format(diagnosis, ": all lost their highest bit)");
 	else if (difference->capitals)
-		say(diagnosis, ": letters became capitals)");
+		diagnosis_format(diagnosis, ": letters became capitals)");
 	else if (difference->small)
-		say(diagnosis, ": capitals became small letters)");
+		diagnosis_format(diagnosis, ": capitals became small letters)");
 	else
-		say(diagnosis, ", then it goes on right)");
+		diagnosis_format(diagnosis, ", then it goes on right)");
 }
 
 static bool is_flipped(const struct view *view, struct diagnosis *diagnosis)
@@ -268,10 +271,11 @@ static void say_inserted(const struct view *view, struct diagnosis *diagnosis, s
 	diagnosis->kind = DIAGNOSIS_INSERTED;
 	diagnosis->n_bytes = n;
 	say_bytes(diagnosis, n, "was", "were");
-	say(diagnosis, " put in before byte %" PRIu64, diagnosis->origin);
+	diagnosis_format(diagnosis, " put in before byte %" PRIu64, diagnosis->origin);
 	if (diagnosis->origin > offset)
-		say(diagnosis, " in the place of %" PRIu64, diagnosis->origin - offset);
-	say(diagnosis, ": ");
+		diagnosis_format(diagnosis, " in the place of %" PRIu64,
+				 diagnosis->origin - offset);
+	diagnosis_format(diagnosis, ": ");
 	say_excerpt(diagnosis, view->received, n);
 }
 
@@ -282,11 +286,11 @@ static bool is_inserted(const struct view *view, struct diagnosis *diagnosis)
 	if (has_crlf(view)) {
 		diagnosis->origin = given->offset;
 		say_inserted(view, diagnosis, 1);
-		say(diagnosis, " (line ends were converted)");
+		diagnosis_format(diagnosis, " (line ends were converted)");
 		return true;
 	}
 	for (size_t n = 1; n + ENOUGH_RIGHT <= view->n; n++) {
-		size_t rest = smaller(given->sent - given->offset, view->n - n);
+		size_t rest = smaller_length(given->sent - given->offset, view->n - n);
 		struct payload_place place = { .connection = given->connection,
 					       .offset = given->offset };
 		bool same = rest >= ENOUGH_RIGHT && rest == view->n - n &&
@@ -316,12 +320,13 @@ static bool is_foreign(const struct view *view, struct diagnosis *diagnosis)
 	if (!text && !surplus && view->n <= PAYLOAD_LOCATE_SURE)
 		return false;
 	diagnosis->kind = surplus ? DIAGNOSIS_SURPLUS : DIAGNOSIS_FOREIGN;
-	say(diagnosis, "byte %" PRIu64 " %s: ", view->given->offset,
-	    surplus ? "was never sent" : "is foreign");
+	diagnosis_format(diagnosis, "byte %" PRIu64 " %s: ", view->given->offset,
+			 surplus ? "was never sent" : "is foreign");
 	if (text)
-		say(diagnosis, "got %s", snippet_quoted(view->received, length).text);
+		diagnosis_format(diagnosis, "got %s", snippet_quoted(view->received, length).text);
 	else
-		say(diagnosis, "got hex %s", snippet_hex(view->received, view->n).text);
+		diagnosis_format(diagnosis, "got hex %s",
+				 snippet_hex(view->received, view->n).text);
 	return true;
 }
 
@@ -331,8 +336,8 @@ static void is_unknown(const struct view *view, struct diagnosis *diagnosis)
 {
 	unsigned int bits = view->expected[0] ^ view->received[0];
 	say_differs(view, diagnosis);
-	say(diagnosis, " (%stoo few bytes to tell why)",
-	    __builtin_popcount(bits) == 1 ? "one bit; " : "");
+	diagnosis_format(diagnosis, " (%stoo few bytes to tell why)",
+			 __builtin_popcount(bits) == 1 ? "one bit; " : "");
 }
 
 struct diagnosis diagnose(const struct diagnosis_case *wrong)
@@ -344,7 +349,7 @@ struct diagnosis diagnose(const struct diagnosis_case *wrong)
 	diagnosis.expected = snippet_hex(view.expected, view.n_expected);
 	diagnosis.received = snippet_hex(view.received, view.n);
 	if (wrong->n_connections > 1)
-		say(&diagnosis, "connection %" PRIu64 ": ", wrong->connection);
+		diagnosis_format(&diagnosis, "connection %" PRIu64 ": ", wrong->connection);
 	if (is_moved(&view, &diagnosis))
 		return diagnosis;
 	if (view.n_expected > 0 &&

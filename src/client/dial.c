@@ -57,7 +57,7 @@ static bool is_of_family(int code)
 }
 
 /* Notes the code of a failed attempt. The next address is tried at once. */
-static void note_failure(struct race *race, int code, uint64_t now_ns)
+static void note_dial_failure(struct race *race, int code, uint64_t now_ns)
 {
 	if (race->dialed.fd == 0 || !is_of_family(code) || is_of_family(race->dialed.fd))
 		race->dialed.fd = code;
@@ -70,7 +70,7 @@ static void begin_attempt(struct race *race, uint64_t now_ns)
 	int fd = connect_begin(&race->list[i], race->request->source);
 	race->next_ns = now_ns + DIAL_ATTEMPT_DELAY_NS;
 	if (fd < 0) {
-		note_failure(race, fd, now_ns);
+		note_dial_failure(race, fd, now_ns);
 		return;
 	}
 	race->attempts[i] = (struct attempt){
@@ -96,7 +96,7 @@ static void end_attempt(struct race *race, int i, int code, uint64_t now_ns)
 		attempt->fd = -1;
 		return;
 	}
-	note_failure(race, code, now_ns);
+	note_dial_failure(race, code, now_ns);
 	io_close(&attempt->fd);
 }
 

@@ -8,14 +8,14 @@
 
 #define REST_NS (100 * CLOCK_NS_PER_MS)
 
-static size_t smaller(size_t a, size_t b)
+static size_t smaller_of(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
 void first_reply_add(struct first_reply *reply, const unsigned char *bytes, size_t n)
 {
-	size_t size = smaller(n, FIRST_REPLY_SIZE - reply->n);
+	size_t size = smaller_of(n, FIRST_REPLY_SIZE - reply->n);
 	memcpy(reply->bytes + reply->n, bytes, size);
 	reply->n += size;
 }
@@ -42,7 +42,8 @@ bool first_reply_name(const struct first_reply *reply, const struct window *wind
 	unsigned char sent[FIRST_REPLY_SIZE];
 	const unsigned char *in_flight;
 	size_t n_right = (size_t)window->returned;
-	size_t n = smaller(window_first_in_flight(window, &in_flight), FIRST_REPLY_SIZE - n_right);
+	size_t n =
+		smaller_of(window_first_in_flight(window, &in_flight), FIRST_REPLY_SIZE - n_right);
 	memcpy(sent, reply->bytes, n_right);
 	memcpy(sent + n_right, in_flight, n);
 	const struct peer_reply whole = {

@@ -2,7 +2,7 @@
 #include "client/kernel_view.h"
 
 /* n connections with these sums. */
-static void add(struct kernel_view *view, uint64_t n, const struct tcpinfo *sum)
+static void add_tcpinfo(struct kernel_view *view, uint64_t n, const struct tcpinfo *sum)
 {
 	view->sum.n_retransmits += sum->n_retransmits;
 	if (n == 0)
@@ -21,14 +21,14 @@ void kernel_view_note(struct kernel_view *view, int fd)
 		return;
 	if (view->n == 0 && !tcpinfo_sending_of(fd, &view->sending))
 		return;
-	add(view, info.rtt_ns != 0, &info); /* no round-trip time: never established */
+	add_tcpinfo(view, info.rtt_ns != 0, &info); /* no round-trip time: never established */
 }
 
 void kernel_view_add(struct kernel_view *into, const struct kernel_view *from)
 {
 	if (into->n == 0)
 		into->sending = from->sending;
-	add(into, from->n, &from->sum);
+	add_tcpinfo(into, from->n, &from->sum);
 }
 
 bool kernel_view_mean(const struct kernel_view *view, struct tcpinfo *ret_info)

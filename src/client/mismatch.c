@@ -30,7 +30,7 @@ MUST_USE static size_t await_more(int fd, unsigned char *bytes, size_t n, size_t
 	return n;
 }
 
-static size_t least(uint64_t a, size_t b)
+static size_t earlier_of(uint64_t a, size_t b)
 {
 	return a < b ? (size_t)a : b;
 }
@@ -40,9 +40,9 @@ static struct peer_fingerprint judge_start(const struct diagnosis_case *wrong, b
 {
 	unsigned char sent[START_SIZE], received[2 * START_SIZE];
 	struct payload payload = payload_of(wrong->seed, wrong->connection);
-	size_t n_sent = least(wrong->sent, sizeof(sent));
-	size_t n_right = least(wrong->offset, START_SIZE);
-	size_t n_wrong = least(wrong->n, sizeof(received) - n_right);
+	size_t n_sent = earlier_of(wrong->sent, sizeof(sent));
+	size_t n_right = earlier_of(wrong->offset, START_SIZE);
+	size_t n_wrong = earlier_of(wrong->n, sizeof(received) - n_right);
 	payload_fill(&payload, 0, sent, n_sent);
 	payload_fill(&payload, 0, received, n_right);
 	memcpy(received + n_right, wrong->received, n_wrong);
@@ -58,8 +58,9 @@ static struct peer_fingerprint judge_start(const struct diagnosis_case *wrong, b
 }
 
 /* What comes of a connection on which nothing is sent. *n_connections: one more if it opens. */
-static struct peer_fingerprint judge_silence(const struct addr *server, const struct addr *source,
-					     uint32_t *n_connections)
+static struct peer_fingerprint fingerprint_silence(const struct addr *server,
+						   const struct addr *source,
+						   uint32_t *n_connections)
 {
 	unsigned char received[START_SIZE];
 	struct peer_reply reply = { .received = received };
@@ -72,8 +73,8 @@ static struct peer_fingerprint judge_silence(const struct addr *server, const st
 }
 
 /* judges: whether the kind of server is judged too; server: it is asked, unless NULL. */
-static struct mismatch_text say(const struct diagnosis_case *wrong, bool judges,
-				const struct addr *server, const struct addr *source)
+static struct mismatch_text mismatch_format(const struct diagnosis_case *wrong, bool judges,
+					    const struct addr *server, const struct addr *source)
 {
 	struct mismatch_text out = { .is_no_echo = false };
 	struct peer_fingerprint endpoint = { .kind = PEER_ECHO };
@@ -82,7 +83,8 @@ static struct mismatch_text say(const struct diagnosis_case *wrong, bool judges,
 	out.kind = endpoint.kind;
 	bool is_greeting = endpoint.kind == PEER_OTHER || endpoint.kind == PEER_PREFIX;
 	if (is_greeting && server != NULL) {
-		struct peer_fingerprint silent = judge_silence(server, source, &out.n_connections);
+		struct peer_fingerprint silent =
+			fingerprint_silence(server, source, &out.n_connections);
 		if (silent.kind == PEER_SPEAKS_FIRST) {
 			endpoint = silent;
 			out.is_no_echo = true;
@@ -95,12 +97,12 @@ static struct mismatch_text say(const struct diagnosis_case *wrong, bool judges,
 
 struct mismatch_text mismatch_say(const struct diagnosis_case *wrong, const struct addr *server)
 {
-	return say(wrong, server != NULL, server, NULL);
+	return mismatch_format(wrong, server != NULL, server, NULL);
 }
 
 struct mismatch_text wrong_judge(const struct diagnosis_case *wrong)
 {
-	return say(wrong, true, NULL, NULL);
+	return mismatch_format(wrong, true, NULL, NULL);
 }
 
 void mismatch_keep(struct mismatch_evidence *evidence, const struct diagnosis_case *wrong, int fd,
@@ -113,7 +115,7 @@ void mismatch_keep(struct mismatch_evidence *evidence, const struct diagnosis_ca
 		.fd = fd,
 		.wrong = *wrong,
 	};
-	evidence->wrong.n = least(wrong->n, sizeof(evidence->bytes));
+	evidence->wrong.n = earlier_of(wrong->n, sizeof(evidence->bytes));
 	memcpy(evidence->bytes, wrong->received, evidence->wrong.n);
 }
 
@@ -135,8 +137,8 @@ struct mismatch_text mismatch_explain(struct mismatch_evidence *evidence, const 
 {
 	collect_until(evidence, evidence->until_ns);
 	evidence->wrong.received = evidence->bytes;
-	return say(&evidence->wrong, !evidence->has_echoed, evidence->has_echoed ? NULL : server,
-		   source);
+	return mismatch_format(&evidence->wrong, !evidence->has_echoed,
+			       evidence->has_echoed ? NULL : server, source);
 }
 
 size_t mismatch_await_more(int fd, unsigned char *bytes, size_t n, size_t size)

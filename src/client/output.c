@@ -47,7 +47,7 @@ static bool add_line(struct output *output, const char *format, va_list values)
 }
 
 PRINTF_LIKE(2, 3)
-static bool add(struct output *output, const char *format, ...)
+static bool buffer_line(struct output *output, const char *format, ...)
 {
 	va_list values;
 	va_start(values, format);
@@ -60,9 +60,9 @@ static bool add(struct output *output, const char *format, ...)
 static bool tell_left_out(struct output *output)
 {
 	if (output->n_left_out > 0 &&
-	    !add(output, "(%" PRIu64 " line%s left out: nothing read %s)", output->n_left_out,
-		 output->n_left_out == 1 ? " is" : "s are",
-		 output->n_left_out == 1 ? "it" : "them"))
+	    !buffer_line(output, "(%" PRIu64 " line%s left out: nothing read %s)",
+			 output->n_left_out, output->n_left_out == 1 ? " is" : "s are",
+			 output->n_left_out == 1 ? "it" : "them"))
 		return false;
 	output->n_left_out = 0;
 	return true;
@@ -134,7 +134,7 @@ int output_begin_report(struct output *output, FILE **ret_report)
 }
 
 /* Writes the lines that are left and the report. Returns 0 or as writer_write_all(). */
-MUST_USE static int write_all(struct output *output)
+MUST_USE static int output_write_all(struct output *output)
 {
 	struct writer *out = &output->out;
 	int rc = writer_write_all(out, output->lines + output->from, output->to - output->from,
@@ -159,7 +159,7 @@ enum exit_status output_end_report(struct output *output, int rc)
 	/* The signals are blocked: now they end the wait. */
 	output->wait.signals_fd = signals_setup_meter();
 	if (rc == 0)
-		rc = write_all(output);
+		rc = output_write_all(output);
 	free(output->report_bytes);
 	output->report_bytes = NULL;
 	return rc == 0 ? STATUS_OK : writer_status(rc, "-", &output->wait);

@@ -83,7 +83,7 @@ void own_use_watch(struct own_use *use, uint64_t expected_ns, uint64_t now_ns)
 	ignore_result(own_use_look(use, expected_ns + late_ns, now_ns));
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
+static uint64_t larger_double(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
@@ -91,12 +91,12 @@ static uint64_t larger(uint64_t a, uint64_t b)
 void own_use_add(struct own_use *all, const struct own_use *thread)
 {
 	all->n_threads += thread->n_threads;
-	all->elapsed_ns = larger(all->elapsed_ns, thread->elapsed_ns);
+	all->elapsed_ns = larger_double(all->elapsed_ns, thread->elapsed_ns);
 	all->cpu_ns += thread->cpu_ns;
 	all->spun_ns += thread->spun_ns;
-	all->longest_ns = larger(all->longest_ns, thread->longest_ns);
-	all->gaps_ns = larger(all->gaps_ns, thread->gaps_ns);
-	all->suspended_ns = larger(all->suspended_ns, thread->suspended_ns);
+	all->longest_ns = larger_double(all->longest_ns, thread->longest_ns);
+	all->gaps_ns = larger_double(all->gaps_ns, thread->gaps_ns);
+	all->suspended_ns = larger_double(all->suspended_ns, thread->suspended_ns);
 	all->n_searches += thread->n_searches;
 	all->searched_ns += thread->searched_ns;
 	all->busiest = thread->busiest > all->busiest ? thread->busiest : all->busiest;
@@ -118,7 +118,7 @@ static bool is_out_of_ports(const struct own_use *all)
 
 /* Appends a reason to those that are there. */
 PRINTF_LIKE(2, 3)
-static void add_reason(char text[OWN_LIMIT_SIZE], const char *format, ...)
+static void add_limit_reason(char text[OWN_LIMIT_SIZE], const char *format, ...)
 {
 	size_t n = strlen(text);
 	va_list values;
@@ -136,13 +136,15 @@ static void add_work(const struct own_use *all, bool is_busy_bound, char text[OW
 {
 	double cores = allowed_cores(), n_threads = (double)all->n_threads;
 	double usable = cores < n_threads ? cores : n_threads;
-	double worked = (double)(all->cpu_ns - all->spun_ns) / (double)larger(all->elapsed_ns, 1);
+	double worked =
+		(double)(all->cpu_ns - all->spun_ns) / (double)larger_double(all->elapsed_ns, 1);
 	if (worked > BUSY_SHARE * usable && all->n_threads > 1)
-		add_reason(text, "its threads used %.0f %% of the %.1f cores that they can use",
-			   worked / usable * 100, usable);
+		add_limit_reason(text,
+				 "its threads used %.0f %% of the %.1f cores that they can use",
+				 worked / usable * 100, usable);
 	else if (worked > BUSY_SHARE * usable || (is_busy_bound && all->busiest > BUSY_SHARE))
-		add_reason(text, "a thread of the client used %.0f %% of its core",
-			   all->busiest / (usable < 1 ? usable : 1) * 100);
+		add_limit_reason(text, "a thread of the client used %.0f %% of its core",
+				 all->busiest / (usable < 1 ? usable : 1) * 100);
 }
 
 bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE])
@@ -150,22 +152,25 @@ bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMI
 	if (all->elapsed_ns == 0) /* nothing was measured */
 		return false;
 	if (all->suspended_ns > LONG_GAP_NS)
-		add_reason(text, "this machine was suspended for %.1f s",
-			   clock_s(all->suspended_ns));
+		add_limit_reason(text, "this machine was suspended for %.1f s",
+				 clock_s(all->suspended_ns));
 	if (is_out_of_ports(all))
-		add_reason(text,
-			   "this machine's ports are used up: %" PRIu64 " calls of connect(2) "
-			   "took %.1f ms each (several --source, or --reset)",
-			   all->n_searches,
-			   clock_us(all->searched_ns / larger(all->n_searches, 1)) / 1e3);
+		add_limit_reason(
+			text,
+			"this machine's ports are used up: %" PRIu64 " calls of connect(2) "
+			"took %.1f ms each (several --source, or --reset)",
+			all->n_searches,
+			clock_us(all->searched_ns / larger_double(all->n_searches, 1)) / 1e3);
 	if (all->longest_ns > LONG_GAP_NS)
-		add_reason(text,
-			   "the client stood still (stopped, preempted or suspended) for %.1f ms "
-			   "in all, the longest time %.1f ms",
-			   clock_us(all->gaps_ns) / 1e3, clock_us(all->longest_ns) / 1e3);
+		add_limit_reason(
+			text,
+			"the client stood still (stopped, preempted or suspended) for %.1f ms "
+			"in all, the longest time %.1f ms",
+			clock_us(all->gaps_ns) / 1e3, clock_us(all->longest_ns) / 1e3);
 	if (all->waited > WAITED_SHARE)
-		add_reason(text, "a thread of the client waited for a core for %.0f %% of the time",
-			   all->waited * 100);
+		add_limit_reason(text,
+				 "a thread of the client waited for a core for %.0f %% of the time",
+				 all->waited * 100);
 	add_work(all, is_busy_bound, text);
 	return *text != '\0';
 }
@@ -195,7 +200,7 @@ void own_idle_end(struct own_idle *idle)
 bool own_limit_of_times(const struct own_use *use, const struct own_idle *idle,
 			const struct histogram *times, char text[OWN_LIMIT_SIZE])
 {
-	double elapsed_ns = (double)larger(use->elapsed_ns, 1), n = (double)times->n;
+	double elapsed_ns = (double)larger_double(use->elapsed_ns, 1), n = (double)times->n;
 	double waited_ns = use->waited * elapsed_ns;
 	uint64_t usual_ns = idle->n_turns * TURN_NS;
 	if (idle->waited_ns > usual_ns)

@@ -15,11 +15,11 @@
 /* Number of bytes of a foreign text among which nothing of what was sent may be. */
 #define OTHER_SIZE ((size_t)16)
 
-static bool is(struct peer_fingerprint *endpoint, enum peer_kind kind, const char *format, ...)
+static bool is_kind(struct peer_fingerprint *endpoint, enum peer_kind kind, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
 /* Writes down what it is. True, for its callers to return. */
-static bool is(struct peer_fingerprint *endpoint, enum peer_kind kind, const char *format, ...)
+static bool is_kind(struct peer_fingerprint *endpoint, enum peer_kind kind, const char *format, ...)
 {
 	va_list values;
 	va_start(values, format);
@@ -29,7 +29,7 @@ static bool is(struct peer_fingerprint *endpoint, enum peer_kind kind, const cha
 	return true;
 }
 
-static size_t common_prefix(const struct peer_reply *reply)
+static size_t common_prefix_length(const struct peer_reply *reply)
 {
 	size_t same = 0;
 	while (same < reply->n_sent && same < reply->n_received &&
@@ -58,10 +58,10 @@ static bool is_silent(const struct peer_reply *reply, struct peer_fingerprint *e
 	if (reply->n_received > 0)
 		return false;
 	if (reply->ended)
-		return is(endpoint, PEER_SILENT, "no echo: it closed without a reply");
+		return is_kind(endpoint, PEER_SILENT, "no echo: it closed without a reply");
 	bool line = reply->n_sent == 0 || memchr(reply->sent, '\n', reply->n_sent) != NULL;
-	return is(endpoint, PEER_SILENT, "no echo: nothing came back%s",
-		  line ? "" : " (it may be waiting for the end of a line)");
+	return is_kind(endpoint, PEER_SILENT, "no echo: nothing came back%s",
+		       line ? "" : " (it may be waiting for the end of a line)");
 }
 
 /* Protocols that are known by how they begin. */
@@ -71,16 +71,16 @@ static bool is_of_another_protocol(const struct peer_reply *reply, size_t same,
 	const unsigned char *received = reply->received;
 	size_t n = reply->n_received;
 	if (same < 5 && n >= 5 && memcmp(received, "HTTP/", 5) == 0)
-		return is(endpoint, PEER_HTTP, "no echo but an HTTP server: it answers %s",
-			  snippet_quoted(received, first_line(received, n)).text);
+		return is_kind(endpoint, PEER_HTTP, "no echo but an HTTP server: it answers %s",
+			       snippet_quoted(received, first_line(received, n)).text);
 	/* A record of TLS that is an alert, of whatever version 3.x (RFC 8446, section 5.1). */
 	if (same < 2 && n >= 7 && received[0] == 0x15 && received[1] == 3 && received[3] == 0 &&
 	    received[4] == 2)
-		return is(endpoint, PEER_TLS, "no echo but a TLS server: it answers with alert %d",
-			  received[6]);
+		return is_kind(endpoint, PEER_TLS,
+			       "no echo but a TLS server: it answers with alert %d", received[6]);
 	if (reply->n_sent == 0)
-		return is(endpoint, PEER_SPEAKS_FIRST, "no echo: it speaks first: %s",
-			  snippet_quoted(received, n).text);
+		return is_kind(endpoint, PEER_SPEAKS_FIRST, "no echo: it speaks first: %s",
+			       snippet_quoted(received, n).text);
 	return false;
 }
 
@@ -91,18 +91,19 @@ static bool is_short(const struct peer_reply *reply, size_t same, struct peer_fi
 		return false;
 	size_t n_left = reply->n_sent - same;
 	if (n_left == 0)
-		return is(endpoint, PEER_ECHO, "an echo: every byte came back");
+		return is_kind(endpoint, PEER_ECHO, "an echo: every byte came back");
 	if (is_line_end(reply->sent + same, n_left))
-		return is(endpoint, PEER_LINE_ENDS, "no plain echo: it leaves out %s",
-			  snippet_quoted(reply->sent + same, n_left).text);
+		return is_kind(endpoint, PEER_LINE_ENDS, "no plain echo: it leaves out %s",
+			       snippet_quoted(reply->sent + same, n_left).text);
 	if (!reply->ended && reply->sent[same - 1] == '\n' &&
 	    memchr(reply->sent + same, '\n', n_left) == NULL)
-		return is(endpoint, PEER_LINES,
-			  "no plain echo: it answers by lines (%zu byte%s behind the last newline "
-			  "did not come back)",
-			  n_left, units_s(n_left));
-	return is(endpoint, PEER_SHORT, "%s%zu of %zu bytes came back",
-		  reply->ended ? "it ended early: " : "", same, reply->n_sent);
+		return is_kind(
+			endpoint, PEER_LINES,
+			"no plain echo: it answers by lines (%zu byte%s behind the last newline "
+			"did not come back)",
+			n_left, units_s(n_left));
+	return is_kind(endpoint, PEER_SHORT, "%s%zu of %zu bytes came back",
+		       reply->ended ? "it ended early: " : "", same, reply->n_sent);
 }
 
 /* All that was sent came back, and more behind it. */
@@ -111,8 +112,8 @@ static bool is_suffix(const struct peer_reply *reply, size_t same,
 {
 	if (same < reply->n_sent)
 		return false;
-	return is(endpoint, PEER_SUFFIX, "no plain echo: it puts %s behind what it returns",
-		  snippet_quoted(reply->received + same, reply->n_received - same).text);
+	return is_kind(endpoint, PEER_SUFFIX, "no plain echo: it puts %s behind what it returns",
+		       snippet_quoted(reply->received + same, reply->n_received - same).text);
 }
 
 /* The first line came back with another end. */
@@ -128,8 +129,8 @@ static bool is_line_ends(const struct peer_reply *reply, size_t same,
 		    reply->received[line + 1] == '\n';
 	if (!lf && !crlf)
 		return false;
-	return is(endpoint, PEER_LINE_ENDS, "no plain echo: it makes %s of line ends",
-		  crlf ? "\"^M^J\"" : "\"^J\"");
+	return is_kind(endpoint, PEER_LINE_ENDS, "no plain echo: it makes %s of line ends",
+		       crlf ? "\"^M^J\"" : "\"^J\"");
 }
 
 /* Something, and behind it the first line, at least, of what was sent. */
@@ -147,8 +148,9 @@ static bool is_prefix(const struct peer_reply *reply, struct peer_fingerprint *e
 		return false;
 	/* The same once more, behind the line and its end: it goes before each. */
 	bool each = memmem(found + line, behind, received, prefix) != NULL;
-	return is(endpoint, PEER_PREFIX, "no plain echo: it puts %s before %s",
-		  snippet_quoted(received, prefix).text, each ? "each line" : "what it returns");
+	return is_kind(endpoint, PEER_PREFIX, "no plain echo: it puts %s before %s",
+		       snippet_quoted(received, prefix).text,
+		       each ? "each line" : "what it returns");
 }
 
 /* ---- rules ---- */
@@ -207,8 +209,8 @@ static bool is_transformed(const struct peer_reply *reply, struct peer_fingerpri
 		while (at < n && rules[i].change(reply->sent[at]) == reply->received[at])
 			at++;
 		if (at == n)
-			return is(endpoint, PEER_TRANSFORMED, "no plain echo: it %s",
-				  rules[i].what);
+			return is_kind(endpoint, PEER_TRANSFORMED, "no plain echo: it %s",
+				       rules[i].what);
 	}
 	return false;
 }
@@ -229,20 +231,20 @@ static bool is_reversed(const struct peer_reply *reply, struct peer_fingerprint 
 		if (reply->received[skip + i] != reply->sent[line - 1 - i])
 			return false;
 	}
-	return is(endpoint, PEER_REVERSED, "no plain echo: it returns the last byte first");
+	return is_kind(endpoint, PEER_REVERSED, "no plain echo: it returns the last byte first");
 }
 
 struct peer_fingerprint peer_fingerprint_judge(const struct peer_reply *reply)
 {
 	struct peer_fingerprint endpoint = { .text = "" };
-	size_t same = common_prefix(reply);
+	size_t same = common_prefix_length(reply);
 	if (is_silent(reply, &endpoint) || is_of_another_protocol(reply, same, &endpoint) ||
 	    is_short(reply, same, &endpoint) || is_suffix(reply, same, &endpoint) ||
 	    is_line_ends(reply, same, &endpoint) || is_prefix(reply, &endpoint) ||
 	    is_transformed(reply, &endpoint) || is_reversed(reply, &endpoint))
 		return endpoint;
-	is(&endpoint, PEER_OTHER, "no echo: it answers %s",
-	   snippet_quoted(reply->received, reply->n_received).text);
+	is_kind(&endpoint, PEER_OTHER, "no echo: it answers %s",
+		snippet_quoted(reply->received, reply->n_received).text);
 	return endpoint;
 }
 

@@ -25,7 +25,7 @@
 #include "base/units.h"
 #include "client/dial.h"
 #include "client/kernel_view.h"
-#include "client/ping_judge.h"
+#include "client/ping_verdict.h"
 #include "client/reconnect.h"
 #include "client/ping_stats.h"
 #include "client/output.h"
@@ -66,7 +66,7 @@ struct ping {
 /* ---- signals ---- */
 
 /* As ping(8) does it: one line, and on it goes. */
-static void say_so_far(const struct ping *ping)
+static void ping_log_so_far(const struct ping *ping)
 {
 	const struct result *result = &ping->report->result;
 	const struct histogram *times = &result->response;
@@ -75,13 +75,13 @@ static void say_so_far(const struct ping *ping)
 		   clock_us(histogram_percentile_ns(times, 99)), clock_us(times->max_ns));
 }
 
-static void read_signals(struct ping *ping)
+static void ping_read_signals(struct ping *ping)
 {
 	int signal;
 	ping->heard_ns = clock_now_ns();
 	while ((signal = signals_next(ping->signals_fd)) != 0) {
 		if (signal == SIGQUIT) {
-			say_so_far(ping);
+			ping_log_so_far(ping);
 			continue;
 		}
 		ping->is_over = true;
@@ -93,7 +93,7 @@ static void read_signals(struct ping *ping)
 /* ---- one connection ---- */
 
 /* The clock was to be read at expected_ns: if it is much later, the process stood still. */
-static void look_at_clock(struct ping *ping, uint64_t expected_ns, uint64_t now_ns)
+static void ping_update_now(struct ping *ping, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (own_use_look(&ping->use, expected_ns, now_ns) &&
 	    own_use_restarts(now_ns - expected_ns, ping->stream.wait_ns))
@@ -107,7 +107,7 @@ static void close_connection(struct ping *ping)
 	io_close(&ping->stream.fd);
 }
 
-static void begin_connection(struct ping *ping, const struct dialed *dialed)
+static void ping_begin_connection(struct ping *ping, const struct dialed *dialed)
 {
 	ping->connect_ns = dialed->took_ns;
 	ping->report->address = addr_format(&dialed->addr);
@@ -120,8 +120,8 @@ static void begin_connection(struct ping *ping, const struct dialed *dialed)
  * Waits for n descriptors, at most RECONNECT_FDS, and reads signals. Returns how many of them are
  * ready, 0 at the deadline and at the end of the run, or a code.
  */
-MUST_USE static int wait_for(struct ping *ping, struct pollfd *wanted, size_t n,
-			     uint64_t deadline_ns)
+MUST_USE static int ping_wait_for(struct ping *ping, struct pollfd *wanted, size_t n,
+				  uint64_t deadline_ns)
 {
 	/* A receive that waited in vain may lie between the last look at the clock and this one. */
 	uint64_t received_ns = ping->stream.may_wait ? STREAM_RECV_MAX_NS : 0;
@@ -136,16 +136,16 @@ MUST_USE static int wait_for(struct ping *ping, struct pollfd *wanted, size_t n,
 		uint64_t until_ns = clock_earlier_ns(deadline_ns, retry_ns);
 		uint64_t before_ns = clock_now_ns();
 		if (ping->is_under_way)
-			look_at_clock(ping, ping->looked_ns + received_ns, before_ns);
+			ping_update_now(ping, ping->looked_ns + received_ns, before_ns);
 		if (ping->is_under_way)
 			until_ns = clock_earlier_ns(until_ns, before_ns + OWN_SLICE_NS);
 		int ready = io_wait(fds, 2 + n, until_ns);
 		if (ready < 0)
 			return ready;
 		uint64_t now_ns = clock_now_ns();
-		look_at_clock(ping, until_ns > before_ns ? until_ns : before_ns, now_ns);
+		ping_update_now(ping, until_ns > before_ns ? until_ns : before_ns, now_ns);
 		if (fds[0].revents != 0)
-			read_signals(ping);
+			ping_read_signals(ping);
 		if (fds[1].revents != 0 || now_ns >= retry_ns)
 			ping->is_over |= !output_check(ping->output);
 		int n_ready = 0;
@@ -168,7 +168,7 @@ static void open_connection(struct ping *ping)
 	while (!(is_done = reconnect_check(reconnect, &dialed)) && !ping->is_over) {
 		struct pollfd fds[RECONNECT_FDS];
 		reconnect_pollfds(reconnect, fds);
-		int rc = wait_for(ping, fds, RECONNECT_FDS, reconnect_until_ns(reconnect));
+		int rc = ping_wait_for(ping, fds, RECONNECT_FDS, reconnect_until_ns(reconnect));
 		if (ping->resumed_ns > reconnect->start_ns)
 			reconnect_resume(reconnect, ping->resumed_ns);
 		if (rc < 0) {
@@ -180,7 +180,7 @@ static void open_connection(struct ping *ping)
 	if (!is_done)
 		reconnect_cancel(reconnect);
 	else if (dialed.fd >= 0)
-		begin_connection(ping, &dialed);
+		ping_begin_connection(ping, &dialed);
 	else
 		stream_fail(&ping->stream, err_name(dialed.fd), "cannot connect: %s",
 			    err_text(dialed.fd).text);
@@ -198,11 +198,11 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 	uint64_t now_ns = spins ? clock_now_ns() : 0;
 	bool is_late = spins && now_ns >= deadline_ns;
 	if (spins)
-		look_at_clock(ping, ping->looked_ns, now_ns);
+		ping_update_now(ping, ping->looked_ns, now_ns);
 	if (spins && !is_late && ++ping->n_looks % LOOKS_WITHOUT_SIGNAL != 0)
 		return true;
 	/* At the deadline too: a reply may have come while we were stopped. */
-	int ready = wait_for(ping, &server, 1, spins ? 0 : deadline_ns);
+	int ready = ping_wait_for(ping, &server, 1, spins ? 0 : deadline_ns);
 	if (ready < 0)
 		stream_fail(stream, err_name(ready), "cannot wait: %s", err_text(ready).text);
 	return ready != 0 || ping->is_over || (spins && !is_late);
@@ -230,7 +230,7 @@ static void receive_rest(struct ping *ping)
 }
 
 /* Sends a message and waits until it is back, has failed, or the run is over. */
-static void exchange(struct ping *ping)
+static void ping_exchange(struct ping *ping)
 {
 	struct verified_stream *stream = &ping->stream;
 	stream_begin_message(stream);
@@ -247,7 +247,7 @@ static void exchange(struct ping *ping)
 			stream_fail_late(stream);
 	}
 	if (stream_is_back(stream))
-		look_at_clock(ping, ping->looked_ns + STREAM_RECV_MAX_NS, stream->back_ns);
+		ping_update_now(ping, ping->looked_ns + STREAM_RECV_MAX_NS, stream->back_ns);
 	if (ping->is_over)
 		receive_rest(ping);
 }
@@ -295,7 +295,7 @@ static void do_message(struct ping *ping)
 		open_connection(ping);
 	bool is_sent = stream->fd >= 0;
 	if (is_sent)
-		exchange(ping);
+		ping_exchange(ping);
 	ping->is_under_way = false;
 	if (is_sent && stream_is_back(stream)) {
 		uint64_t took_ns = stream->back_ns - stream->begun_ns;
@@ -338,10 +338,10 @@ static void wait_until_due(struct ping *ping, uint64_t due_ns)
 		uint64_t left_ns = due_ns - now_ns;
 		if (left_ns <= CLOCK_NS_PER_MS) {
 			clock_sleep_until(due_ns);
-			look_at_clock(ping, due_ns, clock_now_ns());
+			ping_update_now(ping, due_ns, clock_now_ns());
 			break;
 		}
-		int ready = wait_for(ping, &server, 1, due_ns - CLOCK_NS_PER_MS);
+		int ready = ping_wait_for(ping, &server, 1, due_ns - CLOCK_NS_PER_MS);
 		if (ready < 0)
 			break;
 		if (ready > 0)
@@ -350,7 +350,7 @@ static void wait_until_due(struct ping *ping, uint64_t due_ns)
 }
 
 /* The next time on the beat that is still to come. */
-static uint64_t next_due_ns(const struct ping *ping, uint64_t due_ns)
+static uint64_t ping_next_due_ns(const struct ping *ping, uint64_t due_ns)
 {
 	uint64_t interval_ns = ping->config->interval_ns, now_ns = clock_now_ns();
 	if (interval_ns == 0)
@@ -374,9 +374,9 @@ static void ping_on(struct ping *ping)
 		do_message(ping);
 		if (ping->number == ping->config->count)
 			break;
-		due_ns = next_due_ns(ping, due_ns);
+		due_ns = ping_next_due_ns(ping, due_ns);
 		if (due_ns >= ping->heard_ns + SIGNALS_NS)
-			read_signals(ping);
+			ping_read_signals(ping);
 		if (clock_now_ns() < due_ns) {
 			own_idle_begin(&ping->idle);
 			wait_until_due(ping, due_ns);
@@ -410,7 +410,7 @@ MUST_USE static enum exit_status run_ping(struct ping *ping)
 	if (status != STATUS_OK)
 		return status;
 	ping->reconnect.addr = dialed.addr;
-	begin_connection(ping, &dialed);
+	ping_begin_connection(ping, &dialed);
 	output_line(ping->output, "PING %s, %" PRIu64 " byte%s", ping->report->address.text,
 		    config->size, units_s(config->size));
 	ping->is_over |= !output_flush(ping->output);

@@ -41,7 +41,7 @@ uint64_t progress_deadline_ns(const struct progress *progress)
 	return progress->wanted ? progress->next_ns : CLOCK_NEVER;
 }
 
-static void put_line(const char *text)
+static void put_progress_line(const char *text)
 {
 	char line[LINE_WIDTH + 8];
 	int n = snprintf(line, sizeof(line), "\r%-*.*s", LINE_WIDTH, LINE_WIDTH, text);
@@ -63,14 +63,14 @@ void progress_show(struct progress *progress, uint64_t bytes)
 			 bytes < progress->expected ? bytes * 100 / progress->expected : 100);
 	snprintf(text, sizeof(text), "%s  %s/s%s", units_bytes(bytes).text,
 		 units_bytes((uint64_t)((double)bytes / seconds)).text, share);
-	put_line(text);
+	put_progress_line(text);
 }
 
 void progress_clear(struct progress *progress)
 {
 	if (!progress->is_shown)
 		return;
-	put_line("");
+	put_progress_line("");
 	log_progress("\r", 1);
 	progress->is_shown = false;
 }

@@ -10,7 +10,7 @@
 #include "net/io.h"
 
 /* The known address failed; from now on the name is looked up first. */
-static void note_failure(struct reconnect *reconnect, int code)
+static void note_reconnect_failure(struct reconnect *reconnect, int code)
 {
 	io_close(&reconnect->fd);
 	reconnect->code = code;
@@ -29,7 +29,7 @@ static void connect_known(struct reconnect *reconnect, uint64_t now_ns)
 		reconnect->code = ERR_QUEUE_FULL;
 		reconnect->retry_ns = now_ns + CONNECT_RETRY_NS;
 	} else {
-		note_failure(reconnect, fd);
+		note_reconnect_failure(reconnect, fd);
 	}
 }
 
@@ -88,13 +88,13 @@ uint64_t reconnect_until_ns(const struct reconnect *reconnect)
 }
 
 /* The connection to the known address, if it has succeeded. */
-static bool check_known(struct reconnect *reconnect, struct dialed *ret_dialed)
+static bool check_known_address(struct reconnect *reconnect, struct dialed *ret_dialed)
 {
 	if (reconnect->fd < 0 || !io_is_ready(reconnect->fd, POLLOUT))
 		return false;
 	int rc = connect_outcome(reconnect->fd);
 	if (rc < 0) {
-		note_failure(reconnect, rc);
+		note_reconnect_failure(reconnect, rc);
 		return false;
 	}
 	*ret_dialed = (struct dialed){
@@ -125,7 +125,7 @@ bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed)
 {
 	if (reconnect->retry_ns != 0 && clock_now_ns() >= reconnect->retry_ns)
 		connect_known(reconnect, clock_now_ns());
-	if (check_known(reconnect, ret_dialed) || check_dialed(reconnect, ret_dialed)) {
+	if (check_known_address(reconnect, ret_dialed) || check_dialed(reconnect, ret_dialed)) {
 		ret_dialed->took_ns = clock_now_ns() - reconnect->start_ns;
 		reconnect->addr = ret_dialed->addr;
 		reconnect->is_dead = false;

@@ -77,7 +77,7 @@ struct talk {
 
 /* Ends the conversation with a verdict. The first one counts. */
 PRINTF_LIKE(3, 4)
-static void end_with(struct talk *talk, enum exit_status status, const char *format, ...)
+static void talk_end_with(struct talk *talk, enum exit_status status, const char *format, ...)
 {
 	if (talk->over)
 		return;
@@ -111,9 +111,9 @@ static void judge_error(struct talk *talk, int code)
 {
 	bool is_reset = code == -ECONNRESET || code == -EPIPE;
 	talk->server_ended = is_reset;
-	end_with(talk, STATUS_ECHO_FAILED, "%s: %s",
-		 is_reset ? "server reset the connection" : err_text(code).text,
-		 came_back(talk).text);
+	talk_end_with(talk, STATUS_ECHO_FAILED, "%s: %s",
+		      is_reset ? "server reset the connection" : err_text(code).text,
+		      came_back(talk).text);
 }
 
 /* ---- input and sending ---- */
@@ -153,7 +153,7 @@ static void send_end_if_due(struct talk *talk)
 		send_end(talk);
 }
 
-static void send_unsent(struct talk *talk)
+static void talk_send_unsent(struct talk *talk)
 {
 	const unsigned char *bytes;
 	size_t size;
@@ -182,8 +182,8 @@ static void take_input(struct talk *talk)
 	else if (n == 0)
 		talk->input_ended = true;
 	else if (n != -EAGAIN)
-		end_with(talk, STATUS_MACHINE, "cannot read standard input: %s",
-			 err_text((int)n).text);
+		talk_end_with(talk, STATUS_MACHINE, "cannot read standard input: %s",
+			      err_text((int)n).text);
 }
 
 /* ---- receiving and output ---- */
@@ -204,7 +204,7 @@ static void give_output(struct talk *talk, const void *bytes, size_t size)
 	talk->output_size = escape_bytes(&talk->escape, bytes, size, talk->shown);
 }
 
-static void verify(struct talk *talk, size_t n)
+static void talk_verify(struct talk *talk, size_t n)
 {
 	struct window *window = &talk->window;
 	uint64_t before = window->returned;
@@ -215,21 +215,21 @@ static void verify(struct talk *talk, size_t n)
 
 	unsigned char got = talk->received[window->returned - before];
 	if (verdict == WINDOW_DIFFERS)
-		end_with(talk, STATUS_ECHO_FAILED,
-			 "byte %" PRIu64 " differs: sent 0x%02x, got 0x%02x", window->returned,
-			 sent, got);
+		talk_end_with(talk, STATUS_ECHO_FAILED,
+			      "byte %" PRIu64 " differs: sent 0x%02x, got 0x%02x", window->returned,
+			      sent, got);
 	else
-		end_with(talk, STATUS_ECHO_FAILED, "byte %" PRIu64 " was never sent: got 0x%02x",
-			 window->returned, got);
+		talk_end_with(talk, STATUS_ECHO_FAILED,
+			      "byte %" PRIu64 " was never sent: got 0x%02x", window->returned, got);
 }
 
 /* The server has been silent for too long. */
-static void judge_silence(struct talk *talk)
+static void talk_judge_silence(struct talk *talk)
 {
 	struct units_text timeout = units_duration(talk->config->timeout_ns);
-	end_with(talk, STATUS_ECHO_FAILED, "%s %s: %s",
-		 is_all_back(talk) ? "server did not end within" : "no reply for", timeout.text,
-		 came_back(talk).text);
+	talk_end_with(talk, STATUS_ECHO_FAILED, "%s %s: %s",
+		      is_all_back(talk) ? "server did not end within" : "no reply for",
+		      timeout.text, came_back(talk).text);
 }
 
 /* The server has ended its half. */
@@ -237,17 +237,18 @@ static void judge_end(struct talk *talk)
 {
 	talk->server_ended = true;
 	if (is_all_back(talk))
-		end_with(talk, STATUS_OK, "%s", "");
+		talk_end_with(talk, STATUS_OK, "%s", "");
 	else if (talk->send_code != 0 && talk->send_code != -EPIPE)
 		judge_error(talk, talk->send_code); /* send(2) met it first, and used it up */
 	else
-		end_with(talk, STATUS_ECHO_FAILED, "server ended early: %s%s", came_back(talk).text,
-			 talk->input_ended || talk->window.returned < talk->window.taken
-				 ? ""
-				 : ", before the end of input");
+		talk_end_with(talk, STATUS_ECHO_FAILED, "server ended early: %s%s",
+			      came_back(talk).text,
+			      talk->input_ended || talk->window.returned < talk->window.taken
+				      ? ""
+				      : ", before the end of input");
 }
 
-static void receive(struct talk *talk)
+static void talk_receive(struct talk *talk)
 {
 	ssize_t n = io_recv(talk->fd, talk->received, RECEIVE_SIZE);
 	if (n == -EAGAIN)
@@ -255,7 +256,7 @@ static void receive(struct talk *talk)
 	talk->waiting_since_ns = clock_now_ns();
 	if (n > 0) {
 		first_reply_add(&talk->first_reply, talk->received, (size_t)n);
-		verify(talk, (size_t)n);
+		talk_verify(talk, (size_t)n);
 		give_output(talk, talk->received, (size_t)n);
 	} else if (n == 0) {
 		judge_end(talk);
@@ -288,8 +289,8 @@ static void write_output(struct talk *talk)
 	if (n < 0) {
 		talk->output_size = 0;
 		talk->over = false; /* whatever the echo was worth, its output is lost */
-		end_with(talk, STATUS_MACHINE, "cannot write standard output: %s",
-			 err_text((int)n).text);
+		talk_end_with(talk, STATUS_MACHINE, "cannot write standard output: %s",
+			      err_text((int)n).text);
 		return;
 	}
 	talk->output += n;
@@ -331,7 +332,7 @@ static void choose_events(struct talk *talk, struct pollfd fds[N_FDS])
 	};
 }
 
-MUST_USE static int wait_for_events(struct talk *talk, struct pollfd fds[N_FDS])
+MUST_USE static int talk_wait_for_events(struct talk *talk, struct pollfd fds[N_FDS])
 {
 	choose_events(talk, fds);
 	uint64_t silence_ns = silence_deadline_ns(talk);
@@ -343,7 +344,7 @@ MUST_USE static int wait_for_events(struct talk *talk, struct pollfd fds[N_FDS])
 	 * Nothing was there at that deadline. Later there may be: we may have been stopped since.
 	 */
 	if (ready == 0 && deadline_ns == silence_ns)
-		judge_silence(talk);
+		talk_judge_silence(talk);
 	return ready;
 }
 
@@ -363,7 +364,7 @@ MUST_USE static int converse(struct talk *talk)
 {
 	struct pollfd fds[N_FDS];
 	while (!talk->over || has_output(talk)) {
-		int rc = wait_for_events(talk, fds);
+		int rc = talk_wait_for_events(talk, fds);
 		if (rc < 0)
 			return rc;
 		if (fds[OUTPUT].revents & (POLLERR | POLLHUP))
@@ -374,9 +375,9 @@ MUST_USE static int converse(struct talk *talk)
 		if (fds[INPUT].revents != 0)
 			take_input(talk);
 		if (!talk->over)
-			send_unsent(talk);
+			talk_send_unsent(talk);
 		if (fds[SERVER].revents & ~POLLOUT && talk->output_size == 0 && !talk->over)
-			receive(talk);
+			talk_receive(talk);
 		if (!talk->over)
 			send_end_if_due(talk);
 		progress_show(&talk->progress, talk->window.returned);
@@ -387,7 +388,7 @@ MUST_USE static int converse(struct talk *talk)
 /* ---- the reason ---- */
 
 /* Says why the echo failed, where that is known beyond the verdict. */
-static struct reason reason_of(struct talk *talk)
+static struct reason talk_reason_of(struct talk *talk)
 {
 	struct reason reason = { "" };
 	struct peer_fingerprint endpoint;
@@ -430,11 +431,12 @@ MUST_USE static enum exit_status talk_on(const struct talk_config *config, int f
 	int finished = writer_finish(&talk.out, NULL);
 	talk.over &= rc >= 0; /* whatever the verdict was */
 	if (rc < 0)
-		end_with(&talk, STATUS_MACHINE, "cannot wait for events: %s", err_text(rc).text);
+		talk_end_with(&talk, STATUS_MACHINE, "cannot wait for events: %s",
+			      err_text(rc).text);
 	if (finished < 0)
 		talk.status = writer_status(finished, "-", NULL);
 	else if (talk.verdict[0] != '\0')
-		log_error("%s%s", talk.verdict, reason_of(&talk).text);
+		log_error("%s%s", talk.verdict, talk_reason_of(&talk).text);
 	writer_close_log(&talk.log);
 	return talk.status;
 }

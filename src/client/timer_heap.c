@@ -34,22 +34,22 @@ void timer_heap_close(struct timer_heap *timers)
 	*timers = (struct timer_heap){ 0 };
 }
 
-static uint64_t at(const struct timer_heap *timers, uint32_t place)
+static uint64_t heap_slot(const struct timer_heap *timers, uint32_t place)
 {
 	return timers->at_ns[timers->heap[place]];
 }
 
-static void put(struct timer_heap *timers, uint32_t place, uint32_t who)
+static void heap_put(struct timer_heap *timers, uint32_t place, uint32_t who)
 {
 	timers->heap[place] = who;
 	timers->place[who] = place;
 }
 
-static void exchange(struct timer_heap *timers, uint32_t a, uint32_t b)
+static void heap_swap(struct timer_heap *timers, uint32_t a, uint32_t b)
 {
 	uint32_t who = timers->heap[a];
-	put(timers, a, timers->heap[b]);
-	put(timers, b, who);
+	heap_put(timers, a, timers->heap[b]);
+	heap_put(timers, b, who);
 }
 
 /* The earlier of the two below, or the place itself if none is below. */
@@ -58,26 +58,27 @@ static uint32_t earlier_below(const struct timer_heap *timers, uint32_t place)
 	uint32_t left = 2 * place + 1, right = left + 1;
 	if (left >= timers->n)
 		return place;
-	return right < timers->n && at(timers, right) < at(timers, left) ? right : left;
+	return right < timers->n && heap_slot(timers, right) < heap_slot(timers, left) ? right
+										       : left;
 }
 
 void timer_heap_set(struct timer_heap *timers, uint32_t who, uint64_t at_ns)
 {
 	uint32_t place = timers->place[who], below;
 	timers->at_ns[who] = at_ns;
-	while (place > 0 && at(timers, place) < at(timers, (place - 1) / 2)) {
-		exchange(timers, place, (place - 1) / 2);
+	while (place > 0 && heap_slot(timers, place) < heap_slot(timers, (place - 1) / 2)) {
+		heap_swap(timers, place, (place - 1) / 2);
 		place = (place - 1) / 2;
 	}
-	while (at(timers, below = earlier_below(timers, place)) < at(timers, place)) {
-		exchange(timers, place, below);
+	while (heap_slot(timers, below = earlier_below(timers, place)) < heap_slot(timers, place)) {
+		heap_swap(timers, place, below);
 		place = below;
 	}
 }
 
 uint64_t timer_heap_next_ns(const struct timer_heap *timers)
 {
-	return timers->n > 0 ? at(timers, 0) : CLOCK_NEVER;
+	return timers->n > 0 ? heap_slot(timers, 0) : CLOCK_NEVER;
 }
 
 bool timer_heap_due(const struct timer_heap *timers, uint64_t now_ns, uint32_t *ret_who)

@@ -125,7 +125,7 @@ void stream_send(struct verified_stream *stream)
 	send_piece(stream, fill_piece(stream));
 }
 
-static void verify(struct verified_stream *stream, size_t n)
+static void stream_verify(struct verified_stream *stream, size_t n)
 {
 	uint64_t in_flight = stream->sent - stream->returned;
 	size_t most = n < in_flight ? n : (size_t)in_flight;
@@ -143,7 +143,7 @@ static bool take_received(struct verified_stream *stream, ssize_t n)
 		return false;
 	stream->back_ns = clock_now_ns();
 	if (n > 0)
-		verify(stream, (size_t)n);
+		stream_verify(stream, (size_t)n);
 	else if (n == 0)
 		fail_connection(stream, "ended", "the server ended the connection");
 	else

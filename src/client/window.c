@@ -6,12 +6,12 @@
 
 static_assert((WINDOW_SIZE & (WINDOW_SIZE - 1)) == 0, "places are found by masking");
 
-static size_t place_of(uint64_t offset)
+static size_t window_offset(uint64_t offset)
 {
 	return (size_t)(offset & (WINDOW_SIZE - 1));
 }
 
-static size_t smaller(uint64_t a, uint64_t b)
+static size_t smaller_size(uint64_t a, uint64_t b)
 {
 	return (size_t)(a < b ? a : b);
 }
@@ -19,12 +19,12 @@ static size_t smaller(uint64_t a, uint64_t b)
 /* How many bytes from an offset on lie in one piece, up to `end`. */
 static size_t in_one_piece(uint64_t offset, uint64_t end)
 {
-	return smaller(end - offset, WINDOW_SIZE - place_of(offset));
+	return smaller_size(end - offset, WINDOW_SIZE - window_offset(offset));
 }
 
 size_t window_room(struct window *window, unsigned char **ret_room)
 {
-	*ret_room = &window->ring[place_of(window->taken)];
+	*ret_room = &window->ring[window_offset(window->taken)];
 	return in_one_piece(window->taken, window->returned + WINDOW_SIZE);
 }
 
@@ -36,7 +36,7 @@ void window_take(struct window *window, size_t n)
 
 size_t window_unsent(const struct window *window, const unsigned char **ret_bytes)
 {
-	*ret_bytes = &window->ring[place_of(window->sent)];
+	*ret_bytes = &window->ring[window_offset(window->sent)];
 	return in_one_piece(window->sent, window->taken);
 }
 
@@ -53,12 +53,12 @@ uint64_t window_in_flight(const struct window *window)
 
 size_t window_first_in_flight(const struct window *window, const unsigned char **ret_bytes)
 {
-	*ret_bytes = &window->ring[place_of(window->returned)];
+	*ret_bytes = &window->ring[window_offset(window->returned)];
 	return in_one_piece(window->returned, window->sent);
 }
 
 /* How many of n bytes are the same. */
-static size_t common_prefix(const unsigned char *a, const unsigned char *b, size_t n)
+static size_t equal_prefix(const unsigned char *a, const unsigned char *b, size_t n)
 {
 	if (memcmp(a, b, n) == 0)
 		return n;
@@ -72,11 +72,11 @@ enum window_verdict window_return(struct window *window, const unsigned char *by
 				  unsigned char *reterr_sent)
 {
 	while (n > 0) {
-		const unsigned char *sent = &window->ring[place_of(window->returned)];
-		size_t piece = smaller(n, in_one_piece(window->returned, window->sent));
+		const unsigned char *sent = &window->ring[window_offset(window->returned)];
+		size_t piece = smaller_size(n, in_one_piece(window->returned, window->sent));
 		if (piece == 0)
 			return WINDOW_SURPLUS;
-		size_t same = common_prefix(sent, bytes, piece);
+		size_t same = equal_prefix(sent, bytes, piece);
 		window->returned += same;
 		if (same < piece) {
 			*reterr_sent = sent[same];

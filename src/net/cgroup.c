@@ -242,7 +242,7 @@ static uint64_t number_of(int fd)
 	return end == text || number >= LEAST_UNLIMITED ? CGROUP_UNLIMITED : number;
 }
 
-static uint64_t read_number(const struct group *group, const char *name)
+static uint64_t cgroup_read_number(const struct group *group, const char *name)
 {
 	int fd = open_in(group, name);
 	uint64_t number = number_of(fd);
@@ -267,8 +267,9 @@ static uint64_t left_of(uint64_t limit, uint64_t used)
 static uint64_t memory_limit(const struct group *group)
 {
 	if (!group->is_v2)
-		return read_number(group, "memory.limit_in_bytes");
-	return least(read_number(group, "memory.max"), read_number(group, "memory.high"));
+		return cgroup_read_number(group, "memory.limit_in_bytes");
+	return least(cgroup_read_number(group, "memory.max"),
+		     cgroup_read_number(group, "memory.high"));
 }
 
 static struct cgroup_memory open_memory(const struct group *group, uint64_t limit)
@@ -333,8 +334,8 @@ uint64_t cgroup_processes(const char *root)
 	struct group group;
 	bool is_there = find_group(root, "pids", &group);
 	for (; is_there; is_there = go_up(&group)) {
-		uint64_t limit = read_number(&group, "pids.max");
-		found = least(found, left_of(limit, read_number(&group, "pids.current")));
+		uint64_t limit = cgroup_read_number(&group, "pids.max");
+		found = least(found, left_of(limit, cgroup_read_number(&group, "pids.current")));
 	}
 	close_group(&group);
 	return found;
@@ -350,8 +351,8 @@ static double group_quota(const struct group *group)
 	read_text(fd, text, sizeof(text));
 	io_close(&fd);
 	double quota = strtod(text, &rest);
-	double period =
-		group->is_v2 ? strtod(rest, NULL) : (double)read_number(group, "cpu.cfs_period_us");
+	double period = group->is_v2 ? strtod(rest, NULL)
+				     : (double)cgroup_read_number(group, "cpu.cfs_period_us");
 	return rest != text && quota > 0 && period > 0 ? quota / period : 0;
 }
 

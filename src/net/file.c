@@ -150,7 +150,7 @@ bool file_is_same(const char *read, const char *written)
 /* ---- another file in its place ---- */
 
 /* Writes all of it to a regular file. Returns 0 or -errno. */
-MUST_USE static int write_all(int fd, const char *bytes, size_t size)
+MUST_USE static int file_write_all(int fd, const char *bytes, size_t size)
 {
 	while (size > 0) {
 		ssize_t n = io_write(fd, bytes, size);
@@ -203,7 +203,7 @@ MUST_USE static int replace(const struct file_draft *draft, const struct stat *o
 	if (asprintf(&name, "%s.XXXXXX", draft->path) < 0)
 		return -ENOMEM;
 	int fd = mkostemp(name, O_CLOEXEC);
-	int rc = fd < 0 ? -errno : write_all(fd, draft->bytes, draft->n);
+	int rc = fd < 0 ? -errno : file_write_all(fd, draft->bytes, draft->n);
 	/* Now: a write takes the set-user-ID and set-group-ID bits away, unless root writes. */
 	if (rc == 0)
 		rc = set_attributes(fd, old);
@@ -239,7 +239,7 @@ MUST_USE static int overwrite(const struct file_draft *draft, int fd, const stru
 	off_t size = (off_t)draft->n;
 	int rc = make_room(fd, old->st_size, size);
 	if (rc == 0)
-		rc = write_all(fd, draft->bytes, draft->n);
+		rc = file_write_all(fd, draft->bytes, draft->n);
 	if (rc == 0 && ftruncate(fd, size) < 0)
 		rc = -errno;
 	ignore_result(fchmod(fd, old->st_mode & 07777));

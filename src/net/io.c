@@ -33,7 +33,7 @@ ssize_t io_write(int fd, const void *bytes, size_t size)
 	}
 }
 
-MUST_USE static ssize_t receive(int fd, void *buffer, size_t size, int flags)
+MUST_USE static ssize_t recv_with_flags(int fd, void *buffer, size_t size, int flags)
 {
 	for (;;) {
 		ssize_t n = recv(fd, buffer, size, flags);
@@ -46,12 +46,12 @@ MUST_USE static ssize_t receive(int fd, void *buffer, size_t size, int flags)
 
 ssize_t io_recv(int fd, void *buffer, size_t size)
 {
-	return receive(fd, buffer, size, MSG_DONTWAIT);
+	return recv_with_flags(fd, buffer, size, MSG_DONTWAIT);
 }
 
 ssize_t io_peek(int fd, void *buffer, size_t size)
 {
-	return receive(fd, buffer, size, MSG_DONTWAIT | MSG_PEEK);
+	return recv_with_flags(fd, buffer, size, MSG_DONTWAIT | MSG_PEEK);
 }
 
 int io_set_recv_timeout(int fd, uint64_t recv_timeout_ns)
@@ -73,7 +73,7 @@ int io_make_blocking(int fd, uint64_t recv_timeout_ns)
 
 ssize_t io_recv_wait(int fd, void *buffer, size_t size)
 {
-	return receive(fd, buffer, size, 0);
+	return recv_with_flags(fd, buffer, size, 0);
 }
 
 ssize_t io_send(int fd, const void *bytes, size_t size)

@@ -24,7 +24,7 @@
 #define LOWER_HALF (BYTE_ORDER == LITTLE_ENDIAN ? 0 : sizeof(uint32_t))
 #define UPPER_HALF (sizeof(uint32_t) - LOWER_HALF)
 
-static void add(struct seccomp_filter *list, struct sock_filter instruction)
+static void append_instruction(struct seccomp_filter *list, struct sock_filter instruction)
 {
 	assert(list->len < ARRAY_LEN(list->code));
 	list->code[list->len++] = instruction;
@@ -32,12 +32,13 @@ static void add(struct seccomp_filter *list, struct sock_filter instruction)
 
 static void load(struct seccomp_filter *list, size_t offset)
 {
-	add(list, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
+	append_instruction(
+		list, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
 }
 
 static void decide(struct seccomp_filter *list, uint32_t verdict)
 {
-	add(list, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
+	append_instruction(list, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
 }
 
 /* Goes on with the next instruction if the comparison holds, else with the one at `end`. */
@@ -45,8 +46,8 @@ static void go_on_if(struct seccomp_filter *list, uint16_t comparison, uint32_t 
 {
 	size_t distance = end - list->len - 1U;
 	assert(distance <= UINT8_MAX);
-	add(list, (struct sock_filter)BPF_JUMP(BPF_JMP | comparison | BPF_K, value, 0,
-					       (uint8_t)distance));
+	append_instruction(list, (struct sock_filter)BPF_JUMP(BPF_JMP | comparison | BPF_K, value,
+							      0, (uint8_t)distance));
 }
 
 /* ---- checks ---- */
@@ -67,7 +68,8 @@ static void add_check(struct seccomp_filter *list, const struct seccomp_check *c
 	load(list, offsetof(struct seccomp_data, args) + check->argument * sizeof(uint64_t) +
 			   (check->is_upper ? UPPER_HALF : LOWER_HALF));
 	if (has_mask(check))
-		add(list, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, check->mask));
+		append_instruction(
+			list, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, check->mask));
 	go_on_if(list, check->is_at_least ? BPF_JGE : BPF_JEQ, check->value, end);
 }
 
@@ -113,7 +115,8 @@ struct seccomp_filter seccomp_compile(const struct seccomp_rules *tables, size_t
 	uint32_t deny = otherwise == SECCOMP_OTHERWISE_KILL ? SECCOMP_RET_KILL_PROCESS
 							    : SECCOMP_RET_ERRNO | ENOSYS;
 	load(&list, offsetof(struct seccomp_data, arch));
-	add(&list, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCHITECTURE, 1, 0));
+	append_instruction(&list, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+							       OUR_ARCHITECTURE, 1, 0));
 	decide(&list, deny);
 	load(&list, offsetof(struct seccomp_data, nr));
 	for (size_t i = 0; i < n_tables; i++) {

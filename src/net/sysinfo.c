@@ -132,7 +132,7 @@ static uint64_t as_count(rlim_t limit)
 	return limit == RLIM_INFINITY ? SYSINFO_UNLIMITED : (uint64_t)limit;
 }
 
-static uint64_t less(uint64_t most, uint64_t used)
+static uint64_t tighter_bound(uint64_t most, uint64_t used)
 {
 	if (most == SYSINFO_UNLIMITED)
 		return most;
@@ -218,7 +218,8 @@ uint64_t sysinfo_free_descriptors(uint64_t wanted)
 	uint64_t n_open = sysinfo_open_descriptors().n;
 	uint64_t most =
 		sysinfo_descriptors(wanted < UINT64_MAX - n_open ? wanted + n_open : wanted);
-	return less(most, sysinfo_open_descriptors().n); /* more of them are below a higher limit */
+	return tighter_bound(
+		most, sysinfo_open_descriptors().n); /* more of them are below a higher limit */
 }
 
 /* ---- processes ---- */
@@ -273,17 +274,18 @@ static uint64_t process_rlimit(uint64_t wanted, uint64_t n_tasks)
 		return SYSINFO_UNLIMITED;
 	uint64_t most = as_count(limit.rlim_cur);
 	/* It is not worth counting if all processes of the machine could be those of the user. */
-	if (less(most, n_tasks) >= wanted)
-		return less(most, n_tasks);
-	return less(most, count_tasks_of(getuid()));
+	if (tighter_bound(most, n_tasks) >= wanted)
+		return tighter_bound(most, n_tasks);
+	return tighter_bound(most, count_tasks_of(getuid()));
 }
 
 struct sysinfo_bound sysinfo_processes(uint64_t wanted)
 {
 	uint64_t n_tasks = count_tasks();
 	const struct sysinfo_bound bounds[] = {
-		{ less(number_in("/proc/sys/kernel/pid_max"), n_tasks), "kernel.pid_max" },
-		{ less(number_in("/proc/sys/kernel/threads-max"), n_tasks), "kernel.threads-max" },
+		{ tighter_bound(number_in("/proc/sys/kernel/pid_max"), n_tasks), "kernel.pid_max" },
+		{ tighter_bound(number_in("/proc/sys/kernel/threads-max"), n_tasks),
+		  "kernel.threads-max" },
 		{ process_rlimit(wanted, n_tasks), "RLIMIT_NPROC, ulimit -u" },
 		{ cgroup_processes(""), "the pids cgroup" },
 	};
@@ -334,7 +336,7 @@ static uint64_t space_left(int which, const char *name)
 	if (getrlimit(which, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
 		return SYSINFO_UNLIMITED;
 	uint64_t used = value_in("/proc/self/status", name);
-	return less(limit.rlim_cur / 1024, used != SYSINFO_UNLIMITED ? used : 0);
+	return tighter_bound(limit.rlim_cur / 1024, used != SYSINFO_UNLIMITED ? used : 0);
 }
 
 struct sysinfo_bound sysinfo_address_space_kib(void)
@@ -379,7 +381,7 @@ unsigned int sysinfo_cores(void)
 }
 
 /* What stands behind the colon of a line "name : value", if it has that name; or NULL. */
-static const char *value_of(const char *line, const char *name)
+static const char *proc_value(const char *line, const char *name)
 {
 	size_t length = strlen(name);
 	if (strncmp(line, name, length) != 0)
@@ -399,7 +401,7 @@ static void find_cpu(char *cpu, size_t size)
 	while (*cpu == '\0' && fgets(line, sizeof(line), file) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-			const char *value = value_of(line, names[i]);
+			const char *value = proc_value(line, names[i]);
 			if (value != NULL)
 				snprintf(cpu, size, "%s", value);
 		}

@@ -201,7 +201,7 @@ bool uring_is_shortage(int rc)
 	return rc == -EAGAIN || rc == -EBUSY || rc == -ENOMEM;
 }
 
-static void wait_out_shortage(void)
+static void uring_wait_out_shortage(void)
 {
 	ignore_result(io_wait(NULL, 0, clock_deadline_ns(IO_SHORTAGE_PAUSE_NS)));
 }
@@ -214,7 +214,7 @@ static struct io_uring_sqe *next_request(struct uring *ring, uint64_t tag)
 		int rc = io_uring_submit(&ring->uring);
 		assert(rc >= 0 || rc == -EINTR || uring_is_shortage(rc));
 		if (uring_is_shortage(rc))
-			wait_out_shortage();
+			uring_wait_out_shortage();
 		sqe = io_uring_get_sqe(&ring->uring);
 	}
 	io_uring_sqe_set_data64(sqe, tag);
@@ -298,7 +298,7 @@ int uring_wait(struct uring *ring, uint64_t deadline_ns)
 		wait_ns = left_until_ns(deadline_ns);
 		int rc = submit_and_wait(ring, wait_ns);
 		if (uring_is_shortage(rc) && !uring_has_done(ring))
-			wait_out_shortage();
+			uring_wait_out_shortage();
 		if (rc < 0 && rc != -EINTR && rc != -ETIME && !uring_has_done(ring))
 			return rc;
 	} while (wait_ns != 0 && !uring_has_done(ring));

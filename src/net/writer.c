@@ -36,7 +36,7 @@
 /* ---- opening anew ---- */
 
 /* A new non-blocking open file of the same pipe or terminal. Returns 0 or -errno. */
-MUST_USE static int reopen(int fd, const struct stat *original)
+MUST_USE static int writer_reopen(int fd, const struct stat *original)
 {
 	char path[32];
 	struct stat info;
@@ -176,7 +176,7 @@ void writer_open(int fd, enum writer_files files, struct writer *ret_writer)
 	writer.is_socket = is_writable && S_ISSOCK(info.st_mode);
 	int rc = 0;
 	if (is_writable && (S_ISFIFO(info.st_mode) || writer.is_terminal))
-		rc = reopen(fd, &info);
+		rc = writer_reopen(fd, &info);
 	else if (is_writable && S_ISREG(info.st_mode) && files == WRITER_LOCAL_FILES &&
 		 may_stall(fd))
 		rc = -EWOULDBLOCK;
@@ -195,7 +195,7 @@ MUST_USE static int copier_result(const struct writer *writer)
 	return n == (ssize_t)sizeof(code) ? code : 0;
 }
 
-static bool has_room(const struct writer *writer)
+static bool writer_has_room(const struct writer *writer)
 {
 	struct pollfd out = { .fd = writer->fd, .events = POLLOUT };
 	return io_wait(&out, 1, 0) > 0;
@@ -205,13 +205,13 @@ ssize_t writer_write(struct writer *writer, const void *bytes, size_t size)
 {
 	if (writer->is_socket)
 		return io_send(writer->fd, bytes, size);
-	if (writer->may_wait && !has_room(writer))
+	if (writer->may_wait && !writer_has_room(writer))
 		return -EAGAIN;
 	if (writer->may_wait)
 		size = size < PIPE_BUF ? size : PIPE_BUF;
 	ssize_t n = io_write(writer->fd, bytes, size);
 	writer->retry_ns = 0;
-	if (n == -EAGAIN && writer->is_terminal && has_room(writer))
+	if (n == -EAGAIN && writer->is_terminal && writer_has_room(writer))
 		writer->retry_ns = clock_deadline_ns(RETRY_NS);
 	if (n == -EPIPE && writer->copier != 0) {
 		int code = copier_result(writer);
@@ -267,8 +267,8 @@ static bool is_ended_by_signal(struct writer_wait *wait, bool is_pending, uint64
 /*
  * Waits for a descriptor, or until retry_ns. Returns 0, or -EINTR or -errno (writer_write_all()).
  */
-MUST_USE static int wait_for(struct pollfd event, uint64_t retry_ns, uint64_t stalled_ns,
-			     struct writer_wait *wait)
+MUST_USE static int writer_wait_for(struct pollfd event, uint64_t retry_ns, uint64_t stalled_ns,
+				    struct writer_wait *wait)
 {
 	for (;;) {
 		struct pollfd fds[] = {
@@ -311,8 +311,8 @@ int writer_write_all(struct writer *writer, const void *bytes, size_t size,
 			stalled_ns = stalled_deadline_ns(wait);
 			continue;
 		}
-		int rc = wait_for(writer_pollfd(writer, true), writer_retry_ns(writer, true),
-				  stalled_ns, wait);
+		int rc = writer_wait_for(writer_pollfd(writer, true), writer_retry_ns(writer, true),
+					 stalled_ns, wait);
 		if (rc < 0)
 			return rc;
 	}
@@ -338,7 +338,7 @@ int writer_finish(struct writer *writer, struct writer_wait *wait)
 	if (dup2(writer->copier_fd, writer->fd) < 0)
 		return -errno;
 	struct pollfd result = { .fd = writer->copier_fd, .events = POLLIN };
-	int rc = wait_for(result, CLOCK_NEVER, stalled_deadline_ns(wait), wait);
+	int rc = writer_wait_for(result, CLOCK_NEVER, stalled_deadline_ns(wait), wait);
 	if (rc == 0)
 		rc = copier_result(writer);
 	io_close(&writer->copier_fd);

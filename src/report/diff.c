@@ -107,8 +107,8 @@ static struct metric_text value_text(const struct sample *sample, const struct m
 	return text;
 }
 
-static void write_row(FILE *out, const struct metric *metric, const struct sample *before,
-		      const struct sample *after)
+static void diff_write_row(FILE *out, const struct metric *metric, const struct sample *before,
+			   const struct sample *after)
 {
 	struct sample_value old, new;
 	bool has_old = sample_value(before, metric, &old),
@@ -135,7 +135,7 @@ void diff_write_text(FILE *out, const struct sample *before, const struct sample
 		struct metric metric;
 		bool is_there = metric_find(shown[i], strlen(shown[i]), &metric);
 		assert(is_there);
-		write_row(out, &metric, before, after);
+		diff_write_row(out, &metric, before, after);
 	}
 	uint64_t n_old = result_failures(&before->sum), n_new = result_failures(&after->sum);
 	if (n_old > 0 || n_new > 0)

@@ -208,7 +208,7 @@ static size_t pack(struct hlog *hlog, size_t payload_size)
 }
 
 /* Writes the string at this place of the text, and a NUL; returns its length. */
-static size_t put_string(struct hlog *hlog, size_t at, const struct histogram *histogram)
+static size_t hlog_put_string(struct hlog *hlog, size_t at, const struct histogram *histogram)
 {
 	size_t size = pack(hlog, put_payload(hlog->payload, histogram));
 	int length = b64_ntop(hlog->packed, size, hlog->text + at, sizeof(hlog->text) - at);
@@ -218,7 +218,7 @@ static size_t put_string(struct hlog *hlog, size_t at, const struct histogram *h
 
 const char *hlog_encode(struct hlog *hlog, const struct histogram *histogram)
 {
-	put_string(hlog, 0, histogram);
+	hlog_put_string(hlog, 0, histogram);
 	return hlog->text;
 }
 
@@ -229,7 +229,7 @@ struct decimals {
 	char text[32];
 };
 
-static struct decimals decimals_of(uint64_t ns, uint64_t ns_per_unit)
+static struct decimals hlog_decimals(uint64_t ns, uint64_t ns_per_unit)
 {
 	uint64_t ns_per_part = ns_per_unit / 1000;
 	uint64_t parts = ns / ns_per_part + (ns % ns_per_part >= ns_per_part / 2);
@@ -255,14 +255,14 @@ const char *hlog_head(struct hlog *hlog, uint64_t start_ns)
 			 "%s %s %02d %02d:%02d:%02d UTC %d]\n"
 			 "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\","
 			 "\"Interval_Compressed_Histogram\"\n",
-			 decimals_of(start_ns, CLOCK_NS_PER_S).text, days[utc.tm_wday],
+			 hlog_decimals(start_ns, CLOCK_NS_PER_S).text, days[utc.tm_wday],
 			 months[utc.tm_mon], utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
 			 1900 + utc.tm_year);
 	assert(n > 0 && n < BEFORE_MAX);
 	return hlog->text;
 }
 
-static bool is_tag(const char *tag)
+static bool is_hlog_tag(const char *tag)
 {
 	for (const char *at = tag; *at != '\0'; at++) {
 		if (*at < '!' || *at > '~' || *at == ',')
@@ -275,14 +275,14 @@ const char *hlog_line(struct hlog *hlog, const struct hlog_interval *interval,
 		      const struct histogram *histogram)
 {
 	const char *tag = interval->tag != NULL ? interval->tag : "";
-	assert(is_tag(tag));
+	assert(is_hlog_tag(tag));
 	int n = snprintf(hlog->text, BEFORE_MAX, "%s%s%s%s,%s,%s,", interval->tag ? "Tag=" : "",
 			 tag, interval->tag ? "," : "",
-			 decimals_of(interval->start_ns, CLOCK_NS_PER_S).text,
-			 decimals_of(interval->length_ns, CLOCK_NS_PER_S).text,
-			 decimals_of(histogram->max_ns, CLOCK_NS_PER_MS).text);
+			 hlog_decimals(interval->start_ns, CLOCK_NS_PER_S).text,
+			 hlog_decimals(interval->length_ns, CLOCK_NS_PER_S).text,
+			 hlog_decimals(histogram->max_ns, CLOCK_NS_PER_MS).text);
 	assert(n > 0 && n < BEFORE_MAX);
-	size_t end = (size_t)n + put_string(hlog, (size_t)n, histogram);
+	size_t end = (size_t)n + hlog_put_string(hlog, (size_t)n, histogram);
 	memcpy(hlog->text + end, "\n", sizeof("\n"));
 	return hlog->text;
 }
@@ -290,7 +290,7 @@ const char *hlog_line(struct hlog *hlog, const struct hlog_interval *interval,
 /* ---- decoding: nothing in the string is believed ---- */
 
 /* Unpacks what is packed in `size` bytes; gives the size of the payload. */
-MUST_USE static int unpack(struct hlog *hlog, size_t size, size_t *ret_payload_size)
+MUST_USE static int hlog_unpack_counts(struct hlog *hlog, size_t size, size_t *ret_payload_size)
 {
 	if (size < PACKED_HEAD)
 		return ERR_HLOG_DAMAGED;
@@ -374,7 +374,7 @@ int hlog_decode(struct hlog *hlog, const char *string, struct histogram *into)
 	if (size < 0)
 		return ERR_HLOG_DAMAGED;
 	size_t payload_size;
-	int rc = unpack(hlog, (size_t)size, &payload_size);
+	int rc = hlog_unpack_counts(hlog, (size_t)size, &payload_size);
 	if (rc < 0)
 		return rc;
 	rc = check_head(hlog->payload, payload_size);

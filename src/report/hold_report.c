@@ -116,7 +116,7 @@ static json_t *told_json(const struct disconnects *disconnects)
 	return json;
 }
 
-static json_t *document(const struct hold_report_facts *endurance, const char *histogram)
+static json_t *hold_document(const struct hold_report_facts *endurance, const char *histogram)
 {
 	const struct disconnects *disconnects = endurance->disconnects;
 	uint64_t n_died = disconnects_died(disconnects);
@@ -162,7 +162,7 @@ int hold_report_write_json(FILE *out, const struct hold_report_facts *endurance)
 	if (rc < 0)
 		return rc;
 	const char *histogram = hlog_encode(hlog, &endurance->disconnects->round_trip);
-	json_t *json = document(endurance, histogram);
+	json_t *json = hold_document(endurance, histogram);
 	if (json != NULL) /* an error of writing stays with `out` */
 		ignore_result(json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)));
 	if (json != NULL)

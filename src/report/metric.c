@@ -137,7 +137,7 @@ static double count_of(const struct result *result, const struct metric *metric)
 	}
 }
 
-static double value_of(const struct result *result, const struct metric *metric)
+static double metric_value(const struct result *result, const struct metric *metric)
 {
 	if (metric->kind == METRIC_TIME)
 		return time_of(result, metric);
@@ -147,7 +147,7 @@ static double value_of(const struct result *result, const struct metric *metric)
 }
 
 /* Does the run know it? What other tools leave out is not 0. */
-static bool is_known(const struct run *run, const struct metric *metric)
+static bool is_metric_known(const struct run *run, const struct metric *metric)
 {
 	const struct result *result = &run->result;
 	const struct histogram *times = (const void *)((const char *)result + metric->times);
@@ -194,13 +194,13 @@ bool sample_value(const struct sample *sample, const struct metric *metric,
 {
 	struct sample_value value = { 0 };
 	for (size_t i = 0; i < sample->n; i++) {
-		if (!is_known(&sample->runs[i], metric))
+		if (!is_metric_known(&sample->runs[i], metric))
 			return false;
-		double of_run = value_of(&sample->runs[i].result, metric);
+		double of_run = metric_value(&sample->runs[i].result, metric);
 		value.least = i == 0 || of_run < value.least ? of_run : value.least;
 		value.most = i == 0 || of_run > value.most ? of_run : value.most;
 	}
-	value.value = value_of(&sample->sum, metric);
+	value.value = metric_value(&sample->sum, metric);
 	if (metric->kind == METRIC_COUNT || metric->kind == METRIC_BYTES)
 		value.value /= (double)sample->n;
 	*ret_value = value;

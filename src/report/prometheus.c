@@ -23,10 +23,10 @@ struct text {
 	size_t n, size;
 };
 
-static void add(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+static void append_text(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* A line that has no room is left out whole. */
-static void add(struct text *text, const char *format, ...)
+static void append_text(struct text *text, const char *format, ...)
 {
 	va_list values;
 	va_start(values, format);
@@ -37,26 +37,26 @@ static void add(struct text *text, const char *format, ...)
 	text->out[text->n] = '\0';
 }
 
-static void begin(struct text *text, const char *name, const char *type, const char *help)
+static void begin_metric(struct text *text, const char *name, const char *type, const char *help)
 {
-	add(text, "# HELP tcpecho_%s %s\n# TYPE tcpecho_%s %s\n", name, help, name, type);
+	append_text(text, "# HELP tcpecho_%s %s\n# TYPE tcpecho_%s %s\n", name, help, name, type);
 }
 
 static void add_count(struct text *text, const char *name, const char *type, const char *help,
 		      uint64_t value)
 {
-	begin(text, name, type, help);
-	add(text, "tcpecho_%s %" PRIu64 "\n", name, value);
+	begin_metric(text, name, type, help);
+	append_text(text, "tcpecho_%s %" PRIu64 "\n", name, value);
 }
 
 /* Every cause has its series from the start: one that appears with its first death has no rate. */
-static void add_causes(struct text *text, const char *name, const char *help,
-		       const uint64_t counts[DISCONNECT_CAUSES])
+static void append_causes(struct text *text, const char *name, const char *help,
+			  const uint64_t counts[DISCONNECT_CAUSES])
 {
-	begin(text, name, "counter", help);
+	begin_metric(text, name, "counter", help);
 	for (enum disconnect_cause cause = 0; cause < DISCONNECT_CAUSES; cause++)
-		add(text, "tcpecho_%s{cause=\"%s\"} %" PRIu64 "\n", name, disconnect_name(cause),
-		    counts[cause]);
+		append_text(text, "tcpecho_%s{cause=\"%s\"} %" PRIu64 "\n", name,
+			    disconnect_name(cause), counts[cause]);
 }
 
 /* A bucket of ours that reaches over a bound counts above it: at most 0.1 % of the time off. */
@@ -66,37 +66,37 @@ static void add_times(struct text *text, const struct histogram *times)
 	struct histogram_bucket bucket;
 	size_t at = 0;
 	uint64_t n = 0;
-	begin(text, name, "histogram", "Round trips of heartbeats.");
+	begin_metric(text, name, "histogram", "Round trips of heartbeats.");
 	bool has_more = histogram_next(times, &at, &bucket);
 	for (size_t i = 0; i < ARRAY_LEN(bounds_ns); i++) {
 		while (has_more && bucket.highest_ns <= bounds_ns[i]) {
 			n += bucket.n;
 			has_more = histogram_next(times, &at, &bucket);
 		}
-		add(text, "tcpecho_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
-		    (double)bounds_ns[i] / 1e9, n);
+		append_text(text, "tcpecho_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
+			    (double)bounds_ns[i] / 1e9, n);
 	}
-	add(text, "tcpecho_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, times->n);
-	add(text, "tcpecho_%s_sum %.9f\n", name, clock_s(times->sum_ns));
-	add(text, "tcpecho_%s_count %" PRIu64 "\n", name, times->n);
+	append_text(text, "tcpecho_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, times->n);
+	append_text(text, "tcpecho_%s_sum %.9f\n", name, clock_s(times->sum_ns));
+	append_text(text, "tcpecho_%s_count %" PRIu64 "\n", name, times->n);
 }
 
 size_t prometheus_render(const struct disconnects *disconnects, char *out, size_t size)
 {
 	struct text text = { .out = out, .size = size };
-	begin(&text, "build_info", "gauge", "The program that holds the connections.");
-	add(&text, "tcpecho_build_info{version=\"%s\"} 1\n", TCPECHO_VERSION);
+	begin_metric(&text, "build_info", "gauge", "The program that holds the connections.");
+	append_text(&text, "tcpecho_build_info{version=\"%s\"} 1\n", TCPECHO_VERSION);
 	add_count(&text, "hold_connections", "gauge", "Connections that are open.",
 		  disconnects->n_open);
 	add_count(&text, "hold_connections_wanted", "gauge", "Connections that are to be held.",
 		  disconnects->n_connections);
 	add_count(&text, "hold_opened_total", "counter", "Times that a connection was opened.",
 		  disconnects->n_opened);
-	add_causes(&text, "hold_deaths_total", "Connections that died, by cause.",
-		   disconnects->n_died);
-	add_causes(&text, "hold_open_failures_total",
-		   "Times that a connection could not be opened, by cause.",
-		   disconnects->n_not_opened);
+	append_causes(&text, "hold_deaths_total", "Connections that died, by cause.",
+		      disconnects->n_died);
+	append_causes(&text, "hold_open_failures_total",
+		      "Times that a connection could not be opened, by cause.",
+		      disconnects->n_not_opened);
 	add_count(&text, "hold_heartbeats_sent_total", "counter",
 		  "Heartbeats that were begun: back, failed and under way.", disconnects->n_begun);
 	add_count(&text, "hold_heartbeats_total", "counter",
@@ -112,9 +112,11 @@ size_t prometheus_render(const struct disconnects *disconnects, char *out, size_
 		  "Connections on which a byte was wrong.", disconnects->n_died[DISCONNECT_WRONG]);
 	add_count(&text, "hold_wrong_bytes_total", "counter", "Bytes that came back different.",
 		  disconnects->wrong_bytes);
-	begin(&text, "hold_last_good_seconds", "gauge",
-	      "Age of the last good byte of the connection that has been without one the longest.");
-	add(&text, "tcpecho_hold_last_good_seconds %.3f\n", clock_s(disconnects->oldest_ns));
+	begin_metric(
+		&text, "hold_last_good_seconds", "gauge",
+		"Age of the last good byte of the connection that has been without one the longest.");
+	append_text(&text, "tcpecho_hold_last_good_seconds %.3f\n",
+		    clock_s(disconnects->oldest_ns));
 	add_times(&text, &disconnects->round_trip);
 	return text.n;
 }

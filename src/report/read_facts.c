@@ -61,7 +61,7 @@ MUST_USE static int read_run_facts(struct json_reader *reader, const json_t *jso
 	return rc;
 }
 
-MUST_USE static int read_start(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_start_facts(struct json_reader *reader, const json_t *json)
 {
 	json_t *start = json_object_get(json, "start");
 	if (start == NULL || json_is_null(start))
@@ -200,7 +200,7 @@ MUST_USE static int read_parts(struct json_reader *reader, const json_t *json)
 
 int json_facts(struct json_reader *reader, const json_t *json)
 {
-	int rc = read_start(reader, json);
+	int rc = read_start_facts(reader, json);
 	if (rc == 0)
 		rc = read_wanted_start(reader, json);
 	if (rc == 0)

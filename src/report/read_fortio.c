@@ -69,7 +69,7 @@ MUST_USE static int read_buckets(struct json_reader *reader, const json_t *json)
 }
 
 /* The ends and the mean are exact; the ends are those of the first and the last bucket. */
-MUST_USE static int read_ends(struct json_reader *reader, const json_t *json)
+MUST_USE static int read_fortio_ends(struct json_reader *reader, const json_t *json)
 {
 	struct histogram *times = &reader->run->result.response;
 	double least = 0, mean = 0, most = 0;
@@ -169,7 +169,7 @@ int json_fortio(struct json_reader *reader, const json_t *json)
 	if (rc == 0)
 		rc = read_buckets(reader, times);
 	if (rc == 0)
-		rc = read_ends(reader, times);
+		rc = read_fortio_ends(reader, times);
 	if (rc == 0)
 		rc = read_codes(reader, json);
 	if (rc < 0)

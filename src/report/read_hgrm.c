@@ -336,7 +336,7 @@ MUST_USE static int begin_list(struct list *list, const char *header, bool is_se
 	return 0;
 }
 
-MUST_USE static int take_line(struct list *list, const char *line, bool *is_service)
+MUST_USE static int hgrm_take_line(struct list *list, const char *line, bool *is_service)
 {
 	struct run *run = list->reader->run;
 	int rc = 0;
@@ -383,7 +383,7 @@ int json_hgrm(struct json_reader *reader)
 		memcpy(line, at, n);
 		line[n] = '\0';
 		list.is_unended = at + n == end;
-		rc = take_line(&list, line, &is_service);
+		rc = hgrm_take_line(&list, line, &is_service);
 		at += n + 1;
 	}
 	if (rc == 0 && list.is_open)

@@ -119,7 +119,7 @@ static bool head_time(const char *line, const char *name, uint64_t *ret_ns)
 	return json_decimal(&line, CLOCK_NS_PER_S, ret_ns);
 }
 
-static bool is_tag(const struct fields *fields, const char *tag)
+static bool starts_tag(const struct fields *fields, const char *tag)
 {
 	return fields->tag_length == strlen(tag) &&
 	       strncmp(fields->tag, tag, fields->tag_length) == 0;
@@ -127,15 +127,15 @@ static bool is_tag(const struct fields *fields, const char *tag)
 
 static enum of of_line(const struct fields *fields)
 {
-	if (fields->tag == NULL || is_tag(fields, "response"))
+	if (fields->tag == NULL || starts_tag(fields, "response"))
 		return OF_RESPONSE;
-	return is_tag(fields, "service") ? OF_SERVICE : OF_OTHER;
+	return starts_tag(fields, "service") ? OF_SERVICE : OF_OTHER;
 }
 
 /* ---- the series ---- */
 
 /* The first interval that begins there or later. */
-static size_t place_of(const struct time_series *series, uint64_t start_ns)
+static size_t place_of_line(const struct time_series *series, uint64_t start_ns)
 {
 	size_t from = 0, to = series->n;
 	while (from < to) {
@@ -186,7 +186,7 @@ MUST_USE static int find(struct log *log, const struct fields *fields,
 			 struct time_series_interval **ret_interval)
 {
 	struct time_series *series = &log->reader->run->series;
-	size_t place = place_of(series, fields->start_ns);
+	size_t place = place_of_line(series, fields->start_ns);
 	if (place == series->n || series->list[place].start_ns != fields->start_ns) {
 		int rc = append(log, fields);
 		if (rc < 0)
@@ -230,7 +230,7 @@ MUST_USE static int take_interval(struct log *log, const struct fields *fields, 
 
 /* ---- lines ---- */
 
-MUST_USE static int take_line(struct log *log, const char *line, const char *end)
+MUST_USE static int hlog_take_line(struct log *log, const char *line, const char *end)
 {
 	struct fields fields;
 	if (line == end || (end == line + 1 && *line == '\r') || *line == '"')
@@ -272,7 +272,7 @@ MUST_USE static int take_lines(struct log *log)
 		const char *line_end = memchr(at, '\n', (size_t)(end - at));
 		line_end = line_end != NULL ? line_end : end;
 		log->line++;
-		rc = take_line(log, at, line_end);
+		rc = hlog_take_line(log, at, line_end);
 		at = line_end + 1;
 	}
 	return rc;

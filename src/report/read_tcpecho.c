@@ -100,8 +100,8 @@ MUST_USE static int decode(struct json_reader *reader, const char *what, const c
 }
 
 /* The exact ends of a histogram, of what stands beside it. */
-MUST_USE static int read_ends(struct json_reader *reader, const json_t *json, const char *name,
-			      struct histogram *histogram)
+MUST_USE static int read_document_ends(struct json_reader *reader, const json_t *json,
+				       const char *name, struct histogram *histogram)
 {
 	json_t *times = json_object_get(json, name);
 	bool is_there = times != NULL && !json_is_null(times);
@@ -136,7 +136,7 @@ MUST_USE static int read_histogram(struct json_reader *reader, const json_t *jso
 		if (rc < 0)
 			return rc;
 	}
-	return read_ends(reader, json, ends, histogram);
+	return read_document_ends(reader, json, ends, histogram);
 }
 
 MUST_USE static int read_histograms(struct json_reader *reader, const json_t *json, uint64_t format)

@@ -41,15 +41,15 @@ void recorder_close(struct recorder *recorder)
 
 /* ---- packing ---- */
 
-static void unpack(struct recorder *recorder, const char *packed, struct histogram *into)
+static void recorder_unpack(struct recorder *recorder, const char *packed, struct histogram *into)
 {
 	int rc = hlog_unpack(recorder->hlog, packed, into);
 	assert(rc == 0); /* it is one of ours */
 }
 
 /* The counts of both; a is the earlier, and its times are those of the sum. */
-static struct time_series_interval sum_of(const struct time_series_interval *a,
-					  const struct time_series_interval *b)
+static struct time_series_interval recorder_sum(const struct time_series_interval *a,
+						const struct time_series_interval *b)
 {
 	return (struct time_series_interval){
 		.start_ns = a->start_ns,
@@ -84,13 +84,13 @@ MUST_USE static int fold(struct recorder *recorder, size_t i)
 {
 	struct time_series *series = &recorder->series;
 	struct time_series_interval *pair = &series->list[i];
-	struct time_series_interval sum = sum_of(&pair[0], &pair[1]);
+	struct time_series_interval sum = recorder_sum(&pair[0], &pair[1]);
 	recorder->n_bytes -=
 		time_series_interval_bytes(&pair[0]) + time_series_interval_bytes(&pair[1]);
 	assert(recorder->response.n == 0 && recorder->service.n == 0);
 	for (int k = 0; k < 2; k++) {
-		unpack(recorder, pair[k].response, &recorder->response);
-		unpack(recorder, pair[k].service, &recorder->service);
+		recorder_unpack(recorder, pair[k].response, &recorder->response);
+		recorder_unpack(recorder, pair[k].service, &recorder->service);
 		free(pair[k].response);
 		free(pair[k].service);
 		pair[k].response = pair[k].service = NULL;
@@ -114,7 +114,7 @@ MUST_USE static int fold_next(struct recorder *recorder)
 
 /* ---- what has begun ---- */
 
-static bool is_full(const struct recorder *recorder)
+static bool recorder_is_full(const struct recorder *recorder)
 {
 	return recorder->series.n == RECORDER_INTERVALS_MAX ||
 	       recorder->n_bytes > recorder->n_bytes_max;
@@ -127,7 +127,8 @@ MUST_USE static int seal(struct recorder *recorder)
 	struct time_series_interval sealed = recorder->pending;
 	recorder->n_pending = 0;
 	int rc = pack_both(recorder, &sealed);
-	for (int i = 0; rc == 0 && i < FOLDS_MAX && is_full(recorder) && recorder->n_unfolded > 0;
+	for (int i = 0;
+	     rc == 0 && i < FOLDS_MAX && recorder_is_full(recorder) && recorder->n_unfolded > 0;
 	     i++)
 		rc = fold_next(recorder);
 	if (rc < 0) {
@@ -138,7 +139,7 @@ MUST_USE static int seal(struct recorder *recorder)
 	series->list[series->n++] = sealed;
 	recorder->n_bytes += time_series_interval_bytes(&sealed);
 	/* All have the same length, and each its neighbour. */
-	if (is_full(recorder) && recorder->n_unfolded == 0 && series->n % 2 == 0) {
+	if (recorder_is_full(recorder) && recorder->n_unfolded == 0 && series->n % 2 == 0) {
 		recorder->n_parts *= 2;
 		recorder->n_folded = 0;
 		recorder->n_unfolded = series->n;
@@ -157,7 +158,8 @@ int recorder_keep(void *sink, uint64_t start_ns, uint64_t length_ns, const struc
 		.bytes_verified = part->bytes_verified,
 		.n_failures = result_failures(part),
 	};
-	recorder->pending = recorder->n_pending == 0 ? next : sum_of(&recorder->pending, &next);
+	recorder->pending =
+		recorder->n_pending == 0 ? next : recorder_sum(&recorder->pending, &next);
 	histogram_merge(&recorder->response, &part->response);
 	histogram_merge(&recorder->service, &part->service);
 	return ++recorder->n_pending < recorder->n_parts ? 0 : seal(recorder);

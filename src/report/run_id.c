@@ -64,7 +64,7 @@ MUST_USE static int append_part(struct run_parts *parts, const struct run_part *
 }
 
 /* The part that a run is which has none. Its texts are the run's. */
-static struct run_part part_of(const struct run *run)
+static struct run_part part_of_run(const struct run *run)
 {
 	return (struct run_part){
 		.id = run_part_id(run),
@@ -101,7 +101,7 @@ MUST_USE static int collect_parts(const struct run *runs, size_t n, struct run_p
 {
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		const struct run_part alone = part_of(&runs[i]);
+		const struct run_part alone = part_of_run(&runs[i]);
 		const struct run_part *list = runs[i].parts.n > 0 ? runs[i].parts.list : &alone;
 		for (size_t j = 0; rc == 0 && j < count_parts(&runs[i]); j++)
 			rc = append_part(parts, &list[j]);
@@ -241,7 +241,7 @@ static uint64_t bounded(uint64_t n)
 	return n < max ? n : max;
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
+static uint64_t larger_bound(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
@@ -259,9 +259,9 @@ int run_id_set_count_together(struct run *run)
 		n_connections += sign * bounded(part->n_connections);
 		n_threads += sign * bounded(part->n_threads);
 		rate += sign * bounded(part->rate_wanted);
-		run->n_connections = larger(run->n_connections, n_connections);
-		run->n_threads = larger(run->n_threads, n_threads);
-		run->rate_wanted = larger(run->rate_wanted, rate);
+		run->n_connections = larger_bound(run->n_connections, n_connections);
+		run->n_threads = larger_bound(run->n_threads, n_threads);
+		run->rate_wanted = larger_bound(run->rate_wanted, rate);
 	}
 	free(edges);
 	return 0;

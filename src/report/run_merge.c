@@ -16,7 +16,7 @@
 /* ---- what fits together ---- */
 
 /* How a run is named in a sentence. */
-static const char *name_of(const struct run *run)
+static const char *run_name(const struct run *run)
 {
 	return run->name != NULL ? run->name : "it";
 }
@@ -35,7 +35,7 @@ MUST_USE static int refuse_text(const struct run *a, const struct run *b, const 
 				const char *of_a, const char *of_b, struct run_refusal *why)
 {
 	snprintf(why->text, sizeof(why->text), "%s differs: %.60s in %.60s, %.60s in %.60s", what,
-		 or_none(of_a), name_of(a), or_none(of_b), name_of(b));
+		 or_none(of_a), run_name(a), or_none(of_b), run_name(b));
 	return -EBADMSG;
 }
 
@@ -43,8 +43,8 @@ MUST_USE static int refuse_count(const struct run *a, const struct run *b, const
 				 uint64_t of_a, uint64_t of_b, struct run_refusal *why)
 {
 	snprintf(why->text, sizeof(why->text),
-		 "%s differs: %" PRIu64 " in %.60s, %" PRIu64 " in %.60s", what, of_a, name_of(a),
-		 of_b, name_of(b));
+		 "%s differs: %" PRIu64 " in %.60s, %" PRIu64 " in %.60s", what, of_a, run_name(a),
+		 of_b, run_name(b));
 	return -EBADMSG;
 }
 
@@ -85,7 +85,7 @@ int run_merge_check(const struct run *runs, size_t n, struct run_refusal *reterr
 }
 
 /* Is everything known that a sum needs? */
-MUST_USE static int check_known(const struct run *run, struct run_refusal *why)
+MUST_USE static int check_known_facts(const struct run *run, struct run_refusal *why)
 {
 	const char *what = NULL;
 	if (run->format == RUN_HLOG)
@@ -98,7 +98,7 @@ MUST_USE static int check_known(const struct run *run, struct run_refusal *why)
 		       "or an earlier version wrote it";
 	if (what == NULL)
 		return 0;
-	snprintf(why->text, sizeof(why->text), "%.100s cannot be added: %s", name_of(run), what);
+	snprintf(why->text, sizeof(why->text), "%.100s cannot be added: %s", run_name(run), what);
 	return -EBADMSG;
 }
 
@@ -131,8 +131,8 @@ static bool is_too_much(const struct result *sum, const struct result *more)
 }
 
 /* Is there room for the names of both lists in one? */
-static bool has_room(const struct result_failure *sum, size_t n_sum,
-		     const struct result_failure *more, size_t n_more)
+static bool has_text_room(const struct result_failure *sum, size_t n_sum,
+			  const struct result_failure *more, size_t n_more)
 {
 	size_t n = n_sum;
 	for (size_t i = 0; i < n_more; i++) {
@@ -147,7 +147,7 @@ static bool has_room(const struct result_failure *sum, size_t n_sum,
 MUST_USE static int refuse_too_much(const struct run *run, struct run_refusal *why)
 {
 	snprintf(why->text, sizeof(why->text), "with %.100s there is more than can be counted",
-		 name_of(run));
+		 run_name(run));
 	return -EBADMSG;
 }
 
@@ -155,9 +155,9 @@ int run_merge_result(struct result *sum, const struct run *run, struct run_refus
 {
 	const struct result *more = &run->result;
 	if (is_too_much(sum, more) ||
-	    !has_room(sum->failures, sum->n_failures, more->failures, more->n_failures) ||
-	    !has_room(sum->connection_errors, sum->n_connection_errors, more->connection_errors,
-		      more->n_connection_errors))
+	    !has_text_room(sum->failures, sum->n_failures, more->failures, more->n_failures) ||
+	    !has_text_room(sum->connection_errors, sum->n_connection_errors,
+			   more->connection_errors, more->n_connection_errors))
 		return refuse_too_much(run, reterr_why);
 	result_add(sum, more);
 	return 0;
@@ -324,7 +324,7 @@ int run_merge(const struct run *runs, size_t n, struct run *ret_sum, struct run_
 	struct run_parts parts = { 0 };
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = check_known(&runs[i], reterr_why);
+		rc = check_known_facts(&runs[i], reterr_why);
 	if (rc == 0)
 		rc = check_all(runs, n, &parts, reterr_why);
 	if (rc == 0)

@@ -185,7 +185,7 @@ int run_read(const char *bytes, size_t n, uint64_t list_unit_ns, struct run *ret
 }
 
 /* What it is called: without its directory. */
-static const char *name_of(const char *path)
+static const char *format_name_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
@@ -208,7 +208,7 @@ int run_read_file(const char *path, uint64_t list_unit_ns, struct run *ret_run,
 	free(bytes.at);
 	if (rc < 0)
 		return rc;
-	const char *name = strcmp(path, "-") == 0 ? "standard input" : name_of(path);
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : format_name_of(path);
 	rc = json_keep(&run.name, name, strlen(name));
 	if (rc < 0) {
 		run_close(&run);

@@ -219,7 +219,7 @@ static json_t *series_json(const struct time_series *series)
 /* ---- the document ---- */
 
 /* A new reference; NULL: no memory. */
-static json_t *document(struct hlog *hlog, const struct run *run)
+static json_t *run_document(struct hlog *hlog, const struct run *run)
 {
 	json_t *parts[] = {
 		asked_json(run),         start_time_json(&run->start),
@@ -245,7 +245,7 @@ int run_write_json(FILE *out, const struct run *run)
 	int rc = hlog_open(&hlog);
 	if (rc < 0)
 		return rc;
-	json_t *json = document(hlog, run);
+	json_t *json = run_document(hlog, run);
 	hlog_close(hlog);
 	if (json == NULL)
 		return -ENOMEM;

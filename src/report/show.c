@@ -69,7 +69,7 @@ static void write_times(FILE *out, const struct sample *sample, const char *what
 	fputc('\n', out);
 }
 
-static void write_caveats(FILE *out, const struct run *run)
+static void show_write_caveats(FILE *out, const struct run *run)
 {
 	if (run->format == RUN_FORTIO)
 		fputs("approximate: a bucket's values are taken to be spread evenly; from when a "
@@ -101,7 +101,7 @@ static void write_foreign(FILE *out, const struct run *run)
 		fprintf(out, "%s %" PRIu64 "\n", result->failures[i].name, result->failures[i].n);
 	write_times(out, &sample, "response");
 	write_times(out, &sample, "service");
-	write_caveats(out, run);
+	show_write_caveats(out, run);
 }
 
 void show_write_text(FILE *out, const struct run *run)

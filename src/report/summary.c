@@ -113,7 +113,7 @@ void summary_write_bounds(FILE *out, uint64_t n_unfinished)
 }
 
 /* Why it is no measurement, or not a whole one. */
-static void write_caveats(FILE *out, const struct run *run)
+static void summary_write_caveats(FILE *out, const struct run *run)
 {
 	struct run_caveats caveats = run_measurement_caveats(run);
 	if (caveats.text[0] != '\0')
@@ -155,12 +155,12 @@ void summary_write_text(FILE *out, const struct run *run)
 		summary_write_times(out, "connecting", &result->connect, 0);
 	write_kernel(out, run);
 	write_seed(out, run);
-	write_caveats(out, run);
+	summary_write_caveats(out, run);
 }
 
 /* ---- a table ---- */
 
-static void write_row(FILE *out, const char *what, const struct histogram *times)
+static void summary_write_row(FILE *out, const char *what, const struct histogram *times)
 {
 	if (times->n == 0)
 		return;
@@ -226,11 +226,12 @@ void summary_write_table(FILE *out, const struct run *run)
 	fprintf(out, " %9s\n", "max");
 	/* In a closed loop both are the same, unless a message waits for its connection first. */
 	bool is_one = run->rate_wanted == 0 && !run->churns;
-	write_row(out, is_one ? "round trip" : "response", &result->response);
+	summary_write_row(out, is_one ? "round trip" : "response", &result->response);
 	if (!is_one)
-		write_row(out, run->rate_wanted != 0 ? "service" : "round trip", &result->service);
-	write_row(out, "lateness", &result->lateness);
-	write_row(out, "connecting", &result->connect);
+		summary_write_row(out, run->rate_wanted != 0 ? "service" : "round trip",
+				  &result->service);
+	summary_write_row(out, "lateness", &result->lateness);
+	summary_write_row(out, "connecting", &result->connect);
 	summary_write_bounds(out, result->n_unfinished);
 	write_kernel(out, run);
 	start_time_write_text(out, &run->start);
@@ -241,7 +242,7 @@ void summary_write_table(FILE *out, const struct run *run)
 		fprintf(out, "; %.0f %% went into waiting for messages to be due",
 			run->spin_share * 100);
 	fputc('\n', out);
-	write_caveats(out, run);
+	summary_write_caveats(out, run);
 	write_place(out, run);
 	write_seed(out, run);
 }

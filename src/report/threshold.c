@@ -26,7 +26,7 @@ MUST_USE static bool read_part(const char *text, double *ret_part)
 }
 
 /* A value of the metric's kind; returns 0 or a code. */
-MUST_USE static int read_value(const char *text, const struct metric *metric, double *ret_value)
+MUST_USE static int read_threshold(const char *text, const struct metric *metric, double *ret_value)
 {
 	uint64_t value;
 	int rc;
@@ -86,7 +86,7 @@ MUST_USE static int read_limit(struct threshold *threshold, const char *limit,
 				      "a part of the old value is +10% or -0.5%");
 	} else {
 		threshold->form = has_sign ? THRESHOLD_MORE : THRESHOLD_VALUE;
-		rc = read_value(text, &threshold->metric, &threshold->limit);
+		rc = read_threshold(text, &threshold->metric, &threshold->limit);
 	}
 	if (rc < 0)
 		return refuse(why, threshold->text, err_text(rc).text);

@@ -53,7 +53,7 @@ static enum drain_phase phase_of(const struct admission *admission)
 	return admission->server->drain.phase;
 }
 
-static bool is_full(const struct admission *admission)
+static bool is_table_full(const struct admission *admission)
 {
 	return admission->server->clients.count >= admission->server->clients.most;
 }
@@ -65,7 +65,7 @@ bool admission_is_paused(const struct admission *admission)
 
 static bool may_serve(const struct admission *admission)
 {
-	return !is_full(admission) && !admission_is_paused(admission) &&
+	return !is_table_full(admission) && !admission_is_paused(admission) &&
 	       phase_of(admission) < DRAIN_ABORTING;
 }
 
@@ -172,7 +172,7 @@ static bool make_room_for(struct admission *admission, const struct peer *peer)
  * Has an arrival wait, for its source or, if the machine is short of something, for that: then
  * admission has paused, so that is one connection at most, for which there is one more place.
  */
-static void let_wait(struct admission *admission, struct waiting_client waiting)
+static void enqueue_waiting(struct admission *admission, struct waiting_client waiting)
 {
 	bool has_place =
 		admission_is_paused(admission) || admission->n_waiting < admission->queue_limit;
@@ -292,7 +292,7 @@ static enum accept_verdict take_next(struct admission *admission, const struct l
 static void arrive(struct admission *admission, struct waiting_client waiting)
 {
 	if (!serve_now(admission, &waiting))
-		let_wait(admission, waiting);
+		enqueue_waiting(admission, waiting);
 }
 
 enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener,

@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 
-static uint64_t less(uint64_t most, uint64_t own)
+static uint64_t subtract_or_zero(uint64_t most, uint64_t own)
 {
 	if (most == SYSINFO_UNLIMITED)
 		return most;
@@ -18,7 +18,8 @@ static struct sysinfo_bound tighter(struct sysinfo_bound a, struct sysinfo_bound
 static struct sysinfo_bound descriptors(uint64_t wanted, uint64_t n_tables)
 {
 	uint64_t each = (wanted + n_tables - 1) / n_tables + CLIENT_LIMIT_OWN_DESCRIPTORS;
-	uint64_t most = less(sysinfo_free_descriptors(each), CLIENT_LIMIT_OWN_DESCRIPTORS);
+	uint64_t most =
+		subtract_or_zero(sysinfo_free_descriptors(each), CLIENT_LIMIT_OWN_DESCRIPTORS);
 	return (struct sysinfo_bound){
 		.most = most == SYSINFO_UNLIMITED ? most : most * n_tables,
 		.set_by = "descriptors, ulimit -n",
@@ -28,7 +29,7 @@ static struct sysinfo_bound descriptors(uint64_t wanted, uint64_t n_tables)
 static struct sysinfo_bound processes(uint64_t wanted)
 {
 	struct sysinfo_bound bound = sysinfo_processes(wanted + CLIENT_LIMIT_OWN_PROCESSES);
-	bound.most = less(bound.most, CLIENT_LIMIT_OWN_PROCESSES);
+	bound.most = subtract_or_zero(bound.most, CLIENT_LIMIT_OWN_PROCESSES);
 	return bound;
 }
 
@@ -36,9 +37,10 @@ static struct sysinfo_bound processes(uint64_t wanted)
  * What an amount of memory in KiB is enough for. These are estimates, so one client is always
  * tried.
  */
-static struct sysinfo_bound share(struct sysinfo_bound bound, uint64_t taken_kib, uint64_t each_kib)
+static struct sysinfo_bound share_of_descriptors(struct sysinfo_bound bound, uint64_t taken_kib,
+						 uint64_t each_kib)
 {
-	bound.most = less(bound.most, taken_kib);
+	bound.most = subtract_or_zero(bound.most, taken_kib);
 	if (bound.most == SYSINFO_UNLIMITED || each_kib == 0)
 		return (struct sysinfo_bound){ SYSINFO_UNLIMITED, bound.set_by };
 	bound.most /= each_kib;
@@ -54,10 +56,10 @@ struct sysinfo_bound client_limit_of_machine(uint64_t wanted, struct client_need
 	struct sysinfo_bound bound = descriptors(wanted, n_separate);
 	if (need.process)
 		bound = tighter(bound, processes(wanted));
-	bound = tighter(bound, share(sysinfo_memory_kib(), own_kib, need.kib));
+	bound = tighter(bound, share_of_descriptors(sysinfo_memory_kib(), own_kib, need.kib));
 	/* Each worker has an address space of its own. */
-	struct sysinfo_bound space =
-		share(sysinfo_address_space_kib(), need.worker_space_kib, need.space_kib);
+	struct sysinfo_bound space = share_of_descriptors(sysinfo_address_space_kib(),
+							  need.worker_space_kib, need.space_kib);
 	if (space.most != SYSINFO_UNLIMITED)
 		space.most *= n_separate;
 	return tighter(bound, space);

@@ -26,7 +26,7 @@ static bool has_queue(const struct listener *listener)
 }
 
 /* Stops one. Returns how long handshakes may take there. */
-static uint64_t stop(struct listen_drain *drain, struct listener *listener, size_t i)
+static uint64_t stop_listeners(struct listen_drain *drain, struct listener *listener, size_t i)
 {
 	uint64_t bit = UINT64_C(1) << i;
 	if (listener->is_dispatch)
@@ -50,8 +50,9 @@ void listen_drain_begin(struct listen_drain *drain, struct listeners *listeners,
 	atomic_store(state, LISTEN_DRAIN_STOPPING);
 	uint64_t settle_ns = 0;
 	for (size_t i = 0; i < listeners->n; i++) {
-		uint64_t needs_ns =
-			listeners->list[i].fd >= 0 ? stop(drain, &listeners->list[i], i) : 0;
+		uint64_t needs_ns = listeners->list[i].fd >= 0
+					    ? stop_listeners(drain, &listeners->list[i], i)
+					    : 0;
 		if (needs_ns > settle_ns)
 			settle_ns = needs_ns;
 	}

@@ -77,7 +77,7 @@ static bool leaves_ipv4(const struct listeners *listeners, const struct listen_a
 /* ---- opening ---- */
 
 /* Adds a socket that is open. path: of a unix socket that we made. */
-MUST_USE static int add(struct listeners *listeners, int fd, struct listen_path path)
+MUST_USE static int add_listener(struct listeners *listeners, int fd, struct listen_path path)
 {
 	struct listener listener = { .fd = fd, .path = path };
 	int rc = listeners->n < LISTENERS_MAX ? 0 : ERR_TOO_MANY_ADDRESSES;
@@ -118,7 +118,8 @@ int listeners_add(struct listeners *listeners, const struct listen_addresses *ad
 	}
 	size_t before = listeners->n;
 	for (int k = 0; k < n; k++) {
-		int code = add(listeners, fds[k], listen_path_of(&list[0])); /* a path is one */
+		int code = add_listener(listeners, fds[k],
+					listen_path_of(&list[0])); /* a path is one */
 		rc = code < 0 ? code : rc;
 	}
 	while (rc < 0 && listeners->n > before)

@@ -109,7 +109,7 @@ uint64_t server_deadline_ns(const struct server *server)
 	return clock_earlier_ns(retry_ns, drain_deadline_ns(&server->drain));
 }
 
-static void retry(struct server *server)
+static void retry_unsent(struct server *server)
 {
 	int rc = is_ready_unread(server) ? server_write_ready(server) : 0;
 	if (rc < 0 && rc != -EAGAIN)
@@ -126,7 +126,7 @@ struct server_asked server_read_signals(struct server *server)
 	struct server_asked asked = { 0 };
 	int signal;
 	uint64_t now_ns = clock_now_ns();
-	retry(server);
+	retry_unsent(server);
 	/* One phase at a time, so that each is logged and carried out. */
 	while (!asked.new_phase && (signal = signals_next(server->signals_fd)) != 0) {
 		switch (signal) {
@@ -172,7 +172,7 @@ int server_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 }
 
 /* Why a child ended: what it said itself, unless it could not. */
-static enum close_reason reason_of(const struct conn_stats *stats, int signal, int status)
+static enum close_reason reason_of_drain(const struct conn_stats *stats, int signal, int status)
 {
 	if (signal != 0)
 		return CLOSE_KILLED;
@@ -237,7 +237,7 @@ void server_client_ended(struct server *server, struct client *client, int signa
 		.in = atomic_load_explicit(&stats->in, memory_order_relaxed),
 		.out = atomic_load_explicit(&stats->out, memory_order_relaxed),
 		.lasted_ns = clock_now_ns() - client->start_ns,
-		.reason = reason_of(stats, signal, status),
+		.reason = reason_of_drain(stats, signal, status),
 		.code = atomic_load_explicit(&stats->code, memory_order_relaxed),
 		.signal = signal,
 		.serial = atomic_load_explicit(&client->serial, memory_order_relaxed),

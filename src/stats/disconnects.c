@@ -85,7 +85,7 @@ void disconnects_add(struct disconnects *disconnects, const struct disconnect *d
 		disconnects->told[disconnects->n_told++] = *disconnect;
 }
 
-static uint64_t sum_of(const uint64_t counts[DISCONNECT_CAUSES])
+static uint64_t sum_of_causes(const uint64_t counts[DISCONNECT_CAUSES])
 {
 	uint64_t n = 0;
 	for (int i = 0; i < DISCONNECT_CAUSES; i++)
@@ -95,10 +95,10 @@ static uint64_t sum_of(const uint64_t counts[DISCONNECT_CAUSES])
 
 uint64_t disconnects_died(const struct disconnects *disconnects)
 {
-	return sum_of(disconnects->n_died);
+	return sum_of_causes(disconnects->n_died);
 }
 
 uint64_t disconnects_not_opened(const struct disconnects *disconnects)
 {
-	return sum_of(disconnects->n_not_opened);
+	return sum_of_causes(disconnects->n_not_opened);
 }

@@ -27,7 +27,7 @@ _Static_assert(HISTOGRAM_BUCKETS == LAST_SHIFT * HALF + (HISTOGRAM_HIGHEST_NS >>
  * A value shifted to 11 bits is 1024 to 2047 within its doubling, and the doublings follow each
  * other: the shift says which. The singles are what is left when nothing is shifted.
  */
-static inline size_t index_of(uint64_t ns)
+static inline size_t bucket_of_value(uint64_t ns)
 {
 	uint64_t known = ns < HISTOGRAM_HIGHEST_NS ? ns : HISTOGRAM_HIGHEST_NS;
 	unsigned int shift = 63 - HALF_BITS - (unsigned int)__builtin_clzll(known | (SINGLES - 1));
@@ -36,7 +36,7 @@ static inline size_t index_of(uint64_t ns)
 
 size_t histogram_index(uint64_t ns)
 {
-	return index_of(ns);
+	return bucket_of_value(ns);
 }
 
 static unsigned int shift_of(size_t index)
@@ -123,7 +123,7 @@ static void widen(struct histogram *histogram, uint64_t least_ns, uint64_t max_n
 /* The conditions are moves, not jumps, but for that of a sum that overflows. */
 void histogram_record(struct histogram *histogram, uint64_t ns)
 {
-	histogram->counts[index_of(ns)]++;
+	histogram->counts[bucket_of_value(ns)]++;
 	histogram->n++;
 	histogram->n_above += ns > HISTOGRAM_HIGHEST_NS;
 	histogram->sum_ns = add_or_stay(histogram->sum_ns, ns);

@@ -68,7 +68,7 @@ void result_connection_error(struct result *result, const char *name, uint64_t n
 	add_failure(result->connection_errors, &result->n_connection_errors, name, n);
 }
 
-static uint64_t sum_of(const struct result_failure *list, size_t n_list)
+static uint64_t sum_of_failures(const struct result_failure *list, size_t n_list)
 {
 	uint64_t n = 0;
 	for (size_t i = 0; i < n_list; i++)
@@ -78,7 +78,7 @@ static uint64_t sum_of(const struct result_failure *list, size_t n_list)
 
 uint64_t result_failures(const struct result *result)
 {
-	return sum_of(result->failures, result->n_failures);
+	return sum_of_failures(result->failures, result->n_failures);
 }
 
 uint64_t result_failed(const struct result *result)
@@ -93,7 +93,7 @@ uint64_t result_failed(const struct result *result)
 
 uint64_t result_connection_errors(const struct result *result)
 {
-	return sum_of(result->connection_errors, result->n_connection_errors);
+	return sum_of_failures(result->connection_errors, result->n_connection_errors);
 }
 
 double result_rate(const struct result *result)

@@ -11,11 +11,12 @@ SRC = pathlib.Path(__file__).resolve().parents[2] / "src"
 MAY_INCLUDE = {
     "base": set(),
     "net": {"base"},
+    "stats": {"base"},
     "echo": set(),
     "server": {"base", "net", "echo"},
-    "client": {"base", "net"},
-    "report": {"base", "net"},
-    "cli": {"base", "net", "server", "client", "report"},
+    "client": {"base", "net", "stats"},
+    "report": {"base", "net", "stats"},
+    "cli": {"base", "net", "stats", "server", "client", "report"},
 }
 
 # "cli/main.c" alone speaks to the process it is; version.h is made by the build.

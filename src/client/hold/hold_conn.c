@@ -112,7 +112,7 @@ static void die_of_code(struct hold_set *set, struct hold_conn *conn, int code)
 /* ---- heartbeats ---- */
 
 /* What cannot be sent now goes when there is room. */
-static void send_unsent(struct hold_set *set, struct hold_conn *conn)
+static void hold_send_unsent(struct hold_set *set, struct hold_conn *conn)
 {
 	while (conn->state == HOLD_OPEN && conn->sent < conn->due) {
 		uint64_t left = conn->due - conn->sent;
@@ -135,7 +135,7 @@ static void begin_beat(struct hold_set *set, struct hold_conn *conn)
 	conn->due += set->config->size;
 	set->disconnects->n_begun++;
 	hold_conn_wake_at(set, conn, hold_conn_timeout_ns(set));
-	send_unsent(set, conn);
+	hold_send_unsent(set, conn);
 }
 
 /* Only once its first heartbeat is back: a balancer accepts without a server behind it. */
@@ -193,7 +193,7 @@ void hold_conn_opened(struct hold_set *set, struct hold_conn *conn)
 
 /* ---- receiving ---- */
 
-static void verify(struct hold_set *set, struct hold_conn *conn, size_t n)
+static void hold_verify(struct hold_set *set, struct hold_conn *conn, size_t n)
 {
 	uint64_t in_flight = conn->sent - conn->returned;
 	bool was_beating = is_beating(conn);
@@ -210,7 +210,7 @@ static void verify(struct hold_set *set, struct hold_conn *conn, size_t n)
 }
 
 /* Edge-triggered: until there is no more, or, if there is a lot, as an event again. */
-static void receive(struct hold_set *set, struct hold_conn *conn, bool empties)
+static void hold_receive(struct hold_set *set, struct hold_conn *conn, bool empties)
 {
 	for (int i = 0; conn->state == HOLD_OPEN; i++) {
 		if (i == RECEIVES_MAX) {
@@ -225,7 +225,7 @@ static void receive(struct hold_set *set, struct hold_conn *conn, bool empties)
 			return;
 		set->now_ns = clock_now_ns();
 		if (n > 0)
-			verify(set, conn, (size_t)n);
+			hold_verify(set, conn, (size_t)n);
 		else if (n == 0)
 			die_of_loss(set, conn, DISCONNECT_ENDED, "the server ended the connection");
 		else
@@ -249,9 +249,9 @@ void hold_conn_event(struct hold_set *set, uint64_t tag, uint32_t events)
 	if (conn->state == HOLD_CONNECTING && conn->fd >= 0)
 		hold_conn_connected(set, conn);
 	if (conn->state == HOLD_OPEN && (events & EPOLLOUT))
-		send_unsent(set, conn);
+		hold_send_unsent(set, conn);
 	if (conn->state == HOLD_OPEN)
-		receive(set, conn, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
+		hold_receive(set, conn, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
 }
 
 /* ---- time ---- */
@@ -317,7 +317,7 @@ void hold_conn_finish(struct hold_set *set)
 	for (uint32_t i = 0; i < set->n; i++) {
 		struct hold_conn *conn = &set->list[i];
 		if (conn->state == HOLD_OPEN)
-			receive(set, conn, true);
+			hold_receive(set, conn, true);
 		if (conn->state != HOLD_OPEN || !is_beating(conn))
 			continue;
 		if (set->now_ns >= hold_conn_late_ns(set, conn)) {

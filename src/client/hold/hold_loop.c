@@ -69,7 +69,7 @@ static void bring_up_to_date(struct hold *hold)
 }
 
 /* As ping(8) does it: one line, and on it goes. */
-static void say_so_far(struct hold *hold)
+static void hold_log_so_far(struct hold *hold)
 {
 	const struct disconnects *disconnects = hold->set.disconnects;
 	const struct histogram *times = &disconnects->round_trip;
@@ -93,12 +93,12 @@ static void say_open(struct hold *hold)
 
 /* ---- one turn ---- */
 
-static void read_signals(struct hold *hold)
+static void hold_read_signals(struct hold *hold)
 {
 	int signal;
 	while ((signal = signals_next(hold->signals_fd)) != 0) {
 		if (signal == SIGQUIT) {
-			say_so_far(hold);
+			hold_log_so_far(hold);
 			continue;
 		}
 		hold->is_over = true;
@@ -111,7 +111,7 @@ static void handle_event(struct hold *hold, const struct epoll_event *event)
 {
 	uint64_t tag = event->data.u64;
 	if (tag == TAG_SIGNALS) {
-		read_signals(hold);
+		hold_read_signals(hold);
 	} else if (tag == TAG_OUTPUT) {
 		hold->is_over |= !output_check(hold->set.output);
 	} else if (tag >= TAG_PAGE) {
@@ -141,7 +141,7 @@ static bool is_idle(const struct hold *hold)
 }
 
 /* While heartbeats are under way, a wait is short enough to notice having been stopped. */
-static uint64_t wait_until_ns(const struct hold *hold, uint64_t looked_ns)
+static uint64_t hold_wait_until_ns(const struct hold *hold, uint64_t looked_ns)
 {
 	uint64_t until_ns = clock_earlier_ns(timer_heap_next_ns(&hold->set.timers), hold->end_ns);
 	if (output_is_behind(hold->set.output))
@@ -170,7 +170,7 @@ static void wake_those_due(struct hold *hold, uint64_t now_ns)
 }
 
 /* The clock was to be read at expected_ns: if it is much later, the process stood still. */
-static void look_at_clock(struct hold *hold, uint64_t expected_ns, uint64_t now_ns)
+static void hold_update_now(struct hold *hold, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (own_use_look(&hold->use, expected_ns, now_ns) &&
 	    own_use_restarts(now_ns - expected_ns, hold->set.config->wait_ns))
@@ -178,7 +178,7 @@ static void look_at_clock(struct hold *hold, uint64_t expected_ns, uint64_t now_
 	hold->looked_ns = now_ns;
 }
 
-MUST_USE static int wait_for_events(struct hold *hold, uint64_t until_ns)
+MUST_USE static int hold_wait_for_events(struct hold *hold, uint64_t until_ns)
 {
 	bool idles = is_idle(hold);
 	if (idles)
@@ -193,17 +193,17 @@ MUST_USE static int wait_for_events(struct hold *hold, uint64_t until_ns)
  * Woken is who was due before we looked, not who is due afterwards: we may have been stopped while
  * we waited, and what has come meanwhile is not read yet.
  */
-MUST_USE static int take_turn(struct hold *hold)
+MUST_USE static int hold_take_turn(struct hold *hold)
 {
 	struct hold_set *set = &hold->set;
 	uint64_t looked_ns = clock_now_ns();
-	look_at_clock(hold, hold->looked_ns, looked_ns);
-	uint64_t until_ns = wait_until_ns(hold, looked_ns);
-	int rc = wait_for_events(hold, until_ns);
+	hold_update_now(hold, hold->looked_ns, looked_ns);
+	uint64_t until_ns = hold_wait_until_ns(hold, looked_ns);
+	int rc = hold_wait_for_events(hold, until_ns);
 	if (rc < 0)
 		return rc;
 	set->now_ns = clock_now_ns();
-	look_at_clock(hold, until_ns > looked_ns ? until_ns : looked_ns, set->now_ns);
+	hold_update_now(hold, until_ns > looked_ns ? until_ns : looked_ns, set->now_ns);
 	for (int i = 0; i < hold->events.n; i++)
 		handle_event(hold, &hold->events.list[i]);
 	bool is_end = looked_ns >= hold->end_ns;
@@ -261,7 +261,7 @@ MUST_USE static enum exit_status await_server(struct hold *hold, const struct di
 }
 
 /* Finds the server. Its first connection, *ret_fd, is the caller's. */
-MUST_USE static enum exit_status find_server(struct hold *hold, int *ret_fd)
+MUST_USE static enum exit_status hold_find_server(struct hold *hold, int *ret_fd)
 {
 	const struct hold_config *config = hold->set.config;
 	struct redial *redial = &hold->set.redial;
@@ -325,7 +325,7 @@ MUST_USE static enum exit_status open_page(struct hold *hold)
 }
 
 /* The exit status of a run that was reported. */
-MUST_USE static enum exit_status judge_run(const struct hold_set *set)
+MUST_USE static enum exit_status hold_judge_run(const struct hold_set *set)
 {
 	const struct disconnects *disconnects = set->disconnects;
 	uint64_t n_failed = disconnects_died(disconnects) + disconnects_not_opened(disconnects);
@@ -357,7 +357,7 @@ MUST_USE static enum exit_status hold_on(struct hold *hold, int fd)
 	own_use_begin(&hold->use);
 	own_idle_open(&hold->idle);
 	while (rc == 0 && !hold->is_over)
-		rc = take_turn(hold);
+		rc = hold_take_turn(hold);
 	own_use_end(&hold->use);
 	own_idle_close(&hold->idle);
 	if (rc < 0)
@@ -371,7 +371,7 @@ MUST_USE static enum exit_status hold_on(struct hold *hold, int fd)
 }
 
 /* From the look-up to the end, with the signals read. */
-MUST_USE static enum exit_status run_hold(struct hold *hold, struct hold_report *report)
+MUST_USE static enum exit_status hold_run_loop(struct hold *hold, struct hold_report *report)
 {
 	struct hold_set *set = &hold->set;
 	int fd = -1;
@@ -383,14 +383,14 @@ MUST_USE static enum exit_status run_hold(struct hold *hold, struct hold_report 
 	if (rc < 0)
 		log_error("cannot start: %s", err_text(rc).text);
 	else
-		status = find_server(hold, &fd);
+		status = hold_find_server(hold, &fd);
 	if (status == STATUS_OK) {
 		set->served_by = &report->served_by;
 		served_by_note(set->served_by, &set->redial.addr);
 		status = hold_on(hold, fd);
 	}
 	if (status == STATUS_OK)
-		report->verdict = judge_run(set);
+		report->verdict = hold_judge_run(set);
 	own_limit_of_times(&hold->use, &hold->idle, &report->disconnects.round_trip,
 			   report->client_bound);
 	report->is_interrupted = hold->is_signalled && hold->end_ns != CLOCK_NEVER;
@@ -399,7 +399,8 @@ MUST_USE static enum exit_status run_hold(struct hold *hold, struct hold_report 
 }
 
 /* The histogram of *report is there already. */
-MUST_USE static enum exit_status start(const struct hold_config *config, struct hold_report *report)
+MUST_USE static enum exit_status hold_start(const struct hold_config *config,
+					    struct hold_report *report)
 {
 	static struct hold hold; /* its buffers are too large for a stack */
 	struct hold_set *set = &hold.set;
@@ -418,7 +419,7 @@ MUST_USE static enum exit_status start(const struct hold_config *config, struct 
 	/* Before the signals are blocked, because the name of the page may be looked up. */
 	enum exit_status status = open_page(&hold);
 	if (status == STATUS_OK) {
-		status = run_hold(&hold, report);
+		status = hold_run_loop(&hold, report);
 		if (config->metrics != NULL)
 			metrics_server_close(&hold.page);
 	}
@@ -436,7 +437,7 @@ enum exit_status hold_run(const struct hold_config *config, struct hold_report *
 		log_error("cannot start: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	enum exit_status status = start(config, &report);
+	enum exit_status status = hold_start(config, &report);
 	if (status == STATUS_OK)
 		*ret_report = report;
 	else

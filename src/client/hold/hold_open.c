@@ -51,7 +51,7 @@ void hold_conn_enter_queue(struct hold_set *set, struct hold_conn *conn)
 	hold_conn_wake_at(set, conn, CLOCK_NEVER);
 }
 
-static void begin_connection(struct hold_set *set, struct hold_conn *conn, int fd)
+static void begin_hold_conn(struct hold_set *set, struct hold_conn *conn, int fd)
 {
 	conn->fd = fd;
 	conn->generation = set->redial.generation;
@@ -99,7 +99,7 @@ void hold_conn_open_one(struct hold_set *set, struct hold_conn *conn)
 		fail_to_open(set, conn, fd);
 		return;
 	}
-	begin_connection(set, conn, fd);
+	begin_hold_conn(set, conn, fd);
 	wait_for_outcome(set, conn);
 	int rc = poller_add(&set->poller, fd, HOLD_EDGES, hold_conn_index(set, conn));
 	if (rc < 0)
@@ -134,7 +134,7 @@ static void adopt(struct hold_set *set, struct hold_conn *conn, int fd)
 	conn->state = HOLD_CLOSED;
 	io_close(&conn->fd);
 	conn->n_attempts++;
-	begin_connection(set, conn, fd);
+	begin_hold_conn(set, conn, fd);
 	int rc = poller_add(&set->poller, fd, HOLD_EDGES, hold_conn_index(set, conn));
 	if (rc < 0)
 		fail_to_open(set, conn, rc);

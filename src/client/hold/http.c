@@ -10,7 +10,7 @@ struct word {
 	size_t n;
 };
 
-static bool is(struct word word, const char *text)
+static bool word_is(struct word word, const char *text)
 {
 	return word.n == strlen(text) && memcmp(word.at, text, word.n) == 0;
 }
@@ -33,7 +33,7 @@ static struct word take_word(struct word *line)
 }
 
 /* A bare line feed ends a line as well (RFC 9112 2.2). */
-static struct word take_line(struct word *rest)
+static struct word http_take_line(struct word *rest)
 {
 	const char *end = memchr(rest->at, '\n', rest->n);
 	struct word line = { rest->at, end != NULL ? (size_t)(end - rest->at) : rest->n };
@@ -49,7 +49,7 @@ static struct word take_line(struct word *rest)
 static bool is_whole(struct word rest)
 {
 	while (memchr(rest.at, '\n', rest.n) != NULL) {
-		if (take_line(&rest).n == 0)
+		if (http_take_line(&rest).n == 0)
 			return true;
 	}
 	return false;
@@ -75,19 +75,19 @@ static struct word path_of(struct word target)
 enum http_answer http_judge(const char *bytes, size_t n, const char *path)
 {
 	struct word rest = { bytes, n };
-	struct word line = take_line(&rest);
+	struct word line = http_take_line(&rest);
 	if (line.n == 0 && rest.n > 0) /* an empty line before it is forgiven (RFC 9112 2.2) */
-		line = take_line(&rest);
+		line = http_take_line(&rest);
 	if (!is_whole(rest))
 		return n < HTTP_HEAD_MAX ? HTTP_MORE : HTTP_TOO_LONG;
 	struct word method = take_word(&line), target = take_word(&line);
 	if (!begins(line, "HTTP/1.") || line.n != strlen("HTTP/1.1") || method.n == 0)
 		return HTTP_BAD;
-	if (!is(path_of(target), path))
+	if (!word_is(path_of(target), path))
 		return HTTP_NOT_FOUND;
-	if (is(method, "HEAD"))
+	if (word_is(method, "HEAD"))
 		return HTTP_PAGE_HEAD;
-	return is(method, "GET") ? HTTP_PAGE : HTTP_NOT_MEANT;
+	return word_is(method, "GET") ? HTTP_PAGE : HTTP_NOT_MEANT;
 }
 
 const char *http_status(enum http_answer answer)

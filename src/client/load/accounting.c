@@ -73,7 +73,7 @@ bool accounting_is_late(const struct load_io *io, const struct load_conn *conn)
 }
 
 /* Those of `count` bytes of a connection that are of the message at an offset. */
-static uint64_t part_of(uint64_t count, uint64_t offset, uint64_t size)
+static uint64_t share_of_bytes(uint64_t count, uint64_t offset, uint64_t size)
 {
 	uint64_t n = count > offset ? count - offset : 0;
 	return n < size ? n : size;
@@ -101,7 +101,7 @@ uint64_t accounting_settle(struct load_io *io, struct load_conn *conn, const cha
 	uint64_t size = io->conns.size, n_begun = 0;
 	for (; load_conn_in_flight(conn) > 0; conn->n_back++) {
 		const struct request *request = load_conn_oldest(&io->conns, conn);
-		uint64_t n_sent = part_of(conn->sent, conn->n_back * size, size);
+		uint64_t n_sent = share_of_bytes(conn->sent, conn->n_back * size, size);
 		io->n_in_flight--;
 		if (n_sent == 0 && !io->plan->churns) {
 			if (io->plan->is_open)
@@ -111,7 +111,7 @@ uint64_t accounting_settle(struct load_io *io, struct load_conn *conn, const cha
 		n_begun++;
 		result->n_sent++;
 		result->bytes_sent += n_sent;
-		result->bytes_verified += part_of(conn->returned, conn->n_back * size, size);
+		result->bytes_verified += share_of_bytes(conn->returned, conn->n_back * size, size);
 		if (name != NULL)
 			count_failure(io, name);
 		else if (io->now_ns > wait_ends_ns(io, request->begun_ns, io->wait_ns))

@@ -22,7 +22,7 @@
 #include "client/load/aggregate.h"
 #include "client/load/live_line.h"
 #include "client/load/load.h"
-#include "client/load_sum.h"
+#include "client/load/load_sum.h"
 #include "net/io.h"
 #include "net/signals.h"
 
@@ -74,7 +74,7 @@ static void request_end(struct bench *bench)
 	log_notice("a signal ends the wait for the last replies");
 }
 
-static void read_signals(struct bench *bench)
+static void bench_read_signals(struct bench *bench)
 {
 	uint64_t now_ns = clock_now_ns();
 	int signal;
@@ -91,7 +91,7 @@ static void read_signals(struct bench *bench)
 
 /* ---- the threads ---- */
 
-static void *thread_main(void *argument)
+static void *bench_thread_main(void *argument)
 {
 	struct load *load = argument;
 	load_run(load);
@@ -129,7 +129,7 @@ MUST_USE static int start_threads(struct bench *bench)
 			break;
 		if (i == 0)
 			give_first_connection(bench, load);
-		rc = -pthread_create(&bench->threads[i], NULL, thread_main, load);
+		rc = -pthread_create(&bench->threads[i], NULL, bench_thread_main, load);
 		if (rc == 0)
 			bench->live.n_loads = ++bench->n_threads;
 		else
@@ -242,7 +242,7 @@ static void look_on(struct bench *bench)
 		uint64_t until_ns = clock_deadline_ns(LOOK_NS);
 		ignore_result(io_wait(fds, ARRAY_LEN(fds), until_ns));
 		watch_gap(bench, until_ns);
-		read_signals(bench);
+		bench_read_signals(bench);
 		if (fds[1].revents != 0 && !output_check(output))
 			atomic_store(&bench->plan.is_aborting, true);
 		begin_if_ready(bench);
@@ -292,7 +292,7 @@ static void note_times(struct bench *bench, const struct load_sum *sum)
 }
 
 /* Adds causes up by name; a message that was never sent is a consequence. */
-static void add_causes(struct result *causes, const struct result_failure *list, size_t n)
+static void add_bench_causes(struct result *causes, const struct result_failure *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(list[i].name, RESULT_NEVER_SENT) != 0)
@@ -311,8 +311,8 @@ static void say_none_left(const struct bench *bench, uint64_t ended_ns)
 	if (bench->config->reconnects || report->is_interrupted || bench->wrong.is_no_echo ||
 	    ended_ns >= load_end_ns(&bench->plan))
 		return;
-	add_causes(&causes, result->connection_errors, result->n_connection_errors);
-	add_causes(&causes, result->failures, result->n_failures);
+	add_bench_causes(&causes, result->connection_errors, result->n_connection_errors);
+	add_bench_causes(&causes, result->failures, result->n_failures);
 	for (size_t i = 0; i < causes.n_failures && used < sizeof(names); i++)
 		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s %" PRIu64,
 					 i == 0 ? ": " : ", ", causes.failures[i].name,
@@ -320,7 +320,7 @@ static void say_none_left(const struct bench *bench, uint64_t ended_ns)
 	log_error("ended early: no connection is left (--no-reconnect)%s", names);
 }
 
-MUST_USE static int add_up(struct bench *bench)
+MUST_USE static int sum_intervals(struct bench *bench)
 {
 	struct load_sum sum = { 0 };
 	int rc = 0;
@@ -369,13 +369,13 @@ MUST_USE static int run_threads(struct bench *bench)
 	if (started < 0)
 		atomic_store(&bench->plan.is_aborting, true);
 	look_on(bench);
-	int found = add_up(bench);
+	int found = sum_intervals(bench);
 	aggregate_close(&bench->aggregate);
 	return started < 0 ? started : found;
 }
 
 /* Finds which of the server's addresses answers, by a first connection. */
-MUST_USE static enum exit_status find_server(struct bench *bench)
+MUST_USE static enum exit_status bench_find_server(struct bench *bench)
 {
 	const struct bench_config *config = bench->config;
 	const struct dial_request request = {
@@ -421,7 +421,7 @@ static void make_plan(struct bench *bench)
 	};
 }
 
-MUST_USE static enum exit_status judge_run(const struct result *result)
+MUST_USE static enum exit_status bench_judge_run(const struct result *result)
 {
 	if (result->n_failures == 0 && result->n_connection_errors == 0 && result->n_echoes > 0)
 		return STATUS_OK;
@@ -453,7 +453,7 @@ MUST_USE static enum exit_status run_bench(struct bench *bench)
 {
 	make_plan(bench);
 	open_live(bench);
-	enum exit_status status = find_server(bench);
+	enum exit_status status = bench_find_server(bench);
 	if (status != STATUS_OK)
 		return status;
 	int rc = run_threads(bench);
@@ -462,7 +462,7 @@ MUST_USE static enum exit_status run_bench(struct bench *bench)
 		log_error("cannot go on: %s%s", err_text(rc).text, dial_remedy(rc));
 		return STATUS_MACHINE;
 	}
-	bench->report->verdict = judge_run(&bench->report->result);
+	bench->report->verdict = bench_judge_run(&bench->report->result);
 	return STATUS_OK;
 }
 

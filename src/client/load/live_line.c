@@ -18,7 +18,7 @@
 /* ---- lines ---- */
 
 PRINTF_LIKE(2, 3)
-static void put_line(struct live_line_line *live, const char *format, ...)
+static void put_live_line(struct live_line_line *live, const char *format, ...)
 {
 	char text[400], line[sizeof(text) + 8];
 	va_list values;
@@ -83,10 +83,10 @@ static void show_figures(struct live_line_line *live, uint64_t begin_ns, uint64_
 	if (live->p50_ns > 0)
 		snprintf(times, sizeof(times), ", p50 %.1f us, p99 %.1f us", clock_us(live->p50_ns),
 			 clock_us(live->p99_ns));
-	put_line(live, "%.0f s: %.0f/s, %" PRIu64 " echo%s, %" PRIu64 " failed%s",
-		 clock_s(now_ns - begin_ns - LAG_NS),
-		 (double)(counts.n_echoes - live->last_echoes) / seconds, counts.n_echoes,
-		 counts.n_echoes == 1 ? "" : "es", counts.n_failures, times);
+	put_live_line(live, "%.0f s: %.0f/s, %" PRIu64 " echo%s, %" PRIu64 " failed%s",
+		      clock_s(now_ns - begin_ns - LAG_NS),
+		      (double)(counts.n_echoes - live->last_echoes) / seconds, counts.n_echoes,
+		      counts.n_echoes == 1 ? "" : "es", counts.n_failures, times);
 	live->last_echoes = counts.n_echoes;
 	live->last_ns = now_ns;
 }
@@ -146,7 +146,7 @@ void live_line_dial(struct live_line_line *live, const struct addr_spec *server)
 {
 	/* An error message, which is longer, is written over it. */
 	const char *end = live->kind == LIVE_TERMINAL ? "\r" : "";
-	put_line(live, "connecting to %s%s", addr_spec_text(server).text, end);
+	put_live_line(live, "connecting to %s%s", addr_spec_text(server).text, end);
 }
 
 void live_line_show(struct live_line_line *live)
@@ -159,21 +159,21 @@ void live_line_show(struct live_line_line *live)
 		return;
 	switch (live->state) {
 	case LIVE_CONNECTING:
-		put_line(live, "connecting: %" PRIu64 " of %" PRIu64 " connections are open",
-			 counts_so_far(live).n_opened, live->plan->schedule.n_connections);
+		put_live_line(live, "connecting: %" PRIu64 " of %" PRIu64 " connections are open",
+			      counts_so_far(live).n_opened, live->plan->schedule.n_connections);
 		return;
 	case LIVE_WAITING:
-		put_line(live, "waiting for the start: %" PRIu64 " s left",
-			 seconds_until(live->start_at_ns, clock_since_epoch_ns(now_ns)));
+		put_live_line(live, "waiting for the start: %" PRIu64 " s left",
+			      seconds_until(live->start_at_ns, clock_since_epoch_ns(now_ns)));
 		return;
 	case LIVE_WARMUP:
-		put_line(live, "warm-up: %" PRIu64 " s left", seconds_until(begin_ns, now_ns));
+		put_live_line(live, "warm-up: %" PRIu64 " s left", seconds_until(begin_ns, now_ns));
 		return;
 	case LIVE_RUNNING:
 		show_figures(live, begin_ns, now_ns);
 		return;
 	case LIVE_ENDING:
-		put_line(live, "waiting for the last replies");
+		put_live_line(live, "waiting for the last replies");
 		return;
 	}
 }

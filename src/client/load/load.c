@@ -64,7 +64,7 @@ struct run {
 /* ---- an open loop's messages ---- */
 
 /* When the next is due, of all lanes in turn; or CLOCK_NEVER. */
-static uint64_t next_due_ns(const struct run *run)
+static uint64_t load_next_due_ns(const struct run *run)
 {
 	const struct load_io *io = &run->io;
 	if (!io->plan->is_open || io->end_ns == 0 || load_io_past_grace(io))
@@ -83,7 +83,7 @@ static void release_due(struct run *run)
 {
 	struct load_io *io = &run->io;
 	uint64_t due_ns;
-	for (int i = 0; i < RELEASES_MAX && (due_ns = next_due_ns(run)) <= io->now_ns; i++) {
+	for (int i = 0; i < RELEASES_MAX && (due_ns = load_next_due_ns(run)) <= io->now_ns; i++) {
 		struct load_conn *conn = &io->conns.list[run->n_released++ % io->conns.n];
 		conn->n_backlog++;
 		io->n_backlog++;
@@ -146,7 +146,7 @@ static const char *name_of_wait(const struct load_conn *conn)
 }
 
 /* A closed lane is opened again; one that churns opens a connection for each message. */
-static void reopen(struct load_io *io, struct load_conn *conn)
+static void reopen_conn(struct load_io *io, struct load_conn *conn)
 {
 	if (!is_needed(io, conn))
 		return;
@@ -159,7 +159,7 @@ static void reopen(struct load_io *io, struct load_conn *conn)
 }
 
 /* It may go on, but a connection attempt that has no answer soon is joined by another address. */
-static void let_wait(struct load_io *io, struct load_conn *conn, uint64_t deadline_ns)
+static void put_off(struct load_io *io, struct load_conn *conn, uint64_t deadline_ns)
 {
 	uint64_t next_ns = deadline_ns;
 	if (conn->state == LOAD_CONN_CONNECTING && !load_conn_is_queueing(conn)) {
@@ -181,9 +181,9 @@ static void look_after(struct load_io *io, uint32_t i)
 	uint64_t deadline_ns = accounting_deadline_ns(io, conn);
 	timer_heap_set(&io->timers, i, CLOCK_NEVER);
 	if (io->now_ns < deadline_ns)
-		let_wait(io, conn, deadline_ns);
+		put_off(io, conn, deadline_ns);
 	else if (conn->state == LOAD_CONN_CLOSED)
-		reopen(io, conn);
+		reopen_conn(io, conn);
 	else if (io_is_ready(conn->fd, conn->state == LOAD_CONN_CONNECTING ? POLLOUT : POLLIN))
 		accounting_wake_by(io, conn, io->now_ns + AGAIN_NS);
 	else
@@ -236,7 +236,7 @@ static void tick(struct run *run)
 }
 
 /* Reads the clock, when this thread wanted to run at expected_ns at the latest. */
-static void look_at_clock(struct run *run, uint64_t expected_ns)
+static void load_update_now(struct run *run, uint64_t expected_ns)
 {
 	struct load_io *io = &run->io;
 	io->now_ns = clock_now_ns();
@@ -244,7 +244,7 @@ static void look_at_clock(struct run *run, uint64_t expected_ns)
 		accounting_add_gap(io, io->now_ns - expected_ns);
 }
 
-static void retry(struct run *run)
+static void retry_connects(struct run *run)
 {
 	struct load_io *io = &run->io;
 	if (io->n_queueing == 0 || io->now_ns < run->next_retry_ns)
@@ -263,7 +263,7 @@ static void note_ready(struct run *run)
 	atomic_fetch_add(&io->load->plan->n_ready, 1);
 }
 
-static void begin(struct run *run, uint64_t start_ns)
+static void begin_load(struct run *run, uint64_t start_ns)
 {
 	struct load_io *io = &run->io;
 	io->begin_ns = start_ns + io->plan->warmup_ns;
@@ -305,11 +305,11 @@ static uint64_t next_deed_ns(const struct run *run)
 	if (io->end_ns != 0 && !io->plan->is_open)
 		return run->next_to_begin < io->conns.n ? io->now_ns : CLOCK_NEVER;
 	if (io->end_ns != 0)
-		return next_due_ns(run);
+		return load_next_due_ns(run);
 	return start_ns != 0 ? start_ns : io->now_ns + AWAKE_NS + ASK_NS;
 }
 
-static uint64_t wait_until_ns(const struct run *run)
+static uint64_t load_wait_until_ns(const struct run *run)
 {
 	uint64_t due_ns = next_deed_ns(run);
 	uint64_t until_ns =
@@ -325,7 +325,7 @@ static uint64_t wait_until_ns(const struct run *run)
 	return clock_earlier_ns(until_ns, due_ns - AWAKE_NS);
 }
 
-static bool is_over(const struct run *run)
+static bool load_is_over(const struct run *run)
 {
 	const struct load_io *io = &run->io;
 	if (io->n_gone == io->conns.n)
@@ -336,33 +336,33 @@ static bool is_over(const struct run *run)
 	if (run->grace_ends_ns != 0 && run->looked_ns > run->grace_ends_ns)
 		return true;
 	/* Late as we may be ourselves, what was due before the end is still to be sent. */
-	if (io->now_ns < io->end_ns || next_due_ns(run) != CLOCK_NEVER)
+	if (io->now_ns < io->end_ns || load_next_due_ns(run) != CLOCK_NEVER)
 		return false;
 	return io->n_in_flight == 0 && io->n_finishing == 0 &&
 	       (io->n_backlog == 0 || load_io_past_grace(io));
 }
 
-MUST_USE static int take_turn(struct run *run)
+MUST_USE static int load_take_turn(struct run *run)
 {
 	struct load_io *io = &run->io;
 	uint64_t start_ns = atomic_load(&io->plan->start_ns);
-	look_at_clock(run, io->now_ns);
+	load_update_now(run, io->now_ns);
 	open_more(run);
 	note_ready(run);
 	if (start_ns != 0 && io->end_ns == 0 && io->now_ns >= start_ns)
-		begin(run, start_ns);
+		begin_load(run, start_ns);
 	begin_more(run);
 	begin_measuring(run);
 	hand_over(run);
 	release_due(run);
-	retry(run); /* before tick() judges those that have waited too long */
+	retry_connects(run); /* before tick() judges those that have waited too long */
 	tick(run);
 	run->looked_ns = io->now_ns;
-	uint64_t until_ns = wait_until_ns(run);
+	uint64_t until_ns = load_wait_until_ns(run);
 	int rc = poller_wait(&io->poller, &run->events, until_ns);
 	if (rc < 0)
 		return rc;
-	look_at_clock(run, until_ns > run->looked_ns ? until_ns : run->looked_ns);
+	load_update_now(run, until_ns > run->looked_ns ? until_ns : run->looked_ns);
 	if (run->events.n == 0 && until_ns <= run->looked_ns)
 		io->load->use.spun_ns += io->now_ns - run->looked_ns;
 	for (int i = 0; i < run->events.n; i++) {
@@ -378,8 +378,8 @@ MUST_USE static int run_conns(struct run *run)
 {
 	struct load_io *io = &run->io;
 	int rc = 0;
-	while (rc == 0 && !is_over(run))
-		rc = take_turn(run);
+	while (rc == 0 && !load_is_over(run))
+		rc = load_take_turn(run);
 	own_use_end(&io->load->use);
 	io->now_ns = clock_now_ns();
 	io->load->ended_ns = io->now_ns;

@@ -28,21 +28,21 @@ bool load_io_counts(const struct load_io *io, uint64_t due_ns)
 }
 
 /* Which of all threads' connections it is, from 0. */
-static uint64_t place_of(const struct load_io *io, const struct load_conn *conn)
+static uint64_t offset_in_piece(const struct load_io *io, const struct load_conn *conn)
 {
 	return load_io_index(io, conn) * io->plan->n_threads + io->load->number;
 }
 
 uint64_t load_io_due_ns(const struct load_io *io, const struct load_conn *conn, uint64_t k)
 {
-	return schedule_due_ns(&io->plan->schedule, place_of(io, conn), k);
+	return schedule_due_ns(&io->plan->schedule, offset_in_piece(io, conn), k);
 }
 
 uint64_t load_io_due_before(const struct load_io *io, const struct load_conn *conn,
 			    uint64_t time_ns)
 {
 	const struct schedule *schedule = &io->plan->schedule;
-	return schedule_due_before(schedule, place_of(io, conn), time_ns);
+	return schedule_due_before(schedule, offset_in_piece(io, conn), time_ns);
 }
 
 /* ---- the end of a connection ---- */
@@ -91,7 +91,7 @@ static void take_turn_again(struct load_io *io, struct load_conn *conn)
 }
 
 /* What cannot be sent now goes when there is room; a connection that is gone, the receive tells. */
-static void send_unsent(struct load_io *io, struct load_conn *conn)
+static void load_send_unsent(struct load_io *io, struct load_conn *conn)
 {
 	uint64_t left;
 	for (int i = 0;
@@ -124,7 +124,7 @@ static void begin_message(struct load_io *io, struct load_conn *conn, uint64_t d
 	if (load_io_counts(io, due_ns))
 		io->load->last_begun_ns = io->now_ns;
 	accounting_wake_by(io, conn, clock_after_ns(io->now_ns, io->wait_ns));
-	send_unsent(io, conn);
+	load_send_unsent(io, conn);
 }
 
 /* ---- connecting ---- */
@@ -146,7 +146,7 @@ static void connected(struct load_io *io, struct load_conn *conn)
 		histogram_record(&io->load->result.connect, io->now_ns - conn->since_ns);
 	if (io->plan->churns)
 		load_conn_send_first(&io->conns, conn, io->now_ns);
-	send_unsent(io, conn);
+	load_send_unsent(io, conn);
 	load_io_begin(io, conn);
 }
 
@@ -312,7 +312,7 @@ static void message_back(struct load_io *io, struct load_conn *conn)
 }
 
 /* The only one, of a lane that churns: our FIN, then the server's. */
-static void finish(struct load_io *io, struct load_conn *conn)
+static void finish_connection(struct load_io *io, struct load_conn *conn)
 {
 	if (io->plan->resets) {
 		io_reset_on_close(conn->fd);
@@ -362,7 +362,7 @@ static void judge_wrong(struct load_io *io, struct load_conn *conn, size_t n_rig
 	load_io_fail(io, conn, "mismatch");
 }
 
-static void verify(struct load_io *io, struct load_conn *conn, size_t n)
+static void load_verify(struct load_io *io, struct load_conn *conn, size_t n)
 {
 	uint64_t in_flight = conn->sent - conn->returned;
 	size_t most = n < in_flight ? n : (size_t)in_flight;
@@ -378,7 +378,7 @@ static void verify(struct load_io *io, struct load_conn *conn, size_t n)
 	if (n_right < n)
 		judge_wrong(io, conn, n_right, n);
 	else if (io->plan->churns && conn->n_back == 1 && conn->state == LOAD_CONN_OPEN)
-		finish(io, conn);
+		finish_connection(io, conn);
 }
 
 static void server_ended(struct load_io *io, struct load_conn *conn)
@@ -390,7 +390,7 @@ static void server_ended(struct load_io *io, struct load_conn *conn)
 }
 
 /* Edge-triggered: until there is no more, or, if there is a lot, as an event again. */
-static void receive(struct load_io *io, struct load_conn *conn, bool empties)
+static void load_receive(struct load_io *io, struct load_conn *conn, bool empties)
 {
 	for (int i = 0; conn->fd >= 0; i++) {
 		if (i == RECEIVES_MAX) {
@@ -402,7 +402,7 @@ static void receive(struct load_io *io, struct load_conn *conn, bool empties)
 			return;
 		io->now_ns = clock_now_ns();
 		if (n > 0)
-			verify(io, conn, (size_t)n);
+			load_verify(io, conn, (size_t)n);
 		else if (n == 0)
 			server_ended(io, conn);
 		else
@@ -420,8 +420,8 @@ void load_io_event(struct load_io *io, struct load_conn *conn, uint32_t events)
 		connected(io, conn);
 	if (conn->state == LOAD_CONN_OPEN || conn->state == LOAD_CONN_FINISHING) {
 		if (events & EPOLLOUT)
-			send_unsent(io, conn);
+			load_send_unsent(io, conn);
 		if (conn->fd >= 0)
-			receive(io, conn, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
+			load_receive(io, conn, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
 	}
 }

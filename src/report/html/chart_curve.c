@@ -40,8 +40,8 @@ static struct plot plot_of(const struct view *view)
 	return plot;
 }
 
-static void put_line(FILE *out, const struct plot *plot, const struct histogram *times, size_t run,
-		     const char *kind)
+static void put_curve(FILE *out, const struct plot *plot, const struct histogram *times, size_t run,
+		      const char *kind)
 {
 	static struct curve_point corners[CURVE_POINTS_MAX]; /* too large for a stack */
 	size_t n = curve_corners(times, &plot->x, &plot->y, corners);
@@ -53,8 +53,8 @@ static void put_line(FILE *out, const struct plot *plot, const struct histogram 
 }
 
 /* A mark at each name of the axis that the curve reaches. */
-static void put_marks(FILE *out, const struct plot *plot, const struct histogram *times, size_t run,
-		      const char *kind)
+static void put_curve_marks(FILE *out, const struct plot *plot, const struct histogram *times,
+			    size_t run, const char *kind)
 {
 	double end = curve_end(times->n);
 	for (int decades = 0; decades <= SCALE_DECADES_MAX && decades <= end; decades++) {
@@ -75,17 +75,17 @@ void chart_curves(const struct view *view)
 	for (size_t i = 0; i < view->n; i++) {
 		const struct result *result = &view->runs[i].result;
 		if (view->has_service[i])
-			put_line(view->out, &plot, &result->service, i, "service");
+			put_curve(view->out, &plot, &result->service, i, "service");
 		if (result->response.n > 0)
-			put_line(view->out, &plot, &result->response, i, "response");
+			put_curve(view->out, &plot, &result->response, i, "response");
 	}
 	plot_shapes_close(view->out);
 	for (size_t i = 0; i < view->n; i++) {
 		const struct result *result = &view->runs[i].result;
 		if (view->has_service[i])
-			put_marks(view->out, &plot, &result->service, i, "service");
+			put_curve_marks(view->out, &plot, &result->service, i, "service");
 		if (result->response.n > 0)
-			put_marks(view->out, &plot, &result->response, i, "response");
+			put_curve_marks(view->out, &plot, &result->response, i, "response");
 	}
 	plot_close(view->out, &plot);
 	fputs("</figure>\n", view->out);
@@ -108,8 +108,8 @@ struct columns {
 	struct scale percentiles;
 };
 
-static void add(struct columns *columns, size_t run, const char *kind,
-		const struct histogram *times, bool is_drawn)
+static void add_column(struct columns *columns, size_t run, const char *kind,
+		       const struct histogram *times, bool is_drawn)
 {
 	if (times->n > 0)
 		columns->list[columns->n++] = (struct column){ run, kind, times, is_drawn };
@@ -120,16 +120,16 @@ static struct columns columns_of(const struct view *view)
 	struct columns columns = { .percentiles = plot_of(view).x };
 	for (size_t i = 0; i < view->n; i++) {
 		const struct result *result = &view->runs[i].result;
-		add(&columns, i, "response", &result->response, true);
+		add_column(&columns, i, "response", &result->response, true);
 		if (view->has_service[i])
-			add(&columns, i, "service", &result->service, true);
-		add(&columns, i, "lateness", &result->lateness, false);
-		add(&columns, i, "connecting", &result->connect, false);
+			add_column(&columns, i, "service", &result->service, true);
+		add_column(&columns, i, "lateness", &result->lateness, false);
+		add_column(&columns, i, "connecting", &result->connect, false);
 	}
 	return columns;
 }
 
-static void put_head(const struct view *view, const struct columns *columns)
+static void put_curve_head(const struct view *view, const struct columns *columns)
 {
 	fputs("<thead>\n", view->out);
 	if (view->n > 1) {
@@ -205,7 +205,7 @@ void chart_percentiles(const struct view *view)
 		return;
 	chart_scroll(view, "times in numbers");
 	fputs("<table id=\"values\">\n", view->out);
-	put_head(view, &columns);
+	put_curve_head(view, &columns);
 	fputs("<tbody>\n", view->out);
 	put_percentile(view->out, &columns, 1, 0);
 	put_percentile(view->out, &columns, 1 / 0.75, 0);

@@ -19,8 +19,8 @@ static void open_figure(const struct view *view)
 }
 
 /* Marks at equal distances, those of each run between those of the others. */
-static void put_marks(const struct view *view, const struct plot *plot, size_t run,
-		      double (*value)(const struct timeline_slice *piece))
+static void put_timeline_marks(const struct view *view, const struct plot *plot, size_t run,
+			       double (*value)(const struct timeline_slice *piece))
 {
 	const struct timeline *timeline = &view->timelines[run];
 	for (size_t i = 0; i < MARKS; i++) {
@@ -55,7 +55,7 @@ static void draw(const struct view *view, struct plot *plot,
 	plot_shapes_close(view->out);
 	for (size_t i = 0; i < view->n; i++) {
 		if (view->timelines[i].n > 0)
-			put_marks(view, plot, i, value);
+			put_timeline_marks(view, plot, i, value);
 	}
 	plot_close(view->out, plot);
 	fputs("</figure>\n", view->out);

@@ -15,7 +15,7 @@
  */
 typedef bool fact_fn(FILE *out, const struct run *run);
 
-PRINTF_LIKE(2, 3) static bool say(FILE *out, const char *format, ...)
+PRINTF_LIKE(2, 3) static bool fact_say(FILE *out, const char *format, ...)
 {
 	va_list values;
 	va_start(values, format);
@@ -37,13 +37,13 @@ static bool say_text(FILE *out, const char *text)
 /* A number that is not known while it is 0. */
 static bool say_count(FILE *out, uint64_t n)
 {
-	return n != 0 && say(out, "%s", format_count(n).text);
+	return n != 0 && fact_say(out, "%s", format_count(n).text);
 }
 
 /* A number that may be 0, of those who count it. */
 static bool say_counted(FILE *out, const struct run *run, uint64_t n)
 {
-	return run->format == RUN_TCPECHO && say(out, "%s", format_count(n).text);
+	return run->format == RUN_TCPECHO && fact_say(out, "%s", format_count(n).text);
 }
 
 /* ---- who, where, when ---- */
@@ -52,15 +52,15 @@ static bool source(FILE *out, const struct run *run)
 {
 	switch (run->format) {
 	case RUN_HLOG:
-		return say(out, "HdrHistogram log");
+		return fact_say(out, "HdrHistogram log");
 	case RUN_HGRM:
-		return say(out, "HdrHistogram percentiles (no counts)");
+		return fact_say(out, "HdrHistogram percentiles (no counts)");
 	case RUN_FORTIO:
-		return say(out, "fortio (coarse buckets)");
+		return fact_say(out, "fortio (coarse buckets)");
 	case RUN_TCPECHO:
 		break;
 	}
-	return say(out, "tcpecho ") && (say_text(out, run->facts.version) || true);
+	return fact_say(out, "tcpecho ") && (say_text(out, run->facts.version) || true);
 }
 
 static bool merged(FILE *out, const struct run *run)
@@ -75,13 +75,14 @@ static bool command_line(FILE *out, const struct run *run)
 
 static bool start(FILE *out, const struct run *run)
 {
-	return run->facts.start_ns != 0 && say(out, "%s", format_moment(run->facts.start_ns).text);
+	return run->facts.start_ns != 0 &&
+	       fact_say(out, "%s", format_moment(run->facts.start_ns).text);
 }
 
 static bool measured(FILE *out, const struct run *run)
 {
 	return run->result.elapsed_ns != 0 &&
-	       say(out, "%s", format_seconds(clock_s(run->result.elapsed_ns)).text);
+	       fact_say(out, "%s", format_seconds(clock_s(run->result.elapsed_ns)).text);
 }
 
 static bool host(FILE *out, const struct run *run)
@@ -118,7 +119,7 @@ static bool mode(FILE *out, const struct run *run)
 
 static bool wanted(FILE *out, const struct run *run)
 {
-	return run->rate_wanted != 0 && say(out, "%s/s", format_count(run->rate_wanted).text);
+	return run->rate_wanted != 0 && fact_say(out, "%s/s", format_count(run->rate_wanted).text);
 }
 
 static bool connections(FILE *out, const struct run *run)
@@ -128,7 +129,7 @@ static bool connections(FILE *out, const struct run *run)
 
 static bool size(FILE *out, const struct run *run)
 {
-	return run->size != 0 && say(out, "%s", units_bytes(run->size).text);
+	return run->size != 0 && fact_say(out, "%s", units_bytes(run->size).text);
 }
 
 static bool depth(FILE *out, const struct run *run)
@@ -143,13 +144,13 @@ static bool threads(FILE *out, const struct run *run)
 
 static bool churn(FILE *out, const struct run *run)
 {
-	return run->churns && say(out, "a connection for each message");
+	return run->churns && fact_say(out, "a connection for each message");
 }
 
 static bool seed(FILE *out, const struct run *run)
 {
 	bool has_one = run->n_merged == 1 || run->seed != 0; /* runs of a sum may have several */
-	return run->format == RUN_TCPECHO && has_one && say(out, "%" PRIu64, run->seed);
+	return run->format == RUN_TCPECHO && has_one && fact_say(out, "%" PRIu64, run->seed);
 }
 
 /* ---- what came of it ---- */
@@ -167,14 +168,14 @@ static bool echoes(FILE *out, const struct run *run)
 static bool rate(FILE *out, const struct run *run)
 {
 	return run->result.elapsed_ns > 0 &&
-	       say(out, "%s", format_rate(result_rate(&run->result)).text);
+	       fact_say(out, "%s", format_rate(result_rate(&run->result)).text);
 }
 
 static bool verified(FILE *out, const struct run *run)
 {
 	return run->format == RUN_TCPECHO &&
-	       say(out, "%s of %s", units_bytes(run->result.bytes_verified).text,
-		   units_bytes(run->result.bytes_sent).text);
+	       fact_say(out, "%s of %s", units_bytes(run->result.bytes_verified).text,
+			units_bytes(run->result.bytes_sent).text);
 }
 
 static bool missing(FILE *out, const struct run *run)
@@ -202,9 +203,9 @@ static bool say_names(FILE *out, const struct run *run, const struct result_fail
 	if (n == 0)
 		return say_counted(out, run, 0);
 	for (size_t i = 0; i < n; i++) {
-		say(out, i == 0 ? "" : ", ");
+		fact_say(out, i == 0 ? "" : ", ");
 		say_text(out, list[i].name);
-		say(out, " %s", format_count(list[i].n).text);
+		fact_say(out, " %s", format_count(list[i].n).text);
 	}
 	return true;
 }
@@ -243,25 +244,25 @@ static bool congestion(FILE *out, const struct run *run)
 
 static bool mss(FILE *out, const struct run *run)
 {
-	return run->facts.mss != 0 && say(out, "%s bytes", format_count(run->facts.mss).text);
+	return run->facts.mss != 0 && fact_say(out, "%s bytes", format_count(run->facts.mss).text);
 }
 
 static bool round_trip(FILE *out, const struct run *run)
 {
-	return run->has_kernel &&
-	       say(out, "%s smoothed, %s deviation, %s least", format_time(run->kernel.rtt_ns).text,
-		   format_time(run->kernel.rtt_var_ns).text,
-		   format_time(run->kernel.rtt_min_ns).text);
+	return run->has_kernel && fact_say(out, "%s smoothed, %s deviation, %s least",
+					   format_time(run->kernel.rtt_ns).text,
+					   format_time(run->kernel.rtt_var_ns).text,
+					   format_time(run->kernel.rtt_min_ns).text);
 }
 
 static bool retransmits(FILE *out, const struct run *run)
 {
-	return run->has_kernel && say(out, "%s", format_count(run->kernel.n_retransmits).text);
+	return run->has_kernel && fact_say(out, "%s", format_count(run->kernel.n_retransmits).text);
 }
 
 static bool share(FILE *out, const struct run *run)
 {
-	return run->cpu_share > 0 && say(out, "%.0f %% of a core", run->cpu_share * 100);
+	return run->cpu_share > 0 && fact_say(out, "%.0f %% of a core", run->cpu_share * 100);
 }
 
 static bool bound(FILE *out, const struct run *run)
@@ -314,7 +315,7 @@ static const struct {
 	{ "the client was the limit", bound },
 };
 
-static bool is_known(const struct view *view, fact_fn *fact)
+static bool is_fact_known(const struct view *view, fact_fn *fact)
 {
 	bool known = false;
 	for (size_t i = 0; i < view->n; i++)
@@ -335,7 +336,7 @@ void chart_facts(const struct view *view)
 	}
 	fputs("</tr></thead>\n<tbody>\n", out);
 	for (size_t row = 0; row < ARRAY_LEN(facts); row++) {
-		if (!is_known(view, facts[row].fact))
+		if (!is_fact_known(view, facts[row].fact))
 			continue;
 		fprintf(out, "<tr><th scope=\"row\">%s</th>", facts[row].name);
 		for (size_t i = 0; i < view->n; i++) {

@@ -39,7 +39,7 @@ static const struct unit *unit_of(double value, const struct unit *units, size_t
 }
 
 /* Decimals that make four digits of a number. */
-static int decimals_of(double value)
+static int decimals_for(double value)
 {
 	int decimals = 3;
 	for (double bound = 9.9995; decimals > 0 && value >= bound; bound *= 10)
@@ -72,7 +72,7 @@ struct format_text format_time(uint64_t ns)
 			 format_count((uint64_t)(value + 0.5)).text, unit->name);
 	else
 		snprintf(figure.text, sizeof(figure.text), "%.*f %s",
-			 unit == time_units ? 0 : decimals_of(value), value, unit->name);
+			 unit == time_units ? 0 : decimals_for(value), value, unit->name);
 	return figure;
 }
 
@@ -99,7 +99,7 @@ struct format_text format_rate(double per_second)
 		snprintf(figure.text, sizeof(figure.text), "%s/s",
 			 format_count((uint64_t)(per_second + 0.5)).text);
 	else
-		snprintf(figure.text, sizeof(figure.text), "%.*f/s", decimals_of(per_second),
+		snprintf(figure.text, sizeof(figure.text), "%.*f/s", decimals_for(per_second),
 			 per_second);
 	return figure;
 }

@@ -8,7 +8,7 @@
 /* Bytes that are made harmless at a time. */
 #define PIECE 256
 
-static void put(FILE *out, const char *text, size_t n)
+static void put_markup(FILE *out, const char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		switch (text[i]) {
@@ -41,9 +41,9 @@ void markup_text(FILE *out, const char *text)
 	size_t shown = length > MARKUP_TEXT_MAX ? MARKUP_TEXT_MAX : length;
 	for (size_t at = 0; at < shown; at += PIECE) {
 		size_t n = shown - at < PIECE ? shown - at : PIECE;
-		put(out, harmless, escape_bytes(&escape, text + at, n, harmless));
+		put_markup(out, harmless, escape_bytes(&escape, text + at, n, harmless));
 	}
-	put(out, harmless, escape_end(&escape, harmless));
+	put_markup(out, harmless, escape_end(&escape, harmless));
 	if (length > shown)
 		fputs("…", out);
 }

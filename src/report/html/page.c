@@ -18,7 +18,7 @@
 
 /* ---- what several parts say ---- */
 
-static const char *name_of(const struct run *run)
+static const char *run_title(const struct run *run)
 {
 	if (run->name != NULL)
 		return run->name;
@@ -30,8 +30,8 @@ void chart_name(const struct view *view, size_t i)
 	bool has_namesake = false;
 	for (size_t j = 0; j < view->n; j++)
 		has_namesake |=
-			j != i && strcmp(name_of(&view->runs[i]), name_of(&view->runs[j])) == 0;
-	markup_text(view->out, name_of(&view->runs[i]));
+			j != i && strcmp(run_title(&view->runs[i]), run_title(&view->runs[j])) == 0;
+	markup_text(view->out, run_title(&view->runs[i]));
 	if (has_namesake)
 		fprintf(view->out, " (%zu)", i + 1);
 }
@@ -71,7 +71,7 @@ static bool has_any_course(const struct view *view)
 
 /* ---- the top ---- */
 
-static void put_head(const struct view *view)
+static void put_page_head(const struct view *view)
 {
 	FILE *out = view->out;
 	fprintf(out,
@@ -378,7 +378,7 @@ int page_write(FILE *out, const struct run *runs, size_t n, size_t *reterr_run)
 	int rc = open_courses(&view, reterr_run);
 	if (rc < 0)
 		return rc;
-	put_head(&view);
+	put_page_head(&view);
 	put_body(&view);
 	close_courses(&view);
 	return 0;

@@ -108,8 +108,8 @@ struct scale scale_percentiles(uint64_t n)
 
 /* ---- ticks ---- */
 
-static struct format_text *add(struct scale_ticks *ticks, const struct scale *scale, double value,
-			       bool is_minor)
+static struct format_text *add_tick(struct scale_ticks *ticks, const struct scale *scale,
+				    double value, bool is_minor)
 {
 	assert(ticks->n < SCALE_TICKS_MAX);
 	struct scale_tick *tick = &ticks->list[ticks->n++];
@@ -123,9 +123,9 @@ static struct scale_ticks ticks_from_zero(const struct scale *scale,
 {
 	struct scale_ticks ticks = { 0 };
 	double step = round_up(scale->high / (NAMES_MAX - 1));
-	*add(&ticks, scale, 0, false) = (struct format_text){ "0" };
+	*add_tick(&ticks, scale, 0, false) = (struct format_text){ "0" };
 	for (int i = 1; i * step <= scale->high * (1 + CLOSE); i++)
-		*add(&ticks, scale, i * step, false) = label(i * step);
+		*add_tick(&ticks, scale, i * step, false) = label(i * step);
 	return ticks;
 }
 
@@ -147,7 +147,7 @@ struct scale_ticks scale_ticks_of_times(const struct scale *scale)
 		for (size_t i = 0; i < (has_room ? ARRAY_LEN(parts) : 1); i++) {
 			double value = parts[i] * log10_power(exponent);
 			if (value >= scale->low * (1 - CLOSE) && value <= scale->high * (1 + CLOSE))
-				*add(&ticks, scale, value, false) = format_round_time(value);
+				*add_tick(&ticks, scale, value, false) = format_round_time(value);
 		}
 	}
 	return ticks;
@@ -183,7 +183,8 @@ struct scale_ticks scale_ticks_of_elapsed(const struct scale *scale)
 	/* What ran for a minute has an end of a minute, whatever its last message took. */
 	for (int i = 0; i * step <= scale->high * 1.001; i++)
 		/* Of many, every other name where there is little room. */
-		snprintf(add(&ticks, scale, i * step, i % 2 == 1 && scale->high > 4 * step)->text,
+		snprintf(add_tick(&ticks, scale, i * step, i % 2 == 1 && scale->high > 4 * step)
+				 ->text,
 			 sizeof(struct format_text), "%.6g %s", i * step / units[unit].size,
 			 units[unit].name);
 	return ticks;
@@ -192,12 +193,13 @@ struct scale_ticks scale_ticks_of_elapsed(const struct scale *scale)
 struct scale_ticks scale_ticks_of_percentiles(const struct scale *scale)
 {
 	struct scale_ticks ticks = { 0 };
-	*add(&ticks, scale, 0, false) = (struct format_text){ "0%" };
-	*add(&ticks, scale, log10_of(2), true) = (struct format_text){ "50%" };
-	*add(&ticks, scale, 1, false) = (struct format_text){ "90%" };
+	*add_tick(&ticks, scale, 0, false) = (struct format_text){ "0%" };
+	*add_tick(&ticks, scale, log10_of(2), true) = (struct format_text){ "50%" };
+	*add_tick(&ticks, scale, 1, false) = (struct format_text){ "90%" };
 	for (int decades = 2; decades <= scale->high * (1 + CLOSE); decades++)
-		snprintf(add(&ticks, scale, decades, scale->high > 5 && decades % 2 == 1)->text,
-			 sizeof(struct format_text), "%.*f%%", decades - 2,
-			 100 - log10_power(2 - decades));
+		snprintf(
+			add_tick(&ticks, scale, decades, scale->high > 5 && decades % 2 == 1)->text,
+			sizeof(struct format_text), "%.*f%%", decades - 2,
+			100 - log10_power(2 - decades));
 	return ticks;
 }

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "report/html/log10.h"
 
-static size_t row_of(const struct histogram_bucket *bucket)
+static size_t heat_row(const struct histogram_bucket *bucket)
 {
 	double middle = ((double)bucket->lowest_ns + (double)bucket->highest_ns) / 2;
 	if (middle < 1)
@@ -21,15 +21,15 @@ static void count_times(struct timeline_slice *piece, const struct histogram *ti
 {
 	struct histogram_bucket bucket;
 	for (size_t at = 0; histogram_next(times, &at, &bucket);)
-		piece->rows[row_of(&bucket)] += bucket.n;
+		piece->rows[heat_row(&bucket)] += bucket.n;
 	piece->p50_ns = histogram_percentile_ns(times, 50);
 	piece->p99_ns = histogram_percentile_ns(times, 99);
 	piece->max_ns = times->max_ns;
 }
 
 /* Adds these intervals, one at least, up. */
-MUST_USE static int add_up(const struct time_series_interval *list, size_t n, struct hlog *hlog,
-			   struct histogram *work, struct timeline_slice *piece)
+MUST_USE static int sum_slice(const struct time_series_interval *list, size_t n, struct hlog *hlog,
+			      struct histogram *work, struct timeline_slice *piece)
 {
 	histogram_reset(work);
 	piece->start_s = clock_s(list[0].start_ns);
@@ -48,7 +48,7 @@ MUST_USE static int add_up(const struct time_series_interval *list, size_t n, st
 }
 
 /* Where an interval is, counted in lengths of the first: rounded, as starts in files are. */
-static uint64_t place_of(const struct time_series *series, size_t i)
+static uint64_t slice_at(const struct time_series *series, size_t i)
 {
 	const struct time_series_interval *first = &series->list[0];
 	uint64_t each_ns = first->length_ns > 0 ? first->length_ns : 1;
@@ -61,8 +61,8 @@ static size_t count_in_piece(const struct time_series *series, uint64_t n_places
 	size_t n = 1;
 	if (series->n <= TIMELINE_PIECES_MAX)
 		return n;
-	uint64_t piece = place_of(series, from) / n_places;
-	while (from + n < series->n && place_of(series, from + n) / n_places == piece)
+	uint64_t piece = slice_at(series, from) / n_places;
+	while (from + n < series->n && slice_at(series, from + n) / n_places == piece)
 		n++;
 	return n;
 }
@@ -79,12 +79,13 @@ int timeline_open(const struct time_series *series, struct hlog *hlog, struct hi
 	timeline.pieces = calloc(n_most, sizeof(*timeline.pieces));
 	if (timeline.pieces == NULL)
 		return -ENOMEM;
-	uint64_t n_places = place_of(series, series->n - 1) / TIMELINE_PIECES_MAX + 1;
+	uint64_t n_places = slice_at(series, series->n - 1) / TIMELINE_PIECES_MAX + 1;
 	for (size_t from = 0, n; from < series->n; from += n) {
 		n = count_in_piece(series, n_places, from);
 		assert(timeline.n < n_most);
 		timeline.sum = n > timeline.sum ? n : timeline.sum;
-		int rc = add_up(series->list + from, n, hlog, work, &timeline.pieces[timeline.n++]);
+		int rc = sum_slice(series->list + from, n, hlog, work,
+				   &timeline.pieces[timeline.n++]);
 		if (rc < 0) {
 			timeline_close(&timeline);
 			return rc;

@@ -52,7 +52,7 @@ struct run {
 	bool has_noticed;    /* the same of notice_fd */
 };
 
-static void end_with(struct run *run, enum close_reason reason, int code)
+static void session_set_reason(struct run *run, enum close_reason reason, int code)
 {
 	if (run->reason != CLOSE_NONE)
 		return; /* what happens while lingering is not the reason */
@@ -62,13 +62,13 @@ static void end_with(struct run *run, enum close_reason reason, int code)
 
 static void fail(struct run *run, int code)
 {
-	end_with(run, close_reason_of_code(code), code);
+	session_set_reason(run, close_reason_of_code(code), code);
 	echo_failed(&run->echo);
 }
 
-static void stop(struct run *run, enum close_reason reason, uint64_t linger_deadline_ns)
+static void session_stop(struct run *run, enum close_reason reason, uint64_t linger_deadline_ns)
 {
-	end_with(run, reason, 0);
+	session_set_reason(run, reason, 0);
 	run->linger_deadline_ns = linger_deadline_ns;
 	echo_stop(&run->echo);
 }
@@ -82,7 +82,7 @@ static bool is_lingering(const struct run *run)
  * The server ends, and waits for us. What has arrived is still echoed: we may have been stopped
  * (SIGSTOP) until now. If we are lingering already, we hurry up.
  */
-static void abort_session(struct run *run)
+static void session_abort(struct run *run)
 {
 	run->aborting = true;
 	run->n_last = LAST_RECEIVES;
@@ -95,7 +95,7 @@ static void abort_session(struct run *run)
 
 static void stop_for_drain(struct run *run)
 {
-	stop(run, CLOSE_DRAIN, clock_deadline_ns(SESSION_LINGER_ABORTING_NS));
+	session_stop(run, CLOSE_DRAIN, clock_deadline_ns(SESSION_LINGER_ABORTING_NS));
 }
 
 /* The server ends, and does not wait for the client any more. */
@@ -149,7 +149,7 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 	if (ready < 0 && !err_is_shortage(ready))
 		fail(run, ready);
 	else if (fds[1].revents != 0)
-		abort_session(run);
+		session_abort(run);
 	else if (fds[2].revents != 0)
 		notice(run);
 	else if (is_lingering(run))
@@ -172,14 +172,14 @@ static void wait_while_moving(struct run *run, short events)
 		before = after;
 		after = io_unacknowledged(run->session->fd);
 	} while (after < before);
-	stop(run, CLOSE_IDLE, clock_deadline_ns(SESSION_LINGER_IDLE_NS));
+	session_stop(run, CLOSE_IDLE, clock_deadline_ns(SESSION_LINGER_IDLE_NS));
 }
 
 /*
  * Waits until the client's socket is ready for `events`, or the conversation is stopped or broken:
  * then the echo wants something else.
  */
-static void wait_for(struct run *run, short events)
+static void session_wait(struct run *run, short events)
 {
 	if (is_lingering(run)) {
 		if (!wait_once(run, events, run->linger_deadline_ns))
@@ -216,19 +216,19 @@ static bool may_be_patient(const struct run *run)
 }
 
 /* The kernel had no memory: a call is made again a little later. */
-static void wait_out_shortage(struct run *run)
+static void session_wait_out_shortage(struct run *run)
 {
 	run->is_quiet = true; /* so that all deadlines are kept meanwhile */
 	ignore_result(wait_once(run, 0, clock_deadline_ns(IO_SHORTAGE_PAUSE_NS)));
 }
 
-static void receive(struct run *run)
+static void session_receive(struct run *run)
 {
 	const struct session *session = run->session;
 	bool patient = !run->aborting && may_be_patient(run);
 	if (!is_at_its_last(run) && (run->is_quiet || must_look(run))) {
 		enum echo_want want = echo_wants(&run->echo);
-		wait_for(run, POLLIN);
+		session_wait(run, POLLIN);
 		if (echo_wants(&run->echo) != want)
 			return;
 		patient = false;
@@ -249,14 +249,14 @@ static void receive(struct run *run)
 	else if (n == 0)
 		echo_ended(&run->echo);
 	else if (err_is_shortage((int)n))
-		wait_out_shortage(run);
+		session_wait_out_shortage(run);
 	else if (n != -EAGAIN)
 		fail(run, (int)n);
 	else if (is_at_its_last(run))
 		stop_for_drain(run);
 }
 
-static void send_kept(struct run *run)
+static void session_send_kept(struct run *run)
 {
 	size_t at;
 	size_t kept = echo_kept(&run->echo, &at);
@@ -264,13 +264,13 @@ static void send_kept(struct run *run)
 	if (n > 0)
 		echo_sent(&run->echo, (size_t)n);
 	else if (err_is_shortage((int)n))
-		wait_out_shortage(run);
+		session_wait_out_shortage(run);
 	else if (n != -EAGAIN)
 		fail(run, (int)n);
 	else if (run->aborting)
 		stop_for_drain(run);
 	else
-		wait_for(run, POLLOUT);
+		session_wait(run, POLLOUT);
 }
 
 /* The deadline by which something has to move. */
@@ -306,18 +306,18 @@ static void stay_until_delivered(struct run *run)
 		if (code < 0) {
 			fail(run, code);
 		} else if (ready > 0) {
-			abort_session(run);
+			session_abort(run);
 			deadline_ns = clock_deadline_ns(SESSION_LINGER_ABORTING_NS);
 		} else if (left < before && !run->aborting) {
 			deadline_ns = idle_deadline_ns(run);
 		} else if (left > FIN_SIZE && looked_ns >= deadline_ns) {
-			stop(run, run->aborting ? CLOSE_DRAIN : CLOSE_IDLE, deadline_ns);
+			session_stop(run, run->aborting ? CLOSE_DRAIN : CLOSE_IDLE, deadline_ns);
 		}
 		pause_ns = pause_ns < LAST_LOOK_NS ? 2 * pause_ns : LAST_LOOK_NS;
 	}
 }
 
-static void finish(struct run *run)
+static void session_finish(struct run *run)
 {
 	int rc = io_send_end(run->session->fd);
 	if (rc < 0)
@@ -343,16 +343,16 @@ enum close_reason session_run(const struct session *session)
 		switch (echo_wants(&run.echo)) {
 		case ECHO_READ:
 		case ECHO_DISCARD:
-			receive(&run);
+			session_receive(&run);
 			break;
 		case ECHO_WRITE:
-			send_kept(&run);
+			session_send_kept(&run);
 			break;
 		case ECHO_FINISH:
-			finish(&run);
+			session_finish(&run);
 			break;
 		case ECHO_CLOSE:
-			end_with(&run, CLOSE_EOF, 0);
+			session_set_reason(&run, CLOSE_EOF, 0);
 			atomic_store_explicit(&session->stats->reason, (int)run.reason,
 					      memory_order_release);
 			return run.reason;

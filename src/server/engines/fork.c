@@ -125,7 +125,7 @@ static struct served *served_of(struct client *client)
 	return (struct served *)client;
 }
 
-static void release_filter(struct fork_engine *engine, struct client *client)
+static void fork_release_filter(struct fork_engine *engine, struct client *client)
 {
 	if (served_of(client)->has_filter)
 		sandbox_release_filter(&engine->server->sandbox);
@@ -158,7 +158,7 @@ static void fetch_scores(const struct fork_engine *engine)
 }
 
 /* Starts a child for a client. Takes the connected socket, unless it fails. */
-static int serve_client(void *context, struct client *client)
+static int fork_serve_client(void *context, struct client *client)
 {
 	struct fork_engine *engine = context;
 	struct served *served = served_of(client);
@@ -171,7 +171,7 @@ static int serve_client(void *context, struct client *client)
 	snprintf(child->title, sizeof(child->title), TITLE "%s", peer_name(&client->peer).text);
 	pid_t pid = process_start(&child_memory.stack, child_main, child);
 	if (pid < 0) {
-		release_filter(engine, client);
+		fork_release_filter(engine, client);
 		return pid;
 	}
 
@@ -181,7 +181,7 @@ static int serve_client(void *context, struct client *client)
 }
 
 /* One pending SIGCHLD stands for any number of children: reap until there is none (UNP 5.10). */
-MUST_USE static int reap_all(struct fork_engine *engine)
+MUST_USE static int fork_reap(struct fork_engine *engine)
 {
 	struct process_end end;
 	int rc;
@@ -189,7 +189,7 @@ MUST_USE static int reap_all(struct fork_engine *engine)
 		struct client *client = client_table_find(&engine->server->clients, end.pid);
 		if (client == NULL)
 			continue; /* a child from before we were executed in this process's place */
-		release_filter(engine, client);
+		fork_release_filter(engine, client);
 		fetch_score(engine, client);
 		server_client_ended(engine->server, client, end.signal, end.status);
 		admission_client_ended(&engine->admission);
@@ -197,7 +197,7 @@ MUST_USE static int reap_all(struct fork_engine *engine)
 	return rc;
 }
 
-static void kill_all(const struct client_table *clients)
+static void fork_kill_all(const struct client_table *clients)
 {
 	/* Their pids are theirs until we reap them: no stranger can be hit. */
 	for (const struct client *client = client_table_next(clients, NULL); client != NULL;
@@ -206,7 +206,7 @@ static void kill_all(const struct client_table *clients)
 }
 
 /* Carries out what the phase asks for. Every step may be done again. */
-static void follow_drain(struct fork_engine *engine)
+static void fork_follow_drain(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
 	bool has_room = admission_is_open(&engine->admission);
@@ -216,14 +216,14 @@ static void follow_drain(struct fork_engine *engine)
 	if (server->drain.phase >= DRAIN_ABORTING)
 		shutdown_pipe_signal(&server->shutdown_pipe);
 	if (server->drain.phase == DRAIN_KILLING)
-		kill_all(&server->clients);
+		fork_kill_all(&server->clients);
 }
 
 /*
  * Waits for signals, for the end of connections that wait and, while admission is open, for
  * clients: ready[1 + i] is listener i, and those that wait come behind.
  */
-MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *ready)
+MUST_USE static int fork_wait_for_events(struct fork_engine *engine, struct pollfd *ready)
 {
 	const struct server *server = engine->server;
 	bool is_open = admission_is_open(&engine->admission);
@@ -243,11 +243,11 @@ MUST_USE static int wait_for_events(struct fork_engine *engine, struct pollfd *r
 	return server_wait(ready, n, deadline_ns);
 }
 
-MUST_USE static int read_signals(struct fork_engine *engine)
+MUST_USE static int fork_read_signals(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
 	struct server_asked asked = server_read_signals(server);
-	int rc = asked.child_ended ? reap_all(engine) : 0;
+	int rc = asked.child_ended ? fork_reap(engine) : 0;
 	if (asked.new_phase) {
 		admission_stop(&engine->admission); /* before it is said */
 		server_log_phase(server, server->clients.count);
@@ -261,21 +261,21 @@ MUST_USE static int read_signals(struct fork_engine *engine)
 	return rc;
 }
 
-MUST_USE static int loop(struct fork_engine *engine)
+MUST_USE static int fork_loop(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
 	struct pollfd ready[1 + LISTENERS_MAX + ADMISSION_POLLS];
 	bool is_ready[LISTENERS_MAX];
 	while (!admission_is_over(&engine->admission)) {
-		int rc = wait_for_events(engine, ready);
+		int rc = fork_wait_for_events(engine, ready);
 		if (rc >= 0)
 			admission_drop_ended(&engine->admission, &ready[1 + server->listeners.n]);
 		if (rc >= 0)
-			rc = read_signals(engine);
+			rc = fork_read_signals(engine);
 		if (rc < 0)
 			return rc;
 		admission_pass_time(&engine->admission);
-		follow_drain(engine);
+		fork_follow_drain(engine);
 		admission_serve_waiting(&engine->admission);
 		for (size_t i = 0; i < server->listeners.n; i++)
 			is_ready[i] = ready[1 + i].revents != 0;
@@ -298,7 +298,7 @@ MUST_USE static int open_children(const struct server *server)
 	return 0;
 }
 
-static int end_at_once(void *argument)
+static int fork_end_at_once(void *argument)
 {
 	(void)argument;
 	_exit(0);
@@ -307,11 +307,11 @@ static int end_at_once(void *argument)
 /* If no child can be had, no client can be served. */
 MUST_USE static int try_child(void)
 {
-	pid_t pid = process_start(&child_memory.stack, end_at_once, NULL);
+	pid_t pid = process_start(&child_memory.stack, fork_end_at_once, NULL);
 	return pid < 0 ? pid : process_wait(pid);
 }
 
-static int start(struct server *server)
+static int fork_start(struct server *server)
 {
 	int rc = shutdown_pipe_open(&server->shutdown_pipe);
 	if (rc < 0)
@@ -325,12 +325,12 @@ static int start(struct server *server)
 	return try_child();
 }
 
-static int run(struct server *server)
+static int fork_run(struct server *server)
 {
 	static struct fork_engine engine; /* too large for a stack */
 	engine.server = server;
-	admission_setup(&engine.admission, server, serve_client, &engine);
-	int rc = loop(&engine);
+	admission_setup(&engine.admission, server, fork_serve_client, &engine);
+	int rc = fork_loop(&engine);
 	admission_close(&engine.admission);
 	shutdown_pipe_signal(&server->shutdown_pipe);
 	fetch_scores(&engine); /* of those that are left, if it cannot go on */
@@ -342,8 +342,8 @@ const struct engine engine_fork = {
 	.name = "fork",
 	.summary = "one child process for each client",
 	.prepare = process_prepare_children,
-	.start = start,
-	.run = run,
+	.start = fork_start,
+	.run = fork_run,
 	.entry_size = sizeof(struct served),
 	.need = { .process = true, .kib = 180 },
 };

@@ -44,7 +44,7 @@ struct prefork {
 	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 };
 
-static void show(const struct client *client)
+static void prefork_publish(const struct client *client)
 {
 	char title[sizeof(TITLE_SERVING) + ADDR_TEXT_SIZE];
 	snprintf(title, sizeof(title), TITLE_SERVING "%s", peer_name(&client->peer).text);
@@ -52,7 +52,7 @@ static void show(const struct client *client)
 }
 
 /* While it serves: the accept queues are empty, or the server is called off. */
-static void hear(void *context, bool aborting)
+static void prefork_on_event(void *context, bool aborting)
 {
 	struct worker *worker = ((struct prefork *)context)->worker;
 	if (aborting)
@@ -71,14 +71,14 @@ static uint64_t do_beside(void *context)
 }
 
 /* The conversation itself: nothing else happens in this process until it is over. */
-static int serve_client(void *context, struct client *client)
+static int prefork_serve_client(void *context, struct client *client)
 {
 	struct prefork *prefork = context;
 	struct worker *worker = prefork->worker;
 	struct server *server = worker->server;
 	worker_note_fullness(worker);
 	worker_pass_wakeup_on(worker);
-	show(client);
+	prefork_publish(client);
 	const struct session session = {
 		.fd = client->fd,
 		.shutdown_fd = worker->shutdown_fd,
@@ -87,7 +87,7 @@ static int serve_client(void *context, struct client *client)
 		.idle_timeout_ns = server->idle_timeout_ns,
 		.stats = &client->stats,
 		.buffer = prefork->buffer,
-		.notice = hear,
+		.notice = prefork_on_event,
 		.do_beside = do_beside,
 		.context = prefork,
 		.notice_fd = worker->closing_fd,
@@ -115,7 +115,7 @@ MUST_USE static int serve_one_after_the_other(struct worker *worker)
 	prefork.worker = worker;
 	prefork.idle_since_ns = clock_now_ns();
 	process_set_title(TITLE_WAITING);
-	int rc = worker_open(worker, serve_client, &prefork);
+	int rc = worker_open(worker, prefork_serve_client, &prefork);
 	if (rc == 0)
 		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker) && clock_now_ns() < end_of_life_ns(&prefork)) {
@@ -127,7 +127,7 @@ MUST_USE static int serve_one_after_the_other(struct worker *worker)
 	return rc;
 }
 
-static int work(struct worker *worker)
+static int prefork_work(struct worker *worker)
 {
 	return worker->server->clients.most == 1 ? serve_one_after_the_other(worker)
 						 : epoll_loop_run(worker);
@@ -136,7 +136,7 @@ static int work(struct worker *worker)
 const struct engine engine_prefork = {
 	.name = "prefork",
 	.summary = "child processes that are there before their clients, one client each",
-	.work = work,
+	.work = prefork_work,
 	.entry_size = sizeof(struct conn),
 	.sandbox = { .has_workers = true },
 	.need = { .process = true, .many_workers = true, .kib = 300, .space_kib = 66 },

@@ -98,7 +98,7 @@ static void *thread_main(void *argument)
 
 /* ---- the main thread ---- */
 
-static int serve_client(void *context, struct client *client)
+static int thread_serve_client(void *context, struct client *client)
 {
 	struct thread_engine *engine = context;
 	struct served *served = (struct served *)client;
@@ -125,7 +125,7 @@ static size_t stack_size(void)
 	return size + SESSION_BUFFER_SIZE;
 }
 
-static void *end_at_once(void *argument)
+static void *thread_end_at_once(void *argument)
 {
 	return argument;
 }
@@ -134,7 +134,7 @@ static void *end_at_once(void *argument)
 MUST_USE static int try_thread(const struct thread_engine *engine)
 {
 	pthread_t thread;
-	return -pthread_create(&thread, &engine->how, end_at_once, NULL);
+	return -pthread_create(&thread, &engine->how, thread_end_at_once, NULL);
 }
 
 MUST_USE static int set_up(struct thread_engine *engine)
@@ -149,13 +149,13 @@ MUST_USE static int set_up(struct thread_engine *engine)
 	if (rc == 0)
 		rc = wakeup_open(&engine->ended_news, &engine->ended_sleep);
 	if (rc == 0)
-		rc = worker_open(engine->worker, serve_client, engine);
+		rc = worker_open(engine->worker, thread_serve_client, engine);
 	if (rc == 0)
 		rc = poller_add(&engine->worker->poller, engine->ended_news.fd, EPOLLIN, TAG_ENDED);
 	return rc;
 }
 
-MUST_USE static int take_turn(struct thread_engine *engine)
+MUST_USE static int thread_take_turn(struct thread_engine *engine)
 {
 	wakeup_begin_sleep(&engine->ended_news);
 	uint64_t deadline_ns = atomic_load(&engine->ended) != NULL ? 0 : CLOCK_NEVER;
@@ -167,19 +167,19 @@ MUST_USE static int take_turn(struct thread_engine *engine)
 	return worker_admit(engine->worker);
 }
 
-static int work(struct worker *worker)
+static int thread_work(struct worker *worker)
 {
 	struct thread_engine engine = { .worker = worker };
 	int rc = set_up(&engine);
 	if (rc == 0)
 		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
-		rc = take_turn(&engine);
+		rc = thread_take_turn(&engine);
 	return rc; /* the process ends, and with it all that is left of a thread */
 }
 
 /* All clients are threads of one process, and share its descriptors. */
-static uint32_t workers(void)
+static uint32_t thread_n_workers(void)
 {
 	return 1;
 }
@@ -204,7 +204,7 @@ static const struct seccomp_rule calls[] = {
 const struct engine engine_thread = {
 	.name = "thread",
 	.summary = "one thread for each client, in one process",
-	.work = work,
+	.work = thread_work,
 	.entry_size = sizeof(struct served),
 	.sandbox = { .has_workers = true, .serving = SECCOMP_RULES(calls) },
 	.need = { .process = true,
@@ -213,5 +213,5 @@ const struct engine engine_thread = {
 		  .worker_kib = 512,
 		  .space_kib = 120,
 		  .worker_space_kib = 2048 },
-	.workers = workers,
+	.workers = thread_n_workers,
 };

@@ -98,8 +98,8 @@ struct uring_engine {
 #define TAG_SERIAL_SHIFT  32
 #define TAG_SERIAL_MASK   UINT64_C(0x0fffffff)
 
-static uint64_t tag_of(const struct uring_engine *uring, const struct ringed *ringed,
-		       enum request request)
+static uint64_t uring_tag(const struct uring_engine *uring, const struct ringed *ringed,
+			  enum request request)
 {
 	const struct client *client = &ringed->conn.client;
 	uint64_t serial = atomic_load_explicit(&client->serial, memory_order_relaxed);
@@ -118,7 +118,7 @@ static struct ringed *ringed_at(const struct uring_engine *uring, uint64_t tag)
 {
 	struct client_table *clients = &uring->worker->server->clients;
 	struct ringed *ringed = (struct ringed *)client_table_at(clients, (uint32_t)tag);
-	assert(tag_of(uring, ringed, request_of(tag)) == tag);
+	assert(uring_tag(uring, ringed, request_of(tag)) == tag);
 	return ringed;
 }
 
@@ -151,9 +151,9 @@ static void cancel(struct uring_engine *uring, struct ringed *ringed)
 		return;
 	ringed->is_cancelled = true;
 	if (ringed->is_receiving)
-		uring_cancel(uring->ring, tag_of(uring, ringed, REQUEST_RECEIVE));
+		uring_cancel(uring->ring, uring_tag(uring, ringed, REQUEST_RECEIVE));
 	if (ringed->poll_events != 0)
-		uring_cancel(uring->ring, tag_of(uring, ringed, REQUEST_POLL));
+		uring_cancel(uring->ring, uring_tag(uring, ringed, REQUEST_POLL));
 }
 
 static void end(struct uring_engine *uring, struct ringed *ringed)
@@ -184,17 +184,18 @@ static void poll_for(struct uring_engine *uring, struct ringed *ringed)
 		ringed->poll_events = events;
 		ringed->is_cancelled = false;
 		uring_poll(uring->ring, conn->client.fd, events,
-			   tag_of(uring, ringed, REQUEST_POLL));
+			   uring_tag(uring, ringed, REQUEST_POLL));
 	} else if (ringed->poll_events != events) {
 		cancel(uring, ringed); /* with its completion comes the next turn */
 	}
 }
 
-static void receive(struct uring_engine *uring, struct ringed *ringed)
+static void uring_rx_begin(struct uring_engine *uring, struct ringed *ringed)
 {
 	ringed->is_receiving = true;
 	ringed->is_cancelled = false;
-	uring_receive(uring->ring, ringed->conn.client.fd, tag_of(uring, ringed, REQUEST_RECEIVE));
+	uring_receive(uring->ring, ringed->conn.client.fd,
+		      uring_tag(uring, ringed, REQUEST_RECEIVE));
 }
 
 /* Is it one that the ring can have again? `moved` bytes came in with the last turn. */
@@ -220,7 +221,7 @@ static void take_slow_turn(struct uring_engine *uring, struct ringed *ringed)
 	} else if (turn == CONN_WAITS && is_calm(ringed, conn->echo.in - before)) {
 		ringed->mode = FAST;
 		ringed->is_a_lot = false;
-		receive(uring, ringed);
+		uring_rx_begin(uring, ringed);
 	} else {
 		poll_for(uring, ringed);
 	}
@@ -251,7 +252,7 @@ static void send_buffer(struct uring_engine *uring, struct ringed *ringed)
 	size_t at;
 	size_t kept = echo_kept(&conn->echo, &at);
 	uring_send(uring->ring, conn->client.fd, uring_buffer(uring->ring, buffer) + at, kept,
-		   tag_of(uring, ringed, REQUEST_SEND));
+		   uring_tag(uring, ringed, REQUEST_SEND));
 }
 
 static void echo_next(struct uring_engine *uring, struct ringed *ringed)
@@ -277,12 +278,12 @@ static void advance(struct uring_engine *uring, struct ringed *ringed)
 	else if (ringed->code < 0 || ringed->has_ended)
 		turn(uring, ringed); /* a receive says it again, and what is to be done then */
 	else if (!ringed->is_receiving)
-		receive(uring, ringed);
+		uring_rx_begin(uring, ringed);
 	conn_publish_stats(conn);
 }
 
-static void received(struct uring_engine *uring, struct ringed *ringed,
-		     const struct uring_completion *done)
+static void uring_received(struct uring_engine *uring, struct ringed *ringed,
+			   const struct uring_completion *done)
 {
 	ringed->is_receiving = done->more;
 	if (done->buffer >= 0 && done->result > 0)
@@ -307,7 +308,7 @@ static void received(struct uring_engine *uring, struct ringed *ringed,
 		end(uring, ringed);
 }
 
-static void sent(struct uring_engine *uring, struct ringed *ringed, int result)
+static void uring_sent(struct uring_engine *uring, struct ringed *ringed, int result)
 {
 	struct conn *conn = &ringed->conn;
 	int buffer = ringed->in_flight - 1;
@@ -343,12 +344,12 @@ static void polled(struct uring_engine *uring, struct ringed *ringed, int result
 		take_slow_turn(uring, ringed);
 }
 
-static int serve_client(void *context, struct client *client)
+static int uring_serve_client(void *context, struct client *client)
 {
 	struct uring_engine *uring = context;
 	struct ringed *ringed = (struct ringed *)client;
 	conn_restart_idle(&uring->io.conns, &ringed->conn);
-	receive(uring, ringed);
+	uring_rx_begin(uring, ringed);
 	return 0;
 }
 
@@ -365,9 +366,9 @@ static void handle_done(struct uring_engine *uring)
 		}
 		struct ringed *ringed = ringed_at(uring, done.tag);
 		if (request == REQUEST_RECEIVE)
-			received(uring, ringed, &done);
+			uring_received(uring, ringed, &done);
 		else if (request == REQUEST_SEND)
-			sent(uring, ringed, done.result);
+			uring_sent(uring, ringed, done.result);
 		else
 			polled(uring, ringed, done.result);
 	}
@@ -382,13 +383,13 @@ static void slow_down(struct uring_engine *uring, struct ringed *ringed)
 		take_slow_turn(uring, ringed);
 }
 
-static void handle_deadlines(struct uring_engine *uring)
+static void uring_handle_timers(struct uring_engine *uring)
 {
 	for (struct conn *conn; (conn = conn_next_due(&uring->io)) != NULL;)
 		slow_down(uring, (struct ringed *)conn);
 }
 
-static void abort_session(struct uring_engine *uring)
+static void uring_abort(struct uring_engine *uring)
 {
 	struct conn_set *conns = &uring->io.conns;
 	conns->is_aborting = true;
@@ -405,11 +406,11 @@ MUST_USE static int admit(struct uring_engine *uring)
 {
 	int rc = uring_accept_admit(&uring->accept);
 	if (rc == 0 && worker_is_aborting(uring->worker) && !uring->io.conns.is_aborting)
-		abort_session(uring);
+		uring_abort(uring);
 	return rc;
 }
 
-MUST_USE static int take_turn(struct uring_engine *uring)
+MUST_USE static int uring_take_turn(struct uring_engine *uring)
 {
 	struct conn_set *conns = &uring->io.conns;
 	uint64_t deadline_ns = worker_deadline_ns(uring->worker);
@@ -420,7 +421,7 @@ MUST_USE static int take_turn(struct uring_engine *uring)
 		return rc;
 	conn_update_now(conns, uring_has_done(uring->ring));
 	handle_done(uring);
-	handle_deadlines(uring);
+	uring_handle_timers(uring);
 	return admit(uring);
 }
 
@@ -433,7 +434,7 @@ static void close_doorway(struct uring_engine *uring)
 	}
 }
 
-static int work(struct worker *worker)
+static int uring_work(struct worker *worker)
 {
 	static struct uring_engine uring; /* too large for a stack */
 	uring.worker = worker;
@@ -454,13 +455,13 @@ static int work(struct worker *worker)
 		.tag = (uint64_t)REQUEST_WORKER << TAG_REQUEST_SHIFT,
 	};
 	worker->polls_listeners = true;
-	rc = worker_open(worker, serve_client, &uring);
+	rc = worker_open(worker, uring_serve_client, &uring);
 	if (rc == 0)
 		rc = admit(&uring);
 	if (rc == 0)
 		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
-		rc = take_turn(&uring);
+		rc = uring_take_turn(&uring);
 	close_doorway(&uring);
 	worker_close(worker);
 	conn_io_close(&uring.io);
@@ -484,7 +485,7 @@ const struct engine engine_uring = {
 	.name = "uring",
 	.summary = "a ring on each core, into which the kernel puts what it has done",
 	.usable = uring_check,
-	.work = work,
+	.work = uring_work,
 	.entry_size = sizeof(struct ringed),
 	.sandbox = {
 		.has_workers = true,

@@ -21,7 +21,7 @@ static struct queue_timer *deadline_of(const void *owner, uint32_t index)
 	return &((struct conn *)client_table_at(clients, index))->timer;
 }
 
-static uint32_t index_of(const struct conn_set *conns, const struct conn *conn)
+static uint32_t conn_index(const struct conn_set *conns, const struct conn *conn)
 {
 	return client_table_index(&conns->server->clients, &conn->client);
 }
@@ -80,7 +80,7 @@ struct conn *conn_next_expired(struct conn_set *conns, enum conn_queue *ret_queu
 /* Reads the clock anew: the server may have been stopped since the turn began. */
 static void wait_in(struct conn_set *conns, struct conn *conn, enum conn_queue queue)
 {
-	timer_queue_enter(&conns->timers, queue, index_of(conns, conn), clock_now_ns());
+	timer_queue_enter(&conns->timers, queue, conn_index(conns, conn), clock_now_ns());
 }
 
 void conn_restart_idle(struct conn_set *conns, struct conn *conn)
@@ -217,7 +217,7 @@ bool conn_is_short(const struct conn *conn)
 
 void conn_stop_timer(struct conn_set *conns, struct conn *conn)
 {
-	timer_queue_leave(&conns->timers, index_of(conns, conn));
+	timer_queue_leave(&conns->timers, conn_index(conns, conn));
 }
 
 void conn_count_out(struct conn_set *conns, struct conn *conn)

@@ -80,7 +80,7 @@ static void take_from_stash(struct conn_io *io, struct conn *conn)
 /* ---- what the echo wants ---- */
 
 /* Returns what io_recv() does; -EAGAIN also if the kernel is short of memory. */
-static ssize_t receive(struct conn_io *io, struct conn *conn)
+static ssize_t conn_receive(struct conn_io *io, struct conn *conn)
 {
 	ssize_t n = io_recv(conn->client.fd, io->buffer, CONN_BUFFER_SIZE);
 	if (n > 0) {
@@ -98,7 +98,7 @@ static ssize_t receive(struct conn_io *io, struct conn *conn)
 }
 
 /* Returns whether all is sent, or the connection broken: if not, there will be an event. */
-static bool send_kept(struct conn_io *io, struct conn *conn)
+static bool conn_send_kept(struct conn_io *io, struct conn *conn)
 {
 	const unsigned char *bytes = conn->piece != 0 ? piece_of(io, conn) : io->buffer;
 	size_t at;
@@ -143,14 +143,14 @@ static enum conn_turn do_what_it_wants(struct conn_io *io, struct conn *conn, bo
 				return CONN_WAITS; /* the receive before was the last */
 			if (n == (ssize_t)CONN_BUFFER_SIZE || receives++ == CONN_RECEIVES_MAX)
 				return CONN_AGAIN;
-			n = receive(io, conn);
+			n = conn_receive(io, conn);
 			if (n == -EAGAIN)
 				return CONN_WAITS;
 			break;
 		case ECHO_WRITE:
 			/* Nobody has listened while something was kept. */
 			empties |= conn->piece != 0;
-			if (!send_kept(io, conn))
+			if (!conn_send_kept(io, conn))
 				return CONN_WAITS;
 			break;
 		case ECHO_FINISH:

@@ -37,7 +37,7 @@ struct epoll_loop {
 /* ---- one client ---- */
 
 /* Its number, and which client with that number it is: an event of the one before is none. */
-static uint64_t tag_of(const struct epoll_loop *loop, const struct conn *conn)
+static uint64_t epoll_tag(const struct epoll_loop *loop, const struct conn *conn)
 {
 	uint32_t index = client_table_index(&loop->worker->server->clients, &conn->client);
 	uint64_t serial = atomic_load_explicit(&conn->client.serial, memory_order_relaxed);
@@ -48,7 +48,7 @@ static struct conn *conn_of(const struct epoll_loop *loop, uint64_t tag)
 {
 	struct client_table *clients = &loop->worker->server->clients;
 	struct conn *conn = (struct conn *)client_table_at(clients, (uint32_t)tag);
-	return tag_of(loop, conn) == tag ? conn : NULL;
+	return epoll_tag(loop, conn) == tag ? conn : NULL;
 }
 
 static void take_turn_of(struct epoll_loop *loop, struct conn *conn, bool empties)
@@ -59,7 +59,7 @@ static void take_turn_of(struct epoll_loop *loop, struct conn *conn, bool emptie
 		break;
 	case CONN_AGAIN:
 		rc = poller_change(&loop->worker->poller, conn->client.fd, EDGES,
-				   tag_of(loop, conn));
+				   epoll_tag(loop, conn));
 		if (rc < 0)
 			conn_wait_out_shortage(&loop->io.conns, conn, rc);
 		break;
@@ -71,11 +71,11 @@ static void take_turn_of(struct epoll_loop *loop, struct conn *conn, bool emptie
 	}
 }
 
-static int serve_client(void *context, struct client *client)
+static int epoll_serve_client(void *context, struct client *client)
 {
 	struct epoll_loop *loop = context;
 	struct conn *conn = (struct conn *)client;
-	int rc = poller_add(&loop->worker->poller, client->fd, EDGES, tag_of(loop, conn));
+	int rc = poller_add(&loop->worker->poller, client->fd, EDGES, epoll_tag(loop, conn));
 	if (rc == 0)
 		conn_restart_idle(&loop->io.conns, conn);
 	return rc;
@@ -97,14 +97,14 @@ static void handle_events(struct epoll_loop *loop)
 	}
 }
 
-static void handle_deadlines(struct epoll_loop *loop)
+static void epoll_handle_timers(struct epoll_loop *loop)
 {
 	struct conn *conn;
 	while ((conn = conn_next_due(&loop->io)) != NULL)
 		take_turn_of(loop, conn, true);
 }
 
-static void abort_session(struct epoll_loop *loop)
+static void epoll_abort(struct epoll_loop *loop)
 {
 	struct conn_set *conns = &loop->io.conns;
 	conns->is_aborting = true;
@@ -114,7 +114,7 @@ static void abort_session(struct epoll_loop *loop)
 	}
 }
 
-MUST_USE static int take_turn(struct epoll_loop *loop)
+MUST_USE static int epoll_take_turn(struct epoll_loop *loop)
 {
 	struct worker *worker = loop->worker;
 	int rc = worker_wait(worker, conn_deadline_ns(&loop->io.conns));
@@ -122,10 +122,10 @@ MUST_USE static int take_turn(struct epoll_loop *loop)
 		return rc;
 	conn_update_now(&loop->io.conns, worker->events.n > 0);
 	handle_events(loop);
-	handle_deadlines(loop);
+	epoll_handle_timers(loop);
 	rc = worker_admit(worker);
 	if (rc == 0 && worker_is_aborting(worker) && !loop->io.conns.is_aborting)
-		abort_session(loop);
+		epoll_abort(loop);
 	return rc;
 }
 
@@ -137,11 +137,11 @@ int epoll_loop_run(struct worker *worker)
 	int rc = conn_io_open(&loop.io, worker->server, CONN_BUFFER_SIZE);
 	if (rc < 0)
 		return rc;
-	rc = worker_open(worker, serve_client, &loop);
+	rc = worker_open(worker, epoll_serve_client, &loop);
 	if (rc == 0)
 		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
-		rc = take_turn(&loop);
+		rc = epoll_take_turn(&loop);
 	worker_close(worker);
 	conn_io_close(&loop.io);
 	return rc;

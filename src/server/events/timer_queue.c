@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-static struct queue_timer *at(const struct timer_queues *timers, uint32_t place)
+static struct queue_timer *timer_at(const struct timer_queues *timers, uint32_t place)
 {
 	return timers->of(timers->owner, place - 1);
 }
@@ -17,11 +17,11 @@ void timer_queue_leave(struct timer_queues *timers, uint32_t index)
 		return;
 	struct timer_queue *queue = &timers->queues[timer->queue - 1];
 	if (timer->prev != 0)
-		at(timers, timer->prev)->next = timer->next;
+		timer_at(timers, timer->prev)->next = timer->next;
 	else
 		queue->first = timer->next;
 	if (timer->next != 0)
-		at(timers, timer->next)->prev = timer->prev;
+		timer_at(timers, timer->next)->prev = timer->prev;
 	else
 		queue->last = timer->prev;
 	*timer = (struct queue_timer){ 0 };
@@ -43,7 +43,7 @@ void timer_queue_enter(struct timer_queues *timers, unsigned int queue_number, u
 		.queue = (uint8_t)(queue_number + 1),
 	};
 	if (queue->last != 0)
-		at(timers, queue->last)->next = index + 1;
+		timer_at(timers, queue->last)->next = index + 1;
 	else
 		queue->first = index + 1;
 	queue->last = index + 1;
@@ -54,7 +54,7 @@ static uint64_t first_ns(const struct timer_queues *timers, const struct timer_q
 {
 	if (queue->first == 0)
 		return CLOCK_NEVER;
-	return clock_after_ns(at(timers, queue->first)->since_ns, queue->span_ns);
+	return clock_after_ns(timer_at(timers, queue->first)->since_ns, queue->span_ns);
 }
 
 bool timer_queue_due(const struct timer_queues *timers, unsigned int queue_number, uint64_t now_ns,

@@ -7,7 +7,7 @@ size_t event_ring_size(uint32_t n_places)
 	return (size + 63) / 64 * 64;
 }
 
-static struct conn_record *place_of(const struct event_ring *event_ring, uint32_t number)
+static struct conn_record *event_slot(const struct event_ring *event_ring, uint32_t number)
 {
 	return &event_ring->ring->places[number & (event_ring->n_places - 1)];
 }
@@ -19,7 +19,7 @@ bool event_ring_post(const struct event_ring *event_ring, const struct conn_reco
 	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 	if (head - tail >= event_ring->n_places)
 		return false;
-	*place_of(event_ring, head) = *facts;
+	*event_slot(event_ring, head) = *facts;
 	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
 	return true;
 }
@@ -35,7 +35,7 @@ bool event_ring_next(const struct event_ring *event_ring, struct conn_record *re
 		atomic_store_explicit(&ring->tail, head, memory_order_release);
 		return false;
 	}
-	*ret_facts = *place_of(event_ring, tail);
+	*ret_facts = *event_slot(event_ring, tail);
 	atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
 	return true;
 }

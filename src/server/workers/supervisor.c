@@ -155,7 +155,7 @@ static bool is_rationed(const struct supervisor *supervisor)
 	return supervisor->server->engine->grows;
 }
 
-static void release_filter(struct supervisor *supervisor, struct pool_member *member)
+static void supervisor_release_filter(struct supervisor *supervisor, struct pool_member *member)
 {
 	if (member->has_filter && is_rationed(supervisor))
 		sandbox_release_filter(&supervisor->server->sandbox);
@@ -163,13 +163,13 @@ static void release_filter(struct supervisor *supervisor, struct pool_member *me
 }
 
 /* While the server starts, a worker that cannot start is not replaced: the first reason counts. */
-static void note_failure(struct supervisor *supervisor, int code)
+static void note_start_failure(struct supervisor *supervisor, int code)
 {
 	if (supervisor->start_code == 0)
 		supervisor->start_code = code;
 }
 
-static void start(struct supervisor *supervisor, uint32_t i)
+static void start_worker(struct supervisor *supervisor, uint32_t i)
 {
 	struct pool_member *member = &supervisor->pool.members[i];
 	member->last_told = 0;
@@ -184,10 +184,10 @@ static void start(struct supervisor *supervisor, uint32_t i)
 	if (pid == 0)
 		worker_main(supervisor, i);
 	if (pid < 0) {
-		release_filter(supervisor, member);
+		supervisor_release_filter(supervisor, member);
 		member->start_at_ns = clock_deadline_ns(SUPERVISOR_RETRY_NS);
 		if (supervisor->is_starting)
-			note_failure(supervisor, pid);
+			note_start_failure(supervisor, pid);
 		else if (log_once_a_second(&supervisor->last_said_ns))
 			log_warning("cannot start a worker: %s, clients wait", err_text(pid).text);
 		return;
@@ -210,14 +210,14 @@ static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct
 	uint32_t n_clients = pool_reap(&supervisor->pool, i, end);
 	member->pid = 0;
 	member->start_at_ns = CLOCK_NEVER;
-	release_filter(supervisor, member);
+	supervisor_release_filter(supervisor, member);
 	supervisor->n_alive--;
 	if (!died)
 		return;
 	bool is_replaced = may_start(supervisor);
 	if (supervisor->is_starting)
-		note_failure(supervisor, end->signal != 0 ? ERR_WORKER_KILLED
-							  : atomic_load(&member->slot->code));
+		note_start_failure(supervisor, end->signal != 0 ? ERR_WORKER_KILLED
+								: atomic_load(&member->slot->code));
 	else if (!is_killed_by_us(supervisor, end))
 		pool_member_log_end(member, end, n_clients, is_replaced);
 	if (is_replaced)
@@ -232,7 +232,7 @@ static void forget_unused(struct worker_pool *pool)
 		pool->n_used--;
 }
 
-MUST_USE static int reap_all(struct supervisor *supervisor)
+MUST_USE static int supervisor_reap(struct supervisor *supervisor)
 {
 	struct process_end end;
 	int rc;
@@ -304,7 +304,7 @@ static void start_due(struct supervisor *supervisor)
 	for (uint32_t i = 0; i < supervisor->pool.n_used; i++) {
 		if (supervisor->pool.members[i].pid == 0 &&
 		    supervisor->pool.members[i].start_at_ns <= now_ns)
-			start(supervisor, i);
+			start_worker(supervisor, i);
 	}
 }
 
@@ -324,7 +324,7 @@ static uint64_t next_start_ns(const struct supervisor *supervisor)
 /* ---- the loop ---- */
 
 /* Carries out what the phase asks for. Every step may be done again. */
-static void follow_drain(struct supervisor *supervisor)
+static void supervisor_follow_drain(struct supervisor *supervisor)
 {
 	enum drain_phase phase = supervisor->server->drain.phase;
 	if (phase >= DRAIN_DRAINING)
@@ -340,7 +340,7 @@ static void follow_drain(struct supervisor *supervisor)
 }
 
 /* Waits for signals, for news if with_news, and for what accepting needs. */
-MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_news)
+MUST_USE static int supervisor_wait(struct supervisor *supervisor, bool with_news)
 {
 	const struct server *server = supervisor->server;
 	struct pollfd polls[2 + POOL_ACCEPT_POLLS] = {
@@ -358,25 +358,25 @@ MUST_USE static int wait_for_events(struct supervisor *supervisor, bool with_new
 	return rc < 0 ? rc : 0;
 }
 
-static bool is_over(const struct supervisor *supervisor)
+static bool supervisor_is_over(const struct supervisor *supervisor)
 {
 	return supervisor->n_alive == 0 && admission_is_over(&supervisor->accept.admission);
 }
 
-MUST_USE static int take_turn(struct supervisor *supervisor)
+MUST_USE static int supervisor_take_turn(struct supervisor *supervisor)
 {
 	struct server *server = supervisor->server;
 	struct server_asked asked = server_read_signals(server);
-	int rc = asked.child_ended ? reap_all(supervisor) : 0;
+	int rc = asked.child_ended ? supervisor_reap(supervisor) : 0;
 	if (rc < 0)
 		return rc;
 	if (asked.new_phase) {
 		admission_stop(&supervisor->accept.admission); /* before it is said */
 		server_log_phase(server, pool_count_clients(&supervisor->pool));
 	}
-	if (!is_over(supervisor) && server_pass_time(server))
+	if (!supervisor_is_over(supervisor) && server_pass_time(server))
 		server_log_phase(server, pool_count_clients(&supervisor->pool));
-	follow_drain(supervisor);
+	supervisor_follow_drain(supervisor);
 	if (asked.totals)
 		pool_log_totals(&supervisor->pool);
 	start_due(supervisor);
@@ -393,12 +393,12 @@ static bool look(struct supervisor *supervisor)
 	return any;
 }
 
-MUST_USE static int loop(struct supervisor *supervisor)
+MUST_USE static int supervisor_loop(struct supervisor *supervisor)
 {
 	int rc = 0;
-	while (rc == 0 && !is_over(supervisor)) {
-		rc = take_turn(supervisor);
-		if (rc < 0 || is_over(supervisor))
+	while (rc == 0 && !supervisor_is_over(supervisor)) {
+		rc = supervisor_take_turn(supervisor);
+		if (rc < 0 || supervisor_is_over(supervisor))
 			break;
 		bool any = look(supervisor);
 		rc = pool_accept_admit(&supervisor->accept);
@@ -406,12 +406,12 @@ MUST_USE static int loop(struct supervisor *supervisor)
 			break;
 		/* A connection that waits for one of its source to end is not to wait longer. */
 		if (any && !pool_accept_has_waiting(&supervisor->accept)) {
-			rc = wait_for_events(supervisor, false);
+			rc = supervisor_wait(supervisor, false);
 			continue;
 		}
 		wakeup_begin_sleep(&supervisor->pool.wakeup);
 		if (!look(supervisor)) /* who saw us awake told nobody */
-			rc = wait_for_events(supervisor, true);
+			rc = supervisor_wait(supervisor, true);
 		wakeup_end_sleep(&supervisor->pool.wakeup);
 	}
 	return rc;
@@ -432,7 +432,7 @@ MUST_USE static int hear_signals_at_start(struct supervisor *supervisor)
 		admission_stop(&supervisor->accept.admission); /* before it is said */
 		server_log_phase(server, pool_count_clients(&supervisor->pool));
 	}
-	return reap_all(supervisor);
+	return supervisor_reap(supervisor);
 }
 
 /* Waits until one worker serves. Returns 0, -EINTR, or the code with which the first failed. */
@@ -486,7 +486,7 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 
 int supervisor_run(struct supervisor *supervisor)
 {
-	int rc = loop(supervisor);
+	int rc = supervisor_loop(supervisor);
 	if (rc < 0)
 		pool_kill_all(&supervisor->pool);
 	pool_fetch_all(&supervisor->pool);

@@ -105,7 +105,7 @@ static void take_wakeup(struct worker *worker)
 
 /* ---- a turn ---- */
 
-static void hear(struct worker *worker, uint64_t tag)
+static void worker_check_pipes(struct worker *worker, uint64_t tag)
 {
 	struct server *server = worker->server;
 	if (tag >= TAG_LISTENERS) {
@@ -129,7 +129,7 @@ static void sort_out(struct worker *worker)
 	int kept = 0;
 	for (int i = 0; i < events->n; i++) {
 		if (events->list[i].data.u64 >= WORKER_TAGS)
-			hear(worker, events->list[i].data.u64);
+			worker_check_pipes(worker, events->list[i].data.u64);
 		else
 			events->list[kept++] = events->list[i];
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "client/load_sum.h"
+#include "client/load/load_sum.h"
 
 #include <stddef.h>
 #include <stdio.h>

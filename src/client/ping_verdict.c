@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "client/ping_judge.h"
+#include "client/ping_verdict.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * What the threads of a load found besides their results, added up once they have ended: when it
  * was over, and whether the client was the limit.
  */
-#ifndef CLIENT_LOAD_SUM_H
-#define CLIENT_LOAD_SUM_H
+#ifndef CLIENT_LOAD_LOAD_SUM_H
+#define CLIENT_LOAD_LOAD_SUM_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 /*
  * The verdict on a ping that is over: whether the client was the limit, and the exit status.
  */
-#ifndef CLIENT_PING_JUDGE_H
-#define CLIENT_PING_JUDGE_H
+#ifndef CLIENT_PING_VERDICT_H
+#define CLIENT_PING_VERDICT_H
 
 #include <stdbool.h>
 

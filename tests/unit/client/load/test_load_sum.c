@@ -2,7 +2,7 @@
 /*
  * The time of a run is that in which messages began: no slow reply at its end makes it longer.
  */
-#include "client/load_sum.h"
+#include "client/load/load_sum.h"
 
 #include "unit.h"
 
