@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The diagnosis of a wrong byte in a thread. It waits for the bytes that follow and may ask the
- * server (client/mismatch.h), which takes half a second: a loop with other connections must not wait.
+ * server (client/mismatch.h), which takes half a second: a loop with other connections must not
+ * wait.
  */
 #ifndef CLIENT_DIAGNOSIS_THREAD_H
 #define CLIENT_DIAGNOSIS_THREAD_H
@@ -28,9 +29,9 @@ struct diagnosis_thread {
 };
 
 /*
- * Keeps a case, with a copy of what was received, to be ended by diagnosis_thread_end(). The connection
- * fd stays the caller's, and must stay open until then. has_echoed: a message has come back whole,
- * on any connection. Returns NULL without memory.
+ * Keeps a case, with a copy of what was received, to be ended by diagnosis_thread_end(). The
+ * connection fd stays the caller's, and must stay open until then. has_echoed: a message has come
+ * back whole, on any connection. Returns NULL without memory.
  */
 MUST_USE struct diagnosis_thread *diagnosis_thread_keep(const struct diagnosis_case *wrong, int fd,
 							bool has_echoed);

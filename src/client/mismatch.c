@@ -35,7 +35,9 @@ static size_t earlier_of(uint64_t a, size_t b)
 	return a < b ? (size_t)a : b;
 }
 
-/* What was sent and what has come, from the start. *ret_is_named: as peer_fingerprint_is_named(). */
+/*
+ * What was sent and what has come, from the start. *ret_is_named: as peer_fingerprint_is_named().
+ */
 static struct peer_fingerprint judge_start(const struct diagnosis_case *wrong, bool *ret_is_named)
 {
 	unsigned char sent[START_SIZE], received[2 * START_SIZE];

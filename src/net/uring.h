@@ -54,8 +54,8 @@ void uring_receive(struct uring *ring, int fd, uint64_t tag);
 void uring_send(struct uring *ring, int fd, const void *bytes, size_t n, uint64_t tag);
 
 /*
- * Say once when one of these events is there (poll(2)): POLLIN and so on. With URING_EXCLUSIVE an event
- * wakes one of those who wait so for the descriptor, the one that has waited longest.
+ * Say once when one of these events is there (poll(2)): POLLIN and so on. With URING_EXCLUSIVE an
+ * event wakes one of those who wait so for the descriptor, the one that has waited longest.
  */
 #define URING_EXCLUSIVE (UINT32_C(1) << 28) /* EPOLLEXCLUSIVE */
 void uring_poll(struct uring *ring, int fd, uint32_t events, uint64_t tag);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What became of connections that were held (stats/disconnects.h): in words, as one JSON document, and as
- * a page for Prometheus.
+ * What became of connections that were held (stats/disconnects.h): in words, as one JSON document,
+ * and as a page for Prometheus.
  */
 #ifndef REPORT_HOLD_REPORT_H
 #define REPORT_HOLD_REPORT_H

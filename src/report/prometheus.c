@@ -112,9 +112,9 @@ size_t prometheus_render(const struct disconnects *disconnects, char *out, size_
 		  "Connections on which a byte was wrong.", disconnects->n_died[DISCONNECT_WRONG]);
 	add_count(&text, "hold_wrong_bytes_total", "counter", "Bytes that came back different.",
 		  disconnects->wrong_bytes);
-	begin_metric(
-		&text, "hold_last_good_seconds", "gauge",
-		"Age of the last good byte of the connection that has been without one the longest.");
+	begin_metric(&text, "hold_last_good_seconds", "gauge",
+		     "Age of the last good byte of the connection that has been without one "
+		     "the longest.");
 	append_text(&text, "tcpecho_hold_last_good_seconds %.3f\n",
 		    clock_s(disconnects->oldest_ns));
 	add_times(&text, &disconnects->round_trip);

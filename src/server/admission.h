@@ -11,9 +11,9 @@
  * A limit per source cannot be kept by not accepting, because only accept(2) tells the source. So
  * one process alone accepts then, the parent of the fork engine or the supervisor. Connections over
  * their source's limit are accepted and wait in a queue until one of that source ends,
- * ADMISSION_QUEUE_MAX at most, and are served in the order in which they came. One that the client ends
- * meanwhile is dropped. If the queue is full, the source that has the most connections there gives
- * way to others: its latest is turned away, with a FIN. So no source waits for another one.
+ * ADMISSION_QUEUE_MAX at most, and are served in the order in which they came. One that the client
+ * ends meanwhile is dropped. If the queue is full, the source that has the most connections there
+ * gives way to others: its latest is turned away, with a FIN. So no source waits for another one.
  */
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H

@@ -3,8 +3,9 @@
  * The table of clients: who is being served, by whom, and what came of it.
  *
  * A table has one owner, which enters clients and takes them out: the server itself
- * (engines/fork.c, server/workers/dispatch.h) or a worker (server/workers/worker.h). It enters a client before it
- * is served and takes it out when that is over, from its one loop: so the count cannot drift.
+ * (engines/fork.c, server/workers/dispatch.h) or a worker (server/workers/worker.h). It enters a
+ * client before it is served and takes it out when that is over, from its one loop: so the count
+ * cannot drift.
  *
  * The table of a worker lies in memory that it shares with its supervisor. What serves a client, a
  * loop or a thread, writes into the client's score with every step of the conversation, and the
@@ -77,7 +78,9 @@ MUST_USE int client_table_open(struct client_table *ret_clients, uint32_t most, 
 /* Children that are started from now on do not get the memory of client_table_open(). */
 void client_table_withhold(const struct client_table *clients);
 
-/* The same in zeroed memory of the caller's, of client_table_size() bytes, aligned to a cache line. */
+/*
+ * The same in zeroed memory of the caller's, of client_table_size() bytes, aligned to a cache line.
+ */
 size_t client_table_size(uint32_t most, size_t entry_size);
 void client_table_place(struct client_table *ret_clients, void *memory, uint32_t most,
 			size_t entry_size);

@@ -22,8 +22,8 @@
 
 /*
  * After the lifeline was cut: three receive timeouts and the lingering close of a child
- * (server/blocking/session.h), 1.3 s, and what it waits for a CPU on a busy machine. A client that behaved
- * is reset if its child is killed in its lingering close.
+ * (server/blocking/session.h), 1.3 s, and what it waits for a CPU on a busy machine. A client that
+ * behaved is reset if its child is killed in its lingering close.
  */
 #define DRAIN_ABORT_NS (2400 * CLOCK_NS_PER_MS)
 

@@ -51,7 +51,9 @@ struct engine {
 	/* What a worker does, from its start to its end; or NULL, then there are none. */
 	int (*work)(struct worker *worker);
 
-	/* Of the table of clients: its entries begin with a struct client (server/client_table.h). */
+	/*
+	 * Of the table of clients: its entries begin with a struct client (server/client_table.h).
+	 */
 	size_t entry_size;
 
 	/* Has it workers, and which system calls do they need? */

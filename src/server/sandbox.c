@@ -186,7 +186,8 @@ static const struct seccomp_rule worker_rules[] = {
 };
 
 /*
- * Connections are passed from the supervisor to workers (server/workers/dispatch.h): the supervisor's part.
+ * Connections are passed from the supervisor to workers (server/workers/dispatch.h): the
+ * supervisor's part.
  */
 static const struct seccomp_rule passing_rules[] = {
 	{ .call = __NR_sendmsg, .checks = { SECCOMP_IS(2, MSG_NOSIGNAL) } },

@@ -2,9 +2,10 @@
 /*
  * Short counts, EINTR and EAGAIN at every position: every byte arrives, in order, all the same.
  *
- * The subjects are the child's conversation (server/blocking/session.h) and talk (client/talk.h) with all
- * that is below them, against real sockets; the faults come from the shim. Small conversations are
- * tried with every fault there is, large ones with some, and against real refusals of a slow peer.
+ * The subjects are the child's conversation (server/blocking/session.h) and talk (client/talk.h)
+ * with all that is below them, against real sockets; the faults come from the shim. Small
+ * conversations are tried with every fault there is, large ones with some, and against real
+ * refusals of a slow peer.
  */
 #include "unit.h"
 

@@ -11,9 +11,9 @@
  *     |           `--------------------- WRONG: a thread finds out why (hold_mismatch.c)
  *     `-- at the start
  *
- * Each has one time at which something is next (client/timer_heap.h): the next heartbeat, the timeout of
- * the one that is under way, the end of a pause. Events in between come from epoll, edge-triggered,
- * so a death is noticed when it happens.
+ * Each has one time at which something is next (client/timer_heap.h): the next heartbeat, the
+ * timeout of the one that is under way, the end of a pause. Events in between come from epoll,
+ * edge-triggered, so a death is noticed when it happens.
  */
 #ifndef CLIENT_HOLD_HOLD_CONN_H
 #define CLIENT_HOLD_HOLD_CONN_H

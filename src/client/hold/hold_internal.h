@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What hold_conn.c (heartbeats, deaths), hold_open.c (opening) and hold_mismatch.c (wrong bytes) have in
- * common. For them alone.
+ * What hold_conn.c (heartbeats, deaths), hold_open.c (opening) and hold_mismatch.c (wrong bytes)
+ * have in common. For them alone.
  */
 #ifndef CLIENT_HOLD_HOLD_INTERNAL_H
 #define CLIENT_HOLD_HOLD_INTERNAL_H

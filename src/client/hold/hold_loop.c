@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The happy path: find the server, open all connections, a hundred or so at a time, let each beat,
- * until the time is over or a signal ends it. One loop, one thread (client/hold/hold_conn.h); a second thread
- * looks the name up and connects first, and the loop serves the metrics meanwhile.
+ * until the time is over or a signal ends it. One loop, one thread (client/hold/hold_conn.h); a
+ * second thread looks the name up and connects first, and the loop serves the metrics meanwhile.
  *
  * What else can happen: no address answers at first, and then none is held; there are not enough
  * descriptors; we were stopped, or whoever reads our lines was, and hours have gone by when we go

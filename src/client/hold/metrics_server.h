@@ -4,8 +4,8 @@
  * seconds. Why by hand: docs/decisions/0016-a-page-by-hand.md.
  *
  * It shares the loop of who is asked and costs it little, whatever the visitors do: there are at
- * most METRICS_CLIENTS_MAX of them, each with a request and an answer of bounded size, and one reply
- * each. Who comes when all places are taken gets that of whoever has been there the longest.
+ * most METRICS_CLIENTS_MAX of them, each with a request and an answer of bounded size, and one
+ * reply each. Who comes when all places are taken gets that of whoever has been there the longest.
  */
 #ifndef CLIENT_HOLD_METRICS_SERVER_H
 #define CLIENT_HOLD_METRICS_SERVER_H

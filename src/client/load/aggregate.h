@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the threads of a load hand over (client/load/interval_buffer.h), added up: to intervals of all of them,
- * and those to the whole.
+ * What the threads of a load hand over (client/load/interval_buffer.h), added up: to intervals of
+ * all of them, and those to the whole.
  *
  *	          |1        |2        |3        |4        |5
  *	thread 0  |--a------|--b------|--c----------------|      one that could not hand over at 4,

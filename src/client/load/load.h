@@ -5,8 +5,9 @@
  *
  *   closed loop   as soon as a message is back, the next is sent: the server sets the pace, and
  *                 while it stands still nobody asks anything of it
- *   open loop     messages are due at a fixed rate (client/load/schedule.h); one that cannot be sent
- *                 then, as the server is late with those before, counts from when it was due
+ *   open loop     messages are due at a fixed rate (client/load/schedule.h); one that cannot be
+ *                 sent then, because the server is late with those before, counts from when it was
+ *                 due
  *   churn         a connection for each message
  *
  * Nothing of what is sent is kept: it is a function of the connection and the offset

@@ -28,11 +28,10 @@
 #define SESSION_LINGER_ABORTING_NS CLOCK_NS_PER_S
 
 struct session {
-	int fd;          /* the connected socket; the session does not close it */
-	bool is_unix;    /* not TCP: nothing is ever on its way */
-	int shutdown_fd; /* readable or hung up: the server calls us off */
-	uint64_t
-		recv_timeout_ns; /* the receive time-out that the socket has (SO_RCVTIMEO), 0: none */
+	int fd;                   /* the connected socket; the session does not close it */
+	bool is_unix;             /* not TCP: nothing is ever on its way */
+	int shutdown_fd;          /* readable or hung up: the server calls us off */
+	uint64_t recv_timeout_ns; /* of the socket (SO_RCVTIMEO), 0: none */
 	uint64_t idle_timeout_ns; /* end when nothing moved for so long; 0: never */
 	struct conn_stats *stats; /* kept up to date with every step */
 	unsigned char *buffer;    /* IO_ALIGNED, SESSION_BUFFER_SIZE bytes; its own while it runs */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A few workers, one for each core, each with a loop (server/events/epoll_loop.c) for its share of the clients.
+ * A few workers, one for each core, each with a loop (server/events/epoll_loop.c) for its share of
+ * the clients.
  */
 #include "server/engines/epoll.h"
 

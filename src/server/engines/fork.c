@@ -5,7 +5,7 @@
  *   parent                                      child
  *   accept: a connected socket
  *   fork -------------------------------------> close the listening sockets
- *   close the connected socket                  echo until the client ends (server/blocking/session.h)
+ *   close the connected socket                  echo until the client ends (blocking/session.h)
  *   accept the next                             exit: SIGCHLD to the parent
  *   SIGCHLD: wait for every child that ended
  *
@@ -44,7 +44,7 @@
 #define NAME_SIZE 72
 
 /* A client, as the parent knows it. Children do not get its memory (server/client_table.h). */
-struct served {
+struct fork_client {
 	struct client client;
 	bool has_filter; /* its child puts on its own list of calls (server/sandbox.h) */
 };
@@ -120,14 +120,14 @@ static int child_main(void *argument)
 /* ---- the parent ---- */
 
 /* The entries of our table are larger than a client. */
-static struct served *served_of(struct client *client)
+static struct fork_client *fork_client_of(struct client *client)
 {
-	return (struct served *)client;
+	return (struct fork_client *)client;
 }
 
 static void fork_release_filter(struct fork_engine *engine, struct client *client)
 {
-	if (served_of(client)->has_filter)
+	if (fork_client_of(client)->has_filter)
 		sandbox_release_filter(&engine->server->sandbox);
 }
 
@@ -161,7 +161,7 @@ static void fetch_scores(const struct fork_engine *engine)
 static int fork_serve_client(void *context, struct client *client)
 {
 	struct fork_engine *engine = context;
-	struct served *served = served_of(client);
+	struct fork_client *served = fork_client_of(client);
 	struct child *child = child_of(engine, client);
 	served->has_filter = sandbox_acquire_filter(&engine->server->sandbox, client->start_ns);
 	child->stats = (struct conn_stats){ 0 };
@@ -344,6 +344,6 @@ const struct engine engine_fork = {
 	.prepare = process_prepare_children,
 	.start = fork_start,
 	.run = fork_run,
-	.entry_size = sizeof(struct served),
+	.entry_size = sizeof(struct fork_client),
 	.need = { .process = true, .kib = 180 },
 };

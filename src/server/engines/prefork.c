@@ -4,7 +4,7 @@
  *
  *   supervisor                    worker
  *   start a few ----------------> wait in the line for a client
- *                                 accept, echo until the client ends (server/blocking/session.h), again
+ *                                 accept, echo until the client ends (blocking/session.h), again
  *   start more, while fewer are
  *   without a client than a
  *   burst would need
@@ -15,7 +15,8 @@
  * several, and is then a loop of the epoll engine with few places.
  *
  * What else can happen: all workers that there may be are busy (clients wait in the queue); a
- * worker is killed (server/workers/supervisor.h); we are told to end (the session hears the lifeline).
+ * worker is killed (server/workers/supervisor.h); we are told to end (the session hears the
+ * lifeline).
  */
 #include "server/engines/prefork.h"
 

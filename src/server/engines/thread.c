@@ -4,7 +4,7 @@
  *
  *   main thread of a worker                    thread
  *   accept: a connected socket
- *   start a thread --------------------------> echo until the client ends (server/blocking/session.h)
+ *   start a thread --------------------------> echo until the client ends (blocking/session.h)
  *   accept the next                            say so, end
  *   take those that ended out of the table
  *
@@ -45,10 +45,10 @@
 struct thread_engine;
 
 /* A client and its thread. */
-struct served {
+struct thread_client {
 	struct client client;
 	struct thread_engine *engine;
-	struct served *next_ended;
+	struct thread_client *next_ended;
 };
 
 struct thread_engine {
@@ -56,15 +56,16 @@ struct thread_engine {
 	pthread_attr_t how;
 	struct wakeup ended_news;
 	struct wakeup_sleep ended_sleep;
-	struct served *_Atomic ended; /* the latest that ended, and behind it the one before */
+	struct thread_client
+		*_Atomic ended; /* the latest that ended, and behind it the one before */
 };
 
 /* ---- a thread ---- */
 
-static void install_filter(struct served *served)
+static void install_filter(struct thread_client *served)
 {
 	struct thread_engine *engine = served->engine;
-	struct served *head = atomic_load(&engine->ended);
+	struct thread_client *head = atomic_load(&engine->ended);
 	do {
 		served->next_ended = head;
 	} while (!atomic_compare_exchange_weak(&engine->ended, &head, served));
@@ -76,7 +77,7 @@ static void install_filter(struct served *served)
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
 static void *thread_main(void *argument)
 {
-	struct served *served = argument;
+	struct thread_client *served = argument;
 	struct worker *worker = served->engine->worker;
 	struct client *client = &served->client;
 	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
@@ -101,7 +102,7 @@ static void *thread_main(void *argument)
 static int thread_serve_client(void *context, struct client *client)
 {
 	struct thread_engine *engine = context;
-	struct served *served = (struct served *)client;
+	struct thread_client *served = (struct thread_client *)client;
 	served->engine = engine;
 	pthread_t thread;
 	return -pthread_create(&thread, &engine->how, thread_main, served);
@@ -109,9 +110,9 @@ static int thread_serve_client(void *context, struct client *client)
 
 static void take_ended(struct thread_engine *engine)
 {
-	struct served *served = atomic_exchange(&engine->ended, NULL);
+	struct thread_client *served = atomic_exchange(&engine->ended, NULL);
 	while (served != NULL) {
-		struct served *next = served->next_ended;
+		struct thread_client *next = served->next_ended;
 		server_client_ended(engine->worker->server, &served->client, 0, 0);
 		admission_client_ended(&engine->worker->admission);
 		served = next;
@@ -205,7 +206,7 @@ const struct engine engine_thread = {
 	.name = "thread",
 	.summary = "one thread for each client, in one process",
 	.work = thread_work,
-	.entry_size = sizeof(struct served),
+	.entry_size = sizeof(struct thread_client),
 	.sandbox = { .has_workers = true, .serving = SECCOMP_RULES(calls) },
 	.need = { .process = true,
 		  .many_workers = true,

@@ -9,25 +9,21 @@
  *
  * One system call serves all that is ready. A connection has one send at a time, to keep order.
  *
- * All that is uncommon is the readiness driver's (server/events/conn_io.h): a client who does not take all,
- * or sends a lot, or is ended by us, is not received from ahead any more (the request is cancelled,
- * and what it had still brought is stashed); the ring then says when the socket is ready, and the
- * driver does the rest, one buffer at a time. So no connection holds a buffer for longer than a
- * turn, and a large stream goes through one buffer that stays in the cache. The ring receives again
- * from a connection that has been calm for a while.
+ * The readiness driver (events/conn_io.h) does everything uncommon. If a client does not take all,
+ * sends a lot, or is ended by us, the receive request is cancelled and bytes that it still brought
+ * are queued. Then the ring reports readiness and the driver does the rest, one buffer at a time.
+ * So no connection holds a buffer for longer than a turn, and a large stream goes through one
+ * buffer that stays in the cache. A connection that was calm for a while goes back to the ring.
  *
- *            +---------- calm for a while --------+
- *            v                                    |
- *          FAST --- does not take all, a lot,--> TURNING --last completion--> SLOW
- *            |      idle, called off                                           |
- *            +--- over --> ENDING --last completion--> closed <---- over ------+
+ *            +------------------ calm for a while -------------------+
+ *            v                                                       |
+ *          RING --- many bytes, slow, idle, aborting ---> SWITCHING ---> READINESS
+ *            +--- over ---> CLOSING --- last completion ---> closed <--- over ---+
  *
  * What else can happen, and where it is handled:
- *   - a receive that lasts ends by itself, without "more", for instance as there is no buffer
- *     (-ENOBUFS) or no room for its completion: it is asked for again (advance());
- *   - a socket of which the ring has a request is not closed: cancel first (end()), so that our FIN
- *     goes out and its number is not given to the next client while the kernel still uses it;
- *   - clients are accepted by accept4(2), when one is there (docs/decisions/0012).
+ *   - a receive request ends by itself (no buffer, -ENOBUFS): advance() makes it again;
+ *   - a socket with a request is not closed: end() cancels that first, so that our FIN goes out;
+ *   - clients are accepted by accept4(2) (docs/decisions/0012).
  */
 #include "server/engines/uring.h"
 
@@ -50,10 +46,7 @@
 #include "server/workers/supervisor.h"
 #include "server/workers/worker.h"
 
-/*
- * Buffers that the ring receives into. Small ones, for small messages: what is large goes through
- * the driver's. Few enough for the cache of a core, enough for those who are ready together.
- */
+/* Small buffers for small messages, few enough for the cache of a core. Large ones: conn_io.h. */
 #define BUFFERS     RX_BUFFERS_MAX
 #define BUFFER_SIZE ((size_t)4096)
 
@@ -63,13 +56,13 @@
 /* At the end: so many turns, of a millisecond at most. */
 #define CLOSING_TURNS 500
 
-enum mode { FAST, TURNING, SLOW, ENDING };
+enum mode { RING, SWITCHING, READINESS, CLOSING };
 
 /* What a completion is about: the top of its tag. */
 enum request { REQUEST_WORKER, REQUEST_RECEIVE, REQUEST_SEND, REQUEST_POLL };
 
 /* A client, and what the ring has of it. */
-struct ringed {
+struct uring_conn {
 	struct conn conn;
 	struct rx_queue rx;   /* buffers that wait for their turn */
 	uint16_t in_flight;   /* the buffer that is being sent, number + 1 */
@@ -98,10 +91,10 @@ struct uring_engine {
 #define TAG_SERIAL_SHIFT  32
 #define TAG_SERIAL_MASK   UINT64_C(0x0fffffff)
 
-static uint64_t uring_tag(const struct uring_engine *uring, const struct ringed *ringed,
+static uint64_t uring_tag(const struct uring_engine *uring, const struct uring_conn *uring_conn,
 			  enum request request)
 {
-	const struct client *client = &ringed->conn.client;
+	const struct client *client = &uring_conn->conn.client;
 	uint64_t serial = atomic_load_explicit(&client->serial, memory_order_relaxed);
 	return (uint64_t)request << TAG_REQUEST_SHIFT |
 	       (serial & TAG_SERIAL_MASK) << TAG_SERIAL_SHIFT |
@@ -114,205 +107,210 @@ static enum request request_of(uint64_t tag)
 }
 
 /* An entry is given to another only when the ring has nothing of it: the serial must be right. */
-static struct ringed *ringed_at(const struct uring_engine *uring, uint64_t tag)
+static struct uring_conn *uring_conn_at(const struct uring_engine *uring, uint64_t tag)
 {
 	struct client_table *clients = &uring->worker->server->clients;
-	struct ringed *ringed = (struct ringed *)client_table_at(clients, (uint32_t)tag);
-	assert(uring_tag(uring, ringed, request_of(tag)) == tag);
-	return ringed;
+	struct uring_conn *uring_conn =
+		(struct uring_conn *)client_table_at(clients, (uint32_t)tag);
+	assert(uring_tag(uring, uring_conn, request_of(tag)) == tag);
+	return uring_conn;
 }
 
 /* ---- buffers that wait for their turn ---- */
 
 /* They are the driver's from here on, behind what it has. */
-static void stash_all(struct uring_engine *uring, struct ringed *ringed)
+static void stash_all(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	while (rx_queue_any(&ringed->rx)) {
+	while (rx_queue_any(&uring_conn->rx)) {
 		int size;
-		int buffer = rx_queue_take(&uring->rx, &ringed->rx, &size);
-		bool fits = conn_queue_rx(&uring->io, &ringed->conn,
+		int buffer = rx_queue_take(&uring->rx, &uring_conn->rx, &size);
+		bool fits = conn_queue_rx(&uring->io, &uring_conn->conn,
 					  uring_buffer(uring->ring, buffer), (size_t)size);
 		assert(fits); /* a piece has room for all buffers that there are */
 		uring_give_back(uring->ring, buffer);
 	}
 }
 
-static void drop_all(struct uring_engine *uring, struct ringed *ringed)
+static void drop_all(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	for (int size; rx_queue_any(&ringed->rx);)
-		uring_give_back(uring->ring, rx_queue_take(&uring->rx, &ringed->rx, &size));
+	for (int size; rx_queue_any(&uring_conn->rx);)
+		uring_give_back(uring->ring, rx_queue_take(&uring->rx, &uring_conn->rx, &size));
 }
 
 /* ---- the end ---- */
 
-static void cancel(struct uring_engine *uring, struct ringed *ringed)
+static void cancel(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	if (ringed->is_cancelled)
+	if (uring_conn->is_cancelled)
 		return;
-	ringed->is_cancelled = true;
-	if (ringed->is_receiving)
-		uring_cancel(uring->ring, uring_tag(uring, ringed, REQUEST_RECEIVE));
-	if (ringed->poll_events != 0)
-		uring_cancel(uring->ring, uring_tag(uring, ringed, REQUEST_POLL));
+	uring_conn->is_cancelled = true;
+	if (uring_conn->is_receiving)
+		uring_cancel(uring->ring, uring_tag(uring, uring_conn, REQUEST_RECEIVE));
+	if (uring_conn->poll_events != 0)
+		uring_cancel(uring->ring, uring_tag(uring, uring_conn, REQUEST_POLL));
 }
 
-static void end(struct uring_engine *uring, struct ringed *ringed)
+static void end(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	ringed->mode = ENDING;
-	drop_all(uring, ringed);
-	conn_stop_timer(&uring->io.conns, &ringed->conn);
-	if (ringed->is_receiving || ringed->poll_events != 0) {
-		cancel(uring, ringed);
+	uring_conn->mode = CLOSING;
+	drop_all(uring, uring_conn);
+	conn_stop_timer(&uring->io.conns, &uring_conn->conn);
+	if (uring_conn->is_receiving || uring_conn->poll_events != 0) {
+		cancel(uring, uring_conn);
 		return; /* until the last completion */
 	}
-	conn_drop_buffers(&uring->io, &ringed->conn);
-	io_close(&ringed->conn.client.fd);
-	conn_count_out(&uring->io.conns, &ringed->conn);
+	conn_drop_buffers(&uring->io, &uring_conn->conn);
+	io_close(&uring_conn->conn.client.fd);
+	conn_count_out(&uring->io.conns, &uring_conn->conn);
 	admission_client_ended(&uring->worker->admission);
 }
 
 /* ---- slow: the ring says when, the driver does it ---- */
 
-static void poll_for(struct uring_engine *uring, struct ringed *ringed)
+static void poll_for(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	struct conn *conn = &ringed->conn;
-	/* No event tells of an acknowledgement or of memory: a later turn looks (server/events/conn.h) */
+	struct conn *conn = &uring_conn->conn;
+	/*
+	 * No event tells of an acknowledgement or of memory: a later turn looks
+	 * (server/events/conn.h)
+	 */
 	if (conn->is_leaving || conn_is_short(conn))
 		return;
 	uint16_t events = echo_wants(&conn->echo) == ECHO_WRITE ? POLLOUT : POLLIN;
-	if (ringed->poll_events == 0) {
-		ringed->poll_events = events;
-		ringed->is_cancelled = false;
+	if (uring_conn->poll_events == 0) {
+		uring_conn->poll_events = events;
+		uring_conn->is_cancelled = false;
 		uring_poll(uring->ring, conn->client.fd, events,
-			   uring_tag(uring, ringed, REQUEST_POLL));
-	} else if (ringed->poll_events != events) {
-		cancel(uring, ringed); /* with its completion comes the next turn */
+			   uring_tag(uring, uring_conn, REQUEST_POLL));
+	} else if (uring_conn->poll_events != events) {
+		cancel(uring, uring_conn); /* with its completion comes the next turn */
 	}
 }
 
-static void uring_rx_begin(struct uring_engine *uring, struct ringed *ringed)
+static void uring_rx_begin(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	ringed->is_receiving = true;
-	ringed->is_cancelled = false;
-	uring_receive(uring->ring, ringed->conn.client.fd,
-		      uring_tag(uring, ringed, REQUEST_RECEIVE));
+	uring_conn->is_receiving = true;
+	uring_conn->is_cancelled = false;
+	uring_receive(uring->ring, uring_conn->conn.client.fd,
+		      uring_tag(uring, uring_conn, REQUEST_RECEIVE));
 }
 
 /* Is it one that the ring can have again? `moved` bytes came in with the last turn. */
-static bool is_calm(struct ringed *ringed, uint64_t moved)
+static bool is_calm(struct uring_conn *uring_conn, uint64_t moved)
 {
-	const struct conn *conn = &ringed->conn;
+	const struct conn *conn = &uring_conn->conn;
 	bool is_quiet = moved <= BUFFER_SIZE && echo_wants(&conn->echo) == ECHO_READ &&
-			conn->piece == 0 && ringed->poll_events == 0 && !conn->echo.stopped;
-	ringed->n_calm = is_quiet ? (uint8_t)(ringed->n_calm + 1) : 0;
-	return ringed->n_calm >= CALM_TURNS;
+			conn->piece == 0 && uring_conn->poll_events == 0 && !conn->echo.stopped;
+	uring_conn->n_calm = is_quiet ? (uint8_t)(uring_conn->n_calm + 1) : 0;
+	return uring_conn->n_calm >= CALM_TURNS;
 }
 
-static void take_slow_turn(struct uring_engine *uring, struct ringed *ringed)
+static void take_slow_turn(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	struct conn *conn = &ringed->conn;
+	struct conn *conn = &uring_conn->conn;
 	uint64_t before = conn->echo.in;
-	if (ringed->is_aborting)
+	if (uring_conn->is_aborting)
 		conn_abort(&uring->io, conn);
-	ringed->is_aborting = false;
+	uring_conn->is_aborting = false;
 	enum conn_turn turn = conn_io_step(&uring->io, conn, false);
 	if (turn == CONN_OVER) {
-		end(uring, ringed);
-	} else if (turn == CONN_WAITS && is_calm(ringed, conn->echo.in - before)) {
-		ringed->mode = FAST;
-		ringed->is_a_lot = false;
-		uring_rx_begin(uring, ringed);
+		end(uring, uring_conn);
+	} else if (turn == CONN_WAITS && is_calm(uring_conn, conn->echo.in - before)) {
+		uring_conn->mode = RING;
+		uring_conn->is_a_lot = false;
+		uring_rx_begin(uring, uring_conn);
 	} else {
-		poll_for(uring, ringed);
+		poll_for(uring, uring_conn);
 	}
 }
 
 /* What the ring has brought is the driver's, and nothing more is brought. */
-static void turn(struct uring_engine *uring, struct ringed *ringed)
+static void turn(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	ringed->mode = TURNING;
-	ringed->n_calm = 0;
-	stash_all(uring, ringed);
-	if (ringed->is_receiving) {
-		cancel(uring, ringed);
+	uring_conn->mode = SWITCHING;
+	uring_conn->n_calm = 0;
+	stash_all(uring, uring_conn);
+	if (uring_conn->is_receiving) {
+		cancel(uring, uring_conn);
 		return; /* until the last completion */
 	}
-	ringed->mode = SLOW;
-	if (ringed->code < 0 && ringed->conn.stashed == 0)
-		conn_fail(&ringed->conn, ringed->code);
-	take_slow_turn(uring, ringed);
+	uring_conn->mode = READINESS;
+	if (uring_conn->code < 0 && uring_conn->conn.stashed == 0)
+		conn_fail(&uring_conn->conn, uring_conn->code);
+	take_slow_turn(uring, uring_conn);
 }
 
 /* ---- fast: the ring receives and sends ---- */
 
-static void send_buffer(struct uring_engine *uring, struct ringed *ringed)
+static void send_buffer(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	struct conn *conn = &ringed->conn;
-	int buffer = ringed->in_flight - 1;
+	struct conn *conn = &uring_conn->conn;
+	int buffer = uring_conn->in_flight - 1;
 	size_t at;
 	size_t kept = echo_kept(&conn->echo, &at);
 	uring_send(uring->ring, conn->client.fd, uring_buffer(uring->ring, buffer) + at, kept,
-		   uring_tag(uring, ringed, REQUEST_SEND));
+		   uring_tag(uring, uring_conn, REQUEST_SEND));
 }
 
-static void echo_next(struct uring_engine *uring, struct ringed *ringed)
+static void echo_next(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	int size;
-	int buffer = rx_queue_take(&uring->rx, &ringed->rx, &size);
-	ringed->in_flight = (uint16_t)(buffer + 1);
-	echo_got(&ringed->conn.echo, (size_t)size);
-	conn_restart_idle(&uring->io.conns, &ringed->conn);
-	send_buffer(uring, ringed);
+	int buffer = rx_queue_take(&uring->rx, &uring_conn->rx, &size);
+	uring_conn->in_flight = (uint16_t)(buffer + 1);
+	echo_got(&uring_conn->conn.echo, (size_t)size);
+	conn_restart_idle(&uring->io.conns, &uring_conn->conn);
+	send_buffer(uring, uring_conn);
 }
 
 /* The next step of a client whom the ring serves, if it need not wait for what is being sent. */
-static void advance(struct uring_engine *uring, struct ringed *ringed)
+static void advance(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	struct conn *conn = &ringed->conn;
-	if (ringed->in_flight != 0)
+	struct conn *conn = &uring_conn->conn;
+	if (uring_conn->in_flight != 0)
 		return;
-	if (ringed->is_aborting || ringed->is_a_lot)
-		turn(uring, ringed);
-	else if (rx_queue_any(&ringed->rx))
-		echo_next(uring, ringed);
-	else if (ringed->code < 0 || ringed->has_ended)
-		turn(uring, ringed); /* a receive says it again, and what is to be done then */
-	else if (!ringed->is_receiving)
-		uring_rx_begin(uring, ringed);
+	if (uring_conn->is_aborting || uring_conn->is_a_lot)
+		turn(uring, uring_conn);
+	else if (rx_queue_any(&uring_conn->rx))
+		echo_next(uring, uring_conn);
+	else if (uring_conn->code < 0 || uring_conn->has_ended)
+		turn(uring, uring_conn); /* a receive says it again, and what is to be done then */
+	else if (!uring_conn->is_receiving)
+		uring_rx_begin(uring, uring_conn);
 	conn_publish_stats(conn);
 }
 
-static void uring_received(struct uring_engine *uring, struct ringed *ringed,
+static void uring_received(struct uring_engine *uring, struct uring_conn *uring_conn,
 			   const struct uring_completion *done)
 {
-	ringed->is_receiving = done->more;
+	uring_conn->is_receiving = done->more;
 	if (done->buffer >= 0 && done->result > 0)
-		rx_queue_put(&uring->rx, &ringed->rx, done->buffer, done->result);
+		rx_queue_put(&uring->rx, &uring_conn->rx, done->buffer, done->result);
 	else if (done->buffer >= 0)
 		uring_give_back(uring->ring, done->buffer);
 	if (done->result == 0)
-		ringed->has_ended = true;
+		uring_conn->has_ended = true;
 	else if (done->result < 0 && !err_is_shortage(done->result) && done->result != -ECANCELED &&
 		 done->result != -EAGAIN && done->result != -EINTR)
-		ringed->code = done->result;
-	ringed->is_a_lot |= done->result == -ENOMEM; /* the driver waits until there is some */
+		uring_conn->code = done->result;
+	uring_conn->is_a_lot |= done->result == -ENOMEM; /* the driver waits until there is some */
 	/* Full, and the one before has not gone yet: more than small messages. */
 	if (done->result == (int)BUFFER_SIZE)
-		ringed->is_a_lot |= ringed->in_flight != 0 || rx_queue_several(&ringed->rx);
-	assert(ringed->mode != SLOW); /* it has no such request */
-	if (ringed->mode == FAST)
-		advance(uring, ringed);
-	else if (ringed->mode == TURNING)
-		turn(uring, ringed);
+		uring_conn->is_a_lot |=
+			uring_conn->in_flight != 0 || rx_queue_several(&uring_conn->rx);
+	assert(uring_conn->mode != READINESS); /* it has no such request */
+	if (uring_conn->mode == RING)
+		advance(uring, uring_conn);
+	else if (uring_conn->mode == SWITCHING)
+		turn(uring, uring_conn);
 	else
-		end(uring, ringed);
+		end(uring, uring_conn);
 }
 
-static void uring_sent(struct uring_engine *uring, struct ringed *ringed, int result)
+static void uring_sent(struct uring_engine *uring, struct uring_conn *uring_conn, int result)
 {
-	struct conn *conn = &ringed->conn;
-	int buffer = ringed->in_flight - 1;
-	ringed->in_flight = 0;
+	struct conn *conn = &uring_conn->conn;
+	int buffer = uring_conn->in_flight - 1;
+	uring_conn->in_flight = 0;
 	if (result > 0) {
 		echo_sent(&conn->echo, (size_t)result);
 		conn_restart_idle(&uring->io.conns, conn);
@@ -325,31 +323,31 @@ static void uring_sent(struct uring_engine *uring, struct ringed *ringed, int re
 	uring_give_back(uring->ring, buffer);
 	conn_publish_stats(conn);
 	if (takes_all)
-		advance(uring, ringed);
+		advance(uring, uring_conn);
 	else if (echo_wants(&conn->echo) == ECHO_CLOSE)
-		end(uring, ringed);
+		end(uring, uring_conn);
 	else
-		turn(uring, ringed);
+		turn(uring, uring_conn);
 }
 
-static void polled(struct uring_engine *uring, struct ringed *ringed, int result)
+static void polled(struct uring_engine *uring, struct uring_conn *uring_conn, int result)
 {
-	ringed->poll_events = 0;
-	ringed->is_cancelled = false;
-	if (ringed->mode == ENDING)
-		end(uring, ringed);
+	uring_conn->poll_events = 0;
+	uring_conn->is_cancelled = false;
+	if (uring_conn->mode == CLOSING)
+		end(uring, uring_conn);
 	else if (err_is_shortage(result))
-		conn_wait_out_shortage(&uring->io.conns, &ringed->conn, result);
+		conn_wait_out_shortage(&uring->io.conns, &uring_conn->conn, result);
 	else
-		take_slow_turn(uring, ringed);
+		take_slow_turn(uring, uring_conn);
 }
 
 static int uring_serve_client(void *context, struct client *client)
 {
 	struct uring_engine *uring = context;
-	struct ringed *ringed = (struct ringed *)client;
-	conn_restart_idle(&uring->io.conns, &ringed->conn);
-	uring_rx_begin(uring, ringed);
+	struct uring_conn *uring_conn = (struct uring_conn *)client;
+	conn_restart_idle(&uring->io.conns, &uring_conn->conn);
+	uring_rx_begin(uring, uring_conn);
 	return 0;
 }
 
@@ -364,29 +362,29 @@ static void handle_done(struct uring_engine *uring)
 			uring_accept_completed(&uring->accept, (uint32_t)done.tag, done.result);
 			continue;
 		}
-		struct ringed *ringed = ringed_at(uring, done.tag);
+		struct uring_conn *uring_conn = uring_conn_at(uring, done.tag);
 		if (request == REQUEST_RECEIVE)
-			uring_received(uring, ringed, &done);
+			uring_received(uring, uring_conn, &done);
 		else if (request == REQUEST_SEND)
-			uring_sent(uring, ringed, done.result);
+			uring_sent(uring, uring_conn, done.result);
 		else
-			polled(uring, ringed, done.result);
+			polled(uring, uring_conn, done.result);
 	}
 }
 
 /* Somebody's time has come, or the server's: what was received ahead is taken over first. */
-static void slow_down(struct uring_engine *uring, struct ringed *ringed)
+static void slow_down(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
-	if (ringed->mode == FAST)
-		turn(uring, ringed);
-	else if (ringed->mode == SLOW)
-		take_slow_turn(uring, ringed);
+	if (uring_conn->mode == RING)
+		turn(uring, uring_conn);
+	else if (uring_conn->mode == READINESS)
+		take_slow_turn(uring, uring_conn);
 }
 
 static void uring_handle_timers(struct uring_engine *uring)
 {
 	for (struct conn *conn; (conn = conn_next_due(&uring->io)) != NULL;)
-		slow_down(uring, (struct ringed *)conn);
+		slow_down(uring, (struct uring_conn *)conn);
 }
 
 static void uring_abort(struct uring_engine *uring)
@@ -394,11 +392,11 @@ static void uring_abort(struct uring_engine *uring)
 	struct conn_set *conns = &uring->io.conns;
 	conns->is_aborting = true;
 	for (struct conn *conn = NULL; (conn = conn_next(conns, conn)) != NULL;) {
-		struct ringed *ringed = (struct ringed *)conn;
+		struct uring_conn *uring_conn = (struct uring_conn *)conn;
 		/* What the ring is sending, and what it has received, comes first. */
-		ringed->is_aborting = true;
-		if (ringed->in_flight == 0)
-			slow_down(uring, ringed);
+		uring_conn->is_aborting = true;
+		if (uring_conn->in_flight == 0)
+			slow_down(uring, uring_conn);
 	}
 }
 
@@ -426,7 +424,7 @@ MUST_USE static int uring_take_turn(struct uring_engine *uring)
 }
 
 /* The ring lets go of the listening sockets, which takes a turn or two. */
-static void close_doorway(struct uring_engine *uring)
+static void close_accept_requests(struct uring_engine *uring)
 {
 	for (int i = 0; i < CLOSING_TURNS && !uring_accept_close(&uring->accept); i++) {
 		ignore_result(uring_wait(uring->ring, clock_deadline_ns(CLOCK_NS_PER_MS)));
@@ -462,7 +460,7 @@ static int uring_work(struct worker *worker)
 		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
 		rc = uring_take_turn(&uring);
-	close_doorway(&uring);
+	close_accept_requests(&uring);
 	worker_close(worker);
 	conn_io_close(&uring.io);
 close_ring:
@@ -486,7 +484,7 @@ const struct engine engine_uring = {
 	.summary = "a ring on each core, into which the kernel puts what it has done",
 	.usable = uring_check,
 	.work = uring_work,
-	.entry_size = sizeof(struct ringed),
+	.entry_size = sizeof(struct uring_conn),
 	.sandbox = {
 		.has_workers = true,
 		.serving = SECCOMP_RULES(serving_calls),

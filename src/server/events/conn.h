@@ -7,8 +7,8 @@
  *      |    `-called off (at once)--^
  *      `-the client's FIN, all echoed--> leaving, until all is acknowledged --> closed
  *
- * The loop does the receiving and sending, by readiness (server/events/epoll_loop.c) or by completion
- * (engines/uring.c); the echo (echo/echo.h) says what comes next.
+ * The loop does the receiving and sending, by readiness (server/events/epoll_loop.c) or by
+ * completion (engines/uring.c); the echo (echo/echo.h) says what comes next.
  */
 #ifndef SERVER_EVENTS_CONN_H
 #define SERVER_EVENTS_CONN_H
@@ -34,9 +34,8 @@ struct conn {
 	struct client client;
 	struct echo echo;
 	struct queue_timer timer;
-	uint32_t piece; /* where its bytes lie that could not be sent, number + 1; 0: none */
-	uint32_t
-		stashed; /* bytes there that the echo has not been told of (server/events/conn_io.h) */
+	uint32_t piece;      /* where its bytes lie that could not be sent, number + 1; 0: none */
+	uint32_t stashed;    /* bytes there that the echo has not received yet (conn_io.h) */
 	uint32_t on_its_way; /* bytes that the client had not acknowledged at the last look */
 	uint32_t looks;      /* how often it was looked at while leaving */
 	bool is_leaving;     /* its FIN has come, ours has gone, not all is acknowledged yet */

@@ -10,8 +10,8 @@
 #include "server/workers/worker.h"
 
 /*
- * Serves a worker's clients, whose entries are struct conn (server/events/conn.h), until there is nothing
- * left to do. Returns 0 or a negative code.
+ * Serves a worker's clients, whose entries are struct conn (server/events/conn.h), until there is
+ * nothing left to do. Returns 0 or a negative code.
  */
 MUST_USE int epoll_loop_run(struct worker *worker);
 

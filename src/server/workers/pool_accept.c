@@ -104,7 +104,9 @@ size_t pool_accept_poll(struct pool_accept *accept, struct pollfd *ret_polls, ui
 	return n + admission_poll_waiting(&accept->admission, &ret_polls[n]);
 }
 
-/* What it watches was polled, and a connection waits there, or not (server/workers/accept_watch.h). */
+/*
+ * What it watches was polled, and a connection waits there, or not (server/workers/accept_watch.h).
+ */
 static void follow_watch(struct pool_accept *accept, bool is_ready)
 {
 	static const uint64_t one = 1;

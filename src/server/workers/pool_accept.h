@@ -3,8 +3,9 @@
  * The supervisor's part in accepting connections.
  *
  * Without a limit per source, workers accept by themselves. The supervisor only watches that no
- * connection is left in an accept queue (server/workers/accept_watch.h), and closes the queues at the end.
- * With a limit, it accepts all connections and passes them to workers (server/workers/dispatch.h).
+ * connection is left in an accept queue (server/workers/accept_watch.h), and closes the queues at
+ * the end. With a limit, it accepts all connections and passes them to workers
+ * (server/workers/dispatch.h).
  *
  * A turn of the supervisor is: pool_accept_poll(), poll(2), pool_accept_polled(), other work, and
  * pool_accept_admit().

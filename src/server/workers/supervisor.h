@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor: starts workers (server/workers/worker.h), puts another in the place of one that died,
- * counts and logs what they tell, and carries out the drain. It touches no connection itself.
+ * The supervisor: starts workers (server/workers/worker.h), puts another in the place of one that
+ * died, counts and logs what they tell, and carries out the drain. It touches no connection itself.
  *
  *   supervisor                               worker
  *   listening sockets

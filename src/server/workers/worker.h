@@ -13,10 +13,10 @@
  * which those with room wait as well. Where it was stopped or killed before it could, the
  * supervisor wakes another (server/workers/accept_watch.h).
  *
- * Two lifelines (server/shutdown_pipe.h), which only the supervisor holds, tell them of the end. When
- * the first is cut, the server drains and the accept queues are empty for good: until then workers
- * accept as always. When the second is cut, the conversations that are left are ended. A supervisor
- * that is killed cuts both.
+ * Two lifelines (server/shutdown_pipe.h), which only the supervisor holds, tell them of the end.
+ * When the first is cut, the server drains and the accept queues are empty for good: until then
+ * workers accept as always. When the second is cut, the conversations that are left are ended. A
+ * supervisor that is killed cuts both.
  *
  * What it does with a client is its engine's: engines/prefork.c, thread.c, epoll.c and uring.c. An
  * engine's turn is: worker_wait(), its own events, worker_admit().
