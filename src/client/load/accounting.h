@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which messages of a load came back in time, failed or were left unfinished: deadlines, and the
- * counts when a connection or the run ends. Each message that was begun is counted exactly once:
- * sent = echoes + failed + unfinished.
+ * Decides which messages of a load came back in time, failed or stayed unfinished: deadlines, and
+ * the counts when a connection or the run ends. Each message that has begun is counted exactly
+ * once: sent = echoes + failed + unfinished.
  */
 #ifndef CLIENT_LOAD_ACCOUNTING_H
 #define CLIENT_LOAD_ACCOUNTING_H
@@ -13,27 +13,32 @@
 #include "client/load/load_io.h"
 
 /*
- * Until when a lane may stay as it is: connecting, waiting for an echo or for the server's FIN,
- * closed after a failure. CLOCK_NEVER: without limit.
+ * Returns the deadline of the connection's current state: end of connecting, of the wait for an
+ * echo or for the server's FIN, or of the pause after a failure. CLOCK_NEVER: no limit.
  */
 uint64_t accounting_deadline_ns(const struct load_io *io, const struct load_conn *conn);
 
-/* The thread stood still for that long until now: no wait under way is shortened by it. */
+/* Records that the thread was stopped for length_ns until now. Current waits are extended by it. */
 void accounting_add_gap(struct load_io *io, uint64_t length_ns);
 
-/* The lane is looked after (accounting_deadline_ns()) at this time, or earlier and then again. */
+/*
+ * Wakes the connection at this time at the latest. The deadline (accounting_deadline_ns()) is then
+ * checked again.
+ */
 void accounting_wake_by(struct load_io *io, const struct load_conn *conn, uint64_t at_ns);
 
 /*
- * Did the oldest message, which is back, come too late? If this thread looks late, the kernel knows
- * when it arrived; where it does not, or more is under way behind it, it was in time.
+ * Returns true if the oldest message, which is back, came too late. If this thread may have read it
+ * late, the kernel's time of arrival decides. Without that time, or if more is in flight behind the
+ * message, it counts as in time.
  */
 bool accounting_is_late(const struct load_io *io, const struct load_conn *conn);
 
 /*
- * Accounts for the messages under way on a connection that ends, those of the warm-up too. name: of
- * their failure; NULL: none but the end of the run. One of which no byte could be sent has not
- * begun, unless the connection was opened for it. Returns how many had.
+ * Counts the messages in flight on a connection that ends, including those of the warm-up. name:
+ * name of their failure; NULL: only the end of the run ends them. A message of which no byte could
+ * be sent has not begun, unless the connection was opened for it. Returns the number of messages
+ * that had begun.
  */
 uint64_t accounting_settle(struct load_io *io, struct load_conn *conn, const char *name);
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the threads of a load hand over (client/load/interval_buffer.h), added up: to intervals of
- * all of them, and those to the whole.
+ * Adds up the counts that the threads of a load pass on (client/load/interval_buffer.h): first to
+ * intervals over all threads, then to the result of the whole run.
  *
  *	          |1        |2        |3        |4        |5
- *	thread 0  |--a------|--b------|--c----------------|      one that could not hand over at 4,
- *	thread 1  |--d------|--e------|--f------|--g------|      as what it had before was not taken
+ *	thread 0  |--a------|--b------|--c----------------|      could not pass on at 4: its
+ *	thread 1  |--d------|--e------|--f------|--g------|      buffer was still full
  *	          |  a + d  |  b + e  |     c + f + g     |
  *
- * An interval ends where all threads have handed over, so each message is in one of them, and the
- * whole is exactly their sum.
+ * An interval ends where all threads have passed on their counts. Each message is therefore in
+ * exactly one interval, and the whole is exactly their sum.
  */
 #ifndef CLIENT_LOAD_AGGREGATE_H
 #define CLIENT_LOAD_AGGREGATE_H
@@ -23,26 +23,30 @@
 
 struct aggregate {
 	struct load *loads;
-	uint32_t n; /* of them */
+	uint32_t n; /* number of threads */
 	const struct interval_sink *sink;
-	struct result *whole;   /* the sum of all intervals that are over */
-	struct result interval; /* so far, of the one that is not */
-	uint64_t from;          /* which begins at the end of this second */
-	int code;               /* of the keeper, if it could not go on: the first */
+	struct result *whole;   /* sum of all finished intervals */
+	struct result interval; /* counts so far of the current interval */
+	uint64_t from;          /* second in which the current interval begins */
+	int code;               /* first negative code of the interval sink; 0: none */
 };
 
-/* None of the threads has begun yet. All is the caller's. Returns 0 or -ENOMEM. */
+/*
+ * Prepares an aggregate before the first thread starts. The caller keeps ownership of all
+ * arguments. Returns 0 or -ENOMEM.
+ */
 MUST_USE int aggregate_open(struct aggregate *ret_gather, struct load *loads,
 			    const struct interval_sink *sink, struct result *whole);
 void aggregate_close(struct aggregate *aggregate);
 
-/* Takes what there is. The first n threads run, or did: those behind them count for nothing. */
+/* Takes the counts that the first n threads have passed on. n: number of threads started. */
 void aggregate_look(struct aggregate *aggregate, uint32_t n);
 
 /*
- * All have ended: takes the rest, which is the last interval. Since the measuring began, the last
- * message was back after last_ns, with which that interval ends if it is in there, and they ended
- * after ended_ns; 0: it never began, and there are no intervals. Returns 0 or the keeper's code.
+ * Takes the rest after all threads have ended: the last interval. last_ns: time of the last echo
+ * since measuring began; the interval ends there if it contains that echo. ended_ns: time at which
+ * the threads ended since measuring began; 0: measuring never began and there are no intervals.
+ * Returns 0 or the code of the sink.
  */
 MUST_USE int aggregate_finish(struct aggregate *aggregate, uint64_t last_ns, uint64_t ended_ns);
 

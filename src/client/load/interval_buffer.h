@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a thread of a load hands over what it counted, once a second, to the one that adds it up:
- * there are two results, one that the thread counts into and one that changes hands, and a flag
- * that says in whose it is. Neither ever waits for the other: if the one that was handed over is
- * not back yet, the thread counts on, and what it hands over next is of a longer time.
+ * Passes the counts of a load's thread to the aggregating thread, once a second. There are two
+ * results: the thread counts into one, the other changes owner, and a flag says which side owns it.
+ * Neither side ever waits for the other. If the buffer is still full, the thread continues to
+ * count, and its next interval is longer.
  *
- * A second's end is given as its number: the n-th is n seconds after the measuring began.
+ * A second's end is given as its number: the n-th is n seconds after measuring began.
  */
 #ifndef CLIENT_LOAD_INTERVAL_BUFFER_H
 #define CLIENT_LOAD_INTERVAL_BUFFER_H
@@ -18,9 +18,9 @@
 #include "stats/result.h"
 
 struct interval_buffer {
-	_Atomic bool is_full; /* what follows is the taker's; else the thread's */
-	struct result counts; /* empty while it is the thread's */
-	uint64_t until;       /* all up to the end of this second */
+	_Atomic bool is_full; /* true: the reader owns the fields below; false: the thread does */
+	struct result counts; /* empty while the thread owns it */
+	uint64_t until;       /* number of the second at whose end the counts end */
 };
 
 /* Returns 0 or -ENOMEM. */
@@ -28,15 +28,15 @@ MUST_USE int interval_buffer_open(struct interval_buffer *ret_handover);
 void interval_buffer_close(struct interval_buffer *buffer);
 
 /*
- * Of the thread: hands over what it counted since it last did, up to the end of a second, and
- * *counts is empty. False: what it handed over last has not been taken yet; nothing has happened.
+ * For the thread: passes on its counts since the last call, up to the end of second `until`, and
+ * empties *counts. Returns false and changes nothing if the buffer is still full.
  */
 MUST_USE bool interval_buffer_give(struct interval_buffer *buffer, struct result *counts,
 				   uint64_t until);
 
 /*
- * Of the taker: adds what was handed over, and gives the room for it back. Returns the second up to
- * whose end it is, 0: there is nothing.
+ * For the reader: adds the counts of the buffer to *into and empties the buffer. Returns the second
+ * at whose end they end; 0: the buffer was empty.
  */
 uint64_t interval_buffer_take(struct interval_buffer *buffer, struct result *into);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `bench` shows while it runs: connecting, waiting for the start, warm-up, and then a line
- * with figures every second. On a terminal the line writes over itself; elsewhere each is a line of
- * the log. A line is written only if standard error takes it at once, so that a terminal that
- * nothing reads never delays the run.
+ * The line that `bench` shows while it runs: connecting, waiting for the start, warm-up, and then
+ * figures every second. On a terminal the line overwrites itself; elsewhere each is a log line. A
+ * line is written only if standard error accepts it at once, so a blocked terminal never delays the
+ * run.
  */
 #ifndef CLIENT_LOAD_LIVE_LINE_H
 #define CLIENT_LOAD_LIVE_LINE_H
@@ -17,8 +17,8 @@
 
 enum live_line_kind {
 	LIVE_OFF,
-	LIVE_TERMINAL, /* one line that writes over itself */
-	LIVE_LINES,    /* a line of the log each time */
+	LIVE_TERMINAL, /* one line that overwrites itself */
+	LIVE_LINES,    /* a log line each time */
 };
 
 enum live_line_state { LIVE_CONNECTING, LIVE_WAITING, LIVE_WARMUP, LIVE_RUNNING, LIVE_ENDING };
@@ -26,29 +26,29 @@ enum live_line_state { LIVE_CONNECTING, LIVE_WAITING, LIVE_WARMUP, LIVE_RUNNING,
 struct live_line_line {
 	enum live_line_kind kind;
 	const struct load_plan *plan;
-	const struct load *loads; /* the threads; the first n_loads have started */
+	const struct load *loads; /* all threads; the first n_loads have started */
 	uint32_t n_loads;
-	uint64_t start_at_ns;             /* the wanted start, since the epoch; 0: none */
-	const struct interval_sink *sink; /* gets the intervals from live_line_sink() */
+	uint64_t start_at_ns;             /* wanted start, since the epoch; 0: none */
+	const struct interval_sink *sink; /* next sink, after live_line_sink() */
 
 	enum live_line_state state;
 	bool is_shown;
 	uint64_t next_ns;        /* time of the next line in this state; 0: at once */
-	uint64_t last_ns;        /* time of the last figures; at first, of the first message */
-	uint64_t last_echoes;    /* counted then */
+	uint64_t last_ns;        /* time of the last figures; initially, of the first message */
+	uint64_t last_echoes;    /* number of echoes at last_ns */
 	uint64_t p50_ns, p99_ns; /* response times of the last interval; 0: no echo */
 };
 
-/* Returns a keeper that notes the percentiles of each interval and hands it on to live->keeper. */
+/* Returns a sink that notes the percentiles of each interval and passes it on to live->sink. */
 struct interval_sink live_line_sink(struct live_line_line *live);
 
-/* Shows that the server is being looked for. */
+/* Shows that the client is connecting to the server. */
 void live_line_dial(struct live_line_line *live, const struct addr_spec *server);
 
-/* Shows what the run is doing, if a line is due. To be called again and again. */
+/* Shows the state of the run if a line is due. Call it repeatedly. */
 void live_line_show(struct live_line_line *live);
 
-/* Prints the figures so far as a line of the log: an answer to QUIT. */
+/* Prints the figures so far as a log line: the response to QUIT. */
 void live_line_answer(struct live_line_line *live);
 
 /* Clears the live line of a terminal. */

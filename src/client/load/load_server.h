@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The address of the server, for all threads of a load. A thread that cannot connect asks for it to
- * be looked for again; the thread that watches them does so (client/redial.h).
+ * The server's address, for all threads of a load. A thread that cannot connect requests a new
+ * lookup; the main thread does it (client/redial.h).
  */
 #ifndef CLIENT_LOAD_LOAD_SERVER_H
 #define CLIENT_LOAD_LOAD_SERVER_H
@@ -18,31 +18,40 @@
 #define LOAD_ADDRESSES_MAX 64
 
 struct load_server {
-	struct addr list[LOAD_ADDRESSES_MAX]; /* entries do not change once they are there */
+	struct addr list[LOAD_ADDRESSES_MAX]; /* an entry never changes once it is set */
 	uint32_t n;
-	_Atomic uint32_t current; /* index of the one to connect to */
-	atomic_bool is_wanted;    /* another address, because a connection failed */
-	atomic_bool is_silent; /* or because the current one does not answer, and may still do so */
-	/* Of the watching thread alone. */
+	_Atomic uint32_t current; /* index of the address to connect to */
+	atomic_bool is_wanted;    /* a connection failed: look for another address */
+	atomic_bool is_silent;    /* the current address does not answer: look for another */
+	/* For the main thread only. */
 	struct redial redial;
-	uint64_t next_silent_ns; /* not asked for another address before */
-	uint64_t n_opened;       /* connections that it opened, and closed again */
+	uint64_t next_silent_ns; /* earliest time of the next lookup for a silent address */
+	uint64_t n_opened;       /* connections that it opened and closed again */
 };
 
-/* The server was found by a request. `request` is kept, with what it points at. */
+/*
+ * Starts with the address that `request` found. `request` is copied; the objects that it points to
+ * must outlive the server.
+ */
 void load_server_open(struct load_server *ret_server, const struct dial_request *request,
 		      const struct addr *addr);
 
-/* Where to connect to. The address does not change, but the next call may return another. */
+/*
+ * Returns the address to connect to. The object does not change, but the next call may return
+ * another.
+ */
 const struct addr *load_server_addr(const struct load_server *server);
 
-/* A connection failed: the server may have another address by now. */
+/* Requests a lookup after a failed connection: the server may have another address now. */
 void load_server_want(struct load_server *server);
 
-/* The address has not answered for DIAL_ATTEMPT_DELAY_NS: another one is to be tried beside it. */
+/*
+ * Requests another address to try in parallel: the current one has not answered for
+ * DIAL_ATTEMPT_DELAY_NS.
+ */
 void load_server_want_other(struct load_server *server);
 
-/* For the watching thread, several times a second: looks for the server, if that is wanted. */
+/* For the main thread, several times a second: looks for the server if a thread requested it. */
 void load_server_look(struct load_server *server);
 
 #endif

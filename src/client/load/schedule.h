@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When messages are due, at a fixed rate: known before the first is sent, whatever the server does.
+ * When messages are due at a fixed rate. The times are known before the first message is sent,
+ * whatever the server does.
  *
- * The n-th of all, from 0, is due n / rate seconds after the start. They go to the connections in
- * turn, and the connections to the threads in turn, so that neither gets them in bursts.
+ * The n-th message, from 0, is due n / rate seconds after the start. Messages go to the connections
+ * in turn, and connections to the threads in turn, so that neither gets bursts.
  */
 #ifndef CLIENT_LOAD_SCHEDULE_H
 #define CLIENT_LOAD_SCHEDULE_H
@@ -14,11 +15,11 @@
 
 struct schedule {
 	uint64_t start_ns;
-	uint64_t per_second;    /* of all connections together, 1 to 1,000,000,000 */
-	uint64_t n_connections; /* of all threads */
+	uint64_t per_second;    /* rate over all connections, 1 to 1,000,000,000 */
+	uint64_t n_connections; /* number of connections of all threads */
 };
 
-/* When the k-th message, from 0, of connection c, from 0, is due. */
+/* Returns when the k-th message of connection c is due. Both count from 0. */
 static inline uint64_t schedule_due_ns(const struct schedule *schedule, uint64_t c, uint64_t k)
 {
 	uint64_t n = k * schedule->n_connections + c;
@@ -27,7 +28,7 @@ static inline uint64_t schedule_due_ns(const struct schedule *schedule, uint64_t
 	       rest * CLOCK_NS_PER_S / schedule->per_second;
 }
 
-/* How many messages of connection c, from 0, are due before a time. */
+/* Returns the number of messages of connection c, from 0, that are due before a time. */
 static inline uint64_t schedule_due_before(const struct schedule *schedule, uint64_t c,
 					   uint64_t end_ns)
 {
