@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "client/dial.h"
 
-/* An arrival by the kernel's ticks may have been that much earlier. */
+/* Uncertainty of the kernel's time of arrival, which is measured in ticks. */
 #define TICK_SLACK_NS (12 * CLOCK_NS_PER_MS)
 
 /* ---- deadlines ---- */
@@ -18,7 +18,7 @@ void accounting_add_gap(struct load_io *io, uint64_t length_ns)
 	io->give_up_ns = clock_after_ns(io->give_up_ns, length_ns);
 }
 
-/* A wait began then. Time in which this thread stood still meanwhile is no part of it. */
+/* Returns the end of a wait that began then. Gaps of this thread since then extend the wait. */
 static uint64_t wait_ends_ns(const struct load_io *io, uint64_t began_ns, uint64_t wait_ns)
 {
 	uint64_t end_ns = clock_after_ns(began_ns, wait_ns), n = io->n_gaps;
@@ -72,14 +72,16 @@ bool accounting_is_late(const struct load_io *io, const struct load_conn *conn)
 	       now_ns - ago_ns > wait_ends_ns(io, request->begun_ns, io->wait_ns) + TICK_SLACK_NS;
 }
 
-/* Those of `count` bytes of a connection that are of the message at an offset. */
+/*
+ * Returns how many of the first `count` bytes of a connection belong to the message at an offset.
+ */
 static uint64_t share_of_bytes(uint64_t count, uint64_t offset, uint64_t size)
 {
 	uint64_t n = count > offset ? count - offset : 0;
 	return n < size ? n : size;
 }
 
-/* A message under way is over, which had waited for less than it may when the run ended. */
+/* Counts a message in flight that had waited less than wait_ns when the run ended. */
 static void count_unfinished(struct load_io *io, const struct request *request)
 {
 	struct result *result = &io->load->result;

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-/* A thread that has ended, and of which nothing is left to take. */
+/* A thread that has ended, with nothing left to take. */
 #define UNTIL_END UINT64_MAX
 
 int aggregate_open(struct aggregate *ret_gather, struct load *loads,
@@ -23,10 +23,10 @@ void aggregate_close(struct aggregate *aggregate)
 	result_close(&aggregate->interval);
 }
 
-/* Takes what a thread has, if there is anything. */
+/* Takes the counts of a thread, if it has passed on any. */
 static void take(struct aggregate *aggregate, struct load *load)
 {
-	/* Once it has ended, what it handed over before is there to be seen: so in this order. */
+	/* This order: once has_ended is seen, the last full buffer is visible, too. */
 	bool has_ended = atomic_load(&load->has_ended);
 	uint64_t until = interval_buffer_take(&load->buffer, &aggregate->interval);
 	if (until == 0 && has_ended) {
@@ -37,8 +37,8 @@ static void take(struct aggregate *aggregate, struct load *load)
 }
 
 /*
- * In a closed loop a message is due when it is sent, unless it is connected first: the threads
- * record one of two times that are the same.
+ * Completes the service times. In a closed loop without churn a message is due when it is sent, so
+ * the threads record only response times, which are the same.
  */
 static void complete(struct aggregate *aggregate)
 {
@@ -47,7 +47,7 @@ static void complete(struct aggregate *aggregate)
 		histogram_merge(&interval->service, &interval->response);
 }
 
-/* The interval is over, this long after the measuring began. */
+/* Passes the finished interval to the sink. end_ns: since measuring began. */
 static void keep(struct aggregate *aggregate, uint64_t end_ns)
 {
 	const struct interval_sink *sink = aggregate->sink;
@@ -62,7 +62,7 @@ static void close_interval(struct aggregate *aggregate)
 	result_reset(&aggregate->interval);
 }
 
-/* Up to where all have been taken. */
+/* Returns the second up to which the counts of all threads have been taken. */
 static uint64_t least_until(const struct aggregate *aggregate)
 {
 	uint64_t least = UNTIL_END;
@@ -73,7 +73,7 @@ static uint64_t least_until(const struct aggregate *aggregate)
 	return least;
 }
 
-/* Has any been taken beyond that, but to its end? */
+/* Returns true if counts of a running thread have been taken beyond `until`. */
 static bool is_ahead(const struct aggregate *aggregate, uint64_t until)
 {
 	for (uint32_t i = 0; i < aggregate->n; i++) {
@@ -87,7 +87,7 @@ static bool is_ahead(const struct aggregate *aggregate, uint64_t until)
 void aggregate_look(struct aggregate *aggregate, uint32_t n)
 {
 	aggregate->n = n;
-	/* Of those only that are behind, or they would never meet again. */
+	/* Take from the slowest threads only, so that interval boundaries coincide. */
 	uint64_t least = least_until(aggregate);
 	for (uint32_t i = 0; i < n && least != UNTIL_END; i++) {
 		if (aggregate->loads[i].taken_until == least)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: find the server, start the threads, begin when all their connections are open
- * and the moment that was asked for has come, say every second how it goes, add up what they sum.
+ * The happy path: find the server, start the threads, begin when all their connections are open and
+ * the wanted start time has come, print a line each second, add up the threads' counts.
  *
- * What else can happen: nobody answers (then no thread is started); INT or TERM ends it early; a
- * thread gives up. And the client itself may have been what was too slow: that is said, because
- * figures of such a run are no measurement of the server.
+ * What else can happen: no address answers (then no thread is started); INT or TERM ends the run
+ * early; a thread fails. The client itself may have been the limit: the report says so, because the
+ * figures of such a run do not measure the server.
  */
 #include "client/load/bench.h"
 
@@ -26,14 +26,14 @@
 #include "net/io.h"
 #include "net/signals.h"
 
-/* How often the threads are looked at. */
+/* Interval of the checks on the threads. */
 #define LOOK_NS (20 * CLOCK_NS_PER_MS)
 
-/* The measuring begins so long after the last thread was ready, so that all begin together. */
+/* Time from the last thread's readiness to the start, so that all threads begin together. */
 #define START_NS (20 * CLOCK_NS_PER_MS)
 
 /*
- * With less to go until a wanted start, the moment is fixed: a few looks, so that none is missed.
+ * The start is fixed when the wanted time is nearer than this: several checks, so none misses it.
  */
 #define NEAR_NS (10 * LOOK_NS)
 
@@ -42,23 +42,23 @@ struct bench {
 	struct bench_report *report;
 	int signals_fd;
 	struct load_plan plan;
-	struct dialed first; /* the connection by which the server was found */
+	struct dialed first; /* connection by which the server was found */
 	struct load loads[BENCH_THREADS_MAX];
 	pthread_t threads[BENCH_THREADS_MAX];
-	uint32_t n_threads; /* that are running */
+	uint32_t n_threads; /* running threads */
 	struct aggregate aggregate;
-	struct mismatch_text wrong; /* what the first wrong byte means, if no echo came before */
-	struct interval_sink sink;  /* notes what the live line shows, for config->keeper */
+	struct mismatch_text wrong; /* meaning of the first wrong byte, if no echo came before */
+	struct interval_sink sink;  /* notes percentiles for the live line, then config->sink */
 	struct live_line_line live;
 	uint64_t interrupted_ns; /* 0: no signal came */
-	uint64_t heard_ns;       /* signals sent until then have been read */
-	bool has_said_endless;   /* that replies are awaited without limit */
-	struct own_use watch;    /* of this thread, while there is something to measure */
+	uint64_t heard_ns;       /* signals sent before this time have been read */
+	bool has_said_endless;   /* has printed that replies are awaited without limit */
+	struct own_use watch;    /* of this thread, while messages are measured */
 };
 
 /* ---- signals ---- */
 
-/* The first request ends the time in which messages begin, the second the wait for replies. */
+/* The first request ends the time in which messages begin; the second ends the wait for replies. */
 static void request_end(struct bench *bench)
 {
 	if (bench->interrupted_ns != 0) {
@@ -99,7 +99,7 @@ static void *bench_thread_main(void *argument)
 	return NULL;
 }
 
-/* Connections go to the threads in turn: as client/load/schedule.h has it. */
+/* Connections go to the threads in turn, as in client/load/schedule.h. */
 static uint32_t load_conns_of(const struct bench *bench, uint64_t i)
 {
 	uint64_t n = bench->config->n_connections, n_threads = bench->plan.n_threads;
@@ -139,13 +139,13 @@ MUST_USE static int start_threads(struct bench *bench)
 }
 
 /*
- * When the load begins, now that all are ready; 0: later, ask again.
+ * Returns when the load begins, once all threads are ready; 0: not decided yet, call again.
  *
- * Machines agree on the time of day, but it is set and steered while we look at it; a run goes by
- * the monotonic clock, which nobody sets. The one becomes the other once, and shortly before the
- * start: what the time of day is corrected by until then must count, or two machines that waited
- * for an hour would begin as far apart as they were at first; what it is corrected by during the
- * run must not, or the schedule would bend.
+ * Different machines agree on the time of day, but it can be set and slewed. A run uses the
+ * monotonic clock, which cannot be set. The wanted time is converted once, shortly before the
+ * start: corrections of the time of day until then must count, or two machines that waited for an
+ * hour would start as far apart as their clocks were an hour ago. Corrections during the run must
+ * not count, because they would distort the schedule.
  */
 static uint64_t choose_start_ns(struct bench *bench)
 {
@@ -162,7 +162,7 @@ static uint64_t choose_start_ns(struct bench *bench)
 	return left_ns < NEAR_NS ? soonest_ns + left_ns : 0;
 }
 
-/* Begins together; until then nobody has sent a byte. */
+/* Starts the load in all threads together. No byte is sent before. */
 static void begin_if_ready(struct bench *bench)
 {
 	if (atomic_load(&bench->plan.start_ns) != 0 ||
@@ -186,7 +186,7 @@ static bool have_all_ended(const struct bench *bench)
 	return true;
 }
 
-/* What cannot be told in the end need not be measured until then. */
+/* A thread or the interval sink failed: no report is possible, so stop. */
 static bool can_go_on(const struct bench *bench)
 {
 	for (uint32_t i = 0; i < bench->n_threads; i++) {
@@ -197,7 +197,10 @@ static bool can_go_on(const struct bench *bench)
 	return bench->aggregate.code == 0;
 }
 
-/* Stopped while it waits for an echo, a thread that measures cannot tell that from a late echo. */
+/*
+ * Records gaps of the process. A thread that is stopped while it waits for an echo cannot tell this
+ * from a late echo.
+ */
 static void watch_gap(struct bench *bench, uint64_t expected_ns)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -207,7 +210,7 @@ static void watch_gap(struct bench *bench, uint64_t expected_ns)
 		own_use_watch(&bench->watch, expected_ns, now_ns);
 }
 
-/* If the first reply shows that it is no echo server, ends the run: there is nothing to measure. */
+/* Ends the run if the first reply shows that the server is no echo server. */
 static void check_endpoint(struct bench *bench)
 {
 	if (bench->wrong.text[0] != '\0' ||
@@ -219,7 +222,7 @@ static void check_endpoint(struct bench *bench)
 	atomic_store(&bench->plan.is_aborting, true);
 }
 
-/* A wait for replies that may never come, and that nothing but a signal ends, is said once. */
+/* Prints once that replies are awaited without limit, which only a signal can end. */
 static void say_endless_wait(struct bench *bench)
 {
 	uint64_t end_ns = load_end_ns(&bench->plan);
@@ -257,9 +260,12 @@ static void look_on(struct bench *bench)
 	live_line_clear(&bench->live);
 }
 
-/* ---- what they found ---- */
+/* ---- results ---- */
 
-/* A diagnosis takes up to a second, and may connect: now that nothing is measured any more. */
+/*
+ * Explains the first wrong byte. A diagnosis takes up to a second and may connect, so it waits
+ * until measuring has ended.
+ */
 static void explain_wrong(struct bench *bench, struct mismatch_evidence *wrong)
 {
 	struct result *result = &bench->report->result;
@@ -271,7 +277,7 @@ static void explain_wrong(struct bench *bench, struct mismatch_evidence *wrong)
 	snprintf(result->first_mismatch, sizeof(result->first_mismatch), "%s", bench->wrong.text);
 }
 
-/* What is told of all threads' counts. */
+/* Fills in the times of the run and its CPU shares, and checks whether the client was the limit. */
 static void note_times(struct bench *bench, const struct load_sum *sum)
 {
 	struct bench_report *report = bench->report;
@@ -291,7 +297,7 @@ static void note_times(struct bench *bench, const struct load_sum *sum)
 	load_sum_judge_client(sum, bench->plan.is_open, &report->result, report->client_bound);
 }
 
-/* Adds causes up by name; a message that was never sent is a consequence. */
+/* Adds up causes by name. A message that was never sent is a consequence, not a cause. */
 static void add_bench_causes(struct result *causes, const struct result_failure *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -300,7 +306,7 @@ static void add_bench_causes(struct result *causes, const struct result_failure 
 	}
 }
 
-/* Without connections that are opened again the run may be over before its time. */
+/* Reports that no connection was left: with --no-reconnect the run may end early. */
 static void say_none_left(const struct bench *bench, uint64_t ended_ns)
 {
 	const struct bench_report *report = bench->report;
@@ -346,7 +352,7 @@ MUST_USE static int sum_intervals(struct bench *bench)
 	bench->report->result.n_connections +=
 		bench->plan.server.n_opened + bench->wrong.n_connections;
 	for (uint32_t i = 0; i < bench->n_threads; i++) {
-		/* The run was over before it was used. */
+		/* The run ended before it was used. */
 		bench->report->result.n_connections += bench->loads[i].first_fd >= 0;
 		load_close(&bench->loads[i]);
 	}
@@ -356,7 +362,7 @@ MUST_USE static int sum_intervals(struct bench *bench)
 
 /* ---- the run ---- */
 
-/* Besides the connections: standard streams, signals, a poller for each thread, a file. */
+/* Descriptors besides the connections: standard streams, signals, one poller per thread, a file. */
 #define DESCRIPTORS_BESIDE (16 + BENCH_THREADS_MAX)
 
 MUST_USE static int run_threads(struct bench *bench)
@@ -374,7 +380,7 @@ MUST_USE static int run_threads(struct bench *bench)
 	return started < 0 ? started : found;
 }
 
-/* Finds which of the server's addresses answers, by a first connection. */
+/* Finds an address of the server that answers, by a first connection. */
 MUST_USE static enum exit_status bench_find_server(struct bench *bench)
 {
 	const struct bench_config *config = bench->config;
@@ -390,7 +396,7 @@ MUST_USE static enum exit_status bench_find_server(struct bench *bench)
 	if (status != STATUS_OK)
 		return status;
 	load_server_open(&bench->plan.server, &request, &bench->first.addr);
-	if (config->churns) { /* each message has its own */
+	if (config->churns) { /* each message opens its own */
 		io_close(&bench->first.fd);
 		bench->report->result.n_connections++;
 	}
@@ -448,7 +454,7 @@ static void open_live(struct bench *bench)
 	bench->sink = live_line_sink(&bench->live);
 }
 
-/* Finds the server, runs, and fills in bench->report. */
+/* Finds the server, runs the load, and fills in bench->report. */
 MUST_USE static enum exit_status run_bench(struct bench *bench)
 {
 	make_plan(bench);

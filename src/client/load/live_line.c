@@ -10,8 +10,8 @@
 #include "base/log.h"
 
 /*
- * Figures are shown this long after each second: the threads hand over a second's counts up to 100
- * ms after its end (client/load/load.c), and its percentiles are among them.
+ * Delay of the figures after each second. The threads pass on a second's counts up to 100 ms after
+ * its end (client/load/load.c), and the percentiles come from these counts.
  */
 #define LAG_NS (150 * CLOCK_NS_PER_MS)
 
@@ -58,7 +58,7 @@ struct interval_sink live_line_sink(struct live_line_line *live)
 	return (struct interval_sink){ note_interval, live };
 }
 
-/* Counts of all threads since the measuring began. */
+/* Counts of all threads since measuring began. */
 struct counts {
 	uint64_t n_opened, n_echoes, n_failures;
 };
@@ -115,13 +115,13 @@ static enum live_line_state state_at(const struct live_line_line *live, uint64_t
 	return now_ns < begin_ns + plan->duration_ns ? LIVE_RUNNING : LIVE_ENDING;
 }
 
-/* Whole seconds, rounded up: while there is time left, that is never 0. */
+/* Returns whole seconds, rounded up: never 0 while there is time left. */
 static uint64_t seconds_until(uint64_t end_ns, uint64_t now_ns)
 {
 	return end_ns > now_ns ? (end_ns - now_ns + CLOCK_NS_PER_S - 1) / CLOCK_NS_PER_S : 0;
 }
 
-/* In a new state a line is due at once, but the first figures after a second. */
+/* In a new state a line is due at once; in LIVE_RUNNING, after the first second. */
 static void enter_state(struct live_line_line *live, enum live_line_state state, uint64_t begin_ns)
 {
 	if (live->state == state)
@@ -144,7 +144,7 @@ static bool is_due(struct live_line_line *live, uint64_t now_ns)
 
 void live_line_dial(struct live_line_line *live, const struct addr_spec *server)
 {
-	/* An error message, which is longer, is written over it. */
+	/* "\r": an error message, which is longer, overwrites the line. */
 	const char *end = live->kind == LIVE_TERMINAL ? "\r" : "";
 	put_live_line(live, "connecting to %s%s", addr_spec_text(server).text, end);
 }

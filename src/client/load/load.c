@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: all lanes connect, a few at a time; when those of all threads have, the warm-up
- * begins, then what counts; each message that is back is compared and noted, and the next goes out;
- * at the end none begins any more, and those under way come back.
+ * The happy path: all slots connect, a few at a time. When the slots of all threads are connected,
+ * the warm-up begins, then measuring. Each message that comes back is compared and recorded, and
+ * the next is sent. At the end no message begins any more, and those in flight come back.
  *
- * What else can happen: a lane's connection fails in any of the ways there are, and is opened again
- * a little later, unless that is not wanted; a message does not come back in time; the run is ended
- * early, which is an end of its time like any other; the machine has no memory (load->code).
+ * What else can happen: a connection fails, and is opened again a little later unless
+ * --no-reconnect is given; a message does not come back in time; the run is ended early, which is
+ * handled like its normal end; memory is exhausted (load->code).
  *
- * Which messages count is decided by when they were due: after the warm-up and before the end. So
- * one that is slow counts however late it comes, and none is left out because the server was busy.
+ * A message is measured if it was due after the warm-up and before the end. A slow message
+ * therefore counts however late it comes back, and none is left out because the server was busy.
  */
 #include "client/load/load.h"
 
@@ -24,46 +24,49 @@
 #include "client/load/load_io.h"
 #include "net/connect.h"
 
-/* So many of a thread's lanes connect at a time, or short queues overflow and SYNs are lost. */
+/*
+ * Maximum slots of a thread that connect at a time. More would overflow short accept queues, which
+ * drop SYNs.
+ */
 #define CONNECTING_MAX 64
 
-/* Maximum sleep: whether the run is ended early is looked at this often. */
+/* Maximum sleep: the interval of the checks for an early end. */
 #define TICK_NS (100 * CLOCK_NS_PER_MS)
 
-/* Lanes whose deadline has come that are looked after before it is the turn of what came back. */
+/* Maximum expired slots that are checked before received data is handled. */
 #define LOOKS_MAX 64
 
-/* A lane for which there is no room now is looked after again this much later. */
+/* A slot for which there is no room now is checked again after this time. */
 #define AGAIN_NS (5 * CLOCK_NS_PER_MS)
 
-/* With less to go until a message is due, it does not sleep: waking up takes its time. */
+/* If a message is due sooner than this, the thread polls without sleeping: a wake-up takes time. */
 #define AWAKE_NS (2 * CLOCK_NS_PER_MS)
 
-/* Before the start, it is asked so often whether and when that is. */
+/* Before the start: interval of the checks whether the start time is known. */
 #define ASK_NS CLOCK_NS_PER_MS
 
-/* So many messages are released before it is the turn of what has come back. */
+/* Maximum messages released before received data is handled. */
 #define RELEASES_MAX 64
 
-/* When the run is ended early, what is under way has this long to come back. */
+/* Time for messages in flight to come back after the run is ended early. */
 #define GRACE_NS CLOCK_NS_PER_S
 
 struct run {
 	struct load_io io;
 	struct poller_events events;
 	uint64_t next_tick_ns;
-	uint64_t next_retry_ns;    /* for lanes that wait for room in the queue of a unix socket */
-	uint64_t next_handover_ns; /* the end of a second; CLOCK_NEVER: it has not begun */
-	uint64_t grace_ends_ns;    /* the run was ended early: its grace; 0: it was not */
-	uint64_t looked_ns;        /* time before the last wait: what had come then is read */
-	uint64_t n_released;       /* open loop: messages that have been due */
+	uint64_t next_retry_ns;    /* for slots waiting for room in the queue of a unix socket */
+	uint64_t next_handover_ns; /* end of the current second; CLOCK_NEVER: not measuring yet */
+	uint64_t grace_ends_ns;    /* the run was ended early: end of GRACE_NS; 0: it was not */
+	uint64_t looked_ns;        /* time before the last wait: what had arrived by then is read */
+	uint64_t n_released;       /* open loop: messages that have fallen due */
 	uint32_t next_to_open, next_to_begin;
 	bool is_ready, is_measuring;
 };
 
-/* ---- an open loop's messages ---- */
+/* ---- messages of an open loop ---- */
 
-/* When the next is due, of all lanes in turn; or CLOCK_NEVER. */
+/* Returns when the next message is due, over all slots in turn; CLOCK_NEVER: none. */
 static uint64_t load_next_due_ns(const struct run *run)
 {
 	const struct load_io *io = &run->io;
@@ -76,8 +79,9 @@ static uint64_t load_next_due_ns(const struct run *run)
 }
 
 /*
- * One that is looked at later than it is due is late by our own doing, whether its lane is free or
- * not: if we stood still, what fell due meanwhile waits on the lanes for what we sent late.
+ * Passes due messages to their slots. The time from due to here is the schedule lag, caused by this
+ * client: it is recorded whether the slot is free or not. After a stop of this thread, messages
+ * that fell due meanwhile wait behind messages that were sent late.
  */
 static void release_due(struct run *run)
 {
@@ -94,7 +98,10 @@ static void release_due(struct run *run)
 	}
 }
 
-/* Messages that fell due and were not looked at: there were too many, or no connection was left. */
+/*
+ * Returns the number of messages that fell due and were never released: there were too many, or no
+ * connection was left.
+ */
 static uint64_t n_unreleased(const struct run *run)
 {
 	const struct load_io *io = &run->io;
@@ -104,9 +111,12 @@ static uint64_t n_unreleased(const struct run *run)
 	return n > run->n_released ? n - run->n_released : 0;
 }
 
-/* ---- what others see of it ---- */
+/* ---- counts for the main thread ---- */
 
-/* At the end of a second; if what went before has not been taken yet, at the end of the next. */
+/*
+ * Passes on the counts at the end of each second. If the buffer is still full, the next second's
+ * end tries again.
+ */
 static void hand_over(struct run *run)
 {
 	struct load_io *io = &run->io;
@@ -128,14 +138,14 @@ static void open_more(struct run *run)
 		load_io_connect(io, &io->conns.list[run->next_to_open++]);
 }
 
-/* Is anything to come that a lane has to be open for? */
+/* Returns true if the slot still has messages to send. */
 static bool is_needed(const struct load_io *io, const struct load_conn *conn)
 {
 	bool is_late = io->end_ns != 0 && io->now_ns >= io->end_ns;
 	return !is_late || (conn->n_backlog > 0 && !load_io_past_grace(io));
 }
 
-/* The name of the failure of a lane that has waited too long. */
+/* Returns the failure name of a slot that has waited too long. */
 static const char *name_of_wait(const struct load_conn *conn)
 {
 	if (conn->state == LOAD_CONN_FINISHING)
@@ -145,7 +155,7 @@ static const char *name_of_wait(const struct load_conn *conn)
 	return err_name(load_conn_is_queueing(conn) ? ERR_QUEUE_FULL : -ETIMEDOUT);
 }
 
-/* A closed lane is opened again; one that churns opens a connection for each message. */
+/* Opens a closed slot again. With churn, a message opens the connection. */
 static void reopen_conn(struct load_io *io, struct load_conn *conn)
 {
 	if (!is_needed(io, conn))
@@ -158,7 +168,10 @@ static void reopen_conn(struct load_io *io, struct load_conn *conn)
 		accounting_wake_by(io, conn, io->now_ns + AGAIN_NS);
 }
 
-/* It may go on, but a connection attempt that has no answer soon is joined by another address. */
+/*
+ * Lets the slot wait until its deadline. If a connection attempt is not answered soon, another
+ * address is tried in parallel.
+ */
 static void put_off(struct load_io *io, struct load_conn *conn, uint64_t deadline_ns)
 {
 	uint64_t next_ns = deadline_ns;
@@ -174,7 +187,10 @@ static void put_off(struct load_io *io, struct load_conn *conn, uint64_t deadlin
 	accounting_wake_by(io, conn, next_ns);
 }
 
-/* Its deadline has come, or had come before it was put off. What has arrived is read first. */
+/*
+ * Handles a slot whose timer has expired. The deadline may have moved since the timer was set.
+ * Received data is handled first.
+ */
 static void look_after(struct load_io *io, uint32_t i)
 {
 	struct load_conn *conn = &io->conns.list[i];
@@ -199,8 +215,8 @@ static void look_after_due(struct run *run)
 }
 
 /*
- * The run is ended early: its time is over now. What is due is still sent, and what is under way
- * has its grace to come back, as at any other end; a second request ends that, too.
+ * Ends the run early: its end is now. Due messages are still sent, and those in flight have
+ * GRACE_NS to come back. A second request ends this wait as well.
  */
 static void end_early(struct run *run)
 {
@@ -235,7 +251,7 @@ static void tick(struct run *run)
 	}
 }
 
-/* Reads the clock, when this thread wanted to run at expected_ns at the latest. */
+/* Reads the clock and records a gap if it is much later than expected_ns. */
 static void load_update_now(struct run *run, uint64_t expected_ns)
 {
 	struct load_io *io = &run->io;
@@ -253,7 +269,7 @@ static void retry_connects(struct run *run)
 	run->next_retry_ns = io->now_ns + CONNECT_RETRY_NS;
 }
 
-/* Each lane has connected, or failed to. */
+/* Reports the thread as ready once each slot has connected or failed to. */
 static void note_ready(struct run *run)
 {
 	struct load_io *io = &run->io;
@@ -272,21 +288,22 @@ static void begin_load(struct run *run, uint64_t start_ns)
 	run->next_handover_ns = io->begin_ns + CLOCK_NS_PER_S;
 }
 
-/* Closed loop: lanes begin a few at a time, or the first echoes would wait for the last lane. */
+/*
+ * Closed loop: a few slots begin at a time. Otherwise the first echoes would wait until the last
+ * slot has begun.
+ */
 static void begin_more(struct run *run)
 {
 	struct load_io *io = &run->io;
 	if (io->end_ns == 0 || io->plan->is_open)
 		return;
 	for (int i = 0; i < RELEASES_MAX && run->next_to_begin < io->conns.n; i++) {
-		io->now_ns = clock_now_ns(); /* each counts from when it is sent itself */
+		io->now_ns = clock_now_ns(); /* each counts from its own send time */
 		load_io_begin(io, &io->conns.list[run->next_to_begin++]);
 	}
 }
 
-/*
- * The warm-up is over: from now on it counts what this thread uses, and how long it stands still.
- */
+/* Begins to count CPU time and gaps of this thread when the warm-up is over. */
 static void begin_measuring(struct run *run)
 {
 	struct load_io *io = &run->io;
@@ -297,7 +314,7 @@ static void begin_measuring(struct run *run)
 	ignore_result(own_use_look(&io->load->use, io->begin_ns, io->now_ns));
 }
 
-/* Time of the next scheduled action other than the tick and the lanes' deadlines. */
+/* Returns the time of the next scheduled action other than the tick and the slots' deadlines. */
 static uint64_t next_deed_ns(const struct run *run)
 {
 	const struct load_io *io = &run->io;
@@ -332,10 +349,10 @@ static bool load_is_over(const struct run *run)
 		return true;
 	if (io->end_ns == 0)
 		return run->grace_ends_ns != 0;
-	/* What had come when the grace ended has been read, even after a standstill. */
+	/* What had arrived when the grace time ended has been read, even after a gap. */
 	if (run->grace_ends_ns != 0 && run->looked_ns > run->grace_ends_ns)
 		return true;
-	/* Late as we may be ourselves, what was due before the end is still to be sent. */
+	/* Even if this client is late, messages due before the end are still sent. */
 	if (io->now_ns < io->end_ns || load_next_due_ns(run) != CLOCK_NEVER)
 		return false;
 	return io->n_in_flight == 0 && io->n_finishing == 0 &&
@@ -355,7 +372,7 @@ MUST_USE static int load_take_turn(struct run *run)
 	begin_measuring(run);
 	hand_over(run);
 	release_due(run);
-	retry_connects(run); /* before tick() judges those that have waited too long */
+	retry_connects(run); /* before tick() fails slots that have waited too long */
 	tick(run);
 	run->looked_ns = io->now_ns;
 	uint64_t until_ns = load_wait_until_ns(run);
@@ -369,7 +386,7 @@ MUST_USE static int load_take_turn(struct run *run)
 		const struct epoll_event *event = &run->events.list[i];
 		hand_over(run);
 		load_io_event(io, &io->conns.list[event->data.u64], event->events);
-		release_due(run); /* not only when all events have had their turn */
+		release_due(run); /* not only after all events are handled */
 	}
 	return 0;
 }
@@ -444,7 +461,7 @@ close_lanes:
 free_run:
 	load->code = rc;
 	if (!run->is_ready)
-		atomic_fetch_add(&load->plan->n_ready, 1); /* the others need not wait for it */
+		atomic_fetch_add(&load->plan->n_ready, 1); /* no thread needs to wait for it */
 	free(run);
 }
 

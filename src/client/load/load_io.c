@@ -11,13 +11,13 @@
 #include "net/connect.h"
 #include "net/io.h"
 
-/* One that failed waits so long before it is opened again. */
+/* A connection that failed is opened again after this time. */
 #define PAUSE_NS (100 * CLOCK_NS_PER_MS)
 
-/* Receives of one lane before it is the others' turn. */
+/* Maximum receives of one connection before the others are handled. */
 #define RECEIVES_MAX 4
 
-/* Sends of one lane before it is the others' turn: a megabyte. */
+/* Maximum sends of one connection before the others are handled: 1 MiB. */
 #define SENDS_MAX 16
 
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
@@ -27,7 +27,7 @@ bool load_io_counts(const struct load_io *io, uint64_t due_ns)
 	return io->end_ns != 0 && due_ns >= io->begin_ns && due_ns < io->end_ns;
 }
 
-/* Which of all threads' connections it is, from 0. */
+/* Returns the connection's index over all threads, from 0. */
 static uint64_t offset_in_piece(const struct load_io *io, const struct load_conn *conn)
 {
 	return load_io_index(io, conn) * io->plan->n_threads + io->load->number;
@@ -47,7 +47,7 @@ uint64_t load_io_due_before(const struct load_io *io, const struct load_conn *co
 
 /* ---- the end of a connection ---- */
 
-/* No message is under way on it any more. */
+/* Closes the connection. No message may be in flight on it. */
 static void leave(struct load_io *io, struct load_conn *conn, enum load_conn_state next)
 {
 	kernel_view_note(&io->load->kernel, conn->fd);
@@ -82,7 +82,7 @@ void load_io_end(struct load_io *io, struct load_conn *conn)
 
 /* ---- sending ---- */
 
-/* The poller reports the lane once more, behind all others, if there is still something to do. */
+/* Makes the poller report the connection once more, after all others, if it is still ready. */
 static void take_turn_again(struct load_io *io, struct load_conn *conn)
 {
 	int rc = poller_change(&io->poller, conn->fd, EDGES, load_io_index(io, conn));
@@ -90,7 +90,10 @@ static void take_turn_again(struct load_io *io, struct load_conn *conn)
 		load_io_fail(io, conn, err_name(rc));
 }
 
-/* What cannot be sent now goes when there is room; a connection that is gone, the receive tells. */
+/*
+ * Sends what is left of begun messages. EAGAIN: the poller reports when there is room. EPIPE: the
+ * next receive finds out how the connection ended.
+ */
 static void load_send_unsent(struct load_io *io, struct load_conn *conn)
 {
 	uint64_t left;
@@ -101,7 +104,7 @@ static void load_send_unsent(struct load_io *io, struct load_conn *conn)
 			take_turn_again(io, conn);
 			return;
 		}
-		if (i > 0) /* sending takes its time: this thread does not stand still meanwhile */
+		if (i > 0) /* sending takes time, which must not look like a gap */
 			io->now_ns = clock_now_ns();
 		size_t size = left < LOAD_IO_PIECE ? (size_t)left : LOAD_IO_PIECE;
 		payload_fill(&conn->payload, conn->sent, io->piece, size);
@@ -150,7 +153,10 @@ static void connected(struct load_io *io, struct load_conn *conn)
 	load_io_begin(io, conn);
 }
 
-/* Numbers differ between threads; PAYLOAD_CONNECTIONS of them are told apart. */
+/*
+ * Returns the next connection number. Numbers differ between threads. Payloads of
+ * PAYLOAD_CONNECTIONS numbers can be distinguished; then numbers repeat.
+ */
 static uint64_t next_number(struct load_io *io)
 {
 	uint64_t number = io->n_numbers++ * io->plan->n_threads + io->load->number;
@@ -158,8 +164,8 @@ static uint64_t next_number(struct load_io *io)
 }
 
 /*
- * The connection by which the server was found is the first: a server may serve only one. Returns a
- * socket or a negative code.
+ * Begins to connect. The first slot takes the connection by which the server was found, because a
+ * server may serve only one. Returns a socket or a negative code.
  */
 MUST_USE static int begin_to_connect(struct load_io *io, struct load_conn *conn)
 {
@@ -178,7 +184,7 @@ MUST_USE static int begin_to_connect(struct load_io *io, struct load_conn *conn)
 	return fd;
 }
 
-/* A lane without a socket gets one, unless the queue is full. */
+/* Tries to give a slot a socket. It stays without one if the queue of the unix socket is full. */
 static void try_to_connect(struct load_io *io, struct load_conn *conn)
 {
 	int rc = begin_to_connect(io, conn);
@@ -214,7 +220,7 @@ void load_io_connect(struct load_io *io, struct load_conn *conn)
 	try_to_connect(io, conn);
 }
 
-/* A connection for one message, which has begun even if there can be no connection. */
+/* Opens a connection for one message. The message has begun even if connecting fails. */
 static void connect_for_message(struct load_io *io, struct load_conn *conn, uint64_t due_ns)
 {
 	prepare_connection(io, conn);
@@ -229,7 +235,7 @@ void load_io_try_other(struct load_io *io, struct load_conn *conn)
 		io_close(&conn->fd);
 		io->n_queueing++;
 		try_to_connect(io, conn);
-	} else if (io->connected_ns < conn->since_ns) { /* others have had no answer either */
+	} else if (io->connected_ns < conn->since_ns) { /* no other connection opened since */
 		load_server_want_other(server);
 	}
 }
@@ -242,9 +248,9 @@ void load_io_retry(struct load_io *io)
 	}
 }
 
-/* ---- what comes next on a lane ---- */
+/* ---- the next message ---- */
 
-/* Could the next message begin, if it is due? */
+/* Returns true if the slot can begin its next message. */
 static bool can_begin(const struct load_io *io, const struct load_conn *conn)
 {
 	if (io->plan->churns)
@@ -252,7 +258,10 @@ static bool can_begin(const struct load_io *io, const struct load_conn *conn)
 	return conn->state == LOAD_CONN_OPEN && load_conn_in_flight(conn) < io->conns.depth;
 }
 
-/* Of a closed loop the next is due now; of an open one, when it was due. False: none is. */
+/*
+ * Takes the next message. Closed loop: it is due now. Open loop: it is due by the schedule. Returns
+ * false if there is none.
+ */
 static bool take_due(struct load_io *io, struct load_conn *conn, uint64_t *ret_due_ns)
 {
 	if (!io->plan->is_open) {
@@ -276,13 +285,13 @@ void load_io_begin(struct load_io *io, struct load_conn *conn)
 		else
 			begin_message(io, conn, due_ns);
 		if (io->conns.depth > 1)
-			io->now_ns = clock_now_ns(); /* the next leaves later */
+			io->now_ns = clock_now_ns(); /* the next message is sent later */
 	}
 }
 
 /* ---- receiving ---- */
 
-/* For whoever looks on. Nobody else writes it, so it need not be one step. */
+/* For the main thread. Only this thread writes it, so no atomic increment is needed. */
 static void count_echo(struct load *load)
 {
 	uint64_t n = atomic_load_explicit(&load->n_echoes, memory_order_relaxed);
@@ -311,7 +320,7 @@ static void message_back(struct load_io *io, struct load_conn *conn)
 	io->n_in_flight--;
 }
 
-/* The only one, of a lane that churns: our FIN, then the server's. */
+/* Churn: after the only message, sends our FIN and waits for the server's. */
 static void finish_connection(struct load_io *io, struct load_conn *conn)
 {
 	if (io->plan->resets) {
@@ -330,7 +339,10 @@ static void finish_connection(struct load_io *io, struct load_conn *conn)
 	accounting_wake_by(io, conn, accounting_deadline_ns(io, conn));
 }
 
-/* Keeps what is known of the first wrong byte, and its connection: the diagnosis waits. */
+/*
+ * Keeps the evidence of the first wrong byte together with its connection. The diagnosis comes
+ * later.
+ */
 static void keep_wrong(struct load_io *io, struct load_conn *conn, size_t n_right, size_t n)
 {
 	const struct load_plan *plan = io->plan;
@@ -345,7 +357,7 @@ static void keep_wrong(struct load_io *io, struct load_conn *conn, size_t n_righ
 		.received = io->piece + n_right,
 		.n = n - n_right,
 	};
-	ignore_result(poller_remove(&io->poller, conn->fd)); /* then its events find no lane */
+	ignore_result(poller_remove(&io->poller, conn->fd)); /* its events must not find the slot */
 	mismatch_keep(&io->load->wrong, &wrong, conn->fd, io->has_echoed);
 	kernel_view_note(&io->load->kernel, conn->fd);
 	conn->fd = -1;
@@ -389,7 +401,10 @@ static void server_ended(struct load_io *io, struct load_conn *conn)
 		load_io_fail(io, conn, "ended");
 }
 
-/* Edge-triggered: until there is no more, or, if there is a lot, as an event again. */
+/*
+ * Receives until the socket is empty, because the poller is edge-triggered. If there is much, the
+ * poller reports the connection again.
+ */
 static void load_receive(struct load_io *io, struct load_conn *conn, bool empties)
 {
 	for (int i = 0; conn->fd >= 0; i++) {

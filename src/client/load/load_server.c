@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "net/io.h"
 
-/* A name of which no other address answers is not looked up more often than this. */
+/* Minimum time between two lookups of a name of which no other address answers. */
 #define SILENT_PAUSE_NS CLOCK_NS_PER_S
 
 void load_server_open(struct load_server *ret_server, const struct dial_request *request,
@@ -36,7 +36,7 @@ void load_server_want_other(struct load_server *server)
 		atomic_store(&server->is_silent, true);
 }
 
-/* Lets the threads connect to that address, if there is room for one more. */
+/* Makes the threads connect to this address, if the list has room. */
 static void publish(struct load_server *server, const struct addr *addr)
 {
 	uint32_t i = 0;

@@ -9,8 +9,8 @@
 #include "client/dial.h"
 
 /*
- * Messages that leave later than this by our own doing, one in a hundred of them, and later than a
- * tenth of what a round trip takes: the rate was not the one that was asked for.
+ * The wanted rate was not reached if the p99 of the schedule lag exceeds this and a tenth of the
+ * median service time.
  */
 #define LATENESS_NS (100 * (CLOCK_NS_PER_MS / 1000))
 
@@ -47,7 +47,7 @@ uint64_t load_sum_elapsed_ns(const struct load_sum *sum, const struct load_plan 
 	return load_sum_since(load_begin_ns(plan), until_ns);
 }
 
-/* The code of a failure that is this machine's own limit, if there was any; else 0. */
+/* Returns the code of the first failure caused by a limit of this machine; 0: none. */
 static int local_failure(const struct result *result)
 {
 	int code = 0;
