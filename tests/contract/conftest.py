@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """One contract, many engines: every test here that starts a server runs once for each engine.
 
-The engines are those that the program itself lists, so that a new one is held to the contract from its
-first day. A test whose subject is what some of them do, and not a promise to a client, says so:
-@pytest.mark.engines("fork"). So does one that is over before any engine has a say: one is enough for it.
+The program lists the engines, so a new engine is tested from its first day. A test marked
+@pytest.mark.engines("fork") covers behaviour of some engines that is not promised to clients. The mark also stands
+on tests whose outcome is decided before the engine matters: one engine is enough for these.
 """
 import os
 import re
@@ -21,12 +21,12 @@ def pytest_configure(config):
 
 
 def listed_engines(program):
-    """What `serve --engine help` lists: name -> why it cannot be used here, or ""."""
+    """Returns the output of `serve --engine help`: name -> why it cannot be used here, or ""."""
     try:
         command = [program, "serve", "--engine", "help"]
         text = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        return {DEFAULT: ""}  # not built: the fixture `program` says it better
+        return {DEFAULT: ""}  # not built: the fixture `program` reports it
     found = {}
     for line in text.splitlines():
         name, _, rest = line.partition(" ")
@@ -58,9 +58,10 @@ def engine(request):
 
 @pytest.fixture
 def serve(engine, program, tmp_path):
-    """Starts servers of the engine, as serve("--max-clients", "2", ..., "127.0.0.1:0"), and ends them after the test.
+    """Starts servers of the engine, as serve("--max-clients", "2", ..., "127.0.0.1:0"), and ends them after the
+    test.
 
-    addresses=False: there is none among the arguments, and none is to be added. program: a copy of the program.
+    addresses=False: the arguments have no address and none is added. program: a copy of the program.
     """
     servers, whole = [], program
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sockets that a service manager passes in are taken over, and it is told when the server is ready."""
+"""The server uses sockets passed by a service manager, and notifies the manager when it is ready."""
 import contextlib
 import fcntl
 import os
@@ -14,7 +14,7 @@ from activation import manager
 from harness import PATIENCE, recv_all, wait_until
 from streams import borrowed
 
-# Over before any engine has a say: one is enough.
+# The outcome does not depend on the engine: one is enough.
 before_engines = pytest.mark.engines("fork")
 
 
@@ -35,7 +35,7 @@ def listen():
 
 @pytest.fixture
 def notified(tmp_path):
-    """A socket that hears what the server tells its manager."""
+    """A socket that receives the server's notifications to its manager."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.settimeout(PATIENCE)
         sock.bind(str(tmp_path / "notify"))
@@ -48,7 +48,7 @@ def name_of(sock):
 
 
 def refusal(serve, *arguments, **more):
-    """Starts one that is to be refused; returns its exit status and its words."""
+    """Starts a server that must be refused; returns its exit status and its message."""
     server = serve(*arguments, wait=False, **more)
     return server.wait(), server.log()
 
@@ -91,7 +91,7 @@ def test_it_becomes_a_socket_as_the_server_makes_them(serve, listen):
         with borrowed(*server.socket_of(client)) as connected:
             assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            # Or who sleeps in a receive (a child, a thread) would do so for ever, and not hear of the server's end.
+            # Without a receive timeout, a child or thread that sleeps in recv() would never notice the shutdown.
             assert any(connected.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16))
         client.shutdown(socket.SHUT_WR)
         assert recv_all(client) == b"abcXdef"
@@ -218,7 +218,7 @@ def test_a_manager_that_cannot_be_told_is_a_warning(serve, tmp_path):
 
 
 def fill(notified):
-    """Leaves no room in its queue. Returns the number of messages."""
+    """Fills the queue. Returns the number of messages."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.setblocking(False)
         for number in range(10000):

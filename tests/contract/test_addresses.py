@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which sockets an ADDRESS comes to, on machines of many kinds; and every refusal says what is wrong there."""
+"""Which sockets an ADDRESS leads to, on machines of many kinds. Every refusal says what is wrong."""
 import contextlib
 import errno
 import fcntl
@@ -18,7 +18,7 @@ from netns import set_sysctl, sysctl
 from refusals import refuse
 from surroundings import own_etc
 
-# Over before any engine has a say: one is enough.
+# The outcome does not depend on the engine: one is enough.
 pytestmark = pytest.mark.engines("fork")
 
 IPPROTO_MPTCP = 262

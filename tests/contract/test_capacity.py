@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What is announced is served: `at most N clients` counts what this machine and its cgroups have left, whatever is in
-use already; and when they run short later, clients wait and nobody who is there pays for it."""
+"""The announced number of clients is served: `at most N clients` counts what this machine and its cgroups have
+left, whatever is in use already. If resources run short later, new clients wait and existing clients are not
+affected."""
 import contextlib
 import errno
 import os
@@ -26,7 +27,7 @@ def announced(server):
 
 
 class Crowd:
-    """Clients who stay."""
+    """Clients that stay connected."""
 
     def __init__(self, server):
         self.server = server
@@ -56,7 +57,7 @@ def start(program, engine, tmp_path):
     cleanup(started)
 
 
-# Arguments with which one process has the descriptors of all clients; of the prefork engine, those of a few.
+# Arguments with which one process has the descriptors of all clients; with the prefork engine, those of a few.
 ONE_HOLDER = {
     "fork": [],
     "prefork": ["--workers", "1", "--clients-per-worker", "1000"],
@@ -82,7 +83,7 @@ def echo(sock, data):
 
 
 def assert_as_announced(server, crowd, size=100):
-    """As many clients as it has announced are served at the same time."""
+    """The server serves as many clients at the same time as it has announced."""
     socks = crowd(server).connect(announced(server))
     assert all(echo(sock, bytes(size)) for sock in socks)
     assert all(echo(sock, b"still there") for sock in socks)

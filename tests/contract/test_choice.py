@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which engine serves is the user's choice; where it cannot be used here, that is said at the start."""
+"""The user chooses the engine. If it cannot be used here, the server says so at the start."""
 import contextlib
 import errno
 import resource
@@ -117,7 +117,8 @@ def test_with_little_memory_that_may_be_locked_rings_are_smaller_down_to_a_bound
 
 @pytest.mark.parametrize("kib, workers", [(0, 2), (32, 2), (64, 2), (1024, 12), (8192, 4)])
 def test_whatever_may_be_locked_auto_serves(program, tmp_path, lone_user, kib, workers):
-    """As one who is not root, to whom the limit applies, for all his rings together: some workers may have none."""
+    """As a user other than root, because the limit applies to all rings of that user together: some workers may
+    have no ring."""
 
     def become_poor():
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (kib * 1024, kib * 1024))
@@ -144,7 +145,8 @@ def test_whatever_may_be_locked_auto_serves(program, tmp_path, lone_user, kib, w
 @pytest.mark.parametrize("setting", ["1", "2"])
 @pytest.mark.parametrize("choice", ["auto", "uring"])
 def test_rings_that_are_switched_off_are_said_to_be(serve_any, tmp_path, setting, choice):
-    """kernel.io_uring_disabled is the whole machine's, so it is only as if: its file, and what the call then says."""
+    """kernel.io_uring_disabled applies to the whole machine, so the test only simulates it: the file, and the
+    call's error."""
     prefix = own_files(tmp_path, {"/proc/sys/kernel/io_uring_disabled": setting + "\n"})
     preexec = without_rings(errno.EPERM)
     server = serve_any("-e", choice, "127.0.0.1:0", prefix=prefix, preexec=preexec, wait=choice == "auto")

@@ -23,8 +23,8 @@ COUNT = 2
 ONE_SOURCE_MAX = 600
 
 
-# Where the maker of a socket that was passed in is gone, a connection may be reset, the more often the busier the
-# machine is: what depends on that is for the soak.
+# If the process that made a passed socket is gone, a connection may be reset, more often on a busier machine. The
+# soak test covers what depends on that.
 @pytest.mark.parametrize("kind", [kind for kind in drains.KINDS if kind != "passed alone"])
 def test_no_connection_is_reset(program, engine, kind):
     try:
@@ -44,12 +44,12 @@ tcp dport %d tcp flags & (syn|ack|psh|fin) == ack drop
 }
 """
 
-# Handshakes have 250 ms. A machine that took as long to send a segment is asked again.
+# Handshakes have 250 ms. If the machine took that long to send a segment, the test tries again.
 IN_TIME, TRIES = 0.2, 20
 
 
 def drained_handshake(server):
-    """What comes back to a client whose handshake ends during the drain, or None: it was late."""
+    """Returns what a client receives whose handshake ends during the drain, or None if it was late."""
     with server.connect() as staying:
         staying.sendall(b"x")
         assert recv_exactly(staying, 1) == b"x"
@@ -196,7 +196,7 @@ def test_a_drain_ends_though_clients_never_stop_connecting(serve):
 
 
 def try_to_connect(server):
-    """Always false: the condition is what the server does meanwhile."""
+    """Always returns False: the condition is what the server does meanwhile."""
     with socket.socket(server.family) as sock:
         sock.connect_ex(server.address)
     return False

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What an intruder finds in a process of a server: no rights, no files, few descriptors, few calls.
+"""What an intruder in a process of the server has: no rights, no files, few descriptors, few system calls.
 
-A child that serves one client alone has fewer calls than the server that started it; a worker accepts as well.
-Every attempt with valid arguments, in C: tests/unit/server/test_intruder.c.
+A child that serves one client has fewer calls than the server that started it; a worker accepts as well.
+tests/unit/server/test_intruder.c makes every attempt with valid arguments, in C.
 """
 import contextlib
 import errno
@@ -35,13 +35,13 @@ def is_echoed(sock, data=b"hello\n"):
     return recv_exactly(sock, len(data)) == data
 
 
-# A child for each client, which does nothing but serve it.
+# A child for each client, which only serves that client.
 lone_child = pytest.mark.engines("fork")
 
 
 @pytest.fixture
 def client(server):
-    """A client who is being served."""
+    """A client that is being served."""
     with server.connect() as sock:
         assert is_echoed(sock)
         yield sock
@@ -134,12 +134,12 @@ def shared_pages(pid):
 
 @pytest.mark.engines("prefork", "epoll", "uring")
 def test_a_worker_cannot_write_to_what_another_worker_has(serve):
-    """A few pages are shared by all, for wake-ups and the like; the connections are not in them."""
+    """All workers share a few pages, for wake-ups and similar; connections are not in them."""
     server = serve("-w", "3", "-m", "300", "127.0.0.1:0")
     workers = server.children()[:3]
 
     def are_apart():
-        """One that has just been started still has what its supervisor has."""
+        """A worker that has just started still shares all memory with the supervisor."""
         first, second, third = (shared_pages(pid) for pid in workers)
         common = first & second
         assert shared_pages(server.pid) >= first | second | third
@@ -156,7 +156,7 @@ def test_a_child_cannot_write_to_what_its_parent_knows_of_clients(server, client
 
 
 def scribble(pid, byte):
-    """What an intruder can do to memory that its process shares: all of it is overwritten."""
+    """Overwrites all shared memory of a process, as an intruder may do."""
     try:
         with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
             for page in shared_pages(pid):
@@ -168,7 +168,7 @@ def scribble(pid, byte):
 
 @pytest.mark.parametrize("byte", [0xFF, 0x7F, 0x01])
 def test_what_a_process_writes_to_shared_memory_ends_no_other_process(server, client, byte):
-    """Neither its parent, which goes on serving and ends as ever, nor, with workers, the others."""
+    """The parent goes on serving and ends as usual, and other workers are not affected either."""
     serving = server.process_of(client)
     scribble(serving, byte)
     with contextlib.suppress(ProcessLookupError):
@@ -205,7 +205,7 @@ def is_unharmed(victim):
 
 
 def attempts(pid, victim):
-    """What an intruder in a process may try: in words -> the call and its arguments."""
+    """Returns the attempts of an intruder in a process: description -> the call and its arguments."""
     any_socket = next(fd for fd, what in descriptors_of(pid).items() if what.startswith("socket:"))
     limit, number = struct.pack("QQ", 1, 1), struct.pack("i", 0x10)
     return {
@@ -235,7 +235,7 @@ def clones():
     }
 
 
-# What a worker has no use for once it serves.
+# Calls that a worker needs only before it serves.
 ONLY_BEFORE = {
     "open another ring": ("io_uring_setup", 1, bytes(120)),
     "open another poller": ("epoll_create1", 0),
@@ -289,7 +289,8 @@ def test_a_worker_that_serves_can_make_none_of_them(server, client, victim):
 
 @lone_child
 def test_a_child_in_a_crowd_can_make_none_of_them(server, victim):
-    """It has no list of its own, for lists are rationed (server/sandbox.h), but that of the server."""
+    """Such a child has no filter of the child kind, because the number of these filters is limited
+    (server/sandbox.h). It keeps the server's filter."""
     with contextlib.ExitStack() as stack:
 
         def child_without_list():
@@ -307,7 +308,7 @@ def test_a_child_in_a_crowd_can_make_none_of_them(server, victim):
 
 @pytest.mark.engines("prefork", "thread", "epoll", "uring")
 def test_a_worker_can_abort_itself(server, client):
-    """As an assertion that fails does; then it is replaced."""
+    """As a failed assertion does; then the worker is replaced."""
     worker = server.process_of(client)
     make_call(worker, "tgkill", worker, worker, signal.SIGABRT)
     server.wait_for_log(rf"worker {worker} was killed by SIGABRT")

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whatever a client does or leaves undone, who serves it hears of the idle timeout, of the server's end, of
-its death."""
+"""Whatever a client does, the process that serves it notices the idle timeout and the server's shutdown or death."""
 import contextlib
 import signal
 import socket
@@ -28,7 +27,7 @@ def serve_on(serve, tmp_path, request):
 
 @contextlib.contextmanager
 def quiet_client(server):
-    """One who has said something and says no more."""
+    """A client that has sent data and stays silent."""
     with server.connect() as sock:
         sock.sendall(b"hello")
         assert recv_exactly(sock, 5) == b"hello"
@@ -37,7 +36,7 @@ def quiet_client(server):
 
 @contextlib.contextmanager
 def dripping_client(server, pause):
-    """One who sends a byte again and again, never quiet for long, until the server ends."""
+    """A client that sends a byte again and again, with short pauses, until the server ends."""
     stop = threading.Event()
     with quiet_client(server) as sock:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Limits and shortages: whoever cannot be served at once waits, in order, at no cost; the service goes on
+"""Limits and shortages: a client that cannot be served at once waits, in order, at no cost. The server continues
 and serves again as soon as there is room. What can be refused at the start is refused at the start."""
 import contextlib
 import os
@@ -22,13 +22,13 @@ from scarcity import (
 )
 from streams import connect_from, echo_of, fill, is_silent, pattern, recv_until_clean_end
 
-# Clients of one source who can wait although they were accepted, says serve(1).
+# Number of accepted clients of one source that may wait, according to serve(1).
 WAITING_ROOM = 256
 
 
 @pytest.fixture
 def clients():
-    """Connects clients, each with a message of its own already sent, and closes them after the test."""
+    """Connects clients that have each sent their own message, and closes them after the test."""
     with contextlib.ExitStack() as stack:
 
         def connect(server, count, source="127.0.0.1"):
@@ -38,7 +38,7 @@ def clients():
 
 
 class Client:
-    """A client who has sent its name and waits for it to come back."""
+    """A client that has sent its name and waits for the echo."""
 
     def __init__(self, server, source):
         self.sock = connect_from(server, source)
@@ -142,7 +142,7 @@ def test_beyond_the_waiting_room_a_source_gets_a_fin_and_a_line_in_the_log(serve
     waiting = clients(server, WAITING_ROOM)
     wait_until(lambda: server.totals()["accepted"] == 1 + WAITING_ROOM, "all of them to be accepted")
 
-    # What they send is there before they are accepted: a close must not turn it into a reset.
+    # Their bytes arrive before they are accepted: a close must not become a reset.
     with server.accepting_nobody():
         surplus = [connect_from(server, "127.0.0.1") for _ in range(3)]
         names = ["{}:{}".format(*sock.getsockname()) for sock in surplus]
@@ -193,7 +193,7 @@ def test_connections_that_their_clients_close_while_they_wait_are_dropped(serve,
                 reset(sock)
     ends = server.ends(len(names))
     assert sorted(end["peer"] for end in ends) == sorted(names)
-    # One that was reset before it was accepted is as one that was closed.
+    # A connection that was reset before it was accepted counts like a closed one.
     assert {(end["in"], end["out"], end["reason"]) for end in ends} <= {("0", "0", "eof"), ("0", "0", "reset")}
     assert waiting.waits() and served.is_still_served()
     totals = server.totals()
@@ -290,7 +290,7 @@ def test_who_waits_in_the_kernels_queue_when_the_server_ends_gets_a_fin(serve, c
 
 
 class ByCgroup:
-    """A server in a cgroup of its own."""
+    """A server in its own cgroup."""
 
     def __init__(self, program, directory, engine, user):
         self.cgroup = PidsCgroup()
@@ -306,12 +306,12 @@ class ByCgroup:
 
     def clean_up(self):
         self.allow_any()
-        self.server.end()  # it reaps its children: nobody is left in the group
+        self.server.end()  # the server reaps its children, so the group is empty
         self.cgroup.remove()
 
 
 class ByRlimit:
-    """A server that runs as a user of its own."""
+    """A server that runs as its own user."""
 
     def __init__(self, program, directory, engine, user):
         self.user = user
@@ -333,13 +333,13 @@ class ByRlimit:
 
 @pytest.fixture(params=[ByCgroup, ByRlimit], ids=["the pids cgroup", "RLIMIT_NPROC"])
 def bounded(request, program, tmp_path, engine, lone_user):
-    """A server whose number of children, or threads, can be bounded while it runs."""
+    """A server whose number of children, or threads, can be limited while it runs."""
     made = request.param(program, tmp_path, engine, lone_user)
     yield made
     made.clean_up()
 
 
-# Those whose next client needs a process, or a thread. (The prefork engine has some to spare.)
+# Engines that need a process or a thread for the next client. (The prefork engine has spare ones.)
 each_takes_one = pytest.mark.engines("fork", "thread")
 
 
@@ -349,7 +349,7 @@ def test_clients_for_whom_there_is_no_process_wait_until_there_is_one(bounded, c
     served = clients(server, 2)
     assert all_served(served)
     bounded.allow_no_more()
-    if server.engine == "prefork":  # those processes that are there already
+    if server.engine == "prefork":  # existing processes
         served += clients(server, len(server.children()) - len(served))
         assert all_served(served)
     waiting = clients(server, 30)
@@ -358,7 +358,7 @@ def test_clients_for_whom_there_is_no_process_wait_until_there_is_one(bounded, c
     assert all_wait(waiting)
     assert all(client.is_still_served() for client in served)
 
-    # One ends: there is room for the next.
+    # One client leaves: there is room for the next.
     served[0].leave()
     assert waiting[0].is_served()
 
@@ -371,7 +371,7 @@ def test_clients_for_whom_there_is_no_process_wait_until_there_is_one(bounded, c
 
 
 def few_descriptors(count):
-    """For the child, before exec."""
+    """Returns a function for the child, before exec."""
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
@@ -423,12 +423,12 @@ def test_without_a_free_descriptor_the_server_pauses_and_goes_on_when_there_is_o
 
 
 def refusal_of(server):
-    """The last line of a server that did not start, which must say status 4."""
+    """Returns the last line of a server that did not start with status 4."""
     assert server.wait() == 4, server.log()
     return server.log_lines()[-1]
 
 
-# Those of which one process holds the descriptors of all clients; if they can have several, told to have one.
+# Engines in which one process holds the descriptors of all clients. If the engine has workers, it gets one.
 ONE_HOLDER = {"fork": [], "thread": [], "epoll": ["--workers", "1"], "uring": ["--workers", "1"]}
 one_holder = pytest.mark.engines(*ONE_HOLDER)
 

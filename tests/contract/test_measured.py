@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`ping` and `bench` against each engine: what the client counts is what the server counts."""
+"""`ping` and `bench` against each engine: the client's counts equal the server's counts."""
 import json
 import subprocess
 
@@ -12,7 +12,7 @@ ADDRESSES = pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0", "unix:
 
 @pytest.fixture
 def measure(program):
-    """Runs `ping` or `bench` to its end, and returns what its JSON says."""
+    """Runs `ping` or `bench` to its end and returns its JSON."""
 
     def run(command, server, *options):
         words = [program, command, "--json", *map(str, options), *server_words(server)]
@@ -29,7 +29,7 @@ def server(serve, tmp_path, address):
 
 
 def agrees(server, found, n_connections):
-    """Both ends have counted the same bytes and connections, and nothing is left."""
+    """Both ends have counted the same bytes and connections, and no clients are left."""
     assert found["errors"] == {}
     assert found["echoes"] == found["sent"] > 0
     server.wait_for_clients(0)

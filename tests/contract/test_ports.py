@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The port rule of the classic text, held against the machine it runs on.
+"""The port rule of the classic text, checked on the machine it runs on.
 
-A server's own port is above 1023, above 5000, below 49152, and outside the range from which this
-kernel gives ports to clients. Whatever breaks the rule earns one warning that names reason and range,
-and works where permission allows.
+A server's own port is above 1023, above 5000, below 49152, and outside the kernel's ephemeral range. A port that
+breaks the rule works where permission allows. It earns one warning that names the reason and the range.
 """
 import os
 import socket
@@ -12,8 +11,8 @@ import pytest
 
 from netns import set_sysctl, sysctl
 
-# Whole ports are asked for, so each test has all of them for itself. And a port is judged, and had or not,
-# before any engine has a say: one is enough.
+# Each test uses fixed ports, so it gets its own namespace. A port is checked and opened before the engine matters:
+# one engine is enough.
 pytestmark = [pytest.mark.usefixtures("own_network"), pytest.mark.engines("fork")]
 
 RESERVED = "ports 1-1023 are reserved for the system's own services"
@@ -46,7 +45,7 @@ def warning(port, *reasons):
 
 
 def assert_warns(serve, port, *reasons):
-    """A server on this port works, and says these reasons in one warning; without reasons, none."""
+    """A server on this port works and gives these reasons in one warning; without reasons, no warning."""
     server = serve(f"127.0.0.1:{port}")
     assert warnings_of(server) == ([warning(port, *reasons)] if reasons else [])
     assert server.is_faithful()

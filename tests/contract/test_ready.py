@@ -21,7 +21,7 @@ from starting import Starting
 workers = pytest.mark.engines("prefork", "thread", "epoll", "uring")
 FIRST_CALL = "epoll_create1"
 
-# How long to watch that nothing happens. (A server that is ready too early is so within milliseconds.)
+# Seconds to watch that nothing happens. (A server that is ready too early is so within milliseconds.)
 WATCH = 0.3
 
 
@@ -45,13 +45,13 @@ def strace(*words):
 
 
 def assert_refused(server, words):
-    """It has ended with status 4 and this reason, and nothing said that it is ready."""
+    """The server has ended with status 4 and this reason, and did not report that it is ready."""
     assert server.wait() == 4
     assert server.log_lines() == [f"tcpecho: cannot start serving: {words}"]
     assert server.ready.read() == b""
 
 
-# ---- nothing can serve ----
+# ---- no engine can serve ----
 
 FORBIDDEN = "operation not permitted (a seccomp filter or another policy forbids it)"
 
@@ -72,7 +72,7 @@ def test_where_no_thread_can_be_had_it_does_not_start(start):
 
 @pytest.mark.engines("thread")
 def test_where_clone3_is_refused_it_serves_or_does_not_start(start):
-    """As under an old container runtime, which does not know that call."""
+    """As under an old container runtime, which does not know clone3."""
     server = start(preexec=refuse("clone3", errno.EPERM))
     if server.starts():
         assert server.is_faithful()
@@ -116,7 +116,7 @@ def is_listening(path):
 
 @pytest.fixture
 def stopping(start, tmp_path):
-    """A server whose one worker is stopped at its first call, and the pid of that worker."""
+    """A server whose only worker is stopped at its first call, and the pid of that worker."""
     record = tmp_path / "strace"
     tool = shutil.which("strace") or pytest.skip("needs strace")
     words = (tool, "-D", "-f", "-qq", "-o", str(record), "-e", f"trace={FIRST_CALL}")
@@ -153,7 +153,7 @@ def test_a_signal_while_the_workers_start_ends_it_at_once(stopping, number):
 
 @workers
 def test_a_signal_after_the_first_worker_has_served_is_a_drain(start, tmp_path):
-    """The supervisor, held up in its wait for the worker, does not know yet that it serves."""
+    """The supervisor waits for the worker and does not know yet that the worker serves."""
     path = tmp_path / "socket"
     prefix = strace("-e", "trace=poll,ppoll", "-e", "inject=poll,ppoll:delay_exit=1s")
     server = start(f"unix:{path}", "--workers", "1", "--max-clients", "1", prefix=prefix)
@@ -180,7 +180,7 @@ def test_if_some_workers_can_start_it_serves_and_says_that_others_cannot(start, 
     assert server.log_lines("at most 4 clients")
 
 
-# ---- who is waiting for it ----
+# ---- the receivers of the readiness message ----
 
 
 def test_many_addresses_are_told_whole(program, engine, tmp_path):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is special about rings: they run short of room and of buffers, what they have of a client outlives
-him, and they keep a socket open that was closed. Nobody notices any of it."""
+"""Effects that only rings have: they run out of room and buffers, completions arrive after the client is gone, and
+a closed socket stays open while a request refers to it. No client notices any of this."""
 import collections
 import contextlib
 import os
@@ -18,7 +18,7 @@ from streams import pattern, recv_until_clean_end
 
 pytestmark = pytest.mark.engines("uring")
 
-# What the engine receives into (engines/uring.c).
+# Number of receive buffers of the engine (engines/uring.c).
 BUFFERS = 128
 
 
@@ -32,7 +32,7 @@ def converse(sock, data=b"a line\n"):
 
 
 def send_in_segments(sock, data, size):
-    """Each of `size` bytes in a segment of its own: so many that come in one after the other."""
+    """Sends every `size` bytes in a separate segment, so that many segments arrive one after the other."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for at in range(0, len(data), size):
         sock.sendall(data[at : at + size])
@@ -45,7 +45,7 @@ def the_worker(server):
 
 @pytest.fixture
 def crowd():
-    """Connects clients who have had their first echo, and closes them after the test."""
+    """Connects clients that have had their first echo, and closes them after the test."""
     with contextlib.ExitStack() as stack:
 
         def gather(server, count):
@@ -59,7 +59,7 @@ def crowd():
 
 
 def assert_each_has_his_own(server, socks, messages):
-    """Every byte comes back to whoever sent it, then the end; and the log says the same."""
+    """Every byte comes back to its sender, followed by the FIN, and the log shows the same."""
     for sock, message in zip(socks, messages):
         assert recv_exactly(sock, len(message)) == message
         sock.shutdown(socket.SHUT_WR)
@@ -78,7 +78,7 @@ def assert_each_has_his_own(server, socks, messages):
 
 @pytest.fixture
 def narrow(serve, crowd):
-    """A server with a small ring, and more clients than it has room for completions."""
+    """A server with a small ring, and more clients than its completion queue can hold."""
 
     def start(*options):
         server = serve("-w", "1", "-m", "1000", *options, "127.0.0.1:0", preexec=rings_of_at_most(64))
@@ -93,7 +93,7 @@ def narrow(serve, crowd):
 
 
 def test_more_clients_than_there_is_room_for_send_at_once(narrow):
-    """Completions for which the queue has no room end every receive; not a byte is lost, nor a client."""
+    """When the completion queue is full, every receive ends. No byte and no client is lost."""
     server, socks = narrow()
     messages = [pattern(600, seed=number) for number in range(len(socks))]
     with stopped(the_worker(server)):
@@ -138,7 +138,8 @@ def test_more_clients_than_there_is_room_for_are_idle_at_once(narrow):
 
 @pytest.mark.parametrize("size, segments", [(1, 1), (300, 7), (1000, 40)])
 def test_more_are_ready_than_there_are_buffers(serve, crowd, size, segments):
-    """A receive for which there is none ends, and is asked for again: nobody waits for ever, and every order stays."""
+    """A receive without a free buffer ends and is requested again: no client waits for ever, and bytes stay in
+    order."""
     server = serve("-w", "1", "-m", "1000", "127.0.0.1:0")
     socks = crowd(server, 3 * BUFFERS)
     messages = [pattern(size * segments, seed=number) for number in range(len(socks))]
@@ -150,7 +151,8 @@ def test_more_are_ready_than_there_are_buffers(serve, crowd, size, segments):
 
 @pytest.mark.parametrize("size", [5000, 100_000])
 def test_round_after_round_all_buffers_are_there_again(serve, crowd, size):
-    """More clients than buffers; with large messages each goes to the driver with all that he has, and comes back."""
+    """More clients than buffers. With large messages each connection moves to readiness mode with its queued bytes,
+    and back."""
     server = serve("-w", "1", "127.0.0.1:0")
     socks = crowd(server, BUFFERS + 40)
     for number in range(8):
@@ -166,7 +168,7 @@ def test_round_after_round_all_buffers_are_there_again(serve, crowd, size):
 
 
 def test_buffers_of_those_who_reset_are_there_again(serve, crowd):
-    """Several of each wait for their turn, behind one that is being sent, when his connection breaks."""
+    """Each connection has several buffers queued behind a send when it breaks."""
     server = serve("-w", "1", "127.0.0.1:0")
     for number in range(12):
         socks = crowd(server, 40)
@@ -178,7 +180,7 @@ def test_buffers_of_those_who_reset_are_there_again(serve, crowd):
     assert collections.Counter(end["reason"] for end in server.ends(481)) == {"reset": 480, "eof": 1}
 
 
-# ---- what the ring has of a client outlives him ----
+# ---- completions that arrive after the client is gone ----
 
 
 def leave_in_the_middle(sock, number):
@@ -191,7 +193,7 @@ def leave_in_the_middle(sock, number):
 
 
 def test_who_takes_the_place_of_one_who_reset_has_his_own_bytes_alone(serve):
-    """The table has room for 40: every entry is given on while completions about the one before are due."""
+    """The table has room for 40: every entry is reused while completions of the former client are still due."""
     server = serve("-w", "1", "-m", "40", "127.0.0.1:0")
     allow_descriptors(400)
     worker = the_worker(server)
@@ -224,7 +226,8 @@ def test_who_takes_the_place_of_one_who_reset_has_his_own_bytes_alone(serve):
 
 
 def test_who_comes_and_goes_while_others_reset_has_his_own_bytes_alone(serve):
-    """The same without standing still: who resets while he is being sent to is the ring's a moment longer."""
+    """The same without stopping the server: a reset connection stays with the ring until its pending send
+    completes."""
     server = serve("-w", "1", "-m", "16", "127.0.0.1:0")
     worker = the_worker(server)
     for number in range(600):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The kernel may give and take less than it is asked to, refuse, and be interrupted, at any call: every byte
-comes back all the same. Twice: with calls that are cut short between the program and the kernel, and with
-buffers so small that the kernel does it itself, for requests of a ring too."""
+"""The kernel may return short counts, errors and EINTR at any call; every byte still comes back. Tested twice: with
+calls that are cut short between program and kernel, and with buffers so small that the kernel does it itself, for a
+ring's requests too."""
 import contextlib
 import signal
 import socket
@@ -112,7 +112,7 @@ def test_who_is_ended_has_what_was_echoed_and_a_fin_however_calls_are_cut(serve,
         sent = fill(sock, data)
         if reason == "drain":
             server.send(signal.SIGTERM)
-            server.ends(1)  # he reads late
+            server.ends(1)  # the client reads late
         received = recv_until_clean_end(sock)
     (end,) = server.ends(1)
     assert received == data[: len(received)] and len(received) > 0
@@ -125,8 +125,8 @@ def test_who_is_ended_has_what_was_echoed_and_a_fin_however_calls_are_cut(serve,
 
 @pytest.fixture
 def narrow_network(own_network):
-    """Sockets that take little at once, and small segments to fill them. What is received has room enough: where it has
-    not, segments are dropped, and the kernel waits longer and longer until it sends them again."""
+    """Small send buffers, and small segments that fill them. The receive buffer is large enough. Otherwise the
+    kernel drops segments and waits longer and longer before it sends them again."""
     set_loopback_mtu(1280)
     set_sysctl("net.ipv4.tcp_wmem", "4096 4096 4096")
 
@@ -157,7 +157,7 @@ def test_every_byte_comes_back_through_the_smallest_buffers(serve, piece):
 @pytest.mark.usefixtures("narrow_network")
 @pytest.mark.parametrize("size", [97, 1500, 3000])
 def test_small_messages_of_one_who_does_not_read_come_back_in_order_through_the_smallest_buffers(serve, size):
-    """A ring sends each from its own buffer: the one that is not taken whole holds up those behind it."""
+    """A ring sends each message from its own buffer: one that is not sent whole holds up the next ones."""
     server = serve("127.0.0.1:0")
     data = pattern(100 * size)
     for _ in range(5):
@@ -168,7 +168,7 @@ def test_small_messages_of_one_who_does_not_read_come_back_in_order_through_the_
             with contextlib.suppress(BlockingIOError):
                 while sent < len(data):
                     sent += sock.send(data[sent : sent + size])
-                    time.sleep(0.0005)  # each is a message of its own, as far as the machine goes along
+                    time.sleep(0.0005)  # each is a separate message, as far as the machine keeps up
             sock.settimeout(PATIENCE)
             assert recv_exactly(sock, sent) == data[:sent]
             converse(sock, b"and a small one")

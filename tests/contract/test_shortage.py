@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The kernel is short of memory, or of watches: the connections that are there are served on, new ones wait, a
-warning says why, and the service recovers by itself when the shortage is over. Needs strace."""
+"""The kernel is short of memory, or of watches: existing connections are served, new ones wait, a warning gives the
+reason. The service recovers by itself when the shortage is over. Needs strace."""
 import contextlib
 import signal
 import socket
@@ -11,7 +11,7 @@ import pytest
 from harness import recv_all, recv_exactly, wait_until
 from signalling import injected
 
-# Of each worker engine: the calls by which it waits for connections.
+# For each worker engine: the calls with which it waits for connections.
 WAITING = {
     "prefork": ["epoll_ctl:error=ENOMEM", "epoll_ctl:error=ENOSPC"],
     "thread": ["epoll_ctl:error=ENOMEM", "epoll_ctl:error=ENOSPC"],
@@ -29,7 +29,7 @@ def echoes(sock, data=b"hello"):
 
 @contextlib.contextmanager
 def all_injected(pids, injection):
-    """What strace injects into each of several processes."""
+    """Injects with strace into several processes."""
     with contextlib.ExitStack() as stack:
         for pid in pids:
             stack.enter_context(injected(pid, injection))
@@ -83,7 +83,7 @@ def test_a_server_that_cannot_poll_for_a_while_goes_on(serve):
         assert echoes(sock)
         with injected(server.pid, "poll:error=ENOMEM:when=1..250"):
             server.send(signal.SIGUSR1)  # it waits already, and this wait does not fail
-            time.sleep(0.5)  # the log cannot poll either, and says nothing
+            time.sleep(0.5)  # the log cannot poll either, and writes nothing
             assert server.is_running()
             assert echoes(sock)
         assert server.is_faithful()

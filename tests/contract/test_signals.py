@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Signals: every process is reaped, nobody but the target is harmed, and the server ends as it was asked to.
+"""Signals: every process is reaped, only the target is harmed, and the server ends as requested.
 
-A pending signal does not count, so one SIGCHLD stands for many children. TERM and INT let clients
-finish; a second one does not. KILL of the parent leaves nobody behind.
+A pending signal does not count, so one SIGCHLD stands for many children. After TERM or INT clients may finish; a
+second signal aborts them. After KILL of the parent no child is left.
 """
 import contextlib
 import errno
@@ -26,10 +26,10 @@ MEGABYTE = 1 << 20
 
 BURST = 500
 
-# What each client of these tests says first.
+# The first bytes that each client of these tests sends.
 GREETING = b"still here?\n"
 
-# A child for each client: what harms it harms that one. Of workers, test_workers.py says more.
+# A child for each client: harm to a child reaches only its client. test_workers.py covers workers.
 child_each = pytest.mark.engines("fork")
 
 BOTH = pytest.mark.parametrize("ask", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
@@ -55,7 +55,7 @@ def finish(sock, last=b"the last words\n"):
 
 @pytest.fixture
 def connect():
-    """Clients who are being served, and are closed after the test."""
+    """Connects clients that are being served, and closes them after the test."""
     with contextlib.ExitStack() as stack:
 
         def start(server, **options):
@@ -74,7 +74,7 @@ def test_no_signal_has_a_handler(server, connect, sanitized):
         pytest.skip("sanitizers have handlers of their own")
     client = connect(server)
     assert server.process_of(client) in server.processes()
-    # But for those that the C library keeps for its own use among threads (nptl(7)).
+    # Except signals that the C library reserves for its threads (nptl(7)).
     own = {32, 33} if server.engine == "thread" else set()
     assert all(signals_in(pid, "SigCgt") <= own for pid in server.processes())
 
@@ -83,7 +83,7 @@ def test_the_parent_reads_its_signals_and_to_who_serves_they_mean_nothing(server
     serving = server.process_of(connect(server))
     read = {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
     assert signals_in(server.pid, "SigBlk") == read
-    # What the process that runs the tests ignores is inherited.
+    # Signals that the test process ignores are inherited.
     ignored = {signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTOU}  # a log that cannot be written is no reason to end
     inherited = signals_in(os.getpid(), "SigIgn") - read
     assert signals_in(server.pid, "SigIgn") == ignored | inherited
@@ -138,7 +138,7 @@ def test_a_killed_child_harms_its_own_client_only_and_is_logged_with_the_signal(
     # A child takes note of a byte after it has sent it: not before that is it to be killed.
     wait_until(lambda: server.totals()["out"] == 2 * len(GREETING), "both echoes to be counted")
     os.kill(server.child_of(victim), number)
-    assert victim.recv(1) == b""  # it had nothing unread, so the kernel ends it with a FIN
+    assert victim.recv(1) == b""  # it had no unread bytes, so the kernel ends it with a FIN
     (end,) = server.ends(1)
     assert (end["peer"], end["reason"], end["signal"]) == (name_of(victim), "killed", number.name)
     assert end["in"] == end["out"] == str(len(GREETING))
@@ -212,7 +212,7 @@ def test_while_a_child_is_stopped_its_client_waits_and_the_others_do_not(server,
 
 
 def test_a_storm_of_signals_and_stops_changes_no_byte(server, talk, tmp_path):
-    """50 MB come back unchanged though everyone who carries them is interrupted all the time."""
+    """50 MB come back unchanged although every process that carries them is interrupted all the time."""
     sent, received = tmp_path / "sent", tmp_path / "received"
     sent.write_bytes(pattern(50 * MEGABYTE))
     with open(sent, "rb") as source, open(received, "wb") as copy:
@@ -278,7 +278,7 @@ def test_the_totals_are_printed_at_the_end_as_well(server, connect):
 
 
 def is_refused(server):
-    """Is there nobody who listens any more?"""
+    """Returns whether no socket listens any more."""
     with socket.socket(server.family) as sock:
         return sock.connect_ex(server.address) != 0
 
@@ -305,7 +305,7 @@ def test_it_stops_accepting_lets_clients_finish_and_ends_with_status_0(server, c
         finish(client)
     assert server.wait() == 0
     ends = [end["reason"] for end in server.ends()]
-    # One of several workers may still have served a client who tried whether it is refused.
+    # One of several workers may still have served a client that tested whether connections are refused.
     assert set(ends) == {"eof"} and (len(ends) >= 3 if server.has_workers else len(ends) == 3)
 
 
@@ -400,7 +400,7 @@ def test_whoever_was_queued_is_served_and_then_nobody_is_accepted(serve):
     server.wait_for_log("^SIGTERM: no new clients")
     if not server.has_workers:
         server.wait_for_children(len(queued))
-    if server.engine != "prefork":  # which, while it drains, starts no more processes for those who are queued
+    if server.engine != "prefork":  # prefork starts no more processes for queued clients while it drains
         server.wait_for_clients(len(queued))
         # Not by connecting: that would wake it.
         wait_until(lambda: not listens(server), "the listening socket to be closed")
@@ -437,7 +437,7 @@ def test_nobody_is_let_in_between_the_last_accept_and_the_close(serve):
 
 
 def test_a_client_of_a_unix_socket_is_called_off_as_well(serve, tmp_path):
-    """Who serves him may sleep in the receive, and has to wake up by itself."""
+    """The process or thread of this client may sleep in recv(), and has to wake up by itself."""
     server = serve("--drain-timeout", "1ms", f"unix:{tmp_path}/socket")
     with server.connect() as client:
         client.sendall(b"a line\n")
@@ -493,7 +493,7 @@ def test_a_stopped_worker_with_a_client_is_waited_for(serve, connect):
     with stopped(serving):
         ask_to_end(server, signal.SIGTERM)
         wait_until(lambda: all(is_gone(pid) for pid in idle), "the other worker to end")
-        time.sleep(2 * SECOND_REQUEST)  # several looks
+        time.sleep(2 * SECOND_REQUEST)  # longer than several polls
         assert proc_state(serving) == "T"
     converse(client)
     finish(client)
@@ -575,13 +575,13 @@ def test_a_client_that_is_killed_in_the_drain_could_not_finish_and_the_status_sa
 
 
 def twice(server, ask):
-    """As timeout(1) does it: to the process, then to its group."""
+    """As timeout(1) does: to the process, then to its group."""
     server.send(ask)
     os.killpg(server.pid, ask)
 
 
 def to_the_group_twice(server, ask):
-    """As a terminal and a process that forwards the signal."""
+    """As a terminal together with a process that forwards the signal."""
     os.killpg(server.pid, ask)
     os.killpg(server.pid, ask)
 
@@ -709,7 +709,7 @@ def test_a_client_that_resets_in_the_middle_of_its_echo_kills_nobody(server):
 
 
 def broken_pipe():
-    """The writing end of a pipe whose reader is gone."""
+    """Returns the write end of a pipe whose read end is closed."""
     reader, writer = os.pipe()
     os.close(reader)
     return writer

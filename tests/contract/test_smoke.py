@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One conversation: if this fails, look here first."""
+"""One conversation: if this fails, check this test first."""
 
 
 def test_what_is_sent_comes_back(server, talk):

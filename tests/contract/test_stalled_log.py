@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Standard error that nobody reads, or whose disk is full: the service goes on, and can be ended."""
+"""Standard error that is not read, or whose disk is full: the service goes on, and can be ended."""
 import contextlib
 import json
 import os
@@ -30,7 +30,7 @@ def opened(kind):
 
 
 def serve_on(serve, output, *arguments, **more):
-    """A server whose standard error is that output."""
+    """Starts a server whose standard error is that output."""
     return serve(*arguments, "127.0.0.1:0", preexec=lambda: os.dup2(output.writer, 2), **more)
 
 
@@ -39,7 +39,7 @@ def converse(server, n):
         assert server.is_faithful(b"%d" % number)
 
 
-# ---- nothing reads ----
+# ---- the output is not read ----
 
 
 @KINDS
@@ -233,7 +233,7 @@ def test_a_log_that_may_not_grow_kills_nobody(serve, tmp_path):
     assert len(server.log().encode()) <= 8192
 
 
-# ---- a terminal that stops who writes ----
+# ---- a terminal that stops its writers ----
 
 
 def test_a_terminal_set_to_stop_background_output_does_not_stop_it(program, engine, tmp_path):

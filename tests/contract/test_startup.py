@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Normal startup: the addresses, the ready line, the queue, and who serves each client.
+"""Normal startup: the addresses, the ready line, the queue, and which process serves each client.
 
-What is refused at the start is refused with words and status 4; what has started, serves.
+A start that fails prints the reason and exits with status 4; a server that has started serves.
 """
 import contextlib
 import os
@@ -27,7 +27,7 @@ from scarcity import allow_descriptors
 from surroundings import own_etc
 from tcptable import TIME_WAIT, tcp_sockets
 
-# Over before any engine has a say: one is enough.
+# The outcome does not depend on the engine: one is enough.
 before_engines = pytest.mark.engines("fork")
 
 # A child for each client, which has nothing else.
@@ -47,7 +47,7 @@ def connect_to(line):
 
 
 def is_echoed(sock, data=b"one line\n"):
-    """Does it come back to a client who stays?"""
+    """Returns whether a client that stays connected gets its echo."""
     sock.sendall(data)
     return recv_exactly(sock, len(data)) == data
 
@@ -58,7 +58,7 @@ def is_served_at(line):
 
 
 def refusal(serve, *arguments):
-    """Starts a server that must not start: (exit status, what it says)."""
+    """Starts a server that must not start: returns (exit status, message)."""
     server = serve(*arguments, wait=False)
     return server.wait(), server.log()
 
@@ -155,7 +155,7 @@ def test_the_ready_descriptor_gets_one_address_a_line_then_its_end(program, tmp_
     os.close(writer)
     try:
         with open(reader) as ready:
-            text = ready.read()  # to the end of the file, while the server lives
+            text = ready.read()  # reads to end of file while the server runs
         assert re.fullmatch(r"127\.0\.0\.1:\d+\n\[::1\]:\d+\n" + re.escape(path) + r"\n", text)
         assert all(is_served_at(line) for line in text.splitlines())
         server.send_signal(signal.SIGTERM)
@@ -243,12 +243,12 @@ def test_an_address_of_another_machine_is_refused_with_words(serve):
 
 @pytest.fixture
 def path(tmp_path):
-    """Where a unix socket could be."""
+    """A path for a unix socket."""
     return tmp_path / "echo"
 
 
 def leave_stale(path):
-    """What a server that was killed leaves behind: a socket on which nobody listens."""
+    """Leaves what a killed server leaves: a socket file without a listening socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.bind(str(path))
         sock.listen()
@@ -303,7 +303,7 @@ def test_a_client_that_ends_leaves_the_unix_path_alone(serve, path):
     assert server.is_faithful()
 
 
-# ---- who serves ----
+# ---- which process serves ----
 
 
 def test_the_next_client_is_served_while_all_before_it_stay(server):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""SIGSTOP and SIGCONT only delay: no deadline is judged before what has arrived meanwhile was read.
+"""SIGSTOP and SIGCONT only delay: the server reads what arrived meanwhile before it checks any deadline.
 
-Every process of the server is stopped for longer than a timeout of it (a container that is paused, a virtual
-machine, a debugger), then continued, the first process first.
+Every process of the server is stopped for longer than one of the timeouts (a paused container, a virtual machine, a
+debugger). Then it is continued, the first process first.
 """
 import contextlib
 import signal
@@ -17,7 +17,7 @@ from harness import recv_all, recv_exactly
 STOPPED = 0.6
 SHORT = "200ms"
 
-# More clients than a loop fetches events at once, for the engines with such a loop.
+# MANY: more clients than an event loop fetches at once, for the engines with such a loop.
 MANY, FEW = 300, 5
 
 

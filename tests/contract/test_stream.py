@@ -35,7 +35,7 @@ def test_a_half_closed_client_gets_megabytes_then_the_fin(server, options):
     data = pattern(3 * MEGABYTE)
     with server.connect(**options) as sock:
         writer = Writer(sock, data, half_close=True)
-        writer.wait_until_stuck()  # nobody reads: all that fits is queued, the FIN too where it does
+        writer.wait_until_stuck()  # the client does not read: all that fits is queued, and the FIN too if it fits
         assert read_slowly(sock, 16384) == data
         writer.finish()
     (end,) = server.ends(1)
@@ -141,11 +141,11 @@ def test_nothing_is_lost_in_the_smallest_segments(server):
 
 @pytest.fixture
 def narrow(own_network):
-    """A network whose every socket has the smallest segments and begins with the smallest buffers.
+    """A network in which every socket has the smallest segments and starts with the smallest buffers.
 
-    Receive buffers may grow. Where they may not, the kernel can come to a standstill of its own: its
-    books say 768 bytes for each segment of 76, so it drops what its window had let in, and then both
-    ends wait for a window update that travels in a segment which the other must drop as well.
+    Receive buffers may grow. If they may not, the kernel can deadlock by itself. It accounts 768 bytes for each
+    segment of 76, so it drops what its window had allowed. Then both ends wait for a window update that travels in
+    a segment which the other end must drop as well.
     """
     set_sysctl("net.ipv4.tcp_wmem", "4096 4096 4096")
     set_sysctl("net.ipv4.tcp_rmem", "4096 4096 1048576")
@@ -167,12 +167,12 @@ def test_a_narrow_network_changes_nothing_for_talk(narrow, server, talk):
     assert talk(server, input=data).finish() == (0, data, "")
 
 
-# ---- a client who takes its time ----
+# ---- a slow client ----
 
 
 @pytest.mark.usefixtures("own_network")
 def test_a_half_closed_client_who_pauses_gets_every_byte_all_the_same(serve):
-    """The kernel gives up a connection that nobody holds; here, for a zero window, within a second or two."""
+    """The kernel aborts a connection without a socket; here, for a zero window, within a second or two."""
     set_sysctl("net.ipv4.tcp_orphan_retries", 1)
     data = pattern(200_000)
     server = serve("127.0.0.1:0")

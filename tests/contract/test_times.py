@@ -11,7 +11,7 @@ SHORTEST, LONGEST = "1ns", "876000h"
 
 @pytest.fixture
 def quiet_client(serve):
-    """A server with these options, and a client that has had an echo and says no more."""
+    """A server with these options, and a client that has had an echo and stays silent."""
     socks = []
 
     def start(*options):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Nothing that a client does harms the server or another client; and when it is the server that ends a
-conversation, every byte that it echoed still arrives, and then a FIN."""
+"""No client can harm the server or another client. When the server ends a connection, every byte that it echoed
+still arrives, followed by a FIN."""
 import collections
 import contextlib
 import signal
@@ -15,10 +15,10 @@ from streams import Writer, fill, pattern, recv_until_clean_end
 
 MEGABYTE = 1 << 20
 
-# More than the kernel's buffers take between a client who never reads and a server who stops reading.
+# More than the kernel's buffers hold between a client that never reads and a server that stops reading.
 MORE_THAN_FITS = 64 * MEGABYTE
 
-# What a process may grow by, whatever its clients do.
+# Allowed growth of a process, whatever its clients do.
 ROOM_TO_MOVE_KIB = 1024
 
 
@@ -35,7 +35,7 @@ def converse(sock, data=b"still served?\n"):
 
 @pytest.fixture
 def unsanitized(sanitized):
-    """For tests of memory."""
+    """Skips tests of memory under a sanitizer."""
     if sanitized:
         pytest.skip("a sanitizer keeps books in the memory of the program, and what was freed too")
 
@@ -74,7 +74,8 @@ def test_a_client_that_resets_while_its_bytes_are_unread_harms_nobody(server, ha
         with stopped(server.process_of(sock)):
             sock.sendall(bytes(1000))
             if half_close:
-                sock.shutdown(socket.SHUT_WR)  # now sending to it is EPIPE: a SIGPIPE, for who does not see to it
+                # now a send to it fails with EPIPE and raises SIGPIPE, unless that is ignored
+                sock.shutdown(socket.SHUT_WR)
             reset(sock)
         (end,) = server.ends(1)
         assert (end["in"], end["out"], end["reason"]) == ("1005", "5", "reset")
@@ -168,7 +169,7 @@ def test_conversations_that_ended_cost_no_memory(server, unsanitized):
     after = [anonymous_kib(pid) for pid in server.lasting_processes()]
     # prefork starts more workers when clients come before others have been counted out.
     assert len(after) == len(before) or server.engine == "prefork"
-    if server.has_workers:  # one that has had no client yet becomes like those that have
+    if server.has_workers:  # a worker without former clients gets the same memory as one with clients
         before = [before[0]] + [max(before[1:])] * len(after[1:])
     more = 256 if server.engine == "thread" else 64  # the C library keeps some stacks for the next
     assert all(now <= memory + more for now, memory in zip(after, before)), f"{before} KiB became {after} KiB"
@@ -213,8 +214,8 @@ def test_an_idle_client_with_bytes_unread_and_arriving_gets_every_echoed_byte_th
     server = serve("--idle-timeout", "4s", "127.0.0.1:0")
     data = pattern(MORE_THAN_FITS)
     with server.connect() as sock:
-        # Both directions stand still, for nobody reads, until the server ends it. From then on it
-        # throws away what arrives: the rest can be sent, and the echo is still there to be read.
+        # Neither end reads, so both directions stand still until the server ends the connection. From then on it
+        # discards what arrives: the rest can be sent, and the echo can still be read.
         stuck_at = fill(sock, data)
         sent = min(stuck_at + MEGABYTE, len(data))
         Writer(sock, data[stuck_at:sent]).finish()

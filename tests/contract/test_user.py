@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`--user`: the addresses are opened as root, clients are served as somebody else, without a way back."""
+"""`--user`: addresses are opened as root, then clients are served as another user, with no way back."""
 import os
 import pathlib
 import pwd
@@ -18,7 +18,7 @@ EMPTY = "''"  # in a message
 
 NOBODY = pwd.getpwnam("nobody")
 
-# Over before any engine has a say: one is enough.
+# The outcome does not depend on the engine: one is enough.
 before_engines = pytest.mark.engines("fork")
 
 
@@ -44,7 +44,7 @@ def identity(pid):
 
 
 def of_user(user):
-    """What identity() is for one who is nobody else."""
+    """Returns the identity() of a process that has only the ids of this user."""
     return {
         "users": {user.pw_uid},
         "groups": {user.pw_gid},
@@ -168,7 +168,8 @@ def test_only_root_can_and_is_told_so(serve, program, lone_user):
 @before_engines
 @pytest.mark.usefixtures("own_network")
 def test_the_addresses_are_opened_first(serve):
-    """Who is refused the port as root is refused it before he becomes anybody; and nobody would not get it."""
+    """A port that is refused to root is refused before the change of user: the user `nobody` would get another
+    error."""
     set_sysctl("net.ipv4.ip_unprivileged_port_start", 1024)
     with socket.create_server(("127.0.0.1", 81)):
         server = serve("--user", NOBODY.pw_name, "127.0.0.1:81", wait=False)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A new connection wakes one worker. If that one cannot accept it, because it is stopped, killed, full or short of
-descriptors, another worker with room accepts it: no client waits for a worker while another could serve it."""
+"""A new connection wakes one worker. If that worker cannot accept it (stopped, killed, full or short of
+descriptors), another worker with room accepts it: no client waits for a worker while another could serve it."""
 import contextlib
 import os
 import random
@@ -190,7 +190,7 @@ def test_while_all_idle_workers_are_stopped_others_are_started(serve, limit):
         server.continue_all(stopped)
 
 
-# ---- a worker that has no room ----
+# ---- a worker that is full ----
 
 
 @SEVERAL

@@ -25,7 +25,7 @@ def capture(tmp_path, own_network):
 
 
 class Conversation:
-    """The packets of one connection, by who sent them."""
+    """The packets of one connection, by sender."""
 
     def __init__(self, packets, server_port):
         self.packets = [packet for packet in packets if server_port in packet[:2]]
@@ -56,7 +56,7 @@ class Conversation:
 
     @staticmethod
     def segments(packets):
-        """The lengths of the pieces in which the data went, repetitions left out."""
+        """Returns the payload lengths of the segments, without retransmissions."""
         return [length for _, length in dict.fromkeys((p.seq, p.length) for p in packets if p.length > 0)]
 
     def is_acknowledged(self, fin):
@@ -172,7 +172,7 @@ def test_a_server_that_ends_first_sends_its_fin_and_no_reset(capture, serve, opt
         assert recv_exactly(client, 11) == b"still here\n"
         end(server)
         assert recv_all(client) == b""
-        # What the client had on its way when the server ended must not be answered by a reset.
+        # Bytes that the client had in flight when the server ended must not cause a reset.
         client.sendall(b"too late\n")
     assert server_ends(server, reason)["in"] == str(len("still here\ntoo late\n"))
     talked = Conversation(capture.packets(), 9877)

@@ -36,7 +36,7 @@ def add_up(server):
 
 @pytest.fixture
 def connect():
-    """Connects clients who have had their first echo, and closes them after the test."""
+    """Connects clients that have had their first echo, and closes them after the test."""
     with contextlib.ExitStack() as stack:
 
         def start(server, count):
@@ -48,7 +48,7 @@ def connect():
         yield start
 
 
-# ---- a worker that dies ----
+# ---- a worker that is killed ----
 
 
 @SEVERAL
@@ -89,7 +89,8 @@ def test_a_worker_is_replaced_however_often_it_dies(serve):
 
 @pytest.mark.engines("prefork", "epoll", "uring")  # with one worker, thread pauses longer and longer
 def test_workers_killed_at_any_moment_under_load_leave_no_count_and_no_descriptor(serve):
-    """One conversation after the other, while workers die: a conversation is whole, or it is logged as killed."""
+    """One conversation after the other while workers are killed: a conversation is whole, or it is logged as
+    killed."""
     server = serve("127.0.0.1:0")
     assert server.is_faithful()
     whole = broken = 0
@@ -103,7 +104,7 @@ def test_workers_killed_at_any_moment_under_load_leave_no_count_and_no_descripto
         except (ConnectionError, AssertionError):
             broken += 1
     reasons = collections.Counter(end["reason"] for end in server.ends(whole + 1))
-    # One may have been whole for its client, whose server was killed before it could tell.
+    # One conversation may have been whole for its client although the worker was killed before it reported that.
     assert reasons["eof"] + reasons["killed"] >= whole + 1 and whole > 75
     assert set(reasons) <= {"eof", "killed", "reset"}
     server.wait_for_rest()
@@ -131,7 +132,7 @@ def test_a_stopped_worker_delays_its_clients_and_no_others(serve, connect):
     assert recv_exactly(clients[0], 5) == b"later"
 
 
-# ---- who gets whom ----
+# ---- distribution of clients over workers ----
 
 
 @LOOPS
@@ -146,7 +147,7 @@ def test_clients_who_come_one_after_the_other_are_spread(serve):
             converse(socks[-1])
         held = {pid: descriptors_of(pid).values() for pid in server.children()}
         sockets = {pid: sum(what.startswith("socket:") for what in all_of) - 1 for pid, all_of in held.items()}
-        assert len(sockets) == 4 and sum(sockets.values()) == count  # but for the listening socket of each
+        assert len(sockets) == 4 and sum(sockets.values()) == count  # except the listening socket of each worker
         assert max(sockets.values()) <= 1.5 * (sum(sockets.values()) / len(sockets))
 
 
@@ -197,14 +198,14 @@ def test_a_worker_can_have_several_clients(serve, connect):
         assert recv_exactly(seventh, 4) == b"wait"
 
 
-# ---- a crowd ----
+# ---- many clients ----
 
 
 def test_a_thousand_resets_in_the_middle_leave_nothing(server):
     converse_with = server.connect()
     converse(converse_with)
     workers = server.lasting_processes()
-    # Of several workers, one may have been on its way to having all that it needs.
+    # With several workers, one may not have opened all its descriptors yet.
     most = max(len(descriptors_of(pid)) for pid in workers)
     for _ in range(1000):
         sock = server.connect()
@@ -218,7 +219,7 @@ def test_a_thousand_resets_in_the_middle_leave_nothing(server):
 
 
 def test_many_who_do_not_read_cost_the_others_nothing(serve, connect):
-    """More of them than a ring has buffers: who is in nobody's way is served all the same."""
+    """More of these clients than a ring has buffers: all other clients are served as before."""
     server = serve("-m", "400", "127.0.0.1:0")
     allow_descriptors(600)
     pings = connect(server, 20)
@@ -233,7 +234,7 @@ def test_many_who_do_not_read_cost_the_others_nothing(serve, connect):
         for _ in range(5):
             for sock in pings:
                 converse(sock)
-        # And those who read at last have every byte.
+        # Clients that read at last get every byte.
         for sock in stuck[::30]:
             assert recv_exactly(sock, sent[sock]) == data[: sent[sock]]
     for sock in pings:
@@ -242,7 +243,7 @@ def test_many_who_do_not_read_cost_the_others_nothing(serve, connect):
 
 @LOOPS
 def test_a_crowd_that_sends_at_once_while_its_worker_stands_still_is_served(serve, connect):
-    """More is done at once than a ring has room for, or a loop fetches events."""
+    """More events occur at once than a ring has room for, or than a loop fetches."""
     server = serve("-w", "1", "-m", "1000", "127.0.0.1:0")
     allow_descriptors(1200)
     clients = connect(server, 900)
@@ -257,7 +258,7 @@ def test_a_crowd_that_sends_at_once_while_its_worker_stands_still_is_served(serv
 
 
 def test_small_and_large_messages_take_turns(server):
-    """Who sends a lot for a while, and a little again, is served by other means each time."""
+    """A client that alternates between large and small messages switches the engine's mode each time."""
     with server.connect() as sock:
         for number in range(6):
             for size in (64, 64, 64, 64, 64, 64, MEGABYTE, 4096, 8192, 1):
@@ -286,7 +287,7 @@ def echo_part(sock, data):
 
 @LOOPS
 def test_looking_without_sleeping_ends_when_nothing_happens(serve, connect):
-    """--busy-poll costs a core while there is something to do, and nothing afterwards."""
+    """--busy-poll uses a core while there is work, and none afterwards."""
     server = serve("--busy-poll", "20ms", "127.0.0.1:0")
     (sock,) = connect(server, 1)
     for _ in range(100):
@@ -298,7 +299,7 @@ def test_looking_without_sleeping_ends_when_nothing_happens(serve, connect):
     assert echo_of(sock, b"still there") == b"still there"
 
 
-# ---- one who waited, and is called off ----
+# ---- a waiting client when the server aborts ----
 
 
 def test_one_who_was_served_after_he_had_waited_is_called_off_once(serve):

@@ -2,7 +2,8 @@
 """A service manager that passes sockets in (sd_listen_fds(3))."""
 import sys
 
-# As a service manager does it: the sockets are descriptors 3, 4, ..., and LISTEN_PID is who they are for.
+# As a service manager does it: the sockets are descriptors 3, 4, ..., and LISTEN_PID is the pid of the process that
+# gets them.
 MANAGER = """
 import fcntl, os, sys
 pid, count, *rest = sys.argv[1:]

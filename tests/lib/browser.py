@@ -14,7 +14,7 @@ SWITCHES = ["--headless=new", "--no-first-run", "--disable-gpu", "--hide-scrollb
 
 
 class Browser:
-    """A window of the browser, as wide and as dark as a test wants it."""
+    """A browser window with the width and the colour scheme that a test asks for."""
 
     def __init__(self, driver):
         self.driver = driver
@@ -27,7 +27,7 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def look(self, width=1280, scheme="light", medium="screen"):
-        """How the reader looks at pages."""
+        """Sets width, colour scheme and medium of the window."""
         self.command("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         self.command("Emulation.setEmulatedMedia", media=medium,
                      features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -42,7 +42,8 @@ class Browser:
 
     def complaints(self):
         messages = [entry["message"] for entry in self.driver.get_log("browser")]
-        return [message for message in messages if not message.startswith("chrome://")]  # of its own first page
+        # messages about the browser's own first page
+        return [message for message in messages if not message.startswith("chrome://")]
 
 
 def why_impossible():
@@ -56,7 +57,7 @@ def why_impossible():
 
 @contextlib.contextmanager
 def browser(profile):
-    """Starts one with a profile of its own, and ends it."""
+    """Starts a browser with its own profile and ends it."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for switch in [*SWITCHES, f"--user-data-dir={profile}"]:

@@ -26,7 +26,7 @@ class Endless:
 
 
 class Feeder(threading.Thread):
-    """Writes to a file in the background and closes it; a reader who goes away ends it too."""
+    """Writes to a file in the background and closes it. It also ends if the reader closes its end."""
 
     def __init__(self, file, write):
         """write(file) does the writing."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What goes over the wire: tcpdump on the loopback of this network namespace, as packets.
+"""Packets on the wire: runs tcpdump on the loopback of this network namespace.
 
-Only where nothing else uses that loopback, so in a namespace of the test's own (netns.py).
+Use it only where nothing else uses that loopback, that is, in a namespace of the test (netns.py).
 """
 import functools
 import pathlib
@@ -15,11 +15,11 @@ import pytest
 
 from harness import PATIENCE, wait_until
 
-# Numbers for names, absolute sequence numbers, no time, each packet at once; only the headers, and room
-# for many of them, so that none is missed when tcpdump gets no processor for a while.
+# Numbers instead of names, absolute sequence numbers, no time, each packet at once. Only the headers are captured,
+# and the buffer holds many of them, so that none is missed while tcpdump gets no CPU.
 OPTIONS = ["-nn", "-S", "-t", "-l", "--immediate-mode", "-s", "128", "-B", "65536"]
 
-# A datagram to a port where nobody listens: once the capture shows it, it has all that came before.
+# A datagram to a port on which nothing listens. Once the capture shows it, it also has all earlier packets.
 MARKER_PORT = 9
 
 TCP_LINE = re.compile(
@@ -65,7 +65,7 @@ def parse_packets(text):
 
 
 class Capture:
-    """From `with` on, every packet on the loopback. Skips the test where nothing can be captured."""
+    """Records every packet on the loopback from `with` on. Skips the test where capturing is not possible."""
 
     def __init__(self, directory):
         self.output = pathlib.Path(directory) / "tcpdump.out"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The C tests as tests of pytest: each TEST() is one, and so is each program without TEST().
+"""The C tests as pytest tests: each TEST() is one, and so is each program without TEST().
 
-One program has several tests, and is run once for all of them. What it prints is TAP. Meson knows the programs,
-their arguments and their time limits; `meson test -C build` runs the same ones.
+A program has several tests and runs once for all of them. It prints TAP. Meson knows the programs, their arguments
+and their time limits; `meson test -C build` runs the same ones.
 """
 import functools
 import json
@@ -24,12 +24,12 @@ ALL_SKIPPED = re.compile(r"^ok 1 .*# SKIP (.*)", re.MULTILINE)
 
 @functools.cache
 def programs(build):
-    """Source file -> what Meson knows of the test program made of it."""
+    """Returns for each source file what Meson knows about its test program."""
     try:
         tests, targets = (json.loads((build / "meson-info" / f"intro-{what}.json").read_text())
                           for what in ("tests", "targets"))
     except FileNotFoundError:
-        return {}  # the fixture `program` says that nothing is built
+        return {}  # the fixture `program` reports that nothing is built
     sources = {
         target["filename"][0]: [source for group in target["target_sources"] for source in group.get("sources", ())]
         for target in targets
@@ -81,7 +81,7 @@ class Program(pytest.File):
 
 
 class Failure(Exception):
-    """What a test program printed."""
+    """The output of a failed test program."""
 
 
 class CTest(pytest.Item):
@@ -101,7 +101,8 @@ class CTest(pytest.Item):
         if not is_whole and mine == [] and status == n_failed and is_sanitized(build_of(self.config) / "tcpecho"):
             pytest.skip("not in a program with a sanitizer")
         passed = status == 0 if is_whole else mine != [] and all(mine)
-        # A program ends with the number of its failed tests. Anything else is a crash, or what a sanitizer found.
+        # The exit status of a program is the number of failed tests. Any other status is a crash or a sanitizer's
+        # finding.
         if not passed or status != n_failed:
             raise Failure(f"{self.path.name} ended with status {status}:\n{output}")
 

@@ -9,21 +9,21 @@ HOUR = 3_600_000_000_000
 
 
 def index_of(value):
-    """The bucket of a value: eleven bits are told apart."""
+    """Returns the index of the value's bucket: buckets have a resolution of eleven bits."""
     value = min(value, HOUR)
     shift = max(value.bit_length() - 11, 0)
     return shift * 1024 + (value >> shift)
 
 
 def highest(value):
-    """The highest value of its bucket."""
+    """Returns the highest value of the bucket of `value`."""
     value = min(value, HOUR)
     shift = max(value.bit_length() - 11, 0)
     return (((value >> shift) + 1) << shift) - 1
 
 
 def percentile(values, percent):
-    """What is to be said of a percentile: its value, to the end of its bucket; the first and the last exactly."""
+    """Returns a percentile as reports print it: the highest value in the bucket, but the exact minimum and maximum."""
     ordered = sorted(values)
     millionths = round(percent * 1_000_000)
     rank = max(-(-len(ordered) * millionths // 100_000_000), 1)
@@ -44,7 +44,7 @@ def varint(number):
 
 
 def histogram(values):
-    """The string of a histogram (HdrHistogram V2, compressed); None of nothing."""
+    """Returns a histogram's string (HdrHistogram V2, compressed); None if there are no values."""
     if not values:
         return None
     counts = {}

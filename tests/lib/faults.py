@@ -7,16 +7,16 @@ import pytest
 
 
 class Plan(NamedTuple):
-    """What is done to every call; 0: nothing of that kind."""
+    """The faults that are injected into every call. 0: no fault of that kind."""
 
     most_in: int  # bytes that a receive moves at once
     most_out: int  # and a send
     eintr: int  # so often each call is interrupted before it is made
-    eagain: int  # and those that may not wait refused
+    eagain: int  # also refuses calls that may not wait
 
 
 class Faults:
-    """Of one server: `env` is for its environment, counts() says how many there have been."""
+    """Faults of one server: `env` goes into its environment, counts() returns the number of injected faults."""
 
     def __init__(self, build, directory, plan):
         library = build / "tests" / "fault" / "libtcpecho-faults.so"
@@ -39,7 +39,7 @@ class Faults:
 
 @pytest.fixture
 def faults(build, sanitized, tmp_path):
-    """Makes faults of a plan, for one server."""
+    """Returns a function that makes Faults from a Plan, for one server."""
     if sanitized:
         pytest.skip("the library of a sanitizer wants to be loaded first")
     return lambda plan: Faults(build, tmp_path, plan)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Servers and clients as processes, watched from outside.
 
-Nothing here asserts a time. Waiting is always for a condition, with a generous bound that only a
-hang ever reaches.
+No function here asserts a duration. Each wait is for a condition, with a generous bound that only a hang reaches.
 """
 import contextlib
 import os
@@ -16,7 +15,7 @@ import time
 
 from tcptable import tcp_sockets
 
-# A hang, on the slowest machine, under a sanitizer, beside twenty other programs.
+# Seconds until a wait counts as a hang: on the slowest machine, under a sanitizer, beside twenty other programs.
 PATIENCE = 90.0
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -34,7 +33,7 @@ def wait_until(condition, what, within=PATIENCE):
 
 
 def recv_exactly(sock, size):
-    """Receives exactly so many bytes; fewer only if the stream ends."""
+    """Receives exactly `size` bytes; returns fewer only if the stream ends."""
     data = bytearray()
     while len(data) < size:
         piece = sock.recv(min(size - len(data), 1 << 20))
@@ -64,7 +63,8 @@ def proc_text(pid, name):
 
 
 def of_process(pid, read, gone):
-    """What read() finds in /proc/PID, or `gone`. The files of a process that ends are root's before it is a zombie."""
+    """Returns what read() finds in /proc/PID, or `gone`. The files of a process that is ending belong to root
+    before it is a zombie."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -111,7 +111,7 @@ def sockets_of(pid):
 
 
 def title_of(pid):
-    """What ps shows as the command."""
+    """Returns the command as ps shows it."""
     return proc_text(pid, "cmdline").replace("\0", " ").strip()
 
 
@@ -129,7 +129,8 @@ def descriptors_of(pid):
 
 
 def rss_kib(pid):
-    """Resident memory, but for pages of files: those of the program come in 64 KiB at a time when it is first run."""
+    """Returns resident memory without file pages: the program's file pages are mapped 64 KiB at a time when it
+    first runs."""
     parts = re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+)", proc_text(pid, "status"), re.MULTILINE)
     return sum(map(int, parts))
 
@@ -153,7 +154,7 @@ def own_memory_kib(pid):
 
 
 def cpu_seconds(pid):
-    """CPU time of the process and of its children that were reaped."""
+    """Returns the CPU time of the process, including reaped children."""
     fields = proc_text(pid, "stat").rpartition(")")[2].split()
     return sum(int(fields[i]) for i in (11, 12, 13, 14)) / CLOCK_TICKS if fields else 0.0
 
@@ -185,7 +186,7 @@ def parse_address(line):
 
 
 class Process:
-    """A process of ours: its log is what it wrote to standard error."""
+    """A process that the test started. Its log is what it wrote to standard error."""
 
     process = None
     log_path = None
@@ -201,7 +202,7 @@ class Process:
         return [line for line in self.log().splitlines() if re.search(pattern, line)]
 
     def wait_for_log(self, pattern, count=1):
-        """Waits for so many lines with the pattern and returns them."""
+        """Waits until `count` lines match the pattern and returns them."""
         wait_until(
             lambda: len(self.log_lines(pattern)) >= count or self.process.poll() is not None,
             f"{count} x {pattern!r} in the log",
@@ -239,14 +240,14 @@ class Process:
 class Server(Process):
     """`tcpecho serve`, started and ready.
 
-    arguments: what follows `serve`. prefix: a command to run it under, as ("ip", "netns", "exec", NAME).
-    pass_fds: descriptors that it inherits. wait=False: for one that is expected not to start. log: a file
-    that takes its log, and is closed here, instead of one in `directory`. engine: its name, None for the
-    default.
+    arguments: what follows `serve`. prefix: a command to run it under, as ("ip", "netns", "exec", NAME). pass_fds:
+    descriptors that it inherits. wait=False: do not wait for readiness, because it is expected not to start. log: a
+    file that takes its log and is closed here; by default the log is a file in `directory`. engine: its name, None
+    for the default.
 
-    What engines have in common, whatever their processes do: pid is the process that is signalled, that
-    logs and counts; its children serve. Each of them has one client (fork), or it is a worker, which is
-    there with and without clients (all others).
+    The same holds for all engines: pid is the process that gets the signals, logs and counts, and its children
+    serve. With fork, each child has one client. With all other engines the children are workers, which exist with
+    and without clients.
     """
 
     count = 0
@@ -300,7 +301,7 @@ class Server(Process):
 
     @property
     def address(self):
-        """Where to connect: the wildcard is reached by loopback."""
+        """Returns the address to connect to: loopback if the server listens on the wildcard."""
         family, address = parse_address(self.addresses[0])
         if family == socket.AF_INET6 and address[0] == "::":
             return ("::1", address[1])
@@ -326,7 +327,7 @@ class Server(Process):
         return sock
 
     def is_faithful(self, data=b"faithful?\n"):
-        """A whole conversation with a client of its own."""
+        """Has a whole conversation as a separate client. Returns whether the echo was complete and correct."""
         with self.connect() as sock:
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
@@ -336,7 +337,7 @@ class Server(Process):
         return children_of(self.pid)
 
     def wait_for_children(self, count):
-        """Waits until it has exactly so many children and returns them."""
+        """Waits until the server has exactly `count` children and returns them."""
         wait_until(lambda: len(self.children()) == count, f"{count} children")
         return self.children()
 
@@ -354,22 +355,22 @@ class Server(Process):
 
     @property
     def has_workers(self):
-        """Is it workers who serve, and not a child for each client?"""
+        """Returns whether workers serve, and not one child per client."""
         return self.engine != "fork"
 
     def processes(self):
         return [self.pid, *self.children()]
 
     def serving_processes(self):
-        """Those that have clients, or could have."""
+        """Returns the processes that serve clients or may serve them."""
         return self.children()
 
     def accepting_processes(self):
-        """Those by which clients come in, the one that starts others first."""
+        """Returns the processes that accept connections; the process that starts the others comes first."""
         return self.processes() if self.has_workers else [self.pid]
 
     def lasting_processes(self):
-        """Those that are there with and without clients."""
+        """Returns the processes that exist with and without clients."""
         return self.processes() if self.has_workers else [self.pid]
 
     def sockets_of_client(self, sock):
@@ -381,7 +382,7 @@ class Server(Process):
         return [(pid, fd) for pid, fds in held.items() for fd, what in fds.items() if what in wanted]
 
     def socket_of(self, sock):
-        """Who serves this client, and on which descriptor: (pid, fd). For IPv4 and IPv6."""
+        """Returns (pid, fd) of the connected socket that serves this client. Works for IPv4 and IPv6."""
         port = sock.getsockname()[1]
         return wait_until(lambda: self.sockets_of_client(sock), f"somebody who serves the client on port {port}")[0]
 
@@ -390,11 +391,11 @@ class Server(Process):
         return self.socket_of(sock)[0]
 
     def wait_for_clients(self, count):
-        """Waits until exactly so many are being served, by its own account."""
+        """Waits until the server counts exactly `count` clients."""
         wait_until(lambda: self.totals()["clients"] == count, f"{count} clients")
 
     def wait_for_rest(self):
-        """Waits until nobody is served, and nothing is left of anybody who was."""
+        """Waits until the server has no clients and has released everything that belonged to clients."""
         self.wait_for_clients(0)
         if not self.has_workers:
             self.wait_for_children(0)
@@ -407,7 +408,7 @@ class Server(Process):
             wait_until(lambda: all(is_gone(child) for child in children), "the workers to end")
 
     def whole_cpu_seconds(self):
-        """CPU time of all its processes, of those that it reaped too."""
+        """Returns the CPU time of all its processes, including reaped ones."""
         return sum(cpu_seconds(pid) for pid in self.processes())
 
     def whole_memory_kib(self):
@@ -415,7 +416,7 @@ class Server(Process):
         return sum(own_memory_kib(pid) for pid in self.processes())
 
     def stop_all(self, processes=None):
-        """Has these stand still, all of them if none are named. Returns who does."""
+        """Stops these processes with SIGSTOP, all of them if none are given. Returns the stopped processes."""
         processes = self.processes() if processes is None else processes
         for pid in processes:
             with contextlib.suppress(ProcessLookupError):
@@ -430,9 +431,9 @@ class Server(Process):
 
     @contextlib.contextmanager
     def accepting_nobody(self):
-        """Whoever comes meanwhile waits in the kernel's queue, for those who accept stand still.
+        """Stops the accepting processes: new connections wait in the accept queue.
 
-        With workers nobody is served either; with a child for each client those who have one are.
+        Workers then serve no clients either. With one child per client, existing clients are still served.
         """
         self.stop_all([self.pid])
         processes = self.accepting_processes()  # there are no new ones from here on

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""An intruder in a process: it makes other system calls than the program does.
+"""An intruder in a process: makes system calls that the program does not make.
 
-A tracer (ptrace(2)) stops the process where it enters a call and puts another number in its place, and other
-arguments if there are any. For x86-64, whose registers and numbers these are.
+A tracer (ptrace(2)) stops the process at a system call and replaces its number and, if given, its arguments. For
+x86-64 only: registers and call numbers are specific to it.
 """
 import contextlib
 import ctypes
@@ -104,9 +104,10 @@ def put_arguments(pid, arguments):
 
 
 def make_call(pid, call, *arguments):
-    """Has a process that waits make this call, and lets it go on, or die of it. Returns what the call gave.
+    """Makes a waiting process execute this call and continues it. Returns the call's result; the process may be
+    killed by it.
 
-    Without arguments it has those of the call in which the process waits."""
+    Without arguments, the call gets those of the call in which the process waits."""
     if platform.machine() != "x86_64":
         pytest.skip("the registers are those of x86-64")
     waits = tuple(f"{number} " for number in WAITS)
@@ -133,8 +134,8 @@ def make_call(pid, call, *arguments):
 
 @contextlib.contextmanager
 def stop_at_call(pid, call):
-    """Has a process stand still just before it makes this call the next time. Gives a function that says whether it
-    does; it goes on afterwards, unless it was killed."""
+    """Stops a process just before it next makes this call. Yields a function that returns whether it is stopped.
+    The process continues afterwards, unless it was killed."""
     if platform.machine() != "x86_64":
         pytest.skip("the registers are those of x86-64")
     try:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Linked with a build that has AddressSanitizer. Its search for leaks traces the process with a
- * thread of its own. Where a tracer is there already (strace), where a system call filter of a
- * test forbids that thread, or without /proc, it would end the program with a status of its own.
+ * Linked into builds with AddressSanitizer. Its leak check traces the process from a separate
+ * thread. The check would end the program with its own exit status if another tracer is attached
+ * (strace), if a seccomp filter of a test forbids that thread, or without /proc.
  */
 #include <sanitizer/lsan_interface.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What a test leaves fails it: processes, and files in TMPDIR if that is the run's own (tests/run.py).
+"""Fails a test that leaves processes behind, or files in TMPDIR if TMPDIR belongs to the run (tests/run.py).
 
-A process whose parent ends becomes a child of the test's process, so none is overlooked.
+A process whose parent ends becomes a child of the test's process, so no leftover process is missed.
 """
 import contextlib
 import ctypes
@@ -26,7 +26,8 @@ def adopt_orphans():
 
 
 def own_directory(worker):
-    """The run's TMPDIR; for a worker of pytest-xdist, which has a name, one in it. None: TMPDIR is everybody's."""
+    """Returns the run's TMPDIR. A named pytest-xdist worker gets a directory in it. Returns None if TMPDIR is
+    shared with others."""
     place = os.environ.get("TMPDIR", "")
     if not os.path.basename(place).startswith("tcpecho-test-"):
         return None
@@ -34,7 +35,7 @@ def own_directory(worker):
         place = os.path.join(place, worker)
         os.makedirs(place, exist_ok=True)
         os.environ["TMPDIR"] = place
-        tempfile.tempdir = None  # look again
+        tempfile.tempdir = None  # makes tempfile read TMPDIR again
     return pathlib.Path(place)
 
 
@@ -56,7 +57,7 @@ def left_since(before):
 def nothing_left(request):
     """Fails the test, once it is over, if something of it is still there; and removes that."""
     if request.node.get_closest_marker("background"):
-        yield  # what is there is the module's, and only the run (tests/run.py) can say what stays
+        yield  # the remaining files belong to the module; only the run (tests/run.py) can check what stays
         return
     directory = getattr(request.config, "tcpecho_directory", None)
     before, files = set(children_of(os.getpid())), files_in(directory)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Several machines on one: each with an address, a name, processes, a /run and an /etc/passwd of its own.
+"""Several machines on one: each has its own address, name, processes, /run and /etc/passwd.
 
-A machine is a set of namespaces, held by a process that ends with the test: nothing outlives it. The first
-machine of a network is its hub: it has the bridge that the others are plugged into.
+A machine is a set of namespaces, held by a process that ends with the test: nothing outlives it. The first machine
+of a network is its hub: it has the bridge to which the others connect.
 """
 import functools
 import os
@@ -15,11 +15,12 @@ from tools import tool
 # The network of documentation (RFC 5737).
 NETWORK, LENGTH = "192.0.2", 24
 
-# Users as sshd wants them: its own without rights, and a root who has no password but is not locked.
+# Users that sshd needs: its own unprivileged user, and a root account without a password that is not locked.
 PASSWD = "root:*:0:0:root:{home}:/bin/bash\nsshd:*:997:65534::/run/sshd:/usr/sbin/nologin\nnobody:*:65534:65534::/:/usr/sbin/nologin\n"
 SHADOW = "root:*:19000:0:99999:7:::\n"
 
-# The first process of a machine. It ends when nobody holds its standard input any more, and with it all others.
+# The first process of a machine. It ends when every writer to its standard input is closed. All other processes of
+# the machine end with it.
 INIT = """
 set -e
 hostname "$1"
@@ -33,7 +34,7 @@ exec cat >/dev/null
 
 
 class Machine:
-    """One machine. address: its last number."""
+    """One machine. address: last number in its IP address."""
 
     def __init__(self, name, number, directory):
         self.name, self.address = name, f"{NETWORK}.{number}"
@@ -53,7 +54,8 @@ class Machine:
 
     @property
     def network(self):
-        """A prefix for commands in its network, that are processes of ours: they can be signalled."""
+        """Returns a command prefix that runs a command in this machine's network. The processes are children of the
+        test and can be signalled."""
         return ["nsenter", "-t", str(self.pid), "--net", "--uts"]
 
     @property
@@ -72,7 +74,8 @@ class Machine:
         return done
 
     def start(self, *command, log, env=None):
-        """Starts a command in it that stays; it ends with the machine. Its output goes to a file of its home."""
+        """Starts a command that keeps running and ends with the machine. Its output goes to a file in the machine's
+        home."""
         environment = {**os.environ, "HOME": str(self.home), **(env or {})}
         with (self.home / log).open("wb") as file:
             return subprocess.Popen(
@@ -130,7 +133,7 @@ class Network:
 
 
 def wait_for_port(machine, port):
-    """Until somebody listens on a port of the machine."""
+    """Waits until a port of the machine has a listening socket."""
     def listens():
         return machine.run("ss", "-Hltn", f"sport = :{port}").stdout.strip()
 
@@ -145,7 +148,8 @@ def why_impossible(*tools):
     return _why_no_network()
 
 
-# What machines need of the kernel, by its own tools: a mistake in this module is no reason to skip a test.
+# Checks with standard tools that the kernel supports what machines need: a mistake in this module must not skip a
+# test.
 PROBE = """
 set -e
 mount -t tmpfs none /run

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A test in a network namespace of its own: its own loopback, its own ports, its own sysctls.
+"""A test in its own network namespace: its own loopback, ports and sysctls.
 
-The test's thread enters the namespace, so every socket it makes and every process it starts is in
-there. The namespace has no name and needs no clean-up: it goes with the last process and descriptor.
+The test's thread enters the namespace, so every socket it makes and every process it starts is in there. The
+namespace has no name and needs no clean-up: it goes with the last process and descriptor.
 
 A test names the fixture `own_network` in `pytest.mark.usefixtures`.
 """
@@ -25,7 +25,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def check(result):
-    """What a call of the C library returned: an error becomes an OSError."""
+    """Returns a C library call's result; raises OSError on an error."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -58,8 +58,8 @@ def network_namespace():
 
 
 def enter_own_network():
-    """The same for good, where that is allowed. Tests beside this one, and what else listens here, are out of its way;
-    and so are the ports of connections in TIME_WAIT, of which some tests leave ten thousand."""
+    """Enters a network namespace permanently, where that is allowed. It keeps tests that run in parallel, other
+    listeners and ports in TIME_WAIT out of the way. Some tests leave ten thousand such ports."""
     try:
         check(LIBC.unshare(CLONE_NEWNET))
     except OSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Outputs whose reader does not read: what a program is given as standard output or standard error."""
+"""Outputs that are not read, used as standard output or standard error of a program."""
 import errno
 import fcntl
 import os
@@ -16,14 +16,14 @@ F_SETPIPE_SZ = 1031
 class PipeOutput:
     """A pipe, as small as one can be. `writer` is the program's end."""
 
-    lines = 100  # more than it has room for, of a server's log
+    lines = 100  # number of log lines that do not fit into the output
 
     def __init__(self):
         self.reader, self.writer = os.pipe()
         fcntl.fcntl(self.writer, F_SETPIPE_SZ, PIPE_SIZE)
 
     def read(self):
-        """What there is to read, without waiting."""
+        """Reads what is available, without waiting."""
         os.set_blocking(self.reader, False)
         data = b""
         try:
@@ -90,7 +90,7 @@ class TerminalOutput(PipeOutput):
 
 
 class CookedTerminalOutput(TerminalOutput):
-    """The same, but each end of a line takes two bytes of its room, as terminals are by default."""
+    """The same, but each newline takes two bytes in its buffer, which is the default of terminals."""
 
     def __init__(self):
         super().__init__(cooked=True)
@@ -115,7 +115,7 @@ class StoppedTerminalOutput(TerminalOutput):
 
 ALL = [PipeOutput, FifoOutput, SocketOutput, TerminalOutput, CookedTerminalOutput, StoppedTerminalOutput]
 
-# Where /proc shows nothing, none of them can be opened anew.
+# With an empty /proc, an output cannot be opened again through /proc/self/fd.
 WITHOUT_PROC = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
 
 
@@ -126,7 +126,7 @@ def lines_and_dropped(text):
 
 
 def fill(output):
-    """Leaves no room in it. What a terminal has taken moves on by itself for a moment, and makes room again."""
+    """Fills it completely. A terminal moves bytes on by itself for a moment, which makes room again."""
     os.set_blocking(output.writer, False)
     refusals = 0
     while refusals < 5:

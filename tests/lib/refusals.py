@@ -20,7 +20,7 @@ NUMBERS = {
 
 
 def refuse(call, error, first_argument=None):
-    """For preexec: from here on this call fails with this errno, if its first argument is that one."""
+    """Returns a preexec function after which this call fails with this errno, if its first argument matches."""
     numbers = NUMBERS.get(platform.machine())
     if numbers is None:
         pytest.skip(f"the numbers of system calls on {platform.machine()} are not known here")
@@ -43,6 +43,6 @@ def refuse(call, error, first_argument=None):
     def install():
         assert libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
         assert libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0
-        assert memory  # it has to live until here
+        assert memory  # keeps the memory allocated until here
 
     return install

@@ -19,7 +19,7 @@ HOUR = 3_600_000_000_000
 # ---- buckets ----
 
 def index_of(ns):
-    """The bucket of a value: eleven bits are told apart."""
+    """Returns the index of the value's bucket: buckets have a resolution of eleven bits."""
     shift = max(min(ns, HOUR).bit_length() - 11, 0)
     return (shift << 10) + (min(ns, HOUR) >> shift)
 
@@ -54,7 +54,7 @@ def zigzag(number):
 
 
 def decode(string):
-    """The greatest value of a bucket -> how many, of a string; of None, nothing."""
+    """Returns a histogram string's counts: highest value of a bucket -> count. Empty for None."""
     return collections.Counter(dict(hdr.decode(string)) if string else {})
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""io_uring as little of it as a machine may have: none, or small rings; and the rings that a process has."""
+"""Limits on io_uring: none at all, or small rings only; also reads which rings a process has."""
 import ctypes
 import errno
 import os
@@ -13,12 +13,12 @@ IO_URING_SETUP = 425  # on every architecture
 LOAD, JUMP_IF_EQUAL, JUMP_IF_GREATER, RETURN = 0x20, 0x15, 0x25, 0x06
 ALLOW, FAIL_WITH = 0x7FFF0000, 0x00050000
 
-# In struct seccomp_data: the call, and the half of its first argument that matters.
+# Offsets in struct seccomp_data: the call number, and the relevant half of the first argument.
 CALL, FIRST_ARGUMENT = 0, 16 if struct.pack("=H", 1) == struct.pack("<H", 1) else 20
 
 
 def filtered(*rules):
-    """For the child, before exec: these rules of seccomp(2) are put on."""
+    """Returns a preexec function that installs these seccomp(2) rules."""
 
     def put_on():
         libc = ctypes.CDLL(None)
@@ -32,7 +32,7 @@ def filtered(*rules):
 
 
 def without_rings(number):
-    """For the child, before exec: io_uring_setup(2) fails with this error, as containers have it."""
+    """Returns a preexec function after which io_uring_setup(2) fails with this error, as in containers."""
     return filtered(
         (LOAD, 0, 0, CALL),
         (JUMP_IF_EQUAL, 0, 1, IO_URING_SETUP),
@@ -42,7 +42,7 @@ def without_rings(number):
 
 
 def rings_of_at_most(requests):
-    """For the child, before exec: a ring for more requests at once is too large for what may be locked."""
+    """Returns a preexec function that limits rings to this number of requests, as RLIMIT_MEMLOCK does."""
     return filtered(
         (LOAD, 0, 0, CALL),
         (JUMP_IF_EQUAL, 0, 3, IO_URING_SETUP),
@@ -59,6 +59,6 @@ def rings_of(pid):
 
 
 def room_for_completions(pid):
-    """Of the only ring of a process."""
+    """Returns the size of the completion queue of a process that has one ring."""
     (fd,) = rings_of(pid)
     return int(re.search(r"^CqMask:\s+(0x\w+)", proc_text(pid, f"fdinfo/{fd}"), re.MULTILINE).group(1), 16) + 1

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Echo servers that break a promise of their kind, each in its own way.
+"""Echo servers with one fault each.
 
-A Rogue listens on a free port of 127.0.0.1 and hands every client to its treatment, a function of
-the connected socket that runs in a thread of its own. A socket stays open when its treatment
-returns, until the Rogue ends: a treatment that wants to end a conversation says so, by finish() or
-by reset().
+A Rogue listens on a free port of 127.0.0.1. Each client is handled by its treatment, a function that gets the
+connected socket and runs in a separate thread. A socket stays open when the treatment returns, until the Rogue
+ends. A treatment that must end the connection calls finish() or reset().
 """
 import contextlib
 import socket
@@ -14,7 +13,7 @@ import time
 from harness import PATIENCE, recv_all, recv_exactly, reset
 
 
-# What `talk` adds where the connection ended after its FIN and bytes are missing.
+# Text that `talk` adds if the connection ended after its FIN and bytes are missing.
 NO_HALF_CLOSE = " (after our FIN: perhaps a proxy that has no half-close; try --no-half-close)"
 NO_ECHO_OR_HALF_CLOSE = NO_HALF_CLOSE.replace("perhaps", "no echo server, or perhaps")
 
@@ -67,7 +66,7 @@ class Rogue:
 
 
 def buffer_pool_of(sock):
-    """What the client sends, until its FIN."""
+    """Yields what the client sends, until its FIN."""
     while piece := sock.recv(1 << 16):
         yield piece
 
@@ -101,7 +100,7 @@ def never_end(sock):
 
 
 def echo_through(change, at_end=b""):
-    """An echo that sends change(offset, piece) for each piece, and at_end before its FIN."""
+    """Returns an echo treatment that sends change(offset, data) for each received block, and at_end before its FIN."""
 
     def treat(sock):
         offset = 0
@@ -139,7 +138,7 @@ def repeat_byte(at):
 
 
 def add_bytes(surplus):
-    """Echoes everything, then adds what nobody sent."""
+    """Echoes everything, then sends surplus bytes."""
     return echo_through(lambda offset, piece: piece, surplus)
 
 
@@ -172,7 +171,7 @@ def answer_and_reset(answered, of):
 
 
 def answer_and_hang(answered, of):
-    """Takes `of` bytes, returns the first `answered` of them, then nothing any more."""
+    """Receives `of` bytes, returns the first `answered` bytes, then sends nothing more."""
 
     def treat(sock):
         sock.sendall(recv_exactly(sock, of)[:answered])
@@ -218,13 +217,13 @@ def drip(pause, size=1):
 
 
 class FullListener:
-    """A listening socket whose queue is full: a SYN gets no answer. `with FullListener() as full: full.port`."""
+    """A listening socket with a full accept queue: a SYN gets no answer. `with FullListener() as full: full.port`."""
 
     def __init__(self, host="127.0.0.1", port=0):
         self.listening = socket.create_server((host, port), backlog=0)
         self.listening.settimeout(PATIENCE)
         self.port = self.listening.getsockname()[1]
-        self.fillers = [socket.socket() for _ in range(2)]  # the kernel lets one more in than the backlog says
+        self.fillers = [socket.socket() for _ in range(2)]  # the kernel accepts one connection more than the backlog
         for filler in self.fillers:
             filler.setblocking(False)
             with contextlib.suppress(BlockingIOError):
@@ -238,7 +237,7 @@ class FullListener:
             sock.close()
 
     def accept(self):
-        """Makes room and returns the connected socket of the first client from outside."""
+        """Makes room in the queue and returns the connected socket of the first outside client."""
         ours = [filler.getsockname() for filler in self.fillers]
         for filler in self.fillers:
             filler.close()
@@ -250,7 +249,7 @@ class FullListener:
 
 
 class UnixQueue:
-    """A unix listening socket with room for two, which are echoed to once serve() accepts them."""
+    """A listening unix socket with a queue for two clients. serve() accepts and echoes."""
 
     def __init__(self, path):
         self.listening = socket.socket(socket.AF_UNIX)

@@ -56,20 +56,20 @@ def set_descriptor_limit(pid, count):
 
 
 def descriptors_at_rest(server):
-    """What a server has open between two clients: it answers a signal only then."""
+    """Returns a server's open descriptors between two clients: it handles a signal only then."""
     server.totals()
     return descriptors_of(server.pid)
 
 
 def wait_for_sleep(server):
-    """Waits until every worker has started and waits for events: on a busy machine one may still be about to begin."""
+    """Waits until every worker has started and waits for events: on a busy machine a worker may still be starting."""
     wait_until(lambda: all(proc_state(pid) == "S" for pid in server.lasting_processes()), "all to wait")
 
 
 def all_descriptors_at_rest(server):
-    """The same of all those who are there with and without clients, whatever the engine, when there is no client.
+    """Returns the descriptors of all lasting processes without clients, for every engine.
 
-    A set, because one worker has what another has, and there may be more or fewer of them by now.
+    A set, because all workers have the same descriptors, and the number of workers may have changed.
     """
     server.wait_for_rest()
     wait_for_sleep(server)
@@ -85,7 +85,7 @@ def lowest_free_descriptor(pid):
 
 
 class Cgroup:
-    """A cgroup of its own, of one controller. parent: another one, in which it is made."""
+    """A cgroup with one controller. parent: cgroup in which it is created."""
 
     controller = ""
 
@@ -194,7 +194,7 @@ class MemoryCgroup(Cgroup):
 
 
 class LoneUser:
-    """A user id that nobody has: what it may start is bounded by RLIMIT_NPROC, which root may pass."""
+    """An unused user id, whose processes are limited by RLIMIT_NPROC. Root is exempt from that limit."""
 
     def __init__(self):
         if os.geteuid() != 0:
@@ -218,7 +218,7 @@ class LoneUser:
         os.setresuid(self.uid, self.uid, self.uid)
 
     def task_count(self):
-        """What the limit counts: threads."""
+        """Returns the number that the limit counts: threads."""
         tasks = 0
         for entry in filter(str.isdigit, os.listdir("/proc")):
             status = proc_text(entry, "status")
@@ -227,7 +227,7 @@ class LoneUser:
         return tasks
 
     def set_process_limit(self, pid, count):
-        """Sets the soft limit of one of its processes: only the user himself may."""
+        """Sets the soft limit of one process: only that user may do so."""
         subprocess.run(
             ["prlimit", f"--pid={pid}", f"--nproc={count}:"],
             user=self.uid,
@@ -242,7 +242,7 @@ class LoneUser:
 
 @contextlib.contextmanager
 def hogs(core, n=4):
-    """Processes that want all of a core."""
+    """Starts n processes that use a whole core."""
     command = ["sh", "-c", "while :; do :; done"]
     all_of_them = [subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {core})) for _ in range(n)]
     try:

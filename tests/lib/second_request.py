@@ -20,6 +20,7 @@ def request_again(is_running, send):
 
 
 def end_at_once(server, number):
-    """The second request, to a server whose log says that the drain has begun. Returns how it ended."""
+    """Sends the second shutdown request to a server that has logged the start of the drain. Returns the exit
+    status."""
     request_again(server.is_running, lambda: server.send(number))
     return server.wait()

@@ -13,8 +13,8 @@ import pytest
 
 from harness import PATIENCE, proc_state, proc_text, wait_until
 
-# The slow calls (signal(7)): those that a signal with a handler would interrupt. A question mark
-# stands before those that some machines do not have.
+# The slow calls (signal(7)), which a signal with a handler would interrupt. A question mark marks calls that some
+# architectures do not have.
 SLOW_CALLS = "?poll,?ppoll,accept4,recvfrom,sendto,read,write"
 
 # How long a process in a storm stands still, and how long it may go on between two stops.
@@ -51,7 +51,7 @@ def block_all():
 
 @contextlib.contextmanager
 def injected(pid, injection):
-    """What strace(1) injects into the process, and into those that it forks meanwhile."""
+    """Injects with strace(1) into the process and into the processes that it forks meanwhile."""
     strace = shutil.which("strace") or pytest.skip("needs strace")
     command = [strace, "-f", "-qqq", "-o", os.devnull, "-e", f"inject={injection}"]
     tracer = subprocess.Popen([*command, "-p", str(pid)], stderr=subprocess.PIPE, text=True)
@@ -66,9 +66,9 @@ def injected(pid, injection):
 
 
 def interrupted(pid):
-    """Every second slow call of the process, and of those that it forks meanwhile, fails with EINTR.
+    """Makes every second slow call of the process, and of processes that it forks meanwhile, fail with EINTR.
 
-    Needs a tracer: it has no handlers, so there is no signal that would do it.
+    This needs a tracer: the process has no signal handlers, so no signal causes EINTR.
     """
     return injected(pid, f"{SLOW_CALLS}:error=EINTR:when=1+2")
 
@@ -83,10 +83,10 @@ def is_traced(pid):
 
 
 class Storm(threading.Thread):
-    """Stops, continues and signals processes, round after round, as long as the block lasts.
+    """Stops, continues and signals processes, round after round, until the block ends.
 
-    targets: pid -> signals to send in each round besides SIGSTOP and SIGCONT. A process is held by
-    its pidfd, so that no stranger is hit when it ends and its number is given to somebody else.
+    targets: pid -> signals to send in each round besides SIGSTOP and SIGCONT. A pidfd refers to each process, so
+    that no other process gets a signal if the pid is reused.
     """
 
     def __init__(self, targets):

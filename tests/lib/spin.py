@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Spin (spinroot.com): searches every execution of a Promela model, and says what it found.
+"""Spin (spinroot.com): searches every execution of a Promela model and returns what it found.
 
-A search that was cut short, visited nothing, or was asked for by a switch that the model does not know proves
-nothing, so each of these is an error here."""
+A search proves nothing if it was cut short, visited no state, or used a switch that the model does not know. Each
+of these is an error here."""
 import dataclasses
 import pathlib
 import re
@@ -19,11 +19,11 @@ SAFETY, ASSERTIONS, CYCLES, LIVENESS = "safety", "assertions", "cycles", "livene
 MODES = {
     # Assertions, and executions that get stuck.
     SAFETY: (["-DSAFETY", "-DNOCLAIM"], []),
-    # Assertions alone, for a model that is meant to get stuck.
+    # Only assertions, for a model that is meant to deadlock.
     ASSERTIONS: (["-DSAFETY", "-DNOCLAIM"], ["-E"]),
     # Executions that go round and round for ever (no state of any model is marked as progress).
     CYCLES: (["-DNP", "-DNOCLAIM"], ["-l"]),
-    # The model's ltl property, where whoever can always go on does so in the end (weak fairness).
+    # The model's ltl property. A process that can always continue does continue at some time (weak fairness).
     LIVENESS: (["-DNFAIR=4"], ["-a", "-f"]),
 }
 
@@ -32,14 +32,14 @@ EXCUSED = "only a mistake"
 
 
 class SpinError(Exception):
-    """The search is worth nothing."""
+    """The search proves nothing."""
 
 
 @dataclasses.dataclass
 class Search:
     states: int
     transitions: int
-    error: str  # as Spin says it, "" if there is none
+    error: str  # Spin's message, "" if no error was found
     unreached: list  # "file:line: statement"
     story: str = ""  # the execution that leads to the error
 
@@ -80,7 +80,7 @@ def _check_definitions(model, definitions):
 
 
 def read_report(report):
-    """What the verifier says of a search. Raises SpinError unless every execution was tried, or an error found."""
+    """Reads the verifier's report. Raises SpinError unless every execution was tried, or an error was found."""
     for bad in ("max search depth too small", "Search not completed", "Bit statespace", "bound", "out of memory"):
         found = re.search(f".*{bad}.*", report)
         if found and not (bad == "Search not completed" and "errors: 1" in report):
@@ -109,7 +109,7 @@ def _unreached(report, model):
 
 
 def _tidy(replay):
-    """What Spin's replay says, without what it says of itself: the steps, what went wrong, how it then stands."""
+    """Reduces Spin's replay to the steps, the error and the final state."""
     steps, _, rest = replay.partition("spin: trail ends")
     state = [line.strip() for line in re.findall(r"^\t\t(\S.*)$", rest, re.MULTILINE)]
     places = re.findall(r"proc +\d+ \((\w+):\d+\) \S*?(\w+\.pml:\d+)", rest)
@@ -125,8 +125,8 @@ def _tidy(replay):
 
 
 def search(model, definitions=(), mode=SAFETY, *, small=False, with_story=False):
-    """Searches a model; for its story, breadth first or ever deeper, so that it is a short one. A small search is
-    not worth an optimised verifier."""
+    """Searches a model. With a story it searches breadth first, or with growing depth, so that the story is short.
+    For a small search an optimised verifier takes longer to compile than it saves."""
     model = pathlib.Path(model).resolve()
     _check_definitions(model, list(definitions))
     compiling, running = MODES[mode]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A file system with one file, whose writes can be held up: FUSE, spoken by a process of its own.
+"""A file system (FUSE) with one file, whose writes can be held up. A separate process implements it.
 
-It stands for a file server that does not answer. Only root may mount it; where /dev/fuse is missing the
-test is skipped. The end of its process ends every call that waits for it.
+It stands for a file server that does not answer. Only root may mount it; where /dev/fuse is missing the test is
+skipped. When its process ends, every call that waits for it ends too.
 """
 import ctypes
 import errno
@@ -57,7 +57,7 @@ class StalledFiles:
         assert self.process.stdout.readline().strip() == what
 
     def data(self):
-        """What was written to the file."""
+        """Returns what was written to the file."""
         return self.copy.read_bytes()
 
 
@@ -89,7 +89,7 @@ class Files:
         return struct.pack("=6Q10I", node, size, 0, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
 
     def _answer(self, opcode, node, body):
-        """What the kernel is told; an int is an error."""
+        """Returns the reply to the kernel; an int is an error."""
         if opcode == INIT:
             return struct.pack("=4I2H2I2H8I", 7, 31, 0, 0, 12, 9, 4096, 1, 32, 0, *[0] * 8)
         if opcode == LOOKUP:
@@ -108,7 +108,7 @@ class Files:
     def _serve(self, request):
         _, opcode, unique, node, *_ = REQUEST.unpack_from(request)
         if opcode in (FORGET, BATCH_FORGET, INTERRUPT, DESTROY):
-            return  # the kernel wants no answer
+            return  # the kernel expects no reply
         if opcode == WRITE and self.is_stalled:
             self.held.append(request)
             return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Servers whose start is the subject: they may become ready, or be refused."""
+"""Servers in tests of the start: they may become ready or be refused."""
 import os
 import select
 import subprocess

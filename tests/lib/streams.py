@@ -15,7 +15,7 @@ from harness import PATIENCE, recv_all
 # The first byte of struct tcp_info, from the kernel's include/net/tcp_states.h.
 TCP_CLOSE, TCP_CLOSE_WAIT = 7, 8
 
-# A stream that did not move for so long is stuck: nobody reads at its other end.
+# Seconds without progress after which a stream is stuck: the other end does not read.
 STUCK_AFTER = 0.5
 
 SYS_PIDFD_GETFD = 438
@@ -27,9 +27,9 @@ def pattern(size, seed=0):
 
 
 class Writer(threading.Thread):
-    """Sends bytes from a thread, because nobody may be reading.
+    """Sends bytes from a thread, because the peer may not be reading.
 
-    half_close: and then the FIN. again_and_again: until that is an error.
+    half_close: sends a FIN after the bytes. again_and_again: repeats until an error.
     """
 
     def __init__(self, sock, data, half_close=False, again_and_again=False):
@@ -52,7 +52,7 @@ class Writer(threading.Thread):
             self.error = error
 
     def wait_until_stuck(self):
-        """Waits until nothing moves any more and returns how much was sent."""
+        """Waits until no more bytes can be sent and returns the number of sent bytes."""
         before = -1
         while self.is_alive() and self.sent != before:
             before = self.sent
@@ -67,7 +67,7 @@ class Writer(threading.Thread):
 
 
 def echo_of(sock, data):
-    """What comes back of a conversation: data and the FIN, sent while reading until the server's FIN."""
+    """Sends data and a FIN while it reads. Returns everything up to the server's FIN."""
     writer = Writer(sock, data, half_close=True)
     received = recv_all(sock)
     writer.finish()
@@ -75,7 +75,7 @@ def echo_of(sock, data):
 
 
 def fill(sock, data):
-    """Sends without reading until nothing more is taken. Returns how much was."""
+    """Sends without reading until the socket takes no more. Returns the number of sent bytes."""
     sent = 0
     while sent < len(data) and select.select([], [sock], [], STUCK_AFTER)[1]:
         sent += sock.send(data[sent : sent + (1 << 16)], socket.MSG_DONTWAIT)
@@ -83,7 +83,7 @@ def fill(sock, data):
 
 
 def is_silent(sock):
-    """Has nothing come from the server, neither bytes nor an end?"""
+    """Returns whether the server has sent nothing: no bytes, no FIN, no reset."""
     return not select.select([sock], [], [], 0)[0]
 
 
@@ -92,9 +92,9 @@ def tcp_state(sock):
 
 
 def recv_until_clean_end(sock):
-    """Receives until the server's FIN, and holds that it was a FIN alone: no reset came behind it.
+    """Receives until the server's FIN, and asserts that no reset followed the FIN.
 
-    Only before our own FIN: afterwards the states no longer tell.
+    Use it only before our own FIN: afterwards the TCP states do not show the difference.
     """
     data = recv_all(sock)
     assert tcp_state(sock) == TCP_CLOSE_WAIT, "a reset followed the FIN"
@@ -108,7 +108,7 @@ def connect_from(server, source):
 
 @contextlib.contextmanager
 def borrowed(pid, fd):
-    """Another process's socket, shared with us to look at (pidfd_getfd(2))."""
+    """Returns a duplicate of another process's socket for inspection (pidfd_getfd(2))."""
     process = os.pidfd_open(pid)
     try:
         libc = ctypes.CDLL(None, use_errno=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Surroundings of a command's own: files that nobody else sees.
+"""Private files for one command: other processes do not see them.
 
-In a mount namespace, which vanishes with its last process: there is nothing to delete.
+The command runs in a mount namespace, which vanishes with its last process, so no clean-up is needed.
 """
 import subprocess
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def own_mounts():
-    """Skips the test where a command cannot have mounts of its own. Only root may."""
+    """Skips the test if private mounts are not possible. Only root may make them."""
     attempt = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
     if attempt.returncode != 0:
         pytest.skip(f"cannot make a mount namespace: {attempt.stderr.strip()}")

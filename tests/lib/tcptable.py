@@ -12,11 +12,11 @@ class TcpSocket(NamedTuple):
     state: int
     local_port: int
     peer_port: int
-    inode: int  # 0: nobody has it
+    inode: int  # 0: no process has the socket open
 
 
 def tcp_sockets():
-    """Every TCP socket of this network namespace. Sure to be all of them only where nothing moves."""
+    """Returns every TCP socket of this network namespace. Complete only if no socket changes meanwhile."""
     found = set()
     for name in ("tcp", "tcp6"):
         table = pathlib.Path("/proc/thread-self/net") / name

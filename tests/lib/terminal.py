@@ -24,10 +24,10 @@ def open_terminal():
 
 
 class Terminal:
-    """Neither changes what is written to it nor echoes what is typed: what is seen was written.
+    """A terminal that does not change output and does not echo input: the test sees exactly what was written.
 
-    cooked=True: it does change \\n into \\r\\n, as terminals do by default. Lines, ^D and ^C are as usual. Hand
-    `slave` to a program, then hand_over().
+    cooked=True: it changes \n into \r\n, which is the default of terminals. Lines, ^D and ^C work as usual. Pass
+    `slave` to a program, then call hand_over().
     """
 
     def __init__(self, cooked=False):
@@ -58,7 +58,7 @@ class Terminal:
         self.master = -1
 
     def control(self):
-        """For preexec: makes it the controlling terminal of a new session, so that ^C is a signal."""
+        """For preexec: makes it the controlling terminal of a new session, so that ^C sends a signal."""
         os.setsid()
         fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
 
@@ -79,7 +79,7 @@ class Terminal:
             return True
         try:
             piece = os.read(self.master, 1 << 16)
-        except OSError as error:  # nobody has the slave any more
+        except OSError as error:  # no process has the slave open
             if error.errno != errno.EIO:
                 raise
             return False
@@ -87,13 +87,13 @@ class Terminal:
         return piece != b""
 
     def wait_for(self, data):
-        """Reads until data is to be seen."""
+        """Reads until data appears."""
         deadline = time.monotonic() + PATIENCE
         while data not in self.seen:
             assert self._read(deadline), f"ended, and {data!r} is not in {self.seen[-500:]!r}"
 
     def read_to_end(self):
-        """Hands the slave over and reads until nobody has it any more. Returns all that was seen."""
+        """Hands the slave over and reads until no process has it open. Returns all output."""
         self.hand_over()
         deadline = time.monotonic() + PATIENCE * 4
         while self._read(deadline):
@@ -101,7 +101,7 @@ class Terminal:
         return self.seen
 
     def see_for(self, seconds):
-        """Reads for so long, for what should not come. Returns all that was seen."""
+        """Reads for this number of seconds, to check that something does not appear. Returns all output."""
         deadline = time.monotonic() + seconds
         with contextlib.suppress(TimeoutError):
             while self._read(deadline):

@@ -7,7 +7,7 @@ import shutil
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# Where `./dev test` unpacks what it does not install (docs/decisions/0022).
+# The directory into which `./dev test` unpacks tools that it does not install (docs/decisions/0022).
 UNPACKED = ROOT / "build-tools"
 PLACES = [UNPACKED / "usr/sbin", UNPACKED / "usr/bin", pathlib.Path("/usr/sbin"), pathlib.Path("/sbin")]
 

@@ -12,7 +12,7 @@ from harness import PATIENCE
 
 @pytest.fixture(autouse=True)
 def no_hang():
-    """Raises TimeoutError in the test after ten times the patience that one wait may take."""
+    """Raises TimeoutError in the test after ten times the limit of a single wait."""
 
     def bark(*_):
         raise TimeoutError("the test hangs here")
