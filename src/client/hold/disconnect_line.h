@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What is said of a connection that is held: the line when it dies, and those that follow.
- */
+/* The line that is printed when a held connection ends unexpectedly. */
 #ifndef CLIENT_HOLD_DISCONNECT_LINE_H
 #define CLIENT_HOLD_DISCONNECT_LINE_H
 

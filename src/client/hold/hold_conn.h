@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections that are held, each with its heartbeat.
+ * Held connections, each with a periodic heartbeat.
  *
- *            its turn            outcome           beats, each compared
+ *            its turn            outcome           heartbeats, each compared
  *   QUEUED -----------> CONNECTING -----> OPEN ---------------------------.
  *     ^  ^                  |             | |  ^                           |
  *     |  | pause over       | failed      | |  `---------------------------'
- *     |  `----- CLOSED <----'        died | | wrong byte
+ *     |  `----- CLOSED <----'      failed | | wrong byte
  *     |           ^ ^---------------------' v
- *     |           `--------------------- WRONG: a thread finds out why (hold_mismatch.c)
+ *     |           `--------------------- WRONG: a thread diagnoses it (hold_mismatch.c)
  *     `-- at the start
  *
- * Each has one time at which something is next (client/timer_heap.h): the next heartbeat, the
- * timeout of the one that is under way, the end of a pause. Events in between come from epoll,
- * edge-triggered, so a death is noticed when it happens.
+ * Each connection has one timer (client/timer_heap.h): the next heartbeat, the timeout of the
+ * heartbeat in flight, or the end of a pause. Other events come from epoll, edge-triggered, so a
+ * disconnect is noticed when it happens.
  */
 #ifndef CLIENT_HOLD_HOLD_CONN_H
 #define CLIENT_HOLD_HOLD_CONN_H
@@ -40,100 +40,103 @@ enum hold_state { HOLD_QUEUED, HOLD_CONNECTING, HOLD_OPEN, HOLD_WRONG, HOLD_CLOS
 struct hold_conn {
 	int fd;
 	uint8_t state;       /* enum hold_state */
-	uint8_t told;        /* cause + 1 of what was last said of its not opening; 0: none was */
-	bool has_failed;     /* ever: it has died, or could not be opened */
-	uint32_t n_failures; /* since a heartbeat was back: by them the pause grows */
-	uint32_t n_attempts; /* at opening it, since it was open */
-	uint64_t number;     /* of the connection, by which its payload is known */
+	uint8_t told;        /* cause + 1 of the last reported failure to open; 0: none */
+	bool has_failed;     /* it has disconnected, or could not be opened, at least once */
+	uint32_t n_failures; /* since the last heartbeat came back; determines the pause */
+	uint32_t n_attempts; /* attempts to open it since it was last open */
+	uint64_t number;     /* number of the connection, which determines its payload */
 	struct payload payload;
-	struct diagnosis_thread *kept; /* WRONG: waits until the server has been asked; else NULL */
-	uint64_t sent, returned;       /* bytes, on this connection */
-	uint64_t due;                  /* the heartbeat that is under way ends there */
-	uint64_t n_beats;              /* back, on this connection */
-	uint64_t since_ns;   /* OPEN: when it was opened; else: since when that is tried */
-	uint64_t begun_ns;   /* CONNECTING: since when; OPEN: start of the heartbeat under way */
+	struct diagnosis_thread *kept; /* WRONG: waits for set->asking; else NULL */
+	uint64_t sent, returned;       /* bytes on this connection */
+	uint64_t due;                  /* offset at which the heartbeat in flight ends */
+	uint64_t n_beats;              /* heartbeats that came back on this connection */
+	uint64_t since_ns;   /* OPEN: when it was opened; else: since when it is being opened */
+	uint64_t begun_ns;   /* CONNECTING: start of it; OPEN: start of the heartbeat in flight */
 	uint32_t generation; /* of the address that it connects to (client/redial.h) */
-	uint64_t good_ns;    /* last good byte, of any of its connections; the start at first */
-	uint64_t died_ns;    /* the last time; 0: it has not */
+	uint64_t good_ns;    /* last good byte on any of its connections; initially the start */
+	uint64_t died_ns;    /* last disconnect; 0: none */
 };
 
-/* Bytes received at a time. */
+/* Maximum bytes per receive. */
 #define HOLD_PIECE ((size_t)64 * 1024)
 
-/* Diagnoses of wrong bytes at the same time, each in a thread; more are made at once. */
+/*
+ * Maximum diagnoses in threads at a time. Others are made at once, from the bytes received so far.
+ */
 #define HOLD_DIAGNOSES_MAX 4
 
-/* A diagnosis under way. */
+/* A diagnosis in progress. */
 struct hold_diagnosis {
 	struct diagnosis_thread *diagnosing; /* NULL: none */
 	uint32_t index;                      /* of the connection */
 };
 
-/* Tags in the poller behind those of the connections. */
+/* Tags in the poller after those of the connections. */
 #define HOLD_TAG_DIALED    (UINT64_C(1) << 32)
-#define HOLD_TAG_DIAGNOSED (HOLD_TAG_DIALED + 1) /* and those of further diagnoses */
+#define HOLD_TAG_DIAGNOSED (HOLD_TAG_DIALED + 1) /* one tag per diagnosis, from here */
 #define HOLD_TAG_END       (HOLD_TAG_DIAGNOSED + HOLD_DIAGNOSES_MAX)
 
 struct hold_set {
 	const struct hold_config *config;
 	struct disconnects *disconnects;
-	struct own_use *use;         /* notes how long calls of connect(2) take */
-	struct redial redial;        /* has the address of the server */
-	struct served_by *served_by; /* notes addresses that a heartbeat came back from */
+	struct own_use *use;         /* records the duration of connect(2) calls */
+	struct redial redial;        /* contains the server's address */
+	struct served_by *served_by; /* records addresses from which a heartbeat came back */
 	struct poller poller;
 	struct timer_heap timers;
 	struct hold_conn *list;
 	uint32_t n;
-	uint32_t *queue; /* of who is to be opened: a ring of n */
+	uint32_t *queue; /* indices of connections to be opened: a ring of n */
 	uint32_t queue_first, n_queued;
 	uint32_t n_connecting;
 	uint64_t start_ns, now_ns;
-	uint64_t resumed_ns; /* when a wait last began anew: own_use_restarts() */
-	uint64_t n_proven;   /* open connections whose first heartbeat is back */
-	uint64_t n_numbers;  /* connections so far, of all */
+	uint64_t resumed_ns; /* when waits were last restarted: own_use_restarts() */
+	uint64_t n_proven;   /* open connections whose first heartbeat came back */
+	uint64_t n_numbers;  /* connections begun so far */
 	struct hold_diagnosis diagnoses[HOLD_DIAGNOSES_MAX];
-	uint64_t n_local; /* deaths and failures to open that were this machine's doing */
-	int local_code;   /* of the last of them (err_is_local()) */
-	bool has_echoed;  /* has a heartbeat ever come back? */
-	bool has_asked;   /* what kind of endpoint it is */
-	struct diagnosis_thread *asking; /* of them, that which asks now; NULL: none */
+	uint64_t n_local; /* disconnects and failures to open caused by this machine */
+	int local_code;   /* code of the last of them (err_is_local()) */
+	bool has_echoed;  /* a heartbeat has come back */
+	bool has_asked;   /* the server was asked whether it speaks first */
+	struct diagnosis_thread *asking; /* diagnosis that asks the server now; NULL: none */
 	bool is_no_echo;                 /* it is another kind of server: the run must end */
-	struct mismatch_text no_echo;    /* which; the same words for each connection */
+	struct mismatch_text no_echo;    /* its explanation, the same text for each connection */
 	struct output *output;
 
 	IO_ALIGNED unsigned char piece[HOLD_PIECE];
 };
 
 /*
- * Allocates all memory and puts all connections in the queue; zeroed else but for config, deaths,
- * redial, poller and start_ns, which are the caller's. Returns 0 or -errno.
+ * Allocates all memory and puts all connections into the queue. The caller has set the pointers,
+ * redial, poller and start_ns; all other fields are zero. Returns 0 or -errno.
  */
 MUST_USE int hold_conn_open_all(struct hold_set *set);
 void hold_conn_close_all(struct hold_set *set);
 
 /*
- * The run is over: takes what has come, waits for diagnoses, and judges heartbeats under way. Those
- * that are older than the timeout have failed, others are unfinished and count with their age.
+ * Ends the run: reads what has arrived, waits for diagnoses, and decides about heartbeats in
+ * flight. A heartbeat older than the timeout has failed; others are unfinished and count with their
+ * age.
  */
 void hold_conn_finish(struct hold_set *set);
 
-/* The first of all is connected already: fd, which is taken. */
+/* Makes fd, which is connected already, the first connection. Takes fd. */
 void hold_conn_adopt(struct hold_set *set, int fd);
 
-/* Opens as many of the queue as may be opened at a time. */
+/* Opens queued connections, as many as may connect at a time. */
 void hold_conn_open_queued(struct hold_set *set);
 
 /* Handles an event of a connection, or of a tag below HOLD_TAG_END. */
 void hold_conn_event(struct hold_set *set, uint64_t tag, uint32_t events);
 
-/* Its time has come (client/timer_heap.h). It gets another, later one. */
+/* Handles the expired timer of a connection and sets it again (client/timer_heap.h). */
 void hold_conn_wake(struct hold_set *set, uint32_t who);
 
 /* ---- pure parts ---- */
 
 /*
- * When connection `who` of n is to beat next: on a beat of its own, which lies at its share of the
- * interval behind the start, and after now. CLOCK_NEVER with an interval of 0.
+ * Returns the next heartbeat time of connection `who` of n, after now. Heartbeats of the
+ * connections are spread evenly over the interval. CLOCK_NEVER with an interval of 0.
  */
 uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t who);
 

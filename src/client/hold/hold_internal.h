@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What hold_conn.c (heartbeats, deaths), hold_open.c (opening) and hold_mismatch.c (wrong bytes)
- * have in common. For them alone.
+ * Shared by hold_conn.c (heartbeats, disconnects), hold_open.c (opening) and hold_mismatch.c (wrong
+ * bytes) only.
  */
 #ifndef CLIENT_HOLD_HOLD_INTERNAL_H
 #define CLIENT_HOLD_HOLD_INTERNAL_H
@@ -30,7 +30,10 @@ static inline uint64_t hold_conn_timeout_ns(const struct hold_set *set)
 	return is_endless ? CLOCK_NEVER : set->now_ns + wait_ns;
 }
 
-/* When the heartbeat under way, or connecting, is late: if we stood still, its wait begins anew. */
+/*
+ * Returns when the heartbeat in flight, or connecting, times out. If this process was stopped for
+ * long, the wait starts again at resumed_ns.
+ */
 static inline uint64_t hold_conn_late_ns(const struct hold_set *set, const struct hold_conn *conn)
 {
 	uint64_t since_ns = conn->begun_ns, wait_ns = set->config->wait_ns;
@@ -45,45 +48,47 @@ static inline bool is_beating(const struct hold_conn *conn)
 
 /* ---- hold_conn.c ---- */
 
-/* Closes a connection that died or could not be opened, and opens it again after a pause. */
+/* Closes a connection that failed or could not be opened. It is opened again after a pause. */
 void hold_conn_close(struct hold_set *set, struct hold_conn *conn);
 
-/* The connection dies, as of at_ns: counts it, says so, and closes it. */
+/* Handles a disconnect at at_ns: counts it, prints it, and closes the connection. */
 void hold_conn_die(struct hold_set *set, struct hold_conn *conn, enum disconnect_cause cause,
 		   const char *why, uint64_t at_ns);
 
-/* Counts a failure that was this machine's doing, if the code is one. */
+/* Counts a failure if its code says that this machine caused it. */
 void hold_conn_note_local(struct hold_set *set, int code);
 
-/* The connection is open: begins its first heartbeat. */
+/* Marks the connection as open and begins its first heartbeat. */
 void hold_conn_opened(struct hold_set *set, struct hold_conn *conn);
 
 /* ---- hold_open.c ---- */
 
-/* Puts a connection in the queue of those that are to be opened. */
+/* Puts a connection into the queue of those to be opened. */
 void hold_conn_enter_queue(struct hold_set *set, struct hold_conn *conn);
 
-/* Begins to connect. */
+/* Begins to connect a queued connection. */
 void hold_conn_open_one(struct hold_set *set, struct hold_conn *conn);
 
-/* There is an outcome. */
+/* Handles the outcome of connect(2). */
 void hold_conn_connected(struct hold_set *set, struct hold_conn *conn);
 
-/* The outcome takes longer than usual, or too long. */
+/* Handles an attempt that takes longer than DIAL_ATTEMPT_DELAY_NS, or than the timeout. */
 void hold_conn_is_late(struct hold_set *set, struct hold_conn *conn);
 
 /*
- * The server has been looked for. The connection that this made becomes one that waits; those that
- * wait for an address that the server no longer has are begun anew.
+ * Handles the end of a redial. Its connection, if any, goes to the first held connection that is
+ * not open. Attempts that are slow and go to a previous address of the server start again.
  */
 void hold_conn_server_dialed(struct hold_set *set);
 
 /* ---- hold_mismatch.c ---- */
 
-/* Bytes from n_right on, of n, are wrong: the connection dies once it is known why. */
+/*
+ * Handles wrong bytes from n_right to n: starts a diagnosis, after which the connection is closed.
+ */
 void hold_conn_judge_wrong(struct hold_set *set, struct hold_conn *conn, size_t n_right, size_t n);
 
-/* The thread of diagnosis i is done, or must be waited for. */
+/* Ends diagnosis i, waiting for its thread if necessary. */
 void hold_conn_diagnosed(struct hold_set *set, size_t i);
 
 #endif
