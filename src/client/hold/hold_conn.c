@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: a connection is opened (hold_open.c) and beats at once, because what accepts it
- * may be a balancer without a server behind it; then on its beat. Each heartbeat is back, whole and
- * right, before the next is due; one that takes longer delays that, and what was due meanwhile is
- * left out.
+ * The happy path: a connection is opened (hold_open.c) and sends a heartbeat at once, because a
+ * load balancer without a server may have accepted it; then one per interval. Each heartbeat comes
+ * back, complete and correct, before the next is due. A slower one delays the next, and heartbeats
+ * due meanwhile are left out.
  *
- * What else can happen, while a heartbeat is under way or not: the server ends or resets, the
- * kernel gives the connection up, a byte is wrong or was never sent, a heartbeat is not back in
- * time. Each is a death, counted and reported; the connection is opened again after a pause, as
- * often as it takes, on whichever address of the server answers.
+ * What else can happen, with or without a heartbeat in flight: the server closes or resets, the
+ * kernel gives up the connection, a byte is wrong or was never sent, a heartbeat does not come back
+ * in time. Each is a disconnect, counted and reported. The connection is opened again after a
+ * pause, repeatedly if necessary, on any address of the server that answers.
  */
 #include "client/hold/hold_internal.h"
 
@@ -23,7 +23,7 @@
 #include "base/units.h"
 #include "client/hold/disconnect_line.h"
 
-/* Receives of one before it is the others' turn. */
+/* Maximum receives of one connection before the others are handled. */
 #define RECEIVES_MAX 4
 
 uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t who)
@@ -37,7 +37,7 @@ uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t who)
 	return first_ns + ((now_ns - first_ns) / interval_ns + 1) * interval_ns;
 }
 
-/* Empty for a unix socket that has not been bound. */
+/* Returns "" for a unix socket that is not bound. */
 static struct addr_text local_address(int fd)
 {
 	struct addr addr;
@@ -89,7 +89,7 @@ void hold_conn_note_local(struct hold_set *set, int code)
 	set->local_code = err_is_local(code) ? code : set->local_code;
 }
 
-/* While a heartbeat is under way, how much of it came back is reported too. */
+/* Reports also how much of a heartbeat in flight came back. */
 static void die_of_loss(struct hold_set *set, struct hold_conn *conn, enum disconnect_cause cause,
 			const char *what)
 {
@@ -111,7 +111,7 @@ static void die_of_code(struct hold_set *set, struct hold_conn *conn, int code)
 
 /* ---- heartbeats ---- */
 
-/* What cannot be sent now goes when there is room. */
+/* Sends what is left of the heartbeat. The poller reports when there is room again. */
 static void hold_send_unsent(struct hold_set *set, struct hold_conn *conn)
 {
 	while (conn->state == HOLD_OPEN && conn->sent < conn->due) {
@@ -119,7 +119,7 @@ static void hold_send_unsent(struct hold_set *set, struct hold_conn *conn)
 		size_t size = left < HOLD_PIECE ? (size_t)left : HOLD_PIECE;
 		payload_fill(&conn->payload, conn->sent, set->piece, size);
 		ssize_t n = io_send(conn->fd, set->piece, size);
-		if (n == -EAGAIN || n == -EPIPE) /* that it is gone, and how, the receive says */
+		if (n == -EAGAIN || n == -EPIPE) /* the next receive says why */
 			return;
 		if (n < 0)
 			die_of_code(set, conn, (int)n);
@@ -138,7 +138,7 @@ static void begin_beat(struct hold_set *set, struct hold_conn *conn)
 	hold_send_unsent(set, conn);
 }
 
-/* Only once its first heartbeat is back: a balancer accepts without a server behind it. */
+/* Called when its first heartbeat is back: a load balancer accepts even without a server. */
 static void say_open_again(struct hold_set *set, const struct hold_conn *conn)
 {
 	uint64_t from_ns = conn->died_ns != 0 ? conn->died_ns : set->start_ns;
@@ -154,7 +154,7 @@ static void say_open_again(struct hold_set *set, const struct hold_conn *conn)
 		    to.text[0] != '\0' ? " to " : "", to.text);
 }
 
-/* The connection has proved that there is an echo behind it. */
+/* The first heartbeat has come back: there is an echo server behind the connection. */
 static void first_beat_is_back(struct hold_set *set, struct hold_conn *conn)
 {
 	set->n_proven++;
@@ -209,7 +209,10 @@ static void hold_verify(struct hold_set *set, struct hold_conn *conn, size_t n)
 		hold_conn_judge_wrong(set, conn, n_right, n);
 }
 
-/* Edge-triggered: until there is no more, or, if there is a lot, as an event again. */
+/*
+ * Receives until the socket is empty, because the poller is edge-triggered. If there is much, the
+ * poller reports the connection again.
+ */
 static void hold_receive(struct hold_set *set, struct hold_conn *conn, bool empties)
 {
 	for (int i = 0; conn->state == HOLD_OPEN; i++) {
@@ -284,7 +287,7 @@ void hold_conn_wake(struct hold_set *set, uint32_t who)
 	}
 }
 
-/* ---- all of them ---- */
+/* ---- all connections ---- */
 
 int hold_conn_open_all(struct hold_set *set)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: find the server, open all connections, a hundred or so at a time, let each beat,
- * until the time is over or a signal ends it. One loop, one thread (client/hold/hold_conn.h); a
- * second thread looks the name up and connects first, and the loop serves the metrics meanwhile.
+ * The happy path: find the server, open all connections, CONNECTING_MAX at a time, and send the
+ * heartbeats of each until the duration is over or a signal ends the run. One thread runs the loop
+ * (client/hold/hold_conn.h). A second thread looks up the name and connects first, while the loop
+ * serves the metrics.
  *
- * What else can happen: no address answers at first, and then none is held; there are not enough
- * descriptors; we were stopped, or whoever reads our lines was, and hours have gone by when we go
- * on: what has come meanwhile is read before anybody's patience is judged.
+ * What else can happen: no address answers at first, and the run ends; there are not enough
+ * descriptors; this process or the reader of its output is stopped, even for hours. Data that
+ * arrived meanwhile is then read before any timeout is checked.
  */
 #include "client/hold/hold_loop.h"
 
@@ -25,19 +26,19 @@
 #include "net/listen_all.h"
 #include "net/signals.h"
 
-/* Descriptors besides the connections'. */
+/* Descriptors besides those of the connections. */
 #define OTHER_DESCRIPTORS (40 + METRICS_CLIENTS_MAX)
 
-/* So many are woken before what came back meanwhile is read. */
+/* Maximum expired timers handled before received data is read. */
 #define WAKES_MAX 64
 
-/* In the poller, behind the connections. */
+/* Tags in the poller after those of the connections. */
 #define TAG_SIGNALS HOLD_TAG_END
 #define TAG_DIALED  (TAG_SIGNALS + 1)
 #define TAG_OUTPUT  (TAG_SIGNALS + 2)
 #define TAG_PAGE    (TAG_SIGNALS + 3)
 
-/* While standard output takes nothing, it is tried again after this time. */
+/* While standard output is blocked, it is tried again after this time. */
 #define OUTPUT_RETRY_NS (100 * CLOCK_NS_PER_MS)
 
 struct hold {
@@ -46,11 +47,11 @@ struct hold {
 	struct poller_events events;
 	struct own_use use;
 	struct own_idle idle;
-	uint64_t looked_ns; /* when the clock was read last, between turns and waits */
+	uint64_t looked_ns; /* time of the last clock read, between turns and waits */
 	int signals_fd;
 	uint64_t end_ns;
-	uint32_t n_full; /* turns in a row with as many events as fit */
-	bool is_over;    /* INT or TERM has come, the time is over, or standard output is lost */
+	uint32_t n_full; /* consecutive turns that filled the event buffer */
+	bool is_over;    /* INT or TERM came, the duration is over, or output failed */
 	bool is_signalled;
 	bool has_said_open;
 };
@@ -68,7 +69,7 @@ static void bring_up_to_date(struct hold *hold)
 	disconnects->elapsed_ns = set->now_ns - set->start_ns;
 }
 
-/* As ping(8) does it: one line, and on it goes. */
+/* Like ping(8): prints one line and continues. */
 static void hold_log_so_far(struct hold *hold)
 {
 	const struct disconnects *disconnects = hold->set.disconnects;
@@ -140,7 +141,7 @@ static bool is_idle(const struct hold *hold)
 	       hold->set.n_connecting == 0;
 }
 
-/* While heartbeats are under way, a wait is short enough to notice having been stopped. */
+/* While heartbeats are in flight, waits are short, so that a stop of this process is noticed. */
 static uint64_t hold_wait_until_ns(const struct hold *hold, uint64_t looked_ns)
 {
 	uint64_t until_ns = clock_earlier_ns(timer_heap_next_ns(&hold->set.timers), hold->end_ns);
@@ -151,7 +152,10 @@ static uint64_t hold_wait_until_ns(const struct hold *hold, uint64_t looked_ns)
 	return clock_earlier_ns(until_ns, page_resumes_ns(hold));
 }
 
-/* While there is more to be read than was fetched at once, nobody's patience ends. */
+/*
+ * Returns false if the poller may have more events: then no timeout is checked. Full event buffers
+ * delay this for at most n / POLLER_EVENTS + 2 turns.
+ */
 static bool has_read_all(struct hold *hold)
 {
 	uint32_t most = hold->set.n / POLLER_EVENTS + 2;
@@ -169,7 +173,9 @@ static void wake_those_due(struct hold *hold, uint64_t now_ns)
 		hold_conn_wake(&hold->set, who);
 }
 
-/* The clock was to be read at expected_ns: if it is much later, the process stood still. */
+/*
+ * Records a gap, and restarts waits after a long one, if the clock is much later than expected_ns.
+ */
 static void hold_update_now(struct hold *hold, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (own_use_look(&hold->use, expected_ns, now_ns) &&
@@ -190,8 +196,8 @@ MUST_USE static int hold_wait_for_events(struct hold *hold, uint64_t until_ns)
 }
 
 /*
- * Woken is who was due before we looked, not who is due afterwards: we may have been stopped while
- * we waited, and what has come meanwhile is not read yet.
+ * Handles timers that expired before the wait, not during it: this process may have been stopped,
+ * and data that arrived meanwhile has not been read yet.
  */
 MUST_USE static int hold_take_turn(struct hold *hold)
 {
@@ -219,7 +225,7 @@ MUST_USE static int hold_take_turn(struct hold *hold)
 
 /* ---- until the server has answered ---- */
 
-/* Returns STATUS_OK, or the status of the signal that ends it. */
+/* Returns STATUS_OK, or the status of the signal that ends the run. */
 MUST_USE static enum exit_status read_signals_while_dialing(struct hold *hold,
 							    const struct dialing *dialing)
 {
@@ -232,7 +238,7 @@ MUST_USE static enum exit_status read_signals_while_dialing(struct hold *hold,
 	return STATUS_OK;
 }
 
-/* Waits for the outcome of dialing; serves the metrics and reads the signals meanwhile. */
+/* Waits for the outcome of dialing. Serves the metrics and reads signals meanwhile. */
 MUST_USE static enum exit_status await_server(struct hold *hold, const struct dialing *dialing)
 {
 	struct poller *poller = &hold->set.poller;
@@ -260,7 +266,7 @@ MUST_USE static enum exit_status await_server(struct hold *hold, const struct di
 	return STATUS_MACHINE;
 }
 
-/* Finds the server. Its first connection, *ret_fd, is the caller's. */
+/* Finds the server. The caller owns *ret_fd, the first connection. */
 MUST_USE static enum exit_status hold_find_server(struct hold *hold, int *ret_fd)
 {
 	const struct hold_config *config = hold->set.config;
@@ -280,7 +286,7 @@ MUST_USE static enum exit_status hold_find_server(struct hold *hold, int *ret_fd
 	}
 	enum exit_status status = await_server(hold, dialing);
 	if (status != STATUS_OK)
-		return status; /* its thread may still run: the process ends */
+		return status; /* its thread may still run: the process must end */
 	struct dialed dialed = dial_end(dialing);
 	if (dialed.fd < 0)
 		return dial_explain(&redial->request, dialed.fd);
@@ -303,7 +309,7 @@ static void say_start(struct hold *hold)
 		    addr_format(&hold->set.redial.addr).text, config->n_connections,
 		    units_s(config->n_connections), config->size, units_s(config->size), every);
 	hold->is_over |= !output_flush(hold->set.output);
-	/* Of its reader's end; a file has none, and cannot be waited for. */
+	/* Reports when the reader of standard output closes. A file cannot be polled. */
 	ignore_result(poller_add(&hold->set.poller, STDOUT_FILENO, 0, TAG_OUTPUT));
 }
 
@@ -324,7 +330,7 @@ MUST_USE static enum exit_status open_page(struct hold *hold)
 	return STATUS_OK;
 }
 
-/* The exit status of a run that was reported. */
+/* Returns the exit status of a run that has a report. */
 MUST_USE static enum exit_status hold_judge_run(const struct hold_set *set)
 {
 	const struct disconnects *disconnects = set->disconnects;
@@ -337,7 +343,7 @@ MUST_USE static enum exit_status hold_judge_run(const struct hold_set *set)
 	return STATUS_MACHINE;
 }
 
-/* Holds connections until the end. fd, the first of them, is taken. */
+/* Holds connections until the end of the run. Takes fd, the first connection. */
 MUST_USE static enum exit_status hold_on(struct hold *hold, int fd)
 {
 	struct hold_set *set = &hold->set;
@@ -370,7 +376,7 @@ MUST_USE static enum exit_status hold_on(struct hold *hold, int fd)
 	return rc < 0 ? STATUS_MACHINE : STATUS_OK;
 }
 
-/* From the look-up to the end, with the signals read. */
+/* Runs everything from the lookup to the end, with signals read from a descriptor. */
 MUST_USE static enum exit_status hold_run_loop(struct hold *hold, struct hold_report *report)
 {
 	struct hold_set *set = &hold->set;
@@ -398,11 +404,11 @@ MUST_USE static enum exit_status hold_run_loop(struct hold *hold, struct hold_re
 	return status;
 }
 
-/* The histogram of *report is there already. */
+/* Runs with *report, whose histogram is open already. */
 MUST_USE static enum exit_status hold_start(const struct hold_config *config,
 					    struct hold_report *report)
 {
-	static struct hold hold; /* its buffers are too large for a stack */
+	static struct hold hold; /* too large for a stack */
 	struct hold_set *set = &hold.set;
 	hold.end_ns = CLOCK_NEVER;
 	set->config = config;
@@ -416,7 +422,7 @@ MUST_USE static enum exit_status hold_start(const struct hold_config *config,
 		log_error("cannot start: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	/* Before the signals are blocked, because the name of the page may be looked up. */
+	/* Before signals are blocked, because this may look up a host name. */
 	enum exit_status status = open_page(&hold);
 	if (status == STATUS_OK) {
 		status = hold_run_loop(&hold, report);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wrong bytes on connections that are held: which mistake it was, or which kind of server.
+ * Wrong bytes on held connections: finds out which fault it was, or which kind of server.
  *
  * The first connection with a wrong byte, before any heartbeat has come back, asks the server
- * whether it speaks first. Others with wrong bytes wait for the answer: if it is no echo server,
- * all of them say so in the same words.
+ * whether it speaks first. Other connections with wrong bytes wait for the answer. If the server is
+ * no echo server, all of them report it in the same words.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +14,8 @@
 #include "client/mismatch.h"
 
 /*
- * A diagnosis names the connection by the number of its payload, which is not the one that we say.
+ * Removes the connection's name from a diagnosis. The name contains the number of the payload;
+ * other messages use the index of the connection.
  */
 static const char *without_name(const char *what, uint64_t number)
 {
@@ -23,7 +24,7 @@ static const char *without_name(const char *what, uint64_t number)
 	return strncmp(what, name, (size_t)n) == 0 ? what + n : what;
 }
 
-/* Ends a diagnosis and the connection. */
+/* Ends a diagnosis and closes the connection. */
 static void end_diagnosis(struct hold_set *set, struct hold_conn *conn,
 			  struct diagnosis_thread *diagnosing)
 {
@@ -39,7 +40,7 @@ static void end_diagnosis(struct hold_set *set, struct hold_conn *conn,
 	}
 }
 
-/* The server has been asked. */
+/* Ends the diagnoses that waited for the server's answer. */
 static void end_those_kept(struct hold_set *set)
 {
 	for (uint32_t i = 0; i < set->n; i++) {
@@ -64,7 +65,10 @@ void hold_conn_diagnosed(struct hold_set *set, size_t i)
 	}
 }
 
-/* A thread waits for further bytes and may ask the server. Returns whether it was begun. */
+/*
+ * Starts a thread that waits for further bytes and may ask the server. Returns false if it was not
+ * started.
+ */
 MUST_USE static bool begin_diagnosis(struct hold_set *set, struct hold_conn *conn,
 				     struct diagnosis_thread *diagnosing)
 {
@@ -80,11 +84,14 @@ MUST_USE static bool begin_diagnosis(struct hold_set *set, struct hold_conn *con
 	if (asks)
 		set->asking = diagnosing;
 	if (poller_add(&set->poller, diagnosing->done_fd, EPOLLIN, HOLD_TAG_DIAGNOSED + i) < 0)
-		hold_conn_diagnosed(set, i); /* without memory it has to be waited for */
+		hold_conn_diagnosed(set, i); /* no memory: wait for it now */
 	return true;
 }
 
-/* Finds out why, now or later. Returns false without memory. */
+/*
+ * Diagnoses a wrong byte, now or in a thread, and closes the connection afterwards. Returns false
+ * if there is no memory.
+ */
 MUST_USE static bool diagnose_later(struct hold_set *set, struct hold_conn *conn,
 				    const struct diagnosis_case *wrong)
 {

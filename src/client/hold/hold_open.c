@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening connections that are held: one after the other from the queue, CONNECTING_MAX at a time,
- * to the address of the server that answered last. Where that fails, or has not answered after a
- * moment, the server is looked for anew (client/redial.h), once for all connections.
+ * Opens held connections: in the order of the queue, CONNECTING_MAX at a time, to the address of
+ * the server that answered last. If that fails, or gets no answer within DIAL_ATTEMPT_DELAY_NS, the
+ * server is looked up again (client/redial.h), once for all connections.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,10 +12,13 @@
 #include "client/hold/hold_internal.h"
 #include "net/connect.h"
 
-/* Connections that connect at the same time: with more, short queues overflow and SYNs are lost. */
+/*
+ * Maximum connections that connect at a time. More would overflow short accept queues, which drop
+ * SYNs.
+ */
 #define CONNECTING_MAX 128
 
-/* Looks for the server anew: its address failed, or does not answer soon. */
+/* Looks up the server again: its address failed, or does not answer soon. */
 static void look_for_server(struct hold_set *set, bool is_slow)
 {
 	int fd = redial_begin(&set->redial, is_slow, set->now_ns);
@@ -26,7 +29,7 @@ static void look_for_server(struct hold_set *set, bool is_slow)
 		redial_cancel(&set->redial);
 }
 
-/* It could not be opened. Of a series of failures with one cause, the first is reported. */
+/* Handles a failure to open. Only the first of several failures with the same cause is printed. */
 static void fail_to_open(struct hold_set *set, struct hold_conn *conn, int code)
 {
 	enum disconnect_cause cause = disconnect_of_code(code);
@@ -60,7 +63,7 @@ static void begin_hold_conn(struct hold_set *set, struct hold_conn *conn, int fd
 	conn->sent = conn->returned = conn->due = conn->n_beats = 0;
 }
 
-/* The queue of a unix socket is full: asks again until the timeout. */
+/* Retries while the queue of a unix socket is full, until the timeout. */
 static void ask_again(struct hold_set *set, struct hold_conn *conn)
 {
 	uint64_t wait_ns = set->config->wait_ns;
@@ -74,7 +77,7 @@ static void ask_again(struct hold_set *set, struct hold_conn *conn)
 	hold_conn_wake_at(set, conn, set->now_ns + CONNECT_RETRY_NS);
 }
 
-/* Waits for the outcome; after a moment other addresses are tried beside this one. */
+/* Waits for the outcome. After DIAL_ATTEMPT_DELAY_NS other addresses are tried in parallel. */
 static void wait_for_outcome(struct hold_set *set, struct hold_conn *conn)
 {
 	conn->state = HOLD_CONNECTING;
@@ -127,7 +130,7 @@ void hold_conn_connected(struct hold_set *set, struct hold_conn *conn)
 	hold_conn_opened(set, conn);
 }
 
-/* Gives a connection that is made already to one that is not open. */
+/* Gives an established connection to a held connection that is not open. Takes fd. */
 static void adopt(struct hold_set *set, struct hold_conn *conn, int fd)
 {
 	set->n_connecting -= conn->state == HOLD_CONNECTING;
@@ -142,14 +145,14 @@ static void adopt(struct hold_set *set, struct hold_conn *conn, int fd)
 		hold_conn_opened(set, conn);
 }
 
-/* Has its address not answered for a moment? Another one may, or has already. */
+/* Returns true if its address has not answered within DIAL_ATTEMPT_DELAY_NS. */
 static bool is_slow(const struct hold_set *set, const struct hold_conn *conn)
 {
 	return conn->state == HOLD_CONNECTING && conn->fd >= 0 &&
 	       set->now_ns - conn->begun_ns >= DIAL_ATTEMPT_DELAY_NS;
 }
 
-/* Connects to the address that the server has now. */
+/* Connects again, to the current address of the server. */
 static void connect_anew(struct hold_set *set, struct hold_conn *conn)
 {
 	set->n_connecting--;

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* A piece of the request line: not terminated. */
+/* A part of the request line, not terminated. */
 struct word {
 	const char *at;
 	size_t n;
@@ -21,7 +21,7 @@ static bool begins(struct word word, const char *text)
 	return word.n >= n && memcmp(word.at, text, n) == 0;
 }
 
-/* Takes what stands before the next space off a line; all of it, if there is none. */
+/* Takes the text up to the next space from a line, or all of it. */
 static struct word take_word(struct word *line)
 {
 	const char *space = memchr(line->at, ' ', line->n);
@@ -32,7 +32,7 @@ static struct word take_word(struct word *line)
 	return word;
 }
 
-/* A bare line feed ends a line as well (RFC 9112 2.2). */
+/* Takes a line. A bare line feed ends a line as well (RFC 9112 2.2). */
 static struct word http_take_line(struct word *rest)
 {
 	const char *end = memchr(rest->at, '\n', rest->n);
@@ -45,7 +45,7 @@ static struct word http_take_line(struct word *rest)
 	return line;
 }
 
-/* Has the empty line behind the fields come? */
+/* Returns true if the empty line after the header fields has arrived. */
 static bool is_whole(struct word rest)
 {
 	while (memchr(rest.at, '\n', rest.n) != NULL) {
@@ -55,7 +55,7 @@ static bool is_whole(struct word rest)
 	return false;
 }
 
-/* "/metrics?x=1" and "http://host/metrics" (RFC 9112 3.2.2) mean the path in them. */
+/* Returns the path of "/metrics?x=1" or "http://host/metrics" (RFC 9112 3.2.2). */
 static struct word path_of(struct word target)
 {
 	if (begins(target, "http://")) {
@@ -76,7 +76,7 @@ enum http_answer http_judge(const char *bytes, size_t n, const char *path)
 {
 	struct word rest = { bytes, n };
 	struct word line = http_take_line(&rest);
-	if (line.n == 0 && rest.n > 0) /* an empty line before it is forgiven (RFC 9112 2.2) */
+	if (line.n == 0 && rest.n > 0) /* one empty line before it is ignored (RFC 9112 2.2) */
 		line = http_take_line(&rest);
 	if (!is_whole(rest))
 		return n < HTTP_HEAD_MAX ? HTTP_MORE : HTTP_TOO_LONG;

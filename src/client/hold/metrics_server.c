@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: a visitor is let in, his request is read, the page is written for him and sent,
- * our FIN behind it; when he has ended too, his place is free.
+ * The happy path: a client is accepted, its request is read, the page is rendered and sent, and our
+ * FIN follows. When the client has closed too, its slot is free.
  *
- * What else can happen: he asks for something else (and is told so), never ends his request, never
- * reads or never goes (then somebody who comes later gets his place), or is gone.
+ * What else can happen: the client requests something else (it gets an error response), never
+ * completes its request, never reads or never closes (a later client then takes its slot), or
+ * resets.
  */
 #include "client/hold/metrics_server.h"
 
@@ -22,15 +23,18 @@
 
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
-/* Who has more to say than that is no visitor. */
+/* Close the connection after this many receives. */
 #define RECEIVES_MAX 32
 
-/* While the machine is short of something, nobody is let in for so long. */
+/* No client is accepted for this time after a resource shortage. */
 #define SHORT_NS CLOCK_NS_PER_S
 
 /* ---- listening ---- */
 
-/* All addresses of a name, on one port. Writes the descriptors and returns how many, or a code. */
+/*
+ * Listens on all addresses of a name, on one port. Writes the descriptors and returns their number,
+ * or a negative code.
+ */
 MUST_USE static int listen_on(const struct addr_spec *spec, int ret_fds[ADDR_MAX_RESOLVED])
 {
 	struct addr list[ADDR_MAX_RESOLVED];
@@ -67,7 +71,7 @@ void metrics_server_close(struct metrics_server *page)
 {
 	for (int i = 0; i < METRICS_CLIENTS_MAX; i++)
 		io_close(&page->visitors[i].fd);
-	/* While it listens: another server may take a path on which no process listens. */
+	/* Before closing: another server may take over a path on which no process listens. */
 	int rc = page->n_listeners > 0 ? listen_remove_path(&page->addrs[0], page->path) : 0;
 	if (rc < 0)
 		log_warning("cannot remove %s: %s (the next start takes its place)",
@@ -76,7 +80,7 @@ void metrics_server_close(struct metrics_server *page)
 		io_close(&page->listen_fds[--page->n_listeners]);
 }
 
-/* ---- one visitor ---- */
+/* ---- one client ---- */
 
 static const char *explanation(enum http_answer answer)
 {
@@ -121,7 +125,7 @@ static void send_answer(struct metrics_client *visitor)
 		io_close(&visitor->fd);
 }
 
-/* With a request that has not ended, nothing can be answered. */
+/* Receives until the request is complete, then writes the answer. Closes if it ends before. */
 static void receive_request(struct metrics_server *page, struct metrics_client *visitor,
 			    const struct disconnects *disconnects)
 {
@@ -141,7 +145,7 @@ static void receive_request(struct metrics_server *page, struct metrics_client *
 	}
 }
 
-/* Behind his request whatever comes is forgotten, until he ends; then he is gone. */
+/* Discards data after the request until the client closes; then closes the socket. */
 static void wait_for_end(struct metrics_client *visitor)
 {
 	char rest[HTTP_HEAD_MAX];
@@ -155,7 +159,10 @@ static void wait_for_end(struct metrics_client *visitor)
 	io_close(&visitor->fd);
 }
 
-/* He may have ended, or not read, before all is sent: first things first. */
+/*
+ * Does as much as possible. The client may have closed, or may not read, before all is sent: hence
+ * this order.
+ */
 static void serve(struct metrics_server *page, struct metrics_client *visitor,
 		  const struct disconnects *disconnects)
 {
@@ -166,9 +173,9 @@ static void serve(struct metrics_server *page, struct metrics_client *visitor,
 		wait_for_end(visitor);
 }
 
-/* ---- all of them ---- */
+/* ---- all clients ---- */
 
-/* A free place, or that of whoever has been there the longest. */
+/* Returns a free slot, or that of the oldest client. */
 static struct metrics_client *place_of_next(struct metrics_server *page)
 {
 	struct metrics_client *longest = &page->visitors[0];
@@ -197,7 +204,7 @@ static void let_in(struct metrics_server *page, int fd, const struct disconnects
 		serve(page, visitor, disconnects);
 }
 
-/* events: of the listening sockets. Returns 0 or a negative code. */
+/* Sets the events of the listening sockets. Returns 0 or a negative code. */
 MUST_USE static int watch_listeners(struct metrics_server *page, uint32_t events)
 {
 	int rc = 0;
