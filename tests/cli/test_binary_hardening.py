@@ -84,7 +84,7 @@ def test_our_objects_are_marked_for_shadow_stacks_and_indirect_branches(build):
 
 @pytest.mark.usefixtures("x86")
 def test_the_program_is_marked_where_the_c_library_is(program):
-    """One object without the mark, and the linker takes it off the whole: Debian 12 has such a Scrt1.o."""
+    """One object without the mark makes the linker remove it from the whole program: Debian 12 has such a Scrt1.o."""
     start = tool("cc", "-print-file-name=Scrt1.o").strip()
     if not is_marked(tool("readelf", "-n", start)):
         pytest.skip(f"{start} is not marked")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""./dev: what it prints, and that asking does nothing. A copy of it runs beside commands that only write down a call."""
+"""./dev: its output, and that a question has no side effects. A copy runs beside stub commands that only log the
+call."""
 import os
 import pathlib
 import re
@@ -12,7 +13,7 @@ from harness import PATIENCE
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# Commands that change something: a stand-in says that it was called.
+# Commands that change something: stubs log that they were called.
 ACTING = ("apt-get", "apt-cache", "meson", "ninja", "sudo", "rm", "git", "gcc", "buildah", "clang-format", "mkdir")
 
 NO_PACKAGE = "#!/bin/sh\nexit 1\n"

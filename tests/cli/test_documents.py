@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `meson install` puts in place: program, man pages, completions; each tried with its own tool."""
+"""The files that `meson install` installs: program, man pages, completions. Each is tested with its own tool."""
 import importlib.util
 import json
 import os
@@ -80,7 +80,7 @@ def test_a_man_page_is_clean(installed, page):
     need("mandoc")
     folder = installed / "share" / "man" / "man1"
     found = run("mandoc", "-T", "lint", folder / f"{page}.1").stdout.splitlines()
-    # It looks for our other pages where the system has its own: that they are there, we see ourselves.
+    # It searches for our other pages where the system has its pages; this test checks that they exist.
     missing = re.compile(r"referenced manual not found: Xr (tcpecho\S*) 1")
     for line in found:
         match = missing.search(line)
@@ -94,7 +94,7 @@ def test_a_man_page_explains_every_option(program, installed, command):
     text = re.sub(".\b", "", text)
     for option in options_of(program, command):
         assert option in text
-    for status in (0, 1, 2, 4) if command == "report" else range(5):  # report connects to nobody
+    for status in (0, 1, 2, 4) if command == "report" else range(5):  # report makes no connection
         assert re.search(rf"^     {status} ", text, re.MULTILINE)
 
 
@@ -106,7 +106,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _tcpecho; printf '%s\\n' "${COMPREPLY[@]}"
 """
 
-# zsh completes in an interactive shell only: one is run on a terminal of its own and asked to list.
+# zsh completes in an interactive shell only: the test runs one on a terminal and asks it for a list.
 ZSH = r"""
 zmodload zsh/zpty
 zpty shell 'zsh -f -i'
@@ -149,7 +149,7 @@ class Zsh:
         self.folder = prefix / "share/zsh/site-functions"
 
     def complete(self, *words):
-        for seconds in (1, 5, 20):  # a list takes a moment; on a busy machine a longer one
+        for seconds in (1, 5, 20):  # a list takes a moment, and longer on a busy machine
             command = ["zsh", "-f", "-c", ZSH, "zsh", self.folder, " ".join(words), seconds]
             screen = run(*command, stdin=subprocess.DEVNULL).stdout
             offered = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", " ", screen)

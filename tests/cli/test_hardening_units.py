@@ -25,7 +25,7 @@ MOST_EXPOSURE = {"tcpecho.service": 1.1, "tcpecho-activated.service": 0.1}
 
 @pytest.fixture(scope="module")
 def analyze():
-    """Runs systemd-analyze and returns what it says."""
+    """Runs systemd-analyze and returns its output."""
     path = shutil.which("systemd-analyze") or pytest.skip("needs systemd-analyze")
 
     def run(*arguments):
@@ -98,7 +98,7 @@ def trace(program, tmp_path, lone_user):
 
     def run(*arguments, prefix=(), **more):
         tracer = (strace, "-f", "-qq", "-o", str(output), *prefix)
-        # The harness's --ready-fd would never end, for the tracer holds it open as well.
+        # The harness's --ready-fd would never end, because the tracer holds it open as well.
         words = ("--ready-fd", "2", *arguments)
         server = Server(copy, tmp_path, words, prefix=tracer, preexec=lone_user.become, wait=False, **more)
         servers.append(server)
@@ -131,7 +131,7 @@ def converse(server):
 
 @pytest.fixture(autouse=True)
 def sandboxed(program, request):
-    """The calls are those of a server in its sandbox."""
+    """The calls must be those of a server in its sandbox."""
     if "may_make" in request.node.name:
         version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
         if "sandbox: none" in version:

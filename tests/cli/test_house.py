@@ -7,7 +7,7 @@ import pytest
 
 SRC = pathlib.Path(__file__).resolve().parents[2] / "src"
 
-# What each folder may include besides itself: the floors below it (docs/ARCHITECTURE.md).
+# Folders that each folder may include besides itself: the floors below it (docs/ARCHITECTURE.md).
 MAY_INCLUDE = {
     "base": set(),
     "net": {"base"},
@@ -19,7 +19,7 @@ MAY_INCLUDE = {
     "cli": {"base", "net", "stats", "server", "client", "report"},
 }
 
-# "cli/main.c" alone speaks to the process it is; version.h is made by the build.
+# The build generates version.h.
 GENERATED = {"version.h"}
 
 SOURCES = sorted(SRC.rglob("*.[ch]"))
@@ -74,7 +74,7 @@ def test_the_only_signal_handler_ends_process_1():
 
 
 def test_errno_becomes_an_action_below_the_engines():
-    """No engine and no client looks at errno: negative codes are the only currency above net/."""
+    """No engine and no client reads errno: above net/, errors are negative codes only."""
     for folder in ("server", "client", "report", "cli", "echo"):
         for path in sorted((SRC / folder).rglob("*.c")):
             assert not re.search(r"\berrno\b(?!\.h)", path.read_text()), path.name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What tests leave is found: by the test that left it (lib/leftovers.py), and by the run (run.py)."""
+"""Leftovers are found: by the test that left them (lib/leftovers.py), and by the run (run.py)."""
 import os
 import pathlib
 import subprocess
@@ -36,7 +36,7 @@ def run(tmp_path):
         (folder / "test_it.py").write_text(text)
         place = tmp_path / "tcpecho-test-inner"
         place.mkdir()
-        # Not this test's own xdist variables, nor its build.
+        # Without the xdist variables and the build of this test.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         environment |= {"TMPDIR": str(place), "PYTHONPATH": str(TESTS / "lib"), "PID_FILE": str(pid_file)}
         done = subprocess.run([*command, "-c", folder / "pytest.ini", folder], env=environment, stdin=subprocess.DEVNULL,

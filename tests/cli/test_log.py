@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The log: one record one line, for people or for programs, and never in the way of the service."""
+"""The log: one line per record, for people or for programs, and it never delays the service."""
 import contextlib
 import json
 import os
@@ -23,7 +23,7 @@ FIELDS = {
     "dropped": ["event", "lines"],
 }
 
-# What an `end` has besides, by its reason.
+# Additional fields of an `end` record, by its reason.
 MORE = {"killed": ["signal"], "error": ["error"]}
 
 # A record in text: a word and key=value, the value in quotes where it has a space.
@@ -32,7 +32,7 @@ SENTENCE = r"(listening on|tcpecho: |SIG[A-Z]+: no new clients|drain timeout: |k
 
 
 def json_records(text):
-    """The lines of a log as dicts, after a check that each has its fields and nothing else."""
+    """Returns the lines of a log as dicts, after a check that each has exactly its fields."""
     records = []
     assert text.endswith("\n")
     for line in text.splitlines():
@@ -45,7 +45,8 @@ def json_records(text):
 
 
 def converse_in_every_way(server):
-    """Clients who end well, who reset, and whose child is killed; the totals; then the drain with one left."""
+    """Clients that end normally, clients that reset, and a client whose child is killed; the totals; then the drain
+    with one client left."""
     assert server.is_faithful(b"hello\n")
     server.wait_for_log("eof")
     sock = server.connect()
@@ -144,7 +145,7 @@ def test_quiet_says_nothing_of_a_client(serve):
 
 
 def test_standard_output_stays_empty(program, serve, tmp_path):
-    """What goes to standard output is results; the server has none."""
+    """Standard output is for results, and the server has none."""
     with open(tmp_path / "output", "wb") as output:
         server = serve("127.0.0.1:0", preexec=lambda: os.dup2(output.fileno(), 1))
         assert server.is_faithful()
@@ -162,7 +163,7 @@ SHOWN = 'a^Jend peer=forged^M^J{"event":"end"}^[[2J^G^?\\"é\\xe2\\x80\\xae'
 @contextlib.contextmanager
 def hostile_server(serve, name, *options):
     """A server on an abstract socket of that name, after one conversation."""
-    with open(os.devnull, "wb") as nothing:  # no text, so nothing that the harness could read as addresses
+    with open(os.devnull, "wb") as nothing:  # no text, so the harness reads no addresses from it
         server = serve(
             "--ready-fd", "1", *options, f"unix:@{name}", wait=False, preexec=lambda: os.dup2(nothing.fileno(), 1)
         )
@@ -204,7 +205,7 @@ def test_an_address_that_cannot_be_had_is_told_in_one_line(serve, tmp_path):
     assert line.endswith("/no^Jsuch^[[2Jplace/echo: no such file or directory")
 
 
-# ---- a reader who has stopped reading ----
+# ---- a reader that has stopped reading ----
 
 
 @pytest.mark.parametrize("kind", outputs.ALL)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A command line that is wrong is refused before anything happens, with one sentence that names the
-word at fault; and what --help says is what the parser takes, neither more nor less.
+"""A wrong command line is refused before anything happens, with one sentence that names the wrong word. --help
+describes exactly what the parser accepts.
 """
 import os
 import re
@@ -380,7 +380,7 @@ def test_help_that_cannot_be_written_is_no_success(run, words):
 
 
 def good_values(value, explanation):
-    """Values that an option takes, by what --help says of it."""
+    """Returns values that an option accepts, according to --help."""
     if value is None:
         return []
     words = re.search(r": ([a-z]+(?:, [a-z]+)*) \(default", explanation)

@@ -47,7 +47,7 @@ class Record:
         return sock.close()
 
     def answer(self, before, piece):
-        """What comes back of a piece; None: the connection ends here."""
+        """Returns the reply to a received block; None: close the connection here."""
         is_over = before + len(piece) >= self.after
         if self.behaviour == "slow":
             time.sleep(self.delay)
@@ -98,7 +98,7 @@ def check_sums(found):
 
 
 def check_record(found, record, size):
-    """What the server saw can only be less: of connections that were reset, bytes on their way are lost."""
+    """The server may have counted less than the client: if a connection was reset, bytes in flight are lost."""
     n_messages = sum(-(-n // size) for n in record.came)
     assert found["sent"] >= n_messages - sum(n == 0 for n in record.came)
     assert found["verified_bytes"] <= record.back and found["echoes"] * size <= record.back
@@ -136,7 +136,8 @@ def test_accounts_add_up(program, seed):
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
 @pytest.mark.parametrize("mode", MODES, ids="-".join)
 def test_an_interruption_hides_no_message(program, which, mode):
-    """A server that answers nothing: what was sent is unfinished, or failed if it waited too long; and status 1."""
+    """The server answers nothing. What was sent is unfinished, or failed if it waited too long. The exit status is
+    1."""
     record = Record("mute", random.Random(1))
     record.after = 0
     for wait, is_late in (("200ms", True), ("30s", False)):

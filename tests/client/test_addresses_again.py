@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A name with several addresses: a dead one costs a moment, and a lost connection is opened on any of them."""
+"""A name with several addresses: a dead address costs a moment, and a lost connection may be reopened to any of
+them."""
 import json
 import re
 import shutil
@@ -237,7 +238,7 @@ def test_bench_finds_the_address_that_is_left(names, start, serve, mode):
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=PATIENCE)[0]
     assert f"--- 127.0.0.2:{second.port}, 127.0.0.3:{second.port} ---" in output
-    assert process.returncode == 1  # messages failed when the first died
+    assert process.returncode == 1  # messages failed when the first server ended
 
 
 @pytest.mark.parametrize("mode", [[], ["--churn"], ["-r", "200"]], ids=["closed", "churn", "open"])
@@ -266,7 +267,8 @@ def test_bench_leaves_an_address_that_became_silent(names, start, serve, mode):
 @pytest.mark.parametrize("words", [["-c", 4, "-i", "10ms", "--connect-each"], ["--hold", "-c", 4, "-d", "3s"]],
                          ids=["ping", "hold"])  # fmt: skip
 def test_an_address_that_is_only_slow_gets_no_second_connection(start, serve, words):
-    """Every second SYN is lost: the time to connect is the kernel's, and the server has those that we count."""
+    """Every second SYN is lost: the connect time is the kernel's, and the server has the connections that the
+    client counts."""
     nft = shutil.which("nft") or pytest.skip("needs nft")
     server = serve("-e", "epoll", "127.0.0.1:0")
     rule = f"tcp dport {server.port} tcp flags & (syn|ack) == syn numgen inc mod 2 == 1 drop"
@@ -279,7 +281,7 @@ def test_an_address_that_is_only_slow_gets_no_second_connection(start, serve, wo
     assert found.get("connect_us", {"max": 1e6})["max"] >= 900e3
 
 
-# ---- a unix socket whose queue is full ----
+# ---- a unix socket with a full queue ----
 
 
 class LateQueue:

@@ -73,7 +73,7 @@ def test_a_wait_without_limit_is_said_and_ends_by_a_signal(start):
 
 
 class Held:
-    """A server that answers nothing, and knows when it has got a message."""
+    """A server that answers nothing, and records when it has received a message."""
 
     def __init__(self):
         self.has_begun = threading.Event()
@@ -101,12 +101,12 @@ def end_by_two(start, pause):
 
 
 def test_a_second_request_ends_the_wait_at_once(start):
-    """On a busy machine it may be noticed late: once in a few attempts it is not."""
+    """A busy machine may notice it late, so one of a few attempts has to succeed."""
     assert any(end_by_two(start, 0.3) < GRACE for _ in range(ATTEMPTS))
 
 
 def test_two_signals_at_once_are_one_request(start):
-    """As timeout(1) sends them. What is under way has its second."""
+    """As timeout(1) sends them. Messages in flight still have their second."""
     assert end_by_two(start, 0) >= GRACE
 
 

@@ -44,7 +44,7 @@ def test_a_client_that_stood_still_says_so(serve, start):
     os.kill(client.pid, signal.SIGCONT)
     found = json.loads(client.communicate(timeout=PATIENCE)[0])
     assert found["sent"] == found["echoes"] == RATE * SECONDS
-    # Of those that fell due meanwhile, each but the last hundredth of all waited at least so long.
+    # Messages that fell due meanwhile waited at least this long, except the last hundredth of all.
     assert found["lateness_us"]["p99"] >= (stopped_us - SECONDS * 1e6 / 100) * 0.99
     assert "by the client's own doing" in found["client_bound"]
 

@@ -72,7 +72,7 @@ def test_a_source_that_is_none_is_refused(churn, serve, source):
 
 @pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["told", "strict"])
 def test_time_inside_connect_is_the_clients(churn, serve, strict):
-    """As long as a search among used ports takes: said, and with --strict status 4."""
+    """connect() takes as long as a search for a free port: the summary says so, and with --strict the status is 4."""
     strace = shutil.which("strace") or pytest.skip("needs strace")
     prefix = [strace, "-f", "-qqq", "-o", "/dev/null", "-e", "trace=connect", "-e", "inject=connect:delay_enter=5000"]
     found, status, _ = churn("-c", 2, "-d", "1s", *strict, *server_words(serve("127.0.0.1:0")), prefix=prefix)

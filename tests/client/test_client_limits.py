@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What this machine could not do is status 4 with a remedy; what the other end did not do is status 3 or 1."""
+"""A failure of this machine is status 4 with a remedy; a failure of the other end is status 3 or 1."""
 import json
 import os
 import resource
@@ -50,7 +50,7 @@ def run(program):
 
 
 class FewPorts:
-    """Only so many local ports in the test's own network, of which some are in use towards the server."""
+    """A limited number of local ports in the test's own network, some of which are in use towards the server."""
 
     def __init__(self, server, count):
         set_sysctl("net.ipv4.ip_local_port_range", f"40000 {40000 + count - 1}")
@@ -99,7 +99,7 @@ def test_no_port_with_a_source(run, ports):
     ids=["bench", "ping", "hold"],
 )
 def test_ports_run_out_while_it_runs(run, ports, words):
-    """What was done is reported all the same."""
+    """The completed part is reported all the same."""
     status, output, error = run(*words, *server_words(ports.server))
     assert (status, error) == (4, [f"this machine was the limit: {NO_PORT}"])
     assert "EADDRNOTAVAIL" in output or "(error): cannot assign requested address" in output
@@ -167,7 +167,7 @@ def test_fewer_descriptors_than_connections(run, name):
 
 
 def as_lone_user(program, words, processes):
-    """Runs it as a user that may have only so many processes and threads: (status, output, error text)."""
+    """Runs it as a user with a limit of processes and threads: returns (status, output, error text)."""
     user = LoneUser()
     try:
         done = subprocess.run(
@@ -182,7 +182,7 @@ def as_lone_user(program, words, processes):
 
 @pytest.mark.parametrize("name", ["talk", "ping", "hold"])
 def test_without_a_second_thread(program, server, sanitized, name):
-    """As in a container whose limit of processes is 1: the name is looked up all the same."""
+    """As in a container that allows 1 process: the name is looked up all the same."""
     if sanitized:
         pytest.skip("a sanitizer has threads of its own")
     status, _, error = as_lone_user(program, [*COMMANDS[name], *server_words(server)], 1)
@@ -252,7 +252,7 @@ def test_a_source_that_has_no_address(run, own_network, tmp_path):
 
 @pytest.mark.parametrize("source", ["127.0.0.9", "::1"])
 def test_a_source_and_a_server_with_both_families(run, serve, own_network, tmp_path, source):
-    """Only addresses of the source's family are tried."""
+    """The client tries only addresses of the source's family."""
     server = serve(":0")
     prefix = own_etc(tmp_path, hosts="::1 both\n127.0.0.1 both\n", nsswitch_conf="hosts: files\n")
     status, output, _ = run(*COMMANDS["bench"], "--json", "--source", source, "both", server.port, prefix=prefix)
@@ -291,7 +291,7 @@ def test_a_name_of_both_families_without_ipv6(run, serve, without_ipv6, tmp_path
     prefix = own_etc(tmp_path, hosts=hosts, nsswitch_conf="hosts: files\n")
     server = serve("127.0.0.1:0")
     assert run(*COMMANDS[name], "echo", server.port, prefix=prefix)[0] == 0
-    # Without a server, the address that could be tried says why.
+    # Without a server, the error of the address that could be tried is printed.
     assert not [sock for sock in tcp_sockets() if sock.local_port == 7]
     status, _, error = run(*COMMANDS[name], "echo", "7", prefix=prefix)
     assert (status, error) == (3, ["cannot connect to echo port 7: connection refused (is a server listening there?)"])

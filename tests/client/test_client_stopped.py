@@ -8,7 +8,7 @@ import pytest
 from harness import PATIENCE, server_words, wait_until
 from signalling import stopped
 
-# The timeout of each client, and how long it is stopped: the reply lies in its socket for all of that time.
+# Timeout of each client, and time for which it is stopped: the reply is in its socket during all of that time.
 TIMEOUT, STOPPED = "4s", 4.5
 
 CLIENTS = {

@@ -195,7 +195,7 @@ def test_a_socket_as_input_and_output(server, talk):
 
 
 def test_non_blocking_input_and_output(server, talk):
-    """A descriptor can be shared with somebody who has made it non-blocking."""
+    """A process that shares the descriptor may have made it non-blocking."""
     data = pattern(3_000_000)
     client_in, our_out = os.pipe()
     our_in, client_out = os.pipe()
@@ -226,7 +226,7 @@ def test_a_slow_reader_of_the_output_gets_everything(server, talk):
 
 
 def test_a_reader_who_stops_holds_up_neither_us_nor_memory(server, talk, sanitized):
-    """While the output is stuck no more is taken in than the window and the pipes hold; nothing spins."""
+    """While the output is stuck, the client reads no more than the window and the pipes hold, and does not spin."""
     talk_small, _ = peaks_of_a_small_copy(server, talk)
     endless, size = Endless(), 64 * MIB
     client = talk(server)
@@ -478,7 +478,8 @@ def test_a_silent_address_gets_its_share_of_the_time_and_the_next_has_time_as_we
     prefix = own_etc(tmp_path, hosts="127.0.0.1 two\n127.0.0.2 two\n")
     with FullListener("127.0.0.1") as first, FullListener("127.0.0.2", first.port) as second:
         client = talk("--timeout", "4s", "two", first.port, prefix=prefix)
-        # /proc/net/tcp: to 127.0.0.2, SYN_SENT. The other one is of those who fill its queue.
+        # /proc/net/tcp: connections to 127.0.0.2 in SYN_SENT. The other one comes from the sockets that fill the
+        # queue.
         connecting = f" 0200007F:{first.port:04X} 02 "
         wait_until(lambda: proc_text(client.pid, "net/tcp").count(connecting) == 2, "the second address")
         with second.accept() as sock:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What goes wrong: the words and the exit status say exactly what.
+"""Failures: the message and the exit status say exactly what is wrong.
 
-Against servers that break each promise of an echo (lib/rogues.py), servers that are not there, and
-servers that are the client itself.
+The servers break each promise of an echo (lib/rogues.py), do not exist, or are the client itself.
 """
 import os
 import re
@@ -63,14 +62,14 @@ def test_a_server_that_resets(talk, answered):
 
 
 def test_a_server_that_resets_after_the_last_byte(talk):
-    """All came back, but not the end: the server may have meant to say more."""
+    """All bytes came back, but no FIN: the server may have had more to send."""
     status, output, error = run(talk, rogues.answer_and_reset(300, 300))
     assert (status, output) == (1, DATA)
     assert words_of(error) == "server reset the connection: 300 of 300 bytes came back"
 
 
 def test_a_server_that_ends_while_our_input_goes_on(talk):
-    """It does not wait for the end of an input that nobody wants any more."""
+    """The client does not wait for the end of an input that it cannot send any more."""
     with Rogue(rogues.answer_and_end(5, 5)) as rogue:
         client = talk(*rogue.words)
         client.stdin.write(b"hello")
@@ -82,7 +81,7 @@ def test_a_server_that_ends_while_our_input_goes_on(talk):
 
 
 def test_a_server_that_closes_at_once(talk):
-    """What we send meets a closed socket: it depends on who is quicker whether that is a FIN or an RST."""
+    """The client sends to a closed socket. Whether it sees a FIN or an RST depends on timing."""
     status, output, error = run(talk, rogues.close_at_once)
     assert (status, output) == (1, b"")
     words = words_of(error).removesuffix(NO_ECHO_OR_HALF_CLOSE)
@@ -151,7 +150,7 @@ def test_a_byte_that_differs_is_named_though_nobody_reads_the_output_any_more(ta
         os.close(writer)
         client.stdin.write(DATA)
         client.stdin.close()
-        time.sleep(1)  # what came back is compared, and nothing of it can be written
+        time.sleep(1)  # received bytes are compared, but cannot be written
         wait_until(lambda: proc_state(client.pid) == "S", "it to wait for its output")
         os.close(reader)
         assert client.wait() == 1
@@ -269,7 +268,7 @@ def test_without_a_timeout_it_waits(talk):
 
 
 def test_silence_is_no_failure_while_nothing_is_due(server, talk):
-    """Who thinks before he types is not timed out: not before the first line, nor between two."""
+    """A timeout does not run while the user types: not before the first line, nor between two lines."""
     client = talk("--timeout", "1s", server)
     for line in (b"first\n", b"second\n"):
         time.sleep(1.5)
@@ -364,7 +363,7 @@ def test_a_network_without_a_way_there(talk):
 
 @pytest.mark.usefixtures("own_network")
 def test_a_firewall_that_says_no(talk):
-    """The kernel says EACCES, which would be this machine's fault if it had not come over the network."""
+    """The kernel returns EACCES. It would be a local failure if it had not come over the network."""
     if shutil.which("nft") is None:
         pytest.skip("nft is not installed")
     rule = "tcp dport 7 reject with icmpv6 admin-prohibited"
@@ -430,9 +429,9 @@ def test_no_descriptor_for_the_socket_is_this_machines_fault(talk, sanitized):
 
 @pytest.mark.usefixtures("own_network")
 def test_a_dead_port_is_never_met_by_being_it(talk):
-    """In a range of four ports the kernel soon gives us the very port that we call: nobody is there.
+    """In a range of four ports the kernel soon gives the client the port that it calls, where no server listens.
 
-    The words of that case must really have been seen.
+    The message of that case must have appeared.
     """
     set_sysctl("net.ipv4.ip_local_port_range", "40000 40003")
     seen = set()
@@ -452,7 +451,7 @@ def test_a_dead_port_is_never_met_by_being_it(talk):
 
 
 def default_signals():
-    """For preexec: the test itself may run in the background of a shell, where SIGINT is ignored."""
+    """For preexec: the test may run in the background of a shell, where SIGINT is ignored."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
 

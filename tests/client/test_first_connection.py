@@ -30,7 +30,7 @@ def run(request, program):
 
 
 def test_a_server_for_one_client_is_enough(run):
-    """As `nc -l` and `socat TCP-LISTEN` are: they close the listening socket at the first client."""
+    """As `nc -l` and `socat TCP-LISTEN` are: they close the listening socket after the first client."""
     with Rogue(rogues.never_end) as rogue:
 
         def once(sock):
@@ -64,7 +64,7 @@ def test_bench_counts_the_connection_by_which_it_asks_what_the_server_is(program
         found = json.loads(done.stdout)
         wait_until(lambda: len(rogue.connected) >= found["connections_opened"], "all connections to be accepted")
         assert len(rogue.connected) == found["connections_opened"]
-    # It speaks first; under load its greeting may come too late to show that.
+    # The server sends first; under load its greeting may arrive too late to show that.
     assert done.returncode == 1 and "no echo: it " in found["first_mismatch"]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tcpecho ping --hold`: connections that live long, and what those that die have died of."""
+"""`tcpecho ping --hold`: long-lived connections, and what ended each lost connection."""
 import itertools
 import json
 import os
@@ -87,7 +87,7 @@ def hold(program, tmp_path):
 
 
 def first(n, treatment):
-    """The first n connections have the treatment, once all of them are there; those after them an echo."""
+    """Applies the treatment to the first n connections once all of them are open, and an echo to later ones."""
     numbers = itertools.count(1)
     all_there = threading.Event()
 
@@ -102,7 +102,8 @@ def first(n, treatment):
 
 
 def assert_adds_up(output):
-    """What was opened is open or dead, what was sent is back, failed or unfinished. Returns (throughout, died)."""
+    """Every opened connection is open or lost; every sent byte is back, failed or unfinished. Returns (throughout,
+    died)."""
     _, _, throughout, opened, died, is_open = (float(figure) for figure in COUNTS.search(output).groups())
     assert opened == died + is_open
     sent, back, failed, unfinished, _ = (int(figure or 0) for figure in BEATS.search(output).groups())
@@ -126,7 +127,7 @@ def lives_through(hold, rogue, n, *options):
     return deaths, output
 
 
-# ---- nobody dies ----
+# ---- no connection is lost ----
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0", "unix:"])
@@ -234,7 +235,7 @@ def test_an_rst_is_noticed_while_nothing_is_under_way(hold, n):
         status, output = held.finish()
     assert status == 1
     assert {(cause, why) for _, cause, why, *_ in deaths} == {("reset", "connection reset by peer")}
-    assert {where for *_, where in deaths} == names  # by which a balancer knows it, too
+    assert {where for *_, where in deaths} == names  # a load balancer knows the server by it too
     assert assert_adds_up(output) == (0, n)
 
 
@@ -304,7 +305,8 @@ def test_bytes_that_were_never_sent(hold, n):
 
 
 def test_bytes_that_come_before_they_were_sent(hold):
-    """They are right, and a server cannot know that yet: with a seed a run sends the same bytes again."""
+    """The values are right, but the server cannot know them yet: with a fixed seed, a run sends the same bytes
+    again."""
     known = []
 
     def learn(sock):
@@ -351,7 +353,7 @@ def test_a_server_that_is_killed_and_comes_back(serve, hold, n):
     assert {cause for _, cause, *_ in deaths} <= {"reset", "ended"}
     assert assert_adds_up(output) == (0, n)
     assert int(re.search(r"^not opened: refused (\d+)$", output, re.M)[1]) >= n
-    assert len(NOT_OPENED.findall(output)) == n  # of a series of failures the first is told
+    assert len(NOT_OPENED.findall(output)) == n  # the first of a series of failures is printed
     again = OPEN_AGAIN.findall(output)
     assert all(int(attempt) >= 2 for _, _, _, attempt, _ in again)
 
@@ -392,7 +394,7 @@ def unix_queue(tmp_path):
 
 def test_a_unix_server_whose_queue_is_full_is_waited_for(hold, unix_queue, tmp_path):
     held = hold("-c", 6, "-i", "50ms", f"unix:{tmp_path}/queue")
-    time.sleep(0.2)  # four of them are told EAGAIN meanwhile
+    time.sleep(0.2)  # meanwhile four of them get EAGAIN
     unix_queue.serve(6)
     held.wait_until_open()
     status, output = held.finish()
@@ -420,7 +422,7 @@ def firewall(verdict, port):
 @CROWDS
 @pytest.mark.usefixtures("own_network")
 def test_a_network_that_swallows_everything(serve, hold, n):
-    """First our patience ends, and then nobody answers the SYNs."""
+    """First the timeout ends the wait, then the SYNs get no answer."""
     server = serve("127.0.0.1:0")
     held = hold("-c", n, "-i", "50ms", "-W", "2s", *server_words(server)).wait_until_open()
     firewall("drop", server.port)
@@ -442,7 +444,7 @@ def test_a_network_that_swallows_everything(serve, hold, n):
 @CROWDS
 @pytest.mark.usefixtures("own_network")
 def test_the_kernel_gives_up(serve, hold, n, verdict, cause, words):
-    """Without an end of our patience it is the kernel's that counts (tcp(7), tcp_retries2)."""
+    """Without a timeout of the client, the kernel's limit applies (tcp(7), tcp_retries2)."""
     set_sysctl("net.ipv4.tcp_retries2", 3)
     server = serve("127.0.0.1:0")
     held = hold("-c", n, "-i", "50ms", "-W", "off", *server_words(server)).wait_until_open()
@@ -503,7 +505,7 @@ def test_some_die_and_others_are_held_throughout(hold):
 
 
 def test_who_stood_still_blames_nobody(serve, hold):
-    """More replies than are fetched at once have waited for longer than the patience, all in time."""
+    """More replies than are fetched at once have waited for longer than the timeout, but all arrived in time."""
     n, wait = 400, 3
     server = serve("-e", "epoll", "127.0.0.1:0")
     held = hold("-c", n, "-i", "100ms", "-W", f"{wait}s", *server_words(server)).wait_until_open()
@@ -576,7 +578,7 @@ def test_nobody_there_is_status_3(hold):
 
 
 def test_one_that_cannot_be_opened_is_status_1(hold):
-    """The queue of the server has room for a few, and the SYNs of the others get no answer."""
+    """The server's queue has room for a few connections, and the SYNs of the others get no answer."""
     with socket.create_server(("127.0.0.1", 0), backlog=2) as full:
         held = hold("-c", 8, "-W", "300ms", "-i", "off", *map(str, full.getsockname()))
         held.wait_for_log(r"cannot be opened \(timeout\): connection timed out")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The end of `ping --hold`: heartbeats under way count, no echo at all is a failure, nothing delays another."""
+"""The end of `ping --hold`: heartbeats in flight count, no echo at all is a failure, and no connection delays
+another."""
 import itertools
 import json
 import signal
@@ -134,9 +135,9 @@ def test_it_is_interrupted_if_the_time_was_not_over(start, server, words, is_int
 
 
 def beats_while_it_asks(start):
-    """
-    How many heartbeats of one connection came while the client looked into a wrong byte of the
-    other: it has connected once more, to see whether the server speaks first, and waits.
+    """Returns the number of heartbeats of one connection during the diagnosis of a wrong byte on the other.
+
+    For the diagnosis the client connects once more, to see whether the server sends first, and waits.
     """
     numbers = itertools.count(1)
     asks, asked = threading.Event(), threading.Event()
@@ -169,7 +170,7 @@ def beats_while_it_asks(start):
 
 
 def test_a_wrong_byte_does_not_delay_other_connections(start):
-    """It waits 100 ms: on a busy machine no heartbeat may fall into them, so there are several attempts."""
+    """The client waits 100 ms: on a busy machine no heartbeat may fall into them, so several attempts are allowed."""
     assert any(beats_while_it_asks(start) > 1 for _ in range(10))
 
 

@@ -27,7 +27,7 @@ def answer(greeting, reply, closes=True):
 ENDPOINTS = {
     "http": (answer(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"), "no echo but an HTTP server: "),
     "tls": (answer(b"", b"\x15\x03\x01\x00\x02\x02\x46"), "no echo but a TLS server: "),
-    # It speaks first; under load its greeting may come too late to show that.
+    # The server sends first; under load its greeting may arrive too late to show that.
     "smtp": (answer(b"220 mail ESMTP\r\n", b"500 what\r\n", closes=False), "no echo: it "),
     "redis": (answer(b"", b"-ERR unknown command\r\n", closes=False), "no echo: it answers "),
     "capitals": (rogues.echo_through(lambda _, piece: piece.swapcase()), "no plain echo: it makes capitals"),
@@ -42,7 +42,8 @@ def test_each_connection_names_the_server_in_the_same_words(program, name, n):
     with Rogue(treatment) as rogue:
         command = [program, "ping", "--hold", "--seed", "2", "-c", str(n), "-i", "50ms", "-d", "1h", *rogue.words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
-        assert len(rogue.connected) <= n + 1  # one to ask whether it speaks first, and none again
+        # one connection to test whether the server sends first, and no second one
+        assert len(rogue.connected) <= n + 1
     assert done.returncode == 1
     assert done.stderr == f"tcpecho: ended early: 127.0.0.1:{rogue.port} is no echo server\n"
     said = SAID.findall(done.stdout)
@@ -51,7 +52,7 @@ def test_each_connection_names_the_server_in_the_same_words(program, name, n):
 
 
 def test_mistakes_of_an_echo_are_told_apart(program):
-    """Those that waited until the server was asked have a diagnosis each."""
+    """Connections that waited for the test of the server get separate diagnoses."""
     with Rogue(rogues.flip_bit(3)) as rogue:
         command = [program, "ping", "--hold", "-c", "20", "-d", "700ms", *rogue.words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)

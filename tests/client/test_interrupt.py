@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Signals end every command at every moment: while it looks a name up, connects, reconnects, waits, drains.
+"""Signals end every command at every moment: during lookup, connect, reconnect, wait and drain.
 
-Until it is connected, a command has nothing to report: INT, TERM and HUP end it by that signal, and it prints
-nothing, as ping(8) and curl(1) do. Afterwards INT and TERM end ping and bench with their summary.
+A command has nothing to report before it is connected: INT, TERM and HUP end it by that signal without output, as
+with ping(8) and curl(1). Afterwards INT and TERM end ping and bench with a summary.
 """
 import contextlib
 import os
@@ -89,7 +89,7 @@ class NameServer:
 
 
 class Unanswered:
-    """A listening socket whose queue is full: a SYN gets no answer."""
+    """A listening socket with a full accept queue: a SYN gets no answer."""
 
     prefix = ()
 
@@ -108,7 +108,7 @@ class Unanswered:
 
 
 class FullPath:
-    """A unix socket whose queue is full."""
+    """A unix socket with a full queue."""
 
     prefix = ()
 
@@ -130,7 +130,7 @@ class FullPath:
 
 @pytest.fixture(params=[NameServer, Unanswered, FullPath], ids=["resolving", "connecting", "queue"])
 def obstacle(request, own_network, tmp_path):
-    """What keeps a command from being connected."""
+    """A server address to which no command can connect."""
     obstacle = request.param(tmp_path)
     yield obstacle
     obstacle.close()
@@ -294,7 +294,7 @@ def test_bench_in_each_phase(start, server, words, number):
     wait_until(lambda: words or server.totals()["out"] > 0, "an echo")
     process.send_signal(number)
     status, output, error = rest_of(process)
-    assert (status, error) == (1 if words else 0, "")  # without a message that counts, nothing was measured
+    assert (status, error) == (1 if words else 0, "")  # without a message that counts, no result exists
     assert re.search(SUMMARY["bench"], output)
 
 
@@ -312,7 +312,7 @@ def test_bench_while_what_is_under_way_does_not_come_back(start, number):
 
 @pytest.mark.parametrize("name", METERS)
 def test_hup_ends_it_at_once(start, server, name):
-    """As it ends ping(8)."""
+    """As with ping(8)."""
     process = start(*COMMANDS[name], *server_words(server))
     wait_until(lambda: server.totals()["clients"] > 0, "it to be connected")
     process.send_signal(signal.SIGHUP)
@@ -374,7 +374,7 @@ def test_nohup_protects_a_client(start, server):
 
 @pytest.fixture
 def start_as_1(start):
-    """The same in a pid namespace of its own, as in a container. Returns (unshare's process, pid of ours)."""
+    """The same in a new pid namespace, as in a container. Returns (unshare's process, pid of the client)."""
     probe = ["unshare", "-fp", "--kill-child", "true"]
     if shutil.which("unshare") is None or subprocess.run(probe, capture_output=True, check=False).returncode != 0:
         pytest.skip("cannot make a pid namespace")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `bench` shows while it runs: what it is doing, and figures each second."""
+"""The live display of `bench`: the current phase, and figures each second."""
 import json
 import re
 import subprocess
@@ -36,7 +36,7 @@ def on_terminal(program):
 
 
 def lines_of(seen):
-    """What stood on the line, one after the other."""
+    """Returns the successive contents of the progress line."""
     return [line for line in re.split(rb"\r\x1b\[K|\r", seen) if line]
 
 

@@ -24,7 +24,7 @@ SHORT = ("-d", "200ms", "--warmup", "50ms")
 
 
 class Bench:
-    """A run that has ended: .status, .error, and what its JSON says as attributes."""
+    """A finished run: .status, .error, and the fields of its JSON as attributes."""
 
     def __init__(self, done):
         self.status, self.output, self.error = done.returncode, done.stdout, done.stderr
@@ -65,7 +65,7 @@ def start(program):
 
 
 def is_clean(run):
-    """Nothing is missing, wrong or failed, and all adds up."""
+    """The run has no missing bytes, mismatches or failures, and the counts add up."""
     assert (run.status, run.error) == (0, "")
     assert run.errors == {}
     assert run.echoes == run.sent > 0
@@ -110,7 +110,7 @@ def test_a_run_of_which_nothing_came_back_has_the_seconds_that_were_asked_for(be
 
 
 def test_a_server_that_dies_early_does_not_shorten_the_run(serve, start):
-    """Or its rate would be that of its best time."""
+    """Otherwise its rate would be that of the time before the loss."""
     server = serve("127.0.0.1:0", engine="epoll")
     process = start("-d", "1500ms", "--warmup", "0s", "-c", 2, *server_words(server))
     wait_until(lambda: len(sockets_of(process.pid)) >= 2, "the connections")
@@ -244,7 +244,7 @@ def test_what_was_due_while_the_server_stood_still_counts_from_then(serve, bench
     assert (process.returncode, error) == (0, "")
     found = json.loads(output)
     assert found["echoes"] == 1000
-    # Of all messages a tenth waited, evenly spread over the time that it stood still.
+    # A tenth of all messages waited, evenly spread over the time for which it was stopped.
     assert found["response_us"]["max"] >= 198_000  # one was due within 2 ms of the stop
     assert found["response_us"]["p99"] >= 100_000
     # Four were under way: one for each connection, which is all that a closed loop would have seen.
@@ -305,7 +305,7 @@ def test_quit_asks_for_a_line_in_between(serve, start):
 
 
 def on_a_terminal(program, server, *options):
-    """What is seen of a run of more than a second, and its status."""
+    """Returns the terminal output of a run of more than a second, and its status."""
     with Terminal() as terminal:
         process = subprocess.Popen(
             [program, "bench", "-d", "1500ms", "--warmup", "0", *options, *server_words(server)],
@@ -452,7 +452,7 @@ def test_a_closed_loop_is_not_divided_by_its_slowest_message(bench):
 
 
 def test_bytes_of_another_connection_are_found_and_named(bench):
-    """Two who are served together get each other's bytes."""
+    """Two connections that are served together get each other's bytes."""
     waiting, lock = [], threading.Lock()
 
     def swap(sock):
@@ -499,7 +499,7 @@ def test_without_reconnecting_it_ends_when_none_is_left(bench):
 
 
 def test_threads_do_not_wait_for_one_whose_connections_have_all_failed(bench):
-    """Nobody accepts: the queue has room for the first, and the SYNs of the others get no answer."""
+    """The server does not accept: the queue has room for the first, and the SYNs of the others get no answer."""
     with socket.create_server(("127.0.0.1", 0), backlog=1) as full:
         words = ("-d", "100ms", "--warmup", 0, "-c", 3, "-w", 3, "-W", "300ms", "--no-reconnect")
         run = bench(*words, "127.0.0.1", full.getsockname()[1])
@@ -524,7 +524,7 @@ def test_nobody_there_is_status_3(bench):
 
 
 def limit_descriptors(soft, hard):
-    """For preexec_fn."""
+    """For preexec: sets the limit of open files."""
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 

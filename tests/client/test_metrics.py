@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`ping --hold --metrics`: the page, as Prometheus reads it, and visitors who do not behave."""
+"""`ping --hold --metrics`: the page as Prometheus reads it, and HTTP clients that misbehave."""
 import contextlib
 import http.client
 import itertools
@@ -26,7 +26,7 @@ TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metered:
-    """One that holds connections and serves its figures."""
+    """A `ping --hold` that serves metrics."""
 
     def __init__(self, program, words, address="127.0.0.1:0", prefix=()):
         self.process = subprocess.Popen(
@@ -131,7 +131,7 @@ def test_deaths_are_counted_by_their_cause(metered, treatment, cause):
 
 
 def test_each_heartbeat_that_came_back_has_its_time(metered):
-    """Those too that were under way while a wrong byte of another connection was looked into."""
+    """Including heartbeats in flight while a wrong byte of another connection was diagnosed."""
     numbers = itertools.count(1)
     is_wrong = threading.Event()
 
@@ -203,7 +203,7 @@ def test_a_request_without_an_end(server, metered):
 
 
 def test_visitors_who_stay_keep_nobody_out(server, metered):
-    """Some say nothing, some half of it, some do not read; the figures go on."""
+    """Some HTTP clients send nothing, some half a request, some do not read; the page is still served."""
     held = metered("-i", "50ms", *server_words(server))
     socks = [held.connect() for _ in range(60)]
     for i, sock in enumerate(socks[40:]):
@@ -216,7 +216,7 @@ def test_visitors_who_stay_keep_nobody_out(server, metered):
 
 
 def test_who_is_new_keeps_his_place(server, metered):
-    """When all places are taken, who has been there the longest has to go."""
+    """When all HTTP connections are taken, the oldest one is closed."""
     held = metered(*server_words(server))
     with contextlib.ExitStack() as stack:
         for _ in range(16):
@@ -240,7 +240,7 @@ def test_who_is_gone_leaves_nothing(server, metered):
     for _ in range(5):
         held.page()
         held.connect().close()
-    # `before` may count a visitor that was about to go.
+    # `before` may count an HTTP client that was about to leave.
     wait_until(lambda: count() <= before, "the visitors to be gone")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bench --no-reconnect` says why it is over before its time."""
+"""`bench --no-reconnect` says why it ends early."""
 import subprocess
 
 import pytest

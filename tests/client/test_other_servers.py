@@ -163,7 +163,7 @@ def test_no_half_close_does_not_send_its_fin_before_everything_is_back(talk):
 
 
 def test_no_half_close_and_bytes_that_never_come(talk):
-    """The time-out ends it. Without the option such a server is told of the end."""
+    """The timeout ends it. Without the option the client sends a FIN to such a server."""
     with Rogue(rogues.answer_and_hang(3, 5)) as rogue:
         status, output, error = talk("--no-half-close", "-t", "300ms", *rogue.words, input=b"hello").finish()
     assert (status, output, error) == (1, b"hel", "tcpecho: no reply for 300ms: 3 of 5 bytes came back\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What every command writes: to a reader that is gone or does not read, a full disk, a closed descriptor."""
+"""The output of every command: to a closed pipe, a reader that does not read, a full disk, a closed descriptor."""
 import contextlib
 import json
 import os
@@ -17,7 +17,7 @@ from documents import write
 from harness import PATIENCE, descriptors_of, server_words, wait_until
 from surroundings import own_mounts
 
-# What runs until it is ended, and writes lines meanwhile or a report at the end.
+# Commands that run until a signal ends them, and write lines meanwhile or a report at the end.
 RUNNING = {
     "ping": ["ping", "-i", "0"],
     "quiet": ["ping", "-q", "-i", "10ms"],
@@ -27,7 +27,7 @@ RUNNING = {
     "bench document": ["bench", "--json", "-c", "2", "-d", "10m"],
 }
 
-# What ends by itself.
+# Commands that end by themselves.
 ENDING = {
     "ping": ["ping", "-c", "2", "-i", "0"],
     "document": ["ping", "--json", "-c", "2", "-i", "0"],
@@ -37,7 +37,7 @@ ENDING = {
     "bench document": ["bench", "--json", "-d", "100ms"],
 }
 
-# What needs no server. {run}: a result.
+# Commands that need no server. {run}: a result file.
 ALONE = {
     "help": ["--help"],
     "help of a command": ["help", "bench"],
@@ -55,7 +55,7 @@ each = pytest.mark.parametrize
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Two results, for what needs no server."""
+    """Two result files, for commands that need no server."""
     directory = tmp_path_factory.mktemp("runs")
     seconds = [([100_000 + at, 200_000], [90_000, 150_000 + at], 0) for at in range(60)]
     return {
@@ -95,7 +95,7 @@ def words_of(name, table, server=None, runs=None):
 
 
 def finish(process):
-    """(status, what it said on standard error)."""
+    """Waits for the process and returns (status, standard error)."""
     status = process.wait(PATIENCE)
     return status, process.stderr.read().decode()
 
@@ -175,7 +175,7 @@ NO_SPACE = "tcpecho: cannot write standard output: no space left on device\n"
 def test_a_full_disk_ends_it_as_soon_as_something_is_written(server, start, name):
     with open("/dev/full", "wb") as full:
         process = start(words_of(name, RUNNING, server), stdout=full)
-    if name not in ("ping", "hold"):  # it has nothing to write before its end
+    if name not in ("ping", "hold"):  # the others write nothing before their end
         wait_for_echoes(server)
         process.send_signal(signal.SIGINT)
     assert finish(process) == (4, NO_SPACE)
@@ -194,7 +194,7 @@ def test_what_needs_no_server_says_it_of_a_full_disk_too(start, runs, name):
 
 
 def may_write(size):
-    """For preexec: files may grow to this size, and the signal for it is at its default."""
+    """For preexec: limits file size and sets the signal for it to its default action."""
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -263,7 +263,7 @@ def test_no_socket_takes_the_place_of_a_closed_descriptor(server, start, name):
 
 
 def start_stalled(start, words, output, prefix=()):
-    """With an output that has no room."""
+    """Starts it with an output that is full."""
     outputs.fill(output)
     return start(words, stdout=output.writer, prefix=prefix)
 
@@ -370,7 +370,7 @@ def test_measuring_goes_on_while_standard_output_stalls(server, start):
 
 
 def test_a_report_waits_for_its_reader(server, start):
-    """It was not ended by a signal: the reader has all the time that it wants."""
+    """No signal ended the run, so the report waits for its reader without limit."""
     with opened(outputs.PipeOutput) as output:
         process = start_stalled(start, ["ping", "--json", "-c", 2, "-i", 0, *server_words(server)], output)
         wait_until(lambda: server.totals()["ended"] == 1, "the end of its connection")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tcpecho bench` says when it was the limit itself: stopped, preempted, short of processors, of ports."""
+"""`tcpecho bench` reports that it was the limit itself: stopped, preempted, short of CPU or of ports."""
 import os
 import re
 import resource
@@ -27,7 +27,7 @@ def start(program):
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
 def test_a_client_that_was_stopped_says_so_and_blames_nobody(serve, start, words, strict):
     server = serve("127.0.0.1:0", engine="epoll")
-    # It stands still for longer than it waits, and waits for longer than a server on a busy machine takes.
+    # It is stopped for longer than its timeout, and the timeout is longer than a server on a busy machine takes.
     client = start("--warmup", "0s", "-c", 4, "-d", "5s", "-W", "1s", *words, *strict, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 0, "the load")
     for _ in range(3):
@@ -88,7 +88,7 @@ def test_waiting_for_messages_to_be_due_is_no_work(serve, start):
 
 @pytest.mark.parametrize("interval", ["1ms", "2ms", "50ms"])
 def test_ping_counts_all_the_time_that_it_stood_still(serve, program, interval):
-    """Most of its time it sleeps until a message is due."""
+    """Most of the time ping sleeps until a message is due."""
     server = serve("127.0.0.1:0", engine="epoll")
     words = [program, "ping", "--json", "-i", interval, *server_words(server)]
     client = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

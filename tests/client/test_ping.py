@@ -37,7 +37,7 @@ def ping(program):
 
 @pytest.fixture
 def start(program):
-    """Starts one that is to be ended by a signal."""
+    """Starts a command that a signal will end."""
     processes = []
 
     def run(*arguments, **more):
@@ -83,7 +83,7 @@ def test_each_message_has_its_line(serve, ping, tmp_path, address):
     assert {int(line[1]) for line in lines} == {64}
     assert COUNTS.search(output).groups()[:3] == ("3", "3", "0")
     assert COUNTS.search(output)[5] == str(3 * 64)
-    assert ("TCP_INFO" in output) == (address != "unix:")  # of a unix socket the kernel knows none
+    assert ("TCP_INFO" in output) == (address != "unix:")  # the kernel has no TCP_INFO for a unix socket
 
 
 @pytest.mark.parametrize("size", ["1", "1000", "64k", "1M", "16M"])

@@ -87,7 +87,7 @@ def test_a_message_under_way_is_unfinished_and_counts_with_its_age(start, mode, 
     assert status == 1  # no echo at all
     assert (found["sent"], found["echoes"], found["unfinished"]) == (1, 0, 1)
     assert found["response_us"]["max"] >= 400e3
-    assert found["interrupted"] is False  # neither a count nor a signal cut it short
+    assert found["interrupted"] is False  # neither a count nor a signal ended it early
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -117,7 +117,7 @@ def test_a_message_older_than_its_wait_has_failed(start, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_time_in_which_it_was_stopped_is_no_wait(start, mode):
-    """The wait ends while the process is stopped, and it is then ended before it can look."""
+    """The timeout passes while the process is stopped, and a signal then ends it before it can read."""
     with Rogue(rogues.mute) as rogue:
         process = start("--json", "-W", "2s", "-w", "1h", *MODES[mode], *rogue.words)
         wait_until(lambda: rogue.connected, "the connection")
@@ -246,7 +246,7 @@ def test_fewer_messages_than_asked_for_at_the_deadline_are_status_1(start, serve
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_the_deadline_is_named_where_it_cuts_the_count_short(start, n):
-    """As many as n come back or fail, the next is under way: no count shows why the status is 1."""
+    """Exactly n messages come back or fail while the next one is in flight: no count shows why the status is 1."""
     with Rogue(echo_then_mute(n)) as rogue:
         process = start("-c", n + 2, "-i", 0, "-w", "700ms", "-W", "1h", *rogue.words)
         output, error = process.communicate(timeout=PATIENCE)
@@ -340,7 +340,7 @@ def test_a_server_that_is_no_echo_is_not_hammered(start, treatment, words):
         process = start("-i", 0, *rogue.words)
         output, error = process.communicate(timeout=PATIENCE)
         time.sleep(0.1)
-        assert len(rogue.connected) <= 2  # one to ask whether it speaks first
+        assert len(rogue.connected) <= 2  # one connection to test whether the server sends first
     assert process.returncode == 1
     assert words in output
     assert error == f"tcpecho: ended early: 127.0.0.1:{rogue.port} is no echo server\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ping and ping --hold say when they were the limit themselves: stopped, or short of a processor."""
+"""ping and ping --hold report that they were the limit themselves: stopped, or short of CPU."""
 import os
 import signal
 import threading

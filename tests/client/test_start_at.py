@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tcpecho bench --start-at`: nothing is sent before that moment, and what may be wrong with it is said."""
+"""`tcpecho bench --start-at`: sends nothing before that time, and reports what may be wrong with the clock."""
 import contextlib
 import ctypes
 import datetime
@@ -34,7 +34,7 @@ def start(program):
 
 
 class Witness:
-    """An echo that knows when each connection came, and when its first byte did, by the clock on the wall."""
+    """An echo server that records the wall-clock time of each connection and of its first byte."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -100,7 +100,7 @@ def test_without_it_there_is_no_moment_but_a_clock(start, server):
 
 
 class Timex(ctypes.Structure):
-    """The beginning of struct timex, and room for the rest (adjtimex(2))."""
+    """The beginning of struct timex, and padding for the rest (adjtimex(2))."""
 
     _fields_ = [
         ("modes", ctypes.c_uint), ("offset", ctypes.c_long), ("freq", ctypes.c_long), ("maxerror", ctypes.c_long),
@@ -120,7 +120,7 @@ def test_whether_the_clock_is_right_is_what_the_kernel_says(start, server):
         return
     assert found["synchronised"] == (state != TIME_ERROR and not timex.status & STA_UNSYNC)
     assert (found["max_error_us"] is not None) == found["synchronised"]
-    if found["synchronised"]:  # it grows from second to second, and is set anew by whoever keeps it
+    if found["synchronised"]:  # it grows from second to second, and the time daemon resets it
         assert 0 < found["max_error_us"] < 16e6
 
 
@@ -129,7 +129,7 @@ def test_int_while_it_waits_ends_it(start, server):
     wait_until(lambda: sockets_of(client.pid) and server.totals()["clients"] == 1, "it to be connected")
     client.send_signal(signal.SIGINT)
     client.communicate(timeout=PATIENCE)
-    assert client.returncode == 1  # nothing was measured
+    assert client.returncode == 1  # the run measured nothing
 
 
 @pytest.mark.parametrize(

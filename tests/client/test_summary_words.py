@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Summaries in words: one thing is singular, and nothing is said of what there is none of."""
+"""Summaries in words: a count of one is singular, and a count of zero is left out."""
 import re
 import subprocess
 

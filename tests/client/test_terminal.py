@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What a person sees: no server can make his terminal do anything, and there is no noise.
+"""Output on a terminal: no server can control the user's terminal, and the output has no noise.
 
-A terminal obeys control bytes: they move the cursor over what stands there, rename the window, type.
-So `talk` shows them; a file or a pipe gets every byte as it is. The progress line and the colours are
-for a terminal only.
+A terminal obeys control bytes: they move the cursor, overwrite text, rename the window, or type input. So `talk`
+escapes them on a terminal; a file or a pipe gets every byte unchanged. The progress line and the colours appear on
+a terminal only.
 """
 import random
 import re
@@ -67,12 +67,12 @@ SHOWN = {
 
 FOREIGN = "grüße, γειά, שלום, 你好, 🙂\n"
 
-# C0 but \n and \t, DEL, C1; and what makes text look other than it is.
+# C0 except \n and \t, DEL, C1, and characters that make text look different from what it is.
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
 def show(talk, server, data, *options, env=UTF8):
-    """What a terminal is given when these bytes come back. They are fed by a pipe."""
+    """Returns the terminal output when these bytes come back. A pipe is the input."""
     with Terminal() as terminal:
         client = talk(*options, server, stdout=terminal.slave, env=env)
         feeder = threading.Thread(target=lambda: (client.stdin.write(data), client.stdin.close()))
@@ -109,7 +109,7 @@ def test_no_control_sequence_reaches_a_terminal(server, talk, sequence, locale):
 
 @LOCALES
 def test_no_mixture_of_them_reaches_a_terminal(server, talk, locale):
-    """A hundred thousand pieces of them in random order, cut anywhere."""
+    """A hundred thousand of them in random order, cut at any byte."""
     dice = random.Random(8)
     pieces = []
     for _ in range(100_000):
@@ -161,7 +161,7 @@ def test_a_character_cut_by_two_segments_appears_whole(talk, character):
 
 @pytest.mark.parametrize("treatment", [rogues.answer_and_end, rogues.answer_and_reset, rogues.answer_and_hang])
 def test_a_character_cut_by_the_end_of_the_conversation_is_shown(talk, treatment):
-    """However it ended: these bytes came back, so they are to be seen."""
+    """However the connection ended: these bytes came back, so they must appear."""
     with Rogue(treatment(3, 4)) as rogue, Terminal() as terminal:
         client = talk("--timeout", "1s", *rogue.words, stdout=terminal.slave, env=UTF8)
         client.stdin.write(b"<\xe2\x82\xac")
@@ -209,7 +209,7 @@ SLOW_DATA = b"x" * 40_000
 
 
 def progress_lines(seen):
-    """The progress lines that were seen, as (bytes, rate, share or None), if there was nothing else."""
+    """Returns the progress lines as (bytes, rate, share or None), and asserts that the output has no other lines."""
     lines = re.sub(re.escape(GONE) + rb"\Z", b"", seen)
     assert re.fullmatch(rb"(" + PROGRESS + rb")*", lines), seen
     return [(match[1], match[3], match[6]) for match in re.finditer(PROGRESS, lines)]
@@ -319,7 +319,7 @@ def test_none_where_the_input_is_typed(server, talk, copy):
 
 
 def error_on_a_terminal(talk, tmp_path, **env):
-    """What a terminal is given of an error that is the same each time."""
+    """Returns the terminal output of an error that is the same each time."""
     with Terminal() as terminal:
         client = talk("unix:/gone", input=b"", env=env, preexec=terminal.as_stderr)
         client.process.communicate()

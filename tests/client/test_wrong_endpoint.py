@@ -63,7 +63,8 @@ def test_it_is_asked_from_the_source_that_was_given(program):
 
     def treat(sock):
         peers.add(sock.getpeername()[0])
-        select.select([sock], [], [], 0.05)  # the client may speak first, and then asks by a connection that is silent
+        # the client may send first, and then tests the server with a silent connection
+        select.select([sock], [], [], 0.05)
         ENDPOINTS["mysql"][0](sock)
 
     with Rogue(treat) as rogue:
@@ -81,7 +82,7 @@ def test_an_echo_with_a_mistake_is_measured_to_the_end(program, treatment):
 
 
 def test_a_wrong_server_among_right_ones_ends_nothing(program):
-    """A balancer, one of whose servers is something else."""
+    """A load balancer with one server that is not an echo server."""
     numbers = itertools.count()
 
     def treat(sock):

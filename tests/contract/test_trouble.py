@@ -169,7 +169,7 @@ def test_conversations_that_ended_cost_no_memory(server, unsanitized):
     after = [anonymous_kib(pid) for pid in server.lasting_processes()]
     # prefork starts more workers when clients come before others have been counted out.
     assert len(after) == len(before) or server.engine == "prefork"
-    if server.has_workers:  # a worker without former clients gets the same memory as one with clients
+    if server.has_workers:  # a worker's first client brings it to the memory of workers that had clients before
         before = [before[0]] + [max(before[1:])] * len(after[1:])
     more = 256 if server.engine == "thread" else 64  # the C library keeps some stacks for the next
     assert all(now <= memory + more for now, memory in zip(after, before)), f"{before} KiB became {after} KiB"
