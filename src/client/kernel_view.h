@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel knew about connections (tcp(7), TCP_INFO), read at the end of each. */
+/*
+ * What the kernel knew of many connections (tcp(7), TCP_INFO), each at its end.
+ */
 #ifndef CLIENT_KERNEL_VIEW_H
 #define CLIENT_KERNEL_VIEW_H
 
@@ -8,22 +10,19 @@
 
 #include "net/tcpinfo.h"
 
-/* Zeroed: empty. */
+/* A zeroed one is empty. */
 struct kernel_view {
 	uint64_t n;         /* TCP connections that were established */
-	struct tcpinfo sum; /* all connections, even those not established; rtt_min_ns: minimum */
-	struct tcpinfo_sending sending; /* of the first connection */
+	struct tcpinfo sum; /* of all, also those that were not; but rtt_min_ns is the minimum */
+	struct tcpinfo_sending sending; /* of the first */
 };
 
-/* Adds a connection that is about to be closed. Ignores -1 and sockets that are not TCP. */
+/* Adds a connection that is about to be closed; -1, and what is no TCP connection, is left out. */
 void kernel_view_note(struct kernel_view *view, int fd);
 
 void kernel_view_add(struct kernel_view *into, const struct kernel_view *from);
 
-/*
- * Returns mean times, minimum RTT and all retransmissions. Returns false if nothing was
- * established.
- */
+/* Means of the times, the minimum, all retransmissions. False: there was no connection. */
 bool kernel_view_mean(const struct kernel_view *view, struct tcpinfo *ret_info);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The addresses that served a run, in order of use: one, and others after a failover. */
+/*
+ * The addresses that served a run, in their order: one, and others after a failover.
+ */
 #ifndef CLIENT_SERVED_BY_H
 #define CLIENT_SERVED_BY_H
 
@@ -7,17 +9,17 @@
 
 #include "net/addr.h"
 
-/* Maximum addresses listed. Others are not recorded. */
+/* Further addresses are not named. */
 #define SERVED_BY_MAX 8
 
-/* Zeroed: empty. */
+/* Zeroed, there is none. */
 struct served_by {
 	struct addr list[SERVED_BY_MAX];
 	uint32_t n;
 	char text[SERVED_BY_MAX * (sizeof(struct addr_text) + 2)]; /* "127.0.0.2:7, 127.0.0.3:7" */
 };
 
-/* Adds an address that serves, unless it is listed already. */
+/* Notes an address that serves, unless it is there already. */
 void served_by_note(struct served_by *served_by, const struct addr *addr);
 
 #endif

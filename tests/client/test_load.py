@@ -24,7 +24,7 @@ SHORT = ("-d", "200ms", "--warmup", "50ms")
 
 
 class Bench:
-    """A finished run: .status, .error, and the fields of its JSON as attributes."""
+    """A finished run: .status, .error, and the JSON fields as attributes."""
 
     def __init__(self, done):
         self.status, self.output, self.error = done.returncode, done.stdout, done.stderr

@@ -34,7 +34,7 @@ def start(program):
 
 
 class Witness:
-    """An echo server that records the wall-clock time of each connection and of its first byte."""
+    """An echo server that records the wall-clock time of each connection and when the first byte came."""
 
     def __init__(self):
         self.lock = threading.Lock()

@@ -168,8 +168,7 @@ def test_only_root_can_and_is_told_so(serve, program, lone_user):
 @before_engines
 @pytest.mark.usefixtures("own_network")
 def test_the_addresses_are_opened_first(serve):
-    """An address that is in use for root is refused before the change of user; the user `nobody` would get another
-    error."""
+    """A port in use is reported to root, before the change of user: the user `nobody` would get another error."""
     set_sysctl("net.ipv4.ip_unprivileged_port_start", 1024)
     with socket.create_server(("127.0.0.1", 81)):
         server = serve("--user", NOBODY.pw_name, "127.0.0.1:81", wait=False)

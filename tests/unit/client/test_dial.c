@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which address is tried when, how long each may take, which of several failures is reported, and
- * what is this machine's. Names, connections and the clock are made up.
+ * The order and time limits of address attempts, which of several failures is reported, and which
+ * failures are local. Names, connections and the clock are simulated.
  */
 #include "client/dial.h"
 
@@ -16,14 +16,14 @@
 #define MS CLOCK_NS_PER_MS
 #define S  CLOCK_NS_PER_S
 
-/* What becomes of a connection attempt: a code, and how long it takes. */
+/* Result of a connection attempt: a code, and the time it takes. */
 struct outcome {
 	int code;         /* 0: connected */
 	bool is_at_once;  /* connect(2) itself fails with it */
 	uint64_t took_ns; /* 0: at once; CLOCK_NEVER: no answer */
 };
 
-/* Descriptors of attempts are made up: this one and those above. */
+/* Descriptors of simulated attempts start at this number. */
 #define FIRST_FD 100000
 
 static int n_addresses;
@@ -34,7 +34,7 @@ static int n_tried;
 static uint16_t ports_tried[ADDR_MAX_RESOLVED];
 static uint64_t begun_ns[ADDR_MAX_RESOLVED], now_ns;
 static uint64_t unix_deadline_ns;
-static uint64_t stop_ns; /* the process is stopped for so long in its next wait */
+static uint64_t stop_ns; /* time for which the process is stopped in its next wait */
 
 int __wrap_addr_resolve(const struct addr_spec *spec, int family, struct addr *ret_list);
 uint64_t __wrap_clock_now_ns(void);
@@ -255,7 +255,7 @@ TEST(a_unix_socket_has_the_same_timeouts)
 	assert_int_equal(since_begin_ns(unix_deadline_ns), DIAL_LONGEST_NS);
 }
 
-/* ---- what is told ---- */
+/* ---- the reported result ---- */
 
 TEST(the_first_address_that_answers_is_it)
 {
@@ -336,7 +336,7 @@ TEST(an_abandoned_one_leaves_nothing_behind)
 	}
 }
 
-/* ---- the machine's limit ---- */
+/* ---- limits of this machine ---- */
 
 static int limit_of(const char *a, const char *b)
 {

@@ -24,7 +24,10 @@ static struct own_use idle_thread(void)
 
 static char text[OWN_LIMIT_SIZE];
 
-/* Is a client of this one thread the limit, and does it say why with this word? NULL: it is not. */
+/*
+ * Checks whether a client with this one thread is the limit, with this word in the reason. NULL:
+ * not the limit.
+ */
 static void check(const struct own_use *use, bool is_closed, const char *word)
 {
 	struct own_use all = { 0 };

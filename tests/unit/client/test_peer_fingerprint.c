@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Endpoints that are no echo, as they are met, and what is said of each.
- */
+/* Endpoints that are no echo servers, and the description of each. */
 #include "client/peer_fingerprint.h"
 
 #include <stdlib.h>
@@ -186,7 +184,7 @@ static char *copy_of(const char *text, size_t n)
 	return copy;
 }
 
-/* Nothing is read beyond the bytes given: the sanitizers see to it. */
+/* The sanitizers check that no byte beyond the given ones is read. */
 static bool is_named(const char *sent, const char *received)
 {
 	struct peer_reply reply = {

@@ -51,7 +51,7 @@ static void look_away(void)
 	dup2(terminal.saved_fd, STDERR_FILENO);
 }
 
-/* What has come to the screen since the last time. */
+/* Returns the output to the screen since the last call. */
 static const char *screen(void)
 {
 	static char text[4096];
@@ -66,7 +66,7 @@ static const char *screen(void)
 	return text;
 }
 
-/* A progress that began so many seconds ago and may be shown now. */
+/* A progress display that began this number of seconds ago and may be shown now. */
 static struct progress after_seconds(uint64_t seconds)
 {
 	uint64_t now_ns = clock_now_ns();

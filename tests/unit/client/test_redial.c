@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When the server of many connections is looked for, and what becomes of its address. Dialing is
- * made up.
+ * When the server's address of many connections is looked up again, and what happens to it. Dialing
+ * is simulated.
  */
 #include "client/redial.h"
 

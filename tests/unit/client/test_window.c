@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every byte that comes back is compared with the one that was sent, wherever in the ring it lies;
- * one that is wrong, or was never sent, is found at its offset.
+ * Each returned byte is compared with the sent one, wherever it is in the ring. A wrong byte, or
+ * one that was never sent, is found at its offset.
  */
 #include "client/window.h"
 
@@ -29,7 +29,7 @@ static unsigned char *stream_from(uint64_t offset, size_t n)
 	return stream;
 }
 
-/* Takes up to n bytes of input, as much as lies in one piece. Returns how many. */
+/* Takes up to n contiguous bytes of input. Returns the number of bytes. */
 static size_t take(size_t n)
 {
 	unsigned char *room;
@@ -67,7 +67,7 @@ static enum window_verdict give_back(size_t n)
 	return window_return(&window, stream_from(window.returned, n), n, &sent);
 }
 
-/* A window through which so many bytes have gone already. */
+/* Begins a window through which `offset` bytes have already gone. */
 static int begin_at(uint64_t offset)
 {
 	memset(&window, 0, sizeof(window));
@@ -166,7 +166,7 @@ TEST(a_wrong_byte_is_found_at_every_place_of_what_came_back)
 {
 	enum { N = 64 };
 	for (size_t wrong = 0; wrong < N; wrong++) {
-		/* The end of the ring falls before, into, and behind the piece. */
+		/* The end of the ring is before, in and after the block. */
 		for (size_t before_end = 0; before_end <= N; before_end++) {
 			begin_at(3 * WINDOW_SIZE - before_end);
 			take_all(N);

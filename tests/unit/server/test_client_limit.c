@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A number of clients that somebody asked for is kept or refused; the one that nobody asked for is
- * lowered to what is possible.
- */
+/* A requested client limit is kept or refused. The default limit is lowered to what is possible. */
 #include "server/client_limit.h"
 
 #include <fcntl.h>
@@ -47,7 +44,7 @@ TEST(what_was_asked_for_is_had_or_refused)
 	}
 }
 
-/* A client who takes next to nothing but a descriptor. */
+/* A client that needs only a descriptor and little memory. */
 static const struct client_need small = { .kib = 1 };
 
 struct descriptors {
@@ -58,7 +55,7 @@ struct descriptors {
 	uint32_t n_workers;
 };
 
-/* What is left of 64 descriptors in a server with one listening socket and --ready-fd. */
+/* The number left of 64 descriptors in a server with one listening socket and --ready-fd. */
 #define OPEN 6
 #define LEFT (64 - OPEN - CLIENT_LIMIT_OWN_DESCRIPTORS)
 
@@ -87,7 +84,7 @@ TEST(descriptors_are_for_clients_except_a_few_and_those_in_use)
 		{ 10, 10, .wanted = 1, .most = 0, .n_open = OPEN },
 		{ 64, 64, .wanted = 1000, .most = LEFT - 30, .n_open = OPEN + 30 },
 		{ 64, 100, .wanted = 40, .most = 40, .n_open = OPEN + 30 },
-		/* without tables of their own the number of workers means nothing */
+		/* without separate descriptor tables the number of workers does not matter */
 		{ 64, 64, .wanted = 1000, .most = LEFT, .n_open = OPEN, .n_workers = 4 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -118,7 +115,7 @@ static void ask_with_processes(const void *argument)
 	UNIT_CHILD_MUST(bound.most <= processes.most - CLIENT_LIMIT_OWN_PROCESSES + 1000);
 }
 
-/* As somebody who may have twenty processes. */
+/* As a user that may have twenty processes. */
 static void ask_with_few_processes(const void *argument)
 {
 	(void)argument;
@@ -144,7 +141,7 @@ TEST(so_many_clients_as_the_memory_of_this_machine_has_room_for)
 	uint64_t free_kib = sysinfo_memory_kib().most;
 	if (free_kib == SYSINFO_UNLIMITED)
 		unit_skip("/proc is not mounted");
-	/* One who would take half of what is free: there is room for two, more or less. */
+	/* A client that would take half of the free memory: there is room for about two. */
 	assert_true(free_kib / 2 <= UINT_MAX);
 	struct client_need need = { .kib = (unsigned int)(free_kib / 2) };
 	struct sysinfo_bound bound = client_limit_of_machine(1, need, 1);

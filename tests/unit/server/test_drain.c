@@ -15,7 +15,7 @@
 #define NOW     (1000 * CLOCK_NS_PER_S)
 #define TIMEOUT (30 * CLOCK_NS_PER_S)
 
-/* Time passes until then, as it does for a server that looks at the clock whenever it must. */
+/* Time passes until then, for a server that checks the clock at each deadline. */
 static bool pass_until(struct drain *drain, uint64_t now_ns)
 {
 	uint64_t look_ns;
@@ -117,7 +117,7 @@ TEST(time_moves_every_phase_at_its_deadline_and_not_before)
 		uint64_t then_ns = is_new ? rows[i].deadline_ns : NOW + 100 * TIMEOUT;
 		assert_int_equal(pass_until(&drain, then_ns), is_new);
 		assert_int_equal(drain.phase, rows[i].to);
-		assert_int_equal(drain.ended_by, 0); /* nobody was impatient */
+		assert_int_equal(drain.ended_by, 0); /* no second request */
 	}
 }
 

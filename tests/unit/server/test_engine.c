@@ -75,7 +75,7 @@ TEST(the_best_engine_can_be_used_and_whoever_is_better_has_his_reason)
 	assert_ptr_equal(engine_find(best->name), best);
 	assert_int_equal(engine_check(best, &reason), 0);
 	assert_true(best->polls); /* it waits for many */
-	/* "NAME: reason" of one that cannot, or nothing. */
+	/* "NAME: reason" of an engine that cannot be used, or empty. */
 	char name[sizeof(why.text)];
 	size_t length = strcspn(why.text, ":");
 	memcpy(name, why.text, length);

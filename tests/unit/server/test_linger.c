@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client that is turned away reads a FIN and no reset, whatever it still sends; and the list of
- * those that linger is bounded in number and time.
+ * A client that is turned away gets a FIN and no reset, whatever it still sends. The list of
+ * lingering sockets has a limit in number and time.
  */
 #include "server/linger.h"
 
@@ -47,7 +47,7 @@ static int turn_away(const void *said, size_t size)
 	return client;
 }
 
-/* The next look is now. */
+/* Makes the next check due now. */
 static void look(uint64_t longest_ns)
 {
 	linger.look_ns = clock_now_ns();

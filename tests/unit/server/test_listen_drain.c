@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listening sockets are closed when nobody can be in their queues any more: not while a handshake
- * may still finish, not while somebody is queued, not because it was empty once.
+ * Listening sockets are closed when no connection can be in their accept queues any more: not while
+ * a handshake may still finish, not while a connection is queued, not because the queue was empty
+ * once.
  */
 #include "server/listen_drain.h"
 
@@ -19,7 +20,7 @@ static _Atomic int listen_state;
 static struct sockaddr_in address;
 static uint64_t now_ns;
 
-/* Time passes as the test says. */
+/* The test sets the time. */
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
@@ -48,7 +49,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* As an address that other machines reach. */
+/* Makes the address look reachable from other machines. */
 static void make_remote(void)
 {
 	listeners.list[0].addr.v4.sin_addr.s_addr = INADDR_ANY;
@@ -178,7 +179,7 @@ TEST(of_a_unix_socket_it_is_known_whether_the_queue_was_empty_before_the_stop)
 	listen_on_unix_socket(false);
 	start();
 	assert_int_equal(drain.was_empty, 1);
-	assert_false(is_empty()); /* one may have come between the look and the stop */
+	assert_false(is_empty()); /* a connection may have come between the check and the stop */
 }
 
 TEST(of_a_unix_socket_with_a_queue_another_process_says_when_it_is_empty)

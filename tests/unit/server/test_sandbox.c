@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sandbox of a server and of its children: every call there is, tried in a child each.
+ * The sandbox of a server and its children: every system call is tried, each in a separate child.
  */
 #include "server/sandbox.h"
 
@@ -21,7 +21,7 @@
 /* Beyond the last number that any kernel has given to a call. */
 #define CALLS_END 600
 
-/* What a child says when its call was let through, whatever the call said. */
+/* Exit status of a child whose call passed the filter, whatever the call returned. */
 #define LET_THROUGH 42
 
 /* All that a session may do. */
@@ -35,7 +35,7 @@ static const long session_calls[] = {
 	__NR_clock_gettime, __NR_restart_syscall, __NR_exit_group,
 };
 
-/* Some of what nobody who serves has a use for. */
+/* Some calls that no serving process needs. */
 static const long never_calls[] = {
 	__NR_execve,
 	__NR_execveat,
@@ -70,8 +70,8 @@ static bool is_of_session(long call)
 }
 
 /*
- * The kernel puts uretprobe and uprobe into a program that it probes, and so lets them pass every
- * list (x86-64). They do nothing where there is no probe.
+ * The kernel inserts the calls uretprobe and uprobe into a program that it probes, so every filter
+ * lets them pass (x86-64). They do nothing without a probe.
  */
 static bool is_of_probes(long call)
 {
@@ -198,7 +198,7 @@ TEST(the_server_itself_lacks_what_it_has_no_use_for)
 	unit_in_child(try_calls_of_server, NULL);
 }
 
-/* One of the calls that no server makes, if it is no need of its engine. */
+/* A call that no server makes, if its engine does not need it. */
 static void try_calls_of_engine(const void *argument)
 {
 	(void)argument;
@@ -213,9 +213,7 @@ static void try_calls_of_engine(const void *argument)
 		syscall(never_calls[i], -1L, -1L, -1L, -1L, -1L, -1L);
 		UNIT_CHILD_MUST((errno == ENOSYS) == !is_of_engine);
 	}
-	/*
-	 * A child of that server has it no more than any other child, nor has a worker that serves.
-	 */
+	/* A child of that server may not make it, and neither may a serving worker. */
 	UNIT_CHILD_MUST(is_killed(end_of_call(&sandbox, __NR_memfd_create, -1)));
 	UNIT_CHILD_MUST(sandbox_enter_worker(&sandbox) == 0);
 	UNIT_CHILD_MUST(syscall(__NR_memfd_create, "", 0) < 0 && errno == ENOSYS);
@@ -239,7 +237,7 @@ static void remove_path(const void *argument)
 	UNIT_CHILD_MUST(sandbox_enter(&sandbox, listeners, &no_needs) == 0);
 	struct listeners copy = *listeners;
 	listeners_close(&copy);
-	if (sandbox_is_built_in() && seccomp_is_known_here()) /* Landlock would say EACCES */
+	if (sandbox_is_built_in() && seccomp_is_known_here()) /* Landlock would return EACCES */
 		UNIT_CHILD_MUST(rmdir("/") < 0 && errno == ENOSYS &&
 				unlinkat(AT_FDCWD, "/", AT_REMOVEDIR) < 0 && errno == ENOSYS);
 }

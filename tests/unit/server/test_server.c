@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the server hears, counts and says, whatever its engine.
- */
+/* What the server reads from signals, counts and logs, whatever its engine. */
 #include "server/server.h"
 
 #include <arpa/inet.h>
@@ -56,9 +54,9 @@ static struct client *enter(pid_t pid, uint64_t in, uint64_t out)
 	return client;
 }
 
-/* ---- a client who ends ---- */
+/* ---- a client that ends ---- */
 
-/* A client's child ends, and what the log says of the reason. */
+/* Ends a client's child, and returns the logged reason. */
 static const char *reason_when(enum close_reason said, int code, int signal, int status)
 {
 	struct client *client = enter(100, 120, 100);
@@ -92,7 +90,7 @@ TEST(the_reason_is_what_the_child_said_unless_it_could_not)
 		{ CLOSE_NONE, 0, SIGKILL, 0, "reason=killed signal=SIGKILL\n" },
 		{ CLOSE_EOF, 0, SIGSEGV, 0, "reason=killed signal=SIGSEGV\n" },
 
-		/* a child that ended and did not say why, or not by our exit */
+		/* a child that ended without a reason, or with another exit status */
 		{ CLOSE_NONE, 0, 0, 0, "reason=error error=?\n" },
 		{ CLOSE_EOF, 0, 0, 1, "reason=error error=?\n" },
 	};
@@ -166,7 +164,7 @@ TEST(totals_are_of_those_who_ended_and_of_those_who_are_there)
 	enter(101, 7, 7);
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	server_log_totals(&server);
-	server_log_totals(&server); /* telling changes nothing */
+	server_log_totals(&server); /* logging does not change them */
 	unit_capture_end(&log_of);
 	const char *line = "totals clients=2 accepted=120 ended=117 killed=1 turned_away=2 "
 			   "in=1057 out=947\n";
@@ -177,7 +175,7 @@ TEST(totals_are_of_those_who_ended_and_of_those_who_are_there)
 
 /* ---- signals ---- */
 
-/* Raises them, and lets the server hear them. Returns what it returned; hearing is silent. */
+/* Raises the signals, and lets the server read them. Returns the result; reading logs nothing. */
 static struct server_asked hear(const int *signals, size_t n)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
@@ -195,7 +193,7 @@ static bool is_asked(struct server_asked asked, bool child_ended, bool totals, b
 	       asked.new_phase == new_phase;
 }
 
-/* What the log says of the phase. */
+/* Returns the log line of the phase. */
 static const char *phase_said(uint32_t n_clients)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
@@ -295,7 +293,7 @@ TEST(while_it_serves_time_means_nothing)
 
 #define N_PLACES 4
 
-/* What a worker shares with its supervisor; here both are this process, or one is its child. */
+/* Memory shared by a worker and its supervisor; here both are this process, or one is its child. */
 struct above {
 	struct wakeup_sleep sleep;
 	struct wakeup wakeup;
@@ -361,7 +359,7 @@ TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself)
 	assert_int_equal(facts.reason, CLOSE_EOF);
 	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.7:51334");
 	assert_true(event_ring_next(&above.event_ring, &facts));
-	assert_int_equal(facts.serial, 0); /* he was never served */
+	assert_int_equal(facts.serial, 0); /* it was never served */
 	assert_int_equal(facts.reason, CLOSE_SOURCE);
 	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.8:51334");
 	assert_false(event_ring_next(&above.event_ring, &facts));

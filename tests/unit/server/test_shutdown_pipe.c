@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cutting the lifeline, or the death of who holds it, wakes everybody at its other end.
+ * Closing the shutdown pipe, or the death of the process that holds it, wakes every process at its
+ * other end.
  */
 #include "server/shutdown_pipe.h"
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The line of a connection that has died.
- */
+/* The line that reports a lost connection. */
 #include "client/hold/disconnect_line.h"
 
 #include <string.h>

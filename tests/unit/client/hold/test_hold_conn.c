@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When connections that are held beat. What they live through is driven
- * from outside: tests/client/test_hold.py.
+ * Send times of heartbeats on held connections. tests/client/test_hold.py tests disconnects from
+ * outside.
  */
 #include "client/hold/hold_conn.h"
 

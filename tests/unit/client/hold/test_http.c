@@ -16,7 +16,7 @@ static enum http_answer judge(const char *request)
 static void assert_answer(const char *request, enum http_answer answer)
 {
 	assert_int_equal(judge(request), answer);
-	/* However it is cut in two, nothing is answered before it is whole. */
+	/* Wherever the request is cut in two, it is not answered before it is complete. */
 	for (size_t n = 0; n < strlen(request); n++) {
 		enum http_answer early = http_judge(request, n, "/metrics");
 		if (early != HTTP_MORE)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deadlines of lanes, and in which count each message is when a connection or the run ends.
+ * Deadlines of connections, and which counter each message goes to when a connection or the run
+ * ends.
  */
 #include "client/load/accounting.h"
 
@@ -39,7 +40,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* The lane is open, and n messages began at 10, 20, 30 ... */
+/* Opens the connection; n messages are sent at 10, 20, 30 ... */
 static struct load_conn *open_lane(int n, uint64_t sent, uint64_t returned)
 {
 	struct load_conn *conn = &io.conns.list[0];
@@ -112,7 +113,7 @@ TEST(standing_still_shortens_no_wait_and_does_not_begin_it_anew)
 	io.now_ns = 5;
 	io.give_up_ns = 1000;
 	accounting_add_gap(&io, 4);            /* before it began */
-	assert_int_equal(io.give_up_ns, 1004); /* what is owed is sent all the same */
+	assert_int_equal(io.give_up_ns, 1004); /* the backlog is sent all the same */
 	assert_int_equal(accounting_deadline_ns(&io, conn), 10 + WAIT_NS);
 	for (uint64_t i = 1; i <= 3; i++) {
 		io.now_ns = 100 * i;

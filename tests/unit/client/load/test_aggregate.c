@@ -71,7 +71,10 @@ static void count(struct load *load, uint64_t n)
 	histogram_record_n(&load->result.response, 1000, n);
 }
 
-/* The thread has counted so many more at the end of a second, and hands over if it can. */
+/*
+ * The thread has counted n more at the end of a second, and publishes them if it can. Returns
+ * whether it did.
+ */
 static bool gives(size_t thread, uint64_t n, uint64_t until)
 {
 	count(&loads[thread], n);
@@ -127,7 +130,7 @@ TEST(where_one_could_not_hand_over_the_interval_is_longer)
 	assert_true(gives(1, 10, 1));
 	aggregate_look(&aggregate, 2);
 	assert_true(gives(0, 2, 2));
-	assert_false(gives(0, 4, 3)); /* nobody took what it had */
+	assert_false(gives(0, 4, 3)); /* its last counts were not collected yet */
 	assert_true(gives(1, 20, 2));
 	aggregate_look(&aggregate, 2);
 	has_kept(1, 1, 2, 22);
@@ -234,7 +237,7 @@ TEST(what_the_keeper_cannot_do_is_told)
 
 #define SECONDS 1000
 
-/* Hands over as fast as it can, whether anybody takes it or not. */
+/* Publishes as fast as it can, whether or not the counts are collected. */
 static void *hand_over(void *argument)
 {
 	struct load *load = argument;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What is handed over arrives once, and nobody waits.
- */
+/* Published counts arrive exactly once, and neither side waits. */
 #include "client/load/interval_buffer.h"
 
 #include "unit.h"
@@ -57,7 +55,7 @@ TEST(what_is_handed_over_is_taken_once)
 	has_taken(3);
 	assert_int_equal(interval_buffer_take(&buffer, &taken), 0);
 	has_taken(3);
-	/* Nor does it come again with the room that was given back. */
+	/* A returned buffer does not deliver the same counts again. */
 	assert_true(interval_buffer_give(&buffer, &counts, 2));
 	assert_int_equal(counts.n_echoes, 0);
 	assert_int_equal(interval_buffer_take(&buffer, &taken), 2);

@@ -40,7 +40,7 @@ TEST(a_million_connections_at_a_thousand_million_for_a_year_do_not_overflow)
 	assert_int_equal(schedule_due_ns(&fast, 0, year_s * 1000), START + year_s * CLOCK_NS_PER_S);
 }
 
-/* As many as there are by looking at each. */
+/* Counts the messages by testing each one. */
 static uint64_t n_before(const struct schedule *of, uint64_t c, uint64_t end_ns)
 {
 	uint64_t k = 0;

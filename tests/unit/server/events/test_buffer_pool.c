@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Each client who needs one has a piece of his own, and only those who have bytes cost memory.
- */
+/* Each client that needs a buffer has its own, and only buffers with bytes use memory. */
 #include "server/events/buffer_pool.h"
 
 #include <errno.h>
@@ -13,7 +11,7 @@
 
 #define MOST ((uint32_t)64)
 
-/* Of several pages, whatever the machine calls a page. */
+/* Several pages, whatever the page size of the machine is. */
 #define SIZE ((size_t)64 * 1024)
 
 static struct buffer_pool pool;
@@ -31,7 +29,7 @@ static int close_pieces(void **state)
 	return 0;
 }
 
-/* How many pages of a piece are memory (mincore(2)). */
+/* Returns the number of resident pages of a buffer (mincore(2)). */
 static size_t pages_of(uint32_t number)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -43,7 +41,7 @@ static size_t pages_of(uint32_t number)
 	return n;
 }
 
-/* How many of all pieces have pages that are memory. */
+/* Returns the number of buffers with resident pages. */
 static uint32_t count_warm(void)
 {
 	uint32_t n = 0;
@@ -141,7 +139,7 @@ TEST(a_piece_that_nobody_has_written_to_is_no_memory)
 	assert_int_equal(count_warm(), 1);
 }
 
-/* All are taken and filled, then all but so many given back. */
+/* Takes and fills all buffers, then returns all except n_kept. */
 static void have_a_crowd_and_keep(uint32_t n_kept)
 {
 	for (uint32_t i = 0; i < MOST; i++)
@@ -156,7 +154,7 @@ TEST(of_those_that_were_given_back_a_few_stay_memory_and_no_more)
 	have_a_crowd_and_keep(3);
 	assert_int_equal(count_warm(), 3 + BUFFER_POOL_WARM);
 	for (uint32_t i = 0; i < 3; i++)
-		assert_true(is_filled(i)); /* nobody who has one has lost anything */
+		assert_true(is_filled(i)); /* no remaining buffer has lost bytes */
 }
 
 TEST(the_next_who_needs_one_gets_one_that_is_memory_already)
@@ -173,7 +171,7 @@ TEST(a_crowd_that_comes_and_goes_leaves_no_more_memory_than_the_first)
 		have_a_crowd_and_keep(0);
 		assert_int_equal(count_warm(), BUFFER_POOL_WARM);
 	}
-	/* Nor does one who comes and goes alone. */
+	/* Memory stays the same while one client at a time comes and goes. */
 	for (int i = 0; i < 100; i++) {
 		uint32_t number = buffer_pool_take(&pool);
 		fill(number);

@@ -95,21 +95,21 @@ TEST(who_goes_to_another_queue_is_in_that_one_alone)
 	assert_false(timer_queue_due(&timers, 0, 1099, &index));
 	assert_int_equal(timer_queue_next_ns(&timers), 1100);
 	assert_true(timer_queue_due(&timers, 1, 1100, &index));
-	timer_queue_enter(&timers, 2, 1, 1100); /* where nobody waits at all */
+	timer_queue_enter(&timers, 2, 1, 1100); /* a queue that is otherwise empty */
 	assert_true(timer_queue_due(&timers, 2, 1100, &index));
 	assert_false(timer_queue_due(&timers, 1, 1100, &index));
 }
 
 /* ---- against a list that is searched through ---- */
 
-/* What each client should be in. */
+/* The expected queue of each client. */
 static struct {
 	unsigned int queue; /* number + 1, 0: none */
 	uint64_t since;
-	uint64_t turn; /* order of those that entered at the same time */
+	uint64_t turn; /* entry order for the same time */
 } model[N_CLIENTS];
 
-/* The one of a queue who has been there for longest, N_CLIENTS: nobody. */
+/* Returns the client that has been in a queue longest, N_CLIENTS if the queue is empty. */
 static uint32_t first_of(unsigned int queue)
 {
 	uint32_t first = N_CLIENTS;
@@ -188,7 +188,7 @@ static void walk_randomly(uint64_t now, uint32_t longest, uint32_t random)
 		}
 		assert_as_the_model(now);
 	}
-	/* All leave, and nothing of them is left. */
+	/* All leave, and the queues are empty. */
 	for (uint32_t i = 0; i < N_CLIENTS; i++)
 		timer_queue_leave(&timers, i);
 	static const struct queue_timer none[N_CLIENTS];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The watch over connections that stay in the accept queue: none is overlooked for longer than a
- * bound, and neither an idle, a busy nor a full server is looked at often.
+ * The watch over connections that stay in the accept queue: each is noticed within a bounded time,
+ * and idle, busy and full servers check rarely.
  */
 #include "server/workers/accept_watch.h"
 

@@ -31,7 +31,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* A client of 192.0.2.N with a socket of its own, whose other end is *ret_theirs. */
+/* A client of 192.0.2.N with its own socket, whose other end is *ret_theirs. */
 static struct client *enter(unsigned int n, int *ret_theirs)
 {
 	struct addr addr = addr_wildcard(AF_INET, 51334);

@@ -203,7 +203,7 @@ TEST(a_writer_that_is_killed_at_any_moment_leaves_whole_reports_only)
 		assert_true(pid >= 0);
 		if (pid == 0)
 			be_writer(next, UINT64_MAX);
-		/* With a reader at work, and with a full ring that nobody reads. */
+		/* With an active reader, and with a full ring that is not read. */
 		for (long tries = 0; next == first; tries++) {
 			assert_true(tries < UNIT_PATIENCE_S * 1000L * 1000);
 			sched_yield();
@@ -214,7 +214,7 @@ TEST(a_writer_that_is_killed_at_any_moment_leaves_whole_reports_only)
 			next = read_from(next);
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
-		/* What it has told is there; the next writer goes on in the same ring. */
+		/* Its completed events are there; the next writer continues in the same ring. */
 		next = read_from(next);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker's turns without its process: it lets in whom it has room for, says when it is full, and
- * hears of the end by its two lifelines.
+ * A worker's turns without its process: it accepts clients while it has room, reports when it is
+ * full, and notices the shutdown through its two shutdown pipes.
  */
 #include "server/workers/worker.h"
 
@@ -25,7 +25,7 @@ static struct worker worker;
 static struct shutdown_pipe closing, shutdown_pipe;
 static struct sockaddr_in address;
 
-/* The engine: whom it serves. */
+/* The engine: the clients that it serves. */
 static struct client *served[16];
 static int n_served;
 static int refusal; /* a negative code: it cannot serve */
@@ -41,7 +41,7 @@ static int serve(void *context, struct client *client)
 
 /* ---- a shortage ---- */
 
-/* While it is set, nothing more can be waited for. */
+/* While it is set, no descriptor can be added to the poller. */
 static int adding_fails_with;
 
 int __real_epoll_ctl(int poller_fd, int operation, int fd, struct epoll_event *event);
@@ -103,7 +103,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* A turn of an engine that has no events of its own: waits until there is something. */
+/* One turn of an engine without events: waits until a descriptor is ready. */
 static void take_turn(void)
 {
 	assert_int_equal(worker_wait(&worker, clock_deadline_ns(20 * CLOCK_NS_PER_MS)), 0);
@@ -117,7 +117,7 @@ static void take_turn(void)
 			assert_true(turns < UNIT_PATIENCE_S * 1000 / 20); \
 	} while (0)
 
-/* Nothing happens, as far as some turns can tell. */
+/* No event occurs within some turns. */
 static void take_some_turns(void)
 {
 	for (int i = 0; i < 3; i++)
@@ -174,7 +174,7 @@ TEST(one_who_is_full_says_so_and_leaves_the_others_in_the_queue)
 	take_some_turns();
 	assert_true(is_full());
 	assert_int_equal(server.totals.accepted, MOST);
-	assert_false(is_readable(worker.poller.fd)); /* they wake nobody */
+	assert_false(is_readable(worker.poller.fd)); /* they do not wake the worker */
 
 	end_client(0);
 	TAKE_TURNS_UNTIL(n_served == MOST + 1);
@@ -212,7 +212,7 @@ TEST(an_engine_that_waits_for_the_sockets_itself_says_which_are_ready)
 	int client = unit_connect(&address);
 	take_some_turns();
 	assert_int_equal(n_served, 0);
-	assert_true(worker.is_armed); /* that is what it is to wait for */
+	assert_true(worker.is_armed); /* so it waits for connections */
 	worker.is_ready[0] = true;
 	assert_int_equal(worker_admit(&worker), 0);
 	assert_int_equal(n_served, 1);
@@ -302,7 +302,7 @@ TEST(a_worker_closes_its_copies_when_the_queues_are_said_to_be_empty)
 	int client = unit_connect(&address);
 	TAKE_TURNS_UNTIL(n_served == 1);
 	atomic_store(worker.admission.listen_state, LISTEN_DRAIN_STOPPED);
-	int late = unit_connect(&address); /* whose handshake had begun before */
+	int late = unit_connect(&address); /* its handshake had begun before */
 	TAKE_TURNS_UNTIL(n_served == 2);
 	assert_int_equal(atomic_load(&slot.has_closed), 0);
 	shutdown_pipe_signal(&closing);
@@ -352,13 +352,16 @@ TEST(with_nobody_there_the_end_of_the_queues_is_its_own)
 	assert_false(listeners_any_open(&server.listeners));
 }
 
-/* The supervisor turns away those in the queue; what the worker has accepted is its own. */
+/*
+ * The supervisor turns away the clients in the accept queue; the worker keeps those it has
+ * accepted.
+ */
 TEST(who_waits_in_the_room_when_it_is_called_off_gets_a_fin_and_is_lingered_for)
 {
 	open_worker();
 	int served_one = unit_connect(&address);
 	TAKE_TURNS_UNTIL(n_served == 1);
-	refusal = -EAGAIN; /* the machine has no process, or thread */
+	refusal = -EAGAIN; /* fork() or pthread_create() fails */
 	int waiting = unit_connect(&address);
 	TAKE_TURNS_UNTIL(server.totals.accepted == 2);
 	shutdown_pipe_signal(&shutdown_pipe);
