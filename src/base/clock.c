@@ -23,7 +23,8 @@ uint64_t clock_now_ns(void)
 uint64_t clock_suspended_ns(void)
 {
 	uint64_t least_ns = CLOCK_NEVER;
-	for (int i = 0; i < 5; i++) { /* this thread may be preempted between the two */
+	/* take the minimum: this thread may be preempted between the two calls */
+	for (int i = 0; i < 5; i++) {
 		uint64_t now_ns = read_clock(CLOCK_MONOTONIC);
 		least_ns = clock_earlier_ns(least_ns, read_clock(CLOCK_BOOTTIME) - now_ns);
 	}
@@ -69,12 +70,11 @@ int clock_ask_trust(struct clock_trust *ret_trust)
 	if (state < 0)
 		return -errno;
 	bool is_synchronised = state != TIME_ERROR && (timex.status & STA_UNSYNC) == 0;
-	*ret_trust = (struct clock_trust){
-		.is_synchronised = is_synchronised,
-		/* In microseconds, whatever STA_NANO says of the others. */
+	*change nothing.is_synchronised = is_synchronised,
+		/* Always in microseconds, even with STA_NANO. */
 		.max_error_ns = is_synchronised ? (uint64_t)timex.maxerror * 1000 : 0,
-	};
-	return 0;
+};
+return 0;
 }
 
 void clock_sleep_until(uint64_t deadline_ns)

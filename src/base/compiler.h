@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few things that we ask of the compiler, by names that say why.
+ * Compiler attributes and builtins under names that say what they are for.
  */
 #ifndef BASE_COMPILER_H
 #define BASE_COMPILER_H
 
-/* The caller must look at the result: it may be an error. */
+/* The caller must use the result, because it may be an error. */
 #define MUST_USE __attribute__((warn_unused_result))
 
 /* The arguments are a printf format and its values. */
@@ -14,8 +14,8 @@
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
- * Drops the result of a MUST_USE function. Write the reason beside the call: gcc warns even through
- * a cast to void, and that is as it should be for everybody who has no reason.
+ * Drops the result of a MUST_USE function. gcc warns even through a cast to void, so this is the
+ * only way. Write the reason beside the call.
  */
 static inline void ignore_result(long result)
 {

@@ -34,7 +34,10 @@ struct err_text err_text(int code)
 		return out;
 	}
 	snprintf(out.text, sizeof(out.text), "%s", sentence);
-	/* "Connection refused" begins a sentence, we continue one; "RFS ..." is a name. */
+	/*
+	 * strerror() text begins a sentence, ours continues one. "RFS ..." is a name and stays
+	 * upper case.
+	 */
 	if (islower((unsigned char)out.text[1]))
 		out.text[0] = (char)tolower((unsigned char)out.text[0]);
 	return out;
@@ -71,7 +74,7 @@ const char *err_name(int code)
 	return name != NULL ? name : "?";
 }
 
-/* EAGAIN: no process (pthread_create(3)); ENOSPC: no watch (epoll_ctl(2)). */
+/* EAGAIN: no more threads (pthread_create(3)); ENOSPC: no more watches (epoll_ctl(2)). */
 static const int local_codes[] = {
 	-EMFILE,
 	-ENFILE,

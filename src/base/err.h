@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Errors: one currency for the whole program.
+ * Error codes: one representation for the whole program.
  *
- * A function that fails returns a negative code: -errno for what the kernel says (-4095..-1), or
- * one of the codes below for what it cannot say. Codes turn into words here and nowhere else.
+ * A function that fails returns a negative code: -errno for an error of the kernel (-4095..-1), or
+ * one of the codes below for everything else. Only this file turns codes into words.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
@@ -64,33 +64,37 @@ struct err_text {
 };
 
 /*
- * The sentence for a negative code, in the form our messages have: lower case, no full stop.
+ * Returns the sentence for a negative code, in the form of our messages: lower case, no full stop.
  * Use it in the expression that needs it: log_error("...: %s", err_text(code).text).
  */
 struct err_text err_text(int code);
 
 /*
- * What to do about a code that means that this machine or this user is short of something: " (raise
- * ulimit -n)", to follow err_text(). "" for all other codes. Static storage.
+ * Returns what the user can do about a code that means that this machine or user lacks a resource:
+ * " (raise ulimit -n)", to be printed after err_text(). Returns "" for all other codes. Static
+ * storage.
  */
 const char *err_remedy(int code);
 
 /*
- * Does a code of connecting, sending or receiving mean that this machine could not do it: no
- * descriptor, port, memory or permission? Then it says nothing about the other end.
+ * Returns whether a code of connecting, sending or receiving is a failure of this machine: no
+ * descriptor, port, memory or permission. Such a code says nothing about the other end.
  */
 bool err_is_local(int code);
 
-/* The code with that symbol (err_name()), if it is such a code; else 0. */
+/* Returns the code whose symbol (err_name()) is `name` if err_is_local() is true for it, else 0. */
 int err_local_code(const char *name);
 
 /*
- * Is the kernel short of memory or of a resource that is not this process's own? The same call may
- * succeed a moment later, so nothing is given up for it.
+ * Returns whether the kernel lacks memory or another resource that is not limited per process. The
+ * same call may succeed later, so the caller must not give up.
  */
 bool err_is_shortage(int code);
 
-/* The symbol for a negative code, "ECONNRESET" or "ERR_BAD_PORT"; "?" for none. Static storage. */
+/*
+ * Returns the symbol for a negative code, "ECONNRESET" or "ERR_BAD_PORT"; "?" if unknown. Static
+ * storage.
+ */
 const char *err_name(int code);
 
 #endif

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What valid UTF-8 can say and a screen or a log must not be told. First and last of each range. */
+/*
+ * Code points that are valid UTF-8 but must not reach a screen or a log: first and last of each
+ * range.
+ */
 static const struct {
 	uint32_t first, last;
 } hidden[] = {
@@ -30,7 +33,9 @@ static bool is_hidden(uint32_t point)
 	return false;
 }
 
-/* The length of the UTF-8 sequence that a byte begins (RFC 3629), 0 where it begins none. */
+/*
+ * Returns the length of the UTF-8 sequence that a byte begins (RFC 3629), 0 if it cannot begin one.
+ */
 static size_t sequence_length(unsigned char lead)
 {
 	if (lead >= 0xc2 && lead <= 0xdf)
@@ -42,7 +47,7 @@ static size_t sequence_length(unsigned char lead)
 	return 0;
 }
 
-/* A whole sequence that a reader may see as it is: shortest form, no surrogate, nothing hidden. */
+/* Returns whether a complete sequence is safe to show: shortest form, no surrogate, not hidden. */
 static bool is_showable(const unsigned char *sequence, size_t length)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -72,7 +77,9 @@ size_t escape_end(struct escape *escape, char *out)
 	return used;
 }
 
-/* A byte that begins something: plain ASCII, a control, a UTF-8 sequence, or nothing valid. */
+/*
+ * Handles a byte outside a sequence: plain ASCII, control, start of a UTF-8 sequence, or invalid.
+ */
 static size_t first_byte(struct escape *escape, unsigned char byte, char *out)
 {
 	bool layout = byte == '\n' || byte == '\t';
@@ -92,7 +99,7 @@ static size_t first_byte(struct escape *escape, unsigned char byte, char *out)
 	return put_hex(byte, out);
 }
 
-/* A byte that continues the sequence held: completes it, lengthens it, or proves it invalid. */
+/* Handles a byte after a kept sequence: completes it, lengthens it, or shows that it is invalid. */
 static size_t later_byte(struct escape *escape, unsigned char byte, char *out)
 {
 	size_t used = 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes bytes from strangers harmless to a terminal and to a log.
+ * Makes bytes from outside safe for a terminal and a log.
  *
- * A terminal obeys control bytes: it can be made to move the cursor over what stands there, to
- * rename its window, even to type (CVE-2021-33477). So what only a terminal would obey is shown
- * instead: control bytes as ^X, bytes that are not valid UTF-8 as \xNN, and code points that
- * reorder or hide text (C1 controls, bidirectional controls, line separators) as \xNN too.
+ * A terminal obeys control bytes: they can overwrite text on the screen, rename the window, or even
+ * make the terminal type (CVE-2021-33477). So this filter shows them instead: control bytes as ^X,
+ * bytes that are not valid UTF-8 as \xNN, and code points that reorder or hide text (C1 controls,
+ * bidirectional controls, line separators) as \xNN too.
  *
- * It is a filter over a stream: a UTF-8 sequence may be cut in two anywhere.
+ * It filters a stream: a UTF-8 sequence may be split between two calls.
  */
 #ifndef BASE_ESCAPE_H
 #define BASE_ESCAPE_H
@@ -17,29 +17,36 @@
 
 #include "base/compiler.h"
 
-/* One byte grows to four at most, and three held back from the call before may come out as well. */
+/*
+ * Size of the output for n bytes: each byte becomes at most four, and up to three bytes that the
+ * previous call kept may be written too.
+ */
 #define ESCAPE_GROWTH  4
 #define ESCAPE_ROOM(n) (ESCAPE_GROWTH * ((n) + 3))
 
 struct escape {
-	bool utf8;             /* the reader knows UTF-8; if not, all above 0x7e is escaped */
-	bool keep_layout;      /* newline and tab pass: on a screen, but in a log they forge */
-	unsigned char held[4]; /* the start of a sequence whose rest has not come yet */
+	bool utf8; /* the reader knows UTF-8; if not, every byte above 0x7e is escaped */
+	/* newline and tab pass: right for a screen; in a log they would allow forged lines */
+	bool keep_layout;
+	unsigned char held[4]; /* the start of an unfinished UTF-8 sequence */
 	size_t n_held;
 };
 
 /*
- * Filters n bytes into out, which has room for ESCAPE_ROOM(n), and returns how many it wrote there.
- * Up to three bytes of an unfinished UTF-8 sequence are held back for the next call.
+ * Filters n bytes into out, which must have room for ESCAPE_ROOM(n). Returns the number of bytes
+ * written. Up to three bytes of an unfinished UTF-8 sequence are kept for the next call.
  */
 size_t escape_bytes(struct escape *escape, const void *bytes, size_t n, char *out);
 
-/* The stream has ended: writes what is held back, at most ESCAPE_ROOM(0), returns its size. */
+/*
+ * Ends the stream: writes the kept bytes escaped, at most ESCAPE_ROOM(0). Returns the number of
+ * bytes written.
+ */
 size_t escape_end(struct escape *escape, char *out);
 
 /*
- * *ret_copy is n bytes as text that may be shown, and stand in a document: UTF-8 and one line. It
- * is the caller's, to be freed. Returns 0 or -ENOMEM.
+ * Sets *ret_copy to n bytes as one line of UTF-8 that is safe to print and to store in a document.
+ * The caller frees it. Returns 0 or -ENOMEM.
  */
 MUST_USE int escape_copy(const char *bytes, size_t n, char **ret_copy);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the program's exit status says. Ended by signal N, it is N's own: 128+N in a shell.
+ * The exit status of the program. If a signal ends the process, a shell shows 128+N.
  */
 #ifndef BASE_EXIT_STATUS_H
 #define BASE_EXIT_STATUS_H
 
-/* The status and its sentence, for --help, the man pages and the README. */
+/* Status and sentence, for --help, the man pages and the README. */
 #define STATUS_LIST(X)                                                                         \
 	X(STATUS_OK, 0, "every byte came back, in order, unchanged, and every limit was kept") \
 	X(STATUS_ECHO_FAILED, 1, "the echo failed: bytes missing, different or late")          \
@@ -19,7 +19,9 @@
 enum exit_status { STATUS_LIST(X) };
 #undef X
 
-/* Above this: ended by signal N, as 128+N. main() then ends the process by that signal. */
+/*
+ * Added to a signal's number, as a shell does: 128+N. main() then ends the process by that signal.
+ */
 #define STATUS_SIGNAL 128
 
 static inline enum exit_status status_of_signal(int signal)
@@ -27,7 +29,7 @@ static inline enum exit_status status_of_signal(int signal)
 	return (enum exit_status)(STATUS_SIGNAL + signal);
 }
 
-/* The same as a table, for those who explain it; a sentence of NULL behind the last. */
+/* The list as a table, for help and man pages. A NULL sentence ends it. */
 struct exit_status_row {
 	enum exit_status status;
 	const char *sentence;

@@ -16,22 +16,20 @@
 #include "base/clock.h"
 #include "base/escape.h"
 
-/* Room that always stays at the end of a line for what closes it. */
+/* Space that is always kept free at the end of a line, for the closing characters. */
 #define TAIL_ROOM 8
 
-/* Where a value from outside is cut, so that the fields behind it still fit. */
+/* A value from outside is cut here, so that the fields after it still fit. */
 #define VALUE_END (LOG_LINE_SIZE - 512)
 
-/*
- * Time for which an error waits for standard error, in steps between which signals are looked for.
- */
+/* How long an error waits for standard error. Between two steps it checks for INT and TERM. */
 #define ERROR_STEP_MS 100
 #define ERROR_STEPS   50
 
-/* The same at the end, for what is left, if standard error took nothing before. */
+/* The same in log_close(), for lines that are left. */
 #define CLOSE_STEPS 2
 
-/* Before log_share() there is one writer. */
+/* State of this process alone, until log_share(). */
 static struct log_shared own_state;
 
 static struct {
@@ -39,13 +37,13 @@ static struct {
 	bool colour;
 	bool never_waits; /* log_unblock() */
 	bool is_socket;
-	bool has_failed; /* the last write, most likely for good */
+	bool has_failed; /* the last write failed with an error that is probably permanent */
 	bool holds;
-	size_t n_lines, used; /* lines that are held, and their bytes */
+	size_t n_lines, used; /* number of held lines, and their size in bytes */
 	char held[PIPE_BUF];
-	size_t rest_from, rest_end; /* what a write did not take of the lines that it began */
+	size_t rest_from, rest_end; /* bytes that the last write did not take */
 	char rest[PIPE_BUF];
-	pid_t writer; /* this process, in shared->cut_by */
+	pid_t writer; /* this process's entry in shared->cut_by */
 	struct log_shared *shared;
 } sink = { .writer = 1, .shared = &own_state };
 
@@ -74,7 +72,7 @@ bool log_once_a_second(_Atomic uint64_t *last_ns)
 	uint64_t before_ns = atomic_load(last_ns);
 	if (before_ns != 0 && now_ns - before_ns < CLOCK_NS_PER_S)
 		return false;
-	/* Another who was faster has said it. */
+	/* If another process was faster, it writes the message. */
 	return atomic_compare_exchange_strong(last_ns, &before_ns, now_ns);
 }
 
@@ -86,7 +84,7 @@ void log_unblock(bool is_socket)
 	sink.is_socket = is_socket;
 }
 
-/* Another program that writes to standard error, in shared->cut_by. */
+/* Value of shared->cut_by for another program that writes to standard error. */
 #define ANOTHER_PROGRAM (-1)
 
 void log_begin_behind_a_cut_line(void)
@@ -111,7 +109,7 @@ void log_begin_child(void)
 	sink.rest_from = sink.rest_end = 0;
 }
 
-/* Waits until standard error takes something, or for so many milliseconds. Has it room? */
+/* Waits up to wait_ms until standard error is writable. Returns whether it is. */
 static bool log_has_room(int wait_ms)
 {
 	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
@@ -122,7 +120,10 @@ static bool log_has_room(int wait_ms)
 	return ready == 1 && (out.revents & POLLOUT) != 0;
 }
 
-/* Have INT or TERM come, and are blocked? Their reader is not read while an error waits. */
+/*
+ * Returns whether INT or TERM is blocked and pending: the loop that reads signals does not run
+ * while an error waits.
+ */
 static bool is_to_end(void)
 {
 	sigset_t pending;
@@ -130,10 +131,13 @@ static bool is_to_end(void)
 	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
 }
 
-/* Writes as much as standard error takes at once. Returns how much, 0 for nothing or an error. */
+/*
+ * Writes as much as standard error takes at once. Returns the number of bytes, 0 after an error
+ * too.
+ */
 static size_t write_some(const char *bytes, size_t size)
 {
-	/* A file always says yes; a pipe that does takes PIPE_BUF bytes. */
+	/* poll() always reports a file as writable; if it reports a pipe, PIPE_BUF bytes fit. */
 	if (!sink.never_waits && !log_has_room(0))
 		return 0;
 	ssize_t n;
@@ -145,7 +149,7 @@ static size_t write_some(const char *bytes, size_t size)
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* Goes on with the rest of a cut line. Returns whether there is none any more. */
+/* Writes the rest of a cut line. Returns whether it is complete. */
 static bool write_rest(void)
 {
 	while (sink.rest_from < sink.rest_end) {
@@ -159,7 +163,7 @@ static bool write_rest(void)
 	return true;
 }
 
-/* Counts our cut line as dropped, if another process had to end it. */
+/* Counts our cut line as dropped if another process has ended it. */
 static void give_up_rest(void)
 {
 	if (sink.rest_from == sink.rest_end || atomic_load(&sink.shared->cut_by) == sink.writer)
@@ -168,7 +172,10 @@ static void give_up_rest(void)
 	atomic_fetch_add(&sink.shared->dropped, 1);
 }
 
-/* Makes standard error stand at the beginning of a line: completes ours, ends that of another. */
+/*
+ * Brings standard error to the start of a line: completes our own cut line or ends that of another
+ * process.
+ */
 static bool begin_line(void)
 {
 	give_up_rest();
@@ -183,7 +190,7 @@ static bool begin_line(void)
 	return true;
 }
 
-/* Writes whole lines, or keeps what is not taken for the next time. False: nothing was taken. */
+/* Writes whole lines and keeps the part that is not taken. Returns false if nothing was taken. */
 static bool write_lines(const char *bytes, size_t size)
 {
 	if (!begin_line())
@@ -195,12 +202,13 @@ static bool write_lines(const char *bytes, size_t size)
 		atomic_store(&sink.shared->cut_by, sink.writer);
 		memcpy(sink.rest, bytes + n, size - n);
 		sink.rest_end = size - n;
-		ignore_result(write_rest()); /* more may be taken, and why not is known then */
+		/* tries the rest: a pipe may take more, or the write shows the error */
+		ignore_result(write_rest());
 	}
 	return true;
 }
 
-/* The same, but waits for a while until they are taken. */
+/* The same, but waits until all is written, at most ERROR_STEPS * ERROR_STEP_MS. */
 static bool write_patiently(const char *bytes, size_t size)
 {
 	bool is_begun = false;
@@ -210,7 +218,7 @@ static bool write_patiently(const char *bytes, size_t size)
 			return true;
 		if (sink.has_failed || is_to_end())
 			break;
-		ignore_result(log_has_room(ERROR_STEP_MS)); /* it is tried in any case */
+		ignore_result(log_has_room(ERROR_STEP_MS)); /* the write is tried in any case */
 	}
 	return is_begun;
 }
@@ -222,7 +230,7 @@ static void log_put(struct log_record *record, const char *bytes, size_t n)
 	size_t room = sizeof(record->line) - TAIL_ROOM - record->used;
 	if (n > room) {
 		n = room;
-		while (n > 0 && (bytes[n] & 0xc0) == 0x80) /* not within a UTF-8 sequence */
+		while (n > 0 && (bytes[n] & 0xc0) == 0x80) /* do not cut a UTF-8 sequence */
 			n--;
 	}
 	memcpy(record->line + record->used, bytes, n);
@@ -234,7 +242,7 @@ static void log_put_string(struct log_record *record, const char *string)
 	log_put(record, string, strlen(string));
 }
 
-/* Escaped bytes, and if they stand in quotes, what would end these. */
+/* Puts escaped bytes; within quotes, '"' and '\\' get a backslash. */
 static void put_shown(struct log_record *record, const char *shown, size_t n, bool quoted)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -244,7 +252,10 @@ static void put_shown(struct log_record *record, const char *shown, size_t n, bo
 	}
 }
 
-/* A value from outside. In JSON, and in text where it has a space, it stands in quotes. */
+/*
+ * Puts a value from outside. It stands in quotes in JSON, and in text if it contains a space, '"'
+ * or '\\'.
+ */
 static void put_value(struct log_record *record, const char *value)
 {
 	struct escape escape = { .utf8 = true };
@@ -305,10 +316,12 @@ void log_record_seconds(struct log_record *record, const char *name, uint64_t ns
 	log_put_string(record, digits);
 }
 
-/* What closes a line: `}` and a newline at most. */
+/* Maximum length of the end of a line: `}` and a newline. */
 #define LINE_END_MAX 2
 
-/* The whole line, closed, into memory with room for its used bytes and that. Returns its size. */
+/*
+ * Copies the closed line to `line`, which has room for used + LINE_END_MAX bytes. Returns its size.
+ */
 static size_t end_line(const struct log_record *record, char *line)
 {
 	size_t size = record->used;
@@ -325,7 +338,9 @@ static bool write_record(struct log_record *record, bool wait)
 	return wait ? write_patiently(record->line, size) : write_lines(record->line, size);
 }
 
-/* Says how many lines were dropped, if any were. Returns whether all of them are told. */
+/*
+ * Writes the number of dropped lines, if any. Returns whether no dropped line is left unreported.
+ */
 static bool tell_dropped(bool wait)
 {
 	struct log_record record;
@@ -341,7 +356,6 @@ static bool tell_dropped(bool wait)
 	return false;
 }
 
-/* Writes what is held. */
 static void write_held(void)
 {
 	if (sink.used > 0 && !write_lines(sink.held, sink.used))
@@ -349,7 +363,7 @@ static void write_held(void)
 	sink.n_lines = sink.used = 0;
 }
 
-/* Holds a line, if lines are held and it is none to wait for. */
+/* Holds a line if holding is on and the line need not be waited for. Returns whether it did. */
 static bool hold(const struct log_record *record, bool wait)
 {
 	size_t size = record->used + LINE_END_MAX;
@@ -358,7 +372,7 @@ static bool hold(const struct log_record *record, bool wait)
 	if (size > sizeof(sink.held) - sink.used)
 		write_held();
 	if (atomic_load(&sink.shared->dropped) > 0)
-		return false; /* that is told first */
+		return false; /* the count of dropped lines goes first */
 	sink.used += end_line(record, sink.held + sink.used);
 	sink.n_lines++;
 	return true;
@@ -393,14 +407,16 @@ bool log_is_behind(void)
 void log_catch_up(void)
 {
 	if (begin_line())
-		ignore_result(tell_dropped(false)); /* the count stays for the next time */
+		/* on failure the count stays for the next call */
+		ignore_result(tell_dropped(false));
 }
 
 void log_close(void)
 {
 	for (int i = 0; log_is_behind() && i <= CLOSE_STEPS; i++) {
 		if (i > 0)
-			ignore_result(log_has_room(ERROR_STEP_MS)); /* it is tried in any case */
+			/* the write is tried in any case */
+			ignore_result(log_has_room(ERROR_STEP_MS));
 		log_catch_up();
 	}
 }
@@ -408,7 +424,7 @@ void log_close(void)
 void log_progress(const char *bytes, size_t size)
 {
 	if (!log_is_behind())
-		ignore_result(write_lines(bytes, size)); /* only a decoration */
+		ignore_result(write_lines(bytes, size)); /* decoration only: may be lost */
 }
 
 void log_record_end(struct log_record *record)
@@ -418,7 +434,7 @@ void log_record_end(struct log_record *record)
 
 /* ---- sentences ---- */
 
-/* Where a sentence begins in text form: before, painted, after. */
+/* The start of a sentence in text form: before, coloured word, reset. */
 struct prefix {
 	const char *event;
 	const char *before;

@@ -3,13 +3,13 @@
  * The log: whole lines on standard error, one write(2) each.
  *
  * Two kinds of lines: sentences for people, and records of named fields for programs. `--log json`
- * turns both into one JSON object a line. Whatever a field holds, a record is one line: control
- * bytes are escaped (base/escape.h) and a line is cut at LOG_LINE_SIZE.
+ * writes both as one JSON object per line. A record is always one line, whatever its fields
+ * contain: control bytes are escaped (base/escape.h) and the line is cut at LOG_LINE_SIZE.
  *
- * Standard error that stalls must not stop the service: a line that it would not take at once is
- * dropped and counted, and the count is written before the next line that is taken. A full disk is
- * the same. Of a line that was taken in part, the rest is kept and written first. Only errors wait,
- * for five seconds at most. The log is the one piece of global state in the program.
+ * A standard error that stalls must not stop the service. A line that cannot be written at once is
+ * dropped and counted, and the count is written before the next line that can be. The same holds
+ * for a full disk. If a line was written in part, its rest is kept and written first. Only errors
+ * wait, for at most five seconds. The log is the only global state in the program.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -22,69 +22,93 @@
 
 #include "base/compiler.h"
 
-/* At most PIPE_BUF (4096): so much a pipe takes whole, never mixed with another process's line. */
+/*
+ * At most PIPE_BUF (4096): a pipe takes this much whole, never mixed with the line of another
+ * process.
+ */
 #define LOG_LINE_SIZE 2048
 
 enum log_format { LOG_TEXT, LOG_JSON };
 
-/* Chooses the form of all later lines. `colour`: paint "error" and "warning" for a terminal. */
+/* Sets the format of all later lines. `colour`: print "error" and "warning" in colour. */
 void log_setup(enum log_format format, bool colour);
 
-/* May lines on standard error be coloured? On a terminal, without NO_COLOR (no-color.org). */
+/*
+ * Returns whether lines on standard error may be coloured: a terminal, and no NO_COLOR
+ * (no-color.org).
+ */
 bool log_colour_wanted(void);
 
 /*
- * Standard error never waits from now on (net/writer.h); before, it is asked by poll(2), which does
- * not know how much a terminal takes. is_socket: it is one, and send(2) takes the place of
- * write(2).
+ * From now on a write to standard error never blocks (net/writer.h). Before this call, poll(2) is
+ * asked first, but it does not know how much a terminal takes. is_socket: standard error is a
+ * socket, so send(2) is used instead of write(2).
  */
 void log_unblock(bool is_socket);
 
-/* Standard error ends within a line that another program has left: the next begins a new one. */
+/*
+ * Another program left an unfinished line on standard error: the next line begins with a newline.
+ */
 void log_begin_behind_a_cut_line(void);
 
-/* What the processes of a server have in common, in memory that they share; zeroed at first. */
+/* State that the processes of a server share, in shared memory; zeroed at first. */
 struct log_shared {
-	_Atomic pid_t cut_by; /* the process whose line standard error ends within, 0: none */
+	_Atomic pid_t cut_by; /* process whose unfinished line is the last thing written, 0: none */
 	_Atomic uint64_t dropped;
 };
 
-/* From now on this process and its children write to the same standard error. */
+/*
+ * Uses `shared` from now on, because this process and its children write to the same standard
+ * error.
+ */
 void log_share(struct log_shared *shared);
 
-/* In a child that goes on to log: what its parent has not written is not for it to write. */
+/*
+ * Call in a child that logs: drops the lines that its parent has not written, because the parent
+ * writes them.
+ */
 void log_begin_child(void);
 
 /*
- * Is anything left to be written: the rest of a line, the count of those that were dropped?
- * log_catch_up() tries it, without waiting; log_close() tries it for a moment, at the end.
+ * log_is_behind() returns whether anything is left to write: the rest of a line or the count of
+ * dropped lines. log_catch_up() tries to write it without waiting. log_close() tries for a short
+ * time, at the end of the program.
  */
 bool log_is_behind(void);
 void log_catch_up(void);
 void log_close(void);
 
-/* A line of progress on a terminal, or a part of it: written as it is, if it is taken at once. */
+/*
+ * Writes a progress line on a terminal, or part of one, unchanged. It is dropped if it cannot be
+ * written at once.
+ */
 void log_progress(const char *bytes, size_t size);
 
-/* Are lines for programs wanted? For the few callers who have a better sentence than a record. */
+/*
+ * Returns whether the format is JSON, for callers that have a better sentence than a record in text
+ * form.
+ */
 bool log_is_json(void);
 
-/* "tcpecho: SENTENCE": the program, or what it was asked for, fails. Waits until it is written. */
+/*
+ * "tcpecho: SENTENCE": the program or the requested action fails. Waits until it is written (at
+ * most 5 s).
+ */
 void log_error(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* "tcpecho: warning: SENTENCE": it goes on, but somebody should know. */
+/* "tcpecho: warning: SENTENCE": the program continues, but the user should know. */
 void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* "SENTENCE": what happened, in the ordinary course of things. */
+/* "SENTENCE": a normal event. */
 void log_notice(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /*
- * For messages that could come in floods: true at most once a second. *last_ns is the caller's,
- * zero at first, and remembers when it was true the last time; several processes may share it.
+ * Limits the rate of a message: returns true at most once per second. *last_ns is the caller's,
+ * zero at first, and holds the time of the last true. Several processes may share it.
  */
 bool log_once_a_second(_Atomic uint64_t *last_ns);
 
-/* A record under construction: a value, used up by log_record_end(). */
+/* A record under construction. log_record_end() consumes it. */
 struct log_record {
 	size_t used;
 	char line[LOG_LINE_SIZE];
@@ -94,13 +118,13 @@ struct log_record {
 void log_record_begin(struct log_record *record, const char *event);
 void log_record_text(struct log_record *record, const char *name, const char *value);
 void log_record_count(struct log_record *record, const char *name, uint64_t value);
-/* A duration, in seconds to the millisecond. */
+/* Adds a duration in seconds, with three decimals (ms). */
 void log_record_seconds(struct log_record *record, const char *name, uint64_t ns);
 void log_record_end(struct log_record *record);
 
 /*
- * Between the two, lines are gathered and written together, a few at a time: for whoever has many
- * to write at once. Errors are written at once all the same.
+ * Between log_hold() and log_release() lines are collected and written several at a time, for
+ * callers that write many lines at once. Errors are still written at once.
  */
 void log_hold(void);
 void log_release(void);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words of a block are made two vectors of four at a time, a cache line of bytes. The compiler
- * makes of a vector what the processor has: one register, two, or plain words. A stream begins and
- * ends within a word wherever it is cut, so its first and last eight bytes are done apart, and may
- * overlap with the words between them: cheaper than a loop over single bytes.
+ * The words of a block are made as two vectors of four words, together one cache line. The compiler
+ * maps a vector to what the processor has: one register, two, or plain words. A stream may be cut
+ * within a word at both ends. So its first and last eight bytes are handled separately and may
+ * overlap the words between them, which is cheaper than a loop over single bytes.
  */
 #include "base/payload.h"
 
@@ -15,14 +15,14 @@
 #define LINE  ((size_t)64)
 #define WORDS (PAYLOAD_BLOCK_SIZE / WORD)
 
-/* So many bytes are compared between two looks at the result: what is right is the rule. */
+/* Bytes compared between two checks of the result: normally all bytes are right. */
 #define STRETCH ((size_t)4096)
 
 typedef uint64_t lanes __attribute__((vector_size(32)));
 
 #define ALWAYS_INLINE __attribute__((always_inline))
 
-/* The golden ratio's share of 2^64: multiples of it lie far from each other. */
+/* 2^64 divided by the golden ratio: its multiples are far from each other. */
 #define STEP         UINT64_C(0x9e3779b97f4a7c15)
 #define STEP_INVERSE UINT64_C(0xf1de83e19937733d)
 
@@ -32,8 +32,8 @@ static_assert(STEP * STEP_INVERSE == 1,
 /* ---- the words ---- */
 
 /*
- * The shifts are chosen by trial: of all pairs of near connections and near blocks no byte is the
- * same more often than in random words, give or take the noise.
+ * The shifts were found by trial: for all pairs of near connections and near blocks, equal bytes
+ * are no more frequent than in random words, within the noise.
  */
 static uint64_t scramble(uint64_t x)
 {
@@ -46,7 +46,7 @@ static uint64_t scramble(uint64_t x)
 	return x;
 }
 
-/* x += x << s multiplies by 1 + 2^s: its inverse is the inverse of that. */
+/* x += x << s multiplies by 1 + 2^s. Its inverse multiplies by the inverse of that number. */
 #define INVERSE_20 UINT64_C(0xf00000fffff00001)
 #define INVERSE_14 UINT64_C(0x00fffc000fffc001)
 #define INVERSE_8  UINT64_C(0xff00ff00ff00ff01)
@@ -62,7 +62,7 @@ static uint64_t unscramble(uint64_t x)
 	return x;
 }
 
-/* The finaliser of splitmix64: neighbours lie far from each other behind it. */
+/* The finaliser of splitmix64: maps neighbouring numbers far from each other. */
 #define MIXED_30(x) (((x) ^ (x) >> 30) * UINT64_C(0xbf58476d1ce4e5b9))
 #define MIXED_27(x) (((x) ^ (x) >> 27) * UINT64_C(0x94d049bb133111eb))
 #define MIXED_31(x) ((x) ^ (x) >> 31)
@@ -78,7 +78,7 @@ struct payload payload_of(uint64_t seed, uint64_t connection)
 	return (struct payload){ .base = start_of(seed) + connection * PAYLOAD_BLOCKS * STEP };
 }
 
-/* What the words of a block differ by: random numbers. */
+/* Random numbers by which the words of a block differ. */
 #define SHADE(j)  MIXED(((j) + 1) * STEP)
 #define SHADES(j) SHADE(j), SHADE((j) + 1), SHADE((j) + 2), SHADE((j) + 3)
 
@@ -90,7 +90,7 @@ static const __attribute__((aligned(64))) uint64_t shades[] = {
 
 static_assert(sizeof(shades) == PAYLOAD_BLOCK_SIZE, "a shade for each word of a block");
 
-/* What the block that holds an offset adds to its words. */
+/* Returns what is added to every word of the block that contains `offset`. */
 static uint64_t key_at(const struct payload *payload, uint64_t offset)
 {
 	return scramble(payload->base + offset / PAYLOAD_BLOCK_SIZE * STEP);
@@ -106,7 +106,7 @@ static uint64_t word_at(const struct payload *payload, uint64_t offset)
 	return *shade_at(offset) + key_at(payload, offset);
 }
 
-/* The eight bytes from an offset on as a number, the first in its low bits. */
+/* Returns the eight bytes at `offset` as a number, the first byte in its low bits. */
 static uint64_t eight_at(const struct payload *payload, uint64_t offset)
 {
 	unsigned int skip_bits = (unsigned int)(offset % WORD) * 8;
@@ -131,7 +131,7 @@ static void store_eight(unsigned char *bytes, uint64_t eight)
 
 /* ---- many words at once ---- */
 
-/* Four words of a block, in the order of bytes in which they are sent. */
+/* Makes four words of a block, in the byte order in which they are sent. */
 static inline ALWAYS_INLINE void make_four(const uint64_t *of, uint64_t key, lanes *ret_four)
 {
 	lanes four;
@@ -144,12 +144,13 @@ static inline ALWAYS_INLINE void make_four(const uint64_t *of, uint64_t key, lan
 }
 
 /*
- * A run is words of one block, from `of` in shades on: n bytes, a multiple of WORD.
+ * A run is a sequence of words of one block, beginning at `of` in shades. n is in bytes, a multiple
+ * of WORD.
  */
 static inline ALWAYS_INLINE void fill_run(const uint64_t *of, uint64_t key, unsigned char *bytes,
 					  size_t n)
 {
-#pragma GCC unroll 8 /* a block's */
+#pragma GCC unroll 8 /* one block */
 	for (; n >= LINE; of += LINE / WORD, bytes += LINE, n -= LINE) {
 		lanes first, second;
 		make_four(of, key, &first);
@@ -166,7 +167,7 @@ static inline ALWAYS_INLINE void compare_run(const uint64_t *of, uint64_t key,
 					     const unsigned char *bytes, size_t n, lanes *wrong)
 {
 	lanes first, second, got_first, got_second;
-#pragma GCC unroll 8 /* a block's */
+#pragma GCC unroll 8 /* one block */
 	for (; n >= LINE; of += LINE / WORD, bytes += LINE, n -= LINE) {
 		make_four(of, key, &first);
 		make_four(of + 4, key, &second);
@@ -178,14 +179,14 @@ static inline ALWAYS_INLINE void compare_run(const uint64_t *of, uint64_t key,
 		(*wrong)[0] |= load_eight(bytes) ^ (*of + key);
 }
 
-/* How many of n bytes are of the block that holds an offset. */
+/* Returns how many of n bytes are in the block that contains `offset`. */
 static inline ALWAYS_INLINE size_t run_at(uint64_t offset, size_t n)
 {
 	size_t left = PAYLOAD_BLOCK_SIZE - (size_t)(offset % PAYLOAD_BLOCK_SIZE);
 	return left < n ? left : n;
 }
 
-/* The offset and n, in bytes, are multiples of WORD. */
+/* `offset` and n are in bytes, multiples of WORD. */
 static inline ALWAYS_INLINE void fill_words_inline(const struct payload *payload, uint64_t offset,
 						   unsigned char *bytes, size_t n)
 {
@@ -209,8 +210,8 @@ static inline ALWAYS_INLINE bool match_words_inline(const struct payload *payloa
 }
 
 /*
- * For processors with AVX2, which do a whole vector in one instruction. Not by target_clones: its
- * resolvers run before a sanitizer is ready for them.
+ * For processors with AVX2, which handle a whole vector with one instruction. target_clones is not
+ * used: its resolvers run before a sanitizer is ready.
  */
 #ifdef __x86_64__
 static __attribute__((target("avx2"))) void fill_words_avx2(const struct payload *payload,
@@ -259,7 +260,7 @@ static bool match_words(const struct payload *payload, uint64_t offset, const un
 
 /* ---- the streams ---- */
 
-/* How many bytes lie before the next word, at most n. */
+/* Returns the number of bytes before the next word, at most n. */
 static size_t before_word(uint64_t offset, size_t n)
 {
 	size_t skip = (size_t)(-offset % WORD);
@@ -279,12 +280,12 @@ void payload_fill(const struct payload *payload, uint64_t offset, void *bytes, s
 		store_eight(out, eight_at(payload, offset));
 	fill_words(payload, offset + at, out + at, n_whole);
 	at += n_whole;
-	/* The last eight once more, of which some are there already. */
+	/* The last eight bytes; some of them are already written. */
 	if (at < n)
 		store_eight(out + n - WORD, eight_at(payload, offset + n - WORD));
 }
 
-/* As payload_match(), for few bytes and where something is wrong. */
+/* Like payload_match(), byte by byte: for few bytes, and to find the first wrong one. */
 static size_t match_bytes(const struct payload *payload, uint64_t offset,
 			  const unsigned char *bytes, size_t n)
 {
@@ -297,7 +298,7 @@ static size_t match_bytes(const struct payload *payload, uint64_t offset,
 	return n;
 }
 
-/* How many bytes from the first on are right, in large steps: those behind may be right as well. */
+/* Returns a number of right bytes from the first on, found in large steps: more may be right. */
 static size_t match_roughly(const struct payload *payload, uint64_t offset,
 			    const unsigned char *bytes, size_t n)
 {
@@ -337,9 +338,9 @@ uint64_t payload_count_wrong(const struct payload *payload, uint64_t offset, uin
 	return n_wrong;
 }
 
-/* ---- the way back ---- */
+/* ---- locating bytes ---- */
 
-/* What is looked for, and where. */
+/* What to search for, and where. */
 struct payload_search {
 	uint64_t seed, start, n_connections, bound;
 	const unsigned char *bytes;
@@ -347,8 +348,9 @@ struct payload_search {
 };
 
 /*
- * The place of bytes behind which, after `skip` bytes, word j of block g of the series begins. A
- * stream of more than PAYLOAD_BLOCKS goes on as the next connection's does: they may be of either.
+ * Finds the place of bytes in which, after `skip` bytes, word j of block g of the series begins. A
+ * stream longer than PAYLOAD_BLOCKS continues as the stream of the next connection does, so both
+ * are tried.
  */
 static bool position_of_word(uint64_t n_connections, uint64_t bound, uint64_t g, size_t j,
 			     size_t skip, struct payload_place *ret_place)
@@ -366,7 +368,9 @@ static bool position_of_word(uint64_t n_connections, uint64_t bound, uint64_t g,
 	return false;
 }
 
-/* Where n bytes are right, if `word`, which begins behind `skip` of them, is a block's word j. */
+/*
+ * Locates the n bytes, assuming that `word`, which begins after `skip` bytes, is word j of a block.
+ */
 static bool locate_word(const struct payload_search *search, uint64_t word, size_t j, size_t skip,
 			struct payload_place *ret_place)
 {

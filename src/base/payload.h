@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes that a measurement sends: a function of seed, connection and offset, so that nothing
- * need be kept to compare what comes back, and what comes back wrong says where it is from.
+ * The bytes that a measurement sends: a function of seed, connection and offset. So nothing needs
+ * to be stored to compare what comes back, and wrong bytes show where they came from.
  *
- * A stream is 64-bit words, little-endian, one after the other, in blocks of 64. All the streams of
- * a seed are parts of one series of blocks: connection c begins at its block c * PAYLOAD_BLOCKS.
- * Word j of block g is
+ * A stream consists of 64-bit words, little-endian, in blocks of 64 words. All streams of a seed
+ * are parts of one series of blocks: connection c begins at block c * PAYLOAD_BLOCKS. Word j of
+ * block g is
  *
- *	shade(j) + scramble(start + g * step)     start: the seed, mixed; step: odd
+ *	shade(j) + scramble(start + g * step)     start: the mixed seed; step: odd
  *
- * where scramble() maps 64-bit words one to one, and the 64 shades are the same for every seed. A
- * block costs one scramble, and a word an addition, which processors do for several at once. So no
- * two blocks of the series are the same, whatever connections they belong to, and of any word it
- * can be computed which one it is. A single byte is another's in one of 256 cases, as with random
- * bytes, whatever the connections and the distance; but blocks that have one byte in common at a
- * place in their words are likely to have it at that place in all of them.
+ * scramble() maps 64-bit words one to one. The 64 shades are the same for every seed. A block costs
+ * one scramble, and a word costs one addition, which processors do for several words at once. So no
+ * two blocks of the series are equal, in whatever connections, and the position of any word can be
+ * computed from the word. A single byte equals another one in one of 256 cases, as with random
+ * bytes, for all connections and distances. But two blocks with one equal byte at the same place in
+ * a word are likely to have that byte equal in all their words.
  *
  * The first PAYLOAD_CONNECTIONS connections differ from each other for PAYLOAD_BLOCKS * 512 bytes:
+ * 32 TiB. Beyond that, comparing still works, but wrong bytes may be located in more than one
+ * connection.
  * 32 TiB. Beyond, the bytes are still right or wrong, but might be another connection's as well.
  */
 #ifndef BASE_PAYLOAD_H
@@ -30,50 +32,57 @@
 #define PAYLOAD_BLOCK_SIZE  ((size_t)512)
 #define PAYLOAD_CONNECTIONS (UINT64_C(1) << 28)
 
-/* So much of a stream is its own. */
+/* Number of bytes of a stream that no other stream contains. */
 #define PAYLOAD_SIZE (PAYLOAD_BLOCKS * PAYLOAD_BLOCK_SIZE)
 
-/* So few bytes can be located at all, and so few wherever in a word they begin. */
+/*
+ * Number of bytes that payload_locate() needs at least, and the number with which it works at any
+ * alignment in a word.
+ */
 #define PAYLOAD_LOCATE_MIN  ((size_t)8)
 #define PAYLOAD_LOCATE_SURE ((size_t)15)
 
-/* The stream of one connection: a value. Any offset from 0 on, in bytes, is a place in it. */
+/* The stream of one connection, a value. An offset into it is in bytes, from 0. */
 struct payload {
-	uint64_t base; /* what block 0 is made of */
+	uint64_t base; /* the input of scramble() for block 0 */
 };
 
-/* Any seed will do. From PAYLOAD_CONNECTIONS on, streams are those from connection 0 on again. */
+/*
+ * Every seed is valid. Connection numbers from PAYLOAD_CONNECTIONS on repeat the streams from
+ * connection 0 on.
+ */
 struct payload payload_of(uint64_t seed, uint64_t connection);
 
-/* Writes the n bytes of the stream from an offset on; bytes need not be aligned. */
+/* Writes n bytes of the stream, beginning at `offset`. `bytes` need not be aligned. */
 void payload_fill(const struct payload *payload, uint64_t offset, void *bytes, size_t n);
 
 /*
- * How many of n received bytes, from the first on, are those of the stream from an offset on.
- * n: all are.
+ * Returns how many of n received bytes, from the first on, equal the stream at `offset`. Returns n
+ * if all do.
  */
 size_t payload_match(const struct payload *payload, uint64_t offset, const void *bytes, size_t n);
 
 /*
- * Returns how many of n received bytes differ from those of the stream at their place, from an
- * offset on. A byte at `sent` or behind it was never sent and counts as different.
+ * Returns how many of n received bytes differ from the stream at `offset`. Bytes from offset `sent`
+ * on were never sent and count as different.
  */
 uint64_t payload_count_wrong(const struct payload *payload, uint64_t offset, uint64_t sent,
 			     const unsigned char *bytes, size_t n);
 
 struct payload_place {
 	uint64_t connection;
-	uint64_t offset; /* of the first byte */
+	uint64_t offset; /* offset of the first byte */
 };
 
 /*
- * Where n received bytes are right: at which offset of which of the connections 0 to
- * n_connections - 1, of each of which the first `bound` bytes were sent. Every one of the n bytes
- * is compared. The work does not depend on the number of connections.
+ * Finds where n received bytes belong: at which offset of which of the connections 0 to
+ * n_connections - 1. On each connection the first `bound` bytes were sent. All n bytes are
+ * compared. The work does not depend on the number of connections.
  *
- * True, and *ret_place, if they were sent anywhere. From PAYLOAD_LOCATE_SURE bytes on every place
- * is found; of fewer, down to PAYLOAD_LOCATE_MIN, those that hold a whole word. Foreign bytes
- * pass for ours with a chance of n_connections * bound / 2^(8n), or thereabouts.
+ * Returns true and sets *ret_place if the bytes were sent at any place. With PAYLOAD_LOCATE_SURE
+ * bytes or more, every place is found. With fewer, down to PAYLOAD_LOCATE_MIN, only bytes that
+ * contain a whole word are found. Foreign bytes are taken for ours with a probability of about
+ * n_connections * bound / 2^(8n).
  */
 bool payload_locate(uint64_t seed, uint64_t n_connections, uint64_t bound, const void *bytes,
 		    size_t n, struct payload_place *ret_place);

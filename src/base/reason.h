@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why something cannot be had, in words that go behind a colon: for what has more to say than a
- * code.
+ * The reason of a failure, in words to print after a colon, for cases where a code does not say
+ * enough.
  */
 #ifndef BASE_REASON_H
 #define BASE_REASON_H

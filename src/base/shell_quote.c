@@ -8,11 +8,11 @@
 
 #include "base/escape.h"
 
-/* What no shell makes anything of, at any place of a word. */
+/* Characters without a special meaning in any shell, at any position of a word. */
 static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 			       "@%_+:,./-";
 
-/* A byte grows to \xNN at most; then $, two quotes, and a space or the NUL. */
+/* Maximum growth: a byte becomes \xNN. Plus per word: $, two quotes, and a space or the NUL. */
 #define GROWTH 4
 #define BESIDE 4
 
@@ -21,7 +21,9 @@ static bool is_plain(const char *word)
 	return *word != '\0' && word[strspn(word, harmless)] == '\0';
 }
 
-/* Is every byte of it fit to be seen? What is not grows when it is escaped. */
+/*
+ * Returns whether every byte of a word is printable. Bytes that are not grow when they are escaped.
+ */
 static bool is_visible(const char *word)
 {
 	struct escape escape = { .utf8 = true };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A few bytes of many, for a sentence: as hex, or quoted where they are text.
+ * The first few bytes of a buffer, for a message: as hex, or quoted if they are text.
  */
 #ifndef BASE_SNIPPET_H
 #define BASE_SNIPPET_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* So many bytes are shown; "..." stands for the rest. */
+/* Maximum number of bytes shown. "..." stands for the rest. */
 #define SNIPPET_HEX  16
 #define SNIPPET_TEXT 32
 
@@ -16,13 +16,16 @@ struct snippet {
 	char text[4 * (SNIPPET_TEXT + 3) + sizeof("\"\"...")];
 };
 
-/* "41 42 00", of up to SNIPPET_HEX bytes. */
+/* Formats up to SNIPPET_HEX bytes as "41 42 00". */
 struct snippet snippet_hex(const void *bytes, size_t n);
 
-/* "\"hello^J\"", with quotes, escaped (base/escape.h), of up to SNIPPET_TEXT bytes. */
+/* Formats up to SNIPPET_TEXT bytes as "\"hello^J\"", with quotes, escaped (base/escape.h). */
 struct snippet snippet_quoted(const void *bytes, size_t n);
 
-/* How many bytes from the first on are ASCII text: printable, or tab, newline, carriage return. */
+/*
+ * Returns the length of the ASCII text at the start: printable bytes, tab, newline, carriage
+ * return.
+ */
 size_t snippet_text_length(const void *bytes, size_t n);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Open addressing with linear probing. A removal closes its gap by moving later entries of the same
- * run up, so there are no tombstones and a map never grows slow with age.
+ * run. So there are no tombstones, and the map does not become slower with time.
  */
 #include "base/u64_map.h"
 
@@ -16,7 +16,9 @@ size_t u64_map_slots(size_t n)
 	return places;
 }
 
-/* Where a key would like to be. Fibonacci hashing spreads keys that are neighbours, as pids are. */
+/*
+ * Returns the preferred slot of a key. Fibonacci hashing spreads neighbouring keys, such as pids.
+ */
 static size_t home(const struct u64_map *map, uint64_t key)
 {
 	return (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (map->n_places - 1);
@@ -27,7 +29,7 @@ static size_t next(const struct u64_map *map, size_t place)
 	return (place + 1) & (map->n_places - 1);
 }
 
-/* The place of a key, or the free place where it belongs. */
+/* Returns the slot of a key, or the free slot where it belongs. */
 static size_t slot_of_key(const struct u64_map *map, uint64_t key)
 {
 	size_t place = home(map, key);
@@ -37,7 +39,7 @@ static size_t slot_of_key(const struct u64_map *map, uint64_t key)
 			return place;
 		place = next(map, place);
 	}
-	assert(false); /* the caller has put in more than u64_map_slots() made room for */
+	assert(false); /* the caller stored more keys than u64_map_slots() made room for */
 	return 0;
 }
 
@@ -46,7 +48,7 @@ uint64_t u64_map_get(const struct u64_map *map, uint64_t key)
 	return map->entries[slot_of_key(map, key)].value;
 }
 
-/* Does the way from `from` round to `to` lead over `place`? (from is left out, to is not) */
+/* Returns whether going from `from` (exclusive) round to `to` (inclusive) passes `place`. */
 static bool is_between(size_t from, size_t place, size_t to)
 {
 	return from <= to ? from < place && place <= to : from < place || place <= to;
@@ -56,7 +58,7 @@ static void remove_at(struct u64_map *map, size_t gap)
 {
 	for (size_t place = next(map, gap); map->entries[place].value != 0;
 	     place = next(map, place)) {
-		/* An entry whose home lies behind the gap must not move before it. */
+		/* An entry whose preferred slot is after the gap must not move into the gap. */
 		if (is_between(gap, home(map, map->entries[place].key), place))
 			continue;
 		map->entries[gap] = map->entries[place];

@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 
-/* One table reads and prints. Largest first: printing takes the first that divides. */
+/* Used to parse and to format. Largest first: formatting takes the first unit that divides. */
 static const struct {
 	const char *suffix;
 	uint64_t ns;
@@ -21,10 +21,10 @@ static const struct {
 	{ "us", UINT64_C(1000) },         { "ns", UINT64_C(1) },
 };
 
-/* A hundred years: more is a slip of the keyboard, and less cannot overflow a deadline. */
+/* A hundred years: a larger value is a typing error, and this one cannot overflow a deadline. */
 #define DURATION_MAX_NS (UINT64_C(876000) * UINT64_C(3600000000000))
 
-/* Reads digits from *text on and moves it behind them. */
+/* Parses digits at *text and moves *text past them. */
 MUST_USE static int parse_digits(const char **text, uint64_t *ret_number)
 {
 	const char *at = *text;
@@ -54,7 +54,10 @@ int units_parse_count(const char *text, uint64_t *ret_count)
 	return 0;
 }
 
-/* A number and perhaps one letter, each of which stands for a step more. */
+/*
+ * Parses a number and at most one letter. Each letter multiplies by `step` once more than the
+ * letter before.
+ */
 MUST_USE static int parse_multiple(const char *text, uint64_t step, uint64_t *ret_value)
 {
 	static const char letters[] = "kMG";
@@ -86,8 +89,8 @@ int units_parse_rate(const char *text, uint64_t *ret_per_second)
 }
 
 /*
- * The digits after a decimal point, of `unit_ns`; what is finer than a nanosecond is cut. From the
- * last digit to the first: cutting at each of them is then the same as cutting once at the end.
+ * Returns the value of the digits after a decimal point, in ns, rounded down. It goes from the last
+ * digit to the first: then rounding down at each step equals rounding down once at the end.
  */
 static uint64_t fraction_ns(const char *digits, size_t n_digits, uint64_t unit_ns)
 {
@@ -139,10 +142,12 @@ int units_parse_duration(const char *text, uint64_t *ret_ns)
 
 #define NS_PER_S UINT64_C(1000000000)
 
-/* The end of 2500: what is later is a slip of the keyboard, and this fits into 64 bits. */
+/* The end of 2500: a later time is a typing error, and this one fits into 64 bits. */
 #define MOMENT_MAX_S UINT64_C(16756761599)
 
-/* Does a text begin so? 'd' is a digit, 'T' what may stand between day and time (RFC 3339 5.6). */
+/*
+ * Matches a form: 'd' is a digit, 'T' the separator of date and time (RFC 3339 5.6: T, t or space).
+ */
 static bool has_form(const char *text, const char *form)
 {
 	for (; *form != '\0'; text++, form++) {
@@ -155,7 +160,7 @@ static bool has_form(const char *text, const char *form)
 	return true;
 }
 
-/* Of digits that has_form() has seen. */
+/* Parses n digits that has_form() has checked. */
 static int number_at(const char *digits, size_t n)
 {
 	int number = 0;
@@ -164,7 +169,7 @@ static int number_at(const char *digits, size_t n)
 	return number;
 }
 
-/* Reads ".25", or nothing, and moves *text behind it. */
+/* Parses ".25" or nothing and moves *text past it. */
 MUST_USE static int parse_fraction(const char **text, uint64_t *ret_ns)
 {
 	size_t n_digits = **text == '.' ? strspn(*text + 1, "0123456789") : 0;
@@ -175,7 +180,7 @@ MUST_USE static int parse_fraction(const char **text, uint64_t *ret_ns)
 	return 0;
 }
 
-/* Reads "Z" or "+02:00" to the end of the text. */
+/* Parses "Z" or "+02:00" up to the end of the text. */
 MUST_USE static int parse_offset(const char *text, int *ret_seconds)
 {
 	*ret_seconds = 0;
@@ -191,7 +196,9 @@ MUST_USE static int parse_offset(const char *text, int *ret_seconds)
 	return 0;
 }
 
-/* Of a text of the form of a day and a time: seconds since 1970, were it of UTC. */
+/*
+ * Parses a date and time whose form is checked, as UTC. Returns seconds since 1970 in *ret_seconds.
+ */
 MUST_USE static int read_day(const char *text, int64_t *ret_seconds)
 {
 	int64_t hour = number_at(text + 11, 2), minute = number_at(text + 14, 2);
@@ -202,7 +209,7 @@ MUST_USE static int read_day(const char *text, int64_t *ret_seconds)
 		.tm_mday = number_at(text + 8, 2),
 	};
 	const struct tm wanted = day;
-	int64_t midnight = timegm(&day); /* makes the 2nd of March of the 30th of February */
+	int64_t midnight = timegm(&day); /* turns the 30th of February into the 2nd of March */
 	if (day.tm_mon != wanted.tm_mon || day.tm_mday != wanted.tm_mday || hour > 23 ||
 	    minute > 59 || second > 60)
 		return ERR_OUT_OF_RANGE;
@@ -300,7 +307,7 @@ struct units_text units_bytes(uint64_t bytes)
 	struct units_text out;
 	double value = (double)bytes;
 	size_t unit = 0;
-	/* What would be rounded up to 1024.0 is 1.0 of the next. */
+	/* A value that would be rounded to 1024.0 is 1.0 in the next unit. */
 	while (value >= 1023.95 && unit + 1 < ARRAY_LEN(names)) {
 		value /= 1024;
 		unit++;
