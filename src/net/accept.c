@@ -16,7 +16,7 @@ enum accept_verdict accept_judge(int code)
 	case EAGAIN:
 		return ACCEPT_NONE;
 
-	/* A signal, or an error that belongs to one connection and went with it (accept(2)). */
+	/* A signal, or an error of one connection that is lost with it (accept(2)). */
 	case EINTR:
 	case ECONNABORTED:
 	case ECONNREFUSED:
@@ -29,7 +29,7 @@ enum accept_verdict accept_judge(int code)
 	case ENOPROTOOPT:
 	case ENOTCONN:
 	case EOPNOTSUPP:
-	case EPERM: /* a firewall rule forbids this one */
+	case EPERM: /* a firewall rule rejects this connection */
 	case EPIPE:
 	case EPROTO:
 	case ETIMEDOUT:
@@ -43,9 +43,10 @@ enum accept_verdict accept_judge(int code)
 		return ACCEPT_LOST;
 
 	/*
-	 * No descriptor (EMFILE: ours, ENFILE: the machine's) or no memory. The limit is checked
-	 * before the queue, so these come even when nobody waits, and the client is still queued:
-	 * calling again at once would spin. The rest is unknown and gets the careful treatment.
+	 * No descriptor (EMFILE: the process limit, ENFILE: the machine's) or no memory. The limit
+	 * is checked before the queue, so these occur even if the queue is empty. The client stays
+	 * queued, so calling again at once would spin. Unknown errors are handled the same way, to
+	 * be safe.
 	 */
 	case EMFILE:
 	case ENFILE:
@@ -75,7 +76,7 @@ enum accept_verdict accept_client(int listen_fd, int *ret_fd, struct addr *ret_p
 	enum accept_verdict verdict = accept_judge(code);
 	if (verdict == ACCEPT_GOT) {
 		addr_unmap(&peer);
-		/* Of the listening socket's options, unix(7) hands down none. It cannot fail. */
+		/* Accepted unix sockets inherit no options (unix(7)). This cannot fail. */
 		if (peer.any.sa_family == AF_UNIX)
 			ignore_result(io_set_recv_timeout(fd, LISTEN_RETRY_NS));
 		*ret_fd = fd;

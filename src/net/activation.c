@@ -13,7 +13,7 @@
 #include "net/addr.h"
 #include "net/io.h"
 
-/* LISTEN_PID is there so that a program in between, as a shell, can hand the environment on. */
+/* LISTEN_PID allows a program in between, such as a shell, to pass the environment on. */
 static bool is_meant(const char *pid)
 {
 	uint64_t number;
@@ -35,14 +35,14 @@ int activation_take(void)
 	return number <= INT_MAX - ACTIVATION_FIRST_FD ? (int)number : ERR_OUT_OF_RANGE;
 }
 
-/* The address in NOTIFY_SOCKET: a path, or with a first '@' an abstract name. */
+/* Parses the address in NOTIFY_SOCKET: a path, or an abstract name that begins with '@'. */
 MUST_USE static int notify_address(const char *name, struct addr *ret_addr)
 {
 	struct addr_spec spec = { .kind = ADDR_UNIX };
 	struct addr found[ADDR_MAX_RESOLVED];
 	size_t n = strlen(name);
 	if (name[0] != '/' && name[0] != '@')
-		return -EAFNOSUPPORT; /* vsock, for machines in machines */
+		return -EAFNOSUPPORT; /* vsock, for virtual machines */
 	if (n >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return ERR_PATH_TOO_LONG;
 	memcpy(spec.host, name, n + 1);
@@ -67,7 +67,7 @@ int activation_open_notify(struct activation_notify *ret_notify)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* Now, for in a sandbox an abstract name is out of reach. */
+	/* Connect now, because the sandbox blocks abstract names later. */
 	if (connect(fd, &addr.any, addr.len) < 0) {
 		rc = -errno;
 		io_close(&fd);

@@ -17,7 +17,7 @@
 #include "base/units.h"
 #include "net/io.h"
 
-/* ---- from text ---- */
+/* ---- parsing ---- */
 
 int addr_parse_port(const char *text, uint16_t *ret_port)
 {
@@ -28,7 +28,6 @@ int addr_parse_port(const char *text, uint16_t *ret_port)
 	return 0;
 }
 
-/* Copies n bytes of a host into the spec. */
 MUST_USE static int take_host(const char *host, size_t n, struct addr_spec *spec)
 {
 	if (n == 0 || n >= sizeof(spec->host))
@@ -71,7 +70,7 @@ int addr_parse(const char *text, struct addr_spec *ret_spec)
 		port = text + 1;
 	} else if (strchr(text, ':') != NULL) {
 		const char *colon = strchr(text, ':');
-		if (colon != strrchr(text, ':')) /* an IPv6 address without its brackets */
+		if (colon != strrchr(text, ':')) /* an IPv6 address without brackets */
 			return ERR_BAD_ADDRESS;
 		rc = take_host(text, (size_t)(colon - text), &spec);
 		port = colon + 1;
@@ -86,12 +85,12 @@ int addr_parse(const char *text, struct addr_spec *ret_spec)
 	return rc;
 }
 
-/* ---- looking up ---- */
+/* ---- resolving ---- */
 
-/* What getaddrinfo(3) says, as one of our codes. */
+/* Returns our code for an error of getaddrinfo(3). */
 static int resolver_code(int eai, int saved_errno)
 {
-	/* It says "no such name" when it could not open the files and sockets to ask. */
+	/* It returns EAI_NONAME if it could not open its files and sockets. */
 	if (saved_errno == EMFILE || saved_errno == ENFILE || saved_errno == ENOMEM)
 		return -saved_errno;
 	switch (eai) {
@@ -116,11 +115,11 @@ static struct addr unix_addr(const char *name)
 {
 	struct addr addr = { .local = { .sun_family = AF_UNIX } };
 	size_t n = strlen(name);
-	assert(n < sizeof(addr.local.sun_path)); /* parse_unix() saw to it */
+	assert(n < sizeof(addr.local.sun_path)); /* checked by parse_unix() */
 	memcpy(addr.local.sun_path, name, n);
 	size_t size = offsetof(struct sockaddr_un, sun_path) + n;
 	if (name[0] == '@')
-		addr.local.sun_path[0] = '\0'; /* the length ends an abstract name */
+		addr.local.sun_path[0] = '\0'; /* an abstract name has no NUL: its length ends it */
 	else
 		size++; /* the NUL of a path counts */
 	addr.len = (socklen_t)size;
@@ -128,8 +127,8 @@ static struct addr unix_addr(const char *name)
 }
 
 /*
- * "localhost" is loopback even where nothing says so, as in a container without /etc/hosts
- * (RFC 6761 6.3).
+ * "localhost" is loopback even if it cannot be resolved, as in a container without /etc/hosts (RFC
+ * 6761 6.3).
  */
 static int resolve_loopback(uint16_t port, int family, struct addr ret_list[ADDR_MAX_RESOLVED])
 {
@@ -145,7 +144,7 @@ static int resolve_loopback(uint16_t port, int family, struct addr ret_list[ADDR
 	return n;
 }
 
-/* A name may stand for an address several times, as in /etc/hosts. */
+/* Returns whether list[n] is already in the list: /etc/hosts may repeat an address. */
 static bool is_repeated(const struct addr *list, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -200,7 +199,7 @@ struct addr addr_wildcard(int family, uint16_t port)
 	};
 }
 
-/* ---- asking a socket ---- */
+/* ---- addresses of a socket ---- */
 
 int addr_of_socket(int fd, struct addr *ret_addr)
 {
@@ -220,7 +219,7 @@ int addr_of_peer(int fd, struct addr *ret_addr)
 	return 0;
 }
 
-/* ---- parts ---- */
+/* ---- parts of an address ---- */
 
 uint16_t addr_port(const struct addr *addr)
 {
@@ -275,7 +274,7 @@ bool addr_is_unicast(const struct addr *addr)
 	return !IN_MULTICAST(host) && host != INADDR_BROADCAST;
 }
 
-/* Is it the broadcast address of the network that this interface address is in? */
+/* Returns whether `host` is the broadcast address of the network of this interface address. */
 static bool is_broadcast_of(const struct ifaddrs *interface, uint32_t host)
 {
 	if (interface->ifa_addr == NULL || interface->ifa_addr->sa_family != AF_INET ||
@@ -304,7 +303,7 @@ bool addr_is_subnet_broadcast(const struct addr *addr)
 
 int addr_error(const struct addr *addr, int saved_errno)
 {
-	/* Of connect(2), before anything is sent. */
+	/* From connect(2), before anything is sent. */
 	if (saved_errno == ENETUNREACH &&
 	    (!addr_is_unicast(addr) || addr_is_subnet_broadcast(addr)))
 		return ERR_NOT_UNICAST;
@@ -330,7 +329,7 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 	}
 }
 
-/* IPv4 is put under 0:ffff::/32, where no IPv6 address can be: 0000::/8 is reserved (RFC 4291). */
+/* IPv4 is mapped to 0:ffff::/32, which no IPv6 address uses: 0000::/8 is reserved (RFC 4291). */
 #define V4_SOURCE (UINT64_C(0xffff) << 32)
 
 bool addr_source(const struct addr *addr, uint64_t *ret_source)
@@ -351,7 +350,7 @@ bool addr_source(const struct addr *addr, uint64_t *ret_source)
 	}
 }
 
-/* ---- to text ---- */
+/* ---- formatting ---- */
 
 struct addr_text addr_spec_text(const struct addr_spec *spec)
 {
@@ -371,8 +370,9 @@ struct addr_text addr_spec_text(const struct addr_spec *spec)
 }
 
 /*
- * The name of an interface. Not if_indextoname(3): that opens a datagram socket, which could send
- * anywhere and is therefore refused to a server (server/sandbox.c); any socket can be asked.
+ * Finds the name of an interface. if_indextoname(3) is not used: it opens a datagram socket, which
+ * could send anywhere, so the server's sandbox forbids it (server/sandbox.c). The ioctl works on
+ * any socket.
  */
 MUST_USE static bool find_zone(uint32_t index, char name[IF_NAMESIZE])
 {

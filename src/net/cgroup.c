@@ -10,15 +10,15 @@
 #include "base/compiler.h"
 #include "net/io.h"
 
-/* Room for the part of memory.stat that matters. */
+/* Enough for the part of memory.stat that matters. */
 #define STAT_SIZE ((size_t)8 * 1024)
 
-/* Version 1 has no word for "no limit": it is a number that no machine has memory for. */
+/* Version 1 has no word for "no limit": it shows a number larger than any machine's memory. */
 #define LEAST_UNLIMITED (UINT64_C(1) << 60)
 
 /*
- * A group: its directory, from malloc(3), and the length of the mount point in it, which no parent
- * is above. The paths are not on the stack: they may be long, and the stack small.
+ * A group: its directory, from malloc(3), and the length of the mount point, above which no parent
+ * is. The paths are not on the stack, because they may be long and the stack is small.
  */
 struct group {
 	bool is_v2;
@@ -39,7 +39,7 @@ MUST_USE static FILE *open_under(const char *root, const char *name)
 
 /* ---- finding our group ---- */
 
-/* Is `word` one of the words of a list with commas? */
+/* Returns whether `word` is in a comma-separated list. */
 static bool has_word(const char *list, size_t length, const char *word)
 {
 	size_t n = strlen(word);
@@ -52,9 +52,9 @@ static bool has_word(const char *list, size_t length, const char *word)
 }
 
 /*
- * Our path in the hierarchy of a controller. /proc/self/cgroup has a line "N:controllers:/path" for
- * version 1 and "0::/path" for version 2; a controller is in one of them. A path may have colons.
- * Returns a copy, to be freed, or NULL.
+ * Finds our path in the hierarchy of a controller. /proc/self/cgroup has a line
+ * "N:controllers:/path" for version 1 and "0::/path" for version 2; a controller is in one of them.
+ * A path may contain colons. Returns a copy, which the caller frees, or NULL.
  */
 MUST_USE static char *find_path(const char *root, const char *controller, bool *ret_is_v2)
 {
@@ -82,7 +82,7 @@ MUST_USE static char *find_path(const char *root, const char *controller, bool *
 	return path;
 }
 
-/* Spaces and the like in /proc/self/mountinfo are written as \040 (proc(5)). */
+/* Decodes octal escapes: /proc/self/mountinfo writes a space as \040 (proc(5)). */
 static void unescape(char *text)
 {
 	char *to = text;
@@ -99,8 +99,8 @@ static void unescape(char *text)
 }
 
 /*
- * A line of /proc/self/mountinfo: "36 35 0:31 ROOT MOUNT-POINT options - TYPE source OPTIONS".
- * Returns whether it is the hierarchy; then root and point are its words.
+ * Parses a line of /proc/self/mountinfo: "36 35 0:31 ROOT MOUNT-POINT options - TYPE source
+ * OPTIONS". Returns whether it is the wanted hierarchy; then *root and *point are its fields.
  */
 static bool is_mount_of(char *line, const char *controller, bool is_v2, char **root, char **point)
 {
@@ -126,7 +126,7 @@ static bool is_mount_of(char *line, const char *controller, bool is_v2, char **r
 	return true;
 }
 
-/* What is behind `prefix` in a path, if that is a parent of it; or NULL. */
+/* Returns the part of a path after `prefix`, or NULL if `prefix` is not a parent of it. */
 static const char *below(const char *path, const char *prefix)
 {
 	size_t n = strcmp(prefix, "/") == 0 ? 0 : strlen(prefix);
@@ -135,8 +135,8 @@ static const char *below(const char *path, const char *prefix)
 }
 
 /*
- * The group of a mount that holds our path; a group outside of what is mounted has the mount point
- * as its nearest.
+ * Sets the group to our path in a mount. If our group is outside what is mounted, the mount point
+ * is the nearest visible group.
  */
 MUST_USE static bool group_of_mount(const char *root, const char *point, const char *rest,
 				    struct group *group)
@@ -158,8 +158,8 @@ static void close_group(struct group *group)
 }
 
 /*
- * The directory of our group for a controller. A container may see a part of the tree only. Closed
- * by close_group() in either case.
+ * Finds the directory of our group for a controller. A container may see only a part of the tree.
+ * The caller must call close_group(), also if false is returned.
  */
 MUST_USE static bool find_group(const char *root, const char *controller, struct group *ret_group)
 {
@@ -185,7 +185,7 @@ MUST_USE static bool find_group(const char *root, const char *controller, struct
 	return found;
 }
 
-/* The next group above. Returns false when there is none that can be seen. */
+/* Goes to the parent group. Returns false if no parent is visible. */
 static bool go_up(struct group *group)
 {
 	char *slash = strrchr(group->path, '/');
@@ -195,9 +195,9 @@ static bool go_up(struct group *group)
 	return true;
 }
 
-/* ---- reading it ---- */
+/* ---- reading files of a group ---- */
 
-/* The bytes of files that can be dropped, from the text of memory.stat: lines "NAME number". */
+/* Returns the bytes of droppable file pages from the text of memory.stat, lines "NAME number". */
 static uint64_t parse_droppable(const char *text, bool is_v2)
 {
 	static const char *const names[2][2] = {
@@ -216,7 +216,7 @@ static uint64_t parse_droppable(const char *text, bool is_v2)
 	return sum;
 }
 
-/* The start of a file. A file that cannot be read is empty. */
+/* Reads the start of a file. A file that cannot be read counts as empty. */
 static void read_text(int fd, char *text, size_t size)
 {
 	ssize_t n = fd >= 0 ? pread(fd, text, size - 1, 0) : -1;
@@ -233,7 +233,7 @@ static int open_in(const struct group *group, const char *name)
 	return fd;
 }
 
-/* A number, or "max", which is no limit; nor is a file that does not exist. */
+/* Reads a number. "max" and a missing file mean no limit. */
 static uint64_t number_of(int fd)
 {
 	char text[64], *end;
@@ -343,7 +343,7 @@ uint64_t cgroup_processes(const char *root)
 
 /* ---- processors ---- */
 
-/* Version 2 has both numbers, or "max" and the period, in one file. */
+/* Version 2 has quota (or "max") and period in one file. */
 static double group_quota(const struct group *group)
 {
 	char text[64], *rest;

@@ -14,11 +14,14 @@
 MUST_USE static int pending_outcome(int fd)
 {
 	int rc = io_pending_error(fd);
-	/* Said by connect(2) itself it would be this machine's; now it came by ICMPv6. */
+	/*
+	 * From connect(2) it would be an error of this machine; as a pending error it came by
+	 * ICMPv6.
+	 */
 	return rc == -EACCES ? ERR_FORBIDDEN : rc;
 }
 
-/* Waits for the outcome of a connect(2) that went on in the background (EINPROGRESS). */
+/* Waits for the outcome of a connect(2) that is in progress (EINPROGRESS). */
 MUST_USE static int await_outcome(int fd, uint64_t deadline_ns)
 {
 	struct pollfd outcome = { .fd = fd, .events = POLLOUT };
@@ -29,8 +32,9 @@ MUST_USE static int await_outcome(int fd, uint64_t deadline_ns)
 }
 
 /*
- * EADDRNOTAVAIL of connect(2) has two meanings: no local port is free, or no local address fits. A
- * UDP socket, which needs none of the ports of TCP, meets the second alone.
+ * Returns false if this machine has no suitable local address. EADDRNOTAVAIL of connect(2) has two
+ * meanings: no free local port, or no suitable local address. A UDP socket uses no TCP ports, so it
+ * fails only for the second reason.
  */
 static bool has_local_address(const struct addr *addr)
 {
@@ -40,7 +44,7 @@ static bool has_local_address(const struct addr *addr)
 	return has;
 }
 
-/* The code of a connect(2) that failed with this errno. */
+/* Returns the code for an errno of connect(2). */
 static int connect_error(const struct addr *addr, int saved_errno)
 {
 	if (saved_errno == EADDRNOTAVAIL && !has_local_address(addr))
@@ -54,12 +58,15 @@ MUST_USE static int connect_to(int fd, const struct addr *addr, uint64_t deadlin
 		bool is_last = clock_now_ns() >= deadline_ns;
 		if (connect(fd, &addr->any, addr->len) == 0)
 			return 0;
-		/* Interrupted, it goes on all the same; a second connect(2) would say EALREADY. */
+		/*
+		 * After EINTR the connect continues in the background; a second connect(2) would
+		 * return EALREADY.
+		 */
 		if (errno == EINPROGRESS || errno == EINTR)
 			return await_outcome(fd, deadline_ns);
 		if (errno != EAGAIN || addr->any.sa_family != AF_UNIX)
 			return connect_error(addr, errno);
-		/* poll(2) does not wait for room in the queue of a unix socket: retry. */
+		/* poll(2) cannot wait for room in the accept queue of a unix socket: retry. */
 		if (is_last)
 			return ERR_QUEUE_FULL;
 		int rc = io_wait(NULL, 0, clock_deadline_ns(CONNECT_RETRY_NS));
@@ -75,7 +82,7 @@ static bool is_connected_to_itself(int fd)
 	       addr_port(&here) != 0 && addr_equal(&here, &there);
 }
 
-/* A port is not taken until the other end is known, and so may be that of another connection. */
+/* The port is chosen only at connect(2), so connections to different peers can share one. */
 MUST_USE static int bind_to(int fd, const struct addr *source)
 {
 	static const struct socket_option late[] = { { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1 } };

@@ -30,11 +30,11 @@ int file_close(FILE *file)
 	return rc;
 }
 
-/* ---- names of descriptors ---- */
+/* ---- paths that name descriptors ---- */
 
 #define LINKS_MAX 8
 
-/* The descriptor that a path names, or -1. A symbolic link to such a path names it too. */
+/* Returns the descriptor that a path names, or -1. Symbolic links to such a path are followed. */
 static int descriptor_of(const char *path)
 {
 	static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
@@ -60,9 +60,9 @@ static int descriptor_of(const char *path)
 	return -1;
 }
 
-/* ---- beginning ---- */
+/* ---- drafts ---- */
 
-/* May a file be made there? Returns 0 or -errno. */
+/* Checks that a file may be created there. Returns 0 or -errno. */
 MUST_USE static int check_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -80,7 +80,7 @@ static bool is_link(const char *path)
 	return lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
 }
 
-/* Opens what the path leads to for writing, as it is. Returns the descriptor or -errno. */
+/* Opens an existing file for writing, unchanged. Returns the descriptor or -errno. */
 MUST_USE static int open_existing(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -88,8 +88,8 @@ MUST_USE static int open_existing(const char *path)
 }
 
 /*
- * Looks whether the path can be written. What is no regular file stays open: *ret_fd, else -1.
- * Returns 0 or -errno.
+ * Checks that the path can be written. Anything except a regular file stays open as *ret_fd, else
+ * *ret_fd is unchanged. Returns 0 or -errno.
  */
 MUST_USE static int open_target(const char *path, int *ret_fd)
 {
@@ -100,7 +100,7 @@ MUST_USE static int open_target(const char *path, int *ret_fd)
 		*ret_fd = fd;
 		if (fd < 0)
 			return -errno;
-		return io_check_writable(fd) < 0 ? -EBADF : 0; /* as write(2) would say */
+		return io_check_writable(fd) < 0 ? -EBADF : 0; /* the same error as write(2) */
 	}
 	int fd = open_existing(path);
 	if (fd == -ENOENT)
@@ -108,7 +108,7 @@ MUST_USE static int open_target(const char *path, int *ret_fd)
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
-		io_close(&fd); /* there may be another when it is kept */
+		io_close(&fd); /* reopened later: another file may be there by then */
 	*ret_fd = fd;
 	return 0;
 }
@@ -129,7 +129,7 @@ int file_draft(const char *path, struct file_draft *ret_draft)
 		forget(&draft);
 		return rc;
 	}
-	*ret_draft = draft; /* of which the stream keeps pointers */
+	*ret_draft = draft; /* before open_memstream(), which keeps pointers into it */
 	ret_draft->file = open_memstream(&ret_draft->bytes, &ret_draft->n);
 	if (ret_draft->file != NULL)
 		return 0;
@@ -147,9 +147,9 @@ bool file_is_same(const char *read, const char *written)
 	return rc == 0 && !S_ISCHR(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* ---- another file in its place ---- */
+/* ---- replacing a file ---- */
 
-/* Writes all of it to a regular file. Returns 0 or -errno. */
+/* Writes everything to a regular file. Returns 0 or -errno. */
 MUST_USE static int file_write_all(int fd, const char *bytes, size_t size)
 {
 	while (size > 0) {
@@ -163,8 +163,8 @@ MUST_USE static int file_write_all(int fd, const char *bytes, size_t size)
 }
 
 /*
- * Would another file be the same to its user? Not if a symbolic link or another name leads to this
- * one, nor if it has an access control list (acl(5)).
+ * Returns whether a new file can take the place of this one without a visible difference. Not if
+ * the path is a symbolic link, the file has several hard links, or an access control list (acl(5)).
  */
 static bool is_replaceable(const char *path, int fd, const struct stat *info)
 {
@@ -172,12 +172,12 @@ static bool is_replaceable(const char *path, int fd, const struct stat *info)
 	       fgetxattr(fd, "system.posix_acl_access", NULL, 0) < 0;
 }
 
-/* Owner, group and mode of the old file, or those of a new one. Returns 0 or -errno. */
+/* Sets owner, group and mode of the old file, or those of a new file. Returns 0 or -errno. */
 MUST_USE static int set_attributes(int fd, const struct stat *old)
 {
 	struct stat info;
 	if (old == NULL) {
-		mode_t mask = umask(0); /* it is told only by setting it */
+		mode_t mask = umask(0); /* umask(2) can be read only by setting it */
 		umask(mask);
 		return fchmod(fd, 0666 & ~mask) < 0 ? -errno : 0;
 	}
@@ -189,14 +189,14 @@ MUST_USE static int set_attributes(int fd, const struct stat *old)
 	return fchmod(fd, old->st_mode & 07777) < 0 ? -errno : 0;
 }
 
-/* Failures of making another file that say nothing of the old one. */
+/* Returns whether replacing failed for a reason that does not prevent overwriting. */
 static bool is_for_overwriting(int code)
 {
 	return code == -EBUSY || code == -EACCES || code == -EPERM || code == -EROFS ||
 	       code == -EXDEV || code == -ENAMETOOLONG;
 }
 
-/* Writes a file beside it, which takes its name; `old`, NULL: nothing is there. */
+/* Writes a file beside the old one and renames it; `old` is NULL if no file exists. */
 MUST_USE static int replace(const struct file_draft *draft, const struct stat *old)
 {
 	char *name;
@@ -204,22 +204,22 @@ MUST_USE static int replace(const struct file_draft *draft, const struct stat *o
 		return -ENOMEM;
 	int fd = mkostemp(name, O_CLOEXEC);
 	int rc = fd < 0 ? -errno : file_write_all(fd, draft->bytes, draft->n);
-	/* Now: a write takes the set-user-ID and set-group-ID bits away, unless root writes. */
+	/* Only now: a write clears the set-user-ID and set-group-ID bits, unless root writes. */
 	if (rc == 0)
 		rc = set_attributes(fd, old);
 	if (fd >= 0 && close(fd) < 0 && rc == 0)
-		rc = -errno; /* where a disk is elsewhere, it may be full only now */
+		rc = -errno; /* on a network disk, "disk full" may appear only here */
 	if (rc == 0 && rename(name, draft->path) < 0)
 		rc = -errno;
 	if (fd >= 0 && rc < 0)
-		ignore_result(unlink(name)); /* that it failed is told already */
+		ignore_result(unlink(name)); /* the first error is reported */
 	free(name);
 	return rc;
 }
 
-/* ---- the same file ---- */
+/* ---- overwriting a file ---- */
 
-/* Reserves room for what it has to grow by, so that a full disk leaves it as it is. */
+/* Reserves space for the growth, so that a full disk leaves the file unchanged. */
 MUST_USE static int make_room(int fd, off_t old_size, off_t new_size)
 {
 	if (new_size <= old_size)
@@ -228,12 +228,12 @@ MUST_USE static int make_room(int fd, off_t old_size, off_t new_size)
 	if (rc == -EOPNOTSUPP || rc == -ENOSYS)
 		return 0;
 	if (rc < 0)
-		ignore_result(
-			ftruncate(fd, old_size)); /* it may have grown; nothing else changed */
+		/* undo a partial growth */
+		ignore_result(ftruncate(fd, old_size));
 	return rc;
 }
 
-/* Takes fd. The mode stays as it is, where it is ours to set. */
+/* Takes fd. Restores the mode if we may set it. */
 MUST_USE static int overwrite(const struct file_draft *draft, int fd, const struct stat *old)
 {
 	off_t size = (off_t)draft->n;
@@ -246,9 +246,9 @@ MUST_USE static int overwrite(const struct file_draft *draft, int fd, const stru
 	return close(fd) < 0 && rc == 0 ? -errno : rc;
 }
 
-/* ---- keeping ---- */
+/* ---- finishing a draft ---- */
 
-/* Makes a file where nothing is. */
+/* Creates a file where none exists. */
 MUST_USE static int create(const struct file_draft *draft)
 {
 	int rc = is_link(draft->path) ? -EXDEV : replace(draft, NULL);
@@ -278,7 +278,7 @@ MUST_USE static int write_file(const struct file_draft *draft)
 	return rc;
 }
 
-/* A pipe, a terminal, a descriptor that is open already: from where it is. */
+/* Writes to a pipe, a terminal or an open descriptor, from its present position. */
 MUST_USE static int write_stream(const struct file_draft *draft, struct writer_wait *wait)
 {
 	struct writer writer;
@@ -299,7 +299,7 @@ int file_keep(struct file_draft *draft, struct writer_wait *wait)
 
 void file_drop(struct file_draft *draft)
 {
-	ignore_result(file_close(draft->file)); /* it is memory */
+	ignore_result(file_close(draft->file)); /* in memory: no error possible */
 	forget(draft);
 }
 
@@ -307,7 +307,7 @@ void file_drop(struct file_draft *draft)
 
 #define READ_AT_FIRST ((size_t)64 * 1024)
 
-/* Appends what is left of a file, up to `most` bytes in all and one more, by which it is seen. */
+/* Reads the rest of a file: up to `most` bytes in total, plus one to detect a longer file. */
 MUST_USE static int read_rest(FILE *file, size_t most, struct file_bytes *bytes)
 {
 	size_t room = READ_AT_FIRST < most ? READ_AT_FIRST : most;
@@ -316,7 +316,7 @@ MUST_USE static int read_rest(FILE *file, size_t most, struct file_bytes *bytes)
 		if (at == NULL)
 			return -ENOMEM;
 		bytes->at = at;
-		errno = 0; /* fread(3) does not say that it sets it */
+		errno = 0; /* fread(3) need not set errno */
 		bytes->n += fread(at + bytes->n, 1, room + 1 - bytes->n, file);
 		if (ferror(file))
 			return errno != 0 ? -errno : -EIO;
@@ -339,7 +339,7 @@ int file_read(const char *path, size_t most, struct file_bytes *ret_bytes)
 		return -errno;
 	int rc = read_rest(file, most, &bytes);
 	if (!is_stdin)
-		fclose(file); /* nothing was written: there is nothing that it could lose */
+		fclose(file); /* opened for reading: no data can be lost */
 	if (rc == 0)
 		*ret_bytes = bytes;
 	else

@@ -13,67 +13,67 @@
 #include "net/writer.h"
 
 /*
- * Is all written that was given to it? Writes what is left, and tells of anything that failed since
- * it was opened. Returns 0 or -errno, -EIO for what failed earlier.
+ * Writes what is still buffered and reports any failure since the file was opened. Returns 0 or
+ * -errno, -EIO for an earlier failure.
  */
 MUST_USE int file_flush(FILE *file);
 
-/* The same, and closes it, which it is then in any case. */
+/* The same, and closes the file, also on failure. */
 MUST_USE int file_close(FILE *file);
 
-/* ---- all or nothing ---- */
+/* ---- writing all or nothing ---- */
 
 /*
- * A result in the making, in memory: nothing is written before it is whole.
+ * A draft: a result that is built in memory. Nothing is written before it is complete.
  *
- * A new regular file is written beside the old one and takes its name, with its owner, group and
- * mode: at any moment one of the two is there, and after a failure it is the old one. Where that
- * cannot be done (a mount point, a directory that is not writable, another owner, an access control
- * list, several names, a symbolic link), the old file is overwritten, once there is room for the
- * new content. Anything else, as a pipe, is simply written.
+ * A new regular file is written beside the old one and then takes its name, owner, group and mode.
+ * At any time one of the two exists, and after a failure it is the old one. In some cases that is
+ * impossible: a mount point, a directory that is not writable, another owner, an access control
+ * list, several hard links, a symbolic link. Then the old file is overwritten, after space for the
+ * new content is reserved. Anything else, such as a pipe, is written directly.
  */
 struct file_draft {
 	FILE *file;
 	char *path;
-	int fd;      /* of what is no regular file, -1 otherwise */
-	char *bytes; /* of `file`, which has their address: a draft must not be moved */
+	int fd;      /* descriptor if it is not a regular file, else -1 */
+	char *bytes; /* content of `file`, which stores this field's address: do not move a draft */
 	size_t n;
 };
 
 /*
- * Begins one. Fails if it can be seen already that `path` cannot be written. "-" is standard
- * output; so are /dev/stdout and the like, and /dev/fd/N is descriptor N: they are not opened anew.
- * A named pipe is waited for until it is read. *ret_draft is the caller's, to be kept or dropped.
+ * Begins a draft. Fails if it is already known that `path` cannot be written. "-", /dev/stdout and
+ * similar names mean standard output; /dev/fd/N is descriptor N. These are not opened anew. Opening
+ * a named pipe waits for its reader. The caller must pass *ret_draft to file_keep() or file_drop().
  * Returns 0, -ENOMEM or -errno.
  */
 MUST_USE int file_draft(const char *path, struct file_draft *ret_draft);
 
 /*
- * It is whole: writes it. The draft is gone then, also on failure. `wait`: what may end the wait
- * for a reader (writer_write_all()). Returns 0, -EINTR or -errno.
+ * Writes a complete draft. The draft is freed, also on failure. `wait`: what may end the wait for a
+ * reader (writer_write_all()). Returns 0, -EINTR or -errno.
  */
 MUST_USE int file_keep(struct file_draft *draft, struct writer_wait *wait);
 
-/* It is not wanted: nothing was written. */
+/* Frees a draft without writing anything. */
 void file_drop(struct file_draft *draft);
 
 /*
- * Do two paths lead to one file, by whatever names? "-" is standard input of `read` and standard
- * output of `written`, which may also be other names of descriptors, as for file_draft(). Devices
- * are not compared: terminals and /dev/null keep nothing.
+ * Returns whether two paths name the same file. "-" is standard input for `read` and standard
+ * output for `written`; both may also be other names of descriptors, as in file_draft(). Devices
+ * are not compared, because terminals and /dev/null store nothing.
  */
 bool file_is_same(const char *read, const char *written);
 
 /* ---- reading ---- */
 
-/* The bytes of a file, and a NUL behind them. */
+/* The bytes of a file, followed by a NUL. */
 struct file_bytes {
-	char *at; /* the owner's, to be freed */
+	char *at; /* the owner must free it */
 	size_t n;
 };
 
 /*
- * Reads a file to its end, or standard input for "-". Returns 0 or -errno; -EFBIG: it has more than
+ * Reads a file to its end; "-" is standard input. Returns 0 or -errno; -EFBIG if it has more than
  * `most` bytes.
  */
 MUST_USE int file_read(const char *path, size_t most, struct file_bytes *ret_bytes);

@@ -115,7 +115,7 @@ int io_pending_error(int fd)
 	return -error;
 }
 
-/* No memory for a moment is no reason to end: it is asked again this often. */
+/* A shortage of memory may be short: number of attempts before io_wait() gives up. */
 #define SHORTAGE_TRIES 50
 
 int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
@@ -124,13 +124,13 @@ int io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 		int timeout_ms = clock_poll_ms(deadline_ns);
 		int ready = poll(fds, n, timeout_ms);
 		if (ready < 0 && errno == ENOMEM && shortages++ < SHORTAGE_TRIES) {
-			/* A wait for nothing needs none. */
+			/* poll(2) without descriptors needs no memory. */
 			poll(NULL, 0, (int)(IO_SHORTAGE_PAUSE_NS / CLOCK_NS_PER_MS));
 			continue;
 		}
 		if (ready < 0 && errno != EINTR)
 			return -errno;
-		/* A deadline can be farther away than poll(2) can wait, 24 days. */
+		/* A deadline can be further away than poll(2) can wait (24 days). */
 		if (ready > 0 || (ready == 0 && timeout_ms < INT_MAX))
 			return ready;
 	}
@@ -171,7 +171,7 @@ int io_set_ours(int fd)
 
 void io_close(int *fd)
 {
-	/* Never again after EINTR: on Linux the descriptor is free by then (close(2)). */
+	/* Never call close(2) again after EINTR: on Linux the descriptor is already free. */
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;

@@ -11,9 +11,9 @@
 #include "net/io.h"
 
 /*
- * <linux/landlock.h> of the oldest kernel that we build on knows the file system alone. These are
- * its later versions: the kernel takes a structure that is longer than its own as long as what it
- * does not know is zero.
+ * <linux/landlock.h> of the oldest supported build kernel defines only the file system part. This
+ * is the structure of later versions. The kernel accepts a structure longer than its own if the
+ * unknown part is zero.
  */
 struct ruleset {
 	uint64_t file_system;
@@ -25,7 +25,7 @@ struct ruleset {
 #define TCP_BIND_AND_CONNECT BITS(2)
 #define SIGNALS_AND_ABSTRACT BITS(2)
 
-/* What can be given up, by the version of the interface. */
+/* Returns all rights that can be given up in this version of the interface. */
 static struct ruleset all_of_version(long version)
 {
 	static const unsigned int file_system_rights[] = { 0, 13, 14, 15, 15, 16 };

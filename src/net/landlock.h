@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Giving up the file system, TCP connections of one's own and signals to strangers (landlock(7)).
+ * Gives up the rights to use the file system, to open TCP connections and to signal other processes
+ * (landlock(7)).
  */
 #ifndef NET_LANDLOCK_H
 #define NET_LANDLOCK_H
@@ -10,15 +11,15 @@
 #include "base/compiler.h"
 
 /*
- * Takes from this process, and from those that it will fork, for good and as far as this kernel
- * knows how: to open, make, run, rename or remove any file, but for removing files below the
- * directories named; to bind or connect a TCP socket; to signal a process outside, and to connect
- * to its abstract unix sockets. What is open stays open, and processes of this kind can signal each
- * other.
+ * Restricts this process and its future children, permanently and as far as this kernel supports
+ * it. They cannot open, create, execute, rename or remove any file, except that files below
+ * `directories` can be removed. They cannot bind or connect a TCP socket. They cannot signal a
+ * process outside or connect to its abstract unix sockets. Open descriptors stay usable, and
+ * restricted processes can signal each other.
  *
- * A directory that cannot be opened is passed over: nothing could be removed there. The process
- * must have forgone new privileges (net/privileges.h). Returns 0, or -errno: -ENOSYS where the
- * kernel has no Landlock, -EOPNOTSUPP where it was not switched on at boot.
+ * A directory that cannot be opened is skipped, because nothing could be removed there. The process
+ * must have set no_new_privs before (net/privileges.h). Returns 0, or -errno: -ENOSYS if the kernel
+ * has no Landlock, -EOPNOTSUPP if it was not enabled at boot.
  */
 MUST_USE int landlock_restrict(const char *const *directories, size_t n);
 

@@ -20,17 +20,17 @@
 #include "net/sockopt.h"
 #include "net/signals.h"
 
-/* Between two attempts to get the lock of a directory. */
+/* Pause between two attempts to get the lock of a directory. */
 #define LOCK_RETRY_NS (5 * CLOCK_NS_PER_MS)
 
-/* Segments start with this TTL at most. */
+/* The highest TTL with which a segment can be sent. */
 #define TTL_MAX 255
 
 static const struct socket_option all_options[] = {
 	{ SOL_SOCKET, SO_REUSEADDR, 1 },
 };
 
-/* What is handed down to the sockets that are accepted. */
+/* Sets the options that accepted sockets inherit. */
 MUST_USE static int set_inherited(int fd, int family)
 {
 	int rc = sockopt_set_connection(fd, family);
@@ -60,7 +60,7 @@ MUST_USE static int bind_and_listen(int fd, const struct addr *addr)
 	return listen(fd, LISTEN_BACKLOG) < 0 ? -errno : 0;
 }
 
-/* Waits a moment for the lock. Returns 0, or -EINTR if a signal ends the start. */
+/* Pauses before the next attempt. Returns 0, or -EINTR if a signal ends the start. */
 MUST_USE static int wait_for_lock(void)
 {
 	int rc = io_wait(NULL, 0, clock_deadline_ns(LOCK_RETRY_NS));
@@ -69,7 +69,9 @@ MUST_USE static int wait_for_lock(void)
 	return signals_is_end_pending() ? -EINTR : 0;
 }
 
-/* Locks the directory of a path. Returns a descriptor, whose closing unlocks it, or -errno. */
+/*
+ * Locks the directory of a path. Returns a descriptor, or -errno. Closing it unlocks the directory.
+ */
 MUST_USE static int lock_directory(const char *path)
 {
 	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -94,7 +96,7 @@ MUST_USE static int lock_directory(const char *path)
 	}
 }
 
-/* Is there no process that listens at this path? */
+/* Returns whether no process listens at this path. */
 static bool is_refused(const struct addr *addr)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -105,13 +107,13 @@ static bool is_refused(const struct addr *addr)
 	return refused;
 }
 
-/* Removes the socket that a dead server left at a path. Returns 0 when the path is free. */
+/* Removes the socket file of a dead server. Returns 0 if the path is free now. */
 MUST_USE static int clear_path(const struct addr *addr, int lock_fd)
 {
 	struct stat status;
 	if (lstat(addr->local.sun_path, &status) < 0)
-		return errno == ENOENT ? 0 : -EADDRINUSE; /* its server has just ended */
-	/* Connecting to an ordinary file is refused as well: that one is not ours to remove. */
+		return errno == ENOENT ? 0 : -EADDRINUSE; /* ENOENT: its server has just ended */
+	/* connect(2) to a regular file is refused too, but that file is not ours to remove. */
 	if (!S_ISSOCK(status.st_mode) || !is_refused(addr))
 		return -EADDRINUSE;
 	if (lock_fd < 0)
@@ -120,8 +122,8 @@ MUST_USE static int clear_path(const struct addr *addr, int lock_fd)
 }
 
 /*
- * Between bind(2) and listen(2) a live server looks like a dead one: so both happen, and stale
- * paths are judged and removed, while the directory is locked.
+ * Between bind(2) and listen(2) a live server looks like a dead one. So both calls, and the check
+ * and removal of stale paths, happen while the directory is locked.
  */
 MUST_USE static int take_path(int fd, const struct addr *addr)
 {
@@ -176,7 +178,7 @@ int listen_open_ipv6_only(const struct addr *addr)
 	return open_listener(addr, true);
 }
 
-/* Does the kernel, or what guards it, refuse IPv6 with this code? */
+/* Returns whether this code means that the kernel or a security policy does not allow IPv6. */
 static bool is_without_ipv6(int code)
 {
 	return code == -EAFNOSUPPORT || code == -EADDRNOTAVAIL || code == -EPERM || code == -EACCES;
@@ -207,7 +209,7 @@ MUST_USE static int get_option(int fd, int name, int *ret_value)
 	return getsockopt(fd, SOL_SOCKET, name, ret_value, &size) < 0 ? -errno : 0;
 }
 
-/* Is it a stream socket of TCP or a unix socket, and does it listen? *ret_family says which. */
+/* Checks that it is a listening TCP or unix stream socket. Sets *ret_family. */
 MUST_USE static int check_listener(int fd, int *ret_family)
 {
 	int type = 0, listens = 0, family = 0, protocol = 0;
@@ -253,14 +255,15 @@ int listen_adopt(int fd)
 	return rc;
 }
 
-/* ---- the end of new connections, the path ---- */
+/* ---- stopping, the path ---- */
 
-/* The least TTL, IPv6: hop limit, that segments must have. */
+/* Sets the minimum TTL (IPv6: hop limit) that segments must have. */
 MUST_USE static int set_min_ttl(int fd, int family, int ttl)
 {
 	const struct socket_option options[] = {
 		{ IPPROTO_IP, IP_MINTTL, ttl },
-		{ IPPROTO_IPV6, IPV6_MINHOPCOUNT, ttl }, /* after the other: IPv6 takes both */
+		/* second, because an IPv6 socket takes both */
+		{ IPPROTO_IPV6, IPV6_MINHOPCOUNT, ttl },
 	};
 	return family == AF_UNIX ? 0 : sockopt_set(fd, options, family == AF_INET6 ? 2 : 1);
 }
@@ -279,7 +282,7 @@ bool listen_stop(int fd, int family, bool is_passed)
 {
 	if (family == AF_UNIX && !is_passed && shutdown(fd, SHUT_RD) == 0)
 		return true;
-	/* If it fails, a client may be reset that comes in the last moment before the close. */
+	/* If it fails, a client that arrives just before the close may be reset. */
 	if (family == AF_UNIX || stop_tcp(fd, family, is_passed) < 0)
 		ignore_result(listen(fd, 0));
 	return false;
@@ -287,9 +290,9 @@ bool listen_stop(int fd, int family, bool is_passed)
 
 void listen_resume(int fd, int family)
 {
-	ignore_result(listen(fd, LISTEN_BACKLOG)); /* it listens already, with a shorter queue */
-	/* Last: from here on connections come in, and the caller is about to close its copy. */
-	ignore_result(set_min_ttl(fd, family, 0)); /* where it cannot be set, it was not */
+	ignore_result(listen(fd, LISTEN_BACKLOG)); /* only the queue length changes */
+	/* Last, because connections arrive from now on. */
+	ignore_result(set_min_ttl(fd, family, 0)); /* if it cannot be set, it was not set */
 }
 
 void listen_release(int fd, int family)
@@ -322,6 +325,6 @@ int listen_remove_path(const struct addr *addr, struct listen_path made)
 		return errno == ENOENT ? 0 : -errno;
 	if (now.st_ino != made.inode || now.st_dev != made.device)
 		return 0;
-	/* ENOENT: another process has removed it meanwhile */
+	/* ENOENT: another process removed it in the meantime */
 	return unlink(addr->local.sun_path) == 0 || errno == ENOENT ? 0 : -errno;
 }

@@ -9,7 +9,7 @@
 #include "net/listen.h"
 #include "net/sysinfo.h"
 
-/* How often the kernel is asked for a port, before all ports are tried in turn. */
+/* Number of requests to the kernel for a free port, before all ports are tried. */
 #define FREE_PORT_TRIES 16
 
 static bool is_not_ours(int code)
@@ -17,7 +17,7 @@ static bool is_not_ours(int code)
 	return code == -EADDRNOTAVAIL || code == -EAFNOSUPPORT;
 }
 
-/* What the kernel chose for the first socket is the port of all. */
+/* The port that the kernel chose for the first socket is used for all. */
 MUST_USE static int port_of(int fd, uint16_t *ret_port)
 {
 	struct addr addr;
@@ -27,7 +27,9 @@ MUST_USE static int port_of(int fd, uint16_t *ret_port)
 	return rc;
 }
 
-/* All addresses on one port, or on that of the first for 0. Returns how many, or a code. */
+/*
+ * Opens all addresses on one port; for 0, on the port of the first. Returns their number or a code.
+ */
 MUST_USE static int open_on_port(const struct addr *list, int n, uint16_t port, int *fds)
 {
 	int opened = 0, not_ours = 0, rc = 0;
@@ -56,8 +58,8 @@ static bool is_taken(int code)
 }
 
 /*
- * The kernel finds a port that is free on one address; on the others it may be taken. When asking
- * again does not help, every port that the kernel gives away is tried.
+ * The kernel finds a port that is free on one address, but it may be taken on the others. If a few
+ * attempts fail, every ephemeral port is tried.
  */
 MUST_USE static int open_on_free_port(const struct addr *list, int n, int *fds)
 {
@@ -90,7 +92,7 @@ int listen_open_all(const struct addr_spec *spec, const struct addr *list, int n
 	return 1;
 }
 
-/* The right to bind was denied: which one is missing? */
+/* Binding was denied: finds the missing privilege. */
 static struct listen_remedy remedy_of_denial(const struct addr_spec *spec)
 {
 	struct listen_remedy out;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The listening sockets of one ADDRESS of the command line: a name may stand for several addresses,
- * and all of them are served on one port.
+ * The listening sockets of one ADDRESS of the command line. A name may resolve to several
+ * addresses, and all of them are served on one port.
  */
 #ifndef NET_LISTEN_ALL_H
 #define NET_LISTEN_ALL_H
@@ -10,18 +10,20 @@
 #include "net/addr.h"
 
 /*
- * Opens a listening socket (net/listen.h) for each of n addresses of a spec, as addr_resolve()
- * found them, all on the same port: for port 0 on one that is free on each. Addresses that this
- * machine does not have are left out, as long as it has one. A wildcard spec has no addresses and
- * is one socket (listen_open_wildcard()).
+ * Opens a listening socket (net/listen.h) for each of n addresses of a spec, as found by
+ * addr_resolve(). All use the same port; for port 0, one that is free on each address. Addresses
+ * that this machine does not have are skipped, as long as it has at least one. A wildcard spec has
+ * no addresses and gets one socket (listen_open_wildcard()).
  *
- * Writes the descriptors, which are the caller's, and returns how many (1..ADDR_MAX_RESOLVED); or a
- * code of listen_open(), ERR_NO_FREE_PORT for port 0, and then none is open.
+ * Writes the descriptors, which the caller closes, and returns their number (1..ADDR_MAX_RESOLVED).
+ * On failure none is open: returns a code of listen_open(), or ERR_NO_FREE_PORT for port 0.
  */
 MUST_USE int listen_open_all(const struct addr_spec *spec, const struct addr *list, int n,
 			     int ret_fds[ADDR_MAX_RESOLVED]);
 
-/* What to do about an address that cannot be had, " (...)" behind err_text(); or "". */
+/*
+ * Returns what the user can do about a failed address, " (...)" to print after err_text(), or "".
+ */
 struct listen_remedy {
 	char text[128];
 };

@@ -10,21 +10,21 @@
 #include "net/cgroup.h"
 #include "net/io.h"
 
-#define SCORE_MAX 1000 /* linux/oom.h: the whole memory that the group may use */
+#define SCORE_MAX 1000 /* linux/oom.h: all memory that the group may use */
 
-/* By how much the score of a child is higher: what this much memory of the group comes to. */
+/* A child's score is higher by the equivalent of this much memory of the group. */
 #define MARGIN (UINT64_C(4) << 20)
 
-/* It is nearly full when less is left: a few processes with their first buffers. */
+/* The group is nearly full if less is left: enough for a few processes with their first buffers. */
 #define ROOM (UINT64_C(512) << 10)
 
 static struct {
 	struct cgroup_memory memory;
-	int score_fd; /* of /proc/self/oom_score_adj, -1: scores stay as they are */
+	int score_fd; /* /proc/self/oom_score_adj, -1: scores stay unchanged */
 	char own[8], child[8];
 } state = { .memory = { CGROUP_UNLIMITED, false, -1, -1 }, .score_fd = -1 };
 
-/* The score of a child, for a group with this limit. */
+/* Returns the score of a child, for a group with this limit. */
 static long child_score(long own, uint64_t limit)
 {
 	uint64_t more = MARGIN * SCORE_MAX / (limit + 1) + 1;
@@ -53,7 +53,7 @@ void oom_prepare(void)
 		open_score();
 }
 
-/* If it fails, the kernel chooses as it would have without us. */
+/* On failure the kernel chooses as it would without us. */
 static void write_score(const char *text)
 {
 	if (state.score_fd >= 0)

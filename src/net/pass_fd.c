@@ -10,7 +10,7 @@
 
 #include "net/io.h"
 
-/* Room for one descriptor in a control message. */
+/* Space for one descriptor in a control message. */
 union control {
 	struct cmsghdr header;
 	char bytes[CMSG_SPACE(sizeof(int))];
@@ -49,7 +49,9 @@ int pass_fd_send(int sender, const void *message, size_t size, int fd)
 	}
 }
 
-/* A message whose descriptor has no number here would be lost with it (MSG_CTRUNC). */
+/*
+ * If no descriptor is free, recvmsg(2) would drop the descriptor and lose the message (MSG_CTRUNC).
+ */
 MUST_USE static int check_free_descriptor(int receiver)
 {
 	int fd = dup(receiver);
@@ -79,10 +81,11 @@ int pass_fd_receive(int receiver, void *message, size_t size, int *ret_fd)
 		if (n < 0)
 			return -errno;
 		if (n == 0)
-			return -EAGAIN; /* no sender is left */
+			return -EAGAIN; /* all senders are closed */
 		const struct cmsghdr *header = CMSG_FIRSTHDR(&all);
 		if (header == NULL)
-			return -EMFILE; /* the limit was lowered just now: it is lost */
+			/* the limit was lowered after the check: the message is lost */
+			return -EMFILE;
 		memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
 		return 0;
 	}

@@ -50,7 +50,11 @@ int poller_wait(struct poller *poller, struct poller_events *ret_events, uint64_
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n < 0 || (n == 0 && timeout_ms == INT_MAX))
-			continue; /* or the deadline is farther away than it can wait, 24 days */
+			/*
+			 * EINTR, or the deadline is further away than epoll_wait() can wait (24
+			 * days)
+			 */
+			continue;
 		ret_events->n = n;
 		return n;
 	}

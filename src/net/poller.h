@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for many descriptors at once (epoll(7)).
+ * Waits for many descriptors at once (epoll(7)).
  *
- * Each is added with a tag, a number by which its events are known. Whoever closes a descriptor
- * that no other process has takes it out by that.
+ * Each descriptor is added with a tag, a number that identifies its events. Closing the last copy
+ * of a descriptor also removes it.
  */
 #ifndef NET_POLLER_H
 #define NET_POLLER_H
@@ -17,7 +17,7 @@ struct poller {
 	int fd;
 };
 
-/* Events fetched at once: .data.u64 is the tag, .events EPOLLIN and so on. */
+/* Maximum number of events per wait. .data.u64 is the tag, .events is EPOLLIN and so on. */
 #define POLLER_EVENTS 256
 
 struct poller_events {
@@ -34,15 +34,15 @@ MUST_USE int poller_add(struct poller *poller, int fd, uint32_t events, uint64_t
 MUST_USE int poller_remove(struct poller *poller, int fd);
 
 /*
- * Says anew what is waited for: of one that is waited for at its edges (EPOLLET), what is true now
- * is an event again, behind those of all others. Returns 0 or -errno.
+ * Sets the events anew. With EPOLLET this reports a condition that holds now as an event again,
+ * queued after all other events. Returns 0 or -errno.
  */
 MUST_USE int poller_change(struct poller *poller, int fd, uint32_t events, uint64_t tag);
 
 /*
- * Waits for events until the deadline, whatever signals come in between (SIGSTOP and SIGCONT).
- * Returns how many, 0 if there was none at the deadline, or -errno. A deadline that has passed
- * makes it look and not wait.
+ * Waits for events until the deadline; signals do not end the wait (SIGSTOP and SIGCONT). Returns
+ * the number of events, 0 at the deadline, or -errno. With a deadline in the past it returns at
+ * once.
  */
 MUST_USE int poller_wait(struct poller *poller, struct poller_events *ret_events,
 			 uint64_t deadline_ns);

@@ -17,13 +17,13 @@
 #include "base/err.h"
 #include "base/units.h"
 
-/* Most users have fewer groups. */
+/* Enough groups for most users. */
 #define FEW_GROUPS 32
 
 MUST_USE static int find_entry(const struct passwd *entry, int saved_errno, uid_t *ret_uid)
 {
 	if (entry == NULL) {
-		/* Not found is said in many ways (getpwnam(3)); these mean something else. */
+		/* "Not found" has many codes (getpwnam(3)); these mean a failure. */
 		bool is_failure = saved_errno == EIO || saved_errno == EMFILE ||
 				  saved_errno == ENFILE || saved_errno == ENOMEM;
 		return is_failure ? -saved_errno : ERR_NO_SUCH_USER;
@@ -44,7 +44,7 @@ int privileges_find_user(const char *text, uid_t *ret_uid)
 	return find_entry(entry, errno, ret_uid);
 }
 
-/* Are all ids those, and is there no way to be root again? */
+/* Returns whether all ids are set and there is no way back to root. */
 static bool is_for_good(uid_t uid, gid_t gid)
 {
 	uid_t uids[3];
@@ -59,7 +59,7 @@ static bool is_for_good(uid_t uid, gid_t gid)
 	return uid == 0 || setresuid(0, 0, 0) < 0;
 }
 
-/* The groups of a user, in memory of the caller's. */
+/* Looks up the groups of a user. privileges_free_user() frees them. */
 MUST_USE static int look_up_groups(struct privileges_user *user)
 {
 	int n = FEW_GROUPS, found = -1;
@@ -68,7 +68,8 @@ MUST_USE static int look_up_groups(struct privileges_user *user)
 		if (groups == NULL)
 			return -ENOMEM;
 		user->groups = groups;
-		found = getgrouplist(user->name, user->gid, groups, &n); /* or n is how many */
+		/* on failure n is the number needed */
+		found = getgrouplist(user->name, user->gid, groups, &n);
 	}
 	user->n_groups = (size_t)found;
 	return 0;
@@ -96,7 +97,10 @@ void privileges_free_user(struct privileges_user *user)
 
 int privileges_become(const struct privileges_user *user)
 {
-	/* The groups first, because they need root; the user last, because then nothing is left. */
+	/*
+	 * Groups first, because they need root. The user last, because after it nothing else is
+	 * allowed.
+	 */
 	uid_t uid = user->uid;
 	gid_t gid = user->gid;
 	if (setgroups(user->n_groups, user->groups) < 0 || setresgid(gid, gid, gid) < 0 ||
@@ -115,7 +119,7 @@ int privileges_drop_capabilities(void)
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
 	struct __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3];
-	/* Who has none may be forbidden the call that gives them up. */
+	/* A process without capabilities may be forbidden to call capset(2). */
 	if (syscall(__NR_capget, &header, held) == 0 && memcmp(held, none, sizeof(held)) == 0)
 		return 0;
 	return syscall(__NR_capset, &header, none) < 0 ? -errno : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The privileges of this process, and giving them up (capabilities(7), credentials(7)).
+ * The privileges of this process, and how it gives them up (capabilities(7), credentials(7)).
  */
 #ifndef NET_PRIVILEGES_H
 #define NET_PRIVILEGES_H
@@ -11,44 +11,44 @@
 #include "base/compiler.h"
 
 /*
- * The number of a user (passwd(5)): of the name, or of a number that has an entry. Returns 0,
+ * Finds the uid of a user (passwd(5)) by name, or by a number that has an entry. Returns 0,
  * ERR_NO_SUCH_USER or -errno.
  */
 MUST_USE int privileges_find_user(const char *text, uid_t *ret_uid);
 
-/* What a process needs to know to become a user. A zeroed one is none. */
+/* What a process needs to become a user. A zeroed one means no user. */
 struct privileges_user {
 	uid_t uid;
 	gid_t gid;
 	gid_t *groups;
 	size_t n_groups;
-	char name[64]; /* or its number, for a user without an entry */
+	char name[64]; /* the user's name, or the number if there is no entry */
 };
 
 /*
- * Looks up a user and the groups of that user. May block as long as a name service does. Returns 0,
- * ERR_NO_SUCH_USER or -errno; in every case ret_user has the name, and is to be freed.
+ * Looks up a user and its groups. May block as long as a name service does. Returns 0,
+ * ERR_NO_SUCH_USER or -errno. In every case ret_user has the name, and the caller must free it.
  */
 MUST_USE int privileges_look_up(uid_t uid, struct privileges_user *ret_user);
 void privileges_free_user(struct privileges_user *user);
 
 /*
- * Becomes a user, with the groups of that user, for good: only root can, and unless the user is
- * root there is no way back, which is tried. With the last id goes every capability. Returns 0,
- * ERR_STILL_ROOT or -errno; on failure some of it may have happened.
+ * Becomes a user with its groups, permanently. Only root can do this. Unless the user is root, the
+ * function tries to return to root and fails if that works. All capabilities are lost. Returns 0,
+ * ERR_STILL_ROOT or -errno; after a failure the change may be partial.
  */
 MUST_USE int privileges_become(const struct privileges_user *user);
 
 /*
- * From here on nothing that this process, or a child, executes gives it more rights than it has
- * (PR_SET_NO_NEW_PRIVS): the kernel asks for that before it takes a seccomp list or a Landlock rule
- * from somebody who is not root. Returns 0 or -errno.
+ * Sets PR_SET_NO_NEW_PRIVS: nothing that this process or a child executes can gain privileges. The
+ * kernel requires it before it accepts a seccomp filter or a Landlock rule from a process that is
+ * not root. Returns 0 or -errno.
  */
 MUST_USE int privileges_forgo_new(void);
 
 /*
- * Gives up every capability. Root is an ordinary user then, who happens to own many files, and
- * without new privileges remains one. Returns 0 or -errno.
+ * Drops every capability. Root is then an ordinary user that owns many files, and stays one because
+ * of no_new_privs. Returns 0 or -errno.
  */
 MUST_USE int privileges_drop_capabilities(void);
 

@@ -16,19 +16,20 @@
 #include "net/oom.h"
 #include "net/withhold.h"
 
-/* Where the kernel looks for our command line: the strings of argv, and behind them of environ. */
+/* Where the kernel reads our command line: the strings of argv, followed by those of environ. */
 static struct {
 	char *start;
-	size_t size;      /* the strings of both */
-	size_t argv_size; /* of argv alone: what the kernel shows, unless it runs on behind it */
+	size_t size; /* size of both */
+	/* size of argv alone: what the kernel shows, unless the title is longer */
+	size_t argv_size;
 } title;
 
 /* The highest descriptor that was open in process_prepare_children(). */
 static unsigned int highest_descriptor;
 
 /*
- * A descriptor that the parent opens afterwards gets the lowest free number, so it is above that by
- * no more than the number of them: its own, and those of connections that wait.
+ * Descriptors that the parent opens later get the lowest free numbers. So they exceed
+ * highest_descriptor at most by their count: the parent's own ones and waiting connections.
  */
 #define LATER_DESCRIPTORS 1024
 
@@ -38,14 +39,14 @@ int process_fill_standard_fds(void)
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;
-		/* The lowest free number is fd itself: those below are open by now. */
+		/* The lowest free number is fd: all lower ones are open by now. */
 		if (open("/dev/null", failing_mode[fd]) < 0)
 			return -errno;
 	}
 	return 0;
 }
 
-/* The strings of argv and environ lie in one piece (execve(2)): returns where that piece ends. */
+/* The strings of argv and environ are contiguous (execve(2)). Returns the end of these strings. */
 static char *end_of_strings(char **strings, char *end)
 {
 	for (; *strings != NULL; strings++) {
@@ -90,8 +91,8 @@ void process_set_title(const char *text)
 	}
 	title.start[n] = '\0';
 	/*
-	 * A last byte that is not NUL tells the kernel that a title took the place of the arguments
-	 * and ends with its NUL, wherever that is (setproctitle, get_mm_cmdline() in the kernel).
+	 * If the last byte of argv is not NUL, the kernel knows that a title replaced the arguments
+	 * and ends at its first NUL (setproctitle, get_mm_cmdline() in the kernel).
 	 */
 	if (n < title.argv_size - 1)
 		title.start[title.argv_size - 1] = '.';
@@ -99,8 +100,9 @@ void process_set_title(const char *text)
 
 void process_prepare_children(void)
 {
-	highest_descriptor = (unsigned int)sysinfo_open_descriptors().highest; /* at least 0 to 2 */
-#if !TCPECHO_INSTRUMENTED /* there a child goes on where its parent stood */
+	/* never -1: descriptors 0 to 2 are open */
+	highest_descriptor = (unsigned int)sysinfo_open_descriptors().highest;
+#if !TCPECHO_INSTRUMENTED /* with a sanitizer, a child continues on its parent's stack */
 	withhold_from_children(title.start);
 #endif
 }
@@ -111,7 +113,8 @@ pid_t process_start(struct process_stack *stack, process_body_fn *body, void *ar
 	if (code < 0)
 		return code;
 #if TCPECHO_INSTRUMENTED
-	ignore_result(stack->bytes[0]); /* a sanitizer knows fork(2), and no stacks but its own */
+	/* a sanitizer supports fork(2), but not a stack of our own */
+	ignore_result(stack->bytes[0]);
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(body(argument));
@@ -201,14 +204,14 @@ void process_unshare(void *memory, size_t size)
 	munmap(memory, size);
 }
 
-/* Closes the descriptors from first to last; there may be none between them. */
+/* Closes the descriptors from first to last; the range may be empty. */
 static void close_all(unsigned int first, unsigned int last)
 {
 	if (first > last || close_range(first, last, 0) == 0)
 		return;
 	/*
-	 * An old kernel, or a sandbox that does not know the call: one by one. The limit may be a
-	 * billion, so it is no bound.
+	 * An old kernel, or a sandbox without the call: close one by one. The limit may be a
+	 * billion, so it is no useful bound.
 	 */
 	if (last > highest_descriptor + LATER_DESCRIPTORS)
 		last = highest_descriptor + LATER_DESCRIPTORS;

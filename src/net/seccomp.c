@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* 64-bit architectures whose C library makes each call by its own number. */
+/* 64-bit architectures on which the C library uses the system call numbers directly. */
 #if defined(__x86_64__) && defined(__LP64__)
 #define OUR_ARCHITECTURE AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
@@ -20,7 +20,7 @@
 #define OUR_ARCHITECTURE 0
 #endif
 
-/* Where the halves of an argument lie in what a filter sees. */
+/* Offsets of the halves of an argument in the data that a filter reads. */
 #define LOWER_HALF (BYTE_ORDER == LITTLE_ENDIAN ? 0 : sizeof(uint32_t))
 #define UPPER_HALF (sizeof(uint32_t) - LOWER_HALF)
 
@@ -41,7 +41,7 @@ static void decide(struct seccomp_filter *list, uint32_t verdict)
 	append_instruction(list, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
 }
 
-/* Goes on with the next instruction if the comparison holds, else with the one at `end`. */
+/* Continues with the next instruction if the comparison holds, else jumps to `end`. */
 static void go_on_if(struct seccomp_filter *list, uint16_t comparison, uint32_t value, size_t end)
 {
 	size_t distance = end - list->len - 1U;
@@ -84,13 +84,14 @@ static size_t count_checks(const struct seccomp_rule *rule)
 }
 
 /*
- * The number of the call is loaded before a rule and behind it: a check loads something else. A
- * rule ends with its own "allow", so no jump has to reach the end of the list.
+ * The call number is loaded before each rule, and again after a rule with checks, because a check
+ * loads something else. Each rule ends with its own "allow", so no jump must reach the end of the
+ * filter.
  */
 static void add_rule(struct seccomp_filter *list, const struct seccomp_rule *rule)
 {
 	size_t n_checks = count_checks(rule);
-	size_t end = list->len + 2U; /* behind the comparison and "allow" */
+	size_t end = list->len + 2U; /* after the comparison and "allow" */
 	for (size_t i = 0; i < n_checks; i++)
 		end += check_size(&rule->checks[i]);
 	go_on_if(list, BPF_JEQ, (uint32_t)rule->call, n_checks > 0 ? end + 1 : end);
@@ -131,7 +132,7 @@ int seccomp_install(const struct seccomp_filter *list)
 {
 	if (list->len == 0)
 		return 0;
-	/* struct sock_fprog, but for a const */
+	/* struct sock_fprog with a const pointer */
 	const struct {
 		unsigned short len;
 		const struct sock_filter *code;

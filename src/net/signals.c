@@ -11,7 +11,7 @@
 
 #include "net/io.h"
 
-/* Signals read from a descriptor: by the server, and by a client that reports when it ends. */
+/* Signals read from a descriptor by the server, and by a client that reports at its end. */
 static const int read_by_server[] = { SIGCHLD, SIGINT, SIGTERM, SIGUSR1 };
 static const int read_by_meter[] = { SIGINT, SIGTERM, SIGQUIT };
 
@@ -22,10 +22,10 @@ static void dispose(int signal, void (*how)(int))
 {
 	struct sigaction action = { .sa_handler = how };
 	int failed = sigaction(signal, &action, NULL);
-	assert(!failed); /* only for a signal number that does not exist */
+	assert(!failed); /* fails only for an invalid signal number */
 }
 
-/* The mask is inherited over fork and exec: whoever started us may have blocked anything. */
+/* The mask is inherited over fork and exec, so the calling program may have blocked any signal. */
 static void set_mask(const int *signals, size_t n)
 {
 	sigset_t mask;
@@ -44,7 +44,7 @@ static bool is_ignored(int signal)
 	return action.sa_handler == SIG_IGN;
 }
 
-/* The only handler of the program: its single call is safe in any place (signal-safety(7)). */
+/* The only handler of the program. Its only call is async-signal-safe (signal-safety(7)). */
 static void end_process_1(int signal)
 {
 	_exit(128 + signal);
@@ -71,7 +71,7 @@ void signals_setup_client(void)
 	signals_setup_writing();
 }
 
-/* Blocks the signals and opens a descriptor from which they are read. */
+/* Blocks the signals and opens a descriptor to read them. */
 MUST_USE static int open_reader(const int *signals, size_t n)
 {
 	sigset_t set;
@@ -88,7 +88,7 @@ int signals_setup_server(void)
 {
 	signals_setup_writing();
 	dispose(SIGTTOU, SIG_IGN);
-	/* Also if ignored when we were started: a service ends on TERM whatever started it. */
+	/* Even if they were ignored at start: a service must end on TERM, whatever started it. */
 	for (size_t i = 0; i < ARRAY_LEN(read_by_server); i++)
 		dispose(read_by_server[i], SIG_DFL);
 	return open_reader(read_by_server, ARRAY_LEN(read_by_server));
@@ -150,5 +150,5 @@ void signals_die_of(int signal)
 	dispose(signal, SIG_DFL);
 	set_mask(NULL, 0);
 	raise(signal);
-	_exit(128 + signal); /* a signal whose default is not to end us */
+	_exit(128 + signal); /* reached if the signal's default does not end the process */
 }

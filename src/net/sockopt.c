@@ -6,12 +6,15 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/* Silence after which the kernel asks the peer whether it is there, between questions, how many. */
+/* Silence before the first keepalive probe, time between probes, number of probes. */
 #define KEEPALIVE_IDLE_S     60
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_PROBES     6
 
-/* By how much they differ in a crowd. Primes: whoever has one in common has not the other. */
+/*
+ * Spread of these times over many connections. Primes: equal in one, two connections differ in the
+ * other.
+ */
 #define KEEPALIVE_IDLE_SPREAD_S     61
 #define KEEPALIVE_INTERVAL_SPREAD_S 7
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Socket options (socket(7), tcp(7)): those that every connection of ours has, at either end.
+ * Socket options (socket(7), tcp(7)) of every connection, at both ends.
  */
 #ifndef NET_SOCKOPT_H
 #define NET_SOCKOPT_H
@@ -14,30 +14,30 @@ struct socket_option {
 	int level, name, value;
 };
 
-/* Sets options, in their order. Returns 0 or -errno. */
+/* Sets options in order. Returns 0 or -errno. */
 MUST_USE int sockopt_set(int fd, const struct socket_option *options, size_t n);
 
 /*
- * Sets what a connection needs, where the family knows it. A listening socket hands it down.
+ * Sets the options that a connection needs and its family supports. Accepted sockets inherit them
+ * from a listening socket.
  *
- *   TCP_NODELAY   an echo must not wait for the acknowledgement of the one before (Nagle, 40 ms)
- *   SO_OOBINLINE  urgent data stays in its place in the stream, it is echoed like all the rest
- *   SO_KEEPALIVE  a peer whose host vanished is found out, in about two minutes of silence
+ *   TCP_NODELAY   an echo must not wait for the ACK of the previous one (Nagle, 40 ms)
+ *   SO_OOBINLINE  urgent data stays in the stream and is echoed like all other bytes
+ *   SO_KEEPALIVE  detects a peer whose host is gone, after about two minutes of silence
  *
  * Returns 0 or -errno.
  */
 MUST_USE int sockopt_set_connection(int fd, int family);
 
 /*
- * Of a TCP connection that is one of many: gives it a patience of its own before the kernel asks
- * whether the peer is there, 60 to 120 s, and between its questions, 7 to 13 s. number: not that of
- * its neighbours.
+ * Gives one of many TCP connections its own keepalive times: 60 to 120 s until the first probe, and
+ * 7 to 13 s between probes. number: must differ from that of other connections.
  *
- * The kernel's timers are coarse (4 s of 60), and it asks all whose time has come in the same
- * instant; what of so many questions does not fit into a queue on the way is lost, on loopback all
- * but 1,000 for each core (net.core.netdev_max_backlog). Of 20,000 clients who came together and
- * were idle every third was given up after two minutes, though it was there. If this fails, the
- * times are the listening socket's.
+ * The kernel's timers are coarse (4 s for 60 s), and it sends all probes that are due at the same
+ * moment. Probes that do not fit into a queue on the path are lost; on loopback all except 1,000
+ * per core (net.core.netdev_max_backlog). Of 20,000 idle clients that connected together, the
+ * kernel gave up every third after two minutes, although it was alive. If setting fails, the times
+ * are those of the listening socket.
  */
 void sockopt_spread_keepalive(int fd, uint32_t number);
 

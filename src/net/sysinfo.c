@@ -25,10 +25,10 @@
 
 #define USUAL_UNPRIVILEGED_FIRST 1024
 
-/* Descriptors that are asked for, one by one, where /proc does not list them. */
+/* Maximum number of descriptors that are probed one by one if /proc does not list them. */
 #define PROBED_MAX 65536
 
-/* The first line of a file of the kernel's, without its end. Returns false if there is none. */
+/* Reads the first line of a kernel file, without newline. Returns false if it has none. */
 MUST_USE static bool read_line(const char *path, char *line, size_t size)
 {
 	FILE *file = fopen(path, "re");
@@ -55,7 +55,7 @@ struct sysinfo_port_range sysinfo_ephemeral_ports(void)
 	return range;
 }
 
-/* The number in a file of the kernel's; "max", and a file that is not there, are no limit. */
+/* Reads the number in a kernel file. "max" and a missing file mean no limit. */
 static uint64_t number_in(const char *path)
 {
 	char line[64];
@@ -157,7 +157,7 @@ static void add_open(struct sysinfo_open *open, int fd, uint64_t limit)
 	open->highest = fd > open->highest ? fd : open->highest;
 }
 
-/* By /proc/self/fd. Returns false where that cannot be read. */
+/* Lists /proc/self/fd. Returns false if that cannot be read. */
 MUST_USE static bool list_open(uint64_t limit, struct sysinfo_open *ret_open)
 {
 	DIR *directory = opendir("/proc/self/fd");
@@ -178,7 +178,7 @@ MUST_USE static bool list_open(uint64_t limit, struct sysinfo_open *ret_open)
 	return is_whole;
 }
 
-/* By asking for each. */
+/* Probes each number. */
 static struct sysinfo_open probe_open(uint64_t limit, uint64_t end)
 {
 	struct sysinfo_open open = { .highest = -1 };
@@ -193,7 +193,7 @@ struct sysinfo_open sysinfo_open_descriptors(void)
 {
 	struct rlimit limit = { PROBED_MAX, PROBED_MAX };
 	struct sysinfo_open open;
-	ignore_result(getrlimit(RLIMIT_NOFILE, &limit)); /* then as many as are probed */
+	ignore_result(getrlimit(RLIMIT_NOFILE, &limit)); /* on failure: the initial value */
 	if (list_open(as_count(limit.rlim_cur), &open))
 		return open;
 	return probe_open(as_count(limit.rlim_cur), as_count(limit.rlim_max));
@@ -218,13 +218,13 @@ uint64_t sysinfo_free_descriptors(uint64_t wanted)
 	uint64_t n_open = sysinfo_open_descriptors().n;
 	uint64_t most =
 		sysinfo_descriptors(wanted < UINT64_MAX - n_open ? wanted + n_open : wanted);
-	return tighter_bound(
-		most, sysinfo_open_descriptors().n); /* more of them are below a higher limit */
+	/* Counted again: more of them may be below a raised limit. */
+	return tighter_bound(most, sysinfo_open_descriptors().n);
 }
 
 /* ---- processes ---- */
 
-/* Processes and threads of the machine: "0.20 0.18 0.12 1/80 11206" (proc(5), loadavg). */
+/* Returns the number of tasks on the machine: "0.20 0.18 0.12 1/80 11206" (proc(5), loadavg). */
 static uint64_t count_tasks(void)
 {
 	char line[128], *slash;
@@ -233,7 +233,7 @@ static uint64_t count_tasks(void)
 	return strtoull(slash + 1, NULL, 10);
 }
 
-/* The threads of a process, if it is of that user (proc(5), status: the real user id counts). */
+/* Returns the number of threads of a process if its real uid is `uid` (proc(5), status), else 0. */
 static uint64_t threads_if_of(uid_t uid, uint64_t pid)
 {
 	char path[64], line[128];
@@ -251,7 +251,7 @@ static uint64_t threads_if_of(uid_t uid, uint64_t pid)
 	return owner == uid ? n : 0;
 }
 
-/* Processes and threads of a user, as far as /proc shows them. */
+/* Returns the number of processes and threads of a user, as far as /proc shows them. */
 static uint64_t count_tasks_of(uid_t uid)
 {
 	uint64_t n = 0, pid;
@@ -266,14 +266,14 @@ static uint64_t count_tasks_of(uid_t uid)
 	return n;
 }
 
-/* The kernel lets root, in the form of either capability, pass RLIMIT_NPROC (setrlimit(2)). */
+/* RLIMIT_NPROC does not apply to root, that is to two capabilities (setrlimit(2)). */
 static uint64_t process_rlimit(uint64_t wanted, uint64_t n_tasks)
 {
 	struct rlimit limit;
 	if (geteuid() == 0 || getrlimit(RLIMIT_NPROC, &limit) < 0)
 		return SYSINFO_UNLIMITED;
 	uint64_t most = as_count(limit.rlim_cur);
-	/* It is not worth counting if all processes of the machine could be those of the user. */
+	/* Skip the count if even all tasks of the machine would fit under the user's limit. */
 	if (tighter_bound(most, n_tasks) >= wanted)
 		return tighter_bound(most, n_tasks);
 	return tighter_bound(most, count_tasks_of(getuid()));
@@ -294,7 +294,7 @@ struct sysinfo_bound sysinfo_processes(uint64_t wanted)
 
 /* ---- memory ---- */
 
-/* The number behind "NAME:" in a file of the kernel's. */
+/* Reads the number after "NAME:" in a kernel file. */
 static uint64_t value_in(const char *path, const char *name)
 {
 	FILE *file = fopen(path, "re");
@@ -310,7 +310,6 @@ static uint64_t value_in(const char *path, const char *name)
 	return found;
 }
 
-/* Of the memory cgroups. */
 static uint64_t group_memory_kib(void)
 {
 	struct cgroup_memory memory;
@@ -329,7 +328,10 @@ struct sysinfo_bound sysinfo_memory_kib(void)
 	return tightest_of(bounds, ARRAY_LEN(bounds));
 }
 
-/* What is left of a limit in bytes, in KiB, when "NAME:" of /proc/self/status counts against it. */
+/*
+ * Returns what is left of a limit in KiB. The limit is in bytes; usage is "NAME:" of
+ * /proc/self/status.
+ */
 static uint64_t space_left(int which, const char *name)
 {
 	struct rlimit limit;
@@ -363,7 +365,7 @@ struct sysinfo_limits sysinfo_space_limits(void)
 	return out;
 }
 
-/* ---- what it is ---- */
+/* ---- the machine ---- */
 
 int sysinfo_uring_disabled(void)
 {
@@ -376,11 +378,11 @@ unsigned int sysinfo_cores(void)
 	cpu_set_t allowed;
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
 		return (unsigned int)CPU_COUNT(&allowed);
-	long online = sysconf(_SC_NPROCESSORS_ONLN); /* more than CPU_SETSIZE */
+	long online = sysconf(_SC_NPROCESSORS_ONLN); /* more cores than CPU_SETSIZE */
 	return online > 0 ? (unsigned int)online : 1;
 }
 
-/* What stands behind the colon of a line "name : value", if it has that name; or NULL. */
+/* Returns the value of a line "name : value", or NULL if it has another name. */
 static const char *proc_value(const char *line, const char *name)
 {
 	size_t length = strlen(name);
@@ -390,7 +392,7 @@ static const char *proc_value(const char *line, const char *name)
 	return *colon == ':' ? colon + 1 + strspn(colon + 1, " \t") : NULL;
 }
 
-/* The first processor's. What that line is called depends on the architecture. */
+/* Finds the name of the first processor. The line's name depends on the architecture. */
 static void find_cpu(char *cpu, size_t size)
 {
 	static const char *const names[] = { "model name", "cpu model", "cpu", "uarch", "Model" };
@@ -425,7 +427,10 @@ struct sysinfo_names sysinfo_names(void)
 uint64_t sysinfo_random(void)
 {
 	uint64_t number;
-	/* Shortly after boot the kernel may have none yet: a number that differs must do. */
+	/*
+	 * Soon after boot the kernel may have no random numbers yet: any number that differs is
+	 * enough.
+	 */
 	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != (ssize_t)sizeof(number))
 		number = clock_since_epoch_ns(clock_now_ns()) ^ ((uint64_t)getpid() << 32);
 	return number;

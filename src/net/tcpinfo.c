@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/tcpinfo.h"
 
-#include <linux/tcp.h> /* the C library's is older and shorter */
+#include <linux/tcp.h> /* the C library's version is older and shorter */
 #include <netinet/in.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -14,7 +14,7 @@
 MUST_USE static bool ask(int fd, struct tcp_info *ret_info)
 {
 	socklen_t size = sizeof(*ret_info);
-	*ret_info = (struct tcp_info){ 0 }; /* an older kernel fills less of it */
+	*ret_info = (struct tcp_info){ 0 }; /* an older kernel fills less */
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &size) == 0;
 }
 
@@ -45,7 +45,7 @@ bool tcpinfo_sending_of(int fd, struct tcpinfo_sending *ret_sending)
 {
 	struct tcp_info info;
 	struct tcpinfo_sending sending = { 0 };
-	socklen_t size = sizeof(sending.congestion_control) - 1; /* a NUL stays behind it */
+	socklen_t size = sizeof(sending.congestion_control) - 1; /* keep a NUL at the end */
 	if (!ask(fd, &info) ||
 	    getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, sending.congestion_control, &size) < 0)
 		return false;

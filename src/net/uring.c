@@ -17,29 +17,30 @@
 #include "net/sysinfo.h"
 
 /*
- * Requests that go to the kernel at once, and completions that it can have waiting before it has to
- * put them aside (it loses none, but that is slow, and ends what would go on: IORING_FEAT_NODROP).
+ * Maximum number of requests per submission, and of completions in the ring. If there are more
+ * completions, the kernel stores them elsewhere. It loses none, but that is slow, and it ends
+ * multishot requests (IORING_FEAT_NODROP).
  */
 #define REQUESTS     1024
 #define COMPLETIONS  8192
 #define REQUESTS_MIN 64
 
 /*
- * A ring that is closed gives the memory that it had locked back up to a tenth of a second later:
- * so often, and so long apart, it is tried to open one where there is none.
+ * A closed ring frees its locked memory up to a tenth of a second later. So opening a ring is tried
+ * this often, with this pause.
  */
 #define OPEN_TRIES    50
 #define OPEN_PAUSE_NS (10 * CLOCK_NS_PER_MS)
 
-/* The group that our buffers are in. */
+/* The id of our buffer group. */
 #define BUFFER_GROUP 0
 
-/* Completions of cancelling itself are of no interest: this tag is nobody's. */
+/* Tag of cancel requests. Their completions are skipped. */
 #define TAG_NONE UINT64_MAX
 
 /*
- * One thread, which does the kernel's part of the work when it waits and not when it is interrupted
- * (Linux 6.1): that keeps an echo on one core and in one cache.
+ * One thread only, which does the kernel's part of the work when it waits and not when it is
+ * interrupted (Linux 6.1). So an echo stays on one core and in one cache.
  */
 #define FLAGS                                                                            \
 	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | \
@@ -47,7 +48,7 @@
 
 struct uring {
 	struct io_uring uring;
-	struct io_uring_buf_ring *buffers; /* which ones are free to receive into */
+	struct io_uring_buf_ring *buffers; /* the list of buffers that are free for receiving */
 	unsigned char *memory;
 	size_t buffer_size, memory_size, list_size;
 	unsigned int n_buffers;
@@ -73,7 +74,7 @@ MUST_USE static int restrict_requests(struct io_uring *uring)
 	return rc < 0 ? rc : io_uring_enable_rings(uring);
 }
 
-/* Smaller and smaller, while the memory that may be locked is not enough. */
+/* Opens the ring, with fewer entries as long as the lockable memory is too small. */
 MUST_USE static int open_uring(struct io_uring *uring)
 {
 	int rc = -ENOMEM;
@@ -91,7 +92,10 @@ MUST_USE static int open_uring(struct io_uring *uring)
 	return rc;
 }
 
-/* Memory from the start: what it takes is known then, and no first byte has to wait for a page. */
+/*
+ * Maps populated memory: its cost is known at the start, and the first byte does not wait for a
+ * page.
+ */
 static void *map_pages(size_t size)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -206,7 +210,7 @@ static void uring_wait_out_shortage(void)
 	ignore_result(io_wait(NULL, 0, clock_deadline_ns(IO_SHORTAGE_PAUSE_NS)));
 }
 
-/* A place for a request. If all are taken, those that are there go to the kernel first. */
+/* Returns a free request entry. If all are used, submits them first. */
 static struct io_uring_sqe *next_request(struct uring *ring, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
@@ -268,7 +272,7 @@ void uring_give_back(struct uring *ring, int buffer)
 
 /* ---- completions ---- */
 
-/* Waits for `wait_ns`, CLOCK_NEVER: without end. Returns a count, or -errno. */
+/* Waits for wait_ns, CLOCK_NEVER: no limit. Returns a count or -errno. */
 MUST_USE static int submit_and_wait(struct uring *ring, uint64_t wait_ns)
 {
 	struct __kernel_timespec wait = {
@@ -310,7 +314,7 @@ bool uring_has_done(const struct uring *ring)
 	return io_uring_cq_ready(&ring->uring) > 0;
 }
 
-/* Those that we have seen are taken out of the ring, and the next fetched. */
+/* Removes the handled completions from the ring and gets the next batch. */
 static bool fetch(struct uring *ring)
 {
 	io_uring_cq_advance(&ring->uring, ring->n_batch);

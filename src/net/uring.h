@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring: what is wanted of the kernel goes in, what it has done comes out (io_uring(7)), by
- * liburing. For one thread alone; the kernel does its part of the work when that thread waits.
+ * A ring (io_uring(7), with liburing): requests go to the kernel, completions come back. Only for
+ * one thread; the kernel does its part of the work while that thread waits.
  *
- * Every request has a tag, by which its completions are known, and a request is over with the first
- * completion that does not say "more" (IORING_CQE_F_MORE). A socket of which the ring still has a
- * request is not closed by close(2), and sends no FIN: cancel, wait for the last completion, close.
+ * Every request has a tag, which identifies its completions. The request is finished at the first
+ * completion without "more" (IORING_CQE_F_MORE). close(2) does not close a socket while the ring
+ * has a request for it, and no FIN is sent: cancel the request, wait for its last completion, then
+ * close.
  *
- * The ring may make these requests and no other, whoever takes the process over: a list of system
- * calls (net/seccomp.h) does not see what goes through a ring.
+ * The ring accepts only these requests, even if the process is taken over, because a seccomp filter
+ * (net/seccomp.h) does not see what goes through a ring.
  */
 #ifndef NET_URING_H
 #define NET_URING_H
@@ -20,69 +21,74 @@
 #include "base/compiler.h"
 #include "base/reason.h"
 
-/* One thing that the kernel has done. */
+/* The result of a request. */
 struct uring_completion {
 	uint64_t tag;
-	int result; /* as of the system call: a count, or -errno */
-	bool more;  /* the request goes on: there will be another completion */
-	int buffer; /* received into this buffer; -1: into none */
+	int result; /* the result of the system call: a count, or -errno */
+	bool more;  /* the request continues: another completion will follow */
+	int buffer; /* number of the buffer with received data; -1: none */
 };
 
-struct uring; /* its own affair: net/uring.c */
+struct uring; /* opaque: net/uring.c */
 
-/* Can rings be had here, for what we need? Returns 0, or a negative code and why not. */
+/*
+ * Checks that rings with the features we need are available. Returns 0, or a negative code and the
+ * reason.
+ */
 MUST_USE int uring_check(struct reason *reterr_reason);
 
 /*
- * Opens a ring with buffers for receiving: n_buffers, a power of two, of buffer_size bytes. As
- * large as the memory allows that may be locked (RLIMIT_MEMLOCK), by all rings of a user together;
- * where there is none it waits a moment for those that were closed. *ret_ring is the caller's.
- * Returns 0 or -errno, -ENOMEM: they have it all.
+ * Opens a ring with receive buffers: n_buffers, a power of two, of buffer_size bytes. The ring is
+ * as large as lockable memory allows (RLIMIT_MEMLOCK), which all rings of a user share. If none is
+ * left, it waits briefly for closed rings to be freed. The caller closes *ret_ring. Returns 0 or
+ * -errno; -ENOMEM: other rings use all of that memory.
  */
 MUST_USE int uring_open(struct uring **ret_ring, unsigned int n_buffers, size_t buffer_size);
 void uring_close(struct uring *ring);
 
-/* Does a code of uring_wait() mean that the kernel is short of memory? Then it is called again. */
+/* Returns whether a code of uring_wait() means that the kernel lacks memory. Then call it again. */
 bool uring_is_shortage(int rc);
 
-/* ---- requests: they go to the kernel with the next uring_wait() ---- */
+/* ---- requests: the next uring_wait() submits them ---- */
 
-/* Receive from a socket, again and again, each time into the buffer that is next. */
+/* Receives from a socket repeatedly, each time into the next free buffer. */
 void uring_receive(struct uring *ring, int fd, uint64_t tag);
 
-/* Send what can be sent at once: the completion comes with the wait that takes the request in. */
+/* Sends what can be sent at once: the wait that submits the request also returns its completion. */
 void uring_send(struct uring *ring, int fd, const void *bytes, size_t n, uint64_t tag);
 
 /*
- * Say once when one of these events is there (poll(2)): POLLIN and so on. With URING_EXCLUSIVE an
- * event wakes one of those who wait so for the descriptor, the one that has waited longest.
+ * Reports once when one of these events occurs (poll(2)): POLLIN and so on. With URING_EXCLUSIVE an
+ * event wakes only one waiter of the descriptor, the one that has waited longest.
  */
 #define URING_EXCLUSIVE (UINT32_C(1) << 28) /* EPOLLEXCLUSIVE */
 void uring_poll(struct uring *ring, int fd, uint32_t events, uint64_t tag);
 
-/* End the request of this tag: its last completion says -ECANCELED, unless it was faster. */
+/*
+ * Cancels the request with this tag. Its last completion is -ECANCELED, unless it finished before.
+ */
 void uring_cancel(struct uring *ring, uint64_t tag);
 
 /* ---- buffers ---- */
 
 unsigned char *uring_buffer(const struct uring *ring, int buffer);
 
-/* The bytes of a buffer are not needed any more: it is received into again. */
+/* Returns a buffer to the ring, which receives into it again. */
 void uring_give_back(struct uring *ring, int buffer);
 
 /* ---- completions ---- */
 
 /*
- * Submits requests, and waits until something is done or the deadline has come; 0 does not wait.
- * Signals do not end it (SIGSTOP and SIGCONT): if nothing is done, nothing was at the deadline.
- * Returns 0 or -errno; one of a shortage after a pause.
+ * Submits requests and waits for a completion until the deadline; with 0 it does not wait. Signals
+ * do not end the wait (SIGSTOP and SIGCONT). No completion after return means that the deadline has
+ * passed. Returns 0 or -errno; after a shortage of memory it pauses before it returns.
  */
 MUST_USE int uring_wait(struct uring *ring, uint64_t deadline_ns);
 
-/* Is anything done that uring_next() has not told yet? */
+/* Returns whether a completion waits for uring_next(). */
 bool uring_has_done(const struct uring *ring);
 
-/* The next thing that is done; false: there is none. */
+/* Takes the next completion. Returns false if there are no more. */
 MUST_USE bool uring_next(struct uring *ring, struct uring_completion *ret_done);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring of a build without liburing: there is none, and it says so. Nobody gets any further.
+ * Replacement for uring.c in a build without liburing: uring_check() fails, so nothing else is
+ * used.
  */
 #include "net/uring.h"
 

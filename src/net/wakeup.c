@@ -29,23 +29,24 @@ void wakeup_close(struct wakeup *wakeup)
 
 void wakeup_post(const struct wakeup *wakeup)
 {
-	/* What was written before this must be visible before we look, and the sleeper likewise. */
+	/* Earlier writes must be visible before the load; the sleeper does the same. */
 	atomic_thread_fence(memory_order_seq_cst);
 	uint32_t sleep = atomic_load_explicit(&wakeup->sleep->number, memory_order_relaxed);
 	if (sleep % 2 == 0)
 		return;
 	static const uint64_t one = 1;
 	ssize_t n = io_write(wakeup->fd, &one, sizeof(one));
-	if (n < 0 && n != -EAGAIN) /* full is awake enough; else the next one tries again */
+	/* EAGAIN: the counter is full, which wakes too; otherwise the next post tries again */
+	if (n < 0 && n != -EAGAIN)
 		return;
-	/* Fails if this sleep is over already: a later one is not marked by us. */
+	/* Fails if this sleep is already over, so that a later sleep is not marked as woken. */
 	atomic_compare_exchange_strong(&wakeup->sleep->number, &sleep, sleep + 1);
 }
 
 void wakeup_begin_sleep(const struct wakeup *wakeup)
 {
-	atomic_fetch_add(&wakeup->sleep->number,
-			 1); /* even until now, and then only we change it */
+	/* Before this it is even, and then only this process changes it. */
+	atomic_fetch_add(&wakeup->sleep->number, 1);
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
@@ -55,7 +56,8 @@ void wakeup_end_sleep(const struct wakeup *wakeup)
 	if (sleep % 2 != 0)
 		atomic_compare_exchange_strong(&wakeup->sleep->number, &sleep, sleep + 1);
 	/*
-	 * Always: a wake may come late, when this sleep is over, and would end every later one too.
+	 * Always read: a post may come late, after the end of this sleep, and would end all later
+	 * ones.
 	 */
 	uint64_t count;
 	ignore_result(io_read(wakeup->fd, &count, sizeof(count)));

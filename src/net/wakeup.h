@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * "There is something new": how many processes wake one that sleeps, at the price of a system call
- * only if it does sleep (eventfd(2)).
+ * A wake-up descriptor (eventfd(2)): many processes wake one sleeping process. A wake-up costs a
+ * system call only if the process really sleeps.
  *
- * The sleeper marks itself asleep, looks once more whether there is anything, and then waits for
- * the descriptor. A process with news writes the news into shared memory first, then calls
- * wakeup_post(). If the sleeper is awake, that is one load. Each of the two reads what the other
- * wrote, so no news is slept through.
+ * The sleeper marks itself asleep, checks once more for work, and then waits for the descriptor.
+ * Another process writes its data to shared memory first, then calls wakeup_post(). If the sleeper
+ * is awake, that is one load. Each side reads what the other wrote, so no wake-up is lost.
  *
- * A process may be stopped or killed at any instruction of wakeup_post(). Others still wake the
- * sleeper: it is marked as woken only after the write that wakes it.
+ * A process may be stopped or killed at any instruction of wakeup_post(). Others can still wake the
+ * sleeper, because it is marked as woken only after the write that wakes it.
  */
 #ifndef NET_WAKEUP_H
 #define NET_WAKEUP_H
@@ -19,37 +18,43 @@
 
 #include "base/compiler.h"
 
-/* In shared memory. Zeroed is fine. */
+/* In shared memory. May be zeroed. */
 struct wakeup_sleep {
-	_Alignas(64) _Atomic uint32_t number; /* odd while it lasts */
+	_Alignas(64) _Atomic uint32_t number; /* odd while asleep */
 };
 
 /*
- * In memory of each process alone, which inherits it: a process that was taken over and can write
- * to shared memory must not decide which descriptors others write to.
+ * In private memory of each process, which inherits it. A process that was taken over can write to
+ * shared memory, so that memory must not decide which descriptor others write to.
  */
 struct wakeup {
 	struct wakeup_sleep *sleep;
-	int fd; /* readable when there is news; the maker's and, after a fork, its children's */
+	/*
+	 * readable after a post; belongs to the process that opened it and, after fork, its
+	 * children
+	 */
+	int fd;
 };
 
 /* Returns 0 or -errno. The descriptor is close-on-exec. */
 MUST_USE int wakeup_open(struct wakeup *ret_news, struct wakeup_sleep *sleep);
 void wakeup_close(struct wakeup *wakeup);
 
-/* There is something new: to be called when it can be seen. */
+/* Wakes the sleeper. Call it after the new data is visible. */
 void wakeup_post(const struct wakeup *wakeup);
 
-/* Before the last look: from here on news wakes. */
+/*
+ * Marks the caller asleep. From now on a post wakes it. Check for work once more after this call.
+ */
 void wakeup_begin_sleep(const struct wakeup *wakeup);
 
-/* Awake again: takes back what woke us. */
+/* Marks the caller awake, and resets the descriptor. */
 void wakeup_end_sleep(const struct wakeup *wakeup);
 
 /*
- * For news to several at once, who each wait for its edges (EPOLLET, epoll(7)) and never read:
- * every write(2) of 8 bytes that say 1 wakes them all. Returns the descriptor, the caller's, or
- * -errno.
+ * Opens an eventfd for several processes. Each waits for its edges (EPOLLET, epoll(7)) and never
+ * reads it. Every write(2) of the 8-byte number 1 wakes them all. Returns the descriptor, which the
+ * caller closes, or -errno.
  */
 MUST_USE int wakeup_open_edge(void);
 

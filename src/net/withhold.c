@@ -13,21 +13,21 @@
 #include <unistd.h>
 
 /*
- * Restartable sequences, rseq(2): libc asks the kernel to note in each thread's memory on which
- * processor it runs. That note would be the first thing that parent and child write after a fork:
- * two copies of a page, for nothing that we use.
+ * Disables restartable sequences, rseq(2). libc registers memory in each thread where the kernel
+ * stores the number of the processor. Parent and child would both write there first after a fork.
+ * That copies a page, for a feature that we do not use.
  */
 static void give_up_rseq(void)
 {
 #ifdef RSEQ_SIG
 	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
-	/* The size must be that of the registration: the first that there was, or its own. */
+	/* The size must be that of the registration: the original 32, or __rseq_size. */
 	if (__rseq_size != 0 && syscall(SYS_rseq, area, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) < 0)
 		syscall(SYS_rseq, area, __rseq_size, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
 #endif
 }
 
-/* Where this stack begins, as /proc/self/maps has it (proc(5)), or 0. */
+/* Returns the start of this stack according to /proc/self/maps (proc(5)), or 0. */
 static uintptr_t start_of_stack(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");

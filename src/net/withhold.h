@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What children are not given.
+ * Memory that children do not get.
  *
- * fork(2) copies the parent's table of mappings and its page tables, exit(2) takes the copy apart
- * again, and in between whoever writes first to a page that both have gets a copy of it. For a
- * child that lives for a few milliseconds, that is most of its cost. What it cannot read, on the
- * other hand, nobody can read who takes it over.
+ * fork(2) copies the parent's mappings and page tables, and exit(2) frees the copy. In between, the
+ * first write to a shared page copies that page. For a child that lives for a few milliseconds,
+ * this is most of the cost. Also, a child that is taken over cannot read memory that it does not
+ * have.
  */
 #ifndef NET_WITHHOLD_H
 #define NET_WITHHOLD_H
 
 /*
- * Keeps this stack, up to the page of `stack_from`, from the children that are started from now on
- * (madvise(2), MADV_DONTFORK): they must begin on another. Gives up restartable sequences, rseq(2),
- * with which the kernel writes to a page of both at once. NULL: they get the stack.
+ * Excludes this stack, up to the page of `stack_from`, from children that are started later
+ * (madvise(2), MADV_DONTFORK): they must begin on another stack. Disables restartable sequences,
+ * rseq(2), because the kernel writes to a page of both for them. NULL: children get the stack.
  *
- * Where something of this cannot be done, children only cost more.
+ * If any of this fails, children only cost more.
  */
 void withhold_from_children(const void *stack_from);
 

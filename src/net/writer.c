@@ -22,33 +22,35 @@
 #include "net/process.h"
 #include "net/signals.h"
 
-/* Time without progress after which a program that is to end waits for its reader no longer. */
+/* A program that ends stops waiting for its reader after this time without progress. */
 #define STALL_NS (500 * CLOCK_NS_PER_MS)
 
-/* A terminal that has some room and takes nothing is tried again after this time. */
+/* Pause before a terminal that has some room but takes nothing is tried again. */
 #define RETRY_NS (10 * CLOCK_NS_PER_MS)
 
-/* A copier whose disk is full tries again after this time. */
+/* Pause before a copier tries again after "disk full". */
 #define COPIER_RETRY_MS 200
 
 #define COPIER_PIECE ((size_t)8 * 1024)
 
-/* ---- opening anew ---- */
+/* ---- reopening ---- */
 
-/* A new non-blocking open file of the same pipe or terminal. Returns 0 or -errno. */
+/*
+ * Opens the same pipe or terminal again, non-blocking, under the same number. Returns 0 or -errno.
+ */
 MUST_USE static int writer_reopen(int fd, const struct stat *original)
 {
 	char path[32];
 	struct stat info;
 	int master;
 	if (ioctl(fd, TIOCGPTN, &master) == 0)
-		return -ENXIO; /* opening the master of a terminal makes another terminal */
+		return -ENXIO; /* opening a pty master would create another terminal */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	int new_fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (new_fd < 0)
 		return -errno;
 	int rc = 0;
-	/* In a chroot /proc may be anything. */
+	/* In a chroot /proc may be something else. */
 	if (fstat(new_fd, &info) < 0 || info.st_ino != original->st_ino ||
 	    info.st_dev != original->st_dev)
 		rc = -ENXIO;
@@ -58,7 +60,7 @@ MUST_USE static int writer_reopen(int fd, const struct stat *original)
 	return rc;
 }
 
-/* File systems whose files can make a writer wait for another machine or program. */
+/* Returns whether writing to a file may wait for another machine or program (network, FUSE). */
 static bool may_stall(int fd)
 {
 	static const unsigned long types[] = {
@@ -68,7 +70,7 @@ static bool may_stall(int fd)
 	};
 	struct statfs info;
 	if (fstatfs(fd, &info) < 0)
-		return true; /* a local one always answers */
+		return true; /* a local file system never fails here */
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		if ((unsigned long)info.f_type == types[i])
 			return true;
@@ -78,13 +80,13 @@ static bool may_stall(int fd)
 
 /* ---- the copier ---- */
 
-/* A full disk may have room later, and another program may have made the open file non-blocking. */
+/* A full disk may have room later. Another program may have made the open file non-blocking. */
 static bool is_worth_retrying(ssize_t code)
 {
 	return code == -EAGAIN || code == -ENOSPC || code == -EDQUOT || code == -EFBIG;
 }
 
-/* Writes all of it to standard output. Returns 0 or -errno. */
+/* Writes everything to standard output. Returns 0 or -errno. */
 MUST_USE static int copy_piece(const char *bytes, size_t size)
 {
 	while (size > 0) {
@@ -100,26 +102,26 @@ MUST_USE static int copy_piece(const char *bytes, size_t size)
 }
 
 /*
- * Ends this process as soon as nothing reads its result, that is when the program has ended: by
- * SIGIO, also within a write(2) that would never return. PR_SET_PDEATHSIG and kill(2) would not do:
- * Landlock allows a server neither.
+ * Makes this process end when the program has ended, that is when the result pipe has no reader.
+ * SIGIO does that, even inside a write(2) that never returns. PR_SET_PDEATHSIG and kill(2) do not
+ * work, because the server's Landlock rules forbid both.
  */
 static void end_with_program(int result_fd)
 {
 	struct pollfd result = { .fd = result_fd };
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	sigset_t others;
-	sigfillset(&others); /* the signals of a terminal mean the program, which ends the pipe */
+	sigfillset(&others); /* terminal signals are for the program, which then closes the pipe */
 	sigdelset(&others, SIGIO);
 	sigaction(SIGIO, &action, NULL);
 	sigprocmask(SIG_SETMASK, &others, NULL);
 	fcntl(result_fd, F_SETOWN, getpid());
 	fcntl(result_fd, F_SETFL, O_ASYNC);
 	if (io_wait(&result, 1, 0) > 0)
-		_exit(0); /* it was earlier */
+		_exit(0); /* it has already ended */
 }
 
-/* The child: what comes from its standard input goes to its standard output, until the end. */
+/* The main function of the child: copies standard input to standard output until the end. */
 _Noreturn static void be_copier(int reader_fd, int fd, int result_fd)
 {
 	char bytes[COPIER_PIECE];
@@ -133,11 +135,14 @@ _Noreturn static void be_copier(int reader_fd, int fd, int result_fd)
 	while (rc == 0 && (n = io_read(STDIN_FILENO, bytes, sizeof(bytes))) > 0)
 		rc = copy_piece(bytes, (size_t)n);
 	if (rc < 0)
-		ignore_result(io_write(result_fd, &rc, sizeof(rc))); /* there may be no reader */
+		/* the result may have no reader */
+		ignore_result(io_write(result_fd, &rc, sizeof(rc)));
 	_exit(0);
 }
 
-/* Puts a copier before the descriptor. Returns 0 or -errno: then nothing has changed. */
+/*
+ * Inserts a copier before the descriptor. Returns 0 or -errno; after a failure nothing has changed.
+ */
 MUST_USE static int start_copier(struct writer *writer)
 {
 	int reader_fd, pipe_fd, result_fd, result_writer_fd;
@@ -158,7 +163,8 @@ MUST_USE static int start_copier(struct writer *writer)
 		writer->copier = pid;
 		writer->copier_fd = result_fd;
 	} else {
-		io_close(&result_fd); /* a copier ends: its pipe has no writer */
+		/* a running copier ends too, because its pipe has no writer */
+		io_close(&result_fd);
 	}
 close_pipe:
 	io_close(&reader_fd);
@@ -180,14 +186,14 @@ void writer_open(int fd, enum writer_files files, struct writer *ret_writer)
 	else if (is_writable && S_ISREG(info.st_mode) && files == WRITER_LOCAL_FILES &&
 		 may_stall(fd))
 		rc = -EWOULDBLOCK;
-	/* -ENXIO: a pipe without a reader, or the master of a terminal. */
+	/* -ENXIO: a pipe without a reader, or a pty master. */
 	if (rc < 0 && rc != -ENXIO)
 		rc = start_copier(&writer);
 	writer.may_wait = rc < 0;
 	*ret_writer = writer;
 }
 
-/* The copier has ended: why. */
+/* Returns the error of a copier that has ended, 0: none. */
 MUST_USE static int copier_result(const struct writer *writer)
 {
 	int code = 0;
@@ -244,7 +250,7 @@ static bool is_new_request(const struct writer_wait *wait)
 	return wait->ended_by == 0 || signals_is_new_request(wait->ended_ns, wait->heard_ns);
 }
 
-/* When to read signals though none has come, so that a second request is known as one. */
+/* Time at which signals must be read again even if none has come, to detect a second request. */
 static uint64_t look_ns(const struct writer_wait *wait)
 {
 	if (wait == NULL || wait->signals_fd < 0 || is_new_request(wait))
@@ -252,7 +258,7 @@ static uint64_t look_ns(const struct writer_wait *wait)
 	return wait->ended_ns + SIGNALS_SAME_REQUEST_NS;
 }
 
-/* Reads a signal that is pending, if any was since from_ns. Returns whether it ends the wait. */
+/* Reads a pending signal, if any. Returns whether it ends the wait. from_ns: start of the wait. */
 static bool is_ended_by_signal(struct writer_wait *wait, bool is_pending, uint64_t from_ns)
 {
 	int signal = is_pending ? signals_next(wait->signals_fd) : 0;
@@ -264,9 +270,7 @@ static bool is_ended_by_signal(struct writer_wait *wait, bool is_pending, uint64
 	return true;
 }
 
-/*
- * Waits for a descriptor, or until retry_ns. Returns 0, or -EINTR or -errno (writer_write_all()).
- */
+/* Waits for a descriptor, or until retry_ns. Returns 0, -EINTR or -errno (writer_write_all()). */
 MUST_USE static int writer_wait_for(struct pollfd event, uint64_t retry_ns, uint64_t stalled_ns,
 				    struct writer_wait *wait)
 {
@@ -290,7 +294,7 @@ MUST_USE static int writer_wait_for(struct pollfd event, uint64_t retry_ns, uint
 	}
 }
 
-/* Until when the reader has to take something, if nothing changes. */
+/* Returns the deadline by which the reader must take something. */
 static uint64_t stalled_deadline_ns(const struct writer_wait *wait)
 {
 	return wait != NULL && wait->ended_by != 0 ? clock_deadline_ns(STALL_NS) : CLOCK_NEVER;
@@ -334,7 +338,7 @@ int writer_finish(struct writer *writer, struct writer_wait *wait)
 {
 	if (writer->copier == 0)
 		return 0;
-	/* Ends the pipe. The number stays in use: it may be that of standard output. */
+	/* Ends the pipe. The descriptor number stays in use, because it may be standard output. */
 	if (dup2(writer->copier_fd, writer->fd) < 0)
 		return -errno;
 	struct pollfd result = { .fd = writer->copier_fd, .events = POLLIN };
@@ -349,8 +353,8 @@ int writer_finish(struct writer *writer, struct writer_wait *wait)
 /* ---- the log ---- */
 
 /*
- * Does a file end within a line where the next write goes? A server that was killed, or that ended
- * while the disk was full, leaves it so. If it cannot be read, it is taken to be whole.
+ * Returns whether a file ends with an unfinished line at the next write position. A killed server,
+ * or a full disk, can cause that. A file that cannot be read counts as complete.
  */
 static bool ends_within_line(int fd)
 {
@@ -380,5 +384,5 @@ void writer_close_log(struct writer *writer)
 {
 	struct writer_wait wait = { .signals_fd = -1, .ended_by = SIGTERM };
 	log_close();
-	ignore_result(writer_finish(writer, &wait)); /* that lines are lost could not be logged */
+	ignore_result(writer_finish(writer, &wait)); /* no log is left to report lost lines */
 }
