@@ -65,16 +65,17 @@ int clock_poll_ms(uint64_t deadline_ns)
 
 int clock_ask_trust(struct clock_trust *ret_trust)
 {
-	struct timex timex = { .modes = 0 }; /* set nothing */
+	struct timex timex = { .modes = 0 }; /* change nothing */
 	int state = adjtimex(&timex);
 	if (state < 0)
 		return -errno;
 	bool is_synchronised = state != TIME_ERROR && (timex.status & STA_UNSYNC) == 0;
-	*change nothing.is_synchronised = is_synchronised,
+	*ret_trust = (struct clock_trust){
+		.is_synchronised = is_synchronised,
 		/* Always in microseconds, even with STA_NANO. */
 		.max_error_ns = is_synchronised ? (uint64_t)timex.maxerror * 1000 : 0,
-};
-return 0;
+	};
+	return 0;
 }
 
 void clock_sleep_until(uint64_t deadline_ns)
