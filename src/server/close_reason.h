@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a conversation ended, and the one line that says so.
+ * Why a connection ended, and its line in the access log.
  */
 #ifndef SERVER_CLOSE_REASON_H
 #define SERVER_CLOSE_REASON_H
@@ -10,23 +10,23 @@
 
 #include "net/peer.h"
 
-/* Reasons and their words in the log. 0 is "has not ended": what a killed child leaves behind. */
+/* Reasons and their words in the log. 0 means "not ended": a killed child leaves this value. */
 #define CLOSE_LIST(X)                                                                    \
 	X(CLOSE_NONE, "none")                                                            \
-	X(CLOSE_EOF, "eof")             /* the client ended it, every byte was echoed */ \
+	X(CLOSE_EOF, "eof")             /* the client ended it; every byte was echoed */ \
 	X(CLOSE_RESET, "reset")         /* the client reset it */                        \
 	X(CLOSE_TIMEOUT, "timeout")     /* the client's host no longer answers */        \
 	X(CLOSE_IDLE, "idle")           /* nothing moved for --idle-timeout */           \
 	X(CLOSE_DRAIN, "drain")         /* the server ended before the client did */     \
-	X(CLOSE_SOURCE, "source-limit") /* more from one source than we even let wait */ \
-	X(CLOSE_KILLED, "killed")       /* who served it was killed by a signal */       \
+	X(CLOSE_SOURCE, "source-limit") /* the wait queue is full for this source */     \
+	X(CLOSE_KILLED, "killed")       /* a signal killed the serving process */        \
 	X(CLOSE_ERROR, "error")         /* anything else: the code says what */
 
 #define X(name, word) name,
 enum close_reason { CLOSE_LIST(X) };
 #undef X
 
-/* One conversation that is over. A value without pointers: a worker hands it to the supervisor. */
+/* A connection that has ended. It has no pointers, because a worker copies it to the supervisor. */
 struct conn_record {
 	struct peer peer;
 	uint64_t in, out; /* bytes */
@@ -34,15 +34,17 @@ struct conn_record {
 	enum close_reason reason;
 	int code;        /* for CLOSE_ERROR: the negative code */
 	int signal;      /* for CLOSE_KILLED */
-	uint32_t serial; /* which client of its table it was (server/client_table.h); 0: none */
-	uint64_t ticket; /* and which one of the supervisor's table; 0: none */
-	bool was_turned_away; /* it is closed although its client has not ended it */
+	uint32_t serial; /* number of the client in its table (server/client_table.h); 0: none */
+	uint64_t ticket; /* number of the client in the supervisor's table; 0: none */
+	bool was_turned_away; /* the server closed it before the client ended it */
 };
 
-/* The reason that a negative code of recv(2) or send(2) amounts to. */
+/* Returns the close reason for a negative code of recv(2) or send(2). */
 enum close_reason close_reason_of_code(int code);
 
-/* `end peer=192.0.2.7:51334 in=120 out=120 seconds=3.214 reason=eof` */
+/*
+ * Writes the access log line: `end peer=192.0.2.7:51334 in=120 out=120 seconds=3.214 reason=eof`.
+ */
 void conn_record_log(const struct conn_record *facts);
 
 #endif

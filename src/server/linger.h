@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lingering closes of clients that are turned away: our FIN is sent, then what the client still
- * sends is read and thrown away until it has ended too, or for a while. A close with bytes unread,
- * or still to come, would reset the connection.
+ * Lingering close of clients that are turned away: the server sends its FIN, then reads and
+ * discards what the client still sends, until the client ends too or a timeout expires. A close
+ * with unread bytes, or before more bytes arrive, would reset the connection.
  *
- * The sockets are looked at by time, not by events: it works in every loop that has a deadline, and
- * it does not hurry a client that sends without end.
+ * The sockets are read at intervals, not on events. So this works in every loop that has a
+ * deadline, and a client that sends without end does not make the loop busy.
  */
 #ifndef SERVER_LINGER_H
 #define SERVER_LINGER_H
@@ -16,13 +16,13 @@
 
 #include "base/clock.h"
 
-/* Sockets at most, in one process. */
+/* Maximum sockets in one process. */
 #define LINGER_MAX 256
 
-/* They take this share of a process's descriptors at most. */
+/* The list uses at most 1/N of the process's descriptors. */
 #define LINGER_SHARE_OF_DESCRIPTORS 8
 
-/* Time between two looks at all of them. */
+/* Time between two reads of all sockets. */
 #define LINGER_LOOK_NS (20 * CLOCK_NS_PER_MS)
 
 struct linger_socket {
@@ -30,29 +30,35 @@ struct linger_socket {
 	uint64_t start_ns;
 };
 
-/* A zeroed one has no room. */
+/* A zeroed list has no room. */
 struct linger_list {
 	size_t n, n_max;
-	size_t next; /* the first one of the next look: a look has a budget */
+	size_t next; /* first socket of the next pass, because a pass has a budget */
 	uint64_t look_ns;
 	struct linger_socket list[LINGER_MAX]; /* the oldest is not always the first */
 };
 
-/* An empty list, for a process that may have this many descriptors. */
+/* Initializes an empty list, for a process that may have this many descriptors. */
 void linger_setup(struct linger_list *linger, uint64_t n_descriptors);
 
 bool linger_has_room(const struct linger_list *linger);
 
-/* Ends a connection; takes the socket. Without room, the oldest one is closed. */
+/*
+ * Sends the FIN and adds the socket; takes ownership of it. If the list is full, closes the oldest
+ * one first.
+ */
 void linger_add(struct linger_list *linger, int fd);
 
-/* Closes the oldest one. Returns false if there is none. */
+/* Closes the oldest socket. Returns false if the list is empty. */
 bool linger_close_oldest(struct linger_list *linger);
 
-/* Looks, if it is time. A socket that was added longer ago than this is closed. */
+/*
+ * Reads from the sockets if a pass is due. Closes each socket that was added more than longest_ns
+ * ago.
+ */
 void linger_pass_time(struct linger_list *linger, uint64_t longest_ns);
 
-/* When linger_pass_time() must be called, or CLOCK_NEVER. */
+/* Returns when linger_pass_time() must be called, or CLOCK_NEVER. */
 uint64_t linger_deadline_ns(const struct linger_list *linger);
 
 void linger_close_all(struct linger_list *linger);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The listening sockets of a server: one for each address that it was given.
+ * The listening sockets of a server: one for each address.
  */
 #ifndef SERVER_LISTENERS_H
 #define SERVER_LISTENERS_H
@@ -12,26 +12,26 @@
 #include "net/addr.h"
 #include "net/listen.h"
 
-/* Addresses at most; a name can stand for several. */
+/* Maximum addresses; a host name can resolve to several. */
 #define LISTENERS_MAX 64
 
 struct listener {
-	int fd; /* -1 when it is closed */
+	int fd; /* -1 when closed */
 	struct addr addr;
-	struct listen_path path; /* of a unix socket that we made */
-	bool is_dispatch;        /* not one, but where the supervisor passes clients (dispatch.h) */
-	bool is_passed;          /* somebody else made it, and may go on with it */
+	struct listen_path path; /* path of a unix socket that we created */
+	bool is_dispatch; /* not a listening socket: the supervisor passes clients here (dispatch.h) */
+	bool is_passed; /* another program opened it and may keep using it */
 };
 
-/* A zeroed one has none. */
+/* A zeroed struct has no socket. */
 struct listeners {
 	struct listener list[LISTENERS_MAX];
 	size_t n;
 };
 
 /*
- * The addresses that a list of specs stands for, in their order: those of the i-th spec end before
- * list[ends[i]]. A zeroed one has none.
+ * The addresses of a list of specs, in order. The addresses of spec i end before list[ends[i]]. A
+ * zeroed struct has none.
  */
 struct listen_addresses {
 	struct addr list[LISTENERS_MAX];
@@ -42,41 +42,44 @@ struct listen_addresses {
 };
 
 /*
- * Looks a spec up and appends its addresses: for the wildcard that is [::]. Blocks as long as the
- * resolver does. Returns 0, ERR_TOO_MANY_ADDRESSES or a code of addr_resolve(). The spec must
+ * Resolves a spec and appends its addresses: for the wildcard that is [::]. Blocks until the
+ * resolver returns. Returns 0, ERR_TOO_MANY_ADDRESSES or a code of addr_resolve(). The spec must
  * outlive the list.
  */
 MUST_USE int listeners_look_up(struct listen_addresses *addresses, const struct addr_spec *spec);
 
 /*
- * Opens the sockets of the i-th spec of a list (listen_open_all()) and adds them. [::] takes IPv4
- * too, unless 0.0.0.0 is given as well, with the same port.
+ * Opens the sockets of spec i (listen_open_all()) and adds them. [::] accepts IPv4 too, unless
+ * 0.0.0.0 is listed with the same port.
  *
  * Returns 0, or ERR_GIVEN_TWICE if an address is open already or is included in one that is,
- * ERR_TOO_MANY_ADDRESSES, or a code of listen_open_all(). Then none was added.
+ * ERR_TOO_MANY_ADDRESSES, or a code of listen_open_all(). On failure none was added.
  */
 MUST_USE int listeners_add(struct listeners *listeners, const struct listen_addresses *addresses,
 			   size_t i);
 
 /*
- * Adds a listening socket that we were passed, and takes its descriptor. Returns 0, or a negative
- * code of listen_adopt(), ERR_PASSED_TWICE or ERR_TOO_MANY_ADDRESSES.
+ * Adds a listening socket that was passed to us, and takes ownership of the descriptor. Returns 0,
+ * or a negative code of listen_adopt(), ERR_PASSED_TWICE or ERR_TOO_MANY_ADDRESSES.
  */
 MUST_USE int listeners_adopt(struct listeners *listeners, int fd);
 
-/* Closes one for good. The path of a unix socket that we made goes with it. */
+/* Closes a socket. Removes the path of a unix socket that we created. */
 void listener_close(struct listener *listener);
 
-/* Removes that path before: another server may listen there from then on. */
+/* Removes that path before the close: from then on another server may listen there. */
 void listener_remove_path(struct listener *listener);
 
-/* In a worker: paths, and who passed the sockets, are the supervisor's affair. */
+/*
+ * In a worker: marks paths and passed sockets as the supervisor's, so that the worker leaves them
+ * alone.
+ */
 void listeners_disown(struct listeners *listeners);
 
-/* Is there one that still listens? */
+/* Returns whether any socket is still open. */
 bool listeners_any_open(const struct listeners *listeners);
 
-/* Closes all of them; their number stays. */
+/* Closes all sockets; their number does not change. */
 void listeners_close(struct listeners *listeners);
 
 #endif

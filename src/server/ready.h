@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Telling that the server is ready: the lines "listening on", and --ready-fd. Both come when
- * clients are served, and not before.
+ * Readiness: the lines "listening on", and --ready-fd. Both are written when clients are served,
+ * and not before.
  */
 #ifndef SERVER_READY_H
 #define SERVER_READY_H
@@ -12,19 +12,19 @@
 #include "server/server.h"
 
 /*
- * Opens a --ready-fd, -1 for none, as a writer: it must be open for writing, and not be one of
- * n_passed sockets that were passed in. To be called before files are out of reach. Logs what is
- * wrong.
+ * Opens --ready-fd as a writer; fd is -1 for none. It must be open for writing, and must not be one
+ * of n_passed sockets that were passed in. Must be called before the sandbox denies access to
+ * files. Logs errors.
  */
 MUST_USE enum exit_status ready_open(int fd, int n_passed, struct ready_lines *ready);
 
 /*
- * Logs the addresses on which the server listens, and writes them to --ready-fd, one a line, then
- * its end. why: ", " and why this engine was chosen, or "". If --ready-fd cannot be written,
- * nothing is announced; logs what is wrong.
+ * Logs the addresses on which the server listens, and writes them to --ready-fd, one per line, then
+ * closes it. why: ", " and why this engine was chosen, or "". If --ready-fd cannot be written,
+ * nothing is announced. Logs errors.
  *
- * All lines are one write(2): a reader may be content with the first line and go. What it does not
- * read now is written later, while clients are served.
+ * All lines are one write(2), because a reader may close after the first line. Bytes that do not
+ * fit now are written later, while clients are served.
  */
 MUST_USE enum exit_status ready_announce(struct server *server, const char *why);
 

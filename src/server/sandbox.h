@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a server gives up before its first client, and a child or a worker before it reads the first
- * byte of its clients. An intruder that takes one of them over by something that a client sent
- * can then do little: docs/SANDBOX.md lists what is left.
+ * byte from its clients. An intruder that takes over one of them through a client's bytes can then
+ * do little: docs/SANDBOX.md lists what is left.
  *
  *                         server, at its start         child (fork)      worker (other engines)
  *   new privileges        none (execve gives none)     inherited         inherited
@@ -12,13 +12,13 @@
  *   descriptors           its own                      client, pipe,     its own
  *                                                      0, 1, 2
  *
- * The lists of system calls add up: what a child or a worker may call must be in the list of the
- * server too. A call that the list of a server or a worker lacks fails with ENOSYS; a child that
- * makes another call is killed by SIGSYS, and logged as any child that is killed.
+ * Seccomp filters add up: what a child or a worker may call must be in the server's filter too. A
+ * call outside the filter of a server or a worker fails with ENOSYS. A child that makes a call
+ * outside its filter is killed by SIGSYS, and logged like any killed child.
  *
- * The kernel compiles each list anew, and frees it in the background when its process has ended;
- * thousands a second, for minutes, have stopped a kernel for good. So lists are rationed: when
- * more clients come, children have the list of the server alone.
+ * The kernel compiles each filter anew, and frees it in the background after its process has ended.
+ * Thousands of filters a second, for minutes, have stopped a kernel for good. So filters are
+ * limited: when more clients come, children have the server's filter only.
  *
  * Left out of builds with a sanitizer or for coverage, which open files and start threads and
  * programs (meson option `sandbox`).
@@ -33,53 +33,56 @@
 #include "net/seccomp.h"
 #include "server/listeners.h"
 
-/* Is it built in? */
+/* Returns whether the sandbox is built in. */
 bool sandbox_is_built_in(void);
 
-/* So many children put on their own list within a second, and so many may have one at a time. */
+/* Maximum child filters installed within a second, and maximum that exist at a time. */
 #define SANDBOX_FILTERS_PER_SECOND 100
 #define SANDBOX_FILTERS_MAX        256
 
-/* What the workers of an engine call besides what any worker does. Tables live as long as we do. */
+/* System calls of an engine's workers besides the calls of every worker. The tables are static. */
 struct sandbox_needs {
 	bool has_workers;
 	bool has_dispatch;            /* the supervisor passes connections to them (dispatch.h) */
-	struct seccomp_rules serving; /* a worker that serves */
-	struct seccomp_rules opening; /* a worker before sandbox_enter_worker() */
+	struct seccomp_rules serving; /* for a worker that serves */
+	struct seccomp_rules opening; /* for a worker before sandbox_enter_worker() */
 };
 
 struct sandbox {
-	bool has_lists;                    /* this kernel has them, and so has our architecture */
-	bool has_dispatch;                 /* as in struct sandbox_needs */
-	struct seccomp_filter child;       /* compiled once for all children */
-	struct seccomp_rules worker_calls; /* of the engine; a worker compiles its own list */
-	uint64_t second_ns;   /* the second that is being counted: when it began, ... */
-	unsigned int n_spent; /* ... and how many lists it has seen */
-	unsigned int n_on;    /* children who have one on */
+	bool has_lists;              /* this kernel and this architecture support seccomp filters */
+	bool has_dispatch;           /* as in struct sandbox_needs */
+	struct seccomp_filter child; /* compiled once, for all children */
+	struct seccomp_rules worker_calls; /* of the engine; a worker compiles its own filter */
+	uint64_t second_ns;                /* start of the second that is being counted */
+	unsigned int n_spent;              /* filters installed in that second */
+	unsigned int n_on;                 /* children that have a filter */
 };
 
 /*
- * Gives up what a server does not need, for good. To be called when the sockets are open: no other
- * can be had afterwards, and of the file system there remains the right to remove the paths of
- * unix listening sockets. Seccomp and Landlock are not on every kernel: their lack is logged, and
- * the server goes without. Returns 0 or -errno.
+ * Gives up what a server does not need, for good. Must be called when the sockets are open: no
+ * other socket can be opened afterwards. On the file system, only the right to remove the paths of
+ * unix listening sockets remains. Not every kernel has seccomp and Landlock: if one is missing, the
+ * server logs that and continues. Returns 0 or -errno.
  */
 MUST_USE int sandbox_enter(struct sandbox *sandbox, const struct listeners *listeners,
 			   const struct sandbox_needs *needs);
 
 /*
- * Takes one of the lists that may be put on, for a child who starts now: is one left? It is given
- * back when the child has ended. The times must not go back.
+ * sandbox_acquire_filter() reserves a filter for a child that starts now. Returns false if the
+ * limit is reached. sandbox_release_filter() returns it when the child has ended. now_ns must not
+ * go back.
  */
 bool sandbox_acquire_filter(struct sandbox *sandbox, uint64_t now_ns);
 void sandbox_release_filter(struct sandbox *sandbox);
 
-/* Leaves a child with the calls of a session. Returns 0 or -errno: then it must not serve. */
+/*
+ * Restricts a child to the system calls of a session. Returns 0 or -errno: then it must not serve.
+ */
 MUST_USE int sandbox_enter_child(const struct sandbox *sandbox);
 
 /*
- * Leaves a worker with the calls that serving its clients takes. To be called when it has opened
- * what it needs, before its first client. Returns 0 or -errno: then it must not serve.
+ * Restricts a worker to the system calls that serving needs. Must be called when it has opened what
+ * it needs, before its first client. Returns 0 or -errno: then it must not serve.
  */
 MUST_USE int sandbox_enter_worker(const struct sandbox *sandbox);
 

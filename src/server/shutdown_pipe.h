@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lifeline: how children hear that it is over, without a signal.
+ * The shutdown pipe: ends all children without a signal.
  *
- * A pipe into which nobody ever writes. The parent holds the writing end, every child the reading
- * end. When the parent closes its end, poll(2) wakes all children at once with POLLHUP; and when
- * the parent dies, however it dies, the kernel closes it for him. So no child outlives its parent
- * by more than its lingering close, and nobody needs to know a pid for that.
+ * No process ever writes into this pipe. The parent holds the write end, every child the read end.
+ * When the parent closes its end, poll(2) wakes all children at once with POLLHUP. If the parent
+ * dies, for whatever reason, the kernel closes that end. So no child outlives its parent by more
+ * than its lingering close, and no pid is needed for that.
  */
 #ifndef SERVER_SHUTDOWN_PIPE_H
 #define SERVER_SHUTDOWN_PIPE_H
@@ -13,14 +13,14 @@
 #include "base/compiler.h"
 
 struct shutdown_pipe {
-	int parent_fd; /* -1 when it is cut */
+	int parent_fd; /* -1 when closed */
 	int child_fd;
 };
 
-/* Both ends are close-on-exec and belong to the lifeline. Returns 0 or -errno. */
+/* Opens the pipe; both ends are close-on-exec. Returns 0 or -errno. */
 MUST_USE int shutdown_pipe_open(struct shutdown_pipe *ret_lifeline);
 
-/* Calls all children off. */
+/* Closes the parent's end: all children see POLLHUP. */
 void shutdown_pipe_signal(struct shutdown_pipe *shutdown_pipe);
 
 void shutdown_pipe_close(struct shutdown_pipe *shutdown_pipe);
