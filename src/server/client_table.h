@@ -47,12 +47,11 @@ struct client {
 	struct conn_stats stats;
 	struct peer peer;
 	uint64_t start_ns;
-	_Atomic uint32_t
-		serial;     /* number of the client in this table, from 1; 0: the entry is free */
-	uint32_t next_free; /* in a free entry: the next free entry, index + 1 */
-	pid_t pid;          /* the child that serves only this client, 0: none */
-	int fd;             /* the connected socket, in the process that serves it */
-	uint64_t ticket;    /* in a worker: the client's number in the supervisor's table, or 0 */
+	_Atomic uint32_t serial; /* number in this table, from 1; 0: the entry is free */
+	uint32_t next_free;      /* in a free entry: the next free entry, index + 1 */
+	pid_t pid;               /* the child that serves only this client, 0: none */
+	int fd;                  /* the connected socket, in the process that serves it */
+	uint64_t ticket; /* in a worker: the client's number in the supervisor's table, or 0 */
 };
 
 struct client_table {
@@ -60,11 +59,10 @@ struct client_table {
 	size_t entry_size;
 	_Atomic uint32_t *used; /* in the same memory: entries from here on were never used */
 	uint32_t most, count;
-	uint32_t first_free;   /* index + 1, 0: none */
-	uint32_t last_serial;  /* serial of the latest client */
-	struct u64_map by_pid; /* pid -> index + 1 */
-	struct u64_map
-		by_source; /* source -> number of clients; only if there is a limit per source */
+	uint32_t first_free;      /* index + 1, 0: none */
+	uint32_t last_serial;     /* serial of the latest client */
+	struct u64_map by_pid;    /* pid -> index + 1 */
+	struct u64_map by_source; /* source -> number of clients; only with a limit */
 	uint64_t most_per_source; /* the limit, 0: none */
 	void *memory;             /* NULL: the memory belongs to the caller */
 	size_t memory_size;
@@ -111,8 +109,8 @@ struct client *client_table_find(const struct client_table *clients, pid_t pid);
 void client_table_remove(struct client_table *clients, struct client *client);
 
 /*
- * Empties a table without a limit after the death of its owner, whatever the owner was doing when
- * it died. The caller becomes the owner.
+ * Empties a table without a limit after its owner has died, whatever the owner was doing. The
+ * caller becomes the owner.
  */
 void client_table_reset(struct client_table *clients);
 

@@ -41,20 +41,19 @@
 /* A zeroed drain has not begun. */
 struct listen_drain {
 	uint64_t start_ns;   /* time at which new connections were stopped, 0: not yet */
-	uint64_t settled_ns; /* time at which all handshakes have finished or failed */
-	uint64_t is_blind; /* one bit for each socket whose queue poll(2) does not show any more */
-	uint64_t
-		was_empty; /* of those sockets, one bit for each whose queue was empty before the stop */
-	bool was_overrun; /* a queue was full, and the deadline does not allow for that yet */
-	bool is_empty;    /* all queues are empty and stay empty */
-	bool is_over;     /* the sockets are closed too */
+	uint64_t settled_ns; /* time by which handshakes have finished */
+	uint64_t is_blind;   /* bit per socket: poll(2) does not show its queue any more */
+	uint64_t was_empty;  /* bit per such socket: its queue was empty before the stop */
+	bool was_overrun;    /* a queue was full, and the deadline does not allow for that yet */
+	bool is_empty;       /* all queues are empty and stay empty */
+	bool is_over;        /* the sockets are closed too */
 };
 
 /* State for all processes with the listening sockets, in shared memory. */
 enum listen_drain_state {
 	LISTEN_DRAIN_SERVING,
-	LISTEN_DRAIN_STOPPING, /* connections accepted from now on need listen_release() */
-	LISTEN_DRAIN_STOPPED, /* no connection can be added to the queue of a unix socket any more */
+	LISTEN_DRAIN_STOPPING, /* from now on listen_release() is needed */
+	LISTEN_DRAIN_STOPPED,  /* no connection can join the queue of a unix socket any more */
 };
 
 /* Returns whether, after the stop, only accept(2) shows if the queue of this socket is empty. */

@@ -19,8 +19,8 @@ struct listener {
 	int fd; /* -1 when closed */
 	struct addr addr;
 	struct listen_path path; /* path of a unix socket that we created */
-	bool is_dispatch; /* not a listening socket: the supervisor passes clients here (dispatch.h) */
-	bool is_passed; /* another program opened it and may keep using it */
+	bool is_dispatch;        /* the supervisor passes clients here (dispatch.h) */
+	bool is_passed;          /* another program opened it and may keep using it */
 };
 
 /* A zeroed struct has no socket. */

@@ -52,7 +52,7 @@ struct sandbox {
 	bool has_lists;              /* this kernel and this architecture support seccomp filters */
 	bool has_dispatch;           /* as in struct sandbox_needs */
 	struct seccomp_filter child; /* compiled once, for all children */
-	struct seccomp_rules worker_calls; /* of the engine; a worker compiles its own filter */
+	struct seccomp_rules worker_calls; /* for workers; each compiles its own filter */
 	uint64_t second_ns;                /* start of the second that is being counted */
 	unsigned int n_spent;              /* filters installed in that second */
 	unsigned int n_on;                 /* children that have a filter */

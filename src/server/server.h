@@ -56,8 +56,7 @@ struct server {
 	struct sandbox sandbox;
 	struct activation_notify manager; /* the service manager (systemd) to notify */
 	int signals_fd;
-	struct shutdown_pipe
-		shutdown_pipe; /* for children that the server itself starts (fork engine) */
+	struct shutdown_pipe shutdown_pipe; /* for the children of the fork engine */
 	struct ready_lines ready;
 	struct client_table clients;
 	struct drain drain;
@@ -65,14 +64,12 @@ struct server {
 	uint64_t max_per_source; /* 0: no limit */
 	uint64_t idle_timeout_ns;
 	uint64_t drain_timeout_ns;
-	uint64_t
-		busy_poll_ns; /* engines with many clients in one loop: wait for this long before sleeping */
+	uint64_t busy_poll_ns; /* event loops: time to poll before sleeping */
 	uint32_t max_clients;
-	uint32_t n_workers;  /* in engines that have workers */
-	uint32_t per_worker; /* maximum clients at once per worker */
-	bool quiet;          /* no access log */
-	struct supervisor_link
-		*link; /* in a worker's view; NULL: this process counts and logs itself */
+	uint32_t n_workers;           /* in engines that have workers */
+	uint32_t per_worker;          /* maximum clients at once per worker */
+	bool quiet;                   /* no access log */
+	struct supervisor_link *link; /* in a worker; NULL: this process counts and logs */
 };
 
 /* What the signals requested. */

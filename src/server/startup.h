@@ -17,20 +17,18 @@
 #define SERVE_DEFAULT_PORT 9877
 
 struct serve_config {
-	const struct engine *engine; /* NULL: the best engine that this machine allows */
-	const struct addr_spec
-		*addresses; /* none: passed sockets if there are any, else SERVE_DEFAULT_PORT */
+	const struct engine *engine;       /* NULL: the best engine that this machine allows */
+	const struct addr_spec *addresses; /* none: passed sockets, else SERVE_DEFAULT_PORT */
 	size_t n_addresses;
 	uint64_t max_clients;    /* 0: the default, or what this machine allows */
 	uint64_t max_per_source; /* 0: no limit */
 	uint64_t idle_timeout_ns;
 	uint64_t drain_timeout_ns;
 	uint64_t busy_poll_ns;
-	uint32_t n_workers; /* 0: the engine's default */
-	uint32_t
-		per_worker; /* maximum clients at once per worker, for engines that start workers as needed; at least 1 */
-	int ready_fd;     /* gets the addresses once clients can connect; -1: none */
-	bool become_user; /* after the addresses are open */
+	uint32_t n_workers;  /* 0: the engine's default */
+	uint32_t per_worker; /* maximum clients per worker of an engine that grows; at least 1 */
+	int ready_fd;        /* gets the addresses once clients can connect; -1: none */
+	bool become_user;    /* after the addresses are open */
 	uid_t user;
 	bool quiet;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes that are there before their clients are (UNP 30.6): no fork for a client.
+ * Processes started before their clients connect (UNP 30.6): no fork per client.
  */
 #ifndef SERVER_ENGINES_PREFORK_H
 #define SERVER_ENGINES_PREFORK_H

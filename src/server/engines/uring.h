@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One ring for many clients, into which the kernel puts what it has done (io_uring(7)).
+ * One completion ring for many clients (io_uring(7)).
  */
 #ifndef SERVER_ENGINES_URING_H
 #define SERVER_ENGINES_URING_H

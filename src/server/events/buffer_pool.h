@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for bytes that could not be sent at once: one piece for each client who has such bytes,
- * and none for all the others.
+ * Buffers for bytes that could not be sent at once: one for each client that has such bytes, and
+ * none for all others.
  *
- * Address space is set aside for the worst case, and becomes memory only where bytes are put. The
- * piece that was given back last is taken first, because it is warm; a few are kept so, and the
- * pages of all others go back to the kernel. Nothing is ever allocated while bytes flow.
+ * Address space is reserved for the worst case; pages become memory when bytes are written. The
+ * buffer that was returned last is taken first, because it is in the cache. The BUFFER_POOL_WARM
+ * buffers returned last keep their memory; the pages of other free buffers go back to the kernel.
+ * Nothing is allocated while bytes flow.
  */
 #ifndef SERVER_EVENTS_BUFFER_POOL_H
 #define SERVER_EVENTS_BUFFER_POOL_H
@@ -15,26 +16,29 @@
 
 #include "base/compiler.h"
 
-/* Pieces that stay memory when nobody has them. */
+/* Free buffers that keep their memory. */
 #define BUFFER_POOL_WARM 8
 
 struct buffer_pool {
 	unsigned char *memory;
-	uint32_t *free; /* numbers of those that were given back */
+	uint32_t *free; /* numbers of the free buffers */
 	size_t size, memory_size;
 	uint32_t most, n_used, n_free;
-	uint32_t n_warm; /* so many of the free ones, those given back last, are memory */
+	uint32_t n_warm; /* number of free buffers that keep their memory, returned last */
 };
 
-/* For `most` clients, of `size` bytes each, a multiple of a page. Returns 0 or -ENOMEM. */
+/*
+ * Makes a pool for `most` clients, with buffers of `size` bytes, a multiple of a page. Returns 0 or
+ * -ENOMEM.
+ */
 MUST_USE int buffer_pool_open(struct buffer_pool *ret_pieces, uint32_t most, size_t size);
 void buffer_pool_close(struct buffer_pool *pool);
 
-/* A piece that is nobody's: its number. There is one for each of `most`. */
+/* Takes a free buffer and returns its number. At most `most` buffers may be taken at a time. */
 uint32_t buffer_pool_take(struct buffer_pool *pool);
 void buffer_pool_give_back(struct buffer_pool *pool, uint32_t number);
 
-/* Its memory. */
+/* Returns the memory of a buffer. */
 unsigned char *buffer_pool_at(const struct buffer_pool *pool, uint32_t number);
 
 #endif

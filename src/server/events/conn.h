@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engines that serve many clients from one loop have in common: the client of such a loop,
- * how its conversation ends, and when it is looked at though nothing has happened.
+ * The common part of the engines that serve many clients from one loop: a connection, how it ends,
+ * and its timers.
  *
- *   serving --idle----------------> stopped: FIN, then lingering --patience--> closed
- *      |    `-called off (at once)--^
+ *   serving --idle----------------> stopped: FIN, then lingering --timeout--> closed
+ *      |    `-aborted (at once)-----^
  *      `-the client's FIN, all echoed--> leaving, until all is acknowledged --> closed
  *
- * The loop does the receiving and sending, by readiness (server/events/epoll_loop.c) or by
- * completion (engines/uring.c); the echo (echo/echo.h) says what comes next.
+ * The loop receives and sends, by readiness (server/events/epoll_loop.c) or by completion
+ * (engines/uring.c). The echo (echo/echo.h) states the next action.
  */
 #ifndef SERVER_EVENTS_CONN_H
 #define SERVER_EVENTS_CONN_H
@@ -24,38 +24,38 @@
 #include "server/workers/worker.h"
 
 /*
- * Bytes received at a time, and all of a client's that we ever keep. Large, so that bulk moves in
- * few calls, and in the cache of a core.
+ * Maximum bytes per receive, and maximum bytes kept for a client. Large, so that bulk data needs
+ * few calls, but small enough for the cache of a core.
  */
 #define CONN_BUFFER_SIZE ((size_t)64 * 1024)
 
-/* A client of such a loop: what each costs us while nothing of its bytes is kept. */
+/* A connection in such a loop: its whole memory while no bytes are kept. */
 struct conn {
 	struct client client;
 	struct echo echo;
 	struct queue_timer timer;
-	uint32_t piece;      /* where its bytes lie that could not be sent, number + 1; 0: none */
-	uint32_t stashed;    /* bytes there that the echo has not received yet (conn_io.h) */
-	uint32_t on_its_way; /* bytes that the client had not acknowledged at the last look */
-	uint32_t looks;      /* how often it was looked at while leaving */
-	bool is_leaving;     /* its FIN has come, ours has gone, not all is acknowledged yet */
+	uint32_t piece;   /* buffer with its unsent bytes, number + 1; 0: none */
+	uint32_t stashed; /* bytes in that buffer that the echo has not received yet (conn_io.h) */
+	uint32_t on_its_way; /* bytes that the client had not acknowledged at the last check */
+	uint32_t looks;      /* number of checks while leaving */
+	bool is_leaving;     /* both FINs are sent, and not everything is acknowledged yet */
 };
 
-/* Where a client waits for time to pass. */
+/* What a connection waits for, in a timer queue. */
 enum conn_queue {
-	CONN_IDLE,            /* for a byte to move, where --idle-timeout is on */
-	CONN_LINGER,          /* for its end, after ours: we ended it for being idle */
-	CONN_LINGER_ABORTING, /* the same, but the server is in a hurry */
-	CONN_LEAVE_SOON,      /* to be looked at again whether it has all */
-	CONN_LEAVE,           /* the same, after a while */
-	CONN_SHORTAGE,        /* for memory that the kernel did not have */
+	CONN_IDLE,            /* for a byte to move, with --idle-timeout */
+	CONN_LINGER,          /* for the client's FIN after ours: the idle timeout has expired */
+	CONN_LINGER_ABORTING, /* the same, while the server aborts */
+	CONN_LEAVE_SOON,      /* for the next check of acknowledgements */
+	CONN_LEAVE,           /* the same, after a longer time */
+	CONN_SHORTAGE,        /* for memory that the kernel lacks */
 	CONN_QUEUES
 };
 
 struct conn_set {
 	struct server *server;
-	uint64_t now_ns;        /* time of the last conn_update_now(): deadlines are judged by it */
-	uint64_t busy_until_ns; /* until then it looks and does not sleep (--busy-poll); 0: not */
+	uint64_t now_ns; /* time of the last conn_update_now(); deadlines are compared with it */
+	uint64_t busy_until_ns; /* until then it polls without sleeping (--busy-poll); 0: not */
 	struct timer_queues timers;
 	struct timer_queue queues[CONN_QUEUES];
 	bool is_aborting;
@@ -63,68 +63,74 @@ struct conn_set {
 
 void conn_set_open(struct conn_set *conns, struct server *server);
 
-/* Reads the clock for conn_next_expired(). Called after every wait: was there an event? */
+/*
+ * Reads the clock for conn_next_expired(). Called after every wait. any_event: the wait returned an
+ * event.
+ */
 void conn_update_now(struct conn_set *conns, bool any_event);
 
-/* Time until which to wait: for conn_next_expired(), 0: do not sleep, or CLOCK_NEVER. */
+/* Returns until when to wait: the next deadline, 0: do not sleep, or CLOCK_NEVER. */
 uint64_t conn_deadline_ns(const struct conn_set *conns);
 
 /*
- * The next client whose time has come, and the queue in which it waited; NULL: there is none. It is
- * in no queue then.
+ * Returns the next connection whose deadline has passed, and the queue in which it waited, or NULL.
+ * Takes it out of that queue.
  */
 struct conn *conn_next_expired(struct conn_set *conns, enum conn_queue *ret_queue);
 
-/* A byte has moved, or the conversation begins: it is not idle. */
+/* Starts the idle timeout anew: the connection begins, or a byte has moved. */
 void conn_restart_idle(struct conn_set *conns, struct conn *conn);
 
 /*
- * Was the connection idle, whose time in CONN_IDLE is over? No, if its socket is ready (bytes that
- * arrived while the server was stopped count), or if the kernel has moved bytes of it. Then its
- * time begins again.
+ * Returns whether a connection is idle after its time in CONN_IDLE. It is not idle if its socket is
+ * ready (bytes that arrived while the server was stopped count), or if the kernel has sent or
+ * received bytes for it. Then the idle timeout starts anew.
  */
 MUST_USE bool conn_check_idle(struct conn_set *conns, struct conn *conn);
 
-/* The reason of its end, if it has none yet. code: the negative code behind CLOSE_ERROR, or 0. */
+/* Sets the close reason, unless one is set. code: the negative code behind CLOSE_ERROR, or 0. */
 void conn_set_reason(struct conn *conn, enum close_reason reason, int code);
 
-/* The connection is broken. */
+/* The connection failed with this code. */
 void conn_fail(struct conn *conn, int code);
 
-/* We end it: for the reason, with a lingering close. */
+/* Ends the connection from our side, for the reason, with a lingering close. */
 void conn_stop(struct conn_set *conns, struct conn *conn, enum close_reason reason);
 
-/* One that was ended already and lingers, for the server is called off. */
+/* Shortens the linger timeout of a connection that lingers already, because the server aborts. */
 void conn_shorten_linger(struct conn_set *conns, struct conn *conn);
 
-/* What the echo has counted, for whoever looks from outside. */
+/* Writes the counters of the echo into the statistics, for other processes. */
 void conn_publish_stats(struct conn *conn);
 
 /*
- * Sends our FIN, as the echo wants, and tells it if that is all there is to wait for. If not, it is
- * leaving: to be looked at again by conn_poll_acks().
+ * Sends our FIN, as the echo wants. If the client has all bytes, reports that to the echo. If not,
+ * the connection is leaving: conn_poll_acks() checks it later.
  */
 void conn_finish(struct conn_set *conns, struct conn *conn);
 
-/* Looks whether one that is leaving has all; if so, the echo knows. */
+/*
+ * Checks whether a connection that is leaving has all bytes acknowledged; if so, reports that to
+ * the echo.
+ */
 void conn_poll_acks(struct conn_set *conns, struct conn *conn);
 
 /*
- * A call for this connection failed because the kernel is short of something: its next turn comes a
- * little later, whatever events there are. Says so, once a second.
+ * A call for this connection failed because the kernel lacks memory or another resource. Its next
+ * turn comes a little later, whatever events arrive. Logs the shortage at most once a second.
  */
 void conn_wait_out_shortage(struct conn_set *conns, struct conn *conn, int code);
 
-/* Does it wait for that? Then nothing else is asked of the kernel for it. */
+/* Returns whether the connection waits out a shortage. Then no other call is made for it. */
 bool conn_is_short(const struct conn *conn);
 
-/* It has nothing to wait for any more, but for its socket to be closed. */
+/* Stops the timer, because the only next step is to close the socket. */
 void conn_stop_timer(struct conn_set *conns, struct conn *conn);
 
-/* The conversation is over, its socket closed: counts it out. */
+/* Counts the connection out. The connection is over, and its socket is closed. */
 void conn_count_out(struct conn_set *conns, struct conn *conn);
 
-/* Walks over all who are there: the next after one, the first after NULL. */
+/* Iterates over all connections: returns the one after `after`; the first if `after` is NULL. */
 struct conn *conn_next(const struct conn_set *conns, const struct conn *after);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One loop that serves many clients: the readiness driver of the echo (echo/echo.h). It is the
- * epoll engine, and what several clients for each worker of the prefork engine come to.
+ * One loop that serves many clients: the readiness driver of the echo (echo/echo.h). The epoll
+ * engine uses it, and the prefork engine with several clients per worker.
  */
 #ifndef SERVER_EVENTS_EPOLL_LOOP_H
 #define SERVER_EVENTS_EPOLL_LOOP_H
@@ -10,8 +10,8 @@
 #include "server/workers/worker.h"
 
 /*
- * Serves a worker's clients, whose entries are struct conn (server/events/conn.h), until there is
- * nothing left to do. Returns 0 or a negative code.
+ * Serves a worker's clients, whose entries are struct conn (server/events/conn.h), until nothing is
+ * left to do. Returns 0 or a negative code.
  */
 MUST_USE int epoll_loop_run(struct worker *worker);
 

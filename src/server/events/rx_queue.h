@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbered buffers that wait for their turn, in a queue for each client: what a ring has received
- * into them, and how much. The links are numbers beside the buffers, so a queue allocates nothing.
+ * One queue for each client of numbered buffers that a ring has filled: their order and sizes. The
+ * links are numbers beside the buffers, so a queue allocates nothing.
  */
 #ifndef SERVER_EVENTS_RX_QUEUE_H
 #define SERVER_EVENTS_RX_QUEUE_H
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Buffers that there are at most, of at most UINT16_MAX bytes. */
+/* Maximum number of buffers, each at most UINT16_MAX bytes. */
 #define RX_BUFFERS_MAX 128
 
 struct rx_buffers {
@@ -18,15 +18,18 @@ struct rx_buffers {
 	} buffers[RX_BUFFERS_MAX];
 };
 
-/* One client's. A zeroed one is empty. */
+/* The queue of a client. A zeroed queue is empty. */
 struct rx_queue {
 	uint16_t first, last; /* number + 1 */
 };
 
-/* Puts a buffer with so many bytes at the end. */
+/* Appends a buffer with `size` bytes. */
 void rx_queue_put(struct rx_buffers *rx, struct rx_queue *queue, int buffer, int size);
 
-/* Takes the first one out: its number, and *ret_size bytes. There must be one. */
+/*
+ * Removes the first buffer. Returns its number; *ret_size is its size in bytes. The queue must not
+ * be empty.
+ */
 int rx_queue_take(struct rx_buffers *rx, struct rx_queue *queue, int *ret_size);
 
 static inline bool rx_queue_any(const struct rx_queue *queue)

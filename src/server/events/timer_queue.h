@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deadlines of many clients, by the cheapest means there is: everybody in a queue waits for the
- * same time, so whoever came first is first to go, and a queue in order of arrival is in order of
- * time.
+ * Timers for many clients. All clients in a queue wait for the same length of time, so the order of
+ * arrival is also the order of expiry. Entering and leaving take constant time.
  *
- * The links are numbers and lie in the clients themselves. A client is in one queue at most.
+ * The links are indexes and lie in the clients themselves. A client is in at most one queue.
  */
 #ifndef SERVER_EVENTS_TIMER_QUEUE_H
 #define SERVER_EVENTS_TIMER_QUEUE_H
@@ -12,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a client has of it. A zeroed one is in no queue. */
+/* The part of a client. A zeroed timer is in no queue. */
 struct queue_timer {
 	uint64_t since_ns;   /* time at which it entered its queue */
 	uint32_t prev, next; /* neighbours, index + 1 */
@@ -20,11 +19,11 @@ struct queue_timer {
 };
 
 struct timer_queue {
-	uint64_t span_ns;     /* time that every client waits in this queue */
+	uint64_t span_ns;     /* how long each client waits in this queue */
 	uint32_t first, last; /* index + 1, 0: none */
 };
 
-/* How to find the deadline of a client by its index. */
+/* Returns the timer of a client by its index. */
 typedef struct queue_timer *timer_of_fn(const void *owner, uint32_t index);
 
 struct timer_queues {
@@ -34,18 +33,21 @@ struct timer_queues {
 	unsigned int n_queues;
 };
 
-/* Puts a client at the end of a queue, taking it out of the one where it was. */
+/* Appends a client to a queue, after removing it from the queue in which it was. */
 void timer_queue_enter(struct timer_queues *timers, unsigned int queue, uint32_t index,
 		       uint64_t now_ns);
 
-/* Takes it out of its queue, if it is in one. */
+/* Removes a client from its queue, if it is in one. */
 void timer_queue_leave(struct timer_queues *timers, uint32_t index);
 
-/* The first of a queue whose time has come: returns whether there is one. It stays where it is. */
+/*
+ * Returns whether a client of this queue has expired. *ret_index is the first one; it stays in the
+ * queue.
+ */
 bool timer_queue_due(const struct timer_queues *timers, unsigned int queue, uint64_t now_ns,
 		     uint32_t *ret_index);
 
-/* Earliest deadline of all queues, CLOCK_NEVER if all are empty. */
+/* Returns the earliest deadline of all queues, CLOCK_NEVER if all are empty. */
 uint64_t timer_queue_next_ns(const struct timer_queues *timers);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a worker that waits with a ring (net/uring.h) hears of its listening sockets and lifelines.
+ * How a worker that waits with a ring (net/uring.h) watches its listening sockets and shutdown
+ * pipes.
  *
- * Each request about a listening socket is over with the first client, and the next one goes to the
- * end of the line of workers. The lifelines are in the worker's poller, and the ring waits for
- * that.
+ * Each request on a listening socket completes with the first client. The next request goes to the
+ * end of the queue of waiting workers. The shutdown pipes are in the worker's epoll set, and the
+ * ring waits for that set.
  */
 #ifndef SERVER_EVENTS_URING_ACCEPT_H
 #define SERVER_EVENTS_URING_ACCEPT_H
@@ -19,26 +20,27 @@
 struct uring_accept {
 	struct worker *worker;
 	struct uring *ring;
-	uint64_t tag; /* of the requests: this, and up to LISTENERS_MAX more */
-	struct {      /* of each listening socket, and behind them of the poller */
-		bool is_there, is_cancelled; /* the request, and one to cancel it */
+	uint64_t tag; /* tag of the first request; up to LISTENERS_MAX more follow */
+	struct {      /* for each listening socket, then for the epoll set */
+		bool is_there,
+			is_cancelled; /* a request is pending; a request to cancel it is pending */
 	} requests[LISTENERS_MAX + 1];
 	bool poller_is_ready;
 };
 
-/* Something is done whose tag is so much more than the doorway's, with this result. */
+/* Handles the completion of request `which` (its tag minus accept->tag) with this result. */
 void uring_accept_completed(struct uring_accept *accept, uint32_t which, int result);
 
 /*
- * Lets in who may come, and waits for what comes next: worker_wait() and worker_admit() in one.
- * Returns 0 or a negative code.
+ * Accepts clients if there is room, and starts to wait for the next: worker_wait() and
+ * worker_admit() in one. Returns 0 or a negative code.
  */
 MUST_USE int uring_accept_admit(struct uring_accept *accept);
 
 /*
- * Nobody comes any more: takes every request back. To be called, with what is done told in between,
- * until it returns true. A ring that is closed lets go of what it has some time later, and so long
- * nobody else could bind the address.
+ * Cancels all requests, because no client is accepted any more. Must be called, with completions
+ * handled in between, until it returns true. A ring that is closed releases its sockets some time
+ * later, and until then no other program could bind the address.
  */
 MUST_USE bool uring_accept_close(struct uring_accept *accept);
 

@@ -2,7 +2,7 @@
 /*
  * The supervisor's part in accepting connections.
  *
- * Without a limit per source, workers accept by themselves. The supervisor only watches that no
+ * Without a limit per source, workers accept by themselves. The supervisor only ensures that no
  * connection is left in an accept queue (server/workers/accept_watch.h), and closes the queues at
  * the end. With a limit, it accepts all connections and passes them to workers
  * (server/workers/dispatch.h).
@@ -27,50 +27,48 @@
 struct pool_accept {
 	struct server *server;
 	const struct worker_pool *pool;
-	struct admission admission; /* without a limit it serves no client */
+	struct admission admission; /* without a limit per source it serves no client */
 	struct dispatch dispatch;
 	struct accept_watch watch;
 	bool watch_polls;
 	int wakeup_fd;       /* wakes a worker that has room (server/workers/worker.h) */
-	bool may_be_stuck;   /* idle workers may be unable to accept: more are to be started */
+	bool may_be_stuck;   /* idle workers may be unable to accept: more must be started */
 	bool queue_is_empty; /* the server drains, and no connection is left to be accepted */
 	bool is_ready[LISTENERS_MAX];
 };
 
-/*
- * Descriptors that it polls at most: channel and connections that wait, besides listening sockets.
- */
+/* Maximum descriptors to poll: listening sockets, channel, wake-up descriptor and wait queue. */
 #define POOL_ACCEPT_POLLS (LISTENERS_MAX + 2 + ADMISSION_POLLS)
 
-/* Opens what that takes. Returns 0 or a negative code; to be closed in either case. */
+/* Opens its descriptors. Returns 0 or a negative code; the caller must close it in either case. */
 MUST_USE int pool_accept_open(struct pool_accept *accept, struct server *server,
 			      const struct worker_pool *pool);
 void pool_accept_close(struct pool_accept *accept);
 
-/* Does the supervisor accept, and do workers take from it? */
+/* Returns whether the supervisor accepts and passes connections to workers. */
 bool pool_accept_dispatches(const struct pool_accept *accept);
 
 /*
- * Sets up descriptors to poll, and returns their number; *deadline_ns becomes earlier if there is
- * something to do by then. When they were polled, pool_accept_polled() takes what was found.
+ * Fills in descriptors to poll and returns their number. Lowers *deadline_ns if work is due
+ * earlier. After poll(2), pool_accept_polled() evaluates the results.
  */
 size_t pool_accept_poll(struct pool_accept *accept, struct pollfd *ret_polls,
 			uint64_t *deadline_ns);
 void pool_accept_polled(struct pool_accept *accept, const struct pollfd *polls);
 
-/* Serves and accepts connections, where the supervisor does that. Returns 0, or -EBADF. */
+/* Serves and accepts connections, if the supervisor accepts. Returns 0, or -EBADF. */
 MUST_USE int pool_accept_admit(struct pool_accept *accept);
 
-/* Connections that wait for their source, in the supervisor. */
+/* Returns whether connections wait in the supervisor's wait queue. */
 bool pool_accept_has_waiting(const struct pool_accept *accept);
 
-/* In a worker that has just been started: where it takes connections from. */
+/* In a worker that was just started: sets its source of connections. */
 void pool_accept_become_worker(struct pool_accept *accept);
 
 /*
- * The server drains: to be called in every turn. queue_is_empty becomes true when no connection is
- * left to be accepted, or the server is killed; the listening sockets are closed when all workers
- * have closed theirs.
+ * Must be called in every turn while the server drains. queue_is_empty becomes true when no
+ * connection is left to be accepted, or the server is killed. The listening sockets are closed when
+ * all workers have closed theirs.
  */
 void pool_accept_drain(struct pool_accept *accept);
 

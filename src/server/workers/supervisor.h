@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor: starts workers (server/workers/worker.h), puts another in the place of one that
- * died, counts and logs what they tell, and carries out the drain. It touches no connection itself.
+ * The supervisor: starts workers (server/workers/worker.h), replaces dead ones, counts and logs
+ * their records, and carries out the drain. It serves no connection itself.
  *
  *   supervisor                               worker
  *   listening sockets
- *   shared memory, lifelines
+ *   shared memory, shutdown pipes
  *   fork ----------------------------------> accept, serve (engines/)
- *   wait: signals, news <---- reports ------ a client ended
+ *   wait: signals, wake-ups <--- records --- a client ended
  *   count, log
- *   SIGCHLD: reap, count what it had,
- *   put another in its place
+ *   SIGCHLD: reap, count its clients,
+ *   start another worker
  *
- * What a worker has to tell lies in shared memory before anybody is told of it, so nothing of it is
- * lost with a worker, whenever that is killed: the clients that it had when it died are logged as
- * killed, with the bytes they had got, and no other client notices.
+ * A worker writes a record into shared memory before it wakes the supervisor, so no record is lost
+ * when the worker is killed. The clients that it was serving when it died are logged as killed,
+ * with their byte counts. No other client is affected.
  *
- * A worker that dies young is replaced after a while, twice as long each time (MEMBER_PAUSE_*); one
- * that lived well is replaced at once.
+ * A worker that dies soon after its start is replaced after a pause, which doubles each time
+ * (MEMBER_PAUSE_*). A worker that ran for longer is replaced at once.
  */
 #ifndef SERVER_WORKERS_SUPERVISOR_H
 #define SERVER_WORKERS_SUPERVISOR_H
@@ -28,16 +28,16 @@
 struct supervisor;
 
 /*
- * Starts the workers of an open server and waits until one of them serves; others may still fail,
- * and are then replaced as later on. *ret_supervisor is the caller's, which then runs it. Returns
+ * Starts the workers of an open server and waits until one of them serves. Others may still fail,
+ * and are then replaced as usual. The caller owns *ret_supervisor and must run or close it. Returns
  * 0, or the code of the first failure if no worker can start, or -EINTR for SIGINT or SIGTERM.
  */
 MUST_USE int supervisor_start(struct server *server, struct supervisor **ret_supervisor);
 
-/* Gives it up before it runs: its workers end. NULL is none. */
+/* Closes a supervisor that does not run: its workers end. NULL is allowed. */
 void supervisor_close(struct supervisor *supervisor);
 
-/* Supervises until the server's drain is over and no worker is left, then is no more. */
+/* Supervises until the drain is over and no worker is left, then frees the supervisor. */
 MUST_USE int supervisor_run(struct supervisor *supervisor);
 
 #endif
