@@ -11,9 +11,9 @@
  * A limit per source needs accept(2), because only accept(2) returns the source address. So only
  * one process accepts then: the parent of the fork engine or the supervisor. It accepts connections
  * over their source's limit too and keeps them in the wait queue, at most ADMISSION_QUEUE_MAX. It
- * serves them in order of arrival, each when a connection of that source ends. A connection that its
- * client ends meanwhile is dropped. If the queue is full, the newest connection of the source with
- * the most entries is turned away, with a FIN. So no source waits for another source.
+ * serves them in order of arrival, each when a connection of that source ends. A connection that
+ * its client ends meanwhile is dropped. If the queue is full, the newest connection of the source
+ * with the most entries is turned away, with a FIN. So no source waits for another source.
  */
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: receive, send what was received, again; the client's FIN is a receive of 0; send
- * our FIN; done.
+ * The happy path: receive, send what was received, repeat. The client's FIN is a receive of 0
+ * bytes: send our FIN, done.
  *
- * What else can happen: a send takes less than all (the echo keeps the rest and wants to write
- * again); there is nothing to receive or no room to send (wait); the client resets, or its host
- * vanishes (the wait ends with an error); nothing moves for too long, or the lifeline is cut (stop,
- * and linger until the client has ended too).
+ * What else can happen: a short count from send (the echo keeps the rest and wants to write again);
+ * nothing to receive or no room to send (wait); a reset, or the host vanishes (the wait ends with
+ * an error); the idle timeout, or the shutdown pipe is closed (stop, and linger until the client
+ * has ended too).
  */
 #include "server/blocking/session.h"
 
@@ -19,37 +19,42 @@
 #include "net/io.h"
 
 /*
- * After so many receives, or so long, without a look at the lifeline we look at it all the same: a
- * client who is never quiet must not keep the server from ending. The first receives are not timed:
- * a short conversation ends with them, and in a child the clock's pages would be new ones.
+ * After this many receives, or this time, without a poll of the shutdown pipe, it is polled anyway:
+ * a client that sends without pause must not prevent the end of the server. The first receives are
+ * not timed: a short connection ends with them, and in a child the clock needs new pages.
  */
 #define RECEIVES_WITHOUT_LOOK  64
 #define TIME_WITHOUT_LOOK_NS   (50 * CLOCK_NS_PER_MS)
 #define RECEIVES_WITHOUT_CLOCK 2
 
-/* Receives of what has arrived before the server ends: more than a receive buffer holds. */
+/*
+ * Maximum receives of bytes that arrived before the server ends: more than a receive buffer holds.
+ */
 #define LAST_RECEIVES 64
 
-/* While the last bytes are on their way: the first and the longest pause between two looks. */
+/*
+ * First and longest pause between two checks of acknowledgements, while the last bytes are in
+ * transit.
+ */
 #define FIRST_LOOK_NS CLOCK_NS_PER_MS
 #define LAST_LOOK_NS  (500 * CLOCK_NS_PER_MS)
 
-/* Our FIN counts as a byte to be acknowledged (RFC 9293 3.4). The kernel alone sees to that one. */
+/* Our FIN counts as an unacknowledged byte (RFC 9293 3.4). The kernel alone handles that one. */
 #define FIN_SIZE 1
 
-/* What a session carries from step to step. */
+/* State of a session between steps. */
 struct run {
 	const struct session *session;
 	struct echo echo;
 	enum close_reason reason;
 	uint64_t linger_deadline_ns;
-	unsigned int rounds; /* receives since we last looked at the lifeline, ... */
-	uint64_t looked_ns;  /* ... and when that was, 0: not yet known */
-	bool is_quiet;       /* the last receive found nothing ... */
-	uint64_t waited_ns;  /* ... and waited so long for it */
-	bool aborting;       /* the lifeline is cut: once is enough to know ... */
-	unsigned int n_last; /* ... and so many receives are left, for what has arrived */
-	bool has_noticed;    /* the same of notice_fd */
+	unsigned int rounds; /* receives since the last poll of the shutdown pipe */
+	uint64_t looked_ns;  /* time of that poll, 0: not yet known */
+	bool is_quiet;       /* the last receive found no bytes */
+	uint64_t waited_ns;  /* and waited this long for them */
+	bool aborting;       /* the shutdown pipe is closed; not polled again */
+	unsigned int n_last; /* receives left for bytes that have arrived */
+	bool has_noticed;    /* notice_fd was ready; not polled again */
 };
 
 static void session_set_reason(struct run *run, enum close_reason reason, int code)
@@ -79,8 +84,8 @@ static bool is_lingering(const struct run *run)
 }
 
 /*
- * The server ends, and waits for us. What has arrived is still echoed: we may have been stopped
- * (SIGSTOP) until now. If we are lingering already, we hurry up.
+ * The server aborts, and waits for this session. Bytes that have arrived are still echoed, because
+ * we may have been stopped (SIGSTOP) until now. A linger timeout that runs already is shortened.
  */
 static void session_abort(struct run *run)
 {
@@ -98,7 +103,7 @@ static void stop_for_drain(struct run *run)
 	session_stop(run, CLOSE_DRAIN, clock_deadline_ns(SESSION_LINGER_ABORTING_NS));
 }
 
-/* The server ends, and does not wait for the client any more. */
+/* Returns whether the server aborts and the session still echoes bytes that have arrived. */
 static bool is_at_its_last(const struct run *run)
 {
 	return run->aborting && !is_lingering(run);
@@ -115,7 +120,7 @@ static int notice_fd(const struct run *run)
 	return run->session->notice == NULL || run->has_noticed ? -1 : run->session->notice_fd;
 }
 
-/* io_wait(), and other work of the process meanwhile. */
+/* Like io_wait(), and does other work of the process meanwhile. */
 MUST_USE static int wait_beside(const struct run *run, struct pollfd *fds, size_t n,
 				uint64_t deadline_ns)
 {
@@ -131,9 +136,9 @@ MUST_USE static int wait_beside(const struct run *run, struct pollfd *fds, size_
 }
 
 /*
- * One wait for the client's socket or the lifeline. Returns false if the deadline came first. A
- * lingering client that is always ready is given up if the deadline had passed at the look before:
- * what had arrived by then has been read.
+ * Waits once, for the client's socket or the shutdown pipe. Returns false if the deadline came
+ * first. A lingering client that is always ready also ends at the deadline: if the deadline had
+ * passed at the previous poll, all bytes that arrived before it have been read.
  */
 static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 {
@@ -158,8 +163,9 @@ static bool wait_once(struct run *run, short events, uint64_t deadline_ns)
 }
 
 /*
- * Has nothing moved for the idle timeout? The kernel sends on what it has of ours while we wait,
- * and only a wait in which none of that reached the client either was idle.
+ * Waits until the idle timeout expires without progress. While we wait, the kernel continues to
+ * send our bytes. The connection is idle only if none of them was acknowledged during the wait
+ * either.
  */
 static void wait_while_moving(struct run *run, short events)
 {
@@ -176,8 +182,8 @@ static void wait_while_moving(struct run *run, short events)
 }
 
 /*
- * Waits until the client's socket is ready for `events`, or the conversation is stopped or broken:
- * then the echo wants something else.
+ * Waits until the client's socket is ready for `events`, or the connection is stopped or has
+ * failed: then the echo wants something else.
  */
 static void session_wait(struct run *run, short events)
 {
@@ -187,11 +193,12 @@ static void session_wait(struct run *run, short events)
 	} else if (run->session->idle_timeout_ns != 0) {
 		wait_while_moving(run, events);
 	} else {
-		ignore_result(wait_once(run, events, CLOCK_NEVER)); /* it never comes */
+		ignore_result(wait_once(run, events,
+					CLOCK_NEVER)); /* CLOCK_NEVER: it never returns false */
 	}
 }
 
-/* Is it time to look at the lifeline? */
+/* Returns whether the shutdown pipe must be polled now. */
 static bool must_look(struct run *run)
 {
 	if (++run->rounds <= RECEIVES_WITHOUT_CLOCK && run->looked_ns == 0)
@@ -204,8 +211,8 @@ static bool must_look(struct run *run)
 }
 
 /*
- * May we sleep in the receive itself? That saves the call that waits, for a client who is soon
- * heard of again. But it is deaf to the lifeline, and to any deadline but the socket's patience.
+ * Returns whether recv may block. That saves a poll(2) if the client sends again soon. But a
+ * blocking recv does not see the shutdown pipe, and its only deadline is the receive timeout.
  */
 static bool may_be_patient(const struct run *run)
 {
@@ -215,10 +222,10 @@ static bool may_be_patient(const struct run *run)
 	       (idle_ns == 0 || idle_ns > recv_timeout_ns);
 }
 
-/* The kernel had no memory: a call is made again a little later. */
+/* Waits out a shortage of kernel memory: the call is repeated a little later. */
 static void session_wait_out_shortage(struct run *run)
 {
-	run->is_quiet = true; /* so that all deadlines are kept meanwhile */
+	run->is_quiet = true; /* so that all deadlines are checked meanwhile */
 	ignore_result(wait_once(run, 0, clock_deadline_ns(IO_SHORTAGE_PAUSE_NS)));
 }
 
@@ -241,7 +248,7 @@ static void session_receive(struct run *run)
 						       SESSION_BUFFER_SIZE);
 	run->is_quiet = n == -EAGAIN;
 	run->waited_ns = 0;
-	/* What still reached the client meanwhile was a move: then the wait begins now. */
+	/* Bytes that were acknowledged meanwhile are progress: then the idle time begins now. */
 	if (patient && run->is_quiet && io_unacknowledged(session->fd) == 0)
 		run->waited_ns = session->recv_timeout_ns;
 	if (n > 0)
@@ -273,7 +280,7 @@ static void session_send_kept(struct run *run)
 		session_wait(run, POLLOUT);
 }
 
-/* The deadline by which something has to move. */
+/* Returns the deadline of the idle timeout. */
 static uint64_t idle_deadline_ns(const struct run *run)
 {
 	uint64_t idle_ns = run->session->idle_timeout_ns;
@@ -281,10 +288,10 @@ static uint64_t idle_deadline_ns(const struct run *run)
 }
 
 /*
- * Stays until the client has acknowledged every byte. The kernel goes on delivering when we are
- * gone, but not for long to a client who is slow to read: it gives up on connections that nobody
- * holds (tcp(7), tcp_orphan_retries). There is no event for an acknowledgement, so we look again
- * and again, less and less often, while nothing moves.
+ * Waits until the client has acknowledged every byte. The kernel continues to deliver after a
+ * close, but not for long to a slow reader: it gives up orphaned connections (tcp(7),
+ * tcp_orphan_retries). An acknowledgement causes no event, so this checks again and again, at
+ * longer intervals while nothing changes.
  */
 static void stay_until_delivered(struct run *run)
 {
@@ -298,7 +305,8 @@ static void stay_until_delivered(struct run *run)
 						.events = POLLIN };
 		int ready = wait_beside(run, &shutdown_pipe, 1,
 					clock_earlier_ns(deadline_ns, clock_deadline_ns(pause_ns)));
-		uint64_t looked_ns = clock_now_ns(); /* judged is what was there then */
+		uint64_t looked_ns =
+			clock_now_ns(); /* before the checks: they are compared with this time */
 		bool is_lost = ready < 0 && !err_is_shortage(ready);
 		int code = is_lost ? ready : io_pending_error(run->session->fd);
 		size_t before = left;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A few workers, one for each core, each with a loop (server/events/epoll_loop.c) for its share of
+ * A few workers, one for each core. Each runs a loop (server/events/epoll_loop.c) for its share of
  * the clients.
  */
 #include "server/engines/epoll.h"

@@ -9,17 +9,18 @@
  *   accept the next                             exit: SIGCHLD to the parent
  *   SIGCHLD: wait for every child that ended
  *
- * What else can happen: fork is refused (the client waits, server/admission.h); the table is full
- * (nothing is accepted); a child is killed (the kernel ends its connection, the other clients do
- * not notice); we are told to end (server/drain.h); we are killed (server/shutdown_pipe.h).
+ * What else can happen: fork fails (the client waits, server/admission.h); the table is full
+ * (nothing is accepted); a child is killed (the kernel ends its connection, other clients are not
+ * affected); a signal ends the server (server/drain.h); the server is killed
+ * (server/shutdown_pipe.h).
  *
- * A child is made of what its parent maps, and every page that one of them writes to after the fork
- * is copied. So the loop writes to nothing that a child inherits: its state is on the stack, which
- * no child gets, and in the shared table; and a child works with few pages and few calls.
- * docs/MEASURING.md has what each of that brought.
+ * A child starts as a copy of the parent's mappings. Every page that parent or child writes to
+ * after the fork is copied. So the loop writes to no page that a child inherits: its state is on
+ * the stack, which no child gets, and in the shared table. A child uses few pages and few calls.
+ * docs/MEASURING.md has the effect of each of these measures.
  *
- * One process, one loop, no threads: fork copies only the thread that calls it, and any lock that
- * another held would stay locked in the child for ever.
+ * One process, one loop, no threads: fork copies only the calling thread, and a lock held by
+ * another thread would stay locked in the child for ever.
  */
 #include "server/engines/fork.h"
 
@@ -39,20 +40,20 @@
 #include "server/sandbox.h"
 #include "server/blocking/session.h"
 
-/* What ps(1) shows of a child, before the name of its client, and that name at its longest. */
+/* Title of a child in ps(1), before the client's name, and the maximum size of that name. */
 #define TITLE     "tcpecho: serving "
 #define NAME_SIZE 72
 
-/* A client, as the parent knows it. Children do not get its memory (server/client_table.h). */
+/* A client in the parent. Children do not get this memory (server/client_table.h). */
 struct fork_client {
 	struct client client;
-	bool has_filter; /* its child puts on its own list of calls (server/sandbox.h) */
+	bool has_filter; /* its child installs its own filter (server/sandbox.h) */
 };
 
 /*
- * What a child is told, and its score. Each on its own cache lines, as children write at the same
- * time. A child that was taken over can write to those of others as well: nothing but what is
- * logged and counted of them depends on it.
+ * Parameters and statistics of a child, on separate cache lines, because children write at the same
+ * time. A compromised child can write to those of other children too: only their log lines and
+ * counts depend on it.
  */
 struct child {
 	_Alignas(64) struct conn_stats stats;
@@ -69,8 +70,8 @@ struct fork_engine {
 /* ---- the child ---- */
 
 /*
- * What a child works with: its stack, and the buffer right behind it, so that a small echo needs
- * one page for both. The parent never writes to it.
+ * Memory of a child: its stack, and the buffer right behind it, so that a small echo needs one page
+ * for both. The parent never writes to it.
  */
 static struct {
 	_Alignas(4096) struct process_stack stack;
@@ -78,8 +79,8 @@ static struct {
 } child_memory;
 
 /*
- * What every child needs to know, written once, before the first: what the parent has on its stack
- * is not for children (net/process.h).
+ * Parameters common to all children, written once, before the first child. Children cannot use the
+ * parent's stack (net/process.h).
  */
 static struct {
 	struct sandbox sandbox;
@@ -87,7 +88,7 @@ static struct {
 	uint64_t idle_timeout_ns;
 } child_rules;
 
-/* One for each entry of the table of clients, with its number, in shared memory. */
+/* One per entry of the client table, by index, in shared memory. */
 static struct {
 	struct child *list;
 	size_t size; /* bytes */
@@ -113,13 +114,13 @@ static int child_main(void *argument)
 		.stats = &child->stats,
 		.buffer = child_memory.buffer,
 	};
-	ignore_result(session_run(&session)); /* the score says it to the parent */
-	_exit(0);                             /* not exit(3): stdio and atexit are the parent's */
+	ignore_result(session_run(&session)); /* the result is in the statistics for the parent */
+	_exit(0); /* not exit(3): stdio and atexit handlers belong to the parent */
 }
 
 /* ---- the parent ---- */
 
-/* The entries of our table are larger than a client. */
+/* Entries of the fork engine's table are struct fork_client. */
 static struct fork_client *fork_client_of(struct client *client)
 {
 	return (struct fork_client *)client;
@@ -136,11 +137,11 @@ static struct child *child_of(const struct fork_engine *engine, const struct cli
 	return &children.list[client_table_index(&engine->server->clients, client)];
 }
 
-/* The score of a client becomes what its child has written. */
+/* Copies the statistics of a child to its client. */
 static void fetch_score(const struct fork_engine *engine, struct client *client)
 {
 	const struct conn_stats *stats = &child_of(engine, client)->stats;
-	/* The ending first: what was written before it is seen then. */
+	/* The close reason first (acquire): values that were written before it are then visible. */
 	atomic_store_explicit(&client->stats.reason,
 			      atomic_load_explicit(&stats->reason, memory_order_acquire),
 			      memory_order_relaxed);
@@ -157,7 +158,7 @@ static void fetch_scores(const struct fork_engine *engine)
 		fetch_score(engine, client);
 }
 
-/* Starts a child for a client. Takes the connected socket, unless it fails. */
+/* Starts a child for a client. On success takes ownership of the connected socket. */
 static int fork_serve_client(void *context, struct client *client)
 {
 	struct fork_engine *engine = context;
@@ -180,7 +181,7 @@ static int fork_serve_client(void *context, struct client *client)
 	return 0;
 }
 
-/* One pending SIGCHLD stands for any number of children: reap until there is none (UNP 5.10). */
+/* One pending SIGCHLD may stand for several children: reap until no more have ended (UNP 5.10). */
 MUST_USE static int fork_reap(struct fork_engine *engine)
 {
 	struct process_end end;
@@ -188,7 +189,7 @@ MUST_USE static int fork_reap(struct fork_engine *engine)
 	while ((rc = process_reap(&end)) > 0) {
 		struct client *client = client_table_find(&engine->server->clients, end.pid);
 		if (client == NULL)
-			continue; /* a child from before we were executed in this process's place */
+			continue; /* a child of the program that executed us in its process */
 		fork_release_filter(engine, client);
 		fetch_score(engine, client);
 		server_client_ended(engine->server, client, end.signal, end.status);
@@ -199,13 +200,13 @@ MUST_USE static int fork_reap(struct fork_engine *engine)
 
 static void fork_kill_all(const struct client_table *clients)
 {
-	/* Their pids are theirs until we reap them: no stranger can be hit. */
+	/* A pid is not reused until the child is reaped: no other process can be killed. */
 	for (const struct client *client = client_table_next(clients, NULL); client != NULL;
 	     client = client_table_next(clients, client))
 		kill(client->pid, SIGKILL);
 }
 
-/* Carries out what the phase asks for. Every step may be done again. */
+/* Does what the drain phase requires. Every step may be repeated. */
 static void fork_follow_drain(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
@@ -220,8 +221,8 @@ static void fork_follow_drain(struct fork_engine *engine)
 }
 
 /*
- * Waits for signals, for the end of connections that wait and, while admission is open, for
- * clients: ready[1 + i] is listener i, and those that wait come behind.
+ * Waits for signals, for the end of waiting connections and, while admission is open, for clients:
+ * ready[1 + i] is listener i, and the waiting connections follow.
  */
 MUST_USE static int fork_wait_for_events(struct fork_engine *engine, struct pollfd *ready)
 {
@@ -231,7 +232,7 @@ MUST_USE static int fork_wait_for_events(struct fork_engine *engine, struct poll
 	for (size_t i = 0; i < server->listeners.n; i++) {
 		bool is_empty = (engine->admission.found_empty >> i & 1) != 0;
 		ready[1 + i] = (struct pollfd){
-			/* A negative descriptor is passed over (poll(2)): the clients wait. */
+			/* poll(2) ignores a negative descriptor: the clients wait. */
 			.fd = is_open && !is_empty ? server->listeners.list[i].fd : -1,
 			.events = POLLIN,
 		};
@@ -249,7 +250,7 @@ MUST_USE static int fork_read_signals(struct fork_engine *engine)
 	struct server_asked asked = server_read_signals(server);
 	int rc = asked.child_ended ? fork_reap(engine) : 0;
 	if (asked.new_phase) {
-		admission_stop(&engine->admission); /* before it is said */
+		admission_stop(&engine->admission); /* before the phase is logged */
 		server_log_phase(server, server->clients.count);
 	}
 	if (!admission_is_over(&engine->admission) && server_pass_time(server))
@@ -304,7 +305,7 @@ static int fork_end_at_once(void *argument)
 	_exit(0);
 }
 
-/* If no child can be had, no client can be served. */
+/* Without a child, no client can be served. */
 MUST_USE static int try_child(void)
 {
 	pid_t pid = process_start(&child_memory.stack, fork_end_at_once, NULL);
@@ -333,7 +334,7 @@ static int fork_run(struct server *server)
 	int rc = fork_loop(&engine);
 	admission_close(&engine.admission);
 	shutdown_pipe_signal(&server->shutdown_pipe);
-	fetch_scores(&engine); /* of those that are left, if it cannot go on */
+	fetch_scores(&engine); /* from remaining children, if the loop failed */
 	process_unshare(children.list, children.size);
 	return rc;
 }

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path, as in UNP 30.6, but that nobody has to guess how many:
+ * The happy path, as in UNP 30.6, but with a number of workers that adapts to the load:
  *
  *   supervisor                    worker
- *   start a few ----------------> wait in the line for a client
- *                                 accept, echo until the client ends (blocking/session.h), again
- *   start more, while fewer are
- *   without a client than a
- *   burst would need
- *                                 one too many: end
+ *   start a few ----------------> wait for a client
+ *                                 accept, echo until the client ends (blocking/session.h), repeat
+ *   start more, if fewer workers
+ *   are idle than a burst needs
+ *                                 idle for a while and not needed: end
  *
- * A worker has one client at a time and does nothing else meanwhile, as the child of the fork
- * engine does, but it is there already when the client comes. With --clients-per-worker it has
- * several, and is then a loop of the epoll engine with few places.
+ * A worker has one client at a time and does nothing else meanwhile, like a child of the fork
+ * engine, but it exists before the client connects. With --clients-per-worker it has several
+ * clients, and runs the loop of the epoll engine with a small table.
  *
- * What else can happen: all workers that there may be are busy (clients wait in the queue); a
- * worker is killed (server/workers/supervisor.h); we are told to end (the session hears the
- * lifeline).
+ * What else can happen: the maximum number of workers is busy (clients wait in the accept queue); a
+ * worker is killed (server/workers/supervisor.h); the server ends (the session polls the shutdown
+ * pipe).
  */
 #include "server/engines/prefork.h"
 
@@ -33,7 +32,7 @@
 #include "server/workers/supervisor.h"
 #include "server/workers/worker.h"
 
-/* One that was started in a crowd ends when it has had no client for so long. */
+/* A spare worker ends after this time without a client. */
 #define SPARE_LIFE_NS (10 * CLOCK_NS_PER_S)
 
 #define TITLE_WAITING "tcpecho: waiting"
@@ -52,7 +51,7 @@ static void prefork_publish(const struct client *client)
 	process_set_title(title);
 }
 
-/* While it serves: the accept queues are empty, or the server is called off. */
+/* While it serves: the accept queues are empty, or the server aborts. */
 static void prefork_on_event(void *context, bool aborting)
 {
 	struct worker *worker = ((struct prefork *)context)->worker;
@@ -63,7 +62,7 @@ static void prefork_on_event(void *context, bool aborting)
 	worker_close_listeners(worker);
 }
 
-/* What does not wait for the end of a conversation. */
+/* Work that cannot wait for the end of the connection. */
 static uint64_t do_beside(void *context)
 {
 	struct prefork *prefork = context;
@@ -71,7 +70,7 @@ static uint64_t do_beside(void *context)
 	return admission_deadline_ns(&prefork->worker->admission);
 }
 
-/* The conversation itself: nothing else happens in this process until it is over. */
+/* Serves one client: nothing else happens in this process until the connection is over. */
 static int prefork_serve_client(void *context, struct client *client)
 {
 	struct prefork *prefork = context;
@@ -93,7 +92,7 @@ static int prefork_serve_client(void *context, struct client *client)
 		.context = prefork,
 		.notice_fd = worker->closing_fd,
 	};
-	ignore_result(session_run(&session)); /* the score says it */
+	ignore_result(session_run(&session)); /* the result is in the statistics */
 	io_close(&client->fd);
 	server_client_ended(server, client, 0, 0);
 	worker_note_fullness(worker);

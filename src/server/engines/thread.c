@@ -5,16 +5,16 @@
  *   main thread of a worker                    thread
  *   accept: a connected socket
  *   start a thread --------------------------> echo until the client ends (blocking/session.h)
- *   accept the next                            say so, end
- *   take those that ended out of the table
+ *   accept the next                            report the end, exit
+ *   remove ended clients from the table
  *
- * The main thread alone knows the table; a thread works on its own client's score, and on nothing
- * else that others have. A thread that has ended puts its client on a list without a lock and
- * rings. No thread ever forks: only the one that called fork would live on in the child, and every
- * lock that another held would stay locked there.
+ * Only the main thread uses the table. A thread writes to its own client's statistics, and to
+ * nothing else that is shared. A thread that ends pushes its client on a lock-free list and wakes
+ * the main thread. No thread ever forks: the child would have only the thread that called fork, and
+ * a lock held by another thread would stay locked there.
  *
- * What else can happen: there is no thread for a client (it waits, server/admission.h); the worker
- * is killed, and all its threads with it (server/workers/supervisor.h).
+ * What else can happen: no thread can be created for a client (it waits, server/admission.h); the
+ * worker is killed with all its threads (server/workers/supervisor.h).
  */
 #include "server/engines/thread.h"
 
@@ -35,8 +35,8 @@
 #include "server/workers/worker.h"
 
 /*
- * A stack is this and the buffer; of the buffer only what bytes have filled is memory. The C
- * library may want more: 128 KiB on arm64.
+ * Size of a stack without the buffer. Only the used part of the buffer becomes memory. The C
+ * library may need more: 128 KiB on arm64.
  */
 #define STACK_SIZE ((size_t)48 * 1024)
 
@@ -56,8 +56,7 @@ struct thread_engine {
 	pthread_attr_t how;
 	struct wakeup ended_news;
 	struct wakeup_sleep ended_sleep;
-	struct thread_client
-		*_Atomic ended; /* the latest that ended, and behind it the one before */
+	struct thread_client *_Atomic ended; /* head of the list of ended clients, latest first */
 };
 
 /* ---- a thread ---- */
@@ -72,7 +71,7 @@ static void install_filter(struct thread_client *served)
 	wakeup_post(&engine->ended_news);
 }
 
-/* This one frame may be large: the stack is made for it (stack_size()). */
+/* This frame may be large: the stack has room for it (stack_size()). */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
 static void *thread_main(void *argument)
@@ -90,9 +89,9 @@ static void *thread_main(void *argument)
 		.stats = &client->stats,
 		.buffer = buffer,
 	};
-	ignore_result(session_run(&session)); /* the score says it */
+	ignore_result(session_run(&session)); /* the result is in the statistics */
 	io_close(&client->fd);
-	install_filter(served); /* from here on it is the main thread's again */
+	install_filter(served); /* from here on the client belongs to the main thread */
 	return NULL;
 }
 #pragma GCC diagnostic pop
@@ -131,7 +130,7 @@ static void *thread_end_at_once(void *argument)
 	return argument;
 }
 
-/* If a thread cannot be had, as under a filter that forbids clone3(2), no client can be served. */
+/* Without a thread, as under a filter that forbids clone3(2), no client can be served. */
 MUST_USE static int try_thread(const struct thread_engine *engine)
 {
 	pthread_t thread;
@@ -176,7 +175,7 @@ static int thread_work(struct worker *worker)
 		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
 		rc = thread_take_turn(&engine);
-	return rc; /* the process ends, and with it all that is left of a thread */
+	return rc; /* the process ends, and all remaining threads with it */
 }
 
 /* All clients are threads of one process, and share its descriptors. */
@@ -186,8 +185,8 @@ static uint32_t thread_n_workers(void)
 }
 
 /*
- * What pthread_create(3) and the end of a thread come to. clone3(2) fails: its flags are out of
- * reach.
+ * System calls of pthread_create(3) and of the end of a thread. clone3(2) fails, because a filter
+ * cannot read its flags.
  */
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 #define THREAD_DETAILS                                                             \

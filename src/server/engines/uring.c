@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: a client's socket has one request that lasts, to receive; the kernel puts what
- * comes into one of a few small buffers and says so; that is sent from where it lies, by a request
- * that goes to the kernel with the next wait; the buffer is free again.
+ * The happy path: each connection has one multishot receive request. The kernel puts the bytes into
+ * one of a few small buffers. They are sent from there, by a request that goes to the kernel with
+ * the next wait. Then the buffer is free again.
  *
  *   kernel: received 64 bytes into buffer 7 --> echo, request: send buffer 7
  *   kernel: sent 64 bytes ---------------------> buffer 7 is free
  *
  * One system call serves all that is ready. A connection has one send at a time, to keep order.
  *
- * The readiness driver (events/conn_io.h) does everything uncommon. If a client does not take all,
- * sends a lot, or is ended by us, the receive request is cancelled and bytes that it still brought
- * are queued. Then the ring reports readiness and the driver does the rest, one buffer at a time.
- * So no connection holds a buffer for longer than a turn, and a large stream goes through one
- * buffer that stays in the cache. A connection that was calm for a while goes back to the ring.
+ * The readiness driver (events/conn_io.h) handles all other cases. If a client does not take all
+ * bytes, sends a lot, or is ended by the server, the receive request is cancelled. Bytes that it
+ * still brought are queued. Then the ring reports readiness and the driver does the rest, one
+ * buffer at a time. So no connection holds a buffer for longer than a turn, and a large stream goes
+ * through one buffer that stays in the cache. A connection that was calm for a while returns to the
+ * ring.
  *
  *            +------------------ calm for a while -------------------+
  *            v                                                       |
@@ -21,8 +22,8 @@
  *            +--- over ---> CLOSING --- last completion ---> closed <--- over ---+
  *
  * What else can happen, and where it is handled:
- *   - a receive request ends by itself (no buffer, -ENOBUFS): advance() makes it again;
- *   - a socket with a request is not closed: end() cancels that first, so that our FIN goes out;
+ *   - a receive request ends by itself (no buffer, -ENOBUFS): advance() makes a new one;
+ *   - close(2) sends no FIN while a request is pending: end() cancels the request first;
  *   - clients are accepted by accept4(2) (docs/decisions/0012).
  */
 #include "server/engines/uring.h"
@@ -46,35 +47,35 @@
 #include "server/workers/supervisor.h"
 #include "server/workers/worker.h"
 
-/* Small buffers for small messages, few enough for the cache of a core. Large ones: conn_io.h. */
+/* Buffers for small messages, few enough for the cache of a core. Large messages: conn_io.h. */
 #define BUFFERS     RX_BUFFERS_MAX
 #define BUFFER_SIZE ((size_t)4096)
 
-/* Turns of the driver with no more than a small message each: then the ring may have it back. */
+/* After this many driver turns with at most a small message each, the ring may take over. */
 #define CALM_TURNS 4
 
-/* At the end: so many turns, of a millisecond at most. */
+/* Maximum turns at the end, each at most a millisecond. */
 #define CLOSING_TURNS 500
 
 enum mode { RING, SWITCHING, READINESS, CLOSING };
 
-/* What a completion is about: the top of its tag. */
+/* Kind of request, in the top bits of a tag. */
 enum request { REQUEST_WORKER, REQUEST_RECEIVE, REQUEST_SEND, REQUEST_POLL };
 
-/* A client, and what the ring has of it. */
+/* A connection, and its requests in the ring. */
 struct uring_conn {
 	struct conn conn;
-	struct rx_queue rx;   /* buffers that wait for their turn */
-	uint16_t in_flight;   /* the buffer that is being sent, number + 1 */
-	uint16_t poll_events; /* what it is polled for, 0: it is not */
+	struct rx_queue rx;   /* received buffers that are not echoed yet */
+	uint16_t in_flight;   /* the buffer that is being sent, number + 1; 0: none */
+	uint16_t poll_events; /* events of the pending poll request, 0: none */
 	uint8_t mode;         /* enum mode */
 	uint8_t n_calm;
-	bool is_receiving : 1; /* the ring has a request to receive */
-	bool is_cancelled : 1; /* and one to cancel what it has */
-	bool has_ended : 1;    /* the end of its stream has come, behind the buffers that wait */
-	bool is_a_lot : 1;     /* it sends faster than it is sent to */
+	bool is_receiving : 1; /* a receive request is pending */
+	bool is_cancelled : 1; /* a request to cancel the pending request is made */
+	bool has_ended : 1;    /* end of stream received, after the queued buffers */
+	bool is_a_lot : 1;     /* bytes arrive faster than they are echoed */
 	bool is_aborting : 1;
-	int code; /* its connection is broken, behind the buffers that wait */
+	int code; /* error of the connection, after the queued buffers */
 };
 
 struct uring_engine {
@@ -106,7 +107,7 @@ static enum request request_of(uint64_t tag)
 	return (enum request)(tag >> TAG_REQUEST_SHIFT);
 }
 
-/* An entry is given to another only when the ring has nothing of it: the serial must be right. */
+/* An entry is reused only when no request for it is pending. So the serial must match. */
 static struct uring_conn *uring_conn_at(const struct uring_engine *uring, uint64_t tag)
 {
 	struct client_table *clients = &uring->worker->server->clients;
@@ -116,9 +117,9 @@ static struct uring_conn *uring_conn_at(const struct uring_engine *uring, uint64
 	return uring_conn;
 }
 
-/* ---- buffers that wait for their turn ---- */
+/* ---- received buffers ---- */
 
-/* They are the driver's from here on, behind what it has. */
+/* Moves the queued buffers to the driver, after the bytes that it already has. */
 static void stash_all(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	while (rx_queue_any(&uring_conn->rx)) {
@@ -126,7 +127,7 @@ static void stash_all(struct uring_engine *uring, struct uring_conn *uring_conn)
 		int buffer = rx_queue_take(&uring->rx, &uring_conn->rx, &size);
 		bool fits = conn_queue_rx(&uring->io, &uring_conn->conn,
 					  uring_buffer(uring->ring, buffer), (size_t)size);
-		assert(fits); /* a piece has room for all buffers that there are */
+		assert(fits); /* a pool buffer has room for all ring buffers */
 		uring_give_back(uring->ring, buffer);
 	}
 }
@@ -137,7 +138,7 @@ static void drop_all(struct uring_engine *uring, struct uring_conn *uring_conn)
 		uring_give_back(uring->ring, rx_queue_take(&uring->rx, &uring_conn->rx, &size));
 }
 
-/* ---- the end ---- */
+/* ---- the end of a connection ---- */
 
 static void cancel(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
@@ -165,15 +166,12 @@ static void end(struct uring_engine *uring, struct uring_conn *uring_conn)
 	admission_client_ended(&uring->worker->admission);
 }
 
-/* ---- slow: the ring says when, the driver does it ---- */
+/* ---- READINESS: the ring reports readiness, the driver receives and sends ---- */
 
 static void poll_for(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	struct conn *conn = &uring_conn->conn;
-	/*
-	 * No event tells of an acknowledgement or of memory: a later turn looks
-	 * (server/events/conn.h)
-	 */
+	/* Acknowledgements and free memory cause no event: a timer starts a later turn. */
 	if (conn->is_leaving || conn_is_short(conn))
 		return;
 	uint16_t events = echo_wants(&conn->echo) == ECHO_WRITE ? POLLOUT : POLLIN;
@@ -183,7 +181,7 @@ static void poll_for(struct uring_engine *uring, struct uring_conn *uring_conn)
 		uring_poll(uring->ring, conn->client.fd, events,
 			   uring_tag(uring, uring_conn, REQUEST_POLL));
 	} else if (uring_conn->poll_events != events) {
-		cancel(uring, uring_conn); /* with its completion comes the next turn */
+		cancel(uring, uring_conn); /* its completion starts the next turn */
 	}
 }
 
@@ -195,7 +193,7 @@ static void uring_rx_begin(struct uring_engine *uring, struct uring_conn *uring_
 		      uring_tag(uring, uring_conn, REQUEST_RECEIVE));
 }
 
-/* Is it one that the ring can have again? `moved` bytes came in with the last turn. */
+/* Returns whether the ring may take the connection back. `moved`: bytes in the last turn. */
 static bool is_calm(struct uring_conn *uring_conn, uint64_t moved)
 {
 	const struct conn *conn = &uring_conn->conn;
@@ -224,7 +222,7 @@ static void take_slow_turn(struct uring_engine *uring, struct uring_conn *uring_
 	}
 }
 
-/* What the ring has brought is the driver's, and nothing more is brought. */
+/* Moves received bytes to the driver, and cancels the receive request. */
 static void turn(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	uring_conn->mode = SWITCHING;
@@ -240,7 +238,7 @@ static void turn(struct uring_engine *uring, struct uring_conn *uring_conn)
 	take_slow_turn(uring, uring_conn);
 }
 
-/* ---- fast: the ring receives and sends ---- */
+/* ---- RING: the ring receives and sends ---- */
 
 static void send_buffer(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
@@ -262,7 +260,7 @@ static void echo_next(struct uring_engine *uring, struct uring_conn *uring_conn)
 	send_buffer(uring, uring_conn);
 }
 
-/* The next step of a client whom the ring serves, if it need not wait for what is being sent. */
+/* Does the next step of a connection in the ring, unless a send is pending. */
 static void advance(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	struct conn *conn = &uring_conn->conn;
@@ -273,7 +271,7 @@ static void advance(struct uring_engine *uring, struct uring_conn *uring_conn)
 	else if (rx_queue_any(&uring_conn->rx))
 		echo_next(uring, uring_conn);
 	else if (uring_conn->code < 0 || uring_conn->has_ended)
-		turn(uring, uring_conn); /* a receive says it again, and what is to be done then */
+		turn(uring, uring_conn); /* the driver's receive returns it again */
 	else if (!uring_conn->is_receiving)
 		uring_rx_begin(uring, uring_conn);
 	conn_publish_stats(conn);
@@ -292,12 +290,12 @@ static void uring_received(struct uring_engine *uring, struct uring_conn *uring_
 	else if (done->result < 0 && !err_is_shortage(done->result) && done->result != -ECANCELED &&
 		 done->result != -EAGAIN && done->result != -EINTR)
 		uring_conn->code = done->result;
-	uring_conn->is_a_lot |= done->result == -ENOMEM; /* the driver waits until there is some */
-	/* Full, and the one before has not gone yet: more than small messages. */
+	uring_conn->is_a_lot |= done->result == -ENOMEM; /* the driver waits out the shortage */
+	/* A full buffer while the one before is still being sent: more than small messages. */
 	if (done->result == (int)BUFFER_SIZE)
 		uring_conn->is_a_lot |=
 			uring_conn->in_flight != 0 || rx_queue_several(&uring_conn->rx);
-	assert(uring_conn->mode != READINESS); /* it has no such request */
+	assert(uring_conn->mode != READINESS); /* no receive request is pending then */
 	if (uring_conn->mode == RING)
 		advance(uring, uring_conn);
 	else if (uring_conn->mode == SWITCHING)
@@ -351,7 +349,7 @@ static int uring_serve_client(void *context, struct client *client)
 	return 0;
 }
 
-/* ---- all of them ---- */
+/* ---- all connections ---- */
 
 static void handle_done(struct uring_engine *uring)
 {
@@ -372,7 +370,7 @@ static void handle_done(struct uring_engine *uring)
 	}
 }
 
-/* Somebody's time has come, or the server's: what was received ahead is taken over first. */
+/* A timer has expired, or the server aborts: the driver first gets the received bytes. */
 static void slow_down(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	if (uring_conn->mode == RING)
@@ -393,7 +391,7 @@ static void uring_abort(struct uring_engine *uring)
 	conns->is_aborting = true;
 	for (struct conn *conn = NULL; (conn = conn_next(conns, conn)) != NULL;) {
 		struct uring_conn *uring_conn = (struct uring_conn *)conn;
-		/* What the ring is sending, and what it has received, comes first. */
+		/* Bytes that are being sent, and received bytes, come first. */
 		uring_conn->is_aborting = true;
 		if (uring_conn->in_flight == 0)
 			slow_down(uring, uring_conn);
@@ -423,7 +421,7 @@ MUST_USE static int uring_take_turn(struct uring_engine *uring)
 	return admit(uring);
 }
 
-/* The ring lets go of the listening sockets, which takes a turn or two. */
+/* Releases the listening sockets from the ring, which takes a turn or two. */
 static void close_accept_requests(struct uring_engine *uring)
 {
 	for (int i = 0; i < CLOSING_TURNS && !uring_accept_close(&uring->accept); i++) {
@@ -437,10 +435,10 @@ static int uring_work(struct worker *worker)
 	static struct uring_engine uring; /* too large for a stack */
 	uring.worker = worker;
 	int rc = uring_open(&uring.ring, BUFFERS, BUFFER_SIZE);
-	if (rc == -ENOMEM) { /* what may be locked is for all of a user's rings together */
+	if (rc == -ENOMEM) { /* the limit on locked memory is shared by all rings of a user */
 		log_warning("no memory for a ring (raise ulimit -l%s)",
 			    sysinfo_space_limits().text);
-		return epoll_loop_run(worker); /* by readiness, then */
+		return epoll_loop_run(worker); /* use readiness instead */
 	}
 	if (rc < 0)
 		return rc;
@@ -468,7 +466,7 @@ close_ring:
 	return rc;
 }
 
-/* A worker that serves cannot make another ring, which would have no restrictions (net/uring.h). */
+/* A serving worker cannot create another ring, which would have no restrictions (net/uring.h). */
 static const struct seccomp_rule serving_calls[] = { { .call = __NR_io_uring_enter } };
 
 static const struct seccomp_rule opening_calls[] = {
