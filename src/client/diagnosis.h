@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What went wrong with an echo, judged by the first bytes that came back wrong.
+ * Diagnoses a faulty echo by the first bytes that came back wrong.
  *
- * The bytes are those of base/payload.h, so it can be told of what came instead of the right ones
- * where it is from. The more bytes are known from the first wrong one on, the surer it is: of one,
- * little can be said; from DIAGNOSIS_ENOUGH on, all.
+ * The bytes are those of base/payload.h, so a byte shows from which connection and offset it comes.
+ * The diagnosis is more certain the more bytes are known, starting with the first wrong byte. One
+ * byte shows little; DIAGNOSIS_ENOUGH bytes show everything.
  */
 #ifndef CLIENT_DIAGNOSIS_H
 #define CLIENT_DIAGNOSIS_H
@@ -14,55 +14,58 @@
 
 #include "base/snippet.h"
 
-/* With so many bytes all kinds can be told apart; more than the most are not looked at. */
+/* DIAGNOSIS_ENOUGH bytes distinguish all kinds. At most DIAGNOSIS_MAX bytes are examined. */
 #define DIAGNOSIS_ENOUGH ((size_t)64)
 #define DIAGNOSIS_MAX    ((size_t)256)
 
 enum diagnosis_kind {
-	DIAGNOSIS_UNKNOWN,  /* too few bytes to tell */
-	DIAGNOSIS_FLIPPED,  /* bits or bytes are others, in place; the rest goes on right */
-	DIAGNOSIS_LOST,     /* bytes are left out: what came is further on in the stream */
+	DIAGNOSIS_UNKNOWN,  /* too few bytes */
+	DIAGNOSIS_FLIPPED,  /* bits or bytes changed in place; the rest is correct */
+	DIAGNOSIS_LOST,     /* bytes are missing: what came is from further on in the stream */
 	DIAGNOSIS_REPEATED, /* what came is from further back in the stream */
-	DIAGNOSIS_STRAY,    /* what came is another connection's */
-	DIAGNOSIS_INSERTED, /* foreign bytes, and behind them it goes on in the same stream */
-	DIAGNOSIS_FOREIGN,  /* what came, none of us has sent */
-	DIAGNOSIS_SURPLUS,  /* more came than was sent, and none of us has sent it */
+	DIAGNOSIS_STRAY,    /* what came belongs to another connection */
+	DIAGNOSIS_INSERTED, /* foreign bytes were inserted; the stream continues after them */
+	DIAGNOSIS_FOREIGN,  /* the bytes received were not sent by this client */
+	DIAGNOSIS_SURPLUS,  /* more bytes came than were sent, and this client did not send them */
 };
 
-/* What is known. Connections are numbered from 0 on, below PAYLOAD_CONNECTIONS (base/payload.h). */
+/* What is known. Connections are numbered from 0, below PAYLOAD_CONNECTIONS (base/payload.h). */
 struct diagnosis_case {
 	uint64_t seed;
 	uint64_t connection;
 	uint64_t n_connections;
-	uint64_t offset;               /* of the first wrong byte; all before it were right */
-	uint64_t sent;                 /* how many bytes this connection has sent */
-	uint64_t most_sent;            /* and no other has sent more than so many */
-	const unsigned char *received; /* the first wrong byte and what came behind it */
+	uint64_t offset;               /* of the first wrong byte; all before it are correct */
+	uint64_t sent;                 /* bytes sent on this connection */
+	uint64_t most_sent;            /* maximum bytes sent on any connection */
+	const unsigned char *received; /* the first wrong byte and those that follow */
 	size_t n;                      /* at least 1 */
 };
 
 struct diagnosis {
 	enum diagnosis_kind kind;
-	/* STRAY: whose it is. The same connection else. */
+	/* STRAY: the connection that the bytes belong to. Otherwise: this connection. */
 	uint64_t connection;
-	/* LOST, REPEATED, STRAY: the offset that the first wrong byte has there.
-	 * INSERTED: where the stream goes on. */
+	/*
+	 * LOST, REPEATED, STRAY: offset of the first wrong byte in its own stream. INSERTED: offset
+	 * at which the stream continues.
+	 */
 	uint64_t origin;
-	/* FLIPPED: how many bytes differ. LOST: how many are missing. REPEATED: how many lie
-	 * between the first wrong byte and its origin. STRAY: how many of those given are of there.
-	 * INSERTED: how many. */
+	/*
+	 * FLIPPED: bytes that differ. LOST: bytes missing. REPEATED: distance from the first wrong
+	 * byte to its origin. STRAY: bytes received from there. INSERTED: bytes inserted.
+	 */
 	uint64_t n_bytes;
-	/* FLIPPED: how many bits differ; if it is one, which, 0 being the lowest. */
+	/* FLIPPED: number of bits that differ; if 1, which bit, 0 being the lowest. */
 	unsigned int n_bits, bit;
-	/* What should have come and what came. */
+	/* The bytes expected and the bytes received. */
 	struct snippet expected, received;
 	/* A sentence, without the name of the program. */
 	char text[384];
 };
 
 /*
- * Says what is wrong. It makes no system call, and takes less than a millisecond however many
- * connections there are.
+ * Returns the diagnosis. Makes no system call and takes less than a millisecond for any number of
+ * connections.
  */
 struct diagnosis diagnose(const struct diagnosis_case *wrong);
 

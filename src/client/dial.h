@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connecting to a server by its name: to any of its addresses, and what to say when none of them
- * answers. An address that does not answer soon is joined by the next one (RFC 8305), so that a
- * dead address costs a fraction of a second.
+ * Connects to a server by its name, on any of its addresses, and explains failures. If an address
+ * does not answer soon, the next one is tried in parallel (RFC 8305), so a dead address costs a
+ * fraction of a second.
  *
- * Both take their time: getaddrinfo(3) blocks for as long as no name server answers, connect(2) for
- * as long as no SYN is answered. `talk` simply waits, because a signal at its default ends it
- * meanwhile (dial()). For a client that reads its signals from a descriptor a thread dials, and it
- * waits for both (dial_await()), or does so in its own loop (dial_begin()).
+ * Both steps can block: getaddrinfo(3) while no name server answers, connect(2) while no SYN is
+ * answered. `talk` simply waits in dial(), because the default action of a signal ends it
+ * meanwhile. A client that reads signals from a descriptor dials in a thread and waits for both:
+ * with dial_await(), or in its own loop after dial_begin().
  */
 #ifndef CLIENT_DIAL_H
 #define CLIENT_DIAL_H
@@ -23,98 +23,107 @@
 #include "base/exit_status.h"
 #include "net/addr.h"
 
-/* How long one address may take to answer, unless a timeout was given. */
+/* Timeout of one address, unless the request has a timeout. */
 #define DIAL_TIMEOUT_NS (10 * CLOCK_NS_PER_S)
 
 /*
- * A timeout that is switched off is about replies: connecting still ends, after five or six SYNs.
+ * Timeout of one address if timeouts are switched off. That option is about replies: connecting
+ * still ends, after five or six SYNs.
  */
 #define DIAL_LONGEST_NS (45 * CLOCK_NS_PER_S)
 
-/* An address that has not answered by then is joined by the next one (RFC 8305, 5). */
+/*
+ * If an address has not answered after this time, the next one is tried in parallel (RFC 8305, 5).
+ */
 #define DIAL_ATTEMPT_DELAY_NS (250 * CLOCK_NS_PER_MS)
 
 struct dial_request {
-	const struct addr_spec *server; /* of the kinds ADDR_HOST and ADDR_UNIX */
+	const struct addr_spec *server; /* kind ADDR_HOST or ADDR_UNIX */
 	int family;                     /* AF_UNSPEC, AF_INET or AF_INET6 */
-	const struct addr *source;      /* where to connect from; NULL: anywhere */
-	const struct addr *except;      /* is being tried already, so not here; NULL: none is */
+	const struct addr *source;      /* source address; NULL: any */
+	const struct addr *except;      /* address not to try; NULL: none */
 	/*
-	 * For all addresses together, once the name is looked up. 0: each has DIAL_TIMEOUT_NS.
-	 * CLOCK_NEVER: each has DIAL_LONGEST_NS.
+	 * For all addresses together, starting after the lookup. 0: DIAL_TIMEOUT_NS for each.
+	 * CLOCK_NEVER: DIAL_LONGEST_NS for each.
 	 */
 	uint64_t timeout_ns;
 };
 
 struct dialed {
-	int fd;           /* connected and non-blocking, the caller's; or the negative code */
-	struct addr addr; /* that answered */
-	uint64_t took_ns; /* to connect to it */
+	int fd;           /* connected, non-blocking, owned by the caller; or a negative code */
+	struct addr addr; /* address that answered */
+	uint64_t took_ns; /* connect time */
 };
 
 /*
- * Connects to the address that answers first, of those tried so far: they are tried in the order of
- * RFC 6724 with the families in turn, the next one DIAL_ATTEMPT_DELAY_NS after the last, or as soon
- * as one fails. If none answers, the code is that of the last failure; the code of a family that
- * this machine cannot use only if it can use none; -EALREADY if `except` is the only address.
+ * Connects to an address of the server, the first that answers. Addresses are tried in the order of
+ * RFC 6724, alternating between the families. The next address starts DIAL_ATTEMPT_DELAY_NS after
+ * the last, or as soon as one fails. If none answers, returns the code of the last failure. A code
+ * that means that this machine cannot use an address family is returned only if it can use none.
+ * -EALREADY: `except` is the only address.
  */
 struct dialed dial(const struct dial_request *request);
 
 /* ---- in a thread ---- */
 
 struct dialing {
-	struct dial_request request; /* of copies that the thread may read as long as it runs */
+	struct dial_request request; /* its pointers point to the copies below */
 	struct addr_spec server;
 	struct addr source, except;
 	struct dialed dialed;
-	int done_fd;   /* readable once it is done */
-	int finish_fd; /* the other end of it, which the thread closes */
+	int done_fd;   /* becomes readable at the end */
+	int finish_fd; /* other end of the pipe, which the thread closes */
 	bool has_thread;
 	pthread_t thread;
-	atomic_bool is_released; /* by the thread, or by dial_abandon() */
+	atomic_bool is_released; /* set by the thread and by dial_abandon(); the second frees it */
 };
 
 /*
- * Begins to dial. *ret_dialing is the caller's, to be ended by dial_end(), or left behind if the
- * process is about to end. If no thread can be started, returns once it is done, and a signal
+ * Begins to dial. The caller owns *ret_dialing and ends it with dial_end(), or leaves it if the
+ * process is about to end. If no thread can be started, it dials before it returns, and a signal
  * ends the process meanwhile. Returns 0 or -errno.
  */
 MUST_USE int dial_begin(const struct dial_request *request, struct dialing **ret_dialing);
 
-/* Waits for the outcome, which is there at once if done_fd is readable, and frees it. */
+/* Waits for the outcome and frees *dialing. It does not block if done_fd is readable. */
 struct dialed dial_end(struct dialing *dialing);
 
-/* Frees it without waiting for the outcome: what it connects is closed again. */
+/* Frees *dialing without waiting. A connection that it still opens is closed. */
 void dial_abandon(struct dialing *dialing);
 
 /*
- * Dials, and reads the signals meanwhile. Says why it failed, or at QUIT what it is waiting for.
- * Returns STATUS_OK and *ret_dialed; STATUS_NO_CONNECTION; STATUS_MACHINE; or the status of the
- * signal that ended it, after which the thread may still run: the process must end soon.
+ * Dials, and reads signals meanwhile. Prints why it failed; at QUIT, what it waits for. Returns
+ * STATUS_OK and *ret_dialed; STATUS_NO_CONNECTION; STATUS_MACHINE; or the status of the signal that
+ * ended it. After a signal the thread may still run: the process must end soon.
  */
 MUST_USE enum exit_status dial_await(const struct dial_request *request, int signals_fd,
 				     struct dialed *ret_dialed);
 
-/* ---- what is said ---- */
+/* ---- messages ---- */
 
-/* Says why a request failed with that code, and what may help. Returns the exit status for it. */
+/* Prints why a request failed with this code, and a remedy. Returns the exit status for it. */
 enum exit_status dial_explain(const struct dial_request *request, int code);
 
-/* What may help against a code of connecting: " (is a server listening there?)"; "" for others. */
+/*
+ * Returns a remedy for a code of connecting, such as " (is a server listening there?)"; "": none.
+ */
 const char *dial_remedy(int code);
 
-/* The code of this machine's limit, if all failures of a run are its own (err_is_local()); or 0. */
+/*
+ * Returns the code of this machine's limit if it caused all failures of a run (err_is_local()); or
+ * 0.
+ */
 int dial_limit(const struct result *result);
 
-/* Says that this machine was the limit of a run. */
+/* Prints that this machine was the limit of a run. */
 void dial_say_limit(int code);
 
-/* Says what is under way, for a client that QUIT asks while it dials. */
+/* Prints what is in progress: the response to QUIT while dialing. */
 void dial_say_so_far(const struct dial_request *request);
 
 /*
- * Can this process have n_connections, and n_beside descriptors besides? Raises the soft limit if
- * that is needed; if it is not enough, says so and returns false.
+ * Returns true if this process may have n_connections and n_beside more descriptors. Raises the
+ * soft limit if necessary. If it cannot be raised far enough, prints this and returns false.
  */
 MUST_USE bool dial_has_room(uint64_t n_connections, uint64_t n_beside);
 

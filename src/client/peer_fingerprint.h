@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an endpoint that is no echo is instead, judged by its first reply: there are many servers
- * that are called echo and answer something else, and many that just listen on the port.
+ * Identifies a server that is not an echo server by its first reply. Many servers are called echo
+ * and answer something else, and other services may listen on the port.
  */
 #ifndef CLIENT_PEER_FINGERPRINT_H
 #define CLIENT_PEER_FINGERPRINT_H
@@ -11,27 +11,27 @@
 
 enum peer_kind {
 	PEER_ECHO,         /* every byte came back */
-	PEER_SHORT,        /* only the first of them did */
-	PEER_SILENT,       /* none did, nor anything else */
-	PEER_SPEAKS_FIRST, /* something came before anything was sent */
+	PEER_SHORT,        /* only the first bytes came back */
+	PEER_SILENT,       /* nothing came */
+	PEER_SPEAKS_FIRST, /* bytes came before anything was sent */
 	PEER_HTTP,
-	PEER_TLS,         /* it complains about the lack of it */
-	PEER_PREFIX,      /* it puts something before what it returns */
-	PEER_SUFFIX,      /* or behind it: a line end, say */
-	PEER_LINES,       /* it returns whole lines, and what follows the last not yet */
-	PEER_LINE_ENDS,   /* it changes line ends, or leaves them out */
-	PEER_TRANSFORMED, /* it changes each byte by some rule: capitals, for one */
+	PEER_TLS,         /* it reports that TLS is missing */
+	PEER_PREFIX,      /* it puts bytes before the echo */
+	PEER_SUFFIX,      /* it puts bytes after the echo, such as a line end */
+	PEER_LINES,       /* it returns whole lines only */
+	PEER_LINE_ENDS,   /* it changes or removes line ends */
+	PEER_TRANSFORMED, /* it changes each byte by a rule, such as to upper case */
 	PEER_REVERSED,    /* the last byte comes first */
 	PEER_OTHER,       /* it answers something else */
 };
 
-/* The start of a conversation. */
+/* The beginning of a connection. */
 struct peer_reply {
-	const unsigned char *sent; /* all that was sent until the reply came */
+	const unsigned char *sent; /* all bytes sent before the reply came */
 	size_t n_sent;
-	const unsigned char *received; /* all that has come */
+	const unsigned char *received; /* all bytes received */
 	size_t n_received;
-	bool ended; /* and nothing more will: the other end has closed */
+	bool ended; /* the peer has closed: no more bytes will come */
 };
 
 struct peer_fingerprint {
@@ -40,14 +40,15 @@ struct peer_fingerprint {
 };
 
 /*
- * Says what kind of endpoint gave that reply. Whether more will come, only the caller can know: he
- * asks when he has waited long enough.
+ * Returns the kind of server that gave this reply. The caller decides when it has waited long
+ * enough for the rest of the reply.
  */
 struct peer_fingerprint peer_fingerprint_judge(const struct peer_reply *reply);
 
 /*
- * Returns true if the reply names another kind of server: a protocol, or a rule by which an echo is
- * changed. False for an echo that makes a mistake: bytes that are missing, doubled or changed.
+ * Returns true if the reply identifies another kind of server: a protocol, or a rule by which the
+ * echo is changed. Returns false for an echo server with a fault: bytes missing, doubled or
+ * changed.
  */
 bool peer_fingerprint_is_named(const struct peer_reply *reply, enum peer_kind kind);
 

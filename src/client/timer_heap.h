@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When each of many is to be woken next: a heap, in which the next of all stands first.
+ * Timers: a binary heap with the earliest timer first.
  *
- * Each has one time, CLOCK_NEVER at first. Setting one costs the logarithm of how many there are,
- * looking at the next nothing. It makes no system call.
+ * Each of n timers has one time, initially CLOCK_NEVER. Setting a timer takes O(log n), reading the
+ * earliest O(1). No function makes a system call.
  */
 #ifndef CLIENT_TIMER_HEAP_H
 #define CLIENT_TIMER_HEAP_H
@@ -14,23 +14,23 @@
 #include "base/compiler.h"
 
 struct timer_heap {
-	uint64_t *at_ns; /* of each */
-	uint32_t *heap;  /* who stands at each place */
-	uint32_t *place; /* of each */
+	uint64_t *at_ns; /* time of each timer */
+	uint32_t *heap;  /* timer at each heap position */
+	uint32_t *place; /* heap position of each timer */
 	uint32_t n;
 };
 
-/* Takes all memory that there will be: 16 bytes for each. Returns 0 or -ENOMEM. */
+/* Allocates all memory: 16 bytes per timer. Returns 0 or -ENOMEM. */
 MUST_USE int timer_heap_open(struct timer_heap *ret_wakes, uint32_t n);
 void timer_heap_close(struct timer_heap *timers);
 
-/* The time of one; CLOCK_NEVER: not at all. */
+/* Sets the time of a timer. CLOCK_NEVER: off. */
 void timer_heap_set(struct timer_heap *timers, uint32_t who, uint64_t at_ns);
 
-/* The next time of all, or CLOCK_NEVER. */
+/* Returns the earliest time of all timers, or CLOCK_NEVER. */
 uint64_t timer_heap_next_ns(const struct timer_heap *timers);
 
-/* One whose time has come, the longest ago: returns whether there is one. Its time stays. */
+/* Returns true and the earliest timer if it has expired. Its time is left unchanged. */
 bool timer_heap_due(const struct timer_heap *timers, uint64_t now_ns, uint32_t *ret_who);
 
 #endif

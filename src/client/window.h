@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes in flight: what was taken from the input and has not come back yet.
+ * The window: bytes taken from the input that have not come back yet.
  *
  *   returned        sent            taken           returned + WINDOW_SIZE
  *      |  in flight   |   unsent      |     room       |
  *
- * A ring of fixed size. Bytes that come back are compared with those that were sent, in order, and
- * their room is free again. So every byte is verified, however many there are, and no more is kept
- * than what is on its way. It makes no system call.
+ * A ring of fixed size. Bytes that come back are compared with those that were sent, in order,
+ * which frees their room. Every byte is therefore verified, and memory is bounded. No function
+ * makes a system call.
  *
  * Invariant: returned <= sent <= taken <= returned + WINDOW_SIZE.
  */
@@ -18,47 +18,47 @@
 #include <stdint.h>
 
 /*
- * How much may be on its way: enough to fill a path of 1 Gbit/s and 8 ms. When it is full, no input
- * is taken until something has come back: an echo owes it to us, for it was all sent.
+ * Maximum bytes in the window: enough to fill a path of 1 Gbit/s and 8 ms. When it is full, no
+ * input is read until bytes come back. An echo server must return them, because all were sent.
  */
 #define WINDOW_SIZE ((size_t)1024 * 1024)
 
-/* A zeroed one is empty. The counts are of bytes since the start. */
+/* Zeroed: empty. The counters are bytes since the start. */
 struct window {
 	uint64_t taken, sent, returned;
 	unsigned char ring[WINDOW_SIZE];
 };
 
-/* Where to put more input: *ret_room, for as many bytes as it returns (0: the window is full). */
+/* Returns the room for more input in bytes, and its place in *ret_room. 0: the window is full. */
 size_t window_room(struct window *window, unsigned char **ret_room);
 
-/* n bytes were put there. */
+/* Adds n bytes, which the caller has written there. */
 void window_take(struct window *window, size_t n);
 
-/* What to send next: *ret_bytes, as many as it returns (0: all was sent; or less than all is). */
+/* Returns the number of unsent bytes at *ret_bytes, which may not be all. 0: all are sent. */
 size_t window_unsent(const struct window *window, const unsigned char **ret_bytes);
 
-/* n of them were sent. */
+/* Marks n of them as sent. */
 void window_send(struct window *window, size_t n);
 
-/* How many bytes are in flight. */
+/* Returns the number of bytes in flight. */
 uint64_t window_in_flight(const struct window *window);
 
 /*
- * The first of them: *ret_bytes, as many as it returns (less than all of them at the ring's end).
+ * Returns the number of bytes in flight at *ret_bytes, the oldest first. At the end of the ring it
+ * is less than all.
  */
 size_t window_first_in_flight(const struct window *window, const unsigned char **ret_bytes);
 
 enum window_verdict {
-	WINDOW_SAME,    /* all that came back is what was sent */
-	WINDOW_DIFFERS, /* the byte at `returned` is another */
-	WINDOW_SURPLUS, /* the byte at `returned` has not been sent at all */
+	WINDOW_SAME,    /* all returned bytes are correct */
+	WINDOW_DIFFERS, /* the byte at `returned` is wrong */
+	WINDOW_SURPLUS, /* the byte at `returned` was never sent */
 };
 
 /*
- * n bytes have come back. Counts those that are right as returned and stops at the first that is
- * not; then the offset of that is window->returned, and *reterr_sent what it should be, if it was
- * sent.
+ * Compares n returned bytes. Counts correct bytes as returned and stops at the first wrong byte.
+ * Its offset is then window->returned, and *reterr_sent is the correct byte, if it was sent.
  */
 enum window_verdict window_return(struct window *window, const unsigned char *bytes, size_t n,
 				  unsigned char *reterr_sent);
