@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order, for what proves more comes first: the bytes are located in some stream; they are
- * those expected but for a few; the stream goes on behind foreign bytes; they are text; they are
- * many. What none of these explains is too little to tell.
+ * The checks run in this order, the most conclusive first: the bytes belong to some stream; they
+ * are the expected bytes with a few changes; the stream continues after foreign bytes; they are
+ * text; they are many. If no check succeeds, there are too few bytes.
  */
 #include "client/diagnosis.h"
 
@@ -16,19 +16,22 @@
 #include "base/compiler.h"
 #include "base/payload.h"
 
-/* So many bytes that are right are no chance, and so many of text are not. */
+/*
+ * Minimum numbers of bytes that are no coincidence: correct bytes; text if nothing else follows;
+ * text in any case.
+ */
 #define ENOUGH_RIGHT ((size_t)4)
 #define ENOUGH_TEXT  ((size_t)6)
 #define SURELY_TEXT  ((size_t)12)
 
-/* What is looked at. */
+/* The data that is examined. */
 struct view {
 	const struct diagnosis_case *given;
 	struct payload payload;
 	const unsigned char *received;
-	size_t n;                              /* of those received */
-	size_t n_expected;                     /* up to n: the last was sent, or n are enough */
-	unsigned char expected[DIAGNOSIS_MAX]; /* zero behind n_expected */
+	size_t n;                              /* number of received bytes */
+	size_t n_expected;                     /* at most n; less if fewer were sent */
+	unsigned char expected[DIAGNOSIS_MAX]; /* zero after n_expected */
 };
 
 static size_t smaller_length(uint64_t a, size_t b)
@@ -50,7 +53,7 @@ static void view_begin(struct view *view, const struct diagnosis_case *given)
 static void diagnosis_format(struct diagnosis *diagnosis, const char *format, ...)
 	PRINTF_LIKE(2, 3);
 
-/* Puts words behind those that are there. */
+/* Appends to the text. */
 static void diagnosis_format(struct diagnosis *diagnosis, const char *format, ...)
 {
 	size_t used = strlen(diagnosis->text);
@@ -67,7 +70,7 @@ static void say_bytes(struct diagnosis *diagnosis, uint64_t n, const char *one, 
 			 n == 1 ? one : many);
 }
 
-/* A text if it is one, hex if not. */
+/* Appends the bytes as text if they are text, otherwise as hex. */
 static void say_excerpt(struct diagnosis *diagnosis, const unsigned char *bytes, size_t n)
 {
 	if (snippet_text_length(bytes, n) == n)
@@ -85,7 +88,9 @@ static void say_differs(const struct view *view, struct diagnosis *diagnosis)
 
 /* ---- bytes of a stream ---- */
 
-/* Would so few bytes seldom be found by chance among all that were sent? In less than 2^-20. */
+/*
+ * Returns true if n bytes are found by chance among all sent bytes with a probability below 2^-20.
+ */
 static bool is_certain(const struct diagnosis_case *given, size_t n)
 {
 	double all = (double)given->n_connections * (double)given->most_sent;
@@ -95,8 +100,8 @@ static bool is_certain(const struct diagnosis_case *given, size_t n)
 }
 
 /*
- * Where bytes are from, judged by the first of them: by as many as are needed, or fewer if what
- * follows is from elsewhere.
+ * Finds where bytes come from, by the first bytes: by as many as are needed, or by fewer if the
+ * rest comes from elsewhere.
  */
 static bool find_origin(const struct diagnosis_case *given, const unsigned char *bytes, size_t n,
 			struct payload_place *ret_place)
@@ -116,7 +121,7 @@ static bool find_origin(const struct diagnosis_case *given, const unsigned char 
 	return false;
 }
 
-/* Do the bytes behind the first so many go on as they should, and are enough to say so? */
+/* Returns true if the bytes from index `behind` are correct, and enough to be no coincidence. */
 static bool goes_on_right(const struct view *view, size_t behind)
 {
 	if (behind + ENOUGH_RIGHT > view->n_expected)
@@ -149,7 +154,7 @@ static void say_moved(const struct view *view, struct diagnosis *diagnosis)
 		diagnosis_format(diagnosis, " (0xff was doubled, as telnet does)");
 }
 
-/* Bytes of another place of this stream or of another. */
+/* Checks for bytes from another place of this stream, or from another stream. */
 static bool is_moved(const struct view *view, struct diagnosis *diagnosis)
 {
 	const struct diagnosis_case *given = view->given;
@@ -171,18 +176,18 @@ static bool is_moved(const struct view *view, struct diagnosis *diagnosis)
 		diagnosis->n_bytes = given->offset - place.offset;
 	}
 	say_moved(view, diagnosis);
-	/* A block in the place of another, and nothing moved behind it. */
+	/* A block replaced another, and nothing after it moved. */
 	if (run < view->n && goes_on_right(view, run))
 		diagnosis_format(diagnosis, " (%zu bytes, then it goes on right)", run);
 	return true;
 }
 
-/* ---- the right bytes, but for some ---- */
+/* ---- the expected bytes with changes ---- */
 
 struct difference {
-	size_t n_bytes, last; /* how many differ; the last that does */
+	size_t n_bytes, last; /* number of bytes that differ; index of the last */
 	unsigned int n_bits;
-	bool capitals, small, seven_bits; /* all can be explained that way */
+	bool capitals, small, seven_bits; /* true if this change explains every byte */
 };
 
 static bool is_in(unsigned char byte, char first, char last)
@@ -248,7 +253,7 @@ static bool is_flipped(const struct view *view, struct diagnosis *diagnosis)
 
 /* ---- foreign bytes ---- */
 
-/* Is each newline a carriage return and a newline now? */
+/* Returns true if each newline became a carriage return and a newline. */
 static bool has_crlf(const struct view *view)
 {
 	size_t at = 0, n_more = 0;
@@ -279,7 +284,7 @@ static void say_inserted(const struct view *view, struct diagnosis *diagnosis, s
 	say_excerpt(diagnosis, view->received, n);
 }
 
-/* Some bytes, and behind them the stream goes on where it was, or further on. */
+/* Checks for inserted bytes after which the stream continues, at the same offset or further on. */
 static bool is_inserted(const struct view *view, struct diagnosis *diagnosis)
 {
 	const struct diagnosis_case *given = view->given;
@@ -330,7 +335,7 @@ static bool is_foreign(const struct view *view, struct diagnosis *diagnosis)
 	return true;
 }
 
-/* ---- all together ---- */
+/* ---- all checks ---- */
 
 static void is_unknown(const struct view *view, struct diagnosis *diagnosis)
 {

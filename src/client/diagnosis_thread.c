@@ -57,7 +57,7 @@ int diagnosis_thread_begin(struct diagnosis_thread *diagnosing, const struct add
 	return rc;
 }
 
-/* Without a thread: takes what has come meanwhile. */
+/* Without a thread: reads what has arrived meanwhile. */
 static void diagnose_at_once(struct diagnosis_thread *diagnosing)
 {
 	struct diagnosis_case *wrong = &diagnosing->wrong;

@@ -15,29 +15,29 @@
 #include "net/sysinfo.h"
 #include "net/signals.h"
 
-/* ---- every address of a name ---- */
+/* ---- all addresses of a name ---- */
 
 /* A connection attempt to one of the addresses. */
 struct attempt {
-	int fd; /* -1: not begun, or it has failed */
+	int fd; /* -1: not begun, or failed */
 	uint64_t start_ns, deadline_ns;
 };
 
-/* Attempts to connect to the addresses of a name; the first that succeeds ends it (RFC 8305, 5). */
+/* Attempts to connect to the addresses of a name. The first that succeeds ends it (RFC 8305, 5). */
 struct race {
 	const struct dial_request *request;
 	struct addr list[ADDR_MAX_RESOLVED];
 	struct attempt attempts[ADDR_MAX_RESOLVED];
 	int n, n_begun, n_open;
-	uint64_t next_ns; /* the next address is tried then, or as soon as one fails */
+	uint64_t next_ns; /* when the next address is tried; earlier if one fails */
 	uint64_t end_ns;
 	bool is_won;
-	struct dialed dialed; /* what won; else its code, that of the failures so far */
+	struct dialed dialed; /* the first success; until then, fd is the code of the failures */
 };
 
 /*
- * Deadline for an attempt that begins now. If the process was stopped until after the end, an
- * address that was not tried yet still has its share of the timeout.
+ * Returns the deadline of an attempt that begins now. If the process was stopped until after the
+ * end, an address that was not tried yet still has its share of the timeout.
  */
 static uint64_t attempt_deadline_ns(const struct race *race, uint64_t now_ns)
 {
@@ -50,13 +50,13 @@ static uint64_t attempt_deadline_ns(const struct race *race, uint64_t now_ns)
 	return share_ns > race->end_ns ? share_ns : race->end_ns;
 }
 
-/* Does a code mean that this machine does not reach addresses of that family at all? */
+/* Returns true if the code means that this machine cannot reach any address of that family. */
 static bool is_of_family(int code)
 {
 	return code == -EAFNOSUPPORT || code == -ENETUNREACH || code == ERR_NO_SOURCE;
 }
 
-/* Notes the code of a failed attempt. The next address is tried at once. */
+/* Records the code of a failed attempt. The next address is tried at once. */
 static void note_dial_failure(struct race *race, int code, uint64_t now_ns)
 {
 	if (race->dialed.fd == 0 || !is_of_family(code) || is_of_family(race->dialed.fd))
@@ -81,7 +81,7 @@ static void begin_attempt(struct race *race, uint64_t now_ns)
 	race->n_open++;
 }
 
-/* An attempt is over, with a code or 0. */
+/* Ends an attempt, with a code or 0. */
 static void end_attempt(struct race *race, int i, int code, uint64_t now_ns)
 {
 	struct attempt *attempt = &race->attempts[i];
@@ -100,7 +100,7 @@ static void end_attempt(struct race *race, int i, int code, uint64_t now_ns)
 	io_close(&attempt->fd);
 }
 
-/* Waits for the outcome of an attempt, or until the next address is to be tried. */
+/* Waits for the outcome of an attempt, or until the next address is due. */
 static void await_attempts(struct race *race)
 {
 	struct pollfd fds[ADDR_MAX_RESOLVED];
@@ -124,7 +124,7 @@ static void await_attempts(struct race *race)
 	}
 }
 
-/* Alternates between the families, the first one first (RFC 8305, 4); each keeps its order. */
+/* Alternates between the families, starting with the first (RFC 8305, 4). Each keeps its order. */
 static void interleave_families(struct addr *list, int n)
 {
 	for (int i = 1; i < n; i++) {
@@ -139,7 +139,7 @@ static void interleave_families(struct addr *list, int n)
 	}
 }
 
-/* Takes an address out of the list. */
+/* Removes an address from the list. */
 static void leave_out(struct race *race, const struct addr *except)
 {
 	int n = 0;
@@ -151,12 +151,12 @@ static void leave_out(struct race *race, const struct addr *except)
 	race->dialed.fd = n == 0 ? -EALREADY : 0;
 }
 
-/* The addresses are in *race. */
+/* Tries the addresses that are in *race. */
 static struct dialed race_addresses(struct race *race)
 {
 	uint64_t now_ns = clock_now_ns();
 	interleave_families(race->list, race->n);
-	/* The resolver has its own timeouts (resolv.conf(5)); ours begins when it is done. */
+	/* The resolver has its own timeouts (resolv.conf(5)); ours begins after it. */
 	race->end_ns = clock_after_ns(now_ns, race->request->timeout_ns);
 	while (!race->is_won && (race->n_begun < race->n || race->n_open > 0)) {
 		bool is_due = race->n_open == 0 || now_ns >= race->next_ns;
@@ -171,7 +171,7 @@ static struct dialed race_addresses(struct race *race)
 	return race->dialed;
 }
 
-/* The queue of a unix socket can be full, which connect_open() knows. */
+/* Connects to a unix socket. connect_open() handles a full queue. */
 static struct dialed dial_unix(const struct dial_request *request, const struct addr *addr)
 {
 	uint64_t start_ns = clock_now_ns(), timeout_ns = request->timeout_ns;
@@ -251,7 +251,7 @@ int dial_begin(const struct dial_request *request, struct dialing **ret_dialing)
 		signals_unblock(&blocked);
 		dial_and_tell(dialing);
 		signals_block(&blocked);
-		atomic_store(&dialing->is_released, true); /* only its caller has it */
+		atomic_store(&dialing->is_released, true); /* only the caller uses it */
 	}
 	*ret_dialing = dialing;
 	return 0;
@@ -271,12 +271,12 @@ void dial_abandon(struct dialing *dialing)
 {
 	if (dialing->has_thread)
 		pthread_detach(dialing->thread);
-	/* Whichever of the thread and its caller comes second frees it. */
+	/* The second of the thread and its caller frees it. */
 	if (atomic_exchange(&dialing->is_released, true))
 		free_dialing(dialing);
 }
 
-/* Returns 0 when it is done, or the signal that ends it; or a negative code. */
+/* Returns 0 at the end of dialing, the signal that ends it, or a negative code. */
 MUST_USE static int await_end(const struct dialing *dialing, int signals_fd)
 {
 	struct pollfd fds[] = {
@@ -314,7 +314,7 @@ enum exit_status dial_await(const struct dial_request *request, int signals_fd,
 	return ret_dialed->fd < 0 ? dial_explain(request, ret_dialed->fd) : STATUS_OK;
 }
 
-/* ---- what is said ---- */
+/* ---- messages ---- */
 
 const char *dial_remedy(int code)
 {
@@ -329,7 +329,7 @@ const char *dial_remedy(int code)
 	case -EACCES:
 	case -EPERM:
 		return " (this machine forbids it: by a firewall, a route or a file's permissions)";
-	case -EAGAIN: /* of pthread_create(3) */
+	case -EAGAIN: /* from pthread_create(3) */
 		return " (no thread can be started: see ulimit -u, -v, -d, -s and the pids cgroup)";
 	case -EAFNOSUPPORT:
 	case ERR_NO_SOURCE:

@@ -38,7 +38,7 @@ bool first_reply_name(const struct first_reply *reply, const struct window *wind
 	if (window->returned >= FIRST_REPLY_SIZE)
 		return false;
 
-	/* What was right is what was sent; the window has the rest of what was sent. */
+	/* Correct bytes equal the sent bytes. The window has the rest of the sent bytes. */
 	unsigned char sent[FIRST_REPLY_SIZE];
 	const unsigned char *in_flight;
 	size_t n_right = (size_t)window->returned;

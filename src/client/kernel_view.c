@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/kernel_view.h"
 
-/* n connections with these sums. */
+/* Adds n connections with these sums. */
 static void add_tcpinfo(struct kernel_view *view, uint64_t n, const struct tcpinfo *sum)
 {
 	view->sum.n_retransmits += sum->n_retransmits;
@@ -21,7 +21,7 @@ void kernel_view_note(struct kernel_view *view, int fd)
 		return;
 	if (view->n == 0 && !tcpinfo_sending_of(fd, &view->sending))
 		return;
-	add_tcpinfo(view, info.rtt_ns != 0, &info); /* no round-trip time: never established */
+	add_tcpinfo(view, info.rtt_ns != 0, &info); /* no RTT: never established */
 }
 
 void kernel_view_add(struct kernel_view *into, const struct kernel_view *from)

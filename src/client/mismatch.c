@@ -10,13 +10,13 @@
 #include "net/connect.h"
 #include "net/io.h"
 
-/* Of a conversation, so much is looked at to see what kind of endpoint it is. */
+/* Maximum bytes from the start of a connection that are used to identify the server. */
 #define START_SIZE ((size_t)1024)
 
 #define ASK_NS   (500 * CLOCK_NS_PER_MS)
 #define AWAIT_NS (100 * CLOCK_NS_PER_MS)
 
-/* As mismatch_await_more(), until a deadline; one that has passed: takes what is there. */
+/* Like mismatch_await_more(), until a deadline. If the deadline has passed, reads what is there. */
 MUST_USE static size_t await_more(int fd, unsigned char *bytes, size_t n, size_t size,
 				  uint64_t deadline_ns)
 {
@@ -36,7 +36,8 @@ static size_t earlier_of(uint64_t a, size_t b)
 }
 
 /*
- * What was sent and what has come, from the start. *ret_is_named: as peer_fingerprint_is_named().
+ * Identifies the server by all bytes sent and received since the start. *ret_is_named: as
+ * peer_fingerprint_is_named().
  */
 static struct peer_fingerprint judge_start(const struct diagnosis_case *wrong, bool *ret_is_named)
 {
@@ -59,7 +60,10 @@ static struct peer_fingerprint judge_start(const struct diagnosis_case *wrong, b
 	return endpoint;
 }
 
-/* What comes of a connection on which nothing is sent. *n_connections: one more if it opens. */
+/*
+ * Identifies the server by its reply on a new connection on which nothing is sent. Increments
+ * *n_connections if the connection opens.
+ */
 static struct peer_fingerprint fingerprint_silence(const struct addr *server,
 						   const struct addr *source,
 						   uint32_t *n_connections)
@@ -74,7 +78,7 @@ static struct peer_fingerprint fingerprint_silence(const struct addr *server,
 	return peer_fingerprint_judge(&reply);
 }
 
-/* judges: whether the kind of server is judged too; server: it is asked, unless NULL. */
+/* judges: also identify the server. server: asked whether it speaks first; NULL: not asked. */
 static struct mismatch_text mismatch_format(const struct diagnosis_case *wrong, bool judges,
 					    const struct addr *server, const struct addr *source)
 {

@@ -25,7 +25,7 @@ void output_open(struct output *ret_teller, bool is_quiet, bool has_timestamps)
 
 /* ---- lines ---- */
 
-/* Adds a line behind the others. Returns false if there is no room for it. */
+/* Appends a line. Returns false if there is no room for it. */
 PRINTF_LIKE(2, 0)
 static bool add_line(struct output *output, const char *format, va_list values)
 {
@@ -56,7 +56,7 @@ static bool buffer_line(struct output *output, const char *format, ...)
 	return is_added;
 }
 
-/* What was left out is told where it would stand. Returns false if there is no room for that. */
+/* Appends the number of lines left out at their place. Returns false if there is no room. */
 static bool tell_left_out(struct output *output)
 {
 	if (output->n_left_out > 0 &&
@@ -104,7 +104,7 @@ bool output_is_behind(const struct output *output)
 struct pollfd output_pollfd(const struct output *output)
 {
 	if (output->code != 0)
-		return (struct pollfd){ .fd = -1 }; /* that is known */
+		return (struct pollfd){ .fd = -1 }; /* the error is known already */
 	return writer_pollfd(&output->out, output_is_behind(output));
 }
 
@@ -133,7 +133,7 @@ int output_begin_report(struct output *output, FILE **ret_report)
 	return 0;
 }
 
-/* Writes the lines that are left and the report. Returns 0 or as writer_write_all(). */
+/* Writes the remaining lines and the report. Returns 0 or as writer_write_all(). */
 MUST_USE static int output_write_all(struct output *output)
 {
 	struct writer *out = &output->out;
@@ -156,7 +156,7 @@ enum exit_status output_end_report(struct output *output, int rc)
 	output->report = NULL;
 	if (rc == 0)
 		rc = output->code;
-	/* The signals are blocked: now they end the wait. */
+	/* The signals are blocked. From now on they end the wait. */
 	output->wait.signals_fd = signals_setup_meter();
 	if (rc == 0)
 		rc = output_write_all(output);
@@ -168,7 +168,7 @@ enum exit_status output_end_report(struct output *output, int rc)
 void output_close(struct output *output)
 {
 	struct writer_wait wait = { .signals_fd = -1, .ended_by = SIGTERM };
-	ignore_result(writer_finish(&output->out, &wait)); /* only lines, if they are not taken */
+	ignore_result(writer_finish(&output->out, &wait)); /* drops lines that are not accepted */
 	writer_close_log(&output->log);
 	io_close(&output->wait.signals_fd);
 }

@@ -12,22 +12,24 @@
 #include "net/io.h"
 #include "net/sysinfo.h"
 
-/* A gap that is shorter is one of those that every machine has. */
+/* Shorter gaps occur on every machine and are ignored. */
 #define LONG_GAP_NS (20 * CLOCK_NS_PER_MS)
 
-/* More than this of all that could be used, and it was the limit. */
+/* Above this share of the usable CPU time, the client was the limit. */
 #define BUSY_SHARE 0.95
 
-/* To begin to run takes this long on a machine that is idle; more is waiting for others. */
+/*
+ * Time from ready to running on an idle machine. A longer time means waiting for other processes.
+ */
 #define TURN_NS UINT64_C(5000)
 
-/* More than this of its time waiting for a processor, and its figures are not the server's. */
+/* Above this share of time spent waiting for a core, the figures are not the server's. */
 #define WAITED_SHARE 0.1
 
-/* So does more than this share of the times that it measured, if it is more than this for each. */
+/* own_limit_of_times(): the wait must also exceed this time per measured time. */
 #define WAITED_EACH_NS UINT64_C(50000)
 
-/* More than this of the time of its threads looking for a free port. */
+/* Above this share of the threads' time spent searching for a free port, ports were the limit. */
 #define SEARCHED_SHARE 0.1
 
 void own_use_begin(struct own_use *ret_use)
@@ -103,7 +105,7 @@ void own_use_add(struct own_use *all, const struct own_use *thread)
 	all->waited = thread->waited > all->waited ? thread->waited : all->waited;
 }
 
-/* Processors that may be used: by affinity, and by the quota of a control group. */
+/* Returns the usable cores: by affinity, and by the quota of the cgroup. */
 static double allowed_cores(void)
 {
 	double cores = sysinfo_cores(), quota = cgroup_cpu_quota("");
@@ -116,7 +118,7 @@ static bool is_out_of_ports(const struct own_use *all)
 	       SEARCHED_SHARE * (double)all->elapsed_ns * (double)all->n_threads;
 }
 
-/* Appends a reason to those that are there. */
+/* Appends a reason to the text. */
 PRINTF_LIKE(2, 3)
 static void add_limit_reason(char text[OWN_LIMIT_SIZE], const char *format, ...)
 {
@@ -131,7 +133,7 @@ static void add_limit_reason(char text[OWN_LIMIT_SIZE], const char *format, ...)
 	va_end(values);
 }
 
-/* What all threads worked, and could have worked, in cores. */
+/* Adds a reason if the threads used most of the CPU time that they could use. */
 static void add_work(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMIT_SIZE])
 {
 	double cores = allowed_cores(), n_threads = (double)all->n_threads;
@@ -213,7 +215,7 @@ bool own_limit_of_times(const struct own_use *use, const struct own_idle *idle,
 		return true;
 	if (waited_ns <= WAITED_SHARE * (double)times->sum_ns || waited_ns <= WAITED_EACH_NS * n)
 		return false;
-	/* Longer than all of them together: it waited with messages that are not among them. */
+	/* More than all times together: messages that are not counted waited, too. */
 	if (waited_ns > (double)times->sum_ns)
 		return false;
 	snprintf(text, OWN_LIMIT_SIZE,

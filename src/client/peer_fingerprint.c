@@ -9,16 +9,16 @@
 #include "base/snippet.h"
 #include "base/units.h"
 
-/* So many bytes are not found in a reply, or changed by a rule, by chance. */
+/* Number of bytes that are not found in a reply, or changed by a rule, by chance. */
 #define ENOUGH ((size_t)4)
 
-/* Number of bytes of a foreign text among which nothing of what was sent may be. */
+/* Number of bytes at the start of a foreign text that must not contain sent bytes. */
 #define OTHER_SIZE ((size_t)16)
 
 static bool is_kind(struct peer_fingerprint *endpoint, enum peer_kind kind, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
-/* Writes down what it is. True, for its callers to return. */
+/* Sets the kind and its text. Returns true, for the callers to return. */
 static bool is_kind(struct peer_fingerprint *endpoint, enum peer_kind kind, const char *format, ...)
 {
 	va_list values;
@@ -38,14 +38,14 @@ static size_t common_prefix_length(const struct peer_reply *reply)
 	return same;
 }
 
-/* Are n bytes a line end, or nothing? */
+/* Returns true if n bytes are a line end, or nothing. */
 static bool is_line_end(const unsigned char *bytes, size_t n)
 {
 	return n == 0 || (n == 1 && (bytes[0] == '\n' || bytes[0] == '\r')) ||
 	       (n == 2 && memcmp(bytes, "\r\n", 2) == 0);
 }
 
-/* The size of the first line without its end; of everything, if there is no line end. */
+/* Returns the size of the first line without its end; of everything if there is no line end. */
 static size_t first_line(const unsigned char *bytes, size_t n)
 {
 	const unsigned char *end = memchr(bytes, '\n', n);
@@ -64,7 +64,7 @@ static bool is_silent(const struct peer_reply *reply, struct peer_fingerprint *e
 		       line ? "" : " (it may be waiting for the end of a line)");
 }
 
-/* Protocols that are known by how they begin. */
+/* Recognises protocols by their first bytes. */
 static bool is_of_another_protocol(const struct peer_reply *reply, size_t same,
 				   struct peer_fingerprint *endpoint)
 {
@@ -73,7 +73,7 @@ static bool is_of_another_protocol(const struct peer_reply *reply, size_t same,
 	if (same < 5 && n >= 5 && memcmp(received, "HTTP/", 5) == 0)
 		return is_kind(endpoint, PEER_HTTP, "no echo but an HTTP server: it answers %s",
 			       snippet_quoted(received, first_line(received, n)).text);
-	/* A record of TLS that is an alert, of whatever version 3.x (RFC 8446, section 5.1). */
+	/* A TLS record of type alert, of any version 3.x (RFC 8446, section 5.1). */
 	if (same < 2 && n >= 7 && received[0] == 0x15 && received[1] == 3 && received[3] == 0 &&
 	    received[4] == 2)
 		return is_kind(endpoint, PEER_TLS,
@@ -84,7 +84,7 @@ static bool is_of_another_protocol(const struct peer_reply *reply, size_t same,
 	return false;
 }
 
-/* All that came is right, but it is not all. */
+/* All received bytes are correct, but some are missing. */
 static bool is_short(const struct peer_reply *reply, size_t same, struct peer_fingerprint *endpoint)
 {
 	if (same < reply->n_received)
@@ -106,7 +106,7 @@ static bool is_short(const struct peer_reply *reply, size_t same, struct peer_fi
 		       reply->ended ? "it ended early: " : "", same, reply->n_sent);
 }
 
-/* All that was sent came back, and more behind it. */
+/* All bytes came back, followed by others. */
 static bool is_suffix(const struct peer_reply *reply, size_t same,
 		      struct peer_fingerprint *endpoint)
 {
@@ -116,7 +116,7 @@ static bool is_suffix(const struct peer_reply *reply, size_t same,
 		       snippet_quoted(reply->received + same, reply->n_received - same).text);
 }
 
-/* The first line came back with another end. */
+/* The first line came back with a different line end. */
 static bool is_line_ends(const struct peer_reply *reply, size_t same,
 			 struct peer_fingerprint *endpoint)
 {
@@ -133,7 +133,7 @@ static bool is_line_ends(const struct peer_reply *reply, size_t same,
 		       crlf ? "\"^M^J\"" : "\"^J\"");
 }
 
-/* Something, and behind it the first line, at least, of what was sent. */
+/* Other bytes, followed by at least the first line that was sent. */
 static bool is_prefix(const struct peer_reply *reply, struct peer_fingerprint *endpoint)
 {
 	const unsigned char *received = reply->received;
@@ -146,7 +146,7 @@ static bool is_prefix(const struct peer_reply *reply, struct peer_fingerprint *e
 	size_t prefix = (size_t)(found - received), behind = n - prefix - line;
 	if (line < ENOUGH && !is_line_end(found + line, behind))
 		return false;
-	/* The same once more, behind the line and its end: it goes before each. */
+	/* The same bytes follow again after the line and its end: they come before each line. */
 	bool each = memmem(found + line, behind, received, prefix) != NULL;
 	return is_kind(endpoint, PEER_PREFIX, "no plain echo: it puts %s before %s",
 		       snippet_quoted(received, prefix).text,
@@ -188,7 +188,7 @@ static int inverted(int byte)
 }
 
 static const struct {
-	int (*change)(int byte); /* the byte that comes back for one that was sent */
+	int (*change)(int byte); /* maps a sent byte to the byte that comes back */
 	const char *what;
 } rules[] = {
 	{ capital, "makes capitals of letters" },
@@ -220,7 +220,7 @@ static bool is_reversed(const struct peer_reply *reply, struct peer_fingerprint 
 	size_t line = first_line(reply->sent, reply->n_sent);
 	if (line < ENOUGH)
 		return false;
-	/* A line end may have stayed behind, or come first as all else. */
+	/* The line end may stay at the end, or come first like everything else: skip it. */
 	size_t skip = 0;
 	while (skip < reply->n_received && skip < 2 && is_line_end(reply->received + skip, 1) &&
 	       reply->received[skip] != reply->sent[line - 1])
@@ -248,9 +248,9 @@ struct peer_fingerprint peer_fingerprint_judge(const struct peer_reply *reply)
 	return endpoint;
 }
 
-/* ---- a mistake, or another server ---- */
+/* ---- a fault, or another server ---- */
 
-/* Is a quarter of what came right, at its place? Then it is an echo that makes a mistake. */
+/* Returns true if a quarter of the received bytes is correct and in place: an echo with a fault. */
 static bool is_mostly_right(const struct peer_reply *reply)
 {
 	size_t n = reply->n_sent < reply->n_received ? reply->n_sent : reply->n_received;
@@ -260,7 +260,7 @@ static bool is_mostly_right(const struct peer_reply *reply)
 	return n_same * 4 >= n;
 }
 
-/* Are there bytes of what was sent, ENOUGH in a row, among the first n that came? */
+/* Returns true if ENOUGH consecutive sent bytes are among the first n received bytes. */
 static bool has_sent_bytes(const struct peer_reply *reply, size_t n)
 {
 	for (size_t i = 0; i + ENOUGH <= n; i++) {
@@ -277,7 +277,7 @@ static bool is_other_text(const struct peer_reply *reply)
 	       !has_sent_bytes(reply, n < OTHER_SIZE ? n : OTHER_SIZE);
 }
 
-/* Does the prefix hold nothing of what was sent? Otherwise the echo is shifted or repeated. */
+/* Returns true if the prefix contains no sent bytes. Otherwise the echo is shifted or repeated. */
 static bool is_other_prefix(const struct peer_reply *reply)
 {
 	size_t line = first_line(reply->sent, reply->n_sent);
@@ -289,7 +289,7 @@ static bool is_other_prefix(const struct peer_reply *reply)
 	return !is_start && !has_sent_bytes(reply, n);
 }
 
-/* Is what comes behind the echo its end once more? */
+/* Returns true if the bytes after the echo repeat its end. */
 static bool is_end_repeated(const struct peer_reply *reply)
 {
 	size_t n = reply->n_received - reply->n_sent;

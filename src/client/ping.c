@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: connect; when a message is due, send it, receive until all of it is back, compare
- * it, note the time; the next is due one interval after the last was.
+ * The happy path: connect. When a message is due, send it, receive until all of it is back, compare
+ * it, and record the time. The next message is due one interval after the last was due.
  *
- * What else can happen: it does not come back in time, a byte of it is wrong, or the server ends or
- * resets. The line of that message says so, and because what follows on such a stream means nothing
- * any more, the next message goes out on a new connection. A message may be larger than what the
- * connection holds, so it is received while it is sent. A message that comes back later than the
- * next is due delays that; messages that were due meanwhile are left out.
+ * What else can happen: the message does not come back in time, a byte of it is wrong, or the
+ * server closes or resets. The line of this message says so. Later bytes of such a stream prove
+ * nothing, so the next message uses a new connection. A message may be larger than the socket
+ * buffers, so it is received while it is sent. If a message comes back after the next is due, that
+ * one is delayed, and messages due meanwhile are left out.
  *
- * Each message that was begun is counted once: it came back, it failed, or it was unfinished when
+ * Each message that has begun is counted once: it came back, it failed, or it was unfinished when
  * the run ended.
  */
 #include "client/ping.h"
@@ -33,27 +33,27 @@
 #include "net/io.h"
 #include "net/signals.h"
 
-#define LOOKS_WITHOUT_SIGNAL 1024 /* turns of a spinning wait between two reads of the signals */
+#define LOOKS_WITHOUT_SIGNAL 1024 /* polls of a spinning wait between two reads of signals */
 
-/* Time between two reads of signals while messages are sent without a pause. */
+/* Minimum time between two reads of signals while messages are sent without a pause. */
 #define SIGNALS_NS (10 * CLOCK_NS_PER_MS)
 
 struct ping {
 	const struct ping_config *config;
 	struct ping_report *report;
-	struct reconnect reconnect; /* has the address of the server */
+	struct reconnect reconnect; /* contains the server's address */
 	int signals_fd;
-	uint64_t heard_ns; /* when the signals were read last */
-	int ended_by;      /* INT or TERM, 0: none */
+	uint64_t heard_ns; /* when signals were last read */
+	int ended_by;      /* INT or TERM; 0: none */
 	uint64_t end_ns;   /* of the run */
-	bool is_over;      /* a signal, the end, a wrong endpoint, or output failed */
+	bool is_over;      /* signal, end of the run, no echo server, or output failed */
 
 	struct verified_stream stream;
-	uint64_t connect_ns; /* how long connecting took */
+	uint64_t connect_ns; /* connect time */
 
-	uint64_t looked_ns;  /* when the clock was read last */
-	uint64_t resumed_ns; /* when a wait last began anew: own_use_restarts() */
-	bool is_under_way;   /* a message is, or a connection for it */
+	uint64_t looked_ns;  /* time of the last clock read */
+	uint64_t resumed_ns; /* when waits were last restarted: own_use_restarts() */
+	bool is_under_way;   /* a message is in flight, or connecting for it */
 	struct own_use use;
 	struct own_idle idle;
 	struct kernel_view kernel;
@@ -65,7 +65,7 @@ struct ping {
 
 /* ---- signals ---- */
 
-/* As ping(8) does it: one line, and on it goes. */
+/* Like ping(8): prints one line and continues. */
 static void ping_log_so_far(const struct ping *ping)
 {
 	const struct result *result = &ping->report->result;
@@ -92,7 +92,9 @@ static void ping_read_signals(struct ping *ping)
 
 /* ---- one connection ---- */
 
-/* The clock was to be read at expected_ns: if it is much later, the process stood still. */
+/*
+ * Records a gap, and restarts waits after a long one, if the clock is much later than expected_ns.
+ */
 static void ping_update_now(struct ping *ping, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (own_use_look(&ping->use, expected_ns, now_ns) &&
@@ -117,13 +119,13 @@ static void ping_begin_connection(struct ping *ping, const struct dialed *dialed
 }
 
 /*
- * Waits for n descriptors, at most RECONNECT_FDS, and reads signals. Returns how many of them are
- * ready, 0 at the deadline and at the end of the run, or a code.
+ * Waits for n descriptors, at most RECONNECT_FDS, and reads signals. Returns the number of ready
+ * descriptors, 0 at the deadline or at the end of the run, or a negative code.
  */
 MUST_USE static int ping_wait_for(struct ping *ping, struct pollfd *wanted, size_t n,
 				  uint64_t deadline_ns)
 {
-	/* A receive that waited in vain may lie between the last look at the clock and this one. */
+	/* A receive that waited in vain may lie between the last clock read and this one. */
 	uint64_t received_ns = ping->stream.may_wait ? STREAM_RECV_MAX_NS : 0;
 	deadline_ns = clock_earlier_ns(deadline_ns, ping->end_ns);
 	while (!ping->is_over) {
@@ -158,7 +160,9 @@ MUST_USE static int ping_wait_for(struct ping *ping, struct pollfd *wanted, size
 	return 0;
 }
 
-/* A new connection for a message. Without one, it fails or is unfinished. */
+/*
+ * Opens a new connection for a message. Without a connection, the message fails or is unfinished.
+ */
 static void open_connection(struct ping *ping)
 {
 	struct reconnect *reconnect = &ping->reconnect;
@@ -188,7 +192,7 @@ static void open_connection(struct ping *ping)
 
 /* ---- one message ---- */
 
-/* Waits until something may have come, or can be sent. Returns false at the deadline. */
+/* Waits until bytes may have arrived or can be sent. Returns false at the deadline. */
 static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 {
 	struct verified_stream *stream = &ping->stream;
@@ -201,7 +205,7 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 		ping_update_now(ping, ping->looked_ns, now_ns);
 	if (spins && !is_late && ++ping->n_looks % LOOKS_WITHOUT_SIGNAL != 0)
 		return true;
-	/* At the deadline too: a reply may have come while we were stopped. */
+	/* At the deadline too: a reply may have arrived while this process was stopped. */
 	int ready = ping_wait_for(ping, &server, 1, spins ? 0 : deadline_ns);
 	if (ready < 0)
 		stream_fail(stream, err_name(ready), "cannot wait: %s", err_text(ready).text);
@@ -209,8 +213,8 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 }
 
 /*
- * When a message is late. If this process stood still for long, the wait begins anew: what comes
- * back may need our receives.
+ * Returns when a message is late. If this process was stopped for long, the wait restarts, because
+ * bytes may come back only if we receive.
  */
 static uint64_t late_ns(const struct ping *ping)
 {
@@ -219,7 +223,7 @@ static uint64_t late_ns(const struct ping *ping)
 	return clock_after_ns(since_ns, ping->stream.wait_ns);
 }
 
-/* The run has ended while a message is under way: takes what has come of it. */
+/* Receives what has arrived of the message in flight when the run ends. */
 static void receive_rest(struct ping *ping)
 {
 	struct verified_stream *stream = &ping->stream;
@@ -242,7 +246,7 @@ static void ping_exchange(struct ping *ping)
 		if (stream_receive_waiting(stream, first_ns))
 			continue;
 		if (wait_for_server(ping, late_ns(ping)))
-			ignore_result(stream_receive(stream)); /* nothing yet: it waits again */
+			ignore_result(stream_receive(stream)); /* nothing yet: wait again */
 		else if (clock_now_ns() >= late_ns(ping))
 			stream_fail_late(stream);
 	}
@@ -252,7 +256,7 @@ static void ping_exchange(struct ping *ping)
 		receive_rest(ping);
 }
 
-/* ---- what is said of it ---- */
+/* ---- output ---- */
 
 static void say_back(struct ping *ping, uint64_t ns)
 {
@@ -271,12 +275,12 @@ static void say_failed(struct ping *ping, const char *what)
 	ping->is_over |= !output_flush(ping->output);
 	if (!ping->stream.is_no_echo)
 		return;
-	/* A first reply showed that there is no point in sending more. */
+	/* The first reply showed another kind of server: stop sending. */
 	ping->is_over = true;
 	log_error("ended early: %s is no echo server", ping->report->address.text);
 }
 
-/* The connection failed while no message was under way. */
+/* Handles a failure of the connection while no message was in flight. */
 static void fail_between_messages(struct ping *ping)
 {
 	result_connection_error(&ping->report->result, ping->stream.failure, 1);
@@ -301,7 +305,7 @@ static void do_message(struct ping *ping)
 		uint64_t took_ns = stream->back_ns - stream->begun_ns;
 		ping_stats_echo(&ping->stats, stream->back_ns, took_ns);
 		say_back(ping, took_ns);
-		if (stream->failure != NULL) /* what came behind it was never sent */
+		if (stream->failure != NULL) /* bytes after the message were never sent */
 			fail_between_messages(ping);
 	} else if (stream->failure != NULL) {
 		char seq[32];
@@ -316,9 +320,11 @@ static void do_message(struct ping *ping)
 		close_connection(ping);
 }
 
-/* ---- all of them ---- */
+/* ---- all messages ---- */
 
-/* Between two messages nothing must come: what does is the end, or was never sent. */
+/*
+ * Between messages, any data received is an error: the server closed, or the bytes were never sent.
+ */
 static void look_while_idle(struct ping *ping)
 {
 	struct verified_stream *stream = &ping->stream;
@@ -329,7 +335,7 @@ static void look_while_idle(struct ping *ping)
 	close_connection(ping);
 }
 
-/* To the nanosecond, as far as the kernel goes: poll(2) has milliseconds, and rounds them up. */
+/* Waits with the kernel's precision of nanoseconds: poll(2) rounds up to milliseconds. */
 static void wait_until_due(struct ping *ping, uint64_t due_ns)
 {
 	uint64_t now_ns;
@@ -349,7 +355,7 @@ static void wait_until_due(struct ping *ping, uint64_t due_ns)
 	}
 }
 
-/* The next time on the beat that is still to come. */
+/* Returns the next time of the schedule that is not over yet. */
 static uint64_t ping_next_due_ns(const struct ping *ping, uint64_t due_ns)
 {
 	uint64_t interval_ns = ping->config->interval_ns, now_ns = clock_now_ns();
@@ -384,7 +390,10 @@ static void ping_on(struct ping *ping)
 		}
 		ping->is_over |= clock_now_ns() >= ping->end_ns;
 	}
-	/* What came while this was stopped. After the last of N messages the server may close. */
+	/*
+	 * Read what arrived while this process was stopped. After the last of N messages the server
+	 * may close.
+	 */
 	if (ping->is_over && ping->stream.fd >= 0 && stream_is_back(&ping->stream))
 		look_while_idle(ping);
 	ping_stats_end(&ping->stats, clock_now_ns());
@@ -434,7 +443,7 @@ MUST_USE static enum exit_status run_ping(struct ping *ping)
 
 enum exit_status ping_run(const struct ping_config *config, struct ping_report *ret_report)
 {
-	static struct ping ping; /* its buffer is too large for a stack */
+	static struct ping ping; /* too large for a stack */
 	struct ping_report report = { 0 };
 	ping = (struct ping){
 		.config = config,

@@ -23,7 +23,7 @@ void ping_stats_start(struct ping_stats *stats, uint64_t start_ns)
 	stats->start_ns = start_ns;
 }
 
-/* Hands over the second under way, which ends end_ns after the start. */
+/* Passes on the current second, which ends end_ns after the start. */
 static void keep_second(struct ping_stats *stats, uint64_t end_ns)
 {
 	const struct interval_sink *sink = stats->sink;
@@ -34,8 +34,8 @@ static void keep_second(struct ping_stats *stats, uint64_t end_ns)
 }
 
 /*
- * Hands over the seconds that are over. What was verified since the last call, and what is counted
- * next, belong to the second under way.
+ * Passes on the seconds that are over. Bytes verified since the last call, and what is counted
+ * next, belong to the current second.
  */
 static void come_to_second(struct ping_stats *stats, uint64_t now_ns)
 {

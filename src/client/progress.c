@@ -13,7 +13,7 @@
 #define FIRST_AFTER_NS CLOCK_NS_PER_S
 #define NEXT_AFTER_NS  (200 * CLOCK_NS_PER_MS)
 
-/* The line has always the same width: it writes over itself. */
+/* All lines have the same width, because a line overwrites the last. */
 #define LINE_WIDTH 40
 
 static uint64_t rest_of_file(int fd)

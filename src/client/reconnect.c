@@ -9,7 +9,7 @@
 #include "net/connect.h"
 #include "net/io.h"
 
-/* The known address failed; from now on the name is looked up first. */
+/* Handles a failure of the known address. From now on the name is looked up first. */
 static void note_reconnect_failure(struct reconnect *reconnect, int code)
 {
 	io_close(&reconnect->fd);
@@ -39,7 +39,7 @@ static void begin_dial(struct reconnect *reconnect, uint64_t now_ns)
 	request.timeout_ns = reconnect->deadline_ns - now_ns;
 	request.except = reconnect->fd >= 0 ? &reconnect->addr : NULL;
 	reconnect->has_dialed = true;
-	reconnect->n_failures++; /* until it succeeds */
+	reconnect->n_failures++; /* reset when it succeeds */
 	reconnect->next_ns = now_ns + redial_pause_ns(reconnect->n_failures);
 	int rc = dial_begin(&request, &reconnect->dialing);
 	if (rc < 0)
@@ -60,7 +60,8 @@ void reconnect_begin(struct reconnect *reconnect)
 	reconnect->start_ns = now_ns;
 	reconnect_resume(reconnect, now_ns);
 	reconnect->code = -ETIMEDOUT;
-	reconnect->has_dialed = reconnect->addr.any.sa_family == AF_UNIX; /* it has no other */
+	reconnect->has_dialed =
+		reconnect->addr.any.sa_family == AF_UNIX; /* has only this address */
 	reconnect->dialing = NULL;
 	reconnect->fd = -1;
 	reconnect->retry_ns = 0;
@@ -87,7 +88,7 @@ uint64_t reconnect_until_ns(const struct reconnect *reconnect)
 				     : clock_earlier_ns(dial_ns, reconnect->deadline_ns);
 }
 
-/* The connection to the known address, if it has succeeded. */
+/* Returns true and the connection to the known address, if it has succeeded. */
 static bool check_known_address(struct reconnect *reconnect, struct dialed *ret_dialed)
 {
 	if (reconnect->fd < 0 || !io_is_ready(reconnect->fd, POLLOUT))
@@ -105,7 +106,7 @@ static bool check_known_address(struct reconnect *reconnect, struct dialed *ret_
 	return true;
 }
 
-/* The connection of the thread, if it has one. */
+/* Returns true and the connection of the dialing thread, if it has one. */
 static bool check_dialed(struct reconnect *reconnect, struct dialed *ret_dialed)
 {
 	if (reconnect->dialing == NULL || !io_is_ready(reconnect->dialing->done_fd, POLLIN))

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: connect; then, all at the same time, input goes to the server, what comes back is
- * compared and goes to the output; the input ends, so we half-close (FIN); the rest comes back; the
- * server's FIN; every byte was returned.
+ * The happy path: connect. Then, all at the same time, input is sent to the server, and what comes
+ * back is compared and written to the output. When the input ends, we half-close (FIN). The rest
+ * comes back, then the server's FIN, and every byte was returned.
  *
- * What else can happen: no address answers; the server ends or resets before all came back; a byte
- * differs, or was never sent; nothing comes back for too long; the input cannot be read, the output
- * not be written; the output's reader is gone.
+ * What else can happen: no address answers; the server closes or resets before everything came
+ * back; a byte differs, or was never sent; nothing comes back within the timeout; the input cannot
+ * be read, or the output not written; the reader of the output is gone.
  *
- * A proxy may close both directions at our FIN, and the rest of the echo is lost with it. The
- * verdict says so where it may have happened; with --no-half-close the FIN is sent when everything
- * is back.
+ * A proxy may close both directions at our FIN, which loses the rest of the echo. The verdict says
+ * so where this may have happened. With --no-half-close the FIN is sent when everything is back.
  *
- * Why it cannot deadlock: no step ever waits for one thing alone. Reading input, sending, receiving
- * and writing output each go on as soon as they can, and the only one that waits for another is
- * input for room in the window, which an echo frees because all of it has been sent.
+ * Why it cannot deadlock: no step ever waits for one event alone. Reading input, sending, receiving
+ * and writing output each continue as soon as they can. Only input waits for another step: for room
+ * in the window. An echo frees this room, because all bytes in the window are sent.
  */
 #include "client/talk.h"
 
@@ -53,29 +52,29 @@ struct talk {
 
 	struct window window;
 	bool input_ended;
-	bool end_sent; /* our FIN is out */
-	int send_code; /* why the server takes no more; what it sent before is still to be read */
+	bool end_sent; /* our FIN is sent */
+	int send_code; /* why sending failed; what the server sent before is still read */
 
-	bool over;               /* the verdict is known, all that is left is the output */
-	enum exit_status status; /* the verdict */
-	char verdict[256];       /* and its sentence, empty for STATUS_OK */
-	bool server_ended;       /* by a FIN or a reset */
+	bool over;               /* the verdict is known; only the output is left */
+	enum exit_status status; /* part of the verdict */
+	char verdict[256];       /* sentence of the verdict, empty for STATUS_OK */
+	bool server_ended;       /* by FIN or reset */
 
 	struct first_reply first_reply;
 
-	const char *output; /* what came back and is not written yet */
+	const char *output; /* received bytes that are not written yet */
 	size_t output_size;
 	struct writer out, log;
 	bool escaping; /* the output is a terminal */
 	struct escape escape;
 
-	uint64_t waiting_since_ns; /* since when something is due and nothing has come */
+	uint64_t waiting_since_ns; /* since when bytes are due and none have come */
 	struct progress progress;
 
-	char shown[ESCAPE_ROOM(RECEIVE_SIZE)]; /* its pages exist only once a terminal needs them */
+	char shown[ESCAPE_ROOM(RECEIVE_SIZE)]; /* pages are allocated only if used */
 };
 
-/* Ends the conversation with a verdict. The first one counts. */
+/* Ends the conversation with a verdict. The first verdict counts. */
 PRINTF_LIKE(3, 4)
 static void talk_end_with(struct talk *talk, enum exit_status status, const char *format, ...)
 {
@@ -89,12 +88,12 @@ static void talk_end_with(struct talk *talk, enum exit_status status, const char
 	va_end(values);
 }
 
-/* What is added to a verdict. */
+/* An addition to a verdict. */
 struct reason {
 	char text[sizeof(((struct peer_fingerprint *)0)->text) + 8];
 };
 
-/* How much of the input that was read so far has come back, for a verdict. */
+/* The number of input bytes read so far and of those that came back, for a verdict. */
 struct came_back {
 	char text[80];
 };
@@ -124,7 +123,7 @@ static void note_due(struct talk *talk)
 		talk->waiting_since_ns = clock_now_ns();
 }
 
-/* Half-closes. A server that does not hear of our end would never come to its own. */
+/* Half-closes. Without our FIN, the server would never send its own. */
 static void send_end(struct talk *talk)
 {
 	note_due(talk);
@@ -135,8 +134,8 @@ static void send_end(struct talk *talk)
 }
 
 /*
- * Nothing more can be sent. The verdict, and what came back before it, is for the receiving side;
- * and lest it waits for a server that is there still (no memory, a firewall), our end goes out.
+ * Handles a failed send. The receiving side decides the verdict and reads what came back before.
+ * Our FIN is sent because the server may still run (no memory here, a firewall) and must end.
  */
 static void give_up_sending(struct talk *talk, int code)
 {
@@ -144,7 +143,7 @@ static void give_up_sending(struct talk *talk, int code)
 	send_end(talk);
 }
 
-/* Everything is sent, and with --no-half-close everything is back. */
+/* Sends our FIN if everything is sent, and with --no-half-close everything is back. */
 static void send_end_if_due(struct talk *talk)
 {
 	const struct window *window = &talk->window;
@@ -188,7 +187,7 @@ static void take_input(struct talk *talk)
 
 /* ---- receiving and output ---- */
 
-/* Has everything come back that ever will? Then only the server's FIN is missing. */
+/* Returns true if everything has come back, and only the server's FIN is missing. */
 static bool is_all_back(const struct talk *talk)
 {
 	return talk->end_sent && talk->window.returned == talk->window.taken;
@@ -223,7 +222,7 @@ static void talk_verify(struct talk *talk, size_t n)
 			      "byte %" PRIu64 " was never sent: got 0x%02x", window->returned, got);
 }
 
-/* The server has been silent for too long. */
+/* Sets the verdict for a server that sent nothing within the timeout. */
 static void talk_judge_silence(struct talk *talk)
 {
 	struct units_text timeout = units_duration(talk->config->timeout_ns);
@@ -232,14 +231,14 @@ static void talk_judge_silence(struct talk *talk)
 		      timeout.text, came_back(talk).text);
 }
 
-/* The server has ended its half. */
+/* Sets the verdict when the server has half-closed. */
 static void judge_end(struct talk *talk)
 {
 	talk->server_ended = true;
 	if (is_all_back(talk))
 		talk_end_with(talk, STATUS_OK, "%s", "");
 	else if (talk->send_code != 0 && talk->send_code != -EPIPE)
-		judge_error(talk, talk->send_code); /* send(2) met it first, and used it up */
+		judge_error(talk, talk->send_code); /* send(2) got the error first */
 	else
 		talk_end_with(talk, STATUS_ECHO_FAILED, "server ended early: %s%s",
 			      came_back(talk).text,
@@ -266,8 +265,8 @@ static void talk_receive(struct talk *talk)
 }
 
 /*
- * Whoever reads our output is gone: `talk | head -1`. Nobody wants the rest, and that is no reason
- * for a word; but a verdict that is known already is told.
+ * Handles that the reader of standard output is gone, as in `talk | head -1`. This is no error, so
+ * the process ends by SIGPIPE without a message. A verdict that is known already is still printed.
  */
 static void lose_reader(struct talk *talk)
 {
@@ -288,24 +287,24 @@ static void write_output(struct talk *talk)
 		return;
 	if (n < 0) {
 		talk->output_size = 0;
-		talk->over = false; /* whatever the echo was worth, its output is lost */
+		talk->over = false; /* replace the verdict: its output is lost */
 		talk_end_with(talk, STATUS_MACHINE, "cannot write standard output: %s",
 			      err_text((int)n).text);
 		return;
 	}
 	talk->output += n;
 	talk->output_size -= (size_t)n;
-	if (talk->output_size == 0) /* only now do we listen again */
+	if (talk->output_size == 0) /* receiving resumes only now */
 		talk->waiting_since_ns = clock_now_ns();
 }
 
 /* ---- waiting ---- */
 
-/* When the server has been silent for too long, while something was due from it. */
+/* Returns when the server will have been silent for the timeout while bytes were due. */
 static uint64_t silence_deadline_ns(const struct talk *talk)
 {
 	bool due = window_in_flight(&talk->window) > 0 || talk->end_sent;
-	bool ours = talk->output_size > 0; /* we are not listening: our output is stuck */
+	bool ours = talk->output_size > 0; /* output is blocked, so nothing is received */
 	if (talk->config->timeout_ns == 0 || !due || ours || talk->over)
 		return CLOCK_NEVER;
 	return talk->waiting_since_ns + talk->config->timeout_ns;
@@ -313,7 +312,10 @@ static uint64_t silence_deadline_ns(const struct talk *talk)
 
 enum { INPUT, OUTPUT, SERVER, N_FDS };
 
-/* A negative descriptor is passed over: what we would not read must not wake us by its hang-up. */
+/*
+ * Chooses the events to wait for. poll(2) ignores a negative descriptor, so a hang-up on an unused
+ * one does not wake us.
+ */
 static void choose_events(struct talk *talk, struct pollfd fds[N_FDS])
 {
 	unsigned char *room;
@@ -324,7 +326,10 @@ static void choose_events(struct talk *talk, struct pollfd fds[N_FDS])
 	bool receives = !talk->over && talk->output_size == 0;
 
 	fds[INPUT] = (struct pollfd){ .fd = takes ? STDIN_FILENO : -1, .events = POLLIN };
-	/* Its error comes unasked for: we learn that its reader is gone though nothing is due. */
+	/*
+	 * POLLERR is always reported: it shows that the reader is gone even if nothing is to be
+	 * written.
+	 */
 	fds[OUTPUT] = writer_pollfd(&talk->out, talk->output_size > 0);
 	fds[SERVER] = (struct pollfd){
 		.fd = sends || receives ? talk->fd : -1,
@@ -341,7 +346,8 @@ MUST_USE static int talk_wait_for_events(struct talk *talk, struct pollfd fds[N_
 	deadline_ns = clock_earlier_ns(deadline_ns, retry_ns);
 	int ready = io_wait(fds, N_FDS, deadline_ns);
 	/*
-	 * Nothing was there at that deadline. Later there may be: we may have been stopped since.
+	 * Decide by the result of poll(2), not by the clock: if this process was stopped, a reply
+	 * may have arrived meanwhile.
 	 */
 	if (ready == 0 && deadline_ns == silence_ns)
 		talk_judge_silence(talk);
@@ -350,7 +356,7 @@ MUST_USE static int talk_wait_for_events(struct talk *talk, struct pollfd fds[N_
 
 /* ---- the conversation ---- */
 
-/* Is there output to write? At the end that is also a character of which the rest never came. */
+/* Returns true if there is output to write. At the end this includes an incomplete character. */
 static bool has_output(struct talk *talk)
 {
 	if (talk->over && talk->output_size == 0 && talk->escape.n_held > 0) {
@@ -387,7 +393,7 @@ MUST_USE static int converse(struct talk *talk)
 
 /* ---- the reason ---- */
 
-/* Says why the echo failed, where that is known beyond the verdict. */
+/* Returns the reason why the echo failed, if more than the verdict is known. */
 static struct reason talk_reason_of(struct talk *talk)
 {
 	struct reason reason = { "" };
@@ -407,7 +413,7 @@ static struct reason talk_reason_of(struct talk *talk)
 	return reason;
 }
 
-/* Does the terminal show UTF-8? The locale says so (locale(7)). */
+/* Returns true if the terminal shows UTF-8, by the locale (locale(7)). */
 static bool is_utf8_terminal(void)
 {
 	setlocale(LC_CTYPE, "");
@@ -416,7 +422,7 @@ static bool is_utf8_terminal(void)
 
 MUST_USE static enum exit_status talk_on(const struct talk_config *config, int fd)
 {
-	/* A megabyte, too large for the stack; zero, and its pages come only as they are used. */
+	/* 1 MiB, too large for the stack. Zeroed, so pages are allocated only when used. */
 	static struct talk talk;
 	talk.config = config;
 	talk.fd = fd;
@@ -429,7 +435,7 @@ MUST_USE static enum exit_status talk_on(const struct talk_config *config, int f
 	int rc = converse(&talk);
 	progress_clear(&talk.progress);
 	int finished = writer_finish(&talk.out, NULL);
-	talk.over &= rc >= 0; /* whatever the verdict was */
+	talk.over &= rc >= 0; /* a failed wait replaces the verdict */
 	if (rc < 0)
 		talk_end_with(&talk, STATUS_MACHINE, "cannot wait for events: %s",
 			      err_text(rc).text);

@@ -52,7 +52,7 @@ static void heap_swap(struct timer_heap *timers, uint32_t a, uint32_t b)
 	heap_put(timers, b, who);
 }
 
-/* The earlier of the two below, or the place itself if none is below. */
+/* Returns the earlier child of a heap position, or the position itself if it has no child. */
 static uint32_t earlier_below(const struct timer_heap *timers, uint32_t place)
 {
 	uint32_t left = 2 * place + 1, right = left + 1;

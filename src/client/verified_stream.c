@@ -39,7 +39,7 @@ void stream_fail(struct verified_stream *stream, const char *name, const char *f
 	va_end(values);
 }
 
-/* The connection is of no use any more. While a message is under way, it is lost. */
+/* Fails the connection, and with it the message in flight, if any. */
 static void fail_connection(struct verified_stream *stream, const char *name, const char *what)
 {
 	uint64_t left = stream->due - stream->returned;
@@ -62,7 +62,7 @@ void stream_fail_late(struct verified_stream *stream)
 	fail_connection(stream, "no_reply", what);
 }
 
-/* n bytes are there, of which the first n_right are right. */
+/* Fails the message: of n received bytes, only the first n_right are correct. */
 static void fail_by_bytes(struct verified_stream *stream, size_t n_right, size_t n)
 {
 	struct result *result = stream->result;
@@ -91,7 +91,7 @@ static void fail_by_bytes(struct verified_stream *stream, size_t n_right, size_t
 
 /* ---- bytes ---- */
 
-/* Writes what is to be sent next into the piece. Returns its size. */
+/* Writes the bytes to be sent next into stream->piece. Returns their number. */
 static size_t fill_piece(struct verified_stream *stream)
 {
 	uint64_t left = stream->due - stream->sent;
@@ -106,7 +106,7 @@ static void send_piece(struct verified_stream *stream, size_t size)
 	if (n > 0) {
 		stream->sent += (uint64_t)n;
 		stream->result->bytes_sent += (uint64_t)n;
-	} else if (n != -EAGAIN && n != -EPIPE) { /* the receive says why it is gone */
+	} else if (n != -EAGAIN && n != -EPIPE) { /* EPIPE: the next receive finds out why */
 		fail_by_code(stream, (int)n);
 	}
 }
@@ -116,7 +116,7 @@ void stream_begin_message(struct verified_stream *stream)
 	stream->failure = NULL;
 	stream->due += stream->size;
 	size_t size = fill_piece(stream);
-	stream->begun_ns = clock_now_ns(); /* making the bytes is no part of the round trip */
+	stream->begun_ns = clock_now_ns(); /* the round trip excludes making the bytes */
 	send_piece(stream, size);
 }
 
@@ -136,7 +136,7 @@ static void stream_verify(struct verified_stream *stream, size_t n)
 		fail_by_bytes(stream, n_right, n);
 }
 
-/* What a receive gave. Returns whether anything came. */
+/* Handles the result of a receive. Returns false if nothing has arrived. */
 static bool take_received(struct verified_stream *stream, ssize_t n)
 {
 	if (n == -EAGAIN)

@@ -16,7 +16,7 @@ static size_t smaller_size(uint64_t a, uint64_t b)
 	return (size_t)(a < b ? a : b);
 }
 
-/* How many bytes from an offset on lie in one piece, up to `end`. */
+/* Returns the number of contiguous bytes in the ring from `offset` up to `end`. */
 static size_t in_one_piece(uint64_t offset, uint64_t end)
 {
 	return smaller_size(end - offset, WINDOW_SIZE - window_offset(offset));
@@ -57,7 +57,7 @@ size_t window_first_in_flight(const struct window *window, const unsigned char *
 	return in_one_piece(window->returned, window->sent);
 }
 
-/* How many of n bytes are the same. */
+/* Returns the length of the common prefix of n bytes. */
 static size_t equal_prefix(const unsigned char *a, const unsigned char *b, size_t n)
 {
 	if (memcmp(a, b, n) == 0)
