@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Every call of the program that can fail, and the errors that its manual page allows.
 
-One row a call: its name, the names under which the C library and the kernel know it or its
-equivalents, and the errors. A new call needs a row here and, unless it is one of those below that
-cannot fail or that no life makes, its `--wrap` in tests/fault/meson.build and torture.c;
-test_torture.py holds the three against the symbols of the program.
+One row per call: its name, the names of it and its equivalents in the C library and the kernel, and the errors. A
+new call needs a row here. It also needs its `--wrap` in tests/fault/meson.build and torture.c, unless it is one of
+the calls below that cannot fail or that no run makes. test_torture.py compares the three with the program's
+symbols.
 """
 from typing import NamedTuple
 
@@ -107,7 +107,7 @@ ROWS = [
     row("landlock_add_rule", "landlock_add_rule", "EOPNOTSUPP EINVAL ENOMSG EBADF EBADFD EPERM EFAULT"),
     row("landlock_restrict_self", "landlock_restrict_self", "EOPNOTSUPP EINVAL EBADF EBADFD EPERM E2BIG"),
     row("seccomp", "seccomp", "EACCES EBUSY EFAULT EINVAL ENOMEM EOPNOTSUPP ESRCH ENOSYS"),
-    # io_uring, and its requests: those fail by their completion
+    # io_uring, and its requests: a request fails through its completion
     row("io_uring_setup", "io_uring_setup io_uring_queue_init_params", "EFAULT EINVAL EMFILE ENFILE ENOMEM EPERM"),
     row("io_uring_register",
         "io_uring_register io_uring_register_buf_ring io_uring_register_restrictions io_uring_enable_rings",
@@ -134,7 +134,7 @@ ROWS = [
 
 BY_ALIAS = {alias: row for row in ROWS for alias in row.aliases}
 
-# What the program calls and no plan makes fail, by the reason why.
+# Calls of the program that no plan makes fail, by the reason.
 CANNOT_FAIL = {
     "only a wrong argument makes it fail, and then an assert() ends the program":
         "clock_gettime sigaction sigprocmask rt_sigaction rt_sigprocmask sigaddset sigdelset sigemptyset"
@@ -167,8 +167,8 @@ CANNOT_FAIL = {
 
 UNFAILING = {name for names in CANNOT_FAIL.values() for name in names.split()}
 
-# What can fail, but no life here makes it. By the command that makes it. A life that does make one fails, as for
-# a call that is in no table.
+# Calls that can fail, but that no run here makes, by the command that makes them. A run that does make such a call
+# fails, as for a call that is in no table.
 NOT_IN_A_LIFE = {
     "clients that look up names, which tests/client drives": "pthread_detach",
     "ping and bench, which tests/client drives": "__isoc99_fscanf adjtimex aligned_alloc clock_nanosleep uname",
@@ -187,7 +187,7 @@ UNTRIED = {name for names in NOT_IN_A_LIFE.values() for name in names.split()}
 
 # ---- what is left out ----
 
-# Engines that wait at edges (epoll(7)). To say falsely that nothing is there is to say it for ever.
+# Engines that wait edge-triggered (epoll(7)). After a false EAGAIN such an engine would wait for ever.
 AT_EDGES = {"epoll"}
 
 # Operations of epoll_ctl(2), as torture.c has them for a detail.
@@ -195,21 +195,23 @@ EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD = 1, 2, 3
 
 
 def is_possible(call, alias, error, detail, engine, child):
-    """Could the kernel say so, there?"""
+    """Returns whether the kernel may return this error there."""
     if engine in AT_EDGES and child and call in ("recv", "send"):
         return error != "EAGAIN"
     if call == "epoll_ctl" and detail == EPOLL_CTL_ADD:
         return error != "ENOENT"
     if call == "epoll_ctl":
-        # What is taken out or changed is there: that takes no memory, and its arguments were right before.
+        # A descriptor that is removed or changed is in the poller: the call needs no memory, and its arguments were
+        # right before.
         return error == ("ENOENT" if detail == EPOLL_CTL_DEL else "ENOMEM")
     if alias == "recvmsg":
-        # Of getifaddrs(3): glibc takes these for the work of a stranger who has closed its socket, and aborts.
+        # In getifaddrs(3), glibc takes these errors for a socket that other code has closed, and aborts.
         return error not in ("EBADF", "ENOTCONN", "ENOTSOCK", "ECONNREFUSED")
     return True
 
 
-# What the kernel says only where it is true. The seam can do what belongs to it, strace cannot.
+# Errors that the kernel returns only if they are true. The seam can also do what belongs to the error, strace
+# cannot.
 ONLY_WHERE_TRUE = {
     ("waitpid", "ECHILD"): "there are no children any more",
     ("connect", "EINTR"): "it goes on in the background",

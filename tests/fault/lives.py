@@ -26,7 +26,7 @@ from errnos import BY_ALIAS
 from harness import children_of, descriptors_of, parse_address, proc_state, proc_text, reset, rss_kib, title_of
 from second_request import request_again
 
-# A hang, on a machine that is busy.
+# Seconds until a wait counts as a hang on a busy machine.
 PATIENCE = 90.0
 
 # How long to wait for a line that a fault may have taken away, before asking again.
@@ -35,16 +35,16 @@ LINE_PATIENCE = 0.5
 SMALL = b"a line\n"
 BULK = random.Random(9877).randbytes(300_000)
 
-# As many as the default limit of clients needs, and a lower soft limit, so that it is raised.
+# The number that the default client limit needs, and a lower soft limit, so that the server raises it.
 FEW_DESCRIPTORS, MOST_DESCRIPTORS = 512, 1100
 
-# The clients of a server. In the fork engine, its children by the order of their first calls: who they serve.
+# The clients of a server. In the fork engine also its children, by the order of their first calls.
 FIRST, BYSTANDER, RUDE, NEXT, LAST = CLIENTS = range(1, 6)
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
-# Of an engine with workers: its name -> how many. Enough of those that have one client each; one where that is what
-# is usual; of the others two, so that one of them is not harmed by what happens to the other.
+# Number of workers by engine name. Prefork: enough, because each has one client. Thread: one, as is usual. The
+# others: two, so that what happens to one does not affect the other.
 WORKERS = {"prefork": 4, "thread": 1, "epoll": 2, "uring": 2}
 
 
@@ -65,7 +65,7 @@ def until(condition, what, within=PATIENCE):
 
 
 class Call(NamedTuple):
-    """One call of a journal. name: of its row; alias: its own; nth: of the calls with that alias."""
+    """One call of a journal. name: the row's name; alias: the called name; nth: count of the calls with that alias."""
 
     who: int
     name: str
@@ -75,7 +75,7 @@ class Call(NamedTuple):
     injected: bool
 
 
-# For what has to be said of a life in which no call failed.
+# Stands for the failed call in a run in which no call failed.
 NOBODY = Call(0, "", "", 0, -1, False)
 
 
@@ -84,7 +84,7 @@ def name_of(alias):
 
 
 def start_of_service(calls):
-    """Where the server, or talk, first waits for something; the log's question to standard error is none.
+    """Returns the index at which the server, or talk, first waits. The log's poll of standard error does not count.
 
     A server with workers has waited for the first of them before: it serves once --ready-fd is written and closed.
     """
@@ -135,14 +135,14 @@ class Inside:
         blob = path.read_bytes()
         used = int.from_bytes(blob[:8], "little")
         calls = []
-        # Nothing is where a process was killed before it could write.
+        # A process that was killed before it could write leaves NUL bytes.
         for line in blob[8 : 8 + used].replace(b"\0", b"").decode().splitlines():
             who, alias, nth, detail, *injected = line.split()
             calls.append(Call(int(who), name_of(alias), alias, int(nth), int(detail), bool(injected)))
         return calls
 
     def join(self, pid, journal, plan, client):
-        """Nothing: the seam follows the children by itself."""
+        """Does nothing: the seam follows the children by itself."""
 
 
 # "close(3) = 0", "write(2, ...) = -1 EIO (Input/output error) (INJECTED)"
@@ -158,7 +158,7 @@ CONSTANTS = {
 # By these the first process stops new connections: the first step of a drain.
 STOPS_LISTENING = {("setsockopt", 62), ("setsockopt", 21), ("setsockopt", 73), ("listen", 0), ("shutdown", 0)}
 
-# What the loader calls before the program's first own call.
+# Calls that the loader makes before the program's first call.
 LOADER = set(
     "execve brk access openat read pread64 newfstatat mmap close arch_prctl set_tid_address set_robust_list rseq"
     " mprotect prlimit64 munmap getrandom readlink uname".split()
@@ -175,7 +175,7 @@ def name_in_strace(alias, words):
 
 
 def detail_of(name, words):
-    """What torture.c calls the detail, from the words of strace."""
+    """Returns what torture.c calls the detail, from strace's text."""
     if name in ("socket", "bind", "connect"):
         return next((FAMILIES[word] for word in re.findall(r"AF_\w+", words) if word in FAMILIES), -1)
     if name == "open":
@@ -222,7 +222,7 @@ class Outside:
         return calls
 
     def join(self, pid, journal, plan, client):
-        """Nothing: it is there already."""
+        """Does nothing: strace is there already."""
 
 
 @functools.cache
@@ -359,7 +359,7 @@ class Exchange:
 
 
 class Life:
-    """What was seen of one life."""
+    """What was seen of one run."""
 
     def __init__(self):
         self.calls = []
@@ -402,9 +402,9 @@ ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"} | {
 
 
 def become_worker():
-    """To be called in a process that lives lives, once.
+    """Must be called once in a process that makes runs.
 
-    Children whose parent is gone become ours (prctl(2)), so that none can be overlooked.
+    Children whose parent has ended become ours (prctl(2)), so that none is missed.
     """
     resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, MOST_DESCRIPTORS))
     adopt_orphans()
@@ -439,7 +439,7 @@ def reap_orphans():
 
 
 def finish(life, process, journal, way):
-    """The end of a life, however it came: nothing is left of it."""
+    """Ends a run in any state: no process is left."""
     if process.poll() is None:
         for child in children_of(process.pid):
             with contextlib.suppress(ProcessLookupError):
@@ -492,7 +492,7 @@ class Serving:
         return self.process.poll() is None
 
     def has_said(self, pattern, count=1):
-        """Waits for a line, for as long as it may take, or as long as makes sense when a fault took it."""
+        """Waits for a line, for as long as it may take, or for a short time if a fault may have removed it."""
         with contextlib.suppress(Hang):
             until(
                 lambda: len(re.findall(pattern, self.text(), re.M)) >= count or not self.is_running(),
@@ -558,7 +558,7 @@ class Serving:
 
 
 def leave_stale_path(path):
-    """A socket on which nobody listens any more."""
+    """Leaves a socket file without a listening socket."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(path))
@@ -607,7 +607,7 @@ def serve_clients(serving, way, plan, directory):
 
 
 def stop_clients(serving, way, plan, directory):
-    """One client ends when he is told to, the other does not and is killed by a second request."""
+    """One client ends when the drain begins; the other does not, and the second request kills it."""
     serving.look()
     polite = serving.client(FIRST)
     way.join(serving.process.pid, directory / "journal", plan, polite)

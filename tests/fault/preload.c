@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults between a whole program and the kernel: to be loaded before the C library (LD_PRELOAD,
- * ld.so(8)). What shim.h does to one thread of a test, this does to every process of a server.
+ * Faults between a whole program and the kernel, loaded before the C library (LD_PRELOAD,
+ * ld.so(8)). shim.h does the same to one thread of a test; this does it to every process of a
+ * server.
  *
- * TCPECHO_FAULTS="IN OUT EINTR EAGAIN": a receive moves IN bytes at once and a send OUT (0: no
- * bound), and epoll_wait(2) tells of one event at a time then; each call is interrupted EINTR times
- * before it is made, and those that may not wait are then refused EAGAIN times.
+ * TCPECHO_FAULTS="IN OUT EINTR EAGAIN": a receive returns at most IN bytes and a send takes at most
+ * OUT (0: no limit). With a limit, epoll_wait(2) returns one event at a time. Each call is
+ * interrupted EINTR times before it is made. A call that does not block then fails EAGAIN times.
  * TCPECHO_FAULTS_COUNTS=FILE: where the faults are counted, four numbers of 64 bits: short
  * receives, short sends, EINTR, EAGAIN.
  *
- * Only what a kernel may do: who gives or takes less than it could tells of the rest afterwards. So
- * a socket that somebody waits for by edges (epoll(7)) has another edge after such a call. A
- * receive that waits has no EAGAIN, which would mean that its patience is over. Requests of a ring
- * (io_uring(7)) do not come by here.
+ * It does only what a kernel may do: a call that moves less than it could must be followed by
+ * another event. So if a socket is watched edge-triggered (epoll(7)), it gets another edge after
+ * such a call. A blocking receive never fails with EAGAIN, because that would mean that its timeout
+ * is over. Requests of a ring (io_uring(7)) do not pass through here.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,8 +30,8 @@
 #include <unistd.h>
 
 /*
- * The C library declares its own functions for who calls them: that poll(2) only writes, and an
- * argument of accept4(2) that can be several types.
+ * The C library's declarations make assumptions about callers: that poll(2) only writes, and an
+ * argument of accept4(2) that can have several types.
  */
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wpedantic"
@@ -50,7 +51,7 @@ static struct {
 	unsigned char interrupted, refused;
 } failed[KINDS][DESCRIPTORS];
 
-/* Who waits for it by edges: epoll + 1, 0: nobody. */
+/* The poller that watches the descriptor edge-triggered: epoll + 1, 0: none. */
 static struct {
 	int epoll;
 	struct epoll_event event;
@@ -90,7 +91,7 @@ __attribute__((constructor)) static void set_up(void)
 	counts = memory;
 }
 
-/* What gave less than it could has more: an edge. */
+/* Triggers another edge after a call that returned less than it could. */
 static void tell_of_more(int fd)
 {
 	int error = errno;
@@ -129,7 +130,9 @@ static size_t bounded(size_t size, size_t most)
 	return most != 0 && size > most ? most : size;
 }
 
-/* What a call has moved that was asked for `asked` of `size` bytes. */
+/*
+ * Counts a short result: the call was limited to `asked` of `size` bytes. Returns the moved bytes.
+ */
 static ssize_t moved(int fd, ssize_t n, size_t asked, size_t size, enum fault fault)
 {
 	if (asked < size && n == (ssize_t)asked) {

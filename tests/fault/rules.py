@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What is to happen when a call fails: a few rules, the first that fits counts.
+"""The expected results of failed calls: a few rules, of which the first match counts.
 
-An exception stands above the rule that it is an exception to, and every rule says why it is so.
+An exception stands above the rule that it is an exception to. Every rule gives its reason.
 """
 import errno
 import os
@@ -10,7 +10,7 @@ from typing import NamedTuple, Optional
 
 
 class Kind(Enum):
-    """What a failed call leads to, as a user sees it."""
+    """The result of a failed call as a user sees it."""
 
     UNHARMED = "made again, waited for, or done without: nobody notices"
     LINE_LOST = "lines of the log are lost, and nothing else"
@@ -26,7 +26,7 @@ class Kind(Enum):
 
 
 class Outcome(NamedTuple):
-    """words: how the sentence looks, a regular expression, or the reason of a client's end; "" for none."""
+    """words: a regular expression for the message, or the reason of a client's end; "" if there is no message."""
 
     kind: Kind
     status: int = 0
@@ -45,7 +45,7 @@ class Rule(NamedTuple):
 
 # ---- words ----
 
-# What the C library does not say itself, or says of another code.
+# Texts that the C library does not have, or has for another code.
 SENTENCES = {
     "EAI_NONAME": "no such host",
     "EAI_NODATA": "no such host",
@@ -75,7 +75,7 @@ REASONS = {
 
 
 def reason_of(name):
-    """What the line of a conversation says that ended by this error."""
+    """Returns the logged reason of a connection that ended by this error."""
     for reason, names in REASONS.items():
         if name in names.split():
             return reason
@@ -166,7 +166,7 @@ SERVE_RULES = [
     Rule("seccomp", "*", CLIENT,
          "a child without its list must not serve (server/sandbox.h)", child=True),
 
-    # the log, and who reads the addresses
+    # the log, and --ready-fd
     Rule("write", "*", LINE_LOST, "it is counted, and the next line says how many (base/log.h)", detail=(2,)),
     Rule("write", "EAGAIN", UNHARMED, "it is written when there is room (server/server.h)"),
     Rule("write", "*", Outcome(Kind.REFUSED, 4, "cannot write to --ready-fd .*: {cause}"),
@@ -201,7 +201,7 @@ SERVE_RULES = [
     Rule("recv send poll shutdown getsockopt", "*", CLIENT, "only this client's connection is concerned", child=True),
 ]
 
-# Where one call of a name has two meanings that its detail does not tell apart, the second one.
+# Some calls with the same name and detail have two meanings. These are the rules for the second meaning.
 SERVE_ALSO = [
     Rule("readdir", "ENOENT", Outcome(Kind.LESS, 0, r"warning: at most \d+ clients? instead of \d+"),
          "the C library takes it for the end: fewer descriptors seem open, and the limit is raised less"),
@@ -350,7 +350,7 @@ TALK_ALSO = [
 
 # ---- outside ----
 
-# The shipped binary is linked with a C library that makes calls of its own.
+# The shipped binary contains a C library that makes its own calls.
 LIBRARY = [
     Rule("open read fstat mmap munmap lseek", "*", UNHARMED,
          "setlocale(3), stdio and malloc(3) have another way, or do without", child=False),

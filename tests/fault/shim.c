@@ -17,7 +17,7 @@
 /* A count without a bound. */
 #define ALL SIZE_MAX
 
-/* What ld(1) calls the real ones, and by what names it wants the wrapped ones. */
+/* Real and wrapped functions, with the names that ld(1) requires. */
 int __real_connect(int fd, const struct sockaddr *addr, socklen_t size);
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 ssize_t __real_read(int fd, void *buffer, size_t size);
@@ -96,7 +96,7 @@ static int fail_before(struct kind *kind, bool moves_bytes, size_t *most)
 	return 0;
 }
 
-/* As much of `size` as the plan lets a kind of call move at once. */
+/* Returns how many of `size` bytes the plan lets a kind of call move at once. */
 static size_t piece_of(const struct shim_pieces *pool, uint64_t offset, size_t size)
 {
 	if (pool->most != 0 && size > pool->most)

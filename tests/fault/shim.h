@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults at the border to the kernel, linked in between: `-Wl,--wrap=recv` and so on (ld(1)).
+ * Faults between a test and the kernel, linked in with `-Wl,--wrap=recv` and so on (ld(1)).
  *
- * They are what the kernel may do at any call without breaking a promise: give or take less than
- * it was asked for, refuse for now (EAGAIN), be interrupted by a signal (EINTR). What is moved is
- * moved by the real call, so that the bytes stay true. Only the thread that armed the shim is
- * concerned.
+ * The kernel may do each of them at any call: move less than requested, refuse for now (EAGAIN), or
+ * be interrupted by a signal (EINTR). The real call moves the bytes, so the bytes are correct. Only
+ * the thread that armed the shim is affected.
  */
 #ifndef FAULT_SHIM_H
 #define FAULT_SHIM_H
@@ -14,9 +13,10 @@
 #include <stdint.h>
 
 enum shim_fault {
-	SHIM_EINTR,  /* of any call; connect(2) goes on in the background as it really does */
-	SHIM_EAGAIN, /* of a call that moves bytes; after poll(2) said ready: a spurious wake-up */
-	SHIM_SHORT,  /* one byte and no more, of a call that moves bytes */
+	SHIM_EINTR, /* of any call; connect(2) goes on in the background as it really does */
+	/* for a call that moves bytes; after poll(2) reported ready: a spurious wake-up */
+	SHIM_EAGAIN,
+	SHIM_SHORT, /* one byte and no more, of a call that moves bytes */
 };
 
 /* A fault at some calls: `times` of them from the `first` on, counted from 1 since arming. */
@@ -39,10 +39,10 @@ struct shim_plan {
 	struct shim_hit hits[2];
 	struct shim_pieces in, out;
 	unsigned char eintr_first, eagain_first; /* every call fails so often before it is made */
-	int poll_slice_ms; /* poll(2) is interrupted after so long, 0: never */
+	int poll_slice_ms; /* poll(2) is interrupted after this time, 0: never */
 };
 
-/* What happened. */
+/* Counts of calls and faults. */
 struct shim_report {
 	uint64_t calls, hits;
 };

@@ -16,7 +16,8 @@ from mutants import MUTANTS
 from tools import why_no_pool
 from torture import LIVES, ROOT, obstacle, run
 
-# Of every life of the fork engine, and of the others, by a chance that is the same each time.
+# Number of cases of every run of the fork engine, and of the others. They are chosen at random, but equally each
+# time.
 SAMPLE, SAMPLE_OF_WORKERS = 12, 5
 SEED = 9877
 
@@ -35,7 +36,7 @@ DECIDING = [
     ("serve-uring", "uring_recv uring_send uring_poll", "ENOMEM"),
 ]
 
-# What a sanitizer puts into a program.
+# Functions that a sanitizer adds to a program.
 SANITIZERS = re.compile(r"^__(asan|ubsan|tsan|lsan|sanitizer)_")
 
 
@@ -46,7 +47,7 @@ def pool_of_processes():
 
 
 def fail_of(verdicts):
-    """The complaints, for an assertion."""
+    """Returns the complaints, for an assertion."""
     return {str(verdict.case): verdict.complaints for verdict in verdicts if verdict.complaints}
 
 
@@ -70,7 +71,7 @@ def sample(size):
 
 
 def skip_obstacles(chosen, build, sanitized):
-    """The lives that can be lived here. Skips the test, with a reason, if there is none."""
+    """Returns the runs that are possible on this machine. Skips the test, with a reason, if none is possible."""
     reasons = {life: obstacle(life, build) for life in chosen}
     if sanitized:
         no_leak_check = "the leak check of the sanitizers does not work under strace"
@@ -114,7 +115,7 @@ def test_every_broken_build_can_be_made():
 
 
 def test_every_call_of_the_program_is_in_the_table(build):
-    """What the linker is asked for is either made to fail, or there is a reason why it is not."""
+    """Every undefined symbol of the program is either made to fail, or has a reason why not."""
     libraries = sorted((build / "src").glob("lib*.a"))
     wanted = symbols(libraries, "--undefined-only") - symbols(libraries, "--defined-only")
     calls = {name for name in wanted if not name.endswith(":") and not SANITIZERS.match(name)}

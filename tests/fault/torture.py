@@ -72,7 +72,7 @@ BECOMING = set(
 
 
 def obstacle(life, build):
-    """Why this machine cannot live such a life, or ""."""
+    """Returns why this machine cannot make such a run, or ""."""
     if life.program == "user" and os.geteuid() != 0:
         return "only root can become another user"
     if life.way != "inside" and not shutil.which("strace"):
@@ -99,7 +99,7 @@ class Verdict(NamedTuple):
 
 
 class Torture:
-    """What is the same for all cases. echo_port: a server without faults, for talk."""
+    """Data shared by all cases. echo_port: a server without faults, for talk."""
 
     def __init__(self, build, echo_port):
         self.ways = {
@@ -154,7 +154,7 @@ class Torture:
 
 
 def can_fail(life, call, error):
-    """Could the kernel say so of this call?"""
+    """Returns whether the kernel may return this error for this call."""
     return is_possible(call.name, call.alias, error, call.detail, life.engine, call.who > 0)
 
 
@@ -175,7 +175,7 @@ def prepared(build):
             server.kill()
 
 
-# The workers inherit it: nothing of it is sent to and fro.
+# The workers inherit it, so it is not sent between processes.
 torture = None
 
 
@@ -189,9 +189,9 @@ def attempt(case):
 
 @contextlib.contextmanager
 def workers():
-    """Processes that live one life after the other. They adopt what a life leaves behind.
+    """Processes that make one run after the other. They adopt what a run leaves behind.
 
-    An error or ^C ends a worker within a life. What that life had started then becomes ours, and is killed.
+    An error or ^C ends a worker within a run. What that run had started then becomes ours, and is killed.
     """
     lives.adopt_orphans()
     before = set(children_of(os.getpid()))
@@ -206,9 +206,9 @@ def workers():
 
 
 def run(build, choose, report=lambda verdict: None, chosen=LIVES):
-    """Attempts the cases that choose(life, cases) picks of every life. Returns the verdicts.
+    """Attempts the cases that choose(life, cases) picks for every run. Returns the verdicts.
 
-    report(verdict): told of each as it comes.
+    report(verdict): called for each as it comes.
     """
     global torture
     verdicts = []
@@ -233,7 +233,7 @@ def is_meant(name, words):
 
 
 def lives_of(words):
-    """The lives in which there can be such cases."""
+    """Returns the runs in which such cases are possible."""
     return [life for life in LIVES if words is None or is_meant(str(life), " ".join(words.split()[:2]))]
 
 

@@ -27,7 +27,7 @@ class Complaints(list):
 
 
 class Norm(NamedTuple):
-    """What a life without a fault is like."""
+    """Normal values of a run without a fault."""
 
     calls: int
     inherited: int
@@ -40,7 +40,7 @@ def norm_of(life):
 def judge(program, way, plan, life, norm):
     """The complaints about a life in which the call of the plan failed."""
     hit = life.hit
-    # Without a time to drain nothing shows when that begins: what is right then is right before.
+    # With a drain timeout of 0, the start of the drain is not visible: the outcome of either phase is accepted.
     phases = [life.phase_of(hit)] + (["draining"] if program == "stop" else [])
     wanted = [
         outcome
@@ -117,7 +117,7 @@ def judge_serve(life, outcome, plan, hit):
 def judge_end(complaints, life, outcome):
     refused = outcome.kind == Kind.REFUSED
     complaints.unless(not (refused and life.announced), "it announced itself all the same")
-    # What ends the service may have a first sentence that says where.
+    # An error that ends the service may have a first message that says where.
     lines = life.lines(ERROR)
     complaints.unless(len(lines) == 1 or (lines and not refused), f"{len(lines)} sentences: {life.log!r}")
     complaints.unless(
@@ -128,7 +128,8 @@ def judge_end(complaints, life, outcome):
 
 
 def judge_service(complaints, life, outcome, plan, hit):
-    """It served to its end: everybody but the victims has every byte, and the books are right."""
+    """It served until its end: every client except the victims has every byte, and the log and the totals are
+    right."""
     complaints.unless(life.announced, f"it did not start: {life.log!r}")
     if not life.announced:
         return
@@ -159,7 +160,7 @@ def judge_warnings(complaints, life, outcome, hit):
 
 
 def victims_of(life, outcome, hit):
-    """The clients who may have been harmed: several sets, as a worker may have had any of them."""
+    """Returns the clients that may have been harmed: several sets, because a worker may have had any of them."""
     if outcome.kind == Kind.CLIENT:
         return [{hit.who}] if life.engine == "fork" else [{number} for number in life.clients]
     if outcome.kind != Kind.WORKER:
@@ -179,7 +180,7 @@ def judge_clients(complaints, life, victims):
 
 
 def peer_of(life, number):
-    """How the log calls a client. All those of the unix socket have one name, or none."""
+    """Returns the log's name of a client. All clients of the unix socket have the same name, or none."""
     return "unix" if number in (BYSTANDER, LAST) else life.clients[number].name
 
 
@@ -195,14 +196,14 @@ def end_of(line):
 
 
 def reasons_of(outcome, plan):
-    """What the line of a victim may say."""
+    """Returns the allowed reasons in a victim's line."""
     if outcome.kind == Kind.WORKER:
         return {f"error error={name}" for name in (plan.error, "ERR_NO_WATCHES", "EBADF")}
     return {outcome.words or reason_of(plan.error)}
 
 
 def judge_books(complaints, life, outcome, plan, victims):
-    """The lines of those who ended, and the totals, agree with what the clients saw."""
+    """The lines of the ended clients and the totals agree with what the clients saw."""
     natural = {FIRST: "eof", BYSTANDER: "eof", RUDE: "reset", NEXT: "eof", LAST: "eof"}
     lines = life.lines("^end ")
     wanted = Counter((peer_of(life, number), natural[number]) for number in CLIENTS if number not in victims)
@@ -222,7 +223,7 @@ def judge_books(complaints, life, outcome, plan, victims):
     last = totals[-1] if totals else {}
     lost = sum(missing.values()) + (last.get("ended") != str(len(CLIENTS)))
     lost += 3 - len(life.lines("^listening on ")) + 1 - len(life.lines("no new clients"))
-    # What several workers have told at once is written at once.
+    # Events that several workers report at once are written in one call.
     may_be_lost = 0 if outcome.kind != Kind.LINE_LOST else len(CLIENTS) if life.engine in WORKERS else 1
     complaints.unless(lost <= may_be_lost, f"lines lost: {missing}\n{life.log}")
     complaints.unless(not rest, f"lines too many: {rest}")
@@ -246,7 +247,7 @@ def judge_books(complaints, life, outcome, plan, victims):
 
 
 def judge_stop(life, outcome, plan, hit):
-    """Both clients have an end, and the books say so, though it was the server who ended first."""
+    """Both clients have an end and the log agrees, although the server ended first."""
     complaints = Complaints()
     complaints.unless(all(client.is_prefix for client in life.clients.values()), "a client got wrong bytes")
     if outcome.kind == Kind.ENDS:
@@ -255,11 +256,11 @@ def judge_stop(life, outcome, plan, hit):
         return complaints
 
     candidates = victims_of(life, outcome, hit)
-    # Without the stubborn one there may be nobody left to kill; or he is, for a child that waits longer.
+    # If the stubborn client is a victim, no client may be left to kill. A child that waits longer may also end it.
     may_end_early = any(BYSTANDER in victims for victims in candidates) or hit.name == "setsockopt"
-    # Nor if both were a worker's, or that died.
+    # Also if a worker had both clients, or was killed.
     may_end_early = may_end_early or outcome.kind == Kind.WORKER
-    # Nor if the second TERM comes when the stubborn one has been given up, on a busy machine.
+    # Also if the server, on a busy machine, has given up the stubborn client before the second TERM comes.
     may_end_early = may_end_early or not life.lines("^killing ")
     statuses = [-signal.SIGTERM] + ([0, 1] if may_end_early else [])
     complaints.unless(life.status in statuses, f"exit status {life.status}, not {statuses}")
@@ -285,7 +286,7 @@ def judge_stop(life, outcome, plan, hit):
 
 
 def judge_user(life, outcome, plan, hit):
-    """It serves as nobody but that user, or not at all."""
+    """It serves with the ids of that user only, or does not serve."""
     complaints = Complaints()
     complaints.unless(life.status == outcome.status, f"exit status {life.status}, not {outcome.status}")
     if outcome.kind == Kind.REFUSED:

@@ -30,7 +30,7 @@ LARGEST_PACKET = 65535
 
 
 class Impairment(NamedTuple):
-    """What happens to packets by chance: shares of them from 0 to 1, times in seconds."""
+    """Random impairments of packets: shares from 0 to 1, times in seconds."""
 
     loss: float = 0.0
     duplication: float = 0.0
@@ -42,10 +42,10 @@ class Impairment(NamedTuple):
 
 
 class Box(threading.Thread):
-    """Forwards packets as long as the block lasts.
+    """Forwards packets until the block ends.
 
-    devices: the TUN of the client's host, and of the server's. tell: a function that is told, in a line of
-    text, of every packet and what became of it.
+    devices: the TUN of the client's host, and of the server's. tell: a function that is called with a line of text
+    for every packet and what happened to it.
     """
 
     def __init__(self, devices, impairment, seed, interferences=(), tell=None):
@@ -106,7 +106,7 @@ class Box(threading.Thread):
             os.write(self.devices[1 - way], packet)
 
     def take(self, way, packet):
-        """One packet that a host has sent. Anything but TCP passes, without chance having a say."""
+        """Takes one packet that a host has sent. All packets except TCP pass without random impairments."""
         segment = parse(packet)
         if segment is None:
             self.deliver(way, packet)
@@ -127,11 +127,12 @@ class Box(threading.Thread):
         self.counts["largest"] = max(self.counts["largest"], segment.length)
 
     def offset(self, way, segment):
-        """Where in the stream a segment begins; a question whether we are there stands one before (RFC 9293 3.8.4)."""
+        """Returns the stream offset at which a segment begins. A keepalive probe has the offset before it (RFC 9293
+        3.8.4)."""
         return signed(segment.seq + bool(segment.flags & SYN) - self.first_seq[way] - 1)
 
     def has_interfered(self):
-        """Has something been done on purpose, as far as the box knows?"""
+        """Returns whether an interference has taken place, as far as the box knows."""
         return not self.interferences or any(self.counts[each.word] for each in self.interferences)
 
     # ---- chance ----
@@ -159,7 +160,8 @@ class Box(threading.Thread):
             due += self.impairment.hold * fate["jitter"]
 
     def fate(self, way):
-        """What chance says to the next segment of a way: always as many numbers, so that the n-th has its own."""
+        """Draws the fate of the next segment of a way. It always draws equally many numbers, so that the n-th
+        segment has its own."""
         chance, impairment = self.chances[way], self.impairment
         return {
             "lost": chance.random() < impairment.loss,
@@ -244,7 +246,7 @@ class AtByte(Interference):
 
 
 class Vanish(AtByte):
-    """From that byte on nothing gets through any more: on both ways, or on some."""
+    """From that byte on it drops everything: in both directions, or in some."""
 
     word = "vanished"
 

@@ -22,7 +22,7 @@ from packets import FIN, SYN
 from scarcity import descriptors_at_rest
 from streams import pattern
 
-# A server who has not heard of his client's end by then, and has no limit of his own, is told to end.
+# Seconds for a server to notice its client's end. After that, if it has no timeout, the test ends it.
 GRACE = 1.0
 
 NO_CONNECTION = 3  # an exit status of talk
@@ -32,7 +32,7 @@ FLAGS = {"SYN": SYN, "FIN": FIN}
 
 @dataclasses.dataclass
 class Seen:
-    """What there was to see of a conversation."""
+    """The observations of a conversation."""
 
     data: bytes = b""
     # of talk
@@ -52,7 +52,7 @@ class Seen:
 
 
 def run(plan, program, tell=None):
-    """Carries out a plan and judges it: an Outcome. tell: see Box."""
+    """Carries out a plan and judges it: returns an Outcome. tell: see Box."""
     started = time.monotonic()
     outcome = judge.Outcome(plan)
     seen = Seen(data=pattern(plan.size, plan.seed))
@@ -122,7 +122,7 @@ def talk_to_the_end(plan, program, directory, parties, seen):
 
 
 def type_lines(file, data, plan):
-    """So many pieces, and a pause between them."""
+    """Writes the data in plan.lines parts, with a pause between them."""
     size = -(-len(data) // plan.lines)
     for number in range(plan.lines):
         if number > 0:
@@ -157,7 +157,7 @@ def serve_words(plan):
 
 
 def end_server(plan, server, at_rest, seen):
-    """Waits for the client's record, looks for what is left behind, and ends the server."""
+    """Waits for the client's record, checks what is left behind, and ends the server."""
     children = server.children()
     await_record(plan, server, seen)
     if server.ends():
@@ -171,7 +171,8 @@ def end_server(plan, server, at_rest, seen):
 
 
 def await_record(plan, server, seen):
-    """Waits for the record of the client, unless it may never come: nothing will tell the server of his end."""
+    """Waits for the record of the client, unless it may never come because the server cannot notice the client's
+    end."""
     may_never_come = plan.trouble.lasts and plan.trouble.kind != "server reboots" and not plan.idle_timeout
     grace = 0.0 if seen.status == NO_CONNECTION else GRACE
     deadline = time.monotonic() + grace
@@ -186,7 +187,7 @@ def await_record(plan, server, seen):
 
 
 def rules_of(plan):
-    """What the server's host has in its way, for nft(8)."""
+    """Returns the nft(8) rules of the server's host."""
     trouble = plan.trouble
     if trouble.kind == "quota":
         return (f"tcp dport {hosts.PORT} quota over {trouble.at} bytes drop",)
@@ -196,7 +197,7 @@ def rules_of(plan):
 
 
 def interferences(plan, parties):
-    """What the box has to do on purpose. parties: "server" and, once it runs, "talk"."""
+    """Returns the deliberate interferences of the box. parties: "server" and, once it runs, "talk"."""
     trouble = plan.trouble
     place = (trouble.way, trouble.at)
     if trouble.kind in FLAGS:
@@ -217,7 +218,7 @@ def interferences(plan, parties):
 
 
 def reboot(pids):
-    """What a reboot of its host is to the peer of a process: it is gone, and nothing tells of it.
+    """Simulates a reboot of the host for the peer: the processes vanish, and no packet shows it.
 
     Returns whether any of them had a connection yet.
     """

@@ -32,7 +32,7 @@ ADDRESSES = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
 NETWORKS = {4: "192.0.2.0/24", 6: "2001:db8::/64"}
 CLIENT, SERVER = 0, 1
 
-LEAST_MTU_OF_IPV6 = 1280  # there is none over such a link (RFC 8200 5)
+LEAST_MTU_OF_IPV6 = 1280  # IPv6 does not work on a link with a smaller MTU (RFC 8200 5)
 
 PORT = 9877
 
@@ -44,11 +44,11 @@ class Host(NamedTuple):
     mtu: int = 1500
     advmss: int = 0  # what it lets the other send in one segment; 0: what fits the MTU
     congestion: str = "cubic"  # its congestion control: by route, as the sysctl of a namespace may not choose any
-    rules: tuple = ()  # of nftables, for what comes in
+    rules: tuple = ()  # nftables rules for incoming packets
 
 
 def run_tool(*command, text):
-    """Runs a tool on its input; what it says against it is our mistake."""
+    """Runs a tool on its input. Output on standard error is an error of the test."""
     done = subprocess.run(command, input=text, capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}\n{text}"
 
@@ -66,7 +66,7 @@ def open_tun():
 
 @contextlib.contextmanager
 def host(role, setup):
-    """This thread is in a host until the end of the block, and has the descriptor of its TUN device."""
+    """Moves this thread into a host until the end of the block, and yields the host's TUN descriptor."""
     if setup.congestion not in sysctl("net.ipv4.tcp_available_congestion_control").read_text().split():
         pytest.skip(f"this kernel has no {setup.congestion}")
     with network_namespace():
@@ -85,18 +85,19 @@ def host(role, setup):
 
 
 def is_reachable(address):
-    """Is an IPv6 address ours, for packets that come? The kernel enters its route a little later than the address."""
+    """Returns whether packets to this IPv6 address are accepted. The kernel adds its route a little later than the
+    address."""
     prefix = socket.inet_pton(socket.AF_INET6, address).hex()
     return f"{prefix} 80 " in pathlib.Path("/proc/thread-self/net/ipv6_route").read_text()
 
 
 def hurry():
-    """What keeps a kernel from waiting longer than it must.
+    """Returns sysctls that shorten the kernel's waits.
 
-    An RST at another place than the expected one is answered, each time, so that the next one is right (RFC 5961).
-    Linux 6.15 can be told not to double its time-outs up to two minutes. But then a connection that its process has
-    closed is given up as soon as the time-out can grow no more (tcp_orphan_retries of 0, "some safe number", means
-    8 only until then), so that number is said.
+    Every RST with an unexpected sequence number is answered, so that the next one is right (RFC 5961). Linux 6.15
+    can limit the doubling of timeouts, which otherwise reach two minutes. But then a connection that its process
+    has closed is aborted as soon as the timeout cannot grow any more. tcp_orphan_retries of 0 ("some safe number")
+    means 8 only until then, so the number is set.
     """
     sysctls = {"tcp_invalid_ratelimit": 0}
     if sysctl("net.ipv4.tcp_rto_max_ms").exists():
@@ -105,7 +106,7 @@ def hurry():
 
 
 def links(role, setup):
-    """For ip(8): addresses of both families, and nothing that speaks by itself."""
+    """Commands for ip(8): addresses of both families, and no traffic that the kernel sends by itself."""
     metrics = f"congctl {setup.congestion}" + (f" advmss {setup.advmss}" if setup.advmss else "")
     lines = [f"link set {DEVICE} mtu {setup.mtu}"]
     families = [4] if setup.mtu < LEAST_MTU_OF_IPV6 else [4, 6]
@@ -144,13 +145,13 @@ def why_impossible():
 
 
 def forget_connection(pid):
-    """A process's connection is gone as in a reboot: not one packet tells of it (TCP_REPAIR, tcp(7)).
+    """Removes a process's connection as a reboot does: no packet shows it (TCP_REPAIR, tcp(7)).
 
-    Returns whether there was one. The caller kills the process, or the connection lives on.
+    Returns whether there was one. The caller must kill the process, or the connection stays.
     """
     found = False
     for fd, what in descriptors_of(pid).items():
-        # A child that has just begun may close what it has from its parent while we look.
+        # A child that has just begun may close inherited descriptors meanwhile.
         with contextlib.suppress(OSError, pytest.skip.Exception):
             if what.startswith("socket:"):
                 with borrowed(pid, fd) as sock:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Did both ends tell the truth about a conversation?
+"""Did both ends report a conversation correctly?
 
-talk may say that all came back only if it did, to the byte, and the server's FIN with it. It must say so
-whenever nothing cut the connection for good; and if something did, it must name that, with numbers that are
-true and the right status. The server must have one record for each connection, with a true reason and counts,
-and leave nothing behind.
+talk may report that all came back only if it did, to the byte, and the server's FIN with it. It must report that
+whenever nothing cut the connection for good. Otherwise it must name the cause, with correct numbers and the right
+status. The server must have one record for each connection, with the correct reason and counts, and leave nothing
+behind.
 """
 import dataclasses
 import re
@@ -15,7 +15,7 @@ from rogues import NO_HALF_CLOSE
 IDENTICAL = "identical"
 SILENCE = {"no reply", "server did not end"}
 NOT_IN_TIME = "cannot connect: connection timed out"
-CUT_OFF = {"drain", "killed"}  # what a server says of a client whom it does not wait for any longer
+CUT_OFF = {"drain", "killed"}  # the server's reasons for a client that it stops waiting for
 KILLED = "killed by its host's reboot"
 
 CAME_BACK = re.compile(
@@ -25,7 +25,7 @@ CAME_BACK = re.compile(
 DIFFERS = re.compile(r"tcpecho: byte (?P<at>\d+) differs: sent 0x(?P<sent>..), got 0x(?P<got>..)\n")
 NOT_CONNECTED = re.compile(r"tcpecho: cannot connect to \S+ port \d+: (?P<why>[^(]+?)(?: \(.+\))?\n")
 
-# What talk may say of each trouble, and the server.
+# What talk may report for each trouble, and what the server may log.
 MAY_SAY = {
     "none": ({IDENTICAL}, {"eof"}),
     "vanish": (SILENCE | {"connection timed out"}, {"timeout", "idle"}),
@@ -41,7 +41,7 @@ MAY_SAY = {
     "idle": ({IDENTICAL, "server ended early"}, {"idle", "eof"}),
 }
 
-# What rejects a connection, in the words of nft(8), and what talk says of it. icmpx is ICMP or ICMPv6.
+# What rejects a connection, in the words of nft(8), and talk's message. icmpx is ICMP or ICMPv6.
 REJECTED = {
     "tcp reset": "cannot connect: connection refused",
     "icmpx port-unreachable": "cannot connect: connection refused",
@@ -56,10 +56,10 @@ SAID_IF_PROHIBITED = {4: "cannot connect: no route to host", 6: "cannot connect:
 
 @dataclasses.dataclass
 class Outcome:
-    """What came of a plan."""
+    """The result of a plan."""
 
     plan: object
-    cause: str = ""  # IDENTICAL, or in a few words what talk said
+    cause: str = ""  # IDENTICAL, or talk's message in a few words
     reason: str = ""  # the server's word, or "no connection"
     problems: list = dataclasses.field(default_factory=list)  # what must not be; empty: all is well
     skipped: str = ""  # why it could not be tried
@@ -81,7 +81,7 @@ def judge(plan, seen, outcome):
 
 
 def cause_of(seen):
-    """In a few words, what talk said."""
+    """Returns talk's message in a few words."""
     if seen.status == 0:
         return IDENTICAL
     if seen.status == -9:
@@ -157,7 +157,7 @@ def kind_of(plan, seen):
 
 
 def is_short(limit):
-    """Is it a limit of time that chance, or a busy machine, may let end before the trouble comes?"""
+    """Returns whether chance, or a busy machine, may let this time limit end before the trouble comes."""
     return 0 < limit < 10
 
 
@@ -172,9 +172,9 @@ def causes_allowed(plan, seen):
         allowed |= SILENCE | {NOT_IN_TIME}
     if is_short(plan.idle_timeout):
         allowed.add("server ended early")
-    if "tcp_retries2" in plan.client.sysctls:  # a kernel without patience may lose it by chance
+    if "tcp_retries2" in plan.client.sysctls:  # with so few retries the kernel may lose it by chance
         allowed.add("connection timed out")
-    if "tcp_retries2" in plan.server.sysctls:  # and then it knows of no connection any more
+    if "tcp_retries2" in plan.server.sysctls:  # and then it has no such connection any more
         allowed.add("server reset the connection")
     return allowed
 

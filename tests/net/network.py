@@ -19,7 +19,7 @@ from judge import IDENTICAL, KILLED
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# Most of a run is waiting: for a time-out, for a pause, for the next acknowledgement.
+# Most of a run is waiting: for a timeout, a pause, or the next acknowledgement.
 RUNS_PER_CPU = 8
 
 CANNOT_BE_TRIED = 77  # an exit status, as other test programs have it
@@ -75,7 +75,7 @@ def sample_by_side(options):
 
 
 def story_of(outcome):
-    """What a run did, as lines of text."""
+    """Returns what a run did, as lines of text."""
     verdict = "WRONG" if outcome.problems else "skipped" if outcome.skipped else outcome.cause
     lines = [f"{outcome.plan.name}: {verdict}, server: {outcome.reason}, {outcome.seconds:.1f} s"]
     lines += [f"  problem: {problem}" for problem in outcome.problems]
@@ -88,7 +88,7 @@ def story_of(outcome):
 
 
 def causes_in(outcomes):
-    """How many runs ended with each cause, those that are well."""
+    """Counts the successful runs by cause."""
     return collections.Counter(o.cause for o in outcomes if not o.problems and not o.skipped).most_common()
 
 

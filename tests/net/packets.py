@@ -33,7 +33,7 @@ class Segment(NamedTuple):
 
 
 def parse(packet):
-    """The TCP segment in a packet, or None if there is none."""
+    """Returns the TCP segment in a packet, or None if it has no TCP segment."""
     version = packet[0] >> 4
     protocol = packet[9] if version == 4 else packet[6]
     if protocol != TCP:
@@ -61,9 +61,9 @@ def set_checksum(packet, header):
 
 
 def flip_bit(packet, place):
-    """The packet with one bit flipped, at a place from 0 to 1, where a checksum must find it.
+    """Returns the packet with one bit flipped, at a place from 0 to 1, where a checksum must detect it.
 
-    That is anywhere in IPv4. IPv6 has no checksum of its own: TCP's covers what begins with the addresses.
+    In IPv4 that is anywhere. IPv6 has no header checksum: TCP's covers everything from the addresses on.
     """
     first = 0 if packet[0] >> 4 == 4 else 8
     changed = bytearray(packet)
@@ -73,7 +73,7 @@ def flip_bit(packet, place):
 
 
 def forge(segment, place):
-    """The packet with another byte at a place of its payload, under a checksum that is right."""
+    """Returns the packet with one payload byte changed and a valid checksum."""
     changed = bytearray(segment.packet)
     changed[segment.payload + place] ^= 0x20
     set_checksum(changed, segment.header)
@@ -81,13 +81,14 @@ def forge(segment, place):
 
 
 def reset_to_receiver(segment):
-    """An RST to whom a segment was sent, in the name of its sender: at just the place that is expected next."""
+    """Returns an RST to the receiver of a segment, from its sender's address, with exactly the expected sequence
+    number."""
     source, destination = struct.unpack_from("!HH", segment.packet, segment.header)
     return bare(segment, False, (source, destination), segment.seq, segment.ack, RST | ACK)
 
 
 def reset_to_sender(segment):
-    """An RST as the answer to a segment, as from a host that knows of no connection (RFC 9293 3.5.2)."""
+    """Returns the RST that a host without such a connection sends as the answer to a segment (RFC 9293 3.5.2)."""
     source, destination = struct.unpack_from("!HH", segment.packet, segment.header)
     return bare(segment, True, (destination, source), segment.ack, 0, RST)
 

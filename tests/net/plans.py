@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Plans: all that a conversation over a bad network is made of; and the plan of a seed.
+"""Plans: all parameters of a conversation over a bad network; and the plan of a seed.
 
-Sizes and times are chosen so that a run takes seconds; the kernel's own patience is shortened, by the sysctls of
-a host, where it would take minutes.
+Sizes and times are chosen so that a run takes seconds. Where the kernel's own timeouts would take minutes, sysctls
+of a host shorten them.
 """
 import dataclasses
 import math
@@ -21,11 +21,11 @@ TINY = "4096 4096 4096"
 
 @dataclasses.dataclass(frozen=True)
 class Trouble:
-    """What is done to a conversation on purpose.
+    """A deliberate fault in a conversation.
 
     kind: "vanish", "one way", "quota", "cut", "forge", "server reboots", "client reboots": at byte `at` of a way;
-    "SYN", "FIN": the first `count` of a way are lost; "reject": by that rule; "idle": the client is slower than
-    the server's patience.
+    "SYN", "FIN": the first `count` of a way are lost; "reject": by that rule; "idle": the client is slower than the
+    server's idle timeout.
     """
 
     kind: str = "none"
@@ -48,9 +48,9 @@ class Plan:
     seed: int = 0  # of the bytes and of the box
     family: int = 4
     size: int = 50_000
-    lines: int = 0  # typed in so many pieces, with a pause between; 0: from a file
+    lines: int = 0  # typed in this number of parts, with a pause between; 0: from a file
     pause: float = 0.0
-    reader_pause: float = 0.0  # whoever reads talk's output begins so late, and its pipe is small
+    reader_pause: float = 0.0  # the reader of talk's output starts after this time, and its pipe is small
     timeout: float = 0.0  # talk --timeout
     idle_timeout: float = 0.0  # serve --idle-timeout
     client: Host = Host()
@@ -129,7 +129,7 @@ def draw_host(draw, mtu, advmss, is_roomy):
 
 
 def affordable(plan, seconds=3.0):
-    """About how many bytes come back over such a network in that time."""
+    """Returns about how many bytes come back over such a network in that time."""
     impairment = plan.impairment
     segment = min(plan.client.advmss or plan.client.mtu - 52, 16_384)
     buffers = (words.sysctls[name] for words in (plan.client, plan.server) for name in ("tcp_rmem", "tcp_wmem"))
@@ -138,7 +138,7 @@ def affordable(plan, seconds=3.0):
     segments = max(1.0, window / segment)
     trip = 2 * (impairment.delay + impairment.jitter) + 0.002
     if window <= 8192:
-        trip += 0.04  # an acknowledgement may be delayed, and nothing else is on its way
+        trip += 0.04  # an acknowledgement may be delayed while nothing else is in flight
     bad = 2 * (impairment.loss + impairment.corruption)
     if bad and segments > 10:
         rate = segment * 1.2 / (trip * math.sqrt(bad))  # Mathis et al., 1997
@@ -152,7 +152,7 @@ TROUBLES = ("vanish", "vanish", "one way", "quota", "cut", "cut", "forge", "serv
 
 
 def draw_trouble(draw, plan):
-    """The same plan with one of the troubles, and with whatever somebody needs to notice it in time."""
+    """Returns the same plan with one of the troubles, and with the limits that let an end notice it in time."""
     kind = draw.choice(TROUBLES)
     way = draw.choice((UP, DOWN))
     size = max(plan.size, 1)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The network misbehaves in every way that it can, and both ends tell the truth about it.
+"""The network misbehaves in every possible way, and both ends report it correctly.
 
-The conversations of these tests go on side by side, each between two hosts of its own; a test waits for its own.
+The conversations of these tests run in parallel, each between its own two hosts; a test waits for its own.
 """
 import concurrent.futures
 import multiprocessing
@@ -43,7 +43,7 @@ def outcome_of(request, program):
 
 
 def well(outcome):
-    """An outcome that holds nothing against either end."""
+    """Asserts that an outcome has no complaint against either end."""
     if outcome.skipped:
         pytest.skip(outcome.skipped)
     assert not outcome.problems, f"{outcome.problems}\n{outcome.said}\n{outcome.log}"

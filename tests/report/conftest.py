@@ -24,7 +24,7 @@ def report(program, tmp_path):
 
 @pytest.fixture
 def refusal(report):
-    """The one sentence of status 2, with nothing on standard output."""
+    """Returns the one sentence of status 2, and asserts that standard output is empty."""
 
     def run(*words, **more):
         status, output, error = report(*words, **more)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Draws pages of made-up runs and takes pictures of them, for people to look at: light and dark, wide and narrow.
+"""Draws pages of invented runs and takes screenshots of them, for people to check: light and dark, wide and narrow.
 
 usage: pictures.py PROGRAM FOLDER
 """

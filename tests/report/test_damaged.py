@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files that are damaged, foreign, huge or hostile: one sentence that names the file and says what is wrong."""
+"""Damaged, foreign, huge or hostile files: one sentence names the file and says what is wrong."""
 import base64
 import json
 import resource

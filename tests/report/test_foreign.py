@@ -300,7 +300,7 @@ def test_what_fortio_writes_is_read(report, tmp_path):
     assert "began 2018-04-03 23:32:58 UTC" in shown and "approximate" in shown
     found = figures(shown)
     assert (found["min"], found["mean"], found["max"]) == (28049.3, 32500.0, 45000.0)
-    # As fortio itself says, by the same assumption.
+    # fortio itself prints the same, by the same assumption.
     assert found["p50"] == pytest.approx(35000, rel=0.01)
     assert figures(shown, "service") == found
 

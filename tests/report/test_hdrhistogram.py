@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What we log is read by HdrHistogram for Java, and it sees every value where it was; in a run of bench, too."""
+"""HdrHistogram for Java reads our logs, and finds every value where it was; in a run of bench, too."""
 import bisect
 import csv
 import json
@@ -41,7 +41,7 @@ def processor(tmp_path):
 
 
 def write(build, path, intervals, *tag):
-    """Lets us log these values; gives what we say of them ourselves, a list for each interval."""
+    """Makes our program log these values; returns what it prints about them, a list for each interval."""
     text = "\n".join("".join(f"{value}\n" for value in values) for values in intervals) + "\n"
     log = subprocess.run([build / "tests" / "report" / "write_hlog", *tag], input=text, capture_output=True,
                          text=True, check=True, timeout=60).stdout
@@ -52,14 +52,14 @@ def write(build, path, intervals, *tag):
 # ---- what is true ----
 
 def highest(value):
-    """The highest value of the bucket of a value: eleven bits are told apart."""
+    """Returns the highest value of the value's bucket: buckets have a resolution of eleven bits."""
     value = min(value, HOUR)
     shift = max(value.bit_length() - 11, 0)
     return (((value >> shift) + 1) << shift) - 1
 
 
 def percentile(ordered, parts, of):
-    """The smallest value that at least parts of so many do not exceed."""
+    """Returns the smallest value that at least `parts` in `of` values do not exceed."""
     return highest(ordered[-(-len(ordered) * parts // of) - 1])
 
 
@@ -102,7 +102,7 @@ def test_numbers_percentiles_and_largest_values_are_the_same(build, tmp_path, pr
         so_far += values
         assert row[1:5] == truth(values, P50, P90)
         assert row[5:] == truth(so_far, P50, P90, P99, P99_9, P99_99)
-        # And ours, which are within the same buckets; the largest exactly.
+        # Our percentiles, which are within the same buckets; the maximum is exact.
         n, largest, *percentiles = says[:4]
         assert [n, *map(highest, percentiles), highest(largest)] == row[1:5]
         assert largest == max(values)

@@ -13,7 +13,7 @@ REASONS = [None, None, "the client's threads used 99 % of a core", "the client w
 
 
 def random_run(dice, number):
-    """A run of some seconds, one interval a second and a rest; some of its facts differ from those of other runs."""
+    """Returns a run of some seconds, with one interval a second and a rest; some parameters differ from other runs."""
     n_seconds, rest = dice.randint(1, 6), dice.choice([0, 0.25, 0.499])
     parts = [[dice.randint(1000, 10**7) for _ in range(dice.randint(0, 5))] for _ in range(n_seconds)]
     errors = {name: dice.randint(1, 9) for name in ("no_reply", "ECONNRESET", "ended") if dice.random() < 0.3}
@@ -51,7 +51,7 @@ class Adder:
         return out
 
     def add_in_groups(self, dice, paths):
-        """In random groups, and those in groups again, until it is one."""
+        """Merges random groups, and merges the results in groups again, until one is left."""
         while len(paths) > 1:
             dice.shuffle(paths)
             n = dice.randint(1, len(paths) if len(paths) > 2 else 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where results go, -o and --hlog: files of all kinds, and disks that have no room for them."""
+"""Output files of results, -o and --hlog: files of all kinds, and full disks."""
 import json
 import os
 import pathlib
@@ -17,7 +17,7 @@ from surroundings import own_mounts
 
 NOBODY = 65534
 
-# What writes a result, to a path: report merge, report html, bench --hlog.
+# Commands that write a result to a path: report merge, report html, bench --hlog.
 COMMANDS = ["merge", "html", "hlog"]
 
 each = pytest.mark.parametrize
@@ -46,7 +46,7 @@ def words(server, tmp_path):
 
 @pytest.fixture
 def run(program, words):
-    """Runs a command that writes to a path: (status, what it said on standard error)."""
+    """Runs a command that writes to a path: returns (status, standard error)."""
 
     def start(command, path, prefix=(), **more):
         more = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, **more}
@@ -78,7 +78,7 @@ def old(tmp_path):
 
 
 def only(path):
-    """Is nothing else in its directory?"""
+    """Returns whether its directory contains only this file."""
     return os.listdir(path.parent) == [path.name]
 
 
@@ -108,7 +108,7 @@ def test_an_old_one_is_replaced_and_keeps_owner_and_mode(run, old, command):
 
 @each("command", COMMANDS)
 def test_a_mounted_file_is_written(run, old, tmp_path, command):
-    """As `docker run -v result.json:/result.json` mounts it: no file can take its place."""
+    """As `docker run -v result.json:/result.json` mounts it: no file can replace it."""
     own_mounts()
     target = tmp_path / "target"
     target.write_text("")
@@ -333,7 +333,7 @@ def test_a_named_pipe_that_nobody_reads_does_not_keep_it_from_ending(program, wo
     os.close(reader)
 
 
-# ---- no room ----
+# ---- a full disk ----
 
 
 @pytest.fixture

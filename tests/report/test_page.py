@@ -14,7 +14,7 @@ from documents import HOUR
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 
-# A page of one run, of its worst case, and of as many as there may be.
+# Maximum size in bytes of a page of one run in its worst case, and of a page with the maximum number of runs.
 MOST_OF_ONE = 700_000
 MOST_OF_EIGHT = 5_000_000
 
@@ -34,7 +34,7 @@ def draw(program, tmp_path):
 
 
 class Outline(html.parser.HTMLParser):
-    """What a page consists of; that elements end as they began."""
+    """The contents of a page; checks that elements end as they began."""
 
     VOID = {"meta", "link", "input"}
 
@@ -232,7 +232,7 @@ def test_every_run_gives_a_sound_page(draw, tmp_path, shape):
 
 
 def test_an_hour_of_seconds_of_every_magnitude_is_bounded(draw, tmp_path):
-    """3,600 intervals, times in all the rows that there are, eight runs over each other."""
+    """3,600 intervals, times in all rows, eight runs over each other."""
     dice = random.Random(1)
     given = []
     for _ in range(3600):
@@ -249,7 +249,7 @@ def test_an_hour_of_seconds_of_every_magnitude_is_bounded(draw, tmp_path):
     assert lines and all(line.count("H") <= 1536 for line in lines)
 
 
-# ---- where there is nothing to be drawn ----
+# ---- gaps in a drawing ----
 
 def lines_of(page, name):
     """The lines of a class, each as its unbroken parts of (from, to, height) in thousandths."""
@@ -272,12 +272,12 @@ def lines_of(page, name):
 
 
 def spans(parts):
-    """Where each unbroken part begins and ends."""
+    """Returns the begin and the end of each unbroken part."""
     return [(part[0][0], part[-1][1]) for part in parts]
 
 
 def test_an_outage_has_no_latency(draw, tmp_path):
-    """What did not come back is no response of a nanosecond: the lines of the percentiles break."""
+    """A message that did not come back is no response of a nanosecond: the percentile lines have a gap."""
     some = ([100 * US, 900 * US] * 5, [90 * US] * 10, 0)
     page = draw(documents.write(tmp_path / "run.json", [some] * 4 + [([], [], 7)] * 2 + [some] * 4))
     for name, n in ("over p50", 1), ("over p99", 1), ("over halo", 2):

@@ -56,7 +56,7 @@ def window(folder):
 
 @pytest.fixture(scope="module")
 def pages(program, folder):
-    """Pages: "two" of RUNS, "one" of the first, "crowd" of eight of them with hostile facts."""
+    """Pages: "two" of RUNS, "one" with the first, "crowd" with eight runs that contain hostile text."""
     for name, seconds in RUNS.items():
         documents.write(folder / name, seconds)
     for i, name in enumerate(CROWD):
@@ -121,7 +121,7 @@ def scale_of(window, drawing, axis):
 
 
 def value_at(scale, part):
-    """What stands so far up (0 to 1) an axis."""
+    """Returns the value at this height (0 to 1) of an axis."""
     kind, low, high = scale
     return low * (high / low) ** part if kind == "log" else low + part * (high - low)
 
@@ -211,14 +211,14 @@ def test_the_map_is_where_the_times_were(two):
             assert (shade(x, 1000 * (1 - place_of(scale, value))) > 0) <= is_near
     # The second that stood still is hot at the top, and no other is.
     assert sum(level for left, top, *_, level in cells if 340 < left < 360 and top < 400) > 10
-    # The shade of a cell is that of its count.
+    # The shade of a cell corresponds to its count.
     assert max(level for *_, level in cells) > 3
 
 
 # ---- pointer and keyboard ----
 
 def point_at(window, drawing, part):
-    """Moves the pointer over a drawing, to so much of its width."""
+    """Moves the pointer over a drawing, to this part (0 to 1) of the width."""
     x, y = window.run("""
         const svg = document.getElementById(arguments[0]);
         svg.scrollIntoView({ block: 'center' });
@@ -228,7 +228,7 @@ def point_at(window, drawing, part):
 
 
 def readout(window):
-    """What the cross-hair says; None while it is hidden."""
+    """Returns the text of the cross-hair; None while it is hidden."""
     return window.run("const box = document.getElementById('readout'); return box.hidden ? null : box.innerText")
 
 
@@ -284,12 +284,12 @@ def test_the_keyboard_reads_them_too(two):
 # ---- the legend ----
 
 def click(window, identity):
-    """As a reader does, with the pointer: no script is needed for it."""
+    """Clicks with the pointer, as a reader does: this needs no script."""
     window.driver.find_element("id", identity).click()
 
 
 def shown(window, selector):
-    """How many of these elements are to be seen."""
+    """Returns the number of visible elements."""
     return window.run("return [...document.querySelectorAll(arguments[0])].filter((element) => "
                       "element.getClientRects().length > 0).length", selector)
 
@@ -338,7 +338,7 @@ def test_without_javascript_all_but_the_pointer_works(window, pages):
     assert readout(window) is None
 
 
-# ---- how it looks ----
+# ---- appearance ----
 
 @pytest.mark.parametrize("page", ["one", "two", "crowd"])
 @pytest.mark.parametrize("width", [320, 360, 800, 1280, 2560])
@@ -394,7 +394,7 @@ def test_by_day_and_by_night_it_has_contrast(window, pages, scheme):
         return [...document.querySelectorAll('#percentiles path.line')].map((line) =>
             [line.getAttribute('class'), ratio(getComputedStyle(line).stroke, paper)]).filter((entry) => entry[1] < 3)""")
     assert pale == []
-    # Shades go one way, and the palest is told from none.
+    # Shades are monotonic, and the palest shade differs from an empty cell.
     shades = window.run(COLOURS + """
         return [...document.querySelectorAll('.shades rect')].map((rect) =>
             ratio(getComputedStyle(rect).fill, paper))""")

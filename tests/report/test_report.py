@@ -169,7 +169,7 @@ def test_what_was_run_differently_is_not_added(refusal, tmp_path, field):
 
 @pytest.fixture
 def too_many(tmp_path):
-    """Two results that have more counts together than there is room for."""
+    """Two results whose counts together exceed the maximum."""
     huge = 2**63 - 1
     return [write(tmp_path / f"{seed}", result([1000], seed=seed, sent=huge)) for seed in (1, 2)]
 
@@ -181,7 +181,7 @@ def test_what_is_more_than_can_be_counted_is_refused(refusal, too_many):
 
 
 def errno_names(first):
-    """Forty names of failures that the program knows, from one on."""
+    """Returns forty names of failures that the program knows, from `first` on."""
     known = [name for _, name in sorted(errno.errorcode.items())]
     return {name: 1 for name in known[first : first + 40]}
 
@@ -244,7 +244,7 @@ def test_a_run_is_not_added_to_a_sum_that_it_is_in(report, refusal, tmp_path):
     # By another one of the same host, at the same time, it is not mistaken.
     other = write(tmp_path / "other.json", result([1001], host="a", seed=2))
     assert report("merge", "-o", sums["all"], sums["abc"], other)[0] == 0
-    # One alone is no sum, and knows itself again.
+    # A sum of one run is that run, and is recognised as the same.
     assert report("merge", "-o", sums["all"], a)[0] == 0
     assert refusal("merge", a, sums["all"]) == "a.json and all.json are the same run"
 
@@ -343,7 +343,7 @@ def test_what_a_side_does_not_know_is_no_pass(report, tmp_path):
     assert status == 2 and error.count("\n") == 2
 
 
-# What a run is -> how diff says it.
+# Kind of run -> what diff prints about it.
 CAVEATS = {
     "client": ({"client_bound": "the client used 99 % of a core"}, "no measurement of the server: the client used 99 % of a core"),
     "interrupted": ({"interrupted": True, "seconds_wanted": 10.0}, "interrupted after 1.000 of 10.000 s"),

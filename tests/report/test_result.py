@@ -170,7 +170,7 @@ def test_the_kernel_is_asked_while_there_are_connections(serve, start):
     server = serve("127.0.0.1:0", engine="epoll")
     process = start("bench", "--json", "-d", "1h", "--warmup", "0", "--no-reconnect", "-c", 3, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 64 * 1000, "the load")
-    time.sleep(0.1)  # after so long it asks again, at the next thing that it does
+    time.sleep(0.1)  # after this time it asks again, at its next action
     before = server.totals()["in"]
     wait_until(lambda: server.totals()["in"] > before + 64 * 1000, "it to do more")
     server.end(signal.SIGKILL)

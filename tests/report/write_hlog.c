@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes a log to standard output, of the times in nanoseconds that it reads from standard input,
- * one a line; an empty line ends an interval of a second. Behind each interval stands, as a comment
- * to those who read logs, what we say of it and of all so far:
+ * Reads times in nanoseconds from standard input, one a line, and writes them as a log to standard
+ * output; an empty line ends an interval of a second. After each interval comes a line, which is a
+ * comment for readers of logs. It has our figures for the interval and for all intervals so far:
  *
- *	# NUMBER LARGEST P50 P90 NUMBER LARGEST P50 P90 P99 P99.9 P99.99
+ * 	# NUMBER LARGEST P50 P90 NUMBER LARGEST P50 P90 P99 P99.9 P99.99
  *
  * usage: write_hlog [TAG]
  */

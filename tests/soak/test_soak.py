@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The short form of `./dev soak`, in each of its modes; and that it notices what it is there to notice."""
+"""The short form of `./dev soak` in each mode, and a check that it detects what it must detect."""
 import json
 import re
 import subprocess
