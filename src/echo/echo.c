@@ -54,7 +54,7 @@ void echo_finished(struct echo *echo)
 void echo_stop(struct echo *echo)
 {
 	assert(echo->want != ECHO_CLOSE);
-	/* What is kept is given up: the peer did not take it in all the time that it was given. */
+	/* Unsent bytes are dropped: the peer did not take them before the timeout. */
 	echo->kept = 0;
 	echo->stopped = true;
 	echo->want = echo->want == ECHO_DISCARD ? ECHO_CLOSE : ECHO_FINISH;

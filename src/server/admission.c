@@ -17,15 +17,15 @@
 #include "server/workers/dispatch.h"
 #include "server/blocking/session.h"
 
-/* The room may hold this share of our descriptors, so that waiting never starves serving. */
+/* The wait queue uses at most 1/N of our descriptors, so that enough are left for serving. */
 #define ROOM_SHARE_OF_DESCRIPTORS 4
 
-/* From so many on they are a crowd, of which the kernel must not ask for all at once. */
+/* With more clients than this, the kernel must not send all keepalive probes at once. */
 #define CROWD 128
 
 /*
- * Making a socket that was passed in work again takes less than this, unless this process has to
- * wait for a processor; and how often it is tried.
+ * Normal maximum time to resume a passed socket, unless this process waits for a CPU; and the
+ * number of tries.
  */
 #define RESUME_NS    (CLOCK_NS_PER_MS / 20)
 #define RESUME_TRIES 10
@@ -90,17 +90,18 @@ void admission_pause(struct admission *admission, const char *what, int code)
 {
 	admission->resume_ns = clock_deadline_ns(ADMISSION_PAUSE_NS);
 	if (code == -EBUSY)
-		return; /* workers are slower than we are for a moment: nothing is short */
+		return; /* workers are slow for a moment: no resource is short */
 	if (log_once_a_second(admission->last_said_ns))
 		log_warning("%s: %s, clients wait", what, err_text(code).text);
 }
 
-/* Ends a connection that was not served, by a lingering close. */
+/* Ends a connection that was not served, with a lingering close. */
 static void turn_away(struct admission *admission, struct waiting_client *waiting,
 		      enum close_reason reason)
 {
 	struct client_table *clients = &admission->server->clients;
-	struct client *passed_on = NULL; /* the supervisor's, which no worker has taken */
+	struct client *passed_on =
+		NULL; /* a client in the supervisor's table that no worker has taken */
 	if (admission->server->link == NULL)
 		passed_on = client_table_of_ticket(clients, waiting->ticket);
 	if (passed_on != NULL)
@@ -109,13 +110,13 @@ static void turn_away(struct admission *admission, struct waiting_client *waitin
 	server_client_turned_away(admission->server, &waiting->peer, reason, 0, waiting->ticket);
 }
 
-/* Serves an arrival if that can be done now. Returns whether it was. */
+/* Serves a connection if possible now. Returns whether it did. */
 static bool serve_now(struct admission *admission, struct waiting_client *waiting)
 {
 	struct client_table *clients = &admission->server->clients;
 	if (!may_serve(admission))
 		return false;
-	/* Before it is served: whoever serves it may have ended before we run again. */
+	/* Add it before serving: it may have ended before this process runs again. */
 	struct client *client = client_table_add(clients, &waiting->peer, waiting->ticket);
 	if (client == NULL)
 		return false;
@@ -130,7 +131,7 @@ static bool serve_now(struct admission *admission, struct waiting_client *waitin
 	return rc == 0;
 }
 
-/* ---- connections that wait ---- */
+/* ---- the wait queue ---- */
 
 static void take_out(struct admission *admission, size_t i)
 {
@@ -140,8 +141,8 @@ static void take_out(struct admission *admission, size_t i)
 }
 
 /*
- * Makes room for a connection whose source has fewer there than another one, at least by two: that
- * one's latest is turned away. Returns false if there is no such source.
+ * Makes room for a connection if another source has at least two connections more in the queue: the
+ * latest of that source is turned away. Returns false if no source has.
  */
 static bool make_room_for(struct admission *admission, const struct peer *peer)
 {
@@ -155,7 +156,7 @@ static bool make_room_for(struct admission *admission, const struct peer *peer)
 			continue;
 		uint64_t count = u64_map_get(&counts, source) + 1;
 		u64_map_set(&counts, source, count);
-		if (count >= most) { /* this is its latest, if no other has as many */
+		if (count >= most) { /* the latest connection of the source with the most */
 			most = count;
 			victim = i;
 		}
@@ -169,8 +170,8 @@ static bool make_room_for(struct admission *admission, const struct peer *peer)
 }
 
 /*
- * Has an arrival wait, for its source or, if the machine is short of something, for that: then
- * admission has paused, so that is one connection at most, for which there is one more place.
+ * Queues an accepted connection: its source is at its limit, or a resource is short. In the second
+ * case admission is paused, so at most one more connection comes. One entry is reserved for it.
  */
 static void enqueue_waiting(struct admission *admission, struct waiting_client waiting)
 {
@@ -195,9 +196,8 @@ size_t admission_poll_waiting(const struct admission *admission, struct pollfd *
 }
 
 /*
- * Has the client ended a connection that waits, with nothing left to echo? *ret_code: 0 or the
- * error behind it. A client may also have sent what it has to send, and its FIN: it waits for the
- * echo.
+ * Returns whether the client has ended a waiting connection and nothing is left to echo. *ret_code:
+ * 0 or the error. A client may also have sent bytes and then its FIN: it waits for the echo.
  */
 static bool has_ended(struct waiting_client *waiting, int *ret_code)
 {
@@ -206,7 +206,7 @@ static bool has_ended(struct waiting_client *waiting, int *ret_code)
 	if (n == 0)
 		n = io_peek(waiting->fd, &byte, sizeof(byte));
 	if (n > 0)
-		waiting->poll_events = 0; /* an error is all that can come */
+		waiting->poll_events = 0; /* from now on only errors matter */
 	*ret_code = n < 0 ? (int)n : 0;
 	return n <= 0 && n != -EAGAIN;
 }
@@ -230,7 +230,7 @@ void admission_drop_ended(struct admission *admission, const struct pollfd *poll
 void admission_serve_waiting(struct admission *admission)
 {
 	size_t n = admission->n_waiting;
-	/* Who is served is not in the room any more: serving may be the whole conversation. */
+	/* A client being served is not in the queue: serve_now() may serve the whole connection. */
 	admission->n_waiting = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct waiting_client waiting = admission->wait_queue[i];
@@ -239,7 +239,7 @@ void admission_serve_waiting(struct admission *admission)
 	}
 }
 
-/* What has just been accepted from a listening socket. */
+/* Returns the connection that was just accepted from a listening socket. */
 static struct waiting_client waiting_client_of(struct admission *admission,
 					       const struct listener *listener, int fd,
 					       const struct addr *peer)
@@ -251,7 +251,7 @@ static struct waiting_client waiting_client_of(struct admission *admission,
 	return (struct waiting_client){ .fd = fd, .peer = peer_of(fd, peer) };
 }
 
-/* A connection takes memory of our cgroup: without any, it is a shortage like another. */
+/* Accepts one connection. It uses memory of our cgroup: if that is short, pause. */
 static enum accept_verdict accept_one(const struct listener *listener, int *ret_fd,
 				      struct addr *ret_peer, int *reterr_code)
 {
@@ -260,7 +260,7 @@ static enum accept_verdict accept_one(const struct listener *listener, int *ret_
 			     : accept_client(listener->fd, ret_fd, ret_peer, reterr_code);
 }
 
-/* Takes the next connection: from a listening socket, or what the supervisor passes on. */
+/* Takes the next connection from a listening socket or from the supervisor. */
 static enum accept_verdict take_next(struct admission *admission, const struct listener *listener,
 				     struct waiting_client *ret_arrival, int *reterr_code)
 {
@@ -307,7 +307,8 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 		case ACCEPT_GOT:
 			arrive(admission, waiting);
 			/*
-			 * Serving may be the whole conversation, and the socket closed meanwhile.
+			 * Serving may take the whole connection; the socket may be closed
+			 * meanwhile.
 			 */
 			if (listener->fd < 0)
 				return ACCEPT_GOT;
@@ -316,7 +317,7 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 			break;
 		case ACCEPT_PAUSE:
 			if (linger_close_oldest(&admission->linger))
-				break; /* what it had may be what is short */
+				break; /* that may have freed what is short */
 			admission_pause(admission, "cannot accept", code);
 			return verdict;
 		case ACCEPT_NONE:
@@ -330,10 +331,10 @@ enum accept_verdict admission_accept(struct admission *admission, const struct l
 	return ACCEPT_GOT;
 }
 
-/* Between two looks into the queue of a unix socket while the listening sockets are stopped. */
+/* Pause between two polls of a unix socket while the listening sockets are being stopped. */
 #define STOPPING_LOOK_NS CLOCK_NS_PER_MS
 
-/* The state that was before accept(2) found nothing in the queue of a listening socket. */
+/* Records that accept(2) found the queue of a listening socket empty. state: the state before. */
 static void note_empty(struct admission *admission, size_t number, int state)
 {
 	const struct listener *listener = &admission->server->listeners.list[number];
@@ -341,7 +342,7 @@ static void note_empty(struct admission *admission, size_t number, int state)
 		return;
 	if (state == LISTEN_DRAIN_STOPPED)
 		admission->found_empty |= UINT64_C(1) << number;
-	else if (state == LISTEN_DRAIN_STOPPING) /* it may be shut, and is ready all the time */
+	else if (state == LISTEN_DRAIN_STOPPING) /* a shut socket is always ready */
 		ignore_result(io_wait(NULL, 0, clock_deadline_ns(STOPPING_LOOK_NS)));
 }
 
@@ -372,12 +373,12 @@ bool admission_is_over(const struct admission *admission)
 	       !listeners_any_open(&server->listeners);
 }
 
-/* ---- the end ---- */
+/* ---- the end of the server ---- */
 
-/* Connections that are turned away from one queue at most: more than it can hold. */
+/* Maximum connections turned away from one queue: more than it can hold. */
 #define QUEUE_MAX (2 * LISTEN_BACKLOG)
 
-/* Turns away one connection of an accept queue. Returns why it stops, ACCEPT_GOT: it need not. */
+/* Turns away one connection of an accept queue. Returns ACCEPT_GOT, or why it stops. */
 static enum accept_verdict turn_next_away(struct admission *admission,
 					  const struct listener *listener)
 {
@@ -396,9 +397,7 @@ static enum accept_verdict turn_next_away(struct admission *admission,
 	}
 }
 
-/*
- * is_last: it does not wait for room, but closes those that linger. Returns why it stopped.
- */
+/* is_last: closes lingering sockets instead of waiting for room. Returns why it stopped. */
 static enum accept_verdict turn_queue_away(struct admission *admission,
 					   const struct listener *listener, bool is_last)
 {
@@ -453,10 +452,10 @@ bool admission_drain(struct admission *admission, uint64_t found_empty, bool has
 }
 
 /*
- * A socket that was passed in accepts new connections again (net/listen.h), because the process
- * that made it may go on with it. If no process does, a connection that comes before the close is
- * reset. That is a microsecond, unless this process has to wait for a processor in between: then
- * the socket is stopped once more.
+ * Makes a passed socket accept new connections again (net/listen.h), because the process that
+ * created it may keep using it. If no process does, a connection that arrives before the close is
+ * reset. That window is a microsecond, unless this process waits for a CPU in between: then the
+ * socket is stopped once more.
  */
 static void resume(struct admission *admission, const struct listener *listener)
 {
@@ -475,7 +474,7 @@ static void resume(struct admission *admission, const struct listener *listener)
 void admission_close(struct admission *admission)
 {
 	struct listeners *listeners = &admission->server->listeners;
-	admission_stop(admission); /* a worker whose supervisor is dead has not done that yet */
+	admission_stop(admission); /* a worker whose supervisor is dead has not done this yet */
 	turn_queues_away(admission, true);
 	for (size_t i = 0; i < listeners->n; i++) {
 		struct listener *listener = &listeners->list[i];

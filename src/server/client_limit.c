@@ -34,8 +34,8 @@ static struct sysinfo_bound processes(uint64_t wanted)
 }
 
 /*
- * What an amount of memory in KiB is enough for. These are estimates, so one client is always
- * tried.
+ * Returns how many clients this amount of memory in KiB allows. The figures are estimates, so at
+ * least one client is always tried.
  */
 static struct sysinfo_bound share_of_descriptors(struct sysinfo_bound bound, uint64_t taken_kib,
 						 uint64_t each_kib)
@@ -57,7 +57,7 @@ struct sysinfo_bound client_limit_of_machine(uint64_t wanted, struct client_need
 	if (need.process)
 		bound = tighter(bound, processes(wanted));
 	bound = tighter(bound, share_of_descriptors(sysinfo_memory_kib(), own_kib, need.kib));
-	/* Each worker has an address space of its own. */
+	/* Each worker has its own address space. */
 	struct sysinfo_bound space = share_of_descriptors(sysinfo_address_space_kib(),
 							  need.worker_space_kib, need.space_kib);
 	if (space.most != SYSINFO_UNLIMITED)

@@ -82,7 +82,7 @@ struct client *client_table_at(const struct client_table *clients, uint32_t inde
 
 /* ---- sources ---- */
 
-/* Counts a client in for its source. Returns false if that has too many. */
+/* Counts a client for its source. Returns false if the source is at its limit. */
 MUST_USE static bool count_in(struct client_table *clients, const struct peer *peer)
 {
 	uint64_t source;
@@ -105,7 +105,9 @@ static void count_out(struct client_table *clients, const struct peer *peer)
 
 /* ---- clients ---- */
 
-/* A free entry: one given back, the latest first because it is warm, or the first never used. */
+/*
+ * Takes a free entry: the one returned last, because it is in the cache, or the first unused one.
+ */
 static struct client *take_entry(struct client_table *clients)
 {
 	if (clients->first_free == 0) {
@@ -118,7 +120,7 @@ static struct client *take_entry(struct client_table *clients)
 	return client;
 }
 
-/* 0 is nobody's. */
+/* Returns the next serial, never 0. */
 static uint32_t next_serial(struct client_table *clients)
 {
 	if (++clients->last_serial == 0)
@@ -202,10 +204,10 @@ struct client *client_table_next(const struct client_table *clients, const struc
 {
 	uint32_t from = after != NULL ? client_table_index(clients, after) + 1 : 0;
 	if (clients->used == NULL)
-		return NULL; /* a zeroed table has none */
+		return NULL; /* a zeroed table is empty */
 	uint32_t used = atomic_load_explicit(clients->used, memory_order_acquire);
 	if (used > clients->most)
-		used = clients->most; /* whoever shares the table may have been taken over */
+		used = clients->most; /* a compromised worker may have changed it */
 	for (uint32_t i = from; i < used; i++) {
 		struct client *client = client_table_at(clients, i);
 		if (atomic_load_explicit(&client->serial, memory_order_acquire) != 0)

@@ -12,7 +12,7 @@ enum close_reason close_reason_of_code(int code)
 	switch (-code) {
 	case ECONNRESET:
 	case EPIPE:
-	case ECONNABORTED: /* an administrator's reset, ss -K */
+	case ECONNABORTED: /* the administrator aborted it (ss -K) */
 		return CLOSE_RESET;
 	case ETIMEDOUT:
 	case EHOSTUNREACH:
@@ -38,7 +38,7 @@ void conn_record_log(const struct conn_record *facts)
 	log_record_count(&record, "in", facts->in);
 	log_record_count(&record, "out", facts->out);
 	log_record_seconds(&record, "seconds", facts->lasted_ns);
-	/* A worker that was taken over can report any number. */
+	/* A compromised worker can report any number. */
 	size_t reason = (unsigned int)facts->reason;
 	log_record_text(&record, "reason", reason < ARRAY_LEN(words) ? words[reason] : "?");
 	if (facts->reason == CLOSE_KILLED)

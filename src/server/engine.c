@@ -14,7 +14,7 @@ const struct engine *const engines[] = {
 	&engine_fork, &engine_prefork, &engine_thread, &engine_epoll, &engine_uring, NULL,
 };
 
-/* The best first. */
+/* Engines in order of preference. */
 static const struct engine *const by_merit[] = { &engine_uring, &engine_epoll, NULL };
 
 const struct engine *engine_find(const char *name)

@@ -45,7 +45,7 @@ void buffer_pool_give_back(struct buffer_pool *pool, uint32_t number)
 	assert(pool->n_free < pool->n_used);
 	if (pool->n_warm < BUFFER_POOL_WARM)
 		pool->n_warm++;
-	else /* the one that has been cooling for longest */
+	else /* releases the memory of the warm buffer that was returned first */
 		process_release(buffer_pool_at(pool, pool->free[pool->n_free - BUFFER_POOL_WARM]),
 				pool->size);
 	pool->free[pool->n_free++] = number;

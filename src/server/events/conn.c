@@ -7,10 +7,13 @@
 #include "net/io.h"
 #include "server/blocking/session.h"
 
-/* Our FIN counts as a byte to be acknowledged (RFC 9293 3.4). The kernel alone sees to that one. */
+/* Our FIN counts as an unacknowledged byte (RFC 9293 3.4). The kernel alone handles that one. */
 #define FIN_SIZE 1
 
-/* While the last bytes are on their way: a few looks soon, then now and then. */
+/*
+ * Checks of acknowledgements while the last bytes are in transit: LOOKS_SOON short pauses, then
+ * longer ones.
+ */
 #define LOOKS_SOON    8
 #define LOOK_SOON_NS  (4 * CLOCK_NS_PER_MS)
 #define LOOK_LATER_NS (250 * CLOCK_NS_PER_MS)
@@ -77,7 +80,7 @@ struct conn *conn_next_expired(struct conn_set *conns, enum conn_queue *ret_queu
 	return NULL;
 }
 
-/* Reads the clock anew: the server may have been stopped since the turn began. */
+/* Uses the current time, because the server may have been stopped since the turn began. */
 static void wait_in(struct conn_set *conns, struct conn *conn, enum conn_queue queue)
 {
 	timer_queue_enter(&conns->timers, queue, conn_index(conns, conn), clock_now_ns());
@@ -101,7 +104,7 @@ bool conn_check_idle(struct conn_set *conns, struct conn *conn)
 	return !moved;
 }
 
-/* ---- the end of a conversation ---- */
+/* ---- the end of a connection ---- */
 
 void conn_set_reason(struct conn *conn, enum close_reason reason, int code)
 {
@@ -145,7 +148,7 @@ void conn_finish(struct conn_set *conns, struct conn *conn)
 	size_t left = conn->echo.stopped || conn->client.peer.family == AF_UNIX
 			      ? 0
 			      : io_unacknowledged(fd);
-	/* Where nothing is on its way and nothing is to come, the close sends the FIN. */
+	/* If all is acknowledged and the client has sent its FIN, close(2) sends our FIN. */
 	if (!conn->echo.stopped && left == 0) {
 		echo_finished(&conn->echo);
 		return;
@@ -162,17 +165,20 @@ void conn_finish(struct conn_set *conns, struct conn *conn)
 	}
 }
 
-/* Has nothing moved for the idle timeout, or since the server ends? By the number of looks. */
+/*
+ * Returns whether nothing moved for the idle timeout, or since the server aborts, by the number of
+ * checks.
+ */
 static bool waited_too_long(const struct conn_set *conns, const struct conn *conn)
 {
 	uint64_t most_ns = conns->server->idle_timeout_ns;
-	if (conns->is_aborting) /* this look comes LOOK_LATER_NS after the one before */
+	if (conns->is_aborting) /* this check comes LOOK_LATER_NS after the last one */
 		most_ns = SESSION_LINGER_ABORTING_NS - LOOK_LATER_NS;
 	return most_ns != 0 && conn->looks >= LOOKS_SOON &&
 	       (uint64_t)(conn->looks - LOOKS_SOON) * LOOK_LATER_NS >= most_ns;
 }
 
-/* It has sent all it had to say, and has been sent all: nothing is left to wait for. */
+/* The client has sent its FIN and acknowledged every byte, or the wait for that is over. */
 static void stop_leaving(struct conn *conn)
 {
 	conn->is_leaving = false;
@@ -206,7 +212,7 @@ void conn_poll_acks(struct conn_set *conns, struct conn *conn)
 void conn_wait_out_shortage(struct conn_set *conns, struct conn *conn, int code)
 {
 	server_log_shortage(conns->server, "cannot go on with a connection", code);
-	if (!conn->echo.stopped) /* or what it sends is only discarded, and its end is near */
+	if (!conn->echo.stopped) /* a linger timer must continue */
 		wait_in(conns, conn, CONN_SHORTAGE);
 }
 

@@ -18,14 +18,14 @@ void conn_io_close(struct conn_io *io)
 	buffer_pool_close(&io->pool);
 }
 
-/* ---- what is kept ---- */
+/* ---- buffers of a connection ---- */
 
 static unsigned char *piece_of(const struct conn_io *io, const struct conn *conn)
 {
 	return buffer_pool_at(&io->pool, conn->piece - 1);
 }
 
-/* In a piece, what is stashed lies behind what a buffer holds. */
+/* In a pool buffer, bytes received ahead follow after the first CONN_BUFFER_SIZE bytes. */
 static unsigned char *stash_of(const struct conn_io *io, const struct conn *conn)
 {
 	return piece_of(io, conn) + CONN_BUFFER_SIZE;
@@ -64,7 +64,7 @@ bool conn_queue_rx(struct conn_io *io, struct conn *conn, const void *bytes, siz
 	return true;
 }
 
-/* The next bytes of the stash come to the front, where the echo expects what was received. */
+/* Moves the next bytes received ahead to the front, where the echo expects received bytes. */
 static void take_from_stash(struct conn_io *io, struct conn *conn)
 {
 	unsigned char *stash = stash_of(io, conn);
@@ -77,9 +77,9 @@ static void take_from_stash(struct conn_io *io, struct conn *conn)
 	echo_got(&conn->echo, n);
 }
 
-/* ---- what the echo wants ---- */
+/* ---- actions of the echo ---- */
 
-/* Returns what io_recv() does; -EAGAIN also if the kernel is short of memory. */
+/* Returns the result of io_recv(); -EAGAIN also during a shortage of memory. */
 static ssize_t conn_receive(struct conn_io *io, struct conn *conn)
 {
 	ssize_t n = io_recv(conn->client.fd, io->buffer, CONN_BUFFER_SIZE);
@@ -97,7 +97,7 @@ static ssize_t conn_receive(struct conn_io *io, struct conn *conn)
 	return n;
 }
 
-/* Returns whether all is sent, or the connection broken: if not, there will be an event. */
+/* Returns true if all is sent or the connection failed. If false, an event will follow. */
 static bool conn_send_kept(struct conn_io *io, struct conn *conn)
 {
 	const unsigned char *bytes = conn->piece != 0 ? piece_of(io, conn) : io->buffer;
@@ -140,7 +140,7 @@ static enum conn_turn do_what_it_wants(struct conn_io *io, struct conn *conn, bo
 				break;
 			}
 			if (n > 0 && n < (ssize_t)CONN_BUFFER_SIZE && !empties)
-				return CONN_WAITS; /* the receive before was the last */
+				return CONN_WAITS; /* the previous receive emptied the socket */
 			if (n == (ssize_t)CONN_BUFFER_SIZE || receives++ == CONN_RECEIVES_MAX)
 				return CONN_AGAIN;
 			n = conn_receive(io, conn);
@@ -148,7 +148,10 @@ static enum conn_turn do_what_it_wants(struct conn_io *io, struct conn *conn, bo
 				return CONN_WAITS;
 			break;
 		case ECHO_WRITE:
-			/* Nobody has listened while something was kept. */
+			/*
+			 * Nothing was received while bytes were unsent, so events may have been
+			 * missed.
+			 */
 			empties |= conn->piece != 0;
 			if (!conn_send_kept(io, conn))
 				return CONN_WAITS;
@@ -175,9 +178,9 @@ enum conn_turn conn_io_step(struct conn_io *io, struct conn *conn, bool empties)
 	return turn;
 }
 
-/* ---- when it is not the client who acts ---- */
+/* ---- timers and the end of the server ---- */
 
-/* Serves, or while lingering discards, what has arrived already. */
+/* Serves the bytes that have arrived, or discards them while lingering. */
 static void take_last_turns(struct conn_io *io, struct conn *conn)
 {
 	enum conn_turn turn = CONN_AGAIN;
@@ -185,7 +188,7 @@ static void take_last_turns(struct conn_io *io, struct conn *conn)
 		turn = conn_io_step(io, conn, true);
 }
 
-/* The linger timeout of a client is over. What is unread would make a reset of the close. */
+/* The linger timeout has expired. Unread bytes would turn the close into a reset. */
 static void stop_lingering(struct conn_io *io, struct conn *conn)
 {
 	take_last_turns(io, conn);
@@ -203,7 +206,9 @@ struct conn *conn_next_due(struct conn_io *io)
 		if (queue == CONN_IDLE)
 			conn_stop(&io->conns, conn, CLOSE_IDLE);
 		else if (queue == CONN_SHORTAGE)
-			conn_restart_idle(&io->conns, conn); /* it could not: that was not idle */
+			conn_restart_idle(
+				&io->conns,
+				conn); /* the shortage prevented progress: it was not idle */
 		else if (queue == CONN_LINGER || queue == CONN_LINGER_ABORTING)
 			stop_lingering(io, conn);
 		return conn;
@@ -219,7 +224,7 @@ void conn_abort(struct conn_io *io, struct conn *conn)
 	}
 	take_last_turns(io, conn);
 	if (conn->is_leaving)
-		conn->looks = 0; /* from now on by the patience of a server that ends */
+		conn->looks = 0; /* from now on the shorter timeout of an aborting server applies */
 	else if (echo_wants(&conn->echo) != ECHO_CLOSE)
 		conn_stop(&io->conns, conn, CLOSE_DRAIN);
 }

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: a client is ready, what it sent is received into the one buffer that all clients
- * have in common, and sent back at once (server/events/conn_io.h); then the next who is ready.
+ * The happy path: a client is ready; its bytes are received into the buffer that all clients share,
+ * and sent back at once (server/events/conn_io.h); then the next ready client.
  *
- * What else can happen: a client does not take all (the rest is kept, and it is not received from
- * until that is gone); a client sends without end (its turn ends with a full buffer, and
- * the next begins behind everybody else's); nothing moves, or the server is called off
+ * What else can happen: a client does not take all bytes (the rest is kept, and nothing is received
+ * from it until the rest is sent); a client sends without end (its turn ends with a full buffer,
+ * and its next turn comes after all other clients); the idle timeout expires, or the server aborts
  * (server/events/conn.h).
  *
- * Each client is waited for at its edges (EPOLLET), and at all of them from its first moment to its
- * last: no system call but receive, send and wait. The price is that an event comes once. So:
- *   - who received less than was asked for has emptied the queue, and what comes later is an event
- *     (epoll(7), question 9). But for two cases that are seen in the event: the end of the stream
- *     is behind the last byte, or urgent data, before which a receive stops (tcp(7), SO_OOBINLINE).
- *     Then it is received from until there is nothing;
- *   - who could not send all is told when there is room;
- *   - who was stopped in the middle by his budget is made an event again (poller_change()).
+ * Each client is registered once, for all events and edge-triggered (EPOLLET). So the only system
+ * calls are receive, send and wait. The price is that an event comes only once:
+ *
+ *   - A receive of less than requested has emptied the queue, and later bytes cause a new event
+ *     (epoll(7), question 9). There are two exceptions, which the event shows: the end of stream
+ *     follows the last byte, or urgent data, at which a receive stops (tcp(7), SO_OOBINLINE). Then
+ *     the driver receives until nothing is left.
+ *   - After a short count from send, an event reports room.
+ *   - A client whose turn ended early is armed again for an event (poller_change()).
  */
 #include "server/events/epoll_loop.h"
 
@@ -26,7 +27,7 @@
 
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
-/* After these a receive of less than was asked for does not mean that there is nothing more. */
+/* With these events, a receive of less than requested does not mean that nothing more is queued. */
 #define MORE_BEHIND (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
 
 struct epoll_loop {
@@ -34,9 +35,11 @@ struct epoll_loop {
 	struct conn_io io;
 };
 
-/* ---- one client ---- */
+/* ---- one connection ---- */
 
-/* Its number, and which client with that number it is: an event of the one before is none. */
+/*
+ * Returns table index and serial. The serial identifies events for an earlier client of the entry.
+ */
 static uint64_t epoll_tag(const struct epoll_loop *loop, const struct conn *conn)
 {
 	uint32_t index = client_table_index(&loop->worker->server->clients, &conn->client);
@@ -81,7 +84,7 @@ static int epoll_serve_client(void *context, struct client *client)
 	return rc;
 }
 
-/* ---- all of them ---- */
+/* ---- all connections ---- */
 
 static void handle_events(struct epoll_loop *loop)
 {
@@ -89,7 +92,7 @@ static void handle_events(struct epoll_loop *loop)
 	for (int i = 0; i < events->n; i++) {
 		struct conn *conn = conn_of(loop, events->list[i].data.u64);
 		uint32_t what = events->list[i].events;
-		/* Room to send there is always, unless something is kept. */
+		/* Ignore EPOLLOUT unless bytes are unsent. */
 		if (conn == NULL ||
 		    ((what | EPOLLOUT) == EPOLLOUT && echo_wants(&conn->echo) != ECHO_WRITE))
 			continue;
@@ -131,8 +134,7 @@ MUST_USE static int epoll_take_turn(struct epoll_loop *loop)
 
 int epoll_loop_run(struct worker *worker)
 {
-	static struct epoll_loop
-		loop; /* a worker has one, and its buffer is too large for a stack */
+	static struct epoll_loop loop; /* one per worker; its buffer is too large for a stack */
 	loop.worker = worker;
 	int rc = conn_io_open(&loop.io, worker->server, CONN_BUFFER_SIZE);
 	if (rc < 0)

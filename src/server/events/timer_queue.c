@@ -33,7 +33,7 @@ void timer_queue_enter(struct timer_queues *timers, unsigned int queue_number, u
 	struct queue_timer *timer = timers->of(timers->owner, index);
 	struct timer_queue *queue = &timers->queues[queue_number];
 	if (timer->queue == queue_number + 1 && queue->last == index + 1) {
-		timer->since_ns = now_ns; /* it is the last already */
+		timer->since_ns = now_ns; /* it is already the last */
 		return;
 	}
 	timer_queue_leave(timers, index);
@@ -49,7 +49,7 @@ void timer_queue_enter(struct timer_queues *timers, unsigned int queue_number, u
 	queue->last = index + 1;
 }
 
-/* Deadline of the first client of a queue. */
+/* Returns the deadline of the first client of a queue. */
 static uint64_t first_ns(const struct timer_queues *timers, const struct timer_queue *queue)
 {
 	if (queue->first == 0)

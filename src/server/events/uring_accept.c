@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 
-/* The request about the poller, behind those about listening sockets. */
+/* Index of the request on the epoll set, after the listening sockets. */
 #define POLLER LISTENERS_MAX
 
 void uring_accept_completed(struct uring_accept *accept, uint32_t which, int result)
@@ -49,10 +49,10 @@ int uring_accept_admit(struct uring_accept *accept)
 		     worker->is_armed && listeners->list[i].fd >= 0);
 		has_request |= accept->requests[i].is_there;
 	}
-	/* A request holds the socket, though its descriptor is closed. */
+	/* A pending request holds the socket even after its descriptor is closed. */
 	if (!has_request && !listeners_any_open(listeners))
 		worker_note_closed(worker);
-	/* While the kernel is short of memory it is asked again when the pause is over. */
+	/* During a shortage, a new request is made only after the pause. */
 	if (!admission_is_paused(&worker->admission))
 		want(accept, POLLER, worker->poller.fd, POLLIN, true);
 	return 0;
