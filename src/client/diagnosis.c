@@ -17,8 +17,8 @@
 #include "base/payload.h"
 
 /*
- * Minimum numbers of bytes that are no coincidence: correct bytes; text if nothing else follows;
- * text in any case.
+ * Numbers of bytes that are no coincidence: ENOUGH_RIGHT correct bytes, ENOUGH_TEXT bytes of text
+ * with no other bytes after them, or SURELY_TEXT bytes of text.
  */
 #define ENOUGH_RIGHT ((size_t)4)
 #define ENOUGH_TEXT  ((size_t)6)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Connects to a server by its name, on any of its addresses, and explains failures. If an address
- * does not answer soon, the next one is tried in parallel (RFC 8305), so a dead address costs a
- * fraction of a second.
+ * does not answer soon, the next one is tried in parallel (RFC 8305). A dead address therefore
+ * costs a fraction of a second.
  *
  * Both steps can block: getaddrinfo(3) while no name server answers, connect(2) while no SYN is
  * answered. `talk` simply waits in dial(), because the default action of a signal ends it

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Explains a wrong byte in a sentence. If no message has ever come back correct, the server may not
- * be an echo server at all, which explains more than the first wrong byte.
+ * be an echo server. This explains more than the first wrong byte.
  */
 #ifndef CLIENT_MISMATCH_H
 #define CLIENT_MISMATCH_H

@@ -26,7 +26,7 @@
 /* Above this share of time spent waiting for a core, the figures are not the server's. */
 #define WAITED_SHARE 0.1
 
-/* own_limit_of_times(): the wait must also exceed this time per measured time. */
+/* own_limit_of_times(): the wait must also exceed this average for each measured time. */
 #define WAITED_EACH_NS UINT64_C(50000)
 
 /* Above this share of the threads' time spent searching for a free port, ports were the limit. */

@@ -51,11 +51,13 @@ struct ping_report {
 };
 
 /*
- * Pings until the count is reached, the duration is over, INT or TERM ends the run, the server
- * turns out to be no echo server, or standard output can no longer be written. QUIT prints a line
- * of figures in between. Returns STATUS_OK and *ret_report, owned by the caller (close its result
- * with result_close()); or another status, after a message. Until the client is connected, INT and
- * TERM end the run with the status of that signal.
+ * Pings until the run ends: the count is reached, the duration is over, INT or TERM comes, the
+ * server turns out to be no echo server, or standard output fails. QUIT prints a line of figures in
+ * between.
+ *
+ * Returns STATUS_OK and *ret_report, owned by the caller (close its result with result_close()); or
+ * another status, after a message. Until the client is connected, INT and TERM end the run with the
+ * status of that signal.
  */
 MUST_USE enum exit_status ping_run(const struct ping_config *config,
 				   struct ping_report *ret_report);

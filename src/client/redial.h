@@ -25,9 +25,9 @@ struct redial {
 };
 
 /*
- * Begins to look up the server, unless a lookup is in progress or the pause after the last is not
- * over. is_slow: `addr` may still answer and is left out. Returns a descriptor that becomes
- * readable at the end, when redial_end() must be called; or -1.
+ * Begins to look up the server, unless a lookup is in progress or the pause after the previous
+ * lookup is not over. is_slow: `addr` may still answer and is left out. Returns a descriptor that
+ * becomes readable at the end, when redial_end() must be called; or -1.
  */
 MUST_USE int redial_begin(struct redial *redial, bool is_slow, uint64_t now_ns);
 

@@ -56,7 +56,7 @@ struct talk {
 	int send_code; /* why sending failed; what the server sent before is still read */
 
 	bool over;               /* the verdict is known; only the output is left */
-	enum exit_status status; /* part of the verdict */
+	enum exit_status status; /* exit status of the verdict */
 	char verdict[256];       /* sentence of the verdict, empty for STATUS_OK */
 	bool server_ended;       /* by FIN or reset */
 
@@ -266,7 +266,7 @@ static void talk_receive(struct talk *talk)
 
 /*
  * Handles that the reader of standard output is gone, as in `talk | head -1`. This is no error, so
- * the process ends by SIGPIPE without a message. A verdict that is known already is still printed.
+ * the process ends by SIGPIPE without a message. A verdict that is already known is still printed.
  */
 static void lose_reader(struct talk *talk)
 {

@@ -62,7 +62,7 @@ bool stream_is_back(const struct verified_stream *stream);
 /* Sends as much of the message as the socket accepts. */
 void stream_send(struct verified_stream *stream);
 
-/* Receives what has arrived. Returns false if nothing has: no bytes, no end, no error. */
+/* Receives what has arrived. Returns true if bytes, the end or an error have arrived. */
 bool stream_receive(struct verified_stream *stream);
 
 /*

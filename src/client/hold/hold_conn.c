@@ -5,8 +5,8 @@
  * back, complete and correct, before the next is due. A slower one delays the next, and heartbeats
  * due meanwhile are left out.
  *
- * What else can happen, with or without a heartbeat in flight: the server closes or resets, the
- * kernel gives up the connection, a byte is wrong or was never sent, a heartbeat does not come back
+ * What else can happen, with or without a heartbeat in flight: the server closes or resets; the
+ * kernel gives up the connection; a byte is wrong or was never sent; a heartbeat does not come back
  * in time. Each is a disconnect, counted and reported. The connection is opened again after a
  * pause, repeatedly if necessary, on any address of the server that answers.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: find the server, open all connections, CONNECTING_MAX at a time, and send the
+ * The happy path: find the server and open all connections, CONNECTING_MAX at a time. Send the
  * heartbeats of each until the duration is over or a signal ends the run. One thread runs the loop
  * (client/hold/hold_conn.h). A second thread looks up the name and connects first, while the loop
  * serves the metrics.

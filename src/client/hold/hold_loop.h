@@ -45,11 +45,12 @@ struct hold_report {
 };
 
 /*
- * Holds connections until the duration is over, INT or TERM ends the run, the server turns out to
- * be no echo server, or standard output can no longer be written. QUIT prints a line of figures in
- * between. Returns STATUS_OK and *ret_report, owned by the caller (close its disconnects); or
- * another status, after a message. Until the server has answered, INT and TERM end the run with the
- * status of that signal.
+ * Holds connections until the run ends: the duration is over, INT or TERM comes, the server turns
+ * out to be no echo server, or standard output fails. QUIT prints a line of figures in between.
+ *
+ * Returns STATUS_OK and *ret_report, owned by the caller (close its disconnects); or another
+ * status, after a message. Until the server has answered, INT and TERM end the run with the status
+ * of that signal.
  */
 MUST_USE enum exit_status hold_run(const struct hold_config *config,
 				   struct hold_report *ret_report);

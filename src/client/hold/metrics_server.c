@@ -3,8 +3,8 @@
  * The happy path: a client is accepted, its request is read, the page is rendered and sent, and our
  * FIN follows. When the client has closed too, its slot is free.
  *
- * What else can happen: the client requests something else (it gets an error response), never
- * completes its request, never reads or never closes (a later client then takes its slot), or
+ * What else can happen: the client requests something else and gets an error response. It never
+ * completes its request, never reads or never closes: a later client then takes its slot. It
  * resets.
  */
 #include "client/hold/metrics_server.h"

@@ -35,10 +35,9 @@ void accounting_wake_by(struct load_io *io, const struct load_conn *conn, uint64
 bool accounting_is_late(const struct load_io *io, const struct load_conn *conn);
 
 /*
- * Counts the messages in flight on a connection that ends, including those of the warm-up. name:
- * name of their failure; NULL: only the end of the run ends them. A message of which no byte could
- * be sent has not begun, unless the connection was opened for it. Returns the number of messages
- * that had begun.
+ * Counts the messages in flight on a connection that ends, including those of the warm-up. name: of
+ * the failure; NULL: the run has ended. A message of which no byte could be sent has not begun,
+ * unless the connection was opened for it. Returns the number of messages that had begun.
  */
 uint64_t accounting_settle(struct load_io *io, struct load_conn *conn, const char *name);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: find the server, start the threads, begin when all their connections are open and
- * the wanted start time has come, print a line each second, add up the threads' counts.
+ * The happy path: find the server and start the threads. Begin when all their connections are open
+ * and the wanted start time has come. Print a line each second. At the end add up the threads'
+ * counts.
  *
  * What else can happen: no address answers (then no thread is started); INT or TERM ends the run
  * early; a thread fails. The client itself may have been the limit: the report says so, because the
@@ -143,9 +144,9 @@ MUST_USE static int start_threads(struct bench *bench)
  *
  * Different machines agree on the time of day, but it can be set and slewed. A run uses the
  * monotonic clock, which cannot be set. The wanted time is converted once, shortly before the
- * start: corrections of the time of day until then must count, or two machines that waited for an
- * hour would start as far apart as their clocks were an hour ago. Corrections during the run must
- * not count, because they would distort the schedule.
+ * start. Corrections of the time of day until then must count. Otherwise two machines that waited
+ * for an hour would start as far apart as their clocks were an hour ago. Corrections during the run
+ * must not count, because they would distort the schedule.
  */
 static uint64_t choose_start_ns(struct bench *bench)
 {

@@ -65,9 +65,11 @@ struct bench_report {
 /*
  * Connects at once and begins to send at start_at_ns, or later if connecting takes longer. Runs to
  * the end, or until INT or TERM, and then still reports what was measured. QUIT prints a line in
- * between. Returns STATUS_OK and *ret_report, owned by the caller (close its result with
- * result_close()); or another status, after a message. Until the server has answered, INT and TERM
- * end the run with the status of that signal.
+ * between.
+ *
+ * Returns STATUS_OK and *ret_report, owned by the caller (close its result with result_close()); or
+ * another status, after a message. Until the server has answered, INT and TERM end the run with the
+ * status of that signal.
  */
 MUST_USE enum exit_status bench_run(const struct bench_config *config,
 				    struct bench_report *ret_report);

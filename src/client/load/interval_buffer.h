@@ -20,7 +20,7 @@
 struct interval_buffer {
 	_Atomic bool is_full; /* true: the reader owns the fields below; false: the thread does */
 	struct result counts; /* empty while the thread owns it */
-	uint64_t until;       /* number of the second at whose end the counts end */
+	uint64_t until;       /* the counts include everything up to the end of this second */
 };
 
 /* Returns 0 or -ENOMEM. */
@@ -35,8 +35,8 @@ MUST_USE bool interval_buffer_give(struct interval_buffer *buffer, struct result
 				   uint64_t until);
 
 /*
- * For the reader: adds the counts of the buffer to *into and empties the buffer. Returns the second
- * at whose end they end; 0: the buffer was empty.
+ * For the reader: adds the counts of the buffer to *into and empties the buffer. Returns `until` of
+ * these counts; 0: the buffer was empty.
  */
 uint64_t interval_buffer_take(struct interval_buffer *buffer, struct result *into);
 

@@ -123,8 +123,8 @@ void load_close(struct load *load);
 void load_run(struct load *load);
 
 /*
- * Returns true and the explanation of a wrong byte, if one of n running loads has complete evidence
- * of it and no message has come back on any of them. May take 600 ms.
+ * Explains a wrong byte on one of n running loads, if its evidence is complete and no message has
+ * come back on any of them. Then returns true and *ret_text, which may take 600 ms.
  */
 MUST_USE bool load_explain(struct load *loads, uint32_t n, struct mismatch_text *ret_text);
 
