@@ -7,16 +7,18 @@
 #include "net/io.h"
 
 /*
- * Receives from one socket in a row, and from all of them in a look. A client that sends without
- * end is received from at 3 MB/s, and all of them take no more than a few milliseconds of a look.
+ * Maximum receives from one socket in a row, and from all sockets in a pass. A client that sends
+ * without end is received from at 3 MB/s, and a pass takes at most a few milliseconds.
  */
 #define RECEIVES_IN_A_ROW  8
 #define RECEIVES_IN_A_LOOK 512
 
-/* Receives of what has arrived before a close: more than a receive buffer holds at first. */
+/*
+ * Maximum receives of bytes that arrived before a close: more than a receive buffer holds at first.
+ */
 #define RECEIVES_BEFORE_CLOSE 128
 
-/* Returns how many receives it took, at most n; *ret_is_over: the client has ended, or is gone. */
+/* Returns the number of receives, at most n; *ret_is_over: the client has ended or failed. */
 static int discard(int fd, int n, bool *ret_is_over)
 {
 	char bytes[8 * 1024];
@@ -67,7 +69,7 @@ bool linger_close_oldest(struct linger_list *linger)
 void linger_add(struct linger_list *linger, int fd)
 {
 	bool is_over;
-	ignore_result(io_send_end(fd)); /* if it fails, the client is gone already */
+	ignore_result(io_send_end(fd)); /* on failure the client is gone already */
 	ignore_result(discard(fd, RECEIVES_BEFORE_CLOSE, &is_over));
 	if (!is_over && !linger_has_room(linger))
 		is_over = !linger_close_oldest(linger);
@@ -93,12 +95,12 @@ void linger_pass_time(struct linger_list *linger, uint64_t longest_ns)
 	for (size_t looks = linger->n; looks > 0 && budget > 0; looks--) {
 		size_t i = linger->next < linger->n ? linger->next : 0;
 		bool is_over;
-		/* If we were stopped (SIGSTOP), more has arrived than in the time of a look. */
+		/* After SIGSTOP and SIGCONT, more bytes are queued than between two passes. */
 		bool is_last = now_ns - linger->list[i].start_ns >= longest_ns;
 		int n = is_last ? RECEIVES_BEFORE_CLOSE : RECEIVES_IN_A_ROW;
 		budget -= discard(linger->list[i].fd, n, &is_over);
 		if (is_over || is_last)
-			close_at(linger, i); /* another one has its place now */
+			close_at(linger, i); /* its place now holds another socket */
 		else
 			linger->next = i + 1;
 	}

@@ -25,7 +25,7 @@ static bool has_queue(const struct listener *listener)
 	return io_wait(&ready, 1, 0) != 0;
 }
 
-/* Stops one. Returns how long handshakes may take there. */
+/* Stops new connections to one socket. Returns how long handshakes may take there. */
 static uint64_t stop_listeners(struct listen_drain *drain, struct listener *listener, size_t i)
 {
 	uint64_t bit = UINT64_C(1) << i;
@@ -33,7 +33,7 @@ static uint64_t stop_listeners(struct listen_drain *drain, struct listener *list
 		return 0;
 	if (listen_drain_gets_blind(listener) && !has_queue(listener))
 		drain->was_empty |= bit;
-	listener_remove_path(listener); /* while it still listens, as in listener_close() */
+	listener_remove_path(listener); /* while it listens, as in listener_close() */
 	drain->was_overrun |= listen_was_overrun(listener->fd); /* before it drops more */
 	if (listen_stop(listener->fd, listener->addr.any.sa_family, listener->is_passed))
 		drain->is_blind |= bit;
@@ -85,8 +85,8 @@ bool listen_drain_is_empty(struct listen_drain *drain, const struct listeners *l
 	if (!are_empty(drain, listeners, found_empty))
 		return false;
 	/*
-	 * The time between two SYN-ACKs doubles: the next one comes at the latest when the queue
-	 * has had room for as long as it had none before, and a second.
+	 * The time between two SYN-ACKs doubles. So the next SYN-ACK comes at the latest when the
+	 * queue has had room for as long as it had none before, plus a second.
 	 */
 	if (drain->was_overrun) {
 		drain->was_overrun = false;

@@ -10,7 +10,7 @@
 #include "net/io.h"
 #include "net/listen_all.h"
 
-/* ---- the same address twice ---- */
+/* ---- duplicate addresses ---- */
 
 static bool is_any(const struct addr *addr)
 {
@@ -25,7 +25,10 @@ static bool is_same_path(const struct addr *a, const struct addr *b)
 	return one.inode != 0 && one.inode == other.inode && one.device == other.device;
 }
 
-/* Does an open socket have the address or include it? takes_ipv4: the address, if it is [::]. */
+/*
+ * Returns whether an open socket has or includes the address. takes_ipv4: if `addr` is [::], it
+ * accepts IPv4.
+ */
 static bool overlaps(const struct listener *listener, const struct addr *addr, bool takes_ipv4)
 {
 	struct addr open = listener->addr, asked = *addr;
@@ -59,7 +62,7 @@ static bool is_ipv4_wildcard(const struct addr *addr, uint16_t port)
 	return plain.any.sa_family == AF_INET && is_any(&plain) && addr_port(&plain) == port;
 }
 
-/* Is [::] to be for IPv6 alone, because 0.0.0.0 is given too, with the same port? */
+/* Returns whether [::] must be IPv6 only, because 0.0.0.0 with the same port is listed too. */
 static bool leaves_ipv4(const struct listeners *listeners, const struct listen_addresses *addresses,
 			const struct addr *addr)
 {
@@ -76,7 +79,7 @@ static bool leaves_ipv4(const struct listeners *listeners, const struct listen_a
 
 /* ---- opening ---- */
 
-/* Adds a socket that is open. path: of a unix socket that we made. */
+/* Adds an open socket. path: path of a unix socket that we created. */
 MUST_USE static int add_listener(struct listeners *listeners, int fd, struct listen_path path)
 {
 	struct listener listener = { .fd = fd, .path = path };
@@ -91,7 +94,7 @@ MUST_USE static int add_listener(struct listeners *listeners, int fd, struct lis
 	return 0;
 }
 
-/* The addresses of the i-th spec, of which there are *ret_n. */
+/* Returns the addresses of spec i; *ret_n is their number. */
 static const struct addr *addresses_of(const struct listen_addresses *addresses, size_t i,
 				       int *ret_n)
 {
@@ -119,7 +122,7 @@ int listeners_add(struct listeners *listeners, const struct listen_addresses *ad
 	size_t before = listeners->n;
 	for (int k = 0; k < n; k++) {
 		int code = add_listener(listeners, fds[k],
-					listen_path_of(&list[0])); /* a path is one */
+					listen_path_of(&list[0])); /* a path has one address */
 		rc = code < 0 ? code : rc;
 	}
 	while (rc < 0 && listeners->n > before)
@@ -127,12 +130,12 @@ int listeners_add(struct listeners *listeners, const struct listen_addresses *ad
 	return n < 0 ? n : rc;
 }
 
-/* A duplicate of a descriptor is the same socket, and has the same inode. */
+/* A duplicated descriptor refers to the same socket, so it has the same inode. */
 static bool is_passed_twice(const struct listeners *listeners, int fd)
 {
 	struct stat status, other;
 	if (fstat(fd, &status) < 0)
-		return false; /* taking it over says why */
+		return false; /* listen_adopt() reports the cause */
 	for (size_t i = 0; i < listeners->n; i++) {
 		if (fstat(listeners->list[i].fd, &other) == 0 && other.st_ino == status.st_ino &&
 		    other.st_dev == status.st_dev)
@@ -157,7 +160,7 @@ int listeners_adopt(struct listeners *listeners, int fd)
 	return 0;
 }
 
-/* ---- looking up ---- */
+/* ---- resolving ---- */
 
 int listeners_look_up(struct listen_addresses *addresses, const struct addr_spec *spec)
 {
@@ -174,7 +177,7 @@ int listeners_look_up(struct listen_addresses *addresses, const struct addr_spec
 	return 0;
 }
 
-/* ---- the end ---- */
+/* ---- closing ---- */
 
 void listener_remove_path(struct listener *listener)
 {
@@ -189,7 +192,10 @@ void listener_close(struct listener *listener)
 {
 	if (listener->fd < 0)
 		return;
-	/* While it still listens: a path on which no process listens may be another's any time. */
+	/*
+	 * While it listens: if no process listens on a path, another process may take it at any
+	 * time.
+	 */
 	listener_remove_path(listener);
 	io_close(&listener->fd);
 }

@@ -48,8 +48,8 @@ static enum exit_status cannot_write(int fd, int code)
 }
 
 /*
- * Whether a file or a device can be written is only known afterwards. The reader of a pipe or a
- * socket may look into the log at once.
+ * Returns whether fd is a file or a device. Only the write shows whether it can be written. The
+ * reader of a pipe or a socket may read the log at once, so there the log comes first.
  */
 static bool is_file(int fd)
 {

@@ -24,11 +24,11 @@
 #include "net/privileges.h"
 #include "server/listen_drain.h"
 
-/* Numbers that not every architecture has. */
+/* System calls that some architectures lack. */
 #ifdef __NR_poll
 #define CALL_POLL __NR_poll
 #else
-#define CALL_POLL __NR_ppoll /* what poll(3) of the C library calls there */
+#define CALL_POLL __NR_ppoll /* used by poll(3) of the C library there */
 #endif
 #ifdef __NR_epoll_wait
 #define CALL_EPOLL_WAIT __NR_epoll_wait
@@ -36,15 +36,15 @@
 #define CALL_EPOLL_WAIT __NR_epoll_pwait
 #endif
 
-/* No call at all: what is left of one where a tracer injects an error (strace(1)). */
+/* Not a system call: strace(1) sets this number to inject an error. */
 #define CALL_NONE (-1)
 
 /*
- * Rules for calls whose arguments decide what can be done with them. docs/SANDBOX.md says for each
- * call what is refused and why.
+ * Rules for calls that are restricted by their arguments. docs/SANDBOX.md lists for each call what
+ * is refused and why.
  */
 
-/* ioctl(2) by its request: on a terminal others could type commands for its user. */
+/* ioctl(2) by its request: on a terminal, another request could insert commands for its user. */
 #define IOCTL(request)                                                     \
 	{                                                                  \
 		.call = __NR_ioctl, .checks = { SECCOMP_IS(1, (request)) } \
@@ -66,7 +66,7 @@
 		}                                    \
 	}
 
-/* What session_run() comes to, and the end of a child. In the order of their frequency. */
+/* Calls of session_run(), and of the end of a child. Ordered by frequency. */
 static const struct seccomp_rule child_rules[] = {
 	{ .call = __NR_recvfrom },
 	{ .call = __NR_sendto },
@@ -75,12 +75,12 @@ static const struct seccomp_rule child_rules[] = {
 	IOCTL(SIOCOUTQ),                  /* io_unacknowledged() */
 	GETSOCKOPT(SOL_SOCKET, SO_ERROR), /* io_pending_error() */
 	{ .call = __NR_exit_group },
-	{ .call = __NR_clock_gettime },   /* where only the kernel can read the clock */
-	{ .call = __NR_restart_syscall }, /* a poll goes on after SIGSTOP and SIGCONT */
+	{ .call = __NR_clock_gettime },   /* if only the kernel can read the clock */
+	{ .call = __NR_restart_syscall }, /* a poll continues after SIGSTOP and SIGCONT */
 	{ .call = CALL_NONE },
 };
 
-/* Accepting and serving clients, and logging. Part of the lists of servers and workers. */
+/* Accepting and serving clients, and logging. Part of the filters of servers and workers. */
 static const struct seccomp_rule serving_rules[] = {
 	{ .call = __NR_recvfrom },
 	{ .call = __NR_sendto },
@@ -93,9 +93,9 @@ static const struct seccomp_rule serving_rules[] = {
 	{ .call = __NR_listen }, /* listen_stop(), listen_resume() */
 	{ .call = __NR_pread64,
 	  .checks = { SECCOMP_AT_MIN(0, STDERR_FILENO + 1) } }, /* oom_is_near() */
-	/* Not 0 to 2: on a terminal all three can be read, and give what its user types. */
+	/* Not 0 to 2: on a terminal all three can be read, and return what its user types. */
 	{ .call = __NR_read, .checks = { SECCOMP_AT_MIN(0, STDERR_FILENO + 1) } },
-	/* Not SHUT_RD: a listening TCP socket would end for all workers, and could be connected. */
+	/* Not SHUT_RD: a listening TCP socket would end for all workers. It could then connect. */
 	{ .call = __NR_shutdown, .checks = { SECCOMP_IS(1, SHUT_WR) } },
 	IOCTL(SIOCOUTQ),
 	GETSOCKOPT(SOL_SOCKET, SO_ERROR),
@@ -110,7 +110,7 @@ static const struct seccomp_rule serving_rules[] = {
 	{ .call = __NR_socket,
 	  .checks = { SECCOMP_IS(0, AF_UNIX), SECCOMP_IS(1, SOCK_STREAM | SOCK_CLOEXEC) } },
 	IOCTL(SIOCGIFNAME),
-	/* memory, as malloc(3) sees fit; never a file's, never executable */
+	/* memory for malloc(3); no files, not executable */
 	{ .call = __NR_brk },
 	{ .call = __NR_mmap,
 	  .checks = { SECCOMP_BITS(2, ~(PROT_READ | PROT_WRITE), 0),
@@ -118,7 +118,7 @@ static const struct seccomp_rule serving_rules[] = {
 	{ .call = __NR_munmap },
 	{ .call = __NR_mprotect, .checks = { SECCOMP_BITS(2, ~(PROT_READ | PROT_WRITE), 0) } },
 	{ .call = __NR_madvise, .checks = { SECCOMP_IS(2, MADV_DONTNEED) } },
-	/* the end, and what abort(3) says; for tgkill(2) see TGKILL_SELF() */
+	/* the end, and messages of abort(3); for tgkill(2) see TGKILL_SELF() */
 	{ .call = __NR_rt_sigaction },
 	{ .call = __NR_rt_sigprocmask },
 	{ .call = __NR_rt_sigpending }, /* log_error() */
@@ -128,13 +128,13 @@ static const struct seccomp_rule serving_rules[] = {
 	{ .call = __NR_exit_group },
 };
 
-/* Starting, ending and reaping processes, and what these do before they have their own list. */
+/* Starting, ending and reaping processes, and their calls before they install their own filter. */
 static const struct seccomp_rule process_rules[] = {
-	/* fork(2), or clone(2) with the signal and no flag: no namespace, no shared memory */
+	/* fork(2), or clone(2) with the signal only: no namespace, no shared memory */
 	{ .call = __NR_clone,
 	  .checks = { SECCOMP_BITS(0, ~(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID), SIGCHLD) } },
 	{ .call = __NR_wait4 },
-	/* One process, not a group. That it is one of ours, Landlock sees to (Linux 6.12). */
+	/* One process, not a group. Landlock restricts this to our own processes (Linux 6.12). */
 	{ .call = __NR_kill, .checks = { SECCOMP_BITS(0, INT32_MIN, 0), SECCOMP_IS(1, SIGKILL) } },
 	{ .call = __NR_kill, .checks = { SECCOMP_BITS(0, INT32_MIN, 0), SECCOMP_IS(1, SIGCONT) } },
 	{ .call = __NR_tgkill, .checks = { SECCOMP_IS(2, SIGABRT) } }, /* abort(3) of a child */
@@ -142,21 +142,21 @@ static const struct seccomp_rule process_rules[] = {
 	{ .call = __NR_close_range },
 	{ .call = __NR_madvise,
 	  .checks = { SECCOMP_IS(2, MADV_DONTFORK) } }, /* process_withhold() */
-	/* Our own limits, and only to read them. */
+	/* Reading our own limits only. */
 	{ .call = __NR_prlimit64, .checks = { SECCOMP_IS(0, 0), SECCOMP_IS_NULL(2) } },
-	/* Lists may be added, and nothing else. */
+	/* Filters may be added, nothing else. */
 	{ .call = __NR_seccomp,
 	  .checks = { SECCOMP_IS(0, SECCOMP_SET_MODE_FILTER), SECCOMP_IS(1, 0) } },
 };
 
-/* Stopping new connections (net/listen.h): the process that reads the signals does that for all. */
+/* Stopping new connections (net/listen.h), in the process that reads the signals. */
 static const struct seccomp_rule stopping_rules[] = {
 	SETSOCKOPT(SOL_SOCKET, SO_BINDTOIFINDEX),
 };
 
 /*
- * The same of unix sockets. They are known by their numbers, which no TCP socket that listens can
- * get.
+ * The same for unix sockets. The rules contain their descriptor numbers, and no listening TCP
+ * socket can get one of these numbers.
  */
 static size_t shutting_rules(const struct listeners *listeners,
 			     struct seccomp_rule ret_rules[LISTENERS_MAX])
@@ -173,7 +173,7 @@ static size_t shutting_rules(const struct listeners *listeners,
 	return n;
 }
 
-/* Waiting for many clients, and locks: workers, and so servers with workers. */
+/* Waiting for many clients, and locks: for workers, so also for servers with workers. */
 #define FUTEX(operation)                                                                           \
 	{                                                                                          \
 		.call = __NR_futex, .checks = {                                                    \
@@ -186,8 +186,8 @@ static const struct seccomp_rule worker_rules[] = {
 };
 
 /*
- * Connections are passed from the supervisor to workers (server/workers/dispatch.h): the
- * supervisor's part.
+ * Passing connections from the supervisor to workers (server/workers/dispatch.h): the supervisor's
+ * calls.
  */
 static const struct seccomp_rule passing_rules[] = {
 	{ .call = __NR_sendmsg, .checks = { SECCOMP_IS(2, MSG_NOSIGNAL) } },
@@ -197,21 +197,21 @@ static const struct seccomp_rule passing_rules[] = {
 		      SECCOMP_IS(2, 0) } },
 };
 
-/* And the worker's. */
+/* The worker's calls. */
 static const struct seccomp_rule taking_rules[] = {
 	{ .call = __NR_recvmsg, .checks = { SECCOMP_IS(2, MSG_CMSG_CLOEXEC) } },
 	/* Not 0 to 2, which may not be read (above). */
 	{ .call = __NR_dup, .checks = { SECCOMP_AT_MIN(0, STDERR_FILENO + 1) } },
 };
 
-/* What only opening a worker takes. */
+/* Calls that only opening a worker needs. */
 static const struct seccomp_rule opening_rules[] = {
 	{ .call = __NR_epoll_create1 },
 	{ .call = __NR_eventfd2 },
 	{ .call = __NR_set_robust_list },
 };
 
-/* Removing the paths of unix listening sockets; Landlock allows that in their directories only. */
+/* Removing the paths of unix listening sockets; Landlock allows this only in their directories. */
 static const struct seccomp_rule path_rules[] = {
 #ifdef __NR_newfstatat
 	{ .call = __NR_newfstatat },
@@ -227,7 +227,7 @@ bool sandbox_is_built_in(void)
 	return TCPECHO_SANDBOX;
 }
 
-/* The directory that a path is in. */
+/* Returns the directory of a path. */
 static const char *directory_of(const char *path, char *directory, size_t size)
 {
 	const char *slash = strrchr(path, '/');
@@ -356,13 +356,15 @@ int sandbox_enter_child(const struct sandbox *sandbox)
 	return seccomp_install(&sandbox->child);
 }
 
-/* Calls that the list lacks fail: a worker has many clients, and is not killed for one of them. */
+/*
+ * A call outside the filter fails: a worker has many clients, so it is not killed for one of them.
+ */
 int sandbox_enter_worker(const struct sandbox *sandbox)
 {
 	static const struct seccomp_rules none = { 0 };
 	const struct seccomp_rule own[] = { TGKILL_SELF(), { .call = CALL_NONE } };
 	const struct seccomp_rules tables[] = {
-		sandbox->worker_calls, /* first: they are the frequent ones */
+		sandbox->worker_calls, /* first, because they are the most frequent */
 		SECCOMP_RULES(worker_rules),
 		SECCOMP_RULES(serving_rules),
 		sandbox->has_dispatch ? (struct seccomp_rules)SECCOMP_RULES(taking_rules) : none,

@@ -20,7 +20,7 @@ struct drain_limit_text {
 	char text[64];
 };
 
-/* "for 30s at most", or that there is no limit. */
+/* Returns "for 30s at most", or "without a time limit". */
 static struct drain_limit_text drain_limit(const struct server *server)
 {
 	struct drain_limit_text out = { "without a time limit" };
@@ -30,7 +30,7 @@ static struct drain_limit_text drain_limit(const struct server *server)
 	return out;
 }
 
-/* What the phase means for no client at all: connections or processes may still be left. */
+/* The phase without clients: connections or processes may still remain. */
 static void say_phase_without_clients(const struct drain *drain)
 {
 	if (drain->phase == DRAIN_DRAINING)
@@ -67,9 +67,9 @@ void server_log_phase(struct server *server, uint32_t n_clients)
 		say_phase_without_clients(&server->drain);
 }
 
-/* ---- readers that do not read ---- */
+/* ---- output that was not read ---- */
 
-/* How often it is tried again. */
+/* Time between two attempts to write. */
 #define RETRY_NS (500 * CLOCK_NS_PER_MS)
 
 void server_close_ready(struct server *server)
@@ -77,7 +77,8 @@ void server_close_ready(struct server *server)
 	struct writer *writer = &server->ready.writer;
 	if (writer->fd > STDERR_FILENO)
 		io_close(&writer->fd);
-	writer->fd = -1; /* a copier writes what it has, if it is read before this process ends */
+	writer->fd =
+		-1; /* a copier process writes the rest, if it is read before this process ends */
 }
 
 int server_write_ready(struct server *server)
@@ -127,7 +128,7 @@ struct server_asked server_read_signals(struct server *server)
 	int signal;
 	uint64_t now_ns = clock_now_ns();
 	retry_unsent(server);
-	/* One phase at a time, so that each is logged and carried out. */
+	/* At most one new phase per call, so that each phase is logged and carried out. */
 	while (!asked.new_phase && (signal = signals_next(server->signals_fd)) != 0) {
 		switch (signal) {
 		case SIGCHLD:
@@ -171,7 +172,7 @@ int server_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 	return 0;
 }
 
-/* Why a child ended: what it said itself, unless it could not. */
+/* Returns why a child ended: its own close reason, unless it was killed or failed. */
 static enum close_reason reason_of_drain(const struct conn_stats *stats, int signal, int status)
 {
 	if (signal != 0)
@@ -181,7 +182,7 @@ static enum close_reason reason_of_drain(const struct conn_stats *stats, int sig
 	return said == CLOSE_NONE || status != 0 ? CLOSE_ERROR : said;
 }
 
-/* Once the server is asked to end: could this client not finish because of the server? */
+/* Returns whether the server prevented this client from finishing, after the shutdown request. */
 static bool is_cut_off(const struct server *server, enum close_reason reason)
 {
 	return server->drain.phase != DRAIN_SERVING &&
@@ -201,14 +202,14 @@ void server_count(struct server *server, const struct conn_record *facts)
 		conn_record_log(facts);
 }
 
-/* A full ring means that the supervisor is standing still: it only delays. */
+/* The ring is full only while the supervisor is stopped: retry. */
 static void tell_supervisor(const struct supervisor_link *link, const struct conn_record *facts)
 {
 	while (!event_ring_post(link->event_ring, facts)) {
 		wakeup_post(link->wakeup);
 		struct pollfd presence = { .fd = link->presence_fd, .events = POLLIN };
 		if (io_wait(&presence, 1, clock_deadline_ns(CLOCK_NS_PER_MS)) > 0)
-			return; /* there is no supervisor any more */
+			return; /* the supervisor is dead */
 	}
 	wakeup_post(link->wakeup);
 }

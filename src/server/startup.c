@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything that can be refused is refused before the first client: a limit that this machine does
- * not allow, an address that cannot be had, a descriptor that is not open. What starts, serves.
+ * All errors are reported before the first client: a limit that this machine does not allow, an
+ * address that cannot be used, a descriptor that is not open. A server that has started serves.
  */
 #include "server/startup.h"
 
@@ -31,7 +31,7 @@
 
 /* ---- limits ---- */
 
-/* Workers of an engine that has them: as many as were asked for, else as it wants. */
+/* Returns the number of workers: the requested number, or the engine's default. */
 static uint32_t choose_workers(const struct serve_config *config, uint32_t max_clients)
 {
 	const struct engine *engine = config->engine;
@@ -41,10 +41,10 @@ static uint32_t choose_workers(const struct serve_config *config, uint32_t max_c
 	if (n == 0)
 		n = engine->grows ? (max_clients + config->per_worker - 1) / config->per_worker
 				  : engine->workers();
-	return n < max_clients ? n : max_clients; /* one without a place would be of no use */
+	return n < max_clients ? n : max_clients; /* a worker without clients is useless */
 }
 
-/* Of an engine whose workers have few places each, no more than all of them together. */
+/* Returns the client limit; for an engine that grows, at most what its workers allow. */
 static uint32_t places_of(const struct serve_config *config, uint32_t n_workers, uint64_t clients)
 {
 	uint64_t places = (uint64_t)n_workers * config->per_worker;
@@ -88,7 +88,7 @@ MUST_USE static enum exit_status decide_capacity(const struct serve_config *conf
 
 /* ---- the engine ---- */
 
-/* The best there is, or the one that was asked for, if it can be used. */
+/* Chooses the best engine, or checks that the requested one can be used. */
 MUST_USE static enum exit_status choose_engine(struct serve_config *config, struct reason *ret_why)
 {
 	struct reason reason;
@@ -126,7 +126,7 @@ static enum exit_status status_of(int code)
 	}
 }
 
-/* Was this port among the addresses before the i-th? Then there is nothing new to say of it. */
+/* Returns whether an earlier address has the same port: then its warning is logged already. */
 static bool is_known_port(const struct serve_config *config, size_t i)
 {
 	for (size_t before = 0; before < i; before++) {
@@ -138,7 +138,7 @@ static bool is_known_port(const struct serve_config *config, size_t i)
 
 static void warn_of_port(const struct serve_config *config, size_t i)
 {
-	uint16_t port = config->addresses[i].port; /* 0 for unix: nothing to say of that either */
+	uint16_t port = config->addresses[i].port; /* 0 for unix: no warning either */
 	struct port_advice reasons;
 	struct sysinfo_ports reserved;
 	if (port == 0 || is_known_port(config, i))
@@ -148,7 +148,7 @@ static void warn_of_port(const struct serve_config *config, size_t i)
 		log_warning("port %u is a poor choice: %s", port, reasons.text);
 }
 
-/* Takes over what a service manager passed in, all of it or nothing. */
+/* Takes over the sockets that a service manager passed in: all of them, or fails. */
 MUST_USE static enum exit_status adopt_listeners(int n_passed, struct listeners *listeners)
 {
 	for (int fd = ACTIVATION_FIRST_FD; fd < ACTIVATION_FIRST_FD + n_passed; fd++) {
@@ -169,7 +169,7 @@ static enum exit_status cannot_listen(const struct addr_spec *spec, int code)
 	return status_of(code);
 }
 
-/* Name servers may take long: so this comes before signals are blocked. */
+/* Resolving may take long, so this comes before signals are blocked. */
 MUST_USE static enum exit_status look_up_addresses(const struct serve_config *config,
 						   struct listen_addresses *addresses)
 {
@@ -181,7 +181,7 @@ MUST_USE static enum exit_status look_up_addresses(const struct serve_config *co
 	return STATUS_OK;
 }
 
-/* SIGINT or SIGTERM came while the start was waiting: then it ends by that signal. */
+/* Returns whether SIGINT or SIGTERM interrupted the start: then the server ends by it. */
 static bool is_interrupted(struct server *server)
 {
 	server_read_signals(server);
@@ -210,7 +210,7 @@ struct start_remedy {
 	char text[160];
 };
 
-/* -EAGAIN and -ENOMEM: a limit that is set on the address space is the likeliest cause. */
+/* -EAGAIN and -ENOMEM: a limit on the address space is the likeliest cause. */
 static struct start_remedy shortage_remedy(int code)
 {
 	struct start_remedy out;
@@ -244,7 +244,7 @@ static const char *plain_remedy(int code)
 	}
 }
 
-/* What to do about a code with which a process, a thread or a descriptor for it was refused. */
+/* Returns what to do after an error in starting a process or thread. */
 static struct start_remedy start_remedy(int code)
 {
 	struct start_remedy out;
@@ -260,7 +260,7 @@ static enum exit_status cannot_start(int code)
 	return STATUS_MACHINE;
 }
 
-/* ---- all of it ---- */
+/* ---- the whole start ---- */
 
 MUST_USE static enum exit_status count_passed(int *ret_n_passed)
 {
@@ -281,7 +281,7 @@ static void open_manager(struct server *server)
 			    err_text(rc).text);
 }
 
-/* Who speaks to it besides its clients, and whom it speaks to. */
+/* Opens the connection to the service manager, and the signals. */
 MUST_USE static enum exit_status open_signals(struct server *server)
 {
 	open_manager(server);
@@ -300,7 +300,7 @@ static enum exit_status cannot_become(const struct privileges_user *user, int co
 	return STATUS_MACHINE;
 }
 
-/* A name service may take long, as well. */
+/* A name service may take long too. */
 MUST_USE static enum exit_status look_up_user(const struct serve_config *config,
 					      struct privileges_user *user)
 {
@@ -315,13 +315,13 @@ MUST_USE static enum exit_status become_user(const struct serve_config *config,
 	return rc == 0 ? STATUS_OK : cannot_become(user, rc);
 }
 
-/* The table of clients, as large as this machine allows the user that we are by now. */
+/* Opens the client table. Its size depends on the limits of the current user. */
 MUST_USE static enum exit_status open_table(const struct serve_config *config,
 					    struct server *server)
 {
 	enum exit_status status = decide_capacity(config, server);
 	if (status != STATUS_OK || config->engine->work != NULL)
-		return status; /* workers have tables of their own */
+		return status; /* workers have their own tables */
 	int rc = client_table_open(&server->clients, server->max_clients,
 				   config->engine->entry_size);
 	server->clients.most_per_source = server->max_per_source;
@@ -331,7 +331,7 @@ MUST_USE static enum exit_status open_table(const struct serve_config *config,
 	return STATUS_OK;
 }
 
-/* Nothing that needs a right comes after this. */
+/* Drops the remaining rights. No later step needs any. */
 MUST_USE static enum exit_status give_up_rights(struct server *server)
 {
 	struct sandbox_needs needs = server->engine->sandbox;
@@ -343,7 +343,7 @@ MUST_USE static enum exit_status give_up_rights(struct server *server)
 	return STATUS_MACHINE;
 }
 
-/* Starts what serves. When this returns STATUS_OK, clients are served. */
+/* Starts the engine or the workers. When this returns STATUS_OK, clients are served. */
 MUST_USE static enum exit_status start_engine(struct server *server,
 					      struct supervisor **ret_supervisor)
 {
@@ -355,7 +355,7 @@ MUST_USE static enum exit_status start_engine(struct server *server,
 	return rc == 0 ? STATUS_OK : cannot_start(rc);
 }
 
-/* Runs the engine on an open server and says how it went. */
+/* Runs the engine on an open server and returns the exit status. */
 MUST_USE static enum exit_status run_engine(const struct serve_config *config,
 					    struct server *server, const char *why)
 {
@@ -379,7 +379,7 @@ MUST_USE static enum exit_status run_engine(const struct serve_config *config,
 	return server->totals.cut_off == 0 ? STATUS_OK : STATUS_ECHO_FAILED;
 }
 
-/* While files can still be opened. */
+/* Must be called while files can still be opened. */
 static void prepare_children(const struct engine *engine)
 {
 	oom_prepare();
@@ -387,13 +387,13 @@ static void prepare_children(const struct engine *engine)
 		engine->prepare();
 }
 
-/* What is looked up before the server does anything. */
+/* Results of the lookups at the start. */
 struct looked_up {
 	struct listen_addresses addresses;
 	struct privileges_user user;
 };
 
-/* From the first socket to the last right: then the server can be run. */
+/* Opens all that running needs, from the first socket to the sandbox. */
 MUST_USE static enum exit_status open_server(const struct serve_config *config,
 					     const struct looked_up *found, struct server *server)
 {
@@ -432,7 +432,7 @@ MUST_USE static enum exit_status start_and_run(const struct serve_config *asked,
 	}
 	if (status == STATUS_OK)
 		status = ready_open(config.ready_fd, n_passed, &server->ready);
-	/* First of all, or a descriptor of our own could pass for one that was not there. */
+	/* First: one of our own descriptors must not be taken for a missing passed one. */
 	if (status == STATUS_OK)
 		status = adopt_listeners(n_passed, &server->listeners);
 	if (status == STATUS_OK)
@@ -447,7 +447,7 @@ MUST_USE static enum exit_status start_and_run(const struct serve_config *asked,
 
 /* ---- the log ---- */
 
-/* From here on no line of the log makes the server wait. */
+/* From here on, writing the log never blocks the server. */
 MUST_USE static enum exit_status open_log(struct writer *ret_writer)
 {
 	void *shared;

@@ -34,7 +34,7 @@ int dispatch_serve(void *context, struct client *client)
 	};
 	int rc = pass_fd_send(dispatch->sender_fd, &message, sizeof(message), client->fd);
 	if (rc == 0)
-		io_close(&client->fd); /* the channel has a copy: no FIN goes out */
+		io_close(&client->fd); /* the channel has a copy: no FIN is sent */
 	dispatch->is_full = rc == -EAGAIN;
 	return rc == -EAGAIN ? -EBUSY : rc;
 }

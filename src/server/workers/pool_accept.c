@@ -12,7 +12,7 @@ MUST_USE static int open_dispatch(struct pool_accept *accept)
 	int rc = client_table_open(&server->clients, server->max_clients, sizeof(struct client));
 	if (rc < 0)
 		return rc;
-	client_table_withhold(&server->clients); /* workers have tables of their own */
+	client_table_withhold(&server->clients); /* workers have their own tables */
 	server->clients.most_per_source = server->max_per_source;
 	return dispatch_open(&accept->dispatch, &server->clients);
 }
@@ -53,19 +53,19 @@ void pool_accept_become_worker(struct pool_accept *accept)
 		return;
 	dispatch_replace_listeners(&accept->dispatch, &accept->server->listeners);
 	client_table_close(
-		&accept->server->clients); /* the supervisor's table is out of its reach */
+		&accept->server->clients); /* a worker must not access the supervisor's table */
 }
 
 /* ---- a turn ---- */
 
-/* May a connection wait for one worker while another has room? */
+/* Returns whether a connection may wait for one worker while another has room. */
 static bool has_watch(const struct pool_accept *accept)
 {
 	return accept->server->n_workers > 1 && !accept->queue_is_empty &&
 	       accept->server->drain.phase <= DRAIN_DRAINING;
 }
 
-/* The listening socket, -1 if it is not to be polled now. */
+/* Returns the listening socket, or -1 if it must not be polled now. */
 static int listener_fd(const struct pool_accept *accept, size_t i)
 {
 	const struct admission *admission = &accept->admission;
@@ -87,7 +87,7 @@ size_t pool_accept_poll(struct pool_accept *accept, struct pollfd *ret_polls, ui
 		*deadline_ns = clock_earlier_ns(*deadline_ns,
 						accept_watch_deadline_ns(&accept->watch, now_ns));
 	*deadline_ns = clock_earlier_ns(*deadline_ns, admission_deadline_ns(&accept->admission));
-	/* A negative descriptor is passed over (poll(2)). */
+	/* poll(2) ignores a negative descriptor. */
 	ret_polls[n++] = (struct pollfd){
 		.fd = accept->watch_polls ? dispatch->receiver_fd : -1,
 		.events = POLLIN,
@@ -104,9 +104,7 @@ size_t pool_accept_poll(struct pool_accept *accept, struct pollfd *ret_polls, ui
 	return n + admission_poll_waiting(&accept->admission, &ret_polls[n]);
 }
 
-/*
- * What it watches was polled, and a connection waits there, or not (server/workers/accept_watch.h).
- */
+/* Handles the result of polling for waiting connections (server/workers/accept_watch.h). */
 static void follow_watch(struct pool_accept *accept, bool is_ready)
 {
 	static const uint64_t one = 1;
@@ -148,9 +146,9 @@ int pool_accept_admit(struct pool_accept *accept)
 	return admission_accept_ready(&accept->admission, accept->is_ready);
 }
 
-/* ---- the end ---- */
+/* ---- the end of the server ---- */
 
-/* Is the channel to the workers empty? At the drain timeout, it is emptied. */
+/* Returns whether the channel to the workers is empty. Empties it after the drain timeout. */
 static bool is_channel_empty(struct pool_accept *accept)
 {
 	struct pollfd channel = { .fd = accept->dispatch.receiver_fd, .events = POLLIN };
@@ -162,7 +160,9 @@ static bool is_channel_empty(struct pool_accept *accept)
 	return io_wait(&channel, 1, 0) == 0;
 }
 
-/* The supervisor alone has the listening sockets: it closes them as soon as they are empty. */
+/*
+ * Only the supervisor has the listening sockets: it closes them as soon as their queues are empty.
+ */
 static void drain_dispatch(struct pool_accept *accept)
 {
 	struct admission *admission = &accept->admission;
@@ -183,8 +183,8 @@ void pool_accept_drain(struct pool_accept *accept)
 	accept->queue_is_empty |= admission_drain(admission, pool_found_empty(accept->pool),
 						  pool_has_room(accept->pool));
 	/*
-	 * Our copy of a listening socket is the last that is closed: one that was passed in must
-	 * not be resumed earlier.
+	 * Our copy of a listening socket must be the last to be closed: a passed socket must not be
+	 * resumed earlier.
 	 */
 	bool is_killing = accept->server->drain.phase == DRAIN_KILLING;
 	if (accept->queue_is_empty && (is_killing || pool_has_closed(accept->pool)))

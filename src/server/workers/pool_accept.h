@@ -37,7 +37,7 @@ struct pool_accept {
 	bool is_ready[LISTENERS_MAX];
 };
 
-/* Maximum descriptors to poll: listening sockets, channel, wake-up descriptor and wait queue. */
+/* Maximum descriptors to poll: listening sockets, both ends of the channel, and the wait queue. */
 #define POOL_ACCEPT_POLLS (LISTENERS_MAX + 2 + ADMISSION_POLLS)
 
 /* Opens its descriptors. Returns 0 or a negative code; the caller must close it in either case. */

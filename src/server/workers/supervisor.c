@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The happy path: all workers are started, they tell what ends, they are told to end, they end.
+ * The happy path: all workers start, post records of ended clients, see the shutdown pipes close,
+ * and end.
  *
- * What else can happen: a worker is killed, or fails (another takes its place); there is no process
- * for one (it is tried again); all of them are busy (more are started, where the engine grows);
- * reports come faster than one wakes up (then they are fetched a few hundred times a second, and
- * nobody has to wake us).
+ * What else can happen: a worker is killed or fails (another one replaces it); no process can be
+ * started (retry later); all workers are busy (more are started, if the engine grows); records come
+ * faster than wake-ups are worth (then the supervisor reads the rings at intervals, a few hundred
+ * times a second, and no worker wakes it).
  */
 #include "server/workers/supervisor.h"
 
@@ -30,15 +31,15 @@
 #include "server/sandbox.h"
 #include "server/workers/worker.h"
 
-/* There was no process for a worker: asked again after so long. */
+/* Time until the next try to start a worker after fork() failed. */
 #define SUPERVISOR_RETRY_NS (200 * CLOCK_NS_PER_MS)
 
-/* While reports keep coming they are fetched so often, without anybody waking us. */
+/* Interval of reading the rings while records keep coming, without wake-ups. */
 #define SUPERVISOR_FETCH_NS (4 * CLOCK_NS_PER_MS)
 
 /*
- * Of an engine that grows: so many are started at first, so many at least are kept without a
- * client, and so many more are started at once at most.
+ * For an engine that grows: the minimum of idle workers, the number of workers at first, and about
+ * the maximum started at once.
  */
 #define SUPERVISOR_SPARE      4
 #define SUPERVISOR_FIRST      8
@@ -48,14 +49,13 @@ struct supervisor {
 	struct server *server;
 	struct worker_pool pool;
 	struct pool_accept accept;
-	struct shutdown_pipe
-		closing; /* cut when all accept queues are empty, as the server drains */
-	struct shutdown_pipe shutdown_pipe; /* cut when the drain timeout has come */
-	struct shutdown_pipe presence;      /* cut by our end alone: until then reports are read */
+	struct shutdown_pipe closing;       /* closed when the accept queues are empty */
+	struct shutdown_pipe shutdown_pipe; /* closed after the drain timeout */
+	struct shutdown_pipe presence; /* closed at our end only: until then the rings are read */
 	uint32_t n_alive;
-	bool is_starting;              /* none has served yet */
-	int start_code;                /* why the first that could not start could not */
-	_Atomic uint64_t last_said_ns; /* that there is no process for a worker */
+	bool is_starting;              /* until a worker serves */
+	int start_code;                /* why the first start failed */
+	_Atomic uint64_t last_said_ns; /* when a failure to start a worker was last logged */
 };
 
 void supervisor_close(struct supervisor *supervisor)
@@ -84,7 +84,7 @@ MUST_USE static int open_supervisor(struct supervisor *supervisor)
 	return rc;
 }
 
-/* ---- a worker's life ---- */
+/* ---- start and end of a worker ---- */
 
 /* While the server drains, connections in the accept queues may need another worker. */
 static bool may_start(const struct supervisor *supervisor)
@@ -104,7 +104,7 @@ static void set_title(const struct worker *worker)
 
 _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 {
-	struct server *server = supervisor->server; /* a copy of its own, since the fork */
+	struct server *server = supervisor->server; /* a private copy since fork() */
 	struct pool_member *member = &supervisor->pool.members[i];
 	struct supervisor_link link = {
 		.accepted = &member->slot->accepted,
@@ -115,12 +115,12 @@ _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 		.presence_fd = supervisor->presence.child_fd,
 		.message = &member->slot->message,
 	};
-	/* The ends that only the supervisor may hold, and what is his alone. */
+	/* Close the descriptors that only the supervisor may hold. */
 	shutdown_pipe_signal(&supervisor->shutdown_pipe);
 	shutdown_pipe_signal(&supervisor->presence);
 	shutdown_pipe_signal(&supervisor->closing);
 	io_close(&server->signals_fd);
-	server_close_ready(server); /* its reader waits for the end of it */
+	server_close_ready(server); /* its reader waits for end of file */
 	log_begin_child();
 	activation_close_notify(&server->manager);
 	pool_keep_only(&supervisor->pool, i);
@@ -129,7 +129,7 @@ _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 	server->clients = supervisor->pool.tables[i];
 	server->link = &link;
 	server->totals = (struct totals){ 0 };
-	server->drain = (struct drain){ 0 }; /* one that is started late serves like the others */
+	server->drain = (struct drain){ 0 }; /* a worker started late serves like the others */
 
 	static struct worker worker; /* too large for a stack */
 	worker = (struct worker){
@@ -149,7 +149,7 @@ _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 	_exit(rc < 0 ? 1 : 0);
 }
 
-/* Lists are rationed only where clients can make us start workers: others are few, and stay. */
+/* Filters are limited only if clients can cause workers to start; else workers are few. */
 static bool is_rationed(const struct supervisor *supervisor)
 {
 	return supervisor->server->engine->grows;
@@ -162,7 +162,7 @@ static void supervisor_release_filter(struct supervisor *supervisor, struct pool
 	member->has_filter = false;
 }
 
-/* While the server starts, a worker that cannot start is not replaced: the first reason counts. */
+/* While the server starts, a failed worker is not replaced: the first error is reported. */
 static void note_start_failure(struct supervisor *supervisor, int code)
 {
 	if (supervisor->start_code == 0)
@@ -224,7 +224,7 @@ static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct
 		pool_member_plan_next(member);
 }
 
-/* Workers that an engine had started for a burst of clients have ended. */
+/* Lowers n_used after workers that were started for a burst of clients have ended. */
 static void forget_unused(struct worker_pool *pool)
 {
 	while (pool->n_used > 0 && pool->members[pool->n_used - 1].pid == 0 &&
@@ -248,13 +248,16 @@ MUST_USE static int supervisor_reap(struct supervisor *supervisor)
 	return rc;
 }
 
-/* ---- how many ---- */
+/* ---- the number of workers ---- */
 
-/* Of an engine that grows: so many more have to be started for the next clients not to wait. */
+/*
+ * Returns how many workers to start so that the next clients need not wait. For an engine that
+ * grows.
+ */
 static uint32_t wanted_more(const struct supervisor *supervisor)
 {
 	uint32_t n_idle = 0;
-	bool any_paused = false; /* then more would be short of the same */
+	bool any_paused = false; /* then new workers would lack the same resource */
 	for (uint32_t i = 0; i < supervisor->pool.n_used; i++) {
 		const struct pool_member *member = &supervisor->pool.members[i];
 		bool to_come = member->pid == 0 && member->start_at_ns != CLOCK_NEVER;
@@ -323,7 +326,7 @@ static uint64_t next_start_ns(const struct supervisor *supervisor)
 
 /* ---- the loop ---- */
 
-/* Carries out what the phase asks for. Every step may be done again. */
+/* Does what the drain phase requires. Every step may be repeated. */
 static void supervisor_follow_drain(struct supervisor *supervisor)
 {
 	enum drain_phase phase = supervisor->server->drain.phase;
@@ -339,7 +342,7 @@ static void supervisor_follow_drain(struct supervisor *supervisor)
 		pool_kill_all(&supervisor->pool);
 }
 
-/* Waits for signals, for news if with_news, and for what accepting needs. */
+/* Waits for signals, for wake-ups if with_news, and for accepting. */
 MUST_USE static int supervisor_wait(struct supervisor *supervisor, bool with_news)
 {
 	const struct server *server = supervisor->server;
@@ -371,7 +374,7 @@ MUST_USE static int supervisor_take_turn(struct supervisor *supervisor)
 	if (rc < 0)
 		return rc;
 	if (asked.new_phase) {
-		admission_stop(&supervisor->accept.admission); /* before it is said */
+		admission_stop(&supervisor->accept.admission); /* before the phase is logged */
 		server_log_phase(server, pool_count_clients(&supervisor->pool));
 	}
 	if (!supervisor_is_over(supervisor) && server_pass_time(server))
@@ -383,7 +386,7 @@ MUST_USE static int supervisor_take_turn(struct supervisor *supervisor)
 	return 0;
 }
 
-/* Everything that is told without a signal. Returns whether there was a report. */
+/* Handles everything that comes without a signal. Returns whether there was a record. */
 static bool look(struct supervisor *supervisor)
 {
 	bool any = pool_fetch_all(&supervisor->pool);
@@ -404,13 +407,13 @@ MUST_USE static int supervisor_loop(struct supervisor *supervisor)
 		rc = pool_accept_admit(&supervisor->accept);
 		if (rc < 0)
 			break;
-		/* A connection that waits for one of its source to end is not to wait longer. */
+		/* A connection that waits for its source must not wait for the next interval. */
 		if (any && !pool_accept_has_waiting(&supervisor->accept)) {
 			rc = supervisor_wait(supervisor, false);
 			continue;
 		}
 		wakeup_begin_sleep(&supervisor->pool.wakeup);
-		if (!look(supervisor)) /* who saw us awake told nobody */
+		if (!look(supervisor)) /* records posted while awake sent no wake-up */
 			rc = supervisor_wait(supervisor, true);
 		wakeup_end_sleep(&supervisor->pool.wakeup);
 	}
@@ -418,8 +421,8 @@ MUST_USE static int supervisor_loop(struct supervisor *supervisor)
 }
 
 /*
- * Handles signals while the first worker starts. Returns 0, or -EINTR: INT or TERM came before a
- * client can have been served, or a second time.
+ * Handles signals while the first worker starts. Returns 0, or -EINTR if INT or TERM came before
+ * any client can have been served, or came a second time.
  */
 MUST_USE static int hear_signals_at_start(struct supervisor *supervisor)
 {
@@ -429,13 +432,13 @@ MUST_USE static int hear_signals_at_start(struct supervisor *supervisor)
 	if (asked.new_phase && (!is_draining || !pool_any_serves(&supervisor->pool)))
 		return -EINTR;
 	if (asked.new_phase) {
-		admission_stop(&supervisor->accept.admission); /* before it is said */
+		admission_stop(&supervisor->accept.admission); /* before the phase is logged */
 		server_log_phase(server, pool_count_clients(&supervisor->pool));
 	}
 	return supervisor_reap(supervisor);
 }
 
-/* Waits until one worker serves. Returns 0, -EINTR, or the code with which the first failed. */
+/* Waits until one worker serves. Returns 0, -EINTR, or the code of the first failure. */
 MUST_USE static int await_first(struct supervisor *supervisor)
 {
 	struct pollfd ready[] = {
@@ -478,7 +481,7 @@ int supervisor_start(struct server *server, struct supervisor **ret_supervisor)
 	rc = await_first(supervisor);
 	supervisor->is_starting = false;
 	if (rc < 0)
-		supervisor_close(supervisor); /* the workers, if there are any, end by that */
+		supervisor_close(supervisor); /* this also ends the workers */
 	else
 		*ret_supervisor = supervisor;
 	return rc;

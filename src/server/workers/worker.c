@@ -20,7 +20,7 @@ int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 	int rc = poller_open(&worker->poller);
 	if (rc < 0)
 		return rc;
-	/* Each is hung up once: that edge is all there is to know. */
+	/* Each hangs up once, so one edge is enough. */
 	rc = poller_add(&worker->poller, worker->closing_fd, EPOLLIN | EPOLLET, TAG_CLOSING);
 	if (rc == 0)
 		rc = poller_add(&worker->poller, worker->shutdown_fd, EPOLLIN | EPOLLET,
@@ -43,9 +43,9 @@ void worker_close(struct worker *worker)
 	poller_close(&worker->poller);
 }
 
-/* ---- the line of those who wait for clients ---- */
+/* ---- waiting for clients ---- */
 
-/* One of several: wake one, not all. */
+/* With several workers: wake one, not all. */
 static uint32_t listener_events(const struct worker *worker)
 {
 	return worker->n_workers > 1 ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;
@@ -73,15 +73,16 @@ MUST_USE static int arm(struct worker *worker)
 				    TAG_LISTENERS + i);
 		if (rc < 0 && rc != -EEXIST)
 			return rc;
-		worker->is_armed = true; /* so that disarm() takes out those before a failure */
+		worker->is_armed =
+			true; /* so that disarm() removes the sockets added before a failure */
 	}
 	worker->is_armed = true;
 	return 0;
 }
 
 /*
- * Waits for the wake-ups of others too, while it has room. A worker that is stopped is passed over
- * (epoll(7): EPOLLEXCLUSIVE), as it is not asleep in a wait.
+ * Waits for wake-ups from other workers while there is room. EPOLLEXCLUSIVE (epoll(7)) does not
+ * wake a stopped worker, because it does not sleep in a wait.
  */
 static void watch_for_wakeup(struct worker *worker, bool wanted)
 {
@@ -90,7 +91,7 @@ static void watch_for_wakeup(struct worker *worker, bool wanted)
 	int rc = wanted ? poller_add(&worker->poller, worker->wakeup_fd, EPOLLIN | EPOLLEXCLUSIVE,
 				     TAG_WAKEUP)
 			: poller_remove(&worker->poller, worker->wakeup_fd);
-	if (rc == 0) /* else it is tried again in the next turn, and others are woken meanwhile */
+	if (rc == 0) /* on failure retry in the next turn; other workers are woken meanwhile */
 		worker->waits_for_wakeup = wanted;
 }
 
@@ -98,7 +99,8 @@ static void watch_for_wakeup(struct worker *worker, bool wanted)
 static void take_wakeup(struct worker *worker)
 {
 	uint64_t count;
-	ignore_result(io_read(worker->wakeup_fd, &count, sizeof(count))); /* another may have */
+	ignore_result(io_read(worker->wakeup_fd, &count,
+			      sizeof(count))); /* another worker may have read it */
 	for (size_t i = 0; i < worker->server->listeners.n; i++)
 		worker->is_ready[i] = true;
 }
@@ -122,7 +124,7 @@ static void worker_check_pipes(struct worker *worker, uint64_t tag)
 		server->drain.phase = DRAIN_DRAINING;
 }
 
-/* The events that are ours go out of the list, the engine's stay. */
+/* Handles the events of the worker and removes them; the engine's events stay in the list. */
 static void sort_out(struct worker *worker)
 {
 	struct poller_events *events = &worker->events;
@@ -150,7 +152,7 @@ int worker_wait(struct worker *worker, uint64_t deadline_ns)
 	return n < 0 ? n : 0;
 }
 
-/* Has a listening socket woken us? Then others come first the next time. */
+/* Returns whether a listening socket woke this worker. Then other workers come first next time. */
 static bool is_any_ready(const struct worker *worker)
 {
 	bool any = false;
@@ -187,7 +189,7 @@ void worker_note_fullness(struct worker *worker)
 		wakeup_post(server->link->wakeup);
 }
 
-/* Is the supervisor dead? */
+/* Returns whether the supervisor is dead. */
 static bool is_orphan(const struct worker *worker)
 {
 	const struct supervisor_link *link = worker->server->link;
@@ -197,7 +199,9 @@ static bool is_orphan(const struct worker *worker)
 
 void worker_close_listeners(struct worker *worker)
 {
-	/* While others have it too, a socket that is closed would stay in the poller (epoll(7)). */
+	/*
+	 * A closed socket would stay in the epoll set while other processes have it too (epoll(7)).
+	 */
 	disarm(worker);
 	watch_for_wakeup(worker, false);
 	bool has_any = listeners_any_open(&worker->server->listeners);
@@ -213,7 +217,7 @@ void worker_note_closed(struct worker *worker)
 	atomic_store_explicit(&worker->slot->has_closed, 1, memory_order_release);
 }
 
-/* A unix socket on which nothing comes any more would be ready all the time. */
+/* Closes unix sockets that get no more connections: they would be ready all the time. */
 static void close_found_empty(struct worker *worker)
 {
 	struct listeners *listeners = &worker->server->listeners;
@@ -243,13 +247,17 @@ int worker_admit(struct worker *worker)
 	if (rc < 0)
 		return rc;
 	close_found_empty(worker);
-	/* To the end of the line; who has one client at a time is not in it while it serves. */
+	/*
+	 * To the end of the queue of waiters; a worker with one client at a time leaves it while
+	 * serving.
+	 */
 	if (was_ready && worker->n_workers > 1 && worker->server->clients.most > 1)
 		disarm(worker);
 	worker_note_fullness(worker);
 	bool is_open = admission_is_open(admission) && !is_ending;
 	rc = is_open ? arm(worker) : 0;
-	if (err_is_shortage(rc)) { /* who is there is served on; others wait, for another worker */
+	if (err_is_shortage(
+		    rc)) { /* current clients are served; new ones wait for another worker */
 		admission_pause(admission, "cannot wait for connections", rc);
 		is_open = false;
 	} else if (rc < 0) {
@@ -257,7 +265,7 @@ int worker_admit(struct worker *worker)
 	}
 	watch_for_wakeup(worker, is_open);
 	if (is_open) {
-		forget_readiness(worker); /* what still waits makes a socket ready again */
+		forget_readiness(worker); /* a waiting connection makes its socket ready again */
 		return 0;
 	}
 	disarm(worker);

@@ -15,15 +15,16 @@
 #include "net/signals.h"
 #include "server/engine.h"
 
-/* Reports that a worker can have waiting, by the number of its clients. */
+/* Limits on the size of an event ring, in records; the number of the worker's clients decides. */
 #define REPORTS_MIN 64
 #define REPORTS_MAX 512
 
-/* While totals are summed up, clients end: so often it is tried anew. */
+/* Maximum attempts to sum up totals while clients end. */
 #define TOTALS_TRIES 16
 
 /*
- * A worker that lived for less has died young, and the next waits: at first, and at most so long.
+ * A worker that ran for less than MEMBER_YOUNG_NS has died early, and the next start is delayed:
+ * the first and the maximum delay.
  */
 #define MEMBER_YOUNG_NS       CLOCK_NS_PER_S
 #define MEMBER_PAUSE_FIRST_NS (100 * CLOCK_NS_PER_MS)
@@ -31,7 +32,7 @@
 
 /* ---- shared memory ---- */
 
-/* A worker's share of the clients. */
+/* Returns a worker's share of --max-clients. */
 static uint32_t share_of(const struct server *server, uint32_t i)
 {
 	uint32_t n = server->n_workers;
@@ -46,7 +47,7 @@ static uint32_t event_ring_of(uint32_t share)
 	return n_places;
 }
 
-/* Cuts pieces off a large one; with NULL as memory it only counts. */
+/* Divides memory into aligned parts; if memory is NULL it only counts. */
 struct arena {
 	char *memory;
 	size_t used, page_size;
@@ -59,14 +60,14 @@ static void *arena_take(struct arena *arena, size_t size)
 	return piece;
 }
 
-/* What comes next begins on a page of its own. Returns how far it is from the start. */
+/* The next part begins on a new page. Returns its offset from the start. */
 static size_t arena_take_pages(struct arena *arena)
 {
 	arena->used = (arena->used + arena->page_size - 1) / arena->page_size * arena->page_size;
 	return arena->used;
 }
 
-/* What all share comes first, then the memory of each worker, in pages of its own. */
+/* Lays out the memory: first the shared part, then the part of each worker, in separate pages. */
 static void lay_out(struct worker_pool *pool, struct arena *arena)
 {
 	struct server *server = pool->server;
@@ -141,15 +142,15 @@ int pool_open(struct worker_pool *pool, struct server *server)
 	return rc;
 }
 
-/* ---- what workers tell ---- */
+/* ---- records of workers ---- */
 
-/* Is it the supervisor that accepts? Then it has a table of all clients. */
+/* Returns whether the supervisor accepts. Then it has a table of all clients. */
 static bool has_dispatch(const struct worker_pool *pool)
 {
 	return pool->server->clients.most != 0;
 }
 
-/* Counts and logs an end. If we passed that client to a worker, its place is free (dispatch.h). */
+/* Counts and logs a record. If we passed that client to a worker, frees its entry (dispatch.h). */
 static void count_end(struct worker_pool *pool, const struct conn_record *facts)
 {
 	struct client_table *clients = &pool->server->clients;
@@ -159,7 +160,7 @@ static void count_end(struct worker_pool *pool, const struct conn_record *facts)
 		client_table_remove(clients, client);
 }
 
-/* No more than a full ring at once: a worker that goes on reporting must not hold us up. */
+/* At most a full ring at once: a worker that keeps posting must not delay the supervisor. */
 bool pool_fetch(struct worker_pool *pool, uint32_t i)
 {
 	struct pool_member *member = &pool->members[i];
@@ -187,8 +188,8 @@ bool pool_fetch_all(struct worker_pool *pool)
 }
 
 /*
- * The next client of a worker that is there, the first after NULL. One whose end it has told is not
- * there any more, though it may still be in the table.
+ * Returns the next client that a worker serves, the first if `after` is NULL. Skips the client
+ * whose record was already read, because it may still be in the table.
  */
 static const struct client *next_of(const struct worker_pool *pool, uint32_t i,
 				    const struct client *after)
@@ -204,7 +205,8 @@ uint32_t pool_count_clients(const struct worker_pool *pool)
 {
 	uint32_t count = 0;
 	if (has_dispatch(pool))
-		return pool->server->clients.count; /* on their way to a worker, too */
+		return pool->server->clients
+			.count; /* including clients that are being passed to a worker */
 	for (uint32_t i = 0; i < pool->n_used; i++) {
 		for (const struct client *client = next_of(pool, i, NULL); client != NULL;
 		     client = next_of(pool, i, client))
@@ -254,7 +256,10 @@ bool pool_has_closed(const struct worker_pool *pool)
 	return true;
 }
 
-/* What has been told, and what those who are there have moved: meanwhile nobody may come or go. */
+/*
+ * Adds the recorded totals and the bytes of current clients. Repeats if a client came or ended
+ * meanwhile.
+ */
 void pool_log_totals(struct worker_pool *pool)
 {
 	struct totals totals;
@@ -285,7 +290,7 @@ bool pool_any_serves(const struct worker_pool *pool)
 	return false;
 }
 
-/* ---- the end of one ---- */
+/* ---- the end of a worker ---- */
 
 void pool_member_plan_next(struct pool_member *member)
 {
@@ -317,7 +322,7 @@ void pool_member_log_end(const struct pool_member *member, const struct process_
 
 void pool_kill_all(const struct worker_pool *pool)
 {
-	/* Their pids are theirs until we reap them: no stranger can be hit. */
+	/* A pid is not reused until the worker is reaped: no other process can be killed. */
 	for (uint32_t i = 0; i < pool->n_used; i++) {
 		if (pool->members[i].pid != 0)
 			kill(pool->members[i].pid, SIGKILL);
@@ -336,7 +341,10 @@ void pool_continue_idle(struct worker_pool *pool)
 	}
 }
 
-/* Whoever it had when it died, but for one whose end it has told and who was still in the table. */
+/*
+ * Counts the remaining clients of a dead worker, except a client in the table whose record was
+ * read.
+ */
 static uint32_t count_its_clients(struct worker_pool *pool, uint32_t i,
 				  const struct process_end *end)
 {
@@ -360,7 +368,7 @@ static uint32_t count_its_clients(struct worker_pool *pool, uint32_t i,
 	return count;
 }
 
-/* The connection that it had taken from the supervisor and not entered yet, if there is one. */
+/* Counts the connection that it had taken from the supervisor and not added to its table yet. */
 static void count_its_last_message(struct worker_pool *pool, uint32_t i,
 				   const struct process_end *end)
 {

@@ -101,8 +101,8 @@ void pool_member_log_end(const struct pool_member *member, const struct process_
 void pool_kill_all(const struct worker_pool *pool);
 
 /*
- * Must be called in every turn once the shutdown pipe is closed: a worker without clients ends
- * then, unless it is stopped (SIGSTOP). At intervals of DRAIN_LOOK_NS it continues (SIGCONT)
+ * Must be called in every turn once the first shutdown pipe is closed: a worker without clients
+ * ends then, unless it is stopped (SIGSTOP). At intervals of DRAIN_LOOK_NS it continues (SIGCONT)
  * workers that are left and have no clients, as systemd.kill(5) does. Killing one could reset a
  * connection that it has accepted and not added to its table yet.
  */
