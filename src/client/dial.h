@@ -41,7 +41,7 @@ struct dial_request {
 	const struct addr_spec *server; /* kind ADDR_HOST or ADDR_UNIX */
 	int family;                     /* AF_UNSPEC, AF_INET or AF_INET6 */
 	const struct addr *source;      /* source address; NULL: any */
-	const struct addr *except;      /* address not to try; NULL: none */
+	const struct addr *except;      /* being tried already, so left out; NULL: none */
 	/*
 	 * For all addresses together, starting after the lookup. 0: DIAL_TIMEOUT_NS for each.
 	 * CLOCK_NEVER: DIAL_LONGEST_NS for each.

@@ -5,9 +5,10 @@
  *
  * What else can happen: the message does not come back in time, a byte of it is wrong, or the
  * server closes or resets. The line of this message says so. Later bytes of such a stream prove
- * nothing, so the next message uses a new connection. A message may be larger than the socket
- * buffers, so it is received while it is sent. If a message comes back after the next is due, that
- * one is delayed, and messages due meanwhile are left out.
+ * nothing, so the next message uses a new connection.
+ *
+ * A message may be larger than the socket buffers, so it is received while it is sent. A message
+ * that comes back after the next is due delays the next. Messages due meanwhile are left out.
  *
  * Each message that has begun is counted once: it came back, it failed, or it was unfinished when
  * the run ended.
@@ -323,7 +324,7 @@ static void do_message(struct ping *ping)
 /* ---- all messages ---- */
 
 /*
- * Between messages, any data received is an error: the server closed, or the bytes were never sent.
+ * Between messages, anything received is an error: the server closed, or the bytes were never sent.
  */
 static void look_while_idle(struct ping *ping)
 {

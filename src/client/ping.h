@@ -25,7 +25,7 @@ struct ping_config {
 	uint64_t count;            /* number of messages; 0: unlimited */
 	uint64_t interval_ns;      /* between messages; 0: send when the last is back */
 	uint64_t wait_ns;          /* a message fails after this time without an echo; 0: never */
-	uint64_t duration_ns;      /* the run ends after this time; 0: never */
+	uint64_t duration_ns;      /* ends the run, even with a message in flight; 0: unlimited */
 	uint64_t size;             /* bytes per message, 1 to PING_SIZE_MAX */
 	uint64_t seed;             /* of the payload (base/payload.h) */
 	bool connect_each;         /* open a new connection for each message */

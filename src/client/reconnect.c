@@ -60,7 +60,7 @@ void reconnect_begin(struct reconnect *reconnect)
 	reconnect->start_ns = now_ns;
 	reconnect_resume(reconnect, now_ns);
 	reconnect->code = -ETIMEDOUT;
-	reconnect->has_dialed = reconnect->addr.any.sa_family == AF_UNIX; /* no other one */
+	reconnect->has_dialed = reconnect->addr.any.sa_family == AF_UNIX; /* no other address */
 	reconnect->dialing = NULL;
 	reconnect->fd = -1;
 	reconnect->retry_ns = 0;

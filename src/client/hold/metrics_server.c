@@ -4,8 +4,8 @@
  * FIN follows. When the client has closed too, its slot is free.
  *
  * What else can happen: the client requests something else and gets an error response. It never
- * completes its request, never reads or never closes: a later client then takes its slot. It
- * resets.
+ * completes its request, never reads or never closes: a later client then takes its slot. It resets
+ * the connection.
  */
 #include "client/hold/metrics_server.h"
 

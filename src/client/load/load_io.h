@@ -21,7 +21,7 @@
 
 /*
  * Maximum bytes per receive. It is larger than a send, so that a message of LOAD_IO_PIECE bytes
- * does not fill it, which would cause another receive. The extra bytes also serve a diagnosis.
+ * does not fill it, which would cause another receive.
  */
 #define LOAD_IO_RECEIVE (LOAD_IO_PIECE + 64)
 
