@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connects to a server by its name, on any of its addresses, and explains failures. If an address
+ * Connects to a server by name, on any address of the name, and explains failures. If an address
  * does not answer soon, the next one is tried in parallel (RFC 8305). A dead address therefore
  * costs a fraction of a second.
  *

@@ -33,7 +33,7 @@ struct own_use {
 	uint64_t n_searches;   /* calls of connect(2) that took longer than OWN_CONNECT_NS */
 	uint64_t searched_ns;  /* total time of these calls */
 	double busiest;        /* maximum share of a core used by a thread, without spinning */
-	double waited;         /* maximum share of its time that a thread waited for a core */
+	double waited;         /* maximum share of the time that a thread waited for a core */
 
 	uint64_t begin_ns; /* start of measuring: own_use_begin() */
 	uint64_t begin_suspended_ns;

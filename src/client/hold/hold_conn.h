@@ -53,7 +53,7 @@ struct hold_conn {
 	uint64_t since_ns;   /* OPEN: when it was opened; else: since when it is being opened */
 	uint64_t begun_ns;   /* CONNECTING: start of it; OPEN: start of the heartbeat in flight */
 	uint32_t generation; /* of the address that it connects to (client/redial.h) */
-	uint64_t good_ns;    /* last good byte on any of its connections; initially the start */
+	uint64_t good_ns;    /* last good byte, also on earlier connections; at first the start */
 	uint64_t died_ns;    /* last disconnect; 0: none */
 };
 

@@ -6,8 +6,8 @@
  * serves the metrics.
  *
  * What else can happen: no address answers at first, and the run ends; there are not enough
- * descriptors; this process or the reader of its output is stopped, even for hours. Data that
- * arrived meanwhile is then read before any timeout is checked.
+ * descriptors; this process, or the process that reads its output, is stopped, even for hours.
+ * Data that arrived meanwhile is then read before any timeout is checked.
  */
 #include "client/hold/hold_loop.h"
 

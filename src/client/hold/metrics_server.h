@@ -62,7 +62,8 @@ MUST_USE int metrics_server_open(struct metrics_server *page, const struct addr_
 void metrics_server_close(struct metrics_server *page);
 
 /*
- * Handles an event that poller_wait() returned for one of its tags. disconnects: figures to render.
+ * Handles an event that poller_wait() returned for a tag of the server. disconnects: figures to
+ * render.
  */
 void metrics_server_event(struct metrics_server *page, uint64_t tag,
 			  const struct disconnects *disconnects);

@@ -9,7 +9,7 @@
  *                 makes a message wait, its response time still counts from when it was due
  *   churn         one connection per message
  *
- * Sent bytes are not stored: each byte is a function of its connection and offset (base/payload.h).
+ * Sent bytes are not stored: each byte is a function of connection and offset (base/payload.h).
  */
 #ifndef CLIENT_LOAD_LOAD_H
 #define CLIENT_LOAD_LOAD_H
@@ -101,7 +101,7 @@ struct load {
 	uint64_t ended_ns;             /* when this thread had finished its work */
 	struct own_use use;            /* from the end of the warm-up */
 	struct kernel_view kernel;
-	struct mismatch_evidence wrong; /* evidence of its first wrong byte */
+	struct mismatch_evidence wrong; /* evidence of the thread's first wrong byte */
 	int code;                       /* negative code if the thread gave up; else 0 */
 
 	_Atomic uint64_t n_echoes, n_failures, n_opened; /* totals so far, for the main thread */

@@ -260,7 +260,7 @@ static bool can_begin(const struct load_io *io, const struct load_conn *conn)
 
 /*
  * Takes the next message. Closed loop: it is due now. Open loop: it is due by the schedule. Returns
- * false if there is none.
+ * false if no message is due.
  */
 static bool take_due(struct load_io *io, struct load_conn *conn, uint64_t *ret_due_ns)
 {
