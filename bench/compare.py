@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Compares the fork engine with a textbook server and with what Debian packages, A B C A B C.
 
-Each measurement starts a server afresh on one core and a client on another, which verifies every byte;
-each round measures all of them once, so that what disturbs the machine disturbs all alike.
+Each measurement starts a new server on one core and a client on another, which verifies every byte. Each round
+measures all servers once, so that a disturbance of the machine affects all of them.
 """
 import argparse
 import json
@@ -32,7 +32,7 @@ OWN_DESCRIPTORS = 64
 # Processes that a server and its clients need besides the children, and that others may start meanwhile.
 OWN_PROCESSES = 256
 
-# So many clients any server takes without being told.
+# Number of clients that every server accepts by default.
 FEW_CLIENTS = 1000
 
 # The arrays of load.c have an end.
@@ -40,14 +40,14 @@ MOST_OF_A_CLIENT = 32000
 
 
 class Case(NamedTuple):
-    """What is measured: the words for load.c, and which figures matter, the first most."""
+    """A measurement: arguments of load.c, and its figures, the most important first."""
 
     title: str
     words: str
     figures: tuple
     baseline: str = "textbook"
     most_rounds: int = 1000
-    spread: bool = False  # over all cores: nobody is pinned to one
+    spread: bool = False  # uses all cores: server and client are not pinned
 
 
 def idle_case(clients):
@@ -104,7 +104,7 @@ def is_older(program, source):
 
 
 def build_peers(directory):
-    """What can be built of bench/peers. Returns a sentence for each that cannot."""
+    """Builds the peers in bench/peers. Returns a sentence for each one that cannot be built."""
     directory.mkdir(parents=True, exist_ok=True)
     missing = []
     for peer in PEERS:
@@ -139,7 +139,7 @@ def build(directory):
 
 
 class Bench:
-    """Where things are, and which cores are whose."""
+    """Paths, and the cores of server and client."""
 
     def __init__(self, directory, scratch, seconds):
         self.load = directory / "load"
@@ -163,7 +163,7 @@ class Bench:
         )
 
     def measure(self, kind, case):
-        """One measurement; "error" says why there is none."""
+        """Makes one measurement; "error" says why it failed."""
         mode, _, count, *_ = case.words.split()
         clients = int(count) if mode == "idle" or int(count) > FEW_CLIENTS else 0
         try:
@@ -176,7 +176,7 @@ class Bench:
             return {"error": str(error)}
 
     def load_for_a_while(self, server, words):
-        """As load.c reports it."""
+        """Returns the result of load.c."""
         words = [*words.split(), "-w", str(WARMUP), "-t", str(self.seconds)]
         if server.cgroup:
             words += ["-u", str(server.cgroup.cpu_stat)]
@@ -184,7 +184,7 @@ class Bench:
         return json.loads(output)
 
     def hold(self, server, clients):
-        """Memory for each of so many idle clients, every one of which was served before and after."""
+        """Measures memory per idle client. Every client is served before and after."""
         self.before_holding(server)
         before = server.memory_kib()
         each = most_of_a_client()
@@ -218,7 +218,8 @@ def most_of_a_client():
 
 
 def most_idle_clients():
-    """How many children the machine has room for, and what sets that. Clients can be many processes."""
+    """Returns the number of children for which the machine has room, and the limit that sets it. Clients can be
+    spread over many processes."""
     tasks = int(pathlib.Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
     limits = []
     for name in ("pid_max", "threads-max"):
@@ -232,7 +233,7 @@ MORE_THAN_ANY = 4000000
 
 
 def what_tcpecho_allows(program):
-    """Its refusal of more clients than any machine has room for names the limit, and what sets it."""
+    """Returns tcpecho's refusal of more clients than any machine has room for. It names the limit and what sets it."""
     command = [program, "serve", "--max-clients", str(MORE_THAN_ANY), "127.0.0.1:0"]
     return subprocess.run(command, capture_output=True, text=True, timeout=5).stderr.strip()
 
@@ -289,7 +290,7 @@ def programs(options):
 
 
 def choose(parser, options, directory):
-    """The servers to compare: those asked for, without those that are not installed."""
+    """Returns the servers to compare: the requested ones that are installed."""
     kinds = servers.all_kinds(directory, programs(options))
     if options.only:
         names = options.only.split(",")

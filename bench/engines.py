@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compares the engines with bare loops, with what libraries show as their echo server, and with what Debian packages.
+"""Compares the engines with bare loops, with the echo servers that libraries show, and with what Debian packages.
 
-As compare.py does it: each measurement starts a server afresh on one core and a client on another, which
-verifies every byte; each round measures all of them once.
+As in compare.py: each measurement starts a new server on one core and a client on another, which verifies every
+byte. Each round measures all servers once, so that a disturbance of the machine affects all of them.
 """
 import argparse
 import datetime
@@ -63,7 +63,7 @@ CASES = {
         ("latency_quiet", "p99_us", "quiet_p99_us", "firehose_mib"),
     ),
     "idle": idle_case(IDLE),
-    # On two cores the second worker and the client share one: nobody is pinned then.
+    # On two cores the second worker and the client share one: no process is pinned in that case.
     "workers": compare.Case("64 x 64 B, on all cores", "rr -c 64", ("per_second", "cpu_us", "p99_us"), spread=True),
     **{f"growth-{connections}": growth_case(connections) for connections in GROWTH},
 }
@@ -75,10 +75,10 @@ ALL_FOR_MANY = (*LOADS, "fair", "idle", *GROWTHS)
 # A process for each client, or two: a thousand of them are not the question here.
 PACKAGED_LOADS = ("latency", "echoes", "bulk", "connect")
 
-# What the others are held against, where they take part.
+# Servers with which the others are compared, in the cases in which they take part.
 BASELINES = ("bare-epoll", "bare-uring", "bare-epoll spins", "epoll -w 1", "uring -w 1")
 
-# What the picture shows: the first figure of each case.
+# The picture shows the first figure of each of these cases.
 PANELS = ("latency", "echoes", "thousand", "bulk", "pages", "connect", "fair", "idle", "workers")
 
 
@@ -114,7 +114,7 @@ def peer_kinds(directory):
         servers.bare("bare-uring spins", directory, "bare-uring", "-s", cases=("latency",), sleeps=False),
         servers.bare("libuv", directory, "libuv-echo", cases=(*few, "idle")),
         servers.bare("libevent", directory, "libevent-echo", cases=(*few, "idle")),
-        # It has three descriptors for each client, and no room for so many.
+        # Go uses three descriptors per client, and does not have enough of them for the other cases.
         servers.bare("Go", directory, "go-echo", cases=few),
         servers.bare("liburing", directory, "liburing-echo", cases=few),  # it takes 1,019 clients
         servers.packaged("tcpserver+cat", "tcpserver", servers.tcpserver, cases=PACKAGED_LOADS),
@@ -141,7 +141,7 @@ def why_left_out(kinds, engines):
 
 
 class EngineBench(compare.Bench):
-    """Whose memory is that of all processes, and who knows what fairness is."""
+    """Measures the memory of all processes, and has the case "fair"."""
 
     def load_for_a_while(self, server, words):
         if not words.startswith("fair"):
@@ -154,7 +154,8 @@ class EngineBench(compare.Bench):
         return result
 
     def before_holding(self, server):
-        """What any number of clients needs, as buffers, is to be there already."""
+        """Loads the server first, so that what it needs for any number of clients, such as buffers, is allocated
+        already."""
         super().load_for_a_while(server, "rr -c 64")
         self.own_kib = server.own_memory_kib()
 
@@ -169,7 +170,7 @@ BEST_ASLEEP = "the best that sleeps"
 
 
 class Goal(NamedTuple):
-    """What an engine is to reach. `bound` is of the ratio if it is measured against another."""
+    """Target of an engine. `bound` is a limit of the ratio if the figure is compared with another server."""
 
     promise: str
     case: str
@@ -225,7 +226,8 @@ class Record:
         self.kinds, self.results, self.command, self.left_out = kinds, results, command, left_out
 
     def best(self, case, figure, which):
-        """The name of the server with the best median among those that sleep; of which: all, or not ours."""
+        """Returns the name of the sleeping server with the best median; `which` selects all servers, or those that
+        are not ours."""
         medians = {
             kind.name: report.median(found)
             for kind in self.kinds
@@ -311,7 +313,7 @@ class Record:
         }
 
     def families(self):
-        """How the picture tells them apart: ours, the bare loops, all others."""
+        """Returns the groups that the picture distinguishes: ours, the bare loops, all others."""
         return {
             kind.name: "own" if kind.is_own else "textbook" if kind.name.startswith("bare") else "packaged"
             for kind in self.kinds

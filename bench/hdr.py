@@ -53,7 +53,7 @@ def decode(text):
 
 
 def percentile(counts, percent):
-    """As the smallest value that so many of a hundred do not exceed."""
+    """Returns the smallest value that `percent` percent of the values do not exceed."""
     n = sum(count for _, count in counts)
     rank = max(math.ceil(n * percent / 100 - 1e-9), 1)
     for value, count in counts:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Compares `tcpecho ping` and `bench` with bare clients, and with what Debian packages, A B A B.
 
-Each measurement starts a server afresh on one core and a client on another; each round measures all of them
-once, so that what disturbs the machine disturbs all alike.
+Each measurement starts a new server on one core and a client on another. Each round measures all clients once, so
+that a disturbance of the machine affects all of them.
 """
 import argparse
 import contextlib
@@ -30,12 +30,12 @@ from harness import own_memory_kib  # noqa: E402
 WARMUP = 0.3
 MANY, FEW = 18000, 64
 
-# Descriptors of a server of so many, besides those of its clients.
+# Descriptors of a server with many clients, besides those of the clients.
 SPARE = 100
 
 
 class Case(NamedTuple):
-    """What is measured: for load.c and its like the connections and the size, and which figures matter."""
+    """A measurement: connections and message size for load.c and similar clients, and its figures."""
 
     title: str
     figures: tuple
@@ -70,7 +70,7 @@ SPINS = "tcpecho --spin"
 
 
 class Bench:
-    """Where things are, and for how long."""
+    """Paths, and the duration of a measurement."""
 
     def __init__(self, program, directory, scratch, seconds, server_program=None):
         self.program, self.directory, self.scratch, self.seconds = program, directory, scratch, seconds
@@ -94,7 +94,7 @@ class Bench:
         return ourclient.bench_words(self.program, server, *words, *options)
 
     def measure(self, client, case):
-        """One measurement; "error" says why there is none."""
+        """Makes one measurement; "error" says why it failed."""
         try:
             with self.server(case) as server:
                 others = ourclient.Others(server)
@@ -105,7 +105,7 @@ class Bench:
 
 
 def figures_of(says):
-    """Of what `bench --json` says, in the words of report.py."""
+    """Converts the result of `bench --json` to the names of report.py."""
     if says["error"]:
         return says
     found = {
@@ -170,11 +170,11 @@ def bare_ping(bench, server, case):
     return ourclient.json_of([*words, *ourclient.where(server)], bench.client_core)
 
 
-LOOK = 0.2  # seconds between two looks at a client: more often would be in its way
+LOOK = 0.2  # seconds between two samples of a client: more often would disturb it
 
 
 def watched(bench, words, look):
-    """(what it says, the most that look(its pid) found while it ran)."""
+    """Returns (the client's result, the maximum that look(its pid) returned while it ran)."""
     client = ourclient.start(words, bench.client_core)
     found, has_ended = [look(client.pid)], threading.Event()
 
@@ -200,7 +200,7 @@ def waited_for_core(pid):
 
 
 def half_of_capacity(bench, server, case):
-    """A closed loop tells the capacity, an open one is asked for half of it."""
+    """A closed loop measures the capacity, then an open loop runs at half of it."""
     capacity = closed(bench, server, case)
     if capacity["error"]:
         return capacity
@@ -247,7 +247,7 @@ CLIENTS = (
 
 
 class Goal(NamedTuple):
-    """What ours is to reach. `bound` is of the ratio if it is measured against another."""
+    """Target of our client. `bound` is a limit of the ratio if the figure is compared with another client."""
 
     promise: str
     case: str

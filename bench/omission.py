@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A server is stopped for a moment in the middle of a run: who tells of it, and who does not.
+"""Stops a server for a moment in the middle of a run: which figures show it, and which do not.
 
 docs/COORDINATED-OMISSION.md explains what is measured here.
 """
@@ -29,10 +29,10 @@ PERCENTS = (50, 90, 99, 99.9, 99.99)
 # How far the 99th percentile may be from arithmetic's: what had piled up takes its time.
 ABOUT = 0.05
 
-# A time that tells nothing of the stop is below this share of what it should have told.
+# A figure does not show the stop if it is below this share of the value that arithmetic gives.
 UNAWARE = 0.1
 
-# The curve: so many points from one nine to the next, up to four nines.
+# The curve: number of points from one nine to the next, up to four nines.
 STEPS, NINES = 8, 4
 TICKS = {1: "0 %", 10: "90 %", 100: "99 %", 1000: "99.9 %", 10000: "99.99 %"}
 
@@ -65,7 +65,7 @@ def has_connected(client, n_sockets):
 
 
 def run(truth, n_sockets, words_of, *options, whom="server"):
-    """(what it prints, an error, for how many seconds the server, or the client, stood still at least)."""
+    """Returns (output, error, minimum time in seconds for which the server, or the client, was stopped)."""
     kind = servers.engine("epoll", truth.server_program, "epoll", *servers.ONE_WORKER)
     with servers.RunningServer(kind, truth.scratch, truth.server_core) as server:
         client = ourclient.start(words_of(truth.program, server, *options), truth.client_core)
@@ -129,7 +129,7 @@ def is_unaware(measured, name, seconds):
     return p99_us(measured, name) < UNAWARE * due_us(measured, seconds)
 
 
-# ---- what is said of it ----
+# ---- the report ----
 
 HEAD = ["what is counted", "messages", *(f"p{percent} ms" for percent in PERCENTS), "max ms"]
 
@@ -172,7 +172,7 @@ def promise(words, verdicts, evidence, result):
 
 
 def promise_of_client(results, evidence):
-    """A client that stood still has to say so."""
+    """A client that was stopped must report it."""
     good = [one for one in results if not one["error"]]
     late_us = [one["lateness_p99_us"] for one in good]
     said = f"lateness p99 {statistics.median(late_us) / 1000:.1f} ms" if good else results[-1]["error"]
@@ -181,7 +181,7 @@ def promise_of_client(results, evidence):
 
 
 def tell_stop(truth, rounds):
-    """(promises, table)."""
+    """Returns (promises, table)."""
     results, of_client = [], []
     for number in range(rounds):
         report.progress(f"round {number + 1} of {rounds}: a stop")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What other tools print for a round trip of 64 B over loopback, and what that stands for.
+"""What other tools print for a round trip of 64 B over loopback, and what that means.
 
-Most of them only talk to a server of their own: that is theirs then, on the same core as ours.
+Most of these work only with their own server: it then runs on the same core as ours.
 """
 import json
 import os

@@ -7,7 +7,7 @@ import resource
 import subprocess
 import time
 
-LONGEST = 120  # seconds: only a hang takes so long
+LONGEST = 120  # seconds: only a hang takes longer
 
 
 def two_cores():
@@ -17,7 +17,7 @@ def two_cores():
 
 
 def start(words, core):
-    """The client, started on its core, with room for as many descriptors as there may be."""
+    """Starts the client on its core, with the maximum number of descriptors."""
 
     def prepare():
         if core is not None:
@@ -48,18 +48,18 @@ def run(words, core):
 
 
 def json_of(words, core):
-    """The JSON document that it prints; {"error": a sentence} where there is none."""
+    """Returns the JSON document that it prints, or {"error": a sentence} if it prints none."""
     output, error = run(words, core)
     return {"error": error} if error else json.loads(output) | {"error": None}
 
 
-# ---- who else is there ----
+# ---- other processes on the machine ----
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def busy_seconds():
-    """CPU time of everything on this machine, all cores together."""
+    """Returns the CPU time of everything on this machine, all cores together."""
     user, nice, system, _, _, irq, softirq, *_ = map(int, pathlib.Path("/proc/stat").read_text().split()[1:9])
     return (user + nice + system + irq + softirq) / TICKS
 
@@ -71,7 +71,7 @@ def ended_seconds():
 
 
 class Others:
-    """How much of the machine's cores others than a server and the clients that end meanwhile have used."""
+    """CPU use of everything except a server and the clients that end meanwhile."""
 
     def __init__(self, server):
         self.server, self.since = server, time.monotonic()
@@ -81,7 +81,7 @@ class Others:
         return busy_seconds() - self.server.cpu_seconds() - ended_seconds()
 
     def share(self):
-        """Of one core."""
+        """Returns it as a share of one core."""
         return max(self.used() - self.before, 0) / (time.monotonic() - self.since)
 
 

@@ -7,7 +7,7 @@ import report
 
 WIDTH, MARGIN, GAP = 920, 20, 40
 PANEL = (WIDTH - 2 * MARGIN - GAP) / 2
-NAMES, VALUES = 120, 110  # room for the server's name and for the figure beside its bar
+NAMES, VALUES = 120, 110  # space for the server's name and for the figure beside its bar
 ROW, BAR, HEAD = 22, 14, 52
 
 STYLE = """
@@ -112,7 +112,7 @@ LINE_KINDS, NAME_HEIGHT = 4, 18
 
 
 class Axes:
-    """Where a point is drawn: x by its logarithm, y from 0 to the greatest. ticks: x -> its words, for some of them."""
+    """Position of a point: x is logarithmic, y goes from 0 to the maximum. ticks: x -> label, for some of them."""
 
     def __init__(self, series, ticks=None):
         points = [point for of_one in series.values() for point in of_one]
@@ -146,7 +146,8 @@ def draw_one_line(axes, number, points):
 
 
 def draw_names(axes, series):
-    """Each at the end of its line, with a stroke of its colour; where lines end close together, one below the other."""
+    """Draws each name at the end of the line, with a stroke in the same colour. Names that would overlap are moved
+    down."""
     drawn, lowest = [], TOP
     ends = [(axes.y(points[-1][1]), number, name) for number, (name, points) in enumerate(series.items())]
     left = WIDTH - RIGHT + 10

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Which echo server keeps which promise: the same checks, from outside, for our engines and for their peers.
 
-Each check starts the server afresh and has a bound in time. A server that breaks a promise says in what way.
+Each check starts a new server and has a time limit. If a server breaks a promise, the result says in what way.
 """
 import argparse
 import contextlib
@@ -35,7 +35,7 @@ PAGE = ROOT / "docs" / "PEERS.md"
 
 KIB, MIB = 1 << 10, 1 << 20
 
-# Nothing moved for so long: the server holds back, or has lost something.
+# Seconds without progress: the server holds back, or has lost something.
 STUCK = 1.0
 SILENCE = 10.0
 
@@ -47,14 +47,14 @@ ENDLESS = Endless()
 
 
 class Broken(Exception):
-    """The promise is not kept; in what way."""
+    """The promise is not kept; the text says in what way."""
 
 
 # ---- conversations ----
 
 
 def connect(server, **options):
-    """A connected socket. rcvbuf=, sndbuf=: sizes of its buffers."""
+    """Returns a connected socket. rcvbuf=, sndbuf=: sizes of the buffers."""
     sock = socket.socket()
     for name, option in (("rcvbuf", socket.SO_RCVBUF), ("sndbuf", socket.SO_SNDBUF)):
         if name in options:
@@ -66,7 +66,7 @@ def connect(server, **options):
 
 
 def words_of(error):
-    """What happened to a socket, or to a promise."""
+    """Returns a description of a socket error, or of a broken promise."""
     if isinstance(error, TimeoutError):
         return f"nothing moved for {SILENCE:g} s"
     return str(getattr(error, "strerror", None) or error)
@@ -108,7 +108,7 @@ class Stream:
         return data != b""
 
     def fill(self, end):
-        """Sends without reading, until all is sent or nothing moves any more."""
+        """Sends without reading, until all is sent or no more bytes are taken."""
         while self.sent < end and select.select([], [self.sock], [], STUCK)[1]:
             self.send_some(end)
 
@@ -160,19 +160,19 @@ class Stream:
 
 
 def is_served(server):
-    """A whole conversation with a client who comes now."""
+    """A new client has a whole conversation."""
     with Stream(server) as stream:
         stream.ping()
         stream.finish(stream.sent)
 
 
-# ---- the promises: each returns a note, or nothing, or raises ----
+# ---- the promises: each check returns a note or None, or raises Broken ----
 
 
 def half_close(server, _):
     size = 8 * MIB
     with Stream(server) as stream:
-        # As much of it as goes, so that the tail, and the FIN perhaps, are there before anything is read.
+        # Sends as much as possible, so that the tail, and perhaps the FIN, are there before anything is read.
         stream.fill(size)
         if stream.sent == size:
             stream.sock.shutdown(socket.SHUT_WR)
@@ -198,7 +198,7 @@ def never_read(server, options):
     return f"it took {taken} and {max(0, grown)} KiB of memory"
 
 
-# What a message may take: a delayed acknowledgement is 40 ms late.
+# Maximum time of a message in seconds: a delayed acknowledgement takes 40 ms.
 STALL = 0.020
 
 
@@ -298,7 +298,7 @@ CONN_CPU = 0.2
 
 
 class Crowd:
-    """More clients than the server has descriptors. Each says something, and has it back or waits for that."""
+    """More clients than the server has descriptors. Each one sends a message and has the echo, or waits for it."""
 
     def __init__(self, server):
         self.n_served, self.holding = 0, []
@@ -335,7 +335,8 @@ class Crowd:
             sock.shutdown(socket.SHUT_WR)
 
     def run(self, seconds, stay):
-        """For so long, or until all have been served and are gone. stay: those who are served keep their place."""
+        """Runs for this time, or until all have been served and are gone. stay: served clients keep their
+        connections."""
         until = time.monotonic() + seconds
         while self.socks and (left := until - time.monotonic()) > 0:
             for descriptor, events in self.waits_for.poll(left):
@@ -346,7 +347,7 @@ class Crowd:
                     self.drop(sock)
 
     def make_room(self):
-        """Those who keep their place end their conversations."""
+        """Clients that have kept their connections half-close them."""
         for sock in self.holding:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_WR)
@@ -477,7 +478,7 @@ def print_found(promise, found):
 
 
 def page(table, kinds, left_out, command):
-    """table: title of a promise -> name of a server -> (kept, what was seen)."""
+    """table: title of a promise -> name of a server -> (kept, observation)."""
     names = [kind.name for kind in kinds]
     rows, notes, besides = [], [], []
     for title, found in table.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was measured, for the record: docs/MEASURING.md, its picture, and docs/figures/bench.json."""
+"""Writes the record of a measurement: docs/MEASURING.md, its picture, and docs/figures/bench.json."""
 import datetime
 import json
 import os
@@ -22,7 +22,7 @@ BEST_PACKAGED = "the best packaged peer"
 
 
 class Goal(NamedTuple):
-    """What the fork engine is to reach. Of a figure that is better when less, `bound` is the most."""
+    """Target of the fork engine. If less is better, `bound` is the maximum."""
 
     promise: str
     case: str
@@ -46,12 +46,12 @@ GOALS = [
 
 MORE_IS_BETTER = ("per_second", "clients", "per_core")
 
-# What the picture shows: the first figure of each case.
+# The picture shows the first figure of each of these cases.
 PANELS = ("connect", "latency", "echoes", "bulk", "memory")
 
 
 def verdict(figure, spread, bound):
-    """Of a median, a least and a greatest, held against a bound."""
+    """Compares a median, a minimum and a maximum with a bound."""
     middle, low, high = spread
     if figure in MORE_IS_BETTER:
         reached, within = middle >= bound, high >= bound
@@ -61,7 +61,7 @@ def verdict(figure, spread, bound):
 
 
 def summary_of(results):
-    """case -> server -> figure -> its median and spread, or why there is none."""
+    """Returns case -> server -> figure -> its median and spread, or the error."""
     return {
         case: {
             server: {
@@ -219,7 +219,7 @@ PACKAGES = ("gcc", "libc6", "ucspi-tcp", "socat", "ncat", "openbsd-inetd")
 
 
 def machine(packages=PACKAGES):
-    """What the figures depend on, as rows of a table."""
+    """Returns what the figures depend on, as rows of a table."""
 
     def first(pattern, path):
         match = re.search(pattern, pathlib.Path(path).read_text(), re.M)

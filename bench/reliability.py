@@ -4,7 +4,7 @@
 
 usage: reliability.py [--check]
 
---check writes nothing, and fails if the page is not what the figures say.
+--check writes nothing, and fails if the page differs from the figures.
 """
 import json
 import pathlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was measured, in words: medians, ratios and spreads, and tables of them."""
+"""Text for measurements: medians, ratios and spreads, and tables of them."""
 import statistics
 import sys
 
@@ -68,7 +68,7 @@ def ratio(measurements, baseline, figure):
 
 
 def table(case, results):
-    """The rows of a table, the first with titles, and the sentences of those that failed."""
+    """Returns the rows of a table, the first with titles, and the sentences of failed measurements."""
     baseline = case.baseline if case.baseline in results else next(iter(results))
     rows = [["", *(word for figure in case.figures for word in (TITLES[figure], f"/ {baseline}"))]]
     errors = []

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a balancer costs: one server, asked directly and through HAProxy, in turn.
+"""Measures the cost of a load balancer: one server, reached directly and through HAProxy, in turn.
 
-Client, balancer and server are machines of their own (tests/lib/machines.py) on one bridge; the balancer is set
-up as examples/scale/haproxy.cfg says, with one server. Nobody is pinned to a core: so the CPU time of each, by
-the echo, says more than the rate.
+Client, balancer and server are separate machines (tests/lib/machines.py) on one bridge. The balancer is configured
+as in examples/scale/haproxy.cfg, with one server. Processes are not pinned to cores, so the CPU time of each
+machine per echo means more than the rate.
 """
 import argparse
 import contextlib
@@ -28,14 +28,14 @@ CONFIG = ROOT / "examples" / "scale" / "haproxy.cfg"
 FIGURES = ROOT / "docs" / "figures" / "scale.json"
 PAGE = ROOT / "docs" / "SCALE.md"
 
-# What stands between these on the page is written by --record.
+# --record writes what stands between these two marks on the page.
 BEGIN, END = "<!-- figures of the balancer -->\n", "<!-- end -->\n"
 
-LONGEST = 120  # seconds: only a hang takes so long
+LONGEST = 120  # seconds: only a hang takes longer
 
 WAYS = ("direct", "balanced")
 
-# What bench is told, by case.
+# Options of bench, by case.
 CASES = {
     "latency": ("round trip, 1 connection x 64 B", ["-c", "1"]),
     "echoes": ("echoes, 64 connections x 64 B", ["-c", "64"]),
@@ -43,7 +43,8 @@ CASES = {
     "connect": ("connect + echo of 64 B + close, 32 at a time", ["-c", "32", "--churn"]),
 }
 
-# A held connection, for its memory: few enough for HAProxy's own limit, which follows RLIMIT_NOFILE.
+# Number of connections that are held to measure memory: few enough for HAProxy's own limit, which follows
+# RLIMIT_NOFILE.
 HELD = 1000
 
 TITLES = {
@@ -52,8 +53,8 @@ TITLES = {
 }
 
 
-# Who closes first keeps the port for a minute (TIME_WAIT), and looks for a free one longer and longer: 4 ms after
-# some 14,000 connections. Over loopback the kernel reuses them by itself.
+# The end that closes first keeps the port for a minute (TIME_WAIT), so the search for a free port takes longer and
+# longer: 4 ms after some 14,000 connections. Over loopback the kernel reuses such ports by itself.
 REUSE = ("net.ipv4.tcp_tw_reuse=1",)
 
 
@@ -106,7 +107,7 @@ class Bench:
         return figures | {"error": None}
 
     def memory_of_a_connection(self):
-        """Bytes of the balancer's memory that no file stands behind, for each of HELD idle connections."""
+        """Returns the balancer's anonymous memory in bytes for each of HELD idle connections."""
         before = own_memory_kib(self.balancer)
         words = [*self.client.network, self.program, "ping", "-q", "--hold", "-i", "60s", "-c", str(HELD)]
         holder = subprocess.Popen([*words, self.addresses["balanced"]], stdout=subprocess.PIPE, text=True)
@@ -166,7 +167,7 @@ def in_the_page(page, part):
 
 
 def figures_in_words(command, figures, tables):
-    """What stands there."""
+    """Returns the text between the marks."""
     lines = [f"Made by `{command}` on {datetime.date.today()}, {figures['haproxy']}; medians (min..max).\n"]
     for title, rows in tables:
         lines.append(f"\n| {title} | " + " | ".join(rows[0][1:]) + " |\n")

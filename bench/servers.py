@@ -19,18 +19,19 @@ from harness import children_of, cpu_seconds, own_memory_kib, proc_text, wait_un
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "bench" / "peers"
 
-# Those of compare.py in which packaged servers take part: the idle thousands are about our own children.
+# Cases of compare.py in which packaged servers take part: the idle thousands measure our own children.
 LOAD_CASES = ("connect", "latency", "echoes", "bulk", "memory")
 
-# As many clients as any server may have, for those that want to be told.
+# Client limit for the servers that need an option for it.
 MANY = 20000
 QUEUE = 1024
 
 
 def end_on_term():
-    """TERM ends this program as an error does, so that servers are ended.
+    """Makes TERM end this program like an error, so that servers are ended.
 
-    Only the first one: timeout(1) sends it to the process and to its group, and a second exit would end the clean-up.
+    Only the first TERM does: timeout(1) sends it to the process and to its group, and a second exit would end the
+    clean-up.
     """
 
     def end(*_):
@@ -50,9 +51,9 @@ class Kind(NamedTuple):
     port: int = 0  # 0: any free one
     packaged: bool = False
     most_clients: Callable = lambda clients: []  # words that raise its limit of clients
-    cases: tuple = ()  # those in which it takes part; none: in all
+    cases: tuple = ()  # cases in which it takes part; empty: all
     is_own: bool = False
-    sleeps: bool = True  # when there is nothing to do
+    sleeps: bool = True  # sleeps while it has no work
 
 
 def tcpecho(name, path):
@@ -74,7 +75,7 @@ def packaged(name, program, command, cases=LOAD_CASES, **more):
 
 
 def tcpserver(port, _):
-    # -H -R -l: no look-ups. -D: TCP_NODELAY.
+    # -H -R -l: no name look-ups. -D: TCP_NODELAY.
     return f"tcpserver -q -D -H -R -l localhost -b {QUEUE} -c {MANY} 127.0.0.1 {port} cat".split()
 
 
@@ -91,7 +92,7 @@ def ncat(port, _):
 
 INETD = "/usr/sbin/inetd"
 
-# It looks internal services up by their names, so the port is 7: on an address that is nobody's.
+# inetd looks internal services up by name, so the port is 7; the address is unused otherwise.
 INETD_ADDRESS = "127.0.0.7"
 
 
@@ -120,7 +121,7 @@ def all_kinds(directory, programs):
 
 # ---- engines, and what they are held against ----
 
-# What engines with workers get when all servers have one core.
+# Options of engines with workers when all servers have one core.
 ONE_WORKER = ("-w", "1")
 
 
@@ -142,7 +143,7 @@ def bare(name, directory, program, *options, **more):
 
 
 def engines_of(program):
-    """name -> None, or why it cannot be used here: as --engine help says it."""
+    """Returns name -> None, or why it cannot be used here, as --engine help says."""
     words = [str(program), "serve", "--engine", "help"]
     text = subprocess.run(words, capture_output=True, text=True, timeout=10).stdout
     found = re.findall(r"^(\w+) +.*?(?:\(cannot be used here: (.*)\))?$", text, re.MULTILINE)
@@ -154,7 +155,7 @@ def is_there(kind):
 
 
 def mounted(kind, option=""):
-    """Where cgroups of this version are mounted (of version 1: with this controller), or None."""
+    """Returns where cgroups of this version are mounted (version 1: with this controller), or None."""
     for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
         _, path, found, options, *_ = line.split()
         if found == kind and (not option or option in options.split(",")):
@@ -163,9 +164,9 @@ def mounted(kind, option=""):
 
 
 class Cgroup:
-    """A cgroup of its own: CPU time and memory are exact, of all its processes, even those that have ended.
+    """A cgroup for one server: it counts exact CPU time and memory of all its processes, including ended ones.
 
-    Version 2; the memory may still be with version 1.
+    Version 2; the memory controller may still be in version 1.
     """
 
     def __init__(self):
@@ -213,7 +214,7 @@ PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
 
 
 def adopt_orphans():
-    """Children of a server that was killed become ours, so that none is left behind as a zombie."""
+    """Children of a killed server become ours, so that none stays as a zombie."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -230,10 +231,10 @@ def free_port():
 
 
 class RunningServer:
-    """A server that has been seen to echo, pinned to one core, in a cgroup of its own if there can be one."""
+    """A server that echoes, pinned to one core, in its own cgroup if that is possible."""
 
     def __init__(self, kind, directory, core, clients=None, descriptors=None):
-        """clients: so many are to come. descriptors: it is to have no more than so many."""
+        """clients: expected number of clients. descriptors: maximum number of descriptors."""
         self.kind = kind
         self.address, self.port = kind.address, kind.port or free_port()
         if kind.port and self.echoes():
@@ -247,7 +248,7 @@ class RunningServer:
         def prepare():
             if core is not None:
                 os.sched_setaffinity(0, {core})
-            # Those that do not raise it themselves are to have room for thousands as well.
+            # Servers that do not raise the limit themselves must also have room for thousands.
             most = descriptors or resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
             if self.cgroup:
@@ -282,13 +283,14 @@ class RunningServer:
         return (self.log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
 
     def memory_kib(self):
-        """All memory that it and its children have, the kernel's for them included; None where nobody counts."""
+        """Returns all memory of the server and its children, including kernel memory; None if it cannot be
+        measured."""
         if self.cgroup is None or not self.cgroup.memory.exists():
             return None
         return int(self.cgroup.memory.read_text()) / 1024
 
     def descendants(self):
-        """Its children, and theirs."""
+        """Returns its children and their descendants."""
         found, todo = [], children_of(self.process.pid)
         while todo:
             pid = todo.pop()
@@ -297,7 +299,7 @@ class RunningServer:
         return found
 
     def cpu_seconds(self):
-        """CPU time of all its processes, and of those that have ended and were waited for."""
+        """Returns the CPU time of all its processes, including reaped ones."""
         if self.cgroup:
             return int(self.cgroup.cpu_stat.read_text().split()[1]) / 1e6
         return sum(map(cpu_seconds, [self.process.pid, *self.descendants()]))
@@ -322,7 +324,7 @@ class RunningServer:
 
 
 def memory_of_children(server, clients, sample=64):
-    """What its children cost for each client, in KiB: pages of their own, their share of all, page tables."""
+    """Returns the children's memory per client, in KiB: private pages, share of all pages, page tables."""
     pids = server.descendants()
     if len(pids) < clients:
         raise RuntimeError(f"{len(pids)} children for {clients} clients")

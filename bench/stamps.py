@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Our looks at the clock beside the kernel's own time stamps: where they differ, and by how much."""
+"""Compares our clock readings with the kernel's time stamps: where they differ, and by how much."""
 import statistics
 
 import ourclient
@@ -25,7 +25,7 @@ KERNELS = ("driver", "arrived")
 
 
 def read(output):
-    """[{name of a stamp: nanoseconds since the first}]; those that did not come are left out."""
+    """Returns [{name of a stamp: nanoseconds since the first}]; missing stamps are left out."""
     head, *lines = output.splitlines()
     names = head.split()
     found = []
@@ -50,7 +50,7 @@ def last_hundredth(rising):
 
 
 def report_us(value):
-    """As report.number(), and for what is before as well."""
+    """Like report.number(), but also for negative values."""
     return f"{'-' if value < 0 else ''}{report.number(abs(float(value)))}"
 
 
@@ -72,7 +72,7 @@ def ping_p50_us(truth, *options):
 
 
 def tell_stamps(truth, rounds):
-    """(promises, table)."""
+    """Returns (promises, table)."""
     asleep, looking, errors, pings, spins = [], [], set(), [], []
     for number in range(rounds):
         report.progress(f"round {number + 1} of {rounds}: time stamps")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Runs in which something goes wrong, each held against a record that the client has no part in.
+"""Runs in which something goes wrong, each compared with a record that does not depend on the client.
 
-The record is made by an echo server that writes down what it receives and sends, by the harness, which knows when it
-stopped a process or sent a signal, and by a packet socket, for which the kernel stamps each segment. A run is true if
-its figures are within 1 % + 50 µs of the record, or if it says itself that it is no measurement, and why.
+The record comes from an echo server that logs what it receives and sends, from the harness, which knows when it
+stopped a process or sent a signal, and from a packet socket, for which the kernel stamps each segment. A run is
+true if its figures are within 1 % + 50 µs of the record, or if it reports that it is no measurement, and why.
 """
 import contextlib
 import json
@@ -39,7 +39,7 @@ OTHERS_MAX, TRIES = 0.04, 3
 
 
 class Figure(NamedTuple):
-    """One figure of a run, as the record has it and as the client says it."""
+    """One figure of a run, from the record and from the client."""
 
     name: str
     known: float
@@ -61,12 +61,12 @@ class Figure(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What became of one run in trouble."""
+    """The result of one run in trouble."""
 
     trouble: str
     client: str
     figures: list
-    disowned: str  # why the client says that it is no measurement; None: it does not
+    disowned: str  # the client's reason why it is no measurement; None: it reports none
     wrong: str = None  # a sentence, if it is wrong whatever its figures are
     others: float = 0  # of a core, that others have used in each try
 
@@ -96,7 +96,7 @@ SO_TIMESTAMPNS = 35
 
 
 def stamp_of(ancillary):
-    """The kernel's time of arrival, in nanoseconds since 1970."""
+    """Returns the kernel's time of arrival, in nanoseconds since 1970."""
     seconds, ns = struct.unpack("qq", ancillary[0][2])
     return seconds * 1_000_000_000 + ns
 
@@ -187,7 +187,7 @@ class Witness(threading.Thread):
         return bytes(changed)
 
     def stand_still(self):
-        """Reads and sends nothing more. Every message that it received before was sent back."""
+        """Stops reading and sending. Every message that it received before was sent back."""
         self.stall.set()
         self.has_stalled.wait()
 
@@ -201,7 +201,7 @@ class Witness(threading.Thread):
         return sum(connection.sent // size for connection in self.connections)
 
     def messages(self, size=SIZE):
-        """Those that arrived."""
+        """Returns the number of messages that arrived."""
         return sum(connection.received // size for connection in self.connections)
 
     def used(self):
@@ -257,7 +257,7 @@ class Segments(threading.Thread):
             self.last[source] = ns
 
     def connecting_us(self, address=None):
-        """Rising: from the first SYN to the answer, of connections that carried a message."""
+        """Returns the sorted times from the first SYN to the SYN-ACK, for connections that carried a message."""
         return sorted(
             (self.answer[port] - self.syn[port]) / 1000
             for port in self.answer
@@ -281,7 +281,7 @@ def start(truth, command, address, port, *options, prefix=(), core=None):
 
 
 def end(client):
-    """(status, its document or None, what it said)."""
+    """Returns (status, the document or None, standard error)."""
     output, error = client.communicate(timeout=ourclient.LONGEST)
     try:
         return client.returncode, json.loads(output), error.strip()
@@ -330,7 +330,7 @@ def interrupted(truth, name, number):
         if "open" in name:
             due = RATE * (signal_ns - witness.first_ns) / 1e9
             figures.append(Figure("due", due, begun + count(found, "never_sent")))
-        # When it stopped waiting, only the client knows: between the signal and its end.
+        # Only the client knows when it stopped waiting: between the signal and its end.
         ages_us = [(moment_ns - min(segments.last.values())) / 1000 for moment_ns in (signal_of_day_ns, end_of_day_ns)]
         figures.append(Figure("oldest", ages_us[0], found["response_us"]["max"], "µs", ages_us[1]))
         wrong = None if found.get("interrupted", True) or "bench" not in name else "it does not say interrupted"
@@ -426,7 +426,7 @@ def many_threads(truth):
     return of_client("four threads of the client on one core", "bench, closed loop", found, error)
 
 
-# ---- in a network of its own ----
+# ---- in a separate network ----
 
 
 def ports_exhausted(truth):
@@ -539,14 +539,15 @@ def first_addresses_dead(truth):
 
 
 def used_seconds():
-    """CPU time of everything on this machine but ourselves and our children that have ended."""
+    """Returns the CPU time of everything on this machine except this process and its ended children."""
     return ourclient.busy_seconds() - ourclient.ended_seconds() - time.process_time()
 
 
 def attempt(make, of_client):
-    """A run; made again if others have used the machine meanwhile, and its figures are false or disowned for that.
+    """Makes a run. If other processes used the machine meanwhile and the figures are false or disowned because of
+    that, makes it again.
 
-    of_client: it is the client that is in trouble, and should disown them.
+    of_client: the client is in trouble, and should disown the figures.
     """
     for _ in range(TRIES):
         before, since = used_seconds(), time.monotonic()
@@ -558,13 +559,14 @@ def attempt(make, of_client):
 
 
 def in_namespace(name, kind, truth):
-    """The runs, made by a child in a network of its own; one that says why not where that is impossible."""
+    """Returns the runs, made by a child in its own network namespace. If that is impossible, returns one run that
+    says why."""
 
     def child(pipe):
         try:
             enter_own_network()
             pipe.send([attempt(make, name in OF_CLIENT) for make in kind(truth)])
-        except BaseException as error:  # noqa: B902 (of any kind: it is the parent's to say)
+        except BaseException as error:  # noqa: B902 (any kind: the parent reports it)
             pipe.send([Run(name, "-", [], None, f"not run: {error!r}")])
 
     ours, theirs = multiprocessing.Pipe()
@@ -595,14 +597,14 @@ TROUBLES = {
     "dead": first_addresses_dead,
 }
 
-# Those in which the client is the limit.
+# Troubles in which the client is the limit.
 OF_CLIENT = ("stopped", "hogs", "threads", "ports")
 
 HEAD = ["trouble", "client", "figures, and what the record says", "result"]
 
 
 def tell_trouble(truth, only=None):
-    """(promises, table). Each run once: its figures are counts, or times of half a second."""
+    """Returns (promises, table). Each run is made once: its figures are counts, or times of half a second."""
     runs = []
     for name, kind in TROUBLES.items():
         if only in (None, name):

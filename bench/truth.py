@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds what `tcpecho bench` and `ping` find against what is known: kept delays, a stopped server, the kernel's stamps.
+"""Compares `tcpecho bench` and `ping` with known facts: kept delays, a stopped server, the kernel's time stamps.
 
-The delays are those that the server really kept, message by message (bench/peers/delay-echo.c).
+The delays are those that the server really kept, for each message (bench/peers/delay-echo.c).
 """
 import argparse
 import math
@@ -29,7 +29,7 @@ import trouble  # noqa: E402
 SIZE = 64
 PERCENTILES = (50, 90, 99, 99.9)
 
-# What the client may be off: a share of the time, and so many microseconds.
+# Maximum difference of the client's figures: a share of the time, plus microseconds.
 SHARE, ALLOWED_US = 0.01, 50
 
 # With more of a core used by others than this, what is found is found out about them. Tried again so often.
@@ -40,7 +40,7 @@ BASE_MESSAGES = 200  # of the bare client that finds the base
 
 
 class Delays(NamedTuple):
-    """What a server is told to do, and how it is asked."""
+    """Delays of a server, and the load that it gets."""
 
     title: str
     words: str  # for delay-echo -d
@@ -63,7 +63,8 @@ KEPT = struct.Struct("=QQII")
 
 
 def read_kept(path):
-    """connection -> the delays of its messages in microseconds, in order; those who only asked left out."""
+    """Returns connection -> the delays of each message in microseconds, in order. Connections that only test the
+    server are left out."""
     found = {}
     for _, kept_ns, connection, size in KEPT.iter_unpack(path.read_bytes()):
         if size == 0:
@@ -79,7 +80,8 @@ def known_closed(kept, base_us):
 
 
 def known_open(kept, base_us, interval_us):
-    """Response times of an open loop: on each connection one is due every interval, and waits for those before."""
+    """Returns the response times of an open loop: each connection has a message due every interval, which waits for
+    the ones before."""
     found = []
     for of_one in kept.values():
         waits_us = 0.0
@@ -91,7 +93,7 @@ def known_open(kept, base_us, interval_us):
 
 
 def percentile(rising, percent):
-    """The smallest that so many of a hundred do not exceed."""
+    """Returns the smallest value that `percent` percent of the values do not exceed."""
     return rising[max(math.ceil(len(rising) * percent / 100 - 1e-9), 1) - 1]
 
 
@@ -103,7 +105,7 @@ def allowed_us(known_us):
 
 
 class Truth:
-    """Where things are, and for how long. program: the client that is judged; its build has the server too."""
+    """Paths, and the duration. program: the client that is tested; its build has the server too."""
 
     def __init__(self, program, directory, scratch, seconds, server_program=None):
         self.program, self.directory, self.scratch, self.seconds = program, directory, scratch, seconds
@@ -115,9 +117,9 @@ class Truth:
         return servers.RunningServer(kind, self.scratch, self.server_core)
 
     def base_us(self, delays, loop):
-        """What a bare client finds beyond the delays that were kept: the way there and back, in the median.
+        """Returns the median of what a bare client measures beyond the kept delays: the way there and back.
 
-        In an open loop a message is always due soon, and the client does not sleep: nor does the bare one.
+        In an open loop a message is always due soon, so the client does not sleep, and neither does the bare one.
         """
         path = self.scratch / "kept"
         words = [self.directory / "bare-ping", "-v", "-w", "0", "-n", str(BASE_MESSAGES), "-s", str(SIZE)]
@@ -131,7 +133,8 @@ class Truth:
         return statistics.median(found - kept for found, kept in zip(found_us, kept_us))
 
     def found(self, delays, loop):
-        """(what the client says, what the server wrote down); "others" is how much of a core others have used."""
+        """Returns (the client's result, the server's record); "others" is the share of a core that other processes
+        used."""
         path = self.scratch / "kept"
         options = ["-c", delays.connections, "-s", SIZE, "-d", f"{int(self.seconds * 1000)}ms", "--warmup", "0"]
         if loop == "open":
@@ -162,14 +165,15 @@ class Truth:
 
 
 def is_true(measured):
-    """Is every percentile as near as it is to be?"""
+    """Returns whether every percentile is within the allowed difference."""
     return not measured["error"] and all(
         abs(found - known) <= allowed_us(known) for known, found in measured["rows"].values()
     )
 
 
 def is_measurement(measured):
-    """Were we alone on the machine, and does the client not say that it was the limit itself?"""
+    """Returns whether no other process disturbed the run, and the client does not report that it was the limit
+    itself."""
     return not measured["error"] and not measured["disowned"] and measured["others"] <= OTHERS_MAX
 
 
@@ -177,7 +181,7 @@ def counted(rounds):
     return [one for one in rounds if is_measurement(one)]
 
 
-# ---- what is said of it ----
+# ---- the report ----
 
 HEAD = ["delays", "loop", "percentile", "known µs", "found µs", "difference µs", "allowed µs", "rounds within"]
 
@@ -246,7 +250,7 @@ def measure_delays(truth, name, loop):
 
 
 def tell_delays(truth, rounds):
-    """(promises, table) of all delays and loops."""
+    """Returns (promises, table) for all delays and loops."""
     results = {(name, loop): [] for name in DELAYS for loop in LOOPS}
     for number in range(rounds):
         for (name, loop), found in results.items():

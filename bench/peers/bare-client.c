@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As little as a client with epoll can do that puts load on an echo server: one thread, edge-
- * triggered, one receive and one send for each message. It compares nothing, keeps no times and
- * handles no failure: what `tcpecho bench` does more than this is paid for; this tells how much.
+ * The minimum that an epoll client can do to put load on an echo server: one thread,
+ * edge-triggered, one receive and one send for each message. It compares nothing, records no times
+ * and handles no failure. The difference to `tcpecho bench` is the cost of what bench does more.
  *
  * usage: bare-client [-c CONNECTIONS] [-s SIZE] [-w WARMUP] [-t SECONDS] ADDRESS PORT
  *
- * At the end a JSON document of one line.
+ * At the end it prints a JSON document of one line.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -59,7 +59,7 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-/* What does not fit now goes when there is room. */
+/* What does not fit now is sent when there is room. */
 static void send_some(struct conn *c)
 {
 	while (c->unsent > 0) {
@@ -79,7 +79,7 @@ static void begin(struct conn *c)
 	send_some(c);
 }
 
-/* Whoever gets less than he asked for has all that there is. */
+/* A receive that returns less than requested has emptied the socket. */
 static void receive(struct conn *c)
 {
 	ssize_t n;
@@ -93,7 +93,7 @@ static void receive(struct conn *c)
 		if (c->unreturned == 0) {
 			n_back++;
 			begin(c);
-			return; /* nothing else can be there yet */
+			return; /* no more bytes can be there yet */
 		}
 	} while (n == PIECE);
 }

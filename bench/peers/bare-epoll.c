@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As little as an echo server with epoll can do: one thread, level-triggered, one read and one
- * write for each event, TCP_NODELAY. No limits, no log, no book-keeping: what an engine does more
- * than this is paid for, and this tells how much.
+ * The minimum that an echo server with epoll can do: one thread, level-triggered, one read and one
+ * write for each event, TCP_NODELAY. No limits, no log, no statistics. The difference to an engine
+ * is the cost of what the engine does more.
  *
- * What the socket does not take is kept, and nothing is read until it has gone.
+ * What the socket does not take is kept, and nothing is read until it is sent.
  *
- * usage: bare-epoll [-s] ADDRESS PORT    -s: never sleep
+ * usage: bare-epoll [-s] ADDRESS PORT -s: never sleep
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -23,7 +23,7 @@
 #define EVENTS      256
 #define DESCRIPTORS (1 << 20)
 
-/* What a slow reader has not taken yet. */
+/* Bytes that a slow reader has not taken yet. */
 struct rest {
 	size_t size, sent;
 	char bytes[];
@@ -108,7 +108,7 @@ static void listen_at(const char *address, const char *port)
 	if (listen_fd < 0 || inet_pton(AF_INET, address, &name.sin_addr) != 1)
 		die("socket");
 	setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	/* Those that are accepted inherit it. */
+	/* Accepted sockets inherit it. */
 	setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (bind(listen_fd, (struct sockaddr *)&name, sizeof(name)) < 0 || listen(listen_fd, QUEUE))
 		die("listen");

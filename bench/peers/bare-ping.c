@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As little as a client that times an echo can do: write, receive until all of it is back, look at
- * the clock. It blocks and verifies nothing. What `tcpecho ping` finds beyond it is its own doing.
+ * The minimum that a client can do to time an echo: write, receive until all of it is back, read
+ * the clock. It blocks and verifies nothing. The time that `tcpecho ping` measures beyond it is
+ * caused by ping itself.
  *
  * usage: bare-ping [-n COUNT] [-s SIZE] [-w WARMUP] [-p] [-v] ADDRESS PORT
  *
- * WARMUP: so many before those that count. -p: it looks again and again instead of sleeping. -v:
- * each round trip in nanoseconds, a line each, before the summary, a JSON document of one line.
+ * WARMUP: number of round trips before those that count. -p: polls instead of sleeping. -v: each
+ * round trip in nanoseconds, a line each, before the summary, a JSON document of one line.
  */
 #include <arpa/inet.h>
 #include <errno.h>

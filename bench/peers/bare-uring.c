@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As little as a good echo server with io_uring can do, through liburing: one thread, multishot
+ * The minimum that a good echo server with io_uring can do, through liburing: one thread, multishot
  * accept and receive, a ring of provided buffers, completions run only when the thread waits for
- * them (DEFER_TASKRUN), TCP_NODELAY. Each connection has one send in flight; what comes meanwhile
- * waits in the buffers it came in. No limits, no log, no book-keeping: it is what our engine is
- * held against.
+ * them (DEFER_TASKRUN), TCP_NODELAY. Each connection has one send in flight; bytes that come
+ * meanwhile wait in their buffers. No limits, no log, no statistics: our engine is compared with
+ * it.
  *
- * Nothing holds back a client that does not read: it takes all the buffers there are, and then
- * every other waits with it. That is what a bare loop does.
+ * A client that does not read is not held back: it takes all the buffers there are, and then every
+ * other client waits too. A bare loop has this fault.
  *
  * usage: bare-uring [-s] [-b BYTES] [-n COUNT] ADDRESS PORT
  *        -s: never sleep    -b, -n: size and number (a power of two) of the buffers
@@ -34,11 +34,11 @@
 
 enum what { ACCEPT, RECEIVE, SEND, CLOSE };
 
-/* A connection is known by its descriptor. It is closed only when no request is left on it, so a
- * descriptor that is used again has nothing of its last owner's. */
+/* A descriptor identifies a connection. It is closed only when no request on it is left, so a
+ * reused descriptor has nothing of the former connection. */
 struct conn {
 	int first, last;  /* buffers to be sent, in their order; NONE */
-	int next_starved; /* in the list of those whose receive found no buffer */
+	int next_starved; /* in the list of connections whose receive found no buffer */
 	bool is_receiving, is_starved, has_ended, is_broken;
 };
 
@@ -115,7 +115,7 @@ static void start_sending(int fd)
 	mark(sqe, SEND, fd);
 }
 
-/* Once nothing is under way any more. */
+/* Closes the connection if no request is in flight any more. */
 static void close_if_over(int fd)
 {
 	struct conn *c = &conns[fd];
@@ -289,7 +289,7 @@ static int listen_at(const char *address, const char *port)
 	if (fd < 0 || inet_pton(AF_INET, address, &name.sin_addr) != 1)
 		die("socket", errno);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	/* Those that are accepted inherit it. */
+	/* Accepted sockets inherit it. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0 || listen(fd, QUEUE) < 0)
 		die("listen", errno);

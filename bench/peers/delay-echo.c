@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An echo server whose delays are known: what a client finds can be held against what happened.
+ * An echo server with known delays: a client's figures can be compared with what happened.
  *
- * A message is what one receive returns; its client is to have one under way at a time. It goes
- * back when its delay, drawn anew for each, has passed since the kernel took it in (SO_TIMESTAMPNS,
- * so that it does not matter when this server woke up). What is written down is not the delay that
- * was meant but the one that was kept: from the kernel's time stamp to just before the send.
+ * A message is what one receive returns; its client must have one in flight at a time. It goes back
+ * when its delay, drawn for each message, has passed since the kernel received it. The kernel's
+ * time stamp (SO_TIMESTAMPNS) gives that time, so it does not matter when this server woke up. The
+ * file records the delay that was kept, not the intended one: from the kernel's time stamp to just
+ * before the send.
  *
  * usage: delay-echo [-d DELAYS] [-s SEED] [-o FILE] ADDRESS PORT
  *
- * DELAYS, in microseconds: constant:US, two:US:OTHER:PERCENT (so many of them OTHER), or
- * exponential:MEAN. FILE is an array of struct kept, written as it happens, so that it is whole
- * however the server ends; one with a size of 0 ends it.
+ * DELAYS, in microseconds: constant:US, two:US:OTHER:PERCENT (PERCENT of the messages have OTHER),
+ * or exponential:MEAN. FILE is an array of struct kept, written as it happens, so that it is whole
+ * however the server ends; an entry with a size of 0 ends it.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -42,7 +43,7 @@
 /* With less than this to go it does not sleep: waking up takes its time. */
 #define AWAKE_NS UINT64_C(300000)
 
-/* What happened to one message. */
+/* Times of one message. */
 struct kept {
 	uint64_t arrived_ns; /* CLOCK_REALTIME, as the kernel has it */
 	uint64_t kept_ns;    /* until it was sent */
@@ -54,7 +55,7 @@ struct client {
 	int fd;
 	uint32_t number;
 	uint64_t arrived_ns;
-	uint64_t due_ns; /* CLOCK_REALTIME; NEVER: nothing is under way */
+	uint64_t due_ns; /* CLOCK_REALTIME; NEVER: no message is in flight */
 	size_t size;
 	unsigned char message[MESSAGE];
 };
@@ -131,7 +132,10 @@ static void accept_all(void)
 	}
 }
 
-/* When the kernel took it in; for the first bytes of a connection, before it was asked to tell. */
+/*
+ * Returns the kernel's receive time. The first bytes of a connection may arrive before time stamps
+ * are enabled: then it is the time now.
+ */
 static uint64_t stamp_of(struct msghdr *header)
 {
 	struct timespec t;

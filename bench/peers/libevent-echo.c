@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An echo server in the manner of the one in libevent's book ("Connection listeners"): a
- * bufferevent for each client, whose input is moved to its output as it comes; freed at the
- * client's end.
+ * An echo server like the one in libevent's book ("Connection listeners"): a bufferevent for each
+ * client, whose input is moved to its output as it comes; freed at the client's end.
  *
- * What that does is kept, for it is what people start from: no TCP_NODELAY, no watermark, so the
- * output of a client that does not read grows without end, and bufferevent_free at the client's end
+ * Its faults are kept, because people start from that code: no TCP_NODELAY; no watermark, so the
+ * output of a client that does not read grows without end; and bufferevent_free at the client's end
  * drops what is still to be sent.
  *
  * usage: libevent-echo ADDRESS PORT

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An echo server in the manner of liburing's examples/echo-server: multishot accept and receive,
- * 256 provided buffers of 4 KiB, a queue of 64 requests, each buffer sent as it comes and given
- * back when it was sent.
+ * An echo server like liburing's examples/echo-server: multishot accept and receive, 256 provided
+ * buffers of 4 KiB, a queue of 64 requests, each buffer sent as it comes and given back when it was
+ * sent.
  *
- * What that does is kept, for it is what people start from: no TCP_NODELAY, no descriptor above
- * 1023, the rest of a short send is lost, several sends of one connection are under way at once
- * (and may overtake each other when the client reads slowly), and the client's end closes over what
- * is still to be sent.
+ * Its faults are kept, because people start from that code. It sets no TCP_NODELAY and takes no
+ * descriptor above 1023. The rest of a short send is lost. Several sends of one connection are in
+ * flight at once, and may overtake each other when the client reads slowly. The client's end closes
+ * the connection before all bytes are sent.
  *
  * usage: liburing-echo ADDRESS PORT
  */
@@ -55,7 +55,7 @@ static struct io_uring_sqe *next_request(void)
 	return sqe;
 }
 
-/* What a completion is about: 16 bits each of descriptor, buffer and kind. */
+/* Sets the request's tag: 16 bits each of descriptor, buffer and kind. */
 static void name(struct io_uring_sqe *sqe, int kind, int buffer, int fd)
 {
 	io_uring_sqe_set_data64(sqe, (uint64_t)kind << 32 | (uint64_t)buffer << 16 | (uint64_t)fd);

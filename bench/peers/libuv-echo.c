@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An echo server in the manner of the one in libuv's user guide ("Networking", TCP): a buffer from
- * the heap for each read, a write request with a buffer of its own for each of them, uv_close at
- * the end.
+ * An echo server like the one in libuv's user guide ("Networking", TCP): a heap buffer for each
+ * read, a write request with its own buffer for each of them, uv_close at the end.
  *
- * What that does is kept, for it is what people start from: no TCP_NODELAY (libuv's own default), a
- * backlog of 128, reading goes on whether or not the client reads, and uv_close at the client's end
- * cancels the writes that still wait.
+ * Its faults are kept, because people start from that code. It sets no TCP_NODELAY (libuv's
+ * default) and has a backlog of 128. It goes on reading whether or not the client reads. At the
+ * client's end, uv_close cancels the writes that still wait.
  *
  * usage: libuv-echo ADDRESS PORT
  */

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where our looks at the clock are, and where the kernel's are: one echo at a time, and for each
- * the times around send(2) and recv(2) beside the kernel's own (SO_TIMESTAMPING, software).
+ * Compares our clock readings with the kernel's time stamps: one echo at a time, and for each the
+ * times around send(2) and recv(2) beside the kernel's own (SO_TIMESTAMPING, software).
  *
- *   before   we, before send(2)
- *   sched    the kernel, as the segment enters the queue of the device
- *   driver   the kernel, as the driver has it (loopback: as it is handed to the receiver)
- *   after    we, after send(2)
- *   ack      the kernel, as the peer has acknowledged it
- *   arrived  the kernel, as the segment of the echo came in
- *   back     we, after recv(2)
+ *   before   ours, before send(2)
+ *   sched    the kernel's, when the segment enters the queue of the device
+ *   driver   the kernel's, when the driver has it (loopback: when the receiver gets it)
+ *   after    ours, after send(2)
+ *   ack      the kernel's, when the peer has acknowledged it
+ *   arrived  the kernel's, when the segment of the echo came in
+ *   back     ours, after recv(2)
  *
- * usage: stamps [-n COUNT] [-s SIZE] [-w WARMUP] [-p] ADDRESS PORT    -p: look again and again
+ * usage: stamps [-n COUNT] [-s SIZE] [-w WARMUP] [-p] ADDRESS PORT -p: poll
  *
  * A line for each message: the seven, in nanoseconds since `before`; a stamp that did not come is
- * "-". All are of CLOCK_REALTIME, for that is the kernel's.
+ * "-". All are of CLOCK_REALTIME, because the kernel's are.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -40,7 +40,7 @@
 enum { BEFORE, SCHED, DRIVER, AFTER, ACK, ARRIVED, BACK, N_STAMPS };
 
 static size_t count = 2000, size = 64, warmup = 200;
-static int looks; /* whether it looks again and again instead of sleeping */
+static int looks; /* polls instead of sleeping */
 static unsigned char message[SIZE_MAX], reply[SIZE_MAX];
 
 static void die(const char *what)
@@ -81,7 +81,7 @@ static int connect_to(const char *address, const char *port)
 	return fd;
 }
 
-/* ---- what the kernel says ---- */
+/* ---- the kernel's time stamps ---- */
 
 static void note_error(const struct sock_extended_err *error, uint64_t stamp_ns, uint32_t last,
 		       uint64_t *times)
@@ -97,7 +97,10 @@ static void note_error(const struct sock_extended_err *error, uint64_t stamp_ns,
 		times[ACK] = stamp_ns;
 }
 
-/* Returns the kernel's time stamp, 0 if there is none; notes one about a segment that was sent. */
+/*
+ * Returns the kernel's receive time stamp, 0 if it is missing; notes a time stamp of a sent
+ * segment.
+ */
 static uint64_t read_control(struct msghdr *header, uint32_t last, uint64_t *times)
 {
 	uint64_t stamp_ns = 0;
@@ -138,7 +141,7 @@ static ssize_t receive(int fd, int flags, size_t most, uint32_t last, uint64_t *
 	return n;
 }
 
-/* What was sent is told about on the error queue. */
+/* The error queue has the time stamps of sent segments. */
 static void read_stamps(int fd, uint32_t last, uint64_t *times)
 {
 	for (int i = 0; i < LOOKS_MAX; i++) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The concurrent echo server of UNIX Network Programming, chapter 5, written in the spirit of the
- * book: one child for each client, a SIGCHLD handler that waits for all that ended, 4 KiB at a
- * time. It is what the fork engine is compared with, so it is left as plain as the book has it.
+ * The concurrent echo server of UNIX Network Programming, chapter 5, written in the style of the
+ * book: one child for each client, a SIGCHLD handler that waits for all ended children, 4 KiB at a
+ * time. The fork engine is compared with it, so it stays as plain as in the book.
  *
- * TUNED puts right the two things that large messages suffer from: the small buffer, and Nagle's
- * algorithm, which holds back the last piece of a message until the client acknowledges the piece
+ * TUNED corrects the two faults that slow down large messages: the small buffer, and Nagle's
+ * algorithm, which delays the last segment of a message until the client acknowledges the one
  * before (40 ms).
  *
  * usage: textbook ADDRESS PORT

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Clients of every kind, one after the other in each of many threads, for so long.
+"""Clients of every kind for SECONDS, in THREADS threads, one after the other in each.
 
-Each client's kind, sizes and pauses come from the seed and its number alone. What becomes of it is a
-claim on standard output (ledger.py). SIGTERM: begin no more clients.
+The seed and the number of a client alone determine its kind, sizes and pauses. The result of each client is a claim
+on standard output (ledger.py). SIGTERM: start no more clients.
 
-usage: clients.py PROGRAM PORT SEED FIRST STEP THREADS SECONDS    (numbers FIRST, FIRST + STEP, ...)
+usage: clients.py PROGRAM PORT SEED FIRST STEP THREADS SECONDS (numbers FIRST, FIRST + STEP, ...)
 """
 import contextlib
 import itertools
@@ -30,17 +30,17 @@ from streams import STUCK_AFTER  # noqa: E402
 
 KIB, MIB = 1 << 10, 1 << 20
 
-# A hang. Clients wait for a free place, behind others who are slow on purpose.
+# Seconds until a wait counts as a hang. Clients wait for a free place, behind clients that are slow on purpose.
 HANG = 2 * PATIENCE
 
 PIECE_MAX = 512 * KIB
 
-# Of <linux/in.h> and <linux/tcp.h>; Python does not know them.
+# From <linux/in.h> and <linux/tcp.h>; Python does not define them.
 IP_BIND_ADDRESS_NO_PORT, TCP_REPAIR = 24, 19
 
 
 class Wrong(Exception):
-    """An echo that no fault of ours explains."""
+    """An echo that cannot be explained by a fault of the test."""
 
 
 class Client:
@@ -91,7 +91,7 @@ class Client:
                 raise ConnectionError(f"it ended after {self.received} of {self.sent} bytes")
 
     def converse(self, size, piece=64 * KIB, pause=0.0):
-        """Sends and receives so many bytes at the same time; with a pause after each piece that came."""
+        """Sends and receives `size` bytes at the same time, with a pause after each received block."""
         end = self.sent + size
         while self.received < end:
             unsent = [self.sock] if self.sent < end else []
@@ -107,7 +107,7 @@ class Client:
                 time.sleep(pause)
 
     def fill(self):
-        """Sends without reading until nothing more is taken."""
+        """Sends without reading until the socket takes no more."""
         while select.select([], [self.sock], [], STUCK_AFTER)[1]:
             self.sent += self.sock.send(self.stream(self.sent, 64 * KIB), socket.MSG_DONTWAIT)
 
@@ -127,7 +127,7 @@ class Client:
         time.sleep(self.random.uniform(0, most))
 
 
-# ---- who behaves: every byte comes back ----
+# ---- correct clients: every byte comes back ----
 
 
 def small_talk(client):
@@ -202,7 +202,7 @@ def passer_by(client):
     client.connect()
 
 
-# ---- who does not: the others must not notice ----
+# ---- misbehaving clients: the others must not notice ----
 
 
 def non_reader(client):
@@ -233,7 +233,7 @@ def late_resetter(client):
 
 
 def vanisher(client):
-    """A host that is switched off: no FIN and no RST, and it knows of nothing when it is back."""
+    """A host that is switched off: it sends no FIN and no RST, and has no connection when it is back."""
     client.connect(receive_buffer=4096)
     client.fill()
     with contextlib.suppress(PermissionError):
@@ -294,7 +294,7 @@ class Clients:
             while time.monotonic() < self.deadline and not self.is_over.is_set():
                 self.one(next(self.numbers))
         except BrokenPipeError:
-            self.is_over.set()  # nobody hears our claims any more
+            self.is_over.set()  # the reader of our claims is gone
 
     def one(self, number):
         chance = random.Random(f"{self.seed} {number} kind")
@@ -347,7 +347,7 @@ def main():
     program, *numbers = sys.argv[1:]
     clients = Clients(program, *map(int, numbers))
     signal.signal(signal.SIGTERM, lambda *_: clients.is_over.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: whoever started us ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C on a terminal: the parent process ends this one
     clients.run()
 
 

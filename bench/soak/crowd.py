@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A crowd: very many idle connections at once on one server, each with an echo before and an echo after.
+"""Very many idle connections at once on one server, each with an echo before and an echo after.
 
-Descriptors have a limit for each process, so both ends are several: workers, where the engine has them, and
-processes of ../load.c (its mode idle), whose source addresses have ports enough. While all are there the
-server says how many, and what one of them takes is read: of the server's own memory, and of the machine's, which
-pays for both ends. Then, after --hold if that is given, everybody sends once more, goes, and leaves no descriptor
-and no process behind.
+Descriptors are limited per process, so both ends have several processes: workers, where the engine has them, and
+processes of ../load.c (in mode idle), whose source addresses have enough ports. While all are connected, the server
+reports their number, and the memory per connection is read: the server's own, and the machine's, which includes
+both ends. Then, after --hold if given, every client sends once more and closes. No descriptor and no process may be
+left behind.
 """
 import json
 import pathlib
@@ -27,19 +27,19 @@ SIZE = 64
 # Descriptors of a process that are not for connections.
 SPARE = 200
 
-# Seconds: nothing at all may move for so long; the crowd's last echo is that of everybody at once.
+# Seconds without any progress after which the run fails: the last echoes of all connections come at once.
 PATIENCE = 120
 
-# The machine is not to be brought down: less memory than this ends the run.
+# The run must not exhaust the machine: less free memory than this ends it.
 MEMORY_LEAST_KIB = 3 << 20
 
 # It is at rest when no more than this has come back in two seconds.
 SETTLED_KIB = 8 << 10
 
-# Of the server's log, in characters: why a run failed.
+# Maximum number of characters of the server's log in the reason of a failed run.
 LOG_MAX = 2000
 
-# Engines that have as many workers as they are told.
+# Engines whose number of workers can be set.
 WITH_WORKERS = ("thread", "epoll", "uring")
 
 
@@ -48,7 +48,7 @@ def available_kib():
 
 
 def settle():
-    """What others gave back a moment ago comes back to the machine after a while."""
+    """Waits until the machine has got back the memory that other processes have just released."""
     before, now = 0, available_kib()
     while now > before + SETTLED_KIB:
         time.sleep(2)
@@ -56,7 +56,7 @@ def settle():
 
 
 def parts(count):
-    """Processes that it takes for so many descriptors, and the connections of each."""
+    """Returns the number of connections for each process: as many processes as the descriptor limit requires."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE
     n = -(-count // limit)
     return [count // n + (i < count % n) for i in range(n)]
@@ -116,7 +116,7 @@ class Crowd:
         own_kib, free_kib = server.whole_memory_kib(), available_kib()
         self.gather(server)
         self.figures["seconds to come"] = time.monotonic() - started
-        # Whoever has its echo may be a moment ahead of the count of it.
+        # A client may have its echo a moment before the server counts it.
         wait_until(lambda: server.totals()["out"] == SIZE * self.count, "every echo to be counted")
         there = server.totals()
         assert (there["clients"], there["accepted"]) == (self.count, self.count), f"not all are there: {there}"
@@ -172,7 +172,7 @@ class Crowd:
             yield f"FAILED: {self.failure}"
 
     def row(self):
-        """What docs/figures keeps of a run that passed."""
+        """Returns the entry in docs/figures for a run that passed."""
         figures = self.figures
         stay = f" for {self.hold:,} s" if self.hold else ""
         return {

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Drains under constant connects: no connection of a client that behaved is reset.
+"""Drains under constant connects: no connection of a correct client is reset.
 
-Each drain has a server of its own. Client threads connect one after the other, send, half-close and read to the
-end, some of them slowly; at a random moment the server gets TERM. A connection that was made must end with a FIN,
-and with every byte unless the drain timeout came. A connection that is not made is refused or times out.
+Each drain has its own server. Client threads connect one after the other, send, half-close and read to the end,
+some of them slowly; at a random moment the server gets TERM. An established connection must end with a FIN, and
+with every byte unless the drain timeout came. A connection that is not established is refused or times out.
 
-The kinds of drains (KINDS) differ in the address, in what the server has to do at TERM, and in what happens to it.
+The kinds of drains (KINDS) differ in the address, in the server's work at TERM, and in what happens to the server.
 """
 import collections
 import contextlib
@@ -26,13 +26,13 @@ from netns import network_namespace, sysctl
 # Threads that connect all the time.
 CLIENTS = 6
 
-# A thread ends when so many connects in a row have failed, once TERM was sent.
+# A thread ends after this number of failed connects in a row, once TERM was sent.
 FAILED_IN_A_ROW = 3
 
 # Seconds from the first client to TERM, and from TERM to the end of the clients that stay, at most.
 BEFORE_TERM, STAY = 0.03, 0.3
 
-# Length of the accept queue where it is to be full.
+# Length of the accept queue in the kinds that fill it.
 SHORT_QUEUE = 4
 
 
@@ -46,8 +46,9 @@ class Kind(NamedTuple):
     may_be_cut_off: bool = False  # the drain timeout ends conversations
     trouble: str = ""  # "stop": the server is stopped around TERM; "kill": a process that serves is killed
     is_passed: bool = False  # the listening socket is passed in
-    # Its maker keeps it, and serves on it afterwards. Otherwise nothing else has it. Then it must work again before it
-    # is closed: a connection that comes in between may be ended without an echo, or be reset (decision 0023).
+    # The process that made the socket keeps it, and serves on it afterwards. If it does not, no other process has
+    # the socket. Then the server must restore the socket before it closes it: a connection that comes in between
+    # may end without an echo, or be reset (decision 0023).
     is_kept: bool = False
     has_short_queue: bool = False
 
@@ -115,7 +116,7 @@ class Drain:
         return server
 
     def serve_on(self):
-        """As the next server on the socket that was kept, until no client is left."""
+        """Acts as the next server on the socket that was kept, until no client is left."""
         while not self.is_over.is_set():
             with contextlib.suppress(TimeoutError):
                 sock = self.listening.accept()[0]
@@ -162,7 +163,7 @@ class Drain:
                 self.faults.append(f"{outcome}: {words}")
 
     def converse(self, sock, pieces, pause):
-        """Sends the pieces and the FIN, and reads to the end. Notes what came of it."""
+        """Sends the blocks and the FIN, and reads to the end. Records the result."""
         sent, received = b"".join(pieces), bytearray()
         try:
             for piece in pieces:
@@ -222,7 +223,7 @@ class Drain:
         self.server.send(signal.SIGCONT)
 
     def kill_one(self):
-        """One that serves a client that stays: nothing else is lost with it."""
+        """Kills a process that serves a client that stays: no other client is lost with it."""
         victim = self.server.process_of(self.staying[0])
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: is_gone(victim), "the killed process to end")
@@ -270,13 +271,14 @@ class Drain:
 
 @contextlib.contextmanager
 def surroundings(kind):
-    """What a kind of drain needs: a network with short accept queues."""
+    """Sets up what a kind of drain needs: a network with short accept queues."""
     if not kind.has_short_queue:
         yield
         return
     with network_namespace():
         sysctl("net.core.somaxconn").write_text(f"{SHORT_QUEUE}\n")
-        sysctl("net.ipv4.tcp_syncookies").write_text("0\n")  # the kernel keeps no state of those
+        # with SYN cookies, the kernel keeps no state of handshakes
+        sysctl("net.ipv4.tcp_syncookies").write_text("0\n")
         yield
 
 

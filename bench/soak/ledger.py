@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Both ends' accounts of every connection, held against each other as they come.
+"""Compares both ends' accounts of every connection as they come.
 
-The clients' claims and the server's records arrive in any order; each pair is compared and forgotten,
-so that the ledger is as small as the number of connections that are open.
+The clients' claims and the server's records arrive in any order. Each pair is compared and forgotten, so that the
+ledger is only as large as the number of open connections.
 
-A claim is a line of JSON: {"n": 12, "kind": "small talk", "outcome": "whole", "sent": 120,
-"received": 120, "why": ""}. The outcomes:
+A claim is a line of JSON: {"n": 12, "kind": "small talk", "outcome": "whole", "sent": 120, "received": 120, "why":
+""}. The outcomes:
 
   whole  every byte came back, and the end of the stream
-  cut    the server's end or a reset came first: right only if we killed the process that served it
-  left   the client itself broke off, and asked for nothing more
-  wrong  a byte was different or too much, or nothing came: never right
+  cut    a FIN or RST of the server came first: right only if we killed the process that served it
+  left   the client itself ended early, and expected no more bytes
+  wrong  a byte was different or too many, or no reply came: never right
 
-A client with a number has the address 127.1.0.0 + number, so that the server's record of it is like no
-other. Those without (n is null) share 127.0.0.1: their sums are compared in the end.
+A client with a number has the address 127.1.0.0 + number, so that its record at the server is unique. Clients
+without a number (n is null) share 127.0.0.1: their sums are compared in the end.
 
-What is killed is a process, whatever the engine: a child, which has one client, or a worker, which has
-several. Whoever kills it looks first which clients it has (troubles.py), and none but these may have been cut
-off; a supervisor says how many they were. A process may be killed when it has just accepted a client and
-nobody knows of him: one at most for each that is killed, and he has got nothing.
+Any engine's process can be killed: a child, which has one client, or a worker, which has several. Before the kill,
+troubles.py reads which clients the process has. Only these may be cut off, and a supervisor must log their number.
+A process may be killed when it has just accepted a client that is not in any table yet: at most one per killed
+process, and that client has received nothing.
 """
 import collections
 import ipaddress
@@ -32,7 +32,7 @@ SHARED_ADDRESS = "127.0.0.1"
 FIRST_ADDRESS = int(ipaddress.IPv4Address("127.1.0.0"))
 ADDRESSES = 254 << 16
 
-# As many failures are told; the first ends the run, and the rest are mostly its consequences.
+# Number of failures that are printed. The first ends the run, and the others mostly follow from it.
 FAILURES_TOLD = 10
 
 
@@ -50,23 +50,23 @@ def host_of(peer):
 
 
 class Ledger:
-    """has_workers: of a server whose supervisor tells of each worker that died."""
+    """has_workers: the server has a supervisor, which logs each worker that was killed."""
 
     def __init__(self, has_workers=False):
         self.has_workers = has_workers
         self.lock = threading.Condition()
         self.failures = []
         self.has_failed = threading.Event()
-        self.claims, self.records = {}, {}  # by address: those whose other half has not come
+        self.claims, self.records = {}, {}  # by address, until the other half comes
         self.killed = set()  # addresses of clients whose process we killed
-        self.n_kills, self.untold = 0, set()  # processes that we killed; those of whose death we wait to hear
-        self.n_unclaimed = 0  # clients that were logged as killed, and not yet as those of a process
-        self.n_unnoticed = 0  # clients of whom nobody knew yet when their process was killed
+        self.n_kills, self.untold = 0, set()  # processes that we killed; the killed workers that are not logged yet
+        self.n_unclaimed = 0  # clients that are logged as killed, and not yet assigned to a process
+        self.n_unnoticed = 0  # clients that were not in any table yet when their process was killed
         self.outcomes, self.kinds, self.events = (collections.Counter() for _ in range(3))
-        self.sent = self.received = 0  # what the clients say
+        self.sent = self.received = 0  # sums of the clients' claims
         self.shared_claims, self.shared_records = [0, 0, 0], [0, 0, 0]  # 127.0.0.1: how many, in, out
-        self.sums = collections.Counter()  # what the server's records say
-        self.totals = None  # the last that it told
+        self.sums = collections.Counter()  # sums of the server's records
+        self.totals = None  # the last totals of the server
         self.n_totals = 0
 
     def fail(self, text):
@@ -82,7 +82,7 @@ class Ledger:
             if self.has_workers:
                 self.untold.add(pid)
 
-    # ---- what the clients say ----
+    # ---- claims of the clients ----
 
     def read_claims(self, file):
         """Until its end."""
@@ -110,7 +110,7 @@ class Ledger:
             else:
                 self.claims[address] = claim
 
-    # ---- what the server says ----
+    # ---- records of the server ----
 
     def read_log(self, file):
         """Until its end."""
@@ -133,7 +133,7 @@ class Ledger:
                 self.hear_of_death(int(match.group(1)), match.group(2), int(match.group(3)))
 
     def hear_of_death(self, pid, how, n_clients):
-        """The records of its clients come first."""
+        """The records of the worker's clients come before this line."""
         if pid not in self.untold:
             self.fail(f"nobody killed worker {pid}, but it {how}")
         if n_clients != self.n_unclaimed:
@@ -189,7 +189,7 @@ class Ledger:
             self.fail(f"{complaint}: the client says {claim}, the server {record}")
 
     def close(self):
-        """When every client has gone: nothing may be left over."""
+        """Call it when every client has gone: no claim and no record may be left."""
         with self.lock:
             self.forgive_unnoticed()
             if self.claims or self.records:
@@ -205,7 +205,7 @@ class Ledger:
             self.compare_accepted()
 
     def forgive_unnoticed(self):
-        """Those who were accepted and not yet entered when their process was killed."""
+        """Forgives clients that were accepted and not yet in the table when their process was killed."""
         for address, claim in list(self.claims.items()):
             had_nothing = claim["outcome"] in ("cut", "left") and claim["received"] == 0
             is_hit = address in self.killed or claim["outcome"] == "left"
@@ -214,7 +214,7 @@ class Ledger:
                 del self.claims[address]
 
     def compare_accepted(self):
-        """It may have counted those that it did not enter."""
+        """The server may have counted clients that it did not add to the table."""
         if self.totals is None:
             return
         most = sum(self.outcomes.values())
@@ -228,16 +228,16 @@ def add(sums, *values):
 
 
 def disagreement(claim, record, was_killed):
-    """What is wrong between the two accounts of one connection, or None."""
+    """Returns the difference between the two accounts of one connection, or None."""
     sent, received, into, out = claim["sent"], claim["received"], record["in"], record["out"]
     reason, outcome = record["reason"], claim["outcome"]
     if outcome == "wrong":
-        return None  # that was told, and all else may follow from it
+        return None  # this was reported already, and other differences may follow from it
     if not out <= into <= sent:
         return "more went out than came in"
     if reason == "killed":
-        # It may not have counted its last bytes, and the client have received them. Whoever has had the end
-        # already may have no connection any more by which we could know that he is hit.
+        # The server may not have counted its last bytes although the client has received them. A client that
+        # already has the FIN may have no connection any more, so the test could not list it as killed.
         return None if was_killed or outcome != "cut" else "nobody killed it"
     if received > out:
         return "more was received than went out"

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Verified load: COUNT connections, IN_FLIGHT of them at a time. Each sends SIZE bytes and its FIN,
- * receives at the same time, and compares every byte until the server's FIN. One connection of a
- * terabyte and a million of 64 bytes are the same to it.
+ * receives at the same time, and compares every byte until the server's FIN. It works the same for
+ * one connection of a terabyte and a million connections of 64 bytes.
  *
  * A byte depends on the seed, the connection and the offset, so a loss, a repetition and a swap of
- * connections all show. Every connection has a source address of its own, 127.1.0.0 and its number:
- * the server's record of it is like no other, and ports are never short.
+ * connections all show. Every connection has its own source address, 127.1.0.0 plus its number: its
+ * record at the server is unique, and ports are never short.
  *
- * Each connection that ended is a line of JSON on standard output (ledger.py). Exit status 1 if one
- * of them was not whole, or if nothing moved for PATIENCE_MS.
+ * Each ended connection is a line of JSON on standard output (ledger.py). Exit status 1 if one of
+ * them was not whole, or if there was no progress for PATIENCE_MS.
  *
  * usage: load PORT SEED COUNT IN_FLIGHT SIZE
  */
@@ -26,7 +26,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PIECE          ((size_t)256 * 1024) /* at most so much in one call */
+#define PIECE          ((size_t)256 * 1024) /* maximum in one call */
 #define PERIOD         ((size_t)1000003)    /* of the pattern: prime, no buffer divides it */
 #define STEP           ((uint64_t)65537)    /* in it, from one connection to the next */
 #define MOST_IN_FLIGHT 4096
@@ -66,7 +66,7 @@ static uint64_t next_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
-/* The period, and then its beginning again: a piece from any place on lies in one stretch. */
+/* The period, and then its beginning again: a block from any offset is contiguous. */
 static void make_pattern(struct load *load)
 {
 	uint64_t state = load->seed;
@@ -149,7 +149,7 @@ static void send_piece(struct load *load, struct connection *connection)
 	}
 	connection->sent += (uint64_t)n;
 	if (has_sent_all(load, connection)) {
-		shutdown(connection->fd, SHUT_WR); /* if it fails, a receive will say why */
+		shutdown(connection->fd, SHUT_WR); /* if it fails, a receive returns the reason */
 		watch(load, connection, EPOLL_CTL_MOD, EPOLLIN);
 	}
 }

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A long run of one server, and what must not change by it.
+"""A long run of one server, which must work and must not leak.
 
-Clients of every kind for so long (clients.py), while their server is stopped, starved and robbed of the
-processes that serve them (troubles.py); or `--bytes`: so many through two connections; or `--connections`: so
-many, one after the other, a few at a time (load.c); or `--crowd`: so many at once, idle (crowd.py); or `--drains`:
-so many servers that are told to end while clients connect (drains.py).
+By default, clients of every kind for a time (clients.py), while the server is stopped, starved of resources, and
+loses processes that serve (troubles.py). `--bytes`: this number of bytes through two connections. `--connections`:
+this number, one after the other, a few at a time (load.c). `--crowd`: this number at once, idle (crowd.py).
+`--drains`: this number of servers that are shut down while clients connect (drains.py).
 
-Both ends' accounts of every connection are held against each other (ledger.py). Every 100 ms no zombie may
-be older than a second; memory, descriptors and processes stay within a bound that the number of clients
-sets, and in the end are what they were at the start. The first failure ends the run; exit status 1.
+Both ends' accounts of every connection are compared (ledger.py). Every 100 ms the run checks the server. No zombie
+may be older than a second. Memory, descriptors and processes must stay within a bound that the number of clients
+sets, and in the end must be as at the start. The first failure ends the run; exit status 1.
 """
 import argparse
 import contextlib
@@ -56,17 +56,17 @@ FIGURES = ROOT / "docs" / "figures" / "soak.json"
 CLIENT_PROCESSES, THREADS = 2, 24
 MAX_CLIENTS = 32
 
-# Workers of the engines that have as many as they are told: one that is killed takes a quarter of the clients.
+# Number of workers of the engines for which it can be set: a killed worker takes a quarter of the clients with it.
 WORKERS = {"thread": 4, "epoll": 4, "uring": 4}
 
-# What each client of the warm-up sends: messages, and then pieces until nothing more is taken.
+# What each client of the warm-up sends: messages, and then blocks until the socket takes no more.
 WARM_UP_MESSAGES, WARM_UP_MESSAGE, WARM_UP_PIECE = 20, b"w" * (4 << 10), b"w" * (64 << 10)
 
 # In the two modes of load.c.
 BYTES_CONNECTIONS = 2
 CONNECTIONS_IN_FLIGHT, CONNECTION_SIZE = 16, 64
 
-# Between two samples, in seconds; progress is told every so many samples.
+# Seconds between two samples; number of samples between two lines of progress.
 SAMPLE = 0.1
 PROGRESS_EVERY = 600
 
@@ -84,7 +84,7 @@ class Amount(NamedTuple):
 
 
 def amount(units):
-    """What parses an Amount."""
+    """Returns the parser of an Amount."""
 
     def parse(text):
         match = re.fullmatch(r"(\d+)([a-zA-Z]?)", text)
@@ -111,7 +111,7 @@ class Soak:
 
     def __enter__(self):
         log, written = os.pipe()
-        # A reader who gets no CPU for a while must not cost us lines of the log.
+        # A reader that gets no CPU for a while must not cost lines of the log.
         fcntl.fcntl(written, fcntl.F_SETPIPE_SZ, 1 << 20)
         workers = ["-w", self.n_workers] if self.n_workers else []
         self.server = Server(
@@ -180,7 +180,7 @@ class Soak:
         self.warmed = self.ledger.received
         wait_until(self.is_at_rest, "the server to rest")
 
-    # ---- who makes the load ----
+    # ---- the load ----
 
     def begin(self, *command):
         load = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
@@ -201,7 +201,7 @@ class Soak:
     # ---- the run ----
 
     def run(self, begin):
-        """Returns whether nothing failed."""
+        """Returns whether the run passed."""
         try:
             self.warm_up()
             self.watch.begin()
@@ -280,7 +280,7 @@ class Soak:
             yield f"and {len(ledger.failures) - FAILURES_TOLD} failures more"
 
     def row(self, mode):
-        """What docs/figures keeps of a run that passed."""
+        """Returns the entry in docs/figures for a run that passed."""
         evidence = f"{mode.command}, seed {self.options.seed}: {self.work()}"
         if self.troubles:
             evidence += (
@@ -300,7 +300,7 @@ def listing(counts):
 
 
 def record(row):
-    """Puts a row in the place of the one with the same promise."""
+    """Replaces the entry with the same promise."""
     rows = json.loads(FIGURES.read_text())["rows"] if FIGURES.exists() else []
     rows = [other for other in rows if other["promise"] != row["promise"]] + [row]
     kernel = ".".join(platform.release().split(".")[:2])

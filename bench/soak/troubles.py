@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What happens to a server meanwhile: killed processes, stops, shortages, signals; one at a time, at random.
+"""Troubles of a server during a soak: killed processes, stops, shortages, signals; one at a time, at random.
 
-Its processes are those that serve: a child for each client, or workers that have several. It is all the same
-here. One that is to be killed stands still first, and we look which clients it has.
+They hit the processes that serve: a child for each client, or workers that have several. A process is stopped
+before it is killed, so that its clients can be listed.
 """
 import collections
 import contextlib
@@ -42,7 +42,7 @@ class Troubles(threading.Thread):
         self.cgroup = self.make_cgroup()
 
     def make_cgroup(self):
-        """Where that is possible, processes can run short too."""
+        """Returns a cgroup in which processes can run short, or None if that is not possible."""
         try:
             cgroup = PidsCgroup()
         except pytest.skip.Exception as reason:
@@ -81,7 +81,7 @@ class Troubles(threading.Thread):
     # ---- each returns whether it happened ----
 
     def kill_process(self):
-        """But none that serves `talk`, whose address is that of others."""
+        """Kills a process, except one that serves `talk`, because that client shares its address with others."""
         return any(map(self.kill, self.processes()))
 
     def kill(self, process):
@@ -113,9 +113,9 @@ class Troubles(threading.Thread):
         return False
 
     def no_descriptors(self):
-        """For one of those who accept."""
+        """Sets the descriptor limit of an accepting process to the number that it uses."""
         pid = self.random.choice(self.soak.server.accepting_processes())
-        with contextlib.suppress(ProcessLookupError):  # one of those who are there only while they are needed
+        with contextlib.suppress(ProcessLookupError):  # a process that exists only while it is needed
             before = set_descriptor_limit(pid, len(descriptors_of(pid)))
             self.wait(1)
             set_descriptor_limit(pid, before)
@@ -143,7 +143,7 @@ class Troubles(threading.Thread):
             self.soak.server.send(signal.SIGCONT)
 
     def processes(self):
-        """Those that serve, in any order; each is opened when its turn comes, to be closed by the caller."""
+        """Yields the serving processes, in random order. Each is opened when its turn comes; the caller closes it."""
         pids = children_of(self.pid)
         self.random.shuffle(pids)
         for pid in pids:
@@ -151,14 +151,14 @@ class Troubles(threading.Thread):
                 process = os.pidfd_open(pid)
             except ProcessLookupError:
                 continue
-            if pid in children_of(self.pid):  # not one who has got its number meanwhile
+            if pid in children_of(self.pid):  # the pid may belong to another process by now
                 yield Process(pid, process)
             else:
                 os.close(process)
 
 
 class Process:
-    """By its pidfd, so that no stranger is hit when it ends."""
+    """A process by its pidfd, so that no other process gets a signal after it ends."""
 
     def __init__(self, pid, process):
         self.pid, self.process = pid, process
@@ -175,13 +175,13 @@ class Process:
             signal.pidfd_send_signal(self.process, number)
 
     def stand_still(self):
-        """Until it is left. Returns the addresses of its clients, or None if it has ended."""
+        """Stops the process until the block ends. Returns its clients' addresses, or None if it has ended."""
         self.send(signal.SIGSTOP)
         wait_until(lambda: self.states() <= set("TZX"), f"{self.pid} to stand still")
         return hosts_of(sockets_of(self.pid)) if self.states() == {"T"} else None
 
     def states(self):
-        """Those of its threads."""
+        """Returns the states of the process's threads."""
         threads = pathlib.Path(f"/proc/{self.pid}/task")
         try:
             stats = [proc_text(self.pid, f"task/{thread.name}/stat") for thread in threads.iterdir()]
@@ -191,7 +191,7 @@ class Process:
 
 
 def hosts_of(inodes):
-    """The addresses at the other ends of these IPv4 sockets, of those who are connected still."""
+    """Returns the peer addresses of those IPv4 sockets that are still connected."""
     hosts = {}
     for _ in range(2):  # what else moves in the table may hide one of them from us once
         for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:

@@ -7,23 +7,25 @@ from typing import NamedTuple
 
 from harness import children_of, descriptors_of, own_memory_kib, proc_state, proc_text, wait_until
 
-# Memory takes longer to read than the rest: only every so many samples.
+# Memory takes longer to read than the rest: only one sample in this number includes it.
 MEMORY_EVERY = 10
 
 # How old a zombie may be, by the time that its parent slept meanwhile: a parent that gets no CPU is not at fault.
 ZOMBIE_AGE = 1.0
 
-# What a client may cost while it is there, and what all of them together may leave behind.
+# Maximum memory per client while it is connected, and maximum that all clients together may leave behind.
 CLIENT_KIB, LEFT_KIB = 128, 64
 
-# What was received ahead of a client who then did not read (server/engines/uring.c): all the buffers of the ring.
+# Bytes received ahead for a client that then did not read (server/engines/uring.c): all the buffers of the ring.
 AHEAD_KIB = {"uring": 512}
 
-# What a worker may keep for the next, beyond what the warm-up had it touch: as many pieces of that as server/events/buffer_pool.h
-# keeps warm; stacks of threads, of which there are more than clients when some are about to end.
+# Memory that a worker may keep for later, beyond what it used in the warm-up: the buffers that
+# server/events/buffer_pool.h keeps warm, and stacks of threads, of which there are more than clients when some are
+# about to end.
 KEPT_KIB = {"uring": 8 * 512, "thread": 256}
 
-# Descriptors of a parent that accepts, beyond those of the start: the waiting room (server/admission.h), and one more.
+# Descriptors of an accepting parent, in addition to those at the start: the wait queue (server/admission.h), and
+# one more.
 MORE_DESCRIPTORS = 256 + 1
 
 
@@ -63,9 +65,9 @@ def at_rest(server):
 
 
 class Watch:
-    """That a server stays in bounds, and is at rest in the end what it was at first.
+    """Checks that a server stays within bounds, and that in the end it is at rest as it was at first.
 
-    n_workers: as many as there always are, None if there are more of them when there is more to do.
+    n_workers: the constant number of workers, None if the number depends on the load.
     """
 
     def __init__(self, server, ledger, max_clients, n_workers, judge_memory):
@@ -78,7 +80,7 @@ class Watch:
         self.samples = 0
 
     def begin(self):
-        """At rest, for the first time."""
+        """Records the state at rest, for the first time."""
         self.started = self.last = time.monotonic()
         self.start = at_rest(self.server)
         self.start_kib = sum(map(own_memory_kib, self.server.lasting_processes()))
@@ -107,7 +109,7 @@ class Watch:
         return self.start_kib + (self.n_workers or 0) * self.kept_kib + self.max_clients * self.client_kib
 
     def most_descriptors(self):
-        """Of the server itself: a supervisor never has a client's."""
+        """Returns the bound for the server process itself: a supervisor never has a client's descriptor."""
         return len(self.start.descriptors) + (0 if self.server.has_workers else MORE_DESCRIPTORS)
 
     def look_for_zombies(self, children):
@@ -141,7 +143,7 @@ class Watch:
             self.ledger.fail(f"a worker has {sorted(worker)}, at the start {sorted(*start.worker_descriptors)}")
 
     def has_workers_again(self):
-        """Those who died have others in their place, and these have begun."""
+        """Returns whether killed workers are replaced, and the new ones have started."""
         now = at_rest(self.server)
         is_complete = self.n_workers is None or now.n_workers == self.n_workers
         return is_complete and len(now.worker_descriptors) == len(self.start.worker_descriptors)
