@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Takes a server out of HAProxy's fleet: no new connections, and waits until those that it has have
-# ended. Then it can be stopped. To be run where HAProxy is; needs socat.
+# Takes a server out of HAProxy's fleet: HAProxy sends it no new connections, and the script waits
+# until its connections have ended. Then the server can be stopped. Run it where HAProxy is; needs socat.
 #
-#     drain.sh SERVER [SECONDS]     waits for so long at most, 60 by default; status 1: some stay,
-#                                   2: HAProxy has no such server
+#     drain.sh SERVER [SECONDS]     waits for at most SECONDS (default: 60); status 1: connections
+#                                   stay, 2: HAProxy has no such server
 set -eu
 server=$1 patience=${2:-60}
 
@@ -13,7 +13,7 @@ ask() {
 	echo "$1" | socat - /run/haproxy.sock
 }
 
-# The fifth column of `show stat` is scur: its sessions at this moment.
+# The fifth column of `show stat` is scur: the server's current sessions.
 sessions() {
 	ask "show stat" | awk -F, -v server="$server" '$1 == "fleet" && $2 == server { print $5 }'
 }

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# One load from many machines, which begin together; then one result.
+# Runs one load from many machines, which start at the same time, and merges the results.
 #
 #     together.sh HOSTS DIRECTORY [ARGUMENT of tcpecho bench]...
 #
-# HOSTS: a file of machines, as ssh(1) knows them, one a line. DIRECTORY: is made; each machine's
-# result goes there, their sum, merged.json, and clocks.txt: how far each clock is from the one here.
-# Here: bash, GNU parallel, ssh, tcpecho. There: tcpecho, and a key that lets you in.
-# From the environment: SSH, TCPECHO (their names), LEAD (seconds until the start).
+# HOSTS: a file with the ssh(1) names of the machines, one per line. DIRECTORY is created. It gets each
+# machine's result, the merged result (merged.json), and each clock's offset from this one (clocks.txt).
+# Needed here: bash, GNU parallel, ssh, tcpecho. On the machines: tcpecho, and your ssh key.
+# Environment: SSH, TCPECHO (commands), LEAD (seconds until the start).
 # shellcheck disable=SC2317 # the functions are called by parallel
 set -eu
 export LC_ALL=C # EPOCHREALTIME and awk write a point, not a comma
@@ -18,8 +18,9 @@ shift 2
 mkdir -p "$directory"
 printf -v arguments '%q ' "$@"
 
-# clock_of HOST: asks it five times for the time, over one connection. It answered between our
-# question and its arrival, so it is uncertain by half of that: the quickest answer is kept.
+# clock_of HOST: asks it five times for the time, over one connection. The reply was made between
+# our question and its arrival, so the error is at most half of that time: the quickest reply is
+# kept.
 clock_of() {
 	local answers='' before there
 	coproc clock { $SSH "$1" 'for _ in 1 2 3 4 5; do read -r _; date +%s.%N; done'; }
@@ -34,12 +35,13 @@ clock_of() {
 		END { printf "%s %+.6f s, within %.6f s\n", host, off, quickest / 2 }'
 }
 
-# run_on HOST NUMBER: the load of one machine, with a seed of its own: no other's bytes pass for its.
+# run_on HOST NUMBER: the load of one machine, with its own seed, so that bytes of other machines
+# are mismatches.
 run_on() {
 	$SSH "$1" "$TCPECHO bench --json --quiet --start-at $start --seed $2 $arguments" >"$directory/$1.json"
 }
 
-SHELL=$(command -v bash) # it is by this that parallel calls the functions
+SHELL=$(command -v bash) # parallel calls the functions with this shell
 export -f clock_of run_on
 export SHELL SSH TCPECHO directory arguments start
 

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Waits for the load of bench.yaml, and adds up what its pods wrote.
+# Waits for the load of bench.yaml, and merges the results of its pods.
 #
 #     collect.sh DIRECTORY
 #
-# DIRECTORY: is made; each pod's log and its result go there, and their sum, merged.json. A pod without a
-# result is named and left out. Status 1: a load failed, or a pod was left out.
+# DIRECTORY is created. It gets each pod's log and result, and the merged result (merged.json). A pod
+# without a result is named and left out. Status 1: a load failed, or a pod was left out.
 set -eu
 directory=$1
 : "${KUBECTL:=kubectl}" "${TCPECHO:=tcpecho}"
@@ -26,7 +26,7 @@ done
 set --
 for pod in $($KUBECTL get pods --selector=job-name=tcpecho-bench --output=name); do
 	result=$directory/${pod#pod/}.json log=$directory/${pod#pod/}.log
-	# A log has both streams: a limit that was missed is told behind the document.
+	# A log has both streams: the message about a missed limit comes after the document.
 	$KUBECTL logs "$pod" >"$log" || true
 	sed -n '/^{$/,/^}$/p' "$log" >"$result"
 	if [ -s "$result" ]; then
