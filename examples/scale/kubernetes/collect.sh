@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Waits for the load of bench.yaml, and merges the results of its pods.
+# Waits for the load of bench.yaml, and merges the pods' results.
 #
 #     collect.sh DIRECTORY
 #
