@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What every test from outside the process can use."""
+"""Fixtures of all tests that test from outside the process."""
 import os
 import pathlib
 import resource
@@ -32,7 +32,7 @@ def pytest_configure(config):
     set_surroundings(is_worker=bool(worker))
     config.tcpecho_directory = own_directory(worker)
     adopt_orphans()
-    if "TCPECHO_PACKAGES" not in os.environ:  # containers have networks of their own, made from this machine's
+    if "TCPECHO_PACKAGES" not in os.environ:  # containers have their own networks, made from this machine's network
         enter_own_network()
 
 
@@ -48,8 +48,8 @@ def set_surroundings(is_worker):
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    # Where a signal is ignored, a handler that does nothing ignores it too, but processes that are started here have
-    # the default again (execve(2)). A worker of pytest-xdist has to ignore what its parent ignores.
+    # If a signal is ignored, a handler that does nothing replaces that: started processes then have the default
+    # action again (execve(2)). A worker of pytest-xdist must ignore what its parent ignores.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
                    signal.SIGCHLD, signal.SIGALRM, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP):
         if signal.getsignal(number) == signal.SIG_IGN or (is_worker and number == signal.SIGHUP):
@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.relative_to(ROOT / "tests").parts[0] in MEASURING:
             item.add_marker(pytest.mark.alone)
-    # What runs longest begins first: it keeps one process of pytest-xdist to itself.
+    # The longest tests start first: each keeps one process of pytest-xdist to itself.
     items.sort(key=lambda item: item.get_closest_marker("background") is None)
 
 
@@ -98,7 +98,7 @@ def ipv6():
 
 @pytest.fixture
 def lone_user():
-    """A user that nobody else is (scarcity.py)."""
+    """A user id that nothing else uses (scarcity.py)."""
     made = LoneUser()
     yield made
     made.remove()

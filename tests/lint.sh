@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Everything that a reader would have to complain of otherwise. Changes nothing.
+# Checks the layout and the style of the sources. Changes no file.
 # usage: tests/lint.sh BUILD_DIRECTORY
 # shellcheck disable=SC2317 # the functions are called by their names
 set -u
 build=$1
 failed=0
 
-# check NAME COMMAND...: the command prints what is wrong, or nothing.
+# check NAME COMMAND...: COMMAND prints what is wrong, or nothing.
 check() {
 	name=$1
 	shift

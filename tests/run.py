@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Runs the tests and prints one line last: how many passed, failed and were skipped.
+"""Runs the tests and prints one line last: the numbers of passed, failed and skipped tests.
 
 usage: run.py BUILD [PYTEST_ARGUMENT]...
 
-Most tests run side by side; those marked `alone` run one by one after them. If the arguments select tests, all of them
-run one by one, which begins sooner; -n N runs N side by side all the same. Everything they create is in a directory
-of this run, and every process they start is a descendant of this one: what is left of either in the end is named,
-removed, and fails the run.
+Most tests run side by side; tests marked `alone` run one by one after them. If the arguments select tests, all of
+them run one by one, which starts sooner; -n N runs N side by side all the same. All files that tests create are in
+a directory of this run, and every process that they start is a descendant of this one. If files or processes are
+left in the end, the run names and removes them, and fails.
 """
 import ctypes
 import os
@@ -32,7 +32,7 @@ JOBS = min(2 * (os.cpu_count() or 1), 8)
 # Exit statuses of pytest: all passed; no test was selected.
 PASSED, NONE_SELECTED = 0, 5
 
-# The longest TMPDIR in which tests have room for the paths of their unix sockets (108 bytes, unix(7)).
+# Maximum length of TMPDIR that leaves room for the tests' unix socket paths (108 bytes, unix(7)).
 LONGEST = 16
 
 # How long a process may take to end after its parent has ended.
@@ -63,7 +63,7 @@ def make_directory():
 
 
 def handle_signals():
-    """^C ends pytest, which then says what has failed. TERM and HUP end everything."""
+    """^C ends pytest, which then reports the failures. TERM and HUP end everything."""
     signal.signal(signal.SIGINT, lambda *_: None)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
@@ -71,7 +71,7 @@ def handle_signals():
 
 
 def adopt_orphans():
-    """A process whose parent ends becomes a child of this one."""
+    """Makes processes whose parent ends children of this one."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -79,7 +79,7 @@ def run(command):
     """Runs a command to its end. Returns its exit status, 128 + N if signal N ended it."""
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
     while True:
-        pid, status = os.waitpid(-1, 0)  # also those that were adopted
+        pid, status = os.waitpid(-1, 0)  # also adopted ones
         if pid == process.pid:
             process.returncode = status  # it is reaped
             code = os.waitstatus_to_exitcode(status)
@@ -123,7 +123,7 @@ def left_processes():
 
 
 def files_of(top, without=()):
-    """Every path below, except for those in directories of these names."""
+    """Returns every path below, except those in directories with these names."""
     found = set()
     for place, directories, files in os.walk(top):
         directories[:] = [name for name in directories if name not in without]
@@ -144,25 +144,25 @@ def mounts():
 
 
 def cgroups():
-    """Those that tests make have this project's name."""
+    """Returns the cgroups of tests, which have this project's name."""
     return {path for path in files_of("/sys/fs/cgroup") if "tcpecho" in os.path.basename(path) and os.path.isdir(path)}
 
 
 # Directories in a build directory where Meson and this program write, and where programs to compare with are built.
 WRITTEN = ("meson-logs", "meson-private", "test-results", "bench")
 
-# Where all programs of a machine write. Only what has the name of this project there is looked at.
+# Directories to which all programs of a machine write. Only entries with this project's name are checked.
 SHARED = ("/dev/shm", "/run/netns")
 
 
 def traces(build):
-    """What is in the places where a test could leave something."""
+    """Returns the contents of all places where a test could leave something."""
     shared = {what for what in mounts().union(*map(names_in, SHARED)) if "tcpecho" in what}
     return names_in(ROOT) | files_of(build, WRITTEN) | cgroups() | shared
 
 
 def left_elsewhere(build, before):
-    """What is new, and stays: another run of the tests on this machine removes its own."""
+    """Returns what is new and stays: another run of the tests on this machine removes its own."""
     end = time.monotonic() + GRACE
     while (new := traces(build) - before) and time.monotonic() < end:
         time.sleep(0.5)
@@ -170,7 +170,7 @@ def left_elsewhere(build, before):
 
 
 def left_files(directory):
-    """What is left in the directory of the run, where each worker has one; pytest's own is "p"."""
+    """Returns the files left in the directory of the run, where each worker has one; pytest's own is "p"."""
     found = [path for path in directory.iterdir() if path.name != "p"]
     found = [path for place in found for path in ([place, *place.iterdir()] if is_of_worker(place) else [place])]
     return sorted(str(path) for path in found if not is_of_worker(path))
@@ -220,7 +220,7 @@ def run_tests(build, arguments):
 
 
 def selects(arguments):
-    """Do they select some of the tests, and say nothing of how many run at once?"""
+    """Returns whether they select some tests, and do not set how many run at once."""
     is_counted = any(word.startswith(("-n", "--numprocesses")) for word in arguments)
     has_filter = any(word.startswith(("-k", "-m", "--lf", "--last-failed")) for word in arguments)
     return not is_counted and (has_filter or any((ROOT / word.split("::")[0]).exists() for word in arguments))

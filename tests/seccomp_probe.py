@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Does seccomp(2) come back here? Exit status 0: it does, whatever it says. 1: it hangs.
+"""Tests whether seccomp(2) returns on this kernel. Exit status 0: it returns, with or without an error. 1: it
+hangs.
 
-A kernel that had to free thousands of filters a second, for minutes, may hang in the next one for ever, and
-so would every sandboxed program (docs/decisions/0008). Nothing but a reboot helps it.
+A kernel that had to free thousands of filters a second, for minutes, may hang in the next one for ever. Every
+sandboxed program would hang too (docs/decisions/0008). Only a reboot helps.
 """
 import ctypes
 import os
@@ -29,7 +30,7 @@ def put_on_a_filter_that_allows_everything():
 def main():
     child = os.fork()
     if child == 0:
-        os.closerange(0, 3)  # if it hangs, nobody is to wait for the end of what it writes
+        os.closerange(0, 3)  # if it hangs, no process may wait for the end of the output
         put_on_a_filter_that_allows_everything()
         os._exit(0)
     end = time.monotonic() + PATIENCE

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""An echo server that breaks one promise: broken_echo.py HOW PORT."""
+"""An echo server that breaks one promise. Usage: broken_echo.py HOW PORT."""
 import socket
 import sys
 import threading
 
 
 def echo(sock, at):
-    """Faithful, but for the byte at that place."""
+    """Echoes correctly, except for the byte at that offset."""
     offset = 0
     while piece := bytearray(sock.recv(1 << 16)):
         if at is not None and offset <= at < offset + len(piece):

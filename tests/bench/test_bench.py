@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The bench: each case gives its figures, nothing unverified is counted, and verdicts say what was measured.
+"""The bench: each case gives its figures, only verified bytes count, and verdicts state what was measured.
 
-No figure is asserted: how fast this machine is today is nobody's promise.
+No figure is asserted, because the speed of this machine is not promised.
 """
 import json
 import os
@@ -30,7 +30,7 @@ FEW = 200
 
 CASES = compare.CASES | {"idle": compare.idle_case(FEW)}
 
-# Those that a cgroup counts.
+# Figures that a cgroup counts.
 OF_CGROUPS = {"cpu_us", "whole_kib"}
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The benches of the clients: they run, and a client that lies is found out.
+"""The benches of the clients: they run, and a client that reports false figures is detected.
 
-No figure is asserted, but what no machine can be too slow or too fast for: a client cannot find less than
-the delay that a server kept.
+Only a figure that holds on every machine is asserted: a client cannot measure less than the delay that the server
+kept.
 """
 import json
 import pathlib
@@ -29,7 +29,7 @@ SECONDS = 0.3
 STOP_SECONDS = 1
 FEW = 200
 
-# What two clocks may differ by, and the width of a bucket.
+# Factor that allows for the difference of two clocks and for the width of a bucket.
 NEARLY = 0.997
 
 
@@ -64,7 +64,7 @@ if log:
 
 @pytest.fixture
 def judge(program, tools, tmp_path):
-    """judge() is a Truth about the program; judge(a lie) of one that runs it and changes what it says."""
+    """judge() returns a Truth for the program; judge(a lie) one for a client that runs it and falsifies its output."""
 
     def make(lie=None, seconds=SECONDS):
         client = pathlib.Path(program)
@@ -188,7 +188,7 @@ def test_a_run_of_stops_has_its_rows(judge):
     assert [row[0] for row in table["rows"]] == [omission.RESPONSE, omission.SERVICE, omission.CLOSED, omission.BEAT]
 
 
-# ---- the histogram, read by somebody else ----
+# ---- the histogram, read by other software ----
 
 
 def test_the_histogram_says_what_the_figures_say(judge):

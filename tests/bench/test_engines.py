@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The bench of the engines: every peer echoes, each case gives its figures, verdicts say what was measured.
+"""The bench of the engines: every peer echoes, each case gives its figures, verdicts state what was measured.
 
-No figure is asserted: how fast this machine is today is nobody's promise.
+No figure is asserted, because the speed of this machine is not promised.
 """
 import pathlib
 import sys
@@ -26,7 +26,7 @@ CASES = {
     "growth": engines.growth_case(FEW),
 }
 
-# Own memory may grow by nothing.
+# Own memory may stay the same.
 MAY_BE_ZERO = {"own_bytes"}
 
 OF_CGROUPS = {"cpu_us", "whole_kib"}

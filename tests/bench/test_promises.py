@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The table of promises: our server keeps them all, and each check sees a server that does not."""
+"""The table of promises: our server keeps them all, and each check detects a server that breaks one."""
 import pathlib
 import sys
 import types
@@ -47,7 +47,8 @@ def broken(how):
     return servers.Kind(how, words[0], lambda port, _: [*words, str(port)])
 
 
-# What breaks it, and what is seen. A place: of the byte that comes back wrong.
+# Arguments of a server that breaks the promise, and the observation. A number: offset of the byte that comes back
+# wrong.
 BREAKERS = {
     "half-close": ("5000000", "byte 5,000,000 is wrong"),
     "never-read": ("9000000", "byte 9,000,000 is wrong"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`./dev bench scale`: every case for a moment, and what it says of it. No figure is asserted."""
+"""`./dev bench scale`: every case for a moment, and its report. No figure is asserted."""
 import pathlib
 import subprocess
 import sys

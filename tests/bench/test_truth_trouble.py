@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs in trouble: the harness's records are true, and a client that lies about such a run is found out."""
+"""Runs in trouble: the harness's records are correct, and a client that falsifies such a run is detected."""
 import itertools
 import json
 import pathlib
@@ -28,7 +28,7 @@ print(json.dumps(said))
 sys.exit(run.returncode)
 """
 
-# What a client said that took back what was under way when it was interrupted.
+# Falsifies the output: subtracts the messages that were in flight at the interruption.
 TAKES_BACK = """
 said["sent"] -= said["unfinished"]
 said["unfinished"] = 0
@@ -38,7 +38,7 @@ said["response_us"]["max"] = said["response_us"]["p50"]
 
 @pytest.fixture
 def judge(program, tmp_path):
-    """judge(a lie) is a Truth about a client that runs the program and changes what it says."""
+    """judge(a lie) returns a Truth for a client that runs the program and falsifies its output."""
 
     def make(lie=""):
         client = tmp_path / "tcpecho"
@@ -140,7 +140,7 @@ def test_a_client_that_takes_back_what_was_under_way_is_found_out(judge, name):
 @pytest.mark.parametrize("name", trouble.COMMANDS)
 @pytest.mark.usefixtures("own_network")
 def test_the_counts_of_an_interrupted_run_are_the_records(judge, name):
-    """Its times depend on this machine."""
+    """Times are not compared, because they depend on this machine."""
     run = trouble.interrupted(judge(), name, trouble.signal.SIGTERM)
     assert [figure.words() for figure in run.figures if figure.name in ("sent", "echoes", "unfinished")
             and not figure.is_true()] == []

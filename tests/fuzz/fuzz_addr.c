@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses: what is read is printed and read again as the same, from text and from the kernel;
- * what is no address is refused and nothing is written.
+ * Addresses: an address from text or from the kernel is printed, and reads as the same again. Text
+ * that is no address is refused, and nothing is written.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -125,7 +125,7 @@ static struct addr address_of(const char *text)
 	return list[0];
 }
 
-/* What is printed reads as itself. */
+/* The printed text reads as the same address. */
 static void check_format(const struct addr *addr)
 {
 	struct addr_text printed = addr_format(addr);
@@ -134,7 +134,7 @@ static void check_format(const struct addr *addr)
 	assert(addr_equal(addr, &again));
 }
 
-/* As addr_spec_text() says it, and as an ADDRESS that must read as the same. */
+/* The text of addr_spec_text(), also as an ADDRESS, reads as the same. */
 static void check_spec(const struct addr_spec *spec)
 {
 	char words[2 * ADDR_HOST_SIZE], address[2 * ADDR_HOST_SIZE];
@@ -212,7 +212,7 @@ static struct addr kernel_address(struct fuzz_input *input)
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	uint8_t choice = fuzz_byte(input);
 	struct addr addr;
-	memset(&addr, 'Z', sizeof(addr)); /* what lies behind its length is nobody's */
+	memset(&addr, 'Z', sizeof(addr)); /* bytes behind its length are undefined */
 	size_t n = input->left < sizeof(addr.local.sun_path) ? input->left
 							     : sizeof(addr.local.sun_path);
 	memcpy(addr.local.sun_path, input->at, n); /* behind the family, whatever that is */
@@ -235,8 +235,8 @@ static struct addr kernel_address(struct fuzz_input *input)
 }
 
 /*
- * Can text say it? A path as bind(2) leaves it that does not look like an abstract name, or an
- * abstract name without a NUL in it.
+ * Returns whether text can express the address: a path as bind(2) takes it that does not look like
+ * an abstract name, or an abstract name without a NUL in it.
  */
 static bool can_be_said(const struct addr *addr)
 {
@@ -249,7 +249,7 @@ static bool can_be_said(const struct addr *addr)
 	return path[0] != '@' && strnlen(path, n) == n - 1;
 }
 
-/* What a unix address says, up to a NUL in it. */
+/* The text of a unix address, up to a NUL in it. */
 static void check_unix(const struct addr *addr, const char *printed)
 {
 	const char *path = addr->local.sun_path, *prefix = "unix:";

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The echo in a larger world than the exhaustive search can visit (tests/sim/world.h): each byte of
- * input is a choice among what can happen next. The laws are the same. When the input ends, the
- * first thing that can happen does, until the echo wants to close.
+ * input chooses the next event. The laws are the same. When the input ends, the first possible
+ * event happens, until the echo wants to close.
  */
 #include <assert.h>
 #include <stdio.h>

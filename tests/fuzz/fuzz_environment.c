@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The environment: a variable means what its option means, the command line wins, the first bad
- * variable in the order of the rows is told by its name, in one line, and others are nothing to us.
+ * The environment: a variable means the same as its option, and the command line wins. The first
+ * bad variable in the order of the rows is reported by name, in one line. Other variables are
+ * ignored.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -52,7 +53,10 @@ static enum option_outcome parse_word(const struct command *command, char *word,
 	return option_parse(command, word != NULL ? 2 : 1, argv, ret_arguments);
 }
 
-/* What a text means as the value of an option: as the command line reads it, in no environment. */
+/*
+ * Returns the meaning of a text as the value of an option: as on the command line, in an empty
+ * environment.
+ */
 static bool read_as_option(const struct command *command, size_t i, const char *text,
 			   uint64_t *ret_value)
 {
@@ -103,8 +107,8 @@ static void write_option(const struct option_row *row, char out[64])
 }
 
 /*
- * What must come of an environment, when the command line says `word` for row `said`. Returns NULL
- * when it is good, or the first row that is not.
+ * Computes the expected result of an environment when the command line has `word` for row `said`.
+ * Returns NULL if the environment is good, or the first row that is not.
  */
 static const struct option_row *expect(const struct command *command, char *word, size_t said,
 				       char *const *environment, struct arguments *expected)
@@ -181,7 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (commands[n_commands] != NULL)
 		n_commands++;
 	const struct command *command = commands[fuzz_byte(&input) % n_commands];
-	size_t said = fuzz_byte(&input) % (2 * COMMAND_OPTIONS_MAX); /* half the time: nothing */
+	size_t said = fuzz_byte(&input) % (2 * COMMAND_OPTIONS_MAX); /* half the time: no option */
 	char *variables[MOST_VARIABLES + 1] = { NULL };
 	while (input.left > 0 && n < MOST_VARIABLES)
 		variables[n++] = next_variable(command, &input);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Escaping: a stream may be cut anywhere and looks the same; no more comes out than there is room
- * for; nothing that a terminal would obey comes out; and no byte is lost: a character stands there
- * as it is, or each of its bytes is shown.
+ * Escaping: the result does not depend on where the stream is cut; the output never exceeds its
+ * room; it has nothing that a terminal would obey; and no byte is lost: a character stands there
+ * unchanged, or each byte is shown.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -25,7 +25,7 @@ struct shown {
 
 /* ---- the filter ---- */
 
-/* One call, with memory of exactly the room that the contract asks for. */
+/* One call, with exactly as much memory as the contract requires. */
 static void filter_piece(struct escape *escape, const uint8_t *bytes, size_t n, struct shown *shown)
 {
 	char *out = malloc(ESCAPE_ROOM(n));
@@ -37,7 +37,7 @@ static void filter_piece(struct escape *escape, const uint8_t *bytes, size_t n, 
 	free(out);
 }
 
-/* A whole stream, in pieces of 1 + (cuts & 7), 1 + (cuts >> 3 & 7), ... bytes; 0: in one piece. */
+/* A whole stream, in blocks of 1 + (cuts & 7), 1 + (cuts >> 3 & 7), ... bytes; 0: in one block. */
 static struct shown filter(struct escape escape, struct stream in, uint32_t cuts)
 {
 	struct shown shown = { .text = malloc(ESCAPE_ROOM(in.size) + ESCAPE_ROOM(0)) };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever stands in a log, reading it ends in a histogram or in a code. With a code nothing was
- * added; with a histogram, what it is written as reads as itself.
+ * Reading any log ends in a histogram or in an error code. With a code, nothing was added. A
+ * histogram is written, and reads as the same again.
  */
 #include <assert.h>
 #include <netinet/in.h>
@@ -16,7 +16,7 @@
 #include "fuzz.h"
 #include "report/hlog.h"
 
-/* Of the bytes that libFuzzer gives. */
+/* Maximum of the bytes from libFuzzer that are used. */
 #define MOST_BYTES 4096
 
 #define PAYLOAD_HEAD 40
@@ -31,8 +31,8 @@ static void put(unsigned char *at, uint32_t number)
 }
 
 /*
- * The string of a payload with these counts, and with `change` in the byte `at` of its header. zlib
- * would only be in the way: its sums would let nothing pass, so it is given what is right.
+ * Returns the string of a payload with these counts, and with `change` in byte `at` of the header.
+ * zlib checksums would reject every change, so they are computed anew.
  */
 static char *string_of(const uint8_t *counts, size_t n, size_t at, uint8_t change)
 {

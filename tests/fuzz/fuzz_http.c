@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever a visitor sends gets one answer, and gets it once: as soon as the head has ended, what
- * follows changes nothing. The page is for GET and HEAD alone.
+ * Whatever an HTTP client sends gets exactly one answer: after the end of the head, more bytes
+ * change nothing. Only GET and HEAD get the page.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "client/hold/http.h"
 #include "fuzz.h"
 
-/* The bytes are exactly as many as there are, so that a sanitizer sees whoever reads on. */
+/* The memory has exactly n bytes, so that a sanitizer detects a read beyond it. */
 static enum http_answer judge(const uint8_t *data, size_t n)
 {
 	char *bytes = malloc(n > 0 ? n : 1);

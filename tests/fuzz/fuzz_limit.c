@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A limit of --fail-if: what is read reads as itself again and can be judged, on sides that know
- * everything and on sides that know nothing; what is not is told by one sentence.
+ * A limit of --fail-if: an accepted one is printed and reads as the same. It can be judged on runs
+ * with all figures and on runs with none. A rejected one gets one message.
  */
 #include <assert.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "fuzz.h"
 #include "report/threshold.h"
 
-/* A run of which everything is known, and one of nothing. */
+/* A run with all figures, and a run with none. */
 static void make_sides(struct run runs[2], struct sample samples[2])
 {
 	for (int i = 0; i < 2; i++) {
@@ -42,7 +42,10 @@ static void check_verdicts(const struct threshold *threshold, const struct sampl
 		enum threshold_verdict verdict =
 			threshold_judge(threshold, &samples[i & 1], &samples[i >> 1], &text);
 		assert((verdict == THRESHOLD_HOLDS) == (text.text[0] == '\0'));
-		/* Beside itself nothing is more or less, unless it was asked to be. */
+		/*
+		 * Compared with itself, a run is neither more nor less, except if the limit is
+		 * zero.
+		 */
 		if (i == 0 && threshold->form != THRESHOLD_VALUE && threshold->limit == 0)
 			assert(verdict == THRESHOLD_HOLDS);
 	}

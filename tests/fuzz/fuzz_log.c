@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: whatever a field or a sentence holds, a record is one line, valid JSON where JSON was
- * asked for, and reads as what was put in; only at the end of the line anything is cut. A line that
- * is not taken is dropped and counted, and the count is told.
+ * The log: whatever a field or a message contains, a record is one line. It is valid JSON if JSON
+ * was requested, and reads as the same values. It is cut only at the end of the line. A line that
+ * is not taken is dropped and counted, and the count is logged.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -21,7 +21,7 @@
 /* From here on a line may cut a value (base/log.c: so that the fields behind it still fit). */
 #define CUT_FROM (LOG_LINE_SIZE - 512)
 
-/* What a line must say: an event or a prefix, names, and values as they are shown. */
+/* Expected contents of a line: an event or a prefix, names, and values as they are shown. */
 struct line {
 	const char *event;
 	bool is_sentence; /* in text: `event` is its prefix, and its one value has no name */
@@ -36,7 +36,7 @@ struct line {
 static enum log_format format;
 
 /*
- * The line that is being written, and the one whose rest is still to come. Too large for a stack.
+ * The line that is being written, and the line whose rest is still to come. Too large for a stack.
  */
 static struct line expected, cut;
 
@@ -72,7 +72,7 @@ static char peek(const struct reader *reader, bool quoted, size_t *ret_size)
 	return reader->at[1];
 }
 
-/* Where a value is cut within a character, as many as three of its bytes are shown as \xNN. */
+/* If a value is cut within a character, up to three bytes are shown as \xNN. */
 static void read_cut(struct reader *reader, bool quoted)
 {
 	size_t size;
@@ -119,10 +119,10 @@ static void read_line(struct reader *reader, const struct line *line)
 /* ---- the sink: what a call has written is looked at when it returns ---- */
 
 static struct sink sink;
-static uint64_t n_dropped; /* that are still to be told */
+static uint64_t n_dropped; /* not logged yet */
 static bool is_cut;        /* the sink ends within the line `cut` */
 
-/* Takes the next whole line out of the sink; false when there is none. */
+/* Takes the next whole line out of the sink; returns false if the sink has none. */
 static bool next_line(size_t *place, struct reader *ret_reader)
 {
 	const char *line = sink.bytes + *place;
@@ -306,7 +306,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_record(&input);
 		}
 	}
-	/* What is still to be told is told now, and the next input starts from nothing. */
+	/* A pending count is logged now, so that the next input starts without one. */
 	sink.room = SIZE_MAX;
 	check_sentence(2, "last");
 	assert(!is_cut && n_dropped == 0 && sink.size == 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line, as main() takes it: what option_parse() accepts is within its rows, says the
- * same when it is written out and read again, and gives the command a configuration that it can
- * run; what it refuses is told in one line, and nothing is written. Nothing of it is run.
+ * The command line, as main() takes it. Arguments that option_parse() accepts are within their
+ * rows, and mean the same when they are written and read again. They give the command a
+ * configuration that it can run. Refused arguments get one line, and nothing is written. No command
+ * is run.
  */
 #include <assert.h>
 #include <errno.h>
@@ -85,7 +86,7 @@ enum exit_status __wrap_talk_run(const struct talk_config *config)
 	return STATUS_OK;
 }
 
-/* Nobody is there, so there is nothing to report. */
+/* No server exists, so the report is empty. */
 enum exit_status __wrap_ping_run(const struct ping_config *config, struct ping_report *ret_report)
 {
 	(void)ret_report;
@@ -127,7 +128,7 @@ int __wrap_addr_resolve(const struct addr_spec *spec, int family, struct addr *r
 	return ERR_NO_SUCH_HOST;
 }
 
-/* There is no file, and so nothing to report. */
+/* No file exists, so the report is empty. */
 int __wrap_file_read(const char *path, size_t most, struct file_bytes *ret_bytes)
 {
 	(void)ret_bytes;

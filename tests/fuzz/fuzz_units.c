@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Units: a count, a duration or a moment is read as exact arithmetic would, or refused and nothing
- * written; what is printed reads as itself.
+ * Units: a count, a duration or a point in time is read as exact arithmetic would, or is refused
+ * and nothing is written. A printed value reads as the same.
  */
 #include <assert.h>
 #include <ctype.h>
@@ -54,7 +54,7 @@ static void check_count(const char *text)
 
 /* ---- durations ---- */
 
-/* So many digits of a fraction are exact in 128 bits; those behind them may make 1 ns more. */
+/* This number of digits of a fraction is exact in 128 bits; further digits may add 1 ns. */
 #define EXACT_DIGITS 20
 
 /* Reads a duration in exact arithmetic; *ret_slack is how much larger it may be. */
@@ -132,7 +132,7 @@ static bool count_days(int year, int month, int day, uint64_t *ret_days)
 	return true;
 }
 
-/* What a time of day stands for, as sscanf(3) reads it, once its form was found good. */
+/* The meaning of a time of day as sscanf(3) reads it, after its form was checked. */
 static void check_time_of_day(const char *text, uint64_t ns)
 {
 	int year, month, day, hour, minute, second, n, hours = 0, minutes = 0;

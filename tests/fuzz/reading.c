@@ -25,7 +25,7 @@ static uint64_t *counts[POOL];
 static size_t n_counts;
 static struct hlog *hlogs[POOL];
 static size_t n_hlogs;
-static long n_open; /* histograms and coders that somebody has */
+static long n_open; /* histograms and coders that are not closed yet */
 
 int __real_histogram_open(struct histogram *ret_histogram);
 int __wrap_histogram_open(struct histogram *ret_histogram);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What holds for a file of any kind that is read by report/run_read.h, for the targets of each
- * kind.
- */
+/* Checks for the targets of all file formats that report/run_read.h reads. */
 #ifndef FUZZ_READING_H
 #define FUZZ_READING_H
 
@@ -10,9 +7,10 @@
 #include <stdint.h>
 
 /*
- * Reads a file of a head, by which its kind is known, and `size` bytes: it is refused by one
- * sentence, or is a run that is sound: histograms count what they say, the series is in order,
- * what is shown has nothing that a terminal obeys, and one of ours is written as itself.
+ * Reads a file with this head, which determines its kind, and `size` bytes. The file is refused
+ * with one sentence, or is a sound run: histograms have the counts that they report, the series is
+ * in order, output has nothing that a terminal obeys, and one of our documents is written as the
+ * same.
  */
 void json_check(const char *head, const uint8_t *data, size_t size);
 

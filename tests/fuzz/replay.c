@@ -16,12 +16,12 @@
 
 #include "fuzz.h"
 
-/* More than any input of ours. */
+/* More than any of our inputs. */
 #define MOST_BYTES (1 << 20)
 
 static uint8_t buffer[MOST_BYTES];
 
-/* From memory of exactly its size, so that a sanitizer sees whoever reads on. */
+/* Memory of exactly this size, so that a sanitizer detects a read beyond it. */
 static void feed(const uint8_t *bytes, size_t size)
 {
 	uint8_t *data = malloc(size);

@@ -21,7 +21,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 FIGURES = HERE.parents[1] / "docs" / "figures" / "fuzz.json"
 
-# Name: the longest input that is of use, and what is promised. The slowest first.
+# Name: the maximum useful input size, and the promise. The slowest first.
 TARGETS = {
     "result": (4096, "a document of ours is a sound run that is written as itself; anything else is told by a sentence"),
     "intervals": (1024, "a log of HdrHistogram is a sound run, or is told by a sentence"),
@@ -40,7 +40,7 @@ TARGETS = {
     "units": (64, "counts, durations and moments are what exact arithmetic says; what is printed reads as itself"),
 }
 
-# What a sanitizer finds ends the run. A small quarantine: these targets free what they use at once.
+# A sanitizer's finding ends the run. A small quarantine is enough: these targets free memory at once.
 ENVIRONMENT = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "ASAN_OPTIONS": "quarantine_size_mb=8:detect_leaks=1",
@@ -48,7 +48,7 @@ ENVIRONMENT = {
 
 
 def last_number(pattern, text):
-    """What libFuzzer said last; 0 when it did not come to say it."""
+    """Returns libFuzzer's last value; 0 if it printed none."""
     return int((re.findall(pattern, text) or ["0"])[-1])
 
 
@@ -76,7 +76,7 @@ class Fuzzer:
         return self.log.read_text(errors="replace")
 
     def run(self, executions, seed):
-        """So many executions, those of the inputs that are there included."""
+        """Makes this number of executions, including those of the existing inputs."""
         dictionary = HERE / "dictionaries" / f"{self.name}.txt"
         words = [f"-dict={dictionary}"] if dictionary.exists() else []
         # The corpora reach all there is to reach: weighing inputs by rarity would only cost time.
@@ -143,7 +143,7 @@ def target_of(row):
 
 
 def record(fuzzers, command):
-    """Of targets that did not run now, what was recorded before stays."""
+    """Targets that did not run now keep their former record."""
     release = ".".join(platform.release().split(".")[:2])
     FIGURES.parent.mkdir(exist_ok=True)
     before = json.loads(FIGURES.read_text()) if FIGURES.exists() else {"rows": []}

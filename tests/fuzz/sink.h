@@ -9,7 +9,8 @@
 #include <stddef.h>
 
 struct sink {
-	size_t room;    /* bytes that it takes until it is waited for: then there is room again */
+	/* bytes that it takes until the caller waits for it: then it has room again */
+	size_t room;
 	size_t at_once; /* bytes at most in a write, and every other is interrupted; 0: all */
 	size_t n_calls;
 	size_t size;

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accept, fork, reap: one parent, a child for each client, and a kernel that tells of ended
- * children by one bit.
+ * Accept, fork, reap: one parent, a child for each client, and a kernel that signals ended children
+ * with one bit.
  *
- *   arrivals   clients who connect, from several sources, in every order
- *   server     the parent's loop (server/engines/fork.c), with admission and its waiting room
+ *   arrivals   clients that connect, from several sources, in every order
+ *   server     the parent's loop (server/engines/fork.c), with admission and its wait queue
  *              (server/admission.c) and the count of clients (server/client_table.c)
  *   child      a forked child from its first instruction to its exit (server/blocking/session.c)
  *
- * The kernel is the accept queue, one pending bit for SIGCHLD, zombies, and a refusal of accept or
- * fork now and then. The child may end before the parent has run on after fork.
+ * The kernel is the accept queue, one pending bit for SIGCHLD, zombies, and an occasional refusal
+ * of accept or fork. The child may end before the parent has run on after fork.
  *
  * Promised, in every order of events:
- *   - in the end no zombie, no count and no descriptor is left, and nobody waits;
+ *   - in the end no zombie, no count, no descriptor and no waiting client is left;
  *   - never more clients than the limit, and than the limit of their source;
- *   - the end of every child is known and told by the child itself;
- *   - nobody is turned away but who is over the limit of his source while the room is full;
+ *   - the parent finds every ended child in the table, and the child has left its close reason;
+ *   - a client is turned away only if it is over the limit for its source while the wait queue is full;
  *   - clients of one source are served in the order in which they came;
- *   - the server sleeps for ever only when nothing is left to do, and never turns for nothing: no
+ *   - the server sleeps for ever only when no work is left, and never loops without work: no
  *     execution has a cycle.
  */
 #ifndef CLIENTS
@@ -26,7 +26,7 @@
 #define SOURCES         3
 #define MOST            2 /* --max-clients */
 #define MOST_PER_SOURCE 1 /* --max-per-source */
-#define PLACES          1 /* of the room, before the one place more: ADMISSION_QUEUE_MAX */
+#define PLACES          1 /* of the wait queue, before the one place more: ADMISSION_QUEUE_MAX */
 #define BUDGET          2 /* ADMISSION_BUDGET */
 #ifndef SHORTAGES
 #define SHORTAGES 1 /* how often accept or fork is refused */
@@ -48,14 +48,14 @@ byte of_source[SOURCES]; /* clients.by_source */
 bool started[CLIENTS];  /* client_table_started(): its entry can be found by its pid */
 bool told[CLIENTS];     /* score.ending, which the child writes */
 bool paused;            /* admission.resume_ns != 0 */
-chan room = [PLACES + 1] of { byte }; /* admission.room */
+chan room = [PLACES + 1] of { byte }; /* admission.wait_queue */
 byte fds;               /* connected sockets that the parent holds */
 
-/* ---- what the properties speak of ---- */
+/* ---- variables of the properties ---- */
 
 byte source[CLIENTS];
 byte over;          /* clients whose conversation is over */
-byte next[SOURCES]; /* of each source: who comes next, at the earliest */
+byte next[SOURCES]; /* for each source: the lowest number that may come next */
 
 #ifdef CHECK_THEN_PAUSE
 bool asleep;
@@ -172,7 +172,8 @@ inline let_wait(c)
 {
 	if
 #ifdef FORK_FAILURE_LOSES_SOCKET
-	:: paused -> over++ /* `continue`, without a close: he waits for ever, and his socket is lost */
+	/* `continue` without a close: the client waits for ever, and its socket leaks */
+	:: paused -> over++
 #endif
 	:: !paused && len(room) >= PLACES ->
 		atomic {
@@ -243,15 +244,15 @@ inline reap()
 	:: c < CLIENTS ->
 		printf("server: reaps child %d\n", c);
 		child_of[c] = REAPED;
-		assert(started[c]); /* client_table_find() knows it */
-		assert(told[c]);    /* reason_of() has something to say */
+		assert(started[c]); /* client_table_find() finds it */
+		assert(told[c]);    /* reason_of() has a reason */
 		leave(c);
 		paused = false      /* admission_client_ended() */
 	:: else
 	fi
 }
 
-/* reap_all(): SIGCHLD does not say how many. */
+/* reap_all(): SIGCHLD does not give a number. */
 inline reap_all()
 {
 #ifdef ONE_WAIT
@@ -274,7 +275,7 @@ inline wait_for_events()
 	assert(fds == len(room));
 #ifdef CHECK_THEN_PAUSE
 	if
-	:: !open && !paused && !sigchld -> /* full, and nobody has ended */
+	:: !open && !paused && !sigchld -> /* full, and no child has ended */
 		atomic { printf("server: sleeps until the next signal\n"); asleep = true };
 		!asleep /* pause(2) returns for a signal that comes from now on */
 	:: else

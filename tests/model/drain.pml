@@ -5,16 +5,16 @@
  *   client    begins a handshake, then is in the accept queue; and perhaps again and again (a flood),
  *             until it is refused. Its child: the client ends by itself, or never, or the child hangs
  *   operator  sends TERM, and perhaps INT, at any time
- *   time      lets handshakes finish, and the drain timeout and the patience after it run out
+ *   time      lets handshakes finish, and lets the drain timeout and the abort timeout expire
  *   server    the loop (server/engines/fork.c) with the phases (server/drain.c), the signals
  *             (server/server.c), the listening socket (server/listen_drain.c, net/listen.c) and
  *             admission (server/admission.c)
  *
- * INT is a second request. That TERM and INT sent at once are one request is not in the model
- * (signals_is_new_request()).
+ * INT is a second request. The model does not contain that TERM and INT sent at once are one
+ * request (signals_is_new_request()).
  *
- * There are three worlds. TIMED: clients may stay and come for ever, and time runs out. WILD: the
- * same, but the timeout never comes, only perhaps a second signal. TAME: it never comes, and
+ * The model has three worlds. TIMED: clients may stay and come for ever, and time runs out. WILD:
+ * the same, but the timeout never comes, only perhaps a second signal. TAME: it never comes, and
  * clients come once and end by themselves.
  *
  * Promised:
@@ -22,12 +22,13 @@
  *     gets a FIN when the drain timeout or a second signal comes. Only where the server ends in a
  *     hurry, by a second signal or because a child hangs, a handshake may not finish in time;
  *   - no connection that was accepted is lost;
- *   - nobody is sent away before the timeout or a second signal, and nobody is killed but by a
- *     second signal, or because his child hangs;
+ *   - no client is sent away before the timeout or a second signal, and a child is killed only by a
+ *     second signal, or because it hangs;
  *   - when the server ends, no child, no zombie and no count is left;
  *   - it ends (ltl): with time, with a second signal, or when tame clients have ended.
  *
- * That a handshake takes no longer than the time it is given (LISTEN_DRAIN_SETTLE_NS) is put in.
+ * The model assumes that a handshake takes no longer than the time it is given
+ * (LISTEN_DRAIN_SETTLE_NS).
  */
 #ifndef CLIENTS
 #define CLIENTS 3
@@ -41,7 +42,8 @@
 
 mtype = { TIMED, WILD, TAME };
 mtype = { AWAY, SHAKES, QUEUED, WAITS, SERVED, KILLED, ENDED, GONE }; /* where a client is */
-mtype = { LEAVES, STAYS, HANGS };                             /* what he is like, or his child */
+/* what the client does, or its child */
+mtype = { LEAVES, STAYS, HANGS };
 mtype = { SERVING, DRAINING, ABORTING, KILLING };          /* enum drain_phase */
 
 /* ---- the kernel ---- */
@@ -62,7 +64,7 @@ bool paused;
 chan room = [CLIENTS] of { byte };
 bool shutdown_pipe_signal;
 
-/* ---- what the properties speak of ---- */
+/* ---- variables of the properties ---- */
 
 mtype where[CLIENTS] = AWAY;
 mtype kind[CLIENTS];
@@ -73,12 +75,12 @@ bool told_twice, must_end, over;
 
 ltl ends { [] (must_end -> <> over) }
 
-#define SOURCE(c)      (c > 0) /* the first client has one of his own */
+#define SOURCE(c)      (c > 0) /* the first client has its own */
 #define OVER_SOURCE(c) (of_source[SOURCE(c)] >= MOST_PER_SOURCE)
 #define IS_OPEN        (count < MOST && !paused && phase != ABORTING && phase != KILLING)
 #define IN_A_HURRY     (phase == KILLING)
 
-/* His conversation is over; in a flood he comes again. */
+/* The conversation is over; in a flood the client comes again. */
 inline gone(c)
 {
 	where[c] = (WORLD == TAME -> GONE : AWAY);
@@ -116,7 +118,7 @@ end:	do
 		assert(IN_A_HURRY);
 		shaking--;
 		gone(_pid) }
-	/* his child */
+	/* the client's child */
 	:: atomic { where[_pid] == SERVED && kind[_pid] == LEAVES ->
 		printf("child %d: its client is done, exit\n", _pid);
 		exit() }
@@ -141,7 +143,10 @@ active proctype operator()
 	fi
 }
 
-/* The drain timeout is the user's. The patience is longer than any child needs who heeds. */
+/*
+ * The user sets the drain timeout. The abort timeout is longer than any child needs that heeds the
+ * shutdown pipe.
+ */
 active proctype time()
 {
 end:	do
@@ -239,8 +244,8 @@ inline turn_all_away()
 }
 
 /*
- * listen_drain_is_empty(): the handshakes have had their time, and the queue is empty. That they are
- * over by then is what their time is for.
+ * listen_drain_is_empty(): the handshakes have had their time, and the queue is empty. The model
+ * assumes that they are over by then.
  */
 #ifdef NOT_SETTLED
 #define IS_EMPTY (len(queue) == 0)
@@ -390,7 +395,7 @@ inline wait_for_events()
 		(IS_OPEN && listening && len(queue) > 0) ||
 		((phase == ABORTING || phase == KILLING) && len(queue) > 0) ->
 		ready = IS_OPEN && listening && len(queue) > 0 }
-	:: atomic { phase != SERVING && listening && IS_EMPTY -> ready = false } /* the next look */
+	:: atomic { phase != SERVING && listening && IS_EMPTY -> ready = false } /* the next poll */
 	:: atomic { paused -> paused = false; ready = false }
 	fi
 }

@@ -5,20 +5,20 @@
  *   talk     the client's one loop (client/talk.c) with its window (client/window.c): it reads
  *            input, sends, receives, compares and writes, each as soon as it can
  *   session  the server's child (server/blocking/session.c), driven by the echo (echo/echo.c)
- *   kernel   gives up on bytes that are still on their way when nobody holds the connection
+ *   kernel   gives up on unacknowledged bytes when no process holds the connection
  *
  * Every size of the two socket buffers, of the child's buffer and of the window from 1 to SIZE,
  * every length of input from 0 to BYTES, every short count (a byte at a time covers them all) and
  * every order of steps. The server may end the conversation itself, once, at any time (the drain,
- * the idle timeout), and its patience with a client who does not end then may be at an end, at any
+ * the idle timeout). Then its linger timeout for a client that does not end may expire, at any
  * time: the one case in which it may reset.
  *
  * Promised:
- *   - nobody gets stuck, whatever the sizes are;
- *   - what comes back is what was sent, in order, each byte once;
+ *   - no process gets stuck, whatever the sizes are;
+ *   - the returned bytes are the sent ones, in order, each byte once;
  *   - if the server did not end it, every byte comes back, then the FIN;
- *   - if it did, every byte that it sent comes back, then the FIN: nothing is reset, unless its
- *     patience was at an end. (It stays for the client's FIN, not for the last acknowledgement, so
+ *   - if it did, every byte that it sent comes back, then the FIN: there is no reset, unless the
+ *     linger timeout expired. (It stays for the client's FIN, not for the last acknowledgement, so
  *     in such a conversation the kernel alone may have to deliver the rest, and may give up.)
  *   - both FINs are sent, and it ends: no execution has a cycle.
  */
@@ -74,7 +74,7 @@ inline destroy()
 
 /* ---- the client ---- */
 
-/* close(2): bytes that nobody read make a reset of it, and so do bytes that come later. */
+/* close(2): unread bytes turn it into a reset, and so do bytes that come later. */
 inline close_client()
 {
 	atomic {
@@ -192,7 +192,7 @@ read:	if
 		goto write
 	:: len(to_server) == 0 && fin_to_server && !reset -> goto finish
 	:: may_stop -> goto stop
-	:: reset -> goto close /* only a mistake: it is the server alone who may reset */
+	:: reset -> goto close /* only a mistake: only the server may reset */
 	fi;
 
 write:	if
@@ -249,7 +249,7 @@ discard:
 close:	close_server()
 }
 
-/* What is on its way after the exit is the kernel's to deliver, and it may give up (tcp(7)). */
+/* After the exit the kernel has to deliver the bytes in flight, and it may give up (tcp(7)). */
 active proctype kernel()
 {
 end:	if
@@ -262,11 +262,11 @@ end:	if
 
 #ifdef LAW
 /*
- * When does a client jam who writes everything before he reads anything? When neither can go on:
- * he may, as soon as there is one byte more than the two socket buffers and one byte that the child
- * keeps; he must, when there is one more than those and the child's whole buffer. The lines between
- * are a matter of how much the child happens to receive at once. FEWER_JAM and MORE_PASS move each
- * bound by one: then it is wrong.
+ * A client that writes everything before it reads anything can deadlock, when neither end can go
+ * on. It may deadlock with one byte more than the two socket buffers and one byte that the child
+ * keeps. It must deadlock with one byte more than those and the child's whole buffer. The
+ * assertions between depend on how much the child receives at once. FEWER_JAM and MORE_PASS move
+ * each bound by one: then it is wrong.
  */
 active proctype law()
 {

@@ -10,11 +10,11 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One search of a model, in which nothing must be found."""
+    """One search of a model, which must find no error."""
 
     what: str
     mode: str
-    bounds: tuple = ()  # of what the length of the run makes larger: (name, at length 0, for each length more)
+    bounds: tuple = ()  # bounds that grow with the length of the run: (name, at length 0, increment per length)
     fixed: tuple = ()  # further definitions
 
     def definitions(self, length):

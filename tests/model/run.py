@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """usage: run.py [LENGTH] [--record] | run.py --trail MISTAKE
 
-Searches every model of this folder, right and with each of its mistakes. LENGTH, 1 if it is not given, makes the
-bounds of the right ones larger. --trail tells the shortest execution that a mistake leads to."""
+Searches every model of this folder, without and with each mistake. LENGTH (default: 1) enlarges the bounds of the
+searches without a mistake. --trail prints the shortest execution to which a mistake leads."""
 import argparse
 import concurrent.futures
 import datetime
@@ -60,7 +60,7 @@ def tell_trail(switch):
 
 
 def outcome(future):
-    """What a search came to, and the trouble with it."""
+    """Returns the result of a search, and the error in it."""
     try:
         return future.result(), ""
     except spin.SpinError as trouble:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The models hold, and find every mistake that they have a switch for. ./dev model prints what the searches
-counted and has larger bounds; docs/MODELS.md says what in the code each model stands for."""
+"""The models hold, and find every mistake for which they have a switch. ./dev model prints the counts of the
+searches and has larger bounds; docs/MODELS.md names the code that each model stands for."""
 import pathlib
 import re
 
@@ -39,7 +39,7 @@ def test_the_right_model_has_no_error(runs, model, which):
 @needs_spin
 @pytest.mark.parametrize("model", [pytest.param(m, id=m.name) for m in MODELS])
 def test_every_statement_of_a_model_is_reached(runs, model):
-    """What no execution comes to proves nothing."""
+    """A statement that no execution reaches proves nothing."""
     assert runs.checks[model, model.checks[0]].result().unreached == []
 
 
@@ -147,7 +147,7 @@ def test_the_page_tells_what_is_counted(runs, model, which):
 
 
 def test_the_functions_that_the_page_names_are_where_it_says():
-    """A row of its tables ends with `file.c`: `function()`, ..."""
+    """A row in its tables ends with `file.c`: `function()`, ..."""
     named = re.findall(r"`((?:\w+/)+\w+\.[ch])`:((?:[ ,]*`\w+\(\)`)+)", PAGE.read_text())
     assert len(named) > 20
     for file, functions in named:

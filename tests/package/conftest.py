@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `./dev package` made, for the tests of it. Without it, only what can be seen in the sources is tested."""
+"""The packages of `./dev package`, for their tests. Without them, only what the sources show is tested."""
 import os
 import pathlib
 import re

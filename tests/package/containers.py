@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""podman, as root and as somebody who is not, each in a place of its own: what it mounts, starts and keeps goes
-with the place."""
+"""podman, as root and as an unprivileged user, each in its own place: mounts, processes and storage end with the
+place."""
 import contextlib
 import json
 import os
@@ -15,7 +15,7 @@ from harness import children_of, wait_until
 
 PATIENCE = 300
 
-# A user of the machine, but only within: name, number, and the numbers of those that he may be.
+# A user that exists only in the place: name, uid, and first subordinate uid.
 USER, UID, FIRST_SUBORDINATE = "packager", 50321, 300000
 TABLES = {
     "passwd": f"{USER}:x:{UID}:{UID}::{{home}}:/bin/sh\n",
@@ -24,13 +24,13 @@ TABLES = {
     "subgid": f"{USER}:{FIRST_SUBORDINATE}:65536\n",
 }
 
-# podman wants mounts to be seen by those who come later; here that ends at the place.
+# podman needs mount propagation to later mount namespaces; here the propagation ends at the place.
 SHARED = "mount --make-rshared /"
 PRETEND = 'for table in "$1"/etc/*; do mount --bind "$table" "/etc/${table##*/}"; done'
 
 
 class Place:
-    """A place with mounts and processes of its own, and somebody who works there: root, or a user with no rights."""
+    """A place with its own mounts and processes, and the user that works there: root, or an unprivileged user."""
 
     def __init__(self, is_root):
         self.is_root = is_root
@@ -52,7 +52,7 @@ class Place:
         self.first = wait_until(lambda: children_of(self.outside.pid), "the first process")[0]
 
     def make_user(self):
-        """Tables of users, to be laid over those of the machine; home belongs to him."""
+        """Makes user tables that are mounted over those of the machine. The user owns the home directory."""
         tables = self.path / "etc"
         tables.mkdir()
         for name, line in TABLES.items():
@@ -91,12 +91,12 @@ class Place:
 
 
 class Podman:
-    """podman with a storage of its own. runc: crun refuses some layouts of cgroups that runc takes."""
+    """podman with its own storage. runc: crun refuses some layouts of cgroups that runc takes."""
 
-    # No more than anybody has: podman's own limits are higher than some machines allow.
+    # Usual limits: podman's own limits are higher than some machines allow.
     LIMITS = ["--ulimit=nofile=1024:4096", "--ulimit=nproc=2048:2048"]
 
-    # What Kubernetes calls restricted, and a root file system that cannot be written to.
+    # Kubernetes' restricted profile, and a read-only root file system.
     CONFINED = ["--network=none", "--read-only", "--cap-drop=all", "--security-opt=no-new-privileges"]
 
     def __init__(self, place):
@@ -123,7 +123,7 @@ class Podman:
         return name
 
     def client_words(self, server, *words):
-        """A client in a container of its own, in the server's network."""
+        """A client in its own container, in the server's network."""
         confined = [word for word in self.CONFINED if not word.startswith("--network")]
         network = f"--network=container:{server}"
         return ["run", "--rm", "--interactive", network, *confined, *self.LIMITS, "localhost/tcpecho", *words]
@@ -136,7 +136,7 @@ class Podman:
         return json.loads(self.run("inspect", name))[0]["State"]
 
     def process(self, name):
-        """What /proc says of its first process: {"Uid": ...}."""
+        """Returns the /proc fields of the container's first process: {"Uid": ...}."""
         listed = self.place.run("cat", f"/proc/{self.state(name)['Pid']}/status").stdout
         return dict(line.split(":\t", 1) for line in listed.splitlines() if ":\t" in line)
 
@@ -146,4 +146,4 @@ class Podman:
         for directory, _, _ in os.walk("/sys/fs/cgroup", topdown=False):
             if "libpod_parent" in directory:
                 with contextlib.suppress(OSError):
-                    os.rmdir(directory)  # if it is nobody else's
+                    os.rmdir(directory)  # if no other process uses it

@@ -14,7 +14,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 PATIENCE = 120
 
-# Processes, mounts and network of its own, with a loopback that works: sh -c STAGE stage ROOT COMMAND...
+# Own processes, mounts and network, with a working loopback: sh -c STAGE stage ROOT COMMAND...
 STAGE = 'ip link set lo up && mount -t proc proc "$1/proc" && exec chroot "$@"'
 CLOSED = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
 
@@ -39,7 +39,7 @@ class Root:
         return execute([*CLOSED, "sh", "-c", STAGE, "stage", self.path, *command], **more)
 
     def run(self, *command, **more):
-        """The same, and it must succeed: returns what it said."""
+        """The same, but it must succeed: returns its output."""
         done = self.try_to(*command, **more)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -58,7 +58,7 @@ class Root:
         shutil.rmtree(self.path)
 
 
-# What apt and dpkg keep for themselves, of whatever package.
+# Files that apt and dpkg keep for themselves, whatever the package.
 BOOKS = ["var/log", "var/cache", "var/lib/apt", "var/lib/dpkg/status-old", "var/lib/dpkg/lock", "var/lib/dpkg/triggers"]
 
 
@@ -81,10 +81,10 @@ def inventory(path):
 
 
 class Booted(Root):
-    """One that systemd has started: its first process, with services, sockets and cgroups."""
+    """A root that systemd has started: its first process, with services, sockets and cgroups."""
 
-    # systemd wants one tree of cgroups, and this machine's own may be of the other kind. Landlock is not in
-    # the list of calls that nspawn allows, though a machine allows them.
+    # systemd needs a single cgroup tree, and this machine's may be of the other kind. nspawn's seccomp filter does
+    # not allow Landlock, although machines do.
     BOOT = (
         "mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir \"/sys/fs/cgroup/$2\""
         " && echo 0 >\"/sys/fs/cgroup/$2/cgroup.procs\""
@@ -93,7 +93,7 @@ class Booted(Root):
         " '--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self'"
     )
 
-    # What nspawn and systemd made of cgroups below the one that they were started in.
+    # Removes the cgroups that nspawn and systemd made below the one in which they were started.
     LEAVE = 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && find "/sys/fs/cgroup/$1" -depth -type d -exec rmdir {} +'
 
     def __init__(self, archive):

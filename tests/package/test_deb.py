@@ -21,7 +21,7 @@ def debian(root_only, output):
 
 @pytest.fixture(scope="module")
 def installed(root_only, output, package):
-    """One with the package, for tests that only look."""
+    """A root with the package, for tests that do not change it."""
     root = Root(output / "base.tar")
     root.install(package)
     yield root
@@ -90,7 +90,7 @@ def test_completions_are_where_debian_looks(installed):
 
 
 def test_the_program_is_hardened(installed):
-    """What tests/cli asks of the program that was just built, of the one that users get."""
+    """The checks that tests/cli makes on the new build, on the program that users get."""
     words = ["tests/cli/test_binary_hardening.py", "-k", "not objects", "--build", installed.path / "usr/bin"]
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", *words], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

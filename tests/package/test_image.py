@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The container image: what is in it, and that it works where nothing is allowed that it does not need."""
+"""The container image: its contents, and that it works where everything that it does not need is forbidden."""
 import contextlib
 import io
 import json
@@ -20,7 +20,7 @@ MOST_BYTES = 4_000_000  # libc is two of them
 
 @pytest.fixture(scope="module")
 def contents(archive):
-    """The image's configuration, and the members of its layers with what is in them."""
+    """Returns the image's configuration, and the members of all layers with their contents."""
     return read(archive)
 
 
@@ -105,7 +105,7 @@ def test_every_engine_works_there_that_needs_no_more(podman, engine):
 
 
 def test_names_are_looked_up(podman):
-    """By libc's own parts: a static program would want them from the image."""
+    """With libc's own resolver: a static program would need its parts from the image."""
     server = podman.serve("serve", f"localhost:{PORT}")
     assert podman.run(*podman.client_words(server, "talk", "localhost"), input="hello\n") == "hello\n"
 

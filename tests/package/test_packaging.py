@@ -39,7 +39,7 @@ def test_the_package_is_for_the_architectures_that_were_tried():
 
 
 def test_a_build_for_a_32_bit_machine_is_refused_with_the_reason(tmp_path):
-    """A compiler is enough: nothing is linked or run."""
+    """A compiler is enough: the test links and runs nothing."""
     probe = subprocess.run(["gcc", "-m32", "-x", "c", "-fsyntax-only", "/dev/null"], capture_output=True, text=True)
     if probe.returncode != 0:
         pytest.skip(f"gcc here knows no machine of 32 bits: {probe.stderr.strip()}")
@@ -56,7 +56,7 @@ def test_a_build_for_a_32_bit_machine_is_refused_with_the_reason(tmp_path):
 
 @pytest.fixture(scope="module")
 def installed(build, tmp_path_factory):
-    """What `meson install` installs, below the prefix."""
+    """Returns what `meson install` installs, below the prefix."""
     root = tmp_path_factory.mktemp("install")
     command = ["meson", "install", "-C", build, "--no-rebuild", "--quiet"]
     subprocess.run(command, env={**os.environ, "DESTDIR": str(root)}, stdin=subprocess.DEVNULL, check=True, timeout=60)
@@ -71,7 +71,7 @@ def test_the_package_has_all_that_is_installed_and_nothing_else(installed):
 
 
 def packages_of_dev(function):
-    """What a need_for_... of ./dev asks for."""
+    """Returns the packages that a need_for_... function in ./dev installs."""
     body = re.search(rf"^{function}\(\) {{\n(.*?)^}}", (ROOT / "dev").read_text(), re.MULTILINE | re.DOTALL)[1]
     names = set(" ".join(re.findall(r"^\tneed (.*)$", body, re.MULTILINE)).split())
     return {"pkgconf" if name == "pkg-config" else name for name in names}
@@ -116,7 +116,7 @@ def test_every_static_library_is_told():
 
 @pytest.fixture(scope="module")
 def instructions():
-    """Of the Containerfile: [(word, rest)]."""
+    """Returns the instructions in the Containerfile: [(word, rest)]."""
     text = re.sub(r"^#.*\n", "", CONTAINERFILE.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
     return [tuple(line.split(maxsplit=1)) for line in text.splitlines() if line.strip()]
 
@@ -143,7 +143,7 @@ def test_the_image_starts_from_nothing_and_runs_as_nobody(instructions):
 
 
 def test_a_new_debian_comes_from_where_apt_looks(tmp_path):
-    """With a mmdebstrap that only says which file of apt's it was given."""
+    """With a fake mmdebstrap that prints which file of apt's it was given."""
     if shutil.which("apt-config") is None:
         pytest.skip("apt is not installed")
     configuration, tool, archive = tmp_path / "apt.conf", tmp_path / "mmdebstrap", tmp_path / "root.tar"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Manifests for Kubernetes, read and held against the API, without a cluster.
+"""Manifests for Kubernetes, checked against the API without a cluster.
 
-The API is that of Debian's python3-kubernetes, whose models are generated from Kubernetes' own description
-(its version is kubernetes.client.__version__). Every field must be one of the model's, of its type, and those
-that are required must be there. What the API server alone knows, as which words a text may be, is not. Debian's API may
-be older than a field that we need: NEWER has those.
+The API is that of Debian's python3-kubernetes, whose models are generated from Kubernetes' own description (its
+version is kubernetes.client.__version__). Every field must be in the model and have its type, and required fields
+must be there. Not checked is what only the API server knows, such as the allowed words of a text. Debian's API may
+be older than a field that we need: NEWER has those fields.
 """
 import re
 
@@ -41,7 +41,8 @@ def validate(document, client):
 
 
 def model_of(version, kind):
-    """'apps/v1', 'Deployment': V1Deployment. Of a group's first name only the events differ, which nobody writes."""
+    """'apps/v1', 'Deployment': V1Deployment. Only event models use the first part of the group name, and no
+    manifest has events."""
     if version not in ("v1", "apps/v1", "batch/v1", "policy/v1"):
         raise ValueError(f"apiVersion {version} is not one that we write")
     return version.rpartition("/")[2].capitalize() + kind

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An sshd for each machine, with throw-away keys: whoever has the key is root there."""
+"""An sshd for each machine, with throw-away keys: a client with the key is root there."""
 import pathlib
 import subprocess
 
@@ -47,7 +47,7 @@ def make_keys(directory):
 
 
 def let_know(keys, machines):
-    """Writes down whose key it is."""
+    """Writes the known_hosts file."""
     key = " ".join((keys / "host.pub").read_text().split()[:2])
     names = ",".join(machine.address for machine in machines)
     (keys / "known_hosts").write_text(f"{names} {key}\n")

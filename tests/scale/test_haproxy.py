@@ -37,7 +37,7 @@ def fleet(network, serve_on):
 
 @pytest.fixture
 def bench(program, network):
-    """Starts a load from a machine of its own: bench(ARGUMENT...)."""
+    """Starts a load from a separate machine: bench(ARGUMENT...)."""
     client = network.machine("client", 50)
     loads = []
 
@@ -58,7 +58,7 @@ def ask(network, command):
 
 
 def status(network, server):
-    """What HAProxy knows of a server, by name."""
+    """Returns HAProxy's status of a server, by name."""
     names, *rows = [line.split(",") for line in ask(network, "show stat").lstrip("# ").splitlines() if line]
     found = [dict(zip(names, row)) for row in rows]
     return next(row for row in found if (row["pxname"], row["svname"]) == ("fleet", server))
@@ -89,12 +89,13 @@ def served(server):
 
 
 def client_table_of(server):
-    """The records of those who sent something. HAProxy ends its checks with a reset, and what goes as it comes."""
+    """Returns the records of clients that sent something. HAProxy ends its checks with a reset, and these send
+    nothing."""
     return [end for end in server.ends() if end["in"] not in ("0", CHECKED)]
 
 
 def assert_polite(server):
-    """Each of its clients ended with a FIN, after all that it had sent came back."""
+    """Each client ended with a FIN, after all that it had sent came back."""
     ends = client_table_of(server)
     assert ends and not [end for end in ends if end["reason"] != "eof" or end["in"] != end["out"]]
 
@@ -139,7 +140,7 @@ def test_connections_that_end_by_themselves_are_waited_for(network, fleet, bench
 
 
 def test_connections_that_never_end_are_cut_at_the_drain_timeout_by_a_fin(network, fleet, bench):
-    """What a drain cannot do: what is under way on them then is lost, and told; but no reset, and none is refused."""
+    """The limit of a drain: bytes in flight are lost and reported, but no connection is reset or refused."""
     servers = fleet("--drain-timeout", "300ms")
     load = bench("-c", 24, "-d", "1h")
     for server in servers.values():
@@ -157,7 +158,7 @@ def test_connections_that_never_end_are_cut_at_the_drain_timeout_by_a_fin(networ
 
 
 def test_without_the_balancer_being_told_first_new_connections_go_elsewhere(network, fleet, bench):
-    """Only TERM: whoever connects between that and the next check is refused there, and tried elsewhere."""
+    """Only TERM: a connection between TERM and the next check is refused there, and HAProxy tries another server."""
     servers = fleet()
     load = bench("-c", 24, "--churn", "-d", "1h")
     for server in servers.values():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The manifests of examples/scale/kubernetes: they are what the API asks for, and what they say is done.
+"""The manifests of examples/scale/kubernetes: they match the API, and what they describe works.
 
-There is no cluster: the test does for a pod what its manifest says of it, on a machine of its own.
+There is no cluster: the test does for a pod what its manifest describes, on a separate machine.
 """
 import copy
 import datetime
@@ -152,7 +152,7 @@ RIGHTS = ["setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups", "
 
 
 class Pod:
-    """A machine that has what the image has: the program, and nothing that can be written."""
+    """A machine with the contents of the image: the program, and no writable files."""
 
     def __init__(self, network, program, name, number, kind):
         self.container, self.env = container_of(kind), {}
@@ -164,7 +164,7 @@ class Pod:
         return [*RIGHTS, "env", "-i", "PATH=/run/bin", *(f"{k}={v}" for k, v in self.env.items()), *words]
 
     def execute(self, words, **more):
-        """What `exec` in a manifest means."""
+        """Runs a command as `exec` in a manifest does."""
         return self.machine.run(*self.command(words), check=False, **more)
 
 
@@ -180,7 +180,7 @@ def pods(network, program, sanitized):
 def service(pods, tmp_path):
     """One pod of the Deployment, as a Server."""
     pod = pods("serve", 30, "Deployment")
-    # Its process is entered, not started, by its machine: it can be signalled from here.
+    # Its process enters the machine from outside, so that it can be signalled from here.
     prefix = [*pod.machine.network, "--mount", *RIGHTS]
     server = Server("/run/bin/tcpecho", tmp_path, pod.container["args"][1:], prefix=prefix, engine=None)
     yield pod, server
@@ -228,7 +228,7 @@ def test_the_jobs_pods_begin_together_and_are_added_up(network, pods, service, p
         (pod.machine.home / "hosts").write_text("192.0.2.30 tcpecho\n")
         pod.machine.run("mount", "--bind", pod.machine.home / "hosts", "/etc/hosts")
         words = ["tcpecho", *shortened(container["args"])]
-        with (logs / f"bench-{index}").open("wb") as log:  # both of its streams, as a container's are
+        with (logs / f"bench-{index}").open("wb") as log:  # both output streams, as in a container
             running.append(subprocess.Popen([*pod.machine.inside, *pod.command(words)], stdout=log, stderr=log))
     assert [process.wait(PATIENCE) for process in running] == [0, 0, 0]
 

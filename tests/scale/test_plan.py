@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""docs/SCALE.md: what it cites is said there, what it computes is right, the files that it names are there."""
+"""docs/SCALE.md: its quotations are in the cited pages, its computations are right, the files that it names exist."""
 import math
 import re
 

@@ -32,7 +32,7 @@ def fleet(network, tmp_path):
 
 
 def run_together(program, fleet, tmp_path, *arguments):
-    """Runs the recipe on the hub. Returns what it said and the results by machine."""
+    """Runs the recipe on the hub. Returns its output and the results by machine."""
     network, machines, keys = fleet
     hosts, directory = tmp_path / "hosts", tmp_path / "results"
     hosts.write_text("".join(f"{machine.address}\n" for machine in machines))
@@ -73,7 +73,7 @@ def test_the_sum_of_three_machines_is_what_the_server_counted(program, fleet, se
     assert {result["seed"] for result in results} == {1, 2, 3}
     clocks = (directory / "clocks.txt").read_text().splitlines()
     assert [line.split()[0] for line in clocks] == [machine.address for machine in machines]
-    for line in clocks:  # it is one clock, so the truth lies within
+    for line in clocks:  # all machines have the same clock, so the true offset of 0 is within the range
         off, within = map(float, re.fullmatch(r"\S+ ([+-]\S+) s, within (\S+) s", line).groups())
         assert abs(off) <= within + 1e-6
 
@@ -91,7 +91,7 @@ def test_a_machine_that_finds_a_fault_is_told_and_counted(program, fleet, serve_
     assert whole["echoes"] == sum(result["echoes"] for result in results) > 0
 
 
-# ---- what needs one machine only ----
+# ---- tests that need one machine only ----
 
 # ssh(1) to this machine, whatever its name.
 FAKE_SSH = """#!/bin/sh

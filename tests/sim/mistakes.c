@@ -41,7 +41,7 @@ static void got_over_what_is_kept(struct echo *echo, size_t n)
 	echo_got(echo, n);
 }
 
-/* The end of the stream is taken for "nothing yet". */
+/* Takes the end of the stream for EAGAIN. */
 static void ended_unnoticed(struct echo *echo)
 {
 	(void)echo;
@@ -68,7 +68,7 @@ static void failed_going_on(struct echo *echo)
 	echo->kept = 0;
 }
 
-/* What is counted as sent is what was offered. */
+/* Counts all offered bytes as sent. */
 static void sent_counting_what_was_offered(struct echo *echo, size_t n)
 {
 	uint64_t offered = echo->out + echo->kept;

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The world around one echo: a client who sends WORLD_BYTES bytes and then its FIN, and a kernel
- * that may at every call give any count that it is allowed to give. The driver between them is the
- * one that any engine is: it does what the echo wants and tells it what came of it.
+ * The world around one echo: a client that sends WORLD_BYTES bytes and then its FIN, and a kernel
+ * that may return any allowed count at every call. The driver between them works like any engine:
+ * it does what the echo wants, and passes the result to the echo.
  *
- * The exhaustive search follows every choice there is; the fuzzer (tests/fuzz/fuzz_echo.c) follows
+ * The exhaustive search follows every possible choice; the fuzzer (tests/fuzz/fuzz_echo.c) follows
  * one after the other through a larger world.
  *
  * Held in every state:
  *   - what the client has received is a prefix of what it sent;
  *   - the counts of the echo are true, and it keeps no more than its buffer holds;
  *   - it wants to read only when it keeps nothing;
- *   - no way is longer than WORLD_STEPS: it always ends.
+ *   - no execution is longer than WORLD_STEPS: it always ends.
  * Held when it wants to close:
  *   - if the connection did not fail, the FIN was sent, once;
  *   - if it neither failed nor was stopped, every byte came back before the FIN;
- *   - closing resets nobody: the client has ended, or the connection failed, or the patience of the
- *     lingering close was at its end.
+ *   - closing resets no connection: the client has ended, or the connection failed, or the linger
+ *     timeout of the lingering close has expired.
  */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
@@ -33,7 +33,7 @@
 #define WORLD_BUFFER 4 /* the driver's buffer */
 #endif
 
-#define WORLD_REFUSALS 2                      /* EAGAIN and the like, which change nothing */
+#define WORLD_REFUSALS 2                      /* EAGAIN and similar errors, which change nothing */
 #define WORLD_STEPS    (2 * WORLD_BYTES + 16) /* more than the longest way there is */
 
 /* World and echo. Compared as memory, so it has no padding that is not zero (calloc, memcpy). */
@@ -57,7 +57,7 @@ struct choice {
 /* GOT or SENT of every size, and four events without one. */
 #define WORLD_CHOICES_MAX (WORLD_BUFFER + 4)
 
-/* Everything that can happen next, by what the echo wants. None when it wants to close. */
+/* Returns all possible next events, by what the echo wants. None when it wants to close. */
 size_t world_choices(const struct world *world, struct choice ret_choices[WORLD_CHOICES_MAX]);
 
 /* Carries out one of them. */

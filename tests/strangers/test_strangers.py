@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Strangers: other people's clients with our server, and our client with other people's servers.
+"""Other programs' clients with our server, and our client with other programs' servers.
 
-Whoever speaks TCP can use either half without the other.
+Any TCP program can use one half without the other.
 """
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from harness import PATIENCE, wait_until
 from streams import pattern
 from tcptable import tcp_sockets
 
-# As /proc/net/tcp has it.
+# The listening state in /proc/net/tcp.
 LISTEN = 0x0A
 
 DATA = pattern(1_000_000)
@@ -37,13 +37,13 @@ def is_openbsd_nc():
 
 
 def copy_by(command):
-    """What a command makes of DATA as its standard input, as (status, output)."""
+    """Returns (status, output) of a command with DATA as its standard input."""
     done = subprocess.run(list(map(str, command)), input=DATA, stdout=subprocess.PIPE, timeout=PATIENCE)
     return done.returncode, done.stdout
 
 
 def ends_well(server):
-    """The server says that the client ended it, and has every byte."""
+    """The server logs that the client ended it, and counts every byte."""
     (end,) = server.ends(1)
     return (end["in"], end["out"], end["reason"]) == (str(len(DATA)), str(len(DATA)), "eof")
 
@@ -140,7 +140,7 @@ def test_asyncio_gets_its_copies_fifty_at_a_time(server):
 
 @contextlib.contextmanager
 def stranger(*command):
-    """A server of somebody else; PORT in its words is where it is to listen. Yields host and port."""
+    """Starts a foreign server; PORT in its arguments is where it listens. Yields host and port."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
     process = subprocess.Popen([word.replace("PORT", str(port)) for word in command], stderr=subprocess.DEVNULL)
@@ -177,9 +177,9 @@ def test_talk_gets_its_copies(talk, tmp_path, name):
 
 
 def test_talk_gets_its_lines_from_ncat(talk):
-    """One by one: with more on its way ncat and its command wait for each other for ever.
+    """Line by line: with more bytes in flight, ncat and its command wait for each other for ever.
 
-    And the input ends when all is back, for ncat drops what its command has not answered by then.
+    The input ends when all is back, because ncat drops what its command has not answered by then.
     """
     need("ncat")
     with stranger(*NCAT) as where:
@@ -193,7 +193,7 @@ def test_talk_gets_its_lines_from_ncat(talk):
 
 
 def test_talk_finds_out_whether_ncat_has_lost_the_end(talk):
-    """It does not always: the verdict is what must be right."""
+    """ncat does not always lose it: the verdict must be right."""
     need("ncat")
     with stranger(*NCAT) as where:
         for _ in range(10):

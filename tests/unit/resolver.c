@@ -29,7 +29,7 @@ int __wrap_getaddrinfo(const char *host, const char *service, const struct addri
 		return known->eai;
 	}
 
-	/* freeaddrinfo(3) frees one after the other, whoever chained them. */
+	/* freeaddrinfo(3) frees one entry after the other, whatever code chained them. */
 	struct addrinfo **end = ret_found;
 	for (const char *const *at = known->addresses; *at != NULL; at++) {
 		assert_int_equal(__real_getaddrinfo(*at, service, hints, end), 0);

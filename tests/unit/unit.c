@@ -45,7 +45,7 @@ void unit_skip(const char *reason)
 
 /* ---- children ---- */
 
-/* Where a child says what failed: it may have no descriptor left to say it by. */
+/* Where a child writes what failed: it may have no descriptor left for that. */
 static char *complaint;
 
 #define COMPLAINT_SIZE 512
@@ -199,7 +199,7 @@ size_t unit_open_descriptors(void)
 	for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
 		n += entry->d_name[0] != '.';
 	closedir(directory);
-	return n - 1; /* but for the directory itself */
+	return n - 1; /* without the directory itself */
 }
 
 bool unit_is_open(int fd)

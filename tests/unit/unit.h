@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the unit tests share: cmocka, children, standard descriptors into memory, sockets.
+ * Shared parts of the unit tests: cmocka, children, capture of standard descriptors, sockets.
  *
  * A test program has one file of src/ as its subject and reaches it through its header, as any
- * caller would. A test is a sentence that is true of the subject.
+ * caller would. The name of a test is a sentence that is true for the subject.
  */
 #ifndef UNIT_H
 #define UNIT_H
 
-/* cmocka wants these before itself. */
+/* cmocka needs these headers before its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,10 @@
 
 #include "base/compiler.h"
 
-/* A hang, on the slowest machine under a sanitizer. No test asserts how long a thing takes. */
+/*
+ * Seconds until a wait counts as a hang, on the slowest machine under a sanitizer. No test asserts
+ * a duration.
+ */
 #define UNIT_PATIENCE_S 90
 
 #define TEST(name)                                             \
@@ -76,7 +79,7 @@ _Noreturn void unit_child_fail(const char *file, int line, const char *condition
 /* The child returned from the function, and every UNIT_CHILD_MUST() held; else the test fails. */
 void unit_in_child(unit_child_fn *run, const void *argument);
 
-/* The child ended by that signal. By SIGABRT: an assert() failed, which is a promise too. */
+/* The child ended by that signal. With SIGABRT an assert() failed, which is a promise too. */
 void unit_child_dies_of(int signal, unit_child_fn *run, const void *argument);
 
 /* The child ended with that exit status. */
@@ -84,21 +87,21 @@ void unit_child_exits_with(int status, unit_child_fn *run, const void *argument)
 
 /*
  * Runs a function in a child, one machine instruction after the other (ptrace(2)), and calls
- * `between` before each: the child then stands still there, as it does after SIGSTOP. Skips the
- * test where tracing is not allowed.
+ * `between` before each. The child is stopped meanwhile, as after SIGSTOP. Skips the test where
+ * tracing is not allowed.
  */
 void unit_stop_everywhere(unit_child_fn *run, const void *argument, void (*between)(void));
 
 /* ---- standard descriptors ---- */
 
-/* What was written to a descriptor, as a string. */
+/* The bytes written to a descriptor, as a string. */
 struct unit_capture {
 	int fd, saved_fd, file_fd;
 	size_t size;
 	char text[64 * 1024];
 };
 
-/* From here on what is written to fd (1 or 2) goes to memory; until the end nothing may fail. */
+/* From here on, bytes written to fd (1 or 2) go to memory. No assertion may fail before the end. */
 void unit_capture_begin(struct unit_capture *capture, int fd);
 void unit_capture_end(struct unit_capture *capture);
 
@@ -136,7 +139,10 @@ int unit_connect(const struct sockaddr_in *address);
 /* Closes with a reset (SO_LINGER with zero seconds). */
 void unit_reset(int fd);
 
-/* Writes all, reads exactly so many, reads until the end: fewer is a failed test. */
+/*
+ * Writes all bytes; reads exactly `size` bytes; reads until the end. The test fails if bytes are
+ * missing.
+ */
 void unit_write(int fd, const void *bytes, size_t size);
 void unit_read(int fd, void *buffer, size_t size);
 void unit_read_end(int fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deadlines neither come early nor overflow, and poll(2) is never asked to wait too short a time.
- * The clock stands still where the test puts it.
+ * Deadlines neither come early nor overflow, and poll(2) never gets too short a time. The test sets
+ * the clock.
  */
 #include "base/clock.h"
 
@@ -14,7 +14,7 @@
 
 static uint64_t now_ns, wall_ns;
 
-/* What the kernel says of the clock on the wall. */
+/* The kernel's state of the wall clock. */
 static struct timex kernels;
 static int kernels_state;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nothing that a terminal would obey passes, everything that people write does, wherever the stream
- * is cut, and never more comes out than there is room for.
+ * Nothing that a terminal would obey passes, and everything that people write does, wherever the
+ * stream is cut. The output never exceeds its room.
  */
 #include "base/escape.h"
 
@@ -12,7 +12,7 @@
 
 #define MOST_IN 64
 
-/* The guard behind the promised room, to see that it is not used. */
+/* The guard value behind the promised room, to check that it is not overwritten. */
 #define GUARD 0x5a
 
 struct shown {
@@ -20,7 +20,7 @@ struct shown {
 	char text[ESCAPE_ROOM(MOST_IN) + ESCAPE_ROOM(0) + 1];
 };
 
-/* Filters n bytes in one call, with a guard behind the room that the contract asks for. */
+/* Filters n bytes in one call, with a guard behind the room that the contract requires. */
 static void feed(struct escape *escape, const void *bytes, size_t n, struct shown *shown)
 {
 	char out[ESCAPE_ROOM(MOST_IN) + 1];
@@ -207,7 +207,10 @@ TEST(who_does_not_know_utf8_gets_ascii_only)
 
 /* ---- every pair and triple of bytes that matter ---- */
 
-/* Is it valid UTF-8 without controls? A judge of its own, by the table of RFC 3629 section 4. */
+/*
+ * Returns whether it is valid UTF-8 without controls. An independent check, by the table of RFC
+ * 3629 section 4.
+ */
 static bool is_clean(const unsigned char *text, size_t n)
 {
 	static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pattern is what its header says it is, wherever it is cut; a wrong byte is found at its
- * place, and bytes from anywhere in any stream are located there, and foreign ones nowhere.
+ * The pattern is as its header describes, wherever it is cut. A wrong byte is found at its offset.
+ * Bytes from anywhere in any stream are located there, and foreign bytes nowhere.
  */
 #include "base/payload.h"
 
@@ -11,14 +11,14 @@
 
 #define SEED UINT64_C(0x7465737420736565)
 
-/* Room on both sides, to see that nothing is written there. */
+/* Room on both sides, to check that nothing is written there. */
 #define MARGIN 16
 #define MOST   (20 * 1024)
 
 static unsigned char buffer[MARGIN + MOST + MARGIN];
 static unsigned char model[MOST];
 
-/* A generator of its own: the same series everywhere (Knuth's MMIX constants). */
+/* A private generator: the same series everywhere (Knuth's MMIX constants). */
 static uint64_t random_state = 1;
 
 static uint64_t random_below(uint64_t n)
@@ -55,7 +55,7 @@ static void fill_model(uint64_t seed, uint64_t connection, uint64_t offset, size
 	}
 }
 
-/* Filled at `shift` bytes behind an aligned address, and nothing beside. */
+/* Fills at `shift` bytes behind an aligned address, and checks that nothing beside is written. */
 static void assert_fills(uint64_t connection, uint64_t offset, size_t shift, size_t n)
 {
 	struct payload payload = payload_of(SEED, connection);
@@ -148,7 +148,7 @@ TEST(a_wrong_bit_is_found_in_large_pieces_too)
 		unsigned char bit = (unsigned char)(1u << random_below(8));
 		buffer[wrong] ^= bit;
 		assert_int_equal(payload_match(&payload, 77, buffer, MOST), wrong);
-		/* What is wrong behind it changes nothing. */
+		/* A wrong byte behind it changes nothing. */
 		buffer[MOST - 1] ^= 0x10;
 		assert_int_equal(payload_match(&payload, 77, buffer, MOST), wrong);
 		buffer[MOST - 1] ^= 0x10;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Words are written as a shell reads them: what bash makes of such a line, tests/client sees.
- */
+/* Words are quoted for a shell. tests/client checks how bash reads such a line. */
 #include "base/shell_quote.h"
 
 #include <stdlib.h>

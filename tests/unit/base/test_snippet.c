@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Whatever the bytes, an excerpt is printable, short, and says when there is more.
- */
+/* Whatever the bytes, a snippet is printable, short, and shows when it was cut. */
 #include "base/snippet.h"
 
 #include <string.h>

@@ -103,7 +103,10 @@ static void keys_of_home(size_t home, size_t n_places, uint64_t *ret_keys, size_
 TEST(a_removal_closes_its_gap_round_the_end_of_the_table)
 {
 	enum { PLACES = 16, LAST = PLACES - 1 };
-	/* Five who want the last place and two who want the first: one run from 15 to 5. */
+	/*
+	 * Five keys whose home is the last place and two whose home is the first: one run from 15
+	 * to 5.
+	 */
 	uint64_t keys[7];
 	keys_of_home(LAST, PLACES, keys, 5);
 	keys_of_home(0, PLACES, keys + 5, 2);
@@ -126,7 +129,7 @@ TEST(a_removal_closes_its_gap_round_the_end_of_the_table)
 
 /* ---- against a model ---- */
 
-/* A generator of its own: the same series everywhere (Knuth's MMIX constants). */
+/* A private generator: the same series everywhere (Knuth's MMIX constants). */
 static uint64_t random_state;
 
 static uint64_t random_below(uint64_t n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counts, durations and moments are read as people write them, nothing else passes for one, and
- * what is printed can be read again.
+ * Counts, durations and points in time are read as people write them, other text is refused, and a
+ * printed value can be read again.
  */
 #include "base/units.h"
 
@@ -272,7 +272,7 @@ TEST(what_is_no_moment_is_refused_with_its_reason)
 		{ "1795694400", ERR_BAD_MOMENT },
 		{ "2026-11-26", ERR_BAD_MOMENT },
 		{ "2026-11-26T12:00Z", ERR_BAD_MOMENT },
-		{ "2026-11-26T12:00:00", ERR_BAD_MOMENT }, /* whose time of day? */
+		{ "2026-11-26T12:00:00", ERR_BAD_MOMENT }, /* without a time zone */
 		{ "2026-11-26T12:00:00.Z", ERR_BAD_MOMENT },
 		{ "2026-11-26T12:00:00 Z", ERR_BAD_MOMENT },
 		{ "2026-11-26T12:00:00Zz", ERR_BAD_MOMENT },

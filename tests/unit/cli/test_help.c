@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * --help says all that the tables hold, and nothing that they do not.
- */
+/* --help prints everything in the tables, and nothing else. */
 #include "cli/help.h"
 
 #include <stdio.h>
@@ -13,7 +11,7 @@
 #include "server/engine.h"
 #include "unit.h"
 
-/* What one of the functions prints; the last of it stays until the next. */
+/* Output of the last call of one of the functions, until the next call. */
 static char *printed;
 
 static FILE *begin_printing(void)
@@ -143,7 +141,7 @@ TEST(explanations_are_wrapped_and_lose_no_word)
 		print_command(*at);
 		const char *end = strstr(printed, "\noptions:\n");
 		assert_non_null(end);
-		/* As it is printed, but for the ends of lines. */
+		/* The output without its line ends. */
 		char flat[8192] = "";
 		size_t n = 0, column = 0;
 		for (const char *c = printed; c < end; c++) {

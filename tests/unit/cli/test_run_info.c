@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A result says where and how it was found.
- */
+/* A result has the place, the version and the options of the run. */
 #include "cli/run_info.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `tcpecho talk` understands where to connect to, or refuses. That it understood is seen from the
- * words with which it could not connect: nobody listens there.
+ * `tcpecho talk` understands where to connect to, or refuses. The message of the failed connection
+ * shows what it understood, because no server listens there.
  */
 #include "cli/talk_command.h"
 
@@ -35,7 +35,7 @@ static int talk(const char *line)
 	return status;
 }
 
-/* A port of loopback on which nobody listens: one that was free just now. */
+/* A loopback port without a listener: it was free just now. */
 static unsigned int dead_port(void)
 {
 	struct sockaddr_in address;
@@ -130,7 +130,7 @@ TEST(a_name_too_long_is_no_host)
 	assert_int_equal(talk(line), STATUS_USAGE);
 }
 
-/* The environment of whoever runs the tests is not theirs. */
+/* Removes the test runner's variables from the environment. */
 static int clean_environment(void **state)
 {
 	(void)state;

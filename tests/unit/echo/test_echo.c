@@ -7,7 +7,7 @@
 
 #include "unit.h"
 
-/* What can be told to the echo. */
+/* Events of the echo. */
 enum event { GOT, ENDED, SENT_SOME, SENT_ALL, FINISHED, STOP, FAILED, N_EVENTS };
 
 #define N_WANTS (ECHO_CLOSE + 1)
@@ -15,7 +15,9 @@ enum event { GOT, ENDED, SENT_SOME, SENT_ALL, FINISHED, STOP, FAILED, N_EVENTS }
 #define KEPT 10
 #define SOME 4
 
-/* An echo that wants that, as a real way leads there; `stopped`: by the server's will. */
+/*
+ * Returns an echo that wants this, reached by possible events; `stopped`: the server has ended it.
+ */
 static struct echo echo_that_wants(enum echo_want want, bool stopped)
 {
 	struct echo echo = { 0 };
@@ -71,7 +73,7 @@ static void tell(struct echo *echo, enum event event)
 
 /* ---- the picture ---- */
 
-/* No driver may tell that to an echo that wants this. */
+/* No driver may report this event to an echo that wants this. */
 #define BUG (-1)
 
 static const int picture[N_WANTS][N_EVENTS] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every error of accept(2) has its verdict: none of them ends the service that only concerns one
- * client, none spins that the machine has to get over first.
+ * Every error of accept(2) has its verdict: no error that concerns one client ends the service, and
+ * no error that lasts makes the server spin.
  */
 #include "net/accept.h"
 
@@ -22,7 +22,7 @@ static const struct {
 	int error;
 	enum accept_verdict verdict;
 } verdicts[] = {
-	/* nobody is waiting */
+	/* the queue is empty */
 	{ EAGAIN, ACCEPT_NONE },
 	{ EWOULDBLOCK, ACCEPT_NONE },
 
@@ -44,19 +44,19 @@ static const struct {
 	{ EPROTO, ACCEPT_NEXT },
 	{ ETIMEDOUT, ACCEPT_NEXT },
 
-	/* the machine is short of something, and the client still queued */
+	/* the machine is short of a resource, and the client is still queued */
 	{ EMFILE, ACCEPT_PAUSE },
 	{ ENFILE, ACCEPT_PAUSE },
 	{ ENOBUFS, ACCEPT_PAUSE },
 	{ ENOMEM, ACCEPT_PAUSE },
 	{ ENOSR, ACCEPT_PAUSE },
 
-	/* what accept(2) says that some kernels return, and what nobody expects */
+	/* errors that some kernels return according to accept(2), and unexpected ones */
 	{ ESOCKTNOSUPPORT, ACCEPT_PAUSE },
 	{ EPROTONOSUPPORT, ACCEPT_PAUSE },
 	{ EACCES, ACCEPT_PAUSE },
 	{ EIO, ACCEPT_PAUSE },
-	{ 512, ACCEPT_PAUSE }, /* ERESTARTSYS, seen by who is traced */
+	{ 512, ACCEPT_PAUSE }, /* ERESTARTSYS, which a traced process may see */
 	{ 4095, ACCEPT_PAUSE },
 
 	/* no listening socket */
@@ -76,7 +76,7 @@ TEST(every_errno_of_accept_has_its_verdict)
 	}
 }
 
-/* The verdict of the table on an errno; who is not in it is unknown, and that is a pause. */
+/* Returns the table's verdict on an errno; an unknown error is a pause. */
 static enum accept_verdict expected_of(int error)
 {
 	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
@@ -274,7 +274,7 @@ TEST(no_descriptor_is_a_pause_and_the_client_stays_in_the_queue)
 	close(fd);
 	close(client);
 
-	/* The limit is looked at before the queue: the same with nobody in it. */
+	/* The limit is checked before the queue: the result is the same with an empty queue. */
 	unit_in_child(accept_without_descriptors, &listen_fd);
 	close(listen_fd);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a service manager says by the environment; each in a child, because it changes that.
+ * What a service manager passes in the environment; each test runs in a child, because it changes
+ * the environment.
  */
 #include "net/activation.h"
 
@@ -65,7 +66,7 @@ TEST(sockets_are_taken_once_by_whom_they_are_meant_for)
 		unit_in_child(take, &rows[i]);
 }
 
-/* ---- being told ---- */
+/* ---- notifications ---- */
 
 static int listen_for_news(const struct sockaddr_un *address, size_t name_size)
 {

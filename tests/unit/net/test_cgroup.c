@@ -47,7 +47,7 @@ static void write_file(const char *path, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* The room of the tightest group, all pages of files counted. */
+/* Returns the room in the tightest group, with all file pages counted as used. */
 static uint64_t room(void)
 {
 	struct cgroup_memory memory;
@@ -146,7 +146,7 @@ TEST(pages_of_files_count_as_room_and_are_looked_at_when_needed)
 	cgroup_open_memory(root.path, &memory);
 	assert_true(cgroup_memory_room(&memory, 10 * MIB) == 10 * MIB);
 	assert_true(cgroup_memory_room(&memory, 11 * MIB) == 40 * MIB);
-	/* What is used is asked for each time. */
+	/* The usage is read each time. */
 	write_file("/sys/fs/cgroup/a/memory.current", "83886080\n");
 	assert_true(cgroup_memory_room(&memory, 10 * MIB) == 20 * MIB);
 	cgroup_close_memory(&memory);
@@ -177,7 +177,7 @@ TEST(version_1_has_a_tree_for_each_controller)
 
 TEST(a_container_sees_its_own_group_as_the_mount)
 {
-	/* Without a cgroup namespace, path and root of the mount are those of the host. */
+	/* Without a cgroup namespace, the path and the root of the mount are the host's. */
 	write_file("/proc/self/cgroup", "0::/docker/0123/inner\n");
 	mount_v2("/docker/0123");
 	write_file("/sys/fs/cgroup/memory.max", "52428800\n");

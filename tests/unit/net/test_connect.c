@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A connection, or the reason why there is none, by the deadline.
- */
+/* A connection, or the reason why it failed, by the deadline. */
 #include "net/connect.h"
 
 #include <arpa/inet.h>
@@ -19,7 +17,7 @@
 #define PATIENT_NS (UNIT_PATIENCE_S * CLOCK_NS_PER_S)
 #define BRIEF_NS   (30 * CLOCK_NS_PER_MS)
 
-/* What is to happen just before, or instead of the result of, the next connect(2). */
+/* Fault just before the next connect(2), or instead of the result. */
 static enum { NOTHING, BIND_TO_TARGET, INTERRUPT } trick;
 
 int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
@@ -48,7 +46,7 @@ static struct addr addr_of(const struct sockaddr_in *address)
 	return (struct addr){ .len = sizeof(*address), .v4 = *address };
 }
 
-/* A port of loopback on which nobody listens: one that was free just now. */
+/* A loopback port without a listener: it was free just now. */
 static struct addr dead_port(void)
 {
 	struct sockaddr_in address;

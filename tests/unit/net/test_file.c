@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A file that cannot be written to its end is told of, by the code of what was wrong.
- */
+/* A file that cannot be written completely gives the code of the error. */
 #include "net/file.h"
 
 #include <errno.h>

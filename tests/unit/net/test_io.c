@@ -213,7 +213,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 
 static int n_polls;
 
-/* Waits all of its time, but for the interruptions: each comes after a millisecond. */
+/* Waits all the time, with an interruption after each millisecond. */
 static int poll_to_the_end(struct pollfd *fds, nfds_t n, int ms)
 {
 	(void)fds, (void)n;
@@ -227,7 +227,7 @@ static int poll_to_the_end(struct pollfd *fds, nfds_t n, int ms)
 	return 0;
 }
 
-/* A kernel without memory, until so many have asked. */
+/* A kernel without memory, for this number of calls. */
 static int shortages;
 
 static int poll_lacks_memory(struct pollfd *fds, nfds_t n, int ms)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is left to a process after Landlock, in a child each time. What this kernel's version of it
- * does not know is skipped.
+ * What Landlock still allows a process, in a child each time. Tests of rights that this kernel does
+ * not have are skipped.
  */
 #include "net/landlock.h"
 

@@ -31,7 +31,7 @@ static int close_poller(void **state)
 	return 0;
 }
 
-/* What there is now: exactly one event, of that tag. Returns its kinds. */
+/* Exactly one event is ready, with this tag. Returns its kinds. */
 static uint32_t the_event_of(uint64_t tag)
 {
 	assert_int_equal(poller_wait(&poller, &events, 0), 1);
@@ -173,7 +173,7 @@ TEST(what_cannot_be_waited_for_is_an_error)
 	assert_int_equal(poller_add(&poller, one, EPOLLIN, 1), -EEXIST);
 	struct poller none = { .fd = -1 };
 	assert_int_equal(poller_wait(&none, &events, 0), -EBADF);
-	assert_int_equal(events.n, 0); /* nobody takes those of the last time for new ones */
+	assert_int_equal(events.n, 0); /* events of the last call must not count as new ones */
 	close(one);
 	close(other);
 }

@@ -52,7 +52,8 @@ static void drop(const void *argument)
 	UNIT_CHILD_MUST(status_of("CapEff") == 0 && status_of("CapPrm") == 0);
 	UNIT_CHILD_MUST(status_of("CapInh") == 0 && status_of("CapAmb") == 0);
 	/*
-	 * Of this thread: that of a sanitizer has kept its capabilities, and setuid(3) is for all.
+	 * Only this thread: a sanitizer's thread has kept its capabilities, and setuid(3) covers
+	 * all threads.
 	 */
 	if (geteuid() == 0)
 		UNIT_CHILD_MUST(syscall(SYS_setuid, 1) < 0 && errno == EPERM);

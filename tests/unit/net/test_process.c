@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Forking, reaping, titles and descriptors: each in a child of its own, because it changes the
+ * Forking, reaping, titles and descriptors: each in a separate child, because it changes the
  * process.
  */
 #include "net/process.h"
@@ -19,7 +19,7 @@
 
 #include "unit.h"
 
-/* What main() got, for the titles. */
+/* The arguments of main(), for the titles. */
 static int main_argc;
 static char **main_argv;
 
@@ -58,7 +58,7 @@ static void fill_standard_fds(const void *argument)
 			UNIT_CHILD_MUST(write(fd, "x", 1) < 0 && errno == EBADF);
 	}
 
-	/* The next descriptor of ours is none of them. */
+	/* The next descriptor is not a standard one. */
 	UNIT_CHILD_MUST(pipe(reader_writer) == 0);
 	UNIT_CHILD_MUST(reader_writer[0] > 2 && reader_writer[1] > 2);
 }
@@ -197,7 +197,7 @@ pid_t __wrap_waitpid(pid_t pid, int *status, int options)
 	return -1;
 }
 
-/* Waits for a child to end, as a parent who is told by SIGCHLD need not. */
+/* Waits for a child to end, as a parent with SIGCHLD does not have to. */
 static struct process_end reap_one(void)
 {
 	struct process_end end = { 0 };
@@ -219,7 +219,7 @@ static void reap_in_every_way(const void *argument)
 
 	pid_t pid = process_start(&stack, wait_to_be_killed, NULL);
 	UNIT_CHILD_MUST(pid > 0);
-	UNIT_CHILD_MUST(process_reap(&end) == 0); /* one who has not ended */
+	UNIT_CHILD_MUST(process_reap(&end) == 0); /* a child that has not ended */
 	UNIT_CHILD_MUST(end.pid == 4242);
 	kill(pid, SIGKILL);
 	end = reap_one();
@@ -276,7 +276,7 @@ TEST(a_child_beyond_the_limit_is_refused_with_its_code)
 	unit_in_child(fork_at_the_limit, NULL);
 }
 
-/* Something of each kind that a child may look at, if it is there. */
+/* One object of each kind that a child may read, if it exists. */
 static int in_data = 1;
 static struct {
 	int in_bss;
@@ -321,7 +321,7 @@ static void start_with_and_without(const void *argument)
 	start_one_that_looks_around(true);
 	process_prepare_children();
 	start_one_that_looks_around(TCPECHO_INSTRUMENTED);
-	/* Nothing has changed for the parent. */
+	/* The parent's title is unchanged. */
 	process_set_title("the parent");
 	UNIT_CHILD_MUST(strcmp(command_line(), "the parent") == 0);
 }

@@ -15,7 +15,7 @@
 #include "net/privileges.h"
 #include "unit.h"
 
-/* What a child needs to end. */
+/* The call that a child needs to end. */
 #define END                                  \
 	{ .call = __NR_exit_group },         \
 	{                                    \
@@ -108,7 +108,7 @@ TEST(or_it_fails_as_if_the_kernel_lacked_it)
 }
 
 #ifdef __x86_64__
-/* By its number on a 32-bit machine, which here is another call's: 20 is getpid there. */
+/* Makes call 20 in the 32-bit numbering: there it is getpid, here another call. */
 static void call_as_another_architecture(const void *argument)
 {
 	(void)argument;
@@ -167,8 +167,8 @@ TEST(lists_add_up_and_none_can_be_taken_off)
 }
 
 /*
- * Checks are tried with calls that do nothing: getppid ignores its arguments. Numbers below are
- * those of the arguments, which the kernel hands to a list as they are.
+ * Argument checks are tested with calls that do nothing: getppid ignores its arguments. The numbers
+ * below are argument indexes; the kernel passes arguments to a filter unchanged.
  */
 struct attempt {
 	struct seccomp_rule rule;

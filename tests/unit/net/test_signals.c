@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of net/signals.h: what each role does about each signal, whoever started it and
- * whatever that one had blocked or ignored.
+ * The table of net/signals.h: the disposition of each signal in each role, whichever process
+ * started it and whatever that process had blocked or ignored.
  */
 #include "net/signals.h"
 
@@ -38,7 +38,10 @@ static bool is_blocked(int signal)
 	return sigismember(&mask, signal) == 1;
 }
 
-/* Who started us had blocked all, and ignored or caught what a server must not find so. */
+/*
+ * The parent had blocked all signals, and ignored or caught signals that a server must not inherit
+ * so.
+ */
 static void start_badly(void)
 {
 	sigset_t all;
@@ -59,7 +62,7 @@ struct row {
 	enum meets meets;
 };
 
-/* Every signal: those of the rows as they say, all others at their default and not blocked. */
+/* Checks every signal: the rows as given, all others at their default and not blocked. */
 static void expect(const struct row *rows, size_t n)
 {
 	for (int signal = 1; signal < NSIG; signal++) {
@@ -228,7 +231,7 @@ static void die_in_role(const void *argument)
 {
 	const int *signal = argument;
 	start_badly();
-	ignore_result(signals_setup_server()); /* its mask is what matters here */
+	ignore_result(signals_setup_server()); /* only its mask matters here */
 	signals_die_of(*signal);
 }
 

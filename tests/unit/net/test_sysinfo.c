@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What this machine allows is what the kernel says it does.
- */
+/* The limits of this machine are those that the kernel reports. */
 #include "net/sysinfo.h"
 
 #include <fcntl.h>
@@ -126,7 +124,7 @@ static void count_open(const void *argument)
 	open_some(7, 150);
 	struct sysinfo_open open = sysinfo_open_descriptors();
 	UNIT_CHILD_MUST(open.n == 3 + 7 + 1 && open.highest == 150);
-	/* One that is above the limit takes none of the numbers that can still be had. */
+	/* A descriptor above the limit uses none of the numbers that are still available. */
 	struct rlimit limit = { .rlim_cur = 100, .rlim_max = 200 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 	open = sysinfo_open_descriptors();
@@ -196,7 +194,7 @@ TEST(address_space_is_what_the_limit_leaves)
 TEST(processes_are_bounded_by_what_the_kernel_has_room_for)
 {
 	struct sysinfo_bound bound = sysinfo_processes(UINT64_MAX);
-	/* One of them is ours. */
+	/* One of the processes is ours. */
 	assert_true(bound.most < number_in("/proc/sys/kernel/pid_max", ULONG_MAX));
 	assert_true(bound.most < number_in("/proc/sys/kernel/threads-max", ULONG_MAX));
 	assert_non_null(bound.set_by);
@@ -215,7 +213,7 @@ static void ask_as_lone_user(const void *argument)
 	UNIT_CHILD_MUST(setresuid(user, user, user) == 0);
 	struct sysinfo_bound bound = sysinfo_processes(10);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "RLIMIT_NPROC, ulimit -u") == 0);
-	/* One of the five is this process; a sanitizer has a thread of its own. */
+	/* One of the five is this process; a sanitizer adds a thread. */
 	UNIT_CHILD_MUST(bound.most == 4 || (TCPECHO_INSTRUMENTED && bound.most < 4));
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -238,7 +236,10 @@ TEST(the_limit_of_a_user_binds_all_but_root)
 
 /* ---- the pids cgroup ---- */
 
-/* Where the pids cgroup of this process lies, for version 1 and for version 2; false: nowhere. */
+/*
+ * Finds the pids cgroup of this process, for version 1 and for version 2; returns false if there is
+ * no such cgroup.
+ */
 static bool find_pids_cgroup(char *ret_path, size_t size)
 {
 	char line[512];
@@ -273,7 +274,7 @@ static bool write_into(const char *directory, const char *name, const char *text
 	return written;
 }
 
-/* The cgroup of a test, empty when there is none. */
+/* The cgroup of a test, empty if it has none. */
 static char cgroup[768];
 
 static int remove_cgroup(void **state)
@@ -285,7 +286,7 @@ static int remove_cgroup(void **state)
 	return 0;
 }
 
-/* Makes one of that name, which has room for ten processes. */
+/* Makes a cgroup with this name, with room for ten processes. */
 static void make_cgroup(const char *name)
 {
 	char parent[512];
@@ -304,7 +305,7 @@ static void ask_in_cgroup(const void *argument)
 {
 	(void)argument;
 	UNIT_CHILD_MUST(write_into(cgroup, "cgroup.procs", "0"));
-	/* We are one of the ten; threads count as well, and a sanitizer has some of its own. */
+	/* This process is one of the ten; threads count as well, and a sanitizer adds some. */
 	char path[1024];
 	snprintf(path, sizeof(path), "%s/pids.current", cgroup);
 	unsigned long current = number_in(path, 0);
@@ -322,7 +323,7 @@ TEST(the_room_in_the_pids_cgroup_binds)
 
 TEST(a_cgroup_may_have_a_colon_in_its_name)
 {
-	make_cgroup("dbus-:1.1-tcpecho-unit"); /* as those of systemd for D-Bus services */
+	make_cgroup("dbus-:1.1-tcpecho-unit"); /* like systemd's names for D-Bus services */
 	unit_in_child(ask_in_cgroup, NULL);
 }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Of a TCP connection the kernel knows the round trip; of a unix socket there is none.
- */
+/* The kernel knows the round trip of a TCP connection; a unix socket has none. */
 #include "net/tcpinfo.h"
 
 #include <netinet/in.h>

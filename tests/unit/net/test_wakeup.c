@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Who is awake costs no wake, and no news is slept through.
- */
+/* A process that is awake is not woken, and no event is missed in a sleep. */
 #include "net/wakeup.h"
 
 #include <errno.h>
@@ -133,8 +131,8 @@ static void wake_up_for_another_reason(void)
 }
 
 /*
- * Somebody has seen us asleep, and is about to wake us; before he does we wake for another reason,
- * a signal, and there is nothing to take back yet. So the next sleep may be short, but not all.
+ * A poster has seen us asleep, and is about to wake us. Before that a signal wakes us, and there is
+ * no wake-up to take back yet. So the next sleep may be short, but not later ones.
  */
 TEST(a_wake_that_comes_late_ends_no_more_than_one_sleep)
 {
@@ -150,7 +148,7 @@ TEST(a_wake_that_comes_late_ends_no_more_than_one_sleep)
 	wakeup_end_sleep(&wakeup);
 }
 
-/* ---- a process that is stopped while it tells ---- */
+/* ---- a process that is stopped while it posts ---- */
 
 static void tell_once(const void *argument)
 {
@@ -158,7 +156,7 @@ static void tell_once(const void *argument)
 	wakeup_post(&wakeup);
 }
 
-/* Another process has news now; then the sleeper, who was woken, sleeps again. */
+/* Another process posts now; the woken sleeper then sleeps again. */
 static void another_tells(void)
 {
 	wakeup_post(&wakeup);
@@ -185,8 +183,8 @@ static void spend_some_time(uint32_t *random)
 }
 
 /*
- * Tells so often, and each time waits until that was seen: else the next news would make up for one
- * that was slept through.
+ * Posts n times, and each time waits until the sleeper has seen it. Otherwise the next post would
+ * hide one that was missed in a sleep.
  */
 _Noreturn static void tell_many(uint64_t n, uint32_t random)
 {
@@ -203,7 +201,7 @@ _Noreturn static void tell_many(uint64_t n, uint32_t random)
 	_exit(0);
 }
 
-/* Has there been anything new? It counts up to what it was told. */
+/* Returns whether there was a new post, and marks all posts as seen. */
 static bool look(void)
 {
 	uint64_t told = atomic_load_explicit(&shared->told, memory_order_relaxed);

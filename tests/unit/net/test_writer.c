@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A writer never waits for what reads it, whatever that is, and changes nothing for others that
- * have the same open file.
+ * A writer never waits for its reader, whatever it is, and does not affect other processes with the
+ * same open file.
  */
 #include "net/writer.h"
 
@@ -27,7 +27,7 @@
 
 /* ---- outputs ---- */
 
-/* What a test writes to, and where that is read. */
+/* An output of a test, and the descriptor from which it is read. */
 struct output {
 	int reader, fd;
 };
@@ -117,7 +117,7 @@ static void fill(unsigned char *bytes, size_t size, size_t from)
 		bytes[i] = (unsigned char)((from + i) * 2654435761U >> 13);
 }
 
-/* In a child: writes until nothing is taken. Returns how much was. */
+/* In a child: writes until the output takes no more. Returns the number of bytes. */
 static size_t write_until_full(struct writer *writer)
 {
 	unsigned char bytes[1000];
@@ -132,7 +132,7 @@ static size_t write_until_full(struct writer *writer)
 	}
 }
 
-/* In a child: reads exactly so much of it. */
+/* In a child: reads exactly `size` bytes. */
 static void read_from(int reader, size_t from, size_t size)
 {
 	unsigned char got[1000], expected[1000];
@@ -148,7 +148,7 @@ static void read_from(int reader, size_t from, size_t size)
 	}
 }
 
-/* ---- nothing reads ---- */
+/* ---- the output is not read ---- */
 
 static void write_to_stalled(const struct output *out)
 {
@@ -172,7 +172,7 @@ TEST(nothing_waits_for_a_reader_and_the_open_file_stays_as_it_was)
 	try_all(write_to_stalled);
 }
 
-/* ---- what needs nothing ---- */
+/* ---- outputs that need nothing ---- */
 
 static void append(const void *argument)
 {
@@ -247,7 +247,7 @@ static void write_to_nobody(const struct output *out)
 	io_close(&reader);
 	do {
 		n = writer_write(&writer, "x", 1);
-	} while (n == 1 || n == -EAGAIN); /* a copier takes some before it knows */
+	} while (n == 1 || n == -EAGAIN); /* a copier takes some bytes before it knows */
 	UNIT_CHILD_MUST(n == (writer.is_terminal ? -EIO : -EPIPE));
 }
 
@@ -277,7 +277,7 @@ TEST(a_reader_that_was_gone_before_is_one_too)
 
 #define BULK ((size_t)300000)
 
-/* In a child: a process that reads so much, slowly at first. */
+/* Starts a child that reads `size` bytes, slowly at first. */
 static pid_t start_reader(int fd, size_t size)
 {
 	pid_t pid = fork();
@@ -320,7 +320,7 @@ static void end_a_wait(const struct output *out)
 	raise(SIGTERM);
 	UNIT_CHILD_MUST(writer_write_all(&writer, bytes, BULK, &wait) == -EINTR);
 	UNIT_CHILD_MUST(wait.ended_by == SIGTERM);
-	/* Ended by a signal already, it does not wait for a reader that takes nothing. */
+	/* After a signal it does not wait for a reader that takes nothing. */
 	wait.ended_by = 0;
 	writer_note_signal(&wait, SIGINT);
 	writer_note_signal(&wait, SIGTERM);
@@ -365,7 +365,7 @@ TEST(a_request_to_end_that_comes_as_two_signals_does_not_end_the_wait)
 
 /* ---- several writers ---- */
 
-/* A process that writes records of its own until none is taken. */
+/* A process that writes its own records until the output takes no more. */
 static void write_records(int fd, char letter)
 {
 	char record[101];

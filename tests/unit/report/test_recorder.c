@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A series has every count that it was told of, each in the interval of its time, however long the
- * run is.
- */
+/* A series has every recorded count in the right interval, however long the run is. */
 #include "report/recorder.h"
 
 #include <string.h>
@@ -81,7 +78,7 @@ TEST(each_second_is_an_interval)
 		is_sum_of(&series.list[k], k, 1);
 		assert_int_equal(series.list[k].length_ns, CLOCK_NS_PER_S);
 	}
-	assert_null(series.list[0].response); /* nothing came back */
+	assert_null(series.list[0].response); /* no message came back */
 	assert_null(series.list[0].service);
 	time_series_close(&series);
 }
@@ -126,7 +123,7 @@ TEST(a_rest_of_half_or_more_and_one_that_is_all_are_intervals)
 	time_series_close(&series);
 }
 
-/* A run of so many seconds has intervals of `length` seconds, and the last what is left. */
+/* A run of n_seconds has intervals of `length` seconds, and the last one has the rest. */
 static void lasts(uint64_t n_seconds, uint64_t length, size_t n_intervals)
 {
 	struct time_series series;

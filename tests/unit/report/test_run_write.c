@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A document says what the run says, and null of what it does not know. That it is what the schema
- * asks for, tests/report sees of real ones.
+ * A document has the values of the run, and null for unknown ones. tests/report checks real
+ * documents against the schema.
  */
 #include "report/run_write.h"
 

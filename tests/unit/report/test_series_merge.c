@@ -15,7 +15,7 @@
 #define S  CLOCK_NS_PER_S
 #define MS CLOCK_NS_PER_MS
 
-/* A series of n intervals; in the i-th there are i + 1 values of so many nanoseconds. */
+/* A series of n intervals; the i-th has i + 1 values of value_ns. */
 static struct time_series make(size_t n, uint64_t length_ns, uint64_t value_ns)
 {
 	struct time_series series = { .list = calloc(n, sizeof(*series.list)), .n = n };

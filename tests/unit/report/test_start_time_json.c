@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The start of a sum is no better than that of its worst part; a line says what is known of it.
+ * The start of a merged run is only as good as its worst part; a line describes what is known about
+ * it.
  */
 #include "report/start_time_json.h"
 

@@ -45,7 +45,7 @@ static enum threshold_verdict judge(const char *limit)
 	return verdict;
 }
 
-/* Does the limit fail for a largest time of so many microseconds? */
+/* Returns whether the limit fails for these maximum times in microseconds. */
 static bool fails(const char *limit, uint64_t old_us, uint64_t new_us)
 {
 	histogram_reset(&old_run.result.response);
@@ -61,7 +61,7 @@ TEST(a_part_of_the_old_value)
 	assert_true(fails("max>+10%", 200, 221));
 	assert_false(fails("max<-5%", 200, 190));
 	assert_true(fails("max<-5%", 200, 189));
-	assert_true(fails("max>-5%", 200, 191)); /* it did not become so much faster */
+	assert_true(fails("max>-5%", 200, 191)); /* the improvement is smaller than that */
 	assert_true(fails("max>+0%", 200, 201));
 	assert_false(fails("max>+0%", 200, 200));
 	assert_true(fails("max>+0.5%", 1000, 1006));

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What several threads counted is added as if one had counted it all.
- */
+/* The counts of several threads add up to the counts of a single one. */
 #include "stats/result.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A page is of all of its runs or of none. What it looks like: tests/report/test_page.py. */
+/* A page contains all its runs or is not made. tests/report/test_page.py tests the appearance. */
 #include "report/html/page.h"
 
 #include <stdio.h>

@@ -58,7 +58,7 @@ static void assert_is_a_curve(void)
 	assert_true(fabs(corners[n_corners - 1].y - height_of(given.max_ns)) < 1e-9);
 }
 
-/* Where the curve may be a unit to the left or the right of the truth, and two above or below. */
+/* The curve may be a unit to the left or the right of the true point, and two above or below. */
 static void assert_percentiles_are_on_it(void)
 {
 	for (double decades = 0; decades < percentiles.high; decades += 0.037) {

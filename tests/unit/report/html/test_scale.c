@@ -12,7 +12,7 @@
 #define MS (1000 * US)
 #define S  (1000 * MS)
 
-/* All names, with a space between them; those that may be left out in brackets. */
+/* Returns all names, with a space between them; optional ones in brackets. */
 static const char *names_of(const struct scale_ticks *ticks)
 {
 	static char names[2048];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A series of any length is so many pieces as can be drawn, and nothing of it is lost. */
+/* A series of any length becomes as many parts as can be drawn, and no count is lost. */
 #include "report/html/timeline.h"
 
 #include <math.h>
@@ -115,7 +115,7 @@ TEST(many_intervals_are_added)
 	}
 }
 
-/* From the i-th on, all of it so many seconds later. */
+/* Moves the intervals from the i-th on by this number of seconds. */
 static void pause_before(size_t i, uint64_t seconds)
 {
 	for (; i < series.n; i++)
@@ -124,7 +124,7 @@ static void pause_before(size_t i, uint64_t seconds)
 
 TEST(no_piece_reaches_over_a_pause_that_can_be_seen)
 {
-	/* 502 seconds, 9,000 of nothing, 498 more: a part is of 42 seconds. */
+	/* 502 seconds, 9,000 without intervals, 498 more: a part has 42 seconds. */
 	make(1000);
 	pause_before(502, 9000);
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
