@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How the program was compiled and linked: what makes a bug hard to use is in the binary."""
+"""How the program was compiled and linked: the binary has the protections that make bugs hard to exploit."""
 import platform
 import re
 import shutil
@@ -24,7 +24,7 @@ def symbols(program):
 
 
 def segment(headers, name):
-    """The flags of a program header: 'RW', 'R E'."""
+    """Returns the flags of a program header: 'RW', 'R E'."""
     found = re.search(rf"^ +{name}( +0x\w+){{5}} ([RWE ]{{3}}) ", headers, re.MULTILINE)
     return found[2].strip() if found else None
 
@@ -71,7 +71,7 @@ def is_marked(notes):
 
 @pytest.mark.usefixtures("x86")
 def test_large_frames_are_probed_page_by_page(program):
-    """serve's list of addresses for --ready-fd is two pages."""
+    """serve's list of addresses for --ready-fd takes two pages."""
     assert re.search(r"\bor[ql] +\$0x0,.*\(%rsp", tool("objdump", "-d", "--no-show-raw-insn", program))
 
 

@@ -40,7 +40,7 @@ def run(*command, **more):
 
 
 def options_of(program, command):
-    """The long options, by --help."""
+    """Returns the long options in --help."""
     return set(re.findall(r"(--[a-z][a-z0-9-]*)", run(program, command, "--help").stdout.split("options:")[1].split("each option")[0]))
 
 

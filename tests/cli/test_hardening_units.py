@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The units of packaging/systemd: how exposed they leave the service, and that they let it work.
+"""The units of packaging/systemd: how exposed the service is, and that it works under them.
 
-They cannot be started here, where systemd is not the first process. So what the program calls is
-traced, and every call must be in the unit's list.
+The units cannot be started here, where systemd is not the first process. So the test traces the program's calls,
+and every call must be in the unit's list.
 """
 import os
 import pathlib
@@ -19,7 +19,7 @@ from harness import Server, children_of, recv_all, wait_until
 
 UNITS = ["tcpecho.service", "tcpecho-activated.service", "tcpecho-activated.socket"]
 
-# The most exposure, as systemd-analyze counts it: 10 is naked.
+# Maximum exposure, as systemd-analyze counts it: 10 is unprotected.
 MOST_EXPOSURE = {"tcpecho.service": 1.1, "tcpecho-activated.service": 0.1}
 
 
@@ -67,7 +67,7 @@ def test_the_server_has_longer_to_end_than_its_clients(units, name):
 
 
 def expanded(analyze, words):
-    """The calls that a SystemCallFilter= allows, its groups taken apart."""
+    """Returns the calls that a SystemCallFilter= allows, with its groups expanded."""
     calls, groups = set(), list(words)
     while groups:
         word = groups.pop()
@@ -80,7 +80,7 @@ def expanded(analyze, words):
 
 
 def traced_calls(trace, program):
-    """The calls that an strace -f saw from the execution of the program on."""
+    """Returns the calls that strace -f saw from the program's execution on."""
     lines = trace.read_text(errors="replace").splitlines()
     start = max(number for number, line in enumerate(lines) if f'execve("{program}"' in line)
     return {found[1] for line in lines[start:] if (found := re.match(r"\d+ +(\w+)\(", line))}
@@ -88,7 +88,7 @@ def traced_calls(trace, program):
 
 @pytest.fixture
 def trace(program, tmp_path, lone_user):
-    """Traces a server of a user without rights from its start to its end: trace(addresses, **more)."""
+    """Traces a server of an unprivileged user from its start to its end: trace(addresses, **more)."""
     strace = shutil.which("strace") or pytest.skip("needs strace")
     copy = lone_user.reachable(program)
     directory = pathlib.Path(lone_user.directory)
@@ -112,7 +112,7 @@ def trace(program, tmp_path, lone_user):
 
 
 def converse(server):
-    """A server's life, under strace: clients, one of them stopped and continued, totals, its end."""
+    """A server's run under strace: clients, one of them stopped and continued, totals, its end."""
     (pid,) = server.children()
     assert server.is_faithful()
     with server.connect() as client:

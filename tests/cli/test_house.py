@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The house stands: a file includes its own folder and lower floors, siblings never meet."""
+"""The layers of the sources: a file includes its own folder and lower floors, siblings never include each other."""
 import pathlib
 import re
 
@@ -62,7 +62,7 @@ static void end_process_1(int signal)
 
 
 def test_the_only_signal_handler_ends_process_1():
-    """Other signals are read from a descriptor: besides, sigaction only ever sets SIG_IGN and SIG_DFL."""
+    """Other signals are read from a descriptor. Elsewhere sigaction only sets SIG_IGN and SIG_DFL."""
     for path in SOURCES:
         text = path.read_text()
         if path.name == "signals.c":
@@ -81,6 +81,6 @@ def test_errno_becomes_an_action_below_the_engines():
 
 
 def test_names_of_test_files_are_unique():
-    """pytest imports them as modules of one name space: the second of a name would stop every run."""
+    """pytest imports them as modules of one name space: a second file with the same name would stop every run."""
     names = [path.name for path in (SRC.parent / "tests").rglob("test_*.py")]
     assert sorted(name for name in set(names) if names.count(name) > 1) == []

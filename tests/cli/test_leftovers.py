@@ -25,7 +25,7 @@ WITH_FIXTURE = "from leftovers import adopt_orphans, nothing_left, own_directory
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs tests of this text by a command. Returns its status and output, and the process that was left."""
+    """Runs tests with this text by a command. Returns its status and output, and the process that was left."""
 
     def start(text, *command, conftest=""):
         folder, pid_file = tmp_path / "tests", tmp_path / "pid"

@@ -12,7 +12,7 @@ import pytest
 import outputs
 from harness import proc_state, reset, wait_until
 
-# The fields of each kind of line by --log json, in their order.
+# The fields of each kind of line in --log json, in order.
 FIELDS = {
     "listening": ["event", "address", "engine", "max_clients"],
     "end": ["event", "peer", "in", "out", "seconds", "reason"],
@@ -223,9 +223,9 @@ def test_a_reader_that_has_stopped_does_not_stop_the_service_and_gets_the_count_
         server = serve("--log", form, "127.0.0.1:0", preexec=lambda: os.dup2(log.writer, 2))
         for _ in range(kind.lines):
             assert server.is_faithful(b"")  # it has had its child
-        # Before anything is read, every line has been written or dropped.
+        # Every line has been written or dropped before the test reads.
         wait_until(lambda: not server.children() and proc_state(server.pid) == "S", "the last child to be reaped")
-        wait_until(lambda: is_accounted_for(1 + kind.lines), "what was missed")  # that it listens, and every end
+        wait_until(lambda: is_accounted_for(1 + kind.lines), "what was missed")  # the listening line, and every end
         assert server.is_faithful()
         wait_until(lambda: is_accounted_for(1 + kind.lines + 1), "the next line")
         assert server.end() == 0

@@ -41,7 +41,7 @@ def run(program):
 
 @pytest.fixture
 def refusal_of(run):
-    """The sentence with which a command line is refused: refusal_of("serve", "--bogus")."""
+    """Returns the sentence with which a command line is refused: refusal_of("serve", "--bogus")."""
 
     def refusal_of(*words, **more):
         status, output, error = run(*words, **more)
@@ -276,7 +276,7 @@ def test_a_word_of_any_length_leaves_room_for_the_cause(refusal_of, words, lengt
 
 
 def options_of(run, command):
-    """The options by --help: name -> (letter or None, name of the value or None, explanation)."""
+    """Returns the options in --help: name -> (letter or None, name of the value or None, explanation)."""
     _, text, _ = run(command, "--help")
     rows = re.findall(r"^  (?:-(\w), |    )--([a-z0-9-]+)(?: ([A-Z]+))?  +(.*)$", text, re.MULTILINE)
     return {name: (letter or None, value or None, explanation) for letter, name, value, explanation in rows}
@@ -410,7 +410,7 @@ def test_no_other_option_is_taken(run, refusal_of, command):
     letters = {letter for letter, _, _ in options.values()}
     for letter in set(string.ascii_letters + string.digits) - letters:
         assert f"unknown option -{letter} " in refusal_of(command, f"-{letter}")
-    # getopt_long(3) takes beginnings of names: an option that is not listed would be found by its own.
+    # getopt_long(3) accepts unique prefixes of names: a prefix would find an option that is not listed.
     for first in string.ascii_lowercase:
         if not any(option.startswith(first) for option in options):
             assert f"unknown option --{first} " in refusal_of(command, f"--{first}")

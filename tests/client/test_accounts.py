@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`tcpecho bench`: whatever the server does, and whenever the run is ended, each message is in exactly one count.
 
-sent = echoes + failed + unfinished, the histograms hold echoes + unfinished values, and none of it contradicts what
-the server itself saw.
+sent = echoes + failed + unfinished, and the histograms hold echoes + unfinished values. These counts agree with
+what the server itself saw.
 """
 import json
 import random
@@ -21,7 +21,7 @@ from rogues import Rogue
 
 
 class Record:
-    """An echo that misbehaves, and what it saw: bytes that came, and bytes that it sent back right."""
+    """A misbehaving echo and its counts: received bytes, and correctly returned bytes."""
 
     def __init__(self, behaviour, dice):
         self.behaviour, self.after, self.delay = behaviour, dice.randint(1, 3000), dice.choice([0.01, 0.05, 0.3])
@@ -74,7 +74,7 @@ MODES = [[], ["--churn"], ["-r", "300"], ["-r", "20k"], ["-p", "7"], ["-p", "5",
 
 
 def signal_after(process, record, seconds, which):
-    """Once the first message is there, after some time: anywhere in the run, or behind its end."""
+    """Sends the signal some time after the first message: at any time in the run, or after its end."""
     wait_until(lambda: sum(record.came) > 0 or process.poll() is not None, "the first message")
     time.sleep(seconds)
     process.send_signal(which)

@@ -19,7 +19,7 @@ NAME = "many.example"
 
 
 class Names:
-    """An /etc/hosts of the client's own, which can be changed while it runs."""
+    """A private /etc/hosts of the client, which can be changed while it runs."""
 
     def __init__(self, directory):
         self.file = directory / "hosts"
@@ -28,7 +28,7 @@ class Names:
     def set(self, *addresses):
         """NAME has these addresses, in this order, from now on."""
         lines = ["127.0.0.1 localhost", *(f"{address} {NAME}" for address in addresses)]
-        self.file.write_text("\n".join(lines) + "\n")  # the same file, which a bind mount goes on showing
+        self.file.write_text("\n".join(lines) + "\n")  # the same file, because the bind mount shows it
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_dead_first_addresses_cost_no_timeout(names, start, serve, name):
-    """Each of them would take its share of the timeout, here an hour, if the others waited for it."""
+    """If the others waited for it, each dead address would take its share of the timeout, here an hour."""
     names.set("127.0.0.2", "127.0.0.3", "127.0.0.4")
     server = serve("127.0.0.4:0")
     with FullListener("127.0.0.2", server.port), FullListener("127.0.0.3", server.port):
@@ -95,7 +95,7 @@ def test_ping_finds_the_address_that_is_left(names, start, serve):
 
 @pytest.mark.parametrize("mode", [["-i", "20ms"], ["-i", "20ms", "--connect-each"]], ids=["plain", "connect-each"])
 def test_ping_leaves_an_address_that_answers_no_more(names, start, serve, mode):
-    """Not refused: its SYNs get no answer."""
+    """The address does not refuse: its SYNs get no answer."""
     names.set("127.0.0.2", "127.0.0.3")
     second = serve("127.0.0.3:0")
     first = socket.create_server(("127.0.0.2", second.port), backlog=0)
@@ -146,7 +146,7 @@ def test_a_name_that_is_gone_is_named(names, start, serve):
 
 
 def log_of(process, words, count=1):
-    """Reads lines until as many as `count` have had these words; all lines."""
+    """Reads lines until `count` of them contain these words; returns all lines."""
     lines = []
     while sum(words in line for line in lines) < count:
         line = process.stdout.readline()
@@ -204,7 +204,7 @@ def test_hold_looks_the_name_up_again(names, start, serve):
 
 
 def test_hold_uses_the_connection_by_which_it_found_the_server(names, start):
-    """A server for one client at a time: looking for it must not use it up."""
+    """A server for one client at a time: the connection that finds the server must be used, too."""
     names.set("127.0.0.2", "127.0.0.3")
     second = socket.create_server(("127.0.0.3", 0))
     first = socket.create_server(("127.0.0.2", second.getsockname()[1]))
@@ -243,7 +243,7 @@ def test_bench_finds_the_address_that_is_left(names, start, serve, mode):
 
 @pytest.mark.parametrize("mode", [[], ["--churn"], ["-r", "200"]], ids=["closed", "churn", "open"])
 def test_bench_leaves_an_address_that_became_silent(names, start, serve, mode):
-    """Its SYNs are lost. Nothing would end the attempts for an hour."""
+    """Its SYNs are lost. No attempt would end within an hour."""
     nft = shutil.which("nft") or pytest.skip("needs nft")
     names.set("127.0.0.2", "127.0.0.3")
     second = serve("-e", "epoll", "127.0.0.3:0")
@@ -315,7 +315,7 @@ def test_ping_names_the_queue_that_stays_full(start, tmp_path, interval):
     found = json.loads(process.communicate(timeout=PATIENCE)[0])
     assert process.returncode == 1
     assert found["errors"].pop("ERR_QUEUE_FULL") >= 2
-    assert set(found["errors"]) <= {"ended", "ECONNRESET"}  # of a message that was under way
+    assert set(found["errors"]) <= {"ended", "ECONNRESET"}  # from a message in flight
 
 
 def test_ping_waits_for_room_in_the_queue(start, tmp_path):

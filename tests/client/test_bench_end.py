@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`tcpecho bench` ends: by a signal before, in or behind the measured time, by a second one, or never by itself."""
+"""The end of `tcpecho bench`: by a signal before, in or after the measured time, by a second one, or without a
+limit."""
 import json
 import re
 import signal
@@ -85,7 +86,7 @@ class Held:
 
 
 def end_by_two(start, pause):
-    """Sends two signals. Returns how long after the first the run has ended."""
+    """Sends two signals. Returns the time from the first one to the end of the run."""
     held = Held()
     with Rogue(held.treat) as rogue:
         process = start("-d", "1h", "--warmup", "0s", "-W", "1h", "--json", *rogue.words)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tcpecho bench` as an open loop when it is the client itself, or the rate, that cannot be kept up with."""
+"""`tcpecho bench` as an open loop when the client itself is too slow, or the rate is too high."""
 import json
 import os
 import signal

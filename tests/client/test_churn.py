@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tcpecho bench --churn`: how its connections are closed, from where they come, and what limits them."""
+"""`tcpecho bench --churn`: how its connections are closed, their source addresses, and what limits them."""
 import json
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ TIME_WAIT = 0x06
 
 @pytest.fixture
 def churn(program):
-    """Runs it to its end: (what it found, status, standard error)."""
+    """Runs it and returns (result, status, standard error)."""
 
     def run(*words, prefix=()):
         command = [*prefix, program, "bench", "--json", "--churn", "--warmup", "0s", *map(str, words)]
@@ -30,7 +30,7 @@ def churn(program):
 @pytest.mark.parametrize("mode", [[], ["-r", "50"], ["-w", "2"]], ids="-".join)
 @pytest.mark.parametrize("duration", ["2s", "50ms"])
 def test_a_server_that_does_not_close_is_a_failure_of_its_own_name(churn, duration, mode):
-    """Each echo is perfect, and only the server's FIN never comes: also behind the last one."""
+    """Each echo is correct, but the server's FIN never comes, not even after the last echo."""
     with Rogue(lambda sock: [rogues.never_end(sock), time.sleep(PATIENCE / 4)]) as rogue:
         found, status, _ = churn("-c", 2, "-d", duration, "-W", "1s", *mode, *rogue.words)
     assert status == 1
@@ -44,7 +44,7 @@ def test_connections_that_are_closed_by_reset_leave_no_port_behind(churn, serve,
     found, status, _ = churn("-c", 2, "-d", "300ms", "--reset", *server_words(server))
     assert (status, found["errors"], found["connection_errors"]) == (0, {}, {})
     assert found["echoes"] == found["sent"] > 0
-    # But for the connection by which the server was found.
+    # Except the connection that found the server.
     assert len([sock for sock in tcp_sockets() if sock.state == TIME_WAIT]) <= 1
     found, _, _ = churn("-c", 2, "-d", "300ms", *server_words(server))
     assert len([sock for sock in tcp_sockets() if sock.state == TIME_WAIT]) > found["echoes"] / 2
@@ -82,7 +82,7 @@ def test_time_inside_connect_is_the_clients(churn, serve, strict):
 
 
 def test_the_round_trip_begins_when_the_message_is_sent(churn, serve):
-    """Connecting takes five milliseconds: that is in the response time, and not in the round trip."""
+    """Connecting takes five milliseconds: the response time includes it, the round trip does not."""
     strace = shutil.which("strace") or pytest.skip("needs strace")
     prefix = [strace, "-f", "-qqq", "-o", "/dev/null", "-e", "trace=connect", "-e", "inject=connect:delay_exit=5000"]
     found, _, _ = churn("-c", 1, "-d", "1s", *server_words(serve("127.0.0.1:0")), prefix=prefix)

@@ -34,7 +34,7 @@ SMALL_STACK = 64 * 1024
 
 @pytest.fixture
 def run(program):
-    """Runs a command to its end: (status, output, lines of standard error without our name)."""
+    """Runs a command and returns (status, output, lines of standard error without our name)."""
 
     def run(*words, prefix=(), **more):
         done = subprocess.run(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A client that is stopped and continued: no timeout is judged before what has arrived meanwhile was read."""
+"""A client that is stopped and continued: it reads what has arrived meanwhile before it checks any timeout."""
 import subprocess
 import time
 
@@ -38,7 +38,7 @@ def start(program):
 
 
 def stop_under_way(server, client):
-    """The server is stopped until the client waits for a reply; the client until long after it has come."""
+    """Stops the server until the client waits for a reply, and the client until long after the reply has come."""
     server.stop_all()
     time.sleep(0.3)
     with stopped(client.pid):

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The conversation: what goes in comes out, all of it, at once, and in a fixed amount of memory.
+"""The conversation: all input comes out, at once, and in a fixed amount of memory.
 
-Whatever the input and the output are: terminal, file, pipe or socket, quick or slow, empty or a
-gigabyte.
+That holds whatever the input and the output are: terminal, file, pipe or socket, fast or slow, empty or a gigabyte.
 """
 import contextlib
 import fcntl
@@ -35,7 +34,7 @@ from terminal import Terminal, open_terminal
 MIB = 1 << 20
 GIB = 1 << 30
 
-# How much memory a gigabyte may cost beyond what a line costs.
+# Allowed memory for a gigabyte beyond the memory for a line.
 GROWTH_KIB = 2048
 
 SIZES = [0, 1, 4095, 4096, 4097, 65535, 65536, 65537, 10_000_000]
@@ -76,7 +75,7 @@ def test_a_line_typed_at_a_terminal_comes_back_at_once_and_control_d_ends_it(ser
 
 
 def assert_ends_well(client):
-    """Its input has ended, its output was read: status 0 and no words."""
+    """Its input has ended, its output was read: status 0 and no message."""
     assert (client.wait(), client.process.stderr.read()) == (0, b"")
 
 
@@ -119,7 +118,7 @@ def gigabyte(tmp_path):
     stride, mark = 16 * MIB - 4099, 100_000
 
     def contents(offset, size):
-        """Zeros, and every stride bytes a stretch of bytes."""
+        """Returns zeros, with a block of other bytes every `stride` bytes."""
         piece = bytearray(size)
         for start in range(offset - offset % stride, offset + size, stride):
             first, last = max(start, offset), min(start + mark, offset + size)
@@ -139,7 +138,7 @@ def gigabyte(tmp_path):
 
 
 def peaks_of_a_small_copy(server, talk):
-    """The peak memory, in KiB, of `talk` and of the server's child for a line: what there is at least."""
+    """Returns the peak memory, in KiB, of `talk` and of the server's child for a line: the minimum."""
     client = talk(server)
     client.stdin.write(b"small\n")
     client.stdin.flush()
@@ -277,7 +276,7 @@ def test_waiting_costs_no_cpu_time(server, talk):
 
 
 def test_it_does_not_wait_for_a_reply_before_it_reads_on(talk):
-    """The server answers only once it has seen a thousand lines."""
+    """The server sends only after it has received a thousand lines."""
     lines = b"".join(b"line %06d\n" % number for number in range(1000))
     with Rogue(rogues.answer_after(len(lines))) as rogue:
         client = talk(*rogue.words)
@@ -308,7 +307,7 @@ def test_a_pipe_to_head_ends_quietly(server, program):
     script = 'yes line | "$@" | head -1; echo "${PIPESTATUS[1]}"'
     done = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout, done.stderr) == (f"line\n{128 + signal.SIGPIPE}\n", "")
-    server.ends(1)  # and the server is rid of it
+    server.ends(1)  # and the server has no client any more
 
 
 def test_it_ends_quietly_although_whoever_started_it_ignores_sigpipe(server, talk):
@@ -344,7 +343,7 @@ def test_a_socket_whose_reader_is_gone_is_the_same_as_a_pipe(server, talk, kind)
     theirs.close()
     ours.close()
     with contextlib.suppress(BrokenPipeError):
-        for _ in range(100):  # TCP takes a write to find out
+        for _ in range(100):  # TCP notices it only at a write
             client.stdin.write(b"into the void\n")
             client.stdin.flush()
             time.sleep(0.01)
@@ -358,7 +357,7 @@ def terminal_pair():
 
 @pytest.mark.parametrize("pair", [*PAIRS.values(), terminal_pair], ids=[*PAIRS, "terminal"])
 def test_an_output_that_hangs_up_does_not_make_it_spin(server, talk, pair):
-    """It may end or wait. poll(2) reports the hang-up again and again, asked for or not."""
+    """It may end or wait. poll(2) reports the hang-up again and again, requested or not."""
     ours, theirs = pair()
     client = talk(server, stdout=theirs)
     server.wait_for_children(1)
@@ -474,7 +473,7 @@ def test_every_address_of_a_name_is_tried_in_turn(serve, talk, tmp_path, alive):
 
 
 def test_a_silent_address_gets_its_share_of_the_time_and_the_next_has_time_as_well(talk, tmp_path):
-    """The first never answers. The second lets the first SYN fall too, and takes the one of a second later."""
+    """The first address never answers. The second one drops the first SYN, and answers the one a second later."""
     prefix = own_etc(tmp_path, hosts="127.0.0.1 two\n127.0.0.2 two\n")
     with FullListener("127.0.0.1") as first, FullListener("127.0.0.2", first.port) as second:
         client = talk("--timeout", "4s", "two", first.port, prefix=prefix)

@@ -21,7 +21,7 @@ from rogues import NO_ECHO_OR_HALF_CLOSE, NO_HALF_CLOSE, FullListener, Rogue
 from streams import pattern
 from surroundings import own_etc
 
-# No two neighbours are the same, so that a byte that is lost or doubled shows where it stood.
+# Neighbouring bytes differ, so that the offset of a lost or doubled byte is clear.
 DATA = bytes(number * 7 % 256 for number in range(300))
 
 
@@ -32,12 +32,12 @@ def run(talk, treatment, *options, data=DATA, **more):
 
 
 def rchar(pid):
-    """How many bytes a process has read in all."""
+    """Returns the total number of bytes that a process has read."""
     return int(re.search(r"rchar: (\d+)", proc_text(pid, "io") or "rchar: 0").group(1))
 
 
 def words_of(error):
-    """The one sentence of an error text."""
+    """Returns the one sentence of an error text."""
     assert error.startswith("tcpecho: ") and error.endswith("\n") and error.count("\n") == 1, repr(error)
     return error[len("tcpecho: ") : -1]
 
@@ -89,7 +89,7 @@ def test_a_server_that_closes_at_once(talk):
 
 
 def test_a_reset_in_the_midst_of_sending_is_called_a_reset(talk):
-    """Whether send(2) or recv(2) meets it first must not show."""
+    """The result must not depend on whether send(2) or recv(2) sees it first."""
     endless = Endless()
     for attempt in range(20):
         with Rogue(rogues.answer_and_reset(1000 * attempt, 100_000)) as rogue:
@@ -107,7 +107,7 @@ def test_a_reset_in_the_midst_of_sending_is_called_a_reset(talk):
 
 @pytest.mark.usefixtures("own_network")
 def test_a_connection_that_is_aborted_while_bytes_are_unsent_is_called_aborted(serve, talk):
-    """An administrator's `ss -K`: send(2) meets the error first."""
+    """An administrator's `ss -K`: send(2) sees the error first."""
     if shutil.which("ss") is None:
         pytest.skip("ss is not installed")
     set_sysctl("net.ipv4.tcp_wmem", "4096 8192 8192")
@@ -136,11 +136,11 @@ def test_a_byte_that_differs(talk, at):
     status, output, error = run(talk, rogues.flip_bit(at), data=data)
     assert status == 1
     assert words_of(error) == f"byte {at} differs: sent 0x{data[at]:02x}, got 0x{data[at] ^ 1:02x}"
-    assert output[: at + 1] == data[:at] + bytes([data[at] ^ 1])  # what came back is shown as it came
+    assert output[: at + 1] == data[:at] + bytes([data[at] ^ 1])  # received bytes are written unchanged
 
 
 def test_a_byte_that_differs_is_named_though_nobody_reads_the_output_any_more(talk):
-    """The output is stuck in a full pipe when the byte comes; then its reader goes."""
+    """The output is a full pipe when the byte comes; then the reader closes it."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     os.write(writer, bytes(1 << 20))  # as much as it takes
@@ -206,7 +206,7 @@ def test_a_wrong_byte_ends_it_although_our_input_goes_on(talk):
 
 
 def test_the_output_is_written_to_its_end_though_the_verdict_is_known(talk):
-    """A slow reader gets the bytes that came, and the wrong one among them, before the words."""
+    """A slow reader gets the received bytes, including the wrong one, before the message."""
     data = pattern(200_000)
     with Rogue(rogues.flip_bit(199_999)) as rogue:
         client = talk(*rogue.words)
@@ -279,7 +279,7 @@ def test_silence_is_no_failure_while_nothing_is_due(server, talk):
 
 
 def test_bytes_that_trickle_in_are_no_silence(talk):
-    """It is the pause that counts, not the whole."""
+    """The timeout limits a pause, not the total time."""
     status, output, error = run(talk, rogues.drip(0.1, size=1), "--timeout", "1s", data=b"sixteen bytes.\n\n")
     assert (status, output, error) == (0, b"sixteen bytes.\n\n", "")
 
@@ -385,7 +385,7 @@ def test_a_host_that_does_not_answer(talk):
 
 
 def test_a_unix_socket_whose_queue_stays_full(talk, tmp_path):
-    """The kernel does not let us wait in that queue: talk asks again, until its time is up."""
+    """The kernel does not let a client wait in that queue: talk tries again until its timeout."""
     path = f"{tmp_path}/full"
     with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as filler:
         listening.bind(path)

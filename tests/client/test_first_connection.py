@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The connection by which a client finds the server is the first one that it uses: a server may serve only one."""
+"""The connection with which a client finds the server is also the first that it uses: a server may serve only one."""
 import json
 import subprocess
 

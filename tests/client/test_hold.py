@@ -39,7 +39,7 @@ CROWDS = pytest.mark.parametrize("n", [1, 100])
 
 
 class Hold(Process):
-    """`tcpecho ping --hold`. What it prints is its log."""
+    """`tcpecho ping --hold`. Its output is its log."""
 
     def __init__(self, program, directory, words, number, **more):
         self.log_path = directory / f"hold.{number}"
@@ -53,7 +53,7 @@ class Hold(Process):
         return self
 
     def died(self):
-        """(connection, cause, why, age, heartbeats, silence, none, from) of each death."""
+        """Returns (connection, cause, why, age, heartbeats, silence, none, from) of each lost connection."""
         return DIED.findall(self.log())
 
     def wait_for_deaths(self, count):
@@ -64,7 +64,7 @@ class Hold(Process):
         return self.wait_for_log(" is open again after ", count)
 
     def finish(self, number=signal.SIGINT):
-        """Ends it; its status and all that it printed."""
+        """Ends it; returns its status and whole output."""
         if number is not None:
             self.send(number)
         _, self.error = self.process.communicate(timeout=PATIENCE * 2)
@@ -114,7 +114,8 @@ def assert_adds_up(output):
 
 
 def lives_through(hold, rogue, n, *options):
-    """n connections to a rogue that treats the first n badly: until all are open again. (deaths, output)"""
+    """Opens n connections to a rogue that ends the first n, and waits until all are open again. Returns (deaths,
+    output)."""
     held = hold("-c", n, *options, *rogue.words)
     deaths = held.wait_for_deaths(n)
     held.wait_for_reopened(n)
@@ -335,7 +336,7 @@ def test_a_server_that_is_no_echo_is_not_hammered(hold, n, options):
         assert len(rogue.connected) <= 3 * n + 2
     assert status == 1
     assert held.error == f"tcpecho: ended early: 127.0.0.1:{rogue.port} is no echo server\n"
-    assert re.search("no echo: it (speaks first|answers)", output)  # the second if it was too busy to ask
+    assert re.search("no echo: it (speaks first|answers)", output)  # the second text if it was too busy to test
 
 
 @CROWDS
@@ -411,7 +412,7 @@ def test_a_unix_server_whose_queue_stays_full(hold, unix_queue, tmp_path):
 
 
 def firewall(verdict, port):
-    """From here on, in this network namespace, what goes to that port meets a verdict."""
+    """From here on, traffic to that port in this network namespace gets a verdict."""
     if shutil.which("nft") is None:
         pytest.skip("nft is not installed")
     rule = f"tcp dport {port} {verdict}"
@@ -510,7 +511,7 @@ def test_who_stood_still_blames_nobody(serve, hold):
     server = serve("-e", "epoll", "127.0.0.1:0")
     held = hold("-c", n, "-i", "100ms", "-W", f"{wait}s", *server_words(server)).wait_until_open()
     server.stop_all()
-    time.sleep(0.3)  # until all have a heartbeat under way
+    time.sleep(0.3)  # until all have a heartbeat in flight
     held.send(signal.SIGSTOP)
     wait_until(lambda: proc_state(held.pid) == "T", "it to stop")
     server.continue_all()
@@ -553,7 +554,7 @@ def test_it_keeps_no_descriptor_of_the_dead(hold):
 
 
 def test_a_connection_costs_little_memory(serve, hold, sanitized):
-    """Ours, not the kernel's: what 5,000 take more than one."""
+    """Our memory, not the kernel's: the difference between 5,000 connections and one."""
     if sanitized:
         pytest.skip("with a sanitizer memory is not the program's own")
     server = serve("-e", "epoll", "-m", "6000", "127.0.0.1:0")

@@ -145,7 +145,7 @@ def beats_while_it_asks(start):
 
     def treat(sock):
         number = next(numbers)
-        if number == 1:  # no echo until the client asks
+        if number == 1:  # no echo until the client tests the server
             data = recv_exactly(sock, 64)
             asks.wait(PATIENCE)
             while data:

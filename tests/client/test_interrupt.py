@@ -33,7 +33,7 @@ ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 SYN_SENT = 0x02
 
-# The last line but one of each summary, or its like.
+# The last line but one of each summary, or similar.
 SUMMARY = {"ping": r"\d+ sent, \d+ came back", "hold": r"\d+ heartbeats? sent", "bench": r"\d+ echo(es)? in "}
 
 
@@ -60,7 +60,7 @@ def start(program):
 
 
 def rest_of(process):
-    """(status, output, error text) of one that ends, though its standard input does not."""
+    """Returns (status, output, error text) of a command that ends while its standard input stays open."""
     status = process.wait(PATIENCE)
     return status, process.stdout.read(), process.stderr.read()
 
@@ -161,7 +161,7 @@ def test_quit_before_it_is_connected_says_what_it_waits_for(start, obstacle, nam
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_signals_that_were_blocked_at_the_start(start, obstacle, name):
-    """The mask is inherited."""
+    """A process inherits the mask."""
     process = hold_conn_up(start, obstacle, name, preexec_fn=block_all)
     process.send_signal(signal.SIGTERM)
     assert rest_of(process) == (-signal.SIGTERM, "", "")

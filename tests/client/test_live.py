@@ -111,7 +111,7 @@ def test_without_progress_there_is_no_line(serve, program, options):
 
 @pytest.mark.parametrize("kind", [TerminalOutput, PipeOutput])
 def test_a_standard_error_that_nothing_reads_stops_nothing(serve, program, kind):
-    """It is full from the start. Each second of the run has its echoes."""
+    """It is full from the start. Each second of the run must still have echoes."""
     server = serve("127.0.0.1:0", engine="epoll")
     output = kind()
     fill(output)

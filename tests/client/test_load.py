@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tcpecho bench`: every message is counted once, every byte compared, and what goes wrong has a name."""
+"""`tcpecho bench`: every message is counted once, every byte compared, and each failure has a name."""
 import contextlib
 import itertools
 import json
@@ -36,7 +36,7 @@ class Bench:
 
 @pytest.fixture
 def bench(program):
-    """Runs it to its end, with --json unless text=True."""
+    """Runs it, with --json unless text=True."""
 
     def run(*arguments, text=False, within=PATIENCE * 4, **more):
         words = [str(word) for word in arguments]
@@ -169,7 +169,7 @@ def test_from_another_address_of_ours(serve, bench):
 
 
 def test_a_unix_server_whose_queue_is_full_is_waited_for(start, tmp_path):
-    """The load begins when all are open, and none has failed."""
+    """The load starts when all connections are open, and none has failed."""
     queue = UnixQueue(tmp_path / "queue")
     process = start("-c", 20, "-d", "200ms", "--warmup", "0s", f"unix:{tmp_path}/queue")
     for _ in range(20):  # one by one
@@ -247,7 +247,7 @@ def test_what_was_due_while_the_server_stood_still_counts_from_then(serve, bench
     # A tenth of all messages waited, evenly spread over the time for which it was stopped.
     assert found["response_us"]["max"] >= 198_000  # one was due within 2 ms of the stop
     assert found["response_us"]["p99"] >= 100_000
-    # Four were under way: one for each connection, which is all that a closed loop would have seen.
+    # Four messages were in flight: one for each connection, which is all that a closed loop would have seen.
     assert found["service_us"]["p99"] < found["response_us"]["p99"]
 
 
@@ -347,7 +347,8 @@ def against(bench, treatment, *options):
         (1, rogues.repeat_byte(1000), "byte 100"),
         (100, rogues.flip_bit(1000), "byte 1000 differs"),
         (100, rogues.repeat_byte(1000), "byte 100"),
-        (1000, rogues.drop_byte(1000), "missing at byte 100"),  # where two neighbours are equal, the second is missed
+        # if two neighbours are equal, the second counts as missing
+        (1000, rogues.drop_byte(1000), "missing at byte 100"),
     ],
     ids=["flipped-1", "dropped-1", "repeated-1", "flipped-100", "repeated-100", "dropped-1000"],
 )
@@ -361,7 +362,7 @@ def test_a_wrong_byte_is_found_and_named(bench, connections, treatment, words):
 
 @pytest.mark.parametrize("n_right", [0, 100], ids=["first message", "later"])
 def test_the_diagnosis_of_a_wrong_byte_delays_no_other_connection(bench, n_right):
-    """While the client still awaits what follows the wrong byte, the messages of the other connection go on."""
+    """The messages of the other connection continue while the client still waits for the bytes after the wrong one."""
     counts, lock, meanwhile = [], threading.Lock(), []
 
     def treat(sock):
@@ -387,7 +388,7 @@ def test_the_diagnosis_of_a_wrong_byte_delays_no_other_connection(bench, n_right
 
 
 def test_a_large_message_does_not_keep_the_others_waiting(program, serve, tmp_path):
-    """At most a megabyte goes out on a connection before it is the turn of the others."""
+    """A connection sends at most a megabyte before the others have their turn."""
     strace = shutil.which("strace") or pytest.skip("needs strace")
     server, log = serve("127.0.0.1:0", engine="epoll"), tmp_path / "calls"
     trace = [strace, "-f", "-qqq", "-o", str(log), "-e", "trace=sendto,epoll_wait,epoll_pwait,epoll_pwait2"]
@@ -406,7 +407,7 @@ def test_the_first_echoes_do_not_wait_for_the_last_connection_to_begin(program, 
     subprocess.run([*trace, program, *words], check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
     runs = [len(list(calls)) for name, calls in itertools.groupby("sendto(" in line for line in log.read_text().splitlines())
             if name]
-    assert 1 <= max(runs) <= 64 + 1, max(runs)  # and one behind the last echo before
+    assert 1 <= max(runs) <= 64 + 1, max(runs)  # plus one after the last echo of the connection before
 
 
 def test_wrong_bytes_are_counted_in_bytes(bench):
@@ -417,7 +418,7 @@ def test_wrong_bytes_are_counted_in_bytes(bench):
 
 
 def test_corruption_wins_over_a_client_that_was_the_limit(bench):
-    """A rate that no client keeps up with, and a wrong byte: the echo failed."""
+    """A rate that no client can reach, and a wrong byte: the echo failed."""
     run = against(bench, rogues.flip_bit(1000), "-c", 1, "-r", "1G", "--strict", "-d", "20ms", "-s", "16")
     assert run.mismatches > 0 and run.status == 1
 
@@ -434,7 +435,7 @@ def test_no_echo_counts_that_came_later_than_it_may(bench, mode):
 
 
 def test_a_closed_loop_is_not_divided_by_its_slowest_message(bench):
-    """One of the connections answers its last message long after the time is over."""
+    """One of the connections returns its last message long after the time is over."""
     lock, numbers = threading.Lock(), []
 
     def treat(sock):

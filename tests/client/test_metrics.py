@@ -40,7 +40,7 @@ class Metered:
         self.port = int(self.address.rpartition(":")[2]) if not self.address.startswith("unix:") else 0
 
     def ask(self, request="GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"):
-        """Whatever it answers, to the end."""
+        """Returns the whole reply."""
         with self.connect() as sock:
             sock.sendall(request.encode())
             return recv_all(sock).decode()

@@ -17,7 +17,7 @@ from terminal import Terminal
 
 
 def reply_and_end(reply):
-    """Sends the reply once anything has come, then its FIN."""
+    """Sends the reply after the first bytes have come, then its FIN."""
 
     def treat(sock):
         sock.recv(1 << 16)
@@ -28,7 +28,7 @@ def reply_and_end(reply):
 
 
 def in_pieces(reply):
-    """The same, byte by byte in segments of their own."""
+    """The same, but each byte in a separate segment."""
 
     def treat(sock):
         sock.recv(1 << 16)
@@ -73,7 +73,7 @@ def test_a_server_that_speaks_first_is_named(talk):
 @pytest.mark.parametrize("at", [0, 1, 13, 999])
 @pytest.mark.parametrize("by", [lambda byte: b"", lambda byte: byte + byte, lambda byte: bytes([byte[0] ^ 0x40])])
 def test_an_echo_with_a_mistake_is_not_called_another_server(talk, at, by):
-    """A line of text that comes again and again is the hardest: what is shifted is there as well."""
+    """The hardest case is a repeated line of text: a shifted echo contains it as well."""
     for data in (b"the same line of text\n" * 50, pattern(1100)):
         with Rogue(rogues.replace_byte(at, by)) as rogue:
             status, _, error = talk(*rogue.words, input=data).finish()
@@ -85,7 +85,7 @@ def test_an_echo_with_a_mistake_is_not_called_another_server(talk, at, by):
 
 
 def proxy(by_reset=False):
-    """Relays to an echo that takes its time; at the client's FIN it closes both directions, as nginx does."""
+    """Relays to a slow echo; at the client's FIN it closes both directions, as nginx does."""
 
     def treat(sock):
         held = b""
@@ -146,7 +146,7 @@ def test_no_half_close_with_a_slow_reader_of_the_output(server, talk):
 
 
 def test_no_half_close_does_not_send_its_fin_before_everything_is_back(talk):
-    """The server holds the last byte back for a while: no FIN comes meanwhile."""
+    """The server delays the last byte: no FIN may come meanwhile."""
     early = []
 
     def treat(sock):

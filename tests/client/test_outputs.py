@@ -101,7 +101,7 @@ def finish(process):
 
 
 def wait_for_echoes(server):
-    """Until bytes move through the server."""
+    """Waits until bytes move through the server."""
     before = server.totals()["in"]
     wait_until(lambda: server.totals()["in"] > before, "echoes")
 
@@ -159,7 +159,7 @@ def test_a_named_pipe_whose_reader_is_gone_is_the_same(start, runs, tmp_path, wo
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     process = start([word.format(to=fifo, **runs) for word in words], stdout=subprocess.DEVNULL)
-    os.close(os.open(fifo, os.O_RDONLY))  # which waits until it is opened for writing
+    os.close(os.open(fifo, os.O_RDONLY))  # it waits until it is opened for writing
     status, error = finish(process)
     # What fits into the pipe may have been written before.
     assert (status, error) in [(-signal.SIGPIPE, ""), (0, "")]
@@ -248,7 +248,7 @@ def test_a_closed_standard_error_changes_nothing(server, start, name):
 
 @each("name", RUNNING)
 def test_no_socket_takes_the_place_of_a_closed_descriptor(server, start, name):
-    """Whatever was closed: no byte of a line goes to the server."""
+    """Whatever was closed, no byte of a line goes to the server."""
     quiet = words_of(name, RUNNING, server)
     process = start(quiet, preexec_fn=close_descriptors(0, 1, 2))
     if name in ("quiet", "document"):
@@ -314,7 +314,7 @@ def test_talk_ends_by_a_signal_while_a_terminal_stalls(server, start):
 @each("prefix", [(), outputs.WITHOUT_PROC], ids=["", "without /proc"])
 @each("kind", outputs.ALL)
 def test_what_was_kept_is_complete_when_it_is_read(server, start, kind, prefix):
-    """Lines in their order, what was left out is counted, and the summary has counted all of them."""
+    """Lines are in order, dropped lines are counted, and the summary has counted all of them."""
     if prefix:
         own_mounts()
     n, text = 5000, ""
@@ -351,7 +351,7 @@ def test_what_was_kept_is_complete_when_it_is_read(server, start, kind, prefix):
 
 
 def test_measuring_goes_on_while_standard_output_stalls(server, start):
-    """Heartbeats come back, the metrics answer, and QUIT prints a line."""
+    """Heartbeats come back, the metrics page answers, and QUIT prints a line."""
     with opened(outputs.PipeOutput) as output:
         words = ["ping", "--hold", "-c", 20, "-i", "10ms", "--metrics", "127.0.0.1:0", *server_words(server)]
         process = start_stalled(start, words, output)
@@ -403,7 +403,7 @@ def test_standard_error_that_stalls_stops_nothing(server, start, name, kind):
             process.send_signal(signal.SIGQUIT)
             wait_for_echoes(server)
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) in (0, 1)  # 1: messages that were under way are counted as missing
+        assert process.wait(PATIENCE) in (0, 1)  # 1: messages in flight are counted as missing
 
 
 def test_an_error_that_nobody_reads_does_not_keep_it(start, program):

@@ -79,7 +79,7 @@ def test_the_share_is_that_of_all_threads(serve, program):
 
 
 def test_waiting_for_messages_to_be_due_is_no_work(serve, start):
-    """Due every millisecond: the thread does not sleep in between, but it is not the limit for that."""
+    """Due every millisecond: the thread does not sleep in between, but that does not make it the limit."""
     server = serve("127.0.0.1:0", engine="epoll")
     found, _, _ = end(start("--warmup", "0s", "-c", 4, "-r", "1000", "-d", "1s", *server_words(server)))
     assert found["client_spin_share"] > found["client_cpu_share"] / 2 > 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tcpecho ping`: a line for each message, true times, a name for each thing that goes wrong."""
+"""`tcpecho ping`: a line for each message, correct times, a name for each failure."""
 import json
 import os
 import re
@@ -25,7 +25,7 @@ TIMES = re.compile(r"^round trip min/mean/p50/p99/max ([\d.]+)/([\d.]+)/([\d.]+)
 
 @pytest.fixture
 def ping(program):
-    """Runs it to its end: (status, output, error text)."""
+    """Runs it and returns (status, output, error text)."""
 
     def run(*arguments, within=PATIENCE * 4, **more):
         words = [str(word) for word in arguments]
@@ -63,7 +63,7 @@ def failed_lines(output):
 
 
 def pinged(ping, treatment, *options):
-    """Two messages to a rogue: (status, output)."""
+    """Sends two messages to a rogue and returns (status, output)."""
     with Rogue(treatment) as rogue:
         status, output, error = ping("-c", 2, "-i", 0, *options, *rogue.words)
     assert error == ""
@@ -88,7 +88,7 @@ def test_each_message_has_its_line(serve, ping, tmp_path, address):
 
 @pytest.mark.parametrize("size", ["1", "1000", "64k", "1M", "16M"])
 def test_messages_of_every_size_come_back(server, ping, size):
-    """Larger ones than the connection holds as well: they are received while they are sent."""
+    """Including messages larger than the connection's buffers: they are received while they are sent."""
     status, output, _ = ping("-c", 2, "-i", 0, "-s", size, *server_words(server))
     assert status == 0
     assert len(lines_of(output)) == 2
@@ -183,7 +183,7 @@ def test_quit_asks_for_a_line_in_between(server, start):
 def test_a_flipped_bit_is_named(ping):
     status, output = pinged(ping, rogues.flip_bit(10))
     assert status == 1
-    assert len(failed_lines(output)) == 2  # each connection has its own
+    assert len(failed_lines(output)) == 2  # one per connection
     assert all("byte 10" in words and "one bit" in words for _, words in failed_lines(output))
     assert "failures: mismatch 2" in output
 

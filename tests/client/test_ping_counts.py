@@ -134,7 +134,7 @@ def test_the_time_in_which_it_was_stopped_is_no_wait(start, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_reply_that_has_come_is_no_failure(start, server, mode):
-    """It came while the process was stopped, and the signal that ends it came too."""
+    """It came while the process was stopped, together with the signal that ends the process."""
     process = start("--json", "-i", "300ms", *MODES[mode], *server_words(server))
     wait_until(lambda: server.totals()["out"] > 0, "an echo")
     with stopped(process.pid):
@@ -146,7 +146,7 @@ def test_a_reply_that_has_come_is_no_failure(start, server, mode):
 
 
 def test_connecting_again_under_way_is_unfinished(start):
-    """The message has begun with its connection, though that could not be opened yet."""
+    """The message counts from the connection attempt, although the connection is not open yet."""
     with FullListener() as full:
         process = start("--json", "-i", "10ms", "-W", "1h", "127.0.0.1", full.port)
         sock = full.accept()
@@ -360,7 +360,7 @@ def test_an_echo_that_makes_mistakes_is_tried_again(start):
                                      ["bench", "-c", "1", "-d", "300ms", "--warmup", "0", "-r", "20"]],
                          ids=["ping", "hold", "bench"])  # fmt: skip
 def test_a_byte_behind_a_whole_message_fails_the_connection_only(program, command):
-    """It comes together with the last bytes of the second message: both messages came back."""
+    """The byte comes together with the last bytes of the second message: both messages came back."""
 
     def treat(sock):
         sock.sendall(recv_exactly(sock, 64))

@@ -56,7 +56,7 @@ def test_a_client_that_was_stopped_says_so_and_blames_no_server(serve, start, tm
 
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
 def test_a_client_beside_hogs_on_its_core_says_so(serve, start, words):
-    """The kernel may let a client that mostly sleeps in at once, so it may take more than one attempt."""
+    """The kernel may schedule a mostly sleeping client at once, so it may take more than one attempt."""
     core = min(os.sched_getaffinity(0))
     server = serve("127.0.0.1:0", engine="epoll")
 

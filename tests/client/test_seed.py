@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The seed of the payload is random, and in the result: with it a run sends the same bytes again."""
+"""The seed of the payload is random, and is in the result: with it a run sends the same bytes again."""
 import json
 import re
 import subprocess
@@ -21,7 +21,7 @@ COMMANDS = {
 
 @pytest.fixture(params=COMMANDS)
 def run(request, program):
-    """Runs a command: (the first message that it sent, what it printed)."""
+    """Runs a command and returns (the first message that it sent, its output)."""
 
     def run(*options, env=None):
         first = []
@@ -38,7 +38,7 @@ def run(request, program):
             words = [program, *COMMANDS[request.param], *options, *rogue.words]
             done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE * 4, env=env)
             assert (done.returncode, done.stderr) == (0, "")
-        # bench connects once only to find the server. Connections of a churn end in any order.
+        # bench makes one connection only to find the server. Connections of a churn end in any order.
         sent = sorted(data for data in first if data)
         return sent, done.stdout
 

@@ -9,7 +9,7 @@ import rogues
 from harness import PATIENCE
 from rogues import Rogue
 
-# One of something in the plural, several in the singular.
+# A count of one in the plural, or a higher count in the singular.
 WRONG_NUMBER = re.compile(r"\b(?:1 \w+ (?:bytes|connections|errors)|1 (?:bytes|connections|echoes|failures|"
                           r"heartbeats|lines|messages|segments|values)|(?:0|[2-9]|\d{2,}) (?:wrong byte|missing byte|"
                           r"connection|echo|failure|heartbeat|segment))\b(?! from)")  # fmt: skip

@@ -20,14 +20,14 @@ UTF8 = {"LC_ALL": "C.UTF-8"}
 ASCII = {"LC_ALL": "C"}
 LOCALES = pytest.mark.parametrize("locale", [UTF8, ASCII], ids=["C.UTF-8", "C"])
 
-# Control sequences by ECMA-48 (and what xterm and the Linux console made of it).
+# Control sequences of ECMA-48, xterm and the Linux console.
 SEQUENCES = [
     b"\x1b[2J\x1b[H",  # clear the screen
     b"\x1b[1A\x1b[2K",  # wipe the line above
     b"\x1b[31;1;5mred\x1b[0m",
     b"\x1b]0;title\x07",  # the window's title
     b"\x1b]52;c;cm0gLXJmIH4=\x1b\\",  # the clipboard
-    b"\x1b[6n\x1b[c\x1b[>c\x1b[0x",  # questions that the terminal answers as if typed
+    b"\x1b[6n\x1b[c\x1b[>c\x1b[0x",  # queries that the terminal answers as typed input
     b"\x1bGQ",  # the one of CVE-2021-33477
     b"\x1b]10;?\x07\x1b]4;1;?\x07",
     b"\x1bP$q\"p\x1b\\",  # DECRQSS
@@ -41,7 +41,7 @@ SEQUENCES = [
     b"\x9b2J\x9d0;title\x9c\x90q\x9c\x85\x84",  # C1 as bytes
     "\u202eexe.txt\u202c \u2066a\u2069 \u200f\u200e\u061c\u200b\u2028\u2029\ufeff".encode(),
     "\U000e0041\U000e007f\ufff9\u2060".encode(),
-    b"\xc0\x9b\xe0\x82\x9b\xf0\x80\x82\x9b",  # controls in forms that are too long
+    b"\xc0\x9b\xe0\x82\x9b\xf0\x80\x82\x9b",  # overlong UTF-8 forms of controls
     b"\xc0\x80\xc1\xbf\xe0\x80\x80\xf4\x90\x80\x80\xf8\x88\x80\x80\x80\xfe\xff",
     b"\xed\xa0\x80\xed\xbf\xbf",  # surrogates
     b"\xe2\x82\x1b[2J\xe2\x1b\xf0\x9f\x99\n\xc3",  # cut short by a control
@@ -84,7 +84,7 @@ def show(talk, server, data, *options, env=UTF8):
 
 
 def assert_harmless(seen, env):
-    """No byte of it is obeyed by a terminal of that locale."""
+    """A terminal with that locale obeys no byte of it."""
     text = seen.decode("utf-8" if env is UTF8 else "ascii")
     found = OBEYED.search(text)
     assert not found, f"{found.group()!r} after {text[: found.start()][-100:]!r}"
@@ -235,7 +235,7 @@ def test_a_long_copy_shows_its_progress_and_takes_the_line_away(talk, tmp_path, 
 
 
 def test_the_share_is_of_the_rest_of_the_file(talk, tmp_path, copy):
-    """`(head -c 40000 > /dev/null; tcpecho talk) < file` begins in its middle."""
+    """`(head -c 40000 > /dev/null; tcpecho talk) < file` starts in the middle of the file."""
     (tmp_path / "file").write_bytes(SLOW_DATA * 2)
     with Rogue(SLOW) as rogue, Terminal() as terminal, open(tmp_path / "file", "rb", buffering=0) as file:
         file.seek(len(SLOW_DATA))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bench` ends early, with the diagnosis, where the first reply shows that the server is no echo."""
+"""`bench` ends early, with a diagnosis, if the first reply shows that the server is no echo."""
 import itertools
 import json
 import select

@@ -74,6 +74,6 @@ def serve(engine, program, tmp_path):
 
     yield start
     cleanup(servers)
-    for server in servers:  # or a test of rings would hold for something else
+    for server in servers:  # otherwise a test of rings would hold for something else
         poor = server.log_path.exists() and server.log_lines("no memory for a ring")
         assert not poor, f"other rings of this user have all of ulimit -l: {poor}"

@@ -43,7 +43,7 @@ def notified(tmp_path):
 
 
 def name_of(sock):
-    """Its address, as the server writes it."""
+    """Returns its address, as the server writes it."""
     return "{}:{}".format(*sock.getsockname()) if sock.family == socket.AF_INET else f"unix:{sock.getsockname()}"
 
 
@@ -111,7 +111,7 @@ def test_who_comes_between_two_servers_is_served_by_the_second(serve, listen):
     assert first.end() == 0
     with contextlib.ExitStack() as stack:
         clients = []
-        for number in range(32):  # more than a queue that was left shut would take
+        for number in range(32):  # more clients than fit into a queue that stays closed
             client = stack.enter_context(socket.create_connection(sock.getsockname(), PATIENCE))
             client.sendall(b"client %d" % number)
             client.shutdown(socket.SHUT_WR)

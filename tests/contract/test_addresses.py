@@ -84,7 +84,7 @@ def test_ipv6_that_is_on_for_one_interface_alone_is_served(serve, link):
     set_sysctl("net.ipv6.conf.all.disable_ipv6", 1)
     set_sysctl(f"net.ipv6.conf.{name}.disable_ipv6", 0)
     run("ip", "address", "add", "2001:db8::7/128", "dev", name, "nodad")
-    set_sysctl("net.ipv6.conf.lo.disable_ipv6", 0)  # or it could not be reached from here
+    set_sysctl("net.ipv6.conf.lo.disable_ipv6", 0)  # otherwise it could not be reached from here
     run("ip", "address", "flush", "dev", "lo", "scope", "host")
     assert serve("9877").addresses == ["[::]:9877"]
     assert is_served_at("[2001:db8::7]:9877")
@@ -260,7 +260,7 @@ def test_a_signal_while_a_name_is_looked_up_ends_it_at_once(serve, tmp_path, num
         resolver = "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n"
         prefix = own_etc(tmp_path, resolv_conf=resolver, nsswitch_conf="hosts: dns\n")
         server = serve("nowhere.example:9877", prefix=prefix, wait=False)
-        name_server.recv(512)  # it asks, and gets no answer
+        name_server.recv(512)  # the server sends a query, and gets no reply
         assert server.end(number) == -number
     assert server.log() == ""
 
@@ -305,7 +305,7 @@ def start(program, path, tmp_path):
 
 
 def assert_one_of_many_serves(start, path, count=8):
-    """Starts many servers at once: one of them serves, the others are refused with words."""
+    """Starts many servers at once: one of them serves, the others are refused with a message."""
     servers = [start() for _ in range(count)]
     wait_until(lambda: all(server.is_settled() for server in servers), "all servers to start or to be refused")
     running = [server for server in servers if server.log_lines("listening on")]
@@ -331,7 +331,7 @@ def test_of_servers_that_take_over_a_stale_path_at_once_exactly_one_serves(start
 @pytest.mark.parametrize("is_stale", [False, True], ids=["free", "stale"])
 @pytest.mark.parametrize("call", ["bind", "listen", "unlink", "connect", "lstat"])
 def test_a_server_that_is_held_up_while_it_takes_a_path_is_not_robbed(start, path, call, is_stale):
-    """By strace, before each such call of the first; the second comes meanwhile."""
+    """strace delays each such call of the first server; the second one comes meanwhile."""
     strace = shutil.which("strace") or pytest.skip("needs strace")
     call = "newfstatat" if call == "lstat" else call
     if is_stale:
@@ -353,7 +353,7 @@ def test_a_server_that_is_held_up_while_it_takes_a_path_is_not_robbed(start, pat
 
 
 def has_lock(server, directory):
-    """Does it hold a lock on the directory?"""
+    """Returns whether it holds a lock on the directory."""
     inode = os.stat(directory).st_ino
     with open("/proc/locks") as locks:
         return any(re.search(rf"FLOCK .* {server.pid} \S+:{inode} ", line) for line in locks)
@@ -361,7 +361,7 @@ def has_lock(server, directory):
 
 @pytest.fixture
 def locked(path):
-    """Somebody else has locked the directory."""
+    """Another process has locked the directory."""
     fd = os.open(path.parent, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
     yield

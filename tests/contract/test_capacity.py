@@ -107,7 +107,7 @@ def few_descriptors(count):
 def test_descriptors_that_are_inherited_are_counted(serve, engine, crowd):
     fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(30)]
     try:
-        limit = max(fds) + 30  # it has the same numbers as we
+        limit = max(fds) + 30  # it has the same numbers as this process
         server = serve(*ONE_HOLDER[engine], "127.0.0.1:0", preexec=few_descriptors(limit), pass_fds=fds)
     finally:
         for fd in fds:
@@ -251,7 +251,7 @@ def made(kind, *parents):
 
 @pytest.fixture
 def group(sanitized):
-    """A memory cgroup that is small."""
+    """A small memory cgroup."""
     if sanitized:
         pytest.skip("a sanitizer takes more memory than that")
     with made(MemoryCgroup) as group:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The drain: no connection of a client that behaved is reset, at whatever moment of it the connection is made.
+"""The drain: no connection of a correct client is reset, at whatever moment of it the connection is made.
 
-The short form of `./dev soak --drains` (bench/soak/drains.py), and what it does not show.
+The short form of `./dev soak --drains` (bench/soak/drains.py), and tests of what that does not cover.
 """
 import os
 import shutil
@@ -19,7 +19,7 @@ from harness import recv_all, recv_exactly, wait_until
 # Drains of each kind. Before there was one mechanism for all, every third one reset a connection.
 COUNT = 2
 
-# More clients of a source than wait for their turn (server/client_table.h), so that the last are turned away.
+# More clients of a source than may wait (server/client_table.h), so that the last are turned away.
 ONE_SOURCE_MAX = 600
 
 
@@ -35,7 +35,7 @@ def test_no_connection_is_reset(program, engine, kind):
     assert outcomes["whole"] > 0
 
 
-# The ACK of a client does not arrive: to the client it is connected, to the server its handshake is under way.
+# A client's ACK is lost: the client is connected, but at the server the handshake is not finished.
 LOST_ACK = """table inet lost {
 chain out {
 type filter hook output priority 0;
@@ -91,7 +91,7 @@ def test_a_handshake_that_has_begun_before_the_drain_ends_well(serve, is_passed)
 
 
 def goes_on_sending(client):
-    """It has read the FIN and still sends: a reset would come back for the first of these, and end the next."""
+    """It has read the FIN and still sends: the first send would cause a reset, and the next one would fail."""
     for _ in range(10):
         client.sendall(bytes(1000))
         time.sleep(0.01)
@@ -121,7 +121,7 @@ def test_a_client_over_the_limit_of_its_source_may_still_send_when_it_is_turned_
         clients[-1].sendall(b"before")
         assert recv_all(clients[-1]) == b""
         goes_on_sending(clients[-1])
-        # It does not keep others from being served meanwhile.
+        # It does not prevent other clients from being served meanwhile.
         assert server.is_running()
     finally:
         for client in clients:
@@ -188,7 +188,7 @@ def test_a_worker_that_is_killed_in_the_drain_is_replaced_for_those_in_the_queue
 
 
 def test_a_drain_ends_though_clients_never_stop_connecting(serve):
-    """Nobody is let in any more, so the queue is empty soon."""
+    """No more clients are accepted, so the queue is soon empty."""
     server = serve("--drain-timeout", "1h", "127.0.0.1:0")
     server.send(signal.SIGTERM)
     wait_until(lambda: try_to_connect(server) or not server.is_running(), "the server to end")

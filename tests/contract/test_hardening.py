@@ -30,7 +30,7 @@ def sandboxed(program):
 
 
 def is_echoed(sock, data=b"hello\n"):
-    """Does what is sent come back, in a conversation that goes on?"""
+    """Returns whether the echo comes back in a conversation that continues."""
     sock.sendall(data)
     return recv_exactly(sock, len(data)) == data
 
@@ -56,7 +56,7 @@ CAPABILITIES = ["CapInh", "CapPrm", "CapEff", "CapAmb"]
 
 
 def is_bare(pid):
-    """Has it no capability, no way to gain one, and a list of calls?"""
+    """Returns whether it has no capability, no way to gain one, and a seccomp filter."""
     return (
         all(int(field(pid, name), 16) == 0 for name in CAPABILITIES)
         and field(pid, "NoNewPrivs") == "1"
@@ -75,9 +75,10 @@ def test_a_child_has_one_list_more_than_the_server(server, client):
     assert lists[1] == lists[0] + 1
 
 
-@pytest.mark.engines("epoll")  # as many rings may be more than ulimit -l allows
+@pytest.mark.engines("epoll")  # this number of rings may exceed ulimit -l
 def test_every_worker_has_one_list_more_than_the_server_however_many_there_are(serve):
-    """More than the children that may put one on in a second (server/sandbox.h). Clients cannot make more of them."""
+    """More workers than children that may install a filter in a second (server/sandbox.h). Clients cannot cause
+    more workers."""
     server = serve("-w", "130", "-m", "1000", "127.0.0.1:0")
     wanted = str(int(field(server.pid, "Seccomp_filters")) + 1)
     workers = server.wait_for_children(130)
@@ -127,7 +128,7 @@ def test_a_worker_lacks_such_a_call_and_its_clients_do_not_notice(server, client
 
 
 def shared_pages(pid):
-    """Pages of memory that a process shares with others."""
+    """Returns the memory pages that a process shares with others."""
     ranges = re.findall(r"^(\w+)-(\w+) rw-s .* /dev/zero", proc_text(pid, "maps"), re.MULTILINE)
     return {page for first, end in ranges for page in range(int(first, 16), int(end, 16), mmap.PAGESIZE)}
 
@@ -178,7 +179,7 @@ def test_what_a_process_writes_to_shared_memory_ends_no_other_process(server, cl
         assert server.is_faithful()
     server.totals()
     assert not re.findall(r"worker (?!%d )\d+ (failed|was killed)" % serving, server.log())
-    assert server.end() in (0, 1)  # what it counted for the process may be anything
+    assert server.end() in (0, 1)  # the counts of the intruded process may be anything
 
 
 # ---- calls by their arguments ----
@@ -227,7 +228,7 @@ def attempts(pid, victim):
 
 
 def clones():
-    """New processes of kinds that no server starts. They would be copies of the process, at the same place."""
+    """New processes of kinds that no server starts. They would continue at the same place as copies of the process."""
     return {
         "clone into a user namespace": ("clone", CLONE_NEWUSER | signal.SIGCHLD, 0, 0, 0, 0),
         "clone into a network namespace": ("clone", CLONE_NEWUSER | CLONE_NEWNET | signal.SIGCHLD, 0, 0, 0, 0),
@@ -245,12 +246,12 @@ ONLY_BEFORE = {
 
 
 def what_passes(pid, calls):
-    """Which of these calls a process can make: in words -> what it gave."""
+    """Returns which of these calls a process can make: description -> result."""
     results = {words: make_call(pid, *call) for words, call in calls.items()}
     return {words: result for words, result in results.items() if result != -errno.ENOSYS}
 
 
-@pytest.mark.engines("fork")  # none is asked
+@pytest.mark.engines("fork")  # the test asks no server
 def test_an_ordinary_process_can_make_every_call_of_an_intruder(victim, engine):
     program = "import select, socket\ns = socket.create_server(('127.0.0.1', 0))\nprint(flush=True)\nselect.poll().poll()"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
@@ -316,7 +317,7 @@ def test_a_worker_can_abort_itself(server, client):
 
 
 def test_who_serves_and_was_stopped_goes_on(server, client):
-    """A wait is taken up again by restart_syscall(2), which has to be in the list of calls."""
+    """restart_syscall(2) resumes the wait, so the filter must allow it."""
     server.continue_all(server.stop_all([server.process_of(client)]))
     assert is_echoed(client)
 

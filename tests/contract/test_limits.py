@@ -57,7 +57,7 @@ class Client:
         return is_silent(self.sock)
 
     def leave(self):
-        """Ends the conversation as one should."""
+        """Ends the conversation correctly."""
         self.sock.shutdown(socket.SHUT_WR)
         assert recv_all(self.sock) == b""
         self.sock.close()
@@ -162,7 +162,7 @@ def test_beyond_the_waiting_room_a_source_gets_a_fin_and_a_line_in_the_log(serve
 
 
 def add_up(totals, waiting):
-    """Every connection that was accepted has ended, was turned away, is served or waits."""
+    """Returns whether every accepted connection has ended, was turned away, is served or waits."""
     return totals["accepted"] == totals["ended"] + totals["turned_away"] + totals["clients"] + waiting
 
 
@@ -216,7 +216,7 @@ def test_one_source_cannot_keep_the_connections_of_another_from_waiting(serve, c
 
     others = clients(server, 3, source="127.0.0.2")
     assert others[0].is_served()
-    for surplus in waiting[-2:]:  # the latest of the source that has the most
+    for surplus in waiting[-2:]:  # the latest clients of the source with the most clients
         assert recv_until_clean_end(surplus.sock) == b""
     assert {end["reason"] for end in server.ends(2)} == {"source-limit"}
     assert all_wait(others[1:])
@@ -246,7 +246,7 @@ def test_a_client_that_half_closes_while_it_waits_has_its_echo_and_costs_nothing
 
 
 def test_a_source_has_no_more_clients_at_once_than_its_limit_however_they_come_and_go(serve, clients):
-    """The last to come are served by the places of the first: at no time is there one more."""
+    """The last clients are served in the places of the first: the limit is never exceeded by one."""
     server = serve("--max-per-source", "3", "127.0.0.1:0")
     there = clients(server, 3)
     assert all_served(there)
@@ -398,7 +398,7 @@ def test_without_a_free_descriptor_the_server_pauses_and_goes_on_when_there_is_o
     served = clients(server, 2)
     assert all_served(served)
     server.wait_for_clients(2)
-    wait_for_sleep(server)  # a worker that still opens its own descriptors would have free ones after it
+    wait_for_sleep(server)  # a worker that is still starting would have free descriptors afterwards
     accepting = server.accepting_processes()
     limits = {pid: set_descriptor_limit(pid, lowest_free_descriptor(pid)) for pid in accepting}
     waiting = clients(server, count)
@@ -506,7 +506,7 @@ def test_a_client_that_only_reads_and_slowly_keeps_moving(serve):
     with server.connect(rcvbuf=1 << 18) as sock:
         sent = fill(sock, data)
         received = bytearray()
-        # Bytes leave for the client all the time, though the child can write only now and then.
+        # Bytes are sent to the client all the time, though the child can write only now and then.
         is_over = time.monotonic() + 6
         while time.monotonic() < is_over:
             received += recv_exactly(sock, 1 << 14)

@@ -68,4 +68,4 @@ def test_an_open_loop(server, measure):
 def test_a_new_connection_for_each_message(server, measure):
     found = measure("bench", server, "-d", "200ms", "--warmup", "0", "-c", 5, "--churn", "-r", "200")
     assert found["sent"] == 40
-    assert agrees(server, found, 40 + 1)  # and the connection that finds the server
+    assert agrees(server, found, 40 + 1)  # plus the connection that finds the server

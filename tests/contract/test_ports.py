@@ -28,7 +28,7 @@ def ephemeral(first, last):
 
 
 def ephemeral_range():
-    """The kernel's range, as this network namespace has it."""
+    """Returns the kernel's ephemeral range in this network namespace."""
     return tuple(map(int, sysctl("net.ipv4.ip_local_port_range").read_text().split()))
 
 

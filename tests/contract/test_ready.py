@@ -17,7 +17,7 @@ from harness import PATIENCE, cleanup, recv_exactly, wait_until
 from refusals import refuse
 from starting import Starting
 
-# Engines with workers; and how a worker begins, whatever its engine.
+# Engines with workers, and the first call of every worker.
 workers = pytest.mark.engines("prefork", "thread", "epoll", "uring")
 FIRST_CALL = "epoll_create1"
 
@@ -60,7 +60,7 @@ def test_where_no_process_can_be_had_it_does_not_start(start):
     assert_refused(start(preexec=refuse("clone", errno.EPERM)), FORBIDDEN)
 
 
-# The flags with which pthread_create(3) calls clone(2): CLONE_VM, CLONE_THREAD and what belongs to them.
+# The flags with which pthread_create(3) calls clone(2): CLONE_VM, CLONE_THREAD and related ones.
 THREAD_FLAGS = 0x3D0F00
 
 
@@ -172,7 +172,7 @@ def test_a_signal_after_the_first_worker_has_served_is_a_drain(start, tmp_path):
 
 @pytest.mark.engines("prefork", "epoll", "uring")
 def test_if_some_workers_can_start_it_serves_and_says_that_others_cannot(start, engine):
-    """The third process is refused, and every one after it."""
+    """The third process is refused, and every later one."""
     prefix = strace("-e", "trace=clone", "-e", "inject=clone:error=EAGAIN:when=3+")
     server = start("--workers", "4", "--max-clients", "4", prefix=prefix)
     assert server.starts() and server.is_faithful()

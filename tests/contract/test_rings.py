@@ -104,7 +104,7 @@ def test_more_clients_than_there_is_room_for_send_at_once(narrow):
 
 @pytest.mark.parametrize("size", [0, 600])
 def test_more_clients_than_there_is_room_for_are_called_off_at_once(narrow, size):
-    """Each costs two completions, before one of them is looked at: the kernel has to put some aside."""
+    """Each client causes two completions before any is read: the kernel has to keep some in its overflow list."""
     server, socks = narrow("--drain-timeout", "0s")
     with stopped(the_worker(server)):
         for number, sock in enumerate(socks):
@@ -184,7 +184,7 @@ def test_buffers_of_those_who_reset_are_there_again(serve, crowd):
 
 
 def leave_in_the_middle(sock, number):
-    """One of the ways to go while something of one's is under way."""
+    """Leaves in one of the ways in which a request is still in flight."""
     with contextlib.suppress(ConnectionError):
         send_in_segments(sock, pattern(1000 * (number % 7), seed=number), 1000)
         if number % 3 == 0:
@@ -245,7 +245,7 @@ def test_who_comes_and_goes_while_others_reset_has_his_own_bytes_alone(serve):
 
 @pytest.mark.parametrize("ending", ["idle", "drain"])
 def test_who_is_ended_while_he_is_received_from_gets_a_fin(serve, crowd, ending):
-    """A close alone would send none as long as the ring waits for bytes."""
+    """close() alone would send no FIN while the ring waits for bytes."""
     options = ["--idle-timeout", "3s"] if ending == "idle" else ["--drain-timeout", "100ms"]
     server = serve("-w", "1", *options, "127.0.0.1:0")
     socks = crowd(server, 60)
@@ -254,7 +254,7 @@ def test_who_is_ended_while_he_is_received_from_gets_a_fin(serve, crowd, ending)
     for number, sock in enumerate(socks):
         assert recv_until_clean_end(sock) == b""
         if number % 2:
-            with contextlib.suppress(ConnectionError):  # what comes now is thrown away
+            with contextlib.suppress(ConnectionError):  # bytes that come now are discarded
                 sock.sendall(b"too late")
         sock.close()
     assert collections.Counter(end["reason"] for end in server.ends(60)) == {ending: 60}

@@ -35,7 +35,7 @@ def converse(sock, data):
 
 
 def in_parallel(count, body):
-    """body(number) in a thread each; what one of them raises is raised here."""
+    """Runs body(number) in separate threads; an exception in one of them is raised here."""
     errors = []
 
     def run(number):
@@ -72,7 +72,7 @@ def test_every_byte_comes_back_however_calls_are_cut(serve, faults, engine, plan
     assert {end["reason"] for end in ends} == {"eof"}
     assert server.end() == 0
     assert not server.log_lines("warning|cannot")
-    if engine != "uring" or size >= MEGABYTE:  # a ring makes no calls for small messages
+    if engine != "uring" or size >= MEGABYTE:  # a ring makes no system calls for small messages
         assert all(count > 0 for count, wanted in zip(made.counts(), plan) if wanted)
 
 
@@ -134,7 +134,7 @@ def narrow_network(own_network):
 @pytest.mark.usefixtures("narrow_network")
 @pytest.mark.parametrize("piece", [700, 5000, 65536])
 def test_every_byte_comes_back_through_the_smallest_buffers(serve, piece):
-    """Slow readers and fast ones: every send of the server takes less than all, at every place."""
+    """Slow and fast readers: every send of the server is short, at every offset."""
     server = serve("127.0.0.1:0")
     size = 2 * MEGABYTE
 

@@ -48,13 +48,13 @@ def test_a_worker_that_cannot_wait_for_connections_keeps_those_that_it_has(serve
     workers = server.wait_for_children(2)
     for injection in WAITING[engine]:
         with contextlib.ExitStack() as stack:
-            # A worker of prefork has one, and two would leave none to accept.
+            # A worker of prefork has one client, and two clients would leave no worker to accept.
             socks = [stack.enter_context(server.connect()) for _ in range(1 if engine == "prefork" else 10)]
             assert all(echoes(sock) for sock in socks)
             with all_injected(workers, injection):
                 new = [stack.enter_context(server.connect()) for _ in range(3)]
                 time.sleep(0.5)
-                if engine != "uring":  # all that it does goes through the call that fails
+                if engine != "uring":  # with uring everything goes through the failing call
                     assert all(echoes(sock) for sock in socks)
             assert all(echoes(sock) and finishes(sock) for sock in [*socks, *new])
     # A worker of prefork waits for no connection while it has one.

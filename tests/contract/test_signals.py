@@ -84,7 +84,7 @@ def test_the_parent_reads_its_signals_and_to_who_serves_they_mean_nothing(server
     read = {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
     assert signals_in(server.pid, "SigBlk") == read
     # Signals that the test process ignores are inherited.
-    ignored = {signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTOU}  # a log that cannot be written is no reason to end
+    ignored = {signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTOU}  # a log that cannot be written must not end the server
     inherited = signals_in(os.getpid(), "SigIgn") - read
     assert signals_in(server.pid, "SigIgn") == ignored | inherited
     assert signals_in(serving, "SigBlk") == read
@@ -135,7 +135,7 @@ def test_500_clients_that_end_while_the_parent_is_stopped_are_all_logged_counted
 def test_a_killed_child_harms_its_own_client_only_and_is_logged_with_the_signal(server, connect, number):
     victim, bystander = connect(server), connect(server)
     spared = server.child_of(bystander)
-    # A child takes note of a byte after it has sent it: not before that is it to be killed.
+    # A child counts a byte after it has sent it: it must not be killed before that.
     wait_until(lambda: server.totals()["out"] == 2 * len(GREETING), "both echoes to be counted")
     os.kill(server.child_of(victim), number)
     assert victim.recv(1) == b""  # it had no unread bytes, so the kernel ends it with a FIN
@@ -284,7 +284,7 @@ def is_refused(server):
 
 
 def ask_to_end(server, number):
-    """Sends the signal and waits until the server has heard it."""
+    """Sends the signal and waits until the server has read it."""
     server.send(number)
     server.wait_for_log(f"^{number.name}: no new clients")
 
@@ -386,7 +386,8 @@ def test_a_drain_that_cuts_nobody_off_is_a_success_however_short(serve):
 
 
 def listens(server):
-    """Has it a socket that is not a client's? The parent of a child for each client has no other at all."""
+    """Returns whether it has a socket that is not a client's. A parent with a child for each client has no other
+    socket."""
     clients = {sock.inode for sock in tcp_sockets() if sock.peer_port != 0} if server.has_workers else set()
     return any(sockets_of(pid) - clients for pid in server.lasting_processes())
 
@@ -402,7 +403,7 @@ def test_whoever_was_queued_is_served_and_then_nobody_is_accepted(serve):
         server.wait_for_children(len(queued))
     if server.engine != "prefork":  # prefork starts no more processes for queued clients while it drains
         server.wait_for_clients(len(queued))
-        # Not by connecting: that would wake it.
+        # A connection is not used for the test, because it would wake the server.
         wait_until(lambda: not listens(server), "the listening socket to be closed")
     for client in queued:
         finish(client, b"")
@@ -423,7 +424,7 @@ def test_clients_still_queued_at_the_drain_timeout_get_a_fin_as_well(serve, conn
 
 
 def test_nobody_is_let_in_between_the_last_accept_and_the_close(serve):
-    """Even with no time to drain: the close of the listening socket would reset that client."""
+    """Even with a drain timeout of 0: the close of the listening socket would reset that client."""
     server = serve("--drain-timeout", "0s", "127.0.0.1:0")
     with contextlib.ExitStack() as stack:
         for pid in server.accepting_processes():
@@ -519,13 +520,13 @@ def test_a_second_signal_ends_it_at_once_by_that_signal(serve, connect, first, s
     assert all(is_gone(child) for child in children)
     assert all(client.recv(1) == b"" for client in clients)
     assert len(server.ends()) == 10
-    if server.engine == "uring":  # the kernel takes the rings of killed workers apart by and by
+    if server.engine == "uring":  # the kernel frees the rings of killed workers with a delay
         wait_until(lambda: can_be_bound(server.port), "the port")
     assert serve(f"127.0.0.1:{server.port}").is_faithful()
 
 
 def can_be_bound(port):
-    """Can another server listen there?"""
+    """Returns whether another server can listen there."""
     with socket.socket() as sock, contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("127.0.0.1", port))
@@ -536,7 +537,7 @@ def can_be_bound(port):
 
 @pytest.fixture
 def kill_who_serves(connect):
-    """Kills the process that serves a new client; its end is in the log then. Returns the process."""
+    """Kills the process that serves a new client, and waits for the end in the log. Returns the process."""
 
     def run(server):
         client = connect(server)
@@ -599,7 +600,7 @@ def while_it_stands_still(server, ask):
 
 
 def around_a_stop(server, ask):
-    """The second is read long after the first, but was sent right behind it."""
+    """The second is read long after the first, but was sent directly after it."""
     server.send(ask)
     server.wait_for_log("^SIG.*: no new clients")
     with stopped(server.pid):
@@ -649,7 +650,7 @@ def test_a_killed_parent_leaves_no_orphan_and_the_port_can_be_bound_at_once(serv
     children = server.children() if server.has_workers else server.wait_for_children(20)
     server.end(signal.SIGKILL)
     server.wait_for_the_port(children)
-    assert serve(f"127.0.0.1:{server.port}").is_faithful()  # while the old children may still be there
+    assert serve(f"127.0.0.1:{server.port}").is_faithful()  # the old children may still exist
     for client in clients:
         assert recv_until_clean_end(client) == b""
     wait_until(lambda: all(is_gone(child) for child in children), "the orphans to end")
@@ -675,7 +676,7 @@ def test_a_client_that_never_stops_does_not_keep_an_orphan_alive(serve, connect)
     children = server.children()
     server.end(signal.SIGKILL)
     writer = Writer(client, bytes(1 << 30))
-    with contextlib.suppress(ConnectionResetError):  # it did not end: in the end it is reset
+    with contextlib.suppress(ConnectionResetError):  # it did not end, so it is reset at last
         while client.recv(MEGABYTE):
             pass
     wait_until(lambda: all(is_gone(child) for child in children), "the orphans to end")

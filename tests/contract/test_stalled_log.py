@@ -219,7 +219,7 @@ def test_a_line_that_was_cut_by_the_end_of_a_server_stays_alone(serve, tmp_path)
 
 
 def test_a_log_that_may_not_grow_kills_nobody(serve, tmp_path):
-    """RLIMIT_FSIZE: the kernel sends SIGXFSZ for it."""
+    """RLIMIT_FSIZE: the kernel sends SIGXFSZ at the limit."""
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))

@@ -169,7 +169,7 @@ def test_the_ready_descriptor_gets_one_address_a_line_then_its_end(program, tmp_
 
 
 def listen_overflows():
-    """How often the kernel found a listening socket's queue full, in this network namespace."""
+    """Returns how often a full accept queue was counted in this network namespace."""
     with open("/proc/thread-self/net/netstat") as table:
         names, values = [line.split() for line in table if line.startswith("TcpExt:")]
     return int(values[names.index("ListenOverflows")])

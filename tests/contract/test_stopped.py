@@ -23,7 +23,7 @@ MANY, FEW = 300, 5
 
 @contextlib.contextmanager
 def all_stopped(server):
-    """Every process of the server is stopped meanwhile."""
+    """Stops every process of the server until the block ends."""
     processes = server.stop_all()
     try:
         yield
@@ -48,7 +48,7 @@ def clients(engine):
 
 
 def test_bytes_that_arrive_while_it_is_stopped_are_echoed_though_the_idle_timeout_has_passed(engine, serve, clients):
-    server = serve("--idle-timeout", "3s", "--quiet", "127.0.0.1:0")  # all of them are there by then
+    server = serve("--idle-timeout", "3s", "--quiet", "127.0.0.1:0")  # all clients are connected within that time
     socks = clients(server, MANY if engine in ("epoll", "uring") else FEW)
     with all_stopped(server):
         for sock in socks:
@@ -59,7 +59,7 @@ def test_bytes_that_arrive_while_it_is_stopped_are_echoed_though_the_idle_timeou
 
 
 def test_an_end_that_arrives_while_it_is_stopped_is_no_idle_client(serve, clients):
-    server = serve("--idle-timeout", "3s", "127.0.0.1:0")  # all of them are there by then
+    server = serve("--idle-timeout", "3s", "127.0.0.1:0")  # all clients are connected within that time
     socks = clients(server, FEW)
     with all_stopped(server):
         for sock in socks:

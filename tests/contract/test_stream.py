@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Bytes are bytes: whatever a client sends comes back unchanged and in order, however it is cut up on
-the way, and a client that half-closes gets all of it before the server's FIN."""
+"""Bytes are bytes: whatever a client sends comes back unchanged and in order, however it is segmented. A client
+that half-closes gets all of it before the server's FIN."""
 import socket
 import subprocess
 import time
@@ -14,7 +14,7 @@ from streams import Writer, borrowed, echo_of, pattern
 EVERY_BYTE = bytes(range(256))
 MEGABYTE = 1 << 20
 
-# The least that the kernel takes (TCP_MIN_MSS).
+# The minimum that the kernel allows (TCP_MIN_MSS).
 SMALLEST_SEGMENT = 88
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Times as short and as long as an option takes: each is kept, and none makes another coarse."""
+"""The shortest and the longest times that an option takes: each is kept, and none makes another coarser."""
 import signal
 
 import pytest

@@ -128,7 +128,7 @@ def test_ten_thousand_resets_leave_nothing_behind_and_others_are_served(server):
             for number in range(batch):
                 ways[number % len(ways)](server.connect())
             converse(other)
-            # Served after all of the batch: so no more than one batch is ever in the kernel's queue.
+            # Served after all clients of the batch: so at most one batch is in the accept queue.
             assert server.is_faithful()
         served = batches * (batch + 1)
         assert len(server.ends(served)) == served
@@ -161,7 +161,8 @@ def test_ten_thousand_conversations_cost_no_descriptor(server):
 
 
 def test_conversations_that_ended_cost_no_memory(server, unsanitized):
-    serve_many(server, 1_200)  # reports have gone once round the ring of a worker, 512 of 72 bytes (server/workers/worker_pool.c)
+    # events have filled a worker's ring once, 512 of 72 bytes (server/workers/worker_pool.c)
+    serve_many(server, 1_200)
     server.ends(1_200)
     before = [anonymous_kib(pid) for pid in server.lasting_processes()]
     serve_many(server, 2_000)
@@ -171,7 +172,7 @@ def test_conversations_that_ended_cost_no_memory(server, unsanitized):
     assert len(after) == len(before) or server.engine == "prefork"
     if server.has_workers:  # a worker's first client brings it to the memory of workers that had clients before
         before = [before[0]] + [max(before[1:])] * len(after[1:])
-    more = 256 if server.engine == "thread" else 64  # the C library keeps some stacks for the next
+    more = 256 if server.engine == "thread" else 64  # the C library keeps some stacks for later threads
     assert all(now <= memory + more for now, memory in zip(after, before)), f"{before} KiB became {after} KiB"
 
 
@@ -259,7 +260,7 @@ def test_a_client_that_never_stops_sending_cannot_keep_the_server_from_ending(se
         converse(sock)
         writer = Writer(sock, bytes(MEGABYTE), again_and_again=True)
         server.send(signal.SIGTERM)
-        with contextlib.suppress(ConnectionResetError):  # it did not end: in the end it is reset
+        with contextlib.suppress(ConnectionResetError):  # it did not end, so it is reset at last
             while sock.recv(MEGABYTE):
                 pass
         assert server.wait() == 1
@@ -271,7 +272,7 @@ def test_a_client_that_never_stops_sending_cannot_keep_the_server_from_ending(se
 def test_who_lingers_hears_that_the_server_ends(serve):
     server = serve("--idle-timeout", "100ms", "--drain-timeout", "100ms", "127.0.0.1:0")
     with server.connect() as sock:
-        assert recv_until_clean_end(sock) == b""  # idle; the server lingers, as we do not end
+        assert recv_until_clean_end(sock) == b""  # idle; the server lingers, because this client does not end
         server.send(signal.SIGTERM)
         server.wait()
     assert server.ends(1)[0]["reason"] == "idle"

@@ -54,7 +54,7 @@ def of_user(user):
 
 
 def with_groups():
-    """In the child, before exec: root has groups to lose."""
+    """In the child, before exec: gives root groups that must be dropped."""
     os.setgroups([0, 4, 24, 27])
 
 

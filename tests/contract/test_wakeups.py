@@ -23,13 +23,13 @@ CLIENTS = 50
 
 
 def echoes(sock, data=b"hello"):
-    """One message there and back: it takes as long as a hang, or it comes."""
+    """One message and its echo: a lost wake-up shows as a hang."""
     sock.sendall(data)
     return recv_exactly(sock, len(data)) == data
 
 
 def first_in_line(server):
-    """A worker that is woken soon: of some engines always the same, of others each in its turn."""
+    """Returns a worker that is woken soon: some engines always wake the same one, others each in turn."""
     with server.connect() as sock:
         assert echoes(sock)
         return server.process_of(sock)
@@ -92,7 +92,7 @@ def test_a_worker_that_is_stopped_at_any_moment_delays_no_client_but_its_own(two
 
 
 def wait_until_accepted(server, sock, worker):
-    """By any worker: the echo has come, or this one, which is stopped, has the client."""
+    """Any worker may accept: the echo has come, or this stopped worker has the client."""
 
     def is_accepted():
         return select.select([sock], [], [], 0.3)[0] or holds(server, worker, sock)
@@ -115,7 +115,7 @@ def test_a_connection_whose_worker_is_stopped_or_killed_before_it_accepts_is_acc
     wait_until(lambda: proc_state(victim) == "S", "it to wait")
     with contextlib.ExitStack() as stack, stop_at_call(victim, "recvmsg" if limit else "accept4") as is_stopped:
         deadline = time.monotonic() + PATIENCE
-        while True:  # until it is stopped the other one may be woken
+        while True:  # until it is stopped, the other worker may be woken
             assert time.monotonic() < deadline, "it does not come to accept"
             sock = stack.enter_context(server.connect())
             sock.sendall(b"hello")
@@ -136,7 +136,8 @@ def test_a_connection_whose_worker_is_stopped_or_killed_before_it_accepts_is_acc
 
 @contextlib.contextmanager
 def client_table_come_and_go(server, count):
-    """Clients of several sources, one conversation after the other, meanwhile. Some may be a stopped worker's."""
+    """Clients of several sources come and go, one conversation after the other. A stopped worker may have some of
+    them."""
     is_over = threading.Event()
 
     def converse(number):

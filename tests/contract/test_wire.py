@@ -35,7 +35,7 @@ class Conversation:
 
     @staticmethod
     def fin_of(packets):
-        """The one FIN, however often it had to be sent."""
+        """Returns the one FIN, however often it was sent."""
         fins = [packet for packet in packets if "F" in packet.flags]
         assert len({fin.end for fin in fins}) == 1, fins
         return fins[0]
@@ -50,7 +50,7 @@ class Conversation:
 
     @staticmethod
     def bytes_sent(packets):
-        """How far the sequence numbers went, from the SYN to the FIN."""
+        """Returns the difference of the sequence numbers of the SYN and the FIN."""
         syn, fin = packets[0], Conversation.fin_of(packets)
         return (fin.end - syn.seq - 1) % 2**32
 
@@ -90,7 +90,7 @@ def assert_normal_termination(talked, size):
 
 
 def server_ends(server, reason="eof"):
-    """Waits until the child is gone, and with it the last packet it could cause. Returns its record."""
+    """Waits until the child has ended, and with it the last packet that it could cause. Returns its record."""
     (end,) = server.ends(1)
     assert end["reason"] == reason
     return end
@@ -129,7 +129,7 @@ def test_each_typed_line_is_a_segment_and_control_d_is_the_fin(capture, serve, t
 
 
 def test_nc_and_the_server_end_normally(capture, serve):
-    # -N, half-close at the end of the input, is OpenBSD's; others have the name for other things.
+    # -N, half-close at the end of the input, exists in OpenBSD's nc; other programs have the same name.
     nc = shutil.which("nc.openbsd") or pytest.skip("needs OpenBSD's nc")
     server = serve("127.0.0.1:9877")
     data = b"hello from nc\n" * 1000

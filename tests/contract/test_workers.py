@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Workers come and go, and no client of another notices; what they counted stays counted."""
+"""Workers come and go, and clients of other workers do not notice; their counts are kept."""
 import collections
 import contextlib
 import os
@@ -29,7 +29,7 @@ def converse(sock, data=b"a line\n"):
 
 
 def add_up(server):
-    """Every client that was accepted has ended, was turned away or is there."""
+    """Returns whether every accepted client has ended, was turned away or is served."""
     totals = server.totals()
     return totals["accepted"] == totals["ended"] + totals["turned_away"] + totals["clients"]
 

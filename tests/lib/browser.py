@@ -33,7 +33,7 @@ class Browser:
                      features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def open(self, address, javascript=True):
-        """Loads a page; what the browser had to complain of is an error of the page."""
+        """Loads a page. An error message of the browser is an error of the page."""
         self.command("Emulation.setScriptExecutionDisabled", value=not javascript)
         self.driver.get(str(address))
         self.command("Emulation.setScriptExecutionDisabled", value=False)
@@ -47,7 +47,7 @@ class Browser:
 
 
 def why_impossible():
-    """Why there can be no browser here; or None. One that is installed has to start."""
+    """Returns why a browser cannot run here, or None. An installed one must start."""
     if webdriver is None:
         return "selenium is not installed (python3-selenium)"
     if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
@@ -62,7 +62,7 @@ def browser(profile):
     options.binary_location = shutil.which("chromium")
     for switch in [*SWITCHES, f"--user-data-dir={profile}"]:
         options.add_argument(switch)
-    options.add_argument("--no-sandbox")  # root and containers may have none; what it opens are our own pages
+    options.add_argument("--no-sandbox")  # root and containers may have no sandbox; it opens only our own pages
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = webdriver.chrome.service.Service(shutil.which("chromedriver"), env={**os.environ, "HOME": str(profile)})
     driver = webdriver.Chrome(service=service, options=options)

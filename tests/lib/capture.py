@@ -30,7 +30,7 @@ MARKER_LINE = re.compile(rf"^IP \S+ > \S+\.{MARKER_PORT}: UDP", re.MULTILINE)
 
 
 class Packet(NamedTuple):
-    """One TCP segment, with absolute sequence numbers; one that is an ACK and no more has no seq."""
+    """One TCP segment, with absolute sequence numbers; a bare ACK has no seq."""
 
     source: int
     destination: int
@@ -41,19 +41,19 @@ class Packet(NamedTuple):
 
     @property
     def end(self):
-        """The sequence number behind its last byte, where a FIN in it stands."""
+        """The sequence number behind the last byte, which is that of a FIN in it."""
         return (self.seq + self.length) % 2**32
 
 
 @functools.cache
 def kernel_hangs_in_filters():
-    """tcpdump's filter and a sandbox's are compiled by the same part of the kernel (docs/decisions/0008)."""
+    """The same part of the kernel compiles tcpdump's filter and a sandbox's (docs/decisions/0008)."""
     probe = pathlib.Path(__file__).parents[1] / "seccomp_probe.py"
     return subprocess.run(["/usr/bin/python3", probe], check=False).returncode == 1
 
 
 def parse_packets(text):
-    """The TCP segments in what tcpdump wrote."""
+    """Returns the TCP segments in tcpdump's output."""
 
     def number(digits):
         return None if digits is None else int(digits)
@@ -83,7 +83,7 @@ class Capture:
         wait_until(lambda: self.has_begun() or self.process.poll() is not None, "tcpdump")
         if self.process.poll() is not None:
             words = self.errors.read_text().strip()
-            assert "permi" in words, words  # permission, permitted: anything else is our mistake
+            assert "permi" in words, words  # permission, permitted: any other word is an error of the test
             pytest.skip(f"cannot capture: {words}")
         return self
 

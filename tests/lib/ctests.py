@@ -66,7 +66,7 @@ class Program(pytest.File):
 
     @functools.cached_property
     def run(self):
-        """How it ended, and what it printed."""
+        """Returns how it ended, and its output."""
         test = programs(build_of(self.config))[self.path]
         process = subprocess.Popen(
             test["cmd"], cwd=build_of(self.config), env={**os.environ, **test["env"]}, text=True, errors="replace",

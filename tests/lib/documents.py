@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Results as `--json` writes them (docs/RESULT.md), of values that a test chose."""
+"""Results as `--json` writes them (docs/RESULT.md), with values that a test chooses."""
 import base64
 import json
 import struct
@@ -33,7 +33,7 @@ def percentile(values, percent):
 
 
 def varint(number):
-    """Seven bits a byte, the ninth byte whole, signed by zigzag."""
+    """Encodes a number: seven bits a byte, the ninth byte whole, signed by zigzag."""
     number = (number << 1) ^ (number >> 63)
     octets = bytearray()
     while number >= 0x80 and len(octets) < 8:
@@ -60,7 +60,7 @@ def histogram(values):
 
 
 def times(values):
-    """The figures of times, in microseconds."""
+    """Returns the figures of times, in microseconds."""
     if not values:
         return None
     figures = {f"p{percent}": percentile(values, percent) / 1e3 for percent in (50, 90, 99, 99.9, 99.99)}
@@ -75,7 +75,7 @@ def interval(at, response, service, failures):
 
 
 def document(seconds, **changes):
-    """A result of some seconds, each (response times, service times, failures); any field may be changed."""
+    """Returns a result of some seconds, each (response times, service times, failures); any field may be changed."""
     response = [value for second in seconds for value in second[0]]
     service = [value for second in seconds for value in second[1]]
     failures = sum(second[2] for second in seconds)
@@ -102,6 +102,6 @@ def document(seconds, **changes):
 
 
 def write(path, seconds, **changes):
-    """The document as a file; gives its path."""
+    """Writes the document to a file; returns the path."""
     path.write_text(json.dumps(document(seconds, **changes)))
     return path

@@ -9,9 +9,9 @@ import pytest
 class Plan(NamedTuple):
     """The faults that are injected into every call. 0: no fault of that kind."""
 
-    most_in: int  # bytes that a receive moves at once
-    most_out: int  # and a send
-    eintr: int  # so often each call is interrupted before it is made
+    most_in: int  # maximum number of bytes that a receive returns
+    most_out: int  # maximum number of bytes that a send takes
+    eintr: int  # number of interruptions before each call is made
     eagain: int  # also refuses calls that may not wait
 
 

@@ -86,7 +86,7 @@ def proc_state(pid):
 
 
 def is_gone(pid):
-    """Has it ended? An orphan waits for init to reap it: that is not our business."""
+    """Returns whether it has ended. An orphan that waits for init to reap it counts as ended."""
     return proc_state(pid) in ("", "Z")
 
 
@@ -116,7 +116,7 @@ def title_of(pid):
 
 
 def descriptors_of(pid):
-    """Descriptor number -> what it is: 'socket:[123]', '/dev/null'."""
+    """Returns descriptor number -> target: 'socket:[123]', '/dev/null'."""
 
     def read():
         found = {}
@@ -136,19 +136,19 @@ def rss_kib(pid):
 
 
 def peak_rss_kib(pid):
-    """The most resident memory it ever had."""
+    """Returns the peak of resident memory."""
     match = re.search(r"VmHWM:\s+(\d+)", proc_text(pid, "status"))
     return int(match.group(1)) if match else 0
 
 
 def anonymous_kib(pid):
-    """Resident memory that no file stands behind. Exact, as VmRSS is not: the kernel counts that by CPU."""
+    """Returns resident anonymous memory. It is exact, but VmRSS is not: the kernel counts that per CPU."""
     match = re.search(r"^Anonymous:\s+(\d+)", proc_text(pid, "smaps_rollup"), re.MULTILINE)
     return int(match.group(1)) if match else 0
 
 
 def own_memory_kib(pid):
-    """Memory that no file stands behind; what processes share is counted in parts (smaps_rollup, proc(5))."""
+    """Returns anonymous memory; memory that processes share is counted in parts (smaps_rollup, proc(5))."""
     parts = re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+)", proc_text(pid, "smaps_rollup"), re.MULTILINE)
     return sum(map(int, parts))
 
@@ -160,13 +160,13 @@ def cpu_seconds(pid):
 
 
 def is_sanitized(program):
-    """Is the program built with a sanitizer? Then its memory and speed are not its own."""
+    """Returns whether the program is built with a sanitizer. Its memory and speed are then different."""
     blob = pathlib.Path(program).read_bytes()
     return b"__asan_init" in blob or b"__tsan_init" in blob
 
 
 def has_ipv6():
-    """Has the network of this thread an IPv6 loopback? Containers often have none."""
+    """Returns whether the network of this thread has an IPv6 loopback. Containers often have none."""
     try:
         with socket.create_server(("::1", 0), family=socket.AF_INET6):
             return True
@@ -219,7 +219,7 @@ class Process:
         return self.process.wait(within)
 
     def end(self, number=signal.SIGTERM):
-        """Signals it and returns how it ended."""
+        """Signals it and returns the exit status."""
         self.send(number)
         return self.wait()
 
@@ -289,7 +289,7 @@ class Server(Process):
             if wait:
                 self.addresses = ready.read().split()
                 if not self.addresses and any("[" in str(word) for word in arguments) and not has_ipv6():
-                    import pytest  # only tests come here: ./dev torture does without it
+                    import pytest  # only tests use this: ./dev torture runs without pytest
 
                     self.kill()
                     pytest.skip("this machine has no IPv6")
@@ -314,10 +314,11 @@ class Server(Process):
         return self.address[1]
 
     def connect(self, timeout=PATIENCE, **options):
-        """A connected socket. rcvbuf=, sndbuf=: buffer sizes, set before connecting."""
+        """Returns a connected socket. rcvbuf=, sndbuf=: buffer sizes, set before connecting."""
         sock = socket.socket(self.family, socket.SOCK_STREAM)
         if self.family != socket.AF_UNIX:
-            # Its port may be listened on again while it is in TIME_WAIT: some tests leave ten thousand of these.
+            # Allows a server to listen on its port while it is in TIME_WAIT: some tests leave ten thousand of
+            # these.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         for name, option in (("rcvbuf", socket.SO_RCVBUF), ("sndbuf", socket.SO_SNDBUF)):
             if name in options:
@@ -374,10 +375,11 @@ class Server(Process):
         return self.processes() if self.has_workers else [self.pid]
 
     def sockets_of_client(self, sock):
-        """Which processes have accepted this client, and on which descriptor: [(pid, fd)]. For IPv4 and IPv6."""
+        """Returns the processes that have accepted this client, and the descriptors: [(pid, fd)]. For IPv4 and
+        IPv6."""
         port, peer_port = sock.getpeername()[1], sock.getsockname()[1]
         ends = [end.inode for end in tcp_sockets() if (end.local_port, end.peer_port) == (port, peer_port)]
-        wanted = [f"socket:[{inode}]" for inode in ends if inode != 0]  # 0: it is not accepted yet
+        wanted = [f"socket:[{inode}]" for inode in ends if inode != 0]  # 0: the connection is not accepted yet
         held = {pid: descriptors_of(pid) for pid in self.serving_processes()}
         return [(pid, fd) for pid, fds in held.items() for fd, what in fds.items() if what in wanted]
 
@@ -401,9 +403,9 @@ class Server(Process):
             self.wait_for_children(0)
 
     def wait_for_the_port(self, children):
-        """Once it was killed. A worker accepts by itself, so it has the listening sockets until it has heard of
-        the end; one of the prefork engine may be asleep in a receive for a moment. A child of the fork engine
-        never has them."""
+        """Waits, after the server was killed, until no child holds the listening sockets. A worker accepts, so it
+        has them until it notices the end; a worker of prefork may sleep in a receive for a moment. A child of the
+        fork engine never has them."""
         if self.has_workers:
             wait_until(lambda: all(is_gone(child) for child in children), "the workers to end")
 
@@ -412,7 +414,7 @@ class Server(Process):
         return sum(cpu_seconds(pid) for pid in self.processes())
 
     def whole_memory_kib(self):
-        """Memory of all its processes that no file stands behind; what they share is counted once."""
+        """Returns the anonymous memory of all its processes; shared memory is counted once."""
         return sum(own_memory_kib(pid) for pid in self.processes())
 
     def stop_all(self, processes=None):
@@ -436,7 +438,7 @@ class Server(Process):
         Workers then serve no clients either. With one child per client, existing clients are still served.
         """
         self.stop_all([self.pid])
-        processes = self.accepting_processes()  # there are no new ones from here on
+        processes = self.accepting_processes()  # no process is added from here on
         try:
             self.stop_all(processes)
             yield
@@ -444,13 +446,13 @@ class Server(Process):
             self.continue_all(processes)
 
     def ends(self, count=None):
-        """The records of clients that ended, as dicts; waits for `count` of them."""
+        """Returns the records of ended clients, as dicts; waits for `count` of them."""
         if count is not None:
             self.wait_for_log(r"^end ", count)
         return [dict(re.findall(r"(\S+?)=(\S+)", line)) for line in self.log_lines(r"^end ")]
 
     def totals(self):
-        """Asks by USR1 and returns the numbers."""
+        """Requests the totals with USR1 and returns them."""
         before = len(self.log_lines(r"^totals "))
         self.send(signal.SIGUSR1)
         line = self.wait_for_log(r"^totals ", before + 1)[-1]
@@ -489,7 +491,7 @@ class Talk(Process):
         return self.process.stdout
 
     def finish(self, within=PATIENCE * 4):
-        """Gives it the input, if there is one, and waits. Returns (status, output, error text)."""
+        """Writes the input, if it has one, and waits. Returns (status, output, error text)."""
         output, error = self.process.communicate(self.input, timeout=within)
         return self.process.returncode, output, error.decode(errors="replace")
 

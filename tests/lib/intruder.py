@@ -17,10 +17,10 @@ from harness import proc_text, wait_until
 PTRACE_PEEKUSER, PTRACE_POKEDATA, PTRACE_POKEUSER, PTRACE_DETACH = 3, 5, 6, 17
 PTRACE_SYSCALL, PTRACE_SEIZE, PTRACE_INTERRUPT = 24, 0x4206, 0x4207
 PTRACE_CALL = 101
-WAITS = (7, 219, 232, 281, 426)  # poll, the same again, epoll_wait, epoll_pwait, io_uring_enter
+WAITS = (7, 219, 232, 281, 426)  # poll, restart_syscall, epoll_wait, epoll_pwait, io_uring_enter
 RAX, ORIG_RAX, RSP = 10 * 8, 15 * 8, 19 * 8
 ARGUMENTS = [number * 8 for number in (14, 13, 12, 7, 9, 8)]  # rdi, rsi, rdx, r10, r8, r9
-BELOW_THE_STACK = 16 * 1024  # the process uses less for what it does next
+BELOW_THE_STACK = 16 * 1024  # more than the process uses for its next steps
 WALL = 0x40000000
 
 # Calls that a child does not make, whatever their arguments.
@@ -43,7 +43,7 @@ CALLS = {
     "clone3": 435,
 }
 
-# The same, and calls that matter by their arguments.
+# The same, and calls that are dangerous with certain arguments.
 NUMBERS = {
     **CALLS,
     "read": 0,
@@ -71,7 +71,7 @@ def ptrace(request, pid, address=None, data=None):
     """ptrace(2); PTRACE_PEEKUSER gives the word as a signed number."""
     word = ctypes.c_long()
     if request == PTRACE_PEEKUSER:
-        data = ctypes.addressof(word)  # the kernel's own way, without the C library's
+        data = ctypes.addressof(word)  # the kernel's calling convention, not the C library's
     if LIBC.syscall(PTRACE_CALL, request, pid, address, data) < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -91,8 +91,8 @@ def put_bytes(pid, data, address):
 
 
 def put_arguments(pid, arguments):
-    """Sets the arguments of the call that a traced process enters: numbers, or bytes, which it gets the address of.
-    Returns what was there."""
+    """Sets the arguments of the call that a traced process enters: numbers, or bytes, whose address is passed.
+    Returns the former contents."""
     address = ptrace(PTRACE_PEEKUSER, pid, RSP) - BELOW_THE_STACK
     before = [ptrace(PTRACE_PEEKUSER, pid, register) for register in ARGUMENTS]
     for register, argument in zip(ARGUMENTS, arguments):
@@ -118,7 +118,7 @@ def make_call(pid, call, *arguments):
         pytest.skip(f"cannot trace: {error.strerror}")
     ptrace(PTRACE_INTERRUPT, pid)
     assert os.WIFSTOPPED(next_status(pid))
-    ptrace(PTRACE_SYSCALL, pid)  # it enters the call in which it waited once more
+    ptrace(PTRACE_SYSCALL, pid)  # it enters the interrupted call again
     assert os.WIFSTOPPED(next_status(pid))
     ptrace(PTRACE_POKEUSER, pid, ORIG_RAX, NUMBERS[call])
     before = put_arguments(pid, arguments)
@@ -127,7 +127,7 @@ def make_call(pid, call, *arguments):
         return None
     result = ptrace(PTRACE_PEEKUSER, pid, RAX)
     put_arguments(pid, before)
-    ptrace(PTRACE_POKEUSER, pid, RAX, -errno.EINTR)  # to the process its wait was interrupted
+    ptrace(PTRACE_POKEUSER, pid, RAX, -errno.EINTR)  # the process sees an interrupted wait
     ptrace(PTRACE_DETACH, pid)
     return result
 
@@ -148,7 +148,7 @@ def stop_at_call(pid, call):
     found = False
 
     def is_stopped():
-        """To be asked again and again: it lets the process go on through its other calls."""
+        """Call it repeatedly: it lets the process continue through its other calls."""
         nonlocal found
         while not found and os.waitpid(pid, WALL | os.WNOHANG)[0] != 0:
             found = ptrace(PTRACE_PEEKUSER, pid, ORIG_RAX) == CALLS[call]

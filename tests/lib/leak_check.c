@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Is the number in this line of /proc/self/status not 0? */
+/* Returns whether the number in this line of /proc/self/status is not 0. */
 static bool is_set(const char *line, const char *name)
 {
 	size_t n = strlen(name);
@@ -21,7 +21,7 @@ int __lsan_is_turned_off(void)
 {
 	char line[256];
 	FILE *status = fopen("/proc/self/status", "re");
-	bool found = status == NULL; /* without /proc no memory can be searched */
+	bool found = status == NULL; /* without /proc the leak check cannot search memory */
 	while (status != NULL && !found && fgets(line, sizeof(line), status) != NULL)
 		found = is_set(line, "TracerPid:") || is_set(line, "Seccomp:");
 	if (status != NULL)

@@ -17,7 +17,7 @@ from harness import children_of, kill_tree, proc_state, title_of
 
 PR_SET_CHILD_SUBREAPER = 36
 
-# How long a process may take to end after the test: a killed server's workers end by themselves.
+# Seconds that a process may take to end after the test: a killed server's workers end by themselves.
 GRACE = 30.0
 
 
@@ -44,7 +44,7 @@ def files_in(directory):
 
 
 def left_since(before):
-    """Children that are new and running. Those that have ended are reaped."""
+    """Returns new children that still run. Ended ones are reaped."""
     new = set(children_of(os.getpid())) - before
     for pid in [pid for pid in new if proc_state(pid) in ("Z", "")]:
         with contextlib.suppress(ChildProcessError):
@@ -55,7 +55,7 @@ def left_since(before):
 
 @pytest.fixture(autouse=True)
 def nothing_left(request):
-    """Fails the test, once it is over, if something of it is still there; and removes that."""
+    """Fails the test at its end if a process or file remains, and removes it."""
     if request.node.get_closest_marker("background"):
         yield  # the remaining files belong to the module; only the run (tests/run.py) can check what stays
         return

@@ -12,7 +12,7 @@ import subprocess
 from harness import PATIENCE, children_of, wait_until
 from tools import tool
 
-# The network of documentation (RFC 5737).
+# The documentation network (RFC 5737).
 NETWORK, LENGTH = "192.0.2", 24
 
 # Users that sshd needs: its own unprivileged user, and a root account without a password that is not locked.
@@ -60,11 +60,11 @@ class Machine:
 
     @property
     def inside(self):
-        """A prefix for commands that are all its own."""
+        """A prefix for commands that run in all namespaces of the machine."""
         return ["nsenter", "-t", str(self.pid), "--all"]
 
     def run(self, *command, within=PATIENCE * 2, check=True, env=None, **more):
-        """Runs a command in it, with its home, to its end."""
+        """Runs a command in it, with its home directory, and waits."""
         environment = {**os.environ, "HOME": str(self.home), "LC_ALL": "C.UTF-8", **(env or {})}
         done = subprocess.run(
             [*self.inside, *map(str, command)],
@@ -106,7 +106,7 @@ class Network:
         machine = Machine(name, number, self.directory)
         self.machines.append(machine)
         self.hub.run("ip", "link", "add", name, "type", "veth", "peer", "name", "cable")
-        # Its number of a process is of another namespace there: it is moved from outside.
+        # Process ids differ in the machine's namespace, so the interface is moved from outside.
         subprocess.run(
             ["nsenter", "-t", str(self.hub.pid), "--net", "ip", "link", "set", "cable", "netns", str(machine.pid)],
             check=True, timeout=PATIENCE,
@@ -141,7 +141,7 @@ def wait_for_port(machine, port):
 
 
 def why_impossible(*tools):
-    """Why there can be no machines here, or not with these programs; or None."""
+    """Returns why machines are impossible here, or impossible with these programs; or None."""
     for name in ("unshare", "nsenter", "ip", "ss", *tools):
         if tool(name) is None:
             return f"{name} is not installed"

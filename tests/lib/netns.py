@@ -37,7 +37,7 @@ def bring_loopback_up():
 
 
 def set_loopback_mtu(size):
-    """In this thread's namespace: segments are no larger than on a real network."""
+    """Limits segments in this thread's namespace to the size on a real network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, SIOCSIFMTU, struct.pack("16si20x", b"lo", size))
 
@@ -68,7 +68,7 @@ def enter_own_network():
 
 
 def sysctl(name):
-    """The file of a kernel parameter, 'net.ipv4.ip_local_port_range', as this thread's namespace has it."""
+    """Returns the file of a kernel parameter, such as 'net.ipv4.ip_local_port_range', in this thread's namespace."""
     return pathlib.Path("/proc/sys") / name.replace(".", "/")
 
 

@@ -29,7 +29,7 @@ class PipeOutput:
         try:
             while piece := os.read(self.reader, 1 << 16):
                 data += piece
-        except OSError as error:  # a terminal that no program has any more is EIO
+        except OSError as error:  # EIO: no program has the terminal open any more
             if error.errno not in (errno.EAGAIN, errno.EIO):
                 raise
         return data
@@ -74,7 +74,7 @@ class SocketOutput(PipeOutput):
 
 
 class TerminalOutput(PipeOutput):
-    """A terminal, and what should show it hangs."""
+    """A terminal that is not read."""
 
     lines = 450
 
@@ -120,7 +120,7 @@ WITHOUT_PROC = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && 
 
 
 def lines_and_dropped(text):
-    """How many lines of a log were written or, by its own account, dropped."""
+    """Returns how many log lines were written or, according to the log, dropped."""
     dropped = re.findall(r'^(?:dropped lines=|\{"event":"dropped","lines":)(\d+)', text, re.MULTILINE)
     return text.count("\n") - len(dropped) + sum(map(int, dropped))
 

@@ -29,7 +29,7 @@ def refuse(call, error, first_argument=None):
         checks.append((FIRST_ARGUMENT, first_argument))
     code = b""
     for i, (offset, value) in enumerate(checks):
-        to_the_end = 2 * (len(checks) - i - 1) + 1  # over the other checks and the failure
+        to_the_end = 2 * (len(checks) - i - 1) + 1  # jumps over the other checks and the failure
         code += struct.pack("HBBI", LOAD, 0, 0, offset) + struct.pack("HBBI", JUMP_EQUAL, 0, to_the_end, value)
     code += struct.pack("HBBI", RETURN, 0, 0, FAIL | error) + struct.pack("HBBI", RETURN, 0, 0, ALLOW)
     memory = ctypes.create_string_buffer(code, len(code))

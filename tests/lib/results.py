@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Results as documents, made and read without the program: what a histogram's string holds, and a run."""
+"""Results as documents, written and read without the program: a histogram's string, and a run."""
 import base64
 import collections
 import copy
@@ -61,7 +61,7 @@ def decode(string):
 # ---- documents ----
 
 def times(values):
-    """The object that stands beside a histogram."""
+    """Returns the figures that stand beside a histogram."""
     if not values:
         return None
     ordered = sorted(values)
@@ -71,7 +71,7 @@ def times(values):
 
 
 def result(values, seconds=1.0, **changes):
-    """A document with these response times in nanoseconds, in one interval, and whatever is changed in it."""
+    """Returns a document with these response times in nanoseconds, in one interval, with any changes."""
     n = len(values)
     document = {
         "format": 1, "version": "0.1.0", "command": "bench", "command_line": "tcpecho bench",

@@ -54,7 +54,7 @@ def rings_of_at_most(requests):
 
 
 def rings_of(pid):
-    """The descriptors of a process that are rings."""
+    """Returns the descriptors of a process that are rings."""
     return [fd for fd, what in descriptors_of(pid).items() if what == "anon_inode:[io_uring]"]
 
 

@@ -61,7 +61,7 @@ class Rogue:
                 thread.start()
 
     def _treat(self, sock):
-        with contextlib.suppress(OSError):  # the client is gone: that is up to the test
+        with contextlib.suppress(OSError):  # the client has gone: the test checks whether that is right
             self.treatment(sock)
 
 
@@ -72,7 +72,7 @@ def buffer_pool_of(sock):
 
 
 def finish(sock):
-    """Ends politely: the FIN, then whatever the client still sends is read, so that no RST destroys it."""
+    """Ends correctly: sends the FIN, then reads whatever the client still sends, so that no RST destroys it."""
     sock.shutdown(socket.SHUT_WR)
     recv_all(sock)
 
@@ -85,16 +85,16 @@ def close_at_once(sock):
 
 
 def mute(sock):
-    """Reads and never answers."""
+    """Reads and never sends."""
     recv_all(sock)
 
 
 def deaf(_sock):
-    """Does not even read."""
+    """Neither reads nor sends."""
 
 
 def never_end(sock):
-    """A faithful echo that does not close when the client has."""
+    """A correct echo that does not close after the client's FIN."""
     for piece in buffer_pool_of(sock):
         sock.sendall(piece)
 
@@ -114,7 +114,7 @@ def echo_through(change, at_end=b""):
 
 
 def replace_byte(at, by):
-    """Sends by(byte) for the byte at that offset: b"" drops it, twice as many repeat it."""
+    """Sends by(byte) for the byte at that offset: b"" drops it, two bytes repeat it."""
 
     def change(offset, piece):
         place = at - offset
@@ -151,7 +151,7 @@ def speak_first(greeting):
 
 
 def answer_and_end(answered, of):
-    """Takes `of` bytes, returns the first `answered` of them, then its FIN."""
+    """Receives `of` bytes, returns the first `answered` of them, then sends its FIN."""
 
     def treat(sock):
         sock.sendall(recv_exactly(sock, of)[:answered])
@@ -161,7 +161,7 @@ def answer_and_end(answered, of):
 
 
 def answer_and_reset(answered, of):
-    """Takes `of` bytes, returns the first `answered` of them, then an RST."""
+    """Receives `of` bytes, returns the first `answered` of them, then resets."""
 
     def treat(sock):
         sock.sendall(recv_exactly(sock, of)[:answered])
@@ -181,7 +181,7 @@ def answer_and_hang(answered, of):
 
 
 def answer_in_two(first, seen):
-    """Returns `first` bytes in a segment of their own, and the rest after the event `seen`."""
+    """Returns `first` bytes in a separate segment, and the rest after the event `seen`."""
 
     def treat(sock):
         data = recv_all(sock)
@@ -194,7 +194,7 @@ def answer_in_two(first, seen):
 
 
 def answer_after(count):
-    """Takes `count` bytes before it answers the first of them; from then on it echoes."""
+    """Receives `count` bytes before it returns the first of them; from then on it echoes."""
 
     def treat(sock):
         sock.sendall(recv_exactly(sock, count))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Measurements that run beside a test, which stops, crowds or interrupts them."""
+"""Measurements that run while a test stops, disturbs or interrupts them."""
 import contextlib
 import json
 import subprocess
@@ -9,7 +9,7 @@ from harness import PATIENCE
 
 @contextlib.contextmanager
 def running(program, command):
-    """Yields a function that starts `tcpecho COMMAND --json WORD...`; what still runs at the end is killed."""
+    """Yields a function that starts `tcpecho COMMAND --json WORD...`; running commands are killed at the end."""
     processes = []
 
     def run(*words, **more):
@@ -26,6 +26,6 @@ def running(program, command):
 
 
 def end(process):
-    """(document, status, standard error)"""
+    """Waits and returns (document, status, standard error)."""
     output, error = process.communicate(timeout=PATIENCE)
     return json.loads(output), process.returncode, error

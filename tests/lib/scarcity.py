@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Machines that are short of something: processes, descriptors, buffers; and how a server bears it."""
+"""Machines that are short of processes, descriptors or buffers, and checks of a server there."""
 import contextlib
 import os
 import pathlib
@@ -15,7 +15,7 @@ import pytest
 
 from harness import descriptors_of, proc_state, proc_text, wait_until
 
-# How long a waiting server is watched: the default engine for longer, as it is in every run.
+# Seconds for which a waiting server is watched: the default engine for longer, because it is in every run.
 WATCH = {"fork": 3.0}
 WATCH_OTHERS = 1.5
 
@@ -39,7 +39,7 @@ def watch_it_wait(server):
 
 
 def allow_descriptors(count):
-    """Raises our own limit where it is lower."""
+    """Raises our own limit if it is lower."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= count:
         return
@@ -49,7 +49,7 @@ def allow_descriptors(count):
 
 
 def set_descriptor_limit(pid, count):
-    """Sets the soft limit of a running process and returns what it was."""
+    """Sets the soft limit of a running process and returns the former one."""
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, hard))
     return soft
@@ -124,13 +124,13 @@ class Cgroup:
         self.write("cgroup.procs", pid)
 
     def remove(self):
-        """Once its processes are gone."""
+        """Removes it; its processes must be gone."""
         wait_until(lambda: self.read("cgroup.procs") == "", "the processes of the cgroup to end")
         self.path.rmdir()
 
 
 class PidsCgroup(Cgroup):
-    """A cgroup that bounds the number of processes."""
+    """A cgroup that limits the number of processes."""
 
     controller = "pids"
 
@@ -142,13 +142,13 @@ class PidsCgroup(Cgroup):
 
 
 class MemoryCgroup(Cgroup):
-    """A cgroup that bounds memory, without swap."""
+    """A cgroup that limits memory, without swap."""
 
     controller = "memory"
 
     @classmethod
     def limits(cls, pid):
-        """Is the memory of this process limited by its group, or one above it?"""
+        """Returns whether the memory of this process is limited by its group, or by one above it."""
         lines = proc_text(pid, "cgroup").splitlines()
         own = [line.split(":", 2)[2] for line in lines if cls.controller in line.split(":")[1].split(",")]
         own += [line[3:] for line in lines if line.startswith("0::") and not own]
@@ -173,12 +173,12 @@ class MemoryCgroup(Cgroup):
         return int(self.read("memory.current" if self.is_v2() else "memory.usage_in_bytes"))
 
     def kills(self):
-        """How many processes the kernel has killed in it."""
+        """Returns how many processes the kernel has killed in it."""
         text = self.read("memory.events" if self.is_v2() else "memory.oom_control")
         return int(re.search(r"^oom_kill (\d+)$", text, re.M)[1])
 
     def fill(self, room, directory="/dev/shm"):
-        """Takes memory until no more than this is left; returns the file that has it."""
+        """Takes memory until only `room` is left; returns the file that has it."""
         hold = tempfile.NamedTemporaryFile(dir=directory)
         code = (
             "import os, sys\n"
@@ -204,7 +204,7 @@ class LoneUser:
         os.chmod(self.directory, 0o755)
 
     def reachable(self, program):
-        """The program at a path where the user may go."""
+        """Returns the program at a path that the user can reach."""
         copy = shutil.copy(program, self.directory)
         os.chmod(copy, 0o755)
         return copy

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Signals: what a process does about them, processes that stand still or are interrupted, and storms."""
+"""Signals: their dispositions in a process, processes that are stopped or interrupted, and storms."""
 import contextlib
 import os
 import re
@@ -17,13 +17,13 @@ from harness import PATIENCE, proc_state, proc_text, wait_until
 # architectures do not have.
 SLOW_CALLS = "?poll,?ppoll,accept4,recvfrom,sendto,read,write"
 
-# How long a process in a storm stands still, and how long it may go on between two stops.
+# Seconds for which a process in a storm is stopped, and maximum between two stops.
 STORM_STEP = 0.001
 
 
 @contextlib.contextmanager
 def stopped(pid):
-    """The process stands still meanwhile."""
+    """Stops the process until the block ends."""
     os.kill(pid, signal.SIGSTOP)
     try:
         wait_until(lambda: proc_state(pid) == "T", f"{pid} to stop")

@@ -10,24 +10,24 @@ import shutil
 import subprocess
 import tempfile
 
-STEPS = 1_000_000  # of one execution, at most: "max search depth too small" if it is not enough
+STEPS = 1_000_000  # maximum number of steps in one execution: "max search depth too small" if it is not enough
 MEMORY_MB = 4096
 SECONDS = 600
 
-# How a model is searched: what Spin's verifier is compiled with, and run with.
+# Search modes: the options with which Spin's verifier is compiled and run.
 SAFETY, ASSERTIONS, CYCLES, LIVENESS = "safety", "assertions", "cycles", "liveness"
 MODES = {
-    # Assertions, and executions that get stuck.
+    # Assertions, and executions that deadlock.
     SAFETY: (["-DSAFETY", "-DNOCLAIM"], []),
     # Only assertions, for a model that is meant to deadlock.
     ASSERTIONS: (["-DSAFETY", "-DNOCLAIM"], ["-E"]),
-    # Executions that go round and round for ever (no state of any model is marked as progress).
+    # Executions that loop for ever (no state of any model is marked as progress).
     CYCLES: (["-DNP", "-DNOCLAIM"], ["-l"]),
     # The model's ltl property. A process that can always continue does continue at some time (weak fairness).
     LIVENESS: (["-DNFAIR=4"], ["-a", "-f"]),
 }
 
-# At the end of a line that is there for what only mistakes do.
+# Ends a line that only mistakes reach.
 EXCUSED = "only a mistake"
 
 
@@ -61,7 +61,7 @@ def _must(command, folder):
 
 
 def switches(model):
-    """The names that the model's preprocessor asks for."""
+    """Returns the names that the model's preprocessor conditions use."""
     conditions = re.findall(r"^#\s*(?:if|ifdef|ifndef|elif)\b(.*)$", pathlib.Path(model).read_text(), re.MULTILINE)
     return {name for line in conditions for name in re.findall(r"[A-Za-z_]\w*", line)} - {"defined"}
 
@@ -71,7 +71,7 @@ def _preprocessed(model, definitions):
 
 
 def _check_definitions(model, definitions):
-    """Each must make a difference, as a switch or as a value: a misspelt one would leave the model as it was."""
+    """Each must have an effect, as a switch or as a value: a misspelt one would not change the model."""
     for definition in definitions:
         others = [other for other in definitions if other != definition]
         another = [*others, f"{definition}_"] if "=" in definition else others
@@ -99,7 +99,7 @@ def read_report(report):
 
 
 def _unreached(report, model):
-    """Statements that no execution came to. Where a process ends is none: a server may go on for ever."""
+    """Returns statements that no execution reached. The end of a process does not count: a server may run for ever."""
     lines = pathlib.Path(model).read_text().splitlines()
     found = []
     for name, number, text in re.findall(r"^\s*(\S+\.pml):(\d+), state \d+, \"(.*)\"", report, re.MULTILINE):

@@ -26,7 +26,7 @@ class StalledFiles:
     """Mounted at `directory`; the file is `directory`/log."""
 
     def __init__(self, directory, copy):
-        import pytest  # not for the process that serves it
+        import pytest  # the process that serves the file system does not need it
 
         self.path, self.copy = f"{directory}/log", pathlib.Path(copy)
         self.process = subprocess.Popen(
@@ -46,7 +46,7 @@ class StalledFiles:
         self.process.communicate()
 
     def stall(self):
-        """From now on no write is answered."""
+        """From now on no write gets a reply."""
         self._ask("stall")
 
     def go_on(self):
@@ -67,7 +67,7 @@ class StalledFiles:
 class Files:
     def __init__(self, directory, copy):
         self.copy = open(copy, "wb", buffering=0)
-        self.held = []  # requests for writing that are not answered
+        self.held = []  # write requests without a reply
         self.is_stalled = False
         libc = ctypes.CDLL(None, use_errno=True)
         self.fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
@@ -75,7 +75,7 @@ class Files:
         if libc.mount(b"tcpecho-test", directory.encode(), b"fuse", 0, options) != 0:
             raise OSError(ctypes.get_errno(), "cannot mount FUSE")
         lifeline, ours = os.pipe()
-        if os.fork() == 0:  # unmounts it when this process has ended, however it did
+        if os.fork() == 0:  # the child unmounts it when this process has ended, in whatever way
             os.closerange(0, 3)
             os.close(self.fd)
             os.close(ours)

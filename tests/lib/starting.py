@@ -8,7 +8,7 @@ from harness import Server, wait_until
 
 
 class Starting(Server):
-    """A server that has been started and is not waited for."""
+    """A server that has been started; the test does not wait for it."""
 
     def __init__(self, program, log_path, arguments, engine="fork", prefix=(), preexec=None, pass_fds=()):
         self.engine = engine
@@ -22,11 +22,11 @@ class Starting(Server):
         os.close(writer)
 
     def is_ready(self):
-        """Is there something to read? The addresses, or the end without them."""
+        """Returns whether the addresses, or the end of file without them, can be read."""
         return bool(select.select([self.ready], [], [], 0)[0])
 
     def starts(self):
-        """Waits until it is ready or refused. Is it ready?"""
+        """Waits until it is ready or refused. Returns whether it is ready."""
         wait_until(self.is_ready, "the server to be ready or to end")
         self.addresses = self.ready.readline().decode().split()
         return bool(self.addresses)

@@ -22,7 +22,7 @@ SYS_PIDFD_GETFD = 438
 
 
 def pattern(size, seed=0):
-    """Bytes of which no stretch is like another: a loss, a repetition and a swap all show."""
+    """Returns bytes without repeating parts: a loss, a repetition and a swap all show."""
     return random.Random(seed).randbytes(size)
 
 
@@ -60,7 +60,7 @@ class Writer(threading.Thread):
         return self.sent
 
     def finish(self):
-        """Waits until everything is sent."""
+        """Waits until all bytes are sent."""
         self.join(PATIENCE)
         assert not self.is_alive(), f"stuck after {self.sent} of {len(self.data)} bytes"
         assert self.error is None, self.error
@@ -102,7 +102,7 @@ def recv_until_clean_end(sock):
 
 
 def connect_from(server, source):
-    """A client with this source address."""
+    """Returns a client with this source address."""
     return socket.create_connection(server.address, PATIENCE, source_address=(source, 0))
 
 

@@ -16,7 +16,7 @@ def own_mounts():
 
 
 def own_files(directory, files):
-    """The prefix of a command that sees these texts at these paths: {"/etc/hosts": "127.0.0.1 here"}."""
+    """Returns a command prefix with which these texts are at these paths: {"/etc/hosts": "127.0.0.1 here"}."""
     own_mounts()
     mounts = ""
     for path, text in files.items():

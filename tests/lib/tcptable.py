@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which sockets there are: the kernel's table of TCP connections."""
+"""The kernel's table of TCP sockets."""
 import pathlib
 from typing import NamedTuple
 

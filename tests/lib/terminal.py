@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A terminal, as a program sees one: the slave of a pty, with us at the keyboard and the screen."""
+"""A pty: the program has the slave, and the test is its keyboard and screen."""
 import contextlib
 import errno
 import fcntl
@@ -16,7 +16,7 @@ OFLAG, LFLAG = 1, 3
 
 
 def open_terminal():
-    """The master and the slave of a new terminal. A plain chroot has none: the test is skipped."""
+    """Returns the master and the slave of a new terminal. A plain chroot has none: the test is skipped."""
     try:
         return os.openpty()
     except OSError as error:
@@ -71,7 +71,7 @@ class Terminal:
             data = data[os.write(self.master, data) :]
 
     def _read(self, deadline):
-        """Reads what there is to see. Returns whether there can be more."""
+        """Reads available output. Returns whether more may come."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"still waiting, seen: {self.seen[-500:]!r}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs that a test needs, wherever they are."""
+"""Programs that a test needs, installed or unpacked."""
 import multiprocessing
 import os
 import pathlib
@@ -13,7 +13,8 @@ PLACES = [UNPACKED / "usr/sbin", UNPACKED / "usr/bin", pathlib.Path("/usr/sbin")
 
 
 def why_no_pool():
-    """Why multiprocessing cannot make a pool of processes here, or None. They share locks, which are files in /dev/shm."""
+    """Returns why multiprocessing cannot make a pool of processes here, or None. They share locks, which are files
+    in /dev/shm."""
     try:
         multiprocessing.Lock()
     except OSError as error:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A bound for tests that wait in a plain read() or join(): a hang is a failure, not the end of the run.
+"""A time limit for tests that wait in a plain read() or join(): a hang fails the test and does not stop the run.
 
-The fixture `no_hang` goes round every test.
+The fixture `no_hang` applies to every test.
 """
 import signal
 
