@@ -23,7 +23,7 @@ static const char *const signals[] = {
 	"INT (^C), TERM: end, with the report of what was done. What is under way has a second to "
 	"come back; then it is unfinished, or failed if it is older than --wait. The same where "
 	"the time is over and the last replies are awaited, which with --wait off may last for "
-	"ever. A second signal ends it at once; signals within 150 ms are one.",
+	"ever. A second signal ends it at once; signals within 50 ms are one.",
 	"QUIT (^\\): print a line of figures, and go on.",
 	COMMON_SIGNALS_BEFORE,
 	NULL,

@@ -303,7 +303,7 @@ static const char *const description[] = {
 static const char *const signals[] = {
 	"TERM, INT: accept no new clients, let those who are there finish until the drain timeout, "
 	"then end them and end. A second one ends at once, by that signal. Signals that come less "
-	"than a quarter of a second after the first are the same request: timeout(1), a terminal "
+	"than a tenth of a second after the first are the same request: timeout(1), a terminal "
 	"and a parent that forwards signals send one request twice.",
 	"USR1: print the totals.",
 	"KILL of a child harms its own client only, of a worker its own clients: they are logged "

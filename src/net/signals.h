@@ -67,7 +67,7 @@
  * group, a terminal signals the group, and a parent forwards the signal. INT and TERM sent within
  * this time after the first signal belong to the same request. A later signal is a second request.
  */
-#define SIGNALS_SAME_REQUEST_NS (150 * CLOCK_NS_PER_MS)
+#define SIGNALS_SAME_REQUEST_NS (50 * CLOCK_NS_PER_MS)
 
 /*
  * Returns whether a signal that is read now is a second request. asked_ns: when the first was read.

@@ -53,5 +53,9 @@ uint64_t drain_deadline_ns(const struct drain *drain)
 {
 	if (!is_timed(drain))
 		return CLOCK_NEVER;
-	return clock_earlier_ns(drain->deadline_ns, drain->looked_ns + DRAIN_LOOK_NS);
+	/* The first time as soon as a further signal may be a second request. */
+	uint64_t next_ns = drain->looked_ns == drain->asked_ns
+				   ? drain->asked_ns + SIGNALS_SAME_REQUEST_NS
+				   : drain->looked_ns + DRAIN_LOOK_NS;
+	return clock_earlier_ns(drain->deadline_ns, next_ns);
 }

@@ -5,7 +5,7 @@ import time
 from harness import PATIENCE
 
 # A signal to end that comes later than this after the first is a second request (net/signals.h).
-SECOND_REQUEST = 0.25
+SECOND_REQUEST = 0.1
 
 
 def request_again(is_running, send):

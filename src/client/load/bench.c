@@ -50,7 +50,7 @@ struct bench {
 	struct aggregate aggregate;
 	struct mismatch_text wrong; /* meaning of the first wrong byte, if no echo came before */
 	struct interval_sink sink;  /* notes percentiles for the live line, then config->sink */
-	struct live_line_line live;
+	struct live_line live;
 	uint64_t interrupted_ns; /* 0: no signal came */
 	uint64_t heard_ns;       /* signals sent before this time have been read */
 	bool has_said_endless;   /* has printed that replies are awaited without limit */
@@ -445,7 +445,7 @@ static void open_live(struct bench *bench)
 	enum live_line_kind kind = config->shows_progress ? LIVE_LINES : LIVE_OFF;
 	if (config->output->log.is_terminal)
 		kind = LIVE_TERMINAL;
-	bench->live = (struct live_line_line){
+	bench->live = (struct live_line){
 		.kind = config->is_quiet ? LIVE_OFF : kind,
 		.plan = &bench->plan,
 		.loads = bench->loads,

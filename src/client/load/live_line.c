@@ -18,7 +18,7 @@
 /* ---- lines ---- */
 
 PRINTF_LIKE(2, 3)
-static void put_live_line(struct live_line_line *live, const char *format, ...)
+static void put_live_line(struct live_line *live, const char *format, ...)
 {
 	char text[400], line[sizeof(text) + 8];
 	va_list values;
@@ -34,7 +34,7 @@ static void put_live_line(struct live_line_line *live, const char *format, ...)
 	live->is_shown = true;
 }
 
-void live_line_clear(struct live_line_line *live)
+void live_line_clear(struct live_line *live)
 {
 	static const char clear[] = "\r\033[K";
 	if (live->is_shown)
@@ -47,13 +47,13 @@ void live_line_clear(struct live_line_line *live)
 static int note_interval(void *argument, uint64_t start_ns, uint64_t length_ns,
 			 const struct result *part)
 {
-	struct live_line_line *live = argument;
+	struct live_line *live = argument;
 	live->p50_ns = histogram_percentile_ns(&part->response, 50);
 	live->p99_ns = histogram_percentile_ns(&part->response, 99);
 	return live->sink->keep(live->sink->sink, start_ns, length_ns, part);
 }
 
-struct interval_sink live_line_sink(struct live_line_line *live)
+struct interval_sink live_line_sink(struct live_line *live)
 {
 	return (struct interval_sink){ note_interval, live };
 }
@@ -63,7 +63,7 @@ struct counts {
 	uint64_t n_opened, n_echoes, n_failures;
 };
 
-static struct counts counts_so_far(const struct live_line_line *live)
+static struct counts counts_so_far(const struct live_line *live)
 {
 	struct counts counts = { 0 };
 	for (uint32_t i = 0; i < live->n_loads; i++) {
@@ -75,7 +75,7 @@ static struct counts counts_so_far(const struct live_line_line *live)
 	return counts;
 }
 
-static void show_figures(struct live_line_line *live, uint64_t begin_ns, uint64_t now_ns)
+static void show_figures(struct live_line *live, uint64_t begin_ns, uint64_t now_ns)
 {
 	struct counts counts = counts_so_far(live);
 	double seconds = clock_s(now_ns - live->last_ns);
@@ -91,7 +91,7 @@ static void show_figures(struct live_line_line *live, uint64_t begin_ns, uint64_
 	live->last_ns = now_ns;
 }
 
-void live_line_answer(struct live_line_line *live)
+void live_line_answer(struct live_line *live)
 {
 	struct counts counts = counts_so_far(live);
 	live_line_clear(live);
@@ -101,7 +101,7 @@ void live_line_answer(struct live_line_line *live)
 
 /* ---- states ---- */
 
-static enum live_line_state state_at(const struct live_line_line *live, uint64_t begin_ns,
+static enum live_line_state state_at(const struct live_line *live, uint64_t begin_ns,
 				     uint64_t now_ns)
 {
 	const struct load_plan *plan = live->plan;
@@ -122,7 +122,7 @@ static uint64_t seconds_until(uint64_t end_ns, uint64_t now_ns)
 }
 
 /* In a new state a line is due at once; in LIVE_RUNNING, after the first second. */
-static void enter_state(struct live_line_line *live, enum live_line_state state, uint64_t begin_ns)
+static void enter_state(struct live_line *live, enum live_line_state state, uint64_t begin_ns)
 {
 	if (live->state == state)
 		return;
@@ -131,7 +131,7 @@ static void enter_state(struct live_line_line *live, enum live_line_state state,
 	live->last_ns = begin_ns;
 }
 
-static bool is_due(struct live_line_line *live, uint64_t now_ns)
+static bool is_due(struct live_line *live, uint64_t now_ns)
 {
 	if (now_ns < live->next_ns)
 		return false;
@@ -142,14 +142,14 @@ static bool is_due(struct live_line_line *live, uint64_t now_ns)
 	return true;
 }
 
-void live_line_dial(struct live_line_line *live, const struct addr_spec *server)
+void live_line_dial(struct live_line *live, const struct addr_spec *server)
 {
 	/* "\r": an error message, which is longer, overwrites the line. */
 	const char *end = live->kind == LIVE_TERMINAL ? "\r" : "";
 	put_live_line(live, "connecting to %s%s", addr_spec_text(server).text, end);
 }
 
-void live_line_show(struct live_line_line *live)
+void live_line_show(struct live_line *live)
 {
 	if (live->kind == LIVE_OFF)
 		return;

@@ -23,7 +23,7 @@ enum live_line_kind {
 
 enum live_line_state { LIVE_CONNECTING, LIVE_WAITING, LIVE_WARMUP, LIVE_RUNNING, LIVE_ENDING };
 
-struct live_line_line {
+struct live_line {
 	enum live_line_kind kind;
 	const struct load_plan *plan;
 	const struct load *loads; /* all threads; the first n_loads have started */
@@ -40,18 +40,18 @@ struct live_line_line {
 };
 
 /* Returns a sink that notes the percentiles of each interval and passes it on to live->sink. */
-struct interval_sink live_line_sink(struct live_line_line *live);
+struct interval_sink live_line_sink(struct live_line *live);
 
 /* Shows that the client is connecting to the server. */
-void live_line_dial(struct live_line_line *live, const struct addr_spec *server);
+void live_line_dial(struct live_line *live, const struct addr_spec *server);
 
 /* Shows the state of the run if a line is due. Call it repeatedly. */
-void live_line_show(struct live_line_line *live);
+void live_line_show(struct live_line *live);
 
 /* Prints the figures so far as a log line: the response to QUIT. */
-void live_line_answer(struct live_line_line *live);
+void live_line_answer(struct live_line *live);
 
 /* Clears the live line of a terminal. */
-void live_line_clear(struct live_line_line *live);
+void live_line_clear(struct live_line *live);
 
 #endif
