@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """A call. aliases: what the linker and the kernel call it. errors: by name."""
+    """A call. aliases: its names in the linker and the kernel. errors: by name."""
 
     call: str
     aliases: tuple
@@ -22,7 +22,7 @@ def row(call, aliases, errors):
 
 
 ROWS = [
-    # sockets. accept(2) passes on what waits on the new connection, and "various kernels" more.
+    # sockets. accept(2) passes on pending errors of the new connection, and "various kernels" return more.
     row("accept", "accept accept4",
         "EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS ENOMEM ENOTSOCK EOPNOTSUPP EPERM"
         " EPROTO ENETDOWN ENOPROTOOPT EHOSTDOWN ENONET EHOSTUNREACH ENETUNREACH ENOSR ESOCKTNOSUPPORT"
@@ -37,7 +37,7 @@ ROWS = [
     row("getsockname", "getsockname", "EBADF EFAULT EINVAL ENOBUFS ENOTSOCK"),
     row("getsockopt", "getsockopt", "EBADF EFAULT EINVAL ENOPROTOOPT ENOTSOCK"),
     row("listen", "listen", "EADDRINUSE EBADF ENOTSOCK EOPNOTSUPP"),
-    # recv(2) and send(2), and what tcp(7) and ip(7) add.
+    # recv(2) and send(2), plus tcp(7) and ip(7).
     row("recv", "recv recvfrom recvmsg __recv_chk",
         "EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK ECONNRESET ECONNABORTED ETIMEDOUT"
         " EHOSTUNREACH ENETUNREACH"),
@@ -91,7 +91,7 @@ ROWS = [
     row("signalfd", "signalfd signalfd4", "EBADF EINVAL EMFILE ENFILE ENODEV ENOMEM"),
     row("getrlimit", "getrlimit getrlimit64 prlimit64", "EFAULT EINVAL EPERM"),
     row("setrlimit", "setrlimit setrlimit64", "EFAULT EINVAL EPERM"),
-    # rights
+    # privileges
     row("prctl", "prctl", "EINVAL EPERM"),
     row("capget", "capget", "EFAULT EINVAL EPERM"),
     row("getpwnam", "getpwnam", "EINTR EIO EMFILE ENFILE ENOENT ENOMEM ERANGE"),
@@ -190,7 +190,7 @@ UNTRIED = {name for names in NOT_IN_A_LIFE.values() for name in names.split()}
 # Engines that wait edge-triggered (epoll(7)). After a false EAGAIN such an engine would wait for ever.
 AT_EDGES = {"epoll"}
 
-# Operations of epoll_ctl(2), as torture.c has them for a detail.
+# Operations of epoll_ctl(2), which torture.c uses as the detail.
 EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD = 1, 2, 3
 
 

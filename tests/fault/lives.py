@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A whole life of `serve` and of `talk`, from start to end, and everything that can be seen of it.
+"""A life: one whole run of `serve` or `talk`, from start to end, and all observations of it.
 
-A life of `serve` is that of one engine. It is lived in one of three ways. Inside: the program with the seam
-(torture.c). Outside: the shipped program, its first process under strace from the start; no -f, so its children
-are left alone. Attached: the shipped program, with strace on the process that serves the first client, from the
-moment that the client is there.
+A life of `serve` has one engine. It runs in one of three ways. Inside: the program with the seam (torture.c).
+Outside: the shipped program, its first process under strace from the start; without -f, so its children are not
+traced. Attached: the shipped program, with strace on the process that serves the first client, as soon as the
+client is connected.
 """
 import contextlib
 import ctypes
@@ -29,7 +29,7 @@ from second_request import request_again
 # Seconds until a wait counts as a hang on a busy machine.
 PATIENCE = 90.0
 
-# How long to wait for a line that a fault may have taken away, before asking again.
+# Seconds to wait for a line that a fault may have removed, before the next request.
 LINE_PATIENCE = 0.5
 
 SMALL = b"a line\n"
@@ -49,7 +49,7 @@ WORKERS = {"prefork": 4, "thread": 1, "epoll": 2, "uring": 2}
 
 
 class Hang(Exception):
-    """Something did not come within PATIENCE."""
+    """A condition did not become true within PATIENCE."""
 
 
 def until(condition, what, within=PATIENCE):
@@ -97,7 +97,7 @@ def start_of_service(calls):
 
 
 class Plan(NamedTuple):
-    """The call that is to fail. error: by name."""
+    """The call that must fail. error: by name."""
 
     who: int
     alias: str
@@ -105,7 +105,7 @@ class Plan(NamedTuple):
     error: str
 
 
-# netdb.h
+# from netdb.h
 EAI = {
     "EAI_BADFLAGS": -1, "EAI_NONAME": -2, "EAI_AGAIN": -3, "EAI_FAIL": -4, "EAI_NODATA": -5, "EAI_FAMILY": -6,
     "EAI_SOCKTYPE": -7, "EAI_SERVICE": -8, "EAI_ADDRFAMILY": -9, "EAI_MEMORY": -10, "EAI_SYSTEM": -11,
@@ -117,7 +117,7 @@ def number_of(error):
 
 
 class Inside:
-    """Through the seam."""
+    """Runs the program with the seam."""
 
     outside = False
     who = 0
@@ -155,7 +155,7 @@ CONSTANTS = {
     "IP_MINTTL": 21, "IPV6_MINHOPCOUNT": 73, "SO_BINDTOIFINDEX": 62,
 }
 
-# By these the first process stops new connections: the first step of a drain.
+# With these calls the first process stops new connections: the first step of a drain.
 STOPS_LISTENING = {("setsockopt", 62), ("setsockopt", 21), ("setsockopt", 73), ("listen", 0), ("shutdown", 0)}
 
 # Calls that the loader makes before the program's first call.
@@ -189,7 +189,7 @@ def detail_of(name, words):
 
 
 class Outside:
-    """With strace round the first process."""
+    """Runs the program with strace on the first process."""
 
     outside = True
     who = 0
@@ -204,7 +204,7 @@ class Outside:
         return words
 
     def command(self, journal, plan):
-        # -D: the program is our child, strace stands aside.
+        # -D: the program is our child, and strace a detached process.
         return [*self.words(journal, plan), "-D", self.program], {}
 
     def read(self, path):
@@ -227,7 +227,7 @@ class Outside:
 
 @functools.cache
 def unusable(program, engine):
-    """Why this engine cannot be used here, or ""."""
+    """Returns why this engine cannot be used here, or ""."""
     text = subprocess.run([program, "serve", "--engine", "help"], capture_output=True, text=True, timeout=PATIENCE).stdout
     match = re.search(rf"^{engine} .*\((cannot be used here: .*)\)$", text, re.M)
     return match.group(1) if match else ""
@@ -235,9 +235,9 @@ def unusable(program, engine):
 
 @functools.cache
 def can_attach():
-    """May strace trace a process that is not its child? (kernel.yama.ptrace_scope)"""
+    """Returns whether strace may trace a process that is not its child (kernel.yama.ptrace_scope)."""
     if not shutil.which("strace"):
-        return True  # another reason is given for that
+        return True  # without strace, the tests give another reason
     with subprocess.Popen(["sleep", "60"]) as process:
         tracer = subprocess.Popen(
             ["strace", "-o", os.devnull, "-p", str(process.pid)], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
@@ -250,7 +250,7 @@ def can_attach():
 
 
 class Attached(Outside):
-    """With strace on the process that serves the first client."""
+    """Attaches strace to the process that serves the first client."""
 
     who = FIRST  # or the first worker
 
@@ -259,7 +259,8 @@ class Attached(Outside):
 
     def join(self, pid, journal, plan, client):
         def find():
-            # A child that has one client has its name as its title; a worker that has many is the only one.
+            # A child with one client has the client's name in its title; a worker with many clients is the only
+            # one.
             children = children_of(pid)
             named = [child for child in children if title_of(child).endswith(f" {client.name}")]
             return named or (children if len(children) == 1 and "worker" in title_of(children[0]) else None)
@@ -280,7 +281,7 @@ class Attached(Outside):
 
 
 class Exchange:
-    """A client of the server: what it sent, what came back, how it ended."""
+    """A client of the server: sent bytes, returned bytes, and how it ended."""
 
     def __init__(self, address):
         self.family, self.address = parse_address(address)
@@ -324,7 +325,7 @@ class Exchange:
                 except BlockingIOError:
                     pass
                 except OSError:
-                    left = left[len(left) :]  # what came before it is still to be received
+                    left = left[len(left) :]  # earlier bytes are still to be received
             if ready[0]:
                 self.receive()
 
@@ -368,13 +369,13 @@ class Life:
         self.hang = ""
         self.announced = False
         self.clients = {}
-        self.descriptors = []  # before the first client, after the last but one
+        self.descriptors = []  # before the first client, and after the last but one
         self.rss = []
         self.inherited = 0  # descriptors of the first client's child
         self.program = self.engine = ""
         self.ids = set()  # user and group of the server, in all their kinds
         self.left_over = False
-        self.path_left = False  # the unix socket's
+        self.path_left = False  # the unix socket's path
         self.output_is_input = False
 
     @property
@@ -383,7 +384,7 @@ class Life:
         return next((call for call in self.calls if call.injected), None)
 
     def phase_of(self, hit):
-        """When it was made."""
+        """Returns the phase in which it was made."""
         at = self.calls.index(hit)
         service = start_of_service(self.calls)
         stops = [call.who == 0 and (call.name, call.detail) in STOPS_LISTENING for call in self.calls]
@@ -395,7 +396,7 @@ class Life:
         return [line for line in self.log.splitlines() if re.search(pattern, line)]
 
 
-# A short environment: every word of it is copied once (net/process.c).
+# A short environment: the program copies every word of it once (net/process.c).
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"} | {
     name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")
 }
@@ -411,7 +412,8 @@ def become_worker():
 
 
 def end_with_us():
-    """In the child: it is killed when we are gone, however we end. strace ends with what it traces."""
+    """In the child: it is killed when the test process ends, however it ends. strace ends with the process that it
+    traces."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
@@ -425,7 +427,7 @@ def adopt_orphans():
 
 
 def reap_orphans():
-    """Waits until none is left. Returns whether that took until it was killed."""
+    """Waits until no orphan is left. Returns whether an orphan had to be killed."""
     deadline, late = time.monotonic() + PATIENCE, False
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -478,7 +480,7 @@ class Serving:
                 stderr=log,
                 pass_fds=[writer],
                 env={**ENVIRONMENT, **env},
-                # Without a standard input: it has to open one. Not for strace, which would lack it.
+                # Without standard input: the server has to open one. Not with strace, which needs it.
                 preexec_fn=end_with_us if way.outside else end_with_us_and_without_input,
             )
         os.close(writer)
@@ -502,7 +504,7 @@ class Serving:
         return len(re.findall(pattern, self.text(), re.M)) >= count
 
     def ask_totals(self):
-        """Asks until there is an answer: a fault may take one away."""
+        """Requests the totals until there is an answer: a fault may remove one."""
         count = len(re.findall(r"^totals ", self.text(), re.M))
 
         def has_answered():
@@ -513,13 +515,14 @@ class Serving:
         until(has_answered, "an answer to USR1")
 
     def look(self):
-        """At rest: it has answered."""
+        """Records the state at rest: the server has answered."""
         self.ask_totals()
         self.life.descriptors.append(self.count_descriptors())
         self.life.rss.append(rss_kib(self.process.pid))
 
     def count_descriptors(self):
-        """How many each process has, the first one first. A worker that was just started has fewer for a moment."""
+        """Counts the descriptors of each process, the first one first. A worker that was just started has fewer for
+        a moment."""
         def count():
             workers = children_of(self.process.pid) if self.has_workers else []
             return len(descriptors_of(self.process.pid)), [len(descriptors_of(worker)) for worker in workers]
@@ -565,7 +568,7 @@ def leave_stale_path(path):
 
 
 def read_lines(fd, count):
-    """So many lines, or fewer at the end of the file."""
+    """Reads `count` lines, or fewer at the end of the file."""
     text = b""
     while text.count(b"\n") < count:
         if not select.select([fd], [], [], PATIENCE)[0]:
@@ -628,12 +631,12 @@ def one_client(serving, way, plan, directory):
 
 
 def serve(way, plan, directory, engine):
-    """Start, five clients, totals, TERM with one of them still there, end."""
+    """Start, five clients, totals, TERM with one of them still connected, end."""
     return live("serve", serve_clients, ["--drain-timeout", "15s"], way, plan, directory, engine)
 
 
 def stop(way, plan, directory, engine):
-    """Start, two clients, TERM without a time to drain, TERM again."""
+    """Start, two clients, TERM with a drain timeout of 0, TERM again."""
     return live("stop", stop_clients, ["--drain-timeout", "0s"], way, plan, directory, engine)
 
 
@@ -668,7 +671,7 @@ def live(program, clients, options, way, plan, directory, engine, addresses=None
 
 
 def talk(way, plan, directory, port):
-    """A file through a faultless echo on this port into a file."""
+    """A file through a correct echo on this port into a file."""
     life = Life()
     journal, source, copy, log = (directory / name for name in ("journal", "input", "output", "log"))
     journal.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Mutant(NamedTuple):
-    """The text that is replaced in a file of src, and the cases in which that must show."""
+    """The text that is replaced in a file of src, and the cases in which the change must show."""
 
     what: str
     file: str
@@ -89,7 +89,7 @@ MUTANTS = [
 
 
 def copy_tree(root, copy):
-    """All but what was built."""
+    """Copies everything except build directories."""
     shutil.copytree(root, copy, ignore=shutil.ignore_patterns("build*", ".git", "__pycache__"), dirs_exist_ok=True)
 
 
@@ -98,7 +98,7 @@ def build(copy):
 
 
 def is_found(copy, mutant):
-    """Builds it and holds the torture against it."""
+    """Builds the mutant and runs the torture on it. Returns whether it is found."""
     path = copy / "src" / mutant.file
     text = path.read_text()
     if text.count(mutant.old) != 1:
@@ -115,12 +115,12 @@ def is_found(copy, mutant):
         )
     finally:
         path.write_text(text)
-    # A life that fails without a fault is a find as well.
+    # A run that fails without a fault is a find as well.
     return run.returncode != 0 and ("FAILED" in run.stdout or "fails without a fault" in run.stdout)
 
 
 def find_all(root):
-    """Returns how many of how many were found."""
+    """Returns (number found, number of mutants)."""
     found = 0
     with tempfile.TemporaryDirectory(prefix="tcpecho-mutants-") as directory:
         copy = pathlib.Path(directory)

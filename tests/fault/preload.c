@@ -36,7 +36,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wpedantic"
 
-/* Descriptors from here on are left alone. */
+/* Higher descriptors get no faults. */
 #define DESCRIPTORS 4096
 
 enum fault { SHORT_IN, SHORT_OUT, INTERRUPTED, REFUSED, FAULTS };
@@ -102,7 +102,7 @@ static void tell_of_more(int fd)
 	errno = error;
 }
 
-/* Does the call fail this time, with errno set? */
+/* Returns whether the call fails this time, with errno set. */
 static bool fails(enum kind kind, int fd, bool may_be_refused)
 {
 	if (fd < 0 || fd >= DESCRIPTORS)

@@ -38,9 +38,9 @@ class Rule(NamedTuple):
     errors: str
     outcome: Outcome
     why: str
-    child: Optional[bool] = None  # of a child of the server's only, or of the first process only
-    when: str = ""  # "start", "serving" or "draining" only
-    detail: tuple = ()  # one of these details only
+    child: Optional[bool] = None  # True: only a child of the server; False: only the first process
+    when: str = ""  # only in "start", "serving" or "draining"
+    detail: tuple = ()  # only with one of these details
 
 
 # ---- words ----
@@ -53,12 +53,12 @@ SENTENCES = {
     "EAI_ADDRFAMILY": "the host has no address of that family",
     "EAI_FAMILY": "the host has no address of that family",
     "EAI_MEMORY": "cannot allocate memory",
-    "EAI_SYSTEM": "too many open files in system",  # the errno that the seam puts behind it
+    "EAI_SYSTEM": "too many open files in system",  # the errno that the seam sets with it
 }
 
 
 def cause(name, call=""):
-    """The words for an error, as a sentence goes on."""
+    """Returns the text of an error as a part of a sentence."""
     if (call, name) == ("epoll_ctl", "ENOSPC"):
         return r"no more descriptors can be waited for \(raise fs.epoll.max_user_watches\)"
     if name.startswith("EAI_"):
@@ -67,7 +67,7 @@ def cause(name, call=""):
     return text[0].lower() + text[1:] if text[1].islower() else text
 
 
-# The reasons of a conversation's end (server/close_reason.h).
+# Close reasons of a conversation (server/close_reason.h).
 REASONS = {
     "reset": "ECONNRESET EPIPE ECONNABORTED",
     "timeout": "ETIMEDOUT EHOSTUNREACH ENETUNREACH EHOSTDOWN ENETDOWN",
@@ -140,7 +140,7 @@ SERVE_RULES = [
     Rule("waitpid", "ECHILD", UNHARMED, "the child that was tried is gone", when="start"),
     Rule("fork waitpid", "*", CANNOT_START, "a child cannot be had, so no client can be served", when="start"),
 
-    # becoming a user: --user
+    # change of user: --user
     Rule("getpwnam", "EIO EMFILE ENFILE ENOMEM", Outcome(Kind.REFUSED, 2, "--user nobody: {cause}"),
          "the user could not be looked up"),
     Rule("getpwnam", "*", Outcome(Kind.REFUSED, 2, "--user nobody: no such user"), "not found is said in many ways"),
@@ -175,7 +175,7 @@ SERVE_RULES = [
     Rule("fflush", "*", Outcome(Kind.LATE, 4, "cannot write standard output: {cause}"),
          "a full disk is no success (main.c)"),
 
-    # the parent
+    # the parent process
     Rule("accept", "EMFILE ENFILE ENOBUFS ENOMEM ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT",
          Outcome(Kind.PAUSED, 0, "warning: cannot accept: {cause}, clients wait"),
          "short of something, or unknown: calling again at once would spin (net/accept.c)"),
@@ -236,7 +236,8 @@ UNUSABLE = Outcome(Kind.REFUSED, 4, "engine uring cannot be used here: .*")
 ADD, DEL = 1, 2
 SHORTAGE = "ENOMEM ENOBUFS ENOSPC"
 
-# The first process, before the rules above, which are for what it does as the fork engine does.
+# The first process of an engine with workers. These rules come before the rules above, which hold for what it does
+# like the fork engine.
 SUPERVISOR_RULES = [
     Rule("fork", "*", UNHARMED, "another worker serves, and this one is tried again", when="start"),
     Rule("fork", "*", NO_WORKER, "a limit of processes or memory: it is tried again, and others serve meanwhile"),
@@ -262,7 +263,7 @@ SUPERVISOR_THIRD = [
     Rule("calloc", "*", UNUSABLE, "of the ring that is tried before anything else"),
 ]
 
-# A worker. For one call there may be several outcomes, by what it is for: one rule of each table.
+# A worker. A call with several purposes may have several outcomes: one rule of each table.
 WORKER_RULES = [
     Rule("accept read recv send poll write epoll_wait io_uring_enter", "EINTR", UNHARMED, "made again"),
     Rule("recv send read accept io_uring_enter", "EAGAIN", UNHARMED, "it waits"),
@@ -371,7 +372,7 @@ def fits(rule, call, error, child, when, detail):
 
 
 def tables_of(program, engine, child):
-    """One rule of each counts."""
+    """Returns the tables; one rule in each counts."""
     if program == "talk":
         return [TALK_RULES, TALK_ALSO]
     if engine == "fork":
@@ -382,7 +383,7 @@ def tables_of(program, engine, child):
 
 
 def expected(program, engine, outside, call, error, child, when, detail):
-    """The outcomes that are right, most often one; empty when there is no rule."""
+    """Returns the allowed outcomes, usually one; empty if there is no rule."""
     tables = tables_of(program, engine, child)
     if outside:
         tables = [*tables, LIBRARY]

@@ -8,13 +8,13 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* More calls than any test makes: a loop that never ends is found. */
+/* More calls than any test makes: an endless loop is detected. */
 #define MOST_CALLS 2000000
 
-/* More interruptions than any wait of a test is long. */
+/* More interruptions than any wait of a test needs. */
 #define MOST_SLICES 1000
 
-/* A count without a bound. */
+/* A count without a limit. */
 #define ALL SIZE_MAX
 
 /* Real and wrapped functions, with the names that ld(1) requires. */
@@ -32,7 +32,7 @@ ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size);
 
-/* One kind of call: what it has moved, and how often the one to be made next has failed already. */
+/* One kind of call: the bytes that it has moved, and how often the next one has failed already. */
 struct kind {
 	uint64_t offset;
 	unsigned char interrupted, refused;
@@ -59,7 +59,7 @@ struct shim_report shim_disarm(void)
 	return shim.report;
 }
 
-/* The fault that is planned for the call being made, if there is one. */
+/* Returns whether a fault is planned for the current call, and which. */
 static bool is_hit(enum shim_fault *ret_fault)
 {
 	for (size_t i = 0; i < sizeof(shim.plan->hits) / sizeof(shim.plan->hits[0]); i++) {
@@ -72,7 +72,7 @@ static bool is_hit(enum shim_fault *ret_fault)
 	return false;
 }
 
-/* Counts a call. Returns 0, or the errno with which it is to fail. */
+/* Counts a call. Returns 0, or the errno with which it must fail. */
 static int fail_before(struct kind *kind, bool moves_bytes, size_t *most)
 {
 	enum shim_fault fault;
@@ -108,7 +108,9 @@ static size_t piece_of(const struct shim_pieces *pool, uint64_t offset, size_t s
 	return size;
 }
 
-/* Before a call that moves bytes: returns the size to ask for, or 0 when it fails with an errno. */
+/*
+ * Before a call that moves bytes: returns the size to request, or 0 if it must fail with an errno.
+ */
 static size_t ask_for(struct kind *kind, const struct shim_pieces *pool, size_t size)
 {
 	size_t most = ALL;

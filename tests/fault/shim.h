@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 enum shim_fault {
-	SHIM_EINTR, /* of any call; connect(2) goes on in the background as it really does */
+	SHIM_EINTR, /* for any call; connect(2) continues in the background, as it really does */
 	/* for a call that moves bytes; after poll(2) reported ready: a spurious wake-up */
 	SHIM_EAGAIN,
-	SHIM_SHORT, /* one byte and no more, of a call that moves bytes */
+	SHIM_SHORT, /* one byte only, for a call that moves bytes */
 };
 
 /* A fault at some calls: `times` of them from the `first` on, counted from 1 since arming. */
@@ -26,19 +26,20 @@ struct shim_hit {
 };
 
 /*
- * How the bytes of one direction are cut up. Bit i of `cuts`: no call moves the bytes at offsets i
- * and i + 1 together. `most`: no call moves more bytes than that, 0: no bound.
+ * The cuts of the bytes of one direction. Bit i of `cuts`: no call moves the bytes at offsets i and
+ * i + 1 together. `most`: maximum number of bytes per call, 0: no limit.
  */
 struct shim_pieces {
 	uint64_t cuts;
 	size_t most;
 };
 
-/* A zeroed one leaves everything as it is. */
+/* A zeroed plan changes nothing. */
 struct shim_plan {
 	struct shim_hit hits[2];
 	struct shim_pieces in, out;
-	unsigned char eintr_first, eagain_first; /* every call fails so often before it is made */
+	/* number of failures of every call before it is made */
+	unsigned char eintr_first, eagain_first;
 	int poll_slice_ms; /* poll(2) is interrupted after this time, 0: never */
 };
 
@@ -47,10 +48,10 @@ struct shim_report {
 	uint64_t calls, hits;
 };
 
-/* From now on the calling thread's calls follow the plan, which must stay where it is. */
+/* From now on the calling thread's calls follow the plan, which must stay valid. */
 void shim_arm(const struct shim_plan *plan);
 
-/* No longer. */
+/* Ends the plan. */
 struct shim_report shim_disarm(void);
 
 #endif

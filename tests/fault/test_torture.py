@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Every call that can fail, fails once: the short form of `./dev torture` (torture.py).
 
-All positions of the calls that decide most, by the errors that lead to different ends, and a sample
-of the rest in every life.
+It covers all positions of the most important calls with the errors that lead to different results, and a sample of
+the rest in every life.
 """
 import random
 import re
@@ -21,7 +21,7 @@ from torture import LIVES, ROOT, obstacle, run
 SAMPLE, SAMPLE_OF_WORKERS = 12, 5
 SEED = 9877
 
-# Lives, calls, errors: at every position, inside. A life is that of the fork engine if no other is named.
+# Lives, calls, errors: at every position, inside. The engine is fork if no other is named.
 DECIDING = [
     ("serve", "accept", "ECONNABORTED EMFILE EBADF"),
     ("serve", "fork waitpid", "EAGAIN ENOMEM ECHILD EINTR EINVAL"),
@@ -109,7 +109,7 @@ def symbols(files, kind):
 
 
 def test_every_broken_build_can_be_made():
-    """`./dev torture --mutants` replaces a text in the sources, which have it once."""
+    """`./dev torture --mutants` replaces a text in the sources, which must contain it once."""
     texts = {mutant.what: (ROOT / "src" / mutant.file).read_text().count(mutant.old) for mutant in MUTANTS}
     assert {what: count for what, count in texts.items() if count != 1} == {}
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every call that can fail, fails once, in the manner of curl's torture tests.
+"""Every call that can fail, fails once, as in curl's torture tests.
 
-A life of `serve` and of `talk` is lived and its calls are counted. Then it is lived again for every
-call and every error that its manual page allows (errnos.py), with that one call failing so, and
-held against what is to happen then (rules.py, torture_judge.py).
+A life of `serve` or `talk` is run and its calls are counted. Then it is run again for every call and every error
+that its manual page allows (errnos.py), with only that call failing. The result is compared with the expected one
+(rules.py, torture_judge.py).
 """
 import argparse
 import contextlib
@@ -36,7 +36,7 @@ AT_A_TIME = 2
 
 
 class Life(NamedTuple):
-    """A life that is lived again and again. engine: of a server, `fork` where it does not matter."""
+    """A life that is run again and again. engine: the server's engine, `fork` where it does not matter."""
 
     program: str
     way: str
@@ -65,7 +65,7 @@ LIVES = [
 ]
 
 
-# The calls that only a server makes that becomes another user.
+# Calls that only a server with --user makes.
 BECOMING = set(
     "getpwnam getpwuid getgrouplist reallocarray setgroups setresgid setresuid getresuid getresgid capget".split()
 )
@@ -118,7 +118,7 @@ class Torture:
         return program(way, plan, directory, life.engine)
 
     def faultless(self, life):
-        """The calls and the norm of a life without a fault."""
+        """Returns the calls and the norm of a life without a fault."""
         with tempfile.TemporaryDirectory() as directory:
             seen = self.live(life, None, pathlib.Path(directory))
         complaints = judge_faultless(life.program, seen)
@@ -128,7 +128,7 @@ class Torture:
         return seen.calls, norm_of(seen)
 
     def cases_of(self, life, calls, norm):
-        """Every case that follows from a faultless life."""
+        """Returns every case that follows from a life without a fault."""
         self.norms[life] = norm
         if life.program == "stop" and life.way != "attached":
             calls = calls[start_of_service(calls) :]
@@ -147,7 +147,7 @@ class Torture:
         with tempfile.TemporaryDirectory() as directory:
             seen = self.live(case.life, case.plan, pathlib.Path(directory))
         if seen.hit is None or not can_fail(case.life, seen.hit, case.plan.error):
-            # Not every life is as long as the one that was counted, or has its calls in the same order.
+            # Another run of a life may have fewer calls, or have them in another order.
             return Verdict(case, False, [seen.hang] if seen.hang else [])
         way = self.ways[case.life.way]
         return Verdict(case, True, judge(case.life.program, way, case.plan, seen, self.norms[case.life]))
@@ -164,7 +164,7 @@ def is_only_where_true(call, error):
 
 @contextlib.contextmanager
 def prepared(build):
-    """A Torture with its echo server."""
+    """Makes a Torture with its echo server."""
     with tempfile.TemporaryDirectory() as directory:
         server = Server(
             str(build / "tcpecho"), directory, ["--quiet", "127.0.0.1:0"], preexec=lives.end_with_us
@@ -228,7 +228,7 @@ def run(build, choose, report=lambda verdict: None, chosen=LIVES):
 
 
 def is_meant(name, words):
-    """Does the name of a case begin with these words, as fnmatch(3) has it?"""
+    """Returns whether the name of a case begins with these words, which may be fnmatch(3) patterns."""
     return words is None or fnmatch(name, words) or fnmatch(name, f"{words} *")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether a life went as it should: its complaints, none when all is well."""
+"""Checks a life: its complaints, an empty list if all is well."""
 import itertools
 import re
 import signal
@@ -12,8 +12,8 @@ from rules import UNHARMED, Kind, expected, reason_of
 # Pages that the parent touches for the first time while it serves.
 RSS_SLACK_KIB = 1024
 
-# More calls than a life has when a call is made again, a pause is kept, or descriptors are closed one
-# by one. A loop that spins makes as many in a few milliseconds.
+# More calls than a life has when it repeats a call, pauses, or closes descriptors one by one. A spinning loop makes
+# as many in a few milliseconds.
 SLACK_FACTOR, SLACK_CALLS = 3, 300 + MOST_DESCRIPTORS
 
 ERROR = r"^tcpecho: (?!warning: )"
@@ -38,7 +38,7 @@ def norm_of(life):
 
 
 def judge(program, way, plan, life, norm):
-    """The complaints about a life in which the call of the plan failed."""
+    """Returns the complaints about a life in which the call of the plan failed."""
     hit = life.hit
     # With a drain timeout of 0, the start of the drain is not visible: the outcome of either phase is accepted.
     phases = [life.phase_of(hit)] + (["draining"] if program == "stop" else [])
@@ -55,7 +55,7 @@ def judge(program, way, plan, life, norm):
 
 
 def judge_faultless(program, life):
-    """The complaints about a life in which no call failed."""
+    """Returns the complaints about a life in which no call failed."""
     if program == "talk":
         return judge_talk(life, UNHARMED, None, None)
     judge_outcome = {"serve": judge_serve, "stop": judge_stop, "user": judge_user}[program]
@@ -73,7 +73,7 @@ def judge_common(life, norm):
 
 
 def says(life, pattern, words):
-    """Exactly these lines with the pattern: one, of the words; or none."""
+    """Returns whether the lines with the pattern are exactly the expected ones: one with these words, or none."""
     lines = life.lines(pattern)
     if not words:
         return not lines
@@ -96,7 +96,7 @@ def judge_talk(life, outcome, plan, hit):
 
 
 def status_of_service(life, outcome):
-    """The exit status that is right: 1 if a client could not finish once the server was asked to end."""
+    """Returns the expected exit status: 1 if a client could not finish after the shutdown request."""
     lines = life.log.partition("no new clients")[2].splitlines()
     is_cut_off = any(re.match(r"end .* reason=(drain|killed|error)\b", line) for line in lines)
     return 1 if outcome.status == 0 and is_cut_off else outcome.status
@@ -189,7 +189,7 @@ def fields_of(line):
 
 
 def end_of(line):
-    """(peer, reason) of a line."""
+    """Returns (peer, reason) of a line."""
     fields = fields_of(line)
     peer = "unix" if fields["peer"].startswith("unix:") else fields["peer"]
     return peer, line.partition("reason=")[2]
@@ -210,7 +210,7 @@ def judge_books(complaints, life, outcome, plan, victims):
     rest = Counter(map(end_of, lines)) - wanted
     missing = wanted - Counter(map(end_of, lines))
     if victims:
-        # The rude one may have been first.
+        # The rude client may have ended before.
         reasons = reasons_of(outcome, plan) | ({"reset"} if RUDE in victims else set())
         peers = Counter(peer_of(life, number) for number in victims)
         complaints.unless(

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The box between two hosts: every packet passes through it, and not every one of them unharmed.
+"""The box between two hosts: every packet passes through it, and some are damaged, delayed or lost.
 
-It reads packets from one TUN device (kernel: networking/tuntap) and writes them to the other. What it does
-by chance is an Impairment, drawn from the seed; what it does on purpose is an Interference, which sees every
-segment before chance does.
+It reads packets from one TUN device (kernel: networking/tuntap) and writes them to the other. An Impairment is
+random, drawn from the seed. An Interference is deliberate, and sees every segment before the impairments.
 
-A TUN device without IFF_VNET_HDR has no offloads: whatever comes out of it has right checksums and fits the
-MTU, and whatever goes in is checked as if it came from a wire.
+A TUN device without IFF_VNET_HDR has no offloads: packets from it have correct checksums and fit the MTU, and
+packets to it are checked as if they came from a wire.
 """
 import collections
 import contextlib
@@ -22,7 +21,7 @@ from typing import NamedTuple
 from harness import PATIENCE
 from packets import ACK, FIN, RST, SYN, flip_bit, forge, parse, reset_to_receiver, reset_to_sender
 
-# The two ways through it, and the index of the device where each begins.
+# The two directions, and the index of the device where each begins.
 UP, DOWN = 0, 1  # from client to server, from server to client
 WAYS = ("up", "down")
 
@@ -38,7 +37,7 @@ class Impairment(NamedTuple):
     corruption: float = 0.0
     delay: float = 0.0
     jitter: float = 0.0
-    hold: float = 0.005  # how long one that is reordered stays behind
+    hold: float = 0.005  # seconds that a reordered packet is held back
 
 
 class Box(threading.Thread):
@@ -56,10 +55,10 @@ class Box(threading.Thread):
         self.interferences = interferences
         self.tell = tell
         self.counts = collections.Counter()
-        self.first_seq = [0, 0]  # that of the SYN
-        self.delivered = [0, 0]  # bytes of the stream, up to the last that was let through unharmed
-        self.end_delivered = [False, False]  # a FIN was let through unharmed
-        self.on_their_way = []  # a heap of (when due, number, way, packet)
+        self.first_seq = [0, 0]  # the SYN's sequence number
+        self.delivered = [0, 0]  # bytes of the stream, up to the last one that passed unchanged
+        self.end_delivered = [False, False]  # a FIN passed unchanged
+        self.on_their_way = []  # a heap of (due time, number, way, packet)
         self.numbers = itertools.count()
         self.last_due = [0.0, 0.0]
         self.is_over = os.eventfd(0, os.EFD_CLOEXEC)
@@ -82,7 +81,7 @@ class Box(threading.Thread):
     def run(self):
         try:
             self.forward()
-        except BaseException as error:  # also a skip: all are for the thread of the test
+        except BaseException as error:  # including a skip: the test's thread gets all of them
             self.error = error
 
     def forward(self):
@@ -101,8 +100,8 @@ class Box(threading.Thread):
                 self.deliver(way, packet)
 
     def deliver(self, way, packet):
-        """Now: hands a packet to the host at the end of a way."""
-        with contextlib.suppress(OSError):  # a flipped bit may have made it something else than an IP packet
+        """Passes a packet to the host at the end of a way, now."""
+        with contextlib.suppress(OSError):  # a flipped bit may have made it an invalid IP packet
             os.write(self.devices[1 - way], packet)
 
     def take(self, way, packet):
@@ -138,7 +137,7 @@ class Box(threading.Thread):
     # ---- chance ----
 
     def pass_on(self, way, segment, packet=None):
-        """Sends a packet on its way, if chance lets it. packet: what to send instead of the segment's own."""
+        """Sends a packet on, with random impairments. packet: replaces the segment's own packet."""
         fate = self.fate(way)
         words = [word for word in ("lost", "corrupted", "duplicated", "reordered") if fate[word]]
         self.counts.update(words)
@@ -153,7 +152,7 @@ class Box(threading.Thread):
         due = time.monotonic() + self.impairment.delay + self.impairment.jitter * fate["jitter"]
         if fate["reordered"]:
             due += self.impairment.hold
-        else:  # never past one that was sent before
+        else:  # never before an earlier one
             due = self.last_due[way] = max(due, self.last_due[way])
         for _ in range(1 + fate["duplicated"]):
             heapq.heappush(self.on_their_way, (due, next(self.numbers), way, packet))
@@ -190,7 +189,7 @@ class Box(threading.Thread):
 
 
 def signed(number):
-    """A difference of two sequence numbers, which are modulo 2^32."""
+    """Returns the signed difference of two sequence numbers, which are modulo 2^32."""
     return (number + 2**31) % 2**32 - 2**31
 
 
@@ -198,7 +197,7 @@ def signed(number):
 
 
 class Interference:
-    """Something done on purpose. meddles() returns whether it has taken a segment out of the box's hands."""
+    """A deliberate fault. meddles() returns whether it has handled the segment, so that the box must not."""
 
     word = ""
 
@@ -207,7 +206,7 @@ class Interference:
 
 
 class FirstDropped(Interference):
-    """Loses the first `count` segments with a flag on their way."""
+    """Drops the first `count` segments with a flag in one direction."""
 
     def __init__(self, flag, way, count):
         self.flag, self.way, self.left = flag, way, count
@@ -221,7 +220,7 @@ class FirstDropped(Interference):
 
 
 class AtByte(Interference):
-    """Something that begins when byte `at` of a stream comes by; behind the last byte stands the FIN."""
+    """A fault that begins when byte `at` of a stream passes; the FIN counts as the byte after the last."""
 
     def __init__(self, way, at):
         self.way, self.at = way, at
@@ -259,12 +258,12 @@ class Vanish(AtByte):
 
 
 class Cut(AtByte):
-    """At that byte both hosts get an RST, and from then on one for whatever they send: a firewall that forgot."""
+    """At that byte both hosts get an RST, and from then on every packet gets one: a firewall that lost its state."""
 
     word = "reset"
 
     def begin(self, box, way, segment):
-        box.on_their_way.clear()  # or it would come behind the RST, and move the place where that is expected
+        box.on_their_way.clear()  # otherwise they would arrive after the RST, and move the expected sequence number
         box.deliver(way, reset_to_receiver(segment))
 
     def goes_on(self, box, way, segment):
@@ -274,9 +273,9 @@ class Cut(AtByte):
 
 
 class Deed(AtByte):
-    """At that byte something is done, once, while the box holds its breath; the segment that had it is lost.
+    """At that byte deed() is called once, while the box forwards nothing; the segment with the byte is lost.
 
-    deed() returns whether it could be done yet. If not it is tried again with what follows.
+    deed() returns whether it could be done yet. If not, it is tried again with a later segment.
     """
 
     word = "done"
@@ -294,7 +293,7 @@ class Deed(AtByte):
 
 
 class Forger(AtByte):
-    """Changes that byte, whenever it comes by, and puts the checksum right."""
+    """Changes that byte whenever it passes, and corrects the checksum."""
 
     word = "forged"
 

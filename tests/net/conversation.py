@@ -35,20 +35,20 @@ class Seen:
     """The observations of a conversation."""
 
     data: bytes = b""
-    # of talk
+    # talk's results
     status: int = 0
     output: bytes = b""
     error: str = ""
-    # of the server
+    # the server's results
     ends: list = dataclasses.field(default_factory=list)  # its records of clients
-    totals: dict = dataclasses.field(default_factory=dict)  # the last ones
-    told_to_end: bool = False  # before there was a record
+    totals: dict = dataclasses.field(default_factory=dict)  # the last totals
+    told_to_end: bool = False  # before a record was logged
     server_status: int = 0
     left_behind: list = dataclasses.field(default_factory=list)  # children and descriptors, afterwards
     log: str = ""
-    # of the network
+    # the network's results
     box: Box = None
-    checksum_errors: int = 0  # segments that a kernel threw away
+    checksum_errors: int = 0  # segments that a kernel discarded
 
 
 def run(plan, program, tell=None):
@@ -62,7 +62,7 @@ def run(plan, program, tell=None):
         judge.judge(plan, seen, outcome)
     except pytest.skip.Exception as reason:
         outcome.skipped = str(reason)
-    except Exception as error:  # a hang, or a mistake of this harness: none may be lost
+    except Exception as error:  # a hang, or a fault of this harness: none may be lost
         outcome.problems.append(f"{type(error).__name__}: {error}")
     if seen.box:
         outcome.counts = dict(seen.box.counts)
@@ -74,7 +74,7 @@ def run(plan, program, tell=None):
 
 
 def converse(plan, program, directory, seen, tell):
-    """Both hosts, both programs, from the first packet to the last process."""
+    """Sets up both hosts and both programs, from the first packet to the last process."""
     with hosts.host(hosts.SERVER, plan.server._replace(rules=rules_of(plan))) as far:
         server = Server(program, directory, serve_words(plan))
         parties = {"server": server}
@@ -99,7 +99,7 @@ def converse(plan, program, directory, seen, tell):
 
 
 def talk_to_the_end(plan, program, directory, parties, seen):
-    """Runs talk, and is its user: types its input, or reads its output late."""
+    """Runs talk and acts as its user: writes its input, or reads its output late."""
     words = ["--timeout", seconds(plan.timeout)] if plan.timeout else []
     with contextlib.ExitStack() as stack:
         streams = {}
@@ -132,7 +132,7 @@ def type_lines(file, data, plan):
 
 
 class LateReader(threading.Thread):
-    """Reads a pipe to its end, but begins late; until then the pipe holds as little as a pipe can."""
+    """Reads a pipe to its end, but begins late; until then the pipe has the minimum size."""
 
     def __init__(self, pipe, pause):
         super().__init__()

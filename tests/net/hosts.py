@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two hosts: network namespaces, each with a TUN device as its only way to the other.
+"""Two hosts: network namespaces, connected only through their TUN devices.
 
 A host is made in the namespace of the calling thread (lib/netns.py).
 """
@@ -27,7 +27,7 @@ IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 # From include/uapi/linux/tcp.h.
 TCP_REPAIR = 19
 
-# The networks of documentation (RFC 5737, RFC 3849).
+# The documentation networks (RFC 5737, RFC 3849).
 ADDRESSES = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
 NETWORKS = {4: "192.0.2.0/24", 6: "2001:db8::/64"}
 CLIENT, SERVER = 0, 1
@@ -38,12 +38,13 @@ PORT = 9877
 
 
 class Host(NamedTuple):
-    """How a host is set up."""
+    """The settings of a host."""
 
     sysctls: dict = {}  # "tcp_rmem" -> "4096 4096 4096", below net.ipv4
     mtu: int = 1500
-    advmss: int = 0  # what it lets the other send in one segment; 0: what fits the MTU
-    congestion: str = "cubic"  # its congestion control: by route, as the sysctl of a namespace may not choose any
+    advmss: int = 0  # maximum segment size that it announces; 0: what fits the MTU
+    # congestion control, set by route, because the sysctl of a namespace may not choose every one
+    congestion: str = "cubic"
     rules: tuple = ()  # nftables rules for incoming packets
 
 
@@ -54,7 +55,7 @@ def run_tool(*command, text):
 
 
 def open_tun():
-    """A new TUN device in this namespace, as the descriptor through which its packets go."""
+    """Makes a TUN device in this namespace. Returns the descriptor through which its packets go."""
     fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", DEVICE.encode(), IFF_TUN | IFF_NO_PI))
@@ -127,13 +128,13 @@ def ruleset(rules):
 
 
 def checksum_errors():
-    """Segments that the kernel of this host has thrown away because their checksum was wrong."""
+    """Returns the number of segments that the kernel of this host has discarded because of a wrong checksum."""
     names, values = re.findall(r"^Tcp: (.*)$", pathlib.Path("/proc/thread-self/net/snmp").read_text(), re.MULTILINE)
     return int(dict(zip(names.split(), values.split()))["InCsumErrors"])
 
 
 def why_impossible():
-    """Why hosts cannot be had here, or None."""
+    """Returns why hosts are impossible here, or None."""
     for tool in ("ip", "nft"):
         if shutil.which(tool) is None:
             return f"{tool} is not installed"

@@ -33,11 +33,11 @@ MAY_SAY = {
     "quota": (SILENCE | {"connection timed out"}, {"timeout", "idle"}),
     "cut": ({"server reset the connection"}, {"reset"}),
     "forge": ({"byte differs"}, {"reset", "eof"}),
-    "server reboots": ({"server reset the connection", IDENTICAL}, {"killed"}),  # it may have sent all before
+    "server reboots": ({"server reset the connection", IDENTICAL}, {"killed"}),  # all bytes may have come back before
     "client reboots": ({KILLED}, {"reset", "timeout", "idle"}),
     "SYN": ({NOT_IN_TIME}, {"no connection"}),
     "FIN": ({"connection timed out"}, {"timeout", "idle"}),
-    "reject": (set(), {"no connection"}),  # by the rule, below
+    "reject": (set(), {"no connection"}),  # the rule decides, see below
     "idle": ({IDENTICAL, "server ended early"}, {"idle", "eof"}),
 }
 
@@ -49,7 +49,7 @@ REJECTED = {
     "icmpx no-route": "cannot connect: network is unreachable",
 }
 
-# ICMPv6 has a word for this one; of ICMP's the kernel makes another.
+# ICMPv6 has a code for this one; the kernel maps ICMP's to another error.
 PROHIBITED = "icmpx admin-prohibited"
 SAID_IF_PROHIBITED = {4: "cannot connect: no route to host", 6: "cannot connect: a firewall on the way forbids it"}
 
@@ -60,11 +60,11 @@ class Outcome:
 
     plan: object
     cause: str = ""  # IDENTICAL, or talk's message in a few words
-    reason: str = ""  # the server's word, or "no connection"
-    problems: list = dataclasses.field(default_factory=list)  # what must not be; empty: all is well
+    reason: str = ""  # the server's reason, or "no connection"
+    problems: list = dataclasses.field(default_factory=list)  # errors; empty: all is well
     skipped: str = ""  # why it could not be tried
-    counts: dict = dataclasses.field(default_factory=dict)  # of the box
-    checksum_errors: int = 0  # segments that a kernel threw away
+    counts: dict = dataclasses.field(default_factory=dict)  # the box's counts
+    checksum_errors: int = 0  # segments that a kernel discarded
     said: str = ""
     log: str = ""
     seconds: float = 0.0
@@ -152,7 +152,7 @@ def problems_of_server(plan, seen, outcome):
 
 
 def kind_of(plan, seen):
-    """The trouble that there was: what passed, or never came, must not matter in the end."""
+    """Returns the trouble that took place: a temporary one, or one that never came, must not matter in the end."""
     return plan.trouble.kind if plan.trouble.lasts and seen.box.has_interfered() else "none"
 
 
@@ -167,7 +167,7 @@ def causes_allowed(plan, seen):
     if kind == "reject":
         allowed.add(REJECTED.get(plan.trouble.rule) or SAID_IF_PROHIBITED[plan.family])
     if kind == "FIN" and plan.idle_timeout:
-        allowed.add(IDENTICAL)  # the server has ended it, and maybe only the FIN itself never came
+        allowed.add(IDENTICAL)  # the server has ended it, and perhaps only its FIN was lost
     if is_short(plan.timeout):
         allowed |= SILENCE | {NOT_IN_TIME}
     if is_short(plan.idle_timeout):
@@ -183,7 +183,7 @@ def reasons_allowed(plan, seen, cause):
     if cause == NOT_IN_TIME:
         return {"no connection"}
     allowed = set(MAY_SAY[kind_of(plan, seen)][1])
-    if cause in SILENCE:  # then talk closed it, and maybe that got through
+    if cause in SILENCE:  # talk closed it then, and perhaps its FIN or RST arrived
         allowed |= {"eof", "reset"}
     if is_short(plan.idle_timeout):
         allowed.add("idle")
@@ -191,6 +191,6 @@ def reasons_allowed(plan, seen, cause):
         allowed.add("timeout")
     if plan.trouble.lasts and seen.told_to_end:
         allowed |= CUT_OFF
-    if plan.trouble.lasts and not seen.output:  # maybe the end of the handshake was lost as well
+    if plan.trouble.lasts and not seen.output:  # perhaps the end of the handshake was lost as well
         allowed.add("no connection")
     return allowed

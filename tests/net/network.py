@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Conversations over bad networks, one for each seed, many of them side by side; and what came of them."""
+"""Conversations over bad networks, one for each seed, many of them in parallel; and their results."""
 import argparse
 import collections
 import concurrent.futures
@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Most of a run is waiting: for a timeout, a pause, or the next acknowledgement.
 RUNS_PER_CPU = 8
 
-CANNOT_BE_TRIED = 77  # an exit status, as other test programs have it
+CANNOT_BE_TRIED = 77  # an exit status that means skipped, as in other test programs
 
 
 def parse_options():
@@ -57,12 +57,12 @@ def main():
 
 
 def one(options):
-    """The run of one seed, in this process."""
+    """Makes the run of one seed, in this process."""
     yield conversation.run(plans.of_seed(options.seed), options.program, print if options.verbose else None)
 
 
 def sample_by_side(options):
-    """The outcomes of all runs, as they come."""
+    """Yields the outcomes of all runs, as they come."""
     seeds = range(options.first, options.first + options.runs)
     context = multiprocessing.get_context("fork")
     with concurrent.futures.ProcessPoolExecutor(options.jobs, context) as pool:

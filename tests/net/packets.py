@@ -14,21 +14,21 @@ class Segment(NamedTuple):
     """One TCP segment and the packet that it came in."""
 
     packet: bytes
-    header: int  # where in the packet the TCP header begins
-    payload: int  # and where the bytes of the stream begin
+    header: int  # offset of the TCP header in the packet
+    payload: int  # offset of the payload
     seq: int
     ack: int
     flags: int
-    window: int  # as it stands there, unscaled
+    window: int  # as in the header, unscaled
 
     @property
     def length(self):
-        """Bytes of the stream in it."""
+        """Number of payload bytes."""
         return len(self.packet) - self.payload
 
     @property
     def letters(self):
-        """Its flags as tcpdump writes them."""
+        """Returns the flags as tcpdump writes them."""
         return "".join(letter for flag, letter in LETTERS if self.flags & flag)
 
 
@@ -53,7 +53,7 @@ def ones_complement_sum(data):
 
 
 def set_checksum(packet, header):
-    """Puts the right checksum into the TCP header of a bytearray."""
+    """Writes the correct checksum into the TCP header of a bytearray."""
     addresses = packet[12:20] if packet[0] >> 4 == 4 else packet[8:40]
     packet[header + 16 : header + 18] = bytes(2)
     pseudo_header = bytes(addresses) + struct.pack("!II", len(packet) - header, TCP)
@@ -94,7 +94,7 @@ def reset_to_sender(segment):
 
 
 def bare(segment, backwards, ports, seq, ack, flags):
-    """A segment without options and bytes between the hosts of another one."""
+    """Returns a segment without options and payload, between the hosts of another segment."""
     tcp = struct.pack("!HHIIBBHHH", *ports, seq, ack, TCP_HEADER // 4 << 4, flags, 0, 0, 0)
     old = segment.packet
     if old[0] >> 4 == 4:

@@ -14,7 +14,7 @@ from judge import PROHIBITED, REJECTED
 
 FOREVER = 1_000_000
 
-# Buffers, as tcp_rmem and tcp_wmem have them.
+# Buffer sizes, in the form of tcp_rmem and tcp_wmem.
 SMALL = "4096 16384 16384"
 TINY = "4096 4096 4096"
 
@@ -36,7 +36,7 @@ class Trouble:
 
     @property
     def lasts(self):
-        """Can the conversation never be whole again?"""
+        """Returns whether the conversation can never be whole again."""
         return self.kind != "none" and (self.kind not in ("SYN", "FIN") or self.count == FOREVER)
 
 
@@ -45,7 +45,7 @@ class Plan:
     """One conversation. Times in seconds."""
 
     name: str
-    seed: int = 0  # of the bytes and of the box
+    seed: int = 0  # seed of the bytes and of the box
     family: int = 4
     size: int = 50_000
     lines: int = 0  # typed in this number of parts, with a pause between; 0: from a file
@@ -60,7 +60,7 @@ class Plan:
 
 
 def of_seed(seed):
-    """The plan of a seed: everything is drawn from it."""
+    """Returns the plan of a seed, which determines everything."""
     draw = random.Random(seed)
     impairment = draw_impairment(draw)
     mtu = draw.choice((1500, 1500, 1500, 9000, 65535, 1280, 576))
@@ -86,7 +86,7 @@ def of_seed(seed):
 
 
 def draw_size(draw):
-    """Bytes: the small ones where programs go wrong, the usual ones, sometimes a megabyte."""
+    """Returns a size in bytes: small ones, at which programs fail, usual ones, sometimes a megabyte."""
     return draw.choice((
         draw.choice((0, 1, 2, 1447, 1448, 1449, 4096, 65535, 65536, 65537)),
         draw.randint(0, 5_000),
@@ -98,7 +98,7 @@ def draw_size(draw):
 
 
 def draw_impairment(draw):
-    """Each of them, with an even chance; a quarter of the networks is good."""
+    """Returns impairments, each with a probability of one half; a quarter of the networks has none."""
     if draw.random() < 0.25:
         return Impairment()
 
@@ -117,7 +117,7 @@ def draw_impairment(draw):
 
 
 def draw_host(draw, mtu, advmss, is_roomy):
-    receive, send = "4096 131072 6291456", "4096 16384 4194304"  # as Linux has them
+    receive, send = "4096 131072 6291456", "4096 16384 4194304"  # Linux's defaults
     sysctls = {
         "tcp_rmem": receive if is_roomy else draw.choice((receive, SMALL, TINY)),
         "tcp_wmem": send if is_roomy else draw.choice((send, SMALL, TINY)),
@@ -133,7 +133,7 @@ def affordable(plan, seconds=3.0):
     impairment = plan.impairment
     segment = min(plan.client.advmss or plan.client.mtu - 52, 16_384)
     buffers = (words.sysctls[name] for words in (plan.client, plan.server) for name in ("tcp_rmem", "tcp_wmem"))
-    # Half a buffer is for the kernel's book-keeping, and each segment in it costs some more.
+    # The kernel needs half a buffer for its own data, and each segment in it costs some more.
     window = min(int(buffer.split()[2]) for buffer in buffers) / 2 * segment / (segment + 700)
     segments = max(1.0, window / segment)
     trip = 2 * (impairment.delay + impairment.jitter) + 0.002
@@ -142,7 +142,7 @@ def affordable(plan, seconds=3.0):
     bad = 2 * (impairment.loss + impairment.corruption)
     if bad and segments > 10:
         rate = segment * 1.2 / (trip * math.sqrt(bad))  # Mathis et al., 1997
-    else:  # too few segments for a fast retransmission: a loss costs a time-out
+    else:  # too few segments for a fast retransmission: a loss costs a timeout
         rate = window / (trip + 0.8 * min(1.0, bad * segments))
     return int(seconds * min(rate, 1_000 * segment, 1e6))
 
@@ -160,7 +160,7 @@ def draw_trouble(draw, plan):
     trouble = Trouble(kind, way, at)
     changes = {"size": size}
     by_user = {"timeout": draw.choice((0.4, 1.0, 1.5))}
-    # Without a --timeout it is the kernel that gives up, on what was sent and is not acknowledged.
+    # Without a --timeout the kernel gives up on unacknowledged bytes.
     by_kernel = {"timeout": 0.0, "client": with_sysctls(plan.client, tcp_retries2=draw.choice((1, 2)))}
     by_either = draw.choice((by_user, by_kernel))
     hurried = {

@@ -17,8 +17,7 @@ from judge import IDENTICAL, KILLED, NOT_IN_TIME, PROHIBITED, REJECTED
 from plans import FOREVER, TINY, Plan, Trouble, of_seed
 from tools import why_no_pool
 
-# Most of a conversation is waiting.
-# With pytest-xdist: one process starts all conversations.
+# Most of a conversation is waiting. With pytest-xdist, one process starts all conversations.
 pytestmark = [pytest.mark.xdist_group("net"), pytest.mark.background]
 
 AT_ONCE = 6 * os.cpu_count()
@@ -30,7 +29,7 @@ SOON_GIVES_UP = Host(sysctls={"tcp_retries2": 1})
 
 @pytest.fixture(scope="session")
 def outcome_of(request, program):
-    """Starts the conversations of all tests that were chosen, and hands out what came of one."""
+    """Starts the conversations of all selected tests, and returns the outcome of one."""
     reason = hosts.why_impossible() or why_no_pool()
     if reason:
         pytest.skip(reason)
@@ -55,7 +54,7 @@ def cases(*rows):
     return [pytest.param(*row, id=row[0].name) for row in rows]
 
 
-# The last column: what the box must have done, or the case was none.
+# The last column: what the box must have done, or the case would prove nothing.
 @pytest.mark.parametrize(
     "plan, done",
     cases(
@@ -97,7 +96,7 @@ def test_flipped_bits_are_found_by_the_checksum(outcome_of, plan):
 
 @pytest.mark.parametrize("plan", cases((Plan("forged byte", trouble=Trouble("forge", DOWN, 20_000)),)))
 def test_a_byte_changed_under_a_right_checksum_is_found_by_talk(outcome_of, plan):
-    """The judge has compared the number and the bytes that talk names."""
+    """The judge has checked the offset and the bytes that talk reports."""
     assert outcome_of(plan).cause == "byte differs"
 
 

@@ -19,8 +19,8 @@
 /* Result of a connection attempt: a code, and the time it takes. */
 struct outcome {
 	int code;         /* 0: connected */
-	bool is_at_once;  /* connect(2) itself fails with it */
-	uint64_t took_ns; /* 0: at once; CLOCK_NEVER: no answer */
+	bool is_at_once;  /* connect(2) itself fails with this code */
+	uint64_t took_ns; /* 0: immediately; CLOCK_NEVER: no answer */
 };
 
 /* Descriptors of simulated attempts start at this number. */
@@ -28,7 +28,8 @@ struct outcome {
 
 static int n_addresses;
 static struct addr addresses[ADDR_MAX_RESOLVED];
-static struct outcome outcomes[ADDR_MAX_RESOLVED]; /* by the port of an address, from 1 on */
+/* indexed by the port of an address, from 1 on */
+static struct outcome outcomes[ADDR_MAX_RESOLVED];
 static const struct addr *source_given;
 static int n_tried;
 static uint16_t ports_tried[ADDR_MAX_RESOLVED];
@@ -87,7 +88,7 @@ static uint64_t ends_ns(const struct pollfd *fd)
 			  : clock_after_ns(begun_ns[i], outcomes[ports_tried[i] - 1].took_ns);
 }
 
-/* Time goes on until the first outcome, or to the deadline. */
+/* Advances the clock to the first outcome, or to the deadline. */
 int __wrap_io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 {
 	if (n > 0 && fds[0].fd >= 0 && fds[0].fd < FIRST_FD)
@@ -107,7 +108,7 @@ int __wrap_io_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 
 static const struct addr_spec server = { .kind = ADDR_HOST, .port = 7, .host = "echo" };
 
-/* Addresses of IPv4 with the ports 1 to n. */
+/* Sets IPv4 addresses with the ports 1 to n. */
 static void set_addresses(int n)
 {
 	n_addresses = n;
@@ -238,7 +239,7 @@ TEST(each_address_is_tried_though_the_process_was_stopped_past_the_end)
 	stop_ns = 60 * S;
 	static const struct outcome late[] = { ANSWERS(100 * MS) };
 	set_addresses(1);
-	assert_true(dial_with(2 * S, late).fd >= 0); /* it has answered meanwhile */
+	assert_true(dial_with(2 * S, late).fd >= 0); /* it has answered in the meantime */
 }
 
 TEST(a_unix_socket_has_the_same_timeouts)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a run is no measurement, because its client was the limit: judged by what its threads used.
+ * When a run is no measurement because the client was the limit: decided by what its threads used.
  */
 #include "client/own_limit.h"
 
@@ -11,7 +11,7 @@
 
 #define MS CLOCK_NS_PER_MS
 
-/* A thread that ran a tenth of two seconds, and was never in need of anything. */
+/* A thread that ran a tenth of two seconds, and never lacked CPU. */
 static struct own_use idle_thread(void)
 {
 	return (struct own_use){
@@ -80,7 +80,7 @@ TEST(connecting_that_takes_long_by_itself_is_a_limit)
 {
 	struct own_use use = idle_thread();
 	for (int i = 0; i < 10000; i++)
-		own_use_connect(&use, 30000); /* busy connecting, not searching */
+		own_use_connect(&use, 30000); /* time in connect(), but not in a port search */
 	check(&use, true, NULL);
 	use.begin_ns = 1;
 	use.search_waited_ns = thread_times().waited_ns;
@@ -133,7 +133,7 @@ static bool is_limit_of_messages(uint64_t n, uint64_t waited_ns, uint64_t idle_n
 	struct own_use use = {
 		.n_threads = 1,
 		.elapsed_ns = CLOCK_NS_PER_S,
-		.cpu_ns = CLOCK_NS_PER_S, /* waiting awake is no limit */
+		.cpu_ns = CLOCK_NS_PER_S, /* busy waiting is no limit */
 		.busiest = 1,
 		.waited = (double)waited_ns / (double)CLOCK_NS_PER_S,
 	};
@@ -157,7 +157,7 @@ static bool is_limit_of_times(uint64_t waited_ns, uint64_t idle_ns)
 TEST(waiting_with_messages_that_failed_is_not_divided_by_the_others)
 {
 	assert_false(is_limit_of_messages(0, 1000000, 0));
-	assert_false(is_limit_of_messages(10, 1100000, 0)); /* longer than all of them took */
+	assert_false(is_limit_of_messages(10, 1100000, 0)); /* longer than all messages took */
 	assert_true(is_limit_of_messages(10, 900000, 0));
 }
 

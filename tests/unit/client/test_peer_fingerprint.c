@@ -175,7 +175,7 @@ TEST(any_other_answer_is_shown_escaped_and_cut)
 	assert_non_null(strstr(endpoint.text, "\\xff...\""));
 }
 
-/* In memory of just that size. */
+/* Returns a copy in memory of exactly that size. */
 static char *copy_of(const char *text, size_t n)
 {
 	char *copy = malloc(n > 0 ? n : 1);

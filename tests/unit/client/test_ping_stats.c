@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Each second has what was counted in it, and all seconds together are the run.
- */
+/* Each second has its own counts, and all seconds together are the run. */
 #include "client/ping_stats.h"
 
 #include "base/clock.h"

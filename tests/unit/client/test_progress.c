@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The progress line: on a terminal alone, after a second, over itself, and gone without a trace.
+ * The progress line: only on a terminal, after a second, overwriting itself, and removed
+ * completely.
  */
 #include "client/progress.h"
 
@@ -15,7 +16,7 @@
 #include "base/clock.h"
 #include "unit.h"
 
-/* A terminal as standard error, and what comes out of it. */
+/* A terminal as standard error, and its output. */
 struct terminal {
 	int master, slave, saved_fd;
 };
@@ -40,7 +41,7 @@ static int close_terminal(void **state)
 	return 0;
 }
 
-/* Standard error is the terminal from the first to the second; no assertion may fail meanwhile. */
+/* Makes the terminal standard error until the second call; no assertion may fail meanwhile. */
 static void look_at_terminal(void)
 {
 	dup2(terminal.slave, STDERR_FILENO);
@@ -115,7 +116,7 @@ TEST(who_does_not_want_it_never_waits_for_it_and_sees_nothing)
 	assert_string_equal(screen(), "");
 }
 
-/* Shows it, and returns what that put on the screen. */
+/* Shows the progress, and returns the output. */
 static const char *show(struct progress *progress, uint64_t bytes)
 {
 	look_at_terminal();
@@ -146,7 +147,7 @@ TEST(it_shows_bytes_and_rate_on_a_line_that_writes_over_itself)
 	unit_need_terminal();
 	struct progress progress = after_seconds(10);
 	const char *shown = show(&progress, 100 * 1024 * 1024);
-	/* The rate is of ten seconds and the moments since. */
+	/* The rate covers the last ten seconds and a little more. */
 	assert_memory_equal(shown, "\r100.0 MiB  ", 12);
 	assert_non_null(strstr(shown, " MiB/s "));
 	assert_null(strchr(shown, '%'));

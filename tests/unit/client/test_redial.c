@@ -56,7 +56,7 @@ TEST(one_at_a_time_and_with_a_pause)
 	struct redial redial = redial_to(1);
 	uint64_t now_ns = 1000 * S;
 	assert_int_equal(redial_begin(&redial, false, now_ns), 77);
-	assert_int_equal(redial_begin(&redial, false, now_ns + S), -1); /* it is under way */
+	assert_int_equal(redial_begin(&redial, false, now_ns + S), -1); /* it is in progress */
 	dialed = (struct dialed){ .fd = -ECONNREFUSED };
 	now_ns += 2 * S;
 	for (uint32_t i = 1; i < 9; i++) {
@@ -68,7 +68,7 @@ TEST(one_at_a_time_and_with_a_pause)
 	dialed = (struct dialed){ .fd = 5, .addr = redial.addr };
 	assert_int_equal(redial_end(&redial, now_ns), 5);
 	assert_int_equal(redial_begin(&redial, false, now_ns + redial_pause_ns(1)),
-			 77); /* a short one again */
+			 77); /* a short wait again */
 }
 
 TEST(the_generation_changes_with_the_address)
@@ -95,7 +95,7 @@ TEST(an_address_that_is_only_slow_is_left_out)
 	struct redial redial = redial_to(1);
 	assert_int_equal(redial_begin(&redial, true, S), 77);
 	assert_ptr_equal(except_given, &redial.addr);
-	dialed = (struct dialed){ .fd = -EALREADY }; /* the name has no other */
+	dialed = (struct dialed){ .fd = -EALREADY }; /* the name has no other address */
 	assert_int_equal(redial_end(&redial, S), -EALREADY);
 	assert_int_equal(redial_begin(&redial, false, S + redial_pause_ns(1)), 77);
 	assert_null(except_given);

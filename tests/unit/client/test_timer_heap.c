@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Times of many: whatever is set in whatever order, the earliest stands first.
- */
+/* Times of many connections: whatever is set in whatever order, the earliest comes first. */
 #include "client/timer_heap.h"
 
 #include <stdlib.h>

@@ -9,10 +9,10 @@
 
 #include "unit.h"
 
-/* A megabyte: too large for the stack, and the same for all. */
+/* A megabyte: too large for the stack, and shared by all tests. */
 static struct window window;
 
-/* The byte at an offset of the stream; no short period fits into the ring. */
+/* Returns the byte at an offset of the stream; no short period divides the size of the ring. */
 static unsigned char byte_at(uint64_t offset)
 {
 	return (unsigned char)(offset * 31 + offset / 251);
@@ -20,7 +20,7 @@ static unsigned char byte_at(uint64_t offset)
 
 static unsigned char stream[WINDOW_SIZE + 16];
 
-/* `n` bytes of the stream from an offset on, as they come back. */
+/* Returns `n` bytes of the stream from an offset on, as they come back. */
 static unsigned char *stream_from(uint64_t offset, size_t n)
 {
 	assert_true(n <= sizeof(stream));
@@ -123,7 +123,7 @@ TEST(a_full_window_has_no_room_until_something_comes_back)
 
 TEST(a_stream_goes_through_in_steps_that_fit_nowhere)
 {
-	/* Odd steps, so that every cut falls everywhere; five times round the ring. */
+	/* Odd steps, so that cuts fall at every place; five times round the ring. */
 	size_t step = 1;
 	while (window.returned < 5 * WINDOW_SIZE) {
 		take(step * 3 % 70001 + 1);

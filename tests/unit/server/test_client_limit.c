@@ -18,7 +18,7 @@ TEST(what_was_asked_for_is_had_or_refused)
 		int rc;
 		uint64_t clients;
 	} rows[] = {
-		/* asked for */
+		/* a requested limit */
 		{ 1, 1, 0, 1 },
 		{ 10, 10, 0, 10 },
 		{ 10, 11, 0, 10 },
@@ -28,7 +28,7 @@ TEST(what_was_asked_for_is_had_or_refused)
 		{ 1, 0, ERR_OUT_OF_RANGE },
 		{ CLIENT_LIMIT_DEFAULT + 1, CLIENT_LIMIT_DEFAULT, ERR_OUT_OF_RANGE },
 
-		/* not asked for */
+		/* the default limit */
 		{ 0, SYSINFO_UNLIMITED, 0, CLIENT_LIMIT_DEFAULT },
 		{ 0, CLIENT_LIMIT_DEFAULT + 1, 0, CLIENT_LIMIT_DEFAULT },
 		{ 0, CLIENT_LIMIT_DEFAULT, 0, CLIENT_LIMIT_DEFAULT },
@@ -111,7 +111,7 @@ static void ask_with_processes(const void *argument)
 	struct sysinfo_bound processes = sysinfo_processes(CLIENT_LIMIT_MAX);
 	struct client_need need = { .process = true, .kib = 1 };
 	struct sysinfo_bound bound = client_limit_of_machine(CLIENT_LIMIT_MAX, need, 1);
-	/* Others start and end meanwhile. */
+	/* Other processes start and end meanwhile. */
 	UNIT_CHILD_MUST(bound.most <= processes.most - CLIENT_LIMIT_OWN_PROCESSES + 1000);
 }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Every code has its reason, every reason its word, and every ending its line.
- */
+/* Every code has its reason, every reason its word, and every close its log line. */
 #include "server/close_reason.h"
 
 #include <arpa/inet.h>
@@ -31,7 +29,7 @@ static const struct {
 	{ EIO, CLOSE_ERROR },
 };
 
-/* The ending of the table, or an error when it is not there. */
+/* Returns the close reason in the table, or CLOSE_ERROR if the code is not in it. */
 static enum close_reason expected_of(int error)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * How a server ends: every phase by every event.
- */
+/* The shutdown of a server: every phase with every event. */
 #include "server/drain.h"
 
 #include <signal.h>
@@ -26,7 +24,7 @@ static bool pass_until(struct drain *drain, uint64_t now_ns)
 	return drain_pass_time(drain, now_ns);
 }
 
-/* A drain in that phase, by the way that leads there; asked by TERM at NOW. */
+/* Returns a drain in that phase, reached by the normal events; requested by TERM at NOW. */
 static struct drain drain_in(enum drain_phase phase)
 {
 	struct drain drain = { 0 };
@@ -86,7 +84,7 @@ TEST(signals_that_may_belong_to_the_first_request_change_nothing)
 		uint64_t deadline_ns = drain.deadline_ns;
 		drain.heard_ns = NOW + SIGNALS_SAME_REQUEST_NS - 1;
 		assert_false(drain_ask(&drain, SIGTERM, NOW, TIMEOUT));
-		/* Read an hour later: the server was stopped, and the signal may be that old. */
+		/* Read an hour later: the server was stopped, so the signal may be an hour old. */
 		uint64_t later_ns = NOW + 3600 * CLOCK_NS_PER_S;
 		assert_false(drain_ask(&drain, SIGINT, later_ns, TIMEOUT));
 		assert_int_equal(drain.phase, phases[i]);
@@ -168,8 +166,8 @@ TEST(the_longest_drain_timeout_does_not_overflow)
 
 TEST(a_child_may_linger_for_less_than_the_patience)
 {
-	/* Else it would be killed in its lingering close. */
-	/* In the worst case it is in its third receive, and all three last as long as they may. */
+	/* Otherwise the child would be killed during its lingering close. */
+	/* In the worst case it is in its third receive, and all three take the maximum time. */
 	uint64_t longest_ns = SESSION_LINGER_ABORTING_NS + 3 * LISTEN_RETRY_NS;
 	assert_true(DRAIN_ABORT_NS >= longest_ns + CLOCK_NS_PER_S); /* a busy machine */
 }

@@ -74,7 +74,7 @@ TEST(the_best_engine_can_be_used_and_whoever_is_better_has_his_reason)
 	assert_non_null(best);
 	assert_ptr_equal(engine_find(best->name), best);
 	assert_int_equal(engine_check(best, &reason), 0);
-	assert_true(best->polls); /* it waits for many */
+	assert_true(best->polls); /* it polls many sockets */
 	/* "NAME: reason" of an engine that cannot be used, or empty. */
 	char name[sizeof(why.text)];
 	size_t length = strcspn(why.text, ":");

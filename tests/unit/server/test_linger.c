@@ -34,7 +34,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* Turns a new client away, and returns the client. */
+/* Turns a new client away, and returns the client's socket. */
 static int turn_away(const void *said, size_t size)
 {
 	int client = unit_connect(&address);

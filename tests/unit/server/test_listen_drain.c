@@ -131,7 +131,10 @@ TEST(a_closed_socket_is_no_matter)
 	assert_true(is_empty());
 }
 
-/* Its clients believe to be connected, and the kernel asks them again after a second at first. */
+/*
+ * Such clients take themselves for connected, and the kernel sends the SYN-ACK again after a second
+ * at first.
+ */
 TEST(who_found_the_queue_full_has_time_to_come_again)
 {
 	int clients[3];

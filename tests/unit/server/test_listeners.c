@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The listening sockets of a server: all of an address, or none.
- */
+/* The listening sockets of a server: all of an address are open, or none is. */
 #include "server/listeners.h"
 
 #include <arpa/inet.h>
@@ -35,7 +33,7 @@ static int end(void **state)
 	return unit_open_descriptors() == n_open_before ? 0 : -1;
 }
 
-/* Adds the sockets of several ADDRESSes, until one cannot be had. */
+/* Adds the sockets of several ADDRESSes, until one fails. */
 static int add_all(const char *const *texts, size_t n)
 {
 	struct addr_spec specs[LISTENERS_MAX + 1];
@@ -64,7 +62,7 @@ TEST(the_wildcard_is_one_socket_that_takes_ipv4)
 {
 	assert_int_equal(add("0"), 0);
 	assert_int_equal(listeners.n, 1);
-	assert_true(port_of(0) != 0); /* the kernel's choice was asked back */
+	assert_true(port_of(0) != 0); /* the port that the kernel chose is read back */
 	struct sockaddr_in address = unit_loopback(port_of(0));
 	close(unit_connect(&address));
 }
@@ -178,7 +176,7 @@ static int add_pair_once(const char *first, const char *second)
 
 #define PORT_TRIES 100
 
-/* Another process may have the port by now, or have it on another address. */
+/* Tries again, because another process may have the port by now, or have it on another address. */
 static int add_pair_on_free_port(const char *first, const char *second)
 {
 	int rc = -EADDRINUSE;
@@ -187,7 +185,7 @@ static int add_pair_on_free_port(const char *first, const char *second)
 	return rc;
 }
 
-/* Without IPv6 there are no addresses in brackets. */
+/* Returns whether the addresses are possible: without IPv6, bracketed addresses are not. */
 static bool are_possible(const char *first, const char *second)
 {
 	return sysinfo_has_ipv6() || (strchr(first, '[') == NULL && strchr(second, '[') == NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The port rule at every edge: which reasons a port earns, on machines with other ranges too.
+ * The port rule at every limit: the reasons that a port gets, also on machines with other ranges.
  */
 #include "server/port_check.h"
 
@@ -14,7 +14,7 @@
 #define EPHEMERAL 4u
 #define DYNAMIC   8u
 
-/* The reasons in a sentence, by the words that only they have. */
+/* Returns the reasons in a message, recognised by words that only they contain. */
 static unsigned int reasons_in(const char *text)
 {
 	return (strstr(text, "reserved") != NULL ? RESERVED : 0) |

@@ -18,13 +18,13 @@
 #include "server/engine.h"
 #include "unit.h"
 
-/* Beyond the last number that any kernel has given to a call. */
+/* Higher than any system call number of any kernel. */
 #define CALLS_END 600
 
 /* Exit status of a child whose call passed the filter, whatever the call returned. */
 #define LET_THROUGH 42
 
-/* All that a session may do. */
+/* All calls that a session may make. */
 static const long session_calls[] = {
 #ifdef __NR_poll
 	__NR_poll,
@@ -83,7 +83,7 @@ static bool is_of_probes(long call)
 #endif
 }
 
-/* How a sandboxed child ends that makes a call; only these two arguments are not nonsense. */
+/* Returns how a sandboxed child ends that makes a call; only these two arguments are meaningful. */
 static int end_of_call_with(const struct sandbox *sandbox, long call, long second, long third)
 {
 	pid_t pid = fork();
@@ -170,7 +170,7 @@ static void try_options(const void *argument)
 	struct sandbox sandbox;
 	enter(&sandbox);
 	UNIT_CHILD_MUST(!option_kills(&sandbox, SOL_SOCKET, SO_ERROR));
-	/* The server's list lets this one pass, the child's does not. */
+	/* The server's filter allows this one, the child's does not. */
 	UNIT_CHILD_MUST(option_kills(&sandbox, SOL_SOCKET, SO_PEERCRED));
 	/* The number of SO_ERROR at another level is another option. */
 	UNIT_CHILD_MUST(option_kills(&sandbox, IPPROTO_TCP, SO_ERROR));
@@ -314,7 +314,7 @@ int main(void)
 		cmocka_unit_test(what_an_engine_needs_the_server_has_and_a_child_has_not),
 		cmocka_unit_test(there_is_room_for_the_calls_of_every_engine),
 	};
-	/* With a sanitizer it is not built in. */
+	/* With a sanitizer the sandbox is not built in. */
 	return sandbox_is_built_in() && seccomp_is_known_here()
 		       ? cmocka_run_group_tests(sandboxed, NULL, NULL)
 		       : cmocka_run_group_tests(everywhere, NULL, NULL);

@@ -86,7 +86,7 @@ TEST(the_reason_is_what_the_child_said_unless_it_could_not)
 		{ CLOSE_DRAIN, 0, 0, 0, "reason=drain\n" },
 		{ CLOSE_ERROR, -ENOBUFS, 0, 0, "reason=error error=ENOBUFS\n" },
 
-		/* killed in the middle, and killed on the way out */
+		/* killed during the conversation, and killed at the exit */
 		{ CLOSE_NONE, 0, SIGKILL, 0, "reason=killed signal=SIGKILL\n" },
 		{ CLOSE_EOF, 0, SIGSEGV, 0, "reason=killed signal=SIGSEGV\n" },
 
@@ -214,7 +214,7 @@ static void read_signals(const void *argument)
 	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGUSR1 }, 1), false, true, false));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_SERVING);
 
-	/* A phase at a time: what came with the signal that began it is heard in the next turn. */
+	/* Signals that came with the one that began a phase are read in the next turn. */
 	struct server_asked first = hear((int[]){ SIGTERM, SIGCHLD }, 2);
 	struct server_asked second = hear(NULL, 0);
 	UNIT_CHILD_MUST(first.new_phase && first.child_ended != second.child_ended);
@@ -222,7 +222,7 @@ static void read_signals(const void *argument)
 	UNIT_CHILD_MUST(strcmp(phase_said(1),
 			       "SIGTERM: no new clients; 1 may finish, for 30s at most\n") == 0);
 
-	/* Signals of the same request. It is in the future, so this test may take any time. */
+	/* Signals of the same request. The time is in the future: this test may take any time. */
 	server.drain.asked_ns = clock_deadline_ns(3600 * CLOCK_NS_PER_S);
 	UNIT_CHILD_MUST(is_asked(hear((int[]){ SIGTERM, SIGINT }, 2), false, false, false));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_DRAINING && server.drain.ended_by == 0);
@@ -327,7 +327,7 @@ static void close_above(struct above *above)
 	shutdown_pipe_close(&above->shutdown_pipe);
 }
 
-/* A client of the worker ends. */
+/* Ends a client of the worker. */
 static void end_one(uint64_t in)
 {
 	struct client *client = enter(0, in, in);

@@ -10,7 +10,7 @@
 
 #define S CLOCK_NS_PER_S
 
-/* Every second, from 1000 s on. */
+/* A heartbeat every second, from 1000 s on. */
 static struct hold_set holding_of(const struct hold_config *config, uint32_t n)
 {
 	return (struct hold_set){ .config = config, .n = n, .start_ns = 1000 * S };
@@ -24,7 +24,8 @@ TEST(beats_are_spread_over_the_interval)
 	set.now_ns = set.start_ns;
 	for (uint32_t i = 1; i < 10; i++)
 		assert_int_equal(hold_conn_next_beat_ns(&set, i), 1000 * S + i * (S / 10));
-	assert_int_equal(hold_conn_next_beat_ns(&set, 0), 1001 * S); /* now is not after now */
+	/* a heartbeat due now is not returned again */
+	assert_int_equal(hold_conn_next_beat_ns(&set, 0), 1001 * S);
 }
 
 TEST(the_next_beat_is_after_now_and_on_its_own_beat)

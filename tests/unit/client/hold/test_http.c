@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Requests, as they come and as they do not.
- */
+/* Well-formed and malformed requests. */
 #include "client/hold/http.h"
 
 #include <string.h>
@@ -20,7 +18,7 @@ static void assert_answer(const char *request, enum http_answer answer)
 	for (size_t n = 0; n < strlen(request); n++) {
 		enum http_answer early = http_judge(request, n, "/metrics");
 		if (early != HTTP_MORE)
-			assert_true(n >= strlen(request) - 1); /* but the last byte may be spare */
+			assert_true(n >= strlen(request) - 1); /* the last byte may be optional */
 	}
 }
 

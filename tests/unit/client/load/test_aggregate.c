@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever threads hand over, and whenever, is in one interval, and the whole is their sum.
+ * Whatever threads publish, and whenever, counts in one interval, and the total is the sum of the
+ * intervals.
  */
 #include "client/load/aggregate.h"
 
@@ -149,7 +150,8 @@ TEST(one_that_is_ahead_waits_for_the_others)
 {
 	assert_true(gives(0, 1, 1));
 	aggregate_look(&aggregate, 2);
-	assert_true(gives(0, 2, 2)); /* it is of the second second, and not to be taken yet */
+	/* it belongs to the second second, and must not be taken yet */
+	assert_true(gives(0, 2, 2));
 	aggregate_look(&aggregate, 2);
 	assert_true(gives(1, 10, 1));
 	aggregate_look(&aggregate, 2);
@@ -168,7 +170,7 @@ TEST(one_that_has_ended_holds_up_nobody)
 	has_kept(0, 0, 1, 11);
 	assert_true(gives(1, 20, 2));
 	aggregate_look(&aggregate, 2);
-	has_kept(1, 1, 2, 22); /* with what was left of the one that ended */
+	has_kept(1, 1, 2, 22); /* with the rest of the thread that ended */
 	assert_true(gives(1, 40, 3));
 	aggregate_look(&aggregate, 2);
 	has_kept(2, 2, 3, 40);

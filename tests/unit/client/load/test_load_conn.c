@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The book of a connection: which messages are under way, and which byte belongs to which.
- */
+/* The requests of a connection: which messages are in flight, and which byte belongs to which. */
 #include "client/load/load_conn.h"
 
 #include "unit.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The time of a run is that in which messages began: no slow reply at its end makes it longer.
+ * The duration of a run is the time in which messages began: a slow reply at its end does not make
+ * it longer.
  */
 #include "client/load/load_sum.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An open loop's times are known in advance: evenly spread, of all connections in turn, and exact
- * however long it runs.
+ * The send times of an open loop are known in advance: evenly spread, each connection in turn, and
+ * exact however long the run is.
  */
 #include "client/load/schedule.h"
 

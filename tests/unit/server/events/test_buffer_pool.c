@@ -75,7 +75,7 @@ TEST(each_of_most_clients_has_a_piece_of_his_own)
 		fill(number);
 	}
 	for (uint32_t i = 0; i < MOST; i++)
-		assert_true(is_filled(i)); /* none has written into another's */
+		assert_true(is_filled(i)); /* no buffer overlaps another */
 }
 
 static void take_one_too_many(const void *argument)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whose buffers came in which order, and how much is in each: as a list has it that is copied.
+ * The queue keeps the order and the sizes of each connection's buffers: compared with a copied
+ * list.
  */
 #include "server/events/rx_queue.h"
 
@@ -18,7 +19,7 @@ static int begin(void **state)
 {
 	(void)state;
 	memset(queues, 0, sizeof(queues));
-	memset(&rx, 0xff, sizeof(rx)); /* what was there before does not matter */
+	memset(&rx, 0xff, sizeof(rx)); /* former contents do not matter */
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client that entered a queue first is due first, each at its time and not before, whatever
- * happens in between: compared with a list that is searched through.
+ * The client that entered a queue first is due first, at its time and not before, in any sequence
+ * of operations. The test compares with a searched list.
  */
 #include "server/events/timer_queue.h"
 
@@ -81,7 +81,7 @@ TEST(who_comes_again_waits_anew_behind_the_others)
 	assert_int_equal(index, 2);
 	timer_queue_leave(&timers, 2);
 	assert_false(timer_queue_due(&timers, 0, 1014, &index));
-	timer_queue_enter(&timers, 0, 1, 1014); /* the last is the first here */
+	timer_queue_enter(&timers, 0, 1, 1014); /* here the last entry is the first one due */
 	assert_false(timer_queue_due(&timers, 0, 1015, &index));
 	assert_true(timer_queue_due(&timers, 0, 1024, &index));
 	assert_int_equal(index, 1);
@@ -147,7 +147,7 @@ static uint32_t next_random(uint32_t *random)
 	return *random >> 8;
 }
 
-/* Due ones are taken out, as an owner does in every turn; else they would wait for ever. */
+/* Takes out due clients, as the owner does in every turn; otherwise they would wait for ever. */
 static void take_due(uint64_t now)
 {
 	for (unsigned int queue = 0; queue < N_QUEUES; queue++) {
@@ -161,7 +161,7 @@ static void take_due(uint64_t now)
 	}
 }
 
-/* Many random steps from a time on. longest: of a pause between two of them. */
+/* Makes many random steps from a time on. longest: maximum pause between two of them. */
 static void walk_randomly(uint64_t now, uint32_t longest, uint32_t random)
 {
 	memset(model, 0, sizeof(model));

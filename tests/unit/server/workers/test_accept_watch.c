@@ -44,7 +44,7 @@ TEST(a_connection_that_waits_at_two_looks_wakes_a_worker)
 	assert_false(accept_watch_found(&watch, 7, START_NS));
 	assert_true(accept_watch_found(&watch, 8, START_NS + ACCEPT_WATCH_REST_MIN_NS));
 	accept_watch_found_none(&watch);
-	assert_false(accept_watch_found(&watch, 8, 2 * START_NS)); /* that is another one */
+	assert_false(accept_watch_found(&watch, 8, 2 * START_NS)); /* that is another connection */
 }
 
 TEST(while_nothing_is_accepted_it_looks_less_and_less_often)
@@ -60,7 +60,8 @@ TEST(while_nothing_is_accepted_it_looks_less_and_less_often)
 	}
 	assert_int_equal(rest_ns, ACCEPT_WATCH_REST_MAX_NS);
 	/*
-	 * Then something is accepted: the next that is overlooked waits no longer than the first.
+	 * Then a connection is accepted: the next one that is missed waits no longer than the
+	 * first.
 	 */
 	assert_true(accept_watch_found(&watch, 8, now_ns));
 	assert_false(watch.is_stuck);

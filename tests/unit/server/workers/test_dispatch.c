@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Connections on their way from the supervisor to a worker: none is lost, and none comes twice.
- */
+/* Connections that the supervisor passes to a worker: none is lost, and none comes twice. */
 #include "server/workers/dispatch.h"
 
 #include <arpa/inet.h>

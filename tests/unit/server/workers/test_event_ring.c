@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Reports go from one process to another: each once, in order and whole, or not at all.
- */
+/* Events go from one process to another: each once, in order and whole, or not at all. */
 #include "server/workers/event_ring.h"
 
 #include <errno.h>
@@ -16,7 +14,7 @@
 #include "net/process.h"
 #include "unit.h"
 
-/* So few that the ring is full, and comes round, all the time. */
+/* Few, so that the ring is often full and wraps around often. */
 #define N_PLACES 8
 
 static struct event_ring event_ring;
@@ -39,7 +37,7 @@ static int close_reports(void **state)
 	return 0;
 }
 
-/* The N-th report: all of it follows from N. */
+/* Returns the N-th event: N determines all fields. */
 static struct conn_record report(uint64_t n)
 {
 	struct conn_record facts = {
@@ -149,7 +147,7 @@ TEST(a_ring_takes_no_more_memory_than_it_says)
 
 /* ---- between processes ---- */
 
-/* Tells reports from this one on, until the last one or for ever. */
+/* Writes events from this one on, until the last one or without end. */
 _Noreturn static void be_writer(uint64_t first, uint64_t last)
 {
 	alarm(2 * UNIT_PATIENCE_S);
@@ -184,7 +182,10 @@ TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
 	assert_false(event_ring_next(&event_ring, &facts));
 }
 
-/* Reads what there is, which must go on from this number. Returns the number of the next one. */
+/*
+ * Reads what is available, which must continue from this number. Returns the number of the next
+ * one.
+ */
 static uint64_t read_from(uint64_t n)
 {
 	struct conn_record facts;

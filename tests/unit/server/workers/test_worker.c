@@ -28,7 +28,7 @@ static struct sockaddr_in address;
 /* The engine: the clients that it serves. */
 static struct client *served[16];
 static int n_served;
-static int refusal; /* a negative code: it cannot serve */
+static int refusal; /* a negative code: the engine cannot serve */
 
 static int serve(void *context, struct client *client)
 {
@@ -194,7 +194,7 @@ TEST(the_events_of_an_engine_are_left_to_it_and_no_others)
 	assert_int_equal(poller_add(&worker.poller, ours, EPOLLIN, WORKER_TAGS - 1), 0);
 	int client = unit_connect(&address);
 	UNIT_WAIT_UNTIL(is_readable(server.listeners.list[0].fd));
-	unit_write(theirs, "x", 1); /* behind the worker's own event */
+	unit_write(theirs, "x", 1); /* after the worker's own event */
 	assert_int_equal(worker_wait(&worker, CLOCK_NEVER), 0);
 	assert_int_equal(worker.events.n, 1);
 	assert_true(worker.events.list[0].data.u64 == WORKER_TAGS - 1);
@@ -221,7 +221,7 @@ TEST(an_engine_that_waits_for_the_sockets_itself_says_which_are_ready)
 
 /* ---- a wake-up that it cannot use ---- */
 
-/* One of two workers. The other waits for its wake-ups. */
+/* Opens one of two workers. The other waits for its wake-ups. */
 static void open_one_of_two(void)
 {
 	worker.n_workers = 2;
@@ -236,11 +236,12 @@ TEST(a_worker_that_was_woken_and_is_full_wakes_another)
 	for (int i = 0; i < MOST; i++)
 		clients[i] = unit_connect(&address);
 	TAKE_TURNS_UNTIL(n_served == MOST);
-	assert_false(is_readable(worker.wakeup_fd)); /* it accepted what it was woken for */
+	/* it accepted the connection for which it was woken */
+	assert_false(is_readable(worker.wakeup_fd));
 	worker.is_ready[0] = true;
 	assert_int_equal(worker_admit(&worker), 0);
 	assert_true(is_readable(worker.wakeup_fd));
-	assert_false(is_readable(worker.poller.fd)); /* and not itself */
+	assert_false(is_readable(worker.poller.fd)); /* it does not wake itself */
 	close(worker.wakeup_fd);
 	for (int i = 0; i < MOST; i++)
 		close(clients[i]);
@@ -281,7 +282,8 @@ TEST(a_worker_that_cannot_wait_for_connections_pauses_and_tries_again)
 		adding_fails_with = errors[i];
 		assert_int_equal(poller_remove(&worker.poller, server.listeners.list[0].fd), 0);
 		worker.is_armed =
-			false; /* as after an accept, where others have their turn first */
+			/* as after an accept, when the other workers have their turn first */
+			false;
 		assert_int_equal(worker_admit(&worker), 0);
 		assert_true(admission_is_paused(&worker.admission));
 		assert_false(worker.is_armed);
@@ -319,7 +321,7 @@ TEST(a_worker_closes_its_copies_when_the_queues_are_said_to_be_empty)
 	close(late);
 }
 
-/* A unix socket that is stopped is readable for ever: it must not be waited for. */
+/* A stopped unix socket is always readable: the worker must not poll it. */
 TEST(a_stopped_unix_socket_is_closed_by_the_worker_that_found_its_queue_empty)
 {
 	struct addr addr = { .local = { .sun_family = AF_UNIX } };
@@ -367,7 +369,7 @@ TEST(who_waits_in_the_room_when_it_is_called_off_gets_a_fin_and_is_lingered_for)
 	shutdown_pipe_signal(&shutdown_pipe);
 	TAKE_TURNS_UNTIL(server.totals.turned_away == 1);
 	unit_read_end(waiting);
-	unit_write(waiting, "x", 1); /* no reset comes of that */
+	unit_write(waiting, "x", 1); /* these bytes must not cause a reset */
 	take_some_turns();
 	unit_write(waiting, "x", 1);
 	end_client(0);
