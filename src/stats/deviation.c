@@ -10,7 +10,7 @@ void deviation_add(struct deviation *deviation, uint64_t ns)
 	deviation->square_sum += (u128)ns * ns;
 }
 
-/* The largest number whose square is not above a number. */
+/* Returns the square root, rounded down. */
 static uint64_t root_of(u128 square)
 {
 	u128 root = 0;

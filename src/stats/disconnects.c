@@ -17,7 +17,7 @@ static const struct {
 	enum disconnect_cause cause;
 } causes[] = {
 	{ -ECONNRESET, DISCONNECT_RESET },
-	{ -EPIPE, DISCONNECT_RESET }, /* an RST that came behind a FIN */
+	{ -EPIPE, DISCONNECT_RESET }, /* an RST after a FIN */
 	{ -ETIMEDOUT, DISCONNECT_TIMEOUT },
 	{ ERR_QUEUE_FULL, DISCONNECT_TIMEOUT },
 	{ -EHOSTUNREACH, DISCONNECT_UNREACHABLE },
@@ -27,7 +27,7 @@ static const struct {
 	{ -ENONET, DISCONNECT_UNREACHABLE },
 	{ ERR_FORBIDDEN, DISCONNECT_UNREACHABLE },
 	{ -ECONNREFUSED, DISCONNECT_REFUSED },
-	{ -ENOENT, DISCONNECT_REFUSED }, /* of a unix socket: its path is gone */
+	{ -ENOENT, DISCONNECT_REFUSED }, /* unix socket: its path no longer exists */
 	{ ERR_SELF_CONNECT, DISCONNECT_REFUSED },
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a connection died of, and what is counted of many that are held for long: what `ping --hold`
- * finds, and report/ turns into text, JSON and a page of metrics.
+ * Why connections ended, and the counts for many connections that are held for a long time. `ping
+ * --hold` fills these; report/ prints them as text, JSON and a metrics page.
  */
 #ifndef STATS_DISCONNECTS_H
 #define STATS_DISCONNECTS_H
@@ -13,7 +13,7 @@
 #include "stats/deviation.h"
 #include "stats/histogram.h"
 
-/* Causes: name, as it stands in figures, and what it is. */
+/* Causes: symbol, name in results, explanation. */
 #define DISCONNECT_LIST(X)                                                                      \
 	X(DISCONNECT_ENDED, "ended", "the server, or what stands before it, sent a FIN")        \
 	X(DISCONNECT_RESET, "reset", "an RST came")                                             \
@@ -28,67 +28,71 @@
 enum disconnect_cause { DISCONNECT_LIST(X) DISCONNECT_CAUSES };
 #undef X
 
-/* The name of a cause. Static storage. */
+/* Returns the name of a cause. Static storage. */
 const char *disconnect_name(enum disconnect_cause cause);
 
-/* The cause behind a negative code of connecting, sending or receiving: pure. */
+/* Returns the cause for a negative code of connecting, sending or receiving. Pure function. */
 enum disconnect_cause disconnect_of_code(int code);
 
-/* One that has died, for who writes it down. Room for the longest sentence and address. */
+/* One connection that ended, for a log. Has space for the longest sentence and address. */
 struct disconnect {
 	enum disconnect_cause cause;
-	uint64_t connection; /* which of those that are held, from 1 */
-	uint64_t at_ns;      /* since the start of the run */
-	uint64_t age_ns;     /* since it was opened */
-	uint64_t n_beats;    /* heartbeats that came back on it */
-	uint64_t silent_ns;  /* since its last good byte; DISCONNECT_NO_BYTE: there was none */
-	char from[128];      /* its local address; empty: it has none */
-	char why[512];       /* a sentence */
+	uint64_t connection; /* number of the held connection, from 1 */
+	uint64_t at_ns;      /* when it ended, since the start of the run */
+	uint64_t age_ns;     /* how long it was open */
+	uint64_t n_beats;    /* number of heartbeats that came back on it */
+	uint64_t silent_ns;  /* since its last good byte; DISCONNECT_NO_BYTE: it had none */
+	char from[128];      /* local address; empty: it has none */
+	char why[512];       /* the reason, a sentence */
 };
 
 #define DISCONNECT_NO_BYTE UINT64_MAX
 
-/* So many are written down, the first ones; all are counted. */
+/* Maximum number of disconnects that are logged, the first ones. All are counted. */
 #define DISCONNECT_LOGGED_MAX 1000
 
-/* What happened to connections that were held. */
+/* What happened to the held connections. */
 struct disconnects {
-	uint64_t n_connections; /* that are to be held */
-	uint64_t n_open;        /* of them, now */
-	uint64_t n_throughout;  /* of them, open since the start; a heartbeat came back on each */
-	uint64_t n_opened;      /* times that one was opened; n_open and the dead together */
+	uint64_t n_connections; /* number of connections to hold */
+	uint64_t n_open;        /* number of them that are open now */
+	uint64_t n_throughout;  /* open since the start, with at least one heartbeat back */
+	uint64_t n_opened;      /* number of successful opens: n_open plus all that ended */
 	uint64_t n_died[DISCONNECT_CAUSES];
-	uint64_t n_not_opened[DISCONNECT_CAUSES]; /* times that one could not be opened */
+	uint64_t n_not_opened[DISCONNECT_CAUSES]; /* number of failed opens */
 
-	uint64_t n_begun; /* heartbeats: those that are back, failed, and under way */
+	uint64_t n_begun; /* heartbeats that were begun: back, failed and in flight */
 	uint64_t n_back, n_lost;
-	uint64_t n_unfinished; /* heartbeats under way at the end of the run, and not late */
+	uint64_t n_unfinished; /* heartbeats in flight at the end of the run, and not late */
 	uint64_t bytes_verified;
-	uint64_t wrong_bytes; /* bytes that came back different, as far as they were received */
-	/* Of those that are back; and of unfinished ones their age, which is a lower bound. */
+	uint64_t wrong_bytes; /* bytes that differed, as far as they were received */
+	/*
+	 * Heartbeats that came back. Unfinished ones count with their age, which is a lower bound.
+	 */
 	struct histogram round_trip;
 	struct deviation deviation; /* of the same times */
 
-	uint64_t shortest_ns; /* life of those that died; DISCONNECT_NO_BYTE: none did */
-	uint64_t longest_ns;  /* of those too that are open */
-	uint64_t oldest_ns;   /* age of the oldest last good byte of all connections */
+	/* shortest life of those that ended; DISCONNECT_NO_BYTE: none ended */
+	uint64_t shortest_ns;
+	uint64_t longest_ns; /* longest life, open connections included */
+	uint64_t oldest_ns;  /* time since the last good byte, maximum over all connections */
 	uint64_t elapsed_ns;
 
-	struct disconnect *told; /* DISCONNECT_LOGGED_MAX of them; NULL: none are written down */
+	/* the first DISCONNECT_LOGGED_MAX disconnects; NULL: none are logged */
+	struct disconnect *told;
 	size_t n_told;
 };
 
-/* Makes an empty one, the caller's, to be closed. Returns 0 or -ENOMEM. */
+/* Makes an empty one; the caller must close it. Returns 0 or -ENOMEM. */
 MUST_USE int disconnects_open(struct disconnects *ret_deaths);
 void disconnects_close(struct disconnects *disconnects);
 
-/* Counts one that was open, and writes it down where there is room. */
+/* Counts a connection that was open and ended, and logs it while there is room. */
 void disconnects_add(struct disconnects *disconnects, const struct disconnect *disconnect);
 
-/* Notes the round trip of a heartbeat, or the age of an unfinished one. */
+/* Records the round-trip time of a heartbeat, or the age of an unfinished one. */
 void disconnects_note_time(struct disconnects *disconnects, uint64_t ns);
 
-/* How many died, and how often one could not be opened, of all causes. */
+/* Return the number of ended connections, and of failed opens, over all causes. */
 uint64_t disconnects_died(const struct disconnects *disconnects);
 uint64_t disconnects_not_opened(const struct disconnects *disconnects);
 

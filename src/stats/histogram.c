@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each doubling is cut in 1 << HALF_BITS parts. */
+/* Each doubling is divided into 1 << HALF_BITS parts. */
 #define HALF_BITS 10
 #define HALF      (UINT64_C(1) << HALF_BITS)
 
-/* Values below this have a bucket of their own. */
+/* Smaller values have a bucket each. */
 #define SINGLES (2 * HALF)
 
-/* By how many bits the highest value that is told apart is shifted. */
+/* Number of bits by which the highest value (one hour) is shifted. */
 #define LAST_SHIFT 31
 
 _Static_assert(HISTOGRAM_HIGHEST_NS >> LAST_SHIFT >= HALF, "an hour has more than that many bits");
@@ -21,11 +21,11 @@ _Static_assert(HISTOGRAM_HIGHEST_NS >> LAST_SHIFT < SINGLES, "and not one more")
 _Static_assert(HISTOGRAM_BUCKETS == LAST_SHIFT * HALF + (HISTOGRAM_HIGHEST_NS >> LAST_SHIFT) + 1,
 	       "one more than the index of an hour");
 
-/* ---- where a value goes ---- */
+/* ---- value to bucket ---- */
 
 /*
  * A value shifted to 11 bits is 1024 to 2047 within its doubling, and the doublings follow each
- * other: the shift says which. The singles are what is left when nothing is shifted.
+ * other: the shift is the number of the doubling. Values below SINGLES are not shifted.
  */
 static inline size_t bucket_of_value(uint64_t ns)
 {
@@ -55,9 +55,9 @@ uint64_t histogram_highest_ns(size_t index)
 	return histogram_lowest_ns(index) + (UINT64_C(1) << shift_of(index)) - 1;
 }
 
-/* ---- its life ---- */
+/* ---- opening and closing ---- */
 
-/* What is known of no values, but for the counts. */
+/* An empty histogram, without counts. */
 static const struct histogram nothing = { .least_ns = UINT64_MAX };
 
 int histogram_open(struct histogram *ret_histogram)
@@ -76,7 +76,7 @@ void histogram_close(struct histogram *histogram)
 	*histogram = (struct histogram){ 0 };
 }
 
-/* The buckets that may have values in them: from the first, and behind the last. */
+/* The buckets that may contain values: the first, and one past the last. */
 struct range {
 	size_t from, to;
 };
@@ -120,7 +120,7 @@ static void widen(struct histogram *histogram, uint64_t least_ns, uint64_t max_n
 	histogram->max_ns = max_ns > histogram->max_ns ? max_ns : histogram->max_ns;
 }
 
-/* The conditions are moves, not jumps, but for that of a sum that overflows. */
+/* All conditions compile to conditional moves, except the overflow of the sum. */
 void histogram_record(struct histogram *histogram, uint64_t ns)
 {
 	histogram->counts[bucket_of_value(ns)]++;
@@ -189,13 +189,13 @@ uint64_t histogram_mean_ns(const struct histogram *histogram)
 	return histogram->sum_ns / histogram->n + (rest >= histogram->n - rest);
 }
 
-/* Percentages are whole numbers of this part of one per cent. */
+/* Percentages are integers in units of 1/PARTS per cent. */
 #define PARTS   1000000
 #define HUNDRED (UINT64_C(100) * PARTS)
 
 /*
- * Which value it is, in order, from 1 on: n * percent / 100, rounded up, in whole numbers, for
- * 99.9 * 1000 / 100 is a little more than 999 in doubles, and that would be the thousandth.
+ * Returns the rank of a percentile, from 1: n * percent / 100, rounded up. It uses integers,
+ * because in doubles 99.9 * 1000 / 100 is slightly more than 999 and would give rank 1000.
  */
 static uint64_t rank_of(uint64_t n, double percent)
 {

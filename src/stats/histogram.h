@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How often each time was: a histogram of nanoseconds, from 1 ns to an hour.
+ * A histogram of times in ns, from 1 ns to one hour.
  *
- * What is recorded is counted in a bucket, and no bucket is wider than 1/1024 of its values: below
- * 2048 each value has its own, above that each doubling is cut in 1024 equal parts. So every figure
- * is right to 0.1 %, recording is a shift and an addition whatever was recorded before, and adding
- * histograms, of threads, seconds or machines, loses nothing. How many there are, their smallest,
- * their largest and their sum are known exactly.
+ * Each value is counted in a bucket, whose width is at most 1/1024 of the values in it. Below 2048
+ * each value has its own bucket; above, each doubling is divided into 1024 equal parts. So every
+ * result is exact to 0.1 %, recording costs a shift and an addition, and adding histograms of
+ * threads, intervals or machines loses nothing. Number, minimum, maximum and sum of the values are
+ * exact.
+ * exact.
  *
  * The buckets are those of an HdrHistogram (hdrhistogram.org) for 1 to 3,600,000,000,000 with three
- * significant digits, index for index: report/hlog.h writes them for its tools. Why not that
- * library: docs/decisions/0014-times-in-buckets.md.
+ * significant digits, with the same indexes. report/hlog.h writes them for its tools. Why the
+ * HdrHistogram library is not used: docs/decisions/0014-times-in-buckets.md.
  *
- * Each thread records into its own; who wants the whole merges. A zeroed struct is a closed one.
+ * Each thread records into its own histogram; merge them for the total. A zeroed struct is closed.
  */
 #ifndef STATS_HISTOGRAM_H
 #define STATS_HISTOGRAM_H
@@ -23,70 +24,70 @@
 
 #include "base/compiler.h"
 
-/* An hour. What is above is counted as the last bucket's, and that it was in n_above. */
+/* One hour. A larger value is counted in the last bucket and in n_above. */
 #define HISTOGRAM_HIGHEST_NS UINT64_C(3600000000000)
 
-/* One more than the index of that hour. */
+/* The index of one hour, plus one. */
 #define HISTOGRAM_BUCKETS 33421
 
-/* To be read; written by the functions below. */
+/* Read-only for users; only the functions below write it. */
 struct histogram {
-	uint64_t *counts;  /* HISTOGRAM_BUCKETS of them */
-	uint64_t n;        /* how many values, at most INT64_MAX */
-	uint64_t n_above;  /* those of them that were above an hour */
-	uint64_t sum_ns;   /* of the values; UINT64_MAX where that overflows, at 584 years */
-	uint64_t least_ns; /* UINT64_MAX while there is none: see histogram_min_ns() */
-	uint64_t max_ns;   /* the largest, above an hour too; 0 while there is none */
+	uint64_t *counts;  /* array of HISTOGRAM_BUCKETS */
+	uint64_t n;        /* number of values, at most INT64_MAX */
+	uint64_t n_above;  /* number of values above one hour */
+	uint64_t sum_ns;   /* sum of the values; UINT64_MAX after an overflow, at 584 years */
+	uint64_t least_ns; /* minimum, UINT64_MAX if empty: see histogram_min_ns() */
+	uint64_t max_ns;   /* maximum, exact also above one hour; 0 if empty */
 };
 
 /*
- * Makes an empty one: 261 KiB, of which only the pages that are used become memory.
- * *ret_histogram is the caller's, to be closed. Returns 0 or -ENOMEM.
+ * Makes an empty histogram: 261 KiB, of which only used pages become memory. The caller must close
+ * *ret_histogram. Returns 0 or -ENOMEM.
  */
 MUST_USE int histogram_open(struct histogram *ret_histogram);
 
-/* Frees it; a closed one may be closed again. */
+/* Frees it. A closed histogram may be closed again. */
 void histogram_close(struct histogram *histogram);
 
-/* Forgets every value. */
+/* Removes all values. */
 void histogram_reset(struct histogram *histogram);
 
 /* ---- recording: no allocation, no search ---- */
 
-/* Counts one value. 0 is a value too. */
+/* Counts one value. 0 is valid. */
 void histogram_record(struct histogram *histogram, uint64_t ns);
 
-/* Counts a value n times; with n of 0 nothing changes. */
+/* Counts a value n times. n may be 0. */
 void histogram_record_n(struct histogram *histogram, uint64_t ns, uint64_t n);
 
 /*
- * Counts n values of which only the bucket is known, index below HISTOGRAM_BUCKETS: the smallest
- * and the largest of them are taken to be its ends, and its middle enters the sum.
+ * Counts n values of which only the bucket is known; index is below HISTOGRAM_BUCKETS. Minimum and
+ * maximum become the ends of the bucket, and its middle is added to the sum.
  */
 void histogram_record_bucket(struct histogram *histogram, size_t index, uint64_t n);
 
-/* Adds every value of `from`: the same as if each had been recorded in `into`. */
+/* Adds every value of `from` to `into`, as if recorded there. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
-/* Have both the same counts, the same smallest and the same largest value? */
+/* Returns whether both have the same counts, minimum and maximum. */
 bool histogram_same(const struct histogram *a, const struct histogram *b);
 
 /* ---- figures ---- */
 
-/* The smallest value, exactly; 0 while there is none. (The largest is max_ns.) */
+/* Returns the exact minimum, 0 if empty. (The maximum is max_ns.) */
 uint64_t histogram_min_ns(const struct histogram *histogram);
 
-/* The sum by the number, to the nearest nanosecond; 0 while there is none. */
+/* Returns sum / number, rounded to the nearest ns; 0 if empty. */
 uint64_t histogram_mean_ns(const struct histogram *histogram);
 
 /*
- * The smallest recorded value that at least `percent` per cent of the values do not exceed; percent
- * from 0 to 100 and taken to six decimals, 99.9 being 99.9 and not the double beside it.
+ * Returns the smallest recorded value that at least `percent` per cent of the values do not exceed.
+ * percent is from 0 to 100, used with six decimals, so that 99.9 means exactly 99.9.
  *
- * Returned is the highest value of its bucket, within the smallest and the largest value there are:
- * never less than the exact percentile, and at most 1/1024 more. The first and the last value are
- * exact, so 0 gives the minimum and 100 the maximum. Of one above an hour, other than the first and
- * the last, no more is known than that. 0 while there are no values.
+ * The result is the highest value of the bucket, limited to minimum and maximum. It is never less
+ * than the exact percentile and at most 1/1024 more. The first and the last value are exact, so 0
+ * gives the minimum and 100 the maximum. For other values above one hour, only that is known. 0 if
+ * empty.
  */
 uint64_t histogram_percentile_ns(const struct histogram *histogram, double percent);
 
@@ -94,21 +95,21 @@ uint64_t histogram_percentile_ns(const struct histogram *histogram, double perce
 
 struct histogram_bucket {
 	size_t index;
-	uint64_t lowest_ns, highest_ns; /* both belong to it */
-	uint64_t n;                     /* how many values; in the last bucket, those above too */
+	uint64_t lowest_ns, highest_ns; /* inclusive */
+	uint64_t n; /* number of values; in the last bucket, including those above one hour */
 };
 
 /*
- * The next bucket with values in it, from the lowest on: *at is the caller's, 0 at first. Returns
- * false when there is no more.
+ * Finds the next non-empty bucket, in rising order. *at is the caller's, 0 at first. Returns false
+ * after the last one.
  */
 bool histogram_next(const struct histogram *histogram, size_t *at,
 		    struct histogram_bucket *ret_bucket);
 
-/* The index of the bucket of a value. */
+/* Returns the index of a value's bucket. */
 size_t histogram_index(uint64_t ns);
 
-/* The lowest and the highest value of a bucket. */
+/* Return the lowest and the highest value of a bucket. */
 uint64_t histogram_lowest_ns(size_t index);
 uint64_t histogram_highest_ns(size_t index);
 

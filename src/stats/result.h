@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a measurement found: what `ping` and `bench` count, and report/ turns into text and JSON.
+ * The result of a measurement: `ping` and `bench` count into it, report/ prints it as text and
+ * JSON.
  *
- * Each thread counts into one of its own; results are added, histograms and all, and nothing is
- * ever averaged.
+ * Each thread counts into its own result. Results are added, including their histograms. Nothing is
+ * averaged.
  */
 #ifndef STATS_RESULT_H
 #define STATS_RESULT_H
@@ -15,66 +16,67 @@
 #include "base/compiler.h"
 #include "stats/histogram.h"
 
-/* Kinds of failures in one result; there are not so many names in the program. */
+/* Maximum number of failure names per result; the program has fewer names. */
 #define RESULT_FAILURES_MAX 64
 
-/* A kind of failure, and how often it was. */
+/* A kind of failure, and its count. */
 struct result_failure {
 	const char *name; /* "ECONNRESET", "no_reply": static storage */
 	uint64_t n;
 };
 
-/* Room for the sentence of a failure. */
+/* Size of the sentence of a mismatch. */
 #define RESULT_SENTENCE_SIZE 512
 
 struct result {
 	/* Messages that were begun: n_echoes + result_failed() + n_unfinished. */
 	uint64_t n_sent;
-	uint64_t n_echoes;       /* messages that came back whole, right and in time */
-	uint64_t n_unfinished;   /* messages under way, and not late, when the run was ended */
-	uint64_t bytes_sent;     /* payload, of any connection */
-	uint64_t bytes_verified; /* came back, and were what they should be */
+	uint64_t n_echoes;       /* messages that came back complete, correct and in time */
+	uint64_t n_unfinished;   /* messages in flight, and not late, at the end of the run */
+	uint64_t bytes_sent;     /* payload bytes on all connections */
+	uint64_t bytes_verified; /* bytes that came back as expected */
 	uint64_t n_mismatches;   /* connections on which a byte was wrong */
-	uint64_t wrong_bytes;    /* bytes that came back different, as far as they were received */
+	uint64_t wrong_bytes;    /* bytes that differed, as far as they were received */
 	uint64_t n_connections;  /* connections that were opened */
-	uint64_t elapsed_ns;     /* what all this took */
+	uint64_t elapsed_ns;     /* duration of the measurement */
 
-	/* Messages that failed, and RESULT_NEVER_SENT. */
+	/* Failed messages, and RESULT_NEVER_SENT. */
 	struct result_failure failures[RESULT_FAILURES_MAX];
 	size_t n_failures;
-	/* Failures of connections that carried no message: while connecting, idle, or closing. */
+	/* Failures of connections without a message: while connecting, idle, or closing. */
 	struct result_failure connection_errors[RESULT_FAILURES_MAX];
 	size_t n_connection_errors;
 	char first_mismatch
 		[RESULT_SENTENCE_SIZE]; /* what was wrong on the first of them, or empty */
 
 	/*
-	 * Round trips, from when the message was due. Unfinished messages are in it with their age
-	 * at the end of the run, which is a lower bound.
+	 * Response times, counted from the intended send time. Unfinished messages are included
+	 * with their age at the end of the run, which is a lower bound.
 	 */
 	struct histogram response;
-	struct histogram service;  /* the same, from when it was sent */
-	struct histogram lateness; /* how much later than due it was sent, by our own doing */
-	struct histogram connect;  /* from SYN to established */
+	struct histogram service; /* service times, counted from the actual send time */
+	/* schedule lag: actual minus intended send time, caused by this client */
+	struct histogram lateness;
+	struct histogram connect; /* from SYN to established */
 };
 
-/* Makes an empty one, the caller's, to be closed. Returns 0 or -ENOMEM. */
+/* Makes an empty result; the caller must close it. Returns 0 or -ENOMEM. */
 MUST_USE int result_open(struct result *ret_result);
 void result_close(struct result *result);
 
-/* Forgets all that was counted. */
+/* Sets all counts to zero. */
 void result_reset(struct result *result);
 
-/* Failure of messages that were due and never begun: they are not in n_sent. */
+/* Failure name of messages that were due but never begun. They are not in n_sent. */
 #define RESULT_NEVER_SENT "never_sent"
 
-/* Counts n failures of a kind. name: static storage. */
+/* Counts n failures with this name. name: static storage. */
 void result_fail(struct result *result, const char *name, uint64_t n);
 
-/* Counts n errors of connections that carried no message. name: static storage. */
+/* Counts n errors of connections without a message. name: static storage. */
 void result_connection_error(struct result *result, const char *name, uint64_t n);
 
-/* Returns the number of failures of all kinds, RESULT_NEVER_SENT included. */
+/* Returns the number of failures of all kinds, including RESULT_NEVER_SENT. */
 uint64_t result_failures(const struct result *result);
 
 /* Returns the number of messages that were begun and failed. */
@@ -83,13 +85,13 @@ uint64_t result_failed(const struct result *result);
 /* Returns the number of connection errors of all kinds. */
 uint64_t result_connection_errors(const struct result *result);
 
-/* Echoes per second; 0 of what took no time. */
+/* Returns echoes per second; 0 if no time has passed. */
 double result_rate(const struct result *result);
 
-/* Bytes that were sent and did not come back. */
+/* Returns the number of bytes that were sent and did not come back. */
 uint64_t result_missing(const struct result *result);
 
-/* Adds all of `from` but elapsed_ns, which is for whoever started the threads. */
+/* Adds `from` to `into`, except elapsed_ns, which the caller sets. */
 void result_add(struct result *into, const struct result *from);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a run was to begin, whether it did, and how far the clock that said so can be trusted: runs
- * of several machines that were to begin together did so no better than their clocks agree.
+ * The planned start of a run, how late it began, and how accurate the wall clock was. Runs of
+ * several machines start together only as exactly as their clocks agree.
  */
 #ifndef STATS_START_TIME_H
 #define STATS_START_TIME_H
@@ -12,10 +12,10 @@
 #include "base/clock.h"
 
 struct start_time {
-	uint64_t wanted_ns;       /* since the epoch; 0: none was asked for */
-	uint64_t late_ns;         /* it began so long after that */
-	bool is_clock_known;      /* is the next? */
-	struct clock_trust clock; /* on the wall, when it began */
+	uint64_t wanted_ns;       /* since 1970; 0: no start time was given */
+	uint64_t late_ns;         /* how much later the run began */
+	bool is_clock_known;      /* whether `clock` is known */
+	struct clock_trust clock; /* the wall clock when the run began */
 };
 
 #endif
