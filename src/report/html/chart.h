@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a page consists of: charts and tables, each of all runs or of one of them.
+ * The charts and tables of a page, for all runs or for one of them.
  *
- * A chart is readable without its colours (each run has a mark of its own, service time is dashed),
- * and every value that it shows stands in a table too: that is where page.js reads what is under
- * the pointer.
+ * A chart is readable without colours (each run has its own mark, service time is dashed). Every
+ * value in a chart is also in a table, from which page.js reads the values at the pointer.
  */
 #ifndef REPORT_HTML_CHART_H
 #define REPORT_HTML_CHART_H
@@ -18,38 +17,38 @@
 #include "report/html/scale.h"
 #include "report/run.h"
 
-/* What is to be drawn, made by metrics_server.c. */
+/* What is drawn; made by page.c. */
 struct view {
 	FILE *out;
 	const struct run *runs;
 	size_t n;
-	bool has_service[PAGE_RUNS_MAX]; /* a service time that is not its response time */
+	bool has_service[PAGE_RUNS_MAX]; /* its service times differ from its response times */
 	struct timeline timelines[PAGE_RUNS_MAX];
-	struct scale elapsed; /* of all courses */
+	struct scale elapsed; /* elapsed time, for all timelines */
 };
 
-/* Writes what the i-th run is called, as text. */
+/* Writes the name of the i-th run as text. */
 void chart_name(const struct view *view, size_t i);
 
-/* Writes the sign of the i-th run: its line with its mark. */
+/* Writes the legend symbol of the i-th run: its line with its mark. */
 void chart_sign(const struct view *view, size_t i);
 
-/* Begins a part of the page, of that name, that scrolls by itself where it is too wide. */
+/* Begins a part of the page with this name. It scrolls by itself if it is too wide. */
 void chart_scroll(const struct view *view, const char *name);
 
-/* Which value each percentile is: the curves, and the same in numbers. (chart_curve.c) */
+/* Percentile curves, and the same as a table. (chart_curve.c) */
 void chart_curves(const struct view *view);
 void chart_percentiles(const struct view *view);
 
-/* Rates over time, failures over time; a table of the i-th run's. (chart_timeline.c) */
+/* Rates over time, failures over time, and the table of the i-th run. (chart_timeline.c) */
 void chart_rates(const struct view *view);
 void chart_failures(const struct view *view);
 void chart_pieces(const struct view *view, size_t i);
 
-/* How often each time was, over time, of each run. (chart_heat.c) */
+/* Heat map of each run: distribution of times over time. (chart_heat.c) */
 void chart_heat(const struct view *view);
 
-/* All that is known of each run. (run_info.c) */
+/* All known facts of each run. (facts.c) */
 void chart_facts(const struct view *view);
 
 #endif

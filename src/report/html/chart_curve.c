@@ -9,7 +9,7 @@
 
 /* ---- the curves ---- */
 
-/* The axes, of all that is drawn. */
+/* Returns the axes for everything that is drawn. */
 static struct plot plot_of(const struct view *view)
 {
 	uint64_t n = 0, least_ns = UINT64_MAX, typical_ns = UINT64_MAX, most_ns = 0;
@@ -52,7 +52,7 @@ static void put_curve(FILE *out, const struct plot *plot, const struct histogram
 	fputs("\"/>\n", out);
 }
 
-/* A mark at each name of the axis that the curve reaches. */
+/* Draws a mark at each label of the axis that the curve reaches. */
 static void put_curve_marks(FILE *out, const struct plot *plot, const struct histogram *times,
 			    size_t run, const char *kind)
 {
@@ -91,7 +91,7 @@ void chart_curves(const struct view *view)
 	fputs("</figure>\n", view->out);
 }
 
-/* ---- the same in numbers ---- */
+/* ---- the table ---- */
 
 #define COLUMNS_MAX (4 * PAGE_RUNS_MAX)
 
@@ -163,7 +163,10 @@ static void put_time(FILE *out, const struct column *column, uint64_t ns)
 		column->run + 1, column->kind, (unsigned long long)ns, format_time(ns).text);
 }
 
-/* A row of the percentile that one value of so many exceeds, named with so many decimals. */
+/*
+ * Writes the row of the percentile that one of `one_of` values exceeds, with this number of
+ * decimals.
+ */
 static void put_percentile(FILE *out, const struct columns *columns, double one_of, int decimals)
 {
 	double percent = 100 - 100 / one_of, decades = log10_of(one_of);

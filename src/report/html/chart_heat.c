@@ -6,10 +6,13 @@
 #include "report/html/log10.h"
 #include "report/html/plot.h"
 
-/* Rows of a map: fewer than can be told apart, enough for two peaks to be two. */
+/* Maximum number of rows: fewer than can be distinguished, enough to show two peaks. */
 #define ROWS_MAX 48
 
-/* Shades, the palest first, and from which counts on they are used: the first row that suffices. */
+/*
+ * Shades, the palest first: minimum count per cell for each. The first set that reaches the maximum
+ * is used.
+ */
 #define LEVELS 8
 static const double bounds[][LEVELS] = {
 	{ 1, 2, 3, 5, 7, 10, 15, 20 },           { 1, 2, 5, 10, 20, 50, 100, 200 },
@@ -19,11 +22,11 @@ static const double bounds[][LEVELS] = {
 
 struct heat {
 	struct plot plot;
-	size_t rows_each; /* rows of a course in one of the map */
+	size_t rows_each; /* timeline rows per row of the map */
 	const double *bounds;
 };
 
-/* How many rows of a course are one of the map. */
+/* Returns the number of timeline rows per row of the map. */
 static size_t rows_each(const struct scale *times)
 {
 	static const size_t choices[] = { 1, 2, 4, 8, 20 };
@@ -50,7 +53,7 @@ static int level_of(const struct heat *heat, uint64_t n)
 	return level;
 }
 
-/* The same shades and axes for all maps: they are to be compared. */
+/* All maps get the same shades and axes, so that they can be compared. */
 static struct heat heat_of(const struct view *view)
 {
 	uint64_t least_ns = UINT64_MAX, most_ns = 0, most = 0;
@@ -80,7 +83,7 @@ static struct heat heat_of(const struct view *view)
 	return heat;
 }
 
-/* The height of the lower edge of a row, in units from the top. */
+/* Returns the lower edge of a row, in units from the top. */
 static double edge_of(const struct scale *times, size_t row)
 {
 	double low = log10_of(times->low), high = log10_of(times->high);
@@ -90,7 +93,7 @@ static double edge_of(const struct scale *times, size_t row)
 	return at < 1 ? PLOT_EXTENT * (1 - at) : 0;
 }
 
-/* The cells of one shade: neighbours above each other are one rectangle. */
+/* Draws the cells of one shade. Vertical neighbours become one rectangle. */
 static void put_level(FILE *out, const struct heat *heat, const struct timeline *timeline,
 		      int level)
 {
@@ -117,7 +120,7 @@ static void put_level(FILE *out, const struct heat *heat, const struct timeline 
 	fputs("\"/>\n", out);
 }
 
-/* What the shades mean. */
+/* Writes the legend of the shades. */
 static void put_shades(const struct view *view, const struct heat *heat)
 {
 	fputs("<p class=\"shades\">echoes in a cell, at least: ", view->out);

@@ -2,12 +2,12 @@
 #include "report/html/chart.h"
 #include "report/html/plot.h"
 
-/* Marks on a line over time. */
+/* Number of marks on a line over time. */
 #define MARKS 7
 
 /* ---- charts ---- */
 
-/* All that reads the tables of the courses, where the pointer is. */
+/* Begins the figure, and names the tables from which page.js reads values at the pointer. */
 static void open_figure(const struct view *view)
 {
 	fputs("<figure class=\"chart\" data-tables=\"", view->out);
@@ -18,7 +18,7 @@ static void open_figure(const struct view *view)
 	fputs("\">\n", view->out);
 }
 
-/* Marks at equal distances, those of each run between those of the others. */
+/* Draws marks at equal distances. The marks of each run are between those of the others. */
 static void put_timeline_marks(const struct view *view, const struct plot *plot, size_t run,
 			       double (*value)(const struct timeline_slice *piece))
 {
@@ -35,7 +35,7 @@ static void put_timeline_marks(const struct view *view, const struct plot *plot,
 	}
 }
 
-/* A line with marks for each run. */
+/* Draws a line with marks for each run. */
 static void draw(const struct view *view, struct plot *plot,
 		 double (*value)(const struct timeline_slice *piece))
 {
@@ -100,7 +100,7 @@ void chart_failures(const struct view *view)
 	draw(view, &plot, timeline_failure_rate);
 }
 
-/* ---- the same in numbers ---- */
+/* ---- the table ---- */
 
 static void put_times(FILE *out, const struct timeline_slice *piece)
 {

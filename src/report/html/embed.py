@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes C arrays of files, and the hashes by which a page allows itself style and script.
+"""Converts files to C arrays, with the hashes for the Content-Security-Policy of a page.
 
 usage: embed.py page.css page.js marks.svg
 """
@@ -11,7 +11,7 @@ import sys
 
 
 def without_comments(text):
-    """The page carries what works; who wants to read it reads the file. Comments begin a line."""
+    """Removes comments that begin a line, to make the page smaller."""
     lines, inside = [], False
     for line in text.splitlines(keepends=True):
         inside = inside or line.lstrip().startswith("/*")
@@ -22,7 +22,7 @@ def without_comments(text):
 
 
 def array(text):
-    """Numbers, for a string literal may have 4095 characters only."""
+    """Writes numbers, because a string literal may have at most 4095 characters."""
     numbers = [*text.encode("ascii"), 0]
     rows = (numbers[i : i + 20] for i in range(0, len(numbers), 20))
     return "\n".join("\t" + "".join(f"{number}," for number in row) for row in rows)

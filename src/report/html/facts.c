@@ -9,10 +9,7 @@
 #include "report/html/format.h"
 #include "report/html/markup.h"
 
-/*
- * A fact: says what it is of a run, or returns false where nothing is known. With an `out` of NULL
- * it is only asked whether it is known.
- */
+/* Writes one fact of a run, or returns false if it is unknown. With `out` NULL it only checks. */
 typedef bool fact_fn(FILE *out, const struct run *run);
 
 PRINTF_LIKE(2, 3) static bool fact_say(FILE *out, const char *format, ...)
@@ -34,19 +31,19 @@ static bool say_text(FILE *out, const char *text)
 	return true;
 }
 
-/* A number that is not known while it is 0. */
+/* Writes a number for which 0 means unknown. */
 static bool say_count(FILE *out, uint64_t n)
 {
 	return n != 0 && fact_say(out, "%s", format_count(n).text);
 }
 
-/* A number that may be 0, of those who count it. */
+/* Writes a number that may be 0, if the format of the run contains it. */
 static bool say_counted(FILE *out, const struct run *run, uint64_t n)
 {
 	return run->format == RUN_TCPECHO && fact_say(out, "%s", format_count(n).text);
 }
 
-/* ---- who, where, when ---- */
+/* ---- source, place, time ---- */
 
 static bool source(FILE *out, const struct run *run)
 {
@@ -105,7 +102,7 @@ static bool cpus(FILE *out, const struct run *run)
 	return say_count(out, run->facts.n_cpus);
 }
 
-/* ---- what was asked for ---- */
+/* ---- parameters ---- */
 
 static bool target(FILE *out, const struct run *run)
 {
@@ -149,11 +146,11 @@ static bool churn(FILE *out, const struct run *run)
 
 static bool seed(FILE *out, const struct run *run)
 {
-	bool has_one = run->n_merged == 1 || run->seed != 0; /* runs of a sum may have several */
+	bool has_one = run->n_merged == 1 || run->seed != 0; /* a sum may have several seeds */
 	return run->format == RUN_TCPECHO && has_one && fact_say(out, "%" PRIu64, run->seed);
 }
 
-/* ---- what came of it ---- */
+/* ---- results ---- */
 
 static bool sent(FILE *out, const struct run *run)
 {
@@ -235,7 +232,7 @@ static bool opened(FILE *out, const struct run *run)
 	return say_count(out, run->result.n_connections);
 }
 
-/* ---- the connections, the client ---- */
+/* ---- connections and client ---- */
 
 static bool congestion(FILE *out, const struct run *run)
 {

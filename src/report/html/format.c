@@ -15,7 +15,7 @@ struct unit {
 	double size;
 };
 
-/* The smallest first. */
+/* In rising order. */
 static const struct unit time_units[] = {
 	{ "ns", 1 },
 	{ "µs", 1e3 },
@@ -27,7 +27,7 @@ static const struct unit count_units[] = {
 	{ "", 1 }, { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 }, { "T", 1e12 }, { "P", 1e15 },
 };
 
-/* The largest unit of which there is at least one, after rounding to a part in `parts` of it. */
+/* Returns the largest unit that is at most `value`, after rounding to 1/parts of the unit. */
 static const struct unit *unit_of(double value, const struct unit *units, size_t n, double parts)
 {
 	const struct unit *unit = units;
@@ -38,7 +38,7 @@ static const struct unit *unit_of(double value, const struct unit *units, size_t
 	return unit;
 }
 
-/* Decimals that make four digits of a number. */
+/* Returns the number of decimals for four significant digits. */
 static int decimals_for(double value)
 {
 	int decimals = 3;
@@ -121,7 +121,7 @@ struct format_text format_moment(uint64_t ns)
 	struct format_text figure;
 	struct tm utc;
 	time_t seconds = (time_t)(ns / CLOCK_NS_PER_S);
-	gmtime_r(&seconds, &utc); /* any number of nanoseconds is in a year that it knows */
+	gmtime_r(&seconds, &utc); /* cannot fail for 64-bit nanoseconds */
 	snprintf(figure.text, sizeof(figure.text), "%04d-%02d-%02d %02d:%02d:%02d UTC",
 		 utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
 		 utc.tm_sec);

@@ -4,10 +4,10 @@
 #include <assert.h>
 #include <float.h>
 
-/* What has been multiplied and divided misses a power of ten by less. */
+/* Rounding errors of multiplications and divisions are smaller. */
 #define CLOSE 1e-9
 
-/* Binary digits of a logarithm: 2^-40 is below 1e-11. */
+/* Number of binary digits of a logarithm: 2^-40 is below 1e-11. */
 #define DIGITS 40
 
 double log10_power(int exponent)
@@ -34,8 +34,8 @@ int log10_floor(double value)
 }
 
 /*
- * What a number is to be squared to exceed 10 are the digits of its logarithm, one by one. Squaring
- * doubles the relative error, and halves what a digit is worth.
+ * The binary digits of the logarithm, one by one: each squaring that exceeds 10 is a 1. Squaring
+ * doubles the relative error, but each digit is worth half of the one before.
  */
 double log10_of(double value)
 {

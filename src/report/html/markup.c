@@ -5,7 +5,7 @@
 
 #include "base/escape.h"
 
-/* Bytes that are made harmless at a time. */
+/* Number of bytes that are escaped at a time. */
 #define PIECE 256
 
 static void put_markup(FILE *out, const char *text, size_t n)

@@ -13,10 +13,10 @@
 #include "report/html/markup.h"
 #include "version.h"
 
-/* More runs than this are printed on paper that lies across: a table has two columns of each. */
+/* With more runs the page is printed in landscape: a table has two columns per run. */
 #define NARROW_MAX 3
 
-/* ---- what several parts say ---- */
+/* ---- used by several parts ---- */
 
 static const char *run_title(const struct run *run)
 {
@@ -69,7 +69,7 @@ static bool has_any_course(const struct view *view)
 	return false;
 }
 
-/* ---- the top ---- */
+/* ---- head ---- */
 
 static void put_page_head(const struct view *view)
 {
@@ -91,7 +91,7 @@ static void put_page_head(const struct view *view)
 	fprintf(out, "<body>\n%s", assets_marks);
 }
 
-/* "2 failed, 1 connection error, 3 unfinished". */
+/* Writes "2 failed, 1 connection error, 3 unfinished". */
 static void put_failures(FILE *out, const struct result *result)
 {
 	uint64_t n_failed = result_failed(result), n_errors = result_connection_errors(result);
@@ -117,7 +117,7 @@ static void put_failures(FILE *out, const struct result *result)
 	}
 }
 
-/* What came back, in a sentence. */
+/* Writes the result as a sentence. */
 static void put_sentence(const struct view *view, size_t i)
 {
 	FILE *out = view->out;
@@ -156,7 +156,7 @@ static void put_runs(const struct view *view)
 	fputs("</ul>\n", view->out);
 }
 
-/* ---- what has to be said first ---- */
+/* ---- notes: what a reader must know first ---- */
 
 /* Begins a note about a run. */
 static void begin_note(const struct view *view, size_t i, const char *kind)
@@ -223,7 +223,7 @@ static void put_remarks(const struct view *view, size_t i)
 		begin_note(view, i, "remark");
 		fputs("nothing came back: there is no time to be drawn</li>\n", out);
 	}
-	/* How many is not known of a file. */
+	/* The number of these values is unknown for a run from a file. */
 	if (run->result.response.max_ns > histogram_highest_ns(HISTOGRAM_BUCKETS - 1)) {
 		begin_note(view, i, "remark");
 		fputs("what took longer than an hour is drawn as an hour</li>\n", out);
@@ -240,7 +240,7 @@ static void put_notes(const struct view *view)
 	fputs("</ul>\n", view->out);
 }
 
-/* ---- the legend: check boxes that page.css listens to ---- */
+/* ---- the legend: check boxes that page.css evaluates ---- */
 
 static void put_legend(const struct view *view)
 {
@@ -271,7 +271,7 @@ static void put_legend(const struct view *view)
 	fputs("</fieldset>\n", out);
 }
 
-/* ---- the parts ---- */
+/* ---- sections ---- */
 
 static void put_percentiles(const struct view *view)
 {
@@ -331,7 +331,7 @@ static void put_body(const struct view *view)
 		TCPECHO_VERSION, assets_js);
 }
 
-/* ---- the whole ---- */
+/* ---- the page ---- */
 
 static void close_courses(struct view *view)
 {
@@ -371,7 +371,7 @@ int page_write(FILE *out, const struct run *runs, size_t n, size_t *reterr_run)
 	struct view view = { .out = out, .runs = runs, .n = n };
 	for (size_t i = 0; i < n; i++) {
 		const struct result *result = &runs[i].result;
-		/* In a closed loop a message is sent when it is due, and both times are one. */
+		/* In a closed loop a message is sent when it is due, so both times are equal. */
 		view.has_service[i] = result->service.n > 0 &&
 				      !histogram_same(&result->response, &result->service);
 	}

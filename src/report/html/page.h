@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One or several runs as one page of HTML that needs nothing else: no network, and no JavaScript
- * but for reading the curves with the pointer. Why so: docs/decisions/0020-charts-by-hand.md.
+ * One or several runs as one self-contained HTML page: no network, and JavaScript only for reading
+ * the curves with the pointer. Why: docs/decisions/0020-charts-by-hand.md.
  *
- *	metrics_server.c     from the head to the foot, and what has to be said first
- *	chart.h    the charts and tables between them
- *	plot.h     a drawing: its axes, its lines, its marks
- *	scale.h    where a value stands, and what is written at the axis
- *	percentile_curve.h    a histogram as a line; timeline.h: a series in pieces
- *	page.css   how it looks; page.js: the cross-hair
+ *	page.c              from head to foot, with the caveats first
+ *	chart.h             the charts and tables
+ *	plot.h              a drawing: axes, lines, marks
+ *	scale.h             position of a value on an axis, and its labels
+ *	percentile_curve.h  a histogram as a line
+ *	timeline.h          a time series in slices
+ *	page.css            layout and colours
+ *	page.js             the cross-hair
  *
- * The same runs give the same bytes. Nothing that is in a run is trusted.
+ * The same runs give the same bytes. The contents of a run are not trusted.
  */
 #ifndef REPORT_HTML_PAGE_H
 #define REPORT_HTML_PAGE_H
@@ -21,13 +23,13 @@
 #include "base/compiler.h"
 #include "report/run.h"
 
-/* Runs on one page: of more, nobody could tell the lines apart. */
+/* Maximum number of runs on one page: more lines cannot be distinguished. */
 #define PAGE_RUNS_MAX 8
 
 /*
- * Writes the page of n runs, 1 at least. Errors of writing stay with `out`, for its owner
- * (ferror(3)). Returns 0; or with nothing written -ENOMEM, or what hlog_decode() says of a string
- * in the series of runs[*reterr_run].
+ * Writes the page of n runs, at least 1. Write errors stay in `out` (ferror(3)). Returns 0. On
+ * failure nothing is written: -ENOMEM, or the error of hlog_decode() for a string in the series of
+ * runs[*reterr_run].
  */
 MUST_USE int page_write(FILE *out, const struct run *runs, size_t n, size_t *reterr_run);
 

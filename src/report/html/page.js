@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The cross-hair: what the lines are at the pointer, or where the arrow keys have led, read from the
- * tables of the page. Everything else on the page works without.
+ * The cross-hair: shows the values at the pointer, or at the position of the arrow keys. It reads
+ * them from the tables of the page. Everything else on the page works without this script.
  *
- * A chart names its tables (data-tables); a row of them knows its place on the axis (data-x, in
- * thousandths), a drawn column is marked in the head (data-drawn), or all of them are.
+ * A chart names its tables (data-tables). Each row has its position on the axis (data-x, in
+ * thousandths). Drawn columns are marked in the head (data-drawn); without marks, all are drawn.
  */
 "use strict";
 
@@ -17,7 +17,7 @@
 	const isShown = (element) => element.getClientRects().length > 0;
 	const placeOf = (row) => Number(row.dataset.x) / 1000;
 
-	/* The tables of a chart whose run is not hidden by the legend. */
+	/* Returns the tables of a chart, except those of runs hidden by the legend. */
 	const tablesOf = (chart) =>
 		chart.dataset.tables
 			.split(" ")
@@ -54,7 +54,7 @@
 		row.insertCell().textContent = value;
 	};
 
-	/* A row as a table of its own: a line for each of its columns. */
+	/* Shows a row as a table with one line per column. */
 	const describe = (table, row) => {
 		const part = document.createElement("table");
 		const heads = [...table.querySelectorAll("thead tr:last-child th")];
@@ -97,7 +97,7 @@
 		cross.remove();
 	};
 
-	/* To the next row of the first table, from where the cross is. */
+	/* Moves the cross to the next row of the first table. */
 	const step = (chart, svg, direction) => {
 		const tables = tablesOf(chart);
 		if (tables.length === 0)

@@ -4,7 +4,7 @@
 #include <assert.h>
 
 #include "report/html/log10.h"
-/* What is nearer than that to the corner before cannot be seen. */
+/* A corner nearer than this to the previous one cannot be seen. */
 #define FINEST_X 1.0
 #define FINEST_Y 2.0
 

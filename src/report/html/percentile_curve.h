@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The curve of a histogram: which value each percentile is, as the corners of a staircase.
+ * The percentile curve of a histogram, as the corners of a staircase.
  *
- * Stairs, not slopes: a percentile is one of the values that there were. Of a million of them the
- * steps are finer than can be seen; corners that are not are left out.
+ * It has steps, because a percentile is one of the recorded values. With a million values, steps
+ * are too small to be seen; corners that cannot be seen are left out.
  */
 #ifndef REPORT_HTML_PERCENTILE_CURVE_H
 #define REPORT_HTML_PERCENTILE_CURVE_H
@@ -13,24 +13,26 @@
 #include "stats/histogram.h"
 #include "report/html/scale.h"
 
-/* A drawing is so wide and high; x to the right, y downwards. */
+/* Width and height of the drawing. x goes right, y goes down. */
 #define CURVE_EXTENT 1000.0
 
-/* Each is a unit to the right of the one before, or two above it. */
+/* Each point is at least one unit to the right of the one before, or two above it. */
 #define CURVE_POINTS_MAX 1536
 
 struct curve_point {
-	double x, y; /* from the corner before: first across to x, then up to y */
+	double x, y; /* from the previous corner: first right to x, then up to y */
 };
 
 /*
- * The corners, rising, of a histogram that has values; the first is its smallest value, the last
- * its largest. Returns how many there are, 2 at least.
+ * Computes the corners of a non-empty histogram, rising. The first is the minimum, the last the
+ * maximum. Returns their number, at least 2.
  */
 size_t curve_corners(const struct histogram *histogram, const struct scale *percentiles,
 		     const struct scale *times, struct curve_point corners[CURVE_POINTS_MAX]);
 
-/* How many decades of percentiles n values tell apart: where their curve ends. */
+/*
+ * Returns the number of decades of percentiles that n values can distinguish: the end of the curve.
+ */
 double curve_end(uint64_t n);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* A pause of fewer units is none: it cannot be seen, and times in files are rounded. */
+/* A shorter pause, in units, is ignored: it cannot be seen, and times in files are rounded. */
 #define PAUSE_MIN 0.5
 
 static void put_scale(FILE *out, const char *axis, const struct scale *scale)

@@ -7,19 +7,19 @@
 #include "base/compiler.h"
 #include "report/html/log10.h"
 
-/* A largest time that is so many times the typical one would press all others to the ground. */
+/* A maximum above this multiple of the typical value would press all other values to the bottom. */
 #define LINEAR_REACH 8
 
-/* Names at an axis from 0, at most: of what goes up, and of what goes on. */
+/* Maximum number of labels on an axis from 0: counts, and elapsed time. */
 #define NAMES_MAX   6
 #define MOMENTS_MAX 8
 
-/* Up to so many decades there is room for 2 and 5 of each. */
+/* Up to this number of decades, 2 and 5 of each decade also get labels. */
 #define DECADES_WITH_ALL 2.1
 
 #define DAY_S 86400.0
 
-/* Sums of steps miss their sum by less. */
+/* Rounding errors of summed steps are smaller. */
 #define CLOSE 1e-9
 
 double scale_at(const struct scale *scale, double value)
@@ -35,7 +35,7 @@ double scale_at(const struct scale *scale, double value)
 
 /* ---- round numbers ---- */
 
-/* 1, 2 or 5 times a power of ten: the smallest that is not below a value above 0. */
+/* Returns the smallest 1, 2 or 5 times a power of ten that is not below a value > 0. */
 static double round_up(double value)
 {
 	double power = log10_power(log10_floor(value));
@@ -46,7 +46,7 @@ static double round_up(double value)
 	return value <= 5 * power * (1 + CLOSE) ? 5 * power : 10 * power;
 }
 
-/* The largest that is not above it. */
+/* Returns the largest one that is not above it. */
 static double round_down(double value)
 {
 	double power = log10_power(log10_floor(value));
@@ -55,9 +55,9 @@ static double round_down(double value)
 	return value >= 2 * power * (1 - CLOSE) ? 2 * power : power;
 }
 
-/* ---- ends ---- */
+/* ---- ranges ---- */
 
-/* From 0 to the next multiple of the step that its names will have. */
+/* Returns the range from 0 to the next multiple of the label step. */
 static struct scale from_zero(double most)
 {
 	double step = round_up(most / (NAMES_MAX - 1));
@@ -153,7 +153,7 @@ struct scale_ticks scale_ticks_of_times(const struct scale *scale)
 	return ticks;
 }
 
-/* The next length of time that people count in, of at least so many seconds. */
+/* Returns the next usual duration of at least `seconds`. */
 static double round_elapsed(double seconds)
 {
 	static const double longer[] = { 30,   60,   120,  300,   600,   1200,
@@ -180,9 +180,9 @@ struct scale_ticks scale_ticks_of_elapsed(const struct scale *scale)
 		unit++;
 	if (unit + 1 == ARRAY_LEN(units) && step >= 0.1 * (1 - CLOSE))
 		unit--; /* 0.5 s, not 500 ms */
-	/* What ran for a minute has an end of a minute, whatever its last message took. */
+	/* A run of one minute ends at one minute, even if its last message took longer. */
 	for (int i = 0; i * step <= scale->high * 1.001; i++)
-		/* Of many, every other name where there is little room. */
+		/* If there are many, every other label may be left out when space is short. */
 		snprintf(add_tick(&ticks, scale, i * step, i % 2 == 1 && scale->high > 4 * step)
 				 ->text,
 			 sizeof(struct format_text), "%.6g %s", i * step / units[unit].size,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Axes: where on its way from one end to the other a value stands, and which of them are named.
- *
- * Every scale has low < high, whatever it was made of; a place is from 0 to 1.
+ * Axes: the position of a value between both ends, and the labels. Every scale has low < high. A
+ * position is from 0 to 1.
  */
 #ifndef REPORT_HTML_SCALE_H
 #define REPORT_HTML_SCALE_H
@@ -18,41 +17,41 @@ struct scale {
 	double low, high;
 };
 
-/* The place of a value; one beyond an end is at that end. */
+/* Returns the position of a value, limited to 0 and 1. */
 double scale_at(const struct scale *scale, double value);
 
-/* ---- how far an axis reaches ---- */
+/* ---- range of an axis ---- */
 
 /*
- * Of times in nanoseconds: from 0 and linear, as long as the largest is not far from what is
- * typical; logarithmic from the smallest on where it is. The ends are round.
+ * Range for times in ns. Linear from 0 if the maximum is near the typical value; otherwise
+ * logarithmic from the minimum. The ends are round numbers.
  */
 struct scale scale_times(uint64_t least_ns, uint64_t typical_ns, uint64_t most_ns);
 
-/* The same, logarithmic in any case. */
+/* The same, always logarithmic. */
 struct scale scale_log_times(uint64_t least_ns, uint64_t most_ns);
 
-/* Of counts, or of counts per second: from 0 to a round number, never less than `least`. */
+/* Range for counts or rates: from 0 to a round number, at least `least`. */
 struct scale scale_counts(double most, double least);
 
-/* Of seconds, from 0 to the last. */
+/* Range for elapsed time: from 0 to `seconds`. */
 struct scale scale_elapsed(double seconds);
 
 /*
- * Of percentiles of n values, in decades: log10(1 / (1 - p)), so that 0 is the smallest value, 1 is
- * 90 %, 2 is 99 %. It reaches half a value beyond the last that can be told from the largest, and
- * no farther than 8.
+ * Range for percentiles of n values, in decades: log10(1 / (1 - p)). So 0 is the minimum, 1 is 90
+ * %, 2 is 99 %. It ends half a value after the last one that can be distinguished from the maximum,
+ * at most at 8.
  */
 #define SCALE_DECADES_MAX 8
 struct scale scale_percentiles(uint64_t n);
 
-/* ---- what is written at it ---- */
+/* ---- labels of an axis ---- */
 
 #define SCALE_TICKS_MAX 40
 
 struct scale_tick {
 	double at;
-	bool is_minor; /* it may be left out where there is little room */
+	bool is_minor; /* may be left out if space is short */
 	struct format_text label;
 };
 

@@ -27,7 +27,7 @@ static void count_times(struct timeline_slice *piece, const struct histogram *ti
 	piece->max_ns = times->max_ns;
 }
 
-/* Adds these intervals, one at least, up. */
+/* Adds n intervals, at least one, to a slice. */
 MUST_USE static int sum_slice(const struct time_series_interval *list, size_t n, struct hlog *hlog,
 			      struct histogram *work, struct timeline_slice *piece)
 {
@@ -47,7 +47,9 @@ MUST_USE static int sum_slice(const struct time_series_interval *list, size_t n,
 	return 0;
 }
 
-/* Where an interval is, counted in lengths of the first: rounded, as starts in files are. */
+/*
+ * Returns the position of an interval in lengths of the first; rounded, because files round starts.
+ */
 static uint64_t slice_at(const struct time_series *series, size_t i)
 {
 	const struct time_series_interval *first = &series->list[0];
@@ -55,7 +57,10 @@ static uint64_t slice_at(const struct time_series *series, size_t i)
 	return (first[i].start_ns - first->start_ns + each_ns / 2) / each_ns;
 }
 
-/* How many from that one on are a piece: one while they are few, else those of so many places. */
+/*
+ * Returns the number of intervals in the next slice: 1 if there are few, else those of n_places
+ * positions.
+ */
 static size_t count_in_piece(const struct time_series *series, uint64_t n_places, size_t from)
 {
 	size_t n = 1;

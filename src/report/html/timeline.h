@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The course of a run as it is drawn: its series in so few pieces as can be told apart, each with
- * its rates, its percentiles, and how often which time was. Where nothing was measured, between two
- * runs of a sum, there is no piece: none reaches over a pause that can be seen.
+ * The timeline of a run for drawing: its series in as many slices as can be distinguished, each
+ * with rates, percentiles and the distribution of times. There is no slice for a pause between two
+ * runs of a sum, and no slice covers a visible pause.
  */
 #ifndef REPORT_HTML_TIMELINE_H
 #define REPORT_HTML_TIMELINE_H
@@ -15,7 +15,7 @@
 #include "stats/time_series.h"
 #include "report/hlog.h"
 
-/* Pieces of a course; of more intervals, those within the same part of the time are added. */
+/* Maximum number of slices. If there are more intervals, those in the same slice are added. */
 #define TIMELINE_PIECES_MAX 240
 
 /* Times are counted in rows of equal height on a logarithmic scale, from 1 ns to 10^13 ns. */
@@ -24,32 +24,33 @@
 
 struct timeline_slice {
 	double start_s, end_s;
-	double measured_s; /* of that time: less where there was a pause too short to be seen */
+	/* measured time in the slice: shorter if it contains a pause too short to be seen */
+	double measured_s;
 	uint64_t n_echoes, n_failures;
-	uint64_t p50_ns, p99_ns, max_ns; /* of response; nothing without echoes */
-	uint64_t rows[TIMELINE_ROWS];    /* responses in each */
+	uint64_t p50_ns, p99_ns, max_ns; /* response times; undefined without echoes */
+	uint64_t rows[TIMELINE_ROWS];    /* number of responses per row */
 };
 
 struct timeline {
-	size_t n;   /* pieces; 0: nothing is known */
-	size_t sum; /* intervals in each, at most */
+	size_t n;   /* number of slices; 0: nothing is known */
+	size_t sum; /* maximum number of intervals per slice */
 	struct timeline_slice *pieces;
 };
 
 /*
- * *ret_course is the caller's, to be closed. The histogram is for the work, and reset. Returns 0,
- * -ENOMEM, or what hlog_decode() says of a string in the series.
+ * Makes a timeline; the caller must close *ret_course. `work` is a scratch histogram and is reset.
+ * Returns 0, -ENOMEM, or the error of hlog_decode() for a string in the series.
  */
 MUST_USE int timeline_open(const struct time_series *series, struct hlog *hlog,
 			   struct histogram *work, struct timeline *ret_course);
 
-/* Frees it; a zeroed one is closed already. */
+/* Frees it. A zeroed timeline is closed. */
 void timeline_close(struct timeline *timeline);
 
-/* Where it ends, in seconds; 0 if nothing is known. */
+/* Returns its end in seconds; 0 if nothing is known. */
 double timeline_end_s(const struct timeline *timeline);
 
-/* Echoes per second, failures per second of a piece; 0 where nothing was measured. */
+/* Return the echoes and failures per second of a slice; 0 if nothing was measured. */
 double timeline_rate(const struct timeline_slice *piece);
 double timeline_failure_rate(const struct timeline_slice *piece);
 
