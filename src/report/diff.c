@@ -43,7 +43,7 @@ static void write_side(FILE *out, const char *what, const struct sample *sample)
 	}
 }
 
-/* What the two were asked for, where it is known and not the same: by the first of each. */
+/* Writes the parameters that differ between the first runs of both sides, if both are known. */
 static void write_differences(FILE *out, const struct sample *before, const struct sample *after)
 {
 	const struct run *old = &before->runs[0], *new = &after->runs[0];
@@ -89,13 +89,13 @@ static const char *noise_of(const struct sample *before, const struct sample_val
 							       : "  within the noise";
 }
 
-/* Is it a time that failed messages have no part in? */
+/* Returns whether the metric is a time and messages failed, which have no time. */
 static bool leaves_failures_out(const struct sample *sample, const struct metric *metric)
 {
 	return metric->kind == METRIC_TIME && result_failures(&sample->sum) > 0;
 }
 
-/* A value with the mark of one that failures have no part in, or "-". */
+/* Formats a value, with "*" if failed messages are missing from it; "-" if `value` is NULL. */
 static struct metric_text value_text(const struct sample *sample, const struct metric *metric,
 				     const double *value)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The encoding, from inside to outside. All numbers but the counts are big-endian.
+ * The encoding, from the inside out. All numbers except the counts are big-endian.
  *
- *	counts    for each bucket in turn its count, or for several empty buckets in a row minus
- *	          how many: ZigZag (0, -1, 1, -2, ... are 0, 1, 2, 3, ...), seven bits a byte
- *	          from the lowest on, bit 7 saying that there is more, and all eight in a ninth
+ *	counts    for each bucket its count, or for several empty buckets in a row minus their
+ *	          number: ZigZag (0, -1, 1, -2, ... are 0, 1, 2, 3, ...), seven bits per byte,
+ *	          lowest first; bit 7 means that more follow; a ninth byte has all eight bits
  *	payload   cookie 0x1c849313, size of the counts, normalizing offset, significant digits,
  *	          32 bits each; lowest value, highest value, conversion ratio (a double), 64 bits
  *	          each; the counts
- *	packed    cookie 0x1c849314, size of what follows, 32 bits each; the payload by zlib
- *	string    that in Base64, so that every one begins with "HISTF"
+ *	packed    cookie 0x1c849314, size of the rest, 32 bits each; the payload, compressed by zlib
+ *	string    that in Base64, so that each string begins with "HISTF"
  *
- * As in AbstractHistogram.java of HdrHistogram 2.1, encodeIntoCompressedByteBuffer().
+ * The same as encodeIntoCompressedByteBuffer() in AbstractHistogram.java of HdrHistogram 2.1.
  */
 #include "report/hlog.h"
 
@@ -33,7 +33,7 @@
 #define COOKIE_PAYLOAD UINT32_C(0x1c849313)
 #define COOKIE_PACKED  UINT32_C(0x1c849314)
 
-/* The header of the payload, where its numbers are. */
+/* Offsets in the header of the payload. */
 enum {
 	AT_COOKIE = 0,
 	AT_SIZE = 4,
@@ -51,13 +51,13 @@ enum {
 
 #define PACKED_HEAD 8
 
-/* The bytes of the largest number. */
+/* Maximum size of a number in bytes. */
 #define NUMBER_MAX 9
 
 #define PAYLOAD_MAX (PAYLOAD_HEAD + HISTOGRAM_BUCKETS * NUMBER_MAX)
-/* What zlib cannot make smaller grows by less than that (compressBound() in zlib.h). */
+/* Incompressible data grows by less than this (compressBound() in zlib.h). */
 #define PACKED_MAX (PACKED_HEAD + PAYLOAD_MAX + PAYLOAD_MAX / 1000 + 64)
-/* What stands before the string: a tag and three numbers; or the head of a log. */
+/* Maximum length of the text before the string: a tag and three numbers, or the head of a log. */
 #define BEFORE_MAX 512
 #define TEXT_MAX   (BEFORE_MAX + (PACKED_MAX + 2) / 3 * 4 + 2)
 
@@ -68,9 +68,9 @@ struct hlog {
 	char text[TEXT_MAX];
 };
 
-/* ---- its life ---- */
+/* ---- opening and closing ---- */
 
-/* As deflateInit() is, but for what it is to do for how short a text. */
+/* The values of deflateInit(). Level and strategy depend on the caller. */
 #define WINDOW_BITS  15
 #define MEMORY_LEVEL 8
 
@@ -92,7 +92,7 @@ end_deflate:
 	deflateEnd(&hlog->deflate);
 free_hlog:
 	free(hlog);
-	return -ENOMEM; /* all that can be wrong, of a zlib that is the one we were compiled for */
+	return -ENOMEM; /* with a matching zlib, only memory can be missing */
 }
 
 int hlog_open(struct hlog **ret_hlog)
@@ -130,7 +130,7 @@ static uint64_t get_big_endian(const unsigned char *at, size_t n_bytes)
 	return number;
 }
 
-/* Returns the place behind it. */
+/* Writes a number. Returns the position after it. */
 static unsigned char *put_number(unsigned char *at, int64_t number)
 {
 	uint64_t rest = (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
@@ -140,7 +140,10 @@ static unsigned char *put_number(unsigned char *at, int64_t number)
 	return at;
 }
 
-/* Moves *at behind the number; returns 0 or ERR_HLOG_DAMAGED where it does not end before `end`. */
+/*
+ * Reads a number and moves *at past it. Returns 0, or ERR_HLOG_DAMAGED if it does not end before
+ * `end`.
+ */
 MUST_USE static int get_number(const unsigned char **at, const unsigned char *end,
 			       int64_t *ret_number)
 {
@@ -162,11 +165,11 @@ MUST_USE static int get_number(const unsigned char **at, const unsigned char *en
 static unsigned char *put_counts(unsigned char *at, const struct histogram *histogram)
 {
 	if (histogram->n == 0)
-		return put_number(at, 0); /* one bucket there is always */
+		return put_number(at, 0); /* a histogram has at least one bucket */
 	size_t place = 0, expected = 0;
 	struct histogram_bucket bucket;
 	for (; histogram_next(histogram, &place, &bucket); expected = bucket.index + 1) {
-		/* One empty bucket is a count of zero, as others write it. */
+		/* A single empty bucket is written as count 0, as other writers do. */
 		size_t n_empty = bucket.index - expected;
 		if (n_empty > 0)
 			at = put_number(at, n_empty == 1 ? 0 : -(int64_t)n_empty);
@@ -175,7 +178,7 @@ static unsigned char *put_counts(unsigned char *at, const struct histogram *hist
 	return at;
 }
 
-/* Returns its size. */
+/* Writes the payload and returns its size. */
 static size_t put_payload(unsigned char *payload, const struct histogram *histogram)
 {
 	const unsigned char *end = put_counts(payload + PAYLOAD_HEAD, histogram);
@@ -190,7 +193,7 @@ static size_t put_payload(unsigned char *payload, const struct histogram *histog
 	return size;
 }
 
-/* Packs the payload; returns the size of what is packed. */
+/* Compresses the payload and returns the size of the packed form. */
 static size_t pack(struct hlog *hlog, size_t payload_size)
 {
 	z_stream *stream = &hlog->deflate;
@@ -201,13 +204,13 @@ static size_t pack(struct hlog *hlog, size_t payload_size)
 	stream->next_out = hlog->packed + PACKED_HEAD;
 	stream->avail_out = PACKED_MAX - PACKED_HEAD;
 	rc = deflate(stream, Z_FINISH);
-	assert(rc == Z_STREAM_END); /* there is room: see hlog_open() */
+	assert(rc == Z_STREAM_END); /* the buffer is large enough: PACKED_MAX */
 	put_big_endian(hlog->packed, COOKIE_PACKED, 4);
 	put_big_endian(hlog->packed + 4, stream->total_out, 4);
 	return PACKED_HEAD + stream->total_out;
 }
 
-/* Writes the string at this place of the text, and a NUL; returns its length. */
+/* Writes the string at offset `at` of the text, with a NUL. Returns its length. */
 static size_t hlog_put_string(struct hlog *hlog, size_t at, const struct histogram *histogram)
 {
 	size_t size = pack(hlog, put_payload(hlog->payload, histogram));
@@ -224,7 +227,7 @@ const char *hlog_encode(struct hlog *hlog, const struct histogram *histogram)
 
 /* ---- a log ---- */
 
-/* Thousandths of a unit, as "1.234". */
+/* A number with three decimals, "1.234". */
 struct decimals {
 	char text[32];
 };
@@ -241,13 +244,13 @@ static struct decimals hlog_decimals(uint64_t ns, uint64_t ns_per_unit)
 
 const char *hlog_head(struct hlog *hlog, uint64_t start_ns)
 {
-	/* Not by strftime(3): these are the words of no locale. */
+	/* strftime(3) is not used, because its names depend on the locale. */
 	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	time_t start = (time_t)(start_ns / CLOCK_NS_PER_S);
 	struct tm utc;
-	gmtime_r(&start, &utc); /* any number of nanoseconds is in a year that it knows */
+	gmtime_r(&start, &utc); /* cannot fail for 64-bit nanoseconds */
 	int n = snprintf(hlog->text, BEFORE_MAX,
 			 "#[Logged with tcpecho " TCPECHO_VERSION "]\n"
 			 "#[Histogram log format version 1.3]\n"
@@ -287,9 +290,9 @@ const char *hlog_line(struct hlog *hlog, const struct hlog_interval *interval,
 	return hlog->text;
 }
 
-/* ---- decoding: nothing in the string is believed ---- */
+/* ---- decoding: the string is not trusted ---- */
 
-/* Unpacks what is packed in `size` bytes; gives the size of the payload. */
+/* Decompresses `size` packed bytes. Sets *ret_payload_size. */
 MUST_USE static int hlog_unpack_counts(struct hlog *hlog, size_t size, size_t *ret_payload_size)
 {
 	if (size < PACKED_HEAD)
@@ -306,7 +309,7 @@ MUST_USE static int hlog_unpack_counts(struct hlog *hlog, size_t size, size_t *r
 	stream->avail_in = (uInt)(size - PACKED_HEAD);
 	stream->next_out = hlog->payload;
 	stream->avail_out = PAYLOAD_MAX;
-	/* It must end where its input ends, and not need more room than any of ours. */
+	/* The stream must end at the end of the input and fit into the largest possible payload. */
 	if (inflate(stream, Z_FINISH) != Z_STREAM_END || stream->avail_in > 0)
 		return ERR_HLOG_DAMAGED;
 	*ret_payload_size = stream->total_out;
@@ -325,10 +328,10 @@ MUST_USE static int check_head(const unsigned char *payload, size_t size)
 		return ERR_HLOG_FOREIGN;
 	if (get_big_endian(payload + AT_SIZE, 4) != size - PAYLOAD_HEAD)
 		return ERR_HLOG_DAMAGED;
-	return 0; /* whatever the highest value is: the counts say what was there */
+	return 0; /* the highest value is not checked, because the counts show what was recorded */
 }
 
-/* The next bucket that is not empty, of counts from *at to end; *index is the next bucket's. */
+/* Reads the next non-zero count between *at and end. *index is the index of the next bucket. */
 MUST_USE static int next_count(const unsigned char **at, const unsigned char *end, size_t *index,
 			       uint64_t *ret_n)
 {
@@ -350,7 +353,7 @@ MUST_USE static int next_count(const unsigned char **at, const unsigned char *en
 	return 0;
 }
 
-/* Adds the counts, or with NULL only looks whether they can be; n is how many values are there. */
+/* Adds the counts to `into`; NULL: only checks them. n is the number of values already there. */
 MUST_USE static int take_counts(const unsigned char *at, const unsigned char *end, uint64_t n,
 				struct histogram *into)
 {
@@ -389,7 +392,7 @@ int hlog_decode(struct hlog *hlog, const char *string, struct histogram *into)
 	return take_counts(counts, end, into->n, into);
 }
 
-/* ---- a histogram of a series ---- */
+/* ---- histograms of a series ---- */
 
 int hlog_pack(struct hlog *hlog, struct histogram *histogram, char **ret_packed)
 {

@@ -13,7 +13,7 @@
 
 /* ---- text ---- */
 
-/* "reset 2, refused 5" */
+/* Writes "reset 2, refused 5". */
 static void write_causes(FILE *out, const uint64_t counts[DISCONNECT_CAUSES])
 {
 	const char *between = "";
@@ -163,7 +163,7 @@ int hold_report_write_json(FILE *out, const struct hold_report_facts *endurance)
 		return rc;
 	const char *histogram = hlog_encode(hlog, &endurance->disconnects->round_trip);
 	json_t *json = hold_document(endurance, histogram);
-	if (json != NULL) /* an error of writing stays with `out` */
+	if (json != NULL) /* write errors stay in `out` */
 		ignore_result(json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)));
 	if (json != NULL)
 		fputc('\n', out);

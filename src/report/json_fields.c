@@ -34,7 +34,7 @@ int json_keep(char **text, const char *from, size_t n)
 
 /* ---- fields of a JSON object ---- */
 
-/* The field, or NULL with *ret_rc: is that as it may be? */
+/* Returns the field, or NULL. Sets *ret_rc to 0 if it may be missing, else refuses. */
 static const json_t *field(struct json_reader *reader, const json_t *json, const char *name,
 			   enum json_need need, int *ret_rc)
 {
@@ -131,7 +131,7 @@ bool json_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
 	}
 	if (*next == '.') {
 		for (next++; isdigit((unsigned char)*next); next++) {
-			if (scale < CLOCK_NS_PER_S) { /* what is finer than that is nothing */
+			if (scale < CLOCK_NS_PER_S) { /* finer digits do not count */
 				scale *= 10;
 				part = part * 10 + (uint64_t)(*next - '0');
 			}
@@ -148,19 +148,19 @@ bool json_decimal(const char **at, uint64_t unit_ns, uint64_t *ret_ns)
 
 bool json_moment(const char *text, uint64_t *ret_ns)
 {
-	/* A file's moments are days and hours: "+5s" would be after now. */
+	/* "+5s" is not valid in a file, because it would be relative to now. */
 	return isdigit((unsigned char)*text) && units_parse_moment(text, 0, ret_ns) == 0;
 }
 
-/* ---- the ends of a histogram ---- */
+/* ---- minimum and maximum of a histogram ---- */
 
-/* Puts a value that is beside its bucket into it; false: it is too far away. */
+/* Moves a value that is just outside its bucket into it. Returns false if it is too far away. */
 MUST_USE static bool fit(uint64_t *value_ns, size_t index)
 {
 	uint64_t lowest_ns = histogram_lowest_ns(index), highest_ns = histogram_highest_ns(index);
 	uint64_t slack_ns = *value_ns / JSON_DIGITS_PART + 1;
 	if (index == HISTOGRAM_BUCKETS - 1 && *value_ns >= lowest_ns)
-		return true; /* what is above an hour is counted there */
+		return true; /* the last bucket also counts values above one hour */
 	if (*value_ns + slack_ns < lowest_ns || *value_ns > highest_ns + slack_ns)
 		return false;
 	*value_ns = *value_ns < lowest_ns    ? lowest_ns
@@ -173,10 +173,12 @@ bool json_ends(struct histogram *histogram, uint64_t least_ns, uint64_t mean_ns,
 {
 	if (histogram->n == 0)
 		return false;
-	/* A sum that is too large for its place makes a mean that is too small. */
+	/* After an overflow of the sum, the mean is too small. */
 	uint64_t sum_ns;
 	bool is_above_sums = __builtin_mul_overflow(least_ns, histogram->n, &sum_ns);
-	/* Of counts alone they are in the first and the last bucket that has any. */
+	/*
+	 * With counts alone, minimum and maximum are those of the first and last non-empty bucket.
+	 */
 	if (!fit(&least_ns, histogram_index(histogram->least_ns)) ||
 	    !fit(&max_ns, histogram_index(histogram->max_ns)) || least_ns > max_ns ||
 	    (mean_ns + mean_ns / JSON_DIGITS_PART + 1 < least_ns && !is_above_sums) ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which figures of a histogram of times are reported, and the same as JSON.
+ * Which percentiles of a histogram are reported, and their JSON form.
  */
 #ifndef REPORT_LATENCY_JSON_H
 #define REPORT_LATENCY_JSON_H
@@ -16,10 +16,13 @@ struct latency_percentile {
 	double percent;
 };
 
-/* In rising order; the smallest, the mean and the largest stand beside them. */
+/* In rising order. Reports also have minimum, mean and maximum. */
 extern const struct latency_percentile latency_percentiles[LATENCY_PERCENTILES];
 
-/* An object of microseconds, null where there are none. A new reference; NULL: no memory. */
+/*
+ * Returns an object in microseconds, null if the histogram is empty. A new reference; NULL: out of
+ * memory.
+ */
 json_t *latency_json(const struct histogram *times);
 
 #endif

@@ -51,7 +51,7 @@ static const struct {
 	{ "missing_bytes", METRIC_BYTES, MISSING },
 };
 
-/* "p99.9": a percentage in millionths. */
+/* Parses "p99.9", a percentage with up to six decimals. */
 MUST_USE static bool percentile_of(const char *text, double *ret_percent)
 {
 	uint64_t millionths;
@@ -67,7 +67,7 @@ bool metric_find(const char *name, size_t n, struct metric *ret_metric)
 	struct metric metric = { .times = offsetof(struct result, response) };
 	if (n >= sizeof(metric.name))
 		return false;
-	memcpy(metric.name, name, n); /* of the time, or of the whole */
+	memcpy(metric.name, name, n); /* with or without a prefix */
 	const char *rest = metric.name;
 	bool has_prefix = false;
 	for (size_t i = 0; i < ARRAY_LEN(prefixes) && !has_prefix; i++) {
@@ -146,7 +146,7 @@ static double metric_value(const struct result *result, const struct metric *met
 	return count_of(result, metric);
 }
 
-/* Does the run know it? What other tools leave out is not 0. */
+/* Returns whether the run contains the metric. What other tools leave out is unknown, not 0. */
 static bool is_metric_known(const struct run *run, const struct metric *metric)
 {
 	const struct result *result = &run->result;
@@ -159,12 +159,15 @@ static bool is_metric_known(const struct run *run, const struct metric *metric)
 		return true;
 	if (metric->figure != FAILURES)
 		return run->format == RUN_TCPECHO;
-	/* Of lists of percentiles, those of wrk2 have them, which have a time as well. */
+	/*
+	 * Among percentile lists, only those of wrk2 count failures; they also have an elapsed
+	 * time.
+	 */
 	return run->format == RUN_TCPECHO || run->format == RUN_FORTIO ||
 	       (run->format == RUN_HGRM && result->elapsed_ns > 0);
 }
 
-/* ---- sides ---- */
+/* ---- samples ---- */
 
 int sample_open(const struct run *runs, size_t n, struct sample *ret_side,
 		struct run_refusal *reterr_why)
@@ -213,7 +216,7 @@ bool sample_is_beyond_noise(const struct sample *a, const struct sample_value *o
 	return a->n > 1 && b->n > 1 && (of_a->most < of_b->least || of_b->most < of_a->least);
 }
 
-/* ---- in words ---- */
+/* ---- formatting ---- */
 
 struct metric_text metric_text(const struct metric *metric, double value)
 {

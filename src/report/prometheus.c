@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same for Prometheus (its text format 0.0.4), asked for while they are held.
+ * The metrics page of held connections, in Prometheus' text format 0.0.4.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include "report/hold_report.h"
 #include "version.h"
 
-/* Upper bounds of the histogram's buckets, in nanoseconds: from a loopback to a lost segment. */
+/* Upper bounds of the histogram's buckets, in ns: from loopback to a retransmitted segment. */
 static const uint64_t bounds_ns[] = {
 	10000,     25000,      50000,      100000,     250000,      500000,    1000000,
 	2500000,   5000000,    10000000,   25000000,   50000000,    100000000, 250000000,
@@ -25,7 +25,7 @@ struct text {
 
 static void append_text(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* A line that has no room is left out whole. */
+/* Appends a line, or nothing if it does not fit. */
 static void append_text(struct text *text, const char *format, ...)
 {
 	va_list values;
@@ -49,7 +49,7 @@ static void add_count(struct text *text, const char *name, const char *type, con
 	append_text(text, "tcpecho_%s %" PRIu64 "\n", name, value);
 }
 
-/* Every cause has its series from the start: one that appears with its first death has no rate. */
+/* Writes all causes from the start: a series that appears with its first event has no rate. */
 static void append_causes(struct text *text, const char *name, const char *help,
 			  const uint64_t counts[DISCONNECT_CAUSES])
 {
@@ -59,7 +59,7 @@ static void append_causes(struct text *text, const char *name, const char *help,
 			    disconnect_name(cause), counts[cause]);
 }
 
-/* A bucket of ours that reaches over a bound counts above it: at most 0.1 % of the time off. */
+/* A bucket of ours that contains a bound counts above it: an error of at most 0.1 % of the time. */
 static void add_times(struct text *text, const struct histogram *times)
 {
 	const char *name = "hold_round_trip_seconds";

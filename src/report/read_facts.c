@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was run, where and when, and the runs of a sum, from our own document.
+ * Reads from our own document what ran, where and when, and the runs of a sum.
  *
- * Of a sum, "parts" has an id of each run, "spans" when it ran and with what. Earlier versions
- * wrote no spans, or neither of them.
+ * For a sum, "parts" has the id of each run, and "spans" its times and parameters. Earlier versions
+ * wrote no spans, or neither.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ MUST_USE static int read_run_facts(struct json_reader *reader, const json_t *jso
 		rc = json_text(reader, json, texts[i].name, texts[i].need, texts[i].text);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(counts); i++)
 		rc = json_count(reader, json, counts[i].name, counts[i].need, counts[i].count);
-	if (rc == 0) /* a sum of runs with different seeds has none */
+	if (rc == 0) /* a sum of runs with different seeds has no seed */
 		rc = json_count(reader, json, "seed", run->n_merged > 1 ? JSON_MAY : JSON_MUST,
 				&run->seed);
 	if (rc == 0)
@@ -73,7 +73,7 @@ MUST_USE static int read_start_facts(struct json_reader *reader, const json_t *j
 	return 0;
 }
 
-/* When it was to begin (report/start_time_json.h): all of it, or nothing. */
+/* Reads the wanted start (report/start_time_json.h): either complete or missing. */
 MUST_USE static int read_wanted_start(struct json_reader *reader, const json_t *json)
 {
 	struct start_time *start = &reader->run->start;
@@ -137,7 +137,7 @@ MUST_USE static int read_span(struct json_reader *reader, const json_t *json, st
 	return rc;
 }
 
-/* Earlier versions wrote no spans: then the first part has the facts of the whole. */
+/* Earlier versions wrote no spans: then the first part gets the facts of the whole run. */
 MUST_USE static int read_spans(struct json_reader *reader, const json_t *json)
 {
 	const json_t *list = json_object_get(json, "spans");

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The JSON of fortio (fortio.org, `fortio load -json`). Its times are seconds and its durations
- * nanoseconds. A bucket holds what is above its Start and up to its End, and nothing says where:
- * the values are taken to be spread evenly, as fortio does it for its own percentiles.
+ * Reads the JSON of fortio (fortio.org, `fortio load -json`). Times are in seconds, durations in
+ * ns. A bucket contains values above its Start up to its End. Their distribution within it is
+ * unknown: they are taken as evenly spread, as fortio does for its own percentiles.
  *
- * fortio counts from when it sent: what it calls a duration is a service time, whatever the rate.
- * There is no other, so it stands for both.
+ * fortio counts from the actual send time, so its durations are service times at any rate. They are
+ * used as response times too, because it has no others.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,10 +14,10 @@
 #include "base/units.h"
 #include "report/json_fields.h"
 
-/* Into so many parts a bucket is spread at most. */
+/* Maximum number of parts into which a bucket is spread. */
 #define PARTS 256
 
-/* Fortio's own name for no limit. */
+/* fortio's name for "no limit". */
 #define NO_RATE "max"
 
 static uint64_t ns_of_s(double seconds)
@@ -68,7 +68,7 @@ MUST_USE static int read_buckets(struct json_reader *reader, const json_t *json)
 	return 0;
 }
 
-/* The ends and the mean are exact; the ends are those of the first and the last bucket. */
+/* Reads the exact minimum, maximum and mean. The first two are the ends of the outer buckets. */
 MUST_USE static int read_fortio_ends(struct json_reader *reader, const json_t *json)
 {
 	struct histogram *times = &reader->run->result.response;
@@ -89,10 +89,10 @@ MUST_USE static int read_fortio_ends(struct json_reader *reader, const json_t *j
 	return 0;
 }
 
-/* Is it the code of a call that went well? By what was called: HTTP, gRPC, TCP, UDP. */
+/* Returns whether a code means success, for HTTP, gRPC, TCP or UDP. */
 static bool is_good(const char *code)
 {
-	static const char *const good[] = { "OK", "SERVING", "1" /* SERVING, of old versions */ };
+	static const char *const good[] = { "OK", "SERVING", "1" /* SERVING in old versions */ };
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		if (strcmp(code, good[i]) == 0)
 			return true;
@@ -124,14 +124,14 @@ MUST_USE static int read_codes(struct json_reader *reader, const json_t *json)
 	return 0;
 }
 
-/* A text: "8", "7.5", "max". */
+/* Parses a rate: "8", "7.5", "max". */
 static uint64_t rate_of(const json_t *json)
 {
 	const char *text = json_string_value(json_object_get(json, "RequestedQPS"));
 	uint64_t rate;
 	if (text == NULL || strcmp(text, NO_RATE) == 0)
 		return 0;
-	/* A fraction of a request per second is not worth a refusal. */
+	/* An invalid rate is only ignored. */
 	return json_decimal(&text, 1, &rate) && *text == '\0' ? rate : 0;
 }
 
@@ -174,7 +174,7 @@ int json_fortio(struct json_reader *reader, const json_t *json)
 		rc = read_codes(reader, json);
 	if (rc < 0)
 		return rc;
-	/* It counts how long every call took, and of those that failed that they did as well. */
+	/* The histogram also contains the times of failed calls. */
 	uint64_t n_failures = result_failures(result);
 	if (n_failures > result->response.n)
 		return json_refuse(reader, "\"RetCodes\" and its histogram contradict each other");

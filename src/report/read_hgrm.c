@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HdrHistogram's list of percentiles (outputPercentileDistribution() of Java,
+ * Reads HdrHistogram's percentile list (outputPercentileDistribution() of Java,
  * hdr_percentiles_print() of C, a .hgrm of HistogramLogProcessor), plain or as CSV:
  *
  *	       Value     Percentile TotalCount 1/(1-Percentile)
@@ -11,17 +11,18 @@
  *	#[Mean    =        1.423, StdDeviation   =        0.982]
  *	#[Max     =       12.926, Total count    =        99461]
  *
- * The counts between two rows are taken to have the value of the second row. The list does not say
- * the unit of Value: wrk2 counts microseconds and divides by 1000, HistogramLogProcessor takes
- * nanoseconds and divides by 1000000 by default. Both give milliseconds, the default of --unit.
+ * The counts between two rows are taken to have the value of the second row. The list does not
+ * contain the unit of Value. wrk2 counts microseconds and divides by 1000; HistogramLogProcessor
+ * takes nanoseconds and divides by 1000000 by default. Both give milliseconds, the default of
+ * --unit.
  *
- * A row has four fields. The fourth of percentile 1 is infinite, or left out in a plain list. A
- * list ends with that row, or with a footer that has the total count: without both it was cut off.
- * Java writes decimal commas in some locales. In a plain list they are read; in CSV a comma
+ * A row has four fields. For percentile 1 the fourth is infinite, or missing in a plain list. A
+ * list ends with that row, or with a footer that has the total count; without both it was cut off.
+ * Java writes decimal commas in some locales. They are accepted in a plain list. In CSV a comma
  * separates fields, so such a row has too many.
  *
- * wrk2 prints more around the list, of which some is read. Its -U prints two lists: the second is
- * of times "without taking delayed starts into account", which is service time.
+ * wrk2 prints more around the list, and some of this is read. Its option -U prints two lists. The
+ * second contains times "without taking delayed starts into account", which are service times.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@
 
 #define LINE_MAX_SIZE 1024
 
-/* Maximum rows of a list. HdrHistogram writes 5 or 10 for each halving of what is left. */
+/* Maximum number of rows. HdrHistogram writes 5 or 10 for each halving of the rest. */
 #define ROWS_MAX 1000000
 
 /* Fields of a row: value, percentile, total count, 1/(1-percentile). */
@@ -47,26 +48,26 @@
 struct row {
 	uint64_t value_ns, n;
 	uint64_t percentile; /* billionths */
-	bool is_last;        /* of percentile 1, with nothing above it */
+	bool is_last;        /* percentile 1, no value above it */
 };
 
 struct list {
 	struct json_reader *reader;
 	size_t line, n_rows;
 	struct histogram *times;     /* of the list that is being read */
-	bool is_open;                /* its rows or its footer are being read */
+	bool is_open;                /* rows or footer are being read */
 	bool is_csv;                 /* fields are separated by commas */
-	bool has_footer, has_total;  /* lines of a footer were read, one with the total count */
-	bool has_filter[2];          /* response, service */
-	bool is_unended;             /* the line has no newline: the last of a file */
-	struct row row;              /* the latest */
-	double total_min, total_max; /* bounds of the total count, by the rows' percentiles */
+	bool has_footer, has_total;  /* a footer line was read; one with the total count */
+	bool has_filter[2];          /* list read already: response, service */
+	bool is_unended;             /* the line has no newline: the last of the file */
+	struct row row;              /* the previous row */
+	double total_min, total_max; /* bounds of the total count, from the rows' percentiles */
 	uint64_t mean_ns;            /* 0: not given */
 };
 
 /* ---- a row ---- */
 
-/* Copies the field at *at into `field`, and moves *at behind it and its separator. */
+/* Copies the field at *at to `field`, and moves *at past it and its separator. */
 MUST_USE static bool next_field(const char **at, bool is_csv, char *field, size_t size)
 {
 	*at += strspn(*at, " \t");
@@ -84,7 +85,7 @@ MUST_USE static bool next_field(const char **at, bool is_csv, char *field, size_
 	return true;
 }
 
-/* A decimal number that is the whole field, with a point or a comma. */
+/* Parses a whole field as a decimal number, with a point or a comma. */
 MUST_USE static bool field_decimal(char *field, uint64_t unit_ns, uint64_t *ret_ns)
 {
 	const char *at = field;
@@ -97,7 +98,8 @@ MUST_USE static bool field_decimal(char *field, uint64_t unit_ns, uint64_t *ret_
 static bool is_infinite(const char *field)
 {
 	return strcasecmp(field, "inf") == 0 || strcasecmp(field, "infinity") == 0 ||
-	       strcmp(field, "\xe2\x88\x9e") == 0; /* the sign, as Java's DecimalFormat writes it */
+	       /* the infinity sign, as written by Java's DecimalFormat */
+	       strcmp(field, "\xe2\x88\x9e") == 0;
 }
 
 MUST_USE static bool parse_row(const char *at, bool is_csv, uint64_t unit_ns, struct row *ret_row)
@@ -127,9 +129,9 @@ MUST_USE static bool parse_row(const char *at, bool is_csv, uint64_t unit_ns, st
 }
 
 /*
- * The value of a percentile is the smallest one up to which at least that part of all was counted.
- * So a row bounds the total count from above, and where the value grows, the row before bounds it
- * from below.
+ * Narrows the bounds of the total count. The value of a percentile is the smallest one that at
+ * least this share of all values does not exceed. So a row gives an upper bound, and if the value
+ * grows, the row before gives a lower bound.
  */
 static void bound_total(struct list *list, const struct row *row)
 {
@@ -148,7 +150,10 @@ MUST_USE static int add_row(struct list *list, const char *line)
 {
 	struct json_reader *reader = list->reader;
 	struct row row;
-	/* A count that was cut is a count too. CSV ends with a word. */
+	/*
+	 * A truncated count is still a number, so an unfinished last line is refused. CSV rows end
+	 * with a word.
+	 */
 	if ((list->is_unended && !list->is_csv) ||
 	    !parse_row(line, list->is_csv, reader->list_unit_ns, &row))
 		return json_refuse(reader, "line %zu is no row of a list of percentiles",
@@ -167,7 +172,7 @@ MUST_USE static int add_row(struct list *list, const char *line)
 	return 0;
 }
 
-/* The list is over: is it whole, and do its counts and its percentiles agree? */
+/* Ends the list: checks that it is complete, and that counts and percentiles agree. */
 MUST_USE static int end_list(struct list *list)
 {
 	double total = (double)list->row.n;
@@ -185,7 +190,7 @@ MUST_USE static int end_list(struct list *list)
 
 /* ---- the footer ---- */
 
-/* "#[Mean    =        1.423, ..." and "#[Max     =       12.926, Total count    =        99461]" */
+/* Parses "#[Mean = 1.423, ..." or "#[Max = 12.926, Total count = 99461]". */
 static bool footer_value(const char *line, const char *name, uint64_t unit_ns, uint64_t *ret_ns)
 {
 	char number[64];
@@ -204,7 +209,9 @@ static bool footer_value(const char *line, const char *name, uint64_t unit_ns, u
 	return field_decimal(number, unit_ns, ret_ns);
 }
 
-/* Is it, by more than its last digit? A list has one decimal at least, and may have no more. */
+/*
+ * Returns whether ns is above most_ns by more than the rounding. Lists may have only one decimal.
+ */
 static bool is_above(const struct list *list, uint64_t ns, uint64_t most_ns)
 {
 	return ns > most_ns && ns - most_ns > most_ns / 1000 + list->reader->list_unit_ns / 10;
@@ -222,7 +229,7 @@ MUST_USE static int take_mean(struct list *list, uint64_t ns)
 	return 0;
 }
 
-/* The last row has the end of its bucket: never less than the largest value. */
+/* The last row contains the end of a bucket, which is never less than the maximum. */
 MUST_USE static int check_max(struct list *list, uint64_t ns)
 {
 	if (is_above(list, ns, list->times->max_ns))
@@ -257,9 +264,9 @@ MUST_USE static int take_footer(struct list *list, const char *line)
 	return 0;
 }
 
-/* ---- what wrk2 says beside it ---- */
+/* ---- other output of wrk2 ---- */
 
-/* "  2 threads and 100 connections" */
+/* Parses " 2 threads and 100 connections". */
 static void take_threads(struct run *run, const char *line)
 {
 	uint64_t n_threads, n_connections;
@@ -273,7 +280,7 @@ static void take_threads(struct run *run, const char *line)
 	run->n_connections = n_connections;
 }
 
-/* "  2999 requests in 30.00s, 371.97KB read" */
+/* Parses " 2999 requests in 30.00s, 371.97KB read". */
 static void take_requests(struct run *run, const char *line)
 {
 	uint64_t n, ns;
@@ -285,7 +292,7 @@ static void take_requests(struct run *run, const char *line)
 		run->result.elapsed_ns = ns;
 }
 
-/* "Running 30s test @ http://127.0.0.1:80/index.html" */
+/* Parses "Running 30s test @ http://127.0.0.1:80/index.html". */
 MUST_USE static int take_target(struct run *run, const char *line)
 {
 	const char *target = strstr(line, "test @ ");
@@ -295,7 +302,10 @@ MUST_USE static int take_target(struct run *run, const char *line)
 	return json_keep(&run->target, target, strcspn(target, " \r"));
 }
 
-/* "Socket errors: connect 0, read 0, write 0, timeout 20", "Non-2xx or 3xx responses: 120" */
+/*
+ * Parses "Socket errors: connect 0, read 0, write 0, timeout 20" and "Non-2xx or 3xx responses:
+ * 120".
+ */
 static void take_errors(struct result *result, const char *line)
 {
 	static const char *const marks[] = { "connect ", "read ", "write ", "timeout ",
@@ -315,7 +325,7 @@ static void take_errors(struct result *result, const char *line)
 
 /* ---- lines ---- */
 
-/* Begins the list of response times, or, under its title, that of service times. */
+/* Begins the list of response times or of service times. */
 MUST_USE static int begin_list(struct list *list, const char *header, bool is_service)
 {
 	struct json_reader *reader = list->reader;
@@ -350,7 +360,8 @@ MUST_USE static int hgrm_take_line(struct list *list, const char *line, bool *is
 	if (list->is_open && (*line == '\0' || *line == '\r'))
 		return 0;
 	/*
-	 * Within a list any other line is damage; behind its footer, or a rule, others may follow.
+	 * Within a list, any other line is damage. After its footer, or a dashed line, others may
+	 * follow.
 	 */
 	if (list->is_open && !list->has_footer && *line != '-')
 		return add_row(list, line);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HdrHistogram's interval log, as HistogramLogReader.java of 2.1 and 2.2 reads it:
+ * Reads HdrHistogram's interval log, as HistogramLogReader.java of 2.1 and 2.2 does:
  *
  *	#[StartTime: 1792236345.000 (seconds since epoch), ...]
- *	#[BaseTime: ...]          what the times of the lines are counted from
+ *	#[BaseTime: ...]          the times of the lines are relative to this
  *	"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"
  *	Tag=service,0.127,1.007,2.769,HISTFAAAA...
  *
- * The log writer of HdrHistogram for C has "EndTimestamp" as the second column. Its
- * hdr_log_write() writes the end there, its hdr_log_write_entry() the length under the same header.
- * It is the end if every line of the log has it behind its start.
+ * The log writer of HdrHistogram for C has "EndTimestamp" as the second column. Its hdr_log_write()
+ * writes the end there, but its hdr_log_write_entry() the length, under the same header. It is
+ * taken as the end if it is after the start in every line.
  *
- * Without a BaseTime the times of the lines are since the epoch, or since StartTime if the first of
- * them is a year or more before that.
+ * Without a BaseTime the times of the lines are since 1970, or since StartTime if the first of them
+ * is a year or more before that.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,31 +24,31 @@
 
 #define YEAR_NS (UINT64_C(365) * 24 * 3600 * CLOCK_NS_PER_S)
 
-/* A time in a log has three decimals: intervals that follow each other may seem to overlap. */
+/* Times in a log have three decimals, so consecutive intervals may seem to overlap. */
 #define ROUNDING_NS (2 * CLOCK_NS_PER_MS)
 
-/* Which times a line has. */
+/* The kind of times in a line. */
 enum of { OF_RESPONSE, OF_SERVICE, OF_OTHER };
 
 struct log {
 	struct json_reader *reader;
-	size_t line; /* from 1 on */
+	size_t line; /* from 1 */
 	uint64_t start_ns, base_ns;
 	bool has_start, has_base;
-	bool has_ends; /* the second column is the end of an interval, not its length */
+	bool has_ends; /* the second column is the end of an interval, not the length */
 	size_t n_room;
-	const char *other; /* a tag of another name, and its length; NULL: there was none */
+	const char *other; /* first unknown tag and its length; NULL: none */
 	size_t other_length;
 	bool has_known; /* a line without a tag, or with a known one */
 	bool takes_other;
 };
 
-/* ---- a line in its parts ---- */
+/* ---- splitting a line ---- */
 
 struct fields {
 	const char *tag; /* NULL: none */
 	size_t tag_length;
-	uint64_t start_ns, length_ns; /* length_ns: the second column, as it stands */
+	uint64_t start_ns, length_ns; /* length_ns: the second column, as written */
 	const char *histogram;        /* up to the end of the line */
 	size_t n;
 };
@@ -76,7 +76,7 @@ MUST_USE static bool take_apart(const char *at, const char *end, struct fields *
 	if (!json_decimal(&at, CLOCK_NS_PER_S, &fields.start_ns) || !skip_comma(&at) ||
 	    !json_decimal(&at, CLOCK_NS_PER_S, &fields.length_ns) || !skip_comma(&at))
 		return false;
-	/* The largest value, in the writer's unit: the histogram has it too. */
+	/* The maximum, in the writer's unit, is skipped: the histogram contains it too. */
 	size_t n_max = strspn(at, "0123456789.");
 	at += n_max;
 	if (n_max == 0 || !skip_comma(&at))
@@ -89,7 +89,10 @@ MUST_USE static bool take_apart(const char *at, const char *end, struct fields *
 	return fields.n > 0;
 }
 
-/* Does the header name an end, and has every line its second time behind its first? */
+/*
+ * Returns whether the header names an end time, and the second time is after the first in every
+ * line.
+ */
 MUST_USE static bool has_end_times(const struct json_reader *reader)
 {
 	const char *end = reader->bytes + reader->n;
@@ -107,7 +110,7 @@ MUST_USE static bool has_end_times(const struct json_reader *reader)
 	return is_named;
 }
 
-/* "#[StartTime: 1792236345.000 (seconds since epoch), ..." */
+/* Parses "#[StartTime: 1792236345.000 (seconds since epoch), ...". */
 static bool head_time(const char *line, const char *name, uint64_t *ret_ns)
 {
 	size_t n = strlen(name);
@@ -134,7 +137,7 @@ static enum of of_line(const struct fields *fields)
 
 /* ---- the series ---- */
 
-/* The first interval that begins there or later. */
+/* Returns the index of the first interval that begins at start_ns or later. */
 static size_t place_of_line(const struct time_series *series, uint64_t start_ns)
 {
 	size_t from = 0, to = series->n;
@@ -181,7 +184,7 @@ MUST_USE static int append(struct log *log, const struct fields *fields)
 	return 0;
 }
 
-/* The interval of a line, which is new unless the line of another tag made it. */
+/* Returns the interval of a line: a new one, unless a line with another tag has made it. */
 MUST_USE static int find(struct log *log, const struct fields *fields,
 			 struct time_series_interval **ret_interval)
 {
@@ -219,7 +222,7 @@ MUST_USE static int take_interval(struct log *log, const struct fields *fields, 
 	if (rc < 0)
 		return json_refuse(reader, "line %zu: %s", log->line, err_text(rc).text);
 	if (reader->scratch.n == 0) {
-		free(*packed); /* nothing came back: the interval is there all the same */
+		free(*packed); /* nothing came back: keep the interval */
 		*packed = NULL;
 	}
 	histogram_merge(into, &reader->scratch);
@@ -237,7 +240,7 @@ MUST_USE static int hlog_take_line(struct log *log, const char *line, const char
 		return 0;
 	if (*line == '#') {
 		log->has_start |= head_time(line, "#[StartTime:", &log->start_ns);
-		/* Go's writer spells it in its own way. */
+		/* Go's writer uses another spelling. */
 		log->has_base |= head_time(line, "#[BaseTime:", &log->base_ns) ||
 				 head_time(line, "#[Basetime:", &log->base_ns);
 		return 0;
@@ -278,7 +281,9 @@ MUST_USE static int take_lines(struct log *log)
 	return rc;
 }
 
-/* Is there a line of any other tag than the one that is taken? Lines are whole, as was seen. */
+/*
+ * Returns whether lines with other unknown tags exist. All lines are complete, as checked before.
+ */
 static bool has_several_tags(const struct log *log)
 {
 	const char *at = log->reader->bytes;
@@ -293,7 +298,7 @@ static bool has_several_tags(const struct log *log)
 	return false;
 }
 
-/* When it began, and the intervals from there on. */
+/* Sets the start of the run, and makes the intervals relative to it. */
 static void set_start(struct log *log)
 {
 	struct run *run = log->reader->run;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Our own document. What it says twice must agree: counts and histograms, the ends of a histogram
- * and its counts, the series and the whole.
+ * Reads our own document. Redundant data must agree: counts and histograms, minimum and maximum and
+ * counts, the series and the total.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,22 +16,22 @@
 
 /* ---- failures ---- */
 
-/* Failures that are not the kernel's. */
+/* Failure names that are not error codes. */
 static const char *const failure_names[] = {
 	"no_reply", "mismatch", "ended", RESULT_NEVER_SENT, "no_fin",
 };
 
-/* What failures are called of which only a newer version knows the name. */
+/* Replaces failure names of a newer version that this one does not know. */
 #define FAILURE_OTHER "other"
 
-/* The same name, in static storage. */
+/* Returns the same name in static storage. */
 static const char *failure_name(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(failure_names); i++) {
 		if (strcmp(failure_names[i], name) == 0)
 			return failure_names[i];
 	}
-	/* The kernel's, and our own. */
+	/* Error codes of the kernel, and our own. */
 	static const int ranges[][2] = { { 1, 140 }, { 5001, 5100 } };
 	for (size_t range = 0; range < ARRAY_LEN(ranges); range++) {
 		for (int code = ranges[range][0]; code <= ranges[range][1]; code++) {
@@ -42,7 +42,7 @@ static const char *failure_name(const char *name)
 	return FAILURE_OTHER;
 }
 
-/* An object of names and their counts, each of which is added by add(). */
+/* Reads an object of names and counts, and calls add() for each. */
 MUST_USE static int read_names(struct json_reader *reader, json_t *json, const char *what,
 			       void (*add)(struct result *result, const char *name, uint64_t n))
 {
@@ -69,7 +69,7 @@ MUST_USE static int read_names(struct json_reader *reader, json_t *json, const c
 	return 0;
 }
 
-/* Both lists of names; earlier versions have only the first, and no "failed". */
+/* Reads both lists of failures. Earlier versions have only the first, and no "failed". */
 MUST_USE static int read_failures(struct json_reader *reader, const json_t *json)
 {
 	json_t *errors = json_object_get(json, "errors");
@@ -99,7 +99,7 @@ MUST_USE static int decode(struct json_reader *reader, const char *what, const c
 	return 0;
 }
 
-/* The exact ends of a histogram, of what stands beside it. */
+/* Reads the exact minimum, maximum and mean that stand beside a histogram. */
 MUST_USE static int read_document_ends(struct json_reader *reader, const json_t *json,
 				       const char *name, struct histogram *histogram)
 {
@@ -124,7 +124,7 @@ MUST_USE static int read_document_ends(struct json_reader *reader, const json_t 
 	return 0;
 }
 
-/* A histogram and what stands beside it. */
+/* Reads a histogram with its exact minimum, maximum and mean. */
 MUST_USE static int read_histogram(struct json_reader *reader, const json_t *json, const char *name,
 				   const char *ends, struct histogram *histogram)
 {
@@ -144,7 +144,7 @@ MUST_USE static int read_histograms(struct json_reader *reader, const json_t *js
 	struct result *result = &reader->run->result;
 	int rc = read_histogram(reader, json, "histogram", "response_us", &result->response);
 	if (rc < 0 || format == 0)
-		return rc; /* it had only that one */
+		return rc; /* the first format had only this one */
 	rc = read_histogram(reader, json, "service_histogram", "service_us", &result->service);
 	if (rc == 0)
 		rc = read_histogram(reader, json, "lateness_histogram", "lateness_us",
@@ -155,7 +155,7 @@ MUST_USE static int read_histograms(struct json_reader *reader, const json_t *js
 	return rc;
 }
 
-/* Is the mean, as it was read, that of n values with this sum, but for rounding? */
+/* Returns whether the mean that was read is sum_ns / n, except for rounding. */
 static bool is_sum(const struct histogram *times, uint64_t sum_ns)
 {
 	uint64_t exact_ns = sum_ns / times->n, mean_ns = histogram_mean_ns(times);
@@ -164,8 +164,8 @@ static bool is_sum(const struct histogram *times, uint64_t sum_ns)
 }
 
 /*
- * The exact sums, where they are given and are those of the means: a mean has twelve digits, and
- * would make other sums of sums.
+ * Reads the exact sums if present, and checks them against the means. A mean has twelve digits, so
+ * sums computed from means would differ between merges.
  */
 MUST_USE static int read_sums(struct json_reader *reader, const json_t *json)
 {
@@ -195,7 +195,7 @@ MUST_USE static int read_sums(struct json_reader *reader, const json_t *json)
 
 /* ---- the series ---- */
 
-/* A histogram of an interval, which stays packed; *ret_n is how many are in it. */
+/* Reads the packed histogram of an interval. *ret_n is the number of values in it. */
 MUST_USE static int read_packed(struct json_reader *reader, const json_t *json, const char *name,
 				char **ret_packed, uint64_t *ret_n)
 {
@@ -242,12 +242,14 @@ MUST_USE static int read_interval(struct json_reader *reader, const json_t *json
 	return 0;
 }
 
-/* Each behind the last; what the rounding to twelve digits made overlap is put right. */
+/*
+ * Checks that `next` follows `last`, and corrects an overlap caused by rounding to twelve digits.
+ */
 MUST_USE static bool is_behind(struct time_series_interval *last,
 			       const struct time_series_interval *next)
 {
 	uint64_t end_ns = last->start_ns + last->length_ns;
-	/* Of three numbers: the two starts and a length. */
+	/* The rounding errors of three numbers: two starts and a length. */
 	uint64_t rounding_ns = end_ns / JSON_DIGITS_PART + 3;
 	if (next->start_ns <= last->start_ns || next->start_ns + rounding_ns < end_ns)
 		return false;
@@ -257,8 +259,8 @@ MUST_USE static bool is_behind(struct time_series_interval *last,
 }
 
 /*
- * Which count of the whole is not that of its intervals? NULL: none. Taking off cannot wrap, as
- * adding up what strangers wrote could.
+ * Returns which total differs from the sum over the intervals, NULL if all agree. It subtracts,
+ * which cannot overflow; adding numbers of an untrusted file could.
  */
 static const char *contradiction(const struct time_series *series, const struct result *result)
 {
@@ -347,7 +349,7 @@ MUST_USE static int read_kernel(struct json_reader *reader, const json_t *json)
 	return rc;
 }
 
-/* What every version says. */
+/* Reads the fields that every version has. */
 MUST_USE static int read_what_was_run(struct json_reader *reader, const json_t *json)
 {
 	struct run *run = reader->run;
@@ -403,7 +405,7 @@ MUST_USE static int read_counts(struct json_reader *reader, const json_t *json)
 	char *first = NULL;
 	rc = json_text(reader, json, "first_mismatch", JSON_MAY, &first);
 	size_t length = first != NULL ? strlen(first) : 0;
-	/* Ours is never longer; and cut in two, a character would be none. */
+	/* Our own sentences are shorter. A cut could split a UTF-8 character. */
 	if (length >= sizeof(result->first_mismatch))
 		rc = json_refuse(reader, "\"first_mismatch\" is longer than %d bytes",
 				 RESULT_SENTENCE_SIZE - 1);
@@ -415,7 +417,7 @@ MUST_USE static int read_counts(struct json_reader *reader, const json_t *json)
 
 int json_tcpecho(struct json_reader *reader, const json_t *json)
 {
-	uint64_t format = 0; /* there was none before 1 */
+	uint64_t format = 0; /* documents before format 1 have no such field */
 	int rc = json_count(reader, json, "format", JSON_MAY, &format);
 	if (rc < 0)
 		return rc;
@@ -444,7 +446,7 @@ int json_tcpecho(struct json_reader *reader, const json_t *json)
 	rc = json_facts(reader, json);
 	if (rc == 0)
 		rc = read_series(reader, json);
-	/* Moments of a run, and of a sum of it, fit 64 bits. */
+	/* The end of a run, and of a sum that contains it, must fit into 64 bits. */
 	if (rc == 0 && run_span_ns(reader->run) > UINT64_MAX - reader->run->facts.start_ns)
 		rc = json_refuse(reader, "its end is beyond the year 2554");
 	return rc;

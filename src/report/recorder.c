@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Maximum pairs that are folded at a time, because a measurement may wait meanwhile. */
+/* Maximum number of pairs folded per call, because a measurement may have to wait. */
 #define FOLDS_MAX 4
 
 _Static_assert(RECORDER_INTERVALS_MAX % 2 == 0, "all of them have a neighbour");
@@ -15,7 +15,7 @@ _Static_assert(RECORDER_INTERVALS_MAX % 2 == 0, "all of them have a neighbour");
 int recorder_open(struct recorder *ret_recorder)
 {
 	struct recorder recorder = { .n_parts = 1, .n_bytes_max = TIME_SERIES_BYTES_MAX };
-	int rc = hlog_open_quick(&recorder.hlog); /* others measure meanwhile */
+	int rc = hlog_open_quick(&recorder.hlog); /* other threads measure at the same time */
 	if (rc == 0)
 		rc = histogram_open(&recorder.response);
 	if (rc == 0)
@@ -44,10 +44,10 @@ void recorder_close(struct recorder *recorder)
 static void recorder_unpack(struct recorder *recorder, const char *packed, struct histogram *into)
 {
 	int rc = hlog_unpack(recorder->hlog, packed, into);
-	assert(rc == 0); /* it is one of ours */
+	assert(rc == 0); /* it was packed here */
 }
 
-/* The counts of both; a is the earlier, and its times are those of the sum. */
+/* Adds the counts of two intervals. `a` is the earlier one. */
 static struct time_series_interval recorder_sum(const struct time_series_interval *a,
 						const struct time_series_interval *b)
 {
@@ -62,8 +62,8 @@ static struct time_series_interval recorder_sum(const struct time_series_interva
 }
 
 /*
- * Packs what is in the histograms of the recorder, which is then empty, into an interval. Of a
- * closed loop both are the same: then that is done once.
+ * Packs both histograms of the recorder into an interval, and resets them. In a closed loop both
+ * are equal, so it is done only once.
  */
 MUST_USE static int pack_both(struct recorder *recorder, struct time_series_interval *interval)
 {
@@ -73,13 +73,13 @@ MUST_USE static int pack_both(struct recorder *recorder, struct time_series_inte
 	if (rc < 0 || !is_one)
 		return rc < 0 ? rc
 			      : hlog_pack(recorder->hlog, &recorder->service, &interval->service);
-	assert(interval->response != NULL); /* there was something in it */
+	assert(interval->response != NULL); /* it was not empty */
 	histogram_reset(&recorder->service);
 	interval->service = strdup(interval->response);
 	return interval->service != NULL ? 0 : -ENOMEM;
 }
 
-/* Adds the interval behind it to the i-th, with nothing pending. */
+/* Adds interval i + 1 to interval i. Nothing may be pending. */
 MUST_USE static int fold(struct recorder *recorder, size_t i)
 {
 	struct time_series *series = &recorder->series;
@@ -112,7 +112,7 @@ MUST_USE static int fold_next(struct recorder *recorder)
 	return rc;
 }
 
-/* ---- what has begun ---- */
+/* ---- the interval in progress ---- */
 
 static bool recorder_is_full(const struct recorder *recorder)
 {
@@ -120,7 +120,7 @@ static bool recorder_is_full(const struct recorder *recorder)
 	       recorder->n_bytes > recorder->n_bytes_max;
 }
 
-/* The interval that has begun is over: room is made where there is none. */
+/* Ends the interval in progress. Folds others if the series is full. */
 MUST_USE static int seal(struct recorder *recorder)
 {
 	struct time_series *series = &recorder->series;
@@ -138,7 +138,7 @@ MUST_USE static int seal(struct recorder *recorder)
 	}
 	series->list[series->n++] = sealed;
 	recorder->n_bytes += time_series_interval_bytes(&sealed);
-	/* All have the same length, and each its neighbour. */
+	/* All intervals have the same length now, and each has a neighbour. */
 	if (recorder_is_full(recorder) && recorder->n_unfolded == 0 && series->n % 2 == 0) {
 		recorder->n_parts *= 2;
 		recorder->n_folded = 0;
@@ -169,7 +169,7 @@ int recorder_finish(struct recorder *recorder, struct time_series *ret_series)
 {
 	struct time_series *series = &recorder->series;
 	int rc = recorder->n_pending > 0 ? seal(recorder) : 0;
-	/* Before any is folded they are all of one length. */
+	/* Finish folding, so that all have the same length. */
 	while (rc == 0 && recorder->n_folded > 0 && recorder->n_unfolded > 0)
 		rc = fold_next(recorder);
 	size_t n = series->n;

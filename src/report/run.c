@@ -82,7 +82,7 @@ struct run_caveats run_measurement_caveats(const struct run *run)
 	return caveats;
 }
 
-/* Appends "N WHAT" to the text, behind ", " if it is not empty; nothing of 0. */
+/* Appends "N WHAT", after ", " if the text is not empty. Does nothing if n is 0. */
 static void append_count(struct run_caveats *caveats, uint64_t n, const char *what)
 {
 	size_t length = strlen(caveats->text);

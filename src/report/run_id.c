@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the number of a run: FNV-1a of 64 bits, eight bytes at a time ---- */
+/* ---- the id of a run: 64-bit FNV-1a, eight bytes at a time ---- */
 
 static uint64_t mixed(uint64_t hash, uint64_t value)
 {
@@ -52,7 +52,7 @@ MUST_USE static int copy_text(const char *text, char **ret_copy)
 	return text == NULL || *ret_copy != NULL ? 0 : -ENOMEM;
 }
 
-/* Appends a copy, for which there is room. */
+/* Appends a copy. The list must have room for it. */
 MUST_USE static int append_part(struct run_parts *parts, const struct run_part *from)
 {
 	struct run_part *part = &parts->list[parts->n++];
@@ -63,7 +63,7 @@ MUST_USE static int append_part(struct run_parts *parts, const struct run_part *
 	return rc_host < 0 || rc_target < 0 || rc_bound < 0 ? -ENOMEM : 0;
 }
 
-/* The part that a run is which has none. Its texts are the run's. */
+/* Makes the part of a run that has no parts. The texts still belong to the run. */
 static struct run_part part_of_run(const struct run *run)
 {
 	return (struct run_part){
@@ -96,7 +96,7 @@ static size_t count_parts(const struct run *run)
 	return run->parts.n > 0 ? run->parts.n : 1;
 }
 
-/* Into a list with room for all, by rising id. */
+/* Collects all parts in order of id. The list must have room for all. */
 MUST_USE static int collect_parts(const struct run *runs, size_t n, struct run_parts *parts)
 {
 	int rc = 0;
@@ -123,7 +123,7 @@ static const char *name_or_it(const struct run *run)
 	return run->name != NULL ? run->name : "it";
 }
 
-/* Two of the runs have a part of that id, or one has it twice. */
+/* Refuses an id that occurs in two runs, or twice in one. */
 MUST_USE static int refuse_twice(const struct run *runs, size_t n, uint64_t id,
 				 struct run_refusal *why)
 {
@@ -170,14 +170,14 @@ int run_id_set_join(const struct run *runs, size_t n, struct run_parts *ret_part
 
 /* ---- time ---- */
 
-/* One end of a part, for a sweep through time. */
+/* The start or the end of a part, for a sweep over time. */
 struct edge {
 	uint64_t at_ns;
 	bool is_start;
 	const struct run_part *part;
 };
 
-/* At the same time ends come first: the part that begins then did not run beside the other. */
+/* Sorts by time; at the same time ends come first, because these parts did not overlap. */
 static int by_time(const void *a, const void *b)
 {
 	const struct edge *one = a, *other = b;
@@ -186,13 +186,16 @@ static int by_time(const void *a, const void *b)
 	return (int)one->is_start - (int)other->is_start;
 }
 
-/* A part without a duration ran for a moment. */
+/* A part without a duration counts as 1 ns. */
 static uint64_t end_ns_of(const struct run_part *part)
 {
 	return part->start_ns + (part->elapsed_ns > 0 ? part->elapsed_ns : 1);
 }
 
-/* Both ends of all parts by time: the caller's, to be freed; NULL: no memory. */
+/*
+ * Returns starts and ends of all parts in order of time. The caller frees them; NULL: out of
+ * memory.
+ */
 static struct edge *sort_edges(const struct run_parts *parts)
 {
 	struct edge *edges = calloc(2 * parts->n + 1, sizeof(*edges));
@@ -234,7 +237,7 @@ int run_id_set_elapsed_ns(const struct run_parts *parts, uint64_t *ret_start_ns,
 	return 0;
 }
 
-/* Sums of at most RUN_PARTS_MAX of them fit 64 bits; no run has so many of anything. */
+/* Limits a count, so that the sum of RUN_PARTS_MAX of them fits into 64 bits. */
 static uint64_t bounded(uint64_t n)
 {
 	uint64_t max = INT64_MAX / RUN_PARTS_MAX;
@@ -255,7 +258,7 @@ int run_id_set_count_together(struct run *run)
 	run->n_connections = run->n_threads = run->rate_wanted = 0;
 	for (size_t i = 0; i < 2 * run->parts.n; i++) {
 		const struct run_part *part = edges[i].part;
-		uint64_t sign = edges[i].is_start ? 1 : UINT64_MAX; /* that is -1 */
+		uint64_t sign = edges[i].is_start ? 1 : UINT64_MAX; /* UINT64_MAX is -1 */
 		n_connections += sign * bounded(part->n_connections);
 		n_threads += sign * bounded(part->n_threads);
 		rate += sign * bounded(part->rate_wanted);
@@ -269,18 +272,18 @@ int run_id_set_count_together(struct run *run)
 
 /* ---- texts ---- */
 
-/* A list of texts has this many, the others are counted. */
+/* Maximum number of texts in a list; the others are only counted. */
 #define LISTED_MAX 16
 
 static int by_text(const void *a, const void *b)
 {
 	const char *const *one = a, *const *other = b;
-	return strverscmp(*one, *other); /* host2 comes before host10 */
+	return strverscmp(*one, *other); /* host2 is before host10 */
 }
 
 /*
- * The texts at `offset` of all parts, each once, in alphabetical order: "a, b and 7 more".
- * *ret_list is the caller's, NULL if there is none.
+ * Lists the texts at `offset` of all parts, each once, in alphabetical order: "a, b and 7 more".
+ * The caller frees *ret_list, which is NULL if no part has a text.
  */
 MUST_USE static int list_texts(const struct run_parts *parts, size_t offset, const char *separator,
 			       char **ret_list)
@@ -313,7 +316,7 @@ MUST_USE static int list_texts(const struct run_parts *parts, size_t offset, con
 	return is_missing ? -ENOMEM : 0;
 }
 
-/* What limited the client, in how many of the runs. */
+/* Sets client_bound: what limited the client, and in how many of the runs. */
 MUST_USE static int list_bounds(struct run *run)
 {
 	const struct run_parts *parts = &run->parts;

@@ -13,9 +13,9 @@
 #include "report/series_merge.h"
 #include "report/start_time_json.h"
 
-/* ---- what fits together ---- */
+/* ---- checks ---- */
 
-/* How a run is named in a sentence. */
+/* Returns the name of a run for a sentence. */
 static const char *run_name(const struct run *run)
 {
 	return run->name != NULL ? run->name : "it";
@@ -64,7 +64,7 @@ MUST_USE static int check_pair(const struct run *a, const struct run *b, struct 
 	return 0;
 }
 
-/* As run_merge_check(); *ret_parts is the caller's, to be closed. */
+/* Like run_merge_check(). The caller must close *ret_parts. */
 MUST_USE static int check_all(const struct run *runs, size_t n, struct run_parts *ret_parts,
 			      struct run_refusal *why)
 {
@@ -84,7 +84,7 @@ int run_merge_check(const struct run *runs, size_t n, struct run_refusal *reterr
 	return rc;
 }
 
-/* Is everything known that a sum needs? */
+/* Checks that everything is known that a merge needs. */
 MUST_USE static int check_known_facts(const struct run *run, struct run_refusal *why)
 {
 	const char *what = NULL;
@@ -104,7 +104,7 @@ MUST_USE static int check_known_facts(const struct run *run, struct run_refusal 
 
 /* ---- adding ---- */
 
-/* Would a count of the sum be too large, or its time? */
+/* Returns whether a count or the time of the sum would be too large. */
 static bool is_too_much(const struct result *sum, const struct result *more)
 {
 	const uint64_t pairs[][2] = {
@@ -130,7 +130,7 @@ static bool is_too_much(const struct result *sum, const struct result *more)
 	return false;
 }
 
-/* Is there room for the names of both lists in one? */
+/* Returns whether the failure names of both lists fit into one. */
 static bool has_text_room(const struct result_failure *sum, size_t n_sum,
 			  const struct result_failure *more, size_t n_more)
 {
@@ -169,7 +169,7 @@ static int by_failure_name(const void *a, const void *b)
 	return strcmp(one->name, other->name);
 }
 
-/* What depends on the order in which results were added, made independent of it. */
+/* Makes results independent of the order in which the runs were added. */
 static void settle_order(const struct run *runs, size_t n, struct result *sum)
 {
 	const char *mismatch = NULL;
@@ -219,7 +219,7 @@ static const char *text_at(const struct run *run, size_t offset)
 	return *(char *const *)((const char *)run + offset);
 }
 
-/* A text of all of them, if it is the same; offset: of the text in a run. */
+/* Copies a text that is the same in all runs; offset: of the text in struct run. */
 MUST_USE static int share_text(const struct run *runs, size_t n, size_t offset, struct run *sum)
 {
 	const char *first = text_at(&runs[0], offset);
@@ -230,7 +230,7 @@ MUST_USE static int share_text(const struct run *runs, size_t n, size_t offset, 
 	return copy(first, (char **)((char *)sum + offset));
 }
 
-/* A count of all of them, if it is the same; else 0, which is not known. */
+/* Returns a count that is the same in all runs; else 0, which means unknown. */
 static uint64_t share_count(const struct run *runs, size_t n, size_t offset)
 {
 	uint64_t first = *(const uint64_t *)((const char *)&runs[0] + offset);
@@ -274,7 +274,7 @@ MUST_USE static int add_facts(const struct run *runs, size_t n, struct run *sum)
 
 /* ---- time ---- */
 
-/* No document has a longer time, and all times of the sum fit 64 bits. */
+/* Checks that the total time span is allowed in a document, so that all times fit into 64 bits. */
 MUST_USE static int check_span(const struct run *runs, size_t n, struct run_refusal *why)
 {
 	uint64_t from_ns = UINT64_MAX, to_ns = 0;
@@ -292,7 +292,7 @@ MUST_USE static int check_span(const struct run *runs, size_t n, struct run_refu
 	return -EBADMSG;
 }
 
-/* Of runs one of which has none, there is none of the sum. */
+/* Merges the series. If a run has no series, the sum has none. */
 MUST_USE static int add_series(const struct run *runs, size_t n, struct run *sum,
 			       struct run_refusal *why)
 {

@@ -11,14 +11,14 @@
 #include "report/json_fields.h"
 
 /*
- * Values of a JSON document at most, as each costs a hundred bytes or so of memory, however short
- * it is. The longest of ours has 3,600 intervals of 7.
+ * Maximum number of values in a JSON document. Each needs about a hundred bytes of memory, even if
+ * it is short. Our largest document has 3,600 intervals of 7 values.
  */
 #define VALUES_MAX 200000
 
 /* ---- JSON ---- */
 
-/* At least as many as there are values: what stands between them, outside of texts. */
+/* Returns an upper bound of the number of values: counts the separators outside strings. */
 static size_t count_values(const char *bytes, size_t n)
 {
 	size_t n_values = 1;
@@ -34,7 +34,7 @@ static size_t count_values(const char *bytes, size_t n)
 	return n_values;
 }
 
-/* *ret_json is the caller's. */
+/* Parses JSON. The caller owns *ret_json. */
 MUST_USE static int parse(struct json_reader *reader, json_t **ret_json)
 {
 	if (count_values(reader->bytes, reader->n) > VALUES_MAX)
@@ -49,9 +49,9 @@ MUST_USE static int parse(struct json_reader *reader, json_t **ret_json)
 	return 0;
 }
 
-/* ---- which of them it is ---- */
+/* ---- detecting the format ---- */
 
-/* Bytes of the byte order mark at the beginning, which editors of Windows put there; 0: none. */
+/* Returns the size of a byte order mark at the start, which Windows editors write; 0: none. */
 static size_t mark_size(const char *bytes, size_t n)
 {
 	static const char mark[] = { '\xef', '\xbb', '\xbf' };
@@ -68,7 +68,7 @@ static bool has(const char *line, const char *end, const char *word)
 	return memmem(line, (size_t)(end - line), word, strlen(word)) != NULL;
 }
 
-/* By the first line that is like one of theirs; RUN_TCPECHO: it is like none. */
+/* Detects the format from the first typical line. RUN_TCPECHO: no line is typical. */
 static enum run_format format_of_text(const char *at, const char *end)
 {
 	enum run_format format = RUN_TCPECHO;
@@ -76,7 +76,8 @@ static enum run_format format_of_text(const char *at, const char *end)
 		if (begins_line(at, "#[Histogram log") || begins_line(at, "\"StartTimestamp\"") ||
 		    begins_line(at, "Tag="))
 			return RUN_HLOG;
-		if (begins_line(at, "#[StartTime:")) /* a list that was made of a log has it too */
+		/* a percentile list made from a log has it too */
+		if (begins_line(at, "#[StartTime:"))
 			format = RUN_HLOG;
 		const char *line_end = at + strcspn(at, "\n");
 		if (has(at, line_end, ",HISTF"))
@@ -88,7 +89,7 @@ static enum run_format format_of_text(const char *at, const char *end)
 	return format;
 }
 
-/* *ret_json is the caller's, NULL of what is none. */
+/* Detects the format. The caller owns *ret_json, which is NULL if the file is not JSON. */
 MUST_USE static int find_format(struct json_reader *reader, json_t **ret_json,
 				enum run_format *ret_format)
 {
@@ -133,7 +134,7 @@ MUST_USE static int read_format(struct json_reader *reader, const json_t *json,
 	}
 }
 
-/* With all that a reader needs. On success the run is open. */
+/* Opens what a reader needs, and reads. The run is open only on success. */
 MUST_USE static int read_opened(struct json_reader *reader, const json_t *json,
 				enum run_format format)
 {
@@ -184,7 +185,7 @@ int run_read(const char *bytes, size_t n, uint64_t list_unit_ns, struct run *ret
 	return rc;
 }
 
-/* What it is called: without its directory. */
+/* Returns the name of a run: its path without the directory. */
 static const char *format_name_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -11,7 +11,7 @@
 #include "report/start_time_json.h"
 #include "report/latency_json.h"
 
-/* Digits of a number: microseconds to the nanosecond for a quarter of an hour. */
+/* Digits of a number: microseconds with ns resolution up to a quarter of an hour. */
 #define DIGITS 12
 
 /* ---- values ---- */
@@ -21,20 +21,20 @@ static json_t *count(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
-/* 0 is for what is not known, or not there. */
+/* Returns null for 0, which means unknown or missing. */
 static json_t *count_or_null(uint64_t n)
 {
 	return n != 0 ? count(n) : json_null();
 }
 
-/* To the microsecond, in UTC, as RFC 3339 writes it. */
+/* Formats a time in UTC with microseconds (RFC 3339). */
 static json_t *moment(uint64_t since_epoch_ns)
 {
 	if (since_epoch_ns == 0)
 		return json_null();
 	time_t seconds = (time_t)(since_epoch_ns / CLOCK_NS_PER_S);
 	struct tm utc;
-	gmtime_r(&seconds, &utc); /* any number of nanoseconds is in a year that it knows */
+	gmtime_r(&seconds, &utc); /* cannot fail for 64-bit nanoseconds */
 	return json_sprintf("%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", 1900 + utc.tm_year,
 			    utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
 			    (unsigned int)(since_epoch_ns % CLOCK_NS_PER_S / 1000));
@@ -45,15 +45,15 @@ static json_t *histogram(struct hlog *hlog, const struct histogram *times)
 	return times->n > 0 ? json_string(hlog_encode(hlog, times)) : json_null();
 }
 
-/* ---- the parts of a document, in its order ---- */
+/* ---- the parts of a document, in order ---- */
 
-/* Has the run parts to be written? */
+/* Returns whether the run has parts to write. */
 static bool has_parts(const struct run *run)
 {
 	return run->n_merged > 1 && run->parts.n > 0;
 }
 
-/* An array of what make() says of each part; NULL: no memory. */
+/* Returns an array of make() for each part; NULL: out of memory. */
 static json_t *each_part(const struct run *run, json_t *(*make)(const struct run_part *part))
 {
 	json_t *list = json_array();
@@ -66,7 +66,7 @@ static json_t *each_part(const struct run *run, json_t *(*make)(const struct run
 	return list;
 }
 
-/* 64 bits are more than every reader of JSON has for a number: 16 hexadecimal digits. */
+/* As 16 hexadecimal digits, because not every JSON reader supports 64-bit numbers. */
 static json_t *id_json(const struct run_part *part)
 {
 	return json_sprintf("%016" PRIx64, part->id);
@@ -98,7 +98,7 @@ static json_t *facts_json(const struct run *run)
 			 is_sum ? each_part(run, span_json) : json_null());
 }
 
-/* A sum of runs with different seeds has none. */
+/* A sum of runs with different seeds has no seed. */
 static json_t *seed_json(const struct run *run)
 {
 	return run->n_merged > 1 ? count_or_null(run->seed) : count(run->seed);
@@ -177,7 +177,7 @@ static json_t *histograms_json(struct hlog *hlog, const struct result *result)
 			 "connect_histogram", histogram(hlog, &result->connect));
 }
 
-/* The exact sum of a histogram; null: there is none, or it is beyond a number of JSON. */
+/* Returns the exact sum of a histogram; null if it is empty or too large for JSON. */
 static json_t *sum_json(const struct histogram *times)
 {
 	return times->n > 0 && times->sum_ns <= INT64_MAX ? count(times->sum_ns) : json_null();
@@ -218,7 +218,7 @@ static json_t *series_json(const struct time_series *series)
 
 /* ---- the document ---- */
 
-/* A new reference; NULL: no memory. */
+/* Returns a new reference; NULL: out of memory. */
 static json_t *run_document(struct hlog *hlog, const struct run *run)
 {
 	json_t *parts[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run as files for others: as one JSON document (RFC 8259), of which docs/RESULT.md says what
- * each field is, and docs/result.schema.json what it has to be; and as a log of HdrHistogram.
+ * Writes a run as a JSON document (RFC 8259; docs/RESULT.md explains each field,
+ * docs/result.schema.json is its schema) and as a log of HdrHistogram.
  */
 #ifndef REPORT_RUN_WRITE_H
 #define REPORT_RUN_WRITE_H
@@ -11,21 +11,21 @@
 #include "base/compiler.h"
 #include "report/run.h"
 
-/* Of the document; a reader refuses what is newer. */
+/* Version of the document. Readers refuse a newer one. */
 #define RUN_DOCUMENT_FORMAT 1
 
 /*
- * Writes the document, with every count of its histograms, of which a reader can make any figure
- * again. Of what is not known stands null. All texts of the run are UTF-8. Errors of writing stay
- * with `out`, for its owner (ferror(3)). Returns 0 or -ENOMEM.
+ * Writes the document with all counts of the histograms, so that a reader can compute any
+ * percentile. Unknown values are null. All texts of the run must be UTF-8. Write errors stay in
+ * `out` (ferror(3)). Returns 0 or -ENOMEM.
  */
 MUST_USE int run_write_json(FILE *out, const struct run *run);
 
 /*
- * Writes HdrHistogram's log of the run: for each interval a line of the response times and one of
- * the service times, which their tags tell apart. Its largest value is its bucket's, as in other
- * programs' logs. Errors of writing stay with `out`. Returns 0, -ENOMEM, or what hlog_decode() says
- * of a series that was read.
+ * Writes the run as a log of HdrHistogram: per interval one line of response times and one of
+ * service times, distinguished by their tags. The maximum is the end of the bucket, as in the logs
+ * of other programs. Write errors stay in `out`. Returns 0, -ENOMEM, or an error of hlog_decode()
+ * for a series that was read from a file.
  */
 MUST_USE int run_write_hlog(FILE *out, const struct run *run);
 

@@ -21,7 +21,7 @@ struct pieces {
 	size_t n;
 };
 
-/* ---- which go together ---- */
+/* ---- grouping ---- */
 
 static int by_bin(const void *a, const void *b)
 {
@@ -31,7 +31,7 @@ static int by_bin(const void *a, const void *b)
 	return one->start_ns < other->start_ns ? -1 : one->start_ns > other->start_ns;
 }
 
-/* The bins of bin_ns each; returns how many have something in them. */
+/* Sorts the intervals into bins of bin_ns. Returns the number of non-empty bins. */
 static size_t sort_into_bins(struct pieces *pieces, uint64_t bin_ns)
 {
 	for (size_t i = 0; i < pieces->n; i++)
@@ -44,8 +44,8 @@ static size_t sort_into_bins(struct pieces *pieces, uint64_t bin_ns)
 }
 
 /*
- * The length that the intervals of a series are made for. Of a single run some are longer, where
- * the client stood still, and the last may be of any length.
+ * Returns the length for which the intervals of a series are made. In a single run some intervals
+ * are longer, where the client was stopped, and the last may have any length.
  */
 static uint64_t interval_ns_of(const struct time_series *series)
 {
@@ -125,7 +125,7 @@ static void adder_close(struct adder *adder)
 	hlog_close(adder->hlog);
 }
 
-/* Adds n pieces of one bin to an empty interval. */
+/* Adds n intervals of one bin to an empty interval. */
 MUST_USE static int add_pieces(struct adder *adder, const struct piece *pieces, size_t n,
 			       struct time_series_interval *sum)
 {
@@ -152,8 +152,8 @@ MUST_USE static int add_pieces(struct adder *adder, const struct piece *pieces, 
 }
 
 /*
- * first_ns: the whole second in which the first part began. An interval that lasted until after the
- * next one begins, for its client stood still, ends there.
+ * first_ns: the whole second in which the first part began. An interval that overlaps the next one,
+ * because the client was stopped, is cut at the start of the next.
  */
 MUST_USE static int add_bins(const struct pieces *pieces, uint64_t first_ns,
 			     struct time_series *series)
@@ -176,12 +176,15 @@ MUST_USE static int add_bins(const struct pieces *pieces, uint64_t first_ns,
 	return rc;
 }
 
-/* The sum with intervals of series->interval_ns; its list is the caller's, whatever is returned. */
+/*
+ * Merges into intervals of series->interval_ns. The caller must free the list, also after a
+ * failure.
+ */
 MUST_USE static int add_all(struct pieces *pieces, uint64_t first_ns, struct time_series *series)
 {
 	size_t n_bins;
 	while ((n_bins = sort_into_bins(pieces, series->interval_ns)) > SERIES_MERGE_MAX)
-		series->interval_ns *= 2; /* it ends with all of them in one */
+		series->interval_ns *= 2; /* ends when all are in one bin */
 	series->list = calloc(n_bins > 0 ? n_bins : 1, sizeof(*series->list));
 	return series->list != NULL ? add_bins(pieces, first_ns, series) : -ENOMEM;
 }

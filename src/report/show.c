@@ -21,14 +21,14 @@ const char *show_format_name(enum run_format format)
 	return names[format];
 }
 
-/* ---- of where and how ---- */
+/* ---- facts ---- */
 
-/* "2026-11-26 04:36:17 UTC" */
+/* Writes "2026-11-26 04:36:17 UTC". */
 static void write_moment(FILE *out, uint64_t since_epoch_ns)
 {
 	time_t seconds = (time_t)(since_epoch_ns / CLOCK_NS_PER_S);
 	struct tm utc;
-	gmtime_r(&seconds, &utc); /* any number of nanoseconds is in a year that it knows */
+	gmtime_r(&seconds, &utc); /* cannot fail for 64-bit nanoseconds */
 	fprintf(out, "began %04d-%02d-%02d %02d:%02d:%02d UTC\n", 1900 + utc.tm_year,
 		utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
@@ -46,7 +46,7 @@ static void write_facts(FILE *out, const struct run *run)
 		fprintf(out, "as %s\n", facts->command_line);
 }
 
-/* ---- of another tool ---- */
+/* ---- runs of other tools ---- */
 
 static void write_times(FILE *out, const struct sample *sample, const char *what)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run that was read, for people: as it was printed when it ran, and its facts.
+ * Shows a run that was read from a file: as it was printed when it ran, and its facts.
  */
 #ifndef REPORT_SHOW_H
 #define REPORT_SHOW_H
@@ -9,10 +9,10 @@
 
 #include "report/run.h"
 
-/* "fortio", "HdrHistogram (log)": what the run is from. Static storage. */
+/* Returns the name of a format: "fortio", "HdrHistogram (log)". Static storage. */
 const char *show_format_name(enum run_format format);
 
-/* Writes it; of another tool's, what is known. Errors of writing stay with `out`. */
+/* Writes the run; for other tools, what is known. Write errors stay in `out`. */
 void show_write_text(FILE *out, const struct run *run);
 
 #endif

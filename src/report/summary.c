@@ -52,7 +52,7 @@ void summary_write_wrong(FILE *out, uint64_t n_bytes, uint64_t n_connections)
 			units_s(n_bytes), n_connections, units_s(n_connections));
 }
 
-/* Messages that were never sent are left out: the line of the counts has them. */
+/* Leaves out messages that were never sent; the line of counts has them. */
 static void write_names(FILE *out, const char *what, const struct result_failure *list, size_t n)
 {
 	const char *before = what;
@@ -77,8 +77,8 @@ static void write_failures(FILE *out, const struct result *result)
 }
 
 /*
- * The share of the messages that failed, of those that came back or failed. Only a share of none
- * and of all is rounded to 0 and 100.
+ * Returns the share of failed messages, among those that came back or failed. Only the exact shares
+ * 0 and 100 % are shown as 0 and 100.
  */
 static double loss_percent(const struct result *result)
 {
@@ -89,7 +89,7 @@ static double loss_percent(const struct result *result)
 	return result->n_echoes > 0 && percent > 99.9999 ? 99.9999 : percent;
 }
 
-/* "10 sent, 7 came back, 2 failed": the counts of messages, which add up. */
+/* Writes the message counts: "10 sent, 7 came back, 2 failed". */
 static void write_messages(FILE *out, const struct result *result, bool has_loss)
 {
 	uint64_t n_failed = result_failed(result);
@@ -103,7 +103,7 @@ static void write_messages(FILE *out, const struct result *result, bool has_loss
 		fprintf(out, ", %" PRIu64 " due but never sent", n_never);
 }
 
-/* An age is less than the time that the message would have taken: no figure can be too large. */
+/* An age is less than the final time would have been, so all figures are lower bounds. */
 void summary_write_bounds(FILE *out, uint64_t n_unfinished)
 {
 	if (n_unfinished > 0)
@@ -112,7 +112,7 @@ void summary_write_bounds(FILE *out, uint64_t n_unfinished)
 		      out);
 }
 
-/* Why it is no measurement, or not a whole one. */
+/* Writes why the run is not a valid or complete measurement. */
 static void summary_write_caveats(FILE *out, const struct run *run)
 {
 	struct run_caveats caveats = run_measurement_caveats(run);
@@ -120,7 +120,7 @@ static void summary_write_caveats(FILE *out, const struct run *run)
 		fprintf(out, "%s\n", caveats.text);
 }
 
-/* which: the connections that it is of. */
+/* Writes the kernel RTT. */
 static void write_kernel(FILE *out, const struct run *run)
 {
 	const struct tcpinfo *kernel = &run->kernel;
@@ -133,7 +133,7 @@ static void write_kernel(FILE *out, const struct run *run)
 			units_s(kernel->n_retransmits));
 }
 
-/* With the same seed a run sends the same bytes; a sum of runs has several. */
+/* Writes the seed, which reproduces the bytes. A sum of runs has several. */
 static void write_seed(FILE *out, const struct run *run)
 {
 	if (run->format == RUN_TCPECHO && run->n_merged == 1)
@@ -151,7 +151,7 @@ void summary_write_text(FILE *out, const struct run *run)
 	write_failures(out, result);
 	summary_write_times(out, "round trip", &result->response, run->deviation_ns);
 	summary_write_bounds(out, result->n_unfinished);
-	if (run->churns) /* otherwise it was once, and nobody asked */
+	if (run->churns) /* otherwise it connected only once */
 		summary_write_times(out, "connecting", &result->connect, 0);
 	write_kernel(out, run);
 	write_seed(out, run);
@@ -172,7 +172,7 @@ static void summary_write_row(FILE *out, const char *what, const struct histogra
 	fprintf(out, " %9.1f\n", clock_us(times->max_ns));
 }
 
-/* ", 3 failures", of a regular noun. */
+/* Writes ", 3 failures". The noun must be regular. */
 static void write_count(FILE *out, const char *between, uint64_t n, const char *noun)
 {
 	fprintf(out, "%s%" PRIu64 " %s%s", between, n, noun, units_s(n));
@@ -198,7 +198,7 @@ static void write_rate(FILE *out, const struct run *run)
 	fputc('\n', out);
 }
 
-/* Where it was, for whoever looks at it later. */
+/* Writes where the run took place. */
 static void write_place(FILE *out, const struct run *run)
 {
 	const struct run_facts *facts = &run->facts;
@@ -224,7 +224,7 @@ void summary_write_table(FILE *out, const struct run *run)
 	for (size_t i = 0; i < LATENCY_PERCENTILES; i++)
 		fprintf(out, " %9s", latency_percentiles[i].name);
 	fprintf(out, " %9s\n", "max");
-	/* In a closed loop both are the same, unless a message waits for its connection first. */
+	/* In a closed loop both are equal, unless a message waits for its connection first. */
 	bool is_one = run->rate_wanted == 0 && !run->churns;
 	summary_write_row(out, is_one ? "round trip" : "response", &result->response);
 	if (!is_one)

@@ -10,12 +10,12 @@
 #include "base/units.h"
 #include "report/json_fields.h"
 
-/* A part of the old value: at most a million times it. */
+/* Maximum percentage of the old value: a million times it. */
 #define PERCENT_MAX 1e8
 
-/* ---- reading ---- */
+/* ---- parsing ---- */
 
-/* "10%", "0.5%", in billionths of one per cent. */
+/* Parses "10%" or "0.5%" into a share (0.1 for 10 %). */
 MUST_USE static bool read_part(const char *text, double *ret_part)
 {
 	uint64_t billionths;
@@ -25,13 +25,13 @@ MUST_USE static bool read_part(const char *text, double *ret_part)
 	return *ret_part <= PERCENT_MAX / 100;
 }
 
-/* A value of the metric's kind; returns 0 or a code. */
+/* Parses a value of the metric's kind. Returns 0 or a negative code. */
 MUST_USE static int read_threshold(const char *text, const struct metric *metric, double *ret_value)
 {
 	uint64_t value;
 	int rc;
 	if (metric->kind == METRIC_TIME) {
-		/* 2 would be seconds, and hardly ever what was meant. */
+		/* "2" would be seconds, which is rarely intended, so a unit is required. */
 		if (strspn(text, "0123456789.") == strlen(text))
 			return ERR_BAD_UNIT;
 		rc = units_parse_duration(text, &value);
@@ -43,7 +43,7 @@ MUST_USE static int read_threshold(const char *text, const struct metric *metric
 	return rc;
 }
 
-/* Copies n characters without blanks at their ends; false: they are too many. */
+/* Copies n characters without leading and trailing spaces. Returns false if they do not fit. */
 MUST_USE static bool trim(const char *text, size_t n, char out[THRESHOLD_SIZE])
 {
 	while (n > 0 && *text == ' ') {
@@ -70,7 +70,7 @@ MUST_USE static int refuse(struct threshold_text *why, const char *what, const c
 	"no such metric (there are rate, echoes, failures, connection_errors, mismatches, " \
 	"missing_bytes, min, mean, max, p99 and the like, service.p99, connect.p99, lateness.p99)"
 
-/* The limit, of which the metric is known. */
+/* Parses the limit. The metric must be known. */
 MUST_USE static int read_limit(struct threshold *threshold, const char *limit,
 			       struct threshold_text *why)
 {
@@ -135,7 +135,7 @@ enum threshold_verdict threshold_judge(const struct threshold *threshold,
 {
 	const struct metric *metric = &threshold->metric;
 	struct sample_value old, new;
-	/* One by itself needs no old value. */
+	/* An absolute threshold needs no old value. */
 	bool has_old = sample_value(before, metric, &old);
 	if (!has_old && threshold->form == THRESHOLD_VALUE)
 		old = (struct sample_value){ 0 };
