@@ -220,9 +220,9 @@ static const struct option_row options[N_OPTIONS] = {
 	[IPV6] = TARGET_IPV6_ROW,
 };
 
-/* ---- what is written ---- */
+/* ---- output files ---- */
 
-/* Begins the log before the run: if it cannot be written, the run need not be waited for. */
+/* Opens the log before the run, so that an error is reported before the wait. */
 MUST_USE static enum exit_status begin_hlog(const char *path, struct file_draft *ret_hlog)
 {
 	if (path == NULL)
@@ -261,11 +261,11 @@ MUST_USE static enum exit_status write_summary(const struct arguments *arguments
 	return output_end_report(output, rc);
 }
 
-/* ---- what is judged ---- */
+/* ---- limits ---- */
 
 /*
- * Checks the limits that were given, and says which was missed. Returns the exit status of the run:
- * its verdict, if that is not STATUS_OK.
+ * Checks the limits and logs those that are missed. Returns the exit status of the run: `verdict`,
+ * if that is not STATUS_OK.
  */
 MUST_USE static enum exit_status bench_status_of(const struct arguments *arguments,
 						 const struct run *run, enum exit_status verdict)
@@ -301,7 +301,7 @@ MUST_USE static enum exit_status bench_report_run(const struct arguments *argume
 	return status != STATUS_OK ? status : logged;
 }
 
-/* Takes what was found; *ret_run is the caller's, to be closed, also on failure. */
+/* Makes a run from the result. The caller must close *ret_run, also on failure. */
 MUST_USE static int bench_make_run(const struct arguments *arguments,
 				   const struct bench_config *config,
 				   const struct bench_report *found, struct recorder *recorder,
@@ -350,7 +350,7 @@ MUST_USE static enum exit_status bench_and_report(const struct arguments *argume
 	struct recorder recorder;
 	struct bench_report found;
 	struct file_draft hlog = { 0 };
-	if (io_check_writable(STDOUT_FILENO) < 0) /* said before the run, not after it */
+	if (io_check_writable(STDOUT_FILENO) < 0) /* report this before the run */
 		return writer_status(-EBADF, "-", NULL);
 	status = begin_hlog(arguments->texts[HLOG], &hlog);
 	if (status != STATUS_OK)
@@ -381,7 +381,7 @@ MUST_USE static enum exit_status bench_and_report(const struct arguments *argume
 	recorder_close(&recorder);
 drop_hlog:
 	if (hlog.file != NULL)
-		file_drop(&hlog); /* not written: there was nothing to write */
+		file_drop(&hlog); /* no run, nothing to write */
 	return status;
 }
 

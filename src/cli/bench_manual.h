@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The manual page of bench, as its row in the command table has it.
+ * The texts of the bench man page, used in its row of the command table.
  */
 #ifndef CLI_BENCH_MANUAL_H
 #define CLI_BENCH_MANUAL_H

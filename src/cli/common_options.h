@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rows that the commands which measure have in common.
+ * Option rows and man page texts that ping and bench share.
  */
 #ifndef CLI_COMMON_OPTIONS_H
 #define CLI_COMMON_OPTIONS_H
 
 #include "cli/command.h"
 
-/* What the man page of each says of the document, in this order: where it was, ... */
+/* Man page texts about the JSON document, in this order: facts of the run, */
 #define COMMON_JSON_FACTS                                                                       \
 	"version, command_line, start (UTC, when the measuring began, or null), host, kernel, " \
 	"cpu, cpus (that the client could run on), congestion_control, mss: of the run. "       \
 	"format: of the document, 1; merged: how many runs it is the sum of."
 
-/* ... what was asked for, what became of it, ... */
+/* counts, */
 #define COMMON_JSON_COUNTS                                                                        \
 	"seconds, interrupted, sent (echoes + failed + unfinished), echoes, failed, unfinished, " \
 	"rate (per second), bytes, verified_bytes, missing_bytes, mismatches (connections), "     \
 	"wrong_bytes, first_mismatch (a sentence, or null), connections_opened, errors (failed "  \
 	"messages by name, the warm-up's too), connection_errors (by name): what became of it."
 
-/* ... how long it took, ... */
+/* kernel RTT, */
 #define COMMON_JSON_KERNEL                                                                       \
 	"kernel_us: smoothed, deviation, min and retransmits, as the kernel knew them (tcp(7), " \
 	"TCP_INFO), or null: of bench the means, the minimum and the sum of all connections, "   \
 	"of ping those of the last one."
 
-/* ... and all of it again. */
+/* and the series. */
 #define COMMON_JSON_SERIES                                                                         \
 	"series: an item for each second, with start, seconds, echoes, verified_bytes, failures, " \
 	"response and service (histograms, or null); their sum is the run."
@@ -49,7 +49,7 @@
 			   "45 s for a connection.",                                          \
 	}
 
-/* What the man page of each says of signals that come before there is anything to report. */
+/* Man page text about signals before there is anything to report. */
 #define COMMON_SIGNALS_BEFORE                                                                      \
 	"Until it is connected there is nothing to report: INT, TERM and HUP end it by that "      \
 	"signal (status 128+N), and QUIT prints what it is connecting to. A signal that was "      \
@@ -63,7 +63,7 @@
 			   "holds every count of the times.",                                     \
 	}
 
-/* Its value is read by run_info_seed(). */
+/* run_info_seed() reads the value. */
 #define COMMON_SEED_ROW                                                                      \
 	{                                                                                    \
 		.name = "seed", .kind = OPTION_COUNT, .value_name = "N",                     \

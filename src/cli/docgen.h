@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Man pages and completions, made from the tables of the commands when the program is built.
+ * Generates man pages and completions from the command tables at build time.
  */
 #ifndef CLI_DOCGEN_H
 #define CLI_DOCGEN_H
@@ -9,11 +9,11 @@
 
 #include "cli/command.h"
 
-/* tcpecho(1), or tcpecho-COMMAND(1), in mdoc(7). */
+/* Write tcpecho(1) or tcpecho-COMMAND(1), in mdoc(7). */
 void docgen_man_program(FILE *out);
 void docgen_man_command(FILE *out, const struct command *command);
 
-/* What the shell completes: commands, options, the words of a choice, host names. */
+/* Write shell completions: commands, options, the words of a choice, host names. */
 void docgen_bash(FILE *out);
 void docgen_zsh(FILE *out);
 void docgen_fish(FILE *out);

@@ -6,7 +6,7 @@
 
 static const char notice[] = "# Made from the option tables: do not edit.\n";
 
-/* The words that can follow an option, with spaces between; empty for a free value. */
+/* The words that can follow an option, separated by spaces; empty for a free value. */
 struct words {
 	char text[256];
 };
@@ -29,13 +29,13 @@ static bool takes_command(const struct command *command)
 	return strstr(command_operands(command), "COMMAND") != NULL;
 }
 
-/* "show|merge|diff FILE..." */
+/* Returns whether the operands begin with an operation: "show|merge|diff FILE...". */
 static bool takes_operation(const struct command *command)
 {
 	return strchr(command_operands(command), '|') != NULL;
 }
 
-/* "show merge diff" */
+/* Writes "show merge diff". */
 static void completion_print_operations(FILE *out, const struct command *command)
 {
 	for (const char *at = command_operands(command); *at != ' ' && *at != '\0'; at++)
@@ -50,7 +50,7 @@ static void print_command_names(FILE *out)
 
 /* ---- bash ---- */
 
-/* The cases of the word before: an option with a value. */
+/* Writes the cases in which the previous word is an option with a value. */
 static void bash_values(FILE *out, const struct command *command)
 {
 	for (size_t i = 0; i < command->n_options; i++) {
@@ -117,7 +117,7 @@ void docgen_bash(FILE *out)
 
 /* ---- zsh ---- */
 
-/* Text inside single quotes and brackets of an _arguments specification. */
+/* Escapes text for single quotes and brackets of an _arguments specification. */
 static void zsh_text(FILE *out, const char *text)
 {
 	for (; *text != '\0'; text++) {

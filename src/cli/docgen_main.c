@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The build's own tool, not installed: writes one document to standard output.
+ * Build tool, not installed: writes one document to standard output.
  *
  *   docgen man tcpecho | docgen man COMMAND | docgen completion bash|zsh|fish
  */

@@ -7,17 +7,20 @@
 #include "cli/option.h"
 #include "version.h"
 
-/* Of the source, not of the page. */
+/* Line width of the source, not of the page. */
 #define LINE_WIDTH 72
 
-/* Upper case, as titles are. */
+/* Writes a title in upper case. */
 static void print_title(FILE *out, const char *text)
 {
 	for (; *text != '\0'; text++)
 		fputc(toupper((unsigned char)*text), out);
 }
 
-/* One character of plain text: a backslash would begin an escape, a bare dash be a hyphen. */
+/*
+ * Writes one character of plain text. A bare backslash would begin an escape; a bare dash is a
+ * hyphen.
+ */
 static size_t print_character(FILE *out, char character)
 {
 	if (character == '\\')
@@ -34,8 +37,8 @@ static bool ends_sentence(const char *word, size_t length)
 }
 
 /*
- * Plain text in mdoc: a line that begins with a dot or a quote would be a macro, every sentence
- * begins a line of its own so that the formatter can space it, and no line is too long (mdoc(7)).
+ * Writes plain text as mdoc(7): a line that begins with a dot or a quote would be a macro, each
+ * sentence begins a new line so that the formatter can space it, and lines must not be too long.
  */
 static void print_text(FILE *out, const char *text)
 {
@@ -87,7 +90,7 @@ static void print_head(FILE *out, const char *name, const char *summary)
 	fprintf(out, " 1\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n", name, summary);
 }
 
-/* "show|merge|diff FILE..." in mdoc. */
+/* Writes "show|merge|diff FILE..." as mdoc. */
 static void man_print_operations(FILE *out, const char *operands)
 {
 	fputs(".Cm ", out);
@@ -101,8 +104,8 @@ static void man_print_operations(FILE *out, const char *operands)
 }
 
 /*
- * "HOST [PORT]", "[HOST [PORT]]" or "[ADDRESS]..." in mdoc; "" is none. An Op lasts to the end of
- * the line, where all brackets are closed.
+ * Writes "HOST [PORT]", "[HOST [PORT]]" or "[ADDRESS]..." as mdoc; "" means no operands. An Op
+ * lasts to the end of the line, where all brackets are closed.
  */
 static void print_operands(FILE *out, const char *operands)
 {
@@ -201,7 +204,7 @@ static void print_examples(FILE *out, const struct command *command)
 	fputs(".El\n", out);
 }
 
-/* The command whose name comes next after `name` in the alphabet, or NULL. */
+/* Returns the command that follows `name` in alphabetical order, or NULL. */
 static const struct command *next_by_name(const char *name)
 {
 	const struct command *next = NULL;
@@ -213,7 +216,7 @@ static const struct command *next_by_name(const char *name)
 	return next;
 }
 
-/* The other pages, in the order of the alphabet. page: the command's name, NULL: tcpecho(1). */
+/* Writes the other pages in alphabetical order. page: the command's name, NULL: tcpecho(1). */
 static void print_see_also(FILE *out, const char *page)
 {
 	fputs(".Sh SEE ALSO\n", out);

@@ -9,7 +9,7 @@
 #include "server/sandbox.h"
 #include "version.h"
 
-/* Where the explanations begin. */
+/* Column of the explanations. */
 #define COLUMN 30
 
 #define LINE_WIDTH 78
@@ -44,7 +44,7 @@ static void help_print_option(FILE *out, const struct option_row *row)
 	fputc('\n', out);
 }
 
-/* A paragraph in lines of at most LINE_WIDTH. */
+/* Prints a paragraph in lines of at most LINE_WIDTH. */
 static void print_wrapped(FILE *out, const char *text)
 {
 	size_t column = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * --help and --version, from the tables.
+ * Prints --help and --version from the tables.
  */
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
@@ -9,13 +9,13 @@
 
 #include "cli/command.h"
 
-/* `tcpecho --help`: the commands. */
+/* `tcpecho --help`: prints the commands. */
 void help_program(FILE *out);
 
-/* `tcpecho COMMAND --help`: its options and the exit statuses. */
+/* `tcpecho COMMAND --help`: prints its options and exit statuses. */
 void help_on_command(FILE *out, const struct command *command);
 
-/* `tcpecho --version`: the version and what is built in. */
+/* `tcpecho --version`: prints the version and the built-in features. */
 void help_version(FILE *out);
 
 #endif

@@ -51,10 +51,10 @@ MUST_USE static enum exit_status run_program(int argc, char **argv)
 	return run_command(command, argc - 1, argv + 1);
 }
 
-/* More than help and lists have, which alone are written by stdio: so it is one write(2). */
+/* Larger than all that is written with stdio (help and lists), so that it is one write(2). */
 #define OUTPUT_SIZE ((size_t)64 * 1024)
 
-/* A full disk must not pass for success. A reader that is gone ends the program without a word. */
+/* A full disk must not look like success. If the reader is gone, end without a message. */
 MUST_USE static enum exit_status close_output(enum exit_status status)
 {
 	int rc = file_close(stdout);

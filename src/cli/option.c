@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * getopt_long(3) takes the command line apart; what a value means is here.
+ * getopt_long(3) splits the command line; this file parses the values.
  */
 #include "cli/option.h"
 
@@ -19,7 +19,7 @@
 #include "base/units.h"
 #include "net/privileges.h"
 
-/* getopt_long() returns the letter of a short option, and this plus the row's number for a long. */
+/* getopt_long() returns the letter of a short option, and LONG_BASE plus the row of a long one. */
 #define LONG_BASE 256
 
 #define HELP_LETTER 'h'
@@ -82,14 +82,14 @@ MUST_USE static int option_read_number(const struct option_row *row, const char 
 	return rc;
 }
 
-/* Of a text there is nothing to read but that it is one. */
+/* Parses a value into a number. Text values are only checked for being non-empty. */
 MUST_USE static int option_read_value(const struct option_row *row, const char *text,
 				      uint64_t *ret_value)
 {
 	uint64_t value = 0;
 	int rc = 0;
 	switch (row->kind) {
-	case OPTION_FLAG: /* only the environment gives one a value */
+	case OPTION_FLAG: /* only the environment gives a flag a value */
 		rc = units_parse_count(text, &value);
 		if (rc == 0 && value > 1)
 			rc = ERR_OUT_OF_RANGE;
@@ -120,7 +120,7 @@ MUST_USE static int option_read_value(const struct option_row *row, const char *
 	return rc;
 }
 
-/* Sets row i of the arguments. The text must outlive them. */
+/* Sets the value of row i. The text must outlive `arguments`. */
 MUST_USE static int set_value(const struct command *command, size_t i, const char *text,
 			      struct arguments *arguments)
 {
@@ -140,7 +140,7 @@ const char *option_shown(const char *word)
 	return word[0] != '\0' ? word : "''";
 }
 
-/* Says what is wrong with a value: `source` is where it stood, "--max-clients x". */
+/* Logs what is wrong with a value. `source` is where it was given, "--max-clients x". */
 static void complain(const struct option_row *row, const char *source, int code)
 {
 	char choices[256];
@@ -157,7 +157,7 @@ static void complain(const struct option_row *row, const char *source, int code)
 	}
 }
 
-/* ---- presets and environment ---- */
+/* ---- defaults and environment ---- */
 
 static void apply_presets(const struct command *command, struct arguments *arguments)
 {
@@ -194,7 +194,7 @@ MUST_USE static enum option_outcome apply_environment(const struct command *comm
 
 /* ---- the command line ---- */
 
-/* The tables of getopt_long(3), made from ours. */
+/* The tables for getopt_long(3), made from the option rows. */
 struct getopt_tables {
 	char letters[2 * COMMAND_OPTIONS_MAX + 4];
 	struct option names[COMMAND_OPTIONS_MAX + 2];
@@ -222,7 +222,7 @@ static struct getopt_tables make_tables(const struct command *command)
 	return tables;
 }
 
-/* The row that getopt_long() means, or NULL. */
+/* Returns the row for a result of getopt_long(), or NULL. */
 static const struct option_row *option_row_of(const struct command *command, int found)
 {
 	if (found >= LONG_BASE)
@@ -234,7 +234,7 @@ static const struct option_row *option_row_of(const struct command *command, int
 	return NULL;
 }
 
-/* Is an argument the beginning of several options? */
+/* Returns whether an argument is the beginning of several options. */
 static bool is_ambiguous(const struct command *command, const char *argument)
 {
 	if (strncmp(argument, "--", 2) != 0)
@@ -245,7 +245,7 @@ static bool is_ambiguous(const struct command *command, const char *argument)
 	return n_matches > 1;
 }
 
-/* What getopt_long() could not make sense of: '?' for unknown, ':' for a missing value. */
+/* Logs why getopt_long() failed: '?' for an unknown option, ':' for a missing value. */
 static void complain_of_option(const struct command *command, int found, const char *argument)
 {
 	const struct option_row *row = option_row_of(command, optopt);
@@ -289,8 +289,8 @@ MUST_USE static enum option_outcome apply_command_line(const struct command *com
 						       char **argv, struct arguments *arguments)
 {
 	struct getopt_tables tables = make_tables(command);
-	opterr = 0; /* the sentences are ours */
-	optind = 0; /* start anew (getopt(3), glibc notes) */
+	opterr = 0; /* errors are reported here */
+	optind = 0; /* restart (getopt(3), glibc notes) */
 	int found;
 	while ((found = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1) {
 		if (found == HELP_LETTER)

@@ -151,7 +151,7 @@ static const struct option_row options[N_OPTIONS] = {
 	[IPV6] = TARGET_IPV6_ROW,
 };
 
-/* Takes what was found; *ret_run is the caller's, to be closed, also on failure. */
+/* Makes a run from the result. The caller must close *ret_run, also on failure. */
 MUST_USE static int ping_make_run(const struct arguments *arguments,
 				  const struct ping_config *config, const struct ping_report *found,
 				  struct recorder *recorder, struct run *ret_run)
@@ -199,7 +199,7 @@ MUST_USE static enum exit_status ping_report_run(const struct arguments *argumen
 	return output_end_report(output, rc);
 }
 
-/* What both write to; too large for a stack. */
+/* Opens the output of ping and hold. It is static because it is too large for a stack. */
 MUST_USE static struct output *open_output(const struct arguments *arguments)
 {
 	static struct output output;
@@ -208,7 +208,7 @@ MUST_USE static struct output *open_output(const struct arguments *arguments)
 	return &output;
 }
 
-/* The exit status of a run that was reported. Failures win over --strict. */
+/* Returns the exit status of a reported run. Failures have priority over --strict. */
 MUST_USE static enum exit_status ping_status_of(const struct arguments *arguments,
 						enum exit_status verdict, const char *client_bound)
 {
@@ -297,7 +297,7 @@ MUST_USE static enum exit_status hold_main(const struct arguments *arguments)
 	return status;
 }
 
-/* What only --hold has. */
+/* Refuses options that need --hold. */
 MUST_USE static enum exit_status check_without_hold(const struct arguments *arguments)
 {
 	static const int of_hold[] = { DURATION, METRICS };

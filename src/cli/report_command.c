@@ -17,7 +17,7 @@
 
 enum { JSON, OUTPUT, FAIL_IF, UNIT, N_OPTIONS };
 
-/* Of the values of a list of percentiles; in the order of the words of UNIT. */
+/* Units of a percentile list, in the order of the words of --unit. */
 static const struct {
 	const char *name;
 	uint64_t ns;
@@ -74,7 +74,7 @@ static uint64_t unit_ns(const struct arguments *arguments)
 	return units[arguments->values[UNIT]].ns;
 }
 
-/* Writes a run to a file, or standard output for "-". */
+/* Writes a run to a file; "-" is standard output. */
 MUST_USE static enum exit_status write_to(const char *path, const struct run *run)
 {
 	struct file_draft draft;
@@ -100,7 +100,7 @@ MUST_USE static enum exit_status show_json(const struct report_files *files, cha
 		return STATUS_USAGE;
 	}
 	const struct run *run = &files->runs[0];
-	/* As ours it would pass for exact. */
+	/* In our document the values would look exact. */
 	if (run->format != RUN_TCPECHO) {
 		log_error("%.300s: it is of %s, and only what tcpecho measured is written as its "
 			  "document",
@@ -175,11 +175,11 @@ static enum exit_status html(const struct arguments *arguments, char *const *pat
 
 #define OPTION_BIT(i) (1U << (i))
 
-/* What report can do with files: another is one more row, and one more name in OPERANDS. */
+/* The operations of report. A new one needs one more row and its name in OPERANDS. */
 static const struct {
 	const char *name;
 	enum exit_status (*run)(const struct arguments *arguments, char *const *paths, size_t n);
-	unsigned int options; /* those that it has beside --unit */
+	unsigned int options; /* its options in addition to --unit */
 } operations[] = {
 	{ "show", show, OPTION_BIT(JSON) },
 	{ "merge", merge, OPTION_BIT(OUTPUT) },
@@ -203,7 +203,7 @@ MUST_USE static enum exit_status check_options(const struct arguments *arguments
 	return STATUS_OK;
 }
 
-/* An input that the result replaced, or was appended to, would be lost. */
+/* Refuses an output that is also an input: the input would be lost. */
 MUST_USE static enum exit_status check_output(const struct arguments *arguments)
 {
 	const char *output = arguments->texts[OUTPUT] != NULL ? arguments->texts[OUTPUT] : "-";

@@ -13,15 +13,15 @@
 #include "report/threshold.h"
 #include "report/run_merge.h"
 
-/* What stands between the sides, when they are of several files. */
+/* Separates the sides if they have several files. */
 #define BETWEEN "vs"
 
-/* All of them together; a text may hold several. */
+/* Maximum number of thresholds in total; a text may contain several. */
 #define EXPECTATIONS_MAX 128
 
 /* ---- the command line ---- */
 
-/* Where the new side begins, and how many words stand between. */
+/* Finds the number of old files, and whether a separator follows them. */
 MUST_USE static enum exit_status find_sides(char *const *paths, size_t n, size_t *ret_n_old,
 					    size_t *ret_n_between)
 {
@@ -48,7 +48,7 @@ struct thresholds {
 	size_t n;
 };
 
-/* Those of one text, with commas between them. */
+/* Adds the thresholds of one text, separated by commas. */
 MUST_USE static enum exit_status add_expectations(const char *text, struct thresholds *all)
 {
 	for (;;) {
@@ -71,7 +71,7 @@ MUST_USE static enum exit_status add_expectations(const char *text, struct thres
 
 /* ---- the verdict ---- */
 
-/* A limit says how much may fail; without one nothing may. */
+/* A threshold on failures limits them; without one, no failure is allowed. */
 static bool allows_failures(const struct thresholds *all)
 {
 	for (size_t i = 0; i < all->n; i++) {
@@ -81,7 +81,7 @@ static bool allows_failures(const struct thresholds *all)
 	return false;
 }
 
-/* Limits are kept only by figures of the server, and of all that was asked for. */
+/* Checks that runs are valid measurements of the server and, unless may_fail, without failures. */
 MUST_USE static enum exit_status judge_runs(const struct sample *sample, bool may_fail)
 {
 	enum exit_status status = STATUS_OK;
@@ -100,7 +100,7 @@ MUST_USE static enum exit_status judge_runs(const struct sample *sample, bool ma
 	return status;
 }
 
-/* Every limit that is missed is logged; one that cannot be judged is no pass. */
+/* Logs every threshold that fails. A threshold that cannot be judged counts as failed. */
 MUST_USE static enum exit_status judge_limits(const struct thresholds *all,
 					      const struct sample *before,
 					      const struct sample *after)
@@ -137,7 +137,7 @@ MUST_USE static enum exit_status compare(const struct thresholds *all, const str
 		return writer_status(rc, "-", NULL);
 	if (all->n == 0)
 		return STATUS_OK;
-	/* What failed in the old side is no fault of the new one. */
+	/* Failures of the old side do not count against the new one. */
 	enum exit_status of_old = judge_runs(before, true);
 	enum exit_status of_new = judge_runs(after, allows_failures(all));
 	enum exit_status of_limits = judge_limits(all, before, after);

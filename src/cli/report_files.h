@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files that `report` is given.
+ * The files given to `report`.
  */
 #ifndef CLI_REPORT_FILES_H
 #define CLI_REPORT_FILES_H
@@ -12,7 +12,7 @@
 #include "base/exit_status.h"
 #include "report/run.h"
 
-/* Files of one command line at most. */
+/* Maximum number of files per command line. */
 #define REPORT_FILES_MAX 1000
 
 struct report_files {
@@ -21,8 +21,8 @@ struct report_files {
 };
 
 /*
- * Reads n files, at least one; list_unit_ns as for run_read(). *ret_files is the caller's, to be
- * closed. Anything but STATUS_OK was said, and nothing is left open.
+ * Reads n files, at least one; list_unit_ns as for run_read(). The caller must close *ret_files.
+ * Any status except STATUS_OK is already reported, and then nothing is left open.
  */
 MUST_USE enum exit_status report_files_read(char *const *paths, size_t n, uint64_t list_unit_ns,
 					    struct report_files *ret_files);

@@ -9,7 +9,7 @@
 #include "net/file.h"
 #include "report/html/page.h"
 
-/* A file whose seconds cannot be read is as wrong as one that cannot be read at all. */
+/* A file whose time series cannot be decoded is refused like one that cannot be read. */
 MUST_USE static enum exit_status write_page(const struct report_files *files, char *const *paths,
 					    const char *output)
 {

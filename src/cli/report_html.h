@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `report html`: runs as one page.
+ * `report html`: draws runs as one page.
  */
 #ifndef CLI_REPORT_HTML_H
 #define CLI_REPORT_HTML_H
@@ -12,8 +12,8 @@
 #include "base/exit_status.h"
 
 /*
- * Draws n files as a page at `output`, as file_draft() makes files (net/file.h). Anything but
- * STATUS_OK was said.
+ * Draws n files as a page and writes it to `output` (file_draft(), net/file.h). Any status except
+ * STATUS_OK is already reported.
  */
 MUST_USE enum exit_status report_html(char *const *paths, size_t n, uint64_t list_unit_ns,
 				      const char *output);

@@ -22,13 +22,13 @@ uint64_t run_info_seed(const struct arguments *arguments, size_t row)
 {
 	if (arguments->sources[row] != SOURCE_PRESET)
 		return arguments->values[row];
-	return (uint32_t)sysinfo_random(); /* short enough to be typed */
+	return (uint32_t)sysinfo_random(); /* short enough to type */
 }
 
-/* As the program is called, wherever it lies. */
+/* The name of the program, without its directory. */
 static char program[] = "tcpecho";
 
-/* Puts an option that the environment gave before the line, as a shell has it. */
+/* Puts an option from the environment before the command line, in shell syntax. */
 MUST_USE static int add_variable(const char *name, char **line)
 {
 	char *value = getenv(name), *quoted, *longer;

@@ -11,7 +11,7 @@
 #include "server/client_limit.h"
 #include "server/startup.h"
 
-/* More workers than any machine has cores or use for. */
+/* More workers than any machine has use for. */
 #define WORKERS_MAX 4096
 
 enum {
@@ -30,7 +30,7 @@ enum {
 	N_OPTIONS
 };
 
-/* Not engines, but choices all the same; behind the engines. */
+/* Choices that are not engines; they follow the engines. */
 static const char *const other_choices[] = { "auto", "help", NULL };
 enum { CHOICE_AUTO, CHOICE_HELP };
 
@@ -48,7 +48,7 @@ static const char *engine_name(size_t i)
 	return i < n ? engines[i]->name : other_choices[i - n];
 }
 
-/* In the order of enum log_format. */
+/* Names in the order of enum log_format. */
 static const char *log_format_name(size_t i)
 {
 	static const char *const names[] = { [LOG_TEXT] = "text", [LOG_JSON] = "json", NULL };
@@ -214,7 +214,7 @@ MUST_USE static enum exit_status parse_addresses(const struct arguments *argumen
 	return STATUS_OK;
 }
 
-/* What --engine help prints. */
+/* Prints the output of --engine help. */
 static enum exit_status list_engines(void)
 {
 	for (size_t i = 0; engines[i] != NULL; i++) {
@@ -227,7 +227,7 @@ static enum exit_status list_engines(void)
 	return STATUS_OK;
 }
 
-/* Options that the engine has no use for are a misunderstanding. */
+/* Refuses options that the engine does not use. */
 MUST_USE static enum exit_status check_engine_options(const struct arguments *arguments,
 						      const struct engine *engine)
 {

@@ -10,7 +10,7 @@
 #define DEFAULT_HOST "localhost"
 #define DEFAULT_PORT 9877
 
-/* Is it an address with its port, rather than a host? "::1" is a host. */
+/* Returns whether a text has a port and is not only a host. "::1" is a host. */
 static bool has_port(const char *text)
 {
 	if (text[0] == '[')
@@ -19,7 +19,7 @@ static bool has_port(const char *text)
 	return colon != NULL && colon == strrchr(text, ':');
 }
 
-/* HOST, "[V6]", "unix:..." or, for convenience, the HOST:PORT that serve prints. */
+/* Parses HOST, "[V6]", "unix:..." or, for convenience, HOST:PORT as serve prints it. */
 MUST_USE static int parse_host(const char *text, struct addr_spec *ret_spec)
 {
 	if (strncmp(text, "unix:", 5) == 0 || has_port(text))
@@ -44,7 +44,7 @@ MUST_USE static enum exit_status parse_server(const struct command *command,
 {
 	const char *host = arguments->n_operands > 0 ? arguments->operands[0] : DEFAULT_HOST;
 	if (*host != '\0' && strspn(host, "0123456789") == strlen(host)) {
-		/* To the resolver, 9877 is the address 0.0.38.149. */
+		/* For the resolver, 9877 is the address 0.0.38.149. */
 		log_error("%.300s: a port needs a host (write `tcpecho %s localhost %.5s`)", host,
 			  command->name, host);
 		return STATUS_USAGE;
@@ -81,7 +81,7 @@ MUST_USE static enum exit_status parse_server(const struct command *command,
 	return STATUS_OK;
 }
 
-/* Of --ipv4 and --ipv6 the command line's wins over the environment's. */
+/* If --ipv4 and --ipv6 are both set, the command line has priority over the environment. */
 MUST_USE static enum exit_status choose_family(const struct arguments *arguments, size_t ipv4,
 					       size_t ipv6, int *ret_family)
 {
@@ -109,7 +109,7 @@ enum exit_status target_read(const struct command *command, const struct argumen
 	return status == STATUS_OK ? parse_server(command, arguments, ret_spec) : status;
 }
 
-/* One address, of the family of *family, which it decides if that is AF_UNSPEC. */
+/* Parses one address. It must have the family *family; if that is AF_UNSPEC, it sets the family. */
 MUST_USE static enum exit_status read_source(const char *text, size_t length, int *family,
 					     struct addr *ret_source)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server that a client's command line names: HOST, PORT, and of which family.
+ * The server on a client's command line: HOST, PORT and address family.
  */
 #ifndef CLI_TARGET_H
 #define CLI_TARGET_H
@@ -11,7 +11,7 @@
 #include "client/load/bench.h"
 #include "net/addr.h"
 
-/* The rows of --ipv4 and --ipv6. */
+/* Option rows of --ipv4 and --ipv6. */
 #define TARGET_IPV4_ROW                                                                      \
 	{                                                                                    \
 		.letter = '4', .name = "ipv4", .kind = OPTION_FLAG, .help = "use IPv4 only", \
@@ -23,15 +23,15 @@
 		.details = "Try only the IPv6 addresses of HOST.",                           \
 	}
 
-/* What the man page of each client says of its operands. */
+/* Man page text about the operands of a client. */
 #define TARGET_PARAGRAPH                                                                       \
 	"HOST is a name, an IPv4 or IPv6 address (localhost when it is left out), unix:/path " \
 	"or unix:@name for a unix socket; HOST:PORT and [V6]:PORT are understood as well. "    \
 	"PORT is 9877 when it is left out. All addresses of a name are tried in turn."
 
 /*
- * Reads the operands and the two options, whose places among the command's are ipv4 and ipv6; of
- * those the command line's wins over the environment's. What is wrong is said. Returns STATUS_OK or
+ * Parses the operands and the options --ipv4 and --ipv6, whose row numbers are ipv4 and ipv6. The
+ * command line has priority over the environment. Errors are reported. Returns STATUS_OK or
  * STATUS_USAGE.
  */
 MUST_USE enum exit_status target_read(const struct command *command,
@@ -39,8 +39,8 @@ MUST_USE enum exit_status target_read(const struct command *command,
 				      struct addr_spec *ret_spec, int *ret_family);
 
 /*
- * Reads the addresses of --source, with commas between them: all of the family of *family, which
- * the first decides if that is AF_UNSPEC. Returns STATUS_OK, or says what is wrong.
+ * Parses the addresses of --source, separated by commas. All must have the family *family; if that
+ * is AF_UNSPEC, the first address sets it. Returns STATUS_OK, or reports the error.
  */
 MUST_USE enum exit_status target_read_sources(const char *text, const struct addr_spec *server,
 					      int *family,
