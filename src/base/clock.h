@@ -62,7 +62,7 @@ int clock_poll_ms(uint64_t deadline_ns);
 /* How accurate the wall clock is. */
 struct clock_trust {
 	bool is_synchronised;  /* the kernel reports it as synchronised, for example by NTP */
-	uint64_t max_error_ns; /* the kernel's estimate of its error; 0 if not synchronised */
+	uint64_t max_error_ns; /* the kernel's estimate of the error; 0 if not synchronised */
 };
 
 /* Asks the kernel (adjtimex(2)). Returns 0, or -EPERM if that is not allowed. */

@@ -16,7 +16,7 @@
 
 struct series_part {
 	const struct time_series *series;
-	uint64_t start_ns; /* start of its run, ns since 1970 */
+	uint64_t start_ns; /* start of the run, ns since 1970 */
 };
 
 /*
