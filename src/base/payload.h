@@ -19,7 +19,6 @@
  * The first PAYLOAD_CONNECTIONS connections differ from each other for PAYLOAD_BLOCKS * 512 bytes:
  * 32 TiB. Beyond that, comparing still works, but wrong bytes may be located in more than one
  * connection.
- * 32 TiB. Beyond, the bytes are still right or wrong, but might be another connection's as well.
  */
 #ifndef BASE_PAYLOAD_H
 #define BASE_PAYLOAD_H

@@ -88,8 +88,8 @@ MUST_USE static int open_existing(const char *path)
 }
 
 /*
- * Checks that the path can be written. Anything except a regular file stays open as *ret_fd, else
- * *ret_fd is unchanged. Returns 0 or -errno.
+ * Checks that the path can be written. Anything except a regular file stays open as *ret_fd.
+ * Otherwise *ret_fd stays or becomes -1. Returns 0 or -errno.
  */
 MUST_USE static int open_target(const char *path, int *ret_fd)
 {

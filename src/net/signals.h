@@ -18,6 +18,7 @@
  *   neither   SIGKILL and SIGSTOP cannot be caught, blocked or ignored. Killing a child costs only
  *             its own client. If the parent is killed, its children notice it
  *             (server/shutdown_pipe.h). A stopped process continues where it was.
+ *
  * Process 1 of a container is the exception: the kernel discards signals that have their default
  * disposition there (pid_namespaces(7)), so ^C and `docker stop` would do nothing. In process 1,
  * HUP, INT, QUIT and TERM have a handler, which only calls _exit(128 + N).

@@ -12,8 +12,8 @@
 #define KEEPALIVE_PROBES     6
 
 /*
- * Spread of these times over many connections. Primes: equal in one, two connections differ in the
- * other.
+ * Spread of these times over many connections. Both are primes, so two connections have both times
+ * equal only if their numbers differ by a multiple of 427.
  */
 #define KEEPALIVE_IDLE_SPREAD_S     61
 #define KEEPALIVE_INTERVAL_SPREAD_S 7

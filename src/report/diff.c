@@ -17,7 +17,7 @@ static const char *const shown[] = {
 	"mismatches",   "wrong_bytes", "missing_bytes",
 };
 
-/* ---- what is compared ---- */
+/* ---- the runs ---- */
 
 static bool is_inexact(const struct run *run)
 {

@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
-#include <resolv.h> /* b64_ntop(), b64_pton(): Base64 of glibc; it wants the header before */
+#include <resolv.h> /* b64_ntop(), b64_pton(): Base64 of glibc; it needs the header above */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

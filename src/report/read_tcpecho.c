@@ -323,7 +323,7 @@ MUST_USE static int read_series(struct json_reader *reader, const json_t *json)
 	return 0;
 }
 
-/* ---- what was run, and where ---- */
+/* ---- parameters and facts ---- */
 
 MUST_USE static int read_kernel(struct json_reader *reader, const json_t *json)
 {
