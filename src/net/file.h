@@ -59,8 +59,8 @@ void file_drop(struct file_draft *draft);
 
 /*
  * Returns whether two paths name the same file. "-" is standard input for `read` and standard
- * output for `written`; both may also be other names of descriptors, as in file_draft(). Devices
- * are not compared, because terminals and /dev/null store nothing.
+ * output for `written`, which may also be another name of a descriptor, as in file_draft().
+ * Character devices are not compared, because terminals and /dev/null store nothing.
  */
 bool file_is_same(const char *read, const char *written);
 

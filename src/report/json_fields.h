@@ -23,7 +23,7 @@
 #define JSON_SECONDS_MAX 3153600000.0
 #define JSON_NS_MAX      UINT64_C(3153600000000000000)
 
-/* Numbers in a document have twelve digits, so the rounding error is at most half of 1 / this. */
+/* Numbers in a document have twelve digits: the relative rounding error is at most 0.5 / this. */
 #define JSON_DIGITS_PART UINT64_C(100000000000)
 
 /* Maximum number of intervals in a series. */

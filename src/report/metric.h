@@ -78,7 +78,7 @@ struct metric_text {
 	char text[40];
 };
 
-/* Formats a value: "123.4 us", "10000.0/s", "3", "4.0 KiB". */
+/* Formats a value: "123.4 us", "10000.0/s", "3", "4096 B". */
 struct metric_text metric_text(const struct metric *metric, double value);
 
 /* Formats a change: "+12.3 %", or "" if `from` is 0. */
