@@ -3,9 +3,9 @@
  * Makes bytes from outside safe for a terminal and a log.
  *
  * A terminal obeys control bytes: they can overwrite text on the screen, rename the window, or even
- * make the terminal type (CVE-2021-33477). So this filter shows them instead: control bytes as ^X,
- * bytes that are not valid UTF-8 as \xNN, and code points that reorder or hide text (C1 controls,
- * bidirectional controls, line separators) as \xNN too.
+ * make the terminal type (CVE-2021-33477). So this filter shows them instead. Control bytes become
+ * ^X, and bytes that are not valid UTF-8 become \xNN. Code points that reorder or hide text (C1
+ * controls, bidirectional controls, line separators) become \xNN too.
  *
  * It filters a stream: a UTF-8 sequence may be split between two calls.
  */

@@ -3,7 +3,7 @@
  * The words of a block are made as two vectors of four words, together one cache line. The compiler
  * maps a vector to what the processor has: one register, two, or plain words. A stream may be cut
  * within a word at both ends. So its first and last eight bytes are handled separately and may
- * overlap the words between them, which is cheaper than a loop over single bytes.
+ * overlap the words between them. That is cheaper than a loop over single bytes.
  */
 #include "base/payload.h"
 

@@ -37,8 +37,9 @@ static bool ends_sentence(const char *word, size_t length)
 }
 
 /*
- * Writes plain text as mdoc(7): a line that begins with a dot or a quote would be a macro, each
- * sentence begins a new line so that the formatter can space it, and lines must not be too long.
+ * Writes plain text as mdoc(7). A line must not begin with a dot or a quote, which would be a
+ * macro. Each sentence begins a new line, so that the formatter can space it. Lines must not be too
+ * long.
  */
 static void print_text(FILE *out, const char *text)
 {

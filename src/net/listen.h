@@ -60,7 +60,7 @@ bool listen_takes_ipv4(int fd);
 
 /*
  * Prepares an inherited listening socket for use as one of listen_open(). Checks that it is a
- * listening stream socket (TCP or unix), sets the options that can be set after bind(2), and
+ * listening stream socket (TCP or unix) and sets the options that can be set after bind(2). Then
  * resumes it, because the last server may have stopped it. Whether [::] accepts IPv4 too was
  * decided when it was bound. Returns 0, -EBADF, ERR_NO_LISTENER, ERR_NOT_TCP or -errno.
  */

@@ -91,8 +91,9 @@ void process_set_title(const char *text)
 	}
 	title.start[n] = '\0';
 	/*
-	 * If the last byte of argv is not NUL, the kernel knows that a title replaced the arguments
-	 * and ends at its first NUL (setproctitle, get_mm_cmdline() in the kernel).
+	 * If the last byte of argv is not NUL, the kernel knows that a title replaced the
+	 * arguments. The title then ends at its first NUL (setproctitle, get_mm_cmdline() in the
+	 * kernel).
 	 */
 	if (n < title.argv_size - 1)
 		title.start[title.argv_size - 1] = '.';

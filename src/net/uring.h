@@ -8,8 +8,8 @@
  * has a request for it, and no FIN is sent: cancel the request, wait for its last completion, then
  * close.
  *
- * The ring accepts only these requests, even if the process is taken over, because a seccomp filter
- * (net/seccomp.h) does not see what goes through a ring.
+ * The ring is restricted to these requests, because a seccomp filter (net/seccomp.h) does not see
+ * what goes through a ring. So a process that is taken over can make no others.
  */
 #ifndef NET_URING_H
 #define NET_URING_H

@@ -35,7 +35,7 @@ MUST_USE int run_merge_result(struct result *sum, const struct run *run,
  * Merges n runs, at least one. Facts that differ are left out, except that hosts and targets are
  * listed. The caller must close *ret_sum, which has no name. Returns 0, -ENOMEM, or -EBADMSG with a
  * sentence: the runs do not fit together, a start or exact counts are missing, a count would
- * overflow, or they are more than a hundred years apart.
+ * overflow, or the runs span more than a hundred years.
  */
 MUST_USE int run_merge(const struct run *runs, size_t n, struct run *ret_sum,
 		       struct run_refusal *reterr_why);
