@@ -46,7 +46,7 @@ mtype child_of[CLIENTS] = NONE;
 byte count;             /* clients.count */
 byte of_source[SOURCES]; /* clients.by_source */
 bool started[CLIENTS];  /* client_table_started(): its entry can be found by its pid */
-bool told[CLIENTS];     /* score.ending, which the child writes */
+bool told[CLIENTS];     /* conn_stats.reason, which the child writes */
 bool paused;            /* admission.resume_ns != 0 */
 chan room = [PLACES + 1] of { byte }; /* admission.wait_queue */
 byte fds;               /* connected sockets that the parent holds */
@@ -113,7 +113,7 @@ inline leave(c)
 	of_source[source[c]]--
 }
 
-/* pause_for() */
+/* admission_pause() */
 inline pause_for()
 {
 #ifndef NO_PAUSE
@@ -122,7 +122,7 @@ inline pause_for()
 	printf("server: pauses\n")
 }
 
-/* serve_client(): sets `served`. */
+/* fork_serve_client(): sets `served`. */
 inline serve_client(c)
 {
 #ifndef COUNT_AFTER_FORK
@@ -167,7 +167,7 @@ inline serve_now(c)
 	fi
 }
 
-/* let_wait(), or turn_away() */
+/* enqueue_waiting(), or turn_away() */
 inline let_wait(c)
 {
 	if
@@ -208,7 +208,7 @@ inline serve_waiting()
 	od
 }
 
-/* accept_ready(), admission_accept() */
+/* admission_accept_ready() */
 inline accept_ready()
 {
 	n = 0;
@@ -252,7 +252,7 @@ inline reap()
 	fi
 }
 
-/* reap_all(): SIGCHLD does not give a number. */
+/* fork_reap(): SIGCHLD does not give a number. */
 inline reap_all()
 {
 #ifdef ONE_WAIT
@@ -264,7 +264,7 @@ inline reap_all()
 #endif
 }
 
-/* wait_for_events(): poll(2) of the signals and, while admission is open, of the queue. */
+/* fork_wait_for_events(): poll(2) of the signals and, while admission is open, of the queue. */
 inline wait_for_events()
 {
 #ifdef POLL_WHILE_FULL
@@ -318,7 +318,9 @@ active proctype server()
 }
 
 #ifdef REAP_IN_HANDLER
-/* It interrupts the parent between any two instructions, and the parent stands still meanwhile. */
+/*
+ * A signal handler interrupts the parent between any two instructions; the parent stops meanwhile.
+ */
 active proctype handler()
 {
 	byte c;

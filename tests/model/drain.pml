@@ -69,7 +69,7 @@ bool shutdown_pipe_signal;
 mtype where[CLIENTS] = AWAY;
 mtype kind[CLIENTS];
 byte shaking;           /* handshakes that have begun */
-byte heeding;           /* children that do what they are asked */
+byte heeding;           /* children that react to the shutdown pipe */
 bool time_is_up;        /* the deadline of the phase has come */
 bool told_twice, must_end, over;
 
@@ -159,7 +159,7 @@ end:	do
 	od
 }
 
-/* serve_client(), and pause_for() where fork is refused: sets `served`. */
+/* fork_serve_client(), and admission_pause() where fork is refused: sets `served`. */
 inline serve_client(c)
 {
 	if
@@ -268,7 +268,7 @@ inline drain_queue()
 #endif
 }
 
-/* accept_ready(), admission_accept() */
+/* admission_accept_ready() */
 inline accept_ready()
 {
 	n = 0;
@@ -301,7 +301,7 @@ inline drain_ask()
 	time_is_up = false
 }
 
-/* server_read_signals() and reap_all() */
+/* server_read_signals() and fork_reap() */
 inline read_signals()
 {
 	if
@@ -386,7 +386,7 @@ inline follow_drain()
 	fi
 }
 
-/* wait_for_events() */
+/* fork_wait_for_events() */
 inline wait_for_events()
 {
 	if

@@ -43,12 +43,12 @@ byte bytes;  /* the length of the input */
 byte window; /* WINDOW_SIZE */
 byte buffer; /* SESSION_BUFFER_SIZE */
 
-/* The two directions: what the sender's and the receiver's kernel hold together. */
+/* The two directions: bytes in the sender's and the receiver's kernel together. */
 byte to_server_size, to_client_size;
 chan to_server = [SIZE] of { byte };
 chan to_client = [SIZE] of { byte };
 bool fin_to_server, fin_to_client;
-bool reset;     /* the connection is broken, and what was on its way is lost */
+bool reset;     /* the connection is reset, and the bytes in flight are lost */
 bool abandoned; /* by the kernel */
 bool client_closed, server_closed;
 
@@ -59,7 +59,7 @@ byte out;       /* echo.out */
 #define CAN_SEND_TO_SERVER (len(to_server) < to_server_size && !reset)
 #define CAN_SEND_TO_CLIENT (len(to_client) < to_client_size && !reset)
 
-/* A reset destroys what is on its way, in both directions. */
+/* A reset destroys the bytes in flight, in both directions. */
 inline destroy()
 {
 	d_step {
@@ -135,7 +135,7 @@ active proctype talk()
 #endif
 	do
 	:: taken < bytes && taken - returned < window -> taken++           /* take_input() */
-	:: atomic { sent < taken && CAN_SEND_TO_SERVER -> send_byte() }     /* send_unsent() */
+	:: atomic { sent < taken && CAN_SEND_TO_SERVER -> send_byte() }     /* talk_send_unsent() */
 #ifdef NO_HALF_CLOSE
 	:: sent == bytes -> break
 #elif !defined(NO_FIN)
@@ -170,7 +170,7 @@ inline close_server()
 active proctype session()
 {
 	byte kept[SIZE];
-	byte n, at; /* kept bytes: how many there are, and how many of them are sent */
+	byte n, at; /* kept bytes: their number, and the number of sent ones */
 	bool may_stop;
 
 	/* The sizes are chosen first. */

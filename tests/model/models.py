@@ -23,7 +23,7 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class Mistake:
-    """A switch of a model. With it, this search must find an error, and this one."""
+    """A switch of a model. With it, this search must find an error, and exactly this one."""
 
     switch: str
     what: str
@@ -41,7 +41,7 @@ class Model:
     promise: str
     checks: tuple
     mistakes: tuple
-    bounds: tuple = ()  # what the bounds and choices of a check are called: no mistakes
+    bounds: tuple = ()  # names of the bounds and choices of a check, which are no mistakes
 
     @property
     def path(self):

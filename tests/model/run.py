@@ -20,7 +20,7 @@ from models import MODELS  # noqa: E402
 
 
 def check(model, which, length):
-    """Searches the right model. Returns what Spin counted; raises SpinError if it found anything."""
+    """Searches the model without mistakes. Returns Spin's counts; raises SpinError if it finds an error."""
     found = spin.search(model.path, which.definitions(length), which.mode)
     if found.error:
         raise spin.SpinError(f"{model.name}, {which.what}: {found.error}")
@@ -28,7 +28,7 @@ def check(model, which, length):
 
 
 def find(model, mistake, with_story=False):
-    """Searches the model with a mistake. Raises SpinError if it is not found, or taken for another."""
+    """Searches the model with a mistake. Raises SpinError if the mistake is not found, or another error is."""
     found = spin.search(model.path, mistake.definitions(), mistake.mode, small=True, with_story=with_story)
     if mistake.error not in found.error and not with_story:
         raise spin.SpinError(f"{model.name}, {mistake.switch}: found {found.error!r}, not {mistake.error!r}")
@@ -36,7 +36,7 @@ def find(model, mistake, with_story=False):
 
 
 class Runs:
-    """Every search, begun at once, on as many cores as there are."""
+    """Every search, started at once, on as many cores as there are."""
 
     def __init__(self, length):
         self.pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
@@ -68,7 +68,7 @@ def outcome(future):
 
 
 def tell_model(model, runs, length):
-    """Prints one model's searches. Returns its row for the record, and how many went wrong."""
+    """Prints one model's searches. Returns its row for the record, and the number of failed ones."""
     print(f"\n{model.name}: {model.promise}")
     wrong = states = 0
     for which in model.checks:
