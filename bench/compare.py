@@ -29,13 +29,13 @@ WARMUP = 0.3
 # Descriptors that a process of clients needs besides its connections.
 OWN_DESCRIPTORS = 64
 
-# Processes that a server and its clients need besides the children, and that others may start meanwhile.
+# Processes that a server and its clients need besides the children, and that other programs may start meanwhile.
 OWN_PROCESSES = 256
 
 # Number of clients that every server accepts by default.
 FEW_CLIENTS = 1000
 
-# The arrays of load.c have an end.
+# Size of the arrays in load.c.
 MOST_OF_A_CLIENT = 32000
 
 
@@ -63,7 +63,7 @@ CASES = {
     "connect": Case("connect, echo of 64 B, close; 32 under way", "connect -c 32", ("per_second", "cpu_us")),
     "latency": Case("round trip, 1 connection x 64 B", "rr -c 1", ("p50_us", "p99_us", "cpu_us")),
     "echoes": Case("echoes, 64 connections x 64 B", "rr -c 64", ("cpu_us", "per_second", "p99_us")),
-    # The book's own server waits 40 ms for each message here (Nagle): that one would be an easy win.
+    # The book's own server waits 40 ms for each message here (Nagle): a comparison with it would be too easy.
     "bulk": Case(
         "echoes, 16 connections x 64 KiB",
         "rr -c 16 -s 65536",
@@ -78,7 +78,7 @@ CASES = {
 
 
 class Peer(NamedTuple):
-    """A server of bench/peers that needs a library: how it is built, and the package that has what it needs."""
+    """A server in bench/peers that needs a library: how it is built, and the package of the library."""
 
     name: str
     library: tuple = ()
@@ -123,7 +123,7 @@ def build_peers(directory):
 
 
 def build(directory):
-    """The client and the textbook's servers, by a plain gcc -O2."""
+    """Builds the client and the textbook's servers, with a plain gcc -O2."""
     directory.mkdir(parents=True, exist_ok=True)
     textbook = servers.PEERS / "textbook.c"
     for name, source, options in (
@@ -145,7 +145,7 @@ class Bench:
         self.load = directory / "load"
         self.scratch, self.seconds = scratch, seconds
         cores = sorted(os.sched_getaffinity(0))
-        # The last two: interrupts of devices like the first.
+        # The last two cores: devices often interrupt the first ones.
         self.server_core, self.client_core = cores[-2:] if len(cores) > 1 else (None, None)
 
     def pin_client(self):
@@ -153,7 +153,7 @@ class Bench:
             os.sched_setaffinity(0, {self.client_core})
 
     def client(self, server, words):
-        """A client of this server, started."""
+        """Starts a client of this server."""
         return subprocess.Popen(
             [str(self.load), *words, "-a", server.address, "-p", str(server.port)],
             stdin=subprocess.PIPE,
@@ -212,7 +212,7 @@ class Bench:
 
 
 def most_of_a_client():
-    """How many connections one process of clients can hold."""
+    """Returns the number of connections that one client process can hold."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_OF_A_CLIENT if hard == resource.RLIM_INFINITY else min(hard - OWN_DESCRIPTORS, MOST_OF_A_CLIENT)
 
@@ -228,7 +228,7 @@ def most_idle_clients():
     return min(limits)
 
 
-# The most that its --max-clients takes.
+# The maximum of --max-clients.
 MORE_THAN_ANY = 4000000
 
 
@@ -239,7 +239,7 @@ def what_tcpecho_allows(program):
 
 
 def run_case(bench, name, case, kinds, rounds):
-    """name of a server -> its measurements. One that fails is not asked again."""
+    """Returns name of a server -> its measurements. After a failure, a server is not measured again."""
     kinds = [kind for kind in kinds if not kind.cases or name in kind.cases]
     results = {kind.name: [] for kind in kinds}
     rounds = min(rounds, case.most_rounds)
@@ -285,7 +285,7 @@ def parse():
 
 
 def programs(options):
-    """The builds of tcpecho: (name, path)."""
+    """Returns the builds of tcpecho: (name, path)."""
     return options.program or [("tcpecho", ROOT / "build" / "tcpecho")]
 
 
@@ -296,7 +296,7 @@ def choose(parser, options, directory):
         names = options.only.split(",")
         for name in set(names) - {kind.name for kind in kinds}:
             parser.error(f"no server {name}: {', '.join(kind.name for kind in kinds)}")
-        # Builds that were named are always meant.
+        # Builds given with --program always take part.
         kinds = [kind for kind in kinds if kind.name in names or kind.name in dict(options.program or [])]
     for kind in kinds:
         if not servers.is_there(kind):

@@ -72,7 +72,7 @@ LOADS = ("latency", "echoes", "thousand", "bulk", "pages", "connect")
 GROWTHS = tuple(f"growth-{connections}" for connections in GROWTH)
 ALL_FOR_MANY = (*LOADS, "fair", "idle", *GROWTHS)
 
-# A process for each client, or two: a thousand of them are not the question here.
+# One or two processes per client: a thousand of them are not measured here.
 PACKAGED_LOADS = ("latency", "echoes", "bulk", "connect")
 
 # Servers with which the others are compared, in the cases in which they take part.
@@ -88,7 +88,7 @@ FOR_MANY = ("epoll", "uring")  # engines that poll
 
 
 def engine_kinds(program):
-    """Our five, with one worker where they can have one: the server has one core."""
+    """Returns our five engines, with one worker where that can be set: the server has one core."""
     kinds = [
         servers.engine("fork", program, "fork", cases=(*LOADS, "fair")),
         servers.engine("prefork", program, "prefork", cases=(*LOADS, "fair")),
@@ -124,7 +124,7 @@ def peer_kinds(directory):
 
 
 def why_left_out(kinds, engines):
-    """name of a server -> why it cannot be measured here."""
+    """Returns name of a server -> why it cannot be measured here."""
     reasons = {}
     for kind in kinds:
         name = kind.name.split()[0]
@@ -239,7 +239,7 @@ class Record:
         return choose(medians, key=medians.get, default=None)
 
     def judge(self, goal):
-        """(what was measured, the verdict)."""
+        """Returns (what was measured, the verdict)."""
         results = self.results.get(goal.case, {})
         own = results.get(goal.server, [])
         found = report.values(own, goal.figure)
@@ -258,7 +258,7 @@ class Record:
         return measured, record.verdict(goal.figure, ratios, goal.bound)
 
     def table(self, name):
-        """The rows of a case, the first with titles: ratios of the first figure, and the others."""
+        """Returns the rows of a case, the first with titles: ratios of the first figure, and the others."""
         case, results = CASES[name], self.results[name]
         first, *others = case.figures
         best = self.best(name, first, BEST_OTHER)
@@ -287,7 +287,7 @@ class Record:
                 print(f"{verdict}: {goal.promise}: {measured}")
 
     def failures(self):
-        """Servers of our own that failed. What becomes of others is a result."""
+        """Returns our own servers that failed. Failures of other servers are results."""
         ours = {kind.name for kind in self.kinds if kind.is_own}
         return [
             server
@@ -329,7 +329,7 @@ class Record:
         return plot.draw(panels, "The engines and their peers", note)
 
     def lines(self):
-        """CPU for an echo, over the number of connections."""
+        """Returns CPU per echo over the number of connections."""
         series = {}
         for connections in GROWTH:
             for server, measurements in self.results[f"growth-{connections}"].items():
@@ -339,7 +339,7 @@ class Record:
         return plot.draw_lines(series, "CPU for an echo of 64 B", "µs of the server's CPU, over connections")
 
     def page(self):
-        """docs/MEASURING-ENGINES.md."""
+        """Returns the text of docs/MEASURING-ENGINES.md."""
         parts = [
             "# Measured: the engines and their peers",
             f"Made by `{self.command} --record` on {datetime.date.today().isoformat()}; what is explained here is kept "
@@ -400,7 +400,7 @@ def parse():
 
 
 def choose(parser, options, directory):
-    """(the servers to compare, name -> why another is left out)."""
+    """Returns (the servers to compare, name -> why another is left out)."""
     kinds = engine_kinds(options.program.resolve()) + peer_kinds(directory)
     if options.only:
         names = options.only.split(",")

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Reads what HdrHistogram writes, and `tcpecho bench --hlog`: the counts themselves, to make figures of them again."""
+"""Reads the formats of HdrHistogram and `tcpecho bench --hlog`: the counts, from which figures are computed again."""
 import base64
 import math
 import struct
 import zlib
 
 COMPRESSED, PLAIN = 0x1C849314, 0x1C849313  # cookies of the encodings V2
-HALF = 1024  # of the buckets of each doubling, with three digits
+HALF = 1024  # half the number of buckets, with three digits
 
 
 def varints(data):
-    """Numbers of seven bits a byte, the ninth byte whole, and signed by zigzag."""
+    """Yields numbers: seven bits a byte, the ninth byte whole, signed by zigzag."""
     at = 0
     while at < len(data):
         value = shift = 0
@@ -28,14 +28,14 @@ def varints(data):
 
 
 def highest(index):
-    """The greatest value of a bucket."""
+    """Returns the highest value of a bucket."""
     doublings = max(index // HALF - 1, 0)
     within = index - doublings * HALF
     return ((within + 1) << doublings) - 1
 
 
 def decode(text):
-    """[(nanoseconds, how many)], rising: of each bucket that is not empty its greatest value."""
+    """Returns [(nanoseconds, count)], sorted: for each non-empty bucket its highest value."""
     data = base64.b64decode(text)
     cookie, size = struct.unpack_from(">II", data)
     if cookie != COMPRESSED:
@@ -64,7 +64,7 @@ def percentile(counts, percent):
 
 
 def added(parts):
-    """The counts of several histograms, added."""
+    """Returns the sum of several histograms' counts."""
     total = {}
     for counts in parts:
         for value, count in counts:
@@ -73,7 +73,7 @@ def added(parts):
 
 
 def log(path):
-    """tag -> the counts of all its intervals, of a log."""
+    """Returns tag -> the counts of all intervals, from a log."""
     found = {}
     for line in path.read_text().splitlines():
         if line.startswith("Tag="):

@@ -147,7 +147,7 @@ def load(bench, server, case):
     return ourclient.json_of(words, bench.client_core)
 
 
-# A message takes less than this, so that a run takes at most as long as it is to.
+# Round trips per second: a message takes less time than this allows, so that a run is not longer than requested.
 ROUND_TRIPS = 8000
 
 
@@ -184,7 +184,7 @@ def watched(bench, words, look):
 
     watching = threading.Thread(target=watch)
     watching.start()
-    output, error = ourclient.finish(client)  # reads meanwhile: a document is more than a pipe holds
+    output, error = ourclient.finish(client)  # reads meanwhile: a document may be larger than a pipe
     has_ended.set()
     watching.join()
     most = max(found)
@@ -192,7 +192,7 @@ def watched(bench, words, look):
 
 
 def waited_for_core(pid):
-    """Seconds that its threads were ready to run, and others had their core (schedstat, proc(5))."""
+    """Returns the seconds in which its threads were ready to run, but others had their core (schedstat, proc(5))."""
     paths = pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")
     with contextlib.suppress(OSError):
         return sum(int(path.read_text().split()[1]) for path in paths) / 1e9
@@ -211,7 +211,8 @@ def half_of_capacity(bench, server, case):
 
 
 def many(bench, server, case):
-    """Memory of the client for each connection: more than with a few, by how many more there are."""
+    """Returns memory per connection: the difference to a few connections, divided by the difference of their
+    numbers."""
     few_case = case._replace(connections=min(FEW, case.connections // 2))
     few, few_kib = watched(bench, bench.bench_words(server, few_case), own_memory_kib)
     says, kib = watched(bench, bench.bench_words(server, case), own_memory_kib)
@@ -271,7 +272,7 @@ GOALS = (
 
 
 def judge(goal, results):
-    """(what was measured, the verdict)."""
+    """Returns (what was measured, the verdict)."""
     own = results.get(goal.case, {}).get(OURS, [])
     found = report.values(own, goal.figure)
     if not found:
@@ -291,7 +292,7 @@ def judge(goal, results):
 
 
 def run_case(bench, name, rounds):
-    """name of a client -> its measurements. One that fails is not asked again."""
+    """Returns name of a client -> its measurements. After a failure, a client is not measured again."""
     clients = [client for client in CLIENTS if name in client.cases]
     results = {client.name: [] for client in clients}
     for number in range(rounds):
@@ -305,7 +306,7 @@ def run_case(bench, name, rounds):
 
 
 def table(name, results):
-    """A case's rows: the first figure held against the bare client's, or the first client's."""
+    """Returns the rows of a case: the first figure compared with the bare client, or with the first client."""
     case = CASES[name]
     first = case.figures[0]
     baseline = next((client for client in results if client.startswith("bare")), next(iter(results)))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""docs/MEASURING-CLIENTS.md, of what `./dev bench truth` and `./dev bench clients` left in docs/figures."""
+"""Writes docs/MEASURING-CLIENTS.md from the figures of `./dev bench truth` and `./dev bench clients` in
+docs/figures."""
 import datetime
 import json
 import os
@@ -19,7 +20,7 @@ PACKAGES = "gcc libc6 netperf sockperf qperf iperf3 fortio".split()
 
 
 def write(name, command, promises, tables, left_out=()):
-    """Keeps the figures of one command, and writes the page anew."""
+    """Saves the figures of one command, and writes the page again."""
     pictures = [table.pop("picture") for table in tables if "picture" in table]
     for file, svg, words in pictures:
         (FIGURES / file).write_text(svg)
@@ -43,7 +44,7 @@ BEGIN, END = "<!-- Made by a command: begin -->", "<!-- Made by a command: end -
 
 
 def write_trouble(command, promises, table):
-    """Keeps the figures of runs in trouble, and writes their table into its page."""
+    """Saves the figures of runs in trouble, and writes their table into its page."""
     kept = {
         "name": "trouble",
         "command": command,
@@ -60,7 +61,7 @@ def write_trouble(command, promises, table):
 
 
 def with_trouble(page_text, kept):
-    """The page with the table of these figures between the two marks."""
+    """Returns the page with the table of these figures between the two marks."""
     before, rest = page_text.split(BEGIN)
     _, behind = rest.split(END)
     (table,) = kept["tables"]

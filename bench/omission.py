@@ -21,12 +21,12 @@ PICTURE = "coordinated-omission.svg"
 
 RATE, CONNECTIONS = 2000, 4
 STOPPED = 0.2  # seconds
-BEFORE = 0.4  # of the run's length: then the server is stopped
+BEFORE = 0.4  # share of the run's length before the server is stopped
 WARMUP = 0.3
 
 PERCENTS = (50, 90, 99, 99.9, 99.99)
 
-# How far the 99th percentile may be from arithmetic's: what had piled up takes its time.
+# Allowed relative error of the 99th percentile against arithmetic: the backlog takes time to work off.
 ABOUT = 0.05
 
 # A figure does not show the stop if it is below this share of the value that arithmetic gives.
@@ -44,7 +44,7 @@ NAMES = {RESPONSE: "response time", SERVICE: "service time", CLOSED: "closed loo
 
 
 def stop_for_a_moment(pids):
-    """Stops processes. Returns for how many seconds they stood still at least."""
+    """Stops processes. Returns the minimum time in seconds for which they were stopped."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     wait_until(lambda: all(proc_state(pid) == "T" for pid in pids), "them to stand still")
@@ -78,7 +78,7 @@ def run(truth, n_sockets, words_of, *options, whom="server"):
 
 
 def measure(truth):
-    """{"error": ..., "stopped_us": ..., "counts": name -> [(nanoseconds, how many)]}."""
+    """Returns {"error": ..., "stopped_us": ..., "counts": name -> [(nanoseconds, count)]}."""
     path = truth.scratch / "log"
     options = ["-c", CONNECTIONS, "-d", f"{int(truth.seconds * 1000)}ms", "--hlog", path]
     options += ["--warmup", f"{WARMUP * 1000:.0f}ms"]
@@ -101,7 +101,7 @@ def measure(truth):
 
 
 def measure_client(truth):
-    """The client itself stands still: {"error": ..., "stopped_us": ..., "lateness_p99_us": ..., "disowned": ...}."""
+    """Stops the client itself. Returns {"error": ..., "stopped_us": ..., "lateness_p99_us": ..., "disowned": ...}."""
     options = ["-c", CONNECTIONS, "-d", f"{int(truth.seconds * 1000)}ms", "--warmup", f"{WARMUP * 1000:.0f}ms"]
     output, error, stopped = run(truth, CONNECTIONS, ourclient.bench_words, *options, "-r", RATE, whom="client")
     if error:
@@ -112,7 +112,7 @@ def measure_client(truth):
 
 
 def due_us(measured, seconds):
-    """The 99th percentile by arithmetic: the last hundredth of all messages were due first in the stop."""
+    """Returns the 99th percentile by arithmetic: the last hundredth of all messages were due first in the stop."""
     return measured["stopped_us"] - seconds * 1e6 / 100
 
 
@@ -135,7 +135,7 @@ HEAD = ["what is counted", "messages", *(f"p{percent} ms" for percent in PERCENT
 
 
 def rows_of(good):
-    """A row for each way to count: medians of the rounds, in milliseconds."""
+    """Returns a row for each way of counting: medians of the rounds, in milliseconds."""
     rows = []
     for name in (RESPONSE, SERVICE, CLOSED, BEAT):
         counts = [one["counts"][name] for one in good]
@@ -147,7 +147,7 @@ def rows_of(good):
 
 
 def curve(counts):
-    """[(1 / (1 - share), milliseconds)...]: each factor of ten is another nine."""
+    """Returns [(1 / (1 - share), milliseconds)...]: each factor of ten is another nine."""
     points = []
     for step in range(STEPS * NINES + 1):
         x = 10 ** (step / STEPS) if step % STEPS else 10 ** (step // STEPS)

@@ -19,7 +19,7 @@ import report
 import servers
 
 SIZE = 64
-LISTENING = "0A"  # in /proc/net/tcp
+LISTENING = "0A"  # the state in /proc/net/tcp
 
 HEAD = ["client", "its server", "it prints, µs", "which is", "as a round trip, µs", "/ bare-ping"]
 
@@ -55,7 +55,7 @@ def response_p50(output):
 
 
 class Tool(NamedTuple):
-    """One client: how its server and it are called, what it prints, and by what that makes a round trip."""
+    """One client: the commands of its server and the client, the output, and how a round trip is computed from it."""
 
     name: str
     needs: str
@@ -63,7 +63,7 @@ class Tool(NamedTuple):
     read: Callable  # its output -> microseconds
     which: str
     factor: float = 1
-    serve: Optional[Callable] = None  # port -> words; None: it talks to our server
+    serve: Optional[Callable] = None  # port -> words; None: it uses our server
 
 
 def seconds(bench):
@@ -164,7 +164,7 @@ def is_listening(port):
 
 
 class TheirServer:
-    """A server that is no echo server, so that it is not asked whether it serves: only whether it listens."""
+    """A server that is no echo server, so the test for readiness is only that it listens."""
 
     def __init__(self, bench, tool):
         self.address, self.port = "127.0.0.1", servers.free_port()
@@ -198,7 +198,7 @@ def server_for(bench, tool):
 
 
 def measure(bench, tool):
-    """{"printed": microseconds, "error": None}."""
+    """Returns {"printed": microseconds, "error": None}."""
     try:
         with server_for(bench, tool) as server:
             output, error = ourclient.run(tool.ask(bench, server.address, str(server.port)), bench.client_core)
@@ -208,7 +208,7 @@ def measure(bench, tool):
 
 
 def tell(bench, rounds):
-    """(table, why others are left out)."""
+    """Returns (table, why others are left out)."""
     tools = [tool for tool in TOOLS if shutil.which(tool.needs)]
     left_out = [f"{tool.name}, for {tool.needs} is not installed" for tool in TOOLS if tool not in tools]
     results = {tool.name: [] for tool in tools}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs a client beside a server of servers.py, on the other core, and reads what it found."""
+"""Runs a client beside a server from servers.py, on the other core, and reads its result."""
 import json
 import os
 import pathlib
@@ -11,7 +11,8 @@ LONGEST = 120  # seconds: only a hang takes longer
 
 
 def two_cores():
-    """(the server's, the client's); None where there is but one. The last two: interrupts of devices like the first."""
+    """Returns (the server's core, the client's); None if there is only one. The last two cores: devices often
+    interrupt the first ones."""
     cores = sorted(os.sched_getaffinity(0))
     return cores[-2:] if len(cores) > 1 else (None, None)
 
@@ -30,7 +31,7 @@ def start(words, core):
 
 
 def finish(process):
-    """(what it printed, None), or (None, a sentence)."""
+    """Returns (output, None), or (None, a sentence)."""
     try:
         output, error = process.communicate(timeout=LONGEST)
     except subprocess.TimeoutExpired:
@@ -65,7 +66,7 @@ def busy_seconds():
 
 
 def ended_seconds():
-    """CPU time of our children that have ended."""
+    """Returns the CPU time of our ended children."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The medians as a picture: one panel of bars for each case, drawn as SVG for light and dark pages."""
+"""The medians as a picture: a panel of bars for each case, drawn as SVG for light and dark pages."""
 import html
 import math
 
@@ -39,7 +39,7 @@ def line(x1, y1, x2, y2, kind="spread"):
 
 
 def bars_of(panel):
-    """(server, family, median, least, most) for each server that was measured."""
+    """Yields (server, family, median, minimum, maximum) for each measured server."""
     found = []
     for name, measurements in panel.results.items():
         values = report.values(measurements, panel.figure)
@@ -49,7 +49,7 @@ def bars_of(panel):
 
 
 def draw_panel(panel, left, top):
-    """The elements of one panel, and its height."""
+    """Returns the elements of one panel, and its height."""
     bars = bars_of(panel)
     longest = max(most for *_, most in bars)
     scale = (PANEL - NAMES - VALUES) / longest if longest else 0
@@ -73,7 +73,7 @@ def draw_panel(panel, left, top):
 
 
 def draw(panels, title, note):
-    """The whole picture, as the text of an SVG file."""
+    """Returns the whole picture, as the text of an SVG file."""
     drawn, top = [text(MARGIN, 32, title, "title"), text(MARGIN, 52, note, "note")], 80
     for first in range(0, len(panels), 2):
         tallest = 0
@@ -158,7 +158,8 @@ def draw_names(axes, series):
 
 
 def draw_lines(series, title, note, ticks=None):
-    """series: name -> [(x, median, least, most)], with x rising. The whole picture, as the text of an SVG file."""
+    """series: name -> [(x, median, least, most)], sorted by x. Returns the whole picture, as the text of an SVG
+    file."""
     axes = Axes(series, ticks)
     drawn = [text(MARGIN, 32, title, "title"), text(MARGIN, 52, note, "note"), *axes.draw()]
     for number, points in enumerate(series.values()):

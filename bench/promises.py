@@ -39,7 +39,7 @@ KIB, MIB = 1 << 10, 1 << 20
 STUCK = 1.0
 SILENCE = 10.0
 
-# The most that a whole check may take.
+# Maximum time of a whole check in seconds.
 BOUND = 60
 
 PIECE = 64 * KIB
@@ -73,14 +73,14 @@ def words_of(error):
 
 
 def in_words(size):
-    """A number of bytes."""
+    """Returns a number of bytes as text."""
     if size < 10 * KIB:
         return f"{size:,} B"
     return f"{size / KIB:.0f} KiB" if size < MIB else f"{size / MIB:.1f} MiB"
 
 
 class Stream:
-    """One connection and its place in a known stream: every byte that comes back is compared."""
+    """One connection and its position in a known stream: every returned byte is compared."""
 
     def __init__(self, server, **options):
         self.sock = connect(server, **options)
@@ -88,7 +88,7 @@ class Stream:
         self.sent = self.received = 0
 
     def send_some(self, end):
-        """Sends what goes at once, up to this place of the stream. Returns whether anything did."""
+        """Sends what fits at once, up to this offset of the stream. Returns whether any bytes were sent."""
         data = ENDLESS.at(self.sent, min(PIECE, end - self.sent))
         try:
             count = self.sock.send(data)
@@ -98,7 +98,7 @@ class Stream:
         return count > 0
 
     def receive(self):
-        """Receives and compares. Returns whether the stream goes on."""
+        """Receives and compares. Returns False at the end of the stream."""
         data = self.sock.recv(4 * PIECE)
         wanted = ENDLESS.at(self.received, len(data))
         if data != wanted:
@@ -113,7 +113,7 @@ class Stream:
             self.send_some(end)
 
     def exchange(self, end):
-        """Sends and receives up to this place, both at the same time."""
+        """Sends and receives up to this offset, both at the same time."""
         while self.received < end:
             writing = [self.sock] if self.sent < end else []
             readable, writable, _ = select.select([self.sock], writing, [], SILENCE)
@@ -125,7 +125,7 @@ class Stream:
                 raise Broken(f"it ended after {in_words(self.received)} of {in_words(self.sent)}")
 
     def finish(self, end):
-        """Sends the rest while it reads, half-closes, and sees all of it and the server's FIN."""
+        """Sends the rest while it reads, half-closes, and reads all of it and the server's FIN."""
         failure = None
         try:
             while True:
@@ -247,7 +247,7 @@ def resets(server, _):
     is_served(server)
 
 
-# Twelve MiB are more than the buffers of both kernels hold, so each of them is stuck.
+# Twelve MiB are more than the buffers of both kernels hold, so each of the slow clients is stuck.
 SLOW, SLOW_TAKES, PINGS = 100, 12 * MIB, 100
 
 
@@ -431,7 +431,7 @@ def out_of_time(*_):
 
 
 def keep(promise, kind, scratch, options):
-    """(is it kept, what was seen)."""
+    """Returns (whether it is kept, observation)."""
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(int(BOUND + options.seconds))
     try:
@@ -448,7 +448,7 @@ def keep(promise, kind, scratch, options):
 
 
 def all_kinds(directory, options):
-    """Each server as it comes: engines with as many workers as they choose."""
+    """Returns all servers with their defaults: engines choose the number of workers."""
     mine = [servers.engine(name, options.program, name) for name in ("fork", "prefork", "thread", "epoll", "uring")]
     programs = ("bare-epoll", "bare-uring", "libuv-echo", "libevent-echo", "go-echo", "liburing-echo")
     peers = [servers.bare(name, directory, name) for name in programs]
@@ -458,7 +458,7 @@ def all_kinds(directory, options):
 
 
 def given_command(text):
-    """NAME=COMMAND, in which {port} stands for the port."""
+    """Parses NAME=COMMAND, in which {port} stands for the port."""
     name, equals, command = text.partition("=")
     words = shlex.split(command)
     if not equals or not words or "{port}" not in command:
@@ -517,7 +517,7 @@ def page(table, kinds, left_out, command):
 
 
 def size(text):
-    """Bytes, as 64M or 512M."""
+    """Parses a number of bytes such as 64M or 512M."""
     factor = {"K": KIB, "M": MIB, "G": KIB * MIB}.get(text[-1].upper(), 1)
     return int(text.rstrip("kKmMgG")) * factor
 

@@ -28,7 +28,7 @@ class Goal(NamedTuple):
     case: str
     figure: str
     bound: float
-    against: Optional[str] = None  # then the bound is of the ratio
+    against: Optional[str] = None  # then the bound limits the ratio
 
 
 GOALS = [
@@ -85,13 +85,13 @@ class Panel(NamedTuple):
 
 
 class Record:
-    """One whole run: cases and kinds as compare.py has them, results[case][server]."""
+    """One whole run: cases and kinds as in compare.py, results[case][server]."""
 
     def __init__(self, cases, kinds, results, command, limit):
         self.cases, self.kinds, self.results, self.command, self.limit = cases, kinds, results, command, limit
 
     def best_packaged(self, goal):
-        """The name of the packaged peer with the highest median."""
+        """Returns the name of the packaged peer with the highest median."""
         medians = {
             kind.name: report.median(found)
             for kind in self.kinds
@@ -100,7 +100,7 @@ class Record:
         return max(medians, key=medians.get, default=None)
 
     def judge(self, goal):
-        """(what was measured, the verdict)."""
+        """Returns (what was measured, the verdict)."""
         results = self.results[goal.case]
         own = report.values(results[OWN], goal.figure)
         if not own:
@@ -116,7 +116,7 @@ class Record:
         return measured, verdict(goal.figure, spread, goal.bound)
 
     def print_summary(self):
-        """Each goal that was measured, in one line."""
+        """Prints each measured goal in one line."""
         print()
         for goal in GOALS:
             if OWN in self.results.get(goal.case, {}):
@@ -127,7 +127,7 @@ class Record:
             print(f"the most idle clients that this machine allows: {self.limit}")
 
     def failures(self):
-        """Servers of our own that failed. What becomes of the packaged ones is a result."""
+        """Returns our own servers that failed. Failures of packaged servers are results."""
         ours = {kind.name for kind in self.kinds if not kind.packaged}
         return [
             name
@@ -137,7 +137,7 @@ class Record:
         ]
 
     def json(self):
-        """In the form that docs/RELIABILITY.md is made from, and the medians."""
+        """Returns the form from which docs/RELIABILITY.md is made, and the medians."""
         rows = []
         for goal in GOALS:
             measured, verdict = self.judge(goal)

@@ -33,19 +33,19 @@ def progress(text):
 
 
 def values(measurements, figure):
-    """The figure of each measurement that succeeded."""
+    """Returns the figure of each successful measurement."""
     return [one[figure] for one in measurements if not one["error"] and figure in one]
 
 
 def number(value):
-    """Three or four digits that mean something."""
+    """Returns a number with three or four significant digits."""
     if isinstance(value, int) or value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def spread(measurements, figure):
-    """'4,711 (4,600..4,800)', or '-'."""
+    """Returns '4,711 (4,600..4,800)', or '-'."""
     found = values(measurements, figure)
     if not found:
         return "-"
@@ -53,7 +53,7 @@ def spread(measurements, figure):
 
 
 def ratios(measurements, baseline, figure):
-    """The ratio of the medians, and the least and the greatest ratio of a round; None where one is missing."""
+    """Returns the ratio of the medians, and the smallest and the largest ratio of a round; None if one is missing."""
     mine, theirs = values(measurements, figure), values(baseline, figure)
     if not mine or not theirs or min(theirs) <= 0:
         return None
@@ -62,7 +62,7 @@ def ratios(measurements, baseline, figure):
 
 
 def ratio(measurements, baseline, figure):
-    """'1.25 (1.21..1.30)', or '-'."""
+    """Returns '1.25 (1.21..1.30)', or '-'."""
     found = ratios(measurements, baseline, figure)
     return f"{found[0]:.2f} ({found[1]:.2f}..{found[2]:.2f})" if found else "-"
 

@@ -59,7 +59,7 @@ REUSE = ("net.ipv4.tcp_tw_reuse=1",)
 
 
 class Bench:
-    """Three machines, the server and the balancer running."""
+    """Three machines, with the server and the balancer running."""
 
     def __init__(self, program, directory):
         self.program, self.directory = program, pathlib.Path(directory)
@@ -76,7 +76,7 @@ class Bench:
         config.write_text("".join(line for line in lines if not line.startswith(("\tserver s2", "\tserver s3"))))
         process = self.network.start(self.network.hub, tool("haproxy"), "-db", "-f", config, log="haproxy.log")
         wait_for_port(self.network.hub, 9877)
-        self.balancer = children_of(process.pid)[0]  # of nsenter(1)
+        self.balancer = children_of(process.pid)[0]  # the child of nsenter(1)
         self.addresses = {"direct": "192.0.2.21", "balanced": self.network.hub.address}
 
     def close(self):
@@ -90,7 +90,7 @@ class Bench:
         return {"server": self.server.whole_cpu_seconds(), "balancer": cpu_seconds(self.balancer)}
 
     def measure(self, case, way, seconds):
-        """One run. CPU time is that of the whole run, so there is no warm-up."""
+        """Makes one run. CPU time covers the whole run, so there is no warm-up."""
         before = self.cpu()
         words = self.load_words(way, "--warmup", "0", "-d", f"{seconds}s", *CASES[case][1])
         done = subprocess.run(words, capture_output=True, text=True, timeout=LONGEST + seconds)
@@ -103,7 +103,7 @@ class Bench:
         for who, seconds_before in before.items():
             figures[f"{who}_cpu_us"] = (after[who] - seconds_before) * 1e6 / found["echoes"]
         if way == "direct":
-            del figures["balancer_cpu_us"]  # its checks
+            del figures["balancer_cpu_us"]  # CPU time of health checks only
         return figures | {"error": None}
 
     def memory_of_a_connection(self):
@@ -120,7 +120,7 @@ class Bench:
 
 
 def run_case(bench, case, rounds, seconds):
-    """way -> measurements; A B A B."""
+    """Returns way -> measurements; A B A B."""
     results = {way: [] for way in WAYS}
     for number in range(rounds):
         for way in WAYS:
@@ -159,7 +159,7 @@ def summary_of(results):
 
 
 def in_the_page(page, part):
-    """The page, with its figures replaced."""
+    """Returns the page with its figures replaced."""
     before, _, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     assert end, "the page has no place for the figures"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The servers that are compared: how each is started, pinned to a core, watched and ended."""
+"""The compared servers: how each is started, pinned to a core, watched and ended."""
 import contextlib
 import ctypes
 import os
@@ -45,12 +45,12 @@ class Kind(NamedTuple):
     """One server: what it is, and its command line."""
 
     name: str
-    needs: str  # the program that must be there
+    needs: str  # the required program
     command: Callable  # (port, directory) -> words
     address: str = "127.0.0.1"
     port: int = 0  # 0: any free one
     packaged: bool = False
-    most_clients: Callable = lambda clients: []  # words that raise its limit of clients
+    most_clients: Callable = lambda clients: []  # options that raise its client limit
     cases: tuple = ()  # cases in which it takes part; empty: all
     is_own: bool = False
     sleeps: bool = True  # sleeps while it has no work
@@ -103,7 +103,7 @@ def inetd(port, directory, *options):
 
 
 def all_kinds(directory, programs):
-    """Every server there is. directory: where the textbook's were built. programs: (name, path) of tcpecho."""
+    """Returns all servers. directory: where the textbook's were built. programs: (name, path) of tcpecho."""
     return [
         *(tcpecho(name, path) for name, path in programs),
         textbook("textbook", directory),
@@ -113,7 +113,7 @@ def all_kinds(directory, programs):
         packaged("socat PIPE", "socat", socat("PIPE")),
         packaged("socat EXEC:cat", "socat", socat("EXEC:cat")),
         packaged("ncat --exec cat", "ncat", ncat),
-        # Without -R it stops a service that is asked for more than 256 times in a minute.
+        # Without -R, inetd stops a service that is requested more than 256 times in a minute.
         packaged("inetd", INETD, lambda *where: inetd(*where, "-R", "1000000000"), address=INETD_ADDRESS, port=7),
         packaged("inetd as it comes", INETD, inetd, cases=("connect",), address=INETD_ADDRESS, port=7),
     ]
@@ -137,7 +137,7 @@ def engine(name, path, engine_name, *options, **more):
 
 
 def bare(name, directory, program, *options, **more):
-    """One of bench/peers, as it was built."""
+    """A server of bench/peers, as it was built."""
     path = str(directory / program)
     return Kind(name, path, lambda port, _: [path, *options, "127.0.0.1", str(port)], **more)
 
@@ -194,7 +194,7 @@ class Cgroup:
             (path / "cgroup.procs").write_text("0")
 
     def end(self):
-        """Kills what is left in it, and removes it."""
+        """Kills the remaining processes in it, and removes it."""
         (self.path / "cgroup.kill").write_text("1")
         wait_until(lambda: "populated 0" in (self.path / "cgroup.events").read_text(), "the cgroup to be empty")
         for path in self.paths():
@@ -202,7 +202,7 @@ class Cgroup:
 
 
 def why_no_cgroup():
-    """Why CPU time and whole memory cannot be measured here; None where they can."""
+    """Returns why CPU time and whole memory cannot be measured here; None if they can."""
     try:
         Cgroup().end()
     except OSError as error:
@@ -305,7 +305,7 @@ class RunningServer:
         return sum(map(cpu_seconds, [self.process.pid, *self.descendants()]))
 
     def own_memory_kib(self):
-        """Pages that no file stands behind, of all its processes; one that they share counts once."""
+        """Returns the anonymous memory of all its processes; shared pages count once."""
         return sum(map(own_memory_kib, [self.process.pid, *self.descendants()]))
 
     def end(self):

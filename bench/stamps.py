@@ -10,7 +10,7 @@ SIZE, COUNT, WARMUP = 64, 3000, 300
 
 HEAD = ["", "asleep: p50 µs", "p99 µs", "looking again and again: p50 µs", "p99 µs"]
 
-# words -> (from, to): the stamps of bench/peers/stamps.c
+# label -> (from, to): the stamps of bench/peers/stamps.c
 STEPS = {
     "our clock, before send(2), to the kernel's queue (TX_SCHED)": ("before", "sched"),
     "the queue to the driver (TX_SOFTWARE)": ("sched", "driver"),
@@ -36,7 +36,7 @@ def read(output):
 
 
 def between(messages, step):
-    """Microseconds from one stamp to another, rising, of the messages that have both."""
+    """Returns the sorted microseconds from one stamp to another, for messages that have both."""
     first, last = step
     return sorted((one[last] - one[first]) / 1000 for one in messages if first in one and last in one)
 
@@ -55,7 +55,7 @@ def report_us(value):
 
 
 def measure(truth, *options):
-    """(messages, error)."""
+    """Returns (messages, error)."""
     kind = servers.engine("epoll", truth.server_program, "epoll", *servers.ONE_WORKER)
     words = [truth.directory / "stamps", "-n", COUNT, "-w", WARMUP, "-s", SIZE, *options]
     with servers.RunningServer(kind, truth.scratch, truth.server_core) as server:

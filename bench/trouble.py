@@ -32,9 +32,9 @@ CONNECTIONS, RATE = 4, 2000
 STALLED = 0.5  # seconds from the server's stall to the signal
 BEFORE = 1.0  # seconds of each run before its trouble
 SHARE, ALLOWED_US = 0.01, 50
-PAUSE_MS = 50  # the longest time that a server may be left alone by a hundred connections
+PAUSE_MS = 50  # maximum time for which a hundred connections may leave a server without messages
 
-# With more of a core used by others than this, a false run is made again, so often.
+# If others used more of a core than this, a false run is made again, at most TRIES times.
 OTHERS_MAX, TRIES = 0.04, 3
 
 
@@ -45,7 +45,7 @@ class Figure(NamedTuple):
     known: float
     found: float
     unit: str = ""  # "µs", or a count
-    up_to: float = None  # the record is a range, from `known` on
+    up_to: float = None  # the record is a range, from `known` to this
 
     def is_true(self):
         if self.found is None:
@@ -67,8 +67,8 @@ class Run(NamedTuple):
     client: str
     figures: list
     disowned: str  # the client's reason why it is no measurement; None: it reports none
-    wrong: str = None  # a sentence, if it is wrong whatever its figures are
-    others: float = 0  # of a core, that others have used in each try
+    wrong: str = None  # a sentence if it is wrong whatever its figures are
+    others: float = 0  # share of a core that others used in each try
 
     def result(self):
         false = [figure.words() for figure in self.figures if not figure.is_true()]
@@ -177,7 +177,7 @@ class Witness(threading.Thread):
         self.sent += len(data)
 
     def changed(self, data):
-        """One bit is flipped in each wrong_every-th byte."""
+        """Flips one bit in each wrong_every-th byte."""
         if not self.wrong_every:
             return data
         changed = bytearray(data)
@@ -192,7 +192,7 @@ class Witness(threading.Thread):
         self.has_stalled.wait()
 
     def read_the_rest(self):
-        """Once the client has ended: what came while it stood still, and is not sent back."""
+        """After the client's end: counts the bytes that came during the stall, which are not sent back."""
         for sock, connection in zip(self.open, self.connections):
             with contextlib.suppress(ConnectionResetError):
                 connection.received += len(sock.recv(1 << 20))
@@ -205,12 +205,13 @@ class Witness(threading.Thread):
         return sum(connection.received // size for connection in self.connections)
 
     def used(self):
-        """Connections on which a message came."""
+        """Returns the connections on which a message came."""
         return [connection for connection in self.connections if connection.received > 0]
 
 
 class Segments(threading.Thread):
-    """The kernel's stamps of TCP segments on loopback: client's port -> first SYN, SYN-ACK and payload, last payload."""
+    """The kernel's time stamps of TCP segments on loopback: client's port -> first SYN, SYN-ACK and payload, last
+    payload."""
 
     def __init__(self, port):
         """port: the server's."""
@@ -298,7 +299,7 @@ def no_document(trouble, name, error):
 
 
 def count(found, name):
-    """A failure by its name, or a count that an older client does not have."""
+    """Returns a failure count by name, or a count that an older client does not have."""
     return (found.get("errors") or {}).get(name, 0)
 
 
@@ -307,7 +308,7 @@ def count(found, name):
 
 def interrupted(truth, name, number):
     trouble = f"{number.name} while the server stands still"
-    pause = 0.001 if "closed" in name else 0  # or there would be more segments than can be written down
+    pause = 0.001 if "closed" in name else 0  # otherwise more segments would come than can be recorded
     with Witness(pause=pause) as witness, Segments(witness.port) as segments:
         client = start(truth, COMMANDS[name], witness.address, witness.port)
         wait_until(lambda: witness.sent > 0, "the first echo")
@@ -466,11 +467,11 @@ def nft(*lines):
 SYN = "tcp flags & (syn | ack) == syn"
 
 
-LONG_US = 500_000  # a connection that takes longer has lost a SYN: it is sent again after a second
+LONG_US = 500_000  # a longer connect has lost a SYN, which is sent again after a second
 
 
 def n_long(found):
-    """Connections that took long to open, by the client's histogram."""
+    """Returns the number of slow connects in the client's histogram."""
     counts = hdr.decode(found["connect_histogram"])
     return sum(count for ns, count in counts if ns / 1000 > LONG_US)
 

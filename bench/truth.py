@@ -32,11 +32,12 @@ PERCENTILES = (50, 90, 99, 99.9)
 # Maximum difference of the client's figures: a share of the time, plus microseconds.
 SHARE, ALLOWED_US = 0.01, 50
 
-# With more of a core used by others than this, what is found is found out about them. Tried again so often.
+# If others used more of a core than this, the figures are about the others. The run is made again at most TRIES
+# times.
 OTHERS_MAX = 0.04
 TRIES = 3
 
-BASE_MESSAGES = 200  # of the bare client that finds the base
+BASE_MESSAGES = 200  # number of messages of the bare client that measures the base
 
 
 class Delays(NamedTuple):
@@ -75,7 +76,7 @@ def read_kept(path):
 
 
 def known_closed(kept, base_us):
-    """The times of a closed loop: each its delay, and the way there and back."""
+    """Returns the times of a closed loop: each delay, plus the way there and back."""
     return sorted(us + base_us for of_one in kept.values() for us in of_one)
 
 
@@ -146,7 +147,7 @@ class Truth:
         return says, read_kept(path)
 
     def measure(self, delays, loop):
-        """{"error": a sentence or None, "rows": {percent: (known, found)}, "base_us": ...}."""
+        """Returns {"error": a sentence or None, "rows": {percent: (known, found)}, "base_us": ...}."""
         base_us = self.base_us(delays, loop)
         says, kept = self.found(delays, loop)
         n_kept = sum(map(len, kept.values()))
@@ -187,12 +188,13 @@ HEAD = ["delays", "loop", "percentile", "known µs", "found µs", "difference µ
 
 
 def spread(values):
-    """'12.0 (-3.0..40.1)'."""
+    """Returns '12.0 (-3.0..40.1)'."""
     return f"{statistics.median(values):.1f} ({min(values):.1f}..{max(values):.1f})"
 
 
 def rows_of(title, loop, rounds):
-    """The rows of a table, one for each percentile: medians of the rounds that count; if none does, of all."""
+    """Returns the rows of a table, one for each percentile: medians of the rounds that count, or of all if none
+    does."""
     good = counted(rounds) or [one for one in rounds if not one["error"]]
     rows = []
     for percent in PERCENTILES if good else ():
@@ -219,7 +221,7 @@ def verdict(n_good, n):
 
 
 def not_counted(rounds):
-    """Sentences about the rounds that are no measurements."""
+    """Returns sentences about the rounds that are no measurements."""
     good = [one for one in rounds if not one["error"]]
     crowded = [one["others"] for one in good if one["others"] > OTHERS_MAX]
     disowned = [one for one in good if one["disowned"] and one["others"] <= OTHERS_MAX]
@@ -242,7 +244,7 @@ def promise_of(delays, loop, rounds):
 
 
 def measure_delays(truth, name, loop):
-    """Some tries, until one is a measurement."""
+    """Makes some tries, until one is a measurement."""
     found = []
     while len(found) < TRIES and not counted(found):
         found.append(truth.measure(DELAYS[name], loop))

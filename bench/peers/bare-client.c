@@ -30,7 +30,7 @@
 
 struct conn {
 	int fd;
-	size_t unsent, unreturned; /* bytes of the message that is under way */
+	size_t unsent, unreturned; /* bytes of the message in flight */
 };
 
 static int epoll_fd;

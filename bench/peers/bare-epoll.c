@@ -31,7 +31,7 @@ struct rest {
 
 static int epoll_fd, listen_fd;
 static char buffer[BUFFER];
-static struct rest *rests[DESCRIPTORS]; /* by descriptor; NULL for nearly all */
+static struct rest *rests[DESCRIPTORS]; /* by descriptor; NULL for almost all */
 
 static void die(const char *what)
 {
@@ -89,7 +89,7 @@ static void send_rest(int fd)
 	struct rest *rest = rests[fd];
 	ssize_t n = send(fd, rest->bytes + rest->sent, rest->size - rest->sent, MSG_NOSIGNAL);
 	if (n < 0) {
-		drop(fd); /* writable, yet it fails: the client is gone */
+		drop(fd); /* writable, but the send fails: the client is gone */
 		return;
 	}
 	rest->sent += (size_t)n;

@@ -28,7 +28,7 @@
 #define QUEUE       4096
 #define SUBMISSIONS 4096
 #define COMPLETIONS 16384
-#define BUFFERS_MAX 32768 /* that is the kernel's limit */
+#define BUFFERS_MAX 32768 /* the kernel's limit */
 #define DESCRIPTORS (1 << 20)
 #define NONE        (-1)
 
@@ -37,7 +37,7 @@ enum what { ACCEPT, RECEIVE, SEND, CLOSE };
 /* A descriptor identifies a connection. It is closed only when no request on it is left, so a
  * reused descriptor has nothing of the former connection. */
 struct conn {
-	int first, last;  /* buffers to be sent, in their order; NONE */
+	int first, last;  /* buffers to be sent, in order; NONE */
 	int next_starved; /* in the list of connections whose receive found no buffer */
 	bool is_receiving, is_starved, has_ended, is_broken;
 };
@@ -76,7 +76,10 @@ static struct io_uring_sqe *next_request(void)
 	return sqe;
 }
 
-/* After it was prepared: that may clear what its completion is to bring back. */
+/*
+ * Sets the user data of a request. Call it after the request is prepared, because that may clear
+ * it.
+ */
 static void mark(struct io_uring_sqe *sqe, enum what what, int fd)
 {
 	io_uring_sqe_set_data64(sqe, (uint64_t)fd << 2 | what);
@@ -109,7 +112,7 @@ static void start_sending(int fd)
 	int number = conns[fd].first;
 	struct buffer *buffer = &buffers[number];
 	struct io_uring_sqe *sqe = next_request();
-	/* MSG_WAITALL: the kernel goes on after a short send. */
+	/* MSG_WAITALL: the kernel continues after a short send. */
 	io_uring_prep_send(sqe, fd, bytes_of(number) + buffer->sent, buffer->size - buffer->sent,
 			   MSG_NOSIGNAL | MSG_WAITALL);
 	mark(sqe, SEND, fd);

@@ -40,12 +40,12 @@
 #define QUEUE    1024
 #define CONTROL  256
 
-/* With less than this to go it does not sleep: waking up takes its time. */
+/* With less time than this left it does not sleep, because waking up takes too long. */
 #define AWAKE_NS UINT64_C(300000)
 
 /* Times of one message. */
 struct kept {
-	uint64_t arrived_ns; /* CLOCK_REALTIME, as the kernel has it */
+	uint64_t arrived_ns; /* the kernel's receive time, CLOCK_REALTIME */
 	uint64_t kept_ns;    /* until it was sent */
 	uint32_t connection; /* numbered as they were accepted */
 	uint32_t size;
@@ -62,7 +62,7 @@ struct client {
 
 static int epoll_fd, listen_fd;
 static struct client clients[CLIENTS];
-static uint32_t n_clients; /* that there have ever been: none is used twice */
+static uint32_t n_clients; /* clients so far: no entry is used twice */
 static struct kept *kept;
 static size_t n_kept;
 
@@ -85,7 +85,7 @@ static uint64_t now_ns(void)
 
 /* ---- delays ---- */
 
-/* Above 0, up to 1 (xorshift64*). */
+/* Returns a random number above 0, up to 1 (xorshift64*). */
 static double draw(void)
 {
 	random_state ^= random_state >> 12;
@@ -187,7 +187,7 @@ static void answer(struct client *c)
 
 /* ---- all of them ---- */
 
-/* Answers what is due. Returns when the next is. */
+/* Sends all due replies. Returns when the next one is due. */
 static uint64_t answer_due(void)
 {
 	uint64_t next_ns = NEVER;

@@ -15,7 +15,7 @@
 
 #define BACKLOG 128
 
-/* The request comes first, so that a pointer to it is one to the whole. */
+/* The request comes first, so that a pointer to it is also a pointer to the struct. */
 struct answer {
 	uv_write_t request;
 	uv_buf_t bytes;

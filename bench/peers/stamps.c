@@ -34,7 +34,7 @@
 #define SIZE_MAX 1024
 #define CONTROL  512
 
-/* The last stamp of a message may come after its echo: it is waited for, but not for ever. */
+/* Maximum number of reads for the last stamp of a message, which may come after the echo. */
 #define LOOKS_MAX 1000
 
 enum { BEFORE, SCHED, DRIVER, AFTER, ACK, ARRIVED, BACK, N_STAMPS };

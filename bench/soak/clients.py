@@ -44,7 +44,7 @@ class Wrong(Exception):
 
 
 class Client:
-    """One connection: what it has sent and what came back, each byte held against its place in the stream."""
+    """One connection: what it has sent and received. Each byte is compared with its place in the stream."""
 
     def __init__(self, number, port, endless, seed):
         self.random = random.Random(f"{seed} {number}")
@@ -73,7 +73,7 @@ class Client:
         self.sent += size
 
     def receive(self, most):
-        """Receives and compares. Returns whether anything came."""
+        """Receives and compares. Returns whether any bytes came."""
         data = self.sock.recv(min(most, PIECE_MAX))
         if self.received + len(data) > self.sent:
             raise Wrong(f"{self.received + len(data)} bytes came back of {self.sent}")
@@ -115,7 +115,7 @@ class Client:
         self.sock.shutdown(socket.SHUT_WR)
 
     def see_the_end(self):
-        """All the rest comes back, and then the server's FIN."""
+        """Receives all the rest and then the server's FIN."""
         self.catch_up()
         self.receive(1)
 
@@ -157,7 +157,7 @@ def slow_reader(client):
 
 
 def half_closer(client):
-    """Its FIN is there before the first byte comes back."""
+    """Its FIN arrives before the first byte comes back."""
     client.connect()
     client.send(client.random.randint(1, 64 * KIB))
     client.half_close()
@@ -166,7 +166,7 @@ def half_closer(client):
 
 
 def late_reader(client):
-    """Fills every buffer on the way, and only then begins to read."""
+    """Fills every buffer on the way, and then begins to read."""
     client.connect(receive_buffer=4096)
     client.fill()
     client.catch_up()
@@ -174,7 +174,7 @@ def late_reader(client):
 
 
 def trickler(client):
-    """The slow loris: byte by byte."""
+    """A slow client that sends byte by byte (slow loris)."""
     client.connect()
     for _ in range(client.random.randint(5, 20)):
         client.send(1)
@@ -183,7 +183,7 @@ def trickler(client):
 
 
 def urgent_sender(client):
-    """Urgent bytes stay in their places."""
+    """Urgent bytes must stay in their places."""
     client.connect()
     for _ in range(client.random.randint(1, 10)):
         client.send(client.random.randint(1, 500), client.random.choice([0, socket.MSG_OOB]))
@@ -213,14 +213,14 @@ def non_reader(client):
 
 
 def leaver(client):
-    """Goes while its echo is on the way."""
+    """Closes while its echo is in flight."""
     client.connect()
     client.send(client.random.randint(1, 64 * KIB))
     client.pause(0.01)
 
 
 def early_resetter(client):
-    """May be gone before it is accepted."""
+    """May reset before it is accepted."""
     client.connect()
     reset(client.sock)
 
@@ -240,7 +240,7 @@ def vanisher(client):
         client.sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
 
 
-# How often, relative to each other.
+# Relative frequencies.
 BEHAVED = {
     small_talk: 30,
     medium_stream: 12,
@@ -308,7 +308,7 @@ class Clients:
         claim(number, name_of(kind), outcome, client.sent, client.received, why)
 
     def talk(self, chance):
-        """`tcpecho talk` with a file behind it."""
+        """Runs `tcpecho talk` with a file as its input."""
         size = chance.randint(0, TALK_SIZE)
         with open(self.talk_input.name, "rb") as file:
             file.seek(TALK_SIZE - size)
@@ -323,7 +323,7 @@ class Clients:
 
 
 def verdict_of(kind, client):
-    """Runs a client. Returns its outcome, and why."""
+    """Runs a client. Returns its outcome, and the reason."""
     try:
         with client.sock:
             kind(client)
@@ -339,7 +339,7 @@ def verdict_of(kind, client):
 def claim(number, kind, outcome, sent, received, why):
     fields = {"n": number, "kind": kind, "outcome": outcome, "sent": sent, "received": received}
     fields["why"] = "" if outcome == "whole" else why[:1000]
-    # One short write: the claims of other threads are never mixed with it (pipe(7)).
+    # A single short write, so that claims of other threads do not mix with it (pipe(7)).
     os.write(sys.stdout.fileno(), json.dumps(fields).encode() + b"\n")
 
 

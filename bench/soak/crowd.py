@@ -33,7 +33,7 @@ PATIENCE = 120
 # The run must not exhaust the machine: less free memory than this ends it.
 MEMORY_LEAST_KIB = 3 << 20
 
-# It is at rest when no more than this has come back in two seconds.
+# The machine is at rest when no more than this amount has been freed in two seconds.
 SETTLED_KIB = 8 << 10
 
 # Maximum number of characters of the server's log in the reason of a failed run.
@@ -100,7 +100,7 @@ class Crowd:
         return self.server
 
     def run(self):
-        """Returns whether all went well."""
+        """Returns whether the run passed."""
         try:
             self.come_and_go(self.start())
         except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
@@ -140,7 +140,7 @@ class Crowd:
         self.figures["seconds"] = time.monotonic() - started
 
     def gather(self, server):
-        """Everybody comes, and has had an echo."""
+        """Opens all connections; each has had an echo."""
         for share in parts(self.count):
             words = ["idle", "-p", server.port, "-c", share, "-s", SIZE, "-i", PATIENCE]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -156,7 +156,7 @@ class Crowd:
             assert free_kib >= MEMORY_LEAST_KIB, f"only {free_kib:,} KiB of memory are left: {server.totals()}"
 
     def part(self):
-        """Everybody has one more echo, and goes."""
+        """Each connection has one more echo, and closes."""
         for load in self.loads:
             load.stdin.close()
         for load in self.loads:

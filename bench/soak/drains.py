@@ -41,10 +41,10 @@ class Kind(NamedTuple):
 
     arguments: tuple = ()
     address: str = "127.0.0.1:0"
-    n_staying: int = 0  # clients that take a place before TERM, and leave it a while later
+    n_staying: int = 0  # clients that are served before TERM, and leave a while later
     stays_to_the_end: bool = False  # they leave only when the server ends them
     may_be_cut_off: bool = False  # the drain timeout ends conversations
-    trouble: str = ""  # "stop": the server is stopped around TERM; "kill": a process that serves is killed
+    trouble: str = ""  # "stop": the server is stopped around TERM; "kill": a serving process is killed
     is_passed: bool = False  # the listening socket is passed in
     # The process that made the socket keeps it, and serves on it afterwards. If it does not, no other process has
     # the socket. Then the server must restore the socket before it closes it: a connection that comes in between
@@ -78,7 +78,7 @@ KINDS = {
     "killed": Kind(TWO_WORKERS, n_staying=2, trouble="kill"),
 }
 
-# Engines that do not take --workers.
+# Engines without --workers.
 WITHOUT_WORKERS = ("fork",)
 
 
@@ -123,7 +123,7 @@ class Drain:
                 threading.Thread(target=echo, args=[sock]).start()
 
     def end_by_the_next(self, threads):
-        """The server ends first; then another serves what its clients have connected to."""
+        """The server ends first; then another server serves the connections that its clients have made."""
         status = self.server.wait()
         self.listening.settimeout(0.05)
         successor = threading.Thread(target=self.serve_on)
@@ -144,7 +144,7 @@ class Drain:
     # ---- clients ----
 
     def connect(self, number):
-        """A connected socket, or None."""
+        """Returns a connected socket, or None."""
         addresses = self.addresses()
         family, address = addresses[number % len(addresses)]
         sock = socket.socket(family)
@@ -199,7 +199,7 @@ class Drain:
                 self.converse(sock, pieces, chance.choice([0, 0, 0, 0.005]))
 
     def stay(self, sock):
-        """Holds a place. It leaves after a while, or when the server has ended the conversation."""
+        """Stays connected. Leaves after a while, or when the server has ended the conversation."""
         with sock:
             if not self.kind.stays_to_the_end:
                 self.is_asked.wait(PATIENCE)
@@ -239,7 +239,7 @@ class Drain:
             self.staying.append(sock)
 
     def run(self):
-        """Returns what became of the connections, and the faults in words."""
+        """Returns the outcomes of the connections, and the faults in words."""
         with tempfile.TemporaryDirectory() as directory:
             self.server = self.start(directory)
             try:
@@ -283,7 +283,7 @@ def surroundings(kind):
 
 
 def drain_many(program, engine, name, count, seed):
-    """So many drains of a kind. Returns the outcomes of all connections, and the faults."""
+    """Makes `count` drains of a kind. Returns the outcomes of all connections, and the faults."""
     outcomes, faults = collections.Counter(), []
     with surroundings(KINDS[name]):
         for number in range(count):
@@ -294,7 +294,7 @@ def drain_many(program, engine, name, count, seed):
 
 
 def run(options):
-    """`./dev soak --drains N`: each kind gets its share of them. Returns whether there was no fault."""
+    """`./dev soak --drains N`: each kind gets a share of the N. Returns whether there was no fault."""
     names = [options.kind] if options.kind else list(KINDS)
     all_faults = []
     for name in names:

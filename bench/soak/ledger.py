@@ -45,7 +45,7 @@ def address_of(number):
 
 
 def host_of(peer):
-    """'127.1.2.3' of '127.1.2.3:4567'."""
+    """Returns '127.1.2.3' for '127.1.2.3:4567'."""
     return peer.rpartition(":")[0]
 
 
@@ -64,7 +64,7 @@ class Ledger:
         self.n_unnoticed = 0  # clients that were not in any table yet when their process was killed
         self.outcomes, self.kinds, self.events = (collections.Counter() for _ in range(3))
         self.sent = self.received = 0  # sums of the clients' claims
-        self.shared_claims, self.shared_records = [0, 0, 0], [0, 0, 0]  # 127.0.0.1: how many, in, out
+        self.shared_claims, self.shared_records = [0, 0, 0], [0, 0, 0]  # 127.0.0.1: count, in, out
         self.sums = collections.Counter()  # sums of the server's records
         self.totals = None  # the last totals of the server
         self.n_totals = 0
@@ -75,7 +75,7 @@ class Ledger:
         self.has_failed.set()
 
     def kill(self, pid, addresses):
-        """A process that serves these is about to be killed."""
+        """Records that a process that serves these clients will be killed."""
         with self.lock:
             self.n_kills += 1
             self.killed |= addresses
@@ -85,7 +85,7 @@ class Ledger:
     # ---- claims of the clients ----
 
     def read_claims(self, file):
-        """Until its end."""
+        """Reads the claims until the end of the file."""
         for line in file:
             self.claim(json.loads(line))
 
@@ -113,7 +113,7 @@ class Ledger:
     # ---- records of the server ----
 
     def read_log(self, file):
-        """Until its end."""
+        """Reads the log until the end of the file."""
         for line in file:
             event = json.loads(line)
             self.hear(event.pop("event"), event)
@@ -159,7 +159,7 @@ class Ledger:
             self.records[address] = record
 
     def check_totals(self, totals):
-        """Each is logged before or after a record, never within: so they are exact at any time."""
+        """The totals are logged before or after a record, never within one: so they are exact at any time."""
         for name in ("ended", "killed"):
             if totals[name] != self.sums[name]:
                 self.fail(f"{self.sums[name]} clients {name}, but the server says {totals}")
@@ -173,7 +173,7 @@ class Ledger:
         self.lock.notify_all()
 
     def ask_totals(self, ask):
-        """Calls ask() and waits for the totals."""
+        """Calls ask() and returns the totals that follow."""
         with self.lock:
             before = self.n_totals
             ask()

@@ -26,9 +26,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PIECE          ((size_t)256 * 1024) /* maximum in one call */
-#define PERIOD         ((size_t)1000003)    /* of the pattern: prime, no buffer divides it */
-#define STEP           ((uint64_t)65537)    /* in it, from one connection to the next */
+#define PIECE ((size_t)256 * 1024) /* maximum in one call */
+/* of the pattern: prime, so that no buffer size is a multiple */
+#define PERIOD ((size_t)1000003)
+/* distance in the pattern from one connection to the next */
+#define STEP           ((uint64_t)65537)
 #define MOST_IN_FLIGHT 4096
 #define PATIENCE_MS    60000
 
@@ -57,7 +59,7 @@ static _Noreturn void die(const char *what)
 	exit(1);
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014): every seed gives another stream. */
+/* splitmix64 (Steele, Lea, Flood 2014): every seed gives a different stream. */
 static uint64_t next_random(uint64_t *state)
 {
 	uint64_t z = (*state += 0x9e3779b97f4a7c15);
@@ -87,7 +89,9 @@ static bool has_sent_all(const struct load *load, const struct connection *conne
 	return connection->sent == load->size;
 }
 
-/* Closes it and gives its account. outcome: whole, cut (by an end or a reset) or wrong. */
+/*
+ * Closes the connection and prints its claim. outcome: whole, cut (by a FIN or a reset) or wrong.
+ */
 __attribute__((format(printf, 4, 5))) static void end(struct load *load,
 						      struct connection *connection,
 						      const char *outcome, const char *why, ...)
@@ -119,7 +123,7 @@ static void begin(struct load *load, struct connection *connection)
 	connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (connection->fd < 0)
 		die("socket");
-	/* The port is chosen by connect(2): it need not be free for every server there is. */
+	/* connect(2) chooses the port: it need not be free for every destination. */
 	int yes = 1;
 	setsockopt(connection->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
 	struct sockaddr_in own = {
@@ -250,6 +254,6 @@ int main(int argc, char **argv)
 		die("epoll_create1");
 	make_pattern(&load);
 	setvbuf(stdout, NULL, _IOLBF,
-		BUFSIZ); /* if we are ended, every claim is whole all the same */
+		BUFSIZ); /* every claim is written whole, even if this process is killed */
 	return run(&load, number(argv[4]));
 }

@@ -52,7 +52,7 @@ from watch import Watch  # noqa: E402
 
 FIGURES = ROOT / "docs" / "figures" / "soak.json"
 
-# Processes of Python clients, and clients in each; more clients than the server has places.
+# Processes of Python clients, and clients in each: more clients than the server may have.
 CLIENT_PROCESSES, THREADS = 2, 24
 MAX_CLIENTS = 32
 
@@ -62,7 +62,7 @@ WORKERS = {"thread": 4, "epoll": 4, "uring": 4}
 # What each client of the warm-up sends: messages, and then blocks until the socket takes no more.
 WARM_UP_MESSAGES, WARM_UP_MESSAGE, WARM_UP_PIECE = 20, b"w" * (4 << 10), b"w" * (64 << 10)
 
-# In the two modes of load.c.
+# For the two modes of load.c.
 BYTES_CONNECTIONS = 2
 CONNECTIONS_IN_FLIGHT, CONNECTION_SIZE = 16, 64
 
@@ -70,14 +70,14 @@ CONNECTIONS_IN_FLIGHT, CONNECTION_SIZE = 16, 64
 SAMPLE = 0.1
 PROGRESS_EVERY = 600
 
-# Powers of 1024 for bytes, of 1000 for how many, as in the program.
+# Powers of 1024 for bytes, of 1000 for counts, as in the program.
 LENGTHS = {"s": 1, "m": 60, "h": 3600}
 SIZES = {"": 1, "k": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 COUNTS = {"": 1, "k": 1000, "M": 1000**2}
 
 
 class Amount(NamedTuple):
-    """A number with a unit, as it was written and as what it means."""
+    """A number with a unit, as text and as its value."""
 
     text: str
     value: int
@@ -119,7 +119,7 @@ class Soak:
             tempfile.gettempdir(),
             [*workers, "-m", self.options.max_clients, "--log", "json", "127.0.0.1:0"],
             engine=self.options.engine,
-            prefix=("setpriv", "--pdeathsig", "KILL"),  # it does not outlive us
+            prefix=("setpriv", "--pdeathsig", "KILL"),  # it ends with this process
             log=os.fdopen(written, "wb"),
         )
         self.read(self.ledger.read_log, os.fdopen(log))
@@ -162,7 +162,8 @@ class Soak:
         return self.ask_totals()["clients"] == 0 and not is_left
 
     def warm_up(self):
-        """Fills every place and every buffer once: what is touched only then belongs to the start."""
+        """Fills every place and every buffer once, so that memory that is touched only then counts as used at the
+        start."""
         with contextlib.ExitStack() as stack:
             sent = {stack.enter_context(self.server.connect(rcvbuf=4096)): 0 for _ in range(self.options.max_clients)}
             for sock in sent:
@@ -210,13 +211,13 @@ class Soak:
             self.seconds = self.watch.seconds()
             self.settle()
         except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
-            self.ledger.failures.insert(0, str(error))  # it explains the others
+            self.ledger.failures.insert(0, str(error))  # this one explains the others
         except KeyboardInterrupt:
             self.ledger.failures.insert(0, "interrupted")
         return not self.ledger.failures
 
     def look_on(self):
-        """Until the load is over, or something failed."""
+        """Watches until the load is over, or a check failed."""
         while any(load.poll() is None for load in self.loads):
             if self.ledger.has_failed.is_set() or not self.server.is_running():
                 self.abort_session()
@@ -234,7 +235,7 @@ class Soak:
                 load.wait(PATIENCE)
 
     def settle(self):
-        """Everybody goes, and what was there at the start is there again."""
+        """Ends all clients, and checks that the state at the start has come back."""
         if self.troubles:
             self.troubles.end()
         for load in self.loads:
@@ -258,7 +259,7 @@ class Soak:
     # ---- what came of it ----
 
     def work(self):
-        """How much there was, without the warm-up."""
+        """Returns the amount of work, without the warm-up."""
         clients = sum(self.ledger.kinds.values()) - self.ledger.kinds["warm-up"]
         return f"{clients:,} clients, {self.ledger.received - self.warmed:,} bytes verified, {self.seconds:,.0f} s"
 
@@ -316,7 +317,7 @@ def record(row):
 
 
 class Mode(NamedTuple):
-    """A way to run: what it proves, the command, and what begins its load."""
+    """A mode: its promise, its command, and the function that starts its load."""
 
     promise: str
     command: str

@@ -19,7 +19,7 @@ from harness import children_of, descriptors_of, proc_text, sockets_of, wait_unt
 from ledger import SHARED_ADDRESS
 from scarcity import PidsCgroup, set_descriptor_limit
 
-# Between two troubles, in seconds, at most.
+# Maximum seconds between two troubles.
 QUIET = 0.4
 
 
@@ -71,7 +71,7 @@ class Troubles(threading.Thread):
         self.join()
 
     def remove(self):
-        """When the server is gone."""
+        """Call it when the server has ended."""
         if self.cgroup:
             self.cgroup.remove()
 
@@ -95,7 +95,7 @@ class Troubles(threading.Thread):
         return True
 
     def kill_several_while_stopped(self):
-        """One SIGCHLD for all of them."""
+        """One SIGCHLD stands for all of them."""
         with self.standing_still():
             return sum(self.kill_process() for _ in range(self.random.randint(2, 8))) > 0
 
@@ -193,7 +193,7 @@ class Process:
 def hosts_of(inodes):
     """Returns the peer addresses of those IPv4 sockets that are still connected."""
     hosts = {}
-    for _ in range(2):  # what else moves in the table may hide one of them from us once
+    for _ in range(2):  # changes in the table during the read may hide an entry once
         for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
             _, _, peer, _, _, _, _, _, _, inode, *_ = line.split()
             if int(inode) in inodes:
@@ -201,4 +201,4 @@ def hosts_of(inodes):
                 hosts[inode] = socket.inet_ntoa(host.to_bytes(4, sys.byteorder))
         if len(hosts) == len(inodes):
             break
-    return {host for host in hosts.values() if host != "0.0.0.0"}  # the listening socket's
+    return {host for host in hosts.values() if host != "0.0.0.0"}  # that of the listening socket

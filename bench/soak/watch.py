@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A server, looked at from outside."""
+"""Watches a server from outside."""
 import collections
 import re
 import time
@@ -10,7 +10,7 @@ from harness import children_of, descriptors_of, own_memory_kib, proc_state, pro
 # Memory takes longer to read than the rest: only one sample in this number includes it.
 MEMORY_EVERY = 10
 
-# How old a zombie may be, by the time that its parent slept meanwhile: a parent that gets no CPU is not at fault.
+# Maximum age of a zombie in seconds, counted while the parent sleeps: a parent without CPU is not at fault.
 ZOMBIE_AGE = 1.0
 
 # Maximum memory per client while it is connected, and maximum that all clients together may leave behind.
@@ -30,26 +30,26 @@ MORE_DESCRIPTORS = 256 + 1
 
 
 def private_kib(pid):
-    """Memory of a process that no file stands behind, as if it shared none of it."""
+    """Returns anonymous memory of a process, as if no page were shared."""
     match = re.search(r"^Anonymous:\s+(\d+)", proc_text(pid, "smaps_rollup"), re.MULTILINE)
     return int(match.group(1)) if match else 0
 
 
 def shared_kib(pid):
-    """How much it has in common with its children, used or not."""
+    """Returns the memory that it shares with its children, used or not."""
     ranges = re.findall(r"^(\w+)-(\w+) ..(?:.)s ", proc_text(pid, "maps"), re.MULTILINE)
     return sum(int(end, 16) - int(start, 16) for start, end in ranges) >> 10
 
 
 class Rest(NamedTuple):
-    """A server without clients. Its workers may be others each time, but each is as any was at the start."""
+    """A server without clients. Its workers may be different ones each time, but each is as any was at the start."""
 
     kib: int
     shared_kib: int
     descriptors: dict
     n_workers: int
-    worker_kib: int  # the most of any
-    worker_descriptors: frozenset  # one worker has what another has
+    worker_kib: int  # maximum of all workers
+    worker_descriptors: frozenset  # all workers have the same
 
 
 def at_rest(server):
@@ -76,7 +76,7 @@ class Watch:
         self.client_kib = CLIENT_KIB + AHEAD_KIB.get(server.engine, 0)
         self.kept_kib = KEPT_KIB.get(server.engine, 0)
         self.most = collections.Counter()
-        self.ages = {}  # of zombies, in seconds that their parent slept
+        self.ages = {}  # ages of zombies, in seconds of their parent's sleep
         self.samples = 0
 
     def begin(self):
@@ -94,7 +94,7 @@ class Watch:
             self.ledger.fail(f"{value} {what}, at most {bound} are right")
 
     def sample(self):
-        """To be called some ten times a second."""
+        """Call it about ten times a second."""
         self.samples += 1
         children = children_of(self.server.pid)
         self.look_for_zombies(children)
@@ -105,7 +105,7 @@ class Watch:
             self.bound("KiB of memory", memory, self.most_kib())
 
     def most_kib(self):
-        """A worker that came since the start may have touched what another had then."""
+        """A worker that was started later may have touched as much memory as another had at the start."""
         return self.start_kib + (self.n_workers or 0) * self.kept_kib + self.max_clients * self.client_kib
 
     def most_descriptors(self):
@@ -123,7 +123,7 @@ class Watch:
             self.ledger.fail(f"{len(zombies)} zombies, and the server sleeps")
 
     def compare(self):
-        """At rest again: is everything as it was?"""
+        """At rest again: checks that everything is as at the start."""
         wait_until(self.has_workers_again, "as many workers as at the start")
         end, start = at_rest(self.server), self.start
         left = max(end.kib - start.kib, end.worker_kib - start.worker_kib - self.kept_kib, 0)
