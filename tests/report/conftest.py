@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tcpecho report`, as the tests of this folder run it."""
+"""`tcpecho report` for the tests in this folder."""
 import os
 import re
 import subprocess
@@ -11,7 +11,7 @@ from harness import PATIENCE
 
 @pytest.fixture
 def report(program, tmp_path):
-    """report("show", path) is (status, output, error text)."""
+    """report("show", path) returns (status, output, error text)."""
 
     def run(*words, stdin=None, **more):
         with open(stdin or os.devnull, "rb") as given:

@@ -20,7 +20,7 @@ US, MS = 1_000, 1_000_000
 
 
 def made_up(seed, seconds, rate, middle, spread=0.18, stall=None, is_open=True):
-    """Seconds with a long tail; in one of them everything stood still for 250 ms."""
+    """Returns seconds with a long tail; in one of them the server was stopped for 250 ms."""
     dice = random.Random(seed)
     result = []
     for second in range(seconds):

@@ -30,7 +30,7 @@ def interval(**changes):
 
 
 def bomb():
-    """A string that unpacks to far more than any histogram."""
+    """Returns a string that decompresses to far more than any histogram."""
     packed = zlib.compress(bytes(50_000_000), 9)
     return base64.b64encode(struct.pack(">II", 0x1C849314, len(packed)) + packed).decode()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Results of other tools, read: logs and percentiles that HdrHistogram for Java wrote, wrk2's and fortio's output."""
+"""Results of other tools: logs and percentiles of HdrHistogram for Java, and wrk2's and fortio's output."""
 import json
 import pathlib
 import random
@@ -73,7 +73,7 @@ FORTIO = {
 
 @pytest.fixture
 def processor(tmp_path):
-    """HdrHistogram's own program: makes an .hgrm of a log, in the unit that it chooses."""
+    """HdrHistogram's own program: makes an .hgrm from a log, in a selectable unit."""
     java = shutil.which("java")
     if java is None:
         pytest.skip("java is not installed (default-jre-headless)")
@@ -89,7 +89,7 @@ def processor(tmp_path):
 
 
 def figures(shown, what="response"):
-    """Name -> microseconds, of a line of what was shown."""
+    """Returns name -> microseconds, from a line of `report show`."""
     line = next(line for line in shown.splitlines() if line.startswith(what + " "))
     return {name: float(value) for name, value in re.findall(r"(\S+) ([\d.]+) us", line)}
 
@@ -176,7 +176,7 @@ def test_our_own_log_and_our_own_document_are_the_same(report, program, server, 
 
 
 def c_log(*rows):
-    """A log of HdrHistogram for C: rows of start, second column, values."""
+    """Returns a log of HdrHistogram for C, from rows of start, second column, values."""
     return ('#[Histogram log format version 1.2]\n#[StartTime: 1792236345.000 (seconds since epoch), Sat Oct 17 11:25:45]\n'
             '"StartTimestamp","EndTimestamp","Interval_Max","Interval_Compressed_Histogram"\n' +
             "".join(f"{start:.3f},{second:.3f},{max(values)}.0,{encode(values)}\n" for start, second, values in rows))
@@ -185,7 +185,7 @@ def c_log(*rows):
 @pytest.mark.parametrize("offset", [0, 1792236345])
 @pytest.mark.parametrize("ends", [True, False])
 def test_logs_of_c_have_the_end_or_the_length_in_one_column(report, tmp_path, offset, ends):
-    # hdr_log_write() and hdr_log_write_entry(), under one and the same header.
+    # hdr_log_write() and hdr_log_write_entry() write the same header.
     path = tmp_path / "c.hlog"
     path.write_text(c_log(*((offset + i, offset + i + 1 if ends else 1, [1000 * (i + 1)]) for i in range(5))))
     shown = show(report, path)
@@ -229,7 +229,7 @@ def test_what_java_makes_of_a_log_is_read(report, processor, tmp_path):
         shown = show(report, path)
         assert "10000 values" in shown and "approximate" in shown
         for figure, part in {"p50": 5000, "p90": 9000}.items():
-            # Its lines are at these percentiles; three decimals of a millisecond.
+            # The list has these percentiles, with three decimals of a millisecond.
             assert figures(shown)[figure] == pytest.approx(hdr.highest(index_of(percentile(values, part))) / 1000, rel=2e-3)
         assert figures(shown)["max"] == pytest.approx(max(values) / 1000, rel=1e-3)
     path.write_text(processor("-i", "a.hlog", "-outputValueUnitRatio", "1000"))
@@ -250,7 +250,7 @@ def test_what_wrk2_prints_is_read(report, tmp_path):
 
 
 def cuts(text):
-    """Every cut of a text after a line, and some within lines."""
+    """Returns every cut of a text after a line, and some within lines."""
     ends = [at + 1 for at, char in enumerate(text) if char == "\n"]
     return sorted({*ends[:-1], *range(len(text) // 3, len(text) - 1, 7)})
 
@@ -263,13 +263,14 @@ def test_any_cut_of_a_list_is_refused_or_changes_nothing(report, tmp_path, proce
                   processor("-i", "a.hlog", "-csv", "-percentilesOutputTicksPerHalf", "1")):
         path.write_text(whole)
         shown = show(report, path)
-        last_row = re.search(r"^.*1\.0000.*?(inity)?$", whole, re.MULTILINE).end() - len("inity")  # "Inf" is a word too
+        # "Inf" is a valid number too
+        last_row = re.search(r"^.*1\.0000.*?(inity)?$", whole, re.MULTILINE).end() - len("inity")
         for at in cuts(whole):
             path.write_text(whole[:at])
             status, output, _ = report("show", path)
             assert status == 2 if at < last_row else status in (0, 2), whole[:at][-90:]
             if status == 0:
-                # Without its footer a list has no mean.
+                # A list without its footer has no mean.
                 found, wanted = ({**figures(text), "mean": "Mean" in whole[:at] and figures(text)["mean"]} for text in (output, shown))
                 assert found == wanted
 

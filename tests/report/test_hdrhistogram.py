@@ -16,13 +16,13 @@ JAR = pathlib.Path("/usr/share/java/hdrhistogram.jar")
 
 HOUR = 3_600_000_000_000
 
-# So many that no percentile that is looked at falls between two values.
+# Large enough that no tested percentile is between two values.
 INTERVAL = 10_000
 
 
 @pytest.fixture
 def processor(tmp_path):
-    """Runs HistogramLogProcessor, which is the program in the jar, in nanoseconds; gives what it printed."""
+    """Runs HistogramLogProcessor, the program in the jar, in nanoseconds; returns its output."""
     java = shutil.which("java")
     if java is None:
         pytest.skip("java is not installed (default-jre-headless)")
@@ -64,7 +64,7 @@ def percentile(ordered, parts, of):
 
 
 def truth(values, *percentiles):
-    """The columns of Java for these values: how many, percentiles, the largest."""
+    """Returns Java's columns for these values: count, percentiles, maximum."""
     ordered = sorted(values)
     return [len(ordered), *(percentile(ordered, *each) for each in percentiles), highest(ordered[-1])]
 
@@ -159,7 +159,7 @@ def test_the_intervals_of_a_bench_are_the_whole_run(program, serve, tmp_path, pr
     rows = [[float(field) for field in row] for row in csv.reader((tmp_path / "figures").open()) if row[0][0].isdigit()]
     assert [row[1] for row in rows] == [item["echoes"] for item in found["series"]]
     assert len(rows) >= 2
-    assert rows[-1][5] == found["echoes"]  # of all so far
+    assert rows[-1][5] == found["echoes"]  # total of all intervals so far
     p50, p90, p99, p99_9, p99_99, largest = rows[-1][6:12]
     said = found[figures]
     for ours, theirs in (("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p99_9), ("p99.99", p99_99)):

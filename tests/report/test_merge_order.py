@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""merge: random runs, with gaps and overlaps, give the same sum in whatever order and groups they are added."""
+"""merge: random runs, with gaps and overlaps, give the same sum in any order and grouping."""
 import datetime
 import json
 import random
@@ -89,7 +89,7 @@ def test_a_pause_is_no_part_of_a_sum_of_sums(report, tmp_path):
     early, late, between = run("early", 0, 1), run("late", 100, 2), run("between", 50, 3)
     adder = Adder(report, tmp_path)
     total = json.loads(adder.add([adder.add([early, late]), between]).read_text())
-    # Thirty seconds of three runs, of which none ran beside another.
+    # Thirty seconds from three runs that do not overlap.
     assert (total["seconds"], total["rate"], total["connections"]) == (30.0, 10.0, 7)
     assert [interval["start"] for interval in total["series"]] == [0.0, 50.0, 100.0]
 

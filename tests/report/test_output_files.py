@@ -57,7 +57,7 @@ def run(program, words):
 
 
 def is_whole(command, text):
-    """Is it a whole result of that command?"""
+    """Returns whether it is a whole result of that command."""
     if command == "merge":
         return json.loads(text)["merged"] == 2
     if command == "html":
@@ -70,7 +70,7 @@ OLD = "old " * 100_000  # longer than any of the results
 
 @pytest.fixture
 def old(tmp_path):
-    """A file that is there already, alone in its directory."""
+    """An existing file, alone in its directory."""
     (tmp_path / "results").mkdir()
     path = tmp_path / "results" / "old"
     path.write_text(OLD)
@@ -121,7 +121,8 @@ def test_a_mounted_file_is_written(run, old, tmp_path, command):
 
 @each("command", COMMANDS)
 def test_a_file_in_a_directory_that_is_not_writable_is_written(run, old, command):
-    """By a mount that cannot be written beside the file, as in a container with a read-only root."""
+    """The file is on a mount, and the directory beside it cannot be written, as in a container with a read-only
+    root."""
     own_mounts()
     folder, name = old.parent, old.parent / "mounted"
     name.write_text(OLD)
@@ -179,7 +180,7 @@ def test_without_rights_in_the_directory_a_writable_file_is_written(public, inpu
 
 
 def test_a_file_of_another_owner_stays_his(public, input_of_nobody):
-    """It may be written, and the directory too; a new file would be its writer's."""
+    """The file and the directory may be written; a new file would belong to its writer."""
     folder = public / "results"
     folder.mkdir()
     folder.chmod(0o777)
@@ -266,7 +267,7 @@ def test_a_result_is_not_appended_to_an_input(program, tmp_path, words):
 @each("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 @each("kind", ["pipe", "socket", "file"])
 def test_standard_output_by_all_its_names(program, words, tmp_path, name, kind):
-    """It is not opened anew: a socket cannot be, and what a file has already stays."""
+    """Standard output is not opened again: a socket cannot be, and a file keeps its former contents."""
     with open(tmp_path / "out", "w+") as out:
         out.write("before\n")
         out.flush()
@@ -312,7 +313,7 @@ def test_a_named_pipe_gets_it(run, tmp_path, command):
 
 
 def test_a_named_pipe_that_nobody_reads_does_not_keep_it_from_ending(program, words, tmp_path):
-    """The log of a run that was ended: it waits for its reader only for a moment."""
+    """The log of an interrupted run: the run waits only a moment for the log's reader."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -326,7 +327,7 @@ def test_a_named_pipe_that_nobody_reads_does_not_keep_it_from_ending(program, wo
         process = subprocess.Popen(
             [program, *words("hlog", fifo)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        assert process.stdout.readline()  # the summary is there
+        assert process.stdout.readline()  # the summary has come
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == -signal.SIGTERM
         process.communicate()
@@ -355,7 +356,7 @@ def test_a_full_disk_leaves_the_old_result_as_it_was(run, small_disk, command, w
     path = small_disk / "result"
     if way != "new":
         path.write_text("old result")
-    if way == "overwritten":  # for it has two names
+    if way == "overwritten":  # overwritten, because it has two names
         os.link(path, small_disk / "name")
     files = set(os.listdir(small_disk))
     assert run(command, path) == (4, f"tcpecho: cannot write {path}: no space left on device\n")

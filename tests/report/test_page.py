@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page of `report html`, as bytes: whole or not there, the same again, bounded, and safe whatever is in it."""
+"""The page of `report html`, as bytes: complete or not written, reproducible, bounded, and safe with any input."""
 import html.parser
 import json
 import os
@@ -23,7 +23,7 @@ HOSTILE = '<script>hacked = 1</script>"\' onload="hacked=1" &lt; \u202e\x1b[2J</
 
 @pytest.fixture
 def draw(program, tmp_path):
-    """Draws files, and gives the page as text."""
+    """Draws files, and returns the page as text."""
     def run(*files, status=0, output=tmp_path / "page.html", **more):
         result = subprocess.run([program, "report", "html", *map(str, files), "-o", str(output)],
                                 capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, **more)
@@ -136,7 +136,7 @@ def test_it_is_whole_in_itself(draw, tmp_path):
               if attributes.get("http-equiv") == "Content-Security-Policy"]
     assert len(policy) == 1
     assert policy[0].startswith("default-src 'none'; ") and "unsafe" not in policy[0] and "http" not in policy[0]
-    # A browser that finds no icon asks its server for one.
+    # Without this icon, a browser requests one from the server.
     assert ("link", {"rel": "icon", "href": "data:,"}) in outline.elements
     for tag, attributes in outline.elements:
         assert tag not in {"img", "iframe", "object", "embed", "base", "form", "image", "audio", "video"}
@@ -242,7 +242,7 @@ def test_an_hour_of_seconds_of_every_magnitude_is_bounded(draw, tmp_path):
     page = draw(path)
     assert len(page) < MOST_OF_ONE
     assert len(draw(*[path] * 8)) < MOST_OF_EIGHT
-    # No more points on a line than can be seen.
+    # A line has no more points than can be seen.
     outline = assert_is_sound(page)
     lines = [attributes["d"] for tag, attributes in outline.elements
              if tag == "path" and attributes.get("class", "").startswith("line")]
@@ -252,7 +252,7 @@ def test_an_hour_of_seconds_of_every_magnitude_is_bounded(draw, tmp_path):
 # ---- gaps in a drawing ----
 
 def lines_of(page, name):
-    """The lines of a class, each as its unbroken parts of (from, to, height) in thousandths."""
+    """Returns the lines of a class, each as its unbroken parts of (from, to, height) in thousandths."""
     found = []
     for tag, attributes in Outline(page).elements:
         if tag != "path" or attributes.get("class") != name:
@@ -284,7 +284,7 @@ def test_an_outage_has_no_latency(draw, tmp_path):
         lines = lines_of(page, name)
         assert [spans(parts) for parts in lines] == [[(0, 400), (600, 1000)]] * n
         assert all(len({height for part in parts for *_, height in part}) == 1 for parts in lines)
-    # Rates have a value there: 0.
+    # Rates have the value 0 there.
     rates, failures = lines_of(page, "line run-1")
     assert spans(rates) == spans(failures) == [(0, 1000)]
     assert [height for start, end, height in rates[0] if 400 <= start < end <= 600] == [1000] * 2
@@ -298,7 +298,7 @@ def test_no_time_at_all_is_a_time(draw, tmp_path):
 
 @pytest.mark.parametrize("n", [2, 300])
 def test_a_pause_is_not_drawn_as_load(draw, report, tmp_path, n):
-    """Two runs, the second as long after the first as both took: between them there is no line and no cell."""
+    """Two runs with a pause between them that is as long as both together: the pause has no line and no cell."""
     documents.write(tmp_path / "a.json", seconds(n, each=4), start="2026-11-26T04:00:00.000000Z")
     minutes, rest = divmod(3 * n, 60)
     documents.write(tmp_path / "b.json", seconds(n, each=8, seed=2),
@@ -308,7 +308,7 @@ def test_a_pause_is_not_drawn_as_load(draw, report, tmp_path, n):
     [rates] = lines_of(page, "line run-1")
     for parts in (rates, *lines_of(page, "over halo")):
         assert spans(parts) == [(0, 250), (750, 1000)]
-    # Each at its rate, of 4 and 8 a second, on an axis up to 8.
+    # Each run has its own rate, 4 and 8 a second, on an axis up to 8.
     assert {round(height) for *_, height in rates[0]} == {500}
     assert {round(height) for *_, height in rates[1]} == {0}
     cells = [tuple(map(float, cell)) for cell in re.findall(r"M([\d.]+) [\d.]+H([\d.]+)V[\d.]+H[\d.]+Z", page)]

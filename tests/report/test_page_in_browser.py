@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page of `report html` as its reader has it: in Chromium, wide and narrow, by day and by night, on paper."""
+"""The page of `report html` as readers see it: in Chromium, wide and narrow, light and dark, on paper."""
 import base64
 import functools
 import http.server
@@ -34,7 +34,7 @@ def values_of(seed, middle):
     return result
 
 
-# Two runs of which the first is slower, and stood still for a while.
+# Two runs. The first is slower, and its server was stopped for a while.
 RUNS = {"before.json": values_of(1, 90 * US), "after.json": values_of(2, 40 * US)}
 
 CROWD = [f"a-long-name-of-a-run-from-somewhere-{i}.json" for i in range(8)]
@@ -78,7 +78,7 @@ def two(window, pages):
 # ---- loading ----
 
 def test_it_asks_for_nothing(window, pages, folder):
-    """Loaded by HTTP, it is the only thing that is asked for."""
+    """Loaded by HTTP, it causes no further requests."""
     asked = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -133,7 +133,7 @@ def place_of(scale, value):
 
 
 def height_at(path, x):
-    """How high (0 to 1) a line of steps is at x (0 to 1)."""
+    """Returns the height (0 to 1) of a step line at x (0 to 1)."""
     steps = re.findall(r"([MHV])([\d.]+)(?: ([\d.]+))?", path)
     height = float(steps[0][2])
     for letter, number, _ in steps[1:]:
@@ -155,7 +155,7 @@ def test_the_curves_are_at_the_percentiles(two, run, kind):
     values = [value for second in seconds for value in second[kind == "service"]]
     path = path_of(two, "percentiles", f".run-{run + 1}.{kind}")
     x_scale, y_scale = scale_of(two, "percentiles", "x"), scale_of(two, "percentiles", "y")
-    # Lines are drawn to a thousandth of the width and two of the height.
+    # Lines are exact to a thousandth of the width and two of the height.
     unit = value_at(y_scale, 0.0025) / value_at(y_scale, 0)
     for percent in (10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95):
         x = place_of(x_scale, -math.log10(1 - percent / 100))
@@ -189,7 +189,7 @@ def test_rates_and_failures_are_those_of_each_second(two, run):
 
 
 def test_the_map_is_where_the_times_were(two):
-    """Each time is in a cell of the shade of at least one, and where there was none there is no cell."""
+    """Each time is in a cell whose shade is that of at least one; without times there is no cell."""
     scale = scale_of(two, "heat-of-1", "y")
     cells = []
     for level in range(1, 9):
@@ -209,7 +209,7 @@ def test_the_map_is_where_the_times_were(two):
         for value in (20 * MS, 40 * MS):
             is_near = any(abs(math.log10(value / other)) < 0.11 for other in second[0])
             assert (shade(x, 1000 * (1 - place_of(scale, value))) > 0) <= is_near
-    # The second that stood still is hot at the top, and no other is.
+    # Only the second in which the server was stopped has dark cells at the top.
     assert sum(level for left, top, *_, level in cells if 340 < left < 360 and top < 400) > 10
     # The shade of a cell corresponds to its count.
     assert max(level for *_, level in cells) > 3
@@ -306,7 +306,7 @@ def assert_the_legend_works(window):
     click(window, "show-service")
     assert shown(window, curves) == 4
     assert shown(window, "figure, table .run-1, details") == everything
-    # Rates and failures are of no kind of time.
+    # Rates and failures do not belong to a kind of time.
     marks = shown(window, "#rates .mark, #failures .mark")
     click(window, "show-response")
     assert shown(window, curves) == 2 and shown(window, "#percentiles .mark.response") == 0
@@ -427,7 +427,7 @@ def test_paper_is_white_and_narrow(window, pages):
 
 
 def test_paper_has_all_runs(window, pages, tmp_path):
-    """Tables scroll on a screen; on paper the columns of eight runs, with response and service time each, have to fit."""
+    """Tables scroll on a screen; on paper the columns of eight runs, with response and service time each, must fit."""
     window.look()
     window.open(pages("crowd"))
     n_columns = window.run("return document.querySelector('#values tbody tr').children.length")
@@ -446,7 +446,7 @@ def test_paper_has_all_runs(window, pages, tmp_path):
 
 
 def test_it_can_be_read_aloud(two):
-    """Drawings have names and descriptions, tables have heads, controls have labels."""
+    """Drawings have names and descriptions, tables have headers, controls have labels."""
     assert two.run("""
         return [...document.querySelectorAll('.plot > svg')].every((svg) =>
             document.getElementById(svg.getAttribute('aria-labelledby')).textContent.trim() !== '' &&

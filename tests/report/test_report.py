@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Results shown, added and compared: documents of real runs, and documents made for the purpose."""
+"""Results are shown, merged and compared: documents of real runs, and documents made for the tests."""
 import datetime
 import errno
 import json
@@ -57,7 +57,7 @@ def test_what_is_shown_is_what_was_printed(report, program, server, tmp_path):
                                        capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)
     status, shown, error = report("show", document)
     assert (status, error) == (0, "")
-    # The same lines of other figures, and then the facts.
+    # The same lines with other figures, and then the parameters.
     lines = [[re.sub(r"\d.*", "", line).strip() for line in of.splitlines() if "no measurement" not in line] for of in (text, shown)]
     assert lines[1][: len(lines[0])] == lines[0]
     assert "\nas tcpecho bench -q -d 200ms --json " in shown
@@ -104,22 +104,22 @@ def test_a_sum_has_every_count_of_every_bucket(report, bench, tmp_path):
     runs, total = [json.loads(path.read_text()) for path in paths], json.loads(out.read_text())
     for name in HISTOGRAMS:
         assert decode(total[name]) == counts_of(paths, name)
-    assert total["seed"] is None  # the runs had different ones
+    assert total["seed"] is None  # the runs had different seeds
     for name in ("sent", "echoes", "bytes", "verified_bytes", "connections_opened", "merged"):
         assert total[name] == sum(run[name] for run in runs)
     for name in ("min", "max"):
         assert total["response_us"][name] == {"min": min, "max": max}[name](run["response_us"][name] for run in runs)
-    # One after the other: their times add up, not their rates and connections.
+    # The runs do not overlap: their times add up, not their rates and connections.
     assert total["seconds"] == pytest.approx(sum(run["seconds"] for run in runs), abs=1e-6)
     assert total["rate"] == pytest.approx(total["echoes"] / total["seconds"])
     assert total["connections"] == 3 and total["rate_wanted"] == 300
     assert total["start"] == min(run["start"] for run in runs)
-    # The series is the sum, too.
+    # The series is merged, too.
     series = total["series"]
     assert sum(map(lambda each: each["echoes"], series)) == total["echoes"]
     assert sum((decode(each["response"]) for each in series), decode(None)) == decode(total["histogram"])
     assert all(a["start"] + a["seconds"] <= b["start"] + 1e-6 for a, b in zip(series, series[1:]))
-    # And a sum is a document like any other.
+    # A merged document is valid like any other.
     jsonschema = pytest.importorskip("jsonschema", reason="python3-jsonschema is not installed")
     jsonschema.validate(total, json.loads((ROOT / "docs" / "result.schema.json").read_text()))
     assert report("show", "--json", out) == (0, out.read_text(), "")
@@ -207,7 +207,7 @@ def test_a_sum_over_a_long_time_can_be_read_again(report, tmp_path, days):
     assert report("merge", "-o", out, *paths) == (0, "", "")
     status, again, error = report("show", "--json", out)
     assert (status, error) == (0, "")
-    # But for the lengths of what was rounded until it overlapped.
+    # Except lengths that were rounded so that they overlapped.
     total, again = json.loads(out.read_text()), json.loads(again)
     assert [each["start"] for each in total.pop("series")] == [each["start"] for each in again.pop("series")]
     assert total == again
@@ -241,7 +241,7 @@ def test_a_run_is_not_added_to_a_sum_that_it_is_in(report, refusal, tmp_path):
         said = " and ".join(f"{name}.json" for name in words) + " have a run in common, which would count twice"
         assert refusal("merge", *paths) == said
         assert said in refusal("diff", *paths, "vs", c)
-    # By another one of the same host, at the same time, it is not mistaken.
+    # A different run of the same host at the same time is not taken for it.
     other = write(tmp_path / "other.json", result([1001], host="a", seed=2))
     assert report("merge", "-o", sums["all"], sums["abc"], other)[0] == 0
     # A sum of one run is that run, and is recognised as the same.
@@ -283,7 +283,7 @@ def test_several_are_not_one_document(refusal, tmp_path):
 
 
 def row(output, name):
-    """The words of a row of the table."""
+    """Returns the cells of a row in the table."""
     return next(line.split() for line in output.splitlines() if line.startswith(name + " "))
 
 

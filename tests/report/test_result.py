@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Documents of `ping` and `bench`: they are what the schema asks for, their parts add up, their facts are true."""
+"""Documents of `ping` and `bench`: they match the schema, their parts add up, their facts are true."""
 import copy
 import datetime
 import json
@@ -56,7 +56,7 @@ def document_of(process):
 
 @pytest.fixture
 def found(start):
-    """Runs it to its end with --json; gives the document, which is sound."""
+    """Runs the command with --json; returns the document after checks."""
 
     def run(command, *words):
         return sound(document_of(start(command, "--json", *words)))
@@ -72,7 +72,7 @@ def validate(document):
 
 
 def adds_up(document):
-    """The series is the run: one item after the other, and their sum is the whole."""
+    """The series covers the run: intervals follow each other, and their sum is the total."""
     series = document["series"]
     for before, after in zip(series, series[1:]):
         assert after["start"] == pytest.approx(before["start"] + before["seconds"])
@@ -100,7 +100,7 @@ def figures_are_of_the_histograms(document):
         counts, said = hdr.decode(document[histogram]), document[figures]
         for name, percent in (("p50", 50), ("p99", 99), ("p99.9", 99.9)):
             within = min(max(hdr.percentile(counts, percent), said["min"] * 1000), said["max"] * 1000)
-            # The first and the last value are known exactly.
+            # The minimum and the maximum are exact.
             assert said[name] == pytest.approx(within / 1000, rel=1e-3)
 
 
@@ -131,7 +131,7 @@ def test_a_bench_of_every_kind(serve, found, tmp_path, address, mode):
     assert (document["lateness_histogram"] is not None) == (mode == "open")
     if address == "unix:":
         assert document["congestion_control"] is document["mss"] is document["kernel_us"] is None
-    elif mode != "churn":  # of which there may be none when it is looked for
+    elif mode != "churn":  # a churn may have no open connection at that time
         assert document["mss"] > 0
         assert document["kernel_us"]["smoothed"] > 0
 
@@ -200,7 +200,7 @@ def test_what_comes_back_late_belongs_to_the_second_in_which_it_came(serve, star
     process = start("bench", "--json", "-d", "4s", "--warmup", "0", "-c", 4, "-r", 200, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 64 * 20, "the load")
     stood = server.stop_all()
-    time.sleep(2.1)  # one whole second of the series at least
+    time.sleep(2.1)  # at least one whole second of the series
     server.continue_all(stood)
     document = sound(document_of(process))
     silent = [item for item in document["series"] if item["echoes"] == 0]
@@ -321,7 +321,7 @@ def test_a_shell_reads_the_command_line_as_it_was(program, server, tmp_path, nam
 
 @pytest.fixture(scope="module")
 def whole(program, tmp_path_factory):
-    """A real document with something in every field, as far as one run can have that."""
+    """A real document that has as many fields as one run can have."""
     folder = tmp_path_factory.mktemp("result")
     server = Server(program, folder, [f"unix:{folder}/socket"])
     try:
@@ -343,7 +343,7 @@ def is_refused(document):
 
 
 def places(document, path=()):
-    """Every object of a document, the paths to them."""
+    """Yields the path to every object of a document."""
     if isinstance(document, dict):
         yield path
         for name, value in document.items():
@@ -376,7 +376,7 @@ def test_with_a_field_that_is_not_known_it_is_none(whole):
         is_refused(broken)
 
 
-# Any text will do.
+# Fields with any text.
 FREE = {"command_line", "host", "kernel", "cpu", "congestion_control", "target", "first_mismatch", "client_bound"}
 
 
@@ -384,7 +384,7 @@ def test_with_a_value_of_another_kind_it_is_none(whole):
     for path in places(whole):
         for name in at(whole, path):
             if name == "synchronised":
-                continue  # it is true or false, and tried below
+                continue  # true or false, tested below
             for other in (-1, [], {"two words": 1}, True, "\n"):
                 if (name in FREE and other == "\n") or [name, other] in (["churn", True], ["interrupted", True], ["series", []]):
                     continue

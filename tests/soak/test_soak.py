@@ -41,7 +41,7 @@ def skip_if_unusable(program, engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_clients_of_every_kind_and_trouble_leave_nothing_behind(program, engine):
-    """With workers too, which are killed with several clients each."""
+    """Also with workers, which are killed with several clients each."""
     skip_if_unusable(program, engine)
     run_soak(program, "6s" if engine == "fork" else "4s", "--engine", engine)
 

@@ -12,7 +12,7 @@ directory=$1
 : "${KUBECTL:=kubectl}" "${TCPECHO:=tcpecho}"
 mkdir -p "$directory"
 
-# A Job that failed never becomes complete. Its own activeDeadlineSeconds ends it at the latest.
+# A failed Job never becomes complete. Its activeDeadlineSeconds ends it at the latest.
 status=
 until [ -n "$status" ]; do
 	conditions=$($KUBECTL get job tcpecho-bench --output='jsonpath={.status.conditions[?(@.status=="True")].type}')
