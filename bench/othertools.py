@@ -55,7 +55,7 @@ def response_p50(output):
 
 
 class Tool(NamedTuple):
-    """One client: the commands of its server and the client, the output, and how a round trip is computed from it."""
+    """One client: the commands of server and client, the output, and how a round trip is computed from it."""
 
     name: str
     needs: str

@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Folders whose tests measure.
 MEASURING = ("bench", "soak")
 
-# Variables of the environment that would change what the program does, or what other programs print.
+# Environment variables that would change what the program does, or what other programs print.
 MISLEADING = ("COLUMNS", "INVOCATION_ID", "JOURNAL_STREAM", "LANGUAGE", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
               "NOTIFY_SOCKET", "NO_COLOR")
 
@@ -37,13 +37,13 @@ def pytest_configure(config):
 
 
 def set_surroundings(is_worker):
-    """The same surroundings for every run, whatever a shell, nohup or a service manager made of them."""
+    """Sets the same environment for every run, whatever a shell, nohup or a service manager has set."""
     for name in [*os.environ]:
         if name in MISLEADING or name.startswith(("TCPECHO_SERVE_", "TCPECHO_TALK_", "TCPECHO_PING_", "TCPECHO_BENCH_",
                                                   "TCPECHO_REPORT_")):
             del os.environ[name]
     os.environ["LC_ALL"] = "C.UTF-8"
-    # A user's PATH has no sbin in Debian.
+    # A user's PATH has no sbin directories in Debian.
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
@@ -126,7 +126,7 @@ def server(serve):
 
 @pytest.fixture
 def talk(program):
-    """Runs `talk` to its end, as talk(server, input=b"...") or talk("host", "port")."""
+    """Runs `talk`, as talk(server, input=b"...") or talk("host", "port")."""
     talks = []
 
     def run(*arguments, **more):

@@ -26,14 +26,14 @@ layout() {
 	c_files | xargs clang-format --dry-run 2>&1 | grep 'warning:'
 }
 
-# Measured with tabs of 8, as the layout is.
+# Columns are counted with tabs of 8, as in the layout.
 wide_lines() {
 	for file in $(c_files); do
 		expand -t 8 "$file" | awk -v file="$file" 'length > 100 { print file ":" NR ": " length " columns" }'
 	done
 }
 
-# Functions in src/: about a screen. The tables of a parser or a formatter may be longer.
+# Functions in src/ fit on about a screen. The tables of a parser or a formatter may be longer.
 long_functions() {
 	ctags -R --languages=C --kinds-C=f --fields=+ne -f - src |
 		awk -F'\t' '{

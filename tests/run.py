@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 PR_SET_CHILD_SUBREAPER = 36
 
-# Tests that wait are most of the time: more of them than cores run at once.
+# Tests mostly wait, so more of them than cores run at once.
 JOBS = min(2 * (os.cpu_count() or 1), 8)
 
 # Exit statuses of pytest: all passed; no test was selected.
@@ -35,7 +35,7 @@ PASSED, NONE_SELECTED = 0, 5
 # Maximum length of TMPDIR that leaves room for the tests' unix socket paths (108 bytes, unix(7)).
 LONGEST = 16
 
-# How long a process may take to end after its parent has ended.
+# Seconds that a process may take to end after its parent has ended.
 GRACE = 10.0
 
 
@@ -43,7 +43,7 @@ GRACE = 10.0
 
 
 def is_usable(directory):
-    """May everyone go there? Some tests become another user."""
+    """Returns whether every user may enter it. Some tests become another user."""
     path = pathlib.Path(directory).resolve()
     others_may = all(place.stat().st_mode & stat.S_IXOTH for place in (path, *path.parents))
     return others_may and os.access(path, os.W_OK) and len(str(path)) <= LONGEST
@@ -76,18 +76,18 @@ def adopt_orphans():
 
 
 def run(command):
-    """Runs a command to its end. Returns its exit status, 128 + N if signal N ended it."""
+    """Runs a command. Returns its exit status, 128 + N if signal N ended it."""
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
     while True:
         pid, status = os.waitpid(-1, 0)  # also adopted ones
         if pid == process.pid:
-            process.returncode = status  # it is reaped
+            process.returncode = status  # it is reaped already
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
 
 
 def children():
-    """Our children that have not ended."""
+    """Returns our running children."""
     while True:  # reaps
         try:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
@@ -106,7 +106,7 @@ def command_of(pid):
 
 
 def left_processes():
-    """Ends the processes that the tests left, and returns what each was. What is ending is given time to."""
+    """Ends the processes that the tests left, and returns what each was. Processes that are ending get time for it."""
     end = time.monotonic() + GRACE
     while children() and time.monotonic() < end:
         time.sleep(0.05)
@@ -148,7 +148,7 @@ def cgroups():
     return {path for path in files_of("/sys/fs/cgroup") if "tcpecho" in os.path.basename(path) and os.path.isdir(path)}
 
 
-# Directories in a build directory where Meson and this program write, and where programs to compare with are built.
+# Directories in a build directory where Meson and this program write, and where programs for comparison are built.
 WRITTEN = ("meson-logs", "meson-private", "test-results", "bench")
 
 # Directories to which all programs of a machine write. Only entries with this project's name are checked.
@@ -184,7 +184,7 @@ def is_of_worker(path):
 
 
 def count(report):
-    """Passed, failed and skipped of a report. A part that left none has failed as a whole."""
+    """Returns the passed, failed and skipped tests of a report. A part without a report has failed as a whole."""
     if not report.exists():
         return 0, 1, 0
     tests = failed = skipped = 0
@@ -227,7 +227,7 @@ def selects(arguments):
 
 
 def marked(expression, arguments):
-    """The expression of marks, and the one among the arguments: the last -m is the one that counts."""
+    """Returns the expression of marks, combined with that of the arguments: pytest uses only the last -m."""
     given = [after for word, after in zip(arguments, arguments[1:]) if word == "-m"]
     return " and ".join([expression, *(f"({other})" for other in given[-1:])])
 

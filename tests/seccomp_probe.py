@@ -38,7 +38,7 @@ def main():
         if os.waitpid(child, os.WNOHANG)[0] == child:
             return 0
         time.sleep(0.01)
-    return 1  # it cannot even be killed
+    return 1  # even SIGKILL does not end it
 
 
 if __name__ == "__main__":

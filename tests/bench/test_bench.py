@@ -36,13 +36,13 @@ OF_CGROUPS = {"cpu_us", "whole_kib"}
 
 @pytest.fixture(scope="session")
 def tools(build):
-    """The client and the textbook's servers."""
+    """Builds the client and the textbook's servers."""
     return compare.build(build / "bench")
 
 
 @pytest.fixture
 def kinds(tools, program):
-    """Every server, by its name."""
+    """Returns all servers by name."""
     return {kind.name: kind for kind in servers.all_kinds(tools, [("tcpecho", program)])}
 
 
@@ -106,7 +106,7 @@ MODES = ["rr", "connect", "idle", "fair"]
 
 
 def load(tools, server, mode, *words):
-    """(status, report) of the client with a server."""
+    """Returns (status, report) of the client with a server."""
     command = [tools / "load", mode, "-p", str(server.port), "-c", "2", "-t", "0.2", *words]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=PATIENCE)
     return run.returncode, json.loads(run.stdout.splitlines()[-1])
@@ -161,7 +161,7 @@ def test_an_answer_to_an_earlier_message_is_an_error(tools):
 
 
 def test_a_firehose_is_verified_as_well(tools):
-    far = 100_000  # the messages beside it do not come so far
+    far = 100_000  # the neighbouring messages end before it
     with Rogue(rogues.flip_bit(far)) as server:
         status, result = load(tools, server, "fair", "-f", "1")
     assert status == 1
@@ -185,7 +185,7 @@ def measured(**figures):
 
 @pytest.fixture
 def recorded(kinds):
-    """A record of made-up figures: record(case, server, ...) puts others in."""
+    """A record of invented figures: record(case, server, ...) replaces some."""
     results = {
         name: {
             kind.name: measured(**{figure: [100.0] for figure in (*case.figures, "clients")})

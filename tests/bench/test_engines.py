@@ -36,7 +36,7 @@ PEERS = ["bare-epoll", "bare-uring", "bare-epoll spins", "bare-uring spins", "li
 
 @pytest.fixture(scope="session")
 def tools(build):
-    """The client, and the peers that can be built here."""
+    """Builds the client, and the peers that can be built here."""
     directory = compare.build(build / "bench")
     compare.build_peers(directory)
     return directory
@@ -98,7 +98,7 @@ def measured(**figures):
 
 @pytest.fixture
 def recorded(tmp_path):
-    """A record of made-up figures."""
+    """A record of invented figures."""
     kinds = engines.engine_kinds(pathlib.Path("tcpecho")) + engines.peer_kinds(tmp_path)
     results = {
         name: {

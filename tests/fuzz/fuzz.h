@@ -22,7 +22,7 @@ struct fuzz_input {
 	size_t left;
 };
 
-/* The next byte; 0 behind the end. */
+/* Returns the next byte; 0 after the end. */
 uint8_t fuzz_byte(struct fuzz_input *input);
 
 /* Returns the next eight bytes, shifted right by the value of a ninth: numbers of every size. */

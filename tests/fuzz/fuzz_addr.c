@@ -28,7 +28,7 @@ int __wrap_close(int fd);
 
 #define INTERFACE       "lo"
 #define INTERFACE_INDEX 1
-#define SOCKET_FD       1000 /* any */
+#define SOCKET_FD       1000 /* any number */
 
 int __wrap_socket(int family, int type, int protocol)
 {
@@ -52,7 +52,7 @@ int __wrap_close(int fd)
 	return 0;
 }
 
-/* One entry as freeaddrinfo(3) takes it. */
+/* Makes one entry that freeaddrinfo(3) can free. */
 static struct addrinfo *entry(const void *address, socklen_t size, struct addrinfo *next)
 {
 	struct addrinfo *made = calloc(1, sizeof(*made) + size);
@@ -65,7 +65,7 @@ static struct addrinfo *entry(const void *address, socklen_t size, struct addrin
 	return made;
 }
 
-/* An IPv6 address, with a scope or without. */
+/* Reads an IPv6 address, with or without a scope. */
 static bool read_v6(const char *host, struct sockaddr_in6 *ret_v6)
 {
 	char plain[INET6_ADDRSTRLEN];
@@ -86,7 +86,10 @@ static bool read_v6(const char *host, struct sockaddr_in6 *ret_v6)
 	return ret_v6->sin6_scope_id != 0 && (end == NULL || *end == '\0');
 }
 
-/* A literal is itself. A name is as many addresses as it is long, or an error, by its letters. */
+/*
+ * A literal gives itself. A name gives as many addresses as it has letters, or an error, depending
+ * on its letters.
+ */
 int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
 		       struct addrinfo **ret_found)
 {
@@ -113,7 +116,7 @@ int __wrap_getaddrinfo(const char *host, const char *service, const struct addri
 
 /* ---- text ---- */
 
-/* One address for a text that must be one. */
+/* Returns the one address of a text that must be an address. */
 static struct addr address_of(const char *text)
 {
 	struct addr_spec spec;
@@ -215,7 +218,7 @@ static struct addr kernel_address(struct fuzz_input *input)
 	memset(&addr, 'Z', sizeof(addr)); /* bytes behind its length are undefined */
 	size_t n = input->left < sizeof(addr.local.sun_path) ? input->left
 							     : sizeof(addr.local.sun_path);
-	memcpy(addr.local.sun_path, input->at, n); /* behind the family, whatever that is */
+	memcpy(addr.local.sun_path, input->at, n); /* after the family, whatever that is */
 	addr.any.sa_family = families[choice % ARRAY_LEN(families)];
 	switch (addr.any.sa_family) {
 	case AF_INET:

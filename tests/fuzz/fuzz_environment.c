@@ -18,7 +18,7 @@
 
 #define MOST_VARIABLES 24
 
-/* The variable of an option, made letter by letter. */
+/* Returns the variable of an option, made letter by letter. */
 static struct option_variable variable_of(const struct command *command, size_t i)
 {
 	struct option_variable made = { "TCPECHO_" };
@@ -33,7 +33,10 @@ static struct option_variable variable_of(const struct command *command, size_t 
 	return made;
 }
 
-/* The value of a variable: the first of that name counts (getenv(3)). NULL when it is not there. */
+/*
+ * Returns the value of a variable: the first with that name counts (getenv(3)). NULL if there is
+ * none with that name.
+ */
 static const char *value_of(const char *name, char *const *environment)
 {
 	size_t n = strlen(name);
@@ -61,7 +64,7 @@ static bool read_as_option(const struct command *command, size_t i, const char *
 			   uint64_t *ret_value)
 {
 	const struct option_row *row = &command->options[i];
-	if (row->kind == OPTION_FLAG) { /* 0 or 1; the command line gives a flag no value */
+	if (row->kind == OPTION_FLAG) { /* 0 or 1; on the command line a flag has no value */
 		size_t zeros = strspn(text, "0");
 		*ret_value = strcmp(text + zeros, "1") == 0;
 		return *ret_value == 1 || (zeros > 0 && text[zeros] == '\0');
@@ -78,7 +81,7 @@ static bool read_as_option(const struct command *command, size_t i, const char *
 	return is_good;
 }
 
-/* A good value of a row for the command line. */
+/* Writes a valid value of a row for the command line. */
 static void write_option(const struct option_row *row, char out[64])
 {
 	switch (row->kind) {
@@ -162,7 +165,7 @@ static void check_environment(const struct command *command, size_t said, char *
 	assert(memcmp(arguments.sources, expected.sources, sizeof(expected.sources)) == 0);
 }
 
-/* "NAME=value" for one of the rows, or the rest of the input as it is. On the heap. */
+/* Returns "NAME=value" for one of the rows, or the rest of the input unchanged. On the heap. */
 static char *next_variable(const struct command *command, struct fuzz_input *input)
 {
 	size_t i = fuzz_byte(input) % (command->n_options + 1);

@@ -62,7 +62,10 @@ static bool is_within(unsigned int byte, unsigned int first, unsigned int last)
 	return byte >= first && byte <= last;
 }
 
-/* The length of the character that n bytes begin with; 0 for none. *ret_point is its code point. */
+/*
+ * Returns the length of the character at the start of n bytes; 0 if they do not start with one.
+ * *ret_point is its code point.
+ */
 static size_t character(const uint8_t *bytes, size_t n, uint32_t *ret_point)
 {
 	unsigned int lead = bytes[0], first = 0x80, last = 0xbf;
@@ -91,7 +94,10 @@ static size_t character(const uint8_t *bytes, size_t n, uint32_t *ret_point)
 	return length;
 }
 
-/* Controls, line and paragraph separators, and what turns the direction (UAX #9). */
+/*
+ * Returns whether it is a control, a line or paragraph separator, or changes the text direction
+ * (UAX #9).
+ */
 static bool is_obeyed(const struct escape *escape, uint32_t point)
 {
 	if (point == '\n' || point == '\t')
@@ -115,7 +121,7 @@ static void check_harmless(const struct escape *escape, const struct shown *show
 	}
 }
 
-/* How a byte is shown that is not passed: returns the size. */
+/* Writes a byte in escaped form. Returns the size. */
 static size_t show_byte(uint8_t byte, char out[8])
 {
 	int size = byte < 0x80 ? snprintf(out, 8, "^%c", byte ^ 0x40)
@@ -123,7 +129,10 @@ static size_t show_byte(uint8_t byte, char out[8])
 	return (size_t)size;
 }
 
-/* Walks over input and output together: every character, or what is none, is found again. */
+/*
+ * Walks over input and output together: every character, and every invalid byte, must be in the
+ * output.
+ */
 static void check_nothing_lost(struct stream in, const struct shown *shown)
 {
 	size_t out = 0;

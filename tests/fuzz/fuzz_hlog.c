@@ -20,7 +20,10 @@
 #define MOST_BYTES 4096
 
 #define PAYLOAD_HEAD 40
-/* Before it: cookie and size, the head of zlib and of a block that is stored; behind it: a sum. */
+/*
+ * Before the payload: cookie and size, the headers of zlib and of a stored block; after it: a
+ * checksum.
+ */
 #define PACKED_HEAD (8 + 2 + 5)
 #define PACKED_MAX  (PACKED_HEAD + PAYLOAD_HEAD + MOST_BYTES + 4)
 

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		       (answer == HTTP_PAGE || answer == HTTP_PAGE_HEAD));
 		first = answer;
 	}
-	size_t blank = 0; /* an empty line before it is forgiven */
+	size_t blank = 0; /* an empty line before the request is accepted */
 	if (most >= 1 && data[0] == '\n')
 		blank = 1;
 	else if (most >= 2 && memcmp(data, "\r\n", 2) == 0)

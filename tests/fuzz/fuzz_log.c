@@ -18,13 +18,13 @@
 #define MOST_FIELDS  8
 #define MOST_RECORDS 4
 
-/* From here on a line may cut a value (base/log.c: so that the fields behind it still fit). */
+/* From here on a line may cut a value (base/log.c: so that the following fields still fit). */
 #define CUT_FROM (LOG_LINE_SIZE - 512)
 
 /* Expected contents of a line: an event or a prefix, names, and values as they are shown. */
 struct line {
 	const char *event;
-	bool is_sentence; /* in text: `event` is its prefix, and its one value has no name */
+	bool is_sentence; /* in text: `event` is its prefix, and its only value has no name */
 	size_t n;
 	struct {
 		const char *name;
@@ -55,9 +55,9 @@ static void skip(struct reader *reader, const char *text)
 }
 
 /*
- * The next character of a value, '\0' at its end; *ret_size is how many bytes stand for it. In
- * quotes there is no quote and no lone backslash, which with the sink's "no control" is the rule of
- * RFC 8259 for strings.
+ * Returns the next character of a value, '\0' at its end; *ret_size is the number of bytes that
+ * represent it. A quoted value has no quote and no lone backslash. Together with the sink's check
+ * for controls, that is the rule of RFC 8259 for strings.
  */
 static char peek(const struct reader *reader, bool quoted, size_t *ret_size)
 {
@@ -134,7 +134,7 @@ static bool next_line(size_t *place, struct reader *ret_reader)
 	return true;
 }
 
-/* Looks for a line: it is there, or begun (then it is `cut` from now on), or dropped. */
+/* Finds a line: it is there, or begun (then it is `cut` from now on), or dropped. */
 static bool take_one(size_t *place, const struct line *line)
 {
 	struct reader reader;
@@ -157,13 +157,13 @@ static void set_number(struct line *line, const char *name, uint64_t value)
 	line->n++;
 }
 
-/* Looks at what one call has written: the rest of a line, a count, and the line. */
+/* Reads what one call has written: the rest of a line, a count, and the line. */
 static void take_lines(void)
 {
 	static struct line count;
 	size_t place = 0;
 	bool was_cut = is_cut;
-	(void)sink_lines(&sink); /* what it asserts counts */
+	(void)sink_lines(&sink); /* only its assertions matter here */
 	if (was_cut)
 		take_one(&place, &cut);
 	if (!is_cut && n_dropped > 0) {
@@ -181,7 +181,7 @@ static void take_lines(void)
 
 /* ---- records ---- */
 
-/* How a string is shown: into `out`, which has ESCAPE_ROOM() for it. */
+/* Writes the shown form of a string into `out`, which has ESCAPE_ROOM() for it. */
 static void show(const char *text, char *out)
 {
 	struct escape escape = { .utf8 = true };
@@ -190,7 +190,7 @@ static void show(const char *text, char *out)
 	out[n] = '\0';
 }
 
-/* A string of the input, at times several times over: longer than a line, from a short input. */
+/* Returns a string of the input, sometimes repeated: longer than a line, from a short input. */
 static char *long_string(struct fuzz_input *input, size_t most)
 {
 	uint8_t choice = fuzz_byte(input);
@@ -249,7 +249,7 @@ static void check_record(struct fuzz_input *input)
 
 /* ---- sentences ---- */
 
-/* A sentence is cut at half a line before it is shown. */
+/* A message is cut at half a line before it is shown. */
 #define SENTENCE_MAX (LOG_LINE_SIZE / 2 - 1)
 
 static const struct {
@@ -270,7 +270,7 @@ static void say(size_t kind, const char *sentence)
 		log_notice("%s", sentence);
 }
 
-/* In text a sentence stands behind its prefix; in JSON it is the field "message". */
+/* In text a message stands after its prefix; in JSON it is the field "message". */
 static void check_sentence(size_t kind, const char *sentence)
 {
 	expected.event = format == LOG_JSON ? kinds[kind].event : kinds[kind].prefix;
@@ -281,7 +281,7 @@ static void check_sentence(size_t kind, const char *sentence)
 	show(sentence, expected.fields[0].shown);
 	say(kind, sentence);
 	take_lines();
-	assert(kind != 0 || (!is_cut && n_dropped == 0)); /* an error waits */
+	assert(kind != 0 || (!is_cut && n_dropped == 0)); /* an error is never dropped */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

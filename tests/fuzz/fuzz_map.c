@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The map does what an array of pairs does, whatever is set and removed in whatever order, and a
- * place that is free is zero.
+ * The map does the same as an array of pairs, whatever is set and removed in whatever order, and a
+ * free place is zero.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -19,7 +19,7 @@ struct model {
 	size_t n, most;
 };
 
-/* Its entry for a key, or NULL. */
+/* Returns its entry for a key, or NULL. */
 static struct u64_map_entry *find(struct model *model, uint64_t key)
 {
 	for (size_t i = 0; i < model->n; i++) {
@@ -29,7 +29,7 @@ static struct u64_map_entry *find(struct model *model, uint64_t key)
 	return NULL;
 }
 
-/* Returns false where the map would be asked for more than it was made for. */
+/* Returns false if the map would exceed its size. */
 static bool model_set(struct model *model, uint64_t key, uint64_t value)
 {
 	struct u64_map_entry *entry = find(model, key);
@@ -59,7 +59,7 @@ static void check_same(const struct u64_map *map, struct model *model)
 	assert(n == model->n);
 }
 
-/* Few enough to meet again, and spread over all 64 bits. */
+/* Few keys, so that they occur again, spread over all 64 bits. */
 static uint64_t key_of(uint8_t byte)
 {
 	return (uint64_t)(byte & 0x3f) << (byte >> 6) * 19;

@@ -176,7 +176,7 @@ static void check_value(const struct option_row *row, uint64_t value, enum optio
 			assert(row->choice(i) != NULL);
 		break;
 	case OPTION_DURATION:
-		break; /* fuzz_units.c */
+		break; /* see fuzz_units.c */
 	case OPTION_USER:
 		assert(value <= UINT32_MAX);
 		break;

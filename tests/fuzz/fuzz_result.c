@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Our own document, or any other bytes: a run that is written as itself, or a sentence.
- */
+/* Our own document, or any other bytes: a run that is written as the same, or a sentence. */
 #include "fuzz.h"
 #include "reading.h"
 

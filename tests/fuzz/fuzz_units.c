@@ -113,7 +113,9 @@ static void check_duration(const char *text)
 #define NS_PER_S      UINT64_C(1000000000)
 #define MOMENT_MAX_NS (UINT64_C(16756761600) * NS_PER_S - 1)
 
-/* Counts days one year and one month after the other. False: there is no such day. */
+/*
+ * Counts the days, one year and one month after the other. Returns false if there is no such day.
+ */
 static bool count_days(int year, int month, int day, uint64_t *ret_days)
 {
 	static const int lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
@@ -177,7 +179,7 @@ static void check_moment(const char *text, uint64_t now_ns)
 
 /* ---- printing ---- */
 
-/* It reads as itself, in either form, and within the form that is read all can be read. */
+/* It reads as the same, in either form, and every time within the accepted range can be read. */
 static void check_printed_moment(uint64_t ns)
 {
 	struct units_text printed = units_moment(ns);
@@ -193,7 +195,7 @@ static bool ends_with(const char *text, const char *end)
 	return n > m && strcmp(text + n - m, end) == 0 && isdigit((unsigned char)text[n - m - 1]);
 }
 
-/* It reads as itself, and no larger unit would have done. */
+/* It reads as the same, and no larger unit is possible. */
 static void check_printed_duration(uint64_t ns)
 {
 	struct units_text printed = units_duration(ns);
@@ -207,7 +209,7 @@ static void check_printed_duration(uint64_t ns)
 		assert(ns % units[i].ns != 0);
 }
 
-/* Within half of the last digit that is shown. */
+/* It is exact to half of the last printed digit. */
 static void check_printed_bytes(uint64_t bytes)
 {
 	static const char *const names[] = { " B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB" };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Feeds files to a fuzz target: the main of a target that is built without libFuzzer.
+ * Feeds files to a fuzz target: the main function of a target that is built without libFuzzer.
  *
  *   replay FILE|DIRECTORY...
  *
- * A directory stands for the files in it. The name of each is printed before it is fed, so that the
- * last one is the culprit.
+ * A directory stands for the files in it. The name of each file is printed before it is fed, so
+ * that the last name is that of the failed one.
  */
 #include <assert.h>
 #include <dirent.h>
@@ -50,7 +50,7 @@ static bool replay_file(const char *path)
 	return whole;
 }
 
-/* Returns how many files were fed, -1 when one could not be. */
+/* Returns how many files were fed, -1 if one could not be. */
 static int replay_directory(DIR *directory, const char *path)
 {
 	int n = 0;

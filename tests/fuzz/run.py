@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs the fuzz targets of a build with libFuzzer, as many at a time as there are processors.
 
-A finding is left in BUILD/findings/TARGET and makes the exit status 1; it is seen again by
+A finding is left in BUILD/findings/TARGET and makes the exit status 1. To reproduce it, run
 BUILD/tests/fuzz/fuzz_TARGET FILE. New inputs stay in BUILD/corpus/TARGET, unless they are kept.
 """
 import argparse
@@ -59,8 +59,8 @@ class Fuzzer:
         self.name = name
         self.max_len, self.promise = TARGETS[name]
         self.program = build / "tests" / "fuzz" / f"fuzz_{name}"
-        self.kept = HERE / "corpus" / name  # the fewest that reach all there is to reach
-        self.known = [path for path in [HERE / "found" / name] if path.exists()]  # broke something once
+        self.kept = HERE / "corpus" / name  # the smallest set that reaches all known code
+        self.known = [path for path in [HERE / "found" / name] if path.exists()]  # inputs that broke something once
         self.new = build / "corpus" / name
         self.findings = build / "findings" / name
         self.log = build / "findings" / f"{name}.log"
@@ -79,7 +79,7 @@ class Fuzzer:
         """Makes this number of executions, including those of the existing inputs."""
         dictionary = HERE / "dictionaries" / f"{self.name}.txt"
         words = [f"-dict={dictionary}"] if dictionary.exists() else []
-        # The corpora reach all there is to reach: weighing inputs by rarity would only cost time.
+        # The corpora reach all the code that can be reached: weighting inputs by rarity would only cost time.
         text = self.call(f"-runs={executions}", f"-seed={seed}", "-timeout=30", "-entropic=0",
                          "-print_final_stats=1", *words, self.new, self.kept, *self.known)
         self.executions = last_number(r"number_of_executed_units:\s*(\d+)", text)
@@ -89,7 +89,7 @@ class Fuzzer:
         return self
 
     def keep(self):
-        """Makes the corpus of the repository the smallest that reaches all that both reach."""
+        """Makes the corpus of the repository the smallest one that reaches all code that both corpora reach."""
         merged = self.kept.with_suffix(".new")
         shutil.rmtree(merged, ignore_errors=True)
         merged.mkdir()

@@ -12,11 +12,11 @@ from roots import REPOSITORY
 
 OUTPUT = os.environ.get("TCPECHO_PACKAGES")
 
-# They take minutes, and programs that install half a system: ./dev package --test
+# They take minutes, and need programs that install half a system: ./dev package --test
 collect_ignore = [] if OUTPUT else ["test_deb.py", "test_service.py", "test_image.py"]
 
 
-# Building in a test ends by its own limit, which is 300 s, before the test as a whole does.
+# A build in a test ends by its own limit, which is 300 s, before the test does.
 LONGEST = 600
 
 
@@ -28,13 +28,13 @@ def no_hang(no_hang):
 
 @pytest.fixture(scope="session")
 def version():
-    """The program's, by meson.build."""
+    """Returns the program's version in meson.build."""
     return re.search(r"^  version: '(.*)',$", (REPOSITORY / "meson.build").read_text(), re.MULTILINE)[1]
 
 
 @pytest.fixture(scope="session")
 def output():
-    """The directory with all that was made."""
+    """Returns the directory with everything that was made."""
     return pathlib.Path(OUTPUT)
 
 
@@ -50,7 +50,7 @@ def package(output):
 
 @pytest.fixture(scope="session")
 def archive(output):
-    """The image, as podman load takes it."""
+    """Returns the image in the form for podman load."""
     return only(output.glob("tcpecho-*-image.tar"))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A Debian in a directory, in which packages are installed and programs run; also one that systemd has started."""
+"""A Debian in a directory, in which packages are installed and programs run; also one started by systemd."""
 import contextlib
 import hashlib
 import os
@@ -45,7 +45,7 @@ class Root:
         return done.stdout
 
     def install(self, package):
-        """By apt, as a user does; what it needs and is not there already cannot be had."""
+        """Installs it with apt, as a user does; missing dependencies are not available."""
         shutil.copy(package, self.path / "var/tmp")
         said = self.run("apt-get", "install", "--yes", f"/var/tmp/{package.name}")
         (self.path / "var/tmp" / package.name).unlink()
@@ -63,7 +63,7 @@ BOOKS = ["var/log", "var/cache", "var/lib/apt", "var/lib/dpkg/status-old", "var/
 
 
 def inventory(path):
-    """Every file of a tree, with what is in it."""
+    """Returns every file of a tree with its contents."""
     found = {}
     for directory, folders, files in os.walk(path):
         for name in folders + files:
@@ -117,7 +117,7 @@ class Booted(Root):
             raise
 
     def find_init(self):
-        """The first process inside, by its number outside."""
+        """Returns the outside pid of the first process inside."""
         assert self.outside.poll() is None, "systemd-nspawn ended"
         pids = [self.outside.pid]
         while pids:
@@ -135,7 +135,7 @@ class Booted(Root):
         return execute(["nsenter", "--target", self.init, "--all", *command], **more)
 
     def remove(self):
-        self.outside.kill()  # and with it, everything that is in its namespaces
+        self.outside.kill()  # this also ends everything in its namespaces
         self.outside.wait()
         self.log.close()
         leave = ["unshare", "--mount", "sh", "-c", self.LEAVE, "leave", self.path.name]

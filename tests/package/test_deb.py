@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Debian package, by its users' commands, in a new Debian as small as apt can be had."""
+"""The Debian package, tested with its users' commands, in a new Debian that is as small as apt allows."""
 import hashlib
 import os
 import pathlib
@@ -140,9 +140,9 @@ def digests(directory):
 
 
 def test_another_user_elsewhere_builds_the_same_bytes(output, lone_user):
-    """And so needs no root for it. Another time it is anyway."""
+    """So a build needs no root. The time is different in any case."""
     user = lone_user
-    # Without a space: dpkg takes the path out of what is built by an option that cannot have one.
+    # Without a space: the dpkg option that removes the path from build results cannot have one.
     source = pathlib.Path(user.directory) / "another" / "tcpecho"
     shutil.copytree(output / "source", source, ignore=shutil.ignore_patterns("obj-*", "debian"))
     subprocess.run(["chown", "-R", f"{user.uid}:{user.uid}", user.directory], check=True)

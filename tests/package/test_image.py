@@ -15,7 +15,7 @@ from harness import wait_until
 PORT = 9877
 NOBODY = 65532
 
-MOST_BYTES = 4_000_000  # libc is two of them
+MOST_BYTES = 4_000_000  # libc takes two million of them
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_it_is_small(contents, record_property):
 
 @pytest.fixture(scope="module", params=["root", "user"])
 def podman(request, root_only, archive):
-    """With the image loaded: as root, and as a user without rights."""
+    """podman with the loaded image: as root, and as an unprivileged user."""
     with contextlib.ExitStack() as stack:
         place = Place(is_root=request.param == "root")
         stack.callback(place.remove)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Can the package and the image be made of these sources? What is seen without making them.
+"""Checks on the sources that the package and the image can be made from them, without making them.
 
-./dev package --test makes and tries them; this is for every run, so that the packaging does not fall behind.
+./dev package --test makes and tests them. These tests run every time, so that the packaging stays up to date.
 """
 import fnmatch
 import json
@@ -33,7 +33,7 @@ def test_the_package_has_the_licence_of_the_program():
 
 
 def test_the_package_is_for_the_architectures_that_were_tried():
-    """Each has its lists of system calls (src/net/seccomp.c)."""
+    """Each architecture has its filter tables (src/net/seccomp.c)."""
     (architectures,) = re.findall(r"^Architecture: (.*)$", (DEB / "control").read_text(), re.MULTILINE)
     assert architectures.split() == ["amd64", "arm64"]
 

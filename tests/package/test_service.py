@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The package's units where systemd is the first process: every line of their confinement is in force."""
+"""The package's units where systemd is the first process: every confinement setting is in force."""
 import ctypes
 import json
 
@@ -33,7 +33,7 @@ def journal(debian, unit):
 
 
 def has_landlock():
-    """Whether this kernel has any version of it: landlock_create_ruleset(2), as it is asked that."""
+    """Returns whether this kernel has any version of Landlock, by a query with landlock_create_ruleset(2)."""
     return ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
 
 

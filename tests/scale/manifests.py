@@ -12,7 +12,7 @@ import yaml
 
 
 class NoTwice(yaml.SafeLoader):
-    """YAML in which a key that is there twice is a mistake, as for kubectl."""
+    """YAML in which a duplicate key is an error, as for kubectl."""
 
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -33,7 +33,7 @@ SCALARS = {"str": str, "bool": bool, "int": int, "float": (int, float), "datetim
 
 
 def validate(document, client):
-    """Holds a document against the API; client: the module kubernetes.client. Raises ValueError."""
+    """Validates a document against the API; client: the module kubernetes.client. Raises ValueError."""
     model = getattr(client, model_of(document["apiVersion"], document["kind"]), None)
     if model is None:
         raise ValueError(f"there is no {document['kind']} in {document['apiVersion']}")
@@ -49,7 +49,7 @@ def model_of(version, kind):
 
 
 def check(value, kind, client, where):
-    """One value of a type, as the models name them; what it contains, too."""
+    """Checks one value against a type of the models, and what it contains."""
     if kind == "object":
         return value
     if match := re.fullmatch(r"list\[(.*)\]", kind):
@@ -79,7 +79,7 @@ def check_object(value, model, client, where):
         attribute = names[name]
         found[attribute] = check(item, model.openapi_types[attribute], client, f"{where}.{name}")
     try:
-        return model(**found)  # it asks for what is required
+        return model(**found)  # the model raises an error if a required field is missing
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 

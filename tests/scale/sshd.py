@@ -32,7 +32,8 @@ Host *
 	ConnectTimeout 20
 """
 
-# Since OpenSSH 9.8 sshd is several programs, each found where it was installed: not so an unpacked one.
+# Since OpenSSH 9.8 sshd consists of several programs, which it finds only where they were installed. An unpacked
+# sshd needs these options.
 HELPERS = {"sshd-session": "SshdSessionPath", "sshd-auth": "SshdAuthPath"}
 
 

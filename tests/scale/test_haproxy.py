@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A fleet behind HAProxy, as examples/scale/haproxy.cfg has it: one server is drained under load (docs/SCALE.md)."""
+"""A fleet behind HAProxy, configured with examples/scale/haproxy.cfg: one server is drained under load
+(docs/SCALE.md)."""
 import json
 import signal
 import subprocess
@@ -53,7 +54,7 @@ def bench(program, network):
 
 
 def ask(network, command):
-    """One command for HAProxy's administrator."""
+    """Sends one command to HAProxy's admin socket."""
     return network.hub.run("sh", "-c", f"echo '{command}' | socat - /run/haproxy.sock").stdout
 
 
@@ -69,7 +70,7 @@ def sessions(network, server):
 
 
 def result_of(load):
-    """Ends the load; what it found."""
+    """Ends the load; returns its result."""
     load.send_signal(signal.SIGINT)
     output, error = load.communicate(timeout=PATIENCE)
     return json.loads(output), error
@@ -84,7 +85,7 @@ def assert_nothing_is_lost(load):
 
 
 def served(server):
-    """Bytes that it has sent back."""
+    """Returns the number of bytes that it has sent back."""
     return server.totals()["out"]
 
 
@@ -123,7 +124,7 @@ def test_a_server_that_there_is_not_cannot_be_drained(network, fleet):
 
 
 def test_connections_that_end_by_themselves_are_waited_for(network, fleet, bench):
-    """They stay with the server that is drained; it serves them to their end, and takes no other."""
+    """The drained server serves them to their end, and gets no other connections."""
     servers = fleet("--drain-timeout", "60s")
     load = bench("-c", 24, "-d", "1h")
     for server in servers.values():

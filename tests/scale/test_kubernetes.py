@@ -125,7 +125,8 @@ def test_the_image_is_the_one_that_is_built_and_is_not_looked_for_if_a_node_has_
 def test_a_load_that_fails_ends_no_other():
     job = named("Job")["spec"]
     assert job["backoffLimitPerIndex"] == 0 and "backoffLimit" not in job
-    assert job["completionMode"] == "Indexed" and pod_of("Job")["restartPolicy"] == "Never"  # or it may not be there
+    # otherwise the annotation may be missing
+    assert job["completionMode"] == "Indexed" and pod_of("Job")["restartPolicy"] == "Never"
 
 
 def option_of(arguments, name):
@@ -194,16 +195,16 @@ def test_the_deployments_server_runs_with_those_rights_and_its_probes_find_it_we
     assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE) and re.search(r"^CapBnd:\t0+$", status, re.MULTILINE)
     for probe in ("readinessProbe", "livenessProbe"):
         assert pod.execute(pod.container[probe]["exec"]["command"]).returncode == 0
-    # A stopped server is not well: what came back in time was too little.
+    # A stopped server is not ready: its reply does not come in time.
     server.stop_all()
     assert pod.execute(pod.container["readinessProbe"]["exec"]["command"]).returncode == 1
     server.continue_all()
-    # It waits, then it drains.
+    # preStop waits, then TERM starts the drain.
     assert pod.execute(pod.container["lifecycle"]["preStop"]["exec"]["command"]).returncode == 0
     assert server.end(signal.SIGTERM) == 0
 
 
-# The Job is found running once, and then in its last state.
+# The Job runs at the first query, and then is in its last state.
 FAKE_KUBECTL = """#!/bin/sh
 case "$1 $2" in
 "get job") [ ! -e "$0.asked" ] || echo {state}; touch "$0.asked" ;;
@@ -240,11 +241,11 @@ def test_the_jobs_pods_begin_together_and_are_added_up(network, pods, service, p
     assert [one["seed"] for one in single] == [0, 1, 2]
     assert whole["start_wanted"] == moment.strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
     wait_until(lambda: server.totals()["clients"] == 0, "all to be gone")
-    assert server.totals()["in"] == server.totals()["out"] >= whole["bytes"]  # there was a warm-up
+    assert server.totals()["in"] == server.totals()["out"] >= whole["bytes"]  # the warm-up counts too
 
 
 def shortened(arguments):
-    """The same for a moment."""
+    """Returns the same arguments with a short duration."""
     assert option_of(arguments, "-d") == "30s"
     return [{"30s": "300ms", "64": "8"}.get(word, word) for word in arguments]
 

@@ -19,7 +19,7 @@ CONNECTIONS, SIZE = 4, 300
 
 @pytest.fixture
 def fleet(network, tmp_path):
-    """Three machines that let the hub in by ssh, and a server that stands apart."""
+    """Three machines that accept ssh from the hub, and a separate server."""
     reason = why_impossible("sshd", "ssh", "ssh-keygen", "parallel", "bash")
     if reason:
         pytest.skip(reason)
@@ -66,10 +66,10 @@ def test_the_sum_of_three_machines_is_what_the_server_counted(program, fleet, se
     assert whole["merged"] == len(machines)
     assert not whole["errors"]
 
-    # One moment for all, and what is known of each clock.
+    # All machines have the same start time, and the result has the error of each clock.
     assert {result["start_wanted"] for result in results} == {whole["start_wanted"]}
     assert whole["start_late_us"] == max(result["start_late_us"] for result in results)
-    assert whole["clock"] == results[0]["clock"]  # they have the same
+    assert whole["clock"] == results[0]["clock"]  # they have the same clock
     assert {result["seed"] for result in results} == {1, 2, 3}
     clocks = (directory / "clocks.txt").read_text().splitlines()
     assert [line.split()[0] for line in clocks] == [machine.address for machine in machines]
@@ -79,7 +79,7 @@ def test_the_sum_of_three_machines_is_what_the_server_counted(program, fleet, se
 
 
 def test_a_machine_that_finds_a_fault_is_told_and_counted(program, fleet, serve_on, tmp_path):
-    """Each misses its limit: they are merged all the same, and the status is 1."""
+    """Each machine misses its limit: the results are merged all the same, and the status is 1."""
     network, machines, _ = fleet
     serve_on(network.machine("server", 100))
     done, results, directory = run_together(
@@ -132,7 +132,7 @@ def test_where_a_comma_is_written_for_a_point_the_clocks_are_read_too(run_here, 
     assert done.returncode == 0, done.stderr
     for line in (directory / "clocks.txt").read_text().splitlines():
         off, within = map(float, re.fullmatch(r"\S+ ([+-]\d\S+) s, within (\d\S+) s", line).groups())
-        assert abs(off) <= within + 1e-6  # it is one clock
+        assert abs(off) <= within + 1e-6  # it is the same clock
 
 
 def test_what_cannot_be_added_leaves_no_sum(run_here):

@@ -7,20 +7,20 @@
 
 const struct sysinfo sysinfo_right = { .name = "the echo", RIGHT };
 
-/* A short write is taken for a whole one (UNP 3.9). */
+/* Takes a short write for a whole one (UNP 3.9). */
 static void sent_forgetting_the_remainder(struct echo *echo, size_t n)
 {
 	(void)n;
 	echo_sent(echo, echo->kept);
 }
 
-/* The end of the stream is answered by closing at once. */
+/* Closes at once at the end of the stream. */
 static void ended_closing_early(struct echo *echo)
 {
 	echo->want = ECHO_CLOSE;
 }
 
-/* The FIN goes out while a byte is still kept. */
+/* Sends the FIN while a byte is still kept. */
 static void sent_finishing_too_soon(struct echo *echo, size_t n)
 {
 	echo_sent(echo, n);
@@ -28,7 +28,7 @@ static void sent_finishing_too_soon(struct echo *echo, size_t n)
 		echo->want = ECHO_FINISH;
 }
 
-/* After a short write it reads on, over the bytes it still keeps. */
+/* Reads after a short write, and overwrites the bytes that it still keeps. */
 static void sent_reading_while_full(struct echo *echo, size_t n)
 {
 	echo_sent(echo, n);
@@ -47,13 +47,13 @@ static void ended_unnoticed(struct echo *echo)
 	(void)echo;
 }
 
-/* The server ends a conversation and closes at once: a reset, if the client was still sending. */
+/* Ends a conversation and closes at once: a reset, if the client was still sending. */
 static void finished_without_lingering(struct echo *echo)
 {
 	echo->want = ECHO_CLOSE;
 }
 
-/* The server ends a conversation without a FIN. */
+/* Ends a conversation without a FIN. */
 static void stop_without_fin(struct echo *echo)
 {
 	echo_stop(echo);
@@ -61,7 +61,7 @@ static void stop_without_fin(struct echo *echo)
 		echo->want = ECHO_DISCARD;
 }
 
-/* A reset is taken for an ordinary end. */
+/* Takes a reset for an ordinary end. */
 static void failed_going_on(struct echo *echo)
 {
 	echo->want = ECHO_READ;

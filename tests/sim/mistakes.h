@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The echo, and the classic ways to get it wrong, behind one interface: the simulator must pass the
- * first and find a fault in each of the others.
+ * The echo, and classic mistakes in it, behind one interface: the simulator must accept the first
+ * and find a fault in each of the others.
  */
 #ifndef SIM_MISTAKES_H
 #define SIM_MISTAKES_H
@@ -22,7 +22,7 @@ struct sysinfo {
 
 extern const struct sysinfo sysinfo_right;
 
-/* Each with one mistake; a name of NULL behind the last. */
+/* Machines with one mistake each; the name after the last is NULL. */
 extern const struct sysinfo machines_wrong[];
 
 #endif

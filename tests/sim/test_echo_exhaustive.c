@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An exhaustive simulation of the echo: every order of partial reads, partial writes, refusals, the
- * client's end, a reset, and the server's stop, up to the bounds of the world (world.h, where the
- * laws are). All reachable states of world and echo together are visited once each, breadth first,
- * so that the first fault found has the shortest way to it.
+ * client's end, a reset, and the server's stop, within the bounds of the world (world.h, which has
+ * the laws). All reachable states of world and echo together are visited once each, breadth first.
+ * So the first fault has the shortest path.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -63,7 +63,7 @@ static void enter(struct search *search, const struct world *state, struct way w
 
 /* ---- the search ---- */
 
-/* Enters what comes of everything that can happen in a state. */
+/* Enters all successor states of a state. */
 static void follow_all(struct search *search, size_t from)
 {
 	struct choice choices[WORLD_CHOICES_MAX];

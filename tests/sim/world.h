@@ -34,9 +34,9 @@
 #endif
 
 #define WORLD_REFUSALS 2                      /* EAGAIN and similar errors, which change nothing */
-#define WORLD_STEPS    (2 * WORLD_BYTES + 16) /* more than the longest way there is */
+#define WORLD_STEPS    (2 * WORLD_BYTES + 16) /* more than the longest execution */
 
-/* World and echo. Compared as memory, so it has no padding that is not zero (calloc, memcpy). */
+/* World and echo. Compared as memory, so its padding must be zero (calloc, memcpy). */
 struct world {
 	struct echo echo;
 	unsigned char buffer[WORLD_BUFFER];
@@ -48,22 +48,22 @@ struct world {
 
 enum event { GOT, REFUSED, ENDED, SENT, FINISHED, STOPPED, FAILED };
 
-/* One thing that can happen next, and how many bytes it moves. */
+/* One possible next event, and the number of bytes that it moves. */
 struct choice {
 	enum event event;
 	size_t n;
 };
 
-/* GOT or SENT of every size, and four events without one. */
+/* GOT or SENT with every size, and four events without one. */
 #define WORLD_CHOICES_MAX (WORLD_BUFFER + 4)
 
 /* Returns all possible next events, by what the echo wants. None when it wants to close. */
 size_t world_choices(const struct world *world, struct choice ret_choices[WORLD_CHOICES_MAX]);
 
-/* Carries out one of them. */
+/* Executes one of them. */
 void world_follow(struct world *world, const struct sysinfo *machine, struct choice choice);
 
-/* The law that a state breaks, in words; NULL for none. */
+/* Returns the law that a state breaks, in words; NULL if it breaks none. */
 const char *world_broken_law(const struct world *world);
 
 #endif

@@ -100,8 +100,8 @@ def test_telnet_shows_each_line_as_it_comes_back(server):
     server.ends(1)
 
 
-# Bash has no half-close: it counts the bytes that come back, and then closes. What runs in the
-# background would get /dev/null as its input.
+# Bash has no half-close: it counts the bytes that come back, and then closes. A background command would get
+# /dev/null as its input.
 BASH = """
 exec 3<>"/dev/tcp/$1/$2" 4<&0
 cat <&4 >&3 &
@@ -153,7 +153,7 @@ def stranger(*command):
 
 
 def is_listening(port):
-    """Looks without connecting: to some servers that would be the client."""
+    """Tests it without a connection, because some servers would count that as their client."""
     return any(sock.local_port == port and sock.state == LISTEN for sock in tcp_sockets())
 
 

@@ -50,7 +50,7 @@ static char *complaint;
 
 #define COMPLAINT_SIZE 512
 
-/* No status of a test: the child failed, or did not come to its end. */
+/* An exit status that no test uses: the child failed, or did not reach its end. */
 #define FAILED_STATUS 99
 
 void unit_child_fail(const char *file, int line, const char *condition)
@@ -80,7 +80,7 @@ static int run_child(unit_child_fn *run, const void *argument, bool is_to_abort)
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		/* The words of an assert() that is to fail would only alarm the reader. */
+		/* The message of an expected assert() failure would only confuse the reader. */
 		if (is_to_abort)
 			dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
 		child_main(run, argument);
@@ -113,7 +113,7 @@ void unit_child_exits_with(int wanted, unit_child_fn *run, const void *argument)
 	assert_int_equal(WEXITSTATUS(status), wanted);
 }
 
-/* More instructions than any function has that a test runs so, under a sanitizer too. */
+/* More instructions than any function that a test runs this way, under a sanitizer too. */
 #define STEPS_MAX 1000000
 
 void unit_stop_everywhere(unit_child_fn *run, const void *argument, void (*between)(void))

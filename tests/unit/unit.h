@@ -47,7 +47,7 @@ void unit_run(const char *name, void (*body)(void));
 #undef skip
 _Noreturn void unit_skip(const char *reason);
 
-/* Waits until a condition holds; it fails the test when that takes as long as a hang. */
+/* Waits until a condition holds; fails the test after the time of a hang. */
 #define UNIT_WAIT_UNTIL(condition)                                                           \
 	do {                                                                                 \
 		for (long tries = 0; !(condition); tries++) {                                \
@@ -63,8 +63,8 @@ void unit_sleep_ms(long ms);
 /* ---- children ---- */
 
 /*
- * Runs a function in a forked child: for what changes the process itself, and for what must end it.
- * The assertions of cmocka are of no use there, UNIT_CHILD_MUST() stands in for them.
+ * Runs a function in a forked child: for changes to the process itself, and for what must end it.
+ * cmocka's assertions do not work there; use UNIT_CHILD_MUST().
  */
 typedef void unit_child_fn(const void *argument);
 
@@ -76,7 +76,9 @@ typedef void unit_child_fn(const void *argument);
 
 _Noreturn void unit_child_fail(const char *file, int line, const char *condition);
 
-/* The child returned from the function, and every UNIT_CHILD_MUST() held; else the test fails. */
+/*
+ * The child returned from the function, and every UNIT_CHILD_MUST() held; otherwise the test fails.
+ */
 void unit_in_child(unit_child_fn *run, const void *argument);
 
 /* The child ended by that signal. With SIGABRT an assert() failed, which is a promise too. */
@@ -105,7 +107,7 @@ struct unit_capture {
 void unit_capture_begin(struct unit_capture *capture, int fd);
 void unit_capture_end(struct unit_capture *capture);
 
-/* How many lines a text has; the last must end as well. */
+/* Returns the number of lines of a text; the last one must be complete. */
 size_t unit_lines(const char *text);
 
 /* Skips the test where no terminal can be opened: a plain chroot has no /dev/ptmx or /dev/pts. */
@@ -113,10 +115,10 @@ void unit_need_terminal(void);
 
 /* ---- descriptors and sockets ---- */
 
-/* How many descriptors this process has open. */
+/* Returns the number of open descriptors of this process. */
 size_t unit_open_descriptors(void);
 
-/* Is a descriptor open, close-on-exec, non-blocking? */
+/* Returns whether a descriptor is open, close-on-exec, non-blocking. */
 bool unit_is_open(int fd);
 bool unit_is_cloexec(int fd);
 bool unit_is_nonblocking(int fd);
@@ -124,16 +126,16 @@ bool unit_is_nonblocking(int fd);
 /* Two connected unix stream sockets. */
 void unit_socket_pair(int *ret_one, int *ret_other);
 
-/* Is it a unix socket? */
+/* Returns whether it is a unix socket. */
 bool unit_is_unix(int fd);
 
 /* 127.0.0.1 and a port. */
 struct sockaddr_in unit_loopback(uint16_t port);
 
-/* A listening socket on a free port of 127.0.0.1. */
+/* Returns a listening socket on a free port of 127.0.0.1. */
 int unit_listen(int backlog, struct sockaddr_in *ret_address);
 
-/* A socket connected to it. */
+/* Returns a socket connected to it. */
 int unit_connect(const struct sockaddr_in *address);
 
 /* Closes with a reset (SO_LINGER with zero seconds). */
@@ -147,7 +149,7 @@ void unit_write(int fd, const void *bytes, size_t size);
 void unit_read(int fd, void *buffer, size_t size);
 void unit_read_end(int fd);
 
-/* A temporary file without a name, open for reading and writing. */
+/* Returns a temporary file without a name, open for reading and writing. */
 int unit_temporary_file(void);
 
 /* A temporary directory, and its removal with everything in it. */

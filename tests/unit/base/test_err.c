@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every code has a name and a sentence in the form of our messages, whole, and every sentence fits
- * behind "cannot ...: ".
+ * Every code has a name and a complete sentence in the form of our messages, and every sentence
+ * fits after "cannot ...: ".
  */
 #include "base/err.h"
 
@@ -11,7 +11,7 @@
 
 #include "unit.h"
 
-/* The last errno of Linux, and so the last row of the loops. */
+/* The last errno of Linux: the loops end with it. */
 #define LAST_ERRNO EHWPOISON
 
 static const struct {
@@ -56,7 +56,7 @@ static void assert_continues_a_sentence(const char *text)
 	size_t n = strlen(text);
 	assert_true(n > 0 && n < ERR_TEXT_SIZE - 1);
 	assert_int_not_equal(text[n - 1], '.');
-	/* A capital only where it begins a name in capitals. */
+	/* A capital only where the text begins with a name in capitals. */
 	if (isupper((unsigned char)text[0]))
 		assert_false(islower((unsigned char)text[1]));
 }

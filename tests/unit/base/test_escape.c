@@ -95,11 +95,11 @@ TEST(layout_passes_to_a_screen_and_not_into_a_log)
 
 struct row {
 	const char *in;
-	const char *shown; /* NULL: as it is */
+	const char *shown; /* NULL: unchanged */
 };
 
 static const struct row rows[] = {
-	/* what people write, at both ends of each length */
+	/* ordinary text, at both ends of each length */
 	{ "gr\xc3\xbcn", NULL },
 	{ "\xc2\xa0", NULL },         /* U+00A0, the first behind C1 */
 	{ "\xdf\xbf", NULL },         /* U+07FF */
@@ -112,7 +112,7 @@ static const struct row rows[] = {
 	{ "\xf0\x9f\x90\xa2", NULL }, /* a turtle */
 	{ "\xf4\x8f\xbf\xbf", NULL }, /* U+10FFFF */
 
-	/* a longer form than need be */
+	/* overlong forms */
 	{ "\xc0\x80", "\\xc0\\x80" },
 	{ "\xc1\xbf", "\\xc1\\xbf" },
 	{ "\xe0\x80\x9b", "\\xe0\\x80\\x9b" },
@@ -127,7 +127,7 @@ static const struct row rows[] = {
 	{ "\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80" },
 	{ "\xff\xfe", "\\xff\\xfe" },
 
-	/* unfinished, interrupted, without a beginning */
+	/* unfinished, interrupted, without a first byte */
 	{ "\xe2\x82", "\\xe2\\x82" },
 	{ "\xf0\x9f\x90", "\\xf0\\x9f\\x90" },
 	{ "\xe2\x82Z", "\\xe2\\x82Z" },
@@ -143,7 +143,7 @@ static const struct row rows[] = {
 	{ "\xc2\x9b", "\\xc2\\x9b" },
 	{ "\xc2\x9f", "\\xc2\\x9f" },
 
-	/* what reorders or hides text */
+	/* characters that reorder or hide text */
 	{ "\xd8\x9c", "\\xd8\\x9c" },                   /* Arabic letter mark */
 	{ "\xe2\x80\x8b", "\\xe2\\x80\\x8b" },          /* zero width space */
 	{ "\xe2\x80\x8f", "\\xe2\\x80\\x8f" },          /* right-to-left mark */
@@ -157,7 +157,7 @@ static const struct row rows[] = {
 	{ "\xef\xbf\xb9", "\\xef\\xbf\\xb9" },          /* annotation anchor */
 	{ "\xf3\xa0\x81\xbf", "\\xf3\\xa0\\x81\\xbf" }, /* the last tag */
 
-	/* their neighbours are text */
+	/* neighbouring characters are text */
 	{ "\xe2\x80\x8a", NULL },
 	{ "\xe2\x80\x90", NULL },
 	{ "\xe2\x80\xa7", NULL },
@@ -166,7 +166,7 @@ static const struct row rows[] = {
 	{ "\xe2\x81\xb0", NULL },
 	{ "\xf3\xa0\x82\x80", NULL },
 
-	/* what terminals are attacked with */
+	/* known attacks on terminals */
 	{ "\033]0;title\007", "^[]0;title^G" },
 	{ "\033[2J\033[H", "^[[2J^[[H" },
 	{ "\033GQ", "^[GQ" },
@@ -250,7 +250,7 @@ static bool is_clean(const unsigned char *text, size_t n)
 
 TEST(whatever_comes_in_what_goes_out_is_clean)
 {
-	/* Two bytes of every value, then one at each edge of the encoding. */
+	/* Two bytes with every value, then one at each limit of the encoding. */
 	static const unsigned char third[] = { 'a',  0x1b, 0x7f, 0x80, 0x9b, 0x9f,
 					       0xa0, 0xbf, 0xc2, 0xe2, 0xf0, 0xff };
 	for (unsigned int pair = 0; pair < 0x10000; pair++) {

@@ -36,7 +36,9 @@ static uint64_t mixed(uint64_t x)
 	return x ^ (x >> 31);
 }
 
-/* The word of a stream, by the words of the header; multiplications stand for shifts and sums. */
+/*
+ * Returns a word of a stream, as the header describes it; multiplications replace shifts and sums.
+ */
 static uint64_t model_word(uint64_t seed, uint64_t connection, uint64_t word)
 {
 	const uint64_t step = UINT64_C(0x9e3779b97f4a7c15);
@@ -156,7 +158,7 @@ TEST(a_wrong_bit_is_found_in_large_pieces_too)
 	}
 }
 
-/* Which bytes, of each place in a word, two runs of words have in common. */
+/* Counts equal bytes in two runs of words, for each place in a word. */
 static void count_alike(const struct payload *one, uint64_t one_offset, const struct payload *other,
 			uint64_t other_offset, uint64_t *same)
 {
@@ -166,13 +168,19 @@ static void count_alike(const struct payload *one, uint64_t one_offset, const st
 	payload_fill(other, other_offset, b, sizeof(b));
 	for (size_t i = 0; i < sizeof(a); i++)
 		same[i % 8] += a[i] == b[i];
-	/* However alike they are: what is another's is found within its first bytes. */
+	/*
+	 * However similar the streams are, another stream's bytes are detected within the first
+	 * bytes.
+	 */
 	while (a[first] == b[first])
 		first++;
 	assert_true(first < 8);
 }
 
-/* 4096 bytes of each place in n pairs: one in 256 by chance. It scatters: by whole blocks. */
+/*
+ * 4096 bytes of each place in n pairs: one in 256 is equal by chance. The number varies by whole
+ * blocks.
+ */
 static void assert_alike_by_chance_only(const uint64_t *same, uint64_t n)
 {
 	for (size_t place = 0; place < 8; place++) {

@@ -19,10 +19,10 @@ TEST(harmless_words_stay_as_they_are)
 {
 	is_quoted("bench", "bench");
 	is_quoted("--rate", "--rate");
-	is_quoted("[::1]:9877", "'[::1]:9877'"); /* a pattern, to a shell */
+	is_quoted("[::1]:9877", "'[::1]:9877'"); /* a pattern for a shell */
 	is_quoted("unix:/run/echo.sock", "unix:/run/echo.sock");
 	is_quoted("fe80::1%eth0", "fe80::1%eth0");
-	is_quoted("--seed=7", "'--seed=7'"); /* zsh expands what follows a = */
+	is_quoted("--seed=7", "'--seed=7'"); /* zsh expands text after a = */
 }
 
 TEST(what_a_shell_would_make_something_of_is_quoted)
@@ -47,10 +47,11 @@ TEST(visible_characters_stay_and_others_are_escaped)
 	is_quoted("\xff", "$'\\xff'");
 	is_quoted("a\nb", "$'a\\x0ab'");
 	is_quoted("\x1b[31m", "$'\\x1b[31m'");
-	is_quoted("\xe2\x80\xae", "$'\\xe2\\x80\\xae'"); /* it would turn the line round */
-	is_quoted("\xc3", "$'\\xc3'");                   /* the beginning of something */
+	/* it would reverse the text direction of the line */
+	is_quoted("\xe2\x80\xae", "$'\\xe2\\x80\\xae'");
+	is_quoted("\xc3", "$'\\xc3'"); /* an incomplete character */
 	is_quoted("it's \\ \xff", "$'it\\'s \\\\ \\xff'");
-	is_quoted("\xff\xff\xff", "$'\\xff\\xff\\xff'"); /* all of it grows */
+	is_quoted("\xff\xff\xff", "$'\\xff\\xff\\xff'"); /* every byte grows */
 }
 
 TEST(words_are_apart_by_a_space)

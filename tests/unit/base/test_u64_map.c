@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The map agrees with a plain array after any series of settings and removals, also where runs of
- * entries go round the end of the table, and at full load.
+ * The map equals a plain array after any series of settings and removals, also if runs of entries
+ * wrap around the end of the table, and at full load.
  */
 #include "base/u64_map.h"
 
@@ -77,7 +77,7 @@ TEST(removing_what_is_not_there_changes_nothing)
 
 /* ---- runs that go round the end ---- */
 
-/* The place that a key takes in an empty map. */
+/* Returns the place of a key in an empty map. */
 static size_t home_of(uint64_t key, size_t n_places)
 {
 	struct u64_map map = empty_map(n_places);
@@ -90,7 +90,7 @@ static size_t home_of(uint64_t key, size_t n_places)
 	return 0;
 }
 
-/* n keys with that home. */
+/* Finds n keys with that home. */
 static void keys_of_home(size_t home, size_t n_places, uint64_t *ret_keys, size_t n)
 {
 	size_t found = 0;
@@ -148,10 +148,10 @@ static void assert_like_model(const struct u64_map *map, const uint64_t *keys,
 		assert_int_equal(u64_map_get(map, keys[i]), model[i]);
 		n += model[i] != 0;
 	}
-	assert_int_equal(n_used(map), n); /* no entry is there twice, and no tombstone */
+	assert_int_equal(n_used(map), n); /* no duplicate entry, and no tombstone */
 }
 
-/* So many steps on a map for `n` keys, of a world of MODEL_KEYS. */
+/* Makes this number of random steps on a map for `n` keys, out of MODEL_KEYS. */
 static void live(size_t n, size_t n_places, const uint64_t *keys, unsigned int steps)
 {
 	struct u64_map map = empty_map(n_places);
@@ -161,7 +161,7 @@ static void live(size_t n, size_t n_places, const uint64_t *keys, unsigned int s
 		size_t i = random_below(MODEL_KEYS);
 		uint64_t value = random_below(2) == 0 ? 0 : 1 + random_below(1000);
 		if (value != 0 && model[i] == 0 && n_there == n)
-			continue; /* the caller keeps to n */
+			continue; /* the caller must not exceed n */
 		n_there = n_there + (value != 0) - (model[i] != 0);
 		model[i] = value;
 		u64_map_set(&map, keys[i], value);

@@ -15,7 +15,7 @@
 #define MIN  (60 * SEC)
 #define HOUR (60 * MIN)
 
-/* No number of any row. */
+/* A number that no row has. */
 #define UNTOUCHED UINT64_C(0xdead)
 
 struct row {

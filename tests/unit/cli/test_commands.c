@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables of all commands hold what the parser, --help, the man pages and the completions take
- * for granted.
+ * The tables of all commands meet the assumptions of the parser, --help, the man pages and the
+ * completions.
  */
 #include "cli/command.h"
 
@@ -13,7 +13,7 @@
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 
-/* Lower case unless a name begins it, and no full stop. */
+/* Lower case unless the text begins with a name, and no full stop. */
 static void assert_few_words(const char *text)
 {
 	assert_non_null(text);
@@ -98,7 +98,7 @@ TEST(every_option_is_explained_and_has_what_its_kind_needs)
 				assert_true(row->least <= row->most && row->most > 0);
 			if (row->kind == OPTION_CHOICE)
 				assert_non_null(row->choice(0));
-			/* Whole: its last letter is the option's. */
+			/* Not truncated: its last letter is the option's. */
 			struct option_variable variable = option_variable(*at, row);
 			assert_int_equal(strlen(variable.name), strlen("TCPECHO__") +
 									strlen((*at)->name) +

@@ -14,7 +14,7 @@ static const char *const description[] = { "Does nothing.", NULL };
 static const struct man_section no_sections[] = { { 0 } };
 static const struct man_example no_examples[] = { { 0 } };
 
-/* The line of the synopsis that has the operands, behind the command's name. */
+/* Asserts the line of the synopsis with the operands, after the command's name. */
 static void assert_operands(const char *operands, const char *line)
 {
 	const struct command command = {

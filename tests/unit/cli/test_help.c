@@ -31,7 +31,7 @@ static void print_command(const struct command *command)
 	fclose(out);
 }
 
-/* The line in which a text stands, or NULL. */
+/* Returns the line that contains a text, or NULL. */
 static const char *line_with(const char *text)
 {
 	static char line[512];

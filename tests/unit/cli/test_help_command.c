@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * `tcpecho help`: all commands, one of them, or a sentence.
- */
+/* `tcpecho help`: all commands, one of them, or an error. */
 #include "cli/help_command.h"
 
 #include <stdio.h>

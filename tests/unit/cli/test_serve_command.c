@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `tcpecho serve` refuses a command line that is wrong before it opens anything. What it does with
- * a good one is for tests/contract.
+ * `tcpecho serve` refuses a wrong command line before it opens anything. tests/contract tests
+ * correct ones.
  */
 #include "cli/serve_command.h"
 
@@ -19,7 +19,7 @@ static struct unit_capture log_of;
 
 #define MOST_WORDS (LISTENERS_MAX + 8)
 
-/* Runs it with these words; it must not come to serving. */
+/* Runs it with these words; it must not start to serve. */
 static int serve(char *const *words, int n)
 {
 	static char name[] = "serve";

@@ -18,7 +18,7 @@ static struct unit_capture log_of;
 
 #define MOST_WORDS 8
 
-/* Runs it in this process with the words of a line, which are separated by single blanks. */
+/* Runs it in this process with the words of a line, which are separated by single spaces. */
 static int talk(const char *line)
 {
 	char words[512], name[] = "talk", *vector[MOST_WORDS] = { name }, *rest = NULL;
@@ -45,7 +45,7 @@ static unsigned int dead_port(void)
 
 TEST(host_and_port_are_understood_in_every_form)
 {
-	/* The port stands at the end of each. */
+	/* The port is at the end of each. */
 	static const char *const forms[] = {
 		"127.0.0.1 ",   "127.0.0.1:",   "-4 127.0.0.1 ", "--timeout 20s 127.0.0.1 ",
 		"[127.0.0.1]:", "[127.0.0.1] ",

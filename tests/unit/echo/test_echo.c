@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Every transition of the echo's picture, and none that is not in it. What all of them together
- * amount to is for tests/sim.
- */
+/* Every transition in the echo's diagram, and no other. tests/sim tests sequences of them. */
 #include "echo/echo.h"
 
 #include "unit.h"
@@ -241,7 +238,7 @@ static void ask_what_is_kept(const void *argument)
 	(void)argument;
 	struct echo echo = { 0 };
 	size_t at;
-	ignore_result((long)echo_kept(&echo, &at)); /* it does not come back */
+	ignore_result((long)echo_kept(&echo, &at)); /* this call does not return */
 }
 
 TEST(impossible_counts_are_bugs_of_the_driver)

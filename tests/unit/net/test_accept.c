@@ -26,7 +26,7 @@ static const struct {
 	{ EAGAIN, ACCEPT_NONE },
 	{ EWOULDBLOCK, ACCEPT_NONE },
 
-	/* a signal, or one client's bad luck */
+	/* a signal, or a failure of one client */
 	{ EINTR, ACCEPT_NEXT },
 	{ ECONNABORTED, ACCEPT_NEXT },
 	{ ECONNREFUSED, ACCEPT_NEXT },
@@ -59,7 +59,7 @@ static const struct {
 	{ 512, ACCEPT_PAUSE }, /* ERESTARTSYS, which a traced process may see */
 	{ 4095, ACCEPT_PAUSE },
 
-	/* no listening socket */
+	/* not a listening socket */
 	{ EBADF, ACCEPT_LOST },
 	{ EFAULT, ACCEPT_LOST },
 	{ EINVAL, ACCEPT_LOST },
@@ -109,7 +109,7 @@ TEST(verdicts_have_names)
 
 /* ---- on real sockets ---- */
 
-/* Waits until a client is in the queue, then takes it. */
+/* Waits until a client is in the queue, then accepts it. */
 static enum accept_verdict take(int listen_fd, int *ret_fd, struct addr *ret_peer)
 {
 	struct pollfd ready = { .fd = listen_fd, .events = POLLIN };

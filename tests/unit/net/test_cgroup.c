@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The limits of all groups of a process, in trees as machines and containers show them.
- */
+/* The limits of all groups of a process, in trees as they are on machines and in containers. */
 #include "net/cgroup.h"
 
 #include <fcntl.h>
@@ -113,7 +111,8 @@ TEST(a_limit_above_ours_binds_as_well)
 	write_file("/sys/fs/cgroup/a/b/memory.max", "52428800\n");
 	write_file("/sys/fs/cgroup/a/b/memory.current", "10485760\n");
 	write_file("/sys/fs/cgroup/a/memory.max", "104857600\n");
-	write_file("/sys/fs/cgroup/a/memory.current", "83886080\n"); /* others use it too */
+	/* other processes use it too */
+	write_file("/sys/fs/cgroup/a/memory.current", "83886080\n");
 	assert_true(room() == 20 * MIB);
 	write_file("/sys/fs/cgroup/a/b/c/pids.max", "max\n");
 	write_file("/sys/fs/cgroup/a/pids.max", "10\n");
@@ -186,11 +185,11 @@ TEST(a_container_sees_its_own_group_as_the_mount)
 	write_file("/sys/fs/cgroup/inner/memory.max", "10485760\n");
 	write_file("/sys/fs/cgroup/inner/memory.current", "1048576\n");
 	assert_true(room() == 9 * MIB);
-	/* With one: both are "/". */
+	/* With a cgroup namespace, both are "/". */
 	write_file("/proc/self/cgroup", "0::/\n");
 	mount_v2("/");
 	assert_true(room() == 49 * MIB);
-	/* In a group outside of what is mounted: the mount is the nearest that can be seen. */
+	/* In a group outside the mount: the mount is the nearest visible group. */
 	write_file("/proc/self/cgroup", "0::/../other\n");
 	assert_true(room() == 49 * MIB);
 }

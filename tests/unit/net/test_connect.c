@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "unit.h"
 
-/* Long enough for what must succeed, short enough for what cannot. */
+/* Long enough for what must succeed, and short for what must fail. */
 #define PATIENT_NS (UNIT_PATIENCE_S * CLOCK_NS_PER_S)
 #define BRIEF_NS   (30 * CLOCK_NS_PER_MS)
 
@@ -104,7 +104,7 @@ TEST(a_connection_to_itself_is_none)
 {
 	size_t before = unit_open_descriptors();
 	struct addr addr = dead_port();
-	trick = BIND_TO_TARGET; /* what the kernel does by chance, in its ephemeral range */
+	trick = BIND_TO_TARGET; /* in its ephemeral range the kernel does this by chance */
 	assert_int_equal(connect_open(&addr, NULL, clock_deadline_ns(PATIENT_NS)),
 			 ERR_SELF_CONNECT);
 	assert_int_equal(unit_open_descriptors(), before);
@@ -116,7 +116,7 @@ TEST(who_does_not_answer_is_given_up_at_the_deadline)
 	int listen_fd = unit_listen(0, &address);
 	struct addr addr = addr_of(&address);
 	size_t before = unit_open_descriptors();
-	/* The queue takes one or two, after that the kernel does not answer a SYN. */
+	/* The queue takes one or two connections, then the kernel does not answer a SYN. */
 	int waiting[8], n = 0, fd;
 	while ((fd = connect_open(&addr, NULL, clock_deadline_ns(BRIEF_NS))) >= 0) {
 		assert_true(n < (int)ARRAY_LEN(waiting));

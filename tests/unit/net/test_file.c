@@ -61,7 +61,7 @@ static void assert_content(const char *expected)
 	free(bytes.at);
 }
 
-/* Writes a text to a path as a draft. */
+/* Writes a text to a path through a draft file. */
 static int keep(const char *to, const char *text)
 {
 	struct file_draft draft;
@@ -139,7 +139,7 @@ TEST(a_new_file_has_the_mode_of_the_old)
 	mode_t mask = umask(027);
 	assert_int_equal(keep(path, ""), 0);
 	assert_int_equal(info_of(path).st_mode & 07777, 0640);
-	assert_int_equal(umask(mask), 027); /* as it was */
+	assert_int_equal(umask(mask), 027); /* as before */
 	static const mode_t modes[] = { 0600, 0644, 0666, 0755, 02755 };
 	char other[80];
 	snprintf(other, sizeof(other), "%s.name", path);
@@ -149,7 +149,7 @@ TEST(a_new_file_has_the_mode_of_the_old)
 		assert_int_equal(keep(path, "new"), 0);
 		assert_int_equal(info_of(path).st_mode & 07777, modes[i]);
 		assert_int_not_equal(info_of(path).st_ino, before);
-		/* The same when it is overwritten, because it has another name. */
+		/* The same when the file is overwritten, because it has another name. */
 		assert_int_equal(link(path, other), 0);
 		assert_int_equal(keep(path, "newer"), 0);
 		assert_int_equal(info_of(other).st_mode & 07777, modes[i]);
@@ -173,7 +173,7 @@ TEST(a_new_file_has_the_owner_of_the_old)
 
 /* ---- the same file ---- */
 
-/* A longer text, a shorter one and none: each is all that is there. */
+/* Writes a longer text, a shorter one and none: each must be the whole contents. */
 static void overwrite_and_look(const char *to)
 {
 	static const char *const texts[] = { "old", "longer than the old one", "x", "" };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EINTR and errno stop here: a caller sees counts, the end, and negative codes, and a wait that
- * lasts until its deadline whatever comes in between.
+ * EINTR and errno stop here: a caller gets counts, the end of stream, and negative codes. A wait
+ * lasts until its deadline, whatever interrupts it.
  */
 #include "net/io.h"
 
@@ -20,7 +20,7 @@
 
 /* ---- calls that can be interrupted ---- */
 
-/* So many of the next calls end with EINTR before they do anything. */
+/* The next `interruptions` calls end with EINTR before they do anything. */
 static int interruptions;
 
 static bool is_interrupted(void)
@@ -134,7 +134,7 @@ TEST(the_end_of_a_stream_is_zero_behind_the_last_byte)
 	assert_int_equal(io_recv(other, got, sizeof(got)), 3);
 	assert_int_equal(io_recv(other, got, sizeof(got)), 0);
 
-	/* It was half a close. */
+	/* Only one direction was closed. */
 	assert_int_equal(io_send(other, "d", 1), 1);
 	assert_int_equal(io_recv(one, got, sizeof(got)), 1);
 	close(one);
@@ -181,14 +181,14 @@ TEST(who_was_reset_needs_no_end)
 	assert_int_equal(io_wait(&ready, 1, CLOCK_NEVER), 1);
 	assert_int_equal(io_recv(fd, got, sizeof(got)), -ECONNRESET);
 	assert_int_equal(io_send(fd, "abc", 3), -EPIPE);
-	assert_int_equal(io_send_end(fd), 0); /* ENOTCONN, by the kernel's word */
+	assert_int_equal(io_send_end(fd), 0); /* the kernel returns ENOTCONN */
 	close(fd);
 	close(listen_fd);
 }
 
 /* ---- waiting ---- */
 
-/* When set, poll(2) is this, and the clock is now_ns. */
+/* If set, it replaces poll(2), and the clock is now_ns. */
 static int (*stand_in)(struct pollfd *fds, nfds_t n, int ms);
 static uint64_t now_ns;
 
@@ -280,7 +280,7 @@ TEST(a_shortage_of_memory_does_not_end_a_wait)
 	assert_int_equal(shortages, 0);
 	assert_int_equal(now_ns, deadline_ns);
 
-	/* It is asked less often than a loop that spins would. */
+	/* It polls less often than a spinning loop would. */
 	shortages = 1;
 	assert_int_equal(io_wait(&one, 1, 5), 0);
 	assert_true(now_ns > deadline_ns && now_ns - start_ns < 11 * CLOCK_NS_PER_S);

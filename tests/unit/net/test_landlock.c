@@ -20,7 +20,7 @@
 #include "net/privileges.h"
 #include "unit.h"
 
-/* The versions since which TCP, and signals and abstract unix sockets, can be given up. */
+/* The first versions that can restrict TCP, and signals and abstract unix sockets. */
 #define VERSION_OF_TCP    4
 #define VERSION_OF_SCOPES 6
 

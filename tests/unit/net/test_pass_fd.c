@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passing descriptors: each message comes once, whole and with its descriptor, or stays where it
- * is.
+ * Passing descriptors: each message comes once, whole and with its descriptor, or stays in the
+ * channel.
  */
 #include "net/pass_fd.h"
 
@@ -36,7 +36,7 @@ static int close_channel(void **state)
 	return 0;
 }
 
-/* Sends the reading end of a pipe in which the number stands. */
+/* Sends the read end of a pipe that contains the number. */
 static int send_number(uint64_t number)
 {
 	int ends[2];
@@ -45,7 +45,7 @@ static int send_number(uint64_t number)
 	unit_write(ends[1], &number, sizeof(number));
 	close(ends[1]);
 	int rc = pass_fd_send(sender, &message, sizeof(message), ends[0]);
-	assert_true(unit_is_open(ends[0])); /* the caller's still */
+	assert_true(unit_is_open(ends[0])); /* the caller still has it */
 	close(ends[0]);
 	return rc;
 }
@@ -144,7 +144,10 @@ static void receive_into_shared_memory(const void *argument)
 	UNIT_CHILD_MUST(pass_fd_receive(receiver, shared, sizeof(*shared), &fd) == 0);
 }
 
-/* Before each instruction of the receiver: either it has the message, or that is in the channel. */
+/*
+ * Before each instruction of the receiver, either the receiver has the message, or it is in the
+ * channel.
+ */
 static void look_where_it_is(void)
 {
 	struct pollfd channel = { .fd = receiver, .events = POLLIN };

@@ -106,7 +106,7 @@ TEST(a_zeroed_peer_is_nobody_and_has_no_source)
 	assert_true(strlen(peer_name(&nobody).text) > 0);
 }
 
-/* There is one for each connection, and all of it is in it. */
+/* Every connection has one, and it contains no pointers. */
 TEST(a_peer_is_small_and_whole_in_any_process)
 {
 	assert_true(sizeof(struct peer) <= 24);

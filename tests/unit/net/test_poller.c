@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events are known by their tags, come for as long as they are waited for, and no wait goes beyond
- * its deadline.
+ * Tags identify events. Events are reported as long as they are watched, and no wait exceeds its
+ * deadline.
  */
 #include "net/poller.h"
 
@@ -80,7 +80,7 @@ TEST(an_event_has_the_tag_of_its_descriptor)
 		assert_no_event();
 		unit_write(other, "x", 1);
 		assert_int_equal(the_event_of(tags[i]), EPOLLIN);
-		assert_int_equal(the_event_of(tags[i]), EPOLLIN); /* as long as it is so */
+		assert_int_equal(the_event_of(tags[i]), EPOLLIN); /* as long as it is readable */
 		assert_int_equal(poller_remove(&poller, one), 0);
 		assert_no_event();
 		close(one);
@@ -183,7 +183,8 @@ TEST(it_waits_until_the_deadline_and_no_longer)
 	uint64_t deadline_ns = clock_now_ns() + 30 * CLOCK_NS_PER_MS;
 	assert_int_equal(poller_wait(&poller, &events, deadline_ns), 0);
 	assert_true(clock_now_ns() >= deadline_ns);
-	assert_int_equal(poller_wait(&poller, &events, deadline_ns), 0); /* it has passed */
+	/* the deadline has passed */
+	assert_int_equal(poller_wait(&poller, &events, deadline_ns), 0);
 	assert_int_equal(poller_wait(&poller, &events, 1), 0);
 }
 
@@ -233,12 +234,12 @@ static void event_comes_late(const void *argument)
 {
 	const int *fd = argument;
 	uint64_t deadline_ns = clock_deadline_ns(100 * CLOCK_NS_PER_MS);
-	UNIT_CHILD_MUST(write(*fd, "x", 1) == 1); /* we are waiting: now stop us */
+	UNIT_CHILD_MUST(write(*fd, "x", 1) == 1); /* now the process waits, and the test stops it */
 	UNIT_CHILD_MUST(poller_wait(&poller, &events, deadline_ns) == 1);
 	UNIT_CHILD_MUST(clock_now_ns() >= deadline_ns);
 }
 
-/* Stops it as it waits, and lets it go on when its deadline has passed and there is an event. */
+/* Stops it while it waits, and continues it when its deadline has passed and an event is ready. */
 static void stop_and_go_on(int fd, pid_t pid)
 {
 	char byte;

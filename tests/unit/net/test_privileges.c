@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Privileges, given up in a child: there is no way back.
- */
+/* Privileges are given up in a child, because that cannot be undone. */
 #include "net/privileges.h"
 
 #include <errno.h>
@@ -16,7 +14,7 @@
 #include "base/err.h"
 #include "unit.h"
 
-/* The value of a line of /proc/self/status, as a number in hexadecimal. */
+/* Returns the hexadecimal number in a line of /proc/self/status. */
 static unsigned long long status_of(const char *name)
 {
 	char line[256];

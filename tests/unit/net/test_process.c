@@ -25,7 +25,7 @@ static char **main_argv;
 
 /* ---- standard descriptors ---- */
 
-/* Which of the three are closed. */
+/* The closed standard descriptors. */
 struct closed {
 	bool fd[3];
 };
@@ -42,7 +42,7 @@ static void fill_standard_fds(const void *argument)
 	const struct closed *closed = argument;
 	int reader_writer[2];
 	char byte;
-	/* Something else than /dev/null, to see that it stays. */
+	/* Not /dev/null, to check that it stays. */
 	int other = open("/proc/self", O_RDONLY | O_CLOEXEC);
 	for (int fd = 0; fd < 3; fd++)
 		UNIT_CHILD_MUST(closed->fd[fd] ? close(fd) == 0 : dup2(other, fd) == fd);
@@ -50,7 +50,7 @@ static void fill_standard_fds(const void *argument)
 	for (int fd = 0; fd < 3; fd++)
 		UNIT_CHILD_MUST(is_null_device(fd) == closed->fd[fd]);
 
-	/* In the direction in which it fails. */
+	/* A call in the direction that must fail. */
 	if (closed->fd[0])
 		UNIT_CHILD_MUST(read(0, &byte, 1) < 0 && errno == EBADF);
 	for (int fd = 1; fd < 3; fd++) {
@@ -87,7 +87,7 @@ TEST(what_cannot_be_filled_is_an_error)
 
 /* ---- titles ---- */
 
-/* The command line as ps(1) sees it: up to its first NUL. */
+/* Returns the command line as ps(1) shows it: up to its first NUL. */
 static const char *command_line(void)
 {
 	static char text[4096];
@@ -159,7 +159,7 @@ TEST(without_preparation_titles_stay_as_they_are)
 
 /* ---- starting and reaping ---- */
 
-/* A child has its own copy, so all may use the same. */
+/* Each child has its own copy, so all may use the same. */
 static struct process_stack stack;
 
 static int end_with(void *status)
@@ -174,7 +174,7 @@ static int wait_to_be_killed(void *argument)
 	_exit(0);
 }
 
-/* Starts a child that ends at once with a status. */
+/* Starts a child that exits at once with a status. */
 static pid_t start_one(int status)
 {
 	pid_t pid = process_start(&stack, end_with, (void *)(intptr_t)status);
@@ -182,7 +182,7 @@ static pid_t start_one(int status)
 	return pid;
 }
 
-/* So many of the next waits are interrupted before they do anything. */
+/* The next `interruptions` waits are interrupted before they do anything. */
 static int interruptions;
 
 pid_t __real_waitpid(pid_t pid, int *status, int options);
@@ -214,7 +214,7 @@ static void reap_in_every_way(const void *argument)
 {
 	(void)argument;
 	struct process_end end = { .pid = 4242 };
-	UNIT_CHILD_MUST(process_reap(&end) == 0); /* no child at all */
+	UNIT_CHILD_MUST(process_reap(&end) == 0); /* no children */
 	UNIT_CHILD_MUST(end.pid == 4242);
 
 	pid_t pid = process_start(&stack, wait_to_be_killed, NULL);
@@ -309,7 +309,7 @@ static void start_one_that_looks_around(bool has_stack)
 	UNIT_CHILD_MUST(pid > 0);
 	struct process_end end = reap_one();
 	UNIT_CHILD_MUST(end.pid == pid && end.signal == 0 && end.status == 0);
-	UNIT_CHILD_MUST(in_data == 1 && seen.in_bss == 0); /* it had its own */
+	UNIT_CHILD_MUST(in_data == 1 && seen.in_bss == 0); /* the child had its own copy */
 }
 
 static void start_with_and_without(const void *argument)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Lists of calls, each put on in a child: it cannot be taken off again.
- */
+/* Filters, each installed in a child, because a filter cannot be removed. */
 #include "net/seccomp.h"
 
 #include <errno.h>
@@ -35,7 +33,7 @@ static const struct seccomp_rule rules[] = {
 	FCNTL(F_GETFL),
 };
 
-/* A list of one table. */
+/* Compiles the filter of one table. */
 static struct seccomp_filter compile(const struct seccomp_rule *table, size_t n,
 				     enum seccomp_otherwise otherwise)
 {
@@ -120,7 +118,7 @@ static void call_as_another_architecture(const void *argument)
 	_exit(0);
 }
 
-/* The numbers of x32, which pass for the same architecture. */
+/* The numbers of x32, which count as the same architecture. */
 static void call_by_x32(const void *argument)
 {
 	(void)argument;
@@ -203,7 +201,7 @@ static const struct attempt attempts[] = {
 	{ { __NR_getppid, { SECCOMP_IS_NULL(4) } }, { 0, 0, 0, 0, 0 }, true },
 	{ { __NR_getppid, { SECCOMP_IS_NULL(4) } }, { 0, 0, 0, 0, 1 }, false },
 	{ { __NR_getppid, { SECCOMP_IS_NULL(4) } }, { 0, 0, 0, 0, HUGE_NUMBER }, false },
-	/* as many as there can be */
+	/* the maximum number of checks */
 	{ { __NR_getppid,
 	    { SECCOMP_BITS(0, ~1, 0), SECCOMP_BITS(1, ~1, 0), SECCOMP_BITS(2, ~1, 0),
 	      SECCOMP_BITS(3, ~1, 0) } },
@@ -216,7 +214,7 @@ static const struct attempt attempts[] = {
 	  false },
 };
 
-/* The rules before and behind it name other calls: what they compare must be the call again. */
+/* The rules before and after it name other calls: each must compare the call number again. */
 static void try_checks(const void *argument)
 {
 	const struct attempt *attempt = argument;

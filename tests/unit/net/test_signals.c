@@ -67,7 +67,7 @@ static void expect(const struct row *rows, size_t n)
 {
 	for (int signal = 1; signal < NSIG; signal++) {
 		if (signal == 32 || signal == 33)
-			continue; /* the C library's own */
+			continue; /* used by the C library */
 		enum meets meets = DEFAULT;
 		for (size_t i = 0; i < n; i++) {
 			if (rows[i].signal == signal)
@@ -78,7 +78,7 @@ static void expect(const struct row *rows, size_t n)
 	}
 }
 
-/* cmocka catches some: a child of a test begins as a program does. */
+/* cmocka catches some signals: a child of a test starts with the defaults, as a program does. */
 static void start_clean(void)
 {
 	for (int signal = 1; signal < NSIG; signal++) {
@@ -165,7 +165,7 @@ static void read_signals(const void *argument)
 	UNIT_CHILD_MUST(signals_next(fd) == SIGUSR1);
 	UNIT_CHILD_MUST(signals_next(fd) == 0);
 
-	/* All that came in, each once, whatever their order. */
+	/* All that arrived, each once, in any order. */
 	raise(SIGTERM);
 	raise(SIGINT);
 	raise(SIGTERM);
@@ -190,14 +190,15 @@ static void read_of_many_children(const void *argument)
 		UNIT_CHILD_MUST(pid >= 0);
 		if (pid == 0)
 			_exit(0);
-		/* It has ended when this returns, and is still to be reaped. */
+		/* The child has ended when this returns, and is still to be reaped. */
 		siginfo_t info;
 		UNIT_CHILD_MUST(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
 	}
 	UNIT_CHILD_MUST(signals_next(fd) == SIGCHLD);
 	UNIT_CHILD_MUST(signals_next(fd) == 0);
 	for (int i = 0; i < N; i++)
-		UNIT_CHILD_MUST(waitpid(-1, NULL, WNOHANG) > 0); /* none vanished unseen */
+		/* the child was not reaped automatically */
+		UNIT_CHILD_MUST(waitpid(-1, NULL, WNOHANG) > 0);
 }
 
 TEST(many_children_are_one_signal_and_none_of_them_is_lost)

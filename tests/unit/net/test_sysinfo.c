@@ -19,7 +19,7 @@
 
 #include "unit.h"
 
-/* A number from a file of the kernel's, or `missing` when the file is not there. */
+/* Returns a number from a kernel file, or `missing` if the file does not exist. */
 static unsigned long number_in(const char *path, unsigned long missing)
 {
 	unsigned long number = missing;
@@ -109,7 +109,7 @@ TEST(descriptors_are_raised_to_what_is_wanted_and_allowed)
 		unit_in_child(ask_for_descriptors, &rows[i]);
 }
 
-/* Opens /dev/null until these many are open besides the standard ones, and one far above. */
+/* Opens /dev/null until `n` descriptors are open besides the standard ones, and one far above. */
 static void open_some(int n, int far)
 {
 	UNIT_CHILD_MUST(close_range(STDERR_FILENO + 1, UINT_MAX, 0) == 0);
@@ -139,7 +139,7 @@ TEST(descriptors_that_are_open_are_counted)
 	unit_in_child(count_open, NULL);
 }
 
-/* In a mount namespace of our own, or others would miss their /proc, too. */
+/* In a separate mount namespace, so that other processes keep their /proc. */
 static bool hide_proc(void)
 {
 	return unshare(CLONE_NEWNS) == 0 &&
@@ -209,7 +209,7 @@ static void ask_as_lone_user(const void *argument)
 	struct rlimit limit = { .rlim_cur = 5, .rlim_max = 5 };
 	UNIT_CHILD_MUST(setrlimit(RLIMIT_NPROC, &limit) == 0);
 	struct sysinfo_bound of_root = sysinfo_processes(10);
-	UNIT_CHILD_MUST(of_root.most > 5); /* root is not bound by it */
+	UNIT_CHILD_MUST(of_root.most > 5); /* root is exempt from it */
 	UNIT_CHILD_MUST(setresuid(user, user, user) == 0);
 	struct sysinfo_bound bound = sysinfo_processes(10);
 	UNIT_CHILD_MUST(strcmp(bound.set_by, "RLIMIT_NPROC, ulimit -u") == 0);

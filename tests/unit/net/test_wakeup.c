@@ -22,7 +22,7 @@ struct shared {
 static struct shared *shared;
 static struct wakeup wakeup;
 
-/* Calls of write(2), and what happens just before the next one. */
+/* Number of write(2) calls, and a function that runs just before the next one. */
 static int n_writes;
 static void (*before_write)(void);
 
@@ -110,7 +110,7 @@ TEST(who_sleeps_is_woken_once_however_many_tell)
 	assert_int_equal(n_writes, 1);
 	assert_true(would_wake(0));
 	wakeup_end_sleep(&wakeup);
-	assert_false(would_wake(0)); /* it took back what woke it */
+	assert_false(would_wake(0)); /* it took back the wake-up */
 }
 
 TEST(each_sleep_is_woken_anew)
@@ -174,7 +174,7 @@ TEST(a_process_stopped_at_any_instruction_keeps_no_other_from_waking)
 
 /* ---- between processes ---- */
 
-/* So that the two meet at every point of their ways. */
+/* Random delays let the two processes meet in every state. */
 static void spend_some_time(uint32_t *random)
 {
 	*random = *random * 1664525 + 1013904223;
@@ -228,7 +228,7 @@ static void sleep_and_count(uint32_t n_tellers, uint64_t n_each)
 		wakeup_begin_sleep(&wakeup);
 		if (!look()) {
 			n_sleeps++;
-			/* Slept through, it would end only as a hang does. */
+			/* A missed wake-up would end only as a hang. */
 			assert_true(would_wake(UNIT_PATIENCE_S * 1000));
 		}
 		wakeup_end_sleep(&wakeup);

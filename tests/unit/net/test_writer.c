@@ -71,7 +71,7 @@ static struct output open_socket(void)
 	return (struct output){ pair[0], pair[1] };
 }
 
-/* All that could make a program wait. */
+/* Every kind of output that may block a program. */
 static struct output (*const outputs[])(void) = {
 	open_pipe,
 	open_terminal,
@@ -79,7 +79,7 @@ static struct output (*const outputs[])(void) = {
 	open_socket,
 };
 
-/* Each of them belongs to this user, or to another, and then it cannot be opened anew. */
+/* Each output belongs to this user, or to another one, and then it cannot be opened again. */
 struct trial {
 	size_t output;
 	bool is_of_another;
@@ -110,7 +110,7 @@ static void try_all(void (*run)(const struct output *out))
 	}
 }
 
-/* Bytes of which no stretch is like another. */
+/* Fills with bytes without repeating parts. */
 static void fill(unsigned char *bytes, size_t size, size_t from)
 {
 	for (size_t i = 0; i < size; i++)
@@ -153,7 +153,7 @@ static void read_from(int reader, size_t from, size_t size)
 static void write_to_stalled(const struct output *out)
 {
 	struct writer writer;
-	int other_fd = dup(out->fd); /* the same open file: the shell's */
+	int other_fd = dup(out->fd); /* the same open file, as a shell has it */
 	int flags = fcntl(other_fd, F_GETFL);
 	bool is_terminal = isatty(out->fd);
 	writer_open(out->fd, WRITER_ANY_FILE, &writer);
@@ -229,7 +229,7 @@ static void write_to_master(const void *argument)
 	UNIT_CHILD_MUST(read(out.fd, &got, 1) == 1 && got == 'x');
 }
 
-/* Opening it would make another terminal. */
+/* A second open would make another terminal. */
 TEST(the_master_of_a_terminal_stays_the_same)
 {
 	unit_need_terminal();
@@ -316,7 +316,7 @@ static void end_a_wait(const struct output *out)
 	struct writer writer;
 	struct writer_wait wait = { .signals_fd = signals_setup_meter() };
 	writer_open(out->fd, WRITER_ANY_FILE, &writer);
-	raise(SIGQUIT); /* which means something else */
+	raise(SIGQUIT); /* not a request to end */
 	raise(SIGTERM);
 	UNIT_CHILD_MUST(writer_write_all(&writer, bytes, BULK, &wait) == -EINTR);
 	UNIT_CHILD_MUST(wait.ended_by == SIGTERM);
@@ -350,7 +350,7 @@ static void end_a_wait_twice(const struct output *out)
 	UNIT_CHILD_MUST(wait.ended_by == SIGTERM);
 	UNIT_CHILD_MUST(signals_next(wait.signals_fd) == 0);
 
-	wait.ended_ns -= SIGNALS_SAME_REQUEST_NS; /* it passes */
+	wait.ended_ns -= SIGNALS_SAME_REQUEST_NS; /* the time for the same request is over */
 	wait.heard_ns = clock_now_ns();
 	raise(SIGINT);
 	UNIT_CHILD_MUST(writer_write_all(&writer, bytes, BULK, &wait) == -EINTR);

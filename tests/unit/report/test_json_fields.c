@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Times as files have them, exactly; and ends of a histogram that its counts bear out.
- */
+/* Times are read exactly, and the extremes of a histogram must match its counts. */
 #include "report/json_fields.h"
 
 #include <stdlib.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Figures by their names, of one run and of several.
- */
+/* Figures by name, for one run and for several. */
 #include "report/metric.h"
 
 #include <string.h>

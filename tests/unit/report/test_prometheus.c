@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page for Prometheus, by its figures. Its form is promtool's affair:
- * tests/client/test_prometheus.py.
+ * The figures of the page for Prometheus. promtool checks its form: tests/client/test_metrics.py.
  */
 #include "report/hold_report.h"
 

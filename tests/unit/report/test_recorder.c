@@ -29,7 +29,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* The k-th second: k echoes in k microseconds, and one failure. */
+/* Records the k-th second: k echoes in k microseconds, and one failure. */
 static void keep(uint64_t k, uint64_t length_ns)
 {
 	result_reset(&part);
@@ -49,7 +49,7 @@ static uint64_t n_in(const char *packed, struct histogram *times)
 	return times->n;
 }
 
-/* The sum of the seconds that an interval has, from `first` on. */
+/* Asserts that an interval is the sum of n seconds, from `first` on. */
 static void is_sum_of(const struct time_series_interval *interval, uint64_t first, uint64_t n)
 {
 	uint64_t n_echoes = n * (2 * first + n - 1) / 2;
@@ -152,7 +152,8 @@ TEST(neighbours_are_added_when_there_is_no_room)
 	lasts(3602, 2, 1801);
 	lasts(5000, 2, 2500);
 	lasts(7200, 2, 3600);
-	lasts(7201, 4, 1800); /* a second is less than half of two: it is added to the last */
+	/* a second is less than half of two, so it is added to the last interval */
+	lasts(7201, 4, 1800);
 	lasts(7203, 4, 1801);
 }
 
@@ -161,7 +162,7 @@ TEST(neighbours_are_added_when_their_histograms_are_too_large)
 	struct time_series series;
 	size_t n_bytes = 0;
 	uint64_t n_echoes = 0;
-	recorder.n_bytes_max = 20000; /* an interval has some 150 */
+	recorder.n_bytes_max = 20000; /* an interval takes about 150 */
 	for (uint64_t k = 0; k < 500; k++) {
 		keep(k, CLOCK_NS_PER_S);
 		assert_true(recorder.n_bytes < 22000);

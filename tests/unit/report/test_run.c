@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A run owns what it points at: a sanitizer sees what is not freed, or twice.
- */
+/* A run owns its pointers: a sanitizer detects what is not freed, or is freed twice. */
 #include "report/run.h"
 
 #include <stdlib.h>
@@ -19,7 +17,7 @@ TEST(an_empty_one_is_one_run_that_found_nothing)
 	assert_int_equal(run.series.n, 0);
 	run_close(&run);
 	assert_null(run.result.response.counts);
-	run_close(&run); /* a closed one may be closed again */
+	run_close(&run); /* a closed run may be closed again */
 }
 
 TEST(all_that_it_points_at_is_freed)

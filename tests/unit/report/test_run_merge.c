@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Sums of runs: what they count, how long they took, and what does not go together.
- */
+/* Merged runs: their counts, their duration, and runs that cannot be merged. */
 #include "report/run_merge.h"
 
 #include <errno.h>
@@ -17,7 +15,7 @@
 static struct run runs[3];
 static struct run_refusal why;
 
-/* Three of ten seconds, ten connections and a thousand echoes, at once. */
+/* Three simultaneous runs with ten seconds, ten connections and a thousand echoes each. */
 static int open_runs(void **state)
 {
 	(void)state;
@@ -176,7 +174,7 @@ TEST(the_same_run_is_refused)
 {
 	runs[2].seed = 0;
 	strcpy(runs[2].facts.host, "host0");
-	struct run sum = sum_of(3); /* other times: it is another */
+	struct run sum = sum_of(3); /* with other times it is a different run */
 	run_close(&sum);
 	histogram_reset(&runs[2].result.response);
 	histogram_merge(&runs[2].result.response, &runs[0].result.response);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Series laid beside each other: every count is in the sum, once, where it was or next to it.
+ * Series are merged by time: every count is in the sum, once, in its interval or a neighbouring
+ * one.
  */
 #include "report/series_merge.h"
 
@@ -41,7 +42,10 @@ static struct time_series make(size_t n, uint64_t length_ns, uint64_t value_ns)
 	return series;
 }
 
-/* How many values are in a histogram, all of the bucket of value_ns, or of other_ns. */
+/*
+ * Returns the number of values in a histogram, which are all in the bucket of value_ns, or of
+ * other_ns.
+ */
 static uint64_t count(const char *packed, uint64_t value_ns, uint64_t other_ns)
 {
 	struct hlog *hlog;

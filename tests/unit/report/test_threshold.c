@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Limits of --fail-if: what they mean to the last nanosecond, and what is none.
- */
+/* Limits of --fail-if: their meaning to the nanosecond, and invalid ones. */
 #include "report/threshold.h"
 
 #include <errno.h>

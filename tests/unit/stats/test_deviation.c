@@ -18,8 +18,9 @@ TEST(it_is_exact)
 		{ { 0 }, 0, 0 },
 		{ { 5 }, 0, 1 },
 		{ { 1, 3 }, 1, 2 },
-		{ { 2, 4, 4, 6 }, 1, 4 },                            /* of 1.41 */
-		{ { 3600 * S, 3600 * S, 3600 * S + 2000 }, 942, 3 }, /* small beside the times */
+		{ { 2, 4, 4, 6 }, 1, 4 }, /* 1.41 rounded down */
+		/* small compared with the times */
+		{ { 3600 * S, 3600 * S, 3600 * S + 2000 }, 942, 3 },
 		{ { 0, 24 * 3600 * S }, 12 * 3600 * S, 2 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Causes of death, and the books of many that were held.
- */
+/* Causes of disconnects, and the counts of many held connections. */
 #include "stats/disconnects.h"
 
 #include <errno.h>

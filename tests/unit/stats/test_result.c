@@ -136,7 +136,7 @@ TEST(after_a_reset_it_is_an_empty_one)
 	assert_string_equal(other.first_mismatch, "");
 	assert_int_equal(other.response.n + other.service.n, 0);
 	assert_int_equal(other.lateness.n + other.connect.n, 0);
-	histogram_record(&one.response, 20); /* and counts as one */
+	histogram_record(&one.response, 20); /* and counts as one value */
 	assert_int_equal(one.response.counts[histogram_index(10)], 0);
 	assert_int_equal(histogram_min_ns(&one.response), 20);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A number is shown with the digits that are known, in the unit that suits it. */
+/* A number is shown with its known digits, in a suitable unit. */
 #include "report/html/format.h"
 
 #include "unit.h"

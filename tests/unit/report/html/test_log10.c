@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Powers of ten, and logarithms as libm has them. */
+/* Powers of ten, and the same logarithms as libm's. */
 #include "report/html/log10.h"
 
 #include <math.h>

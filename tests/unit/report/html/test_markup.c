@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whatever a text is, it ends up as text. */
+/* Any input text is shown as text. */
 #include "report/html/markup.h"
 
 #include <stdio.h>

@@ -14,7 +14,7 @@ static struct run runs[PAGE_RUNS_MAX];
 static char *written;
 static size_t length, wrong;
 
-/* Runs of a second, of times that are no other run's. */
+/* Runs of a second, each with different times. */
 static int open_runs(void **state)
 {
 	(void)state;

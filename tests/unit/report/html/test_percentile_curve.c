@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A curve is where the percentiles are, however few its corners and many its values. */
+/* A curve goes through the percentiles, with few corners and any number of values. */
 #include "report/html/percentile_curve.h"
 
 #include <math.h>
@@ -36,7 +36,7 @@ static double height_of(uint64_t ns)
 	return CURVE_EXTENT * (1 - scale_at(&times, (double)ns));
 }
 
-/* The height of the curve at x: that of the last corner at or before it. */
+/* Returns the height of the curve at x: that of the last corner at or before it. */
 static double drawn_at(double x)
 {
 	size_t i = 0;
@@ -85,7 +85,7 @@ TEST(few_values_are_steps)
 		histogram_record(&given, i * 1000);
 	draw();
 	assert_is_a_curve();
-	/* A quarter of the values does not exceed the first. */
+	/* A quarter of the values is not above the first. */
 	assert_true(fabs(drawn_at(CURVE_EXTENT * scale_at(&percentiles, log10(4 / 3.0)) - 1) -
 			 height_of(1000)) < 1);
 	assert_true(fabs(drawn_at(CURVE_EXTENT * scale_at(&percentiles, log10(4 / 3.0)) + 1) -

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* An axis reaches over all that is drawn, from round number to round number, and its names fit. */
+/*
+ * An axis covers everything that is drawn, from round number to round number, and its labels fit.
+ */
 #include "report/html/scale.h"
 
 #include <math.h>
@@ -92,7 +94,7 @@ TEST(a_time_that_is_alone_has_an_axis)
 	scale = scale_log_times(0, 0);
 	ticks = scale_ticks_of_times(&scale);
 	assert_string_equal(names_of(&ticks), "1 ns, 2 ns");
-	scale = scale_log_times(UINT64_MAX, 0); /* of no values at all */
+	scale = scale_log_times(UINT64_MAX, 0); /* without values */
 	ticks = scale_ticks_of_times(&scale);
 	assert_is_sound(&scale, &ticks);
 }

@@ -37,7 +37,7 @@ static int close_course(void **state)
 	return 0;
 }
 
-/* Seconds, in the i-th of which i times came back that are 1 us each, and one of a ms. */
+/* Makes n seconds: the i-th has i times of 1 us, and one of a ms. */
 static void make(size_t n)
 {
 	series.list = calloc(n, sizeof(*series.list));
@@ -142,7 +142,7 @@ TEST(no_piece_reaches_over_a_pause_that_can_be_seen)
 
 TEST(a_piece_is_where_its_intervals_were)
 {
-	/* Every other second of 2,400 was measured: a part is of ten of them. */
+	/* Every second one of 2,400 seconds was measured: a part has ten of them. */
 	make(1200);
 	for (size_t i = 0; i < series.n; i++) {
 		series.list[i].start_ns = 2 * i * UINT64_C(1000000000);
