@@ -119,7 +119,7 @@ def all_kinds(directory, programs):
     ]
 
 
-# ---- engines, and what they are held against ----
+# ---- engines, and the servers with which they are compared ----
 
 # Options of engines with workers when all servers have one core.
 ONE_WORKER = ("-w", "1")

@@ -58,7 +58,7 @@ DELAYS = {
 LOOPS = ("closed", "open")
 
 
-# ---- what is known ----
+# ---- known times ----
 
 KEPT = struct.Struct("=QQII")
 

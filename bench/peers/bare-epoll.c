@@ -6,7 +6,7 @@
  *
  * What the socket does not take is kept, and nothing is read until it is sent.
  *
- * usage: bare-epoll [-s] ADDRESS PORT -s: never sleep
+ * usage: bare-epoll [-s] ADDRESS PORT    -s: never sleep
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>

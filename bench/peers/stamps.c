@@ -11,7 +11,7 @@
  *   arrived  the kernel's, when the segment of the echo came in
  *   back     ours, after recv(2)
  *
- * usage: stamps [-n COUNT] [-s SIZE] [-w WARMUP] [-p] ADDRESS PORT -p: poll
+ * usage: stamps [-n COUNT] [-s SIZE] [-w WARMUP] [-p] ADDRESS PORT    -p: poll
  *
  * A line for each message: the seven, in nanoseconds since `before`; a stamp that did not come is
  * "-". All are of CLOCK_REALTIME, because the kernel's are.

@@ -5,7 +5,7 @@
 The seed and the number of a client alone determine its kind, sizes and pauses. The result of each client is a claim
 on standard output (ledger.py). SIGTERM: start no more clients.
 
-usage: clients.py PROGRAM PORT SEED FIRST STEP THREADS SECONDS (numbers FIRST, FIRST + STEP, ...)
+usage: clients.py PROGRAM PORT SEED FIRST STEP THREADS SECONDS    (numbers FIRST, FIRST + STEP, ...)
 """
 import contextlib
 import itertools

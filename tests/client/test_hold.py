@@ -200,7 +200,7 @@ def test_json_is_one_document(server, hold):
     assert found["histogram"].startswith("HISTFAAA")
 
 
-# ---- causes of death ----
+# ---- causes of disconnects ----
 
 
 @CROWDS

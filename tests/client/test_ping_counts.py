@@ -166,7 +166,7 @@ def test_connecting_again_under_way_is_unfinished(start):
     assert found["failed"] + found["unfinished"] == 1
 
 
-# ---- what is no message ----
+# ---- connections without a message ----
 
 
 def test_the_end_of_an_idle_connection_is_no_message(start):
@@ -215,7 +215,7 @@ def test_wrong_bytes_are_counted_as_bytes(start, n_wrong):
     assert (found["mismatches"], found["wrong_bytes"]) == (2, 2 * n_wrong)
 
 
-# ---- what was asked for ----
+# ---- requested ends ----
 
 
 @pytest.mark.parametrize("words, is_interrupted", [([], False), (["-c", 1000], True), (["-w", "1h"], True)],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whatever a client does, the process that serves it notices the idle timeout and the server's shutdown or death."""
+"""Whatever a client does, the process that serves it notices the idle timeout, and the server's shutdown and end."""
 import contextlib
 import signal
 import socket

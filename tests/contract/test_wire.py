@@ -60,7 +60,7 @@ class Conversation:
         return [length for _, length in dict.fromkeys((p.seq, p.length) for p in packets if p.length > 0)]
 
     def is_acknowledged(self, fin):
-        """Is there an ACK for a FIN?"""
+        """Returns whether a FIN was acknowledged."""
         return any(packet.source != fin.source and packet.ack == (fin.end + 1) % 2**32 for packet in self.packets)
 
     def comes_first(self, packet, other):

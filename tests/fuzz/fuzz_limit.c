@@ -42,10 +42,7 @@ static void check_verdicts(const struct threshold *threshold, const struct sampl
 		enum threshold_verdict verdict =
 			threshold_judge(threshold, &samples[i & 1], &samples[i >> 1], &text);
 		assert((verdict == THRESHOLD_HOLDS) == (text.text[0] == '\0'));
-		/*
-		 * Compared with itself, a run is neither more nor less, except if the limit is
-		 * zero.
-		 */
+		/* Compared with itself, a run is neither more nor less: a limit of zero holds. */
 		if (i == 0 && threshold->form != THRESHOLD_VALUE && threshold->limit == 0)
 			assert(verdict == THRESHOLD_HOLDS);
 	}

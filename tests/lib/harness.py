@@ -462,8 +462,8 @@ class Server(Process):
 class Talk(Process):
     """`tcpecho talk`. arguments: a Server, or what follows `talk`.
 
-    Standard input is a pipe (`stdin`), or what is given as input=BYTES or stdin=FILE; standard output
-    is a pipe (`stdout`), or stdout=FILE.
+    Standard input is a pipe (`stdin`), input=BYTES or stdin=FILE; standard output is a pipe (`stdout`), or
+    stdout=FILE.
     """
 
     count = 0

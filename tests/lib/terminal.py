@@ -26,7 +26,7 @@ def open_terminal():
 class Terminal:
     """A terminal that does not change output and does not echo input: the test sees exactly what was written.
 
-    cooked=True: it changes \n into \r\n, which is the default of terminals. Lines, ^D and ^C work as usual. Pass
+    cooked=True: it changes \\n into \\r\\n, which is the default of terminals. Lines, ^D and ^C work as usual. Pass
     `slave` to a program, then call hand_over().
     """
 

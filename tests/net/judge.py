@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Did both ends report a conversation correctly?
+"""Checks that both ends reported a conversation correctly.
 
 talk may report that all came back only if it did, to the byte, and the server's FIN with it. It must report that
 whenever nothing cut the connection for good. Otherwise it must name the cause, with correct numbers and the right

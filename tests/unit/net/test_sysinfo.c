@@ -237,8 +237,8 @@ TEST(the_limit_of_a_user_binds_all_but_root)
 /* ---- the pids cgroup ---- */
 
 /*
- * Finds the pids cgroup of this process, for version 1 and for version 2; returns false if there is
- * no such cgroup.
+ * Finds the pids cgroup of this process, for version 1 and for version 2; returns false if none
+ * exists.
  */
 static bool find_pids_cgroup(char *ret_path, size_t size)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The start of a merged run is only as good as its worst part; a line describes what is known about
- * it.
- */
+/* The start of a merged run is only as good as its worst part; a line describes what is known. */
 #include "report/start_time_json.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Closing the shutdown pipe, or the death of the process that holds it, wakes every process at its
+ * Closing the shutdown pipe, or the end of the process that holds it, wakes every process at its
  * other end.
  */
 #include "server/shutdown_pipe.h"
