@@ -44,7 +44,7 @@ struct client_need {
 /*
  * Returns the strictest of the limits on descriptors, processes and memory of this machine and of
  * our cgroups, less what is in use. A client needs one descriptor in the process that serves it.
- * Each child of the fork engine has its own descriptor table; there the limit is a ration
+ * This rule also applies to the fork engine, although each child has its own descriptor table
  * (docs/decisions/0004). Raises the soft limit on descriptors if `wanted` clients need that.
  */
 struct sysinfo_bound client_limit_of_machine(uint64_t wanted, struct client_need need,

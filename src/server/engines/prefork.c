@@ -10,7 +10,7 @@
  *                                 idle for a while and not needed: end
  *
  * A worker has one client at a time and does nothing else meanwhile, like a child of the fork
- * engine, but it exists before the client connects. With --clients-per-worker it has several
+ * engine. But it exists before the client connects. With --clients-per-worker it has several
  * clients, and runs the loop of the epoll engine with a small table.
  *
  * What else can happen: the maximum number of workers is busy (clients wait in the accept queue); a

@@ -83,8 +83,8 @@ void conn_restart_idle(struct conn_set *conns, struct conn *conn);
 
 /*
  * Returns whether a connection is idle after its time in CONN_IDLE. It is not idle if its socket is
- * ready (bytes that arrived while the server was stopped count), or if the kernel has sent or
- * received bytes for it. Then the idle timeout starts anew.
+ * ready: bytes that arrived while the server was stopped count. Nor is it idle if the kernel has
+ * moved bytes meanwhile. Then the idle timeout starts anew.
  */
 MUST_USE bool conn_check_idle(struct conn_set *conns, struct conn *conn);
 
@@ -104,8 +104,8 @@ void conn_shorten_linger(struct conn_set *conns, struct conn *conn);
 void conn_publish_stats(struct conn *conn);
 
 /*
- * Sends our FIN, as the echo wants. If the client has all bytes, reports that to the echo. If not,
- * the connection is leaving: conn_poll_acks() checks it later.
+ * Sends our FIN, as the echo wants, or leaves that to close(2). If the client has all bytes,
+ * reports that to the echo. If not, the connection is leaving: conn_poll_acks() checks it later.
  */
 void conn_finish(struct conn_set *conns, struct conn *conn);
 

@@ -11,8 +11,8 @@
  *                      ^               |
  *                      `----ready------'  wake a worker; rest longer if nothing was accepted
  *
- * The cost is zero for an idle server, a few calls a second for a busy server at any rate, and one
- * call a second for a full server.
+ * An idle server has no cost. A busy server makes a few calls a second, at any rate of connections.
+ * A full server makes one call a second.
  */
 #ifndef SERVER_WORKERS_ACCEPT_WATCH_H
 #define SERVER_WORKERS_ACCEPT_WATCH_H

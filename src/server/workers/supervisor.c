@@ -5,8 +5,7 @@
  *
  * What else can happen: a worker is killed or fails (another one replaces it); no process can be
  * started (retry later); all workers are busy (more are started, if the engine grows); records come
- * faster than wake-ups are worth (then the supervisor reads the rings at intervals, a few hundred
- * times a second, and no worker wakes it).
+ * fast (the supervisor then reads the rings a few hundred times a second, without wake-ups).
  */
 #include "server/workers/supervisor.h"
 

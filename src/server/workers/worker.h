@@ -10,8 +10,8 @@
  * A new client wakes one worker, the one that has waited longest. EPOLLEXCLUSIVE always wakes the
  * first worker in the queue of waiters, so each worker moves to its end when it has accepted. A
  * worker that was woken and cannot accept wakes another worker by a wake-up descriptor
- * (eventfd(2)), for which workers with room wait too. If it was stopped or killed before it could,
- * the supervisor wakes another worker (server/workers/accept_watch.h).
+ * (eventfd(2)), for which workers with room wait too. If it was stopped or killed before that, the
+ * supervisor wakes another worker (server/workers/accept_watch.h).
  *
  * Two shutdown pipes (server/shutdown_pipe.h), held only by the supervisor, announce the end. The
  * first is closed when the server drains and the accept queues are empty and stay empty: until then
