@@ -6,7 +6,7 @@ import struct
 import zlib
 
 COMPRESSED, PLAIN = 0x1C849314, 0x1C849313  # cookies of the encodings V2
-HALF = 1024  # half the number of buckets, with three digits
+HALF = 1024  # buckets per doubling of the value, with three digits
 
 
 def varints(data):
