@@ -14,7 +14,7 @@
 #define SENT ((size_t)16384)
 #define MOST (2 * SENT)
 
-/* What came back of a connection, and whose. */
+/* The bytes that a connection received, and the connection's number and seed. */
 static uint64_t seed = 20260101;
 static unsigned char got[MOST];
 static size_t n_got;
@@ -57,7 +57,7 @@ static size_t first_wrong(void)
 	return payload_match(&payload, 0, got, n_got < SENT ? n_got : SENT);
 }
 
-/* What is said of up to n bytes from the first wrong one on. */
+/* Returns the diagnosis of up to n bytes, starting at the first wrong one. */
 static struct diagnosis diagnose_some(size_t n)
 {
 	size_t wrong = first_wrong();
@@ -414,7 +414,7 @@ TEST(what_was_never_sent_is_surplus)
 		assert_int_equal(diagnosis.kind, DIAGNOSIS_SURPLUS);
 		assert_says(&diagnosis, "byte 16384 was never sent: got hex 01 02");
 		assert_string_equal(diagnosis.expected.text, "");
-		/* Nor is the next of the stream, which was not sent yet. */
+		/* The next bytes of the stream were not sent yet, so they do not match either. */
 		put_stream(SENT, worlds[w].from, SENT, 100);
 		n_got = SENT + 100;
 		assert_int_equal(diagnose_some(DIAGNOSIS_MAX).kind, DIAGNOSIS_SURPLUS);
@@ -423,7 +423,7 @@ TEST(what_was_never_sent_is_surplus)
 
 /* ---- at random ---- */
 
-/* A generator of its own: the same series everywhere (Knuth's MMIX constants). */
+/* A private generator: the same series everywhere (Knuth's MMIX constants). */
 static uint64_t random_state = 1;
 
 static uint64_t random_below(uint64_t n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nobody is refused: who cannot be served waits, in the kernel's queue or in the room, in his
- * order; and a shortage neither spins nor outlasts itself.
+ * No client is refused: one that cannot be served waits in order, in the accept queue or the wait
+ * queue. A shortage neither spins nor outlasts its cause.
  */
 #include "server/admission.h"
 
@@ -18,7 +18,7 @@
 /* One more than are accepted in one go. */
 #define MANY (ADMISSION_BUDGET + 1)
 
-/* From here on they are a crowd. */
+/* Number of clients that counts as many. */
 #define CROWD 128
 
 static struct server server;
@@ -27,7 +27,7 @@ static struct listener listener;
 static struct sockaddr_in address;
 static struct unit_capture log_of;
 
-/* The engine: it serves by noting who came, or refuses with a code. */
+/* The engine: it records each client, or refuses with a code. */
 static struct {
 	int refusal;
 	int n_tried, n_served;
@@ -49,7 +49,7 @@ static int serve(void *context, struct client *client)
 	return 0;
 }
 
-/* The i-th who was served is this client. */
+/* Asserts that the i-th served client is this one. */
 static void assert_served(int i, int client)
 {
 	struct addr here;
@@ -57,7 +57,7 @@ static void assert_served(int i, int client)
 	assert_string_equal(peer_name(&engine.served[i].peer).text, addr_format(&here).text);
 }
 
-/* The client who was served as the i-th ends. */
+/* Ends the client that was served as the i-th. */
 static void end_client(int i)
 {
 	client_table_remove(&server.clients, client_table_find(&server.clients, 1001 + i));
@@ -90,7 +90,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* At most so many clients of one source. */
+/* Sets the maximum number of clients per source. */
 static void limit_sources(uint64_t most)
 {
 	server.clients.most_per_source = most;
@@ -117,7 +117,7 @@ static void assert_ended_by_fin(int client)
 	assert_int_equal(error, 0);
 }
 
-/* The round of an engine: first those who wait, then those who are queued. The log is in log_of. */
+/* One round of an engine: waiting clients first, then the accept queue. The log is in log_of. */
 static enum accept_verdict do_round(void)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
@@ -138,7 +138,10 @@ static int option_of(int fd, int name)
 	return value;
 }
 
-/* How long the kernel is patient with the i-th who was served: with silence, with its questions. */
+/*
+ * Returns how long the kernel tolerates silence and unanswered keepalive probes of the i-th served
+ * client.
+ */
 static int idle_of(int i)
 {
 	return option_of(engine.served[i].fd, TCP_KEEPIDLE);
@@ -209,7 +212,7 @@ TEST(while_the_table_is_full_nobody_is_accepted)
 	do_round();
 	assert_int_equal(engine.n_served, 2);
 	assert_int_equal(server.totals.accepted, 2);
-	assert_int_equal(admission.n_waiting, 0); /* he waits in the kernel's queue */
+	assert_int_equal(admission.n_waiting, 0); /* it waits in the accept queue */
 	assert_false(admission_is_open(&admission));
 	assert_int_equal(admission_deadline_ns(&admission), CLOCK_NEVER);
 
@@ -221,7 +224,7 @@ TEST(while_the_table_is_full_nobody_is_accepted)
 		close(clients[i]);
 }
 
-/* What an engine does that comes back only when the conversation is over. */
+/* An engine whose call returns only when the conversation is over. */
 static int serve_to_the_end(void *context, struct client *client)
 {
 	(void)context;
@@ -256,13 +259,13 @@ TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
 	do_round();
 	assert_int_equal(engine.n_tried, 1);
 	assert_int_equal(admission.n_waiting, 1);
-	assert_int_equal(server.clients.count, 0); /* he left no trace in the table */
+	assert_int_equal(server.clients.count, 0); /* it left no trace in the table */
 	assert_null(client_table_next(&server.clients, NULL));
 	assert_int_equal(server.totals.accepted, 1); /* the others wait in the kernel's queue */
 	assert_string_equal(log_of.text, "tcpecho: warning: cannot start serving a client: "
 					 "resource temporarily unavailable, clients wait\n");
 
-	/* Paused: nothing is tried until its time has come. */
+	/* Paused: no accept is tried before the deadline. */
 	assert_false(admission_is_open(&admission));
 	uint64_t deadline_ns = admission_deadline_ns(&admission);
 	assert_true(deadline_ns != CLOCK_NEVER);
@@ -277,7 +280,7 @@ TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
 	do_round();
 	assert_int_equal(engine.n_served, 3);
 	assert_int_equal(admission.n_waiting, 0);
-	assert_served(0, clients[0]); /* he came first */
+	assert_served(0, clients[0]); /* the first in the queue */
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
 		close(clients[i]);
 }
@@ -373,7 +376,7 @@ TEST(a_source_over_its_limit_waits_and_another_does_not)
 	assert_true(admission_is_open(&admission));
 	assert_string_equal(log_of.text, "");
 
-	end_client(1); /* of the other source: that helps nobody here */
+	end_client(1); /* it belongs to the other source, so no waiting client may start */
 	do_round();
 	assert_int_equal(engine.n_served, 2);
 	end_client(0);
@@ -457,7 +460,7 @@ TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
 	do_round();
 	assert_int_equal(engine.n_served, 3);
 
-	/* Nor is one who still waited when the server ended. */
+	/* A client that still waits when the server ends is not served either. */
 	int last = connect_from(1);
 	do_round();
 	assert_int_equal(admission.n_waiting, 1);
@@ -512,7 +515,7 @@ TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
 	assert_int_equal(server.totals.turned_away, 5);
 	assert_ended_by_fin(third[2]);
 
-	/* Those that are left are served in their order. */
+	/* The remaining clients are served in order. */
 	end_client(0);
 	do_round();
 	assert_int_equal(engine.n_served, 4);
@@ -535,7 +538,9 @@ static void do_round_with_polls(void)
 	unit_capture_end(&log_of);
 }
 
-/* How many descriptors are ready whose connections wait? They would wake the engine. */
+/*
+ * Returns the number of readable descriptors of waiting connections: these would wake the engine.
+ */
 static int count_ready(void)
 {
 	struct pollfd polls[ADMISSION_POLLS];
@@ -625,7 +630,7 @@ TEST(unix_clients_are_no_source)
 		close(clients[i]);
 }
 
-/* ---- the room ---- */
+/* ---- the wait queue ---- */
 
 struct wait_queue {
 	rlim_t descriptors;
@@ -747,7 +752,7 @@ TEST(while_it_drains_who_is_queued_is_served_and_then_the_sockets_are_closed)
 	int clients[] = { connect_from(1), connect_from(1) };
 	server.drain.phase = DRAIN_DRAINING;
 	for (int i = 0; i < 3; i++) {
-		assert_false(drain_round()); /* somebody is in the queue */
+		assert_false(drain_round()); /* the accept queue has a client */
 		assert_true(admission_deadline_ns(&admission) != CLOCK_NEVER);
 		unit_sleep_ms(LISTEN_DRAIN_SETTLE_NS / CLOCK_NS_PER_MS / 2);
 	}
@@ -802,7 +807,7 @@ TEST(who_waits_in_the_room_is_served_though_the_queues_are_closed)
 	close(clients[1]);
 }
 
-/* More than linger at a time: the queue keeps the others until there is room. */
+/* More clients than may linger at a time: the queue keeps the others until there is room. */
 TEST(a_queued_client_that_still_sends_gets_a_fin_at_the_drain_timeout)
 {
 	int clients[10];
@@ -868,7 +873,7 @@ TEST(who_was_turned_away_is_what_goes_first_when_descriptors_are_short)
 	bool is_ready = true;
 	enum accept_verdict verdict = admission_accept(&admission, &listener, &is_ready);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	assert_int_equal(verdict, ACCEPT_PAUSE); /* now there is none for another */
+	assert_int_equal(verdict, ACCEPT_PAUSE); /* there is no room for another one */
 	assert_int_equal(admission.linger.n, 0);
 	assert_int_equal(engine.n_served, 2);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of clients: whoever entered is found until he leaves, the counts are true at every
- * moment, and entries are used again; and an owner who is killed harms nobody but its clients.
+ * The table of clients: each client is found from entry to removal, the counts are correct at every
+ * moment, and entries are reused. If an owner is killed, only its clients are affected.
  */
 #include "server/client_table.h"
 
@@ -18,7 +18,7 @@
 
 #define MOST 8
 
-/* An engine's entry: a client, and what that engine needs to know of him. */
+/* An engine's entry: a client, and the engine's additional data. */
 struct served {
 	_Alignas(64) struct client client;
 	char more[80];
@@ -49,7 +49,7 @@ static struct peer ipv4(unsigned int n)
 	return peer_of(-1, &addr);
 }
 
-/* Enters a client of 192.0.2.N into a table; NULL: his source has too many. */
+/* Adds a client of 192.0.2.N to a table; NULL: its source has too many. */
 static struct client *enter_into(struct client_table *clients, unsigned int n)
 {
 	struct peer peer = ipv4(n);
@@ -89,7 +89,7 @@ static size_t walk_all(const struct client_table *clients)
 	return n;
 }
 
-/* The same of our table, whose clients have children. */
+/* The same for our table, whose clients have children. */
 static size_t walk(void)
 {
 	for (struct client *at = client_table_next(&table, NULL); at != NULL;
@@ -119,7 +119,7 @@ TEST(who_enters_has_a_clean_entry_of_his_own)
 	assert_int_equal(atomic_load(&client->stats.in), 0);
 	assert_int_equal(atomic_load(&client->stats.reason), 0);
 	assert_int_equal(count_of(7), 1);
-	/* Cache lines of his own, as this engine wants it. */
+	/* The entry has its own cache lines, as this engine requests. */
 	struct client *next = enter_into(&table, 8);
 	assert_int_equal((uintptr_t)client % 64, 0);
 	assert_int_equal((char *)next - (char *)client, sizeof(struct served));
@@ -282,7 +282,7 @@ TEST(each_client_of_a_table_has_a_number_of_his_own_until_he_leaves)
 		client_table_remove(&table, client);
 		assert_int_equal(atomic_load(&client->serial), 0);
 	}
-	/* So two clients are told apart who had the same entry. */
+	/* The serial number distinguishes two clients that had the same entry. */
 	struct client *first = enter_into(&table, 7);
 	uint32_t serial = atomic_load(&first->serial);
 	client_table_remove(&table, first);
@@ -323,7 +323,7 @@ TEST(a_table_in_memory_of_the_callers_is_like_any_other)
 	struct u64_map_entry *end = placed.by_source.entries + placed.by_source.n_places;
 	assert_true((unsigned char *)end <= memory + size);
 	for (size_t i = size; i < size + 64; i++)
-		assert_int_equal(memory[i], 0xa5); /* it took no more than it said */
+		assert_int_equal(memory[i], 0xa5); /* it used no more memory than it reported */
 	client_table_close(&placed);
 	free(memory); /* closing did not give back what is not its own */
 }
@@ -339,8 +339,7 @@ TEST(a_ticket_finds_its_client_until_that_leaves_and_no_other)
 	assert_ptr_equal(enter_into(&table, 8), first); /* another has its place */
 	assert_null(client_table_of_ticket(&table, ticket));
 	assert_null(client_table_of_ticket(&table, 0));
-	assert_null(
-		client_table_of_ticket(&table, ticket + MOST)); /* what it is told may be wrong */
+	assert_null(client_table_of_ticket(&table, ticket + MOST)); /* the ticket may be wrong */
 }
 
 TEST(a_client_has_the_ticket_with_which_it_was_entered)
@@ -383,7 +382,7 @@ TEST(a_table_without_a_limit_takes_as_many_of_one_source_as_it_has_places)
 	client_table_close(&free_for_all);
 }
 
-/* ---- a table whose owner has died ---- */
+/* ---- a table whose owner was killed ---- */
 
 /* In shared memory: the owner has begun. */
 static struct {

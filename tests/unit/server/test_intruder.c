@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an intruder could do with the calls that a server, a worker or a child still has
- * (src/server/sandbox.c): each attempt has valid arguments. It succeeds in an ordinary process,
- * and in none that is sandboxed, whatever the engine.
+ * What an intruder could do with the remaining system calls of a server, a worker or a child
+ * (src/server/sandbox.c). Each attempt has valid arguments. It succeeds in an ordinary process and
+ * fails in every sandboxed process, whatever the engine.
  */
 #include "server/sandbox.h"
 
@@ -27,7 +27,7 @@
 #include "server/engine.h"
 #include "unit.h"
 
-/* What there is to be used and to be harmed. All of it is there before the sandbox is entered. */
+/* Targets and means of the attempts. All of it exists before the sandbox is entered. */
 static struct {
 	pid_t victim;               /* a process that is no child of the intruder */
 	int listen_fd, other_fd;    /* two listening sockets */
@@ -76,8 +76,8 @@ static bool limit_itself_by_a_high_pointer(void)
 }
 
 /*
- * Signals. In a sandbox Landlock (Linux 6.12) refuses those to a stranger with EPERM; here the list
- * of calls must refuse them before.
+ * Signals. Landlock (Linux 6.12) refuses signals to processes outside the sandbox with EPERM; here
+ * the seccomp filter must refuse them before.
  */
 static bool passes_list(long rc)
 {
@@ -112,7 +112,7 @@ MUST_USE static bool put_on_list_with(unsigned int flags)
 	return syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) >= 0;
 }
 
-/* Another process can answer the calls of a process for which such a list is put on. */
+/* Another process can answer the calls of a process that installs such a filter. */
 static bool have_its_calls_watched(void)
 {
 	return put_on_list_with(SECCOMP_FILTER_FLAG_NEW_LISTENER);
@@ -334,7 +334,7 @@ static bool move_memory(void)
 	return mremap(stage.page, PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE) != MAP_FAILED;
 }
 
-/* Pages that are merged with those of others tell what others have in theirs. */
+/* Merged pages show what other processes have in theirs. */
 static bool advise_otherwise(void)
 {
 	return madvise(stage.page, PAGE_SIZE, MADV_WILLNEED) == 0;
@@ -346,7 +346,7 @@ static bool read_what_is_typed(void)
 	return read(STDIN_FILENO, &byte, 1) == 1;
 }
 
-/* A number that may be read from, for what may not. */
+/* A descriptor that may be read, in place of one that may not. */
 static bool copy_what_is_typed(void)
 {
 	return dup(STDIN_FILENO) >= 0;
@@ -373,7 +373,7 @@ static bool open_a_pipe_of_packets(void)
 	return pipe2(ends, O_CLOEXEC | O_DIRECT) == 0;
 }
 
-/* What a worker has no use for when it serves. */
+/* Calls that a worker does not need while it serves. */
 
 static bool start_a_process(void)
 {
@@ -525,7 +525,7 @@ static void start_victim(void)
 	setpgid(stage.victim, stage.victim);
 }
 
-/* Ends the victim, and waits for it and for every other process that an intruder made ours. */
+/* Ends the victim, and reaps it and every other process that an intruder made our child. */
 static void end_victim(void)
 {
 	kill(stage.victim, SIGKILL);
@@ -578,7 +578,7 @@ static void succeed(const void *argument)
 	_exit(1);
 }
 
-/* What this machine does not allow anyway is no test of the sandbox, but most must be possible. */
+/* Attempts that this machine forbids anyway do not test the sandbox, but most must be possible. */
 static size_t count_possible(const struct attempt *list, size_t n)
 {
 	size_t possible = 0;
@@ -597,13 +597,13 @@ TEST(every_attempt_succeeds_without_a_sandbox)
 
 /* ---- with one ---- */
 
-#define EXIT_DONE 1 /* of a child whose attempt succeeded */
+#define EXIT_DONE 1 /* exit status of a child whose attempt succeeded */
 
 static void enter(struct sandbox *sandbox, const struct engine *engine)
 {
 	const struct listeners none = { .n = 0 };
 	struct sandbox_needs needs = engine->sandbox;
-	needs.has_dispatch = needs.has_workers; /* the longest list that there is */
+	needs.has_dispatch = needs.has_workers; /* the longest filter */
 	assert(sandbox_enter(sandbox, &none, &needs) == 0);
 }
 

@@ -19,12 +19,12 @@
 #include "net/io.h"
 #include "unit.h"
 
-/* ---- a client who always has more and always takes it ---- */
+/* ---- a client that always sends and always reads ---- */
 
-/* The socket whose calls never have to wait, until its FIN is sent: then the client ends too... */
+/* The socket whose calls never block, until its FIN is sent: then the client ends too... */
 static atomic_int firehose_fd = -1;
 
-/* ... or goes on all the same. */
+/* ... or continues all the same. */
 static bool firehose_outlives_fin;
 
 ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
@@ -34,7 +34,7 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags);
 int __real_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how);
 
-/* The patience of the sockets, 0: none, and the session must not sleep in a receive. */
+/* Receive timeout of the sockets. 0: none, and the session must not block in recv(). */
 static uint64_t recv_timeout_ns;
 
 static void pass_patience(void);
@@ -72,8 +72,8 @@ int __wrap_shutdown(int fd, int how)
 #define START_NS (1000 * CLOCK_NS_PER_S)
 
 /*
- * When it is set, the clock stands still but for poll(2): a wait in vain takes its whole time at
- * once, and a look at a firehose a millisecond. At one moment something happens.
+ * If it is set, the clock advances only in poll(2): a wait without an event takes its whole time at
+ * once, and a poll of a firehose takes a millisecond. One event occurs at a set time.
  */
 struct own_time {
 	bool is_set;
@@ -145,7 +145,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
 
 struct conversation {
 	int client;        /* our end of the connection */
-	int shutdown_pipe; /* our end of the lifeline, -1 when it is cut */
+	int shutdown_pipe; /* our end of the shutdown pipe, -1 after it is closed */
 	struct session session;
 	struct conn_stats stats;
 	enum close_reason reason; /* once joined */
@@ -211,7 +211,7 @@ static uint64_t out_of(struct conversation *conversation)
 	return atomic_load(&conversation->stats.out);
 }
 
-/* The session has returned: what it said, and what it left in the score. */
+/* The result of a session: its close reason, and what it left in the statistics. */
 struct outcome {
 	enum close_reason reason;
 	uint64_t in, out;
@@ -286,7 +286,7 @@ static bool is_stuck(struct conversation *conversation)
 	return is_asleep(conversation) && in_of(conversation) > out_of(conversation);
 }
 
-/* Sends until neither side takes more: the session is stuck with a client who does not read. */
+/* Sends until neither side takes more: the session is stuck because the client does not read. */
 static uint64_t send_until_stuck(struct conversation *conversation)
 {
 	uint64_t sent = 0;
@@ -328,7 +328,7 @@ static uint64_t read_to_end(int fd, uint64_t from)
 	}
 }
 
-/* The least room to send that the kernel gives: most writes are short ones. */
+/* Sets the smallest send buffer that the kernel allows: most writes are short. */
 static void shrink(int fd)
 {
 	int size = 1;
@@ -530,7 +530,7 @@ TEST(called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end)
 	struct conversation *conversation = begin(0);
 	send_until_stuck(conversation);
 	cut_lifeline(conversation);
-	UNIT_WAIT_UNTIL(has_sent_end(conversation)); /* before there is room for what it kept */
+	UNIT_WAIT_UNTIL(has_sent_end(conversation)); /* before its backlog fits into the socket */
 	uint64_t returned = read_to_end(conversation->client, 0);
 	hang_up(conversation);
 	struct outcome outcome = end(conversation);
@@ -566,14 +566,16 @@ TEST(what_happens_while_it_lingers_is_not_the_reason)
 {
 	struct conversation *conversation = begin(BRIEF_NS);
 	unit_read_end(conversation->client);
-	cut_lifeline(conversation); /* called off, when it was idle first */
+	cut_lifeline(conversation); /* an abort after the idle timeout */
 	hang_up(conversation);
 	assert_int_equal(end(conversation).reason, CLOSE_IDLE);
 }
 
 /* ---- how long it waits ---- */
 
-/* A session in the test's own time, without a thread: what the client does, he has done already. */
+/*
+ * A session with a simulated clock, without a thread: the client's actions come before the session.
+ */
 struct timed {
 	int server_fd, client_fd;
 	int shutdown_fd, shutdown_pipe_writer_fd;

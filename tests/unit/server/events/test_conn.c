@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a conversation in a crowd ends, and when its client is looked at though nothing happens: in
- * the test's own time, and with the kernel's own sockets.
+ * How a connection in an event loop ends, and when it is checked without an event. The clock is
+ * simulated, the sockets are the kernel's.
  */
 #include "server/events/conn.h"
 
@@ -38,7 +38,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 	return 0;
 }
 
-/* ---- a crowd ---- */
+/* ---- a table of connections ---- */
 
 static struct server server;
 static struct conn_set conns;
@@ -66,7 +66,7 @@ static int close_crowd(void **state)
 	return 0;
 }
 
-/* A client, whose end of the connection is theirs[n_theirs - 1]. */
+/* Adds a client; its end of the connection is theirs[n_theirs - 1]. */
 static struct conn *come(void)
 {
 	struct sockaddr_in address;
@@ -82,7 +82,7 @@ static struct conn *come(void)
 	return conn;
 }
 
-/* Sends so much that its kernel has no room for all of it. */
+/* Sends more than the client's kernel can hold. */
 static void overfill(const struct conn *conn)
 {
 	static const unsigned char bytes[64 * 1024];
@@ -97,7 +97,8 @@ static void read_all(const struct conn *conn, int fd)
 {
 	char bytes[64 * 1024];
 	UNIT_WAIT_UNTIL(recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0 &&
-			io_unacknowledged(conn->client.fd) <= 1); /* but for our FIN */
+			/* only our FIN may be unacknowledged */
+			io_unacknowledged(conn->client.fd) <= 1);
 }
 
 static void pass(uint64_t ns)
@@ -112,7 +113,7 @@ static void assert_nobody_is_due(void)
 	assert_null(conn_next_expired(&conns, &queue));
 }
 
-/* This one is due, from a queue; and nobody else. */
+/* This connection is due, from this queue, and no other is. */
 static void assert_due(const struct conn *conn, enum conn_queue expected)
 {
 	enum conn_queue queue = CONN_QUEUES;
@@ -121,7 +122,7 @@ static void assert_due(const struct conn *conn, enum conn_queue expected)
 	assert_nobody_is_due();
 }
 
-/* Due when so much time has passed, and not a moment before. */
+/* This connection is due after exactly this time. */
 static void assert_due_in(uint64_t ns, const struct conn *conn, enum conn_queue expected)
 {
 	assert_int_equal(conn_deadline_ns(&conns), now_ns + ns);
@@ -201,7 +202,7 @@ TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle)
 	conn_restart_idle(&conns, conn);
 	overfill(conn);
 	assert_due_in(IDLE_NS, conn, CONN_IDLE);
-	assert_false(conn_check_idle(&conns, conn)); /* there was nothing at the last look */
+	assert_false(conn_check_idle(&conns, conn)); /* the last check found no bytes */
 	assert_due_in(IDLE_NS, conn, CONN_IDLE);
 	read_all(conn, theirs[0]);
 	assert_false(conn_check_idle(&conns, conn));
@@ -280,7 +281,8 @@ TEST(one_whom_we_end_has_our_fin_and_then_some_patience)
 	conn_finish(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_DISCARD);
 	unit_read_end(theirs[0]);
-	conn_restart_idle(&conns, conn); /* what it still sends puts nothing off */
+	/* further bytes from the client do not extend the deadline */
+	conn_restart_idle(&conns, conn);
 	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CONN_LINGER);
 }
 
@@ -349,7 +351,10 @@ TEST(one_who_has_all_is_closed_at_once)
 	unit_read_end(theirs[0]);
 }
 
-/* The client ended its half, and not all has reached it: ours is ended, and we stay. */
+/*
+ * The client has half-closed and has not acknowledged all bytes: our FIN is sent, and the
+ * connection stays open.
+ */
 static struct conn *leave_with_bytes_on_their_way(void)
 {
 	struct conn *conn = come();
@@ -366,7 +371,7 @@ TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived)
 	open_crowd(NO_LIMIT);
 	struct conn *conn = leave_with_bytes_on_their_way();
 	for (int i = 0; i < 100;
-	     i++) { /* soon at first, then now and then; for as long as it takes */
+	     i++) { /* polls soon at first, then at longer intervals, without a limit */
 		uint64_t deadline_ns = conn_deadline_ns(&conns);
 		assert_true(deadline_ns > now_ns && deadline_ns <= now_ns + CLOCK_NS_PER_S);
 		pass(deadline_ns - now_ns);
@@ -380,7 +385,7 @@ TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived)
 	read_all(conn, theirs[0]);
 	conn_poll_acks(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
-	assert_int_equal(ending_of(conn), CLOSE_NONE); /* whoever closes says eof */
+	assert_int_equal(ending_of(conn), CLOSE_NONE); /* the caller that closes reports eof */
 }
 
 TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason)
@@ -396,7 +401,7 @@ TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason)
 	assert_int_equal(ending_of(conn), CLOSE_RESET);
 }
 
-/* Looks at it whenever it is time, for so long. */
+/* Polls the connection whenever it is due, for this time. */
 static void look_for(struct conn *conn, uint64_t ns)
 {
 	uint64_t end_ns = now_ns + ns;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The readiness driver, a turn at a time: every byte comes back in its order, what a client does
- * not take is kept and nothing more received meanwhile, and what others have received for it comes
- * in its turn.
+ * The readiness driver, one step at a time. Every byte comes back in order. Unsent bytes are kept,
+ * and meanwhile nothing is received. Bytes that the ring received for the connection follow in
+ * order.
  */
 #include "server/events/conn_io.h"
 
@@ -21,7 +21,7 @@
 #define MOST    4
 #define IDLE_NS (10 * CLOCK_NS_PER_S)
 
-/* What can be stashed of a client beside a buffer that is kept. */
+/* Maximum of bytes that can be queued for a client besides a kept buffer. */
 #define STASH (3 * CONN_BUFFER_SIZE)
 
 /* ---- time of the test's own ---- */
@@ -116,7 +116,7 @@ static int close_driver(void **state)
 	return 0;
 }
 
-/* A client, and in theirs[n_theirs - 1] its end. Its kernel takes about so much from us. */
+/* Adds a client; theirs[n_theirs - 1] is its end. The send buffer has about `room` bytes. */
 static struct conn *come(int room)
 {
 	int ours;
@@ -135,7 +135,7 @@ static struct conn *come(int room)
 #define PLENTY (1 << 20)
 #define LITTLE 1
 
-/* It goes: as whoever drives does. */
+/* Closes the connection as its driver does. */
 static void leave(struct conn *conn)
 {
 	io_close(&conn->client.fd);
@@ -159,14 +159,17 @@ static bool is_silent(int fd)
 	return poll(&ready, 1, 0) == 0;
 }
 
-/* Bytes that they have sent and nobody has received. */
+/* Returns whether the client has sent bytes that are not received yet. */
 static bool is_unread(const struct conn *conn)
 {
 	struct pollfd ready = { .fd = conn->client.fd, .events = POLLIN };
 	return poll(&ready, 1, 0) == 1;
 }
 
-/* They read until all `size` bytes are there, with a turn whenever there is room. */
+/*
+ * The client reads until all `size` bytes have come; the server makes a step whenever there is
+ * room.
+ */
 static void assert_all_comes(struct conn *conn, int fd, size_t size)
 {
 	size_t n = 0;
@@ -299,7 +302,7 @@ TEST(a_broken_connection_is_over_at_once)
 {
 	struct conn *conn = come(PLENTY);
 	unit_write(theirs[0], message, 100);
-	io_close(&theirs[0]); /* nobody is there to take it */
+	io_close(&theirs[0]); /* the client does not read any more */
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_int_equal(ending_of(conn), CLOSE_RESET);
 }
@@ -368,7 +371,7 @@ TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped)
 {
 	struct conn *conn = come(PLENTY);
 	echo_got(&conn->echo, 1000);
-	unit_write(conn->client.fd, message, 300); /* he sends, from a buffer of his own */
+	unit_write(conn->client.fd, message, 300); /* sends from its own buffer */
 	echo_sent(&conn->echo, 300);
 	conn_save_unsent(&io, conn, message);
 	assert_true(conn_queue_rx(&io, conn, message + 1000, 500));
@@ -378,7 +381,7 @@ TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped)
 	assert_score(conn, 1500, 1500);
 }
 
-/* ---- when it is not the client who acts ---- */
+/* ---- events without an action of the client ---- */
 
 static void pass(uint64_t ns)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What several workers tell is counted once, whoever of them dies, and when.
- */
+/* The events of several workers are counted once, whichever worker is killed, and whenever. */
 #include "server/workers/worker_pool.h"
 
 #include <arpa/inet.h>
@@ -24,7 +22,10 @@ static struct server server;
 static struct worker_pool pool;
 static struct unit_capture log_of;
 
-/* A server with so many workers for so many clients, of whom a source has most_of_one (0: any). */
+/*
+ * Opens a server with n_workers for max_clients; a source has at most most_of_one clients (0: no
+ * limit).
+ */
 static void open_crew(uint32_t n_workers, uint32_t max_clients, uint64_t most_of_one)
 {
 	server = (struct server){
@@ -53,7 +54,7 @@ static struct peer peer_number(unsigned int n)
 	return peer_of(-1, &addr);
 }
 
-/* What the i-th worker does for a client of 192.0.2.N. NULL: its source has too many. */
+/* Adds a client of 192.0.2.N as the i-th worker does. NULL: its source has too many. */
 static struct client *enter(uint32_t i, unsigned int n)
 {
 	struct peer peer = peer_number(n);
@@ -67,7 +68,7 @@ static void move(struct client *client, uint64_t in, uint64_t out)
 	atomic_store(&client->stats.out, out);
 }
 
-/* The first half of a client's end: it is told. */
+/* The first half of a client's end: its event is written. */
 static bool tell(uint32_t i, const struct client *client)
 {
 	const struct conn_record facts = {
@@ -163,7 +164,7 @@ TEST(a_crew_that_is_closed_leaves_no_descriptor)
 	pool_close(&pool); /* a zeroed one is none */
 }
 
-/* ---- what is told ---- */
+/* ---- reported events ---- */
 
 TEST(what_a_worker_tells_is_counted_once)
 {
@@ -210,7 +211,7 @@ TEST(the_totals_are_those_who_ended_and_those_who_are_there)
 					 "turned_away=0 in=3210 out=3110\n");
 }
 
-/* ---- one who died ---- */
+/* ---- a worker that was killed ---- */
 
 TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved)
 {
@@ -238,7 +239,7 @@ TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
 	move(enter(0, 3), 1, 1);
 	assert_true(tell(0, left));
 	client_table_remove(&pool.tables[0], left);
-	assert_true(tell(0, told)); /* and then it died */
+	assert_true(tell(0, told)); /* and then it was killed */
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	server.quiet = false;
 	assert_int_equal(pool_reap(&pool, 0, &killed), 1);
@@ -328,7 +329,7 @@ TEST(client_table_of_a_worker_that_died_count_for_their_source_no_more)
 	open_dispatching_crew();
 	assert_non_null(pass_on(0));
 	assert_non_null(enter_passed_on(0));
-	assert_non_null(pass_on(0)); /* it had taken this one, and then it died */
+	assert_non_null(pass_on(0)); /* it had taken this one before it was killed */
 	server.quiet = false;
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	assert_int_equal(pool_reap(&pool, 0, &killed), 1);
@@ -396,7 +397,10 @@ TEST(a_worker_has_no_memory_of_the_others)
 	assert_int_equal(server.totals.ended, WORKERS);
 }
 
-/* It reports faster than it is read, for ever: the supervisor must come to its other work. */
+/*
+ * The worker reports faster than the supervisor reads, without end: the supervisor must still do
+ * its other work.
+ */
 TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor)
 {
 	open_crew(WORKERS, 30, 0);
@@ -415,7 +419,7 @@ TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
-/* Whatever a worker wrote into its table, nobody looks behind its end. */
+/* Whatever a worker wrote into its table, the supervisor does not read beyond the end. */
 TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places)
 {
 	open_crew(WORKERS, 30, 0);
@@ -434,7 +438,7 @@ TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places)
 
 /* ---- a worker that is killed at any moment ---- */
 
-/* Clients come, move a byte and go, for ever; the end is told first. */
+/* Clients come, move a byte and go, without end; the event is written first. */
 _Noreturn static void work_for_ever(uint32_t i)
 {
 	for (uint64_t n = 1;; n++) {
@@ -462,13 +466,16 @@ TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once)
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
 		assert_true(pool_reap(&pool, i, &killed) <= 1);
-		/* It may have died between accepting and entering: then he was not there yet. */
+		/*
+		 * The worker may have been killed between accept() and the entry: then the client
+		 * was not in the table.
+		 */
 		uint64_t missing = server.totals.accepted - server.totals.ended;
 		assert_true(missing <= 1);
 		server.totals.accepted -= missing;
 	}
 	assert_int_equal(pool_count_clients(&pool), 0);
-	/* Who was killed with it may not have moved, or not have sent, yet. */
+	/* Clients that were killed with it may not have received, or not have sent, their byte. */
 	assert_true(server.totals.ended - server.totals.in <= 100);
 	assert_true(server.totals.in - server.totals.out <= 100);
 }
