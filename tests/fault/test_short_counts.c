@@ -29,9 +29,8 @@
 #include "shim.h"
 
 /*
- * A conversation so small that, sent in pieces and read by nobody, it leaves a socket writable in
- * the eyes of poll(2), for which a quarter of the buffer must be free of it; and one that fits into
- * none.
+ * SMALL: sent in short writes and not read, it leaves a socket writable for poll(2), which requires
+ * a quarter of the buffer to be free. LARGE: does not fit into any socket buffer.
  */
 #define SMALL ((size_t)150)
 #define LARGE ((size_t)512 * 1024)
@@ -137,7 +136,7 @@ static struct shim_report converse(pair_fn *open_pair, size_t size, const struct
 	return outcome.report;
 }
 
-/* ---- a peer who sends and reads at the same time ---- */
+/* ---- a peer that sends and reads at the same time ---- */
 
 struct far_end {
 	int fd;
@@ -227,7 +226,7 @@ TEST(every_split_is_echoed_when_each_call_is_interrupted_and_refused_first)
 	printf("# %d splits\n", (int)(ways * ways));
 }
 
-/* As large a message as some thousand calls can carry in pieces of these sizes. 0: no bound. */
+/* Returns the largest message that some thousand calls can move at these sizes. 0: no limit. */
 static size_t affordable(size_t in, size_t out)
 {
 	size_t least = in == 0 || (out != 0 && out < in) ? out : in;
@@ -257,7 +256,7 @@ TEST(large_messages_are_echoed_in_pieces_of_every_size)
 
 static const enum shim_fault faults[] = { SHIM_EINTR, SHIM_EAGAIN, SHIM_SHORT };
 
-/* In pieces like these a small conversation has some hundred calls to go wrong at. */
+/* Sizes with which a small conversation has some hundred calls that may fail. */
 static const struct shim_plan in_pieces = { .in.most = 5, .out.most = 3 };
 
 TEST(a_fault_at_any_call_of_the_session_changes_nothing)
@@ -351,7 +350,7 @@ TEST(a_wait_that_is_interrupted_again_and_again_still_ends_in_its_time)
 
 /* ---- talk ---- */
 
-/* An echo for one client after the other, in a process of its own that ends with this one. */
+/* Starts an echo server for one client at a time, in a child process that ends with this one. */
 static pid_t start_echo(struct sockaddr_in *ret_address)
 {
 	int listening = unit_listen(16, ret_address);
@@ -383,7 +382,7 @@ static pid_t start_echo(struct sockaddr_in *ret_address)
 static pid_t echo_pid;
 static struct sockaddr_in echo_address;
 
-/* What a talk in a child leaves behind. */
+/* The report of a talk in a child. */
 static struct shim_report *talk_report;
 
 static int set_up_echo(void **state __attribute__((unused)))

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The seam of the torture (tests/fault/torture.py): the whole program, with every call to the
- * kernel that can fail led through here by the linker (`-Wl,--wrap=recv` and so on, ld(1)).
+ * The seam of the torture (tests/fault/torture.py): the whole program, in which the linker leads
+ * every system call that can fail through here (`-Wl,--wrap=recv` and so on, ld(1)).
  *
- * TORTURE_JOURNAL names a file into which every call goes as a line, "WHO CALL NTH DETAIL", and one
- * that was made to fail with " INJECTED" behind it. WHO is the process: 0 the first one, then its
+ * TORTURE_JOURNAL names a file. Every call is written to it as a line, "WHO CALL NTH DETAIL", with
+ * " INJECTED" behind it if it was made to fail. WHO is the process: 0 is the first one, then its
  * children by the order of their first calls. NTH counts the calls of that name of that process.
- * DETAIL tells calls of one name apart: the descriptor, the family, the backlog, the operation.
+ * DETAIL distinguishes calls of one name: the descriptor, the family, the backlog, the operation.
  *
- * TORTURE_PLAN, "WHO CALL NTH ERROR", makes one call fail: by the number of its errno, or for
- * getaddrinfo(3) by the code that it returns. Without the two the program is what it always is.
+ * TORTURE_PLAN, "WHO CALL NTH ERROR", makes one call fail: ERROR is the errno number, or for
+ * getaddrinfo(3) the code that it returns. Without the two variables the program behaves as usual.
  *
- * What a process knows of itself lies in shared memory under its pid: so it does not matter how a
- * child is made, nor whether it shares its parent's memory. The file is mapped, so that it takes
- * no descriptor from the program, and a child cannot close it.
+ * The state of a process is in shared memory under its pid. So it does not matter how a child is
+ * made, nor whether it shares its parent's memory. The file is mapped: it takes no descriptor from
+ * the program, and a child cannot close it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -68,7 +68,7 @@ static struct journal *journal; /* NULL: no torture */
 static struct process *processes;
 
 static struct {
-	int who; /* -1: nobody */
+	int who; /* -1: no process */
 	char call[32];
 	uint64_t nth;
 	int error;
@@ -123,7 +123,7 @@ static uint64_t count_call(struct process *process, const char *call)
 	abort();
 }
 
-/* What is known of the call being made. */
+/* The call that is being made. */
 struct call {
 	const char *name;
 	long detail;
@@ -178,7 +178,7 @@ static int error_for(const char *name, long detail)
 		return __real_##call arguments;                     \
 	}
 
-/* The first descriptor of poll(2) tells the log's from the loop's. */
+/* The first descriptor distinguishes the log's poll(2) from the loop's. */
 #define FIRST(fds) ((fds) != NULL ? (fds)->fd : -1)
 
 FAILING(int, accept4, -1, fd, (int fd, struct sockaddr *addr, socklen_t *size, int flags),
@@ -257,7 +257,7 @@ FAILING(int, sched_getaffinity, -1, -1, (pid_t pid, size_t size, cpu_set_t *cpus
 FAILING(char *, setlocale, NULL, -1, (int category, const char *name), (category, name))
 FAILING(int, setresgid, -1, -1, (gid_t real, gid_t effective, gid_t saved),
 	(real, effective, saved))
-/* Of the two, that of root's ids must fail. */
+/* There are two calls; the one that sets root's ids must fail. */
 FAILING(int, setresuid, -1, real == 0, (uid_t real, uid_t effective, uid_t saved),
 	(real, effective, saved))
 FAILING(int, setrlimit64, -1, what, (int what, const struct rlimit *limit), (what, limit))
@@ -297,9 +297,9 @@ RETURNING(io_uring_register_restrictions, -, -1,
 	  (ring, list, n))
 
 /*
- * A request fails as the kernel would have it: it has one completion, the last, and has done
- * nothing. What goes to the kernel in its place is one to cancel a request that there is not, whose
- * completion is then given the error.
+ * A failed request looks as the kernel would make it: it has one completion, the last, and has done
+ * nothing. The kernel gets a request to cancel a request that does not exist in its place, and the
+ * completion of that one is given the error.
  */
 static const char *name_of_request(unsigned int opcode)
 {
@@ -388,8 +388,8 @@ static bool is_listening(int fd)
 }
 
 /*
- * What is said to be in a poller already is put into it first, what is said not to be in it is
- * taken out. Connections are added once: to say so of them would be a lie for ever.
+ * EEXIST: the listening socket is really added first, and ENOENT: the descriptor is really removed.
+ * Connections are added once, so EEXIST for them would stay false for ever.
  */
 int __real_epoll_ctl(int poller_fd, int operation, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int poller_fd, int operation, int fd, struct epoll_event *event);
@@ -405,7 +405,7 @@ int __wrap_epoll_ctl(int poller_fd, int operation, int fd, struct epoll_event *e
 	return -1;
 }
 
-/* The descriptor is free whatever close(2) says. */
+/* The descriptor is free whatever close(2) returns. */
 int __real_close(int fd);
 int __wrap_close(int fd);
 int __wrap_close(int fd)
@@ -433,7 +433,7 @@ int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t size)
 	return -1;
 }
 
-/* Where there is no connection any more, nobody waits for our FIN. */
+/* Without a connection (ENOTCONN), the real shutdown takes place. */
 int __real_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how)
@@ -448,7 +448,7 @@ int __wrap_shutdown(int fd, int how)
 	return -1;
 }
 
-/* What send(2) says of a connection that is gone: then it is gone for whoever receives as well. */
+/* Errors of send(2) that mean a lost connection: then a receive fails as well. */
 static bool is_loss(int error)
 {
 	static const int losses[] = {
@@ -474,7 +474,7 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
 	return -1;
 }
 
-/* There are no children only when none can be reaped: then, and not else, that can be said. */
+/* ECHILD is injected only when no child can be reaped. */
 pid_t __real_waitpid(pid_t pid, int *status, int options);
 pid_t __wrap_waitpid(pid_t pid, int *status, int options);
 pid_t __wrap_waitpid(pid_t pid, int *status, int options)
@@ -529,7 +529,7 @@ long __wrap_syscall(long number, long a, long b, long c, long d)
 	return __real_syscall(number, a, b, c, d);
 }
 
-/* It returns a code of its own; behind EAI_SYSTEM there is an errno. */
+/* It returns its own codes; EAI_SYSTEM also sets errno. */
 int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
 		       struct addrinfo **ret_found);
 int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
