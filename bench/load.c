@@ -2,22 +2,22 @@
 /*
  * Load for an echo server, from one thread, with every byte verified.
  *
- *   rr       N connections, each with one message under way: the next is sent when the last is back
- *   connect  N conversations under way: connect, one message there and back, half-close, the
+ *   rr       N connections, each with one message in flight: the next is sent when the last is back
+ *   connect  N conversations in parallel: connect, one message and its echo, half-close, the
  *            server's end, close; then the next, from another of many source addresses, so that
- *            ports which wait (TIME_WAIT) never run out
+ *            ports in TIME_WAIT never run out
  *   idle     N connections, one message each, then "held" on standard output and silence until
  *            standard input ends; then one message more on each
  *   fair     N connections, each of which is sent a message every 10 ms, beside F firehoses:
- *            streams without an end, as fast as they go. A message that is late to be sent because
- *            the one before is not back counts from when it was due.
+ *            endless streams at full speed. A message that is sent late because the one before is
+ *            not back counts from when it was due.
  *
- * A byte that differs, is missing, or comes before it was sent is the end of the run. Prints one
- * line of JSON; the exit status is 0, or 1 with the reason as "error".
+ * A byte that differs, is missing, or comes before it was sent ends the run. Prints one line of
+ * JSON; the exit status is 0, or 1 with the reason as "error".
  *
- * What is counted lies in the window of SECONDS after the warm-up, which begins when all N are
- * connected and have been answered once (rr, idle, fair). CPU is the difference that a cgroup's
- * cpu.stat shows between both ends of that window.
+ * The measured window has SECONDS after the warm-up, which begins when all N are connected and have
+ * been answered once (rr, idle, fair). CPU is the difference of the cgroup's cpu.stat between both
+ * ends of that window.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,17 +43,17 @@
 #define SAMPLES       ((size_t)1 << 22)
 #define EVENTS        256
 
-/* Prime: so many different messages before the first comes again. */
+/* Prime: the number of different messages before the first one repeats. */
 #define PAYLOAD_PERIOD ((size_t)1000003)
 
-/* At most so many connections are being set up at once: short queues must not overflow. */
+/* Maximum number of connects in progress: short accept queues must not overflow. */
 #define CONNECTING_MAX 32
 
 /* Source addresses, 127.1.0.1 and on: 28,000 ports each are enough for a minute. */
 #define SOURCES 512
 
-/* Of mode fair: the time from one message of a connection to its next, and what a firehose sends or
- * receives before the others have their turn again. */
+/* Mode fair: the time from one message of a connection to its next, and the number of bytes that a
+ * firehose sends or receives before the other connections have their turn again. */
 #define PING_PERIOD_NS 10000000ULL
 #define FIREHOSE_PIECE ((size_t)65536)
 
@@ -64,7 +64,7 @@ enum stage {
 	STAGE_ECHOING,   /* a message is under way */
 	STAGE_HOLDING,   /* the last message is back, the next is not due */
 	STAGE_FLOWING,   /* a firehose: `sent` and `received` count from the stream's beginning */
-	STAGE_FINISHING, /* half-closed: nothing but the end may come */
+	STAGE_FINISHING, /* half-closed: only the server's FIN may come */
 };
 
 struct conn {
@@ -83,15 +83,18 @@ static size_t n_conns = 1;
 static size_t message_size = 64;
 static const char *cpu_path;
 
-/* Nothing at all moved for so long: the server has lost something, or has stopped serving. */
+/*
+ * Time without any progress after which the run fails: the server has lost something, or has
+ * stopped serving.
+ */
 static double patience = 8; /* seconds */
 
-/* The window ends as well when so many were counted. */
+/* The window also ends after this number of counted messages. */
 static size_t n_counted_most = SIZE_MAX;
 
 static int epoll_fd;
 static struct conn conns[CONNS_MAX + FIREHOSES_MAX];
-static size_t n_firehoses; /* the last so many of n_conns */
+static size_t n_firehoses; /* the last n_firehoses of n_conns */
 static size_t n_open, n_started, n_messages, n_held, n_flowed;
 static bool is_over;
 
@@ -317,7 +320,7 @@ static void open_firehose(struct conn *c)
 	open_next(c);
 	c->stage = STAGE_FLOWING;
 	c->message = payload;
-	/* Level-triggered: it does a piece of its work, and comes again. */
+	/* Level-triggered: it does part of the work, and is reported again. */
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.ptr = c };
 	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
 }
@@ -597,7 +600,7 @@ int main(int argc, char **argv)
 	fill_pattern();
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
-	begin_ns = end_ns = UINT64_MAX; /* nothing counts before the warm-up has begun */
+	begin_ns = end_ns = UINT64_MAX; /* before the warm-up has begun, nothing is counted */
 	if (mode != MODE_CONNECT)
 		open_all();
 	begin_ns = now_ns() + (uint64_t)(warmup * 1e9);

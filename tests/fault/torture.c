@@ -433,7 +433,7 @@ int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t size)
 	return -1;
 }
 
-/* Without a connection (ENOTCONN), the real shutdown takes place. */
+/* With ENOTCONN the real shutdown takes place too, so that the client does not wait for our FIN. */
 int __real_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how)
