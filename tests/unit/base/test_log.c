@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One record is one line, whatever it holds, in one write(2); and a reader who does not read stops
- * nobody, but is told how much he missed.
+ * One record is one line, whatever it contains, in one write(2). A reader that does not read stops
+ * no process, and gets the number of lines that it missed.
  */
 #include "base/log.h"
 
@@ -24,7 +24,10 @@
 
 /* ---- is it a line of JSON? ---- */
 
-/* Each takes what it knows off the front of a text and returns the rest, NULL if it is not so. */
+/*
+ * Each function removes its item from the front of a text and returns the rest, NULL if the text
+ * does not begin with it.
+ */
 static const char *take_char(const char *text, char c)
 {
 	return text != NULL && *text == c ? text + 1 : NULL;
@@ -69,7 +72,7 @@ static bool is_json_line(const char *text)
 	return strcmp(text, "}\n") == 0;
 }
 
-/* One line of valid UTF-8 that a terminal can show and nothing in it that it would obey. */
+/* One line of valid UTF-8 that a terminal can show, without anything that it would obey. */
 static void assert_one_harmless_line(const struct unit_capture *log)
 {
 	assert_int_equal(strlen(log->text), log->size);
@@ -178,7 +181,7 @@ TEST(seconds_are_told_to_the_millisecond)
 	}
 }
 
-/* What a stranger may put into a value, and how it stands in the line. */
+/* Values that an attacker may choose, and how they stand in the line. */
 static const struct {
 	const char *value;
 	const char *in_text;
@@ -247,7 +250,7 @@ TEST(a_sentence_that_ends_within_a_character_loses_no_byte)
 
 /* ---- cutting ---- */
 
-/* What grows in each way that a byte can grow, and text that must not be cut in a character. */
+/* Bytes that grow in each possible way, and text that must not be cut within a character. */
 static const char *const fillers[] = {
 	"a", "\n", "\xff", "\"", "\\", "\xc3\xbc", "\xf0\x9f\x90\xa2"
 };
@@ -419,13 +422,13 @@ TEST(an_interruption_loses_no_line)
 	assert_null(strstr(log_of.text, "dropped"));
 }
 
-/* ---- a reader who does not read ---- */
+/* ---- a reader that does not read ---- */
 
 struct stuck {
 	int reader, writer;
 };
 
-/* A pipe that takes nothing more. */
+/* A full pipe. */
 static struct stuck make_stuck(int flags)
 {
 	int ends[2];
@@ -491,7 +494,7 @@ TEST(what_was_dropped_is_told_in_json_as_well)
 	close_stuck(&pipe);
 }
 
-/* Behind so many lines that are held. */
+/* Logs an error behind n_held lines that are held. */
 static void say_an_error(const struct stuck *pipe, int n_held)
 {
 	close(pipe->reader);
@@ -516,7 +519,10 @@ static char state_of(pid_t pid)
 	return name_end[2];
 }
 
-/* For a pipe with these flags, behind so many lines that are held; then it is written so. */
+/*
+ * Writes to a pipe with these flags, behind n_held lines that are held, and checks what the pipe
+ * gets.
+ */
 static void assert_an_error_waits(int flags, int n_held, const char *expected)
 {
 	struct stuck pipe = make_stuck(flags);
@@ -529,7 +535,10 @@ static void assert_an_error_waits(int flags, int n_held, const char *expected)
 	}
 	close(pipe.writer);
 
-	/* It sleeps, or else it gave up: then the words do not come when there is room. */
+	/*
+	 * Wait until it sleeps. If it gives up instead, the message does not come when there is
+	 * room.
+	 */
 	UNIT_WAIT_UNTIL(strchr("SZ", state_of(pid)) != NULL);
 	char text[LOG_LINE_SIZE] = "";
 	int status = -1;
@@ -615,7 +624,7 @@ TEST(an_error_does_not_wait_for_a_disk_for_ever)
 
 /* ---- several processes ---- */
 
-/* Logs a line in a child, which has as much room. */
+/* Logs a line in a child, with this amount of room. */
 static void log_in_child(const char *line, size_t room)
 {
 	pid_t pid = fork();
@@ -821,7 +830,7 @@ static void end_writes(const struct writes *writes)
 	close(writes->writer);
 }
 
-/* What the next write wrote, as a string; "" if there was none. */
+/* Returns the bytes of the next write as a string; "" if there was no write. */
 static const char *next_write(const struct writes *writes)
 {
 	static char got[2 * PIPE_BUF];
@@ -844,7 +853,7 @@ TEST(lines_that_are_held_are_one_write_when_they_are_released)
 	log_notice("four"); /* held no longer */
 	assert_string_equal(next_write(&writes), "four\n");
 	log_hold();
-	log_release(); /* and nothing is written where nothing was said */
+	log_release(); /* without held lines nothing is written */
 	assert_string_equal(next_write(&writes), "");
 	end_writes(&writes);
 }
@@ -967,7 +976,10 @@ TEST(hold_conn_lines_that_nobody_takes_are_counted_each)
 	close_stuck(&pipe);
 }
 
-/* So many that they are written on the way, while nobody takes them; then somebody does. */
+/*
+ * The held lines exceed the buffer and are written before the release, while the pipe is full; then
+ * the reader reads.
+ */
 TEST(what_was_dropped_is_told_before_any_later_line)
 {
 	struct stuck pipe = make_stuck(0);
@@ -976,7 +988,7 @@ TEST(what_was_dropped_is_told_before_any_later_line)
 	log_hold();
 	for (size_t used = 0; used + 101 <= PIPE_BUF; used += 101, n_lost++)
 		log_notice("%0100d", n_lost);
-	log_notice("%0100d", n_lost); /* this one does not fit: those before it are dropped */
+	log_notice("%0100d", n_lost); /* this one does not fit: the ones before it are dropped */
 	drain(&pipe);
 	log_notice("here again");
 	log_release();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses: what people write is understood or refused with a reason, what is printed can be read
- * again, and a source is what limits can rely on.
+ * Addresses: what people write is understood or refused with a reason, a printed address can be
+ * read again, and limits can rely on a source.
  */
 #include "net/addr.h"
 
@@ -54,7 +54,7 @@ static const struct row rows[] = {
 	{ "unix:@echo", 0, ADDR_UNIX, 0, "@echo" },
 	{ "unix:7", 0, ADDR_UNIX, 0, "7" },
 
-	/* no port, or none that there is */
+	/* no port, or an invalid one */
 	{ ":", ERR_BAD_PORT },
 	{ "localhost:", ERR_BAD_PORT },
 	{ "[::1]:", ERR_BAD_PORT },
@@ -525,7 +525,7 @@ TEST(no_ipv4_address_is_the_source_of_an_ipv6_address)
 {
 	static const char *const v4[] = { "0.0.0.0:1",     "0.0.0.1:1",     "127.0.0.1:1",
 					  "32.1.13.184:1", "254.128.0.0:1", "255.255.255.255:1" };
-	/* Also those whose bits are the same as theirs; 0::/8 apart, which nobody has. */
+	/* Also addresses whose bits are equal to theirs; not those of 0::/8, which are unused. */
 	static const char *const v6[] = { "[::]:1",
 					  "[::1]:1",
 					  "[::127.0.0.1]:1",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A listening socket hands down to every connection what it needs, takes its address from a dead
- * server and from nobody else.
+ * A listening socket passes on to every connection what it needs. It takes over the address of a
+ * dead server only.
  */
 #include "net/listen.h"
 
@@ -31,7 +31,7 @@ static int option_of(int fd, int level, int name)
 	return value;
 }
 
-/* Waits for a client and takes him. */
+/* Waits for a client and accepts it. */
 static int accept_one(int listen_fd)
 {
 	struct pollfd ready = { .fd = listen_fd, .events = POLLIN };
@@ -60,7 +60,8 @@ TEST(a_listening_socket_never_blocks_and_is_closed_on_exec)
 	assert_true(unit_is_cloexec(fd));
 	assert_int_equal(option_of(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
 	assert_int_equal(option_of(fd, SOL_SOCKET, SO_REUSEADDR), 1);
-	assert_int_equal(option_of(fd, SOL_SOCKET, SO_REUSEPORT), 0); /* nobody shares the port */
+	/* no other socket shares the port */
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_REUSEPORT), 0);
 	close(fd);
 }
 
@@ -176,7 +177,7 @@ static struct addr loopback_of(int family, uint16_t port)
 	return addr;
 }
 
-/* A listening socket of one family, and those by which clients come. */
+/* A listening socket of one family, and the families of the clients. */
 static const struct stop_row {
 	int family, by[2];
 } stop_rows[] = {
@@ -252,7 +253,7 @@ TEST(one_that_was_passed_lets_nobody_in_until_it_is_resumed)
 	}
 }
 
-/* What a handshake does that has begun before: the socket that comes of it inherits the TTL. */
+/* As in a handshake that began before: the new socket inherits the TTL. */
 TEST(one_that_inherited_the_ttl_hears_its_client_once_it_is_released)
 {
 	for (size_t i = 0; i < ARRAY_LEN(stop_rows); i++) {
@@ -414,7 +415,7 @@ TEST(a_path_is_made_and_removed)
 	assert_int_equal(listen_remove_path(&addr, listen_path_of(&addr)), 0);
 	assert_false(exists(addr.local.sun_path));
 	assert_int_equal(listen_remove_path(&addr, listen_path_of(&addr)),
-			 0); /* somebody was quicker */
+			 0); /* another process was faster */
 	close(fd);
 }
 

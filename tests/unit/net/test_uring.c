@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a ring promises when all is well, when there is no room for completions or no buffer, and to
- * whoever takes the process over: the ring may make four requests and no other.
+ * A ring's promises in normal operation, without room for completions, without buffers, and against
+ * an intruder in the process: the ring can make four requests and no other.
  *
- * The way to liburing leads through here: so a test has a small ring, or none, and can make
- * requests that net/uring.h has no function for.
+ * Calls of liburing go through here, so that a test can have a small ring, or none, and can make
+ * requests for which net/uring.h has no function.
  */
 #include "net/uring.h"
 
@@ -283,7 +283,7 @@ TEST(without_a_free_buffer_a_receive_ends_and_the_bytes_stay_for_the_next)
 	assert_int_equal(done.result, -ENOBUFS);
 	assert_false(done.more);
 	assert_int_equal(done.buffer, -1);
-	/* Those that were not given back are as they were. */
+	/* Buffers that were not given back are unchanged. */
 	assert_memory_equal(uring_buffer(ring, first), "first", 5);
 	assert_memory_equal(uring_buffer(ring, second), "second", 6);
 	uring_give_back(ring, second);
@@ -296,7 +296,7 @@ TEST(without_a_free_buffer_a_receive_ends_and_the_bytes_stay_for_the_next)
 
 /* ---- no room for completions ---- */
 
-/* Requests without number, each of which is done at once; nobody looks. */
+/* Makes n requests, each of which completes at once; the completions are not read. */
 static void ask_for_many(uint64_t n)
 {
 	for (uint64_t tag = 0; tag < n; tag++)

@@ -224,7 +224,7 @@ TEST(counts_of_every_size_come_back)
 	assert_round_trip();
 }
 
-/* A generator of its own: the same series everywhere (Knuth's MMIX constants). */
+/* A private generator: the same series everywhere (Knuth's MMIX constants). */
 static uint64_t random_state;
 
 static uint64_t random_number(void)
@@ -246,7 +246,9 @@ TEST(many_values_come_back)
 
 TEST(a_histogram_that_is_as_large_as_can_be_comes_back)
 {
-	/* As large counts as all buckets can have, and no two alike: zlib makes little of them. */
+	/*
+	 * The largest counts that all buckets can have, all different: zlib hardly compresses them.
+	 */
 	random_state = 1;
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		uint64_t n = (UINT64_C(1) << 47) + (random_number() & 0xffffffffffff) % 1000000007;
@@ -422,7 +424,7 @@ TEST(what_is_no_string_of_ours_is_refused)
 
 TEST(every_number_of_the_header_is_looked_at)
 {
-	/* Those of the highest value, bytes 24 to 31, may be anything. */
+	/* The bytes of the highest value, 24 to 31, may be anything. */
 	static const unsigned char count[] = { 2 };
 	for (size_t i = 0; i < 40; i++) {
 		struct bytes payload = *payload_of_counts(count, sizeof(count));
@@ -500,7 +502,7 @@ TEST(more_values_than_can_be_counted_are_out_of_range)
 TEST(what_unpacks_to_more_than_any_histogram_is_damaged)
 {
 	static struct bytes payload;
-	payload.n = sizeof(payload.at); /* zeros: packed they are next to nothing */
+	payload.n = sizeof(payload.at); /* zeros: they compress to almost nothing */
 	const char *string = string_of_payload(&payload);
 	assert_true(strlen(string) < 4000);
 	assert_int_equal(hlog_decode(hlog, string, &got), ERR_HLOG_DAMAGED);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every bucket is where it should be and narrow enough, and every figure of a histogram is what a
- * sorted array of the same values says, to the width of a bucket or exactly where that is promised.
+ * Every bucket is where it should be and narrow enough. Every figure of a histogram equals that of
+ * a sorted array of the same values, to the width of a bucket, or exactly where that is promised.
  */
 #include "stats/histogram.h"
 
@@ -79,7 +79,7 @@ TEST(what_is_above_an_hour_is_counted_as_the_last)
 
 /* ---- series of values ---- */
 
-/* A generator of its own: the same series everywhere (splitmix64, Vigna). */
+/* A private generator: the same series everywhere (splitmix64, Vigna). */
 static uint64_t random_state;
 
 static uint64_t random_number(void)
@@ -102,7 +102,7 @@ static uint64_t any_up_to_an_hour(void)
 	return random_number() % (HOUR_NS + 1);
 }
 
-/* As many of 10 ns as of a minute. */
+/* Values of 10 ns are as frequent as values of a minute. */
 static uint64_t of_any_magnitude(void)
 {
 	return (random_number() >> 22) >> random_number() % 42;
@@ -324,7 +324,7 @@ TEST(merged_it_is_the_same_as_if_all_had_been_recorded_in_one)
 	struct histogram merged = opened(), all = opened();
 	for (size_t s = 0; s < ARRAY_LEN(all_series); s++) {
 		struct histogram part = opened();
-		histogram_merge(&merged, &part); /* of nothing */
+		histogram_merge(&merged, &part); /* empty */
 		assert_same(&merged, &all);
 		random_state = s;
 		record_series(&part, all_series[s], 3000);
@@ -394,7 +394,10 @@ static const uint64_t percentiles[] = {
 };
 #define ALL_OF_THEM UINT64_C(10000000)
 
-/* The smallest of the sorted values that at least so many per cent do not exceed. */
+/*
+ * Returns the smallest of the sorted values that at least this percentage of values does not
+ * exceed.
+ */
 static uint64_t exact_percentile(uint64_t percentile, size_t n)
 {
 	size_t i = 0;
