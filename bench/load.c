@@ -61,7 +61,7 @@ enum mode { MODE_RR, MODE_CONNECT, MODE_IDLE, MODE_FAIR };
 
 enum stage {
 	STAGE_CLOSED,
-	STAGE_ECHOING,   /* a message is under way */
+	STAGE_ECHOING,   /* a message is in flight */
 	STAGE_HOLDING,   /* the last message is back, the next is not due */
 	STAGE_FLOWING,   /* a firehose: `sent` and `received` count from the stream's beginning */
 	STAGE_FINISHING, /* half-closed: only the server's FIN may come */
@@ -73,8 +73,8 @@ struct conn {
 	const unsigned char *message;
 	size_t sent;
 	size_t received;
-	uint64_t start_ns; /* of the round trip, or of the conversation */
-	uint64_t owed_ns;  /* fair: a message was due then, but the last is not back; or 0 */
+	uint64_t start_ns; /* start of the round trip, or of the conversation */
+	uint64_t owed_ns;  /* fair: a message was due then, but the one before is not back; or 0 */
 };
 
 static enum mode mode;
@@ -98,14 +98,14 @@ static size_t n_firehoses; /* the last n_firehoses of n_conns */
 static size_t n_open, n_started, n_messages, n_held, n_flowed;
 static bool is_over;
 
-/* rr, idle, fair: not all are connected and answered. Those that are wait for the others. */
+/* rr, idle, fair: some connections are not connected and answered yet. The others wait for them. */
 static bool is_opening;
 
-/* fair: how many messages have been due, since when, and when anything came last. */
+/* fair: number of messages that have been due, since when, and time of the last event. */
 static size_t n_due;
 static uint64_t pings_since_ns, last_event_ns;
 
-/* The window that is measured. */
+/* The measured window. */
 static uint64_t begin_ns, end_ns;
 static double begin_cpu_us = -1, end_cpu_us = -1;
 static bool has_begun;
@@ -113,7 +113,7 @@ static size_t n_counted;
 
 static unsigned char payload[PAYLOAD_PERIOD + MESSAGE_MAX];
 static unsigned char input[2 * MESSAGE_MAX];
-static uint32_t samples[SAMPLES]; /* nanoseconds; the latest, if there are more */
+static uint32_t samples[SAMPLES]; /* nanoseconds; the latest ones, if more are measured */
 
 static const char *const mode_names[] = { "rr", "connect", "idle", "fair" };
 
@@ -138,7 +138,7 @@ static uint64_t now_ns(void)
 
 /* ---- the measured window ---- */
 
-/* CPU time of the server's cgroup so far, in microseconds; -1 when that is not known. */
+/* Returns the CPU time of the server's cgroup in microseconds; -1 if it is not known. */
 static double cpu_us(void)
 {
 	if (cpu_path == NULL)
@@ -171,7 +171,7 @@ static void add_sample(uint64_t ns)
 	samples[n_counted++ % SAMPLES] = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
 }
 
-/* One round trip, or one whole conversation, has been verified. */
+/* Counts one verified round trip, or one whole conversation. */
 static void count(const struct conn *c)
 {
 	uint64_t now = now_ns();
@@ -222,7 +222,7 @@ static void send_rest(struct conn *c)
 	}
 }
 
-/* Each message is another stretch of the pattern: an old answer, or another client's, is wrong. */
+/* Each message is another part of the pattern: an old echo, or another client's, is wrong. */
 static void start_message(struct conn *c)
 {
 	c->stage = STAGE_ECHOING;
@@ -292,7 +292,7 @@ static void verify(struct conn *c, size_t n)
 	c->received += n;
 }
 
-/* Edge-triggered: receives until a message is back, or there is no more. */
+/* Edge-triggered: receives until a message is back, or the socket is empty. */
 static void receive(struct conn *c)
 {
 	while (c->stage != STAGE_CLOSED) {
@@ -357,7 +357,10 @@ static void flow(struct conn *c, uint32_t events)
 		c->stage = STAGE_FINISHING;
 }
 
-/* One after the other in equal steps, so that each has its turn once in a period. */
+/*
+ * Sends one message after the other in equal steps, so that each connection has its turn once in a
+ * period.
+ */
 static void send_what_is_due(uint64_t now)
 {
 	size_t n_pings = n_conns - n_firehoses;
@@ -373,7 +376,7 @@ static void send_what_is_due(uint64_t now)
 	}
 }
 
-/* A message that is not back counts with the time that it has been under way. */
+/* A message that is not back counts with its age. */
 static void end_all(uint64_t now)
 {
 	for (size_t i = 0; i < n_conns; i++) {
@@ -411,11 +414,11 @@ _Noreturn static void give_up(void)
 	     c->stage == STAGE_ECHOING ? "the rest" : "the end");
 }
 
-/* One wait, and what it brought. Called only while something is under way. */
+/* Waits once and handles the events. Called only while a message is in flight. */
 static void handle_events(void)
 {
 	struct epoll_event events[EVENTS];
-	/* With a beat to keep it never sleeps: it has a core, and waking up would take its time. */
+	/* Mode fair never sleeps: the client has a core, and a wake-up would delay its messages. */
 	bool beats = mode == MODE_FAIR && !is_opening;
 	int n = epoll_wait(epoll_fd, events, EVENTS, beats ? 0 : (int)(patience * 1000));
 	if (n < 0 && errno != EINTR)
@@ -436,7 +439,9 @@ static void handle_events(void)
 	}
 }
 
-/* A few at a time, each with its first message back before others follow. */
+/*
+ * Opens a few connections at a time; the first messages of these must be back before others follow.
+ */
 static void open_all(void)
 {
 	size_t n = n_conns - n_firehoses;
@@ -578,7 +583,7 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Bytes of which no stretch is like another (xorshift), until the first come again. */
+/* Bytes without repeating parts within a period (xorshift). */
 static void fill_pattern(void)
 {
 	uint64_t x = 0x9e3779b97f4a7c15;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Short counts, EINTR and EAGAIN at every position: every byte arrives, in order, all the same.
+ * Short counts, EINTR and EAGAIN at every position: every byte still arrives, in order.
  *
  * The subjects are the child's conversation (server/blocking/session.h) and talk (client/talk.h)
- * with all that is below them, against real sockets; the faults come from the shim. Small
- * conversations are tried with every fault there is, large ones with some, and against real
- * refusals of a slow peer.
+ * with all lower layers, on real sockets; the faults come from the shim. Small conversations are
+ * tested with every fault, large ones with some, and with real short counts of a slow peer.
  */
 #include "unit.h"
 
@@ -35,15 +34,18 @@
 #define SMALL ((size_t)150)
 #define LARGE ((size_t)512 * 1024)
 
-/* A message of which every split is tried: 2^(TINY - 1) ways to receive it, as many to send it. */
+/*
+ * A message of which every split is tested: 2^(TINY - 1) ways to receive it, equally many to send
+ * it.
+ */
 #define TINY ((size_t)8)
 
 static unsigned char message[LARGE], returned[LARGE + 1];
 
-/* The session's own. */
+/* The session's buffer. */
 static IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 
-/* Bytes of which no two neighbourhoods are alike (a linear congruential generator). */
+/* Fills the message with bytes without repeating parts (a linear congruential generator). */
 static int fill_message(void **state __attribute__((unused)))
 {
 	uint32_t x = 9877;
@@ -68,7 +70,7 @@ static void tcp_pair(int *ret_one, int *ret_other)
 	close(listening);
 }
 
-/* The smallest buffers there are: both sides are refused all the time. */
+/* The smallest possible buffers: both sides get EAGAIN all the time. */
 static void narrow_pair(int *ret_one, int *ret_other)
 {
 	unit_socket_pair(ret_one, ret_other);
@@ -81,7 +83,7 @@ static pair_fn *const pairs[] = { unit_socket_pair, tcp_pair };
 
 /* ---- one conversation of the child ---- */
 
-/* How a session went. */
+/* The result of a session. */
 struct outcome {
 	enum close_reason reason;
 	uint64_t in, out;
@@ -109,7 +111,7 @@ static struct outcome run_session(int fd, uint64_t idle_timeout_ns, const struct
 	};
 }
 
-/* It went as if there had been no fault. */
+/* Asserts the same result as without a fault. */
 static void must_be_faithful(const struct outcome *outcome, size_t size)
 {
 	assert_int_equal(outcome->reason, CLOSE_EOF);
@@ -119,7 +121,10 @@ static void must_be_faithful(const struct outcome *outcome, size_t size)
 	assert_true(outcome->report.calls > 0);
 }
 
-/* The peer has sent all and half-closed before the session begins, and reads after it has ended. */
+/*
+ * The peer has sent all bytes and half-closed before the session begins, and reads after it has
+ * ended.
+ */
 static struct shim_report converse(pair_fn *open_pair, size_t size, const struct shim_plan *plan)
 {
 	int ours, theirs;
@@ -144,7 +149,7 @@ struct far_end {
 	const char *complaint;
 };
 
-/* Returns what is wrong with the session, or NULL. */
+/* Returns the error of the session, or NULL. */
 static const char *hold_conversation(struct far_end *peer)
 {
 	for (;;) {
@@ -288,7 +293,7 @@ TEST(faults_at_any_two_calls_of_the_session_change_nothing)
 		*second = (struct shim_hit){ 0, 1, faults[kind / ARRAY_LEN(faults)] };
 		uint64_t calls = converse(unit_socket_pair, size, &plan).calls;
 		for (first->first = 1; first->first <= calls; first->first++) {
-			/* Each fault can cost a call or two more. */
+			/* Each fault may cost a call or two more. */
 			second->first = first->first + 1;
 			for (; second->first <= calls + 4; second->first++) {
 				struct shim_report report = converse(unit_socket_pair, size, &plan);
@@ -423,7 +428,7 @@ static void run_talk(const void *argument)
 	UNIT_CHILD_MUST(status == STATUS_OK);
 }
 
-/* Through pipes: the whole input waits in one, the other holds the whole output. */
+/* Through pipes: one contains the whole input, the other has room for the whole output. */
 static struct shim_report talk_through_pipes(size_t size, const struct shim_plan *plan)
 {
 	int input[2], output[2];

@@ -45,7 +45,10 @@
 #include <liburing.h>
 #endif
 
-/* More text than a life writes. What would not fit is counted all the same, and so a spin shows. */
+/*
+ * More text than a run writes. Further calls are counted but not written, so that a spinning loop
+ * shows.
+ */
 #define JOURNAL_SIZE ((size_t)1024 * 1024)
 
 #define MOST_PROCESSES 64
@@ -57,9 +60,9 @@ struct journal {
 };
 
 struct process {
-	_Atomic pid_t pid;                /* 0: the place is free */
-	struct {                          /* the threads of a process count together */
-		const char *_Atomic name; /* NULL: the place is free */
+	_Atomic pid_t pid;                /* 0: the entry is free */
+	struct {                          /* shared by all threads of a process */
+		const char *_Atomic name; /* NULL: the entry is free */
 		_Atomic uint64_t count;
 	} calls[MOST_CALLS];
 };
@@ -98,7 +101,7 @@ __attribute__((constructor)) static void set_up(void)
 	journal = file;
 }
 
-/* The number of the process that asks. */
+/* Returns the number of the calling process. */
 static int who_asks(void)
 {
 	pid_t pid = getpid();
@@ -153,7 +156,7 @@ static struct call count(const char *name, long detail)
 	return call;
 }
 
-/* Counts a call and writes it down. Returns 0, or the error with which it is to fail. */
+/* Counts a call and writes it to the journal. Returns 0, or the error with which it must fail. */
 static int error_for(const char *name, long detail)
 {
 	if (journal == NULL)
@@ -234,7 +237,7 @@ FAILING(void *, mmap64, MAP_FAILED, fd,
 	(void *at, size_t size, int access, int flags, int fd, off_t offset),
 	(at, size, access, flags, fd, offset))
 FAILING(int, munmap, -1, -1, (void *at, size_t size), (at, size))
-/* A directory is opened to be locked, or for Landlock. */
+/* A directory is opened to lock it, or for Landlock. */
 #define IS_DIRECTORY(flags) (((flags)&O_DIRECTORY) != 0)
 FAILING(int, open64, -1, IS_DIRECTORY(flags), (const char *path, int flags, mode_t mode),
 	(path, flags, mode))
@@ -418,7 +421,7 @@ int __wrap_close(int fd)
 	return -1;
 }
 
-/* Interrupted, and in the background, it goes on all the same (connect(2)). */
+/* After EINTR or EINPROGRESS the connect continues in the background (connect(2)). */
 int __real_connect(int fd, const struct sockaddr *addr, socklen_t size);
 int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t size);
 int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t size)
@@ -496,7 +499,7 @@ pid_t __wrap_waitpid(pid_t pid, int *status, int options)
 	return injected ? -1 : reaped;
 }
 
-/* Calls that the C library has no function for. */
+/* Calls without a C library function. */
 static const char *name_of_call(long number)
 {
 	switch (number) {
@@ -517,7 +520,7 @@ static const char *name_of_call(long number)
 	}
 }
 
-/* A child's list of calls would forbid the seam to ask for its pid: there, it is not put on. */
+/* A child's seccomp filter would forbid the seam to get its pid, so it is not installed there. */
 long __real_syscall(long number, long a, long b, long c, long d);
 long __wrap_syscall(long number, long a, long b, long c, long d);
 long __wrap_syscall(long number, long a, long b, long c, long d)

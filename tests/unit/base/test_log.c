@@ -307,7 +307,10 @@ TEST(a_long_sentence_is_cut_between_characters)
 
 TEST(a_line_that_grew_to_its_limit_is_cut_between_characters_too)
 {
-	/* Bytes that show fourfold fill the line almost, then two-byte characters cross its end. */
+	/*
+	 * Bytes that are shown fourfold almost fill the line, then two-byte characters cross its
+	 * end.
+	 */
 	static char sentence[LOG_LINE_SIZE / 2];
 	for (size_t n_bytes = 500; n_bytes < 512; n_bytes++) {
 		for (size_t shift = 0; shift < 2; shift++) {
@@ -335,7 +338,7 @@ TEST(too_many_fields_leave_one_line)
 
 /* ---- one write, one line ---- */
 
-/* Puts fd in place of standard error; returns what was there. */
+/* Makes fd standard error; returns the former one. */
 static int redirect(int fd)
 {
 	int saved_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -367,7 +370,7 @@ TEST(a_line_is_one_write)
 	close(pair[1]);
 }
 
-/* So many of the next calls end with EINTR before they do anything. */
+/* The next `interruptions` calls end with EINTR before they do anything. */
 static int interruptions;
 
 static bool is_interrupted(void)
@@ -440,7 +443,7 @@ static struct stuck make_stuck(int flags)
 	return (struct stuck){ ends[0], ends[1] };
 }
 
-/* Reads all there is now, and returns the last of it, without the filling, as a string. */
+/* Reads what is available, and returns the last part, without the filling, as a string. */
 static const char *drain(const struct stuck *pipe)
 {
 	static char text[256 * 1024];
@@ -638,7 +641,7 @@ static void log_in_child(const char *line, size_t room)
 	UNIT_CHILD_MUST(waitpid(pid, NULL, 0) == pid);
 }
 
-/* In a child of the test: standard error is a pipe, shared with others. */
+/* In a child of the test: standard error is a pipe that other processes share. */
 static int share_log(void)
 {
 	int ends[2];
@@ -728,7 +731,7 @@ TEST(a_child_does_not_write_what_its_parent_holds)
 
 /* ---- a terminal and a socket that stall ---- */
 
-/* In a child: standard error never waits. All lines are whole, or counted, when it is read. */
+/* In a child: standard error is non-blocking. All lines are whole, or counted, when it is read. */
 static void log_without_waiting(int reader, int writer, bool is_socket)
 {
 	enum { N = 5000 };
@@ -875,7 +878,7 @@ TEST(records_that_are_held_are_whole_in_json_too)
 	end_writes(&writes);
 }
 
-/* Lines of every length, as many as take several writes: each is whole, and in its order. */
+/* Lines of every length, enough for several writes: each is whole, and in order. */
 static void hold_many(enum log_format format)
 {
 	enum { N = 300 };
@@ -918,7 +921,7 @@ TEST(the_longest_lines_fit_however_little_room_is_left)
 	struct writes writes = begin_writes();
 	log_hold();
 	for (size_t n = 0; n < 64; n++) {
-		fill(sentence, sizeof(sentence), n, "\xff"); /* which shows fourfold */
+		fill(sentence, sizeof(sentence), n, "\xff"); /* which is shown fourfold */
 		log_notice("%s", sentence);
 		log_notice("%.*s", (int)n, "short short short short short short short short short");
 	}
@@ -1098,7 +1101,7 @@ static int in_text(void **state)
 {
 	(void)state;
 	log_setup(LOG_TEXT, false);
-	log_release(); /* whatever a test that failed has left */
+	log_release(); /* clears what a failed test has left */
 	return 0;
 }
 
@@ -1151,7 +1154,7 @@ int main(void)
 		LOG_TEST(colour_is_for_terminals_whose_owner_does_not_mind),
 		LOG_TEST(a_file_is_not_painted),
 	};
-	/* In which mbstowcs(3) is the judge of what is valid UTF-8. */
+	/* mbstowcs(3) decides in this locale what is valid UTF-8. */
 	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Options: each kind from each source, the order in which sources win, and a sentence that names
- * the culprit for everything that is wrong.
+ * Options: each kind from each source, which source wins, and an error message that names the wrong
+ * word.
  */
 #include "cli/option.h"
 
@@ -97,10 +97,10 @@ static struct unit_capture log_of;
 
 #define MOST_WORDS 16
 
-/* The vector that main() hands on; operands point into it. */
+/* The vector that main() passes on; operands point into it. */
 static char *vector[MOST_WORDS];
 
-/* Parses the words of a line, which are separated by single blanks. */
+/* Parses the words of a line, which are separated by single spaces. */
 static enum option_outcome parse(const char *line)
 {
 	static char words[256], name[] = "serve";
@@ -182,7 +182,7 @@ TEST(every_kind_can_be_given_in_every_form)
 		{ "-r 500", RATE, 500 },
 		{ "--rate=10k", RATE, 10000 },
 
-		/* abbreviations, as long as they are of one option */
+		/* abbreviations, if they match one option only */
 		{ "--q", QUIET, 1 },
 		{ "--max-c 7", MAX_CLIENTS, 7 },
 		{ "--max-p=7", MAX_PER_SOURCE, 7 },

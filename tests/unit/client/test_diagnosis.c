@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Every mistake that an echo can make is called by its name, at its offset, whether there is one
- * connection or a thousand.
- */
+/* Every fault of an echo is named correctly, with its offset, with one connection or a thousand. */
 #include "client/diagnosis.h"
 
 #include <stdio.h>
@@ -20,7 +17,7 @@ static unsigned char got[MOST];
 static size_t n_got;
 static uint64_t n_connections, connection;
 
-/* All that was sent has come back, rightly; the test then spoils it. */
+/* Everything has come back correctly; the test then changes it. */
 static void come_back(uint64_t from, uint64_t of)
 {
 	n_connections = of;
@@ -44,7 +41,7 @@ static void insert(size_t at, const void *bytes, size_t n)
 	n_got += n;
 }
 
-/* Puts n bytes of a stream over what is there. */
+/* Overwrites n bytes with bytes of a stream. */
 static void put_stream(size_t at, uint64_t of, uint64_t offset, size_t n)
 {
 	struct payload payload = payload_of(seed, of);
@@ -75,7 +72,7 @@ static struct diagnosis diagnose_some(size_t n)
 	return diagnose(&given);
 }
 
-/* Does the sentence hold that, behind the name of the connection if there are several? */
+/* Asserts that the message contains this, after the connection's name if there are several. */
 static void assert_says(const struct diagnosis *diagnosis, const char *sentence)
 {
 	char whole[512];
@@ -245,7 +242,7 @@ TEST(a_swap_of_two_connections_is_told_with_the_other_and_its_offset)
 			put_stream(4096, other, 512, sizes[i]);
 			size_t skip = first_wrong() - 4096;
 			if (other == 500 || (sizes[i] == 8 && skip > 0))
-				continue; /* by chance seven bytes are too few */
+				continue; /* seven bytes may match by chance */
 			struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 			assert_int_equal(diagnosis.kind, DIAGNOSIS_STRAY);
 			assert_int_equal(diagnosis.connection, other);
@@ -309,7 +306,7 @@ TEST(inserted_bytes_are_counted_and_shown)
 		insert(4096, "hello ", 6);
 		struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_ENOUGH);
 		assert_int_equal(diagnosis.kind, DIAGNOSIS_INSERTED);
-		/* A byte that is right by chance moves the edge: none of these is. */
+		/* A byte that matches by chance moves the edge: none of these does. */
 		assert_int_equal(diagnosis.n_bytes, 6);
 		assert_int_equal(diagnosis.origin, 4096);
 		assert_says(&diagnosis, "6 bytes were put in before byte 4096: \"hello \"");
@@ -345,7 +342,7 @@ TEST(a_block_that_was_replaced_by_a_shorter_one_is_told)
 		    "5 bytes were put in before byte 4160 in the place of 64: \"gone!\"");
 }
 
-/* Every newline of what came back, converted. */
+/* Converts every newline of the returned bytes. */
 static void convert_newlines(bool to_crlf)
 {
 	for (size_t at = 0; at + 1 < n_got; at++) {
@@ -370,7 +367,7 @@ TEST(converted_line_ends_are_told)
 
 TEST(converted_line_ends_are_told_the_other_way_round)
 {
-	/* The first connection in which the two follow each other. */
+	/* Finds the first connection in which the two follow each other. */
 	for (uint64_t from = 0; from < 1000; from++) {
 		come_back(from, 1000);
 		convert_newlines(false);
@@ -432,7 +429,7 @@ static uint64_t random_below(uint64_t n)
 	return (random_state >> 16) % n;
 }
 
-/* One mistake somewhere, and its name and size. */
+/* Makes a fault at a random place; *ret_wanted is its name and size. */
 static void make_a_mistake(struct diagnosis *ret_wanted)
 {
 	unsigned char bytes[300];

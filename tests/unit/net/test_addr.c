@@ -68,7 +68,7 @@ static const struct row rows[] = {
 	{ "[::1]:7]:8", ERR_BAD_PORT },
 	{ "[::1]:0x7", ERR_BAD_PORT },
 
-	/* no address */
+	/* not an address */
 	{ "", ERR_BAD_ADDRESS },
 	{ "localhost", ERR_BAD_ADDRESS },
 	{ "-1", ERR_BAD_ADDRESS },
@@ -164,7 +164,7 @@ TEST(a_port_is_a_number_of_16_bits)
 
 /* ---- looking up ---- */
 
-/* An address from the form of ADDRESS, which has one. */
+/* Returns the address of an ADDRESS text, which must have one. */
 static struct addr addr_from(const char *text)
 {
 	struct addr_spec spec;

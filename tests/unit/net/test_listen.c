@@ -115,7 +115,7 @@ TEST(a_port_in_use_is_refused_and_nothing_stays_open)
 TEST(an_address_of_another_machine_is_refused)
 {
 	struct addr addr = { .len = sizeof(addr.v4), .v4 = unit_loopback(0) };
-	addr.v4.sin_addr.s_addr = inet_addr("198.51.100.1"); /* for documentation, RFC 5737 */
+	addr.v4.sin_addr.s_addr = inet_addr("198.51.100.1"); /* documentation address, RFC 5737 */
 	assert_int_equal(listen_open(&addr), -EADDRNOTAVAIL);
 }
 
@@ -125,7 +125,7 @@ TEST(a_restart_binds_though_old_connections_rest_in_time_wait)
 	int listen_fd = open_on_loopback(&address);
 	int client = unit_connect(&address);
 	int fd = accept_one(listen_fd);
-	close(fd); /* the server first: TIME_WAIT is on its side */
+	close(fd); /* the server closes first: TIME_WAIT is on its side */
 	unit_read_end(client);
 	close(client);
 	close(listen_fd);
@@ -138,7 +138,7 @@ TEST(a_restart_binds_though_old_connections_rest_in_time_wait)
 
 /* ---- the end of new connections ---- */
 
-/* A socket that connects and does not wait for it: its SYN is sent. */
+/* Starts a non-blocking connect: the SYN is sent. */
 static int begin_to_connect(const struct addr *addr)
 {
 	int fd = socket(addr->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -153,7 +153,7 @@ static bool is_answered(int fd)
 	return poll(&ready, 1, 0) == 1;
 }
 
-/* Waits for what becomes of connect(2): returns 0, or -errno. */
+/* Waits for the result of connect(2): returns 0, or -errno. */
 static int try_to_connect(const struct addr *addr, int *ret_fd)
 {
 	struct pollfd ready = { .events = POLLOUT };
@@ -336,7 +336,7 @@ TEST(the_wildcard_takes_ipv4)
 
 /* ---- several addresses ---- */
 
-/* Two addresses of loopback, as a name has them. */
+/* A name with two loopback addresses. */
 static const struct addr_spec name_of_two = { .kind = ADDR_HOST };
 
 static void two_addresses(struct addr list[2])

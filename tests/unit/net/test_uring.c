@@ -27,9 +27,9 @@ enum { RECEIVE = 1000, SEND, POLL, OTHER };
 
 /* ---- between the ring and liburing ---- */
 
-static unsigned int most_requests = UINT32_MAX; /* a larger ring takes more than may be locked */
+static unsigned int most_requests = UINT32_MAX; /* larger rings fail as over RLIMIT_MEMLOCK */
 static int opening_fails_with;                  /* a negative code */
-static struct io_uring *uring;                  /* of the ring opened last */
+static struct io_uring *uring;                  /* the ring opened last */
 
 int __real_io_uring_queue_init_params(unsigned int n, struct io_uring *ring,
 				      struct io_uring_params *params);
@@ -47,7 +47,10 @@ int __wrap_io_uring_queue_init_params(unsigned int n, struct io_uring *ring,
 	return __real_io_uring_queue_init_params(n, ring, params);
 }
 
-/* Does the kernel let us have rings? Asked without the subject, which could be wrong about it. */
+/*
+ * Returns whether the kernel allows rings. It does not use the subject, which may be wrong about
+ * it.
+ */
 static bool has_rings(void)
 {
 	struct io_uring probe;
@@ -94,7 +97,7 @@ static int close_ring(void **state)
 	return 0;
 }
 
-/* The next thing that is done, once there is one. */
+/* Waits for the next completion and returns it. */
 static struct uring_completion next_done(void)
 {
 	struct uring_completion done;
@@ -121,7 +124,7 @@ static void assert_received(const struct uring_completion *done, const char *tex
 	assert_memory_equal(uring_buffer(ring, done->buffer), text, strlen(text));
 }
 
-/* They send a text, and it comes into a buffer. Returns which. */
+/* The peer sends a text, which a buffer receives. Returns the buffer. */
 static int pass(const char *text)
 {
 	unit_write(theirs, text, strlen(text));
@@ -357,7 +360,7 @@ TEST(a_receive_that_ends_for_want_of_room_says_so_and_loses_no_byte)
 static const uint8_t allowed[] = { IORING_OP_RECV, IORING_OP_SEND, IORING_OP_POLL_ADD,
 				   IORING_OP_ASYNC_CANCEL };
 
-/* Makes a request that net/uring.h has no function for. Returns what comes of it. */
+/* Makes a request for which net/uring.h has no function. Returns its result. */
 static int request(uint8_t opcode, uint8_t flags)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(uring);
@@ -449,7 +452,7 @@ TEST(a_ring_that_cannot_be_opened_leaves_nothing_behind)
 	most_requests = 63;
 	assert_int_equal(uring_open(&none, 8, BUFFER_SIZE), -ENOMEM);
 	most_requests = UINT32_MAX;
-	if (has_rings()) /* no power of two: the kernel does not take such buffers */
+	if (has_rings()) /* not a power of two: the kernel does not accept that number of buffers */
 		assert_int_equal(uring_open(&none, 3, BUFFER_SIZE), -EINVAL);
 	assert_null(none);
 	assert_int_equal(unit_open_descriptors(), before);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A histogram is in its string without loss, byte for byte as HdrHistogram for Java would have it
- * before it is packed; and whatever a string is, reading it ends in a histogram or in a code.
+ * The string of a histogram loses nothing: before compression it equals that of HdrHistogram for
+ * Java, byte for byte. Reading any string ends in a histogram or in a code.
  */
 #include "report/hlog.h"
 
@@ -17,7 +17,7 @@
 
 #define LAST (HISTOGRAM_BUCKETS - 1)
 
-/* Made by HdrHistogram 2.1.11 for Java: Histogram(1, 3600000000000, 3) and so on. */
+/* From HdrHistogram 2.1.11 for Java: Histogram(1, 3600000000000, 3) and so on. */
 #define JAVA_EMPTY "HISTFAAAACF4nJNpmSzMwMDAyAABzFAayGd2M9ixgMH+A1QEAFKmBEw="
 #define JAVA_MIXED                                                                         \
 	"HISTFAAAAD54nJNpmSzMwMCgzAABzFCaEch0M9ixgMH+A0SAiYmB6at8A+MF/v19jA0g4PB2MeOnA40Q" \
@@ -66,7 +66,7 @@ static void assert_nothing(const struct histogram *histogram)
 	assert_memory_equal(histogram->counts, none, sizeof(none));
 }
 
-/* The values that JAVA_MIXED was made of. */
+/* The values of JAVA_MIXED. */
 static void record_mixed(struct histogram *histogram)
 {
 	histogram_record(histogram, 0);
@@ -88,7 +88,7 @@ struct bytes {
 	unsigned char at[BYTES_MAX];
 };
 
-/* The payload in a string, found without the help of the subject. */
+/* Extracts the payload of a string without the subject's code. */
 static void payload_of(const char *string, struct bytes *ret_payload)
 {
 	static unsigned char packed[BYTES_MAX];
@@ -101,7 +101,7 @@ static void payload_of(const char *string, struct bytes *ret_payload)
 
 static char string_made[2 * BYTES_MAX];
 
-/* The string of what is packed, with the header that belongs to it. */
+/* Returns the string of compressed data, with the matching header. */
 static const char *string_of_packed(unsigned char *packed, size_t n)
 {
 	static const unsigned char cookie[] = { 0x1c, 0x84, 0x93, 0x14 };
@@ -120,7 +120,7 @@ static const char *string_of_payload(const struct bytes *payload)
 	return string_of_packed(packed, size);
 }
 
-/* A payload of these counts, and the header that belongs to them. */
+/* Returns a payload with these counts, and the matching header. */
 static const struct bytes *payload_of_counts(const void *counts, size_t n)
 {
 	static struct bytes payload;
@@ -458,7 +458,7 @@ TEST(a_count_that_does_not_end_is_damaged)
 
 TEST(runs_of_empty_buckets_end_where_the_buckets_do)
 {
-	/* -33420 and -33421 empty ones, then 1. */
+	/* -33420 and -33421 empty buckets, then 1. */
 	static const unsigned char fits[] = { 0x97, 0x8a, 0x04, 2 };
 	static const unsigned char one_more[] = { 0x99, 0x8a, 0x04, 2 };
 	static const unsigned char two_more[] = { 0x9b, 0x8a, 0x04 };

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "unit.h"
 
-/* One more than are accepted in one go. */
+/* One more than are accepted in one round. */
 #define MANY (ADMISSION_BUDGET + 1)
 
 /* Number of clients that counts as many. */
@@ -107,7 +107,7 @@ static int connect_from(unsigned int n)
 	return fd;
 }
 
-/* The client reads the end, and no reset comes behind it. */
+/* The client reads the FIN, and no reset follows. */
 static void assert_ended_by_fin(int client)
 {
 	int error = -1;
@@ -152,7 +152,7 @@ static int interval_of(int i)
 	return option_of(engine.served[i].fd, TCP_KEEPINTVL);
 }
 
-/* Or it asks them all at once, and the questions are lost. */
+/* Otherwise all keepalive probes would be sent at once, and be lost. */
 TEST(of_a_crowd_nobody_is_asked_at_his_neighbours_time)
 {
 	int idle, interval, clients[CROWD + 3];
@@ -163,7 +163,8 @@ TEST(of_a_crowd_nobody_is_asked_at_his_neighbours_time)
 	assert_int_equal(engine.n_served, CROWD + 3);
 	idle = idle_of(0);
 	interval = interval_of(0);
-	assert_int_equal(idle_of(CROWD - 1), idle); /* few are asked when it was set for all */
+	/* with few clients, all probes have the same time */
+	assert_int_equal(idle_of(CROWD - 1), idle);
 	assert_int_equal(interval_of(CROWD - 1), interval);
 	for (int i = CROWD; i < CROWD + 2; i++) {
 		assert_int_not_equal(idle_of(i), idle_of(i + 1));
@@ -261,7 +262,7 @@ TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
 	assert_int_equal(admission.n_waiting, 1);
 	assert_int_equal(server.clients.count, 0); /* it left no trace in the table */
 	assert_null(client_table_next(&server.clients, NULL));
-	assert_int_equal(server.totals.accepted, 1); /* the others wait in the kernel's queue */
+	assert_int_equal(server.totals.accepted, 1); /* the others wait in the accept queue */
 	assert_string_equal(log_of.text, "tcpecho: warning: cannot start serving a client: "
 					 "resource temporarily unavailable, clients wait\n");
 
@@ -330,7 +331,7 @@ static void accept_without_descriptors(const void *argument)
 	struct rlimit limit;
 	UNIT_CHILD_MUST(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	limit.rlim_cur = 3; /* the standard ones, and no other */
+	limit.rlim_cur = 3; /* the standard descriptors only */
 	setrlimit(RLIMIT_NOFILE, &limit);
 	bool is_ready = true;
 	enum accept_verdict verdict = admission_accept(&admission, &listener, &is_ready);
@@ -387,7 +388,7 @@ TEST(a_source_over_its_limit_waits_and_another_does_not)
 	do_round();
 	assert_int_equal(engine.n_served, 4);
 	assert_int_equal(admission.n_waiting, 0);
-	assert_served(2, clients[1]); /* in their order */
+	assert_served(2, clients[1]); /* in order */
 	assert_served(3, clients[3]);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
 		close(clients[i]);
@@ -397,7 +398,7 @@ TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 {
 	limit_sources(1);
 	admission.queue_limit = 2;
-	static const char unread[40000]; /* which would make a reset of a close */
+	static const char unread[40000]; /* unread bytes, with which a close becomes a reset */
 	int clients[5];
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
 		clients[i] = connect_from(1);
@@ -413,7 +414,7 @@ TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 	assert_ended_by_fin(clients[3]);
 	assert_ended_by_fin(clients[4]);
 
-	/* Another source is served all the same. */
+	/* Another source is still served. */
 	int other = connect_from(2);
 	do_round();
 	assert_int_equal(engine.n_served, 2);
@@ -501,7 +502,7 @@ TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
 	assert_int_equal(server.totals.turned_away, 0);
 
 	let_wait(2, second,
-		 4); /* one is served, and two take the place of the latest of the first */
+		 4); /* one is served, and two replace the latest ones of the first source */
 	assert_int_equal(engine.n_served, 2);
 	assert_int_equal(admission.n_waiting, 4);
 	assert_int_equal(server.totals.turned_away, 3);
@@ -509,7 +510,7 @@ TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
 	assert_ended_by_fin(first[3]);
 	assert_ended_by_fin(second[3]);
 
-	let_wait(3, third, 3); /* two have two each: one of them has one afterwards */
+	let_wait(3, third, 3); /* two sources have two each: one of these has one afterwards */
 	assert_int_equal(engine.n_served, 3);
 	assert_int_equal(admission.n_waiting, 4);
 	assert_int_equal(server.totals.turned_away, 5);
@@ -525,7 +526,7 @@ TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
 	close_all(third, 3);
 }
 
-/* The round of an engine that polls for connections that end while they wait. */
+/* The round of an engine that polls for waiting connections that end. */
 static void do_round_with_polls(void)
 {
 	struct pollfd polls[ADMISSION_POLLS];
@@ -680,7 +681,7 @@ TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason)
 
 /* ---- all listening sockets ---- */
 
-/* The listening socket and a second one, which is its own twin. */
+/* Adds a second listening descriptor for the same socket. */
 static void listen_twice(void)
 {
 	server.listeners = (struct listeners){
@@ -734,7 +735,7 @@ TEST(a_socket_that_is_lost_while_it_drains_is_only_closed)
 	assert_true(server.listeners.list[1].fd >= 0);
 }
 
-/* The round of a process that decides on the end. Returns whether it closes the sockets. */
+/* The round of the process that controls the drain. Returns whether it closes the sockets. */
 static bool drain_round(void)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);

@@ -77,7 +77,7 @@ static uint64_t count_of(unsigned int n)
 	return count_of_peer(&peer);
 }
 
-/* How many clients a walk over any table meets; it must end. */
+/* Returns the number of clients in a walk over any table; it must end. */
 static size_t walk_all(const struct client_table *clients)
 {
 	size_t n = 0;
@@ -201,7 +201,7 @@ TEST(a_full_table_takes_one_again_when_one_has_left)
 	assert_int_equal(walk(), MOST);
 	client_table_remove(&table, list[3]);
 	struct client *next = enter(99, 200);
-	assert_ptr_equal(next, list[3]); /* its memory is warm */
+	assert_ptr_equal(next, list[3]); /* its memory was used last */
 	assert_int_equal(table.count, MOST);
 	assert_int_equal(walk(), MOST);
 	assert_null(client_table_find(&table, 103));
@@ -325,7 +325,7 @@ TEST(a_table_in_memory_of_the_callers_is_like_any_other)
 	for (size_t i = size; i < size + 64; i++)
 		assert_int_equal(memory[i], 0xa5); /* it used no more memory than it reported */
 	client_table_close(&placed);
-	free(memory); /* closing did not give back what is not its own */
+	free(memory); /* closing did not free memory that the table does not own */
 }
 
 TEST(a_ticket_finds_its_client_until_that_leaves_and_no_other)
@@ -336,7 +336,7 @@ TEST(a_ticket_finds_its_client_until_that_leaves_and_no_other)
 	assert_ptr_equal(client_table_of_ticket(&table, ticket), first);
 	client_table_remove(&table, first);
 	assert_null(client_table_of_ticket(&table, ticket));
-	assert_ptr_equal(enter_into(&table, 8), first); /* another has its place */
+	assert_ptr_equal(enter_into(&table, 8), first); /* another client has its entry */
 	assert_null(client_table_of_ticket(&table, ticket));
 	assert_null(client_table_of_ticket(&table, 0));
 	assert_null(client_table_of_ticket(&table, ticket + MOST)); /* the ticket may be wrong */
@@ -384,7 +384,7 @@ TEST(a_table_without_a_limit_takes_as_many_of_one_source_as_it_has_places)
 
 /* ---- a table whose owner was killed ---- */
 
-/* In shared memory: the owner has begun. */
+/* In shared memory: set when the owner has begun. */
 static struct {
 	_Atomic int is_ready;
 } * owner;
@@ -424,7 +424,7 @@ TEST(a_table_that_is_reset_is_empty_and_good_for_another_owner)
 	assert_int_equal(walk_all(&table), MOST);
 }
 
-/* The owner of the table, until it is killed. */
+/* The owner of the table runs until it is killed. */
 _Noreturn static void come_and_go_for_ever(void)
 {
 	struct client *list[MOST] = { NULL };
@@ -462,7 +462,7 @@ TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset)
 		assert_true(walk_all(&table) <= MOST);
 		client_table_reset(&table);
 		assert_int_equal(walk_all(&table), 0);
-		/* Each place is good. */
+		/* Each entry can be used. */
 		struct client *list[MOST];
 		for (unsigned int i = 0; i < MOST; i++) {
 			list[i] = enter_into(&table, i);

@@ -62,7 +62,7 @@ static bool limit_itself(void)
 	return setrlimit(RLIMIT_CORE, &limit) == 0;
 }
 
-/* The lower half of the pointer is zero, as that of a null pointer. */
+/* The lower half of the pointer is zero, as in a null pointer. */
 static bool limit_itself_by_a_high_pointer(void)
 {
 #ifdef __LP64__
@@ -236,7 +236,7 @@ static bool end_a_listening_socket_for_all(void)
 	return shutdown(stage.listen_fd, SHUT_RDWR) == 0;
 }
 
-/* A listening socket that has ended is an unconnected one, and a send can connect that. */
+/* A stopped listening socket is an unconnected one, and a send can connect that. */
 static bool connect_a_listening_socket(void)
 {
 	if (shutdown(stage.listen_fd, SHUT_RD) < 0)
@@ -401,7 +401,7 @@ static bool open_a_channel(void)
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0;
 }
 
-/* By messages descriptors are handed to other processes (SCM_RIGHTS). */
+/* Messages can pass descriptors to other processes (SCM_RIGHTS). */
 static bool send_a_message(void)
 {
 	return sendmsg(stage.client_fd, one_byte(), MSG_NOSIGNAL) == 1;
@@ -452,7 +452,7 @@ struct attempt {
 #function, function \
 	}
 
-/* Refused to a server, a worker and a child alike. */
+/* Refused to a server, a worker and a child. */
 static const struct attempt attempts[] = {
 	ATTEMPT(limit_another),
 	ATTEMPT(read_limits_of_another),
@@ -503,7 +503,7 @@ static const struct attempt attempts[] = {
 	ATTEMPT(open_a_pipe_of_packets),
 };
 
-/* Refused to a worker that serves as well. */
+/* Also refused to a serving worker. */
 static const struct attempt attempts_of_worker[] = {
 	ATTEMPT(start_a_process),   ATTEMPT(open_a_channel), ATTEMPT(send_a_message),
 	ATTEMPT(kill_another),      ATTEMPT(abort_another),  ATTEMPT(put_on_another_list),
@@ -591,7 +591,10 @@ TEST(every_attempt_succeeds_without_a_sandbox)
 {
 	size_t possible = count_possible(attempts, ARRAY_LEN(attempts)) +
 			  count_possible(attempts_of_worker, ARRAY_LEN(attempts_of_worker));
-	/* Without user namespaces (2), IPv6, fast open, io_uring, and on a kernel of 2020. */
+	/*
+	 * The number allowed for: without user namespaces (2), IPv6, fast open, io_uring, and on a
+	 * kernel of 2020.
+	 */
 	assert_true(possible + 8 >= ARRAY_LEN(attempts) + ARRAY_LEN(attempts_of_worker));
 }
 
@@ -647,7 +650,7 @@ TEST(every_attempt_of_a_worker_fails_whatever_its_engine)
 	}
 }
 
-/* It is killed, or refused by the list of the server, which does not kill. */
+/* The call kills the child, or the server's filter refuses it, which does not kill. */
 static void try_as_child(const void *argument)
 {
 	struct sandbox sandbox;

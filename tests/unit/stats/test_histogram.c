@@ -113,14 +113,14 @@ static uint64_t small(void)
 	return random_number() % 3000;
 }
 
-/* A fast path, and a timer of 40 ms that one in a hundred meets. */
+/* A fast path, and a timer of 40 ms in one of a hundred cases. */
 static uint64_t two_valued(void)
 {
 	uint64_t noise = random_number() % 1000;
 	return random_number() % 100 == 0 ? 40000000 + noise : 20000 + noise;
 }
 
-/* Halved with each turn: exponential, near enough. */
+/* Halved at each step: approximately exponential. */
 static uint64_t with_a_tail(void)
 {
 	unsigned int doublings = (unsigned int)__builtin_ctzll(random_number() | UINT64_C(1) << 20);
@@ -154,7 +154,7 @@ static struct histogram opened(void)
 	return histogram;
 }
 
-/* Records n values of a series, which are then in `values` and sorted. */
+/* Records n values of a series, which are in `values`, sorted, afterwards. */
 static void record_series(struct histogram *histogram, series_fn *series, size_t n)
 {
 	assert_true(n <= MOST_VALUES);
@@ -268,7 +268,7 @@ TEST(those_above_an_hour_are_known_to_be_so)
 	assert_int_equal(histogram_percentile_ns(&histogram, 100), 2 * HOUR_NS);
 	assert_int_equal(histogram_percentile_ns(&histogram, 50), histogram_highest_ns(LAST));
 	histogram_reset(&histogram);
-	histogram_record_n(&histogram, 2 * HOUR_NS, 3); /* in no case less than the smallest */
+	histogram_record_n(&histogram, 2 * HOUR_NS, 3); /* never below the minimum */
 	assert_int_equal(histogram_percentile_ns(&histogram, 50), 2 * HOUR_NS);
 	histogram_close(&histogram);
 }
@@ -349,7 +349,7 @@ TEST(two_are_the_same_if_all_their_counts_are)
 	histogram_record_n(&one, 5000, 3);
 	histogram_record_n(&one, 100000, 2);
 	histogram_record(&one, 90000);
-	histogram_record_n(&other, 5000, 2); /* as many values, in the same buckets */
+	histogram_record_n(&other, 5000, 2); /* equally many values, in the same buckets */
 	histogram_record_n(&other, 100000, 3);
 	histogram_record(&other, 90000);
 	assert_false(histogram_same(&one, &other));
@@ -357,7 +357,7 @@ TEST(two_are_the_same_if_all_their_counts_are)
 	histogram_record(&other, 5000);
 	assert_true(histogram_same(&one, &other));
 	histogram_record(&one, 1000000);
-	histogram_record(&other, 1000001); /* of the same bucket */
+	histogram_record(&other, 1000001); /* in the same bucket */
 	assert_false(histogram_same(&one, &other));
 	histogram_close(&one);
 	histogram_close(&other);
@@ -387,7 +387,9 @@ TEST(every_bucket_with_values_is_met_once_from_the_lowest_on)
 
 /* ---- percentiles ---- */
 
-/* In hundred-thousandths of one per cent, so that what is expected is found without doubles. */
+/*
+ * In hundred-thousandths of a per cent, so that the expected values are computed without doubles.
+ */
 static const uint64_t percentiles[] = {
 	0,       1,       100000,  1000000, 2500000, 5000000, 7500000, 9000000,
 	9500000, 9900000, 9990000, 9999000, 9999900, 9999990, 9999999, 10000000,
@@ -447,7 +449,7 @@ TEST(a_percentile_never_falls_from_one_to_the_next)
 
 TEST(a_percentage_means_its_decimals_and_not_the_double_beside_them)
 {
-	/* The values are their own ranks. */
+	/* The values equal their ranks. */
 	struct histogram histogram = opened();
 	for (uint64_t ns = 1; ns <= 1000; ns++)
 		histogram_record(&histogram, ns);
@@ -482,7 +484,7 @@ TEST(the_first_and_the_last_value_are_exact)
 	assert_int_equal(histogram_percentile_ns(&histogram, 50), 1000001);
 	assert_int_equal(histogram_percentile_ns(&histogram, 51), 5000001);
 	assert_int_equal(histogram_percentile_ns(&histogram, 100), 5000001);
-	/* And of others the highest of their bucket, but not above the last. */
+	/* Other values: the highest of their bucket, but not above the maximum. */
 	histogram_record(&histogram, 3000001);
 	assert_int_equal(histogram_percentile_ns(&histogram, 50),
 			 histogram_highest_ns(histogram_index(3000001)));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One conversation from its first byte to its last, in every way that it can end. The session runs
- * in a thread and the test is its client; or, to see how long it waits, in the test's own time.
+ * One conversation from its first byte to its last, with every way to end. The session runs in a
+ * thread and the test is its client. To measure its waits, it runs with a simulated clock.
  */
 #include "server/blocking/session.h"
 
@@ -68,7 +68,7 @@ int __wrap_shutdown(int fd, int how)
 
 /* ---- time of the test's own ---- */
 
-/* Some moment. */
+/* Any time. */
 #define START_NS (1000 * CLOCK_NS_PER_S)
 
 /*
@@ -79,11 +79,11 @@ struct own_time {
 	bool is_set;
 	uint64_t now_ns;
 	uint64_t event_at_ns;
-	void (*event)(void); /* NULL once it has happened */
+	void (*event)(void); /* NULL after it has occurred */
 	unsigned int n_polls;
 };
 
-/* More than any session of a test needs: one that spins is a failed test. */
+/* More polls than any session of a test needs: a session that spins fails the test. */
 #define MOST_POLLS 100000
 
 static struct own_time own_time;
@@ -102,7 +102,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 	return 0;
 }
 
-/* Time passes until that moment, or until the one at which something happens. */
+/* Time passes until then, or until the event. */
 static void pass_time_until(uint64_t end_ns)
 {
 	bool happens = own_time.event != NULL && own_time.event_at_ns <= end_ns;
@@ -148,7 +148,7 @@ struct conversation {
 	int shutdown_pipe; /* our end of the shutdown pipe, -1 after it is closed */
 	struct session session;
 	struct conn_stats stats;
-	enum close_reason reason; /* once joined */
+	enum close_reason reason; /* valid after the join */
 	pthread_t thread;
 	atomic_int tid; /* of that thread, 0 until it runs */
 	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
@@ -232,7 +232,8 @@ static struct outcome end(struct conversation *conversation)
 		.code = atomic_load(&conversation->stats.code),
 	};
 	assert_int_equal(atomic_load(&conversation->stats.reason), outcome.reason);
-	assert_true(unit_is_open(conversation->session.fd)); /* it is not the session's */
+	/* the socket does not belong to the session */
+	assert_true(unit_is_open(conversation->session.fd));
 	close(conversation->session.fd);
 	close(conversation->session.shutdown_fd);
 	if (conversation->shutdown_pipe >= 0)
@@ -256,7 +257,7 @@ static unsigned char byte_at(uint64_t offset)
 	return (unsigned char)(offset * 31 + offset / 251);
 }
 
-/* Sends as much of the stream as goes without waiting, up to `end`. Returns how much was sent. */
+/* Sends as much of the stream as fits without waiting, up to `end`. Returns the number of bytes. */
 static uint64_t send_some(int fd, uint64_t from, uint64_t until)
 {
 	unsigned char piece[10007];
@@ -267,7 +268,7 @@ static uint64_t send_some(int fd, uint64_t from, uint64_t until)
 	return sent > 0 ? (uint64_t)sent : 0;
 }
 
-/* Does the thread of the session wait, in poll(2) or in a call on its socket? */
+/* Returns whether the session's thread waits, in poll(2) or in a call on its socket. */
 static bool is_asleep(struct conversation *conversation)
 {
 	char path[64], state = 0;
@@ -280,7 +281,7 @@ static bool is_asleep(struct conversation *conversation)
 	return n == 1 && state == 'S';
 }
 
-/* Has it read what it cannot send? */
+/* Returns whether the session has read bytes that it cannot send. */
 static bool is_stuck(struct conversation *conversation)
 {
 	return is_asleep(conversation) && in_of(conversation) > out_of(conversation);
@@ -302,8 +303,8 @@ static uint64_t send_until_stuck(struct conversation *conversation)
 }
 
 /*
- * Has the session ended its side? A unix socket shows that before the bytes in front of it are
- * read.
+ * Returns whether the session has sent its FIN. A unix socket shows that before the bytes in front
+ * of it are read.
  */
 static bool has_sent_end(const struct conversation *conversation)
 {
@@ -311,7 +312,7 @@ static bool has_sent_end(const struct conversation *conversation)
 	return poll(&client, 1, 0) == 1;
 }
 
-/* Reads the stream from an offset on up to its end, and returns where that is. */
+/* Reads the stream from an offset to its end, and returns the end's offset. */
 static uint64_t read_to_end(int fd, uint64_t from)
 {
 	unsigned char piece[10007];
@@ -371,7 +372,8 @@ TEST(an_answer_comes_before_the_next_question)
 		unit_write(conversation->client, "ab\n", 3);
 		unit_read(conversation->client, got, 3);
 	}
-	assert_int_equal(in_of(conversation), 300); /* the score is up to date in the middle */
+	/* the statistics are up to date during the conversation */
+	assert_int_equal(in_of(conversation), 300);
 	hang_up(conversation);
 	assert_int_equal(end(conversation).reason, CLOSE_EOF);
 }
@@ -381,7 +383,7 @@ TEST(a_stream_through_tiny_buffers_comes_back_whole)
 	enum { ALL = 1000000 };
 	int server_fd, client_fd;
 	unit_socket_pair(&server_fd, &client_fd);
-	shrink(server_fd); /* it gets much at a time, and can send little */
+	shrink(server_fd); /* it receives large blocks, and can send little */
 	struct conversation *conversation = begin_on(server_fd, client_fd, 0);
 	uint64_t sent = 0, returned = 0;
 	while (returned < ALL) {
@@ -495,12 +497,12 @@ TEST(a_client_who_takes_nothing_is_idle_and_has_what_was_sent_before_the_end)
 {
 	int server_fd, client_fd;
 	unit_socket_pair(&server_fd, &client_fd);
-	shrink(server_fd); /* it can send only a part of the first bytes that it gets */
+	shrink(server_fd); /* it can send only a part of the first bytes */
 	uint64_t sent = 0, n;
 	while ((n = send_some(client_fd, sent, UINT64_MAX)) > 0)
 		sent += n;
 	struct conversation *conversation = begin_on(server_fd, client_fd, BRIEF_NS);
-	UNIT_WAIT_UNTIL(in_of(conversation) == sent); /* the rest is read and thrown away */
+	UNIT_WAIT_UNTIL(in_of(conversation) == sent); /* the rest is read and discarded */
 	uint64_t returned = read_to_end(conversation->client, 0);
 	hang_up(conversation);
 	struct outcome outcome = end(conversation);
@@ -517,7 +519,7 @@ TEST(called_off_while_reading_it_sends_the_end_and_listens_on)
 	unit_read(conversation->client, got, 3);
 	cut_lifeline(conversation);
 	unit_read_end(conversation->client);
-	unit_write(conversation->client, "late", 4); /* no reset: it is read and thrown away */
+	unit_write(conversation->client, "late", 4); /* no reset: it is read and discarded */
 	hang_up(conversation);
 	struct outcome outcome = end(conversation);
 	assert_int_equal(outcome.reason, CLOSE_DRAIN);
@@ -601,7 +603,7 @@ static void client_reads(void)
 	unit_read(timed.client_fd, got, sizeof(got));
 }
 
-/* Runs it to its end, while something happens after a time. Returns how long it took. */
+/* Runs the session to its end, with an event after a time. Returns the duration. */
 static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t event_after_ns, void (*event)(void))
 {
 	static IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];

@@ -19,7 +19,7 @@
 #define MOST    8
 #define IDLE_NS (10 * CLOCK_NS_PER_S)
 
-/* The idle timeout of a server that has none. */
+/* Idle timeout of a server without one. */
 #define NO_LIMIT 0
 
 /* ---- time of the test's own ---- */
@@ -92,7 +92,7 @@ static void overfill(const struct conn *conn)
 	assert_true(io_unacknowledged(conn->client.fd) > 0);
 }
 
-/* They read whatever there is, until it is all with them. */
+/* Reads at the client's end until all bytes are acknowledged. */
 static void read_all(const struct conn *conn, int fd)
 {
 	char bytes[64 * 1024];
@@ -228,7 +228,7 @@ TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle)
 	struct conn *conn = come();
 	conn_restart_idle(&conns, conn);
 	unit_write(theirs[0], "x", 1);
-	pass(100 * IDLE_NS); /* we were stopped */
+	pass(100 * IDLE_NS); /* the process was stopped */
 	assert_due(conn, CONN_IDLE);
 	assert_false(conn_check_idle(&conns, conn));
 	assert_due_in(IDLE_NS, conn, CONN_IDLE);
@@ -249,7 +249,7 @@ TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that)
 {
 	open_crowd(IDLE_NS);
 	struct conn *conn = come();
-	now_ns += 100 * IDLE_NS; /* we were stopped behind conn_update_now() */
+	now_ns += 100 * IDLE_NS; /* the process was stopped after conn_update_now() */
 	conn_restart_idle(&conns, conn);
 	pass(0);
 	assert_due_in(IDLE_NS, conn, CONN_IDLE);

@@ -42,7 +42,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 
 /* ---- a shortage of memory ---- */
 
-/* So many receives and sends fail, with this errno. */
+/* The next n_failing receives and sends fail, with this errno. */
 static int n_failing, failing_with;
 
 ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
@@ -75,7 +75,7 @@ static struct server server;
 static struct conn_io io;
 static int theirs[MOST], n_theirs;
 
-/* Bytes of which no two neighbourhoods are alike, and what came back of them. */
+/* Bytes without repeating parts, and the returned bytes. */
 static unsigned char message[1 << 20], returned[1 << 20];
 
 static int fill_message(void **state)
@@ -143,7 +143,9 @@ static void leave(struct conn *conn)
 	io_close(&theirs[--n_theirs]);
 }
 
-/* They read what there is. Returns how much, behind `n` bytes that they have already. */
+/*
+ * The client reads what is available. Returns the number of bytes, including the `n` former ones.
+ */
 static size_t read_more(int fd, size_t n)
 {
 	ssize_t more;
@@ -152,7 +154,7 @@ static size_t read_more(int fd, size_t n)
 	return n;
 }
 
-/* Is there anything for them to read, or the end? */
+/* Returns whether the client has neither bytes nor a FIN to read. */
 static bool is_silent(int fd)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
@@ -339,7 +341,7 @@ TEST(there_is_room_for_so_much_and_no_byte_more)
 	assert_true(conn_queue_rx(&io, conn, message + STASH - 1, 1));
 	assert_false(conn_queue_rx(&io, conn, message, 1));
 	assert_all_comes(conn, theirs[0], STASH);
-	/* And again, when it has gone. */
+	/* Again, after it is sent. */
 	assert_true(conn_queue_rx(&io, conn, message, STASH));
 	assert_all_comes(conn, theirs[0], STASH);
 }
@@ -398,7 +400,7 @@ TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over)
 	assert_null(conn_next_due(&io));
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	unit_read_end(theirs[0]);
-	unit_write(theirs[0], message, 100); /* too late: thrown away, and counted */
+	unit_write(theirs[0], message, 100); /* too late: discarded, and counted */
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	assert_score(conn, 100, 0);
 	pass(SESSION_LINGER_IDLE_NS);
@@ -469,7 +471,7 @@ TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over)
 	assert_ptr_equal(conn_next_due(&io), conn);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_WAITS);
 	unit_write(theirs[0], message, 100 * 1024);
-	pass(100 * SESSION_LINGER_IDLE_NS); /* we were stopped */
+	pass(100 * SESSION_LINGER_IDLE_NS); /* the process was stopped */
 	assert_ptr_equal(conn_next_due(&io), conn);
 	assert_int_equal(conn_io_step(&io, conn, true), CONN_OVER);
 	assert_score(conn, 100 * 1024, 0);

@@ -108,7 +108,7 @@ TEST(a_worker_that_dies_young_is_replaced_later_each_time)
 		assert_true(member.start_at_ns - now_ns > before_ns);
 		before_ns = member.start_at_ns - now_ns;
 	}
-	member.started_ns = 0; /* it has lived for long */
+	member.started_ns = 0; /* it has run for a long time */
 	pool_member_plan_next(&member);
 	assert_true(member.start_at_ns <= clock_now_ns());
 }
@@ -161,7 +161,7 @@ TEST(a_crew_that_is_closed_leaves_no_descriptor)
 	open_crew(WORKERS, 100, 5);
 	pool_close(&pool);
 	assert_int_equal(unit_open_descriptors(), before);
-	pool_close(&pool); /* a zeroed one is none */
+	pool_close(&pool); /* a zeroed pool is a valid empty one */
 }
 
 /* ---- reported events ---- */
@@ -315,7 +315,7 @@ TEST(a_client_that_was_passed_on_counts_for_its_source_until_its_end_is_told)
 	struct client *client = enter_passed_on(0);
 	assert_non_null(pass_on(1));
 	assert_null(pass_on(1));
-	assert_int_equal(pool_count_clients(&pool), 2); /* one is on its way */
+	assert_int_equal(pool_count_clients(&pool), 2); /* one is being passed */
 	assert_true(tell(0, client));
 	assert_true(pool_fetch_all(&pool));
 	client_table_remove(&pool.tables[0], client);
@@ -362,7 +362,7 @@ TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once)
 
 /* ---- a worker that was taken over ---- */
 
-/* Is there memory at this address? */
+/* Returns whether this address is mapped. */
 static bool is_mapped(const void *address)
 {
 	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
