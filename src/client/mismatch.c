@@ -78,14 +78,29 @@ static struct peer_fingerprint fingerprint_silence(const struct addr *server,
 	return peer_fingerprint_judge(&reply);
 }
 
+/*
+ * Is what came this client's own bytes, from another place or connection? Then the server is an
+ * echo server that makes a mistake, whatever the bytes look like.
+ */
+static bool is_misplaced(const struct diagnosis *found)
+{
+	return found->kind == DIAGNOSIS_LOST || found->kind == DIAGNOSIS_REPEATED ||
+	       found->kind == DIAGNOSIS_STRAY;
+}
+
 /* judges: also identify the server. server: asked whether it speaks first; NULL: not asked. */
 static struct mismatch_text mismatch_format(const struct diagnosis_case *wrong, bool judges,
 					    const struct addr *server, const struct addr *source)
 {
 	struct mismatch_text out = { .is_no_echo = false };
 	struct peer_fingerprint endpoint = { .kind = PEER_ECHO };
+	const struct diagnosis found = diagnose(wrong);
 	if (judges && wrong->offset < START_SIZE)
 		endpoint = judge_start(wrong, &out.is_no_echo);
+	if (endpoint.kind == PEER_OTHER && is_misplaced(&found)) {
+		endpoint.kind = PEER_ECHO;
+		out.is_no_echo = false;
+	}
 	out.kind = endpoint.kind;
 	bool is_greeting = endpoint.kind == PEER_OTHER || endpoint.kind == PEER_PREFIX;
 	if (is_greeting && server != NULL) {
@@ -97,7 +112,7 @@ static struct mismatch_text mismatch_format(const struct diagnosis_case *wrong, 
 		}
 	}
 	snprintf(out.text, sizeof(out.text), "%s",
-		 out.is_no_echo ? endpoint.text : diagnose(wrong).text);
+		 out.is_no_echo ? endpoint.text : found.text);
 	return out;
 }
 
