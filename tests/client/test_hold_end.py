@@ -66,7 +66,7 @@ def test_a_server_that_never_answers_is_no_success(start, n, ending):
 @CROWDS
 def test_a_heartbeat_older_than_its_wait_has_failed(start, n):
     with Rogue(rogues.mute) as rogue:
-        status, found = finish(start("-c", n, "-W", "300ms", "-d", "450ms", *rogue.words))
+        status, found = finish(start("-c", n, "-W", "300ms", "-d", "2s", *rogue.words))
     assert status == 1
     assert found["deaths"]["timeout"] >= 1
     assert found["failed"] == found["died"]

@@ -84,8 +84,7 @@ def test_a_slow_server_is_no_limit_of_the_client(start, words):
     def is_blamed():
         with Rogue(answer_late) as rogue:
             found, _, _ = end(start("-w", "700ms", *words, *rogue.words))
-        assert found["response_us"]["p50"] > 150e3
-        return found["client_bound"] is None
+        return found["response_us"]["p50"] > 150e3 and found["client_bound"] is None
 
     assert any(is_blamed() for _ in range(10))
 
