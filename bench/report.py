@@ -14,7 +14,7 @@ TITLES = {
     "whole_kib": "whole KiB",
     "clients": "clients",
     "own_bytes": "own bytes",
-    "latency_quiet": "p99 / quiet p99",
+    "times_quiet": "p99 / quiet p99",
     "quiet_p99_us": "quiet p99 µs",
     "firehose_mib": "firehose MiB/s",
     "per_core": "per second of a core",

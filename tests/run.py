@@ -212,8 +212,8 @@ def run_tests(build, arguments):
     results.mkdir()
     if selects(arguments):
         return pytest(results, "selected", *arguments)
-    sample_by_side = ["-n", str(JOBS), "--dist", "loadgroup", *arguments, "-m", marked("not alone", arguments)]
-    counts = [pytest(results, "side-by-side", *sample_by_side)]
+    side_by_side = ["-n", str(JOBS), "--dist", "loadgroup", *arguments, "-m", marked("not alone", arguments)]
+    counts = [pytest(results, "side-by-side", *side_by_side)]
     if not (counts[0][1] and {"-x", "--exitfirst"} & set(arguments)):
         counts.append(pytest(results, "alone", *arguments, "-m", marked("alone", arguments)))
     return [sum(column) for column in zip(*counts)]

@@ -37,7 +37,7 @@ class Record:
             connection = len(self.came)
             self.came.append(0)
         total = 0
-        for piece in rogues.buffer_pool_of(sock):
+        for piece in rogues.pieces_of(sock):
             answer = self.answer(total, piece)
             total += len(piece)
             self.note(connection, len(piece), len(answer or b""))

@@ -15,7 +15,7 @@ SAID = re.compile(r"^connection \d+ died \(wrong\): (.*); [\d.]+ s old, \d+ hear
 def answer(greeting, reply, closes=True):
     def treat(sock):
         sock.sendall(greeting)
-        for _ in rogues.buffer_pool_of(sock):
+        for _ in rogues.pieces_of(sock):
             sock.sendall(reply)
             if closes:
                 break

@@ -136,7 +136,7 @@ def obstacle(request, own_network, tmp_path):
     obstacle.close()
 
 
-def hold_conn_up(start, obstacle, name, *words, **more):
+def held_up(start, obstacle, name, *words, **more):
     process = start(*COMMANDS[name], *words, *obstacle.words, prefix=obstacle.prefix, **more)
     obstacle.wait_for(process)
     return process
@@ -145,14 +145,14 @@ def hold_conn_up(start, obstacle, name, *words, **more):
 @pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_signal_before_it_is_connected(start, obstacle, name, number):
-    process = hold_conn_up(start, obstacle, name)
+    process = held_up(start, obstacle, name)
     process.send_signal(number)
     assert rest_of(process) == (-number, "", "")
 
 
 @pytest.mark.parametrize("name", METERS)
 def test_quit_before_it_is_connected_says_what_it_waits_for(start, obstacle, name):
-    process = hold_conn_up(start, obstacle, name)
+    process = held_up(start, obstacle, name)
     process.send_signal(signal.SIGQUIT)
     assert re.fullmatch(r"connecting to \S+( port \d+)?\n", process.stderr.readline())
     process.send_signal(signal.SIGTERM)
@@ -162,7 +162,7 @@ def test_quit_before_it_is_connected_says_what_it_waits_for(start, obstacle, nam
 @pytest.mark.parametrize("name", COMMANDS)
 def test_signals_that_were_blocked_at_the_start(start, obstacle, name):
     """A process inherits the mask."""
-    process = hold_conn_up(start, obstacle, name, preexec_fn=block_all)
+    process = held_up(start, obstacle, name, preexec_fn=block_all)
     process.send_signal(signal.SIGTERM)
     assert rest_of(process) == (-signal.SIGTERM, "", "")
 
@@ -182,14 +182,14 @@ def test_a_signal_while_another_name_is_looked_up(start, own_network, tmp_path, 
 
 
 def test_a_log_that_was_begun_leaves_nothing_behind(start, obstacle, tmp_path):
-    process = hold_conn_up(start, obstacle, "bench", "--hlog", tmp_path / "run.hlog")
+    process = held_up(start, obstacle, "bench", "--hlog", tmp_path / "run.hlog")
     process.send_signal(signal.SIGTERM)
     assert rest_of(process)[0] == -signal.SIGTERM
     assert [path.name for path in tmp_path.iterdir() if "hlog" in path.name] == []
 
 
 def test_metrics_answer_before_it_is_connected(start, obstacle):
-    process = hold_conn_up(start, obstacle, "hold", "--metrics", "127.0.0.1:0")
+    process = held_up(start, obstacle, "hold", "--metrics", "127.0.0.1:0")
     address = re.fullmatch(r"metrics on (\S+), at /metrics\n", process.stderr.readline())[1]
     for _ in range(3):
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=PATIENCE) as page:
@@ -200,7 +200,7 @@ def test_metrics_answer_before_it_is_connected(start, obstacle):
 
 def test_metrics_by_a_unix_socket_leave_nothing_behind(start, obstacle, tmp_path):
     path = tmp_path / "metrics"
-    process = hold_conn_up(start, obstacle, "hold", "--metrics", f"unix:{path}")
+    process = held_up(start, obstacle, "hold", "--metrics", f"unix:{path}")
     assert path.exists()
     process.send_signal(signal.SIGINT)
     assert rest_of(process)[0] == -signal.SIGINT

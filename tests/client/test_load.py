@@ -369,7 +369,7 @@ def test_the_diagnosis_of_a_wrong_byte_delays_no_other_connection(bench, n_right
         with lock:
             number = len(counts)
             counts.append(0)
-        for n, piece in enumerate(rogues.buffer_pool_of(sock)):
+        for n, piece in enumerate(rogues.pieces_of(sock)):
             is_wrong = number == 1 and n == n_right
             if is_wrong:
                 before = sum(counts)
@@ -426,7 +426,7 @@ def test_corruption_wins_over_a_client_that_was_the_limit(bench):
 @pytest.mark.parametrize("mode", [[], ["-r", "100"], ["--churn"], ["-p", "3"]], ids="-".join)
 def test_no_echo_counts_that_came_later_than_it_may(bench, mode):
     def slow(sock):
-        for piece in rogues.buffer_pool_of(sock):
+        for piece in rogues.pieces_of(sock):
             time.sleep(0.1)
             sock.sendall(piece)
 
@@ -442,7 +442,7 @@ def test_a_closed_loop_is_not_divided_by_its_slowest_message(bench):
         with lock:
             numbers.append(None)
             is_slow = len(numbers) == 2
-        for piece in rogues.buffer_pool_of(sock):
+        for piece in rogues.pieces_of(sock):
             time.sleep(2 if is_slow else 0)
             sock.sendall(piece)
 

@@ -72,7 +72,7 @@ def test_a_client_beside_hogs_on_its_core_says_so(serve, start, words):
 
 def answer_late(sock):
     """A server that takes a fifth of a second for each message."""
-    for piece in rogues.buffer_pool_of(sock):
+    for piece in rogues.pieces_of(sock):
         time.sleep(0.2)
         sock.sendall(piece)
 
@@ -94,7 +94,7 @@ def test_a_failure_wins_over_strict(start, words):
     goes_wrong = threading.Event()
 
     def treat(sock):
-        for piece in rogues.buffer_pool_of(sock):
+        for piece in rogues.pieces_of(sock):
             sock.sendall(b"?" * len(piece) if goes_wrong.is_set() else piece)
 
     with Rogue(treat) as rogue:

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from harness import PATIENCE
-from rogues import Rogue, buffer_pool_of
+from rogues import Rogue, pieces_of
 
 COMMANDS = {
     "ping": ["ping", "-c", "1", "-i", "0"],
@@ -28,7 +28,7 @@ def run(request, program):
 
         def echo(sock):
             data = b""
-            for piece in buffer_pool_of(sock):
+            for piece in pieces_of(sock):
                 data += piece
                 sock.sendall(piece)
             first.append(data[:64])

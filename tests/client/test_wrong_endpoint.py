@@ -15,7 +15,7 @@ from rogues import Rogue
 def answer_all(greeting, reply, once=False):
     def treat(sock):
         sock.sendall(greeting)
-        for _ in rogues.buffer_pool_of(sock):
+        for _ in rogues.pieces_of(sock):
             sock.sendall(reply)
             if once:
                 break

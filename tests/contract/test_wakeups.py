@@ -135,7 +135,7 @@ def test_a_connection_whose_worker_is_stopped_or_killed_before_it_accepts_is_acc
 
 
 @contextlib.contextmanager
-def client_table_come_and_go(server, count):
+def clients_come_and_go(server, count):
     """Clients of several sources come and go, one conversation after the other. A stopped worker may have some of
     them."""
     is_over = threading.Event()
@@ -164,7 +164,7 @@ def test_a_worker_that_is_stopped_or_killed_under_load_stops_neither_another_nor
     serve, limit, number, times
 ):
     server = serve("--quiet", "-w", "4", *limit, "127.0.0.1:0")
-    with client_table_come_and_go(server, 3):
+    with clients_come_and_go(server, 3):
         for _ in range(times):
             worker = random.choice(server.children())
             with contextlib.suppress(ProcessLookupError):

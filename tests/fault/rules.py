@@ -309,7 +309,7 @@ WORKER_THIRD = [
 # ---- the client ----
 
 CANNOT_CONNECT = Outcome(Kind.ENDS, 3, "cannot connect to .*: {cause}")
-SYSINFO_CANNOT = Outcome(Kind.ENDS, 4, "cannot connect to .*: {cause}")
+MACHINE_CANNOT = Outcome(Kind.ENDS, 4, "cannot connect to .*: {cause}")
 CAME_BACK = r": \d+ of \d+ bytes came back"
 
 TALK_RULES = [
@@ -321,10 +321,10 @@ TALK_RULES = [
     Rule("fcntl fstat lseek getsockname getpeername close", "*", UNHARMED, "only a precaution, or a decoration"),
     Rule("open dup fstatfs lseek", "*", UNHARMED, "an output that cannot be opened anew is copied (net/writer.h)"),
 
-    Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", SYSINFO_CANNOT, "this machine is short of something"),
+    Rule("getaddrinfo", "EAI_MEMORY EAI_SYSTEM", MACHINE_CANNOT, "this machine is short of something"),
     Rule("getaddrinfo", "*", CANNOT_CONNECT, "unresolved is status 3"),
     Rule("socket connect", "EMFILE ENFILE ENOBUFS ENOMEM EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EPERM",
-         SYSINFO_CANNOT, "this machine is short of something, or does not allow it"),
+         MACHINE_CANNOT, "this machine is short of something, or does not allow it"),
     Rule("socket connect setsockopt getsockopt", "*", CANNOT_CONNECT, "no connection is status 3"),
 
     Rule("poll", "ENOMEM", UNHARMED, "no memory for a moment is no reason to end (net/io.c)"),

@@ -65,7 +65,7 @@ class Rogue:
             self.treatment(sock)
 
 
-def buffer_pool_of(sock):
+def pieces_of(sock):
     """Yields what the client sends, until its FIN."""
     while piece := sock.recv(1 << 16):
         yield piece
@@ -95,7 +95,7 @@ def deaf(_sock):
 
 def never_end(sock):
     """A correct echo that does not close after the client's FIN."""
-    for piece in buffer_pool_of(sock):
+    for piece in pieces_of(sock):
         sock.sendall(piece)
 
 
@@ -104,7 +104,7 @@ def echo_through(change, at_end=b""):
 
     def treat(sock):
         offset = 0
-        for piece in buffer_pool_of(sock):
+        for piece in pieces_of(sock):
             sock.sendall(change(offset, piece))
             offset += len(piece)
         sock.sendall(at_end)

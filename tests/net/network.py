@@ -45,7 +45,7 @@ def main():
         return CANNOT_BE_TRIED
     started = time.monotonic()
     outcomes = []
-    for outcome in one(options) if options.seed is not None else sample_by_side(options):
+    for outcome in one(options) if options.seed is not None else side_by_side(options):
         outcomes.append(outcome)
         if options.verbose or outcome.problems:
             print(story_of(outcome), flush=True)
@@ -61,7 +61,7 @@ def one(options):
     yield conversation.run(plans.of_seed(options.seed), options.program, print if options.verbose else None)
 
 
-def sample_by_side(options):
+def side_by_side(options):
     """Yields the outcomes of all runs, as they come."""
     seeds = range(options.first, options.first + options.runs)
     context = multiprocessing.get_context("fork")

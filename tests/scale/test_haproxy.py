@@ -89,7 +89,7 @@ def served(server):
     return server.totals()["out"]
 
 
-def client_table_of(server):
+def clients_of(server):
     """Returns the records of clients that sent something. HAProxy ends its checks with a reset, and these send
     nothing."""
     return [end for end in server.ends() if end["in"] not in ("0", CHECKED)]
@@ -97,7 +97,7 @@ def client_table_of(server):
 
 def assert_polite(server):
     """Each client ended with a FIN, after all that it had sent came back."""
-    ends = client_table_of(server)
+    ends = clients_of(server)
     assert ends and not [end for end in ends if end["reason"] != "eof" or end["in"] != end["out"]]
 
 
@@ -154,7 +154,7 @@ def test_connections_that_never_end_are_cut_at_the_drain_timeout_by_a_fin(networ
     assert load.returncode == 1
     assert found["errors"] == {"ended": held}
     assert found["mismatches"] == 0 and found["missing_bytes"] <= held * found["size"]
-    reasons = [end["reason"] for end in client_table_of(servers["s1"])]
+    reasons = [end["reason"] for end in clients_of(servers["s1"])]
     assert reasons.count("drain") == held, reasons
 
 
