@@ -63,7 +63,7 @@ int clock_poll_ms(uint64_t deadline_ns)
 	return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
 
-int clock_ask_trust(struct clock_trust *ret_trust)
+int clock_query_sync(struct clock_trust *ret_trust)
 {
 	struct timex timex = { .modes = 0 }; /* change nothing */
 	int state = adjtimex(&timex);

@@ -66,6 +66,6 @@ struct clock_trust {
 };
 
 /* Asks the kernel (adjtimex(2)). Returns 0, or -EPERM if that is not allowed. */
-MUST_USE int clock_ask_trust(struct clock_trust *ret_trust);
+MUST_USE int clock_query_sync(struct clock_trust *ret_trust);
 
 #endif

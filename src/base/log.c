@@ -209,7 +209,7 @@ static bool write_lines(const char *bytes, size_t size)
 }
 
 /* The same, but waits until all is written, at most ERROR_STEPS * ERROR_STEP_MS. */
-static bool write_patiently(const char *bytes, size_t size)
+static bool write_waiting(const char *bytes, size_t size)
 {
 	bool is_begun = false;
 	for (int i = 0; i < ERROR_STEPS; i++) {
@@ -335,7 +335,7 @@ static size_t end_line(const struct log_record *record, char *line)
 static bool write_record(struct log_record *record, bool wait)
 {
 	size_t size = end_line(record, record->line);
-	return wait ? write_patiently(record->line, size) : write_lines(record->line, size);
+	return wait ? write_waiting(record->line, size) : write_lines(record->line, size);
 }
 
 /*

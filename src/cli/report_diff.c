@@ -17,7 +17,7 @@
 #define BETWEEN "vs"
 
 /* Maximum number of thresholds in total; a text may contain several. */
-#define EXPECTATIONS_MAX 128
+#define THRESHOLDS_MAX 128
 
 /* ---- the command line ---- */
 
@@ -44,18 +44,18 @@ MUST_USE static enum exit_status find_sides(char *const *paths, size_t n, size_t
 }
 
 struct thresholds {
-	struct threshold list[EXPECTATIONS_MAX];
+	struct threshold list[THRESHOLDS_MAX];
 	size_t n;
 };
 
 /* Adds the thresholds of one text, separated by commas. */
-MUST_USE static enum exit_status add_expectations(const char *text, struct thresholds *all)
+MUST_USE static enum exit_status add_thresholds(const char *text, struct thresholds *all)
 {
 	for (;;) {
 		struct threshold_text why = { "" };
 		size_t length = strcspn(text, ",");
-		if (all->n == EXPECTATIONS_MAX) {
-			log_error("--fail-if: at most %d", EXPECTATIONS_MAX);
+		if (all->n == THRESHOLDS_MAX) {
+			log_error("--fail-if: at most %d", THRESHOLDS_MAX);
 			return STATUS_USAGE;
 		}
 		if (threshold_read(text, length, &all->list[all->n], &why) < 0) {
@@ -183,7 +183,7 @@ enum exit_status report_diff(char *const *paths, size_t n, uint64_t list_unit_ns
 	size_t n_old, n_between;
 	enum exit_status status = find_sides(paths, n, &n_old, &n_between);
 	for (size_t i = 0; status == STATUS_OK && i < n_fail_if; i++)
-		status = add_expectations(fail_if[i], &all);
+		status = add_thresholds(fail_if[i], &all);
 	if (status == STATUS_OK)
 		status = report_files_read(paths, n_old, list_unit_ns, &old);
 	if (status != STATUS_OK)

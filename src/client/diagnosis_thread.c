@@ -15,7 +15,7 @@ static void say_what_is_wrong(struct diagnosis_thread *diagnosing)
 	else if (diagnosing->asks)
 		diagnosing->text = mismatch_say(wrong, &diagnosing->server);
 	else
-		diagnosing->text = wrong_judge(wrong);
+		diagnosing->text = mismatch_judge(wrong);
 }
 
 static void *diagnose_in_thread(void *argument)

@@ -30,7 +30,7 @@ MUST_USE static size_t await_more(int fd, unsigned char *bytes, size_t n, size_t
 	return n;
 }
 
-static size_t earlier_of(uint64_t a, size_t b)
+static size_t smaller_count(uint64_t a, size_t b)
 {
 	return a < b ? (size_t)a : b;
 }
@@ -43,9 +43,9 @@ static struct peer_fingerprint judge_start(const struct diagnosis_case *wrong, b
 {
 	unsigned char sent[START_SIZE], received[2 * START_SIZE];
 	struct payload payload = payload_of(wrong->seed, wrong->connection);
-	size_t n_sent = earlier_of(wrong->sent, sizeof(sent));
-	size_t n_right = earlier_of(wrong->offset, START_SIZE);
-	size_t n_wrong = earlier_of(wrong->n, sizeof(received) - n_right);
+	size_t n_sent = smaller_count(wrong->sent, sizeof(sent));
+	size_t n_right = smaller_count(wrong->offset, START_SIZE);
+	size_t n_wrong = smaller_count(wrong->n, sizeof(received) - n_right);
 	payload_fill(&payload, 0, sent, n_sent);
 	payload_fill(&payload, 0, received, n_right);
 	memcpy(received + n_right, wrong->received, n_wrong);
@@ -111,8 +111,7 @@ static struct mismatch_text mismatch_format(const struct diagnosis_case *wrong, 
 			out.is_no_echo = true;
 		}
 	}
-	snprintf(out.text, sizeof(out.text), "%s",
-		 out.is_no_echo ? endpoint.text : found.text);
+	snprintf(out.text, sizeof(out.text), "%s", out.is_no_echo ? endpoint.text : found.text);
 	return out;
 }
 
@@ -121,7 +120,7 @@ struct mismatch_text mismatch_say(const struct diagnosis_case *wrong, const stru
 	return mismatch_format(wrong, server != NULL, server, NULL);
 }
 
-struct mismatch_text wrong_judge(const struct diagnosis_case *wrong)
+struct mismatch_text mismatch_judge(const struct diagnosis_case *wrong)
 {
 	return mismatch_format(wrong, true, NULL, NULL);
 }
@@ -136,7 +135,7 @@ void mismatch_keep(struct mismatch_evidence *evidence, const struct diagnosis_ca
 		.fd = fd,
 		.wrong = *wrong,
 	};
-	evidence->wrong.n = earlier_of(wrong->n, sizeof(evidence->bytes));
+	evidence->wrong.n = smaller_count(wrong->n, sizeof(evidence->bytes));
 	memcpy(evidence->bytes, wrong->received, evidence->wrong.n);
 }
 

@@ -32,7 +32,7 @@ struct mismatch_text mismatch_say(const struct diagnosis_case *wrong, const stru
 /*
  * Like mismatch_say() if no message has come back, but another connection asks the server already.
  */
-struct mismatch_text wrong_judge(const struct diagnosis_case *wrong);
+struct mismatch_text mismatch_judge(const struct diagnosis_case *wrong);
 
 /*
  * Waits for a moment for the bytes that follow a wrong byte: up to `size` bytes at `bytes`, of

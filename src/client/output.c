@@ -12,15 +12,15 @@
 #include "net/io.h"
 #include "net/signals.h"
 
-void output_open(struct output *ret_teller, bool is_quiet, bool has_timestamps)
+void output_open(struct output *ret_output, bool is_quiet, bool has_timestamps)
 {
-	*ret_teller = (struct output){
+	*ret_output = (struct output){
 		.wait.signals_fd = -1,
 		.is_quiet = is_quiet,
 		.has_timestamps = has_timestamps,
 	};
-	writer_open(STDOUT_FILENO, WRITER_ANY_FILE, &ret_teller->out);
-	writer_open_log(&ret_teller->log);
+	writer_open(STDOUT_FILENO, WRITER_ANY_FILE, &ret_output->out);
+	writer_open_log(&ret_output->log);
 }
 
 /* ---- lines ---- */

@@ -37,8 +37,8 @@ struct output {
 	size_t report_size;
 };
 
-/* Creates writers for standard output and standard error. *ret_teller must not be moved. */
-void output_open(struct output *ret_teller, bool is_quiet, bool has_timestamps);
+/* Creates writers for standard output and standard error. *ret_output must not be moved. */
+void output_open(struct output *ret_output, bool is_quiet, bool has_timestamps);
 
 /* Adds a line. The newline is added here. */
 void output_line(struct output *output, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -85,7 +85,7 @@ void own_use_watch(struct own_use *use, uint64_t expected_ns, uint64_t now_ns)
 	ignore_result(own_use_look(use, expected_ns + late_ns, now_ns));
 }
 
-static uint64_t larger_double(uint64_t a, uint64_t b)
+static uint64_t larger_of(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
@@ -93,12 +93,12 @@ static uint64_t larger_double(uint64_t a, uint64_t b)
 void own_use_add(struct own_use *all, const struct own_use *thread)
 {
 	all->n_threads += thread->n_threads;
-	all->elapsed_ns = larger_double(all->elapsed_ns, thread->elapsed_ns);
+	all->elapsed_ns = larger_of(all->elapsed_ns, thread->elapsed_ns);
 	all->cpu_ns += thread->cpu_ns;
 	all->spun_ns += thread->spun_ns;
-	all->longest_ns = larger_double(all->longest_ns, thread->longest_ns);
-	all->gaps_ns = larger_double(all->gaps_ns, thread->gaps_ns);
-	all->suspended_ns = larger_double(all->suspended_ns, thread->suspended_ns);
+	all->longest_ns = larger_of(all->longest_ns, thread->longest_ns);
+	all->gaps_ns = larger_of(all->gaps_ns, thread->gaps_ns);
+	all->suspended_ns = larger_of(all->suspended_ns, thread->suspended_ns);
 	all->n_searches += thread->n_searches;
 	all->searched_ns += thread->searched_ns;
 	all->busiest = thread->busiest > all->busiest ? thread->busiest : all->busiest;
@@ -139,7 +139,7 @@ static void add_work(const struct own_use *all, bool is_busy_bound, char text[OW
 	double cores = allowed_cores(), n_threads = (double)all->n_threads;
 	double usable = cores < n_threads ? cores : n_threads;
 	double worked =
-		(double)(all->cpu_ns - all->spun_ns) / (double)larger_double(all->elapsed_ns, 1);
+		(double)(all->cpu_ns - all->spun_ns) / (double)larger_of(all->elapsed_ns, 1);
 	if (worked > BUSY_SHARE * usable && all->n_threads > 1)
 		add_limit_reason(text,
 				 "its threads used %.0f %% of the %.1f cores that they can use",
@@ -157,12 +157,12 @@ bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMI
 		add_limit_reason(text, "this machine was suspended for %.1f s",
 				 clock_s(all->suspended_ns));
 	if (is_out_of_ports(all))
-		add_limit_reason(
-			text,
-			"this machine's ports are used up: %" PRIu64 " calls of connect(2) "
-			"took %.1f ms each (several --source, or --reset)",
-			all->n_searches,
-			clock_us(all->searched_ns / larger_double(all->n_searches, 1)) / 1e3);
+		add_limit_reason(text,
+				 "this machine's ports are used up: %" PRIu64
+				 " calls of connect(2) "
+				 "took %.1f ms each (several --source, or --reset)",
+				 all->n_searches,
+				 clock_us(all->searched_ns / larger_of(all->n_searches, 1)) / 1e3);
 	if (all->longest_ns > LONG_GAP_NS)
 		add_limit_reason(
 			text,
@@ -202,7 +202,7 @@ void own_idle_end(struct own_idle *idle)
 bool own_limit_of_times(const struct own_use *use, const struct own_idle *idle,
 			const struct histogram *times, char text[OWN_LIMIT_SIZE])
 {
-	double elapsed_ns = (double)larger_double(use->elapsed_ns, 1), n = (double)times->n;
+	double elapsed_ns = (double)larger_of(use->elapsed_ns, 1), n = (double)times->n;
 	double waited_ns = use->waited * elapsed_ns;
 	uint64_t usual_ns = idle->n_turns * TURN_NS;
 	if (idle->waited_ns > usual_ns)

@@ -3,13 +3,13 @@
 
 #include "base/clock.h"
 
-int ping_stats_open(struct ping_stats *ret_tally, struct result *result,
+int ping_stats_open(struct ping_stats *ret_stats, struct result *result,
 		    const struct interval_sink *sink)
 {
 	struct ping_stats stats = { .result = result, .sink = sink };
 	int rc = result_open(&stats.second);
 	if (rc == 0)
-		*ret_tally = stats;
+		*ret_stats = stats;
 	return rc;
 }
 

@@ -25,7 +25,7 @@ struct ping_stats {
 };
 
 /* Begins with empty counts. Returns 0 or -ENOMEM. */
-MUST_USE int ping_stats_open(struct ping_stats *ret_tally, struct result *result,
+MUST_USE int ping_stats_open(struct ping_stats *ret_stats, struct result *result,
 			     const struct interval_sink *sink);
 void ping_stats_close(struct ping_stats *stats);
 

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-int timer_heap_open(struct timer_heap *ret_wakes, uint32_t n)
+int timer_heap_open(struct timer_heap *ret_timers, uint32_t n)
 {
 	struct timer_heap timers = {
 		.at_ns = calloc(n, sizeof(*timers.at_ns)),
@@ -22,7 +22,7 @@ int timer_heap_open(struct timer_heap *ret_wakes, uint32_t n)
 		timers.at_ns[i] = CLOCK_NEVER;
 		timers.heap[i] = timers.place[i] = i;
 	}
-	*ret_wakes = timers;
+	*ret_timers = timers;
 	return 0;
 }
 
@@ -34,7 +34,7 @@ void timer_heap_close(struct timer_heap *timers)
 	*timers = (struct timer_heap){ 0 };
 }
 
-static uint64_t heap_slot(const struct timer_heap *timers, uint32_t place)
+static uint64_t heap_time_ns(const struct timer_heap *timers, uint32_t place)
 {
 	return timers->at_ns[timers->heap[place]];
 }
@@ -58,19 +58,20 @@ static uint32_t earlier_below(const struct timer_heap *timers, uint32_t place)
 	uint32_t left = 2 * place + 1, right = left + 1;
 	if (left >= timers->n)
 		return place;
-	return right < timers->n && heap_slot(timers, right) < heap_slot(timers, left) ? right
-										       : left;
+	return right < timers->n && heap_time_ns(timers, right) < heap_time_ns(timers, left) ? right
+											     : left;
 }
 
 void timer_heap_set(struct timer_heap *timers, uint32_t who, uint64_t at_ns)
 {
 	uint32_t place = timers->place[who], below;
 	timers->at_ns[who] = at_ns;
-	while (place > 0 && heap_slot(timers, place) < heap_slot(timers, (place - 1) / 2)) {
+	while (place > 0 && heap_time_ns(timers, place) < heap_time_ns(timers, (place - 1) / 2)) {
 		heap_swap(timers, place, (place - 1) / 2);
 		place = (place - 1) / 2;
 	}
-	while (heap_slot(timers, below = earlier_below(timers, place)) < heap_slot(timers, place)) {
+	while (heap_time_ns(timers, below = earlier_below(timers, place)) <
+	       heap_time_ns(timers, place)) {
 		heap_swap(timers, place, below);
 		place = below;
 	}
@@ -78,7 +79,7 @@ void timer_heap_set(struct timer_heap *timers, uint32_t who, uint64_t at_ns)
 
 uint64_t timer_heap_next_ns(const struct timer_heap *timers)
 {
-	return timers->n > 0 ? heap_slot(timers, 0) : CLOCK_NEVER;
+	return timers->n > 0 ? heap_time_ns(timers, 0) : CLOCK_NEVER;
 }
 
 bool timer_heap_due(const struct timer_heap *timers, uint64_t now_ns, uint32_t *ret_who)

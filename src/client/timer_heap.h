@@ -21,7 +21,7 @@ struct timer_heap {
 };
 
 /* Allocates all memory: 16 bytes per timer. Returns 0 or -ENOMEM. */
-MUST_USE int timer_heap_open(struct timer_heap *ret_wakes, uint32_t n);
+MUST_USE int timer_heap_open(struct timer_heap *ret_timers, uint32_t n);
 void timer_heap_close(struct timer_heap *timers);
 
 /* Sets the time of a timer. CLOCK_NEVER: off. */

@@ -13,12 +13,12 @@ int wakeup_open_edge(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int wakeup_open(struct wakeup *ret_news, struct wakeup_sleep *sleep)
+int wakeup_open(struct wakeup *ret_wakeup, struct wakeup_sleep *sleep)
 {
 	int fd = wakeup_open_edge();
 	if (fd < 0)
 		return fd;
-	*ret_news = (struct wakeup){ .sleep = sleep, .fd = fd };
+	*ret_wakeup = (struct wakeup){ .sleep = sleep, .fd = fd };
 	return 0;
 }
 

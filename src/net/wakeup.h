@@ -37,7 +37,7 @@ struct wakeup {
 };
 
 /* Returns 0 or -errno. The descriptor is close-on-exec. */
-MUST_USE int wakeup_open(struct wakeup *ret_news, struct wakeup_sleep *sleep);
+MUST_USE int wakeup_open(struct wakeup *ret_wakeup, struct wakeup_sleep *sleep);
 void wakeup_close(struct wakeup *wakeup);
 
 /* Wakes the sleeper. Call it after the new data is visible. */

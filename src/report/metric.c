@@ -9,11 +9,11 @@
 
 /* ---- names ---- */
 
-enum format_text {
+enum metric_source {
 	PERCENTILE,
-	LEAST,
+	MINIMUM,
 	MEAN,
-	MOST,
+	MAXIMUM,
 	ECHOES,
 	UNFINISHED,
 	FAILURES,
@@ -36,11 +36,11 @@ static const struct {
 static const struct {
 	const char *name;
 	enum metric_kind kind;
-	enum format_text figure;
+	enum metric_source figure;
 } figures[] = {
-	{ "min", METRIC_TIME, LEAST },
+	{ "min", METRIC_TIME, MINIMUM },
 	{ "mean", METRIC_TIME, MEAN },
-	{ "max", METRIC_TIME, MOST },
+	{ "max", METRIC_TIME, MAXIMUM },
 	{ "rate", METRIC_RATE, ECHOES },
 	{ "echoes", METRIC_COUNT, ECHOES },
 	{ "unfinished", METRIC_COUNT, UNFINISHED },
@@ -108,11 +108,11 @@ bool metric_is_of_failures(const struct metric *metric)
 static double time_of(const struct result *result, const struct metric *metric)
 {
 	const struct histogram *times = (const void *)((const char *)result + metric->times);
-	if (metric->figure == LEAST)
+	if (metric->figure == MINIMUM)
 		return (double)histogram_min_ns(times);
 	if (metric->figure == MEAN)
 		return (double)histogram_mean_ns(times);
-	if (metric->figure == MOST)
+	if (metric->figure == MAXIMUM)
 		return (double)times->max_ns;
 	return (double)histogram_percentile_ns(times, metric->percent);
 }
@@ -169,7 +169,7 @@ static bool is_metric_known(const struct run *run, const struct metric *metric)
 
 /* ---- samples ---- */
 
-int sample_open(const struct run *runs, size_t n, struct sample *ret_side,
+int sample_open(const struct run *runs, size_t n, struct sample *ret_sample,
 		struct run_refusal *reterr_why)
 {
 	struct sample sample = { .runs = runs, .n = n };
@@ -181,7 +181,7 @@ int sample_open(const struct run *runs, size_t n, struct sample *ret_side,
 		sample.sum.elapsed_ns += runs[i].result.elapsed_ns;
 	}
 	if (rc == 0)
-		*ret_side = sample;
+		*ret_sample = sample;
 	else
 		sample_close(&sample);
 	return rc;

@@ -49,10 +49,10 @@ struct sample {
 };
 
 /*
- * Opens a sample of n runs, at least one; the caller must close *ret_side. Returns 0, -ENOMEM, or
+ * Opens a sample of n runs, at least one; the caller must close *ret_sample. Returns 0, -ENOMEM, or
  * -EBADMSG with a sentence if a sum is too large.
  */
-MUST_USE int sample_open(const struct run *runs, size_t n, struct sample *ret_side,
+MUST_USE int sample_open(const struct run *runs, size_t n, struct sample *ret_sample,
 			 struct run_refusal *reterr_why);
 void sample_close(struct sample *sample);
 

@@ -95,7 +95,7 @@ MUST_USE static int read_limit(struct threshold *threshold, const char *limit,
 	return 0;
 }
 
-int threshold_read(const char *text, size_t n, struct threshold *ret_expectation,
+int threshold_read(const char *text, size_t n, struct threshold *ret_threshold,
 		   struct threshold_text *reterr_why)
 {
 	struct threshold threshold = { 0 };
@@ -114,7 +114,7 @@ int threshold_read(const char *text, size_t n, struct threshold *ret_expectation
 		return refuse(reterr_why, name, HINT_METRIC);
 	int rc = read_limit(&threshold, limit, reterr_why);
 	if (rc == 0)
-		*ret_expectation = threshold;
+		*ret_threshold = threshold;
 	return rc;
 }
 

@@ -39,7 +39,7 @@ struct threshold_text {
  * Parses a threshold of n characters. Returns 0, or -EINVAL with a sentence that says what is
  * valid.
  */
-MUST_USE int threshold_read(const char *text, size_t n, struct threshold *ret_expectation,
+MUST_USE int threshold_read(const char *text, size_t n, struct threshold *ret_threshold,
 			    struct threshold_text *reterr_why);
 
 enum threshold_verdict {

@@ -262,7 +262,7 @@ static enum accept_verdict accept_one(const struct listener *listener, int *ret_
 
 /* Takes the next connection from a listening socket or from the supervisor. */
 static enum accept_verdict take_next(struct admission *admission, const struct listener *listener,
-				     struct waiting_client *ret_arrival, int *reterr_code)
+				     struct waiting_client *ret_waiting, int *reterr_code)
 {
 	struct server *server = admission->server;
 	int fd;
@@ -270,13 +270,13 @@ static enum accept_verdict take_next(struct admission *admission, const struct l
 		struct addr peer;
 		enum accept_verdict verdict = accept_one(listener, &fd, &peer, reterr_code);
 		if (verdict == ACCEPT_GOT)
-			*ret_arrival = waiting_client_of(admission, listener, fd, &peer);
+			*ret_waiting = waiting_client_of(admission, listener, fd, &peer);
 		return verdict;
 	}
 	struct dispatch_message *message = admission->message;
 	enum accept_verdict verdict = dispatch_take(listener->fd, message, &fd, reterr_code);
 	if (verdict == ACCEPT_GOT) {
-		*ret_arrival = (struct waiting_client){
+		*ret_waiting = (struct waiting_client){
 			.fd = fd,
 			.peer = message->peer,
 			.ticket = message->ticket,

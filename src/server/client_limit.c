@@ -37,8 +37,8 @@ static struct sysinfo_bound processes(uint64_t wanted)
  * Returns how many clients this amount of memory in KiB allows. The figures are estimates, so at
  * least one client is always tried.
  */
-static struct sysinfo_bound share_of_descriptors(struct sysinfo_bound bound, uint64_t taken_kib,
-						 uint64_t each_kib)
+static struct sysinfo_bound clients_in_memory(struct sysinfo_bound bound, uint64_t taken_kib,
+					      uint64_t each_kib)
 {
 	bound.most = subtract_or_zero(bound.most, taken_kib);
 	if (bound.most == SYSINFO_UNLIMITED || each_kib == 0)
@@ -56,10 +56,10 @@ struct sysinfo_bound client_limit_of_machine(uint64_t wanted, struct client_need
 	struct sysinfo_bound bound = descriptors(wanted, n_separate);
 	if (need.process)
 		bound = tighter(bound, processes(wanted));
-	bound = tighter(bound, share_of_descriptors(sysinfo_memory_kib(), own_kib, need.kib));
+	bound = tighter(bound, clients_in_memory(sysinfo_memory_kib(), own_kib, need.kib));
 	/* Each worker has its own address space. */
-	struct sysinfo_bound space = share_of_descriptors(sysinfo_address_space_kib(),
-							  need.worker_space_kib, need.space_kib);
+	struct sysinfo_bound space = clients_in_memory(sysinfo_address_space_kib(),
+						       need.worker_space_kib, need.space_kib);
 	if (space.most != SYSINFO_UNLIMITED)
 		space.most *= n_separate;
 	return tighter(bound, space);

@@ -173,7 +173,7 @@ int server_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 }
 
 /* Returns why a child ended: its own close reason, unless it was killed or failed. */
-static enum close_reason reason_of_drain(const struct conn_stats *stats, int signal, int status)
+static enum close_reason reason_of_child(const struct conn_stats *stats, int signal, int status)
 {
 	if (signal != 0)
 		return CLOSE_KILLED;
@@ -238,7 +238,7 @@ void server_client_ended(struct server *server, struct client *client, int signa
 		.in = atomic_load_explicit(&stats->in, memory_order_relaxed),
 		.out = atomic_load_explicit(&stats->out, memory_order_relaxed),
 		.lasted_ns = clock_now_ns() - client->start_ns,
-		.reason = reason_of_drain(stats, signal, status),
+		.reason = reason_of_child(stats, signal, status),
 		.code = atomic_load_explicit(&stats->code, memory_order_relaxed),
 		.signal = signal,
 		.serial = atomic_load_explicit(&client->serial, memory_order_relaxed),

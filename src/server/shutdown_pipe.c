@@ -3,12 +3,12 @@
 
 #include "net/io.h"
 
-int shutdown_pipe_open(struct shutdown_pipe *ret_lifeline)
+int shutdown_pipe_open(struct shutdown_pipe *ret_pipe)
 {
 	struct shutdown_pipe shutdown_pipe;
 	int rc = io_pipe(&shutdown_pipe.child_fd, &shutdown_pipe.parent_fd);
 	if (rc == 0)
-		*ret_lifeline = shutdown_pipe;
+		*ret_pipe = shutdown_pipe;
 	return rc;
 }
 

@@ -18,7 +18,7 @@ struct shutdown_pipe {
 };
 
 /* Opens the pipe; both ends are close-on-exec. Returns 0 or -errno. */
-MUST_USE int shutdown_pipe_open(struct shutdown_pipe *ret_lifeline);
+MUST_USE int shutdown_pipe_open(struct shutdown_pipe *ret_pipe);
 
 /* Closes the parent's end: all children see POLLHUP. */
 void shutdown_pipe_signal(struct shutdown_pipe *shutdown_pipe);

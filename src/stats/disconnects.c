@@ -45,7 +45,7 @@ enum disconnect_cause disconnect_of_code(int code)
 	return DISCONNECT_ERROR;
 }
 
-int disconnects_open(struct disconnects *ret_deaths)
+int disconnects_open(struct disconnects *ret_disconnects)
 {
 	struct disconnects disconnects = { .shortest_ns = DISCONNECT_NO_BYTE };
 	int rc = histogram_open(&disconnects.round_trip);
@@ -56,7 +56,7 @@ int disconnects_open(struct disconnects *ret_deaths)
 		histogram_close(&disconnects.round_trip);
 		return -ENOMEM;
 	}
-	*ret_deaths = disconnects;
+	*ret_disconnects = disconnects;
 	return 0;
 }
 

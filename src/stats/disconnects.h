@@ -83,7 +83,7 @@ struct disconnects {
 };
 
 /* Makes an empty one; the caller must close it. Returns 0 or -ENOMEM. */
-MUST_USE int disconnects_open(struct disconnects *ret_deaths);
+MUST_USE int disconnects_open(struct disconnects *ret_disconnects);
 void disconnects_close(struct disconnects *disconnects);
 
 /* Counts a connection that was open and ended, and logs it while there is room. */

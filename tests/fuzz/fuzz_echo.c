@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct choice choices[WORLD_CHOICES_MAX];
 	size_t n;
 	while ((n = world_choices(&world, choices)) > 0) {
-		world_follow(&world, &sysinfo_right, choices[fuzz_byte(&input) % n]);
+		world_follow(&world, &machine_right, choices[fuzz_byte(&input) % n]);
 		const char *law = world_broken_law(&world);
 		if (law != NULL)
 			fprintf(stderr, "%s\n", law);

@@ -5,7 +5,7 @@
 	.got = echo_got, .ended = echo_ended, .sent = echo_sent, .finished = echo_finished, \
 	.stop = echo_stop, .failed = echo_failed
 
-const struct sysinfo sysinfo_right = { .name = "the echo", RIGHT };
+const struct machine machine_right = { .name = "the echo", RIGHT };
 
 /* Takes a short write for a whole one (UNP 3.9). */
 static void sent_forgetting_the_remainder(struct echo *echo, size_t n)
@@ -76,7 +76,7 @@ static void sent_counting_what_was_offered(struct echo *echo, size_t n)
 	echo->out = offered;
 }
 
-const struct sysinfo machines_wrong[] = {
+const struct machine machines_wrong[] = {
 	{ .name = "forgotten remainder", RIGHT, .sent = sent_forgetting_the_remainder },
 	{ .name = "early close", RIGHT, .ended = ended_closing_early },
 	{ .name = "FIN before the last byte", RIGHT, .sent = sent_finishing_too_soon },

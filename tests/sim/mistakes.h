@@ -10,7 +10,7 @@
 
 #include "echo/echo.h"
 
-struct sysinfo {
+struct machine {
 	const char *name;
 	void (*got)(struct echo *echo, size_t n);
 	void (*ended)(struct echo *echo);
@@ -20,9 +20,9 @@ struct sysinfo {
 	void (*failed)(struct echo *echo);
 };
 
-extern const struct sysinfo sysinfo_right;
+extern const struct machine machine_right;
 
 /* Machines with one mistake each; the name after the last is NULL. */
-extern const struct sysinfo machines_wrong[];
+extern const struct machine machines_wrong[];
 
 #endif

@@ -26,7 +26,7 @@ struct way {
 };
 
 struct search {
-	const struct sysinfo *machine;
+	const struct machine *machine;
 	struct world *states;
 	struct way *ways;
 	size_t *table; /* hash table of indices + 1 */
@@ -110,7 +110,7 @@ static void print_way(const struct search *search)
 }
 
 /* Runs one machine; returns whether it did as it should. */
-static bool run(const struct sysinfo *machine, bool is_right, int number)
+static bool run(const struct machine *machine, bool is_right, int number)
 {
 	struct search search = { .machine = machine };
 	search.states = calloc(MOST_STATES, sizeof(*search.states));
@@ -135,8 +135,8 @@ static bool run(const struct sysinfo *machine, bool is_right, int number)
 int main(void)
 {
 	int number = 1;
-	bool good = run(&sysinfo_right, true, number);
-	for (const struct sysinfo *wrong = machines_wrong; wrong->name != NULL; wrong++)
+	bool good = run(&machine_right, true, number);
+	for (const struct machine *wrong = machines_wrong; wrong->name != NULL; wrong++)
 		good &= run(wrong, false, ++number);
 	printf("1..%d\n", number);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -56,7 +56,7 @@ size_t world_choices(const struct world *world, struct choice ret_choices[WORLD_
 
 /* ---- the driver ---- */
 
-void world_follow(struct world *world, const struct sysinfo *machine, struct choice choice)
+void world_follow(struct world *world, const struct machine *machine, struct choice choice)
 {
 	world->steps++;
 	switch (choice.event) {

@@ -61,7 +61,7 @@ struct choice {
 size_t world_choices(const struct world *world, struct choice ret_choices[WORLD_CHOICES_MAX]);
 
 /* Executes one of them. */
-void world_follow(struct world *world, const struct sysinfo *machine, struct choice choice);
+void world_follow(struct world *world, const struct machine *machine, struct choice choice);
 
 /* Returns the law that a state breaks, in words; NULL if it breaks none. */
 const char *world_broken_law(const struct world *world);

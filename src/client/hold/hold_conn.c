@@ -103,7 +103,7 @@ static void die_of_loss(struct hold_set *set, struct hold_conn *conn, enum disco
 	hold_conn_die(set, conn, cause, why, set->now_ns);
 }
 
-static void die_of_code(struct hold_set *set, struct hold_conn *conn, int code)
+static void hold_conn_lost_by_code(struct hold_set *set, struct hold_conn *conn, int code)
 {
 	hold_conn_note_local(set, code);
 	die_of_loss(set, conn, disconnect_of_code(code), err_text(code).text);
@@ -122,7 +122,7 @@ static void hold_send_unsent(struct hold_set *set, struct hold_conn *conn)
 		if (n == -EAGAIN || n == -EPIPE) /* the next receive says why */
 			return;
 		if (n < 0)
-			die_of_code(set, conn, (int)n);
+			hold_conn_lost_by_code(set, conn, (int)n);
 		else
 			conn->sent += (uint64_t)n;
 	}
@@ -220,7 +220,7 @@ static void hold_receive(struct hold_set *set, struct hold_conn *conn, bool empt
 			int rc = poller_change(&set->poller, conn->fd, HOLD_EDGES,
 					       hold_conn_index(set, conn));
 			if (rc < 0)
-				die_of_code(set, conn, rc);
+				hold_conn_lost_by_code(set, conn, rc);
 			return;
 		}
 		ssize_t n = io_recv(conn->fd, set->piece, HOLD_PIECE);
@@ -232,7 +232,7 @@ static void hold_receive(struct hold_set *set, struct hold_conn *conn, bool empt
 		else if (n == 0)
 			die_of_loss(set, conn, DISCONNECT_ENDED, "the server ended the connection");
 		else
-			die_of_code(set, conn, (int)n);
+			hold_conn_lost_by_code(set, conn, (int)n);
 		if (n > 0 && (size_t)n < HOLD_PIECE && !empties)
 			return;
 	}

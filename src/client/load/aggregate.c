@@ -8,13 +8,13 @@
 /* A thread that has ended, with nothing left to take. */
 #define UNTIL_END UINT64_MAX
 
-int aggregate_open(struct aggregate *ret_gather, struct load *loads,
+int aggregate_open(struct aggregate *ret_aggregate, struct load *loads,
 		   const struct interval_sink *sink, struct result *whole)
 {
 	struct aggregate aggregate = { .loads = loads, .sink = sink, .whole = whole };
 	int rc = result_open(&aggregate.interval);
 	if (rc == 0)
-		*ret_gather = aggregate;
+		*ret_aggregate = aggregate;
 	return rc;
 }
 

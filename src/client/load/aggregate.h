@@ -35,7 +35,7 @@ struct aggregate {
  * Prepares an aggregate before the first thread starts. The caller keeps ownership of all
  * arguments. Returns 0 or -ENOMEM.
  */
-MUST_USE int aggregate_open(struct aggregate *ret_gather, struct load *loads,
+MUST_USE int aggregate_open(struct aggregate *ret_aggregate, struct load *loads,
 			    const struct interval_sink *sink, struct result *whole);
 void aggregate_close(struct aggregate *aggregate);
 

@@ -172,7 +172,7 @@ static void begin_if_ready(struct bench *bench)
 	uint64_t start_ns = choose_start_ns(bench);
 	if (start_ns == 0)
 		return;
-	bench->report->start.is_clock_known = clock_ask_trust(&bench->report->start.clock) == 0;
+	bench->report->start.is_clock_known = clock_query_sync(&bench->report->start.clock) == 0;
 	bench->report->start_ns = clock_since_epoch_ns(start_ns + bench->plan.warmup_ns);
 	bench->plan.schedule.start_ns = start_ns;
 	atomic_store(&bench->plan.start_ns, start_ns);

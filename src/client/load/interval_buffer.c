@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/load/interval_buffer.h"
 
-int interval_buffer_open(struct interval_buffer *ret_handover)
+int interval_buffer_open(struct interval_buffer *ret_buffer)
 {
 	struct result counts;
 	int rc = result_open(&counts);
 	if (rc == 0)
-		*ret_handover = (struct interval_buffer){ .counts = counts };
+		*ret_buffer = (struct interval_buffer){ .counts = counts };
 	return rc;
 }
 

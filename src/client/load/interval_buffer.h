@@ -24,7 +24,7 @@ struct interval_buffer {
 };
 
 /* Returns 0 or -ENOMEM. */
-MUST_USE int interval_buffer_open(struct interval_buffer *ret_handover);
+MUST_USE int interval_buffer_open(struct interval_buffer *ret_buffer);
 void interval_buffer_close(struct interval_buffer *buffer);
 
 /*

@@ -448,15 +448,15 @@ void load_run(struct load *load)
 		goto free_run;
 	rc = timer_heap_open(&io->timers, load->n_conns);
 	if (rc < 0)
-		goto close_lanes;
+		goto close_conns;
 	rc = poller_open(&io->poller);
 	if (rc < 0)
-		goto close_wakes;
+		goto close_timers;
 	rc = run_conns(run);
 	poller_close(&io->poller);
-close_wakes:
+close_timers:
 	timer_heap_close(&io->timers);
-close_lanes:
+close_conns:
 	load_conns_close(&io->conns);
 free_run:
 	load->code = rc;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int load_conns_open(struct load_conns *ret_lanes, uint32_t n, uint32_t depth, uint64_t size)
+int load_conns_open(struct load_conns *ret_conns, uint32_t n, uint32_t depth, uint64_t size)
 {
 	struct load_conns conns = { .n = n, .depth = depth, .room = 1, .size = size };
 	while (conns.room < depth)
@@ -18,7 +18,7 @@ int load_conns_open(struct load_conns *ret_lanes, uint32_t n, uint32_t depth, ui
 	}
 	for (uint32_t i = 0; i < n; i++)
 		conns.list[i].fd = -1;
-	*ret_lanes = conns;
+	*ret_conns = conns;
 	return 0;
 }
 

@@ -62,7 +62,7 @@ struct load_conns {
 };
 
 /* Allocates all memory. Returns 0 or -ENOMEM. */
-MUST_USE int load_conns_open(struct load_conns *ret_lanes, uint32_t n, uint32_t depth,
+MUST_USE int load_conns_open(struct load_conns *ret_conns, uint32_t n, uint32_t depth,
 			     uint64_t size);
 void load_conns_close(struct load_conns *conns);
 

@@ -28,21 +28,21 @@ bool load_io_counts(const struct load_io *io, uint64_t due_ns)
 }
 
 /* Returns the connection's index over all threads, from 0. */
-static uint64_t offset_in_piece(const struct load_io *io, const struct load_conn *conn)
+static uint64_t run_wide_index(const struct load_io *io, const struct load_conn *conn)
 {
 	return load_io_index(io, conn) * io->plan->n_threads + io->load->number;
 }
 
 uint64_t load_io_due_ns(const struct load_io *io, const struct load_conn *conn, uint64_t k)
 {
-	return schedule_due_ns(&io->plan->schedule, offset_in_piece(io, conn), k);
+	return schedule_due_ns(&io->plan->schedule, run_wide_index(io, conn), k);
 }
 
 uint64_t load_io_due_before(const struct load_io *io, const struct load_conn *conn,
 			    uint64_t time_ns)
 {
 	const struct schedule *schedule = &io->plan->schedule;
-	return schedule_due_before(schedule, offset_in_piece(io, conn), time_ns);
+	return schedule_due_before(schedule, run_wide_index(io, conn), time_ns);
 }
 
 /* ---- the end of a connection ---- */

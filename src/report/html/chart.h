@@ -43,7 +43,7 @@ void chart_percentiles(const struct view *view);
 /* Rates over time, failures over time, and the table of the i-th run. (chart_timeline.c) */
 void chart_rates(const struct view *view);
 void chart_failures(const struct view *view);
-void chart_pieces(const struct view *view, size_t i);
+void chart_slices(const struct view *view, size_t i);
 
 /* Heat map of each run: distribution of times over time. (chart_heat.c) */
 void chart_heat(const struct view *view);

@@ -111,7 +111,7 @@ static void put_times(FILE *out, const struct timeline_slice *piece)
 			format_time(piece->p99_ns).text, format_time(piece->max_ns).text);
 }
 
-void chart_pieces(const struct view *view, size_t i)
+void chart_slices(const struct view *view, size_t i)
 {
 	FILE *out = view->out;
 	const struct timeline *timeline = &view->timelines[i];

@@ -296,7 +296,7 @@ static void put_course(const struct view *view)
 	      view->out);
 	chart_failures(view);
 	for (size_t i = 0; i < view->n; i++)
-		chart_pieces(view, i);
+		chart_slices(view, i);
 	fputs("</section>\n<section>\n<h2>Latency over time</h2>\n", view->out);
 	chart_heat(view);
 	fputs("</section>\n", view->out);
@@ -333,13 +333,13 @@ static void put_body(const struct view *view)
 
 /* ---- the page ---- */
 
-static void close_courses(struct view *view)
+static void close_timelines(struct view *view)
 {
 	for (size_t i = 0; i < view->n; i++)
 		timeline_close(&view->timelines[i]);
 }
 
-MUST_USE static int open_courses(struct view *view, size_t *reterr_run)
+MUST_USE static int open_timelines(struct view *view, size_t *reterr_run)
 {
 	struct hlog *hlog;
 	struct histogram work;
@@ -358,7 +358,7 @@ MUST_USE static int open_courses(struct view *view, size_t *reterr_run)
 	}
 	view->elapsed = scale_elapsed(end_s);
 	if (rc < 0)
-		close_courses(view);
+		close_timelines(view);
 	histogram_close(&work);
 close_hlog:
 	hlog_close(hlog);
@@ -375,11 +375,11 @@ int page_write(FILE *out, const struct run *runs, size_t n, size_t *reterr_run)
 		view.has_service[i] = result->service.n > 0 &&
 				      !histogram_same(&result->response, &result->service);
 	}
-	int rc = open_courses(&view, reterr_run);
+	int rc = open_timelines(&view, reterr_run);
 	if (rc < 0)
 		return rc;
 	put_page_head(&view);
 	put_body(&view);
-	close_courses(&view);
+	close_timelines(&view);
 	return 0;
 }

@@ -64,7 +64,7 @@ static uint64_t slice_at(const struct time_series *series, size_t i)
 static size_t count_in_piece(const struct time_series *series, uint64_t n_places, size_t from)
 {
 	size_t n = 1;
-	if (series->n <= TIMELINE_PIECES_MAX)
+	if (series->n <= TIMELINE_SLICES_MAX)
 		return n;
 	uint64_t piece = slice_at(series, from) / n_places;
 	while (from + n < series->n && slice_at(series, from + n) / n_places == piece)
@@ -73,18 +73,18 @@ static size_t count_in_piece(const struct time_series *series, uint64_t n_places
 }
 
 int timeline_open(const struct time_series *series, struct hlog *hlog, struct histogram *work,
-		  struct timeline *ret_course)
+		  struct timeline *ret_timeline)
 {
 	struct timeline timeline = { 0 };
 	if (series->n == 0) {
-		*ret_course = timeline;
+		*ret_timeline = timeline;
 		return 0;
 	}
-	size_t n_most = series->n < TIMELINE_PIECES_MAX ? series->n : TIMELINE_PIECES_MAX;
+	size_t n_most = series->n < TIMELINE_SLICES_MAX ? series->n : TIMELINE_SLICES_MAX;
 	timeline.pieces = calloc(n_most, sizeof(*timeline.pieces));
 	if (timeline.pieces == NULL)
 		return -ENOMEM;
-	uint64_t n_places = slice_at(series, series->n - 1) / TIMELINE_PIECES_MAX + 1;
+	uint64_t n_places = slice_at(series, series->n - 1) / TIMELINE_SLICES_MAX + 1;
 	for (size_t from = 0, n; from < series->n; from += n) {
 		n = count_in_piece(series, n_places, from);
 		assert(timeline.n < n_most);
@@ -96,7 +96,7 @@ int timeline_open(const struct time_series *series, struct hlog *hlog, struct hi
 			return rc;
 		}
 	}
-	*ret_course = timeline;
+	*ret_timeline = timeline;
 	return 0;
 }
 

@@ -16,7 +16,7 @@
 #include "report/hlog.h"
 
 /* Maximum number of slices. If there are more intervals, those in the same slice are added. */
-#define TIMELINE_PIECES_MAX 240
+#define TIMELINE_SLICES_MAX 240
 
 /* Times are counted in rows of equal height on a logarithmic scale, from 1 ns to 10^13 ns. */
 #define TIMELINE_ROWS_PER_DECADE 40
@@ -38,11 +38,11 @@ struct timeline {
 };
 
 /*
- * Makes a timeline; the caller must close *ret_course. `work` is a scratch histogram and is reset.
- * Returns 0, -ENOMEM, or the error of hlog_decode() for a string in the series.
+ * Makes a timeline; the caller must close *ret_timeline. `work` is a scratch histogram, which is
+ * reset. Returns 0, -ENOMEM, or the error of hlog_decode() for a string in the series.
  */
 MUST_USE int timeline_open(const struct time_series *series, struct hlog *hlog,
-			   struct histogram *work, struct timeline *ret_course);
+			   struct histogram *work, struct timeline *ret_timeline);
 
 /* Frees it. A zeroed timeline is closed. */
 void timeline_close(struct timeline *timeline);

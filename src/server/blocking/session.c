@@ -336,7 +336,7 @@ static void session_finish(struct run *run)
 		echo_finished(&run->echo);
 }
 
-static void note_score(const struct run *run)
+static void publish_stats(const struct run *run)
 {
 	struct conn_stats *stats = run->session->stats;
 	atomic_store_explicit(&stats->in, run->echo.in, memory_order_relaxed);
@@ -365,6 +365,6 @@ enum close_reason session_run(const struct session *session)
 					      memory_order_release);
 			return run.reason;
 		}
-		note_score(&run);
+		publish_stats(&run);
 	}
 }

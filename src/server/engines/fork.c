@@ -138,7 +138,7 @@ static struct child *child_of(const struct fork_engine *engine, const struct cli
 }
 
 /* Copies the statistics of a child to its client. */
-static void fetch_score(const struct fork_engine *engine, struct client *client)
+static void fetch_stats(const struct fork_engine *engine, struct client *client)
 {
 	const struct conn_stats *stats = &child_of(engine, client)->stats;
 	/* The close reason first (acquire): values that were written before it are then visible. */
@@ -150,12 +150,12 @@ static void fetch_score(const struct fork_engine *engine, struct client *client)
 	atomic_store_explicit(&client->stats.out, atomic_load(&stats->out), memory_order_relaxed);
 }
 
-static void fetch_scores(const struct fork_engine *engine)
+static void fetch_all_stats(const struct fork_engine *engine)
 {
 	const struct client_table *clients = &engine->server->clients;
 	for (struct client *client = client_table_next(clients, NULL); client != NULL;
 	     client = client_table_next(clients, client))
-		fetch_score(engine, client);
+		fetch_stats(engine, client);
 }
 
 /* Starts a child for a client. On success takes ownership of the connected socket. */
@@ -191,7 +191,7 @@ MUST_USE static int fork_reap(struct fork_engine *engine)
 		if (client == NULL)
 			continue; /* a child of the program that executed us in its process */
 		fork_release_filter(engine, client);
-		fetch_score(engine, client);
+		fetch_stats(engine, client);
 		server_client_ended(engine->server, client, end.signal, end.status);
 		admission_client_ended(&engine->admission);
 	}
@@ -256,7 +256,7 @@ MUST_USE static int fork_read_signals(struct fork_engine *engine)
 	if (!admission_is_over(&engine->admission) && server_pass_time(server))
 		server_log_phase(server, server->clients.count);
 	if (asked.totals) {
-		fetch_scores(engine);
+		fetch_all_stats(engine);
 		server_log_totals(server);
 	}
 	return rc;
@@ -334,7 +334,7 @@ static int fork_run(struct server *server)
 	int rc = fork_loop(&engine);
 	admission_close(&engine.admission);
 	shutdown_pipe_signal(&server->shutdown_pipe);
-	fetch_scores(&engine); /* from remaining children, if the loop failed */
+	fetch_all_stats(&engine); /* from remaining children, if the loop failed */
 	process_unshare(children.list, children.size);
 	return rc;
 }

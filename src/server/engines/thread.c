@@ -54,21 +54,21 @@ struct thread_client {
 struct thread_engine {
 	struct worker *worker;
 	pthread_attr_t how;
-	struct wakeup ended_news;
+	struct wakeup ended_wakeup;
 	struct wakeup_sleep ended_sleep;
 	struct thread_client *_Atomic ended; /* head of the list of ended clients, latest first */
 };
 
 /* ---- a thread ---- */
 
-static void install_filter(struct thread_client *served)
+static void push_ended(struct thread_client *served)
 {
 	struct thread_engine *engine = served->engine;
 	struct thread_client *head = atomic_load(&engine->ended);
 	do {
 		served->next_ended = head;
 	} while (!atomic_compare_exchange_weak(&engine->ended, &head, served));
-	wakeup_post(&engine->ended_news);
+	wakeup_post(&engine->ended_wakeup);
 }
 
 /* This frame may be large: the stack has room for it (stack_size()). */
@@ -91,7 +91,7 @@ static void *thread_main(void *argument)
 	};
 	ignore_result(session_run(&session)); /* the result is in the statistics */
 	io_close(&client->fd);
-	install_filter(served); /* from here on the client belongs to the main thread */
+	push_ended(served); /* from here on the client belongs to the main thread */
 	return NULL;
 }
 #pragma GCC diagnostic pop
@@ -147,20 +147,21 @@ MUST_USE static int set_up(struct thread_engine *engine)
 	if (rc == 0)
 		rc = try_thread(engine);
 	if (rc == 0)
-		rc = wakeup_open(&engine->ended_news, &engine->ended_sleep);
+		rc = wakeup_open(&engine->ended_wakeup, &engine->ended_sleep);
 	if (rc == 0)
 		rc = worker_open(engine->worker, thread_serve_client, engine);
 	if (rc == 0)
-		rc = poller_add(&engine->worker->poller, engine->ended_news.fd, EPOLLIN, TAG_ENDED);
+		rc = poller_add(&engine->worker->poller, engine->ended_wakeup.fd, EPOLLIN,
+				TAG_ENDED);
 	return rc;
 }
 
 MUST_USE static int thread_take_turn(struct thread_engine *engine)
 {
-	wakeup_begin_sleep(&engine->ended_news);
+	wakeup_begin_sleep(&engine->ended_wakeup);
 	uint64_t deadline_ns = atomic_load(&engine->ended) != NULL ? 0 : CLOCK_NEVER;
 	int rc = worker_wait(engine->worker, deadline_ns);
-	wakeup_end_sleep(&engine->ended_news);
+	wakeup_end_sleep(&engine->ended_wakeup);
 	if (rc < 0)
 		return rc;
 	take_ended(engine);

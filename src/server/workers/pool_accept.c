@@ -52,8 +52,8 @@ void pool_accept_become_worker(struct pool_accept *accept)
 	if (!pool_accept_dispatches(accept))
 		return;
 	dispatch_replace_listeners(&accept->dispatch, &accept->server->listeners);
-	client_table_close(
-		&accept->server->clients); /* a worker must not access the supervisor's table */
+	/* A worker must not access the supervisor's table. */
+	client_table_close(&accept->server->clients);
 }
 
 /* ---- a turn ---- */

@@ -423,7 +423,7 @@ MUST_USE static int supervisor_loop(struct supervisor *supervisor)
  * Handles signals while the first worker starts. Returns 0, or -EINTR if INT or TERM came before
  * any client can have been served, or came a second time.
  */
-MUST_USE static int hear_signals_at_start(struct supervisor *supervisor)
+MUST_USE static int read_signals_at_start(struct supervisor *supervisor)
 {
 	struct server *server = supervisor->server;
 	struct server_asked asked = server_read_signals(server);
@@ -451,7 +451,7 @@ MUST_USE static int await_first(struct supervisor *supervisor)
 			rc = io_wait(ready, ARRAY_LEN(ready), CLOCK_NEVER);
 		wakeup_end_sleep(&supervisor->pool.wakeup);
 		if (rc >= 0)
-			rc = hear_signals_at_start(supervisor);
+			rc = read_signals_at_start(supervisor);
 	}
 	if (rc >= 0 && supervisor->n_alive == 0)
 		rc = supervisor->start_code < 0 ? supervisor->start_code : -ECHILD;

@@ -10,7 +10,7 @@
 #include "server/engine.h"
 
 #define TAG_CLOSING   WORKER_TAGS
-#define TAG_LIFELINE  (WORKER_TAGS + 1)
+#define TAG_SHUTDOWN  (WORKER_TAGS + 1)
 #define TAG_WAKEUP    (WORKER_TAGS + 2)
 #define TAG_LISTENERS (WORKER_TAGS + 3)
 
@@ -24,7 +24,7 @@ int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
 	rc = poller_add(&worker->poller, worker->closing_fd, EPOLLIN | EPOLLET, TAG_CLOSING);
 	if (rc == 0)
 		rc = poller_add(&worker->poller, worker->shutdown_fd, EPOLLIN | EPOLLET,
-				TAG_LIFELINE);
+				TAG_SHUTDOWN);
 	if (rc == 0 && worker->has_filter)
 		rc = sandbox_enter_worker(&worker->server->sandbox);
 	if (rc == 0)
@@ -118,7 +118,7 @@ static void worker_check_pipes(struct worker *worker, uint64_t tag)
 		take_wakeup(worker);
 		return;
 	}
-	if (tag == TAG_LIFELINE)
+	if (tag == TAG_SHUTDOWN)
 		server->drain.phase = DRAIN_ABORTING;
 	else if (server->drain.phase == DRAIN_SERVING)
 		server->drain.phase = DRAIN_DRAINING;
@@ -256,8 +256,8 @@ int worker_admit(struct worker *worker)
 	worker_note_fullness(worker);
 	bool is_open = admission_is_open(admission) && !is_ending;
 	rc = is_open ? arm(worker) : 0;
-	if (err_is_shortage(
-		    rc)) { /* current clients are served; new ones wait for another worker */
+	if (err_is_shortage(rc)) {
+		/* Current clients are served; new ones wait for another worker. */
 		admission_pause(admission, "cannot wait for connections", rc);
 		is_open = false;
 	} else if (rc < 0) {

@@ -125,12 +125,12 @@ TEST(the_kernel_says_how_far_the_clock_on_the_wall_can_be_trusted)
 	struct clock_trust trust;
 	kernels = (struct timex){ .status = STA_PLL | STA_NANO, .maxerror = 12345 };
 	kernels_state = TIME_OK;
-	assert_int_equal(clock_ask_trust(&trust), 0);
+	assert_int_equal(clock_query_sync(&trust), 0);
 	assert_true(trust.is_synchronised);
 	assert_int_equal(trust.max_error_ns, 12345000);
 
 	kernels_state = TIME_INS; /* a leap second is to come */
-	assert_int_equal(clock_ask_trust(&trust), 0);
+	assert_int_equal(clock_query_sync(&trust), 0);
 	assert_true(trust.is_synchronised);
 }
 
@@ -139,13 +139,13 @@ TEST(a_clock_that_nobody_keeps_right_may_be_wrong_by_anything)
 	struct clock_trust trust;
 	kernels = (struct timex){ .maxerror = 500 };
 	kernels_state = TIME_ERROR;
-	assert_int_equal(clock_ask_trust(&trust), 0);
+	assert_int_equal(clock_query_sync(&trust), 0);
 	assert_false(trust.is_synchronised);
 	assert_int_equal(trust.max_error_ns, 0);
 
 	kernels.status = STA_UNSYNC;
 	kernels_state = TIME_OK;
-	assert_int_equal(clock_ask_trust(&trust), 0);
+	assert_int_equal(clock_query_sync(&trust), 0);
 	assert_false(trust.is_synchronised);
 }
 
@@ -153,7 +153,7 @@ TEST(where_the_kernel_may_not_be_asked_nothing_is_said)
 {
 	struct clock_trust trust = { .max_error_ns = 7 };
 	kernels_state = -1;
-	assert_int_equal(clock_ask_trust(&trust), -EPERM);
+	assert_int_equal(clock_query_sync(&trust), -EPERM);
 	assert_int_equal(trust.max_error_ns, 7);
 }
 

@@ -87,11 +87,11 @@ TEST(nothing_known_is_no_piece)
 
 TEST(each_interval_is_a_piece_while_they_are_few)
 {
-	make(TIMELINE_PIECES_MAX);
+	make(TIMELINE_SLICES_MAX);
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
-	assert_int_equal(timeline.n, TIMELINE_PIECES_MAX);
+	assert_int_equal(timeline.n, TIMELINE_SLICES_MAX);
 	assert_int_equal(timeline.sum, 1);
-	assert_nothing_is_lost(TIMELINE_PIECES_MAX);
+	assert_nothing_is_lost(TIMELINE_SLICES_MAX);
 	assert_true(timeline_rate(&timeline.pieces[9]) == 10);
 	assert_true(timeline_failure_rate(&timeline.pieces[9]) == 2);
 	assert_int_equal(histogram_index(timeline.pieces[9].p50_ns), histogram_index(1000));
@@ -103,11 +103,11 @@ TEST(each_interval_is_a_piece_while_they_are_few)
 
 TEST(many_intervals_are_added)
 {
-	static const size_t lengths[] = { TIMELINE_PIECES_MAX + 1, 3600, 3599 };
+	static const size_t lengths[] = { TIMELINE_SLICES_MAX + 1, 3600, 3599 };
 	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
 		make(lengths[i]);
 		assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
-		assert_true(timeline.n <= TIMELINE_PIECES_MAX);
+		assert_true(timeline.n <= TIMELINE_SLICES_MAX);
 		assert_true(timeline.n * timeline.sum >= lengths[i]);
 		assert_nothing_is_lost(lengths[i]);
 		timeline_close(&timeline);
@@ -128,7 +128,7 @@ TEST(no_piece_reaches_over_a_pause_that_can_be_seen)
 	make(1000);
 	pause_before(502, 9000);
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
-	assert_true(timeline.n <= TIMELINE_PIECES_MAX);
+	assert_true(timeline.n <= TIMELINE_SLICES_MAX);
 	uint64_t n_echoes = 0;
 	for (size_t i = 0; i < timeline.n; i++) {
 		const struct timeline_slice *piece = &timeline.pieces[i];
@@ -149,7 +149,7 @@ TEST(a_piece_is_where_its_intervals_were)
 		series.list[i].n_echoes = 100;
 	}
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
-	assert_int_equal(timeline.n, TIMELINE_PIECES_MAX);
+	assert_int_equal(timeline.n, TIMELINE_SLICES_MAX);
 	for (size_t i = 0; i < timeline.n; i++) {
 		assert_true(fabs(timeline.pieces[i].start_s - 10.0 * (double)i) < 1e-6);
 		assert_true(fabs(timeline.pieces[i].end_s - 10.0 * (double)i - 9) < 1e-6);
@@ -163,7 +163,7 @@ TEST(starts_that_are_rounded_fall_into_the_same_piece)
 	for (size_t i = 0; i < series.n; i++)
 		series.list[i].start_ns += i % 3 * 10000 - (i > 0 ? 10000 : 0);
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
-	assert_int_equal(timeline.n, TIMELINE_PIECES_MAX);
+	assert_int_equal(timeline.n, TIMELINE_SLICES_MAX);
 	assert_int_equal(timeline.sum, 15);
 }
 

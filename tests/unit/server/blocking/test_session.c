@@ -195,7 +195,7 @@ static struct conversation *begin(uint64_t idle_timeout_ns)
 	return begin_on(server_fd, client_fd, idle_timeout_ns);
 }
 
-static void cut_lifeline(struct conversation *conversation)
+static void signal_shutdown(struct conversation *conversation)
 {
 	close(conversation->shutdown_pipe);
 	conversation->shutdown_pipe = -1;
@@ -517,7 +517,7 @@ TEST(called_off_while_reading_it_sends_the_end_and_listens_on)
 	char got[3];
 	unit_write(conversation->client, "abc", 3);
 	unit_read(conversation->client, got, 3);
-	cut_lifeline(conversation);
+	signal_shutdown(conversation);
 	unit_read_end(conversation->client);
 	unit_write(conversation->client, "late", 4); /* no reset: it is read and discarded */
 	hang_up(conversation);
@@ -531,7 +531,7 @@ TEST(called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end)
 {
 	struct conversation *conversation = begin(0);
 	send_until_stuck(conversation);
-	cut_lifeline(conversation);
+	signal_shutdown(conversation);
 	UNIT_WAIT_UNTIL(has_sent_end(conversation)); /* before its backlog fits into the socket */
 	uint64_t returned = read_to_end(conversation->client, 0);
 	hang_up(conversation);
@@ -544,7 +544,7 @@ TEST(called_off_while_writing_it_gives_up_what_it_kept_and_sends_the_end)
 TEST(who_has_said_nothing_yet_is_called_off_too)
 {
 	struct conversation *conversation = begin(0);
-	cut_lifeline(conversation);
+	signal_shutdown(conversation);
 	unit_read_end(conversation->client);
 	hang_up(conversation);
 	struct outcome outcome = end(conversation);
@@ -559,7 +559,7 @@ TEST(a_client_who_never_lets_it_wait_is_called_off_all_the_same)
 	firehose_fd = server_fd;
 	struct conversation *conversation = begin_on(server_fd, client_fd, 0);
 	UNIT_WAIT_UNTIL(out_of(conversation) > 10 * SESSION_BUFFER_SIZE);
-	cut_lifeline(conversation);
+	signal_shutdown(conversation);
 	unit_read_end(client_fd);
 	assert_int_equal(end(conversation).reason, CLOSE_DRAIN);
 }
@@ -568,7 +568,7 @@ TEST(what_happens_while_it_lingers_is_not_the_reason)
 {
 	struct conversation *conversation = begin(BRIEF_NS);
 	unit_read_end(conversation->client);
-	cut_lifeline(conversation); /* an abort after the idle timeout */
+	signal_shutdown(conversation); /* an abort after the idle timeout */
 	hang_up(conversation);
 	assert_int_equal(end(conversation).reason, CLOSE_IDLE);
 }

@@ -26,7 +26,7 @@ static struct unit_capture log_of;
  * Opens a server with n_workers for max_clients; a source has at most most_of_one clients (0: no
  * limit).
  */
-static void open_crew(uint32_t n_workers, uint32_t max_clients, uint64_t most_of_one)
+static void open_pool(uint32_t n_workers, uint32_t max_clients, uint64_t most_of_one)
 {
 	server = (struct server){
 		.engine = engine_find("epoll"),
@@ -88,7 +88,7 @@ static const struct process_end killed = { .pid = 1, .signal = SIGKILL };
 
 TEST(a_pool_serves_when_one_of_its_workers_does)
 {
-	open_crew(3, 30, 0);
+	open_pool(3, 30, 0);
 	assert_false(pool_any_serves(&pool));
 	atomic_store(&pool.members[1].slot->is_serving, 1);
 	assert_false(pool_any_serves(&pool)); /* it has ended */
@@ -121,7 +121,7 @@ TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most)
 		uint32_t n, clients;
 	} rows[] = { { 1, 1 }, { 3, 3 }, { 3, 10 }, { 7, 1024 }, { 64, 100 }, { 16, 20000 } };
 	for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
-		open_crew(rows[row].n, rows[row].clients, 0);
+		open_pool(rows[row].n, rows[row].clients, 0);
 		assert_int_equal(pool.n_members, rows[row].n);
 		uint32_t sum = 0, least = UINT32_MAX, most = 0;
 		for (uint32_t i = 0; i < pool.n_members; i++) {
@@ -138,7 +138,7 @@ TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most)
 
 TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses)
 {
-	open_crew(WORKERS, 100, 0);
+	open_pool(WORKERS, 100, 0);
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		for (uint32_t n = 0; n < pool.tables[i].most; n++)
 			move(enter(i, i + 1), i, n);
@@ -158,7 +158,7 @@ TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses)
 TEST(a_crew_that_is_closed_leaves_no_descriptor)
 {
 	size_t before = unit_open_descriptors();
-	open_crew(WORKERS, 100, 5);
+	open_pool(WORKERS, 100, 5);
 	pool_close(&pool);
 	assert_int_equal(unit_open_descriptors(), before);
 	pool_close(&pool); /* a zeroed pool is a valid empty one */
@@ -168,7 +168,7 @@ TEST(a_crew_that_is_closed_leaves_no_descriptor)
 
 TEST(what_a_worker_tells_is_counted_once)
 {
-	open_crew(WORKERS, 30, 0);
+	open_pool(WORKERS, 30, 0);
 	assert_false(pool_fetch_all(&pool));
 	struct client *client = enter(1, 7);
 	move(client, 120, 100);
@@ -184,7 +184,7 @@ TEST(what_a_worker_tells_is_counted_once)
 
 TEST(one_whose_end_was_told_is_not_there_any_more)
 {
-	open_crew(WORKERS, 30, 0);
+	open_pool(WORKERS, 30, 0);
 	struct client *first = enter(0, 1);
 	enter(0, 2), enter(2, 3);
 	assert_int_equal(pool_count_clients(&pool), 3);
@@ -197,7 +197,7 @@ TEST(one_whose_end_was_told_is_not_there_any_more)
 
 TEST(the_totals_are_those_who_ended_and_those_who_are_there)
 {
-	open_crew(WORKERS, 30, 0);
+	open_pool(WORKERS, 30, 0);
 	struct client *gone = enter(0, 1);
 	move(gone, 10, 10);
 	assert_true(tell(0, gone));
@@ -215,7 +215,7 @@ TEST(the_totals_are_those_who_ended_and_those_who_are_there)
 
 TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved)
 {
-	open_crew(WORKERS, 30, 0);
+	open_pool(WORKERS, 30, 0);
 	move(enter(1, 1), 10, 5);
 	move(enter(1, 2), 200, 200);
 	move(enter(2, 3), 7000, 7000);
@@ -232,7 +232,7 @@ TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved)
 
 TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
 {
-	open_crew(WORKERS, 30, 0);
+	open_pool(WORKERS, 30, 0);
 	struct client *told = enter(0, 1), *left = enter(0, 2);
 	move(told, 10, 10);
 	move(left, 5, 5);
@@ -255,7 +255,7 @@ TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
 TEST(those_of_a_worker_that_failed_ended_by_its_error)
 {
 	const struct process_end failed = { .pid = 1, .status = 1 };
-	open_crew(WORKERS, 30, 0);
+	open_pool(WORKERS, 30, 0);
 	enter(0, 7);
 	atomic_store(&pool.members[0].slot->code, -ENOMEM);
 	server.quiet = false;
@@ -268,7 +268,7 @@ TEST(those_of_a_worker_that_failed_ended_by_its_error)
 
 TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there)
 {
-	open_crew(WORKERS, 30, 0);
+	open_pool(WORKERS, 30, 0);
 	for (unsigned int n = 0; n < 10; n++)
 		assert_non_null(enter(0, 7));
 	pool_reap(&pool, 0, &killed);
@@ -303,7 +303,7 @@ static struct client *enter_passed_on(uint32_t i)
 
 static void open_dispatching_crew(void)
 {
-	open_crew(WORKERS, 30, 2);
+	open_pool(WORKERS, 30, 2);
 	assert_int_equal(client_table_open(&server.clients, 30, sizeof(struct client)), 0);
 	server.clients.most_per_source = 2;
 }
@@ -389,7 +389,7 @@ static void keep_one(const void *argument)
 
 TEST(a_worker_has_no_memory_of_the_others)
 {
-	open_crew(WORKERS, 1000, 0);
+	open_pool(WORKERS, 1000, 0);
 	for (uint32_t i = 0; i < WORKERS; i++)
 		unit_in_child(keep_one, &i);
 	assert_int_equal(pool_count_clients(&pool), WORKERS);
@@ -403,7 +403,7 @@ TEST(a_worker_has_no_memory_of_the_others)
  */
 TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor)
 {
-	open_crew(WORKERS, 30, 0);
+	open_pool(WORKERS, 30, 0);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -422,7 +422,7 @@ TEST(a_worker_that_goes_on_reporting_does_not_keep_its_supervisor)
 /* Whatever a worker wrote into its table, the supervisor does not read beyond the end. */
 TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places)
 {
-	open_crew(WORKERS, 30, 0);
+	open_pool(WORKERS, 30, 0);
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		memset(client_table_at(&pool.tables[i], 0), 0xff, 10 * pool.tables[i].entry_size);
 		atomic_store(pool.tables[i].used, UINT32_MAX);
@@ -452,7 +452,7 @@ _Noreturn static void work_for_ever(uint32_t i)
 
 TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once)
 {
-	open_crew(WORKERS, 30, 0);
+	open_pool(WORKERS, 30, 0);
 	for (int round = 0; round < 100; round++) {
 		uint32_t i = (uint32_t)round % WORKERS;
 		pool.members[i].last_told = 0;
