@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "base/log.h"
 #include "base/exit_status.h"
+#include "base/log.h"
 #include "cli/help.h"
 #include "cli/option.h"
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "base/exit_status.h"
+#include "base/log.h"
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/option.h"

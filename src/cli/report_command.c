@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "base/exit_status.h"
+#include "base/log.h"
 #include "cli/report_diff.h"
 #include "cli/report_files.h"
 #include "cli/report_html.h"

@@ -10,8 +10,8 @@
 #include "cli/report_files.h"
 #include "net/file.h"
 #include "report/diff.h"
-#include "report/threshold.h"
 #include "report/run_merge.h"
+#include "report/threshold.h"
 
 /* Separates the sides if they have several files. */
 #define BETWEEN "vs"

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "base/exit_status.h"
+#include "base/log.h"
 #include "cli/option.h"
 #include "server/client_limit.h"
 #include "server/startup.h"

@@ -12,8 +12,8 @@
 #include "base/units.h"
 #include "net/connect.h"
 #include "net/io.h"
-#include "net/sysinfo.h"
 #include "net/signals.h"
+#include "net/sysinfo.h"
 
 /* ---- all addresses of a name ---- */
 

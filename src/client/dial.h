@@ -19,9 +19,9 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
-#include "stats/result.h"
 #include "base/exit_status.h"
 #include "net/addr.h"
+#include "stats/result.h"
 
 /* Timeout of one address, unless the request has a timeout. */
 #define DIAL_TIMEOUT_NS (10 * CLOCK_NS_PER_S)

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "stats/histogram.h"
 #include "net/thread_times.h"
+#include "stats/histogram.h"
 
 /* A thread has a gap if it runs later than it wanted to by this much or more. */
 #define OWN_GAP_NS UINT64_C(10000000)

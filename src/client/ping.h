@@ -8,14 +8,14 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "stats/result.h"
-#include "stats/time_series.h"
 #include "base/exit_status.h"
+#include "client/output.h"
 #include "client/own_limit.h"
 #include "client/served_by.h"
-#include "client/output.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
+#include "stats/result.h"
+#include "stats/time_series.h"
 
 #define PING_SIZE_MAX ((size_t)16 * 1024 * 1024)
 

@@ -14,10 +14,10 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/payload.h"
-#include "stats/result.h"
 #include "client/diagnosis.h"
 #include "net/addr.h"
 #include "net/io.h"
+#include "stats/result.h"
 
 /* Maximum bytes per receive. The buffer has extra room for the bytes that a diagnosis waits for. */
 #define STREAM_PIECE_SIZE ((size_t)64 * 1024)

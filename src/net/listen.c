@@ -16,9 +16,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/io.h"
-#include "net/sysinfo.h"
-#include "net/sockopt.h"
 #include "net/signals.h"
+#include "net/sockopt.h"
+#include "net/sysinfo.h"
 
 /* Pause between two attempts to get the lock of a directory. */
 #define LOCK_RETRY_NS (5 * CLOCK_NS_PER_MS)

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "net/sysinfo.h"
 #include "net/oom.h"
+#include "net/sysinfo.h"
 #include "net/withhold.h"
 
 /* Where the kernel reads our command line: the strings of argv, followed by those of environ. */

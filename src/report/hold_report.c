@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "report/hlog.h"
-#include "report/summary.h"
 #include "report/latency_json.h"
+#include "report/summary.h"
 
 /* ---- text ---- */
 

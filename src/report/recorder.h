@@ -18,9 +18,9 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "report/hlog.h"
 #include "stats/histogram.h"
 #include "stats/time_series.h"
-#include "report/hlog.h"
 
 /* One hour of seconds. */
 #define RECORDER_INTERVALS_MAX 3600

@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "stats/result.h"
-#include "stats/time_series.h"
-#include "stats/start_time.h"
 #include "net/tcpinfo.h"
+#include "stats/result.h"
+#include "stats/start_time.h"
+#include "stats/time_series.h"
 
 /* The source of a run, which determines how much is known about it. */
 enum run_format {

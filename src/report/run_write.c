@@ -8,8 +8,8 @@
 
 #include "base/clock.h"
 #include "report/hlog.h"
-#include "report/start_time_json.h"
 #include "report/latency_json.h"
+#include "report/start_time_json.h"
 
 /* Digits of a number: microseconds with ns resolution up to a quarter of an hour. */
 #define DIGITS 12

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "stats/histogram.h"
 #include "report/hlog.h"
+#include "stats/histogram.h"
 
 /* An interval of a part. Its times are whole seconds of the time of day, in ns. */
 struct piece {

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "report/start_time_json.h"
 #include "report/latency_json.h"
+#include "report/start_time_json.h"
 
 static double seconds_of(const struct result *result)
 {

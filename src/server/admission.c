@@ -11,11 +11,11 @@
 #include "base/u64_map.h"
 #include "net/io.h"
 #include "net/listen.h"
-#include "net/sysinfo.h"
 #include "net/oom.h"
 #include "net/sockopt.h"
-#include "server/workers/dispatch.h"
+#include "net/sysinfo.h"
 #include "server/blocking/session.h"
+#include "server/workers/dispatch.h"
 
 /* The wait queue uses at most 1/N of our descriptors, so that enough are left for serving. */
 #define ROOM_SHARE_OF_DESCRIPTORS 4

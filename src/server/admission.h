@@ -25,10 +25,10 @@
 #include "base/clock.h"
 #include "net/accept.h"
 #include "net/peer.h"
-#include "server/workers/dispatch.h"
 #include "server/linger.h"
 #include "server/listen_drain.h"
 #include "server/server.h"
+#include "server/workers/dispatch.h"
 
 /* Length of a pause: short enough that the service continues within a second after a shortage. */
 #define ADMISSION_PAUSE_NS (200 * CLOCK_NS_PER_MS)

@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "net/io.h"
-#include "net/wakeup.h"
 #include "net/signals.h"
+#include "net/wakeup.h"
 #include "server/workers/event_ring.h"
 
 struct drain_limit_text {

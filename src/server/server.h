@@ -12,11 +12,11 @@
 #include "net/activation.h"
 #include "net/writer.h"
 #include "server/client_table.h"
-#include "server/drain.h"
 #include "server/close_reason.h"
-#include "server/shutdown_pipe.h"
+#include "server/drain.h"
 #include "server/listeners.h"
 #include "server/sandbox.h"
+#include "server/shutdown_pipe.h"
 
 struct engine;
 struct dispatch_message;

@@ -12,9 +12,9 @@
 #include <zlib.h>
 
 #include "base/err.h"
-#include "stats/histogram.h"
 #include "fuzz.h"
 #include "report/hlog.h"
+#include "stats/histogram.h"
 
 /* Maximum of the bytes from libFuzzer that are used. */
 #define MOST_BYTES 4096

@@ -10,12 +10,12 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "stats/histogram.h"
 #include "report/hlog.h"
 #include "report/metric.h"
 #include "report/run_read.h"
 #include "report/run_write.h"
 #include "report/show.h"
+#include "stats/histogram.h"
 
 /* ---- memory, taken once and used again: taking it would be most of the time ---- */
 

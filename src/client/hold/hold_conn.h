@@ -23,17 +23,17 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "stats/disconnects.h"
 #include "base/payload.h"
-#include "client/diagnosis_thread.h"
 #include "client/diagnosis.h"
+#include "client/diagnosis_thread.h"
 #include "client/hold/hold_loop.h"
-#include "client/redial.h"
 #include "client/output.h"
+#include "client/redial.h"
 #include "client/timer_heap.h"
 #include "net/addr.h"
 #include "net/io.h"
 #include "net/poller.h"
+#include "stats/disconnects.h"
 
 enum hold_state { HOLD_QUEUED, HOLD_CONNECTING, HOLD_OPEN, HOLD_WRONG, HOLD_CLOSED };
 

@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "stats/disconnects.h"
 #include "base/exit_status.h"
-#include "client/own_limit.h"
 #include "client/hold/metrics_server.h"
+#include "client/own_limit.h"
 #include "client/served_by.h"
 #include "net/addr.h"
+#include "stats/disconnects.h"
 
 #define HOLD_CONNECTIONS_MAX 100000
 

@@ -15,11 +15,11 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "stats/disconnects.h"
 #include "client/hold/http.h"
 #include "net/addr.h"
 #include "net/listen.h"
 #include "net/poller.h"
+#include "stats/disconnects.h"
 
 #define METRICS_CLIENTS_MAX 16
 #define METRICS_ANSWER_SIZE ((size_t)16 * 1024)

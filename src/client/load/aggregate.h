@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "client/load/load.h"
 #include "stats/result.h"
 #include "stats/time_series.h"
-#include "client/load/load.h"
 
 struct aggregate {
 	struct load *loads;

@@ -7,15 +7,15 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "stats/result.h"
-#include "stats/time_series.h"
-#include "stats/start_time.h"
 #include "base/exit_status.h"
+#include "client/output.h"
 #include "client/own_limit.h"
 #include "client/served_by.h"
-#include "client/output.h"
 #include "net/addr.h"
 #include "net/tcpinfo.h"
+#include "stats/result.h"
+#include "stats/start_time.h"
+#include "stats/time_series.h"
 
 #define BENCH_THREADS_MAX     64
 #define BENCH_SOURCES_MAX     64

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "stats/time_series.h"
 #include "client/load/load.h"
 #include "net/addr.h"
+#include "stats/time_series.h"
 
 enum live_line_kind {
 	LIVE_OFF,

@@ -19,8 +19,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "client/load/accounting.h"
 #include "client/dial.h"
+#include "client/load/accounting.h"
 #include "client/load/load_io.h"
 #include "net/connect.h"
 

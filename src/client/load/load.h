@@ -20,14 +20,14 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
-#include "stats/result.h"
-#include "client/load/interval_buffer.h"
 #include "client/kernel_view.h"
+#include "client/load/interval_buffer.h"
 #include "client/load/load_server.h"
-#include "client/own_limit.h"
 #include "client/load/schedule.h"
 #include "client/mismatch.h"
+#include "client/own_limit.h"
 #include "net/addr.h"
+#include "stats/result.h"
 
 /*
  * Data common to all threads of a run. Only the atomic fields change after the threads have

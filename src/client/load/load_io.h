@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "client/diagnosis.h"
-#include "client/load/load_conn.h"
 #include "client/load/load.h"
+#include "client/load/load_conn.h"
 #include "client/timer_heap.h"
 #include "net/io.h"
 #include "net/poller.h"

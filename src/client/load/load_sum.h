@@ -9,11 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "stats/result.h"
 #include "client/kernel_view.h"
 #include "client/load/load.h"
-#include "client/own_limit.h"
 #include "client/mismatch.h"
+#include "client/own_limit.h"
+#include "stats/result.h"
 
 /* Zeroed: no thread added yet. */
 struct load_sum {

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "report/html/timeline.h"
 #include "report/html/page.h"
 #include "report/html/scale.h"
+#include "report/html/timeline.h"
 #include "report/run.h"
 
 /* What is drawn; made by page.c. */

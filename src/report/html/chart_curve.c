@@ -3,8 +3,8 @@
 
 #include "base/compiler.h"
 #include "report/html/chart.h"
-#include "report/html/percentile_curve.h"
 #include "report/html/log10.h"
+#include "report/html/percentile_curve.h"
 #include "report/html/plot.h"
 
 /* ---- the curves ---- */

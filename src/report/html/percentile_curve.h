@@ -10,8 +10,8 @@
 
 #include <stddef.h>
 
-#include "stats/histogram.h"
 #include "report/html/scale.h"
+#include "stats/histogram.h"
 
 /* Width and height of the drawing. x goes right, y goes down. */
 #define CURVE_EXTENT 1000.0

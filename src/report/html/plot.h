@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "report/html/timeline.h"
 #include "report/html/scale.h"
+#include "report/html/timeline.h"
 
 #define PLOT_EXTENT 1000.0
 

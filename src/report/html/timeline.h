@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "report/hlog.h"
 #include "stats/histogram.h"
 #include "stats/time_series.h"
-#include "report/hlog.h"
 
 /* Maximum number of slices. If there are more intervals, those in the same slice are added. */
 #define TIMELINE_SLICES_MAX 240

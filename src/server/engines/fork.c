@@ -36,9 +36,9 @@
 #include "net/process.h"
 #include "net/signals.h"
 #include "server/admission.h"
-#include "server/shutdown_pipe.h"
-#include "server/sandbox.h"
 #include "server/blocking/session.h"
+#include "server/sandbox.h"
+#include "server/shutdown_pipe.h"
 
 /* Title of a child in ps(1), before the client's name, and the maximum size of that name. */
 #define TITLE     "tcpecho: serving "

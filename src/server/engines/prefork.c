@@ -26,9 +26,9 @@
 #include "net/io.h"
 #include "net/listen.h"
 #include "net/process.h"
+#include "server/blocking/session.h"
 #include "server/events/conn.h"
 #include "server/events/epoll_loop.h"
-#include "server/blocking/session.h"
 #include "server/workers/supervisor.h"
 #include "server/workers/worker.h"
 

@@ -40,10 +40,10 @@
 #include "net/io.h"
 #include "net/sysinfo.h"
 #include "net/uring.h"
-#include "server/events/rx_queue.h"
-#include "server/events/uring_accept.h"
 #include "server/events/conn_io.h"
 #include "server/events/epoll_loop.h"
+#include "server/events/rx_queue.h"
+#include "server/events/uring_accept.h"
 #include "server/workers/supervisor.h"
 #include "server/workers/worker.h"
 

@@ -19,8 +19,8 @@
 #include "base/compiler.h"
 #include "echo/echo.h"
 #include "server/client_table.h"
-#include "server/events/timer_queue.h"
 #include "server/close_reason.h"
+#include "server/events/timer_queue.h"
 #include "server/workers/worker.h"
 
 /*

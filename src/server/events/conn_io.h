@@ -14,8 +14,8 @@
 
 #include "base/compiler.h"
 #include "net/io.h"
-#include "server/events/conn.h"
 #include "server/events/buffer_pool.h"
+#include "server/events/conn.h"
 
 /* Maximum receives in a turn; a full buffer ends it too. Then other connections get their turn. */
 #define CONN_RECEIVES_MAX 4

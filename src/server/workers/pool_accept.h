@@ -19,10 +19,10 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "server/workers/accept_watch.h"
 #include "server/admission.h"
-#include "server/workers/worker_pool.h"
+#include "server/workers/accept_watch.h"
 #include "server/workers/dispatch.h"
+#include "server/workers/worker_pool.h"
 
 struct pool_accept {
 	struct server *server;

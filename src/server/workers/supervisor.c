@@ -20,15 +20,15 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/io.h"
-#include "net/wakeup.h"
 #include "net/process.h"
 #include "net/signals.h"
-#include "server/workers/worker_pool.h"
+#include "net/wakeup.h"
 #include "server/engine.h"
+#include "server/sandbox.h"
 #include "server/shutdown_pipe.h"
 #include "server/workers/pool_accept.h"
-#include "server/sandbox.h"
 #include "server/workers/worker.h"
+#include "server/workers/worker_pool.h"
 
 /* Time until the next try to start a worker after fork() failed. */
 #define SUPERVISOR_RETRY_NS (200 * CLOCK_NS_PER_MS)

@@ -32,9 +32,9 @@
 #include "net/poller.h"
 #include "server/admission.h"
 #include "server/client_table.h"
+#include "server/server.h"
 #include "server/workers/dispatch.h"
 #include "server/workers/event_ring.h"
-#include "server/server.h"
 
 /*
  * Shared memory in which a worker shows its state to the supervisor. Only the worker writes here.

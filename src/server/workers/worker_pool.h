@@ -12,11 +12,11 @@
 #include <sys/types.h>
 
 #include "base/compiler.h"
-#include "net/wakeup.h"
 #include "net/process.h"
+#include "net/wakeup.h"
 #include "server/client_table.h"
-#include "server/workers/event_ring.h"
 #include "server/server.h"
+#include "server/workers/event_ring.h"
 #include "server/workers/worker.h"
 
 /* A worker, as its supervisor sees it. */

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "stats/histogram.h"
 #include "report/hlog.h"
+#include "stats/histogram.h"
 #include "unit.h"
 
 #define S  CLOCK_NS_PER_S

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/wakeup.h"
 #include "net/process.h"
 #include "net/signals.h"
+#include "net/wakeup.h"
 #include "server/shutdown_pipe.h"
 #include "server/workers/event_ring.h"
 #include "unit.h"
