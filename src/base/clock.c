@@ -51,6 +51,11 @@ uint64_t clock_earlier_ns(uint64_t a_ns, uint64_t b_ns)
 	return a_ns < b_ns ? a_ns : b_ns;
 }
 
+uint64_t clock_later_ns(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns > b_ns ? a_ns : b_ns;
+}
+
 int clock_poll_ms(uint64_t deadline_ns)
 {
 	if (deadline_ns == CLOCK_NEVER)

@@ -48,7 +48,9 @@ uint64_t clock_deadline_ns(uint64_t after_ns);
  */
 uint64_t clock_suspended_ns(void);
 
+/* Returns the earlier or the later of two times. */
 uint64_t clock_earlier_ns(uint64_t a_ns, uint64_t b_ns);
+uint64_t clock_later_ns(uint64_t a_ns, uint64_t b_ns);
 
 /* Sleeps until a deadline. Signals do not shorten the sleep, unless one ends the process. */
 void clock_sleep_until(uint64_t deadline_ns);

@@ -47,7 +47,7 @@ static uint64_t attempt_deadline_ns(const struct race *race, uint64_t now_ns)
 	if (timeout_ns == CLOCK_NEVER)
 		return clock_after_ns(now_ns, DIAL_LONGEST_NS);
 	uint64_t share_ns = clock_after_ns(now_ns, timeout_ns / (uint64_t)race->n);
-	return share_ns > race->end_ns ? share_ns : race->end_ns;
+	return clock_later_ns(share_ns, race->end_ns);
 }
 
 /* Returns true if the code means that this machine cannot reach any address of that family. */

@@ -146,7 +146,7 @@ MUST_USE static int ping_wait_for(struct ping *ping, struct pollfd *wanted, size
 		if (ready < 0)
 			return ready;
 		uint64_t now_ns = clock_now_ns();
-		ping_update_now(ping, until_ns > before_ns ? until_ns : before_ns, now_ns);
+		ping_update_now(ping, clock_later_ns(until_ns, before_ns), now_ns);
 		if (fds[0].revents != 0)
 			ping_read_signals(ping);
 		if (fds[1].revents != 0 || now_ns >= retry_ns)
@@ -220,7 +220,7 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 static uint64_t late_ns(const struct ping *ping)
 {
 	uint64_t since_ns = ping->stream.begun_ns;
-	since_ns = ping->resumed_ns > since_ns ? ping->resumed_ns : since_ns;
+	since_ns = clock_later_ns(ping->resumed_ns, since_ns);
 	return clock_after_ns(since_ns, ping->stream.wait_ns);
 }
 

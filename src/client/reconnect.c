@@ -82,7 +82,7 @@ uint64_t reconnect_until_ns(const struct reconnect *reconnect)
 	if (reconnect->retry_ns != 0)
 		return clock_earlier_ns(reconnect->retry_ns, reconnect->deadline_ns);
 	uint64_t dial_ns = reconnect->start_ns + DIAL_ATTEMPT_DELAY_NS;
-	dial_ns = dial_ns > reconnect->next_ns ? dial_ns : reconnect->next_ns;
+	dial_ns = clock_later_ns(dial_ns, reconnect->next_ns);
 	return reconnect->has_dialed ? reconnect->deadline_ns
 				     : clock_earlier_ns(dial_ns, reconnect->deadline_ns);
 }

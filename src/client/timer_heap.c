@@ -39,17 +39,17 @@ static uint64_t heap_time_ns(const struct timer_heap *timers, uint32_t place)
 	return timers->at_ns[timers->heap[place]];
 }
 
-static void heap_put(struct timer_heap *timers, uint32_t place, uint32_t who)
+static void heap_put(struct timer_heap *timers, uint32_t place, uint32_t index)
 {
-	timers->heap[place] = who;
-	timers->place[who] = place;
+	timers->heap[place] = index;
+	timers->place[index] = place;
 }
 
 static void heap_swap(struct timer_heap *timers, uint32_t a, uint32_t b)
 {
-	uint32_t who = timers->heap[a];
+	uint32_t index = timers->heap[a];
 	heap_put(timers, a, timers->heap[b]);
-	heap_put(timers, b, who);
+	heap_put(timers, b, index);
 }
 
 /* Returns the earlier child of a heap position, or the position itself if it has no child. */
@@ -62,10 +62,10 @@ static uint32_t earlier_below(const struct timer_heap *timers, uint32_t place)
 											     : left;
 }
 
-void timer_heap_set(struct timer_heap *timers, uint32_t who, uint64_t at_ns)
+void timer_heap_set(struct timer_heap *timers, uint32_t index, uint64_t at_ns)
 {
-	uint32_t place = timers->place[who], below;
-	timers->at_ns[who] = at_ns;
+	uint32_t place = timers->place[index], below;
+	timers->at_ns[index] = at_ns;
 	while (place > 0 && heap_time_ns(timers, place) < heap_time_ns(timers, (place - 1) / 2)) {
 		heap_swap(timers, place, (place - 1) / 2);
 		place = (place - 1) / 2;
@@ -82,10 +82,10 @@ uint64_t timer_heap_next_ns(const struct timer_heap *timers)
 	return timers->n > 0 ? heap_time_ns(timers, 0) : CLOCK_NEVER;
 }
 
-bool timer_heap_due(const struct timer_heap *timers, uint64_t now_ns, uint32_t *ret_who)
+bool timer_heap_due(const struct timer_heap *timers, uint64_t now_ns, uint32_t *ret_index)
 {
 	if (timer_heap_next_ns(timers) > now_ns || timer_heap_next_ns(timers) == CLOCK_NEVER)
 		return false;
-	*ret_who = timers->heap[0];
+	*ret_index = timers->heap[0];
 	return true;
 }

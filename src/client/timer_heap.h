@@ -25,12 +25,12 @@ MUST_USE int timer_heap_open(struct timer_heap *ret_timers, uint32_t n);
 void timer_heap_close(struct timer_heap *timers);
 
 /* Sets the time of a timer. CLOCK_NEVER: off. */
-void timer_heap_set(struct timer_heap *timers, uint32_t who, uint64_t at_ns);
+void timer_heap_set(struct timer_heap *timers, uint32_t index, uint64_t at_ns);
 
 /* Returns the earliest time of all timers, or CLOCK_NEVER. */
 uint64_t timer_heap_next_ns(const struct timer_heap *timers);
 
 /* Returns true and the earliest timer if it has expired. Its time is left unchanged. */
-bool timer_heap_due(const struct timer_heap *timers, uint64_t now_ns, uint32_t *ret_who);
+bool timer_heap_due(const struct timer_heap *timers, uint64_t now_ns, uint32_t *ret_index);
 
 #endif

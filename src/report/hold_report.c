@@ -111,8 +111,8 @@ static json_t *disconnect_json(const struct disconnect *disconnect)
 static json_t *told_json(const struct disconnects *disconnects)
 {
 	json_t *json = json_array();
-	for (size_t i = 0; i < disconnects->n_told; i++)
-		json_array_append_new(json, disconnect_json(&disconnects->told[i]));
+	for (size_t i = 0; i < disconnects->n_logged; i++)
+		json_array_append_new(json, disconnect_json(&disconnects->logged[i]));
 	return json;
 }
 
@@ -145,7 +145,7 @@ static json_t *hold_document(const struct hold_report_facts *endurance, const ch
 		seconds_json(disconnects->shortest_ns), "longest_life",
 		seconds_json(disconnects->longest_ns), "response_us",
 		latency_json(&disconnects->round_trip), "dead", told_json(disconnects),
-		"dead_left_out", (json_int_t)(n_died - disconnects->n_told), "histogram",
+		"dead_left_out", (json_int_t)(n_died - disconnects->n_logged), "histogram",
 		histogram);
 	if (json == NULL || more == NULL || json_object_update(json, more) < 0) {
 		json_decref(json);

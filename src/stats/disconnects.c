@@ -51,8 +51,8 @@ int disconnects_open(struct disconnects *ret_disconnects)
 	int rc = histogram_open(&disconnects.round_trip);
 	if (rc < 0)
 		return rc;
-	disconnects.told = calloc(DISCONNECT_LOGGED_MAX, sizeof(*disconnects.told));
-	if (disconnects.told == NULL) {
+	disconnects.logged = calloc(DISCONNECT_LOGGED_MAX, sizeof(*disconnects.logged));
+	if (disconnects.logged == NULL) {
 		histogram_close(&disconnects.round_trip);
 		return -ENOMEM;
 	}
@@ -63,9 +63,9 @@ int disconnects_open(struct disconnects *ret_disconnects)
 void disconnects_close(struct disconnects *disconnects)
 {
 	histogram_close(&disconnects->round_trip);
-	free(disconnects->told);
-	disconnects->told = NULL;
-	disconnects->n_told = 0;
+	free(disconnects->logged);
+	disconnects->logged = NULL;
+	disconnects->n_logged = 0;
 }
 
 void disconnects_note_time(struct disconnects *disconnects, uint64_t ns)
@@ -81,8 +81,8 @@ void disconnects_add(struct disconnects *disconnects, const struct disconnect *d
 		disconnects->shortest_ns = disconnect->age_ns;
 	if (disconnect->age_ns > disconnects->longest_ns)
 		disconnects->longest_ns = disconnect->age_ns;
-	if (disconnects->told != NULL && disconnects->n_told < DISCONNECT_LOGGED_MAX)
-		disconnects->told[disconnects->n_told++] = *disconnect;
+	if (disconnects->logged != NULL && disconnects->n_logged < DISCONNECT_LOGGED_MAX)
+		disconnects->logged[disconnects->n_logged++] = *disconnect;
 }
 
 static uint64_t sum_of_causes(const uint64_t counts[DISCONNECT_CAUSES])

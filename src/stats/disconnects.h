@@ -78,8 +78,8 @@ struct disconnects {
 	uint64_t elapsed_ns;
 
 	/* the first DISCONNECT_LOGGED_MAX disconnects; NULL: none are logged */
-	struct disconnect *told;
-	size_t n_told;
+	struct disconnect *logged;
+	size_t n_logged;
 };
 
 /* Makes an empty one; the caller must close it. Returns 0 or -ENOMEM. */

@@ -26,12 +26,12 @@
 /* Maximum receives of one connection before the others are handled. */
 #define RECEIVES_MAX 4
 
-uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t who)
+uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t index)
 {
 	uint64_t interval_ns = set->config->interval_ns, now_ns = set->now_ns;
 	if (interval_ns == 0 || interval_ns >= CLOCK_NEVER / 4)
 		return CLOCK_NEVER;
-	uint64_t first_ns = set->start_ns + interval_ns / set->n * who;
+	uint64_t first_ns = set->start_ns + interval_ns / set->n * index;
 	if (now_ns < first_ns)
 		return first_ns;
 	return first_ns + ((now_ns - first_ns) / interval_ns + 1) * interval_ns;
@@ -163,7 +163,7 @@ static void first_beat_is_back(struct hold_set *set, struct hold_conn *conn)
 		served_by_note(set->served_by, &set->redial.addr);
 	if (conn->has_failed)
 		say_open_again(set, conn);
-	conn->told = 0;
+	conn->reported_cause = 0;
 	conn->n_attempts = 0;
 }
 
@@ -267,9 +267,9 @@ static void heartbeat_is_late(struct hold_set *set, struct hold_conn *conn)
 	die_of_loss(set, conn, DISCONNECT_TIMEOUT, what);
 }
 
-void hold_conn_wake(struct hold_set *set, uint32_t who)
+void hold_conn_wake(struct hold_set *set, uint32_t index)
 {
-	struct hold_conn *conn = &set->list[who];
+	struct hold_conn *conn = &set->list[index];
 	if (conn->state == HOLD_CLOSED) {
 		hold_conn_enter_queue(set, conn);
 	} else if (conn->state == HOLD_CONNECTING && conn->fd >= 0) {

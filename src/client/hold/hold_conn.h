@@ -39,12 +39,12 @@ enum hold_state { HOLD_QUEUED, HOLD_CONNECTING, HOLD_OPEN, HOLD_WRONG, HOLD_CLOS
 
 struct hold_conn {
 	int fd;
-	uint8_t state;       /* enum hold_state */
-	uint8_t told;        /* cause + 1 of the last reported failure to open; 0: none */
-	bool has_failed;     /* it has disconnected, or could not be opened, at least once */
-	uint32_t n_failures; /* since the last heartbeat came back; determines the pause */
-	uint32_t n_attempts; /* attempts to open it since it was last open */
-	uint64_t number;     /* number of the connection, which determines its payload */
+	uint8_t state;          /* enum hold_state */
+	uint8_t reported_cause; /* cause + 1 of the last reported failure to open; 0: none */
+	bool has_failed;        /* it has disconnected, or could not be opened, at least once */
+	uint32_t n_failures;    /* since the last heartbeat came back; determines the pause */
+	uint32_t n_attempts;    /* attempts to open it since it was last open */
+	uint64_t number;        /* number of the connection, which determines its payload */
 	struct payload payload;
 	struct diagnosis_thread *kept; /* WRONG: waits for set->asking; else NULL */
 	uint64_t sent, returned;       /* bytes on this connection */
@@ -130,14 +130,14 @@ void hold_conn_open_queued(struct hold_set *set);
 void hold_conn_event(struct hold_set *set, uint64_t tag, uint32_t events);
 
 /* Handles the expired timer of a connection and sets it again (client/timer_heap.h). */
-void hold_conn_wake(struct hold_set *set, uint32_t who);
+void hold_conn_wake(struct hold_set *set, uint32_t index);
 
 /* ---- pure parts ---- */
 
 /*
- * Returns the next heartbeat time of connection `who` of n, after now. Heartbeats of the
+ * Returns the next heartbeat time of connection `index` of n, after now. Heartbeats of the
  * connections are spread evenly over the interval. CLOCK_NEVER with an interval of 0.
  */
-uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t who);
+uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t index);
 
 #endif

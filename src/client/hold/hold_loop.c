@@ -168,9 +168,9 @@ static bool has_read_all(struct hold *hold)
 
 static void wake_those_due(struct hold *hold, uint64_t now_ns)
 {
-	uint32_t who;
-	for (int i = 0; i < WAKES_MAX && timer_heap_due(&hold->set.timers, now_ns, &who); i++)
-		hold_conn_wake(&hold->set, who);
+	uint32_t index;
+	for (int i = 0; i < WAKES_MAX && timer_heap_due(&hold->set.timers, now_ns, &index); i++)
+		hold_conn_wake(&hold->set, index);
 }
 
 /*
@@ -209,7 +209,7 @@ MUST_USE static int hold_take_turn(struct hold *hold)
 	if (rc < 0)
 		return rc;
 	set->now_ns = clock_now_ns();
-	hold_update_now(hold, until_ns > looked_ns ? until_ns : looked_ns, set->now_ns);
+	hold_update_now(hold, clock_later_ns(until_ns, looked_ns), set->now_ns);
 	for (int i = 0; i < hold->events.n; i++)
 		handle_event(hold, &hold->events.list[i]);
 	bool is_end = looked_ns >= hold->end_ns;

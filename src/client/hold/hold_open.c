@@ -36,11 +36,11 @@ static void fail_to_open(struct hold_set *set, struct hold_conn *conn, int code)
 	set->disconnects->n_not_opened[cause]++;
 	hold_conn_note_local(set, code);
 	set->n_connecting -= conn->state == HOLD_CONNECTING;
-	if (conn->told != (uint8_t)cause + 1)
+	if (conn->reported_cause != (uint8_t)cause + 1)
 		output_line(set->output, "connection %" PRIu32 " cannot be opened%s (%s): %s",
 			    hold_conn_index(set, conn) + 1, conn->died_ns != 0 ? " again" : "",
 			    disconnect_name(cause), err_text(code).text);
-	conn->told = (uint8_t)(cause + 1);
+	conn->reported_cause = (uint8_t)(cause + 1);
 	hold_conn_close(set, conn);
 	look_for_server(set, false);
 }
@@ -112,10 +112,10 @@ void hold_conn_open_one(struct hold_set *set, struct hold_conn *conn)
 void hold_conn_open_queued(struct hold_set *set)
 {
 	while (set->n_queued > 0 && set->n_connecting < CONNECTING_MAX) {
-		uint32_t who = set->queue[set->queue_first];
+		uint32_t index = set->queue[set->queue_first];
 		set->queue_first = (set->queue_first + 1) % set->n;
 		set->n_queued--;
-		hold_conn_open_one(set, &set->list[who]);
+		hold_conn_open_one(set, &set->list[index]);
 	}
 }
 

@@ -49,7 +49,7 @@ int metrics_server_open(struct metrics_server *page, const struct addr_spec *spe
 	page->poller = poller;
 	page->first_tag = first_tag;
 	for (int i = 0; i < METRICS_CLIENTS_MAX; i++)
-		page->visitors[i].fd = -1;
+		page->clients[i].fd = -1;
 	int n = listen_on(spec, page->listen_fds);
 	if (n < 0)
 		return n;
@@ -70,7 +70,7 @@ int metrics_server_open(struct metrics_server *page, const struct addr_spec *spe
 void metrics_server_close(struct metrics_server *page)
 {
 	for (int i = 0; i < METRICS_CLIENTS_MAX; i++)
-		io_close(&page->visitors[i].fd);
+		io_close(&page->clients[i].fd);
 	/* Before closing: another server may take over a path on which no process listens. */
 	int rc = page->n_listeners > 0 ? listen_remove_path(&page->addrs[0], page->path) : 0;
 	if (rc < 0)
@@ -87,14 +87,14 @@ static const char *explanation(enum http_answer answer)
 	return answer == HTTP_NOT_FOUND ? "the figures are at " PATH "\n" : "write GET " PATH "\n";
 }
 
-static void write_answer(struct metrics_server *page, struct metrics_client *visitor,
+static void write_answer(struct metrics_server *page, struct metrics_client *client,
 			 enum http_answer answer, const struct disconnects *disconnects)
 {
 	static char body[METRICS_ANSWER_SIZE]; /* too large for a stack */
 	bool is_page = answer == HTTP_PAGE || answer == HTTP_PAGE_HEAD;
 	size_t n = is_page ? page->render(disconnects, body, sizeof(body) - HTTP_HEAD_MAX)
 			   : (size_t)snprintf(body, sizeof(body), "%s", explanation(answer));
-	int written = snprintf(visitor->answer, sizeof(visitor->answer),
+	int written = snprintf(client->answer, sizeof(client->answer),
 			       "HTTP/1.1 %s\r\n"
 			       "Content-Type: text/plain%s; charset=utf-8\r\n"
 			       "Content-Length: %zu\r\n%s"
@@ -102,75 +102,75 @@ static void write_answer(struct metrics_server *page, struct metrics_client *vis
 			       http_status(answer), is_page ? "; version=0.0.4" : "", n,
 			       answer == HTTP_NOT_MEANT ? "Allow: GET, HEAD\r\n" : "",
 			       answer == HTTP_PAGE_HEAD ? "" : body);
-	visitor->n_answer = (size_t)written;
+	client->n_answer = (size_t)written;
 }
 
-static void send_answer(struct metrics_client *visitor)
+static void send_answer(struct metrics_client *client)
 {
-	while (visitor->n_sent < visitor->n_answer) {
-		ssize_t n = io_send(visitor->fd, visitor->answer + visitor->n_sent,
-				    visitor->n_answer - visitor->n_sent);
+	while (client->n_sent < client->n_answer) {
+		ssize_t n = io_send(client->fd, client->answer + client->n_sent,
+				    client->n_answer - client->n_sent);
 		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
-			io_close(&visitor->fd);
+			io_close(&client->fd);
 			return;
 		}
-		visitor->n_sent += (size_t)n;
+		client->n_sent += (size_t)n;
 	}
-	if (visitor->n_answer == 0 || visitor->has_been_told)
+	if (client->n_answer == 0 || client->is_answered)
 		return;
-	visitor->has_been_told = true;
-	if (io_send_end(visitor->fd) < 0)
-		io_close(&visitor->fd);
+	client->is_answered = true;
+	if (io_send_end(client->fd) < 0)
+		io_close(&client->fd);
 }
 
 /* Receives until the request is complete, then writes the answer. Closes if it ends before. */
-static void receive_request(struct metrics_server *page, struct metrics_client *visitor,
+static void receive_request(struct metrics_server *page, struct metrics_client *client,
 			    const struct disconnects *disconnects)
 {
-	while (visitor->n_answer == 0) {
-		ssize_t n = io_recv(visitor->fd, visitor->request + visitor->n_request,
-				    sizeof(visitor->request) - visitor->n_request);
+	while (client->n_answer == 0) {
+		ssize_t n = io_recv(client->fd, client->request + client->n_request,
+				    sizeof(client->request) - client->n_request);
 		if (n == -EAGAIN)
 			return;
 		if (n <= 0) {
-			io_close(&visitor->fd);
+			io_close(&client->fd);
 			return;
 		}
-		visitor->n_request += (size_t)n;
-		enum http_answer answer = http_judge(visitor->request, visitor->n_request, PATH);
+		client->n_request += (size_t)n;
+		enum http_answer answer = http_judge(client->request, client->n_request, PATH);
 		if (answer != HTTP_MORE)
-			write_answer(page, visitor, answer, disconnects);
+			write_answer(page, client, answer, disconnects);
 	}
 }
 
 /* Discards data after the request until the client closes; then closes the socket. */
-static void wait_for_end(struct metrics_client *visitor)
+static void wait_for_end(struct metrics_client *client)
 {
 	char rest[HTTP_HEAD_MAX];
 	for (int i = 0; i < RECEIVES_MAX; i++) {
-		ssize_t n = io_recv(visitor->fd, rest, sizeof(rest));
+		ssize_t n = io_recv(client->fd, rest, sizeof(rest));
 		if (n == -EAGAIN)
 			return;
 		if (n <= 0)
 			break;
 	}
-	io_close(&visitor->fd);
+	io_close(&client->fd);
 }
 
 /*
  * Does as much as possible. The client may have closed, or may not read, before all is sent: hence
  * this order.
  */
-static void serve(struct metrics_server *page, struct metrics_client *visitor,
+static void serve(struct metrics_server *page, struct metrics_client *client,
 		  const struct disconnects *disconnects)
 {
-	receive_request(page, visitor, disconnects);
-	if (visitor->fd >= 0)
-		send_answer(visitor);
-	if (visitor->fd >= 0 && visitor->has_been_told)
-		wait_for_end(visitor);
+	receive_request(page, client, disconnects);
+	if (client->fd >= 0)
+		send_answer(client);
+	if (client->fd >= 0 && client->is_answered)
+		wait_for_end(client);
 }
 
 /* ---- all clients ---- */
@@ -178,30 +178,30 @@ static void serve(struct metrics_server *page, struct metrics_client *visitor,
 /* Returns a free slot, or that of the oldest client. */
 static struct metrics_client *place_of_next(struct metrics_server *page)
 {
-	struct metrics_client *longest = &page->visitors[0];
+	struct metrics_client *longest = &page->clients[0];
 	for (int i = 0; i < METRICS_CLIENTS_MAX; i++) {
-		struct metrics_client *visitor = &page->visitors[i];
-		if (visitor->fd < 0)
-			return visitor;
-		if (visitor->serial < longest->serial)
-			longest = visitor;
+		struct metrics_client *client = &page->clients[i];
+		if (client->fd < 0)
+			return client;
+		if (client->serial < longest->serial)
+			longest = client;
 	}
 	return longest;
 }
 
 static void let_in(struct metrics_server *page, int fd, const struct disconnects *disconnects)
 {
-	struct metrics_client *visitor = place_of_next(page);
-	io_close(&visitor->fd);
-	visitor->fd = fd;
-	visitor->serial = page->n_visitors++;
-	visitor->has_been_told = false;
-	visitor->n_request = visitor->n_answer = visitor->n_sent = 0;
-	uint64_t tag = page->first_tag + ADDR_MAX_RESOLVED + (uint64_t)(visitor - page->visitors);
+	struct metrics_client *client = place_of_next(page);
+	io_close(&client->fd);
+	client->fd = fd;
+	client->serial = page->n_clients++;
+	client->is_answered = false;
+	client->n_request = client->n_answer = client->n_sent = 0;
+	uint64_t tag = page->first_tag + ADDR_MAX_RESOLVED + (uint64_t)(client - page->clients);
 	if (poller_add(page->poller, fd, EDGES, tag) < 0)
-		io_close(&visitor->fd);
+		io_close(&client->fd);
 	else
-		serve(page, visitor, disconnects);
+		serve(page, client, disconnects);
 }
 
 /* Sets the events of the listening sockets. Returns 0 or a negative code. */
@@ -232,9 +232,9 @@ void metrics_server_event(struct metrics_server *page, uint64_t tag,
 {
 	uint64_t number = tag - page->first_tag;
 	if (number >= ADDR_MAX_RESOLVED) {
-		struct metrics_client *visitor = &page->visitors[number - ADDR_MAX_RESOLVED];
-		if (visitor->fd >= 0)
-			serve(page, visitor, disconnects);
+		struct metrics_client *client = &page->clients[number - ADDR_MAX_RESOLVED];
+		if (client->fd >= 0)
+			serve(page, client, disconnects);
 		return;
 	}
 	int fd, code;

@@ -28,9 +28,9 @@
 typedef size_t metrics_render_fn(const struct disconnects *disconnects, char *out, size_t size);
 
 struct metrics_client {
-	int fd;             /* -1: free slot */
-	uint64_t serial;    /* order of arrival: the lowest is the oldest */
-	bool has_been_told; /* the whole answer and our FIN are sent */
+	int fd;           /* -1: free slot */
+	uint64_t serial;  /* order of arrival: the lowest is the oldest */
+	bool is_answered; /* the whole answer and our FIN are sent */
 	size_t n_request, n_answer, n_sent;
 	char request[HTTP_HEAD_MAX];
 	char answer[METRICS_ANSWER_SIZE];
@@ -44,9 +44,9 @@ struct metrics_server {
 	struct poller *poller;
 	uint64_t first_tag;  /* in the poller: listening sockets first, then clients */
 	uint64_t resumes_ns; /* after a resource shortage: accept nothing before this; 0: accept */
-	uint64_t n_visitors; /* clients accepted so far */
+	uint64_t n_clients;  /* clients accepted so far */
 	metrics_render_fn *render;
-	struct metrics_client visitors[METRICS_CLIENTS_MAX];
+	struct metrics_client clients[METRICS_CLIENTS_MAX];
 };
 
 /* Number of tags, from first_tag, that the server uses. */

@@ -379,7 +379,7 @@ MUST_USE static int load_take_turn(struct run *run)
 	int rc = poller_wait(&io->poller, &run->events, until_ns);
 	if (rc < 0)
 		return rc;
-	load_update_now(run, until_ns > run->looked_ns ? until_ns : run->looked_ns);
+	load_update_now(run, clock_later_ns(until_ns, run->looked_ns));
 	if (run->events.n == 0 && until_ns <= run->looked_ns)
 		io->load->use.spun_ns += io->now_ns - run->looked_ns;
 	for (int i = 0; i < run->events.n; i++) {

@@ -14,17 +14,12 @@
  */
 #define LATENESS_NS (100 * (CLOCK_NS_PER_MS / 1000))
 
-static uint64_t later(uint64_t a_ns, uint64_t b_ns)
-{
-	return a_ns > b_ns ? a_ns : b_ns;
-}
-
 void load_sum_add(struct load_sum *sum, struct load *load)
 {
-	sum->last_begun_ns = later(sum->last_begun_ns, load->last_begun_ns);
-	sum->last_back_ns = later(sum->last_back_ns, load->last_back_ns);
-	sum->end_ns = later(sum->end_ns, load->end_ns);
-	sum->ended_ns = later(sum->ended_ns, load->ended_ns);
+	sum->last_begun_ns = clock_later_ns(sum->last_begun_ns, load->last_begun_ns);
+	sum->last_back_ns = clock_later_ns(sum->last_back_ns, load->last_back_ns);
+	sum->end_ns = clock_later_ns(sum->end_ns, load->end_ns);
+	sum->ended_ns = clock_later_ns(sum->ended_ns, load->ended_ns);
 	own_use_add(&sum->use, &load->use);
 	kernel_view_add(&sum->kernel, &load->kernel);
 	if (load->wrong.is_there &&
@@ -34,8 +29,8 @@ void load_sum_add(struct load_sum *sum, struct load *load)
 
 void load_sum_add_watch(struct load_sum *sum, const struct own_use *watch)
 {
-	sum->use.longest_ns = later(sum->use.longest_ns, watch->longest_ns);
-	sum->use.gaps_ns = later(sum->use.gaps_ns, watch->gaps_ns);
+	sum->use.longest_ns = clock_later_ns(sum->use.longest_ns, watch->longest_ns);
+	sum->use.gaps_ns = clock_later_ns(sum->use.gaps_ns, watch->gaps_ns);
 }
 
 uint64_t load_sum_elapsed_ns(const struct load_sum *sum, const struct load_plan *plan,
@@ -43,7 +38,7 @@ uint64_t load_sum_elapsed_ns(const struct load_sum *sum, const struct load_plan 
 {
 	uint64_t until_ns = clock_earlier_ns(sum->end_ns, sum->ended_ns);
 	if (plan->is_open && !is_interrupted)
-		until_ns = later(until_ns, sum->last_begun_ns);
+		until_ns = clock_later_ns(until_ns, sum->last_begun_ns);
 	return load_sum_since(load_begin_ns(plan), until_ns);
 }
 

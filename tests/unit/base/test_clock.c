@@ -74,6 +74,8 @@ TEST(the_earlier_deadline_wins_and_never_always_loses)
 	assert_int_equal(clock_earlier_ns(1, 2), 1);
 	assert_int_equal(clock_earlier_ns(2, 1), 1);
 	assert_int_equal(clock_earlier_ns(3, 3), 3);
+	assert_int_equal(clock_later_ns(1, 2), 2);
+	assert_int_equal(clock_later_ns(CLOCK_NEVER, 5), CLOCK_NEVER);
 	assert_int_equal(clock_earlier_ns(CLOCK_NEVER, 5), 5);
 	assert_int_equal(clock_earlier_ns(5, CLOCK_NEVER), 5);
 	assert_int_equal(clock_earlier_ns(CLOCK_NEVER, CLOCK_NEVER), CLOCK_NEVER);

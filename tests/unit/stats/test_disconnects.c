@@ -64,8 +64,8 @@ TEST(the_first_are_written_down_and_all_are_counted)
 		struct disconnect disconnect = { .cause = DISCONNECT_ENDED, .connection = i };
 		disconnects_add(&disconnects, &disconnect);
 	}
-	assert_int_equal(disconnects.n_told, DISCONNECT_LOGGED_MAX);
-	assert_int_equal(disconnects.told[DISCONNECT_LOGGED_MAX - 1].connection,
+	assert_int_equal(disconnects.n_logged, DISCONNECT_LOGGED_MAX);
+	assert_int_equal(disconnects.logged[DISCONNECT_LOGGED_MAX - 1].connection,
 			 DISCONNECT_LOGGED_MAX - 1);
 	assert_int_equal(disconnects_died(&disconnects), DISCONNECT_LOGGED_MAX + 5);
 	disconnects_close(&disconnects);
