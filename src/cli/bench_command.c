@@ -19,7 +19,7 @@
 #include "net/file.h"
 #include "net/io.h"
 #include "net/writer.h"
-#include "report/recorder.h"
+#include "stats/recorder.h"
 #include "report/run_write.h"
 #include "report/summary.h"
 
@@ -361,7 +361,7 @@ MUST_USE static enum exit_status bench_and_report(const struct arguments *argume
 		log_error("cannot start: %s", err_text(rc).text);
 		goto drop_hlog;
 	}
-	config.sink = (struct interval_sink){ recorder_keep, &recorder };
+	config.recorder = &recorder;
 	config.output = &output;
 	output_open(&output, true, false);
 	status = bench_run(&config, &found);

@@ -14,7 +14,7 @@
 #include "client/output.h"
 #include "client/ping.h"
 #include "report/hold_report.h"
-#include "report/recorder.h"
+#include "stats/recorder.h"
 #include "report/run_write.h"
 #include "report/summary.h"
 
@@ -271,7 +271,6 @@ MUST_USE static enum exit_status hold_main(const struct arguments *arguments)
 		.seed = run_info_seed(arguments, SEED),
 		.duration_ns = values[DEADLINE] != 0 ? values[DEADLINE] : values[DURATION],
 		.metrics = metrics != NULL ? &page : NULL,
-		.render = prometheus_render,
 	};
 	enum exit_status status = check_hold(arguments);
 	if (status == STATUS_OK)
@@ -321,7 +320,7 @@ MUST_USE static enum exit_status ping_and_report(const struct arguments *argumen
 		log_error("cannot start: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	config.sink = (struct interval_sink){ recorder_keep, &recorder };
+	config.recorder = &recorder;
 	config.output = open_output(arguments);
 	enum exit_status status = ping_run(&config, &found);
 	if (status == STATUS_OK) {

@@ -464,7 +464,7 @@ enum exit_status ping_run(const struct ping_config *config, struct ping_report *
 	};
 	int rc = result_open(&report.result);
 	if (rc == 0)
-		rc = ping_stats_open(&ping.stats, &report.result, &config->sink);
+		rc = ping_stats_open(&ping.stats, &report.result, config->recorder);
 	if (rc == 0)
 		rc = ping.signals_fd = signals_setup_meter();
 	enum exit_status status = STATUS_MACHINE;

@@ -31,7 +31,7 @@ struct ping_config {
 	bool connect_each;         /* open a new connection for each message */
 	bool spin;                 /* wait by polling without sleeping */
 	struct output *output;     /* receives a line for each message */
-	struct interval_sink sink; /* receives the result of each second */
+	struct recorder *recorder; /* receives the result of each second */
 };
 
 struct ping_report {

@@ -3,10 +3,9 @@
 
 #include "base/clock.h"
 
-int ping_stats_open(struct ping_stats *ret_stats, struct result *result,
-		    const struct interval_sink *sink)
+int ping_stats_open(struct ping_stats *ret_stats, struct result *result, struct recorder *recorder)
 {
-	struct ping_stats stats = { .result = result, .sink = sink };
+	struct ping_stats stats = { .result = result, .recorder = recorder };
 	int rc = result_open(&stats.second);
 	if (rc == 0)
 		*ret_stats = stats;
@@ -23,25 +22,24 @@ void ping_stats_start(struct ping_stats *stats, uint64_t start_ns)
 	stats->start_ns = start_ns;
 }
 
-/* Passes on the current second, which ends end_ns after the start. */
-static void keep_second(struct ping_stats *stats, uint64_t end_ns)
+/* Records the current second, which ends end_ns after the start. */
+static void record_second(struct ping_stats *stats, uint64_t end_ns)
 {
-	const struct interval_sink *sink = stats->sink;
 	uint64_t from_ns = stats->n_seconds * CLOCK_NS_PER_S;
-	int rc = sink->keep(sink->sink, from_ns, end_ns - from_ns, &stats->second);
+	int rc = recorder_add(stats->recorder, from_ns, end_ns - from_ns, &stats->second);
 	stats->code = stats->code == 0 ? rc : stats->code;
 	result_reset(&stats->second);
 }
 
 /*
- * Passes on the seconds that are over. Bytes verified since the last call, and what is counted
+ * Records the seconds that are over. Bytes verified since the last call, and what is counted
  * next, belong to the current second.
  */
 static void come_to_second(struct ping_stats *stats, uint64_t now_ns)
 {
 	uint64_t n_verified = stats->result->bytes_verified;
 	while (now_ns - stats->start_ns >= (stats->n_seconds + 1) * CLOCK_NS_PER_S) {
-		keep_second(stats, (stats->n_seconds + 1) * CLOCK_NS_PER_S);
+		record_second(stats, (stats->n_seconds + 1) * CLOCK_NS_PER_S);
 		stats->n_seconds++;
 	}
 	stats->second.bytes_verified += n_verified - stats->n_noted;
@@ -83,5 +81,5 @@ void ping_stats_end(struct ping_stats *stats, uint64_t end_ns)
 	come_to_second(stats, end_ns);
 	stats->result->elapsed_ns = end_ns - stats->start_ns;
 	if (stats->result->elapsed_ns > stats->n_seconds * CLOCK_NS_PER_S)
-		keep_second(stats, stats->result->elapsed_ns);
+		record_second(stats, stats->result->elapsed_ns);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counts of `ping`: one result for the whole run, and one for the current second, which goes to the
- * time series when the second is over (stats/time_series.h).
+ * Counts of `ping`: one result for the whole run, and one for the current second, which is recorded
+ * when the second is over (stats/recorder.h).
  */
 #ifndef CLIENT_PING_STATS_H
 #define CLIENT_PING_STATS_H
@@ -10,23 +10,23 @@
 
 #include "base/compiler.h"
 #include "stats/deviation.h"
+#include "stats/recorder.h"
 #include "stats/result.h"
-#include "stats/time_series.h"
 
 struct ping_stats {
 	struct result *result; /* of the whole run; the caller also counts into it */
-	const struct interval_sink *sink;
-	struct result second; /* of the current second */
-	uint64_t start_ns;    /* start of the first second */
-	uint64_t n_seconds;   /* finished seconds */
-	uint64_t n_noted;     /* verified bytes of `result` that are already in a second */
-	int code;             /* negative code of the interval sink: the run must end; 0: none */
+	struct recorder *recorder;
+	struct result second;       /* of the current second */
+	uint64_t start_ns;          /* start of the first second */
+	uint64_t n_seconds;         /* finished seconds */
+	uint64_t n_noted;           /* verified bytes of `result` that are already in a second */
+	int code;                   /* negative code of the recorder: the run must end; 0: none */
 	struct deviation deviation; /* of the round trips, including unfinished messages */
 };
 
 /* Begins with empty counts. Returns 0 or -ENOMEM. */
 MUST_USE int ping_stats_open(struct ping_stats *ret_stats, struct result *result,
-			     const struct interval_sink *sink);
+			     struct recorder *recorder);
 void ping_stats_close(struct ping_stats *stats);
 
 /* Begins the first second. */

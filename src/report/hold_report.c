@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "report/latency_json.h"
 #include "report/summary.h"
 

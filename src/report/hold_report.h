@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report on held connections (stats/disconnects.h): as text, as a JSON document, and as a
- * metrics page for Prometheus.
+ * The report on held connections (stats/disconnects.h), as text and as a JSON document.
  */
 #ifndef REPORT_HOLD_REPORT_H
 #define REPORT_HOLD_REPORT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -34,11 +32,5 @@ void hold_report_write_text(FILE *out, const struct hold_report_facts *endurance
  * the histogram. Times without a value are null. Returns 0 or -ENOMEM.
  */
 MUST_USE int hold_report_write_json(FILE *out, const struct hold_report_facts *endurance);
-
-/*
- * Writes the metrics in Prometheus' text format 0.0.4, a string of fewer than `size` bytes. Returns
- * its length. 8 KiB are always enough; if `size` is smaller, lines that do not fit are left out.
- */
-size_t prometheus_render(const struct disconnects *disconnects, char *out, size_t size);
 
 #endif

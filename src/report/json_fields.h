@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "report/run.h"
 #include "report/run_read.h"
 

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "report/latency_json.h"
 #include "report/start_time_json.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "stats/histogram.h"
 
 /* An interval of a part. Its times are whole seconds of the time of day, in ns. */

@@ -4,7 +4,7 @@
  *
  * A message belongs to the interval in which it came back or failed. Intervals are in rising order
  * and do not overlap. Their sum is the run. Histograms are stored packed (the string of
- * report/hlog.h), because a run may be long; unpack one to read it.
+ * stats/hlog.h), because a run may be long; unpack one to read it.
  */
 #ifndef STATS_TIME_SERIES_H
 #define STATS_TIME_SERIES_H
@@ -46,15 +46,5 @@ size_t time_series_interval_bytes(const struct time_series_interval *interval);
 
 /* Frees it. A closed series may be closed again. */
 void time_series_close(struct time_series *series);
-
-/*
- * Makes a series of a measurement. keep() is called after each interval, in order. `part` is the
- * result of this interval; the caller owns it. Returns 0 or a negative code, which must end the
- * measurement.
- */
-struct interval_sink {
-	int (*keep)(void *sink, uint64_t start_ns, uint64_t length_ns, const struct result *part);
-	void *sink; /* the first argument */
-};
 
 #endif

@@ -75,7 +75,7 @@ def test_the_only_signal_handler_ends_process_1():
 
 def test_errno_becomes_an_action_below_the_engines():
     """No engine and no client reads errno: above net/, errors are negative codes only."""
-    for folder in ("server", "client", "report", "cli", "echo"):
+    for folder in ("server", "client", "stats", "report", "cli", "echo"):
         for path in sorted((SRC / folder).rglob("*.c")):
             assert not re.search(r"\berrno\b(?!\.h)", path.read_text()), path.name
 

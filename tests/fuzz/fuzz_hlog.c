@@ -13,7 +13,7 @@
 
 #include "base/err.h"
 #include "fuzz.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "stats/histogram.h"
 
 /* Maximum of the bytes from libFuzzer that are used. */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "report/metric.h"
 #include "report/run_read.h"
 #include "report/run_write.h"

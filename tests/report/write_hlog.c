@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 
 #define START_NS UINT64_C(1792236345000000000)
 

@@ -318,8 +318,7 @@ MUST_USE static enum exit_status open_page(struct hold *hold)
 	const struct hold_config *config = hold->set.config;
 	if (config->metrics == NULL)
 		return STATUS_OK;
-	int rc = metrics_server_open(&hold->page, config->metrics, config->render,
-				     &hold->set.poller, TAG_PAGE);
+	int rc = metrics_server_open(&hold->page, config->metrics, &hold->set.poller, TAG_PAGE);
 	if (rc < 0) {
 		log_error("cannot serve metrics on %s: %s%s", addr_spec_text(config->metrics).text,
 			  err_text(rc).text, listen_remedy(rc, config->metrics).text);

@@ -32,7 +32,6 @@ struct hold_config {
 	struct output *output;   /* receives a line for each disconnect */
 
 	const struct addr_spec *metrics; /* address of the metrics server; NULL: none */
-	metrics_render_fn *render;       /* writes the metrics page */
 };
 
 struct hold_report {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "client/hold/prometheus.h"
 #include "net/accept.h"
 #include "net/io.h"
 #include "net/listen_all.h"
@@ -43,9 +44,8 @@ MUST_USE static int listen_on(const struct addr_spec *spec, int ret_fds[ADDR_MAX
 }
 
 int metrics_server_open(struct metrics_server *page, const struct addr_spec *spec,
-			metrics_render_fn *render, struct poller *poller, uint64_t first_tag)
+			struct poller *poller, uint64_t first_tag)
 {
-	page->render = render;
 	page->poller = poller;
 	page->first_tag = first_tag;
 	for (int i = 0; i < METRICS_CLIENTS_MAX; i++)
@@ -87,12 +87,12 @@ static const char *explanation(enum http_answer answer)
 	return answer == HTTP_NOT_FOUND ? "the figures are at " PATH "\n" : "write GET " PATH "\n";
 }
 
-static void write_answer(struct metrics_server *page, struct metrics_client *client,
-			 enum http_answer answer, const struct disconnects *disconnects)
+static void write_answer(struct metrics_client *client, enum http_answer answer,
+			 const struct disconnects *disconnects)
 {
 	static char body[METRICS_ANSWER_SIZE]; /* too large for a stack */
 	bool is_page = answer == HTTP_PAGE || answer == HTTP_PAGE_HEAD;
-	size_t n = is_page ? page->render(disconnects, body, sizeof(body) - HTTP_HEAD_MAX)
+	size_t n = is_page ? prometheus_render(disconnects, body, sizeof(body) - HTTP_HEAD_MAX)
 			   : (size_t)snprintf(body, sizeof(body), "%s", explanation(answer));
 	int written = snprintf(client->answer, sizeof(client->answer),
 			       "HTTP/1.1 %s\r\n"
@@ -126,8 +126,7 @@ static void send_answer(struct metrics_client *client)
 }
 
 /* Receives until the request is complete, then writes the answer. Closes if it ends before. */
-static void receive_request(struct metrics_server *page, struct metrics_client *client,
-			    const struct disconnects *disconnects)
+static void receive_request(struct metrics_client *client, const struct disconnects *disconnects)
 {
 	while (client->n_answer == 0) {
 		ssize_t n = io_recv(client->fd, client->request + client->n_request,
@@ -141,7 +140,7 @@ static void receive_request(struct metrics_server *page, struct metrics_client *
 		client->n_request += (size_t)n;
 		enum http_answer answer = http_judge(client->request, client->n_request, PATH);
 		if (answer != HTTP_MORE)
-			write_answer(page, client, answer, disconnects);
+			write_answer(client, answer, disconnects);
 	}
 }
 
@@ -163,10 +162,9 @@ static void wait_for_end(struct metrics_client *client)
  * Does as much as possible. The client may have closed, or may not read, before all is sent: hence
  * this order.
  */
-static void serve(struct metrics_server *page, struct metrics_client *client,
-		  const struct disconnects *disconnects)
+static void serve(struct metrics_client *client, const struct disconnects *disconnects)
 {
-	receive_request(page, client, disconnects);
+	receive_request(client, disconnects);
 	if (client->fd >= 0)
 		send_answer(client);
 	if (client->fd >= 0 && client->is_answered)
@@ -201,7 +199,7 @@ static void let_in(struct metrics_server *page, int fd, const struct disconnects
 	if (poller_add(page->poller, fd, EDGES, tag) < 0)
 		io_close(&client->fd);
 	else
-		serve(page, client, disconnects);
+		serve(client, disconnects);
 }
 
 /* Sets the events of the listening sockets. Returns 0 or a negative code. */
@@ -234,7 +232,7 @@ void metrics_server_event(struct metrics_server *page, uint64_t tag,
 	if (number >= ADDR_MAX_RESOLVED) {
 		struct metrics_client *client = &page->clients[number - ADDR_MAX_RESOLVED];
 		if (client->fd >= 0)
-			serve(page, client, disconnects);
+			serve(client, disconnects);
 		return;
 	}
 	int fd, code;

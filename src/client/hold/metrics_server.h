@@ -24,9 +24,6 @@
 #define METRICS_CLIENTS_MAX 16
 #define METRICS_ANSWER_SIZE ((size_t)16 * 1024)
 
-/* Writes the metrics to `out`, a string of fewer than `size` bytes. Returns its length. */
-typedef size_t metrics_render_fn(const struct disconnects *disconnects, char *out, size_t size);
-
 struct metrics_client {
 	int fd;           /* -1: free slot */
 	uint64_t serial;  /* order of arrival: the lowest is the oldest */
@@ -45,7 +42,6 @@ struct metrics_server {
 	uint64_t first_tag;  /* in the poller: listening sockets first, then clients */
 	uint64_t resumes_ns; /* after a resource shortage: accept nothing before this; 0: accept */
 	uint64_t n_clients;  /* clients accepted so far */
-	metrics_render_fn *render;
 	struct metrics_client clients[METRICS_CLIENTS_MAX];
 };
 
@@ -57,8 +53,7 @@ struct metrics_server {
  * 0, or a negative code with nothing open. A zeroed server is closed.
  */
 MUST_USE int metrics_server_open(struct metrics_server *page, const struct addr_spec *spec,
-				 metrics_render_fn *render, struct poller *poller,
-				 uint64_t first_tag);
+				 struct poller *poller, uint64_t first_tag);
 void metrics_server_close(struct metrics_server *page);
 
 /*

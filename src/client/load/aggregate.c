@@ -8,10 +8,10 @@
 /* A thread that has ended, with nothing left to take. */
 #define UNTIL_END UINT64_MAX
 
-int aggregate_open(struct aggregate *ret_aggregate, struct load *loads,
-		   const struct interval_sink *sink, struct result *whole)
+int aggregate_open(struct aggregate *ret_aggregate, struct load *loads, struct recorder *recorder,
+		   struct result *whole)
 {
-	struct aggregate aggregate = { .loads = loads, .sink = sink, .whole = whole };
+	struct aggregate aggregate = { .loads = loads, .recorder = recorder, .whole = whole };
 	int rc = result_open(&aggregate.interval);
 	if (rc == 0)
 		*ret_aggregate = aggregate;
@@ -47,13 +47,15 @@ static void complete(struct aggregate *aggregate)
 		histogram_merge(&interval->service, &interval->response);
 }
 
-/* Passes the finished interval to the sink. end_ns: since measuring began. */
-static void keep(struct aggregate *aggregate, uint64_t end_ns)
+/* Records the finished interval. end_ns: since measuring began. */
+static void record_interval(struct aggregate *aggregate, uint64_t end_ns)
 {
-	const struct interval_sink *sink = aggregate->sink;
+	const struct result *interval = &aggregate->interval;
 	uint64_t start_ns = aggregate->from * CLOCK_NS_PER_S;
-	int rc = sink->keep(sink->sink, start_ns, end_ns - start_ns, &aggregate->interval);
+	int rc = recorder_add(aggregate->recorder, start_ns, end_ns - start_ns, interval);
 	aggregate->code = aggregate->code == 0 ? rc : aggregate->code;
+	aggregate->p50_ns = histogram_percentile_ns(&interval->response, 50);
+	aggregate->p99_ns = histogram_percentile_ns(&interval->response, 99);
 }
 
 static void close_interval(struct aggregate *aggregate)
@@ -97,7 +99,7 @@ void aggregate_look(struct aggregate *aggregate, uint32_t n)
 	if (least == UNTIL_END || least <= aggregate->from || is_ahead(aggregate, least))
 		return;
 	complete(aggregate);
-	keep(aggregate, least * CLOCK_NS_PER_S);
+	record_interval(aggregate, least * CLOCK_NS_PER_S);
 	close_interval(aggregate);
 	aggregate->from = least;
 }
@@ -109,7 +111,7 @@ int aggregate_finish(struct aggregate *aggregate, uint64_t last_ns, uint64_t end
 	uint64_t from_ns = aggregate->from * CLOCK_NS_PER_S;
 	complete(aggregate);
 	if (ended_ns > from_ns)
-		keep(aggregate, last_ns > from_ns ? last_ns : ended_ns);
+		record_interval(aggregate, last_ns > from_ns ? last_ns : ended_ns);
 	close_interval(aggregate);
 	return aggregate->code;
 }

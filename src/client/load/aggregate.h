@@ -18,17 +18,18 @@
 
 #include "base/compiler.h"
 #include "client/load/load.h"
+#include "stats/recorder.h"
 #include "stats/result.h"
-#include "stats/time_series.h"
 
 struct aggregate {
 	struct load *loads;
 	uint32_t n; /* number of threads */
-	const struct interval_sink *sink;
-	struct result *whole;   /* sum of all finished intervals */
-	struct result interval; /* counts so far of the current interval */
-	uint64_t from;          /* second in which the current interval begins */
-	int code;               /* first negative code of the interval sink; 0: none */
+	struct recorder *recorder;
+	struct result *whole;    /* sum of all finished intervals */
+	struct result interval;  /* counts so far of the current interval */
+	uint64_t from;           /* second in which the current interval begins */
+	int code;                /* first negative code of the recorder; 0: none */
+	uint64_t p50_ns, p99_ns; /* response times of the last interval; 0: no echo */
 };
 
 /*
@@ -36,7 +37,7 @@ struct aggregate {
  * arguments. Returns 0 or -ENOMEM.
  */
 MUST_USE int aggregate_open(struct aggregate *ret_aggregate, struct load *loads,
-			    const struct interval_sink *sink, struct result *whole);
+			    struct recorder *recorder, struct result *whole);
 void aggregate_close(struct aggregate *aggregate);
 
 /* Takes the counts that the first n threads have passed on. n: number of threads started. */
@@ -46,7 +47,7 @@ void aggregate_look(struct aggregate *aggregate, uint32_t n);
  * Takes the rest after all threads have ended: the last interval. last_ns: time of the last echo
  * since measuring began; the interval ends there if it contains that echo. ended_ns: time at which
  * the threads ended since measuring began; 0: measuring never began and there are no intervals.
- * Returns 0 or the code of the sink.
+ * Returns 0 or the code of the recorder.
  */
 MUST_USE int aggregate_finish(struct aggregate *aggregate, uint64_t last_ns, uint64_t ended_ns);
 

@@ -49,7 +49,6 @@ struct bench {
 	uint32_t n_threads; /* running threads */
 	struct aggregate aggregate;
 	struct mismatch_text wrong; /* meaning of the first wrong byte, if no echo came before */
-	struct interval_sink sink;  /* notes percentiles for the live line, then config->sink */
 	struct live_line live;
 	uint64_t interrupted_ns; /* 0: no signal came */
 	uint64_t heard_ns;       /* signals sent before this time have been read */
@@ -187,7 +186,7 @@ static bool have_all_ended(const struct bench *bench)
 	return true;
 }
 
-/* A thread or the interval sink failed: no report is possible, so stop. */
+/* A thread or the recorder failed: no report is possible, so stop. */
 static bool can_go_on(const struct bench *bench)
 {
 	for (uint32_t i = 0; i < bench->n_threads; i++) {
@@ -368,7 +367,7 @@ MUST_USE static int sum_intervals(struct bench *bench)
 
 MUST_USE static int run_threads(struct bench *bench)
 {
-	int rc = aggregate_open(&bench->aggregate, bench->loads, &bench->sink,
+	int rc = aggregate_open(&bench->aggregate, bench->loads, bench->config->recorder,
 				&bench->report->result);
 	if (rc < 0)
 		return rc;
@@ -449,10 +448,9 @@ static void open_live(struct bench *bench)
 		.kind = config->is_quiet ? LIVE_OFF : kind,
 		.plan = &bench->plan,
 		.loads = bench->loads,
+		.aggregate = &bench->aggregate,
 		.start_at_ns = config->start_at_ns,
-		.sink = &config->sink,
 	};
-	bench->sink = live_line_sink(&bench->live);
 }
 
 /* Finds the server, runs the load, and fills in bench->report. */

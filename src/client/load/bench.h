@@ -43,7 +43,7 @@ struct bench_config {
 	bool is_quiet;         /* print no line each second */
 	bool shows_progress;   /* print a line each second even if standard error is no terminal */
 	struct output *output; /* writes the report */
-	struct interval_sink sink; /* receives each measured interval */
+	struct recorder *recorder; /* receives each measured interval */
 };
 
 struct bench_report {

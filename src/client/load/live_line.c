@@ -44,20 +44,6 @@ void live_line_clear(struct live_line *live)
 
 /* ---- figures ---- */
 
-static int note_interval(void *argument, uint64_t start_ns, uint64_t length_ns,
-			 const struct result *part)
-{
-	struct live_line *live = argument;
-	live->p50_ns = histogram_percentile_ns(&part->response, 50);
-	live->p99_ns = histogram_percentile_ns(&part->response, 99);
-	return live->sink->keep(live->sink->sink, start_ns, length_ns, part);
-}
-
-struct interval_sink live_line_sink(struct live_line *live)
-{
-	return (struct interval_sink){ note_interval, live };
-}
-
 /* Counts of all threads since measuring began. */
 struct counts {
 	uint64_t n_opened, n_echoes, n_failures;
@@ -80,9 +66,9 @@ static void show_figures(struct live_line *live, uint64_t begin_ns, uint64_t now
 	struct counts counts = counts_so_far(live);
 	double seconds = clock_s(now_ns - live->last_ns);
 	char times[64] = "";
-	if (live->p50_ns > 0)
-		snprintf(times, sizeof(times), ", p50 %.1f us, p99 %.1f us", clock_us(live->p50_ns),
-			 clock_us(live->p99_ns));
+	if (live->aggregate->p50_ns > 0)
+		snprintf(times, sizeof(times), ", p50 %.1f us, p99 %.1f us",
+			 clock_us(live->aggregate->p50_ns), clock_us(live->aggregate->p99_ns));
 	put_live_line(live, "%.0f s: %.0f/s, %" PRIu64 " echo%s, %" PRIu64 " failed%s",
 		      clock_s(now_ns - begin_ns - LAG_NS),
 		      (double)(counts.n_echoes - live->last_echoes) / seconds, counts.n_echoes,

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/load/aggregate.h"
 #include "client/load/load.h"
 #include "net/addr.h"
-#include "stats/time_series.h"
 
 enum live_line_kind {
 	LIVE_OFF,
@@ -28,19 +28,15 @@ struct live_line {
 	const struct load_plan *plan;
 	const struct load *loads; /* all threads; the first n_loads have started */
 	uint32_t n_loads;
-	uint64_t start_at_ns;             /* wanted start, since the epoch; 0: none */
-	const struct interval_sink *sink; /* next sink, after live_line_sink() */
+	const struct aggregate *aggregate; /* percentiles of the last interval */
+	uint64_t start_at_ns;              /* wanted start, since the epoch; 0: none */
 
 	enum live_line_state state;
 	bool is_shown;
-	uint64_t next_ns;        /* time of the next line in this state; 0: at once */
-	uint64_t last_ns;        /* time of the last figures; initially, of the first message */
-	uint64_t last_echoes;    /* number of echoes at last_ns */
-	uint64_t p50_ns, p99_ns; /* response times of the last interval; 0: no echo */
+	uint64_t next_ns;     /* time of the next line in this state; 0: at once */
+	uint64_t last_ns;     /* time of the last figures; initially, of the first message */
+	uint64_t last_echoes; /* number of echoes at last_ns */
 };
-
-/* Returns a sink that notes the percentiles of each interval and passes it on to live->sink. */
-struct interval_sink live_line_sink(struct live_line *live);
 
 /* Shows that the client is connecting to the server. */
 void live_line_dial(struct live_line *live, const struct addr_spec *server);

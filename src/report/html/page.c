@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "report/html/assets.h"
 #include "report/html/chart.h"
 #include "report/html/markup.h"

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "stats/histogram.h"
 #include "stats/time_series.h"
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "unit.h"
 
 static struct run run;

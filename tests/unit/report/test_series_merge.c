@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "stats/histogram.h"
 #include "unit.h"
 

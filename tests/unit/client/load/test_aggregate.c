@@ -25,20 +25,23 @@ static struct result whole;
 static struct aggregate aggregate;
 static struct kept kept[KEPT_MAX];
 static size_t n_kept;
-static int keeper_says;
+static struct recorder recorder; /* not opened: the wrapped call below does not use it */
+static int recorder_returns;
 
-static int keep(void *sink, uint64_t start_ns, uint64_t length_ns, const struct result *part)
+int __wrap_recorder_add(struct recorder *to, uint64_t start_ns, uint64_t length_ns,
+			const struct result *interval);
+
+int __wrap_recorder_add(struct recorder *to, uint64_t start_ns, uint64_t length_ns,
+			const struct result *interval)
 {
-	assert_ptr_equal(sink, &keeper_says);
+	assert_ptr_equal(to, &recorder);
 	assert_true(n_kept < KEPT_MAX);
-	assert_int_equal(part->response.n, part->n_echoes);
+	assert_int_equal(interval->response.n, interval->n_echoes);
 	/* In an open loop the threads would have recorded them. */
-	assert_int_equal(part->service.n, plan.is_open ? 0 : part->n_echoes);
-	kept[n_kept++] = (struct kept){ start_ns, length_ns, part->n_echoes };
-	return keeper_says;
+	assert_int_equal(interval->service.n, plan.is_open ? 0 : interval->n_echoes);
+	kept[n_kept++] = (struct kept){ start_ns, length_ns, interval->n_echoes };
+	return recorder_returns;
 }
-
-static const struct interval_sink sink = { keep, &keeper_says };
 
 static int begin(void **state)
 {
@@ -50,9 +53,9 @@ static int begin(void **state)
 		loads[i].plan = &plan;
 	}
 	assert_int_equal(result_open(&whole), 0);
-	assert_int_equal(aggregate_open(&aggregate, loads, &sink, &whole), 0);
+	assert_int_equal(aggregate_open(&aggregate, loads, &recorder, &whole), 0);
 	n_kept = 0;
-	keeper_says = 0;
+	recorder_returns = 0;
 	return 0;
 }
 
@@ -225,12 +228,12 @@ TEST(what_never_began_has_no_intervals_and_its_counts_are_there)
 	assert_int_equal(result_failures(&whole), 2);
 }
 
-TEST(what_the_keeper_cannot_do_is_told)
+TEST(a_failure_of_the_recorder_is_returned)
 {
-	keeper_says = -12;
+	recorder_returns = -12;
 	assert_true(gives(0, 1, 1));
 	aggregate_look(&aggregate, 1);
-	keeper_says = 0;
+	recorder_returns = 0;
 	ends(0, 2);
 	assert_int_equal(aggregate_finish(&aggregate, CLOCK_NS_PER_S + 1, CLOCK_NS_PER_S + 1), -12);
 }
@@ -299,7 +302,7 @@ int main(void)
 			what_was_handed_over_before_the_end_is_not_forgotten, begin, end),
 		cmocka_unit_test_setup_teardown(
 			what_never_began_has_no_intervals_and_its_counts_are_there, begin, end),
-		cmocka_unit_test_setup_teardown(what_the_keeper_cannot_do_is_told, begin, end),
+		cmocka_unit_test_setup_teardown(a_failure_of_the_recorder_is_returned, begin, end),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_or_doubled_between_threads, begin,
 						end),
 	};

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "unit.h"
 
 static struct run runs[PAGE_RUNS_MAX];

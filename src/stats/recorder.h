@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes the time series of a measurement while it runs (stats/time_series.h, struct interval_sink).
+ * Makes the time series of a measurement while it runs (stats/time_series.h).
  *
  * If a run has too many intervals, or its histograms are too large, neighbours are added (folded)
  * and new intervals are twice as long. Only a few are folded at a time, because the measuring
@@ -11,14 +11,14 @@
  *	2 2 1 1 2 2
  *	2 2 2 2 2 2     full again, with twice the time
  */
-#ifndef REPORT_RECORDER_H
-#define REPORT_RECORDER_H
+#ifndef STATS_RECORDER_H
+#define STATS_RECORDER_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "report/hlog.h"
+#include "stats/hlog.h"
 #include "stats/histogram.h"
 #include "stats/time_series.h"
 
@@ -32,7 +32,7 @@ struct recorder {
 	size_t n_unfolded;  /* intervals after them that are still to be folded, an even number */
 	size_t n_bytes;     /* total size of the packed histograms */
 	size_t n_bytes_max; /* TIME_SERIES_BYTES_MAX; tests set a smaller one */
-	uint64_t n_parts;   /* calls of recorder_keep() per interval */
+	uint64_t n_parts;   /* calls of recorder_add() per interval */
 
 	/* The interval in progress: consists of n_pending calls so far, not packed yet. */
 	uint64_t n_pending;
@@ -45,14 +45,15 @@ MUST_USE int recorder_open(struct recorder *ret_recorder);
 void recorder_close(struct recorder *recorder);
 
 /*
- * Implements keep() of struct interval_sink; `recorder` is a struct recorder. Returns 0 or -ENOMEM.
+ * Adds the result of an interval, which the caller owns. Intervals must be added in order. Returns
+ * 0, or -ENOMEM, which must end the measurement.
  */
-MUST_USE int recorder_keep(void *recorder, uint64_t start_ns, uint64_t length_ns,
-			   const struct result *part);
+MUST_USE int recorder_add(struct recorder *recorder, uint64_t start_ns, uint64_t length_ns,
+			  const struct result *interval);
 
 /*
  * Ends the recording; the caller must close *ret_series. All intervals have the same length, except
- * if those given to recorder_keep() had not. A last interval shorter than half of the one before is
+ * if those given to recorder_add() had not. A last interval shorter than half of the one before is
  * added to that one. Only recorder_close() may follow. Returns 0 or -ENOMEM.
  */
 MUST_USE int recorder_finish(struct recorder *recorder, struct time_series *ret_series);

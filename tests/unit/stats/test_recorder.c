@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A series has every recorded count in the right interval, however long the run is. */
-#include "report/recorder.h"
+#include "stats/recorder.h"
 
 #include <string.h>
 
@@ -38,7 +38,7 @@ static void keep(uint64_t k, uint64_t length_ns)
 	result_fail(&part, "ended", 1);
 	histogram_record_n(&part.response, 1000 * (k + 1), k);
 	histogram_record_n(&part.service, 500 * (k + 1), k);
-	assert_int_equal(recorder_keep(&recorder, k * CLOCK_NS_PER_S, length_ns, &part), 0);
+	assert_int_equal(recorder_add(&recorder, k * CLOCK_NS_PER_S, length_ns, &part), 0);
 }
 
 static uint64_t n_in(const char *packed, struct histogram *times)

@@ -13,7 +13,7 @@
  *
  * The same as encodeIntoCompressedByteBuffer() in AbstractHistogram.java of HdrHistogram 2.1.
  */
-#include "report/hlog.h"
+#include "stats/hlog.h"
 
 #include <assert.h>
 #include <errno.h>

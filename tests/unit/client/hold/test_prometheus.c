@@ -2,7 +2,7 @@
 /*
  * The figures of the page for Prometheus. promtool checks its form: tests/client/test_metrics.py.
  */
-#include "report/hold_report.h"
+#include "client/hold/prometheus.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -17,15 +17,15 @@
  * These functions return text and write no file. The text is valid until the next call that makes
  * text. hlog_open() allocates all memory.
  */
-#ifndef REPORT_HLOG_H
-#define REPORT_HLOG_H
+#ifndef STATS_HLOG_H
+#define STATS_HLOG_H
 
 #include <stdint.h>
 
 #include "base/compiler.h"
 #include "stats/histogram.h"
 
-struct hlog; /* opaque: report/hlog.c */
+struct hlog; /* opaque: stats/hlog.c */
 
 /* Opens an encoder; the caller must close *ret_hlog. Returns 0 or -ENOMEM. */
 MUST_USE int hlog_open(struct hlog **ret_hlog);

@@ -3,7 +3,7 @@
  * The string of a histogram loses nothing: before compression it equals that of HdrHistogram for
  * Java, byte for byte. Reading any string ends in a histogram or in a code.
  */
-#include "report/hlog.h"
+#include "stats/hlog.h"
 
 #include <netinet/in.h>
 #include <resolv.h>

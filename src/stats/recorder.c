@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/recorder.h"
+#include "stats/recorder.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -147,21 +147,21 @@ MUST_USE static int seal(struct recorder *recorder)
 	return 0;
 }
 
-int recorder_keep(void *sink, uint64_t start_ns, uint64_t length_ns, const struct result *part)
+int recorder_add(struct recorder *recorder, uint64_t start_ns, uint64_t length_ns,
+		 const struct result *interval)
 {
-	struct recorder *recorder = sink;
 	const struct time_series_interval next = {
 		.start_ns = start_ns,
 		.length_ns = length_ns,
-		.n_echoes = part->n_echoes,
-		.n_unfinished = part->n_unfinished,
-		.bytes_verified = part->bytes_verified,
-		.n_failures = result_failures(part),
+		.n_echoes = interval->n_echoes,
+		.n_unfinished = interval->n_unfinished,
+		.bytes_verified = interval->bytes_verified,
+		.n_failures = result_failures(interval),
 	};
 	recorder->pending =
 		recorder->n_pending == 0 ? next : recorder_sum(&recorder->pending, &next);
-	histogram_merge(&recorder->response, &part->response);
-	histogram_merge(&recorder->service, &part->service);
+	histogram_merge(&recorder->response, &interval->response);
+	histogram_merge(&recorder->service, &interval->service);
 	return ++recorder->n_pending < recorder->n_parts ? 0 : seal(recorder);
 }
 

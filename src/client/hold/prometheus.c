@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The metrics page of held connections, in Prometheus' text format 0.0.4.
- */
+#include "client/hold/prometheus.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "base/clock.h"
-#include "report/hold_report.h"
+#include "base/compiler.h"
 #include "version.h"
 
 /* Upper bounds of the histogram's buckets, in ns: from loopback to a retransmitted segment. */
