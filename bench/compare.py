@@ -274,7 +274,7 @@ def parse():
         help="a build of tcpecho instead of build/tcpecho; may be given again to compare builds",
     )
     parser.add_argument("--idle", type=int, metavar="N", help="clients of the case idle (18000)")
-    parser.add_argument("--record", action="store_true", help="write docs/MEASURING.md and what belongs to it")
+    parser.add_argument("--record", action="store_true", help="write docs/records/fork-engine.md and what belongs to it")
     options = parser.parse_args()
     if options.record and (options.cases or options.program or options.only):
         parser.error("--record is for a run of everything")

@@ -22,8 +22,8 @@ import report
 import servers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
-PAGE = DOCS / "MEASURING-ENGINES.md"
+RECORDS = ROOT / "docs" / "records"
+PAGE = RECORDS / "engines.md"
 BARS, LINES = "figures/engines.svg", "figures/engines-growth.svg"
 
 IDLE = 18000
@@ -339,15 +339,14 @@ class Record:
         return plot.draw_lines(series, "CPU for an echo of 64 B", "µs of the server's CPU, over connections")
 
     def page(self):
-        """Returns the text of docs/MEASURING-ENGINES.md."""
+        """Returns the text of docs/records/engines.md."""
         parts = [
             "# Measured: the engines and their peers",
-            f"Made by `{self.command} --record` on {datetime.date.today().isoformat()}; what is explained here is kept "
-            "by hand in `docs/measuring/engines.md` and `engines-attempts.md`.",
+            f"Made by `{self.command} --record` on {datetime.date.today().isoformat()}. [MEASURING.md](../MEASURING.md) "
+            "says how it is measured and how to read it.",
             record.markdown_table(["promise", "measured", ""], [[goal.promise, *self.judge(goal)] for goal in GOALS]),
             f"![Bars of the medians; the tables below have the same figures]({BARS})",
             f"![CPU for an echo, from 1 to 18,000 connections; the tables below have the same figures]({LINES})",
-            (DOCS / "measuring" / "engines.md").read_text().strip(),
             "## Machine",
             record.markdown_table(["", ""], record.machine(PACKAGES)),
             "## Figures",
@@ -358,16 +357,15 @@ class Record:
             rows, errors = self.table(name)
             parts += [f"### `{name}`: {CASES[name].title}", record.markdown_table(rows[0], rows[1:])]
             parts += [f"- {error}" for error in errors]
-        parts += [(DOCS / "measuring" / "engines-attempts.md").read_text().strip()]
         parts += [f"Left out: {name}: {why}." for name, why in self.left_out.items()]
         return "\n\n".join(parts) + "\n"
 
     def write(self):
-        figures = DOCS / "figures"
+        figures = RECORDS / "figures"
         figures.mkdir(exist_ok=True)
         (figures / "engines.json").write_text(json.dumps(self.json(), indent=1, ensure_ascii=False) + "\n")
-        (DOCS / BARS).write_text(self.bars())
-        (DOCS / LINES).write_text(self.lines())
+        (RECORDS / BARS).write_text(self.bars())
+        (RECORDS / LINES).write_text(self.lines())
         PAGE.write_text(self.page())
 
 
@@ -387,7 +385,7 @@ def parse():
     parser.add_argument(
         "--program", type=pathlib.Path, default=ROOT / "build" / "tcpecho", metavar="PATH", help="the build of tcpecho"
     )
-    parser.add_argument("--record", action="store_true", help="write docs/MEASURING-ENGINES.md and what belongs to it")
+    parser.add_argument("--record", action="store_true", help="write docs/records/engines.md and what belongs to it")
     options = parser.parse_args()
     if options.record and (options.cases or options.only):
         parser.error("--record is for a run of everything")

@@ -345,7 +345,7 @@ def parse():
     parser.add_argument(
         "--program", type=pathlib.Path, default=ROOT / "build" / "tcpecho", metavar="PATH", help="the client to measure"
     )
-    parser.add_argument("--record", action="store_true", help="write docs/MEASURING-CLIENTS.md and what belongs to it")
+    parser.add_argument("--record", action="store_true", help="write docs/records/clients.md and what belongs to it")
     options = parser.parse_args()
     if options.record and options.cases:
         parser.error("--record is for a run of everything")

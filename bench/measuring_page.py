@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes docs/MEASURING-CLIENTS.md from the figures of `./dev bench truth` and `./dev bench clients` in
-docs/figures."""
+"""Writes docs/records/clients.md from the figures of `./dev bench truth` and `./dev bench clients`."""
 import datetime
 import json
 import os
@@ -9,12 +8,16 @@ import pathlib
 import record
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
-FIGURES = DOCS / "figures"
-PAGE = DOCS / "MEASURING-CLIENTS.md"
+RECORDS = ROOT / "docs" / "records"
+FIGURES = RECORDS / "figures"
+PAGE = RECORDS / "clients.md"
 
 # The order of the page: a file of figures, and its heading.
-PARTS = {"truth": "Is it true?", "clients": "What does it cost?"}
+PARTS = {
+    "truth": "Are the figures true?",
+    "trouble": "Are they true when a run goes wrong?",
+    "clients": "What does a client cost?",
+}
 
 PACKAGES = "gcc libc6 netperf sockperf qperf iperf3 fortio".split()
 
@@ -39,43 +42,6 @@ def write(name, command, promises, tables, left_out=()):
     PAGE.write_text(page())
 
 
-TROUBLE_PAGE = DOCS / "COORDINATED-OMISSION.md"
-BEGIN, END = "<!-- Made by a command: begin -->", "<!-- Made by a command: end -->"
-
-
-def write_trouble(command, promises, table):
-    """Saves the figures of runs in trouble, and writes their table into its page."""
-    kept = {
-        "name": "trouble",
-        "command": command,
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{record.machine_in_short()}, {os.cpu_count()} cores",
-        "rows": promises,
-        "tables": [table],
-        "pictures": [],
-        "about": record.machine([]),
-        "left_out": [],
-    }
-    (FIGURES / "trouble.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    TROUBLE_PAGE.write_text(with_trouble(TROUBLE_PAGE.read_text(), kept))
-
-
-def with_trouble(page_text, kept):
-    """Returns the page with the table of these figures between the two marks."""
-    before, rest = page_text.split(BEGIN)
-    _, behind = rest.split(END)
-    (table,) = kept["tables"]
-    (promise,) = kept["rows"]
-    parts = [
-        BEGIN,
-        f"Made by `{kept['command']} --record` on {kept['date']}, {kept['machine']}: {promise['evidence']}, "
-        f"{promise['result']}.",
-        record.markdown_table(table["head"], table["rows"]),
-        END,
-    ]
-    return before + "\n\n".join(parts) + behind
-
-
 def section(heading, kept):
     promises = [[row["promise"], row["evidence"], row["result"]] for row in kept["rows"]]
     parts = [
@@ -98,8 +64,8 @@ def page():
     }
     parts = [
         "# Measured: ping and bench",
-        "Written by the commands below; what is explained here is kept by hand in `docs/measuring/clients.md`.",
-        (DOCS / "measuring" / "clients.md").read_text().strip(),
+        "Made by the commands below. [MEASURING.md](../MEASURING.md) says how it is measured and how to read it, "
+        "[COORDINATED-OMISSION.md](../COORDINATED-OMISSION.md) what a stop of the server and a run in trouble are.",
     ]
     for name, heading in PARTS.items():
         parts += section(heading, kept[name]) if name in kept else []

@@ -193,7 +193,7 @@ def tell_stop(truth, rounds):
     seconds = truth.seconds
     evidence = f"{RATE:,} per second for {seconds:g} s, {CONNECTIONS} connections, stopped for {STOPPED * 1000:.0f} ms"
     if not good:
-        failed = {"promise": "a stop is told", "evidence": evidence, "result": f"not reached: {'; '.join(errors)}"}
+        failed = {"promise": "a stop is visible in the figures", "evidence": evidence, "result": f"not reached: {'; '.join(errors)}"}
         return [failed], {"title": "A stop", "text": "", "head": HEAD, "rows": []}
     ms = {name: f"{statistics.median(p99_us(one, name) for one in good) / 1000:.1f} ms" for name in good[0]["counts"]}
     due = statistics.median(due_us(one, seconds) for one in good) / 1000

@@ -31,7 +31,7 @@ from bulk import Endless
 from harness import reset
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "PEERS.md"
+PAGE = ROOT / "docs" / "records" / "peers.md"
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -408,18 +408,18 @@ def promises(options):
         ),
         "no-stall": Promise("messages of 64 KiB and 1 MiB without a stall of 40 ms", no_stall),
         "urgent": Promise("urgent data keeps its place in the stream", urgent),
-        "resets": Promise("1,000 resets in the middle harm nobody", resets),
-        "slow-readers": Promise("100 clients who do not read: another is served", slow_readers),
+        "resets": Promise("1,000 resets in mid-conversation affect no other client", resets),
+        "slow-readers": Promise("beside 100 clients that do not read, another is served", slow_readers),
         "byte-at-a-time": Promise("a byte at a time, 4,000 times", byte_at_a_time),
         "short": Promise(
-            f"{options.connections:,} short connections, and no byte crosses over", short_connections
+            f"{options.connections:,} short connections, and no byte is on a wrong one", short_connections
         ),
         "few-descriptors": Promise(
-            "64 descriptors, 200 clients: all are served in the end, and waiting costs no CPU",
+            "64 descriptors, 200 clients: all are served, and waiting costs no CPU",
             few_descriptors,
             DESCRIPTORS,
         ),
-        "term": Promise("TERM lets a client in the middle of a conversation finish", term),
+        "term": Promise("after TERM, a connected client can finish", term),
     }
 
 
@@ -494,18 +494,18 @@ def page(table, kinds, left_out, command):
         rows.append([title, *cells])
     kept = ["kept", *(f"{sum(found[name][0] for found in table.values())} of {len(table)}" for name in names)]
     parts = [
-        "# Who keeps which promise",
-        f"Made by `{command} --record` on {datetime.date.today().isoformat()}. Each server is started afresh for each "
-        "check, as it comes from its command line, on loopback; what it does is seen from outside. `bare` are loops "
-        "without limits or book-keeping, written for comparison; the four with the name of a library or a language are "
-        "written in the manner of what that shows as its echo server (`bench/peers/`).",
+        "# Which promises other echo servers keep",
+        f"Made by `{command} --record` on {datetime.date.today().isoformat()}. Each check starts a new server with its "
+        "default options on loopback, and tests it from outside. `bare` servers are event loops without limits or "
+        "logging. The four that are named after a library or a language follow that one's own echo example. The sources "
+        "are in `bench/peers/`.",
         record.markdown_table(["", *names], [*rows, kept]),
         "## What was seen",
-        "\n".join(notes) or "Nothing was broken.",
-        "Of those who keep it:",
+        "\n".join(notes) or "Every promise was kept.",
+        "From servers that keep the promise:",
         "\n".join(besides),
-        "TERM goes to the first process of a server. A server with a process for each client has 64 descriptors in "
-        "each of them.",
+        "TERM is sent to the first process of a server. A server with a process for each client has 64 descriptors in "
+        "each process.",
         "## Machine",
         record.markdown_table(["", ""], record.machine((*engines.PACKAGES, "openbsd-inetd"))),
     ]
@@ -534,7 +534,7 @@ def parse():
     parser.add_argument(
         "--program", type=pathlib.Path, default=ROOT / "build" / "tcpecho", metavar="PATH", help="the build of tcpecho"
     )
-    parser.add_argument("--record", action="store_true", help="write docs/PEERS.md")
+    parser.add_argument("--record", action="store_true", help="write docs/records/peers.md")
     options = parser.parse_args()
     if options.record and (options.promises or options.only or options.command):
         parser.error("--record is for a run of everything")

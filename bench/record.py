@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes the record of a measurement: docs/MEASURING.md, its picture, and docs/figures/bench.json."""
+"""Writes the record of a measurement: docs/records/fork-engine.md, its picture, and figures/bench.json beside it."""
 import datetime
 import json
 import os
@@ -13,7 +13,7 @@ import plot
 import report
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
+RECORDS = ROOT / "docs" / "records"
 PICTURE = "figures/fork-engine.svg"
 
 OWN = "tcpecho"
@@ -137,7 +137,7 @@ class Record:
         ]
 
     def json(self):
-        """Returns the form from which docs/RELIABILITY.md is made, and the medians."""
+        """Returns the form from which docs/records/reliability.md is made, and the medians."""
         rows = []
         for goal in GOALS:
             measured, verdict = self.judge(goal)
@@ -178,11 +178,10 @@ class Record:
         goals = [[goal.promise, *self.judge(goal)] for goal in GOALS]
         parts = [
             "# Measured: the fork engine and its peers",
-            f"Made by `{self.command} --record` on {datetime.date.today().isoformat()}; what is explained here is kept "
-            "by hand in `docs/measuring/`.",
+            f"Made by `{self.command} --record` on {datetime.date.today().isoformat()}. [MEASURING.md](../MEASURING.md) "
+            "says how it is measured and how to read it.",
             markdown_table(["promise", "measured", ""], goals),
             f"![Bars of the medians; the tables below have the same figures]({PICTURE})",
-            (DOCS / "measuring" / "method.md").read_text().strip(),
             "## Machine",
             markdown_table(["", ""], machine()),
             "## Figures",
@@ -195,15 +194,14 @@ class Record:
             parts += [f"### `{name}`: {case.title}", markdown_table(rows[0], rows[1:])]
             parts += [f"- {error}" for error in errors]
         parts += [f"The most idle clients that this machine allows: {self.limit}."]
-        parts += [(DOCS / "measuring" / "attempts.md").read_text().strip()]
         return "\n\n".join(parts) + "\n"
 
     def write(self):
-        figures = DOCS / "figures"
+        figures = RECORDS / "figures"
         figures.mkdir(exist_ok=True)
         (figures / "bench.json").write_text(json.dumps(self.json(), indent=1, ensure_ascii=False) + "\n")
-        (DOCS / PICTURE).write_text(self.picture())
-        (DOCS / "MEASURING.md").write_text(self.page())
+        (RECORDS / PICTURE).write_text(self.picture())
+        (RECORDS / "fork-engine.md").write_text(self.page())
 
 
 def markdown_table(head, rows):

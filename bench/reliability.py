@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes docs/RELIABILITY.md from the figures that the long runs left in docs/figures (their --record).
+"""Writes docs/records/reliability.md from the figures that the long runs left in docs/records/figures (their --record).
 
 usage: reliability.py [--check]
 
@@ -10,18 +10,16 @@ import json
 import pathlib
 import sys
 
-DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
-PAGE = DOCS / "RELIABILITY.md"
+RECORDS = pathlib.Path(__file__).resolve().parent.parent / "docs" / "records"
+PAGE = RECORDS / "reliability.md"
 
 HEAD = """\
-# What was tried, and what came of it
+# What was tested for long, and the results
 
-Each table is made by the command above it, and anybody can make it again; `./dev test` runs a short form of
-each. [TESTING.md](TESTING.md) says how they work and which broken versions of the program they were seen to
-find. A figure here is that of one run on one machine: it says how much was tried, not how fast it went (for
-that, [MEASURING.md](MEASURING.md)).
+The command above each table makes it. `./dev test` runs a short form of each. [TESTING.md](../TESTING.md) explains the
+tests, and which broken versions of the program they found.
 
-Written by `./dev reliability` from the files in `figures/`, into which the commands put theirs with `--record`.
+Made by `./dev reliability` from the files in `figures/`, which the commands write with `--record`.
 """
 
 # The order of the page: a file of figures, and its heading.
@@ -42,7 +40,7 @@ def cell(text):
 
 
 def section(name, heading):
-    path = DOCS / "figures" / f"{name}.json"
+    path = RECORDS / "figures" / f"{name}.json"
     if not path.exists():
         return ""
     figures = json.loads(path.read_text())
@@ -62,7 +60,7 @@ def page():
 def main():
     if "--check" in sys.argv[1:]:
         if PAGE.read_text() != page():
-            sys.exit("docs/RELIABILITY.md is not what docs/figures say: ./dev reliability")
+            sys.exit("docs/records/reliability.md is not what docs/records/figures say: ./dev reliability")
         return
     PAGE.write_text(page())
 

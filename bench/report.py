@@ -21,7 +21,7 @@ TITLES = {
     "client_cpu_us": "client's CPU µs each",
     "lateness_p99_us": "lateness p99 µs",
     "rate_off": "% off the rate",
-    "taken": "% of its core taken by others",
+    "taken": "% of the core used by others",
 }
 
 median = statistics.median

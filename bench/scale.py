@@ -19,17 +19,15 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
+import record  # noqa: E402
 import report  # noqa: E402
 import servers  # noqa: E402
 from harness import Server, children_of, cpu_seconds, own_memory_kib, wait_until  # noqa: E402
 from machines import Network, tool, wait_for_port, why_impossible  # noqa: E402
 
 CONFIG = ROOT / "examples" / "scale" / "haproxy.cfg"
-FIGURES = ROOT / "docs" / "figures" / "scale.json"
-PAGE = ROOT / "docs" / "SCALE.md"
-
-# --record writes what stands between these two marks on the page.
-BEGIN, END = "<!-- figures of the balancer -->\n", "<!-- end -->\n"
+FIGURES = ROOT / "docs" / "records" / "figures" / "scale.json"
+PAGE = ROOT / "docs" / "records" / "balancer.md"
 
 LONGEST = 120  # seconds: only a hang takes longer
 
@@ -158,23 +156,17 @@ def summary_of(results):
     }
 
 
-def in_the_page(page, part):
-    """Returns the page with its figures replaced."""
-    before, _, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    assert end, "the page has no place for the figures"
-    return f"{before}{BEGIN}{part}{END}{after}"
-
-
-def figures_in_words(command, figures, tables):
-    """Returns the text between the marks."""
-    lines = [f"Made by `{command}` on {datetime.date.today()}, {figures['haproxy']}; medians (min..max).\n"]
+def page(command, figures, tables):
+    """Returns the text of docs/records/balancer.md."""
+    parts = [
+        "# Measured: a balancer in front of a server",
+        f"Made by `{command}` on {datetime.date.today()}, {figures['haproxy']}; medians (min..max). "
+        "[SCALE.md](../SCALE.md#what-a-balancer-costs) says how it is measured and how to read it.",
+    ]
     for title, rows in tables:
-        lines.append(f"\n| {title} | " + " | ".join(rows[0][1:]) + " |\n")
-        lines.append("| --- |" + " ---: |" * (len(rows[0]) - 1) + "\n")
-        lines += ["| " + " | ".join(row) + " |\n" for row in rows[1:]]
-    lines.append(f"\nThe balancer's own memory of an idle connection: {figures['bytes_of_a_connection']:,.0f} bytes.\n")
-    return "".join(lines)
+        parts.append(record.markdown_table([title, *rows[0][1:]], rows[1:]))
+    parts.append(f"The balancer's own memory of an idle connection: {figures['bytes_of_a_connection']:,.0f} bytes.")
+    return "\n\n".join(parts) + "\n"
 
 
 def version_of_haproxy():
@@ -187,7 +179,7 @@ def parse():
     parser.add_argument("--rounds", type=int, default=9, metavar="N", help="of everything (9)")
     parser.add_argument("--seconds", type=float, default=2, metavar="T", help="length of a run (2)")
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build" / "tcpecho", metavar="PATH")
-    parser.add_argument("--record", action="store_true", help="write docs/figures/scale.json, and docs/SCALE.md")
+    parser.add_argument("--record", action="store_true", help="write docs/records/balancer.md and its figures")
     options = parser.parse_args()
     options.cases = options.cases or [*CASES, "memory"]
     if options.record and options.cases != [*CASES, "memory"]:
@@ -219,7 +211,7 @@ def main():
     if options.record and not failed:
         command = f"./dev bench scale --rounds {options.rounds} --seconds {options.seconds:g} --record"
         FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
-        PAGE.write_text(in_the_page(PAGE.read_text(), figures_in_words(command, figures, tables)))
+        PAGE.write_text(page(command, figures, tables))
     return int(failed)
 
 

@@ -94,7 +94,7 @@ def tell_stamps(truth, rounds):
         above = statistics.median(ours) - statistics.median(kernels)
         result = f"{above:.1f} µs in the median, {above / statistics.median(ours) * 100:.0f} % of the round trip"
     promise = {
-        "promise": "how much of a round trip is outside the kernel's own time stamps",
+        "promise": "how much of a round trip is outside the kernel's time stamps",
         "evidence": f"SO_TIMESTAMPING, loopback, {len(asleep):,} messages of {SIZE} B",
         "result": result,
     }

@@ -281,8 +281,7 @@ def parse():
     parser.add_argument(
         "--record",
         action="store_true",
-        help="write docs/MEASURING-CLIENTS.md, the table in docs/COORDINATED-OMISSION.md and what belongs to them;"
-        " with --only trouble the table alone",
+        help="write docs/records/clients.md; with --only trouble only that part of it",
     )
     options = parser.parse_args()
     if options.record and (options.only not in (None, "trouble") or options.trouble):
@@ -323,7 +322,7 @@ def main():
             found, table = trouble.tell_trouble(truth, options.trouble)
             print_part(found, table)
             if options.record:
-                measuring_page.write_trouble("./dev bench truth --only trouble", found, table)
+                measuring_page.write("trouble", "./dev bench truth --only trouble", found, [table])
             promises += found
         return 1 if any("status" in promise["result"] for promise in promises) else 0
     finally:

@@ -172,7 +172,7 @@ class Crowd:
             yield f"FAILED: {self.failure}"
 
     def row(self):
-        """Returns the entry in docs/figures for a run that passed."""
+        """Returns the entry in docs/records/figures for a run that passed."""
         figures = self.figures
         stay = f" for {self.hold:,} s" if self.hold else ""
         return {

@@ -50,7 +50,7 @@ from streams import STUCK_AFTER  # noqa: E402
 from troubles import Troubles  # noqa: E402
 from watch import Watch  # noqa: E402
 
-FIGURES = ROOT / "docs" / "figures" / "soak.json"
+FIGURES = ROOT / "docs" / "records" / "figures" / "soak.json"
 
 # Processes of Python clients, and clients in each: more clients than the server may have.
 CLIENT_PROCESSES, THREADS = 2, 24
@@ -281,7 +281,7 @@ class Soak:
             yield f"and {len(ledger.failures) - FAILURES_TOLD} failures more"
 
     def row(self, mode):
-        """Returns the entry in docs/figures for a run that passed."""
+        """Returns the entry in docs/records/figures for a run that passed."""
         evidence = f"{mode.command}, seed {self.options.seed}: {self.work()}"
         if self.troubles:
             evidence += (
@@ -335,12 +335,12 @@ def mode_of(options):
         )
     if options.connections:
         return Mode(
-            "connections without number leave nothing behind",
+            "many connections leave nothing behind",
             f"./dev soak --connections {options.connections.text}{engine}",
             lambda soak: soak.begin_load(options.connections.value, CONNECTIONS_IN_FLIGHT, CONNECTION_SIZE),
         )
     return Mode(
-        "clients of every kind at once, and trouble: the rest get every byte, and nothing is left behind",
+        "every kind of client and trouble at once: other clients get every byte, nothing is left behind",
         f"./dev soak {options.length.text}{engine}",
         lambda soak: soak.begin_clients(options.length.value),
     )
@@ -360,7 +360,7 @@ def parse_arguments():
     add("--engine", default="fork", help="(fork)")
     add("--hold", type=amount(LENGTHS), metavar="LENGTH", help="with --crowd: leave it in peace for so long")
     add("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help=f"({MAX_CLIENTS})")
-    add("--record", action="store_true", help="put the figures in docs/figures/soak.json")
+    add("--record", action="store_true", help="put the figures in docs/records/figures/soak.json")
     add("--program", default=str(ROOT / "build" / "tcpecho"), help="(build/tcpecho)")
     return parser.parse_args()
 

@@ -46,10 +46,7 @@ def test_a_failure_is_told_and_not_counted():
     assert scale.summary_of(results)["balanced"]["per_second"]["runs"] == 1
 
 
-def test_the_page_has_a_place_for_the_figures_and_they_are_put_there():
+def test_the_page_has_the_figures():
     figures = {"haproxy": "HAProxy version 9", "bytes_of_a_connection": 1234.5}
-    part = scale.figures_in_words("./dev bench scale", figures, [("echoes", scale.table(RESULTS))])
-    page = scale.in_the_page(scale.PAGE.read_text(), part)
+    page = scale.page("./dev bench scale", figures, [("echoes", scale.table(RESULTS))])
     assert "| balanced / direct | 0.35 (0.30..0.50) |" in page and "1,234 bytes" in page
-    again = scale.in_the_page(page, part)
-    assert again == page and page.startswith(scale.PAGE.read_text().split(scale.BEGIN)[0])

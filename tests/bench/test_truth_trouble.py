@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Runs in trouble: the harness's records are correct, and a client that falsifies such a run is detected."""
 import itertools
-import json
 import pathlib
 import socket
 import sys
@@ -12,7 +11,6 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
-import measuring_page  # noqa: E402
 import trouble  # noqa: E402
 import truth  # noqa: E402
 
@@ -155,21 +153,3 @@ def test_a_client_that_keeps_a_wrong_byte_to_itself_is_found_out(judge):
 def test_a_server_that_does_not_close(judge):
     assert trouble.no_fin(judge()).is_true()
     assert not trouble.no_fin(judge('said["connection_errors"] = {}')).is_true()
-
-
-# ---- the page ----
-
-
-def test_the_table_replaces_the_one_before(tmp_path, monkeypatch):
-    page = tmp_path / "PAGE.md"
-    page.write_text(f"Before.\n\n{measuring_page.BEGIN}\n{measuring_page.END}\n\nBehind.\n")
-    monkeypatch.setattr(measuring_page, "FIGURES", tmp_path)
-    monkeypatch.setattr(measuring_page, "TROUBLE_PAGE", page)
-    promise = {"promise": "it is", "evidence": "2 runs", "result": "reached"}
-    for cell in ("one", "two"):
-        table = {"title": "", "text": "", "head": ["a", "b"], "rows": [[cell, "c"]]}
-        measuring_page.write_trouble("./dev bench truth --only trouble", [promise], table)
-    text = page.read_text()
-    assert text.startswith("Before.\n") and text.endswith("\nBehind.\n")
-    assert "| two | c |" in text and "| one |" not in text
-    assert json.loads((tmp_path / "trouble.json").read_text())["rows"] == [promise]

@@ -194,6 +194,25 @@ def test_a_shell_completes_files_of_a_report(installed, tmp_path, monkeypatch):
         assert "result-of-mine.json" in kind(installed).complete("report", "show", "result-")
 
 
+# ---- the documents ----
+
+DOCUMENTS = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")))
+
+
+def anchors_of(text):
+    """Returns the anchors of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_has_a_target(path):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", path.read_text()):
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), f"{target} does not exist"
+        assert not anchor or anchor in anchors_of(file.read_text()), f"{target} has no heading #{anchor}"
+
+
 # ---- pages that are made from figures ----
 
 

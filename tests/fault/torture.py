@@ -265,17 +265,17 @@ def record(verdicts, mutants):
     found, of = mutants
     rows = [
         {
-            "promise": "every call that can fail does so once, with every errno of its manual page",
+            "promise": "each system call that can fail fails once with each errno in its manual page",
             "evidence": "in the process, calls wrapped by the linker",
             "result": count(verdicts, ["inside"]),
         },
         {
-            "promise": "the same of the shipped program",
+            "promise": "the same for the installed program",
             "evidence": "from outside, strace's injection",
             "result": count(verdicts, ["outside", "attached"]),
         },
         {
-            "promise": "a build with the handling of one errno broken is caught",
+            "promise": "a build in which the handling of one errno is broken fails a test",
             "evidence": "./dev torture --mutants",
             "result": f"{found} of {of} found",
         },
@@ -287,7 +287,7 @@ def record(verdicts, mutants):
         "machine": f"Linux {'.'.join(platform.release().split('.')[:2])}, {os.cpu_count()} cores",
         "rows": rows,
     }
-    path = ROOT / "docs/figures/torture.json"
+    path = ROOT / "docs/records/figures/torture.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(figures, indent=2) + "\n")
 
@@ -299,7 +299,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of that chance")
     parser.add_argument("--only", metavar="WORDS", help="cases that begin so: 'serve inside 0 accept4 * EMFILE'")
     parser.add_argument("--mutants", action="store_true", help="break the handling of one error at a time instead")
-    parser.add_argument("--record", action="store_true", help="both, and write docs/figures/torture.json")
+    parser.add_argument("--record", action="store_true", help="both, and write docs/records/figures/torture.json")
     options = parser.parse_args()
     if options.mutants:
         found, of = mutants.find_all(ROOT)

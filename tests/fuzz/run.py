@@ -19,25 +19,25 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-FIGURES = HERE.parents[1] / "docs" / "figures" / "fuzz.json"
+FIGURES = HERE.parents[1] / "docs" / "records" / "figures" / "fuzz.json"
 
 # Name: the maximum useful input size, and the promise. The slowest first.
 TARGETS = {
-    "result": (4096, "a document of ours is a sound run that is written as itself; anything else is told by a sentence"),
-    "intervals": (1024, "a log of HdrHistogram is a sound run, or is told by a sentence"),
-    "fortio": (1024, "fortio's JSON is a sound run, or is told by a sentence"),
-    "percentiles": (512, "a list of percentiles is a sound run, or is told by a sentence"),
-    "log": (128, "a record is one line and valid JSON, and reads as what was put in"),
-    "escape": (64, "no byte that a terminal obeys gets out, wherever the stream is cut, and none is lost"),
-    "map": (128, "the table of clients does what an array of pairs does"),
-    "environment": (640, "a variable means what its option means, and the command line wins"),
-    "option": (640, "an accepted command line reads as itself when written out; a refusal is one line"),
-    "echo": (192, "the laws of the simulation, for 64 bytes and a buffer of 16"),
-    "addr": (320, "an address that is read or given by the kernel is printed and reads as itself"),
-    "hlog": (256, "a histogram that is read is written as itself; what is none is told and adds nothing"),
-    "http": (256, "whatever is asked has one answer, and what follows it changes nothing"),
-    "limit": (64, "a limit reads as itself and can be judged on any two sides; what is none is told by a sentence"),
-    "units": (64, "counts, durations and moments are what exact arithmetic says; what is printed reads as itself"),
+    "result": (4096, "a result document is read as a valid run and written unchanged; other input gets one error message"),
+    "intervals": (1024, "an HdrHistogram log is read as a valid run, or gets one error message"),
+    "fortio": (1024, "fortio's JSON is read as a valid run, or gets one error message"),
+    "percentiles": (512, "a list of percentiles is read as a valid run, or gets one error message"),
+    "log": (128, "a log record is one line of valid JSON, and parses to what was written"),
+    "escape": (64, "output has no control byte, however the stream is split, and no byte is lost"),
+    "map": (128, "the hash map behaves like an array of pairs"),
+    "environment": (640, "an environment variable has the effect of its option; the command line overrides it"),
+    "option": (640, "an accepted command line parses to the same options when written out; an error is one line"),
+    "echo": (192, "the rules of the simulation, for 64 bytes and a buffer of 16"),
+    "addr": (320, "an address that was parsed, or is from the kernel, is printed and parses to itself"),
+    "hlog": (256, "a histogram is read and written unchanged; other input gets an error and adds nothing"),
+    "http": (256, "each HTTP request has one response, whatever follows it"),
+    "limit": (64, "a threshold is parsed and checked against any two sides; other input gets one error message"),
+    "units": (64, "counts, durations and times equal exact arithmetic; printed values parse to themselves"),
 }
 
 # A sanitizer's finding ends the run. A small quarantine is enough: these targets free memory at once.

@@ -76,7 +76,7 @@ ACCEPT = Model(
 
 ECHO = Model(
     "echo",
-    "no deadlock, every byte back once and in order, both FINs, nothing reset",
+    "no deadlock; every byte comes back once and in order; both FINs; no reset",
     (
         Check("all orders, all sizes", SAFETY, (("SIZE", 1, 1), ("BYTES", 4, 3))),
         Check("it always ends", CYCLES, (("SIZE", 1, 1), ("BYTES", 4, 3))),
@@ -98,7 +98,7 @@ ECHO = Model(
 
 DRAIN = Model(
     "drain",
-    "who was queued is served, nobody accepted is lost, told to end it ends",
+    "queued connections are served, accepted ones are not lost, and the server ends when asked to",
     (
         Check("all orders", ASSERTIONS, (("CLIENTS", 2, 1),)),
         Check("ends with time", LIVENESS, (("CLIENTS", 1, 1),)),

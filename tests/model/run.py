@@ -96,7 +96,7 @@ def tell_model(model, runs, length):
 def record(rows, command):
     system = os.uname()
     kernel = ".".join(system.release.split(".")[:2])
-    path = FOLDER.parents[1] / "docs" / "figures" / "models.json"
+    path = FOLDER.parents[1] / "docs" / "records" / "figures" / "models.json"
     path.parent.mkdir(exist_ok=True)
     figures = {
         "name": "models",
@@ -112,7 +112,7 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev model", description="Searches the models in tests/model with Spin.")
     parser.add_argument("length", nargs="?", type=int, default=1, help="1: as in the tests; more: larger bounds")
     parser.add_argument("--trail", metavar="MISTAKE", help="the shortest execution that this mistake leads to")
-    parser.add_argument("--record", action="store_true", help="write docs/figures/models.json")
+    parser.add_argument("--record", action="store_true", help="write docs/records/figures/models.json")
     options = parser.parse_args()
     if options.length < 1:
         parser.error("LENGTH is 1 or more")

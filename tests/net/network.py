@@ -32,7 +32,7 @@ def parse_options():
     parser.add_argument("--seed", type=int, metavar="SEED", help="this one alone; -v says what happens to each segment")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell of each run")
     parser.add_argument("--jobs", type=int, default=RUNS_PER_CPU * os.cpu_count(), metavar="N", help="side by side")
-    parser.add_argument("--record", action="store_true", help="write the figures to docs/figures/network.json")
+    parser.add_argument("--record", action="store_true", help="write the figures to docs/records/figures/network.json")
     parser.add_argument("--program", default=str(ROOT / "build/tcpecho"), help="the program (build/tcpecho)")
     return parser.parse_args()
 
@@ -114,7 +114,7 @@ def done_to_packets(outcomes):
     return f"{counts['segments']:,} segments: " + ", ".join(f"{counts[name]:,} {name}" for name in names)
 
 
-# ---- for docs/RELIABILITY.md ----
+# ---- for docs/records/reliability.md ----
 
 
 def record(options, outcomes):
@@ -125,18 +125,18 @@ def record(options, outcomes):
     last = wrong_and_skipped(outcomes)
     rows = [
         {
-            "promise": "over a bad network talk says that all came back, or names the cause with the right status",
+            "promise": "over a bad network, talk reports success, or the cause with the right exit status",
             "evidence": f"{len(outcomes):,} conversations, {seeds}; {done_to_packets(outcomes)}",
             "result": f"{identical} identical, {sum(causes.values())} named the cause, {killed} went down with talk's own "
             f"host; {last}",
         },
         {
-            "promise": "each cause has its words",
+            "promise": "each cause has its message",
             "evidence": "the same conversations",
             "result": ", ".join(f"{count} {cause}" for cause, count in causes.items()),
         },
         {
-            "promise": "one true record for each connection, no child and no descriptor left",
+            "promise": "one correct log record for each connection; no child or descriptor left",
             "evidence": "the server's log, totals, children and descriptors in the same conversations",
             "result": f"{connections} connections, {last}",
         },
@@ -148,7 +148,7 @@ def record(options, outcomes):
         "machine": f"Linux {'.'.join(platform.release().split('.')[:2])}, {os.cpu_count()} cores",
         "rows": rows,
     }
-    path = ROOT / "docs/figures/network.json"
+    path = ROOT / "docs/records/figures/network.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(figures, indent=2) + "\n")
 
