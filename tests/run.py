@@ -4,8 +4,8 @@
 
 usage: run.py BUILD [PYTEST_ARGUMENT]...
 
-Most tests run side by side; tests marked `alone` run one by one after them. If the arguments select tests, all of
-them run one by one, which starts sooner; -n N runs N side by side all the same. All files that tests create are in
+Most tests run side by side; tests marked `alone` run one by one after them. If the arguments select tests by -k, -m
+or a file, all of them run one by one, which starts sooner; -n N runs N side by side all the same. All files that tests create are in
 a directory of this run, and every process that they start is a descendant of this one. If files or processes are
 left in the end, the run names and removes them, and fails.
 """
@@ -220,10 +220,10 @@ def run_tests(build, arguments):
 
 
 def selects(arguments):
-    """Returns whether they select some tests, and do not set how many run at once."""
+    """Returns whether they select some tests, more precisely than by folders, and do not set how many run at once."""
     is_counted = any(word.startswith(("-n", "--numprocesses")) for word in arguments)
     has_filter = any(word.startswith(("-k", "-m", "--lf", "--last-failed")) for word in arguments)
-    return not is_counted and (has_filter or any((ROOT / word.split("::")[0]).exists() for word in arguments))
+    return not is_counted and (has_filter or any((ROOT / word.split("::")[0]).is_file() for word in arguments))
 
 
 def marked(expression, arguments):

@@ -104,3 +104,74 @@ def test_an_installation_that_fails_is_shown(dev):
     write_tool(dev.tools / "sudo", '#!/bin/sh\nexec "$@"\n')
     done = dev("format")
     assert done.returncode != 0 and done.stderr.endswith("no space left\n")
+
+
+@pytest.fixture
+def tests_of(dev):
+    """Runs `./dev test`, as tests_of("unit"), where no package is installed. Returns the packages that it would
+    install, and the arguments of tests/run.py."""
+    write_tool(dev.tools / "dpkg-query", NO_PACKAGE)
+    write_tool(dev.tools / "sudo", '#!/bin/sh\nexec "$@"\n')
+    write_tool(dev.tools / "dpkg-deb", '#!/bin/sh\ntrue\n')
+    for name in ("mkdir", "rm"):
+        (dev.tools / name).unlink()
+    (dev.checkout / "tests").mkdir()
+    write_tool(dev.checkout / "tests" / "seccomp_probe.py", "#!/bin/sh\ntrue\n")
+    (dev.checkout / "tests" / "run.py").write_text("import sys\nprint(*sys.argv[1:], sep='|')\n")
+
+    def run(*words):
+        done = dev("test", *words)
+        assert done.returncode == 0, done.stderr
+        installed = set()
+        for call in dev.calls():
+            if call.startswith("apt-get") and " install " in call:
+                installed |= set(call.partition(" --no-install-recommends ")[2].split())
+        return installed, done
+
+    return run
+
+
+# What takes long to install, and who needs it.
+LONG = {"chromium", "default-jre-headless", "spin", "python3-kubernetes", "telnet"}
+
+
+def test_all_tests_need_all_packages(tests_of):
+    installed, done = tests_of()
+    assert LONG < installed and {"gcc", "libcmocka-dev", "strace"} < installed
+    assert done.stdout == "build\n"
+
+
+@pytest.mark.parametrize("part, folders, needed, unneeded", [
+    ("unit", ["tests/unit", "tests/sim", "tests/fuzz"], {"libcmocka-dev"}, LONG | {"strace"}),
+    ("server", ["tests/contract"], {"strace", "nftables"}, LONG),
+    ("client", ["tests/client"], {"strace", "nftables"}, LONG),
+    ("report", ["tests/report"], {"chromium", "default-jre-headless"}, {"strace", "spin", "telnet"}),
+])
+def test_a_part_installs_and_runs_only_its_own_tests(tests_of, part, folders, needed, unneeded):
+    installed, done = tests_of(part, "-x")
+    assert done.stdout.strip().split("|") == ["build", *folders, "-x"]
+    assert {"gcc", "python3-pytest", *needed} <= installed and not unneeded & installed
+    assert all((ROOT / folder).is_dir() for folder in folders)
+
+
+@pytest.mark.parametrize("words", [["-k", "wire"], ["-m", "alone"], ["tests/cli/test_dev.py"]], ids=" ".join)
+def test_selected_tests_install_no_more_than_the_build_and_pytest_need(tests_of, words):
+    installed, done = tests_of(*words)
+    assert done.stdout.strip().split("|") == ["build", *words]
+    assert {"gcc", "libcmocka-dev", "python3-pytest"} < installed and not (LONG | {"strace"}) & installed
+    assert re.search(r"^dev: not installed, tests that need them are skipped .*: .*chromium", done.stderr, re.MULTILINE)
+
+
+def test_a_build_without_cmocka_names_the_tests_that_it_leaves_out(tmp_path):
+    meson = shutil.which("meson") or pytest.skip("needs meson")
+    write_tool(tmp_path / "without", '#!/bin/sh\ncase "$*" in *cmocka*) exit 1 ;; esac\nexec pkg-config "$@"\n')
+    environment = {**os.environ, "PKG_CONFIG": str(tmp_path / "without"), "CMAKE": "/bin/false"}
+    done = subprocess.run([meson, "setup", tmp_path / "build", ROOT], env=environment, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"C tests *: left out: tests/unit and tests/fault need cmocka", done.stdout)
+
+
+def test_clangd_finds_the_compile_commands():
+    folder = re.search(r"^  CompilationDatabase: (.*)$", (ROOT / ".clangd").read_text(), re.MULTILINE).group(1)
+    assert re.search(f"^build={folder}$", (ROOT / "dev").read_text(), re.MULTILINE)

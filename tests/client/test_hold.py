@@ -461,6 +461,7 @@ def test_the_kernel_gives_up(serve, hold, n, verdict, cause, words):
 
 
 @pytest.mark.usefixtures("own_network")
+@pytest.mark.skipif(shutil.which("ss") is None, reason="ss(8) is not installed")
 def test_one_that_is_killed_by_its_own_kernel(serve, hold):
     server = serve("127.0.0.1:0")
     held = hold("-c", 3, "-i", "1h", *server_words(server)).wait_until_open()

@@ -6,6 +6,7 @@ A start that fails prints the reason and exits with status 4; a server that has 
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -313,6 +314,7 @@ def test_the_next_client_is_served_while_all_before_it_stay(server):
 
 
 @child_each
+@pytest.mark.skipif(shutil.which("ps") is None, reason="ps(1) is not installed")
 def test_each_client_has_its_own_child_whose_title_names_it(serve):
     server = serve("127.0.0.1:0", "[::1]:0")
     with contextlib.ExitStack() as stack:

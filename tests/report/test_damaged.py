@@ -31,7 +31,7 @@ def interval(**changes):
 
 def bomb():
     """Returns a string that decompresses to far more than any histogram."""
-    packed = zlib.compress(bytes(50_000_000), 9)
+    packed = zlib.compress(bytes(50_000_000), 1)  # fast: it is made for every collection of the tests
     return base64.b64encode(struct.pack(">II", 0x1C849314, len(packed)) + packed).decode()
 
 

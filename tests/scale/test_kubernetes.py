@@ -18,9 +18,14 @@ from machines import why_impossible
 from tools import ROOT
 
 manifests = pytest.importorskip("manifests", reason="python3-yaml is not installed")
-client = pytest.importorskip("kubernetes.client", reason="python3-kubernetes is not installed")
 
 FOLDER = ROOT / "examples" / "scale" / "kubernetes"
+
+
+@pytest.fixture(scope="module")
+def client():
+    """The module kubernetes.client. Its import takes longer than the collection of all tests of a folder."""
+    return pytest.importorskip("kubernetes.client", reason="python3-kubernetes is not installed")
 
 
 def documents(name):
@@ -45,7 +50,7 @@ def container_of(kind):
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "Service", "PodDisruptionBudget", "Job"])
-def test_a_manifest_is_valid(kind):
+def test_a_manifest_is_valid(kind, client):
     manifests.validate(named(kind), client)
 
 
@@ -62,21 +67,21 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("what", BREAKS)
-def test_a_mistake_is_found(what):
+def test_a_mistake_is_found(what, client):
     document = copy.deepcopy(named("Deployment"))
     BREAKS[what](document["spec"]["template"]["spec"])
     with pytest.raises(ValueError, match="Deployment"):
         manifests.validate(document, client)
 
 
-def test_a_mistake_in_a_field_that_is_newer_than_the_api_is_found():
+def test_a_mistake_in_a_field_that_is_newer_than_the_api_is_found(client):
     document = copy.deepcopy(named("Job"))
     document["spec"]["backoffLimitPerIndex"] = "0"
     with pytest.raises(ValueError, match="backoffLimitPerIndex"):
         manifests.validate(document, client)
 
 
-def test_a_key_twice_and_a_kind_that_there_is_not_are_found():
+def test_a_key_twice_and_a_kind_that_there_is_not_are_found(client):
     with pytest.raises(ValueError, match="twice"):
         manifests.read("spec: {a: 1, a: 2}")
     with pytest.raises(ValueError, match="no Deploiment"):
