@@ -27,10 +27,10 @@
 #include "client/dial.h"
 #include "client/kernel_view.h"
 #include "client/output.h"
+#include "client/ping_conn.h"
 #include "client/ping_stats.h"
 #include "client/ping_verdict.h"
 #include "client/reconnect.h"
-#include "client/verified_stream.h"
 #include "net/io.h"
 #include "net/signals.h"
 
@@ -49,7 +49,7 @@ struct ping {
 	uint64_t end_ns;   /* of the run */
 	bool is_over;      /* signal, end of the run, no echo server, or output failed */
 
-	struct verified_stream stream;
+	struct ping_conn conn;
 	uint64_t connect_ns; /* connect time */
 
 	uint64_t looked_ns;  /* time of the last clock read */
@@ -99,15 +99,15 @@ static void ping_read_signals(struct ping *ping)
 static void ping_update_now(struct ping *ping, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (own_use_look(&ping->use, expected_ns, now_ns) &&
-	    own_use_restarts(now_ns - expected_ns, ping->stream.wait_ns))
+	    own_use_restarts(now_ns - expected_ns, ping->conn.wait_ns))
 		ping->resumed_ns = now_ns;
 	ping->looked_ns = now_ns;
 }
 
 static void close_connection(struct ping *ping)
 {
-	kernel_view_note(&ping->kernel, ping->stream.fd);
-	io_close(&ping->stream.fd);
+	kernel_view_note(&ping->kernel, ping->conn.fd);
+	io_close(&ping->conn.fd);
 }
 
 static void ping_begin_connection(struct ping *ping, const struct dialed *dialed)
@@ -116,7 +116,7 @@ static void ping_begin_connection(struct ping *ping, const struct dialed *dialed
 	ping->report->address = addr_format(&dialed->addr);
 	served_by_note(&ping->report->served_by, &dialed->addr);
 	histogram_record(&ping->report->result.connect, dialed->took_ns);
-	stream_open(&ping->stream, dialed->fd, &dialed->addr);
+	ping_conn_open(&ping->conn, dialed->fd, &dialed->addr);
 }
 
 /*
@@ -127,7 +127,7 @@ MUST_USE static int ping_wait_for(struct ping *ping, struct pollfd *wanted, size
 				  uint64_t deadline_ns)
 {
 	/* A receive that waited in vain may lie between the last clock read and this one. */
-	uint64_t received_ns = ping->stream.may_wait ? STREAM_RECV_MAX_NS : 0;
+	uint64_t received_ns = ping->conn.may_wait ? PING_RECV_MAX_NS : 0;
 	deadline_ns = clock_earlier_ns(deadline_ns, ping->end_ns);
 	while (!ping->is_over) {
 		struct pollfd fds[2 + RECONNECT_FDS] = {
@@ -177,8 +177,8 @@ static void open_connection(struct ping *ping)
 		if (ping->resumed_ns > reconnect->start_ns)
 			reconnect_resume(reconnect, ping->resumed_ns);
 		if (rc < 0) {
-			stream_fail(&ping->stream, err_name(rc), "cannot wait: %s",
-				    err_text(rc).text);
+			ping_conn_fail(&ping->conn, err_name(rc), "cannot wait: %s",
+				       err_text(rc).text);
 			break;
 		}
 	}
@@ -187,8 +187,8 @@ static void open_connection(struct ping *ping)
 	else if (dialed.fd >= 0)
 		ping_begin_connection(ping, &dialed);
 	else
-		stream_fail(&ping->stream, err_name(dialed.fd), "cannot connect: %s",
-			    err_text(dialed.fd).text);
+		ping_conn_fail(&ping->conn, err_name(dialed.fd), "cannot connect: %s",
+			       err_text(dialed.fd).text);
 }
 
 /* ---- one message ---- */
@@ -196,9 +196,9 @@ static void open_connection(struct ping *ping)
 /* Waits until bytes may have arrived or can be sent. Returns false at the deadline. */
 static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 {
-	struct verified_stream *stream = &ping->stream;
-	short events = stream->sent < stream->due ? POLLIN | POLLOUT : POLLIN;
-	struct pollfd server = { .fd = stream->fd, .events = events };
+	struct ping_conn *conn = &ping->conn;
+	short events = stream_unsent(&conn->stream) > 0 ? POLLIN | POLLOUT : POLLIN;
+	struct pollfd server = { .fd = conn->fd, .events = events };
 	bool spins = ping->config->spin;
 	uint64_t now_ns = spins ? clock_now_ns() : 0;
 	bool is_late = spins && now_ns >= deadline_ns;
@@ -209,7 +209,7 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 	/* At the deadline too: a reply may have arrived while this process was stopped. */
 	int ready = ping_wait_for(ping, &server, 1, spins ? 0 : deadline_ns);
 	if (ready < 0)
-		stream_fail(stream, err_name(ready), "cannot wait: %s", err_text(ready).text);
+		ping_conn_fail(conn, err_name(ready), "cannot wait: %s", err_text(ready).text);
 	return ready != 0 || ping->is_over || (spins && !is_late);
 }
 
@@ -219,40 +219,40 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
  */
 static uint64_t late_ns(const struct ping *ping)
 {
-	uint64_t since_ns = ping->stream.begun_ns;
+	uint64_t since_ns = ping->conn.begun_ns;
 	since_ns = clock_later_ns(ping->resumed_ns, since_ns);
-	return clock_after_ns(since_ns, ping->stream.wait_ns);
+	return clock_after_ns(since_ns, ping->conn.wait_ns);
 }
 
 /* Receives what has arrived of the message in flight when the run ends. */
 static void receive_rest(struct ping *ping)
 {
-	struct verified_stream *stream = &ping->stream;
-	while (stream->failure == NULL && !stream_is_back(stream) && stream_receive(stream))
+	struct ping_conn *conn = &ping->conn;
+	while (conn->failure == NULL && !ping_conn_is_back(conn) && ping_conn_receive(conn))
 		continue;
-	if (!stream_is_back(stream) && clock_now_ns() >= late_ns(ping))
-		stream_fail_late(stream);
+	if (!ping_conn_is_back(conn) && clock_now_ns() >= late_ns(ping))
+		ping_conn_fail_late(conn);
 }
 
 /* Sends a message and waits until it is back, has failed, or the run is over. */
 static void ping_exchange(struct ping *ping)
 {
-	struct verified_stream *stream = &ping->stream;
-	stream_begin_message(stream);
+	struct ping_conn *conn = &ping->conn;
+	ping_conn_begin_message(conn);
 	uint64_t first_ns = clock_earlier_ns(late_ns(ping), ping->end_ns);
-	ping->looked_ns = stream->begun_ns;
-	while (stream->failure == NULL && !stream_is_back(stream) && !ping->is_over) {
-		if (stream->sent < stream->due)
-			stream_send(stream);
-		if (stream_receive_waiting(stream, first_ns))
+	ping->looked_ns = conn->begun_ns;
+	while (conn->failure == NULL && !ping_conn_is_back(conn) && !ping->is_over) {
+		if (stream_unsent(&conn->stream) > 0)
+			ping_conn_send(conn);
+		if (ping_conn_receive_waiting(conn, first_ns))
 			continue;
 		if (wait_for_server(ping, late_ns(ping)))
-			ignore_result(stream_receive(stream)); /* nothing yet: wait again */
+			ignore_result(ping_conn_receive(conn)); /* nothing yet: wait again */
 		else if (clock_now_ns() >= late_ns(ping))
-			stream_fail_late(stream);
+			ping_conn_fail_late(conn);
 	}
-	if (stream_is_back(stream))
-		ping_update_now(ping, ping->looked_ns + STREAM_RECV_MAX_NS, stream->back_ns);
+	if (ping_conn_is_back(conn))
+		ping_update_now(ping, ping->looked_ns + PING_RECV_MAX_NS, conn->back_ns);
 	if (ping->is_over)
 		receive_rest(ping);
 }
@@ -272,9 +272,9 @@ static void say_back(struct ping *ping, uint64_t ns)
 
 static void say_failed(struct ping *ping, const char *what)
 {
-	output_line(ping->output, "%s: %s", what, ping->stream.why);
+	output_line(ping->output, "%s: %s", what, ping->conn.why);
 	ping->is_over |= !output_flush(ping->output);
-	if (!ping->stream.is_no_echo)
+	if (!ping->conn.is_no_echo)
 		return;
 	/* The first reply showed another kind of server: stop sending. */
 	ping->is_over = true;
@@ -284,40 +284,40 @@ static void say_failed(struct ping *ping, const char *what)
 /* Handles a failure of the connection while no message was in flight. */
 static void fail_between_messages(struct ping *ping)
 {
-	result_connection_error(&ping->report->result, ping->stream.failure, 1);
+	result_connection_error(&ping->report->result, ping->conn.failure, 1);
 	say_failed(ping, "between two messages");
 }
 
 static void do_message(struct ping *ping)
 {
-	struct verified_stream *stream = &ping->stream;
+	struct ping_conn *conn = &ping->conn;
 	ping->number++;
 	ping->report->result.n_sent++;
-	stream->failure = NULL;
-	stream->begun_ns = ping->looked_ns = clock_now_ns();
+	conn->failure = NULL;
+	conn->begun_ns = ping->looked_ns = clock_now_ns();
 	ping->is_under_way = true;
-	if (stream->fd < 0)
+	if (conn->fd < 0)
 		open_connection(ping);
-	bool is_sent = stream->fd >= 0;
+	bool is_sent = conn->fd >= 0;
 	if (is_sent)
 		ping_exchange(ping);
 	ping->is_under_way = false;
-	if (is_sent && stream_is_back(stream)) {
-		uint64_t took_ns = stream->back_ns - stream->begun_ns;
-		ping_stats_echo(&ping->stats, stream->back_ns, took_ns);
+	if (is_sent && ping_conn_is_back(conn)) {
+		uint64_t took_ns = conn->back_ns - conn->begun_ns;
+		ping_stats_echo(&ping->stats, conn->back_ns, took_ns);
 		say_back(ping, took_ns);
-		if (stream->failure != NULL) /* bytes after the message were never sent */
+		if (conn->failure != NULL) /* bytes after the message were never sent */
 			fail_between_messages(ping);
-	} else if (stream->failure != NULL) {
+	} else if (conn->failure != NULL) {
 		char seq[32];
 		snprintf(seq, sizeof(seq), "seq=%" PRIu64, ping->number);
-		ping_stats_failure(&ping->stats, stream->failure, clock_now_ns());
+		ping_stats_failure(&ping->stats, conn->failure, clock_now_ns());
 		say_failed(ping, seq);
 	} else {
 		uint64_t now_ns = clock_now_ns();
-		ping_stats_unfinished(&ping->stats, now_ns, now_ns - stream->begun_ns);
+		ping_stats_unfinished(&ping->stats, now_ns, now_ns - conn->begun_ns);
 	}
-	if (stream->failure != NULL || ping->config->connect_each)
+	if (conn->failure != NULL || ping->config->connect_each)
 		close_connection(ping);
 }
 
@@ -328,9 +328,9 @@ static void do_message(struct ping *ping)
  */
 static void look_while_idle(struct ping *ping)
 {
-	struct verified_stream *stream = &ping->stream;
-	stream->failure = NULL;
-	if (!stream_receive(stream))
+	struct ping_conn *conn = &ping->conn;
+	conn->failure = NULL;
+	if (!ping_conn_receive(conn))
 		return;
 	fail_between_messages(ping);
 	close_connection(ping);
@@ -341,7 +341,7 @@ static void wait_until_due(struct ping *ping, uint64_t due_ns)
 {
 	uint64_t now_ns;
 	while (!ping->is_over && (now_ns = clock_now_ns()) < due_ns) {
-		struct pollfd server = { .fd = ping->stream.fd, .events = POLLIN };
+		struct pollfd server = { .fd = ping->conn.fd, .events = POLLIN };
 		uint64_t left_ns = due_ns - now_ns;
 		if (left_ns <= CLOCK_NS_PER_MS) {
 			clock_sleep_until(due_ns);
@@ -395,7 +395,7 @@ static void ping_on(struct ping *ping)
 	 * Read what arrived while this process was stopped. After the last of N messages the server
 	 * may close.
 	 */
-	if (ping->is_over && ping->stream.fd >= 0 && stream_is_back(&ping->stream))
+	if (ping->is_over && ping->conn.fd >= 0 && ping_conn_is_back(&ping->conn))
 		look_while_idle(ping);
 	ping_stats_end(&ping->stats, clock_now_ns());
 	own_use_end(&ping->use);
@@ -411,9 +411,9 @@ MUST_USE static enum exit_status run_ping(struct ping *ping)
 	*request = (struct dial_request){
 		.server = &config->server,
 		.family = config->family,
-		.timeout_ns = clock_earlier_ns(ping->stream.wait_ns, config->duration_ns != 0
-									     ? config->duration_ns
-									     : CLOCK_NEVER),
+		.timeout_ns = clock_earlier_ns(ping->conn.wait_ns, config->duration_ns != 0
+									   ? config->duration_ns
+									   : CLOCK_NEVER),
 	};
 	struct dialed dialed;
 	enum exit_status status = dial_await(request, ping->signals_fd, &dialed);
@@ -432,7 +432,7 @@ MUST_USE static enum exit_status run_ping(struct ping *ping)
 	ping->report->has_kernel = kernel_view_mean(&ping->kernel, &ping->report->kernel);
 	ping->report->sending = ping->kernel.sending;
 	ping->report->deviation_ns = deviation_ns(&ping->stats.deviation);
-	bool is_cut = ping->is_over && !ping->stream.is_no_echo && ping->output->code == 0;
+	bool is_cut = ping->is_over && !ping->conn.is_no_echo && ping->output->code == 0;
 	const struct ping_end end = {
 		.by_signal = ping->ended_by != 0,
 		.by_deadline = is_cut && ping->ended_by == 0,
@@ -452,7 +452,7 @@ enum exit_status ping_run(const struct ping_config *config, struct ping_report *
 		.reconnect = { .fd = -1, .use = &ping.use },
 		.signals_fd = -1,
 		.end_ns = CLOCK_NEVER,
-		.stream = {
+		.conn = {
 			.result = &report.result,
 			.seed = config->seed,
 			.size = config->size,

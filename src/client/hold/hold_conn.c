@@ -70,7 +70,7 @@ void hold_conn_die(struct hold_set *set, struct hold_conn *conn, enum disconnect
 		.at_ns = at_ns - set->start_ns,
 		.age_ns = at_ns - conn->since_ns,
 		.n_beats = conn->n_beats,
-		.silent_ns = conn->returned > 0 ? at_ns - conn->good_ns : DISCONNECT_NO_BYTE,
+		.silent_ns = conn->stream.returned > 0 ? at_ns - conn->good_ns : DISCONNECT_NO_BYTE,
 	};
 	snprintf(disconnect.why, sizeof(disconnect.why), "%s", why);
 	snprintf(disconnect.from, sizeof(disconnect.from), "%s", local_address(conn->fd).text);
@@ -93,13 +93,8 @@ void hold_conn_note_local(struct hold_set *set, int code)
 static void die_of_loss(struct hold_set *set, struct hold_conn *conn, enum disconnect_cause cause,
 			const char *what)
 {
-	uint64_t size = set->config->size;
 	char why[sizeof(((struct disconnect *)0)->why)];
-	if (is_beating(conn))
-		snprintf(why, sizeof(why), "%s: %" PRIu64 " of %" PRIu64 " byte%s came back", what,
-			 size - (conn->due - conn->returned), size, units_s(size));
-	else
-		snprintf(why, sizeof(why), "%s", what);
+	stream_describe_end(&conn->stream, what, set->config->size, why, sizeof(why));
 	hold_conn_die(set, conn, cause, why, set->now_ns);
 }
 
@@ -114,17 +109,13 @@ static void hold_conn_lost_by_code(struct hold_set *set, struct hold_conn *conn,
 /* Sends what is left of the heartbeat. The poller reports when there is room again. */
 static void hold_send_unsent(struct hold_set *set, struct hold_conn *conn)
 {
-	while (conn->state == HOLD_OPEN && conn->sent < conn->due) {
-		uint64_t left = conn->due - conn->sent;
-		size_t size = left < HOLD_PIECE ? (size_t)left : HOLD_PIECE;
-		payload_fill(&conn->payload, conn->sent, set->piece, size);
-		ssize_t n = io_send(conn->fd, set->piece, size);
-		if (n == -EAGAIN || n == -EPIPE) /* the next receive says why */
-			return;
+	while (conn->state == HOLD_OPEN && stream_unsent(&conn->stream) > 0) {
+		size_t size = stream_fill(&conn->stream, set->buffer, HOLD_BUFFER_SIZE);
+		ssize_t n = stream_send(&conn->stream, conn->fd, set->buffer, size);
 		if (n < 0)
 			hold_conn_lost_by_code(set, conn, (int)n);
-		else
-			conn->sent += (uint64_t)n;
+		if (n <= 0)
+			return;
 	}
 }
 
@@ -132,7 +123,7 @@ static void begin_beat(struct hold_set *set, struct hold_conn *conn)
 {
 	set->now_ns = clock_now_ns();
 	conn->begun_ns = set->now_ns;
-	conn->due += set->config->size;
+	stream_add_due(&conn->stream, set->config->size);
 	set->disconnects->n_begun++;
 	hold_conn_wake_at(set, conn, hold_conn_timeout_ns(set));
 	hold_send_unsent(set, conn);
@@ -195,11 +186,8 @@ void hold_conn_opened(struct hold_set *set, struct hold_conn *conn)
 
 static void hold_verify(struct hold_set *set, struct hold_conn *conn, size_t n)
 {
-	uint64_t in_flight = conn->sent - conn->returned;
 	bool was_beating = is_beating(conn);
-	size_t most = n < in_flight ? n : (size_t)in_flight;
-	size_t n_right = payload_match(&conn->payload, conn->returned, set->piece, most);
-	conn->returned += n_right;
+	size_t n_right = stream_verify(&conn->stream, set->buffer, n);
 	set->disconnects->bytes_verified += n_right;
 	if (n_right > 0)
 		conn->good_ns = set->now_ns;
@@ -223,7 +211,7 @@ static void hold_receive(struct hold_set *set, struct hold_conn *conn, bool empt
 				hold_conn_lost_by_code(set, conn, rc);
 			return;
 		}
-		ssize_t n = io_recv(conn->fd, set->piece, HOLD_PIECE);
+		ssize_t n = io_recv(conn->fd, set->buffer, HOLD_BUFFER_SIZE);
 		if (n == -EAGAIN)
 			return;
 		set->now_ns = clock_now_ns();
@@ -233,7 +221,7 @@ static void hold_receive(struct hold_set *set, struct hold_conn *conn, bool empt
 			die_of_loss(set, conn, DISCONNECT_ENDED, "the server ended the connection");
 		else
 			hold_conn_lost_by_code(set, conn, (int)n);
-		if (n > 0 && (size_t)n < HOLD_PIECE && !empties)
+		if (n > 0 && (size_t)n < HOLD_BUFFER_SIZE && !empties)
 			return;
 	}
 }

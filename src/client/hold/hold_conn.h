@@ -23,13 +23,13 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/payload.h"
 #include "client/diagnosis.h"
 #include "client/diagnosis_thread.h"
 #include "client/hold/hold_loop.h"
 #include "client/output.h"
 #include "client/redial.h"
 #include "client/timer_heap.h"
+#include "client/verified_stream.h"
 #include "net/addr.h"
 #include "net/io.h"
 #include "net/poller.h"
@@ -44,11 +44,8 @@ struct hold_conn {
 	bool has_failed;        /* it has disconnected, or could not be opened, at least once */
 	uint32_t n_failures;    /* since the last heartbeat came back; determines the pause */
 	uint32_t n_attempts;    /* attempts to open it since it was last open */
-	uint64_t number;        /* number of the connection, which determines its payload */
-	struct payload payload;
+	struct verified_stream stream; /* due: the end of the heartbeat in flight */
 	struct diagnosis_thread *kept; /* WRONG: waits for set->asking; else NULL */
-	uint64_t sent, returned;       /* bytes on this connection */
-	uint64_t due;                  /* offset at which the heartbeat in flight ends */
 	uint64_t n_beats;              /* heartbeats that came back on this connection */
 	uint64_t since_ns;   /* OPEN: when it was opened; else: since when it is being opened */
 	uint64_t begun_ns;   /* CONNECTING: start of it; OPEN: start of the heartbeat in flight */
@@ -57,8 +54,8 @@ struct hold_conn {
 	uint64_t died_ns;    /* last disconnect; 0: none */
 };
 
-/* Maximum bytes per receive. */
-#define HOLD_PIECE ((size_t)64 * 1024)
+/* Maximum bytes per send and per receive. */
+#define HOLD_BUFFER_SIZE ((size_t)64 * 1024)
 
 /*
  * Maximum diagnoses in threads at a time. Others are made at once, from the bytes received so far.
@@ -103,7 +100,7 @@ struct hold_set {
 	struct mismatch_text no_echo;    /* its explanation, the same text for each connection */
 	struct output *output;
 
-	IO_ALIGNED unsigned char piece[HOLD_PIECE];
+	IO_ALIGNED unsigned char buffer[HOLD_BUFFER_SIZE];
 };
 
 /*

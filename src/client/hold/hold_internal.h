@@ -43,7 +43,7 @@ static inline uint64_t hold_conn_late_ns(const struct hold_set *set, const struc
 
 static inline bool is_beating(const struct hold_conn *conn)
 {
-	return conn->returned < conn->due;
+	return stream_outstanding(&conn->stream) > 0;
 }
 
 /* ---- hold_conn.c ---- */

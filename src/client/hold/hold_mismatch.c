@@ -33,7 +33,8 @@ static void end_diagnosis(struct hold_set *set, struct hold_conn *conn,
 	bool is_same = what.is_no_echo || what.kind == set->no_echo.kind;
 	if (set->is_no_echo && is_same)
 		what = set->no_echo;
-	hold_conn_die(set, conn, DISCONNECT_WRONG, without_name(what.text, conn->number), at_ns);
+	hold_conn_die(set, conn, DISCONNECT_WRONG, without_name(what.text, conn->stream.number),
+		      at_ns);
 	if (what.is_no_echo && !set->has_echoed) {
 		set->is_no_echo = true;
 		set->no_echo = what;
@@ -113,22 +114,13 @@ MUST_USE static bool diagnose_later(struct hold_set *set, struct hold_conn *conn
 
 void hold_conn_judge_wrong(struct hold_set *set, struct hold_conn *conn, size_t n_right, size_t n)
 {
-	uint64_t n_numbers = set->n_numbers;
-	const struct diagnosis_case wrong = {
-		.seed = set->config->seed,
-		.connection = conn->number,
-		.n_connections = n_numbers < PAYLOAD_CONNECTIONS ? n_numbers : PAYLOAD_CONNECTIONS,
-		.offset = conn->returned,
-		.sent = conn->sent,
-		.most_sent = PAYLOAD_SIZE,
-		.received = set->piece + n_right,
-		.n = n - n_right,
-	};
-	set->disconnects->wrong_bytes += payload_count_wrong(&conn->payload, conn->returned,
-							     conn->sent, wrong.received, wrong.n);
+	const unsigned char *from = set->buffer + n_right;
+	const struct diagnosis_case wrong =
+		stream_case(&conn->stream, set->n_numbers, from, n - n_right);
+	set->disconnects->wrong_bytes += stream_count_wrong(&conn->stream, from, n - n_right);
 	if (diagnose_later(set, conn, &wrong))
 		return;
 	struct mismatch_text what = mismatch_say(&wrong, NULL);
-	hold_conn_die(set, conn, DISCONNECT_WRONG, without_name(what.text, conn->number),
+	hold_conn_die(set, conn, DISCONNECT_WRONG, without_name(what.text, conn->stream.number),
 		      set->now_ns);
 }

@@ -58,9 +58,8 @@ static void begin_hold_conn(struct hold_set *set, struct hold_conn *conn, int fd
 {
 	conn->fd = fd;
 	conn->generation = set->redial.generation;
-	conn->number = set->n_numbers++ % PAYLOAD_CONNECTIONS;
-	conn->payload = payload_of(set->config->seed, conn->number);
-	conn->sent = conn->returned = conn->due = conn->n_beats = 0;
+	stream_begin(&conn->stream, set->config->seed, set->n_numbers++);
+	conn->n_beats = 0;
 }
 
 /* Retries while the queue of a unix socket is full, until the timeout. */

@@ -67,7 +67,7 @@ bool accounting_is_late(const struct load_io *io, const struct load_conn *conn)
 	uint64_t ago_ns, now_ns = io->now_ns;
 	if (now_ns <= clock_after_ns(request->begun_ns, io->wait_ns))
 		return false;
-	return conn->returned == conn->sent && load_conn_in_flight(conn) == 1 &&
+	return conn->stream.returned == conn->stream.sent && load_conn_in_flight(conn) == 1 &&
 	       tcpinfo_received_ago(conn->fd, &ago_ns) &&
 	       now_ns - ago_ns > wait_ends_ns(io, request->begun_ns, io->wait_ns) + TICK_SLACK_NS;
 }
@@ -103,7 +103,7 @@ uint64_t accounting_settle(struct load_io *io, struct load_conn *conn, const cha
 	uint64_t size = io->conns.size, n_begun = 0;
 	for (; load_conn_in_flight(conn) > 0; conn->n_back++) {
 		const struct request *request = load_conn_oldest(&io->conns, conn);
-		uint64_t n_sent = share_of_bytes(conn->sent, conn->n_back * size, size);
+		uint64_t n_sent = share_of_bytes(conn->stream.sent, conn->n_back * size, size);
 		io->n_in_flight--;
 		if (n_sent == 0 && !io->plan->churns) {
 			if (io->plan->is_open)
@@ -113,7 +113,8 @@ uint64_t accounting_settle(struct load_io *io, struct load_conn *conn, const cha
 		n_begun++;
 		result->n_sent++;
 		result->bytes_sent += n_sent;
-		result->bytes_verified += share_of_bytes(conn->returned, conn->n_back * size, size);
+		result->bytes_verified +=
+			share_of_bytes(conn->stream.returned, conn->n_back * size, size);
 		if (name != NULL)
 			count_failure(io, name);
 		else if (io->now_ns > wait_ends_ns(io, request->begun_ns, io->wait_ns))

@@ -30,14 +30,11 @@ void load_conns_close(struct load_conns *conns)
 	conns->requests = NULL;
 }
 
-void load_conn_begin_connection(struct load_conn *conn, int fd, uint64_t number,
-				struct payload payload)
+void load_conn_begin_connection(struct load_conn *conn, int fd, uint64_t seed, uint64_t number)
 {
 	conn->fd = fd;
-	conn->number = number;
-	conn->payload = payload;
 	conn->n_begun = conn->n_back = 0;
-	conn->sent = conn->returned = 0;
+	stream_begin(&conn->stream, seed, number);
 }
 
 static struct request *request_at(const struct load_conns *conns, const struct load_conn *conn,
@@ -52,6 +49,7 @@ void load_conn_begin_message(struct load_conns *conns, struct load_conn *conn,
 {
 	assert(load_conn_in_flight(conn) < conns->depth);
 	*request_at(conns, conn, conn->n_begun++) = request;
+	stream_add_due(&conn->stream, conns->size);
 }
 
 void load_conn_send_first(struct load_conns *conns, struct load_conn *conn, uint64_t now_ns)

@@ -9,9 +9,9 @@
  *   `----------------- the server's end -------------------'
  *
  * Only counts: no function here makes a system call. Messages have one size and come back in order,
- * so two counters say which are in flight and where the next byte belongs.
+ * so two counters say which are in flight.
  *
- * Invariant: n_back <= n_begun <= n_back + depth; returned <= sent <= n_begun * size.
+ * Invariant: n_back <= n_begun <= n_back + depth; stream.due == n_begun * size.
  */
 #ifndef CLIENT_LOAD_LOAD_CONN_H
 #define CLIENT_LOAD_LOAD_CONN_H
@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/payload.h"
+#include "client/verified_stream.h"
 
 struct addr;
 
@@ -44,12 +44,10 @@ struct load_conn {
 	bool counts_connect; /* record the connect time */
 	uint32_t n_backlog;  /* open loop: messages that are due and have not begun */
 	uint64_t n_taken;    /* open loop: begun messages of this slot, over all its connections */
-	uint64_t number;     /* number of the connection, which determines its payload */
-	struct payload payload;
-	uint64_t n_begun, n_back; /* messages on this connection */
-	uint64_t sent, returned;  /* bytes on this connection */
-	uint64_t since_ns;        /* CONNECTING: start of it; CLOSED: earliest time to open again */
-	const struct addr *to;    /* CONNECTING: address being connected to */
+	struct verified_stream stream; /* due: the end of the last begun message */
+	uint64_t n_begun, n_back;      /* messages on this connection */
+	uint64_t since_ns;     /* CONNECTING: start of it; CLOSED: earliest time to open again */
+	const struct addr *to; /* CONNECTING: address being connected to */
 };
 
 /* All slots of a thread, each with a ring of messages. */
@@ -66,9 +64,8 @@ MUST_USE int load_conns_open(struct load_conns *ret_conns, uint32_t n, uint32_t 
 			     uint64_t size);
 void load_conns_close(struct load_conns *conns);
 
-/* Starts a new connection with this number and payload, and nothing in flight. */
-void load_conn_begin_connection(struct load_conn *conn, int fd, uint64_t number,
-				struct payload payload);
+/* Starts a new connection: the stream of this seed and number, with nothing in flight. */
+void load_conn_begin_connection(struct load_conn *conn, int fd, uint64_t seed, uint64_t number);
 
 /*
  * Returns true while it is connecting without a socket, because the queue of a unix socket is full.
@@ -81,13 +78,6 @@ static inline bool load_conn_is_queueing(const struct load_conn *conn)
 static inline uint64_t load_conn_in_flight(const struct load_conn *conn)
 {
 	return conn->n_begun - conn->n_back;
-}
-
-/* Returns the bytes of begun messages that have not been sent yet. */
-static inline uint64_t load_conn_unsent(const struct load_conns *conns,
-					const struct load_conn *conn)
-{
-	return conn->n_begun * conns->size - conn->sent;
 }
 
 /* Begins a message. The caller ensures that the ring has room. */
@@ -104,7 +94,8 @@ const struct request *load_conn_oldest(const struct load_conns *conns,
 /* Returns true if all bytes of the oldest message have come back. */
 static inline bool load_conn_has_back(const struct load_conns *conns, const struct load_conn *conn)
 {
-	return conn->n_back < conn->n_begun && conn->returned >= (conn->n_back + 1) * conns->size;
+	return conn->n_back < conn->n_begun &&
+	       conn->stream.returned >= (conn->n_back + 1) * conns->size;
 }
 
 #endif

@@ -90,32 +90,22 @@ static void take_turn_again(struct load_io *io, struct load_conn *conn)
 		load_io_fail(io, conn, err_name(rc));
 }
 
-/*
- * Sends what is left of begun messages. EAGAIN: the poller reports when there is room. EPIPE: the
- * next receive finds out how the connection ended.
- */
+/* Sends what is left of begun messages. The poller reports when there is room again. */
 static void load_send_unsent(struct load_io *io, struct load_conn *conn)
 {
-	uint64_t left;
-	for (int i = 0;
-	     conn->state == LOAD_CONN_OPEN && (left = load_conn_unsent(&io->conns, conn)) > 0;
-	     i++) {
+	for (int i = 0; conn->state == LOAD_CONN_OPEN && stream_unsent(&conn->stream) > 0; i++) {
 		if (i == SENDS_MAX) {
 			take_turn_again(io, conn);
 			return;
 		}
 		if (i > 0) /* sending takes time, which must not look like a gap */
 			io->now_ns = clock_now_ns();
-		size_t size = left < LOAD_IO_PIECE ? (size_t)left : LOAD_IO_PIECE;
-		payload_fill(&conn->payload, conn->sent, io->piece, size);
-		ssize_t n = io_send(conn->fd, io->piece, size);
-		if (n == -EAGAIN || n == -EPIPE)
-			return;
-		if (n < 0) {
+		size_t size = stream_fill(&conn->stream, io->buffer, LOAD_IO_SEND_MAX);
+		ssize_t n = stream_send(&conn->stream, conn->fd, io->buffer, size);
+		if (n < 0)
 			load_io_fail(io, conn, err_name((int)n));
+		if (n <= 0)
 			return;
-		}
-		conn->sent += (uint64_t)n;
 	}
 }
 
@@ -153,14 +143,10 @@ static void connected(struct load_io *io, struct load_conn *conn)
 	load_io_begin(io, conn);
 }
 
-/*
- * Returns the next connection number. Numbers differ between threads. Payloads of
- * PAYLOAD_CONNECTIONS numbers can be distinguished; then numbers repeat.
- */
+/* Returns the next connection number. Numbers differ between threads. */
 static uint64_t next_number(struct load_io *io)
 {
-	uint64_t number = io->n_numbers++ * io->plan->n_threads + io->load->number;
-	return number % PAYLOAD_CONNECTIONS;
+	return io->n_numbers++ * io->plan->n_threads + io->load->number;
 }
 
 /*
@@ -174,7 +160,7 @@ MUST_USE static int begin_to_connect(struct load_io *io, struct load_conn *conn)
 	if (fd < 0) {
 		uint64_t before_ns = clock_now_ns();
 		conn->to = load_server_addr(&io->plan->server);
-		fd = connect_begin(conn->to, load_source(io->plan, conn->number));
+		fd = connect_begin(conn->to, load_source(io->plan, conn->stream.number));
 		own_use_connect(&load->use, clock_now_ns() - before_ns);
 		return fd;
 	}
@@ -201,9 +187,8 @@ static void try_to_connect(struct load_io *io, struct load_conn *conn)
 
 static void prepare_connection(struct load_io *io, struct load_conn *conn)
 {
-	uint64_t number = next_number(io);
 	io->now_ns = clock_now_ns();
-	load_conn_begin_connection(conn, -1, number, payload_of(io->plan->seed, number));
+	load_conn_begin_connection(conn, -1, io->plan->seed, next_number(io));
 	conn->since_ns = io->now_ns;
 	conn->counts_connect = !io->plan->churns || load_io_counts(io, io->now_ns);
 	conn->state = LOAD_CONN_CONNECTING;
@@ -343,43 +328,30 @@ static void finish_connection(struct load_io *io, struct load_conn *conn)
  * Keeps the evidence of the first wrong byte together with its connection. The diagnosis comes
  * later.
  */
-static void keep_wrong(struct load_io *io, struct load_conn *conn, size_t n_right, size_t n)
+static void keep_wrong(struct load_io *io, struct load_conn *conn, const void *from, size_t n)
 {
-	const struct load_plan *plan = io->plan;
-	uint64_t n_numbers = (io->n_numbers + 1) * plan->n_threads;
-	const struct diagnosis_case wrong = {
-		.seed = plan->seed,
-		.connection = conn->number,
-		.n_connections = n_numbers < PAYLOAD_CONNECTIONS ? n_numbers : PAYLOAD_CONNECTIONS,
-		.offset = conn->returned,
-		.sent = conn->sent,
-		.most_sent = PAYLOAD_SIZE,
-		.received = io->piece + n_right,
-		.n = n - n_right,
-	};
+	uint64_t n_connections = (io->n_numbers + 1) * io->plan->n_threads;
+	const struct diagnosis_case wrong = stream_case(&conn->stream, n_connections, from, n);
 	ignore_result(poller_remove(&io->poller, conn->fd)); /* its events must not find the slot */
 	mismatch_keep(&io->load->wrong, &wrong, conn->fd, io->has_echoed);
 	kernel_view_note(&io->load->kernel, conn->fd);
 	conn->fd = -1;
 }
 
-static void judge_wrong(struct load_io *io, struct load_conn *conn, size_t n_right, size_t n)
+/* Fails the connection. from: n bytes, of which the first is wrong. */
+static void handle_mismatch(struct load_io *io, struct load_conn *conn, const void *from, size_t n)
 {
 	struct result *result = &io->load->result;
 	result->n_mismatches++;
-	result->wrong_bytes += payload_count_wrong(&conn->payload, conn->returned, conn->sent,
-						   io->piece + n_right, n - n_right);
+	result->wrong_bytes += stream_count_wrong(&conn->stream, from, n);
 	if (!io->load->wrong.is_there)
-		keep_wrong(io, conn, n_right, n);
+		keep_wrong(io, conn, from, n);
 	load_io_fail(io, conn, "mismatch");
 }
 
 static void load_verify(struct load_io *io, struct load_conn *conn, size_t n)
 {
-	uint64_t in_flight = conn->sent - conn->returned;
-	size_t most = n < in_flight ? n : (size_t)in_flight;
-	size_t n_right = payload_match(&conn->payload, conn->returned, io->piece, most);
-	conn->returned += n_right;
+	size_t n_right = stream_verify(&conn->stream, io->buffer, n);
 	while (load_conn_has_back(&io->conns, conn)) {
 		if (accounting_is_late(io, conn)) {
 			load_io_fail(io, conn, "no_reply");
@@ -388,7 +360,7 @@ static void load_verify(struct load_io *io, struct load_conn *conn, size_t n)
 		message_back(io, conn);
 	}
 	if (n_right < n)
-		judge_wrong(io, conn, n_right, n);
+		handle_mismatch(io, conn, io->buffer + n_right, n - n_right);
 	else if (io->plan->churns && conn->n_back == 1 && conn->state == LOAD_CONN_OPEN)
 		finish_connection(io, conn);
 }
@@ -412,7 +384,7 @@ static void load_receive(struct load_io *io, struct load_conn *conn, bool emptie
 			take_turn_again(io, conn);
 			return;
 		}
-		ssize_t n = io_recv(conn->fd, io->piece, LOAD_IO_RECEIVE);
+		ssize_t n = io_recv(conn->fd, io->buffer, LOAD_IO_RECV_MAX);
 		if (n == -EAGAIN)
 			return;
 		io->now_ns = clock_now_ns();
@@ -424,7 +396,7 @@ static void load_receive(struct load_io *io, struct load_conn *conn, bool emptie
 			load_io_fail(io, conn, err_name((int)n));
 		load_io_begin(io, conn);
 		if (n <= 0 || conn->state == LOAD_CONN_CONNECTING ||
-		    ((size_t)n < LOAD_IO_RECEIVE && !empties))
+		    ((size_t)n < LOAD_IO_RECV_MAX && !empties))
 			return;
 	}
 }

@@ -17,13 +17,13 @@
 #include "net/poller.h"
 
 /* Maximum bytes per send. */
-#define LOAD_IO_PIECE ((size_t)64 * 1024)
+#define LOAD_IO_SEND_MAX ((size_t)64 * 1024)
 
 /*
- * Maximum bytes per receive. It is larger than a send, so that a message of LOAD_IO_PIECE bytes
+ * Maximum bytes per receive. It is larger than a send, so that a message of LOAD_IO_SEND_MAX bytes
  * does not fill it, which would cause another receive.
  */
-#define LOAD_IO_RECEIVE (LOAD_IO_PIECE + 64)
+#define LOAD_IO_RECV_MAX (LOAD_IO_SEND_MAX + 64)
 
 /* Number of recent gaps that a thread remembers. A wait rarely spans more. */
 #define LOAD_IO_GAPS 32
@@ -54,7 +54,7 @@ struct load_io {
 	uint32_t n_in_flight; /* messages of all slots */
 	bool has_echoed;      /* a message has come back whole */
 
-	IO_ALIGNED unsigned char piece[LOAD_IO_RECEIVE];
+	IO_ALIGNED unsigned char buffer[LOAD_IO_RECV_MAX];
 };
 
 /*

@@ -50,8 +50,8 @@ static struct load_conn *open_lane(int n, uint64_t sent, uint64_t returned)
 		load_conn_begin_message(&io.conns, conn, request);
 		io.n_in_flight++;
 	}
-	conn->sent = sent;
-	conn->returned = returned;
+	conn->stream.sent = sent;
+	conn->stream.returned = returned;
 	return conn;
 }
 

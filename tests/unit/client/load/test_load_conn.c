@@ -15,7 +15,7 @@ static int begin(void **state)
 	(void)state;
 	assert_int_equal(load_conns_open(&conns, 2, DEPTH, SIZE), 0);
 	conn = &conns.list[1];
-	load_conn_begin_connection(conn, 7, 42, payload_of(1, 42));
+	load_conn_begin_connection(conn, 7, 1, 42);
 	return 0;
 }
 
@@ -44,25 +44,25 @@ TEST(messages_are_to_be_sent_as_they_begin)
 	begin_message(1);
 	begin_message(2);
 	assert_int_equal(load_conn_in_flight(conn), 2);
-	assert_int_equal(load_conn_unsent(&conns, conn), 2 * SIZE);
-	conn->sent += SIZE + 1;
-	assert_int_equal(load_conn_unsent(&conns, conn), SIZE - 1);
+	assert_int_equal(stream_unsent(&conn->stream), 2 * SIZE);
+	conn->stream.sent += SIZE + 1;
+	assert_int_equal(stream_unsent(&conn->stream), SIZE - 1);
 }
 
 TEST(the_oldest_is_back_with_its_last_byte)
 {
 	begin_message(1);
 	begin_message(2);
-	conn->sent = 2 * SIZE;
-	conn->returned = SIZE - 1;
+	conn->stream.sent = 2 * SIZE;
+	conn->stream.returned = SIZE - 1;
 	assert_false(load_conn_has_back(&conns, conn));
-	conn->returned = SIZE;
+	conn->stream.returned = SIZE;
 	assert_true(load_conn_has_back(&conns, conn));
 	assert_int_equal(load_conn_oldest(&conns, conn)->due_ns, 1);
 	conn->n_back++;
 	assert_false(load_conn_has_back(&conns, conn));
 	assert_int_equal(load_conn_oldest(&conns, conn)->due_ns, 2);
-	conn->returned = 2 * SIZE;
+	conn->stream.returned = 2 * SIZE;
 	assert_true(load_conn_has_back(&conns, conn));
 }
 
@@ -90,12 +90,12 @@ TEST(neighbours_have_their_own_places)
 TEST(a_new_connection_starts_from_nothing)
 {
 	begin_message(1);
-	conn->sent = conn->returned = 50;
-	load_conn_begin_connection(conn, 8, 43, payload_of(1, 43));
+	conn->stream.sent = conn->stream.returned = 50;
+	load_conn_begin_connection(conn, 8, 1, 43);
 	assert_int_equal(load_conn_in_flight(conn), 0);
-	assert_int_equal(load_conn_unsent(&conns, conn), 0);
-	assert_int_equal(conn->returned, 0);
-	assert_int_equal(conn->number, 43);
+	assert_int_equal(stream_unsent(&conn->stream), 0);
+	assert_int_equal(conn->stream.returned, 0);
+	assert_int_equal(conn->stream.number, 43);
 }
 
 int main(void)
