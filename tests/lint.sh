@@ -71,6 +71,7 @@ shell_scripts() {
 
 check "layout (./dev format)" layout
 check "lines over 100 columns" wide_lines
+check "plain words (tests/plain_words.py)" tests/plain_words.py
 check "long functions and files" long_functions
 check "cppcheck" static_analysis
 check "clang-tidy" tidy
