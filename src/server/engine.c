@@ -4,12 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/engines/epoll.h"
-#include "server/engines/fork.h"
-#include "server/engines/prefork.h"
-#include "server/engines/thread.h"
-#include "server/engines/uring.h"
-
 const struct engine *const engines[] = {
 	&engine_fork, &engine_prefork, &engine_thread, &engine_epoll, &engine_uring, NULL,
 };

@@ -74,6 +74,13 @@ struct engine {
 	bool polls;
 };
 
+/*
+ * One child for each client (UNP 5.2); processes started before their clients connect (UNP 30.6); a
+ * thread for each client (UNP 26.4); one readiness loop for many clients (epoll(7), UNP 6.8); one
+ * completion ring for many clients (io_uring(7)).
+ */
+extern const struct engine engine_fork, engine_prefork, engine_thread, engine_epoll, engine_uring;
+
 /* The engines, the default first; NULL ends the table. */
 extern const struct engine *const engines[];
 

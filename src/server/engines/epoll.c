@@ -3,7 +3,7 @@
  * A few workers, one for each core. Each runs a loop (server/events/epoll_loop.c) for its share of
  * the clients.
  */
-#include "server/engines/epoll.h"
+#include "server/engine.h"
 
 #include "net/sysinfo.h"
 #include "server/events/conn.h"

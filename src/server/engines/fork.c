@@ -22,7 +22,7 @@
  * One process, one loop, no threads: fork copies only the calling thread, and a lock held by
  * another thread would stay locked in the child for ever.
  */
-#include "server/engines/fork.h"
+#include "server/engine.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -17,7 +17,7 @@
  * worker is killed (server/workers/supervisor.h); the server ends (the session polls the shutdown
  * pipe).
  */
-#include "server/engines/prefork.h"
+#include "server/engine.h"
 
 #include <stdio.h>
 #include <sys/socket.h>

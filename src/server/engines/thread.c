@@ -16,7 +16,7 @@
  * What else can happen: no thread can be created for a client (it waits, server/admission.h); the
  * worker is killed with all its threads (server/workers/supervisor.h).
  */
-#include "server/engines/thread.h"
+#include "server/engine.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -26,7 +26,7 @@
  *   - close(2) sends no FIN while a request is pending: end() cancels the request first;
  *   - clients are accepted by accept4(2) (docs/decisions/0012).
  */
-#include "server/engines/uring.h"
+#include "server/engine.h"
 
 #include <assert.h>
 #include <errno.h>
