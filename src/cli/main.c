@@ -11,7 +11,8 @@
 #include "cli/help.h"
 #include "cli/option.h"
 #include "net/file.h"
-#include "net/process.h"
+#include "net/io.h"
+#include "net/proctitle.h"
 #include "net/signals.h"
 
 MUST_USE static enum exit_status run_command(const struct command *command, int argc, char **argv)
@@ -71,8 +72,8 @@ int main(int argc, char **argv)
 	static char output[OUTPUT_SIZE];
 	signals_setup_program();
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
-	int rc = process_fill_standard_fds();
-	process_prepare_title(argc, argv);
+	int rc = io_fill_standard_fds();
+	proctitle_prepare(argc, argv);
 	log_setup(LOG_TEXT, log_colour_wanted());
 	if (rc < 0) {
 		log_error("cannot open /dev/null: %s", err_text(rc).text);

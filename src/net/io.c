@@ -176,3 +176,16 @@ void io_close(int *fd)
 		close(*fd);
 	*fd = -1;
 }
+
+int io_fill_standard_fds(void)
+{
+	static const int failing_mode[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		/* The lowest free number is fd: all lower ones are open by now. */
+		if (open("/dev/null", failing_mode[fd]) < 0)
+			return -errno;
+	}
+	return 0;
+}

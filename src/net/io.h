@@ -102,6 +102,13 @@ MUST_USE int io_check_writable(int fd);
 /* Makes an inherited descriptor non-blocking and close-on-exec. Returns 0 or -errno. */
 MUST_USE int io_set_ours(int fd);
 
+/*
+ * Opens /dev/null for each standard descriptor that was closed when the program started. Otherwise
+ * the first socket would become standard output. The direction is the wrong one, so that reading or
+ * writing fails with EBADF. Returns 0 or -errno.
+ */
+MUST_USE int io_fill_standard_fds(void);
+
 /* Closes *fd if it is not -1, and sets it to -1. */
 void io_close(int *fd);
 

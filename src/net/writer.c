@@ -19,7 +19,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/io.h"
-#include "net/process.h"
+#include "net/fork.h"
+#include "net/proctitle.h"
 #include "net/signals.h"
 
 /* A program that ends stops waiting for its reader after this time without progress. */
@@ -128,8 +129,8 @@ _Noreturn static void be_copier(int reader_fd, int fd, int result_fd)
 	int rc = 0;
 	if (dup2(fd, STDOUT_FILENO) < 0 || dup2(reader_fd, STDIN_FILENO) < 0)
 		_exit(1);
-	process_keep_only(result_fd, result_fd);
-	process_set_title("tcpecho: copying output");
+	fork_keep_only(result_fd, result_fd);
+	proctitle_set("tcpecho: copying output");
 	end_with_program(result_fd);
 	ssize_t n;
 	while (rc == 0 && (n = io_read(STDIN_FILENO, bytes, sizeof(bytes))) > 0)
@@ -152,7 +153,7 @@ MUST_USE static int start_copier(struct writer *writer)
 	rc = io_pipe(&result_fd, &result_writer_fd);
 	if (rc < 0)
 		goto close_pipe;
-	pid_t pid = process_fork();
+	pid_t pid = fork_process();
 	if (pid == 0)
 		be_copier(reader_fd, writer->fd, result_writer_fd);
 	rc = pid < 0 ? pid : io_set_ours(pipe_fd);

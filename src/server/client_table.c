@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "net/process.h"
+#include "net/shm.h"
 
 #define CACHE_LINE ((size_t)64)
 
@@ -49,7 +49,7 @@ int client_table_open(struct client_table *ret_clients, uint32_t most, size_t en
 {
 	size_t size = client_table_size(most, entry_size);
 	void *memory;
-	int rc = process_share(size, &memory);
+	int rc = shm_map_shared(size, &memory);
 	if (rc < 0)
 		return rc;
 	client_table_place(ret_clients, memory, most, entry_size);
@@ -58,15 +58,15 @@ int client_table_open(struct client_table *ret_clients, uint32_t most, size_t en
 	return 0;
 }
 
-void client_table_withhold(const struct client_table *clients)
+void client_table_hide_from_children(const struct client_table *clients)
 {
-	process_withhold(clients->memory, clients->memory_size);
+	shm_hide_from_children(clients->memory, clients->memory_size);
 }
 
 void client_table_close(struct client_table *clients)
 {
 	if (clients->memory != NULL)
-		process_unshare(clients->memory, clients->memory_size);
+		shm_unmap(clients->memory, clients->memory_size);
 	*clients = (struct client_table){ 0 };
 }
 

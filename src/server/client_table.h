@@ -75,7 +75,7 @@ struct client_table {
 MUST_USE int client_table_open(struct client_table *ret_clients, uint32_t most, size_t entry_size);
 
 /* Children started from now on do not inherit the memory of client_table_open(). */
-void client_table_withhold(const struct client_table *clients);
+void client_table_hide_from_children(const struct client_table *clients);
 
 /* The same in zeroed memory of the caller: client_table_size() bytes, aligned to a cache line. */
 size_t client_table_size(uint32_t most, size_t entry_size);

@@ -141,7 +141,7 @@ static const struct seccomp_rule process_rules[] = {
 	{ .call = __NR_pipe2, .checks = { SECCOMP_IS(1, O_CLOEXEC) } },
 	{ .call = __NR_close_range },
 	{ .call = __NR_madvise,
-	  .checks = { SECCOMP_IS(2, MADV_DONTFORK) } }, /* process_withhold() */
+	  .checks = { SECCOMP_IS(2, MADV_DONTFORK) } }, /* shm_hide_from_children() */
 	/* Reading our own limits only. */
 	{ .call = __NR_prlimit64, .checks = { SECCOMP_IS(0, 0), SECCOMP_IS_NULL(2) } },
 	/* Filters may be added, nothing else. */

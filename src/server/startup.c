@@ -21,7 +21,7 @@
 #include "net/listen_all.h"
 #include "net/oom.h"
 #include "net/privileges.h"
-#include "net/process.h"
+#include "net/shm.h"
 #include "net/signals.h"
 #include "net/sysinfo.h"
 #include "server/client_limit.h"
@@ -327,7 +327,7 @@ MUST_USE static enum exit_status open_table(const struct serve_config *config,
 	server->clients.most_per_source = server->max_per_source;
 	if (rc < 0)
 		return cannot_start(rc);
-	client_table_withhold(&server->clients);
+	client_table_hide_from_children(&server->clients);
 	return STATUS_OK;
 }
 
@@ -452,7 +452,7 @@ MUST_USE static enum exit_status open_log(struct writer *ret_writer)
 {
 	void *shared;
 	writer_open_log(ret_writer);
-	int rc = process_share(sizeof(struct log_shared), &shared);
+	int rc = shm_map_shared(sizeof(struct log_shared), &shared);
 	if (rc < 0) {
 		log_error("cannot start serving: %s", err_text(rc).text);
 		return STATUS_MACHINE;

@@ -396,7 +396,7 @@ class Life:
         return [line for line in self.log.splitlines() if re.search(pattern, line)]
 
 
-# A short environment: the program copies every word of it once (net/process.c).
+# A short environment: the program copies every word of it once (net/proctitle.c).
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"} | {
     name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")
 }

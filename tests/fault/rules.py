@@ -108,7 +108,7 @@ SERVE_RULES = [
     Rule("recv send", "ENOMEM ENOBUFS", UNHARMED, "a shortage ends no conversation: it is waited out"),
 
     # the start
-    Rule("calloc strdup", "*", UNHARMED, "without memory a child's title stays as it is (net/process.h)"),
+    Rule("calloc strdup", "*", UNHARMED, "without memory a child's title stays as it is (net/proctitle.h)"),
     Rule("setlocale", "*", UNHARMED, "the C locale does"),
     Rule("fcntl", "*", UNHARMED, "a standard descriptor that seems closed is opened", detail=STANDARD_FDS),
     Rule("fcntl", "*", Outcome(Kind.REFUSED, 2, "cannot write to --ready-fd .*: it is not open"),
@@ -130,7 +130,7 @@ SERVE_RULES = [
          "without IPv6 the wildcard is that of IPv4", detail=(AF_INET6,)),
     Rule("connect", "ECONNREFUSED", UNHARMED, "a path on which nobody listens is taken over", detail=(AF_UNIX,)),
     Rule("connect", "*", TAKEN, "whether a path is stale cannot be found out: it counts as taken", detail=(AF_UNIX,)),
-    Rule("madvise", "*", UNHARMED, "a child costs a little more (net/withhold.h)"),
+    Rule("madvise", "*", UNHARMED, "a child costs a little more (net/fork.h)"),
     Rule("setsockopt", "*", UNHARMED, "it only waits longer, or is asked with others", when="serving"),
     Rule("setsockopt shutdown", "*", UNHARMED, "new connections are stopped in another way (net/listen.c)",
          child=False, when="draining"),
@@ -195,7 +195,7 @@ SERVE_RULES = [
     Rule("munmap close lstat kill", "*", UNHARMED, "nothing depends on it: a path may stay behind"),
 
     # a child
-    Rule("close_range", "*", UNHARMED, "an old kernel: one by one (net/process.c)", child=True),
+    Rule("close_range", "*", UNHARMED, "an old kernel: one by one (net/fork.c)", child=True),
     Rule("shutdown", "ENOTCONN", UNHARMED, "gone already: it needs no FIN (net/io.h)", child=True),
     Rule("ioctl", "*", UNHARMED, "what is on its way cannot be known: it does not stay for it", child=True),
     Rule("recv send poll shutdown getsockopt", "*", CLIENT, "only this client's connection is concerned", child=True),

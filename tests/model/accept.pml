@@ -129,7 +129,7 @@ inline serve_client(c)
 	enter(c);
 #endif
 	if
-	:: shortages > 0 -> /* process_fork() is refused */
+	:: shortages > 0 -> /* fork_process() is refused */
 		atomic {
 			printf("server: no process for client %d\n", c);
 			shortages--;
@@ -232,7 +232,7 @@ inline accept_ready()
 	od
 }
 
-/* process_reap(): any zombie, or none: then `c` is CLIENTS. */
+/* fork_reap_child(): any zombie, or none: then `c` is CLIENTS. */
 inline reap()
 {
 	c = 0;

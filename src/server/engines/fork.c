@@ -33,7 +33,9 @@
 #include "base/clock.h"
 #include "net/io.h"
 #include "net/listen.h"
-#include "net/process.h"
+#include "net/fork.h"
+#include "net/proctitle.h"
+#include "net/shm.h"
 #include "net/signals.h"
 #include "server/admission.h"
 #include "server/blocking/session.h"
@@ -74,13 +76,13 @@ struct fork_engine {
  * for both. The parent never writes to it.
  */
 static struct {
-	_Alignas(4096) struct process_stack stack;
+	_Alignas(4096) struct fork_stack stack;
 	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
 } child_memory;
 
 /*
  * Parameters common to all children, written once, before the first child. Children cannot use the
- * parent's stack (net/process.h).
+ * parent's stack (net/fork.h).
  */
 static struct {
 	struct sandbox sandbox;
@@ -97,8 +99,8 @@ static struct {
 static int child_main(void *argument)
 {
 	struct child *child = argument;
-	process_keep_only(child->fd, child_rules.shutdown_fd);
-	process_set_title(child->title);
+	fork_keep_only(child->fd, child_rules.shutdown_fd);
+	proctitle_set(child->title);
 	int rc = child->has_filter ? sandbox_enter_child(&child_rules.sandbox) : 0;
 	if (rc < 0) {
 		atomic_store_explicit(&child->stats.code, rc, memory_order_relaxed);
@@ -170,7 +172,7 @@ static int fork_serve_client(void *context, struct client *client)
 	child->is_unix = client->peer.family == AF_UNIX;
 	child->has_filter = served->has_filter;
 	snprintf(child->title, sizeof(child->title), TITLE "%s", peer_name(&client->peer).text);
-	pid_t pid = process_start(&child_memory.stack, child_main, child);
+	pid_t pid = fork_child(&child_memory.stack, child_main, child);
 	if (pid < 0) {
 		fork_release_filter(engine, client);
 		return pid;
@@ -184,9 +186,9 @@ static int fork_serve_client(void *context, struct client *client)
 /* One pending SIGCHLD may stand for several children: reap until no more have ended (UNP 5.10). */
 MUST_USE static int fork_reap(struct fork_engine *engine)
 {
-	struct process_end end;
+	struct child_end end;
 	int rc;
-	while ((rc = process_reap(&end)) > 0) {
+	while ((rc = fork_reap_child(&end)) > 0) {
 		struct client *client = client_table_find(&engine->server->clients, end.pid);
 		if (client == NULL)
 			continue; /* a child of the program that executed us in its process */
@@ -291,7 +293,7 @@ MUST_USE static int open_children(const struct server *server)
 {
 	void *memory;
 	size_t size = server->max_clients * sizeof(struct child);
-	int rc = process_share(size, &memory);
+	int rc = shm_map_shared(size, &memory);
 	if (rc < 0)
 		return rc;
 	children.list = memory;
@@ -308,8 +310,8 @@ static int fork_end_at_once(void *argument)
 /* Without a child, no client can be served. */
 MUST_USE static int try_child(void)
 {
-	pid_t pid = process_start(&child_memory.stack, fork_end_at_once, NULL);
-	return pid < 0 ? pid : process_wait(pid);
+	pid_t pid = fork_child(&child_memory.stack, fork_end_at_once, NULL);
+	return pid < 0 ? pid : fork_wait_child(pid);
 }
 
 static int fork_start(struct server *server)
@@ -335,14 +337,14 @@ static int fork_run(struct server *server)
 	admission_close(&engine.admission);
 	shutdown_pipe_signal(&server->shutdown_pipe);
 	fetch_all_stats(&engine); /* from remaining children, if the loop failed */
-	process_unshare(children.list, children.size);
+	shm_unmap(children.list, children.size);
 	return rc;
 }
 
 const struct engine engine_fork = {
 	.name = "fork",
 	.summary = "one child process for each client",
-	.prepare = process_prepare_children,
+	.prepare = fork_prepare,
 	.start = fork_start,
 	.run = fork_run,
 	.entry_size = sizeof(struct fork_client),

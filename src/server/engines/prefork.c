@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "net/io.h"
 #include "net/listen.h"
-#include "net/process.h"
+#include "net/proctitle.h"
 #include "server/blocking/session.h"
 #include "server/events/conn.h"
 #include "server/events/epoll_loop.h"
@@ -48,7 +48,7 @@ static void prefork_publish(const struct client *client)
 {
 	char title[sizeof(TITLE_SERVING) + ADDR_TEXT_SIZE];
 	snprintf(title, sizeof(title), TITLE_SERVING "%s", peer_name(&client->peer).text);
-	process_set_title(title);
+	proctitle_set(title);
 }
 
 /* While it serves: the accept queues are empty, or the server aborts. */
@@ -96,7 +96,7 @@ static int prefork_serve_client(void *context, struct client *client)
 	io_close(&client->fd);
 	server_client_ended(server, client, 0, 0);
 	worker_note_fullness(worker);
-	process_set_title(TITLE_WAITING);
+	proctitle_set(TITLE_WAITING);
 	prefork->idle_since_ns = clock_now_ns();
 	return 0;
 }
@@ -114,7 +114,7 @@ MUST_USE static int serve_one_after_the_other(struct worker *worker)
 	static struct prefork prefork; /* its buffer is too large for a stack */
 	prefork.worker = worker;
 	prefork.idle_since_ns = clock_now_ns();
-	process_set_title(TITLE_WAITING);
+	proctitle_set(TITLE_WAITING);
 	int rc = worker_open(worker, prefork_serve_client, &prefork);
 	if (rc == 0)
 		worker_note_serving(worker);

@@ -3,14 +3,14 @@
 
 #include <assert.h>
 
-#include "net/process.h"
+#include "net/shm.h"
 
 int buffer_pool_open(struct buffer_pool *ret_pieces, uint32_t most, size_t size)
 {
 	size_t list_size = (most * sizeof(uint32_t) + size - 1) / size * size;
 	size_t memory_size = most * size + list_size;
 	void *memory;
-	int rc = process_reserve(memory_size, &memory);
+	int rc = shm_map_private(memory_size, &memory);
 	if (rc < 0)
 		return rc;
 	*ret_pieces = (struct buffer_pool){
@@ -26,7 +26,7 @@ int buffer_pool_open(struct buffer_pool *ret_pieces, uint32_t most, size_t size)
 void buffer_pool_close(struct buffer_pool *pool)
 {
 	if (pool->memory != NULL)
-		process_unshare(pool->memory, pool->memory_size);
+		shm_unmap(pool->memory, pool->memory_size);
 	*pool = (struct buffer_pool){ 0 };
 }
 
@@ -46,8 +46,8 @@ void buffer_pool_give_back(struct buffer_pool *pool, uint32_t number)
 	if (pool->n_warm < BUFFER_POOL_WARM)
 		pool->n_warm++;
 	else /* releases the memory of the warm buffer that was returned first */
-		process_release(buffer_pool_at(pool, pool->free[pool->n_free - BUFFER_POOL_WARM]),
-				pool->size);
+		shm_discard(buffer_pool_at(pool, pool->free[pool->n_free - BUFFER_POOL_WARM]),
+			    pool->size);
 	pool->free[pool->n_free++] = number;
 }
 

@@ -12,7 +12,7 @@ MUST_USE static int open_dispatch(struct pool_accept *accept)
 	int rc = client_table_open(&server->clients, server->max_clients, sizeof(struct client));
 	if (rc < 0)
 		return rc;
-	client_table_withhold(&server->clients); /* workers have their own tables */
+	client_table_hide_from_children(&server->clients); /* workers have their own tables */
 	server->clients.most_per_source = server->max_per_source;
 	return dispatch_open(&accept->dispatch, &server->clients);
 }

@@ -20,7 +20,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/io.h"
-#include "net/process.h"
+#include "net/fork.h"
+#include "net/proctitle.h"
 #include "net/signals.h"
 #include "net/wakeup.h"
 #include "server/engine.h"
@@ -98,7 +99,7 @@ static void set_title(const struct worker *worker)
 	char title[80];
 	snprintf(title, sizeof(title), "tcpecho: %s worker %u", worker->server->engine->name,
 		 worker->number + 1);
-	process_set_title(title);
+	proctitle_set(title);
 }
 
 _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
@@ -179,7 +180,7 @@ static void start_worker(struct supervisor *supervisor, uint32_t i)
 	atomic_store(&member->slot->is_serving, 0);
 	member->has_filter = !is_rationed(supervisor) ||
 			     sandbox_acquire_filter(&supervisor->server->sandbox, clock_now_ns());
-	pid_t pid = process_fork();
+	pid_t pid = fork_process();
 	if (pid == 0)
 		worker_main(supervisor, i);
 	if (pid < 0) {
@@ -197,12 +198,12 @@ static void start_worker(struct supervisor *supervisor, uint32_t i)
 	supervisor->n_alive++;
 }
 
-static bool is_killed_by_us(const struct supervisor *supervisor, const struct process_end *end)
+static bool is_killed_by_us(const struct supervisor *supervisor, const struct child_end *end)
 {
 	return supervisor->server->drain.phase == DRAIN_KILLING && end->signal == SIGKILL;
 }
 
-static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct process_end *end)
+static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct child_end *end)
 {
 	struct pool_member *member = &supervisor->pool.members[i];
 	bool died = end->signal != 0 || end->status != 0;
@@ -233,9 +234,9 @@ static void forget_unused(struct worker_pool *pool)
 
 MUST_USE static int supervisor_reap(struct supervisor *supervisor)
 {
-	struct process_end end;
+	struct child_end end;
 	int rc;
-	while ((rc = process_reap(&end)) > 0) {
+	while ((rc = fork_reap_child(&end)) > 0) {
 		for (uint32_t i = 0; i < supervisor->pool.n_used; i++) {
 			if (supervisor->pool.members[i].pid == end.pid) {
 				worker_ended(supervisor, i, &end);

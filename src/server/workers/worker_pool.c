@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "net/io.h"
+#include "net/shm.h"
 #include "net/signals.h"
 #include "server/engine.h"
 
@@ -97,16 +98,16 @@ void pool_keep_only(const struct worker_pool *pool, uint32_t i)
 	size_t shared_to = pool->members[0].memory_from;
 	const struct pool_member *member = &pool->members[i];
 	if (member->memory_from > shared_to)
-		process_unshare(memory + shared_to, member->memory_from - shared_to);
+		shm_unmap(memory + shared_to, member->memory_from - shared_to);
 	if (pool->memory_size > member->memory_to)
-		process_unshare(memory + member->memory_to, pool->memory_size - member->memory_to);
+		shm_unmap(memory + member->memory_to, pool->memory_size - member->memory_to);
 }
 
 void pool_close(struct worker_pool *pool)
 {
 	if (pool->memory != NULL) {
 		wakeup_close(&pool->wakeup);
-		process_unshare(pool->memory, pool->memory_size);
+		shm_unmap(pool->memory, pool->memory_size);
 	}
 	free(pool->tables);
 	free(pool->members);
@@ -118,7 +119,7 @@ MUST_USE static int share_memory(struct worker_pool *pool)
 	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
 	struct arena counter = { .page_size = page_size };
 	lay_out(pool, &counter);
-	int rc = process_share(counter.used, &pool->memory);
+	int rc = shm_map_shared(counter.used, &pool->memory);
 	if (rc < 0)
 		return rc;
 	pool->memory_size = counter.used;
@@ -306,7 +307,7 @@ void pool_member_plan_next(struct pool_member *member)
 	member->start_at_ns = clock_deadline_ns(pause_ns);
 }
 
-void pool_member_log_end(const struct pool_member *member, const struct process_end *end,
+void pool_member_log_end(const struct pool_member *member, const struct child_end *end,
 			 uint32_t n_clients, bool is_replaced)
 {
 	struct units_text clients = units_count(n_clients, "client");
@@ -345,8 +346,7 @@ void pool_continue_idle(struct worker_pool *pool)
  * Counts the remaining clients of a dead worker, except a client in the table whose record was
  * read.
  */
-static uint32_t count_its_clients(struct worker_pool *pool, uint32_t i,
-				  const struct process_end *end)
+static uint32_t count_its_clients(struct worker_pool *pool, uint32_t i, const struct child_end *end)
 {
 	const struct pool_member *member = &pool->members[i];
 	uint32_t count = 0;
@@ -370,7 +370,7 @@ static uint32_t count_its_clients(struct worker_pool *pool, uint32_t i,
 
 /* Counts the connection that it had taken from the supervisor and not added to its table yet. */
 static void count_its_last_message(struct worker_pool *pool, uint32_t i,
-				   const struct process_end *end)
+				   const struct child_end *end)
 {
 	const struct dispatch_message *message = &pool->members[i].slot->message;
 	if (client_table_of_ticket(&pool->server->clients, message->ticket) != NULL)
@@ -383,7 +383,7 @@ static void count_its_last_message(struct worker_pool *pool, uint32_t i,
 				});
 }
 
-uint32_t pool_reap(struct worker_pool *pool, uint32_t i, const struct process_end *end)
+uint32_t pool_reap(struct worker_pool *pool, uint32_t i, const struct child_end *end)
 {
 	pool_fetch(pool, i);
 	uint32_t n_clients = count_its_clients(pool, i, end);

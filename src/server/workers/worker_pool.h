@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "base/compiler.h"
-#include "net/process.h"
+#include "net/fork.h"
 #include "net/wakeup.h"
 #include "server/client_table.h"
 #include "server/server.h"
@@ -95,7 +95,7 @@ bool pool_any_serves(const struct worker_pool *pool);
 void pool_member_plan_next(struct pool_member *member);
 
 /* Logs the death of a worker, how many clients it had, and whether it is replaced. */
-void pool_member_log_end(const struct pool_member *member, const struct process_end *end,
+void pool_member_log_end(const struct pool_member *member, const struct child_end *end,
 			 uint32_t n_clients, bool is_replaced);
 
 void pool_kill_all(const struct worker_pool *pool);
@@ -112,6 +112,6 @@ void pool_continue_idle(struct worker_pool *pool);
  * A worker has died: counts and logs its posted records, counts and logs its remaining clients as
  * killed, and clears its place. Returns how many clients remained.
  */
-uint32_t pool_reap(struct worker_pool *pool, uint32_t i, const struct process_end *end);
+uint32_t pool_reap(struct worker_pool *pool, uint32_t i, const struct child_end *end);
 
 #endif

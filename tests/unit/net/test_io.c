@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -393,6 +395,68 @@ static int in_real_time(void **state)
 
 #define WAIT_TEST(name) cmocka_unit_test_teardown(name, in_real_time)
 
+/* ---- standard descriptors ---- */
+
+/* The closed standard descriptors. */
+struct closed {
+	bool fd[3];
+};
+
+static bool is_null_device(int fd)
+{
+	struct stat null, status;
+	return stat("/dev/null", &null) == 0 && fstat(fd, &status) == 0 &&
+	       status.st_rdev == null.st_rdev;
+}
+
+static void fill_standard_fds(const void *argument)
+{
+	const struct closed *closed = argument;
+	int reader_writer[2];
+	char byte;
+	/* Not /dev/null, to check that it stays. */
+	int other = open("/proc/self", O_RDONLY | O_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		UNIT_CHILD_MUST(closed->fd[fd] ? close(fd) == 0 : dup2(other, fd) == fd);
+	UNIT_CHILD_MUST(io_fill_standard_fds() == 0);
+	for (int fd = 0; fd < 3; fd++)
+		UNIT_CHILD_MUST(is_null_device(fd) == closed->fd[fd]);
+
+	/* A call in the direction that must fail. */
+	if (closed->fd[0])
+		UNIT_CHILD_MUST(read(0, &byte, 1) < 0 && errno == EBADF);
+	for (int fd = 1; fd < 3; fd++) {
+		if (closed->fd[fd])
+			UNIT_CHILD_MUST(write(fd, "x", 1) < 0 && errno == EBADF);
+	}
+
+	/* The next descriptor is not a standard one. */
+	UNIT_CHILD_MUST(pipe(reader_writer) == 0);
+	UNIT_CHILD_MUST(reader_writer[0] > 2 && reader_writer[1] > 2);
+}
+
+TEST(standard_descriptors_that_were_closed_lead_nowhere_and_fail)
+{
+	for (unsigned int set = 0; set < 8; set++) {
+		struct closed closed = { { set & 1, set & 2, set & 4 } };
+		unit_in_child(fill_standard_fds, &closed);
+	}
+}
+
+static void fill_without_descriptors(const void *argument)
+{
+	(void)argument;
+	struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
+	close(0);
+	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	UNIT_CHILD_MUST(io_fill_standard_fds() == -EMFILE);
+}
+
+TEST(what_cannot_be_filled_is_an_error)
+{
+	unit_in_child(fill_without_descriptors, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +479,8 @@ int main(void)
 		cmocka_unit_test(writable_is_what_was_opened_for_writing),
 		cmocka_unit_test(what_we_were_given_becomes_non_blocking_and_closed_on_exec),
 		cmocka_unit_test(closing_leaves_no_descriptor_and_no_number),
+		cmocka_unit_test(standard_descriptors_that_were_closed_lead_nowhere_and_fail),
+		cmocka_unit_test(what_cannot_be_filled_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

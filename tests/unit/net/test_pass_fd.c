@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "net/process.h"
+#include "net/shm.h"
 #include "unit.h"
 
 struct message {
@@ -158,12 +158,12 @@ static void look_where_it_is(void)
 TEST(at_any_instruction_the_message_is_in_shared_memory_or_in_the_channel)
 {
 	void *memory;
-	assert_int_equal(process_share(sizeof(*shared), &memory), 0);
+	assert_int_equal(shm_map_shared(sizeof(*shared), &memory), 0);
 	shared = memory;
 	assert_int_equal(send_number(7), 0);
 	unit_stop_everywhere(receive_into_shared_memory, NULL, look_where_it_is);
 	assert_int_equal(shared->number, 7);
-	process_unshare(shared, sizeof(*shared));
+	shm_unmap(shared, sizeof(*shared));
 }
 
 #define PASS_TEST(name) cmocka_unit_test_setup_teardown(name, open_channel, close_channel)

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "net/process.h"
+#include "net/shm.h"
 #include "unit.h"
 
 struct shared {
@@ -43,7 +43,7 @@ static int open_news(void **state)
 {
 	(void)state;
 	void *memory;
-	int rc = process_share(sizeof(*shared), &memory);
+	int rc = shm_map_shared(sizeof(*shared), &memory);
 	if (rc < 0)
 		return rc;
 	shared = memory;
@@ -56,7 +56,7 @@ static int close_news(void **state)
 {
 	(void)state;
 	wakeup_close(&wakeup);
-	process_unshare(shared, sizeof(*shared));
+	shm_unmap(shared, sizeof(*shared));
 	return 0;
 }
 

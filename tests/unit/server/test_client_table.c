@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/process.h"
+#include "net/shm.h"
 #include "unit.h"
 
 #define MOST 8
@@ -393,7 +393,7 @@ static int open_owned_table(void **state)
 {
 	(void)state;
 	void *memory;
-	int rc = process_share(sizeof(*owner), &memory);
+	int rc = shm_map_shared(sizeof(*owner), &memory);
 	if (rc < 0)
 		return rc;
 	owner = memory;
@@ -402,7 +402,7 @@ static int open_owned_table(void **state)
 
 static int close_owned_table(void **state)
 {
-	process_unshare(owner, sizeof(*owner));
+	shm_unmap(owner, sizeof(*owner));
 	return close_table(state);
 }
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/process.h"
+#include "net/shm.h"
 #include "net/signals.h"
 #include "net/wakeup.h"
 #include "server/shutdown_pipe.h"
@@ -307,7 +307,7 @@ static void open_above(struct above *above)
 {
 	void *memory;
 	*above = (struct above){ .wakeup = { .fd = -1 } };
-	assert_int_equal(process_share(event_ring_size(N_PLACES), &memory), 0);
+	assert_int_equal(shm_map_shared(event_ring_size(N_PLACES), &memory), 0);
 	above->event_ring = (struct event_ring){ memory, N_PLACES };
 	assert_int_equal(wakeup_open(&above->wakeup, &above->sleep), 0);
 	assert_int_equal(shutdown_pipe_open(&above->shutdown_pipe), 0);
@@ -322,7 +322,7 @@ static void open_above(struct above *above)
 
 static void close_above(struct above *above)
 {
-	process_unshare(above->event_ring.ring, event_ring_size(N_PLACES));
+	shm_unmap(above->event_ring.ring, event_ring_size(N_PLACES));
 	wakeup_close(&above->wakeup);
 	shutdown_pipe_close(&above->shutdown_pipe);
 }

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "net/process.h"
+#include "net/shm.h"
 #include "unit.h"
 
 /* Few, so that the ring is often full and wraps around often. */
@@ -23,7 +23,7 @@ static int open_reports(void **state)
 {
 	(void)state;
 	void *memory;
-	int rc = process_share(event_ring_size(N_PLACES), &memory);
+	int rc = shm_map_shared(event_ring_size(N_PLACES), &memory);
 	if (rc < 0)
 		return rc;
 	event_ring = (struct event_ring){ memory, N_PLACES };
@@ -33,7 +33,7 @@ static int open_reports(void **state)
 static int close_reports(void **state)
 {
 	(void)state;
-	process_unshare(event_ring.ring, event_ring_size(N_PLACES));
+	shm_unmap(event_ring.ring, event_ring_size(N_PLACES));
 	return 0;
 }
 

@@ -82,7 +82,7 @@ static bool tell(uint32_t i, const struct client *client)
 	return event_ring_post(&pool.members[i].event_ring, &facts);
 }
 
-static const struct process_end killed = { .pid = 1, .signal = SIGKILL };
+static const struct child_end killed = { .pid = 1, .signal = SIGKILL };
 
 /* ---- starting ---- */
 
@@ -254,7 +254,7 @@ TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
 
 TEST(those_of_a_worker_that_failed_ended_by_its_error)
 {
-	const struct process_end failed = { .pid = 1, .status = 1 };
+	const struct child_end failed = { .pid = 1, .status = 1 };
 	open_pool(WORKERS, 30, 0);
 	enter(0, 7);
 	atomic_store(&pool.members[0].slot->code, -ENOMEM);
