@@ -57,8 +57,10 @@ MUST_USE static int read_buckets(struct json_reader *reader, const json_t *json)
 	int rc = json_count(reader, json, "Count", JSON_MUST, &n);
 	if (rc < 0)
 		return rc;
+	if (n == 0 && (data == NULL || json_is_null(data)))
+		return 0;
 	if (!json_is_array(data))
-		return n == 0 ? 0 : json_refuse(reader, "its histogram has no \"Data\"");
+		return json_refuse(reader, "its histogram has no \"Data\"");
 	for (size_t i = 0; rc == 0 && i < json_array_size(data); i++)
 		rc = read_bucket(reader, json_array_get(data, i));
 	if (rc < 0)
@@ -124,15 +126,21 @@ MUST_USE static int read_codes(struct json_reader *reader, const json_t *json)
 	return 0;
 }
 
-/* Parses a rate: "8", "7.5", "max". */
-static uint64_t rate_of(const json_t *json)
+/* Reads the wanted rate, as fortio writes it with %.9g: "8", "7.5", "1e+09"; or "max". */
+MUST_USE static int read_rate(struct json_reader *reader, const json_t *json)
 {
-	const char *text = json_string_value(json_object_get(json, "RequestedQPS"));
-	uint64_t rate;
-	if (text == NULL || strcmp(text, NO_RATE) == 0)
-		return 0;
-	/* An invalid rate is only ignored. */
-	return json_decimal(&text, 1, &rate) && *text == '\0' ? rate : 0;
+	char *text = NULL, *end;
+	int rc = json_text(reader, json, "RequestedQPS", JSON_MAY, &text);
+	if (rc < 0 || text == NULL || strcmp(text, NO_RATE) == 0)
+		goto free_text;
+	double rate = strtod(text, &end);
+	if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && rate < (double)INT64_MAX)
+		reader->run->rate_wanted = (uint64_t)(rate + 0.5);
+	else
+		rc = json_refuse(reader, "\"RequestedQPS\" is neither a rate nor \"max\"");
+free_text:
+	free(text);
+	return rc;
 }
 
 MUST_USE static int read_facts(struct json_reader *reader, const json_t *json)
@@ -152,11 +160,12 @@ MUST_USE static int read_facts(struct json_reader *reader, const json_t *json)
 	if (run->result.elapsed_ns > JSON_NS_MAX)
 		return json_refuse(reader, "\"ActualDuration\" is more than a hundred years");
 	json_t *start = json_object_get(json, "StartTime");
-	if (json_is_string(start) && !json_moment(json_string_value(start), &run->facts.start_ns))
+	if (start != NULL && !json_is_null(start) &&
+	    (!json_is_string(start) ||
+	     !json_moment(json_string_value(start), &run->facts.start_ns)))
 		return json_refuse(reader, "\"StartTime\" is not a moment");
 	run->n_threads = run->n_connections;
-	run->rate_wanted = rate_of(json);
-	return 0;
+	return read_rate(reader, json);
 }
 
 int json_fortio(struct json_reader *reader, const json_t *json)

@@ -190,23 +190,25 @@ MUST_USE static int end_list(struct list *list)
 
 /* ---- the footer ---- */
 
-/* Parses "#[Mean = 1.423, ..." or "#[Max = 12.926, Total count = 99461]". */
-static bool footer_value(const char *line, const char *name, uint64_t unit_ns, uint64_t *ret_ns)
+/*
+ * Reads the value of a name from "Mean = 1.423, ..." or "Max = 12.926, Total count = 99461]".
+ * Returns 0, or 1 if the line does not begin with this name.
+ */
+MUST_USE static int footer_value(struct list *list, const char *line, const char *name,
+				 uint64_t unit_ns, uint64_t *ret_ns)
 {
 	char number[64];
-	line += strspn(line, "#[ \t");
 	if (strncmp(line, name, strlen(name)) != 0)
-		return false;
+		return 1;
 	line += strcspn(line, "=");
 	line += strspn(line, "= ");
-	size_t n = strspn(line, "0123456789.,");
-	while (n > 0 && line[n - 1] == ',') /* it separates the two values of a line */
-		n--;
-	if (n == 0 || n >= sizeof(number))
-		return false;
-	memcpy(number, line, n);
-	number[n] = '\0';
-	return field_decimal(number, unit_ns, ret_ns);
+	size_t n = strcspn(line, " ]\r");
+	n -= n > 0 && line[n - 1] == ','; /* it separates the two values of a line */
+	snprintf(number, sizeof(number), "%.*s", (int)(n < sizeof(number) ? n : 0), line);
+	if (!field_decimal(number, unit_ns, ret_ns))
+		return json_refuse(list->reader, "line %zu: its \"%s\" is unreadable", list->line,
+				   name);
+	return 0;
 }
 
 /*
@@ -244,18 +246,25 @@ MUST_USE static int check_max(struct list *list, uint64_t ns)
 MUST_USE static int take_footer(struct list *list, const char *line)
 {
 	uint64_t unit_ns = list->reader->list_unit_ns, value;
-	const char *total = strstr(line, "Total");
+	const char *total = strstr(line, "Total count");
 	size_t n = strlen(line);
-	int rc = 0;
 	list->has_footer = true;
 	n -= n > 0 && line[n - 1] == '\r';
 	if (line[1] == '[' && line[n - 1] != ']')
 		return json_refuse(list->reader, "line %zu is cut off", list->line);
-	if (footer_value(line, "Mean", unit_ns, &value))
+	line += strspn(line, "#[ \t");
+	/* The mean of no values is written as NaN. */
+	int rc = list->times->n > 0 ? footer_value(list, line, "Mean", unit_ns, &value) : 1;
+	if (rc == 0)
 		return take_mean(list, value);
-	if (footer_value(line, "Max", unit_ns, &value))
+	if (rc > 0)
+		rc = footer_value(list, line, "Max", unit_ns, &value);
+	if (rc == 0)
 		rc = check_max(list, value);
-	if (rc < 0 || total == NULL || !footer_value(total, "Total", 1, &value))
+	if (rc < 0 || total == NULL)
+		return rc < 0 ? rc : 0;
+	rc = footer_value(list, total, "Total count", 1, &value);
+	if (rc < 0)
 		return rc;
 	if (value != list->times->n)
 		return json_refuse(list->reader,
@@ -266,33 +275,47 @@ MUST_USE static int take_footer(struct list *list, const char *line)
 
 /* ---- other output of wrk2 ---- */
 
-/* Parses " 2 threads and 100 connections". */
-static void take_threads(struct run *run, const char *line)
+MUST_USE static int refuse_unreadable(struct list *list, const char *what)
 {
-	uint64_t n_threads, n_connections;
-	line += strspn(line, " \t");
-	if (!json_decimal(&line, 1, &n_threads) || strncmp(line, " threads and ", 13) != 0)
-		return;
-	line += 13;
-	if (!json_decimal(&line, 1, &n_connections))
-		return;
-	run->n_threads = n_threads;
-	run->n_connections = n_connections;
+	return json_refuse(list->reader, "line %zu: its %s is unreadable", list->line, what);
 }
 
-/* Parses " 2999 requests in 30.00s, 371.97KB read". */
-static void take_requests(struct run *run, const char *line)
+/* Returns the text after a number and these words; NULL: the line begins differently. */
+static const char *after_number(const char *line, const char *words)
 {
-	uint64_t n, ns;
+	size_t n = strspn(line, "0123456789");
+	return n > 0 && strncmp(line + n, words, strlen(words)) == 0 ? line + n + strlen(words)
+								     : NULL;
+}
+
+/* Reads "2 threads and 100 connections". */
+MUST_USE static int take_threads(struct list *list, const char *line)
+{
+	struct run *run = list->reader->run;
+	const char *connections = after_number(line, " threads and ");
+	if (connections == NULL)
+		return 0;
+	if (!json_decimal(&line, 1, &run->n_threads))
+		return refuse_unreadable(list, "number of threads");
+	if (!json_decimal(&connections, 1, &run->n_connections))
+		return refuse_unreadable(list, "number of connections");
+	return 0;
+}
+
+/* Reads "2999 requests in 30.00s, 371.97KB read". */
+MUST_USE static int take_requests(struct list *list, const char *line)
+{
+	const char *from = after_number(line, " requests in ");
 	char duration[32];
-	line += strspn(line, " \t");
-	if (json_decimal(&line, 1, &n) &&
-	    sscanf(line, " requests in %31[0-9.a-z],", duration) == 1 &&
-	    units_parse_duration(duration, &ns) == 0)
-		run->result.elapsed_ns = ns;
+	if (from == NULL)
+		return 0;
+	snprintf(duration, sizeof(duration), "%.*s", (int)strcspn(from, ", \r"), from);
+	if (units_parse_duration(duration, &list->reader->run->result.elapsed_ns) < 0)
+		return refuse_unreadable(list, "duration");
+	return 0;
 }
 
-/* Parses "Running 30s test @ http://127.0.0.1:80/index.html". */
+/* Reads "Running 30s test @ http://127.0.0.1:80/index.html". */
 MUST_USE static int take_target(struct run *run, const char *line)
 {
 	const char *target = strstr(line, "test @ ");
@@ -303,24 +326,28 @@ MUST_USE static int take_target(struct run *run, const char *line)
 }
 
 /*
- * Parses "Socket errors: connect 0, read 0, write 0, timeout 20" and "Non-2xx or 3xx responses:
+ * Reads "Socket errors: connect 0, read 0, write 0, timeout 20" and "Non-2xx or 3xx responses:
  * 120".
  */
-static void take_errors(struct result *result, const char *line)
+MUST_USE static int take_errors(struct list *list, const char *line)
 {
+	struct result *result = &list->reader->run->result;
 	static const char *const marks[] = { "connect ", "read ", "write ", "timeout ",
 					     "responses: " };
 	if (strstr(line, "Socket errors:") == NULL && strstr(line, "Non-2xx or 3xx") == NULL)
-		return;
+		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
 		const char *at = strstr(line, marks[i]);
 		uint64_t n;
 		if (at == NULL)
 			continue;
 		at += strlen(marks[i]);
-		if (json_decimal(&at, 1, &n) && n > 0 && n <= INT64_MAX - result_failures(result))
+		if (!json_decimal(&at, 1, &n) || n > INT64_MAX - result_failures(result))
+			return refuse_unreadable(list, "number of errors");
+		if (n > 0)
 			result_fail(result, *marks[i] == 't' ? "no_reply" : "failed", n);
 	}
+	return 0;
 }
 
 /* ---- lines ---- */
@@ -348,7 +375,6 @@ MUST_USE static int begin_list(struct list *list, const char *header, bool is_se
 
 MUST_USE static int hgrm_take_line(struct list *list, const char *line, bool *is_service)
 {
-	struct run *run = list->reader->run;
 	int rc = 0;
 	line += strspn(line, " \t");
 	if (strstr(line, "Percentile") != NULL && strstr(line, "TotalCount") != NULL)
@@ -371,10 +397,12 @@ MUST_USE static int hgrm_take_line(struct list *list, const char *line, bool *is
 		return rc;
 	if (strstr(line, "Latency Distribution") != NULL)
 		*is_service = strstr(line, "Uncorrected") != NULL;
-	take_threads(run, line);
-	take_requests(run, line);
-	take_errors(&run->result, line);
-	return take_target(run, line);
+	rc = take_threads(list, line);
+	if (rc == 0)
+		rc = take_requests(list, line);
+	if (rc == 0)
+		rc = take_errors(list, line);
+	return rc == 0 ? take_target(list->reader->run, line) : rc;
 }
 
 int json_hgrm(struct json_reader *reader)

@@ -14,6 +14,7 @@
  * Without a BaseTime the times of the lines are since 1970, or since StartTime if the first of them
  * is a year or more before that.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,16 +111,34 @@ MUST_USE static bool has_end_times(const struct json_reader *reader)
 	return is_named;
 }
 
-/* Parses "#[StartTime: 1792236345.000 (seconds since epoch), ...". */
-static bool head_time(const char *line, const char *name, uint64_t *ret_ns)
+/*
+ * Reads "#[StartTime: 1792236345.000 (seconds since epoch), ..." if the line has this name. Sets
+ * *has_time then.
+ */
+MUST_USE static int read_head_time(struct log *log, const char *line, const char *name,
+				   uint64_t *ret_ns, bool *has_time)
 {
 	size_t n = strlen(name);
 	if (strncmp(line, name, n) != 0)
-		return false;
+		return 0;
 	line += n;
 	while (*line == ' ')
 		line++;
-	return json_decimal(&line, CLOCK_NS_PER_S, ret_ns);
+	if (!json_decimal(&line, CLOCK_NS_PER_S, ret_ns) || isalnum((unsigned char)*line))
+		return json_refuse(log->reader, "line %zu: its time is unreadable", log->line);
+	*has_time = true;
+	return 0;
+}
+
+/* Reads a line that begins with '#'. */
+MUST_USE static int read_head(struct log *log, const char *line)
+{
+	int rc = read_head_time(log, line, "#[StartTime:", &log->start_ns, &log->has_start);
+	if (rc == 0)
+		rc = read_head_time(log, line, "#[BaseTime:", &log->base_ns, &log->has_base);
+	if (rc == 0) /* Go's writer uses another spelling */
+		rc = read_head_time(log, line, "#[Basetime:", &log->base_ns, &log->has_base);
+	return rc;
 }
 
 static bool starts_tag(const struct fields *fields, const char *tag)
@@ -238,13 +257,8 @@ MUST_USE static int hlog_take_line(struct log *log, const char *line, const char
 	struct fields fields;
 	if (line == end || (end == line + 1 && *line == '\r') || *line == '"')
 		return 0;
-	if (*line == '#') {
-		log->has_start |= head_time(line, "#[StartTime:", &log->start_ns);
-		/* Go's writer uses another spelling. */
-		log->has_base |= head_time(line, "#[BaseTime:", &log->base_ns) ||
-				 head_time(line, "#[Basetime:", &log->base_ns);
-		return 0;
-	}
+	if (*line == '#')
+		return read_head(log, line);
 	if (!take_apart(line, end, &fields))
 		return json_refuse(log->reader, "line %zu is no line of a log of HdrHistogram",
 				   log->line);

@@ -172,13 +172,13 @@ MUST_USE static int read_sums(struct json_reader *reader, const json_t *json)
 	struct result *result = &reader->run->result;
 	const json_t *sums = json_object_get(json, "sums_ns");
 	const struct {
-		const char *name;
+		const char *name, *times_name;
 		struct histogram *times;
 	} all[] = {
-		{ "response", &result->response },
-		{ "service", &result->service },
-		{ "lateness", &result->lateness },
-		{ "connect", &result->connect },
+		{ "response", "response_us", &result->response },
+		{ "service", "service_us", &result->service },
+		{ "lateness", "lateness_us", &result->lateness },
+		{ "connect", "connect_us", &result->connect },
 	};
 	if (sums != NULL && !json_is_null(sums) && !json_is_object(sums))
 		return json_refuse(reader, "\"sums_ns\" is not an object");
@@ -187,8 +187,12 @@ MUST_USE static int read_sums(struct json_reader *reader, const json_t *json)
 		int rc = json_count(reader, sums, all[i].name, JSON_MAY, &sum_ns);
 		if (rc < 0)
 			return rc;
-		if (sum_ns != UINT64_MAX && all[i].times->n > 0 && is_sum(all[i].times, sum_ns))
-			all[i].times->sum_ns = sum_ns;
+		if (sum_ns == UINT64_MAX)
+			continue;
+		if (all[i].times->n == 0 || !is_sum(all[i].times, sum_ns))
+			return json_refuse(reader, "\"%s\" and \"sums_ns\" contradict each other",
+					   all[i].times_name);
+		all[i].times->sum_ns = sum_ns;
 	}
 	return 0;
 }

@@ -38,6 +38,22 @@ def bomb():
 # The first line of a list of percentiles.
 HEAD = "Value Percentile TotalCount 1/(1-Percentile)\n"
 
+
+def percentiles(*lines):
+    """Returns a valid list of percentiles with these lines after it."""
+    return HEAD + "1.0 0.5 10 2.0\n2.0 1.0 20 inf\n#[Max = 2.0, Total count = 20]\n----\n" + "\n".join(lines) + "\n"
+
+
+def footer(line):
+    return HEAD + f"1.0 0.5 10 2.0\n2.0 1.0 20 inf\n{line}\n"
+
+
+def fortio(**changes):
+    """Returns a result of fortio with changes."""
+    times = {"Count": 6, "Data": [{"Start": 0.1, "End": 0.2, "Count": 6}], "Min": 0.1, "Max": 0.2, "Avg": 0.15}
+    return json.dumps({"ActualDuration": 1, "DurationHistogram": times, **changes})
+
+
 FILES = {
     # no document at all
     "empty": ("", "it is empty"),
@@ -99,6 +115,8 @@ FILES = {
     "a mean outside": (changed(response_us={**times(VALUES), "mean": 4e5}), "contradict each other"),
     "more echoes": (changed(echoes=4), '"echoes" and "histogram" contradict each other'),
     "another histogram": (changed(histogram=encode([100_000, 300_000_000])), "contradict each other"),
+    "another sum": (changed(sums_ns={"response": 7}), '"response_us" and "sums_ns" contradict each other'),
+    "a sum of nothing": (changed(sums_ns={"connect": 7}), '"connect_us" and "sums_ns" contradict each other'),
     "no Base64": (changed(histogram="HISTF!!!"), '"histogram": the histogram is damaged'),
     "a cut histogram": (changed(histogram=encode(VALUES)[:-8]), '"histogram": the histogram is damaged'),
     "another encoding": (changed(histogram="AAAA" + encode(VALUES)[4:]), "another encoding"),
@@ -136,6 +154,9 @@ FILES = {
     "a log of two digits": ("0.0,1.0,0.1,HISTFAAAACN4nJNpmSzMwMDAxAABMJqRgYHZzWDHAgb7DxABTiYAVw4EVw==\n",
                             "another encoding or precision"),
     "a log of many tags": ("".join(f"Tag={tag},0.0,1.0,0.1,{encode(VALUES)}\n" for tag in "ab"), "several tags"),
+    "a log that began at noon": (f"#[StartTime: noon]\n0.0,1.0,0.1,{encode(VALUES)}\n", "line 1: its time is unreadable"),
+    "a log whose start has letters": (f"#[StartTime: 1.7e9 (s)]\n0.0,1.0,0.1,{encode(VALUES)}\n", "line 1: its time is unreadable"),
+    "a log of a negative base": (f"#[BaseTime: -5.0 (s)]\n0.0,1.0,0.1,{encode(VALUES)}\n", "line 1: its time is unreadable"),
     # percentiles
     "a list of nothing": (HEAD, "the list of percentiles is cut off"),
     "a list that falls": (HEAD + "2.0 0.5 10 2.0\n1.0 0.6 12 2.5\n", "line 3: value, percentile and count must not be below"),
@@ -168,6 +189,17 @@ FILES = {
                                "its lines and its largest value contradict each other"),
     "a list of a mean above its most": (HEAD + "1.0 0.5 10 2.0\n9.0 1.0 20 inf\n#[Mean = 6.0, StdDeviation = 1.0]\n"
                                         "#[Max = 5.0, Total count = 20]\n", "its mean and its largest value contradict"),
+    "a list of an unreadable mean": (footer("#[Mean = x, StdDeviation = 1.0]"), "line 4: its \"Mean\" is unreadable"),
+    "a list of a mean with letters": (footer("#[Mean = 1.5e3, StdDeviation = 1.0]"), "line 4: its \"Mean\" is unreadable"),
+    "a list of an unreadable most": (footer("#[Max = -1.0, Total count = 20]"), "line 4: its \"Max\" is unreadable"),
+    "a list of an unreadable total": (footer("#[Max = 2.0, Total count = many]"), "line 4: its \"Total count\" is unreadable"),
+    "unreadable connections": (percentiles("2 threads and many connections"), "line 6: its number of connections is unreadable"),
+    "too many threads": (percentiles("9" * 30 + " threads and 4 connections"), "line 6: its number of threads is unreadable"),
+    "an unreadable duration": (percentiles("2999 requests in 30.00x, 1MB read"), "line 6: its duration is unreadable"),
+    "unreadable socket errors": (percentiles("Socket errors: connect 0, read -3, write 0, timeout 0"),
+                                 "line 6: its number of errors is unreadable"),
+    "too many socket errors": (percentiles("Socket errors: connect 0, read 0, write 0, timeout " + "9" * 30),
+                               "line 6: its number of errors is unreadable"),
     "a long line": (HEAD + "1" * 5000 + "\n", "line 2 is longer than"),
     # fortio
     "fortio of nothing": ('{"DurationHistogram": 7}', '"DurationHistogram" is not an object'),
@@ -183,6 +215,14 @@ FILES = {
     "fortio of another mean": ('{"ActualDuration": 1, "DurationHistogram": {"Count": 6, "Data": '
                                '[{"Start": 0.1, "End": 0.2, "Count": 6}], "Min": 0.1, "Max": 0.2, "Avg": 0.5}}',
                                '"Min", "Avg" and "Max" contradict each other'),
+    "fortio of an unreadable rate": (fortio(RequestedQPS="fast"), '"RequestedQPS" is neither a rate nor "max"'),
+    "fortio of a rate with a unit": (fortio(RequestedQPS="8k"), '"RequestedQPS" is neither a rate nor "max"'),
+    "fortio of an empty rate": (fortio(RequestedQPS=""), '"RequestedQPS" is neither a rate nor "max"'),
+    "fortio of a negative rate": (fortio(RequestedQPS="-8"), '"RequestedQPS" is neither a rate nor "max"'),
+    "fortio of a rate that is no text": (fortio(RequestedQPS=8), '"RequestedQPS" is not a text'),
+    "fortio of a start that is no text": (fortio(StartTime=1522798378), '"StartTime" is not a moment'),
+    "fortio of data that is no list": (fortio(DurationHistogram={"Count": 0, "Data": "none", "Min": 0, "Max": 0, "Avg": 0}),
+                                       'its histogram has no "Data"'),
     "fortio of more codes": ('{"ActualDuration": 1, "RetCodes": {"503": 7}, "DurationHistogram": {"Count": 6, "Data": '
                              '[{"Start": 0.1, "End": 0.2, "Count": 6}], "Min": 0.1, "Max": 0.2, "Avg": 0.15}}',
                              '"RetCodes" and its histogram contradict each other'),

@@ -306,6 +306,20 @@ def test_what_fortio_writes_is_read(report, tmp_path):
     assert figures(shown, "service") == found
 
 
+@pytest.mark.parametrize("text, shown", [("8", "8/s"), ("7.5", "8/s"), ("1e+09", "1000000000/s")])
+def test_a_rate_of_fortio(report, tmp_path, text, shown):
+    # fortio writes it with %.9g, which has an exponent from 10^9 on.
+    assert f" of {shown}, " in show(report, write(tmp_path / "fortio.json", {**FORTIO, "RequestedQPS": text}))
+
+
+def test_an_empty_list_has_no_mean(report, tmp_path):
+    path = tmp_path / "a.txt"
+    empty = "       0.000     1.000000            0          inf\n#[Mean    =         -nan, StdDeviation   =         -nan]\n"
+    start = WRK2.rindex("       0.222")
+    path.write_text(WRK2[:start] + empty + "#[Max     =        0.000, Total count    =            0]\n" + WRK2[WRK2.rindex("-----\n"):])
+    assert "39500 values" in show(report, path)
+
+
 @pytest.mark.parametrize("changes", [{"RequestedQPS": "max"}, {"URL": None, "Destination": "tcp://a:7"}, {"RetCodes": None},
                                      {"StartTime": None}])
 def test_fortio_may_leave_things_out(report, tmp_path, changes):
