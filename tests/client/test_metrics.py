@@ -108,6 +108,7 @@ def test_a_name_is_served_on_all_of_its_addresses_and_one_port(server, metered, 
     for host in ("127.0.0.1", "[::1]"):
         with urllib.request.urlopen(f"http://{host}:{held.port}/metrics", timeout=PATIENCE) as page:
             assert b"tcpecho_hold_connections 1" in page.read()
+    held.wait_for("tcpecho_hold_heartbeats_total", 1)
     assert held.finish() == 0
 
 
@@ -263,7 +264,7 @@ def test_by_a_unix_socket(server, metered, tmp_path):
             sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
             return recv_all(sock)
 
-    wait_until(lambda: b"\ntcpecho_hold_connections 1\n" in ask(), "the connection")
+    wait_until(lambda: re.search(rb"\ntcpecho_hold_heartbeats_total [1-9]", ask()), "a heartbeat")
     assert held.finish() == 0
     assert not path.exists()
 
