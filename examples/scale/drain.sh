@@ -7,7 +7,7 @@
 #     drain.sh SERVER [SECONDS]     waits for at most SECONDS (default: 60); status 1: connections
 #                                   stay, 2: HAProxy has no such server
 set -eu
-server=$1 patience=${2:-60}
+server=$1 seconds=${2:-60}
 
 ask() {
 	echo "$1" | socat - /run/haproxy.sock
@@ -21,7 +21,7 @@ sessions() {
 [ -n "$(sessions)" ] || { echo "fleet has no server $server" >&2; exit 2; }
 ask "set server fleet/$server state drain"
 until [ "$(sessions)" = 0 ]; do
-	[ "$patience" -gt 0 ] || { echo "$(sessions) connections stay with $server" >&2; exit 1; }
-	patience=$((patience - 1))
+	[ "$seconds" -gt 0 ] || { echo "$(sessions) connections stay with $server" >&2; exit 1; }
+	seconds=$((seconds - 1))
 	sleep 1
 done
