@@ -46,9 +46,9 @@ mtype child_of[CLIENTS] = NONE;
 byte count;             /* clients.count */
 byte of_source[SOURCES]; /* clients.by_source */
 bool started[CLIENTS];  /* client_table_started(): its entry can be found by its pid */
-bool told[CLIENTS];     /* conn_stats.reason, which the child writes */
+bool reported[CLIENTS];     /* conn_stats.reason, which the child writes */
 bool paused;            /* admission.resume_ns != 0 */
-chan room = [PLACES + 1] of { byte }; /* admission.wait_queue */
+chan wait_queue = [PLACES + 1] of { byte }; /* admission.wait_queue */
 byte fds;               /* connected sockets that the parent holds */
 
 /* ---- variables of the properties ---- */
@@ -83,7 +83,7 @@ active proctype arrivals()
 
 proctype child(byte c)
 {
-	atomic { told[c] = true; printf("child %d: its client is done\n", c) }
+	atomic { reported[c] = true; printf("child %d: its client is done\n", c) }
 	atomic {
 		printf("child %d: exit, SIGCHLD is pending\n", c);
 		child_of[c] = ZOMBIE;
@@ -100,7 +100,7 @@ inline enter(c)
 {
 	count++;
 	of_source[source[c]]++;
-	told[c] = false;
+	reported[c] = false;
 	assert(count <= MOST);
 	assert(of_source[source[c]] <= MOST_PER_SOURCE)
 }
@@ -175,7 +175,7 @@ inline let_wait(c)
 	/* `continue` without a close: the client waits for ever, and its socket leaks */
 	:: paused -> over++
 #endif
-	:: !paused && len(room) >= PLACES ->
+	:: !paused && len(wait_queue) >= PLACES ->
 		atomic {
 			printf("server: turns client %d away\n", c);
 			assert(OVER_SOURCE(c));
@@ -184,9 +184,9 @@ inline let_wait(c)
 		}
 	:: else ->
 		atomic {
-			printf("server: client %d waits in the room\n", c);
-			assert(nfull(room));
-			room!c
+			printf("server: client %d is queued\n", c);
+			assert(nfull(wait_queue));
+			wait_queue!c
 		}
 	fi
 }
@@ -194,15 +194,15 @@ inline let_wait(c)
 /* admission_serve_waiting() */
 inline serve_waiting()
 {
-	n = len(room);
+	n = len(wait_queue);
 	do
 	:: n > 0 ->
 		n--;
-		room?c;
+		wait_queue?c;
 		serve_now(c);
 		if
 		:: served
-		:: else -> room!c
+		:: else -> wait_queue!c
 		fi
 	:: else -> break
 	od
@@ -245,7 +245,7 @@ inline reap()
 		printf("server: reaps child %d\n", c);
 		child_of[c] = REAPED;
 		assert(started[c]); /* client_table_find() finds it */
-		assert(told[c]);    /* reason_of() has a reason */
+		assert(reported[c]);    /* reason_of() has a reason */
 		leave(c);
 		paused = false      /* admission_client_ended() */
 	:: else
@@ -272,7 +272,7 @@ inline wait_for_events()
 #else
 	open = IS_OPEN;
 #endif
-	assert(fds == len(room));
+	assert(fds == len(wait_queue));
 #ifdef CHECK_THEN_PAUSE
 	if
 	:: !open && !paused && !sigchld -> /* full, and no child has ended */
@@ -301,7 +301,7 @@ active proctype server()
 		:: sigchld -> sigchld = false; reap_all()
 		:: else
 		fi;
-#ifdef ACCEPT_BEFORE_ROOM
+#ifdef ACCEPT_BEFORE_QUEUE
 		accept_ready();
 		serve_waiting()
 #else
@@ -314,7 +314,7 @@ active proctype server()
 	}
 	assert(count == 0);
 	assert(fds == 0);
-	assert(len(room) == 0)
+	assert(len(wait_queue) == 0)
 }
 
 #ifdef REAP_IN_HANDLER

@@ -61,7 +61,7 @@ mtype phase = SERVING;
 byte count;
 byte of_source[2];
 bool paused;
-chan room = [CLIENTS] of { byte };
+chan wait_queue = [CLIENTS] of { byte };
 bool shutdown_pipe_signal;
 
 /* ---- variables of the properties ---- */
@@ -71,7 +71,7 @@ mtype kind[CLIENTS];
 byte shaking;           /* handshakes that have begun */
 byte heeding;           /* children that react to the shutdown pipe */
 bool time_is_up;        /* the deadline of the phase has come */
-bool told_twice, must_end, over;
+bool asked_twice, must_end, over;
 
 ltl ends { [] (must_end -> <> over) }
 
@@ -123,7 +123,7 @@ end:	do
 		printf("child %d: its client is done, exit\n", _pid);
 		exit() }
 	:: atomic { where[_pid] == SERVED && kind[_pid] != HANGS && shutdown_pipe_signal ->
-		printf("child %d: called off, FIN, exit\n", _pid);
+		printf("child %d: aborted, FIN, exit\n", _pid);
 		assert(phase != DRAINING);
 		exit() }
 	:: atomic { where[_pid] == KILLED -> exit() }
@@ -138,7 +138,7 @@ active proctype operator()
 		must_end = (WORLD != WILD)
 	}
 	if
-	:: atomic { printf("operator: INT\n"); intr = true; told_twice = true; must_end = true }
+	:: atomic { printf("operator: INT\n"); intr = true; asked_twice = true; must_end = true }
 	:: true
 	fi
 }
@@ -154,7 +154,7 @@ end:	do
 		printf("time: the drain timeout\n");
 		time_is_up = true }
 	:: atomic { WORLD == TIMED && phase == ABORTING && heeding == 0 && !time_is_up ->
-		printf("time: the patience is at an end\n");
+		printf("time: the drain timeout\n");
 		time_is_up = true }
 	od
 }
@@ -190,15 +190,15 @@ inline serve_now(c)
 /* admission_serve_waiting() */
 inline serve_waiting()
 {
-	n = len(room);
+	n = len(wait_queue);
 	do
 	:: n > 0 ->
 		n--;
-		room?c;
+		wait_queue?c;
 		serve_now(c);
 		if
 		:: served
-		:: else -> room!c
+		:: else -> wait_queue!c
 		fi
 	:: else -> c = 0; break
 	od
@@ -238,7 +238,7 @@ inline turn_all_away()
 	:: else -> break
 	od;
 	do
-	:: atomic { len(room) > 0 -> room?c; turn_away(c) }
+	:: atomic { len(wait_queue) > 0 -> wait_queue?c; turn_away(c) }
 	:: else -> c = 0; break
 	od
 }
@@ -280,7 +280,7 @@ inline accept_ready()
 		serve_now(c);
 		if
 		:: served
-		:: else -> printf("server: client %d waits in the room\n", c); room!c
+		:: else -> printf("server: client %d is queued\n", c); wait_queue!c
 		fi;
 		c = 0 }
 	:: else -> n = 0; break
@@ -347,7 +347,7 @@ inline kill_all()
 		if
 		:: where[c] == SERVED ->
 			printf("server: kills child %d\n", c);
-			assert(told_twice || kind[c] == HANGS);
+			assert(asked_twice || kind[c] == HANGS);
 			where[c] = KILLED
 		:: else
 		fi
@@ -357,7 +357,7 @@ inline kill_all()
 
 inline follow_drain()
 {
-#ifdef CUT_AT_ONCE
+#ifdef ABORT_AT_ONCE
 	if
 	:: phase != SERVING -> shutdown_pipe_signal = true
 	:: else
@@ -374,7 +374,7 @@ inline follow_drain()
 		drain_queue()
 	:: else
 	fi;
-#ifndef LIFELINE_NOT_CUT
+#ifndef PIPE_NOT_CLOSED
 	if
 	:: phase == ABORTING || phase == KILLING -> shutdown_pipe_signal = true
 	:: else
@@ -405,10 +405,10 @@ inline wait_for_events()
 #else
 #define IS_CLOSED (!listening)
 #endif
-#ifdef ROOM_FORGOTTEN
+#ifdef WAIT_QUEUE_FORGOTTEN
 #define IS_DONE (phase != SERVING && count == 0 && IS_CLOSED)
 #else
-#define IS_DONE (phase != SERVING && count == 0 && IS_CLOSED && len(room) == 0)
+#define IS_DONE (phase != SERVING && count == 0 && IS_CLOSED && len(wait_queue) == 0)
 #endif
 
 active proctype server()

@@ -53,7 +53,7 @@ bool abandoned; /* by the kernel */
 bool client_closed, server_closed;
 
 bool stopped;   /* echo.stopped: the server ended it */
-bool impatient; /* the linger deadline has come */
+bool timed_out; /* the linger deadline has come */
 byte out;       /* echo.out */
 
 #define CAN_SEND_TO_SERVER (len(to_server) < to_server_size && !reset)
@@ -148,7 +148,7 @@ active proctype talk()
 	:: reset -> break                                                   /* judge_error() */
 	od;
 	close_client();
-	assert(!reset || impatient || (stopped && abandoned));
+	assert(!reset || timed_out || (stopped && abandoned));
 	assert(reset || stopped || (returned == bytes && end_sent && fin_to_client));
 	assert(reset || returned == out)
 }
@@ -243,7 +243,7 @@ discard:
 	if
 	:: to_server?_ -> goto discard
 	:: len(to_server) == 0 && fin_to_server -> goto close
-	:: impatient = true; printf("session: patience is at an end\n"); goto close
+	:: timed_out = true; printf("session: the linger timeout\n"); goto close
 	fi;
 
 close:	close_server()
@@ -254,7 +254,7 @@ active proctype kernel()
 {
 end:	if
 	:: atomic { server_closed && len(to_client) > 0 ->
-		printf("kernel: gives up on what nobody holds\n");
+		printf("kernel: gives up on a connection that no process holds\n");
 		abandoned = true;
 		destroy() }
 	fi
