@@ -43,7 +43,7 @@ static void take(struct aggregate *aggregate, struct load *load)
 static void complete(struct aggregate *aggregate)
 {
 	struct result *interval = &aggregate->interval;
-	if (aggregate->n > 0 && !load_tells_apart(aggregate->loads[0].plan))
+	if (aggregate->n > 0 && !load_has_service_time(aggregate->loads[0].plan))
 		histogram_merge(&interval->service, &interval->response);
 }
 

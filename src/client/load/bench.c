@@ -23,6 +23,7 @@
 #include "client/load/aggregate.h"
 #include "client/load/live_line.h"
 #include "client/load/load.h"
+#include "client/load/load_loop.h"
 #include "client/load/load_sum.h"
 #include "net/io.h"
 #include "net/signals.h"
@@ -94,7 +95,7 @@ static void bench_read_signals(struct bench *bench)
 static void *bench_thread_main(void *argument)
 {
 	struct load *load = argument;
-	load_run(load);
+	load_loop_run(load);
 	atomic_store(&load->has_ended, true);
 	return NULL;
 }

@@ -11,7 +11,7 @@
 
 /*
  * Delay of the figures after each second. The threads pass on a second's counts up to 100 ms after
- * its end (client/load/load.c), and the percentiles come from these counts.
+ * its end (client/load/load_loop.c), and the percentiles come from these counts.
  */
 #define LAG_NS (150 * CLOCK_NS_PER_MS)
 

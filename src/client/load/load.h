@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The load that one thread puts on a server: many connections with messages on them. Every byte
- * that comes back is compared.
+ * that comes back is compared. This is what the thread shares with the main thread; load_loop.h
+ * runs it.
  *
  *   closed loop   the next message is sent when one is back: the server sets the pace, and while it
  *                 is stopped, no message is sent
@@ -80,7 +81,7 @@ static inline const struct addr *load_source(const struct load_plan *plan, uint6
  * Returns true if a message can be sent later than it is due. If not, its service time equals its
  * response time and is not recorded separately.
  */
-static inline bool load_tells_apart(const struct load_plan *plan)
+static inline bool load_has_service_time(const struct load_plan *plan)
 {
 	return plan->is_open || plan->churns;
 }
@@ -112,15 +113,12 @@ struct load {
 	uint64_t taken_until; /* used by client/load/aggregate.c only */
 };
 
-/* Allocates the results. Returns 0 or -ENOMEM. load_close() also closes first_fd. */
+/*
+ * Allocates the results. Returns 0 or -ENOMEM. load_close() also closes first_fd and the connection
+ * of the evidence.
+ */
 MUST_USE int load_open(struct load *load);
 void load_close(struct load *load);
-
-/*
- * Runs the load to its end in the calling thread. Counts that were not passed on are then in
- * load->result.
- */
-void load_run(struct load *load);
 
 /*
  * Explains a wrong byte on one of n running loads, if its evidence is complete and no message has
