@@ -18,7 +18,7 @@
 /* Bytes compared between two checks of the result: normally all bytes are right. */
 #define STRETCH ((size_t)4096)
 
-typedef uint64_t lanes __attribute__((vector_size(32)));
+typedef uint64_t vector4 __attribute__((vector_size(32)));
 
 #define ALWAYS_INLINE __attribute__((always_inline))
 
@@ -78,36 +78,35 @@ struct payload payload_of(uint64_t seed, uint64_t connection)
 	return (struct payload){ .base = start_of(seed) + connection * PAYLOAD_BLOCKS * STEP };
 }
 
-/* Random numbers by which the words of a block differ. */
-#define SHADE(j)  MIXED(((j) + 1) * STEP)
-#define SHADES(j) SHADE(j), SHADE((j) + 1), SHADE((j) + 2), SHADE((j) + 3)
+/* Random numbers: word j of a block is the key of the block plus salt j. */
+#define SALT(j)  MIXED(((j) + 1) * STEP)
+#define SALTS(j) SALT(j), SALT((j) + 1), SALT((j) + 2), SALT((j) + 3)
 
-static const __attribute__((aligned(64))) uint64_t shades[] = {
-	SHADES(0),  SHADES(4),  SHADES(8),  SHADES(12), SHADES(16), SHADES(20),
-	SHADES(24), SHADES(28), SHADES(32), SHADES(36), SHADES(40), SHADES(44),
-	SHADES(48), SHADES(52), SHADES(56), SHADES(60),
+static const __attribute__((aligned(64))) uint64_t salts[] = {
+	SALTS(0),  SALTS(4),  SALTS(8),  SALTS(12), SALTS(16), SALTS(20), SALTS(24), SALTS(28),
+	SALTS(32), SALTS(36), SALTS(40), SALTS(44), SALTS(48), SALTS(52), SALTS(56), SALTS(60),
 };
 
-static_assert(sizeof(shades) == PAYLOAD_BLOCK_SIZE, "a shade for each word of a block");
+static_assert(sizeof(salts) == PAYLOAD_BLOCK_SIZE, "a salt for each word of a block");
 
 /* Returns what is added to every word of the block that contains `offset`. */
-static uint64_t key_at(const struct payload *payload, uint64_t offset)
+static uint64_t block_key(const struct payload *payload, uint64_t offset)
 {
 	return scramble(payload->base + offset / PAYLOAD_BLOCK_SIZE * STEP);
 }
 
-static const uint64_t *shade_at(uint64_t offset)
+static const uint64_t *salt_at(uint64_t offset)
 {
-	return shades + offset % PAYLOAD_BLOCK_SIZE / WORD;
+	return salts + offset % PAYLOAD_BLOCK_SIZE / WORD;
 }
 
 static uint64_t word_at(const struct payload *payload, uint64_t offset)
 {
-	return *shade_at(offset) + key_at(payload, offset);
+	return *salt_at(offset) + block_key(payload, offset);
 }
 
 /* Returns the eight bytes at `offset` as a number, the first byte in its low bits. */
-static uint64_t eight_at(const struct payload *payload, uint64_t offset)
+static uint64_t eight_bytes_at(const struct payload *payload, uint64_t offset)
 {
 	unsigned int skip_bits = (unsigned int)(offset % WORD) * 8;
 	if (skip_bits == 0)
@@ -132,51 +131,51 @@ static void store_eight(unsigned char *bytes, uint64_t eight)
 /* ---- many words at once ---- */
 
 /* Makes four words of a block, in the byte order in which they are sent. */
-static inline ALWAYS_INLINE void make_four(const uint64_t *of, uint64_t key, lanes *ret_four)
+static inline ALWAYS_INLINE void make_four(const uint64_t *salt, uint64_t key, vector4 *ret_four)
 {
-	lanes four;
-	memcpy(&four, of, sizeof(four));
+	vector4 four;
+	memcpy(&four, salt, sizeof(four));
 	four += key;
 	if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
-		four = (lanes){ htole64(four[0]), htole64(four[1]), htole64(four[2]),
-				htole64(four[3]) };
+		four = (vector4){ htole64(four[0]), htole64(four[1]), htole64(four[2]),
+				  htole64(four[3]) };
 	*ret_four = four;
 }
 
 /*
- * A run is a sequence of words of one block, beginning at `of` in shades. n is in bytes, a multiple
- * of WORD.
+ * A run is a sequence of words of one block. salt: of its first word. n: in bytes, a multiple of
+ * WORD.
  */
-static inline ALWAYS_INLINE void fill_run(const uint64_t *of, uint64_t key, unsigned char *bytes,
+static inline ALWAYS_INLINE void fill_run(const uint64_t *salt, uint64_t key, unsigned char *bytes,
 					  size_t n)
 {
 #pragma GCC unroll 8 /* one block */
-	for (; n >= LINE; of += LINE / WORD, bytes += LINE, n -= LINE) {
-		lanes first, second;
-		make_four(of, key, &first);
-		make_four(of + 4, key, &second);
+	for (; n >= LINE; salt += LINE / WORD, bytes += LINE, n -= LINE) {
+		vector4 first, second;
+		make_four(salt, key, &first);
+		make_four(salt + 4, key, &second);
 		memcpy(bytes, &first, sizeof(first));
 		memcpy(bytes + sizeof(first), &second, sizeof(second));
 	}
-	for (; n > 0; of++, bytes += WORD, n -= WORD)
-		store_eight(bytes, *of + key);
+	for (; n > 0; salt++, bytes += WORD, n -= WORD)
+		store_eight(bytes, *salt + key);
 }
 
 /* Adds to *wrong the bits in which n bytes differ from a run. */
-static inline ALWAYS_INLINE void compare_run(const uint64_t *of, uint64_t key,
-					     const unsigned char *bytes, size_t n, lanes *wrong)
+static inline ALWAYS_INLINE void compare_run(const uint64_t *salt, uint64_t key,
+					     const unsigned char *bytes, size_t n, vector4 *wrong)
 {
-	lanes first, second, got_first, got_second;
+	vector4 first, second, got_first, got_second;
 #pragma GCC unroll 8 /* one block */
-	for (; n >= LINE; of += LINE / WORD, bytes += LINE, n -= LINE) {
-		make_four(of, key, &first);
-		make_four(of + 4, key, &second);
+	for (; n >= LINE; salt += LINE / WORD, bytes += LINE, n -= LINE) {
+		make_four(salt, key, &first);
+		make_four(salt + 4, key, &second);
 		memcpy(&got_first, bytes, sizeof(got_first));
 		memcpy(&got_second, bytes + sizeof(got_first), sizeof(got_second));
 		*wrong |= (first ^ got_first) | (second ^ got_second);
 	}
-	for (; n > 0; of++, bytes += WORD, n -= WORD)
-		(*wrong)[0] |= load_eight(bytes) ^ (*of + key);
+	for (; n > 0; salt++, bytes += WORD, n -= WORD)
+		(*wrong)[0] |= load_eight(bytes) ^ (*salt + key);
 }
 
 /* Returns how many of n bytes are in the block that contains `offset`. */
@@ -193,18 +192,18 @@ static inline ALWAYS_INLINE void fill_words_inline(const struct payload *payload
 	size_t run;
 	for (; n > 0; offset += run, bytes += run, n -= run) {
 		run = run_at(offset, n);
-		fill_run(shade_at(offset), key_at(payload, offset), bytes, run);
+		fill_run(salt_at(offset), block_key(payload, offset), bytes, run);
 	}
 }
 
 static inline ALWAYS_INLINE bool match_words_inline(const struct payload *payload, uint64_t offset,
 						    const unsigned char *bytes, size_t n)
 {
-	lanes wrong = { 0 };
+	vector4 wrong = { 0 };
 	size_t run;
 	for (; n > 0; offset += run, bytes += run, n -= run) {
 		run = run_at(offset, n);
-		compare_run(shade_at(offset), key_at(payload, offset), bytes, run, &wrong);
+		compare_run(salt_at(offset), block_key(payload, offset), bytes, run, &wrong);
 	}
 	return (wrong[0] | wrong[1] | wrong[2] | wrong[3]) == 0;
 }
@@ -271,18 +270,18 @@ void payload_fill(const struct payload *payload, uint64_t offset, void *bytes, s
 {
 	unsigned char *out = bytes;
 	if (n < WORD) {
-		uint64_t eight = htole64(eight_at(payload, offset));
+		uint64_t eight = htole64(eight_bytes_at(payload, offset));
 		memcpy(out, &eight, n);
 		return;
 	}
 	size_t at = before_word(offset, n), n_whole = (n - at) / WORD * WORD;
 	if (at > 0)
-		store_eight(out, eight_at(payload, offset));
+		store_eight(out, eight_bytes_at(payload, offset));
 	fill_words(payload, offset + at, out + at, n_whole);
 	at += n_whole;
 	/* The last eight bytes; some of them are already written. */
 	if (at < n)
-		store_eight(out + n - WORD, eight_at(payload, offset + n - WORD));
+		store_eight(out + n - WORD, eight_bytes_at(payload, offset + n - WORD));
 }
 
 /* Like payload_match(), byte by byte: for few bytes, and to find the first wrong one. */
@@ -291,7 +290,7 @@ static size_t match_bytes(const struct payload *payload, uint64_t offset,
 {
 	uint64_t eight = 0;
 	for (size_t same = 0; same < n; same++) {
-		eight = same % WORD == 0 ? eight_at(payload, offset + same) : eight >> 8;
+		eight = same % WORD == 0 ? eight_bytes_at(payload, offset + same) : eight >> 8;
 		if (bytes[same] != (unsigned char)eight)
 			return same;
 	}
@@ -303,7 +302,7 @@ static size_t match_roughly(const struct payload *payload, uint64_t offset,
 			    const unsigned char *bytes, size_t n)
 {
 	size_t at = before_word(offset, n);
-	if (at > 0 && load_eight(bytes) != eight_at(payload, offset))
+	if (at > 0 && load_eight(bytes) != eight_bytes_at(payload, offset))
 		return 0;
 	while (n - at >= WORD) {
 		size_t size = n - at < STRETCH ? (n - at) / WORD * WORD : STRETCH;
@@ -311,7 +310,7 @@ static size_t match_roughly(const struct payload *payload, uint64_t offset,
 			return at;
 		at += size;
 	}
-	if (at < n && load_eight(bytes + n - WORD) != eight_at(payload, offset + n - WORD))
+	if (at < n && load_eight(bytes + n - WORD) != eight_bytes_at(payload, offset + n - WORD))
 		return at;
 	return n;
 }
@@ -332,7 +331,7 @@ uint64_t payload_count_wrong(const struct payload *payload, uint64_t offset, uin
 	size_t n_compared = n < n_sent ? n : (size_t)n_sent;
 	uint64_t n_wrong = n - n_compared;
 	for (size_t i = 0; i < n_compared; i++) {
-		eight = i % WORD == 0 ? eight_at(payload, offset + i) : eight >> 8;
+		eight = i % WORD == 0 ? eight_bytes_at(payload, offset + i) : eight >> 8;
 		n_wrong += bytes[i] != (unsigned char)eight;
 	}
 	return n_wrong;
@@ -374,7 +373,7 @@ static bool position_of_word(uint64_t n_connections, uint64_t bound, uint64_t g,
 static bool locate_word(const struct payload_search *search, uint64_t word, size_t j, size_t skip,
 			struct payload_place *ret_place)
 {
-	uint64_t g = (unscramble(word - shades[j]) - search->start) * STEP_INVERSE;
+	uint64_t g = (unscramble(word - salts[j]) - search->start) * STEP_INVERSE;
 	struct payload_place place;
 	if (!position_of_word(search->n_connections, search->bound, g, j, skip, &place))
 		return false;

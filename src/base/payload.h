@@ -7,9 +7,9 @@
  * are parts of one series of blocks: connection c begins at block c * PAYLOAD_BLOCKS. Word j of
  * block g is
  *
- *	shade(j) + scramble(start + g * step)     start: the mixed seed; step: odd
+ *	salt(j) + scramble(start + g * step)     start: the mixed seed; step: odd
  *
- * scramble() maps 64-bit words one to one. The 64 shades are the same for every seed. A block costs
+ * scramble() maps 64-bit words one to one. The 64 salts are the same for every seed. A block costs
  * one scramble, and a word costs one addition, which processors do for several words at once. So no
  * two blocks of the series are equal, in whatever connections, and the position of any word can be
  * computed from the word. A single byte equals another one in one of 256 cases, as with random

@@ -64,14 +64,14 @@ static void diagnosis_format(struct diagnosis *diagnosis, const char *format, ..
 }
 
 /* "1 byte is", "64 bytes are" */
-static void say_bytes(struct diagnosis *diagnosis, uint64_t n, const char *one, const char *many)
+static void append_bytes(struct diagnosis *diagnosis, uint64_t n, const char *one, const char *many)
 {
 	diagnosis_format(diagnosis, "%" PRIu64 " %s %s", n, n == 1 ? "byte" : "bytes",
 			 n == 1 ? one : many);
 }
 
 /* Appends the bytes as text if they are text, otherwise as hex. */
-static void say_excerpt(struct diagnosis *diagnosis, const unsigned char *bytes, size_t n)
+static void append_snippet(struct diagnosis *diagnosis, const unsigned char *bytes, size_t n)
 {
 	if (snippet_text_length(bytes, n) == n)
 		diagnosis_format(diagnosis, "%s", snippet_quoted(bytes, n).text);
@@ -80,7 +80,7 @@ static void say_excerpt(struct diagnosis *diagnosis, const unsigned char *bytes,
 }
 
 /* "byte 8192 differs: sent 0x41, got 0x00" */
-static void say_differs(const struct view *view, struct diagnosis *diagnosis)
+static void append_differs(const struct view *view, struct diagnosis *diagnosis)
 {
 	diagnosis_format(diagnosis, "byte %" PRIu64 " differs: sent 0x%02x, got 0x%02x",
 			 view->given->offset, view->expected[0], view->received[0]);
@@ -93,7 +93,7 @@ static void say_differs(const struct view *view, struct diagnosis *diagnosis)
  */
 static bool is_certain(const struct diagnosis_case *given, size_t n)
 {
-	double all = (double)given->n_connections * (double)given->most_sent;
+	double all = (double)given->n_connections * (double)given->max_sent;
 	for (size_t i = 0; i < n; i++)
 		all /= 256;
 	return all < 1.0 / (1 << 20);
@@ -110,7 +110,7 @@ static bool find_origin(const struct diagnosis_case *given, const unsigned char 
 		struct payload_place place;
 		if (!is_certain(given, n))
 			return false;
-		if (!payload_locate(given->seed, given->n_connections, given->most_sent, bytes, n,
+		if (!payload_locate(given->seed, given->n_connections, given->max_sent, bytes, n,
 				    &place))
 			continue;
 		if (place.connection == given->connection && place.offset + n > given->sent)
@@ -122,7 +122,7 @@ static bool find_origin(const struct diagnosis_case *given, const unsigned char 
 }
 
 /* Returns true if the bytes from index `behind` are correct, and enough to be no coincidence. */
-static bool goes_on_right(const struct view *view, size_t behind)
+static bool continues_right(const struct view *view, size_t behind)
 {
 	if (behind + ENOUGH_RIGHT > view->n_expected)
 		return false;
@@ -130,11 +130,11 @@ static bool goes_on_right(const struct view *view, size_t behind)
 		      view->n_expected - behind) == 0;
 }
 
-static void say_moved(const struct view *view, struct diagnosis *diagnosis)
+static void append_moved(const struct view *view, struct diagnosis *diagnosis)
 {
 	uint64_t offset = view->given->offset;
 	if (diagnosis->kind == DIAGNOSIS_LOST) {
-		say_bytes(diagnosis, diagnosis->n_bytes, "is", "are");
+		append_bytes(diagnosis, diagnosis->n_bytes, "is", "are");
 		diagnosis_format(diagnosis, " missing at byte %" PRIu64, offset);
 		if (view->expected[0] == '\r' && diagnosis->n_bytes == 1 &&
 		    view->received[0] == '\n')
@@ -149,13 +149,13 @@ static void say_moved(const struct view *view, struct diagnosis *diagnosis)
 		return;
 	}
 	diagnosis_format(diagnosis, " again, ");
-	say_bytes(diagnosis, diagnosis->n_bytes, "back", "back");
+	append_bytes(diagnosis, diagnosis->n_bytes, "back", "back");
 	if (diagnosis->n_bytes == 1 && view->received[0] == 0xff)
 		diagnosis_format(diagnosis, " (0xff was doubled, as telnet does)");
 }
 
 /* Checks for bytes from another place of this stream, or from another stream. */
-static bool is_moved(const struct view *view, struct diagnosis *diagnosis)
+static bool find_moved(const struct view *view, struct diagnosis *diagnosis)
 {
 	const struct diagnosis_case *given = view->given;
 	struct payload_place place;
@@ -175,9 +175,9 @@ static bool is_moved(const struct view *view, struct diagnosis *diagnosis)
 		diagnosis->kind = DIAGNOSIS_REPEATED;
 		diagnosis->n_bytes = given->offset - place.offset;
 	}
-	say_moved(view, diagnosis);
+	append_moved(view, diagnosis);
 	/* A block replaced another, and nothing after it moved. */
-	if (run < view->n && goes_on_right(view, run))
+	if (run < view->n && continues_right(view, run))
 		diagnosis_format(diagnosis, " (%zu bytes, then it goes on right)", run);
 	return true;
 }
@@ -212,18 +212,18 @@ static struct difference difference_of(const struct view *view)
 	return difference;
 }
 
-static void say_flipped(const struct view *view, const struct difference *difference,
-			struct diagnosis *diagnosis)
+static void append_flipped(const struct view *view, const struct difference *difference,
+			   struct diagnosis *diagnosis)
 {
 	if (difference->n_bytes == 1) {
-		say_differs(view, diagnosis);
+		append_differs(view, diagnosis);
 		if (difference->n_bits == 1)
 			diagnosis_format(diagnosis, " (one bit flipped: bit %u)", diagnosis->bit);
 		else
 			diagnosis_format(diagnosis, " (%u bits flipped)", difference->n_bits);
 		return;
 	}
-	say_differs(view, diagnosis);
+	append_differs(view, diagnosis);
 	diagnosis_format(diagnosis, " (%zu of %zu bytes differ", difference->n_bytes,
 			 difference->last + 1);
 	if (difference->seven_bits)
@@ -236,7 +236,7 @@ static void say_flipped(const struct view *view, const struct difference *differ
 		diagnosis_format(diagnosis, ", then it goes on right)");
 }
 
-static bool is_flipped(const struct view *view, struct diagnosis *diagnosis)
+static bool find_flipped(const struct view *view, struct diagnosis *diagnosis)
 {
 	struct difference difference = difference_of(view);
 	size_t n_right = view->n_expected - difference.n_bytes;
@@ -247,7 +247,7 @@ static bool is_flipped(const struct view *view, struct diagnosis *diagnosis)
 	diagnosis->n_bits = difference.n_bits;
 	if (difference.n_bits == 1)
 		diagnosis->bit = (unsigned int)__builtin_ctz(view->expected[0] ^ view->received[0]);
-	say_flipped(view, &difference, diagnosis);
+	append_flipped(view, &difference, diagnosis);
 	return true;
 }
 
@@ -270,27 +270,27 @@ static bool has_crlf(const struct view *view)
 	return view->expected[0] == '\n' && at >= n_more + ENOUGH_RIGHT;
 }
 
-static void say_inserted(const struct view *view, struct diagnosis *diagnosis, size_t n)
+static void append_inserted(const struct view *view, struct diagnosis *diagnosis, size_t n)
 {
 	uint64_t offset = view->given->offset;
 	diagnosis->kind = DIAGNOSIS_INSERTED;
 	diagnosis->n_bytes = n;
-	say_bytes(diagnosis, n, "was", "were");
+	append_bytes(diagnosis, n, "was", "were");
 	diagnosis_format(diagnosis, " put in before byte %" PRIu64, diagnosis->origin);
 	if (diagnosis->origin > offset)
 		diagnosis_format(diagnosis, " in the place of %" PRIu64,
 				 diagnosis->origin - offset);
 	diagnosis_format(diagnosis, ": ");
-	say_excerpt(diagnosis, view->received, n);
+	append_snippet(diagnosis, view->received, n);
 }
 
 /* Checks for inserted bytes after which the stream continues, at the same offset or further on. */
-static bool is_inserted(const struct view *view, struct diagnosis *diagnosis)
+static bool find_inserted(const struct view *view, struct diagnosis *diagnosis)
 {
 	const struct diagnosis_case *given = view->given;
 	if (has_crlf(view)) {
 		diagnosis->origin = given->offset;
-		say_inserted(view, diagnosis, 1);
+		append_inserted(view, diagnosis, 1);
 		diagnosis_format(diagnosis, " (line ends were converted)");
 		return true;
 	}
@@ -305,7 +305,7 @@ static bool is_inserted(const struct view *view, struct diagnosis *diagnosis)
 		if (place.connection != given->connection || place.offset < given->offset)
 			continue;
 		diagnosis->origin = place.offset;
-		say_inserted(view, diagnosis, n);
+		append_inserted(view, diagnosis, n);
 		return true;
 	}
 	return false;
@@ -318,7 +318,7 @@ static bool is_text(const struct view *view, size_t *ret_length)
 	return length >= SURELY_TEXT || (length == view->n && length >= ENOUGH_TEXT);
 }
 
-static bool is_foreign(const struct view *view, struct diagnosis *diagnosis)
+static bool find_foreign(const struct view *view, struct diagnosis *diagnosis)
 {
 	size_t length;
 	bool text = is_text(view, &length), surplus = view->n_expected == 0;
@@ -337,10 +337,10 @@ static bool is_foreign(const struct view *view, struct diagnosis *diagnosis)
 
 /* ---- all checks ---- */
 
-static void is_unknown(const struct view *view, struct diagnosis *diagnosis)
+static void set_unknown(const struct view *view, struct diagnosis *diagnosis)
 {
 	unsigned int bits = view->expected[0] ^ view->received[0];
-	say_differs(view, diagnosis);
+	append_differs(view, diagnosis);
 	diagnosis_format(diagnosis, " (%stoo few bytes to tell why)",
 			 __builtin_popcount(bits) == 1 ? "one bit; " : "");
 }
@@ -355,12 +355,12 @@ struct diagnosis diagnose(const struct diagnosis_case *wrong)
 	diagnosis.received = snippet_hex(view.received, view.n);
 	if (wrong->n_connections > 1)
 		diagnosis_format(&diagnosis, "connection %" PRIu64 ": ", wrong->connection);
-	if (is_moved(&view, &diagnosis))
+	if (find_moved(&view, &diagnosis))
 		return diagnosis;
 	if (view.n_expected > 0 &&
-	    (is_flipped(&view, &diagnosis) || is_inserted(&view, &diagnosis)))
+	    (find_flipped(&view, &diagnosis) || find_inserted(&view, &diagnosis)))
 		return diagnosis;
-	if (!is_foreign(&view, &diagnosis))
-		is_unknown(&view, &diagnosis);
+	if (!find_foreign(&view, &diagnosis))
+		set_unknown(&view, &diagnosis);
 	return diagnosis;
 }

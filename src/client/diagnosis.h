@@ -36,7 +36,7 @@ struct diagnosis_case {
 	uint64_t n_connections;
 	uint64_t offset;               /* of the first wrong byte; all before it are correct */
 	uint64_t sent;                 /* bytes sent on this connection */
-	uint64_t most_sent;            /* maximum bytes sent on any connection */
+	uint64_t max_sent;             /* maximum bytes sent on any connection */
 	const unsigned char *received; /* the first wrong byte and those that follow */
 	size_t n;                      /* at least 1 */
 };

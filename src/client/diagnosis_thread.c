@@ -7,15 +7,15 @@
 
 #include "net/io.h"
 
-static void say_what_is_wrong(struct diagnosis_thread *diagnosing)
+static void describe_case(struct diagnosis_thread *diagnosing)
 {
 	const struct diagnosis_case *wrong = &diagnosing->wrong;
 	if (diagnosing->has_echoed)
-		diagnosing->text = mismatch_say(wrong, NULL);
+		diagnosing->text = mismatch_describe(wrong, NULL);
 	else if (diagnosing->asks)
-		diagnosing->text = mismatch_say(wrong, &diagnosing->server);
+		diagnosing->text = mismatch_describe(wrong, &diagnosing->server);
 	else
-		diagnosing->text = mismatch_judge(wrong);
+		diagnosing->text = mismatch_describe_without_asking(wrong);
 }
 
 static void *diagnose_in_thread(void *argument)
@@ -23,7 +23,7 @@ static void *diagnose_in_thread(void *argument)
 	struct diagnosis_thread *diagnosing = argument;
 	struct diagnosis_case *wrong = &diagnosing->wrong;
 	wrong->n = mismatch_await_more(diagnosing->fd, diagnosing->bytes, wrong->n, DIAGNOSIS_MAX);
-	say_what_is_wrong(diagnosing);
+	describe_case(diagnosing);
 	io_close(&diagnosing->finish_fd);
 	return NULL;
 }
@@ -58,13 +58,13 @@ int diagnosis_thread_begin(struct diagnosis_thread *diagnosing, const struct add
 }
 
 /* Without a thread: reads what has arrived meanwhile. */
-static void diagnose_at_once(struct diagnosis_thread *diagnosing)
+static void diagnose_now(struct diagnosis_thread *diagnosing)
 {
 	struct diagnosis_case *wrong = &diagnosing->wrong;
 	ssize_t n = io_recv(diagnosing->fd, diagnosing->bytes + wrong->n, DIAGNOSIS_MAX - wrong->n);
 	wrong->n += n > 0 ? (size_t)n : 0;
 	diagnosing->asks = false;
-	say_what_is_wrong(diagnosing);
+	describe_case(diagnosing);
 }
 
 struct mismatch_text diagnosis_thread_end(struct diagnosis_thread *diagnosing)
@@ -72,7 +72,7 @@ struct mismatch_text diagnosis_thread_end(struct diagnosis_thread *diagnosing)
 	if (diagnosing->has_thread)
 		pthread_join(diagnosing->thread, NULL);
 	else
-		diagnose_at_once(diagnosing);
+		diagnose_now(diagnosing);
 	struct mismatch_text text = diagnosing->text;
 	io_close(&diagnosing->done_fd);
 	io_close(&diagnosing->finish_fd);

@@ -57,7 +57,7 @@ static bool is_of_family(int code)
 }
 
 /* Records the code of a failed attempt. The next address is tried at once. */
-static void note_dial_failure(struct race *race, int code, uint64_t now_ns)
+static void set_dial_failure(struct race *race, int code, uint64_t now_ns)
 {
 	if (race->dialed.fd == 0 || !is_of_family(code) || is_of_family(race->dialed.fd))
 		race->dialed.fd = code;
@@ -70,7 +70,7 @@ static void begin_attempt(struct race *race, uint64_t now_ns)
 	int fd = connect_begin(&race->list[i], race->request->source);
 	race->next_ns = now_ns + DIAL_ATTEMPT_DELAY_NS;
 	if (fd < 0) {
-		note_dial_failure(race, fd, now_ns);
+		set_dial_failure(race, fd, now_ns);
 		return;
 	}
 	race->attempts[i] = (struct attempt){
@@ -96,7 +96,7 @@ static void end_attempt(struct race *race, int i, int code, uint64_t now_ns)
 		attempt->fd = -1;
 		return;
 	}
-	note_dial_failure(race, code, now_ns);
+	set_dial_failure(race, code, now_ns);
 	io_close(&attempt->fd);
 }
 
@@ -140,7 +140,7 @@ static void interleave_families(struct addr *list, int n)
 }
 
 /* Removes an address from the list. */
-static void leave_out(struct race *race, const struct addr *except)
+static void remove_addr(struct race *race, const struct addr *except)
 {
 	int n = 0;
 	for (int i = 0; i < race->n; i++) {
@@ -192,7 +192,7 @@ struct dialed dial(const struct dial_request *request)
 	if (race.n < 0)
 		return (struct dialed){ .fd = race.n };
 	if (request->except != NULL)
-		leave_out(&race, request->except);
+		remove_addr(&race, request->except);
 	if (race.n == 0)
 		return race.dialed;
 	if (race.list[0].any.sa_family == AF_UNIX)
@@ -209,7 +209,7 @@ static void free_dialing(struct dialing *dialing)
 	free(dialing);
 }
 
-static void dial_and_tell(struct dialing *dialing)
+static void run_dial(struct dialing *dialing)
 {
 	dialing->dialed = dial(&dialing->request);
 	io_close(&dialing->finish_fd);
@@ -218,7 +218,7 @@ static void dial_and_tell(struct dialing *dialing)
 static void *dial_thread(void *argument)
 {
 	struct dialing *dialing = argument;
-	dial_and_tell(dialing);
+	run_dial(dialing);
 	if (atomic_exchange(&dialing->is_released, true))
 		free_dialing(dialing);
 	return NULL;
@@ -249,7 +249,7 @@ int dial_begin(const struct dial_request *request, struct dialing **ret_dialing)
 	if (!dialing->has_thread) {
 		sigset_t blocked;
 		signals_unblock(&blocked);
-		dial_and_tell(dialing);
+		run_dial(dialing);
 		signals_block(&blocked);
 		atomic_store(&dialing->is_released, true); /* only the caller uses it */
 	}
@@ -291,7 +291,7 @@ MUST_USE static int await_end(const struct dialing *dialing, int signals_fd)
 		while ((signal = signals_next(signals_fd)) != 0) {
 			if (signal != SIGQUIT)
 				return signal;
-			dial_say_so_far(&dialing->request);
+			dial_log_progress(&dialing->request);
 		}
 	}
 	return 0;
@@ -311,7 +311,7 @@ enum exit_status dial_await(const struct dial_request *request, int signals_fd,
 		return STATUS_MACHINE;
 	}
 	*ret_dialed = dial_end(dialing);
-	return ret_dialed->fd < 0 ? dial_explain(request, ret_dialed->fd) : STATUS_OK;
+	return ret_dialed->fd < 0 ? dial_log_failure(request, ret_dialed->fd) : STATUS_OK;
 }
 
 /* ---- messages ---- */
@@ -339,7 +339,7 @@ const char *dial_remedy(int code)
 	}
 }
 
-enum exit_status dial_explain(const struct dial_request *request, int code)
+enum exit_status dial_log_failure(const struct dial_request *request, int code)
 {
 	log_error("cannot connect to %s: %s%s", addr_spec_text(request->server).text,
 		  err_text(code).text, dial_remedy(code));
@@ -366,17 +366,17 @@ int dial_limit(const struct result *result)
 	return code;
 }
 
-void dial_say_limit(int code)
+void dial_log_limit(int code)
 {
 	log_error("this machine was the limit: %s%s", err_text(code).text, dial_remedy(code));
 }
 
-void dial_say_so_far(const struct dial_request *request)
+void dial_log_progress(const struct dial_request *request)
 {
 	log_notice("connecting to %s", addr_spec_text(request->server).text);
 }
 
-bool dial_has_room(uint64_t n_connections, uint64_t n_beside)
+bool dial_has_descriptors(uint64_t n_connections, uint64_t n_beside)
 {
 	uint64_t wanted = n_connections + n_beside;
 	uint64_t allowed = sysinfo_descriptors(wanted);

@@ -102,7 +102,7 @@ MUST_USE enum exit_status dial_await(const struct dial_request *request, int sig
 /* ---- messages ---- */
 
 /* Prints why a request failed with this code, and a remedy. Returns the exit status for it. */
-enum exit_status dial_explain(const struct dial_request *request, int code);
+enum exit_status dial_log_failure(const struct dial_request *request, int code);
 
 /*
  * Returns a remedy for a code of connecting, such as " (is a server listening there?)"; "": none.
@@ -116,15 +116,15 @@ const char *dial_remedy(int code);
 int dial_limit(const struct result *result);
 
 /* Prints that this machine was the limit of a run. */
-void dial_say_limit(int code);
+void dial_log_limit(int code);
 
 /* Prints what is in progress: the response to QUIT while dialing. */
-void dial_say_so_far(const struct dial_request *request);
+void dial_log_progress(const struct dial_request *request);
 
 /*
  * Returns true if this process may have n_connections and n_beside more descriptors. Raises the
  * soft limit if necessary. If it cannot be raised far enough, prints this and returns false.
  */
-MUST_USE bool dial_has_room(uint64_t n_connections, uint64_t n_beside);
+MUST_USE bool dial_has_descriptors(uint64_t n_connections, uint64_t n_beside);
 
 #endif

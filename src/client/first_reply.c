@@ -32,8 +32,8 @@ void first_reply_await(struct first_reply *reply, int fd)
 	}
 }
 
-bool first_reply_name(const struct first_reply *reply, const struct window *window, bool ended,
-		      struct peer_fingerprint *ret_endpoint)
+bool first_reply_identify(const struct first_reply *reply, const struct window *window, bool ended,
+			  struct peer_fingerprint *ret_endpoint)
 {
 	if (window->returned >= FIRST_REPLY_SIZE)
 		return false;
@@ -53,6 +53,6 @@ bool first_reply_name(const struct first_reply *reply, const struct window *wind
 		.n_received = reply->n,
 		.ended = ended,
 	};
-	*ret_endpoint = peer_fingerprint_judge(&whole);
-	return peer_fingerprint_is_named(&whole, ret_endpoint->kind);
+	*ret_endpoint = peer_fingerprint_identify(&whole);
+	return peer_fingerprint_is_other_server(&whole, ret_endpoint->kind);
 }

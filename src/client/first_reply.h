@@ -30,7 +30,7 @@ void first_reply_await(struct first_reply *reply, int fd);
  * Returns true and *ret_endpoint if the reply identifies another protocol, or an echo changed by a
  * rule. window: of the same connection. ended: the server has closed it.
  */
-bool first_reply_name(const struct first_reply *reply, const struct window *window, bool ended,
-		      struct peer_fingerprint *ret_endpoint);
+bool first_reply_identify(const struct first_reply *reply, const struct window *window, bool ended,
+			  struct peer_fingerprint *ret_endpoint);
 
 #endif

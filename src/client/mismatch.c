@@ -36,10 +36,11 @@ static size_t smaller_count(uint64_t a, size_t b)
 }
 
 /*
- * Identifies the server by all bytes sent and received since the start. *ret_is_named: as
- * peer_fingerprint_is_named().
+ * Identifies the server by all bytes sent and received since the start. *ret_is_other_server: as
+ * peer_fingerprint_is_other_server().
  */
-static struct peer_fingerprint judge_start(const struct diagnosis_case *wrong, bool *ret_is_named)
+static struct peer_fingerprint identify_by_start(const struct diagnosis_case *wrong,
+						 bool *ret_is_other_server)
 {
 	unsigned char sent[START_SIZE], received[2 * START_SIZE];
 	struct payload payload = payload_of(wrong->seed, wrong->connection);
@@ -55,8 +56,8 @@ static struct peer_fingerprint judge_start(const struct diagnosis_case *wrong, b
 		.received = received,
 		.n_received = n_right + n_wrong,
 	};
-	struct peer_fingerprint endpoint = peer_fingerprint_judge(&reply);
-	*ret_is_named = peer_fingerprint_is_named(&reply, endpoint.kind);
+	struct peer_fingerprint endpoint = peer_fingerprint_identify(&reply);
+	*ret_is_other_server = peer_fingerprint_is_other_server(&reply, endpoint.kind);
 	return endpoint;
 }
 
@@ -64,7 +65,7 @@ static struct peer_fingerprint judge_start(const struct diagnosis_case *wrong, b
  * Identifies the server by its reply on a new connection on which nothing is sent. Increments
  * *n_connections if the connection opens.
  */
-static struct peer_fingerprint fingerprint_silence(const struct addr *server,
+static struct peer_fingerprint identify_by_silence(const struct addr *server,
 						   const struct addr *source,
 						   uint32_t *n_connections)
 {
@@ -75,7 +76,7 @@ static struct peer_fingerprint fingerprint_silence(const struct addr *server,
 	if (fd >= 0)
 		reply.n_received = mismatch_await_more(fd, received, 0, sizeof(received));
 	io_close(&fd);
-	return peer_fingerprint_judge(&reply);
+	return peer_fingerprint_identify(&reply);
 }
 
 /*
@@ -88,15 +89,15 @@ static bool is_misplaced(const struct diagnosis *found)
 	       found->kind == DIAGNOSIS_STRAY;
 }
 
-/* judges: also identify the server. server: asked whether it speaks first; NULL: not asked. */
-static struct mismatch_text mismatch_format(const struct diagnosis_case *wrong, bool judges,
+/* identifies: also identify the server. server: asked whether it speaks first; NULL: not asked. */
+static struct mismatch_text mismatch_format(const struct diagnosis_case *wrong, bool identifies,
 					    const struct addr *server, const struct addr *source)
 {
 	struct mismatch_text out = { .is_no_echo = false };
 	struct peer_fingerprint endpoint = { .kind = PEER_ECHO };
 	const struct diagnosis found = diagnose(wrong);
-	if (judges && wrong->offset < START_SIZE)
-		endpoint = judge_start(wrong, &out.is_no_echo);
+	if (identifies && wrong->offset < START_SIZE)
+		endpoint = identify_by_start(wrong, &out.is_no_echo);
 	if (endpoint.kind == PEER_OTHER && is_misplaced(&found)) {
 		endpoint.kind = PEER_ECHO;
 		out.is_no_echo = false;
@@ -105,7 +106,7 @@ static struct mismatch_text mismatch_format(const struct diagnosis_case *wrong, 
 	bool is_greeting = endpoint.kind == PEER_OTHER || endpoint.kind == PEER_PREFIX;
 	if (is_greeting && server != NULL) {
 		struct peer_fingerprint silent =
-			fingerprint_silence(server, source, &out.n_connections);
+			identify_by_silence(server, source, &out.n_connections);
 		if (silent.kind == PEER_SPEAKS_FIRST) {
 			endpoint = silent;
 			out.is_no_echo = true;
@@ -115,12 +116,13 @@ static struct mismatch_text mismatch_format(const struct diagnosis_case *wrong, 
 	return out;
 }
 
-struct mismatch_text mismatch_say(const struct diagnosis_case *wrong, const struct addr *server)
+struct mismatch_text mismatch_describe(const struct diagnosis_case *wrong,
+				       const struct addr *server)
 {
 	return mismatch_format(wrong, server != NULL, server, NULL);
 }
 
-struct mismatch_text mismatch_judge(const struct diagnosis_case *wrong)
+struct mismatch_text mismatch_describe_without_asking(const struct diagnosis_case *wrong)
 {
 	return mismatch_format(wrong, true, NULL, NULL);
 }

@@ -27,12 +27,14 @@ struct mismatch_text {
  * else NULL. The server is then asked whether it speaks first: a connection is opened on which
  * nothing is sent, for a moment at most.
  */
-struct mismatch_text mismatch_say(const struct diagnosis_case *wrong, const struct addr *server);
+struct mismatch_text mismatch_describe(const struct diagnosis_case *wrong,
+				       const struct addr *server);
 
 /*
- * Like mismatch_say() if no message has come back, but another connection asks the server already.
+ * Like mismatch_describe() if no message has come back, but without asking the server, because
+ * another connection asks it already.
  */
-struct mismatch_text mismatch_judge(const struct diagnosis_case *wrong);
+struct mismatch_text mismatch_describe_without_asking(const struct diagnosis_case *wrong);
 
 /*
  * Waits for a moment for the bytes that follow a wrong byte: up to `size` bytes at `bytes`, of

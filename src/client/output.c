@@ -57,7 +57,7 @@ static bool buffer_line(struct output *output, const char *format, ...)
 }
 
 /* Appends the number of lines left out at their place. Returns false if there is no room. */
-static bool tell_left_out(struct output *output)
+static bool add_left_out_line(struct output *output)
 {
 	if (output->n_left_out > 0 &&
 	    !buffer_line(output, "(%" PRIu64 " line%s left out: nothing read %s)",
@@ -78,7 +78,7 @@ void output_line(struct output *output, const char *format, ...)
 	output->from = 0;
 	va_list values;
 	va_start(values, format);
-	if (!tell_left_out(output) || !add_line(output, format, values))
+	if (!add_left_out_line(output) || !add_line(output, format, values))
 		output->n_left_out++;
 	va_end(values);
 }
@@ -96,7 +96,7 @@ bool output_flush(struct output *output)
 	return output->code == 0;
 }
 
-bool output_is_behind(const struct output *output)
+bool output_is_pending(const struct output *output)
 {
 	return output->from < output->to;
 }
@@ -105,12 +105,12 @@ struct pollfd output_pollfd(const struct output *output)
 {
 	if (output->code != 0)
 		return (struct pollfd){ .fd = -1 }; /* the error is known already */
-	return writer_pollfd(&output->out, output_is_behind(output));
+	return writer_pollfd(&output->out, output_is_pending(output));
 }
 
 uint64_t output_deadline_ns(const struct output *output)
 {
-	return writer_retry_ns(&output->out, output_is_behind(output));
+	return writer_retry_ns(&output->out, output_is_pending(output));
 }
 
 bool output_check(struct output *output)
@@ -140,7 +140,7 @@ MUST_USE static int output_write_all(struct output *output)
 	int rc = writer_write_all(out, output->lines + output->from, output->to - output->from,
 				  &output->wait);
 	output->from = output->to = 0;
-	if (rc == 0 && tell_left_out(output))
+	if (rc == 0 && add_left_out_line(output))
 		rc = writer_write_all(out, output->lines, output->to, &output->wait);
 	if (rc == 0)
 		rc = writer_write_all(out, output->report_bytes, output->report_size,

@@ -58,7 +58,7 @@ uint64_t output_deadline_ns(const struct output *output);
 bool output_check(struct output *output);
 
 /* Returns true if lines are not written yet. For a loop that retries periodically. */
-bool output_is_behind(const struct output *output);
+bool output_is_pending(const struct output *output);
 
 /* ---- the end ---- */
 

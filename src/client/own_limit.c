@@ -64,7 +64,7 @@ void own_use_end(struct own_use *use)
 		use->waited = (double)(waited_ns - usual_ns) / (double)use->elapsed_ns;
 }
 
-void own_use_search(struct own_use *use, uint64_t took_ns)
+void own_use_note_port_search(struct own_use *use, uint64_t took_ns)
 {
 	uint64_t waited_ns = thread_times().waited_ns;
 	uint64_t late_ns = waited_ns - use->search_waited_ns;
@@ -75,14 +75,14 @@ void own_use_search(struct own_use *use, uint64_t took_ns)
 	use->searched_ns += took_ns - late_ns;
 }
 
-void own_use_watch(struct own_use *use, uint64_t expected_ns, uint64_t now_ns)
+void own_use_note_process_gap(struct own_use *use, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (use->begin_ns == 0 || now_ns < expected_ns + OWN_GAP_NS)
 		return;
 	uint64_t waited_ns = thread_times().waited_ns;
 	uint64_t late_ns = waited_ns - use->begin.waited_ns; /* since the last gap */
 	use->begin.waited_ns = waited_ns;
-	ignore_result(own_use_look(use, expected_ns + late_ns, now_ns));
+	ignore_result(own_use_note_gap(use, expected_ns + late_ns, now_ns));
 }
 
 static uint64_t larger_of(uint64_t a, uint64_t b)

@@ -48,7 +48,7 @@ void own_use_begin(struct own_use *ret_use);
  * Records a gap if the thread, which has read the clock now, wanted to do so at expected_ns or
  * earlier. Returns true if the gap is OWN_GAP_NS or longer.
  */
-static inline bool own_use_look(struct own_use *use, uint64_t expected_ns, uint64_t now_ns)
+static inline bool own_use_note_gap(struct own_use *use, uint64_t expected_ns, uint64_t now_ns)
 {
 	if (now_ns < expected_ns + OWN_GAP_NS)
 		return false;
@@ -62,29 +62,27 @@ static inline bool own_use_look(struct own_use *use, uint64_t expected_ns, uint6
  * Returns true if a wait must restart after a gap of gap_ns. Only long gaps restart it: on a busy
  * machine, where a process is preempted repeatedly, a wait must end.
  */
-static inline bool own_use_restarts(uint64_t gap_ns, uint64_t wait_ns)
+static inline bool own_use_restarts_wait(uint64_t gap_ns, uint64_t wait_ns)
 {
 	return gap_ns >= 5 * OWN_GAP_NS && gap_ns >= wait_ns / 2;
 }
 
-/*
- * Counts a slow call of connect(2), without the time it waited for a core. See own_use_connect().
- */
-void own_use_search(struct own_use *use, uint64_t took_ns);
+/* For own_use_note_connect(): counts a slow call, without the time it waited for a core. */
+void own_use_note_port_search(struct own_use *use, uint64_t took_ns);
 
 /* Counts a non-blocking call of connect(2) that took took_ns, if it was slow. */
-static inline void own_use_connect(struct own_use *use, uint64_t took_ns)
+static inline void own_use_note_connect(struct own_use *use, uint64_t took_ns)
 {
 	if (took_ns >= OWN_CONNECT_NS)
-		own_use_search(use, took_ns);
+		own_use_note_port_search(use, took_ns);
 }
 
 /*
- * Like own_use_look(), for a thread that measures nothing and only watches whether the whole
+ * Like own_use_note_gap(), for a thread that measures nothing and only watches whether the whole
  * process is stopped. Time that this thread waits for a core is not counted, because the others may
  * run.
  */
-void own_use_watch(struct own_use *use, uint64_t expected_ns, uint64_t now_ns);
+void own_use_note_process_gap(struct own_use *use, uint64_t expected_ns, uint64_t now_ns);
 
 /* Ends measuring, in the same thread. */
 void own_use_end(struct own_use *use);

@@ -234,7 +234,7 @@ static bool is_reversed(const struct peer_reply *reply, struct peer_fingerprint 
 	return is_kind(endpoint, PEER_REVERSED, "no plain echo: it returns the last byte first");
 }
 
-struct peer_fingerprint peer_fingerprint_judge(const struct peer_reply *reply)
+struct peer_fingerprint peer_fingerprint_identify(const struct peer_reply *reply)
 {
 	struct peer_fingerprint endpoint = { .text = "" };
 	size_t same = common_prefix_length(reply);
@@ -297,7 +297,7 @@ static bool is_end_repeated(const struct peer_reply *reply)
 	       memcmp(reply->received + reply->n_sent, reply->sent + reply->n_sent - n, n) == 0;
 }
 
-bool peer_fingerprint_is_named(const struct peer_reply *reply, enum peer_kind kind)
+bool peer_fingerprint_is_other_server(const struct peer_reply *reply, enum peer_kind kind)
 {
 	if (kind == PEER_OTHER)
 		return is_other_text(reply);

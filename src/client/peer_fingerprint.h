@@ -43,13 +43,13 @@ struct peer_fingerprint {
  * Returns the kind of server that gave this reply. The caller decides when it has waited long
  * enough for the rest of the reply.
  */
-struct peer_fingerprint peer_fingerprint_judge(const struct peer_reply *reply);
+struct peer_fingerprint peer_fingerprint_identify(const struct peer_reply *reply);
 
 /*
  * Returns true if the reply identifies another kind of server: a protocol, or a rule by which the
  * echo is changed. Returns false for an echo server with a fault: bytes missing, doubled or
  * changed.
  */
-bool peer_fingerprint_is_named(const struct peer_reply *reply, enum peer_kind kind);
+bool peer_fingerprint_is_other_server(const struct peer_reply *reply, enum peer_kind kind);
 
 #endif

@@ -34,7 +34,7 @@
 #include "net/io.h"
 #include "net/signals.h"
 
-#define LOOKS_WITHOUT_SIGNAL 1024 /* polls of a spinning wait between two reads of signals */
+#define POLLS_PER_SIGNAL_READ 1024 /* polls of a spinning wait between two reads of signals */
 
 /* Minimum time between two reads of signals while messages are sent without a pause. */
 #define SIGNALS_NS (10 * CLOCK_NS_PER_MS)
@@ -44,30 +44,30 @@ struct ping {
 	struct ping_report *report;
 	struct reconnect reconnect; /* contains the server's address */
 	int signals_fd;
-	uint64_t heard_ns; /* when signals were last read */
-	int ended_by;      /* INT or TERM; 0: none */
-	uint64_t end_ns;   /* of the run */
-	bool is_over;      /* signal, end of the run, no echo server, or output failed */
+	uint64_t signals_read_ns; /* when signals were last read */
+	int ended_by;             /* INT or TERM; 0: none */
+	uint64_t end_ns;          /* of the run */
+	bool is_over;             /* signal, end of the run, no echo server, or output failed */
 
 	struct ping_conn conn;
 	uint64_t connect_ns; /* connect time */
 
-	uint64_t looked_ns;  /* time of the last clock read */
-	uint64_t resumed_ns; /* when waits were last restarted: own_use_restarts() */
-	bool is_under_way;   /* a message is in flight, or connecting for it */
+	uint64_t clock_read_ns; /* time of the last clock read */
+	uint64_t resumed_ns;    /* when waits were last restarted: own_use_restarts_wait() */
+	bool is_in_flight;      /* a message is in flight, or connecting for it */
 	struct own_use use;
 	struct own_idle idle;
 	struct kernel_view kernel;
 	struct ping_stats stats;
 	uint64_t number; /* of the message, from 1 */
-	unsigned int n_looks;
+	unsigned int n_polls;
 	struct output *output;
 };
 
 /* ---- signals ---- */
 
 /* Like ping(8): prints one line and continues. */
-static void ping_log_so_far(const struct ping *ping)
+static void ping_log_figures(const struct ping *ping)
 {
 	const struct result *result = &ping->report->result;
 	const struct histogram *times = &result->response;
@@ -79,10 +79,10 @@ static void ping_log_so_far(const struct ping *ping)
 static void ping_read_signals(struct ping *ping)
 {
 	int signal;
-	ping->heard_ns = clock_now_ns();
+	ping->signals_read_ns = clock_now_ns();
 	while ((signal = signals_next(ping->signals_fd)) != 0) {
 		if (signal == SIGQUIT) {
-			ping_log_so_far(ping);
+			ping_log_figures(ping);
 			continue;
 		}
 		ping->is_over = true;
@@ -98,10 +98,10 @@ static void ping_read_signals(struct ping *ping)
  */
 static void ping_update_now(struct ping *ping, uint64_t expected_ns, uint64_t now_ns)
 {
-	if (own_use_look(&ping->use, expected_ns, now_ns) &&
-	    own_use_restarts(now_ns - expected_ns, ping->conn.wait_ns))
+	if (own_use_note_gap(&ping->use, expected_ns, now_ns) &&
+	    own_use_restarts_wait(now_ns - expected_ns, ping->conn.wait_ns))
 		ping->resumed_ns = now_ns;
-	ping->looked_ns = now_ns;
+	ping->clock_read_ns = now_ns;
 }
 
 static void close_connection(struct ping *ping)
@@ -138,9 +138,9 @@ MUST_USE static int ping_wait_for(struct ping *ping, struct pollfd *wanted, size
 		uint64_t retry_ns = output_deadline_ns(ping->output);
 		uint64_t until_ns = clock_earlier_ns(deadline_ns, retry_ns);
 		uint64_t before_ns = clock_now_ns();
-		if (ping->is_under_way)
-			ping_update_now(ping, ping->looked_ns + received_ns, before_ns);
-		if (ping->is_under_way)
+		if (ping->is_in_flight)
+			ping_update_now(ping, ping->clock_read_ns + received_ns, before_ns);
+		if (ping->is_in_flight)
 			until_ns = clock_earlier_ns(until_ns, before_ns + OWN_SLICE_NS);
 		int ready = io_wait(fds, 2 + n, until_ns);
 		if (ready < 0)
@@ -203,8 +203,8 @@ static bool wait_for_server(struct ping *ping, uint64_t deadline_ns)
 	uint64_t now_ns = spins ? clock_now_ns() : 0;
 	bool is_late = spins && now_ns >= deadline_ns;
 	if (spins)
-		ping_update_now(ping, ping->looked_ns, now_ns);
-	if (spins && !is_late && ++ping->n_looks % LOOKS_WITHOUT_SIGNAL != 0)
+		ping_update_now(ping, ping->clock_read_ns, now_ns);
+	if (spins && !is_late && ++ping->n_polls % POLLS_PER_SIGNAL_READ != 0)
 		return true;
 	/* At the deadline too: a reply may have arrived while this process was stopped. */
 	int ready = ping_wait_for(ping, &server, 1, spins ? 0 : deadline_ns);
@@ -240,7 +240,7 @@ static void ping_exchange(struct ping *ping)
 	struct ping_conn *conn = &ping->conn;
 	ping_conn_begin_message(conn);
 	uint64_t first_ns = clock_earlier_ns(late_ns(ping), ping->end_ns);
-	ping->looked_ns = conn->begun_ns;
+	ping->clock_read_ns = conn->begun_ns;
 	while (conn->failure == NULL && !ping_conn_is_back(conn) && !ping->is_over) {
 		if (stream_unsent(&conn->stream) > 0)
 			ping_conn_send(conn);
@@ -252,14 +252,14 @@ static void ping_exchange(struct ping *ping)
 			ping_conn_fail_late(conn);
 	}
 	if (ping_conn_is_back(conn))
-		ping_update_now(ping, ping->looked_ns + PING_RECV_MAX_NS, conn->back_ns);
+		ping_update_now(ping, ping->clock_read_ns + PING_RECV_MAX_NS, conn->back_ns);
 	if (ping->is_over)
 		receive_rest(ping);
 }
 
 /* ---- output ---- */
 
-static void say_back(struct ping *ping, uint64_t ns)
+static void print_echo(struct ping *ping, uint64_t ns)
 {
 	char connect[48] = "";
 	if (ping->config->connect_each)
@@ -270,7 +270,7 @@ static void say_back(struct ping *ping, uint64_t ns)
 	ping->is_over |= !output_flush(ping->output);
 }
 
-static void say_failed(struct ping *ping, const char *what)
+static void print_failure(struct ping *ping, const char *what)
 {
 	output_line(ping->output, "%s: %s", what, ping->conn.why);
 	ping->is_over |= !output_flush(ping->output);
@@ -285,34 +285,34 @@ static void say_failed(struct ping *ping, const char *what)
 static void fail_between_messages(struct ping *ping)
 {
 	result_connection_error(&ping->report->result, ping->conn.failure, 1);
-	say_failed(ping, "between two messages");
+	print_failure(ping, "between two messages");
 }
 
-static void do_message(struct ping *ping)
+static void ping_once(struct ping *ping)
 {
 	struct ping_conn *conn = &ping->conn;
 	ping->number++;
 	ping->report->result.n_sent++;
 	conn->failure = NULL;
-	conn->begun_ns = ping->looked_ns = clock_now_ns();
-	ping->is_under_way = true;
+	conn->begun_ns = ping->clock_read_ns = clock_now_ns();
+	ping->is_in_flight = true;
 	if (conn->fd < 0)
 		open_connection(ping);
 	bool is_sent = conn->fd >= 0;
 	if (is_sent)
 		ping_exchange(ping);
-	ping->is_under_way = false;
+	ping->is_in_flight = false;
 	if (is_sent && ping_conn_is_back(conn)) {
 		uint64_t took_ns = conn->back_ns - conn->begun_ns;
 		ping_stats_echo(&ping->stats, conn->back_ns, took_ns);
-		say_back(ping, took_ns);
+		print_echo(ping, took_ns);
 		if (conn->failure != NULL) /* bytes after the message were never sent */
 			fail_between_messages(ping);
 	} else if (conn->failure != NULL) {
 		char seq[32];
 		snprintf(seq, sizeof(seq), "seq=%" PRIu64, ping->number);
 		ping_stats_failure(&ping->stats, conn->failure, clock_now_ns());
-		say_failed(ping, seq);
+		print_failure(ping, seq);
 	} else {
 		uint64_t now_ns = clock_now_ns();
 		ping_stats_unfinished(&ping->stats, now_ns, now_ns - conn->begun_ns);
@@ -326,7 +326,7 @@ static void do_message(struct ping *ping)
 /*
  * Between messages, anything received is an error: the server closed, or the bytes were never sent.
  */
-static void look_while_idle(struct ping *ping)
+static void receive_while_idle(struct ping *ping)
 {
 	struct ping_conn *conn = &ping->conn;
 	conn->failure = NULL;
@@ -352,7 +352,7 @@ static void wait_until_due(struct ping *ping, uint64_t due_ns)
 		if (ready < 0)
 			break;
 		if (ready > 0)
-			look_while_idle(ping);
+			receive_while_idle(ping);
 	}
 }
 
@@ -368,7 +368,7 @@ static uint64_t ping_next_due_ns(const struct ping *ping, uint64_t due_ns)
 	return due_ns;
 }
 
-static void ping_on(struct ping *ping)
+static void run_ping_loop(struct ping *ping)
 {
 	uint64_t due_ns = clock_now_ns();
 	ping_stats_start(&ping->stats, due_ns);
@@ -378,11 +378,11 @@ static void ping_on(struct ping *ping)
 	if (ping->config->duration_ns != 0)
 		ping->end_ns = clock_after_ns(due_ns, ping->config->duration_ns);
 	while (!ping->is_over && ping->stats.code == 0) {
-		do_message(ping);
+		ping_once(ping);
 		if (ping->number == ping->config->count)
 			break;
 		due_ns = ping_next_due_ns(ping, due_ns);
-		if (due_ns >= ping->heard_ns + SIGNALS_NS)
+		if (due_ns >= ping->signals_read_ns + SIGNALS_NS)
 			ping_read_signals(ping);
 		if (clock_now_ns() < due_ns) {
 			own_idle_begin(&ping->idle);
@@ -396,7 +396,7 @@ static void ping_on(struct ping *ping)
 	 * may close.
 	 */
 	if (ping->is_over && ping->conn.fd >= 0 && ping_conn_is_back(&ping->conn))
-		look_while_idle(ping);
+		receive_while_idle(ping);
 	ping_stats_end(&ping->stats, clock_now_ns());
 	own_use_end(&ping->use);
 	own_idle_close(&ping->idle);
@@ -424,7 +424,7 @@ MUST_USE static enum exit_status run_ping(struct ping *ping)
 	output_line(ping->output, "PING %s, %" PRIu64 " byte%s", ping->report->address.text,
 		    config->size, units_s(config->size));
 	ping->is_over |= !output_flush(ping->output);
-	ping_on(ping);
+	run_ping_loop(ping);
 	if (ping->stats.code < 0) {
 		log_error("cannot go on: %s", err_text(ping->stats.code).text);
 		return STATUS_MACHINE;
@@ -437,8 +437,8 @@ MUST_USE static enum exit_status run_ping(struct ping *ping)
 		.by_signal = ping->ended_by != 0,
 		.by_deadline = is_cut && ping->ended_by == 0,
 	};
-	ping_judge_client(&ping->use, &ping->idle, ping->report);
-	ping_judge(config, &end, ping->report);
+	ping_check_client(&ping->use, &ping->idle, ping->report);
+	ping_set_verdict(config, &end, ping->report);
 	return STATUS_OK;
 }
 

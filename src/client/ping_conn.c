@@ -66,9 +66,9 @@ static void fail_by_bytes(struct ping_conn *conn, size_t n_right, size_t n)
 	result->wrong_bytes += stream_count_wrong(&conn->stream, from, n - n_right);
 	n = mismatch_await_more(conn->fd, from, n - n_right, DIAGNOSIS_MAX);
 	struct diagnosis_case wrong = stream_case(&conn->stream, result->n_connections, from, n);
-	wrong.most_sent = conn->stream.sent;
+	wrong.max_sent = conn->stream.sent;
 	bool is_first = result->n_echoes == 0;
-	struct mismatch_text text = mismatch_say(&wrong, is_first ? &conn->server : NULL);
+	struct mismatch_text text = mismatch_describe(&wrong, is_first ? &conn->server : NULL);
 	conn->is_no_echo = text.is_no_echo;
 	ping_conn_fail(conn, "mismatch", "%s", text.text);
 	if (result->first_mismatch[0] == '\0')

@@ -35,7 +35,7 @@ static void record_second(struct ping_stats *stats, uint64_t end_ns)
  * Records the seconds that are over. Bytes verified since the last call, and what is counted
  * next, belong to the current second.
  */
-static void come_to_second(struct ping_stats *stats, uint64_t now_ns)
+static void advance_to_second(struct ping_stats *stats, uint64_t now_ns)
 {
 	uint64_t n_verified = stats->result->bytes_verified;
 	while (now_ns - stats->start_ns >= (stats->n_seconds + 1) * CLOCK_NS_PER_S) {
@@ -48,7 +48,7 @@ static void come_to_second(struct ping_stats *stats, uint64_t now_ns)
 
 void ping_stats_failure(struct ping_stats *stats, const char *name, uint64_t now_ns)
 {
-	come_to_second(stats, now_ns);
+	advance_to_second(stats, now_ns);
 	result_fail(stats->result, name, 1);
 	result_fail(&stats->second, name, 1);
 }
@@ -62,7 +62,7 @@ static void add_time(struct ping_stats *stats, uint64_t ns)
 
 void ping_stats_echo(struct ping_stats *stats, uint64_t now_ns, uint64_t took_ns)
 {
-	come_to_second(stats, now_ns);
+	advance_to_second(stats, now_ns);
 	stats->result->n_echoes++;
 	stats->second.n_echoes++;
 	add_time(stats, took_ns);
@@ -70,7 +70,7 @@ void ping_stats_echo(struct ping_stats *stats, uint64_t now_ns, uint64_t took_ns
 
 void ping_stats_unfinished(struct ping_stats *stats, uint64_t now_ns, uint64_t age_ns)
 {
-	come_to_second(stats, now_ns);
+	advance_to_second(stats, now_ns);
 	stats->result->n_unfinished++;
 	stats->second.n_unfinished++;
 	add_time(stats, age_ns);
@@ -78,7 +78,7 @@ void ping_stats_unfinished(struct ping_stats *stats, uint64_t now_ns, uint64_t a
 
 void ping_stats_end(struct ping_stats *stats, uint64_t end_ns)
 {
-	come_to_second(stats, end_ns);
+	advance_to_second(stats, end_ns);
 	stats->result->elapsed_ns = end_ns - stats->start_ns;
 	if (stats->result->elapsed_ns > stats->n_seconds * CLOCK_NS_PER_S)
 		record_second(stats, stats->result->elapsed_ns);

@@ -9,7 +9,7 @@
 #include "base/units.h"
 #include "client/dial.h"
 
-void ping_judge_client(const struct own_use *use, const struct own_idle *idle,
+void ping_check_client(const struct own_use *use, const struct own_idle *idle,
 		       struct ping_report *report)
 {
 	int limit = dial_limit(&report->result);
@@ -28,8 +28,8 @@ MUST_USE static bool is_right(const struct result *result)
 	       result_connection_errors(result) == 0;
 }
 
-void ping_judge(const struct ping_config *config, const struct ping_end *end,
-		struct ping_report *report)
+void ping_set_verdict(const struct ping_config *config, const struct ping_end *end,
+		      struct ping_report *report)
 {
 	const struct result *result = &report->result;
 	uint64_t count = config->count;
@@ -48,5 +48,5 @@ void ping_judge(const struct ping_config *config, const struct ping_end *end,
 	int limit = dial_limit(result);
 	report->verdict = limit == 0 ? STATUS_ECHO_FAILED : STATUS_MACHINE;
 	if (limit != 0)
-		dial_say_limit(limit);
+		dial_log_limit(limit);
 }

@@ -15,11 +15,11 @@ struct ping_end {
 };
 
 /* Fills in the CPU share of the client, and why the client was the limit. */
-void ping_judge_client(const struct own_use *use, const struct own_idle *idle,
+void ping_check_client(const struct own_use *use, const struct own_idle *idle,
 		       struct ping_report *report);
 
 /* Fills in is_interrupted and the verdict. Prints the reason if no count shows it. */
-void ping_judge(const struct ping_config *config, const struct ping_end *end,
-		struct ping_report *report);
+void ping_set_verdict(const struct ping_config *config, const struct ping_end *end,
+		      struct ping_report *report);
 
 #endif

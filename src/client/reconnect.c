@@ -10,18 +10,18 @@
 #include "net/io.h"
 
 /* Handles a failure of the known address. From now on the name is looked up first. */
-static void note_reconnect_failure(struct reconnect *reconnect, int code)
+static void set_reconnect_failure(struct reconnect *reconnect, int code)
 {
 	io_close(&reconnect->fd);
 	reconnect->code = code;
-	reconnect->is_dead = true;
+	reconnect->has_addr_failed = true;
 }
 
 /* Begins to connect to the known address. */
 static void connect_known(struct reconnect *reconnect, uint64_t now_ns)
 {
 	int fd = connect_begin(&reconnect->addr, reconnect->request.source);
-	own_use_connect(reconnect->use, clock_now_ns() - now_ns);
+	own_use_note_connect(reconnect->use, clock_now_ns() - now_ns);
 	reconnect->retry_ns = 0;
 	if (fd >= 0) {
 		reconnect->fd = fd;
@@ -29,7 +29,7 @@ static void connect_known(struct reconnect *reconnect, uint64_t now_ns)
 		reconnect->code = ERR_QUEUE_FULL;
 		reconnect->retry_ns = now_ns + CONNECT_RETRY_NS;
 	} else {
-		note_reconnect_failure(reconnect, fd);
+		set_reconnect_failure(reconnect, fd);
 	}
 }
 
@@ -64,7 +64,7 @@ void reconnect_begin(struct reconnect *reconnect)
 	reconnect->dialing = NULL;
 	reconnect->fd = -1;
 	reconnect->retry_ns = 0;
-	if (reconnect->has_dialed || !reconnect->is_dead || now_ns < reconnect->next_ns)
+	if (reconnect->has_dialed || !reconnect->has_addr_failed || now_ns < reconnect->next_ns)
 		connect_known(reconnect, now_ns);
 	if (!reconnect->has_dialed && reconnect->fd < 0 && now_ns >= reconnect->next_ns)
 		begin_dial(reconnect, now_ns);
@@ -94,7 +94,7 @@ static bool check_known_address(struct reconnect *reconnect, struct dialed *ret_
 		return false;
 	int rc = connect_outcome(reconnect->fd);
 	if (rc < 0) {
-		note_reconnect_failure(reconnect, rc);
+		set_reconnect_failure(reconnect, rc);
 		return false;
 	}
 	*ret_dialed = (struct dialed){
@@ -128,7 +128,7 @@ bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed)
 	if (check_known_address(reconnect, ret_dialed) || check_dialed(reconnect, ret_dialed)) {
 		ret_dialed->took_ns = clock_now_ns() - reconnect->start_ns;
 		reconnect->addr = ret_dialed->addr;
-		reconnect->is_dead = false;
+		reconnect->has_addr_failed = false;
 		reconnect->n_failures = 0;
 		reconnect_cancel(reconnect);
 		return true;
@@ -145,7 +145,7 @@ bool reconnect_check(struct reconnect *reconnect, struct dialed *ret_dialed)
 	*ret_dialed = (struct dialed){
 		.fd = reconnect->fd >= 0 ? -ETIMEDOUT : reconnect->code,
 	};
-	reconnect->is_dead = true;
+	reconnect->has_addr_failed = true;
 	reconnect_cancel(reconnect);
 	return true;
 }

@@ -27,7 +27,7 @@
 struct reconnect {
 	struct dial_request request; /* timeout_ns: for one connection, including the lookup */
 	struct addr addr;            /* address of the last connection that succeeded */
-	bool is_dead;                /* `addr` has failed since: the name is looked up at once */
+	bool has_addr_failed;        /* `addr` has failed since: the name is looked up at once */
 	uint32_t n_failures;         /* consecutive lookups that found no server */
 	uint64_t next_ns;            /* earliest time of the next lookup, after redial_pause_ns() */
 

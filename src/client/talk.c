@@ -106,7 +106,7 @@ static struct came_back came_back(const struct talk *talk)
 	return out;
 }
 
-static void judge_error(struct talk *talk, int code)
+static void end_by_error(struct talk *talk, int code)
 {
 	bool is_reset = code == -ECONNRESET || code == -EPIPE;
 	talk->server_ended = is_reset;
@@ -130,7 +130,7 @@ static void send_end(struct talk *talk)
 	talk->end_sent = true;
 	int rc = io_send_end(talk->fd);
 	if (rc < 0)
-		judge_error(talk, rc);
+		end_by_error(talk, rc);
 }
 
 /*
@@ -171,13 +171,13 @@ static void talk_send_unsent(struct talk *talk)
 	send_end_if_due(talk);
 }
 
-static void take_input(struct talk *talk)
+static void read_input(struct talk *talk)
 {
 	unsigned char *room;
 	size_t size = window_room(&talk->window, &room);
 	ssize_t n = io_read(STDIN_FILENO, room, size < RECEIVE_SIZE ? size : RECEIVE_SIZE);
 	if (n > 0)
-		window_take(&talk->window, (size_t)n);
+		window_add(&talk->window, (size_t)n);
 	else if (n == 0)
 		talk->input_ended = true;
 	else if (n != -EAGAIN)
@@ -193,7 +193,7 @@ static bool is_all_back(const struct talk *talk)
 	return talk->end_sent && talk->window.returned == talk->window.taken;
 }
 
-static void give_output(struct talk *talk, const void *bytes, size_t size)
+static void set_output(struct talk *talk, const void *bytes, size_t size)
 {
 	talk->output = bytes;
 	talk->output_size = size;
@@ -208,7 +208,7 @@ static void talk_verify(struct talk *talk, size_t n)
 	struct window *window = &talk->window;
 	uint64_t before = window->returned;
 	unsigned char sent = 0;
-	enum window_verdict verdict = window_return(window, talk->received, n, &sent);
+	enum window_verdict verdict = window_verify(window, talk->received, n, &sent);
 	if (verdict == WINDOW_SAME)
 		return;
 
@@ -223,7 +223,7 @@ static void talk_verify(struct talk *talk, size_t n)
 }
 
 /* Sets the verdict for a server that sent nothing within the timeout. */
-static void talk_judge_silence(struct talk *talk)
+static void end_by_silence(struct talk *talk)
 {
 	struct units_text timeout = units_duration(talk->config->timeout_ns);
 	talk_end_with(talk, STATUS_ECHO_FAILED, "%s %s: %s",
@@ -232,13 +232,13 @@ static void talk_judge_silence(struct talk *talk)
 }
 
 /* Sets the verdict when the server has half-closed. */
-static void judge_end(struct talk *talk)
+static void end_by_fin(struct talk *talk)
 {
 	talk->server_ended = true;
 	if (is_all_back(talk))
 		talk_end_with(talk, STATUS_OK, "%s", "");
 	else if (talk->send_code != 0 && talk->send_code != -EPIPE)
-		judge_error(talk, talk->send_code); /* send(2) got the error first */
+		end_by_error(talk, talk->send_code); /* send(2) got the error first */
 	else
 		talk_end_with(talk, STATUS_ECHO_FAILED, "server ended early: %s%s",
 			      came_back(talk).text,
@@ -256,11 +256,11 @@ static void talk_receive(struct talk *talk)
 	if (n > 0) {
 		first_reply_add(&talk->first_reply, talk->received, (size_t)n);
 		talk_verify(talk, (size_t)n);
-		give_output(talk, talk->received, (size_t)n);
+		set_output(talk, talk->received, (size_t)n);
 	} else if (n == 0) {
-		judge_end(talk);
+		end_by_fin(talk);
 	} else {
-		judge_error(talk, (int)n);
+		end_by_error(talk, (int)n);
 	}
 }
 
@@ -268,7 +268,7 @@ static void talk_receive(struct talk *talk)
  * Handles that the reader of standard output is gone, as in `talk | head -1`. This is no error, so
  * the process ends by SIGPIPE without a message. A verdict that is already known is still printed.
  */
-static void lose_reader(struct talk *talk)
+static void handle_lost_reader(struct talk *talk)
 {
 	if (!talk->over || talk->status == STATUS_OK) {
 		progress_clear(&talk->progress);
@@ -282,7 +282,7 @@ static void write_output(struct talk *talk)
 {
 	ssize_t n = writer_write(&talk->out, talk->output, talk->output_size);
 	if (n == -EPIPE)
-		lose_reader(talk);
+		handle_lost_reader(talk);
 	if (n == -EPIPE || n == -EAGAIN)
 		return;
 	if (n < 0) {
@@ -350,7 +350,7 @@ MUST_USE static int talk_wait_for_events(struct talk *talk, struct pollfd fds[N_
 	 * may have arrived meanwhile.
 	 */
 	if (ready == 0 && deadline_ns == silence_ns)
-		talk_judge_silence(talk);
+		end_by_silence(talk);
 	return ready;
 }
 
@@ -374,12 +374,12 @@ MUST_USE static int converse(struct talk *talk)
 		if (rc < 0)
 			return rc;
 		if (fds[OUTPUT].revents & (POLLERR | POLLHUP))
-			lose_reader(talk);
+			handle_lost_reader(talk);
 		bool may_write = fds[OUTPUT].revents != 0 || talk->out.retry_ns != 0;
 		if (may_write && talk->output_size > 0)
 			write_output(talk);
 		if (fds[INPUT].revents != 0)
-			take_input(talk);
+			read_input(talk);
 		if (!talk->over)
 			talk_send_unsent(talk);
 		if (fds[SERVER].revents & ~POLLOUT && talk->output_size == 0 && !talk->over)
@@ -403,7 +403,7 @@ static struct reason talk_reason_of(struct talk *talk)
 		return reason;
 	if (talk->first_reply.n > talk->window.returned && !talk->server_ended)
 		first_reply_await(&talk->first_reply, talk->fd);
-	if (first_reply_name(&talk->first_reply, &talk->window, talk->server_ended, &endpoint))
+	if (first_reply_identify(&talk->first_reply, &talk->window, talk->server_ended, &endpoint))
 		snprintf(reason.text, sizeof(reason.text), " (%s)", endpoint.text);
 	else if (is_cut && talk->end_sent && talk->send_code == 0)
 		snprintf(reason.text, sizeof(reason.text),
@@ -420,7 +420,7 @@ static bool is_utf8_terminal(void)
 	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
-MUST_USE static enum exit_status talk_on(const struct talk_config *config, int fd)
+MUST_USE static enum exit_status run_talk(const struct talk_config *config, int fd)
 {
 	/* 1 MiB, too large for the stack. Zeroed, so pages are allocated only when used. */
 	static struct talk talk;
@@ -457,8 +457,8 @@ enum exit_status talk_run(const struct talk_config *config)
 	};
 	struct dialed dialed = dial(&request);
 	if (dialed.fd < 0)
-		return dial_explain(&request, dialed.fd);
-	enum exit_status status = talk_on(config, dialed.fd);
+		return dial_log_failure(&request, dialed.fd);
+	enum exit_status status = run_talk(config, dialed.fd);
 	io_close(&dialed.fd);
 	return status;
 }

@@ -61,7 +61,7 @@ struct diagnosis_case stream_case(const struct verified_stream *stream, uint64_t
 			n_connections < PAYLOAD_CONNECTIONS ? n_connections : PAYLOAD_CONNECTIONS,
 		.offset = stream->returned,
 		.sent = stream->sent,
-		.most_sent = PAYLOAD_SIZE,
+		.max_sent = PAYLOAD_SIZE,
 		.received = bytes,
 		.n = n,
 	};

@@ -71,7 +71,7 @@ size_t stream_fill(const struct verified_stream *stream, void *buffer, size_t si
 MUST_USE ssize_t stream_send(struct verified_stream *stream, int fd, const void *bytes, size_t n);
 
 /*
- * Compares n received bytes with the bytes in flight, and counts the right ones as returned. Returns
+ * Compares n received bytes with the bytes in flight and counts the right ones as returned. Returns
  * their number. If it is less than n, the byte at stream->returned is wrong or was never sent.
  */
 MUST_USE size_t stream_verify(struct verified_stream *stream, const void *bytes, size_t n);

@@ -28,7 +28,7 @@ size_t window_room(struct window *window, unsigned char **ret_room)
 	return in_one_piece(window->taken, window->returned + WINDOW_SIZE);
 }
 
-void window_take(struct window *window, size_t n)
+void window_add(struct window *window, size_t n)
 {
 	window->taken += n;
 	assert(window->taken <= window->returned + WINDOW_SIZE);
@@ -68,7 +68,7 @@ static size_t equal_prefix(const unsigned char *a, const unsigned char *b, size_
 	return same;
 }
 
-enum window_verdict window_return(struct window *window, const unsigned char *bytes, size_t n,
+enum window_verdict window_verify(struct window *window, const unsigned char *bytes, size_t n,
 				  unsigned char *reterr_sent)
 {
 	while (n > 0) {

@@ -33,7 +33,7 @@ struct window {
 size_t window_room(struct window *window, unsigned char **ret_room);
 
 /* Adds n bytes, which the caller has written there. */
-void window_take(struct window *window, size_t n);
+void window_add(struct window *window, size_t n);
 
 /* Returns the number of unsent bytes at *ret_bytes, which may not be all. 0: all are sent. */
 size_t window_unsent(const struct window *window, const unsigned char **ret_bytes);
@@ -60,7 +60,7 @@ enum window_verdict {
  * Compares n returned bytes. Counts correct bytes as returned and stops at the first wrong byte.
  * Its offset is then window->returned, and *reterr_sent is the correct byte, if it was sent.
  */
-enum window_verdict window_return(struct window *window, const unsigned char *bytes, size_t n,
+enum window_verdict window_verify(struct window *window, const unsigned char *bytes, size_t n,
 				  unsigned char *reterr_sent);
 
 #endif

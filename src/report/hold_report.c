@@ -103,7 +103,7 @@ static json_t *disconnect_json(const struct disconnect *disconnect)
 			 (json_int_t)disconnect->connection, "cause",
 			 disconnect_name(disconnect->cause), "what", disconnect->why, "seconds",
 			 clock_s(disconnect->at_ns), "age", clock_s(disconnect->age_ns),
-			 "heartbeats", (json_int_t)disconnect->n_beats, "last_good",
+			 "heartbeats", (json_int_t)disconnect->n_heartbeats, "last_good",
 			 seconds_json(disconnect->silent_ns), "from",
 			 disconnect->from[0] != '\0' ? disconnect->from : NULL);
 }

@@ -37,13 +37,13 @@ enum disconnect_cause disconnect_of_code(int code);
 /* One connection that ended, for a log. Has space for the longest sentence and address. */
 struct disconnect {
 	enum disconnect_cause cause;
-	uint64_t connection; /* number of the held connection, from 1 */
-	uint64_t at_ns;      /* when it ended, since the start of the run */
-	uint64_t age_ns;     /* how long it was open */
-	uint64_t n_beats;    /* number of heartbeats that came back on it */
-	uint64_t silent_ns;  /* since its last good byte; DISCONNECT_NO_BYTE: it had none */
-	char from[128];      /* local address; empty: it has none */
-	char why[512];       /* the reason, a sentence */
+	uint64_t connection;   /* number of the held connection, from 1 */
+	uint64_t at_ns;        /* when it ended, since the start of the run */
+	uint64_t age_ns;       /* how long it was open */
+	uint64_t n_heartbeats; /* number of heartbeats that came back on it */
+	uint64_t silent_ns;    /* since its last good byte; DISCONNECT_NO_BYTE: it had none */
+	char from[128];        /* local address; empty: it has none */
+	char why[512];         /* the reason, a sentence */
 };
 
 #define DISCONNECT_NO_BYTE UINT64_MAX

@@ -134,7 +134,7 @@ active proctype talk()
 	od;
 #endif
 	do
-	:: taken < bytes && taken - returned < window -> taken++           /* take_input() */
+	:: taken < bytes && taken - returned < window -> taken++           /* read_input() */
 	:: atomic { sent < taken && CAN_SEND_TO_SERVER -> send_byte() }     /* talk_send_unsent() */
 #ifdef NO_HALF_CLOSE
 	:: sent == bytes -> break
@@ -144,8 +144,8 @@ active proctype talk()
 	:: atomic { !has_output && len(to_client) > 0 -> receive_byte() }
 	:: has_output -> has_output = false                                 /* write_output() */
 	:: !has_output && len(to_client) == 0 && fin_to_client && !reset ->
-		break                                                       /* judge_end() */
-	:: reset -> break                                                   /* judge_error() */
+		break                                                       /* end_by_fin() */
+	:: reset -> break                                                   /* end_by_error() */
 	od;
 	close_client();
 	assert(!reset || timed_out || (stopped && abandoned));

@@ -21,12 +21,11 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/units.h"
-#include "client/hold/disconnect_line.h"
 
 /* Maximum receives of one connection before the others are handled. */
 #define RECEIVES_MAX 4
 
-uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t index)
+uint64_t hold_conn_next_heartbeat_ns(const struct hold_set *set, uint32_t index)
 {
 	uint64_t interval_ns = set->config->interval_ns, now_ns = set->now_ns;
 	if (interval_ns == 0 || interval_ns >= CLOCK_NEVER / 4)
@@ -49,19 +48,36 @@ static struct addr_text local_address(int fd)
 
 /* ---- the end of a connection ---- */
 
+struct hold_line hold_conn_disconnect_line(const struct disconnect *disconnect)
+{
+	struct hold_line out;
+	char silent[64] = "no byte ever came back";
+	if (disconnect->silent_ns != DISCONNECT_NO_BYTE)
+		snprintf(silent, sizeof(silent), "last good byte %.3f s ago",
+			 clock_s(disconnect->silent_ns));
+	snprintf(out.text, sizeof(out.text),
+		 "connection %" PRIu64 " died (%s): %s; %.3f s old, %" PRIu64
+		 " heartbeat%s, %s%s%s",
+		 disconnect->connection, disconnect_name(disconnect->cause), disconnect->why,
+		 clock_s(disconnect->age_ns), disconnect->n_heartbeats,
+		 units_s(disconnect->n_heartbeats), silent,
+		 disconnect->from[0] != '\0' ? ", from " : "", disconnect->from);
+	return out;
+}
+
 void hold_conn_close(struct hold_set *set, struct hold_conn *conn)
 {
 	bool was_open = conn->state == HOLD_OPEN || conn->state == HOLD_WRONG;
-	set->disconnects->n_throughout -= was_open && !conn->has_failed && conn->n_beats > 0;
+	set->disconnects->n_throughout -= was_open && !conn->has_failed && conn->n_heartbeats > 0;
 	conn->has_failed = true;
 	conn->state = HOLD_CLOSED;
 	io_close(&conn->fd);
 	conn->n_failures++;
-	hold_conn_wake_at(set, conn, set->now_ns + redial_pause_ns(conn->n_failures));
+	hold_conn_set_timer(set, conn, set->now_ns + redial_pause_ns(conn->n_failures));
 }
 
-void hold_conn_die(struct hold_set *set, struct hold_conn *conn, enum disconnect_cause cause,
-		   const char *why, uint64_t at_ns)
+void hold_conn_disconnect(struct hold_set *set, struct hold_conn *conn, enum disconnect_cause cause,
+			  const char *why, uint64_t at_ns)
 {
 	struct disconnects *disconnects = set->disconnects;
 	struct disconnect disconnect = {
@@ -69,39 +85,40 @@ void hold_conn_die(struct hold_set *set, struct hold_conn *conn, enum disconnect
 		.connection = hold_conn_index(set, conn) + 1,
 		.at_ns = at_ns - set->start_ns,
 		.age_ns = at_ns - conn->since_ns,
-		.n_beats = conn->n_beats,
-		.silent_ns = conn->stream.returned > 0 ? at_ns - conn->good_ns : DISCONNECT_NO_BYTE,
+		.n_heartbeats = conn->n_heartbeats,
+		.silent_ns =
+			conn->stream.returned > 0 ? at_ns - conn->last_good_ns : DISCONNECT_NO_BYTE,
 	};
 	snprintf(disconnect.why, sizeof(disconnect.why), "%s", why);
 	snprintf(disconnect.from, sizeof(disconnect.from), "%s", local_address(conn->fd).text);
 	disconnects_add(disconnects, &disconnect);
 	disconnects->n_open--;
-	set->n_proven -= conn->n_beats > 0;
-	disconnects->n_lost += is_beating(conn);
-	conn->died_ns = at_ns;
-	output_line(set->output, "%s", disconnect_line_of(&disconnect).text);
+	set->n_verified -= conn->n_heartbeats > 0;
+	disconnects->n_lost += has_heartbeat_in_flight(conn);
+	conn->disconnected_ns = at_ns;
+	output_line(set->output, "%s", hold_conn_disconnect_line(&disconnect).text);
 	hold_conn_close(set, conn);
 }
 
-void hold_conn_note_local(struct hold_set *set, int code)
+void hold_conn_count_local_failure(struct hold_set *set, int code)
 {
-	set->n_local += err_is_local(code);
+	set->n_local_failures += err_is_local(code);
 	set->local_code = err_is_local(code) ? code : set->local_code;
 }
 
 /* Reports also how much of a heartbeat in flight came back. */
-static void die_of_loss(struct hold_set *set, struct hold_conn *conn, enum disconnect_cause cause,
-			const char *what)
+static void disconnect_now(struct hold_set *set, struct hold_conn *conn,
+			   enum disconnect_cause cause, const char *what)
 {
 	char why[sizeof(((struct disconnect *)0)->why)];
 	stream_describe_end(&conn->stream, what, set->config->size, why, sizeof(why));
-	hold_conn_die(set, conn, cause, why, set->now_ns);
+	hold_conn_disconnect(set, conn, cause, why, set->now_ns);
 }
 
-static void hold_conn_lost_by_code(struct hold_set *set, struct hold_conn *conn, int code)
+static void disconnect_by_code(struct hold_set *set, struct hold_conn *conn, int code)
 {
-	hold_conn_note_local(set, code);
-	die_of_loss(set, conn, disconnect_of_code(code), err_text(code).text);
+	hold_conn_count_local_failure(set, code);
+	disconnect_now(set, conn, disconnect_of_code(code), err_text(code).text);
 }
 
 /* ---- heartbeats ---- */
@@ -113,61 +130,62 @@ static void hold_send_unsent(struct hold_set *set, struct hold_conn *conn)
 		size_t size = stream_fill(&conn->stream, set->buffer, HOLD_BUFFER_SIZE);
 		ssize_t n = stream_send(&conn->stream, conn->fd, set->buffer, size);
 		if (n < 0)
-			hold_conn_lost_by_code(set, conn, (int)n);
+			disconnect_by_code(set, conn, (int)n);
 		if (n <= 0)
 			return;
 	}
 }
 
-static void begin_beat(struct hold_set *set, struct hold_conn *conn)
+static void begin_heartbeat(struct hold_set *set, struct hold_conn *conn)
 {
 	set->now_ns = clock_now_ns();
 	conn->begun_ns = set->now_ns;
 	stream_add_due(&conn->stream, set->config->size);
 	set->disconnects->n_begun++;
-	hold_conn_wake_at(set, conn, hold_conn_timeout_ns(set));
+	hold_conn_set_timer(set, conn, hold_conn_new_deadline_ns(set));
 	hold_send_unsent(set, conn);
 }
 
 /* Called when its first heartbeat is back: a load balancer accepts even without a server. */
-static void say_open_again(struct hold_set *set, const struct hold_conn *conn)
+static void print_open_again(struct hold_set *set, const struct hold_conn *conn)
 {
-	uint64_t from_ns = conn->died_ns != 0 ? conn->died_ns : set->start_ns;
+	uint64_t from_ns = conn->disconnected_ns != 0 ? conn->disconnected_ns : set->start_ns;
 	struct addr_text from = local_address(conn->fd);
 	struct addr_text to = { .text = "" }; /* empty: as in the first line */
 	if (conn->generation > 0 && conn->generation == set->redial.generation)
 		to = addr_format(&set->redial.addr);
 	output_line(set->output,
 		    "connection %" PRIu32 " is open%s after %.3f s, attempt %" PRIu32 "%s%s%s%s",
-		    hold_conn_index(set, conn) + 1, conn->died_ns != 0 ? " again" : "",
+		    hold_conn_index(set, conn) + 1, conn->disconnected_ns != 0 ? " again" : "",
 		    clock_s(set->now_ns - from_ns), conn->n_attempts,
 		    from.text[0] != '\0' ? ", from " : "", from.text,
 		    to.text[0] != '\0' ? " to " : "", to.text);
 }
 
 /* The first heartbeat has come back: there is an echo server behind the connection. */
-static void first_beat_is_back(struct hold_set *set, struct hold_conn *conn)
+static void handle_first_heartbeat_back(struct hold_set *set, struct hold_conn *conn)
 {
-	set->n_proven++;
+	set->n_verified++;
 	set->disconnects->n_throughout += !conn->has_failed;
 	if (conn->generation == set->redial.generation)
 		served_by_note(set->served_by, &set->redial.addr);
 	if (conn->has_failed)
-		say_open_again(set, conn);
+		print_open_again(set, conn);
 	conn->reported_cause = 0;
 	conn->n_attempts = 0;
 }
 
-static void beat_is_back(struct hold_set *set, struct hold_conn *conn)
+static void handle_heartbeat_back(struct hold_set *set, struct hold_conn *conn)
 {
 	struct disconnects *disconnects = set->disconnects;
 	disconnects->n_back++;
 	disconnects_note_time(disconnects, set->now_ns - conn->begun_ns);
 	set->has_echoed = true;
-	if (conn->n_beats++ == 0)
-		first_beat_is_back(set, conn);
+	if (conn->n_heartbeats++ == 0)
+		handle_first_heartbeat_back(set, conn);
 	conn->n_failures = 0;
-	hold_conn_wake_at(set, conn, hold_conn_next_beat_ns(set, hold_conn_index(set, conn)));
+	hold_conn_set_timer(set, conn,
+			    hold_conn_next_heartbeat_ns(set, hold_conn_index(set, conn)));
 }
 
 /* ---- open ---- */
@@ -179,22 +197,22 @@ void hold_conn_opened(struct hold_set *set, struct hold_conn *conn)
 	conn->since_ns = set->now_ns;
 	disconnects->n_opened++;
 	disconnects->n_open++;
-	begin_beat(set, conn);
+	begin_heartbeat(set, conn);
 }
 
 /* ---- receiving ---- */
 
-static void hold_verify(struct hold_set *set, struct hold_conn *conn, size_t n)
+static void hold_handle_received(struct hold_set *set, struct hold_conn *conn, size_t n)
 {
-	bool was_beating = is_beating(conn);
+	bool was_in_flight = has_heartbeat_in_flight(conn);
 	size_t n_right = stream_verify(&conn->stream, set->buffer, n);
 	set->disconnects->bytes_verified += n_right;
 	if (n_right > 0)
-		conn->good_ns = set->now_ns;
-	if (was_beating && !is_beating(conn))
-		beat_is_back(set, conn);
+		conn->last_good_ns = set->now_ns;
+	if (was_in_flight && !has_heartbeat_in_flight(conn))
+		handle_heartbeat_back(set, conn);
 	if (n_right < n)
-		hold_conn_judge_wrong(set, conn, n_right, n);
+		hold_conn_handle_mismatch(set, conn, n_right, n);
 }
 
 /*
@@ -208,7 +226,7 @@ static void hold_receive(struct hold_set *set, struct hold_conn *conn, bool empt
 			int rc = poller_change(&set->poller, conn->fd, HOLD_EDGES,
 					       hold_conn_index(set, conn));
 			if (rc < 0)
-				hold_conn_lost_by_code(set, conn, rc);
+				disconnect_by_code(set, conn, rc);
 			return;
 		}
 		ssize_t n = io_recv(conn->fd, set->buffer, HOLD_BUFFER_SIZE);
@@ -216,11 +234,12 @@ static void hold_receive(struct hold_set *set, struct hold_conn *conn, bool empt
 			return;
 		set->now_ns = clock_now_ns();
 		if (n > 0)
-			hold_verify(set, conn, (size_t)n);
+			hold_handle_received(set, conn, (size_t)n);
 		else if (n == 0)
-			die_of_loss(set, conn, DISCONNECT_ENDED, "the server ended the connection");
+			disconnect_now(set, conn, DISCONNECT_ENDED,
+				       "the server ended the connection");
 		else
-			hold_conn_lost_by_code(set, conn, (int)n);
+			disconnect_by_code(set, conn, (int)n);
 		if (n > 0 && (size_t)n < HOLD_BUFFER_SIZE && !empties)
 			return;
 	}
@@ -229,16 +248,16 @@ static void hold_receive(struct hold_set *set, struct hold_conn *conn, bool empt
 void hold_conn_event(struct hold_set *set, uint64_t tag, uint32_t events)
 {
 	if (tag == HOLD_TAG_DIALED) {
-		hold_conn_server_dialed(set);
+		hold_conn_handle_redial(set);
 		return;
 	}
 	if (tag >= HOLD_TAG_DIAGNOSED) {
-		hold_conn_diagnosed(set, (size_t)(tag - HOLD_TAG_DIAGNOSED));
+		hold_conn_handle_diagnosis(set, (size_t)(tag - HOLD_TAG_DIAGNOSED));
 		return;
 	}
 	struct hold_conn *conn = &set->list[tag];
 	if (conn->state == HOLD_CONNECTING && conn->fd >= 0)
-		hold_conn_connected(set, conn);
+		hold_conn_handle_connect(set, conn);
 	if (conn->state == HOLD_OPEN && (events & EPOLLOUT))
 		hold_send_unsent(set, conn);
 	if (conn->state == HOLD_OPEN)
@@ -247,31 +266,32 @@ void hold_conn_event(struct hold_set *set, uint64_t tag, uint32_t events)
 
 /* ---- time ---- */
 
-static void heartbeat_is_late(struct hold_set *set, struct hold_conn *conn)
+static void fail_late_heartbeat(struct hold_set *set, struct hold_conn *conn)
 {
 	char what[64];
 	snprintf(what, sizeof(what), "no reply within %s",
 		 units_duration(set->config->wait_ns).text);
-	die_of_loss(set, conn, DISCONNECT_TIMEOUT, what);
+	disconnect_now(set, conn, DISCONNECT_TIMEOUT, what);
 }
 
-void hold_conn_wake(struct hold_set *set, uint32_t index)
+void hold_conn_handle_timer(struct hold_set *set, uint32_t index)
 {
 	struct hold_conn *conn = &set->list[index];
 	if (conn->state == HOLD_CLOSED) {
 		hold_conn_enter_queue(set, conn);
 	} else if (conn->state == HOLD_CONNECTING && conn->fd >= 0) {
-		hold_conn_is_late(set, conn);
+		hold_conn_handle_slow_connect(set, conn);
 	} else if (conn->state == HOLD_CONNECTING) {
 		set->n_connecting--;
 		conn->state = HOLD_QUEUED;
 		hold_conn_open_one(set, conn);
-	} else if (is_beating(conn) && set->now_ns < hold_conn_late_ns(set, conn)) {
-		hold_conn_wake_at(set, conn, hold_conn_late_ns(set, conn));
-	} else if (is_beating(conn)) {
-		heartbeat_is_late(set, conn);
+	} else if (has_heartbeat_in_flight(conn) &&
+		   set->now_ns < hold_conn_deadline_ns(set, conn)) {
+		hold_conn_set_timer(set, conn, hold_conn_deadline_ns(set, conn));
+	} else if (has_heartbeat_in_flight(conn)) {
+		fail_late_heartbeat(set, conn);
 	} else {
-		begin_beat(set, conn);
+		begin_heartbeat(set, conn);
 	}
 }
 
@@ -295,7 +315,7 @@ int hold_conn_open_all(struct hold_set *set)
 	set->now_ns = set->start_ns;
 	for (uint32_t i = 0; i < n; i++) {
 		set->list[i].fd = -1;
-		set->list[i].good_ns = set->start_ns;
+		set->list[i].last_good_ns = set->start_ns;
 		hold_conn_enter_queue(set, &set->list[i]);
 	}
 	return 0;
@@ -309,10 +329,10 @@ void hold_conn_finish(struct hold_set *set)
 		struct hold_conn *conn = &set->list[i];
 		if (conn->state == HOLD_OPEN)
 			hold_receive(set, conn, true);
-		if (conn->state != HOLD_OPEN || !is_beating(conn))
+		if (conn->state != HOLD_OPEN || !has_heartbeat_in_flight(conn))
 			continue;
-		if (set->now_ns >= hold_conn_late_ns(set, conn)) {
-			heartbeat_is_late(set, conn);
+		if (set->now_ns >= hold_conn_deadline_ns(set, conn)) {
+			fail_late_heartbeat(set, conn);
 			continue;
 		}
 		disconnects->n_unfinished++;
@@ -320,7 +340,7 @@ void hold_conn_finish(struct hold_set *set)
 	}
 	for (size_t i = 0; i < HOLD_DIAGNOSES_MAX; i++) {
 		if (set->diagnoses[i].diagnosing != NULL)
-			hold_conn_diagnosed(set, i);
+			hold_conn_handle_diagnosis(set, i);
 	}
 }
 

@@ -44,14 +44,14 @@ struct hold_conn {
 	bool has_failed;        /* it has disconnected, or could not be opened, at least once */
 	uint32_t n_failures;    /* since the last heartbeat came back; determines the pause */
 	uint32_t n_attempts;    /* attempts to open it since it was last open */
-	struct verified_stream stream; /* due: the end of the heartbeat in flight */
-	struct diagnosis_thread *kept; /* WRONG: waits for set->asking; else NULL */
-	uint64_t n_beats;              /* heartbeats that came back on this connection */
-	uint64_t since_ns;   /* OPEN: when it was opened; else: since when it is being opened */
-	uint64_t begun_ns;   /* CONNECTING: start of it; OPEN: start of the heartbeat in flight */
-	uint32_t generation; /* of the address that it connects to (client/redial.h) */
-	uint64_t good_ns;    /* last good byte, also on earlier connections; at first the start */
-	uint64_t died_ns;    /* last disconnect; 0: none */
+	struct verified_stream stream;    /* due: the end of the heartbeat in flight */
+	struct diagnosis_thread *waiting; /* WRONG: waits for set->asking; else NULL */
+	uint64_t n_heartbeats;            /* heartbeats that came back on this connection */
+	uint64_t since_ns;     /* OPEN: when it was opened; else: since when it is being opened */
+	uint64_t begun_ns;     /* CONNECTING: start of it; OPEN: start of the heartbeat in flight */
+	uint32_t generation;   /* of the address that it connects to (client/redial.h) */
+	uint64_t last_good_ns; /* last good byte, also on earlier connections; at first the start */
+	uint64_t disconnected_ns; /* last disconnect; 0: none */
 };
 
 /* Maximum bytes per send and per receive. */
@@ -87,14 +87,14 @@ struct hold_set {
 	uint32_t queue_first, n_queued;
 	uint32_t n_connecting;
 	uint64_t start_ns, now_ns;
-	uint64_t resumed_ns; /* when waits were last restarted: own_use_restarts() */
-	uint64_t n_proven;   /* open connections whose first heartbeat came back */
+	uint64_t resumed_ns; /* when waits were last restarted: own_use_restarts_wait() */
+	uint64_t n_verified; /* open connections whose first heartbeat came back */
 	uint64_t n_numbers;  /* connections begun so far */
 	struct hold_diagnosis diagnoses[HOLD_DIAGNOSES_MAX];
-	uint64_t n_local; /* disconnects and failures to open caused by this machine */
-	int local_code;   /* code of the last of them (err_is_local()) */
-	bool has_echoed;  /* a heartbeat has come back */
-	bool has_asked;   /* the server was asked whether it speaks first */
+	uint64_t n_local_failures; /* disconnects and failures to open caused by this machine */
+	int local_code;            /* code of the last of them (err_is_local()) */
+	bool has_echoed;           /* a heartbeat has come back */
+	bool has_asked;            /* the server was asked whether it speaks first */
 	struct diagnosis_thread *asking; /* diagnosis that asks the server now; NULL: none */
 	bool is_no_echo;                 /* it is another kind of server: the run must end */
 	struct mismatch_text no_echo;    /* its explanation, the same text for each connection */
@@ -127,14 +127,24 @@ void hold_conn_open_queued(struct hold_set *set);
 void hold_conn_event(struct hold_set *set, uint64_t tag, uint32_t events);
 
 /* Handles the expired timer of a connection and sets it again (client/timer_heap.h). */
-void hold_conn_wake(struct hold_set *set, uint32_t index);
+void hold_conn_handle_timer(struct hold_set *set, uint32_t index);
 
 /* ---- pure parts ---- */
+
+struct hold_line {
+	char text[1024];
+};
+
+/*
+ * Returns the line that is printed for a disconnect: "connection 7 died (reset): connection reset
+ * by peer; 12.503 s old, 13 heartbeats, last good byte 0.503 s ago, from 127.0.0.1:51334".
+ */
+struct hold_line hold_conn_disconnect_line(const struct disconnect *disconnect);
 
 /*
  * Returns the next heartbeat time of connection `index` of n, after now. Heartbeats of the
  * connections are spread evenly over the interval. CLOCK_NEVER with an interval of 0.
  */
-uint64_t hold_conn_next_beat_ns(const struct hold_set *set, uint32_t index);
+uint64_t hold_conn_next_heartbeat_ns(const struct hold_set *set, uint32_t index);
 
 #endif

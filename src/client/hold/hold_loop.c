@@ -30,51 +30,51 @@
 #define OTHER_DESCRIPTORS (40 + METRICS_CLIENTS_MAX)
 
 /* Maximum expired timers handled before received data is read. */
-#define WAKES_MAX 64
+#define TIMERS_MAX 64
 
 /* Tags in the poller after those of the connections. */
 #define TAG_SIGNALS HOLD_TAG_END
 #define TAG_DIALED  (TAG_SIGNALS + 1)
 #define TAG_OUTPUT  (TAG_SIGNALS + 2)
-#define TAG_PAGE    (TAG_SIGNALS + 3)
+#define TAG_METRICS (TAG_SIGNALS + 3)
 
 /* While standard output is blocked, it is tried again after this time. */
 #define OUTPUT_RETRY_NS (100 * CLOCK_NS_PER_MS)
 
 struct hold {
 	struct hold_set set;
-	struct metrics_server page;
+	struct metrics_server metrics;
 	struct poller_events events;
 	struct own_use use;
 	struct own_idle idle;
-	uint64_t looked_ns; /* time of the last clock read, between turns and waits */
+	uint64_t clock_read_ns; /* time of the last clock read, between turns and waits */
 	int signals_fd;
 	uint64_t end_ns;
 	uint32_t n_full; /* consecutive turns that filled the event buffer */
 	bool is_over;    /* INT or TERM came, the duration is over, or output failed */
 	bool is_signalled;
-	bool has_said_open;
+	bool has_printed_open;
 };
 
 /* ---- figures ---- */
 
-static void bring_up_to_date(struct hold *hold)
+static void update_figures(struct hold *hold)
 {
 	struct hold_set *set = &hold->set;
 	struct disconnects *disconnects = set->disconnects;
 	uint64_t oldest_ns = set->now_ns;
 	for (uint32_t i = 0; i < set->n; i++)
-		oldest_ns = clock_earlier_ns(oldest_ns, set->list[i].good_ns);
+		oldest_ns = clock_earlier_ns(oldest_ns, set->list[i].last_good_ns);
 	disconnects->oldest_ns = set->now_ns - oldest_ns;
 	disconnects->elapsed_ns = set->now_ns - set->start_ns;
 }
 
 /* Like ping(8): prints one line and continues. */
-static void hold_log_so_far(struct hold *hold)
+static void hold_log_figures(struct hold *hold)
 {
 	const struct disconnects *disconnects = hold->set.disconnects;
 	const struct histogram *times = &disconnects->round_trip;
-	bring_up_to_date(hold);
+	update_figures(hold);
 	log_notice("%" PRIu64 " of %" PRIu64 " open, %" PRIu64 " died, %" PRIu64
 		   " heartbeats, p50/p99/max %.1f/%.1f/%.1f us, oldest good byte %.3f s ago",
 		   disconnects->n_open, disconnects->n_connections, disconnects_died(disconnects),
@@ -83,12 +83,12 @@ static void hold_log_so_far(struct hold *hold)
 		   clock_s(disconnects->oldest_ns));
 }
 
-static void say_open(struct hold *hold)
+static void print_all_open(struct hold *hold)
 {
 	struct hold_set *set = &hold->set;
-	if (hold->has_said_open || set->n_proven < set->n)
+	if (hold->has_printed_open || set->n_verified < set->n)
 		return;
-	hold->has_said_open = true;
+	hold->has_printed_open = true;
 	output_line(set->output, "all open after %.3f s", clock_s(set->now_ns - set->start_ns));
 }
 
@@ -99,7 +99,7 @@ static void hold_read_signals(struct hold *hold)
 	int signal;
 	while ((signal = signals_next(hold->signals_fd)) != 0) {
 		if (signal == SIGQUIT) {
-			hold_log_so_far(hold);
+			hold_log_figures(hold);
 			continue;
 		}
 		hold->is_over = true;
@@ -115,23 +115,23 @@ static void handle_event(struct hold *hold, const struct epoll_event *event)
 		hold_read_signals(hold);
 	} else if (tag == TAG_OUTPUT) {
 		hold->is_over |= !output_check(hold->set.output);
-	} else if (tag >= TAG_PAGE) {
-		bring_up_to_date(hold);
-		metrics_server_event(&hold->page, tag, hold->set.disconnects);
+	} else if (tag >= TAG_METRICS) {
+		update_figures(hold);
+		metrics_server_event(&hold->metrics, tag, hold->set.disconnects);
 	} else {
 		hold_conn_event(&hold->set, tag, event->events);
 	}
 }
 
-static void resume_page(struct hold *hold, uint64_t looked_ns)
+static void resume_metrics(struct hold *hold, uint64_t clock_read_ns)
 {
-	if (hold->page.resumes_ns != 0 && looked_ns >= hold->page.resumes_ns)
-		metrics_server_resume(&hold->page);
+	if (hold->metrics.resumes_ns != 0 && clock_read_ns >= hold->metrics.resumes_ns)
+		metrics_server_resume(&hold->metrics);
 }
 
-static uint64_t page_resumes_ns(const struct hold *hold)
+static uint64_t metrics_resume_ns(const struct hold *hold)
 {
-	return hold->page.resumes_ns != 0 ? hold->page.resumes_ns : CLOCK_NEVER;
+	return hold->metrics.resumes_ns != 0 ? hold->metrics.resumes_ns : CLOCK_NEVER;
 }
 
 static bool is_idle(const struct hold *hold)
@@ -142,14 +142,14 @@ static bool is_idle(const struct hold *hold)
 }
 
 /* While heartbeats are in flight, waits are short, so that a stop of this process is noticed. */
-static uint64_t hold_wait_until_ns(const struct hold *hold, uint64_t looked_ns)
+static uint64_t hold_wait_until_ns(const struct hold *hold, uint64_t clock_read_ns)
 {
 	uint64_t until_ns = clock_earlier_ns(timer_heap_next_ns(&hold->set.timers), hold->end_ns);
-	if (output_is_behind(hold->set.output))
+	if (output_is_pending(hold->set.output))
 		until_ns = clock_earlier_ns(until_ns, clock_deadline_ns(OUTPUT_RETRY_NS));
 	if (!is_idle(hold))
-		until_ns = clock_earlier_ns(until_ns, looked_ns + OWN_SLICE_NS);
-	return clock_earlier_ns(until_ns, page_resumes_ns(hold));
+		until_ns = clock_earlier_ns(until_ns, clock_read_ns + OWN_SLICE_NS);
+	return clock_earlier_ns(until_ns, metrics_resume_ns(hold));
 }
 
 /*
@@ -158,19 +158,19 @@ static uint64_t hold_wait_until_ns(const struct hold *hold, uint64_t looked_ns)
  */
 static bool has_read_all(struct hold *hold)
 {
-	uint32_t most = hold->set.n / POLLER_EVENTS + 2;
+	uint32_t max_full = hold->set.n / POLLER_EVENTS + 2;
 	hold->n_full = hold->events.n == POLLER_EVENTS ? hold->n_full + 1 : 0;
-	if (hold->n_full > 0 && hold->n_full < most)
+	if (hold->n_full > 0 && hold->n_full < max_full)
 		return false;
 	hold->n_full = 0;
 	return true;
 }
 
-static void wake_those_due(struct hold *hold, uint64_t now_ns)
+static void handle_hold_timers(struct hold *hold, uint64_t now_ns)
 {
 	uint32_t index;
-	for (int i = 0; i < WAKES_MAX && timer_heap_due(&hold->set.timers, now_ns, &index); i++)
-		hold_conn_wake(&hold->set, index);
+	for (int i = 0; i < TIMERS_MAX && timer_heap_due(&hold->set.timers, now_ns, &index); i++)
+		hold_conn_handle_timer(&hold->set, index);
 }
 
 /*
@@ -178,10 +178,10 @@ static void wake_those_due(struct hold *hold, uint64_t now_ns)
  */
 static void hold_update_now(struct hold *hold, uint64_t expected_ns, uint64_t now_ns)
 {
-	if (own_use_look(&hold->use, expected_ns, now_ns) &&
-	    own_use_restarts(now_ns - expected_ns, hold->set.config->wait_ns))
+	if (own_use_note_gap(&hold->use, expected_ns, now_ns) &&
+	    own_use_restarts_wait(now_ns - expected_ns, hold->set.config->wait_ns))
 		hold->set.resumed_ns = now_ns;
-	hold->looked_ns = now_ns;
+	hold->clock_read_ns = now_ns;
 }
 
 MUST_USE static int hold_wait_for_events(struct hold *hold, uint64_t until_ns)
@@ -199,26 +199,26 @@ MUST_USE static int hold_wait_for_events(struct hold *hold, uint64_t until_ns)
  * Handles timers that expired before the wait, not during it: this process may have been stopped,
  * and data that arrived meanwhile has not been read yet.
  */
-MUST_USE static int hold_take_turn(struct hold *hold)
+MUST_USE static int run_hold_loop_once(struct hold *hold)
 {
 	struct hold_set *set = &hold->set;
-	uint64_t looked_ns = clock_now_ns();
-	hold_update_now(hold, hold->looked_ns, looked_ns);
-	uint64_t until_ns = hold_wait_until_ns(hold, looked_ns);
+	uint64_t clock_read_ns = clock_now_ns();
+	hold_update_now(hold, hold->clock_read_ns, clock_read_ns);
+	uint64_t until_ns = hold_wait_until_ns(hold, clock_read_ns);
 	int rc = hold_wait_for_events(hold, until_ns);
 	if (rc < 0)
 		return rc;
 	set->now_ns = clock_now_ns();
-	hold_update_now(hold, clock_later_ns(until_ns, looked_ns), set->now_ns);
+	hold_update_now(hold, clock_later_ns(until_ns, clock_read_ns), set->now_ns);
 	for (int i = 0; i < hold->events.n; i++)
 		handle_event(hold, &hold->events.list[i]);
-	bool is_end = looked_ns >= hold->end_ns;
+	bool is_end = clock_read_ns >= hold->end_ns;
 	if (has_read_all(hold) && !is_end && !hold->is_over)
-		wake_those_due(hold, looked_ns);
+		handle_hold_timers(hold, clock_read_ns);
 	hold_conn_open_queued(set);
-	resume_page(hold, looked_ns);
+	resume_metrics(hold, clock_read_ns);
 	hold->is_over |= is_end || set->is_no_echo;
-	say_open(hold);
+	print_all_open(hold);
 	hold->is_over |= !output_flush(set->output);
 	return 0;
 }
@@ -233,7 +233,7 @@ MUST_USE static enum exit_status read_signals_while_dialing(struct hold *hold,
 	while ((signal = signals_next(hold->signals_fd)) != 0) {
 		if (signal != SIGQUIT)
 			return status_of_signal(signal);
-		dial_say_so_far(&dialing->request);
+		dial_log_progress(&dialing->request);
 	}
 	return STATUS_OK;
 }
@@ -246,8 +246,8 @@ MUST_USE static enum exit_status await_server(struct hold *hold, const struct di
 	bool is_dialed = false;
 	int rc = poller_add(poller, dialing->done_fd, EPOLLIN, TAG_DIALED);
 	while (rc >= 0 && status == STATUS_OK && !is_dialed) {
-		uint64_t looked_ns = clock_now_ns();
-		rc = poller_wait(poller, &hold->events, page_resumes_ns(hold));
+		uint64_t clock_read_ns = clock_now_ns();
+		rc = poller_wait(poller, &hold->events, metrics_resume_ns(hold));
 		hold->set.now_ns = clock_now_ns();
 		for (int i = 0; i < rc; i++) {
 			uint64_t tag = hold->events.list[i].data.u64;
@@ -258,7 +258,7 @@ MUST_USE static enum exit_status await_server(struct hold *hold, const struct di
 			else
 				handle_event(hold, &hold->events.list[i]);
 		}
-		resume_page(hold, looked_ns);
+		resume_metrics(hold, clock_read_ns);
 	}
 	if (rc >= 0)
 		return status;
@@ -289,7 +289,7 @@ MUST_USE static enum exit_status hold_find_server(struct hold *hold, int *ret_fd
 		return status; /* its thread may still run: the process must end */
 	struct dialed dialed = dial_end(dialing);
 	if (dialed.fd < 0)
-		return dial_explain(&redial->request, dialed.fd);
+		return dial_log_failure(&redial->request, dialed.fd);
 	redial->request.timeout_ns = wait_ns;
 	redial->addr = dialed.addr;
 	*ret_fd = dialed.fd;
@@ -298,7 +298,7 @@ MUST_USE static enum exit_status hold_find_server(struct hold *hold, int *ret_fd
 
 /* ---- start and end ---- */
 
-static void say_start(struct hold *hold)
+static void print_start(struct hold *hold)
 {
 	const struct hold_config *config = hold->set.config;
 	char every[64] = "";
@@ -313,37 +313,38 @@ static void say_start(struct hold *hold)
 	ignore_result(poller_add(&hold->set.poller, STDOUT_FILENO, 0, TAG_OUTPUT));
 }
 
-MUST_USE static enum exit_status open_page(struct hold *hold)
+MUST_USE static enum exit_status open_metrics(struct hold *hold)
 {
 	const struct hold_config *config = hold->set.config;
 	if (config->metrics == NULL)
 		return STATUS_OK;
-	int rc = metrics_server_open(&hold->page, config->metrics, &hold->set.poller, TAG_PAGE);
+	int rc = metrics_server_open(&hold->metrics, config->metrics, &hold->set.poller,
+				     TAG_METRICS);
 	if (rc < 0) {
 		log_error("cannot serve metrics on %s: %s%s", addr_spec_text(config->metrics).text,
 			  err_text(rc).text, listen_remedy(rc, config->metrics).text);
 		return STATUS_MACHINE;
 	}
-	for (int i = 0; i < hold->page.n_listeners; i++)
-		log_notice("metrics on %s, at /metrics", addr_format(&hold->page.addrs[i]).text);
+	for (int i = 0; i < hold->metrics.n_listeners; i++)
+		log_notice("metrics on %s, at /metrics", addr_format(&hold->metrics.addrs[i]).text);
 	return STATUS_OK;
 }
 
 /* Returns the exit status of a run that has a report. */
-MUST_USE static enum exit_status hold_judge_run(const struct hold_set *set)
+MUST_USE static enum exit_status hold_verdict(const struct hold_set *set)
 {
 	const struct disconnects *disconnects = set->disconnects;
 	uint64_t n_failed = disconnects_died(disconnects) + disconnects_not_opened(disconnects);
 	if (n_failed == 0 && disconnects->n_back > 0)
 		return STATUS_OK;
-	if (n_failed > set->n_local || n_failed == 0)
+	if (n_failed > set->n_local_failures || n_failed == 0)
 		return STATUS_ECHO_FAILED;
-	dial_say_limit(set->local_code);
+	dial_log_limit(set->local_code);
 	return STATUS_MACHINE;
 }
 
 /* Holds connections until the end of the run. Takes fd, the first connection. */
-MUST_USE static enum exit_status hold_on(struct hold *hold, int fd)
+MUST_USE static enum exit_status hold_connections(struct hold *hold, int fd)
 {
 	struct hold_set *set = &hold->set;
 	set->start_ns = set->now_ns = clock_now_ns();
@@ -355,20 +356,20 @@ MUST_USE static enum exit_status hold_on(struct hold *hold, int fd)
 		log_error("cannot start: %s", err_text(rc).text);
 		return STATUS_MACHINE;
 	}
-	say_start(hold);
+	print_start(hold);
 	hold_conn_adopt(set, fd);
 	hold_conn_open_queued(set);
-	hold->looked_ns = clock_now_ns();
+	hold->clock_read_ns = clock_now_ns();
 	own_use_begin(&hold->use);
 	own_idle_open(&hold->idle);
 	while (rc == 0 && !hold->is_over)
-		rc = hold_take_turn(hold);
+		rc = run_hold_loop_once(hold);
 	own_use_end(&hold->use);
 	own_idle_close(&hold->idle);
 	if (rc < 0)
 		log_error("cannot go on: %s", err_text(rc).text);
 	hold_conn_finish(set);
-	bring_up_to_date(hold);
+	update_figures(hold);
 	hold_conn_close_all(set);
 	if (set->is_no_echo)
 		log_error("ended early: %s is no echo server", addr_format(&set->redial.addr).text);
@@ -392,10 +393,10 @@ MUST_USE static enum exit_status hold_run_loop(struct hold *hold, struct hold_re
 	if (status == STATUS_OK) {
 		set->served_by = &report->served_by;
 		served_by_note(set->served_by, &set->redial.addr);
-		status = hold_on(hold, fd);
+		status = hold_connections(hold, fd);
 	}
 	if (status == STATUS_OK)
-		report->verdict = hold_judge_run(set);
+		report->verdict = hold_verdict(set);
 	own_limit_of_times(&hold->use, &hold->idle, &report->disconnects.round_trip,
 			   report->client_bound);
 	report->is_interrupted = hold->is_signalled && hold->end_ns != CLOCK_NEVER;
@@ -422,11 +423,11 @@ MUST_USE static enum exit_status hold_start(const struct hold_config *config,
 		return STATUS_MACHINE;
 	}
 	/* Before signals are blocked, because this may look up a host name. */
-	enum exit_status status = open_page(&hold);
+	enum exit_status status = open_metrics(&hold);
 	if (status == STATUS_OK) {
 		status = hold_run_loop(&hold, report);
 		if (config->metrics != NULL)
-			metrics_server_close(&hold.page);
+			metrics_server_close(&hold.metrics);
 	}
 	poller_close(&set->poller);
 	return status;
@@ -435,7 +436,7 @@ MUST_USE static enum exit_status hold_start(const struct hold_config *config,
 enum exit_status hold_run(const struct hold_config *config, struct hold_report *ret_report)
 {
 	struct hold_report report = { 0 };
-	if (!dial_has_room(config->n_connections, OTHER_DESCRIPTORS))
+	if (!dial_has_descriptors(config->n_connections, OTHER_DESCRIPTORS))
 		return STATUS_MACHINE;
 	int rc = disconnects_open(&report.disconnects);
 	if (rc < 0) {

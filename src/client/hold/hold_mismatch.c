@@ -33,8 +33,8 @@ static void end_diagnosis(struct hold_set *set, struct hold_conn *conn,
 	bool is_same = what.is_no_echo || what.kind == set->no_echo.kind;
 	if (set->is_no_echo && is_same)
 		what = set->no_echo;
-	hold_conn_die(set, conn, DISCONNECT_WRONG, without_name(what.text, conn->stream.number),
-		      at_ns);
+	hold_conn_disconnect(set, conn, DISCONNECT_WRONG,
+			     without_name(what.text, conn->stream.number), at_ns);
 	if (what.is_no_echo && !set->has_echoed) {
 		set->is_no_echo = true;
 		set->no_echo = what;
@@ -42,18 +42,18 @@ static void end_diagnosis(struct hold_set *set, struct hold_conn *conn,
 }
 
 /* Ends the diagnoses that waited for the server's answer. */
-static void end_those_kept(struct hold_set *set)
+static void end_waiting_diagnoses(struct hold_set *set)
 {
 	for (uint32_t i = 0; i < set->n; i++) {
 		struct hold_conn *conn = &set->list[i];
-		struct diagnosis_thread *kept = conn->kept;
-		conn->kept = NULL;
-		if (kept != NULL)
-			end_diagnosis(set, conn, kept);
+		struct diagnosis_thread *waiting = conn->waiting;
+		conn->waiting = NULL;
+		if (waiting != NULL)
+			end_diagnosis(set, conn, waiting);
 	}
 }
 
-void hold_conn_diagnosed(struct hold_set *set, size_t i)
+void hold_conn_handle_diagnosis(struct hold_set *set, size_t i)
 {
 	struct hold_diagnosis *diagnosis = &set->diagnoses[i];
 	struct diagnosis_thread *diagnosing = diagnosis->diagnosing;
@@ -62,7 +62,7 @@ void hold_conn_diagnosed(struct hold_set *set, size_t i)
 	end_diagnosis(set, &set->list[diagnosis->index], diagnosing);
 	if (has_asked) {
 		set->asking = NULL;
-		end_those_kept(set);
+		end_waiting_diagnoses(set);
 	}
 }
 
@@ -85,7 +85,7 @@ MUST_USE static bool begin_diagnosis(struct hold_set *set, struct hold_conn *con
 	if (asks)
 		set->asking = diagnosing;
 	if (poller_add(&set->poller, diagnosing->done_fd, EPOLLIN, HOLD_TAG_DIAGNOSED + i) < 0)
-		hold_conn_diagnosed(set, i); /* no memory: wait for it now */
+		hold_conn_handle_diagnosis(set, i); /* no memory: wait for it now */
 	return true;
 }
 
@@ -104,15 +104,16 @@ MUST_USE static bool diagnose_later(struct hold_set *set, struct hold_conn *conn
 		return false;
 	diagnosing->at_ns = set->now_ns;
 	conn->state = HOLD_WRONG;
-	hold_conn_wake_at(set, conn, CLOCK_NEVER);
+	hold_conn_set_timer(set, conn, CLOCK_NEVER);
 	if (set->asking != NULL)
-		conn->kept = diagnosing;
+		conn->waiting = diagnosing;
 	else if (!begin_diagnosis(set, conn, diagnosing))
 		end_diagnosis(set, conn, diagnosing);
 	return true;
 }
 
-void hold_conn_judge_wrong(struct hold_set *set, struct hold_conn *conn, size_t n_right, size_t n)
+void hold_conn_handle_mismatch(struct hold_set *set, struct hold_conn *conn, size_t n_right,
+			       size_t n)
 {
 	const unsigned char *from = set->buffer + n_right;
 	const struct diagnosis_case wrong =
@@ -120,7 +121,7 @@ void hold_conn_judge_wrong(struct hold_set *set, struct hold_conn *conn, size_t 
 	set->disconnects->wrong_bytes += stream_count_wrong(&conn->stream, from, n - n_right);
 	if (diagnose_later(set, conn, &wrong))
 		return;
-	struct mismatch_text what = mismatch_say(&wrong, NULL);
-	hold_conn_die(set, conn, DISCONNECT_WRONG, without_name(what.text, conn->stream.number),
-		      set->now_ns);
+	struct mismatch_text what = mismatch_describe(&wrong, NULL);
+	hold_conn_disconnect(set, conn, DISCONNECT_WRONG,
+			     without_name(what.text, conn->stream.number), set->now_ns);
 }

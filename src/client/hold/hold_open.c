@@ -19,7 +19,7 @@
 #define CONNECTING_MAX 128
 
 /* Looks up the server again: its address failed, or does not answer soon. */
-static void look_for_server(struct hold_set *set, bool is_slow)
+static void redial_server(struct hold_set *set, bool is_slow)
 {
 	int fd = redial_begin(&set->redial, is_slow, set->now_ns);
 	if (fd < 0)
@@ -34,15 +34,16 @@ static void fail_to_open(struct hold_set *set, struct hold_conn *conn, int code)
 {
 	enum disconnect_cause cause = disconnect_of_code(code);
 	set->disconnects->n_not_opened[cause]++;
-	hold_conn_note_local(set, code);
+	hold_conn_count_local_failure(set, code);
 	set->n_connecting -= conn->state == HOLD_CONNECTING;
 	if (conn->reported_cause != (uint8_t)cause + 1)
 		output_line(set->output, "connection %" PRIu32 " cannot be opened%s (%s): %s",
-			    hold_conn_index(set, conn) + 1, conn->died_ns != 0 ? " again" : "",
-			    disconnect_name(cause), err_text(code).text);
+			    hold_conn_index(set, conn) + 1,
+			    conn->disconnected_ns != 0 ? " again" : "", disconnect_name(cause),
+			    err_text(code).text);
 	conn->reported_cause = (uint8_t)(cause + 1);
 	hold_conn_close(set, conn);
-	look_for_server(set, false);
+	redial_server(set, false);
 }
 
 void hold_conn_enter_queue(struct hold_set *set, struct hold_conn *conn)
@@ -51,7 +52,7 @@ void hold_conn_enter_queue(struct hold_set *set, struct hold_conn *conn)
 	conn->since_ns = set->now_ns;
 	uint32_t place = (set->queue_first + set->n_queued++) % set->n;
 	set->queue[place] = hold_conn_index(set, conn);
-	hold_conn_wake_at(set, conn, CLOCK_NEVER);
+	hold_conn_set_timer(set, conn, CLOCK_NEVER);
 }
 
 static void begin_hold_conn(struct hold_set *set, struct hold_conn *conn, int fd)
@@ -59,11 +60,11 @@ static void begin_hold_conn(struct hold_set *set, struct hold_conn *conn, int fd
 	conn->fd = fd;
 	conn->generation = set->redial.generation;
 	stream_begin(&conn->stream, set->config->seed, set->n_numbers++);
-	conn->n_beats = 0;
+	conn->n_heartbeats = 0;
 }
 
 /* Retries while the queue of a unix socket is full, until the timeout. */
-static void ask_again(struct hold_set *set, struct hold_conn *conn)
+static void retry_connect(struct hold_set *set, struct hold_conn *conn)
 {
 	uint64_t wait_ns = set->config->wait_ns;
 	if (wait_ns != 0 && set->now_ns - conn->since_ns > wait_ns) {
@@ -73,7 +74,7 @@ static void ask_again(struct hold_set *set, struct hold_conn *conn)
 	conn->n_attempts--;
 	conn->state = HOLD_CONNECTING;
 	set->n_connecting++;
-	hold_conn_wake_at(set, conn, set->now_ns + CONNECT_RETRY_NS);
+	hold_conn_set_timer(set, conn, set->now_ns + CONNECT_RETRY_NS);
 }
 
 /* Waits for the outcome. After DIAL_ATTEMPT_DELAY_NS other addresses are tried in parallel. */
@@ -82,19 +83,19 @@ static void wait_for_outcome(struct hold_set *set, struct hold_conn *conn)
 	conn->state = HOLD_CONNECTING;
 	conn->begun_ns = set->now_ns;
 	set->n_connecting++;
-	hold_conn_wake_at(
-		set, conn,
-		clock_earlier_ns(hold_conn_timeout_ns(set), set->now_ns + DIAL_ATTEMPT_DELAY_NS));
+	hold_conn_set_timer(set, conn,
+			    clock_earlier_ns(hold_conn_new_deadline_ns(set),
+					     set->now_ns + DIAL_ATTEMPT_DELAY_NS));
 }
 
 void hold_conn_open_one(struct hold_set *set, struct hold_conn *conn)
 {
 	uint64_t begin_ns = clock_now_ns();
 	int fd = connect_begin(&set->redial.addr, NULL);
-	own_use_connect(set->use, clock_now_ns() - begin_ns);
+	own_use_note_connect(set->use, clock_now_ns() - begin_ns);
 	conn->n_attempts++;
 	if (fd == -EAGAIN) {
-		ask_again(set, conn);
+		retry_connect(set, conn);
 		return;
 	}
 	if (fd < 0) {
@@ -118,7 +119,7 @@ void hold_conn_open_queued(struct hold_set *set)
 	}
 }
 
-void hold_conn_connected(struct hold_set *set, struct hold_conn *conn)
+void hold_conn_handle_connect(struct hold_set *set, struct hold_conn *conn)
 {
 	int rc = connect_outcome(conn->fd);
 	if (rc < 0) {
@@ -152,14 +153,14 @@ static bool is_slow(const struct hold_set *set, const struct hold_conn *conn)
 }
 
 /* Connects again, to the current address of the server. */
-static void connect_anew(struct hold_set *set, struct hold_conn *conn)
+static void reconnect_now(struct hold_set *set, struct hold_conn *conn)
 {
 	set->n_connecting--;
 	io_close(&conn->fd);
 	hold_conn_enter_queue(set, conn);
 }
 
-void hold_conn_server_dialed(struct hold_set *set)
+void hold_conn_handle_redial(struct hold_set *set)
 {
 	int fd = redial_end(&set->redial, set->now_ns);
 	if (fd < 0)
@@ -171,26 +172,26 @@ void hold_conn_server_dialed(struct hold_set *set)
 			adopt(set, conn, fd);
 			fd = -1;
 		} else if (is_slow(set, conn) && conn->generation != set->redial.generation) {
-			connect_anew(set, conn);
+			reconnect_now(set, conn);
 		}
 	}
 	io_close(&fd);
 }
 
-void hold_conn_is_late(struct hold_set *set, struct hold_conn *conn)
+void hold_conn_handle_slow_connect(struct hold_set *set, struct hold_conn *conn)
 {
-	uint64_t late_ns = hold_conn_late_ns(set, conn);
+	uint64_t late_ns = hold_conn_deadline_ns(set, conn);
 	if (set->now_ns >= late_ns) {
 		fail_to_open(set, conn, -ETIMEDOUT);
 		return;
 	}
 	if (conn->generation != set->redial.generation) {
-		connect_anew(set, conn);
+		reconnect_now(set, conn);
 		return;
 	}
-	look_for_server(set, true);
+	redial_server(set, true);
 	uint64_t again_ns = set->now_ns + DIAL_ATTEMPT_DELAY_NS;
-	hold_conn_wake_at(set, conn, clock_earlier_ns(again_ns, late_ns));
+	hold_conn_set_timer(set, conn, clock_earlier_ns(again_ns, late_ns));
 }
 
 void hold_conn_adopt(struct hold_set *set, int fd)

@@ -72,7 +72,7 @@ static struct word path_of(struct word target)
 	return target;
 }
 
-enum http_answer http_judge(const char *bytes, size_t n, const char *path)
+enum http_response http_choose_response(const char *bytes, size_t n, const char *path)
 {
 	struct word rest = { bytes, n };
 	struct word line = http_take_line(&rest);
@@ -87,18 +87,18 @@ enum http_answer http_judge(const char *bytes, size_t n, const char *path)
 		return HTTP_NOT_FOUND;
 	if (word_is(method, "HEAD"))
 		return HTTP_PAGE_HEAD;
-	return word_is(method, "GET") ? HTTP_PAGE : HTTP_NOT_MEANT;
+	return word_is(method, "GET") ? HTTP_PAGE : HTTP_BAD_METHOD;
 }
 
-const char *http_status(enum http_answer answer)
+const char *http_status(enum http_response response)
 {
-	switch (answer) {
+	switch (response) {
 	case HTTP_PAGE:
 	case HTTP_PAGE_HEAD:
 		return "200 OK";
 	case HTTP_NOT_FOUND:
 		return "404 Not Found";
-	case HTTP_NOT_MEANT:
+	case HTTP_BAD_METHOD:
 		return "405 Method Not Allowed";
 	case HTTP_TOO_LONG:
 		return "431 Request Header Fields Too Large";

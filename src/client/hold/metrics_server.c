@@ -28,7 +28,7 @@
 #define RECEIVES_MAX 32
 
 /* No client is accepted for this time after a resource shortage. */
-#define SHORT_NS CLOCK_NS_PER_S
+#define PAUSE_NS CLOCK_NS_PER_S
 
 /* ---- listening ---- */
 
@@ -43,73 +43,74 @@ MUST_USE static int listen_on(const struct addr_spec *spec, int ret_fds[ADDR_MAX
 	return n < 0 ? n : listen_open_all(spec, list, n, ret_fds);
 }
 
-int metrics_server_open(struct metrics_server *page, const struct addr_spec *spec,
+int metrics_server_open(struct metrics_server *server, const struct addr_spec *spec,
 			struct poller *poller, uint64_t first_tag)
 {
-	page->poller = poller;
-	page->first_tag = first_tag;
+	server->poller = poller;
+	server->first_tag = first_tag;
 	for (int i = 0; i < METRICS_CLIENTS_MAX; i++)
-		page->clients[i].fd = -1;
-	int n = listen_on(spec, page->listen_fds);
+		server->clients[i].fd = -1;
+	int n = listen_on(spec, server->listen_fds);
 	if (n < 0)
 		return n;
-	page->n_listeners = n;
+	server->n_listeners = n;
 	int rc = 0;
 	for (int i = 0; i < n && rc == 0; i++) {
-		rc = addr_of_socket(page->listen_fds[i], &page->addrs[i]);
+		rc = addr_of_socket(server->listen_fds[i], &server->addrs[i]);
 		if (rc == 0)
-			rc = poller_add(poller, page->listen_fds[i], EPOLLIN,
+			rc = poller_add(poller, server->listen_fds[i], EPOLLIN,
 					first_tag + (uint64_t)i);
 	}
-	page->path = listen_path_of(&page->addrs[0]);
+	server->path = listen_path_of(&server->addrs[0]);
 	if (rc < 0)
-		metrics_server_close(page);
+		metrics_server_close(server);
 	return rc;
 }
 
-void metrics_server_close(struct metrics_server *page)
+void metrics_server_close(struct metrics_server *server)
 {
 	for (int i = 0; i < METRICS_CLIENTS_MAX; i++)
-		io_close(&page->clients[i].fd);
+		io_close(&server->clients[i].fd);
 	/* Before closing: another server may take over a path on which no process listens. */
-	int rc = page->n_listeners > 0 ? listen_remove_path(&page->addrs[0], page->path) : 0;
+	int rc = server->n_listeners > 0 ? listen_remove_path(&server->addrs[0], server->path) : 0;
 	if (rc < 0)
 		log_warning("cannot remove %s: %s (the next start takes its place)",
-			    addr_format(&page->addrs[0]).text, err_text(rc).text);
-	while (page->n_listeners > 0)
-		io_close(&page->listen_fds[--page->n_listeners]);
+			    addr_format(&server->addrs[0]).text, err_text(rc).text);
+	while (server->n_listeners > 0)
+		io_close(&server->listen_fds[--server->n_listeners]);
 }
 
 /* ---- one client ---- */
 
-static const char *explanation(enum http_answer answer)
+static const char *error_body(enum http_response response)
 {
-	return answer == HTTP_NOT_FOUND ? "the figures are at " PATH "\n" : "write GET " PATH "\n";
+	return response == HTTP_NOT_FOUND ? "the figures are at " PATH "\n"
+					  : "write GET " PATH "\n";
 }
 
-static void write_answer(struct metrics_client *client, enum http_answer answer,
-			 const struct disconnects *disconnects)
+static void write_response(struct metrics_client *client, enum http_response response,
+			   const struct disconnects *disconnects)
 {
-	static char body[METRICS_ANSWER_SIZE]; /* too large for a stack */
-	bool is_page = answer == HTTP_PAGE || answer == HTTP_PAGE_HEAD;
+	static char body[METRICS_RESPONSE_SIZE]; /* too large for a stack */
+	bool is_page = response == HTTP_PAGE || response == HTTP_PAGE_HEAD;
 	size_t n = is_page ? prometheus_render(disconnects, body, sizeof(body) - HTTP_HEAD_MAX)
-			   : (size_t)snprintf(body, sizeof(body), "%s", explanation(answer));
-	int written = snprintf(client->answer, sizeof(client->answer),
+			   : (size_t)snprintf(body, sizeof(body), "%s", error_body(response));
+	int written = snprintf(client->response, sizeof(client->response),
 			       "HTTP/1.1 %s\r\n"
 			       "Content-Type: text/plain%s; charset=utf-8\r\n"
 			       "Content-Length: %zu\r\n%s"
 			       "Connection: close\r\n\r\n%s",
-			       http_status(answer), is_page ? "; version=0.0.4" : "", n,
-			       answer == HTTP_NOT_MEANT ? "Allow: GET, HEAD\r\n" : "",
-			       answer == HTTP_PAGE_HEAD ? "" : body);
-	client->n_answer = (size_t)written;
+			       http_status(response), is_page ? "; version=0.0.4" : "", n,
+			       response == HTTP_BAD_METHOD ? "Allow: GET, HEAD\r\n" : "",
+			       response == HTTP_PAGE_HEAD ? "" : body);
+	client->response_size = (size_t)written;
 }
 
-static void send_answer(struct metrics_client *client)
+static void send_response(struct metrics_client *client)
 {
-	while (client->n_sent < client->n_answer) {
-		ssize_t n = io_send(client->fd, client->answer + client->n_sent,
-				    client->n_answer - client->n_sent);
+	while (client->n_sent < client->response_size) {
+		ssize_t n = io_send(client->fd, client->response + client->n_sent,
+				    client->response_size - client->n_sent);
 		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
@@ -118,34 +119,35 @@ static void send_answer(struct metrics_client *client)
 		}
 		client->n_sent += (size_t)n;
 	}
-	if (client->n_answer == 0 || client->is_answered)
+	if (client->response_size == 0 || client->is_sent)
 		return;
-	client->is_answered = true;
+	client->is_sent = true;
 	if (io_send_end(client->fd) < 0)
 		io_close(&client->fd);
 }
 
-/* Receives until the request is complete, then writes the answer. Closes if it ends before. */
+/* Receives until the request is complete, then writes the response. Closes if it ends before. */
 static void receive_request(struct metrics_client *client, const struct disconnects *disconnects)
 {
-	while (client->n_answer == 0) {
-		ssize_t n = io_recv(client->fd, client->request + client->n_request,
-				    sizeof(client->request) - client->n_request);
+	while (client->response_size == 0) {
+		ssize_t n = io_recv(client->fd, client->request + client->request_size,
+				    sizeof(client->request) - client->request_size);
 		if (n == -EAGAIN)
 			return;
 		if (n <= 0) {
 			io_close(&client->fd);
 			return;
 		}
-		client->n_request += (size_t)n;
-		enum http_answer answer = http_judge(client->request, client->n_request, PATH);
-		if (answer != HTTP_MORE)
-			write_answer(client, answer, disconnects);
+		client->request_size += (size_t)n;
+		enum http_response response =
+			http_choose_response(client->request, client->request_size, PATH);
+		if (response != HTTP_MORE)
+			write_response(client, response, disconnects);
 	}
 }
 
 /* Discards data after the request until the client closes; then closes the socket. */
-static void wait_for_end(struct metrics_client *client)
+static void discard_rest(struct metrics_client *client)
 {
 	char rest[HTTP_HEAD_MAX];
 	for (int i = 0; i < RECEIVES_MAX; i++) {
@@ -162,84 +164,85 @@ static void wait_for_end(struct metrics_client *client)
  * Does as much as possible. The client may have closed, or may not read, before all is sent: hence
  * this order.
  */
-static void serve(struct metrics_client *client, const struct disconnects *disconnects)
+static void serve_metrics_client(struct metrics_client *client,
+				 const struct disconnects *disconnects)
 {
 	receive_request(client, disconnects);
 	if (client->fd >= 0)
-		send_answer(client);
-	if (client->fd >= 0 && client->is_answered)
-		wait_for_end(client);
+		send_response(client);
+	if (client->fd >= 0 && client->is_sent)
+		discard_rest(client);
 }
 
 /* ---- all clients ---- */
 
 /* Returns a free slot, or that of the oldest client. */
-static struct metrics_client *place_of_next(struct metrics_server *page)
+static struct metrics_client *choose_slot(struct metrics_server *server)
 {
-	struct metrics_client *longest = &page->clients[0];
+	struct metrics_client *oldest = &server->clients[0];
 	for (int i = 0; i < METRICS_CLIENTS_MAX; i++) {
-		struct metrics_client *client = &page->clients[i];
+		struct metrics_client *client = &server->clients[i];
 		if (client->fd < 0)
 			return client;
-		if (client->serial < longest->serial)
-			longest = client;
+		if (client->serial < oldest->serial)
+			oldest = client;
 	}
-	return longest;
+	return oldest;
 }
 
-static void let_in(struct metrics_server *page, int fd, const struct disconnects *disconnects)
+static void add_client(struct metrics_server *server, int fd, const struct disconnects *disconnects)
 {
-	struct metrics_client *client = place_of_next(page);
+	struct metrics_client *client = choose_slot(server);
 	io_close(&client->fd);
 	client->fd = fd;
-	client->serial = page->n_clients++;
-	client->is_answered = false;
-	client->n_request = client->n_answer = client->n_sent = 0;
-	uint64_t tag = page->first_tag + ADDR_MAX_RESOLVED + (uint64_t)(client - page->clients);
-	if (poller_add(page->poller, fd, EDGES, tag) < 0)
+	client->serial = server->n_clients++;
+	client->is_sent = false;
+	client->request_size = client->response_size = client->n_sent = 0;
+	uint64_t tag = server->first_tag + ADDR_MAX_RESOLVED + (uint64_t)(client - server->clients);
+	if (poller_add(server->poller, fd, EDGES, tag) < 0)
 		io_close(&client->fd);
 	else
-		serve(client, disconnects);
+		serve_metrics_client(client, disconnects);
 }
 
 /* Sets the events of the listening sockets. Returns 0 or a negative code. */
-MUST_USE static int watch_listeners(struct metrics_server *page, uint32_t events)
+MUST_USE static int watch_listeners(struct metrics_server *server, uint32_t events)
 {
 	int rc = 0;
-	for (int i = 0; i < page->n_listeners && rc == 0; i++)
-		rc = poller_change(page->poller, page->listen_fds[i], events,
-				   page->first_tag + (uint64_t)i);
+	for (int i = 0; i < server->n_listeners && rc == 0; i++)
+		rc = poller_change(server->poller, server->listen_fds[i], events,
+				   server->first_tag + (uint64_t)i);
 	return rc;
 }
 
-static void pause_for_a_while(struct metrics_server *page)
+static void pause_accepting(struct metrics_server *server)
 {
-	if (watch_listeners(page, 0) == 0)
-		page->resumes_ns = clock_deadline_ns(SHORT_NS);
+	if (watch_listeners(server, 0) == 0)
+		server->resumes_ns = clock_deadline_ns(PAUSE_NS);
 }
 
-void metrics_server_resume(struct metrics_server *page)
+void metrics_server_resume(struct metrics_server *server)
 {
-	page->resumes_ns = 0;
-	if (watch_listeners(page, EPOLLIN) < 0)
-		page->resumes_ns = clock_deadline_ns(SHORT_NS);
+	server->resumes_ns = 0;
+	if (watch_listeners(server, EPOLLIN) < 0)
+		server->resumes_ns = clock_deadline_ns(PAUSE_NS);
 }
 
-void metrics_server_event(struct metrics_server *page, uint64_t tag,
+void metrics_server_event(struct metrics_server *server, uint64_t tag,
 			  const struct disconnects *disconnects)
 {
-	uint64_t number = tag - page->first_tag;
+	uint64_t number = tag - server->first_tag;
 	if (number >= ADDR_MAX_RESOLVED) {
-		struct metrics_client *client = &page->clients[number - ADDR_MAX_RESOLVED];
+		struct metrics_client *client = &server->clients[number - ADDR_MAX_RESOLVED];
 		if (client->fd >= 0)
-			serve(client, disconnects);
+			serve_metrics_client(client, disconnects);
 		return;
 	}
 	int fd, code;
 	struct addr peer;
-	enum accept_verdict verdict = accept_client(page->listen_fds[number], &fd, &peer, &code);
+	enum accept_verdict verdict = accept_client(server->listen_fds[number], &fd, &peer, &code);
 	if (verdict == ACCEPT_GOT)
-		let_in(page, fd, disconnects);
+		add_client(server, fd, disconnects);
 	else if (verdict == ACCEPT_PAUSE || verdict == ACCEPT_LOST)
-		pause_for_a_while(page);
+		pause_accepting(server);
 }

@@ -4,8 +4,8 @@
  * it is written by hand: docs/decisions/0016-a-page-by-hand.md.
  *
  * It runs in the loop of the held connections and costs it little, whatever the HTTP clients do.
- * There are at most METRICS_CLIENTS_MAX clients, each with a request and an answer of bounded size
- * and one reply. If all slots are taken, a new client replaces the oldest.
+ * There are at most METRICS_CLIENTS_MAX clients, each with one request and one response of bounded
+ * size. If all slots are taken, a new client replaces the oldest.
  */
 #ifndef CLIENT_HOLD_METRICS_SERVER_H
 #define CLIENT_HOLD_METRICS_SERVER_H
@@ -21,16 +21,16 @@
 #include "net/poller.h"
 #include "stats/disconnects.h"
 
-#define METRICS_CLIENTS_MAX 16
-#define METRICS_ANSWER_SIZE ((size_t)16 * 1024)
+#define METRICS_CLIENTS_MAX   16
+#define METRICS_RESPONSE_SIZE ((size_t)16 * 1024)
 
 struct metrics_client {
-	int fd;           /* -1: free slot */
-	uint64_t serial;  /* order of arrival: the lowest is the oldest */
-	bool is_answered; /* the whole answer and our FIN are sent */
-	size_t n_request, n_answer, n_sent;
+	int fd;          /* -1: free slot */
+	uint64_t serial; /* order of arrival: the lowest is the oldest */
+	bool is_sent;    /* the whole response and our FIN are sent */
+	size_t request_size, response_size, n_sent;
 	char request[HTTP_HEAD_MAX];
-	char answer[METRICS_ANSWER_SIZE];
+	char response[METRICS_RESPONSE_SIZE];
 };
 
 struct metrics_server {
@@ -52,18 +52,18 @@ struct metrics_server {
  * Listens on all addresses of a name and adds itself to the poller, which must outlive it. Returns
  * 0, or a negative code with nothing open. A zeroed server is closed.
  */
-MUST_USE int metrics_server_open(struct metrics_server *page, const struct addr_spec *spec,
+MUST_USE int metrics_server_open(struct metrics_server *server, const struct addr_spec *spec,
 				 struct poller *poller, uint64_t first_tag);
-void metrics_server_close(struct metrics_server *page);
+void metrics_server_close(struct metrics_server *server);
 
 /*
  * Handles an event that poller_wait() returned for a tag of the server. disconnects: figures to
  * render.
  */
-void metrics_server_event(struct metrics_server *page, uint64_t tag,
+void metrics_server_event(struct metrics_server *server, uint64_t tag,
 			  const struct disconnects *disconnects);
 
 /* Accepts again. Call it when resumes_ns is not 0 and has passed. */
-void metrics_server_resume(struct metrics_server *page);
+void metrics_server_resume(struct metrics_server *server);
 
 #endif

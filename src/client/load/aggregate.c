@@ -24,7 +24,7 @@ void aggregate_close(struct aggregate *aggregate)
 }
 
 /* Takes the counts of a thread, if it has passed on any. */
-static void take(struct aggregate *aggregate, struct load *load)
+static void collect_thread(struct aggregate *aggregate, struct load *load)
 {
 	/* This order: once has_ended is seen, the last full buffer is visible, too. */
 	bool has_ended = atomic_load(&load->has_ended);
@@ -40,7 +40,7 @@ static void take(struct aggregate *aggregate, struct load *load)
  * Completes the service times. In a closed loop without churn a message is due when it is sent, so
  * the threads record only response times, which are the same.
  */
-static void complete(struct aggregate *aggregate)
+static void complete_service_times(struct aggregate *aggregate)
 {
 	struct result *interval = &aggregate->interval;
 	if (aggregate->n > 0 && !load_has_service_time(aggregate->loads[0].plan))
@@ -65,14 +65,14 @@ static void close_interval(struct aggregate *aggregate)
 }
 
 /* Returns the second up to which the counts of all threads have been taken. */
-static uint64_t least_until(const struct aggregate *aggregate)
+static uint64_t slowest_until(const struct aggregate *aggregate)
 {
-	uint64_t least = UNTIL_END;
+	uint64_t slowest = UNTIL_END;
 	for (uint32_t i = 0; i < aggregate->n; i++) {
 		uint64_t until = aggregate->loads[i].taken_until;
-		least = until < least ? until : least;
+		slowest = until < slowest ? until : slowest;
 	}
-	return least;
+	return slowest;
 }
 
 /* Returns true if counts of a running thread have been taken beyond `until`. */
@@ -86,30 +86,30 @@ static bool is_ahead(const struct aggregate *aggregate, uint64_t until)
 	return false;
 }
 
-void aggregate_look(struct aggregate *aggregate, uint32_t n)
+void aggregate_collect(struct aggregate *aggregate, uint32_t n)
 {
 	aggregate->n = n;
 	/* Take from the slowest threads only, so that interval boundaries coincide. */
-	uint64_t least = least_until(aggregate);
-	for (uint32_t i = 0; i < n && least != UNTIL_END; i++) {
-		if (aggregate->loads[i].taken_until == least)
-			take(aggregate, &aggregate->loads[i]);
+	uint64_t slowest = slowest_until(aggregate);
+	for (uint32_t i = 0; i < n && slowest != UNTIL_END; i++) {
+		if (aggregate->loads[i].taken_until == slowest)
+			collect_thread(aggregate, &aggregate->loads[i]);
 	}
-	least = least_until(aggregate);
-	if (least == UNTIL_END || least <= aggregate->from || is_ahead(aggregate, least))
+	slowest = slowest_until(aggregate);
+	if (slowest == UNTIL_END || slowest <= aggregate->from || is_ahead(aggregate, slowest))
 		return;
-	complete(aggregate);
-	record_interval(aggregate, least * CLOCK_NS_PER_S);
+	complete_service_times(aggregate);
+	record_interval(aggregate, slowest * CLOCK_NS_PER_S);
 	close_interval(aggregate);
-	aggregate->from = least;
+	aggregate->from = slowest;
 }
 
 int aggregate_finish(struct aggregate *aggregate, uint64_t last_ns, uint64_t ended_ns)
 {
-	while (aggregate->n > 0 && least_until(aggregate) != UNTIL_END)
-		aggregate_look(aggregate, aggregate->n);
+	while (aggregate->n > 0 && slowest_until(aggregate) != UNTIL_END)
+		aggregate_collect(aggregate, aggregate->n);
 	uint64_t from_ns = aggregate->from * CLOCK_NS_PER_S;
-	complete(aggregate);
+	complete_service_times(aggregate);
 	if (ended_ns > from_ns)
 		record_interval(aggregate, last_ns > from_ns ? last_ns : ended_ns);
 	close_interval(aggregate);

@@ -41,7 +41,7 @@ MUST_USE int aggregate_open(struct aggregate *ret_aggregate, struct load *loads,
 void aggregate_close(struct aggregate *aggregate);
 
 /* Takes the counts that the first n threads have passed on. n: number of threads started. */
-void aggregate_look(struct aggregate *aggregate, uint32_t n);
+void aggregate_collect(struct aggregate *aggregate, uint32_t n);
 
 /*
  * Takes the rest after all threads have ended: the last interval. last_ns: time of the last echo

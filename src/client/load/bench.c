@@ -29,7 +29,7 @@
 #include "net/signals.h"
 
 /* Interval of the checks on the threads. */
-#define LOOK_NS (20 * CLOCK_NS_PER_MS)
+#define CHECK_NS (20 * CLOCK_NS_PER_MS)
 
 /* Time from the last thread's readiness to the start, so that all threads begin together. */
 #define START_NS (20 * CLOCK_NS_PER_MS)
@@ -37,7 +37,7 @@
 /*
  * The start is fixed when the wanted time is nearer than this: several checks, so none misses it.
  */
-#define NEAR_NS (10 * LOOK_NS)
+#define NEAR_NS (10 * CHECK_NS)
 
 struct bench {
 	const struct bench_config *config;
@@ -51,10 +51,10 @@ struct bench {
 	struct aggregate aggregate;
 	struct mismatch_text wrong; /* meaning of the first wrong byte, if no echo came before */
 	struct live_line live;
-	uint64_t interrupted_ns; /* 0: no signal came */
-	uint64_t heard_ns;       /* signals sent before this time have been read */
-	bool has_said_endless;   /* has printed that replies are awaited without limit */
-	struct own_use watch;    /* of this thread, while messages are measured */
+	uint64_t interrupted_ns;      /* 0: no signal came */
+	uint64_t signals_read_ns;     /* signals sent before this time have been read */
+	bool has_logged_endless_wait; /* has printed that replies are awaited without limit */
+	struct own_use watch;         /* of this thread, while messages are measured */
 };
 
 /* ---- signals ---- */
@@ -63,7 +63,7 @@ struct bench {
 static void request_end(struct bench *bench)
 {
 	if (bench->interrupted_ns != 0) {
-		if (signals_is_new_request(bench->interrupted_ns, bench->heard_ns))
+		if (signals_is_new_request(bench->interrupted_ns, bench->signals_read_ns))
 			atomic_store(&bench->plan.is_cut_short, true);
 		return;
 	}
@@ -81,13 +81,13 @@ static void bench_read_signals(struct bench *bench)
 	int signal;
 	while ((signal = signals_next(bench->signals_fd)) != 0) {
 		if (signal == SIGQUIT) {
-			live_line_answer(&bench->live);
+			live_line_log_figures(&bench->live);
 			continue;
 		}
 		request_end(bench);
 		writer_note_signal(&bench->config->output->wait, signal);
 	}
-	bench->heard_ns = now_ns;
+	bench->signals_read_ns = now_ns;
 }
 
 /* ---- the threads ---- */
@@ -164,7 +164,7 @@ static uint64_t choose_start_ns(struct bench *bench)
 }
 
 /* Starts the load in all threads together. No byte is sent before. */
-static void begin_if_ready(struct bench *bench)
+static void start_if_ready(struct bench *bench)
 {
 	if (atomic_load(&bench->plan.start_ns) != 0 ||
 	    atomic_load(&bench->plan.n_ready) < bench->n_threads)
@@ -188,31 +188,31 @@ static bool have_all_ended(const struct bench *bench)
 }
 
 /* A thread or the recorder failed: no report is possible, so stop. */
-static bool can_go_on(const struct bench *bench)
+static bool has_failed(const struct bench *bench)
 {
 	for (uint32_t i = 0; i < bench->n_threads; i++) {
 		const struct load *load = &bench->loads[i];
 		if (atomic_load(&load->has_ended) && load->code < 0)
-			return false;
+			return true;
 	}
-	return bench->aggregate.code == 0;
+	return bench->aggregate.code != 0;
 }
 
 /*
  * Records gaps of the process. A thread that is stopped while it waits for an echo cannot tell this
  * from a late echo.
  */
-static void watch_gap(struct bench *bench, uint64_t expected_ns)
+static void note_process_gap(struct bench *bench, uint64_t expected_ns)
 {
 	uint64_t now_ns = clock_now_ns();
 	if (bench->watch.begin_ns == 0 && now_ns > load_begin_ns(&bench->plan))
 		own_use_begin(&bench->watch);
 	else
-		own_use_watch(&bench->watch, expected_ns, now_ns);
+		own_use_note_process_gap(&bench->watch, expected_ns, now_ns);
 }
 
 /* Ends the run if the first reply shows that the server is no echo server. */
-static void check_endpoint(struct bench *bench)
+static void check_first_reply(struct bench *bench)
 {
 	if (bench->wrong.text[0] != '\0' ||
 	    !load_explain(bench->loads, bench->n_threads, &bench->wrong) ||
@@ -224,18 +224,18 @@ static void check_endpoint(struct bench *bench)
 }
 
 /* Prints once that replies are awaited without limit, which only a signal can end. */
-static void say_endless_wait(struct bench *bench)
+static void log_endless_wait(struct bench *bench)
 {
 	uint64_t end_ns = load_end_ns(&bench->plan);
-	if (bench->plan.wait_ns != 0 || bench->has_said_endless || bench->interrupted_ns != 0 ||
-	    clock_now_ns() < clock_after_ns(end_ns, CLOCK_NS_PER_S))
+	if (bench->plan.wait_ns != 0 || bench->has_logged_endless_wait ||
+	    bench->interrupted_ns != 0 || clock_now_ns() < clock_after_ns(end_ns, CLOCK_NS_PER_S))
 		return;
-	bench->has_said_endless = true;
+	bench->has_logged_endless_wait = true;
 	live_line_clear(&bench->live);
 	log_notice("waiting for the last replies without limit (--wait off), until INT or TERM");
 }
 
-static void look_on(struct bench *bench)
+static void watch_run(struct bench *bench)
 {
 	struct output *output = bench->config->output;
 	while (!have_all_ended(bench)) {
@@ -243,19 +243,19 @@ static void look_on(struct bench *bench)
 			{ .fd = bench->signals_fd, .events = POLLIN },
 			output_pollfd(output),
 		};
-		uint64_t until_ns = clock_deadline_ns(LOOK_NS);
+		uint64_t until_ns = clock_deadline_ns(CHECK_NS);
 		ignore_result(io_wait(fds, ARRAY_LEN(fds), until_ns));
-		watch_gap(bench, until_ns);
+		note_process_gap(bench, until_ns);
 		bench_read_signals(bench);
 		if (fds[1].revents != 0 && !output_check(output))
 			atomic_store(&bench->plan.is_aborting, true);
-		begin_if_ready(bench);
-		aggregate_look(&bench->aggregate, bench->n_threads);
-		if (!can_go_on(bench))
+		start_if_ready(bench);
+		aggregate_collect(&bench->aggregate, bench->n_threads);
+		if (has_failed(bench))
 			atomic_store(&bench->plan.is_aborting, true);
-		check_endpoint(bench);
-		load_server_look(&bench->plan.server);
-		say_endless_wait(bench);
+		check_first_reply(bench);
+		load_server_update(&bench->plan.server);
+		log_endless_wait(bench);
 		live_line_show(&bench->live);
 	}
 	live_line_clear(&bench->live);
@@ -267,7 +267,7 @@ static void look_on(struct bench *bench)
  * Explains the first wrong byte. A diagnosis takes up to a second and may connect, so it waits
  * until measuring has ended.
  */
-static void explain_wrong(struct bench *bench, struct mismatch_evidence *wrong)
+static void explain_mismatch(struct bench *bench, struct mismatch_evidence *wrong)
 {
 	struct result *result = &bench->report->result;
 	if (wrong == NULL)
@@ -279,7 +279,7 @@ static void explain_wrong(struct bench *bench, struct mismatch_evidence *wrong)
 }
 
 /* Fills in the times of the run and its CPU shares, and checks whether the client was the limit. */
-static void note_times(struct bench *bench, const struct load_sum *sum)
+static void fill_times(struct bench *bench, const struct load_sum *sum)
 {
 	struct bench_report *report = bench->report;
 	uint64_t begin_ns = load_begin_ns(&bench->plan);
@@ -295,7 +295,7 @@ static void note_times(struct bench *bench, const struct load_sum *sum)
 	double run_ns = use->elapsed_ns > 0 ? (double)use->elapsed_ns : 1;
 	report->cpu_share = (double)use->cpu_ns / run_ns;
 	report->spin_share = (double)use->spun_ns / run_ns;
-	load_sum_judge_client(sum, bench->plan.is_open, &report->result, report->client_bound);
+	load_sum_check_client(sum, bench->plan.is_open, &report->result, report->client_bound);
 }
 
 /* Adds up causes by name. A message that was never sent is a consequence, not a cause. */
@@ -308,7 +308,7 @@ static void add_bench_causes(struct result *causes, const struct result_failure 
 }
 
 /* Reports that no connection was left: with --no-reconnect the run may end early. */
-static void say_none_left(const struct bench *bench, uint64_t ended_ns)
+static void log_no_connection_left(const struct bench *bench, uint64_t ended_ns)
 {
 	const struct bench_report *report = bench->report;
 	const struct result *result = &report->result;
@@ -327,7 +327,7 @@ static void say_none_left(const struct bench *bench, uint64_t ended_ns)
 	log_error("ended early: no connection is left (--no-reconnect)%s", names);
 }
 
-MUST_USE static int sum_intervals(struct bench *bench)
+MUST_USE static int sum_threads(struct bench *bench)
 {
 	struct load_sum sum = { 0 };
 	int rc = 0;
@@ -340,14 +340,14 @@ MUST_USE static int sum_intervals(struct bench *bench)
 	}
 	load_sum_add_watch(&sum, &bench->watch);
 	uint64_t begin_ns = load_begin_ns(&bench->plan);
-	aggregate_look(&bench->aggregate, bench->n_threads);
+	aggregate_collect(&bench->aggregate, bench->n_threads);
 	int gathered =
 		aggregate_finish(&bench->aggregate, load_sum_since(begin_ns, sum.last_back_ns),
 				 load_sum_since(begin_ns, sum.ended_ns));
-	note_times(bench, &sum);
+	fill_times(bench, &sum);
 	bench->report->has_kernel = kernel_view_mean(&sum.kernel, &bench->report->kernel);
 	bench->report->sending = sum.kernel.sending;
-	explain_wrong(bench, sum.wrong);
+	explain_mismatch(bench, sum.wrong);
 	for (uint32_t i = 0; i < bench->plan.server.n; i++)
 		served_by_note(&bench->report->served_by, &bench->plan.server.list[i]);
 	bench->report->result.n_connections +=
@@ -357,7 +357,7 @@ MUST_USE static int sum_intervals(struct bench *bench)
 		bench->report->result.n_connections += bench->loads[i].first_fd >= 0;
 		load_close(&bench->loads[i]);
 	}
-	say_none_left(bench, sum.ended_ns);
+	log_no_connection_left(bench, sum.ended_ns);
 	return rc < 0 ? rc : gathered;
 }
 
@@ -375,8 +375,8 @@ MUST_USE static int run_threads(struct bench *bench)
 	int started = start_threads(bench);
 	if (started < 0)
 		atomic_store(&bench->plan.is_aborting, true);
-	look_on(bench);
-	int found = sum_intervals(bench);
+	watch_run(bench);
+	int found = sum_threads(bench);
 	aggregate_close(&bench->aggregate);
 	return started < 0 ? started : found;
 }
@@ -404,7 +404,7 @@ MUST_USE static enum exit_status bench_find_server(struct bench *bench)
 	return STATUS_OK;
 }
 
-static void make_plan(struct bench *bench)
+static void fill_plan(struct bench *bench)
 {
 	const struct bench_config *config = bench->config;
 	bench->plan = (struct load_plan){
@@ -428,14 +428,14 @@ static void make_plan(struct bench *bench)
 	};
 }
 
-MUST_USE static enum exit_status bench_judge_run(const struct result *result)
+MUST_USE static enum exit_status bench_verdict(const struct result *result)
 {
 	if (result->n_failures == 0 && result->n_connection_errors == 0 && result->n_echoes > 0)
 		return STATUS_OK;
 	int limit = dial_limit(result);
 	if (limit == 0)
 		return STATUS_ECHO_FAILED;
-	dial_say_limit(limit);
+	dial_log_limit(limit);
 	return STATUS_MACHINE;
 }
 
@@ -457,7 +457,7 @@ static void open_live(struct bench *bench)
 /* Finds the server, runs the load, and fills in bench->report. */
 MUST_USE static enum exit_status run_bench(struct bench *bench)
 {
-	make_plan(bench);
+	fill_plan(bench);
 	open_live(bench);
 	enum exit_status status = bench_find_server(bench);
 	if (status != STATUS_OK)
@@ -468,7 +468,7 @@ MUST_USE static enum exit_status run_bench(struct bench *bench)
 		log_error("cannot go on: %s%s", err_text(rc).text, dial_remedy(rc));
 		return STATUS_MACHINE;
 	}
-	bench->report->verdict = bench_judge_run(&bench->report->result);
+	bench->report->verdict = bench_verdict(&bench->report->result);
 	return STATUS_OK;
 }
 
@@ -477,7 +477,7 @@ enum exit_status bench_run(const struct bench_config *config, struct bench_repor
 	static struct bench bench; /* too large for a stack */
 	struct bench_report report = { .start.wanted_ns = config->start_at_ns };
 	bench = (struct bench){ .config = config, .report = &report, .signals_fd = -1 };
-	if (!dial_has_room(config->n_connections, DESCRIPTORS_BESIDE))
+	if (!dial_has_descriptors(config->n_connections, DESCRIPTORS_BESIDE))
 		return STATUS_MACHINE;
 	int rc = result_open(&report.result);
 	if (rc == 0)

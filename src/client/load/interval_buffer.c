@@ -15,7 +15,7 @@ void interval_buffer_close(struct interval_buffer *buffer)
 	result_close(&buffer->counts);
 }
 
-bool interval_buffer_give(struct interval_buffer *buffer, struct result *counts, uint64_t until)
+bool interval_buffer_put(struct interval_buffer *buffer, struct result *counts, uint64_t until)
 {
 	if (atomic_load_explicit(&buffer->is_full, memory_order_acquire))
 		return false;

@@ -31,8 +31,8 @@ void interval_buffer_close(struct interval_buffer *buffer);
  * For the thread: passes on its counts since the last call, up to the end of second `until`, and
  * empties *counts. Returns false and changes nothing if the buffer is still full.
  */
-MUST_USE bool interval_buffer_give(struct interval_buffer *buffer, struct result *counts,
-				   uint64_t until);
+MUST_USE bool interval_buffer_put(struct interval_buffer *buffer, struct result *counts,
+				  uint64_t until);
 
 /*
  * For the reader: adds the counts of the buffer to *into and empties the buffer. Returns `until` of

@@ -77,7 +77,7 @@ static void show_figures(struct live_line *live, uint64_t begin_ns, uint64_t now
 	live->last_ns = now_ns;
 }
 
-void live_line_answer(struct live_line *live)
+void live_line_log_figures(struct live_line *live)
 {
 	struct counts counts = counts_so_far(live);
 	live_line_clear(live);

@@ -45,7 +45,7 @@ void live_line_dial(struct live_line *live, const struct addr_spec *server);
 void live_line_show(struct live_line *live);
 
 /* Prints the figures so far as a log line: the response to QUIT. */
-void live_line_answer(struct live_line *live);
+void live_line_log_figures(struct live_line *live);
 
 /* Clears the live line of a terminal. */
 void live_line_clear(struct live_line *live);

@@ -42,7 +42,7 @@ void load_io_fail(struct load_thread *thread, struct load_conn *conn, const char
 	if (accounting_end_messages(thread, conn, name) == 0)
 		result_connection_error(&thread->load->result, name, 1);
 	if (conn->state == LOAD_CONN_CONNECTING)
-		load_server_want(&thread->load->plan->server);
+		load_server_report_failed(&thread->load->plan->server);
 	close_load_conn(thread, conn, thread->plan->reconnects ? LOAD_CONN_CLOSED : LOAD_CONN_GONE);
 	conn->since_ns = thread->now_ns + PAUSE_NS;
 	accounting_wake_by(thread, conn, conn->since_ns);
@@ -140,7 +140,7 @@ MUST_USE static int start_connect(struct load_thread *thread, struct load_conn *
 		uint64_t before_ns = clock_now_ns();
 		conn->to = load_server_addr(&thread->plan->server);
 		fd = connect_begin(conn->to, load_source(thread->plan, conn->stream.number));
-		own_use_connect(&load->use, clock_now_ns() - before_ns);
+		own_use_note_connect(&load->use, clock_now_ns() - before_ns);
 		return fd;
 	}
 	load->first_fd = -1;
@@ -200,7 +200,7 @@ void load_io_try_other_addr(struct load_thread *thread, struct load_conn *conn)
 		thread->n_queueing++;
 		try_to_connect(thread, conn);
 	} else if (thread->connected_ns < conn->since_ns) { /* no other connection opened since */
-		load_server_want_other(server);
+		load_server_report_slow(server);
 	}
 }
 

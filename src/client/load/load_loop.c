@@ -109,7 +109,7 @@ static void pass_on_counts(struct load_thread *thread)
 	if (thread->now_ns < thread->next_interval_ns)
 		return;
 	uint64_t n = (thread->now_ns - thread->begin_ns) / CLOCK_NS_PER_S;
-	ignore_result(interval_buffer_give(&thread->load->buffer, &thread->load->result, n));
+	ignore_result(interval_buffer_put(&thread->load->buffer, &thread->load->result, n));
 	thread->next_interval_ns = thread->begin_ns + (n + 1) * CLOCK_NS_PER_S;
 }
 
@@ -236,7 +236,7 @@ static void tick(struct load_thread *thread)
 static void load_update_now(struct load_thread *thread, uint64_t expected_ns)
 {
 	thread->now_ns = clock_now_ns();
-	if (expected_ns != 0 && own_use_look(&thread->load->use, expected_ns, thread->now_ns))
+	if (expected_ns != 0 && own_use_note_gap(&thread->load->use, expected_ns, thread->now_ns))
 		accounting_add_gap(thread, thread->now_ns - expected_ns);
 }
 
@@ -286,7 +286,7 @@ static void begin_measuring(struct load_thread *thread)
 		return;
 	thread->is_measuring = true;
 	own_use_begin(&thread->load->use);
-	ignore_result(own_use_look(&thread->load->use, thread->begin_ns, thread->now_ns));
+	ignore_result(own_use_note_gap(&thread->load->use, thread->begin_ns, thread->now_ns));
 }
 
 /* Returns the time of the next scheduled action other than the tick and the slots' deadlines. */

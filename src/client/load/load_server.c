@@ -7,7 +7,7 @@
 #include "net/io.h"
 
 /* Minimum time between two lookups of a name of which no other address answers. */
-#define SILENT_PAUSE_NS CLOCK_NS_PER_S
+#define SLOW_PAUSE_NS CLOCK_NS_PER_S
 
 void load_server_open(struct load_server *ret_server, const struct dial_request *request,
 		      const struct addr *addr)
@@ -24,16 +24,16 @@ const struct addr *load_server_addr(const struct load_server *server)
 	return &server->list[atomic_load(&server->current)];
 }
 
-void load_server_want(struct load_server *server)
+void load_server_report_failed(struct load_server *server)
 {
-	if (!atomic_load(&server->is_wanted))
-		atomic_store(&server->is_wanted, true);
+	if (!atomic_load(&server->is_failed))
+		atomic_store(&server->is_failed, true);
 }
 
-void load_server_want_other(struct load_server *server)
+void load_server_report_slow(struct load_server *server)
 {
-	if (!atomic_load(&server->is_silent))
-		atomic_store(&server->is_silent, true);
+	if (!atomic_load(&server->is_slow))
+		atomic_store(&server->is_slow, true);
 }
 
 /* Makes the threads connect to this address, if the list has room. */
@@ -49,7 +49,7 @@ static void publish(struct load_server *server, const struct addr *addr)
 	atomic_store(&server->current, i);
 }
 
-void load_server_look(struct load_server *server)
+void load_server_update(struct load_server *server)
 {
 	struct redial *redial = &server->redial;
 	uint64_t now_ns = clock_now_ns();
@@ -61,13 +61,13 @@ void load_server_look(struct load_server *server)
 		}
 		io_close(&fd);
 	}
-	bool is_failed = atomic_load(&server->is_wanted);
-	bool is_silent = atomic_load(&server->is_silent) && now_ns >= server->next_silent_ns;
-	if (redial->dialing != NULL || (!is_failed && !is_silent))
+	bool has_failed = atomic_load(&server->is_failed);
+	bool is_slow = atomic_load(&server->is_slow) && now_ns >= server->next_slow_ns;
+	if (redial->dialing != NULL || (!has_failed && !is_slow))
 		return;
-	if (redial_begin(redial, !is_failed, now_ns) < 0)
+	if (redial_begin(redial, !has_failed, now_ns) < 0)
 		return;
-	server->next_silent_ns = now_ns + SILENT_PAUSE_NS;
-	atomic_store(&server->is_wanted, false);
-	atomic_store(&server->is_silent, false);
+	server->next_slow_ns = now_ns + SLOW_PAUSE_NS;
+	atomic_store(&server->is_failed, false);
+	atomic_store(&server->is_slow, false);
 }

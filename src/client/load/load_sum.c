@@ -53,7 +53,7 @@ static int local_failure(const struct result *result)
 	return code;
 }
 
-void load_sum_judge_client(const struct load_sum *sum, bool is_open, const struct result *result,
+void load_sum_check_client(const struct load_sum *sum, bool is_open, const struct result *result,
 			   char text[OWN_LIMIT_SIZE])
 {
 	uint64_t late_ns = histogram_percentile_ns(&result->lateness, 99);

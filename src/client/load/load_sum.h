@@ -49,7 +49,7 @@ uint64_t load_sum_elapsed_ns(const struct load_sum *sum, const struct load_plan 
 			     bool is_interrupted);
 
 /* Writes why the client was the limit, or "". result: sum over all threads. */
-void load_sum_judge_client(const struct load_sum *sum, bool is_open, const struct result *result,
+void load_sum_check_client(const struct load_sum *sum, bool is_open, const struct result *result,
 			   char text[OWN_LIMIT_SIZE]);
 
 #endif

@@ -65,7 +65,7 @@ static struct diagnosis diagnose_some(size_t n)
 		.n_connections = n_connections,
 		.offset = wrong,
 		.sent = SENT,
-		.most_sent = SENT,
+		.max_sent = SENT,
 		.received = got + wrong,
 		.n = n_got - wrong < n ? n_got - wrong : n,
 	};
@@ -287,7 +287,7 @@ TEST(bytes_that_only_others_have_got_as_far_as_were_not_sent)
 			.n_connections = of,
 			.offset = 2048,
 			.sent = 4096,
-			.most_sent = SENT,
+			.max_sent = SENT,
 			.received = got + 2048,
 			.n = 64,
 		};

@@ -50,10 +50,10 @@ TEST(a_thread_that_lacks_nothing_is_no_limit)
 TEST(a_long_gap_is_a_limit_and_a_short_one_is_not)
 {
 	struct own_use use = idle_thread();
-	assert_false(own_use_look(&use, 1000 * MS, 1009 * MS));
-	assert_true(own_use_look(&use, 1000 * MS, 1011 * MS));
+	assert_false(own_use_note_gap(&use, 1000 * MS, 1009 * MS));
+	assert_true(own_use_note_gap(&use, 1000 * MS, 1011 * MS));
 	check(&use, true, NULL);
-	assert_true(own_use_look(&use, 1000 * MS, 1300 * MS));
+	assert_true(own_use_note_gap(&use, 1000 * MS, 1300 * MS));
 	check(&use, true,
 	      "stood still (stopped, preempted or suspended) for 311.0 ms in all, the "
 	      "longest time 300.0 ms");
@@ -80,12 +80,12 @@ TEST(connecting_that_takes_long_by_itself_is_a_limit)
 {
 	struct own_use use = idle_thread();
 	for (int i = 0; i < 10000; i++)
-		own_use_connect(&use, 30000); /* time in connect(), but not in a port search */
+		own_use_note_connect(&use, 30000); /* time in connect(), but not in a port search */
 	check(&use, true, NULL);
 	use.begin_ns = 1;
 	use.search_waited_ns = thread_times().waited_ns;
 	for (int i = 0; i < 200; i++)
-		own_use_connect(&use, 9 * MS);
+		own_use_note_connect(&use, 9 * MS);
 	check(&use, true, " calls of connect(2) took ");
 }
 

@@ -18,7 +18,7 @@ static struct peer_fingerprint judge(const void *sent, size_t n_sent, const void
 		.n_received = n_received,
 		.ended = ended,
 	};
-	return peer_fingerprint_judge(&reply);
+	return peer_fingerprint_identify(&reply);
 }
 
 static struct peer_fingerprint judge_text(const char *sent, const char *received)
@@ -193,7 +193,7 @@ static bool is_named(const char *sent, const char *received)
 		.received = (const unsigned char *)received,
 		.n_received = strlen(received),
 	};
-	return peer_fingerprint_is_named(&reply, peer_fingerprint_judge(&reply).kind);
+	return peer_fingerprint_is_other_server(&reply, peer_fingerprint_identify(&reply).kind);
 }
 
 TEST(a_mistake_of_an_echo_names_no_other_server)

@@ -37,7 +37,7 @@ static size_t take(size_t n)
 	size = size < n ? size : n;
 	for (size_t i = 0; i < size; i++)
 		room[i] = byte_at(window.taken + i);
-	window_take(&window, size);
+	window_add(&window, size);
 	return size;
 }
 
@@ -64,7 +64,7 @@ static void send_all(void)
 static enum window_verdict give_back(size_t n)
 {
 	unsigned char sent;
-	return window_return(&window, stream_from(window.returned, n), n, &sent);
+	return window_verify(&window, stream_from(window.returned, n), n, &sent);
 }
 
 /* Begins a window through which `offset` bytes have already gone. */
@@ -157,7 +157,7 @@ static void assert_found_at(size_t n, size_t wrong)
 	unsigned char sent = 0;
 	unsigned char *bytes = stream_from(first, n);
 	bytes[wrong] ^= 0x80;
-	assert_int_equal(window_return(&window, bytes, n, &sent), WINDOW_DIFFERS);
+	assert_int_equal(window_verify(&window, bytes, n, &sent), WINDOW_DIFFERS);
 	assert_int_equal(window.returned, first + wrong);
 	assert_int_equal(sent, byte_at(first + wrong));
 }
@@ -184,7 +184,7 @@ TEST(a_wrong_byte_is_found_at_every_place_of_the_ring)
 	for (size_t place = 0; place < WINDOW_SIZE; place++) {
 		wrong = byte_at(place) ^ 0x01;
 		window.returned = place;
-		if (window_return(&window, &wrong, 1, &sent) != WINDOW_DIFFERS ||
+		if (window_verify(&window, &wrong, 1, &sent) != WINDOW_DIFFERS ||
 		    window.returned != place || sent != byte_at(place))
 			fail_msg("not found at %zu", place);
 	}
@@ -204,7 +204,7 @@ TEST(a_byte_too_many_was_never_sent)
 	take_all(100);
 	send_all();
 	unsigned char *bytes = stream_from(0, 101);
-	assert_int_equal(window_return(&window, bytes, 101, &sent), WINDOW_SURPLUS);
+	assert_int_equal(window_verify(&window, bytes, 101, &sent), WINDOW_SURPLUS);
 	assert_int_equal(window.returned, 100);
 	assert_int_equal(sent, 0x5a);
 }
@@ -214,14 +214,14 @@ TEST(what_was_taken_and_not_sent_cannot_have_come_back)
 	unsigned char sent;
 	take_all(100);
 	window_send(&window, 40);
-	assert_int_equal(window_return(&window, stream_from(0, 100), 100, &sent), WINDOW_SURPLUS);
+	assert_int_equal(window_verify(&window, stream_from(0, 100), 100, &sent), WINDOW_SURPLUS);
 	assert_int_equal(window.returned, 40);
 }
 
 TEST(a_byte_from_nowhere_was_never_sent)
 {
 	unsigned char sent;
-	assert_int_equal(window_return(&window, stream_from(0, 1), 1, &sent), WINDOW_SURPLUS);
+	assert_int_equal(window_verify(&window, stream_from(0, 1), 1, &sent), WINDOW_SURPLUS);
 	assert_int_equal(window.returned, 0);
 }
 
@@ -231,7 +231,7 @@ TEST(a_surplus_behind_a_full_window_is_no_second_round)
 	take_all(WINDOW_SIZE);
 	send_all();
 	assert_int_equal(
-		window_return(&window, stream_from(0, WINDOW_SIZE + 5), WINDOW_SIZE + 5, &sent),
+		window_verify(&window, stream_from(0, WINDOW_SIZE + 5), WINDOW_SIZE + 5, &sent),
 		WINDOW_SURPLUS);
 	assert_int_equal(window.returned, WINDOW_SIZE);
 }
@@ -243,7 +243,7 @@ TEST(a_wrong_byte_before_a_surplus_comes_first)
 	send_all();
 	unsigned char *bytes = stream_from(0, 110);
 	bytes[99] ^= 0xff;
-	assert_int_equal(window_return(&window, bytes, 110, &sent), WINDOW_DIFFERS);
+	assert_int_equal(window_verify(&window, bytes, 110, &sent), WINDOW_DIFFERS);
 	assert_int_equal(window.returned, 99);
 	assert_int_equal(sent, byte_at(99));
 }
@@ -251,7 +251,7 @@ TEST(a_wrong_byte_before_a_surplus_comes_first)
 TEST(nothing_that_comes_back_is_the_same)
 {
 	unsigned char sent;
-	assert_int_equal(window_return(&window, stream, 0, &sent), WINDOW_SAME);
+	assert_int_equal(window_verify(&window, stream, 0, &sent), WINDOW_SAME);
 }
 
 /* ---- what only a bug can do ---- */
@@ -260,14 +260,14 @@ static void take_too_much(const void *argument)
 {
 	(void)argument;
 	begin_at(0);
-	window_take(&window, WINDOW_SIZE + 1);
+	window_add(&window, WINDOW_SIZE + 1);
 }
 
 static void send_too_much(const void *argument)
 {
 	(void)argument;
 	begin_at(0);
-	window_take(&window, 5);
+	window_add(&window, 5);
 	window_send(&window, 6);
 }
 

@@ -6,17 +6,17 @@
 
 #include "unit.h"
 
-static enum http_answer judge(const char *request)
+static enum http_response judge(const char *request)
 {
-	return http_judge(request, strlen(request), "/metrics");
+	return http_choose_response(request, strlen(request), "/metrics");
 }
 
-static void assert_answer(const char *request, enum http_answer answer)
+static void assert_answer(const char *request, enum http_response answer)
 {
 	assert_int_equal(judge(request), answer);
 	/* Wherever the request is cut in two, it is not answered before it is complete. */
 	for (size_t n = 0; n < strlen(request); n++) {
-		enum http_answer early = http_judge(request, n, "/metrics");
+		enum http_response early = http_choose_response(request, n, "/metrics");
 		if (early != HTTP_MORE)
 			assert_true(n >= strlen(request) - 1); /* the last byte may be optional */
 	}
@@ -43,8 +43,8 @@ TEST(there_is_nothing_else)
 	assert_answer("GET /metrics/x HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_NOT_FOUND);
 	assert_answer("GET http://host HTTP/1.1\r\nHost: host\r\n\r\n", HTTP_NOT_FOUND);
 	assert_answer("GET http:// HTTP/1.1\r\nHost: host\r\n\r\n", HTTP_NOT_FOUND);
-	assert_answer("POST /metrics HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_NOT_MEANT);
-	assert_answer("get /metrics HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_NOT_MEANT);
+	assert_answer("POST /metrics HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_BAD_METHOD);
+	assert_answer("get /metrics HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_BAD_METHOD);
 }
 
 TEST(what_is_no_http_is_told_so)
@@ -60,10 +60,10 @@ TEST(a_head_without_an_end_is_too_long_when_there_is_no_more_room)
 {
 	char request[HTTP_HEAD_MAX];
 	memset(request, 'x', sizeof(request));
-	assert_int_equal(http_judge(request, sizeof(request) - 1, "/metrics"), HTTP_MORE);
-	assert_int_equal(http_judge(request, sizeof(request), "/metrics"), HTTP_TOO_LONG);
+	assert_int_equal(http_choose_response(request, sizeof(request) - 1, "/metrics"), HTTP_MORE);
+	assert_int_equal(http_choose_response(request, sizeof(request), "/metrics"), HTTP_TOO_LONG);
 	memset(request, '\n', sizeof(request));
-	assert_int_equal(http_judge(request, sizeof(request), "/metrics"), HTTP_BAD);
+	assert_int_equal(http_choose_response(request, sizeof(request), "/metrics"), HTTP_BAD);
 }
 
 TEST(each_answer_has_its_status)
@@ -72,7 +72,7 @@ TEST(each_answer_has_its_status)
 	assert_string_equal(http_status(HTTP_PAGE_HEAD), "200 OK");
 	assert_string_equal(http_status(HTTP_BAD), "400 Bad Request");
 	assert_string_equal(http_status(HTTP_NOT_FOUND), "404 Not Found");
-	assert_string_equal(http_status(HTTP_NOT_MEANT), "405 Method Not Allowed");
+	assert_string_equal(http_status(HTTP_BAD_METHOD), "405 Method Not Allowed");
 	assert_string_equal(http_status(HTTP_TOO_LONG), "431 Request Header Fields Too Large");
 }
 

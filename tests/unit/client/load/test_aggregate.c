@@ -82,7 +82,7 @@ static void count(struct load *load, uint64_t n)
 static bool gives(size_t thread, uint64_t n, uint64_t until)
 {
 	count(&loads[thread], n);
-	return interval_buffer_give(&loads[thread].buffer, &loads[thread].result, until);
+	return interval_buffer_put(&loads[thread].buffer, &loads[thread].result, until);
 }
 
 static void ends(size_t thread, uint64_t n)
@@ -108,7 +108,7 @@ TEST(in_an_open_loop_service_times_are_those_that_were_recorded)
 {
 	plan.is_open = true;
 	ends(0, 3);
-	aggregate_look(&aggregate, 1);
+	aggregate_collect(&aggregate, 1);
 	finish(CLOCK_NS_PER_S, CLOCK_NS_PER_S);
 	has_kept(0, 0, 1, 3);
 	assert_int_equal(whole.service.n, 0);
@@ -117,14 +117,14 @@ TEST(in_an_open_loop_service_times_are_those_that_were_recorded)
 TEST(an_interval_ends_when_all_have_handed_over)
 {
 	assert_true(gives(0, 1, 1));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	assert_int_equal(n_kept, 0);
 	assert_true(gives(1, 10, 1));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	assert_int_equal(n_kept, 1);
 	has_kept(0, 0, 1, 11);
 	assert_int_equal(whole.n_echoes, 11);
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	assert_int_equal(n_kept, 1);
 }
 
@@ -132,19 +132,19 @@ TEST(where_one_could_not_hand_over_the_interval_is_longer)
 {
 	assert_true(gives(0, 1, 1));
 	assert_true(gives(1, 10, 1));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	assert_true(gives(0, 2, 2));
 	assert_false(gives(0, 4, 3)); /* its last counts were not collected yet */
 	assert_true(gives(1, 20, 2));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	has_kept(1, 1, 2, 22);
 	assert_true(gives(1, 40, 3));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	assert_true(gives(0, 8, 4));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	assert_int_equal(n_kept, 2); /* one is at 3, the other at 4 */
 	assert_true(gives(1, 80, 4));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	has_kept(2, 2, 4, 4 + 8 + 40 + 80);
 	assert_int_equal(whole.n_echoes, 11 + 22 + 132);
 }
@@ -152,15 +152,15 @@ TEST(where_one_could_not_hand_over_the_interval_is_longer)
 TEST(one_that_is_ahead_waits_for_the_others)
 {
 	assert_true(gives(0, 1, 1));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	/* it belongs to the second second, and must not be taken yet */
 	assert_true(gives(0, 2, 2));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	assert_true(gives(1, 10, 1));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	has_kept(0, 0, 1, 11);
 	assert_true(gives(1, 20, 2));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	has_kept(1, 1, 2, 22);
 }
 
@@ -169,13 +169,13 @@ TEST(one_that_has_ended_holds_up_nobody)
 	assert_true(gives(0, 1, 1));
 	ends(0, 2);
 	assert_true(gives(1, 10, 1));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	has_kept(0, 0, 1, 11);
 	assert_true(gives(1, 20, 2));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	has_kept(1, 1, 2, 22); /* with the rest of the thread that ended */
 	assert_true(gives(1, 40, 3));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	has_kept(2, 2, 3, 40);
 }
 
@@ -183,7 +183,7 @@ TEST(the_rest_is_the_last_interval_and_ends_with_the_last_message)
 {
 	assert_true(gives(0, 1, 1));
 	assert_true(gives(1, 10, 1));
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	ends(0, 2);
 	ends(1, 20);
 	finish(CLOCK_NS_PER_S + 7, CLOCK_NS_PER_S + 9);
@@ -198,7 +198,7 @@ TEST(without_a_message_the_rest_ends_when_the_threads_did)
 {
 	gives(0, 1, 1);
 	ends(0, 0);
-	aggregate_look(&aggregate, 1);
+	aggregate_collect(&aggregate, 1);
 	finish(5, 3 * CLOCK_NS_PER_S);
 	has_kept(n_kept - 1, 1, 3, 0);
 	assert_int_equal(whole.n_echoes, 1);
@@ -206,7 +206,7 @@ TEST(without_a_message_the_rest_ends_when_the_threads_did)
 
 TEST(what_was_handed_over_before_the_end_is_not_forgotten)
 {
-	aggregate_look(&aggregate, 2);
+	aggregate_collect(&aggregate, 2);
 	assert_true(gives(0, 1, 1));
 	ends(0, 2);
 	ends(1, 10);
@@ -222,7 +222,7 @@ TEST(what_never_began_has_no_intervals_and_its_counts_are_there)
 {
 	ends(0, 0);
 	result_fail(&loads[0].result, "ECONNREFUSED", 2);
-	aggregate_look(&aggregate, 1);
+	aggregate_collect(&aggregate, 1);
 	finish(0, 0);
 	assert_int_equal(n_kept, 0);
 	assert_int_equal(result_failures(&whole), 2);
@@ -232,7 +232,7 @@ TEST(a_failure_of_the_recorder_is_returned)
 {
 	recorder_returns = -12;
 	assert_true(gives(0, 1, 1));
-	aggregate_look(&aggregate, 1);
+	aggregate_collect(&aggregate, 1);
 	recorder_returns = 0;
 	ends(0, 2);
 	assert_int_equal(aggregate_finish(&aggregate, CLOCK_NS_PER_S + 1, CLOCK_NS_PER_S + 1), -12);
@@ -248,7 +248,7 @@ static void *hand_over(void *argument)
 	struct load *load = argument;
 	for (uint64_t second = 1; second <= SECONDS; second++) {
 		count(load, second);
-		ignore_result(interval_buffer_give(&load->buffer, &load->result, second));
+		ignore_result(interval_buffer_put(&load->buffer, &load->result, second));
 	}
 	count(load, 1);
 	atomic_store(&load->has_ended, true);
@@ -265,7 +265,7 @@ TEST(nothing_is_lost_or_doubled_between_threads)
 		have_ended = true;
 		for (size_t i = 0; i < THREADS; i++)
 			have_ended = have_ended && atomic_load(&loads[i].has_ended);
-		aggregate_look(&aggregate, THREADS);
+		aggregate_collect(&aggregate, THREADS);
 	} while (!have_ended);
 	for (size_t i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);

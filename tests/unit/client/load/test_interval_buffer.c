@@ -48,7 +48,7 @@ TEST(at_first_there_is_nothing_to_take)
 TEST(what_is_handed_over_is_taken_once)
 {
 	count(3);
-	assert_true(interval_buffer_give(&buffer, &counts, 1));
+	assert_true(interval_buffer_put(&buffer, &counts, 1));
 	assert_int_equal(counts.n_echoes, 0);
 	assert_int_equal(counts.response.n, 0);
 	assert_int_equal(interval_buffer_take(&buffer, &taken), 1);
@@ -56,10 +56,10 @@ TEST(what_is_handed_over_is_taken_once)
 	assert_int_equal(interval_buffer_take(&buffer, &taken), 0);
 	has_taken(3);
 	/* A returned buffer does not deliver the same counts again. */
-	assert_true(interval_buffer_give(&buffer, &counts, 2));
+	assert_true(interval_buffer_put(&buffer, &counts, 2));
 	assert_int_equal(counts.n_echoes, 0);
 	assert_int_equal(interval_buffer_take(&buffer, &taken), 2);
-	assert_true(interval_buffer_give(&buffer, &counts, 3));
+	assert_true(interval_buffer_put(&buffer, &counts, 3));
 	assert_int_equal(interval_buffer_take(&buffer, &taken), 3);
 	has_taken(3);
 }
@@ -67,21 +67,21 @@ TEST(what_is_handed_over_is_taken_once)
 TEST(what_is_not_taken_yet_stays_and_the_thread_counts_on)
 {
 	count(1);
-	assert_true(interval_buffer_give(&buffer, &counts, 1));
+	assert_true(interval_buffer_put(&buffer, &counts, 1));
 	count(10);
-	assert_false(interval_buffer_give(&buffer, &counts, 2));
+	assert_false(interval_buffer_put(&buffer, &counts, 2));
 	count(100);
 	assert_int_equal(counts.n_echoes, 110);
 	assert_int_equal(interval_buffer_take(&buffer, &taken), 1);
 	has_taken(1);
-	assert_true(interval_buffer_give(&buffer, &counts, 3));
+	assert_true(interval_buffer_put(&buffer, &counts, 3));
 	assert_int_equal(interval_buffer_take(&buffer, &taken), 3);
 	has_taken(111);
 }
 
 TEST(nothing_can_be_handed_over_too)
 {
-	assert_true(interval_buffer_give(&buffer, &counts, 1));
+	assert_true(interval_buffer_put(&buffer, &counts, 1));
 	assert_int_equal(interval_buffer_take(&buffer, &taken), 1);
 	has_taken(0);
 }
