@@ -47,7 +47,7 @@ MUTANTS = [
            "		client_table_remove(clients, client);\n", "", "serve inside 0 clone * EAGAIN"),
     Mutant("epoll_ctl: a shortage ends a worker", "server/workers/worker.c",
            "	if (err_is_shortage(rc)) {", "	if (false) {", "serve-epoll inside * epoll_ctl * ENOMEM"),
-    Mutant("recv: a shortage ends a conversation", "server/events/conn_io.c",
+    Mutant("recv: a shortage ends a conversation", "server/events/conn.c",
            "		echo_ended(&conn->echo);\n	} else if (err_is_shortage((int)n)) {",
            "		echo_ended(&conn->echo);\n	} else if (false) {", "serve-epoll inside * recv * ENOMEM"),
     Mutant("io_uring_enter: a shortage ends a worker", "server/engines/uring.c",

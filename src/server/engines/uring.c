@@ -9,21 +9,21 @@
  *
  * One system call serves all that is ready. A connection has one send at a time, to keep order.
  *
- * The readiness driver (events/conn_io.h) handles all other cases. If a client does not take all
+ * The readiness driver (events/conn.h) handles all other cases. If a client does not take all
  * bytes, sends a lot, or is ended by the server, the receive request is cancelled. Bytes that it
  * still brought are queued. Then the ring reports readiness and the driver does the rest, one
  * buffer at a time. So no connection holds a buffer for longer than a turn, and a large stream goes
- * through one buffer that stays in the cache. A connection that was calm for a while returns to the
- * ring.
+ * through one buffer that stays in the cache. A connection with small messages only, for a while,
+ * returns to the ring.
  *
- *            +------------------ calm for a while -------------------+
+ *            +------------ small messages for a while ---------------+
  *            v                                                       |
  *          RING --- many bytes, slow, idle, aborting ---> SWITCHING ---> READINESS
  *            +--- over ---> CLOSING --- last completion ---> closed <--- over ---+
  *
  * What else can happen, and where it is handled:
- *   - a receive request ends by itself (no buffer, -ENOBUFS): advance() makes a new one;
- *   - close(2) sends no FIN while a request is pending: end() cancels the request first;
+ *   - a receive request ends by itself (no buffer, -ENOBUFS): advance_in_ring() makes a new one;
+ *   - close(2) sends no FIN while a request is pending: uring_end() cancels the request first;
  *   - clients are accepted by accept4(2) (docs/decisions/0012).
  */
 #include "server/engine.h"
@@ -40,19 +40,19 @@
 #include "net/io.h"
 #include "net/sysinfo.h"
 #include "net/uring.h"
-#include "server/events/conn_io.h"
+#include "server/events/conn.h"
 #include "server/events/epoll_loop.h"
 #include "server/events/rx_queue.h"
 #include "server/events/uring_accept.h"
 #include "server/workers/supervisor.h"
 #include "server/workers/worker.h"
 
-/* Buffers for small messages, few enough for the cache of a core. Large messages: conn_io.h. */
+/* Buffers for small messages, few enough for the cache of a core. Large messages: conn.h. */
 #define BUFFERS     RX_BUFFERS_MAX
 #define BUFFER_SIZE ((size_t)4096)
 
 /* After this many driver turns with at most a small message each, the ring may take over. */
-#define CALM_TURNS 4
+#define SMALL_TURNS 4
 
 /* Maximum turns at the end, each at most a millisecond. */
 #define CLOSING_TURNS 500
@@ -69,11 +69,11 @@ struct uring_conn {
 	uint16_t in_flight;   /* the buffer that is being sent, number + 1; 0: none */
 	uint16_t poll_events; /* events of the pending poll request, 0: none */
 	uint8_t mode;         /* enum mode */
-	uint8_t n_calm;
+	uint8_t n_small_turns;
 	bool is_receiving : 1; /* a receive request is pending */
 	bool is_cancelled : 1; /* a request to cancel the pending request is made */
 	bool has_ended : 1;    /* end of stream received, after the queued buffers */
-	bool is_a_lot : 1;     /* bytes arrive faster than they are echoed */
+	bool is_bulk : 1;      /* bytes arrive faster than they are echoed */
 	bool is_aborting : 1;
 	int code; /* error of the connection, after the queued buffers */
 };
@@ -83,7 +83,7 @@ struct uring_engine {
 	struct uring *ring;
 	struct uring_accept accept;
 	struct rx_buffers rx;
-	struct conn_io io;
+	struct conn_set conns;
 };
 
 /* ---- tags ---- */
@@ -120,19 +120,19 @@ static struct uring_conn *uring_conn_at(const struct uring_engine *uring, uint64
 /* ---- received buffers ---- */
 
 /* Moves the queued buffers to the driver, after the bytes that it already has. */
-static void stash_all(struct uring_engine *uring, struct uring_conn *uring_conn)
+static void queue_received(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	while (rx_queue_any(&uring_conn->rx)) {
 		int size;
 		int buffer = rx_queue_take(&uring->rx, &uring_conn->rx, &size);
-		bool fits = conn_queue_rx(&uring->io, &uring_conn->conn,
+		bool fits = conn_queue_rx(&uring->conns, &uring_conn->conn,
 					  uring_buffer(uring->ring, buffer), (size_t)size);
 		assert(fits); /* a pool buffer has room for all ring buffers */
 		uring_give_back(uring->ring, buffer);
 	}
 }
 
-static void drop_all(struct uring_engine *uring, struct uring_conn *uring_conn)
+static void drop_received(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	for (int size; rx_queue_any(&uring_conn->rx);)
 		uring_give_back(uring->ring, rx_queue_take(&uring->rx, &uring_conn->rx, &size));
@@ -140,7 +140,7 @@ static void drop_all(struct uring_engine *uring, struct uring_conn *uring_conn)
 
 /* ---- the end of a connection ---- */
 
-static void cancel(struct uring_engine *uring, struct uring_conn *uring_conn)
+static void cancel_request(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	if (uring_conn->is_cancelled)
 		return;
@@ -151,28 +151,28 @@ static void cancel(struct uring_engine *uring, struct uring_conn *uring_conn)
 		uring_cancel(uring->ring, uring_tag(uring, uring_conn, REQUEST_POLL));
 }
 
-static void end(struct uring_engine *uring, struct uring_conn *uring_conn)
+static void uring_end(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	uring_conn->mode = CLOSING;
-	drop_all(uring, uring_conn);
-	conn_stop_timer(&uring->io.conns, &uring_conn->conn);
+	drop_received(uring, uring_conn);
+	conn_stop_timer(&uring->conns, &uring_conn->conn);
 	if (uring_conn->is_receiving || uring_conn->poll_events != 0) {
-		cancel(uring, uring_conn);
+		cancel_request(uring, uring_conn);
 		return; /* until the last completion */
 	}
-	conn_drop_buffers(&uring->io, &uring_conn->conn);
+	conn_drop_buffer(&uring->conns, &uring_conn->conn);
 	io_close(&uring_conn->conn.client.fd);
-	conn_count_out(&uring->io.conns, &uring_conn->conn);
+	conn_count_out(&uring->conns, &uring_conn->conn);
 	admission_client_ended(&uring->worker->admission);
 }
 
 /* ---- READINESS: the ring reports readiness, the driver receives and sends ---- */
 
-static void poll_for(struct uring_engine *uring, struct uring_conn *uring_conn)
+static void request_poll(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	struct conn *conn = &uring_conn->conn;
 	/* Acknowledgements and free memory cause no event: a timer starts a later turn. */
-	if (conn->is_leaving || conn_is_short(conn))
+	if (conn->awaits_acks || conn_is_short(conn))
 		return;
 	uint16_t events = echo_wants(&conn->echo) == ECHO_WRITE ? POLLOUT : POLLIN;
 	if (uring_conn->poll_events == 0) {
@@ -181,7 +181,7 @@ static void poll_for(struct uring_engine *uring, struct uring_conn *uring_conn)
 		uring_poll(uring->ring, conn->client.fd, events,
 			   uring_tag(uring, uring_conn, REQUEST_POLL));
 	} else if (uring_conn->poll_events != events) {
-		cancel(uring, uring_conn); /* its completion starts the next turn */
+		cancel_request(uring, uring_conn); /* its completion starts the next turn */
 	}
 }
 
@@ -194,48 +194,49 @@ static void uring_rx_begin(struct uring_engine *uring, struct uring_conn *uring_
 }
 
 /* Returns whether the ring may take the connection back. `moved`: bytes in the last turn. */
-static bool is_calm(struct uring_conn *uring_conn, uint64_t moved)
+static bool is_for_ring(struct uring_conn *uring_conn, uint64_t moved)
 {
 	const struct conn *conn = &uring_conn->conn;
 	bool is_quiet = moved <= BUFFER_SIZE && echo_wants(&conn->echo) == ECHO_READ &&
-			conn->piece == 0 && uring_conn->poll_events == 0 && !conn->echo.stopped;
-	uring_conn->n_calm = is_quiet ? (uint8_t)(uring_conn->n_calm + 1) : 0;
-	return uring_conn->n_calm >= CALM_TURNS;
+			conn->kept_buffer == 0 && uring_conn->poll_events == 0 &&
+			!conn->echo.stopped;
+	uring_conn->n_small_turns = is_quiet ? (uint8_t)(uring_conn->n_small_turns + 1) : 0;
+	return uring_conn->n_small_turns >= SMALL_TURNS;
 }
 
-static void take_slow_turn(struct uring_engine *uring, struct uring_conn *uring_conn)
+static void step_by_readiness(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	struct conn *conn = &uring_conn->conn;
 	uint64_t before = conn->echo.in;
 	if (uring_conn->is_aborting)
-		conn_abort(&uring->io, conn);
+		conn_abort(&uring->conns, conn);
 	uring_conn->is_aborting = false;
-	enum conn_turn turn = conn_io_step(&uring->io, conn, false);
+	enum conn_turn turn = conn_step(&uring->conns, conn, false);
 	if (turn == CONN_OVER) {
-		end(uring, uring_conn);
-	} else if (turn == CONN_WAITS && is_calm(uring_conn, conn->echo.in - before)) {
+		uring_end(uring, uring_conn);
+	} else if (turn == CONN_WAITS && is_for_ring(uring_conn, conn->echo.in - before)) {
 		uring_conn->mode = RING;
-		uring_conn->is_a_lot = false;
+		uring_conn->is_bulk = false;
 		uring_rx_begin(uring, uring_conn);
 	} else {
-		poll_for(uring, uring_conn);
+		request_poll(uring, uring_conn);
 	}
 }
 
 /* Moves received bytes to the driver, and cancels the receive request. */
-static void turn(struct uring_engine *uring, struct uring_conn *uring_conn)
+static void leave_ring(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	uring_conn->mode = SWITCHING;
-	uring_conn->n_calm = 0;
-	stash_all(uring, uring_conn);
+	uring_conn->n_small_turns = 0;
+	queue_received(uring, uring_conn);
 	if (uring_conn->is_receiving) {
-		cancel(uring, uring_conn);
+		cancel_request(uring, uring_conn);
 		return; /* until the last completion */
 	}
 	uring_conn->mode = READINESS;
-	if (uring_conn->code < 0 && uring_conn->conn.stashed == 0)
+	if (uring_conn->code < 0 && uring_conn->conn.n_queued == 0)
 		conn_fail(&uring_conn->conn, uring_conn->code);
-	take_slow_turn(uring, uring_conn);
+	step_by_readiness(uring, uring_conn);
 }
 
 /* ---- RING: the ring receives and sends ---- */
@@ -256,22 +257,22 @@ static void echo_next(struct uring_engine *uring, struct uring_conn *uring_conn)
 	int buffer = rx_queue_take(&uring->rx, &uring_conn->rx, &size);
 	uring_conn->in_flight = (uint16_t)(buffer + 1);
 	echo_got(&uring_conn->conn.echo, (size_t)size);
-	conn_restart_idle(&uring->io.conns, &uring_conn->conn);
+	conn_restart_idle(&uring->conns, &uring_conn->conn);
 	send_buffer(uring, uring_conn);
 }
 
 /* Does the next step of a connection in the ring, unless a send is pending. */
-static void advance(struct uring_engine *uring, struct uring_conn *uring_conn)
+static void advance_in_ring(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	struct conn *conn = &uring_conn->conn;
 	if (uring_conn->in_flight != 0)
 		return;
-	if (uring_conn->is_aborting || uring_conn->is_a_lot)
-		turn(uring, uring_conn);
+	if (uring_conn->is_aborting || uring_conn->is_bulk)
+		leave_ring(uring, uring_conn);
 	else if (rx_queue_any(&uring_conn->rx))
 		echo_next(uring, uring_conn);
 	else if (uring_conn->code < 0 || uring_conn->has_ended)
-		turn(uring, uring_conn); /* the driver's receive returns it again */
+		leave_ring(uring, uring_conn); /* the driver's receive returns it again */
 	else if (!uring_conn->is_receiving)
 		uring_rx_begin(uring, uring_conn);
 	conn_publish_stats(conn);
@@ -290,18 +291,18 @@ static void uring_received(struct uring_engine *uring, struct uring_conn *uring_
 	else if (done->result < 0 && !err_is_shortage(done->result) && done->result != -ECANCELED &&
 		 done->result != -EAGAIN && done->result != -EINTR)
 		uring_conn->code = done->result;
-	uring_conn->is_a_lot |= done->result == -ENOMEM; /* the driver waits out the shortage */
+	uring_conn->is_bulk |= done->result == -ENOMEM; /* the driver waits out the shortage */
 	/* A full buffer while the one before is still being sent: more than small messages. */
 	if (done->result == (int)BUFFER_SIZE)
-		uring_conn->is_a_lot |=
+		uring_conn->is_bulk |=
 			uring_conn->in_flight != 0 || rx_queue_several(&uring_conn->rx);
 	assert(uring_conn->mode != READINESS); /* no receive request is pending then */
 	if (uring_conn->mode == RING)
-		advance(uring, uring_conn);
+		advance_in_ring(uring, uring_conn);
 	else if (uring_conn->mode == SWITCHING)
-		turn(uring, uring_conn);
+		leave_ring(uring, uring_conn);
 	else
-		end(uring, uring_conn);
+		uring_end(uring, uring_conn);
 }
 
 static void uring_sent(struct uring_engine *uring, struct uring_conn *uring_conn, int result)
@@ -311,47 +312,47 @@ static void uring_sent(struct uring_engine *uring, struct uring_conn *uring_conn
 	uring_conn->in_flight = 0;
 	if (result > 0) {
 		echo_sent(&conn->echo, (size_t)result);
-		conn_restart_idle(&uring->io.conns, conn);
+		conn_restart_idle(&uring->conns, conn);
 	} else if (result != -EAGAIN && result != -EINTR && !err_is_shortage(result)) {
 		conn_fail(conn, result);
 	}
 	bool takes_all = echo_wants(&conn->echo) == ECHO_READ;
 	if (echo_wants(&conn->echo) == ECHO_WRITE)
-		conn_save_unsent(&uring->io, conn, uring_buffer(uring->ring, buffer));
+		conn_save_unsent(&uring->conns, conn, uring_buffer(uring->ring, buffer));
 	uring_give_back(uring->ring, buffer);
 	conn_publish_stats(conn);
 	if (takes_all)
-		advance(uring, uring_conn);
+		advance_in_ring(uring, uring_conn);
 	else if (echo_wants(&conn->echo) == ECHO_CLOSE)
-		end(uring, uring_conn);
+		uring_end(uring, uring_conn);
 	else
-		turn(uring, uring_conn);
+		leave_ring(uring, uring_conn);
 }
 
-static void polled(struct uring_engine *uring, struct uring_conn *uring_conn, int result)
+static void uring_polled(struct uring_engine *uring, struct uring_conn *uring_conn, int result)
 {
 	uring_conn->poll_events = 0;
 	uring_conn->is_cancelled = false;
 	if (uring_conn->mode == CLOSING)
-		end(uring, uring_conn);
+		uring_end(uring, uring_conn);
 	else if (err_is_shortage(result))
-		conn_wait_out_shortage(&uring->io.conns, &uring_conn->conn, result);
+		conn_wait_out_shortage(&uring->conns, &uring_conn->conn, result);
 	else
-		take_slow_turn(uring, uring_conn);
+		step_by_readiness(uring, uring_conn);
 }
 
 static int uring_serve_client(void *context, struct client *client)
 {
 	struct uring_engine *uring = context;
 	struct uring_conn *uring_conn = (struct uring_conn *)client;
-	conn_restart_idle(&uring->io.conns, &uring_conn->conn);
+	conn_restart_idle(&uring->conns, &uring_conn->conn);
 	uring_rx_begin(uring, uring_conn);
 	return 0;
 }
 
 /* ---- all connections ---- */
 
-static void handle_done(struct uring_engine *uring)
+static void handle_completions(struct uring_engine *uring)
 {
 	struct uring_completion done;
 	while (uring_next(uring->ring, &done)) {
@@ -366,49 +367,49 @@ static void handle_done(struct uring_engine *uring)
 		else if (request == REQUEST_SEND)
 			uring_sent(uring, uring_conn, done.result);
 		else
-			polled(uring, uring_conn, done.result);
+			uring_polled(uring, uring_conn, done.result);
 	}
 }
 
 /* A timer has expired, or the server aborts: the driver first gets the received bytes. */
-static void slow_down(struct uring_engine *uring, struct uring_conn *uring_conn)
+static void step_outside_ring(struct uring_engine *uring, struct uring_conn *uring_conn)
 {
 	if (uring_conn->mode == RING)
-		turn(uring, uring_conn);
+		leave_ring(uring, uring_conn);
 	else if (uring_conn->mode == READINESS)
-		take_slow_turn(uring, uring_conn);
+		step_by_readiness(uring, uring_conn);
 }
 
 static void uring_handle_timers(struct uring_engine *uring)
 {
-	for (struct conn *conn; (conn = conn_next_due(&uring->io)) != NULL;)
-		slow_down(uring, (struct uring_conn *)conn);
+	for (struct conn *conn; (conn = conn_next_due(&uring->conns)) != NULL;)
+		step_outside_ring(uring, (struct uring_conn *)conn);
 }
 
 static void uring_abort(struct uring_engine *uring)
 {
-	struct conn_set *conns = &uring->io.conns;
+	struct conn_set *conns = &uring->conns;
 	conns->is_aborting = true;
 	for (struct conn *conn = NULL; (conn = conn_next(conns, conn)) != NULL;) {
 		struct uring_conn *uring_conn = (struct uring_conn *)conn;
 		/* Bytes that are being sent, and received bytes, come first. */
 		uring_conn->is_aborting = true;
 		if (uring_conn->in_flight == 0)
-			slow_down(uring, uring_conn);
+			step_outside_ring(uring, uring_conn);
 	}
 }
 
-MUST_USE static int admit(struct uring_engine *uring)
+MUST_USE static int uring_admit(struct uring_engine *uring)
 {
 	int rc = uring_accept_admit(&uring->accept);
-	if (rc == 0 && worker_is_aborting(uring->worker) && !uring->io.conns.is_aborting)
+	if (rc == 0 && worker_is_aborting(uring->worker) && !uring->conns.is_aborting)
 		uring_abort(uring);
 	return rc;
 }
 
 MUST_USE static int uring_take_turn(struct uring_engine *uring)
 {
-	struct conn_set *conns = &uring->io.conns;
+	struct conn_set *conns = &uring->conns;
 	uint64_t deadline_ns = worker_deadline_ns(uring->worker);
 	int rc = uring_wait(uring->ring, clock_earlier_ns(deadline_ns, conn_deadline_ns(conns)));
 	if (uring_is_shortage(rc))
@@ -416,9 +417,9 @@ MUST_USE static int uring_take_turn(struct uring_engine *uring)
 	else if (rc < 0)
 		return rc;
 	conn_update_now(conns, uring_has_done(uring->ring));
-	handle_done(uring);
+	handle_completions(uring);
 	uring_handle_timers(uring);
-	return admit(uring);
+	return uring_admit(uring);
 }
 
 /* Releases the listening sockets from the ring, which takes a turn or two. */
@@ -426,7 +427,7 @@ static void close_accept_requests(struct uring_engine *uring)
 {
 	for (int i = 0; i < CLOSING_TURNS && !uring_accept_close(&uring->accept); i++) {
 		ignore_result(uring_wait(uring->ring, clock_deadline_ns(CLOCK_NS_PER_MS)));
-		handle_done(uring);
+		handle_completions(uring);
 	}
 }
 
@@ -442,7 +443,7 @@ static int uring_work(struct worker *worker)
 	}
 	if (rc < 0)
 		return rc;
-	rc = conn_io_open(&uring.io, worker->server, CONN_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
+	rc = conn_set_open(&uring.conns, worker->server, CONN_BUFFER_SIZE + BUFFERS * BUFFER_SIZE);
 	if (rc < 0)
 		goto close_ring;
 	uring.accept = (struct uring_accept){
@@ -453,14 +454,14 @@ static int uring_work(struct worker *worker)
 	worker->polls_listeners = true;
 	rc = worker_open(worker, uring_serve_client, &uring);
 	if (rc == 0)
-		rc = admit(&uring);
+		rc = uring_admit(&uring);
 	if (rc == 0)
 		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
 		rc = uring_take_turn(&uring);
 	close_accept_requests(&uring);
 	worker_close(worker);
-	conn_io_close(&uring.io);
+	conn_set_close(&uring.conns);
 close_ring:
 	uring_close(uring.ring);
 	return rc;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The happy path: a client is ready; its bytes are received into the buffer that all clients share,
- * and sent back at once (server/events/conn_io.h); then the next ready client.
+ * and sent back at once (server/events/conn.h); then the next ready client.
  *
  * What else can happen: a client does not take all bytes (the rest is kept, and nothing is received
  * from it until the rest is sent); a client sends without end (its turn ends with a full buffer,
- * and its next turn comes after all other clients); the idle timeout expires, or the server aborts
- * (server/events/conn.h).
+ * and its next turn comes after all other clients); the idle timeout expires, or the server aborts.
  *
  * Each client is registered once, for all events and edge-triggered (EPOLLET). So the only system
  * calls are receive, send and wait. The price is that an event comes only once:
@@ -23,7 +22,7 @@
 #include "base/clock.h"
 #include "net/io.h"
 #include "net/poller.h"
-#include "server/events/conn_io.h"
+#include "server/events/conn.h"
 
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
@@ -32,7 +31,7 @@
 
 struct epoll_loop {
 	struct worker *worker;
-	struct conn_io io;
+	struct conn_set conns;
 };
 
 /* ---- one connection ---- */
@@ -57,18 +56,18 @@ static struct conn *conn_of(const struct epoll_loop *loop, uint64_t tag)
 static void take_turn_of(struct epoll_loop *loop, struct conn *conn, bool empties)
 {
 	int rc = 0;
-	switch (conn_io_step(&loop->io, conn, empties)) {
+	switch (conn_step(&loop->conns, conn, empties)) {
 	case CONN_WAITS:
 		break;
 	case CONN_AGAIN:
 		rc = poller_change(&loop->worker->poller, conn->client.fd, EDGES,
 				   epoll_tag(loop, conn));
 		if (rc < 0)
-			conn_wait_out_shortage(&loop->io.conns, conn, rc);
+			conn_wait_out_shortage(&loop->conns, conn, rc);
 		break;
 	case CONN_OVER:
 		io_close(&conn->client.fd);
-		conn_count_out(&loop->io.conns, conn);
+		conn_count_out(&loop->conns, conn);
 		admission_client_ended(&loop->worker->admission);
 		break;
 	}
@@ -80,7 +79,7 @@ static int epoll_serve_client(void *context, struct client *client)
 	struct conn *conn = (struct conn *)client;
 	int rc = poller_add(&loop->worker->poller, client->fd, EDGES, epoll_tag(loop, conn));
 	if (rc == 0)
-		conn_restart_idle(&loop->io.conns, conn);
+		conn_restart_idle(&loop->conns, conn);
 	return rc;
 }
 
@@ -103,16 +102,16 @@ static void handle_events(struct epoll_loop *loop)
 static void epoll_handle_timers(struct epoll_loop *loop)
 {
 	struct conn *conn;
-	while ((conn = conn_next_due(&loop->io)) != NULL)
+	while ((conn = conn_next_due(&loop->conns)) != NULL)
 		take_turn_of(loop, conn, true);
 }
 
 static void epoll_abort(struct epoll_loop *loop)
 {
-	struct conn_set *conns = &loop->io.conns;
+	struct conn_set *conns = &loop->conns;
 	conns->is_aborting = true;
 	for (struct conn *conn = NULL; (conn = conn_next(conns, conn)) != NULL;) {
-		conn_abort(&loop->io, conn);
+		conn_abort(&loop->conns, conn);
 		take_turn_of(loop, conn, true);
 	}
 }
@@ -120,14 +119,14 @@ static void epoll_abort(struct epoll_loop *loop)
 MUST_USE static int epoll_take_turn(struct epoll_loop *loop)
 {
 	struct worker *worker = loop->worker;
-	int rc = worker_wait(worker, conn_deadline_ns(&loop->io.conns));
+	int rc = worker_wait(worker, conn_deadline_ns(&loop->conns));
 	if (rc < 0)
 		return rc;
-	conn_update_now(&loop->io.conns, worker->events.n > 0);
+	conn_update_now(&loop->conns, worker->events.n > 0);
 	handle_events(loop);
 	epoll_handle_timers(loop);
 	rc = worker_admit(worker);
-	if (rc == 0 && worker_is_aborting(worker) && !loop->io.conns.is_aborting)
+	if (rc == 0 && worker_is_aborting(worker) && !loop->conns.is_aborting)
 		epoll_abort(loop);
 	return rc;
 }
@@ -136,7 +135,7 @@ int epoll_loop_run(struct worker *worker)
 {
 	static struct epoll_loop loop; /* one per worker; its buffer is too large for a stack */
 	loop.worker = worker;
-	int rc = conn_io_open(&loop.io, worker->server, CONN_BUFFER_SIZE);
+	int rc = conn_set_open(&loop.conns, worker->server, CONN_BUFFER_SIZE);
 	if (rc < 0)
 		return rc;
 	rc = worker_open(worker, epoll_serve_client, &loop);
@@ -145,6 +144,6 @@ int epoll_loop_run(struct worker *worker)
 	while (rc == 0 && !worker_is_done(worker))
 		rc = epoll_take_turn(&loop);
 	worker_close(worker);
-	conn_io_close(&loop.io);
+	conn_set_close(&loop.conns);
 	return rc;
 }

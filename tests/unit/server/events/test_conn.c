@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a connection in an event loop ends, and when it is checked without an event. The clock is
- * simulated, the sockets are the kernel's.
+ * The readiness driver, one step at a time. Every byte comes back in order. Unsent bytes are kept,
+ * and meanwhile nothing is received. Bytes that the ring received for the connection follow in
+ * order.
  */
 #include "server/events/conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -16,11 +18,11 @@
 #include "server/blocking/session.h"
 #include "unit.h"
 
-#define MOST    8
+#define MOST    4
 #define IDLE_NS (10 * CLOCK_NS_PER_S)
 
-/* Idle timeout of a server without one. */
-#define NO_LIMIT 0
+/* Maximum of bytes that can be queued for a client besides a kept buffer. */
+#define QUEUED_MAX (3 * CONN_BUFFER_SIZE)
 
 /* ---- time of the test's own ---- */
 
@@ -38,68 +40,349 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 	return 0;
 }
 
-/* ---- a table of connections ---- */
+/* ---- a shortage of memory ---- */
+
+/* The next n_failing receives and sends fail, with this errno. */
+static int n_failing, failing_with;
+
+ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t __real_send(int fd, const void *bytes, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags);
+
+static bool fails(void)
+{
+	if (n_failing == 0)
+		return false;
+	n_failing--;
+	errno = failing_with;
+	return true;
+}
+
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
+{
+	return fails() ? -1 : __real_recv(fd, buffer, size, flags);
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
+{
+	return fails() ? -1 : __real_send(fd, bytes, size, flags);
+}
+
+/* ---- a driver and its clients ---- */
 
 static struct server server;
 static struct conn_set conns;
 static int theirs[MOST], n_theirs;
 
-static void open_crowd(uint64_t idle_ns)
+/* Bytes without repeating parts, and the returned bytes. */
+static unsigned char message[1 << 20], returned[1 << 20];
+
+static int fill_message(void **state)
 {
-	now_ns = 1000 * CLOCK_NS_PER_S;
-	n_theirs = 0;
-	server = (struct server){ .idle_timeout_ns = idle_ns, .quiet = true, .signals_fd = -1 };
-	assert_int_equal(client_table_open(&server.clients, MOST, sizeof(struct conn)), 0);
-	conn_set_open(&conns, &server);
-	conn_update_now(&conns, false);
+	(void)state;
+	uint32_t x = 9877;
+	for (size_t i = 0; i < sizeof(message); i++) {
+		x = x * 1664525 + 1013904223;
+		message[i] = (unsigned char)(x >> 24);
+	}
+	return 0;
 }
 
-static int close_crowd(void **state)
+static int open_driver(void **state)
+{
+	(void)state;
+	now_ns = 1000 * CLOCK_NS_PER_S;
+	n_theirs = 0;
+	server = (struct server){ .idle_timeout_ns = IDLE_NS, .quiet = true, .signals_fd = -1 };
+	if (client_table_open(&server.clients, MOST, sizeof(struct conn)) < 0)
+		return -1;
+	int rc = conn_set_open(&conns, &server, CONN_BUFFER_SIZE + QUEUED_MAX);
+	conn_update_now(&conns, false);
+	return rc;
+}
+
+static int close_driver(void **state)
 {
 	(void)state;
 	for (struct conn *at = conn_next(&conns, NULL); at != NULL; at = conn_next(&conns, at))
 		io_close(&at->client.fd);
 	for (int i = 0; i < n_theirs; i++)
 		io_close(&theirs[i]);
+	conn_set_close(&conns);
 	client_table_close(&server.clients);
 	now_ns = 0;
 	return 0;
 }
 
-/* Adds a client; its end of the connection is theirs[n_theirs - 1]. */
-static struct conn *come(void)
+/* Adds a client; theirs[n_theirs - 1] is its end. The send buffer has about `room` bytes. */
+static struct conn *come(int room)
 {
-	struct sockaddr_in address;
-	int listening = unit_listen(1, &address);
-	theirs[n_theirs++] = unit_connect(&address);
-	struct addr addr = { .v4 = address };
-	struct peer peer = peer_of(-1, &addr);
+	int ours;
+	unit_socket_pair(&ours, &theirs[n_theirs++]);
+	setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	int much = 1 << 20;
+	setsockopt(theirs[n_theirs - 1], SOL_SOCKET, SO_SNDBUF, &much, sizeof(much));
+	struct peer peer = { .family = AF_UNIX };
 	struct conn *conn = (struct conn *)client_table_add(&server.clients, &peer, 0);
 	assert_non_null(conn);
-	conn->client.fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	assert_true(conn->client.fd >= 0);
-	close(listening);
+	conn->client.fd = ours;
+	conn_restart_idle(&conns, conn);
 	return conn;
 }
 
-/* Sends more than the client's kernel can hold. */
-static void overfill(const struct conn *conn)
+#define PLENTY (1 << 20)
+#define LITTLE 1
+
+/* Closes the connection as its driver does. */
+static void leave(struct conn *conn)
 {
-	static const unsigned char bytes[64 * 1024];
-	while (send(conn->client.fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
-	assert_int_equal(errno, EAGAIN);
-	assert_true(io_unacknowledged(conn->client.fd) > 0);
+	io_close(&conn->client.fd);
+	conn_count_out(&conns, conn);
+	io_close(&theirs[--n_theirs]);
 }
 
-/* Reads at the client's end until all bytes are acknowledged. */
-static void read_all(const struct conn *conn, int fd)
+/*
+ * The client reads what is available. Returns the number of bytes, including the `n` former ones.
+ */
+static size_t read_more(int fd, size_t n)
 {
-	char bytes[64 * 1024];
-	UNIT_WAIT_UNTIL(recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0 &&
-			/* only our FIN may be unacknowledged */
-			io_unacknowledged(conn->client.fd) <= 1);
+	ssize_t more;
+	while ((more = recv(fd, returned + n, sizeof(returned) - n, MSG_DONTWAIT)) > 0)
+		n += (size_t)more;
+	return n;
 }
+
+/* Returns whether the client has neither bytes nor a FIN to read. */
+static bool is_silent(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	return poll(&ready, 1, 0) == 0;
+}
+
+/* Returns whether the client has sent bytes that are not received yet. */
+static bool is_unread(const struct conn *conn)
+{
+	struct pollfd ready = { .fd = conn->client.fd, .events = POLLIN };
+	return poll(&ready, 1, 0) == 1;
+}
+
+/*
+ * The client reads until all `size` bytes have come; the server makes a step whenever there is
+ * room.
+ */
+static void assert_all_comes(struct conn *conn, int fd, size_t size)
+{
+	size_t n = 0;
+	for (int turns = 0; n < size; turns++) {
+		assert_true(turns < 100000);
+		n = read_more(fd, n);
+		assert_int_not_equal(conn_step(&conns, conn, true), CONN_OVER);
+	}
+	assert_int_equal(n, size);
+	assert_memory_equal(returned, message, size);
+	assert_true(is_silent(fd));
+}
+
+static enum close_reason ending_of(const struct conn *conn)
+{
+	return (enum close_reason)atomic_load(&conn->client.stats.reason);
+}
+
+static void assert_score(const struct conn *conn, uint64_t in, uint64_t out)
+{
+	assert_int_equal(atomic_load(&conn->client.stats.in), in);
+	assert_int_equal(atomic_load(&conn->client.stats.out), out);
+}
+
+/* ---- turns ---- */
+
+TEST(with_nothing_to_do_it_waits)
+{
+	struct conn *conn = come(PLENTY);
+	assert_int_equal(conn_step(&conns, conn, false), CONN_WAITS);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	assert_true(is_silent(theirs[0]));
+}
+
+TEST(a_message_comes_back_in_one_turn_and_is_counted)
+{
+	struct conn *conn = come(PLENTY);
+	unit_write(theirs[0], message, 1000);
+	assert_int_equal(conn_step(&conns, conn, false), CONN_WAITS);
+	unit_read(theirs[0], returned, 1000);
+	assert_memory_equal(returned, message, 1000);
+	assert_score(conn, 1000, 1000);
+}
+
+TEST(one_who_sends_a_lot_has_his_share_and_then_it_is_the_others_turn)
+{
+	struct conn *conn = come(PLENTY);
+	size_t n = 2, size = n * CONN_BUFFER_SIZE + 1;
+	unit_write(theirs[0], message, size);
+	for (size_t turns = 1; turns <= n; turns++) {
+		assert_int_equal(conn_step(&conns, conn, false), CONN_AGAIN);
+		assert_score(conn, turns * CONN_BUFFER_SIZE, turns * CONN_BUFFER_SIZE);
+	}
+	assert_int_equal(conn_step(&conns, conn, false), CONN_WAITS);
+	assert_score(conn, size, size);
+	assert_int_equal(read_more(theirs[0], 0), size);
+	assert_memory_equal(returned, message, size);
+}
+
+TEST(what_a_client_does_not_take_is_kept_and_nothing_more_is_received)
+{
+	struct conn *conn = come(LITTLE);
+	size_t size = 3 * CONN_BUFFER_SIZE;
+	unit_write(theirs[0], message, size);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	uint64_t in = atomic_load(&conn->client.stats.in);
+	assert_true(in <= CONN_BUFFER_SIZE);
+	assert_true(atomic_load(&conn->client.stats.out) < in);
+	assert_true(is_unread(conn));
+	assert_all_comes(conn, theirs[0], size);
+	assert_score(conn, size, size);
+}
+
+TEST(what_is_kept_of_one_is_not_what_is_kept_of_another)
+{
+	struct conn *all[MOST];
+	for (int i = 0; i < MOST; i++) {
+		all[i] = come(LITTLE);
+		unit_write(theirs[i], message + 1000 * i, CONN_BUFFER_SIZE);
+		assert_int_equal(conn_step(&conns, all[i], false), CONN_WAITS);
+	}
+	for (int i = 0; i < MOST; i++) {
+		size_t n = 0;
+		while ((n = read_more(theirs[i], n)) < CONN_BUFFER_SIZE)
+			assert_int_equal(conn_step(&conns, all[i], false), CONN_WAITS);
+		assert_memory_equal(returned, message + 1000 * i, CONN_BUFFER_SIZE);
+	}
+}
+
+TEST(what_was_kept_of_those_who_left_is_there_for_others)
+{
+	for (int i = 0; i < 5 * MOST; i++) {
+		struct conn *conn = come(LITTLE);
+		unit_write(theirs[0], message, CONN_BUFFER_SIZE);
+		assert_int_equal(conn_step(&conns, conn, false), CONN_WAITS);
+		if (i % 2) {
+			unit_reset(theirs[0]);
+			theirs[0] = -1;
+			assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
+		} else {
+			conn_drop_buffer(&conns, conn);
+		}
+		leave(conn);
+	}
+}
+
+/* ---- the end ---- */
+
+TEST(the_end_of_the_stream_is_answered_when_all_is_sent)
+{
+	struct conn *conn = come(LITTLE);
+	unit_write(theirs[0], message, CONN_BUFFER_SIZE);
+	shutdown(theirs[0], SHUT_WR);
+	size_t n = 0;
+	enum conn_turn turn;
+	while ((turn = conn_step(&conns, conn, true)) == CONN_WAITS)
+		n = read_more(theirs[0], n);
+	assert_int_equal(turn, CONN_OVER);
+	n = read_more(theirs[0], n);
+	assert_int_equal(n, CONN_BUFFER_SIZE);
+	assert_memory_equal(returned, message, n);
+	assert_int_equal(ending_of(conn), CLOSE_EOF);
+	leave(conn);
+	assert_int_equal(server.totals.ended, 1);
+	assert_int_equal(server.totals.out, CONN_BUFFER_SIZE);
+}
+
+TEST(a_broken_connection_is_over_at_once)
+{
+	struct conn *conn = come(PLENTY);
+	unit_write(theirs[0], message, 100);
+	io_close(&theirs[0]); /* the client does not read any more */
+	assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
+	assert_int_equal(ending_of(conn), CLOSE_RESET);
+}
+
+/* ---- what others received for it ---- */
+
+TEST(what_is_queued_comes_back_in_order_before_what_the_socket_has)
+{
+	struct conn *conn = come(PLENTY);
+	assert_true(conn_queue_rx(&conns, conn, message, 1000));
+	assert_true(conn_queue_rx(&conns, conn, message + 1000, 1));
+	assert_true(conn_queue_rx(&conns, conn, message + 1001, 3999));
+	unit_write(theirs[0], message + 5000, 700);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 5700);
+	assert_memory_equal(returned, message, 5700);
+	assert_score(conn, 5700, 5700);
+}
+
+TEST(what_is_queued_waits_behind_what_is_kept)
+{
+	struct conn *conn = come(LITTLE);
+	unit_write(theirs[0], message, CONN_BUFFER_SIZE);
+	assert_int_equal(conn_step(&conns, conn, false), CONN_WAITS);
+	assert_true(conn_queue_rx(&conns, conn, message + CONN_BUFFER_SIZE, QUEUED_MAX));
+	assert_all_comes(conn, theirs[0], CONN_BUFFER_SIZE + QUEUED_MAX);
+}
+
+TEST(there_is_room_for_so_much_and_no_byte_more)
+{
+	struct conn *conn = come(PLENTY);
+	assert_true(conn_queue_rx(&conns, conn, message, QUEUED_MAX - 1));
+	assert_false(conn_queue_rx(&conns, conn, message, 2));
+	assert_true(conn_queue_rx(&conns, conn, message + QUEUED_MAX - 1, 1));
+	assert_false(conn_queue_rx(&conns, conn, message, 1));
+	assert_all_comes(conn, theirs[0], QUEUED_MAX);
+	/* Again, after it is sent. */
+	assert_true(conn_queue_rx(&conns, conn, message, QUEUED_MAX));
+	assert_all_comes(conn, theirs[0], QUEUED_MAX);
+}
+
+TEST(the_end_of_the_stream_comes_behind_what_is_queued)
+{
+	struct conn *conn = come(PLENTY);
+	assert_true(conn_queue_rx(&conns, conn, message, 1000));
+	shutdown(theirs[0], SHUT_WR);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
+	assert_int_equal(read_more(theirs[0], 0), 1000);
+	assert_memory_equal(returned, message, 1000);
+	assert_int_equal(ending_of(conn), CLOSE_EOF);
+	assert_score(conn, 1000, 1000);
+}
+
+TEST(what_is_forgotten_does_not_come)
+{
+	struct conn *conn = come(PLENTY);
+	assert_true(conn_queue_rx(&conns, conn, message, 1000));
+	conn_drop_buffer(&conns, conn);
+	unit_write(theirs[0], message + 5, 10);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 10);
+	assert_memory_equal(returned, message + 5, 10);
+}
+
+TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped)
+{
+	struct conn *conn = come(PLENTY);
+	echo_got(&conn->echo, 1000);
+	unit_write(conn->client.fd, message, 300); /* sends from its own buffer */
+	echo_sent(&conn->echo, 300);
+	conn_save_unsent(&conns, conn, message);
+	assert_true(conn_queue_rx(&conns, conn, message + 1000, 500));
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 1500);
+	assert_memory_equal(returned, message, 1500);
+	assert_score(conn, 1500, 1500);
+}
+
+/* ---- events without an action of the client ---- */
 
 static void pass(uint64_t ns)
 {
@@ -107,434 +390,172 @@ static void pass(uint64_t ns)
 	conn_update_now(&conns, false);
 }
 
-static void assert_nobody_is_due(void)
+TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over)
 {
-	enum conn_queue queue;
-	assert_null(conn_next_expired(&conns, &queue));
+	struct conn *conn = come(PLENTY);
+	assert_null(conn_next_due(&conns));
+	pass(IDLE_NS);
+	assert_ptr_equal(conn_next_due(&conns), conn);
+	assert_null(conn_next_due(&conns));
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	unit_read_end(theirs[0]);
+	unit_write(theirs[0], message, 100); /* too late: discarded, and counted */
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	assert_score(conn, 100, 0);
+	pass(SESSION_LINGER_IDLE_NS);
+	assert_ptr_equal(conn_next_due(&conns), conn);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
+	assert_int_equal(ending_of(conn), CLOSE_IDLE);
 }
 
-/* This connection is due, from this queue, and no other is. */
-static void assert_due(const struct conn *conn, enum conn_queue expected)
+TEST(one_whose_bytes_move_is_not_due)
 {
-	enum conn_queue queue = CONN_QUEUES;
-	assert_ptr_equal(conn_next_expired(&conns, &queue), conn);
-	assert_int_equal(queue, expected);
-	assert_nobody_is_due();
+	struct conn *conn = come(PLENTY);
+	for (int i = 0; i < 5; i++) {
+		pass(IDLE_NS - CLOCK_NS_PER_S);
+		assert_null(conn_next_due(&conns));
+		unit_write(theirs[0], message, 1);
+		assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	}
+	assert_score(conn, 5, 5);
 }
 
-/* This connection is due after exactly this time. */
-static void assert_due_in(uint64_t ns, const struct conn *conn, enum conn_queue expected)
+TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own)
 {
-	assert_int_equal(conn_deadline_ns(&conns), now_ns + ns);
-	pass(ns - CLOCK_NS_PER_MS);
-	assert_nobody_is_due();
-	pass(CLOCK_NS_PER_MS);
-	assert_int_equal(conn_deadline_ns(&conns), now_ns);
-	assert_due(conn, expected);
-	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
-}
-
-static enum close_reason ending_of(struct conn *conn)
-{
-	return (enum close_reason)atomic_load(&conn->client.stats.reason);
-}
-
-/* ---- idle ---- */
-
-TEST(with_nobody_there_nothing_is_ever_due)
-{
-	open_crowd(IDLE_NS);
-	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
-	pass(1000 * IDLE_NS);
-	assert_nobody_is_due();
-}
-
-TEST(one_of_whom_no_byte_moves_is_due_after_the_idle_timeout)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	conn_restart_idle(&conns, conn);
-	assert_due_in(IDLE_NS, conn, CONN_IDLE);
-	assert_true(conn_check_idle(&conns, conn));
-}
-
-TEST(every_byte_that_moves_puts_it_off)
-{
-	open_crowd(IDLE_NS);
-	struct conn *first = come(), *second = come();
-	conn_restart_idle(&conns, first);
-	pass(CLOCK_NS_PER_S);
-	conn_restart_idle(&conns, second);
-	pass(IDLE_NS - 2 * CLOCK_NS_PER_S);
-	conn_restart_idle(&conns, first);
-	pass(CLOCK_NS_PER_S);
-	assert_nobody_is_due();
-	pass(CLOCK_NS_PER_S);
-	assert_due(second, CONN_IDLE);
-	assert_due_in(IDLE_NS - 2 * CLOCK_NS_PER_S, first, CONN_IDLE);
-}
-
-TEST(without_an_idle_timeout_nobody_is_ever_idle)
-{
-	open_crowd(NO_LIMIT);
-	conn_restart_idle(&conns, come());
-	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
-	pass(1000000 * IDLE_NS);
-	assert_nobody_is_due();
-}
-
-TEST(a_timeout_of_a_hundred_years_is_kept)
-{
-	uint64_t century_ns = UINT64_C(876000) * 3600 * CLOCK_NS_PER_S;
-	open_crowd(century_ns);
-	struct conn *conn = come();
-	conn_restart_idle(&conns, conn);
-	pass(century_ns - century_ns / 1000);
-	assert_nobody_is_due();
-	pass(century_ns / 500);
-	assert_due(conn, CONN_IDLE);
-}
-
-TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	conn_restart_idle(&conns, conn);
-	overfill(conn);
-	assert_due_in(IDLE_NS, conn, CONN_IDLE);
-	assert_false(conn_check_idle(&conns, conn)); /* the last check found no bytes */
-	assert_due_in(IDLE_NS, conn, CONN_IDLE);
-	read_all(conn, theirs[0]);
-	assert_false(conn_check_idle(&conns, conn));
-	assert_due_in(IDLE_NS, conn, CONN_IDLE);
-	assert_true(conn_check_idle(&conns, conn));
-}
-
-TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	conn_restart_idle(&conns, conn);
-	overfill(conn);
-	assert_due_in(IDLE_NS, conn, CONN_IDLE);
-	assert_false(conn_check_idle(&conns, conn));
-	assert_due_in(IDLE_NS, conn, CONN_IDLE);
-	assert_true(conn_check_idle(&conns, conn));
-}
-
-TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	conn_restart_idle(&conns, conn);
-	unit_write(theirs[0], "x", 1);
-	pass(100 * IDLE_NS); /* the process was stopped */
-	assert_due(conn, CONN_IDLE);
-	assert_false(conn_check_idle(&conns, conn));
-	assert_due_in(IDLE_NS, conn, CONN_IDLE);
-}
-
-TEST(one_whose_end_has_arrived_and_is_not_read_yet_is_not_idle)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	conn_restart_idle(&conns, conn);
+	struct conn *conn = come(PLENTY);
+	unit_write(theirs[0], message, 10);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	conns.is_aborting = true;
+	conn_abort(&conns, conn);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	unit_read(theirs[0], returned, 10);
+	unit_read_end(theirs[0]);
 	shutdown(theirs[0], SHUT_WR);
-	pass(100 * IDLE_NS);
-	assert_due(conn, CONN_IDLE);
-	assert_false(conn_check_idle(&conns, conn));
-}
-
-TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	now_ns += 100 * IDLE_NS; /* the process was stopped after conn_update_now() */
-	conn_restart_idle(&conns, conn);
-	pass(0);
-	assert_due_in(IDLE_NS, conn, CONN_IDLE);
-}
-
-TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work)
-{
-	open_crowd(IDLE_NS);
-	server.busy_poll_ns = CLOCK_NS_PER_S;
-	conn_restart_idle(&conns, come());
-	assert_int_equal(conn_deadline_ns(&conns), now_ns + IDLE_NS);
-	conn_update_now(&conns, true);
-	pass(CLOCK_NS_PER_S - 1);
-	assert_int_equal(conn_deadline_ns(&conns), 0);
-	pass(1);
-	assert_int_equal(conn_deadline_ns(&conns), now_ns + IDLE_NS - CLOCK_NS_PER_S);
-}
-
-/* ---- ended by us ---- */
-
-TEST(one_whom_we_end_has_our_fin_and_then_some_patience)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	conn_restart_idle(&conns, conn);
-	conn_stop(&conns, conn, CLOSE_IDLE);
-	assert_int_equal(ending_of(conn), CLOSE_IDLE);
-	assert_int_equal(echo_wants(&conn->echo), ECHO_FINISH);
-	conn_finish(&conns, conn);
-	assert_int_equal(echo_wants(&conn->echo), ECHO_DISCARD);
-	unit_read_end(theirs[0]);
-	/* further bytes from the client do not extend the deadline */
-	conn_restart_idle(&conns, conn);
-	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CONN_LINGER);
-}
-
-TEST(when_the_server_is_in_a_hurry_the_patience_is_short)
-{
-	open_crowd(IDLE_NS);
-	conns.is_aborting = true;
-	struct conn *conn = come();
-	conn_stop(&conns, conn, CLOSE_DRAIN);
-	assert_due_in(SESSION_LINGER_ABORTING_NS, conn, CONN_LINGER_ABORTING);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
 	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
 }
 
-TEST(one_who_lingers_already_is_hurried)
+TEST(what_has_arrived_from_one_who_is_called_off_comes_back)
 {
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	conn_stop(&conns, conn, CLOSE_IDLE);
-	conn_finish(&conns, conn);
-	pass(CLOCK_NS_PER_S);
-	conn_shorten_linger(&conns, conn);
-	assert_due_in(SESSION_LINGER_ABORTING_NS, conn, CONN_LINGER_ABORTING);
-	assert_int_equal(ending_of(conn), CLOSE_IDLE);
-}
-
-TEST(the_first_reason_stays)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	conn_set_reason(conn, CLOSE_IDLE, 0);
-	conn_set_reason(conn, CLOSE_DRAIN, 0);
-	conn_fail(conn, -ECONNRESET);
-	assert_int_equal(ending_of(conn), CLOSE_IDLE);
-	assert_int_equal(atomic_load(&conn->client.stats.code), 0);
-	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
-}
-
-TEST(a_broken_connection_is_closed_with_its_reason)
-{
-	static const struct {
-		int code;
-		enum close_reason reason;
-	} rows[] = { { -ECONNRESET, CLOSE_RESET },
-		     { -ETIMEDOUT, CLOSE_TIMEOUT },
-		     { -ENOMEM, CLOSE_ERROR } };
-	open_crowd(IDLE_NS);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct conn *conn = come();
-		conn_fail(conn, rows[i].code);
-		assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
-		assert_int_equal(ending_of(conn), rows[i].reason);
-		assert_int_equal(atomic_load(&conn->client.stats.code), rows[i].code);
-	}
-}
-
-/* ---- ended by the client ---- */
-
-TEST(one_who_has_all_is_closed_at_once)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	echo_ended(&conn->echo);
-	conn_finish(&conns, conn);
-	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
-	io_close(&conn->client.fd);
-	unit_read_end(theirs[0]);
-}
-
-/*
- * The client has half-closed and has not acknowledged all bytes: our FIN is sent, and the
- * connection stays open.
- */
-static struct conn *leave_with_bytes_on_their_way(void)
-{
-	struct conn *conn = come();
-	overfill(conn);
-	echo_ended(&conn->echo);
-	conn_finish(&conns, conn);
-	assert_int_equal(echo_wants(&conn->echo), ECHO_FINISH);
-	return conn;
-}
-
-TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived)
-{
-	enum conn_queue queue;
-	open_crowd(NO_LIMIT);
-	struct conn *conn = leave_with_bytes_on_their_way();
-	for (int i = 0; i < 100;
-	     i++) { /* polls soon at first, then at longer intervals, without a limit */
-		uint64_t deadline_ns = conn_deadline_ns(&conns);
-		assert_true(deadline_ns > now_ns && deadline_ns <= now_ns + CLOCK_NS_PER_S);
-		pass(deadline_ns - now_ns);
-		assert_ptr_equal(conn_next_expired(&conns, &queue), conn);
-		assert_true(queue == CONN_LEAVE_SOON || queue == CONN_LEAVE);
-		assert_true(i > 0 || queue == CONN_LEAVE_SOON);
-		conn_poll_acks(&conns, conn);
-		assert_int_equal(echo_wants(&conn->echo), ECHO_FINISH);
-	}
-	assert_int_equal(queue, CONN_LEAVE);
-	read_all(conn, theirs[0]);
-	conn_poll_acks(&conns, conn);
-	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
-	assert_int_equal(ending_of(conn), CLOSE_NONE); /* the caller that closes reports eof */
-}
-
-TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason)
-{
-	open_crowd(NO_LIMIT);
-	struct conn *conn = leave_with_bytes_on_their_way();
-	unit_reset(theirs[0]);
-	theirs[0] = -1;
-	struct pollfd broken = { .fd = conn->client.fd };
-	assert_int_equal(poll(&broken, 1, UNIT_PATIENCE_S * 1000), 1);
-	conn_poll_acks(&conns, conn);
-	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
-	assert_int_equal(ending_of(conn), CLOSE_RESET);
-}
-
-/* Polls the connection whenever it is due, for this time. */
-static void look_for(struct conn *conn, uint64_t ns)
-{
-	uint64_t end_ns = now_ns + ns;
-	enum conn_queue queue;
-	while (conn_deadline_ns(&conns) <= end_ns && echo_wants(&conn->echo) == ECHO_FINISH &&
-	       !conn->echo.stopped) {
-		pass(conn_deadline_ns(&conns) - now_ns);
-		assert_ptr_equal(conn_next_expired(&conns, &queue), conn);
-		conn_poll_acks(&conns, conn);
-	}
-}
-
-TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = leave_with_bytes_on_their_way();
-	look_for(conn, IDLE_NS - CLOCK_NS_PER_S);
-	assert_int_equal(ending_of(conn), CLOSE_NONE);
-	look_for(conn, 2 * CLOCK_NS_PER_S);
-	assert_int_equal(ending_of(conn), CLOSE_IDLE);
-	conn_finish(&conns, conn);
-	assert_int_equal(echo_wants(&conn->echo), ECHO_DISCARD);
-	assert_due_in(SESSION_LINGER_IDLE_NS, conn, CONN_LINGER);
-}
-
-TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle)
-{
-	open_crowd(IDLE_NS);
-	struct conn *conn = leave_with_bytes_on_their_way();
-	for (int i = 0; i < 3; i++) {
-		look_for(conn, IDLE_NS - CLOCK_NS_PER_S);
-		size_t before = io_unacknowledged(conn->client.fd);
-		char bytes[64 * 1024];
-		UNIT_WAIT_UNTIL(recv(theirs[0], bytes, sizeof(bytes), MSG_DONTWAIT) != 0 &&
-				io_unacknowledged(conn->client.fd) < before);
-	}
-	look_for(conn, CLOCK_NS_PER_S);
-	assert_int_equal(ending_of(conn), CLOSE_NONE);
-}
-
-TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends)
-{
-	open_crowd(NO_LIMIT);
-	struct conn *conn = leave_with_bytes_on_their_way();
+	struct conn *conn = come(PLENTY);
+	assert_true(conn_queue_rx(&conns, conn, message, 1000));
+	unit_write(theirs[0], message + 1000, 500);
 	conns.is_aborting = true;
-	look_for(conn, SESSION_LINGER_ABORTING_NS - CLOCK_NS_PER_MS);
-	assert_int_equal(ending_of(conn), CLOSE_NONE);
-	look_for(conn, SESSION_LINGER_ABORTING_NS / 2);
+	conn_abort(&conns, conn);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 1500);
+	assert_memory_equal(returned, message, 1500);
+	unit_read_end(theirs[0]);
+	assert_score(conn, 1500, 1500);
 	assert_int_equal(ending_of(conn), CLOSE_DRAIN);
-	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
 }
 
-/* ---- counted out ---- */
-
-TEST(one_who_leaves_is_counted_and_waits_for_nothing)
+TEST(one_who_has_ended_when_he_is_called_off_has_ended_it_himself)
 {
-	open_crowd(IDLE_NS);
-	struct conn *conn = come(), *other = come();
-	conn_restart_idle(&conns, conn);
-	pass(CLOCK_NS_PER_S);
-	conn_restart_idle(&conns, other);
-	echo_got(&conn->echo, 7);
-	echo_sent(&conn->echo, 5);
-	conn_publish_stats(conn);
-	conn_fail(conn, -ECONNRESET);
-	io_close(&conn->client.fd);
-	conn_count_out(&conns, conn);
-	assert_int_equal(server.totals.ended, 1);
-	assert_int_equal(server.totals.in, 7);
-	assert_int_equal(server.totals.out, 5);
-	assert_int_equal(server.clients.count, 1);
-	assert_due_in(IDLE_NS, other, CONN_IDLE);
+	struct conn *conn = come(PLENTY);
+	unit_write(theirs[0], message, 500);
+	shutdown(theirs[0], SHUT_WR);
+	conns.is_aborting = true;
+	conn_abort(&conns, conn);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
+	assert_int_equal(read_more(theirs[0], 0), 500);
+	assert_score(conn, 500, 500);
+	assert_int_equal(ending_of(conn), CLOSE_EOF);
 }
 
-TEST(one_who_waits_no_more_is_there_all_the_same)
+TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over)
 {
-	open_crowd(IDLE_NS);
-	struct conn *conn = come();
-	conn_restart_idle(&conns, conn);
-	conn_stop_timer(&conns, conn);
-	conn_stop_timer(&conns, conn);
-	assert_int_equal(conn_deadline_ns(&conns), CLOCK_NEVER);
-	assert_ptr_equal(conn_next(&conns, NULL), conn);
+	struct conn *conn = come(PLENTY);
+	pass(IDLE_NS);
+	assert_ptr_equal(conn_next_due(&conns), conn);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	unit_write(theirs[0], message, 100 * 1024);
+	pass(100 * SESSION_LINGER_IDLE_NS); /* the process was stopped */
+	assert_ptr_equal(conn_next_due(&conns), conn);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
+	assert_score(conn, 100 * 1024, 0);
 }
 
-TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves)
+TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason)
 {
-	open_crowd(IDLE_NS);
-	for (int i = 0; i < MOST; i++)
-		come();
-	int n = 0;
-	for (struct conn *at = conn_next(&conns, NULL); at != NULL; n++) {
-		struct conn *left = n % 2 ? at : NULL;
-		if (left != NULL) {
-			io_close(&left->client.fd);
-			conn_count_out(&conns, left);
-		}
-		at = conn_next(&conns, at);
+	struct conn *conn = come(PLENTY);
+	pass(IDLE_NS);
+	assert_ptr_equal(conn_next_due(&conns), conn);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	conns.is_aborting = true;
+	conn_abort(&conns, conn);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	pass(SESSION_LINGER_ABORTING_NS);
+	assert_ptr_equal(conn_next_due(&conns), conn);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_OVER);
+	assert_int_equal(ending_of(conn), CLOSE_IDLE);
+}
+
+TEST(a_connection_for_which_there_is_no_memory_has_a_turn_a_little_later)
+{
+	static const int errors[] = { ENOMEM, ENOBUFS };
+	struct conn *conn = come(PLENTY);
+	unit_write(theirs[0], message, 100);
+	for (int i = 0; i < 2; i++) {
+		failing_with = errors[i];
+		n_failing = 1;
+		assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+		assert_true(conn_is_short(conn));
+		assert_null(conn_next_due(&conns));
+		pass(IO_SHORTAGE_PAUSE_NS);
+		assert_ptr_equal(conn_next_due(&conns), conn);
+		assert_false(conn_is_short(conn));
 	}
-	assert_int_equal(n, MOST);
-	assert_int_equal(server.clients.count, MOST / 2);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 100);
+	assert_memory_equal(returned, message, 100);
+	assert_int_equal(ending_of(conn), CLOSE_NONE);
 }
 
-#define CONN_TEST(name) cmocka_unit_test_teardown(name, close_crowd)
+TEST(a_send_for_which_there_is_no_memory_loses_nothing)
+{
+	struct conn *conn = come(PLENTY);
+	echo_got(&conn->echo, 100);
+	memcpy(conns.buffer, message, 100);
+	failing_with = ENOBUFS;
+	n_failing = 1;
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	assert_true(conn_is_short(conn));
+	pass(IO_SHORTAGE_PAUSE_NS);
+	assert_ptr_equal(conn_next_due(&conns), conn);
+	assert_int_equal(conn_step(&conns, conn, true), CONN_WAITS);
+	assert_int_equal(read_more(theirs[0], 0), 100);
+	assert_memory_equal(returned, message, 100);
+}
+
+#define DRIVE_TEST(name) cmocka_unit_test_setup_teardown(name, open_driver, close_driver)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONN_TEST(with_nobody_there_nothing_is_ever_due),
-		CONN_TEST(one_of_whom_no_byte_moves_is_due_after_the_idle_timeout),
-		CONN_TEST(every_byte_that_moves_puts_it_off),
-		CONN_TEST(without_an_idle_timeout_nobody_is_ever_idle),
-		CONN_TEST(a_timeout_of_a_hundred_years_is_kept),
-		CONN_TEST(one_to_whom_the_kernel_still_moves_bytes_is_not_idle),
-		CONN_TEST(one_who_takes_nothing_for_the_idle_timeout_is_idle),
-		CONN_TEST(one_whose_bytes_have_arrived_and_are_not_read_yet_is_not_idle),
-		CONN_TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work),
-		CONN_TEST(one_whose_end_has_arrived_and_is_not_read_yet_is_not_idle),
-		CONN_TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that),
-		CONN_TEST(one_whom_we_end_has_our_fin_and_then_some_patience),
-		CONN_TEST(when_the_server_is_in_a_hurry_the_patience_is_short),
-		CONN_TEST(one_who_lingers_already_is_hurried),
-		CONN_TEST(the_first_reason_stays),
-		CONN_TEST(a_broken_connection_is_closed_with_its_reason),
-		CONN_TEST(one_who_has_all_is_closed_at_once),
-		CONN_TEST(one_to_whom_bytes_are_on_their_way_is_left_when_they_have_arrived),
-		CONN_TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason),
-		CONN_TEST(one_who_takes_none_of_his_last_bytes_for_the_idle_timeout_is_idle),
-		CONN_TEST(one_who_takes_some_of_his_last_bytes_now_and_then_is_not_idle),
-		CONN_TEST(one_who_does_not_take_his_last_bytes_is_left_when_the_server_ends),
-		CONN_TEST(one_who_leaves_is_counted_and_waits_for_nothing),
-		CONN_TEST(one_who_waits_no_more_is_there_all_the_same),
-		CONN_TEST(a_walk_meets_everybody_once_though_the_one_it_is_at_leaves),
+		DRIVE_TEST(with_nothing_to_do_it_waits),
+		DRIVE_TEST(a_message_comes_back_in_one_turn_and_is_counted),
+		DRIVE_TEST(one_who_sends_a_lot_has_his_share_and_then_it_is_the_others_turn),
+		DRIVE_TEST(what_a_client_does_not_take_is_kept_and_nothing_more_is_received),
+		DRIVE_TEST(what_is_kept_of_one_is_not_what_is_kept_of_another),
+		DRIVE_TEST(what_was_kept_of_those_who_left_is_there_for_others),
+		DRIVE_TEST(the_end_of_the_stream_is_answered_when_all_is_sent),
+		DRIVE_TEST(a_broken_connection_is_over_at_once),
+		DRIVE_TEST(what_is_queued_comes_back_in_order_before_what_the_socket_has),
+		DRIVE_TEST(what_is_queued_waits_behind_what_is_kept),
+		DRIVE_TEST(there_is_room_for_so_much_and_no_byte_more),
+		DRIVE_TEST(the_end_of_the_stream_comes_behind_what_is_queued),
+		DRIVE_TEST(what_is_forgotten_does_not_come),
+		DRIVE_TEST(what_somebody_else_could_not_send_whole_is_kept_from_where_he_stopped),
+		DRIVE_TEST(one_who_is_idle_has_our_fin_then_some_patience_then_is_over),
+		DRIVE_TEST(one_whose_bytes_move_is_not_due),
+		DRIVE_TEST(one_who_is_called_off_has_our_fin_and_is_over_with_his_own),
+		DRIVE_TEST(what_has_arrived_from_one_who_is_called_off_comes_back),
+		DRIVE_TEST(one_who_has_ended_when_he_is_called_off_has_ended_it_himself),
+		DRIVE_TEST(what_has_arrived_is_thrown_away_before_a_lingering_close_is_over),
+		DRIVE_TEST(one_who_lingers_when_he_is_called_off_is_hurried_and_keeps_his_reason),
+		DRIVE_TEST(a_connection_for_which_there_is_no_memory_has_a_turn_a_little_later),
+		DRIVE_TEST(a_send_for_which_there_is_no_memory_loses_nothing),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, fill_message, NULL);
 }
