@@ -24,30 +24,31 @@
 #define LOWER_HALF (BYTE_ORDER == LITTLE_ENDIAN ? 0 : sizeof(uint32_t))
 #define UPPER_HALF (sizeof(uint32_t) - LOWER_HALF)
 
-static void append_instruction(struct seccomp_filter *list, struct sock_filter instruction)
+static void append_instruction(struct seccomp_filter *filter, struct sock_filter instruction)
 {
-	assert(list->len < ARRAY_LEN(list->code));
-	list->code[list->len++] = instruction;
+	assert(filter->len < ARRAY_LEN(filter->code));
+	filter->code[filter->len++] = instruction;
 }
 
-static void load(struct seccomp_filter *list, size_t offset)
+static void append_load(struct seccomp_filter *filter, size_t offset)
 {
 	append_instruction(
-		list, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
+		filter, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
 }
 
-static void decide(struct seccomp_filter *list, uint32_t verdict)
+static void append_return(struct seccomp_filter *filter, uint32_t verdict)
 {
-	append_instruction(list, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
+	append_instruction(filter, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
 }
 
 /* Continues with the next instruction if the comparison holds, else jumps to `end`. */
-static void go_on_if(struct seccomp_filter *list, uint16_t comparison, uint32_t value, size_t end)
+static void append_comparison(struct seccomp_filter *filter, uint16_t comparison, uint32_t value,
+			      size_t end)
 {
-	size_t distance = end - list->len - 1U;
+	size_t distance = end - filter->len - 1U;
 	assert(distance <= UINT8_MAX);
-	append_instruction(list, (struct sock_filter)BPF_JUMP(BPF_JMP | comparison | BPF_K, value,
-							      0, (uint8_t)distance));
+	append_instruction(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | comparison | BPF_K, value,
+								0, (uint8_t)distance));
 }
 
 /* ---- checks ---- */
@@ -62,15 +63,16 @@ static size_t check_size(const struct seccomp_check *check)
 	return has_mask(check) ? 3 : 2;
 }
 
-static void add_check(struct seccomp_filter *list, const struct seccomp_check *check, size_t end)
+static void add_check(struct seccomp_filter *filter, const struct seccomp_check *check, size_t end)
 {
 	assert(check->argument < 6);
-	load(list, offsetof(struct seccomp_data, args) + check->argument * sizeof(uint64_t) +
-			   (check->is_upper ? UPPER_HALF : LOWER_HALF));
+	append_load(filter, offsetof(struct seccomp_data, args) +
+				    check->argument * sizeof(uint64_t) +
+				    (check->is_upper ? UPPER_HALF : LOWER_HALF));
 	if (has_mask(check))
-		append_instruction(
-			list, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, check->mask));
-	go_on_if(list, check->is_at_least ? BPF_JGE : BPF_JEQ, check->value, end);
+		append_instruction(filter, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K,
+									check->mask));
+	append_comparison(filter, check->is_at_least ? BPF_JGE : BPF_JEQ, check->value, end);
 }
 
 /* ---- rules ---- */
@@ -88,18 +90,18 @@ static size_t count_checks(const struct seccomp_rule *rule)
  * loads something else. Each rule ends with its own "allow", so no jump must reach the end of the
  * filter.
  */
-static void add_rule(struct seccomp_filter *list, const struct seccomp_rule *rule)
+static void add_rule(struct seccomp_filter *filter, const struct seccomp_rule *rule)
 {
 	size_t n_checks = count_checks(rule);
-	size_t end = list->len + 2U; /* after the comparison and "allow" */
+	size_t end = filter->len + 2U; /* after the comparison and "allow" */
 	for (size_t i = 0; i < n_checks; i++)
 		end += check_size(&rule->checks[i]);
-	go_on_if(list, BPF_JEQ, (uint32_t)rule->call, n_checks > 0 ? end + 1 : end);
+	append_comparison(filter, BPF_JEQ, (uint32_t)rule->call, n_checks > 0 ? end + 1 : end);
 	for (size_t i = 0; i < n_checks; i++)
-		add_check(list, &rule->checks[i], end);
-	decide(list, SECCOMP_RET_ALLOW);
+		add_check(filter, &rule->checks[i], end);
+	append_return(filter, SECCOMP_RET_ALLOW);
 	if (n_checks > 0)
-		load(list, offsetof(struct seccomp_data, nr));
+		append_load(filter, offsetof(struct seccomp_data, nr));
 }
 
 bool seccomp_is_known_here(void)
@@ -110,33 +112,33 @@ bool seccomp_is_known_here(void)
 struct seccomp_filter seccomp_compile(const struct seccomp_rules *tables, size_t n_tables,
 				      enum seccomp_otherwise otherwise)
 {
-	struct seccomp_filter list = { 0 };
+	struct seccomp_filter filter = { 0 };
 	if (!seccomp_is_known_here())
-		return list;
+		return filter;
 	uint32_t deny = otherwise == SECCOMP_OTHERWISE_KILL ? SECCOMP_RET_KILL_PROCESS
 							    : SECCOMP_RET_ERRNO | ENOSYS;
-	load(&list, offsetof(struct seccomp_data, arch));
-	append_instruction(&list, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-							       OUR_ARCHITECTURE, 1, 0));
-	decide(&list, deny);
-	load(&list, offsetof(struct seccomp_data, nr));
+	append_load(&filter, offsetof(struct seccomp_data, arch));
+	append_instruction(&filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+								 OUR_ARCHITECTURE, 1, 0));
+	append_return(&filter, deny);
+	append_load(&filter, offsetof(struct seccomp_data, nr));
 	for (size_t i = 0; i < n_tables; i++) {
 		for (size_t j = 0; j < tables[i].n; j++)
-			add_rule(&list, &tables[i].list[j]);
+			add_rule(&filter, &tables[i].list[j]);
 	}
-	decide(&list, deny);
-	return list;
+	append_return(&filter, deny);
+	return filter;
 }
 
-int seccomp_install(const struct seccomp_filter *list)
+int seccomp_install(const struct seccomp_filter *filter)
 {
-	if (list->len == 0)
+	if (filter->len == 0)
 		return 0;
 	/* struct sock_fprog with a const pointer */
 	const struct {
 		unsigned short len;
 		const struct sock_filter *code;
-	} program = { list->len, list->code };
+	} program = { filter->len, filter->code };
 	long rc = syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 	return rc < 0 ? -errno : 0;
 }

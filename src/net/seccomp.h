@@ -108,6 +108,6 @@ struct seccomp_filter seccomp_compile(const struct seccomp_rules *tables, size_t
  * (net/privileges.h). Returns 0, or -errno: -ENOSYS or -EINVAL if the kernel has no seccomp
  * filters.
  */
-MUST_USE int seccomp_install(const struct seccomp_filter *list);
+MUST_USE int seccomp_install(const struct seccomp_filter *filter);
 
 #endif

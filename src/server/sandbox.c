@@ -211,6 +211,36 @@ static const struct seccomp_rule opening_rules[] = {
 	{ .call = __NR_set_robust_list },
 };
 
+/*
+ * Threads of a worker: pthread_create(3) and the end of a thread. clone3(2) fails, because a filter
+ * cannot read its flags.
+ */
+#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
+#define THREAD_DETAILS                                                             \
+	(CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | \
+	 CLONE_CHILD_CLEARTID)
+static const struct seccomp_rule thread_rules[] = {
+	{ .call = __NR_clone, .checks = { SECCOMP_BITS(0, ~THREAD_DETAILS, THREAD_FLAGS) } },
+	{ .call = __NR_set_robust_list },
+	{ .call = __NR_rseq },
+	{ .call = __NR_sched_getaffinity, .checks = { SECCOMP_IS(0, 0) } },
+	{ .call = __NR_exit },
+};
+
+/* A ring that is open. A worker cannot open another one, which would have no restrictions. */
+static const struct seccomp_rule ring_rules[] = {
+	{ .call = __NR_io_uring_enter },
+};
+
+/* Opening a ring with its restrictions (net/uring.h). */
+static const struct seccomp_rule ring_opening_rules[] = {
+	{ .call = __NR_io_uring_setup },
+	{ .call = __NR_io_uring_register },
+	{ .call = __NR_mmap,
+	  .checks = { SECCOMP_IS(2, PROT_READ | PROT_WRITE),
+		      SECCOMP_IS(3, MAP_SHARED | MAP_POPULATE) } },
+};
+
 /* Removing the paths of unix listening sockets; Landlock allows this only in their directories. */
 static const struct seccomp_rule path_rules[] = {
 #ifdef __NR_newfstatat
@@ -238,7 +268,7 @@ static const char *directory_of(const char *path, char *directory, size_t size)
 	return directory;
 }
 
-MUST_USE static int leave_files_and_strangers(const struct listeners *listeners)
+MUST_USE static int restrict_files_and_signals(const struct listeners *listeners)
 {
 	const char *directories[LISTENERS_MAX];
 	char names[LISTENERS_MAX][sizeof(((struct addr *)0)->local.sun_path)];
@@ -269,10 +299,15 @@ static bool has_path(const struct listeners *listeners)
 	return false;
 }
 
+/* A table of rules if the condition holds, else an empty one. */
+#define RULES_IF(condition, table)                          \
+	{                                                   \
+		(table), (condition) ? ARRAY_LEN(table) : 0 \
+	}
+
 MUST_USE static int install_server_filter(const struct listeners *listeners,
 					  const struct sandbox_needs *needs)
 {
-	static const struct seccomp_rules none = { 0 };
 	const struct seccomp_rule self[] = { TGKILL_SELF() };
 	struct seccomp_rule shutting[LISTENERS_MAX];
 	const struct seccomp_rules tables[] = {
@@ -281,17 +316,18 @@ MUST_USE static int install_server_filter(const struct listeners *listeners,
 		SECCOMP_RULES(stopping_rules),
 		SECCOMP_RULES(self),
 		{ shutting, shutting_rules(listeners, shutting) },
-		has_path(listeners) ? (struct seccomp_rules)SECCOMP_RULES(path_rules) : none,
-		needs->has_workers ? (struct seccomp_rules)SECCOMP_RULES(worker_rules) : none,
-		needs->has_workers ? (struct seccomp_rules)SECCOMP_RULES(opening_rules) : none,
-		needs->has_dispatch ? (struct seccomp_rules)SECCOMP_RULES(passing_rules) : none,
-		needs->has_dispatch ? (struct seccomp_rules)SECCOMP_RULES(taking_rules) : none,
-		needs->serving,
-		needs->opening,
+		RULES_IF(has_path(listeners), path_rules),
+		RULES_IF(needs->has_workers, worker_rules),
+		RULES_IF(needs->has_workers, opening_rules),
+		RULES_IF(needs->has_dispatch, passing_rules),
+		RULES_IF(needs->has_dispatch, taking_rules),
+		RULES_IF(needs->has_threads, thread_rules),
+		RULES_IF(needs->has_rings, ring_rules),
+		RULES_IF(needs->has_rings, ring_opening_rules),
 	};
-	const struct seccomp_filter list =
+	const struct seccomp_filter filter =
 		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_FAIL);
-	return seccomp_install(&list);
+	return seccomp_install(&filter);
 }
 
 MUST_USE static int give_up_calls(struct sandbox *sandbox, const struct listeners *listeners,
@@ -302,9 +338,8 @@ MUST_USE static int give_up_calls(struct sandbox *sandbox, const struct listener
 	if (rc < 0)
 		return rc;
 	sandbox->child = seccomp_compile(child, ARRAY_LEN(child), SECCOMP_OTHERWISE_KILL);
-	sandbox->worker_calls = needs->serving;
-	sandbox->has_dispatch = needs->has_dispatch;
-	sandbox->has_lists = true;
+	sandbox->needs = *needs;
+	sandbox->has_filters = true;
 	return 0;
 }
 
@@ -320,7 +355,7 @@ int sandbox_enter(struct sandbox *sandbox, const struct listeners *listeners,
 	if (!sandbox_is_built_in())
 		return 0;
 
-	rc = leave_files_and_strangers(listeners);
+	rc = restrict_files_and_signals(listeners);
 	if (rc < 0)
 		log_notice("going without Landlock: %s", err_text(rc).text);
 	if (!seccomp_is_known_here()) {
@@ -361,18 +396,19 @@ int sandbox_enter_child(const struct sandbox *sandbox)
  */
 int sandbox_enter_worker(const struct sandbox *sandbox)
 {
-	static const struct seccomp_rules none = { 0 };
+	const struct sandbox_needs *needs = &sandbox->needs;
 	const struct seccomp_rule own[] = { TGKILL_SELF(), { .call = CALL_NONE } };
 	const struct seccomp_rules tables[] = {
-		sandbox->worker_calls, /* first, because they are the most frequent */
+		RULES_IF(needs->has_rings, ring_rules), /* first, because it is the most frequent */
+		RULES_IF(needs->has_threads, thread_rules),
 		SECCOMP_RULES(worker_rules),
 		SECCOMP_RULES(serving_rules),
-		sandbox->has_dispatch ? (struct seccomp_rules)SECCOMP_RULES(taking_rules) : none,
+		RULES_IF(needs->has_dispatch, taking_rules),
 		SECCOMP_RULES(own),
 	};
-	if (!sandbox->has_lists)
+	if (!sandbox->has_filters)
 		return 0;
-	const struct seccomp_filter list =
+	const struct seccomp_filter filter =
 		seccomp_compile(tables, ARRAY_LEN(tables), SECCOMP_OTHERWISE_FAIL);
-	return seccomp_install(&list);
+	return seccomp_install(&filter);
 }

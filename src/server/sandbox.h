@@ -40,22 +40,21 @@ bool sandbox_is_built_in(void);
 #define SANDBOX_FILTERS_PER_SECOND 100
 #define SANDBOX_FILTERS_MAX        256
 
-/* System calls of an engine's workers besides the calls of every worker. The tables are static. */
+/* What a server does besides accepting and serving clients: it selects the system calls. */
 struct sandbox_needs {
 	bool has_workers;
-	bool has_dispatch;            /* the supervisor passes connections to them (dispatch.h) */
-	struct seccomp_rules serving; /* for a worker that serves */
-	struct seccomp_rules opening; /* for a worker before sandbox_enter_worker() */
+	bool has_dispatch; /* the supervisor passes connections to workers (dispatch.h) */
+	bool has_threads;  /* workers start threads */
+	bool has_rings;    /* workers wait with io_uring(7) */
 };
 
 struct sandbox {
-	bool has_lists;              /* this kernel and this architecture support seccomp filters */
-	bool has_dispatch;           /* as in struct sandbox_needs */
+	bool has_filters;            /* this kernel and this architecture support seccomp filters */
+	struct sandbox_needs needs;  /* for workers; each compiles its own filter */
 	struct seccomp_filter child; /* compiled once, for all children */
-	struct seccomp_rules worker_calls; /* for workers; each compiles its own filter */
-	uint64_t second_ns;                /* start of the second that is being counted */
-	unsigned int n_spent;              /* filters installed in that second */
-	unsigned int n_on;                 /* children that have a filter */
+	uint64_t second_ns;          /* start of the second that is being counted */
+	unsigned int n_spent;        /* filters installed in that second */
+	unsigned int n_on;           /* children that have a filter */
 };
 
 /*

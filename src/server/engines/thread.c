@@ -21,9 +21,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -185,29 +183,12 @@ static uint32_t thread_n_workers(void)
 	return 1;
 }
 
-/*
- * System calls of pthread_create(3) and of the end of a thread. clone3(2) fails, because a filter
- * cannot read its flags.
- */
-#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
-#define THREAD_DETAILS                                                             \
-	(CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | \
-	 CLONE_CHILD_CLEARTID)
-
-static const struct seccomp_rule calls[] = {
-	{ .call = __NR_clone, .checks = { SECCOMP_BITS(0, ~THREAD_DETAILS, THREAD_FLAGS) } },
-	{ .call = __NR_set_robust_list },
-	{ .call = __NR_rseq },
-	{ .call = __NR_sched_getaffinity, .checks = { SECCOMP_IS(0, 0) } },
-	{ .call = __NR_exit },
-};
-
 const struct engine engine_thread = {
 	.name = "thread",
 	.summary = "one thread for each client, in one process",
 	.work = thread_work,
 	.entry_size = sizeof(struct thread_client),
-	.sandbox = { .has_workers = true, .serving = SECCOMP_RULES(calls) },
+	.sandbox = { .has_workers = true, .has_threads = true },
 	.need = { .process = true,
 		  .many_workers = true,
 		  .kib = 110,

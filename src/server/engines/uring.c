@@ -31,8 +31,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -467,28 +465,13 @@ close_ring:
 	return rc;
 }
 
-/* A serving worker cannot create another ring, which would have no restrictions (net/uring.h). */
-static const struct seccomp_rule serving_calls[] = { { .call = __NR_io_uring_enter } };
-
-static const struct seccomp_rule opening_calls[] = {
-	{ .call = __NR_io_uring_setup },
-	{ .call = __NR_io_uring_register },
-	{ .call = __NR_mmap,
-	  .checks = { SECCOMP_IS(2, PROT_READ | PROT_WRITE),
-		      SECCOMP_IS(3, MAP_SHARED | MAP_POPULATE) } },
-};
-
 const struct engine engine_uring = {
 	.name = "uring",
 	.summary = "a ring on each core, into which the kernel puts what it has done",
 	.usable = uring_check,
 	.work = uring_work,
 	.entry_size = sizeof(struct uring_conn),
-	.sandbox = {
-		.has_workers = true,
-		.serving = SECCOMP_RULES(serving_calls),
-		.opening = SECCOMP_RULES(opening_calls),
-	},
+	.sandbox = { .has_workers = true, .has_rings = true },
 	.need = { .many_workers = true,
 		  .kib = 8,
 		  .worker_kib = 1536,

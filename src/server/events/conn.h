@@ -51,8 +51,7 @@ struct conn {
 	struct echo echo;
 	struct queue_timer timer;
 	uint32_t kept_buffer; /* pool buffer with its unsent bytes, number + 1; 0: none */
-	uint32_t
-		n_queued; /* bytes in that buffer that the echo has not received (conn_queue_rx()) */
+	uint32_t n_queued;    /* bytes of conn_queue_rx() that the echo has not received */
 	uint32_t n_unacked;   /* bytes that the client had not acknowledged at the last check */
 	uint32_t n_ack_polls; /* number of checks while it awaits acknowledgements */
 	bool awaits_acks;     /* both FINs are sent, and not everything is acknowledged yet */

@@ -198,30 +198,37 @@ TEST(the_server_itself_lacks_what_it_has_no_use_for)
 	unit_in_child(try_calls_of_server, NULL);
 }
 
-/* A call that no server makes, if its engine does not need it. */
-static void try_calls_of_engine(const void *argument)
+/* epoll_create1() is a call that only a server with workers makes, to open them. */
+static void try_calls_of_workers(const void *argument)
 {
 	(void)argument;
-	static const struct seccomp_rule calls[] = { { .call = __NR_memfd_create } };
-	static const struct sandbox_needs needs = { .opening = SECCOMP_RULES(calls) };
+	static const struct sandbox_needs needs = { .has_workers = true };
 	const struct listeners none = { .n = 0 };
 	struct sandbox sandbox;
 	UNIT_CHILD_MUST(sandbox_enter(&sandbox, &none, &needs) == 0);
-	for (size_t i = 0; i < ARRAY_LEN(never_calls); i++) {
-		bool is_of_engine = never_calls[i] == __NR_memfd_create;
-		errno = 0;
-		syscall(never_calls[i], -1L, -1L, -1L, -1L, -1L, -1L);
-		UNIT_CHILD_MUST((errno == ENOSYS) == !is_of_engine);
-	}
+	UNIT_CHILD_MUST(syscall(__NR_epoll_create1, -1) < 0 && errno == EINVAL);
+	for (size_t i = 0; i < ARRAY_LEN(never_calls); i++)
+		UNIT_CHILD_MUST(syscall(never_calls[i], -1L, -1L, -1L, -1L, -1L, -1L) < 0 &&
+				errno == ENOSYS);
 	/* A child of that server may not make it, and neither may a serving worker. */
-	UNIT_CHILD_MUST(is_killed(end_of_call(&sandbox, __NR_memfd_create, -1)));
+	UNIT_CHILD_MUST(is_killed(end_of_call(&sandbox, __NR_epoll_create1, -1)));
 	UNIT_CHILD_MUST(sandbox_enter_worker(&sandbox) == 0);
-	UNIT_CHILD_MUST(syscall(__NR_memfd_create, "", 0) < 0 && errno == ENOSYS);
+	UNIT_CHILD_MUST(syscall(__NR_epoll_create1, -1) < 0 && errno == ENOSYS);
+}
+
+static void try_calls_without_workers(const void *argument)
+{
+	(void)argument;
+	const struct listeners none = { .n = 0 };
+	struct sandbox sandbox;
+	UNIT_CHILD_MUST(sandbox_enter(&sandbox, &none, &no_needs) == 0);
+	UNIT_CHILD_MUST(syscall(__NR_epoll_create1, -1) < 0 && errno == ENOSYS);
 }
 
 TEST(what_an_engine_needs_the_server_has_and_a_child_has_not)
 {
-	unit_in_child(try_calls_of_engine, NULL);
+	unit_in_child(try_calls_of_workers, NULL);
+	unit_in_child(try_calls_without_workers, NULL);
 }
 
 TEST(there_is_room_for_the_calls_of_every_engine)
