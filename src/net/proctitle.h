@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The title of a process: what ps(1) shows instead of its command line.
+ * What ps(1) shows for a process, instead of the command line.
  */
 #ifndef NET_PROCTITLE_H
 #define NET_PROCTITLE_H
@@ -18,7 +18,10 @@ void proctitle_prepare(int argc, char **argv);
  */
 void proctitle_set(const char *text);
 
-/* Returns the start of that space, at the top of the stack of main(); NULL if titles are unchanged. */
+/*
+ * Returns the start of that space, which is above the stack of main(); NULL if titles stay
+ * unchanged.
+ */
 const void *proctitle_memory(void);
 
 #endif

@@ -12,7 +12,7 @@
 
 /*
  * shm_map_shared() allocates memory that this process shares with its children. shm_map_private()
- * reserves address space of its own. Return 0 or -ENOMEM. Both are freed by shm_unmap(), which also
+ * reserves private address space. Return 0 or -ENOMEM. Both are freed by shm_unmap(), which also
  * frees a part.
  */
 MUST_USE int shm_map_shared(size_t size, void **ret_memory);

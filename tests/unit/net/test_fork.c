@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting and reaping children, and what they inherit: each in a separate child, because it changes
- * the process.
+ * Starting and reaping children, and what they inherit. Each test runs in a separate child, because
+ * it changes the process.
  */
 #include "net/fork.h"
 
