@@ -22,6 +22,9 @@ def leave():
 WITH_FIXTURE = "from leftovers import adopt_orphans, nothing_left, own_directory\nimport leftovers\nleftovers.GRACE = 0.1\n" + (
     "def pytest_configure(config):\n    adopt_orphans()\n    config.tcpecho_directory = own_directory('')\n")
 
+# tests/run.py, which waits only a moment until processes and files have gone.
+SHORT_GRACE_RUN = f"import sys; sys.path.insert(0, {str(TESTS)!r}); import run; run.GRACE = 0.1; sys.exit(run.main())"
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -66,7 +69,7 @@ def test_a_run_names_what_is_left_and_fails(run, tmp_path):
     (tmp_path / "build").mkdir()
     text = ("import pathlib, tempfile, orphan\ndef test_that_leaves():\n    orphan.leave()\n"
             f"    tempfile.mkdtemp(prefix='mine-')\n    pathlib.Path({str(tmp_path)!r}, 'build/core').touch()\n")
-    status, output, pid = run(text, sys.executable, TESTS / "run.py", tmp_path / "build", "-n0")
+    status, output, pid = run(text, sys.executable, "-c", SHORT_GRACE_RUN, tmp_path / "build", "-n0")
     assert status == 1, output
     assert f"process {pid}: sleep 1000" in output and "/mine-" in output and f"{tmp_path}/build/core" in output
     assert output.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"

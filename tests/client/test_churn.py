@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import time
 
 import pytest
 
@@ -31,7 +30,7 @@ def churn(program):
 @pytest.mark.parametrize("duration", ["2s", "50ms"])
 def test_a_server_that_does_not_close_is_a_failure_of_its_own_name(churn, duration, mode):
     """Each echo is correct, but the server's FIN never comes, not even after the last echo."""
-    with Rogue(lambda sock: [rogues.never_end(sock), time.sleep(PATIENCE / 4)]) as rogue:
+    with Rogue(rogues.never_end) as rogue:
         found, status, _ = churn("-c", 2, "-d", duration, "-W", "1s", *mode, *rogue.words)
     assert status == 1
     assert set(found["connection_errors"]) == {"no_fin"}

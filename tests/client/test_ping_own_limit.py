@@ -41,12 +41,14 @@ def failures(found):
 @pytest.mark.parametrize("words", MODES.values(), ids=MODES)
 def test_a_client_that_was_stopped_says_so_and_blames_no_server(serve, start, tmp_path, words, strict, address):
     server = serve(f"unix:{tmp_path}/socket" if address == "unix:" else address, engine="epoll")
-    client = start("-w", "2s", "-W", "200ms", *words, *strict, *server_words(server))
+    client = start("-W", "200ms", *words, *strict, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 0, "a message")
     for _ in range(3):
         time.sleep(0.1)
         with stopped(client.pid):
             time.sleep(0.3)
+    time.sleep(0.1)
+    client.send_signal(signal.SIGINT)
     found, status, error = end(client)
     assert failures(found) == {}, error
     assert found["client_bound"] is not None
