@@ -87,7 +87,7 @@ static const char *cpu_path;
  * Time without any progress after which the run fails: the server has lost something, or has
  * stopped serving.
  */
-static double patience = 8; /* seconds */
+static double timeout_s = 8; /* seconds */
 
 /* The window also ends after this number of counted messages. */
 static size_t n_counted_most = SIZE_MAX;
@@ -409,7 +409,7 @@ _Noreturn static void give_up(void)
 	const struct conn *c = conns;
 	while (c->stage == STAGE_CLOSED || c->stage == STAGE_HOLDING)
 		c++;
-	fail("nothing for %g s: connection %zu has %zu of %zu bytes and waits for %s", patience,
+	fail("nothing for %g s: connection %zu has %zu of %zu bytes and waits for %s", timeout_s,
 	     index_of(c), c->received, message_size,
 	     c->stage == STAGE_ECHOING ? "the rest" : "the end");
 }
@@ -420,12 +420,12 @@ static void handle_events(void)
 	struct epoll_event events[EVENTS];
 	/* Mode fair never sleeps: the client has a core, and a wake-up would delay its messages. */
 	bool beats = mode == MODE_FAIR && !is_opening;
-	int n = epoll_wait(epoll_fd, events, EVENTS, beats ? 0 : (int)(patience * 1000));
+	int n = epoll_wait(epoll_fd, events, EVENTS, beats ? 0 : (int)(timeout_s * 1000));
 	if (n < 0 && errno != EINTR)
 		fail("epoll: %s", strerror(errno));
 	if (n > 0)
 		last_event_ns = now_ns();
-	else if (!beats || (double)(now_ns() - last_event_ns) > patience * 1e9)
+	else if (!beats || (double)(now_ns() - last_event_ns) > timeout_s * 1e9)
 		give_up();
 	for (int i = 0; i < n; i++) {
 		struct conn *c = events[i].data.ptr;
@@ -509,7 +509,7 @@ _Noreturn static void usage(void)
 {
 	fprintf(stderr,
 		"usage: load rr|connect|idle|fair [-a ADDRESS] -p PORT [-c CONNECTIONS] [-s SIZE]\n"
-		"            [-w WARMUP] [-t SECONDS] [-i PATIENCE] [-u CPU_STAT_FILE]\n"
+		"            [-w WARMUP] [-t SECONDS] [-i TIMEOUT] [-u CPU_STAT_FILE]\n"
 		"            [-f FIREHOSES] [-n COUNT_MOST]\n");
 	exit(2);
 }
@@ -554,7 +554,7 @@ static void parse(int argc, char **argv, double *ret_warmup, double *ret_seconds
 			*ret_seconds = number(optarg, 3600);
 			break;
 		case 'i':
-			patience = number(optarg, 3600);
+			timeout_s = number(optarg, 3600);
 			break;
 		case 'f':
 			n_firehoses = (size_t)number(optarg, FIREHOSES_MAX);

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 
 
@@ -33,7 +33,7 @@ def main():
         os.closerange(0, 3)  # if it hangs, no process may wait for the end of the output
         put_on_a_filter_that_allows_everything()
         os._exit(0)
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
         if os.waitpid(child, os.WNOHANG)[0] == child:
             return 0

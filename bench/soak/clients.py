@@ -24,14 +24,14 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "lib"))
 
 from bulk import PERIOD, Endless  # noqa: E402
-from harness import PATIENCE, Talk, reset  # noqa: E402
+from harness import TIMEOUT, Talk, reset  # noqa: E402
 from ledger import address_of  # noqa: E402
 from streams import STUCK_AFTER  # noqa: E402
 
 KIB, MIB = 1 << 10, 1 << 20
 
 # Seconds until a wait counts as a hang. Clients wait for a free place, behind clients that are slow on purpose.
-HANG = 2 * PATIENCE
+HANG = 2 * TIMEOUT
 
 PIECE_MAX = 512 * KIB
 

@@ -28,7 +28,7 @@ SIZE = 64
 SPARE = 200
 
 # Seconds without any progress after which the run fails: the last echoes of all connections come at once.
-PATIENCE = 120
+TIMEOUT = 120
 
 # The run must not exhaust the machine: less free memory than this ends it.
 MEMORY_LEAST_KIB = 3 << 20
@@ -128,7 +128,7 @@ class Crowd:
         stayed = server.totals()
         assert stayed == there, f"they were left in peace, but not all have stayed: {stayed}"
         self.part()
-        wait_until(lambda: server.totals()["clients"] == 0, "the last to go", PATIENCE)
+        wait_until(lambda: server.totals()["clients"] == 0, "the last to go", TIMEOUT)
         gone = server.totals()
         wanted = {"accepted": self.count, "ended": self.count, "killed": 0, "turned_away": 0}
         wanted |= {"in": 2 * SIZE * self.count, "out": 2 * SIZE * self.count}
@@ -142,7 +142,7 @@ class Crowd:
     def gather(self, server):
         """Opens all connections; each has had an echo."""
         for share in parts(self.count):
-            words = ["idle", "-p", server.port, "-c", share, "-s", SIZE, "-i", PATIENCE]
+            words = ["idle", "-p", server.port, "-c", share, "-s", SIZE, "-i", TIMEOUT]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
             self.loads.append(subprocess.Popen([self.load, *map(str, words)], text=True, **pipes))
         waiting = {load.stdout for load in self.loads}

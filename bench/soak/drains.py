@@ -20,7 +20,7 @@ import time
 from typing import NamedTuple
 
 from activation import manager
-from harness import PATIENCE, Server, is_gone, parse_address, wait_until
+from harness import TIMEOUT, Server, is_gone, parse_address, wait_until
 from netns import network_namespace, sysctl
 
 # Threads that connect all the time.
@@ -148,7 +148,7 @@ class Drain:
         addresses = self.addresses()
         family, address = addresses[number % len(addresses)]
         sock = socket.socket(family)
-        sock.settimeout(PATIENCE)
+        sock.settimeout(TIMEOUT)
         try:
             sock.connect(address)
         except OSError:
@@ -202,7 +202,7 @@ class Drain:
         """Stays connected. Leaves after a while, or when the server has ended the conversation."""
         with sock:
             if not self.kind.stays_to_the_end:
-                self.is_asked.wait(PATIENCE)
+                self.is_asked.wait(TIMEOUT)
                 time.sleep(self.random.random() * STAY)
                 self.converse(sock, [b"last"], 0)
                 return

@@ -26,7 +26,7 @@ import json
 import re
 import threading
 
-from harness import PATIENCE
+from harness import TIMEOUT
 
 SHARED_ADDRESS = "127.0.0.1"
 FIRST_ADDRESS = int(ipaddress.IPv4Address("127.1.0.0"))
@@ -177,7 +177,7 @@ class Ledger:
         with self.lock:
             before = self.n_totals
             ask()
-            assert self.lock.wait_for(lambda: self.n_totals > before, PATIENCE), "the server tells no totals"
+            assert self.lock.wait_for(lambda: self.n_totals > before, TIMEOUT), "the server tells no totals"
             return self.totals
 
     # ---- both ----

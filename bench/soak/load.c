@@ -9,7 +9,7 @@
  * record at the server is unique, and ports are never short.
  *
  * Each ended connection is a line of JSON on standard output (ledger.py). Exit status 1 if one of
- * them was not whole, or if there was no progress for PATIENCE_MS.
+ * them was not whole, or if there was no progress for TIMEOUT_MS.
  *
  * usage: load PORT SEED COUNT IN_FLIGHT SIZE
  */
@@ -32,7 +32,7 @@
 /* distance in the pattern from one connection to the next */
 #define STEP           ((uint64_t)65537)
 #define MOST_IN_FLIGHT 4096
-#define PATIENCE_MS    60000
+#define TIMEOUT_MS    60000
 
 #define FIRST_ADDRESS 0x7f010000u /* 127.1.0.0 */
 #define ADDRESSES     (254u << 16)
@@ -208,7 +208,7 @@ static int run(struct load *load, uint64_t in_flight)
 		begin(load, &load->connections[i]);
 	while (load->n_open > 0) {
 		struct epoll_event events[64];
-		int n = epoll_wait(load->epoll_fd, events, 64, PATIENCE_MS);
+		int n = epoll_wait(load->epoll_fd, events, 64, TIMEOUT_MS);
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
 		if (n == 0) {

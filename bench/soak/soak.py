@@ -38,7 +38,7 @@ sys.path.insert(0, str(ROOT / "tests" / "lib"))
 import drains  # noqa: E402
 from crowd import Crowd  # noqa: E402
 from harness import (  # noqa: E402
-    PATIENCE,
+    TIMEOUT,
     Server,
     is_sanitized,
     recv_all,
@@ -232,7 +232,7 @@ class Soak:
             load.terminate()
         for load in self.loads:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                load.wait(PATIENCE)
+                load.wait(TIMEOUT)
 
     def settle(self):
         """Ends all clients, and checks that the state at the start has come back."""

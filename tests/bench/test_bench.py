@@ -12,9 +12,9 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-import rogues
-from harness import PATIENCE
-from rogues import Rogue
+import faulty_servers
+from harness import TIMEOUT
+from faulty_servers import FaultyServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
@@ -77,7 +77,7 @@ def test_a_peer_that_is_not_installed_is_left_out_and_said(program, tools):
 def test_a_server_that_ends_in_the_middle_is_an_error_and_no_hang(kinds, tools, tmp_path):
     textbook = kinds["textbook"].command
     dying = servers.Kind("dying", "timeout", lambda port, where: ["timeout", "0.7", *textbook(port, where)])
-    result = compare.Bench(tools, tmp_path, PATIENCE).measure(dying, CASES["connect"])
+    result = compare.Bench(tools, tmp_path, TIMEOUT).measure(dying, CASES["connect"])
     assert result["error"].startswith("connection ")
 
 
@@ -88,7 +88,7 @@ def test_a_server_that_does_not_start_is_an_error(tools, tmp_path):
 
 
 def test_another_server_at_the_same_port_is_not_measured(tools, tmp_path):
-    with Rogue(rogues.never_end) as other:
+    with FaultyServer(faulty_servers.never_end) as other:
         taken = servers.Kind("taken", "true", lambda *_: ["true"], port=other.port)
         result = compare.Bench(tools, tmp_path, SECONDS).measure(taken, CASES["connect"])
     assert result["error"] == f"somebody else serves 127.0.0.1:{other.port}"
@@ -97,7 +97,7 @@ def test_another_server_at_the_same_port_is_not_measured(tools, tmp_path):
 def bench(*words, path=None):
     command = ["/usr/bin/python3", str(ROOT / "bench" / "compare.py"), *words]
     env = {**os.environ, "PATH": path or os.environ["PATH"]}
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True, env=env)
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=True, env=env)
 
 
 # ---- the client verifies ----
@@ -108,13 +108,13 @@ MODES = ["rr", "connect", "idle", "fair"]
 def load(tools, server, mode, *words):
     """Returns (status, report) of the client with a server."""
     command = [tools / "load", mode, "-p", str(server.port), "-c", "2", "-t", "0.2", *words]
-    run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=PATIENCE)
+    run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT)
     return run.returncode, json.loads(run.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_faithful_server_is_no_error(mode, tools):
-    with Rogue(rogues.echo_through(lambda offset, piece: piece)) as server:
+    with FaultyServer(faulty_servers.echo_through(lambda offset, piece: piece)) as server:
         status, result = load(tools, server, mode)
     assert status == 0 and result["error"] is None
     assert result["count"] > 0
@@ -123,17 +123,17 @@ def test_a_faithful_server_is_no_error(mode, tools):
 STALL = "nothing for 0.3 s"
 
 UNFAITHFUL = {
-    "flips a bit": (rogues.flip_bit(63), "byte 63 differs"),
-    "loses the last byte": (rogues.drop_byte(63), STALL),
-    "loses the last byte and ends": (rogues.answer_and_end(63, of=64), "the server ended after 63 of 64 bytes"),
-    "loses a byte in the middle": (rogues.drop_byte(7), "byte 7 differs"),
-    "repeats a byte": (rogues.repeat_byte(63), "65 bytes came that were not sent"),
-    "answers before it is asked": (rogues.speak_first(b"early"), "differs"),
-    "adds bytes": (rogues.add_bytes(b"surplus"), "7 bytes came that were not sent"),
-    "never answers": (rogues.mute, STALL),
-    "never ends": (rogues.answer_and_hang(64, of=64), STALL),
-    "ends before it answers": (rogues.finish, "the server ended after 0 of 64 bytes"),
-    "resets": (rogues.answer_and_reset(3, of=64), "reset by peer"),
+    "flips a bit": (faulty_servers.flip_bit(63), "byte 63 differs"),
+    "loses the last byte": (faulty_servers.drop_byte(63), STALL),
+    "loses the last byte and ends": (faulty_servers.answer_and_end(63, of=64), "the server ended after 63 of 64 bytes"),
+    "loses a byte in the middle": (faulty_servers.drop_byte(7), "byte 7 differs"),
+    "repeats a byte": (faulty_servers.repeat_byte(63), "65 bytes came that were not sent"),
+    "answers before it is asked": (faulty_servers.speak_first(b"early"), "differs"),
+    "adds bytes": (faulty_servers.add_bytes(b"surplus"), "7 bytes came that were not sent"),
+    "never answers": (faulty_servers.never_reply, STALL),
+    "never ends": (faulty_servers.answer_and_hang(64, of=64), STALL),
+    "ends before it answers": (faulty_servers.finish, "the server ended after 0 of 64 bytes"),
+    "resets": (faulty_servers.answer_and_reset(3, of=64), "reset by peer"),
 }
 
 
@@ -141,7 +141,7 @@ UNFAITHFUL = {
 @pytest.mark.parametrize("how", UNFAITHFUL)
 def test_an_unfaithful_server_is_an_error(how, mode, tools):
     treatment, words = UNFAITHFUL[how]
-    with Rogue(treatment) as server:
+    with FaultyServer(treatment) as server:
         status, result = load(tools, server, mode, *(["-i", "0.3"] if words == STALL else []))
     assert status == 1
     assert words in result["error"]
@@ -149,12 +149,12 @@ def test_an_unfaithful_server_is_an_error(how, mode, tools):
 
 def test_an_answer_to_an_earlier_message_is_an_error(tools):
     def say_it_again(sock):
-        first = rogues.recv_exactly(sock, 64)
+        first = faulty_servers.recv_exactly(sock, 64)
         sock.sendall(first)
-        rogues.recv_exactly(sock, 64)
+        faulty_servers.recv_exactly(sock, 64)
         sock.sendall(first)
 
-    with Rogue(say_it_again) as server:
+    with FaultyServer(say_it_again) as server:
         status, result = load(tools, server, "rr")
     assert status == 1
     assert "byte 0 differs" in result["error"]
@@ -162,15 +162,15 @@ def test_an_answer_to_an_earlier_message_is_an_error(tools):
 
 def test_a_firehose_is_verified_as_well(tools):
     far = 100_000  # the neighbouring messages end before it
-    with Rogue(rogues.flip_bit(far)) as server:
+    with FaultyServer(faulty_servers.flip_bit(far)) as server:
         status, result = load(tools, server, "fair", "-f", "1")
     assert status == 1
     assert f"byte {far} differs" in result["error"]
 
 
 def test_a_run_ends_after_so_many(tools):
-    with Rogue(rogues.echo_through(lambda offset, piece: piece)) as server:
-        status, result = load(tools, server, "connect", "-n", "10", "-t", str(PATIENCE))
+    with FaultyServer(faulty_servers.echo_through(lambda offset, piece: piece)) as server:
+        status, result = load(tools, server, "connect", "-n", "10", "-t", str(TIMEOUT))
     assert status == 0 and result["count"] == 10
 
 

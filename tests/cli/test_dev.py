@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE
+from harness import TIMEOUT
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -38,7 +38,7 @@ def dev(tmp_path):
     def run(*words):
         environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
         return subprocess.run(["/bin/sh", checkout / "dev", *words], env=environment, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=PATIENCE)
+                              capture_output=True, text=True, timeout=TIMEOUT)
 
     run.checkout, run.tools = checkout, tools
     run.calls = lambda: calls.read_text().splitlines() if calls.exists() else []
@@ -167,7 +167,7 @@ def test_a_build_without_cmocka_names_the_tests_that_it_leaves_out(tmp_path):
     write_tool(tmp_path / "without", '#!/bin/sh\ncase "$*" in *cmocka*) exit 1 ;; esac\nexec pkg-config "$@"\n')
     environment = {**os.environ, "PKG_CONFIG": str(tmp_path / "without"), "CMAKE": "/bin/false"}
     done = subprocess.run([meson, "setup", tmp_path / "build", ROOT], env=environment, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=PATIENCE)
+                          capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stdout
     assert re.search(r"C tests *: left out: tests/unit and tests/fault need cmocka", done.stdout)
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from harness import PATIENCE, is_gone, wait_until
+from harness import TIMEOUT, is_gone, wait_until
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 
@@ -43,7 +43,7 @@ def run(tmp_path):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         environment |= {"TMPDIR": str(place), "PYTHONPATH": str(TESTS / "lib"), "PID_FILE": str(pid_file)}
         done = subprocess.run([*command, "-c", folder / "pytest.ini", folder], env=environment, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=PATIENCE * 2)
+                              capture_output=True, text=True, timeout=TIMEOUT * 2)
         pid = int(pid_file.read_text()) if pid_file.exists() else None
         return done.returncode, done.stdout, pid
 

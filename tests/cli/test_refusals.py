@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 
-import rogues
-from harness import PATIENCE
-from rogues import Rogue
+import faulty_servers
+from harness import TIMEOUT
+from faulty_servers import FaultyServer
 
 COMMANDS = ["serve", "talk", "help"]
 
@@ -32,7 +32,7 @@ def run(program):
                 stderr=subprocess.PIPE,
                 env={**os.environ, **(env or {})},
                 preexec_fn=preexec,
-                timeout=PATIENCE,
+                timeout=TIMEOUT,
             )
         return done.returncode, (done.stdout or b"").decode(), done.stderr.decode()
 
@@ -167,8 +167,8 @@ def test_not_a_duration(refusal_of, value):
 
 @pytest.mark.parametrize("value", ["0.3", "300ms", "0.3s", "300000us", "300000000ns", "0.005m"])
 def test_a_duration_is_what_its_unit_says(talk, value):
-    with Rogue(rogues.mute) as rogue:
-        _, _, error = talk("--timeout", value, *rogue.words, input=b"hello\n").finish()
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        _, _, error = talk("--timeout", value, *faulty.words, input=b"hello\n").finish()
     assert error == "tcpecho: no reply for 300ms: 0 of 6 bytes came back\n"
 
 
@@ -305,16 +305,16 @@ def test_an_option_can_be_set_in_the_environment(serve, talk):
     assert server.is_faithful()
     server.wait_for_children(0)
     assert server.ends() == []
-    with Rogue(rogues.mute) as rogue:
-        client = talk(*rogue.words, input=b"hello\n", env={"TCPECHO_TALK_TIMEOUT": "300ms"})
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        client = talk(*faulty.words, input=b"hello\n", env={"TCPECHO_TALK_TIMEOUT": "300ms"})
         assert client.finish()[0] == 1
 
 
 def test_the_command_line_wins_over_the_environment(serve, talk):
     server = serve("--max-clients", "5", "127.0.0.1:0", env={"TCPECHO_SERVE_MAX_CLIENTS": "7"})
     server.wait_for_log(r"^listening on .*, at most 5 clients\)")
-    with Rogue(rogues.mute) as rogue:
-        client = talk("-t", "300ms", *rogue.words, input=b"hello\n", env={"TCPECHO_TALK_TIMEOUT": "1h"})
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        client = talk("-t", "300ms", *faulty.words, input=b"hello\n", env={"TCPECHO_TALK_TIMEOUT": "1h"})
         assert client.finish()[2] == "tcpecho: no reply for 300ms: 0 of 6 bytes came back\n"
 
 

@@ -14,10 +14,10 @@ import time
 
 import pytest
 
-import rogues
-from harness import PATIENCE, reset, wait_until
+import faulty_servers
+from harness import TIMEOUT, reset, wait_until
 from results import decode
-from rogues import Rogue
+from faulty_servers import FaultyServer
 
 
 class Record:
@@ -37,7 +37,7 @@ class Record:
             connection = len(self.came)
             self.came.append(0)
         total = 0
-        for piece in rogues.pieces_of(sock):
+        for piece in faulty_servers.pieces_of(sock):
             answer = self.answer(total, piece)
             total += len(piece)
             self.note(connection, len(piece), len(answer or b""))
@@ -53,7 +53,7 @@ class Record:
             time.sleep(self.delay)
         if not is_over or self.behaviour in ("faithful", "slow"):
             return piece
-        if self.behaviour == "mute":
+        if self.behaviour == "never_reply":
             return b""
         if self.behaviour == "wrong":
             return bytes(byte ^ 255 for byte in piece)
@@ -68,7 +68,7 @@ class Record:
             sock.close()
 
 
-BEHAVIOURS = ["faithful", "slow", "mute", "wrong", "half", "closes", "resets"]
+BEHAVIOURS = ["faithful", "slow", "never_reply", "wrong", "half", "closes", "resets"]
 MODES = [[], ["--churn"], ["-r", "300"], ["-r", "20k"], ["-p", "7"], ["-p", "5", "-r", "1k"], ["-w", "3"],
          ["--no-reconnect"], ["--churn", "-r", "200"]]  # fmt: skip
 
@@ -102,7 +102,7 @@ def check_record(found, record, size):
     n_messages = sum(-(-n // size) for n in record.came)
     assert found["sent"] >= n_messages - sum(n == 0 for n in record.came)
     assert found["verified_bytes"] <= record.back and found["echoes"] * size <= record.back
-    if record.behaviour in ("faithful", "slow", "mute") and "ECONNREFUSED" not in found["errors"]:
+    if record.behaviour in ("faithful", "slow", "never_reply") and "ECONNREFUSED" not in found["errors"]:
         wait_until(lambda: sum(record.came) == found["bytes"], "all bytes to arrive")
 
 
@@ -114,12 +114,12 @@ def test_accounts_add_up(program, seed):
     ends_early = dice.random() < 0.6 or wait == "5s"
     record = Record(behaviour, dice)
     words = ["bench", "--json", "-c", str(dice.randint(1, 6)), "-s", str(size), "-d", "600ms", "--warmup", "0s", "-W", wait, *mode]
-    with Rogue(record.treat) as rogue:
-        process = subprocess.Popen([program, *words, *rogue.words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with FaultyServer(record.treat) as faulty:
+        process = subprocess.Popen([program, *words, *faulty.words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             if ends_early:
                 signal_after(process, record, dice.random() * 0.9, dice.choice([signal.SIGINT, signal.SIGTERM]))
-            output, error = process.communicate(timeout=PATIENCE)
+            output, error = process.communicate(timeout=TIMEOUT)
         finally:
             process.kill()
             process.wait()
@@ -130,7 +130,7 @@ def test_accounts_add_up(program, seed):
     assert process.returncode == (0 if is_good else 1), (found["errors"], found["connection_errors"], error)
     assert found["seconds_wanted"] == 0.6
     assert ends_early or not found["interrupted"]
-    assert behaviour != "mute" or mode == ["--churn"] or found["sent"] > 0
+    assert behaviour != "never_reply" or mode == ["--churn"] or found["sent"] > 0
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
@@ -138,14 +138,14 @@ def test_accounts_add_up(program, seed):
 def test_an_interruption_hides_no_message(program, which, mode):
     """The server answers nothing. What was sent is unfinished, or failed if it waited too long. The exit status is
     1."""
-    record = Record("mute", random.Random(1))
+    record = Record("never_reply", random.Random(1))
     record.after = 0
     for wait, is_late in (("200ms", True), ("30s", False)):
         words = ["bench", "--json", "-c", "3", "-d", "1h", "--warmup", "0s", "-W", wait, *mode]
-        with Rogue(record.treat) as rogue:
-            process = subprocess.Popen([program, *words, *rogue.words], stdout=subprocess.PIPE, text=True)
+        with FaultyServer(record.treat) as faulty:
+            process = subprocess.Popen([program, *words, *faulty.words], stdout=subprocess.PIPE, text=True)
             signal_after(process, record, 0.5, which)
-            found = json.loads(process.communicate(timeout=PATIENCE)[0])
+            found = json.loads(process.communicate(timeout=TIMEOUT)[0])
         check_sums(found)
         assert process.returncode == 1
         assert found["interrupted"] is (mode != ["--no-reconnect"] or not is_late)
@@ -156,13 +156,13 @@ def test_an_interruption_hides_no_message(program, which, mode):
 
 
 def test_the_text_says_how_the_accounts_add_up(program):
-    record = Record("mute", random.Random(1))
+    record = Record("never_reply", random.Random(1))
     record.after = 0
-    with Rogue(record.treat) as rogue:
-        words = ["bench", "-s", "1000", "-c", "2", "-d", "1h", "--warmup", "0s", *rogue.words]
+    with FaultyServer(record.treat) as faulty:
+        words = ["bench", "-s", "1000", "-c", "2", "-d", "1h", "--warmup", "0s", *faulty.words]
         process = subprocess.Popen([program, *words], stdout=subprocess.PIPE, text=True)
         signal_after(process, record, 0.2, signal.SIGINT)
-        output = process.communicate(timeout=PATIENCE)[0]
+        output = process.communicate(timeout=TIMEOUT)[0]
     sent, back, failed, unfinished = map(int, re.search(
         r"^(\d+) sent, (\d+) came back, (\d+) failed, (\d+) unfinished \(counted with (?:its|their) age so far\)$",
         output, re.M).groups())

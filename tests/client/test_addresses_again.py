@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from harness import PATIENCE, recv_exactly, reset, wait_until
-from rogues import FullListener
+from harness import TIMEOUT, recv_exactly, reset, wait_until
+from faulty_servers import FullListener
 from surroundings import own_etc
 
 NAME = "many.example"
@@ -72,7 +72,7 @@ def test_dead_first_addresses_cost_no_timeout(names, start, serve, name):
     with FullListener("127.0.0.2", server.port), FullListener("127.0.0.3", server.port):
         option = "--timeout" if name == "talk" else "-W"
         process = start(*COMMANDS[name], option, "1h", NAME, server.port, prefix=names.prefix)
-        _, error = process.communicate(input="" if name == "talk" else None, timeout=PATIENCE)
+        _, error = process.communicate(input="" if name == "talk" else None, timeout=TIMEOUT)
     assert (process.returncode, error) == (0, "")
 
 
@@ -88,7 +88,7 @@ def test_ping_finds_the_address_that_is_left(names, start, serve):
     first.kill()
     wait_until(lambda: second.totals()["out"] > 640, "echoes of the second")
     process.send_signal(signal.SIGINT)
-    found = json.loads(process.communicate(timeout=PATIENCE)[0])
+    found = json.loads(process.communicate(timeout=TIMEOUT)[0])
     assert found["target"] == f"127.0.0.2:{second.port}, 127.0.0.3:{second.port}"
     assert "ECONNREFUSED" not in found["errors"]
 
@@ -109,7 +109,7 @@ def test_ping_leaves_an_address_that_answers_no_more(names, start, serve, mode):
     reset(sock)
     wait_until(lambda: second.totals()["out"] > 640, "echoes of the second")
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     assert f"from 127.0.0.3:{second.port}: " in output
     for one in (first, *fillers):
         one.close()
@@ -126,7 +126,7 @@ def test_ping_looks_the_name_up_again(names, start, serve):
     first.kill()
     wait_until(lambda: second.totals()["out"] > 0, "an echo of the second")
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     assert f"from 127.0.0.9:{second.port}: " in output
 
 
@@ -137,7 +137,7 @@ def test_a_name_that_is_gone_is_named(names, start, serve):
     wait_until(lambda: server.totals()["out"] > 0, "an echo")
     names.set()
     server.kill()
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1
     assert re.search(r"^seq=\d+: cannot connect: no such host", output, re.M)
 
@@ -167,7 +167,7 @@ def test_hold_finds_the_address_that_is_left(names, start, serve, n):
     assert second.totals()["clients"] == n
     assert len(re.findall(rf"is open again .* to 127\.0\.0\.3:{second.port}$", again, re.M)) == n
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     assert f"--- 127.0.0.2:{second.port}, 127.0.0.3:{second.port} ---" in output
 
 
@@ -185,7 +185,7 @@ def test_hold_leaves_an_address_that_answers_no_more(names, start, serve):
     reset(sock)
     log_of(process, "is open again after")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=TIMEOUT)
     for one in (first, *fillers):
         one.close()
 
@@ -200,7 +200,7 @@ def test_hold_looks_the_name_up_again(names, start, serve):
     first.kill()
     log_of(process, "is open again after", 3)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=TIMEOUT)
 
 
 def test_hold_uses_the_connection_by_which_it_found_the_server(names, start):
@@ -218,7 +218,7 @@ def test_hold_uses_the_connection_by_which_it_found_the_server(names, start):
     sock.sendall(recv_exactly(sock, 64))
     assert ", attempt 2" in log_of(process, "is open again after")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=TIMEOUT)
     sock.close()
 
 
@@ -236,7 +236,7 @@ def test_bench_finds_the_address_that_is_left(names, start, serve, mode):
     first.kill()
     wait_until(lambda: second.totals()["out"] > 6400, "echoes of the second")
     process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=PATIENCE)[0]
+    output = process.communicate(timeout=TIMEOUT)[0]
     assert f"--- 127.0.0.2:{second.port}, 127.0.0.3:{second.port} ---" in output
     assert process.returncode == 1  # messages failed when the first server ended
 
@@ -257,7 +257,7 @@ def test_bench_leaves_an_address_that_became_silent(names, start, serve, mode):
     first.kill()
     wait_until(lambda: second.totals()["out"] > 6400, "echoes of the second")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=TIMEOUT)
 
 
 # ---- lost SYNs ----
@@ -275,7 +275,7 @@ def test_an_address_that_is_only_slow_gets_no_second_connection(start, serve, wo
     table = f"table ip loss {{ chain in {{ type filter hook input priority 0; {rule}; }}; }}"
     subprocess.run([nft, "-f", "-"], input=table, text=True, check=True)
     process = start("ping", "--json", *words, "localhost", server.port, "-4")
-    found = json.loads(process.communicate(timeout=PATIENCE)[0])
+    found = json.loads(process.communicate(timeout=TIMEOUT)[0])
     assert process.returncode == 0
     assert len(server.ends(4)) == found.get("connections_opened", found.get("opened")) == 4
     assert found.get("connect_us", {"max": 1e6})["max"] >= 900e3
@@ -312,7 +312,7 @@ def test_ping_names_the_queue_that_stays_full(start, tmp_path, interval):
     queue = LateQueue(tmp_path / "queue")
     process = start("ping", "--json", "-c", 4, "-i", interval, "-W", "300ms", f"unix:{queue.path}")
     queue.echo_once_and_fill()
-    found = json.loads(process.communicate(timeout=PATIENCE)[0])
+    found = json.loads(process.communicate(timeout=TIMEOUT)[0])
     assert process.returncode == 1
     assert found["errors"].pop("ERR_QUEUE_FULL") >= 2
     assert set(found["errors"]) <= {"ended", "ECONNRESET"}  # from a message in flight
@@ -324,6 +324,6 @@ def test_ping_waits_for_room_in_the_queue(start, tmp_path):
     queue.echo_once_and_fill()
     time.sleep(0.6)  # until it has met the full queue
     sock = queue.serve_next()
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     assert "2 sent, 2 came back, 0 failed" in output
     sock.close()

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from harness import PATIENCE, recv_exactly
-from rogues import Rogue, mute, never_end
+from harness import TIMEOUT, recv_exactly
+from faulty_servers import FaultyServer, never_end, never_reply
 
 GRACE = 1.0
 ATTEMPTS = 20
@@ -36,7 +36,7 @@ def start(program):
 def answer_one(sock):
     """Returns the first message, and no other."""
     sock.sendall(recv_exactly(sock, 64))
-    mute(sock)
+    never_reply(sock)
 
 
 def read_until(process, words):
@@ -50,11 +50,11 @@ def read_until(process, words):
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=lambda which: which.name)
 def test_a_signal_ends_the_wait_for_replies_and_is_said(start, which):
     for output in ([], ["--json"]):
-        with Rogue(answer_one) as rogue:
-            process = start("-d", "1s", "--warmup", "0s", "-W", "1h", "--progress", *output, *rogue.words)
+        with FaultyServer(answer_one) as faulty:
+            process = start("-d", "1s", "--warmup", "0s", "-W", "1h", "--progress", *output, *faulty.words)
             assert read_until(process, "waiting for the last replies")
             process.send_signal(which)
-            text, error = process.communicate(timeout=PATIENCE)
+            text, error = process.communicate(timeout=TIMEOUT)
         assert "a signal ends the wait for the last replies\n" in error
         if output:
             found = json.loads(text)
@@ -64,11 +64,11 @@ def test_a_signal_ends_the_wait_for_replies_and_is_said(start, which):
 
 
 def test_a_wait_without_limit_is_said_and_ends_by_a_signal(start):
-    with Rogue(mute) as rogue:
-        process = start("-d", "200ms", "--warmup", "0s", "-W", "off", *rogue.words)
+    with FaultyServer(never_reply) as faulty:
+        process = start("-d", "200ms", "--warmup", "0s", "-W", "off", *faulty.words)
         assert read_until(process, "waiting for the last replies without limit (--wait off), until INT or TERM\n")
         process.send_signal(signal.SIGTERM)
-        output = process.communicate(timeout=PATIENCE)[0]
+        output = process.communicate(timeout=TIMEOUT)[0]
     assert process.returncode == 1
     assert re.search("^1 sent, 0 came back, 0 failed, 1 unfinished", output, re.M)
 
@@ -82,20 +82,20 @@ class Held:
     def treat(self, sock):
         recv_exactly(sock, 64)
         self.has_begun.set()
-        mute(sock)
+        never_reply(sock)
 
 
 def end_by_two(start, pause):
     """Sends two signals. Returns the time from the first one to the end of the run."""
     held = Held()
-    with Rogue(held.treat) as rogue:
-        process = start("-d", "1h", "--warmup", "0s", "-W", "1h", "--json", *rogue.words)
-        assert held.has_begun.wait(PATIENCE)
+    with FaultyServer(held.treat) as faulty:
+        process = start("-d", "1h", "--warmup", "0s", "-W", "1h", "--json", *faulty.words)
+        assert held.has_begun.wait(TIMEOUT)
         first_s = time.monotonic()
         process.send_signal(signal.SIGINT)
         time.sleep(pause)
         process.send_signal(signal.SIGINT)
-        found = json.loads(process.communicate(timeout=PATIENCE)[0])
+        found = json.loads(process.communicate(timeout=TIMEOUT)[0])
         took_s = time.monotonic() - first_s
     assert (process.returncode, found["interrupted"], found["unfinished"]) == (1, True, 1)
     return took_s
@@ -114,11 +114,11 @@ def test_two_signals_at_once_are_one_request(start):
 @pytest.mark.parametrize(("warmup", "words"), [("1h", []), ("1h", ["-r", "10"]), ("0s", ["--start-at", "+1h"])],
                          ids=["warm-up", "open loop", "before the start"])  # fmt: skip
 def test_an_end_before_the_measuring_is_named(start, warmup, words):
-    with Rogue(never_end) as rogue:
-        process = start("-d", "4s", "--warmup", warmup, "--progress", *words, *rogue.words)
+    with FaultyServer(never_end) as faulty:
+        process = start("-d", "4s", "--warmup", warmup, "--progress", *words, *faulty.words)
         assert read_until(process, "waiting for the start" if warmup == "0s" else "warm-up")
         process.send_signal(signal.SIGINT)
-        output = process.communicate(timeout=PATIENCE)[0]
+        output = process.communicate(timeout=TIMEOUT)[0]
     before = "the start" if warmup == "0s" else "the end of the warm-up"
     assert re.search(f"^(.*; )?interrupted before {before}: nothing was measured$", output, re.M)
     assert "interrupted after" not in output

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, proc_state, server_words, sockets_of, wait_until
+from harness import TIMEOUT, proc_state, server_words, sockets_of, wait_until
 
 STOPPED = 0.3
 RATE, SECONDS, CONNECTIONS = 1000, 2, 2
@@ -42,7 +42,7 @@ def test_a_client_that_stood_still_says_so(serve, start):
     time.sleep(STOPPED)
     stopped_us = (time.monotonic() - since) * 1e6
     os.kill(client.pid, signal.SIGCONT)
-    found = json.loads(client.communicate(timeout=PATIENCE)[0])
+    found = json.loads(client.communicate(timeout=TIMEOUT)[0])
     assert found["sent"] == found["echoes"] == RATE * SECONDS
     # Messages that fell due meanwhile waited at least this long, except the last hundredth of all.
     assert found["lateness_us"]["p99"] >= (stopped_us - SECONDS * 1e6 / 100) * 0.99
@@ -53,7 +53,7 @@ def test_a_rate_that_nobody_keeps_up_with_comes_to_an_end(serve, start):
     server = serve("-e", "epoll", "127.0.0.1:0")
     words = ["--warmup", "0", "-d", "200ms", "-W", "1s", "-r", "1G", "-c", "2", *server_words(server)]
     client = start(*words)
-    found = json.loads(client.communicate(timeout=PATIENCE)[0])
+    found = json.loads(client.communicate(timeout=TIMEOUT)[0])
     assert client.returncode == 1
     assert found["echoes"] > 0
     assert found["echoes"] + found["errors"]["never_sent"] == RATE_OF_1G

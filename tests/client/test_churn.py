@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-import rogues
-from harness import PATIENCE, server_words
-from rogues import Rogue
+import faulty_servers
+from harness import TIMEOUT, server_words
+from faulty_servers import FaultyServer
 from tcptable import tcp_sockets
 
 TIME_WAIT = 0x06
@@ -20,7 +20,7 @@ def churn(program):
 
     def run(*words, prefix=()):
         command = [*prefix, program, "bench", "--json", "--churn", "--warmup", "0s", *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         return json.loads(done.stdout) if done.stdout else None, done.returncode, done.stderr
 
     return run
@@ -30,8 +30,8 @@ def churn(program):
 @pytest.mark.parametrize("duration", ["2s", "50ms"])
 def test_a_server_that_does_not_close_is_a_failure_of_its_own_name(churn, duration, mode):
     """Each echo is correct, but the server's FIN never comes, not even after the last echo."""
-    with Rogue(rogues.never_end) as rogue:
-        found, status, _ = churn("-c", 2, "-d", duration, "-W", "1s", *mode, *rogue.words)
+    with FaultyServer(faulty_servers.never_end) as faulty:
+        found, status, _ = churn("-c", 2, "-d", duration, "-W", "1s", *mode, *faulty.words)
     assert status == 1
     assert set(found["connection_errors"]) == {"no_fin"}
     assert found["connection_errors"]["no_fin"] == found["echoes"] >= 2
@@ -54,11 +54,11 @@ def test_several_sources_take_turns(churn):
 
     def note(sock):
         peers.add(sock.getpeername()[0])
-        rogues.never_end(sock)
+        faulty_servers.never_end(sock)
         sock.close()
 
-    with Rogue(note) as rogue:
-        _, status, _ = churn("-c", 1, "-d", "300ms", "--source", "127.0.0.2,127.0.0.3,localhost", *rogue.words)
+    with FaultyServer(note) as faulty:
+        _, status, _ = churn("-c", 1, "-d", "300ms", "--source", "127.0.0.2,127.0.0.3,localhost", *faulty.words)
     assert status == 0
     assert peers == {"127.0.0.1", "127.0.0.2", "127.0.0.3"}
 

@@ -10,10 +10,10 @@ import tempfile
 
 import pytest
 
-import rogues
-from harness import PATIENCE, server_words
+import faulty_servers
+from harness import TIMEOUT, server_words
 from netns import set_sysctl, sysctl
-from rogues import Rogue
+from faulty_servers import FaultyServer
 from scarcity import LoneUser
 from surroundings import own_etc
 from tcptable import tcp_sockets
@@ -39,7 +39,7 @@ def run(program):
     def run(*words, prefix=(), **more):
         done = subprocess.run(
             [*prefix, program, *map(str, words)],
-            input="words\n", capture_output=True, text=True, timeout=PATIENCE * 2, check=False, **more,
+            input="words\n", capture_output=True, text=True, timeout=TIMEOUT * 2, check=False, **more,
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr.replace("tcpecho: ", "").splitlines()
 
@@ -84,7 +84,7 @@ def test_no_port_to_connect_from(run, ports, name):
 
 def test_no_port_with_a_source(run, ports):
     for _ in range(4):
-        ports.taken.append(socket.create_connection(ports.server.address, PATIENCE, ("127.0.0.9", 0)))
+        ports.taken.append(socket.create_connection(ports.server.address, TIMEOUT, ("127.0.0.9", 0)))
     status, _, error = run(*COMMANDS["bench"], "--source", "127.0.0.9", *server_words(ports.server))
     assert (status, error) == (4, [f"cannot connect to 127.0.0.1 port {ports.server.port}: {NO_PORT}"])
 
@@ -114,9 +114,9 @@ def test_a_bench_that_ran_out_of_ports_names_its_limit(run, ports):
 
 
 def test_what_the_server_did_beside_it_is_status_1(run, own_network):
-    with Rogue(rogues.answer_and_reset(0, 64)) as rogue:
+    with FaultyServer(faulty_servers.answer_and_reset(0, 64)) as faulty:
         set_sysctl("net.ipv4.ip_local_port_range", "40000 40003")
-        status, output, error = run("ping", "--connect-each", "-c", "20", "-i", "0", *rogue.words)
+        status, output, error = run("ping", "--connect-each", "-c", "20", "-i", "0", *faulty.words)
     assert (status, error) == (1, [])
     assert "ECONNRESET" in output
 
@@ -172,7 +172,7 @@ def as_lone_user(program, words, processes):
     try:
         done = subprocess.run(
             [user.reachable(program), *map(str, words)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False,
             preexec_fn=lambda: user.become(processes),
         )  # fmt: skip
     finally:

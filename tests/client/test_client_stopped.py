@@ -5,18 +5,18 @@ import time
 
 import pytest
 
-from harness import PATIENCE, server_words, wait_until
+from harness import TIMEOUT, server_words, wait_until
 from signalling import stopped
 
 # Timeout of each client, and time for which it is stopped: the reply is in its socket during all of that time.
-TIMEOUT, STOPPED = "4s", 4.5
+CLIENT_TIMEOUT, STOPPED = "4s", 4.5
 
 CLIENTS = {
-    "ping": ["ping", "-q", "-c", "10", "-i", "100ms", "-W", TIMEOUT],
-    "ping --spin": ["ping", "-q", "-c", "10", "-i", "100ms", "-W", TIMEOUT, "--spin"],
-    "bench": ["bench", "-c", "20", "-w", "2", "-d", "1s", "--warmup", "0s", "-W", TIMEOUT],
-    "bench, open loop": ["bench", "-c", "20", "-r", "100", "-d", "1s", "--warmup", "0s", "-W", TIMEOUT],
-    "bench --churn": ["bench", "-c", "20", "--churn", "-d", "1s", "--warmup", "0s", "-W", TIMEOUT],
+    "ping": ["ping", "-q", "-c", "10", "-i", "100ms", "-W", CLIENT_TIMEOUT],
+    "ping --spin": ["ping", "-q", "-c", "10", "-i", "100ms", "-W", CLIENT_TIMEOUT, "--spin"],
+    "bench": ["bench", "-c", "20", "-w", "2", "-d", "1s", "--warmup", "0s", "-W", CLIENT_TIMEOUT],
+    "bench, open loop": ["bench", "-c", "20", "-r", "100", "-d", "1s", "--warmup", "0s", "-W", CLIENT_TIMEOUT],
+    "bench --churn": ["bench", "-c", "20", "--churn", "-d", "1s", "--warmup", "0s", "-W", CLIENT_TIMEOUT],
 }
 
 
@@ -52,13 +52,13 @@ def test_a_reply_that_arrives_while_it_is_stopped_is_in_time(serve, start, words
     client = start(*words, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 0, "the first message")
     stop_under_way(server, client)
-    output, error = client.communicate(timeout=PATIENCE)
+    output, error = client.communicate(timeout=TIMEOUT)
     assert client.returncode == 0, (output, error)
 
 
 def test_a_reply_to_talk_that_arrives_while_it_is_stopped_is_in_time(serve, start):
     server = serve("127.0.0.1:0", engine="epoll")
-    client = start("talk", "--timeout", TIMEOUT, *server_words(server))
+    client = start("talk", "--timeout", CLIENT_TIMEOUT, *server_words(server))
     client.stdin.write(b"hello\n")
     client.stdin.flush()
     assert client.stdout.readline() == b"hello\n"
@@ -66,5 +66,5 @@ def test_a_reply_to_talk_that_arrives_while_it_is_stopped_is_in_time(serve, star
     client.stdin.write(b"again\n")
     client.stdin.flush()
     stop_under_way(server, client)
-    output, error = client.communicate(timeout=PATIENCE)
+    output, error = client.communicate(timeout=TIMEOUT)
     assert (client.returncode, output, error) == (0, b"again\n", b"")

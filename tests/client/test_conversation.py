@@ -14,10 +14,10 @@ import time
 
 import pytest
 
-import rogues
+import faulty_servers
 from bulk import Endless, Feeder
 from harness import (
-    PATIENCE,
+    TIMEOUT,
     cpu_seconds,
     peak_rss_kib,
     proc_text,
@@ -26,7 +26,7 @@ from harness import (
     server_words,
     wait_until,
 )
-from rogues import FullListener, Rogue
+from faulty_servers import FaultyServer, FullListener
 from streams import pattern
 from surroundings import own_etc
 from terminal import Terminal, open_terminal
@@ -187,7 +187,7 @@ def test_a_socket_as_input_and_output(server, talk):
             ours.shutdown(socket.SHUT_WR)
 
         feeder = Feeder(contextlib.nullcontext(), write)
-        ours.settimeout(PATIENCE)
+        ours.settimeout(TIMEOUT)
         assert recv_exactly(ours, len(data)) == data
         feeder.join()
         assert_ends_well(client)
@@ -278,8 +278,8 @@ def test_waiting_costs_no_cpu_time(server, talk):
 def test_it_does_not_wait_for_a_reply_before_it_reads_on(talk):
     """The server sends only after it has received a thousand lines."""
     lines = b"".join(b"line %06d\n" % number for number in range(1000))
-    with Rogue(rogues.answer_after(len(lines))) as rogue:
-        client = talk(*rogue.words)
+    with FaultyServer(faulty_servers.answer_after(len(lines))) as faulty:
+        client = talk(*faulty.words)
         for line in lines.splitlines(keepends=True):
             client.stdin.write(line)
             client.stdin.flush()
@@ -289,14 +289,14 @@ def test_it_does_not_wait_for_a_reply_before_it_reads_on(talk):
 
 def test_a_server_may_keep_a_whole_mebibyte_in_flight(talk):
     data = pattern(3 * MIB)
-    with Rogue(rogues.answer_after(MIB)) as rogue:
-        assert talk(*rogue.words, input=data).finish() == (0, data, "")
+    with FaultyServer(faulty_servers.answer_after(MIB)) as faulty:
+        assert talk(*faulty.words, input=data).finish() == (0, data, "")
 
 
 def test_a_server_of_one_byte_at_a_time_is_as_good(talk):
     data = pattern(2000)
-    with Rogue(rogues.drip(0)) as rogue:
-        assert talk(*rogue.words, input=data).finish() == (0, data, "")
+    with FaultyServer(faulty_servers.drip(0)) as faulty:
+        assert talk(*faulty.words, input=data).finish() == (0, data, "")
 
 
 # ---- the reader is gone ----
@@ -305,7 +305,7 @@ def test_a_server_of_one_byte_at_a_time_is_as_good(talk):
 def test_a_pipe_to_head_ends_quietly(server, program):
     words = [program, "talk", *server_words(server)]
     script = 'yes line | "$@" | head -1; echo "${PIPESTATUS[1]}"'
-    done = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=TIMEOUT)
     assert (done.stdout, done.stderr) == (f"line\n{128 + signal.SIGPIPE}\n", "")
     server.ends(1)  # and the server has no client any more
 
@@ -391,8 +391,8 @@ def test_a_closed_standard_output_does_no_harm_when_nothing_is_to_be_written(ser
 def test_a_closed_standard_error_does_not_get_the_words_into_the_conversation(talk):
     """The first free descriptor is 2: a socket there would send the error message to the server."""
     heard = []
-    with Rogue(lambda sock: heard.append(recv_all(sock))) as rogue:
-        client = talk(*rogue.words, "--timeout", "300ms", input=b"hello\n", preexec=lambda: os.close(2))
+    with FaultyServer(lambda sock: heard.append(recv_all(sock))) as faulty:
+        client = talk(*faulty.words, "--timeout", "300ms", input=b"hello\n", preexec=lambda: os.close(2))
         assert client.finish() == (1, b"", "")
         wait_until(lambda: heard, "the end of the conversation")
     assert heard == [b"hello\n"]
@@ -483,7 +483,7 @@ def test_a_silent_address_gets_its_share_of_the_time_and_the_next_has_time_as_we
         wait_until(lambda: proc_text(client.pid, "net/tcp").count(connecting) == 2, "the second address")
         with second.accept() as sock:
             client.stdin.close()
-            rogues.finish(sock)
+            faulty_servers.finish(sock)
     assert_ends_well(client)
 
 

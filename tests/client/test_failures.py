@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Failures: the message and the exit status say exactly what is wrong.
 
-The servers break each promise of an echo (lib/rogues.py), do not exist, or are the client itself.
+The servers break each promise of an echo (lib/faulty_servers.py), do not exist, or are the client itself.
 """
 import os
 import re
@@ -13,11 +13,11 @@ import time
 
 import pytest
 
-import rogues
+import faulty_servers
 from bulk import Endless, Feeder
-from harness import PATIENCE, proc_state, proc_text, server_words, wait_until
+from harness import TIMEOUT, proc_state, proc_text, server_words, wait_until
 from netns import set_sysctl
-from rogues import NO_ECHO_OR_HALF_CLOSE, NO_HALF_CLOSE, FullListener, Rogue
+from faulty_servers import NO_ECHO_OR_HALF_CLOSE, NO_HALF_CLOSE, FaultyServer, FullListener
 from streams import pattern
 from surroundings import own_etc
 
@@ -26,9 +26,9 @@ DATA = bytes(number * 7 % 256 for number in range(300))
 
 
 def run(talk, treatment, *options, data=DATA, **more):
-    """A conversation with a rogue: (status, output, error text)."""
-    with Rogue(treatment) as rogue:
-        return talk(*options, *rogue.words, input=data, **more).finish()
+    """A conversation with a faulty server: (status, output, error text)."""
+    with FaultyServer(treatment) as faulty:
+        return talk(*options, *faulty.words, input=data, **more).finish()
 
 
 def rchar(pid):
@@ -47,7 +47,7 @@ def words_of(error):
 
 @pytest.mark.parametrize("answered", [0, 1, 120, 299])
 def test_a_server_that_ends_early(talk, answered):
-    status, output, error = run(talk, rogues.answer_and_end(answered, 300))
+    status, output, error = run(talk, faulty_servers.answer_and_end(answered, 300))
     assert (status, output) == (1, DATA[:answered])
     reason = NO_HALF_CLOSE if answered else NO_ECHO_OR_HALF_CLOSE
     assert words_of(error) == f"server ended early: {answered} of 300 bytes came back{reason}"
@@ -55,7 +55,7 @@ def test_a_server_that_ends_early(talk, answered):
 
 @pytest.mark.parametrize("answered", [0, 1, 120, 299])
 def test_a_server_that_resets(talk, answered):
-    status, output, error = run(talk, rogues.answer_and_reset(answered, 300))
+    status, output, error = run(talk, faulty_servers.answer_and_reset(answered, 300))
     assert (status, output) == (1, DATA[:answered])
     reason = NO_HALF_CLOSE if answered else NO_ECHO_OR_HALF_CLOSE
     assert words_of(error) == f"server reset the connection: {answered} of 300 bytes came back{reason}"
@@ -63,15 +63,15 @@ def test_a_server_that_resets(talk, answered):
 
 def test_a_server_that_resets_after_the_last_byte(talk):
     """All bytes came back, but no FIN: the server may have had more to send."""
-    status, output, error = run(talk, rogues.answer_and_reset(300, 300))
+    status, output, error = run(talk, faulty_servers.answer_and_reset(300, 300))
     assert (status, output) == (1, DATA)
     assert words_of(error) == "server reset the connection: 300 of 300 bytes came back"
 
 
 def test_a_server_that_ends_while_our_input_goes_on(talk):
     """The client does not wait for the end of an input that it cannot send any more."""
-    with Rogue(rogues.answer_and_end(5, 5)) as rogue:
-        client = talk(*rogue.words)
+    with FaultyServer(faulty_servers.answer_and_end(5, 5)) as faulty:
+        client = talk(*faulty.words)
         client.stdin.write(b"hello")
         client.stdin.flush()
         assert client.wait() == 1
@@ -82,7 +82,7 @@ def test_a_server_that_ends_while_our_input_goes_on(talk):
 
 def test_a_server_that_closes_at_once(talk):
     """The client sends to a closed socket. Whether it sees a FIN or an RST depends on timing."""
-    status, output, error = run(talk, rogues.close_at_once)
+    status, output, error = run(talk, faulty_servers.close_at_once)
     assert (status, output) == (1, b"")
     words = words_of(error).removesuffix(NO_ECHO_OR_HALF_CLOSE)
     assert re.fullmatch(r"server (ended early|reset the connection): 0 of (0|300) bytes came back", words)
@@ -92,8 +92,8 @@ def test_a_reset_in_the_midst_of_sending_is_called_a_reset(talk):
     """The result must not depend on whether send(2) or recv(2) sees it first."""
     endless = Endless()
     for attempt in range(20):
-        with Rogue(rogues.answer_and_reset(1000 * attempt, 100_000)) as rogue:
-            client = talk(*rogue.words)
+        with FaultyServer(faulty_servers.answer_and_reset(1000 * attempt, 100_000)) as faulty:
+            client = talk(*faulty.words)
             feeder = Feeder(client.stdin, lambda file: endless.write(file, 1 << 30))
             output = client.stdout.read()
             assert client.wait() == 1
@@ -133,7 +133,7 @@ def test_a_connection_that_is_aborted_while_bytes_are_unsent_is_called_aborted(s
 @pytest.mark.parametrize("at", [0, 1, 8192, 65535, 65536, 1_048_576, 2_999_999])
 def test_a_byte_that_differs(talk, at):
     data = pattern(3_000_000)
-    status, output, error = run(talk, rogues.flip_bit(at), data=data)
+    status, output, error = run(talk, faulty_servers.flip_bit(at), data=data)
     assert status == 1
     assert words_of(error) == f"byte {at} differs: sent 0x{data[at]:02x}, got 0x{data[at] ^ 1:02x}"
     assert output[: at + 1] == data[:at] + bytes([data[at] ^ 1])  # received bytes are written unchanged
@@ -145,8 +145,8 @@ def test_a_byte_that_differs_is_named_though_nobody_reads_the_output_any_more(ta
     os.set_blocking(writer, False)
     os.write(writer, bytes(1 << 20))  # as much as it takes
     os.set_blocking(writer, True)
-    with Rogue(rogues.flip_bit(0)) as rogue:
-        client = talk(*rogue.words, stdout=writer)
+    with FaultyServer(faulty_servers.flip_bit(0)) as faulty:
+        client = talk(*faulty.words, stdout=writer)
         os.close(writer)
         client.stdin.write(DATA)
         client.stdin.close()
@@ -159,36 +159,36 @@ def test_a_byte_that_differs_is_named_though_nobody_reads_the_output_any_more(ta
 
 
 def test_the_first_of_many_bytes_that_differ_is_named(talk):
-    treatment = rogues.echo_through(lambda offset, piece: bytes(byte ^ 0x20 for byte in piece))
+    treatment = faulty_servers.echo_through(lambda offset, piece: bytes(byte ^ 0x20 for byte in piece))
     status, _, error = run(talk, treatment, data=b"HELLO")
     assert status == 1
     assert words_of(error).startswith("byte 0 differs: sent 0x48, got 0x68")
 
 
 def test_a_byte_that_is_lost(talk):
-    status, _, error = run(talk, rogues.drop_byte(120))
+    status, _, error = run(talk, faulty_servers.drop_byte(120))
     assert (status, words_of(error)) == (1, f"byte 120 differs: sent 0x{DATA[120]:02x}, got 0x{DATA[121]:02x}")
 
 
 def test_the_last_byte_is_lost(talk):
-    status, output, error = run(talk, rogues.drop_byte(299))
+    status, output, error = run(talk, faulty_servers.drop_byte(299))
     assert (status, output) == (1, DATA[:299])
     assert words_of(error) == f"server ended early: 299 of 300 bytes came back{NO_HALF_CLOSE}"
 
 
 def test_a_byte_that_comes_twice(talk):
-    status, _, error = run(talk, rogues.repeat_byte(120))
+    status, _, error = run(talk, faulty_servers.repeat_byte(120))
     assert (status, words_of(error)) == (1, f"byte 121 differs: sent 0x{DATA[121]:02x}, got 0x{DATA[120]:02x}")
 
 
 def test_the_last_byte_comes_twice(talk):
-    status, output, error = run(talk, rogues.repeat_byte(299))
+    status, output, error = run(talk, faulty_servers.repeat_byte(299))
     assert (status, output) == (1, DATA + DATA[299:])
     assert words_of(error) == f"byte 300 was never sent: got 0x{DATA[299]:02x}"
 
 
 def test_too_many_bytes(talk):
-    status, output, error = run(talk, rogues.add_bytes(b"\nand this"))
+    status, output, error = run(talk, faulty_servers.add_bytes(b"\nand this"))
     assert (status, output) == (1, DATA + b"\nand this")
     assert words_of(error) == (
         'byte 300 was never sent: got 0x0a (no plain echo: it puts "^Jand this" behind what it returns)'
@@ -196,8 +196,8 @@ def test_too_many_bytes(talk):
 
 
 def test_a_wrong_byte_ends_it_although_our_input_goes_on(talk):
-    with Rogue(rogues.flip_bit(2)) as rogue:
-        client = talk(*rogue.words)
+    with FaultyServer(faulty_servers.flip_bit(2)) as faulty:
+        client = talk(*faulty.words)
         client.stdin.write(b"hello")
         client.stdin.flush()
         assert client.wait() == 1
@@ -208,8 +208,8 @@ def test_a_wrong_byte_ends_it_although_our_input_goes_on(talk):
 def test_the_output_is_written_to_its_end_though_the_verdict_is_known(talk):
     """A slow reader gets the received bytes, including the wrong one, before the message."""
     data = pattern(200_000)
-    with Rogue(rogues.flip_bit(199_999)) as rogue:
-        client = talk(*rogue.words)
+    with FaultyServer(faulty_servers.flip_bit(199_999)) as faulty:
+        client = talk(*faulty.words)
         feeder = Feeder(client.stdin, lambda file: file.write(data))
         feeder.join()
         time.sleep(0.2)
@@ -223,12 +223,12 @@ def test_the_output_is_written_to_its_end_though_the_verdict_is_known(talk):
 
 @pytest.mark.parametrize("answered", [0, 120, 299])
 def test_a_server_that_falls_silent(talk, answered):
-    status, output, error = run(talk, rogues.answer_and_hang(answered, 300), "--timeout", "1s")
+    status, output, error = run(talk, faulty_servers.answer_and_hang(answered, 300), "--timeout", "1s")
     assert (status, output) == (1, DATA[:answered])
     assert words_of(error) == f"no reply for 1s: {answered} of 300 bytes came back"
 
 
-@pytest.mark.parametrize("treatment", [rogues.mute, rogues.deaf])
+@pytest.mark.parametrize("treatment", [faulty_servers.never_reply, faulty_servers.never_read])
 def test_a_server_that_never_answers(talk, treatment):
     status, output, error = run(talk, treatment, "-t", "0.25")
     assert (status, output) == (1, b"")
@@ -236,8 +236,8 @@ def test_a_server_that_never_answers(talk, treatment):
 
 
 def test_a_server_that_never_answers_while_our_input_goes_on(talk):
-    with Rogue(rogues.mute) as rogue:
-        client = talk("--timeout", "1s", *rogue.words)
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        client = talk("--timeout", "1s", *faulty.words)
         client.stdin.write(b"hello\n")
         client.stdin.flush()
         assert client.wait() == 1
@@ -246,21 +246,21 @@ def test_a_server_that_never_answers_while_our_input_goes_on(talk):
 
 
 def test_a_server_that_never_reads_a_large_input(talk):
-    status, output, error = run(talk, rogues.deaf, "--timeout", "1s", data=bytes(10_000_000))
+    status, output, error = run(talk, faulty_servers.never_read, "--timeout", "1s", data=bytes(10_000_000))
     assert (status, output) == (1, b"")
     assert words_of(error) == "no reply for 1s: 0 of 1048576 bytes came back"
 
 
 @pytest.mark.parametrize("data", [b"", DATA], ids=["nothing sent", "all came back"])
 def test_a_server_that_never_ends(talk, data):
-    status, output, error = run(talk, rogues.never_end, "--timeout", "1s", data=data)
+    status, output, error = run(talk, faulty_servers.never_end, "--timeout", "1s", data=data)
     assert (status, output) == (1, data)
     assert words_of(error) == f"server did not end within 1s: {len(data)} of {len(data)} bytes came back"
 
 
 def test_without_a_timeout_it_waits(talk):
-    with Rogue(rogues.mute) as rogue:
-        client = talk(*rogue.words)
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        client = talk(*faulty.words)
         client.stdin.write(b"hello\n")
         client.stdin.close()
         time.sleep(1)
@@ -280,7 +280,7 @@ def test_silence_is_no_failure_while_nothing_is_due(server, talk):
 
 def test_bytes_that_trickle_in_are_no_silence(talk):
     """The timeout limits a pause, not the total time."""
-    status, output, error = run(talk, rogues.drip(0.1, size=1), "--timeout", "1s", data=b"sixteen bytes.\n\n")
+    status, output, error = run(talk, faulty_servers.drip(0.1, size=1), "--timeout", "1s", data=b"sixteen bytes.\n\n")
     assert (status, output, error) == (0, b"sixteen bytes.\n\n", "")
 
 
@@ -402,7 +402,7 @@ def test_a_unix_socket_whose_queue_empties_in_time(talk, tmp_path):
         listening.bind(path)
         listening.listen(0)
         filler.connect(path)
-        listening.settimeout(PATIENCE)
+        listening.settimeout(TIMEOUT)
         client = talk(f"unix:{path}")
         client.stdin.write(DATA)
         client.stdin.close()
@@ -410,7 +410,7 @@ def test_a_unix_socket_whose_queue_empties_in_time(talk, tmp_path):
         listening.accept()[0].close()
         echo, _ = listening.accept()
         with echo:
-            rogues.never_end(echo)
+            faulty_servers.never_end(echo)
     assert (client.wait(), client.stdout.read(), client.process.stderr.read()) == (0, DATA, b"")
 
 
@@ -468,7 +468,7 @@ def test_control_c_is_130_in_a_shell(server, program):
     )
     server.wait_for_children(1)
     os.killpg(shell.pid, signal.SIGINT)
-    output, error = shell.communicate(timeout=PATIENCE)
+    output, error = shell.communicate(timeout=TIMEOUT)
     assert (output, error) == (b"130\n", b"")
 
 

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-import rogues
-from harness import PATIENCE, server_words, wait_until
-from rogues import Rogue
+import faulty_servers
+from harness import TIMEOUT, server_words, wait_until
+from faulty_servers import FaultyServer
 
 COMMANDS = {
     "ping": ["ping", "-c", "3", "-i", "0"],
@@ -24,21 +24,21 @@ COMMANDS = {
 def run(request, program):
     def run(*words):
         command = [program, *COMMANDS[request.param], "--json", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * 4, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT * 4, check=False)
 
     return run
 
 
 def test_a_server_for_one_client_is_enough(run):
     """As `nc -l` and `socat TCP-LISTEN` are: they close the listening socket after the first client."""
-    with Rogue(rogues.never_end) as rogue:
+    with FaultyServer(faulty_servers.never_end) as faulty:
 
         def once(sock):
-            rogue.listening.close()
-            rogues.never_end(sock)
+            faulty.listening.close()
+            faulty_servers.never_end(sock)
 
-        rogue.treatment = once
-        done = run(*rogue.words)
+        faulty.treatment = once
+        done = run(*faulty.words)
     assert (done.returncode, done.stderr.removeprefix("using 1 of 2 threads: each needs a connection\n")) == (0, "")
     found = json.loads(done.stdout)
     assert found["echoes"] > 0 and found.get("errors", {}) == {}
@@ -48,7 +48,7 @@ def test_a_server_for_one_client_is_enough(run):
 def test_bench_counts_every_connection_that_the_server_has(program, serve, mode):
     server = serve("127.0.0.1:0", engine="epoll")
     words = [program, "bench", "--json", "-d", "200ms", "--warmup", "50ms", *mode, *server_words(server)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 0
     opened = json.loads(done.stdout)["connections_opened"]
     wait_until(lambda: server.totals()["accepted"] >= opened, "all connections to be accepted")
@@ -58,12 +58,12 @@ def test_bench_counts_every_connection_that_the_server_has(program, serve, mode)
 @pytest.mark.parametrize("mode", [[], ["--churn"]], ids="-".join)
 @pytest.mark.parametrize("greeting", [b"220 mail.example ESMTP\r\n", b"\x00\x01\x02"], ids=["text", "bytes"])
 def test_bench_counts_the_connection_by_which_it_asks_what_the_server_is(program, mode, greeting):
-    with Rogue(rogues.speak_first(greeting)) as rogue:
-        words = [program, "bench", "--json", "-W", "1s", *mode, *map(str, rogue.words)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    with FaultyServer(faulty_servers.speak_first(greeting)) as faulty:
+        words = [program, "bench", "--json", "-W", "1s", *mode, *map(str, faulty.words)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         found = json.loads(done.stdout)
-        wait_until(lambda: len(rogue.connected) >= found["connections_opened"], "all connections to be accepted")
-        assert len(rogue.connected) == found["connections_opened"]
+        wait_until(lambda: len(faulty.connected) >= found["connections_opened"], "all connections to be accepted")
+        assert len(faulty.connected) == found["connections_opened"]
     # The server sends first; under load its greeting may arrive too late to show that.
     assert done.returncode == 1 and "no echo: it " in found["first_mismatch"]
 

@@ -14,10 +14,10 @@ import time
 
 import pytest
 
-import rogues
-from harness import PATIENCE, Process, own_memory_kib, proc_state, reset, server_words, wait_until
+import faulty_servers
+from harness import TIMEOUT, Process, own_memory_kib, proc_state, reset, server_words, wait_until
 from netns import set_sysctl
-from rogues import Rogue, UnixQueue
+from faulty_servers import FaultyServer, UnixQueue
 
 DIED = re.compile(
     r"^connection (\d+) died \((\w+)\): (.*); ([\d.]+) s old, (\d+) heartbeats?, "
@@ -67,13 +67,13 @@ class Hold(Process):
         """Ends it; returns its status and whole output."""
         if number is not None:
             self.send(number)
-        _, self.error = self.process.communicate(timeout=PATIENCE * 2)
+        _, self.error = self.process.communicate(timeout=TIMEOUT * 2)
         return self.process.returncode, self.log()
 
 
 @pytest.fixture
 def hold(program, tmp_path):
-    """Starts one, as hold("-c", 100, *rogue.words)."""
+    """Starts one, as hold("-c", 100, *faulty.words)."""
     numbers = itertools.count()
     started = []
 
@@ -95,8 +95,8 @@ def first(n, treatment):
         number = next(numbers)
         if number == n:
             all_there.set()
-        all_there.wait(PATIENCE)
-        (treatment if number <= n else rogues.never_end)(sock)
+        all_there.wait(TIMEOUT)
+        (treatment if number <= n else faulty_servers.never_end)(sock)
 
     return treat
 
@@ -113,10 +113,10 @@ def assert_adds_up(output):
     return int(throughout), int(died)
 
 
-def lives_through(hold, rogue, n, *options):
-    """Opens n connections to a rogue that ends the first n, and waits until all are open again. Returns (deaths,
+def lives_through(hold, faulty, n, *options):
+    """Opens n connections to a faulty server that ends the first n, and waits until all are open again. Returns (deaths,
     output)."""
-    held = hold("-c", n, *options, *rogue.words)
+    held = hold("-c", n, *options, *faulty.words)
     deaths = held.wait_for_deaths(n)
     held.wait_for_reopened(n)
     status, output = held.finish()
@@ -206,8 +206,8 @@ def test_json_is_one_document(server, hold):
 @CROWDS
 def test_a_fin_is_noticed_while_nothing_is_under_way(hold, n):
     """The next heartbeat would be an hour later."""
-    with Rogue(first(n, rogues.answer_and_end(64, 64))) as rogue:
-        deaths, output = lives_through(hold, rogue, n, "-i", "1h")
+    with FaultyServer(first(n, faulty_servers.answer_and_end(64, 64))) as faulty:
+        deaths, output = lives_through(hold, faulty, n, "-i", "1h")
     assert {(cause, why) for _, cause, why, *_ in deaths} == {("ended", "the server ended the connection")}
     assert f"deaths: ended {n}\n" in output
     assert {beats for _, _, _, _, beats, *_ in deaths} == {"1"}
@@ -219,16 +219,16 @@ def test_an_rst_is_noticed_while_nothing_is_under_way(hold, n):
     seen = threading.Event()
 
     def echo_then_reset(sock):
-        sock.sendall(rogues.recv_exactly(sock, 64))
-        seen.wait(PATIENCE)
+        sock.sendall(faulty_servers.recv_exactly(sock, 64))
+        seen.wait(TIMEOUT)
         reset(sock)
 
-    with Rogue(first(n, echo_then_reset)) as rogue:
-        held = hold("-c", n, "-i", "1h", *rogue.words).wait_until_open()
-        wait_until(lambda: len(rogue.connected) == n, "the connections")
+    with FaultyServer(first(n, echo_then_reset)) as faulty:
+        held = hold("-c", n, "-i", "1h", *faulty.words).wait_until_open()
+        wait_until(lambda: len(faulty.connected) == n, "the connections")
         time.sleep(0.2)  # until the first heartbeats are back
         names = set()
-        for sock in rogue.connected:
+        for sock in faulty.connected:
             names.add("%s:%d" % sock.getpeername())
         seen.set()
         deaths = held.wait_for_deaths(n)
@@ -242,8 +242,8 @@ def test_an_rst_is_noticed_while_nothing_is_under_way(hold, n):
 
 @CROWDS
 def test_a_fin_in_the_middle_of_a_heartbeat(hold, n):
-    with Rogue(first(n, rogues.answer_and_end(12, 64))) as rogue:
-        deaths, output = lives_through(hold, rogue, n)
+    with FaultyServer(first(n, faulty_servers.answer_and_end(12, 64))) as faulty:
+        deaths, output = lives_through(hold, faulty, n)
     assert {(cause, why) for _, cause, why, *_ in deaths[:n]} == {
         ("ended", "the server ended the connection: 12 of 64 bytes came back")
     }
@@ -253,8 +253,8 @@ def test_a_fin_in_the_middle_of_a_heartbeat(hold, n):
 
 @CROWDS
 def test_an_rst_in_the_middle_of_a_heartbeat(hold, n):
-    with Rogue(first(n, rogues.answer_and_reset(0, 64))) as rogue:
-        deaths, output = lives_through(hold, rogue, n)
+    with FaultyServer(first(n, faulty_servers.answer_and_reset(0, 64))) as faulty:
+        deaths, output = lives_through(hold, faulty, n)
     assert {(cause, why) for _, cause, why, *_ in deaths[:n]} == {
         ("reset", "connection reset by peer: 0 of 64 bytes came back")
     }
@@ -264,8 +264,8 @@ def test_an_rst_in_the_middle_of_a_heartbeat(hold, n):
 
 @CROWDS
 def test_a_heartbeat_that_does_not_come_back_in_time(hold, n):
-    with Rogue(first(n, rogues.answer_and_hang(12, 64))) as rogue:
-        deaths, output = lives_through(hold, rogue, n, "-W", "4s")
+    with FaultyServer(first(n, faulty_servers.answer_and_hang(12, 64))) as faulty:
+        deaths, output = lives_through(hold, faulty, n, "-W", "4s")
     assert {(cause, why) for _, cause, why, *_ in deaths[:n]} == {
         ("timeout", "no reply within 4s: 12 of 64 bytes came back")
     }
@@ -276,15 +276,15 @@ def test_a_heartbeat_that_does_not_come_back_in_time(hold, n):
 @pytest.mark.parametrize(
     "treatment, words",
     [
-        (rogues.flip_bit(10), "byte 10 differs.*one bit"),
-        (rogues.drop_byte(70), "missing"),
-        (rogues.repeat_byte(70), "7[01]"),
+        (faulty_servers.flip_bit(10), "byte 10 differs.*one bit"),
+        (faulty_servers.drop_byte(70), "missing"),
+        (faulty_servers.repeat_byte(70), "7[01]"),
     ],
     ids=["flipped", "lost", "repeated"],
 )
 def test_wrong_bytes_are_named(hold, n, treatment, words):
-    with Rogue(first(n, treatment)) as rogue:
-        deaths, output = lives_through(hold, rogue, n, "-s", "200")
+    with FaultyServer(first(n, treatment)) as faulty:
+        deaths, output = lives_through(hold, faulty, n, "-s", "200")
     assert {cause for _, cause, *_ in deaths[:n]} == {"wrong"}
     assert all(re.search(words, why) for _, _, why, *_ in deaths[:n])
     assert f"deaths: wrong {n}\n" in output
@@ -294,13 +294,13 @@ def test_wrong_bytes_are_named(hold, n, treatment, words):
 @CROWDS
 def test_bytes_that_were_never_sent(hold, n):
     def echo_and_more(sock):
-        sock.sendall(rogues.recv_exactly(sock, 64))
+        sock.sendall(faulty_servers.recv_exactly(sock, 64))
         time.sleep(0.1)
         sock.sendall(b"and more")
-        rogues.recv_all(sock)
+        faulty_servers.recv_all(sock)
 
-    with Rogue(first(n, echo_and_more)) as rogue:
-        deaths, _ = lives_through(hold, rogue, n, "-i", "1h")
+    with FaultyServer(first(n, echo_and_more)) as faulty:
+        deaths, _ = lives_through(hold, faulty, n, "-i", "1h")
     assert {cause for _, cause, *_ in deaths[:n]} == {"wrong"}
     assert {why for _, _, why, *_ in deaths[:n]} == {'byte 64 was never sent: got "and more"'}
 
@@ -311,18 +311,18 @@ def test_bytes_that_come_before_they_were_sent(hold):
     known = []
 
     def learn(sock):
-        known.append(rogues.recv_exactly(sock, 128))
+        known.append(faulty_servers.recv_exactly(sock, 128))
         sock.sendall(known[0])
 
     def foresee(sock):
-        rogues.recv_exactly(sock, 64)
+        faulty_servers.recv_exactly(sock, 64)
         sock.sendall(known[0])
-        rogues.recv_all(sock)
+        faulty_servers.recv_all(sock)
 
-    with Rogue(learn) as rogue:
-        assert hold("--seed", 1, "-s", 128, "-i", "1h", "-d", "200ms", *rogue.words).finish(None)[0] == 0
-    with Rogue(first(1, foresee)) as rogue:
-        deaths, _ = lives_through(hold, rogue, 1, "--seed", 1, "-i", "1h")
+    with FaultyServer(learn) as faulty:
+        assert hold("--seed", 1, "-s", 128, "-i", "1h", "-d", "200ms", *faulty.words).finish(None)[0] == 0
+    with FaultyServer(first(1, foresee)) as faulty:
+        deaths, _ = lives_through(hold, faulty, 1, "--seed", 1, "-i", "1h")
     assert deaths[0][1:3] == ("wrong", deaths[0][2])
     assert "64" in deaths[0][2]
 
@@ -330,12 +330,12 @@ def test_bytes_that_come_before_they_were_sent(hold):
 @CROWDS
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
 def test_a_server_that_is_no_echo_is_not_hammered(hold, n, options):
-    with Rogue(rogues.speak_first(b"220 mail.example.org ESMTP\r\n")) as rogue:
-        held = hold("-c", n, *options, *rogue.words)
+    with FaultyServer(faulty_servers.speak_first(b"220 mail.example.org ESMTP\r\n")) as faulty:
+        held = hold("-c", n, *options, *faulty.words)
         status, output = held.finish(None)
-        assert len(rogue.connected) <= 3 * n + 2
+        assert len(faulty.connected) <= 3 * n + 2
     assert status == 1
-    assert held.error == f"tcpecho: ended early: 127.0.0.1:{rogue.port} is no echo server\n"
+    assert held.error == f"tcpecho: ended early: 127.0.0.1:{faulty.port} is no echo server\n"
     assert re.search("no echo: it (speaks first|answers)", output)  # the second text if it was too busy to test
 
 
@@ -478,8 +478,8 @@ def test_one_that_is_killed_by_its_own_kernel(serve, hold):
 
 
 def test_it_beats_on_the_new_connection(hold):
-    with Rogue(first(1, rogues.answer_and_end(64, 64))) as rogue:
-        held = hold("-i", "20ms", *rogue.words)
+    with FaultyServer(first(1, faulty_servers.answer_and_end(64, 64))) as faulty:
+        held = hold("-i", "20ms", *faulty.words)
         held.wait_for_reopened(1)
         time.sleep(0.2)
         _, output = held.finish()
@@ -487,9 +487,9 @@ def test_it_beats_on_the_new_connection(hold):
 
 
 def test_some_die_and_others_are_held_throughout(hold):
-    with Rogue(first(3, rogues.answer_and_end(64, 64))) as rogue:
-        held = hold("-c", 10, "-i", "50ms", "--json", *rogue.words)
-        wait_until(lambda: len(rogue.connected) == 13, "all to be open again")
+    with FaultyServer(first(3, faulty_servers.answer_and_end(64, 64))) as faulty:
+        held = hold("-c", 10, "-i", "50ms", "--json", *faulty.words)
+        wait_until(lambda: len(faulty.connected) == 13, "all to be open again")
         time.sleep(0.3)
         status, output = held.finish()
     found = json.loads(output)
@@ -526,9 +526,9 @@ def test_who_stood_still_blames_nobody(serve, hold):
 
 
 def test_quiet_is_the_report_alone(hold):
-    with Rogue(first(1, rogues.answer_and_end(64, 64))) as rogue:
-        held = hold("-q", *rogue.words)
-        wait_until(lambda: len(rogue.connected) == 2, "it to be open again")
+    with FaultyServer(first(1, faulty_servers.answer_and_end(64, 64))) as faulty:
+        held = hold("-q", *faulty.words)
+        wait_until(lambda: len(faulty.connected) == 2, "it to be open again")
         time.sleep(0.2)
         status, output = held.finish()
     assert status == 1
@@ -538,8 +538,8 @@ def test_quiet_is_the_report_alone(hold):
 
 def test_timestamps_are_seconds_since_1970(hold):
     begin = time.time()
-    with Rogue(first(1, rogues.answer_and_end(64, 64))) as rogue:
-        held = hold("-D", *rogue.words)
+    with FaultyServer(first(1, faulty_servers.answer_and_end(64, 64))) as faulty:
+        held = hold("-D", *faulty.words)
         (line,) = held.wait_for_log(r"died \(ended\)")
         held.finish()
     stamp = float(re.match(r"\[(\d+\.\d{6})\] connection 1 died", line)[1])
@@ -547,8 +547,8 @@ def test_timestamps_are_seconds_since_1970(hold):
 
 
 def test_it_keeps_no_descriptor_of_the_dead(hold):
-    with Rogue(rogues.answer_and_end(64, 64)) as rogue:
-        held = hold("-c", 10, *rogue.words)
+    with FaultyServer(faulty_servers.answer_and_end(64, 64)) as faulty:
+        held = hold("-c", 10, *faulty.words)
         held.wait_for_deaths(40)
         assert len(os.listdir(f"/proc/{held.pid}/fd")) < 24
         held.finish()
@@ -610,7 +610,7 @@ def test_too_few_descriptors_are_said_at_once(server, hold):
     ],
 )
 def test_bad_words_are_named(program, words, sentence):
-    done = subprocess.run([program, "ping", *words], capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run([program, "ping", *words], capture_output=True, text=True, timeout=TIMEOUT)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
 
@@ -619,7 +619,7 @@ def test_output_that_nobody_takes_is_status_4(server, program):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [program, "ping", "--hold", "-d", "100ms", *server_words(server)],
-            stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False,
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT, check=False,
         )  # fmt: skip
     assert done.returncode == 4
     assert "cannot write" in done.stderr

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-import rogues
-from harness import PATIENCE, recv_exactly, server_words, wait_until
-from rogues import FullListener, Rogue
+import faulty_servers
+from harness import TIMEOUT, recv_exactly, server_words, wait_until
+from faulty_servers import FaultyServer, FullListener
 from signalling import stopped
 
 ENDINGS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "duration": None}
@@ -39,7 +39,7 @@ def start(program):
 
 def finish(process):
     """(status, document)"""
-    output, error = process.communicate(timeout=PATIENCE)
+    output, error = process.communicate(timeout=TIMEOUT)
     assert output, error
     found = json.loads(output)
     assert found["heartbeats"] == found["echoes"] + found["failed"] + found["unfinished"]
@@ -51,10 +51,10 @@ def finish(process):
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_server_that_never_answers_is_no_success(start, n, ending):
     duration = ["-d", "600ms"] if ENDINGS[ending] is None else []
-    with Rogue(rogues.mute) as rogue:
-        process = start("-c", n, "-W", "1h", *duration, *rogue.words)
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        process = start("-c", n, "-W", "1h", *duration, *faulty.words)
         if ENDINGS[ending] is not None:
-            wait_until(lambda: len(rogue.connected) == n, "the connections")
+            wait_until(lambda: len(faulty.connected) == n, "the connections")
             time.sleep(0.5)
             process.send_signal(ENDINGS[ending])
         status, found = finish(process)
@@ -65,8 +65,8 @@ def test_a_server_that_never_answers_is_no_success(start, n, ending):
 
 @CROWDS
 def test_a_heartbeat_older_than_its_wait_has_failed(start, n):
-    with Rogue(rogues.mute) as rogue:
-        status, found = finish(start("-c", n, "-W", "300ms", "-d", "2s", *rogue.words))
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        status, found = finish(start("-c", n, "-W", "300ms", "-d", "2s", *faulty.words))
     assert status == 1
     assert found["deaths"]["timeout"] >= 1
     assert found["failed"] == found["died"]
@@ -74,9 +74,9 @@ def test_a_heartbeat_older_than_its_wait_has_failed(start, n):
 
 @CROWDS
 def test_the_time_in_which_it_was_stopped_is_no_wait(start, n):
-    with Rogue(rogues.mute) as rogue:
-        process = start("-c", n, "-W", "2s", *rogue.words)
-        wait_until(lambda: len(rogue.connected) == n, "the connections")
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        process = start("-c", n, "-W", "2s", *faulty.words)
+        wait_until(lambda: len(faulty.connected) == n, "the connections")
         time.sleep(0.3)
         with stopped(process.pid):
             process.send_signal(signal.SIGTERM)
@@ -105,12 +105,12 @@ def test_an_end_that_has_come_is_a_death(start):
 
     def treat(sock):
         sock.sendall(recv_exactly(sock, 64))
-        ends.wait(PATIENCE)
+        ends.wait(TIMEOUT)
         sock.close()
 
-    with Rogue(treat) as rogue:
-        process = start("-i", "1h", *rogue.words)
-        wait_until(lambda: rogue.connected, "the connection")
+    with FaultyServer(treat) as faulty:
+        process = start("-i", "1h", *faulty.words)
+        wait_until(lambda: faulty.connected, "the connection")
         time.sleep(0.3)
         with stopped(process.pid):
             process.send_signal(signal.SIGINT)
@@ -147,7 +147,7 @@ def beats_while_it_asks(start):
         number = next(numbers)
         if number == 1:  # no echo until the client tests the server
             data = recv_exactly(sock, 64)
-            asks.wait(PATIENCE)
+            asks.wait(TIMEOUT)
             while data:
                 sock.sendall(data)
                 data = sock.recv(64)
@@ -156,16 +156,16 @@ def beats_while_it_asks(start):
             sock.sendall(b"0123456789abcdef" + recv_exactly(sock, 64))
         elif number == 3:
             asks.set()
-            rogues.recv_all(sock)  # until the client has waited long enough
+            faulty_servers.recv_all(sock)  # until the client has waited long enough
             asked.set()
         else:
-            rogues.never_end(sock)
+            faulty_servers.never_end(sock)
 
-    with Rogue(treat) as rogue:
-        process = start("-c", 2, "-i", "5ms", *rogue.words)
+    with FaultyServer(treat) as faulty:
+        process = start("-c", 2, "-i", "5ms", *faulty.words)
         wait_until(lambda: asked.is_set() or process.poll() is not None, "it to ask")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)
     return sum(beats)
 
 
@@ -180,13 +180,13 @@ def test_connecting_takes_no_longer_than_the_run(program, words):
     """The first connection has no answer; -W would allow an hour for it."""
     with FullListener() as full:
         command = [program, "ping", "-W", "1h", *words, "127.0.0.1", str(full.port)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith(f"tcpecho: cannot connect to 127.0.0.1 port {full.port}: connection timed out")
 
 
 def test_times_with_an_unfinished_heartbeat_are_lower_bounds(program):
-    with Rogue(rogues.mute) as rogue:
-        command = [program, "ping", "--hold", "-W", "1h", "-d", "300ms", *rogue.words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        command = [program, "ping", "--hold", "-W", "1h", "-d", "300ms", *faulty.words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert "min, mean, percentiles and max are lower bounds" in done.stdout

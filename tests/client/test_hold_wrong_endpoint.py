@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-import rogues
-from harness import PATIENCE
-from rogues import Rogue
+import faulty_servers
+from harness import TIMEOUT
+from faulty_servers import FaultyServer
 
 SAID = re.compile(r"^connection \d+ died \(wrong\): (.*); [\d.]+ s old, \d+ heartbeats?, ", re.M)
 
@@ -15,7 +15,7 @@ SAID = re.compile(r"^connection \d+ died \(wrong\): (.*); [\d.]+ s old, \d+ hear
 def answer(greeting, reply, closes=True):
     def treat(sock):
         sock.sendall(greeting)
-        for _ in rogues.pieces_of(sock):
+        for _ in faulty_servers.pieces_of(sock):
             sock.sendall(reply)
             if closes:
                 break
@@ -30,8 +30,8 @@ ENDPOINTS = {
     # The server sends first; under load its greeting may arrive too late to show that.
     "smtp": (answer(b"220 mail ESMTP\r\n", b"500 what\r\n", closes=False), "no echo: it "),
     "redis": (answer(b"", b"-ERR unknown command\r\n", closes=False), "no echo: it answers "),
-    "capitals": (rogues.echo_through(lambda _, piece: piece.swapcase()), "no plain echo: it makes capitals"),
-    "prefix": (rogues.echo_through(lambda _, piece: b"> " + piece), 'no plain echo: it puts "> " before'),
+    "capitals": (faulty_servers.echo_through(lambda _, piece: piece.swapcase()), "no plain echo: it makes capitals"),
+    "prefix": (faulty_servers.echo_through(lambda _, piece: b"> " + piece), 'no plain echo: it puts "> " before'),
 }
 
 
@@ -39,13 +39,13 @@ ENDPOINTS = {
 @pytest.mark.parametrize("name", ENDPOINTS)
 def test_each_connection_names_the_server_in_the_same_words(program, name, n):
     treatment, words = ENDPOINTS[name]
-    with Rogue(treatment) as rogue:
-        command = [program, "ping", "--hold", "--seed", "2", "-c", str(n), "-i", "50ms", "-d", "1h", *rogue.words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    with FaultyServer(treatment) as faulty:
+        command = [program, "ping", "--hold", "--seed", "2", "-c", str(n), "-i", "50ms", "-d", "1h", *faulty.words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
         # one connection to test whether the server sends first, and no second one
-        assert len(rogue.connected) <= n + 1
+        assert len(faulty.connected) <= n + 1
     assert done.returncode == 1
-    assert done.stderr == f"tcpecho: ended early: 127.0.0.1:{rogue.port} is no echo server\n"
+    assert done.stderr == f"tcpecho: ended early: 127.0.0.1:{faulty.port} is no echo server\n"
     said = SAID.findall(done.stdout)
     assert said and len(set(said)) == 1, said
     assert said[0].startswith(words)
@@ -53,9 +53,9 @@ def test_each_connection_names_the_server_in_the_same_words(program, name, n):
 
 def test_mistakes_of_an_echo_are_told_apart(program):
     """Connections that waited for the test of the server get separate diagnoses."""
-    with Rogue(rogues.flip_bit(3)) as rogue:
-        command = [program, "ping", "--hold", "-c", "20", "-d", "700ms", *rogue.words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    with FaultyServer(faulty_servers.flip_bit(3)) as faulty:
+        command = [program, "ping", "--hold", "-c", "20", "-d", "700ms", *faulty.words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     said = SAID.findall(done.stdout)
     assert (done.returncode, done.stderr) == (1, "")
     assert len(said) >= 20

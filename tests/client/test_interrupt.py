@@ -15,9 +15,9 @@ import urllib.request
 
 import pytest
 
-import rogues
-from harness import PATIENCE, children_of, proc_state, recv_exactly, server_words, sockets_of, wait_until
-from rogues import FullListener, Rogue
+import faulty_servers
+from harness import TIMEOUT, children_of, proc_state, recv_exactly, server_words, sockets_of, wait_until
+from faulty_servers import FaultyServer, FullListener
 from signalling import block_all
 from surroundings import own_etc
 from tcptable import tcp_sockets
@@ -61,7 +61,7 @@ def start(program):
 
 def rest_of(process):
     """Returns (status, output, error text) of a command that ends while its standard input stays open."""
-    status = process.wait(PATIENCE)
+    status = process.wait(TIMEOUT)
     return status, process.stdout.read(), process.stderr.read()
 
 
@@ -76,7 +76,7 @@ class NameServer:
     def __init__(self, directory):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 53))
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUT)
         self.prefix = own_etc(
             directory, nsswitch_conf="hosts: dns\n", resolv_conf="nameserver 127.0.0.1\noptions timeout:30 attempts:5\n"
         )
@@ -192,7 +192,7 @@ def test_metrics_answer_before_it_is_connected(start, obstacle):
     process = held_up(start, obstacle, "hold", "--metrics", "127.0.0.1:0")
     address = re.fullmatch(r"metrics on (\S+), at /metrics\n", process.stderr.readline())[1]
     for _ in range(3):
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=PATIENCE) as page:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=TIMEOUT) as page:
             assert b"\ntcpecho_hold_connections 0\n" in page.read()
     process.send_signal(signal.SIGINT)
     assert rest_of(process)[0] == -signal.SIGINT
@@ -217,7 +217,7 @@ class Vanishing:
 
     def __init__(self):
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=0)
-        self.listening.settimeout(PATIENCE)
+        self.listening.settimeout(TIMEOUT)
         self.port = self.listening.getsockname()[1]
         self.words = ("127.0.0.1", self.port)
         self.fillers = [socket.socket() for _ in range(2)]
@@ -278,7 +278,7 @@ def test_metrics_answer_while_it_reconnects(start, vanishing):
     address = re.fullmatch(r"metrics on (\S+), at /metrics\n", process.stderr.readline())[1]
     vanishing.vanish([True])
     vanishing.wait_for(process)
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=PATIENCE) as page:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=TIMEOUT) as page:
         assert b'\ntcpecho_hold_deaths_total{cause="ended"} 1\n' in page.read()
 
 
@@ -301,9 +301,9 @@ def test_bench_in_each_phase(start, server, words, number):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_bench_while_what_is_under_way_does_not_come_back(start, number):
     """The time is over, and without a limit it would wait for the messages for ever."""
-    with Rogue(rogues.mute) as rogue:
-        process = start("bench", "-W", "off", "-c", 2, "--warmup", "0s", "-d", "1ms", *rogue.words)
-        wait_until(lambda: len(rogue.connected) >= 2, "the connections")
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        process = start("bench", "-W", "off", "-c", 2, "--warmup", "0s", "-d", "1ms", *faulty.words)
+        wait_until(lambda: len(faulty.connected) >= 2, "the connections")
         process.send_signal(number)
         status, output, _ = rest_of(process)
     assert status == 1
@@ -327,7 +327,7 @@ def test_a_signal_that_comes_twice_loses_no_summary(server, start):
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
-        output, error = process.communicate(timeout=PATIENCE)
+        output, error = process.communicate(timeout=TIMEOUT)
         assert (process.returncode, error) == (0, "")
         assert re.search(SUMMARY["ping"], output)
 

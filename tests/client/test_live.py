@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, server_words
+from harness import TIMEOUT, server_words
 from outputs import PipeOutput, TerminalOutput, fill
-from rogues import FullListener, Rogue, UnixQueue, mute
+from faulty_servers import FaultyServer, FullListener, UnixQueue, never_reply
 from terminal import Terminal
 
 FIGURES = r"/s, \d+ echoes, \d+ failed, p50 \d+\.\d us, p99 \d+\.\d us"
@@ -49,7 +49,7 @@ def test_each_state_has_its_line(serve, on_terminal):
     assert re.match(".*".join(states), lines, re.DOTALL), lines
     assert " 0/s" not in lines
     assert terminal.seen.endswith(b"\r\x1b[K")
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(TIMEOUT) == 0
 
 
 def test_a_host_that_does_not_answer(on_terminal):
@@ -58,7 +58,7 @@ def test_a_host_that_does_not_answer(on_terminal):
         terminal.wait_for(b"connecting to 127.0.0.1")
         assert process.poll() is None
         seen = terminal.read_to_end()
-    assert process.wait(PATIENCE) == 3
+    assert process.wait(TIMEOUT) == 3
     shown, error = lines_of(seen)[:2]
     error = re.sub(rb"\x1b\[[\d;]*m", b"", error)
     assert error.startswith(b"tcpecho: cannot connect to 127.0.0.1") and len(error) > len(shown)
@@ -74,16 +74,16 @@ def test_connections_that_open_slowly(on_terminal, tmp_path):
 
 
 def test_replies_that_do_not_come(on_terminal):
-    with Rogue(mute) as rogue:
-        process, terminal = on_terminal("-d", "100ms", "--warmup", "0", "-W", "1s", *rogue.words)
+    with FaultyServer(never_reply) as faulty:
+        process, terminal = on_terminal("-d", "100ms", "--warmup", "0", "-W", "1s", *faulty.words)
         terminal.wait_for(b"waiting for the last replies")
-        assert process.wait(PATIENCE) == 1
+        assert process.wait(TIMEOUT) == 1
 
 
 def test_progress_without_a_terminal(serve, program):
     server = serve("127.0.0.1:0", engine="epoll")
     words = [program, "bench", "--progress", "--json", "-d", "3500ms", "--warmup", "1s", *server_words(server)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE * 4)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT * 4)
     assert done.returncode == 0
     assert json.loads(done.stdout)["echoes"] > 0
     lines = done.stderr.splitlines()
@@ -96,7 +96,7 @@ def test_progress_without_a_terminal(serve, program):
 def test_without_a_warm_up_none_is_said(serve, program):
     server = serve("127.0.0.1:0", engine="epoll")
     words = [program, "bench", "--progress", "-d", "200ms", "--warmup", "0s", *server_words(server)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0
     assert "connecting to" in done.stderr and " 0 s left" not in done.stderr and "warm-up" not in done.stderr
 
@@ -105,7 +105,7 @@ def test_without_a_warm_up_none_is_said(serve, program):
 def test_without_progress_there_is_no_line(serve, program, options):
     server = serve("127.0.0.1:0", engine="epoll")
     words = [program, "bench", *options, "-d", "1500ms", "--warmup", "0", *server_words(server)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE * 4)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT * 4)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -117,7 +117,7 @@ def test_a_standard_error_that_nothing_reads_stops_nothing(serve, program, kind)
     fill(output)
     words = [program, "bench", "--progress", "--json", "-d", "3s", "--warmup", "1s", *server_words(server)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=output.writer, text=True)
-    found = json.loads(process.communicate(timeout=PATIENCE * 4)[0])
+    found = json.loads(process.communicate(timeout=TIMEOUT * 4)[0])
     output.close()
     assert process.returncode == 0
     assert all(item["echoes"] > 0 for item in found["series"])

@@ -14,9 +14,9 @@ import time
 
 import pytest
 
-import rogues
-from harness import PATIENCE, recv_exactly, server_words, sockets_of, wait_until
-from rogues import FullListener, Rogue, UnixQueue
+import faulty_servers
+from harness import TIMEOUT, recv_exactly, server_words, sockets_of, wait_until
+from faulty_servers import FaultyServer, FullListener, UnixQueue
 from signalling import stopped
 from terminal import Terminal
 
@@ -38,7 +38,7 @@ class Bench:
 def bench(program):
     """Runs it, with --json unless text=True."""
 
-    def run(*arguments, text=False, within=PATIENCE * 4, **more):
+    def run(*arguments, text=False, within=TIMEOUT * 4, **more):
         words = [str(word) for word in arguments]
         command = [program, "bench", *([] if text else ["--json"]), *words]
         return Bench(subprocess.run(command, capture_output=True, text=True, timeout=within, check=False, **more))
@@ -105,7 +105,7 @@ def test_in_a_closed_loop_a_message_is_due_when_it_is_sent(serve, bench):
 
 
 def test_a_run_of_which_nothing_came_back_has_the_seconds_that_were_asked_for(bench):
-    run = against(bench, rogues.mute, "-d", "300ms", "--warmup", "0s", "-W", "100ms")
+    run = against(bench, faulty_servers.never_reply, "-d", "300ms", "--warmup", "0s", "-W", "100ms")
     assert (run.status, run.echoes, run.seconds) == (1, 0, 0.3)
 
 
@@ -116,7 +116,7 @@ def test_a_server_that_dies_early_does_not_shorten_the_run(serve, start):
     wait_until(lambda: len(sockets_of(process.pid)) >= 2, "the connections")
     time.sleep(0.3)
     server.kill()
-    found = json.loads(process.communicate(timeout=PATIENCE)[0])
+    found = json.loads(process.communicate(timeout=TIMEOUT)[0])
     assert found["echoes"] > 0 and found["errors"]
     assert found["seconds"] == 1.5
 
@@ -175,7 +175,7 @@ def test_a_unix_server_whose_queue_is_full_is_waited_for(start, tmp_path):
     for _ in range(20):  # one by one
         time.sleep(0.03)
         queue.serve(1)
-    output, error = process.communicate(timeout=PATIENCE)
+    output, error = process.communicate(timeout=TIMEOUT)
     queue.close()
     found = json.loads(output)
     assert (process.returncode, error, found["errors"]) == (0, "", {})
@@ -193,9 +193,9 @@ def test_churn_waits_for_the_queue_of_a_unix_socket(start, tmp_path):
     thread = threading.Thread(target=serve)
     thread.start()
     process = start("--churn", "-c", 16, "-d", "500ms", "--warmup", "0s", f"unix:{tmp_path}/queue")
-    output, error = process.communicate(timeout=PATIENCE)
+    output, error = process.communicate(timeout=TIMEOUT)
     queue.listening.shutdown(socket.SHUT_RDWR)
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT)
     queue.close()
     found = json.loads(output)
     assert (process.returncode, error, found["errors"]) == (0, "", {})
@@ -205,7 +205,7 @@ def test_a_unix_server_whose_queue_stays_full_has_its_name(start, tmp_path):
     queue = UnixQueue(tmp_path / "queue")
     process = start("-c", 6, "-W", "200ms", "-d", "500ms", "--warmup", "0s", "--no-reconnect", f"unix:{tmp_path}/queue")
     queue.serve(1)
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     queue.close()
     found = json.loads(output)
     assert process.returncode == 1
@@ -240,7 +240,7 @@ def test_what_was_due_while_the_server_stood_still_counts_from_then(serve, bench
     stood = server.stop_all()
     time.sleep(0.2)
     server.continue_all(stood)
-    output, error = process.communicate(timeout=PATIENCE)
+    output, error = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, error) == (0, "")
     found = json.loads(output)
     assert found["echoes"] == 1000
@@ -265,7 +265,7 @@ def test_a_client_that_was_late_itself_says_so(serve, start, strict):
     wait_until(lambda: server.totals()["in"] > 64 * 100, "the load")
     with stopped(process.pid):
         time.sleep(0.3)
-    output, error = process.communicate(timeout=PATIENCE)
+    output, error = process.communicate(timeout=TIMEOUT)
     found = json.loads(output)
     assert found["echoes"] == 1000
     assert "by the client's own doing" in found["client_bound"]
@@ -283,7 +283,7 @@ def test_a_signal_ends_it_with_the_report_of_what_was_done(serve, start, number)
     process = start("-d", "1h", "--warmup", "0", "-c", 5, *server_words(server))
     wait_until(lambda: server.totals()["in"] > 64 * 100, "the load")
     process.send_signal(number)
-    output, error = process.communicate(timeout=PATIENCE)
+    output, error = process.communicate(timeout=TIMEOUT)
     found = json.loads(output)
     assert (process.returncode, error) == (0, "")
     assert found["echoes"] == found["sent"] >= 100
@@ -297,7 +297,7 @@ def test_quit_asks_for_a_line_in_between(serve, start):
     process.send_signal(signal.SIGQUIT)
     assert re.match(r"\d+ echoes, 0 failed$", process.stderr.readline().strip())
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0
 
 
@@ -312,7 +312,7 @@ def on_a_terminal(program, server, *options):
             stdout=subprocess.PIPE, preexec_fn=terminal.as_stderr,
         )
         seen = terminal.read_to_end()
-        output, _ = process.communicate(timeout=PATIENCE)
+        output, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0
     return seen, output
 
@@ -335,20 +335,20 @@ def test_quiet_shows_no_line(serve, program):
 
 
 def against(bench, treatment, *options):
-    with Rogue(treatment) as rogue:
-        return bench(*SHORT, "-W", "300ms", *options, *rogue.words)
+    with FaultyServer(treatment) as faulty:
+        return bench(*SHORT, "-W", "300ms", *options, *faulty.words)
 
 
 @pytest.mark.parametrize(
     "connections, treatment, words",
     [
-        (1, rogues.flip_bit(1000), "byte 1000 differs"),
-        (1, rogues.drop_byte(1000), "missing at byte 1000"),
-        (1, rogues.repeat_byte(1000), "byte 100"),
-        (100, rogues.flip_bit(1000), "byte 1000 differs"),
-        (100, rogues.repeat_byte(1000), "byte 100"),
+        (1, faulty_servers.flip_bit(1000), "byte 1000 differs"),
+        (1, faulty_servers.drop_byte(1000), "missing at byte 1000"),
+        (1, faulty_servers.repeat_byte(1000), "byte 100"),
+        (100, faulty_servers.flip_bit(1000), "byte 1000 differs"),
+        (100, faulty_servers.repeat_byte(1000), "byte 100"),
         # if two neighbours are equal, the second counts as missing
-        (1000, rogues.drop_byte(1000), "missing at byte 100"),
+        (1000, faulty_servers.drop_byte(1000), "missing at byte 100"),
     ],
     ids=["flipped-1", "dropped-1", "repeated-1", "flipped-100", "repeated-100", "dropped-1000"],
 )
@@ -369,7 +369,7 @@ def test_the_diagnosis_of_a_wrong_byte_delays_no_other_connection(bench, n_right
         with lock:
             number = len(counts)
             counts.append(0)
-        for n, piece in enumerate(rogues.pieces_of(sock)):
+        for n, piece in enumerate(faulty_servers.pieces_of(sock)):
             is_wrong = number == 1 and n == n_right
             if is_wrong:
                 before = sum(counts)
@@ -380,8 +380,8 @@ def test_the_diagnosis_of_a_wrong_byte_delays_no_other_connection(bench, n_right
                 meanwhile.append(sum(counts) - before)
                 return
 
-    with Rogue(treat) as rogue:
-        run = bench("-c", 2, "-d", "1s", "--warmup", 0, "--no-reconnect", *rogue.words)
+    with FaultyServer(treat) as faulty:
+        run = bench("-c", 2, "-d", "1s", "--warmup", 0, "--no-reconnect", *faulty.words)
     assert run.status == 1
     assert run.mismatches == 1 and run.first_mismatch is not None
     assert meanwhile[0] > 20, meanwhile
@@ -393,7 +393,7 @@ def test_a_large_message_does_not_keep_the_others_waiting(program, serve, tmp_pa
     server, log = serve("127.0.0.1:0", engine="epoll"), tmp_path / "calls"
     trace = [strace, "-f", "-qqq", "-o", str(log), "-e", "trace=sendto,epoll_wait,epoll_pwait,epoll_pwait2"]
     words = ["bench", "-c", "1", "-s", "16M", "-d", "200ms", "--warmup", "0", *server_words(server)]
-    subprocess.run([*trace, program, *words], check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
+    subprocess.run([*trace, program, *words], check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL)
     runs = [len(list(calls)) for name, calls in itertools.groupby("sendto(" in line for line in log.read_text().splitlines())
             if name]
     assert 1 <= max(runs) <= 16, max(runs)
@@ -404,29 +404,29 @@ def test_the_first_echoes_do_not_wait_for_the_last_connection_to_begin(program, 
     server, log = serve("127.0.0.1:0", engine="epoll"), tmp_path / "calls"
     trace = [strace, "-f", "-qqq", "-o", str(log), "-e", "trace=sendto,recvfrom,epoll_wait,epoll_pwait,epoll_pwait2"]
     words = ["bench", "-c", "500", "-d", "200ms", "--warmup", "0", *server_words(server)]
-    subprocess.run([*trace, program, *words], check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
+    subprocess.run([*trace, program, *words], check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL)
     runs = [len(list(calls)) for name, calls in itertools.groupby("sendto(" in line for line in log.read_text().splitlines())
             if name]
     assert 1 <= max(runs) <= 64 + 1, max(runs)  # plus one after the last echo of the connection before
 
 
 def test_wrong_bytes_are_counted_in_bytes(bench):
-    run = against(bench, rogues.echo_through(lambda _, piece: bytes(byte ^ 255 for byte in piece)), "-c", 3)
+    run = against(bench, faulty_servers.echo_through(lambda _, piece: bytes(byte ^ 255 for byte in piece)), "-c", 3)
     assert run.wrong_bytes == 64 * run.failed == 64 * run.mismatches > 0
-    run = against(bench, rogues.flip_bit(1000), "-c", 1, "--no-reconnect")
+    run = against(bench, faulty_servers.flip_bit(1000), "-c", 1, "--no-reconnect")
     assert (run.wrong_bytes, run.mismatches) == (1, 1)
 
 
 def test_corruption_wins_over_a_client_that_was_the_limit(bench):
     """A rate that no client can reach, and a wrong byte: the echo failed."""
-    run = against(bench, rogues.flip_bit(1000), "-c", 1, "-r", "1G", "--strict", "-d", "20ms", "-s", "16")
+    run = against(bench, faulty_servers.flip_bit(1000), "-c", 1, "-r", "1G", "--strict", "-d", "20ms", "-s", "16")
     assert run.mismatches > 0 and run.status == 1
 
 
 @pytest.mark.parametrize("mode", [[], ["-r", "100"], ["--churn"], ["-p", "3"]], ids="-".join)
 def test_no_echo_counts_that_came_later_than_it_may(bench, mode):
     def slow(sock):
-        for piece in rogues.pieces_of(sock):
+        for piece in faulty_servers.pieces_of(sock):
             time.sleep(0.1)
             sock.sendall(piece)
 
@@ -442,12 +442,12 @@ def test_a_closed_loop_is_not_divided_by_its_slowest_message(bench):
         with lock:
             numbers.append(None)
             is_slow = len(numbers) == 2
-        for piece in rogues.pieces_of(sock):
+        for piece in faulty_servers.pieces_of(sock):
             time.sleep(2 if is_slow else 0)
             sock.sendall(piece)
 
-    with Rogue(treat) as rogue:
-        run = bench("-c", 2, "-d", "500ms", "--warmup", 0, *rogue.words)
+    with FaultyServer(treat) as faulty:
+        run = bench("-c", 2, "-d", "500ms", "--warmup", 0, *faulty.words)
     assert run.status == 0 and run.response_us["max"] > 1e6
     assert run.seconds == 0.5 and run.rate == pytest.approx(run.echoes / 0.5)
 
@@ -475,12 +475,12 @@ def test_bytes_of_another_connection_are_found_and_named(bench, seed):
 @pytest.mark.parametrize(
     "treatment, name, wait",
     [
-        (rogues.answer_and_end(100, 128), "ended", "30s"),
-        (rogues.answer_and_reset(100, 128), "ECONNRESET", "30s"),
-        (rogues.answer_and_hang(100, 128), "no_reply", "300ms"),
-        (rogues.mute, "no_reply", "300ms"),
+        (faulty_servers.answer_and_end(100, 128), "ended", "30s"),
+        (faulty_servers.answer_and_reset(100, 128), "ECONNRESET", "30s"),
+        (faulty_servers.answer_and_hang(100, 128), "no_reply", "300ms"),
+        (faulty_servers.never_reply, "no_reply", "300ms"),
     ],
-    ids=["ends", "resets", "hangs", "mute"],
+    ids=["ends", "resets", "hangs", "never_reply"],
 )
 def test_a_connection_that_fails_is_named_and_opened_again(bench, treatment, name, wait):
     run = against(bench, treatment, "-s", "128", "-c", 3, "-d", "800ms", "-W", wait)
@@ -492,11 +492,11 @@ def test_a_connection_that_fails_is_named_and_opened_again(bench, treatment, nam
 
 def test_without_reconnecting_it_ends_when_none_is_left(bench):
     begin = time.monotonic()
-    with Rogue(rogues.answer_and_reset(0, 64)) as rogue:
-        run = bench("-d", "1h", "--warmup", "0", "-c", 3, "--no-reconnect", *rogue.words)
-    assert time.monotonic() - begin < PATIENCE
+    with FaultyServer(faulty_servers.answer_and_reset(0, 64)) as faulty:
+        run = bench("-d", "1h", "--warmup", "0", "-c", 3, "--no-reconnect", *faulty.words)
+    assert time.monotonic() - begin < TIMEOUT
     assert run.status == 1
-    assert run.seconds < PATIENCE
+    assert run.seconds < TIMEOUT
     assert run.errors == {"ECONNRESET": 3}
 
 
@@ -511,7 +511,7 @@ def test_threads_do_not_wait_for_one_whose_connections_have_all_failed(bench):
 
 
 def test_an_endpoint_that_is_no_echo_is_told_from_one(bench):
-    prefix = rogues.echo_through(lambda offset, piece: (b"hello " if offset == 0 else b"") + piece)
+    prefix = faulty_servers.echo_through(lambda offset, piece: (b"hello " if offset == 0 else b"") + piece)
     run = against(bench, prefix)
     assert run.status == 1
     assert "hello " in run.first_mismatch
@@ -553,7 +553,7 @@ def test_a_server_that_goes_away_is_named(serve, start):
     process = start("-d", "2s", "--warmup", "0", "-c", 3, "-W", "500ms", *server_words(server))
     wait_until(lambda: server.totals()["in"] > 64 * 100, "the load")
     server.end(signal.SIGKILL)
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     found = json.loads(output)
     assert process.returncode == 1
     assert "ECONNREFUSED" in found["connection_errors"]
@@ -595,7 +595,7 @@ def test_the_log_does_not_go_where_the_result_goes(server, program, tmp_path):
     for name in ("-", "/dev/stdout", path):
         with open(path, "wb") as out:
             words = [program, "bench", *SHORT, "--json", "--hlog", name, *server_words(server)]
-            done = subprocess.run(list(map(str, words)), stdout=out, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+            done = subprocess.run(list(map(str, words)), stdout=out, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT)
         assert (done.returncode, path.read_bytes()) == (2, b"")
         assert re.fullmatch(r"tcpecho: --hlog \S+ is standard output, where the result goes \(.*\)\n", done.stderr)
 

@@ -16,9 +16,9 @@ import urllib.request
 
 import pytest
 
-import rogues
-from harness import PATIENCE, recv_all, server_words, wait_until
-from rogues import Rogue
+import faulty_servers
+from harness import TIMEOUT, recv_all, server_words, wait_until
+from faulty_servers import FaultyServer
 from surroundings import own_etc
 from tools import tool
 
@@ -46,10 +46,10 @@ class Metered:
             return recv_all(sock).decode()
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
 
     def page(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         connection.request("GET", "/metrics")
         response = connection.getresponse()
         assert (response.status, response.headers["Content-Type"]) == (200, TYPE)
@@ -66,7 +66,7 @@ class Metered:
 
     def finish(self):
         self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=PATIENCE)
+        self.process.communicate(timeout=TIMEOUT)
         return self.process.returncode
 
 
@@ -95,7 +95,7 @@ def test_the_figures_are_what_happens(server, metered):
     assert figures["tcpecho_hold_round_trip_seconds_sum"] > 0
     assert sum(value for name, value in figures.items() if "deaths_total" in name) == 0
     assert figures["tcpecho_hold_mismatches_total"] == 0
-    assert 0 <= figures["tcpecho_hold_last_good_seconds"] < PATIENCE
+    assert 0 <= figures["tcpecho_hold_last_good_seconds"] < TIMEOUT
     assert held.finish() == 0
 
 
@@ -106,7 +106,7 @@ def test_a_name_is_served_on_all_of_its_addresses_and_one_port(server, metered, 
     assert sorted([held.address, second]) == [f"127.0.0.1:{held.port}", f"[::1]:{held.port}"]
     held.wait_for("tcpecho_hold_connections", 1)
     for host in ("127.0.0.1", "[::1]"):
-        with urllib.request.urlopen(f"http://{host}:{held.port}/metrics", timeout=PATIENCE) as page:
+        with urllib.request.urlopen(f"http://{host}:{held.port}/metrics", timeout=TIMEOUT) as page:
             assert b"tcpecho_hold_connections 1" in page.read()
     held.wait_for("tcpecho_hold_heartbeats_total", 1)
     assert held.finish() == 0
@@ -115,16 +115,16 @@ def test_a_name_is_served_on_all_of_its_addresses_and_one_port(server, metered, 
 @pytest.mark.parametrize(
     "treatment, cause",
     [
-        (rogues.answer_and_end(12, 64), "ended"),
-        (rogues.answer_and_reset(0, 64), "reset"),
-        (rogues.mute, "timeout"),
-        (rogues.flip_bit(3), "wrong"),
+        (faulty_servers.answer_and_end(12, 64), "ended"),
+        (faulty_servers.answer_and_reset(0, 64), "reset"),
+        (faulty_servers.never_reply, "timeout"),
+        (faulty_servers.flip_bit(3), "wrong"),
     ],
     ids=["ended", "reset", "timeout", "wrong"],
 )
 def test_deaths_are_counted_by_their_cause(metered, treatment, cause):
-    with Rogue(treatment) as rogue:
-        held = metered("-c", 2, "-W", "200ms", *rogue.words)
+    with FaultyServer(treatment) as faulty:
+        held = metered("-c", 2, "-W", "200ms", *faulty.words)
         figures = held.wait_for(f'tcpecho_hold_deaths_total{{cause="{cause}"}}', 4)
         assert figures["tcpecho_hold_heartbeats_lost_total"] >= 4
         assert (figures["tcpecho_hold_mismatches_total"] > 0) == (cause == "wrong")
@@ -138,16 +138,16 @@ def test_each_heartbeat_that_came_back_has_its_time(metered):
 
     def treat(sock):
         number = next(numbers)
-        data = rogues.recv_exactly(sock, 64)
+        data = faulty_servers.recv_exactly(sock, 64)
         if number == 1:
-            is_wrong.wait(PATIENCE)
+            is_wrong.wait(TIMEOUT)
         sock.sendall(data[:-1] + b"?" if number == 2 else data)
         if number == 2:
             is_wrong.set()
-        rogues.recv_all(sock)
+        faulty_servers.recv_all(sock)
 
-    with Rogue(treat) as rogue:
-        held = metered("-c", 2, "-i", "1h", *rogue.words)
+    with FaultyServer(treat) as faulty:
+        held = metered("-c", 2, "-i", "1h", *faulty.words)
         figures = held.wait_for("tcpecho_hold_heartbeats_total", 2)
         assert figures["tcpecho_hold_mismatches_total"] == 1
         assert figures["tcpecho_hold_round_trip_seconds_count"] == 2
@@ -272,7 +272,7 @@ def test_by_a_unix_socket(server, metered, tmp_path):
 def test_an_address_that_is_taken_is_status_4(server, program):
     done = subprocess.run(
         [program, "ping", "--hold", "--metrics", f"127.0.0.1:{server.port}", *server_words(server)],
-        capture_output=True, text=True, timeout=PATIENCE,
+        capture_output=True, text=True, timeout=TIMEOUT,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (4, "")
     assert "cannot serve metrics on 127.0.0.1 port" in done.stderr and "address already in use" in done.stderr
@@ -313,14 +313,14 @@ def test_prometheus_scrapes_it(server, metered, tmp_path):
         def query(expression):
             url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
             try:
-                with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+                with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
                     result = json.load(answer)["data"]["result"]
             except OSError:  # it is not up yet
                 time.sleep(0.1)
                 return None
             return float(result[0]["value"][1]) if result else None
 
-        assert wait_until(lambda: query("tcpecho_hold_connections"), "a scrape", within=PATIENCE * 2) == 5
+        assert wait_until(lambda: query("tcpecho_hold_connections"), "a scrape", within=TIMEOUT * 2) == 5
         assert query("tcpecho_hold_heartbeats_total") >= 10
         assert query('tcpecho_hold_deaths_total{cause="reset"}') == 0
         assert query("histogram_quantile(0.5, tcpecho_hold_round_trip_seconds_bucket)") > 0

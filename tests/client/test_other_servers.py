@@ -8,10 +8,10 @@ import socket
 
 import pytest
 
-import rogues
+import faulty_servers
 from bulk import Feeder
 from harness import reset, wait_until
-from rogues import NO_ECHO_OR_HALF_CLOSE, Rogue
+from faulty_servers import NO_ECHO_OR_HALF_CLOSE, FaultyServer
 from streams import pattern
 from terminal import Terminal
 
@@ -22,7 +22,7 @@ def reply_and_end(reply):
     def treat(sock):
         sock.recv(1 << 16)
         sock.sendall(reply)
-        rogues.finish(sock)
+        faulty_servers.finish(sock)
 
     return treat
 
@@ -34,7 +34,7 @@ def in_pieces(reply):
         sock.recv(1 << 16)
         for number in range(len(reply)):
             sock.sendall(reply[number : number + 1])
-        rogues.finish(sock)
+        faulty_servers.finish(sock)
 
     return treat
 
@@ -55,15 +55,15 @@ FOREIGN = {
 @pytest.mark.parametrize("treatment", [reply_and_end, in_pieces])
 def test_a_foreign_server_is_named(talk, name, treatment):
     reply, sentence = FOREIGN[name]
-    with Rogue(treatment(reply)) as rogue:
-        status, _, error = talk(*rogue.words, input=b"hello, server\n").finish()
+    with FaultyServer(treatment(reply)) as faulty:
+        status, _, error = talk(*faulty.words, input=b"hello, server\n").finish()
     assert status == 1
     assert re.fullmatch(rf"tcpecho: byte 0 differs: sent 0x68, got 0x{reply[0]:02x} \((.*)\)\n", error)[1] == sentence
 
 
 def test_a_server_that_speaks_first_is_named(talk):
-    with Rogue(rogues.speak_first(b"220 ready\r\n")) as rogue:
-        client = talk(*rogue.words)
+    with FaultyServer(faulty_servers.speak_first(b"220 ready\r\n")) as faulty:
+        client = talk(*faulty.words)
         assert client.wait() == 1  # its input has not even begun
         assert client.stdout.read() == b"220 ready\r\n"
         error = client.process.stderr.read().decode()
@@ -75,8 +75,8 @@ def test_a_server_that_speaks_first_is_named(talk):
 def test_an_echo_with_a_mistake_is_not_called_another_server(talk, at, by):
     """The hardest case is a repeated line of text: a shifted echo contains it as well."""
     for data in (b"the same line of text\n" * 50, pattern(1100)):
-        with Rogue(rogues.replace_byte(at, by)) as rogue:
-            status, _, error = talk(*rogue.words, input=data).finish()
+        with FaultyServer(faulty_servers.replace_byte(at, by)) as faulty:
+            status, _, error = talk(*faulty.words, input=data).finish()
         assert status == 1
         assert "(" not in error
 
@@ -108,8 +108,8 @@ def proxy(by_reset=False):
 
 @pytest.mark.parametrize("by_reset", [False, True])
 def test_a_proxy_without_half_close_is_named(talk, by_reset):
-    with Rogue(proxy(by_reset)) as rogue:
-        status, output, error = talk(*rogue.words, input=b"hello").finish()
+    with FaultyServer(proxy(by_reset)) as faulty:
+        status, output, error = talk(*faulty.words, input=b"hello").finish()
     assert (status, output) == (1, b"")
     end = "server reset the connection" if by_reset else "server ended early"
     assert error == f"tcpecho: {end}: 0 of 5 bytes came back{NO_ECHO_OR_HALF_CLOSE}\n"
@@ -121,15 +121,15 @@ def test_no_half_close_gets_every_byte_through_such_a_proxy(talk, tmp_path, size
     data = pattern(size)
     path = tmp_path / "input"
     path.write_bytes(data)
-    with Rogue(proxy()) as rogue, open(path, "rb") as file:
-        words = ["--no-half-close", *rogue.words]
+    with FaultyServer(proxy()) as faulty, open(path, "rb") as file:
+        words = ["--no-half-close", *faulty.words]
         client = talk(*words, input=data) if kind == "pipe" else talk(*words, stdin=file)
         assert client.finish() == (0, data, "")
 
 
 def test_no_half_close_from_a_terminal(talk):
-    with Rogue(proxy()) as rogue, Terminal() as terminal:
-        client = talk("--no-half-close", *rogue.words, stdin=terminal.slave)
+    with FaultyServer(proxy()) as faulty, Terminal() as terminal:
+        client = talk("--no-half-close", *faulty.words, stdin=terminal.slave)
         terminal.type(b"typed\n\x04")
         assert client.finish() == (0, b"typed\n", "")
 
@@ -155,32 +155,32 @@ def test_no_half_close_does_not_send_its_fin_before_everything_is_back(talk):
         early.append(select.select([sock], [], [], 0.5)[0])
         sock.sendall(data[-1:])
         assert sock.recv(1) == b""
-        rogues.finish(sock)
+        faulty_servers.finish(sock)
 
-    with Rogue(treat) as rogue:
-        assert talk("--no-half-close", *rogue.words, input=b"hello").finish() == (0, b"hello", "")
+    with FaultyServer(treat) as faulty:
+        assert talk("--no-half-close", *faulty.words, input=b"hello").finish() == (0, b"hello", "")
     assert early == [[]]
 
 
 def test_no_half_close_and_bytes_that_never_come(talk):
     """The timeout ends it. Without the option the client sends a FIN to such a server."""
-    with Rogue(rogues.answer_and_hang(3, 5)) as rogue:
-        status, output, error = talk("--no-half-close", "-t", "300ms", *rogue.words, input=b"hello").finish()
+    with FaultyServer(faulty_servers.answer_and_hang(3, 5)) as faulty:
+        status, output, error = talk("--no-half-close", "-t", "300ms", *faulty.words, input=b"hello").finish()
     assert (status, output, error) == (1, b"hel", "tcpecho: no reply for 300ms: 3 of 5 bytes came back\n")
 
 
 def test_no_half_close_is_interrupted(talk):
-    with Rogue(rogues.answer_and_hang(3, 5)) as rogue:
-        client = talk("--no-half-close", *rogue.words, input=b"hello")
-        wait_until(lambda: rogue.connected, "the connection")
+    with FaultyServer(faulty_servers.answer_and_hang(3, 5)) as faulty:
+        client = talk("--no-half-close", *faulty.words, input=b"hello")
+        wait_until(lambda: faulty.connected, "the connection")
         os.kill(client.pid, signal.SIGINT)
         assert client.wait() == -signal.SIGINT
 
 
 @pytest.mark.parametrize("options", [[], ["--no-half-close"]])
 def test_its_reader_goes_while_bytes_are_missing(talk, options):
-    with Rogue(rogues.answer_and_hang(3, 5)) as rogue:
-        client = talk(*options, *rogue.words)
+    with FaultyServer(faulty_servers.answer_and_hang(3, 5)) as faulty:
+        client = talk(*options, *faulty.words)
         client.stdin.write(b"hello")
         client.stdin.close()
         client.stdout.close()
@@ -189,8 +189,8 @@ def test_its_reader_goes_while_bytes_are_missing(talk, options):
 
 
 def test_an_end_before_our_fin_is_no_question_of_half_close(talk):
-    with Rogue(rogues.answer_and_end(3, 5)) as rogue:
-        client = talk(*rogue.words)
+    with FaultyServer(faulty_servers.answer_and_end(3, 5)) as faulty:
+        client = talk(*faulty.words)
         client.stdin.write(b"hello")
         client.stdin.flush()
         assert client.wait() == 1

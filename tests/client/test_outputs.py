@@ -14,7 +14,7 @@ import pytest
 
 import outputs
 from documents import write
-from harness import PATIENCE, descriptors_of, server_words, wait_until
+from harness import TIMEOUT, descriptors_of, server_words, wait_until
 from surroundings import own_mounts
 
 # Commands that run until a signal ends them, and write lines meanwhile or a report at the end.
@@ -96,7 +96,7 @@ def words_of(name, table, server=None, runs=None):
 
 def finish(process):
     """Waits for the process and returns (status, standard error)."""
-    status = process.wait(PATIENCE)
+    status = process.wait(TIMEOUT)
     return status, process.stderr.read().decode()
 
 
@@ -241,7 +241,7 @@ def test_a_closed_standard_output_is_status_4_without_a_server_too(start, runs, 
 @each("name", ENDING)
 def test_a_closed_standard_error_changes_nothing(server, start, name):
     process = start(words_of(name, ENDING, server), stdout=subprocess.PIPE, preexec_fn=close_descriptors(2))
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0
     assert output
 
@@ -256,7 +256,7 @@ def test_no_socket_takes_the_place_of_a_closed_descriptor(server, start, name):
         standard = {fd: what for fd, what in descriptors_of(process.pid).items() if fd <= 2}
         assert set(standard.values()) == {"/dev/null"}
         process.send_signal(signal.SIGINT)
-    assert process.wait(PATIENCE) == 4
+    assert process.wait(TIMEOUT) == 4
 
 
 # ---- the reader does not read ----
@@ -358,7 +358,7 @@ def test_measuring_goes_on_while_standard_output_stalls(server, start):
         address = re.search(r"metrics on (\S+),", process.stderr.readline().decode())[1]
 
         def beats():
-            with urllib.request.urlopen(f"http://{address}/metrics", timeout=PATIENCE) as page:
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=TIMEOUT) as page:
                 return int(re.search(r"^tcpecho_hold_heartbeats_total (\d+)$", page.read().decode(), re.M)[1])
 
         first = beats()
@@ -366,7 +366,7 @@ def test_measuring_goes_on_while_standard_output_stalls(server, start):
         process.send_signal(signal.SIGQUIT)
         assert b"heartbeats" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == -signal.SIGINT
+        assert process.wait(TIMEOUT) == -signal.SIGINT
 
 
 def test_a_report_waits_for_its_reader(server, start):
@@ -403,7 +403,7 @@ def test_standard_error_that_stalls_stops_nothing(server, start, name, kind):
             process.send_signal(signal.SIGQUIT)
             wait_for_echoes(server)
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) in (0, 1)  # 1: messages in flight are counted as missing
+        assert process.wait(TIMEOUT) in (0, 1)  # 1: messages in flight are counted as missing
 
 
 def test_an_error_that_nobody_reads_does_not_keep_it(start, program):
@@ -411,7 +411,7 @@ def test_an_error_that_nobody_reads_does_not_keep_it(start, program):
         outputs.fill(output)
         process = start(["ping", "127.0.0.1", "1"], stdout=subprocess.DEVNULL, stderr=output.writer)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) in (3, -signal.SIGTERM)
+        assert process.wait(TIMEOUT) in (3, -signal.SIGTERM)
 
 
 def test_what_the_shell_shares_stays_as_it_was(server, start):

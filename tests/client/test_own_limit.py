@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, server_words, wait_until
+from harness import TIMEOUT, server_words, wait_until
 from running import end, running
 from scarcity import hogs
 from signalling import stopped
@@ -71,7 +71,7 @@ def test_the_share_is_that_of_all_threads(serve, program):
     server = serve("127.0.0.1:0", engine="epoll")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [program, "bench", "-q", "-c", "8", "-w", "4", "-d", "2s", "--warmup", "0s", *server_words(server)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT).stdout
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 2
     said = re.search(r"^the client used (\d+) % of a core, 4 threads together", output, re.M)

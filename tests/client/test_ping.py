@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-import rogues
-from harness import PATIENCE, server_words, wait_until
-from rogues import FullListener, Rogue
+import faulty_servers
+from harness import TIMEOUT, server_words, wait_until
+from faulty_servers import FaultyServer, FullListener
 
 LINE = re.compile(r"^(\d+) bytes? from (\S+): seq=(\d+)(?: connect=([\d.]+) us)? time=([\d.]+) us$")
 COUNTS = re.compile(
@@ -27,7 +27,7 @@ TIMES = re.compile(r"^round trip min/mean/p50/p99/max ([\d.]+)/([\d.]+)/([\d.]+)
 def ping(program):
     """Runs it and returns (status, output, error text)."""
 
-    def run(*arguments, within=PATIENCE * 4, **more):
+    def run(*arguments, within=TIMEOUT * 4, **more):
         words = [str(word) for word in arguments]
         done = subprocess.run([program, "ping", *words], capture_output=True, text=True, timeout=within, **more)
         return done.returncode, done.stdout, done.stderr
@@ -63,9 +63,9 @@ def failed_lines(output):
 
 
 def pinged(ping, treatment, *options):
-    """Sends two messages to a rogue and returns (status, output)."""
-    with Rogue(treatment) as rogue:
-        status, output, error = ping("-c", 2, "-i", 0, *options, *rogue.words)
+    """Sends two messages to a faulty server and returns (status, output)."""
+    with FaultyServer(treatment) as faulty:
+        status, output, error = ping("-c", 2, "-i", 0, *options, *faulty.words)
     assert error == ""
     return status, output
 
@@ -160,7 +160,7 @@ def test_a_signal_ends_it_with_the_summary(server, start, number):
     for _ in range(4):
         process.stdout.readline()
     process.send_signal(number)
-    output, error = process.communicate(timeout=PATIENCE)
+    output, error = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, error) == (0, "")
     assert COUNTS.search(output)
 
@@ -173,7 +173,7 @@ def test_quit_asks_for_a_line_in_between(server, start):
     assert re.match(r"\d+/\d+ came back, p50/p99/max [\d./]+ us$", process.stderr.readline().strip())
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0
 
 
@@ -181,7 +181,7 @@ def test_quit_asks_for_a_line_in_between(server, start):
 
 
 def test_a_flipped_bit_is_named(ping):
-    status, output = pinged(ping, rogues.flip_bit(10))
+    status, output = pinged(ping, faulty_servers.flip_bit(10))
     assert status == 1
     assert len(failed_lines(output)) == 2  # one per connection
     assert all("byte 10" in words and "one bit" in words for _, words in failed_lines(output))
@@ -189,19 +189,19 @@ def test_a_flipped_bit_is_named(ping):
 
 
 def test_a_byte_that_is_lost_is_named(ping):
-    status, output = pinged(ping, rogues.drop_byte(70), "-s", "200")
+    status, output = pinged(ping, faulty_servers.drop_byte(70), "-s", "200")
     assert status == 1
     assert all("missing" in words and "70" in words for _, words in failed_lines(output))
 
 
 def test_a_byte_that_comes_twice_is_named(ping):
-    status, output = pinged(ping, rogues.repeat_byte(70), "-s", "200")
+    status, output = pinged(ping, faulty_servers.repeat_byte(70), "-s", "200")
     assert status == 1
     assert all("71" in words or "70" in words for _, words in failed_lines(output))
 
 
 def test_a_server_that_ends_early(ping):
-    status, output = pinged(ping, rogues.answer_and_end(12, 64))
+    status, output = pinged(ping, faulty_servers.answer_and_end(12, 64))
     assert status == 1
     assert failed_lines(output) == [
         (str(seq), "the server ended the connection: 12 of 64 bytes came back") for seq in (1, 2)
@@ -210,49 +210,49 @@ def test_a_server_that_ends_early(ping):
 
 
 def test_a_server_that_resets(ping):
-    status, output = pinged(ping, rogues.answer_and_reset(0, 64))
+    status, output = pinged(ping, faulty_servers.answer_and_reset(0, 64))
     assert status == 1
     assert {words for _, words in failed_lines(output)} == {"connection reset by peer: 0 of 64 bytes came back"}
     assert "failures: ECONNRESET 2" in output
 
 
 def test_a_server_that_never_answers(ping):
-    status, output = pinged(ping, rogues.mute, "-W", "100ms")
+    status, output = pinged(ping, faulty_servers.never_reply, "-W", "100ms")
     assert status == 1
     assert failed_lines(output)[0] == ("1", "no reply within 100ms: 0 of 64 bytes came back")
     assert "failures: no_reply 2" in output
 
 
 def test_a_message_that_trickles_back_has_its_time_and_no_more(ping):
-    status, output = pinged(ping, rogues.drip(0.05), "-W", "500ms")
+    status, output = pinged(ping, faulty_servers.drip(0.05), "-W", "500ms")
     assert status == 1
     assert all(words.startswith("no reply within 500ms: ") for _, words in failed_lines(output))
     assert "failures: no_reply 2" in output
 
 
 def test_a_signal_is_heard_while_a_message_trickles_back(start):
-    with Rogue(rogues.drip(0.05)) as rogue:
-        process = start("-s", 10000, "-W", "1h", *rogue.words)
-        wait_until(lambda: rogue.connected, "the connection")
+    with FaultyServer(faulty_servers.drip(0.05)) as faulty:
+        process = start("-s", 10000, "-W", "1h", *faulty.words)
+        wait_until(lambda: faulty.connected, "the connection")
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=PATIENCE)
+        output, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1  # no echo at all
     assert COUNTS.search(output).groups()[:3] == ("1", "0", "0")
 
 
 def test_it_goes_on_after_a_failure_on_a_new_connection(ping):
-    treatments = [rogues.answer_and_end(64, 64), rogues.answer_and_reset(0, 64), rogues.never_end]
-    with Rogue(lambda sock: treatments.pop(0)(sock)) as rogue:
-        status, output, _ = ping("-c", 5, "-i", "20ms", *rogue.words)
+    treatments = [faulty_servers.answer_and_end(64, 64), faulty_servers.answer_and_reset(0, 64), faulty_servers.never_end]
+    with FaultyServer(lambda sock: treatments.pop(0)(sock)) as faulty:
+        status, output, _ = ping("-c", 5, "-i", "20ms", *faulty.words)
     assert status == 1
     assert COUNTS.search(output)[1] >= "3"
     assert [int(line[3]) for line in lines_of(output)][-1] == 5
 
 
 def test_an_end_while_nothing_is_under_way_is_told_at_once(ping):
-    with Rogue(rogues.answer_and_end(64, 64)) as rogue:
-        status, output, _ = ping("-c", 2, "-i", "200ms", *rogue.words)
+    with FaultyServer(faulty_servers.answer_and_end(64, 64)) as faulty:
+        status, output, _ = ping("-c", 2, "-i", "200ms", *faulty.words)
     assert status == 1
     assert "\nbetween two messages: the server ended the connection\n" in output
     assert "\nconnection errors: ended " in output
@@ -261,16 +261,16 @@ def test_an_end_while_nothing_is_under_way_is_told_at_once(ping):
 @pytest.mark.parametrize(
     "treatment, words",
     [
-        (rogues.speak_first(b"220 mail.example.org ESMTP\r\n"), "first"),
-        (rogues.echo_through(lambda offset, piece: (b"hello " if offset == 0 else b"") + piece), "hello "),
-        (rogues.answer_after(64), None),
+        (faulty_servers.speak_first(b"220 mail.example.org ESMTP\r\n"), "first"),
+        (faulty_servers.echo_through(lambda offset, piece: (b"hello " if offset == 0 else b"") + piece), "hello "),
+        (faulty_servers.answer_after(64), None),
     ],
     ids=["banner", "prefix", "echo"],
 )
 def test_an_endpoint_that_is_no_echo_is_told_from_one(ping, treatment, words):
-    with Rogue(treatment) as rogue:
+    with FaultyServer(treatment) as faulty:
         time.sleep(0.05)
-        status, output, _ = ping("-c", 1, *rogue.words)
+        status, output, _ = ping("-c", 1, *faulty.words)
     assert status == (0 if words is None else 1)
     assert words is None or words in failed_lines(output)[0][1]
 
@@ -296,7 +296,7 @@ def test_a_server_that_goes_away_is_named_each_time(serve, start):
     process.stdout.readline()
     process.stdout.readline()
     server.end(signal.SIGKILL)
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1
     assert "ECONNREFUSED" in output
     assert any("cannot connect: connection refused" in words for _, words in failed_lines(output))
@@ -327,16 +327,16 @@ def test_output_that_nobody_takes_is_status_4(server, program):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [program, "ping", "-c", "1", *server_words(server)], stdout=full, stderr=subprocess.PIPE, text=True,
-            timeout=PATIENCE, check=False,
+            timeout=TIMEOUT, check=False,
         )
     assert done.returncode == 4
     assert "cannot write" in done.stderr
 
 
 def test_it_keeps_no_descriptor_of_connections_that_failed(start):
-    with Rogue(rogues.answer_and_reset(0, 64)) as rogue:
-        process = start("-i", "5ms", "-c", 50, *rogue.words)
-        wait_until(lambda: len(rogue.connected) > 20, "connections")
+    with FaultyServer(faulty_servers.answer_and_reset(0, 64)) as faulty:
+        process = start("-i", "5ms", "-c", 50, *faulty.words)
+        wait_until(lambda: len(faulty.connected) > 20, "connections")
         assert len(os.listdir(f"/proc/{process.pid}/fd")) < 10
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1

@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-import rogues
-from harness import PATIENCE, recv_exactly, server_words, wait_until
-from rogues import FullListener, Rogue
+import faulty_servers
+from harness import TIMEOUT, recv_exactly, server_words, wait_until
+from faulty_servers import FaultyServer, FullListener
 from signalling import stopped
 
 COUNTS = re.compile(
@@ -51,7 +51,7 @@ def start(program):
 
 def finish(process):
     """(status, document) of one that was started with --json."""
-    output, error = process.communicate(timeout=PATIENCE)
+    output, error = process.communicate(timeout=TIMEOUT)
     assert output, error
     found = json.loads(output)
     assert found["sent"] == found["echoes"] + found["failed"] + found["unfinished"]
@@ -65,7 +65,7 @@ def echo_then_mute(n):
     def treat(sock):
         for _ in range(n):
             sock.sendall(recv_exactly(sock, 64))
-        rogues.recv_all(sock)
+        faulty_servers.recv_all(sock)
 
     return treat
 
@@ -77,10 +77,10 @@ def echo_then_mute(n):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_message_under_way_is_unfinished_and_counts_with_its_age(start, mode, ending):
     deadline = ["-w", "600ms"] if ENDINGS[ending] is None else []
-    with Rogue(rogues.mute) as rogue:
-        process = start("--json", "-W", "1h", *MODES[mode], *deadline, *rogue.words)
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        process = start("--json", "-W", "1h", *MODES[mode], *deadline, *faulty.words)
         if ENDINGS[ending] is not None:
-            wait_until(lambda: rogue.connected, "the connection")
+            wait_until(lambda: faulty.connected, "the connection")
             time.sleep(0.5)
             process.send_signal(ENDINGS[ending])
         status, found = finish(process)
@@ -93,10 +93,10 @@ def test_a_message_under_way_is_unfinished_and_counts_with_its_age(start, mode, 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_echoes_before_a_stall_make_it_a_success(start, ending):
     deadline = ["-w", "1s"] if ENDINGS[ending] is None else []
-    with Rogue(echo_then_mute(3)) as rogue:
-        process = start("--json", "-i", "1ms", "-W", "1h", *deadline, *rogue.words)
+    with FaultyServer(echo_then_mute(3)) as faulty:
+        process = start("--json", "-i", "1ms", "-W", "1h", *deadline, *faulty.words)
         if ENDINGS[ending] is not None:
-            wait_until(lambda: rogue.connected, "the connection")
+            wait_until(lambda: faulty.connected, "the connection")
             time.sleep(0.7)
             process.send_signal(ENDINGS[ending])
         status, found = finish(process)
@@ -107,8 +107,8 @@ def test_echoes_before_a_stall_make_it_a_success(start, ending):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_message_older_than_its_wait_has_failed(start, mode):
-    with Rogue(rogues.mute) as rogue:
-        process = start("--json", "-W", "300ms", "-w", "1s", *MODES[mode], *rogue.words)
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        process = start("--json", "-W", "300ms", "-w", "1s", *MODES[mode], *faulty.words)
         status, found = finish(process)
     assert status == 1
     assert found["errors"]["no_reply"] == found["failed"] >= 1
@@ -118,9 +118,9 @@ def test_a_message_older_than_its_wait_has_failed(start, mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_the_time_in_which_it_was_stopped_is_no_wait(start, mode):
     """The timeout passes while the process is stopped, and a signal then ends it before it can read."""
-    with Rogue(rogues.mute) as rogue:
-        process = start("--json", "-W", "2s", "-w", "1h", *MODES[mode], *rogue.words)
-        wait_until(lambda: rogue.connected, "the connection")
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        process = start("--json", "-W", "2s", "-w", "1h", *MODES[mode], *faulty.words)
+        wait_until(lambda: faulty.connected, "the connection")
         time.sleep(0.3)
         with stopped(process.pid):
             process.send_signal(signal.SIGTERM)
@@ -170,8 +170,8 @@ def test_connecting_again_under_way_is_unfinished(start):
 
 
 def test_the_end_of_an_idle_connection_is_no_message(start):
-    with Rogue(rogues.answer_and_end(64, 64)) as rogue:
-        process = start("--json", "-c", 3, "-i", "300ms", *rogue.words)
+    with FaultyServer(faulty_servers.answer_and_end(64, 64)) as faulty:
+        process = start("--json", "-c", 3, "-i", "300ms", *faulty.words)
         status, found = finish(process)
     assert status == 1
     assert (found["sent"], found["echoes"], found["failed"]) == (3, 3, 0)
@@ -183,10 +183,10 @@ def test_what_comes_behind_an_echo_is_no_message(start):
         sock.sendall(recv_exactly(sock, 64))
         time.sleep(0.1)
         sock.sendall(b"and more")
-        rogues.recv_all(sock)
+        faulty_servers.recv_all(sock)
 
-    with Rogue(treat) as rogue:
-        status, found = finish(start("--json", "-c", 2, "-i", "500ms", *rogue.words))
+    with FaultyServer(treat) as faulty:
+        status, found = finish(start("--json", "-c", 2, "-i", "500ms", *faulty.words))
     assert status == 1
     assert (found["sent"], found["echoes"]) == (2, 2)
     assert found["mismatches"] >= 1 and found["wrong_bytes"] >= 8
@@ -209,8 +209,8 @@ def test_wrong_bytes_are_counted_as_bytes(start, n_wrong):
     def change(offset, piece):
         return bytes(byte ^ 0x10 if offset + i in range(10, 10 + n_wrong) else byte for i, byte in enumerate(piece))
 
-    with Rogue(rogues.echo_through(change)) as rogue:
-        status, found = finish(start("--json", "-c", 2, "-i", 0, *rogue.words))
+    with FaultyServer(faulty_servers.echo_through(change)) as faulty:
+        status, found = finish(start("--json", "-c", 2, "-i", 0, *faulty.words))
     assert status == 1
     assert (found["mismatches"], found["wrong_bytes"]) == (2, 2 * n_wrong)
 
@@ -247,9 +247,9 @@ def test_fewer_messages_than_asked_for_at_the_deadline_are_status_1(start, serve
 @pytest.mark.parametrize("n", [1, 2])
 def test_the_deadline_is_named_where_it_cuts_the_count_short(start, n):
     """Exactly n messages come back or fail while the next one is in flight: no count shows why the status is 1."""
-    with Rogue(echo_then_mute(n)) as rogue:
-        process = start("-c", n + 2, "-i", 0, "-w", "700ms", "-W", "1h", *rogue.words)
-        output, error = process.communicate(timeout=PATIENCE)
+    with FaultyServer(echo_then_mute(n)) as faulty:
+        process = start("-c", n + 2, "-i", 0, "-w", "700ms", "-W", "1h", *faulty.words)
+        output, error = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1
     assert error == f"tcpecho: deadline of 700ms reached after {n} of {n + 2} messages\n"
     assert COUNTS.search(output).groups()[:4] == (str(n + 1), str(n), "0", "0")
@@ -264,26 +264,26 @@ def test_bare_seconds_are_a_deadline_as_with_ping(start, server):
 
 
 def texts(process):
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     return output, COUNTS.search(output).groups()
 
 
 def test_loss_is_said_in_per_cent(start):
-    treatments = [rogues.answer_and_reset(0, 64)] + [rogues.never_end] * 9
-    with Rogue(lambda sock: treatments.pop(0)(sock)) as rogue:
-        output, counts = texts(start("-c", 8, "-i", 0, *rogue.words))
+    treatments = [faulty_servers.answer_and_reset(0, 64)] + [faulty_servers.never_end] * 9
+    with FaultyServer(lambda sock: treatments.pop(0)(sock)) as faulty:
+        output, counts = texts(start("-c", 8, "-i", 0, *faulty.words))
     assert counts[:4] == ("8", "7", "1", "12.5")
     assert "failures: ECONNRESET 1" in output
 
 
 def test_unfinished_messages_are_no_loss(start):
-    with Rogue(echo_then_mute(1)) as rogue:
-        output, counts = texts(start("-i", 0, "-w", "300ms", *rogue.words))
+    with FaultyServer(echo_then_mute(1)) as faulty:
+        output, counts = texts(start("-i", 0, "-w", "300ms", *faulty.words))
     assert counts[:5] == ("2", "1", "0", "0", "1")
 
 
 def test_the_standard_deviation_is_that_of_the_lines(start, server):
-    output, _ = start("-c", 30, "-i", 0, *server_words(server)).communicate(timeout=PATIENCE)
+    output, _ = start("-c", 30, "-i", 0, *server_words(server)).communicate(timeout=TIMEOUT)
     times = [float(line) for line in re.findall(r"time=([\d.]+) us$", output, re.M)]
     mean = sum(times) / len(times)
     deviation = (sum((one - mean) ** 2 for one in times) / len(times)) ** 0.5
@@ -306,15 +306,15 @@ def test_segments_sent_again_are_those_of_all_connections(start):
         sock.sendall(recv_exactly(sock, 64))
         sock.close()
 
-    treatments = [lose_and_end, rogues.never_end]
-    with Rogue(lambda sock: treatments.pop(0)(sock)) as rogue:
-        process = start("--json", "-i", "100ms", *rogue.words)
-        lost.wait(PATIENCE)
-        rule = f"table ip loss {{ chain in {{ type filter hook input priority 0; tcp dport {rogue.port} drop; }}; }}"
+    treatments = [lose_and_end, faulty_servers.never_end]
+    with FaultyServer(lambda sock: treatments.pop(0)(sock)) as faulty:
+        process = start("--json", "-i", "100ms", *faulty.words)
+        lost.wait(TIMEOUT)
+        rule = f"table ip loss {{ chain in {{ type filter hook input priority 0; tcp dport {faulty.port} drop; }}; }}"
         subprocess.run([nft, "-f", "-"], input=rule, text=True, check=True)
         time.sleep(0.5)  # until a message has been lost
         subprocess.run([nft, "flush", "ruleset"], check=True)
-        wait_until(lambda: len(rogue.connected) == 2, "the second connection")
+        wait_until(lambda: len(faulty.connected) == 2, "the second connection")
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         _, found = finish(process)
@@ -327,29 +327,29 @@ def test_segments_sent_again_are_those_of_all_connections(start):
 @pytest.mark.parametrize(
     "treatment, words",
     [
-        (rogues.speak_first(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), "it speaks first"),
-        (rogues.echo_through(lambda offset, piece: b"HTTP/1.1 400 Bad Request\r\n\r\n"), "HTTP"),
-        (rogues.echo_through(lambda offset, piece: b"\x15\x03\x01\x00\x02\x02\x46"), "TLS"),
-        (rogues.echo_through(lambda offset, piece: b"-ERR unknown command\r\n"), "-ERR"),
-        (rogues.echo_through(lambda offset, piece: piece.swapcase()), "capitals"),
+        (faulty_servers.speak_first(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), "it speaks first"),
+        (faulty_servers.echo_through(lambda offset, piece: b"HTTP/1.1 400 Bad Request\r\n\r\n"), "HTTP"),
+        (faulty_servers.echo_through(lambda offset, piece: b"\x15\x03\x01\x00\x02\x02\x46"), "TLS"),
+        (faulty_servers.echo_through(lambda offset, piece: b"-ERR unknown command\r\n"), "-ERR"),
+        (faulty_servers.echo_through(lambda offset, piece: piece.swapcase()), "capitals"),
     ],
     ids=["ssh", "http", "tls", "redis", "case"],
 )
 def test_a_server_that_is_no_echo_is_not_hammered(start, treatment, words):
-    with Rogue(treatment) as rogue:
-        process = start("-i", 0, *rogue.words)
-        output, error = process.communicate(timeout=PATIENCE)
+    with FaultyServer(treatment) as faulty:
+        process = start("-i", 0, *faulty.words)
+        output, error = process.communicate(timeout=TIMEOUT)
         time.sleep(0.1)
-        assert len(rogue.connected) <= 2  # one connection to test whether the server sends first
+        assert len(faulty.connected) <= 2  # one connection to test whether the server sends first
     assert process.returncode == 1
     assert words in output
-    assert error == f"tcpecho: ended early: 127.0.0.1:{rogue.port} is no echo server\n"
+    assert error == f"tcpecho: ended early: 127.0.0.1:{faulty.port} is no echo server\n"
     assert COUNTS.search(output).groups()[:3] == ("1", "0", "1")
 
 
 def test_an_echo_that_makes_mistakes_is_tried_again(start):
-    with Rogue(rogues.flip_bit(10)) as rogue:
-        output, counts = texts(start("-c", 3, "-i", 0, *rogue.words))
+    with FaultyServer(faulty_servers.flip_bit(10)) as faulty:
+        output, counts = texts(start("-c", 3, "-i", 0, *faulty.words))
     assert counts[:3] == ("3", "0", "3")
 
 
@@ -365,11 +365,11 @@ def test_a_byte_behind_a_whole_message_fails_the_connection_only(program, comman
     def treat(sock):
         sock.sendall(recv_exactly(sock, 64))
         sock.sendall(recv_exactly(sock, 64) + b"X")
-        rogues.recv_all(sock)
+        faulty_servers.recv_all(sock)
 
-    with Rogue(treat) as rogue:
-        words = [program, *command, "--json", "-W", "1h", *rogue.words]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+    with FaultyServer(treat) as faulty:
+        words = [program, *command, "--json", "-W", "1h", *faulty.words]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT)
     found = json.loads(done.stdout)
     assert done.returncode == 1
     assert (found["failed"], found["unfinished"]) == (0, 0)

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-import rogues
+import faulty_servers
 from harness import server_words, wait_until
-from rogues import Rogue
+from faulty_servers import FaultyServer
 from running import end, running
 from scarcity import hogs
 from signalling import stopped
@@ -74,7 +74,7 @@ def test_a_client_beside_hogs_on_its_core_says_so(serve, start, words):
 
 def answer_late(sock):
     """A server that takes a fifth of a second for each message."""
-    for piece in rogues.pieces_of(sock):
+    for piece in faulty_servers.pieces_of(sock):
         time.sleep(0.2)
         sock.sendall(piece)
 
@@ -84,8 +84,8 @@ def test_a_slow_server_is_no_limit_of_the_client(start, words):
     """A busy machine stops the client now and then, so it may take more than one attempt."""
 
     def is_blamed():
-        with Rogue(answer_late) as rogue:
-            found, _, _ = end(start("-w", "700ms", *words, *rogue.words))
+        with FaultyServer(answer_late) as faulty:
+            found, _, _ = end(start("-w", "700ms", *words, *faulty.words))
         return found["response_us"]["p50"] > 150e3 and found["client_bound"] is None
 
     assert any(is_blamed() for _ in range(10))
@@ -96,18 +96,18 @@ def test_a_failure_wins_over_strict(start, words):
     goes_wrong = threading.Event()
 
     def treat(sock):
-        for piece in rogues.pieces_of(sock):
+        for piece in faulty_servers.pieces_of(sock):
             sock.sendall(b"?" * len(piece) if goes_wrong.is_set() else piece)
 
-    with Rogue(treat) as rogue:
-        client = start("--strict", *words, *rogue.words)
-        wait_until(lambda: rogue.connected, "the connection")
+    with FaultyServer(treat) as faulty:
+        client = start("--strict", *words, *faulty.words)
+        wait_until(lambda: faulty.connected, "the connection")
         time.sleep(0.1)
         with stopped(client.pid):
             time.sleep(0.3)
         time.sleep(0.1)
         goes_wrong.set()
-        wait_until(lambda: len(rogue.connected) > 1, "a wrong byte")
+        wait_until(lambda: len(faulty.connected) > 1, "a wrong byte")
         client.send_signal(signal.SIGINT)
         found, status, _ = end(client)
     assert found["client_bound"] is not None

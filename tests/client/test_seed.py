@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE
-from rogues import Rogue, pieces_of
+from harness import TIMEOUT
+from faulty_servers import FaultyServer, pieces_of
 
 COMMANDS = {
     "ping": ["ping", "-c", "1", "-i", "0"],
@@ -34,9 +34,9 @@ def run(request, program):
             first.append(data[:64])
             sock.close()
 
-        with Rogue(echo) as rogue:
-            words = [program, *COMMANDS[request.param], *options, *rogue.words]
-            done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE * 4, env=env)
+        with FaultyServer(echo) as faulty:
+            words = [program, *COMMANDS[request.param], *options, *faulty.words]
+            done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT * 4, env=env)
             assert (done.returncode, done.stderr) == (0, "")
         # bench makes one connection only to find the server. Connections of a churn end in any order.
         sent = sorted(data for data in first if data)

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from harness import PATIENCE, server_words, sockets_of, wait_until
-from rogues import Rogue
+from harness import TIMEOUT, server_words, sockets_of, wait_until
+from faulty_servers import FaultyServer
 
 QUICK = ["-q", "--warmup", "0", "-d", "100ms"]
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -62,11 +62,11 @@ def seconds_of(moment):
 
 def test_all_are_connected_before_and_nothing_is_sent_until_then(start):
     witness = Witness()
-    with Rogue(witness) as server:
+    with FaultyServer(witness) as server:
         wanted = time.time() + 4  # enough for two to start on a busy machine
         clients = [start("-c", 3, "--json", "--start-at", f"@{wanted:.6f}", *server.words) for _ in range(2)]
         wait_until(lambda: len(witness.accepted) == 6, "all to be connected")
-        found = [json.loads(client.communicate(timeout=PATIENCE)[0]) for client in clients]
+        found = [json.loads(client.communicate(timeout=TIMEOUT)[0]) for client in clients]
     for result in found:
         assert seconds_of(result["start_wanted"]) == pytest.approx(wanted, abs=1e-5)
         assert result["echoes"] > 0 and not result["errors"]
@@ -77,9 +77,9 @@ def test_all_are_connected_before_and_nothing_is_sent_until_then(start):
 
 def test_a_moment_that_comes_too_soon_is_told_by_how_much_it_was_missed(start):
     witness = Witness()
-    with Rogue(witness) as server:
+    with FaultyServer(witness) as server:
         client = start("--json", "--start-at", "+1ms", *server.words)
-        found = json.loads(client.communicate(timeout=PATIENCE)[0])
+        found = json.loads(client.communicate(timeout=TIMEOUT)[0])
     assert client.returncode == 0
     assert found["start_late_us"] > 0
     began = seconds_of(found["start_wanted"]) + found["start_late_us"] / 1e6
@@ -88,13 +88,13 @@ def test_a_moment_that_comes_too_soon_is_told_by_how_much_it_was_missed(start):
 
 def test_the_line_of_text(start, server):
     for moment, pattern in (("+2s", "in time"), ("+1ms", "s late")):
-        output = start("--start-at", moment, *server_words(server)).communicate(timeout=PATIENCE)[0]
+        output = start("--start-at", moment, *server_words(server)).communicate(timeout=TIMEOUT)[0]
         assert any(line.startswith("to begin at 2") and pattern in line for line in output.splitlines()), output
-    assert "to begin at" not in start(*server_words(server)).communicate(timeout=PATIENCE)[0]
+    assert "to begin at" not in start(*server_words(server)).communicate(timeout=TIMEOUT)[0]
 
 
 def test_without_it_there_is_no_moment_but_a_clock(start, server):
-    found = json.loads(start("--json", *server_words(server)).communicate(timeout=PATIENCE)[0])
+    found = json.loads(start("--json", *server_words(server)).communicate(timeout=TIMEOUT)[0])
     assert found["start_wanted"] is None and found["start_late_us"] is None
     assert isinstance(found["clock"]["synchronised"], bool)
 
@@ -114,7 +114,7 @@ TIME_ERROR, STA_UNSYNC = 5, 0x40
 def test_whether_the_clock_is_right_is_what_the_kernel_says(start, server):
     timex = Timex()
     state = ctypes.CDLL(None).adjtimex(ctypes.byref(timex))
-    found = json.loads(start("--json", *server_words(server)).communicate(timeout=PATIENCE)[0])["clock"]
+    found = json.loads(start("--json", *server_words(server)).communicate(timeout=TIMEOUT)[0])["clock"]
     if state < 0:
         assert found is None
         return
@@ -128,7 +128,7 @@ def test_int_while_it_waits_ends_it(start, server):
     client = start("--start-at", "+1h", *server_words(server))
     wait_until(lambda: sockets_of(client.pid) and server.totals()["clients"] == 1, "it to be connected")
     client.send_signal(signal.SIGINT)
-    client.communicate(timeout=PATIENCE)
+    client.communicate(timeout=TIMEOUT)
     assert client.returncode == 1  # the run measured nothing
 
 
@@ -147,7 +147,7 @@ def test_int_while_it_waits_ends_it(start, server):
 )
 def test_what_is_no_moment_to_come_is_refused(start, moment, reason):
     client = start("--start-at", moment)
-    output, error = client.communicate(timeout=PATIENCE)
+    output, error = client.communicate(timeout=TIMEOUT)
     assert client.returncode == 2 and not output
     shown = moment or "''"
     assert f"--start-at {shown}: {reason}" in error and len(error.splitlines()) == 1

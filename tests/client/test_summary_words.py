@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-import rogues
-from harness import PATIENCE
-from rogues import Rogue
+import faulty_servers
+from harness import TIMEOUT
+from faulty_servers import FaultyServer
 
 # A count of one in the plural, or a higher count in the singular.
 WRONG_NUMBER = re.compile(r"\b(?:1 \w+ (?:bytes|connections|errors)|1 (?:bytes|connections|echoes|failures|"
@@ -21,16 +21,16 @@ COMMANDS = {
 }
 
 TREATMENTS = {
-    "echo": rogues.never_end,
-    "mute": rogues.mute,
-    "wrong byte": rogues.flip_bit(10),
-    "late byte": rogues.flip_bit(80),
-    "ends": rogues.close_at_once,
+    "echo": faulty_servers.never_end,
+    "never_reply": faulty_servers.never_reply,
+    "wrong byte": faulty_servers.flip_bit(10),
+    "late byte": faulty_servers.flip_bit(80),
+    "ends": faulty_servers.close_at_once,
 }
 
 
-def summary(program, words, rogue):
-    done = subprocess.run([program, *words, *rogue.words], capture_output=True, text=True, timeout=PATIENCE)
+def summary(program, words, faulty):
+    done = subprocess.run([program, *words, *faulty.words], capture_output=True, text=True, timeout=TIMEOUT)
     return done.stdout
 
 
@@ -38,22 +38,22 @@ def summary(program, words, rogue):
 @pytest.mark.parametrize("treatment", TREATMENTS)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_numbers_and_nouns_agree(program, name, treatment, size):
-    with Rogue(TREATMENTS[treatment]) as rogue:
-        output = summary(program, [*COMMANDS[name], "-s", str(size)], rogue)
+    with FaultyServer(TREATMENTS[treatment]) as faulty:
+        output = summary(program, [*COMMANDS[name], "-s", str(size)], faulty)
     assert "---" in output
     assert not WRONG_NUMBER.search(output), output
 
 
 @pytest.mark.parametrize("name", ["ping", "hold"])
 def test_one_unfinished_message_is_no_loss(program, name):
-    with Rogue(rogues.mute) as rogue:
-        output = summary(program, COMMANDS[name], rogue)
+    with FaultyServer(faulty_servers.never_reply) as faulty:
+        output = summary(program, COMMANDS[name], faulty)
     assert "0 came back, 0 failed, 1 unfinished (counted with its age so far), " in output
     assert "no byte came back right" in output
     assert "% loss" not in output and "every byte of 0" not in output
 
 
 def test_hold_has_the_times_that_ping_has(program):
-    with Rogue(rogues.never_end) as rogue:
-        output = summary(program, [*COMMANDS["hold"], "-i", "50ms"], rogue)
+    with FaultyServer(faulty_servers.never_end) as faulty:
+        output = summary(program, [*COMMANDS["hold"], "-i", "50ms"], faulty)
     assert re.search(r"^round trip min/mean/p50/p99/max [\d./]+ us, standard deviation [\d.]+ us$", output, re.M)

@@ -12,8 +12,8 @@ import threading
 
 import pytest
 
-import rogues
-from rogues import Rogue
+import faulty_servers
+from faulty_servers import FaultyServer
 from terminal import Terminal
 
 UTF8 = {"LC_ALL": "C.UTF-8"}
@@ -148,8 +148,8 @@ def test_a_character_cut_by_two_segments_appears_whole(talk, character):
     data = character.encode()
     for cut in range(1, len(data)):
         second = threading.Event()
-        with Rogue(rogues.answer_in_two(1 + cut, second)) as rogue, Terminal() as terminal:
-            client = talk(*rogue.words, stdout=terminal.slave, env=UTF8)
+        with FaultyServer(faulty_servers.answer_in_two(1 + cut, second)) as faulty, Terminal() as terminal:
+            client = talk(*faulty.words, stdout=terminal.slave, env=UTF8)
             client.stdin.write(b"<" + data + b">")
             client.stdin.close()
             terminal.wait_for(b"<")
@@ -159,11 +159,11 @@ def test_a_character_cut_by_two_segments_appears_whole(talk, character):
             assert client.wait() == 0
 
 
-@pytest.mark.parametrize("treatment", [rogues.answer_and_end, rogues.answer_and_reset, rogues.answer_and_hang])
+@pytest.mark.parametrize("treatment", [faulty_servers.answer_and_end, faulty_servers.answer_and_reset, faulty_servers.answer_and_hang])
 def test_a_character_cut_by_the_end_of_the_conversation_is_shown(talk, treatment):
     """However the connection ended: these bytes came back, so they must appear."""
-    with Rogue(treatment(3, 4)) as rogue, Terminal() as terminal:
-        client = talk("--timeout", "1s", *rogue.words, stdout=terminal.slave, env=UTF8)
+    with FaultyServer(treatment(3, 4)) as faulty, Terminal() as terminal:
+        client = talk("--timeout", "1s", *faulty.words, stdout=terminal.slave, env=UTF8)
         client.stdin.write(b"<\xe2\x82\xac")
         client.stdin.close()
         assert terminal.read_to_end() == b"<\\xe2\\x82"
@@ -192,8 +192,8 @@ def test_a_file_gets_them_as_they_are_though_the_errors_go_to_a_terminal(server,
 
 
 def test_wrong_bytes_are_shown_as_harmlessly_as_right_ones(talk):
-    with Rogue(rogues.speak_first(b"\x1b]0;title\x07\x9b2J")) as rogue, Terminal() as terminal:
-        client = talk(*rogue.words, stdout=terminal.slave, env=UTF8)
+    with FaultyServer(faulty_servers.speak_first(b"\x1b]0;title\x07\x9b2J")) as faulty, Terminal() as terminal:
+        client = talk(*faulty.words, stdout=terminal.slave, env=UTF8)
         assert terminal.read_to_end() == b"^[]0;title^G\\x9b2J"
         assert client.wait() == 1
 
@@ -204,7 +204,7 @@ PROGRESS = rb"\r(\d+(\.\d)? [KMG]?i?B)  (\d+(\.\d)? [KMG]?i?B)/s(  (\d+) %)? *"
 GONE = b"\r" + b" " * 40 + b"\r"
 
 # An echo of 40 kB that takes two seconds.
-SLOW = rogues.drip(0.05, size=1000)
+SLOW = faulty_servers.drip(0.05, size=1000)
 SLOW_DATA = b"x" * 40_000
 
 
@@ -223,8 +223,8 @@ def copy(tmp_path):
 
 def test_a_long_copy_shows_its_progress_and_takes_the_line_away(talk, tmp_path, copy):
     (tmp_path / "file").write_bytes(SLOW_DATA)
-    with Rogue(SLOW) as rogue, Terminal() as terminal, open(tmp_path / "file", "rb") as file:
-        client = talk(*rogue.words, stdin=file, stdout=copy, preexec=terminal.as_stderr)
+    with FaultyServer(SLOW) as faulty, Terminal() as terminal, open(tmp_path / "file", "rb") as file:
+        client = talk(*faulty.words, stdin=file, stdout=copy, preexec=terminal.as_stderr)
         seen = terminal.read_to_end()
         assert client.wait() == 0
     assert seen.endswith(GONE)
@@ -237,9 +237,9 @@ def test_a_long_copy_shows_its_progress_and_takes_the_line_away(talk, tmp_path, 
 def test_the_share_is_of_the_rest_of_the_file(talk, tmp_path, copy):
     """`(head -c 40000 > /dev/null; tcpecho talk) < file` starts in the middle of the file."""
     (tmp_path / "file").write_bytes(SLOW_DATA * 2)
-    with Rogue(SLOW) as rogue, Terminal() as terminal, open(tmp_path / "file", "rb", buffering=0) as file:
+    with FaultyServer(SLOW) as faulty, Terminal() as terminal, open(tmp_path / "file", "rb", buffering=0) as file:
         file.seek(len(SLOW_DATA))
-        client = talk(*rogue.words, stdin=file, stdout=copy, preexec=terminal.as_stderr)
+        client = talk(*faulty.words, stdin=file, stdout=copy, preexec=terminal.as_stderr)
         lines = progress_lines(terminal.read_to_end())
         assert client.wait() == 0
     sizes = {b"B": 1, b"KiB": 1024}
@@ -249,8 +249,8 @@ def test_the_share_is_of_the_rest_of_the_file(talk, tmp_path, copy):
 
 
 def test_of_a_pipe_no_share_is_known(talk, copy):
-    with Rogue(SLOW) as rogue, Terminal() as terminal:
-        client = talk(*rogue.words, stdout=copy, preexec=terminal.as_stderr)
+    with FaultyServer(SLOW) as faulty, Terminal() as terminal:
+        client = talk(*faulty.words, stdout=copy, preexec=terminal.as_stderr)
         client.stdin.write(SLOW_DATA)
         client.stdin.close()
         lines = progress_lines(terminal.read_to_end())
@@ -260,9 +260,9 @@ def test_of_a_pipe_no_share_is_known(talk, copy):
 
 
 def test_the_words_of_an_error_stand_alone_on_the_line(talk, copy):
-    with Rogue(rogues.mute) as rogue, Terminal() as terminal:
+    with FaultyServer(faulty_servers.never_reply) as faulty, Terminal() as terminal:
         client = talk(
-            "--timeout", "1500ms", *rogue.words, stdout=copy, preexec=terminal.as_stderr, env={"NO_COLOR": "1"}
+            "--timeout", "1500ms", *faulty.words, stdout=copy, preexec=terminal.as_stderr, env={"NO_COLOR": "1"}
         )
         client.stdin.write(b"hello\n")
         client.stdin.close()
@@ -274,8 +274,8 @@ def test_the_words_of_an_error_stand_alone_on_the_line(talk, copy):
 
 
 def test_the_line_is_taken_away_too_when_the_reader_of_the_output_goes(talk):
-    with Rogue(SLOW) as rogue, Terminal() as terminal:
-        client = talk(*rogue.words, preexec=terminal.as_stderr)
+    with FaultyServer(SLOW) as faulty, Terminal() as terminal:
+        client = talk(*faulty.words, preexec=terminal.as_stderr)
         client.stdin.write(SLOW_DATA)
         client.stdin.flush()
         terminal.wait_for(b"/s")
@@ -292,13 +292,13 @@ def test_what_takes_less_than_a_second_shows_none(server, talk, copy):
 
 
 def test_none_where_errors_do_not_go_to_a_terminal(talk, copy):
-    with Rogue(SLOW) as rogue:
-        assert talk(*rogue.words, input=SLOW_DATA, stdout=copy).finish() == (0, None, "")
+    with FaultyServer(SLOW) as faulty:
+        assert talk(*faulty.words, input=SLOW_DATA, stdout=copy).finish() == (0, None, "")
 
 
 def test_none_where_the_output_is_on_the_terminal(talk):
-    with Rogue(SLOW) as rogue, Terminal() as terminal:
-        client = talk(*rogue.words, stdout=terminal.slave, preexec=terminal.as_stderr)
+    with FaultyServer(SLOW) as faulty, Terminal() as terminal:
+        client = talk(*faulty.words, stdout=terminal.slave, preexec=terminal.as_stderr)
         client.stdin.write(SLOW_DATA)
         client.stdin.close()
         assert terminal.read_to_end() == SLOW_DATA

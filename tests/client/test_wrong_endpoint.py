@@ -7,15 +7,15 @@ import subprocess
 
 import pytest
 
-import rogues
-from harness import PATIENCE
-from rogues import Rogue
+import faulty_servers
+from harness import TIMEOUT
+from faulty_servers import FaultyServer
 
 
 def answer_all(greeting, reply, once=False):
     def treat(sock):
         sock.sendall(greeting)
-        for _ in rogues.pieces_of(sock):
+        for _ in faulty_servers.pieces_of(sock):
             sock.sendall(reply)
             if once:
                 break
@@ -29,7 +29,7 @@ ENDPOINTS = {
     "tls": (answer_all(b"", b"\x15\x03\x01\x00\x02\x02\x46", once=True), "no echo but a TLS server"),
     "smtp": (answer_all(b"220 mail ESMTP\r\n", b"500 what\r\n"), "no echo: it speaks first"),
     "mysql": (answer_all(b"J\0\0\0\n5.7.1\0" + bytes(30), b"\x17\0\0\x01\xff\x13\x04"), "no echo: it speaks first"),
-    "inverted": (rogues.echo_through(lambda _, piece: bytes(byte ^ 255 for byte in piece)), "no plain echo"),
+    "inverted": (faulty_servers.echo_through(lambda _, piece: bytes(byte ^ 255 for byte in piece)), "no plain echo"),
 }
 
 MODES = {
@@ -40,9 +40,9 @@ MODES = {
 }
 
 
-def run(program, rogue, *options, seconds="1h"):
-    words = [program, "bench", "--json", "-c", "4", "-d", seconds, *options, *rogue.words]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE * 4)
+def run(program, faulty, *options, seconds="1h"):
+    words = [program, "bench", "--json", "-c", "4", "-d", seconds, *options, *faulty.words]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT * 4)
     return done.returncode, json.loads(done.stdout), done.stderr
 
 
@@ -50,8 +50,8 @@ def run(program, rogue, *options, seconds="1h"):
 @pytest.mark.parametrize("name", ENDPOINTS)
 def test_another_server_ends_it_early(program, name, mode):
     treatment, sentence = ENDPOINTS[name]
-    with Rogue(treatment) as rogue:
-        status, found, error = run(program, rogue, *MODES[mode])
+    with FaultyServer(treatment) as faulty:
+        status, found, error = run(program, faulty, *MODES[mode])
     assert status == 1
     assert error.startswith(f"tcpecho: ended early: {sentence}")
     assert found["first_mismatch"].startswith(sentence)
@@ -67,16 +67,16 @@ def test_it_is_asked_from_the_source_that_was_given(program):
         select.select([sock], [], [], 0.05)
         ENDPOINTS["mysql"][0](sock)
 
-    with Rogue(treat) as rogue:
-        status, _, error = run(program, rogue, "--warmup", "0", "--source", "127.0.0.9")
+    with FaultyServer(treat) as faulty:
+        status, _, error = run(program, faulty, "--warmup", "0", "--source", "127.0.0.9")
     assert (status, peers) == (1, {"127.0.0.9"})
     assert "it speaks first" in error
 
 
-@pytest.mark.parametrize("treatment", [rogues.flip_bit(3), rogues.drop_byte(10), rogues.repeat_byte(63)])
+@pytest.mark.parametrize("treatment", [faulty_servers.flip_bit(3), faulty_servers.drop_byte(10), faulty_servers.repeat_byte(63)])
 def test_an_echo_with_a_mistake_is_measured_to_the_end(program, treatment):
-    with Rogue(treatment) as rogue:
-        status, found, error = run(program, rogue, "--warmup", "0", seconds="700ms")
+    with FaultyServer(treatment) as faulty:
+        status, found, error = run(program, faulty, "--warmup", "0", seconds="700ms")
     assert (status, error) == (1, "")
     assert found["seconds"] >= 0.7
 
@@ -86,10 +86,10 @@ def test_a_wrong_server_among_right_ones_ends_nothing(program):
     numbers = itertools.count()
 
     def treat(sock):
-        (ENDPOINTS["http"][0] if next(numbers) % 4 == 3 else rogues.never_end)(sock)
+        (ENDPOINTS["http"][0] if next(numbers) % 4 == 3 else faulty_servers.never_end)(sock)
 
-    with Rogue(treat) as rogue:
-        status, found, error = run(program, rogue, "--warmup", "0", seconds="700ms")
+    with FaultyServer(treat) as faulty:
+        status, found, error = run(program, faulty, "--warmup", "0", seconds="700ms")
     assert (status, error) == (1, "")
     assert found["seconds"] >= 0.7
     assert found["echoes"] > 0

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from activation import manager
-from harness import PATIENCE, recv_all, wait_until
+from harness import TIMEOUT, recv_all, wait_until
 from streams import borrowed
 
 # The outcome does not depend on the engine: one is enough.
@@ -37,7 +37,7 @@ def listen():
 def notified(tmp_path):
     """A socket that receives the server's notifications to its manager."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(PATIENCE)
+        sock.settimeout(TIMEOUT)
         sock.bind(str(tmp_path / "notify"))
         yield sock
 
@@ -73,7 +73,7 @@ def test_addresses_on_the_command_line_are_opened_in_addition(serve, listen):
     assert server.addresses[:2] == [name_of(first), name_of(second)]
     assert len(server.addresses) == 3
     for address in [first.getsockname(), second.getsockname(), ("127.0.0.1", int(server.addresses[2].split(":")[1]))]:
-        with socket.create_connection(address, PATIENCE) as client:
+        with socket.create_connection(address, TIMEOUT) as client:
             client.sendall(b"hello")
             client.shutdown(socket.SHUT_WR)
             assert recv_all(client) == b"hello"
@@ -84,7 +84,7 @@ def test_it_becomes_a_socket_as_the_server_makes_them(serve, listen):
     assert sock.getblocking()
     server = serve(f"unix:@tcpecho-{os.getpid()}", **manager(sock))
     assert fcntl.fcntl(sock, fcntl.F_GETFL) & os.O_NONBLOCK
-    with socket.create_connection(sock.getsockname(), PATIENCE) as client:
+    with socket.create_connection(sock.getsockname(), TIMEOUT) as client:
         client.sendall(b"abc")
         client.send(b"X", socket.MSG_OOB)
         client.sendall(b"def")
@@ -112,7 +112,7 @@ def test_who_comes_between_two_servers_is_served_by_the_second(serve, listen):
     with contextlib.ExitStack() as stack:
         clients = []
         for number in range(32):  # more clients than fit into a queue that stays closed
-            client = stack.enter_context(socket.create_connection(sock.getsockname(), PATIENCE))
+            client = stack.enter_context(socket.create_connection(sock.getsockname(), TIMEOUT))
             client.sendall(b"client %d" % number)
             client.shutdown(socket.SHUT_WR)
             clients.append(client)
@@ -176,7 +176,7 @@ def test_a_ready_descriptor_that_is_a_passed_socket_is_refused_with_words(progra
             pass_fds=more["pass_fds"],
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
         )
     assert result.returncode == 2
     assert result.stderr == (
@@ -200,7 +200,7 @@ def test_the_manager_is_told_when_clients_can_connect_and_when_it_ends(serve, no
 
 def test_a_manager_with_an_abstract_name_is_told_from_within_the_sandbox(serve):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
-        notified.settimeout(PATIENCE)
+        notified.settimeout(TIMEOUT)
         notified.bind(f"\0tcpecho-notify-{os.getpid()}")
         server = serve("127.0.0.1:0", env={"NOTIFY_SOCKET": f"@tcpecho-notify-{os.getpid()}"})
         assert notified.recv(100) == b"READY=1"
@@ -260,13 +260,13 @@ def test_systemd_socket_activate_starts_it_for_the_first_client(engine, program,
         wait_until(path.is_socket, "it to listen")
         for family, address in [(socket.AF_INET, ("127.0.0.1", 9877)), (socket.AF_UNIX, str(path))]:
             with socket.socket(family, socket.SOCK_STREAM) as client:
-                client.settimeout(PATIENCE)
+                client.settimeout(TIMEOUT)
                 client.connect(address)
                 client.sendall(b"hello")
                 client.shutdown(socket.SHUT_WR)
                 assert recv_all(client) == b"hello"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT) == 0
         assert path.is_socket()
         assert f"listening on unix:{path} " in (tmp_path / "log").read_text()
     finally:

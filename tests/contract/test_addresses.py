@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from activation import manager
-from harness import PATIENCE, Process, cleanup, parse_address, proc_state, recv_exactly, wait_until
+from harness import TIMEOUT, Process, cleanup, parse_address, proc_state, recv_exactly, wait_until
 from netns import set_sysctl, sysctl
 from refusals import refuse
 from surroundings import own_etc
@@ -29,7 +29,7 @@ NOBODY = 65534
 def is_served_at(line):
     family, address = parse_address(line)
     with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.settimeout(PATIENCE)
+        sock.settimeout(TIMEOUT)
         sock.connect(address)
         sock.sendall(b"served?")
         return recv_exactly(sock, 7) == b"served?"
@@ -237,7 +237,7 @@ def test_a_link_local_address_without_its_interface_gets_a_hint(serve, program, 
     hint = "a link-local address needs its interface (write fe80::1%eth0)"
     status, line = refusal(serve, f"[{address}]:9877")
     assert (status, line) == (4, f"tcpecho: cannot listen on {address} port 9877: {hint}")
-    talk = subprocess.run([program, "talk", address], input="", capture_output=True, text=True, timeout=PATIENCE)
+    talk = subprocess.run([program, "talk", address], input="", capture_output=True, text=True, timeout=TIMEOUT)
     assert (talk.returncode, talk.stderr) == (3, f"tcpecho: cannot connect to {address} port 9877: {hint}\n")
     assert serve(f"[{address}%{name}]:9877").addresses == [f"[{address}%{name}]:9877"]
 
@@ -256,7 +256,7 @@ def test_an_interface_that_there_is_not_is_told_as_such(serve):
 def test_a_signal_while_a_name_is_looked_up_ends_it_at_once(serve, tmp_path, number):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as name_server:
         name_server.bind(("127.0.0.1", 53))
-        name_server.settimeout(PATIENCE)
+        name_server.settimeout(TIMEOUT)
         resolver = "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n"
         prefix = own_etc(tmp_path, resolv_conf=resolver, nsswitch_conf="hosts: dns\n")
         server = serve("nowhere.example:9877", prefix=prefix, wait=False)
@@ -430,11 +430,11 @@ def test_a_denial_names_the_ports_that_need_a_right_on_this_machine(serve, progr
 def test_a_broadcast_or_multicast_address_is_refused(program, host):
     address = f"[{host}]:0" if ":" in host else f"{host}:0"
     reason = "TCP cannot use a broadcast or multicast address"
-    done = subprocess.run([program, "serve", address], capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run([program, "serve", address], capture_output=True, text=True, timeout=TIMEOUT)
     assert (done.returncode, done.stderr) == (2, f"tcpecho: cannot listen on {host} port 0: {reason}\n")
     for command in ["talk"], ["ping", "-c", "1"]:
         done = subprocess.run(
-            [program, *command, host, "9"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
+            [program, *command, host, "9"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT
         )
         assert done.returncode == 3
         assert done.stderr == f"tcpecho: cannot connect to {host} port 9: {reason}\n"

@@ -143,7 +143,7 @@ def test_beyond_the_waiting_room_a_source_gets_a_fin_and_a_line_in_the_log(serve
     wait_until(lambda: server.totals()["accepted"] == 1 + WAITING_ROOM, "all of them to be accepted")
 
     # Their bytes arrive before they are accepted: a close must not become a reset.
-    with server.accepting_nobody():
+    with server.accept_paused():
         surplus = [connect_from(server, "127.0.0.1") for _ in range(3)]
         names = ["{}:{}".format(*sock.getsockname()) for sock in surplus]
         for sock in surplus:

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, server_words
+from harness import TIMEOUT, server_words
 
 ADDRESSES = pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0", "unix:"])
 
@@ -16,7 +16,7 @@ def measure(program):
 
     def run(command, server, *options):
         words = [program, command, "--json", *map(str, options), *server_words(server)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE * 4, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT * 4, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         return json.loads(done.stdout)
 

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, cleanup, recv_exactly, wait_until
+from harness import TIMEOUT, cleanup, recv_exactly, wait_until
 from refusals import refuse
 from starting import Starting
 
@@ -159,7 +159,7 @@ def test_a_signal_after_the_first_worker_has_served_is_a_drain(start, tmp_path):
     server = start(f"unix:{path}", "--workers", "1", "--max-clients", "1", prefix=prefix)
     wait_until(lambda: is_listening(path), "the server to listen")
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(PATIENCE)
+        client.settimeout(TIMEOUT)
         client.connect(str(path))
         client.sendall(b"hello")
         assert recv_exactly(client, 5) == b"hello"
@@ -196,7 +196,7 @@ def test_many_addresses_are_told_whole(program, engine, tmp_path):
     with open(reader) as ready:
         assert ready.read().split() == paths
     server.terminate()
-    assert server.wait(PATIENCE) == 0
+    assert server.wait(TIMEOUT) == 0
 
 
 # ---- a --ready-fd that cannot be written ----
@@ -226,7 +226,7 @@ def test_if_readiness_cannot_be_written_nothing_is_announced(program, engine, na
     make, reason = UNWRITABLE[name]
     fd = make()
     words = [program, "serve", "--engine", engine, "--ready-fd", str(fd), "127.0.0.1:0"]
-    done = subprocess.run(words, pass_fds=[fd], capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(words, pass_fds=[fd], capture_output=True, text=True, timeout=TIMEOUT)
     os.close(fd)
     assert (done.returncode, done.stderr) == (4, f"tcpecho: cannot write to --ready-fd {fd}: {reason}\n")
 
@@ -241,4 +241,4 @@ def test_readiness_may_go_to_a_file(program, engine, tmp_path):
         wait_until(lambda: f"listening on {address} " in log.read_text(), "the address in the log")
     finally:
         server.terminate()
-        assert server.wait(PATIENCE) == 0
+        assert server.wait(TIMEOUT) == 0

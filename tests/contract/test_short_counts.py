@@ -11,7 +11,7 @@ import time
 import pytest
 
 from faults import Plan, faults  # noqa: F401 (a fixture)
-from harness import PATIENCE, recv_all, recv_exactly, reset
+from harness import TIMEOUT, recv_all, recv_exactly, reset
 from netns import set_loopback_mtu, set_sysctl
 from streams import Writer, echo_of, fill, pattern, recv_until_clean_end
 
@@ -48,7 +48,7 @@ def in_parallel(count, body):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(2 * PATIENCE)
+        thread.join(2 * TIMEOUT)
         assert not thread.is_alive(), "a conversation stands still"
     if errors:
         raise errors[0]
@@ -169,7 +169,7 @@ def test_small_messages_of_one_who_does_not_read_come_back_in_order_through_the_
                 while sent < len(data):
                     sent += sock.send(data[sent : sent + size])
                     time.sleep(0.0005)  # each is a separate message, as far as the machine keeps up
-            sock.settimeout(PATIENCE)
+            sock.settimeout(TIMEOUT)
             assert recv_exactly(sock, sent) == data[:sent]
             converse(sock, b"and a small one")
             sock.shutdown(socket.SHUT_WR)

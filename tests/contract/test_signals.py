@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, is_gone, proc_state, recv_all, recv_exactly, reset, sockets_of, wait_until
+from harness import TIMEOUT, is_gone, proc_state, recv_all, recv_exactly, reset, sockets_of, wait_until
 from scarcity import allow_descriptors
 from second_request import SECOND_REQUEST, end_at_once
 from signalling import Storm, block_all, ignore_all, interrupted, signals_in, slow_to_close, stopped
@@ -332,7 +332,7 @@ def test_a_signal_to_the_whole_group_as_a_terminal_sends_it_lets_clients_finish(
 def test_clients_who_are_queued_when_it_is_asked_to_end_are_still_served(serve):
     server = serve("127.0.0.1:0")
     queued = []
-    with server.accepting_nobody():
+    with server.accept_paused():
         for number in range(200):
             client = server.connect()
             client.sendall(b"client %d\n" % number)
@@ -395,7 +395,7 @@ def listens(server):
 def test_whoever_was_queued_is_served_and_then_nobody_is_accepted(serve):
     """Even if the queue is as long as one round of accepts."""
     server = serve("127.0.0.1:0")
-    with server.accepting_nobody():
+    with server.accept_paused():
         queued = [server.connect() for _ in range(64)]
         server.send(signal.SIGTERM)
     server.wait_for_log("^SIGTERM: no new clients")
@@ -637,7 +637,7 @@ def test_under_timeout_clients_finish(program, engine, tmp_path):
             wait_until(lambda: b"no new clients" in log.read_bytes(), "the drain")
             converse(client)
             finish(client)
-        assert process.wait(PATIENCE) == 124  # timeout's own status
+        assert process.wait(TIMEOUT) == 124  # timeout's own status
     assert b"reason=eof" in log.read_bytes() and b"killing" not in log.read_bytes()
 
 
@@ -680,7 +680,7 @@ def test_a_client_that_never_stops_does_not_keep_an_orphan_alive(serve, connect)
         while client.recv(MEGABYTE):
             pass
     wait_until(lambda: all(is_gone(child) for child in children), "the orphans to end")
-    writer.join(PATIENCE)
+    writer.join(TIMEOUT)
 
 
 def test_a_new_server_takes_the_port_and_the_children_of_the_old_do_not_disturb_it(serve, connect):
@@ -733,7 +733,7 @@ def test_a_reader_of_the_ready_descriptor_who_is_gone_is_words_and_status_4(prog
         pass_fds=[writer],
         stderr=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     os.close(writer)
     assert server.returncode == 4

@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from harness import (
-    PATIENCE,
+    TIMEOUT,
     descriptors_of,
     parse_address,
     recv_all,
@@ -42,7 +42,7 @@ def connect_to(line):
     """A client of an address as the server writes it."""
     family, address = parse_address(line)
     sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.settimeout(PATIENCE)
+    sock.settimeout(TIMEOUT)
     sock.connect(address)
     return sock
 
@@ -141,7 +141,7 @@ def test_a_reader_of_the_ready_descriptor_may_go_after_the_first_line(program, e
             assert server.poll() is None
         server.send_signal(signal.SIGTERM)
         assert b"broken pipe" not in log.read()
-    assert server.wait(PATIENCE) == 0
+    assert server.wait(TIMEOUT) == 0
 
 
 @pytest.mark.usefixtures("ipv6")
@@ -160,7 +160,7 @@ def test_the_ready_descriptor_gets_one_address_a_line_then_its_end(program, tmp_
         assert re.fullmatch(r"127\.0\.0\.1:\d+\n\[::1\]:\d+\n" + re.escape(path) + r"\n", text)
         assert all(is_served_at(line) for line in text.splitlines())
         server.send_signal(signal.SIGTERM)
-        assert server.wait(PATIENCE) == 0
+        assert server.wait(TIMEOUT) == 0
     finally:
         server.kill()
         server.wait()
@@ -183,7 +183,7 @@ def test_a_burst_while_the_server_is_stopped_waits_in_the_queue_and_is_served(se
     server = serve("127.0.0.1:9877")
     with contextlib.ExitStack() as stack:
         clients = []
-        with server.accepting_nobody():
+        with server.accept_paused():
             for number in range(BURST):
                 client = stack.enter_context(server.connect())
                 client.sendall(b"client %d\n" % number)

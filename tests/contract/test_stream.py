@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, recv_all, recv_exactly, wait_until
+from harness import TIMEOUT, recv_all, recv_exactly, wait_until
 from netns import set_sysctl
 from streams import Writer, borrowed, echo_of, pattern
 
@@ -132,7 +132,7 @@ def test_nothing_is_lost_through_the_smallest_buffers(server):
 def test_nothing_is_lost_in_the_smallest_segments(server):
     data = pattern(300_000)
     with socket.socket() as sock:
-        sock.settimeout(PATIENCE)
+        sock.settimeout(TIMEOUT)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALLEST_SEGMENT)
         sock.connect(server.address)
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) <= SMALLEST_SEGMENT
@@ -150,7 +150,7 @@ def narrow(own_network):
     set_sysctl("net.ipv4.tcp_wmem", "4096 4096 4096")
     set_sysctl("net.ipv4.tcp_rmem", "4096 4096 1048576")
     change = "ip route change local 127.0.0.1 dev lo table local advmss 88"
-    subprocess.run(change.split(), check=True, timeout=PATIENCE)
+    subprocess.run(change.split(), check=True, timeout=TIMEOUT)
 
 
 def test_a_narrow_network_changes_nothing_for_the_server(narrow, serve):

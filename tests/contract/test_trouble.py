@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from harness import PATIENCE, anonymous_kib, recv_exactly, reset, rss_kib
+from harness import TIMEOUT, anonymous_kib, recv_exactly, reset, rss_kib
 from scarcity import all_descriptors_at_rest, watch_it_wait
 from signalling import stopped
 from streams import Writer, fill, pattern, recv_until_clean_end
@@ -45,7 +45,7 @@ def unsanitized(sanitized):
 
 def test_clients_that_reset_before_they_are_accepted_are_logged_by_their_address(server):
     names = set()
-    with server.accepting_nobody():
+    with server.accept_paused():
         for _ in range(10):
             sock = server.connect()
             names.add(name_of(sock))
@@ -264,7 +264,7 @@ def test_a_client_that_never_stops_sending_cannot_keep_the_server_from_ending(se
             while sock.recv(MEGABYTE):
                 pass
         assert server.wait() == 1
-        writer.join(PATIENCE)
+        writer.join(TIMEOUT)
         assert isinstance(writer.error, (ConnectionResetError, BrokenPipeError))
     assert server.ends(1)[0]["reason"] == "drain"
 

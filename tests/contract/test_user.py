@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, proc_text, recv_exactly
+from harness import TIMEOUT, proc_text, recv_exactly
 from netns import set_sysctl
 from second_request import end_at_once
 
@@ -149,7 +149,7 @@ def test_the_path_stays_in_a_directory_that_he_cannot_search_with_a_word(serve, 
 @before_engines
 @pytest.mark.parametrize("name", ["nobody-of-that-name", "", "3999999999", "nobody:nogroup"])
 def test_an_unknown_user_is_a_wrong_command_line(program, name):
-    result = subprocess.run([program, "serve", "--user", name, "0"], capture_output=True, text=True, timeout=PATIENCE)
+    result = subprocess.run([program, "serve", "--user", name, "0"], capture_output=True, text=True, timeout=TIMEOUT)
     assert result.returncode == 2
     assert result.stderr == f"tcpecho: --user {name or EMPTY}: no such user\n"
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, parse_address, proc_state, recv_exactly, wait_until
+from harness import TIMEOUT, parse_address, proc_state, recv_exactly, wait_until
 from intruder import WALL, stop_at_call
 from scarcity import lowest_free_descriptor, set_descriptor_limit
 from streams import connect_from
@@ -114,7 +114,7 @@ def test_a_connection_whose_worker_is_stopped_or_killed_before_it_accepts_is_acc
     server.wait_for_rest()
     wait_until(lambda: proc_state(victim) == "S", "it to wait")
     with contextlib.ExitStack() as stack, stop_at_call(victim, "recvmsg" if limit else "accept4") as is_stopped:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:  # until it is stopped, the other worker may be woken
             assert time.monotonic() < deadline, "it does not come to accept"
             sock = stack.enter_context(server.connect())
@@ -209,8 +209,8 @@ def test_clients_of_two_addresses_are_served_by_two_workers_with_one_place_each(
 
 
 def connect_to(address):
-    sock = socket.create_connection(address, PATIENCE)
-    sock.settimeout(PATIENCE)
+    sock = socket.create_connection(address, TIMEOUT)
+    sock.settimeout(TIMEOUT)
     return sock
 
 

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from capture import Capture
-from harness import PATIENCE, recv_all, recv_exactly
+from harness import TIMEOUT, recv_all, recv_exactly
 from terminal import open_terminal
 
 
@@ -133,7 +133,7 @@ def test_nc_and_the_server_end_normally(capture, serve):
     nc = shutil.which("nc.openbsd") or pytest.skip("needs OpenBSD's nc")
     server = serve("127.0.0.1:9877")
     data = b"hello from nc\n" * 1000
-    done = subprocess.run([nc, "-N", "127.0.0.1", "9877"], input=data, capture_output=True, timeout=PATIENCE)
+    done = subprocess.run([nc, "-N", "127.0.0.1", "9877"], input=data, capture_output=True, timeout=TIMEOUT)
     assert (done.returncode, done.stdout) == (0, data)
     server_ends(server)
     assert_normal_termination(Conversation(capture.packets(), 9877), len(data))

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, descriptors_of, recv_all, recv_exactly, reset, title_of, wait_until
+from harness import TIMEOUT, descriptors_of, recv_all, recv_exactly, reset, title_of, wait_until
 from scarcity import allow_descriptors
 from streams import echo_of, is_silent, pattern
 
@@ -272,7 +272,7 @@ def echo_part(sock, data):
     sent = received = 0
     back = bytearray()
     sock.setblocking(False)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while received < len(data):
         assert time.monotonic() < deadline, "the echo does not come"
         with contextlib.suppress(BlockingIOError):
@@ -281,7 +281,7 @@ def echo_part(sock, data):
             piece = sock.recv(1 << 20)
             back += piece
             received += len(piece)
-    sock.settimeout(PATIENCE)
+    sock.settimeout(TIMEOUT)
     return bytes(back) == data
 
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import (PATIENCE, Process, children_of, cleanup, proc_state, recv_all, recv_exactly, reset,
+from harness import (TIMEOUT, Process, children_of, cleanup, proc_state, recv_all, recv_exactly, reset,
                      wait_until)
 
 MIB = bytes(range(256)) * 4096
@@ -24,7 +24,7 @@ class ChapterServer(Process):
         self.port = int(re.fullmatch(r"listening on port (\d+)\n", line)[1])
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
 
     def wait_for_children(self, count):
         wait_until(lambda: len(children_of(self.pid)) == count, f"{count} children")
@@ -44,7 +44,7 @@ def chapter_client(build):
 
     def run(port, data):
         command = [build / "examples/unp/unp-client", "127.0.0.1", str(port)]
-        return subprocess.run(command, input=data, capture_output=True, timeout=PATIENCE)
+        return subprocess.run(command, input=data, capture_output=True, timeout=TIMEOUT)
 
     return run
 
@@ -81,7 +81,7 @@ def test_the_client_fails_if_the_server_ends_early(build):
                 client.stdin.write(b"hello\n")
                 client.stdin.flush()
                 assert recv_exactly(connected, 6) == b"hello\n"
-            output, error = client.communicate(timeout=PATIENCE)
+            output, error = client.communicate(timeout=TIMEOUT)
     assert (client.returncode, output, error) == (1, b"", b"server ended early\n")
 
 
@@ -89,7 +89,7 @@ def test_the_client_without_a_server(build):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, but not listening
         command = [build / "examples/unp/unp-client", "127.0.0.1", str(unused.getsockname()[1])]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
     assert (done.returncode, done.stderr) == (1, b"connect: Connection refused\n")
 
 

@@ -27,10 +27,10 @@ from harness import children_of, descriptors_of, parse_address, proc_state, proc
 from second_request import request_again
 
 # Seconds until a wait counts as a hang on a busy machine.
-PATIENCE = 90.0
+TIMEOUT = 90.0
 
 # Seconds to wait for a line that a fault may have removed, before the next request.
-LINE_PATIENCE = 0.5
+LINE_TIMEOUT = 0.5
 
 SMALL = b"a line\n"
 BULK = random.Random(9877).randbytes(300_000)
@@ -49,10 +49,10 @@ WORKERS = {"prefork": 4, "thread": 1, "epoll": 2, "uring": 2}
 
 
 class Hang(Exception):
-    """A condition did not become true within PATIENCE."""
+    """A condition did not become true within TIMEOUT."""
 
 
-def until(condition, what, within=PATIENCE):
+def until(condition, what, within=TIMEOUT):
     deadline = time.monotonic() + within
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -228,7 +228,7 @@ class Outside:
 @functools.cache
 def unusable(program, engine):
     """Returns why this engine cannot be used here, or ""."""
-    text = subprocess.run([program, "serve", "--engine", "help"], capture_output=True, text=True, timeout=PATIENCE).stdout
+    text = subprocess.run([program, "serve", "--engine", "help"], capture_output=True, text=True, timeout=TIMEOUT).stdout
     match = re.search(rf"^{engine} .*\((cannot be used here: .*)\)$", text, re.M)
     return match.group(1) if match else ""
 
@@ -245,7 +245,7 @@ def can_attach():
         with tracer.stderr:
             is_attached = b"attached" in tracer.stderr.readline()
         process.kill()
-        tracer.wait(PATIENCE)
+        tracer.wait(TIMEOUT)
     return is_attached
 
 
@@ -294,7 +294,7 @@ class Exchange:
 
     def connect(self):
         try:
-            self.sock.settimeout(PATIENCE)
+            self.sock.settimeout(TIMEOUT)
             self.sock.connect(self.address)
             self.sock.setblocking(False)
             if self.family == socket.AF_UNIX:
@@ -316,7 +316,7 @@ class Exchange:
                 finished = True
                 with contextlib.suppress(OSError):
                     self.sock.shutdown(socket.SHUT_WR)
-            ready = select.select([self.sock], [self.sock] if left else [], [], PATIENCE)
+            ready = select.select([self.sock], [self.sock] if left else [], [], TIMEOUT)
             if not any(ready):
                 raise Hang(f"{len(self.received)} of {len(self.sent)} bytes came back to {self.name}, and no end")
             if ready[1]:
@@ -331,7 +331,7 @@ class Exchange:
 
     def wait_for_end(self):
         while not self.end:
-            if not select.select([self.sock], [], [], PATIENCE)[0]:
+            if not select.select([self.sock], [], [], TIMEOUT)[0]:
                 raise Hang(f"an end for {self.name}")
             self.receive()
 
@@ -428,7 +428,7 @@ def adopt_orphans():
 
 def reap_orphans():
     """Waits until no orphan is left. Returns whether an orphan had to be killed."""
-    deadline, late = time.monotonic() + PATIENCE, False
+    deadline, late = time.monotonic() + TIMEOUT, False
     with contextlib.suppress(ChildProcessError):
         while True:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
@@ -499,7 +499,7 @@ class Serving:
             until(
                 lambda: len(re.findall(pattern, self.text(), re.M)) >= count or not self.is_running(),
                 pattern,
-                LINE_PATIENCE,
+                LINE_TIMEOUT,
             )
         return len(re.findall(pattern, self.text(), re.M)) >= count
 
@@ -534,7 +534,7 @@ class Serving:
 
         if self.has_workers:
             with contextlib.suppress(Hang):
-                until(lambda: are_all_there() or not self.is_running(), "all workers to rest", 4 * LINE_PATIENCE)
+                until(lambda: are_all_there() or not self.is_running(), "all workers to rest", 4 * LINE_TIMEOUT)
         of_first, of_workers = count()
         return of_first, *sorted(of_workers)
 
@@ -571,7 +571,7 @@ def read_lines(fd, count):
     """Reads `count` lines, or fewer at the end of the file."""
     text = b""
     while text.count(b"\n") < count:
-        if not select.select([fd], [], [], PATIENCE)[0]:
+        if not select.select([fd], [], [], TIMEOUT)[0]:
             raise Hang("readiness")
         piece = os.read(fd, 4096)
         if not piece:
@@ -655,7 +655,7 @@ def live(program, clients, options, way, plan, directory, engine, addresses=None
         life.announced = bool(serving.addresses)
         if life.announced:
             clients(serving, way, plan, directory)
-        serving.process.wait(PATIENCE)
+        serving.process.wait(TIMEOUT)
     except (Hang, subprocess.TimeoutExpired) as hang:
         life.hang = str(hang)
     finally:
@@ -687,7 +687,7 @@ def talk(way, plan, directory, port):
             preexec_fn=end_with_us,
         )
     try:
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
     except subprocess.TimeoutExpired:
         life.hang = "talk to end"
     finish(life, process, journal, way)

@@ -155,7 +155,7 @@ static const char *hold_conversation(struct far_end *peer)
 	for (;;) {
 		struct pollfd ready = { .fd = peer->fd, .events = POLLIN };
 		ready.events |= peer->sent < peer->size ? POLLOUT : 0;
-		if (poll(&ready, 1, UNIT_PATIENCE_S * 1000) < 1)
+		if (poll(&ready, 1, UNIT_TIMEOUT_S * 1000) < 1)
 			return "the session stands still";
 		if (ready.revents & POLLOUT) {
 			ssize_t n = send(peer->fd, message + peer->sent, peer->size - peer->sent,

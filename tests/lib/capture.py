@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 
 import pytest
 
-from harness import PATIENCE, wait_until
+from harness import TIMEOUT, wait_until
 
 # Numbers instead of names, absolute sequence numbers, no time, each packet at once. Only the headers are captured,
 # and the buffer holds many of them, so that none is missed while tcpdump gets no CPU.
@@ -92,7 +92,7 @@ class Capture:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(PATIENCE)
+        self.process.wait(TIMEOUT)
 
     def packets(self):
         """All TCP segments until now, in order."""

@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, is_sanitized
+from harness import TIMEOUT, is_sanitized
 
 TEST = re.compile(r"^TEST\((\w+)\)", re.MULTILINE)
 RESULT = re.compile(r"^(ok|not ok) \d+ - (\S+)", re.MULTILINE)
@@ -73,7 +73,7 @@ class Program(pytest.File):
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )
         try:
-            output = process.communicate(timeout=test["timeout"] + PATIENCE * 10)[0]
+            output = process.communicate(timeout=test["timeout"] + TIMEOUT * 10)[0]
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             output = process.communicate()[0] + "\n(it was killed, because it did not end)\n"

@@ -16,12 +16,12 @@ import time
 from tcptable import tcp_sockets
 
 # Seconds until a wait counts as a hang: on the slowest machine, under a sanitizer, beside twenty other programs.
-PATIENCE = 90.0
+TIMEOUT = 90.0
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def wait_until(condition, what, within=PATIENCE):
+def wait_until(condition, what, within=TIMEOUT):
     """Polls until condition() is true and returns its value."""
     deadline = time.monotonic() + within
     while True:
@@ -65,7 +65,7 @@ def proc_text(pid, name):
 def of_process(pid, read, gone):
     """Returns what read() finds in /proc/PID, or `gone`. The files of a process that is ending belong to root
     before it is a zombie."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         try:
             return read()
@@ -214,7 +214,7 @@ class Process:
     def send(self, number):
         os.kill(self.pid, number)
 
-    def wait(self, within=PATIENCE):
+    def wait(self, within=TIMEOUT):
         """Waits for its end; returns the exit status, -N for signal N."""
         return self.process.wait(within)
 
@@ -313,7 +313,7 @@ class Server(Process):
     def port(self):
         return self.address[1]
 
-    def connect(self, timeout=PATIENCE, **options):
+    def connect(self, timeout=TIMEOUT, **options):
         """Returns a connected socket. rcvbuf=, sndbuf=: buffer sizes, set before connecting."""
         sock = socket.socket(self.family, socket.SOCK_STREAM)
         if self.family != socket.AF_UNIX:
@@ -432,7 +432,7 @@ class Server(Process):
                 os.kill(pid, signal.SIGCONT)
 
     @contextlib.contextmanager
-    def accepting_nobody(self):
+    def accept_paused(self):
         """Stops the accepting processes: new connections wait in the accept queue.
 
         Workers then serve no clients either. With one child per client, existing clients are still served.
@@ -490,7 +490,7 @@ class Talk(Process):
     def stdout(self):
         return self.process.stdout
 
-    def finish(self, within=PATIENCE * 4):
+    def finish(self, within=TIMEOUT * 4):
         """Writes the input, if it has one, and waits. Returns (status, output, error text)."""
         output, error = self.process.communicate(self.input, timeout=within)
         return self.process.returncode, output, error.decode(errors="replace")

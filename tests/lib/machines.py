@@ -9,7 +9,7 @@ import os
 import pathlib
 import subprocess
 
-from harness import PATIENCE, children_of, wait_until
+from harness import TIMEOUT, children_of, wait_until
 from tools import tool
 
 # The documentation network (RFC 5737).
@@ -63,7 +63,7 @@ class Machine:
         """A prefix for commands that run in all namespaces of the machine."""
         return ["nsenter", "-t", str(self.pid), "--all"]
 
-    def run(self, *command, within=PATIENCE * 2, check=True, env=None, **more):
+    def run(self, *command, within=TIMEOUT * 2, check=True, env=None, **more):
         """Runs a command in it, with its home directory, and waits."""
         environment = {**os.environ, "HOME": str(self.home), "LC_ALL": "C.UTF-8", **(env or {})}
         done = subprocess.run(
@@ -109,7 +109,7 @@ class Network:
         # Process ids differ in the machine's namespace, so the interface is moved from outside.
         subprocess.run(
             ["nsenter", "-t", str(self.hub.pid), "--net", "ip", "link", "set", "cable", "netns", str(machine.pid)],
-            check=True, timeout=PATIENCE,
+            check=True, timeout=TIMEOUT,
         )
         self.hub.run("ip", "link", "set", name, "master", "bridge", "up")
         self._give_address(machine, "cable")
@@ -124,7 +124,7 @@ class Network:
         for machine in reversed(self.machines):
             machine.end()
         for process in self.processes:
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
 
     @staticmethod
     def _give_address(machine, device):
@@ -162,5 +162,5 @@ ip link add one type veth peer name two
 @functools.cache
 def _why_no_network():
     command = ["unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", PROBE]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     return None if done.returncode == 0 else f"cannot make machines: {done.stderr.strip()}"

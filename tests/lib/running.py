@@ -4,7 +4,7 @@ import contextlib
 import json
 import subprocess
 
-from harness import PATIENCE
+from harness import TIMEOUT
 
 
 @contextlib.contextmanager
@@ -27,5 +27,5 @@ def running(program, command):
 
 def end(process):
     """Waits and returns (document, status, standard error)."""
-    output, error = process.communicate(timeout=PATIENCE)
+    output, error = process.communicate(timeout=TIMEOUT)
     return json.loads(output), process.returncode, error

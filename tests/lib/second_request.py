@@ -2,7 +2,7 @@
 """The second request to end: a signal that a program does not take for a part of the first one."""
 import time
 
-from harness import PATIENCE
+from harness import TIMEOUT
 
 # A signal to end that comes later than this after the first is a second request (net/signals.h).
 SECOND_REQUEST = 0.1
@@ -13,7 +13,7 @@ def request_again(is_running, send):
 
     It is sent repeatedly because a server without a CPU may count a signal as part of the first request.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while is_running() and time.monotonic() < deadline:
         time.sleep(SECOND_REQUEST)
         send()

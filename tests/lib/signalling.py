@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, proc_state, proc_text, wait_until
+from harness import TIMEOUT, proc_state, proc_text, wait_until
 
 # The slow calls (signal(7)), which a signal with a handler would interrupt. A question mark marks calls that some
 # architectures do not have.
@@ -62,7 +62,7 @@ def injected(pid, injection):
         yield
     finally:
         tracer.terminate()
-        tracer.communicate(timeout=PATIENCE)
+        tracer.communicate(timeout=TIMEOUT)
 
 
 def interrupted(pid):
@@ -101,7 +101,7 @@ class Storm(threading.Thread):
 
     def __exit__(self, *_):
         self.is_over.set()
-        self.join(PATIENCE)
+        self.join(TIMEOUT)
         for process in self.targets:
             self.send(process, signal.SIGCONT)
             os.close(process)

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from harness import PATIENCE, recv_all
+from harness import TIMEOUT, recv_all
 
 # The first byte of struct tcp_info, from the kernel's include/net/tcp_states.h.
 TCP_CLOSE, TCP_CLOSE_WAIT = 7, 8
@@ -61,7 +61,7 @@ class Writer(threading.Thread):
 
     def finish(self):
         """Waits until all bytes are sent."""
-        self.join(PATIENCE)
+        self.join(TIMEOUT)
         assert not self.is_alive(), f"stuck after {self.sent} of {len(self.data)} bytes"
         assert self.error is None, self.error
 
@@ -103,7 +103,7 @@ def recv_until_clean_end(sock):
 
 def connect_from(server, source):
     """Returns a client with this source address."""
-    return socket.create_connection(server.address, PATIENCE, source_address=(source, 0))
+    return socket.create_connection(server.address, TIMEOUT, source_address=(source, 0))
 
 
 @contextlib.contextmanager

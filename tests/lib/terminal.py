@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE
+from harness import TIMEOUT
 
 OFLAG, LFLAG = 1, 3
 
@@ -88,14 +88,14 @@ class Terminal:
 
     def wait_for(self, data):
         """Reads until data appears."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while data not in self.seen:
             assert self._read(deadline), f"ended, and {data!r} is not in {self.seen[-500:]!r}"
 
     def read_to_end(self):
         """Hands the slave over and reads until no process has it open. Returns all output."""
         self.hand_over()
-        deadline = time.monotonic() + PATIENCE * 4
+        deadline = time.monotonic() + TIMEOUT * 4
         while self._read(deadline):
             pass
         return self.seen

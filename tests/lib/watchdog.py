@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import PATIENCE
+from harness import TIMEOUT
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def no_hang():
         raise TimeoutError("the test hangs here")
 
     before = signal.signal(signal.SIGALRM, bark)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE * 10)
+    signal.setitimer(signal.ITIMER_REAL, TIMEOUT * 10)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)

@@ -18,7 +18,7 @@ import threading
 import time
 from typing import NamedTuple
 
-from harness import PATIENCE
+from harness import TIMEOUT
 from packets import ACK, FIN, RST, SYN, flip_bit, forge, parse, reset_to_receiver, reset_to_sender
 
 # The two directions, and the index of the device where each begins.
@@ -71,7 +71,7 @@ class Box(threading.Thread):
 
     def __exit__(self, *_):
         os.eventfd_write(self.is_over, 1)
-        self.join(PATIENCE)
+        self.join(TIMEOUT)
         os.close(self.is_over)
         if self.error:
             raise self.error

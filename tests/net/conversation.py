@@ -17,7 +17,7 @@ import hosts
 import judge
 from box import Box, Cut, Deed, FirstDropped, Forger, Vanish
 from bulk import Feeder
-from harness import PATIENCE, Server, Talk, cleanup, proc_state, wait_until
+from harness import TIMEOUT, Server, Talk, cleanup, proc_state, wait_until
 from packets import FIN, SYN
 from scarcity import descriptors_at_rest
 from streams import pattern
@@ -112,12 +112,12 @@ def talk_to_the_end(plan, program, directory, parties, seen):
         parties["talk"] = client
         feeder = Feeder(client.stdin, lambda file: type_lines(file, seen.data, plan)) if plan.lines else None
         reader = LateReader(client.stdout, plan.reader_pause) if plan.reader_pause else None
-        seen.status = client.wait(PATIENCE * 2)
+        seen.status = client.wait(TIMEOUT * 2)
         seen.error = client.process.stderr.read().decode(errors="replace")
         if feeder:
-            feeder.join(PATIENCE)
+            feeder.join(TIMEOUT)
         if reader:
-            reader.join(PATIENCE)
+            reader.join(TIMEOUT)
     seen.output = bytes(reader.data) if reader else (directory / "output").read_bytes()
 
 

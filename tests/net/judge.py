@@ -10,7 +10,7 @@ import dataclasses
 import re
 
 from box import DOWN, UP
-from rogues import NO_HALF_CLOSE
+from faulty_servers import NO_HALF_CLOSE
 
 IDENTICAL = "identical"
 SILENCE = {"no reply", "server did not end"}

@@ -13,7 +13,7 @@ import pytest
 
 from harness import children_of, wait_until
 
-PATIENCE = 300
+TIMEOUT = 300
 
 # A user that exists only in the place: name, uid, and first subordinate uid.
 USER, UID, FIRST_SUBORDINATE = "packager", 50321, 300000
@@ -77,7 +77,7 @@ class Place:
 
     def run(self, *words, **more):
         return subprocess.run(
-            self.command(*words), env=self.environment(), capture_output=True, text=True, timeout=PATIENCE, **more
+            self.command(*words), env=self.environment(), capture_output=True, text=True, timeout=TIMEOUT, **more
         )
 
     def start(self, *words, **more):

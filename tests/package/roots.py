@@ -12,7 +12,7 @@ from harness import children_of, proc_text, wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
-PATIENCE = 120
+TIMEOUT = 120
 
 # Own processes, mounts and network, with a working loopback: sh -c STAGE stage ROOT COMMAND...
 STAGE = 'ip link set lo up && mount -t proc proc "$1/proc" && exec chroot "$@"'
@@ -23,7 +23,7 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DE
 
 def execute(command, **more):
     return subprocess.run(
-        list(map(str, command)), env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE, **more
+        list(map(str, command)), env=ENVIRONMENT, capture_output=True, text=True, timeout=TIMEOUT, **more
     )
 
 
@@ -108,8 +108,8 @@ class Booted(Root):
         )
         self.init = None
         try:
-            self.init = wait_until(self.find_init, "systemd", within=PATIENCE)
-            wait_until(self.is_up, "the end of the start", within=PATIENCE)
+            self.init = wait_until(self.find_init, "systemd", within=TIMEOUT)
+            wait_until(self.is_up, "the end of the start", within=TIMEOUT)
         except BaseException:
             self.log.seek(0)
             print(self.log.read().decode(errors="replace"))

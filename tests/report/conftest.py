@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE
+from harness import TIMEOUT
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def report(program, tmp_path):
     def run(*words, stdin=None, **more):
         with open(stdin or os.devnull, "rb") as given:
             done = subprocess.run([program, "report", *map(str, words)], stdin=given, capture_output=True, cwd=tmp_path,
-                                  timeout=PATIENCE, **more)
+                                  timeout=TIMEOUT, **more)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     return run

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, server_words
+from harness import TIMEOUT, server_words
 
 JAR = pathlib.Path("/usr/share/java/hdrhistogram.jar")
 
@@ -153,7 +153,7 @@ def test_the_intervals_of_a_bench_are_the_whole_run(program, serve, tmp_path, pr
     server = serve("127.0.0.1:0", engine="epoll")
     words = ["-d", "2500ms", "--warmup", "50ms", "-c", "4", "-w", "2", "-r", "2k", "--hlog", tmp_path / "log"]
     output = subprocess.run([program, "bench", "--json", *map(str, words), *server_words(server)], capture_output=True,
-                            timeout=PATIENCE, check=True).stdout
+                            timeout=TIMEOUT, check=True).stdout
     found = json.loads(output)
     processor("-csv", "-i", "log", "-tag", tag, "-o", "figures")
     rows = [[float(field) for field in row] for row in csv.reader((tmp_path / "figures").open()) if row[0][0].isdigit()]

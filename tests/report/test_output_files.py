@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from documents import write
-from harness import PATIENCE, server_words
+from harness import TIMEOUT, server_words
 from surroundings import own_mounts
 
 NOBODY = 65534
@@ -50,7 +50,7 @@ def run(program, words):
 
     def start(command, path, prefix=(), **more):
         more = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, **more}
-        done = subprocess.run([*prefix, program, *words(command, path)], timeout=PATIENCE * 2, **more)
+        done = subprocess.run([*prefix, program, *words(command, path)], timeout=TIMEOUT * 2, **more)
         return done.returncode, done.stderr
 
     return start
@@ -154,7 +154,7 @@ def public(tmp_path_factory, program):
 
 def run_as_nobody(public, words):
     done = subprocess.run(
-        [str(public / "tcpecho"), *words], capture_output=True, text=True, preexec_fn=as_nobody, timeout=PATIENCE
+        [str(public / "tcpecho"), *words], capture_output=True, text=True, preexec_fn=as_nobody, timeout=TIMEOUT
     )
     return done.returncode, done.stderr
 
@@ -246,7 +246,7 @@ def test_an_input_is_not_overwritten(program, words, tmp_path, command, name):
     asked = [word if word != str(source) or name != "standard input" else "-" for word in words(command, "@")]
     asked[asked.index("@")] = str(path)
     with open(source, "rb") as given:
-        done = subprocess.run([program, *asked], stdin=given, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run([program, *asked], stdin=given, capture_output=True, text=True, timeout=TIMEOUT)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith(" is an input and the output (write the result to another file)\n")
     assert source.read_bytes() == before
@@ -257,7 +257,7 @@ def test_a_result_is_not_appended_to_an_input(program, tmp_path, words):
     run = write(tmp_path / "run.json", [([100_000], [90_000], 0)])
     before = run.read_bytes()
     with open(run, "ab") as out:
-        done = subprocess.run([program, "report", *words, str(run)], stdout=out, stderr=subprocess.PIPE, timeout=PATIENCE)
+        done = subprocess.run([program, "report", *words, str(run)], stdout=out, stderr=subprocess.PIPE, timeout=TIMEOUT)
     assert (done.returncode, run.read_bytes()) == (2, before)
 
 
@@ -278,9 +278,9 @@ def test_standard_output_by_all_its_names(program, words, tmp_path, name, kind):
             theirs.close()
             with ours, ours.makefile("rb") as stream:
                 text = stream.read().decode()
-            process.communicate(timeout=PATIENCE)
+            process.communicate(timeout=TIMEOUT)
         else:
-            text = (process.communicate(timeout=PATIENCE)[0] or b"").decode()
+            text = (process.communicate(timeout=TIMEOUT)[0] or b"").decode()
         if kind == "file":
             text = (tmp_path / "out").read_text().removeprefix("before\n")
     assert process.returncode == 0
@@ -293,7 +293,7 @@ def test_a_descriptor_that_was_passed_is_written(program, words):
     os.close(writer)
     with open(reader) as stream:
         assert is_whole("html", stream.read())
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(TIMEOUT) == 0
 
 
 def test_a_descriptor_that_is_not_open_is_told_before_the_run(run):
@@ -307,7 +307,7 @@ def test_a_named_pipe_gets_it(run, tmp_path, command):
     reader = threading.Thread(target=lambda: got.append(fifo.read_text()))
     reader.start()
     assert run(command, fifo) == (0, "")
-    reader.join(PATIENCE)
+    reader.join(TIMEOUT)
     assert is_whole(command, got[0])
     assert fifo.is_fifo()
 
@@ -329,7 +329,7 @@ def test_a_named_pipe_that_nobody_reads_does_not_keep_it_from_ending(program, wo
         )
         assert process.stdout.readline()  # the summary has come
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == -signal.SIGTERM
+        assert process.wait(TIMEOUT) == -signal.SIGTERM
         process.communicate()
     os.close(reader)
 
@@ -395,7 +395,7 @@ def test_a_log_that_cannot_be_written_is_told_before_the_run(run, server, tmp_pa
 def test_a_run_that_fails_leaves_no_file(program, old):
     done = subprocess.run(
         [program, "bench", "-d", "1s", "--hlog", str(old.parent / "log"), "127.0.0.1", "1"], capture_output=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert done.returncode == 3
     assert only(old)

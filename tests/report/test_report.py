@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, server_words
+from harness import TIMEOUT, server_words
 from results import decode, encode, hdr, index_of, result, write
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ def bench(program, server, tmp_path):
         path = tmp_path / name
         with path.open("wb") as out:
             subprocess.run([program, "bench", "-q", "--json", "--warmup", "0", "-d", "1200ms", *words, *server_words(server)],
-                           stdout=out, check=True, timeout=PATIENCE)
+                           stdout=out, check=True, timeout=TIMEOUT)
         return path
 
     return run
@@ -51,10 +51,10 @@ def test_standard_input_is_a_file(report, bench):
 
 def test_what_is_shown_is_what_was_printed(report, program, server, tmp_path):
     text = subprocess.run([program, "bench", "-q", "-d", "200ms", *server_words(server)], capture_output=True, text=True,
-                          check=True, timeout=PATIENCE).stdout
+                          check=True, timeout=TIMEOUT).stdout
     document = tmp_path / "run"
     document.write_text(subprocess.run([program, "bench", "-q", "-d", "200ms", "--json", *server_words(server)],
-                                       capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)
+                                       capture_output=True, text=True, check=True, timeout=TIMEOUT).stdout)
     status, shown, error = report("show", document)
     assert (status, error) == (0, "")
     # The same lines with other figures, and then the parameters.

@@ -14,9 +14,9 @@ import time
 
 import pytest
 
-import rogues
-from harness import PATIENCE, Server, server_words, wait_until
-from rogues import Rogue
+import faulty_servers
+from harness import TIMEOUT, Server, server_words, wait_until
+from faulty_servers import FaultyServer
 from signalling import stopped
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -50,7 +50,7 @@ def start(program):
 
 
 def document_of(process):
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=TIMEOUT)
     return json.loads(output)
 
 
@@ -223,18 +223,18 @@ def test_a_client_that_stood_still_has_a_longer_interval_and_loses_nothing(serve
 @pytest.mark.parametrize(
     "treatment, name",
     [
-        (rogues.answer_and_reset(100, 128), "ECONNRESET"),
-        (rogues.answer_and_end(100, 128), "ended"),
-        (rogues.mute, "no_reply"),
-        (rogues.flip_bit(1000), "mismatch"),
+        (faulty_servers.answer_and_reset(100, 128), "ECONNRESET"),
+        (faulty_servers.answer_and_end(100, 128), "ended"),
+        (faulty_servers.never_reply, "no_reply"),
+        (faulty_servers.flip_bit(1000), "mismatch"),
     ],
-    ids=["resets", "ends", "mute", "flips"],
+    ids=["resets", "ends", "never_reply", "flips"],
 )
 @pytest.mark.parametrize("command", ["bench", "ping"])
 def test_failures_are_in_the_seconds_in_which_they_were(found, command, treatment, name):
     words = {"bench": [*SHORT, "-c", 3, "-d", "1200ms"], "ping": ["-c", 12, "-i", "100ms"]}[command]
-    with Rogue(treatment) as rogue:
-        document = found(command, "-s", 512, "-W", "150ms", *words, *rogue.words)
+    with FaultyServer(treatment) as faulty:
+        document = found(command, "-s", 512, "-W", "150ms", *words, *faulty.words)
     assert name in document["errors"]
     assert len(document["series"]) >= 1
     assert (document["first_mismatch"] is not None) == (name == "mismatch")
@@ -245,11 +245,11 @@ def test_failures_of_the_warm_up_are_in_the_first_second(found):
 
     def reset_the_first(sock):
         treated.append(sock)
-        treatment = rogues.answer_and_reset(0, 64) if len(treated) <= 3 else rogues.never_end
+        treatment = faulty_servers.answer_and_reset(0, 64) if len(treated) <= 3 else faulty_servers.never_end
         treatment(sock)
 
-    with Rogue(reset_the_first) as rogue:
-        document = found("bench", "-d", "1600ms", "--warmup", "500ms", "-c", 2, *rogue.words)
+    with FaultyServer(reset_the_first) as faulty:
+        document = found("bench", "-d", "1600ms", "--warmup", "500ms", "-c", 2, *faulty.words)
     assert sum(document["errors"].values()) > 0
     assert document["series"][0]["failures"] == sum(document["errors"].values())
 
@@ -310,7 +310,7 @@ def test_congestion_control_and_segments_are_those_of_the_kernel(serve, found):
 def test_a_shell_reads_the_command_line_as_it_was(program, server, tmp_path, name):
     words = [b"bench", b"--json", *map(str.encode, SHORT), b"--hlog", os.fsencode(tmp_path) + b"/" + name,
              *map(str.encode, server_words(server))]
-    output = subprocess.run([os.fsencode(program), *words], capture_output=True, timeout=PATIENCE, check=True).stdout
+    output = subprocess.run([os.fsencode(program), *words], capture_output=True, timeout=TIMEOUT, check=True).stdout
     line = sound(json.loads(output))["command_line"]
     read = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
     assert read.split(b"\0")[:-1] == [b"tcpecho", *words]
@@ -326,7 +326,7 @@ def whole(program, tmp_path_factory):
     server = Server(program, folder, [f"unix:{folder}/socket"])
     try:
         output = subprocess.run([program, "bench", "--json", *SHORT, "-r", "100", *server_words(server)],
-                                capture_output=True, timeout=PATIENCE, check=True).stdout
+                                capture_output=True, timeout=TIMEOUT, check=True).stdout
     finally:
         server.kill()
     document = json.loads(output)

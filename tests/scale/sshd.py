@@ -3,7 +3,7 @@
 import pathlib
 import subprocess
 
-from harness import PATIENCE
+from harness import TIMEOUT
 from machines import wait_for_port
 from tools import tool
 
@@ -42,7 +42,7 @@ def make_keys(directory):
     keys.mkdir()
     for name in ("host", "user"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(keys / name)]
-        subprocess.run(command, check=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+        subprocess.run(command, check=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
     (keys / "ssh_config").write_text(SSH_CONFIG.format(keys=keys))
     return keys
 

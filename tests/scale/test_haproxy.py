@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, wait_until
+from harness import TIMEOUT, wait_until
 from machines import wait_for_port, why_impossible
 from tools import ROOT, tool
 
@@ -72,7 +72,7 @@ def sessions(network, server):
 def result_of(load):
     """Ends the load; returns its result."""
     load.send_signal(signal.SIGINT)
-    output, error = load.communicate(timeout=PATIENCE)
+    output, error = load.communicate(timeout=TIMEOUT)
     return json.loads(output), error
 
 

@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, Server, proc_text, server_words, wait_until
+from harness import TIMEOUT, Server, proc_text, server_words, wait_until
 from machines import why_impossible
 from tools import ROOT
 
@@ -236,7 +236,7 @@ def test_the_jobs_pods_begin_together_and_are_added_up(network, pods, service, p
         words = ["tcpecho", *shortened(container["args"])]
         with (logs / f"bench-{index}").open("wb") as log:  # both output streams, as in a container
             running.append(subprocess.Popen([*pod.machine.inside, *pod.command(words)], stdout=log, stderr=log))
-    assert [process.wait(PATIENCE) for process in running] == [0, 0, 0]
+    assert [process.wait(TIMEOUT) for process in running] == [0, 0, 0]
 
     results = tmp_path / "results"
     collect(tmp_path, program, logs, results, "SuccessCriteriaMet Complete", status=0)
@@ -262,7 +262,7 @@ def test_of_a_job_that_failed_every_result_counts_and_a_pod_without_one_is_named
     for seed, (name, (options, status)) in enumerate(found.items()):
         words = ["--json", "-q", "-d", "100ms", "--warmup", "0", "--seed", str(seed), *options, *server_words(server)]
         with (logs / name).open("wb") as log:
-            done = subprocess.run([program, "bench", *words], stdout=log, stderr=log, timeout=PATIENCE, check=False)
+            done = subprocess.run([program, "bench", *words], stdout=log, stderr=log, timeout=TIMEOUT, check=False)
         assert done.returncode == status
     error = collect(tmp_path, program, logs, results, "FailureTarget Failed", status=1)
     assert error == "pod/late has no result: tcpecho: --start-at @1: is over, by this machine's clock\n"
@@ -281,7 +281,7 @@ def collect(tmp_path, program, logs, results, state, status):
     kubectl.chmod(0o755)
     done = subprocess.run(
         [FOLDER / "collect.sh", results], env={**os.environ, "KUBECTL": str(kubectl), "TCPECHO": program},
-        capture_output=True, text=True, timeout=PATIENCE,
+        capture_output=True, text=True, timeout=TIMEOUT,
     )
     assert done.returncode == status, done.stderr
     assert "echoes in" in done.stdout

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import sshd
-from harness import PATIENCE, server_words
+from harness import TIMEOUT, server_words
 from machines import why_impossible
 from tools import ROOT, tool
 
@@ -42,7 +42,7 @@ def run_together(program, fleet, tmp_path, *arguments):
         "LEAD": "8",
         "PATH": f"{tool('parallel').rpartition('/')[0]}:/usr/sbin:/usr/bin:/sbin:/bin",
     }
-    done = network.hub.run("bash", TOGETHER, hosts, directory, *arguments, env=env, check=False, within=PATIENCE * 4)
+    done = network.hub.run("bash", TOGETHER, hosts, directory, *arguments, env=env, check=False, within=TIMEOUT * 4)
     texts = [(directory / f"{machine.address}.json").read_text() for machine in machines]
     assert all(texts), done.stdout + done.stderr
     return done, list(map(json.loads, texts)), directory
@@ -114,7 +114,7 @@ def run_here(program, tmp_path):
         env = {**os.environ, "SSH": str(ssh), "TCPECHO": program, "LEAD": "5", **environment}
         env["PATH"] = f"{tool('parallel').rpartition('/')[0]}:{os.environ['PATH']}"
         done = subprocess.run(["bash", TOGETHER, hosts, directory, *words], env=env, capture_output=True, text=True,
-                              timeout=PATIENCE * 2, check=False, stdin=subprocess.DEVNULL)
+                              timeout=TIMEOUT * 2, check=False, stdin=subprocess.DEVNULL)
         return done, directory
 
     return run

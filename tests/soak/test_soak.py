@@ -11,7 +11,7 @@ from bulk import Endless
 from clients import Client, large_stream, medium_stream, verdict_of
 from harness import reset
 from ledger import Ledger, disagreement
-from rogues import Rogue, add_bytes, answer_and_end, close_at_once, drop_byte, echo_through, flip_bit, repeat_byte
+from faulty_servers import FaultyServer, add_bytes, answer_and_end, close_at_once, drop_byte, echo_through, flip_bit, repeat_byte
 
 SEED = 1
 
@@ -54,7 +54,7 @@ def test_a_crowd_comes_and_goes(program, engine):
 
 # ---- the clients notice ----
 
-ROGUES = {
+FAULTY_SERVERS = {
     "a flipped bit": (flip_bit(30_000), "wrong"),
     "a byte lost": (drop_byte(30_000), "wrong"),
     "the last byte lost": (echo_through(lambda offset, piece: piece[:-1]), "wrong"),
@@ -66,17 +66,17 @@ ROGUES = {
 }
 
 
-@pytest.mark.parametrize("rogue, outcome", ROGUES.values(), ids=ROGUES)
+@pytest.mark.parametrize("faulty, outcome", FAULTY_SERVERS.values(), ids=FAULTY_SERVERS)
 @pytest.mark.parametrize("kind", [medium_stream, large_stream], ids=["medium", "large"])
-def test_a_client_notices_a_bad_echo(rogue, outcome, kind):
-    with Rogue(rogue) as server:
+def test_a_client_notices_a_bad_echo(faulty, outcome, kind):
+    with FaultyServer(faulty) as server:
         client = Client(7, server.port, Endless(SEED), SEED)
         assert verdict_of(kind, client)[0] == outcome
 
 
-@pytest.mark.parametrize("rogue, outcome", ROGUES.values(), ids=ROGUES)
-def test_the_load_notices_a_bad_echo(build, rogue, outcome):
-    with Rogue(rogue) as server:
+@pytest.mark.parametrize("faulty, outcome", FAULTY_SERVERS.values(), ids=FAULTY_SERVERS)
+def test_the_load_notices_a_bad_echo(build, faulty, outcome):
+    with FaultyServer(faulty) as server:
         load = [build / "bench" / "soak" / "load", server.port, SEED, 3, 2, 1_000_000]
         run = subprocess.run(list(map(str, load)), capture_output=True, text=True)
     assert run.returncode == 1

@@ -63,7 +63,7 @@ _Noreturn static void child_main(unit_child_fn *run, const void *argument)
 {
 	struct rlimit no_core = { 0 };
 	setrlimit(RLIMIT_CORE, &no_core);
-	alarm(UNIT_PATIENCE_S);
+	alarm(UNIT_TIMEOUT_S);
 	run(argument);
 	_exit(0);
 }
@@ -283,7 +283,7 @@ void unit_write(int fd, const void *bytes, size_t size)
 static ssize_t read_some(int fd, void *buffer, size_t size)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
-	assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&ready, 1, UNIT_TIMEOUT_S * 1000), 1);
 	return read(fd, buffer, size);
 }
 

@@ -27,7 +27,7 @@
  * Seconds until a wait counts as a hang, on the slowest machine under a sanitizer. No test asserts
  * a duration.
  */
-#define UNIT_PATIENCE_S 90
+#define UNIT_TIMEOUT_S 90
 
 #define TEST(name)                                             \
 	static void name##_body(void);                         \
@@ -51,7 +51,7 @@ _Noreturn void unit_skip(const char *reason);
 #define UNIT_WAIT_UNTIL(condition)                                                           \
 	do {                                                                                 \
 		for (long tries = 0; !(condition); tries++) {                                \
-			if (tries >= UNIT_PATIENCE_S * 1000L)                                \
+			if (tries >= UNIT_TIMEOUT_S * 1000L)                                \
 				fail_msg("%s:%d: still waiting for: %s", __FILE__, __LINE__, \
 					 #condition);                                        \
 			unit_sleep_ms(1);                                                    \

@@ -532,7 +532,7 @@ static void assert_an_error_waits(int flags, int n_held, const char *expected)
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		alarm(UNIT_PATIENCE_S);
+		alarm(UNIT_TIMEOUT_S);
 		say_an_error(&pipe, n_held);
 		_exit(0);
 	}
@@ -744,7 +744,7 @@ static void log_without_waiting(int reader, int writer, bool is_socket)
 		UNIT_CHILD_MUST(fcntl(writer, F_SETFL, O_NONBLOCK) == 0);
 	redirect(writer);
 	log_unblock(is_socket);
-	alarm(UNIT_PATIENCE_S);
+	alarm(UNIT_TIMEOUT_S);
 	for (int i = 0; i < N; i++)
 		log_notice("line %04d", i);
 	UNIT_CHILD_MUST(log_is_behind());

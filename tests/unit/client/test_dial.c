@@ -310,7 +310,7 @@ TEST(a_thread_dials_with_copies_of_the_request)
 	outcomes[0] = (struct outcome)REFUSES(0);
 	assert_int_equal(dial_begin(&request, &dialing), 0);
 	struct pollfd done = { .fd = dialing->done_fd, .events = POLLIN };
-	assert_int_equal(poll(&done, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&done, 1, UNIT_TIMEOUT_S * 1000), 1);
 	assert_true(source_given != NULL && source_given != &source);
 	assert_true(dialing->request.server != &spec);
 	assert_int_equal(dial_end(dialing).fd, -ECONNREFUSED);
@@ -329,9 +329,9 @@ TEST(an_abandoned_one_leaves_nothing_behind)
 		assert_int_equal(dial_begin(&request, &dialing), 0);
 		struct pollfd done = { .fd = dialing->done_fd, .events = POLLIN };
 		if (is_done)
-			assert_int_equal(poll(&done, 1, UNIT_PATIENCE_S * 1000), 1);
+			assert_int_equal(poll(&done, 1, UNIT_TIMEOUT_S * 1000), 1);
 		dial_abandon(dialing);
-		for (int i = 0; i < UNIT_PATIENCE_S * 100 && unit_open_descriptors() > before; i++)
+		for (int i = 0; i < UNIT_TIMEOUT_S * 100 && unit_open_descriptors() > before; i++)
 			poll(NULL, 0, 10);
 		assert_int_equal(unit_open_descriptors(), before);
 	}

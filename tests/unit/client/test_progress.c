@@ -133,7 +133,7 @@ TEST(it_comes_after_a_second_and_then_again_and_again)
 	close(null);
 	assert_int_equal(progress_deadline_ns(&progress), progress.start_ns + CLOCK_NS_PER_S);
 
-	progress.next_ns = clock_now_ns() + UNIT_PATIENCE_S * CLOCK_NS_PER_S;
+	progress.next_ns = clock_now_ns() + UNIT_TIMEOUT_S * CLOCK_NS_PER_S;
 	assert_string_equal(show(&progress, 1000), "");
 
 	progress = after_seconds(1);

@@ -114,7 +114,7 @@ static enum accept_verdict take(int listen_fd, int *ret_fd, struct addr *ret_pee
 {
 	struct pollfd ready = { .fd = listen_fd, .events = POLLIN };
 	int code = 0;
-	assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&ready, 1, UNIT_TIMEOUT_S * 1000), 1);
 	return accept_client(listen_fd, ret_fd, ret_peer, &code);
 }
 
@@ -206,7 +206,7 @@ TEST(a_client_of_a_unix_socket_has_no_address_but_its_family)
 	close(listen_fd);
 }
 
-static void expect_patience(struct addr address)
+static void expect_recv_timeout(struct addr address)
 {
 	struct addr bound, peer;
 	int listen_fd = listen_open(&address);
@@ -234,8 +234,8 @@ TEST(a_receive_from_a_client_does_not_wait_for_ever)
 {
 	struct addr unix_address = { .local = { .sun_family = AF_UNIX },
 				     .len = sizeof(sa_family_t) };
-	expect_patience(addr_wildcard(AF_INET, 0));
-	expect_patience(unix_address); /* bound to a free name */
+	expect_recv_timeout(addr_wildcard(AF_INET, 0));
+	expect_recv_timeout(unix_address); /* bound to a free name */
 }
 
 TEST(what_is_no_listening_socket_is_lost_and_says_why)

@@ -14,7 +14,7 @@
 #include "unit.h"
 
 /* Long enough for what must succeed, and short for what must fail. */
-#define PATIENT_NS (UNIT_PATIENCE_S * CLOCK_NS_PER_S)
+#define TIMEOUT_NS (UNIT_TIMEOUT_S * CLOCK_NS_PER_S)
 #define BRIEF_NS   (30 * CLOCK_NS_PER_MS)
 
 /* Fault just before the next connect(2), or instead of the result. */
@@ -67,7 +67,7 @@ TEST(a_connection_is_closed_on_exec_prompt_and_keeps_urgent_data_in_line)
 	struct sockaddr_in address;
 	int listen_fd = unit_listen(8, &address);
 	struct addr addr = addr_of(&address), peer;
-	int fd = connect_open(&addr, NULL, clock_deadline_ns(PATIENT_NS));
+	int fd = connect_open(&addr, NULL, clock_deadline_ns(TIMEOUT_NS));
 	assert_true(fd >= 0);
 	assert_true(unit_is_cloexec(fd));
 	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
@@ -84,7 +84,7 @@ TEST(a_dead_port_refuses_and_nothing_stays_open)
 {
 	size_t before = unit_open_descriptors();
 	struct addr addr = dead_port();
-	assert_int_equal(connect_open(&addr, NULL, clock_deadline_ns(PATIENT_NS)), -ECONNREFUSED);
+	assert_int_equal(connect_open(&addr, NULL, clock_deadline_ns(TIMEOUT_NS)), -ECONNREFUSED);
 	assert_int_equal(unit_open_descriptors(), before);
 }
 
@@ -94,7 +94,7 @@ TEST(an_interrupted_connect_goes_on)
 	int listen_fd = unit_listen(8, &address);
 	struct addr addr = addr_of(&address);
 	trick = INTERRUPT;
-	int fd = connect_open(&addr, NULL, clock_deadline_ns(PATIENT_NS));
+	int fd = connect_open(&addr, NULL, clock_deadline_ns(TIMEOUT_NS));
 	assert_true(fd >= 0);
 	close(fd);
 	close(listen_fd);
@@ -105,7 +105,7 @@ TEST(a_connection_to_itself_is_none)
 	size_t before = unit_open_descriptors();
 	struct addr addr = dead_port();
 	trick = BIND_TO_TARGET; /* in its ephemeral range the kernel does this by chance */
-	assert_int_equal(connect_open(&addr, NULL, clock_deadline_ns(PATIENT_NS)),
+	assert_int_equal(connect_open(&addr, NULL, clock_deadline_ns(TIMEOUT_NS)),
 			 ERR_SELF_CONNECT);
 	assert_int_equal(unit_open_descriptors(), before);
 }
@@ -142,7 +142,7 @@ TEST(a_family_that_there_is_not_is_an_error)
 static int await_outcome(int fd)
 {
 	struct pollfd outcome = { .fd = fd, .events = POLLOUT };
-	assert_int_equal(poll(&outcome, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&outcome, 1, UNIT_TIMEOUT_S * 1000), 1);
 	return connect_outcome(fd);
 }
 

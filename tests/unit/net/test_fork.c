@@ -80,7 +80,7 @@ static struct child_end reap_one(void)
 	struct child_end end = { 0 };
 	int rc;
 	for (long tries = 0; (rc = fork_reap_child(&end)) == 0; tries++) {
-		UNIT_CHILD_MUST(tries < UNIT_PATIENCE_S * 1000L);
+		UNIT_CHILD_MUST(tries < UNIT_TIMEOUT_S * 1000L);
 		unit_sleep_ms(1);
 	}
 	UNIT_CHILD_MUST(rc == 1);

@@ -35,7 +35,7 @@ static int option_of(int fd, int level, int name)
 static int accept_one(int listen_fd)
 {
 	struct pollfd ready = { .fd = listen_fd, .events = POLLIN };
-	assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&ready, 1, UNIT_TIMEOUT_S * 1000), 1);
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(fd >= 0);
 	return fd;
@@ -163,7 +163,7 @@ static int try_to_connect(const struct addr *addr, int *ret_fd)
 	int rc = connect(*ret_fd, &addr->any, addr->len) == 0 ? 0 : -errno;
 	if (rc != -EINPROGRESS)
 		return rc;
-	assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&ready, 1, UNIT_TIMEOUT_S * 1000), 1);
 	return io_pending_error(*ret_fd);
 }
 
@@ -275,7 +275,7 @@ TEST(one_that_inherited_the_ttl_hears_its_client_once_it_is_released)
 			assert_int_equal(io_recv(accepted, &byte, 1), -EAGAIN);
 			listen_release(accepted, stop_rows[i].family);
 			assert_int_equal(poll(&(struct pollfd){ .fd = accepted, .events = POLLIN },
-					      1, UNIT_PATIENCE_S * 1000),
+					      1, UNIT_TIMEOUT_S * 1000),
 					 1); /* sent again */
 			assert_int_equal(io_recv(accepted, &byte, 1), 1);
 			close(accepted);

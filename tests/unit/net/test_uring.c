@@ -101,7 +101,7 @@ static int close_ring(void **state)
 static struct uring_completion next_done(void)
 {
 	struct uring_completion done;
-	uint64_t hang_ns = clock_deadline_ns(UNIT_PATIENCE_S * CLOCK_NS_PER_S);
+	uint64_t hang_ns = clock_deadline_ns(UNIT_TIMEOUT_S * CLOCK_NS_PER_S);
 	while (!uring_next(ring, &done)) {
 		assert_true(clock_now_ns() < hang_ns);
 		assert_int_equal(uring_wait(ring, hang_ns), 0);
@@ -171,7 +171,7 @@ TEST(a_send_to_one_who_has_gone_is_an_error_and_no_signal)
 	unit_reset(theirs);
 	theirs = -1;
 	struct pollfd reset = { .fd = ours };
-	assert_int_equal(poll(&reset, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&reset, 1, UNIT_TIMEOUT_S * 1000), 1);
 	for (int i = 0; i < 2; i++) {
 		uring_send(ring, ours, "x", 1, SEND);
 		struct uring_completion done = next_done();

@@ -188,7 +188,7 @@ static void spend_some_time(uint32_t *random)
  */
 _Noreturn static void tell_many(uint64_t n, uint32_t random)
 {
-	alarm(3 * UNIT_PATIENCE_S);
+	alarm(3 * UNIT_TIMEOUT_S);
 	for (uint64_t i = 0; i < n; i++) {
 		spend_some_time(&random);
 		uint64_t mine = atomic_fetch_add(&shared->told, 1) + 1;
@@ -229,7 +229,7 @@ static void sleep_and_count(uint32_t n_tellers, uint64_t n_each)
 		if (!look()) {
 			n_sleeps++;
 			/* A missed wake-up would end only as a hang. */
-			assert_true(would_wake(UNIT_PATIENCE_S * 1000));
+			assert_true(would_wake(UNIT_TIMEOUT_S * 1000));
 		}
 		wakeup_end_sleep(&wakeup);
 	}

@@ -138,7 +138,7 @@ static void read_from(int reader, size_t from, size_t size)
 	unsigned char got[1000], expected[1000];
 	while (size > 0) {
 		struct pollfd in = { .fd = reader, .events = POLLIN };
-		UNIT_CHILD_MUST(poll(&in, 1, UNIT_PATIENCE_S * 1000) == 1);
+		UNIT_CHILD_MUST(poll(&in, 1, UNIT_TIMEOUT_S * 1000) == 1);
 		ssize_t n = read(reader, got, size < sizeof(got) ? size : sizeof(got));
 		UNIT_CHILD_MUST(n > 0);
 		fill(expected, (size_t)n, from);

@@ -41,8 +41,8 @@ TEST(one_clock_that_nothing_keeps_right_is_enough)
 	assert_true(sum.is_clock_known);
 	assert_false(sum.clock.is_synchronised);
 
-	const struct start_time mute = { .wanted_ns = NOON };
-	start_time_add(&sum, &mute);
+	const struct start_time unset = { .wanted_ns = NOON };
+	start_time_add(&sum, &unset);
 	assert_false(sum.is_clock_known);
 }
 

@@ -291,7 +291,7 @@ TEST(a_pause_ends_by_time_alone)
 	int client = connect_from(1);
 	engine.refusal = -ENOMEM;
 	do_round();
-	admission.resume_ns = clock_now_ns() + UNIT_PATIENCE_S * CLOCK_NS_PER_S;
+	admission.resume_ns = clock_now_ns() + UNIT_TIMEOUT_S * CLOCK_NS_PER_S;
 	admission_pass_time(&admission);
 	assert_false(admission_is_open(&admission));
 	admission.resume_ns = clock_now_ns();

@@ -429,7 +429,7 @@ _Noreturn static void come_and_go_for_ever(void)
 {
 	struct client *list[MOST] = { NULL };
 	uint32_t random = 1;
-	alarm(UNIT_PATIENCE_S);
+	alarm(UNIT_TIMEOUT_S);
 	atomic_store(&owner->is_ready, 1);
 	for (;;) {
 		random = random * 1664525 + 1013904223;
@@ -456,7 +456,7 @@ static void kill_the_owner(int moment)
 
 TEST(whatever_an_owner_did_when_it_was_killed_its_table_can_be_reset)
 {
-	alarm(2 * UNIT_PATIENCE_S);
+	alarm(2 * UNIT_TIMEOUT_S);
 	for (int moment = 0; moment < 300; moment++) {
 		kill_the_owner(moment);
 		assert_true(walk_all(&table) <= MOST);

@@ -40,7 +40,7 @@ static int turn_away(const void *said, size_t size)
 	int client = unit_connect(&address);
 	unit_write(client, said, size);
 	struct pollfd ready = { .fd = listen_fd, .events = POLLIN };
-	assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&ready, 1, UNIT_TIMEOUT_S * 1000), 1);
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(fd >= 0);
 	linger_add(&linger, fd);
@@ -71,7 +71,7 @@ TEST(a_client_that_still_sends_is_not_reset)
 	unit_read_end(client);
 	assert_int_equal(io_pending_error(client), 0);
 	close(client);
-	for (int i = 0; i < UNIT_PATIENCE_S * 1000 && linger.n > 0; i++) {
+	for (int i = 0; i < UNIT_TIMEOUT_S * 1000 && linger.n > 0; i++) {
 		look(LONG_NS);
 		unit_sleep_ms(1);
 	}
@@ -84,11 +84,11 @@ TEST(a_client_that_has_ended_too_is_closed_at_once)
 	unit_write(client, "all", 3);
 	assert_int_equal(io_send_end(client), 0);
 	struct pollfd ready = { .fd = listen_fd, .events = POLLIN };
-	assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&ready, 1, UNIT_TIMEOUT_S * 1000), 1);
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	ready.fd = fd;
 	ready.events = POLLRDHUP;
-	assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&ready, 1, UNIT_TIMEOUT_S * 1000), 1);
 	linger_add(&linger, fd);
 	assert_int_equal(linger.n, 0);
 	assert_false(unit_is_open(fd));
@@ -160,7 +160,7 @@ TEST(all_of_them_get_their_turn_though_one_sends_without_end)
 	static const char bytes[16 * 1024];
 	int loud = turn_away("", 0), quiet = turn_away("", 0);
 	close(quiet);
-	for (int i = 0; i < UNIT_PATIENCE_S * 1000 && linger.n > 1; i++) {
+	for (int i = 0; i < UNIT_TIMEOUT_S * 1000 && linger.n > 1; i++) {
 		while (io_send(loud, bytes, sizeof(bytes)) > 0)
 			;
 		look(LONG_NS);

@@ -440,7 +440,7 @@ TEST(a_worker_waits_where_its_supervisor_is_behind_and_nothing_is_lost)
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		alarm(UNIT_PATIENCE_S);
+		alarm(UNIT_TIMEOUT_S);
 		for (uint64_t i = 1; i <= N; i++)
 			end_one(i);
 		_exit(0);
@@ -462,7 +462,7 @@ static void end_many_without_supervisor(const void *argument)
 	(void)argument;
 	open_above(&above);
 	shutdown_pipe_signal(&above.shutdown_pipe);
-	alarm(UNIT_PATIENCE_S);
+	alarm(UNIT_TIMEOUT_S);
 	for (uint64_t i = 0; i < 3 * N_PLACES; i++)
 		end_one(i);
 	UNIT_CHILD_MUST(server.clients.count == 0);

@@ -66,7 +66,7 @@ TEST(the_death_of_the_parent_cuts_it)
 	line.parent_fd = -1;
 	assert_int_equal(events_of(line.child_fd, 0), 0);
 	kill(parent, SIGKILL);
-	assert_true(events_of(line.child_fd, UNIT_PATIENCE_S * 1000) & POLLHUP);
+	assert_true(events_of(line.child_fd, UNIT_TIMEOUT_S * 1000) & POLLHUP);
 	waitpid(parent, NULL, 0);
 	shutdown_pipe_close(&line);
 }

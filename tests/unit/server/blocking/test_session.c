@@ -37,7 +37,7 @@ int __wrap_shutdown(int fd, int how);
 /* Receive timeout of the sockets. 0: none, and the session must not block in recv(). */
 static uint64_t recv_timeout_ns;
 
-static void pass_patience(void);
+static void pass_linger_timeout(void);
 
 ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
 {
@@ -46,7 +46,7 @@ ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
 	assert_true(recv_timeout_ns != 0 || flags & MSG_DONTWAIT);
 	ssize_t n = __real_recv(fd, buffer, size, flags);
 	if (n < 0 && errno == EAGAIN && !(flags & MSG_DONTWAIT)) {
-		pass_patience();
+		pass_linger_timeout();
 		errno = EAGAIN;
 	}
 	return n;
@@ -113,7 +113,7 @@ static void pass_time_until(uint64_t end_ns)
 	}
 }
 
-static void pass_patience(void)
+static void pass_linger_timeout(void)
 {
 	uint64_t end_ns = own_time.now_ns + recv_timeout_ns;
 	while (own_time.is_set && own_time.now_ns < end_ns)
@@ -220,10 +220,10 @@ struct outcome {
 
 static struct outcome end(struct conversation *conversation)
 {
-	struct timespec patience;
-	clock_gettime(CLOCK_REALTIME, &patience);
-	patience.tv_sec += UNIT_PATIENCE_S;
-	assert_int_equal(pthread_timedjoin_np(conversation->thread, NULL, &patience), 0);
+	struct timespec deadline;
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += UNIT_TIMEOUT_S;
+	assert_int_equal(pthread_timedjoin_np(conversation->thread, NULL, &deadline), 0);
 
 	struct outcome outcome = {
 		.reason = conversation->reason,
@@ -292,7 +292,7 @@ static uint64_t send_until_stuck(struct conversation *conversation)
 {
 	uint64_t sent = 0;
 	for (int quiet = 0;
-	     quiet < 50 || (!is_stuck(conversation) && quiet < UNIT_PATIENCE_S * 1000);) {
+	     quiet < 50 || (!is_stuck(conversation) && quiet < UNIT_TIMEOUT_S * 1000);) {
 		uint64_t n = send_some(conversation->client, sent, UINT64_MAX);
 		sent += n;
 		quiet = n > 0 ? 0 : quiet + 1;
@@ -318,7 +318,7 @@ static uint64_t read_to_end(int fd, uint64_t from)
 	unsigned char piece[10007];
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
 	for (;;) {
-		assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+		assert_int_equal(poll(&ready, 1, UNIT_TIMEOUT_S * 1000), 1);
 		ssize_t n = recv(fd, piece, sizeof(piece), MSG_DONTWAIT);
 		assert_true(n >= 0);
 		if (n == 0)
@@ -389,7 +389,7 @@ TEST(a_stream_through_tiny_buffers_comes_back_whole)
 	while (returned < ALL) {
 		struct pollfd ready = { .fd = client_fd, .events = POLLIN };
 		ready.events |= sent < ALL ? POLLOUT : 0;
-		assert_int_equal(poll(&ready, 1, UNIT_PATIENCE_S * 1000), 1);
+		assert_int_equal(poll(&ready, 1, UNIT_TIMEOUT_S * 1000), 1);
 		sent += send_some(client_fd, sent, ALL);
 		unsigned char piece[997];
 		ssize_t n = recv(client_fd, piece, sizeof(piece), MSG_DONTWAIT);

@@ -396,7 +396,7 @@ TEST(one_who_breaks_while_we_wait_for_his_last_bytes_has_that_for_a_reason)
 	unit_reset(theirs[0]);
 	theirs[0] = -1;
 	struct pollfd broken = { .fd = conn->client.fd };
-	assert_int_equal(poll(&broken, 1, UNIT_PATIENCE_S * 1000), 1);
+	assert_int_equal(poll(&broken, 1, UNIT_TIMEOUT_S * 1000), 1);
 	conn_poll_acks(&conns, conn);
 	assert_int_equal(echo_wants(&conn->echo), ECHO_CLOSE);
 	assert_int_equal(ending_of(conn), CLOSE_RESET);

@@ -150,7 +150,7 @@ TEST(a_ring_takes_no_more_memory_than_it_says)
 /* Writes events from this one on, until the last one or without end. */
 _Noreturn static void be_writer(uint64_t first, uint64_t last)
 {
-	alarm(2 * UNIT_PATIENCE_S);
+	alarm(2 * UNIT_TIMEOUT_S);
 	for (uint64_t n = first; n <= last; n++) {
 		while (!tell(n))
 			sched_yield();
@@ -166,7 +166,7 @@ TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
 	assert_true(pid >= 0);
 	if (pid == 0)
 		be_writer(1, last);
-	time_t hang = time(NULL) + UNIT_PATIENCE_S;
+	time_t hang = time(NULL) + UNIT_TIMEOUT_S;
 	for (uint64_t n = 1; n <= last;) {
 		if (!event_ring_next(&event_ring, &facts)) {
 			assert_true(time(NULL) < hang);
@@ -206,7 +206,7 @@ TEST(a_writer_that_is_killed_at_any_moment_leaves_whole_reports_only)
 			be_writer(next, UINT64_MAX);
 		/* With an active reader, and with a full ring that is not read. */
 		for (long tries = 0; next == first; tries++) {
-			assert_true(tries < UNIT_PATIENCE_S * 1000L * 1000);
+			assert_true(tries < UNIT_TIMEOUT_S * 1000L * 1000);
 			sched_yield();
 			next = read_from(next);
 		}

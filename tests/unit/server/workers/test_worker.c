@@ -114,7 +114,7 @@ static void take_turn(void)
 #define TAKE_TURNS_UNTIL(condition)                                       \
 	do {                                                              \
 		for (int turns = 0; !(condition); turns++, take_turn())   \
-			assert_true(turns < UNIT_PATIENCE_S * 1000 / 20); \
+			assert_true(turns < UNIT_TIMEOUT_S * 1000 / 20); \
 	} while (0)
 
 /* No event occurs within some turns. */
@@ -250,7 +250,7 @@ TEST(a_worker_that_was_woken_and_is_full_wakes_another)
 TEST(a_worker_that_was_woken_and_pauses_wakes_another)
 {
 	open_one_of_two();
-	worker.admission.resume_ns = clock_deadline_ns(UNIT_PATIENCE_S * CLOCK_NS_PER_S);
+	worker.admission.resume_ns = clock_deadline_ns(UNIT_TIMEOUT_S * CLOCK_NS_PER_S);
 	worker.is_ready[0] = true;
 	assert_int_equal(worker_admit(&worker), 0);
 	assert_true(is_readable(worker.wakeup_fd));

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Echo servers with one fault each.
 
-A Rogue listens on a free port of 127.0.0.1. Each client is handled by its treatment, a function that gets the
-connected socket and runs in a separate thread. A socket stays open when the treatment returns, until the Rogue
+A FaultyServer listens on a free port of 127.0.0.1. Each client is handled by its treatment, a function that gets the
+connected socket and runs in a separate thread. A socket stays open when the treatment returns, until the FaultyServer
 ends. A treatment that must end the connection calls finish() or reset().
 """
 import contextlib
@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 
-from harness import PATIENCE, recv_all, recv_exactly, reset
+from harness import TIMEOUT, recv_all, recv_exactly, reset
 
 
 # Text that `talk` adds if the connection ended after its FIN and bytes are missing.
@@ -18,8 +18,8 @@ NO_HALF_CLOSE = " (after our FIN: perhaps a proxy that has no half-close; try --
 NO_ECHO_OR_HALF_CLOSE = NO_HALF_CLOSE.replace("perhaps", "no echo server, or perhaps")
 
 
-class Rogue:
-    """A listening socket and its treatment: `with Rogue(mute) as server: talk(*server.words)`."""
+class FaultyServer:
+    """A listening socket and its treatment: `with FaultyServer(never_reply) as server: talk(*server.words)`."""
 
     def __init__(self, treatment):
         self.treatment = treatment
@@ -45,8 +45,8 @@ class Rogue:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in threads:
-            thread.join(PATIENCE)
-            assert not thread.is_alive(), "a rogue hangs"
+            thread.join(TIMEOUT)
+            assert not thread.is_alive(), "a faulty server hangs"
         for sock in sockets:
             sock.close()
 
@@ -84,12 +84,12 @@ def close_at_once(sock):
     sock.close()
 
 
-def mute(sock):
+def never_reply(sock):
     """Reads and never sends."""
     recv_all(sock)
 
 
-def deaf(_sock):
+def never_read(_sock):
     """Neither reads nor sends."""
 
 
@@ -186,7 +186,7 @@ def answer_in_two(first, seen):
     def treat(sock):
         data = recv_all(sock)
         sock.sendall(data[:first])
-        seen.wait(PATIENCE)
+        seen.wait(TIMEOUT)
         sock.sendall(data[first:])
         finish(sock)
 
@@ -221,7 +221,7 @@ class FullListener:
 
     def __init__(self, host="127.0.0.1", port=0):
         self.listening = socket.create_server((host, port), backlog=0)
-        self.listening.settimeout(PATIENCE)
+        self.listening.settimeout(TIMEOUT)
         self.port = self.listening.getsockname()[1]
         self.fillers = [socket.socket() for _ in range(2)]  # the kernel accepts one connection more than the backlog
         for filler in self.fillers:
@@ -269,4 +269,4 @@ class UnixQueue:
     def close(self):
         self.listening.close()
         for thread in self.threads:
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT)

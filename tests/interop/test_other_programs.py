@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, wait_until
+from harness import TIMEOUT, wait_until
 from streams import pattern
 from tcptable import tcp_sockets
 
@@ -38,7 +38,7 @@ def is_openbsd_nc():
 
 def copy_by(command):
     """Returns (status, output) of a command with DATA as its standard input."""
-    done = subprocess.run(list(map(str, command)), input=DATA, stdout=subprocess.PIPE, timeout=PATIENCE)
+    done = subprocess.run(list(map(str, command)), input=DATA, stdout=subprocess.PIPE, timeout=TIMEOUT)
     return done.returncode, done.stdout
 
 
@@ -72,14 +72,14 @@ def test_ncat_gets_its_copy(server):
 
 def test_socat_gets_its_copy(server):
     host, port = server.address
-    assert copy_by([need("socat"), "-t", PATIENCE, "-", f"TCP:{host}:{port}"]) == (0, DATA)
+    assert copy_by([need("socat"), "-t", TIMEOUT, "-", f"TCP:{host}:{port}"]) == (0, DATA)
     assert ends_well(server)
 
 
 def test_socat_gets_its_copy_over_an_abstract_socket(serve):
     name = f"tcpecho-strangers-{os.getpid()}"
     server = serve(f"unix:@{name}")
-    assert copy_by([need("socat"), "-t", PATIENCE, "-", f"ABSTRACT:{name}"]) == (0, DATA)
+    assert copy_by([need("socat"), "-t", TIMEOUT, "-", f"ABSTRACT:{name}"]) == (0, DATA)
     assert ends_well(server)
 
 
@@ -130,7 +130,7 @@ def test_asyncio_gets_its_copies_fifty_at_a_time(server):
         return data == DATA
 
     async def copies():
-        return await asyncio.wait_for(asyncio.gather(*[copy() for _ in range(50)]), PATIENCE * 2)
+        return await asyncio.wait_for(asyncio.gather(*[copy() for _ in range(50)]), TIMEOUT * 2)
 
     assert all(asyncio.run(copies()))
 
@@ -149,7 +149,7 @@ def stranger(*command):
         yield "127.0.0.1", port
     finally:
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
 
 
 def is_listening(port):
