@@ -2,7 +2,7 @@
 """Every call that can fail, fails once: the short form of `./dev torture` (torture.py).
 
 It covers all positions of the most important calls with the errors that lead to different results, and a sample of
-the rest in every life.
+the rest in every scenario.
 """
 import random
 import re
@@ -11,10 +11,10 @@ import subprocess
 import pytest
 
 from errnos import BY_ALIAS, UNFAILING, UNTRIED
-from lives import WORKERS
+from scenarios import WORKERS
 from mutants import MUTANTS
 from tools import why_no_pool
-from torture import LIVES, ROOT, obstacle, run
+from torture import ROOT, SCENARIOS, obstacle, run
 
 # Number of cases of every run of the fork engine, and of the others. They are chosen at random, but equally each
 # time.
@@ -57,26 +57,28 @@ def test_calls_that_decide_fail_once_at_every_position(build, programs, calls, e
     def is_deciding(case):
         return BY_ALIAS[case.plan.alias].call in calls.split() and case.plan.error in errors.split()
 
-    lives = [life for life in LIVES if life.way == "inside" and str(life).split()[0] in programs.split()]
-    if reason := obstacle(lives[0], build):
+    scenarios = [
+        scenario for scenario in SCENARIOS if scenario.way == "inside" and str(scenario).split()[0] in programs.split()
+    ]
+    if reason := obstacle(scenarios[0], build):
         pytest.skip(reason)
-    verdicts = run(build, lambda life, cases: filter(is_deciding, cases), chosen=lives)
+    verdicts = run(build, lambda scenario, cases: filter(is_deciding, cases), chosen=scenarios)
     assert not fail_of(verdicts)
     assert sum(verdict.is_hit for verdict in verdicts) > len(verdicts) / 2
 
 
 def sample(size):
     chance = random.Random(SEED)
-    return lambda life, cases: chance.sample(cases, min(size, len(cases)))
+    return lambda scenario, cases: chance.sample(cases, min(size, len(cases)))
 
 
 def skip_obstacles(chosen, build, sanitized):
     """Returns the runs that are possible on this machine. Skips the test, with a reason, if none is possible."""
-    reasons = {life: obstacle(life, build) for life in chosen}
+    reasons = {scenario: obstacle(scenario, build) for scenario in chosen}
     if sanitized:
         no_leak_check = "the leak check of the sanitizers does not work under strace"
-        reasons |= {life: no_leak_check for life in chosen if life.way != "inside"}
-    possible = [life for life in chosen if not reasons[life]]
+        reasons |= {scenario: no_leak_check for scenario in chosen if scenario.way != "inside"}
+    possible = [scenario for scenario in chosen if not reasons[scenario]]
     if not possible:
         pytest.skip(reasons[chosen[0]])
     return possible
@@ -84,10 +86,10 @@ def skip_obstacles(chosen, build, sanitized):
 
 @pytest.mark.usefixtures("pool_of_processes")
 @pytest.mark.parametrize(
-    "life", [life for life in LIVES if life.engine == "fork"], ids=lambda life: f"{life.program}-{life.way}"
+    "scenario", [s for s in SCENARIOS if s.engine == "fork"], ids=lambda s: f"{s.program}-{s.way}"
 )
-def test_a_sample_of_all_calls_fails_once(build, sanitized, life):
-    chosen = skip_obstacles([life], build, sanitized)
+def test_a_sample_of_all_calls_fails_once(build, sanitized, scenario):
+    chosen = skip_obstacles([scenario], build, sanitized)
     verdicts = run(build, sample(SAMPLE), chosen=chosen)
     assert not fail_of(verdicts)
     assert any(verdict.is_hit for verdict in verdicts)
@@ -97,7 +99,8 @@ def test_a_sample_of_all_calls_fails_once(build, sanitized, life):
 @pytest.mark.parametrize("engine", WORKERS)
 @pytest.mark.parametrize("way", ["inside", "outside", "attached"])
 def test_a_sample_of_all_calls_of_a_server_with_workers_fails_once(build, sanitized, engine, way):
-    chosen = skip_obstacles([life for life in LIVES if (life.engine, life.way) == (engine, way)], build, sanitized)
+    meant = [scenario for scenario in SCENARIOS if (scenario.engine, scenario.way) == (engine, way)]
+    chosen = skip_obstacles(meant, build, sanitized)
     verdicts = run(build, sample(SAMPLE_OF_WORKERS), chosen=chosen)
     assert not fail_of(verdicts)
     assert any(verdict.is_hit for verdict in verdicts)

@@ -3,12 +3,12 @@
  * The seam of the torture (tests/fault/torture.py): the whole program, in which the linker leads
  * every system call that can fail through here (`-Wl,--wrap=recv` and so on, ld(1)).
  *
- * TORTURE_JOURNAL names a file. Every call is written to it as a line, "WHO CALL NTH DETAIL", with
- * " INJECTED" behind it if it was made to fail. WHO is the process: 0 is the first one, then its
+ * TORTURE_JOURNAL names a file. Every call is written to it as a line, "PROCESS CALL NTH DETAIL", with
+ * " INJECTED" behind it if it was made to fail. PROCESS is the process: 0 is the first one, then its
  * children by the order of their first calls. NTH counts the calls of that name of that process.
  * DETAIL distinguishes calls of one name: the descriptor, the family, the backlog, the operation.
  *
- * TORTURE_PLAN, "WHO CALL NTH ERROR", makes one call fail: ERROR is the errno number, or for
+ * TORTURE_PLAN, "PROCESS CALL NTH ERROR", makes one call fail: ERROR is the errno number, or for
  * getaddrinfo(3) the code that it returns. Without the two variables the program behaves as usual.
  *
  * The state of a process is in shared memory under its pid. So it does not matter how a child is
@@ -71,11 +71,11 @@ static struct journal *journal; /* NULL: no torture */
 static struct process *processes;
 
 static struct {
-	int who; /* -1: no process */
+	int process; /* -1: no process */
 	char call[32];
 	uint64_t nth;
 	int error;
-} plan = { .who = -1 };
+} plan = { .process = -1 };
 
 __attribute__((constructor)) static void set_up(void)
 {
@@ -83,7 +83,7 @@ __attribute__((constructor)) static void set_up(void)
 	const char *wish = getenv("TORTURE_PLAN");
 	if (path == NULL)
 		return;
-	if (wish != NULL && sscanf(wish, "%d %31s %" SCNu64 " %d", &plan.who, plan.call, &plan.nth,
+	if (wish != NULL && sscanf(wish, "%d %31s %" SCNu64 " %d", &plan.process, plan.call, &plan.nth,
 				   &plan.error) != 4)
 		abort();
 
@@ -102,14 +102,14 @@ __attribute__((constructor)) static void set_up(void)
 }
 
 /* Returns the number of the calling process. */
-static int who_asks(void)
+static int current_process(void)
 {
 	pid_t pid = getpid();
-	for (int who = 0; who < MOST_PROCESSES; who++) {
-		pid_t nobody = 0;
-		if (atomic_load(&processes[who].pid) == pid ||
-		    atomic_compare_exchange_strong(&processes[who].pid, &nobody, pid))
-			return who;
+	for (int process = 0; process < MOST_PROCESSES; process++) {
+		pid_t unused = 0;
+		if (atomic_load(&processes[process].pid) == pid ||
+		    atomic_compare_exchange_strong(&processes[process].pid, &unused, pid))
+			return process;
 	}
 	abort();
 }
@@ -130,19 +130,19 @@ static uint64_t count_call(struct process *process, const char *call)
 struct call {
 	const char *name;
 	long detail;
-	int who;
+	int process;
 	uint64_t nth;
 };
 
 static bool is_planned(const struct call *call)
 {
-	return call->who == plan.who && call->nth == plan.nth && strcmp(call->name, plan.call) == 0;
+	return call->process == plan.process && call->nth == plan.nth && strcmp(call->name, plan.call) == 0;
 }
 
 static void write_down(const struct call *call, bool injected)
 {
 	char line[128];
-	int n = snprintf(line, sizeof(line), "%d %s %" PRIu64 " %ld%s\n", call->who, call->name,
+	int n = snprintf(line, sizeof(line), "%d %s %" PRIu64 " %ld%s\n", call->process, call->name,
 			 call->nth, call->detail, injected ? " INJECTED" : "");
 	uint64_t at = atomic_fetch_add(&journal->used, (uint64_t)n);
 	if (at + (uint64_t)n <= JOURNAL_SIZE)
@@ -151,8 +151,8 @@ static void write_down(const struct call *call, bool injected)
 
 static struct call count(const char *name, long detail)
 {
-	struct call call = { .name = name, .detail = detail, .who = who_asks() };
-	call.nth = count_call(&processes[call.who], name);
+	struct call call = { .name = name, .detail = detail, .process = current_process() };
+	call.nth = count_call(&processes[call.process], name);
 	return call;
 }
 
@@ -527,7 +527,7 @@ long __wrap_syscall(long number, long a, long b, long c, long d)
 {
 	if (error_for(name_of_call(number), -1) != 0)
 		return -1;
-	if (journal != NULL && number == SYS_seccomp && who_asks() > 0)
+	if (journal != NULL && number == SYS_seccomp && current_process() > 0)
 		return 0;
 	return __real_syscall(number, a, b, c, d);
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Every call that can fail, fails once, as in curl's torture tests.
 
-A life of `serve` or `talk` is run and its calls are counted. Then it is run again for every call and every error
+A scenario of `serve` or `talk` is run and its calls are counted. Then it is run again for every call and every error
 that its manual page allows (errnos.py), with only that call failing. The result is compared with the expected one
 (rules.py, torture_judge.py).
 """
@@ -25,18 +25,18 @@ from typing import NamedTuple
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lib"))
 
-import lives  # noqa: E402
+import scenarios  # noqa: E402
 import mutants  # noqa: E402
 from errnos import BY_ALIAS, ONLY_WHERE_TRUE, UNFAILING, is_possible  # noqa: E402
 from harness import Server, children_of, kill_tree  # noqa: E402
 from torture_judge import judge, judge_faultless, norm_of  # noqa: E402
-from lives import Attached, Inside, Outside, Plan, start_of_service  # noqa: E402
+from scenarios import Attached, Inside, Outside, Plan, start_of_service  # noqa: E402
 
 AT_A_TIME = 2
 
 
-class Life(NamedTuple):
-    """A life that is run again and again. engine: the server's engine, `fork` where it does not matter."""
+class Scenario(NamedTuple):
+    """A scenario that is run again and again. engine: the server's engine, `fork` where it does not matter."""
 
     program: str
     way: str
@@ -47,18 +47,18 @@ class Life(NamedTuple):
         return f"{program} {self.way}"
 
 
-LIVES = [
-    Life("serve", "inside"),
-    Life("stop", "inside"),
-    Life("user", "inside"),
-    Life("talk", "inside"),
-    Life("serve", "outside"),
-    Life("stop", "outside"),
-    Life("serve", "attached"),
-    Life("talk", "outside"),
+SCENARIOS = [
+    Scenario("serve", "inside"),
+    Scenario("stop", "inside"),
+    Scenario("user", "inside"),
+    Scenario("talk", "inside"),
+    Scenario("serve", "outside"),
+    Scenario("stop", "outside"),
+    Scenario("serve", "attached"),
+    Scenario("talk", "outside"),
     *(
-        Life(program, way, engine)
-        for engine in lives.WORKERS
+        Scenario(program, way, engine)
+        for engine in scenarios.WORKERS
         for program in ("serve", "stop")
         for way in ("inside", "outside", "attached")
     ),
@@ -71,25 +71,25 @@ BECOMING = set(
 )
 
 
-def obstacle(life, build):
+def obstacle(scenario, build):
     """Returns why this machine cannot make such a run, or ""."""
-    if life.program == "user" and os.geteuid() != 0:
+    if scenario.program == "user" and os.geteuid() != 0:
         return "only root can become another user"
-    if life.way != "inside" and not shutil.which("strace"):
+    if scenario.way != "inside" and not shutil.which("strace"):
         return "strace is not installed"
-    if life.way == "attached" and not lives.can_attach():
+    if scenario.way == "attached" and not scenarios.can_attach():
         return "strace -p is not allowed here"
-    return lives.unusable(str(build / "tcpecho"), life.engine)
+    return scenarios.unusable(str(build / "tcpecho"), scenario.engine)
 
 
 class Case(NamedTuple):
-    """A triple (call, error, n), and the life in which it is tried."""
+    """A triple (call, error, n), and the scenario in which it is tried."""
 
-    life: Life
+    scenario: Scenario
     plan: Plan
 
     def __str__(self):
-        return f"{self.life} {self.plan.who} {self.plan.alias} {self.plan.nth} {self.plan.error}"
+        return f"{self.scenario} {self.plan.process} {self.plan.alias} {self.plan.nth} {self.plan.error}"
 
 
 class Verdict(NamedTuple):
@@ -108,54 +108,54 @@ class Torture:
             "attached": Attached(str(build / "tcpecho")),
         }
         self.echo_port = echo_port
-        self.norms = {}  # Life -> its Norm
+        self.norms = {}  # Scenario -> its Norm
 
-    def live(self, life, plan, directory):
-        way = self.ways[life.way]
-        if life.program == "talk":
-            return lives.talk(way, plan, directory, self.echo_port)
-        program = {"serve": lives.serve, "stop": lives.stop, "user": lives.user}[life.program]
-        return program(way, plan, directory, life.engine)
+    def run_once(self, scenario, plan, directory):
+        way = self.ways[scenario.way]
+        if scenario.program == "talk":
+            return scenarios.talk(way, plan, directory, self.echo_port)
+        program = {"serve": scenarios.serve, "stop": scenarios.stop, "user": scenarios.user}[scenario.program]
+        return program(way, plan, directory, scenario.engine)
 
-    def faultless(self, life):
-        """Returns the calls and the norm of a life without a fault."""
+    def faultless(self, scenario):
+        """Returns the calls and the norm of a scenario without a fault."""
         with tempfile.TemporaryDirectory() as directory:
-            seen = self.live(life, None, pathlib.Path(directory))
-        complaints = judge_faultless(life.program, seen)
-        assert not complaints, f"{life} fails without a fault: {complaints}"
+            seen = self.run_once(scenario, None, pathlib.Path(directory))
+        complaints = judge_faultless(scenario.program, seen)
+        assert not complaints, f"{scenario} fails without a fault: {complaints}"
         unknown = {call.alias for call in seen.calls if call.alias not in BY_ALIAS} - UNFAILING
-        assert not unknown, f"{life} makes calls that are in no table: {sorted(unknown)} (add rows to errnos.py)"
+        assert not unknown, f"{scenario} makes calls that are in no table: {sorted(unknown)} (add rows to errnos.py)"
         return seen.calls, norm_of(seen)
 
-    def cases_of(self, life, calls, norm):
-        """Returns every case that follows from a life without a fault."""
-        self.norms[life] = norm
-        if life.program == "stop" and life.way != "attached":
+    def cases_of(self, scenario, calls, norm):
+        """Returns every case that follows from a scenario without a fault."""
+        self.norms[scenario] = norm
+        if scenario.program == "stop" and scenario.way != "attached":
             calls = calls[start_of_service(calls) :]
-        if life.program == "user":
+        if scenario.program == "user":
             calls = [call for call in calls if call.name in BECOMING]
         return [
-            Case(life, Plan(call.who, call.alias, call.nth, error))
+            Case(scenario, Plan(call.process, call.alias, call.nth, error))
             for call in calls
             if call.alias in BY_ALIAS
             for error in BY_ALIAS[call.alias].errors
-            if not (life.way != "inside" and is_only_where_true(call.name, error))
-            and can_fail(life, call, error)
+            if not (scenario.way != "inside" and is_only_where_true(call.name, error))
+            and can_fail(scenario, call, error)
         ]
 
     def attempt(self, case):
         with tempfile.TemporaryDirectory() as directory:
-            seen = self.live(case.life, case.plan, pathlib.Path(directory))
-        if seen.hit is None or not can_fail(case.life, seen.hit, case.plan.error):
-            # Another run of a life may have fewer calls, or have them in another order.
+            seen = self.run_once(case.scenario, case.plan, pathlib.Path(directory))
+        if seen.hit is None or not can_fail(case.scenario, seen.hit, case.plan.error):
+            # Another run of a scenario may have fewer calls, or have them in another order.
             return Verdict(case, False, [seen.hang] if seen.hang else [])
-        way = self.ways[case.life.way]
-        return Verdict(case, True, judge(case.life.program, way, case.plan, seen, self.norms[case.life]))
+        way = self.ways[case.scenario.way]
+        return Verdict(case, True, judge(case.scenario.program, way, case.plan, seen, self.norms[case.scenario]))
 
 
-def can_fail(life, call, error):
+def can_fail(scenario, call, error):
     """Returns whether the kernel may return this error for this call."""
-    return is_possible(call.name, call.alias, error, call.detail, life.engine, call.who > 0)
+    return is_possible(call.name, call.alias, error, call.detail, scenario.engine, call.process > 0)
 
 
 def is_only_where_true(call, error):
@@ -167,7 +167,7 @@ def prepared(build):
     """Makes a Torture with its echo server."""
     with tempfile.TemporaryDirectory() as directory:
         server = Server(
-            str(build / "tcpecho"), directory, ["--quiet", "127.0.0.1:0"], preexec=lives.end_with_us
+            str(build / "tcpecho"), directory, ["--quiet", "127.0.0.1:0"], preexec=scenarios.end_with_us
         )
         try:
             yield Torture(build, server.port)
@@ -179,8 +179,8 @@ def prepared(build):
 torture = None
 
 
-def faultless(life):
-    return torture.faultless(life)
+def faultless(scenario):
+    return torture.faultless(scenario)
 
 
 def attempt(case):
@@ -193,10 +193,10 @@ def workers():
 
     An error or ^C ends a worker within a run. What that run had started then becomes ours, and is killed.
     """
-    lives.adopt_orphans()
+    scenarios.adopt_orphans()
     before = set(children_of(os.getpid()))
     try:
-        with multiprocessing.get_context("fork").Pool(AT_A_TIME, lives.become_worker) as pool:
+        with multiprocessing.get_context("fork").Pool(AT_A_TIME, scenarios.become_worker) as pool:
             yield pool
     finally:
         for pid in set(children_of(os.getpid())) - before:
@@ -205,18 +205,18 @@ def workers():
                 os.waitpid(pid, 0)
 
 
-def run(build, choose, report=lambda verdict: None, chosen=LIVES):
-    """Attempts the cases that choose(life, cases) picks for every run. Returns the verdicts.
+def run(build, choose, report=lambda verdict: None, chosen=SCENARIOS):
+    """Attempts the cases that choose(scenario, cases) picks for every run. Returns the verdicts.
 
     report(verdict): called for each as it comes.
     """
     global torture
     verdicts = []
-    chosen = [life for life in chosen if not obstacle(life, build)]
+    chosen = [scenario for scenario in chosen if not obstacle(scenario, build)]
     with prepared(build) as torture:
         with workers() as pool:
             counted = pool.map(faultless, chosen, chunksize=1)
-        cases = [case for life, seen in zip(chosen, counted) for case in choose(life, torture.cases_of(life, *seen))]
+        cases = [case for scenario, seen in zip(chosen, counted) for case in choose(scenario, torture.cases_of(scenario, *seen))]
         with workers() as pool:
             for verdict in pool.imap_unordered(attempt, cases, chunksize=4):
                 verdicts.append(verdict)
@@ -234,7 +234,7 @@ def is_meant(name, words):
 
 def lives_of(words):
     """Returns the runs in which such cases are possible."""
-    return [life for life in LIVES if words is None or is_meant(str(life), " ".join(words.split()[:2]))]
+    return [scenario for scenario in SCENARIOS if words is None or is_meant(str(scenario), " ".join(words.split()[:2]))]
 
 
 def report_failure(verdict):
@@ -244,10 +244,10 @@ def report_failure(verdict):
 
 def print_summary(verdicts):
     tried = [verdict for verdict in verdicts if verdict.is_hit]
-    for life in LIVES:
-        calls = Counter(BY_ALIAS[v.case.plan.alias].call for v in tried if v.case.life == life)
+    for scenario in SCENARIOS:
+        calls = Counter(BY_ALIAS[v.case.plan.alias].call for v in tried if v.case.scenario == scenario)
         if calls:
-            print(f"{life}: {sum(calls.values())}:", ", ".join(f"{call} {n}" for call, n in sorted(calls.items())))
+            print(f"{scenario}: {sum(calls.values())}:", ", ".join(f"{call} {n}" for call, n in sorted(calls.items())))
     failed = sum(bool(verdict.complaints) for verdict in verdicts)
     missed = len(verdicts) - len(tried)
     print(f"{len(tried)} triples (call, error, n) tried, {missed} not reached again, {failed} failed")
@@ -255,7 +255,7 @@ def print_summary(verdicts):
 
 
 def count(verdicts, ways):
-    chosen = [v for v in verdicts if v.is_hit and v.case.life.way in ways]
+    chosen = [v for v in verdicts if v.is_hit and v.case.scenario.way in ways]
     failed = sum(bool(v.complaints) for v in chosen)
     names = {BY_ALIAS[v.case.plan.alias].call for v in chosen}
     return f"{len(chosen)} triples of {len(names)} calls, {failed} failed"
@@ -295,7 +295,7 @@ def record(verdicts, mutants):
 def main():
     parser = argparse.ArgumentParser(prog="./dev torture", description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    parser.add_argument("--shallow", type=int, metavar="N", help="only N cases of each life, by chance")
+    parser.add_argument("--shallow", type=int, metavar="N", help="only N cases of each scenario, by chance")
     parser.add_argument("--seed", type=int, default=0, help="of that chance")
     parser.add_argument("--only", metavar="WORDS", help="cases that begin so: 'serve inside 0 accept4 * EMFILE'")
     parser.add_argument("--mutants", action="store_true", help="break the handling of one error at a time instead")
@@ -306,7 +306,7 @@ def main():
         sys.exit(found != of)
     chance = random.Random(options.seed)
 
-    def choose(life, cases):
+    def choose(scenario, cases):
         cases = [case for case in cases if is_meant(str(case), options.only)]
         return chance.sample(cases, min(options.shallow, len(cases))) if options.shallow else cases
 

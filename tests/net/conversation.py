@@ -42,7 +42,7 @@ class Seen:
     # the server's results
     ends: list = dataclasses.field(default_factory=list)  # its records of clients
     totals: dict = dataclasses.field(default_factory=dict)  # the last totals
-    told_to_end: bool = False  # before a record was logged
+    end_requested: bool = False  # before a record was logged
     server_status: int = 0
     left_behind: list = dataclasses.field(default_factory=list)  # children and descriptors, afterwards
     log: str = ""
@@ -164,7 +164,7 @@ def end_server(plan, server, at_rest, seen):
         now = descriptors_at_rest(server)
         seen.left_behind = [what for fd, what in now.items() if at_rest.get(fd) != what]
     else:
-        seen.told_to_end = True
+        seen.end_requested = True
     children += server.children()
     seen.server_status = server.end()
     seen.left_behind += [f"child {pid}" for pid in children if proc_state(pid)]

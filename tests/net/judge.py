@@ -145,7 +145,7 @@ def problems_of_server(plan, seen, outcome):
         yield f"{totals}: {len(seen.data)} bytes were sent"
     if outcome.reason == "eof" and totals["in"] != totals["out"]:
         yield f"{totals}: eof, and not every byte was echoed"
-    if seen.server_status != (1 if seen.told_to_end and outcome.reason in CUT_OFF else 0):
+    if seen.server_status != (1 if seen.end_requested and outcome.reason in CUT_OFF else 0):
         yield f"the server ended with status {seen.server_status}, reason {outcome.reason}"
     if seen.left_behind:
         yield f"left behind: {seen.left_behind}"
@@ -189,7 +189,7 @@ def reasons_allowed(plan, seen, cause):
         allowed.add("idle")
     if "tcp_retries2" in plan.server.sysctls:
         allowed.add("timeout")
-    if plan.trouble.lasts and seen.told_to_end:
+    if plan.trouble.lasts and seen.end_requested:
         allowed |= CUT_OFF
     if plan.trouble.lasts and not seen.output:  # perhaps the end of the handshake was lost as well
         allowed.add("no connection")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A life: one whole run of `serve` or `talk`, from start to end, and all observations of it.
+"""A run of a scenario: of `serve` or `talk`, from start to end, and all observations of it.
 
-A life of `serve` has one engine. It runs in one of three ways. Inside: the program with the seam (torture.c).
+A run of `serve` has one engine. It runs in one of three ways. Inside: the program with the seam (torture.c).
 Outside: the shipped program, its first process under strace from the start; without -f, so its children are not
 traced. Attached: the shipped program, with strace on the process that serves the first client, as soon as the
 client is connected.
@@ -39,7 +39,7 @@ BULK = random.Random(9877).randbytes(300_000)
 FEW_DESCRIPTORS, MOST_DESCRIPTORS = 512, 1100
 
 # The clients of a server. In the fork engine also its children, by the order of their first calls.
-FIRST, BYSTANDER, RUDE, NEXT, LAST = CLIENTS = range(1, 6)
+FIRST, STAYING, RESETTING, NEXT, LAST = CLIENTS = range(1, 6)
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -67,7 +67,7 @@ def until(condition, what, within=TIMEOUT):
 class Call(NamedTuple):
     """One call of a journal. name: the row's name; alias: the called name; nth: count of the calls with that alias."""
 
-    who: int
+    process: int
     name: str
     alias: str
     nth: int
@@ -76,7 +76,7 @@ class Call(NamedTuple):
 
 
 # Stands for the failed call in a run in which no call failed.
-NOBODY = Call(0, "", "", 0, -1, False)
+NO_CALL = Call(0, "", "", 0, -1, False)
 
 
 def name_of(alias):
@@ -88,7 +88,7 @@ def start_of_service(calls):
 
     A server with workers has waited for the first of them before: it serves once --ready-fd is written and closed.
     """
-    own = [i for i, call in enumerate(calls) if call.who == 0]
+    own = [i for i, call in enumerate(calls) if call.process == 0]
     pairs = ((calls[i], calls[next_i]) for i, next_i in zip(own, own[1:]))
     is_ready = [call.name == "write" and call.detail > 2 and then.name == "close" for call, then in pairs]
     first = own[is_ready.index(True)] if True in is_ready else 0
@@ -99,7 +99,7 @@ def start_of_service(calls):
 class Plan(NamedTuple):
     """The call that must fail. error: by name."""
 
-    who: int
+    process: int
     alias: str
     nth: int
     error: str
@@ -120,7 +120,7 @@ class Inside:
     """Runs the program with the seam."""
 
     outside = False
-    who = 0
+    process = 0
 
     def __init__(self, program):
         self.program = program
@@ -128,7 +128,7 @@ class Inside:
     def command(self, journal, plan):
         env = {"TORTURE_JOURNAL": str(journal)}
         if plan:
-            env["TORTURE_PLAN"] = f"{plan.who} {plan.alias} {plan.nth} {number_of(plan.error)}"
+            env["TORTURE_PLAN"] = f"{plan.process} {plan.alias} {plan.nth} {number_of(plan.error)}"
         return [self.program], env
 
     def read(self, path):
@@ -137,8 +137,8 @@ class Inside:
         calls = []
         # A process that was killed before it could write leaves NUL bytes.
         for line in blob[8 : 8 + used].replace(b"\0", b"").decode().splitlines():
-            who, alias, nth, detail, *injected = line.split()
-            calls.append(Call(int(who), name_of(alias), alias, int(nth), int(detail), bool(injected)))
+            process, alias, nth, detail, *injected = line.split()
+            calls.append(Call(int(process), name_of(alias), alias, int(nth), int(detail), bool(injected)))
         return calls
 
     def join(self, pid, journal, plan, client):
@@ -192,7 +192,7 @@ class Outside:
     """Runs the program with strace on the first process."""
 
     outside = True
-    who = 0
+    process = 0
 
     def __init__(self, program):
         self.program = program
@@ -215,10 +215,10 @@ class Outside:
                 continue
             alias, words = match.groups()
             counts[alias] = counts.get(alias, 0) + 1
-            own = own or self.who != 0 or alias not in LOADER
+            own = own or self.process != 0 or alias not in LOADER
             if own:
                 name, injected = name_in_strace(alias, words), "(INJECTED)" in line
-                calls.append(Call(self.who, name, alias, counts[alias], detail_of(name, words), injected))
+                calls.append(Call(self.process, name, alias, counts[alias], detail_of(name, words), injected))
         return calls
 
     def join(self, pid, journal, plan, client):
@@ -252,7 +252,7 @@ def can_attach():
 class Attached(Outside):
     """Attaches strace to the process that serves the first client."""
 
-    who = FIRST  # or the first worker
+    process = FIRST  # or the first worker
 
     def command(self, journal, plan):
         return [self.program], {}
@@ -359,7 +359,7 @@ class Exchange:
         return self.received == self.sent and self.end in ("fin", "ours")
 
 
-class Life:
+class Run:
     """What was seen of one run."""
 
     def __init__(self):
@@ -387,7 +387,7 @@ class Life:
         """Returns the phase in which it was made."""
         at = self.calls.index(hit)
         service = start_of_service(self.calls)
-        stops = [call.who == 0 and (call.name, call.detail) in STOPS_LISTENING for call in self.calls]
+        stops = [call.process == 0 and (call.name, call.detail) in STOPS_LISTENING for call in self.calls]
         if any(stops[service : at + 1]):
             return "draining"
         return "serving" if service <= at else "start"
@@ -440,7 +440,7 @@ def reap_orphans():
     return late
 
 
-def finish(life, process, journal, way):
+def finish(run, process, journal, way):
     """Ends a run in any state: no process is left."""
     if process.poll() is None:
         for child in children_of(process.pid):
@@ -448,23 +448,23 @@ def finish(life, process, journal, way):
                 os.kill(child, signal.SIGKILL)
         process.kill()
         process.wait()
-    life.status = process.returncode
-    life.left_over = reap_orphans()
+    run.status = process.returncode
+    run.left_over = reap_orphans()
     if journal.exists():
-        life.calls = way.read(journal)
+        run.calls = way.read(journal)
 
 
 # ---- serve ----
 
 
 class Serving:
-    """A server in one life."""
+    """A server in one run."""
 
-    def __init__(self, life, way, plan, directory, options, addresses):
-        self.life = life
-        self.has_workers = life.engine in WORKERS
-        self.n_workers = 1 if way.who != 0 and life.engine != "prefork" else WORKERS.get(life.engine, 0)
-        options = [*options, "--engine", life.engine]
+    def __init__(self, run, way, plan, directory, options, addresses):
+        self.run = run
+        self.has_workers = run.engine in WORKERS
+        self.n_workers = 1 if way.process != 0 and run.engine != "prefork" else WORKERS.get(run.engine, 0)
+        options = [*options, "--engine", run.engine]
         options += ["--workers", str(self.n_workers)] if self.has_workers else []
         self.log_path = directory / "log"
         self.path = directory / "socket"
@@ -517,8 +517,8 @@ class Serving:
     def look(self):
         """Records the state at rest: the server has answered."""
         self.ask_totals()
-        self.life.descriptors.append(self.count_descriptors())
-        self.life.rss.append(rss_kib(self.process.pid))
+        self.run.descriptors.append(self.count_descriptors())
+        self.run.rss.append(rss_kib(self.process.pid))
 
     def count_descriptors(self):
         """Counts the descriptors of each process, the first one first. A worker that was just started has fewer for
@@ -540,7 +540,7 @@ class Serving:
 
     def client(self, number):
         address = self.addresses[(0, 1, 0, 2, 1)[number - 1]]
-        client = self.life.clients[number] = Exchange(address)
+        client = self.run.clients[number] = Exchange(address)
         client.connect()
         return client
 
@@ -587,16 +587,16 @@ def serve_clients(serving, way, plan, directory):
     first.send(SMALL)
     if not serving.has_workers:
         for child in children_of(serving.process.pid):
-            serving.life.inherited = len(descriptors_of(child))
-    bystander = serving.client(BYSTANDER)
-    bystander.send(SMALL)
+            serving.run.inherited = len(descriptors_of(child))
+    staying = serving.client(STAYING)
+    staying.send(SMALL)
     first.send(BULK, finish=True)
-    rude = serving.client(RUDE)
-    rude.send(SMALL)
-    rude.reset()
+    resetting = serving.client(RESETTING)
+    resetting.send(SMALL)
+    resetting.reset()
     serving.client(NEXT).send(SMALL, finish=True)
-    bystander.send(SMALL, finish=True)
-    for client in serving.life.clients.values():
+    staying.send(SMALL, finish=True)
+    for client in serving.run.clients.values():
         client.close()
     serving.wait_for_rest()
     serving.look()
@@ -612,59 +612,59 @@ def serve_clients(serving, way, plan, directory):
 def stop_clients(serving, way, plan, directory):
     """One client ends when the drain begins; the other does not, and the second request kills it."""
     serving.look()
-    polite = serving.client(FIRST)
-    way.join(serving.process.pid, directory / "journal", plan, polite)
-    polite.send(SMALL)
-    stubborn = serving.client(BYSTANDER)
-    stubborn.send(SMALL)
+    finishing = serving.client(FIRST)
+    way.join(serving.process.pid, directory / "journal", plan, finishing)
+    finishing.send(SMALL)
+    staying = serving.client(STAYING)
+    staying.send(SMALL)
     serving.terminate()
-    polite.wait_for_end()
-    polite.close()
-    stubborn.wait_for_end()
+    finishing.wait_for_end()
+    finishing.close()
+    staying.wait_for_end()
     request_again(serving.is_running, serving.terminate)
 
 
 def one_client(serving, way, plan, directory):
     serving.client(FIRST).send(SMALL, finish=True)
-    serving.life.ids = set(re.findall(r"^[UG]id:(.*)", proc_text(serving.process.pid, "status"), re.M))
+    serving.run.ids = set(re.findall(r"^[UG]id:(.*)", proc_text(serving.process.pid, "status"), re.M))
     serving.terminate()
 
 
 def serve(way, plan, directory, engine):
     """Start, five clients, totals, TERM with one of them still connected, end."""
-    return live("serve", serve_clients, ["--drain-timeout", "15s"], way, plan, directory, engine)
+    return run_server("serve", serve_clients, ["--drain-timeout", "15s"], way, plan, directory, engine)
 
 
 def stop(way, plan, directory, engine):
     """Start, two clients, TERM with a drain timeout of 0, TERM again."""
-    return live("stop", stop_clients, ["--drain-timeout", "0s"], way, plan, directory, engine)
+    return run_server("stop", stop_clients, ["--drain-timeout", "0s"], way, plan, directory, engine)
 
 
 def user(way, plan, directory, engine):
     """Start as root, become another, one client, TERM."""
-    return live("user", one_client, ["--user", "nobody"], way, plan, directory, engine, ["127.0.0.1:0"])
+    return run_server("user", one_client, ["--user", "nobody"], way, plan, directory, engine, ["127.0.0.1:0"])
 
 
-def live(program, clients, options, way, plan, directory, engine, addresses=None):
-    life = Life()
-    life.program, life.engine = program, engine
+def run_server(program, clients, options, way, plan, directory, engine, addresses=None):
+    run = Run()
+    run.program, run.engine = program, engine
     journal = directory / "journal"
     journal.unlink(missing_ok=True)
-    serving = Serving(life, way, plan, directory, options, addresses)
+    serving = Serving(run, way, plan, directory, options, addresses)
     try:
-        life.announced = bool(serving.addresses)
-        if life.announced:
+        run.announced = bool(serving.addresses)
+        if run.announced:
             clients(serving, way, plan, directory)
         serving.process.wait(TIMEOUT)
     except (Hang, subprocess.TimeoutExpired) as hang:
-        life.hang = str(hang)
+        run.hang = str(hang)
     finally:
-        for client in life.clients.values():
+        for client in run.clients.values():
             client.close()
-        finish(life, serving.process, journal, way)
-    life.log = serving.text()
-    life.path_left = serving.path.exists()
-    return life
+        finish(run, serving.process, journal, way)
+    run.log = serving.text()
+    run.path_left = serving.path.exists()
+    return run
 
 
 # ---- talk ----
@@ -672,7 +672,7 @@ def live(program, clients, options, way, plan, directory, engine, addresses=None
 
 def talk(way, plan, directory, port):
     """A file through a correct echo on this port into a file."""
-    life = Life()
+    run = Run()
     journal, source, copy, log = (directory / name for name in ("journal", "input", "output", "log"))
     journal.unlink(missing_ok=True)
     source.write_bytes(BULK)
@@ -689,8 +689,8 @@ def talk(way, plan, directory, port):
     try:
         process.wait(TIMEOUT)
     except subprocess.TimeoutExpired:
-        life.hang = "talk to end"
-    finish(life, process, journal, way)
-    life.log = log.read_text(errors="replace")
-    life.output_is_input = copy.read_bytes() == BULK
-    return life
+        run.hang = "talk to end"
+    finish(run, process, journal, way)
+    run.log = log.read_text(errors="replace")
+    run.output_is_input = copy.read_bytes() == BULK
+    return run
