@@ -17,9 +17,6 @@ from watchdog import no_hang  # noqa: F401 (a fixture)
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-# Folders whose tests measure.
-MEASURING = ("bench", "soak")
-
 # Environment variables that would change what the program does, or what other programs print.
 MISLEADING = ("COLUMNS", "INVOCATION_ID", "JOURNAL_STREAM", "LANGUAGE", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
               "NOTIFY_SOCKET", "NO_COLOR")
@@ -57,9 +54,6 @@ def set_surroundings(is_worker):
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.path.relative_to(ROOT / "tests").parts[0] in MEASURING:
-            item.add_marker(pytest.mark.alone)
     # The longest tests start first: each keeps one process of pytest-xdist to itself.
     items.sort(key=lambda item: item.get_closest_marker("background") is None)
 

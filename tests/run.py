@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PR_SET_CHILD_SUBREAPER = 36
 
 # Tests mostly wait, so more of them than cores run at once.
-JOBS = min(2 * (os.cpu_count() or 1), 8)
+JOBS = min(3 * (os.cpu_count() or 1), 12)
 
 # Exit statuses of pytest: all passed; no test was selected.
 PASSED, NONE_SELECTED = 0, 5

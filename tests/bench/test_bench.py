@@ -25,6 +25,9 @@ import record  # noqa: E402
 import report  # noqa: E402
 import servers  # noqa: E402
 
+# With pytest-xdist: one process builds the other programs, and no two cases run at once.
+pytestmark = pytest.mark.xdist_group("bench")
+
 SECONDS = 0.3
 FEW = 200
 

@@ -25,6 +25,8 @@ import record  # noqa: E402
 import stamps  # noqa: E402
 import truth  # noqa: E402
 
+pytestmark = pytest.mark.alone  # it measures
+
 SECONDS = 0.3
 STOP_SECONDS = 1
 FEW = 200

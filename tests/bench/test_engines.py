@@ -17,6 +17,9 @@ import engines  # noqa: E402
 import record  # noqa: E402
 import servers  # noqa: E402
 
+# With pytest-xdist: one process builds the other programs, and no two cases run at once.
+pytestmark = pytest.mark.xdist_group("bench")
+
 SECONDS = 0.2
 FEW = 200
 

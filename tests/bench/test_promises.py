@@ -13,6 +13,8 @@ import compare  # noqa: E402
 import promises  # noqa: E402
 import servers  # noqa: E402
 
+pytestmark = pytest.mark.alone  # it measures
+
 OPTIONS = types.SimpleNamespace(unread=16 * promises.MIB, connections=300, seconds=30)
 PROMISES = promises.promises(OPTIONS)
 

@@ -14,6 +14,8 @@ sys.path.insert(0, str(ROOT / "bench"))
 import trouble  # noqa: E402
 import truth  # noqa: E402
 
+pytestmark = pytest.mark.alone  # it measures
+
 FAKE = """#!/usr/bin/python3
 import json, signal, subprocess, sys
 run = subprocess.Popen([{program!r}, *sys.argv[1:]], stdout=subprocess.PIPE)

@@ -15,6 +15,8 @@ from faulty_servers import FaultyServer, add_bytes, answer_and_end, close_at_onc
 
 SEED = 1
 
+# A soak holds the server's memory, descriptors and processes to what its clients explain.
+alone = pytest.mark.alone
 
 
 def run_soak(program, *words):
@@ -23,6 +25,7 @@ def run_soak(program, *words):
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+@alone
 @pytest.mark.parametrize("mode", [["--bytes", "512M"], ["--connections", "2k"]], ids=["bytes", "connections"])
 def test_nothing_is_lost_and_nothing_left_behind(program, mode):
     run_soak(program, *mode)
@@ -39,6 +42,7 @@ def skip_if_unusable(program, engine):
         pytest.skip(f"engine {engine} cannot be used here: {reason.group(1)}")
 
 
+@alone
 @pytest.mark.parametrize("engine", ENGINES)
 def test_clients_of_every_kind_and_trouble_leave_nothing_behind(program, engine):
     """Also with workers, which are killed with several clients each."""
@@ -46,6 +50,7 @@ def test_clients_of_every_kind_and_trouble_leave_nothing_behind(program, engine)
     run_soak(program, "6s" if engine == "fork" else "4s", "--engine", engine)
 
 
+@alone
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_crowd_comes_and_goes(program, engine):
     skip_if_unusable(program, engine)
