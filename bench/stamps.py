@@ -98,7 +98,7 @@ def tell_stamps(truth, rounds):
         "evidence": f"SO_TIMESTAMPING, loopback, {len(asleep):,} messages of {SIZE} B",
         "result": result,
     }
-    text = "Of each message; a difference below zero is one in the other order."
+    text = "Per message; a negative difference means the other order."
     return [promise], {"title": "Our clock and the kernel's time stamps", "text": text, "head": HEAD, "rows": rows}
 
 

@@ -11,7 +11,7 @@
  *
  * The buckets are those of an HdrHistogram (hdrhistogram.org) for 1 to 3,600,000,000,000 with three
  * significant digits, with the same indexes. stats/hlog.h writes them for its tools. Why the
- * HdrHistogram library is not used: docs/decisions/0014-times-in-buckets.md.
+ * HdrHistogram library is not used: docs/decisions/0014-hdrhistogram.md.
  *
  * Each thread records into its own histogram; merge them for the total. A zeroed struct is closed.
  */

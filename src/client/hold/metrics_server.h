@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Serves a metrics page over HTTP: GET /metrics, which Prometheus requests every few seconds. Why
- * it is written by hand: docs/decisions/0016-a-page-by-hand.md.
+ * it is written by hand: docs/decisions/0016-metrics-http-server.md.
  *
  * It runs in the loop of the held connections and costs it little, whatever the HTTP clients do.
  * There are at most METRICS_CLIENTS_MAX clients, each with one request and one response of bounded

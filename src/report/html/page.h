@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One or several runs as one self-contained HTML page: no network, and JavaScript only for reading
- * the curves with the pointer. Why: docs/decisions/0020-charts-by-hand.md.
+ * the curves with the pointer. Why: docs/decisions/0020-svg-charts.md.
  *
  *	page.c              from head to foot, with the caveats first
  *	chart.h             the charts and tables
