@@ -143,7 +143,7 @@ static inline ALWAYS_INLINE void make_four(const uint64_t *salt, uint64_t key, v
 }
 
 /*
- * A run is a sequence of words of one block. salt: of its first word. n: in bytes, a multiple of
+ * A run is a sequence of words of one block. salt: of the first. n: in bytes, a multiple of
  * WORD.
  */
 static inline ALWAYS_INLINE void fill_run(const uint64_t *salt, uint64_t key, unsigned char *bytes,

@@ -73,7 +73,7 @@ static const char *const diagnostics[] = {
 	("server ended early: 120 of 300 bytes came back (after our FIN: perhaps a proxy that has "
 	 "no half-close; try --no-half-close)"),
 	"byte 8192 differs: sent 0x41, got 0x00",
-	("byte 0 differs: sent 0x47, got 0x48 (no echo but an HTTP server: it answers "
+	("byte 0 differs: sent 0x47, got 0x48 (not an echo server but an HTTP server: it answers "
 	 "\"HTTP/1.1 400 Bad Request\")"),
 	"byte 300 was never sent: got 0x0a",
 	"no reply for 2s: 0 of 6 bytes came back",

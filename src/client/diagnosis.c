@@ -178,7 +178,7 @@ static bool find_moved(const struct view *view, struct diagnosis *diagnosis)
 	append_moved(view, diagnosis);
 	/* A block replaced another, and nothing after it moved. */
 	if (run < view->n && continues_right(view, run))
-		diagnosis_format(diagnosis, " (%zu bytes, then it goes on right)", run);
+		diagnosis_format(diagnosis, " (%zu bytes; those after them are right)", run);
 	return true;
 }
 
@@ -229,11 +229,11 @@ static void append_flipped(const struct view *view, const struct difference *dif
 	if (difference->seven_bits)
 		diagnosis_format(diagnosis, ": all lost their highest bit)");
 	else if (difference->capitals)
-		diagnosis_format(diagnosis, ": letters became capitals)");
+		diagnosis_format(diagnosis, ": letters became upper case)");
 	else if (difference->small)
-		diagnosis_format(diagnosis, ": capitals became small letters)");
+		diagnosis_format(diagnosis, ": letters became lower case)");
 	else
-		diagnosis_format(diagnosis, ", then it goes on right)");
+		diagnosis_format(diagnosis, "; those after them are right)");
 }
 
 static bool find_flipped(const struct view *view, struct diagnosis *diagnosis)
@@ -276,10 +276,9 @@ static void append_inserted(const struct view *view, struct diagnosis *diagnosis
 	diagnosis->kind = DIAGNOSIS_INSERTED;
 	diagnosis->n_bytes = n;
 	append_bytes(diagnosis, n, "was", "were");
-	diagnosis_format(diagnosis, " put in before byte %" PRIu64, diagnosis->origin);
+	diagnosis_format(diagnosis, " inserted before byte %" PRIu64, diagnosis->origin);
 	if (diagnosis->origin > offset)
-		diagnosis_format(diagnosis, " in the place of %" PRIu64,
-				 diagnosis->origin - offset);
+		diagnosis_format(diagnosis, ", replacing %" PRIu64, diagnosis->origin - offset);
 	diagnosis_format(diagnosis, ": ");
 	append_snippet(diagnosis, view->received, n);
 }
@@ -326,7 +325,7 @@ static bool find_foreign(const struct view *view, struct diagnosis *diagnosis)
 		return false;
 	diagnosis->kind = surplus ? DIAGNOSIS_SURPLUS : DIAGNOSIS_FOREIGN;
 	diagnosis_format(diagnosis, "byte %" PRIu64 " %s: ", view->given->offset,
-			 surplus ? "was never sent" : "is foreign");
+			 surplus ? "was never sent" : "was not sent by this client");
 	if (text)
 		diagnosis_format(diagnosis, "got %s", snippet_quoted(view->received, length).text);
 	else
@@ -341,7 +340,7 @@ static void set_unknown(const struct view *view, struct diagnosis *diagnosis)
 {
 	unsigned int bits = view->expected[0] ^ view->received[0];
 	append_differs(view, diagnosis);
-	diagnosis_format(diagnosis, " (%stoo few bytes to tell why)",
+	diagnosis_format(diagnosis, " (%stoo few bytes to find the cause)",
 			 __builtin_popcount(bits) == 1 ? "one bit; " : "");
 }
 

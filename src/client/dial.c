@@ -382,7 +382,7 @@ bool dial_has_descriptors(uint64_t n_connections, uint64_t n_beside)
 	uint64_t allowed = sysinfo_descriptors(wanted);
 	if (allowed >= wanted)
 		return true;
-	log_error("cannot have %" PRIu64 " connection%s: this process may have %" PRIu64
+	log_error("cannot open %" PRIu64 " connection%s: the limit is %" PRIu64
 		  " descriptors (ulimit -n)",
 		  n_connections, units_s(n_connections), allowed);
 	return false;

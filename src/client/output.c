@@ -60,9 +60,8 @@ static bool buffer_line(struct output *output, const char *format, ...)
 static bool add_left_out_line(struct output *output)
 {
 	if (output->n_left_out > 0 &&
-	    !buffer_line(output, "(%" PRIu64 " line%s left out: nothing read %s)",
-			 output->n_left_out, output->n_left_out == 1 ? " is" : "s are",
-			 output->n_left_out == 1 ? "it" : "them"))
+	    !buffer_line(output, "(%" PRIu64 " line%s left out: standard output was blocked)",
+			 output->n_left_out, output->n_left_out == 1 ? "" : "s"))
 		return false;
 	output->n_left_out = 0;
 	return true;

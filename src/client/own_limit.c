@@ -158,16 +158,15 @@ bool own_limit(const struct own_use *all, bool is_busy_bound, char text[OWN_LIMI
 				 clock_s(all->suspended_ns));
 	if (is_out_of_ports(all))
 		add_limit_reason(text,
-				 "this machine's ports are used up: %" PRIu64
-				 " calls of connect(2) "
-				 "took %.1f ms each (several --source, or --reset)",
+				 "this machine has no free ports: %" PRIu64 " calls of connect(2) "
+				 "took %.1f ms each (use several --source, or --reset)",
 				 all->n_searches,
 				 clock_us(all->searched_ns / larger_of(all->n_searches, 1)) / 1e3);
 	if (all->longest_ns > LONG_GAP_NS)
 		add_limit_reason(
 			text,
-			"the client stood still (stopped, preempted or suspended) for %.1f ms "
-			"in all, the longest time %.1f ms",
+			"the client was not running (stopped, preempted or suspended) for %.1f ms "
+			"in total, %.1f ms at a time at most",
 			clock_us(all->gaps_ns) / 1e3, clock_us(all->longest_ns) / 1e3);
 	if (all->waited > WAITED_SHARE)
 		add_limit_reason(text,
@@ -219,8 +218,7 @@ bool own_limit_of_times(const struct own_use *use, const struct own_idle *idle,
 	if (waited_ns > (double)times->sum_ns)
 		return false;
 	snprintf(text, OWN_LIMIT_SIZE,
-		 "the client waited %.1f us for a core with each round trip of %.1f us, on the "
-		 "average",
+		 "on average, the client waited %.1f us for a core in each round trip of %.1f us",
 		 waited_ns / n / 1e3, clock_us(histogram_mean_ns(times)));
 	return true;
 }

@@ -58,9 +58,10 @@ static bool is_silent(const struct peer_reply *reply, struct peer_fingerprint *e
 	if (reply->n_received > 0)
 		return false;
 	if (reply->ended)
-		return is_kind(endpoint, PEER_SILENT, "no echo: it closed without a reply");
+		return is_kind(endpoint, PEER_SILENT,
+			       "not an echo server: it closed without a reply");
 	bool line = reply->n_sent == 0 || memchr(reply->sent, '\n', reply->n_sent) != NULL;
-	return is_kind(endpoint, PEER_SILENT, "no echo: nothing came back%s",
+	return is_kind(endpoint, PEER_SILENT, "not an echo server: nothing came back%s",
 		       line ? "" : " (it may be waiting for the end of a line)");
 }
 
@@ -71,15 +72,18 @@ static bool is_of_another_protocol(const struct peer_reply *reply, size_t same,
 	const unsigned char *received = reply->received;
 	size_t n = reply->n_received;
 	if (same < 5 && n >= 5 && memcmp(received, "HTTP/", 5) == 0)
-		return is_kind(endpoint, PEER_HTTP, "no echo but an HTTP server: it answers %s",
+		return is_kind(endpoint, PEER_HTTP,
+			       "not an echo server but an HTTP server: it answers %s",
 			       snippet_quoted(received, first_line(received, n)).text);
 	/* A TLS record of type alert, of any version 3.x (RFC 8446, section 5.1). */
 	if (same < 2 && n >= 7 && received[0] == 0x15 && received[1] == 3 && received[3] == 0 &&
 	    received[4] == 2)
 		return is_kind(endpoint, PEER_TLS,
-			       "no echo but a TLS server: it answers with alert %d", received[6]);
+			       "not an echo server but a TLS server: it answers with alert %d",
+			       received[6]);
 	if (reply->n_sent == 0)
-		return is_kind(endpoint, PEER_SPEAKS_FIRST, "no echo: it speaks first: %s",
+		return is_kind(endpoint, PEER_SPEAKS_FIRST,
+			       "not an echo server: it sends first: %s",
 			       snippet_quoted(received, n).text);
 	return false;
 }
@@ -93,15 +97,14 @@ static bool is_short(const struct peer_reply *reply, size_t same, struct peer_fi
 	if (n_left == 0)
 		return is_kind(endpoint, PEER_ECHO, "an echo: every byte came back");
 	if (is_line_end(reply->sent + same, n_left))
-		return is_kind(endpoint, PEER_LINE_ENDS, "no plain echo: it leaves out %s",
+		return is_kind(endpoint, PEER_LINE_ENDS, "no plain echo: it removes %s",
 			       snippet_quoted(reply->sent + same, n_left).text);
 	if (!reply->ended && reply->sent[same - 1] == '\n' &&
 	    memchr(reply->sent + same, '\n', n_left) == NULL)
-		return is_kind(
-			endpoint, PEER_LINES,
-			"no plain echo: it answers by lines (%zu byte%s behind the last newline "
-			"did not come back)",
-			n_left, units_s(n_left));
+		return is_kind(endpoint, PEER_LINES,
+			       "no plain echo: it answers whole lines only (%zu byte%s after the "
+			       "last newline did not come back)",
+			       n_left, units_s(n_left));
 	return is_kind(endpoint, PEER_SHORT, "%s%zu of %zu bytes came back",
 		       reply->ended ? "it ended early: " : "", same, reply->n_sent);
 }
@@ -112,7 +115,7 @@ static bool is_suffix(const struct peer_reply *reply, size_t same,
 {
 	if (same < reply->n_sent)
 		return false;
-	return is_kind(endpoint, PEER_SUFFIX, "no plain echo: it puts %s behind what it returns",
+	return is_kind(endpoint, PEER_SUFFIX, "no plain echo: it adds %s after what it returns",
 		       snippet_quoted(reply->received + same, reply->n_received - same).text);
 }
 
@@ -129,7 +132,7 @@ static bool is_line_ends(const struct peer_reply *reply, size_t same,
 		    reply->received[line + 1] == '\n';
 	if (!lf && !crlf)
 		return false;
-	return is_kind(endpoint, PEER_LINE_ENDS, "no plain echo: it makes %s of line ends",
+	return is_kind(endpoint, PEER_LINE_ENDS, "no plain echo: it changes line ends to %s",
 		       crlf ? "\"^M^J\"" : "\"^J\"");
 }
 
@@ -148,7 +151,7 @@ static bool is_prefix(const struct peer_reply *reply, struct peer_fingerprint *e
 		return false;
 	/* The same bytes follow again after the line and its end: they come before each line. */
 	bool each = memmem(found + line, behind, received, prefix) != NULL;
-	return is_kind(endpoint, PEER_PREFIX, "no plain echo: it puts %s before %s",
+	return is_kind(endpoint, PEER_PREFIX, "no plain echo: it adds %s before %s",
 		       snippet_quoted(received, prefix).text,
 		       each ? "each line" : "what it returns");
 }
@@ -191,11 +194,11 @@ static const struct {
 	int (*change)(int byte); /* maps a sent byte to the byte that comes back */
 	const char *what;
 } rules[] = {
-	{ capital, "makes capitals of letters" },
-	{ small, "makes small letters of capitals" },
-	{ other_case, "makes capitals of small letters, and the reverse" },
+	{ capital, "changes letters to upper case" },
+	{ small, "changes upper case to lower case" },
+	{ other_case, "exchanges upper and lower case" },
 	{ rotated, "rotates letters by 13" },
-	{ seven_bits, "takes the highest bit away from each byte" },
+	{ seven_bits, "clears the highest bit of each byte" },
 	{ inverted, "inverts every bit" },
 };
 
@@ -243,7 +246,7 @@ struct peer_fingerprint peer_fingerprint_identify(const struct peer_reply *reply
 	    is_line_ends(reply, same, &endpoint) || is_prefix(reply, &endpoint) ||
 	    is_transformed(reply, &endpoint) || is_reversed(reply, &endpoint))
 		return endpoint;
-	is_kind(&endpoint, PEER_OTHER, "no echo: it answers %s",
+	is_kind(&endpoint, PEER_OTHER, "not an echo server: it answers %s",
 		snippet_quoted(reply->received, reply->n_received).text);
 	return endpoint;
 }

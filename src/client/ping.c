@@ -278,7 +278,7 @@ static void print_failure(struct ping *ping, const char *what)
 		return;
 	/* The first reply showed another kind of server: stop sending. */
 	ping->is_over = true;
-	log_error("ended early: %s is no echo server", ping->report->address.text);
+	log_error("ended early: %s is not an echo server", ping->report->address.text);
 }
 
 /* Handles a failure of the connection while no message was in flight. */
@@ -426,7 +426,7 @@ MUST_USE static enum exit_status run_ping(struct ping *ping)
 	ping->is_over |= !output_flush(ping->output);
 	run_ping_loop(ping);
 	if (ping->stats.code < 0) {
-		log_error("cannot go on: %s", err_text(ping->stats.code).text);
+		log_error("cannot continue: %s", err_text(ping->stats.code).text);
 		return STATUS_MACHINE;
 	}
 	ping->report->has_kernel = kernel_view_mean(&ping->kernel, &ping->report->kernel);

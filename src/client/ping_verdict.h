@@ -8,7 +8,7 @@
 #include "client/own_limit.h"
 #include "client/ping.h"
 
-/* What ended the run. Neither: its count is reached, it is no echo server, or output failed. */
+/* What ended the run. Neither: its count is reached, it is not an echo server, or output failed. */
 struct ping_end {
 	bool by_signal;
 	bool by_deadline;

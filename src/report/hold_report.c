@@ -40,7 +40,7 @@ void hold_report_write_text(FILE *out, const struct hold_report_facts *endurance
 	fprintf(out, "--- %s ---\n", endurance->target);
 	fprintf(out,
 		"%" PRIu64 " connection%s, %.3f s: %" PRIu64 " held throughout, %" PRIu64
-		" opened, %" PRIu64 " died, %" PRIu64 " open at the end\n",
+		" opened, %" PRIu64 " lost, %" PRIu64 " open at the end\n",
 		disconnects->n_connections, units_s(disconnects->n_connections),
 		clock_s(disconnects->elapsed_ns), disconnects->n_throughout, disconnects->n_opened,
 		disconnects_died(disconnects), disconnects->n_open);

@@ -160,7 +160,7 @@ def test_fewer_descriptors_than_connections(run, name):
     limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))  # noqa: E731
     status, output, error = run(*words, "127.0.0.1", preexec_fn=limit)
     assert (status, output) == (4, "")
-    assert error == ["cannot have 100 connections: this process may have 50 descriptors (ulimit -n)"]
+    assert error == ["cannot open 100 connections: the limit is 50 descriptors (ulimit -n)"]
 
 
 # ---- threads ----
@@ -195,7 +195,7 @@ def test_no_thread_for_the_load(program, server, sanitized):
     status, output, error = as_lone_user(program, [*COMMANDS["bench"], *server_words(server)], 1)
     assert (status, output) == (4, "")
     assert error == (
-        "tcpecho: cannot go on: resource temporarily unavailable "
+        "tcpecho: cannot continue: resource temporarily unavailable "
         "(no thread can be started: see ulimit -u, -v, -d, -s and the pids cgroup)\n"
     )
 

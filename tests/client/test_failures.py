@@ -191,7 +191,7 @@ def test_too_many_bytes(talk):
     status, output, error = run(talk, faulty_servers.add_bytes(b"\nand this"))
     assert (status, output) == (1, DATA + b"\nand this")
     assert words_of(error) == (
-        'byte 300 was never sent: got 0x0a (no plain echo: it puts "^Jand this" behind what it returns)'
+        'byte 300 was never sent: got 0x0a (no plain echo: it adds "^Jand this" after what it returns)'
     )
 
 

@@ -20,14 +20,14 @@ from netns import set_sysctl
 from faulty_servers import FaultyServer, UnixQueue
 
 DIED = re.compile(
-    r"^connection (\d+) died \((\w+)\): (.*); ([\d.]+) s old, (\d+) heartbeats?, "
+    r"^connection (\d+) lost \((\w+)\): (.*); ([\d.]+) s old, (\d+) heartbeats?, "
     r"(?:last good byte ([\d.]+) s ago|(no byte ever came back))(?:, from (\S+))?$",
     re.M,
 )
 NOT_OPENED = re.compile(r"^connection (\d+) cannot be opened( again)? \((\w+)\): (.*)$", re.M)
 OPEN_AGAIN = re.compile(r"^connection (\d+) is open( again)? after ([\d.]+) s, attempt (\d+)(?:, from (\S+))?$", re.M)
 COUNTS = re.compile(
-    r"^(\d+) connections?, ([\d.]+) s: (\d+) held throughout, (\d+) opened, (\d+) died, (\d+) open at the end$", re.M
+    r"^(\d+) connections?, ([\d.]+) s: (\d+) held throughout, (\d+) opened, (\d+) lost, (\d+) open at the end$", re.M
 )
 BEATS = re.compile(
     r"^(\d+) heartbeats? sent, (\d+) came back, (\d+) failed(?:, (\d+) unfinished \(counted with (?:its|their) age so far\))?, "
@@ -177,7 +177,7 @@ def test_quit_asks_for_a_line_in_between(server, hold):
     held.send(signal.SIGQUIT)
     line = held.process.stderr.readline()
     assert re.match(
-        r"3 of 3 open, 0 died, \d+ heartbeats, p50/p99/max [\d./]+ us, oldest good byte [\d.]+ s ago$", line
+        r"3 of 3 open, 0 lost, \d+ heartbeats, p50/p99/max [\d./]+ us, oldest good byte [\d.]+ s ago$", line
     )
     assert held.is_running()
     assert held.finish()[0] == 0
@@ -335,8 +335,8 @@ def test_a_server_that_is_no_echo_is_not_hammered(hold, n, options):
         status, output = held.finish(None)
         assert len(faulty.connected) <= 3 * n + 2
     assert status == 1
-    assert held.error == f"tcpecho: ended early: 127.0.0.1:{faulty.port} is no echo server\n"
-    assert re.search("no echo: it (speaks first|answers)", output)  # the second text if it was too busy to test
+    assert held.error == f"tcpecho: ended early: 127.0.0.1:{faulty.port} is not an echo server\n"
+    assert re.search("not an echo server: it (sends first|answers)", output)  # the second text if it was too busy to test
 
 
 @CROWDS
@@ -540,9 +540,9 @@ def test_timestamps_are_seconds_since_1970(hold):
     begin = time.time()
     with FaultyServer(first(1, faulty_servers.answer_and_end(64, 64))) as faulty:
         held = hold("-D", *faulty.words)
-        (line,) = held.wait_for_log(r"died \(ended\)")
+        (line,) = held.wait_for_log(r"lost \(ended\)")
         held.finish()
-    stamp = float(re.match(r"\[(\d+\.\d{6})\] connection 1 died", line)[1])
+    stamp = float(re.match(r"\[(\d+\.\d{6})\] connection 1 lost", line)[1])
     assert begin <= stamp <= time.time()
 
 
@@ -595,7 +595,7 @@ def test_too_few_descriptors_are_said_at_once(server, hold):
         "-c", 100, *server_words(server), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     )
     assert held.finish(None)[0] == 4
-    assert "cannot have 100 connections: this process may have 64 descriptors (ulimit -n)" in held.error
+    assert "cannot open 100 connections: the limit is 64 descriptors (ulimit -n)" in held.error
 
 
 @pytest.mark.parametrize(

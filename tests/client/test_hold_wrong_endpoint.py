@@ -9,7 +9,7 @@ import faulty_servers
 from harness import TIMEOUT
 from faulty_servers import FaultyServer
 
-SAID = re.compile(r"^connection \d+ died \(wrong\): (.*); [\d.]+ s old, \d+ heartbeats?, ", re.M)
+SAID = re.compile(r"^connection \d+ lost \(wrong\): (.*); [\d.]+ s old, \d+ heartbeats?, ", re.M)
 
 
 def answer(greeting, reply, closes=True):
@@ -25,13 +25,13 @@ def answer(greeting, reply, closes=True):
 
 
 ENDPOINTS = {
-    "http": (answer(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"), "no echo but an HTTP server: "),
-    "tls": (answer(b"", b"\x15\x03\x01\x00\x02\x02\x46"), "no echo but a TLS server: "),
+    "http": (answer(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"), "not an echo server but an HTTP server: "),
+    "tls": (answer(b"", b"\x15\x03\x01\x00\x02\x02\x46"), "not an echo server but a TLS server: "),
     # The server sends first; under load its greeting may arrive too late to show that.
-    "smtp": (answer(b"220 mail ESMTP\r\n", b"500 what\r\n", closes=False), "no echo: it "),
-    "redis": (answer(b"", b"-ERR unknown command\r\n", closes=False), "no echo: it answers "),
-    "capitals": (faulty_servers.echo_through(lambda _, piece: piece.swapcase()), "no plain echo: it makes capitals"),
-    "prefix": (faulty_servers.echo_through(lambda _, piece: b"> " + piece), 'no plain echo: it puts "> " before'),
+    "smtp": (answer(b"220 mail ESMTP\r\n", b"500 what\r\n", closes=False), "not an echo server: it "),
+    "redis": (answer(b"", b"-ERR unknown command\r\n", closes=False), "not an echo server: it answers "),
+    "capitals": (faulty_servers.echo_through(lambda _, piece: piece.swapcase()), "no plain echo: it exchanges upper"),
+    "prefix": (faulty_servers.echo_through(lambda _, piece: b"> " + piece), 'no plain echo: it adds "> " before'),
 }
 
 
@@ -45,7 +45,7 @@ def test_each_connection_names_the_server_in_the_same_words(program, name, n):
         # one connection to test whether the server sends first, and no second one
         assert len(faulty.connected) <= n + 1
     assert done.returncode == 1
-    assert done.stderr == f"tcpecho: ended early: 127.0.0.1:{faulty.port} is no echo server\n"
+    assert done.stderr == f"tcpecho: ended early: 127.0.0.1:{faulty.port} is not an echo server\n"
     said = SAID.findall(done.stdout)
     assert said and len(set(said)) == 1, said
     assert said[0].startswith(words)

@@ -268,7 +268,7 @@ def test_a_client_that_was_late_itself_says_so(serve, start, strict):
     output, error = process.communicate(timeout=TIMEOUT)
     found = json.loads(output)
     assert found["echoes"] == 1000
-    assert "by the client's own doing" in found["client_bound"]
+    assert "because of the client" in found["client_bound"]
     assert found["lateness_us"]["p99"] > 1000
     assert process.returncode == (4 if strict else 0)
     assert error.startswith("tcpecho: the client was the limit: " if strict else "")
@@ -533,7 +533,7 @@ def limit_descriptors(soft, hard):
 def test_more_connections_than_descriptors_is_status_4(server, bench):
     run = bench(*SHORT, "-c", "200", *server_words(server), preexec_fn=limit_descriptors(100, 100))
     assert (run.status, run.output) == (4, "")
-    assert "cannot have 200 connections: this process may have 100 descriptors (ulimit -n)" in run.error
+    assert "cannot open 200 connections: the limit is 100 descriptors (ulimit -n)" in run.error
 
 
 def test_a_soft_limit_of_descriptors_is_raised(serve, bench):

@@ -42,12 +42,12 @@ def in_pieces(reply):
 HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 
 FOREIGN = {
-    "http": (HTTP, 'no echo but an HTTP server: it answers "HTTP/1.1 400 Bad Request"'),
-    "tls": (b"\x15\x03\x01\x00\x02\x02\x46", "no echo but a TLS server: it answers with alert 70"),
-    "ssh": (b"SSH-2.0-OpenSSH_9.2p1\r\n", 'no echo: it answers "SSH-2.0-OpenSSH_9.2p1^M^J"'),
-    "smtp": (b"500 unrecognized command\r\n", 'no echo: it answers "500 unrecognized command^M^J"'),
-    "capitals": (b"HELLO, SERVER\n", "no plain echo: it makes capitals of letters"),
-    "prefix": (b"you said: hello, server\n", 'no plain echo: it puts "you said: " before what it returns'),
+    "http": (HTTP, 'not an echo server but an HTTP server: it answers "HTTP/1.1 400 Bad Request"'),
+    "tls": (b"\x15\x03\x01\x00\x02\x02\x46", "not an echo server but a TLS server: it answers with alert 70"),
+    "ssh": (b"SSH-2.0-OpenSSH_9.2p1\r\n", 'not an echo server: it answers "SSH-2.0-OpenSSH_9.2p1^M^J"'),
+    "smtp": (b"500 unrecognized command\r\n", 'not an echo server: it answers "500 unrecognized command^M^J"'),
+    "capitals": (b"HELLO, SERVER\n", "no plain echo: it changes letters to upper case"),
+    "prefix": (b"you said: hello, server\n", 'no plain echo: it adds "you said: " before what it returns'),
 }
 
 
@@ -67,7 +67,7 @@ def test_a_server_that_speaks_first_is_named(talk):
         assert client.wait() == 1  # its input has not even begun
         assert client.stdout.read() == b"220 ready\r\n"
         error = client.process.stderr.read().decode()
-    assert error == 'tcpecho: byte 0 was never sent: got 0x32 (no echo: it speaks first: "220 ready^M^J")\n'
+    assert error == 'tcpecho: byte 0 was never sent: got 0x32 (not an echo server: it sends first: "220 ready^M^J")\n'
 
 
 @pytest.mark.parametrize("at", [0, 1, 13, 999])

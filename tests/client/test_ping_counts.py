@@ -327,7 +327,7 @@ def test_segments_sent_again_are_those_of_all_connections(start):
 @pytest.mark.parametrize(
     "treatment, words",
     [
-        (faulty_servers.speak_first(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), "it speaks first"),
+        (faulty_servers.speak_first(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), "it sends first"),
         (faulty_servers.echo_through(lambda offset, piece: b"HTTP/1.1 400 Bad Request\r\n\r\n"), "HTTP"),
         (faulty_servers.echo_through(lambda offset, piece: b"\x15\x03\x01\x00\x02\x02\x46"), "TLS"),
         (faulty_servers.echo_through(lambda offset, piece: b"-ERR unknown command\r\n"), "-ERR"),
@@ -343,7 +343,7 @@ def test_a_server_that_is_no_echo_is_not_hammered(start, treatment, words):
         assert len(faulty.connected) <= 2  # one connection to test whether the server sends first
     assert process.returncode == 1
     assert words in output
-    assert error == f"tcpecho: ended early: 127.0.0.1:{faulty.port} is no echo server\n"
+    assert error == f"tcpecho: ended early: 127.0.0.1:{faulty.port} is not an echo server\n"
     assert COUNTS.search(output).groups()[:3] == ("1", "0", "1")
 
 

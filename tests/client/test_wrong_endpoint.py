@@ -25,10 +25,10 @@ def answer_all(greeting, reply, once=False):
 
 
 ENDPOINTS = {
-    "http": (answer_all(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", once=True), "no echo but an HTTP server"),
-    "tls": (answer_all(b"", b"\x15\x03\x01\x00\x02\x02\x46", once=True), "no echo but a TLS server"),
-    "smtp": (answer_all(b"220 mail ESMTP\r\n", b"500 what\r\n"), "no echo: it speaks first"),
-    "mysql": (answer_all(b"J\0\0\0\n5.7.1\0" + bytes(30), b"\x17\0\0\x01\xff\x13\x04"), "no echo: it speaks first"),
+    "http": (answer_all(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", once=True), "not an echo server but an HTTP server"),
+    "tls": (answer_all(b"", b"\x15\x03\x01\x00\x02\x02\x46", once=True), "not an echo server but a TLS server"),
+    "smtp": (answer_all(b"220 mail ESMTP\r\n", b"500 what\r\n"), "not an echo server: it sends first"),
+    "mysql": (answer_all(b"J\0\0\0\n5.7.1\0" + bytes(30), b"\x17\0\0\x01\xff\x13\x04"), "not an echo server: it sends first"),
     "inverted": (faulty_servers.echo_through(lambda _, piece: bytes(byte ^ 255 for byte in piece)), "no plain echo"),
 }
 
@@ -70,7 +70,7 @@ def test_it_is_asked_from_the_source_that_was_given(program):
     with FaultyServer(treat) as faulty:
         status, _, error = run(program, faulty, "--warmup", "0", "--source", "127.0.0.9")
     assert (status, peers) == (1, {"127.0.0.9"})
-    assert "it speaks first" in error
+    assert "it sends first" in error
 
 
 @pytest.mark.parametrize("treatment", [faulty_servers.flip_bit(3), faulty_servers.drop_byte(10), faulty_servers.repeat_byte(63)])

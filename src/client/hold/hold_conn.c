@@ -56,7 +56,7 @@ struct hold_line hold_conn_disconnect_line(const struct disconnect *disconnect)
 		snprintf(silent, sizeof(silent), "last good byte %.3f s ago",
 			 clock_s(disconnect->silent_ns));
 	snprintf(out.text, sizeof(out.text),
-		 "connection %" PRIu64 " died (%s): %s; %.3f s old, %" PRIu64
+		 "connection %" PRIu64 " lost (%s): %s; %.3f s old, %" PRIu64
 		 " heartbeat%s, %s%s%s",
 		 disconnect->connection, disconnect_name(disconnect->cause), disconnect->why,
 		 clock_s(disconnect->age_ns), disconnect->n_heartbeats,

@@ -136,7 +136,7 @@ struct hold_line {
 };
 
 /*
- * Returns the line that is printed for a disconnect: "connection 7 died (reset): connection reset
+ * Returns the line that is printed for a disconnect: "connection 7 lost (reset): connection reset
  * by peer; 12.503 s old, 13 heartbeats, last good byte 0.503 s ago, from 127.0.0.1:51334".
  */
 struct hold_line hold_conn_disconnect_line(const struct disconnect *disconnect);

@@ -75,7 +75,7 @@ static void hold_log_figures(struct hold *hold)
 	const struct disconnects *disconnects = hold->set.disconnects;
 	const struct histogram *times = &disconnects->round_trip;
 	update_figures(hold);
-	log_notice("%" PRIu64 " of %" PRIu64 " open, %" PRIu64 " died, %" PRIu64
+	log_notice("%" PRIu64 " of %" PRIu64 " open, %" PRIu64 " lost, %" PRIu64
 		   " heartbeats, p50/p99/max %.1f/%.1f/%.1f us, oldest good byte %.3f s ago",
 		   disconnects->n_open, disconnects->n_connections, disconnects_died(disconnects),
 		   disconnects->n_back, clock_us(histogram_percentile_ns(times, 50)),
@@ -367,12 +367,13 @@ MUST_USE static enum exit_status hold_connections(struct hold *hold, int fd)
 	own_use_end(&hold->use);
 	own_idle_close(&hold->idle);
 	if (rc < 0)
-		log_error("cannot go on: %s", err_text(rc).text);
+		log_error("cannot continue: %s", err_text(rc).text);
 	hold_conn_finish(set);
 	update_figures(hold);
 	hold_conn_close_all(set);
 	if (set->is_no_echo)
-		log_error("ended early: %s is no echo server", addr_format(&set->redial.addr).text);
+		log_error("ended early: %s is not an echo server",
+			  addr_format(&set->redial.addr).text);
 	return rc < 0 ? STATUS_MACHINE : STATUS_OK;
 }
 

@@ -91,7 +91,7 @@ size_t prometheus_render(const struct disconnects *disconnects, char *out, size_
 		  disconnects->n_connections);
 	add_count(&text, "hold_opened_total", "counter", "Times that a connection was opened.",
 		  disconnects->n_opened);
-	append_causes(&text, "hold_deaths_total", "Connections that died, by cause.",
+	append_causes(&text, "hold_deaths_total", "Connections that were lost, by cause.",
 		      disconnects->n_died);
 	append_causes(&text, "hold_open_failures_total",
 		      "Times that a connection could not be opened, by cause.",
@@ -101,7 +101,7 @@ size_t prometheus_render(const struct disconnects *disconnects, char *out, size_
 	add_count(&text, "hold_heartbeats_total", "counter",
 		  "Heartbeats that came back, every byte right.", disconnects->n_back);
 	add_count(&text, "hold_heartbeats_lost_total", "counter",
-		  "Heartbeats that failed: under way when their connection died.",
+		  "Heartbeats that failed: in flight when their connection was lost.",
 		  disconnects->n_lost);
 	add_count(&text, "hold_heartbeats_unfinished", "gauge", "Heartbeats that are under way.",
 		  disconnects->n_begun - disconnects->n_back - disconnects->n_lost);

@@ -211,7 +211,7 @@ static void note_process_gap(struct bench *bench, uint64_t expected_ns)
 		own_use_note_process_gap(&bench->watch, expected_ns, now_ns);
 }
 
-/* Ends the run if the first reply shows that the server is no echo server. */
+/* Ends the run if the first reply shows that the server is not an echo server. */
 static void check_first_reply(struct bench *bench)
 {
 	if (bench->wrong.text[0] != '\0' ||
@@ -465,7 +465,7 @@ MUST_USE static enum exit_status run_bench(struct bench *bench)
 	int rc = run_threads(bench);
 	io_close(&bench->first.fd);
 	if (rc < 0) {
-		log_error("cannot go on: %s%s", err_text(rc).text, dial_remedy(rc));
+		log_error("cannot continue: %s%s", err_text(rc).text, dial_remedy(rc));
 		return STATUS_MACHINE;
 	}
 	bench->report->verdict = bench_verdict(&bench->report->result);

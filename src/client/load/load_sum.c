@@ -65,8 +65,8 @@ void load_sum_check_client(const struct load_sum *sum, bool is_open, const struc
 	}
 	if (late_ns > LATENESS_NS && late_ns > usual_ns / 10)
 		snprintf(text, OWN_LIMIT_SIZE,
-			 "one message in a hundred left %.1f us late or more, by the client's own "
-			 "doing",
+			 "one message in a hundred was sent %.1f us late or more because of the "
+			 "client",
 			 clock_us(late_ns));
 	own_limit(&sum->use, !is_open, text);
 }

@@ -129,8 +129,8 @@ TEST(a_foreign_word_in_place_is_told_from_a_moved_one)
 		assert_int_equal(diagnosis.kind, DIAGNOSIS_FLIPPED);
 		assert_int_equal(diagnosis.n_bytes, 8);
 		assert_int_equal(diagnosis.n_bits, 64);
-		assert_non_null(
-			strstr(diagnosis.text, "(8 of 8 bytes differ, then it goes on right)"));
+		assert_non_null(strstr(diagnosis.text,
+				       "(8 of 8 bytes differ; those after them are right)"));
 	}
 }
 
@@ -143,7 +143,7 @@ TEST(bytes_changed_by_a_rule_are_told)
 	come_back(0, 1);
 	for (size_t i = 0; i < n_got; i++)
 		got[i] = (unsigned char)(got[i] >= 'a' && got[i] <= 'z' ? got[i] - 32 : got[i]);
-	assert_non_null(strstr(diagnose_some(DIAGNOSIS_MAX).text, ": letters became capitals)"));
+	assert_non_null(strstr(diagnose_some(DIAGNOSIS_MAX).text, ": letters became upper case)"));
 }
 
 /* ---- moved ---- */
@@ -206,7 +206,7 @@ TEST(a_block_of_long_ago_in_the_place_of_another_is_told)
 	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_int_equal(diagnosis.kind, DIAGNOSIS_REPEATED);
 	assert_says(&diagnosis, "byte 4096 is byte 512 again, 3584 bytes back "
-				"(64 bytes, then it goes on right)");
+				"(64 bytes; those after them are right)");
 }
 
 TEST(what_comes_twice_at_the_end_is_repeated_and_no_surplus)
@@ -264,7 +264,7 @@ TEST(the_sentence_for_a_swap_names_both_places)
 	put_stream(4096 + 64, 3, 4096 + 64, SENT - 4096 - 64);
 	diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_says(&diagnosis, "byte 4096 is byte 512 of connection 8 "
-				"(64 bytes, then it goes on right)");
+				"(64 bytes; those after them are right)");
 }
 
 TEST(bytes_that_nobody_has_sent_yet_are_no_stray)
@@ -309,7 +309,7 @@ TEST(inserted_bytes_are_counted_and_shown)
 		/* A byte that matches by chance moves the edge: none of these does. */
 		assert_int_equal(diagnosis.n_bytes, 6);
 		assert_int_equal(diagnosis.origin, 4096);
-		assert_says(&diagnosis, "6 bytes were put in before byte 4096: \"hello \"");
+		assert_says(&diagnosis, "6 bytes were inserted before byte 4096: \"hello \"");
 	}
 }
 
@@ -338,8 +338,7 @@ TEST(a_block_that_was_replaced_by_a_shorter_one_is_told)
 	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_ENOUGH);
 	assert_int_equal(diagnosis.kind, DIAGNOSIS_INSERTED);
 	assert_int_equal(diagnosis.origin, 4160);
-	assert_says(&diagnosis,
-		    "5 bytes were put in before byte 4160 in the place of 64: \"gone!\"");
+	assert_says(&diagnosis, "5 bytes were inserted before byte 4160, replacing 64: \"gone!\"");
 }
 
 /* Converts every newline of the returned bytes. */
@@ -390,7 +389,8 @@ TEST(text_instead_of_an_echo_is_shown_escaped)
 	n_got = strlen(answer);
 	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_int_equal(diagnosis.kind, DIAGNOSIS_FOREIGN);
-	assert_says(&diagnosis, "byte 0 is foreign: got \"HTTP/1.1 400 Bad Request^M^JConnec...\"");
+	assert_says(&diagnosis, "byte 0 was not sent by this client: "
+				"got \"HTTP/1.1 400 Bad Request^M^JConnec...\"");
 }
 
 TEST(bytes_from_nowhere_are_foreign)
@@ -399,7 +399,8 @@ TEST(bytes_from_nowhere_are_foreign)
 	memset(got + 4096, 0, SENT - 4096);
 	struct diagnosis diagnosis = diagnose_some(DIAGNOSIS_MAX);
 	assert_int_equal(diagnosis.kind, DIAGNOSIS_FOREIGN);
-	assert_non_null(strstr(diagnosis.text, "byte 4096 is foreign: got hex 00 00"));
+	assert_non_null(
+		strstr(diagnosis.text, "byte 4096 was not sent by this client: got hex 00 00"));
 }
 
 TEST(what_was_never_sent_is_surplus)
@@ -489,12 +490,13 @@ TEST(one_byte_is_too_few_to_tell)
 	struct diagnosis diagnosis = diagnose_some(1);
 	char sentence[128];
 	snprintf(sentence, sizeof(sentence),
-		 "byte 8192 differs: sent 0x%02x, got 0x%02x (too few bytes to tell why)", sent,
-		 sent ^ 0x41u);
+		 "byte 8192 differs: sent 0x%02x, got 0x%02x (too few bytes to find the cause)",
+		 sent, sent ^ 0x41u);
 	assert_int_equal(diagnosis.kind, DIAGNOSIS_UNKNOWN);
 	assert_says(&diagnosis, sentence);
 	got[8192] ^= 0x40;
-	assert_non_null(strstr(diagnose_some(1).text, "(one bit; too few bytes to tell why)"));
+	assert_non_null(
+		strstr(diagnose_some(1).text, "(one bit; too few bytes to find the cause)"));
 }
 
 TEST(few_bytes_are_never_called_by_a_wrong_name)

@@ -55,9 +55,9 @@ TEST(a_long_gap_is_a_limit_and_a_short_one_is_not)
 	check(&use, true, NULL);
 	assert_true(own_use_note_gap(&use, 1000 * MS, 1300 * MS));
 	check(&use, true,
-	      "stood still (stopped, preempted or suspended) for 311.0 ms in all, the "
-	      "longest time 300.0 ms");
-	check(&use, false, "stood still");
+	      "was not running (stopped, preempted or suspended) for 311.0 ms in total, "
+	      "300.0 ms at a time at most");
+	check(&use, false, "was not running");
 }
 
 TEST(waiting_for_a_core_is_a_limit)

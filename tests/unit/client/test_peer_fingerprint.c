@@ -54,41 +54,43 @@ TEST(too_little_is_counted)
 
 TEST(silence_may_be_a_wait_for_a_line)
 {
-	assert_is(judge_text("hello\n", ""), PEER_SILENT, "no echo: nothing came back");
-	assert_is(judge_text("hello", ""), PEER_SILENT,
-		  "no echo: nothing came back (it may be waiting for the end of a line)");
+	assert_is(judge_text("hello\n", ""), PEER_SILENT, "not an echo server: nothing came back");
+	assert_is(
+		judge_text("hello", ""), PEER_SILENT,
+		"not an echo server: nothing came back (it may be waiting for the end of a line)");
 	assert_is(judge("hello", 5, "", 0, true), PEER_SILENT,
-		  "no echo: it closed without a reply");
+		  "not an echo server: it closed without a reply");
 	assert_int_equal(judge(NULL, 0, NULL, 0, false).kind, PEER_SILENT);
 }
 
 TEST(a_greeting_is_no_echo)
 {
 	assert_is(judge_text("", "220 mail.example.org ESMTP\r\n"), PEER_SPEAKS_FIRST,
-		  "no echo: it speaks first: \"220 mail.example.org ESMTP^M^J\"");
+		  "not an echo server: it sends first: \"220 mail.example.org ESMTP^M^J\"");
 	assert_is(judge_text("", "SSH-2.0-OpenSSH_9.2\r\n"), PEER_SPEAKS_FIRST,
-		  "no echo: it speaks first: \"SSH-2.0-OpenSSH_9.2^M^J\"");
+		  "not an echo server: it sends first: \"SSH-2.0-OpenSSH_9.2^M^J\"");
 }
 
 TEST(other_protocols_are_called_by_their_names)
 {
 	assert_is(judge_text("\x01\x02\x03\x04", "HTTP/1.1 400 Bad Request\r\nDate: x\r\n"),
-		  PEER_HTTP, "no echo but an HTTP server: it answers \"HTTP/1.1 400 Bad Request\"");
+		  PEER_HTTP,
+		  "not an echo server but an HTTP server: it answers \"HTTP/1.1 400 Bad Request\"");
 	assert_is(judge("hello", 5, "\x15\x03\x03\x00\x02\x02\x28", 7, true), PEER_TLS,
-		  "no echo but a TLS server: it answers with alert 40");
+		  "not an echo server but a TLS server: it answers with alert 40");
 }
 
 TEST(a_prefix_is_shown)
 {
 	/* istio's tcp-echo */
 	assert_is(judge_text("world\n", "hello world\n"), PEER_PREFIX,
-		  "no plain echo: it puts \"hello \" before what it returns");
+		  "no plain echo: it adds \"hello \" before what it returns");
 	assert_is(judge_text("one two\nthree\n", "hello one two\nhello three\n"), PEER_PREFIX,
-		  "no plain echo: it puts \"hello \" before each line");
+		  "no plain echo: it adds \"hello \" before each line");
 	assert_is(judge_text("a\n", "> a\n"), PEER_PREFIX,
-		  "no plain echo: it puts \"> \" before what it returns");
+		  "no plain echo: it adds \"> \" before what it returns");
 	assert_is(judge_text("ping pong", "You said: ping pong"), PEER_PREFIX,
-		  "no plain echo: it puts \"You said: \" before what it returns");
+		  "no plain echo: it adds \"You said: \" before what it returns");
 }
 
 TEST(a_prefix_is_shown_before_binary_lines_too)
@@ -103,7 +105,7 @@ TEST(a_prefix_is_shown_before_binary_lines_too)
 	memcpy(received + 6, sent, line);
 	struct peer_fingerprint endpoint = judge(sent, sizeof(sent), received, 6 + line, false);
 	assert_is(endpoint, PEER_PREFIX,
-		  "no plain echo: it puts \"hello \" before what it returns");
+		  "no plain echo: it adds \"hello \" before what it returns");
 }
 
 TEST(few_bytes_within_another_answer_are_no_prefix)
@@ -115,43 +117,43 @@ TEST(few_bytes_within_another_answer_are_no_prefix)
 TEST(a_suffix_is_shown)
 {
 	assert_is(judge_text("hello", "hello\n"), PEER_SUFFIX,
-		  "no plain echo: it puts \"^J\" behind what it returns");
+		  "no plain echo: it adds \"^J\" after what it returns");
 	assert_is(judge_text("hello\n", "hello\nbye\r\n"), PEER_SUFFIX,
-		  "no plain echo: it puts \"bye^M^J\" behind what it returns");
+		  "no plain echo: it adds \"bye^M^J\" after what it returns");
 }
 
 TEST(lines_are_told)
 {
 	assert_is(judge_text("one\ntwo\nthree", "one\ntwo\n"), PEER_LINES,
-		  "no plain echo: it answers by lines "
-		  "(5 bytes behind the last newline did not come back)");
+		  "no plain echo: it answers whole lines only "
+		  "(5 bytes after the last newline did not come back)");
 	assert_int_equal(judge_text("one\ntwo\nthree", "one\n").kind, PEER_SHORT);
 }
 
 TEST(changed_line_ends_are_told)
 {
 	assert_is(judge_text("hello\n", "hello\r\n"), PEER_LINE_ENDS,
-		  "no plain echo: it makes \"^M^J\" of line ends");
+		  "no plain echo: it changes line ends to \"^M^J\"");
 	assert_is(judge_text("hello\r\nyou\r\n", "hello\nyou\n"), PEER_LINE_ENDS,
-		  "no plain echo: it makes \"^J\" of line ends");
+		  "no plain echo: it changes line ends to \"^J\"");
 	assert_is(judge_text("hello\r\n", "hello"), PEER_LINE_ENDS,
-		  "no plain echo: it leaves out \"^M^J\"");
+		  "no plain echo: it removes \"^M^J\"");
 	assert_is(judge_text("hello\n", "hello"), PEER_LINE_ENDS,
-		  "no plain echo: it leaves out \"^J\"");
+		  "no plain echo: it removes \"^J\"");
 }
 
 TEST(rules_are_told)
 {
 	assert_is(judge_text("Hello, you\n", "HELLO, YOU\n"), PEER_TRANSFORMED,
-		  "no plain echo: it makes capitals of letters");
+		  "no plain echo: it changes letters to upper case");
 	assert_is(judge_text("Hello, You\n", "hello, you\n"), PEER_TRANSFORMED,
-		  "no plain echo: it makes small letters of capitals");
+		  "no plain echo: it changes upper case to lower case");
 	assert_is(judge_text("Hello, you\n", "hELLO, YOU\n"), PEER_TRANSFORMED,
-		  "no plain echo: it makes capitals of small letters, and the reverse");
+		  "no plain echo: it exchanges upper and lower case");
 	assert_is(judge_text("Hello, Zoe\n", "Uryyb, Mbr\n"), PEER_TRANSFORMED,
 		  "no plain echo: it rotates letters by 13");
 	assert_is(judge_text("h\xe4llo", "hdllo"), PEER_TRANSFORMED,
-		  "no plain echo: it takes the highest bit away from each byte");
+		  "no plain echo: it clears the highest bit of each byte");
 	assert_is(judge_text("hello", "\x97\x9a\x93\x93\x90"), PEER_TRANSFORMED,
 		  "no plain echo: it inverts every bit");
 }
@@ -167,7 +169,7 @@ TEST(a_reversal_is_told_wherever_the_line_end_is)
 TEST(any_other_answer_is_shown_escaped_and_cut)
 {
 	assert_is(judge_text("hello\n", "-ERR unknown command\r\n"), PEER_OTHER,
-		  "no echo: it answers \"-ERR unknown command^M^J\"");
+		  "not an echo server: it answers \"-ERR unknown command^M^J\"");
 	unsigned char bytes[1000];
 	memset(bytes, 0xff, sizeof(bytes));
 	struct peer_fingerprint endpoint = judge("hello", 5, bytes, sizeof(bytes), false);

@@ -72,7 +72,7 @@ TEST(all_that_is_known_is_in_the_line)
 		.why = "connection reset by peer",
 	};
 	assert_string_equal(hold_conn_disconnect_line(&disconnect).text,
-			    "connection 7 died (reset): connection reset by peer; 12.503 s old, 13 "
+			    "connection 7 lost (reset): connection reset by peer; 12.503 s old, 13 "
 			    "heartbeats, last good byte 0.503 s ago, from 127.0.0.1:51334");
 }
 
@@ -87,7 +87,7 @@ TEST(one_that_never_gave_a_byte_says_so)
 		.why = "no reply within 5s",
 	};
 	assert_string_equal(hold_conn_disconnect_line(&disconnect).text,
-			    "connection 1 died (timeout): no reply within 5s; 5.000 s old, 1 "
+			    "connection 1 lost (timeout): no reply within 5s; 5.000 s old, 1 "
 			    "heartbeat, no byte ever came back");
 }
 
