@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The Debian package of a source tree, looked at by lintian. Needs no root.
+# Builds the Debian package of a source tree and checks it with lintian. Needs no root.
 # usage: packaging/build-deb.sh SOURCE_DIRECTORY
-# What it makes lies beside that directory, as dpkg-buildpackage(1) has it.
+# The packages are created beside that directory, as by dpkg-buildpackage(1).
 set -eu
 cd "$1"
 
@@ -13,7 +13,7 @@ if ! dpkg-buildpackage --unsigned-source --unsigned-changes --build=binary >$log
 	cat $log >&2
 	exit 1
 fi
-# unknown-field: lintian of Debian 12 does not know dpkg's Static-Built-Using. What else is put up with, and
-# why, is in packaging/deb/tcpecho.lintian-overrides.
+# unknown-field: lintian of Debian 12 does not know dpkg's Static-Built-Using.
+# packaging/deb/tcpecho.lintian-overrides has the other exceptions and their reasons.
 lintian --allow-root --pedantic --display-info --suppress-tags unknown-field \
 	--fail-on error,warning,info,pedantic ../tcpecho_*.changes

@@ -1,20 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The container image, from a source tree and a Debian that it installs itself: no registry, no daemon.
+# Builds the container image from a source tree and a Debian that it installs: no registry, no daemon.
 # usage: packaging/build-image.sh SOURCE_DIRECTORY OUTPUT_DIRECTORY
-# Root or any user with a range in /etc/subuid; all that it keeps lies in OUTPUT_DIRECTORY, and is used again.
-# Each user has a storage there: in a storage that a user made, what is an image's root's is that user's.
+# For root, or a user with a range in /etc/subuid. Files in OUTPUT_DIRECTORY are used again by the next run.
+# Each user has a separate storage there, because root's files of an image belong to the user that made it.
 set -eu
 source=$(realpath "$1")
 output=$(realpath "$2")
 
-# What is mounted is mounted for us alone, and goes when we do.
+# A mount namespace: mounts vanish at the end.
 if [ "$(id -u)" -eq 0 ] && [ -z "${TCPECHO_OWN_MOUNTS:-}" ]; then
 	TCPECHO_OWN_MOUNTS=true exec unshare --mount "$0" "$source" "$output"
 fi
 
 version=$(sed -n "s/^  version: '\(.*\)',$/\1/p" "$source/meson.build")
-# The same source, the same image: its files are as old as the package's last change.
+# Reproducible: files get the date of the package's last change.
 date=$(date --date "$(dpkg-parsechangelog --file "$source/packaging/deb/changelog" --show-field Date)" +%s)
 
 run=$(mktemp -d)
@@ -22,7 +22,7 @@ trap 'rm -rf "$run"' EXIT
 storage() {
 	buildah --root "$output/images-$(id -u)" --runroot "$run" --storage-driver "$driver" "$@"
 }
-# Overlays are fast; where this file system cannot have them, each layer is a copy.
+# Overlays are fast; on file systems without them, each layer is a copy.
 driver=overlay
 storage info >/dev/null 2>&1 || driver=vfs
 
@@ -31,8 +31,8 @@ if ! storage inspect --type image localhost/debian >/dev/null 2>&1; then
 	printf 'FROM scratch\nADD base.tar /\n' | storage build --quiet --file - --tag localhost/debian "$output" >/dev/null
 fi
 
-# chroot: a container inside of one, or of a user's, cannot have more. docker: the other format has no
-# HEALTHCHECK.
+# chroot: a container in a container, or of a user, can have no more isolation. docker: the OCI format has
+# no HEALTHCHECK.
 log=$output/image.log
 if ! storage build --isolation chroot --layers --force-rm --format docker --timestamp "$date" \
 	--build-arg BASE=localhost/debian --build-arg VERSION="$version" \

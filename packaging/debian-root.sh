@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A new Debian, as small as apt can be had, of this machine's release and from this machine's sources.
+# Makes a minimal Debian with apt, with this machine's release and package sources.
 # usage: packaging/debian-root.sh ARCHIVE [PACKAGE]...
-# An archive that is there already is left as it is: ./dev clean removes it, and with it what has become old.
+# An existing archive is kept. ./dev clean removes it.
 set -eu
 archive=$1
 shift
@@ -10,7 +10,7 @@ shift
 
 # shellcheck disable=SC1091 # not ours
 . /etc/os-release
-# Where apt looks. Of the files there, only those that the system came with: the others are other people's.
+# apt's sources. Only files that the system came with are used, not those of other vendors.
 list='' parts=''
 eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
 for sources in "$parts$ID.sources" "$list"; do
