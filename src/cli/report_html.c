@@ -39,10 +39,10 @@ enum exit_status report_html(char *const *paths, size_t n, uint64_t list_unit_ns
 		log_error("html needs to know where the page goes (-o PAGE)");
 		return STATUS_USAGE;
 	}
-	if (n > PAGE_RUNS_MAX) {
+	if (n > VIEW_RUNS_MAX) {
 		log_error("%zu runs are too many, at most %d can be told apart on one page (merge "
 			  "some of them first)",
-			  n, PAGE_RUNS_MAX);
+			  n, VIEW_RUNS_MAX);
 		return STATUS_USAGE;
 	}
 	enum exit_status status = report_files_read(paths, n, list_unit_ns, &files);

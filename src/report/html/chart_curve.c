@@ -3,7 +3,6 @@
 
 #include "base/compiler.h"
 #include "report/html/chart.h"
-#include "report/html/log10.h"
 #include "report/html/percentile_curve.h"
 #include "report/html/plot.h"
 
@@ -58,7 +57,7 @@ static void put_curve_marks(FILE *out, const struct plot *plot, const struct his
 {
 	double end = curve_end(times->n);
 	for (int decades = 0; decades <= SCALE_DECADES_MAX && decades <= end; decades++) {
-		double percent = 100 - 100 / log10_power(decades);
+		double percent = 100 - 100 / scale_power_of_10(decades);
 		double ns = (double)histogram_percentile_ns(times, percent);
 		if (decades <= plot->x.high)
 			plot_mark(out, run, kind, scale_at(&plot->x, decades),
@@ -93,7 +92,7 @@ void chart_curves(const struct view *view)
 
 /* ---- the table ---- */
 
-#define COLUMNS_MAX (4 * PAGE_RUNS_MAX)
+#define COLUMNS_MAX (4 * VIEW_RUNS_MAX)
 
 struct column {
 	size_t run;
@@ -141,8 +140,8 @@ static void put_curve_head(const struct view *view, const struct columns *column
 			fprintf(view->out,
 				"<th scope=\"colgroup\" colspan=\"%zu\" class=\"run-%zu\">", n,
 				run + 1);
-			chart_sign(view, run);
-			chart_name(view, run);
+			view_put_sign(view, run);
+			view_put_name(view, run);
 			fputs("</th>", view->out);
 		}
 		fputs("</tr>\n", view->out);
@@ -169,7 +168,7 @@ static void put_time(FILE *out, const struct column *column, uint64_t ns)
  */
 static void put_percentile(FILE *out, const struct columns *columns, double one_of, int decimals)
 {
-	double percent = 100 - 100 / one_of, decades = log10_of(one_of);
+	double percent = 100 - 100 / one_of, decades = scale_log10(one_of);
 	if (decades > columns->percentiles.high)
 		return;
 	fprintf(out, "<tr data-x=\"%.1f\"><th scope=\"row\">%.*f%%%s</th>",
@@ -206,7 +205,7 @@ void chart_percentiles(const struct view *view)
 	struct columns columns = columns_of(view);
 	if (columns.n == 0)
 		return;
-	chart_scroll(view, "times in numbers");
+	view_begin_scroll(view, "times in numbers");
 	fputs("<table id=\"values\">\n", view->out);
 	put_curve_head(view, &columns);
 	fputs("<tbody>\n", view->out);
@@ -215,9 +214,9 @@ void chart_percentiles(const struct view *view)
 	put_percentile(view->out, &columns, 2, 0);
 	put_percentile(view->out, &columns, 4, 0);
 	for (int decades = 1; decades <= SCALE_DECADES_MAX; decades++) {
-		put_percentile(view->out, &columns, log10_power(decades),
+		put_percentile(view->out, &columns, scale_power_of_10(decades),
 			       decades > 2 ? decades - 2 : 0);
-		put_percentile(view->out, &columns, 2 * log10_power(decades),
+		put_percentile(view->out, &columns, 2 * scale_power_of_10(decades),
 			       decades > 1 ? decades - 1 : 0);
 	}
 	put_totals(view->out, &columns);

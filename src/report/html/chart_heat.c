@@ -3,7 +3,6 @@
 
 #include "base/compiler.h"
 #include "report/html/chart.h"
-#include "report/html/log10.h"
 #include "report/html/plot.h"
 
 /* Maximum number of rows: fewer than can be distinguished, enough to show two peaks. */
@@ -30,18 +29,18 @@ struct heat {
 static size_t rows_each(const struct scale *times)
 {
 	static const size_t choices[] = { 1, 2, 4, 8, 20 };
-	double rows = TIMELINE_ROWS_PER_DECADE * log10_of(times->high / times->low);
+	double rows = TIMELINE_ROWS_PER_DECADE * scale_log10(times->high / times->low);
 	size_t i = 0;
 	while (i + 1 < ARRAY_LEN(choices) && rows / (double)choices[i] > ROWS_MAX)
 		i++;
 	return choices[i];
 }
 
-static uint64_t count_at(const struct timeline_slice *piece, size_t row, size_t n_rows)
+static uint64_t count_at(const struct timeline_slice *slice, size_t row, size_t n_rows)
 {
 	uint64_t n = 0;
 	for (size_t i = row; i < row + n_rows && i < TIMELINE_ROWS; i++)
-		n += piece->rows[i];
+		n += slice->rows[i];
 	return n;
 }
 
@@ -70,8 +69,8 @@ static struct heat heat_of(const struct view *view)
 	for (size_t i = 0; i < view->n; i++) {
 		for (size_t j = 0; j < view->timelines[i].n; j++) {
 			for (size_t row = 0; row < TIMELINE_ROWS; row += heat.rows_each) {
-				const struct timeline_slice *piece = &view->timelines[i].pieces[j];
-				uint64_t n = count_at(piece, row, heat.rows_each);
+				const struct timeline_slice *slice = &view->timelines[i].slices[j];
+				uint64_t n = count_at(slice, row, heat.rows_each);
 				most = n > most ? n : most;
 			}
 		}
@@ -86,7 +85,7 @@ static struct heat heat_of(const struct view *view)
 /* Returns the lower edge of a row, in units from the top. */
 static double edge_of(const struct scale *times, size_t row)
 {
-	double low = log10_of(times->low), high = log10_of(times->high);
+	double low = scale_log10(times->low), high = scale_log10(times->high);
 	double at = ((double)row / TIMELINE_ROWS_PER_DECADE - low) / (high - low);
 	if (at < 0)
 		return PLOT_EXTENT;
@@ -100,14 +99,14 @@ static void put_level(FILE *out, const struct heat *heat, const struct timeline 
 	const struct scale *times = &heat->plot.y;
 	fprintf(out, "<path class=\"heat-%d\" d=\"", level + 1);
 	for (size_t i = 0; i < timeline->n; i++) {
-		const struct timeline_slice *piece = &timeline->pieces[i];
-		double from = PLOT_EXTENT * scale_at(&heat->plot.x, piece->start_s);
-		double to = PLOT_EXTENT * scale_at(&heat->plot.x, piece->end_s);
+		const struct timeline_slice *slice = &timeline->slices[i];
+		double from = PLOT_EXTENT * scale_at(&heat->plot.x, slice->start_s);
+		double to = PLOT_EXTENT * scale_at(&heat->plot.x, slice->end_s);
 		for (size_t row = 0, n; row < TIMELINE_ROWS; row += n) {
 			size_t first = row;
 			n = heat->rows_each;
 			for (; row < TIMELINE_ROWS; row += n) {
-				uint64_t count = count_at(piece, row, n);
+				uint64_t count = count_at(slice, row, n);
 				if (count == 0 || level_of(heat, count) != level)
 					break;
 			}
@@ -138,14 +137,14 @@ static void put_shades(const struct view *view, const struct heat *heat)
 	fputs("</p>\n", view->out);
 }
 
-static double p50_of(const struct timeline_slice *piece)
+static double p50_of(const struct timeline_slice *slice)
 {
-	return piece->n_echoes > 0 ? (double)piece->p50_ns : NAN;
+	return slice->n_echoes > 0 ? (double)slice->p50_ns : NAN;
 }
 
-static double p99_of(const struct timeline_slice *piece)
+static double p99_of(const struct timeline_slice *slice)
 {
-	return piece->n_echoes > 0 ? (double)piece->p99_ns : NAN;
+	return slice->n_echoes > 0 ? (double)slice->p99_ns : NAN;
 }
 
 static void put_map(const struct view *view, const struct heat *heat, size_t i)
@@ -158,17 +157,17 @@ static void put_map(const struct view *view, const struct heat *heat, size_t i)
 	plot.id = id;
 	fprintf(out, "<figure class=\"chart run-%zu\" data-tables=\"pieces-%zu\">\n", i + 1, i + 1);
 	fprintf(out, "<figcaption id=\"title-%s\">", id);
-	chart_sign(view, i);
-	chart_name(view, i);
+	view_put_sign(view, i);
+	view_put_name(view, i);
 	fputs(", response time, logarithmic</figcaption>\n", out);
 	plot_open(out, &plot);
 	plot_shapes_open(out);
 	for (int level = 0; level < LEVELS; level++)
 		put_level(out, heat, timeline, level);
-	plot_course(out, &plot, timeline, "over halo", p50_of);
-	plot_course(out, &plot, timeline, "over halo", p99_of);
-	plot_course(out, &plot, timeline, "over p50", p50_of);
-	plot_course(out, &plot, timeline, "over p99", p99_of);
+	plot_timeline(out, &plot, timeline, "over halo", p50_of);
+	plot_timeline(out, &plot, timeline, "over halo", p99_of);
+	plot_timeline(out, &plot, timeline, "over p50", p50_of);
+	plot_timeline(out, &plot, timeline, "over p99", p99_of);
 	plot_shapes_close(out);
 	plot_close(out, &plot);
 	fputs("</figure>\n", out);

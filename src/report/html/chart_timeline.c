@@ -20,7 +20,7 @@ static void open_figure(const struct view *view)
 
 /* Draws marks at equal distances. The marks of each run are between those of the others. */
 static void put_timeline_marks(const struct view *view, const struct plot *plot, size_t run,
-			       double (*value)(const struct timeline_slice *piece))
+			       double (*value)(const struct timeline_slice *slice))
 {
 	const struct timeline *timeline = &view->timelines[run];
 	for (size_t i = 0; i < MARKS; i++) {
@@ -28,16 +28,16 @@ static void put_timeline_marks(const struct view *view, const struct plot *plot,
 		size_t at = (size_t)(part * (double)timeline->n);
 		if (timeline->n < MARKS && i != run % MARKS)
 			continue;
-		const struct timeline_slice *piece = &timeline->pieces[at];
-		double middle_s = (piece->start_s + piece->end_s) / 2;
+		const struct timeline_slice *slice = &timeline->slices[at];
+		double middle_s = (slice->start_s + slice->end_s) / 2;
 		plot_mark(view->out, run, "course", scale_at(&plot->x, middle_s),
-			  scale_at(&plot->y, value(piece)));
+			  scale_at(&plot->y, value(slice)));
 	}
 }
 
 /* Draws a line with marks for each run. */
 static void draw(const struct view *view, struct plot *plot,
-		 double (*value)(const struct timeline_slice *piece))
+		 double (*value)(const struct timeline_slice *slice))
 {
 	char class[32];
 	plot->x_title = "since the measuring began";
@@ -50,7 +50,7 @@ static void draw(const struct view *view, struct plot *plot,
 	for (size_t i = 0; i < view->n; i++) {
 		snprintf(class, sizeof(class), "line run-%zu", i + 1);
 		if (view->timelines[i].n > 0)
-			plot_course(view->out, plot, &view->timelines[i], class, value);
+			plot_timeline(view->out, plot, &view->timelines[i], class, value);
 	}
 	plot_shapes_close(view->out);
 	for (size_t i = 0; i < view->n; i++) {
@@ -61,12 +61,12 @@ static void draw(const struct view *view, struct plot *plot,
 	fputs("</figure>\n", view->out);
 }
 
-static double most_of(const struct view *view, double (*value)(const struct timeline_slice *piece))
+static double most_of(const struct view *view, double (*value)(const struct timeline_slice *slice))
 {
 	double most = 0;
 	for (size_t i = 0; i < view->n; i++) {
 		for (size_t j = 0; j < view->timelines[i].n; j++) {
-			double at = value(&view->timelines[i].pieces[j]);
+			double at = value(&view->timelines[i].slices[j]);
 			most = at > most ? at : most;
 		}
 	}
@@ -102,13 +102,13 @@ void chart_failures(const struct view *view)
 
 /* ---- the table ---- */
 
-static void put_times(FILE *out, const struct timeline_slice *piece)
+static void put_times(FILE *out, const struct timeline_slice *slice)
 {
-	if (piece->n_echoes == 0)
+	if (slice->n_echoes == 0)
 		fputs("<td></td><td></td><td></td>", out);
 	else
-		fprintf(out, "<td>%s</td><td>%s</td><td>%s</td>", format_time(piece->p50_ns).text,
-			format_time(piece->p99_ns).text, format_time(piece->max_ns).text);
+		fprintf(out, "<td>%s</td><td>%s</td><td>%s</td>", format_time(slice->p50_ns).text,
+			format_time(slice->p99_ns).text, format_time(slice->max_ns).text);
 }
 
 void chart_slices(const struct view *view, size_t i)
@@ -119,12 +119,12 @@ void chart_slices(const struct view *view, size_t i)
 		return;
 	fprintf(out, "<details class=\"run-%zu\"><summary>", i + 1);
 	if (view->n > 1)
-		chart_name(view, i);
+		view_put_name(view, i);
 	fputs(view->n > 1 ? " in numbers" : "In numbers", out);
 	if (timeline->sum > 1)
 		fprintf(out, ", up to %zu intervals in each row", timeline->sum);
 	fputs("</summary>\n", out);
-	chart_scroll(view, "the course in numbers");
+	view_begin_scroll(view, "the course in numbers");
 	fprintf(out,
 		"<table id=\"pieces-%zu\" data-run=\"%zu\">\n<thead><tr><th scope=\"col\">from</th>"
 		"<th scope=\"col\">echoes</th><th scope=\"col\">failures</th>"
@@ -132,13 +132,13 @@ void chart_slices(const struct view *view, size_t i)
 		"</tr></thead>\n<tbody>\n",
 		i + 1, i + 1);
 	for (size_t j = 0; j < timeline->n; j++) {
-		const struct timeline_slice *piece = &timeline->pieces[j];
-		double middle_s = (piece->start_s + piece->end_s) / 2;
+		const struct timeline_slice *slice = &timeline->slices[j];
+		double middle_s = (slice->start_s + slice->end_s) / 2;
 		fprintf(out, "<tr data-x=\"%.1f\"><th scope=\"row\">%s</th><td>%s</td><td>%s</td>",
 			PLOT_EXTENT * scale_at(&view->elapsed, middle_s),
-			format_seconds(piece->start_s).text, format_rate(timeline_rate(piece)).text,
-			format_count(piece->n_failures).text);
-		put_times(out, piece);
+			format_seconds(slice->start_s).text, format_rate(timeline_rate(slice)).text,
+			format_count(slice->n_failures).text);
+		put_times(out, slice);
 		fputs("</tr>\n", out);
 	}
 	fputs("</tbody>\n</table></div></details>\n", out);

@@ -3,12 +3,14 @@
 
 #include <inttypes.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/escape.h"
+
+/* ---- numbers ---- */
 
 struct unit {
 	const char *name;
@@ -126,4 +128,49 @@ struct format_text format_moment(uint64_t ns)
 		 utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
 		 utc.tm_sec);
 	return figure;
+}
+
+/* ---- texts from outside ---- */
+
+/* Number of bytes that are escaped at a time. */
+#define ESCAPED_AT_ONCE 256
+
+static void put_escaped(FILE *out, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		switch (text[i]) {
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '>':
+			fputs("&gt;", out);
+			break;
+		case '"':
+			fputs("&quot;", out);
+			break;
+		case '\'':
+			fputs("&#39;", out);
+			break;
+		default:
+			fputc(text[i], out);
+		}
+	}
+}
+
+void format_put_text(FILE *out, const char *text)
+{
+	struct escape escape = { .utf8 = true };
+	char harmless[ESCAPE_ROOM(ESCAPED_AT_ONCE)] = "";
+	size_t length = strnlen(text, FORMAT_TEXT_MAX + 1);
+	size_t shown = length > FORMAT_TEXT_MAX ? FORMAT_TEXT_MAX : length;
+	for (size_t at = 0; at < shown; at += ESCAPED_AT_ONCE) {
+		size_t n = shown - at < ESCAPED_AT_ONCE ? shown - at : ESCAPED_AT_ONCE;
+		put_escaped(out, harmless, escape_bytes(&escape, text + at, n, harmless));
+	}
+	put_escaped(out, harmless, escape_end(&escape, harmless));
+	if (length > shown)
+		fputs("…", out);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Formats numbers for a page: four significant digits for measured values, thousands separators.
- * UTF-8.
+ * Numbers and texts on a page, in UTF-8: measured values with four significant digits, thousands
+ * separators, and texts from outside (host names, command lines, file names) escaped for HTML.
  */
 #ifndef REPORT_HTML_FORMAT_H
 #define REPORT_HTML_FORMAT_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 struct format_text {
 	char text[40];
@@ -32,5 +33,14 @@ struct format_text format_seconds(double seconds);
 
 /* A time of day, from ns since 1970: "2026-11-26 04:36:17 UTC". */
 struct format_text format_moment(uint64_t ns);
+
+/* Maximum number of bytes shown of a text. A mark shows that it was cut. */
+#define FORMAT_TEXT_MAX 4096
+
+/*
+ * Writes a text escaped for HTML, valid between tags and in a quoted attribute. Terminal control
+ * characters and invalid UTF-8 are shown as in base/escape.h. Write errors stay in `out`.
+ */
+void format_put_text(FILE *out, const char *text);
 
 #endif

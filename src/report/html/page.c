@@ -1,73 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/html/page.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "stats/hlog.h"
 #include "report/html/assets.h"
 #include "report/html/chart.h"
-#include "report/html/markup.h"
+#include "report/html/format.h"
 #include "version.h"
 
 /* With more runs the page is printed in landscape: a table has two columns per run. */
 #define NARROW_MAX 3
-
-/* ---- used by several parts ---- */
-
-static const char *run_title(const struct run *run)
-{
-	if (run->name != NULL)
-		return run->name;
-	return run->target != NULL ? run->target : "run";
-}
-
-void chart_name(const struct view *view, size_t i)
-{
-	bool has_namesake = false;
-	for (size_t j = 0; j < view->n; j++)
-		has_namesake |=
-			j != i && strcmp(run_title(&view->runs[i]), run_title(&view->runs[j])) == 0;
-	markup_text(view->out, run_title(&view->runs[i]));
-	if (has_namesake)
-		fprintf(view->out, " (%zu)", i + 1);
-}
-
-void chart_sign(const struct view *view, size_t i)
-{
-	fprintf(view->out,
-		"<svg class=\"sign run-%zu\" aria-hidden=\"true\">"
-		"<line class=\"line\" x2=\"100%%\" y1=\"50%%\" y2=\"50%%\"/>"
-		"<use href=\"#mark-%zu\" class=\"mark\" x=\"50%%\" y=\"50%%\"/></svg> ",
-		i + 1, i + 1);
-}
-
-void chart_scroll(const struct view *view, const char *name)
-{
-	fprintf(view->out,
-		"<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">", name);
-}
-
-static bool has_any_service(const struct view *view)
-{
-	for (size_t i = 0; i < view->n; i++) {
-		if (view->has_service[i])
-			return true;
-	}
-	return false;
-}
-
-static bool has_any_course(const struct view *view)
-{
-	for (size_t i = 0; i < view->n; i++) {
-		if (view->timelines[i].n > 0)
-			return true;
-	}
-	return false;
-}
 
 /* ---- head ---- */
 
@@ -85,7 +30,7 @@ static void put_page_head(const struct view *view)
 		assets_css_hash, assets_js_hash);
 	for (size_t i = 0; i < view->n; i++) {
 		fputs(i > 0 ? ", " : "", out);
-		chart_name(view, i);
+		view_put_name(view, i);
 	}
 	fprintf(out, " – tcpecho report</title>\n<style>%s</style>\n</head>\n", assets_css);
 	fprintf(out, "<body>\n%s", assets_marks);
@@ -144,10 +89,10 @@ static void put_runs(const struct view *view)
 	fputs("<ul class=\"runs\">\n", view->out);
 	for (size_t i = 0; i < view->n; i++) {
 		fprintf(view->out, "<li class=\"run-%zu\">", i + 1);
-		chart_sign(view, i);
+		view_put_sign(view, i);
 		if (view->n > 1) {
 			fputs("<b>", view->out);
-			chart_name(view, i);
+			view_put_name(view, i);
 			fputs("</b> ", view->out);
 		}
 		put_sentence(view, i);
@@ -164,7 +109,7 @@ static void begin_note(const struct view *view, size_t i, const char *kind)
 	fprintf(view->out, "<li class=\"%s run-%zu\">", kind, i + 1);
 	if (view->n > 1) {
 		fputs("<b>", view->out);
-		chart_name(view, i);
+		view_put_name(view, i);
 		fputs("</b>: ", view->out);
 	}
 }
@@ -177,7 +122,7 @@ static void put_warnings(const struct view *view, size_t i)
 	struct run_caveats caveats = run_measurement_caveats(run);
 	if (caveats.text[0] != '\0') {
 		begin_note(view, i, "warning");
-		markup_text(out, caveats.text);
+		format_put_text(out, caveats.text);
 		fputs("</li>\n", out);
 	}
 	if (result->n_echoes == 0) {
@@ -189,7 +134,7 @@ static void put_warnings(const struct view *view, size_t i)
 		fprintf(out, "no faithful echo: %s wrong byte%s on %s connection%s; first: ",
 			format_count(result->wrong_bytes).text, units_s(result->wrong_bytes),
 			format_count(result->n_mismatches).text, units_s(result->n_mismatches));
-		markup_text(out, result->first_mismatch);
+		format_put_text(out, result->first_mismatch);
 		fputs("</li>\n", out);
 	}
 	if (result_missing(result) > 0) {
@@ -245,7 +190,7 @@ static void put_notes(const struct view *view)
 static void put_legend(const struct view *view)
 {
 	FILE *out = view->out;
-	if (view->n == 1 && !has_any_service(view))
+	if (view->n == 1 && !view_has_service(view))
 		return;
 	fputs("<fieldset class=\"legend\"><legend>Shown</legend>\n", out);
 	for (size_t i = 0; view->n > 1 && i < view->n; i++) {
@@ -253,12 +198,12 @@ static void put_legend(const struct view *view)
 			"<label><input type=\"checkbox\" id=\"show-%zu\" checked "
 			"autocomplete=\"off\">",
 			i + 1);
-		chart_sign(view, i);
+		view_put_sign(view, i);
 		fprintf(out, "<span id=\"name-%zu\">", i + 1);
-		chart_name(view, i);
+		view_put_name(view, i);
 		fputs("</span></label>\n", out);
 	}
-	if (has_any_service(view))
+	if (view_has_service(view))
 		fputs("<label><input type=\"checkbox\" id=\"show-response\" checked "
 		      "autocomplete=\"off\"><svg class=\"sign\" aria-hidden=\"true\"><line "
 		      "class=\"line response\" x2=\"100%\" y1=\"50%\" y2=\"50%\"/></svg> "
@@ -278,7 +223,7 @@ static void put_percentiles(const struct view *view)
 	fputs("<section>\n<h2 id=\"title-percentiles\">Latency by percentile</h2>\n"
 	      "<p>Each step to the right leaves a tenth of the echoes, the slowest.",
 	      view->out);
-	if (has_any_service(view))
+	if (view_has_service(view))
 		fputs(" Response time counts from when a message was due, service time from when "
 		      "it was sent.",
 		      view->out);
@@ -288,7 +233,7 @@ static void put_percentiles(const struct view *view)
 	fputs("</section>\n", view->out);
 }
 
-static void put_course(const struct view *view)
+static void put_over_time(const struct view *view)
 {
 	fputs("<section>\n<h2 id=\"title-rates\">Rate over time</h2>\n", view->out);
 	chart_rates(view);
@@ -307,7 +252,7 @@ static void put_body(const struct view *view)
 	FILE *out = view->out;
 	fprintf(out, "<main%s>\n<header>\n<h1>", view->n > NARROW_MAX ? " class=\"many\"" : "");
 	if (view->n == 1)
-		chart_name(view, 0);
+		view_put_name(view, 0);
 	else
 		fprintf(out, "%zu runs", view->n);
 	fputs("</h1>\n", out);
@@ -316,8 +261,8 @@ static void put_body(const struct view *view)
 	fputs("</header>\n", out);
 	put_legend(view);
 	put_percentiles(view);
-	if (has_any_course(view))
-		put_course(view);
+	if (view_has_timeline(view))
+		put_over_time(view);
 	else
 		fputs("<section>\n<h2>Over time</h2>\n<p>When each echo came is not known.</p>\n"
 		      "</section>\n",
@@ -331,55 +276,14 @@ static void put_body(const struct view *view)
 		TCPECHO_VERSION, assets_js);
 }
 
-/* ---- the page ---- */
-
-static void close_timelines(struct view *view)
-{
-	for (size_t i = 0; i < view->n; i++)
-		timeline_close(&view->timelines[i]);
-}
-
-MUST_USE static int open_timelines(struct view *view, size_t *reterr_run)
-{
-	struct hlog *hlog;
-	struct histogram work;
-	int rc = hlog_open(&hlog);
-	if (rc < 0)
-		return rc;
-	rc = histogram_open(&work);
-	if (rc < 0)
-		goto close_hlog;
-	double end_s = 0;
-	for (size_t i = 0; i < view->n && rc == 0; i++) {
-		*reterr_run = i;
-		rc = timeline_open(&view->runs[i].series, hlog, &work, &view->timelines[i]);
-		if (rc == 0 && timeline_end_s(&view->timelines[i]) > end_s)
-			end_s = timeline_end_s(&view->timelines[i]);
-	}
-	view->elapsed = scale_elapsed(end_s);
-	if (rc < 0)
-		close_timelines(view);
-	histogram_close(&work);
-close_hlog:
-	hlog_close(hlog);
-	return rc;
-}
-
 int page_write(FILE *out, const struct run *runs, size_t n, size_t *reterr_run)
 {
-	assert(n >= 1 && n <= PAGE_RUNS_MAX);
-	struct view view = { .out = out, .runs = runs, .n = n };
-	for (size_t i = 0; i < n; i++) {
-		const struct result *result = &runs[i].result;
-		/* In a closed loop a message is sent when it is due, so both times are equal. */
-		view.has_service[i] = result->service.n > 0 &&
-				      !histogram_same(&result->response, &result->service);
-	}
-	int rc = open_timelines(&view, reterr_run);
+	struct view view;
+	int rc = view_open(out, runs, n, &view, reterr_run);
 	if (rc < 0)
 		return rc;
 	put_page_head(&view);
 	put_body(&view);
-	close_timelines(&view);
+	view_close(&view);
 	return 0;
 }

@@ -3,19 +3,18 @@
 
 #include <assert.h>
 
-#include "report/html/log10.h"
 /* A corner nearer than this to the previous one cannot be seen. */
 #define FINEST_X 1.0
 #define FINEST_Y 2.0
 
 double curve_end(uint64_t n)
 {
-	return log10_of(2 * (double)n);
+	return scale_log10(2 * (double)n);
 }
 
 static double height_of(const struct scale *times, uint64_t ns)
 {
-	return CURVE_EXTENT * (1 - scale_at(times, (double)ns));
+	return PLOT_EXTENT * (1 - scale_at(times, (double)ns));
 }
 
 size_t curve_corners(const struct histogram *histogram, const struct scale *percentiles,
@@ -31,12 +30,12 @@ size_t curve_corners(const struct histogram *histogram, const struct scale *perc
 	uint64_t n_before = 0;
 	for (size_t at = 0; histogram_next(histogram, &at, &bucket); n_before += bucket.n) {
 		/* The values of this bucket are the percentiles from here on. */
-		double from = log10_of(n / (double)(histogram->n - n_before));
+		double from = scale_log10(n / (double)(histogram->n - n_before));
 		uint64_t ns = bucket.highest_ns;
 		if (ns > histogram->max_ns || n_before + bucket.n == histogram->n)
 			ns = histogram->max_ns;
 		struct curve_point corner = {
-			CURVE_EXTENT * scale_at(percentiles, from),
+			PLOT_EXTENT * scale_at(percentiles, from),
 			height_of(times, ns),
 		};
 		if (corner.x - last.x < FINEST_X && last.y - corner.y < FINEST_Y)
@@ -45,7 +44,7 @@ size_t curve_corners(const struct histogram *histogram, const struct scale *perc
 		assert(n_corners < CURVE_POINTS_MAX);
 	}
 	corners[n_corners++] = (struct curve_point){
-		CURVE_EXTENT * scale_at(percentiles, curve_end(histogram->n)),
+		PLOT_EXTENT * scale_at(percentiles, curve_end(histogram->n)),
 		height_of(times, histogram->max_ns),
 	};
 	return n_corners;

@@ -10,17 +10,19 @@
 
 #include <stddef.h>
 
+#include "report/html/plot.h"
 #include "report/html/scale.h"
 #include "stats/histogram.h"
-
-/* Width and height of the drawing. x goes right, y goes down. */
-#define CURVE_EXTENT 1000.0
 
 /* Each point is at least one unit to the right of the one before, or two above it. */
 #define CURVE_POINTS_MAX 1536
 
 struct curve_point {
-	double x, y; /* from the previous corner: first right to x, then up to y */
+	/*
+	 * In units of PLOT_EXTENT; x goes right, y goes down. From the previous corner the line
+	 * goes right to x, then up to y.
+	 */
+	double x, y;
 };
 
 /*

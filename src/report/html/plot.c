@@ -69,18 +69,18 @@ void plot_mark(FILE *out, size_t run, const char *class, double x, double y)
 		run + 1, run + 1, class, 100 * x, 100 * (1 - y));
 }
 
-void plot_course(FILE *out, const struct plot *plot, const struct timeline *timeline,
-		 const char *class, double (*value)(const struct timeline_slice *piece))
+void plot_timeline(FILE *out, const struct plot *plot, const struct timeline *timeline,
+		   const char *class, double (*value)(const struct timeline_slice *slice))
 {
 	fprintf(out, "<path class=\"%s\" d=\"", class);
 	bool goes_on = false;
 	double last = 0;
 	for (size_t i = 0; i < timeline->n; i++) {
-		const struct timeline_slice *piece = &timeline->pieces[i];
-		double from = PLOT_EXTENT * scale_at(&plot->x, piece->start_s);
-		double to = PLOT_EXTENT * scale_at(&plot->x, piece->end_s);
-		double y = PLOT_EXTENT * (1 - scale_at(&plot->y, value(piece)));
-		bool is_drawn = !isnan(value(piece));
+		const struct timeline_slice *slice = &timeline->slices[i];
+		double from = PLOT_EXTENT * scale_at(&plot->x, slice->start_s);
+		double to = PLOT_EXTENT * scale_at(&plot->x, slice->end_s);
+		double y = PLOT_EXTENT * (1 - scale_at(&plot->y, value(slice)));
+		bool is_drawn = !isnan(value(slice));
 		if (is_drawn && goes_on && from < last + PAUSE_MIN)
 			fprintf(out, "H%.1fV%.1fH%.1f", from, y, to);
 		else if (is_drawn)

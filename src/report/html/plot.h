@@ -42,7 +42,7 @@ void plot_mark(FILE *out, size_t run, const char *class, double x, double y);
  * Draws a line through one value of each slice of a timeline, with a class ("run-1 line"). The line
  * is interrupted where the value is NAN and at visible pauses between slices.
  */
-void plot_course(FILE *out, const struct plot *plot, const struct timeline *timeline,
-		 const char *class, double (*value)(const struct timeline_slice *piece));
+void plot_timeline(FILE *out, const struct plot *plot, const struct timeline *timeline,
+		   const char *class, double (*value)(const struct timeline_slice *slice));
 
 #endif

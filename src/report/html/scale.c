@@ -2,10 +2,10 @@
 #include "report/html/scale.h"
 
 #include <assert.h>
+#include <float.h>
 #include <stdio.h>
 
 #include "base/compiler.h"
-#include "report/html/log10.h"
 
 /* A maximum above this multiple of the typical value would press all other values to the bottom. */
 #define LINEAR_REACH 8
@@ -19,14 +19,63 @@
 
 #define DAY_S 86400.0
 
-/* Rounding errors of summed steps are smaller. */
+/* Rounding errors of multiplications, divisions and summed steps are smaller. */
 #define CLOSE 1e-9
+
+/* ---- powers of ten and logarithms ---- */
+
+/* Number of binary digits of a logarithm: 2^-40 is below 1e-11. */
+#define DIGITS 40
+
+double scale_power_of_10(int exponent)
+{
+	double power = 1;
+	for (int i = exponent < 0 ? -exponent : exponent; i > 0; i--)
+		power *= 10;
+	return exponent < 0 ? 1 / power : power;
+}
+
+int scale_log10_floor(double value)
+{
+	assert(value > 0 && value <= DBL_MAX);
+	int exponent = 0;
+	while (value >= 10 * (1 - CLOSE)) {
+		value /= 10;
+		exponent++;
+	}
+	while (value < 1 - CLOSE) {
+		value *= 10;
+		exponent--;
+	}
+	return exponent;
+}
+
+/*
+ * The binary digits of the logarithm, one by one: each squaring that exceeds 10 is a 1. Squaring
+ * doubles the relative error, but each digit is worth half of the one before.
+ */
+double scale_log10(double value)
+{
+	int whole = scale_log10_floor(value);
+	double rest = value / scale_power_of_10(whole), log = whole, digit = 1;
+	for (int i = 0; i < DIGITS; i++) {
+		rest *= rest;
+		digit /= 2;
+		if (rest >= 10) {
+			rest /= 10;
+			log += digit;
+		}
+	}
+	return log;
+}
+
+/* ---- positions ---- */
 
 double scale_at(const struct scale *scale, double value)
 {
 	double at = scale->is_log
-			    ? log10_of((value > scale->low ? value : scale->low) / scale->low) /
-				      log10_of(scale->high / scale->low)
+			    ? scale_log10((value > scale->low ? value : scale->low) / scale->low) /
+				      scale_log10(scale->high / scale->low)
 			    : (value - scale->low) / (scale->high - scale->low);
 	if (!(at > 0))
 		return 0;
@@ -38,7 +87,7 @@ double scale_at(const struct scale *scale, double value)
 /* Returns the smallest 1, 2 or 5 times a power of ten that is not below a value > 0. */
 static double round_up(double value)
 {
-	double power = log10_power(log10_floor(value));
+	double power = scale_power_of_10(scale_log10_floor(value));
 	if (value <= power * (1 + CLOSE))
 		return power;
 	if (value <= 2 * power * (1 + CLOSE))
@@ -49,7 +98,7 @@ static double round_up(double value)
 /* Returns the largest one that is not above it. */
 static double round_down(double value)
 {
-	double power = log10_power(log10_floor(value));
+	double power = scale_power_of_10(scale_log10_floor(value));
 	if (value >= 5 * power * (1 - CLOSE))
 		return 5 * power;
 	return value >= 2 * power * (1 - CLOSE) ? 2 * power : power;
@@ -98,7 +147,7 @@ struct scale scale_elapsed(double seconds)
 
 struct scale scale_percentiles(uint64_t n)
 {
-	double decades = log10_of(2 * (double)(n > 0 ? n : 1));
+	double decades = scale_log10(2 * (double)(n > 0 ? n : 1));
 	if (decades < 1)
 		decades = 1;
 	return (struct scale){
@@ -141,11 +190,11 @@ struct scale_ticks scale_ticks_of_times(const struct scale *scale)
 		return ticks_from_zero(scale, format_round_time);
 
 	struct scale_ticks ticks = { 0 };
-	bool has_room = log10_of(scale->high / scale->low) <= DECADES_WITH_ALL;
-	for (int exponent = log10_floor(scale->low); exponent <= log10_floor(scale->high);
-	     exponent++) {
+	bool has_room = scale_log10(scale->high / scale->low) <= DECADES_WITH_ALL;
+	for (int exponent = scale_log10_floor(scale->low);
+	     exponent <= scale_log10_floor(scale->high); exponent++) {
 		for (size_t i = 0; i < (has_room ? ARRAY_LEN(parts) : 1); i++) {
-			double value = parts[i] * log10_power(exponent);
+			double value = parts[i] * scale_power_of_10(exponent);
 			if (value >= scale->low * (1 - CLOSE) && value <= scale->high * (1 + CLOSE))
 				*add_tick(&ticks, scale, value, false) = format_round_time(value);
 		}
@@ -194,12 +243,12 @@ struct scale_ticks scale_ticks_of_percentiles(const struct scale *scale)
 {
 	struct scale_ticks ticks = { 0 };
 	*add_tick(&ticks, scale, 0, false) = (struct format_text){ "0%" };
-	*add_tick(&ticks, scale, log10_of(2), true) = (struct format_text){ "50%" };
+	*add_tick(&ticks, scale, scale_log10(2), true) = (struct format_text){ "50%" };
 	*add_tick(&ticks, scale, 1, false) = (struct format_text){ "90%" };
 	for (int decades = 2; decades <= scale->high * (1 + CLOSE); decades++)
 		snprintf(
 			add_tick(&ticks, scale, decades, scale->high > 5 && decades % 2 == 1)->text,
 			sizeof(struct format_text), "%.*f%%", decades - 2,
-			100 - log10_power(2 - decades));
+			100 - scale_power_of_10(2 - decades));
 	return ticks;
 }

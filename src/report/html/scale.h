@@ -12,6 +12,27 @@
 
 #include "report/html/format.h"
 
+/* ---- powers of ten and logarithms ---- */
+
+/*
+ * libm is not used: it is a separate shared library that cannot be linked statically here, and
+ * every forked child of the server would pay for it
+ * (docs/decisions/0005-what-is-written-by-hand.md).
+ */
+
+/* Returns 10 to the power of an exponent, from -300 to 300. */
+double scale_power_of_10(int exponent);
+
+/*
+ * Returns the exponent of the greatest power of ten that is not above a finite value > 0 (to 1e-9).
+ */
+int scale_log10_floor(double value);
+
+/* Returns the base-10 logarithm of a finite value > 0, with an error of at most 1e-11. */
+double scale_log10(double value);
+
+/* ---- positions ---- */
+
 struct scale {
 	bool is_log; /* low > 0 */
 	double low, high;

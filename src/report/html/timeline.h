@@ -34,7 +34,7 @@ struct timeline_slice {
 struct timeline {
 	size_t n;   /* number of slices; 0: nothing is known */
 	size_t sum; /* maximum number of intervals per slice */
-	struct timeline_slice *pieces;
+	struct timeline_slice *slices;
 };
 
 /*
@@ -51,7 +51,7 @@ void timeline_close(struct timeline *timeline);
 double timeline_end_s(const struct timeline *timeline);
 
 /* Return the echoes and failures per second of a slice; 0 if nothing was measured. */
-double timeline_rate(const struct timeline_slice *piece);
-double timeline_failure_rate(const struct timeline_slice *piece);
+double timeline_rate(const struct timeline_slice *slice);
+double timeline_failure_rate(const struct timeline_slice *slice);
 
 #endif

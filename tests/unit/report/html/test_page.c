@@ -10,7 +10,7 @@
 #include "stats/hlog.h"
 #include "unit.h"
 
-static struct run runs[PAGE_RUNS_MAX];
+static struct run runs[VIEW_RUNS_MAX];
 static char *written;
 static size_t length, wrong;
 
@@ -20,7 +20,7 @@ static int open_runs(void **state)
 	(void)state;
 	struct hlog *hlog;
 	assert_int_equal(hlog_open(&hlog), 0);
-	for (size_t i = 0; i < PAGE_RUNS_MAX; i++) {
+	for (size_t i = 0; i < VIEW_RUNS_MAX; i++) {
 		struct run *run = &runs[i];
 		assert_int_equal(run_open(run), 0);
 		histogram_record(&run->result.response, 1000 * (i + 1));
@@ -41,7 +41,7 @@ static int open_runs(void **state)
 static int close_runs(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < PAGE_RUNS_MAX; i++)
+	for (size_t i = 0; i < VIEW_RUNS_MAX; i++)
 		run_close(&runs[i]);
 	free(written);
 	written = NULL;
@@ -60,7 +60,7 @@ static int write_page(size_t n)
 
 TEST(as_many_runs_as_there_may_be_are_on_it)
 {
-	assert_int_equal(write_page(PAGE_RUNS_MAX), 0);
+	assert_int_equal(write_page(VIEW_RUNS_MAX), 0);
 	assert_non_null(strstr(written, "8.000 µs"));
 	assert_non_null(strstr(written, "</html>\n"));
 }

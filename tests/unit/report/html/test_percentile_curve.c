@@ -33,7 +33,7 @@ static void draw(void)
 
 static double height_of(uint64_t ns)
 {
-	return CURVE_EXTENT * (1 - scale_at(&times, (double)ns));
+	return PLOT_EXTENT * (1 - scale_at(&times, (double)ns));
 }
 
 /* Returns the height of the curve at x: that of the last corner at or before it. */
@@ -49,8 +49,8 @@ static void assert_is_a_curve(void)
 {
 	assert_true(n_corners >= 2 && n_corners <= CURVE_POINTS_MAX);
 	for (size_t i = 0; i < n_corners; i++) {
-		assert_true(corners[i].x >= 0 && corners[i].x <= CURVE_EXTENT);
-		assert_true(corners[i].y >= 0 && corners[i].y <= CURVE_EXTENT);
+		assert_true(corners[i].x >= 0 && corners[i].x <= PLOT_EXTENT);
+		assert_true(corners[i].y >= 0 && corners[i].y <= PLOT_EXTENT);
 		assert_true(i == 0 || corners[i].x >= corners[i - 1].x);
 		assert_true(i == 0 || corners[i].y <= corners[i - 1].y + 1e-9);
 	}
@@ -62,7 +62,7 @@ static void assert_is_a_curve(void)
 static void assert_percentiles_are_on_it(void)
 {
 	for (double decades = 0; decades < percentiles.high; decades += 0.037) {
-		double x = CURVE_EXTENT * scale_at(&percentiles, decades);
+		double x = PLOT_EXTENT * scale_at(&percentiles, decades);
 		double percent = 100 - 100 / exp10(decades);
 		double y = height_of(histogram_percentile_ns(&given, percent));
 		assert_true(drawn_at(x - 1.1) + 2.1 >= y);
@@ -86,9 +86,9 @@ TEST(few_values_are_steps)
 	draw();
 	assert_is_a_curve();
 	/* A quarter of the values is not above the first. */
-	assert_true(fabs(drawn_at(CURVE_EXTENT * scale_at(&percentiles, log10(4 / 3.0)) - 1) -
+	assert_true(fabs(drawn_at(PLOT_EXTENT * scale_at(&percentiles, log10(4 / 3.0)) - 1) -
 			 height_of(1000)) < 1);
-	assert_true(fabs(drawn_at(CURVE_EXTENT * scale_at(&percentiles, log10(4 / 3.0)) + 1) -
+	assert_true(fabs(drawn_at(PLOT_EXTENT * scale_at(&percentiles, log10(4 / 3.0)) + 1) -
 			 height_of(2000)) < 1);
 	assert_percentiles_are_on_it();
 }
@@ -99,7 +99,7 @@ TEST(many_values_that_are_one_are_a_step)
 	histogram_record_n(&given, 1000000, 10);
 	draw();
 	assert_is_a_curve();
-	double x = CURVE_EXTENT * scale_at(&percentiles, 2);
+	double x = PLOT_EXTENT * scale_at(&percentiles, 2);
 	assert_true(fabs(drawn_at(x - 1) - height_of(1000)) < 1);
 	assert_true(fabs(drawn_at(x + 1) - height_of(1000000)) < 1);
 	assert_percentiles_are_on_it();
@@ -133,7 +133,7 @@ TEST(as_many_values_as_can_be_end_at_the_edge)
 	histogram_record(&given, 1000000);
 	draw();
 	assert_is_a_curve();
-	assert_true(corners[n_corners - 1].x == CURVE_EXTENT);
+	assert_true(corners[n_corners - 1].x == PLOT_EXTENT);
 }
 
 TEST(an_hour_and_more_is_on_it)

@@ -183,6 +183,35 @@ TEST(percentiles_go_as_far_as_the_number_of_values_tells_them_apart)
 				       "99.9999%, (99.99999%), 99.999999%");
 }
 
+/* ---- powers of ten and logarithms ---- */
+
+TEST(powers_are_exact_where_they_can_be)
+{
+	assert_true(scale_power_of_10(0) == 1);
+	assert_true(scale_power_of_10(9) == 1e9);
+	assert_true(scale_power_of_10(22) == 1e22);
+	assert_true(scale_power_of_10(-3) == 1e-3);
+}
+
+TEST(a_power_of_ten_is_in_its_own_decade)
+{
+	for (int exponent = -290; exponent <= 290; exponent++) {
+		assert_int_equal(scale_log10_floor(scale_power_of_10(exponent)), exponent);
+		assert_int_equal(scale_log10_floor(scale_power_of_10(exponent) * 9.99), exponent);
+	}
+}
+
+TEST(logarithms_are_those_of_libm)
+{
+	for (double value = 1e-290; value < 1e290; value *= 1.0371)
+		assert_true(fabs(scale_log10(value) - log10(value)) < 1e-11);
+	for (double value = 1; value < 10; value += 0.00037)
+		assert_true(fabs(scale_log10(value) - log10(value)) < 1e-11);
+	assert_true(scale_log10(1) == 0);
+	assert_true(fabs(scale_log10(1.7e308) - log10(1.7e308)) < 1e-11);
+	assert_true(fabs(scale_log10(nextafter(10, 0)) - 1) < 1e-11);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +226,9 @@ int main(void)
 		cmocka_unit_test(time_goes_on_in_steps_that_people_count_in),
 		cmocka_unit_test(any_length_of_time_has_an_axis),
 		cmocka_unit_test(percentiles_go_as_far_as_the_number_of_values_tells_them_apart),
+		cmocka_unit_test(powers_are_exact_where_they_can_be),
+		cmocka_unit_test(a_power_of_ten_is_in_its_own_decade),
+		cmocka_unit_test(logarithms_are_those_of_libm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static int close_all(void **state)
 	return 0;
 }
 
-static int close_course(void **state)
+static int close_timeline(void **state)
 {
 	(void)state;
 	timeline_close(&timeline);
@@ -56,11 +56,11 @@ static void make(size_t n)
 	}
 }
 
-static uint64_t rows_of(const struct timeline_slice *piece)
+static uint64_t rows_of(const struct timeline_slice *slice)
 {
 	uint64_t n = 0;
 	for (size_t i = 0; i < TIMELINE_ROWS; i++)
-		n += piece->rows[i];
+		n += slice->rows[i];
 	return n;
 }
 
@@ -68,9 +68,9 @@ static void assert_nothing_is_lost(size_t n)
 {
 	uint64_t n_echoes = 0, n_failures = 0, n_times = 0;
 	for (size_t i = 0; i < timeline.n; i++) {
-		n_echoes += timeline.pieces[i].n_echoes;
-		n_failures += timeline.pieces[i].n_failures;
-		n_times += rows_of(&timeline.pieces[i]);
+		n_echoes += timeline.slices[i].n_echoes;
+		n_failures += timeline.slices[i].n_failures;
+		n_times += rows_of(&timeline.slices[i]);
 	}
 	assert_int_equal(n_echoes, n * (n + 1) / 2);
 	assert_int_equal(n_times, n_echoes);
@@ -78,27 +78,27 @@ static void assert_nothing_is_lost(size_t n)
 	assert_true(fabs(timeline_end_s(&timeline) - (double)n) < 1e-6);
 }
 
-TEST(nothing_known_is_no_piece)
+TEST(nothing_known_is_no_slice)
 {
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
 	assert_int_equal(timeline.n, 0);
 	assert_true(timeline_end_s(&timeline) == 0);
 }
 
-TEST(each_interval_is_a_piece_while_they_are_few)
+TEST(each_interval_is_a_slice_while_they_are_few)
 {
 	make(TIMELINE_SLICES_MAX);
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
 	assert_int_equal(timeline.n, TIMELINE_SLICES_MAX);
 	assert_int_equal(timeline.sum, 1);
 	assert_nothing_is_lost(TIMELINE_SLICES_MAX);
-	assert_true(timeline_rate(&timeline.pieces[9]) == 10);
-	assert_true(timeline_failure_rate(&timeline.pieces[9]) == 2);
-	assert_int_equal(histogram_index(timeline.pieces[9].p50_ns), histogram_index(1000));
-	assert_int_equal(histogram_index(timeline.pieces[9].max_ns), histogram_index(1000000));
+	assert_true(timeline_rate(&timeline.slices[9]) == 10);
+	assert_true(timeline_failure_rate(&timeline.slices[9]) == 2);
+	assert_int_equal(histogram_index(timeline.slices[9].p50_ns), histogram_index(1000));
+	assert_int_equal(histogram_index(timeline.slices[9].max_ns), histogram_index(1000000));
 	/* Rows of 1 us and of 1 ms. */
-	assert_int_equal(timeline.pieces[9].rows[3 * TIMELINE_ROWS_PER_DECADE], 9);
-	assert_int_equal(timeline.pieces[9].rows[6 * TIMELINE_ROWS_PER_DECADE], 1);
+	assert_int_equal(timeline.slices[9].rows[3 * TIMELINE_ROWS_PER_DECADE], 9);
+	assert_int_equal(timeline.slices[9].rows[6 * TIMELINE_ROWS_PER_DECADE], 1);
 }
 
 TEST(many_intervals_are_added)
@@ -122,7 +122,7 @@ static void pause_before(size_t i, uint64_t seconds)
 		series.list[i].start_ns += seconds * UINT64_C(1000000000);
 }
 
-TEST(no_piece_reaches_over_a_pause_that_can_be_seen)
+TEST(no_slice_reaches_over_a_pause_that_can_be_seen)
 {
 	/* 502 seconds, 9,000 without intervals, 498 more: a part has 42 seconds. */
 	make(1000);
@@ -131,16 +131,16 @@ TEST(no_piece_reaches_over_a_pause_that_can_be_seen)
 	assert_true(timeline.n <= TIMELINE_SLICES_MAX);
 	uint64_t n_echoes = 0;
 	for (size_t i = 0; i < timeline.n; i++) {
-		const struct timeline_slice *piece = &timeline.pieces[i];
-		assert_true(piece->end_s <= 502 || piece->start_s >= 9502);
-		assert_true(fabs(piece->end_s - piece->start_s - piece->measured_s) < 1e-6);
-		n_echoes += piece->n_echoes;
+		const struct timeline_slice *slice = &timeline.slices[i];
+		assert_true(slice->end_s <= 502 || slice->start_s >= 9502);
+		assert_true(fabs(slice->end_s - slice->start_s - slice->measured_s) < 1e-6);
+		n_echoes += slice->n_echoes;
 	}
 	assert_int_equal(n_echoes, 1000 * 1001 / 2);
 	assert_true(timeline_end_s(&timeline) == 10000);
 }
 
-TEST(a_piece_is_where_its_intervals_were)
+TEST(a_slice_is_where_its_intervals_were)
 {
 	/* Every second one of 2,400 seconds was measured: a part has ten of them. */
 	make(1200);
@@ -151,13 +151,13 @@ TEST(a_piece_is_where_its_intervals_were)
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
 	assert_int_equal(timeline.n, TIMELINE_SLICES_MAX);
 	for (size_t i = 0; i < timeline.n; i++) {
-		assert_true(fabs(timeline.pieces[i].start_s - 10.0 * (double)i) < 1e-6);
-		assert_true(fabs(timeline.pieces[i].end_s - 10.0 * (double)i - 9) < 1e-6);
-		assert_true(timeline_rate(&timeline.pieces[i]) == 100);
+		assert_true(fabs(timeline.slices[i].start_s - 10.0 * (double)i) < 1e-6);
+		assert_true(fabs(timeline.slices[i].end_s - 10.0 * (double)i - 9) < 1e-6);
+		assert_true(timeline_rate(&timeline.slices[i]) == 100);
 	}
 }
 
-TEST(starts_that_are_rounded_fall_into_the_same_piece)
+TEST(starts_that_are_rounded_fall_into_the_same_slice)
 {
 	make(3600);
 	for (size_t i = 0; i < series.n; i++)
@@ -167,15 +167,15 @@ TEST(starts_that_are_rounded_fall_into_the_same_piece)
 	assert_int_equal(timeline.sum, 15);
 }
 
-TEST(an_interval_in_which_nothing_came_back_is_a_piece)
+TEST(an_interval_in_which_nothing_came_back_is_a_slice)
 {
 	make(3);
 	free(series.list[1].response);
 	series.list[1].response = NULL;
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
 	assert_int_equal(timeline.n, 3);
-	assert_int_equal(timeline.pieces[1].max_ns, 0);
-	assert_int_equal(rows_of(&timeline.pieces[1]), 0);
+	assert_int_equal(timeline.slices[1].max_ns, 0);
+	assert_int_equal(rows_of(&timeline.slices[1]), 0);
 }
 
 TEST(latency_of_every_magnitude_have_a_row)
@@ -188,8 +188,8 @@ TEST(latency_of_every_magnitude_have_a_row)
 	free(series.list[0].response);
 	series.list[0].response = strdup(hlog_encode(hlog, &work));
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
-	assert_int_equal(timeline.pieces[0].rows[0], 2);
-	assert_int_equal(rows_of(&timeline.pieces[0]), 3);
+	assert_int_equal(timeline.slices[0].rows[0], 2);
+	assert_int_equal(rows_of(&timeline.slices[0]), 3);
 }
 
 TEST(intervals_of_no_length_have_no_rate)
@@ -198,7 +198,7 @@ TEST(intervals_of_no_length_have_no_rate)
 	series.list[1].length_ns = 0;
 	series.list[1].start_ns = UINT64_MAX;
 	assert_int_equal(timeline_open(&series, hlog, &work, &timeline), 0);
-	assert_true(timeline_rate(&timeline.pieces[1]) == 0);
+	assert_true(timeline_rate(&timeline.slices[1]) == 0);
 	assert_true(isfinite(timeline_end_s(&timeline)));
 }
 
@@ -210,18 +210,18 @@ TEST(a_damaged_string_is_told)
 	assert_int_equal(timeline.n, 0);
 }
 
-#define TIMELINE_TEST(name) cmocka_unit_test_teardown(name, close_course)
+#define TIMELINE_TEST(name) cmocka_unit_test_teardown(name, close_timeline)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TIMELINE_TEST(nothing_known_is_no_piece),
-		TIMELINE_TEST(each_interval_is_a_piece_while_they_are_few),
+		TIMELINE_TEST(nothing_known_is_no_slice),
+		TIMELINE_TEST(each_interval_is_a_slice_while_they_are_few),
 		TIMELINE_TEST(many_intervals_are_added),
-		TIMELINE_TEST(no_piece_reaches_over_a_pause_that_can_be_seen),
-		TIMELINE_TEST(a_piece_is_where_its_intervals_were),
-		TIMELINE_TEST(starts_that_are_rounded_fall_into_the_same_piece),
-		TIMELINE_TEST(an_interval_in_which_nothing_came_back_is_a_piece),
+		TIMELINE_TEST(no_slice_reaches_over_a_pause_that_can_be_seen),
+		TIMELINE_TEST(a_slice_is_where_its_intervals_were),
+		TIMELINE_TEST(starts_that_are_rounded_fall_into_the_same_slice),
+		TIMELINE_TEST(an_interval_in_which_nothing_came_back_is_a_slice),
 		TIMELINE_TEST(latency_of_every_magnitude_have_a_row),
 		TIMELINE_TEST(intervals_of_no_length_have_no_rate),
 		TIMELINE_TEST(a_damaged_string_is_told),

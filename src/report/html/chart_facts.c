@@ -7,7 +7,6 @@
 #include "base/units.h"
 #include "report/html/chart.h"
 #include "report/html/format.h"
-#include "report/html/markup.h"
 
 /* Writes one fact of a run, or returns false if it is unknown. With `out` NULL it only checks. */
 typedef bool fact_fn(FILE *out, const struct run *run);
@@ -27,7 +26,7 @@ static bool say_text(FILE *out, const char *text)
 	if (text == NULL || text[0] == '\0')
 		return false;
 	if (out != NULL)
-		markup_text(out, text);
+		format_put_text(out, text);
 	return true;
 }
 
@@ -323,12 +322,12 @@ static bool is_fact_known(const struct view *view, fact_fn *fact)
 void chart_facts(const struct view *view)
 {
 	FILE *out = view->out;
-	chart_scroll(view, "facts");
+	view_begin_scroll(view, "facts");
 	fputs("<table id=\"facts\">\n<thead><tr><th scope=\"col\">fact</th>", out);
 	for (size_t i = 0; i < view->n; i++) {
 		fprintf(out, "<th scope=\"col\" class=\"run-%zu\">", i + 1);
-		chart_sign(view, i);
-		chart_name(view, i);
+		view_put_sign(view, i);
+		view_put_name(view, i);
 		fputs("</th>", out);
 	}
 	fputs("</tr></thead>\n<tbody>\n", out);
