@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/admission.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/u64_map.h"
 #include "net/io.h"
 #include "net/listen.h"
 #include "net/oom.h"
@@ -17,11 +14,8 @@
 #include "server/blocking/session.h"
 #include "server/workers/dispatch.h"
 
-/* The wait queue uses at most 1/N of our descriptors, so that enough are left for serving. */
-#define ROOM_SHARE_OF_DESCRIPTORS 4
-
 /* With more clients than this, the kernel must not send all keepalive probes at once. */
-#define CROWD 128
+#define MANY_CLIENTS 128
 
 /*
  * Normal maximum time to resume a passed socket, unless this process waits for a CPU; and the
@@ -30,21 +24,16 @@
 #define RESUME_NS    (CLOCK_NS_PER_MS / 20)
 #define RESUME_TRIES 10
 
-void admission_setup(struct admission *admission, struct server *server, admission_serve_fn *serve,
-		     void *engine)
+void admission_setup(struct admission *admission, struct server *server)
 {
 	uint64_t n_descriptors = sysinfo_descriptors(0);
 	admission->server = server;
-	admission->serve = serve;
-	admission->engine = engine;
 	admission->last_said_ns =
 		server->link != NULL ? server->link->last_said_ns : &admission->own_last_said_ns;
 	admission->listen_state =
 		server->link != NULL ? server->link->listen_state : &admission->own_listen_state;
 	admission->message = server->link != NULL ? server->link->message : &admission->own_message;
-	uint64_t places = n_descriptors / ROOM_SHARE_OF_DESCRIPTORS;
-	admission->queue_limit =
-		places < ADMISSION_QUEUE_MAX ? (size_t)places : ADMISSION_QUEUE_MAX;
+	wait_queue_setup(&admission->wait_queue, n_descriptors);
 	linger_setup(&admission->linger, n_descriptors);
 }
 
@@ -63,15 +52,10 @@ bool admission_is_paused(const struct admission *admission)
 	return admission->resume_ns != 0;
 }
 
-static bool may_serve(const struct admission *admission)
+bool admission_is_open(const struct admission *admission)
 {
 	return !is_table_full(admission) && !admission_is_paused(admission) &&
 	       phase_of(admission) < DRAIN_ABORTING;
-}
-
-bool admission_is_open(const struct admission *admission)
-{
-	return may_serve(admission);
 }
 
 void admission_client_ended(struct admission *admission)
@@ -110,134 +94,41 @@ static void turn_away(struct admission *admission, struct waiting_client *waitin
 	server_client_turned_away(admission->server, &waiting->peer, reason, 0, waiting->ticket);
 }
 
-/* Serves a connection if possible now. Returns whether it did. */
-static bool serve_now(struct admission *admission, struct waiting_client *waiting)
-{
-	struct client_table *clients = &admission->server->clients;
-	if (!may_serve(admission))
-		return false;
-	/* Add it before serving: it may have ended before this process runs again. */
-	struct client *client = client_table_add(clients, &waiting->peer, waiting->ticket);
-	if (client == NULL)
-		return false;
-	client->fd = waiting->fd;
-	if (clients->count > CROWD && waiting->peer.family != AF_UNIX)
-		sockopt_spread_keepalive(client->fd, clients->last_serial);
-	int rc = admission->serve(admission->engine, client);
-	if (rc < 0) {
-		client_table_remove(clients, client);
-		admission_pause(admission, "cannot start serving a client", rc);
-	}
-	return rc == 0;
-}
-
 /* ---- the wait queue ---- */
 
-static void take_out(struct admission *admission, size_t i)
-{
-	admission->n_waiting--;
-	memmove(&admission->wait_queue[i], &admission->wait_queue[i + 1],
-		(admission->n_waiting - i) * sizeof(admission->wait_queue[0]));
-}
-
-/*
- * Makes room for a connection if another source has at least two connections more in the queue: the
- * latest of that source is turned away. Returns false if no source has.
- */
-static bool make_room_for(struct admission *admission, const struct peer *peer)
-{
-	struct u64_map_entry entries[2 * ADMISSION_QUEUE_MAX]; /* a power of two */
-	struct u64_map counts = { entries, ARRAY_LEN(entries) };
-	uint64_t source, most = 0;
-	size_t victim = 0;
-	memset(entries, 0, sizeof(entries));
-	for (size_t i = 0; i < admission->n_waiting; i++) {
-		if (!peer_source(&admission->wait_queue[i].peer, &source))
-			continue;
-		uint64_t count = u64_map_get(&counts, source) + 1;
-		u64_map_set(&counts, source, count);
-		if (count >= most) { /* the latest connection of the source with the most */
-			most = count;
-			victim = i;
-		}
-	}
-	if (!peer_source(peer, &source) || most <= u64_map_get(&counts, source) + 1)
-		return false;
-	struct waiting_client waiting = admission->wait_queue[victim];
-	take_out(admission, victim);
-	turn_away(admission, &waiting, CLOSE_SOURCE);
-	return true;
-}
-
-/*
- * Queues an accepted connection: its source is at its limit, or a resource is short. In the second
- * case admission is paused, so at most one more connection comes. One entry is reserved for it.
- */
+/* Queues a connection that was just accepted and whose source is at its limit. */
 static void enqueue_waiting(struct admission *admission, struct waiting_client waiting)
 {
-	bool has_place =
-		admission_is_paused(admission) || admission->n_waiting < admission->queue_limit;
-	if (!has_place && !make_room_for(admission, &waiting.peer)) {
-		turn_away(admission, &waiting, CLOSE_SOURCE);
-		return;
+	struct wait_queue *queue = &admission->wait_queue;
+	if (queue->n >= queue->limit) {
+		size_t excess = wait_queue_find_excess(queue, &waiting.peer);
+		if (excess == queue->n) {
+			turn_away(admission, &waiting, CLOSE_SOURCE);
+			return;
+		}
+		struct waiting_client other = wait_queue_remove(queue, excess);
+		turn_away(admission, &other, CLOSE_SOURCE);
 	}
-	assert(admission->n_waiting < ARRAY_LEN(admission->wait_queue));
-	waiting.start_ns = clock_now_ns();
-	waiting.poll_events = POLLRDHUP;
-	admission->wait_queue[admission->n_waiting++] = waiting;
-}
-
-size_t admission_poll_waiting(const struct admission *admission, struct pollfd *ret_polls)
-{
-	for (size_t i = 0; i < admission->n_waiting; i++)
-		ret_polls[i] = (struct pollfd){ .fd = admission->wait_queue[i].fd,
-						.events = admission->wait_queue[i].poll_events };
-	return admission->n_waiting;
-}
-
-/*
- * Returns whether the client has ended a waiting connection and nothing is left to echo. *ret_code:
- * 0 or the error. A client may also have sent bytes and then its FIN: it waits for the echo.
- */
-static bool has_ended(struct waiting_client *waiting, int *ret_code)
-{
-	char byte;
-	ssize_t n = io_pending_error(waiting->fd);
-	if (n == 0)
-		n = io_peek(waiting->fd, &byte, sizeof(byte));
-	if (n > 0)
-		waiting->poll_events = 0; /* from now on only errors matter */
-	*ret_code = n < 0 ? (int)n : 0;
-	return n <= 0 && n != -EAGAIN;
+	wait_queue_insert(queue, queue->n, waiting);
 }
 
 void admission_drop_ended(struct admission *admission, const struct pollfd *polls)
 {
-	size_t n = admission->n_waiting;
-	admission->n_waiting = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct waiting_client waiting = admission->wait_queue[i];
+	struct wait_queue *queue = &admission->wait_queue;
+	const struct pollfd *end = polls + queue->n;
+	for (size_t i = 0; polls < end; polls++) {
 		int code;
-		if (polls[i].revents == 0 || !has_ended(&waiting, &code)) {
-			admission->wait_queue[admission->n_waiting++] = waiting;
+		if (polls->revents == 0 || !wait_queue_has_ended(&queue->list[i], &code)) {
+			i++;
 			continue;
 		}
+		struct waiting_client waiting = wait_queue_remove(queue, i);
 		io_close(&waiting.fd);
 		server_client_left(admission->server, &waiting.peer, waiting.start_ns, code);
 	}
 }
 
-void admission_serve_waiting(struct admission *admission)
-{
-	size_t n = admission->n_waiting;
-	/* A client being served is not in the queue: serve_now() may serve the whole connection. */
-	admission->n_waiting = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct waiting_client waiting = admission->wait_queue[i];
-		if (!serve_now(admission, &waiting))
-			admission->wait_queue[admission->n_waiting++] = waiting;
-	}
-}
+/* ---- handing out clients ---- */
 
 /* Returns the connection that was just accepted from a listening socket. */
 static struct waiting_client waiting_client_of(struct admission *admission,
@@ -289,48 +180,6 @@ static enum accept_verdict take_next(struct admission *admission, const struct l
 	return verdict;
 }
 
-static void arrive(struct admission *admission, struct waiting_client waiting)
-{
-	if (!serve_now(admission, &waiting))
-		enqueue_waiting(admission, waiting);
-}
-
-enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener,
-				     bool *is_ready)
-{
-	for (int i = 0; i < ADMISSION_BUDGET && admission_is_open(admission); i++) {
-		int code;
-		struct waiting_client waiting;
-		enum accept_verdict verdict = take_next(admission, listener, &waiting, &code);
-		*is_ready &= verdict == ACCEPT_PAUSE;
-		switch (verdict) {
-		case ACCEPT_GOT:
-			arrive(admission, waiting);
-			/*
-			 * Serving may take the whole connection; the socket may be closed
-			 * meanwhile.
-			 */
-			if (listener->fd < 0)
-				return ACCEPT_GOT;
-			break;
-		case ACCEPT_NEXT:
-			break;
-		case ACCEPT_PAUSE:
-			if (linger_close_oldest(&admission->linger))
-				break; /* that may have freed what is short */
-			admission_pause(admission, "cannot accept", code);
-			return verdict;
-		case ACCEPT_NONE:
-			return verdict;
-		case ACCEPT_LOST:
-			log_error("cannot accept on %s: %s", addr_format(&listener->addr).text,
-				  err_text(code).text);
-			return verdict;
-		}
-	}
-	return ACCEPT_GOT;
-}
-
 /* Pause between two polls of a unix socket while the listening sockets are being stopped. */
 #define STOPPING_LOOK_NS CLOCK_NS_PER_MS
 
@@ -346,22 +195,107 @@ static void note_empty(struct admission *admission, size_t number, int state)
 		ignore_result(io_wait(NULL, 0, clock_deadline_ns(STOPPING_LOOK_NS)));
 }
 
-int admission_accept_ready(struct admission *admission, bool *is_ready)
+/*
+ * Adds a connection to the table and hands it out. place: its index in the wait queue, from which
+ * it has been taken. Returns NULL if its source is at its limit.
+ */
+static struct client *hand_out(struct admission *admission, const struct waiting_client *waiting,
+			       size_t place)
 {
-	struct listeners *listeners = &admission->server->listeners;
-	for (size_t i = 0; i < listeners->n; i++) {
-		if (listeners->list[i].fd < 0 || !is_ready[i])
+	struct client_table *clients = &admission->server->clients;
+	/* Add it before it is served: it may have ended before this process runs again. */
+	struct client *client = client_table_add(clients, &waiting->peer, waiting->ticket);
+	if (client == NULL)
+		return NULL;
+	client->fd = waiting->fd;
+	if (clients->count > MANY_CLIENTS && waiting->peer.family != AF_UNIX)
+		sockopt_spread_keepalive(client->fd, clients->last_serial);
+	admission->turn.client = *waiting;
+	admission->turn.place = place;
+	return client;
+}
+
+void admission_put_back(struct admission *admission, struct client *client, int code)
+{
+	client_table_remove(&admission->server->clients, client);
+	admission_pause(admission, "cannot start serving a client", code);
+	wait_queue_insert(&admission->wait_queue, admission->turn.place, admission->turn.client);
+}
+
+/* Returns the next client of the wait queue that can be served, or NULL. */
+static struct client *next_waiting(struct admission *admission)
+{
+	struct wait_queue *queue = &admission->wait_queue;
+	size_t *i = &admission->turn.waiting;
+	for (; *i < queue->n && admission_is_open(admission); ++*i) {
+		struct client *client = hand_out(admission, &queue->list[*i], *i);
+		if (client == NULL)
 			continue;
-		int state = atomic_load(admission->listen_state);
-		enum accept_verdict verdict =
-			admission_accept(admission, &listeners->list[i], &is_ready[i]);
-		if (verdict == ACCEPT_NONE)
-			note_empty(admission, i, state);
-		else if (verdict == ACCEPT_LOST && phase_of(admission) == DRAIN_SERVING)
-			return -EBADF;
-		else if (verdict == ACCEPT_LOST)
-			listener_close(&listeners->list[i]);
+		wait_queue_remove(queue, *i); /* the next one has this index now */
+		return client;
 	}
+	return NULL;
+}
+
+/*
+ * Accepts from listening socket i until a connection can be served. Returns 1 and *ret_client; 0
+ * if the accept queue is empty, the turn of the socket is over or admission is closed; -EBADF.
+ */
+MUST_USE static int accept_next(struct admission *admission, size_t i, struct client **ret_client)
+{
+	struct listener *listener = &admission->server->listeners.list[i];
+	while (listener->fd >= 0 && admission->turn.n_tries < ADMISSION_BUDGET &&
+	       admission_is_open(admission)) {
+		int code, state = atomic_load(admission->listen_state);
+		struct waiting_client waiting;
+		enum accept_verdict verdict = take_next(admission, listener, &waiting, &code);
+		admission->turn.n_tries++;
+		admission->is_ready[i] &= verdict == ACCEPT_PAUSE;
+		switch (verdict) {
+		case ACCEPT_GOT:
+			*ret_client = hand_out(admission, &waiting, admission->wait_queue.n);
+			if (*ret_client != NULL)
+				return 1;
+			enqueue_waiting(admission, waiting);
+			break;
+		case ACCEPT_NEXT:
+			break;
+		case ACCEPT_PAUSE:
+			if (linger_close_oldest(&admission->linger))
+				break; /* that may have freed what is short */
+			admission_pause(admission, "cannot accept", code);
+			return 0;
+		case ACCEPT_NONE:
+			note_empty(admission, i, state);
+			return 0;
+		case ACCEPT_LOST:
+			log_error("cannot accept on %s: %s", addr_format(&listener->addr).text,
+				  err_text(code).text);
+			if (phase_of(admission) == DRAIN_SERVING)
+				return -EBADF;
+			listener_close(listener);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+int admission_next(struct admission *admission, struct client **ret_client)
+{
+	struct admission_turn *turn = &admission->turn;
+	int rc = 0;
+	*ret_client = next_waiting(admission);
+	if (*ret_client != NULL)
+		return 1;
+	while (turn->listener < admission->server->listeners.n) {
+		if (admission->is_ready[turn->listener] || turn->n_tries > 0)
+			rc = accept_next(admission, turn->listener, ret_client);
+		if (rc != 0)
+			return rc;
+		turn->listener++;
+		turn->n_tries = 0;
+	}
+	*turn = (struct admission_turn){ 0 };
 	return 0;
 }
 
@@ -369,7 +303,7 @@ bool admission_is_over(const struct admission *admission)
 {
 	const struct server *server = admission->server;
 	return phase_of(admission) != DRAIN_SERVING && server->clients.count == 0 &&
-	       admission->n_waiting == 0 && admission->linger.n == 0 &&
+	       admission->wait_queue.n == 0 && admission->linger.n == 0 &&
 	       !listeners_any_open(&server->listeners);
 }
 
@@ -416,10 +350,11 @@ void admission_turn_away(struct admission *admission, const struct listener *lis
 	ignore_result(turn_queue_away(admission, listener, phase_of(admission) == DRAIN_KILLING));
 }
 
-static void turn_room_away(struct admission *admission, bool is_last)
+static void turn_waiting_away(struct admission *admission, bool is_last)
 {
-	while (admission->n_waiting > 0 && (is_last || linger_has_room(&admission->linger)))
-		turn_away(admission, &admission->wait_queue[--admission->n_waiting], CLOSE_DRAIN);
+	struct wait_queue *queue = &admission->wait_queue;
+	while (queue->n > 0 && (is_last || linger_has_room(&admission->linger)))
+		turn_away(admission, &queue->list[--queue->n], CLOSE_DRAIN);
 }
 
 static void turn_queues_away(struct admission *admission, bool is_last)
@@ -493,7 +428,7 @@ void admission_pass_time(struct admission *admission)
 	linger_pass_time(&admission->linger, phase >= DRAIN_ABORTING ? SESSION_LINGER_ABORTING_NS
 								     : SESSION_LINGER_IDLE_NS);
 	if (phase >= DRAIN_ABORTING)
-		turn_room_away(admission, phase == DRAIN_KILLING);
+		turn_waiting_away(admission, phase == DRAIN_KILLING);
 	if (phase == DRAIN_KILLING)
 		linger_close_all(&admission->linger);
 }

@@ -10,7 +10,7 @@
  *
  * A limit per source needs accept(2), because only accept(2) returns the source address. So only
  * one process accepts then: the parent of the fork engine or the supervisor. It accepts connections
- * over their source's limit too and keeps them in the wait queue, at most ADMISSION_QUEUE_MAX. It
+ * over their source's limit too and keeps them in the wait queue (server/wait_queue.h). It
  * serves them in order of arrival, each when a connection of that source ends. A connection that
  * its client ends meanwhile is dropped. If the queue is full, the newest connection of the source
  * with the most entries is turned away, with a FIN. So no source waits for another source.
@@ -28,45 +28,33 @@
 #include "server/linger.h"
 #include "server/listen_drain.h"
 #include "server/server.h"
+#include "server/wait_queue.h"
 #include "server/workers/dispatch.h"
 
 /* Length of a pause: short enough that the service continues within a second after a shortage. */
 #define ADMISSION_PAUSE_NS (200 * CLOCK_NS_PER_MS)
 
-/* Maximum connections in the wait queue. Each costs a descriptor. */
-#define ADMISSION_QUEUE_MAX 256
-
-/* Descriptors to poll for the wait queue: one more connection waits during a shortage. */
-#define ADMISSION_POLLS (ADMISSION_QUEUE_MAX + 1)
-
 /* Maximum clients accepted from one socket before other events are handled. */
 #define ADMISSION_BUDGET 64
 
-/* An accepted connection. */
-struct waiting_client {
-	int fd;
-	struct peer peer;
-	uint64_t ticket;   /* in a worker: its number in the supervisor's table, else 0 */
-	uint64_t start_ns; /* while it waits: time at which the wait began */
-	short poll_events; /* while it waits: the events to poll for, besides errors */
+/* How far admission_next() has come in a turn. */
+struct admission_turn {
+	size_t waiting;       /* next entry of the wait queue */
+	size_t listener;      /* next listening socket */
+	unsigned int n_tries; /* calls of accept(2) on it */
+	/* the connection that was handed out last, and its index in the wait queue */
+	struct waiting_client client;
+	size_t place;
 };
-
-/*
- * Starts to serve a client on its connected socket client->fd. The client is already in the table.
- * On success the engine owns the socket, and the function returns 0. If the machine lacks a
- * resource, it leaves the socket open and returns a negative code.
- */
-typedef int admission_serve_fn(void *engine, struct client *client);
 
 struct admission {
 	struct server *server;
-	admission_serve_fn *serve;
-	void *engine;
-	uint64_t resume_ns;             /* end of the pause, 0: not paused */
+	uint64_t resume_ns; /* end of the pause, 0: not paused */
+	struct admission_turn turn;
+	bool is_ready[LISTENERS_MAX]; /* by listening socket: connections may wait there */
+	struct wait_queue wait_queue;
 	_Atomic uint64_t *last_said_ns; /* when any process last logged a shortage */
 	_Atomic uint64_t own_last_said_ns;
-	struct waiting_client wait_queue[ADMISSION_QUEUE_MAX + 1]; /* in order of arrival */
-	size_t n_waiting, queue_limit;
 	struct linger_list linger;        /* connections that were turned away */
 	struct listen_drain listen_drain; /* used by the process that controls the drain */
 	_Atomic int *listen_state;        /* enum listen_drain_state */
@@ -77,8 +65,7 @@ struct admission {
 };
 
 /* Prepares a zeroed admission. */
-void admission_setup(struct admission *admission, struct server *server, admission_serve_fn *serve,
-		     void *engine);
+void admission_setup(struct admission *admission, struct server *server);
 
 /*
  * Returns whether clients may be accepted now. If not, the caller must not poll the listening
@@ -105,32 +92,32 @@ void admission_pause(struct admission *admission, const char *what, int code);
 void admission_client_ended(struct admission *admission);
 
 /*
- * Accepts from a listening socket that is ready. *is_ready becomes false as soon as a connection
- * was accepted, or the accept queue was empty. Returns why it stopped: never ACCEPT_NEXT.
+ * Hands out the next client that can be served: first from the wait queue, if its source is below
+ * its limit, then from the listening sockets whose is_ready is set, at most ADMISSION_BUDGET from
+ * each. The client is in the table, and client->fd is its connected socket. The caller starts to
+ * serve it, or gives it back with admission_put_back(). The caller must repeat the call until it
+ * returns 0; the next call then begins a new turn.
+ *
+ * is_ready[i] becomes false when a connection was accepted from socket i, or its accept queue was
+ * empty. It remains true if nothing was accepted although connections may wait.
+ *
+ * Returns 1 and *ret_client; 0 if no client is left, or none can be served now; -EBADF if a
+ * listening socket fails. While the server drains, such a socket is only closed.
  */
-enum accept_verdict admission_accept(struct admission *admission, const struct listener *listener,
-				     bool *is_ready);
+MUST_USE int admission_next(struct admission *admission, struct client **ret_client);
 
 /*
- * Accepts from every listening socket that is ready. is_ready[i] refers to socket i. It remains
- * true only if nothing was accepted there although connections may wait. Returns 0, or -EBADF if a
- * socket fails; while the server drains, such a socket is only closed.
+ * Takes back the client that was handed out last, because the machine lacks a resource to serve
+ * it: it returns to its place in the wait queue, and admission pauses. code: what failed. The
+ * caller must not have closed client->fd.
  */
-MUST_USE int admission_accept_ready(struct admission *admission, bool *is_ready);
+void admission_put_back(struct admission *admission, struct client *client, int code);
 
 /*
- * admission_poll_waiting() fills in descriptors to poll for the wait queue, at most
- * ADMISSION_POLLS, and returns their number. After poll(2), admission_drop_ended() drops
- * connections that the client has ended. Nothing may be served or accepted between the two calls.
+ * Drops connections of the wait queue that the client has ended. polls: the result of poll(2) for
+ * wait_queue_poll(). admission_next() must not be called between the two.
  */
-size_t admission_poll_waiting(const struct admission *admission, struct pollfd *ret_polls);
 void admission_drop_ended(struct admission *admission, const struct pollfd *polls);
-
-/*
- * Serves connections in the wait queue whose source is below its limit. Must be called in every
- * turn, before accepting.
- */
-void admission_serve_waiting(struct admission *admission);
 
 /* Returns when the next call is due without an event, or CLOCK_NEVER. */
 uint64_t admission_deadline_ns(const struct admission *admission);

@@ -93,7 +93,7 @@ struct outcome {
 static struct outcome run_session(int fd, uint64_t idle_timeout_ns, const struct shim_plan *plan)
 {
 	struct conn_stats stats = { 0 };
-	const struct session session = {
+	struct session session = {
 		.fd = fd,
 		.is_unix = unit_is_unix(fd),
 		.shutdown_fd = -1,

@@ -26,7 +26,7 @@
 #define SOURCES         3
 #define MOST            2 /* --max-clients */
 #define MOST_PER_SOURCE 1 /* --max-per-source */
-#define PLACES          1 /* of the wait queue, before the one place more: ADMISSION_QUEUE_MAX */
+#define PLACES          1 /* of the wait queue, before the one place more: WAIT_QUEUE_MAX */
 #define BUDGET          2 /* ADMISSION_BUDGET */
 #ifndef SHORTAGES
 #define SHORTAGES 1 /* how often accept or fork is refused */
@@ -122,7 +122,7 @@ inline pause_for()
 	printf("server: pauses\n")
 }
 
-/* fork_serve_client(): sets `served`. */
+/* fork_start_child(), admission_put_back(): sets `served`. */
 inline serve_client(c)
 {
 #ifndef COUNT_AFTER_FORK
@@ -158,7 +158,7 @@ inline serve_client(c)
 	fi
 }
 
-/* serve_now(): sets `served`. */
+/* hand_out(): sets `served`. */
 inline serve_now(c)
 {
 	if
@@ -191,7 +191,7 @@ inline let_wait(c)
 	fi
 }
 
-/* admission_serve_waiting() */
+/* admission_next(): next_waiting() */
 inline serve_waiting()
 {
 	n = len(wait_queue);
@@ -208,7 +208,7 @@ inline serve_waiting()
 	od
 }
 
-/* admission_accept_ready() */
+/* admission_next(): accept_next() */
 inline accept_ready()
 {
 	n = 0;

@@ -159,7 +159,7 @@ end:	do
 	od
 }
 
-/* fork_serve_client(), and admission_pause() where fork is refused: sets `served`. */
+/* fork_start_child(), admission_put_back(): sets `served`. */
 inline serve_client(c)
 {
 	if
@@ -178,7 +178,7 @@ inline serve_client(c)
 	fi
 }
 
-/* serve_now(): sets `served`. */
+/* hand_out(): sets `served`. */
 inline serve_now(c)
 {
 	if
@@ -187,7 +187,7 @@ inline serve_now(c)
 	fi
 }
 
-/* admission_serve_waiting() */
+/* admission_next(): next_waiting() */
 inline serve_waiting()
 {
 	n = len(wait_queue);
@@ -230,7 +230,7 @@ inline close_listener()
 	}
 }
 
-/* turn_queues_away(), turn_room_away() */
+/* turn_queues_away(), turn_waiting_away() */
 inline turn_all_away()
 {
 	do
@@ -268,7 +268,7 @@ inline drain_queue()
 #endif
 }
 
-/* admission_accept_ready() */
+/* admission_next(): accept_next() */
 inline accept_ready()
 {
 	n = 0;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "echo/echo.h"
 #include "server/client_table.h"
 #include "server/close_reason.h"
 
@@ -37,25 +38,36 @@ struct session {
 	unsigned char *buffer; /* IO_ALIGNED, SESSION_BUFFER_SIZE bytes; only the session uses it */
 
 	/*
-	 * For a process with other events besides its client. Called once when notice_fd is
-	 * readable or hung up (-1: never), and once when the connection is aborted. NULL: not used.
+	 * For a process with other work besides its client: session_run() returns when
+	 * interrupt_fd becomes readable or hangs up (once), at interrupt_ns, and when the
+	 * connection is aborted (once).
 	 */
-	void (*notice)(void *context, bool aborting);
-	void *context;
-	int notice_fd;
+	bool is_interruptible;
+	int interrupt_fd;
+	uint64_t interrupt_ns; /* CLOCK_NEVER: at no time */
 
-	/*
-	 * Other work of the process, done before each wait. Returns when it is due again, or
-	 * CLOCK_NEVER. NULL: none.
-	 */
-	uint64_t (*do_beside)(void *context);
+	/* The state. Zeroed at first. */
+	bool is_interrupted;
+	bool fd_interrupted; /* interrupt_fd was ready; not polled again */
+	bool is_aborting;    /* the shutdown pipe is closed; not polled again */
+	struct echo echo;
+	enum close_reason reason;
+	uint64_t linger_deadline_ns;
+	unsigned int rounds;      /* receives since the last poll of the shutdown pipe */
+	uint64_t polled_ns;       /* time of that poll, 0: not yet known */
+	bool is_quiet;            /* the last receive found no bytes */
+	uint64_t waited_ns;       /* and waited this long for them */
+	unsigned int n_last;      /* while aborting: receives left for bytes that have arrived */
+	uint64_t ack_pause_ns;    /* pause before the next check of acknowledgements, 0: none yet */
+	uint64_t ack_deadline_ns; /* end of these checks */
 };
 
 /*
  * Echoes until the connection ends: the client sent its FIN and has all its bytes and our FIN; or
  * the connection was reset; or a timeout or the shutdown pipe ended it, and the lingering close is
- * finished. Returns the reason, and stores it in the statistics.
+ * finished. Returns the reason, and stores it in the statistics. Returns CLOSE_NONE if it was
+ * interrupted: then it must be called again.
  */
-enum close_reason session_run(const struct session *session);
+enum close_reason session_run(struct session *session);
 
 #endif

@@ -107,7 +107,7 @@ static int child_main(void *argument)
 		_exit(1);
 	}
 
-	const struct session session = {
+	struct session session = {
 		.fd = child->fd,
 		.shutdown_fd = child_rules.shutdown_fd,
 		.is_unix = child->is_unix,
@@ -160,10 +160,9 @@ static void fetch_all_stats(const struct fork_engine *engine)
 		fetch_stats(engine, client);
 }
 
-/* Starts a child for a client. On success takes ownership of the connected socket. */
-static int fork_serve_client(void *context, struct client *client)
+/* Starts a child for a client. */
+static void fork_start_child(struct fork_engine *engine, struct client *client)
 {
-	struct fork_engine *engine = context;
 	struct fork_client *served = fork_client_of(client);
 	struct child *child = child_of(engine, client);
 	served->has_filter = sandbox_acquire_filter(&engine->server->sandbox, client->start_ns);
@@ -175,12 +174,12 @@ static int fork_serve_client(void *context, struct client *client)
 	pid_t pid = fork_child(&child_memory.stack, child_main, child);
 	if (pid < 0) {
 		fork_release_filter(engine, client);
-		return pid;
+		admission_put_back(&engine->admission, client, pid);
+		return;
 	}
 
 	client_table_started(&engine->server->clients, client, pid);
 	io_close(&client->fd); /* the child has its own copy: no FIN goes out (UNP 4.8) */
-	return 0;
 }
 
 /* One pending SIGCHLD may stand for several children: reap until no more have ended (UNP 5.10). */
@@ -240,7 +239,7 @@ MUST_USE static int fork_wait_for_events(struct fork_engine *engine, struct poll
 		};
 	}
 	size_t n = 1 + server->listeners.n;
-	n += admission_poll_waiting(&engine->admission, &ready[n]);
+	n += wait_queue_poll(&engine->admission.wait_queue, &ready[n]);
 	uint64_t deadline_ns = clock_earlier_ns(admission_deadline_ns(&engine->admission),
 						server_deadline_ns(server));
 	return server_wait(ready, n, deadline_ns);
@@ -267,8 +266,8 @@ MUST_USE static int fork_read_signals(struct fork_engine *engine)
 MUST_USE static int fork_loop(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
-	struct pollfd ready[1 + LISTENERS_MAX + ADMISSION_POLLS];
-	bool is_ready[LISTENERS_MAX];
+	struct pollfd ready[1 + LISTENERS_MAX + WAIT_QUEUE_ENTRIES];
+	struct client *client;
 	while (!admission_is_over(&engine->admission)) {
 		int rc = fork_wait_for_events(engine, ready);
 		if (rc >= 0)
@@ -279,10 +278,10 @@ MUST_USE static int fork_loop(struct fork_engine *engine)
 			return rc;
 		admission_pass_time(&engine->admission);
 		fork_follow_drain(engine);
-		admission_serve_waiting(&engine->admission);
 		for (size_t i = 0; i < server->listeners.n; i++)
-			is_ready[i] = ready[1 + i].revents != 0;
-		rc = admission_accept_ready(&engine->admission, is_ready);
+			engine->admission.is_ready[i] = ready[1 + i].revents != 0;
+		while ((rc = admission_next(&engine->admission, &client)) > 0)
+			fork_start_child(engine, client);
 		if (rc < 0)
 			return rc;
 	}
@@ -332,7 +331,7 @@ static int fork_run(struct server *server)
 {
 	static struct fork_engine engine; /* too large for a stack */
 	engine.server = server;
-	admission_setup(&engine.admission, server, fork_serve_client, &engine);
+	admission_setup(&engine.admission, server);
 	int rc = fork_loop(&engine);
 	admission_close(&engine.admission);
 	shutdown_pipe_signal(&server->shutdown_pipe);

@@ -51,35 +51,29 @@ static void prefork_publish(const struct client *client)
 	proctitle_set(title);
 }
 
-/* While it serves: the accept queues are empty, or the server aborts. */
-static void prefork_on_event(void *context, bool aborting)
+/*
+ * Other work while a client is served: the accept queues are empty, or the server aborts, or
+ * connections that were turned away linger.
+ */
+static void prefork_work_between(struct worker *worker, const struct session *session)
 {
-	struct worker *worker = ((struct prefork *)context)->worker;
-	if (aborting)
-		worker->server->drain.phase = DRAIN_ABORTING;
-	else if (worker->server->drain.phase == DRAIN_SERVING)
-		worker->server->drain.phase = DRAIN_DRAINING;
-	worker_close_listeners(worker);
+	struct server *server = worker->server;
+	if (session->is_aborting)
+		server->drain.phase = DRAIN_ABORTING;
+	else if (session->fd_interrupted && server->drain.phase == DRAIN_SERVING)
+		server->drain.phase = DRAIN_DRAINING;
+	if (server->drain.phase != DRAIN_SERVING)
+		worker_close_listeners(worker);
+	admission_pass_time(&worker->admission);
 }
 
-/* Work that cannot wait for the end of the connection. */
-static uint64_t do_beside(void *context)
+/* Serves one client to its end. */
+static void prefork_serve_client(struct prefork *prefork, struct client *client)
 {
-	struct prefork *prefork = context;
-	admission_pass_time(&prefork->worker->admission);
-	return admission_deadline_ns(&prefork->worker->admission);
-}
-
-/* Serves one client: nothing else happens in this process until the connection is over. */
-static int prefork_serve_client(void *context, struct client *client)
-{
-	struct prefork *prefork = context;
 	struct worker *worker = prefork->worker;
 	struct server *server = worker->server;
-	worker_note_fullness(worker);
-	worker_pass_wakeup_on(worker);
 	prefork_publish(client);
-	const struct session session = {
+	struct session session = {
 		.fd = client->fd,
 		.shutdown_fd = worker->shutdown_fd,
 		.is_unix = client->peer.family == AF_UNIX,
@@ -87,26 +81,38 @@ static int prefork_serve_client(void *context, struct client *client)
 		.idle_timeout_ns = server->idle_timeout_ns,
 		.stats = &client->stats,
 		.buffer = prefork->buffer,
-		.notice = prefork_on_event,
-		.do_beside = do_beside,
-		.context = prefork,
-		.notice_fd = worker->closing_fd,
+		.is_interruptible = true,
+		.interrupt_fd = worker->closing_fd,
+		.interrupt_ns = worker_deadline_ns(worker),
 	};
-	ignore_result(session_run(&session)); /* the result is in the statistics */
+	while (session_run(&session) == CLOSE_NONE) {
+		prefork_work_between(worker, &session);
+		session.interrupt_ns = worker_deadline_ns(worker);
+	}
 	io_close(&client->fd);
 	server_client_ended(server, client, 0, 0);
-	worker_note_fullness(worker);
 	proctitle_set(TITLE_WAITING);
 	prefork->idle_since_ns = clock_now_ns();
-	return 0;
 }
 
 static uint64_t end_of_life_ns(const struct prefork *prefork)
 {
 	const struct worker *worker = prefork->worker;
-	if (!worker->is_spare || worker->admission.n_waiting > 0 || worker->admission.linger.n > 0)
+	if (!worker->is_spare || worker->admission.wait_queue.n > 0 ||
+	    worker->admission.linger.n > 0)
 		return CLOCK_NEVER;
 	return prefork->idle_since_ns + SPARE_LIFE_NS;
+}
+
+MUST_USE static int prefork_take_turn(struct prefork *prefork)
+{
+	struct client *client;
+	int rc = worker_wait(prefork->worker, end_of_life_ns(prefork));
+	if (rc < 0)
+		return rc;
+	while ((rc = worker_next_client(prefork->worker, &client)) > 0)
+		prefork_serve_client(prefork, client);
+	return rc;
 }
 
 MUST_USE static int serve_one_after_the_other(struct worker *worker)
@@ -115,22 +121,19 @@ MUST_USE static int serve_one_after_the_other(struct worker *worker)
 	prefork.worker = worker;
 	prefork.idle_since_ns = clock_now_ns();
 	proctitle_set(TITLE_WAITING);
-	int rc = worker_open(worker, prefork_serve_client, &prefork);
+	int rc = worker_open(worker);
 	if (rc == 0)
 		worker_note_serving(worker);
-	while (rc == 0 && !worker_is_done(worker) && clock_now_ns() < end_of_life_ns(&prefork)) {
-		rc = worker_wait(worker, end_of_life_ns(&prefork));
-		if (rc == 0)
-			rc = worker_admit(worker);
-	}
+	while (rc == 0 && !worker_is_done(worker) && clock_now_ns() < end_of_life_ns(&prefork))
+		rc = prefork_take_turn(&prefork);
 	worker_close(worker);
 	return rc;
 }
 
 static int prefork_work(struct worker *worker)
 {
-	return worker->server->clients.most == 1 ? serve_one_after_the_other(worker)
-						 : epoll_loop_run(worker);
+	return worker->server->per_worker == 1 ? serve_one_after_the_other(worker)
+					       : epoll_loop_run(worker);
 }
 
 const struct engine engine_prefork = {

@@ -51,7 +51,7 @@ struct thread_client {
 
 struct thread_engine {
 	struct worker *worker;
-	pthread_attr_t how;
+	pthread_attr_t attributes;
 	struct wakeup ended_wakeup;
 	struct wakeup_sleep ended_sleep;
 	struct thread_client *_Atomic ended; /* head of the list of ended clients, latest first */
@@ -78,7 +78,7 @@ static void *thread_main(void *argument)
 	struct worker *worker = served->engine->worker;
 	struct client *client = &served->client;
 	IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
-	const struct session session = {
+	struct session session = {
 		.fd = client->fd,
 		.shutdown_fd = worker->shutdown_fd,
 		.is_unix = client->peer.family == AF_UNIX,
@@ -96,13 +96,14 @@ static void *thread_main(void *argument)
 
 /* ---- the main thread ---- */
 
-static int thread_serve_client(void *context, struct client *client)
+static void thread_start_client(struct thread_engine *engine, struct client *client)
 {
-	struct thread_engine *engine = context;
 	struct thread_client *served = (struct thread_client *)client;
 	served->engine = engine;
 	pthread_t thread;
-	return -pthread_create(&thread, &engine->how, thread_main, served);
+	int rc = -pthread_create(&thread, &engine->attributes, thread_main, served);
+	if (rc < 0)
+		admission_put_back(&engine->worker->admission, client, rc);
 }
 
 static void take_ended(struct thread_engine *engine)
@@ -132,22 +133,22 @@ static void *thread_end_at_once(void *argument)
 MUST_USE static int try_thread(const struct thread_engine *engine)
 {
 	pthread_t thread;
-	return -pthread_create(&thread, &engine->how, thread_end_at_once, NULL);
+	return -pthread_create(&thread, &engine->attributes, thread_end_at_once, NULL);
 }
 
 MUST_USE static int set_up(struct thread_engine *engine)
 {
-	int rc = -pthread_attr_init(&engine->how);
+	int rc = -pthread_attr_init(&engine->attributes);
 	if (rc == 0)
-		rc = -pthread_attr_setdetachstate(&engine->how, PTHREAD_CREATE_DETACHED);
+		rc = -pthread_attr_setdetachstate(&engine->attributes, PTHREAD_CREATE_DETACHED);
 	if (rc == 0)
-		rc = -pthread_attr_setstacksize(&engine->how, stack_size());
+		rc = -pthread_attr_setstacksize(&engine->attributes, stack_size());
 	if (rc == 0)
 		rc = try_thread(engine);
 	if (rc == 0)
 		rc = wakeup_open(&engine->ended_wakeup, &engine->ended_sleep);
 	if (rc == 0)
-		rc = worker_open(engine->worker, thread_serve_client, engine);
+		rc = worker_open(engine->worker);
 	if (rc == 0)
 		rc = poller_add(&engine->worker->poller, engine->ended_wakeup.fd, EPOLLIN,
 				TAG_ENDED);
@@ -156,6 +157,7 @@ MUST_USE static int set_up(struct thread_engine *engine)
 
 MUST_USE static int thread_take_turn(struct thread_engine *engine)
 {
+	struct client *client;
 	wakeup_begin_sleep(&engine->ended_wakeup);
 	uint64_t deadline_ns = atomic_load(&engine->ended) != NULL ? 0 : CLOCK_NEVER;
 	int rc = worker_wait(engine->worker, deadline_ns);
@@ -163,7 +165,9 @@ MUST_USE static int thread_take_turn(struct thread_engine *engine)
 	if (rc < 0)
 		return rc;
 	take_ended(engine);
-	return worker_admit(engine->worker);
+	while ((rc = worker_next_client(engine->worker, &client)) > 0)
+		thread_start_client(engine, client);
+	return rc;
 }
 
 static int thread_work(struct worker *worker)

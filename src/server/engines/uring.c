@@ -339,15 +339,6 @@ static void uring_polled(struct uring_engine *uring, struct uring_conn *uring_co
 		step_by_readiness(uring, uring_conn);
 }
 
-static int uring_serve_client(void *context, struct client *client)
-{
-	struct uring_engine *uring = context;
-	struct uring_conn *uring_conn = (struct uring_conn *)client;
-	conn_restart_idle(&uring->conns, &uring_conn->conn);
-	uring_rx_begin(uring, uring_conn);
-	return 0;
-}
-
 /* ---- all connections ---- */
 
 static void handle_completions(struct uring_engine *uring)
@@ -397,12 +388,23 @@ static void uring_abort(struct uring_engine *uring)
 	}
 }
 
-MUST_USE static int uring_admit(struct uring_engine *uring)
+MUST_USE static int uring_accept_clients(struct uring_engine *uring)
 {
-	int rc = uring_accept_admit(&uring->accept);
-	if (rc == 0 && worker_is_aborting(uring->worker) && !uring->conns.is_aborting)
+	struct client *client;
+	int rc = uring_accept_read_events(&uring->accept);
+	if (rc < 0)
+		return rc;
+	while ((rc = worker_next_client(uring->worker, &client)) > 0) {
+		struct uring_conn *uring_conn = (struct uring_conn *)client;
+		conn_restart_idle(&uring->conns, &uring_conn->conn);
+		uring_rx_begin(uring, uring_conn);
+	}
+	if (rc < 0)
+		return rc;
+	uring_accept_watch(&uring->accept);
+	if (worker_is_aborting(uring->worker) && !uring->conns.is_aborting)
 		uring_abort(uring);
-	return rc;
+	return 0;
 }
 
 MUST_USE static int uring_take_turn(struct uring_engine *uring)
@@ -417,7 +419,7 @@ MUST_USE static int uring_take_turn(struct uring_engine *uring)
 	conn_update_now(conns, uring_has_done(uring->ring));
 	handle_completions(uring);
 	uring_handle_timers(uring);
-	return uring_admit(uring);
+	return uring_accept_clients(uring);
 }
 
 /* Releases the listening sockets from the ring, which takes a turn or two. */
@@ -450,9 +452,9 @@ static int uring_work(struct worker *worker)
 		.tag = (uint64_t)REQUEST_WORKER << TAG_REQUEST_SHIFT,
 	};
 	worker->polls_listeners = true;
-	rc = worker_open(worker, uring_serve_client, &uring);
+	rc = worker_open(worker);
 	if (rc == 0)
-		rc = uring_admit(&uring);
+		rc = uring_accept_clients(&uring);
 	if (rc == 0)
 		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))

@@ -73,14 +73,14 @@ static void take_turn_of(struct epoll_loop *loop, struct conn *conn, bool emptie
 	}
 }
 
-static int epoll_serve_client(void *context, struct client *client)
+static void epoll_start_client(struct epoll_loop *loop, struct client *client)
 {
-	struct epoll_loop *loop = context;
 	struct conn *conn = (struct conn *)client;
 	int rc = poller_add(&loop->worker->poller, client->fd, EDGES, epoll_tag(loop, conn));
-	if (rc == 0)
+	if (rc < 0)
+		admission_put_back(&loop->worker->admission, client, rc);
+	else
 		conn_restart_idle(&loop->conns, conn);
-	return rc;
 }
 
 /* ---- all connections ---- */
@@ -119,13 +119,15 @@ static void epoll_abort(struct epoll_loop *loop)
 MUST_USE static int epoll_take_turn(struct epoll_loop *loop)
 {
 	struct worker *worker = loop->worker;
+	struct client *client;
 	int rc = worker_wait(worker, conn_deadline_ns(&loop->conns));
 	if (rc < 0)
 		return rc;
 	conn_update_now(&loop->conns, worker->events.n > 0);
 	handle_events(loop);
 	epoll_handle_timers(loop);
-	rc = worker_admit(worker);
+	while ((rc = worker_next_client(worker, &client)) > 0)
+		epoll_start_client(loop, client);
 	if (rc == 0 && worker_is_aborting(worker) && !loop->conns.is_aborting)
 		epoll_abort(loop);
 	return rc;
@@ -138,7 +140,7 @@ int epoll_loop_run(struct worker *worker)
 	int rc = conn_set_open(&loop.conns, worker->server, CONN_BUFFER_SIZE);
 	if (rc < 0)
 		return rc;
-	rc = worker_open(worker, epoll_serve_client, &loop);
+	rc = worker_open(worker);
 	if (rc == 0)
 		worker_note_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))

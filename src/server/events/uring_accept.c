@@ -16,7 +16,7 @@ void uring_accept_completed(struct uring_accept *accept, uint32_t which, int res
 	if (which == POLLER)
 		accept->poller_is_ready = true;
 	else
-		accept->worker->is_ready[which] |= result > 0;
+		accept->worker->admission.is_ready[which] |= result > 0;
 }
 
 static void want(struct uring_accept *accept, uint32_t which, int fd, uint32_t events, bool wanted)
@@ -32,17 +32,18 @@ static void want(struct uring_accept *accept, uint32_t which, int fd, uint32_t e
 	}
 }
 
-int uring_accept_admit(struct uring_accept *accept)
+int uring_accept_read_events(struct uring_accept *accept)
+{
+	accept->worker->events.n = 0;
+	int rc = accept->poller_is_ready ? worker_wait(accept->worker, 0) : 0;
+	accept->poller_is_ready = false;
+	return rc;
+}
+
+void uring_accept_watch(struct uring_accept *accept)
 {
 	struct worker *worker = accept->worker;
 	const struct listeners *listeners = &worker->server->listeners;
-	worker->events.n = 0;
-	int rc = accept->poller_is_ready ? worker_wait(worker, 0) : 0;
-	accept->poller_is_ready = false;
-	if (rc == 0)
-		rc = worker_admit(worker);
-	if (rc < 0)
-		return rc;
 	bool has_request = false;
 	for (uint32_t i = 0; i < listeners->n; i++) {
 		want(accept, i, listeners->list[i].fd, POLLIN | URING_EXCLUSIVE,
@@ -55,7 +56,6 @@ int uring_accept_admit(struct uring_accept *accept)
 	/* During a shortage, a new request is made only after the pause. */
 	if (!admission_is_paused(&worker->admission))
 		want(accept, POLLER, worker->poller.fd, POLLIN, true);
-	return 0;
 }
 
 bool uring_accept_close(struct uring_accept *accept)

@@ -32,10 +32,12 @@ struct uring_accept {
 void uring_accept_completed(struct uring_accept *accept, uint32_t which, int result);
 
 /*
- * Accepts clients if there is room, and starts to wait for the next: worker_wait() and
- * worker_admit() in one. Returns 0 or a negative code.
+ * The two halves of a turn around worker_next_client(). uring_accept_read_events() reads the events
+ * of the epoll set, as worker_wait() does, without waiting. Returns 0 or a negative code.
+ * uring_accept_watch() makes the requests that wait for the next client, if there is room.
  */
-MUST_USE int uring_accept_admit(struct uring_accept *accept);
+MUST_USE int uring_accept_read_events(struct uring_accept *accept);
+void uring_accept_watch(struct uring_accept *accept);
 
 /*
  * Cancels all requests, because no client is accepted any more. Must be called, with completions

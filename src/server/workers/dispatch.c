@@ -25,9 +25,8 @@ void dispatch_close(struct dispatch *dispatch)
 	io_close(&dispatch->receiver_fd);
 }
 
-int dispatch_serve(void *context, struct client *client)
+int dispatch_send(struct dispatch *dispatch, struct client *client)
 {
-	struct dispatch *dispatch = context;
 	const struct dispatch_message message = {
 		.ticket = client_table_ticket(dispatch->clients, client),
 		.peer = client->peer,

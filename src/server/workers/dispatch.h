@@ -8,7 +8,7 @@
  *   its table; if the source is over
  *   its limit, keep the connection
  *   in the wait queue
- *   dispatch_serve: ticket, socket ----------> dispatch_take, add, serve
+ *   dispatch_send: ticket, socket -----------> dispatch_take, add, serve
  *   remove it from the table <---- record ---- it has ended
  *
  * So only one process counts and decides, as the parent of the fork engine does. Workers share no
@@ -49,10 +49,10 @@ MUST_USE int dispatch_open(struct dispatch *ret_dispatch, const struct client_ta
 void dispatch_close(struct dispatch *dispatch);
 
 /*
- * Passes a client of the table to the workers, as an admission_serve_fn. On success takes ownership
- * of the socket and returns 0. Returns -EBUSY if the channel is full, or -errno.
+ * Passes a client of the table to the workers. On success closes client->fd and returns 0. Returns
+ * -EBUSY if the channel is full, or -errno.
  */
-MUST_USE int dispatch_serve(void *dispatch, struct client *client);
+MUST_USE int dispatch_send(struct dispatch *dispatch, struct client *client);
 
 /* In a worker: replaces its listening sockets with the receiving end. */
 void dispatch_replace_listeners(struct dispatch *dispatch, struct listeners *listeners);

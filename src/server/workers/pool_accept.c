@@ -25,7 +25,7 @@ int pool_accept_open(struct pool_accept *accept, struct server *server,
 		.pool = pool,
 		.dispatch = { .sender_fd = -1, .receiver_fd = -1 },
 	};
-	admission_setup(&accept->admission, server, dispatch_serve, &accept->dispatch);
+	admission_setup(&accept->admission, server);
 	accept->admission.listen_state = pool->listen_state;
 	accept->wakeup_fd = wakeup_open_edge();
 	return accept->wakeup_fd < 0 ? accept->wakeup_fd : open_dispatch(accept);
@@ -44,7 +44,7 @@ bool pool_accept_dispatches(const struct pool_accept *accept)
 
 bool pool_accept_has_waiting(const struct pool_accept *accept)
 {
-	return accept->admission.n_waiting > 0;
+	return accept->admission.wait_queue.n > 0;
 }
 
 void pool_accept_become_worker(struct pool_accept *accept)
@@ -101,7 +101,7 @@ size_t pool_accept_poll(struct pool_accept *accept, struct pollfd *ret_polls, ui
 			.fd = listener_fd(accept, i),
 			.events = POLLIN,
 		};
-	return n + admission_poll_waiting(&accept->admission, &ret_polls[n]);
+	return n + wait_queue_poll(&accept->admission.wait_queue, &ret_polls[n]);
 }
 
 /* Handles the result of polling for waiting connections (server/workers/accept_watch.h). */
@@ -124,8 +124,8 @@ void pool_accept_polled(struct pool_accept *accept, const struct pollfd *polls)
 	size_t n = accept->server->listeners.n;
 	bool any_ready = false;
 	for (size_t i = 0; i < n; i++) {
-		accept->is_ready[i] = polls[2 + i].revents != 0;
-		any_ready |= accept->is_ready[i];
+		accept->admission.is_ready[i] = polls[2 + i].revents != 0;
+		any_ready |= accept->admission.is_ready[i];
 	}
 	if (accept->watch_polls)
 		follow_watch(accept,
@@ -137,13 +137,20 @@ void pool_accept_polled(struct pool_accept *accept, const struct pollfd *polls)
 	admission_drop_ended(&accept->admission, &polls[2 + n]);
 }
 
-int pool_accept_admit(struct pool_accept *accept)
+int pool_accept_dispatch(struct pool_accept *accept)
 {
-	admission_pass_time(&accept->admission);
+	struct admission *admission = &accept->admission;
+	struct client *client;
+	int rc;
+	admission_pass_time(admission);
 	if (!pool_accept_dispatches(accept))
 		return 0;
-	admission_serve_waiting(&accept->admission);
-	return admission_accept_ready(&accept->admission, accept->is_ready);
+	while ((rc = admission_next(admission, &client)) > 0) {
+		int code = dispatch_send(&accept->dispatch, client);
+		if (code < 0)
+			admission_put_back(admission, client, code);
+	}
+	return rc;
 }
 
 /* ---- the end of the server ---- */

@@ -8,7 +8,7 @@
  * (server/workers/dispatch.h).
  *
  * A turn of the supervisor is: pool_accept_poll(), poll(2), pool_accept_polled(), other work, and
- * pool_accept_admit().
+ * pool_accept_dispatch().
  */
 #ifndef SERVER_WORKERS_POOL_ACCEPT_H
 #define SERVER_WORKERS_POOL_ACCEPT_H
@@ -34,11 +34,10 @@ struct pool_accept {
 	int wakeup_fd;       /* wakes a worker that has room (server/workers/worker.h) */
 	bool may_be_stuck;   /* idle workers may be unable to accept: more must be started */
 	bool queue_is_empty; /* the server drains, and no connection is left to be accepted */
-	bool is_ready[LISTENERS_MAX];
 };
 
 /* Maximum descriptors to poll: listening sockets, both ends of the channel, and the wait queue. */
-#define POOL_ACCEPT_POLLS (LISTENERS_MAX + 2 + ADMISSION_POLLS)
+#define POOL_ACCEPT_POLLS (LISTENERS_MAX + 2 + WAIT_QUEUE_ENTRIES)
 
 /* Opens its descriptors. Returns 0 or a negative code; the caller must close it in either case. */
 MUST_USE int pool_accept_open(struct pool_accept *accept, struct server *server,
@@ -56,8 +55,11 @@ size_t pool_accept_poll(struct pool_accept *accept, struct pollfd *ret_polls,
 			uint64_t *deadline_ns);
 void pool_accept_polled(struct pool_accept *accept, const struct pollfd *polls);
 
-/* Serves and accepts connections, if the supervisor accepts. Returns 0, or -EBADF. */
-MUST_USE int pool_accept_admit(struct pool_accept *accept);
+/*
+ * Accepts connections and passes them to workers, if there is a limit per source. Returns 0, or
+ * -EBADF.
+ */
+MUST_USE int pool_accept_dispatch(struct pool_accept *accept);
 
 /* Returns whether connections wait in the supervisor's wait queue. */
 bool pool_accept_has_waiting(const struct pool_accept *accept);

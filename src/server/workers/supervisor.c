@@ -404,7 +404,7 @@ MUST_USE static int supervisor_loop(struct supervisor *supervisor)
 		if (rc < 0 || supervisor_is_over(supervisor))
 			break;
 		bool any = look(supervisor);
-		rc = pool_accept_admit(&supervisor->accept);
+		rc = pool_accept_dispatch(&supervisor->accept);
 		if (rc < 0)
 			break;
 		/* A connection that waits for its source must not wait for the next interval. */

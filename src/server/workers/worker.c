@@ -14,35 +14,6 @@
 #define TAG_WAKEUP    (WORKER_TAGS + 2)
 #define TAG_LISTENERS (WORKER_TAGS + 3)
 
-int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine)
-{
-	admission_setup(&worker->admission, worker->server, serve, engine);
-	int rc = poller_open(&worker->poller);
-	if (rc < 0)
-		return rc;
-	/* Each hangs up once, so one edge is enough. */
-	rc = poller_add(&worker->poller, worker->closing_fd, EPOLLIN | EPOLLET, TAG_CLOSING);
-	if (rc == 0)
-		rc = poller_add(&worker->poller, worker->shutdown_fd, EPOLLIN | EPOLLET,
-				TAG_SHUTDOWN);
-	if (rc == 0 && worker->has_filter)
-		rc = sandbox_enter_worker(&worker->server->sandbox);
-	if (rc == 0)
-		rc = worker_admit(worker);
-	return rc;
-}
-
-void worker_note_serving(struct worker *worker)
-{
-	atomic_store(&worker->slot->is_serving, 1);
-	wakeup_post(worker->server->link->wakeup);
-}
-
-void worker_close(struct worker *worker)
-{
-	poller_close(&worker->poller);
-}
-
 /* ---- waiting for clients ---- */
 
 /* With several workers: wake one, not all. */
@@ -102,7 +73,7 @@ static void take_wakeup(struct worker *worker)
 	ignore_result(io_read(worker->wakeup_fd, &count,
 			      sizeof(count))); /* another worker may have read it */
 	for (size_t i = 0; i < worker->server->listeners.n; i++)
-		worker->is_ready[i] = true;
+		worker->admission.is_ready[i] = true;
 }
 
 /* ---- a turn ---- */
@@ -111,7 +82,7 @@ static void worker_check_pipes(struct worker *worker, uint64_t tag)
 {
 	struct server *server = worker->server;
 	if (tag >= TAG_LISTENERS) {
-		worker->is_ready[tag - TAG_LISTENERS] = true;
+		worker->admission.is_ready[tag - TAG_LISTENERS] = true;
 		return;
 	}
 	if (tag == TAG_WAKEUP) {
@@ -152,22 +123,26 @@ int worker_wait(struct worker *worker, uint64_t deadline_ns)
 	return n < 0 ? n : 0;
 }
 
-/* Returns whether a listening socket woke this worker. Then other workers come first next time. */
+/* Returns whether connections may wait that this worker has not accepted. */
 static bool is_any_ready(const struct worker *worker)
 {
 	bool any = false;
 	for (size_t i = 0; i < worker->server->listeners.n; i++)
-		any |= worker->is_ready[i];
+		any |= worker->admission.is_ready[i];
 	return any;
 }
 
 static void forget_readiness(struct worker *worker)
 {
 	for (size_t i = 0; i < worker->server->listeners.n; i++)
-		worker->is_ready[i] = false;
+		worker->admission.is_ready[i] = false;
 }
 
-void worker_pass_wakeup_on(struct worker *worker)
+/*
+ * Wakes another worker if a listening socket woke this one, which has not accepted from that
+ * socket.
+ */
+static void pass_wakeup_on(struct worker *worker)
 {
 	static const uint64_t one = 1;
 	bool others_serve = worker->n_workers > 1 && worker->server->drain.phase == DRAIN_SERVING;
@@ -176,16 +151,21 @@ void worker_pass_wakeup_on(struct worker *worker)
 	forget_readiness(worker);
 }
 
-void worker_note_fullness(struct worker *worker)
+static bool is_full(const struct worker *worker)
+{
+	return worker->server->clients.count >= worker->server->clients.most;
+}
+
+/* Reports to the supervisor whether the worker is paused and whether it has room. */
+static void publish_room(struct worker *worker)
 {
 	const struct server *server = worker->server;
-	atomic_store_explicit(&worker->slot->is_paused, worker->admission.resume_ns != 0,
+	atomic_store_explicit(&worker->slot->is_paused, admission_is_paused(&worker->admission),
 			      memory_order_relaxed);
-	int is_full = server->clients.count >= server->clients.most;
-	if (is_full == atomic_load_explicit(&worker->slot->is_full, memory_order_relaxed))
+	if (is_full(worker) == atomic_load_explicit(&worker->slot->is_full, memory_order_relaxed))
 		return;
-	atomic_store_explicit(&worker->slot->is_full, is_full, memory_order_relaxed);
-	if (is_full && server->engine->grows)
+	atomic_store_explicit(&worker->slot->is_full, is_full(worker), memory_order_relaxed);
+	if (is_full(worker) && server->engine->grows)
 		wakeup_post(server->link->wakeup);
 }
 
@@ -232,30 +212,13 @@ static void close_found_empty(struct worker *worker)
 	atomic_store(&worker->slot->found_empty, found);
 }
 
-int worker_admit(struct worker *worker)
+/* Waits for more clients if there is room. Otherwise they wait for another worker. */
+MUST_USE static int await_clients(struct worker *worker)
 {
 	struct admission *admission = &worker->admission;
-	bool is_ending = worker->server->drain.phase != DRAIN_SERVING;
-	admission_pass_time(admission);
-	if (is_ending)
-		worker_close_listeners(worker);
-	if (worker_is_aborting(worker))
-		return 0;
-	admission_serve_waiting(admission);
-	bool was_ready = is_any_ready(worker);
-	int rc = admission_accept_ready(admission, worker->is_ready);
-	if (rc < 0)
-		return rc;
-	close_found_empty(worker);
-	/*
-	 * To the end of the queue of waiters; a worker with one client at a time leaves it while
-	 * serving.
-	 */
-	if (was_ready && worker->n_workers > 1 && worker->server->clients.most > 1)
-		disarm(worker);
-	worker_note_fullness(worker);
-	bool is_open = admission_is_open(admission) && !is_ending;
-	rc = is_open ? arm(worker) : 0;
+	bool is_open = admission_is_open(admission) && worker->server->drain.phase == DRAIN_SERVING;
+	publish_room(worker);
+	int rc = is_open ? arm(worker) : 0;
 	if (err_is_shortage(rc)) {
 		/* Current clients are served; new ones wait for another worker. */
 		admission_pause(admission, "cannot wait for connections", rc);
@@ -269,8 +232,40 @@ int worker_admit(struct worker *worker)
 		return 0;
 	}
 	disarm(worker);
-	worker_pass_wakeup_on(worker);
+	pass_wakeup_on(worker);
 	return 0;
+}
+
+static void begin_turn(struct worker *worker)
+{
+	worker->is_in_turn = true;
+	admission_pass_time(&worker->admission);
+	if (worker->server->drain.phase != DRAIN_SERVING)
+		worker_close_listeners(worker);
+	worker->was_woken = is_any_ready(worker);
+}
+
+MUST_USE static int end_turn(struct worker *worker)
+{
+	worker->is_in_turn = false;
+	close_found_empty(worker);
+	/* It has clients: it moves to the end of the queue of waiters, behind the other workers. */
+	if (worker->was_woken && worker->n_workers > 1 && worker->server->clients.count > 0)
+		disarm(worker);
+	return await_clients(worker);
+}
+
+int worker_next_client(struct worker *worker, struct client **ret_client)
+{
+	if (!worker->is_in_turn)
+		begin_turn(worker);
+	int rc = admission_next(&worker->admission, ret_client);
+	if (rc > 0 && is_full(worker)) {
+		/* At once: an engine may serve this client to its end before the next call. */
+		publish_room(worker);
+		pass_wakeup_on(worker);
+	}
+	return rc == 0 ? end_turn(worker) : rc;
 }
 
 bool worker_is_aborting(const struct worker *worker)
@@ -281,4 +276,35 @@ bool worker_is_aborting(const struct worker *worker)
 bool worker_is_done(const struct worker *worker)
 {
 	return admission_is_over(&worker->admission);
+}
+
+/* ---- opening ---- */
+
+int worker_open(struct worker *worker)
+{
+	admission_setup(&worker->admission, worker->server);
+	int rc = poller_open(&worker->poller);
+	if (rc < 0)
+		return rc;
+	/* Each hangs up once, so one edge is enough. */
+	rc = poller_add(&worker->poller, worker->closing_fd, EPOLLIN | EPOLLET, TAG_CLOSING);
+	if (rc == 0)
+		rc = poller_add(&worker->poller, worker->shutdown_fd, EPOLLIN | EPOLLET,
+				TAG_SHUTDOWN);
+	if (rc == 0 && worker->has_filter)
+		rc = sandbox_enter_worker(&worker->server->sandbox);
+	if (rc == 0)
+		rc = await_clients(worker);
+	return rc;
+}
+
+void worker_note_serving(struct worker *worker)
+{
+	atomic_store(&worker->slot->is_serving, 1);
+	wakeup_post(worker->server->link->wakeup);
+}
+
+void worker_close(struct worker *worker)
+{
+	poller_close(&worker->poller);
 }

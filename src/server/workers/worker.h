@@ -19,7 +19,7 @@
  * supervisor is killed, both are closed.
  *
  * The engine decides what a worker does with a client: engines/prefork.c, thread.c, epoll.c and
- * uring.c. A turn of an engine is: worker_wait(), its own events, worker_admit().
+ * uring.c. A turn of an engine is: worker_wait(), its own events, worker_next_client().
  */
 #ifndef SERVER_WORKERS_WORKER_H
 #define SERVER_WORKERS_WORKER_H
@@ -70,14 +70,15 @@ struct worker {
 	bool polls_listeners; /* set by an engine that waits for the listening sockets itself */
 	bool is_armed; /* it waits for the listening sockets, in the epoll set or in the engine */
 	bool waits_for_wakeup; /* the wake-up descriptor is in the epoll set */
-	bool is_ready[LISTENERS_MAX];
+	bool is_in_turn;       /* worker_next_client() will be called again */
+	bool was_woken;        /* in this turn, for connections that may wait */
 };
 
 /*
  * Opens what waiting and accepting need, then gives up the calls that only opening needs
  * (server/sandbox.h). So an engine must open its own resources before. Returns 0 or -errno.
  */
-MUST_USE int worker_open(struct worker *worker, admission_serve_fn *serve, void *engine);
+MUST_USE int worker_open(struct worker *worker);
 void worker_close(struct worker *worker);
 
 /*
@@ -88,7 +89,7 @@ void worker_note_serving(struct worker *worker);
 
 /*
  * Waits for events until the deadline. worker->events contains the events with the engine's tags;
- * worker_admit() handles the others. Returns 0 or -errno.
+ * worker_next_client() handles the others. Returns 0 or -errno.
  */
 MUST_USE int worker_wait(struct worker *worker, uint64_t deadline_ns);
 
@@ -96,23 +97,14 @@ MUST_USE int worker_wait(struct worker *worker, uint64_t deadline_ns);
 uint64_t worker_deadline_ns(const struct worker *worker);
 
 /*
- * Accepts clients if there is room. Must be called in every turn, after the engine's own events.
- * Otherwise an event of an old client could be taken for a new client in the same table entry.
- * Returns 0, or a negative code if a listening socket fails.
+ * Hands out the next client to serve, as admission_next() does: the engine starts to serve it, or
+ * gives it back with admission_put_back(&worker->admission, ...). Must be called in every turn,
+ * after the engine's own events, until it returns 0: otherwise an event of an old client could be
+ * taken for a new client in the same table entry. When it returns 0, the worker waits for more
+ * clients if it has room. Returns 1 and *ret_client, 0, or a negative code if a listening socket
+ * fails.
  */
-MUST_USE int worker_admit(struct worker *worker);
-
-/*
- * Reports to the supervisor whether there is room, if that has changed. worker_admit() does this;
- * for an engine that serves for a long time without calling it.
- */
-void worker_note_fullness(struct worker *worker);
-
-/*
- * Wakes another worker if a listening socket woke this one and it has not accepted from that
- * socket. worker_admit() does this; for an engine that serves for a long time without calling it.
- */
-void worker_pass_wakeup_on(struct worker *worker);
+MUST_USE int worker_next_client(struct worker *worker, struct client **ret_client);
 
 /*
  * Closes the listening sockets when the server ends. The supervisor has found the accept queues

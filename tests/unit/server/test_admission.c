@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -18,35 +19,60 @@
 /* One more than are accepted in one round. */
 #define MANY (ADMISSION_BUDGET + 1)
 
-/* Number of clients that counts as many. */
-#define CROWD 128
+/* Number of clients from which keepalive probes are spread. */
+#define MANY_CLIENTS 128
 
 static struct server server;
 static struct admission admission;
-static struct listener listener;
+static struct listener *const listener = &server.listeners.list[0];
 static struct sockaddr_in address;
 static struct unit_capture log_of;
 
 /* The engine: it records each client, or refuses with a code. */
 static struct {
 	int refusal;
+	bool serves_to_the_end; /* before it asks for the next client */
 	int n_tried, n_served;
-	struct waiting_client served[2 * MANY + CROWD];
+	struct waiting_client served[2 * MANY + MANY_CLIENTS];
 } engine;
 
-static int serve(void *context, struct client *client)
+static void start(struct client *client)
 {
-	assert_ptr_equal(context, &engine);
 	engine.n_tried++;
 	/* It is in the table already, with its socket. */
 	assert_true(atomic_load(&client->serial) != 0);
 	assert_true(unit_is_open(client->fd));
-	if (engine.refusal < 0)
-		return engine.refusal;
+	if (engine.refusal < 0) {
+		admission_put_back(&admission, client, engine.refusal);
+		return;
+	}
+	if (engine.serves_to_the_end) {
+		engine.n_served++;
+		close(client->fd);
+		server_client_ended(&server, client, 0, 0);
+		return;
+	}
 	assert_true(engine.n_served < (int)ARRAY_LEN(engine.served));
 	engine.served[engine.n_served++] = (struct waiting_client){ client->fd, client->peer, 0 };
 	client_table_started(&server.clients, client, 1000 + engine.n_served);
-	return 0;
+}
+
+/* Starts all clients that are handed out. Returns 0 or a negative code. */
+static int start_all(void)
+{
+	struct client *client;
+	int rc;
+	while ((rc = admission_next(&admission, &client)) > 0)
+		start(client);
+	return rc;
+}
+
+/* The same when these listening sockets are ready. */
+static int start_ready(bool first, bool second)
+{
+	admission.is_ready[0] = first;
+	admission.is_ready[1] = second;
+	return start_all();
 }
 
 /* Asserts that the i-th served client is this one. */
@@ -70,9 +96,10 @@ static int begin(void **state)
 	memset(&server, 0, sizeof(server));
 	memset(&admission, 0, sizeof(admission));
 	memset(&engine, 0, sizeof(engine));
-	listener = (struct listener){ .fd = unit_listen(128, &address) };
-	admission_setup(&admission, &server, serve, &engine);
-	return client_table_open(&server.clients, 2 * MANY + CROWD, sizeof(struct client));
+	*listener = (struct listener){ .fd = unit_listen(128, &address) };
+	server.listeners.n = 1;
+	admission_setup(&admission, &server);
+	return client_table_open(&server.clients, 2 * MANY + MANY_CLIENTS, sizeof(struct client));
 }
 
 static int end(void **state)
@@ -80,12 +107,10 @@ static int end(void **state)
 	(void)state;
 	for (int i = 0; i < engine.n_served; i++)
 		close(engine.served[i].fd);
-	for (size_t i = 0; i < admission.n_waiting; i++)
-		close(admission.wait_queue[i].fd);
+	for (size_t i = 0; i < admission.wait_queue.n; i++)
+		close(admission.wait_queue.list[i].fd);
 	linger_close_all(&admission.linger);
 	listeners_close(&server.listeners);
-	if (listener.fd >= 0)
-		close(listener.fd);
 	client_table_close(&server.clients);
 	return 0;
 }
@@ -118,14 +143,13 @@ static void assert_ended_by_fin(int client)
 }
 
 /* One round of an engine: waiting clients first, then the accept queue. The log is in log_of. */
-static enum accept_verdict do_round(void)
+static int do_round(void)
 {
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	admission_pass_time(&admission);
-	admission_serve_waiting(&admission);
-	enum accept_verdict verdict = admission_accept(&admission, &listener, &(bool){ true });
+	int rc = start_ready(true, false);
 	unit_capture_end(&log_of);
-	return verdict;
+	return rc;
 }
 
 /* ---- while there is room ---- */
@@ -155,18 +179,18 @@ static int interval_of(int i)
 /* Otherwise all keepalive probes would be sent at once, and be lost. */
 TEST(of_a_crowd_nobody_is_asked_at_his_neighbours_time)
 {
-	int idle, interval, clients[CROWD + 3];
+	int idle, interval, clients[MANY_CLIENTS + 3];
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
 		clients[i] = connect_from(1);
 		ignore_result(do_round());
 	}
-	assert_int_equal(engine.n_served, CROWD + 3);
+	assert_int_equal(engine.n_served, MANY_CLIENTS + 3);
 	idle = idle_of(0);
 	interval = interval_of(0);
 	/* with few clients, all probes have the same time */
-	assert_int_equal(idle_of(CROWD - 1), idle);
-	assert_int_equal(interval_of(CROWD - 1), interval);
-	for (int i = CROWD; i < CROWD + 2; i++) {
+	assert_int_equal(idle_of(MANY_CLIENTS - 1), idle);
+	assert_int_equal(interval_of(MANY_CLIENTS - 1), interval);
+	for (int i = MANY_CLIENTS; i < MANY_CLIENTS + 2; i++) {
 		assert_int_not_equal(idle_of(i), idle_of(i + 1));
 		assert_int_not_equal(interval_of(i), interval_of(i + 1));
 		assert_in_range(idle_of(i), 60, 120);
@@ -182,7 +206,7 @@ TEST(who_comes_is_served_in_order)
 	for (unsigned int i = 0; i < 3; i++)
 		clients[i] = connect_from(1 + i);
 	assert_true(admission_is_open(&admission));
-	assert_int_equal(do_round(), ACCEPT_NONE);
+	assert_int_equal(do_round(), 0);
 	assert_int_equal(engine.n_served, 3);
 	assert_int_equal(server.totals.accepted, 3);
 	for (unsigned int i = 0; i < 3; i++) {
@@ -198,9 +222,9 @@ TEST(a_burst_is_taken_in_pieces)
 	int clients[MANY];
 	for (size_t i = 0; i < MANY; i++)
 		clients[i] = connect_from(1);
-	assert_int_equal(do_round(), ACCEPT_GOT);
+	assert_int_equal(do_round(), 0);
 	assert_int_equal(engine.n_served, ADMISSION_BUDGET);
-	assert_int_equal(do_round(), ACCEPT_NONE);
+	assert_int_equal(do_round(), 0);
 	assert_int_equal(engine.n_served, MANY);
 	for (size_t i = 0; i < MANY; i++)
 		close(clients[i]);
@@ -213,7 +237,7 @@ TEST(while_the_table_is_full_nobody_is_accepted)
 	do_round();
 	assert_int_equal(engine.n_served, 2);
 	assert_int_equal(server.totals.accepted, 2);
-	assert_int_equal(admission.n_waiting, 0); /* it waits in the accept queue */
+	assert_int_equal(admission.wait_queue.n, 0); /* it waits in the accept queue */
 	assert_false(admission_is_open(&admission));
 	assert_int_equal(admission_deadline_ns(&admission), CLOCK_NEVER);
 
@@ -225,23 +249,13 @@ TEST(while_the_table_is_full_nobody_is_accepted)
 		close(clients[i]);
 }
 
-/* An engine whose call returns only when the conversation is over. */
-static int serve_to_the_end(void *context, struct client *client)
-{
-	(void)context;
-	engine.n_served++;
-	close(client->fd);
-	server_client_ended(&server, client, 0, 0);
-	return 0;
-}
-
-TEST(an_engine_may_be_through_with_a_client_at_once)
+TEST(an_engine_may_serve_each_client_to_its_end_before_the_next)
 {
 	server.clients.most = 1;
 	server.quiet = true;
-	admission_setup(&admission, &server, serve_to_the_end, NULL);
+	engine.serves_to_the_end = true;
 	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
-	assert_int_equal(do_round(), ACCEPT_NONE);
+	assert_int_equal(do_round(), 0);
 	assert_int_equal(engine.n_served, 3);
 	assert_int_equal(server.totals.ended, 3);
 	assert_int_equal(server.clients.count, 0);
@@ -259,7 +273,7 @@ TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
 	engine.refusal = -EAGAIN;
 	do_round();
 	assert_int_equal(engine.n_tried, 1);
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 	assert_int_equal(server.clients.count, 0); /* it left no trace in the table */
 	assert_null(client_table_next(&server.clients, NULL));
 	assert_int_equal(server.totals.accepted, 1); /* the others wait in the accept queue */
@@ -280,7 +294,7 @@ TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
 	assert_true(admission_is_open(&admission));
 	do_round();
 	assert_int_equal(engine.n_served, 3);
-	assert_int_equal(admission.n_waiting, 0);
+	assert_int_equal(admission.wait_queue.n, 0);
 	assert_served(0, clients[0]); /* the first in the queue */
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
 		close(clients[i]);
@@ -316,7 +330,7 @@ TEST(a_shortage_that_lasts_is_told_once_a_second)
 		assert_string_equal(log_of.text, "");
 	}
 	assert_int_equal(engine.n_tried, 11);
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 
 	*admission.last_said_ns = clock_now_ns() - CLOCK_NS_PER_S;
 	admission_client_ended(&admission);
@@ -333,15 +347,14 @@ static void accept_without_descriptors(const void *argument)
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	limit.rlim_cur = 3; /* the standard descriptors only */
 	setrlimit(RLIMIT_NOFILE, &limit);
-	bool is_ready = true;
-	enum accept_verdict verdict = admission_accept(&admission, &listener, &is_ready);
+	int rc = start_ready(true, false);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	unit_capture_end(&log_of);
 
-	UNIT_CHILD_MUST(verdict == ACCEPT_PAUSE && is_ready);
+	UNIT_CHILD_MUST(rc == 0 && admission.is_ready[0]);
 	UNIT_CHILD_MUST(!admission_is_open(&admission));
-	UNIT_CHILD_MUST(engine.n_tried == 0 && admission.n_waiting == 0);
+	UNIT_CHILD_MUST(engine.n_tried == 0 && admission.wait_queue.n == 0);
 	UNIT_CHILD_MUST(strcmp(log_of.text, "tcpecho: warning: cannot accept: too many open files, "
 					    "clients wait\n") == 0);
 }
@@ -357,12 +370,13 @@ TEST(without_descriptors_admission_pauses_and_clients_stay_queued)
 
 TEST(a_lost_listening_socket_is_an_error_that_is_told)
 {
-	listener.addr = addr_wildcard(AF_INET, 9877);
-	close(listener.fd);
-	listener.fd = -1;
-	assert_int_equal(do_round(), ACCEPT_LOST);
+	listener->addr = addr_wildcard(AF_INET, 9877);
+	close(listener->fd);
+	listener->fd = INT_MAX; /* never open */
+	assert_int_equal(do_round(), -EBADF);
 	assert_string_equal(log_of.text,
 			    "tcpecho: cannot accept on 0.0.0.0:9877: bad file descriptor\n");
+	listener->fd = -1;
 }
 
 /* ---- the limit per source ---- */
@@ -371,9 +385,9 @@ TEST(a_source_over_its_limit_waits_and_another_does_not)
 {
 	limit_sources(1);
 	int clients[] = { connect_from(1), connect_from(1), connect_from(2), connect_from(1) };
-	assert_int_equal(do_round(), ACCEPT_NONE);
+	assert_int_equal(do_round(), 0);
 	assert_int_equal(engine.n_served, 2);
-	assert_int_equal(admission.n_waiting, 2);
+	assert_int_equal(admission.wait_queue.n, 2);
 	assert_true(admission_is_open(&admission));
 	assert_string_equal(log_of.text, "");
 
@@ -383,11 +397,11 @@ TEST(a_source_over_its_limit_waits_and_another_does_not)
 	end_client(0);
 	do_round();
 	assert_int_equal(engine.n_served, 3);
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 	end_client(2);
 	do_round();
 	assert_int_equal(engine.n_served, 4);
-	assert_int_equal(admission.n_waiting, 0);
+	assert_int_equal(admission.wait_queue.n, 0);
 	assert_served(2, clients[1]); /* in order */
 	assert_served(3, clients[3]);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
@@ -397,7 +411,7 @@ TEST(a_source_over_its_limit_waits_and_another_does_not)
 TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 {
 	limit_sources(1);
-	admission.queue_limit = 2;
+	admission.wait_queue.limit = 2;
 	static const char unread[40000]; /* unread bytes, with which a close becomes a reset */
 	int clients[5];
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
@@ -406,7 +420,7 @@ TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 	}
 	do_round();
 	assert_int_equal(engine.n_served, 1);
-	assert_int_equal(admission.n_waiting, 2);
+	assert_int_equal(admission.wait_queue.n, 2);
 	assert_int_equal(server.totals.accepted, 5);
 	assert_int_equal(server.totals.turned_away, 2);
 	assert_int_equal(unit_lines(log_of.text), 2);
@@ -426,19 +440,19 @@ TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
 {
 	limit_sources(1);
-	admission.queue_limit = 1;
+	admission.wait_queue.limit = 1;
 	int clients[] = { connect_from(1), connect_from(1) };
 	do_round();
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 	engine.refusal = -EAGAIN;
 	int other = connect_from(2);
 	do_round();
-	assert_int_equal(admission.n_waiting, 2);
+	assert_int_equal(admission.wait_queue.n, 2);
 	assert_int_equal(server.totals.turned_away, 0);
 	engine.refusal = 0;
 	admission_client_ended(&admission);
 	do_round();
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 	assert_int_equal(engine.n_served, 2);
 	close(other);
 	close(clients[0]);
@@ -448,10 +462,10 @@ TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
 TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
 {
 	limit_sources(1);
-	admission.queue_limit = 1;
+	admission.wait_queue.limit = 1;
 	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
 	do_round();
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 	assert_int_equal(server.totals.turned_away, 1);
 	end_client(0);
 	do_round();
@@ -464,12 +478,12 @@ TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
 	/* A client that still waits when the server ends is not served either. */
 	int last = connect_from(1);
 	do_round();
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 	server.drain.phase = DRAIN_ABORTING;
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	admission_pass_time(&admission);
 	unit_capture_end(&log_of);
-	assert_int_equal(admission.n_waiting, 0);
+	assert_int_equal(admission.wait_queue.n, 0);
 	close(last);
 	close(next);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
@@ -495,16 +509,16 @@ static void close_all(const int *clients, size_t n)
 TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
 {
 	limit_sources(1);
-	admission.queue_limit = 4;
+	admission.wait_queue.limit = 4;
 	int first[5], second[4], third[3];
 	let_wait(1, first, 5); /* one is served, four wait */
-	assert_int_equal(admission.n_waiting, 4);
+	assert_int_equal(admission.wait_queue.n, 4);
 	assert_int_equal(server.totals.turned_away, 0);
 
 	let_wait(2, second,
 		 4); /* one is served, and two replace the latest ones of the first source */
 	assert_int_equal(engine.n_served, 2);
-	assert_int_equal(admission.n_waiting, 4);
+	assert_int_equal(admission.wait_queue.n, 4);
 	assert_int_equal(server.totals.turned_away, 3);
 	assert_ended_by_fin(first[4]);
 	assert_ended_by_fin(first[3]);
@@ -512,7 +526,7 @@ TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
 
 	let_wait(3, third, 3); /* two sources have two each: one of these has one afterwards */
 	assert_int_equal(engine.n_served, 3);
-	assert_int_equal(admission.n_waiting, 4);
+	assert_int_equal(admission.wait_queue.n, 4);
 	assert_int_equal(server.totals.turned_away, 5);
 	assert_ended_by_fin(third[2]);
 
@@ -529,13 +543,13 @@ TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
 /* The round of an engine that polls for waiting connections that end. */
 static void do_round_with_polls(void)
 {
-	struct pollfd polls[ADMISSION_POLLS];
+	struct pollfd polls[WAIT_QUEUE_ENTRIES];
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	size_t n = admission_poll_waiting(&admission, polls);
-	assert_int_equal(n, admission.n_waiting);
+	size_t n = wait_queue_poll(&admission.wait_queue, polls);
+	assert_int_equal(n, admission.wait_queue.n);
 	poll(polls, n, 0);
 	admission_drop_ended(&admission, polls);
-	admission_serve_waiting(&admission);
+	assert_int_equal(start_all(), 0);
 	unit_capture_end(&log_of);
 }
 
@@ -544,8 +558,8 @@ static void do_round_with_polls(void)
  */
 static int count_ready(void)
 {
-	struct pollfd polls[ADMISSION_POLLS];
-	return poll(polls, admission_poll_waiting(&admission, polls), 0);
+	struct pollfd polls[WAIT_QUEUE_ENTRIES];
+	return poll(polls, wait_queue_poll(&admission.wait_queue, polls), 0);
 }
 
 TEST(a_connection_that_the_client_ends_while_it_waits_is_dropped_and_logged)
@@ -553,13 +567,13 @@ TEST(a_connection_that_the_client_ends_while_it_waits_is_dropped_and_logged)
 	limit_sources(1);
 	int clients[4];
 	let_wait(1, clients, 4);
-	assert_int_equal(admission.n_waiting, 3);
+	assert_int_equal(admission.wait_queue.n, 3);
 	assert_int_equal(count_ready(), 0);
 	close(clients[1]);
 	unit_reset(clients[2]);
 	UNIT_WAIT_UNTIL(count_ready() == 2);
 	do_round_with_polls();
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 	assert_int_equal(server.totals.ended, 2);
 	assert_int_equal(server.totals.turned_away, 0);
 	assert_int_equal(unit_lines(log_of.text), 2);
@@ -584,7 +598,7 @@ TEST(a_half_closed_connection_with_bytes_waits_for_their_echo_and_wakes_nothing)
 	assert_int_equal(shutdown(clients[1], SHUT_WR), 0);
 	UNIT_WAIT_UNTIL(count_ready() == 1);
 	do_round_with_polls();
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 	assert_int_equal(count_ready(), 0);
 
 	end_client(0);
@@ -605,7 +619,7 @@ TEST(a_reset_behind_a_half_close_is_noticed_while_it_waits)
 	unit_reset(clients[1]);
 	UNIT_WAIT_UNTIL(count_ready() == 1);
 	do_round_with_polls();
-	assert_int_equal(admission.n_waiting, 0);
+	assert_int_equal(admission.wait_queue.n, 0);
 	assert_non_null(strstr(log_of.text, " reason=reset\n"));
 	close(clients[0]);
 }
@@ -614,11 +628,11 @@ TEST(unix_clients_are_no_source)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	socklen_t size = sizeof(name);
-	close(listener.fd);
-	listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener.fd, (struct sockaddr *)&name, sizeof(sa_family_t)), 0);
-	assert_int_equal(listen(listener.fd, 8), 0);
-	assert_int_equal(getsockname(listener.fd, (struct sockaddr *)&name, &size), 0);
+	close(listener->fd);
+	listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener->fd, (struct sockaddr *)&name, sizeof(sa_family_t)), 0);
+	assert_int_equal(listen(listener->fd, 8), 0);
+	assert_int_equal(getsockname(listener->fd, (struct sockaddr *)&name, &size), 0);
 	limit_sources(1);
 	int clients[3];
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
@@ -633,46 +647,19 @@ TEST(unix_clients_are_no_source)
 
 /* ---- the wait queue ---- */
 
-struct wait_queue {
-	rlim_t descriptors;
-	size_t places;
-};
-
-static void set_up_with_descriptors(const void *argument)
-{
-	const struct wait_queue *wait_queue = argument;
-	struct rlimit limit = { .rlim_cur = wait_queue->descriptors,
-				.rlim_max = wait_queue->descriptors };
-	UNIT_CHILD_MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	admission_setup(&admission, &server, serve, &engine);
-	UNIT_CHILD_MUST(admission.queue_limit == wait_queue->places);
-}
-
-TEST(the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places)
-{
-	static const struct wait_queue rows[] = {
-		{ 64, 16 },
-		{ 4 * ADMISSION_QUEUE_MAX - 4, ADMISSION_QUEUE_MAX - 1 },
-		{ 4 * ADMISSION_QUEUE_MAX, ADMISSION_QUEUE_MAX },
-		{ 16 * ADMISSION_QUEUE_MAX, ADMISSION_QUEUE_MAX },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		unit_in_child(set_up_with_descriptors, &rows[i]);
-}
-
 TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason)
 {
 	int client = connect_from(1);
 	unit_write(client, "unread", 6);
 	engine.refusal = -EAGAIN;
 	do_round();
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 	server.drain.phase = DRAIN_ABORTING;
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	admission_pass_time(&admission);
 	admission_pass_time(&admission);
 	unit_capture_end(&log_of);
-	assert_int_equal(admission.n_waiting, 0);
+	assert_int_equal(admission.wait_queue.n, 0);
 	assert_ended_by_fin(client);
 	assert_int_equal(unit_lines(log_of.text), 1);
 	assert_non_null(strstr(log_of.text, " reason=drain\n"));
@@ -684,11 +671,8 @@ TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason)
 /* Adds a second listening descriptor for the same socket. */
 static void listen_twice(void)
 {
-	server.listeners = (struct listeners){
-		.list = { { .fd = listener.fd }, { .fd = dup(listener.fd) } },
-		.n = 2,
-	};
-	listener.fd = -1;
+	server.listeners.list[1] = (struct listener){ .fd = dup(listener->fd) };
+	server.listeners.n = 2;
 }
 
 static void close_listeners(void)
@@ -700,9 +684,9 @@ TEST(who_is_at_a_socket_that_is_ready_is_accepted_and_nobody_else)
 {
 	listen_twice();
 	int client = connect_from(1);
-	assert_int_equal(admission_accept_ready(&admission, (bool[]){ false, false }), 0);
+	assert_int_equal(start_ready(false, false), 0);
 	assert_int_equal(engine.n_served, 0);
-	assert_int_equal(admission_accept_ready(&admission, (bool[]){ false, true }), 0);
+	assert_int_equal(start_ready(false, true), 0);
 	assert_int_equal(engine.n_served, 1);
 	assert_true(listeners_any_open(&server.listeners));
 	close(client);
@@ -715,7 +699,7 @@ TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end)
 	int fd = server.listeners.list[1].fd;
 	close(fd);
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), -EBADF);
+	assert_int_equal(start_ready(true, true), -EBADF);
 	unit_capture_end(&log_of);
 	assert_int_equal(unit_lines(log_of.text), 1);
 	server.listeners.list[1].fd = -1;
@@ -728,7 +712,7 @@ TEST(a_socket_that_is_lost_while_it_drains_is_only_closed)
 	server.drain.phase = DRAIN_DRAINING;
 	close(server.listeners.list[0].fd);
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), 0);
+	assert_int_equal(start_ready(true, true), 0);
 	unit_capture_end(&log_of);
 	assert_int_equal(unit_lines(log_of.text), 1);
 	assert_int_equal(server.listeners.list[0].fd, -1);
@@ -757,7 +741,7 @@ TEST(while_it_drains_who_is_queued_is_served_and_then_the_sockets_are_closed)
 		assert_true(admission_deadline_ns(&admission) != CLOCK_NEVER);
 		unit_sleep_ms(LISTEN_DRAIN_SETTLE_NS / CLOCK_NS_PER_MS / 2);
 	}
-	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, false }), 0);
+	assert_int_equal(start_ready(true, false), 0);
 	assert_int_equal(engine.n_served, 2);
 	UNIT_WAIT_UNTIL(drain_round());
 	assert_false(listeners_any_open(&server.listeners));
@@ -777,7 +761,7 @@ TEST(a_full_one_whose_queue_is_empty_closes_it_while_its_clients_are_there)
 	listen_twice();
 	server.clients.most = 1;
 	int client = connect_from(1);
-	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), 0);
+	assert_int_equal(start_ready(true, true), 0);
 	assert_false(admission_is_open(&admission));
 	server.drain.phase = DRAIN_DRAINING;
 	UNIT_WAIT_UNTIL(drain_round());
@@ -791,15 +775,15 @@ TEST(who_waits_in_the_room_is_served_though_the_queues_are_closed)
 	limit_sources(1);
 	listen_twice();
 	int clients[] = { connect_from(1), connect_from(1) };
-	assert_int_equal(admission_accept_ready(&admission, (bool[]){ true, true }), 0);
+	assert_int_equal(start_ready(true, true), 0);
 	assert_int_equal(engine.n_served, 1);
-	assert_int_equal(admission.n_waiting, 1);
+	assert_int_equal(admission.wait_queue.n, 1);
 	server.drain.phase = DRAIN_DRAINING;
 	UNIT_WAIT_UNTIL(drain_round());
 	assert_false(admission_is_over(&admission)); /* one is served, one waits */
 	end_client(0);
 	assert_false(admission_is_over(&admission)); /* one waits */
-	admission_serve_waiting(&admission);
+	assert_int_equal(start_all(), 0);
 	assert_int_equal(engine.n_served, 2);
 	assert_false(admission_is_over(&admission)); /* one is served */
 	end_client(1);
@@ -858,7 +842,7 @@ TEST(a_second_signal_closes_all_of_it_at_once)
 TEST(who_was_turned_away_is_what_goes_first_when_descriptors_are_short)
 {
 	limit_sources(1);
-	admission.queue_limit = 0;
+	admission.wait_queue.limit = 0;
 	int clients[] = { connect_from(1), connect_from(1) };
 	do_round();
 	assert_int_equal(admission.linger.n, 1);
@@ -871,10 +855,10 @@ TEST(who_was_turned_away_is_what_goes_first_when_descriptors_are_short)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	struct rlimit tight = { .rlim_cur = (rlim_t)last + 1, .rlim_max = limit.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
-	bool is_ready = true;
-	enum accept_verdict verdict = admission_accept(&admission, &listener, &is_ready);
+	int rc = start_ready(true, false);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	assert_int_equal(verdict, ACCEPT_PAUSE); /* there is no room for another one */
+	assert_int_equal(rc, 0);
+	assert_true(admission_is_paused(&admission)); /* there is no room for another one */
 	assert_int_equal(admission.linger.n, 0);
 	assert_int_equal(engine.n_served, 2);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
@@ -895,7 +879,7 @@ int main(void)
 		ADMISSION_TEST(while_the_table_is_full_nobody_is_accepted),
 		ADMISSION_TEST(
 			a_client_who_cannot_be_started_waits_and_is_served_when_another_ended),
-		ADMISSION_TEST(an_engine_may_be_through_with_a_client_at_once),
+		ADMISSION_TEST(an_engine_may_serve_each_client_to_its_end_before_the_next),
 		ADMISSION_TEST(a_pause_ends_by_time_alone),
 		ADMISSION_TEST(a_shortage_that_lasts_is_told_once_a_second),
 		ADMISSION_TEST(without_descriptors_admission_pauses_and_clients_stay_queued),
@@ -912,8 +896,6 @@ int main(void)
 			a_half_closed_connection_with_bytes_waits_for_their_echo_and_wakes_nothing),
 		ADMISSION_TEST(a_reset_behind_a_half_close_is_noticed_while_it_waits),
 		ADMISSION_TEST(unix_clients_are_no_source),
-		ADMISSION_TEST(
-			the_room_takes_a_share_of_the_descriptors_and_no_more_than_it_has_places),
 		ADMISSION_TEST(who_still_waits_at_the_drain_timeout_gets_a_fin_and_that_reason),
 		ADMISSION_TEST(who_is_at_a_socket_that_is_ready_is_accepted_and_nobody_else),
 		ADMISSION_TEST(a_socket_that_is_lost_while_we_serve_is_a_reason_to_end),

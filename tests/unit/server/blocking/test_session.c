@@ -607,7 +607,7 @@ static void client_reads(void)
 static uint64_t run_for(uint64_t idle_timeout_ns, uint64_t event_after_ns, void (*event)(void))
 {
 	static IO_ALIGNED unsigned char buffer[SESSION_BUFFER_SIZE];
-	const struct session session = {
+	struct session session = {
 		.fd = timed.server_fd,
 		.is_unix = unit_is_unix(timed.server_fd),
 		.shutdown_fd = timed.shutdown_fd,

@@ -46,7 +46,7 @@ TEST(a_client_that_was_passed_on_is_the_takers_alone)
 	int theirs, fd, code;
 	struct dispatch_message message = { 0 };
 	struct client *client = enter(7, &theirs);
-	assert_int_equal(dispatch_serve(&dispatch, client), 0);
+	assert_int_equal(dispatch_send(&dispatch, client), 0);
 	assert_int_equal(client->fd, -1);
 	assert_int_equal(dispatch_take(dispatch.receiver_fd, &message, &fd, &code), ACCEPT_GOT);
 	assert_int_equal(message.ticket, client_table_ticket(&table, client));
@@ -72,7 +72,7 @@ TEST(a_full_channel_refuses_and_leaves_the_client_its_socket)
 	while (rc == 0) {
 		assert_true(n < MOST);
 		client = enter(7, &theirs[n++]);
-		rc = dispatch_serve(&dispatch, client);
+		rc = dispatch_send(&dispatch, client);
 	}
 	assert_int_equal(rc, -EBUSY);
 	assert_true(dispatch.is_full);
@@ -97,7 +97,7 @@ TEST(a_taker_without_descriptors_pauses_and_leaves_the_client_to_another)
 {
 	int theirs, fd, code;
 	struct dispatch_message message = { 0 };
-	assert_int_equal(dispatch_serve(&dispatch, enter(7, &theirs)), 0);
+	assert_int_equal(dispatch_send(&dispatch, enter(7, &theirs)), 0);
 	unit_in_child(take_without_descriptors, NULL);
 	assert_int_equal(dispatch_take(dispatch.receiver_fd, &message, &fd, &code), ACCEPT_GOT);
 	close(fd);

@@ -30,13 +30,19 @@ static struct client *served[16];
 static int n_served;
 static int refusal; /* a negative code: the engine cannot serve */
 
-static int serve(void *context, struct client *client)
+/* The end of a turn of the engine. */
+static void start_clients(void)
 {
-	assert_ptr_equal(context, served);
-	assert_true(unit_is_open(client->fd));
-	if (refusal == 0)
-		served[n_served++] = client;
-	return refusal;
+	struct client *client;
+	int rc;
+	while ((rc = worker_next_client(&worker, &client)) > 0) {
+		assert_true(unit_is_open(client->fd));
+		if (refusal < 0)
+			admission_put_back(&worker.admission, client, refusal);
+		else
+			served[n_served++] = client;
+	}
+	assert_int_equal(rc, 0);
 }
 
 /* ---- a shortage ---- */
@@ -86,7 +92,7 @@ static int begin(void **state)
 
 static void open_worker(void)
 {
-	assert_int_equal(worker_open(&worker, serve, served), 0);
+	assert_int_equal(worker_open(&worker), 0);
 }
 
 static int end(void **state)
@@ -108,7 +114,7 @@ static void take_turn(void)
 {
 	assert_int_equal(worker_wait(&worker, clock_deadline_ns(20 * CLOCK_NS_PER_MS)), 0);
 	assert_int_equal(worker.events.n, 0);
-	assert_int_equal(worker_admit(&worker), 0);
+	start_clients();
 }
 
 #define TAKE_TURNS_UNTIL(condition)                                       \
@@ -180,7 +186,7 @@ TEST(one_who_is_full_says_so_and_leaves_the_others_in_the_queue)
 	TAKE_TURNS_UNTIL(n_served == MOST + 1);
 	assert_true(is_full());
 	end_client(1);
-	assert_int_equal(worker_admit(&worker), 0);
+	start_clients();
 	assert_false(is_full());
 	for (int i = 0; i <= MOST; i++)
 		close(clients[i]);
@@ -198,7 +204,7 @@ TEST(the_events_of_an_engine_are_left_to_it_and_no_others)
 	assert_int_equal(worker_wait(&worker, CLOCK_NEVER), 0);
 	assert_int_equal(worker.events.n, 1);
 	assert_true(worker.events.list[0].data.u64 == WORKER_TAGS - 1);
-	assert_int_equal(worker_admit(&worker), 0);
+	start_clients();
 	assert_int_equal(n_served, 1);
 	close(client);
 	close(ours);
@@ -213,8 +219,8 @@ TEST(an_engine_that_waits_for_the_sockets_itself_says_which_are_ready)
 	take_some_turns();
 	assert_int_equal(n_served, 0);
 	assert_true(worker.is_armed); /* so it waits for connections */
-	worker.is_ready[0] = true;
-	assert_int_equal(worker_admit(&worker), 0);
+	worker.admission.is_ready[0] = true;
+	start_clients();
 	assert_int_equal(n_served, 1);
 	close(client);
 }
@@ -238,8 +244,8 @@ TEST(a_worker_that_was_woken_and_is_full_wakes_another)
 	TAKE_TURNS_UNTIL(n_served == MOST);
 	/* it accepted the connection for which it was woken */
 	assert_false(is_readable(worker.wakeup_fd));
-	worker.is_ready[0] = true;
-	assert_int_equal(worker_admit(&worker), 0);
+	worker.admission.is_ready[0] = true;
+	start_clients();
 	assert_true(is_readable(worker.wakeup_fd));
 	assert_false(is_readable(worker.poller.fd)); /* it does not wake itself */
 	close(worker.wakeup_fd);
@@ -251,8 +257,8 @@ TEST(a_worker_that_was_woken_and_pauses_wakes_another)
 {
 	open_one_of_two();
 	worker.admission.resume_ns = clock_deadline_ns(UNIT_TIMEOUT_S * CLOCK_NS_PER_S);
-	worker.is_ready[0] = true;
-	assert_int_equal(worker_admit(&worker), 0);
+	worker.admission.is_ready[0] = true;
+	start_clients();
 	assert_true(is_readable(worker.wakeup_fd));
 	close(worker.wakeup_fd);
 }
@@ -284,7 +290,7 @@ TEST(a_worker_that_cannot_wait_for_connections_pauses_and_tries_again)
 		worker.is_armed =
 			/* as after an accept, when the other workers have their turn first */
 			false;
-		assert_int_equal(worker_admit(&worker), 0);
+		start_clients();
 		assert_true(admission_is_paused(&worker.admission));
 		assert_false(worker.is_armed);
 		int client = unit_connect(&address);
@@ -315,7 +321,7 @@ TEST(a_worker_closes_its_copies_when_the_queues_are_said_to_be_empty)
 	assert_false(worker_is_done(&worker));
 	end_client(0);
 	end_client(1);
-	assert_int_equal(worker_admit(&worker), 0);
+	start_clients();
 	assert_true(worker_is_done(&worker));
 	close(client);
 	close(late);
