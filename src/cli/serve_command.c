@@ -257,7 +257,7 @@ static enum exit_status serve_main(const struct arguments *arguments)
 	if (values[ENGINE] == n_engines + CHOICE_HELP)
 		return list_engines();
 	const struct engine *engine = values[ENGINE] < n_engines ? engines[values[ENGINE]] : NULL;
-	struct serve_config config = {
+	struct serve_options config = {
 		.engine = engine,
 		.addresses = addresses,
 		.max_clients = values[MAX_CLIENTS],

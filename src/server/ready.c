@@ -6,18 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "net/activation.h"
 #include "net/io.h"
+#include "server/control.h"
 #include "server/engine.h"
 
 static void announce(const char *addr, const struct server *server, const char *why)
 {
-	const char *engine = server->engine->name;
-	uint32_t max_clients = server->max_clients;
+	const char *engine = server->config->engine->name;
+	uint32_t max_clients = server->config->max_clients;
 	if (!log_is_json()) {
 		log_notice("listening on %s (engine %s%s, at most %s)", addr, engine, why,
 			   units_count(max_clients, "client").text);
@@ -40,6 +42,34 @@ static void announce_all(const struct server *server, const char *why)
 }
 
 /* ---- --ready-fd ---- */
+
+void ready_close(struct ready_lines *ready)
+{
+	if (ready->writer.fd > STDERR_FILENO)
+		io_close(&ready->writer.fd);
+	ready->writer.fd =
+		-1; /* a copier process writes the rest, if it is read before this process ends */
+}
+
+int ready_write(struct ready_lines *ready)
+{
+	ssize_t n = 0;
+	if (ready->writer.fd < 0)
+		return 0;
+	while (n >= 0 && ready->from < ready->size) {
+		n = writer_write(&ready->writer, ready->text + ready->from,
+				 ready->size - ready->from);
+		ready->from += n > 0 ? (size_t)n : 0;
+	}
+	if (n != -EAGAIN)
+		ready_close(ready);
+	return n < 0 ? (int)n : 0;
+}
+
+bool ready_is_unread(const struct ready_lines *ready)
+{
+	return ready->writer.fd >= 0 && ready->size > 0;
+}
 
 static enum exit_status cannot_write(int fd, int code)
 {
@@ -67,24 +97,24 @@ MUST_USE static int check_reader(const struct writer *writer)
 
 MUST_USE static enum exit_status write_addresses(struct server *server)
 {
-	struct ready_lines *ready = &server->ready;
+	struct ready_lines *ready = &server->control->ready;
 	const struct listeners *listeners = &server->listeners;
 	int fd = ready->writer.fd;
 	for (size_t i = 0; i < listeners->n; i++)
 		ready->size += (size_t)snprintf(ready->text + ready->size,
 						sizeof(ready->text) - ready->size, "%s\n",
 						addr_format(&listeners->list[i].addr).text);
-	int rc = server_write_ready(server);
+	int rc = ready_write(ready);
 	return rc == 0 || rc == -EAGAIN ? STATUS_OK : cannot_write(fd, rc);
 }
 
 enum exit_status ready_announce(struct server *server, const char *why)
 {
-	int fd = server->ready.writer.fd;
-	int rc = check_reader(&server->ready.writer);
+	int fd = server->control->ready.writer.fd;
+	int rc = check_reader(&server->control->ready.writer);
 	if (rc < 0)
 		return cannot_write(fd, rc);
-	bool logs_first = !server->ready.is_file;
+	bool logs_first = !server->control->ready.is_file;
 	if (logs_first)
 		announce_all(server, why);
 	enum exit_status status = write_addresses(server);

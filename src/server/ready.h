@@ -6,10 +6,23 @@
 #ifndef SERVER_READY_H
 #define SERVER_READY_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/compiler.h"
 #include "base/exit_status.h"
 #include "net/writer.h"
-#include "server/server.h"
+#include "server/listeners.h"
+
+struct server;
+
+/* The addresses, one per line, that are not yet written to --ready-fd. */
+struct ready_lines {
+	struct writer writer; /* fd is -1 if there is no --ready-fd, or all is written */
+	bool is_file;         /* a file or a device, not a pipe or a socket */
+	size_t from, size;
+	char text[LISTENERS_MAX * ADDR_TEXT_SIZE];
+};
 
 /*
  * Opens --ready-fd as a writer; fd is -1 for none. It must be open for writing, and must not be one
@@ -27,5 +40,17 @@ MUST_USE enum exit_status ready_open(int fd, int n_passed, struct ready_lines *r
  * fit now are written later, while clients are served.
  */
 MUST_USE enum exit_status ready_announce(struct server *server, const char *why);
+
+/* Returns whether lines are left to write. */
+bool ready_is_unread(const struct ready_lines *ready);
+
+/*
+ * Writes what is left. Returns 0 when all lines are written, -EAGAIN if some are left, or -errno;
+ * in the first and the last case the descriptor is closed.
+ */
+MUST_USE int ready_write(struct ready_lines *ready);
+
+/* Closes --ready-fd, unless it is a standard descriptor. */
+void ready_close(struct ready_lines *ready);
 
 #endif

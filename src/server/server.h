@@ -1,36 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A running server: the data that its engine works with.
+ * A running server: the data that its engine works with, and where the end of a connection is
+ * counted. What only the process with the signals has is in server/control.h.
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
-#include <poll.h>
-#include <stdbool.h>
 #include <stdint.h>
 
-#include "net/activation.h"
-#include "net/writer.h"
+#include "net/peer.h"
 #include "server/client_table.h"
 #include "server/close_reason.h"
+#include "server/config.h"
 #include "server/drain.h"
 #include "server/listeners.h"
 #include "server/sandbox.h"
-#include "server/shutdown_pipe.h"
 
-struct engine;
+struct control;
 struct dispatch_message;
 struct event_ring;
 struct wakeup;
 
-/* Totals of all clients since the start, except clients that are still connected. */
-struct totals {
-	uint64_t accepted, ended, killed, turned_away;
-	uint64_t in, out; /* bytes, of clients that have ended */
-	uint64_t cut_off; /* clients that could not finish after the shutdown request */
-};
-
-/* Where a worker's view of the server sends what the supervisor counts and logs. */
+/* How a worker reports what the supervisor counts and logs. */
 struct supervisor_link {
 	_Atomic uint64_t *accepted;
 	const struct event_ring *event_ring;
@@ -41,75 +32,19 @@ struct supervisor_link {
 	struct dispatch_message *message; /* of a worker served by the supervisor */
 };
 
-/* The addresses, one per line, that are not yet written to --ready-fd. */
-struct ready_lines {
-	struct writer writer; /* fd is -1 if there is no --ready-fd, or all is written */
-	bool is_file;         /* a file or a device, not a pipe or a socket */
-	size_t from, size;
-	char text[LISTENERS_MAX * ADDR_TEXT_SIZE];
-};
-
+/* The part of the server in one process. In a worker it is the worker's own since fork(2). */
 struct server {
-	const struct engine *engine;
-	struct listeners listeners;
+	const struct server_config *config;
 	struct sandbox sandbox;
-	struct activation_notify manager; /* the service manager (systemd) to notify */
-	int signals_fd;
-	struct shutdown_pipe shutdown_pipe; /* for the children of the fork engine */
-	struct ready_lines ready;
-	struct client_table clients;
-	struct drain drain;
-	struct totals totals;
-	uint64_t max_per_source; /* 0: no limit */
-	uint64_t idle_timeout_ns;
-	uint64_t drain_timeout_ns;
-	uint64_t busy_poll_ns; /* event loops: time to poll before sleeping */
-	uint32_t max_clients;
-	uint32_t n_workers;           /* in engines that have workers */
-	uint32_t per_worker;          /* maximum clients at once per worker */
-	bool quiet;                   /* no access log */
-	struct supervisor_link *link; /* in a worker; NULL: this process counts and logs */
+	struct listeners listeners;   /* its copies of the listening sockets */
+	struct client_table clients;  /* the clients that it serves */
+	struct drain drain;           /* in a worker only the phase is used */
+	struct control *control;      /* NULL in a worker */
+	struct supervisor_link *link; /* in a worker: to the supervisor; NULL otherwise */
 };
-
-/* What the signals requested. */
-struct server_asked {
-	bool child_ended; /* SIGCHLD; one stands for any number of children */
-	bool totals;      /* USR1 */
-	bool new_phase;   /* TERM, INT: the drain has a new phase */
-};
-
-/*
- * Writes what could not be written before because the reader did not read: the lines of --ready-fd,
- * a state for the service manager, the log. server_write_ready() returns 0 when all lines are
- * written, -EAGAIN if some are left, or -errno; the descriptor is then closed.
- * server_read_signals() tries all of them again.
- */
-MUST_USE int server_write_ready(struct server *server);
-
-/* Returns when server_read_signals() is due next: for the drain, or to write again. */
-uint64_t server_deadline_ns(const struct server *server);
-
-/* Closes --ready-fd, unless it is a standard descriptor. */
-void server_close_ready(struct server *server);
-
-/* Reads pending signals, up to a signal that starts a new phase of the drain. */
-struct server_asked server_read_signals(struct server *server);
-
-/* Moves the drain to the next phase if the time has come. Returns whether it did. */
-MUST_USE bool server_pass_time(struct server *server);
-
-/* Logs the drain phase and what it means for n_clients, and notifies the service manager. */
-void server_log_phase(struct server *server, uint32_t n_clients);
 
 /* Logs what failed because of a shortage and why, at most once a second. */
 void server_log_shortage(const struct server *server, const char *what, int code);
-
-/*
- * io_wait() for the process that reads the signals. It waits out a shortage of memory, with a
- * warning: then no descriptor is ready. Returns the number of ready descriptors, 0 at the deadline,
- * or -errno.
- */
-MUST_USE int server_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns);
 
 /* Counts an accepted client, whether it is served or not. */
 void server_client_accepted(struct server *server);
@@ -134,17 +69,5 @@ void server_client_turned_away(struct server *server, const struct peer *peer,
  */
 void server_client_left(struct server *server, const struct peer *peer, uint64_t start_ns,
 			int code);
-
-/* Counts and logs a record that a worker posted. */
-void server_count(struct server *server, const struct conn_record *facts);
-
-/* Adds the bytes that a client has sent and received so far. */
-void server_add_moving(struct totals *totals, const struct client *client);
-
-/* Logs `totals clients=3 accepted=120 ended=117 ...` */
-void server_log_totals_now(const struct totals *totals, uint64_t n_clients);
-
-/* The same for this server, with the bytes of clients that are still connected. */
-void server_log_totals(const struct server *server);
 
 #endif

@@ -25,30 +25,33 @@
 #include "net/signals.h"
 #include "net/sysinfo.h"
 #include "server/client_limit.h"
+#include "server/control.h"
 #include "server/port_check.h"
 #include "server/ready.h"
+#include "server/start_remedy.h"
 #include "server/workers/supervisor.h"
 
 /* ---- limits ---- */
 
 /* Returns the number of workers: the requested number, or the engine's default. */
-static uint32_t choose_workers(const struct serve_config *config, uint32_t max_clients)
+static uint32_t choose_workers(const struct serve_options *options, uint32_t max_clients)
 {
-	const struct engine *engine = config->engine;
+	const struct engine *engine = options->engine;
 	if (engine->work == NULL)
 		return 1;
-	uint32_t n = config->n_workers;
+	uint32_t n = options->n_workers;
 	if (n == 0)
-		n = engine->grows ? (max_clients + config->per_worker - 1) / config->per_worker
+		n = engine->grows ? (max_clients + options->per_worker - 1) / options->per_worker
 				  : engine->workers();
 	return n < max_clients ? n : max_clients; /* a worker without clients is useless */
 }
 
 /* Returns the client limit; for an engine that grows, at most what its workers allow. */
-static uint32_t places_of(const struct serve_config *config, uint32_t n_workers, uint64_t clients)
+static uint32_t limit_by_workers(const struct serve_options *options, uint32_t n_workers,
+				 uint64_t clients)
 {
-	uint64_t places = (uint64_t)n_workers * config->per_worker;
-	return (uint32_t)(config->engine->grows && places < clients ? places : clients);
+	uint64_t limit = (uint64_t)n_workers * options->per_worker;
+	return (uint32_t)(options->engine->grows && limit < clients ? limit : clients);
 }
 
 static enum exit_status cannot_serve(uint64_t asked, struct sysinfo_bound bound)
@@ -63,46 +66,47 @@ static enum exit_status cannot_serve(uint64_t asked, struct sysinfo_bound bound)
 	return STATUS_MACHINE;
 }
 
-MUST_USE static enum exit_status decide_capacity(const struct serve_config *config,
-						 struct server *server)
+MUST_USE static enum exit_status decide_client_limit(const struct serve_options *options,
+						     struct server_config *config)
 {
-	uint64_t asked = config->max_clients, clients = 0;
+	uint64_t asked = options->max_clients, clients = 0;
 	uint64_t wanted = asked != 0 ? asked : CLIENT_LIMIT_DEFAULT;
-	uint32_t n_workers = choose_workers(config, (uint32_t)wanted);
+	uint32_t n_workers = choose_workers(options, (uint32_t)wanted);
 	struct sysinfo_bound bound =
-		client_limit_of_machine(wanted, config->engine->need, n_workers);
+		client_limit_of_machine(wanted, options->engine->need, n_workers);
 	if (client_limit_decide(asked, bound, &clients) < 0)
 		return cannot_serve(asked, bound);
 	if (asked == 0 && clients < CLIENT_LIMIT_DEFAULT)
 		log_warning("at most %s instead of %d (%s)", units_count(clients, "client").text,
 			    CLIENT_LIMIT_DEFAULT, bound.set_by);
-	server->n_workers = choose_workers(config, (uint32_t)clients);
-	server->max_clients = places_of(config, server->n_workers, clients);
-	if (server->max_clients < asked)
+	config->n_workers = choose_workers(options, (uint32_t)clients);
+	config->max_clients = limit_by_workers(options, config->n_workers, clients);
+	if (config->max_clients < asked)
 		log_warning("at most %s instead of %" PRIu64 " (%s with %" PRIu32
 			    " each: see --clients-per-worker)",
-			    units_count(server->max_clients, "client").text, asked,
-			    units_count(server->n_workers, "worker").text, config->per_worker);
+			    units_count(config->max_clients, "client").text, asked,
+			    units_count(config->n_workers, "worker").text, options->per_worker);
 	return STATUS_OK;
 }
 
 /* ---- the engine ---- */
 
 /* Chooses the best engine, or checks that the requested one can be used. */
-MUST_USE static enum exit_status choose_engine(struct serve_config *config, struct reason *ret_why)
+MUST_USE static enum exit_status choose_engine(struct serve_options *options,
+					       struct reason *ret_why)
 {
 	struct reason reason;
 	*ret_why = (struct reason){ { 0 } };
-	if (config->engine == NULL) {
-		config->engine = engine_best(&reason);
+	if (options->engine == NULL) {
+		options->engine = engine_best(&reason);
 		snprintf(ret_why->text, sizeof(ret_why->text), ", %.130s",
 			 reason.text[0] != '\0' ? reason.text : "the best here");
 		return STATUS_OK;
 	}
-	if (engine_check(config->engine, &reason) == 0)
+	if (engine_check(options->engine, &reason) == 0)
 		return STATUS_OK;
 	log_error("engine %s cannot be used here: %s (-e auto takes the best that can)",
-		  config->engine->name, reason.text);
+		  options->engine->name, reason.text);
 	return STATUS_MACHINE;
 }
 
@@ -127,21 +131,21 @@ static enum exit_status status_of(int code)
 }
 
 /* Returns whether an earlier address has the same port: then its warning is logged already. */
-static bool is_known_port(const struct serve_config *config, size_t i)
+static bool is_known_port(const struct serve_options *options, size_t i)
 {
 	for (size_t before = 0; before < i; before++) {
-		if (config->addresses[before].port == config->addresses[i].port)
+		if (options->addresses[before].port == options->addresses[i].port)
 			return true;
 	}
 	return false;
 }
 
-static void warn_of_port(const struct serve_config *config, size_t i)
+static void warn_of_port(const struct serve_options *options, size_t i)
 {
-	uint16_t port = config->addresses[i].port; /* 0 for unix: no warning either */
+	uint16_t port = options->addresses[i].port; /* 0 for unix: no warning either */
 	struct port_advice reasons;
 	struct sysinfo_ports reserved;
-	if (port == 0 || is_known_port(config, i))
+	if (port == 0 || is_known_port(options, i))
 		return;
 	sysinfo_reserved_ports(&reserved);
 	if (port_check(port, sysinfo_ephemeral_ports(), &reserved, &reasons))
@@ -170,13 +174,13 @@ static enum exit_status cannot_listen(const struct addr_spec *spec, int code)
 }
 
 /* Resolving may take long, so this comes before signals are blocked. */
-MUST_USE static enum exit_status look_up_addresses(const struct serve_config *config,
+MUST_USE static enum exit_status look_up_addresses(const struct serve_options *options,
 						   struct listen_addresses *addresses)
 {
-	for (size_t i = 0; i < config->n_addresses; i++) {
-		int rc = listeners_look_up(addresses, &config->addresses[i]);
+	for (size_t i = 0; i < options->n_addresses; i++) {
+		int rc = listeners_look_up(addresses, &options->addresses[i]);
 		if (rc < 0)
-			return cannot_listen(&config->addresses[i], rc);
+			return cannot_listen(&options->addresses[i], rc);
 	}
 	return STATUS_OK;
 }
@@ -184,75 +188,27 @@ MUST_USE static enum exit_status look_up_addresses(const struct serve_config *co
 /* Returns whether SIGINT or SIGTERM interrupted the start: then the server ends by it. */
 static bool is_interrupted(struct server *server)
 {
-	server_read_signals(server);
+	control_read_signals(server);
 	server->drain.ended_by = server->drain.asked_by;
 	return server->drain.ended_by != 0;
 }
 
-MUST_USE static enum exit_status open_listeners(const struct serve_config *config,
+MUST_USE static enum exit_status open_listeners(const struct serve_options *options,
 						const struct listen_addresses *addresses,
 						struct server *server)
 {
-	for (size_t i = 0; i < config->n_addresses; i++) {
+	for (size_t i = 0; i < options->n_addresses; i++) {
 		int rc = listeners_add(&server->listeners, addresses, i);
 		if (rc == -EINTR && is_interrupted(server))
 			return STATUS_MACHINE;
 		if (rc < 0)
-			return cannot_listen(&config->addresses[i], rc);
-		warn_of_port(config, i);
+			return cannot_listen(&options->addresses[i], rc);
+		warn_of_port(options, i);
 	}
 	return STATUS_OK;
 }
 
 /* ---- starting ---- */
-
-struct start_remedy {
-	char text[160];
-};
-
-/* -EAGAIN and -ENOMEM: a limit on the address space is the likeliest cause. */
-static struct start_remedy shortage_remedy(int code)
-{
-	struct start_remedy out;
-	struct sysinfo_limits space = sysinfo_space_limits();
-	const char *limits = space.text;
-	if (code == -EAGAIN)
-		snprintf(out.text, sizeof(out.text),
-			 " (no process or thread is left: see ulimit -u%s and the pids cgroup)",
-			 limits);
-	else if (limits[0] != '\0')
-		snprintf(out.text, sizeof(out.text), " (lower --max-clients, or raise %s)",
-			 limits + strlen(", "));
-	else
-		snprintf(out.text, sizeof(out.text),
-			 " (lower --max-clients, or see the memory cgroup and "
-			 "vm.overcommit_memory)");
-	return out;
-}
-
-static const char *plain_remedy(int code)
-{
-	switch (code) {
-	case -ENOSPC:
-		return " (raise fs.epoll.max_user_watches)";
-	case -EACCES:
-	case -ENOSYS:
-	case -EPERM:
-		return " (a seccomp filter or another policy forbids it)";
-	default:
-		return err_remedy(code);
-	}
-}
-
-/* Returns what to do after an error in starting a process or thread. */
-static struct start_remedy start_remedy(int code)
-{
-	struct start_remedy out;
-	if (code == -EAGAIN || code == -ENOMEM)
-		return shortage_remedy(code);
-	snprintf(out.text, sizeof(out.text), "%s", plain_remedy(code));
-	return out;
-}
 
 static enum exit_status cannot_start(int code)
 {
@@ -273,22 +229,22 @@ MUST_USE static enum exit_status count_passed(int *ret_n_passed)
 	return STATUS_OK;
 }
 
-static void open_manager(struct server *server)
+static void open_manager(struct control *control)
 {
-	int rc = activation_open_notify(&server->manager);
+	int rc = activation_open_notify(&control->manager);
 	if (rc < 0)
-		log_warning("cannot tell the service manager (NOTIFY_SOCKET): %s",
+		log_warning("cannot notify the service manager (NOTIFY_SOCKET): %s",
 			    err_text(rc).text);
 }
 
 /* Opens the connection to the service manager, and the signals. */
-MUST_USE static enum exit_status open_signals(struct server *server)
+MUST_USE static enum exit_status open_signals(struct control *control)
 {
-	open_manager(server);
+	open_manager(control);
 	int rc = signals_setup_server();
 	if (rc < 0)
 		return cannot_start(rc);
-	server->signals_fd = rc;
+	control->signals_fd = rc;
 	return STATUS_OK;
 }
 
@@ -301,32 +257,31 @@ static enum exit_status cannot_become(const struct privileges_user *user, int co
 }
 
 /* A name service may take long too. */
-MUST_USE static enum exit_status look_up_user(const struct serve_config *config,
+MUST_USE static enum exit_status look_up_user(const struct serve_options *options,
 					      struct privileges_user *user)
 {
-	int rc = config->become_user ? privileges_look_up(config->user, user) : 0;
+	int rc = options->become_user ? privileges_look_up(options->user, user) : 0;
 	return rc == 0 ? STATUS_OK : cannot_become(user, rc);
 }
 
-MUST_USE static enum exit_status become_user(const struct serve_config *config,
+MUST_USE static enum exit_status become_user(const struct serve_options *options,
 					     const struct privileges_user *user)
 {
-	int rc = config->become_user ? privileges_become(user) : 0;
+	int rc = options->become_user ? privileges_become(user) : 0;
 	return rc == 0 ? STATUS_OK : cannot_become(user, rc);
 }
 
-/* Opens the client table. Its size depends on the limits of the current user. */
-MUST_USE static enum exit_status open_table(const struct serve_config *config,
-					    struct server *server)
+/* Opens the client table. Workers have their own. */
+MUST_USE static enum exit_status open_table(struct server *server)
 {
-	enum exit_status status = decide_capacity(config, server);
-	if (status != STATUS_OK || config->engine->work != NULL)
-		return status; /* workers have their own tables */
-	int rc = client_table_open(&server->clients, server->max_clients,
+	const struct server_config *config = server->config;
+	if (config->engine->work != NULL)
+		return STATUS_OK;
+	int rc = client_table_open(&server->clients, config->max_clients,
 				   config->engine->entry_size);
-	server->clients.most_per_source = server->max_per_source;
 	if (rc < 0)
 		return cannot_start(rc);
+	server->clients.most_per_source = config->max_per_source;
 	client_table_hide_from_children(&server->clients);
 	return STATUS_OK;
 }
@@ -334,8 +289,8 @@ MUST_USE static enum exit_status open_table(const struct serve_config *config,
 /* Drops the remaining rights. No later step needs any. */
 MUST_USE static enum exit_status give_up_rights(struct server *server)
 {
-	struct sandbox_needs needs = server->engine->sandbox;
-	needs.has_dispatch = needs.has_workers && server->max_per_source != 0;
+	struct sandbox_needs needs = server->config->engine->sandbox;
+	needs.has_dispatch = needs.has_workers && server->config->max_per_source != 0;
 	int rc = sandbox_enter(&server->sandbox, &server->listeners, &needs);
 	if (rc == 0)
 		return STATUS_OK;
@@ -347,7 +302,7 @@ MUST_USE static enum exit_status give_up_rights(struct server *server)
 MUST_USE static enum exit_status start_engine(struct server *server,
 					      struct supervisor **ret_supervisor)
 {
-	const struct engine *engine = server->engine;
+	const struct engine *engine = server->config->engine;
 	int rc = engine->work != NULL ? supervisor_start(server, ret_supervisor)
 				      : engine->start(server);
 	if (rc == -EINTR && is_interrupted(server))
@@ -356,8 +311,7 @@ MUST_USE static enum exit_status start_engine(struct server *server,
 }
 
 /* Runs the engine on an open server and returns the exit status. */
-MUST_USE static enum exit_status run_engine(const struct serve_config *config,
-					    struct server *server, const char *why)
+MUST_USE static enum exit_status run_engine(struct server *server, const char *why)
 {
 	struct supervisor *supervisor = NULL;
 	enum exit_status status = start_engine(server, &supervisor);
@@ -368,15 +322,16 @@ MUST_USE static enum exit_status run_engine(const struct serve_config *config,
 		supervisor_close(supervisor);
 		return status;
 	}
-	activation_tell(&server->manager, "READY=1");
+	activation_tell(&server->control->manager, "READY=1");
 
-	int rc = supervisor != NULL ? supervisor_run(supervisor) : config->engine->run(server);
-	server_log_totals(server);
+	int rc = supervisor != NULL ? supervisor_run(supervisor)
+				    : server->config->engine->run(server);
+	control_log_totals(server);
 	if (rc < 0) {
 		log_error("cannot go on serving: %s%s", err_text(rc).text, start_remedy(rc).text);
 		return STATUS_MACHINE;
 	}
-	return server->totals.cut_off == 0 ? STATUS_OK : STATUS_ECHO_FAILED;
+	return server->control->totals.cut_off == 0 ? STATUS_OK : STATUS_ECHO_FAILED;
 }
 
 /* Must be called while files can still be opened. */
@@ -387,62 +342,78 @@ static void prepare_children(const struct engine *engine)
 		engine->prepare();
 }
 
-/* Results of the lookups at the start. */
-struct looked_up {
-	struct listen_addresses addresses;
-	struct privileges_user user;
-};
-
-/* Opens all that running needs, from the first socket to the sandbox. */
-MUST_USE static enum exit_status open_server(const struct serve_config *config,
-					     const struct looked_up *found, struct server *server)
+/*
+ * Opens all that running needs, in this order: addresses are bound before the rights to do so are
+ * dropped; the client limit depends on the limits of the new user; the sandbox comes last.
+ */
+MUST_USE static enum exit_status open_server(const struct serve_options *options,
+					     const struct listen_addresses *addresses,
+					     const struct privileges_user *user,
+					     struct server_config *config, struct server *server)
 {
-	enum exit_status status = open_signals(server);
+	enum exit_status status = open_signals(server->control);
+	if (status != STATUS_OK)
+		return status;
+	status = open_listeners(options, addresses, server);
+	if (status != STATUS_OK)
+		return status;
+	prepare_children(config->engine);
+	status = become_user(options, user);
+	if (status != STATUS_OK)
+		return status;
+	status = decide_client_limit(options, config);
+	if (status != STATUS_OK)
+		return status;
+	status = open_table(server);
+	return status == STATUS_OK ? give_up_rights(server) : status;
+}
+
+/* Looks up what may take long, then opens the server. */
+MUST_USE static enum exit_status look_up_and_open(const struct serve_options *options,
+						  struct server_config *config,
+						  struct server *server)
+{
+	static struct listen_addresses addresses; /* too large for a stack */
+	struct privileges_user user = { 0 };
+	enum exit_status status = look_up_addresses(options, &addresses);
+	if (status != STATUS_OK)
+		return status;
+	status = look_up_user(options, &user);
 	if (status == STATUS_OK)
-		status = open_listeners(config, &found->addresses, server);
-	if (status == STATUS_OK)
-		prepare_children(config->engine);
-	if (status == STATUS_OK)
-		status = become_user(config, &found->user);
-	if (status == STATUS_OK)
-		status = open_table(config, server);
-	if (status == STATUS_OK)
-		status = give_up_rights(server);
+		status = open_server(options, &addresses, &user, config, server);
+	privileges_free_user(&user);
 	return status;
 }
 
-MUST_USE static enum exit_status start_and_run(const struct serve_config *asked,
-					       struct server *server)
+MUST_USE static enum exit_status start_and_run(struct serve_options *options,
+					       struct server_config *config, struct server *server)
 {
 	static const struct addr_spec everywhere = {
 		.kind = ADDR_WILDCARD,
 		.port = SERVE_DEFAULT_PORT,
 	};
-	struct serve_config config = *asked;
-	static struct looked_up found; /* too large for a stack */
 	struct reason why;
-	int n_passed = 0;
-	enum exit_status status = choose_engine(&config, &why);
-	server->engine = config.engine;
-	if (status == STATUS_OK)
-		status = count_passed(&n_passed);
-	if (config.n_addresses == 0 && n_passed == 0) {
-		config.addresses = &everywhere;
-		config.n_addresses = 1;
+	int n_passed;
+	enum exit_status status = choose_engine(options, &why);
+	if (status != STATUS_OK)
+		return status;
+	config->engine = options->engine;
+	status = count_passed(&n_passed);
+	if (status != STATUS_OK)
+		return status;
+	if (options->n_addresses == 0 && n_passed == 0) {
+		options->addresses = &everywhere;
+		options->n_addresses = 1;
 	}
-	if (status == STATUS_OK)
-		status = ready_open(config.ready_fd, n_passed, &server->ready);
+	status = ready_open(options->ready_fd, n_passed, &server->control->ready);
+	if (status != STATUS_OK)
+		return status;
 	/* First: one of our own descriptors must not be taken for a missing passed one. */
-	if (status == STATUS_OK)
-		status = adopt_listeners(n_passed, &server->listeners);
-	if (status == STATUS_OK)
-		status = look_up_addresses(&config, &found.addresses);
-	if (status == STATUS_OK)
-		status = look_up_user(&config, &found.user);
-	if (status == STATUS_OK)
-		status = open_server(&config, &found, server);
-	privileges_free_user(&found.user);
-	return status == STATUS_OK ? run_engine(&config, server, why.text) : status;
+	status = adopt_listeners(n_passed, &server->listeners);
+	if (status != STATUS_OK)
+		return status;
+	status = look_up_and_open(options, config, server);
+	return status == STATUS_OK ? run_engine(server, why.text) : status;
 }
 
 /* ---- the log ---- */
@@ -461,30 +432,32 @@ MUST_USE static enum exit_status open_log(struct writer *ret_writer)
 	return STATUS_OK;
 }
 
-enum exit_status serve_run(const struct serve_config *config)
+enum exit_status serve_run(const struct serve_options *asked)
 {
+	static struct server_config config;
+	static struct control control;
 	static struct server server; /* too large for a stack */
+	struct serve_options options = *asked;
 	struct writer log;
-	server = (struct server){
+	config = (struct server_config){
+		.max_per_source = options.max_per_source,
+		.idle_timeout_ns = options.idle_timeout_ns,
+		.drain_timeout_ns = options.drain_timeout_ns,
+		.busy_poll_ns = options.busy_poll_ns,
+		.per_worker = options.per_worker,
+		.quiet = options.quiet,
+	};
+	control = (struct control){
 		.signals_fd = -1,
 		.ready.writer = { .fd = -1, .copier_fd = -1 },
-		.shutdown_pipe = { -1, -1 },
-		.max_per_source = config->max_per_source,
-		.idle_timeout_ns = config->idle_timeout_ns,
-		.drain_timeout_ns = config->drain_timeout_ns,
-		.busy_poll_ns = config->busy_poll_ns,
-		.per_worker = config->per_worker,
-		.quiet = config->quiet,
 	};
+	server = (struct server){ .config = &config, .control = &control };
 	enum exit_status status = open_log(&log);
 	if (status == STATUS_OK)
-		status = start_and_run(config, &server);
+		status = start_and_run(&options, &config, &server);
 	listeners_close(&server.listeners);
 	client_table_close(&server.clients);
-	shutdown_pipe_close(&server.shutdown_pipe);
-	activation_close_notify(&server.manager);
-	io_close(&server.signals_fd);
-	server_close_ready(&server);
+	control_close(&control);
 	writer_close_log(&log);
 	if (server.drain.ended_by != 0)
 		signals_die_of(server.drain.ended_by);

@@ -16,7 +16,8 @@
 /* Default port: that of the classic text (UNP). */
 #define SERVE_DEFAULT_PORT 9877
 
-struct serve_config {
+/* What the command line asks for. */
+struct serve_options {
 	const struct engine *engine;       /* NULL: the best engine that this machine allows */
 	const struct addr_spec *addresses; /* none: passed sockets, else SERVE_DEFAULT_PORT */
 	size_t n_addresses;
@@ -39,6 +40,6 @@ struct serve_config {
  * not be resolved, STATUS_MACHINE if it could not start or continue. A second request
  * (server/drain.h) ends the process by its signal: then it does not return.
  */
-MUST_USE enum exit_status serve_run(const struct serve_config *config);
+MUST_USE enum exit_status serve_run(const struct serve_options *options);
 
 #endif

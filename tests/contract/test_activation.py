@@ -213,7 +213,7 @@ def test_a_manager_that_cannot_be_told_is_a_warning(serve, tmp_path):
     assert server.is_faithful()
     (line,) = server.log_lines("warning")
     assert line == (
-        "tcpecho: warning: cannot tell the service manager (NOTIFY_SOCKET): no such file or directory"
+        "tcpecho: warning: cannot notify the service manager (NOTIFY_SOCKET): no such file or directory"
     )
 
 

@@ -168,7 +168,7 @@ SERVE_RULES = [
 
     # the log, and --ready-fd
     Rule("write", "*", LINE_LOST, "it is counted, and the next line says how many (base/log.h)", detail=(2,)),
-    Rule("write", "EAGAIN", UNHARMED, "it is written when there is room (server/server.h)"),
+    Rule("write", "EAGAIN", UNHARMED, "it is written when there is room (server/ready.h)"),
     Rule("write", "*", Outcome(Kind.REFUSED, 4, "cannot write to --ready-fd .*: {cause}"),
          "who waits for the addresses would wait for ever"),
     Rule("fflush", "EPIPE", Outcome(Kind.QUIET_END, -13), "a reader that is gone ends it (main.c)"),

@@ -37,7 +37,7 @@
 static size_t n_runs;
 
 int __wrap_isatty(int fd);
-enum exit_status __wrap_serve_run(const struct serve_config *config);
+enum exit_status __wrap_serve_run(const struct serve_options *config);
 enum exit_status __wrap_talk_run(const struct talk_config *config);
 enum exit_status __wrap_ping_run(const struct ping_config *config, struct ping_report *ret_report);
 enum exit_status __wrap_bench_run(const struct bench_config *config,
@@ -60,7 +60,7 @@ static bool is_terminated(const struct addr_spec *spec)
 	       memchr(spec->host, '\0', sizeof(spec->host)) > (const void *)spec->host;
 }
 
-enum exit_status __wrap_serve_run(const struct serve_config *config)
+enum exit_status __wrap_serve_run(const struct serve_options *config)
 {
 	n_runs++;
 	assert(config->engine != NULL && config->ready_fd >= -1);

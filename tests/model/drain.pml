@@ -7,7 +7,7 @@
  *   operator  sends TERM, and perhaps INT, at any time
  *   time      lets handshakes finish, and lets the drain timeout and the abort timeout expire
  *   server    the loop (server/engines/fork.c) with the phases (server/drain.c), the signals
- *             (server/server.c), the listening socket (server/listen_drain.c, net/listen.c) and
+ *             (server/control.c), the listening socket (server/listen_drain.c, net/listen.c) and
  *             admission (server/admission.c)
  *
  * INT is a second request. The model does not contain that TERM and INT sent at once are one
@@ -301,7 +301,7 @@ inline drain_ask()
 	time_is_up = false
 }
 
-/* server_read_signals() and fork_reap() */
+/* control_read_signals() and fork_reap() */
 inline read_signals()
 {
 	if

@@ -39,6 +39,7 @@
 #include "net/signals.h"
 #include "server/admission.h"
 #include "server/blocking/session.h"
+#include "server/control.h"
 #include "server/sandbox.h"
 #include "server/shutdown_pipe.h"
 
@@ -90,10 +91,10 @@ static struct {
 	uint64_t idle_timeout_ns;
 } child_rules;
 
-/* One per entry of the client table, by index, in shared memory. */
 static struct {
-	struct child *list;
-	size_t size; /* bytes */
+	struct child *list; /* one per entry of the client table, by index, in shared memory */
+	size_t size;        /* bytes */
+	struct shutdown_pipe shutdown_pipe;
 } children;
 
 static int child_main(void *argument)
@@ -216,7 +217,7 @@ static void fork_follow_drain(struct fork_engine *engine)
 	    admission_drain(&engine->admission, 0, has_room))
 		admission_close(&engine->admission);
 	if (server->drain.phase >= DRAIN_ABORTING)
-		shutdown_pipe_signal(&server->shutdown_pipe);
+		shutdown_pipe_signal(&children.shutdown_pipe);
 	if (server->drain.phase == DRAIN_KILLING)
 		fork_kill_all(&server->clients);
 }
@@ -229,7 +230,7 @@ MUST_USE static int fork_wait_for_events(struct fork_engine *engine, struct poll
 {
 	const struct server *server = engine->server;
 	bool is_open = admission_is_open(&engine->admission);
-	ready[0] = (struct pollfd){ .fd = server->signals_fd, .events = POLLIN };
+	ready[0] = (struct pollfd){ .fd = server->control->signals_fd, .events = POLLIN };
 	for (size_t i = 0; i < server->listeners.n; i++) {
 		bool is_empty = (engine->admission.found_empty >> i & 1) != 0;
 		ready[1 + i] = (struct pollfd){
@@ -241,24 +242,24 @@ MUST_USE static int fork_wait_for_events(struct fork_engine *engine, struct poll
 	size_t n = 1 + server->listeners.n;
 	n += wait_queue_poll(&engine->admission.wait_queue, &ready[n]);
 	uint64_t deadline_ns = clock_earlier_ns(admission_deadline_ns(&engine->admission),
-						server_deadline_ns(server));
-	return server_wait(ready, n, deadline_ns);
+						control_deadline_ns(server));
+	return control_wait(ready, n, deadline_ns);
 }
 
 MUST_USE static int fork_read_signals(struct fork_engine *engine)
 {
 	struct server *server = engine->server;
-	struct server_asked asked = server_read_signals(server);
-	int rc = asked.child_ended ? fork_reap(engine) : 0;
-	if (asked.new_phase) {
+	struct control_request request = control_read_signals(server);
+	int rc = request.child_ended ? fork_reap(engine) : 0;
+	if (request.new_phase) {
 		admission_stop(&engine->admission); /* before the phase is logged */
-		server_log_phase(server, server->clients.count);
+		control_log_phase(server, server->clients.count);
 	}
-	if (!admission_is_over(&engine->admission) && server_pass_time(server))
-		server_log_phase(server, server->clients.count);
-	if (asked.totals) {
+	if (!admission_is_over(&engine->admission) && control_pass_time(server))
+		control_log_phase(server, server->clients.count);
+	if (request.totals) {
 		fetch_all_stats(engine);
-		server_log_totals(server);
+		control_log_totals(server);
 	}
 	return rc;
 }
@@ -291,7 +292,7 @@ MUST_USE static int fork_loop(struct fork_engine *engine)
 MUST_USE static int open_children(const struct server *server)
 {
 	void *memory;
-	size_t size = server->max_clients * sizeof(struct child);
+	size_t size = server->config->max_clients * sizeof(struct child);
 	int rc = shm_map_shared(size, &memory);
 	if (rc < 0)
 		return rc;
@@ -315,15 +316,15 @@ MUST_USE static int try_child(void)
 
 static int fork_start(struct server *server)
 {
-	int rc = shutdown_pipe_open(&server->shutdown_pipe);
+	int rc = shutdown_pipe_open(&children.shutdown_pipe);
 	if (rc < 0)
 		return rc;
 	rc = open_children(server);
 	if (rc < 0)
 		return rc;
 	child_rules.sandbox = server->sandbox;
-	child_rules.shutdown_fd = server->shutdown_pipe.child_fd;
-	child_rules.idle_timeout_ns = server->idle_timeout_ns;
+	child_rules.shutdown_fd = children.shutdown_pipe.child_fd;
+	child_rules.idle_timeout_ns = server->config->idle_timeout_ns;
 	return try_child();
 }
 
@@ -334,7 +335,7 @@ static int fork_run(struct server *server)
 	admission_setup(&engine.admission, server);
 	int rc = fork_loop(&engine);
 	admission_close(&engine.admission);
-	shutdown_pipe_signal(&server->shutdown_pipe);
+	shutdown_pipe_close(&children.shutdown_pipe);
 	fetch_all_stats(&engine); /* from remaining children, if the loop failed */
 	shm_unmap(children.list, children.size);
 	return rc;

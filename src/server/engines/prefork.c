@@ -78,7 +78,7 @@ static void prefork_serve_client(struct prefork *prefork, struct client *client)
 		.shutdown_fd = worker->shutdown_fd,
 		.is_unix = client->peer.family == AF_UNIX,
 		.recv_timeout_ns = LISTEN_RETRY_NS,
-		.idle_timeout_ns = server->idle_timeout_ns,
+		.idle_timeout_ns = server->config->idle_timeout_ns,
 		.stats = &client->stats,
 		.buffer = prefork->buffer,
 		.is_interruptible = true,
@@ -132,8 +132,8 @@ MUST_USE static int serve_one_after_the_other(struct worker *worker)
 
 static int prefork_work(struct worker *worker)
 {
-	return worker->server->per_worker == 1 ? serve_one_after_the_other(worker)
-					       : epoll_loop_run(worker);
+	return worker->server->config->per_worker == 1 ? serve_one_after_the_other(worker)
+						       : epoll_loop_run(worker);
 }
 
 const struct engine engine_prefork = {

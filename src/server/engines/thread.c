@@ -83,7 +83,7 @@ static void *thread_main(void *argument)
 		.shutdown_fd = worker->shutdown_fd,
 		.is_unix = client->peer.family == AF_UNIX,
 		.recv_timeout_ns = LISTEN_RETRY_NS,
-		.idle_timeout_ns = worker->server->idle_timeout_ns,
+		.idle_timeout_ns = worker->server->config->idle_timeout_ns,
 		.stats = &client->stats,
 		.buffer = buffer,
 	};

@@ -35,7 +35,7 @@ static uint32_t conn_index(const struct conn_set *conns, const struct conn *conn
 int conn_set_open(struct conn_set *conns, struct server *server, size_t kept_size)
 {
 	const struct timer_queue queues[CONN_QUEUES] = {
-		[CONN_IDLE].span_ns = server->idle_timeout_ns,
+		[CONN_IDLE].span_ns = server->config->idle_timeout_ns,
 		[CONN_LINGER].span_ns = SESSION_LINGER_IDLE_NS,
 		[CONN_LINGER_ABORTING].span_ns = SESSION_LINGER_ABORTING_NS,
 		[CONN_ACKS_SOON].span_ns = ACK_POLL_SOON_NS,
@@ -71,7 +71,7 @@ struct conn *conn_next(const struct conn_set *conns, const struct conn *after)
 
 void conn_update_now(struct conn_set *conns, bool any_event)
 {
-	uint64_t busy_poll_ns = conns->server->busy_poll_ns;
+	uint64_t busy_poll_ns = conns->server->config->busy_poll_ns;
 	conns->now_ns = clock_now_ns();
 	if (any_event && busy_poll_ns != 0)
 		conns->busy_until_ns = clock_after_ns(conns->now_ns, busy_poll_ns);
@@ -104,7 +104,7 @@ static void conn_start_timer(struct conn_set *conns, struct conn *conn, enum con
 
 void conn_restart_idle(struct conn_set *conns, struct conn *conn)
 {
-	if (conns->server->idle_timeout_ns != 0 && !conn->echo.stopped)
+	if (conns->server->config->idle_timeout_ns != 0 && !conn->echo.stopped)
 		conn_start_timer(conns, conn, CONN_IDLE);
 }
 
@@ -197,7 +197,7 @@ void conn_finish(struct conn_set *conns, struct conn *conn)
  */
 static bool waited_too_long(const struct conn_set *conns, const struct conn *conn)
 {
-	uint64_t max_ns = conns->server->idle_timeout_ns;
+	uint64_t max_ns = conns->server->config->idle_timeout_ns;
 	if (conns->is_aborting) /* this check comes ACK_POLL_LATER_NS after the last one */
 		max_ns = SESSION_LINGER_ABORTING_NS - ACK_POLL_LATER_NS;
 	return max_ns != 0 && conn->n_ack_polls >= ACK_POLLS_SOON &&

@@ -7,13 +7,14 @@
 MUST_USE static int open_dispatch(struct pool_accept *accept)
 {
 	struct server *server = accept->server;
-	if (server->max_per_source == 0)
+	if (server->config->max_per_source == 0)
 		return 0;
-	int rc = client_table_open(&server->clients, server->max_clients, sizeof(struct client));
+	int rc = client_table_open(&server->clients, server->config->max_clients,
+				   sizeof(struct client));
 	if (rc < 0)
 		return rc;
 	client_table_hide_from_children(&server->clients); /* workers have their own tables */
-	server->clients.most_per_source = server->max_per_source;
+	server->clients.most_per_source = server->config->max_per_source;
 	return dispatch_open(&accept->dispatch, &server->clients);
 }
 
@@ -61,7 +62,7 @@ void pool_accept_become_worker(struct pool_accept *accept)
 /* Returns whether a connection may wait for one worker while another has room. */
 static bool has_watch(const struct pool_accept *accept)
 {
-	return accept->server->n_workers > 1 && !accept->queue_is_empty &&
+	return accept->server->config->n_workers > 1 && !accept->queue_is_empty &&
 	       accept->server->drain.phase <= DRAIN_DRAINING;
 }
 

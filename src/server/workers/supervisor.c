@@ -24,6 +24,7 @@
 #include "net/proctitle.h"
 #include "net/signals.h"
 #include "net/wakeup.h"
+#include "server/control.h"
 #include "server/engine.h"
 #include "server/sandbox.h"
 #include "server/shutdown_pipe.h"
@@ -97,8 +98,8 @@ static bool may_start(const struct supervisor *supervisor)
 static void set_title(const struct worker *worker)
 {
 	char title[80];
-	snprintf(title, sizeof(title), "tcpecho: %s worker %u", worker->server->engine->name,
-		 worker->number + 1);
+	snprintf(title, sizeof(title), "tcpecho: %s worker %u",
+		 worker->server->config->engine->name, worker->number + 1);
 	proctitle_set(title);
 }
 
@@ -119,23 +120,21 @@ _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 	shutdown_pipe_signal(&supervisor->shutdown_pipe);
 	shutdown_pipe_signal(&supervisor->presence);
 	shutdown_pipe_signal(&supervisor->closing);
-	io_close(&server->signals_fd);
-	server_close_ready(server); /* its reader waits for end of file */
+	control_close(server->control); /* the reader of --ready-fd waits for end of file */
 	log_begin_child();
-	activation_close_notify(&server->manager);
 	pool_keep_only(&supervisor->pool, i);
 	listeners_disown(&server->listeners);
 	pool_accept_become_worker(&supervisor->accept);
 	server->clients = supervisor->pool.tables[i];
 	server->link = &link;
-	server->totals = (struct totals){ 0 };
+	server->control = NULL;
 	server->drain = (struct drain){ 0 }; /* a worker started late serves like the others */
 
 	static struct worker worker; /* too large for a stack */
 	worker = (struct worker){
 		.number = i,
-		.n_workers = server->n_workers,
-		.is_spare = server->engine->grows && i >= SUPERVISOR_FIRST,
+		.n_workers = server->config->n_workers,
+		.is_spare = server->config->engine->grows && i >= SUPERVISOR_FIRST,
 		.has_filter = member->has_filter,
 		.slot = member->slot,
 		.server = server,
@@ -144,7 +143,7 @@ _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 		.shutdown_fd = supervisor->shutdown_pipe.child_fd,
 	};
 	set_title(&worker);
-	int rc = server->engine->work(&worker);
+	int rc = server->config->engine->work(&worker);
 	atomic_store(&member->slot->code, rc);
 	_exit(rc < 0 ? 1 : 0);
 }
@@ -152,7 +151,7 @@ _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 /* Filters are limited only if clients can cause workers to start; else workers are few. */
 static bool is_rationed(const struct supervisor *supervisor)
 {
-	return supervisor->server->engine->grows;
+	return supervisor->server->config->engine->grows;
 }
 
 static void supervisor_release_filter(struct supervisor *supervisor, struct pool_member *member)
@@ -290,7 +289,7 @@ static void plan_growth(struct supervisor *supervisor)
 static void plan_first(struct supervisor *supervisor)
 {
 	struct worker_pool *pool = &supervisor->pool;
-	bool grows = supervisor->server->engine->grows;
+	bool grows = supervisor->server->config->engine->grows;
 	for (uint32_t i = 0; i < pool->n_members; i++)
 		pool->members[i].start_at_ns = grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
 	if (grows && pool->n_used > SUPERVISOR_FIRST)
@@ -301,7 +300,7 @@ static void start_due(struct supervisor *supervisor)
 {
 	if (!may_start(supervisor))
 		return;
-	if (supervisor->server->engine->grows)
+	if (supervisor->server->config->engine->grows)
 		plan_growth(supervisor);
 	uint64_t now_ns = clock_now_ns();
 	for (uint32_t i = 0; i < supervisor->pool.n_used; i++) {
@@ -347,15 +346,15 @@ MUST_USE static int supervisor_wait(struct supervisor *supervisor, bool with_new
 {
 	const struct server *server = supervisor->server;
 	struct pollfd polls[2 + POOL_ACCEPT_POLLS] = {
-		{ .fd = server->signals_fd, .events = POLLIN },
+		{ .fd = server->control->signals_fd, .events = POLLIN },
 		{ .fd = with_news ? supervisor->pool.wakeup.fd : -1, .events = POLLIN },
 	};
-	uint64_t deadline_ns = server_deadline_ns(server);
+	uint64_t deadline_ns = control_deadline_ns(server);
 	deadline_ns = clock_earlier_ns(deadline_ns, next_start_ns(supervisor));
 	if (!with_news)
 		deadline_ns = clock_earlier_ns(deadline_ns, clock_deadline_ns(SUPERVISOR_FETCH_NS));
 	size_t n = 2 + pool_accept_poll(&supervisor->accept, &polls[2], &deadline_ns);
-	int rc = server_wait(polls, n, deadline_ns);
+	int rc = control_wait(polls, n, deadline_ns);
 	if (rc >= 0)
 		pool_accept_polled(&supervisor->accept, &polls[2]);
 	return rc < 0 ? rc : 0;
@@ -369,18 +368,18 @@ static bool supervisor_is_over(const struct supervisor *supervisor)
 MUST_USE static int supervisor_take_turn(struct supervisor *supervisor)
 {
 	struct server *server = supervisor->server;
-	struct server_asked asked = server_read_signals(server);
-	int rc = asked.child_ended ? supervisor_reap(supervisor) : 0;
+	struct control_request request = control_read_signals(server);
+	int rc = request.child_ended ? supervisor_reap(supervisor) : 0;
 	if (rc < 0)
 		return rc;
-	if (asked.new_phase) {
+	if (request.new_phase) {
 		admission_stop(&supervisor->accept.admission); /* before the phase is logged */
-		server_log_phase(server, pool_count_clients(&supervisor->pool));
+		control_log_phase(server, pool_count_clients(&supervisor->pool));
 	}
-	if (!supervisor_is_over(supervisor) && server_pass_time(server))
-		server_log_phase(server, pool_count_clients(&supervisor->pool));
+	if (!supervisor_is_over(supervisor) && control_pass_time(server))
+		control_log_phase(server, pool_count_clients(&supervisor->pool));
 	supervisor_follow_drain(supervisor);
-	if (asked.totals)
+	if (request.totals)
 		pool_log_totals(&supervisor->pool);
 	start_due(supervisor);
 	return 0;
@@ -427,13 +426,13 @@ MUST_USE static int supervisor_loop(struct supervisor *supervisor)
 MUST_USE static int read_signals_at_start(struct supervisor *supervisor)
 {
 	struct server *server = supervisor->server;
-	struct server_asked asked = server_read_signals(server);
+	struct control_request request = control_read_signals(server);
 	bool is_draining = server->drain.phase == DRAIN_DRAINING;
-	if (asked.new_phase && (!is_draining || !pool_any_serves(&supervisor->pool)))
+	if (request.new_phase && (!is_draining || !pool_any_serves(&supervisor->pool)))
 		return -EINTR;
-	if (asked.new_phase) {
+	if (request.new_phase) {
 		admission_stop(&supervisor->accept.admission); /* before the phase is logged */
-		server_log_phase(server, pool_count_clients(&supervisor->pool));
+		control_log_phase(server, pool_count_clients(&supervisor->pool));
 	}
 	return supervisor_reap(supervisor);
 }
@@ -442,7 +441,7 @@ MUST_USE static int read_signals_at_start(struct supervisor *supervisor)
 MUST_USE static int await_first(struct supervisor *supervisor)
 {
 	struct pollfd ready[] = {
-		{ .fd = supervisor->server->signals_fd, .events = POLLIN },
+		{ .fd = supervisor->server->control->signals_fd, .events = POLLIN },
 		{ .fd = supervisor->pool.wakeup.fd, .events = POLLIN },
 	};
 	int rc = 0;

@@ -165,7 +165,7 @@ static void publish_room(struct worker *worker)
 	if (is_full(worker) == atomic_load_explicit(&worker->slot->is_full, memory_order_relaxed))
 		return;
 	atomic_store_explicit(&worker->slot->is_full, is_full(worker), memory_order_relaxed);
-	if (is_full(worker) && server->engine->grows)
+	if (is_full(worker) && server->config->engine->grows)
 		wakeup_post(server->link->wakeup);
 }
 

@@ -14,6 +14,7 @@
 #include "net/io.h"
 #include "net/shm.h"
 #include "net/signals.h"
+#include "server/control.h"
 #include "server/engine.h"
 
 /* Limits on the size of an event ring, in records; the number of the worker's clients decides. */
@@ -36,8 +37,8 @@
 /* Returns a worker's share of --max-clients. */
 static uint32_t share_of(const struct server *server, uint32_t i)
 {
-	uint32_t n = server->n_workers;
-	return server->max_clients / n + (i < server->max_clients % n);
+	uint32_t n = server->config->n_workers;
+	return server->config->max_clients / n + (i < server->config->max_clients % n);
 }
 
 static uint32_t event_ring_of(uint32_t share)
@@ -78,7 +79,7 @@ static void lay_out(struct worker_pool *pool, struct arena *arena)
 	for (uint32_t i = 0; i < pool->n_members; i++) {
 		struct pool_member *member = &pool->members[i];
 		uint32_t share = share_of(server, i);
-		size_t entry_size = server->engine->entry_size;
+		size_t entry_size = server->config->engine->entry_size;
 		member->memory_from = arena_take_pages(arena);
 		member->slot = arena_take(arena, sizeof(*member->slot));
 		member->event_ring = (struct event_ring){
@@ -131,7 +132,7 @@ MUST_USE static int share_memory(struct worker_pool *pool)
 
 int pool_open(struct worker_pool *pool, struct server *server)
 {
-	uint32_t n = server->n_workers;
+	uint32_t n = server->config->n_workers;
 	*pool = (struct worker_pool){ .server = server, .n_members = n, .n_used = n };
 	pool->members = calloc(n, sizeof(*pool->members));
 	pool->tables = calloc(n, sizeof(*pool->tables));
@@ -156,7 +157,7 @@ static void count_end(struct worker_pool *pool, const struct conn_record *facts)
 {
 	struct client_table *clients = &pool->server->clients;
 	struct client *client = client_table_of_ticket(clients, facts->ticket);
-	server_count(pool->server, facts);
+	control_count(pool->server, facts);
 	if (client != NULL)
 		client_table_remove(clients, client);
 }
@@ -226,7 +227,8 @@ uint64_t pool_count_taken(const struct worker_pool *pool)
 
 static uint64_t count_accepted(const struct worker_pool *pool)
 {
-	return pool->server->totals.accepted + (has_dispatch(pool) ? 0 : pool_count_taken(pool));
+	return pool->server->control->totals.accepted +
+	       (has_dispatch(pool) ? 0 : pool_count_taken(pool));
 }
 
 uint64_t pool_found_empty(const struct worker_pool *pool)
@@ -267,18 +269,18 @@ void pool_log_totals(struct worker_pool *pool)
 	uint32_t n_clients;
 	for (int tries = 0; tries < TOTALS_TRIES; tries++) {
 		pool_fetch_all(pool);
-		totals = pool->server->totals;
+		totals = pool->server->control->totals;
 		totals.accepted = count_accepted(pool);
 		n_clients = pool_count_clients(pool);
 		for (uint32_t i = 0; i < pool->n_used; i++) {
 			for (const struct client *client = next_of(pool, i, NULL); client != NULL;
 			     client = next_of(pool, i, client))
-				server_add_moving(&totals, client);
+				totals_add_client(&totals, client);
 		}
 		if (!pool_fetch_all(pool) && count_accepted(pool) == totals.accepted)
 			break;
 	}
-	server_log_totals_now(&totals, n_clients);
+	totals_log(&totals, n_clients);
 }
 
 bool pool_any_serves(const struct worker_pool *pool)
@@ -392,7 +394,7 @@ uint32_t pool_reap(struct worker_pool *pool, uint32_t i, const struct child_end 
 	struct worker_slot *slot = pool->members[i].slot;
 	uint64_t n_accepted = atomic_exchange(&slot->accepted, 0);
 	if (!has_dispatch(pool))
-		pool->server->totals.accepted += n_accepted;
+		pool->server->control->totals.accepted += n_accepted;
 	slot->message.ticket = 0;
 	return n_clients;
 }

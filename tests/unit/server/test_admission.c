@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "server/control.h"
 #include "unit.h"
 
 /* One more than are accepted in one round. */
@@ -22,6 +23,8 @@
 /* Number of clients from which keepalive probes are spread. */
 #define MANY_CLIENTS 128
 
+static struct server_config config;
+static struct control control;
 static struct server server;
 static struct admission admission;
 static struct listener *const listener = &server.listeners.list[0];
@@ -93,7 +96,9 @@ static void end_client(int i)
 static int begin(void **state)
 {
 	(void)state;
-	memset(&server, 0, sizeof(server));
+	config = (struct server_config){ 0 };
+	control = (struct control){ .signals_fd = -1 };
+	server = (struct server){ .config = &config, .control = &control };
 	memset(&admission, 0, sizeof(admission));
 	memset(&engine, 0, sizeof(engine));
 	*listener = (struct listener){ .fd = unit_listen(128, &address) };
@@ -208,7 +213,7 @@ TEST(who_comes_is_served_in_order)
 	assert_true(admission_is_open(&admission));
 	assert_int_equal(do_round(), 0);
 	assert_int_equal(engine.n_served, 3);
-	assert_int_equal(server.totals.accepted, 3);
+	assert_int_equal(control.totals.accepted, 3);
 	for (unsigned int i = 0; i < 3; i++) {
 		assert_served((int)i, clients[i]);
 		close(clients[i]);
@@ -236,7 +241,7 @@ TEST(while_the_table_is_full_nobody_is_accepted)
 	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
 	do_round();
 	assert_int_equal(engine.n_served, 2);
-	assert_int_equal(server.totals.accepted, 2);
+	assert_int_equal(control.totals.accepted, 2);
 	assert_int_equal(admission.wait_queue.n, 0); /* it waits in the accept queue */
 	assert_false(admission_is_open(&admission));
 	assert_int_equal(admission_deadline_ns(&admission), CLOCK_NEVER);
@@ -252,12 +257,12 @@ TEST(while_the_table_is_full_nobody_is_accepted)
 TEST(an_engine_may_serve_each_client_to_its_end_before_the_next)
 {
 	server.clients.most = 1;
-	server.quiet = true;
+	config.quiet = true;
 	engine.serves_to_the_end = true;
 	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
 	assert_int_equal(do_round(), 0);
 	assert_int_equal(engine.n_served, 3);
-	assert_int_equal(server.totals.ended, 3);
+	assert_int_equal(control.totals.ended, 3);
 	assert_int_equal(server.clients.count, 0);
 	assert_true(admission_is_open(&admission));
 	engine.n_served = 0; /* none of their sockets is open any more */
@@ -276,7 +281,7 @@ TEST(a_client_who_cannot_be_started_waits_and_is_served_when_another_ended)
 	assert_int_equal(admission.wait_queue.n, 1);
 	assert_int_equal(server.clients.count, 0); /* it left no trace in the table */
 	assert_null(client_table_next(&server.clients, NULL));
-	assert_int_equal(server.totals.accepted, 1); /* the others wait in the accept queue */
+	assert_int_equal(control.totals.accepted, 1); /* the others wait in the accept queue */
 	assert_string_equal(log_of.text, "tcpecho: warning: cannot start serving a client: "
 					 "resource temporarily unavailable, clients wait\n");
 
@@ -421,8 +426,8 @@ TEST(who_does_not_fit_into_the_room_is_ended_by_a_fin)
 	do_round();
 	assert_int_equal(engine.n_served, 1);
 	assert_int_equal(admission.wait_queue.n, 2);
-	assert_int_equal(server.totals.accepted, 5);
-	assert_int_equal(server.totals.turned_away, 2);
+	assert_int_equal(control.totals.accepted, 5);
+	assert_int_equal(control.totals.turned_away, 2);
 	assert_int_equal(unit_lines(log_of.text), 2);
 	assert_non_null(strstr(log_of.text, " reason=source-limit\n"));
 	assert_ended_by_fin(clients[3]);
@@ -448,7 +453,7 @@ TEST(a_place_is_kept_for_the_one_whom_a_shortage_meets)
 	int other = connect_from(2);
 	do_round();
 	assert_int_equal(admission.wait_queue.n, 2);
-	assert_int_equal(server.totals.turned_away, 0);
+	assert_int_equal(control.totals.turned_away, 0);
 	engine.refusal = 0;
 	admission_client_ended(&admission);
 	do_round();
@@ -466,7 +471,7 @@ TEST(who_is_turned_away_or_was_served_is_in_nobodys_way)
 	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
 	do_round();
 	assert_int_equal(admission.wait_queue.n, 1);
-	assert_int_equal(server.totals.turned_away, 1);
+	assert_int_equal(control.totals.turned_away, 1);
 	end_client(0);
 	do_round();
 	assert_int_equal(engine.n_served, 2);
@@ -513,13 +518,13 @@ TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
 	int first[5], second[4], third[3];
 	let_wait(1, first, 5); /* one is served, four wait */
 	assert_int_equal(admission.wait_queue.n, 4);
-	assert_int_equal(server.totals.turned_away, 0);
+	assert_int_equal(control.totals.turned_away, 0);
 
 	let_wait(2, second,
 		 4); /* one is served, and two replace the latest ones of the first source */
 	assert_int_equal(engine.n_served, 2);
 	assert_int_equal(admission.wait_queue.n, 4);
-	assert_int_equal(server.totals.turned_away, 3);
+	assert_int_equal(control.totals.turned_away, 3);
 	assert_ended_by_fin(first[4]);
 	assert_ended_by_fin(first[3]);
 	assert_ended_by_fin(second[3]);
@@ -527,7 +532,7 @@ TEST(when_the_room_is_full_the_source_with_the_most_connections_gives_way)
 	let_wait(3, third, 3); /* two sources have two each: one of these has one afterwards */
 	assert_int_equal(engine.n_served, 3);
 	assert_int_equal(admission.wait_queue.n, 4);
-	assert_int_equal(server.totals.turned_away, 5);
+	assert_int_equal(control.totals.turned_away, 5);
 	assert_ended_by_fin(third[2]);
 
 	/* The remaining clients are served in order. */
@@ -574,8 +579,8 @@ TEST(a_connection_that_the_client_ends_while_it_waits_is_dropped_and_logged)
 	UNIT_WAIT_UNTIL(count_ready() == 2);
 	do_round_with_polls();
 	assert_int_equal(admission.wait_queue.n, 1);
-	assert_int_equal(server.totals.ended, 2);
-	assert_int_equal(server.totals.turned_away, 0);
+	assert_int_equal(control.totals.ended, 2);
+	assert_int_equal(control.totals.turned_away, 0);
 	assert_int_equal(unit_lines(log_of.text), 2);
 	assert_non_null(strstr(log_of.text, " in=0 out=0 "));
 	assert_non_null(strstr(log_of.text, " reason=eof\n"));
@@ -766,7 +771,7 @@ TEST(a_full_one_whose_queue_is_empty_closes_it_while_its_clients_are_there)
 	server.drain.phase = DRAIN_DRAINING;
 	UNIT_WAIT_UNTIL(drain_round());
 	assert_int_equal(engine.n_served, 1);
-	assert_int_equal(server.totals.turned_away, 0);
+	assert_int_equal(control.totals.turned_away, 0);
 	close(client);
 }
 
@@ -804,19 +809,19 @@ TEST(a_queued_client_that_still_sends_gets_a_fin_at_the_drain_timeout)
 	}
 	server.drain.phase = DRAIN_ABORTING;
 	assert_false(drain_round());
-	assert_int_equal(server.totals.turned_away, 3);
+	assert_int_equal(control.totals.turned_away, 3);
 	assert_int_equal(unit_lines(log_of.text), 3);
 	assert_non_null(strstr(log_of.text, " reason=drain\n"));
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
-		UNIT_WAIT_UNTIL(drain_round() || server.totals.turned_away > i);
+		UNIT_WAIT_UNTIL(drain_round() || control.totals.turned_away > i);
 		unit_write(clients[i], "behind", 6);
 		assert_ended_by_fin(clients[i]);
 		close(clients[i]);
 	}
 	UNIT_WAIT_UNTIL(drain_round() && admission_is_over(&admission));
 	assert_int_equal(engine.n_served, 0);
-	assert_int_equal(server.totals.turned_away, ARRAY_LEN(clients));
-	assert_int_equal(server.totals.accepted, ARRAY_LEN(clients));
+	assert_int_equal(control.totals.turned_away, ARRAY_LEN(clients));
+	assert_int_equal(control.totals.accepted, ARRAY_LEN(clients));
 }
 
 TEST(a_second_signal_closes_all_of_it_at_once)

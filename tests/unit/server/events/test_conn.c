@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "net/io.h"
 #include "server/blocking/session.h"
+#include "server/control.h"
 #include "unit.h"
 
 #define MOST    4
@@ -71,6 +72,8 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
 
 /* ---- a driver and its clients ---- */
 
+static struct server_config config;
+static struct control control;
 static struct server server;
 static struct conn_set conns;
 static int theirs[MOST], n_theirs;
@@ -94,7 +97,9 @@ static int open_driver(void **state)
 	(void)state;
 	now_ns = 1000 * CLOCK_NS_PER_S;
 	n_theirs = 0;
-	server = (struct server){ .idle_timeout_ns = IDLE_NS, .quiet = true, .signals_fd = -1 };
+	config = (struct server_config){ .idle_timeout_ns = IDLE_NS, .quiet = true };
+	control = (struct control){ .signals_fd = -1 };
+	server = (struct server){ .config = &config, .control = &control };
 	if (client_table_open(&server.clients, MOST, sizeof(struct conn)) < 0)
 		return -1;
 	int rc = conn_set_open(&conns, &server, CONN_BUFFER_SIZE + QUEUED_MAX);
@@ -295,8 +300,8 @@ TEST(the_end_of_the_stream_is_answered_when_all_is_sent)
 	assert_memory_equal(returned, message, n);
 	assert_int_equal(ending_of(conn), CLOSE_EOF);
 	leave(conn);
-	assert_int_equal(server.totals.ended, 1);
-	assert_int_equal(server.totals.out, CONN_BUFFER_SIZE);
+	assert_int_equal(control.totals.ended, 1);
+	assert_int_equal(control.totals.out, CONN_BUFFER_SIZE);
 }
 
 TEST(a_broken_connection_is_over_at_once)

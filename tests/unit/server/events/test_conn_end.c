@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "net/io.h"
 #include "server/blocking/session.h"
+#include "server/control.h"
 #include "unit.h"
 
 #define MOST    8
@@ -40,6 +41,8 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 
 /* ---- a table of connections ---- */
 
+static struct server_config config;
+static struct control control;
 static struct server server;
 static struct conn_set conns;
 static int theirs[MOST], n_theirs;
@@ -48,7 +51,9 @@ static void open_crowd(uint64_t idle_ns)
 {
 	now_ns = 1000 * CLOCK_NS_PER_S;
 	n_theirs = 0;
-	server = (struct server){ .idle_timeout_ns = idle_ns, .quiet = true, .signals_fd = -1 };
+	config = (struct server_config){ .idle_timeout_ns = idle_ns, .quiet = true };
+	control = (struct control){ .signals_fd = -1 };
+	server = (struct server){ .config = &config, .control = &control };
 	assert_int_equal(client_table_open(&server.clients, MOST, sizeof(struct conn)), 0);
 	assert_int_equal(conn_set_open(&conns, &server, CONN_BUFFER_SIZE), 0);
 	conn_update_now(&conns, false);
@@ -259,7 +264,7 @@ TEST(one_that_moves_late_in_a_turn_is_idle_as_long_after_that)
 TEST(after_an_event_it_does_not_sleep_for_as_long_as_it_is_to_look_for_work)
 {
 	open_crowd(IDLE_NS);
-	server.busy_poll_ns = CLOCK_NS_PER_S;
+	config.busy_poll_ns = CLOCK_NS_PER_S;
 	conn_restart_idle(&conns, come());
 	assert_int_equal(conn_deadline_ns(&conns), now_ns + IDLE_NS);
 	conn_update_now(&conns, true);
@@ -470,9 +475,9 @@ TEST(one_who_leaves_is_counted_and_waits_for_nothing)
 	conn_fail(conn, -ECONNRESET);
 	io_close(&conn->client.fd);
 	conn_count_out(&conns, conn);
-	assert_int_equal(server.totals.ended, 1);
-	assert_int_equal(server.totals.in, 7);
-	assert_int_equal(server.totals.out, 5);
+	assert_int_equal(control.totals.ended, 1);
+	assert_int_equal(control.totals.in, 7);
+	assert_int_equal(control.totals.out, 5);
 	assert_int_equal(server.clients.count, 1);
 	assert_due_in(IDLE_NS, other, CONN_IDLE);
 }

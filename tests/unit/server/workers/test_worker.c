@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "net/wakeup.h"
+#include "server/control.h"
 #include "server/engine.h"
 #include "server/shutdown_pipe.h"
 #include "unit.h"
@@ -19,6 +20,8 @@
 #define MOST   2
 #define OTHERS 4
 
+static struct server_config config;
+static struct control control;
 static struct server server;
 static struct worker_slot slot;
 static struct worker worker;
@@ -67,14 +70,15 @@ static int begin(void **state)
 	n_served = refusal = 0;
 	adding_fails_with = 0;
 	memset(&slot, 0, sizeof(slot));
-	server = (struct server){
+	config = (struct server_config){
 		.engine = engine_find("epoll"),
 		.quiet = true,
-		.signals_fd = -1,
 		.max_clients = MOST,
 		.n_workers = 1,
 		.per_worker = MOST,
 	};
+	control = (struct control){ .signals_fd = -1 };
+	server = (struct server){ .config = &config, .control = &control };
 	server.listeners.list[0].fd = unit_listen(16, &address);
 	server.listeners.n = 1;
 	if (client_table_open(&server.clients, MOST, sizeof(struct client)) < 0 ||
@@ -157,7 +161,7 @@ TEST(who_comes_is_entered_and_served)
 	int client = unit_connect(&address);
 	TAKE_TURNS_UNTIL(n_served == 1);
 	assert_int_equal(server.clients.count, 1);
-	assert_int_equal(server.totals.accepted, 1);
+	assert_int_equal(control.totals.accepted, 1);
 	assert_false(is_full());
 	close(client);
 }
@@ -179,7 +183,7 @@ TEST(one_who_is_full_says_so_and_leaves_the_others_in_the_queue)
 	TAKE_TURNS_UNTIL(n_served == MOST);
 	take_some_turns();
 	assert_true(is_full());
-	assert_int_equal(server.totals.accepted, MOST);
+	assert_int_equal(control.totals.accepted, MOST);
 	assert_false(is_readable(worker.poller.fd)); /* they do not wake the worker */
 
 	end_client(0);
@@ -371,9 +375,9 @@ TEST(who_waits_in_the_room_when_it_is_called_off_gets_a_fin_and_is_lingered_for)
 	TAKE_TURNS_UNTIL(n_served == 1);
 	refusal = -EAGAIN; /* fork() or pthread_create() fails */
 	int waiting = unit_connect(&address);
-	TAKE_TURNS_UNTIL(server.totals.accepted == 2);
+	TAKE_TURNS_UNTIL(control.totals.accepted == 2);
 	shutdown_pipe_signal(&shutdown_pipe);
-	TAKE_TURNS_UNTIL(server.totals.turned_away == 1);
+	TAKE_TURNS_UNTIL(control.totals.turned_away == 1);
 	unit_read_end(waiting);
 	unit_write(waiting, "x", 1); /* these bytes must not cause a reset */
 	take_some_turns();

@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "server/control.h"
 #include "server/engine.h"
 #include "server/workers/event_ring.h"
 #include "unit.h"
 
 #define WORKERS 3
 
+static struct server_config config;
+static struct control control;
 static struct server server;
 static struct worker_pool pool;
 static struct unit_capture log_of;
@@ -28,14 +31,15 @@ static struct unit_capture log_of;
  */
 static void open_pool(uint32_t n_workers, uint32_t max_clients, uint64_t most_of_one)
 {
-	server = (struct server){
+	config = (struct server_config){
 		.engine = engine_find("epoll"),
 		.n_workers = n_workers,
 		.max_clients = max_clients,
 		.max_per_source = most_of_one,
-		.signals_fd = -1,
 		.quiet = true,
 	};
+	control = (struct control){ .signals_fd = -1 };
+	server = (struct server){ .config = &config, .control = &control };
 	assert_int_equal(pool_open(&pool, &server), 0);
 }
 
@@ -177,9 +181,9 @@ TEST(what_a_worker_tells_is_counted_once)
 	assert_false(pool_fetch(&pool, 0));
 	assert_true(pool_fetch(&pool, 1));
 	assert_false(pool_fetch_all(&pool));
-	assert_int_equal(server.totals.ended, 1);
-	assert_int_equal(server.totals.in, 120);
-	assert_int_equal(server.totals.out, 100);
+	assert_int_equal(control.totals.ended, 1);
+	assert_int_equal(control.totals.in, 120);
+	assert_int_equal(control.totals.out, 100);
 }
 
 TEST(one_whose_end_was_told_is_not_there_any_more)
@@ -220,14 +224,14 @@ TEST(whoever_a_dead_worker_had_is_counted_as_killed_with_what_they_had_moved)
 	move(enter(1, 2), 200, 200);
 	move(enter(2, 3), 7000, 7000);
 	assert_int_equal(pool_reap(&pool, 1, &killed), 2);
-	assert_int_equal(server.totals.accepted, 2);
-	assert_int_equal(server.totals.ended, 2);
-	assert_int_equal(server.totals.killed, 2);
-	assert_int_equal(server.totals.in, 210);
-	assert_int_equal(server.totals.out, 205);
+	assert_int_equal(control.totals.accepted, 2);
+	assert_int_equal(control.totals.ended, 2);
+	assert_int_equal(control.totals.killed, 2);
+	assert_int_equal(control.totals.in, 210);
+	assert_int_equal(control.totals.out, 205);
 	assert_int_equal(pool_count_clients(&pool), 1);
 	assert_int_equal(pool_reap(&pool, 1, &killed), 0);
-	assert_int_equal(server.totals.ended, 2);
+	assert_int_equal(control.totals.ended, 2);
 }
 
 TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
@@ -241,15 +245,15 @@ TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
 	client_table_remove(&pool.tables[0], left);
 	assert_true(tell(0, told)); /* and then it was killed */
 	unit_capture_begin(&log_of, STDERR_FILENO);
-	server.quiet = false;
+	config.quiet = false;
 	assert_int_equal(pool_reap(&pool, 0, &killed), 1);
 	unit_capture_end(&log_of);
 	assert_int_equal(unit_lines(log_of.text), 3);
 	assert_non_null(strstr(log_of.text, "peer=192.0.2.1:51334 in=10 out=10"));
 	assert_non_null(strstr(log_of.text, "peer=192.0.2.2:51334 in=5 out=5"));
 	assert_non_null(strstr(log_of.text, "peer=192.0.2.3:51334 in=1 out=1"));
-	assert_int_equal(server.totals.ended, 3);
-	assert_int_equal(server.totals.killed, 1);
+	assert_int_equal(control.totals.ended, 3);
+	assert_int_equal(control.totals.killed, 1);
 }
 
 TEST(those_of_a_worker_that_failed_ended_by_its_error)
@@ -258,12 +262,12 @@ TEST(those_of_a_worker_that_failed_ended_by_its_error)
 	open_pool(WORKERS, 30, 0);
 	enter(0, 7);
 	atomic_store(&pool.members[0].slot->code, -ENOMEM);
-	server.quiet = false;
+	config.quiet = false;
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	assert_int_equal(pool_reap(&pool, 0, &failed), 1);
 	unit_capture_end(&log_of);
 	assert_non_null(strstr(log_of.text, "reason=error error=ENOMEM\n"));
-	assert_int_equal(server.totals.killed, 0);
+	assert_int_equal(control.totals.killed, 0);
 }
 
 TEST(the_next_worker_finds_the_place_as_if_nobody_had_been_there)
@@ -330,15 +334,15 @@ TEST(client_table_of_a_worker_that_died_count_for_their_source_no_more)
 	assert_non_null(pass_on(0));
 	assert_non_null(enter_passed_on(0));
 	assert_non_null(pass_on(0)); /* it had taken this one before it was killed */
-	server.quiet = false;
+	config.quiet = false;
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	assert_int_equal(pool_reap(&pool, 0, &killed), 1);
 	unit_capture_end(&log_of);
 	assert_int_equal(unit_lines(log_of.text), 2);
 	assert_int_equal(server.clients.count, 0);
-	assert_int_equal(server.totals.ended, 1);
-	assert_int_equal(server.totals.turned_away, 1);
-	assert_int_equal(server.totals.killed, 2);
+	assert_int_equal(control.totals.ended, 1);
+	assert_int_equal(control.totals.turned_away, 1);
+	assert_int_equal(control.totals.killed, 2);
 	assert_non_null(pass_on(1));
 	assert_non_null(pass_on(1));
 	client_table_close(&server.clients);
@@ -351,12 +355,12 @@ TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once)
 	struct client *client = enter_passed_on(0);
 	assert_true(tell(0, client));
 	assert_int_equal(pool_reap(&pool, 0, &killed), 0);
-	assert_int_equal(server.totals.ended, 1);
+	assert_int_equal(control.totals.ended, 1);
 	assert_non_null(pass_on(1));
 	assert_non_null(enter_passed_on(1));
 	assert_int_equal(pool_reap(&pool, 1, &killed), 1);
-	assert_int_equal(server.totals.ended, 2);
-	assert_int_equal(server.totals.turned_away, 0);
+	assert_int_equal(control.totals.ended, 2);
+	assert_int_equal(control.totals.turned_away, 0);
 	client_table_close(&server.clients);
 }
 
@@ -394,7 +398,7 @@ TEST(a_worker_has_no_memory_of_the_others)
 		unit_in_child(keep_one, &i);
 	assert_int_equal(pool_count_clients(&pool), WORKERS);
 	pool_fetch_all(&pool);
-	assert_int_equal(server.totals.ended, WORKERS);
+	assert_int_equal(control.totals.ended, WORKERS);
 }
 
 /*
@@ -428,11 +432,11 @@ TEST(a_table_that_was_scribbled_on_has_no_more_clients_than_places)
 		atomic_store(pool.tables[i].used, UINT32_MAX);
 	}
 	assert_true(pool_count_clients(&pool) <= 30);
-	server.quiet = false;
+	config.quiet = false;
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	assert_true(pool_reap(&pool, 0, &killed) <= 10);
 	unit_capture_end(&log_of);
-	server.quiet = true;
+	config.quiet = true;
 	assert_int_equal(pool_count_clients(&pool), 20);
 }
 
@@ -460,8 +464,8 @@ TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once)
 		assert_true(pid >= 0);
 		if (pid == 0)
 			work_for_ever(i);
-		uint64_t enough = server.totals.ended + 1 + (uint64_t)round * 10;
-		while (server.totals.ended < enough)
+		uint64_t enough = control.totals.ended + 1 + (uint64_t)round * 10;
+		while (control.totals.ended < enough)
 			pool_fetch_all(&pool);
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -470,14 +474,14 @@ TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once)
 		 * The worker may have been killed between accept() and the entry: then the client
 		 * was not in the table.
 		 */
-		uint64_t missing = server.totals.accepted - server.totals.ended;
+		uint64_t missing = control.totals.accepted - control.totals.ended;
 		assert_true(missing <= 1);
-		server.totals.accepted -= missing;
+		control.totals.accepted -= missing;
 	}
 	assert_int_equal(pool_count_clients(&pool), 0);
 	/* Clients that were killed with it may not have received, or not have sent, their byte. */
-	assert_true(server.totals.ended - server.totals.in <= 100);
-	assert_true(server.totals.in - server.totals.out <= 100);
+	assert_true(control.totals.ended - control.totals.in <= 100);
+	assert_true(control.totals.in - control.totals.out <= 100);
 }
 
 #define CREW_TEST(name) cmocka_unit_test_teardown(name, end)
