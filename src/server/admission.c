@@ -28,8 +28,8 @@ void admission_setup(struct admission *admission, struct server *server)
 {
 	uint64_t n_descriptors = sysinfo_descriptors(0);
 	admission->server = server;
-	admission->last_said_ns =
-		server->link != NULL ? server->link->last_said_ns : &admission->own_last_said_ns;
+	admission->last_logged_ns = server->link != NULL ? server->link->last_logged_ns
+							 : &admission->own_last_logged_ns;
 	admission->listen_state =
 		server->link != NULL ? server->link->listen_state : &admission->own_listen_state;
 	admission->message = server->link != NULL ? server->link->message : &admission->own_message;
@@ -44,7 +44,7 @@ static enum drain_phase phase_of(const struct admission *admission)
 
 static bool is_table_full(const struct admission *admission)
 {
-	return admission->server->clients.count >= admission->server->clients.most;
+	return admission->server->clients.count >= admission->server->clients.limit;
 }
 
 bool admission_is_paused(const struct admission *admission)
@@ -75,7 +75,7 @@ void admission_pause(struct admission *admission, const char *what, int code)
 	admission->resume_ns = clock_deadline_ns(ADMISSION_PAUSE_NS);
 	if (code == -EBUSY)
 		return; /* workers are slow for a moment: no resource is short */
-	if (log_once_a_second(admission->last_said_ns))
+	if (log_once_a_second(admission->last_logged_ns))
 		log_warning("%s: %s, clients wait", what, err_text(code).text);
 }
 
@@ -152,8 +152,9 @@ static enum accept_verdict accept_one(const struct listener *listener, int *ret_
 }
 
 /* Takes the next connection from a listening socket or from the supervisor. */
-static enum accept_verdict take_next(struct admission *admission, const struct listener *listener,
-				     struct waiting_client *ret_waiting, int *reterr_code)
+static enum accept_verdict accept_or_receive(struct admission *admission,
+					     const struct listener *listener,
+					     struct waiting_client *ret_waiting, int *reterr_code)
 {
 	struct server *server = admission->server;
 	int fd;
@@ -181,18 +182,18 @@ static enum accept_verdict take_next(struct admission *admission, const struct l
 }
 
 /* Pause between two polls of a unix socket while the listening sockets are being stopped. */
-#define STOPPING_LOOK_NS CLOCK_NS_PER_MS
+#define STOPPING_POLL_NS CLOCK_NS_PER_MS
 
 /* Records that accept(2) found the queue of a listening socket empty. state: the state before. */
 static void note_empty(struct admission *admission, size_t number, int state)
 {
 	const struct listener *listener = &admission->server->listeners.list[number];
-	if (!listen_drain_gets_blind(listener))
+	if (!listen_drain_needs_accept(listener))
 		return;
 	if (state == LISTEN_DRAIN_STOPPED)
 		admission->found_empty |= UINT64_C(1) << number;
 	else if (state == LISTEN_DRAIN_STOPPING) /* a shut socket is always ready */
-		ignore_result(io_wait(NULL, 0, clock_deadline_ns(STOPPING_LOOK_NS)));
+		ignore_result(io_wait(NULL, 0, clock_deadline_ns(STOPPING_POLL_NS)));
 }
 
 /*
@@ -248,7 +249,8 @@ MUST_USE static int accept_next(struct admission *admission, size_t i, struct cl
 	       admission_is_open(admission)) {
 		int code, state = atomic_load(admission->listen_state);
 		struct waiting_client waiting;
-		enum accept_verdict verdict = take_next(admission, listener, &waiting, &code);
+		enum accept_verdict verdict =
+			accept_or_receive(admission, listener, &waiting, &code);
 		admission->turn.n_tries++;
 		admission->is_ready[i] &= verdict == ACCEPT_PAUSE;
 		switch (verdict) {
@@ -319,7 +321,8 @@ static enum accept_verdict turn_next_away(struct admission *admission,
 	for (;;) {
 		int code;
 		struct waiting_client waiting;
-		enum accept_verdict verdict = take_next(admission, listener, &waiting, &code);
+		enum accept_verdict verdict =
+			accept_or_receive(admission, listener, &waiting, &code);
 		if (verdict == ACCEPT_NEXT)
 			continue;
 		if (verdict == ACCEPT_PAUSE && linger_close_oldest(&admission->linger))

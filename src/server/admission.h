@@ -53,8 +53,8 @@ struct admission {
 	struct admission_turn turn;
 	bool is_ready[LISTENERS_MAX]; /* by listening socket: connections may wait there */
 	struct wait_queue wait_queue;
-	_Atomic uint64_t *last_said_ns; /* when any process last logged a shortage */
-	_Atomic uint64_t own_last_said_ns;
+	_Atomic uint64_t *last_logged_ns; /* when any process last logged a shortage */
+	_Atomic uint64_t own_last_logged_ns;
 	struct linger_list linger;        /* connections that were turned away */
 	struct listen_drain listen_drain; /* used by the process that controls the drain */
 	_Atomic int *listen_state;        /* enum listen_drain_state */

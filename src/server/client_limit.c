@@ -10,7 +10,7 @@ static uint64_t subtract_or_zero(uint64_t most, uint64_t own)
 	return most > own ? most - own : 0;
 }
 
-static struct sysinfo_bound tighter(struct sysinfo_bound a, struct sysinfo_bound b)
+static struct sysinfo_bound stricter(struct sysinfo_bound a, struct sysinfo_bound b)
 {
 	return a.most < b.most ? a : b;
 }
@@ -55,14 +55,14 @@ struct sysinfo_bound client_limit_of_machine(uint64_t wanted, struct client_need
 	uint64_t own_kib = CLIENT_LIMIT_OWN_KIB + (uint64_t)n_workers * need.worker_kib;
 	struct sysinfo_bound bound = descriptors(wanted, n_separate);
 	if (need.process)
-		bound = tighter(bound, processes(wanted));
-	bound = tighter(bound, clients_in_memory(sysinfo_memory_kib(), own_kib, need.kib));
+		bound = stricter(bound, processes(wanted));
+	bound = stricter(bound, clients_in_memory(sysinfo_memory_kib(), own_kib, need.kib));
 	/* Each worker has its own address space. */
 	struct sysinfo_bound space = clients_in_memory(sysinfo_address_space_kib(),
 						       need.worker_space_kib, need.space_kib);
 	if (space.most != SYSINFO_UNLIMITED)
 		space.most *= n_separate;
-	return tighter(bound, space);
+	return stricter(bound, space);
 }
 
 int client_limit_decide(uint64_t asked, struct sysinfo_bound bound, uint64_t *ret_clients)

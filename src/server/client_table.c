@@ -14,45 +14,45 @@ static size_t whole_lines(size_t size)
 	return (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
-static size_t list_size(uint32_t most, size_t entry_size)
+static size_t list_size(uint32_t limit, size_t entry_size)
 {
-	return whole_lines(most * entry_size);
+	return whole_lines(limit * entry_size);
 }
 
-static size_t map_size(uint32_t most)
+static size_t map_size(uint32_t limit)
 {
-	return whole_lines(u64_map_slots(most) * sizeof(struct u64_map_entry));
+	return whole_lines(u64_map_slots(limit) * sizeof(struct u64_map_entry));
 }
 
-size_t client_table_size(uint32_t most, size_t entry_size)
+size_t client_table_size(uint32_t limit, size_t entry_size)
 {
-	return CACHE_LINE + list_size(most, entry_size) + 2 * map_size(most);
+	return CACHE_LINE + list_size(limit, entry_size) + 2 * map_size(limit);
 }
 
-void client_table_place(struct client_table *ret_clients, void *memory, uint32_t most,
+void client_table_place(struct client_table *ret_clients, void *memory, uint32_t limit,
 			size_t entry_size)
 {
 	char *entries = (char *)memory + CACHE_LINE;
-	char *maps = entries + list_size(most, entry_size);
-	size_t n_places = u64_map_slots(most);
+	char *maps = entries + list_size(limit, entry_size);
+	size_t n_places = u64_map_slots(limit);
 	*ret_clients = (struct client_table){
 		.entries = entries,
 		.entry_size = entry_size,
 		.used = memory,
-		.most = most,
+		.limit = limit,
 		.by_pid = { (struct u64_map_entry *)maps, n_places },
-		.by_source = { (struct u64_map_entry *)(maps + map_size(most)), n_places },
+		.by_source = { (struct u64_map_entry *)(maps + map_size(limit)), n_places },
 	};
 }
 
-int client_table_open(struct client_table *ret_clients, uint32_t most, size_t entry_size)
+int client_table_open(struct client_table *ret_clients, uint32_t limit, size_t entry_size)
 {
-	size_t size = client_table_size(most, entry_size);
+	size_t size = client_table_size(limit, entry_size);
 	void *memory;
 	int rc = shm_map_shared(size, &memory);
 	if (rc < 0)
 		return rc;
-	client_table_place(ret_clients, memory, most, entry_size);
+	client_table_place(ret_clients, memory, limit, entry_size);
 	ret_clients->memory = memory;
 	ret_clients->memory_size = size;
 	return 0;
@@ -86,10 +86,10 @@ struct client *client_table_at(const struct client_table *clients, uint32_t inde
 MUST_USE static bool count_in(struct client_table *clients, const struct peer *peer)
 {
 	uint64_t source;
-	if (clients->most_per_source == 0 || !peer_source(peer, &source))
+	if (clients->max_per_source == 0 || !peer_source(peer, &source))
 		return true;
 	uint64_t count = u64_map_get(&clients->by_source, source);
-	if (count >= clients->most_per_source)
+	if (count >= clients->max_per_source)
 		return false;
 	u64_map_set(&clients->by_source, source, count + 1);
 	return true;
@@ -98,7 +98,7 @@ MUST_USE static bool count_in(struct client_table *clients, const struct peer *p
 static void count_out(struct client_table *clients, const struct peer *peer)
 {
 	uint64_t source;
-	if (clients->most_per_source != 0 && peer_source(peer, &source))
+	if (clients->max_per_source != 0 && peer_source(peer, &source))
 		u64_map_set(&clients->by_source, source,
 			    u64_map_get(&clients->by_source, source) - 1);
 }
@@ -131,7 +131,7 @@ static uint32_t next_serial(struct client_table *clients)
 struct client *client_table_add(struct client_table *clients, const struct peer *peer,
 				uint64_t ticket)
 {
-	assert(clients->count < clients->most);
+	assert(clients->count < clients->limit);
 	if (!count_in(clients, peer))
 		return NULL;
 	struct client *client = take_entry(clients);
@@ -153,7 +153,7 @@ uint64_t client_table_ticket(const struct client_table *clients, const struct cl
 
 struct client *client_table_of_ticket(const struct client_table *clients, uint64_t ticket)
 {
-	if (ticket == 0 || (uint32_t)ticket >= clients->most)
+	if (ticket == 0 || (uint32_t)ticket >= clients->limit)
 		return NULL;
 	struct client *client = client_table_at(clients, (uint32_t)ticket);
 	return client_table_ticket(clients, client) == ticket ? client : NULL;
@@ -206,8 +206,8 @@ struct client *client_table_next(const struct client_table *clients, const struc
 	if (clients->used == NULL)
 		return NULL; /* a zeroed table is empty */
 	uint32_t used = atomic_load_explicit(clients->used, memory_order_acquire);
-	if (used > clients->most)
-		used = clients->most; /* a compromised worker may have changed it */
+	if (used > clients->limit)
+		used = clients->limit; /* a compromised worker may have changed it */
 	for (uint32_t i = from; i < used; i++) {
 		struct client *client = client_table_at(clients, i);
 		if (atomic_load_explicit(&client->serial, memory_order_acquire) != 0)

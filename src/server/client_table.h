@@ -58,28 +58,28 @@ struct client_table {
 	char *entries;
 	size_t entry_size;
 	_Atomic uint32_t *used; /* in the same memory: entries from here on were never used */
-	uint32_t most, count;
+	uint32_t limit, count;
 	uint32_t first_free;      /* index + 1, 0: none */
 	uint32_t last_serial;     /* serial of the latest client */
 	struct u64_map by_pid;    /* pid -> index + 1 */
 	struct u64_map by_source; /* source -> number of clients; only with a limit */
-	uint64_t most_per_source; /* the limit, 0: none */
+	uint64_t max_per_source;  /* the limit, 0: none */
 	void *memory;             /* NULL: the memory belongs to the caller */
 	size_t memory_size;
 };
 
 /*
- * Makes a table for `most` clients. Each entry has entry_size bytes and begins with a struct
+ * Makes a table for `limit` clients. Each entry has entry_size bytes and begins with a struct
  * client. Returns 0 or -ENOMEM.
  */
-MUST_USE int client_table_open(struct client_table *ret_clients, uint32_t most, size_t entry_size);
+MUST_USE int client_table_open(struct client_table *ret_clients, uint32_t limit, size_t entry_size);
 
 /* Children started from now on do not inherit the memory of client_table_open(). */
 void client_table_hide_from_children(const struct client_table *clients);
 
 /* The same in zeroed memory of the caller: client_table_size() bytes, aligned to a cache line. */
-size_t client_table_size(uint32_t most, size_t entry_size);
-void client_table_place(struct client_table *ret_clients, void *memory, uint32_t most,
+size_t client_table_size(uint32_t limit, size_t entry_size);
+void client_table_place(struct client_table *ret_clients, void *memory, uint32_t limit,
 			size_t entry_size);
 
 /* Frees the memory if the table owns it. No client may still be served. A zeroed table is valid. */
@@ -87,7 +87,7 @@ void client_table_close(struct client_table *clients);
 
 /*
  * Adds a client that is not served yet. The table must not be full. ticket: as in struct client.
- * Returns NULL if the source already has most_per_source clients.
+ * Returns NULL if the source already has max_per_source clients.
  */
 MUST_USE struct client *client_table_add(struct client_table *clients, const struct peer *peer,
 					 uint64_t ticket);

@@ -45,6 +45,6 @@ enum close_reason close_reason_of_code(int code);
 /*
  * Writes the access log line: `end peer=192.0.2.7:51334 in=120 out=120 seconds=3.214 reason=eof`.
  */
-void conn_record_log(const struct conn_record *facts);
+void conn_record_log(const struct conn_record *record);
 
 #endif

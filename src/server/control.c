@@ -34,7 +34,7 @@ static void log_phase_without_clients(const struct drain *drain)
 {
 	if (drain->phase == DRAIN_DRAINING)
 		log_notice("%s: no new clients; no client is being served",
-			   signals_name(drain->asked_by).text);
+			   signals_name(drain->requested_by).text);
 	else if (drain->phase == DRAIN_ABORTING)
 		log_notice("drain timeout: no client is being served");
 	else
@@ -47,7 +47,8 @@ static void log_phase_with_clients(const struct server *server, uint32_t n_clien
 	struct units_text clients = units_count(n_clients, "client");
 	if (drain->phase == DRAIN_DRAINING)
 		log_notice("%s: no new clients; %" PRIu32 " may finish, %s",
-			   signals_name(drain->asked_by).text, n_clients, drain_limit(server).text);
+			   signals_name(drain->requested_by).text, n_clients,
+			   drain_limit(server).text);
 	else if (drain->phase == DRAIN_ABORTING)
 		log_notice("drain timeout: ending %s", clients.text);
 	else
@@ -108,13 +109,13 @@ struct control_request control_read_signals(struct server *server)
 			request.totals = true;
 			break;
 		default: /* INT, TERM */
-			request.new_phase = drain_ask(&server->drain, signal, clock_now_ns(),
-						      server->config->drain_timeout_ns);
+			request.new_phase = drain_request(&server->drain, signal, clock_now_ns(),
+							  server->config->drain_timeout_ns);
 			break;
 		}
 	}
 	if (!request.new_phase)
-		server->drain.heard_ns = now_ns;
+		server->drain.signals_read_ns = now_ns;
 	return request;
 }
 
@@ -125,14 +126,14 @@ bool control_pass_time(struct server *server)
 
 int control_wait(struct pollfd *fds, size_t n, uint64_t deadline_ns)
 {
-	static _Atomic uint64_t last_said_ns;
+	static _Atomic uint64_t last_logged_ns;
 	int rc = io_wait(fds, n, deadline_ns);
 	if (rc != -ENOMEM)
 		return rc;
 	for (size_t i = 0; i < n; i++)
 		fds[i].revents = 0;
-	if (log_once_a_second(&last_said_ns))
-		log_warning("cannot wait for events: %s, it is tried again", err_text(rc).text);
+	if (log_once_a_second(&last_logged_ns))
+		log_warning("cannot wait for events: %s, retrying", err_text(rc).text);
 	return 0;
 }
 

@@ -4,19 +4,19 @@
 #include "base/clock.h"
 #include "net/signals.h"
 
-bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_timeout_ns)
+bool drain_request(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_timeout_ns)
 {
 	if (drain->phase == DRAIN_SERVING) {
 		*drain = (struct drain){
 			.phase = DRAIN_DRAINING,
 			.deadline_ns = clock_after_ns(now_ns, drain_timeout_ns),
-			.looked_ns = now_ns,
-			.asked_ns = now_ns,
-			.asked_by = signal,
+			.checked_ns = now_ns,
+			.requested_ns = now_ns,
+			.requested_by = signal,
 		};
 		return true;
 	}
-	if (!signals_is_new_request(drain->asked_ns, drain->heard_ns))
+	if (!signals_is_new_request(drain->requested_ns, drain->signals_read_ns))
 		return false;
 	if (drain->ended_by == 0)
 		drain->ended_by = signal;
@@ -32,12 +32,12 @@ static bool is_timed(const struct drain *drain)
 
 bool drain_pass_time(struct drain *drain, uint64_t now_ns)
 {
-	uint64_t pause_ns = now_ns - drain->looked_ns;
+	uint64_t pause_ns = now_ns - drain->checked_ns;
 	if (!is_timed(drain))
 		return false;
-	drain->looked_ns = now_ns;
+	drain->checked_ns = now_ns;
 	if (pause_ns > DRAIN_LATE_NS)
-		drain->deadline_ns = clock_after_ns(drain->deadline_ns, pause_ns - DRAIN_LOOK_NS);
+		drain->deadline_ns = clock_after_ns(drain->deadline_ns, pause_ns - DRAIN_CHECK_NS);
 	if (now_ns < drain->deadline_ns)
 		return false;
 	if (drain->phase == DRAIN_DRAINING) {
@@ -54,8 +54,8 @@ uint64_t drain_deadline_ns(const struct drain *drain)
 	if (!is_timed(drain))
 		return CLOCK_NEVER;
 	/* The first time as soon as a further signal may be a second request. */
-	uint64_t next_ns = drain->looked_ns == drain->asked_ns
-				   ? drain->asked_ns + SIGNALS_SAME_REQUEST_NS
-				   : drain->looked_ns + DRAIN_LOOK_NS;
+	uint64_t next_ns = drain->checked_ns == drain->requested_ns
+				   ? drain->requested_ns + SIGNALS_SAME_REQUEST_NS
+				   : drain->checked_ns + DRAIN_CHECK_NS;
 	return clock_earlier_ns(drain->deadline_ns, next_ns);
 }

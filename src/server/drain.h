@@ -31,26 +31,26 @@
  * Interval of the clock checks during the drain. A check later than DRAIN_LATE_NS means that the
  * server did not run.
  */
-#define DRAIN_LOOK_NS (100 * CLOCK_NS_PER_MS)
-#define DRAIN_LATE_NS (500 * CLOCK_NS_PER_MS)
+#define DRAIN_CHECK_NS (100 * CLOCK_NS_PER_MS)
+#define DRAIN_LATE_NS  (500 * CLOCK_NS_PER_MS)
 
 enum drain_phase { DRAIN_SERVING, DRAIN_DRAINING, DRAIN_ABORTING, DRAIN_KILLING };
 
 struct drain {
 	enum drain_phase phase;
-	uint64_t deadline_ns; /* end of the phase; not used in SERVING and KILLING */
-	uint64_t looked_ns;   /* time of the last drain_pass_time() */
-	uint64_t asked_ns;    /* time of the first request */
-	uint64_t heard_ns;    /* all signals sent before this time have been read */
-	int asked_by;         /* the signal of the first request */
-	int ended_by;         /* the signal of the second request, 0: none */
+	uint64_t deadline_ns;     /* end of the phase; not used in SERVING and KILLING */
+	uint64_t checked_ns;      /* time of the last drain_pass_time() */
+	uint64_t requested_ns;    /* time of the first request */
+	uint64_t signals_read_ns; /* all signals sent before this time have been read */
+	int requested_by;         /* the signal of the first request */
+	int ended_by;             /* the signal of the second request, 0: none */
 };
 
 /*
- * TERM or INT was read; heard_ns is up to date. Returns whether the phase changed: not if the
- * signal may belong to the first request.
+ * TERM or INT was read; signals_read_ns is up to date. Returns whether the phase changed: not if
+ * the signal may belong to the first request.
  */
-bool drain_ask(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_timeout_ns);
+bool drain_request(struct drain *drain, int signal, uint64_t now_ns, uint64_t drain_timeout_ns);
 
 /*
  * Checks the clock. Returns whether the phase changed. A call that comes much too late means that

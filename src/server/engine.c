@@ -9,7 +9,7 @@ const struct engine *const engines[] = {
 };
 
 /* Engines in order of preference. */
-static const struct engine *const by_merit[] = { &engine_uring, &engine_epoll, NULL };
+static const struct engine *const by_preference[] = { &engine_uring, &engine_epoll, NULL };
 
 const struct engine *engine_find(const char *name)
 {
@@ -29,11 +29,11 @@ const struct engine *engine_best(struct reason *ret_why)
 {
 	size_t i = 0;
 	*ret_why = (struct reason){ { 0 } };
-	for (struct reason reason; by_merit[i + 1] != NULL; i++) {
-		if (engine_check(by_merit[i], &reason) == 0)
+	for (struct reason reason; by_preference[i + 1] != NULL; i++) {
+		if (engine_check(by_preference[i], &reason) == 0)
 			break;
-		snprintf(ret_why->text, sizeof(ret_why->text), "%s: %.120s", by_merit[i]->name,
+		snprintf(ret_why->text, sizeof(ret_why->text), "%s: %.120s", by_preference[i]->name,
 			 reason.text);
 	}
-	return by_merit[i];
+	return by_preference[i];
 }

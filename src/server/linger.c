@@ -11,7 +11,7 @@
  * without end is received from at 3 MB/s, and a pass takes at most a few milliseconds.
  */
 #define RECEIVES_IN_A_ROW  8
-#define RECEIVES_IN_A_LOOK 512
+#define RECEIVES_IN_A_PASS 512
 
 /*
  * Maximum receives of bytes that arrived before a close: more than a receive buffer holds at first.
@@ -79,7 +79,7 @@ void linger_add(struct linger_list *linger, int fd)
 	}
 	uint64_t now_ns = clock_now_ns();
 	if (linger->n == 0)
-		linger->look_ns = now_ns + LINGER_LOOK_NS;
+		linger->next_read_ns = now_ns + LINGER_READ_NS;
 	linger->list[linger->n++] = (struct linger_socket){ .fd = fd, .start_ns = now_ns };
 }
 
@@ -88,10 +88,10 @@ void linger_pass_time(struct linger_list *linger, uint64_t longest_ns)
 	if (linger->n == 0)
 		return;
 	uint64_t now_ns = clock_now_ns();
-	if (now_ns < linger->look_ns)
+	if (now_ns < linger->next_read_ns)
 		return;
-	linger->look_ns = now_ns + LINGER_LOOK_NS;
-	int budget = RECEIVES_IN_A_LOOK;
+	linger->next_read_ns = now_ns + LINGER_READ_NS;
+	int budget = RECEIVES_IN_A_PASS;
 	for (size_t looks = linger->n; looks > 0 && budget > 0; looks--) {
 		size_t i = linger->next < linger->n ? linger->next : 0;
 		bool is_over;
@@ -108,7 +108,7 @@ void linger_pass_time(struct linger_list *linger, uint64_t longest_ns)
 
 uint64_t linger_deadline_ns(const struct linger_list *linger)
 {
-	return linger->n > 0 ? linger->look_ns : CLOCK_NEVER;
+	return linger->n > 0 ? linger->next_read_ns : CLOCK_NEVER;
 }
 
 void linger_close_all(struct linger_list *linger)

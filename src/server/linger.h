@@ -23,7 +23,7 @@
 #define LINGER_SHARE_OF_DESCRIPTORS 8
 
 /* Time between two reads of all sockets. */
-#define LINGER_LOOK_NS (20 * CLOCK_NS_PER_MS)
+#define LINGER_READ_NS (20 * CLOCK_NS_PER_MS)
 
 struct linger_socket {
 	int fd;
@@ -34,7 +34,7 @@ struct linger_socket {
 struct linger_list {
 	size_t n, n_max;
 	size_t next; /* first socket of the next pass, because a pass has a budget */
-	uint64_t look_ns;
+	uint64_t next_read_ns;
 	struct linger_socket list[LINGER_MAX]; /* the oldest is not always the first */
 };
 

@@ -8,7 +8,7 @@
 
 static_assert(LISTENERS_MAX <= 64, "found_empty has a bit for each");
 
-bool listen_drain_gets_blind(const struct listener *listener)
+bool listen_drain_needs_accept(const struct listener *listener)
 {
 	return listener->addr.any.sa_family == AF_UNIX && !listener->is_passed;
 }
@@ -16,7 +16,7 @@ bool listen_drain_gets_blind(const struct listener *listener)
 int listen_drain_poll_fd(const struct listen_drain *drain, const struct listeners *listeners,
 			 size_t i)
 {
-	return (drain->is_blind >> i & 1) != 0 ? -1 : listeners->list[i].fd;
+	return (drain->needs_accept >> i & 1) != 0 ? -1 : listeners->list[i].fd;
 }
 
 static bool has_queue(const struct listener *listener)
@@ -31,12 +31,12 @@ static uint64_t stop_listeners(struct listen_drain *drain, struct listener *list
 	uint64_t bit = UINT64_C(1) << i;
 	if (listener->is_dispatch)
 		return 0;
-	if (listen_drain_gets_blind(listener) && !has_queue(listener))
+	if (listen_drain_needs_accept(listener) && !has_queue(listener))
 		drain->was_empty |= bit;
 	listener_remove_path(listener); /* while it listens, as in listener_close() */
 	drain->was_overrun |= listen_was_overrun(listener->fd); /* before it drops more */
 	if (listen_stop(listener->fd, listener->addr.any.sa_family, listener->is_passed))
-		drain->is_blind |= bit;
+		drain->needs_accept |= bit;
 	if (listener->addr.any.sa_family == AF_UNIX)
 		return 0;
 	return addr_is_local(&listener->addr) ? LISTEN_DRAIN_SETTLE_LOCAL_NS
@@ -68,8 +68,8 @@ static bool are_empty(const struct listen_drain *drain, const struct listeners *
 		const struct listener *listener = &listeners->list[i];
 		if (listener->fd < 0)
 			continue;
-		bool is_empty = (drain->is_blind >> i & 1) != 0 ? (found_empty >> i & 1) != 0
-								: !has_queue(listener);
+		bool is_empty = (drain->needs_accept >> i & 1) != 0 ? (found_empty >> i & 1) != 0
+								    : !has_queue(listener);
 		if (!is_empty)
 			return false;
 	}
@@ -102,5 +102,5 @@ uint64_t listen_drain_deadline_ns(const struct listen_drain *drain)
 	if (drain->start_ns == 0 || drain->is_over)
 		return CLOCK_NEVER;
 	uint64_t now_ns = clock_now_ns();
-	return now_ns < drain->settled_ns ? drain->settled_ns : now_ns + LISTEN_DRAIN_LOOK_NS;
+	return now_ns < drain->settled_ns ? drain->settled_ns : now_ns + LISTEN_DRAIN_POLL_NS;
 }

@@ -36,17 +36,17 @@
 #define LISTEN_DRAIN_OVERRUN_NS (CLOCK_NS_PER_S + LISTEN_DRAIN_SETTLE_NS)
 
 /* Time between two polls of queues that are not empty yet. */
-#define LISTEN_DRAIN_LOOK_NS (20 * CLOCK_NS_PER_MS)
+#define LISTEN_DRAIN_POLL_NS (20 * CLOCK_NS_PER_MS)
 
 /* A zeroed drain has not begun. */
 struct listen_drain {
-	uint64_t start_ns;   /* time at which new connections were stopped, 0: not yet */
-	uint64_t settled_ns; /* time by which handshakes have finished */
-	uint64_t is_blind;   /* bit per socket: poll(2) does not show its queue any more */
-	uint64_t was_empty;  /* bit per such socket: its queue was empty before the stop */
-	bool was_overrun;    /* a queue was full, and the deadline does not allow for that yet */
-	bool is_empty;       /* all queues are empty and stay empty */
-	bool is_over;        /* the sockets are closed too */
+	uint64_t start_ns;     /* time at which new connections were stopped, 0: not yet */
+	uint64_t settled_ns;   /* time by which handshakes have finished */
+	uint64_t needs_accept; /* bit per socket: poll(2) does not show its queue any more */
+	uint64_t was_empty;    /* bit per such socket: its queue was empty before the stop */
+	bool was_overrun;      /* a queue was full, and the deadline does not allow for that yet */
+	bool is_empty;         /* all queues are empty and stay empty */
+	bool is_over;          /* the sockets are closed too */
 };
 
 /* State for all processes with the listening sockets, in shared memory. */
@@ -57,7 +57,7 @@ enum listen_drain_state {
 };
 
 /* Returns whether, after the stop, only accept(2) shows if the queue of this socket is empty. */
-bool listen_drain_gets_blind(const struct listener *listener);
+bool listen_drain_needs_accept(const struct listener *listener);
 
 /*
  * Returns the descriptor to poll for connections in the queue, or -1 if it is closed or poll(2)

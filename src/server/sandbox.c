@@ -164,7 +164,7 @@ static size_t shutting_rules(const struct listeners *listeners,
 	size_t n = 0;
 	for (size_t i = 0; i < listeners->n; i++) {
 		const struct listener *listener = &listeners->list[i];
-		if (listen_drain_gets_blind(listener))
+		if (listen_drain_needs_accept(listener))
 			ret_rules[n++] = (struct seccomp_rule){
 				.call = __NR_shutdown,
 				.checks = { SECCOMP_IS(0, listener->fd), SECCOMP_IS(1, SHUT_RD) },
@@ -357,14 +357,14 @@ int sandbox_enter(struct sandbox *sandbox, const struct listeners *listeners,
 
 	rc = restrict_files_and_signals(listeners);
 	if (rc < 0)
-		log_notice("going without Landlock: %s", err_text(rc).text);
+		log_notice("running without Landlock: %s", err_text(rc).text);
 	if (!seccomp_is_known_here()) {
-		log_notice("going without seccomp: no list of calls for this architecture");
+		log_notice("running without seccomp: no list of calls for this architecture");
 		return 0;
 	}
 	rc = give_up_calls(sandbox, listeners, needs);
 	if (rc < 0)
-		log_notice("going without seccomp: %s", err_text(rc).text);
+		log_notice("running without seccomp: %s", err_text(rc).text);
 	return 0;
 }
 
@@ -372,18 +372,19 @@ bool sandbox_acquire_filter(struct sandbox *sandbox, uint64_t now_ns)
 {
 	if (now_ns - sandbox->second_ns >= CLOCK_NS_PER_S) {
 		sandbox->second_ns = now_ns;
-		sandbox->n_spent = 0;
+		sandbox->n_this_second = 0;
 	}
-	if (sandbox->n_spent >= SANDBOX_FILTERS_PER_SECOND || sandbox->n_on >= SANDBOX_FILTERS_MAX)
+	if (sandbox->n_this_second >= SANDBOX_FILTERS_PER_SECOND ||
+	    sandbox->n_installed >= SANDBOX_FILTERS_MAX)
 		return false;
-	sandbox->n_spent++;
-	sandbox->n_on++;
+	sandbox->n_this_second++;
+	sandbox->n_installed++;
 	return true;
 }
 
 void sandbox_release_filter(struct sandbox *sandbox)
 {
-	sandbox->n_on--;
+	sandbox->n_installed--;
 }
 
 int sandbox_enter_child(const struct sandbox *sandbox)

@@ -53,8 +53,8 @@ struct sandbox {
 	struct sandbox_needs needs;  /* for workers; each compiles its own filter */
 	struct seccomp_filter child; /* compiled once, for all children */
 	uint64_t second_ns;          /* start of the second that is being counted */
-	unsigned int n_spent;        /* filters installed in that second */
-	unsigned int n_on;           /* children that have a filter */
+	unsigned int n_this_second;  /* filters installed in that second */
+	unsigned int n_installed;    /* children that have a filter */
 };
 
 /*

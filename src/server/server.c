@@ -11,7 +11,7 @@
 
 void server_log_shortage(const struct server *server, const char *what, int code)
 {
-	if (server->link != NULL && log_once_a_second(server->link->last_said_ns))
+	if (server->link != NULL && log_once_a_second(server->link->last_logged_ns))
 		log_warning("%s: %s, clients wait", what, err_text(code).text);
 }
 

@@ -26,7 +26,7 @@ struct supervisor_link {
 	_Atomic uint64_t *accepted;
 	const struct event_ring *event_ring;
 	const struct wakeup *wakeup;
-	_Atomic uint64_t *last_said_ns;   /* when any worker last logged that clients wait */
+	_Atomic uint64_t *last_logged_ns; /* when any worker last logged that clients wait */
 	_Atomic int *listen_state;        /* enum listen_drain_state (server/listen_drain.h) */
 	int presence_fd;                  /* hung up: no process will ever read the event ring */
 	struct dispatch_message *message; /* of a worker served by the supervisor */

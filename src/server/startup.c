@@ -189,7 +189,7 @@ MUST_USE static enum exit_status look_up_addresses(const struct serve_options *o
 static bool is_interrupted(struct server *server)
 {
 	control_read_signals(server);
-	server->drain.ended_by = server->drain.asked_by;
+	server->drain.ended_by = server->drain.requested_by;
 	return server->drain.ended_by != 0;
 }
 
@@ -281,7 +281,7 @@ MUST_USE static enum exit_status open_table(struct server *server)
 				   config->engine->entry_size);
 	if (rc < 0)
 		return cannot_start(rc);
-	server->clients.most_per_source = config->max_per_source;
+	server->clients.max_per_source = config->max_per_source;
 	client_table_hide_from_children(&server->clients);
 	return STATUS_OK;
 }
@@ -328,7 +328,8 @@ MUST_USE static enum exit_status run_engine(struct server *server, const char *w
 				    : server->config->engine->run(server);
 	control_log_totals(server);
 	if (rc < 0) {
-		log_error("cannot go on serving: %s%s", err_text(rc).text, start_remedy(rc).text);
+		log_error("cannot continue serving: %s%s", err_text(rc).text,
+			  start_remedy(rc).text);
 		return STATUS_MACHINE;
 	}
 	return server->control->totals.cut_off == 0 ? STATUS_OK : STATUS_ECHO_FAILED;

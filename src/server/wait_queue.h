@@ -3,7 +3,7 @@
  * The wait queue: accepted connections that cannot be served yet, in order of arrival. Either their
  * source is at its limit (--max-per-source), or a resource was short when one was to be served.
  *
- * The queue decides who waits, not when: server/admission.h takes connections out of it.
+ * server/admission.h decides when a connection enters and when it is served.
  */
 #ifndef SERVER_WAIT_QUEUE_H
 #define SERVER_WAIT_QUEUE_H

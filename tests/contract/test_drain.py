@@ -184,7 +184,7 @@ def test_a_worker_that_is_killed_in_the_drain_is_replaced_for_those_in_the_queue
         assert recv_all(queued) == b"queued"
         assert recv_all(first) == b""
     assert server.wait() == 1
-    assert server.log_lines("was killed by SIGKILL, and with it 1 client; another takes its place")
+    assert server.log_lines("was killed by SIGKILL, and with it 1 client; another worker replaces it")
 
 
 def test_a_drain_ends_though_clients_never_stop_connecting(serve):

@@ -329,4 +329,4 @@ def test_a_sandboxed_server_starts_serves_and_ends_on_every_kind_of_address(serv
     assert server.ends(1)[0]["reason"] == "eof"
     assert server.end() == 0
     assert not (tmp_path / "echo").exists()
-    assert "going without" not in server.log()
+    assert "running without" not in server.log()

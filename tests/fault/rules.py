@@ -92,7 +92,7 @@ NO_FREE_PORT = Outcome(Kind.REFUSED, 4, "cannot listen on .*: (no port is free|a
 TAKEN = Outcome(Kind.REFUSED, 4, "cannot listen on unix:.*: address already in use")
 NOT_LOOKED_UP = Outcome(Kind.REFUSED, 4, "cannot listen on unix:.*: (address already in use|{cause})")
 CANNOT_START = Outcome(Kind.REFUSED, 4, "cannot start serving: {cause}")
-CANNOT_GO_ON = Outcome(Kind.ENDS, 4, "cannot go on serving: {cause}")
+CANNOT_GO_ON = Outcome(Kind.ENDS, 4, "cannot continue serving: {cause}")
 LISTENER_LOST = Outcome(Kind.ENDS, 4, "cannot accept on .*: {cause}")
 
 PATH_LEFT = Outcome(Kind.LESS, 0, "warning: cannot remove unix:.*: {cause}")
@@ -160,8 +160,8 @@ SERVE_RULES = [
     Rule("prctl capset", "*", Outcome(Kind.REFUSED, 4, "cannot give up rights: {cause}"),
          "it promises to have no right that it does not need"),
     Rule("landlock_create_ruleset landlock_add_rule landlock_restrict_self", "*",
-         Outcome(Kind.NOTICED, 0, "going without Landlock: {cause}"), "not every kernel has it (server/sandbox.h)"),
-    Rule("seccomp", "*", Outcome(Kind.NOTICED, 0, "going without seccomp: {cause}"),
+         Outcome(Kind.NOTICED, 0, "running without Landlock: {cause}"), "not every kernel has it (server/sandbox.h)"),
+    Rule("seccomp", "*", Outcome(Kind.NOTICED, 0, "running without seccomp: {cause}"),
          "not every kernel has it (server/sandbox.h)", child=False),
     Rule("seccomp", "*", CLIENT,
          "a child without its list must not serve (server/sandbox.h)", child=True),
@@ -227,7 +227,7 @@ SERVE_THIRD = [
 
 # ---- a server with workers ----
 
-WORKER = Outcome(Kind.WORKER, 0, r"warning: worker \d+ failed: {cause}, and with it (\d+) clients?(; another takes its place)?")
+WORKER = Outcome(Kind.WORKER, 0, r"warning: worker \d+ failed: {cause}, and with it (\d+) clients?(; another worker replaces it)?")
 NEW_WORKER = WORKER._replace(words=WORKER.words.replace(r"(\d+)", "(0)"))
 NO_WORKER = Outcome(Kind.PAUSED, 0, "warning: cannot start a worker: {cause}, clients wait")
 SHORT = Outcome(Kind.PAUSED, 0, "warning: cannot (start serving|wait for|go on with) .*: {cause}, clients wait")

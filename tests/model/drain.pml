@@ -287,8 +287,8 @@ inline accept_ready()
 	od
 }
 
-/* drain_ask() */
-inline drain_ask()
+/* drain_request() */
+inline drain_request()
 {
 	if
 	:: phase == SERVING -> phase = DRAINING
@@ -305,11 +305,11 @@ inline drain_ask()
 inline read_signals()
 {
 	if
-	:: intr -> intr = false; drain_ask()
+	:: intr -> intr = false; drain_request()
 	:: else
 	fi;
 	if
-	:: term -> term = false; drain_ask()
+	:: term -> term = false; drain_request()
 	:: else
 	fi;
 	for (c : 0 .. CLIENTS - 1) {

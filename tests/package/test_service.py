@@ -46,7 +46,7 @@ def test_the_service_lives_from_enabling_to_purging(debian, package, newer):
     debian.run("systemctl", "enable", "--now", "tcpecho.service")
     assert echoes(debian)
     if has_landlock():
-        assert not [line for line in journal(debian, "tcpecho.service") if "going without" in line], "a sandbox, too"
+        assert not [line for line in journal(debian, "tcpecho.service") if "running without" in line], "a sandbox, too"
     started = state(debian, "tcpecho.service")
 
     debian.install(newer)

@@ -184,7 +184,7 @@ PID = 77
 
 
 def death(count, pid=PID, how="was killed by SIGKILL"):
-    return "warning", {"message": f"worker {pid} {how}, and with it {count} clients; another takes its place"}
+    return "warning", {"message": f"worker {pid} {how}, and with it {count} clients; another worker replaces it"}
 
 
 def cut(number):

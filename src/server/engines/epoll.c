@@ -13,7 +13,7 @@
 
 const struct engine engine_epoll = {
 	.name = "epoll",
-	.summary = "a loop on each core, which waits until clients are ready",
+	.summary = "an event loop on each core, with epoll(7)",
 	.work = epoll_loop_run,
 	.entry_size = sizeof(struct conn),
 	.sandbox = { .has_workers = true },

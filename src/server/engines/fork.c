@@ -89,7 +89,7 @@ static struct {
 	struct sandbox sandbox;
 	int shutdown_fd;
 	uint64_t idle_timeout_ns;
-} child_rules;
+} child_config;
 
 static struct {
 	struct child *list; /* one per entry of the client table, by index, in shared memory */
@@ -100,9 +100,9 @@ static struct {
 static int child_main(void *argument)
 {
 	struct child *child = argument;
-	fork_keep_only(child->fd, child_rules.shutdown_fd);
+	fork_keep_only(child->fd, child_config.shutdown_fd);
 	proctitle_set(child->title);
-	int rc = child->has_filter ? sandbox_enter_child(&child_rules.sandbox) : 0;
+	int rc = child->has_filter ? sandbox_enter_child(&child_config.sandbox) : 0;
 	if (rc < 0) {
 		atomic_store_explicit(&child->stats.code, rc, memory_order_relaxed);
 		_exit(1);
@@ -110,10 +110,10 @@ static int child_main(void *argument)
 
 	struct session session = {
 		.fd = child->fd,
-		.shutdown_fd = child_rules.shutdown_fd,
+		.shutdown_fd = child_config.shutdown_fd,
 		.is_unix = child->is_unix,
 		.recv_timeout_ns = LISTEN_RETRY_NS,
-		.idle_timeout_ns = child_rules.idle_timeout_ns,
+		.idle_timeout_ns = child_config.idle_timeout_ns,
 		.stats = &child->stats,
 		.buffer = child_memory.buffer,
 	};
@@ -322,9 +322,9 @@ static int fork_start(struct server *server)
 	rc = open_children(server);
 	if (rc < 0)
 		return rc;
-	child_rules.sandbox = server->sandbox;
-	child_rules.shutdown_fd = children.shutdown_pipe.child_fd;
-	child_rules.idle_timeout_ns = server->config->idle_timeout_ns;
+	child_config.sandbox = server->sandbox;
+	child_config.shutdown_fd = children.shutdown_pipe.child_fd;
+	child_config.idle_timeout_ns = server->config->idle_timeout_ns;
 	return try_child();
 }
 

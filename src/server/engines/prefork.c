@@ -123,7 +123,7 @@ MUST_USE static int serve_one_after_the_other(struct worker *worker)
 	proctitle_set(TITLE_WAITING);
 	int rc = worker_open(worker);
 	if (rc == 0)
-		worker_note_serving(worker);
+		worker_report_serving(worker);
 	while (rc == 0 && !worker_is_done(worker) && clock_now_ns() < end_of_life_ns(&prefork))
 		rc = prefork_take_turn(&prefork);
 	worker_close(worker);
@@ -138,7 +138,7 @@ static int prefork_work(struct worker *worker)
 
 const struct engine engine_prefork = {
 	.name = "prefork",
-	.summary = "child processes that are there before their clients, one client each",
+	.summary = "child processes started in advance, one client each",
 	.work = prefork_work,
 	.entry_size = sizeof(struct conn),
 	.sandbox = { .has_workers = true },

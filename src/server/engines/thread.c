@@ -106,7 +106,7 @@ static void thread_start_client(struct thread_engine *engine, struct client *cli
 		admission_put_back(&engine->worker->admission, client, rc);
 }
 
-static void take_ended(struct thread_engine *engine)
+static void remove_ended_clients(struct thread_engine *engine)
 {
 	struct thread_client *served = atomic_exchange(&engine->ended, NULL);
 	while (served != NULL) {
@@ -119,8 +119,8 @@ static void take_ended(struct thread_engine *engine)
 
 static size_t stack_size(void)
 {
-	long least = sysconf(_SC_THREAD_STACK_MIN);
-	size_t size = least > (long)STACK_SIZE ? (size_t)least : STACK_SIZE;
+	long minimum = sysconf(_SC_THREAD_STACK_MIN);
+	size_t size = minimum > (long)STACK_SIZE ? (size_t)minimum : STACK_SIZE;
 	return size + SESSION_BUFFER_SIZE;
 }
 
@@ -136,23 +136,26 @@ MUST_USE static int try_thread(const struct thread_engine *engine)
 	return -pthread_create(&thread, &engine->attributes, thread_end_at_once, NULL);
 }
 
+/* On failure the process ends, and nothing is closed. */
 MUST_USE static int set_up(struct thread_engine *engine)
 {
-	int rc = -pthread_attr_init(&engine->attributes);
+	int rc = pthread_attr_init(&engine->attributes);
 	if (rc == 0)
-		rc = -pthread_attr_setdetachstate(&engine->attributes, PTHREAD_CREATE_DETACHED);
+		rc = pthread_attr_setdetachstate(&engine->attributes, PTHREAD_CREATE_DETACHED);
 	if (rc == 0)
-		rc = -pthread_attr_setstacksize(&engine->attributes, stack_size());
-	if (rc == 0)
-		rc = try_thread(engine);
-	if (rc == 0)
-		rc = wakeup_open(&engine->ended_wakeup, &engine->ended_sleep);
-	if (rc == 0)
-		rc = worker_open(engine->worker);
-	if (rc == 0)
-		rc = poller_add(&engine->worker->poller, engine->ended_wakeup.fd, EPOLLIN,
-				TAG_ENDED);
-	return rc;
+		rc = pthread_attr_setstacksize(&engine->attributes, stack_size());
+	if (rc != 0)
+		return -rc;
+	rc = try_thread(engine);
+	if (rc < 0)
+		return rc;
+	rc = wakeup_open(&engine->ended_wakeup, &engine->ended_sleep);
+	if (rc < 0)
+		return rc;
+	rc = worker_open(engine->worker);
+	if (rc < 0)
+		return rc;
+	return poller_add(&engine->worker->poller, engine->ended_wakeup.fd, EPOLLIN, TAG_ENDED);
 }
 
 MUST_USE static int thread_take_turn(struct thread_engine *engine)
@@ -164,7 +167,7 @@ MUST_USE static int thread_take_turn(struct thread_engine *engine)
 	wakeup_end_sleep(&engine->ended_wakeup);
 	if (rc < 0)
 		return rc;
-	take_ended(engine);
+	remove_ended_clients(engine);
 	while ((rc = worker_next_client(engine->worker, &client)) > 0)
 		thread_start_client(engine, client);
 	return rc;
@@ -175,7 +178,7 @@ static int thread_work(struct worker *worker)
 	struct thread_engine engine = { .worker = worker };
 	int rc = set_up(&engine);
 	if (rc == 0)
-		worker_note_serving(worker);
+		worker_report_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
 		rc = thread_take_turn(&engine);
 	return rc; /* the process ends, and all remaining threads with it */

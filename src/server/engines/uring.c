@@ -456,7 +456,7 @@ static int uring_work(struct worker *worker)
 	if (rc == 0)
 		rc = uring_accept_clients(&uring);
 	if (rc == 0)
-		worker_note_serving(worker);
+		worker_report_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
 		rc = uring_take_turn(&uring);
 	close_accept_requests(&uring);
@@ -469,7 +469,7 @@ close_ring:
 
 const struct engine engine_uring = {
 	.name = "uring",
-	.summary = "a ring on each core, into which the kernel puts what it has done",
+	.summary = "an event loop on each core, with io_uring(7)",
 	.usable = uring_check,
 	.work = uring_work,
 	.entry_size = sizeof(struct uring_conn),

@@ -53,7 +53,7 @@ int conn_set_open(struct conn_set *conns, struct server *server, size_t kept_siz
 	conns->now_ns = clock_now_ns();
 	conns->busy_until_ns = 0;
 	conns->is_aborting = false;
-	return buffer_pool_open(&conns->pool, server->clients.most, kept_size);
+	return buffer_pool_open(&conns->pool, server->clients.limit, kept_size);
 }
 
 void conn_set_close(struct conn_set *conns)
@@ -127,7 +127,7 @@ void conn_stop_timer(struct conn_set *conns, struct conn *conn)
 
 void conn_wait_out_shortage(struct conn_set *conns, struct conn *conn, int code)
 {
-	server_log_shortage(conns->server, "cannot go on with a connection", code);
+	server_log_shortage(conns->server, "cannot continue with a connection", code);
 	if (!conn->echo.stopped) /* a linger timer must continue */
 		conn_start_timer(conns, conn, CONN_SHORTAGE);
 }

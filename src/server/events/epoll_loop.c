@@ -142,7 +142,7 @@ int epoll_loop_run(struct worker *worker)
 		return rc;
 	rc = worker_open(worker);
 	if (rc == 0)
-		worker_note_serving(worker);
+		worker_report_serving(worker);
 	while (rc == 0 && !worker_is_done(worker))
 		rc = epoll_take_turn(&loop);
 	worker_close(worker);

@@ -52,7 +52,7 @@ void uring_accept_watch(struct uring_accept *accept)
 	}
 	/* A pending request holds the socket even after its descriptor is closed. */
 	if (!has_request && !listeners_any_open(listeners))
-		worker_note_closed(worker);
+		worker_report_closed(worker);
 	/* During a shortage, a new request is made only after the pause. */
 	if (!admission_is_paused(&worker->admission))
 		want(accept, POLLER, worker->poller.fd, POLLIN, true);

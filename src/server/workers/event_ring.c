@@ -12,19 +12,19 @@ static struct conn_record *event_slot(const struct event_ring *event_ring, uint3
 	return &event_ring->ring->places[number & (event_ring->n_places - 1)];
 }
 
-bool event_ring_post(const struct event_ring *event_ring, const struct conn_record *facts)
+bool event_ring_post(const struct event_ring *event_ring, const struct conn_record *record)
 {
 	struct event_ring_memory *ring = event_ring->ring;
 	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 	if (head - tail >= event_ring->n_places)
 		return false;
-	*event_slot(event_ring, head) = *facts;
+	*event_slot(event_ring, head) = *record;
 	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
 	return true;
 }
 
-bool event_ring_next(const struct event_ring *event_ring, struct conn_record *ret_facts)
+bool event_ring_next(const struct event_ring *event_ring, struct conn_record *ret_record)
 {
 	struct event_ring_memory *ring = event_ring->ring;
 	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
@@ -35,7 +35,7 @@ bool event_ring_next(const struct event_ring *event_ring, struct conn_record *re
 		atomic_store_explicit(&ring->tail, head, memory_order_release);
 		return false;
 	}
-	*ret_facts = *event_slot(event_ring, tail);
+	*ret_record = *event_slot(event_ring, tail);
 	atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
 	return true;
 }

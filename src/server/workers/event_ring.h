@@ -46,12 +46,13 @@ struct event_ring {
 size_t event_ring_size(uint32_t n_places);
 
 /* In the worker: posts a record. Returns false if the ring is full. */
-MUST_USE bool event_ring_post(const struct event_ring *event_ring, const struct conn_record *facts);
+MUST_USE bool event_ring_post(const struct event_ring *event_ring,
+			      const struct conn_record *record);
 
 /*
  * In the supervisor: returns the next unread record, or false if there is no record. Empties a ring
  * whose head has an impossible value.
  */
-MUST_USE bool event_ring_next(const struct event_ring *event_ring, struct conn_record *ret_facts);
+MUST_USE bool event_ring_next(const struct event_ring *event_ring, struct conn_record *ret_record);
 
 #endif

@@ -14,7 +14,7 @@ MUST_USE static int open_dispatch(struct pool_accept *accept)
 	if (rc < 0)
 		return rc;
 	client_table_hide_from_children(&server->clients); /* workers have their own tables */
-	server->clients.most_per_source = server->config->max_per_source;
+	server->clients.max_per_source = server->config->max_per_source;
 	return dispatch_open(&accept->dispatch, &server->clients);
 }
 
@@ -106,7 +106,7 @@ size_t pool_accept_poll(struct pool_accept *accept, struct pollfd *ret_polls, ui
 }
 
 /* Handles the result of polling for waiting connections (server/workers/accept_watch.h). */
-static void follow_watch(struct pool_accept *accept, bool is_ready)
+static void evaluate_watch(struct pool_accept *accept, bool is_ready)
 {
 	static const uint64_t one = 1;
 	struct accept_watch *watch = &accept->watch;
@@ -129,8 +129,8 @@ void pool_accept_polled(struct pool_accept *accept, const struct pollfd *polls)
 		any_ready |= accept->admission.is_ready[i];
 	}
 	if (accept->watch_polls)
-		follow_watch(accept,
-			     pool_accept_dispatches(accept) ? polls[0].revents != 0 : any_ready);
+		evaluate_watch(accept,
+			       pool_accept_dispatches(accept) ? polls[0].revents != 0 : any_ready);
 	if (polls[1].revents != 0) {
 		accept->dispatch.is_full = false;
 		admission_client_ended(&accept->admission);

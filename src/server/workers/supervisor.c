@@ -28,6 +28,7 @@
 #include "server/engine.h"
 #include "server/sandbox.h"
 #include "server/shutdown_pipe.h"
+#include "server/workers/growth.h"
 #include "server/workers/pool_accept.h"
 #include "server/workers/worker.h"
 #include "server/workers/worker_pool.h"
@@ -38,14 +39,6 @@
 /* Interval of reading the rings while records keep coming, without wake-ups. */
 #define SUPERVISOR_FETCH_NS (4 * CLOCK_NS_PER_MS)
 
-/*
- * For an engine that grows: the minimum of idle workers, the number of workers at first, and about
- * the maximum started at once.
- */
-#define SUPERVISOR_SPARE      4
-#define SUPERVISOR_FIRST      8
-#define SUPERVISOR_GROWTH_MAX 64
-
 struct supervisor {
 	struct server *server;
 	struct worker_pool pool;
@@ -54,9 +47,9 @@ struct supervisor {
 	struct shutdown_pipe shutdown_pipe; /* closed after the drain timeout */
 	struct shutdown_pipe presence; /* closed at our end only: until then the rings are read */
 	uint32_t n_alive;
-	bool is_starting;              /* until a worker serves */
-	int start_code;                /* why the first start failed */
-	_Atomic uint64_t last_said_ns; /* when a failure to start a worker was last logged */
+	bool is_starting;                /* until a worker serves */
+	int start_code;                  /* why the first start failed */
+	_Atomic uint64_t last_logged_ns; /* when a failure to start a worker was last logged */
 };
 
 void supervisor_close(struct supervisor *supervisor)
@@ -71,18 +64,22 @@ void supervisor_close(struct supervisor *supervisor)
 	free(supervisor);
 }
 
+/* On failure the caller closes what was opened. */
 MUST_USE static int open_supervisor(struct supervisor *supervisor)
 {
 	int rc = pool_open(&supervisor->pool, supervisor->server);
-	if (rc == 0)
-		rc = shutdown_pipe_open(&supervisor->shutdown_pipe);
-	if (rc == 0)
-		rc = shutdown_pipe_open(&supervisor->presence);
-	if (rc == 0)
-		rc = shutdown_pipe_open(&supervisor->closing);
-	if (rc == 0)
-		rc = pool_accept_open(&supervisor->accept, supervisor->server, &supervisor->pool);
-	return rc;
+	if (rc < 0)
+		return rc;
+	rc = shutdown_pipe_open(&supervisor->shutdown_pipe);
+	if (rc < 0)
+		return rc;
+	rc = shutdown_pipe_open(&supervisor->presence);
+	if (rc < 0)
+		return rc;
+	rc = shutdown_pipe_open(&supervisor->closing);
+	if (rc < 0)
+		return rc;
+	return pool_accept_open(&supervisor->accept, supervisor->server, &supervisor->pool);
 }
 
 /* ---- start and end of a worker ---- */
@@ -111,7 +108,7 @@ _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 		.accepted = &member->slot->accepted,
 		.event_ring = &member->event_ring,
 		.wakeup = &supervisor->pool.wakeup,
-		.last_said_ns = supervisor->pool.said_ns,
+		.last_logged_ns = supervisor->pool.last_logged_ns,
 		.listen_state = supervisor->pool.listen_state,
 		.presence_fd = supervisor->presence.child_fd,
 		.message = &member->slot->message,
@@ -134,7 +131,7 @@ _Noreturn static void worker_main(struct supervisor *supervisor, uint32_t i)
 	worker = (struct worker){
 		.number = i,
 		.n_workers = server->config->n_workers,
-		.is_spare = server->config->engine->grows && i >= SUPERVISOR_FIRST,
+		.is_spare = server->config->engine->grows && i >= GROWTH_FIRST,
 		.has_filter = member->has_filter,
 		.slot = member->slot,
 		.server = server,
@@ -171,7 +168,7 @@ static void note_start_failure(struct supervisor *supervisor, int code)
 static void start_worker(struct supervisor *supervisor, uint32_t i)
 {
 	struct pool_member *member = &supervisor->pool.members[i];
-	member->last_told = 0;
+	member->last_read_serial = 0;
 	atomic_store(&member->slot->code, 0);
 	atomic_store(&member->slot->is_full, 0);
 	atomic_store(&member->slot->is_paused, 0);
@@ -187,7 +184,7 @@ static void start_worker(struct supervisor *supervisor, uint32_t i)
 		member->start_at_ns = clock_deadline_ns(SUPERVISOR_RETRY_NS);
 		if (supervisor->is_starting)
 			note_start_failure(supervisor, pid);
-		else if (log_once_a_second(&supervisor->last_said_ns))
+		else if (log_once_a_second(&supervisor->last_logged_ns))
 			log_warning("cannot start a worker: %s, clients wait", err_text(pid).text);
 		return;
 	}
@@ -205,13 +202,13 @@ static bool is_killed_by_us(const struct supervisor *supervisor, const struct ch
 static void worker_ended(struct supervisor *supervisor, uint32_t i, const struct child_end *end)
 {
 	struct pool_member *member = &supervisor->pool.members[i];
-	bool died = end->signal != 0 || end->status != 0;
+	bool has_failed = end->signal != 0 || end->status != 0;
 	uint32_t n_clients = pool_reap(&supervisor->pool, i, end);
 	member->pid = 0;
 	member->start_at_ns = CLOCK_NEVER;
 	supervisor_release_filter(supervisor, member);
 	supervisor->n_alive--;
-	if (!died)
+	if (!has_failed)
 		return;
 	bool is_replaced = may_start(supervisor);
 	if (supervisor->is_starting)
@@ -249,30 +246,26 @@ MUST_USE static int supervisor_reap(struct supervisor *supervisor)
 
 /* ---- the number of workers ---- */
 
-/*
- * Returns how many workers to start so that the next clients need not wait. For an engine that
- * grows.
- */
-static uint32_t wanted_more(const struct supervisor *supervisor)
+static struct growth_state growth_state_of(const struct supervisor *supervisor)
 {
-	uint32_t n_idle = 0;
-	bool any_paused = false; /* then new workers would lack the same resource */
+	struct growth_state state = {
+		.n_alive = supervisor->n_alive,
+		.may_be_stuck = supervisor->accept.may_be_stuck,
+	};
 	for (uint32_t i = 0; i < supervisor->pool.n_used; i++) {
 		const struct pool_member *member = &supervisor->pool.members[i];
-		bool to_come = member->pid == 0 && member->start_at_ns != CLOCK_NEVER;
-		any_paused |= member->pid != 0 && atomic_load(&member->slot->is_paused) != 0;
-		if (to_come || (member->pid != 0 && atomic_load(&member->slot->is_full) == 0))
-			n_idle++;
+		bool is_planned = member->pid == 0 && member->start_at_ns != CLOCK_NEVER;
+		state.any_paused |= member->pid != 0 && atomic_load(&member->slot->is_paused) != 0;
+		if (is_planned || (member->pid != 0 && atomic_load(&member->slot->is_full) == 0))
+			state.n_idle++;
 	}
-	if (n_idle >= SUPERVISOR_SPARE && (any_paused || !supervisor->accept.may_be_stuck))
-		return 0;
-	uint32_t more = supervisor->n_alive;
-	return more < SUPERVISOR_GROWTH_MAX ? more + SUPERVISOR_SPARE : SUPERVISOR_GROWTH_MAX;
+	return state;
 }
 
 static void plan_growth(struct supervisor *supervisor)
 {
-	uint32_t more = wanted_more(supervisor);
+	const struct growth_state state = growth_state_of(supervisor);
+	uint32_t more = growth_step(&state);
 	uint64_t now_ns = clock_now_ns();
 	for (uint32_t i = 0; i < supervisor->pool.n_members && more > 0; i++) {
 		struct pool_member *member = &supervisor->pool.members[i];
@@ -291,9 +284,9 @@ static void plan_first(struct supervisor *supervisor)
 	struct worker_pool *pool = &supervisor->pool;
 	bool grows = supervisor->server->config->engine->grows;
 	for (uint32_t i = 0; i < pool->n_members; i++)
-		pool->members[i].start_at_ns = grows && i >= SUPERVISOR_FIRST ? CLOCK_NEVER : 0;
-	if (grows && pool->n_used > SUPERVISOR_FIRST)
-		pool->n_used = SUPERVISOR_FIRST;
+		pool->members[i].start_at_ns = grows && i >= GROWTH_FIRST ? CLOCK_NEVER : 0;
+	if (grows && pool->n_used > GROWTH_FIRST)
+		pool->n_used = GROWTH_FIRST;
 }
 
 static void start_due(struct supervisor *supervisor)
@@ -341,17 +334,20 @@ static void supervisor_follow_drain(struct supervisor *supervisor)
 		pool_kill_all(&supervisor->pool);
 }
 
-/* Waits for signals, for wake-ups if with_news, and for accepting. */
-MUST_USE static int supervisor_wait(struct supervisor *supervisor, bool with_news)
+/*
+ * Waits for signals, for what accepting needs, and for wake-ups of workers; without wake-ups, for
+ * SUPERVISOR_FETCH_NS at most.
+ */
+MUST_USE static int supervisor_wait(struct supervisor *supervisor, bool with_wakeups)
 {
 	const struct server *server = supervisor->server;
 	struct pollfd polls[2 + POOL_ACCEPT_POLLS] = {
 		{ .fd = server->control->signals_fd, .events = POLLIN },
-		{ .fd = with_news ? supervisor->pool.wakeup.fd : -1, .events = POLLIN },
+		{ .fd = with_wakeups ? supervisor->pool.wakeup.fd : -1, .events = POLLIN },
 	};
 	uint64_t deadline_ns = control_deadline_ns(server);
 	deadline_ns = clock_earlier_ns(deadline_ns, next_start_ns(supervisor));
-	if (!with_news)
+	if (!with_wakeups)
 		deadline_ns = clock_earlier_ns(deadline_ns, clock_deadline_ns(SUPERVISOR_FETCH_NS));
 	size_t n = 2 + pool_accept_poll(&supervisor->accept, &polls[2], &deadline_ns);
 	int rc = control_wait(polls, n, deadline_ns);
@@ -385,8 +381,8 @@ MUST_USE static int supervisor_take_turn(struct supervisor *supervisor)
 	return 0;
 }
 
-/* Handles everything that comes without a signal. Returns whether there was a record. */
-static bool look(struct supervisor *supervisor)
+/* Reads the records of workers, and starts workers. Returns whether there was a record. */
+static bool supervisor_fetch(struct supervisor *supervisor)
 {
 	bool any = pool_fetch_all(&supervisor->pool);
 	if (any)
@@ -402,7 +398,7 @@ MUST_USE static int supervisor_loop(struct supervisor *supervisor)
 		rc = supervisor_take_turn(supervisor);
 		if (rc < 0 || supervisor_is_over(supervisor))
 			break;
-		bool any = look(supervisor);
+		bool any = supervisor_fetch(supervisor);
 		rc = pool_accept_dispatch(&supervisor->accept);
 		if (rc < 0)
 			break;
@@ -412,7 +408,7 @@ MUST_USE static int supervisor_loop(struct supervisor *supervisor)
 			continue;
 		}
 		wakeup_begin_sleep(&supervisor->pool.wakeup);
-		if (!look(supervisor)) /* records posted while awake sent no wake-up */
+		if (!supervisor_fetch(supervisor)) /* records posted while awake sent no wake-up */
 			rc = supervisor_wait(supervisor, true);
 		wakeup_end_sleep(&supervisor->pool.wakeup);
 	}

@@ -17,7 +17,7 @@
  * with their byte counts. No other client is affected.
  *
  * A worker that dies soon after its start is replaced after a pause, which doubles each time
- * (MEMBER_PAUSE_*). A worker that ran for longer is replaced at once.
+ * (worker_pool.c). A worker that ran for longer is replaced at once.
  */
 #ifndef SERVER_WORKERS_SUPERVISOR_H
 #define SERVER_WORKERS_SUPERVISOR_H

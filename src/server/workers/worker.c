@@ -67,7 +67,7 @@ static void watch_for_wakeup(struct worker *worker, bool wanted)
 }
 
 /* Another worker, or the supervisor, has found a connection that no worker accepts. */
-static void take_wakeup(struct worker *worker)
+static void read_wakeup(struct worker *worker)
 {
 	uint64_t count;
 	ignore_result(io_read(worker->wakeup_fd, &count,
@@ -86,7 +86,7 @@ static void worker_check_pipes(struct worker *worker, uint64_t tag)
 		return;
 	}
 	if (tag == TAG_WAKEUP) {
-		take_wakeup(worker);
+		read_wakeup(worker);
 		return;
 	}
 	if (tag == TAG_SHUTDOWN)
@@ -96,7 +96,7 @@ static void worker_check_pipes(struct worker *worker, uint64_t tag)
 }
 
 /* Handles the events of the worker and removes them; the engine's events stay in the list. */
-static void sort_out(struct worker *worker)
+static void take_worker_events(struct worker *worker)
 {
 	struct poller_events *events = &worker->events;
 	int kept = 0;
@@ -119,7 +119,7 @@ int worker_wait(struct worker *worker, uint64_t deadline_ns)
 	deadline_ns = clock_earlier_ns(deadline_ns, worker_deadline_ns(worker));
 	int n = poller_wait(&worker->poller, &worker->events, deadline_ns);
 	if (n > 0)
-		sort_out(worker);
+		take_worker_events(worker);
 	return n < 0 ? n : 0;
 }
 
@@ -132,7 +132,7 @@ static bool is_any_ready(const struct worker *worker)
 	return any;
 }
 
-static void forget_readiness(struct worker *worker)
+static void clear_readiness(struct worker *worker)
 {
 	for (size_t i = 0; i < worker->server->listeners.n; i++)
 		worker->admission.is_ready[i] = false;
@@ -148,12 +148,12 @@ static void pass_wakeup_on(struct worker *worker)
 	bool others_serve = worker->n_workers > 1 && worker->server->drain.phase == DRAIN_SERVING;
 	if (others_serve && is_any_ready(worker))
 		ignore_result(io_write(worker->wakeup_fd, &one, sizeof(one)));
-	forget_readiness(worker);
+	clear_readiness(worker);
 }
 
 static bool is_full(const struct worker *worker)
 {
-	return worker->server->clients.count >= worker->server->clients.most;
+	return worker->server->clients.count >= worker->server->clients.limit;
 }
 
 /* Reports to the supervisor whether the worker is paused and whether it has room. */
@@ -189,10 +189,10 @@ void worker_close_listeners(struct worker *worker)
 		admission_close(&worker->admission);
 	listeners_close(&worker->server->listeners);
 	if (!worker->polls_listeners)
-		worker_note_closed(worker);
+		worker_report_closed(worker);
 }
 
-void worker_note_closed(struct worker *worker)
+void worker_report_closed(struct worker *worker)
 {
 	atomic_store_explicit(&worker->slot->has_closed, 1, memory_order_release);
 }
@@ -228,7 +228,7 @@ MUST_USE static int await_clients(struct worker *worker)
 	}
 	watch_for_wakeup(worker, is_open);
 	if (is_open) {
-		forget_readiness(worker); /* a waiting connection makes its socket ready again */
+		clear_readiness(worker); /* a waiting connection makes its socket ready again */
 		return 0;
 	}
 	disarm(worker);
@@ -288,17 +288,16 @@ int worker_open(struct worker *worker)
 		return rc;
 	/* Each hangs up once, so one edge is enough. */
 	rc = poller_add(&worker->poller, worker->closing_fd, EPOLLIN | EPOLLET, TAG_CLOSING);
-	if (rc == 0)
-		rc = poller_add(&worker->poller, worker->shutdown_fd, EPOLLIN | EPOLLET,
-				TAG_SHUTDOWN);
-	if (rc == 0 && worker->has_filter)
-		rc = sandbox_enter_worker(&worker->server->sandbox);
-	if (rc == 0)
-		rc = await_clients(worker);
-	return rc;
+	if (rc < 0)
+		return rc;
+	rc = poller_add(&worker->poller, worker->shutdown_fd, EPOLLIN | EPOLLET, TAG_SHUTDOWN);
+	if (rc < 0)
+		return rc;
+	rc = worker->has_filter ? sandbox_enter_worker(&worker->server->sandbox) : 0;
+	return rc < 0 ? rc : await_clients(worker);
 }
 
-void worker_note_serving(struct worker *worker)
+void worker_report_serving(struct worker *worker)
 {
 	atomic_store(&worker->slot->is_serving, 1);
 	wakeup_post(worker->server->link->wakeup);

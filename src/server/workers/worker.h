@@ -85,7 +85,7 @@ void worker_close(struct worker *worker);
  * Reports to the supervisor that setup is complete. An engine must call it before its first wait.
  * The server is ready when the first worker has called this.
  */
-void worker_note_serving(struct worker *worker);
+void worker_report_serving(struct worker *worker);
 
 /*
  * Waits for events until the deadline. worker->events contains the events with the engine's tags;
@@ -117,7 +117,7 @@ void worker_close_listeners(struct worker *worker);
  * Reports to the supervisor that this worker has no listening socket any more. For an engine that
  * waits for the listening sockets itself, and whose requests hold references to them.
  */
-void worker_note_closed(struct worker *worker);
+void worker_report_closed(struct worker *worker);
 
 /* Returns whether the server aborts. Then the engine must end every connection. */
 bool worker_is_aborting(const struct worker *worker);

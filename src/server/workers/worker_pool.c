@@ -18,19 +18,19 @@
 #include "server/engine.h"
 
 /* Limits on the size of an event ring, in records; the number of the worker's clients decides. */
-#define REPORTS_MIN 64
-#define REPORTS_MAX 512
+#define RING_RECORDS_MIN 64
+#define RING_RECORDS_MAX 512
 
 /* Maximum attempts to sum up totals while clients end. */
 #define TOTALS_TRIES 16
 
 /*
- * A worker that ran for less than MEMBER_YOUNG_NS has died early, and the next start is delayed:
+ * A worker that ran for less than MEMBER_EARLY_NS ended early, and the next start is delayed:
  * the first and the maximum delay.
  */
-#define MEMBER_YOUNG_NS       CLOCK_NS_PER_S
+#define MEMBER_EARLY_NS       CLOCK_NS_PER_S
 #define MEMBER_PAUSE_FIRST_NS (100 * CLOCK_NS_PER_MS)
-#define MEMBER_PAUSE_MOST_NS  (5 * CLOCK_NS_PER_S)
+#define MEMBER_PAUSE_MAX_NS   (5 * CLOCK_NS_PER_S)
 
 /* ---- shared memory ---- */
 
@@ -41,10 +41,10 @@ static uint32_t share_of(const struct server *server, uint32_t i)
 	return server->config->max_clients / n + (i < server->config->max_clients % n);
 }
 
-static uint32_t event_ring_of(uint32_t share)
+static uint32_t ring_records_for(uint32_t share)
 {
-	uint32_t n_places = REPORTS_MIN;
-	while (n_places < share && n_places < REPORTS_MAX)
+	uint32_t n_places = RING_RECORDS_MIN;
+	while (n_places < share && n_places < RING_RECORDS_MAX)
 		n_places *= 2;
 	return n_places;
 }
@@ -74,7 +74,7 @@ static void lay_out(struct worker_pool *pool, struct arena *arena)
 {
 	struct server *server = pool->server;
 	pool->wakeup_sleep = arena_take(arena, sizeof(*pool->wakeup_sleep));
-	pool->said_ns = arena_take(arena, sizeof(*pool->said_ns));
+	pool->last_logged_ns = arena_take(arena, sizeof(*pool->last_logged_ns));
 	pool->listen_state = arena_take(arena, sizeof(*pool->listen_state));
 	for (uint32_t i = 0; i < pool->n_members; i++) {
 		struct pool_member *member = &pool->members[i];
@@ -83,8 +83,8 @@ static void lay_out(struct worker_pool *pool, struct arena *arena)
 		member->memory_from = arena_take_pages(arena);
 		member->slot = arena_take(arena, sizeof(*member->slot));
 		member->event_ring = (struct event_ring){
-			.ring = arena_take(arena, event_ring_size(event_ring_of(share))),
-			.n_places = event_ring_of(share),
+			.ring = arena_take(arena, event_ring_size(ring_records_for(share))),
+			.n_places = ring_records_for(share),
 		};
 		void *table = arena_take(arena, client_table_size(share, entry_size));
 		if (table != NULL)
@@ -149,15 +149,15 @@ int pool_open(struct worker_pool *pool, struct server *server)
 /* Returns whether the supervisor accepts. Then it has a table of all clients. */
 static bool has_dispatch(const struct worker_pool *pool)
 {
-	return pool->server->clients.most != 0;
+	return pool->server->clients.limit != 0;
 }
 
 /* Counts and logs a record. If we passed that client to a worker, frees its entry (dispatch.h). */
-static void count_end(struct worker_pool *pool, const struct conn_record *facts)
+static void count_end(struct worker_pool *pool, const struct conn_record *record)
 {
 	struct client_table *clients = &pool->server->clients;
-	struct client *client = client_table_of_ticket(clients, facts->ticket);
-	control_count(pool->server, facts);
+	struct client *client = client_table_of_ticket(clients, record->ticket);
+	control_count(pool->server, record);
 	if (client != NULL)
 		client_table_remove(clients, client);
 }
@@ -166,14 +166,14 @@ static void count_end(struct worker_pool *pool, const struct conn_record *facts)
 bool pool_fetch(struct worker_pool *pool, uint32_t i)
 {
 	struct pool_member *member = &pool->members[i];
-	struct conn_record facts;
+	struct conn_record record;
 	bool any = false;
 	for (uint32_t n = 0; n < member->event_ring.n_places; n++) {
-		if (!event_ring_next(&member->event_ring, &facts))
+		if (!event_ring_next(&member->event_ring, &record))
 			break;
-		if (facts.serial != 0)
-			member->last_told = facts.serial;
-		count_end(pool, &facts);
+		if (record.serial != 0)
+			member->last_read_serial = record.serial;
+		count_end(pool, &record);
 		any = true;
 	}
 	return any;
@@ -198,7 +198,7 @@ static const struct client *next_of(const struct worker_pool *pool, uint32_t i,
 {
 	const struct client_table *table = &pool->tables[i];
 	const struct client *client = client_table_next(table, after);
-	if (client != NULL && atomic_load(&client->serial) == pool->members[i].last_told)
+	if (client != NULL && atomic_load(&client->serial) == pool->members[i].last_read_serial)
 		client = client_table_next(table, client);
 	return client;
 }
@@ -298,14 +298,14 @@ bool pool_any_serves(const struct worker_pool *pool)
 void pool_member_plan_next(struct pool_member *member)
 {
 	uint64_t lived_ns = clock_now_ns() - member->started_ns;
-	member->n_young = lived_ns < MEMBER_YOUNG_NS ? member->n_young + 1 : 0;
+	member->n_early_ends = lived_ns < MEMBER_EARLY_NS ? member->n_early_ends + 1 : 0;
 	uint64_t pause_ns = 0;
-	if (member->n_young > 0)
+	if (member->n_early_ends > 0)
 		pause_ns = MEMBER_PAUSE_FIRST_NS;
-	for (unsigned int i = 1; i < member->n_young && pause_ns < MEMBER_PAUSE_MOST_NS; i++)
+	for (unsigned int i = 1; i < member->n_early_ends && pause_ns < MEMBER_PAUSE_MAX_NS; i++)
 		pause_ns *= 2;
-	if (pause_ns > MEMBER_PAUSE_MOST_NS)
-		pause_ns = MEMBER_PAUSE_MOST_NS;
+	if (pause_ns > MEMBER_PAUSE_MAX_NS)
+		pause_ns = MEMBER_PAUSE_MAX_NS;
 	member->start_at_ns = clock_deadline_ns(pause_ns);
 }
 
@@ -313,7 +313,7 @@ void pool_member_log_end(const struct pool_member *member, const struct child_en
 			 uint32_t n_clients, bool is_replaced)
 {
 	struct units_text clients = units_count(n_clients, "client");
-	const char *what_then = is_replaced ? "; another takes its place" : "";
+	const char *what_then = is_replaced ? "; another worker replaces it" : "";
 	if (end->signal != 0)
 		log_warning("worker %d was killed by %s, and with it %s%s", (int)end->pid,
 			    signals_name(end->signal).text, clients.text, what_then);
@@ -337,7 +337,7 @@ void pool_continue_idle(struct worker_pool *pool)
 	uint64_t now_ns = clock_now_ns();
 	bool is_due = pool->continue_at_ns != 0 && now_ns >= pool->continue_at_ns;
 	if (is_due || pool->continue_at_ns == 0)
-		pool->continue_at_ns = now_ns + DRAIN_LOOK_NS;
+		pool->continue_at_ns = now_ns + DRAIN_CHECK_NS;
 	for (uint32_t i = 0; is_due && i < pool->n_used; i++) {
 		if (pool->members[i].pid != 0 && next_of(pool, i, NULL) == NULL)
 			kill(pool->members[i].pid, SIGCONT);
@@ -348,7 +348,8 @@ void pool_continue_idle(struct worker_pool *pool)
  * Counts the remaining clients of a dead worker, except a client in the table whose record was
  * read.
  */
-static uint32_t count_its_clients(struct worker_pool *pool, uint32_t i, const struct child_end *end)
+static uint32_t count_remaining_clients(struct worker_pool *pool, uint32_t i,
+					const struct child_end *end)
 {
 	const struct pool_member *member = &pool->members[i];
 	uint32_t count = 0;
@@ -371,8 +372,7 @@ static uint32_t count_its_clients(struct worker_pool *pool, uint32_t i, const st
 }
 
 /* Counts the connection that it had taken from the supervisor and not added to its table yet. */
-static void count_its_last_message(struct worker_pool *pool, uint32_t i,
-				   const struct child_end *end)
+static void count_taken_message(struct worker_pool *pool, uint32_t i, const struct child_end *end)
 {
 	const struct dispatch_message *message = &pool->members[i].slot->message;
 	if (client_table_of_ticket(&pool->server->clients, message->ticket) != NULL)
@@ -388,8 +388,8 @@ static void count_its_last_message(struct worker_pool *pool, uint32_t i,
 uint32_t pool_reap(struct worker_pool *pool, uint32_t i, const struct child_end *end)
 {
 	pool_fetch(pool, i);
-	uint32_t n_clients = count_its_clients(pool, i, end);
-	count_its_last_message(pool, i, end);
+	uint32_t n_clients = count_remaining_clients(pool, i, end);
+	count_taken_message(pool, i, end);
 	client_table_reset(&pool->tables[i]);
 	struct worker_slot *slot = pool->members[i].slot;
 	uint64_t n_accepted = atomic_exchange(&slot->accepted, 0);

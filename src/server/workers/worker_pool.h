@@ -24,8 +24,8 @@ struct pool_member {
 	pid_t pid; /* 0: none */
 	uint64_t started_ns;
 	uint64_t start_at_ns;          /* when to start one, CLOCK_NEVER: not now */
-	unsigned int n_young;          /* number of consecutive early deaths */
-	uint32_t last_told;            /* serial of the client whose record was read last */
+	unsigned int n_early_ends;     /* number of consecutive early deaths */
+	uint32_t last_read_serial;     /* serial of the client whose record was read last */
 	bool has_filter;               /* it installs its own filter (server/sandbox.h) */
 	size_t memory_from, memory_to; /* range of the shared memory that only this worker uses */
 	struct event_ring event_ring;
@@ -42,8 +42,8 @@ struct worker_pool {
 	uint64_t continue_at_ns; /* when pool_continue_idle() acts next, 0: not called yet */
 	struct wakeup wakeup;    /* wakes the supervisor */
 	struct wakeup_sleep *wakeup_sleep;
-	_Atomic uint64_t *said_ns; /* when any worker last logged that clients wait */
-	_Atomic int *listen_state; /* enum listen_drain_state (server/listen_drain.h) */
+	_Atomic uint64_t *last_logged_ns; /* when any worker last logged that clients wait */
+	_Atomic int *listen_state;        /* enum listen_drain_state (server/listen_drain.h) */
 	void *memory;
 	size_t memory_size;
 };
@@ -88,7 +88,7 @@ bool pool_has_closed(const struct worker_pool *pool);
 /* Logs `totals clients=3 ...`, for all workers together. */
 void pool_log_totals(struct worker_pool *pool);
 
-/* Returns whether any worker waits for clients (worker_note_serving()). */
+/* Returns whether any worker waits for clients (worker_report_serving()). */
 bool pool_any_serves(const struct worker_pool *pool);
 
 /* Sets when to start the next worker in place of a dead one. */
@@ -102,7 +102,7 @@ void pool_kill_all(const struct worker_pool *pool);
 
 /*
  * Must be called in every turn once the first shutdown pipe is closed: a worker without clients
- * ends then, unless it is stopped (SIGSTOP). At intervals of DRAIN_LOOK_NS it continues (SIGCONT)
+ * ends then, unless it is stopped (SIGSTOP). At intervals of DRAIN_CHECK_NS it continues (SIGCONT)
  * workers that are left and have no clients, as systemd.kill(5) does. Killing one could reset a
  * connection that it has accepted and not added to its table yet.
  */

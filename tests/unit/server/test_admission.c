@@ -123,7 +123,7 @@ static int end(void **state)
 /* Sets the maximum number of clients per source. */
 static void limit_sources(uint64_t most)
 {
-	server.clients.most_per_source = most;
+	server.clients.max_per_source = most;
 }
 
 /* A client from 127.0.0.N. */
@@ -237,7 +237,7 @@ TEST(a_burst_is_taken_in_pieces)
 
 TEST(while_the_table_is_full_nobody_is_accepted)
 {
-	server.clients.most = 2;
+	server.clients.limit = 2;
 	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
 	do_round();
 	assert_int_equal(engine.n_served, 2);
@@ -256,7 +256,7 @@ TEST(while_the_table_is_full_nobody_is_accepted)
 
 TEST(an_engine_may_serve_each_client_to_its_end_before_the_next)
 {
-	server.clients.most = 1;
+	server.clients.limit = 1;
 	config.quiet = true;
 	engine.serves_to_the_end = true;
 	int clients[] = { connect_from(1), connect_from(1), connect_from(1) };
@@ -329,7 +329,7 @@ TEST(a_shortage_that_lasts_is_told_once_a_second)
 	do_round();
 	assert_int_equal(unit_lines(log_of.text), 1);
 	for (int i = 0; i < 10; i++) {
-		*admission.last_said_ns = clock_now_ns();
+		*admission.last_logged_ns = clock_now_ns();
 		admission_client_ended(&admission);
 		do_round();
 		assert_string_equal(log_of.text, "");
@@ -337,7 +337,7 @@ TEST(a_shortage_that_lasts_is_told_once_a_second)
 	assert_int_equal(engine.n_tried, 11);
 	assert_int_equal(admission.wait_queue.n, 1);
 
-	*admission.last_said_ns = clock_now_ns() - CLOCK_NS_PER_S;
+	*admission.last_logged_ns = clock_now_ns() - CLOCK_NS_PER_S;
 	admission_client_ended(&admission);
 	do_round();
 	assert_int_equal(unit_lines(log_of.text), 1);
@@ -764,7 +764,7 @@ TEST(while_it_drains_who_is_queued_is_served_and_then_the_sockets_are_closed)
 TEST(a_full_one_whose_queue_is_empty_closes_it_while_its_clients_are_there)
 {
 	listen_twice();
-	server.clients.most = 1;
+	server.clients.limit = 1;
 	int client = connect_from(1);
 	assert_int_equal(start_ready(true, true), 0);
 	assert_false(admission_is_open(&admission));

@@ -30,7 +30,7 @@ static int open_table(void **state)
 {
 	(void)state;
 	int rc = client_table_open(&table, MOST, sizeof(struct served));
-	table.most_per_source = UINT64_MAX; /* clients are counted by their source */
+	table.max_per_source = UINT64_MAX; /* clients are counted by their source */
 	return rc;
 }
 
@@ -83,7 +83,7 @@ static size_t walk_all(const struct client_table *clients)
 	size_t n = 0;
 	for (struct client *at = client_table_next(clients, NULL); at != NULL;
 	     at = client_table_next(clients, at)) {
-		assert_true(n++ < clients->most);
+		assert_true(n++ < clients->limit);
 		assert_ptr_equal(client_table_at(clients, client_table_index(clients, at)), at);
 	}
 	return n;
@@ -101,7 +101,7 @@ static size_t walk(void)
 TEST(a_new_table_is_empty)
 {
 	assert_int_equal(table.count, 0);
-	assert_int_equal(table.most, MOST);
+	assert_int_equal(table.limit, MOST);
 	assert_null(client_table_next(&table, NULL));
 	assert_null(client_table_find(&table, 1));
 	assert_int_equal(count_of(7), 0);
@@ -353,7 +353,7 @@ TEST(a_client_has_the_ticket_with_which_it_was_entered)
 
 TEST(a_source_has_no_more_clients_than_its_limit)
 {
-	table.most_per_source = 2;
+	table.max_per_source = 2;
 	struct client *first = enter_into(&table, 7);
 	assert_non_null(enter_into(&table, 7));
 	assert_null(enter_into(&table, 7));
@@ -368,7 +368,7 @@ TEST(a_source_has_no_more_clients_than_its_limit)
 TEST(client_table_without_a_source_know_no_limit)
 {
 	struct peer unnamed = { .family = AF_UNIX, .number = 4711 };
-	table.most_per_source = 1;
+	table.max_per_source = 1;
 	for (size_t i = 0; i < MOST; i++)
 		assert_non_null(client_table_add(&table, &unnamed, 0));
 }

@@ -187,11 +187,11 @@ static void read_signals(const void *argument)
 			       "SIGTERM: no new clients; 1 may finish, for 30s at most\n") == 0);
 
 	/* Signals of the same request. The time is in the future: this test may take any time. */
-	server.drain.asked_ns = clock_deadline_ns(3600 * CLOCK_NS_PER_S);
+	server.drain.requested_ns = clock_deadline_ns(3600 * CLOCK_NS_PER_S);
 	UNIT_CHILD_MUST(is_request(read_after((int[]){ SIGTERM, SIGINT }, 2), false, false, false));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_DRAINING && server.drain.ended_by == 0);
 
-	server.drain.asked_ns = clock_now_ns() - SIGNALS_SAME_REQUEST_NS;
+	server.drain.requested_ns = clock_now_ns() - SIGNALS_SAME_REQUEST_NS;
 	UNIT_CHILD_MUST(is_request(read_after(NULL, 0), false, false, false));
 	UNIT_CHILD_MUST(is_request(read_after((int[]){ SIGINT }, 1), false, false, true));
 	UNIT_CHILD_MUST(server.drain.phase == DRAIN_KILLING);
@@ -213,7 +213,7 @@ TEST(time_alone_ends_the_drain_and_says_so)
 	server.drain = (struct drain){
 		.phase = DRAIN_DRAINING,
 		.deadline_ns = now_ns,
-		.looked_ns = now_ns,
+		.checked_ns = now_ns,
 	};
 	assert_true(control_pass_time(&server));
 	assert_int_equal(server.drain.phase, DRAIN_ABORTING);
@@ -241,7 +241,7 @@ TEST(phases_without_clients_and_with_several_read_right)
 		{ DRAIN_KILLING, 2, "killing 2 clients\n" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		server.drain = (struct drain){ .phase = rows[i].phase, .asked_by = SIGINT };
+		server.drain = (struct drain){ .phase = rows[i].phase, .requested_by = SIGINT };
 		assert_string_equal(phase_said(rows[i].n_clients), rows[i].said);
 	}
 }

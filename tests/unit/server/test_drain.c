@@ -16,9 +16,9 @@
 /* Time passes until then, for a server that checks the clock at each deadline. */
 static bool pass_until(struct drain *drain, uint64_t now_ns)
 {
-	uint64_t look_ns;
-	while ((look_ns = drain_deadline_ns(drain)) < now_ns) {
-		if (drain_pass_time(drain, look_ns))
+	uint64_t next_read_ns;
+	while ((next_read_ns = drain_deadline_ns(drain)) < now_ns) {
+		if (drain_pass_time(drain, next_read_ns))
 			return true;
 	}
 	return drain_pass_time(drain, now_ns);
@@ -29,7 +29,7 @@ static struct drain drain_in(enum drain_phase phase)
 {
 	struct drain drain = { 0 };
 	if (phase >= DRAIN_DRAINING)
-		assert_true(drain_ask(&drain, SIGTERM, NOW, TIMEOUT));
+		assert_true(drain_request(&drain, SIGTERM, NOW, TIMEOUT));
 	if (phase >= DRAIN_ABORTING)
 		assert_true(pass_until(&drain, NOW + TIMEOUT));
 	if (phase >= DRAIN_KILLING)
@@ -50,7 +50,7 @@ TEST(a_signal_moves_every_phase_where_the_picture_says)
 	static const struct {
 		enum drain_phase from, to;
 		bool is_new;
-		int asked_by, ended_by;
+		int requested_by, ended_by;
 	} rows[] = {
 		{ DRAIN_SERVING, DRAIN_DRAINING, true, SIGINT, 0 },
 		{ DRAIN_DRAINING, DRAIN_KILLING, true, SIGTERM, SIGINT },
@@ -59,10 +59,10 @@ TEST(a_signal_moves_every_phase_where_the_picture_says)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct drain drain = drain_in(rows[i].from);
-		drain.heard_ns = NOW + SIGNALS_SAME_REQUEST_NS;
-		assert_int_equal(drain_ask(&drain, SIGINT, NOW, TIMEOUT), rows[i].is_new);
+		drain.signals_read_ns = NOW + SIGNALS_SAME_REQUEST_NS;
+		assert_int_equal(drain_request(&drain, SIGINT, NOW, TIMEOUT), rows[i].is_new);
 		assert_int_equal(drain.phase, rows[i].to);
-		assert_int_equal(drain.asked_by, rows[i].asked_by);
+		assert_int_equal(drain.requested_by, rows[i].requested_by);
 		assert_int_equal(drain.ended_by, rows[i].ended_by);
 	}
 }
@@ -70,9 +70,9 @@ TEST(a_signal_moves_every_phase_where_the_picture_says)
 TEST(of_several_impatient_signals_the_first_is_the_one_to_end_by)
 {
 	struct drain drain = drain_in(DRAIN_DRAINING);
-	drain.heard_ns = NOW + SIGNALS_SAME_REQUEST_NS;
-	assert_true(drain_ask(&drain, SIGINT, NOW, TIMEOUT));
-	assert_false(drain_ask(&drain, SIGTERM, NOW, TIMEOUT));
+	drain.signals_read_ns = NOW + SIGNALS_SAME_REQUEST_NS;
+	assert_true(drain_request(&drain, SIGINT, NOW, TIMEOUT));
+	assert_false(drain_request(&drain, SIGTERM, NOW, TIMEOUT));
 	assert_int_equal(drain.ended_by, SIGINT);
 }
 
@@ -82,11 +82,11 @@ TEST(signals_that_may_belong_to_the_first_request_change_nothing)
 	for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
 		struct drain drain = drain_in(phases[i]);
 		uint64_t deadline_ns = drain.deadline_ns;
-		drain.heard_ns = NOW + SIGNALS_SAME_REQUEST_NS - 1;
-		assert_false(drain_ask(&drain, SIGTERM, NOW, TIMEOUT));
+		drain.signals_read_ns = NOW + SIGNALS_SAME_REQUEST_NS - 1;
+		assert_false(drain_request(&drain, SIGTERM, NOW, TIMEOUT));
 		/* Read an hour later: the server was stopped, so the signal may be an hour old. */
 		uint64_t later_ns = NOW + 3600 * CLOCK_NS_PER_S;
-		assert_false(drain_ask(&drain, SIGINT, later_ns, TIMEOUT));
+		assert_false(drain_request(&drain, SIGINT, later_ns, TIMEOUT));
 		assert_int_equal(drain.phase, phases[i]);
 		assert_int_equal(drain.deadline_ns, deadline_ns);
 		assert_int_equal(drain.ended_by, 0);
@@ -126,7 +126,7 @@ TEST(a_server_that_was_stopped_has_lost_no_time_of_a_phase)
 	for (size_t i = 0; i < ARRAY_LEN(phases) * ARRAY_LEN(stopped_ns); i++) {
 		struct drain drain = drain_in(phases[i % 2]);
 		uint64_t before_ns = drain.deadline_ns;
-		uint64_t now_ns = drain.looked_ns + DRAIN_LOOK_NS + stopped_ns[i / 2];
+		uint64_t now_ns = drain.checked_ns + DRAIN_CHECK_NS + stopped_ns[i / 2];
 		assert_false(drain_pass_time(&drain, now_ns));
 		assert_int_equal(drain.phase, phases[i % 2]);
 		assert_int_equal(drain.deadline_ns, before_ns + stopped_ns[i / 2]);
@@ -145,7 +145,7 @@ TEST(a_look_that_is_a_little_late_delays_nothing)
 TEST(without_a_drain_timeout_clients_are_called_off_at_once)
 {
 	struct drain drain = { 0 };
-	assert_true(drain_ask(&drain, SIGTERM, NOW, 0));
+	assert_true(drain_request(&drain, SIGTERM, NOW, 0));
 	assert_int_equal(drain.phase, DRAIN_DRAINING);
 	assert_true(drain_pass_time(&drain, NOW));
 	assert_int_equal(drain.phase, DRAIN_ABORTING);
@@ -155,11 +155,11 @@ TEST(the_longest_drain_timeout_does_not_overflow)
 {
 	struct drain drain = { 0 };
 	uint64_t hundred_years_ns = UINT64_C(876000) * 3600 * CLOCK_NS_PER_S;
-	assert_true(drain_ask(&drain, SIGTERM, NOW, hundred_years_ns));
+	assert_true(drain_request(&drain, SIGTERM, NOW, hundred_years_ns));
 	assert_false(pass_until(&drain, NOW + TIMEOUT));
 	assert_int_equal(drain.deadline_ns, NOW + hundred_years_ns);
 	drain = (struct drain){ 0 };
-	assert_true(drain_ask(&drain, SIGTERM, NOW, CLOCK_NEVER));
+	assert_true(drain_request(&drain, SIGTERM, NOW, CLOCK_NEVER));
 	assert_false(pass_until(&drain, NOW + TIMEOUT));
 	assert_int_equal(drain.deadline_ns, CLOCK_NEVER);
 }

@@ -50,7 +50,7 @@ static int turn_away(const void *said, size_t size)
 /* Makes the next check due now. */
 static void look(uint64_t longest_ns)
 {
-	linger.look_ns = clock_now_ns();
+	linger.next_read_ns = clock_now_ns();
 	linger_pass_time(&linger, longest_ns);
 }
 
@@ -101,10 +101,10 @@ TEST(there_is_a_next_look_while_somebody_lingers)
 	assert_int_equal(linger_deadline_ns(&linger), CLOCK_NEVER);
 	linger_pass_time(&linger, LONG_NS);
 	int client = turn_away("", 0);
-	assert_true(linger_deadline_ns(&linger) <= clock_now_ns() + LINGER_LOOK_NS);
+	assert_true(linger_deadline_ns(&linger) <= clock_now_ns() + LINGER_READ_NS);
 	look(LONG_NS);
 	assert_int_equal(linger.n, 1);
-	assert_true(linger_deadline_ns(&linger) <= clock_now_ns() + LINGER_LOOK_NS);
+	assert_true(linger_deadline_ns(&linger) <= clock_now_ns() + LINGER_READ_NS);
 	look(0);
 	assert_int_equal(linger.n, 0);
 	assert_int_equal(linger_deadline_ns(&linger), CLOCK_NEVER);

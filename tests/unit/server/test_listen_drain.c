@@ -116,7 +116,7 @@ TEST(who_is_queued_is_waited_for)
 	for (int i = 0; i < 100; i++) {
 		now_ns += CLOCK_NS_PER_S;
 		assert_false(is_empty());
-		assert_true(listen_drain_deadline_ns(&drain) == now_ns + LISTEN_DRAIN_LOOK_NS);
+		assert_true(listen_drain_deadline_ns(&drain) == now_ns + LISTEN_DRAIN_POLL_NS);
 	}
 	accept_one();
 	assert_true(is_empty());

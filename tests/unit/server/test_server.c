@@ -209,7 +209,7 @@ TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself)
 {
 	struct above above;
 	struct peer peer = peer_number(8);
-	struct conn_record facts;
+	struct conn_record record;
 	open_above(&above);
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	server_client_accepted(&server);
@@ -223,16 +223,16 @@ TEST(a_worker_tells_its_supervisor_and_counts_and_logs_nothing_itself)
 	assert_int_equal(server.clients.count, 0);
 	assert_int_equal(atomic_load(&above.accepted), 2);
 
-	assert_true(event_ring_next(&above.event_ring, &facts));
-	assert_int_equal(facts.serial, 1);
-	assert_int_equal(facts.in, 7);
-	assert_int_equal(facts.reason, CLOSE_EOF);
-	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.7:51334");
-	assert_true(event_ring_next(&above.event_ring, &facts));
-	assert_int_equal(facts.serial, 0); /* it was never served */
-	assert_int_equal(facts.reason, CLOSE_SOURCE);
-	assert_string_equal(peer_name(&facts.peer).text, "192.0.2.8:51334");
-	assert_false(event_ring_next(&above.event_ring, &facts));
+	assert_true(event_ring_next(&above.event_ring, &record));
+	assert_int_equal(record.serial, 1);
+	assert_int_equal(record.in, 7);
+	assert_int_equal(record.reason, CLOSE_EOF);
+	assert_string_equal(peer_name(&record.peer).text, "192.0.2.7:51334");
+	assert_true(event_ring_next(&above.event_ring, &record));
+	assert_int_equal(record.serial, 0); /* it was never served */
+	assert_int_equal(record.reason, CLOSE_SOURCE);
+	assert_string_equal(peer_name(&record.peer).text, "192.0.2.8:51334");
+	assert_false(event_ring_next(&above.event_ring, &record));
 	close_above(&above);
 }
 
@@ -240,7 +240,7 @@ TEST(a_worker_waits_where_its_supervisor_is_behind_and_nothing_is_lost)
 {
 	enum { N = 1000 * N_PLACES };
 	struct above above;
-	struct conn_record facts = { 0 };
+	struct conn_record record = { 0 };
 	open_above(&above);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
@@ -251,9 +251,9 @@ TEST(a_worker_waits_where_its_supervisor_is_behind_and_nothing_is_lost)
 		_exit(0);
 	}
 	for (uint64_t i = 1; i <= N; i++) {
-		UNIT_WAIT_UNTIL(event_ring_next(&above.event_ring, &facts));
-		assert_int_equal(facts.in, i);
-		assert_int_equal(facts.serial, i);
+		UNIT_WAIT_UNTIL(event_ring_next(&above.event_ring, &record));
+		assert_int_equal(record.in, i);
+		assert_int_equal(record.serial, i);
 	}
 	int status = -1;
 	assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -29,14 +29,14 @@ TEST(an_idle_server_is_polled_and_never_looked_at)
 
 TEST(after_a_connection_it_rests_and_then_looks_without_waiting)
 {
-	uint64_t look_ns = START_NS + ACCEPT_WATCH_REST_MIN_NS;
+	uint64_t next_read_ns = START_NS + ACCEPT_WATCH_REST_MIN_NS;
 	assert_false(accept_watch_found(&watch, 7, START_NS));
-	assert_false(accept_watch_polls(&watch, look_ns - 1));
-	assert_int_equal(accept_watch_deadline_ns(&watch, START_NS + 1), look_ns);
-	assert_true(accept_watch_polls(&watch, look_ns));
-	assert_int_equal(accept_watch_deadline_ns(&watch, look_ns), 0);
+	assert_false(accept_watch_polls(&watch, next_read_ns - 1));
+	assert_int_equal(accept_watch_deadline_ns(&watch, START_NS + 1), next_read_ns);
+	assert_true(accept_watch_polls(&watch, next_read_ns));
+	assert_int_equal(accept_watch_deadline_ns(&watch, next_read_ns), 0);
 	accept_watch_found_none(&watch);
-	assert_int_equal(accept_watch_deadline_ns(&watch, look_ns), CLOCK_NEVER);
+	assert_int_equal(accept_watch_deadline_ns(&watch, next_read_ns), CLOCK_NEVER);
 }
 
 TEST(a_connection_that_waits_at_two_looks_wakes_a_worker)

@@ -40,7 +40,7 @@ static int close_reports(void **state)
 /* Returns the N-th event: N determines all fields. */
 static struct conn_record report(uint64_t n)
 {
-	struct conn_record facts = {
+	struct conn_record record = {
 		.peer = { .family = AF_INET6, .port = (uint16_t)n, .number = (uint32_t)(n * 7) },
 		.in = n,
 		.out = ~n,
@@ -50,78 +50,78 @@ static struct conn_record report(uint64_t n)
 		.signal = (int)(n % 64),
 		.serial = (uint32_t)n,
 	};
-	memset(facts.peer.ip, (int)(n & 0xff), sizeof(facts.peer.ip));
-	return facts;
+	memset(record.peer.ip, (int)(n & 0xff), sizeof(record.peer.ip));
+	return record;
 }
 
-static void assert_is_report(const struct conn_record *facts, uint64_t n)
+static void assert_is_report(const struct conn_record *record, uint64_t n)
 {
 	struct conn_record expected = report(n);
-	assert_int_equal(facts->in, expected.in);
-	assert_int_equal(facts->out, expected.out);
-	assert_int_equal(facts->lasted_ns, expected.lasted_ns);
-	assert_int_equal(facts->reason, expected.reason);
-	assert_int_equal(facts->code, expected.code);
-	assert_int_equal(facts->signal, expected.signal);
-	assert_int_equal(facts->serial, expected.serial);
-	assert_memory_equal(&facts->peer, &expected.peer, sizeof(expected.peer));
+	assert_int_equal(record->in, expected.in);
+	assert_int_equal(record->out, expected.out);
+	assert_int_equal(record->lasted_ns, expected.lasted_ns);
+	assert_int_equal(record->reason, expected.reason);
+	assert_int_equal(record->code, expected.code);
+	assert_int_equal(record->signal, expected.signal);
+	assert_int_equal(record->serial, expected.serial);
+	assert_memory_equal(&record->peer, &expected.peer, sizeof(expected.peer));
 }
 
 static bool tell(uint64_t n)
 {
-	struct conn_record facts = report(n);
-	return event_ring_post(&event_ring, &facts);
+	struct conn_record record = report(n);
+	return event_ring_post(&event_ring, &record);
 }
 
 TEST(an_empty_ring_has_nothing_and_touches_nothing)
 {
-	struct conn_record facts = report(7);
-	assert_false(event_ring_next(&event_ring, &facts));
-	assert_is_report(&facts, 7);
+	struct conn_record record = report(7);
+	assert_false(event_ring_next(&event_ring, &record));
+	assert_is_report(&record, 7);
 }
 
 TEST(a_report_is_read_once)
 {
-	struct conn_record facts;
+	struct conn_record record;
 	for (uint64_t n = 1; n <= 3 * N_PLACES; n++) {
 		assert_true(tell(n));
-		assert_true(event_ring_next(&event_ring, &facts));
-		assert_is_report(&facts, n);
-		assert_false(event_ring_next(&event_ring, &facts));
+		assert_true(event_ring_next(&event_ring, &record));
+		assert_is_report(&record, n);
+		assert_false(event_ring_next(&event_ring, &record));
 	}
 }
 
 TEST(a_full_ring_refuses_until_one_is_read_and_keeps_what_it_has)
 {
-	struct conn_record facts;
+	struct conn_record record;
 	for (uint64_t n = 1; n <= N_PLACES; n++)
 		assert_true(tell(n));
 	assert_false(tell(99));
 	assert_false(tell(99));
-	assert_true(event_ring_next(&event_ring, &facts));
-	assert_is_report(&facts, 1);
+	assert_true(event_ring_next(&event_ring, &record));
+	assert_is_report(&record, 1);
 	assert_true(tell(N_PLACES + 1));
 	assert_false(tell(99));
 	for (uint64_t n = 2; n <= N_PLACES + 1; n++) {
-		assert_true(event_ring_next(&event_ring, &facts));
-		assert_is_report(&facts, n);
+		assert_true(event_ring_next(&event_ring, &record));
+		assert_is_report(&record, n);
 	}
-	assert_false(event_ring_next(&event_ring, &facts));
+	assert_false(event_ring_next(&event_ring, &record));
 }
 
 TEST(the_counts_may_come_round)
 {
-	struct conn_record facts;
+	struct conn_record record;
 	atomic_store(&event_ring.ring->head, UINT32_MAX - 2);
 	atomic_store(&event_ring.ring->tail, UINT32_MAX - 2);
 	for (uint64_t n = 1; n <= N_PLACES; n++)
 		assert_true(tell(n));
 	assert_false(tell(99));
 	for (uint64_t n = 1; n <= N_PLACES; n++) {
-		assert_true(event_ring_next(&event_ring, &facts));
-		assert_is_report(&facts, n);
+		assert_true(event_ring_next(&event_ring, &record));
+		assert_is_report(&record, n);
 	}
-	assert_false(event_ring_next(&event_ring, &facts));
+	assert_false(event_ring_next(&event_ring, &record));
 }
 
 TEST(a_ring_takes_no_more_memory_than_it_says)
@@ -135,10 +135,10 @@ TEST(a_ring_takes_no_more_memory_than_it_says)
 		memset(memory, 0, size);
 		memset(memory + size, 0xa5, 64);
 		const struct event_ring view = { (struct event_ring_memory *)memory, sizes[i] };
-		struct conn_record facts = report(UINT64_MAX);
+		struct conn_record record = report(UINT64_MAX);
 		for (uint32_t n = 0; n < sizes[i]; n++)
-			assert_true(event_ring_post(&view, &facts));
-		assert_false(event_ring_post(&view, &facts));
+			assert_true(event_ring_post(&view, &record));
+		assert_false(event_ring_post(&view, &record));
 		for (size_t at = size; at < size + 64; at++)
 			assert_int_equal(memory[at], 0xa5);
 		free(memory);
@@ -161,25 +161,25 @@ _Noreturn static void be_writer(uint64_t first, uint64_t last)
 TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
 {
 	const uint64_t last = 300000;
-	struct conn_record facts;
+	struct conn_record record;
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
 		be_writer(1, last);
 	time_t hang = time(NULL) + UNIT_TIMEOUT_S;
 	for (uint64_t n = 1; n <= last;) {
-		if (!event_ring_next(&event_ring, &facts)) {
+		if (!event_ring_next(&event_ring, &record)) {
 			assert_true(time(NULL) < hang);
 			sched_yield();
 			continue;
 		}
-		assert_is_report(&facts, n);
+		assert_is_report(&record, n);
 		n++;
 	}
 	int status = -1;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_false(event_ring_next(&event_ring, &facts));
+	assert_false(event_ring_next(&event_ring, &record));
 }
 
 /*
@@ -188,9 +188,9 @@ TEST(a_reader_in_another_process_has_each_report_once_and_in_order)
  */
 static uint64_t read_from(uint64_t n)
 {
-	struct conn_record facts;
-	while (event_ring_next(&event_ring, &facts))
-		assert_is_report(&facts, n++);
+	struct conn_record record;
+	while (event_ring_next(&event_ring, &record))
+		assert_is_report(&record, n++);
 	return n;
 }
 
@@ -222,7 +222,7 @@ TEST(a_writer_that_is_killed_at_any_moment_leaves_whole_reports_only)
 
 TEST(a_head_that_cannot_be_empties_the_ring)
 {
-	struct conn_record facts;
+	struct conn_record record;
 	for (uint64_t n = 1; n <= 3; n++)
 		assert_true(tell(n));
 	for (uint32_t power = 1; power != 0; power *= 2) {
@@ -230,11 +230,11 @@ TEST(a_head_that_cannot_be_empties_the_ring)
 		if (power <= N_PLACES)
 			continue;
 		atomic_store(&event_ring.ring->head, tail + power);
-		assert_false(event_ring_next(&event_ring, &facts));
+		assert_false(event_ring_next(&event_ring, &record));
 		assert_true(tell(power));
-		assert_true(event_ring_next(&event_ring, &facts));
-		assert_is_report(&facts, power);
-		assert_false(event_ring_next(&event_ring, &facts));
+		assert_true(event_ring_next(&event_ring, &record));
+		assert_is_report(&record, power);
+		assert_false(event_ring_next(&event_ring, &record));
 	}
 }
 

@@ -73,9 +73,9 @@ static void move(struct client *client, uint64_t in, uint64_t out)
 }
 
 /* The first half of a client's end: its event is written. */
-static bool tell(uint32_t i, const struct client *client)
+static bool post_end(uint32_t i, const struct client *client)
 {
-	const struct conn_record facts = {
+	const struct conn_record record = {
 		.peer = client->peer,
 		.in = atomic_load(&client->stats.in),
 		.out = atomic_load(&client->stats.out),
@@ -83,7 +83,7 @@ static bool tell(uint32_t i, const struct client *client)
 		.serial = atomic_load(&client->serial),
 		.ticket = client->ticket,
 	};
-	return event_ring_post(&pool.members[i].event_ring, &facts);
+	return event_ring_post(&pool.members[i].event_ring, &record);
 }
 
 static const struct child_end killed = { .pid = 1, .signal = SIGKILL };
@@ -129,7 +129,7 @@ TEST(the_shares_of_the_workers_add_up_and_differ_by_one_at_most)
 		assert_int_equal(pool.n_members, rows[row].n);
 		uint32_t sum = 0, least = UINT32_MAX, most = 0;
 		for (uint32_t i = 0; i < pool.n_members; i++) {
-			uint32_t share = pool.tables[i].most;
+			uint32_t share = pool.tables[i].limit;
 			sum += share;
 			least = share < least ? share : least;
 			most = share > most ? share : most;
@@ -144,7 +144,7 @@ TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses)
 {
 	open_pool(WORKERS, 100, 0);
 	for (uint32_t i = 0; i < WORKERS; i++) {
-		for (uint32_t n = 0; n < pool.tables[i].most; n++)
+		for (uint32_t n = 0; n < pool.tables[i].limit; n++)
 			move(enter(i, i + 1), i, n);
 	}
 	assert_int_equal(pool_count_clients(&pool), 100);
@@ -155,7 +155,7 @@ TEST(every_worker_has_room_for_its_share_and_harms_nobody_elses)
 			assert_int_equal(atomic_load(&at->stats.in), i);
 			assert_int_equal(atomic_load(&at->stats.out), n++);
 		}
-		assert_int_equal(n, pool.tables[i].most);
+		assert_int_equal(n, pool.tables[i].limit);
 	}
 }
 
@@ -176,7 +176,7 @@ TEST(what_a_worker_tells_is_counted_once)
 	assert_false(pool_fetch_all(&pool));
 	struct client *client = enter(1, 7);
 	move(client, 120, 100);
-	assert_true(tell(1, client));
+	assert_true(post_end(1, client));
 	client_table_remove(&pool.tables[1], client);
 	assert_false(pool_fetch(&pool, 0));
 	assert_true(pool_fetch(&pool, 1));
@@ -192,7 +192,7 @@ TEST(one_whose_end_was_told_is_not_there_any_more)
 	struct client *first = enter(0, 1);
 	enter(0, 2), enter(2, 3);
 	assert_int_equal(pool_count_clients(&pool), 3);
-	assert_true(tell(0, first));
+	assert_true(post_end(0, first));
 	assert_true(pool_fetch_all(&pool));
 	assert_int_equal(pool_count_clients(&pool), 2);
 	client_table_remove(&pool.tables[0], first);
@@ -204,7 +204,7 @@ TEST(the_totals_are_those_who_ended_and_those_who_are_there)
 	open_pool(WORKERS, 30, 0);
 	struct client *gone = enter(0, 1);
 	move(gone, 10, 10);
-	assert_true(tell(0, gone));
+	assert_true(post_end(0, gone));
 	client_table_remove(&pool.tables[0], gone);
 	move(enter(1, 2), 200, 100);
 	move(enter(2, 3), 3000, 3000);
@@ -241,9 +241,9 @@ TEST(what_a_dead_worker_had_told_is_counted_as_it_was_told)
 	move(told, 10, 10);
 	move(left, 5, 5);
 	move(enter(0, 3), 1, 1);
-	assert_true(tell(0, left));
+	assert_true(post_end(0, left));
 	client_table_remove(&pool.tables[0], left);
-	assert_true(tell(0, told)); /* and then it was killed */
+	assert_true(post_end(0, told)); /* and then it was killed */
 	unit_capture_begin(&log_of, STDERR_FILENO);
 	config.quiet = false;
 	assert_int_equal(pool_reap(&pool, 0, &killed), 1);
@@ -309,7 +309,7 @@ static void open_dispatching_crew(void)
 {
 	open_pool(WORKERS, 30, 2);
 	assert_int_equal(client_table_open(&server.clients, 30, sizeof(struct client)), 0);
-	server.clients.most_per_source = 2;
+	server.clients.max_per_source = 2;
 }
 
 TEST(a_client_that_was_passed_on_counts_for_its_source_until_its_end_is_told)
@@ -320,7 +320,7 @@ TEST(a_client_that_was_passed_on_counts_for_its_source_until_its_end_is_told)
 	assert_non_null(pass_on(1));
 	assert_null(pass_on(1));
 	assert_int_equal(pool_count_clients(&pool), 2); /* one is being passed */
-	assert_true(tell(0, client));
+	assert_true(post_end(0, client));
 	assert_true(pool_fetch_all(&pool));
 	client_table_remove(&pool.tables[0], client);
 	assert_int_equal(pool_count_clients(&pool), 1);
@@ -353,7 +353,7 @@ TEST(a_client_that_a_dead_worker_had_entered_or_told_of_is_counted_once)
 	open_dispatching_crew();
 	assert_non_null(pass_on(0));
 	struct client *client = enter_passed_on(0);
-	assert_true(tell(0, client));
+	assert_true(post_end(0, client));
 	assert_int_equal(pool_reap(&pool, 0, &killed), 0);
 	assert_int_equal(control.totals.ended, 1);
 	assert_non_null(pass_on(1));
@@ -378,17 +378,17 @@ static void keep_one(const void *argument)
 {
 	uint32_t own = *(const uint32_t *)argument;
 	pool_keep_only(&pool, own);
-	UNIT_CHILD_MUST(is_mapped(pool.wakeup_sleep) && is_mapped(pool.said_ns));
+	UNIT_CHILD_MUST(is_mapped(pool.wakeup_sleep) && is_mapped(pool.last_logged_ns));
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		const struct client_table *table = &pool.tables[i];
 		bool is_own = i == own;
 		UNIT_CHILD_MUST(is_mapped(pool.members[i].slot) == is_own);
 		UNIT_CHILD_MUST(is_mapped(pool.members[i].event_ring.ring) == is_own);
 		UNIT_CHILD_MUST(is_mapped(client_table_at(table, 0)) == is_own);
-		UNIT_CHILD_MUST(is_mapped(client_table_at(table, table->most - 1)) == is_own);
+		UNIT_CHILD_MUST(is_mapped(client_table_at(table, table->limit - 1)) == is_own);
 	}
 	struct client *client = enter(own, 7);
-	UNIT_CHILD_MUST(client != NULL && tell(own, client));
+	UNIT_CHILD_MUST(client != NULL && post_end(own, client));
 }
 
 TEST(a_worker_has_no_memory_of_the_others)
@@ -448,7 +448,7 @@ _Noreturn static void work_for_ever(uint32_t i)
 	for (uint64_t n = 1;; n++) {
 		struct client *client = enter(i, 1 + (unsigned int)(n % 200));
 		move(client, 1, 1);
-		while (!tell(i, client))
+		while (!post_end(i, client))
 			sched_yield();
 		client_table_remove(&pool.tables[i], client);
 	}
@@ -459,7 +459,7 @@ TEST(whenever_a_worker_is_killed_everybody_it_accepted_is_counted_once)
 	open_pool(WORKERS, 30, 0);
 	for (int round = 0; round < 100; round++) {
 		uint32_t i = (uint32_t)round % WORKERS;
-		pool.members[i].last_told = 0;
+		pool.members[i].last_read_serial = 0;
 		pid_t pid = fork();
 		assert_true(pid >= 0);
 		if (pid == 0)
